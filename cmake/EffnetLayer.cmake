@@ -1,0 +1,43 @@
+# effnet_layer(NAME [USES layer...] [LIBRARIES target...])
+#
+# One folder of effnet/ as a library `effnet_NAME` from all its .cc files, with what lies beside them:
+#   *_test.cc  -> one test program effnet_NAME_test, every case known to ctest
+#   *_fuzz.cc  -> a libFuzzer program each (EFFNET_FUZZ), else a ctest that replays its corpus tests/fuzz/corpus/STEM
+# Files are found, not listed, so that a test cannot be forgotten.
+function(effnet_layer name)
+  cmake_parse_arguments(LAYER "" "" "USES;LIBRARIES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cc)
+  set(tests ${sources})
+  set(fuzzers ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
+  list(TRANSFORM LAYER_USES PREPEND effnet_)
+
+  add_library(effnet_${name} STATIC ${sources})
+  target_include_directories(effnet_${name} PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+  target_link_libraries(effnet_${name} PUBLIC ${LAYER_USES} fmt::fmt PRIVATE ${LAYER_LIBRARIES})
+
+  if(EFFNET_TESTS AND tests)
+    add_executable(effnet_${name}_test ${tests})
+    target_link_libraries(effnet_${name}_test PRIVATE effnet_${name} ${LAYER_LIBRARIES} GTest::gtest_main GTest::gmock)
+    target_compile_definitions(effnet_${name}_test PRIVATE EFFNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    gtest_discover_tests(effnet_${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+      PROPERTIES LABELS ${name} TIMEOUT 300)
+  endif()
+
+  foreach(source ${fuzzers})
+    get_filename_component(stem ${source} NAME_WE)
+    set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${stem})
+    if(EFFNET_FUZZ)
+      add_executable(${stem} ${source})
+      target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
+    elseif(EFFNET_TESTS)
+      add_executable(${stem} ${source} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+      add_test(NAME ${name}.${stem} COMMAND ${stem} ${corpus})
+    endif()
+    if(TARGET ${stem})
+      target_link_libraries(${stem} PRIVATE effnet_${name} ${LAYER_LIBRARIES})
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,74 @@
+#include "effnet/arch/family.h"
+
+#include <fmt/format.h>
+
+#include <span>
+#include <utility>
+
+#include "effnet/arch/scaling.h"
+#include "effnet/arch/text.h"
+#include "effnet/base/text.h"
+
+namespace effnet::arch {
+
+// Written by CMake from arch/*.toml: file name and text.
+std::span<const std::pair<std::string_view, std::string_view>> embedded_family_files();
+
+std::vector<Variant> parse_family(std::string_view text, std::string_view source) {
+  const TomlTable table = TomlTable::parse(text, source);
+  const ArchSpec base = read_spec(table);
+  std::vector<Variant> variants;
+  for (const TomlTable& row : table.tables("variants")) {
+    Variant variant;
+    variant.name = row.text("name");
+    variant.base = base.name;
+    variant.width = row.number("width", 1.0, 0.01, 100);
+    variant.depth = row.number("depth", 1.0, 0.01, 100);
+    variant.resolution = row.integer("resolution", base.resolution, 1, 8192);
+    variant.published = {row.text("paper_params", ""), row.text("paper_macs", "")};
+    ArchSpec unscaled = base;
+    unscaled.dropout = row.number("dropout", base.dropout, 0, 0.99);
+    const std::vector<std::int64_t> repeats = row.integers("repeats", 1, 1000);
+    if (!repeats.empty() && repeats.size() != base.stages.size()) {
+      throw row.error("repeats", fmt::format("one number a stage (got {}, expected {})", repeats.size(), base.stages.size()));
+    }
+    for (std::size_t i = 0; i < repeats.size(); ++i) unscaled.stages[i].repeats = repeats[i];
+    row.finish();
+    variant.spec = scaled(unscaled, variant.depth, variant.width, variant.resolution);
+    variant.spec.name = variant.name;
+    variants.push_back(std::move(variant));
+  }
+  table.finish();
+  if (variants.empty()) variants.push_back({base.name, base.name, 1, 1, base.resolution, {}, base});
+  return variants;
+}
+
+const std::vector<Variant>& family() {
+  static const std::vector<Variant> all = [] {
+    std::vector<Variant> result;
+    for (const auto& [file, text] : embedded_family_files()) {
+      for (Variant& variant : parse_family(text, file)) result.push_back(std::move(variant));
+    }
+    return result;
+  }();
+  return all;
+}
+
+const Variant* find_variant(std::string_view name) {
+  for (const Variant& variant : family()) {
+    if (variant.name == name) return &variant;
+  }
+  return nullptr;
+}
+
+const Variant& variant(std::string_view name) {
+  if (const Variant* found = find_variant(name)) return *found;
+  std::vector<std::string> names;
+  for (const Variant& known : family()) names.push_back(known.name);
+  const auto near = nearest(name, names);
+  throw input_error("unknown model (got {}, expected a name from 'effnet models', a .safetensors model file or a .toml arch file)",
+                    quoted(name))
+      .with_hint(near ? fmt::format("did you mean {}?", *near) : "effnet models lists the names");
+}
+
+}  // namespace effnet::arch

@@ -1,0 +1,155 @@
+#include "effnet/arch/scaling.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "effnet/base/error.h"
+
+namespace effnet::arch {
+namespace {
+
+constexpr std::int64_t kResolutionStep = 4;
+constexpr double kResolutionSlack = 0.06;  // cli.md: within 6 % of gamma^phi
+constexpr double kReach = 0.03;            // cli.md: reached to within 3 %
+
+// The bounds of an arch file (spec.cc), so that what scaling writes can be read again.
+constexpr double kMostChannels = 65536;
+constexpr double kMostRepeats = 1000;
+constexpr double kMostResolution = 8192;
+
+void check_multiplier(std::string_view what, double value) {
+  if (!(value > 0 && value <= 100)) throw usage_error("{}: not a multiplier (got {}, expected above 0, at most 100)", what, value);
+}
+
+double bounded(std::string_view what, double value, double most) {
+  if (!(value <= most)) throw usage_error("scaling leaves the range of {} (got {:.0f}, expected at most {:.0f})", what, value, most);
+  return value;
+}
+
+}  // namespace
+
+std::int64_t round_width(double width, std::int64_t channels) {
+  if (width == 1) return channels;
+  const double wanted = width * static_cast<double>(channels);
+  double rounded = std::max(8.0, std::floor((wanted + 4) / 8) * 8);
+  if (rounded < 0.9 * wanted) rounded += 8;
+  return static_cast<std::int64_t>(bounded("channels", rounded, kMostChannels));
+}
+
+std::int64_t round_repeats(double depth, std::int64_t repeats) {
+  return static_cast<std::int64_t>(bounded("repeats", std::ceil(depth * static_cast<double>(repeats)), kMostRepeats));
+}
+
+std::int64_t round_resolution(double pixels) {
+  const double step = kResolutionStep;
+  const double rounded = std::max(step, std::floor(pixels / step + 0.5) * step);
+  return static_cast<std::int64_t>(bounded("resolution", rounded, kMostResolution));
+}
+
+ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t resolution) {
+  if (!base.scalable) {
+    throw usage_error("{} is not scaled (got a network of fixed size, expected one whose depth and width may change)", base.name);
+  }
+  check_multiplier("--depth", depth);
+  check_multiplier("--width", width);
+  if (resolution < 1 || static_cast<double>(resolution) > kMostResolution) {
+    throw usage_error("--resolution: out of range (got {}, expected 1 to {:.0f})", resolution, kMostResolution);
+  }
+  ArchSpec spec = base;
+  spec.resolution = resolution;
+  if (spec.stem.scale_width) spec.stem.channels = round_width(width, base.stem.channels);
+  for (StageSpec& stage : spec.stages) {
+    stage.channels = round_width(width, stage.channels);
+    if (stage.scale_depth) stage.repeats = round_repeats(depth, stage.repeats);
+  }
+  if (spec.head.scale_width && spec.head.channels > 0) {
+    spec.head.channels = std::max(round_width(width, base.head.channels), base.head.min_channels);
+  }
+  if (depth != 1 || width != 1 || resolution != base.resolution) {
+    spec.name = fmt::format("{}-d{:g}-w{:g}-r{}", base.name, depth, width, resolution);
+  }
+  return spec;
+}
+
+Scaling compound(const ArchSpec& base, double phi, const Coefficients& c, Dimensions dimensions) {
+  Scaling result;
+  result.phi = phi;
+  result.depth = dimensions.depth ? std::pow(c.alpha, phi) : 1;
+  result.width = dimensions.width ? std::pow(c.beta, phi) : 1;
+  const double ratio = dimensions.resolution ? std::pow(c.gamma, phi) : 1;
+  result.resolution = ratio == 1 ? base.resolution : round_resolution(ratio * static_cast<double>(base.resolution));
+  result.spec = scaled(base, result.depth, result.width, result.resolution);
+  return result;
+}
+
+Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimensions dimensions, const Cost& cost) {
+  // A scaling outside the bounds of an arch file costs more than any target.
+  const auto cost_at = [&](double phi) {
+    try {
+      return cost(compound(base, phi, c, dimensions).spec);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::usage || phi <= 0) throw;
+      return std::numeric_limits<double>::infinity();
+    }
+  };
+  double low = -20;
+  double high = 60;
+  compound(base, 0, c, dimensions);  // a network that refuses scaling says so before the search
+  if (const double least = cost_at(low); least > target) {
+    throw usage_error("the target cannot be reached (got {:g}, expected at least {:g}, the smallest scaling of {})", target,
+                      least, base.name);
+  }
+  while (high - low > 1e-6) {
+    const double middle = (low + high) / 2;
+    (cost_at(middle) <= target ? low : high) = middle;
+  }
+
+  Scaling best = compound(base, low, c, dimensions);
+  double best_cost = cost(best.spec);
+  if (best_cost >= (1 - kReach) * target || !dimensions.resolution) return best;
+
+  // Depth and width jumped past the target. Look at nearby steps of phi with the resolution off its curve.
+  double best_departure = INFINITY;
+  constexpr double kReachPhi = 0.6;  // 6 % of resolution is 12 % of MACs, 0.18 of phi; the steps of small networks are wider
+  constexpr double kStep = 0.005;
+  for (double phi = low + kReachPhi; phi > low - kReachPhi; phi -= kStep) {
+    Scaling candidate;
+    try {
+      candidate = compound(base, phi, c, dimensions);
+    } catch (const Error&) {
+      continue;  // out of bounds: larger than any target
+    }
+    const double centre = std::pow(c.gamma, phi) * static_cast<double>(base.resolution);
+    const auto first = static_cast<std::int64_t>(std::ceil(centre * (1 - kResolutionSlack)));
+    const auto last = static_cast<std::int64_t>(std::floor(centre * (1 + kResolutionSlack)));
+    // Binary search: cost does not fall with resolution, so the best for these blocks is the largest that fits.
+    std::int64_t fits = first - 1;
+    for (std::int64_t over = last + 1; over - fits > 1;) {
+      const std::int64_t middle = (fits + over) / 2;
+      candidate.spec.resolution = middle;
+      (cost(candidate.spec) <= target ? fits : over) = middle;
+    }
+    if (fits < first) continue;
+    // Prefer the grid of the resolution rule if it still reaches the target.
+    for (const std::int64_t resolution : {std::max(fits / kResolutionStep * kResolutionStep, first), fits}) {
+      candidate.spec.resolution = candidate.resolution = resolution;
+      const double reached = cost(candidate.spec);
+      const double departure = std::abs(static_cast<double>(resolution) / centre - 1);
+      const bool near = reached >= (1 - kReach) * target;
+      const bool better = near ? departure < best_departure : std::isinf(best_departure) && reached > best_cost;
+      if (better) {
+        best = candidate;
+        best.spec = scaled(base, candidate.depth, candidate.width, resolution);
+        best_cost = reached;
+        if (near) best_departure = departure;
+      }
+      if (near) break;
+    }
+  }
+  return best;
+}
+
+}  // namespace effnet::arch

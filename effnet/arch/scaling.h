@@ -1,0 +1,59 @@
+// Compound scaling (Tan & Le 2019, section 3.3): depth d = alpha^phi, width w = beta^phi, resolution r = gamma^phi.
+//
+// Rounding, all in double precision:
+//   width       f = w*C; n = max(8, 8*floor((f+4)/8)); n += 8 if n < 0.9*f   (official efficientnet_model.py:106)
+//   depth       ceil(d*L)                                                  (official efficientnet_model.py:125)
+//   resolution  the multiple of 4 nearest to r*R, halves up: 4 is the greatest common divisor of all published sizes
+//               (224 240 260 300 380 456 528 600 672 800), so it is the coarsest grid on which the whole family lies
+// A multiplier of exactly 1 changes nothing, so odd widths of a hand-written network stay.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "effnet/arch/spec.h"
+
+namespace effnet::arch {
+
+std::int64_t round_width(double width, std::int64_t channels);
+std::int64_t round_repeats(double depth, std::int64_t repeats);
+std::int64_t round_resolution(double pixels);
+
+// Throws Error(usage) if the spec refuses scaling, a multiplier is not in (0, 100] or the result leaves the bounds of an
+// arch file. The name says what was done: "efficientnet_b0-d1.4-w1.2-r300".
+ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t resolution);
+
+struct Coefficients {  // defaults: the paper's grid search on B0 (section 4, step 1)
+  double alpha = 1.2;
+  double beta = 1.1;
+  double gamma = 1.15;
+  double constraint() const { return alpha * beta * beta * gamma * gamma; }  // about 2: cost grows by 2^phi
+};
+
+struct Dimensions {  // which dimensions phi moves
+  bool depth = true;
+  bool width = true;
+  bool resolution = true;
+};
+
+struct Scaling {
+  std::optional<double> phi;  // empty if the multipliers were given one by one
+  double depth = 1;           // multipliers as used, unrounded
+  double width = 1;
+  std::int64_t resolution = 0;
+  ArchSpec spec;
+};
+
+Scaling compound(const ArchSpec& base, double phi, const Coefficients& coefficients, Dimensions dimensions);
+
+// What a target limits: MACs, parameters, bytes, milliseconds. Must not fall when the network grows.
+using Cost = std::function<double(const ArchSpec&)>;
+
+// The scaling whose cost comes nearest to `target` from below. phi is found by bisection; then the resolution may leave
+// gamma^phi by up to 6 %, because depth and width move in steps and the resolution fills what they leave. Among the
+// choices within 3 % of the target the one nearest to gamma^phi wins. Throws Error(usage) if even the smallest network
+// (phi = -20) costs more.
+Scaling solve(const ArchSpec& base, double target, const Coefficients& coefficients, Dimensions dimensions, const Cost& cost);
+
+}  // namespace effnet::arch

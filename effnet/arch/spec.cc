@@ -1,0 +1,176 @@
+#include "effnet/arch/spec.h"
+
+#include <fmt/format.h>
+
+#include "effnet/arch/text.h"
+#include "effnet/base/names.h"
+
+namespace effnet::arch {
+namespace {
+
+constexpr NameTable<Activation, 6> kActivations{{{Activation::none, "none"},
+                                                 {Activation::relu, "relu"},
+                                                 {Activation::relu6, "relu6"},
+                                                 {Activation::silu, "silu"},
+                                                 {Activation::hard_swish, "hard_swish"},
+                                                 {Activation::sigmoid, "sigmoid"}}};
+constexpr NameTable<Padding, 3> kPaddings{
+    {{Padding::same, "same"}, {Padding::symmetric, "symmetric"}, {Padding::valid, "valid"}}};
+constexpr NameTable<PoolKind, 3> kPools{
+    {{PoolKind::none, "none"}, {PoolKind::max, "max"}, {PoolKind::average, "average"}}};
+
+// Bounds of what a file may ask for. They are far above any published network and keep every count within 64 bits
+// with the check in effnet/graph/costs.
+constexpr std::int64_t kMostChannels = 1 << 16;
+constexpr std::int64_t kMostRepeats = 1000;
+constexpr std::int64_t kMostKernel = 15;
+constexpr std::int64_t kMostStride = 8;
+constexpr std::int64_t kMostResolution = 8192;
+constexpr std::int64_t kMostClasses = 1 << 20;
+constexpr std::size_t kMostStages = 100;
+
+template <class Value, std::size_t kCount>
+Value choice(const TomlTable& table, const NameTable<Value, kCount>& names, std::string_view key, Value otherwise) {
+  const std::string text = table.text(key, std::string(name_in(names, otherwise)));
+  try {
+    return named_in(names, text, key);
+  } catch (const Error& error) {
+    throw table.error(key, error.what());
+  }
+}
+
+StemSpec read_stem(const TomlTable& table, const ArchSpec& spec) {
+  const StemSpec defaults;
+  StemSpec stem;
+  stem.channels = table.integer("channels", defaults.channels, 1, kMostChannels);
+  stem.kernel = table.integer("kernel", defaults.kernel, 1, kMostKernel);
+  stem.stride = table.integer("stride", defaults.stride, 1, kMostStride);
+  stem.activation = choice(table, kActivations, "activation", spec.activation);
+  stem.padding = choice(table, kPaddings, "padding", spec.padding);
+  stem.pool = choice(table, kPools, "pool", defaults.pool);
+  stem.scale_width = table.boolean("scale_width", defaults.scale_width);
+  table.finish();
+  return stem;
+}
+
+StageSpec read_stage(const TomlTable& table) {
+  const StageSpec defaults;
+  StageSpec stage;
+  stage.block = table.text("block", defaults.block);
+  stage.repeats = table.integer("repeats", defaults.repeats, 1, kMostRepeats);
+  stage.channels = table.integer("channels", {}, 1, kMostChannels);
+  stage.kernel = table.integer("kernel", defaults.kernel, 1, kMostKernel);
+  stage.stride = table.integer("stride", defaults.stride, 1, kMostStride);
+  stage.expand = table.integer("expand", defaults.expand, 1, 64);
+  stage.se = table.number("se", defaults.se, 0, 1);
+  stage.skip = table.boolean("skip", defaults.skip);
+  stage.stride_first = table.boolean("stride_first", defaults.stride_first);
+  stage.scale_depth = table.boolean("scale_depth", defaults.scale_depth);
+  table.finish();
+  return stage;
+}
+
+HeadSpec read_head(const TomlTable& table, const ArchSpec& spec) {
+  const HeadSpec defaults;
+  HeadSpec head;
+  head.channels = table.integer("channels", defaults.channels, 0, kMostChannels);
+  head.activation = choice(table, kActivations, "activation", head.channels == 0 ? Activation::none : spec.activation);
+  head.scale_width = table.boolean("scale_width", defaults.scale_width);
+  head.min_channels = table.integer("min_channels", defaults.min_channels, 0, kMostChannels);
+  table.finish();
+  return head;
+}
+
+}  // namespace
+
+std::string_view name(Activation activation) { return name_in(kActivations, activation); }
+std::string_view name(Padding padding) { return name_in(kPaddings, padding); }
+std::string_view name(PoolKind kind) { return name_in(kPools, kind); }
+
+ArchSpec read_spec(const TomlTable& table) {
+  ArchSpec spec;
+  spec.name = table.text("name");
+  if (spec.name.empty()) throw table.error("name", "an empty name (expected a word)");
+  spec.family = table.text("family", spec.name);
+  spec.resolution = table.integer("resolution", spec.resolution, 1, kMostResolution);
+  spec.classes = table.integer("classes", spec.classes, 1, kMostClasses);
+  spec.activation = choice(table, kActivations, "activation", spec.activation);
+  spec.padding = choice(table, kPaddings, "padding", spec.padding);
+  spec.bn_epsilon = table.number("bn_epsilon", spec.bn_epsilon, 1e-12, 1);
+  spec.bn_momentum = table.number("bn_momentum", spec.bn_momentum, 0, 1);
+  spec.dropout = table.number("dropout", spec.dropout, 0, 0.99);
+  spec.drop_path = table.number("drop_path", spec.drop_path, 0, 0.99);
+  spec.scalable = table.boolean("scalable", spec.scalable);
+  spec.preprocessing = table.text("preprocessing", spec.preprocessing);
+  spec.normalisation = table.text("normalisation", spec.normalisation);
+  spec.stem = read_stem(table.table("stem"), spec);
+  for (const TomlTable& stage : table.tables("stages")) spec.stages.push_back(read_stage(stage));
+  if (spec.stages.empty() || spec.stages.size() > kMostStages) {
+    throw table.error("stages", fmt::format("a network has 1 to {} [[stages]] (got {})", kMostStages, spec.stages.size()));
+  }
+  spec.head = read_head(table.table("head"), spec);
+  return spec;
+}
+
+ArchSpec parse(std::string_view text, std::string_view source) {
+  const TomlTable table = TomlTable::parse(text, source);
+  ArchSpec spec = read_spec(table);
+  table.finish();
+  return spec;
+}
+
+std::string print(const ArchSpec& spec) {
+  std::string out;
+  const auto line = [&](std::string_view key, const auto& value) {
+    using Value = std::decay_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, std::string> || std::is_same_v<Value, std::string_view>) {
+      out += fmt::format("{} = {}\n", key, toml_value(std::string_view(value)));
+    } else if constexpr (std::is_same_v<Value, double>) {
+      out += fmt::format("{} = {}\n", key, toml_value(value));
+    } else {
+      out += fmt::format("{} = {}\n", key, value);
+    }
+  };
+  line("name", spec.name);
+  line("family", spec.family);
+  line("resolution", spec.resolution);
+  line("classes", spec.classes);
+  line("activation", name(spec.activation));
+  line("padding", name(spec.padding));
+  line("bn_epsilon", spec.bn_epsilon);
+  line("bn_momentum", spec.bn_momentum);
+  line("dropout", spec.dropout);
+  line("drop_path", spec.drop_path);
+  line("scalable", spec.scalable);
+  line("preprocessing", spec.preprocessing);
+  line("normalisation", spec.normalisation);
+  out += "\n[stem]\n";
+  line("channels", spec.stem.channels);
+  line("kernel", spec.stem.kernel);
+  line("stride", spec.stem.stride);
+  line("activation", name(spec.stem.activation));
+  line("padding", name(spec.stem.padding));
+  line("pool", name(spec.stem.pool));
+  line("scale_width", spec.stem.scale_width);
+  for (const StageSpec& stage : spec.stages) {
+    out += "\n[[stages]]\n";
+    line("block", stage.block);
+    line("repeats", stage.repeats);
+    line("channels", stage.channels);
+    line("kernel", stage.kernel);
+    line("stride", stage.stride);
+    line("expand", stage.expand);
+    line("se", stage.se);
+    line("skip", stage.skip);
+    line("stride_first", stage.stride_first);
+    line("scale_depth", stage.scale_depth);
+  }
+  out += "\n[head]\n";
+  line("channels", spec.head.channels);
+  line("activation", name(spec.head.activation));
+  line("scale_width", spec.head.scale_width);
+  line("min_channels", spec.head.min_channels);
+  return out;
+}
+
+}  // namespace effnet::arch

@@ -1,0 +1,88 @@
+// ArchSpec: what a person writes to describe a network. Plain data; effnet/graph lowers it to the Graph that everything
+// else reads. Epsilon and padding dialect live here and nowhere else.
+//
+// Sources: Tan & Le 2019, Table 1 and section 4; the official builder's names for what a stage holds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace effnet::arch {
+
+enum class Activation { none, relu, relu6, silu, hard_swish, sigmoid };
+std::string_view name(Activation activation);
+
+// How a window operation pads an axis of n pixels with kernel k and stride s.
+enum class Padding {
+  same,       // TensorFlow's SAME: ceil(n/s) outputs, the odd pixel goes after
+  symmetric,  // PyTorch's usual floor(k/2) on both sides
+  valid,      // none
+};
+std::string_view name(Padding padding);
+
+enum class PoolKind { none, max, average };
+std::string_view name(PoolKind kind);
+
+struct StemSpec {
+  std::int64_t channels = 32;
+  std::int64_t kernel = 3;
+  std::int64_t stride = 2;
+  Activation activation = Activation::silu;  // default: the network's
+  Padding padding = Padding::same;           // default: the network's
+  PoolKind pool = PoolKind::none;            // after the activation; kernel 3, stride 2 (ResNet)
+  bool scale_width = true;                   // false: compound scaling leaves it alone (Lite)
+  friend bool operator==(const StemSpec&, const StemSpec&) = default;
+};
+
+// `repeats` blocks of one kind; the first takes the stage's stride and channel change.
+struct StageSpec {
+  std::string block = "mbconv";     // a row of effnet/graph/blocks.cc
+  std::int64_t repeats = 1;
+  std::int64_t channels = 16;       // output channels; of a bottleneck its inner width (output is 4x), of a cell its filters
+  std::int64_t kernel = 3;
+  std::int64_t stride = 1;
+  std::int64_t expand = 1;          // mbconv: expanded width = block input channels * expand
+  double se = 0;                    // mbconv: squeeze width = max(1, int(se * block INPUT channels)); 0: none
+  bool skip = true;                 // add the input where stride is 1 and channels agree
+  bool stride_first = false;        // bottleneck: stride in the first 1x1 (original) instead of the 3x3 (v1.5)
+  bool scale_depth = true;          // false: compound scaling keeps the repeats (Lite's first and last stage)
+  friend bool operator==(const StageSpec&, const StageSpec&) = default;
+};
+
+struct HeadSpec {
+  std::int64_t channels = 1280;              // of the last 1x1 convolution; 0: none, pool what the stages give
+  Activation activation = Activation::silu;  // default: the network's; with channels = 0: none
+  bool scale_width = true;
+  std::int64_t min_channels = 0;             // scaled width never falls below (MobileNetV2: 1280)
+  friend bool operator==(const HeadSpec&, const HeadSpec&) = default;
+};
+
+struct ArchSpec {
+  std::string name;
+  std::string family;
+  std::int64_t resolution = 224;  // nominal input side in pixels
+  std::int64_t classes = 1000;
+  Activation activation = Activation::silu;
+  Padding padding = Padding::same;
+  double bn_epsilon = 1e-3;
+  double bn_momentum = 0.99;  // moving = momentum * moving + (1 - momentum) * batch (TensorFlow's convention)
+  double dropout = 0.2;       // before the classifier
+  double drop_path = 0.2;     // of the last block; block i of N drops its branch with drop_path * i / N
+  bool scalable = true;       // false: compound scaling refuses it (AmoebaNet)
+  std::string preprocessing = "official";    // a rule of effnet/base/preprocessing_rules.h
+  std::string normalisation = "imagenet";    // a row of the same
+  StemSpec stem;
+  std::vector<StageSpec> stages;
+  HeadSpec head;
+  friend bool operator==(const ArchSpec&, const ArchSpec&) = default;
+};
+
+// Text form (TOML). parse throws Error(input) with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the
+// nearest valid one), a wrong type or a value out of range. print writes every key that parse reads, in a fixed order, so
+// parse(print(spec)) == spec and print(parse(text)) is canonical.
+ArchSpec parse(std::string_view text, std::string_view source);
+std::string print(const ArchSpec& spec);
+
+}  // namespace effnet::arch

@@ -1,0 +1,12 @@
+// The schema of an arch file, shared by single specs (spec.h) and the family files (family.h).
+#pragma once
+
+#include "effnet/arch/spec.h"
+#include "effnet/base/toml.h"
+
+namespace effnet::arch {
+
+// Reads the keys of an ArchSpec from `table`, sub-tables finished; the caller may read further keys and finishes `table`.
+ArchSpec read_spec(const TomlTable& table);
+
+}  // namespace effnet::arch

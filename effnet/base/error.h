@@ -1,0 +1,65 @@
+// The one exception type of effnet. A library throws it; only the command line turns it into text and an exit code.
+//
+// A message is one line that says what was wrong, what came and what was expected: "WHAT (got X, expected Y)".
+// The hint, where there is one, says what to do about it.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace effnet {
+
+// The values are the process exit codes of docs/cli.
+enum class ErrorCode {
+  internal = 1,     // a fault of effnet itself
+  usage = 2,        // wrong flags, values out of range, an unreachable target
+  input = 3,        // a missing, broken or unsupported file; an unknown model; wrong data
+  environment = 4,  // no space, unwritable place, missing component, unsupported CPU
+  interrupted = 130,
+};
+
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& what, std::string hint = {})
+      : std::runtime_error(what), code_(code), hint_(std::move(hint)) {}
+
+  ErrorCode code() const noexcept { return code_; }
+  const std::string& hint() const noexcept { return hint_; }
+
+  // `throw input_error(...).with_hint("...")`
+  Error with_hint(std::string hint) const { return Error(code_, what(), std::move(hint)); }
+  // The same error, said of a certain file: "PATH: WHAT".
+  Error in(std::string_view place) const { return Error(code_, fmt::format("{}: {}", place, what()), hint_); }
+
+ private:
+  ErrorCode code_;
+  std::string hint_;
+};
+
+template <class... Args>
+Error internal_error(fmt::format_string<Args...> format, Args&&... args) {
+  return Error(ErrorCode::internal, fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+Error usage_error(fmt::format_string<Args...> format, Args&&... args) {
+  return Error(ErrorCode::usage, fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+Error input_error(fmt::format_string<Args...> format, Args&&... args) {
+  return Error(ErrorCode::input, fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+Error environment_error(fmt::format_string<Args...> format, Args&&... args) {
+  return Error(ErrorCode::environment, fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace effnet
+
+// A promise of effnet to itself: reaching it is a bug, never bad input. Always on (it guards no hot loop).
+#define EFFNET_CHECK(condition)                                                                        \
+  do {                                                                                                 \
+    if (!(condition)) throw ::effnet::internal_error("{}:{}: {} is false", __FILE__, __LINE__, #condition); \
+  } while (false)

@@ -1,0 +1,144 @@
+#include "effnet/base/text.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+
+#include "effnet/base/error.h"
+
+namespace effnet {
+namespace {
+
+// Length of the valid UTF-8 sequence at the start of `text`, 0 if it is not one.
+std::size_t utf8_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const std::size_t length = lead < 0x80 ? 1 : (lead >> 5) == 6 ? 2 : (lead >> 4) == 14 ? 3 : (lead >> 3) == 30 ? 4 : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((static_cast<unsigned char>(text[i]) >> 6) != 2) return 0;
+  }
+  return length;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t above = row[j + 1];
+      row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0U : 1U)});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
+struct Unit {
+  std::string_view suffix;
+  double factor;
+};
+constexpr std::array kUnits{Unit{"KiB", 1024.0}, Unit{"MiB", 1048576.0}, Unit{"GiB", 1073741824.0},
+                            Unit{"TiB", 1099511627776.0}, Unit{"KB", 1e3}, Unit{"MB", 1e6}, Unit{"GB", 1e9},
+                            Unit{"TB", 1e12}, Unit{"K", 1e3}, Unit{"k", 1e3}, Unit{"M", 1e6}, Unit{"G", 1e9},
+                            Unit{"B", 1.0}, Unit{"T", 1e12}, Unit{"", 1.0}};
+
+}  // namespace
+
+std::string quoted(std::string_view text) {
+  std::string result = "'";
+  constexpr std::size_t kMost = 80;
+  std::size_t at = 0;
+  while (at < text.size() && at < kMost) {
+    const std::size_t length = utf8_length(text.substr(at));
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (length == 0 || byte < 0x20 || byte == 0x7f) {
+      result += fmt::format("\\x{:02x}", byte);
+      ++at;
+    } else {
+      result += text.substr(at, length);
+      at += length;
+    }
+  }
+  if (at < text.size()) result += "...";
+  return result + "'";
+}
+
+std::string one_of(const std::vector<std::string>& words) {
+  std::string result;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) result += i + 1 == words.size() ? " or " : ", ";
+    result += words[i];
+  }
+  return result;
+}
+
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known) {
+  std::optional<std::string> best;
+  std::size_t best_distance = std::clamp<std::size_t>(word.size() / 3, 1, 4) + 1;
+  for (const std::string& candidate : known) {
+    const std::size_t distance = edit_distance(word.substr(0, 64), candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string grouped(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3) {
+    digits.insert(static_cast<std::size_t>(at), ",");
+  }
+  return digits;
+}
+
+std::string abbreviated(double number) {
+  constexpr std::array<std::pair<double, const char*>, 4> kSteps{{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "K"}}};
+  for (const auto& [step, suffix] : kSteps) {
+    if (std::abs(number) < step) continue;
+    const double value = number / step;
+    return fmt::format("{:.{}f}{}", value, value < 10 ? 2 : value < 100 ? 1 : 0, suffix);
+  }
+  return fmt::format("{:g}", number);
+}
+
+double parse_amount(std::string_view text, std::string_view what) {
+  double number = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (code == std::errc{}) {
+    const std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    for (const Unit& unit : kUnits) {
+      if (unit.suffix == suffix && std::isfinite(number) && number > 0) return number * unit.factor;
+    }
+  }
+  throw usage_error("{}: not an amount (got {}, expected a number above zero such as 390M, 1.8G or 64MiB)", what,
+                    quoted(text));
+}
+
+Size parse_resolution(std::string_view text) {
+  const auto number = [&](std::string_view part) {
+    std::int64_t value = 0;
+    const auto [end, code] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (code != std::errc{} || end != part.data() + part.size() || value < 1 || value > 65535) {
+      throw usage_error("--resolution: not a size (got {}, expected pixels such as 224, or HxW such as 300x200)",
+                        quoted(text));
+    }
+    return value;
+  };
+  const std::size_t cross = text.find('x');
+  if (cross == std::string_view::npos) {
+    const std::int64_t side = number(text);
+    return {side, side};
+  }
+  return {number(text.substr(0, cross)), number(text.substr(cross + 1))};
+}
+
+std::string to_string(Size size) {
+  return size.h == size.w ? std::to_string(size.h) : fmt::format("{}x{}", size.h, size.w);
+}
+
+}  // namespace effnet

@@ -1,0 +1,172 @@
+#include "effnet/base/toml.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <set>
+#include <sstream>
+#include <toml++/toml.h>
+
+#include "effnet/base/text.h"
+
+namespace effnet {
+
+struct TomlTable::Impl {
+  std::shared_ptr<const toml::table> root;  // owns the document
+  const toml::table* table;                 // null: an absent table, every key takes its default
+  std::string source;
+  std::string path;                         // "stages[2]." for messages about a missing key
+  std::set<std::string, std::less<>> asked;
+
+  const toml::node* find(std::string_view key) {
+    asked.emplace(key);
+    return table == nullptr ? nullptr : table->get(key);
+  }
+  Error at(const toml::source_region& region, std::string_view message) const {
+    return input_error("{}:{}:{}: {}", source, region.begin.line, region.begin.column, message);
+  }
+  Error wrong(std::string_view key, const toml::node& node, std::string_view expected) const {
+    std::ostringstream value;
+    if (node.is_table() || node.is_array()) {
+      value << node.type();
+    } else {
+      value << toml::node_view<const toml::node>(node);
+    }
+    return at(node.source(), fmt::format("{}{}: wrong value (got {}, expected {})", path, key, value.str(), expected));
+  }
+  Error missing(std::string_view key, std::string_view expected) const {
+    if (table == nullptr) return input_error("{}: {}{} is missing (expected {})", source, path, key, expected);
+    return at(table->source(), fmt::format("{}{} is missing (expected {})", path, key, expected));
+  }
+};
+
+TomlTable TomlTable::parse(std::string_view text, std::string_view source) {
+  constexpr std::size_t kMostBytes = 1 << 20;
+  if (text.size() > kMostBytes) {
+    throw input_error("{}: too long for a TOML text (got {} bytes, expected at most {})", source, text.size(), kMostBytes);
+  }
+  try {
+    auto root = std::make_shared<const toml::table>(toml::parse(text));
+    const toml::table* table = root.get();
+    return TomlTable(std::make_shared<Impl>(Impl{std::move(root), table, std::string(source), "", {}}));
+  } catch (const toml::parse_error& error) {
+    throw input_error("{}:{}:{}: not valid TOML ({})", source, error.source().begin.line, error.source().begin.column,
+                      error.description());
+  }
+}
+
+bool TomlTable::has(std::string_view key) const { return impl_->find(key) != nullptr; }
+
+std::string TomlTable::text(std::string_view key, std::optional<std::string> otherwise) const {
+  const toml::node* node = impl_->find(key);
+  if (node == nullptr && otherwise) return *otherwise;
+  if (node == nullptr) throw impl_->missing(key, "a text");
+  if (!node->is_string()) throw impl_->wrong(key, *node, "a text");
+  return node->as_string()->get();
+}
+
+bool TomlTable::boolean(std::string_view key, bool otherwise) const {
+  const toml::node* node = impl_->find(key);
+  if (node == nullptr) return otherwise;
+  if (!node->is_boolean()) throw impl_->wrong(key, *node, "true or false");
+  return node->as_boolean()->get();
+}
+
+std::int64_t TomlTable::integer(std::string_view key, std::optional<std::int64_t> otherwise, std::int64_t low,
+                                std::int64_t high) const {
+  const toml::node* node = impl_->find(key);
+  const std::string expected = fmt::format("a whole number from {} to {}", low, high);
+  if (node == nullptr && otherwise) return *otherwise;
+  if (node == nullptr) throw impl_->missing(key, expected);
+  if (!node->is_integer()) throw impl_->wrong(key, *node, expected);
+  const std::int64_t value = node->as_integer()->get();
+  if (value < low || value > high) throw impl_->wrong(key, *node, expected);
+  return value;
+}
+
+double TomlTable::number(std::string_view key, std::optional<double> otherwise, double low, double high) const {
+  const toml::node* node = impl_->find(key);
+  const std::string expected = fmt::format("a number from {} to {}", low, high);
+  if (node == nullptr && otherwise) return *otherwise;
+  if (node == nullptr) throw impl_->missing(key, expected);
+  const auto value = node->value<double>();
+  if (!value || !node->is_number() || !(*value >= low && *value <= high)) throw impl_->wrong(key, *node, expected);
+  return *value;
+}
+
+std::vector<std::int64_t> TomlTable::integers(std::string_view key, std::int64_t low, std::int64_t high) const {
+  const toml::node* node = impl_->find(key);
+  if (node == nullptr) return {};
+  const std::string expected = fmt::format("a list of whole numbers from {} to {}", low, high);
+  if (!node->is_array()) throw impl_->wrong(key, *node, expected);
+  std::vector<std::int64_t> values;
+  for (const toml::node& item : *node->as_array()) {
+    const auto value = item.is_integer() ? item.value<std::int64_t>() : std::nullopt;
+    if (!value || *value < low || *value > high) throw impl_->wrong(key, item, expected);
+    values.push_back(*value);
+  }
+  return values;
+}
+
+TomlTable TomlTable::table(std::string_view key) const {
+  const toml::node* node = impl_->find(key);
+  if (node != nullptr && !node->is_table()) throw impl_->wrong(key, *node, fmt::format("a table [{}]", key));
+  return TomlTable(std::make_shared<Impl>(Impl{impl_->root, node == nullptr ? nullptr : node->as_table(), impl_->source,
+                                               fmt::format("{}{}.", impl_->path, key), {}}));
+}
+
+std::vector<TomlTable> TomlTable::tables(std::string_view key) const {
+  const toml::node* node = impl_->find(key);
+  if (node == nullptr) return {};
+  const std::string expected = fmt::format("tables [[{}]]", key);
+  if (!node->is_array()) throw impl_->wrong(key, *node, expected);
+  std::vector<TomlTable> result;
+  for (const toml::node& item : *node->as_array()) {
+    if (!item.is_table()) throw impl_->wrong(key, item, expected);
+    result.push_back(TomlTable(std::make_shared<Impl>(
+        Impl{impl_->root, item.as_table(), impl_->source, fmt::format("{}{}[{}].", impl_->path, key, result.size()), {}})));
+  }
+  return result;
+}
+
+Error TomlTable::error(std::string_view key, std::string_view message) const {
+  const toml::node* node = impl_->find(key);
+  if (node == nullptr) return impl_->missing(key, message);
+  return impl_->at(node->source(), fmt::format("{}{}: {}", impl_->path, key, message));
+}
+
+void TomlTable::finish() const {
+  if (impl_->table == nullptr) return;
+  for (const auto& [key, node] : *impl_->table) {
+    if (impl_->asked.contains(key.str())) continue;
+    const std::vector<std::string> known(impl_->asked.begin(), impl_->asked.end());
+    const auto near = nearest(key.str(), known);
+    Error error = impl_->at(key.source(), fmt::format("{}: unknown key (got {}, expected {})",
+                                                      impl_->path.empty() ? "top level" : impl_->path.substr(0, impl_->path.size() - 1),
+                                                      quoted(key.str()), near ? *near : one_of(known)));
+    throw near ? error.with_hint(fmt::format("did you mean {}? The keys here are {}", *near, one_of(known))) : error;
+  }
+}
+
+std::string toml_value(double number) {
+  std::string text = fmt::format("{}", number);
+  if (text.find_first_of(".en") == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string toml_value(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      result += '\\';
+      result += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      result += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    } else {
+      result += c;
+    }
+  }
+  return result + "\"";
+}
+
+}  // namespace effnet

@@ -1,0 +1,49 @@
+// Reading TOML against a schema: every key that is asked for is known, finish() rejects the rest with line, column and
+// the nearest known key. toml++ (a 7 s header) stays inside the .cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "effnet/base/error.h"
+
+namespace effnet {
+
+class TomlTable {
+ public:
+  // `source` (a path) begins every message: "arch.toml:12:3: ...". Throws Error(input) on a syntax error or over 1 MB.
+  static TomlTable parse(std::string_view text, std::string_view source);
+
+  bool has(std::string_view key) const;
+
+  // The value, or `otherwise` if the key is absent; without `otherwise` the key is required. All throw Error(input)
+  // at the value's line and column for another type or a value outside [low, high].
+  std::string text(std::string_view key, std::optional<std::string> otherwise = {}) const;
+  bool boolean(std::string_view key, bool otherwise) const;
+  std::int64_t integer(std::string_view key, std::optional<std::int64_t> otherwise, std::int64_t low,
+                       std::int64_t high) const;
+  double number(std::string_view key, std::optional<double> otherwise, double low, double high) const;
+  std::vector<std::int64_t> integers(std::string_view key, std::int64_t low, std::int64_t high) const;  // empty if absent
+  TomlTable table(std::string_view key) const;                // an empty table if absent
+  std::vector<TomlTable> tables(std::string_view key) const;  // an array of tables; empty if absent
+
+  // An error about this key's value (or about the table, if the key is absent): "SOURCE:LINE:COLUMN: message".
+  Error error(std::string_view key, std::string_view message) const;
+  // Throws Error(input) for the first key of this table that nobody asked for.
+  void finish() const;
+
+ private:
+  struct Impl;
+  explicit TomlTable(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<Impl> impl_;
+};
+
+// One value as TOML writes it: a float always has a point or an exponent, a text is quoted and escaped.
+std::string toml_value(double number);
+std::string toml_value(std::string_view text);
+
+}  // namespace effnet

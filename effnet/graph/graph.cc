@@ -1,0 +1,103 @@
+#include "effnet/graph/graph.h"
+
+#include <algorithm>
+#include <array>
+
+#include "effnet/base/error.h"
+
+namespace effnet::graph {
+namespace {
+
+// In the order of the variant.
+constexpr std::array<std::string_view, std::variant_size_v<Op>> kOpNames{
+    "input", "conv", "batch_norm", "activation", "global_pool", "pool",    "linear",
+    "add",   "mul",  "concat",     "pad",        "dropout",     "drop_path", "identity"};
+
+struct Window {
+  std::int64_t kernel, stride;
+  Padding padding;
+};
+
+Window window_of(const Node& node) {
+  if (const auto* conv = std::get_if<Conv>(&node.op)) return {conv->kernel, conv->stride, conv->padding};
+  const auto* pool = std::get_if<Pool>(&node.op);
+  EFFNET_CHECK(pool != nullptr);
+  return {pool->kernel, pool->stride, pool->padding};
+}
+
+}  // namespace
+
+std::string_view op_name(const Op& op) { return kOpNames[op.index()]; }
+
+const Node* Graph::find(std::string_view node_name) const {
+  const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const Node& node) { return node.name == node_name; });
+  return found == nodes.end() ? nullptr : &*found;
+}
+
+AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::int64_t s) {
+  AxisPadding axis;
+  switch (rule) {
+    case Padding::same: {
+      const std::int64_t total = std::max<std::int64_t>(((n + s - 1) / s - 1) * s + k - n, 0);
+      axis.before = total / 2;
+      axis.after = total - total / 2;
+      break;
+    }
+    case Padding::symmetric:
+      axis.before = axis.after = (k - 1) / 2;
+      break;
+    case Padding::valid:
+      break;
+  }
+  const std::int64_t room = n + axis.before + axis.after - k;
+  if (room < 0) {
+    throw input_error("the resolution is too small for this network (got {} pixels at a {}x{} window, expected at least {})",
+                      n, k, k, k - axis.before - axis.after);
+  }
+  axis.out = room / s + 1;
+  return axis;
+}
+
+WindowPadding padding_of(const Graph& graph, const Node& node) {
+  const Window window = window_of(node);
+  const Chw in = graph.in(node);
+  const AxisPadding vertical = resolve_padding(window.padding, in.h, window.kernel, window.stride);
+  const AxisPadding horizontal = resolve_padding(window.padding, in.w, window.kernel, window.stride);
+  return {vertical.before, vertical.after, horizontal.before, horizontal.after};
+}
+
+std::int64_t Parameter::numel() const {
+  std::int64_t product = 1;
+  for (const std::int64_t dim : dims) product *= dim;
+  return product;
+}
+
+std::vector<Parameter> parameters(const Graph& graph, const Node& node) {
+  std::vector<Parameter> result;
+  const auto add = [&](std::string_view role, std::vector<std::int64_t> dims, bool statistic = false) {
+    result.push_back({fmt::format("{}.{}", node.name, role), std::move(dims), statistic});
+  };
+  if (const auto* conv = std::get_if<Conv>(&node.op)) {
+    add("weight", {conv->out_channels, graph.in(node).c / conv->groups, conv->kernel, conv->kernel});
+    if (conv->bias) add("bias", {conv->out_channels});
+  } else if (std::holds_alternative<BatchNorm>(node.op)) {
+    add("weight", {node.out.c});
+    add("bias", {node.out.c});
+    add("running_mean", {node.out.c}, true);
+    add("running_var", {node.out.c}, true);
+  } else if (const auto* linear = std::get_if<Linear>(&node.op)) {
+    add("weight", {linear->out_features, graph.in(node).c});
+    add("bias", {linear->out_features});
+  }
+  return result;
+}
+
+std::vector<Parameter> parameters(const Graph& graph) {
+  std::vector<Parameter> result;
+  for (const Node& node : graph.nodes) {
+    for (Parameter& parameter : parameters(graph, node)) result.push_back(std::move(parameter));
+  }
+  return result;
+}
+
+}  // namespace effnet::graph

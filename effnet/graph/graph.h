@@ -1,0 +1,123 @@
+// The Graph: what machines read. Nodes in topological order, each with a name, an op with its attributes, the nodes it
+// reads, and the shape of one image's output. Analysis, engines, formats, training and export read this and nothing else.
+//
+// A window op keeps its padding *rule*; padding_of() resolves it for the node's input size. Lowering again for another
+// resolution is cheap (B7: 1,280 nodes in under a millisecond).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "effnet/arch/spec.h"
+#include "effnet/base/shape.h"
+
+namespace effnet::graph {
+
+using arch::Activation;
+using arch::Padding;
+using arch::PoolKind;
+
+using NodeId = std::int32_t;  // index into Graph::nodes
+
+// The op set. A depthwise convolution is a Conv with groups = channels. Kernels and strides are square.
+struct Input {};
+struct Conv {
+  std::int64_t out_channels = 0;
+  std::int64_t kernel = 1;
+  std::int64_t stride = 1;
+  std::int64_t groups = 1;
+  Padding padding = Padding::same;
+  bool bias = false;
+};
+struct BatchNorm {
+  double epsilon = 1e-3;
+  double momentum = 0.99;  // moving = momentum * moving + (1 - momentum) * batch
+};
+struct Activate {
+  Activation kind = Activation::silu;
+};
+struct GlobalPool {};  // mean over h and w, to 1x1
+struct Pool {
+  PoolKind kind = PoolKind::max;   // max pads with -infinity
+  std::int64_t kernel = 3;
+  std::int64_t stride = 2;
+  Padding padding = Padding::same;
+  bool count_padding = false;      // average: divide by the window, or by its valid pixels only
+};
+struct Linear {
+  std::int64_t out_features = 0;   // of a 1x1 input; bias always
+};
+struct Add {};
+struct Mul {};                     // second input is 1x1: a channel scale
+struct Concat {};                  // over channels
+struct Pad {                       // zeros; a negative amount crops
+  std::int64_t top = 0, bottom = 0, left = 0, right = 0;
+};
+struct Dropout {
+  double rate = 0;                 // training only
+};
+struct DropPath {
+  double rate = 0;                 // training only: drops one image's branch
+};
+struct Identity {};
+
+using Op = std::variant<Input, Conv, BatchNorm, Activate, GlobalPool, Pool, Linear, Add, Mul, Concat, Pad, Dropout,
+                        DropPath, Identity>;
+std::string_view op_name(const Op& op);  // "conv", "batch_norm", ...
+
+struct Node {
+  std::string name;             // unique: "stages.2.1.expand.conv"
+  Op op;
+  std::vector<NodeId> inputs;   // earlier nodes
+  Chw out;
+};
+
+// A stage as inspect and scale report it: what the last of its blocks gives.
+struct Stage {
+  std::int64_t channels = 0;
+  std::int64_t repeats = 0;
+  Size resolution;
+};
+
+struct Graph {
+  std::string name;
+  std::vector<Node> nodes;               // nodes[0] is the Input
+  std::vector<Stage> stages;
+  std::vector<NodeId> reductions;        // reductions[i]: the last node at 1/2^(i+1) of the input size (endpoints 1-5)
+  NodeId features = 0;                   // what the global pool reads: the class activation map's feature map
+  NodeId logits = 0;
+
+  const Node& at(NodeId id) const { return nodes[static_cast<std::size_t>(id)]; }
+  Chw in(const Node& node, std::size_t i = 0) const { return at(node.inputs[i]).out; }
+  const Chw& input() const { return nodes[0].out; }
+  std::int64_t classes() const { return at(logits).out.c; }
+  const Node* find(std::string_view node_name) const;  // null if absent; linear search
+};
+
+// Pixels added before (top, left) and after (bottom, right).
+struct WindowPadding {
+  std::int64_t top = 0, bottom = 0, left = 0, right = 0;
+};
+// For a Conv or Pool node of `graph`.
+WindowPadding padding_of(const Graph& graph, const Node& node);
+// One axis: n pixels, kernel k, stride s. Throws Error(input) if no window fits.
+struct AxisPadding {
+  std::int64_t before = 0, after = 0, out = 0;
+};
+AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::int64_t s);
+
+// What a node must be given: "<node>.<role>" with PyTorch's shapes. Trainable, or a batch-norm statistic.
+struct Parameter {
+  std::string name;
+  std::vector<std::int64_t> dims;
+  bool statistic = false;
+  std::int64_t numel() const;
+};
+std::vector<Parameter> parameters(const Graph& graph, const Node& node);
+std::vector<Parameter> parameters(const Graph& graph);
+
+}  // namespace effnet::graph
