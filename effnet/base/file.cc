@@ -145,11 +145,13 @@ std::string read_text(const fs::path& path) {
   return text;
 }
 
-void write_text(const fs::path& path, std::string_view text) {
+void write_bytes(const fs::path& path, std::span<const std::byte> bytes) {
   AtomicFile file(path);
-  file.write(text);
+  file.write(bytes);
   file.commit();
 }
+
+void write_text(const fs::path& path, std::string_view text) { write_bytes(path, std::as_bytes(std::span(text))); }
 
 void make_folders(const fs::path& path) {
   std::error_code code;

@@ -118,7 +118,24 @@ struct CellBuilder {
   }
 };
 
+// A cell joins two feature maps of one size, or one twice the other (factorised reduction), at F >= 4 channels.
+void check_cell(const BlockContext& block) {
+  if (block.stage.channels < 4) {
+    throw input_error("{}: an amoebanet cell needs room for its bottleneck (got {} channels, expected at least 4)", block.name, block.stage.channels);
+  }
+  if (!block.previous) return;
+  const Chw before = block.shape(*block.previous);
+  const Chw now = block.shape(block.current);
+  const auto fits = [](std::int64_t larger, std::int64_t smaller) { return (larger + 1) / 2 == smaller; };
+  const bool same = before.h == now.h && before.w == now.w;
+  if (!same && !(fits(before.h, now.h) && fits(before.w, now.w))) {
+    throw input_error("{}: an amoebanet cell joins maps of one size or one twice the other (got {}x{} and {}x{})", block.name, before.h,
+                      before.w, now.h, now.w);
+  }
+}
+
 NodeId lower_cell(BlockContext& block, const Cell& cell) {
+  check_cell(block);
   CellBuilder builder{block};
   std::vector<NodeId> states;
   const NodeId h1 = builder.previous();

@@ -1,0 +1,56 @@
+# One door for work. Everything here is a thin word for a CMake preset or a script in tools/.
+.PHONY: run test check-all build core deps lint tidy fuzz bench format install clean help
+
+JOBS ?= $(shell nproc)
+PRESET ?= release
+EFFNET := build/core/bin/effnet
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: ## Install what is missing, build, fetch a pretrained network, classify the example photographs
+	@tools/install_deps build
+	@$(MAKE) --no-print-directory core
+	@tools/demo $(EFFNET)
+
+test: ## Install what is missing; release build with every test, and the core under the sanitizers
+	@tools/install_deps test
+	@tools/run_tests release asan
+
+check-all: ## Before an issue is closed: both compilers, all sanitizers, lint, tidy, fuzz
+	@tools/install_deps all
+	@tools/run_tests release dev clang asan tsan
+	@$(MAKE) --no-print-directory lint tidy fuzz
+
+core: ## The binary alone, optimised: build/core/bin/effnet
+	@cmake --preset core >/dev/null
+	@cmake --build --preset core -j $(JOBS)
+
+build: ## A preset with its tests: make build PRESET=dev
+	@cmake --preset $(PRESET) >/dev/null
+	@cmake --build --preset $(PRESET) -j $(JOBS)
+
+deps: ## Debian packages to build, test and check
+	@tools/install_deps all
+
+lint: ## Format, file lengths, registered tests
+	@tools/lint
+
+tidy: ## clang-tidy over every source
+	@tools/tidy
+
+fuzz: ## Every fuzz target, FUZZ_SECONDS each (default 60)
+	@tools/install_deps all
+	@tools/fuzz $${FUZZ_SECONDS:-60}
+
+bench: core ## Times of the reference executor (the engine and its rivals come with the engine)
+	@tools/bench $(EFFNET)
+
+format: ## clang-format in place
+	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+install: core ## To PREFIX (default /usr/local)
+	@cmake --install build/core --prefix $${PREFIX:-/usr/local}
+
+clean: ## Remove build/
+	@rm -rf build

@@ -1,0 +1,128 @@
+#include "effnet/arch/scaling.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "effnet/arch/family.h"
+#include "effnet/base/error.h"
+
+namespace effnet::arch {
+namespace {
+
+const ArchSpec& b0() { return variant("efficientnet_b0").spec; }
+
+// A cost that follows the rule of thumb d*w^2*r^2 on the rounded network, without the graph (a layer below it).
+double toy_cost(const ArchSpec& spec) {
+  double sum = 0;
+  for (const StageSpec& stage : spec.stages) sum += static_cast<double>(stage.repeats * stage.channels * stage.channels);
+  return sum * static_cast<double>(spec.resolution * spec.resolution);
+}
+
+TEST(Rounding, WidthFollowsTheOfficialCode) {
+  EXPECT_EQ(round_width(1.1, 32), 32);   // 35.2 -> 32, not below 0.9 * 35.2
+  EXPECT_EQ(round_width(1.2, 32), 40);   // 38.4
+  EXPECT_EQ(round_width(1.1, 320), 352);
+  EXPECT_EQ(round_width(0.35, 16), 8);   // 5.6: never below 8
+  EXPECT_EQ(round_width(0.5, 24), 16);   // 12: halves go up to 16
+  EXPECT_EQ(round_width(4.3, 16), 72);   // 68.8
+  EXPECT_EQ(round_width(1.3, 10), 16);   // 13 -> 16
+  EXPECT_EQ(round_width(1.49, 8), 16);   // 11.92: nearest 8 is below 0.9 of it, so one step up
+  EXPECT_EQ(round_width(1, 20), 20);     // 1 changes nothing
+}
+
+TEST(Rounding, DepthRoundsUpAndResolutionToFour) {
+  EXPECT_EQ(round_repeats(1.1, 1), 2);
+  EXPECT_EQ(round_repeats(3.1, 4), 13);
+  EXPECT_EQ(round_repeats(1, 4), 4);
+  EXPECT_EQ(round_resolution(257.6), 256);
+  EXPECT_EQ(round_resolution(258), 260);
+  EXPECT_EQ(round_resolution(1), 4);
+}
+
+// The rule's grid holds every published size: it is a fixed point of the rounding.
+TEST(Rounding, PublishedResolutionsAreFixedPoints) {
+  for (const Variant& variant : family()) {
+    if (!variant.name.starts_with("efficientnet_")) continue;
+    const double ratio = static_cast<double>(variant.resolution) / 224;
+    EXPECT_EQ(round_resolution(ratio * 224), variant.resolution) << variant.name;
+  }
+}
+
+TEST(Scaled, ByHandEqualsThePublishedFamily) {
+  for (const Variant& variant : family()) {
+    if (variant.base != "efficientnet_b0") continue;
+    ArchSpec by_hand = scaled(b0(), variant.depth, variant.width, variant.resolution);
+    by_hand.name = variant.name;
+    by_hand.dropout = variant.spec.dropout;  // not part of compound scaling
+    EXPECT_EQ(by_hand, variant.spec) << variant.name;
+  }
+}
+
+TEST(Compound, PhiOfZeroIsTheBase) { EXPECT_EQ(compound(b0(), 0, {}, {}).spec, b0()); }
+
+TEST(Compound, MovesOnlyTheDimensionsAsked) {
+  const Scaling depth = compound(b0(), 2, {}, {true, false, false});
+  EXPECT_DOUBLE_EQ(depth.depth, 1.44);
+  EXPECT_EQ(depth.width, 1);
+  EXPECT_EQ(depth.resolution, 224);
+  const Scaling all = compound(b0(), 1, {}, {});
+  EXPECT_DOUBLE_EQ(all.depth, 1.2);
+  EXPECT_DOUBLE_EQ(all.width, 1.1);
+  EXPECT_EQ(all.resolution, 256);
+  EXPECT_NEAR(Coefficients{}.constraint(), 1.9203, 5e-5);
+}
+
+TEST(Compound, RefusesWhatIsNotScaled) {
+  EXPECT_THROW(compound(variant("amoebanet_b").spec, 1, {}, {}), Error);
+  EXPECT_THROW(scaled(b0(), 0, 1, 224), Error);
+  EXPECT_THROW(scaled(b0(), 1, -1, 224), Error);
+  EXPECT_THROW(scaled(b0(), NAN, 1, 224), Error);
+  EXPECT_THROW(scaled(b0(), 1, 1, 0), Error);
+  EXPECT_THROW(scaled(b0(), 100, 100, 224), Error) << "32,000 channels x 100 is beyond an arch file";
+}
+
+TEST(Compound, LiteKeepsStemHeadAndEdges) {
+  const ArchSpec lite = scaled(variant("efficientnet_lite0").spec, 3, 2, 448);
+  EXPECT_EQ(lite.stem.channels, 32);
+  EXPECT_EQ(lite.head.channels, 1280);
+  EXPECT_EQ(lite.stages.front().repeats, 1);
+  EXPECT_EQ(lite.stages.back().repeats, 1);
+  EXPECT_EQ(lite.stages.front().channels, 32);
+  EXPECT_EQ(lite.stages[1].repeats, 6);
+}
+
+// A sweep over targets: never exceeded, and within 3 %.
+TEST(Solve, ReachesTargetsFromBelow) {
+  const double base = toy_cost(b0());
+  for (double factor = 0.3; factor < 100; factor *= 1.37) {
+    const Scaling found = solve(b0(), factor * base, {}, {}, toy_cost);
+    const double cost = toy_cost(found.spec);
+    EXPECT_LE(cost, factor * base) << factor;
+    EXPECT_GE(cost, 0.97 * factor * base) << factor;
+    const double curve = std::pow(1.15, *found.phi) * 224;
+    EXPECT_NEAR(static_cast<double>(found.resolution) / curve, 1, 0.06 + 2 / curve) << factor;
+    EXPECT_EQ(found.spec, scaled(b0(), found.depth, found.width, found.resolution)) << "the answer is a scaling by hand";
+  }
+}
+
+TEST(Solve, OneDimensionAlone) {
+  const double base = toy_cost(b0());
+  const Scaling deep = solve(b0(), 4 * base, {}, {true, false, false}, toy_cost);
+  EXPECT_EQ(deep.width, 1);
+  EXPECT_EQ(deep.resolution, 224);
+  EXPECT_LE(toy_cost(deep.spec), 4 * base);
+  EXPECT_GT(toy_cost(deep.spec), 3 * base);
+}
+
+TEST(Solve, UnreachableTargetIsAUsageError) {
+  try {
+    solve(b0(), 1, {}, {}, toy_cost);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::usage);
+  }
+}
+
+}  // namespace
+}  // namespace effnet::arch

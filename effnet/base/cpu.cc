@@ -1,0 +1,133 @@
+#include "effnet/base/cpu.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+
+namespace effnet {
+namespace {
+
+constexpr std::array<std::string_view, 5> kKnownSets{"portable", "avx2", "avx512", "avx512_vnni", "avx512_bf16"};
+
+// This process's group in a controller's hierarchy: "/" in most containers.
+std::string cgroup_path(std::string_view controller) {
+  std::ifstream in("/proc/self/cgroup");
+  std::string line;
+  while (std::getline(in, line)) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string names = "," + line.substr(first + 1, second - first - 1) + ",";
+    const bool wanted = controller.empty() ? names == ",," : names.find("," + std::string(controller) + ",") != std::string::npos;
+    if (wanted) return line.substr(second + 1);
+  }
+  return "/";
+}
+
+std::string first_line(const std::string& path) {
+  std::ifstream in(path);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+// The smallest limit from the process's group up to the root; `read` gives one folder's limit.
+template <class Read>
+std::optional<double> least_limit(const std::string& root, std::string group, Read read) {
+  std::optional<double> least;
+  while (true) {
+    const std::optional<double> limit = read(root + (group == "/" ? "" : group));
+    if (limit && (!least || *limit < *least)) least = limit;
+    if (group.empty() || group == "/") return least;
+    group = group.substr(0, group.rfind('/'));
+    if (group.empty()) group = "/";
+  }
+}
+
+std::optional<double> cpu_quota() {
+  const auto v2 = least_limit("/sys/fs/cgroup", cgroup_path(""), [](const std::string& folder) -> std::optional<double> {
+    std::istringstream line(first_line(folder + "/cpu.max"));
+    double quota = 0;
+    double period = 0;
+    if (line >> quota >> period && period > 0) return quota / period;  // "max 100000" fails to parse: no limit
+    return {};
+  });
+  if (v2) return v2;
+  return least_limit("/sys/fs/cgroup/cpu", cgroup_path("cpu"), [](const std::string& folder) -> std::optional<double> {
+    const double quota = std::atof(first_line(folder + "/cpu.cfs_quota_us").c_str());
+    const double period = std::atof(first_line(folder + "/cpu.cfs_period_us").c_str());
+    if (quota > 0 && period > 0) return quota / period;
+    return {};
+  });
+}
+
+}  // namespace
+
+int usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  if (const auto quota = cpu_quota()) cores = std::min(cores, static_cast<int>(std::ceil(*quota)));
+  return std::max(cores, 1);
+}
+
+std::string cpu_model() {
+  std::ifstream in("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(in, line)) {
+    if (!line.starts_with("model name")) continue;
+    const std::size_t colon = line.find(": ");
+    if (colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown";
+}
+
+std::int64_t memory_bytes() {
+  double bytes = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+  const auto limit = least_limit("/sys/fs/cgroup", cgroup_path(""), [](const std::string& folder) -> std::optional<double> {
+    const double value = std::atof(first_line(folder + "/memory.max").c_str());
+    if (value > 0) return value;
+    return {};
+  });
+  if (limit) bytes = std::min(bytes, *limit);
+  return static_cast<std::int64_t>(bytes);
+}
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> sets{"portable"};
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (avx2) sets.emplace_back("avx2");
+  if (avx512) sets.emplace_back("avx512");
+  if (avx512 && __builtin_cpu_supports("avx512vnni")) sets.emplace_back("avx512_vnni");
+  if (avx512 && __builtin_cpu_supports("avx512bf16")) sets.emplace_back("avx512_bf16");
+#endif
+  return sets;
+}
+
+std::string forced_instruction_set() {
+  const char* forced = std::getenv("EFFNET_ISA");
+  if (forced == nullptr || *forced == '\0') return {};
+  const std::vector<std::string> here = instruction_sets();
+  if (std::find(here.begin(), here.end(), forced) != here.end()) return forced;
+  const bool known = std::find(kKnownSets.begin(), kKnownSets.end(), forced) != kKnownSets.end();
+  throw environment_error("EFFNET_ISA: {} (got {}, expected {})",
+                          known ? "this CPU lacks the instruction set" : "unknown instruction set", quoted(forced), one_of(here));
+}
+
+}  // namespace effnet

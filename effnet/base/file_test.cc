@@ -1,0 +1,116 @@
+#include "effnet/base/file.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "effnet/base/error.h"
+
+namespace effnet {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::size_t files_in(const fs::path& folder) {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+ErrorCode code_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "no error";
+  return ErrorCode::internal;
+}
+
+TEST(File, WritesAppearWholeOrNotAtAll) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "a";
+  write_text(path, "first");
+  {
+    AtomicFile file(path);
+    file.write("second, never committed");
+  }
+  EXPECT_EQ(read_text(path), "first");
+  EXPECT_EQ(files_in(folder.path()), 1U) << "no temporary file stays";
+  write_text(path, "third");
+  EXPECT_EQ(read_text(path), "third");
+}
+
+TEST(File, UnwritablePlacesAreEnvironmentErrors) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(code_of([&] { write_text(folder.path() / "missing" / "a", "x"); }), ErrorCode::environment);
+  EXPECT_EQ(code_of([&] { write_text(folder.path(), "x"); }), ErrorCode::environment);
+  EXPECT_EQ(code_of([&] { make_folders("/proc/effnet"); }), ErrorCode::environment);
+}
+
+// A full disk, by the process's own file size limit: the old file stays, no temporary is left.
+TEST(File, AFullDiskLosesNothing) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "a";
+  write_text(path, "precious");
+  const pid_t child = fork();
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{4096, 4096};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    int code = 0;
+    try {
+      write_text(path, std::string(1 << 20, 'x'));
+    } catch (const Error& error) {
+      code = static_cast<int>(error.code());
+    }
+    _exit(code);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), static_cast<int>(ErrorCode::environment));
+  EXPECT_EQ(read_text(path), "precious");
+  EXPECT_EQ(files_in(folder.path()), 1U);
+}
+
+TEST(File, UnreadableThingsAreInputErrors) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(code_of([&] { MappedFile file(folder.path() / "none"); }), ErrorCode::input);
+  EXPECT_EQ(code_of([&] { MappedFile file(folder.path()); }), ErrorCode::input);
+  EXPECT_EQ(code_of([&] { MappedFile file("/dev/zero"); }), ErrorCode::input);
+  EXPECT_EQ(code_of([&] { read_text(folder.path() / "none"); }), ErrorCode::input);
+  write_text(folder.path() / "empty", "");
+  EXPECT_TRUE(MappedFile(folder.path() / "empty").bytes().empty());
+}
+
+TEST(File, LockIsExclusiveAndSaysWhetherItWaited) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "lock";
+  auto first = std::make_unique<FileLock>(path);
+  EXPECT_FALSE(first->waited());
+  bool released = false;
+  std::thread other([&] {
+    const FileLock second(path);
+    EXPECT_TRUE(second.waited());
+    EXPECT_TRUE(released);
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  released = true;
+  first.reset();
+  other.join();
+}
+
+TEST(File, Sha256OfKnownVectors) {  // FIPS 180-4 examples
+  const auto hash = [](std::string_view text) { return sha256(std::as_bytes(std::span(text))); };
+  EXPECT_EQ(hash(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+}  // namespace
+}  // namespace effnet

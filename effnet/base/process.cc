@@ -1,0 +1,58 @@
+#include "effnet/base/process.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "effnet/base/error.h"
+#include "effnet/base/interrupt.h"
+
+extern char** environ;
+
+namespace effnet {
+
+ProcessResult run_process(const std::vector<std::string>& words) {
+  std::array<int, 2> pipe{};
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw environment_error("cannot make a pipe for {}", words.at(0));
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, pipe[1], STDERR_FILENO);
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  pid_t child = 0;
+  const int failure = ::posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(pipe[1]);
+
+  ProcessResult result;
+  if (failure != 0) {
+    ::close(pipe[0]);
+    return result;
+  }
+  result.started = true;
+  std::array<char, 4096> buffer{};
+  while (true) {
+    const ssize_t got = ::read(pipe[0], buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;  // the child gets the same Ctrl-C and ends
+    if (got <= 0) break;
+    result.errors.append(buffer.data(), static_cast<std::size_t>(got));
+    if (result.errors.size() > buffer.size()) result.errors.erase(0, result.errors.size() - buffer.size());
+  }
+  ::close(pipe[0]);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  check_interrupt();
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+}  // namespace effnet

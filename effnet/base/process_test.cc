@@ -1,0 +1,48 @@
+#include "effnet/base/process.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "effnet/base/cpu.h"
+#include "effnet/base/error.h"
+
+namespace effnet {
+namespace {
+
+TEST(Process, ExitCodesAndErrors) {
+  EXPECT_EQ(run_process({"true"}).exit_code, 0);
+  EXPECT_EQ(run_process({"sh", "-c", "exit 7"}).exit_code, 7);
+  EXPECT_EQ(run_process({"sh", "-c", "kill -9 $$"}).exit_code, 137);
+  EXPECT_FALSE(run_process({"no-such-program-here"}).started);
+  EXPECT_EQ(run_process({"sh", "-c", "echo out; echo why >&2"}).errors, "why\n");
+}
+
+TEST(Process, KeepsTheEndOfLongErrors) {
+  const ProcessResult result = run_process({"sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x >&2; echo last >&2"});
+  EXPECT_LE(result.errors.size(), 4096U);
+  EXPECT_TRUE(result.errors.ends_with("last\n"));
+}
+
+TEST(Cpu, SaysSomethingSensible) {
+  EXPECT_GE(usable_cores(), 1);
+  EXPECT_GT(memory_bytes(), 64 << 20);
+  EXPECT_EQ(instruction_sets().front(), "portable");
+}
+
+TEST(Cpu, AnImpossibleInstructionSetFailsLoudly) {
+  ::setenv("EFFNET_ISA", "avx1024", 1);
+  try {
+    forced_instruction_set();
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::environment);
+  }
+  ::setenv("EFFNET_ISA", "portable", 1);
+  EXPECT_EQ(forced_instruction_set(), "portable");
+  ::unsetenv("EFFNET_ISA");
+  EXPECT_EQ(forced_instruction_set(), "");
+}
+
+}  // namespace
+}  // namespace effnet

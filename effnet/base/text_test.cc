@@ -1,0 +1,61 @@
+#include "effnet/base/text.h"
+
+#include <gtest/gtest.h>
+
+#include "effnet/base/error.h"
+
+namespace effnet {
+namespace {
+
+TEST(Text, QuotedIsSafeToPrint) {
+  EXPECT_EQ(quoted("a b"), "'a b'");
+  EXPECT_EQ(quoted("a\nb\x1b[31m"), "'a\\x0ab\\x1b[31m'");
+  EXPECT_EQ(quoted("\xff\xc3"), "'\\xff\\xc3'");
+  EXPECT_EQ(quoted("caf\xc3\xa9"), "'caf\xc3\xa9'");
+  EXPECT_EQ(effnet::quoted(std::string(100, 'x')), "'" + std::string(80, 'x') + "...'");
+}
+
+TEST(Text, NearestIsNearOrNothing) {
+  const std::vector<std::string> words{"kernel", "stride", "channels"};
+  EXPECT_EQ(nearest("kernle", words), "kernel");
+  EXPECT_EQ(nearest("stide", words), "stride");
+  EXPECT_EQ(nearest("zebra", words), std::nullopt);
+  EXPECT_EQ(nearest("", words), std::nullopt);
+}
+
+TEST(Text, ListsAndNumbers) {
+  EXPECT_EQ(one_of({"a"}), "a");
+  EXPECT_EQ(one_of({"a", "b", "c"}), "a, b or c");
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1000), "1,000");
+  EXPECT_EQ(grouped(-1234567), "-1,234,567");
+  EXPECT_EQ(grouped(-123), "-123");
+  EXPECT_EQ(abbreviated(5288548), "5.29M");
+  EXPECT_EQ(abbreviated(385814752), "386M");
+  EXPECT_EQ(abbreviated(37745884192), "37.7G");
+  EXPECT_EQ(abbreviated(12), "12");
+}
+
+TEST(Text, Amounts) {
+  EXPECT_EQ(parse_amount("390M", "x"), 390e6);
+  EXPECT_EQ(parse_amount("1.8G", "x"), 1.8e9);
+  EXPECT_EQ(parse_amount("64MiB", "x"), 67108864);
+  EXPECT_EQ(parse_amount("20MB", "x"), 20e6);
+  EXPECT_EQ(parse_amount("1e9", "x"), 1e9);
+  for (const char* wrong : {"", "M", "1.8Q", "-3M", "0", "nan", "inf", "1 G", "1GG", "0x10"}) {
+    EXPECT_THROW(parse_amount(wrong, "x"), Error) << wrong;
+  }
+}
+
+TEST(Text, Resolutions) {
+  EXPECT_EQ(parse_resolution("224"), (Size{224, 224}));
+  EXPECT_EQ(parse_resolution("300x200"), (Size{300, 200}));
+  EXPECT_EQ(to_string(Size{300, 200}), "300x200");
+  for (const char* wrong : {"", "x", "224x", "x3", "0", "-5", "70000", "1x2x3", "224px"}) {
+    EXPECT_THROW(parse_resolution(wrong), Error) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace effnet

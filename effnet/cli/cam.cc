@@ -1,0 +1,51 @@
+// effnet cam MODEL IMAGE -o OUT.png [--class K]: the class activation map of the paper's Figure 7 over the photograph.
+#include "effnet/base/file.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/load.h"
+#include "effnet/cli/output.h"
+#include "effnet/cli/runner.h"
+#include "effnet/vision/decode.h"
+#include "effnet/vision/draw.h"
+
+namespace effnet::cli {
+
+Body declare_cam(CLI::App& command, const Globals& globals) {
+  struct Options {
+    std::string model, image, out, resolution;
+    int class_index = -1;
+    LoadOptions load;
+  };
+  auto o = std::make_shared<Options>();
+  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("IMAGE", o->image, "A JPEG, PNG or WebP file")->required();
+  command.add_option("-o,--out", o->out, "The picture to write")->type_name("OUT.png")->required();
+  add_number(command, "--class", o->class_index, 0, 1 << 20, "The class whose evidence is shown [the predicted one]");
+  command.add_option("--resolution", o->resolution, "Input size instead of the model's; larger gives a finer map")->type_name("R");
+  o->load.declare(command);
+  return [o, &globals] {
+    ThreadPool pool(thread_count(globals));
+    const formats::Model model = load_model(o->model, o->load, pool);
+    if (o->class_index >= model.arch.classes) {
+      throw usage_error("--class: out of range (got {}, expected 0 to {})", o->class_index, model.arch.classes - 1);
+    }
+    Preprocessing preprocessing = model.preprocessing;
+    if (!o->resolution.empty()) preprocessing = preprocessing.at(parse_resolution(o->resolution));
+    const vision::Image photo = vision::read_image(o->image);
+    const vision::Prepared prepared = vision::prepare(photo, preprocessing);
+
+    Runner runner(model, pool);
+    const Runner::Answer answer = runner.answer_with_features(prepared.input, preprocessing.crop);
+    const std::int64_t shown = o->class_index >= 0 ? o->class_index : engine::top_k(answer.logits, 1).front();
+    write_bytes(o->out, vision::encode_png(draw_cam(runner, photo, prepared, answer, shown)));
+
+    const double score = engine::softmax(answer.logits)[static_cast<std::size_t>(shown)];
+    if (globals.json) {
+      print_json({{"class", shown}, {"label", runner.label(shown)}, {"score", score}, {"path", o->out}});
+    } else {
+      print(fmt::format("{} ({}) {:.2f} %: written to {}\n", runner.label(shown), shown, 100 * score, o->out));
+    }
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,47 @@
+// What every sub-command is given and how it is declared. One file per sub-command; commands.cc has the table.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace effnet::cli {
+
+using Json = nlohmann::ordered_json;  // fields come out in the order of docs/cli
+
+struct Globals {
+  bool json = false;
+  bool quiet = false;
+  int threads = 0;  // 0: the cores this process may use
+};
+
+// Declares the sub-command's options on `command` and returns what runs once they are parsed. State shared by options and
+// body lives in a shared_ptr that both capture. The result is the exit code; errors are exceptions.
+using Body = std::function<int()>;
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  Body (*declare)(CLI::App& command, const Globals& globals);
+};
+
+Body declare_models(CLI::App& command, const Globals& globals);
+Body declare_inspect(CLI::App& command, const Globals& globals);
+Body declare_scale(CLI::App& command, const Globals& globals);
+Body declare_pull(CLI::App& command, const Globals& globals);
+Body declare_import(CLI::App& command, const Globals& globals);
+Body declare_export(CLI::App& command, const Globals& globals);
+Body declare_predict(CLI::App& command, const Globals& globals);
+Body declare_eval(CLI::App& command, const Globals& globals);
+Body declare_cam(CLI::App& command, const Globals& globals);
+Body declare_doctor(CLI::App& command, const Globals& globals);
+
+const std::vector<Command>& commands();
+// Names of docs/cli that a later version brings: they exit 4 and say so.
+const std::vector<std::string_view>& planned_commands();
+
+}  // namespace effnet::cli

@@ -1,0 +1,27 @@
+#include "effnet/cli/command.h"
+
+namespace effnet::cli {
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> table{
+      {"models", "List the named networks", declare_models},
+      {"inspect", "Count a network: parameters, MACs, memory, layer by layer", declare_inspect},
+      {"scale", "Scale a network by the compound rule, by hand or to a budget", declare_scale},
+      {"pull", "Fetch published weights by name", declare_pull},
+      {"import", "Turn a foreign checkpoint into a model file", declare_import},
+      {"export", "Write a model's weights for other programs", declare_export},
+      {"predict", "Classify pictures", declare_predict},
+      {"eval", "Score a model on a labelled set of pictures", declare_eval},
+      {"cam", "Show where in a picture a model sees a class", declare_cam},
+      {"doctor", "Say what this machine has and what is missing", declare_doctor},
+  };
+  return table;
+}
+
+const std::vector<std::string_view>& planned_commands() {
+  static const std::vector<std::string_view> names{"bench",    "compare", "quantize", "train", "launch",         "probe", "finetune",
+                                                   "features", "data",    "report",   "compare-models", "search", "paper"};
+  return names;
+}
+
+}  // namespace effnet::cli

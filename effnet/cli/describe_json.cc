@@ -1,0 +1,38 @@
+#include "effnet/cli/describe_json.h"
+
+#include "effnet/report/table.h"
+#include "effnet/base/text.h"
+
+namespace effnet::cli {
+
+Json to_json(Size size) { return size.h == size.w ? Json(size.h) : Json::array({size.h, size.w}); }
+
+Json to_json(const Preprocessing& p) {
+  return {{"resolution", to_json(p.crop)},
+          {"resize", to_json(p.resize)},
+          {"crop", to_json(p.crop)},
+          {"order", name(p.order)},
+          {"filter", name(p.filter)},
+          {"mean", p.mean},
+          {"std", p.std},
+          {"rule", p.rule}};
+}
+
+Json stages_json(const graph::Graph& graph) {
+  Json stages = Json::array();
+  for (const graph::Stage& stage : graph.stages) {
+    stages.push_back({{"channels", stage.channels}, {"repeats", stage.repeats}, {"resolution", to_json(stage.resolution)}});
+  }
+  return stages;
+}
+
+std::string stages_table(const graph::Graph& graph) {
+  report::Table table({{"stage"}, {"channels"}, {"repeats"}, {"output"}});
+  for (std::size_t i = 0; i < graph.stages.size(); ++i) {
+    const graph::Stage& stage = graph.stages[i];
+    table.row({std::to_string(i), std::to_string(stage.channels), std::to_string(stage.repeats), to_string(stage.resolution)});
+  }
+  return table.text();
+}
+
+}  // namespace effnet::cli

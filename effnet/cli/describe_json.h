@@ -1,0 +1,15 @@
+// Parts of the JSON documents that several commands share.
+#pragma once
+
+#include "effnet/base/preprocessing.h"
+#include "effnet/cli/command.h"
+#include "effnet/graph/graph.h"
+
+namespace effnet::cli {
+
+Json to_json(Size size);                                // a number if square, else [h, w]
+Json to_json(const Preprocessing& preprocessing);
+Json stages_json(const graph::Graph& graph);
+std::string stages_table(const graph::Graph& graph);    // for people
+
+}  // namespace effnet::cli

@@ -1,0 +1,121 @@
+// effnet eval MODEL DIR: accuracy on labelled pictures.
+#include <chrono>
+#include <map>
+#include <mutex>
+
+#include "effnet/base/interrupt.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/load.h"
+#include "effnet/cli/output.h"
+#include "effnet/cli/runner.h"
+#include "effnet/data/image_folder.h"
+#include "effnet/metrics/accuracy.h"
+#include "effnet/vision/decode.h"
+
+namespace effnet::cli {
+namespace {
+
+struct Options {
+  std::string model, folder, precision = "fp32", classes, labels, resolution;
+  int batch = 8;
+  LoadOptions load;
+};
+
+data::ImageSet read_set(const Options& o, const formats::Model& model) {
+  const data::ClassNames names{model.arch.classes, model.class_ids, model.labels};
+  std::map<std::string, std::int64_t> extra;
+  if (!o.classes.empty()) extra = data::read_class_file(o.classes, model.arch.classes);
+  data::ImageSet set = o.labels.empty() ? data::read_class_folders(o.folder, names, extra)
+                                        : data::read_labelled_folder(o.folder, o.labels, names, extra);
+  if (set.images.empty()) throw input_error("{}: no pictures (got none, expected .jpg, .png or .webp files)", o.folder);
+  return set;
+}
+
+// Decodes and prepares a batch, one picture a task; a picture that fails leaves an empty input and its reason.
+struct Loaded {
+  std::vector<float> input;
+  std::string why;
+};
+std::vector<Loaded> load(std::span<const data::LabelledImage> images, const Preprocessing& preprocessing, ThreadPool& pool) {
+  std::vector<Loaded> loaded(images.size());
+  pool.parallel_for(static_cast<std::int64_t>(images.size()), [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      try {
+        loaded[i].input = vision::prepare(vision::read_image(images[i].path), preprocessing).input;
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::input) throw;
+        loaded[i].why = error.what();
+      }
+    }
+  });
+  return loaded;
+}
+
+}  // namespace
+
+Body declare_eval(CLI::App& command, const Globals& globals) {
+  auto o = std::make_shared<Options>();
+  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("DIR", o->folder, "Class folders, or one folder of pictures with --labels")->required();
+  command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
+  add_number(command, "--batch", o->batch, 1, 4096, "Pictures at once [8]");
+  command.add_option("--classes", o->classes, "Folder names of classes: lines 'index<TAB>name' or one name a line")->type_name("FILE");
+  command.add_option("--labels", o->labels, "Labels of the pictures in DIR: lines 'file,class index or id'")->type_name("CSV");
+  command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")->type_name("R");
+  o->load.declare(command);
+  return [o, &globals] {
+    if (o->precision != "fp32") throw environment_error("--precision {} is not built yet (expected fp32)", o->precision);
+    ThreadPool pool(thread_count(globals));
+    const formats::Model model = load_model(o->model, o->load, pool);
+    data::ImageSet set = read_set(*o, model);
+    Preprocessing preprocessing = model.preprocessing;
+    if (!o->resolution.empty()) preprocessing = preprocessing.at(parse_resolution(o->resolution));
+
+    Runner runner(model, pool);
+    metrics::Accuracy accuracy(model.arch.classes);
+    Progress progress("eval", static_cast<std::int64_t>(set.images.size()), globals);
+    const auto start = std::chrono::steady_clock::now();
+    const auto classes = static_cast<std::size_t>(model.arch.classes);
+    for (std::size_t first = 0; first < set.images.size(); first += static_cast<std::size_t>(o->batch)) {
+      check_interrupt();
+      const std::size_t count = std::min(static_cast<std::size_t>(o->batch), set.images.size() - first);
+      const std::span<const data::LabelledImage> images(&set.images[first], count);
+      std::vector<float> inputs;
+      std::vector<std::int64_t> truth;
+      const std::vector<Loaded> loaded = load(images, preprocessing, pool);
+      for (std::size_t i = 0; i < count; ++i) {
+        if (!loaded[i].why.empty()) {
+          set.skipped.push_back({images[i].path, loaded[i].why});
+          continue;
+        }
+        inputs.insert(inputs.end(), loaded[i].input.begin(), loaded[i].input.end());
+        truth.push_back(images[i].class_index);
+      }
+      if (truth.empty()) continue;
+      const std::vector<float> logits = runner.logits(inputs, preprocessing.crop, static_cast<std::int64_t>(truth.size()));
+      for (std::size_t i = 0; i < truth.size(); ++i) accuracy.add(std::span(logits).subspan(i * classes, classes), truth[i]);
+      progress.update(static_cast<std::int64_t>(first + count));
+    }
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (accuracy.images() == 0) throw input_error("{}: no picture could be read (first: {})", o->folder, set.skipped.front().why);
+
+    Json skipped = Json::array();
+    for (const data::SkippedFile& file : set.skipped) skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
+    const double rate = static_cast<double>(accuracy.images()) / seconds;
+    if (globals.json) {
+      print_json({{"images", accuracy.images()},
+                  {"top1", accuracy.top1_percent()},
+                  {"top5", accuracy.top5_percent()},
+                  {"mean_per_class", accuracy.mean_per_class_percent()},
+                  {"images_per_second", rate},
+                  {"skipped", std::move(skipped)}});
+      return 0;
+    }
+    for (const data::SkippedFile& file : set.skipped) warn(fmt::format("skipped {}: {}", file.path.string(), file.why));
+    print(fmt::format("{} pictures: top-1 {:.2f} %, top-5 {:.2f} %, mean per class {:.2f} %, {:.1f} pictures/s, {} skipped\n", accuracy.images(),
+                      accuracy.top1_percent(), accuracy.top5_percent(), accuracy.mean_per_class_percent(), rate, set.skipped.size()));
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

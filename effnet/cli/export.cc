@@ -1,0 +1,77 @@
+// effnet export MODEL (--safetensors FILE | --pth FILE) [--names SOURCE] [--verify]
+#include "effnet/base/text.h"
+#include "effnet/cli/load.h"
+#include "effnet/cli/output.h"
+#include "effnet/cli/runner.h"
+#include "effnet/formats/export.h"
+#include "effnet/formats/import.h"
+#include "effnet/formats/pth.h"
+#include "effnet/formats/safetensors.h"
+
+namespace effnet::cli {
+namespace {
+
+struct Options {
+  std::string model, onnx, safetensors, pth, names;
+  bool verify = false;
+  LoadOptions load;
+};
+
+// Reads the file back as a stranger's and runs both networks on one seeded picture.
+double verify(const formats::Model& model, const std::string& path, ThreadPool& pool) {
+  formats::ImportOptions options;
+  options.spec = model.arch;
+  options.padding = arch::name(model.arch.padding);
+  options.bn_epsilon = model.arch.bn_epsilon;
+  const formats::Model again = formats::import_weights(path, options).model;
+  const Size size{model.arch.resolution, model.arch.resolution};
+  const std::vector<float> input = seeded_input(size, 0);
+  Runner first(model, pool);
+  Runner second(again, pool);
+  const std::vector<float> a = first.logits(input, size);
+  const std::vector<float> b = second.logits(input, size);
+  double largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  return largest;
+}
+
+}  // namespace
+
+Body declare_export(CLI::App& command, const Globals& globals) {
+  auto o = std::make_shared<Options>();
+  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("--safetensors", o->safetensors, "Write named tensors as safetensors")->type_name("FILE");
+  command.add_option("--pth", o->pth, "Write a state dict that torch.load opens")->type_name("FILE");
+  command.add_option("--onnx", o->onnx, "Write ONNX (not built yet)")->type_name("FILE");
+  command.add_option("--names", o->names, "Tensor names: torchvision, timm, lukemelas, effnet [those the weights came with, else torchvision]")->type_name("S");
+  command.add_flag("--verify", o->verify, "Read the file back and compare the logits");
+  o->load.declare(command);
+  return [o, &globals] {
+    if (!o->onnx.empty()) throw environment_error("export --onnx is not built yet (got --onnx, expected --pth or --safetensors)");
+    if (o->safetensors.empty() == o->pth.empty()) {
+      throw usage_error("say what to write (got {}, expected one of --safetensors FILE and --pth FILE)", o->pth.empty() ? "nothing" : "both");
+    }
+    ThreadPool pool(thread_count(globals));
+    const formats::Model model = load_model(o->model, o->load, pool);
+    const std::string path = o->pth.empty() ? o->safetensors : o->pth;
+    const auto tensors = formats::named_tensors(model, o->names);
+    if (o->pth.empty()) {
+      formats::Weights weights;
+      for (const auto& [name, tensor] : tensors) weights.tensors.emplace(name, tensor);
+      formats::write_safetensors(path, weights);
+    } else {
+      formats::write_pth(path, tensors);
+    }
+    Json document{{"path", path}, {"format", o->pth.empty() ? "safetensors" : "pth"}, {"tensors", tensors.size()}, {"max_abs_diff", Json()}};
+    if (o->verify) document["max_abs_diff"] = verify(model, path, pool);
+    if (globals.json) {
+      print_json(document);
+      return 0;
+    }
+    print(fmt::format("{} tensors written to {}\n", tensors.size(), path));
+    if (o->verify) print(fmt::format("read back: logits differ by at most {}\n", document["max_abs_diff"].get<double>()));
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,125 @@
+// effnet inspect MODEL [--resolution R] [--classes N] [--batch B] [--layers]
+#include "effnet/base/text.h"
+#include "effnet/cli/describe_json.h"
+#include "effnet/cli/load.h"
+#include "effnet/cli/output.h"
+#include "effnet/graph/costs.h"
+#include "effnet/graph/lower.h"
+#include "effnet/report/table.h"
+
+namespace effnet::cli {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string resolution;
+  int classes = 0;
+  int batch = 1;
+  bool layers = false;
+};
+
+struct Window {
+  std::int64_t kernel = 0, stride = 0, groups = 0;  // 0: the op has none
+};
+
+Window window_of(const graph::Node& node) {
+  if (const auto* conv = std::get_if<graph::Conv>(&node.op)) return {conv->kernel, conv->stride, conv->groups};
+  if (const auto* pool = std::get_if<graph::Pool>(&node.op)) return {pool->kernel, pool->stride, 0};
+  return {};
+}
+
+Json or_null(std::int64_t value) { return value == 0 ? Json() : Json(value); }
+std::string or_blank(std::int64_t value) { return value == 0 ? "" : std::to_string(value); }
+
+Chw input_of(const graph::Graph& graph, const graph::Node& node) {
+  return node.inputs.empty() ? node.out : graph.in(node);
+}
+
+Json layers_json(const graph::Graph& graph) {
+  Json layers = Json::array();
+  for (const graph::Node& node : graph.nodes) {
+    const graph::NodeCosts costs = graph::costs(graph, node);
+    const Window window = window_of(node);
+    const Chw in = input_of(graph, node);
+    layers.push_back({{"name", node.name},
+                      {"op", graph::op_name(node.op)},
+                      {"kernel", or_null(window.kernel)},
+                      {"stride", or_null(window.stride)},
+                      {"groups", or_null(window.groups)},
+                      {"in", {in.c, in.h, in.w}},
+                      {"out", {node.out.c, node.out.h, node.out.w}},
+                      {"params", costs.params},
+                      {"macs", costs.macs}});
+  }
+  return layers;
+}
+
+std::string layers_table(const graph::Graph& graph) {
+  report::Table table({{"layer", report::Align::left}, {"op", report::Align::left}, {"k"}, {"s"}, {"groups"}, {"in"}, {"out"}, {"parameters"}, {"MACs"}});
+  const auto shape = [](const Chw& s) { return fmt::format("{}x{}x{}", s.c, s.h, s.w); };
+  for (const graph::Node& node : graph.nodes) {
+    const graph::NodeCosts costs = graph::costs(graph, node);
+    const Window window = window_of(node);
+    table.row({node.name, std::string(graph::op_name(node.op)), or_blank(window.kernel), or_blank(window.stride),
+               or_blank(window.groups), shape(input_of(graph, node)), shape(node.out), grouped(costs.params), grouped(costs.macs)});
+  }
+  return table.text();
+}
+
+}  // namespace
+
+Body declare_inspect(CLI::App& command, const Globals& globals) {
+  auto options = std::make_shared<Options>();
+  command.add_option("MODEL", options->model, "A name from 'effnet models', a model file or an arch file")->required();
+  command.add_option("--resolution", options->resolution, "Input size: pixels, or HxW")->type_name("R");
+  add_number(command, "--classes", options->classes, 1, 1 << 20, "Classes of the last layer [the model's]");
+  add_number(command, "--batch", options->batch, 1, 1 << 16, "Images at once, for the activation memory [1]");
+  command.add_flag("--layers", options->layers, "Every node of the graph");
+  return [options, &globals] {
+    const Described model = describe(options->model);
+    graph::LowerOptions lowering;
+    Preprocessing preprocessing = model.preprocessing;
+    if (!options->resolution.empty()) {
+      lowering.resolution = parse_resolution(options->resolution);
+      preprocessing = preprocessing.at(*lowering.resolution);
+    }
+    if (options->classes > 0) lowering.classes = options->classes;
+    const graph::Graph graph = graph::lower(model.arch, lowering);
+    const graph::Costs costs = graph::costs(graph);
+    const graph::ActivationMemory memory = graph::activation_memory(graph, options->batch);
+    const Size size{graph.input().h, graph.input().w};
+
+    if (globals.json) {
+      Json document{{"name", model.arch.name},
+                    {"resolution", to_json(size)},
+                    {"classes", graph.classes()},
+                    {"params", costs.params},
+                    {"params_without_classifier", costs.params_without_classifier},
+                    {"bn_statistics", costs.statistics},
+                    {"macs", costs.macs},
+                    {"weights_bytes", costs.weights_bytes()},
+                    {"activations", {{"largest_bytes", memory.largest_bytes}, {"peak_bytes", memory.peak_bytes}}},
+                    {"stages", stages_json(graph)},
+                    {"preprocessing", to_json(preprocessing)}};
+      if (options->layers) document["layers"] = layers_json(graph);
+      print_json(document);
+      return 0;
+    }
+    std::string text = fmt::format("{} at {} px, {} classes\n\n", model.arch.name, to_string(size), graph.classes());
+    report::Table counts({{"", report::Align::left}, {"count"}, {"", report::Align::left}});
+    const auto count = [&](const char* what, std::int64_t value, std::string note) { counts.row({what, grouped(value), std::move(note)}); };
+    count("parameters", costs.params, abbreviated(static_cast<double>(costs.params)));
+    count("  without the classifier", costs.params_without_classifier, "");
+    count("batch-norm statistics", costs.statistics, "");
+    count("MACs an image", costs.macs, abbreviated(static_cast<double>(costs.macs)));
+    count("weights in bytes", costs.weights_bytes(), "fp32");
+    count("largest activation in bytes", memory.largest_bytes, fmt::format("batch {}", options->batch));
+    count("activations alive at once", memory.peak_bytes, "");
+    text += counts.text() + "\n" + stages_table(graph);
+    if (options->layers) text += "\n" + layers_table(graph);
+    print(text);
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,98 @@
+// The `effnet` binary: parses the command line, runs one sub-command, turns errors into exit codes.
+#include <cstdio>
+#include <new>
+#include <optional>
+
+#include "effnet/base/cpu.h"
+#include "effnet/base/interrupt.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/command.h"
+#include "effnet/cli/output.h"
+#include "effnet/cli/version.h"
+
+namespace effnet::cli {
+namespace {
+
+// A command that is not there is answered before the parser runs: it would only say "not expected".
+void check_command_name(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--threads") {
+      ++i;
+      continue;
+    }
+    if (word.starts_with("-")) continue;
+    std::vector<std::string> names;
+    for (const Command& command : commands()) names.emplace_back(command.name);
+    for (const std::string& name : names) {
+      if (name == word) return;
+    }
+    for (const std::string_view planned : planned_commands()) {
+      if (planned == word) {
+        throw environment_error("{} is not built yet (got effnet {}, expected one of {})", word, kVersion, one_of(names))
+            .with_hint("this version describes, scales, converts and classifies; see README.md for what comes next");
+      }
+    }
+    const auto near = nearest(word, names);
+    const Error error = usage_error("unknown command (got {}, expected {})", quoted(word), one_of(names));
+    throw near ? error.with_hint("did you mean effnet " + *near + "?") : error.with_hint("effnet --help lists the commands");
+  }
+}
+
+// CLI11's messages name the option but not always what was expected; the command's help does.
+Error from_parser(const CLI::ParseError& error, std::string_view program) {
+  std::string text = error.what();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", program));
+}
+
+int run(int argc, char** argv) {
+  Globals globals;
+  CLI::App app{"EfficientNet: describe, scale, count and run compound-scaled networks", "effnet"};
+  app.set_version_flag("--version", std::string("effnet ") + kVersion);
+  app.require_subcommand(1);
+  app.option_defaults()->always_capture_default();
+  app.add_flag("--json", globals.json, "Print the result as one JSON document");
+  app.add_flag("--quiet", globals.quiet, "No warnings and no progress");
+  add_number(app, "--threads", globals.threads, 1, 1024, "Threads to use [the cores this process may use; EFFNET_THREADS]");
+  app.footer("Exit codes: 0 done, 1 fault of effnet, 2 wrong usage, 3 bad input, 4 environment, 130 interrupted.");
+  app.fallthrough();
+
+  Body body;
+  for (const Command& command : commands()) {
+    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
+    sub->option_defaults()->always_capture_default();
+    const Body declared = command.declare(*sub, globals);
+    sub->callback([&body, declared] { body = declared; });
+  }
+
+  try {
+    check_command_name(argc, argv);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+      throw from_parser(error, "effnet");
+    }
+    set_quiet(globals.quiet);
+    forced_instruction_set();
+    return body();
+  } catch (const Error& error) {
+    print_error(error);
+    return static_cast<int>(error.code());
+  } catch (const std::bad_alloc&) {
+    print_error(environment_error("out of memory (expected enough for the network and one picture)"));
+    return static_cast<int>(ErrorCode::environment);
+  } catch (const std::exception& error) {
+    print_error(internal_error("{}", error.what()).with_hint("this is a fault of effnet; please report the command"));
+    return static_cast<int>(ErrorCode::internal);
+  }
+}
+
+}  // namespace
+}  // namespace effnet::cli
+
+int main(int argc, char** argv) {
+  effnet::install_interrupt_handlers();
+  return effnet::cli::run(argc, argv);
+}

@@ -1,0 +1,91 @@
+#include "effnet/cli/output.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+#include "effnet/base/text.h"
+
+namespace effnet::cli {
+namespace {
+
+bool warnings_off = false;
+
+double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+std::string dump(const Json& document, int indent) {
+  // Paths may hold any bytes; JSON may not.
+  return document.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    throw environment_error("cannot write the result to stdout ({})", std::strerror(errno));
+  }
+}
+
+void print_json(const Json& document) { print(dump(document, 2) + "\n"); }
+void print_json_line(const Json& element) { print(dump(element, -1) + "\n"); }
+
+void print_error(const Error& error) {
+  std::string text = error.what();
+  std::replace(text.begin(), text.end(), '\n', ' ');  // one line, whatever the system said
+  std::fprintf(stderr, "effnet: error: %s\n", text.c_str());
+  if (!error.hint().empty()) std::fprintf(stderr, "hint: %s\n", error.hint().c_str());
+}
+
+void set_quiet(bool quiet) { warnings_off = quiet; }
+
+void warn(std::string_view message) {
+  if (!warnings_off) std::fprintf(stderr, "effnet: warning: %.*s\n", static_cast<int>(message.size()), message.data());
+}
+
+void note(std::string_view message) {
+  if (!warnings_off && ::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "%.*s\n", static_cast<int>(message.size()), message.data());
+}
+
+Progress::Progress(std::string_view what, std::int64_t total, const Globals& globals)
+    : what_(what), total_(total), shown_(!globals.quiet && ::isatty(STDERR_FILENO) != 0), start_s_(now_s()) {}
+
+Progress::~Progress() {
+  if (shown_ && last_s_ > 0) std::fprintf(stderr, "\r\033[K");
+}
+
+void Progress::update(std::int64_t done) {
+  if (!shown_ || done == 0 || now_s() - last_s_ < 0.1) return;
+  last_s_ = now_s();
+  const double rate = static_cast<double>(done) / (last_s_ - start_s_);
+  const double left = static_cast<double>(total_ - done) / rate;
+  std::fprintf(stderr, "\r\033[K%s %lld/%lld  %.1f/s  %d:%02d left", what_.c_str(), static_cast<long long>(done),
+               static_cast<long long>(total_), rate, static_cast<int>(left) / 60, static_cast<int>(left) % 60);
+}
+
+void add_number(CLI::App& app, const std::string& name, int& value, int low, int high, const std::string& help) {
+  app.add_option_function<std::string>(
+         name,
+         [&value, name, low, high](const std::string& text) {
+           const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+           if (code != std::errc{} || end != text.data() + text.size() || value < low || value > high) {
+             throw usage_error("{}: wrong value (got {}, expected a whole number from {} to {})", name, quoted(text), low, high);
+           }
+         },
+         help)
+      ->type_name("N");
+}
+
+double shortest(float value) {
+  std::array<char, 32> buffer{};
+  const auto [end, code] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  double result = 0;
+  std::from_chars(buffer.data(), end, result);
+  return result;
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,203 @@
+// effnet predict MODEL IMAGE...: the classes of pictures.
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <set>
+
+#include "effnet/base/file.h"
+#include "effnet/base/interrupt.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/load.h"
+#include "effnet/cli/output.h"
+#include "effnet/cli/runner.h"
+#include "effnet/formats/npy.h"
+#include "effnet/vision/decode.h"
+#include "effnet/vision/draw.h"
+
+namespace effnet::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string model;
+  std::vector<std::string> images;
+  int top = 5;
+  std::string resolution, cam, dump_pixels, dump_input, mean, std;
+  std::string precision = "fp32", backend = "reference";
+  bool logits = false, raw = false;
+  LoadOptions load;
+};
+
+std::array<double, 3> parse_triple(const std::string& text, const char* flag, double low) {
+  std::array<double, 3> values{};
+  std::istringstream in(text);
+  std::string part;
+  std::size_t count = 0;
+  while (std::getline(in, part, ',')) {
+    char* end = nullptr;
+    const double value = std::strtod(part.c_str(), &end);
+    if (count == 3 || part.empty() || *end != '\0' || !(value > low) || value > 1e6) {
+      count = 0;
+      break;
+    }
+    values[count++] = value;
+  }
+  if (count != 3) {
+    throw usage_error("{}: wrong value (got {}, expected three numbers such as 0.485,0.456,0.406)", flag, quoted(text));
+  }
+  return values;
+}
+
+// The picture as it is: the network takes its height and width.
+vision::Prepared raw_input(vision::Image image, const Preprocessing& preprocessing) {
+  vision::Prepared prepared;
+  prepared.input = vision::normalise(image, preprocessing.mean, preprocessing.std);
+  prepared.crop = {0, 0, static_cast<double>(image.w), static_cast<double>(image.h)};
+  prepared.pixels = std::move(image);
+  return prepared;
+}
+
+class Predictor {
+ public:
+  Predictor(const Options& options, Runner& runner) : options_(options), runner_(runner), preprocessing_(runner.model().preprocessing) {
+    if (!options.resolution.empty()) preprocessing_ = preprocessing_.at(parse_resolution(options.resolution));
+    if (!options.mean.empty()) preprocessing_.mean = parse_triple(options.mean, "--mean", -1e6);
+    if (!options.std.empty()) preprocessing_.std = parse_triple(options.std, "--std", 0);
+  }
+
+  // One element of `images`; a file that fails gives {"path","error"}.
+  Json element(const std::string& path) {
+    try {
+      return predict(path);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::input) throw;
+      failed_ = true;
+      print_error(error);
+      return {{"path", path}, {"error", error.what()}};
+    }
+  }
+  bool failed() const { return failed_; }
+
+ private:
+  Json predict(const std::string& path) {
+    const vision::Image photo = vision::read_image(path, {.exif_turn = !options_.raw});
+    const vision::Prepared prepared = options_.raw ? raw_input(photo, preprocessing_) : vision::prepare(photo, preprocessing_);
+    const Size size{prepared.pixels.h, prepared.pixels.w};
+    if (!options_.dump_pixels.empty()) write_bytes(options_.dump_pixels, vision::encode_png(prepared.pixels));
+    if (!options_.dump_input.empty()) formats::write_npy(options_.dump_input, prepared.input, {1, 3, size.h, size.w});
+
+    const auto start = std::chrono::steady_clock::now();
+    const Runner::Answer answer = options_.cam.empty() ? Runner::Answer{runner_.logits(prepared.input, size), {}, {}}
+                                                       : runner_.answer_with_features(prepared.input, size);
+    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+
+    const std::vector<double> scores = engine::softmax(answer.logits);
+    const auto best = engine::top_k(answer.logits, options_.top);
+    Json top = Json::array();
+    for (const std::int64_t index : best) {
+      top.push_back({{"index", index}, {"label", runner_.label(index)}, {"score", scores[static_cast<std::size_t>(index)]}});
+    }
+    Json element{{"path", path}, {"top", top}, {"ms", ms}};
+    if (options_.logits) {
+      Json values = Json::array();
+      for (const float value : answer.logits) values.push_back(shortest(value));
+      element["logits"] = std::move(values);
+    }
+    if (!options_.cam.empty()) {
+      const fs::path out = cam_path(path);
+      write_bytes(out, vision::encode_png(draw_cam(runner_, photo, prepared, answer, best.front())));
+      element["cam"] = out.string();
+    }
+    return element;
+  }
+
+  // DIR/NAME_cam.png; a second picture of the same name gets a number.
+  fs::path cam_path(const std::string& path) {
+    const std::string stem = fs::path(path).stem().string();
+    std::string name = stem + "_cam.png";
+    for (int i = 2; !cams_.insert(name).second; ++i) name = fmt::format("{}_{}_cam.png", stem, i);
+    return fs::path(options_.cam) / name;
+  }
+
+  const Options& options_;
+  Runner& runner_;
+  Preprocessing preprocessing_;
+  std::set<std::string> cams_;
+  bool failed_ = false;
+};
+
+std::string text_of(const Json& element) {
+  std::string text = element["path"].get<std::string>() + "\n";
+  for (const Json& one : element["top"]) {
+    text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one["score"].get<double>(), one["label"].get<std::string>(), one["index"].get<std::int64_t>());
+  }
+  if (element.contains("cam")) text += fmt::format("  map: {}\n", element["cam"].get<std::string>());
+  return text;
+}
+
+void check(const Options& o) {
+  if (o.precision != "fp32") {
+    const bool planned = o.precision == "bf16" || o.precision == "int8";
+    if (planned) throw environment_error("--precision {} is not built yet (expected fp32)", o.precision);
+    throw usage_error("--precision: unknown precision (got {}, expected fp32, bf16 or int8)", quoted(o.precision));
+  }
+  if (o.backend == "engine") throw environment_error("--backend engine is not built yet (got engine, expected reference)");
+  if (o.backend != "reference") throw usage_error("--backend: unknown backend (got {}, expected engine or reference)", quoted(o.backend));
+  const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
+  if (dumps && (o.images.size() != 1 || o.images[0] == "-")) {
+    throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
+  }
+  if (o.raw && !o.resolution.empty()) throw usage_error("--raw takes the picture's own size (got --resolution too, expected one of them)");
+}
+
+}  // namespace
+
+Body declare_predict(CLI::App& command, const Globals& globals) {
+  auto o = std::make_shared<Options>();
+  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("IMAGE", o->images, "JPEG, PNG or WebP files; - reads paths from stdin, one a line, and answers line by line")->required();
+  add_number(command, "--top", o->top, 1, 1 << 20, "How many classes to show [5]");
+  command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")->type_name("R");
+  command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
+  command.add_option("--backend", o->backend, "reference (engine is not built yet)");
+  command.add_flag("--logits", o->logits, "All logits too");
+  command.add_option("--cam", o->cam, "Write each picture with its class activation map into this folder")->type_name("DIR");
+  command.add_flag("--raw", o->raw, "The picture goes in as it is: no resize, crop or EXIF turn");
+  command.add_option("--mean", o->mean, "Channel means of RGB in 0..1 instead of the model's")->type_name("A,B,C");
+  command.add_option("--std", o->std, "Channel deviations instead of the model's")->type_name("A,B,C");
+  command.add_option("--dump-pixels", o->dump_pixels, "Write the resized and cropped pixels")->type_name("FILE.png");
+  command.add_option("--dump-input", o->dump_input, "Write the network's input, 1x3xHxW float32")->type_name("FILE.npy");
+  o->load.declare(command);
+  return [o, &globals] {
+    check(*o);
+    ThreadPool pool(thread_count(globals));
+    const formats::Model model = load_model(o->model, o->load, pool);
+    Runner runner(model, pool);
+    Predictor predictor(*o, runner);
+    if (!o->cam.empty()) make_folders(o->cam);
+
+    const bool stream = o->images.size() == 1 && o->images[0] == "-";
+    if (stream) {
+      std::string path;
+      while (std::getline(std::cin, path)) {
+        check_interrupt();
+        if (!path.empty()) print_json_line(predictor.element(path));
+      }
+    } else {
+      Json images = Json::array();
+      Progress progress("predict", static_cast<std::int64_t>(o->images.size()), globals);
+      for (std::size_t i = 0; i < o->images.size(); ++i) {
+        check_interrupt();
+        Json element = predictor.element(o->images[i]);
+        progress.update(static_cast<std::int64_t>(i + 1));
+        if (!globals.json && !element.contains("error")) print(text_of(element));
+        images.push_back(std::move(element));
+      }
+      if (globals.json) print_json({{"model", model.arch.name}, {"images", std::move(images)}});
+    }
+    return predictor.failed() ? static_cast<int>(ErrorCode::input) : 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,140 @@
+#include "effnet/graph/lower.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "effnet/arch/family.h"
+#include "effnet/arch/scaling.h"
+#include "effnet/base/error.h"
+#include "effnet/graph/costs.h"
+
+namespace effnet::graph {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Lower, EveryNamedNetworkIsAWellFormedGraph) {
+  for (const arch::Variant& variant : arch::family()) {
+    const Graph graph = lower(variant.spec);
+    std::set<std::string> names;
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+      const Node& node = graph.nodes[i];
+      EXPECT_TRUE(names.insert(node.name).second) << variant.name << " " << node.name;
+      EXPECT_GT(node.out.numel(), 0) << node.name;
+      for (const NodeId input : node.inputs) EXPECT_LT(static_cast<std::size_t>(input), i) << node.name;
+    }
+    EXPECT_EQ(graph.at(graph.logits).out, (Chw{variant.spec.classes, 1, 1}));
+    EXPECT_EQ(static_cast<std::size_t>(graph.logits) + 1, graph.nodes.size()) << "nothing after the logits";
+  }
+}
+
+// Endpoints at strides 2, 4, 8, 16, 32 (official efficientnet_model.py:647).
+TEST(Lower, ReductionsOfB0) {
+  const Graph graph = lower(arch::variant("efficientnet_b0").spec);
+  ASSERT_EQ(graph.reductions.size(), 5U);
+  std::vector<std::int64_t> sizes, channels;
+  for (const NodeId id : graph.reductions) {
+    sizes.push_back(graph.at(id).out.h);
+    channels.push_back(graph.at(id).out.c);
+  }
+  EXPECT_THAT(sizes, testing::ElementsAre(112, 56, 28, 14, 7));
+  EXPECT_THAT(channels, testing::ElementsAre(16, 24, 40, 112, 320));
+  EXPECT_EQ(graph.at(graph.features).name, "head.act");
+}
+
+TEST(Lower, DropPathGrowsOverTheBlocksAndSparesTheFirst) {
+  const Graph graph = lower(arch::variant("efficientnet_b0").spec);
+  std::vector<double> rates;
+  for (const Node& node : graph.nodes) {
+    if (const auto* drop = std::get_if<DropPath>(&node.op)) rates.push_back(drop->rate);
+  }
+  // Blocks 2, 4, 6, 7, 9, 10, 12, 13, 14 of 16 have a residual.
+  EXPECT_THAT(rates, testing::ElementsAre(0.2 * 2 / 16, 0.2 * 4 / 16, 0.2 * 6 / 16, 0.2 * 7 / 16, 0.2 * 9 / 16, 0.2 * 10 / 16,
+                                          0.2 * 12 / 16, 0.2 * 13 / 16, 0.2 * 14 / 16));
+}
+
+TEST(Padding, SameAndSymmetricAsTheirFrameworks) {
+  const auto expect = [](Padding rule, std::int64_t n, std::int64_t k, std::int64_t s, std::int64_t before, std::int64_t after, std::int64_t out) {
+    const AxisPadding axis = resolve_padding(rule, n, k, s);
+    EXPECT_EQ(axis.before, before) << n << " " << k << " " << s;
+    EXPECT_EQ(axis.after, after) << n << " " << k << " " << s;
+    EXPECT_EQ(axis.out, out) << n << " " << k << " " << s;
+  };
+  // paper.md section C: k=3 s=2: (0,1) on even n, (1,1) on odd; k=5 s=2: (1,2) and (2,2).
+  expect(Padding::same, 224, 3, 2, 0, 1, 112);
+  expect(Padding::same, 225, 3, 2, 1, 1, 113);
+  expect(Padding::same, 56, 5, 2, 1, 2, 28);
+  expect(Padding::same, 57, 5, 2, 2, 2, 29);
+  expect(Padding::same, 7, 1, 2, 0, 0, 4);
+  expect(Padding::same, 1, 5, 1, 2, 2, 1);
+  expect(Padding::symmetric, 224, 7, 2, 3, 3, 112);
+  expect(Padding::symmetric, 57, 3, 2, 1, 1, 29);
+  expect(Padding::valid, 480, 3, 2, 0, 0, 239);
+  EXPECT_THROW(resolve_padding(Padding::valid, 2, 3, 1), Error);
+}
+
+TEST(Lower, RectanglesAndOtherClassCounts) {
+  const Graph graph = lower(arch::variant("efficientnet_b0").spec, {.resolution = Size{64, 97}, .classes = 7});
+  EXPECT_EQ(graph.at(graph.features).out, (Chw{1280, 2, 4}));
+  EXPECT_EQ(graph.classes(), 7);
+}
+
+TEST(Lower, EveryNetworkAtOnePixelEitherWorksOrSaysSo) {
+  for (const arch::Variant& variant : arch::family()) {
+    try {
+      lower(variant.spec, {.resolution = Size{1, 1}});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input) << variant.name << error.what();
+    }
+  }
+}
+
+TEST(Lower, HandWrittenNetworksThatCannotBeBuiltSaySo) {
+  const auto message = [](const char* stages) {
+    try {
+      lower(arch::parse(std::string("name = 'n'\n") + stages, "n"), {.resolution = Size{32, 32}});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+      return std::string(error.what()) + " / " + error.hint();
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(message("[[stages]]\nblock = 'mbcnov'\nchannels = 8\n"), HasSubstr("unknown block kind (got 'mbcnov'"));
+  EXPECT_THAT(message("[[stages]]\nblock = 'mbcnov'\nchannels = 8\n"), HasSubstr("did you mean mbconv?"));
+  EXPECT_THAT(message("[[stages]]\nblock = 'amoebanet_b_normal'\nchannels = 3\n"), HasSubstr("amoebanet"));
+  // Two strides at once between cells: the one before is not twice as large.
+  EXPECT_THAT(message("[[stages]]\nblock = 'mbconv'\nchannels = 8\nstride = 4\n[[stages]]\nblock = 'amoebanet_b_normal'\nchannels = 8\n"),
+              HasSubstr("amoebanet"));
+}
+
+TEST(Costs, ActivationMemoryByHand) {
+  // 32x32: input 3072 floats, stem 16x16x8 = 2048, one separable block at 16x16, 8 channels, no head convolution.
+  const arch::ArchSpec spec = arch::parse(
+      "name = 'n'\nresolution = 32\nclasses = 10\ndropout = 0.0\nactivation = 'relu'\n[stem]\nchannels = 8\n"
+      "[[stages]]\nblock = 'depthwise_separable'\nchannels = 8\n[head]\nchannels = 0\n", "n");
+  const ActivationMemory memory = activation_memory(lower(spec), 3);
+  EXPECT_EQ(memory.largest_bytes, 4 * 3 * 3072);
+  EXPECT_EQ(memory.peak_bytes, 4 * 3 * (3072 + 2048)) << "the input and the stem's output";
+}
+
+TEST(Costs, TooLargeToCountIsAnError) {
+  std::string text = "name = 'n'\nresolution = 8192\n[stem]\nchannels = 65536\nstride = 1\n";
+  for (int i = 0; i < 3; ++i) text += "[[stages]]\nchannels = 65536\nexpand = 64\nkernel = 15\nrepeats = 1000\n";
+  const Graph graph = lower(arch::parse(text, "n"));
+  EXPECT_THROW(costs(graph), Error);
+}
+
+// A resolution's own graph is what the engine and `inspect` ask for again and again.
+TEST(Lower, ScaledNetworksStayConsistent) {
+  for (const double width : {0.35, 0.75, 1.3}) {
+    for (const char* name : {"efficientnet_b0", "efficientnet_lite0", "mobilenet_v1", "mobilenet_v2", "mnasnet_a1", "mnasnet_b1", "resnet18", "resnet50"}) {
+      const arch::ArchSpec spec = arch::scaled(arch::variant(name).spec, width, width, 100);
+      EXPECT_GT(costs(lower(spec)).params, 0) << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace effnet::graph

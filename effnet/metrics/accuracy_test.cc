@@ -1,0 +1,44 @@
+#include "effnet/metrics/accuracy.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace effnet::metrics {
+namespace {
+
+TEST(Accuracy, CountsByHand) {
+  Accuracy accuracy(6);
+  accuracy.add(std::vector<float>{9, 1, 2, 3, 4, 5}, 0);  // first
+  accuracy.add(std::vector<float>{9, 1, 2, 3, 4, 5}, 2);  // fifth
+  accuracy.add(std::vector<float>{9, 1, 2, 3, 4, 5}, 1);  // sixth
+  accuracy.add(std::vector<float>{0, 0, 0, 0, 0, 7}, 5);  // first
+  EXPECT_EQ(accuracy.images(), 4);
+  EXPECT_DOUBLE_EQ(accuracy.top1_percent(), 50);
+  EXPECT_DOUBLE_EQ(accuracy.top5_percent(), 75);
+  EXPECT_DOUBLE_EQ(accuracy.mean_per_class_percent(), 50);  // classes 0, 5 right; 1, 2 wrong
+}
+
+TEST(Accuracy, MeanPerClassWeighsClassesNotImages) {
+  Accuracy accuracy(2);
+  for (int i = 0; i < 9; ++i) accuracy.add(std::vector<float>{1, 0}, 0);
+  accuracy.add(std::vector<float>{1, 0}, 1);
+  EXPECT_DOUBLE_EQ(accuracy.top1_percent(), 90);
+  EXPECT_DOUBLE_EQ(accuracy.mean_per_class_percent(), 50);
+}
+
+TEST(Accuracy, TiesGoToTheSmallerIndexAndNanIsNeverAHit) {
+  Accuracy ties(3);
+  ties.add(std::vector<float>{1, 1, 1}, 0);
+  ties.add(std::vector<float>{1, 1, 1}, 2);
+  EXPECT_DOUBLE_EQ(ties.top1_percent(), 50);
+  Accuracy broken(3);
+  broken.add(std::vector<float>{NAN, 2, 1}, 1);
+  broken.add(std::vector<float>{2, NAN, 1}, 1);
+  EXPECT_DOUBLE_EQ(broken.top1_percent(), 0);
+}
+
+TEST(Accuracy, NothingSeenIsZero) { EXPECT_EQ(Accuracy(3).mean_per_class_percent(), 0); }
+
+}  // namespace
+}  // namespace effnet::metrics
