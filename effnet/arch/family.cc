@@ -67,7 +67,7 @@ const Variant& variant(std::string_view name) {
   for (const Variant& known : family()) names.push_back(known.name);
   const auto near = nearest(name, names);
   throw input_error("unknown model (got {}, expected a name from 'effnet models', a .safetensors model file or a .toml arch file)",
-                    quoted(name))
+                    in_quotes(name))
       .with_hint(near ? fmt::format("did you mean {}?", *near) : "effnet models lists the names");
 }
 

@@ -127,7 +127,7 @@ std::string forced_instruction_set() {
   if (std::find(here.begin(), here.end(), forced) != here.end()) return forced;
   const bool known = std::find(kKnownSets.begin(), kKnownSets.end(), forced) != kKnownSets.end();
   throw environment_error("EFFNET_ISA: {} (got {}, expected {})",
-                          known ? "this CPU lacks the instruction set" : "unknown instruction set", quoted(forced), one_of(here));
+                          known ? "this CPU lacks the instruction set" : "unknown instruction set", in_quotes(forced), one_of(here));
 }
 
 }  // namespace effnet

@@ -34,7 +34,7 @@ Value named_in(const NameTable<Value, kCount>& table, std::string_view text, std
     if (entry_text == text) return entry;
     known.emplace_back(entry_text);
   }
-  throw input_error("unknown {} (got {}, expected {})", what, quoted(text), one_of(known));
+  throw input_error("unknown {} (got {}, expected {})", what, in_quotes(text), one_of(known));
 }
 
 }  // namespace effnet

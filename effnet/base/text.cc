@@ -47,7 +47,7 @@ constexpr std::array kUnits{Unit{"KiB", 1024.0}, Unit{"MiB", 1048576.0}, Unit{"G
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string result = "'";
   constexpr std::size_t kMost = 80;
   std::size_t at = 0;
@@ -116,7 +116,7 @@ double parse_amount(std::string_view text, std::string_view what) {
     }
   }
   throw usage_error("{}: not an amount (got {}, expected a number above zero such as 390M, 1.8G or 64MiB)", what,
-                    quoted(text));
+                    in_quotes(text));
 }
 
 Size parse_resolution(std::string_view text) {
@@ -125,7 +125,7 @@ Size parse_resolution(std::string_view text) {
     const auto [end, code] = std::from_chars(part.data(), part.data() + part.size(), value);
     if (code != std::errc{} || end != part.data() + part.size() || value < 1 || value > 65535) {
       throw usage_error("--resolution: not a size (got {}, expected pixels such as 224, or HxW such as 300x200)",
-                        quoted(text));
+                        in_quotes(text));
     }
     return value;
   };

@@ -12,7 +12,7 @@
 namespace effnet {
 
 // In quotes, control characters and bytes that are not UTF-8 as \xNN, cut after 80 bytes: safe to print from any file.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 std::string one_of(const std::vector<std::string>& words);  // "a, b or c"
 
 // The known word with the smallest edit distance, if that is at most a third of the word's length (at least 1, at most 4).

@@ -8,11 +8,11 @@ namespace effnet {
 namespace {
 
 TEST(Text, QuotedIsSafeToPrint) {
-  EXPECT_EQ(quoted("a b"), "'a b'");
-  EXPECT_EQ(quoted("a\nb\x1b[31m"), "'a\\x0ab\\x1b[31m'");
-  EXPECT_EQ(quoted("\xff\xc3"), "'\\xff\\xc3'");
-  EXPECT_EQ(quoted("caf\xc3\xa9"), "'caf\xc3\xa9'");
-  EXPECT_EQ(effnet::quoted(std::string(100, 'x')), "'" + std::string(80, 'x') + "...'");
+  EXPECT_EQ(in_quotes("a b"), "'a b'");
+  EXPECT_EQ(in_quotes("a\nb\x1b[31m"), "'a\\x0ab\\x1b[31m'");
+  EXPECT_EQ(in_quotes("\xff\xc3"), "'\\xff\\xc3'");
+  EXPECT_EQ(in_quotes("caf\xc3\xa9"), "'caf\xc3\xa9'");
+  EXPECT_EQ(in_quotes(std::string(100, 'x')), "'" + std::string(80, 'x') + "...'");
 }
 
 TEST(Text, NearestIsNearOrNothing) {

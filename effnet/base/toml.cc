@@ -143,7 +143,7 @@ void TomlTable::finish() const {
     const auto near = nearest(key.str(), known);
     Error error = impl_->at(key.source(), fmt::format("{}: unknown key (got {}, expected {})",
                                                       impl_->path.empty() ? "top level" : impl_->path.substr(0, impl_->path.size() - 1),
-                                                      quoted(key.str()), near ? *near : one_of(known)));
+                                                      in_quotes(key.str()), near ? *near : one_of(known)));
     throw near ? error.with_hint(fmt::format("did you mean {}? The keys here are {}", *near, one_of(known))) : error;
   }
 }

@@ -35,10 +35,10 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
 
     Runner runner(model, pool);
     const Runner::Answer answer = runner.answer_with_features(prepared.input, preprocessing.crop);
-    const std::int64_t shown = o->class_index >= 0 ? o->class_index : engine::top_k(answer.logits, 1).front();
+    const std::size_t shown = o->class_index >= 0 ? static_cast<std::size_t>(o->class_index) : engine::top_k(answer.logits, 1).front().index;
     write_bytes(o->out, vision::encode_png(draw_cam(runner, photo, prepared, answer, shown)));
 
-    const double score = engine::softmax(answer.logits)[static_cast<std::size_t>(shown)];
+    const double score = engine::softmax(answer.logits)[shown];
     if (globals.json) {
       print_json({{"class", shown}, {"label", runner.label(shown)}, {"score", score}, {"path", o->out}});
     } else {

@@ -21,7 +21,7 @@ struct Options {
 double verify(const formats::Model& model, const std::string& path, ThreadPool& pool) {
   formats::ImportOptions options;
   options.spec = model.arch;
-  options.padding = arch::name(model.arch.padding);
+  options.padding = model.arch.padding;
   options.bn_epsilon = model.arch.bn_epsilon;
   const formats::Model again = formats::import_weights(path, options).model;
   const Size size{model.arch.resolution, model.arch.resolution};

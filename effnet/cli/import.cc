@@ -9,6 +9,13 @@
 
 namespace effnet::cli {
 
+// The two dialects of published weights; "valid" is no network's.
+static arch::Padding parse_padding(const std::string& text) {
+  if (text == "same") return arch::Padding::same;
+  if (text == "symmetric") return arch::Padding::symmetric;
+  throw usage_error("--padding: unknown dialect (got {}, expected same or symmetric)", in_quotes(text));
+}
+
 Body declare_import(CLI::App& command, const Globals& globals) {
   struct Options {
     std::string file, arch, source, padding, out;
@@ -28,7 +35,7 @@ Body declare_import(CLI::App& command, const Globals& globals) {
     if (!o->arch.empty()) options.spec = describe(o->arch).arch;
     if (o->classes > 0) options.classes = o->classes;
     options.source = o->source;
-    options.padding = o->padding;
+    if (!o->padding.empty()) options.padding = parse_padding(o->padding);
     options.bn_epsilon = o->bn_epsilon;
     const formats::ImportResult imported = formats::import_weights(o->file, options);
     for (const std::string& warning : imported.report.warnings) warn(warning);
@@ -51,7 +58,7 @@ Body declare_import(CLI::App& command, const Globals& globals) {
                                    report.tensors, grouped(report.params));
     text += fmt::format("batch-norm epsilon {}, padding {}, {} classes\n", imported.model.arch.bn_epsilon,
                         arch::name(imported.model.arch.padding), imported.model.arch.classes);
-    if (!report.unused.empty()) text += fmt::format("not used: {} tensors ({}, ...)\n", report.unused.size(), quoted(report.unused.front()));
+    if (!report.unused.empty()) text += fmt::format("not used: {} tensors ({}, ...)\n", report.unused.size(), in_quotes(report.unused.front()));
     print(text + fmt::format("written to {}; try: effnet predict {} PICTURE\n", o->out, o->out));
     return 0;
   };

@@ -64,7 +64,10 @@ formats::Model load_model(const std::string& model, const LoadOptions& options, 
   result.weights = engine::random_weights(network.arch, network.arch.classes, options.seed, pool);
   result.arch = std::move(network.arch);
   result.preprocessing = network.preprocessing;
-  formats::set_default_labels(result);
+  if (result.arch.classes == static_cast<std::int64_t>(formats::imagenet1k().labels.size())) {
+    result.labels = formats::imagenet1k().labels;
+    result.class_ids = formats::imagenet1k().class_ids;
+  }
   return result;
 }
 
@@ -84,7 +87,7 @@ int thread_count(const Globals& globals) {
     int count = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), count);
     if (code != std::errc{} || end != text.data() + text.size() || count < 1 || count > 1024) {
-      throw usage_error("EFFNET_THREADS: wrong value (got {}, expected a whole number from 1 to 1024)", quoted(text));
+      throw usage_error("EFFNET_THREADS: wrong value (got {}, expected a whole number from 1 to 1024)", in_quotes(text));
     }
     return count;
   }

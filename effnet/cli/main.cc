@@ -34,7 +34,7 @@ void check_command_name(int argc, char** argv) {
       }
     }
     const auto near = nearest(word, names);
-    const Error error = usage_error("unknown command (got {}, expected {})", quoted(word), one_of(names));
+    const Error error = usage_error("unknown command (got {}, expected {})", in_quotes(word), one_of(names));
     throw near ? error.with_hint("did you mean effnet " + *near + "?") : error.with_hint("effnet --help lists the commands");
   }
 }

@@ -73,7 +73,7 @@ void add_number(CLI::App& app, const std::string& name, int& value, int low, int
          [&value, name, low, high](const std::string& text) {
            const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
            if (code != std::errc{} || end != text.data() + text.size() || value < low || value > high) {
-             throw usage_error("{}: wrong value (got {}, expected a whole number from {} to {})", name, quoted(text), low, high);
+             throw usage_error("{}: wrong value (got {}, expected a whole number from {} to {})", name, in_quotes(text), low, high);
            }
          },
          help)

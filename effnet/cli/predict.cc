@@ -44,7 +44,7 @@ std::array<double, 3> parse_triple(const std::string& text, const char* flag, do
     values[count++] = value;
   }
   if (count != 3) {
-    throw usage_error("{}: wrong value (got {}, expected three numbers such as 0.485,0.456,0.406)", flag, quoted(text));
+    throw usage_error("{}: wrong value (got {}, expected three numbers such as 0.485,0.456,0.406)", flag, in_quotes(text));
   }
   return values;
 }
@@ -93,10 +93,10 @@ class Predictor {
     const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 
     const std::vector<double> scores = engine::softmax(answer.logits);
-    const auto best = engine::top_k(answer.logits, options_.top);
+    const std::vector<engine::Ranked> best = engine::top_k(answer.logits, static_cast<std::size_t>(options_.top));
     Json top = Json::array();
-    for (const std::int64_t index : best) {
-      top.push_back({{"index", index}, {"label", runner_.label(index)}, {"score", scores[static_cast<std::size_t>(index)]}});
+    for (const engine::Ranked& one : best) {
+      top.push_back({{"index", one.index}, {"label", runner_.label(one.index)}, {"score", scores[one.index]}});
     }
     Json element{{"path", path}, {"top", top}, {"ms", ms}};
     if (options_.logits) {
@@ -106,7 +106,7 @@ class Predictor {
     }
     if (!options_.cam.empty()) {
       const fs::path out = cam_path(path);
-      write_bytes(out, vision::encode_png(draw_cam(runner_, photo, prepared, answer, best.front())));
+      write_bytes(out, vision::encode_png(draw_cam(runner_, photo, prepared, answer, best.front().index)));
       element["cam"] = out.string();
     }
     return element;
@@ -140,10 +140,10 @@ void check(const Options& o) {
   if (o.precision != "fp32") {
     const bool planned = o.precision == "bf16" || o.precision == "int8";
     if (planned) throw environment_error("--precision {} is not built yet (expected fp32)", o.precision);
-    throw usage_error("--precision: unknown precision (got {}, expected fp32, bf16 or int8)", quoted(o.precision));
+    throw usage_error("--precision: unknown precision (got {}, expected fp32, bf16 or int8)", in_quotes(o.precision));
   }
   if (o.backend == "engine") throw environment_error("--backend engine is not built yet (got engine, expected reference)");
-  if (o.backend != "reference") throw usage_error("--backend: unknown backend (got {}, expected engine or reference)", quoted(o.backend));
+  if (o.backend != "reference") throw usage_error("--backend: unknown backend (got {}, expected engine or reference)", in_quotes(o.backend));
   const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
   if (dumps && (o.images.size() != 1 || o.images[0] == "-")) {
     throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());

@@ -48,7 +48,7 @@ Published published_row(const std::string& name) {
     names.push_back(row.name);
   }
   arch::variant(name);  // a name that does not exist says so, with the nearest
-  throw input_error("{}: no published weights to pull (got {}, expected {})", name, quoted(name), one_of(names))
+  throw input_error("{}: no published weights to pull (got {}, expected {})", name, in_quotes(name), one_of(names))
       .with_hint("have a checkpoint? effnet import FILE -o OUT.safetensors reads torchvision, timm, EfficientNet-PyTorch and TF names");
 }
 
@@ -109,8 +109,8 @@ formats::Model convert(const Published& row, const fs::path& wheel, const fs::pa
   formats::Model model = std::move(imported.model);
   const Size size{model.arch.resolution, model.arch.resolution};
   model.preprocessing = preprocessing_rule(rule, model.arch.normalisation, size);
-  model.provenance.origin = fmt::format("pypi:{}/{}", row.requirement(), row.file);
-  model.provenance.license = row.license;
+  model.provenance.extra["origin"] = fmt::format("pypi:{}/{}", row.requirement(), row.file);
+  model.provenance.extra["license"] = row.license;
   return model;
 }
 

@@ -25,31 +25,30 @@ std::vector<float> Runner::logits(std::span<const float> input, Size size, std::
 
 Runner::Answer Runner::answer_with_features(std::span<const float> input, Size size) {
   prepare(size);
-  const graph::NodeId taps[] = {graph_.features, graph_.logits};
-  auto outputs = network_->run(input, 1, taps);
-  return {std::move(outputs[1]), std::move(outputs[0]), graph_.at(graph_.features).out};
+  const graph::Node& features = *engine::cam_head(graph_).features;
+  engine::Reference::Tapped tapped = network_->run(input, 1, std::vector{features.name});
+  return {std::move(tapped.logits), std::move(tapped.activations.at(features.name)), features.out};
 }
 
-std::string Runner::label(std::int64_t class_index) const {
-  const auto i = static_cast<std::size_t>(class_index);
-  return i < model_.labels.size() ? model_.labels[i] : fmt::format("class {}", class_index);
+std::string Runner::label(std::size_t class_index) const {
+  return class_index < model_.labels.size() ? model_.labels[class_index] : fmt::format("class {}", class_index);
 }
 
-std::span<const float> Runner::classifier_row(std::int64_t class_index) const {
-  const std::span<const float> weight = parameters_.at(graph_.at(graph_.logits).name + ".weight");
-  const auto width = static_cast<std::size_t>(graph_.at(graph_.features).out.c);
-  return weight.subspan(static_cast<std::size_t>(class_index) * width, width);
+std::span<const float> Runner::classifier_row(std::size_t class_index) const {
+  const engine::CamHead head = engine::cam_head(graph_);
+  const std::span<const float> weight = parameters_.find(head.classifier->name + ".weight").value();
+  const auto width = static_cast<std::size_t>(head.features->out.c);
+  return weight.subspan(class_index * width, width);
 }
 
 std::vector<float> seeded_input(Size size, std::uint64_t seed) {
-  const Philox random(seed, 0);
   std::vector<float> input(static_cast<std::size_t>(3 * size.h * size.w));
-  for (std::size_t i = 0; i < input.size(); ++i) input[i] = random.normal(i);
+  Philox(seed, stream_of("seeded input")).fill_normal(input, 0, 1.0F);
   return input;
 }
 
 vision::Image draw_cam(Runner& runner, const vision::Image& photo, const vision::Prepared& prepared, const Runner::Answer& answer,
-                       std::int64_t class_index) {
+                       std::size_t class_index) {
   const Chw shape = answer.features_shape;
   const std::vector<float> map = engine::class_activation_map(answer.features, shape, runner.classifier_row(class_index));
   return vision::overlay_heat(photo, prepared.crop, map, {shape.h, shape.w}, {});

@@ -34,8 +34,8 @@ class Runner {
   Answer answer_with_features(std::span<const float> input, Size size);
 
   const formats::Model& model() const { return model_; }
-  std::string label(std::int64_t class_index) const;  // "class 7" where the model has none
-  std::span<const float> classifier_row(std::int64_t class_index) const;
+  std::string label(std::size_t class_index) const;  // "class 7" where the model has none
+  std::span<const float> classifier_row(std::size_t class_index) const;
 
  private:
   void prepare(Size size);
@@ -53,6 +53,6 @@ std::vector<float> seeded_input(Size size, std::uint64_t seed);
 
 // The photograph with the class's activation map over it.
 vision::Image draw_cam(Runner& runner, const vision::Image& photo, const vision::Prepared& prepared, const Runner::Answer& answer,
-                       std::int64_t class_index);
+                       std::size_t class_index);
 
 }  // namespace effnet::cli

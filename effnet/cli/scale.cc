@@ -36,7 +36,7 @@ arch::Dimensions parse_dims(const std::string& text) {
     } else if (letter == 'r') {
       dims.resolution = true;
     } else {
-      throw usage_error("--dims: unknown dimension (got {}, expected letters of dwr)", quoted(text));
+      throw usage_error("--dims: unknown dimension (got {}, expected letters of dwr)", in_quotes(text));
     }
   }
   if (text.empty()) throw usage_error("--dims: no dimension (got nothing, expected letters of dwr)");

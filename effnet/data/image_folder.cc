@@ -117,7 +117,7 @@ std::map<std::string, std::int64_t> read_class_file(const fs::path& file, std::i
     while (std::getline(fields, field, '\t')) {
       if (first && tabbed) {
         const auto parsed = whole_number(field);
-        if (!parsed) throw input_error("{}:{}: not a class index (got {}, expected a whole number)", file.string(), line_number, quoted(field));
+        if (!parsed) throw input_error("{}:{}: not a class index (got {}, expected a whole number)", file.string(), line_number, in_quotes(field));
         index = *parsed;
       }
       if (index < 0 || index >= classes) {
@@ -126,7 +126,7 @@ std::map<std::string, std::int64_t> read_class_file(const fs::path& file, std::i
       if ((!first || !tabbed) && !field.empty()) {
         const auto [where, added] = names.emplace(field, index);
         if (!added && where->second != index) {
-          throw input_error("{}:{}: {} names two classes (got {} and {}, expected one)", file.string(), line_number, quoted(field),
+          throw input_error("{}:{}: {} names two classes (got {} and {}, expected one)", file.string(), line_number, in_quotes(field),
                             where->second, index);
         }
       }
@@ -152,7 +152,7 @@ ImageSet read_class_folders(const fs::path& folder, const ClassNames& names, con
     if (by_order) found[i] = static_cast<std::int64_t>(i);
     if (!found[i]) {
       throw input_error("{}: this folder's name is no class of the model (got {}, expected a class id or label)",
-                        folders[i].string(), quoted(folders[i].filename().string()))
+                        folders[i].string(), in_quotes(folders[i].filename().string()))
           .with_hint(fmt::format("give --classes FILE with lines 'index<TAB>folder name'; sorted order counts only if there are {} folders", names.classes));
     }
     add_pictures(folders[i], *found[i], set);
@@ -173,7 +173,7 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
     if (line.empty()) continue;
     const std::size_t comma = line.rfind(',');
     if (comma == std::string::npos) {
-      throw input_error("{}:{}: not a label (got {}, expected 'file,class index or id')", csv.string(), number, quoted(line));
+      throw input_error("{}:{}: not a label (got {}, expected 'file,class index or id')", csv.string(), number, in_quotes(line));
     }
     const fs::path path = folder / line.substr(0, comma);
     const std::string name = line.substr(comma + 1);
@@ -184,9 +184,9 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
     if (number == 1 && !index && !exists) continue;  // a header
     if (!index || *index < 0 || *index >= names.classes) {
       throw input_error("{}:{}: unknown class (got {}, expected an index below {} or a class id)", csv.string(), number,
-                        quoted(name), names.classes);
+                        in_quotes(name), names.classes);
     }
-    if (!exists) throw input_error("{}:{}: {} is not there", csv.string(), number, quoted(path.string()));
+    if (!exists) throw input_error("{}:{}: {} is not there", csv.string(), number, in_quotes(path.string()));
     set.images.push_back({path, *index});
   }
   std::sort(set.images.begin(), set.images.end(), [](const auto& a, const auto& b) { return a.path < b.path; });

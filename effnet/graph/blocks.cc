@@ -28,7 +28,7 @@ const BlockKind& block_kind(std::string_view name) {
     names.emplace_back(kind.name);
   }
   const auto near = nearest(name, names);
-  const Error error = input_error("unknown block kind (got {}, expected {})", quoted(name), one_of(names));
+  const Error error = input_error("unknown block kind (got {}, expected {})", in_quotes(name), one_of(names));
   throw near ? error.with_hint("did you mean " + *near + "?") : error;
 }
 

@@ -1,0 +1,75 @@
+#include "effnet/base/preprocessing_rules.h"
+
+#include <string>
+#include <vector>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+
+namespace effnet {
+namespace {
+
+constexpr std::int64_t kMargin = 32;  // the official code's CROP_PADDING
+
+struct Rule {
+  std::string_view name;
+  CropOrder order;
+  bool fixed_margin;  // resize = size + 32, else floor(size * 8/7), which is size/0.875 and size*256/224
+  Filter filter;
+  Filter lite_filter;
+  bool lite_in_bytes;  // (x-127)/128 as the official Lite code has it; the Pillow ports take the symmetric 0.5, 0.5
+};
+constexpr Rule kRules[] = {
+    {"official", CropOrder::crop_first, true, Filter::tf_bicubic, Filter::tf_bilinear, true},
+    {"pillow", CropOrder::resize_first, true, Filter::bicubic, Filter::bicubic, false},
+    {"timm", CropOrder::resize_first, false, Filter::bicubic, Filter::bicubic, false},
+    {"torchvision", CropOrder::resize_first, false, Filter::bilinear, Filter::bilinear, false},
+};
+
+struct Normalisation {
+  std::string_view name;
+  std::array<double, 3> mean, std;
+};
+constexpr Normalisation kNormalisations[] = {
+    {"imagenet", {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}},
+    {"inception", {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}},
+    {"lite", {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}},
+};
+constexpr double kLiteMean = 127.0 / 255.0;
+constexpr double kLiteStd = 128.0 / 255.0;
+
+template <class Row, std::size_t kCount>
+const Row& row_named(const Row (&rows)[kCount], std::string_view text, std::string_view what) {
+  std::vector<std::string> known;
+  for (const Row& row : rows) {
+    if (row.name == text) return row;
+    known.emplace_back(row.name);
+  }
+  throw input_error("unknown {} (got {}, expected {})", what, in_quotes(text), one_of(known));
+}
+
+}  // namespace
+
+Preprocessing preprocessing_rule(std::string_view rule, std::string_view normalisation, Size resolution) {
+  const Rule& row = row_named(kRules, rule, "preprocessing rule");
+  const Normalisation& scale = row_named(kNormalisations, normalisation, "normalisation");
+  const bool lite = normalisation == "lite";
+  const auto resized = [&](std::int64_t pixels) { return row.fixed_margin ? pixels + kMargin : pixels * 8 / 7; };
+
+  Preprocessing result;
+  result.rule = row.name;
+  result.crop = resolution;
+  result.resize = {resized(resolution.h), resized(resolution.w)};
+  result.order = row.order;
+  result.fixed_margin = row.fixed_margin;
+  result.filter = lite ? row.lite_filter : row.filter;
+  result.mean = scale.mean;
+  result.std = scale.std;
+  if (lite && row.lite_in_bytes) {
+    result.mean.fill(kLiteMean);
+    result.std.fill(kLiteStd);
+  }
+  return result;
+}
+
+}  // namespace effnet

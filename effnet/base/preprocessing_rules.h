@@ -1,0 +1,21 @@
+// The named preprocessing rules: what the published recipes do, for any input size. What a certain weight set was
+// published with (sizes that follow no rule) is in effnet/formats/sources.h.
+// Source: shared/reference/checkpoints.md sections 3 and 4, lite_weights.md section 4.
+#pragma once
+
+#include <string_view>
+
+#include "effnet/base/preprocessing.h"
+
+namespace effnet {
+
+// rule            resize -> crop, filter
+//   official      centre square of size/(size+32) of the short side, TF1 bicubic (224: 256); lite: TF1 bilinear
+//   pillow        short side to size+32, centre crop, Pillow's bicubic
+//   timm          short side to floor(size/0.875), centre crop, Pillow's bicubic
+//   torchvision   short side to floor(size*256/224), centre crop, Pillow's bilinear
+// normalisation   imagenet | inception (0.5, 0.5) | lite: (x-127)/128 under `official`, 0.5 and 0.5 under the others
+// Throws Error(input) that lists the known names.
+Preprocessing preprocessing_rule(std::string_view rule, std::string_view normalisation, Size resolution);
+
+}  // namespace effnet

@@ -1,0 +1,71 @@
+#include "effnet/engine/parameters.h"
+
+#include <utility>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+
+namespace effnet::engine {
+namespace {
+
+constexpr int kNamedFaults = 3;
+
+bool readable_in_place(const formats::Tensor& tensor) {
+  return tensor.dtype == formats::Dtype::f32 && reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) == 0;
+}
+
+}  // namespace
+
+Parameters::Parameters(const formats::Weights& weights) {
+  for (const auto& [name, tensor] : weights.tensors) {
+    const auto count = static_cast<std::size_t>(formats::numel(tensor.dims));
+    if (tensor.bytes.size() != count * formats::size_bytes(tensor.dtype)) {
+      throw input_error("tensor {} does not match its shape (got {} bytes, expected {} of {})", in_quotes(name),
+                        tensor.bytes.size(), formats::to_string(tensor.dims), formats::name(tensor.dtype));
+    }
+    Entry entry{tensor.dims, {}, tensor.owner};
+    if (readable_in_place(tensor)) {
+      entry.values = {reinterpret_cast<const float*>(tensor.bytes.data()), count};
+    } else {
+      const auto converted = std::make_shared<const std::vector<float>>(formats::to_floats(tensor));
+      entry.values = *converted;
+      entry.owner = converted;
+    }
+    entries_.emplace(name, std::move(entry));
+  }
+}
+
+std::optional<std::span<const float>> Parameters::find(std::string_view name) const {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return std::nullopt;
+  return found->second.values;
+}
+
+std::string Parameters::fault(const graph::Parameter& parameter) const {
+  const auto found = entries_.find(parameter.name);
+  const std::string expected = formats::to_string(parameter.dims);
+  if (found == entries_.end()) return fmt::format("{}: got none, expected {}", parameter.name, expected);
+  if (found->second.dims == parameter.dims) return {};
+  return fmt::format("{}: got {}, expected {}", parameter.name, formats::to_string(found->second.dims), expected);
+}
+
+std::span<const float> Parameters::at(const graph::Parameter& parameter) const {
+  if (const std::string wrong = fault(parameter); !wrong.empty()) throw input_error("a tensor does not fit ({})", wrong);
+  return entries_.find(parameter.name)->second.values;
+}
+
+void Parameters::check(const graph::Graph& graph) const {
+  std::string named;
+  int faults = 0;
+  const std::vector<graph::Parameter> all = graph::parameters(graph);
+  for (const graph::Parameter& parameter : all) {
+    const std::string wrong = fault(parameter);
+    if (wrong.empty()) continue;
+    if (++faults <= kNamedFaults) named += (faults == 1 ? "" : "; ") + wrong;
+  }
+  if (faults == 0) return;
+  throw input_error("the weights do not fit {}: {} of {} tensors are missing or have another shape ({}{})", graph.name,
+                    faults, all.size(), named, faults > kNamedFaults ? "; ..." : "");
+}
+
+}  // namespace effnet::engine

@@ -1,0 +1,198 @@
+#include "effnet/engine/random_weights.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "effnet/arch/family.h"
+#include "effnet/base/error.h"
+#include "effnet/engine/parameters.h"
+#include "effnet/engine/reference.h"
+#include "effnet/engine/synthetic_pictures.h"
+#include "effnet/graph/lower.h"
+
+namespace effnet::engine {
+namespace {
+
+struct Spread {
+  double mean = 0, deviation = 0;
+  bool finite = true;
+};
+Spread spread_of(std::span<const float> values) {
+  Spread spread;
+  const auto n = static_cast<double>(values.size());
+  for (const float value : values) {
+    spread.mean += value / n;
+    spread.finite = spread.finite && std::isfinite(value);
+  }
+  for (const float value : values) spread.deviation += (value - spread.mean) * (value - spread.mean) / n;
+  spread.deviation = std::sqrt(spread.deviation);
+  return spread;
+}
+
+// A network small enough for every test: MobileNetV2's blocks on few channels.
+arch::ArchSpec small_spec() {
+  arch::ArchSpec spec = arch::variant("efficientnet_b0").spec;
+  spec.name = "small";
+  spec.resolution = 64;
+  spec.stages.resize(3);
+  spec.head.channels = 64;
+  return spec;
+}
+
+bool same_bytes(const formats::Weights& a, const formats::Weights& b) {
+  return std::equal(a.tensors.begin(), a.tensors.end(), b.tensors.begin(), b.tensors.end(), [](const auto& x, const auto& y) {
+    return x.first == y.first && x.second.dims == y.second.dims && x.second.bytes.size() == y.second.bytes.size() &&
+           std::memcmp(x.second.bytes.data(), y.second.bytes.data(), x.second.bytes.size()) == 0;
+  });
+}
+
+TEST(RandomWeights, FollowTheInitialisation) {
+  ThreadPool pool(2);
+  const arch::ArchSpec spec = small_spec();
+  const formats::Weights weights = random_weights(spec, 100, 3, pool);
+  const graph::Graph graph = graph::lower(spec, {.classes = 100});
+  const Parameters parameters(weights);
+  parameters.check(graph);
+  EXPECT_EQ(weights.tensors.size(), graph::parameters(graph).size());
+
+  for (const graph::Node& node : graph.nodes) {
+    for (const graph::Parameter& parameter : graph::parameters(graph, node)) {
+      SCOPED_TRACE(parameter.name);
+      const std::span<const float> values = parameters.at(parameter);
+      const Spread spread = spread_of(values);
+      ASSERT_TRUE(spread.finite);
+      const auto root = std::sqrt(static_cast<double>(values.size()));
+      if (const auto* conv = std::get_if<graph::Conv>(&node.op); conv != nullptr && parameter.dims.size() == 4) {
+        const double std = std::sqrt(2.0 / static_cast<double>(conv->kernel * conv->kernel * conv->out_channels / conv->groups));
+        EXPECT_LT(std::abs(spread.mean), 5 * std / root);  // 5 standard errors
+        EXPECT_NEAR(spread.deviation, std, 5 * std / (std::sqrt(2.0) * root) + std / root);
+      } else if (parameter.name == "classifier.weight") {
+        for (const float value : values) EXPECT_LE(std::abs(value), 0.1F);  // 1 / sqrt(100)
+        EXPECT_NEAR(spread.deviation, 0.1 / std::sqrt(3.0), 0.1 / root);
+      } else if (!parameter.statistic) {
+        const bool ones = std::holds_alternative<graph::BatchNorm>(node.op) && parameter.name.ends_with("weight");
+        for (const float value : values) EXPECT_EQ(value, ones ? 1.0F : 0.0F);
+      } else if (parameter.name.ends_with("running_var")) {
+        for (const float value : values) EXPECT_GT(value, 0.0F);
+      }
+    }
+  }
+}
+
+// The definition: over the calibration pictures, every batch norm gives mean 0 and variance var / (var + epsilon).
+TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
+  constexpr std::int64_t kBatch = 4;
+  ThreadPool pool(2);
+  const arch::ArchSpec spec = small_spec();
+  const formats::Weights weights = random_weights(spec, 10, 3, pool);
+  const graph::Graph graph = graph::lower(spec, {.classes = 10});
+  const Parameters parameters(weights);
+  int norms = 0;
+  Reference(graph, parameters, pool)
+      .run(synthetic_pictures(graph.input(), kBatch, 3, pool), kBatch, [&](const graph::Node& node, std::span<const float> values) {
+        const auto* norm = std::get_if<graph::BatchNorm>(&node.op);
+        if (norm == nullptr) return;
+        ++norms;
+        const std::span<const float> variance = *parameters.find(node.name + ".running_var");
+        for (std::int64_t c = 0; c < node.out.c; ++c) {
+          std::vector<float> channel;
+          for (std::int64_t image = 0; image < kBatch; ++image) {
+            const auto plane = values.subspan(static_cast<std::size_t>((image * node.out.c + c) * node.out.pixels()),
+                                              static_cast<std::size_t>(node.out.pixels()));
+            channel.insert(channel.end(), plane.begin(), plane.end());
+          }
+          const Spread spread = spread_of(channel);
+          const double var = variance[static_cast<std::size_t>(c)];
+          // Mean and variance are rounded to float: relative 2^-24 of a mean of at most some 10 deviations, and of a value.
+          ASSERT_NEAR(spread.mean, 0, 1e-5) << node.name;
+          ASSERT_NEAR(spread.deviation, std::sqrt(var / (var + norm->epsilon)), 1e-5) << node.name;
+        }
+      });
+  EXPECT_GT(norms, 10);
+}
+
+TEST(RandomWeights, DependOnSeedAloneNotOnThreads) {
+  ThreadPool one(1), three(3);
+  const arch::ArchSpec spec = small_spec();
+  const formats::Weights weights = random_weights(spec, 10, 5, one);
+  EXPECT_TRUE(same_bytes(weights, random_weights(spec, 10, 5, three)));
+  EXPECT_FALSE(same_bytes(weights, random_weights(spec, 10, 6, one)));
+}
+
+// Values go by name: a deeper network shares those of the blocks that it has in common.
+TEST(RandomWeights, ValuesGoByName) {
+  ThreadPool pool(2);
+  arch::ArchSpec deeper = small_spec();
+  deeper.stages[1].repeats += 2;
+  const formats::Weights a = random_weights(small_spec(), 10, 1, pool);
+  const formats::Weights b = random_weights(deeper, 10, 1, pool);
+  for (const char* name : {"stem.conv.weight", "stages.1.1.depthwise.conv.weight", "head.conv.weight", "classifier.weight"}) {
+    EXPECT_TRUE(std::equal(a.at(name).bytes.begin(), a.at(name).bytes.end(), b.at(name).bytes.begin())) << name;
+  }
+}
+
+// Unit scale, in numbers: logits of new pictures spread by 0.05 to 10 at the nominal and at a smaller resolution. (The
+// lower end is the head's: silu of a unit normal has mean 0.2, and sqrt(1280) * 0.2 / sqrt(3 * 1000) = 0.13.)
+class NamedModel : public testing::TestWithParam<const char*> {};
+
+TEST_P(NamedModel, HasLogitsOfUsefulSize) {
+  ThreadPool pool(2);
+  const arch::ArchSpec& spec = arch::variant(GetParam()).spec;
+  const Parameters parameters(random_weights(spec, spec.classes, 0, pool));
+  for (const std::int64_t side : {std::int64_t{96}, spec.resolution}) {
+    const graph::Graph graph = graph::lower(spec, {.resolution = Size{side, side}});
+    const std::vector<float> logits =
+        Reference(graph, parameters, pool).run(synthetic_pictures(graph.input(), 2, 99, pool), 2);
+    for (const std::size_t image : {0, 1}) {
+      const auto count = static_cast<std::size_t>(graph.classes());
+      const Spread spread = spread_of(std::span(logits).subspan(image * count, count));
+      EXPECT_TRUE(spread.finite);
+      EXPECT_GT(spread.deviation, 0.05) << side;
+      EXPECT_LT(spread.deviation, 10) << side;
+    }
+  }
+}
+
+// Those whose calibration stays below 8 GMAC. B4 to L2, ResNet-50 to -152 and AmoebaNet-B were run by hand.
+INSTANTIATE_TEST_SUITE_P(Small, NamedModel,
+                         testing::Values("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_lite0",
+                                         "efficientnet_lite1", "efficientnet_lite2", "mobilenet_v1", "mobilenet_v2",
+                                         "mnasnet_a1", "mnasnet_b1", "resnet18"),
+                         [](const auto& row) { return std::string(row.param); });
+
+TEST(SyntheticPictures, UnitScaleAndReproducible) {
+  ThreadPool one(1), two(2);
+  const Chw shape{3, 47, 31};
+  const std::vector<float> pictures = synthetic_pictures(shape, 4, 7, one);
+  EXPECT_EQ(pictures, synthetic_pictures(shape, 4, 7, two));
+  EXPECT_NE(pictures, synthetic_pictures(shape, 4, 8, two));
+  const std::vector<float> fewer = synthetic_pictures(shape, 2, 7, one);
+  EXPECT_TRUE(std::equal(fewer.begin(), fewer.end(), pictures.begin()));
+  // White noise: 5 standard errors of the deviation.
+  const auto one_picture = static_cast<std::size_t>(shape.numel());
+  const Spread white = spread_of(std::span(pictures).first(one_picture));
+  EXPECT_NEAR(white.deviation, 1.0, 5 / std::sqrt(2.0 * static_cast<double>(one_picture)));
+  // Octaves: neighbours in a row share most patches (correlation about 0.75 at this width), white ones nothing.
+  const auto neighbours = [&](std::size_t picture) {
+    double product = 0, square = 0;
+    for (std::size_t i = picture * one_picture; i + 1 < (picture + 1) * one_picture; ++i) {
+      product += double{pictures[i]} * pictures[i + 1];
+      square += double{pictures[i]} * pictures[i];
+    }
+    return product / square;
+  };
+  EXPECT_LT(std::abs(neighbours(0)), 0.1);
+  EXPECT_GT(neighbours(1), 0.4);
+}
+
+TEST(RandomWeights, UnknownBlockIsTheCallersFault) {
+  ThreadPool pool(1);
+  arch::ArchSpec spec = small_spec();
+  spec.stages[0].block = "nonsense";
+  EXPECT_THROW(random_weights(spec, 10, 0, pool), Error);
+}
+
+}  // namespace
+}  // namespace effnet::engine

@@ -1,0 +1,85 @@
+#include "effnet/formats/fit.h"
+
+#include <algorithm>
+#include <set>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+
+namespace effnet::formats {
+namespace {
+
+constexpr std::string_view kAverage = "/ExponentialMovingAverage";
+constexpr std::size_t kShown = 3;
+
+// What may be left over (checkpoints.md sections 1, 2.1 and 6), by a part of its name or its beginning. TensorFlow's
+// slots are sub-scopes of the variable: ".../kernel/RMSProp", ".../kernel/RMSProp_1", ".../kernel/Momentum".
+constexpr std::string_view kLeftoverParts[] = {"num_batches_tracked", kAverage,         "/RMS", "/Momentum", "/Adam",
+                                               "/global_step",        "/normalization/"};
+constexpr std::string_view kLeftoverStarts[] = {"global_step", "normalization/"};
+
+bool is_leftover(std::string_view name) {
+  return std::any_of(std::begin(kLeftoverParts), std::end(kLeftoverParts),
+                     [&](std::string_view part) { return name.find(part) != std::string_view::npos; }) ||
+         std::any_of(std::begin(kLeftoverStarts), std::end(kLeftoverStarts),
+                     [&](std::string_view start) { return name.starts_with(start); });
+}
+
+bool is_floating(Dtype dtype) {
+  return dtype == Dtype::f32 || dtype == Dtype::f16 || dtype == Dtype::bf16 || dtype == Dtype::f64;
+}
+
+void append(std::string& out, const std::vector<std::string>& items, std::string_view what) {
+  if (items.empty()) return;
+  if (!out.empty()) out += "; ";
+  out += fmt::format("{} {}: ", items.size(), what);
+  for (std::size_t i = 0; i < std::min(items.size(), kShown); ++i) out += (i > 0 ? ", " : "") + items[i];
+  if (items.size() > kShown) out += ", ...";
+}
+
+}  // namespace
+
+const Tensor* find_foreign(const Weights& weights, std::string_view foreign) {
+  if (foreign.find('/') != std::string_view::npos) {
+    if (const Tensor* average = weights.find(std::string(foreign) + std::string(kAverage))) return average;
+  }
+  return weights.find(foreign);
+}
+
+Fit fit(const NameMap& map, const Weights& weights) {
+  Fit result;
+  std::set<std::string_view> known;
+  for (const ForeignName& name : map.tensors) {
+    known.insert(name.foreign);
+    const Tensor* tensor = find_foreign(weights, name.foreign);
+    if (!tensor) {
+      result.missing.push_back(name.foreign);
+    } else if (const Dims expected = foreign_dims(name); tensor->dims != expected) {
+      result.wrong.push_back(
+          fmt::format("{} (got {}, expected {})", name.foreign, to_string(tensor->dims), to_string(expected)));
+    } else if (!is_floating(tensor->dtype)) {
+      result.wrong.push_back(
+          fmt::format("{} (got {}, expected a floating type)", name.foreign, formats::name(tensor->dtype)));
+    }
+  }
+  for (const auto& [tensor_name, tensor] : weights.tensors) {
+    std::string_view base = tensor_name;
+    if (base.ends_with(kAverage)) base.remove_suffix(kAverage.size());
+    const bool has_place = known.contains(base);
+    if (has_place && find_foreign(weights, base) == &tensor) continue;
+    (has_place || is_leftover(tensor_name) ? result.skipped : result.unused).push_back(tensor_name);
+  }
+  return result;
+}
+
+std::string describe(const Fit& fit) {
+  std::string out;
+  append(out, fit.wrong, "of another shape or type");
+  append(out, fit.missing, "missing");
+  std::vector<std::string> unused;
+  for (std::size_t i = 0; i < fit.unused.size(); ++i) unused.push_back(in_quotes(fit.unused[i]));
+  append(out, unused, "unused");
+  return out;
+}
+
+}  // namespace effnet::formats

@@ -1,0 +1,265 @@
+#include "effnet/formats/import.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "effnet/arch/family.h"
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/preprocessing_rules.h"
+#include "effnet/base/text.h"
+#include "effnet/formats/fit.h"
+#include "effnet/formats/labels.h"
+#include "effnet/formats/names.h"
+#include "effnet/formats/read_weights.h"
+#include "effnet/formats/sources.h"
+#include "effnet/graph/costs.h"
+#include "effnet/graph/lower.h"
+
+namespace effnet::formats {
+namespace {
+
+constexpr std::int64_t kMostClasses = 1 << 20;  // as in arch files
+
+// Variants of published sets that only the file's name tells: AdvProp weights take x*2/255 - 1 (checkpoints.md
+// section 3).
+constexpr std::string_view kAdvPropStart = "adv-";                      // lukemelas
+constexpr std::string_view kAdvPropParts[] = {"_ap-", "_ap.", ".ap_"};  // timm
+
+struct Match {
+  const NameScheme* scheme = nullptr;
+  arch::ArchSpec spec;
+  NameMap map;
+  Fit fit;
+};
+
+std::vector<std::string> known_sources() {
+  std::vector<std::string> known;
+  for (const SourceRule& rule : source_rules()) {
+    if (std::find(known.begin(), known.end(), rule.source) == known.end()) known.emplace_back(rule.source);
+  }
+  return known;
+}
+
+void check_options(const ImportOptions& options) {
+  const std::vector<std::string> known = known_sources();
+  if (!options.source.empty() && std::find(known.begin(), known.end(), options.source) == known.end()) {
+    throw usage_error("--source: unknown source (got {}, expected {})", in_quotes(options.source), one_of(known));
+  }
+  if (options.bn_epsilon && !(*options.bn_epsilon >= 1e-12 && *options.bn_epsilon <= 1)) {
+    throw usage_error("--bn-epsilon is out of range (got {}, expected 1e-12 to 1)", *options.bn_epsilon);
+  }
+  if (options.classes && (*options.classes < 1 || *options.classes > kMostClasses)) {
+    throw usage_error("--classes is out of range (got {}, expected 1 to {})", *options.classes, kMostClasses);
+  }
+}
+
+// The schemes whose probe tensor the file has, and that the source asked for may carry.
+std::vector<std::pair<const NameScheme*, std::string>> find_schemes(const Weights& weights, const std::string& source) {
+  std::vector<std::pair<const NameScheme*, std::string>> found;
+  std::vector<std::string> probes;
+  std::vector<std::string> others;
+  for (const NameScheme& scheme : name_schemes()) {
+    if (std::find(probes.begin(), probes.end(), scheme.probe) == probes.end()) probes.emplace_back(scheme.probe);
+    const std::optional<std::string> model = find_probe(scheme, weights);
+    if (!model) continue;
+    if (source.empty() || may_carry(source, scheme.source)) {
+      found.emplace_back(&scheme, *model);
+    } else if (std::find(others.begin(), others.end(), scheme.source) == others.end()) {
+      others.emplace_back(scheme.source);
+    }
+  }
+  if (found.empty() && !others.empty()) {
+    throw input_error("the tensors do not have the names of {} (got those of {})", source, one_of(others));
+  }
+  if (found.empty()) {
+    const std::string first = weights.tensors.empty() ? "none" : in_quotes(weights.tensors.begin()->first);
+    throw input_error(
+        "not a known architecture: no tensor says whose names these are (got {} tensors, {} first, expected {})",
+        weights.tensors.size(), first, one_of(probes));
+  }
+  return found;
+}
+
+std::int64_t classes_in(const Weights& weights, const NameScheme& scheme, std::string_view model,
+                        const ImportOptions& options) {
+  const std::string name = classifier_bias(scheme, model);
+  const Tensor* bias = find_foreign(weights, name);
+  if (!bias || bias->dims.size() != 1 || bias->dims[0] < 1 || bias->dims[0] > kMostClasses) return 0;
+  if (options.classes && *options.classes != bias->dims[0]) {
+    throw input_error("the file's classifier has other classes than asked for (got {}, expected {})", bias->dims[0],
+                      *options.classes);
+  }
+  return bias->dims[0];
+}
+
+std::vector<arch::ArchSpec> specs_to_try(const ImportOptions& options) {
+  if (options.spec) return {*options.spec};
+  if (!options.arch.empty()) return {arch::variant(options.arch).spec};
+  std::vector<arch::ArchSpec> specs;
+  for (const arch::Variant& variant : arch::family()) specs.push_back(variant.spec);
+  return specs;
+}
+
+// The first network and scheme that fit exactly; else what came nearest is in the message.
+Match find_match(const Weights& weights, const ImportOptions& options) {
+  const auto schemes = find_schemes(weights, options.source);
+  const std::vector<arch::ArchSpec> specs = specs_to_try(options);
+  std::optional<Match> best;
+  for (const auto& [scheme, model] : schemes) {
+    const std::int64_t classes = classes_in(weights, *scheme, model, options);
+    for (const arch::ArchSpec& spec : specs) {
+      Match match{scheme, spec, {}, {}};
+      if (classes > 0) match.spec.classes = classes;
+      std::optional<NameMap> map = map_names(*scheme, graph::lower(match.spec), model);
+      if (!map) continue;
+      match.map = std::move(*map);
+      match.fit = fit(match.map, weights);
+      if (match.fit.exact()) return match;
+      if (!best || match.fit.problems() < best->fit.problems()) best = std::move(match);
+    }
+  }
+  const std::string_view source = schemes.front().first->source;
+  if (specs.size() == 1) {
+    if (!best) throw input_error("{} cannot be called by the names of {}, which the file has", specs[0].name, source);
+    throw input_error("the weights do not fit {}: {}", best->spec.name, describe(best->fit));
+  }
+  const std::string nearest = best ? fmt::format(", nearest is {}: {}", best->spec.name, describe(best->fit)) : "";
+  throw input_error("not a known architecture (got {} tensors with the names of {}{})", weights.tensors.size(), source,
+                    nearest)
+      .with_hint("--arch NAME tells what does not fit that network");
+}
+
+// Whose numerics. Names and shapes cannot tell timm's own EfficientNets from its conversions of TensorFlow's.
+std::string decide_source(const Match& match, const std::string& file_name, const ImportOptions& options,
+                          std::vector<std::string>& warnings) {
+  if (!options.source.empty()) return options.source;
+  const std::string_view names = match.scheme->source;
+  const std::vector<std::string_view> sources = sources_under(names, match.spec);
+  if (sources.size() == 1) return std::string(sources[0]);
+  constexpr std::string_view kTfPrefix = "tf_";
+  if (file_name.starts_with(kTfPrefix) && std::find(sources.begin(), sources.end(), "tf") != sources.end()) {
+    warnings.push_back(
+        fmt::format("{}: the file's name says TensorFlow's numerics (epsilon 1e-3, SAME padding); "
+                    "--source decides otherwise",
+                    in_quotes(file_name)));
+    return "tf";
+  }
+  std::string choices;
+  for (const std::string_view source : sources) {
+    const Numerics numerics = numerics_of(*find_source_rule(source, names, match.spec), match.spec);
+    if (options.padding == numerics.padding && options.bn_epsilon == numerics.bn_epsilon) return std::string(source);
+    choices += fmt::format("{}--source {} (epsilon {:g}, {} padding)", choices.empty() ? "" : " or ", source,
+                           numerics.bn_epsilon, arch::name(numerics.padding));
+  }
+  if (options.padding && options.bn_epsilon) return std::string(names);
+  throw usage_error(
+      "weights of {} under {}'s names may have two kinds of numerics, and nothing in the file tells which "
+      "(got no --source, expected {})",
+      match.spec.name, names, choices)
+      .with_hint("weights trained by timm itself are --source timm, its tf_* models are --source tf");
+}
+
+void check_finite(const Tensor& tensor, std::string_view name) {
+  constexpr std::size_t kFloat = sizeof(float);
+  for (std::size_t at = 0; at < tensor.bytes.size(); at += kFloat) {
+    float value = 0;
+    std::memcpy(&value, tensor.bytes.data() + at, kFloat);
+    if (!std::isfinite(value)) {
+      throw input_error("a weight is not finite (got {} in {}, element {})", value, name, at / kFloat);
+    }
+  }
+}
+
+bool is_adv_prop(std::string_view source, std::string_view file_name) {
+  if (source == "lukemelas") return file_name.starts_with(kAdvPropStart);
+  return source == "tf" && std::any_of(std::begin(kAdvPropParts), std::end(kAdvPropParts), [&](std::string_view part) {
+           return file_name.find(part) != std::string_view::npos;
+         });
+}
+
+ImportResult import_by_names(const Weights& weights, const std::string& file_name, const ImportOptions& options) {
+  Match match = find_match(weights, options);
+  ImportResult result;
+  ImportReport& report = result.report;
+  report.names = match.scheme->source;
+  report.source = decide_source(match, file_name, options, report.warnings);
+  for (std::string& name : match.fit.skipped) {
+    if (!name.ends_with("num_batches_tracked")) report.unused.push_back(std::move(name));
+  }
+
+  const SourceRule* rule = find_source_rule(report.source, report.names, match.spec);
+  EFFNET_CHECK(rule != nullptr);
+  const Numerics numerics = numerics_of(*rule, match.spec);
+  Model& model = result.model;
+  model.arch = with_numerics(match.spec, options.bn_epsilon.value_or(numerics.bn_epsilon),
+                             options.padding.value_or(numerics.padding));
+  model.preprocessing = numerics.preprocessing;
+  if (is_adv_prop(report.source, file_name)) {
+    const Preprocessing adv = preprocessing_rule(numerics.preprocessing.rule, "inception", numerics.preprocessing.crop);
+    model.preprocessing.mean = adv.mean;
+    model.preprocessing.std = adv.std;
+    report.warnings.push_back(
+        fmt::format("{}: the file's name says AdvProp, so mean and std are 0.5", in_quotes(file_name)));
+  }
+  for (const ForeignName& name : match.map.tensors) {
+    Tensor tensor = to_ours(*find_foreign(weights, name.foreign), name);
+    check_finite(tensor, name.foreign);
+    model.weights.tensors.emplace(name.ours, std::move(tensor));
+  }
+  if (model.arch.classes == static_cast<std::int64_t>(imagenet1k().labels.size())) {
+    model.labels = imagenet1k().labels;
+    model.class_ids = imagenet1k().class_ids;
+  }
+  return result;
+}
+
+ImportResult import_own(const Weights& weights, const ImportOptions& options) {
+  ImportResult result;
+  Model& model = result.model;
+  model = parse_model(weights);
+  if (options.classes && *options.classes != model.arch.classes) {
+    throw input_error("the file's classifier has other classes than asked for (got {}, expected {})",
+                      model.arch.classes, *options.classes);
+  }
+  model.arch = with_numerics(model.arch, options.bn_epsilon.value_or(model.arch.bn_epsilon),
+                             options.padding.value_or(model.arch.padding));
+  for (const auto& [name, tensor] : model.weights.tensors) {
+    if (tensor.dtype == Dtype::f32) check_finite(tensor, name);
+  }
+  result.report.source = model.provenance.source.empty() ? "effnet" : model.provenance.source;
+  result.report.names = "effnet";
+  return result;
+}
+
+}  // namespace
+
+ImportResult import_weights(const std::filesystem::path& file, const ImportOptions& options) {
+  check_options(options);
+  const WeightsFile opened = open_weights(file);
+  const bool by_names = !options.arch.empty() || options.spec || !options.source.empty();
+  const bool own = is_model_file(opened.weights) && !by_names;
+  try {
+    ImportResult result =
+        own ? import_own(opened.weights, options) : import_by_names(opened.weights, file.filename().string(), options);
+    ImportReport& report = result.report;
+    report.format = opened.format;
+    report.tensors = static_cast<std::int64_t>(result.model.weights.tensors.size());
+    report.params = graph::costs(graph::lower(result.model.arch)).params;
+    if (!own) {  // a model file keeps where it first came from
+      result.model.provenance = {.source = report.source,
+                                 .format = report.format,
+                                 .file = file.filename().string(),
+                                 .sha256 = sha256(MappedFile(file).bytes()),
+                                 .names = report.names,
+                                 .extra = {}};
+    }
+    return result;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::usage) throw;
+    throw error.in(file.string());
+  }
+}
+
+}  // namespace effnet::formats

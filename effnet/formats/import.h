@@ -1,0 +1,48 @@
+// Published weights -> Model. The format is told by content, the names by a probe tensor, the network by trying the
+// family (or by `arch`) until names and dims fit exactly, and numerics and preprocessing come from the source's row in
+// sources.cc.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "effnet/arch/spec.h"
+#include "effnet/formats/model_file.h"
+
+namespace effnet::formats {
+
+struct ImportOptions {
+  std::string arch = {};                      // a name of the family; empty: find it
+  std::optional<arch::ArchSpec> spec = {};    // instead of `arch`: a network of one's own
+  std::optional<std::int64_t> classes = {};   // checked against the file's
+  std::string source = {};                    // tf, timm, torchvision, lukemelas or effnet; empty: by the names
+  std::optional<arch::Padding> padding = {};  // instead of the source's
+  std::optional<double> bn_epsilon = {};      // the same
+};
+
+struct ImportReport {
+  std::string format;               // of the file: "safetensors", "pth", "pth-legacy"
+  std::string source;               // whose numerics: torchvision, timm, tf, lukemelas, effnet
+  std::string names;                // whose names
+  std::int64_t tensors = 0;         // used
+  std::int64_t params = 0;          // trainable, of the network
+  std::vector<std::string> unused;  // leftovers of training: averages' twins, slots, steps; no num_batches_tracked
+  std::vector<std::string> warnings;
+};
+
+struct ImportResult {
+  Model model;
+  ImportReport report;
+};
+
+// Throws Error(input) if the file cannot be read, no probe tensor is there, no network fits (with `arch` or `spec`:
+// what does not), a weight is NaN or infinite, or the classes are not those asked for; Error(usage) for an unknown
+// source, a number out of range, or a file that two sources' numerics fit and that nothing decides.
+//
+// A file that effnet wrote itself is read by its metadata, unless `arch`, `spec` or `source` is given.
+ImportResult import_weights(const std::filesystem::path& file, const ImportOptions& options = {});
+
+}  // namespace effnet::formats

@@ -1,0 +1,311 @@
+// import(export(model)) for every source, on real family members (their weights are a cheap counter, not random: equal
+// values would hide a swapped name), and every refusal.
+#include "effnet/formats/import.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "effnet/arch/family.h"
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/formats/export.h"
+#include "effnet/formats/pth.h"
+#include "effnet/formats/safetensors.h"
+#include "effnet/graph/lower.h"
+
+namespace effnet::formats {
+namespace {
+
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+Model model_of(std::string_view name, std::int64_t classes) {
+  Model model;
+  model.arch = arch::variant(name).spec;
+  model.arch.classes = classes;
+  std::uint32_t state = 1;
+  for (const graph::Parameter& parameter : graph::parameters(graph::lower(model.arch))) {
+    std::vector<float> values(static_cast<std::size_t>(parameter.numel()));
+    for (float& value : values) {
+      state = state * 1664525U + 1013904223U;
+      value = static_cast<float>(state >> 8) * 0x1p-24F;
+    }
+    model.weights.tensors.emplace(parameter.name, make_tensor(parameter.dims, std::move(values)));
+  }
+  return model;
+}
+
+Weights as_weights(const std::vector<std::pair<std::string, Tensor>>& tensors) {
+  Weights weights;
+  for (const auto& [name, tensor] : tensors) weights.tensors.emplace(name, tensor);
+  return weights;
+}
+
+void expect_same_weights(const Model& got, const Model& expected) {
+  ASSERT_EQ(got.weights.tensors.size(), expected.weights.tensors.size());
+  for (const auto& [name, tensor] : expected.weights.tensors) {
+    const Tensor* other = got.weights.find(name);
+    ASSERT_TRUE(other) << name;
+    EXPECT_EQ(other->dtype, Dtype::f32);
+    EXPECT_EQ(other->dims, tensor.dims) << name;
+    EXPECT_TRUE(std::equal(other->bytes.begin(), other->bytes.end(), tensor.bytes.begin(), tensor.bytes.end())) << name;
+  }
+}
+
+struct Refusal {
+  ErrorCode code;
+  std::string text;
+};
+Refusal refusal(const fs::path& file, const ImportOptions& options = {}) {
+  try {
+    import_weights(file, options);
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("\n")));
+    return {error.code(), error.what()};
+  }
+  return {ErrorCode::internal, "accepted"};
+}
+
+class ImportTest : public testing::Test {
+ protected:
+  fs::path save(const Weights& weights, std::string_view name = "w.safetensors") {
+    const fs::path path = folder_.path() / name;
+    write_safetensors(path, weights);
+    return path;
+  }
+  fs::path save(const Model& model, std::string_view names, std::string_view name = "w.safetensors") {
+    return save(as_weights(named_tensors(model, names)), name);
+  }
+  TemporaryFolder folder_;
+};
+
+// ---- what comes back ------------------------------------------------------------------------------------------------
+
+TEST_F(ImportTest, FindsTheNetworkUnderEveryName) {
+  struct Case {
+    std::string_view model, names, source;  // source: to be found
+  };
+  const Case cases[] = {
+      {"efficientnet_b0", "torchvision", "torchvision"},
+      {"efficientnet_b0", "lukemelas", "lukemelas"},
+      {"efficientnet_b0", "tf", "tf"},
+      {"efficientnet_b0", "effnet", "effnet"},
+      {"efficientnet_lite0", "lukemelas", "lukemelas"},
+      {"efficientnet_lite0", "tf", "tf"},
+      {"mobilenet_v1", "timm", "timm"},
+      {"mobilenet_v2", "torchvision", "torchvision"},
+      {"mobilenet_v2", "timm", "timm"},
+      {"mnasnet_a1", "timm", "timm"},
+      {"mnasnet_b1", "torchvision", "torchvision"},
+      {"resnet18", "torchvision", "torchvision"},
+      {"resnet18", "timm", "torchvision"},  // the same names; the same numerics
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(fmt::format("{} {}", c.model, c.names));
+    const Model model = model_of(c.model, 7);
+    const ImportResult got = import_weights(save(model, c.names));
+    EXPECT_EQ(got.model.arch.name, c.model);
+    EXPECT_EQ(got.model.arch.classes, 7);
+    EXPECT_EQ(got.report.source, c.source);
+    EXPECT_EQ(got.report.format, "safetensors");
+    EXPECT_EQ(got.report.tensors, static_cast<std::int64_t>(model.weights.tensors.size()));
+    EXPECT_TRUE(got.report.unused.empty());
+    EXPECT_TRUE(got.report.warnings.empty());
+    EXPECT_TRUE(got.model.labels.empty());
+    expect_same_weights(got.model, model);
+  }
+}
+
+TEST_F(ImportTest, StoresNumericsLabelsAndWhereItCameFrom) {
+  const Model model = model_of("efficientnet_b0", 1000);
+  write_pth(folder_.path() / "b0.pth", named_tensors(model, "torchvision"));
+  const ImportResult got = import_weights(folder_.path() / "b0.pth");
+  EXPECT_EQ(got.report.format, "pth");
+  EXPECT_EQ(got.report.params, 5288548);  // paper.md, section B
+  EXPECT_EQ(got.report.tensors, 311);
+  EXPECT_EQ(got.model.arch.bn_epsilon, 1e-5);
+  EXPECT_EQ(got.model.arch.padding, arch::Padding::symmetric);
+  EXPECT_EQ(got.model.arch.stem.padding, arch::Padding::symmetric);
+  EXPECT_EQ(got.model.preprocessing.rule, "torchvision");
+  EXPECT_EQ(got.model.preprocessing.resize, (Size{256, 256}));
+  ASSERT_EQ(got.model.labels.size(), 1000U);
+  EXPECT_EQ(got.model.labels[388], "giant panda");
+  EXPECT_EQ(got.model.class_ids[388], "n02510455");
+  EXPECT_EQ(got.model.provenance.file, "b0.pth");
+  EXPECT_EQ(got.model.provenance.names, "torchvision");
+  EXPECT_EQ(got.model.provenance.sha256, sha256(MappedFile(folder_.path() / "b0.pth").bytes()));
+
+  // The model file made of it comes back by its metadata, whatever it is called, and keeps where it first came from.
+  write_model(folder_.path() / "tf_m.safetensors", got.model);
+  const ImportResult again = import_weights(folder_.path() / "tf_m.safetensors");
+  EXPECT_EQ(again.model.arch, got.model.arch);
+  EXPECT_EQ(again.model.preprocessing, got.model.preprocessing);
+  EXPECT_EQ(again.model.provenance, got.model.provenance);
+  EXPECT_EQ(again.report.params, 5288548);
+  expect_same_weights(again.model, model);
+  ImportOptions overrides;
+  overrides.padding = arch::Padding::same;
+  overrides.bn_epsilon = 0.5;
+  const Model changed = import_weights(folder_.path() / "tf_m.safetensors", overrides).model;
+  EXPECT_EQ(changed.arch.padding, arch::Padding::same);
+  EXPECT_EQ(changed.arch.stem.padding, arch::Padding::same);
+  EXPECT_EQ(changed.arch.bn_epsilon, 0.5);
+}
+
+// A network that is in no family, by its spec; half precision becomes float32.
+TEST_F(ImportTest, TakesANetworkOfOnesOwn) {
+  ImportOptions options;
+  options.spec = arch::variant("efficientnet_b0").spec;
+  options.spec->name = "mine";
+  options.spec->stages.resize(3);
+  Model model;
+  model.arch = *options.spec;
+  model.arch.classes = 2;
+  const std::vector<std::uint16_t> halves(1 << 20, 0x3c00);  // 1.0
+  for (const graph::Parameter& parameter : graph::parameters(graph::lower(model.arch))) {
+    model.weights.tensors[parameter.name] = {
+        Dtype::f16, parameter.dims,
+        std::as_bytes(std::span(halves)).first(2 * static_cast<std::size_t>(parameter.numel())), nullptr};
+  }
+  const ImportResult got = import_weights(save(model, "torchvision"), options);
+  EXPECT_EQ(got.model.arch.name, "mine");
+  EXPECT_EQ(got.model.arch.classes, 2);
+  EXPECT_EQ(to_floats(got.model.weights.at("classifier.bias")), (std::vector<float>{1, 1}));
+  EXPECT_EQ(got.model.weights.at("stem.conv.weight").dtype, Dtype::f32);
+}
+
+TEST_F(ImportTest, TakesTensorFlowsAveragesAndReportsTheRest) {
+  const Model model = model_of("efficientnet_lite0", 5);
+  Weights weights;
+  for (const auto& [name, tensor] : named_tensors(model, "tf")) {
+    weights.tensors[name + "/ExponentialMovingAverage"] = tensor;
+    weights.tensors[name] = make_tensor(tensor.dims, std::vector<float>(static_cast<std::size_t>(numel(tensor.dims))));
+  }
+  weights.tensors["global_step"] = make_tensor({}, {350});
+  weights.tensors["efficientnet-lite0/stem/conv2d/kernel/RMSProp"] = make_tensor({1}, {1});
+  const ImportResult got = import_weights(save(weights));
+  EXPECT_EQ(got.model.arch.name, "efficientnet_lite0");
+  expect_same_weights(got.model, model);
+  EXPECT_EQ(got.report.unused.size(), static_cast<std::size_t>(got.report.tensors) + 2);
+  EXPECT_THAT(got.report.unused, testing::Contains("global_step"));
+}
+
+// ---- timm's two kinds -----------------------------------------------------------------------------------------------
+
+TEST_F(ImportTest, AsksWhichOfTimmsTwoKindsItIs) {
+  const Model model = model_of("efficientnet_b0", 3);
+  const fs::path plain = save(model, "timm", "b0.safetensors");
+  const Refusal refused = refusal(plain);
+  EXPECT_EQ(refused.code, ErrorCode::usage);
+  EXPECT_THAT(refused.text, testing::AllOf(HasSubstr("--source timm"), HasSubstr("--source tf")));
+
+  const auto imported = [&](const fs::path& file, const ImportOptions& options) {
+    const ImportResult got = import_weights(file, options);
+    expect_same_weights(got.model, model);
+    return fmt::format("{} {:g} {} {} {}", got.report.source, got.model.arch.bn_epsilon,
+                       arch::name(got.model.arch.padding), got.model.preprocessing.rule, got.report.warnings.size());
+  };
+  ImportOptions options;
+  options.source = "timm";
+  EXPECT_EQ(imported(plain, options), "timm 1e-05 symmetric timm 0");
+  options.source = "tf";
+  EXPECT_EQ(imported(plain, options), "tf 0.001 same timm 0");
+  options.bn_epsilon = 1e-4;
+  EXPECT_EQ(imported(plain, options), "tf 0.0001 same timm 0");
+
+  options = {};
+  options.padding = arch::Padding::same;
+  EXPECT_EQ(refusal(plain, options).code, ErrorCode::usage);  // one of the two does not decide
+  options.bn_epsilon = 1e-3;
+  EXPECT_EQ(imported(plain, options), "tf 0.001 same timm 0");
+  options.bn_epsilon = 1e-5;
+  EXPECT_EQ(imported(plain, options), "timm 1e-05 same timm 0");
+
+  const fs::path tf = save(model, "timm", "tf_b0.safetensors");
+  EXPECT_EQ(imported(tf, {}), "tf 0.001 same timm 1");
+  options = {};
+  options.source = "timm";
+  EXPECT_EQ(imported(tf, options), "timm 1e-05 symmetric timm 0");
+  EXPECT_EQ(
+      import_weights(save(model, "timm", "tf_efficientnet_b0_ap-f262efe1.safetensors")).model.preprocessing.mean[0],
+      0.5);
+}
+
+// ---- refusals -------------------------------------------------------------------------------------------------------
+
+TEST_F(ImportTest, SaysWhatDoesNotFit) {
+  const Model model = model_of("efficientnet_lite0", 4);
+  Weights weights = as_weights(named_tensors(model, "lukemelas"));
+  const fs::path good = save(weights);
+  ImportOptions options;
+  options.arch = "efficientnet_b0";
+  Refusal refused = refusal(good, options);
+  EXPECT_EQ(refused.code, ErrorCode::input);
+  EXPECT_THAT(refused.text, testing::AllOf(HasSubstr("do not fit efficientnet_b0"), HasSubstr("64 missing"),
+                                           HasSubstr("_blocks.0._se_reduce.weight"), HasSubstr(good.string())));
+  options.arch = "efficientnet_lite2";
+  EXPECT_THAT(refusal(good, options).text,
+              HasSubstr("_blocks.3._depthwise_conv.weight (got 144x1x5x5, expected 144x1x3x3)"));
+  options.arch = "resnet50";
+  EXPECT_THAT(refusal(good, options).text, HasSubstr("resnet50 cannot be called by the names of lukemelas"));
+  options.arch = "efficientnet_lite0";
+  EXPECT_EQ(import_weights(good, options).model.arch.name, "efficientnet_lite0");
+  options.arch = "efficientnet_lit0";
+  EXPECT_EQ(refusal(good, options).code, ErrorCode::input);
+
+  options = {};
+  options.classes = 10;
+  EXPECT_THAT(refusal(good, options).text, HasSubstr("got 4, expected 10"));
+  options.classes = 4;
+  EXPECT_EQ(import_weights(good, options).model.arch.classes, 4);
+
+  options = {};
+  options.source = "torchvision";
+  EXPECT_THAT(refusal(good, options).text, HasSubstr("names of torchvision (got those of lukemelas)"));
+  options.source = "keras";
+  EXPECT_EQ(refusal(good, options).code, ErrorCode::usage);
+  options = {};
+  options.bn_epsilon = -1;
+  EXPECT_EQ(refusal(good, options).code, ErrorCode::usage);
+
+  weights.tensors.erase("_blocks.3._bn1.running_mean");
+  weights.tensors["_blocks.3.extra.weight"] = make_tensor({1}, {1});
+  refused = refusal(save(weights, "broken.safetensors"));
+  EXPECT_EQ(refused.code, ErrorCode::input);
+  EXPECT_THAT(refused.text,
+              testing::AllOf(HasSubstr("not a known architecture"), HasSubstr("nearest is efficientnet_lite0"),
+                             HasSubstr("_blocks.3._bn1.running_mean"), HasSubstr("_blocks.3.extra.weight")));
+
+  Weights other;
+  other.tensors["encoder.weight"] = make_tensor({1}, {1});
+  EXPECT_THAT(refusal(save(other, "other.safetensors")).text, HasSubstr("not a known architecture"));
+  EXPECT_EQ(refusal(folder_.path() / "absent.pth").code, ErrorCode::input);
+}
+
+TEST_F(ImportTest, NamesTheTensorThatIsNotFinite) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    Weights weights = as_weights(named_tensors(model_of("efficientnet_lite0", 2), "lukemelas"));
+    weights.tensors["_bn1.running_var"] = make_tensor({1280}, [&] {
+      std::vector<float> values(1280, 1);
+      values[77] = bad;
+      return values;
+    }());
+    const Refusal refused = refusal(save(weights));
+    EXPECT_EQ(refused.code, ErrorCode::input);
+    EXPECT_THAT(refused.text, testing::AllOf(HasSubstr("_bn1.running_var"), HasSubstr("77")));
+  }
+}
+
+// A classifier with absurd dims neither allocates nor crashes.
+TEST_F(ImportTest, BoundsTheClasses) {
+  Weights weights = as_weights(named_tensors(model_of("efficientnet_lite0", 2), "lukemelas"));
+  for (const Dims& dims : {Dims{}, Dims{0}, Dims{2, 1}}) {
+    weights.tensors["_fc.bias"] = make_tensor(dims, std::vector<float>(static_cast<std::size_t>(numel(dims))));
+    EXPECT_THAT(refusal(save(weights)).text, HasSubstr("_fc.bias"));
+  }
+}
+
+}  // namespace
+}  // namespace effnet::formats

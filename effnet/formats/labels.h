@@ -1,0 +1,16 @@
+// Class names that come with effnet: labels/imagenet1k.tsv, built into the binary.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace effnet::formats {
+
+struct LabelSet {
+  std::vector<std::string> labels;     // "great white shark"; two pairs share a name (crane, maillot)
+  std::vector<std::string> class_ids;  // WordNet ids: "n01484850"
+};
+
+const LabelSet& imagenet1k();  // parsed at first use (thread-safe)
+
+}  // namespace effnet::formats

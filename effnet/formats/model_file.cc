@@ -1,0 +1,271 @@
+#include "effnet/formats/model_file.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+#include "effnet/formats/fit.h"
+#include "effnet/formats/names.h"
+#include "effnet/formats/safetensors.h"
+#include "effnet/graph/lower.h"
+
+namespace effnet::formats {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kFormat = 1;
+constexpr std::string_view kReserved = "effnet.";
+constexpr std::int64_t kMostPixels = 65535;
+
+// ---- metadata texts -------------------------------------------------------------------------------------------------
+
+const std::string& metadata_text(const Weights& weights, std::string_view key) {
+  const auto found = weights.metadata.find(key);
+  if (found == weights.metadata.end()) throw input_error("the model file has no {} in its metadata", key);
+  return found->second;
+}
+
+// Values nest at most three deep here; deeper text is refused while it is parsed, so memory stays near the text's size.
+Json parse_json(const Weights& weights, std::string_view key) {
+  constexpr int kMostDepth = 4;
+  const auto bound = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > kMostDepth) throw input_error("{}: nested too deep (expected at most {} levels)", key, kMostDepth);
+    return true;
+  };
+  try {
+    return Json::parse(metadata_text(weights, key), bound);
+  } catch (const Json::exception&) {
+    throw input_error("{} is not JSON (got {})", key, in_quotes(metadata_text(weights, key)));
+  }
+}
+
+std::string dump(const Json& json, std::string_view key) {
+  try {
+    return json.dump();
+  } catch (const Json::exception&) {
+    throw input_error("{} holds text that is not UTF-8", key);
+  }
+}
+
+const Json& member(const Json& json, std::string_view key) {
+  const auto found = json.find(key);
+  if (found == json.end()) throw input_error("effnet.preprocessing has no {}", key);
+  return *found;
+}
+
+std::string text_of(const Json& json, std::string_view key) {
+  if (!json.is_string()) throw input_error("{}: expected a text (got {})", key, json.type_name());
+  return json.get<std::string>();
+}
+
+double number_of(const Json& json, std::string_view key) {
+  if (!json.is_number()) throw input_error("{}: expected a number (got {})", key, json.type_name());
+  return json.get<double>();
+}
+
+template <std::size_t kCount>
+std::array<double, kCount> numbers_of(const Json& json, std::string_view key) {
+  if (!json.is_array() || json.size() != kCount) throw input_error("{}: expected {} numbers", key, kCount);
+  std::array<double, kCount> numbers{};
+  for (std::size_t i = 0; i < kCount; ++i) numbers[i] = number_of(json[i], key);
+  return numbers;
+}
+
+Size size_of(const Json& json, std::string_view key) {
+  const std::array<double, 2> numbers = numbers_of<2>(json, key);
+  for (const double number : numbers) {
+    if (!(number >= 1 && number <= kMostPixels) || number != std::floor(number)) {
+      throw input_error("{} is out of range (got {}, expected 1 to {} pixels)", key, number, kMostPixels);
+    }
+  }
+  return {static_cast<std::int64_t>(numbers[0]), static_cast<std::int64_t>(numbers[1])};
+}
+
+std::vector<std::string> texts_of(const Weights& weights, std::string_view key) {
+  if (!weights.metadata.contains(key)) return {};
+  const Json json = parse_json(weights, key);
+  if (!json.is_array()) throw input_error("{}: expected a list of texts (got {})", key, json.type_name());
+  std::vector<std::string> texts;
+  for (const Json& item : json) texts.push_back(text_of(item, key));
+  return texts;
+}
+
+// ---- parts of a model -----------------------------------------------------------------------------------------------
+
+Json to_json(const Preprocessing& preprocessing) {
+  return {{"rule", preprocessing.rule},
+          {"crop", {preprocessing.crop.h, preprocessing.crop.w}},
+          {"resize", {preprocessing.resize.h, preprocessing.resize.w}},
+          {"order", name(preprocessing.order)},
+          {"fixed_margin", preprocessing.fixed_margin},
+          {"filter", name(preprocessing.filter)},
+          {"mean", preprocessing.mean},
+          {"std", preprocessing.std}};
+}
+
+Preprocessing parse_preprocessing(const Weights& weights) {
+  const Json json = parse_json(weights, "effnet.preprocessing");
+  if (!json.is_object()) throw input_error("effnet.preprocessing: expected an object (got {})", json.type_name());
+  Preprocessing result;
+  result.rule = text_of(member(json, "rule"), "rule");
+  result.crop = size_of(member(json, "crop"), "crop");
+  result.resize = size_of(member(json, "resize"), "resize");
+  result.order = crop_order_named(text_of(member(json, "order"), "order"));
+  if (!member(json, "fixed_margin").is_boolean()) throw input_error("fixed_margin: expected true or false");
+  result.fixed_margin = member(json, "fixed_margin").get<bool>();
+  result.filter = filter_named(text_of(member(json, "filter"), "filter"));
+  result.mean = numbers_of<3>(member(json, "mean"), "mean");
+  result.std = numbers_of<3>(member(json, "std"), "std");
+  return result;
+}
+
+void check_preprocessing(const Preprocessing& preprocessing) {
+  const auto pixels = [](std::int64_t value, std::string_view key) {
+    if (value < 1 || value > kMostPixels) {
+      throw input_error("{} is out of range (got {}, expected 1 to {} pixels)", key, value, kMostPixels);
+    }
+  };
+  pixels(preprocessing.crop.h, "crop");
+  pixels(preprocessing.crop.w, "crop");
+  pixels(preprocessing.resize.h, "resize");
+  pixels(preprocessing.resize.w, "resize");
+  if (preprocessing.resize.h < preprocessing.crop.h || preprocessing.resize.w < preprocessing.crop.w) {
+    throw input_error("resize is smaller than crop (got {}, expected at least {})", to_string(preprocessing.resize),
+                      to_string(preprocessing.crop));
+  }
+  for (const double mean : preprocessing.mean) {
+    if (!std::isfinite(mean)) throw input_error("mean is not finite (got {})", mean);
+  }
+  for (const double std : preprocessing.std) {
+    if (!std::isfinite(std) || !(std > 0)) throw input_error("std is out of range (got {}, expected above 0)", std);
+  }
+}
+
+Json to_json(const Provenance& provenance) {
+  Json json = provenance.extra;
+  json["source"] = provenance.source;
+  json["format"] = provenance.format;
+  json["file"] = provenance.file;
+  json["sha256"] = provenance.sha256;
+  json["names"] = provenance.names;
+  return json;
+}
+
+Provenance parse_provenance(const Weights& weights) {
+  constexpr std::string_view kKey = "effnet.provenance";
+  Provenance provenance;
+  if (!weights.metadata.contains(kKey)) return provenance;
+  const Json json = parse_json(weights, kKey);
+  if (!json.is_object()) throw input_error("{}: expected an object (got {})", kKey, json.type_name());
+  const std::map<std::string_view, std::string*> places{{"source", &provenance.source},
+                                                        {"format", &provenance.format},
+                                                        {"file", &provenance.file},
+                                                        {"sha256", &provenance.sha256},
+                                                        {"names", &provenance.names}};
+  for (const auto& [key, value] : json.items()) {
+    const auto place = places.find(key);
+    (place == places.end() ? provenance.extra[key] : *place->second) = text_of(value, kKey);
+  }
+  return provenance;
+}
+
+void check_format(const Weights& weights) {
+  const std::string& text = metadata_text(weights, "effnet.format");
+  if (text == std::to_string(kFormat)) return;
+  const bool number = !text.empty() && text.size() < 9 && text.find_first_not_of("0123456789") == std::string::npos;
+  if (number && std::stoi(text) > kFormat) {
+    throw input_error("the model file's format is newer than this effnet (got {}, expected {})", text, kFormat)
+        .with_hint("read it with a newer effnet");
+  }
+  throw input_error("unknown model file format (got {}, expected {})", in_quotes(text), kFormat);
+}
+
+void check_labels(const std::vector<std::string>& texts, std::int64_t classes, std::string_view what) {
+  if (texts.empty() || static_cast<std::int64_t>(texts.size()) == classes) return;
+  throw input_error("{} do not agree with the classes (got {}, expected {} or none)", what, texts.size(), classes);
+}
+
+// The network of a model, lowered only if the file can hold it: every block has a parameter, so an arch text cannot ask
+// for much more memory than the file's own tensors.
+graph::Graph lower_bounded(const arch::ArchSpec& spec, const Weights& weights) {
+  const std::int64_t blocks =
+      std::accumulate(spec.stages.begin(), spec.stages.end(), std::int64_t{0},
+                      [](std::int64_t sum, const arch::StageSpec& stage) { return sum + stage.repeats; });
+  if (blocks > static_cast<std::int64_t>(weights.tensors.size())) {
+    throw input_error("the arch does not fit the tensors (got {} tensors, expected those of {} blocks)",
+                      weights.tensors.size(), blocks);
+  }
+  return graph::lower(spec);
+}
+
+// Everything that read and write both promise; returns the names of all parameters.
+NameMap check(const Model& model, const Weights& weights) {
+  check_preprocessing(model.preprocessing);
+  check_labels(model.labels, model.arch.classes, "the labels");
+  check_labels(model.class_ids, model.arch.classes, "the class ids");
+  const NameScheme own{.source = "effnet", .network = {}, .probe = {}, .rows = {}};
+  NameMap map = *map_names(own, lower_bounded(model.arch, weights));
+  Fit result = fit(map, weights);
+  std::erase_if(result.unused, [](const std::string& name) { return name.starts_with(kReserved); });
+  for (const std::string& name : result.skipped) result.unused.push_back(name);
+  if (!result.exact()) {
+    throw input_error("the weights do not fit {}: {} tensors in all: {}", in_quotes(model.arch.name),
+                      result.problems(), describe(result));
+  }
+  return map;
+}
+
+}  // namespace
+
+bool is_model_file(const Weights& weights) {
+  return weights.metadata.contains("effnet.format") || weights.metadata.contains("effnet.arch");
+}
+
+Model parse_model(const Weights& weights) {
+  if (!is_model_file(weights)) {
+    throw input_error("weights without a network: no effnet metadata in the file")
+        .with_hint("effnet import FILE -o MODEL.safetensors makes a model file of published weights");
+  }
+  check_format(weights);
+  Model model;
+  model.arch = arch::parse(metadata_text(weights, "effnet.arch"), "effnet.arch");
+  model.preprocessing = parse_preprocessing(weights);
+  model.labels = texts_of(weights, "effnet.labels");
+  model.class_ids = texts_of(weights, "effnet.class_ids");
+  model.provenance = parse_provenance(weights);
+  const NameMap map = check(model, weights);
+  for (const ForeignName& name : map.tensors) {
+    model.weights.tensors.emplace(name.ours, to_ours(weights.at(name.ours), name));
+  }
+  for (const auto& [tensor_name, tensor] : weights.tensors) {
+    if (tensor_name.starts_with(kReserved)) model.weights.tensors.emplace(tensor_name, tensor);
+  }
+  return model;
+}
+
+Model read_model(const std::filesystem::path& path) {
+  try {
+    return parse_model(read_safetensors(path));
+  } catch (const Error& error) {
+    if (std::string_view(error.what()).starts_with(path.string())) throw;
+    throw error.in(path.string());
+  }
+}
+
+void write_model(const std::filesystem::path& path, const Model& model) {
+  check(model, model.weights);
+  Weights out;
+  out.tensors = model.weights.tensors;
+  out.metadata["effnet.format"] = std::to_string(kFormat);
+  out.metadata["effnet.arch"] = arch::print(model.arch);
+  out.metadata["effnet.preprocessing"] = dump(to_json(model.preprocessing), "effnet.preprocessing");
+  if (!model.labels.empty()) out.metadata["effnet.labels"] = dump(model.labels, "effnet.labels");
+  if (!model.class_ids.empty()) out.metadata["effnet.class_ids"] = dump(model.class_ids, "effnet.class_ids");
+  out.metadata["effnet.provenance"] = dump(to_json(model.provenance), "effnet.provenance");
+  write_safetensors(path, out);
+}
+
+}  // namespace effnet::formats

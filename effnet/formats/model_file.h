@@ -1,0 +1,57 @@
+// A model in one file: safetensors whose __metadata__ holds all that the weights need to be used. Any safetensors
+// reader opens it; nothing but the file is needed to run it.
+//
+//   effnet.format         "1"; a higher number is refused
+//   effnet.arch           the arch as TOML text (effnet/arch/spec.h)
+//   effnet.preprocessing
+//   {"rule","crop":[h,w],"resize":[h,w],"order","fixed_margin","filter","mean":[r,g,b],"std":[r,g,b]} effnet.labels
+//   ["tench", ...], one a class, or absent effnet.class_ids      ["n01440764", ...], one a class, or absent
+//   effnet.provenance     {"source","format","file","sha256","names", ...}: texts
+//
+// Tensors are called "<node>.<role>" (effnet/graph/graph.h) and are float32 in PyTorch's order. Names that begin
+// "effnet." are reserved for what later versions add; this one keeps them as they are.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "effnet/arch/spec.h"
+#include "effnet/base/preprocessing.h"
+#include "effnet/formats/tensor.h"
+
+namespace effnet::formats {
+
+struct Provenance {
+  std::string source;  // who the numerics are from: torchvision, timm, tf, lukemelas, effnet
+  std::string format;  // of the file that was imported: "safetensors", "pth", ...
+  std::string file;    // its name without folders
+  std::string sha256;  // of its bytes
+  std::string names;   // the NameScheme its tensors were called by
+  std::map<std::string, std::string> extra;
+  friend bool operator==(const Provenance&, const Provenance&) = default;
+};
+
+struct Model {
+  arch::ArchSpec arch;
+  Weights weights;  // our names, float32; no metadata
+  Preprocessing preprocessing;
+  std::vector<std::string> labels;     // empty, or one a class
+  std::vector<std::string> class_ids;  // the same
+  Provenance provenance;
+};
+
+bool is_model_file(const Weights& weights);  // has effnet metadata
+
+// Throw Error(input) if the file is no model file (the hint names `effnet import`), is of a newer format, or if
+// anything does not agree: the arch parses and lowers; every parameter is there with its dims; no other tensors;
+// labels one a class or none; sizes 1..65535 and resize >= crop; mean finite, std finite and above zero.
+// Tensors of other floating types become float32; float32 ones are views of the mapped file.
+Model read_model(const std::filesystem::path& path);
+Model parse_model(const Weights& weights);  // the same of what a reader gave
+
+// Checks as read_model does, then writes atomically; the same model gives the same bytes.
+void write_model(const std::filesystem::path& path, const Model& model);
+
+}  // namespace effnet::formats

@@ -1,0 +1,216 @@
+#include "effnet/formats/model_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/preprocessing_rules.h"
+#include "effnet/formats/safetensors.h"
+#include "effnet/graph/lower.h"
+
+namespace effnet::formats {
+namespace {
+
+using testing::HasSubstr;
+
+// Two blocks, 3 classes: every role there is, in 3 kB.
+arch::ArchSpec tiny_spec() {
+  return arch::parse(
+      "name = \"tiny\"\nresolution = 32\nclasses = 3\n[stem]\nchannels = 4\n"
+      "[[stages]]\nchannels = 4\nse = 0.25\n[[stages]]\nchannels = 6\nexpand = 2\nse = 0.25\n[head]\nchannels = 8\n",
+      "tiny.toml");
+}
+
+Model tiny_model() {
+  Model model;
+  model.arch = tiny_spec();
+  float value = 0;
+  for (const graph::Parameter& parameter : graph::parameters(graph::lower(model.arch))) {
+    std::vector<float> values(static_cast<std::size_t>(parameter.numel()));
+    for (float& v : values) v = (value += 0.25F);
+    model.weights.tensors.emplace(parameter.name, make_tensor(parameter.dims, std::move(values)));
+  }
+  model.preprocessing = preprocessing_rule("torchvision", "imagenet", {32, 40});
+  model.labels = {"one", "zw\xc3\xb6lf", "\"three\"\n"};
+  model.class_ids = {"n1", "n2", "n3"};
+  model.provenance = {.source = "torchvision",
+                      .format = "pth",
+                      .file = "x.pth",
+                      .sha256 = "00",
+                      .names = "torchvision",
+                      .extra = {{"note", "by hand"}}};
+  return model;
+}
+
+// What write_model makes of the tiny model, with some metadata replaced; an empty text removes the key.
+Weights file_with(const std::map<std::string, std::string>& changes) {
+  const TemporaryFolder folder;
+  write_model(folder.path() / "m.safetensors", tiny_model());
+  Weights weights = read_safetensors(folder.path() / "m.safetensors");
+  for (const auto& [key, text] : changes) {
+    weights.metadata.erase(key);
+    if (!text.empty()) weights.metadata[key] = text;
+  }
+  return weights;
+}
+
+std::string refusal(const Weights& weights) {
+  try {
+    parse_model(weights);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("\n")));
+    return std::string(error.what()) + (error.hint().empty() ? "" : " hint: " + error.hint());
+  }
+  return "accepted";
+}
+std::string refusal_with(const std::map<std::string, std::string>& changes) { return refusal(file_with(changes)); }
+
+std::string with(std::string text, std::string_view from, std::string_view to) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+TEST(ModelFile, ComesBackAsItWas) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "m.safetensors";
+  const Model model = tiny_model();
+  write_model(path, model);
+  const Model back = read_model(path);
+  EXPECT_EQ(back.arch, model.arch);
+  EXPECT_EQ(back.preprocessing, model.preprocessing);
+  EXPECT_EQ(back.labels, model.labels);
+  EXPECT_EQ(back.class_ids, model.class_ids);
+  EXPECT_EQ(back.provenance, model.provenance);
+  ASSERT_EQ(back.weights.tensors.size(), model.weights.tensors.size());
+  for (const auto& [name, tensor] : model.weights.tensors) {
+    EXPECT_EQ(to_floats(back.weights.at(name)), to_floats(tensor)) << name;
+    EXPECT_EQ(back.weights.at(name).dims, tensor.dims) << name;
+  }
+  write_model(folder.path() / "again.safetensors", back);
+  EXPECT_EQ(read_text(folder.path() / "again.safetensors"), read_text(path));
+}
+
+TEST(ModelFile, NeedsNeitherLabelsNorProvenance) {
+  const Model back =
+      parse_model(file_with({{"effnet.labels", ""}, {"effnet.class_ids", ""}, {"effnet.provenance", ""}}));
+  EXPECT_TRUE(back.labels.empty());
+  EXPECT_EQ(back.provenance, Provenance{});
+}
+
+TEST(ModelFile, ReadsHalfPrecisionAsFloat32AndKeepsWhatIsReserved) {
+  Weights weights = file_with({});
+  const std::vector<std::uint16_t> ones(3, 0x3c00);  // float16 1.0
+  weights.tensors["classifier.bias"] = {Dtype::f16, {3}, std::as_bytes(std::span(ones)), nullptr};
+  weights.tensors["effnet.later"] = make_tensor({1}, {5});
+  const Model model = parse_model(weights);
+  EXPECT_EQ(model.weights.at("classifier.bias").dtype, Dtype::f32);
+  EXPECT_EQ(to_floats(model.weights.at("classifier.bias")), (std::vector<float>{1, 1, 1}));
+  EXPECT_TRUE(model.weights.find("effnet.later"));
+}
+
+TEST(ModelFile, TellsWhatItIsNot) {
+  Weights plain = file_with({});
+  EXPECT_TRUE(is_model_file(plain));
+  plain.metadata = {{"format", "pt"}};
+  EXPECT_FALSE(is_model_file(plain));
+  EXPECT_THAT(refusal(plain), HasSubstr("effnet import"));
+  EXPECT_THAT(refusal_with({{"effnet.format", "2"}}),
+              testing::AllOf(HasSubstr("newer"), HasSubstr("got 2, expected 1")));
+  EXPECT_THAT(refusal_with({{"effnet.format", "one"}}), HasSubstr("unknown model file format"));
+  EXPECT_THAT(refusal_with({{"effnet.format", "0"}}), HasSubstr("unknown model file format"));
+  EXPECT_THAT(refusal_with({{"effnet.format", "99999999999999999999"}}), HasSubstr("unknown model file format"));
+  EXPECT_THAT(refusal_with({{"effnet.format", ""}}), HasSubstr("no effnet.format"));
+  EXPECT_THAT(refusal_with({{"effnet.arch", ""}}), HasSubstr("no effnet.arch"));
+  EXPECT_THAT(refusal_with({{"effnet.preprocessing", ""}}), HasSubstr("no effnet.preprocessing"));
+}
+
+TEST(ModelFile, NamesTheTensorsThatDoNotFit) {
+  Weights weights = file_with({});
+  weights.tensors["classifier.bias"] = make_tensor({4}, {1, 2, 3, 4});
+  weights.tensors.erase("head.conv.weight");
+  weights.tensors["stem.conv.bias"] = make_tensor({1}, {1});
+  weights.tensors["head.bn.num_batches_tracked"] = make_tensor({}, {1});
+  EXPECT_THAT(refusal(weights),
+              testing::AllOf(HasSubstr("4 tensors"), HasSubstr("classifier.bias (got 4, expected 3)"),
+                             HasSubstr("1 missing: head.conv.weight"), HasSubstr("'stem.conv.bias'")));
+  weights = file_with({});
+  const std::vector<std::int8_t> bytes(3);
+  weights.tensors["classifier.bias"] = {Dtype::i8, {3}, std::as_bytes(std::span(bytes)), nullptr};
+  EXPECT_THAT(refusal(weights), HasSubstr("got int8, expected a floating type"));
+}
+
+TEST(ModelFile, RefusesAHostileArch) {
+  const std::string arch = file_with({}).metadata["effnet.arch"];
+  EXPECT_THAT(refusal_with({{"effnet.arch", "name = "}}), HasSubstr("effnet.arch:1"));
+  EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "channels = 8", "channels = 9")}}),
+              HasSubstr("head.conv.weight"));
+  EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "classes = 3", "classes = 1000000")}}), HasSubstr("labels"));
+  // A few bytes that ask for a million nodes are refused before they are made.
+  EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "repeats = 1", "repeats = 1000")}}), HasSubstr("1001 blocks"));
+  EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "mbconv", "mbcon")}}), HasSubstr("unknown block kind"));
+}
+
+TEST(ModelFile, RefusesHostileMetadata) {
+  const std::string good = file_with({}).metadata["effnet.preprocessing"];
+  const auto bad = [&](std::string_view from, std::string_view to) {
+    return refusal_with({{"effnet.preprocessing", with(good, from, to)}});
+  };
+  EXPECT_THAT(bad("[32,40]", "[0,40]"), HasSubstr("1 to 65535"));
+  EXPECT_THAT(bad("[32,40]", "[32,65536]"), HasSubstr("1 to 65535"));
+  EXPECT_THAT(bad("[32,40]", "[32.5,40]"), HasSubstr("crop"));
+  EXPECT_THAT(bad("[32,40]", "[1e300,40]"), HasSubstr("crop"));
+  EXPECT_THAT(bad("[32,40]", "[40]"), HasSubstr("2 numbers"));
+  EXPECT_THAT(bad("[32,40]", "[\"a\",40]"), HasSubstr("a number"));
+  EXPECT_THAT(bad("[32,40]", "[32,400]"), HasSubstr("smaller than crop"));
+  EXPECT_THAT(bad("0.229", "0"), HasSubstr("std"));
+  EXPECT_THAT(bad("0.229", "-1"), HasSubstr("std"));
+  EXPECT_THAT(bad("0.485", "1e999"), HasSubstr("not JSON"));  // the JSON reader refuses what no double holds
+  EXPECT_THAT(bad("0.485", "null"), HasSubstr("a number"));
+  EXPECT_THAT(bad("bilinear", "cubist"), HasSubstr("unknown filter"));
+  EXPECT_THAT(bad("resize_first", "first"), HasSubstr("unknown crop order"));
+  EXPECT_THAT(bad("\"mean\"", "\"men\""), HasSubstr("no mean"));
+  EXPECT_THAT(refusal_with({{"effnet.preprocessing", "[]"}}), HasSubstr("an object"));
+  EXPECT_THAT(refusal_with({{"effnet.preprocessing", std::string(1000000, '[')}}), HasSubstr("nested too deep"));
+  EXPECT_THAT(refusal_with({{"effnet.labels", "[\"one\"]"}}), HasSubstr("got 1, expected 3 or none"));
+  EXPECT_THAT(refusal_with({{"effnet.labels", "{\"one\": 2}"}}), HasSubstr("list of texts"));
+  EXPECT_THAT(refusal_with({{"effnet.class_ids", "[1,2,3]"}}), HasSubstr("a text"));
+  EXPECT_THAT(refusal_with({{"effnet.class_ids", "[\"a\","}}), HasSubstr("not JSON"));
+  EXPECT_THAT(refusal_with({{"effnet.provenance", "7"}}), HasSubstr("an object"));
+  EXPECT_THAT(refusal_with({{"effnet.provenance", "{\"source\":[]}"}}), HasSubstr("a text"));
+}
+
+TEST(ModelFile, WritesNothingThatItWouldNotRead) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "m.safetensors";
+  Model model = tiny_model();
+  model.labels.pop_back();
+  EXPECT_THROW(write_model(path, model), Error);
+  model = tiny_model();
+  model.labels[0] = "\xff";
+  EXPECT_THROW(write_model(path, model), Error);
+  model = tiny_model();
+  model.weights.tensors.erase("classifier.bias");
+  EXPECT_THROW(write_model(path, model), Error);
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(ModelFile, SaysWhichFile) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "plain.safetensors";
+  Weights plain;
+  plain.tensors["a"] = make_tensor({1}, {1});
+  write_safetensors(path, plain);
+  try {
+    read_model(path);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr(path.string()));
+    EXPECT_THAT(error.hint(), HasSubstr("effnet import"));
+  }
+}
+
+}  // namespace
+}  // namespace effnet::formats

@@ -1,0 +1,45 @@
+// PyTorch's .pth files: state dicts, read without running what is pickled in them, and written so that torch.load
+// opens them.
+//
+// Source: shared/reference/checkpoints.md section 5, lite_weights.md section 2; observed files of torch 0.4 to 2.x.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "effnet/formats/tensor.h"
+
+namespace effnet::formats {
+
+// Reads both containers, told apart by content: the ZIP of torch 1.6 and later, and the five pickles before the raw
+// storages of older ones ("legacy"). The file is mapped.
+//
+// - State dict: the first of state_dict_ema, model_ema, state_dict, model, model_state_dict that is a dict with
+//   tensors (averaged weights are what gets published), else the top itself. Entries beside and in it that are no
+//   tensors are ignored; dicts deeper down are not looked into.
+// - Names: leading "module." (DataParallel) and "_orig_mod." (torch.compile) are dropped.
+// - Views: a tensor that lies row-major in its storage is a view of the file; others (strided) are copied into
+//   row-major order, together at most twice the file's size.
+// Throws Error(input) for: a global outside the list of tensor, storage and container types (the message names it),
+// TorchScript, the tar files of torch 0.1, big-endian data, missing or short storages, a view that leaves its storage
+// or has more elements than it, more than 64 dimensions, names twice, a file without tensors.
+Weights read_pth(const std::filesystem::path& path);
+// The same from memory. `owner` keeps `bytes` alive; it goes into the tensors that view them.
+Weights parse_pth(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
+
+bool looks_like_zip(std::span<const std::byte> bytes) noexcept;
+bool looks_like_pickle(std::span<const std::byte> bytes) noexcept;
+
+// An OrderedDict of tensors in the order given, in torch's ZIP container (pickle protocol 2, stored entries, data at
+// multiples of 64 bytes, each tensor its own storage). The same tensors give the same bytes. Atomic; tensors are
+// streamed. torch.load reads it with weights_only, too; torch needs 1.6 or later (bfloat16 likewise).
+// Throws Error(input) for a name that occurs twice, Error(environment) if the file cannot be written.
+void write_pth(const std::filesystem::path& path, const std::vector<std::pair<std::string, Tensor>>& ordered);
+
+}  // namespace effnet::formats

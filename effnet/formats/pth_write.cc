@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <set>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/names.h"
+#include "effnet/base/text.h"
+#include "effnet/formats/pth.h"
+#include "effnet/formats/zip.h"
+
+namespace effnet::formats {
+namespace {
+
+constexpr NameTable<Dtype, 10> kStorages{{{Dtype::f64, "DoubleStorage"},
+                                          {Dtype::f32, "FloatStorage"},
+                                          {Dtype::f16, "HalfStorage"},
+                                          {Dtype::bf16, "BFloat16Storage"},
+                                          {Dtype::i64, "LongStorage"},
+                                          {Dtype::i32, "IntStorage"},
+                                          {Dtype::i16, "ShortStorage"},
+                                          {Dtype::i8, "CharStorage"},
+                                          {Dtype::u8, "ByteStorage"},
+                                          {Dtype::boolean, "BoolStorage"}}};
+// The folder in the archive. torch takes the file's name; a fixed one keeps the bytes independent of it.
+constexpr std::string_view kFolder = "archive/";
+// An empty OrderedDict made by calling the class.
+constexpr std::string_view kOrderedDict = "ccollections\nOrderedDict\n)R";
+
+std::string little_endian(std::uint64_t value, int bytes) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>((value >> (8 * i)) & 255U);
+  return text;
+}
+
+std::string pickled(std::string_view text) { return "X" + little_endian(text.size(), 4).append(text); }  // BINUNICODE
+
+std::string pickled(std::uint64_t value) {
+  if (value < 256) return "K" + little_endian(value, 1);                                        // BININT1
+  if (value <= std::numeric_limits<std::int32_t>::max()) return "J" + little_endian(value, 4);  // BININT
+  return "\x8a" + little_endian(8, 1) + little_endian(value, 8);                                // LONG1
+}
+
+std::string pickled(const Dims& dims) {
+  std::string text = "(";
+  for (const std::int64_t dim : dims) text += pickled(static_cast<std::uint64_t>(dim));
+  return text + "t";
+}
+
+Dims row_major_strides(const Dims& dims) {
+  Dims strides(dims.size(), 1);
+  for (std::size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * std::max<std::int64_t>(dims[i], 1);
+  return strides;
+}
+
+// _rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks), the storage as a persistent id
+// ('storage', type, key, location, element count).
+std::string pickled(const Tensor& tensor, std::string_view key) {
+  const auto count = static_cast<std::uint64_t>(numel(tensor.dims));
+  std::string text = "ctorch._utils\n_rebuild_tensor_v2\n((";
+  text += pickled(std::string_view("storage"));
+  text += fmt::format("ctorch\n{}\n", name_in(kStorages, tensor.dtype));
+  text += pickled(key) + pickled(std::string_view("cpu")) + pickled(count) + "tQ";
+  text += pickled(std::uint64_t{0}) + pickled(tensor.dims) + pickled(row_major_strides(tensor.dims));
+  return text.append("\x89").append(kOrderedDict).append("tR");
+}
+
+}  // namespace
+
+void write_pth(const std::filesystem::path& path, const std::vector<std::pair<std::string, Tensor>>& ordered) {
+  std::string pickle = std::string("\x80\x02").append(kOrderedDict).append("(");
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < ordered.size(); ++i) {
+    const auto& [tensor_name, tensor] = ordered[i];
+    EFFNET_CHECK(tensor.bytes.size() == static_cast<std::uint64_t>(numel(tensor.dims)) * size_bytes(tensor.dtype));
+    if (!names.insert(tensor_name).second) {
+      throw input_error("{}: tensor {} is given twice", path.string(), in_quotes(tensor_name));
+    }
+    pickle += pickled(std::string_view(tensor_name)) + pickled(tensor, std::to_string(i));
+  }
+  pickle += "u.";
+
+  AtomicFile file(path);
+  ZipWriter zip([&file](std::span<const std::byte> bytes) { file.write(bytes); });
+  const auto add = [&zip](std::string_view entry_name, std::span<const std::byte> bytes) {
+    zip.add(fmt::format("{}{}", kFolder, entry_name), bytes);
+  };
+  const auto bytes_of = [](std::string_view text) { return std::as_bytes(std::span(text)); };
+  add("data.pkl", bytes_of(pickle));
+  add("byteorder", bytes_of("little"));
+  for (std::size_t i = 0; i < ordered.size(); ++i) add(fmt::format("data/{}", i), ordered[i].second.bytes);
+  add("version", bytes_of("3\n"));
+  zip.finish();
+  file.commit();
+}
+
+}  // namespace effnet::formats

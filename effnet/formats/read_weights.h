@@ -1,0 +1,26 @@
+// One door for weight files: what a file is, its content says, not its name.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+#include "effnet/formats/tensor.h"
+
+namespace effnet::formats {
+
+struct WeightsFile {
+  Weights weights;
+  std::string_view format;  // "safetensors", "pth" (ZIP), "pth-legacy"
+};
+
+// Throws Error(input) for a file that is none of these, saying what it is where that can be told (HDF5, TensorFlow,
+// ONNX, a web page saved by mistake, ...), and whatever the format's reader throws.
+WeightsFile open_weights(const std::filesystem::path& path);
+Weights read_weights(const std::filesystem::path& path);  // open_weights(path).weights
+
+// The format's name by content; empty if it is none that is read here.
+std::string_view weights_format(std::span<const std::byte> bytes) noexcept;
+
+}  // namespace effnet::formats

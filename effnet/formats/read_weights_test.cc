@@ -1,0 +1,100 @@
+#include "effnet/formats/read_weights.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/formats/safetensors.h"
+
+namespace effnet::formats {
+namespace {
+
+using namespace std::string_literals;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+const std::filesystem::path kGolden = std::filesystem::path(EFFNET_SOURCE_DIR) / "tests/golden/formats";
+
+TEST(OpenWeights, TellsFormatsByContent) {
+  const TemporaryFolder folder;
+  for (const auto& [file, format] : {std::pair{"official.safetensors", "safetensors"}, std::pair{"state.pth", "pth"},
+                                     std::pair{"state_legacy.pth", "pth-legacy"}}) {
+    const auto misnamed = folder.path() / "weights.onnx";
+    std::filesystem::copy_file(kGolden / file, misnamed, std::filesystem::copy_options::overwrite_existing);
+    const WeightsFile opened = open_weights(misnamed);
+    EXPECT_EQ(opened.format, format);
+    EXPECT_EQ(opened.weights.tensors.size(), read_weights(kGolden / file).tensors.size());
+  }
+}
+
+TEST(OpenWeights, TakesNoHeaderLengthForAPickle) {
+  // Header lengths 640, 896, ... begin with the bytes 80 02, 80 03, ... as pickles do.
+  const TemporaryFolder folder;
+  for (std::size_t target : {128U, 640U, 896U}) {
+    Weights weights;
+    weights.tensors.emplace("x", make_tensor({1}, {2}));
+    weights.metadata["pad"] = "";
+    write_safetensors(folder.path() / "a", weights);
+    const std::string text = read_text(folder.path() / "a");
+    // By hand to hit the length exactly: our own writer pads to 64 - 8.
+    std::string header = text.substr(8, text.size() - 12);
+    header.resize(header.find_last_of('}') + 1);
+    header.resize(target, ' ');
+    std::string file(8, '\0');
+    file[0] = static_cast<char>(target & 255U);
+    file[1] = static_cast<char>(target >> 8);
+    write_text(folder.path() / "b", file + header + text.substr(text.size() - 4));
+    EXPECT_EQ(open_weights(folder.path() / "b").format, "safetensors") << target;
+  }
+}
+
+TEST(OpenWeights, SaysWhatAForeignFileIs) {
+  const TemporaryFolder folder;
+  struct Case {
+    const char* file;
+    std::string text;
+    const char* says;
+  };
+  const std::vector<Case> cases{
+      {"a.pth", "", "an empty file"},
+      {"a.h5", "\x89HDF\r\n\x1a\n and more", "HDF5"},
+      {"m.ckpt.index", "some keys\x57\xfb\x80\x8b\x24\x75\x47\xdb", "TensorFlow checkpoint index"},
+      {"m.ckpt.data-00000-of-00001", "raw data", "TensorFlow checkpoint's data"},
+      {"m.ckpt.meta", "graph", "TensorFlow graph"},
+      {"a.tflite", "\x1c\0\0\0TFL3...."s, "TensorFlow Lite"},
+      {"a.onnx", "\x08\x07\x12\x07pytorch", "ONNX"},
+      {"a.tar.gz", "\x1f\x8b\x08\0", "gzip"},
+      {"a.tar", std::string(257, '\0') + "ustar\0"s, "tar archive"},
+      {"a.pth", "<!DOCTYPE html><html>", "a web page"},
+      {"a.pth", "version https://git-lfs.github.com/spec/v1", "Git LFS"},
+      {"a.npy", "\x93NUMPY\1\0", "NumPy"},
+      {"a.pth", "nothing that anybody knows", "unknown content"},
+  };
+  for (const auto& [file, text, says] : cases) {
+    write_text(folder.path() / file, text);
+    try {
+      open_weights(folder.path() / file);
+      ADD_FAILURE() << file;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input);
+      EXPECT_THAT(error.what(), AllOf(HasSubstr(file), HasSubstr(says), HasSubstr("expected safetensors or a .pth")));
+    }
+  }
+  // By its name it claims to be one, so it is told what is wrong with it as such.
+  write_text(folder.path() / "a.safetensors", "\xff\xff\xff\xff\xff\xff\xff\xff{}");
+  try {
+    open_weights(folder.path() / "a.safetensors");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("header length out of range"));
+  }
+}
+
+TEST(OpenWeights, MissingFilesAndFoldersAreInputErrors) {
+  EXPECT_THROW(open_weights("/nonexistent/weights.pth"), Error);
+  EXPECT_THROW(open_weights(kGolden), Error);
+}
+
+}  // namespace
+}  // namespace effnet::formats

@@ -1,0 +1,279 @@
+#include "effnet/formats/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/names.h"
+#include "effnet/base/text.h"
+
+namespace effnet::formats {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kLengthBytes = 8;
+constexpr std::uint64_t kMostHeader = 100'000'000;  // the official readers' limit
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kMostDims = 64;
+constexpr std::string_view kMetadata = "__metadata__";
+
+constexpr NameTable<Dtype, 10> kDtypes{{{Dtype::f64, "F64"},
+                                        {Dtype::i64, "I64"},
+                                        {Dtype::f32, "F32"},
+                                        {Dtype::i32, "I32"},
+                                        {Dtype::f16, "F16"},
+                                        {Dtype::bf16, "BF16"},
+                                        {Dtype::i16, "I16"},
+                                        {Dtype::i8, "I8"},
+                                        {Dtype::u8, "U8"},
+                                        {Dtype::boolean, "BOOL"}}};
+
+struct Entry {
+  std::string name;
+  std::string dtype;
+  Dims dims;
+  std::vector<std::uint64_t> offsets;
+  bool has_dtype = false;
+  bool has_dims = false;
+  bool has_offsets = false;
+};
+
+// Receives the header's JSON event by event: what does not belong ends the parse at once, so neither depth nor size of
+// a hostile header is ever stored. Levels: 1 the header, 2 a tensor or the metadata, 3 a shape or offsets.
+class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  std::vector<Entry> entries;
+  std::map<std::string, std::string, std::less<>> metadata;
+
+  bool null() override { throw unexpected("null"); }
+  bool boolean(bool /*value*/) override { throw unexpected("a boolean"); }
+  bool number_float(double /*value*/, const std::string& /*text*/) override { throw unexpected("a fraction"); }
+  bool binary(binary_t& /*value*/) override { throw unexpected("binary data"); }
+
+  bool number_integer(std::int64_t value) override {
+    if (level_ == 3) throw input_error("{}: negative number in {} (got {})", place(), in_quotes(field_), value);
+    throw unexpected("a number");
+  }
+
+  bool number_unsigned(std::uint64_t value) override {
+    if (level_ != 3) throw unexpected("a number");
+    Entry& entry = entries.back();
+    if (field_ == "shape") {
+      constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
+      if (value > kMost) throw input_error("{}: dimension too large (got {}, expected at most 2^62)", place(), value);
+      if (entry.dims.size() == kMostDims) throw input_error("{}: more than {} dimensions", place(), kMostDims);
+      entry.dims.push_back(static_cast<std::int64_t>(value));
+    } else {
+      if (entry.offsets.size() == 2) throw input_error("{}: more than two data_offsets", place());
+      entry.offsets.push_back(value);
+    }
+    return true;
+  }
+
+  bool string(std::string& value) override {
+    if (level_ == 2 && in_metadata_) {
+      if (!metadata.emplace(field_, std::move(value)).second) throw twice(field_);
+    } else if (level_ == 2 && field_ == "dtype") {
+      entries.back().dtype = std::move(value);
+      note(entries.back().has_dtype);
+    } else {
+      throw unexpected("a text");
+    }
+    return true;
+  }
+
+  bool start_object(std::size_t /*size*/) override {
+    if (level_ >= 2) throw unexpected("an object");
+    ++level_;
+    if (level_ == 1) return true;
+    in_metadata_ = name_ == kMetadata;
+    if (in_metadata_) {
+      if (std::exchange(has_metadata_, true)) throw twice(kMetadata);
+    } else {
+      entries.emplace_back().name = name_;
+    }
+    return true;
+  }
+
+  bool key(std::string& value) override {
+    (level_ == 1 ? name_ : field_) = std::move(value);
+    if (level_ == 2 && !in_metadata_ && field_ != "dtype" && field_ != "shape" && field_ != "data_offsets") {
+      throw input_error("{}: unknown field {} (expected dtype, shape, data_offsets)", place(), in_quotes(field_));
+    }
+    return true;
+  }
+
+  bool end_object() override {
+    --level_;
+    if (level_ == 0 || in_metadata_) return true;
+    const Entry& entry = entries.back();
+    if (!entry.has_dtype || !entry.has_dims || entry.offsets.size() != 2) {
+      throw input_error("{}: incomplete entry (expected dtype, shape and two data_offsets)", place());
+    }
+    return true;
+  }
+
+  bool start_array(std::size_t /*size*/) override {
+    if (level_ != 2 || in_metadata_ || (field_ != "shape" && field_ != "data_offsets")) throw unexpected("an array");
+    ++level_;
+    note(field_ == "shape" ? entries.back().has_dims : entries.back().has_offsets);
+    return true;
+  }
+  bool end_array() override {
+    --level_;
+    return true;
+  }
+
+  bool parse_error(std::size_t position, const std::string& /*last*/,
+                   const nlohmann::json::exception& /*why*/) override {
+    throw input_error("header is not valid JSON (at byte {})", kLengthBytes + position);
+  }
+
+ private:
+  std::string place() const {
+    return level_ <= 1 ? std::string("header") : fmt::format("tensor {}", in_quotes(name_));
+  }
+  Error unexpected(std::string_view what) const {
+    return input_error("{}: unexpected {} in the header (expected entries of dtype, shape and data_offsets)", place(),
+                       what);
+  }
+  static Error twice(std::string_view what) {
+    return input_error("{} is there twice in the header", in_quotes(what));
+  }
+  void note(bool& seen) const {
+    if (std::exchange(seen, true)) throw twice(field_);
+  }
+
+  int level_ = 0;
+  bool in_metadata_ = false;
+  bool has_metadata_ = false;
+  std::string name_;
+  std::string field_;
+};
+
+Dtype dtype_of(const Entry& entry) {
+  for (const auto& [dtype, text] : kDtypes) {
+    if (text == entry.dtype) return dtype;
+  }
+  std::vector<std::string> known;
+  for (const auto& [dtype, text] : kDtypes) known.emplace_back(text);
+  throw input_error("tensor {}: unsupported dtype (got {}, expected {})", in_quotes(entry.name),
+                    in_quotes(entry.dtype), one_of(known));
+}
+
+std::uint64_t read_length(std::span<const std::byte> bytes) {
+  if (bytes.size() < kLengthBytes) {
+    throw input_error("too short for safetensors (got {} bytes, expected at least {})", bytes.size(), kLengthBytes);
+  }
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof(length));
+  const std::uint64_t most = std::min<std::uint64_t>(bytes.size() - kLengthBytes, kMostHeader);
+  if (length > most) throw input_error("header length out of range (got {}, expected at most {})", length, most);
+  return length;
+}
+
+}  // namespace
+
+Weights parse_safetensors(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+  const std::uint64_t length = read_length(bytes);
+  const auto* text = reinterpret_cast<const char*>(bytes.data()) + kLengthBytes;
+  if (length == 0 || *text != '{') throw input_error("header is not a JSON object (expected {{ as its first byte)");
+  HeaderReader header;
+  nlohmann::json::sax_parse(text, text + length, &header);
+  const auto data = bytes.subspan(kLengthBytes + length);
+
+  // In the order of the data: each tensor begins where the one before it ended, the empty ones first.
+  std::sort(header.entries.begin(), header.entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.offsets[0], a.offsets[1], a.name) < std::tie(b.offsets[0], b.offsets[1], b.name);
+  });
+  Weights weights;
+  weights.metadata = std::move(header.metadata);
+  std::uint64_t expected = 0;
+  for (Entry& entry : header.entries) {
+    const auto dtype = dtype_of(entry);
+    const std::uint64_t begin = entry.offsets[0];
+    const std::uint64_t end = entry.offsets[1];
+    if (begin > end || end > data.size()) {
+      throw input_error("tensor {}: data_offsets out of range (got {} to {}, expected within {} bytes)",
+                        in_quotes(entry.name), begin, end, data.size());
+    }
+    if (begin != expected) {
+      throw input_error("tensor {}: data {} the tensor before it (begins at {}, expected {})",
+                        in_quotes(entry.name), begin < expected ? "overlaps" : "leaves a hole after", begin,
+                        expected);
+    }
+    const auto count = static_cast<std::uint64_t>(numel(entry.dims));
+    if (end - begin != count * size_bytes(dtype)) {
+      throw input_error("tensor {}: data does not fit the shape (got {} bytes, expected {} for {} of {})",
+                        in_quotes(entry.name), end - begin, count * size_bytes(dtype), to_string(entry.dims),
+                        name(dtype));
+    }
+    expected = end;
+    Tensor tensor{dtype, std::move(entry.dims), data.subspan(begin, end - begin), owner};
+    if (!weights.tensors.emplace(entry.name, std::move(tensor)).second) {
+      throw input_error("tensor {} is there twice", in_quotes(entry.name));
+    }
+  }
+  if (expected != data.size()) {
+    throw input_error("{} bytes after the last tensor belong to none", data.size() - expected);
+  }
+  return weights;
+}
+
+Weights read_safetensors(const std::filesystem::path& path) {
+  const auto file = std::make_shared<const MappedFile>(path);
+  try {
+    return parse_safetensors(file->bytes(), file);
+  } catch (const Error& error) {
+    throw error.in(path.string());
+  }
+}
+
+void write_safetensors(const std::filesystem::path& path, const Weights& weights) {
+  std::vector<std::pair<std::string_view, const Tensor*>> order;
+  for (const auto& [tensor_name, tensor] : weights.tensors) {
+    EFFNET_CHECK(tensor.bytes.size() == static_cast<std::uint64_t>(numel(tensor.dims)) * size_bytes(tensor.dtype));
+    if (tensor_name == kMetadata) throw input_error("a tensor cannot be called {}", kMetadata);
+    order.emplace_back(tensor_name, &tensor);
+  }
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return size_bytes(a.second->dtype) > size_bytes(b.second->dtype);
+  });
+
+  std::string header;
+  try {
+    if (!weights.metadata.empty()) header += fmt::format(",\"{}\":{}", kMetadata, Json(weights.metadata).dump());
+    std::uint64_t at = 0;
+    for (const auto& [tensor_name, tensor] : order) {
+      const std::uint64_t end = at + tensor->bytes.size();
+      header += fmt::format(R"(,{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", Json(tensor_name).dump(),
+                            name_in(kDtypes, tensor->dtype), fmt::join(tensor->dims, ","), at, end);
+      at = end;
+    }
+  } catch (const nlohmann::json::exception&) {
+    throw input_error("{}: a tensor name or metadata text is not UTF-8", path.string());
+  }
+  header = "{" + (header.empty() ? header : header.substr(1)) + "}";
+  const std::size_t used = kLengthBytes + header.size();
+  header.append((kAlignment - used % kAlignment) % kAlignment, ' ');
+  if (header.size() > kMostHeader)
+    throw input_error("{}: the header would exceed {} bytes", path.string(), kMostHeader);
+
+  std::array<std::byte, kLengthBytes> length{};
+  const std::uint64_t header_size = header.size();
+  std::memcpy(length.data(), &header_size, sizeof(header_size));
+  AtomicFile file(path);
+  file.write(length);
+  file.write(header);
+  for (const auto& [tensor_name, tensor] : order) file.write(tensor->bytes);
+  file.commit();
+}
+
+}  // namespace effnet::formats

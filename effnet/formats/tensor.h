@@ -1,0 +1,47 @@
+// Named tensors as files hold them: a dtype, a shape, and bytes in row-major order that somebody owns (a mapped file
+// or a buffer). Weights is what every reader returns and every writer takes; it knows nothing of networks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace effnet::formats {
+
+enum class Dtype { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
+
+std::size_t size_bytes(Dtype dtype);
+std::string_view name(Dtype dtype);  // "float32", ... as PyTorch says it
+
+using Dims = std::vector<std::int64_t>;  // row-major, outermost first; empty for a scalar
+
+std::string to_string(const Dims& dims);  // "32x3x3x3", "scalar"
+// Product of the dimensions. Throws Error(input) if one is negative or the product times 8 exceeds 2^62.
+std::int64_t numel(const Dims& dims);
+
+struct Tensor {
+  Dtype dtype = Dtype::f32;
+  Dims dims;
+  std::span<const std::byte> bytes;   // numel * size_bytes(dtype), little-endian, not necessarily aligned
+  std::shared_ptr<const void> owner;  // keeps `bytes` alive; a copy of a Tensor is a view of the same bytes
+};
+
+Tensor make_tensor(const Dims& dims, std::vector<float> values);  // owns `values`
+// The values as float32, from any floating or integer dtype (f64 and i64 rounded).
+std::vector<float> to_floats(const Tensor& tensor);
+
+// Tensors by name plus the free text that came with them (safetensors' __metadata__).
+struct Weights {
+  std::map<std::string, Tensor, std::less<>> tensors;
+  std::map<std::string, std::string, std::less<>> metadata;
+
+  const Tensor* find(std::string_view tensor_name) const;  // null if absent
+  const Tensor& at(std::string_view tensor_name) const;    // Error(input) if absent
+};
+
+}  // namespace effnet::formats

@@ -1,0 +1,36 @@
+// What the fuzz targets of the weight readers share: a reader gives weights that keep every promise of Tensor, or
+// Error(input).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "effnet/base/error.h"
+#include "effnet/formats/tensor.h"
+
+namespace effnet::formats {
+
+template <class Parse>
+void fuzz_weights(const std::uint8_t* data, std::size_t size, Parse parse) {
+  // A copy of exactly this size, so that a sanitizer sees a view that leaves it.
+  const auto bytes = std::as_bytes(std::span(data, size));
+  const auto owner = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
+  try {
+    const Weights weights = parse(std::span(*owner), owner);
+    std::size_t total = 0;
+    for (const auto& [tensor_name, tensor] : weights.tensors) {
+      if (tensor.bytes.size() != static_cast<std::size_t>(numel(tensor.dims)) * size_bytes(tensor.dtype)) {
+        __builtin_trap();
+      }
+      for (const std::byte byte : tensor.bytes) total += std::to_integer<std::size_t>(byte);
+    }
+    if (total == static_cast<std::size_t>(-1)) __builtin_trap();  // keeps the reads
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::input) __builtin_trap();
+  }
+}
+
+}  // namespace effnet::formats

@@ -1,0 +1,159 @@
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+#include "effnet/formats/zip.h"
+
+namespace effnet::formats {
+namespace {
+
+constexpr std::uint64_t kMostGrowth = 8;
+constexpr std::uint64_t kFreeGrowth = std::uint64_t{1} << 20;
+// What libarchive is given at once: it counts a block's CRC with 32-bit lengths, so a block must stay below 4 GiB. An
+// entry whose header crosses a border of blocks is copied instead of viewed, hence not smaller than need be.
+constexpr std::size_t kBlock = std::size_t{1} << 30;
+
+struct ArchiveDeleter {
+  void operator()(archive* reader) const { archive_read_free(reader); }
+};
+using Archive = std::unique_ptr<archive, ArchiveDeleter>;
+
+Error broken(archive* reader) {
+  const char* reason = archive_error_string(reader);
+  return input_error("broken ZIP archive (got {})", in_quotes(reason != nullptr ? reason : "no reason"));
+}
+
+// Names are only looked up, never opened; a strange one still means that no torch.save wrote the archive.
+std::string checked_name(archive_entry* entry) {
+  const char* raw = archive_entry_pathname(entry);
+  if (raw == nullptr) raw = archive_entry_pathname_utf8(entry);
+  if (raw == nullptr) throw input_error("broken ZIP archive: an entry has no name");
+  std::string entry_name = raw;
+  const std::string slashed = "/" + entry_name + "/";
+  if (entry_name.empty() || entry_name.front() == '/' || slashed.find("/../") != std::string::npos ||
+      entry_name.find('\\') != std::string::npos) {
+    throw input_error("ZIP entry with an unsafe name (got {})", in_quotes(entry_name));
+  }
+  return entry_name;
+}
+
+// libarchive only warns where a local header and the central directory tell different sizes or checksums; readers then
+// disagree on what the archive holds. The one harmless warning is about names in another character set.
+bool only_a_name(archive* reader, int status) {
+  const char* reason = archive_error_string(reader);
+  return status == ARCHIVE_WARN && reason != nullptr && std::string_view(reason).starts_with("Pathname");
+}
+
+// libarchive knows many methods, some of which take gigabytes by their own headers: only the two harmless ones pass.
+// It says the method in the format's name, "ZIP 2.0 (deflation)".
+void check_method(archive* reader, archive_entry* entry, const std::string& entry_name) {
+  const char* raw = archive_format_name(reader);
+  const std::string_view format = raw != nullptr ? raw : "";
+  if (archive_entry_is_encrypted(entry) != 0) {
+    throw input_error("ZIP entry {} is encrypted", in_quotes(entry_name));
+  }
+  if (!format.ends_with("(uncompressed)") && !format.ends_with("(deflation)")) {
+    throw input_error("ZIP entry {}: unsupported compression (got {}, expected stored or deflated)",
+                      in_quotes(entry_name), in_quotes(format));
+  }
+}
+
+// One entry's data. libarchive hands out pointers into `bytes` for stored entries: as long as the pieces follow each
+// other there, nothing is copied.
+class DataReader {
+ public:
+  DataReader(archive* reader, std::span<const std::byte> bytes, std::uint64_t budget)
+      : reader_(reader), bytes_(bytes), budget_(budget) {}
+
+  // The bytes as a view, or an owning entry if they had to be copied.
+  ZipEntry read(const std::string& entry_name, const std::shared_ptr<const void>& owner) {
+    for (;;) {
+      const void* block = nullptr;
+      std::size_t size = 0;
+      la_int64_t offset = 0;
+      const int status = archive_read_data_block(reader_, &block, &size, &offset);
+      if (status == ARCHIVE_EOF) break;
+      if (status != ARCHIVE_OK) throw broken(reader_);  // a wrong checksum is only a warning to libarchive
+      if (size > 0) take(entry_name, {static_cast<const std::byte*>(block), size});
+    }
+    if (!copying_) return {view_, owner};
+    auto held = std::make_shared<const std::vector<std::byte>>(std::move(copy_));
+    return {std::span(*held), held};
+  }
+  std::uint64_t copied() const { return copied_; }
+
+ private:
+  bool inside(std::span<const std::byte> block) const {
+    const std::less_equal<const std::byte*> not_after;  // a total order, as < of unrelated pointers is not
+    return not_after(bytes_.data(), block.data()) &&
+           not_after(block.data() + block.size(), bytes_.data() + bytes_.size());
+  }
+
+  void take(const std::string& entry_name, std::span<const std::byte> block) {
+    if (!copying_ && inside(block) && (view_.empty() || view_.data() + view_.size() == block.data())) {
+      view_ = view_.empty() ? block : std::span(view_.data(), view_.size() + block.size());
+      return;
+    }
+    const std::uint64_t more = block.size() + (copying_ ? 0 : view_.size());
+    if (more > budget_ - copied_) {
+      throw input_error("ZIP entry {} inflates too far (expected at most {} times the archive)",
+                        in_quotes(entry_name), kMostGrowth);
+    }
+    copied_ += more;
+    if (!copying_) copy_.assign(view_.begin(), view_.end());
+    copying_ = true;
+    copy_.insert(copy_.end(), block.begin(), block.end());
+  }
+
+  archive* reader_;
+  std::span<const std::byte> bytes_;
+  std::uint64_t budget_;
+  std::uint64_t copied_ = 0;
+  bool copying_ = false;
+  std::span<const std::byte> view_;
+  std::vector<std::byte> copy_;
+};
+
+}  // namespace
+
+ZipContents read_zip(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
+  const Archive reader(archive_read_new());
+  if (reader == nullptr) throw environment_error("out of memory for a ZIP reader");
+  // The seekable reader trusts the central directory, as torch does.
+  if (archive_read_support_format_zip_seekable(reader.get()) != ARCHIVE_OK ||
+      archive_read_open_memory2(reader.get(), bytes.data(), bytes.size(), kBlock) != ARCHIVE_OK) {
+    throw broken(reader.get());
+  }
+  const std::uint64_t budget = bytes.size() * kMostGrowth + kFreeGrowth;
+  ZipContents contents;
+  for (;;) {
+    archive_entry* entry = nullptr;
+    const int status = archive_read_next_header(reader.get(), &entry);
+    if (status == ARCHIVE_EOF) break;
+    if (status != ARCHIVE_OK && !only_a_name(reader.get(), status)) throw broken(reader.get());
+    std::string entry_name = checked_name(entry);
+    if (archive_entry_filetype(entry) == AE_IFDIR) continue;
+    if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_symlink(entry) != nullptr) {
+      throw input_error("ZIP entry {} is not a plain file", in_quotes(entry_name));
+    }
+    check_method(reader.get(), entry, entry_name);
+    DataReader data(reader.get(), bytes, budget - contents.copied_bytes);
+    ZipEntry read = data.read(entry_name, owner);
+    contents.copied_bytes += data.copied();
+    if (archive_entry_size_is_set(entry) == 0 ||
+        archive_entry_size(entry) != static_cast<la_int64_t>(read.bytes.size())) {
+      throw input_error("ZIP entry {}: wrong size (got {} bytes, expected {})", in_quotes(entry_name),
+                        read.bytes.size(), archive_entry_size(entry));
+    }
+    if (!contents.entries.emplace(entry_name, std::move(read)).second) {
+      throw input_error("ZIP entry {} is there twice", in_quotes(entry_name));
+    }
+  }
+  return contents;
+}
+
+}  // namespace effnet::formats

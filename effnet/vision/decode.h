@@ -1,0 +1,39 @@
+// JPEG, PNG and WebP files as pictures of 8-bit RGB, byte for byte as Pillow 9.4's Image.open(...).convert('RGB') gives
+// them (with the same libjpeg-turbo and libwebp). The format is told by the file's first bytes, never by its name.
+//
+// Where effnet differs from Pillow on purpose: 16-bit grey keeps its high byte (Pillow clips), and a JPEG whose picture
+// data is damaged or ends early is an error (Pillow fills the rest up). Alpha is dropped, not blended; colour profiles
+// and gamma are ignored; of an animation the first frame is read.
+//
+// Files are hostile. Before anything is allocated the declared pixels must be at most `max_pixels`, and at most
+// kFreePixels + kPixelsPerByte for each byte of the file:
+//   JPEG  a block of 64 pixels costs a bit or more in every Huffman-coded scan, so at most 512 pixels a byte
+//   PNG   deflate gives at most 1032 bytes for one, so 1032 pixels a byte (more below 8 bits a pixel: blank pages)
+//   WebP  has no bound (a picture of one colour costs nothing a pixel); a photograph is far below
+// Memory is at most 3 bytes a pixel for the result, 3 more to turn it, and the codec's own: 2 bytes a sample for a
+// progressive JPEG, 4 a pixel for a lossless WebP.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+
+#include "effnet/vision/image.h"
+
+namespace effnet::vision {
+
+inline constexpr std::int64_t kMaxPixels = std::int64_t{1} << 28;
+inline constexpr std::int64_t kFreePixels = std::int64_t{4} << 20;
+inline constexpr std::int64_t kPixelsPerByte = 1100;
+
+struct DecodeOptions {
+  bool exif_turn = true;  // turn the picture upright as its EXIF orientation says
+  std::int64_t max_pixels = kMaxPixels;
+};
+
+// Both throw Error(input) for anything that is not a whole picture of a known format; read_image names the path.
+Image decode(std::span<const std::byte> file, const DecodeOptions& options = {});
+Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {});
+
+}  // namespace effnet::vision

@@ -1,0 +1,70 @@
+#include "effnet/vision/image.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include "effnet/base/error.h"
+
+namespace effnet::vision {
+namespace {
+
+// How the upright picture reads the stored one: exchange row and column, then count rows or columns from the far end.
+struct Turn {
+  bool transpose, flip_y, flip_x;
+};
+constexpr std::array<Turn, 9> kTurns{{
+    {false, false, false},  // not an orientation
+    {false, false, false},  // 1
+    {false, false, true},   // 2: mirrored
+    {false, true, true},    // 3: upside down
+    {false, true, false},   // 4: mirrored and upside down
+    {true, false, false},   // 5: mirrored, then a quarter turn
+    {true, true, false},    // 6: a quarter turn clockwise
+    {true, true, true},     // 7
+    {true, false, true},    // 8: a quarter turn anticlockwise
+}};
+
+}  // namespace
+
+Image blank(Size size) {
+  EFFNET_CHECK(size.h > 0 && size.w > 0);
+  return {size.h, size.w, std::vector<std::uint8_t>(static_cast<std::size_t>(3 * size.h * size.w))};
+}
+
+Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size) {
+  Image result = blank(size);
+  const std::int64_t x0 = std::max<std::int64_t>(left, 0);
+  const std::int64_t x1 = std::min(left + size.w, image.w);
+  if (x0 >= x1) return result;
+  for (std::int64_t y = std::max<std::int64_t>(top, 0); y < std::min(top + size.h, image.h); ++y) {
+    const auto* from = image.rgb.data() + 3 * (y * image.w + x0);
+    std::copy_n(from, 3 * (x1 - x0), result.rgb.data() + 3 * ((y - top) * size.w + (x0 - left)));
+  }
+  return result;
+}
+
+Image turned(Image image, int orientation) {
+  if (orientation < 2 || orientation > 8 || image.rgb.empty()) return image;
+  const Turn turn = kTurns[static_cast<std::size_t>(orientation)];
+  Image result = blank(turn.transpose ? Size{image.w, image.h} : Size{image.h, image.w});
+
+  // Steps through the stored picture for one step down and one to the right in the result, and where to begin.
+  const std::int64_t row = (turn.flip_y ? -1 : 1) * 3 * image.w;
+  const std::int64_t column = turn.flip_x ? -3 : 3;
+  const std::int64_t down = turn.transpose ? column : row;
+  const std::int64_t right = turn.transpose ? row : column;
+  const std::int64_t begin = (turn.flip_y ? 3 * image.w * (image.h - 1) : 0) + (turn.flip_x ? 3 * (image.w - 1) : 0);
+
+  std::uint8_t* to = result.rgb.data();
+  for (std::int64_t y = 0; y < result.h; ++y) {
+    std::int64_t from = begin + y * down;
+    for (std::int64_t x = 0; x < result.w; ++x, from += right, to += 3) {
+      std::copy_n(image.rgb.data() + from, 3, to);
+    }
+  }
+  return result;
+}
+
+}  // namespace effnet::vision

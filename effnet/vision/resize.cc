@@ -1,0 +1,191 @@
+#include "effnet/vision/resize.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <numbers>
+#include <utility>
+#include <vector>
+
+#include "effnet/base/error.h"
+
+namespace effnet::vision {
+namespace {
+
+// Weights are whole multiples of 2^-22: 8 bits of pixel, 2 bits for what a sum of weighted pixels overshoots.
+constexpr int kWeightBits = 32 - 8 - 2;
+
+double box_kernel(double x) { return x > -0.5 && x <= 0.5 ? 1 : 0; }
+double bilinear_kernel(double x) { return std::max(1 - std::abs(x), 0.0); }
+double bicubic_kernel(double x) {
+  constexpr double kA = -0.5;
+  x = std::abs(x);
+  if (x < 1) return ((kA + 2) * x - (kA + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * kA;
+  return 0;
+}
+double sinc(double x) {
+  if (x == 0) return 1;
+  x *= std::numbers::pi;
+  return std::sin(x) / x;
+}
+double lanczos_kernel(double x) { return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0; }
+
+struct Kernel {
+  double (*value)(double);
+  double support;
+};
+constexpr std::array<Kernel, 4> kKernels{{
+    // in the order of Filter
+    {box_kernel, 0.5},
+    {bilinear_kernel, 1},
+    {bicubic_kernel, 2},
+    {lanczos_kernel, 3},
+}};
+
+// What one output pixel reads: `count` inputs from `first` on, with the weights from `weights[begin]` on.
+struct Tap {
+  std::int64_t first, count;
+  std::size_t begin;
+};
+struct Taps {
+  std::vector<Tap> pixels;
+  std::vector<std::int32_t> weights;
+  // The inputs that all of them read, [first, last).
+  std::int64_t first() const { return pixels.front().first; }
+  std::int64_t last() const { return pixels.back().first + pixels.back().count; }
+};
+
+// Outputs [from, from + count) of `out`, which cover [begin, end) of `in` pixels. `begin` and `end` are float, as in
+// Pillow, and so is their difference; the rest is double.
+Taps make_taps(std::int64_t in, float begin, float end, std::int64_t out, std::int64_t from, std::int64_t count,
+               const Kernel& kernel) {
+  const double scale = static_cast<double>(end - begin) / static_cast<double>(out);
+  const double stretch = std::max(scale, 1.0);
+  const double support = kernel.support * stretch;
+  const double shrink = 1.0 / stretch;
+  Taps taps;
+  taps.pixels.reserve(static_cast<std::size_t>(count));
+  std::vector<double> values;
+  for (std::int64_t i = from; i < from + count; ++i) {
+    const double centre = begin + (static_cast<double>(i) + 0.5) * scale;
+    const auto first = std::max(static_cast<std::int64_t>(centre - support + 0.5), std::int64_t{0});
+    const auto last = std::min(static_cast<std::int64_t>(centre + support + 0.5), in);
+    values.clear();
+    double sum = 0;
+    for (std::int64_t x = first; x < last; ++x) {
+      values.push_back(kernel.value((static_cast<double>(x) - centre + 0.5) * shrink));
+      sum += values.back();
+    }
+    taps.pixels.push_back({first, last - first, taps.weights.size()});
+    for (double value : values) {
+      if (sum != 0) value /= sum;
+      const double exact = value * (1 << kWeightBits);
+      taps.weights.push_back(static_cast<std::int32_t>(exact < 0 ? exact - 0.5 : exact + 0.5));
+    }
+  }
+  return taps;
+}
+
+constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
+
+std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255)); }
+
+// Rows [first_row, first_row + rows) of `image`, resampled along each row.
+Image resample_rows(const Image& image, const Taps& taps, std::int64_t first_row, std::int64_t rows) {
+  Image result = blank({rows, static_cast<std::int64_t>(taps.pixels.size())});
+  std::uint8_t* to = result.rgb.data();
+  for (std::int64_t y = 0; y < rows; ++y) {
+    const std::uint8_t* row = image.rgb.data() + 3 * (first_row + y) * image.w;
+    for (const Tap& tap : taps.pixels) {
+      const std::uint8_t* from = row + 3 * tap.first;
+      const std::int32_t* weight = taps.weights.data() + tap.begin;
+      std::int32_t red = kHalf, green = kHalf, blue = kHalf;
+      for (std::int64_t k = 0; k < tap.count; ++k, from += 3) {
+        red += from[0] * weight[k];
+        green += from[1] * weight[k];
+        blue += from[2] * weight[k];
+      }
+      *to++ = to_byte(red);
+      *to++ = to_byte(green);
+      *to++ = to_byte(blue);
+    }
+  }
+  return result;
+}
+
+// Columns; input row r of the taps is row r - first_row of `image`. Blocks of fixed width become vector code.
+Image resample_columns(const Image& image, const Taps& taps, std::int64_t first_row) {
+  constexpr std::int64_t kBlock = 64;
+  Image result = blank({static_cast<std::int64_t>(taps.pixels.size()), image.w});
+  const std::int64_t width = 3 * image.w;
+  std::array<std::int32_t, kBlock> sums;
+  std::uint8_t* to = result.rgb.data();
+  for (const Tap& tap : taps.pixels) {
+    const std::int32_t* weight = taps.weights.data() + tap.begin;
+    const std::uint8_t* row = image.rgb.data() + (tap.first - first_row) * width;
+    for (std::int64_t x = 0; x < width; x += kBlock) {
+      const std::int64_t block = std::min(kBlock, width - x);
+      sums.fill(kHalf);
+      for (std::int64_t k = 0; k < tap.count; ++k) {
+        const std::uint8_t* from = row + k * width + x;
+        const std::int32_t factor = weight[k];
+        if (block == kBlock) {
+          for (std::size_t i = 0; i < kBlock; ++i) sums[i] += from[i] * factor;
+        } else {
+          for (std::size_t i = 0; i < static_cast<std::size_t>(block); ++i) sums[i] += from[i] * factor;
+        }
+      }
+      for (std::size_t i = 0; i < static_cast<std::size_t>(block); ++i) *to++ = to_byte(sums[i]);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+bool is_tf(Filter filter) { return filter == Filter::tf_bilinear || filter == Filter::tf_bicubic; }
+
+Window checked_window(Size to, const std::optional<Window>& window) {
+  if (to.h < 1 || to.w < 1)
+    throw usage_error("a picture cannot be resized to nothing (got {}x{}, expected 1x1 or more)", to.h, to.w);
+  const Window part = window.value_or(Window{0, 0, to});
+  const bool inside = part.top >= 0 && part.left >= 0 && part.size.h > 0 && part.size.w > 0 &&
+                      part.size.h <= to.h - part.top && part.size.w <= to.w - part.left;
+  if (!inside) {
+    throw usage_error("window outside of the resized picture (got {}x{} at {},{}, expected within {}x{})", part.size.h,
+                      part.size.w, part.top, part.left, to.h, to.w);
+  }
+  return part;
+}
+
+Image resize(const Image& image, Size to, Filter filter, std::optional<Box> box, std::optional<Window> window) {
+  EFFNET_CHECK(!is_tf(filter) && image.h > 0 && image.w > 0);
+  const Window part = checked_window(to, window);
+  const auto h = static_cast<float>(image.h);
+  const auto w = static_cast<float>(image.w);
+  const float x0 = box ? static_cast<float>(box->x0) : 0, y0 = box ? static_cast<float>(box->y0) : 0;
+  const float x1 = box ? static_cast<float>(box->x1) : w, y1 = box ? static_cast<float>(box->y1) : h;
+  if (!(x0 >= 0 && y0 >= 0 && x1 <= w && y1 <= h && x1 > x0 && y1 > y0)) {
+    throw usage_error("box outside of the picture or empty (got {},{} to {},{}, expected within {}x{})", x0, y0, x1, y1,
+                      image.w, image.h);
+  }
+  const Kernel& kernel = kKernels.at(static_cast<std::size_t>(filter));
+
+  // A pass that would change nothing is left out, which spares its rounding too. The pass along the rows goes over
+  // those rows only that the other one reads.
+  const bool rows_needed = to.w != image.w || x0 != 0 || x1 != static_cast<float>(to.w);
+  const bool columns_needed = to.h != image.h || y0 != 0 || y1 != static_cast<float>(to.h);
+  if (!rows_needed && !columns_needed) return crop(image, part.top, part.left, part.size);
+  const Taps along = make_taps(image.w, x0, x1, to.w, part.left, part.size.w, kernel);
+  if (!columns_needed) return resample_rows(image, along, part.top, part.size.h);
+  const Taps down = make_taps(image.h, y0, y1, to.h, part.top, part.size.h, kernel);
+  if (rows_needed) {
+    return resample_columns(resample_rows(image, along, down.first(), down.last() - down.first()), down, down.first());
+  }
+  if (part.size.w == image.w) return resample_columns(image, down, 0);
+  return resample_columns(crop(image, 0, part.left, {image.h, part.size.w}), down, 0);
+}
+
+}  // namespace effnet::vision

@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""Checks that torch.load opens what write_pth wrote. Run with Debian's Python: /usr/bin/python3 torch_reads_ours.py
+
+ours.pth is write_pth of state.pth's tensors in falling order of their names; pth_test.cc compares its bytes.
+"""
+import pathlib
+import zipfile
+
+import torch
+
+HERE = pathlib.Path(__file__).parent
+
+
+def main():
+    expected = torch.load(HERE / "state.pth")
+    for weights_only in (False, True):
+        ours = torch.load(HERE / "ours.pth", weights_only=weights_only)
+        assert list(ours) == sorted(expected, reverse=True)
+        for key, tensor in expected.items():
+            assert ours[key].dtype == tensor.dtype and ours[key].shape == tensor.shape, key
+            assert torch.equal(ours[key], tensor), key
+    with zipfile.ZipFile(HERE / "ours.pth") as archive:
+        assert archive.testzip() is None
+    print(f"torch {torch.__version__} reads all {len(expected)} tensors")
+
+
+if __name__ == "__main__":
+    main()

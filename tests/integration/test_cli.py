@@ -1,0 +1,167 @@
+"""The command line as docs/cli.md describes it: names, JSON fields, exit codes, one clear line for every error."""
+
+import json
+import math
+import os
+import subprocess
+import time
+
+import pytest
+
+
+def test_version_is_fast(effnet):
+    best = math.inf
+    for _ in range(10):
+        start = time.perf_counter()
+        result = effnet("--version")
+        best = min(best, time.perf_counter() - start)
+        assert result.returncode == 0 and result.stdout.startswith("effnet ")
+    print(f"--version: {best * 1e3:.1f} ms")  # a figure, not a gate: machines differ
+
+
+def test_models_lists_the_family(effnet):
+    rows = effnet.json("models")
+    names = [row["name"] for row in rows]
+    wanted = [f"efficientnet_b{i}" for i in range(9)] + ["efficientnet_l2"] + [f"efficientnet_lite{i}" for i in range(5)]
+    wanted += ["mobilenet_v1", "mobilenet_v2", "mnasnet_a1", "mnasnet_b1", "resnet18", "resnet50", "resnet101", "resnet152", "amoebanet_b"]
+    assert sorted(names) == sorted(wanted)
+    assert all(set(row) == {"name", "family", "resolution", "params", "macs"} for row in rows)
+    assert [row["name"] for row in effnet.json("models", "lite")] == [f"efficientnet_lite{i}" for i in range(5)]
+    assert [row["name"] for row in effnet.json("models", "resnet?0")] == ["resnet50"]
+
+
+def test_inspect_fields(effnet):
+    document = effnet.json("inspect", "efficientnet_b0", "--layers")
+    assert document["params"] == 5288548 and document["macs"] == 385814752 and document["bn_statistics"] == 42016
+    assert document["params_without_classifier"] == 4007548
+    assert document["weights_bytes"] == 4 * (5288548 + 42016)
+    assert document["activations"]["largest_bytes"] == 4 * 96 * 112 * 112
+    assert document["activations"]["peak_bytes"] == 2 * 4 * 96 * 112 * 112
+    assert document["stages"][6] == {"channels": 320, "repeats": 1, "resolution": 7}
+    assert {"resolution", "resize", "crop", "filter", "mean", "std", "rule"} <= set(document["preprocessing"])
+    layers = document["layers"]
+    assert set(layers[1]) == {"name", "op", "kernel", "stride", "groups", "in", "out", "params", "macs"}
+    assert sum(layer["macs"] for layer in layers) == document["macs"]
+    assert sum(layer["params"] for layer in layers) == document["params"]
+    stem = next(layer for layer in layers if layer["name"] == "stem.conv")
+    assert (stem["kernel"], stem["stride"], stem["groups"], stem["in"], stem["out"]) == (3, 2, 1, [3, 224, 224], [32, 112, 112])
+
+
+def test_inspect_other_sizes(effnet):
+    assert effnet.json("inspect", "efficientnet_l2", "--resolution", "475")["macs"] == 170892857680
+    wide = effnet.json("inspect", "efficientnet_b0", "--resolution", "300x200", "--classes", "10", "--batch", "4")
+    assert wide["resolution"] == [300, 200] and wide["classes"] == 10
+    assert wide["activations"]["largest_bytes"] == 4 * 4 * 96 * 150 * 100
+
+
+def test_scale_by_hand_equals_the_family(effnet):
+    scaled = effnet.json("scale", "efficientnet_b0", "--depth", "1.4", "--width", "1.2", "--resolution", "300")
+    b3 = effnet.json("inspect", "efficientnet_b3")
+    assert (scaled["params"], scaled["macs"], scaled["stages"]) == (b3["params"], b3["macs"], b3["stages"])
+    assert scaled["phi"] is None and scaled["depth"] == 1.4 and scaled["width"] == 1.2
+    assert scaled["constraint"] == pytest.approx(1.2 * 1.1**2 * 1.15**2)
+
+
+def test_scale_to_targets_and_round_trip(effnet, tmp_path):
+    for flag, target, field in (("--target-macs", 1.8e9, "macs"), ("--target-params", 12e6, "params")):
+        scaled = effnet.json("scale", "efficientnet_b0", flag, str(target))
+        assert scaled[field] <= target
+    assert effnet.json("scale", "efficientnet_b0", "--target-macs", "1.8G")["macs"] >= 0.97 * 1.8e9
+    out = tmp_path / "net.toml"
+    scaled = effnet.json("scale", "efficientnet_lite0", "--phi", "1.5", "-o", str(out))
+    assert out.read_text() == scaled["arch"]
+    assert effnet.json("inspect", str(out))["macs"] == scaled["macs"]
+    deep = effnet.json("scale", "resnet50", "--phi", "2", "--dims", "d")
+    assert deep["width"] == 1 and deep["resolution"] == 224 and deep["depth"] == pytest.approx(1.44)
+
+
+def test_scale_memory_target(effnet):
+    scaled = effnet.json("scale", "efficientnet_b0", "--target-memory", "20MB")
+    peak = effnet.json("inspect", "efficientnet_b0", "--resolution", str(scaled["resolution"]))["activations"]["peak_bytes"]
+    assert scaled["activations"]["peak_bytes"] <= 20e6 and peak <= 20e6
+
+
+USAGE = [
+    (["scale", "amoebanet_b", "--phi", "1"], "not scaled"),
+    (["scale", "amoebanet_b", "--target-macs", "1G"], "not scaled"),
+    (["scale", "efficientnet_b0"], "one way"),
+    (["scale", "efficientnet_b0", "--phi", "1", "--depth", "2"], "one way"),
+    (["scale", "efficientnet_b0", "--target-macs", "5"], "cannot be reached"),
+    (["scale", "efficientnet_b0", "--target-macs", "big"], "--target-macs"),
+    (["scale", "efficientnet_b0", "--depth", "-1"], "--depth"),
+    (["scale", "efficientnet_b0", "--phi", "1", "--dims", "x"], "--dims"),
+    (["scale", "efficientnet_b0", "--phi", "nan"], "--phi"),
+    (["inspect", "efficientnet_b0", "--resolution", "0"], "--resolution"),
+    (["inspect", "efficientnet_b0", "--classes", "-3"], "--classes"),
+    (["inspect", "efficientnet_b0", "--nonsense"], "nonsense"),
+    (["inspect"], "MODEL"),
+    (["inpect", "efficientnet_b0"], "'inpect'"),
+    ([], "subcommand"),
+    (["--threads", "0", "models"], "--threads"),
+    (["export", "efficientnet_b0"], "what to write"),
+    (["predict", "efficientnet_b0", "x.png", "--backend", "gpu"], "--backend"),
+]
+
+
+@pytest.mark.parametrize("arguments,part", USAGE, ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "")
+def test_wrong_usage_exits_2(effnet, arguments, part):
+    result = effnet(*arguments)
+    effnet.check_error(result, 2)
+    assert part in result.stderr
+
+
+def test_unknown_model_exits_3_with_the_nearest(effnet):
+    result = effnet("inspect", "eficientnet_b0")
+    effnet.check_error(result, 3)
+    assert "hint: did you mean efficientnet_b0?" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["bench", "train", "finetune", "search", "quantize", "compare", "features", "paper", "report", "data", "launch", "probe", "compare-models"])
+def test_planned_commands_exit_4_and_say_so(effnet, name):
+    result = effnet(name, "whatever", "--flag")
+    effnet.check_error(result, 4)
+    assert "not built yet" in result.stderr
+
+
+def test_planned_options_exit_4(effnet, tmp_path):
+    for arguments in (["scale", "efficientnet_b0", "--target-latency-ms", "5"], ["predict", "efficientnet_b0", "x.png", "--precision", "int8"],
+                      ["predict", "efficientnet_b0", "x.png", "--backend", "engine"], ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x")]):
+        effnet.check_error(effnet(*arguments), 4)
+
+
+def test_forced_isa(effnet):
+    assert effnet.json("doctor", env={"EFFNET_ISA": "portable"})["chosen_isa"] == "portable"
+    effnet.check_error(effnet("models", env={"EFFNET_ISA": "avx9000"}), 4)
+
+
+def test_threads(effnet):
+    assert effnet.json("doctor", "--threads", "3")["threads"] == 3
+    assert effnet.json("doctor", env={"EFFNET_THREADS": "5"})["threads"] == 5
+    effnet.check_error(effnet("doctor", env={"EFFNET_THREADS": "many"}), 2)
+    assert effnet.json("doctor")["threads"] == len(os.sched_getaffinity(0))
+
+
+def test_doctor_fields(effnet):
+    document = effnet.json("doctor")
+    assert {"cpu", "isa", "chosen_isa", "threads", "memory_bytes", "libraries", "train", "problems"} <= set(document)
+    assert "portable" in document["isa"] and document["memory_bytes"] > 1 << 26
+
+
+def test_output_that_cannot_be_written_exits_4(effnet, tmp_path):
+    result = effnet("scale", "efficientnet_b0", "--phi", "1", "-o", str(tmp_path / "missing" / "x.toml"))
+    effnet.check_error(result, 4)
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([effnet.path, "models"], stdout=full, stderr=subprocess.PIPE).returncode == 4
+
+
+def test_json_is_one_document_wherever_the_flag_stands(effnet):
+    first = effnet("--json", "inspect", "efficientnet_b1")
+    second = effnet("inspect", "efficientnet_b1", "--json", "--quiet")
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+
+
+def test_family_table_shows_paper_and_formula(effnet):
+    rows = effnet.json("scale", "efficientnet_b0", "--family")
+    b7 = next(row for row in rows if row["name"] == "efficientnet_b7")
+    assert b7["params"] == 66347960 and b7["paper"] == {"params": "66M", "macs": "37B"}
+    assert b7["formula"]["phi"] == pytest.approx(math.log(3.1 * 4 * (600 / 224) ** 2) / math.log(1.2 * 1.21 * 1.15**2))

