@@ -30,7 +30,8 @@ std::vector<Variant> parse_family(std::string_view text, std::string_view source
     unscaled.dropout = row.number("dropout", base.dropout, 0, 0.99);
     const std::vector<std::int64_t> repeats = row.integers("repeats", 1, 1000);
     if (!repeats.empty() && repeats.size() != base.stages.size()) {
-      throw row.error("repeats", fmt::format("one number a stage (got {}, expected {})", repeats.size(), base.stages.size()));
+      throw row.error("repeats",
+                      fmt::format("one number a stage (got {}, expected {})", repeats.size(), base.stages.size()));
     }
     for (std::size_t i = 0; i < repeats.size(); ++i) unscaled.stages[i].repeats = repeats[i];
     row.finish();
@@ -66,8 +67,9 @@ const Variant& variant(std::string_view name) {
   std::vector<std::string> names;
   for (const Variant& known : family()) names.push_back(known.name);
   const auto near = nearest(name, names);
-  throw input_error("unknown model (got {}, expected a name from 'effnet models', a .safetensors model file or a .toml arch file)",
-                    in_quotes(name))
+  throw input_error(
+      "unknown model (got {}, expected a name from 'effnet models', a .safetensors model file or a .toml arch file)",
+      in_quotes(name))
       .with_hint(near ? fmt::format("did you mean {}?", *near) : "effnet models lists the names");
 }
 

@@ -17,18 +17,18 @@ struct Published {           // the paper's figures exactly as printed; empty wh
 
 struct Variant {
   std::string name;
-  std::string base;       // the name that the file's own spec carries
-  double width = 1;       // the published, hand-rounded coefficients; 1 for a base
+  std::string base;  // the name that the file's own spec carries
+  double width = 1;  // the published, hand-rounded coefficients; 1 for a base
   double depth = 1;
   std::int64_t resolution = 0;
   Published published;
-  ArchSpec spec;          // scaled
+  ArchSpec spec;  // scaled
 };
 
 // Every named network, in the order of `effnet models`. Parsed once, at first use (thread-safe).
 const std::vector<Variant>& family();
-const Variant* find_variant(std::string_view name);   // null if there is none
-const Variant& variant(std::string_view name);        // Error(input) with the nearest name
+const Variant* find_variant(std::string_view name);  // null if there is none
+const Variant& variant(std::string_view name);       // Error(input) with the nearest name
 std::vector<Variant> parse_family(std::string_view text, std::string_view source);
 
 }  // namespace effnet::arch

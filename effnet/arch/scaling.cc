@@ -21,11 +21,13 @@ constexpr double kMostRepeats = 1000;
 constexpr double kMostResolution = 8192;
 
 void check_multiplier(std::string_view what, double value) {
-  if (!(value > 0 && value <= 100)) throw usage_error("{}: not a multiplier (got {}, expected above 0, at most 100)", what, value);
+  if (!(value > 0 && value <= 100))
+    throw usage_error("{}: not a multiplier (got {}, expected above 0, at most 100)", what, value);
 }
 
 double bounded(std::string_view what, double value, double most) {
-  if (!(value <= most)) throw usage_error("scaling leaves the range of {} (got {:.0f}, expected at most {:.0f})", what, value, most);
+  if (!(value <= most))
+    throw usage_error("scaling leaves the range of {} (got {:.0f}, expected at most {:.0f})", what, value, most);
   return value;
 }
 
@@ -51,7 +53,8 @@ std::int64_t round_resolution(double pixels) {
 
 ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t resolution) {
   if (!base.scalable) {
-    throw usage_error("{} is not scaled (got a network of fixed size, expected one whose depth and width may change)", base.name);
+    throw usage_error("{} is not scaled (got a network of fixed size, expected one whose depth and width may change)",
+                      base.name);
   }
   check_multiplier("--depth", depth);
   check_multiplier("--width", width);
@@ -99,8 +102,8 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
   double high = 60;
   compound(base, 0, c, dimensions);  // a network that refuses scaling says so before the search
   if (const double least = cost_at(low); least > target) {
-    throw usage_error("the target cannot be reached (got {:g}, expected at least {:g}, the smallest scaling of {})", target,
-                      least, base.name);
+    throw usage_error("the target cannot be reached (got {:g}, expected at least {:g}, the smallest scaling of {})",
+                      target, least, base.name);
   }
   while (high - low > 1e-6) {
     const double middle = (low + high) / 2;
@@ -113,7 +116,8 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
 
   // Depth and width jumped past the target. Look at nearby steps of phi with the resolution off its curve.
   double best_departure = INFINITY;
-  constexpr double kReachPhi = 0.6;  // 6 % of resolution is 12 % of MACs, 0.18 of phi; the steps of small networks are wider
+  constexpr double kReachPhi =
+      0.6;  // 6 % of resolution is 12 % of MACs, 0.18 of phi; the steps of small networks are wider
   constexpr double kStep = 0.005;
   for (double phi = low + kReachPhi; phi > low - kReachPhi; phi -= kStep) {
     Scaling candidate;

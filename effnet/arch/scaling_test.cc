@@ -15,20 +15,21 @@ const ArchSpec& b0() { return variant("efficientnet_b0").spec; }
 // A cost that follows the rule of thumb d*w^2*r^2 on the rounded network, without the graph (a layer below it).
 double toy_cost(const ArchSpec& spec) {
   double sum = 0;
-  for (const StageSpec& stage : spec.stages) sum += static_cast<double>(stage.repeats * stage.channels * stage.channels);
+  for (const StageSpec& stage : spec.stages)
+    sum += static_cast<double>(stage.repeats * stage.channels * stage.channels);
   return sum * static_cast<double>(spec.resolution * spec.resolution);
 }
 
 TEST(Rounding, WidthFollowsTheOfficialCode) {
-  EXPECT_EQ(round_width(1.1, 32), 32);   // 35.2 -> 32, not below 0.9 * 35.2
-  EXPECT_EQ(round_width(1.2, 32), 40);   // 38.4
+  EXPECT_EQ(round_width(1.1, 32), 32);  // 35.2 -> 32, not below 0.9 * 35.2
+  EXPECT_EQ(round_width(1.2, 32), 40);  // 38.4
   EXPECT_EQ(round_width(1.1, 320), 352);
-  EXPECT_EQ(round_width(0.35, 16), 8);   // 5.6: never below 8
-  EXPECT_EQ(round_width(0.5, 24), 16);   // 12: halves go up to 16
-  EXPECT_EQ(round_width(4.3, 16), 72);   // 68.8
-  EXPECT_EQ(round_width(1.3, 10), 16);   // 13 -> 16
-  EXPECT_EQ(round_width(1.49, 8), 16);   // 11.92: nearest 8 is below 0.9 of it, so one step up
-  EXPECT_EQ(round_width(1, 20), 20);     // 1 changes nothing
+  EXPECT_EQ(round_width(0.35, 16), 8);  // 5.6: never below 8
+  EXPECT_EQ(round_width(0.5, 24), 16);  // 12: halves go up to 16
+  EXPECT_EQ(round_width(4.3, 16), 72);  // 68.8
+  EXPECT_EQ(round_width(1.3, 10), 16);  // 13 -> 16
+  EXPECT_EQ(round_width(1.49, 8), 16);  // 11.92: nearest 8 is below 0.9 of it, so one step up
+  EXPECT_EQ(round_width(1, 20), 20);    // 1 changes nothing
 }
 
 TEST(Rounding, DepthRoundsUpAndResolutionToFour) {
@@ -102,7 +103,8 @@ TEST(Solve, ReachesTargetsFromBelow) {
     EXPECT_GE(cost, 0.97 * factor * base) << factor;
     const double curve = std::pow(1.15, *found.phi) * 224;
     EXPECT_NEAR(static_cast<double>(found.resolution) / curve, 1, 0.06 + 2 / curve) << factor;
-    EXPECT_EQ(found.spec, scaled(b0(), found.depth, found.width, found.resolution)) << "the answer is a scaling by hand";
+    EXPECT_EQ(found.spec, scaled(b0(), found.depth, found.width, found.resolution))
+        << "the answer is a scaling by hand";
   }
 }
 

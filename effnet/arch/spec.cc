@@ -106,7 +106,8 @@ ArchSpec read_spec(const TomlTable& table) {
   spec.stem = read_stem(table.table("stem"), spec);
   for (const TomlTable& stage : table.tables("stages")) spec.stages.push_back(read_stage(stage));
   if (spec.stages.empty() || spec.stages.size() > kMostStages) {
-    throw table.error("stages", fmt::format("a network has 1 to {} [[stages]] (got {})", kMostStages, spec.stages.size()));
+    throw table.error("stages",
+                      fmt::format("a network has 1 to {} [[stages]] (got {})", kMostStages, spec.stages.size()));
   }
   spec.head = read_head(table.table("head"), spec);
   return spec;

@@ -38,16 +38,16 @@ struct StemSpec {
 
 // `repeats` blocks of one kind; the first takes the stage's stride and channel change.
 struct StageSpec {
-  std::string block = "mbconv";     // a row of effnet/graph/blocks.cc
+  std::string block = "mbconv";  // a row of effnet/graph/blocks.cc
   std::int64_t repeats = 1;
-  std::int64_t channels = 16;       // output channels; of a bottleneck its inner width (output is 4x), of a cell its filters
+  std::int64_t channels = 16;  // output channels; of a bottleneck its inner width (output is 4x), of a cell its filters
   std::int64_t kernel = 3;
   std::int64_t stride = 1;
-  std::int64_t expand = 1;          // mbconv: expanded width = block input channels * expand
-  double se = 0;                    // mbconv: squeeze width = max(1, int(se * block INPUT channels)); 0: none
-  bool skip = true;                 // add the input where stride is 1 and channels agree
-  bool stride_first = false;        // bottleneck: stride in the first 1x1 (original) instead of the 3x3 (v1.5)
-  bool scale_depth = true;          // false: compound scaling keeps the repeats (Lite's first and last stage)
+  std::int64_t expand = 1;    // mbconv: expanded width = block input channels * expand
+  double se = 0;              // mbconv: squeeze width = max(1, int(se * block INPUT channels)); 0: none
+  bool skip = true;           // add the input where stride is 1 and channels agree
+  bool stride_first = false;  // bottleneck: stride in the first 1x1 (original) instead of the 3x3 (v1.5)
+  bool scale_depth = true;    // false: compound scaling keeps the repeats (Lite's first and last stage)
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 
@@ -55,7 +55,7 @@ struct HeadSpec {
   std::int64_t channels = 1280;              // of the last 1x1 convolution; 0: none, pool what the stages give
   Activation activation = Activation::silu;  // default: the network's; with channels = 0: none
   bool scale_width = true;
-  std::int64_t min_channels = 0;             // scaled width never falls below (MobileNetV2: 1280)
+  std::int64_t min_channels = 0;  // scaled width never falls below (MobileNetV2: 1280)
   friend bool operator==(const HeadSpec&, const HeadSpec&) = default;
 };
 
@@ -71,8 +71,8 @@ struct ArchSpec {
   double dropout = 0.2;       // before the classifier
   double drop_path = 0.2;     // of the last block; block i of N drops its branch with drop_path * i / N
   bool scalable = true;       // false: compound scaling refuses it (AmoebaNet)
-  std::string preprocessing = "official";    // a rule of effnet/base/preprocessing_rules.h
-  std::string normalisation = "imagenet";    // a row of the same
+  std::string preprocessing = "official";  // a rule of effnet/base/preprocessing_rules.h
+  std::string normalisation = "imagenet";  // a row of the same
   StemSpec stem;
   std::vector<StageSpec> stages;
   HeadSpec head;
@@ -80,8 +80,8 @@ struct ArchSpec {
 };
 
 // Text form (TOML). parse throws Error(input) with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the
-// nearest valid one), a wrong type or a value out of range. print writes every key that parse reads, in a fixed order, so
-// parse(print(spec)) == spec and print(parse(text)) is canonical.
+// nearest valid one), a wrong type or a value out of range. print writes every key that parse reads, in a fixed order,
+// so parse(print(spec)) == spec and print(parse(text)) is canonical.
 ArchSpec parse(std::string_view text, std::string_view source);
 std::string print(const ArchSpec& spec);
 

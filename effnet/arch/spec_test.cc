@@ -32,7 +32,8 @@ TEST(ArchText, EveryNamedNetworkRoundTrips) {
 }
 
 TEST(ArchText, DefaultsFollowTheNetwork) {
-  const ArchSpec spec = parse("name = 'n'\nactivation = 'relu6'\npadding = 'symmetric'\n[[stages]]\nchannels = 8\n", "n");
+  const ArchSpec spec =
+      parse("name = 'n'\nactivation = 'relu6'\npadding = 'symmetric'\n[[stages]]\nchannels = 8\n", "n");
   EXPECT_EQ(spec.stem.activation, Activation::relu6);
   EXPECT_EQ(spec.stem.padding, Padding::symmetric);
   EXPECT_EQ(spec.head.activation, Activation::relu6);
@@ -44,19 +45,29 @@ TEST(ArchText, DefaultsFollowTheNetwork) {
 TEST(ArchText, UnknownKeysNameLineColumnAndTheNearestKey) {
   EXPECT_EQ(message("name = 'n'\n[[stages]]\nchannels = 8\n  kernle = 3\n"),
             "net.toml:4:3: stages[0]: unknown key (got 'kernle', expected kernel)");
-  EXPECT_THAT(message("name = 'n'\nresolutoin = 224\n[[stages]]\nchannels = 8\n"), HasSubstr("net.toml:2:1: top level: unknown key (got 'resolutoin', expected resolution)"));
-  EXPECT_THAT(message("name = 'n'\n[stem]\nzzzzzzzz = 1\n[[stages]]\nchannels = 8\n"), HasSubstr("net.toml:3:1: stem: unknown key (got 'zzzzzzzz', expected "));
+  EXPECT_THAT(message("name = 'n'\nresolutoin = 224\n[[stages]]\nchannels = 8\n"),
+              HasSubstr("net.toml:2:1: top level: unknown key (got 'resolutoin', expected resolution)"));
+  EXPECT_THAT(message("name = 'n'\n[stem]\nzzzzzzzz = 1\n[[stages]]\nchannels = 8\n"),
+              HasSubstr("net.toml:3:1: stem: unknown key (got 'zzzzzzzz', expected "));
+}
+
+TEST(ArchText, AMisspeltRequiredKeyIsNamedToo) {
+  EXPECT_EQ(message("name = 'n'\n[[stages]]\nchanels = 8\n"),
+            "net.toml:3:1: stages[0]: unknown key (got 'chanels', expected channels)");
 }
 
 TEST(ArchText, WrongValuesNameTheirPlace) {
   EXPECT_EQ(message("name = 'n'\nclasses = 'many'\n[[stages]]\nchannels = 8\n"),
             "net.toml:2:11: classes: wrong value (got 'many', expected a whole number from 1 to 1048576)");
-  EXPECT_THAT(message("name = 'n'\n[[stages]]\nchannels = 0\n"), HasSubstr("net.toml:3:12: stages[0].channels: wrong value (got 0, expected"));
-  EXPECT_THAT(message("name = 'n'\npadding = 'smae'\n[[stages]]\nchannels = 8\n"), HasSubstr("unknown padding (got 'smae', expected same, symmetric or valid)"));
+  EXPECT_THAT(message("name = 'n'\n[[stages]]\nchannels = 0\n"),
+              HasSubstr("net.toml:3:12: stages[0].channels: wrong value (got 0, expected"));
+  EXPECT_THAT(message("name = 'n'\npadding = 'smae'\n[[stages]]\nchannels = 8\n"),
+              HasSubstr("unknown padding (got 'smae', expected same, symmetric or valid)"));
   EXPECT_THAT(message("name = 'n'\n[[stages]]\nrepeats = 1\n"), HasSubstr("channels is missing"));
   EXPECT_THAT(message("name = 'n'\n"), HasSubstr("stages"));
   EXPECT_THAT(message("[[stages]]\nchannels = 8\n"), HasSubstr("name is missing"));
-  EXPECT_THAT(message("name = 'n'\nbn_epsilon = nan\n[[stages]]\nchannels = 8\n"), HasSubstr("bn_epsilon: wrong value"));
+  EXPECT_THAT(message("name = 'n'\nbn_epsilon = nan\n[[stages]]\nchannels = 8\n"),
+              HasSubstr("bn_epsilon: wrong value"));
   EXPECT_THAT(message("name = \n"), HasSubstr("net.toml:1:8: not valid TOML"));
   EXPECT_THAT(message(std::string(2 << 20, ' ')), HasSubstr("too long"));
 }

@@ -6,7 +6,8 @@
 
 namespace effnet::arch {
 
-// Reads the keys of an ArchSpec from `table`, sub-tables finished; the caller may read further keys and finishes `table`.
+// Reads the keys of an ArchSpec from `table`, sub-tables finished; the caller may read further keys and finishes
+// `table`.
 ArchSpec read_spec(const TomlTable& table);
 
 }  // namespace effnet::arch

@@ -30,7 +30,8 @@ std::string cgroup_path(std::string_view controller) {
     const std::size_t second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string names = "," + line.substr(first + 1, second - first - 1) + ",";
-    const bool wanted = controller.empty() ? names == ",," : names.find("," + std::string(controller) + ",") != std::string::npos;
+    const bool wanted =
+        controller.empty() ? names == ",," : names.find("," + std::string(controller) + ",") != std::string::npos;
     if (wanted) return line.substr(second + 1);
   }
   return "/";
@@ -57,13 +58,14 @@ std::optional<double> least_limit(const std::string& root, std::string group, Re
 }
 
 std::optional<double> cpu_quota() {
-  const auto v2 = least_limit("/sys/fs/cgroup", cgroup_path(""), [](const std::string& folder) -> std::optional<double> {
-    std::istringstream line(first_line(folder + "/cpu.max"));
-    double quota = 0;
-    double period = 0;
-    if (line >> quota >> period && period > 0) return quota / period;  // "max 100000" fails to parse: no limit
-    return {};
-  });
+  const auto v2 =
+      least_limit("/sys/fs/cgroup", cgroup_path(""), [](const std::string& folder) -> std::optional<double> {
+        std::istringstream line(first_line(folder + "/cpu.max"));
+        double quota = 0;
+        double period = 0;
+        if (line >> quota >> period && period > 0) return quota / period;  // "max 100000" fails to parse: no limit
+        return {};
+      });
   if (v2) return v2;
   return least_limit("/sys/fs/cgroup/cpu", cgroup_path("cpu"), [](const std::string& folder) -> std::optional<double> {
     const double quota = std::atof(first_line(folder + "/cpu.cfs_quota_us").c_str());
@@ -78,7 +80,8 @@ std::optional<double> cpu_quota() {
 int usable_cores() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  int cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  int cores =
+      sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   if (const auto quota = cpu_quota()) cores = std::min(cores, static_cast<int>(std::ceil(*quota)));
   return std::max(cores, 1);
 }
@@ -96,11 +99,12 @@ std::string cpu_model() {
 
 std::int64_t memory_bytes() {
   double bytes = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  const auto limit = least_limit("/sys/fs/cgroup", cgroup_path(""), [](const std::string& folder) -> std::optional<double> {
-    const double value = std::atof(first_line(folder + "/memory.max").c_str());
-    if (value > 0) return value;
-    return {};
-  });
+  const auto limit =
+      least_limit("/sys/fs/cgroup", cgroup_path(""), [](const std::string& folder) -> std::optional<double> {
+        const double value = std::atof(first_line(folder + "/memory.max").c_str());
+        if (value > 0) return value;
+        return {};
+      });
   if (limit) bytes = std::min(bytes, *limit);
   return static_cast<std::int64_t>(bytes);
 }
@@ -127,7 +131,8 @@ std::string forced_instruction_set() {
   if (std::find(here.begin(), here.end(), forced) != here.end()) return forced;
   const bool known = std::find(kKnownSets.begin(), kKnownSets.end(), forced) != kKnownSets.end();
   throw environment_error("EFFNET_ISA: {} (got {}, expected {})",
-                          known ? "this CPU lacks the instruction set" : "unknown instruction set", in_quotes(forced), one_of(here));
+                          known ? "this CPU lacks the instruction set" : "unknown instruction set", in_quotes(forced),
+                          one_of(here));
 }
 
 }  // namespace effnet

@@ -59,7 +59,7 @@ Error environment_error(fmt::format_string<Args...> format, Args&&... args) {
 }  // namespace effnet
 
 // A promise of effnet to itself: reaching it is a bug, never bad input. Always on (it guards no hot loop).
-#define EFFNET_CHECK(condition)                                                                        \
-  do {                                                                                                 \
+#define EFFNET_CHECK(condition)                                                                             \
+  do {                                                                                                      \
     if (!(condition)) throw ::effnet::internal_error("{}:{}: {} is false", __FILE__, __LINE__, #condition); \
   } while (false)

@@ -76,10 +76,10 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-std::string read_text(const std::filesystem::path& path);                         // whole file; Error(input)
-void write_text(const std::filesystem::path& path, std::string_view text);        // atomic; Error(environment)
+std::string read_text(const std::filesystem::path& path);                   // whole file; Error(input)
+void write_text(const std::filesystem::path& path, std::string_view text);  // atomic; Error(environment)
 void write_bytes(const std::filesystem::path& path, std::span<const std::byte> bytes);
-void make_folders(const std::filesystem::path& path);                             // mkdir -p; Error(environment)
-std::string sha256(std::span<const std::byte> bytes);                             // 64 hex digits
+void make_folders(const std::filesystem::path& path);  // mkdir -p; Error(environment)
+std::string sha256(std::span<const std::byte> bytes);  // 64 hex digits
 
 }  // namespace effnet

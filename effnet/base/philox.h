@@ -1,9 +1,10 @@
 // Random numbers without state: number i of a stream is a function of (seed, stream, i), so any element of a tensor can
 // be made alone, in any order and on any thread.
 //
-// Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Logarithm, sine and
-// cosine are written out here because libm's last bits differ between CPUs; with -ffp-contract=off every machine gives
-// the same numbers. All of it is branch-free, so loops over it vectorise at SSE2 (with -fno-math-errno for the root).
+// Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Logarithm, sine
+// and cosine are written out here because libm's last bits differ between CPUs; with -ffp-contract=off every machine
+// gives the same numbers. All of it is branch-free, so loops over it vectorise at SSE2 (with -fno-math-errno for the
+// root).
 #pragma once
 
 #include <algorithm>

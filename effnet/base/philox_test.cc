@@ -32,7 +32,8 @@ TEST(Philox, StreamOfIsFnv1a) {  // draft-eastlake-fnv, appendix C
 // Any piece of a stream, at any offset and length, is the numbers made one by one.
 TEST(Philox, FillEqualsElements) {
   const Philox numbers(7, stream_of("x"));
-  const std::uint64_t firsts[] = {0, 1, 2, 3, 5, 63, (std::uint64_t{1} << 34) - 7};  // the last crosses 32 bits of blocks
+  const std::uint64_t firsts[] = {
+      0, 1, 2, 3, 5, 63, (std::uint64_t{1} << 34) - 7};  // the last crosses 32 bits of blocks
   for (const std::uint64_t first : firsts) {
     for (const std::size_t count : {0, 1, 3, 4, 61, 64, 65, 200}) {
       std::vector<float> uniform(count), normal(count);

@@ -26,8 +26,8 @@ CropOrder crop_order_named(std::string_view text) { return named_in(kOrders, tex
 Preprocessing Preprocessing::at(Size resolution) const {
   const auto scaled = [&](std::int64_t to, std::int64_t old_crop, std::int64_t old_resize) {
     if (fixed_margin) return to + (old_resize - old_crop);
-    return static_cast<std::int64_t>(std::lround(static_cast<double>(to) * static_cast<double>(old_resize) /
-                                                 static_cast<double>(old_crop)));
+    return static_cast<std::int64_t>(
+        std::lround(static_cast<double>(to) * static_cast<double>(old_resize) / static_cast<double>(old_crop)));
   };
   Preprocessing result = *this;
   result.crop = resolution;

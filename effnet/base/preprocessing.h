@@ -12,8 +12,12 @@
 namespace effnet {
 
 enum class Filter {
-  box, bilinear, bicubic, lanczos,  // as Pillow: antialiased, 8-bit result after each pass, bicubic a = -0.5
-  tf_bilinear, tf_bicubic,          // as TensorFlow 1: no half-pixel centres, no antialias, float result, bicubic a = -0.75
+  box,
+  bilinear,
+  bicubic,
+  lanczos,  // as Pillow: antialiased, 8-bit result after each pass, bicubic a = -0.5
+  tf_bilinear,
+  tf_bicubic,  // as TensorFlow 1: no half-pixel centres, no antialias, float result, bicubic a = -0.75
 };
 std::string_view name(Filter filter);
 Filter filter_named(std::string_view text);  // Error(input) that lists the names
@@ -26,11 +30,11 @@ std::string_view name(CropOrder order);
 CropOrder crop_order_named(std::string_view text);
 
 struct Preprocessing {
-  std::string rule = "custom";      // the name under which the rule is known: official, pillow, torchvision, ...
-  Size crop{224, 224};              // what the network sees, in pixels
-  Size resize{256, 256};            // what the crop is cut from (crop_first: the size at which the whole square would be)
+  std::string rule = "custom";  // the name under which the rule is known: official, pillow, torchvision, ...
+  Size crop{224, 224};          // what the network sees, in pixels
+  Size resize{256, 256};        // what the crop is cut from (crop_first: the size at which the whole square would be)
   CropOrder order = CropOrder::crop_first;
-  bool fixed_margin = true;         // at another resolution: keep resize - crop (official), or keep resize / crop
+  bool fixed_margin = true;  // at another resolution: keep resize - crop (official), or keep resize / crop
   Filter filter = Filter::tf_bicubic;
   std::array<double, 3> mean{0.485, 0.456, 0.406};  // of RGB in 0..1; input = (rgb/255 - mean) / std
   std::array<double, 3> std{0.229, 0.224, 0.225};

@@ -7,9 +7,9 @@
 namespace effnet {
 
 struct ProcessResult {
-  bool started = false;    // false: no such program
-  int exit_code = -1;      // 128 + signal if it was killed
-  std::string errors;      // the last 4 KB of its stderr
+  bool started = false;  // false: no such program
+  int exit_code = -1;    // 128 + signal if it was killed
+  std::string errors;    // the last 4 KB of its stderr
 };
 
 // Runs words[0], found on PATH, with no input and its stdout discarded. Ctrl-C reaches the child too (same process

@@ -40,10 +40,21 @@ struct Unit {
   std::string_view suffix;
   double factor;
 };
-constexpr std::array kUnits{Unit{"KiB", 1024.0}, Unit{"MiB", 1048576.0}, Unit{"GiB", 1073741824.0},
-                            Unit{"TiB", 1099511627776.0}, Unit{"KB", 1e3}, Unit{"MB", 1e6}, Unit{"GB", 1e9},
-                            Unit{"TB", 1e12}, Unit{"K", 1e3}, Unit{"k", 1e3}, Unit{"M", 1e6}, Unit{"G", 1e9},
-                            Unit{"B", 1.0}, Unit{"T", 1e12}, Unit{"", 1.0}};
+constexpr std::array kUnits{Unit{"KiB", 1024.0},
+                            Unit{"MiB", 1048576.0},
+                            Unit{"GiB", 1073741824.0},
+                            Unit{"TiB", 1099511627776.0},
+                            Unit{"KB", 1e3},
+                            Unit{"MB", 1e6},
+                            Unit{"GB", 1e9},
+                            Unit{"TB", 1e12},
+                            Unit{"K", 1e3},
+                            Unit{"k", 1e3},
+                            Unit{"M", 1e6},
+                            Unit{"G", 1e9},
+                            Unit{"B", 1.0},
+                            Unit{"T", 1e12},
+                            Unit{"", 1.0}};
 
 }  // namespace
 

@@ -15,11 +15,12 @@ namespace effnet {
 std::string in_quotes(std::string_view text);
 std::string one_of(const std::vector<std::string>& words);  // "a, b or c"
 
-// The known word with the smallest edit distance, if that is at most a third of the word's length (at least 1, at most 4).
+// The known word with the smallest edit distance, if that is at most a third of the word's length (at least 1, at most
+// 4).
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 
-std::string grouped(std::int64_t number);     // 5,288,548
-std::string abbreviated(double number);       // 5.29M, 386M, 37.7B-like counts: K, M, G, T with three digits
+std::string grouped(std::int64_t number);  // 5,288,548
+std::string abbreviated(double number);    // 5.29M, 386M, 37.7B-like counts: K, M, G, T with three digits
 
 // "390M", "1.8G", "64MiB", "1e9" -> a number. K, M, G, T are powers of 1000; KiB, MiB, GiB of 1024; a final B is
 // allowed. Throws Error(usage) for anything else or a number not above zero; `what` names the flag.

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <cmath>
 #include <set>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "effnet/base/text.h"
 
@@ -15,7 +15,7 @@ struct TomlTable::Impl {
   std::shared_ptr<const toml::table> root;  // owns the document
   const toml::table* table;                 // null: an absent table, every key takes its default
   std::string source;
-  std::string path;                         // "stages[2]." for messages about a missing key
+  std::string path;  // "stages[2]." for messages about a missing key
   std::set<std::string, std::less<>> asked;
 
   const toml::node* find(std::string_view key) {
@@ -34,7 +34,18 @@ struct TomlTable::Impl {
     }
     return at(node.source(), fmt::format("{}{}: wrong value (got {}, expected {})", path, key, value.str(), expected));
   }
+  Error unknown(const toml::key& key, std::string_view expected) const {
+    const std::string place = path.empty() ? "top level" : path.substr(0, path.size() - 1);
+    return at(key.source(),
+              fmt::format("{}: unknown key (got {}, expected {})", place, in_quotes(key.str()), expected));
+  }
   Error missing(std::string_view key, std::string_view expected) const {
+    // A required key that is only misspelt is there, under the wrong name.
+    if (table != nullptr) {
+      for (const auto& [present, node] : *table) {
+        if (!asked.contains(present.str()) && nearest(present.str(), {std::string(key)})) return unknown(present, key);
+      }
+    }
     if (table == nullptr) return input_error("{}: {}{} is missing (expected {})", source, path, key, expected);
     return at(table->source(), fmt::format("{}{} is missing (expected {})", path, key, expected));
   }
@@ -43,7 +54,8 @@ struct TomlTable::Impl {
 TomlTable TomlTable::parse(std::string_view text, std::string_view source) {
   constexpr std::size_t kMostBytes = 1 << 20;
   if (text.size() > kMostBytes) {
-    throw input_error("{}: too long for a TOML text (got {} bytes, expected at most {})", source, text.size(), kMostBytes);
+    throw input_error("{}: too long for a TOML text (got {} bytes, expected at most {})", source, text.size(),
+                      kMostBytes);
   }
   try {
     auto root = std::make_shared<const toml::table>(toml::parse(text));
@@ -111,8 +123,11 @@ std::vector<std::int64_t> TomlTable::integers(std::string_view key, std::int64_t
 TomlTable TomlTable::table(std::string_view key) const {
   const toml::node* node = impl_->find(key);
   if (node != nullptr && !node->is_table()) throw impl_->wrong(key, *node, fmt::format("a table [{}]", key));
-  return TomlTable(std::make_shared<Impl>(Impl{impl_->root, node == nullptr ? nullptr : node->as_table(), impl_->source,
-                                               fmt::format("{}{}.", impl_->path, key), {}}));
+  return TomlTable(std::make_shared<Impl>(Impl{impl_->root,
+                                               node == nullptr ? nullptr : node->as_table(),
+                                               impl_->source,
+                                               fmt::format("{}{}.", impl_->path, key),
+                                               {}}));
 }
 
 std::vector<TomlTable> TomlTable::tables(std::string_view key) const {
@@ -123,8 +138,8 @@ std::vector<TomlTable> TomlTable::tables(std::string_view key) const {
   std::vector<TomlTable> result;
   for (const toml::node& item : *node->as_array()) {
     if (!item.is_table()) throw impl_->wrong(key, item, expected);
-    result.push_back(TomlTable(std::make_shared<Impl>(
-        Impl{impl_->root, item.as_table(), impl_->source, fmt::format("{}{}[{}].", impl_->path, key, result.size()), {}})));
+    result.push_back(TomlTable(std::make_shared<Impl>(Impl{
+        impl_->root, item.as_table(), impl_->source, fmt::format("{}{}[{}].", impl_->path, key, result.size()), {}})));
   }
   return result;
 }
@@ -141,9 +156,7 @@ void TomlTable::finish() const {
     if (impl_->asked.contains(key.str())) continue;
     const std::vector<std::string> known(impl_->asked.begin(), impl_->asked.end());
     const auto near = nearest(key.str(), known);
-    Error error = impl_->at(key.source(), fmt::format("{}: unknown key (got {}, expected {})",
-                                                      impl_->path.empty() ? "top level" : impl_->path.substr(0, impl_->path.size() - 1),
-                                                      in_quotes(key.str()), near ? *near : one_of(known)));
+    const Error error = impl_->unknown(key, near ? *near : one_of(known));
     throw near ? error.with_hint(fmt::format("did you mean {}? The keys here are {}", *near, one_of(known))) : error;
   }
 }

@@ -27,9 +27,10 @@ class TomlTable {
   std::int64_t integer(std::string_view key, std::optional<std::int64_t> otherwise, std::int64_t low,
                        std::int64_t high) const;
   double number(std::string_view key, std::optional<double> otherwise, double low, double high) const;
-  std::vector<std::int64_t> integers(std::string_view key, std::int64_t low, std::int64_t high) const;  // empty if absent
-  TomlTable table(std::string_view key) const;                // an empty table if absent
-  std::vector<TomlTable> tables(std::string_view key) const;  // an array of tables; empty if absent
+  std::vector<std::int64_t> integers(std::string_view key, std::int64_t low,
+                                     std::int64_t high) const;  // empty if absent
+  TomlTable table(std::string_view key) const;                  // an empty table if absent
+  std::vector<TomlTable> tables(std::string_view key) const;    // an array of tables; empty if absent
 
   // An error about this key's value (or about the table, if the key is absent): "SOURCE:LINE:COLUMN: message".
   Error error(std::string_view key, std::string_view message) const;

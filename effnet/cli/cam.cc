@@ -20,7 +20,8 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
   command.add_option("IMAGE", o->image, "A JPEG, PNG or WebP file")->required();
   command.add_option("-o,--out", o->out, "The picture to write")->type_name("OUT.png")->required();
   add_number(command, "--class", o->class_index, 0, 1 << 20, "The class whose evidence is shown [the predicted one]");
-  command.add_option("--resolution", o->resolution, "Input size instead of the model's; larger gives a finer map")->type_name("R");
+  command.add_option("--resolution", o->resolution, "Input size instead of the model's; larger gives a finer map")
+      ->type_name("R");
   o->load.declare(command);
   return [o, &globals] {
     ThreadPool pool(thread_count(globals));
@@ -35,7 +36,8 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
 
     Runner runner(model, pool);
     const Runner::Answer answer = runner.answer_with_features(prepared.input, preprocessing.crop);
-    const std::size_t shown = o->class_index >= 0 ? static_cast<std::size_t>(o->class_index) : engine::top_k(answer.logits, 1).front().index;
+    const std::size_t shown =
+        o->class_index >= 0 ? static_cast<std::size_t>(o->class_index) : engine::top_k(answer.logits, 1).front().index;
     write_bytes(o->out, vision::encode_png(draw_cam(runner, photo, prepared, answer, shown)));
 
     const double score = engine::softmax(answer.logits)[shown];

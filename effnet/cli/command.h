@@ -20,8 +20,8 @@ struct Globals {
   int threads = 0;  // 0: the cores this process may use
 };
 
-// Declares the sub-command's options on `command` and returns what runs once they are parsed. State shared by options and
-// body lives in a shared_ptr that both capture. The result is the exit code; errors are exceptions.
+// Declares the sub-command's options on `command` and returns what runs once they are parsed. State shared by options
+// and body lives in a shared_ptr that both capture. The result is the exit code; errors are exceptions.
 using Body = std::function<int()>;
 struct Command {
   std::string_view name;
@@ -41,7 +41,8 @@ Body declare_cam(CLI::App& command, const Globals& globals);
 Body declare_doctor(CLI::App& command, const Globals& globals);
 
 const std::vector<Command>& commands();
-// Names of docs/cli that a later version brings: they exit 4 and say so.
+// Names of the contract (one word, or a command and its first argument) that a later version brings: they exit 4 and
+// say so.
 const std::vector<std::string_view>& planned_commands();
 
 }  // namespace effnet::cli

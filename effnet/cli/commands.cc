@@ -19,8 +19,9 @@ const std::vector<Command>& commands() {
 }
 
 const std::vector<std::string_view>& planned_commands() {
-  static const std::vector<std::string_view> names{"bench",    "compare", "quantize", "train", "launch",         "probe", "finetune",
-                                                   "features", "data",    "report",   "compare-models", "search", "paper"};
+  static const std::vector<std::string_view> names{
+      "bench", "compare", "quantize", "train",          "launch", "probe",          "finetune",    "features",
+      "data",  "report",  "search",   "compare-models", "paper",  "scale frontier", "scale search"};
   return names;
 }
 

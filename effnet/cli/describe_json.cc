@@ -1,7 +1,7 @@
 #include "effnet/cli/describe_json.h"
 
-#include "effnet/report/table.h"
 #include "effnet/base/text.h"
+#include "effnet/report/table.h"
 
 namespace effnet::cli {
 
@@ -21,7 +21,8 @@ Json to_json(const Preprocessing& p) {
 Json stages_json(const graph::Graph& graph) {
   Json stages = Json::array();
   for (const graph::Stage& stage : graph.stages) {
-    stages.push_back({{"channels", stage.channels}, {"repeats", stage.repeats}, {"resolution", to_json(stage.resolution)}});
+    stages.push_back(
+        {{"channels", stage.channels}, {"repeats", stage.repeats}, {"resolution", to_json(stage.resolution)}});
   }
   return stages;
 }
@@ -30,7 +31,8 @@ std::string stages_table(const graph::Graph& graph) {
   report::Table table({{"stage"}, {"channels"}, {"repeats"}, {"output"}});
   for (std::size_t i = 0; i < graph.stages.size(); ++i) {
     const graph::Stage& stage = graph.stages[i];
-    table.row({std::to_string(i), std::to_string(stage.channels), std::to_string(stage.repeats), to_string(stage.resolution)});
+    table.row({std::to_string(i), std::to_string(stage.channels), std::to_string(stage.repeats),
+               to_string(stage.resolution)});
   }
   return table.text();
 }

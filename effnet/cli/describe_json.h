@@ -7,9 +7,9 @@
 
 namespace effnet::cli {
 
-Json to_json(Size size);                                // a number if square, else [h, w]
+Json to_json(Size size);  // a number if square, else [h, w]
 Json to_json(const Preprocessing& preprocessing);
 Json stages_json(const graph::Graph& graph);
-std::string stages_table(const graph::Graph& graph);    // for people
+std::string stages_table(const graph::Graph& graph);  // for people
 
 }  // namespace effnet::cli

@@ -33,7 +33,8 @@ Json libraries() {
           {"libwebp", fmt::format("{}.{}.{}", webp >> 16, (webp >> 8) & 0xff, webp & 0xff)},
           {"libarchive", archive_version_string()},
           {"CLI11", CLI11_VERSION},
-          {"nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)},
+          {"nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
+                                        NLOHMANN_JSON_VERSION_PATCH)},
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)}};
 }
 
@@ -63,7 +64,8 @@ std::vector<std::string> find_problems() {
     const ProcessResult result = run_process(words);
     return result.started && result.exit_code == 0;
   };
-  if (!works({"python3", "-m", "pip", "--version"}) && !works({"/usr/bin/python3", "-m", "pip", "--version"}) && !works({"pip3", "--version"})) {
+  if (!works({"python3", "-m", "pip", "--version"}) && !works({"/usr/bin/python3", "-m", "pip", "--version"}) &&
+      !works({"pip3", "--version"})) {
     problems.emplace_back("effnet pull needs pip: apt-get install python3-pip");
   }
   return problems;
@@ -78,18 +80,29 @@ Body declare_doctor(CLI::App&, const Globals& globals) {
     const Json train = find_train();
     // The reference executor is plain C++; the engine's kernels will choose among `isa`.
     const std::string chosen = "portable";
-    const Json document{{"version", kVersion},       {"cpu", cpu_model()},         {"isa", sets},
-                        {"chosen_isa", chosen},      {"threads", thread_count(globals)}, {"memory_bytes", memory_bytes()},
-                        {"home", home_folder().string()}, {"libraries", libraries()}, {"train", train},
+    const Json document{{"version", kVersion},
+                        {"cpu", cpu_model()},
+                        {"isa", sets},
+                        {"chosen_isa", chosen},
+                        {"threads", thread_count(globals)},
+                        {"memory_bytes", memory_bytes()},
+                        {"home", home_folder().string()},
+                        {"libraries", libraries()},
+                        {"train", train},
                         {"problems", problems}};
     if (globals.json) {
       print_json(document);
       return 0;
     }
-    std::string text = fmt::format("effnet {}\ncpu       {}\nisa       {} (chosen: {})\nthreads   {}\nmemory    {} bytes\nhome      {}\n", kVersion,
-                                   cpu_model(), fmt::join(sets, " "), chosen, thread_count(globals), grouped(memory_bytes()), home_folder().string());
-    for (const auto& [library, version] : document["libraries"].items()) text += fmt::format("library   {} {}\n", library, version.get<std::string>());
-    text += fmt::format("training  {}\n", train["found"].get<bool>() ? train["path"].get<std::string>() : "effnet-train is not installed (not part of this version)");
+    std::string text = fmt::format(
+        "effnet {}\ncpu       {}\nisa       {} (chosen: {})\nthreads   {}\nmemory    {} bytes\nhome      {}\n",
+        kVersion, cpu_model(), fmt::join(sets, " "), chosen, thread_count(globals), grouped(memory_bytes()),
+        home_folder().string());
+    for (const auto& [library, version] : document["libraries"].items())
+      text += fmt::format("library   {} {}\n", library, version.get<std::string>());
+    text += fmt::format("training  {}\n", train["found"].get<bool>()
+                                              ? train["path"].get<std::string>()
+                                              : "effnet-train is not installed (not part of this version)");
     for (const std::string& problem : problems) text += fmt::format("problem   {}\n", problem);
     if (problems.empty()) text += "no problems\n";
     print(text);

@@ -36,7 +36,8 @@ struct Loaded {
   std::vector<float> input;
   std::string why;
 };
-std::vector<Loaded> load(std::span<const data::LabelledImage> images, const Preprocessing& preprocessing, ThreadPool& pool) {
+std::vector<Loaded> load(std::span<const data::LabelledImage> images, const Preprocessing& preprocessing,
+                         ThreadPool& pool) {
   std::vector<Loaded> loaded(images.size());
   pool.parallel_for(static_cast<std::int64_t>(images.size()), [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
@@ -59,12 +60,16 @@ Body declare_eval(CLI::App& command, const Globals& globals) {
   command.add_option("DIR", o->folder, "Class folders, or one folder of pictures with --labels")->required();
   command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
   add_number(command, "--batch", o->batch, 1, 4096, "Pictures at once [8]");
-  command.add_option("--classes", o->classes, "Folder names of classes: lines 'index<TAB>name' or one name a line")->type_name("FILE");
-  command.add_option("--labels", o->labels, "Labels of the pictures in DIR: lines 'file,class index or id'")->type_name("CSV");
-  command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")->type_name("R");
+  command.add_option("--classes", o->classes, "Folder names of classes: lines 'index<TAB>name' or one name a line")
+      ->type_name("FILE");
+  command.add_option("--labels", o->labels, "Labels of the pictures in DIR: lines 'file,class index or id'")
+      ->type_name("CSV");
+  command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
+      ->type_name("R");
   o->load.declare(command);
   return [o, &globals] {
-    if (o->precision != "fp32") throw environment_error("--precision {} is not built yet (expected fp32)", o->precision);
+    if (o->precision != "fp32")
+      throw environment_error("--precision {} is not built yet (expected fp32)", o->precision);
     ThreadPool pool(thread_count(globals));
     const formats::Model model = load_model(o->model, o->load, pool);
     data::ImageSet set = read_set(*o, model);
@@ -92,15 +97,19 @@ Body declare_eval(CLI::App& command, const Globals& globals) {
         truth.push_back(images[i].class_index);
       }
       if (truth.empty()) continue;
-      const std::vector<float> logits = runner.logits(inputs, preprocessing.crop, static_cast<std::int64_t>(truth.size()));
-      for (std::size_t i = 0; i < truth.size(); ++i) accuracy.add(std::span(logits).subspan(i * classes, classes), truth[i]);
+      const std::vector<float> logits =
+          runner.logits(inputs, preprocessing.crop, static_cast<std::int64_t>(truth.size()));
+      for (std::size_t i = 0; i < truth.size(); ++i)
+        accuracy.add(std::span(logits).subspan(i * classes, classes), truth[i]);
       progress.update(static_cast<std::int64_t>(first + count));
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (accuracy.images() == 0) throw input_error("{}: no picture could be read (first: {})", o->folder, set.skipped.front().why);
+    if (accuracy.images() == 0)
+      throw input_error("{}: no picture could be read (first: {})", o->folder, set.skipped.front().why);
 
     Json skipped = Json::array();
-    for (const data::SkippedFile& file : set.skipped) skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
+    for (const data::SkippedFile& file : set.skipped)
+      skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
     const double rate = static_cast<double>(accuracy.images()) / seconds;
     if (globals.json) {
       print_json({{"images", accuracy.images()},
@@ -112,8 +121,10 @@ Body declare_eval(CLI::App& command, const Globals& globals) {
       return 0;
     }
     for (const data::SkippedFile& file : set.skipped) warn(fmt::format("skipped {}: {}", file.path.string(), file.why));
-    print(fmt::format("{} pictures: top-1 {:.2f} %, top-5 {:.2f} %, mean per class {:.2f} %, {:.1f} pictures/s, {} skipped\n", accuracy.images(),
-                      accuracy.top1_percent(), accuracy.top5_percent(), accuracy.mean_per_class_percent(), rate, set.skipped.size()));
+    print(fmt::format(
+        "{} pictures: top-1 {:.2f} %, top-5 {:.2f} %, mean per class {:.2f} %, {:.1f} pictures/s, {} skipped\n",
+        accuracy.images(), accuracy.top1_percent(), accuracy.top5_percent(), accuracy.mean_per_class_percent(), rate,
+        set.skipped.size()));
     return 0;
   };
 }

@@ -1,9 +1,9 @@
 // effnet export MODEL (--safetensors FILE | --pth FILE) [--names SOURCE] [--verify]
+#include "effnet/formats/export.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli/runner.h"
-#include "effnet/formats/export.h"
 #include "effnet/formats/import.h"
 #include "effnet/formats/pth.h"
 #include "effnet/formats/safetensors.h"
@@ -31,7 +31,8 @@ double verify(const formats::Model& model, const std::string& path, ThreadPool& 
   const std::vector<float> a = first.logits(input, size);
   const std::vector<float> b = second.logits(input, size);
   double largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
   return largest;
 }
 
@@ -43,13 +44,18 @@ Body declare_export(CLI::App& command, const Globals& globals) {
   command.add_option("--safetensors", o->safetensors, "Write named tensors as safetensors")->type_name("FILE");
   command.add_option("--pth", o->pth, "Write a state dict that torch.load opens")->type_name("FILE");
   command.add_option("--onnx", o->onnx, "Write ONNX (not built yet)")->type_name("FILE");
-  command.add_option("--names", o->names, "Tensor names: torchvision, timm, lukemelas, effnet [those the weights came with, else torchvision]")->type_name("S");
+  command
+      .add_option("--names", o->names,
+                  "Tensor names: torchvision, timm, lukemelas, effnet [those the weights came with, else torchvision]")
+      ->type_name("S");
   command.add_flag("--verify", o->verify, "Read the file back and compare the logits");
   o->load.declare(command);
   return [o, &globals] {
-    if (!o->onnx.empty()) throw environment_error("export --onnx is not built yet (got --onnx, expected --pth or --safetensors)");
+    if (!o->onnx.empty())
+      throw environment_error("export --onnx is not built yet (got --onnx, expected --pth or --safetensors)");
     if (o->safetensors.empty() == o->pth.empty()) {
-      throw usage_error("say what to write (got {}, expected one of --safetensors FILE and --pth FILE)", o->pth.empty() ? "nothing" : "both");
+      throw usage_error("say what to write (got {}, expected one of --safetensors FILE and --pth FILE)",
+                        o->pth.empty() ? "nothing" : "both");
     }
     ThreadPool pool(thread_count(globals));
     const formats::Model model = load_model(o->model, o->load, pool);
@@ -62,14 +68,18 @@ Body declare_export(CLI::App& command, const Globals& globals) {
     } else {
       formats::write_pth(path, tensors);
     }
-    Json document{{"path", path}, {"format", o->pth.empty() ? "safetensors" : "pth"}, {"tensors", tensors.size()}, {"max_abs_diff", Json()}};
+    Json document{{"path", path},
+                  {"format", o->pth.empty() ? "safetensors" : "pth"},
+                  {"tensors", tensors.size()},
+                  {"max_abs_diff", Json()}};
     if (o->verify) document["max_abs_diff"] = verify(model, path, pool);
     if (globals.json) {
       print_json(document);
       return 0;
     }
     print(fmt::format("{} tensors written to {}\n", tensors.size(), path));
-    if (o->verify) print(fmt::format("read back: logits differ by at most {}\n", document["max_abs_diff"].get<double>()));
+    if (o->verify)
+      print(fmt::format("read back: logits differ by at most {}\n", document["max_abs_diff"].get<double>()));
     return 0;
   };
 }

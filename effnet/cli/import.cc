@@ -1,9 +1,9 @@
 // effnet import FILE [--arch NAME] ... -o OUT.safetensors
+#include "effnet/formats/import.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
-#include "effnet/formats/import.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
 
@@ -24,9 +24,13 @@ Body declare_import(CLI::App& command, const Globals& globals) {
   };
   auto o = std::make_shared<Options>();
   command.add_option("FILE", o->file, "A .pth or .safetensors checkpoint")->required();
-  command.add_option("--arch", o->arch, "The architecture: a name or an arch file [found from the tensors]")->type_name("NAME");
+  command.add_option("--arch", o->arch, "The architecture: a name or an arch file [found from the tensors]")
+      ->type_name("NAME");
   add_number(command, "--classes", o->classes, 1, 1 << 20, "Classes the file must have [as many as it has]");
-  command.add_option("--source", o->source, "Where the weights come from, which decides epsilon and padding: tf, timm, torchvision, lukemelas")->type_name("S");
+  command
+      .add_option("--source", o->source,
+                  "Where the weights come from, which decides epsilon and padding: tf, timm, torchvision, lukemelas")
+      ->type_name("S");
   command.add_option("--padding", o->padding, "Padding dialect: same or symmetric [the source's]");
   command.add_option("--bn-epsilon", o->bn_epsilon, "Batch-norm epsilon [the source's]")->type_name("E");
   command.add_option("-o,--out", o->out, "The model file to write")->type_name("OUT.safetensors")->required();
@@ -54,11 +58,12 @@ Body declare_import(CLI::App& command, const Globals& globals) {
                   {"path", o->out}});
       return 0;
     }
-    std::string text = fmt::format("{}: {} with {}'s names, {} tensors, {} parameters\n", o->file, imported.model.arch.name, report.source,
-                                   report.tensors, grouped(report.params));
+    std::string text = fmt::format("{}: {} with {}'s names, {} tensors, {} parameters\n", o->file,
+                                   imported.model.arch.name, report.source, report.tensors, grouped(report.params));
     text += fmt::format("batch-norm epsilon {}, padding {}, {} classes\n", imported.model.arch.bn_epsilon,
                         arch::name(imported.model.arch.padding), imported.model.arch.classes);
-    if (!report.unused.empty()) text += fmt::format("not used: {} tensors ({}, ...)\n", report.unused.size(), in_quotes(report.unused.front()));
+    if (!report.unused.empty())
+      text += fmt::format("not used: {} tensors ({}, ...)\n", report.unused.size(), in_quotes(report.unused.front()));
     print(text + fmt::format("written to {}; try: effnet predict {} PICTURE\n", o->out, o->out));
     return 0;
   };

@@ -55,13 +55,22 @@ Json layers_json(const graph::Graph& graph) {
 }
 
 std::string layers_table(const graph::Graph& graph) {
-  report::Table table({{"layer", report::Align::left}, {"op", report::Align::left}, {"k"}, {"s"}, {"groups"}, {"in"}, {"out"}, {"parameters"}, {"MACs"}});
+  report::Table table({{"layer", report::Align::left},
+                       {"op", report::Align::left},
+                       {"k"},
+                       {"s"},
+                       {"groups"},
+                       {"in"},
+                       {"out"},
+                       {"parameters"},
+                       {"MACs"}});
   const auto shape = [](const Chw& s) { return fmt::format("{}x{}x{}", s.c, s.h, s.w); };
   for (const graph::Node& node : graph.nodes) {
     const graph::NodeCosts costs = graph::costs(graph, node);
     const Window window = window_of(node);
     table.row({node.name, std::string(graph::op_name(node.op)), or_blank(window.kernel), or_blank(window.stride),
-               or_blank(window.groups), shape(input_of(graph, node)), shape(node.out), grouped(costs.params), grouped(costs.macs)});
+               or_blank(window.groups), shape(input_of(graph, node)), shape(node.out), grouped(costs.params),
+               grouped(costs.macs)});
   }
   return table.text();
 }
@@ -107,7 +116,9 @@ Body declare_inspect(CLI::App& command, const Globals& globals) {
     }
     std::string text = fmt::format("{} at {} px, {} classes\n\n", model.arch.name, to_string(size), graph.classes());
     report::Table counts({{"", report::Align::left}, {"count"}, {"", report::Align::left}});
-    const auto count = [&](const char* what, std::int64_t value, std::string note) { counts.row({what, grouped(value), std::move(note)}); };
+    const auto count = [&](const char* what, std::int64_t value, std::string note) {
+      counts.row({what, grouped(value), std::move(note)});
+    };
     count("parameters", costs.params, abbreviated(static_cast<double>(costs.params)));
     count("  without the classifier", costs.params_without_classifier, "");
     count("batch-norm statistics", costs.statistics, "");

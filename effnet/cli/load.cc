@@ -75,7 +75,8 @@ fs::path home_folder() {
   if (const char* home = environment("EFFNET_HOME")) return home;
   if (const char* cache = environment("XDG_CACHE_HOME")) return fs::path(cache) / "effnet";
   if (const char* user = environment("HOME")) return fs::path(user) / ".cache" / "effnet";
-  throw environment_error("no place for pulled models (got neither EFFNET_HOME nor XDG_CACHE_HOME nor HOME, expected one of them)");
+  throw environment_error(
+      "no place for pulled models (got neither EFFNET_HOME nor XDG_CACHE_HOME nor HOME, expected one of them)");
 }
 
 fs::path pulled_path(const std::string& name) { return home_folder() / "models" / (name + ".safetensors"); }
@@ -87,7 +88,8 @@ int thread_count(const Globals& globals) {
     int count = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), count);
     if (code != std::errc{} || end != text.data() + text.size() || count < 1 || count > 1024) {
-      throw usage_error("EFFNET_THREADS: wrong value (got {}, expected a whole number from 1 to 1024)", in_quotes(text));
+      throw usage_error("EFFNET_THREADS: wrong value (got {}, expected a whole number from 1 to 1024)",
+                        in_quotes(text));
     }
     return count;
   }

@@ -22,7 +22,7 @@ struct Described {
 Described describe(const std::string& model);
 
 struct LoadOptions {
-  bool random = false;        // random weights even where pulled ones exist
+  bool random = false;  // random weights even where pulled ones exist
   std::uint64_t seed = 0;
   void declare(CLI::App& command);
 };

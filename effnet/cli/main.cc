@@ -1,7 +1,6 @@
 // The `effnet` binary: parses the command line, runs one sub-command, turns errors into exit codes.
-#include <cstdio>
+#include <algorithm>
 #include <new>
-#include <optional>
 
 #include "effnet/base/cpu.h"
 #include "effnet/base/interrupt.h"
@@ -13,30 +12,33 @@
 namespace effnet::cli {
 namespace {
 
-// A command that is not there is answered before the parser runs: it would only say "not expected".
-void check_command_name(int argc, char** argv) {
+// The words that are no options: a command, its first argument, ...
+std::vector<std::string> plain_words(int argc, char** argv) {
+  std::vector<std::string> words;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
-    if (word == "--threads") {
-      ++i;
-      continue;
-    }
-    if (word.starts_with("-")) continue;
-    std::vector<std::string> names;
-    for (const Command& command : commands()) names.emplace_back(command.name);
-    for (const std::string& name : names) {
-      if (name == word) return;
-    }
-    for (const std::string_view planned : planned_commands()) {
-      if (planned == word) {
-        throw environment_error("{} is not built yet (got effnet {}, expected one of {})", word, kVersion, one_of(names))
-            .with_hint("this version describes, scales, converts and classifies; see README.md for what comes next");
-      }
-    }
-    const auto near = nearest(word, names);
-    const Error error = usage_error("unknown command (got {}, expected {})", in_quotes(word), one_of(names));
-    throw near ? error.with_hint("did you mean effnet " + *near + "?") : error.with_hint("effnet --help lists the commands");
+    if (word == "--threads") ++i;
+    if (!word.starts_with("-")) words.emplace_back(word);
   }
+  return words;
+}
+
+// A command that is not there is answered before the parser runs: it would only say "not expected".
+void check_command_name(const std::vector<std::string>& words) {
+  if (words.empty()) return;
+  std::vector<std::string> names;
+  for (const Command& command : commands()) names.emplace_back(command.name);
+  for (const std::string_view planned : planned_commands()) {
+    if (planned == words[0] || (words.size() > 1 && planned == words[0] + " " + words[1])) {
+      throw environment_error("effnet {} is not built yet (got version {}, expected one of {})", planned, kVersion,
+                              one_of(names))
+          .with_hint("this version describes, scales, converts and classifies; README.md says what is missing");
+    }
+  }
+  if (std::find(names.begin(), names.end(), words[0]) != names.end()) return;
+  const auto near = nearest(words[0], names);
+  throw usage_error("unknown command (got {}, expected {})", in_quotes(words[0]), one_of(names))
+      .with_hint(near ? "did you mean effnet " + *near + "?" : "effnet --help lists the commands");
 }
 
 // CLI11's messages name the option but not always what was expected; the command's help does.
@@ -54,7 +56,8 @@ int run(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   app.add_flag("--json", globals.json, "Print the result as one JSON document");
   app.add_flag("--quiet", globals.quiet, "No warnings and no progress");
-  add_number(app, "--threads", globals.threads, 1, 1024, "Threads to use [the cores this process may use; EFFNET_THREADS]");
+  add_number(app, "--threads", globals.threads, 1, 1024,
+             "Threads to use [the cores this process may use; EFFNET_THREADS]");
   app.footer("Exit codes: 0 done, 1 fault of effnet, 2 wrong usage, 3 bad input, 4 environment, 130 interrupted.");
   app.fallthrough();
 
@@ -67,7 +70,7 @@ int run(int argc, char** argv) {
   }
 
   try {
-    check_command_name(argc, argv);
+    check_command_name(plain_words(argc, argv));
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -48,7 +48,8 @@ void warn(std::string_view message) {
 }
 
 void note(std::string_view message) {
-  if (!warnings_off && ::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "%.*s\n", static_cast<int>(message.size()), message.data());
+  if (!warnings_off && ::isatty(STDERR_FILENO) != 0)
+    std::fprintf(stderr, "%.*s\n", static_cast<int>(message.size()), message.data());
 }
 
 Progress::Progress(std::string_view what, std::int64_t total, const Globals& globals)
@@ -73,7 +74,8 @@ void add_number(CLI::App& app, const std::string& name, int& value, int low, int
          [&value, name, low, high](const std::string& text) {
            const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
            if (code != std::errc{} || end != text.data() + text.size() || value < low || value > high) {
-             throw usage_error("{}: wrong value (got {}, expected a whole number from {} to {})", name, in_quotes(text), low, high);
+             throw usage_error("{}: wrong value (got {}, expected a whole number from {} to {})", name, in_quotes(text),
+                               low, high);
            }
          },
          help)

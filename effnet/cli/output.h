@@ -15,11 +15,12 @@ void print_json(const Json& document);
 void print_json_line(const Json& element);
 
 void print_error(const Error& error);
-void set_quiet(bool quiet);          // no warnings
+void set_quiet(bool quiet);  // no warnings
 void warn(std::string_view message);
-void note(std::string_view message); // what goes on, for a person who waits; only if stderr is a terminal
+void note(std::string_view message);  // what goes on, for a person who waits; only if stderr is a terminal
 
-// One line on stderr that is rewritten as work goes on: done, total, rate, time left. Silent unless stderr is a terminal.
+// One line on stderr that is rewritten as work goes on: done, total, rate, time left. Silent unless stderr is a
+// terminal.
 class Progress {
  public:
   Progress(std::string_view what, std::int64_t total, const Globals& globals);

@@ -44,7 +44,8 @@ std::array<double, 3> parse_triple(const std::string& text, const char* flag, do
     values[count++] = value;
   }
   if (count != 3) {
-    throw usage_error("{}: wrong value (got {}, expected three numbers such as 0.485,0.456,0.406)", flag, in_quotes(text));
+    throw usage_error("{}: wrong value (got {}, expected three numbers such as 0.485,0.456,0.406)", flag,
+                      in_quotes(text));
   }
   return values;
 }
@@ -60,7 +61,8 @@ vision::Prepared raw_input(vision::Image image, const Preprocessing& preprocessi
 
 class Predictor {
  public:
-  Predictor(const Options& options, Runner& runner) : options_(options), runner_(runner), preprocessing_(runner.model().preprocessing) {
+  Predictor(const Options& options, Runner& runner)
+      : options_(options), runner_(runner), preprocessing_(runner.model().preprocessing) {
     if (!options.resolution.empty()) preprocessing_ = preprocessing_.at(parse_resolution(options.resolution));
     if (!options.mean.empty()) preprocessing_.mean = parse_triple(options.mean, "--mean", -1e6);
     if (!options.std.empty()) preprocessing_.std = parse_triple(options.std, "--std", 0);
@@ -82,7 +84,8 @@ class Predictor {
  private:
   Json predict(const std::string& path) {
     const vision::Image photo = vision::read_image(path, {.exif_turn = !options_.raw});
-    const vision::Prepared prepared = options_.raw ? raw_input(photo, preprocessing_) : vision::prepare(photo, preprocessing_);
+    const vision::Prepared prepared =
+        options_.raw ? raw_input(photo, preprocessing_) : vision::prepare(photo, preprocessing_);
     const Size size{prepared.pixels.h, prepared.pixels.w};
     if (!options_.dump_pixels.empty()) write_bytes(options_.dump_pixels, vision::encode_png(prepared.pixels));
     if (!options_.dump_input.empty()) formats::write_npy(options_.dump_input, prepared.input, {1, 3, size.h, size.w});
@@ -130,7 +133,8 @@ class Predictor {
 std::string text_of(const Json& element) {
   std::string text = element["path"].get<std::string>() + "\n";
   for (const Json& one : element["top"]) {
-    text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one["score"].get<double>(), one["label"].get<std::string>(), one["index"].get<std::int64_t>());
+    text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one["score"].get<double>(), one["label"].get<std::string>(),
+                        one["index"].get<std::int64_t>());
   }
   if (element.contains("cam")) text += fmt::format("  map: {}\n", element["cam"].get<std::string>());
   return text;
@@ -142,13 +146,16 @@ void check(const Options& o) {
     if (planned) throw environment_error("--precision {} is not built yet (expected fp32)", o.precision);
     throw usage_error("--precision: unknown precision (got {}, expected fp32, bf16 or int8)", in_quotes(o.precision));
   }
-  if (o.backend == "engine") throw environment_error("--backend engine is not built yet (got engine, expected reference)");
-  if (o.backend != "reference") throw usage_error("--backend: unknown backend (got {}, expected engine or reference)", in_quotes(o.backend));
+  if (o.backend == "engine")
+    throw environment_error("--backend engine is not built yet (got engine, expected reference)");
+  if (o.backend != "reference")
+    throw usage_error("--backend: unknown backend (got {}, expected engine or reference)", in_quotes(o.backend));
   const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
   if (dumps && (o.images.size() != 1 || o.images[0] == "-")) {
     throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
   }
-  if (o.raw && !o.resolution.empty()) throw usage_error("--raw takes the picture's own size (got --resolution too, expected one of them)");
+  if (o.raw && !o.resolution.empty())
+    throw usage_error("--raw takes the picture's own size (got --resolution too, expected one of them)");
 }
 
 }  // namespace
@@ -156,18 +163,24 @@ void check(const Options& o) {
 Body declare_predict(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
   command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
-  command.add_option("IMAGE", o->images, "JPEG, PNG or WebP files; - reads paths from stdin, one a line, and answers line by line")->required();
+  command
+      .add_option("IMAGE", o->images,
+                  "JPEG, PNG or WebP files; - reads paths from stdin, one a line, and answers line by line")
+      ->required();
   add_number(command, "--top", o->top, 1, 1 << 20, "How many classes to show [5]");
-  command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")->type_name("R");
+  command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
+      ->type_name("R");
   command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
   command.add_option("--backend", o->backend, "reference (engine is not built yet)");
   command.add_flag("--logits", o->logits, "All logits too");
-  command.add_option("--cam", o->cam, "Write each picture with its class activation map into this folder")->type_name("DIR");
+  command.add_option("--cam", o->cam, "Write each picture with its class activation map into this folder")
+      ->type_name("DIR");
   command.add_flag("--raw", o->raw, "The picture goes in as it is: no resize, crop or EXIF turn");
   command.add_option("--mean", o->mean, "Channel means of RGB in 0..1 instead of the model's")->type_name("A,B,C");
   command.add_option("--std", o->std, "Channel deviations instead of the model's")->type_name("A,B,C");
   command.add_option("--dump-pixels", o->dump_pixels, "Write the resized and cropped pixels")->type_name("FILE.png");
-  command.add_option("--dump-input", o->dump_input, "Write the network's input, 1x3xHxW float32")->type_name("FILE.npy");
+  command.add_option("--dump-input", o->dump_input, "Write the network's input, 1x3xHxW float32")
+      ->type_name("FILE.npy");
   o->load.declare(command);
   return [o, &globals] {
     check(*o);

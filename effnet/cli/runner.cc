@@ -8,7 +8,8 @@
 
 namespace effnet::cli {
 
-Runner::Runner(const formats::Model& model, ThreadPool& pool) : model_(model), pool_(pool), parameters_(model.weights) {}
+Runner::Runner(const formats::Model& model, ThreadPool& pool)
+    : model_(model), pool_(pool), parameters_(model.weights) {}
 
 void Runner::prepare(Size size) {
   if (network_ && size == size_) return;
@@ -47,10 +48,11 @@ std::vector<float> seeded_input(Size size, std::uint64_t seed) {
   return input;
 }
 
-vision::Image draw_cam(Runner& runner, const vision::Image& photo, const vision::Prepared& prepared, const Runner::Answer& answer,
-                       std::size_t class_index) {
+vision::Image draw_cam(Runner& runner, const vision::Image& photo, const vision::Prepared& prepared,
+                       const Runner::Answer& answer, std::size_t class_index) {
   const Chw shape = answer.features_shape;
-  const std::vector<float> map = engine::class_activation_map(answer.features, shape, runner.classifier_row(class_index));
+  const std::vector<float> map =
+      engine::class_activation_map(answer.features, shape, runner.classifier_row(class_index));
   return vision::overlay_heat(photo, prepared.crop, map, {shape.h, shape.w}, {});
 }
 

@@ -52,7 +52,7 @@ class Runner {
 std::vector<float> seeded_input(Size size, std::uint64_t seed);
 
 // The photograph with the class's activation map over it.
-vision::Image draw_cam(Runner& runner, const vision::Image& photo, const vision::Prepared& prepared, const Runner::Answer& answer,
-                       std::size_t class_index);
+vision::Image draw_cam(Runner& runner, const vision::Image& photo, const vision::Prepared& prepared,
+                       const Runner::Answer& answer, std::size_t class_index);
 
 }  // namespace effnet::cli

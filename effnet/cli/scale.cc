@@ -46,7 +46,8 @@ arch::Dimensions parse_dims(const std::string& text) {
 void check_coefficients(const arch::Coefficients& c) {
   const std::pair<const char*, double> rows[] = {{"--alpha", c.alpha}, {"--beta", c.beta}, {"--gamma", c.gamma}};
   for (const auto& [name, value] : rows) {
-    if (!(value >= 1 && value <= 10)) throw usage_error("{}: out of range (got {}, expected 1 to 10: the paper's constraint)", name, value);
+    if (!(value >= 1 && value <= 10))
+      throw usage_error("{}: out of range (got {}, expected 1 to 10: the paper's constraint)", name, value);
   }
 }
 
@@ -63,8 +64,9 @@ arch::Scaling scale(const Options& options, const arch::ArchSpec& base) {
        [](const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).macs); }},
       {"--target-params", options.target_params,
        [](const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).params); }},
-      {"--target-memory", options.target_memory,
-       [](const arch::ArchSpec& spec) { return static_cast<double>(graph::activation_memory(graph::lower(spec)).peak_bytes); }}};
+      {"--target-memory", options.target_memory, [](const arch::ArchSpec& spec) {
+         return static_cast<double>(graph::activation_memory(graph::lower(spec)).peak_bytes);
+       }}};
 
   std::vector<std::string_view> ways;
   if (options.phi) ways.push_back("--phi");
@@ -73,15 +75,18 @@ arch::Scaling scale(const Options& options, const arch::ArchSpec& base) {
     if (!target.text.empty()) ways.push_back(target.flag);
   }
   if (ways.size() != 1) {
-    throw usage_error("say how to scale in one way (got {}, expected --phi, or --depth/--width/--resolution, or one --target)",
-                      ways.empty() ? "none" : fmt::format("{}", fmt::join(ways, " and ")));
+    throw usage_error(
+        "say how to scale in one way (got {}, expected --phi, or --depth/--width/--resolution, or one --target)",
+        ways.empty() ? "none" : fmt::format("{}", fmt::join(ways, " and ")));
   }
   if (options.phi) {
-    if (!(std::abs(*options.phi) <= 60)) throw usage_error("--phi: out of range (got {}, expected -60 to 60)", *options.phi);
+    if (!(std::abs(*options.phi) <= 60))
+      throw usage_error("--phi: out of range (got {}, expected -60 to 60)", *options.phi);
     return arch::compound(base, *options.phi, options.coefficients, dims);
   }
   for (const Target& target : targets) {
-    if (!target.text.empty()) return arch::solve(base, parse_amount(target.text, target.flag), options.coefficients, dims, target.cost);
+    if (!target.text.empty())
+      return arch::solve(base, parse_amount(target.text, target.flag), options.coefficients, dims, target.cost);
   }
   arch::Scaling by_hand;
   by_hand.depth = options.depth.value_or(1);
@@ -89,7 +94,8 @@ arch::Scaling scale(const Options& options, const arch::ArchSpec& base) {
   by_hand.resolution = base.resolution;
   if (!options.resolution.empty()) {
     const Size size = parse_resolution(options.resolution);
-    if (size.h != size.w) throw usage_error("--resolution: a scaled network is square (got {}, expected one number)", to_string(size));
+    if (size.h != size.w)
+      throw usage_error("--resolution: a scaled network is square (got {}, expected one number)", to_string(size));
     by_hand.resolution = size.h;
   }
   by_hand.spec = arch::scaled(base, by_hand.depth, by_hand.width, by_hand.resolution);
@@ -98,7 +104,8 @@ arch::Scaling scale(const Options& options, const arch::ArchSpec& base) {
 
 std::string channels_text(const graph::Graph& graph) {
   std::string text;
-  for (const graph::Stage& stage : graph.stages) text += fmt::format("{}{}x{}", text.empty() ? "" : " ", stage.channels, stage.repeats);
+  for (const graph::Stage& stage : graph.stages)
+    text += fmt::format("{}{}x{}", text.empty() ? "" : " ", stage.channels, stage.repeats);
   return text;
 }
 
@@ -117,8 +124,19 @@ Formula formula_for(const arch::Variant& variant, double base_resolution, const 
 int print_family(const Options& options, const Globals& globals) {
   const arch::Variant& base = arch::variant(options.base);
   Json rows = Json::array();
-  report::Table table({{"name", report::Align::left}, {"d"}, {"w"}, {"px"}, {"phi"}, {"d=a^phi"}, {"w=b^phi"}, {"px=g^phi"},
-                       {"parameters"}, {"paper"}, {"MACs"}, {"paper"}, {"channels x repeats", report::Align::left}});
+  report::Table table({{"name", report::Align::left},
+                       {"d"},
+                       {"w"},
+                       {"px"},
+                       {"phi"},
+                       {"d=a^phi"},
+                       {"w=b^phi"},
+                       {"px=g^phi"},
+                       {"parameters"},
+                       {"paper"},
+                       {"MACs"},
+                       {"paper"},
+                       {"channels x repeats", report::Align::left}});
   for (const arch::Variant& variant : arch::family()) {
     if (variant.base != base.base) continue;
     const Formula formula = formula_for(variant, static_cast<double>(base.resolution), options.coefficients);
@@ -128,15 +146,20 @@ int print_family(const Options& options, const Globals& globals) {
                     {"depth", variant.depth},
                     {"width", variant.width},
                     {"resolution", variant.resolution},
-                    {"formula", {{"phi", formula.phi}, {"depth", formula.depth}, {"width", formula.width}, {"resolution", formula.resolution}}},
+                    {"formula",
+                     {{"phi", formula.phi},
+                      {"depth", formula.depth},
+                      {"width", formula.width},
+                      {"resolution", formula.resolution}}},
                     {"params", costs.params},
                     {"macs", costs.macs},
                     {"paper", {{"params", variant.published.params}, {"macs", variant.published.macs}}},
                     {"stages", stages_json(graph)}});
-    table.row({variant.name, fmt::format("{:.1f}", variant.depth), fmt::format("{:.1f}", variant.width), std::to_string(variant.resolution),
-               fmt::format("{:.2f}", formula.phi), fmt::format("{:.2f}", formula.depth), fmt::format("{:.2f}", formula.width),
-               fmt::format("{:.0f}", formula.resolution), grouped(costs.params), variant.published.params, grouped(costs.macs),
-               variant.published.macs, channels_text(graph)});
+    table.row({variant.name, fmt::format("{:.1f}", variant.depth), fmt::format("{:.1f}", variant.width),
+               std::to_string(variant.resolution), fmt::format("{:.2f}", formula.phi),
+               fmt::format("{:.2f}", formula.depth), fmt::format("{:.2f}", formula.width),
+               fmt::format("{:.0f}", formula.resolution), grouped(costs.params), variant.published.params,
+               grouped(costs.macs), variant.published.macs, channels_text(graph)});
   }
   if (globals.json) {
     print_json(rows);
@@ -144,7 +167,8 @@ int print_family(const Options& options, const Globals& globals) {
   }
   print(fmt::format("Published coefficients (d, w, px), and the formula at the phi that spends the same budget\n"
                     "(alpha {}, beta {}, gamma {}: alpha*beta^2*gamma^2 = {:.4f})\n\n",
-                    options.coefficients.alpha, options.coefficients.beta, options.coefficients.gamma, options.coefficients.constraint()) +
+                    options.coefficients.alpha, options.coefficients.beta, options.coefficients.gamma,
+                    options.coefficients.constraint()) +
         table.text());
   return 0;
 }
@@ -154,14 +178,18 @@ int print_family(const Options& options, const Globals& globals) {
 Body declare_scale(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
   command.add_option("BASE", o->base, "A name, a model file or an arch file")->required();
-  command.add_option("--phi", o->phi, "Compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi")->type_name("F");
+  command.add_option("--phi", o->phi, "Compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi")
+      ->type_name("F");
   command.add_option("--depth", o->depth, "Depth multiplier")->type_name("D");
   command.add_option("--width", o->width, "Width multiplier")->type_name("W");
   command.add_option("--resolution", o->resolution, "Input side in pixels")->type_name("R");
-  command.add_option("--target-macs", o->target_macs, "The largest compound scaling within these MACs: 390M, 1.8G")->type_name("X");
+  command.add_option("--target-macs", o->target_macs, "The largest compound scaling within these MACs: 390M, 1.8G")
+      ->type_name("X");
   command.add_option("--target-params", o->target_params, "... within these parameters")->type_name("X");
-  command.add_option("--target-memory", o->target_memory, "... within these bytes of live activations: 20MB, 64MiB")->type_name("X");
-  command.add_option("--target-latency-ms", o->target_latency, "... within this latency (comes with the engine)")->type_name("X");
+  command.add_option("--target-memory", o->target_memory, "... within these bytes of live activations: 20MB, 64MiB")
+      ->type_name("X");
+  command.add_option("--target-latency-ms", o->target_latency, "... within this latency (comes with the engine)")
+      ->type_name("X");
   command.add_option("--alpha", o->coefficients.alpha, "Depth base");
   command.add_option("--beta", o->coefficients.beta, "Width base");
   command.add_option("--gamma", o->coefficients.gamma, "Resolution base");
@@ -170,7 +198,8 @@ Body declare_scale(CLI::App& command, const Globals& globals) {
   command.add_flag("--family", o->family, "The published scalings of BASE beside the formula's");
   return [o, &globals] {
     check_coefficients(o->coefficients);
-    if (!o->target_latency.empty()) throw environment_error("--target-latency-ms is not built yet (it needs the engine's timing)");
+    if (!o->target_latency.empty())
+      throw environment_error("--target-latency-ms is not built yet (it needs the engine's timing)");
     if (o->family) return print_family(*o, globals);
     const arch::ArchSpec base = describe(o->base).arch;
     const arch::Scaling scaling = scale(*o, base);
@@ -197,11 +226,15 @@ Body declare_scale(CLI::App& command, const Globals& globals) {
                   {"arch", text}});
       return 0;
     }
-    std::string out = fmt::format("{} scaled by depth {:.4g}, width {:.4g} to {} px{}\n", base.name, scaling.depth, scaling.width,
-                                  scaling.resolution, scaling.phi ? fmt::format("  (phi = {:.4g})", *scaling.phi) : "");
-    out += fmt::format("alpha {} beta {} gamma {}: alpha*beta^2*gamma^2 = {:.4f}, so cost grows by {:.4f} a step of phi\n\n",
-                       o->coefficients.alpha, o->coefficients.beta, o->coefficients.gamma, o->coefficients.constraint(), o->coefficients.constraint());
-    out += fmt::format("parameters {}  ({:.2f}x)\nMACs       {}  ({:.2f}x)\n\n", grouped(costs.params), params_ratio, grouped(costs.macs), macs_ratio);
+    std::string out =
+        fmt::format("{} scaled by depth {:.4g}, width {:.4g} to {} px{}\n", base.name, scaling.depth, scaling.width,
+                    scaling.resolution, scaling.phi ? fmt::format("  (phi = {:.4g})", *scaling.phi) : "");
+    out += fmt::format(
+        "alpha {} beta {} gamma {}: alpha*beta^2*gamma^2 = {:.4f}, so cost grows by {:.4f} a step of phi\n\n",
+        o->coefficients.alpha, o->coefficients.beta, o->coefficients.gamma, o->coefficients.constraint(),
+        o->coefficients.constraint());
+    out += fmt::format("parameters {}  ({:.2f}x)\nMACs       {}  ({:.2f}x)\n\n", grouped(costs.params), params_ratio,
+                       grouped(costs.macs), macs_ratio);
     out += stages_table(graph);
     if (!o->out.empty()) out += fmt::format("\nwritten to {}; try: effnet inspect {}\n", o->out, o->out);
     print(out);

@@ -15,7 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -117,17 +118,20 @@ std::map<std::string, std::int64_t> read_class_file(const fs::path& file, std::i
     while (std::getline(fields, field, '\t')) {
       if (first && tabbed) {
         const auto parsed = whole_number(field);
-        if (!parsed) throw input_error("{}:{}: not a class index (got {}, expected a whole number)", file.string(), line_number, in_quotes(field));
+        if (!parsed)
+          throw input_error("{}:{}: not a class index (got {}, expected a whole number)", file.string(), line_number,
+                            in_quotes(field));
         index = *parsed;
       }
       if (index < 0 || index >= classes) {
-        throw input_error("{}:{}: class out of range (got {}, expected 0 to {})", file.string(), line_number, index, classes - 1);
+        throw input_error("{}:{}: class out of range (got {}, expected 0 to {})", file.string(), line_number, index,
+                          classes - 1);
       }
       if ((!first || !tabbed) && !field.empty()) {
         const auto [where, added] = names.emplace(field, index);
         if (!added && where->second != index) {
-          throw input_error("{}:{}: {} names two classes (got {} and {}, expected one)", file.string(), line_number, in_quotes(field),
-                            where->second, index);
+          throw input_error("{}:{}: {} names two classes (got {} and {}, expected one)", file.string(), line_number,
+                            in_quotes(field), where->second, index);
         }
       }
       first = false;
@@ -136,7 +140,8 @@ std::map<std::string, std::int64_t> read_class_file(const fs::path& file, std::i
   return names;
 }
 
-ImageSet read_class_folders(const fs::path& folder, const ClassNames& names, const std::map<std::string, std::int64_t>& extra) {
+ImageSet read_class_folders(const fs::path& folder, const ClassNames& names,
+                            const std::map<std::string, std::int64_t>& extra) {
   const std::vector<fs::path> folders = class_folders(folder);
   if (folders.empty()) {
     throw input_error("{}: no class folders (got none, expected one folder a class)", folder.string())
@@ -153,7 +158,9 @@ ImageSet read_class_folders(const fs::path& folder, const ClassNames& names, con
     if (!found[i]) {
       throw input_error("{}: this folder's name is no class of the model (got {}, expected a class id or label)",
                         folders[i].string(), in_quotes(folders[i].filename().string()))
-          .with_hint(fmt::format("give --classes FILE with lines 'index<TAB>folder name'; sorted order counts only if there are {} folders", names.classes));
+          .with_hint(fmt::format("give --classes FILE with lines 'index<TAB>folder name'; sorted order counts only if "
+                                 "there are {} folders",
+                                 names.classes));
     }
     add_pictures(folders[i], *found[i], set);
   }
@@ -173,7 +180,8 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
     if (line.empty()) continue;
     const std::size_t comma = line.rfind(',');
     if (comma == std::string::npos) {
-      throw input_error("{}:{}: not a label (got {}, expected 'file,class index or id')", csv.string(), number, in_quotes(line));
+      throw input_error("{}:{}: not a label (got {}, expected 'file,class index or id')", csv.string(), number,
+                        in_quotes(line));
     }
     const fs::path path = folder / line.substr(0, comma);
     const std::string name = line.substr(comma + 1);

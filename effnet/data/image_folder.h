@@ -21,14 +21,14 @@ struct SkippedFile {
 };
 
 struct ImageSet {
-  std::vector<LabelledImage> images;   // sorted by path
-  std::vector<SkippedFile> skipped;    // files that are not pictures by their name
+  std::vector<LabelledImage> images;  // sorted by path
+  std::vector<SkippedFile> skipped;   // files that are not pictures by their name
 };
 
 // What a model knows of its classes: entry i of both (either may be empty) names class i.
 struct ClassNames {
   std::int64_t classes = 0;
-  std::vector<std::string> ids;     // WordNet ids for ImageNet
+  std::vector<std::string> ids;  // WordNet ids for ImageNet
   std::vector<std::string> labels;
 };
 
@@ -36,16 +36,16 @@ struct ClassNames {
 // Throws Error(input) for an index out of range or a name of two classes.
 std::map<std::string, std::int64_t> read_class_file(const std::filesystem::path& file, std::int64_t classes);
 
-// Class folders. A folder's name is looked up among the ids, then the labels (case and _ or - for a space don't matter),
-// then `extra`; if none of them knows any folder and there are as many folders as classes, sorted order decides. Throws
-// Error(input) if there is no class folder, or a folder's class stays unknown.
+// Class folders. A folder's name is looked up among the ids, then the labels (case and _ or - for a space don't
+// matter), then `extra`; if none of them knows any folder and there are as many folders as classes, sorted order
+// decides. Throws Error(input) if there is no class folder, or a folder's class stays unknown.
 ImageSet read_class_folders(const std::filesystem::path& folder, const ClassNames& names,
                             const std::map<std::string, std::int64_t>& extra);
 
 // Pictures in one folder, labelled by a CSV `file,class` with a class index or id (a first line that is neither is a
 // header). Throws Error(input) with the line for an unknown class or a file that is not there.
-ImageSet read_labelled_folder(const std::filesystem::path& folder, const std::filesystem::path& csv, const ClassNames& names,
-                              const std::map<std::string, std::int64_t>& extra);
+ImageSet read_labelled_folder(const std::filesystem::path& folder, const std::filesystem::path& csv,
+                              const ClassNames& names, const std::map<std::string, std::int64_t>& extra);
 
 bool has_class_folders(const std::filesystem::path& folder);
 bool is_picture_name(const std::filesystem::path& path);  // by extension: .jpg .jpeg .png .webp, any case

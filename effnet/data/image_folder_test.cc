@@ -23,7 +23,8 @@ class ImageFolder : public testing::Test {
   }
   std::vector<std::pair<std::string, std::int64_t>> found(const ImageSet& set) {
     std::vector<std::pair<std::string, std::int64_t>> rows;
-    for (const LabelledImage& image : set.images) rows.emplace_back(fs::relative(image.path, root()).string(), image.class_index);
+    for (const LabelledImage& image : set.images)
+      rows.emplace_back(fs::relative(image.path, root()).string(), image.class_index);
     return rows;
   }
   using Rows = std::vector<std::pair<std::string, std::int64_t>>;
@@ -58,7 +59,8 @@ TEST_F(ImageFolder, SortedOrderOnlyIfThereAreAsManyFoldersAsClasses) {
   touch("dogs/a.jpg");
   EXPECT_THROW(read_class_folders(root(), kAnimals, {}), Error);
   touch("ants/a.jpg");
-  EXPECT_EQ(found(read_class_folders(root(), kAnimals, {})), (Rows{{"ants/a.jpg", 0}, {"cats/a.jpg", 1}, {"dogs/a.jpg", 2}}));
+  EXPECT_EQ(found(read_class_folders(root(), kAnimals, {})),
+            (Rows{{"ants/a.jpg", 0}, {"cats/a.jpg", 1}, {"dogs/a.jpg", 2}}));
   touch("n01/a.jpg");
   EXPECT_THROW(read_class_folders(root(), kAnimals, {}), Error) << "one known name: the rest must be known too";
 }

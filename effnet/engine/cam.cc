@@ -5,8 +5,8 @@
 namespace effnet::engine {
 
 CamHead cam_head(const graph::Graph& graph) {
-  const Error refused = usage_error("{} has no class activation map (got another head, expected global pool and classifier)",
-                                    graph.name);
+  const Error refused =
+      usage_error("{} has no class activation map (got another head, expected global pool and classifier)", graph.name);
   CamHead head;
   head.classifier = &graph.at(graph.logits);
   if (!std::holds_alternative<graph::Linear>(head.classifier->op)) throw refused;

@@ -1,5 +1,6 @@
-// Class activation maps (Zhou et al. 2016; Tan & Le 2019, Figure 7): M_c(y, x) = sum over k of W[c, k] * f_k(y, x), with f
-// what the global pool reads and W the classifier's weight. The mean of M_c plus the classifier's bias is logit c.
+// Class activation maps (Zhou et al. 2016; Tan & Le 2019, Figure 7): M_c(y, x) = sum over k of W[c, k] * f_k(y, x),
+// with f what the global pool reads and W the classifier's weight. The mean of M_c plus the classifier's bias is logit
+// c.
 #pragma once
 
 #include <span>
@@ -18,8 +19,8 @@ struct CamHead {
 // Points into `graph`. Throws Error(usage) if the head is of another form.
 CamHead cam_head(const graph::Graph& graph);
 
-// features: C x H x W of one image; class_weights: the classifier's row for the class, C values. Returns H x W, summed in
-// double. Throws Error(usage) if the sizes differ.
+// features: C x H x W of one image; class_weights: the classifier's row for the class, C values. Returns H x W, summed
+// in double. Throws Error(usage) if the sizes differ.
 std::vector<float> class_activation_map(std::span<const float> features, const Chw& shape,
                                         std::span<const float> class_weights);
 

@@ -58,12 +58,13 @@ TEST(Cam, MeanPlusBiasIsTheLogit) {
     for (const float value : map) mean += value / static_cast<double>(map.size());
     for (std::size_t k = 0; k < row.size(); ++k) {
       for (std::int64_t p = 0; p < shape.pixels(); ++p) {
-        size += std::abs(row[k]) * features[k * static_cast<std::size_t>(shape.pixels()) + static_cast<std::size_t>(p)] /
+        size += std::abs(row[k]) *
+                features[k * static_cast<std::size_t>(shape.pixels()) + static_cast<std::size_t>(p)] /
                 static_cast<double>(shape.pixels());
       }
     }
-    // The executor's roundings: at most 63/8 + 4 additions and a division in the pool, 37 products and sums and the bias
-    // in the classifier; the map's: one. Each is at most 2^-24 of `size`, the sum of absolute terms.
+    // The executor's roundings: at most 63/8 + 4 additions and a division in the pool, 37 products and sums and the
+    // bias in the classifier; the map's: one. Each is at most 2^-24 of `size`, the sum of absolute terms.
     EXPECT_NEAR(mean + bias, logits[static_cast<std::size_t>(c)], (13 + 37 + 2 + 1) * 0x1p-24 * size);
   }
 }

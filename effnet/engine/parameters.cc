@@ -11,7 +11,8 @@ namespace {
 constexpr int kNamedFaults = 3;
 
 bool readable_in_place(const formats::Tensor& tensor) {
-  return tensor.dtype == formats::Dtype::f32 && reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) == 0;
+  return tensor.dtype == formats::Dtype::f32 &&
+         reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) == 0;
 }
 
 }  // namespace
@@ -50,7 +51,8 @@ std::string Parameters::fault(const graph::Parameter& parameter) const {
 }
 
 std::span<const float> Parameters::at(const graph::Parameter& parameter) const {
-  if (const std::string wrong = fault(parameter); !wrong.empty()) throw input_error("a tensor does not fit ({})", wrong);
+  if (const std::string wrong = fault(parameter); !wrong.empty())
+    throw input_error("a tensor does not fit ({})", wrong);
   return entries_.find(parameter.name)->second.values;
 }
 

@@ -100,9 +100,10 @@ TEST(Parameters, CheckNamesWhatDoesNotFit) {
 
   weights.tensors["a.conv.weight"] = formats::make_tensor({3, 2, 1, 1}, std::vector<float>(6));
   weights.tensors.erase("a.bn.running_var");
-  EXPECT_THAT(message_of(Parameters(weights), graph),
-              HasSubstr("2 of 8 tensors are missing or have another shape (a.conv.weight: got 3x2x1x1, expected 2x3x1x1; "
-                        "a.bn.running_var: got none, expected 2)"));
+  EXPECT_THAT(
+      message_of(Parameters(weights), graph),
+      HasSubstr("2 of 8 tensors are missing or have another shape (a.conv.weight: got 3x2x1x1, expected 2x3x1x1; "
+                "a.bn.running_var: got none, expected 2)"));
 
   const std::string none = message_of(Parameters(formats::Weights{}), graph);
   EXPECT_THAT(none, HasSubstr("8 of 8"));

@@ -21,7 +21,7 @@
 namespace effnet::engine {
 namespace {
 
-constexpr std::int64_t kBatch = 4;
+constexpr std::int64_t kBatch = 8;
 constexpr std::int64_t kMostMacs = 32'000'000'000;  // of the calibration pass: two seconds on two cores
 constexpr std::int64_t kGrid = 32;                  // sides are multiples of it: the stride of every named network
 constexpr std::int64_t kSmallest = 64;
@@ -72,9 +72,12 @@ void fill(const Rule& rule, const Philox& numbers, std::span<float> values, Thre
         const auto part = values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
         const auto first = static_cast<std::uint64_t>(begin);
         switch (rule.kind) {
-          case Rule::Kind::constant: return std::fill(part.begin(), part.end(), scale);
-          case Rule::Kind::normal: return numbers.fill_normal(part, first, scale);
-          case Rule::Kind::uniform: return numbers.fill_uniform(part, first, -scale, 2 * scale);
+          case Rule::Kind::constant:
+            return std::fill(part.begin(), part.end(), scale);
+          case Rule::Kind::normal:
+            return numbers.fill_normal(part, first, scale);
+          case Rule::Kind::uniform:
+            return numbers.fill_uniform(part, first, -scale, 2 * scale);
         }
       },
       kGrain);
@@ -97,7 +100,8 @@ std::pair<double, double> moments(std::span<const float> values, const Chw& shap
 
 }  // namespace
 
-formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed, ThreadPool& pool) {
+formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed,
+                                ThreadPool& pool) {
   const graph::Graph graph = lower_for_calibration(spec, classes);
   formats::Weights weights;
   std::map<std::string, Values, std::less<>> written;
@@ -117,8 +121,8 @@ formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes
     }
   }
 
-  // The executor reads these very values, so statistics written when a node's output is seen hold for the batch norm that
-  // reads it next.
+  // The executor reads these very values, so statistics written when a node's output is seen hold for the batch norm
+  // that reads it next.
   std::vector<std::vector<const graph::Node*>> norms(graph.nodes.size());  // by the node they read
   for (const graph::Node& node : graph.nodes) {
     if (!std::holds_alternative<graph::BatchNorm>(node.op)) continue;

@@ -106,8 +106,13 @@ class ReferenceRun {
 
   Buffer run(const graph::Node& node, const graph::Conv& op) {
     return convolve(node,
-                    {.batch = batch_, .in = graph_.in(node), .out = node.out, .kernel = op.kernel, .stride = op.stride,
-                     .groups = op.groups, .padding = graph::padding_of(graph_, node)},
+                    {.batch = batch_,
+                     .in = graph_.in(node),
+                     .out = node.out,
+                     .kernel = op.kernel,
+                     .stride = op.stride,
+                     .groups = op.groups,
+                     .padding = graph::padding_of(graph_, node)},
                     op.bias ? parameter(1) : std::span<const float>());
   }
   Buffer run(const graph::Node& node, const graph::Linear&) {
@@ -123,9 +128,8 @@ class ReferenceRun {
   }
   Buffer run(const graph::Node& node, const graph::Activate& op) {
     Buffer out = take(node);
-    parallel(batch_ * node.out.numel(), 1, kGrainValues, [&](std::int64_t begin, std::int64_t end) {
-      reference::activate(op.kind, out.writable(), begin, end);
-    });
+    parallel(batch_ * node.out.numel(), 1, kGrainValues,
+             [&](std::int64_t begin, std::int64_t end) { reference::activate(op.kind, out.writable(), begin, end); });
     return out;
   }
   Buffer run(const graph::Node& node, const graph::GlobalPool&) {
@@ -140,8 +144,12 @@ class ReferenceRun {
   Buffer run(const graph::Node& node, const graph::Pool& op) {
     EFFNET_CHECK(op.kind != graph::PoolKind::none);
     Buffer out = new_output(node);
-    const reference::PoolShape shape{.in = graph_.in(node), .out = node.out, .kernel = op.kernel, .stride = op.stride,
-                                     .padding = graph::padding_of(graph_, node), .count_padding = op.count_padding};
+    const reference::PoolShape shape{.in = graph_.in(node),
+                                     .out = node.out,
+                                     .kernel = op.kernel,
+                                     .stride = op.stride,
+                                     .padding = graph::padding_of(graph_, node),
+                                     .count_padding = op.count_padding};
     parallel(batch_ * node.out.c, node.out.pixels() * op.kernel * op.kernel, kGrainValues,
              [&](std::int64_t begin, std::int64_t end) {
                const auto average = double_sums() ? reference::average_pool<double> : reference::average_pool<float>;
@@ -152,9 +160,8 @@ class ReferenceRun {
   }
   Buffer run(const graph::Node& node, const graph::Add&) {
     Buffer out = take(node);
-    parallel(batch_ * node.out.numel(), 1, kGrainValues, [&](std::int64_t begin, std::int64_t end) {
-      reference::add(in(node, 1), out.writable(), begin, end);
-    });
+    parallel(batch_ * node.out.numel(), 1, kGrainValues,
+             [&](std::int64_t begin, std::int64_t end) { reference::add(in(node, 1), out.writable(), begin, end); });
     return out;
   }
   Buffer run(const graph::Node& node, const graph::Mul&) {
@@ -195,7 +202,8 @@ class ReferenceRun {
   std::size_t node_ = 0;         // the one that runs
 };
 
-Reference::Reference(const graph::Graph& graph, const Parameters& parameters, ThreadPool& pool, ReferenceOptions options)
+Reference::Reference(const graph::Graph& graph, const Parameters& parameters, ThreadPool& pool,
+                     ReferenceOptions options)
     : graph_(graph), pool_(pool), options_(options), bound_(graph.nodes.size()), last_use_(graph.nodes.size()) {
   parameters.check(graph);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {

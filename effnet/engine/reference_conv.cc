@@ -1,7 +1,7 @@
 // Convolution as a matrix product over tiles: the input values that 64 output pixels meet are laid out as columns, 64
-// weights deep, and 32 output channels are summed over them. In float a tile is 16 KB of columns and 8 KB of sums, so it
-// stays in L1; adding two channels x four weights at a time reads each column once per eight multiplications and fits
-// SSE2's 16 registers. The loops run over pixels and vectorise; the order of each sum does not change.
+// weights deep, and 32 output channels are summed over them. In float a tile is 16 KB of columns and 8 KB of sums, so
+// it stays in L1; adding two channels x four weights at a time reads each column once per eight multiplications and
+// fits SSE2's 16 registers. The loops run over pixels and vectorise; the order of each sum does not change.
 #include <algorithm>
 
 #include "effnet/engine/reference_ops.h"
@@ -66,8 +66,8 @@ void fill_column(const ConvShape& shape, const float* plane, std::int64_t ky, st
 
 // sums[r] += weights[r][d] * columns[d] for kRows channels and kTerms weights, in the order of d.
 template <int kRows, int kTerms, class Acc>
-void add_products(const float* weights, std::int64_t weight_stride, const Acc (*columns)[kPixels], Acc (*sums)[kPixels],
-                  std::int64_t pixels) {
+void add_products(const float* weights, std::int64_t weight_stride, const Acc (*__restrict columns)[kPixels],
+                  Acc (*__restrict sums)[kPixels], std::int64_t pixels) {
   Acc w[kRows][kTerms];
   for (int r = 0; r < kRows; ++r) {
     for (int d = 0; d < kTerms; ++d) w[r][d] = weights[r * weight_stride + d];
@@ -82,8 +82,8 @@ void add_products(const float* weights, std::int64_t weight_stride, const Acc (*
 }
 
 template <int kRows, class Acc>
-void add_rows(const float* weights, std::int64_t weight_stride, std::int64_t depth, std::int64_t row, std::int64_t lanes,
-              Tile<Acc>& tile) {
+void add_rows(const float* weights, std::int64_t weight_stride, std::int64_t depth, std::int64_t row,
+              std::int64_t lanes, Tile<Acc>& tile) {
   constexpr int kTerms = 4;
   std::int64_t d = 0;
   for (; d + kTerms <= depth; d += kTerms) {
@@ -98,8 +98,10 @@ void add_rows(const float* weights, std::int64_t weight_stride, std::int64_t dep
 struct Tiles {
   std::int64_t channels, depth, blocks, tiles;
   explicit Tiles(const ConvShape& s)
-      : channels(s.out.c / s.groups), depth(s.in.c / s.groups * s.kernel * s.kernel),
-        blocks(divide_up(channels, kChannels)), tiles(divide_up(s.out.pixels(), kPixels)) {}
+      : channels(s.out.c / s.groups),
+        depth(s.in.c / s.groups * s.kernel * s.kernel),
+        blocks(divide_up(channels, kChannels)),
+        tiles(divide_up(s.out.pixels(), kPixels)) {}
 };
 
 template <class Acc>
@@ -123,8 +125,8 @@ void dense_task(const ConvShape& shape, const float* in, const float* weight, co
     const std::int64_t depth = std::min(kDepth, tiles.depth - begin);
     for (std::int64_t d = 0; d < depth; ++d) {
       const std::int64_t tap = (begin + d) % window;
-      fill_column(shape, planes + (begin + d) / window * shape.in.pixels(), tap / shape.kernel, tap % shape.kernel, first,
-                  pixels, tile.columns[d]);
+      fill_column(shape, planes + (begin + d) / window * shape.in.pixels(), tap / shape.kernel, tap % shape.kernel,
+                  first, pixels, tile.columns[d]);
     }
     const float* const weights = weight + channel * tiles.depth + begin;
     std::int64_t r = 0;

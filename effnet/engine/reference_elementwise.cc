@@ -9,8 +9,8 @@
 namespace effnet::engine::reference {
 namespace {
 
-// e^x for |x| <= 700: 2^k * e^r with |r| <= ln(2)/2, Taylor to r^10: relative error 3e-13. Adding 1.5 * 2^52 rounds to the
-// nearest integer k and leaves it in the low bits.
+// e^x for |x| <= 700: 2^k * e^r with |r| <= ln(2)/2, Taylor to r^10: relative error 3e-13. Adding 1.5 * 2^52 rounds to
+// the nearest integer k and leaves it in the low bits.
 inline double exponential(double x) {
   constexpr double kRound = 0x1.8p52;
   const double rounded = x * std::numbers::log2e + kRound;

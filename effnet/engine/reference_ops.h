@@ -1,9 +1,9 @@
 // The reference executor's operations: plain C++ on NCHW float32, the slow twins of every kernel. They check nothing,
 // allocate nothing and do not throw; reference.cc has checked the graph and cuts the work for threads.
 //
-// Work is numbered in tasks that write different outputs; a function does tasks [begin, end). `Acc` is the type sums are
-// kept in: float (what fp32 kernels do) or double (what they should have given). Every sum runs in the order written
-// here, whatever the tasks and threads.
+// Work is numbered in tasks that write different outputs; a function does tasks [begin, end). `Acc` is the type sums
+// are kept in: float (what fp32 kernels do) or double (what they should have given). Every sum runs in the order
+// written here, whatever the tasks and threads.
 #pragma once
 
 #include <cstdint>
@@ -60,8 +60,8 @@ void batch_norm(const BatchNormParameters& parameters, std::int64_t pixels, std:
                 std::int64_t end) noexcept;
 void multiply_planes(std::int64_t pixels, std::span<const float> scales, std::span<float> values, std::int64_t begin,
                      std::int64_t end) noexcept;
-// Computed in double, rounded once. The exponential is written out (relative error below 1e-12): libm's last bits differ
-// between CPUs.
+// Computed in double, rounded once. The exponential is written out (relative error below 1e-12): libm's last bits
+// differ between CPUs.
 void activate(graph::Activation kind, std::span<float> values, std::int64_t begin, std::int64_t end) noexcept;
 void add(std::span<const float> other, std::span<float> values, std::int64_t begin, std::int64_t end) noexcept;
 

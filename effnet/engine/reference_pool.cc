@@ -56,8 +56,8 @@ void average_pool(const PoolShape& shape, std::span<const float> in, std::span<f
     for (std::int64_t y = window.top; y < window.bottom; ++y) {
       for (std::int64_t x = window.left; x < window.right; ++x) sum += plane[y * shape.in.w + x];
     }
-    const std::int64_t count = shape.count_padding ? shape.kernel * shape.kernel
-                                                   : (window.bottom - window.top) * (window.right - window.left);
+    const std::int64_t count =
+        shape.count_padding ? shape.kernel * shape.kernel : (window.bottom - window.top) * (window.right - window.left);
     return static_cast<float>(sum / static_cast<Acc>(count));
   });
 }

@@ -54,8 +54,8 @@ formats::Weights random_parameters(const Graph& graph) {
   return weights;
 }
 
-std::vector<float> run(const Graph& graph, const formats::Weights& weights, std::span<const float> input, std::int64_t batch,
-                       bool double_accumulation = false, int threads = 1) {
+std::vector<float> run(const Graph& graph, const formats::Weights& weights, std::span<const float> input,
+                       std::int64_t batch, bool double_accumulation = false, int threads = 1) {
   ThreadPool pool(threads);
   const Parameters parameters(weights);
   return Reference(graph, parameters, pool, {double_accumulation}).run(input, batch);
@@ -122,11 +122,16 @@ TEST_P(AgainstTorch, Agrees) {
 INSTANTIATE_TEST_SUITE_P(
     Golden, AgainstTorch,
     testing::Values(
-        GoldenOp{"conv_symmetric", Conv{.out_channels = 4, .kernel = 3, .stride = 2, .padding = Padding::symmetric, .bias = true}, 28},
-        GoldenOp{"conv_same", Conv{.out_channels = 4, .kernel = 3, .stride = 2, .padding = Padding::same, .bias = true}, 28},
-        GoldenOp{"conv_valid", Conv{.out_channels = 4, .kernel = 3, .stride = 3, .padding = Padding::valid, .bias = true}, 28},
-        GoldenOp{"depthwise_symmetric", Conv{.out_channels = 5, .kernel = 5, .groups = 5, .padding = Padding::symmetric}, 25},
-        GoldenOp{"depthwise_same", Conv{.out_channels = 5, .kernel = 5, .stride = 2, .groups = 5, .padding = Padding::same}, 25},
+        GoldenOp{"conv_symmetric",
+                 Conv{.out_channels = 4, .kernel = 3, .stride = 2, .padding = Padding::symmetric, .bias = true}, 28},
+        GoldenOp{"conv_same", Conv{.out_channels = 4, .kernel = 3, .stride = 2, .padding = Padding::same, .bias = true},
+                 28},
+        GoldenOp{"conv_valid",
+                 Conv{.out_channels = 4, .kernel = 3, .stride = 3, .padding = Padding::valid, .bias = true}, 28},
+        GoldenOp{"depthwise_symmetric",
+                 Conv{.out_channels = 5, .kernel = 5, .groups = 5, .padding = Padding::symmetric}, 25},
+        GoldenOp{"depthwise_same",
+                 Conv{.out_channels = 5, .kernel = 5, .stride = 2, .groups = 5, .padding = Padding::same}, 25},
         GoldenOp{"conv_groups", Conv{.out_channels = 6, .kernel = 3, .groups = 2, .padding = Padding::symmetric}, 18},
         GoldenOp{"conv_pointwise", Conv{.out_channels = 9, .stride = 2, .padding = Padding::symmetric}, 17},
         GoldenOp{"max_pool", graph::Pool{PoolKind::max, 3, 2, Padding::symmetric, false}, 0},
@@ -134,7 +139,8 @@ INSTANTIATE_TEST_SUITE_P(
         GoldenOp{"average_pool_valid", graph::Pool{PoolKind::average, 3, 2, Padding::symmetric, false}, 3},
         GoldenOp{"global_pool", graph::GlobalPool{}, 3}, GoldenOp{"pad_crop", graph::Pad{2, -3, -1, 1}, 0},
         GoldenOp{"batch_norm", graph::BatchNorm{.epsilon = 1e-3}, 0},
-        GoldenOp{"relu", graph::Activate{Activation::relu}, 0}, GoldenOp{"relu6", graph::Activate{Activation::relu6}, 0},
+        GoldenOp{"relu", graph::Activate{Activation::relu}, 0},
+        GoldenOp{"relu6", graph::Activate{Activation::relu6}, 0},
         GoldenOp{"silu", graph::Activate{Activation::silu}, 0},
         GoldenOp{"hard_swish", graph::Activate{Activation::hard_swish}, 0},
         GoldenOp{"sigmoid", graph::Activate{Activation::sigmoid}, 0}, GoldenOp{"linear", graph::Linear{4}, 12}),
@@ -146,7 +152,8 @@ struct Exact {
   std::vector<double> values, sizes;  // sizes: the sums of absolute terms
 };
 
-Exact plain_conv(const Graph& graph, const formats::Weights& weights, std::span<const float> input, std::int64_t batch) {
+Exact plain_conv(const Graph& graph, const formats::Weights& weights, std::span<const float> input,
+                 std::int64_t batch) {
   const graph::Node& node = graph.nodes[1];
   const Conv& op = std::get<Conv>(node.op);
   const Chw in = graph.in(node), out = node.out;
@@ -158,8 +165,7 @@ Exact plain_conv(const Graph& graph, const formats::Weights& weights, std::span<
     for (std::int64_t o = 0; o < out.c; ++o)
       for (std::int64_t y = 0; y < out.h; ++y)
         for (std::int64_t x = 0; x < out.w; ++x) {
-          const double bias =
-              op.bias ? formats::to_floats(weights.at("op.bias"))[static_cast<std::size_t>(o)] : 0.0;
+          const double bias = op.bias ? formats::to_floats(weights.at("op.bias"))[static_cast<std::size_t>(o)] : 0.0;
           double sum = bias, size = std::abs(bias);
           for (std::int64_t i = 0; i < group_in; ++i)
             for (std::int64_t ky = 0; ky < op.kernel; ++ky)
@@ -180,8 +186,8 @@ Exact plain_conv(const Graph& graph, const formats::Weights& weights, std::span<
 }
 
 void check_conv(const Chw& in, const Conv& op, std::int64_t batch) {
-  SCOPED_TRACE(fmt::format("{}x{}x{} -> {} channels, kernel {} stride {} groups {} padding {} batch {}", in.c, in.h, in.w,
-                           op.out_channels, op.kernel, op.stride, op.groups, arch::name(op.padding), batch));
+  SCOPED_TRACE(fmt::format("{}x{}x{} -> {} channels, kernel {} stride {} groups {} padding {} batch {}", in.c, in.h,
+                           in.w, op.out_channels, op.kernel, op.stride, op.groups, arch::name(op.padding), batch));
   const Graph graph = one_op(in, op);
   const formats::Weights weights = random_parameters(graph);
   const std::vector<float> input = random_values("input", batch * in.numel());
@@ -217,10 +223,17 @@ TEST(ReferenceConv, AwkwardSizes) {
         for (const Padding padding : {Padding::same, Padding::symmetric, Padding::valid}) {
           for (const std::int64_t channels : {1, 3, 5, 17}) {
             const std::int64_t batch = 1 + (kernel + stride + channels) % 3;
-            const Conv dense{.out_channels = 1 + (channels + kernel) % 6, .kernel = kernel, .stride = stride,
-                             .padding = padding, .bias = kernel % 2 == 0};
-            const Conv depthwise{.out_channels = channels, .kernel = kernel, .stride = stride, .groups = channels,
-                                 .padding = padding, .bias = stride == 2};
+            const Conv dense{.out_channels = 1 + (channels + kernel) % 6,
+                             .kernel = kernel,
+                             .stride = stride,
+                             .padding = padding,
+                             .bias = kernel % 2 == 0};
+            const Conv depthwise{.out_channels = channels,
+                                 .kernel = kernel,
+                                 .stride = stride,
+                                 .groups = channels,
+                                 .padding = padding,
+                                 .bias = stride == 2};
             const Conv grouped{.out_channels = 6, .kernel = kernel, .stride = stride, .groups = 2, .padding = padding};
             const Chw in{channels, size.h, size.w};
             if (!fits(in, dense)) continue;
@@ -236,14 +249,16 @@ TEST(ReferenceConv, AwkwardSizes) {
   EXPECT_GT(checked, 500);
 }
 
-// Beyond one tile of 64 pixels, 64 weights and 32 channels in each direction, and rows longer than depthwise's 256 pixels.
+// Beyond one tile of 64 pixels, 64 weights and 32 channels in each direction, and rows longer than depthwise's 256
+// pixels.
 TEST(ReferenceConv, SeveralTiles) {
   check_conv({70, 9, 15}, {.out_channels = 67, .padding = Padding::same}, 2);
   check_conv({15, 11, 13}, {.out_channels = 33, .kernel = 3, .padding = Padding::symmetric, .bias = true}, 1);
   check_conv({66, 9, 9}, {.out_channels = 70, .kernel = 3, .stride = 2, .groups = 2, .padding = Padding::same}, 1);
   check_conv({130, 1, 1}, {.out_channels = 65, .bias = true}, 3);
   for (const std::int64_t stride : {1, 2, 3}) {
-    check_conv({2, 3, 600}, {.out_channels = 2, .kernel = 5, .stride = stride, .groups = 2, .padding = Padding::same}, 1);
+    check_conv({2, 3, 600}, {.out_channels = 2, .kernel = 5, .stride = stride, .groups = 2, .padding = Padding::same},
+               1);
   }
 }
 
@@ -259,7 +274,8 @@ TEST(ReferencePool, AwkwardSizes) {
         for (const Padding padding : {Padding::same, Padding::symmetric, Padding::valid}) {
           for (const int kind : {0, 1, 2}) {  // maximum, average of valid pixels, average of the window
             const graph::Pool op{kind == 0 ? PoolKind::max : PoolKind::average, kernel, stride, padding, kind == 2};
-            if (!fits({1, size.h, size.w}, {.out_channels = 1, .kernel = kernel, .stride = stride, .padding = padding})) continue;
+            if (!fits({1, size.h, size.w}, {.out_channels = 1, .kernel = kernel, .stride = stride, .padding = padding}))
+              continue;
             const Graph graph = one_op({3, size.h, size.w}, op);
             const graph::WindowPadding around = graph::padding_of(graph, graph.nodes[1]);
             const Chw out = graph.nodes[1].out;
@@ -272,7 +288,8 @@ TEST(ReferencePool, AwkwardSizes) {
                 for (std::int64_t x = 0; x < out.w; ++x, ++at) {
                   double sum = 0, absolute = 0, most = -std::numeric_limits<double>::infinity(), count = 0;
                   for (std::int64_t i = 0; i < kernel * kernel; ++i) {
-                    const std::int64_t iy = y * stride + i / kernel - around.top, ix = x * stride + i % kernel - around.left;
+                    const std::int64_t iy = y * stride + i / kernel - around.top,
+                                       ix = x * stride + i % kernel - around.left;
                     if (iy < 0 || iy >= size.h || ix < 0 || ix >= size.w) continue;
                     const double value = input[static_cast<std::size_t>((plane * size.h + iy) * size.w + ix)];
                     sum += value, absolute += std::abs(value), most = std::max(most, value), ++count;
@@ -292,8 +309,8 @@ TEST(ReferencePool, AwkwardSizes) {
 
 // ---- the walk
 
-// A block with everything: branches, a value read twice, squeeze-and-excitation, concat, pad, pools, two classifiers' worth
-// of copies that must not be written over.
+// A block with everything: branches, a value read twice, squeeze-and-excitation, concat, pad, pools, two classifiers'
+// worth of copies that must not be written over.
 Graph busy_graph(const Chw& in) {
   Builder b("busy", in);
   const NodeId stem = b.add("stem", Conv{.out_channels = 8, .kernel = 3, .stride = 2}, {0});
@@ -398,9 +415,10 @@ TEST(Reference, GraphMayEndAnywhere) {
 TEST(Reference, NanPasses) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> input{1, nan, 2, 3};
-  for (const Op& op : {Op(graph::Activate{Activation::relu}), Op(graph::Activate{Activation::relu6}),
-                       Op(graph::Activate{Activation::silu}), Op(graph::Activate{Activation::sigmoid}),
-                       Op(graph::Activate{Activation::hard_swish}), Op(graph::Pool{PoolKind::max, 2, 2, Padding::same})}) {
+  for (const Op& op :
+       {Op(graph::Activate{Activation::relu}), Op(graph::Activate{Activation::relu6}),
+        Op(graph::Activate{Activation::silu}), Op(graph::Activate{Activation::sigmoid}),
+        Op(graph::Activate{Activation::hard_swish}), Op(graph::Pool{PoolKind::max, 2, 2, Padding::same})}) {
     const std::vector<float> got = run(one_op({1, 2, 2}, op), {}, input, 1);
     EXPECT_TRUE(std::isnan(got.size() == 1 ? got[0] : got[1]));
   }

@@ -10,8 +10,8 @@
 namespace effnet::engine {
 
 // batch x C x H x W values of mean 0 and variance 1, as a normalised photograph has. Even pictures are white noise, odd
-// ones have a photograph's spectrum: the sum of seven octaves of square patches, from the whole side down to 1/64 of it,
-// all of the same strength. A picture depends on seed, its number and the shape alone.
+// ones have a photograph's spectrum: the sum of seven octaves of square patches, from the whole side down to 1/64 of
+// it, all of the same strength. A picture depends on seed, its number and the shape alone.
 std::vector<float> synthetic_pictures(const Chw& shape, std::int64_t batch, std::uint64_t seed, ThreadPool& pool);
 
 }  // namespace effnet::engine

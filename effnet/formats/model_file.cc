@@ -212,8 +212,8 @@ NameMap check(const Model& model, const Weights& weights) {
   std::erase_if(result.unused, [](const std::string& name) { return name.starts_with(kReserved); });
   for (const std::string& name : result.skipped) result.unused.push_back(name);
   if (!result.exact()) {
-    throw input_error("the weights do not fit {}: {} tensors in all: {}", in_quotes(model.arch.name),
-                      result.problems(), describe(result));
+    throw input_error("the weights do not fit {}: {} tensors in all: {}", in_quotes(model.arch.name), result.problems(),
+                      describe(result));
   }
   return map;
 }

@@ -327,8 +327,7 @@ Weights weights_of(const Pickle& pickle, Storages& storages) {
     const Call call = tensor_call(pickle, pickle[items[i + 1]]);
     if (call.arguments == nullptr) continue;
     const std::string_view tensor_name = without_prefixes(key.raw());
-    if (weights.find(tensor_name) != nullptr)
-      throw input_error("tensor {} is there twice", in_quotes(tensor_name));
+    if (weights.find(tensor_name) != nullptr) throw input_error("tensor {} is there twice", in_quotes(tensor_name));
     try {
       weights.tensors.emplace(tensor_name, tensor_of(pickle, call, storages));
     } catch (const Error& error) {

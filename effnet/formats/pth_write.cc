@@ -66,6 +66,14 @@ std::string pickled(const Tensor& tensor, std::string_view key) {
   return text.append("\x89").append(kOrderedDict).append("tR");
 }
 
+// The attribute `_metadata` that torch's state dicts carry: the version of each module's format. Only the top is said,
+// and as 2: torchvision's MNASNet refuses a state dict without it, other modules don't ask.
+std::string module_versions() {
+  std::string text = "}" + pickled(std::string_view("_metadata")).append(kOrderedDict) + "(";
+  text += pickled(std::string_view("")) + "}" + pickled(std::string_view("version")) + pickled(std::uint64_t{2});
+  return text + "sus";  // {"version": 2}; into the OrderedDict; into the state that BUILD takes
+}
+
 }  // namespace
 
 void write_pth(const std::filesystem::path& path, const std::vector<std::pair<std::string, Tensor>>& ordered) {
@@ -79,7 +87,7 @@ void write_pth(const std::filesystem::path& path, const std::vector<std::pair<st
     }
     pickle += pickled(std::string_view(tensor_name)) + pickled(tensor, std::to_string(i));
   }
-  pickle += "u.";
+  pickle.append("u").append(module_versions()).append("b.");
 
   AtomicFile file(path);
   ZipWriter zip([&file](std::span<const std::byte> bytes) { file.write(bytes); });

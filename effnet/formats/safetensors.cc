@@ -137,16 +137,12 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
-  std::string place() const {
-    return level_ <= 1 ? std::string("header") : fmt::format("tensor {}", in_quotes(name_));
-  }
+  std::string place() const { return level_ <= 1 ? std::string("header") : fmt::format("tensor {}", in_quotes(name_)); }
   Error unexpected(std::string_view what) const {
     return input_error("{}: unexpected {} in the header (expected entries of dtype, shape and data_offsets)", place(),
                        what);
   }
-  static Error twice(std::string_view what) {
-    return input_error("{} is there twice in the header", in_quotes(what));
-  }
+  static Error twice(std::string_view what) { return input_error("{} is there twice in the header", in_quotes(what)); }
   void note(bool& seen) const {
     if (std::exchange(seen, true)) throw twice(field_);
   }
@@ -164,8 +160,8 @@ Dtype dtype_of(const Entry& entry) {
   }
   std::vector<std::string> known;
   for (const auto& [dtype, text] : kDtypes) known.emplace_back(text);
-  throw input_error("tensor {}: unsupported dtype (got {}, expected {})", in_quotes(entry.name),
-                    in_quotes(entry.dtype), one_of(known));
+  throw input_error("tensor {}: unsupported dtype (got {}, expected {})", in_quotes(entry.name), in_quotes(entry.dtype),
+                    one_of(known));
 }
 
 std::uint64_t read_length(std::span<const std::byte> bytes) {
@@ -205,9 +201,8 @@ Weights parse_safetensors(std::span<const std::byte> bytes, std::shared_ptr<cons
                         in_quotes(entry.name), begin, end, data.size());
     }
     if (begin != expected) {
-      throw input_error("tensor {}: data {} the tensor before it (begins at {}, expected {})",
-                        in_quotes(entry.name), begin < expected ? "overlaps" : "leaves a hole after", begin,
-                        expected);
+      throw input_error("tensor {}: data {} the tensor before it (begins at {}, expected {})", in_quotes(entry.name),
+                        begin < expected ? "overlaps" : "leaves a hole after", begin, expected);
     }
     const auto count = static_cast<std::uint64_t>(numel(entry.dims));
     if (end - begin != count * size_bytes(dtype)) {

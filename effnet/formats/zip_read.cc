@@ -100,8 +100,8 @@ class DataReader {
     }
     const std::uint64_t more = block.size() + (copying_ ? 0 : view_.size());
     if (more > budget_ - copied_) {
-      throw input_error("ZIP entry {} inflates too far (expected at most {} times the archive)",
-                        in_quotes(entry_name), kMostGrowth);
+      throw input_error("ZIP entry {} inflates too far (expected at most {} times the archive)", in_quotes(entry_name),
+                        kMostGrowth);
     }
     copied_ += more;
     if (!copying_) copy_.assign(view_.begin(), view_.end());

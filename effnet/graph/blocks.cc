@@ -41,9 +41,7 @@ NodeId BlockContext::conv_bn(std::string_view part, NodeId in, Conv op) {
   return builder.add(fmt::format("{}.{}.bn", name, part), BatchNorm{arch.bn_epsilon, arch.bn_momentum}, {out});
 }
 
-NodeId BlockContext::conv_bn_act(std::string_view part, NodeId in, Conv op) {
-  return act(part, conv_bn(part, in, op));
-}
+NodeId BlockContext::conv_bn_act(std::string_view part, NodeId in, Conv op) { return act(part, conv_bn(part, in, op)); }
 
 NodeId BlockContext::act(std::string_view part, NodeId in) {
   return builder.add(fmt::format("{}.{}.act", name, part), Activate{arch.activation}, {in});

@@ -16,11 +16,11 @@ struct BlockContext {
   Builder& builder;
   const arch::ArchSpec& arch;
   const arch::StageSpec& stage;
-  std::string name;                 // "stages.2.1": the prefix of its nodes
-  NodeId current;                   // the output so far
-  std::optional<NodeId> previous;   // the output before that; empty for the first block (cells need it)
-  std::int64_t stride;              // the stage's stride for its first block, else 1
-  double drop_path;                 // rate for this block's branch
+  std::string name;                // "stages.2.1": the prefix of its nodes
+  NodeId current;                  // the output so far
+  std::optional<NodeId> previous;  // the output before that; empty for the first block (cells need it)
+  std::int64_t stride;             // the stage's stride for its first block, else 1
+  double drop_path;                // rate for this block's branch
 
   const Chw& shape(NodeId id) const { return builder.shape(id); }
 

@@ -47,7 +47,8 @@ struct CellBuilder {
   std::int64_t filters = block.stage.channels;
 
   Conv conv(std::int64_t channels, std::int64_t kernel, std::int64_t stride, std::int64_t groups = 1) const {
-    return {.out_channels = channels, .kernel = kernel, .stride = stride, .groups = groups, .padding = block.arch.padding};
+    return {
+        .out_channels = channels, .kernel = kernel, .stride = stride, .groups = groups, .padding = block.arch.padding};
   }
   NodeId relu_conv_bn(const std::string& part, NodeId in, const Conv& op) {
     return block.conv_bn(part, block.act(part, in), op);
@@ -59,7 +60,8 @@ struct CellBuilder {
       const std::string name = fmt::format("{}.{}", part, round);
       const std::int64_t channels = block.shape(in).c;
       const NodeId active = block.act(name, in);
-      const NodeId depthwise = block.conv(name + ".depthwise", active, conv(channels, kernel, round == 0 ? stride : 1, channels));
+      const NodeId depthwise =
+          block.conv(name + ".depthwise", active, conv(channels, kernel, round == 0 ? stride : 1, channels));
       in = block.conv_bn(name, depthwise, conv(filters, 1, 1));
     }
     return in;
@@ -106,13 +108,15 @@ struct CellBuilder {
   NodeId previous() {
     if (!block.previous) return block.current;
     const NodeId before = *block.previous;
-    if (block.shape(before).h != block.shape(block.current).h || block.shape(before).w != block.shape(block.current).w) {
+    if (block.shape(before).h != block.shape(block.current).h ||
+        block.shape(before).w != block.shape(block.current).w) {
       const NodeId active = block.act("previous", before);
       const NodeId even = block.conv("previous.path1.conv", active, conv(filters / 2, 1, 2));
       const NodeId shifted = block.builder.add(block.name + ".previous.path2.shift", Pad{-1, 1, -1, 1}, {active});
       const NodeId odd = block.conv("previous.path2.conv", shifted, conv(filters - filters / 2, 1, 2));
       const NodeId both = block.builder.add(block.name + ".previous.concat", Concat{}, {even, odd});
-      return block.builder.add(block.name + ".previous.bn", BatchNorm{block.arch.bn_epsilon, block.arch.bn_momentum}, {both});
+      return block.builder.add(block.name + ".previous.bn", BatchNorm{block.arch.bn_epsilon, block.arch.bn_momentum},
+                               {both});
     }
     return block.shape(before).c == filters ? before : relu_conv_bn("previous", before, conv(filters, 1, 1));
   }
@@ -121,7 +125,8 @@ struct CellBuilder {
 // A cell joins two feature maps of one size, or one twice the other (factorised reduction), at F >= 4 channels.
 void check_cell(const BlockContext& block) {
   if (block.stage.channels < 4) {
-    throw input_error("{}: an amoebanet cell needs room for its bottleneck (got {} channels, expected at least 4)", block.name, block.stage.channels);
+    throw input_error("{}: an amoebanet cell needs room for its bottleneck (got {} channels, expected at least 4)",
+                      block.name, block.stage.channels);
   }
   if (!block.previous) return;
   const Chw before = block.shape(*block.previous);
@@ -129,8 +134,8 @@ void check_cell(const BlockContext& block) {
   const auto fits = [](std::int64_t larger, std::int64_t smaller) { return (larger + 1) / 2 == smaller; };
   const bool same = before.h == now.h && before.w == now.w;
   if (!same && !(fits(before.h, now.h) && fits(before.w, now.w))) {
-    throw input_error("{}: an amoebanet cell joins maps of one size or one twice the other (got {}x{} and {}x{})", block.name, before.h,
-                      before.w, now.h, now.w);
+    throw input_error("{}: an amoebanet cell joins maps of one size or one twice the other (got {}x{} and {}x{})",
+                      block.name, before.h, before.w, now.h, now.w);
   }
 }
 
@@ -143,7 +148,8 @@ NodeId lower_cell(BlockContext& block, const Cell& cell) {
   states.push_back(h1);
   for (std::size_t i = 0; i < cell.combinations.size(); ++i) {
     const auto operand = [&](const Operand& which, std::string_view side) {
-      return builder.apply(fmt::format("h{}.{}", i + 2, side), which.op, states[which.state], which.state < 2 ? block.stride : 1);
+      return builder.apply(fmt::format("h{}.{}", i + 2, side), which.op, states[which.state],
+                           which.state < 2 ? block.stride : 1);
     };
     const NodeId left = operand(cell.combinations[i].left, "left");
     const NodeId right = operand(cell.combinations[i].right, "right");

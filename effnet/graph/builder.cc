@@ -45,11 +45,14 @@ struct InferShape {
   }
   Chw operator()(const Pad& op) const {
     const Chw out{in[0].c, in[0].h + op.top + op.bottom, in[0].w + op.left + op.right};
-    if (out.h < 1 || out.w < 1) throw input_error("the resolution is too small for this network (a crop leaves nothing)");
+    if (out.h < 1 || out.w < 1)
+      throw input_error("the resolution is too small for this network (a crop leaves nothing)");
     return out;
   }
   template <class Elementwise>
-  Chw operator()(const Elementwise&) const { return in[0]; }
+  Chw operator()(const Elementwise&) const {
+    return in[0];
+  }
 };
 
 }  // namespace

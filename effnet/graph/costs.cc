@@ -10,7 +10,8 @@ namespace {
 std::int64_t product(std::initializer_list<std::int64_t> factors) {
   std::int64_t result = 1;
   for (const std::int64_t factor : factors) {
-    if (__builtin_mul_overflow(result, factor, &result)) throw input_error("the network is too large to count (over 2^63)");
+    if (__builtin_mul_overflow(result, factor, &result))
+      throw input_error("the network is too large to count (over 2^63)");
   }
   return result;
 }
@@ -27,7 +28,8 @@ NodeCosts costs(const Graph& graph, const Node& node) {
     accumulate(parameter.statistic ? result.statistics : result.params, parameter.numel());
   }
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
-    result.macs = product({node.out.c, node.out.h, node.out.w, graph.in(node).c / conv->groups, conv->kernel * conv->kernel});
+    result.macs =
+        product({node.out.c, node.out.h, node.out.w, graph.in(node).c / conv->groups, conv->kernel * conv->kernel});
   } else if (std::holds_alternative<Linear>(node.op)) {
     result.macs = product({node.out.c, graph.in(node).c});
   }
@@ -67,8 +69,9 @@ ActivationMemory activation_memory(const Graph& graph, std::int64_t batch) {
     if (last_use[i] == i) live -= bytes(i);
     for (std::size_t k = 0; k < graph.nodes[i].inputs.size(); ++k) {
       const auto in = static_cast<std::size_t>(graph.nodes[i].inputs[k]);
-      const bool seen = std::find(graph.nodes[i].inputs.begin(), graph.nodes[i].inputs.begin() + static_cast<std::ptrdiff_t>(k),
-                                  graph.nodes[i].inputs[k]) != graph.nodes[i].inputs.begin() + static_cast<std::ptrdiff_t>(k);
+      const bool seen =
+          std::find(graph.nodes[i].inputs.begin(), graph.nodes[i].inputs.begin() + static_cast<std::ptrdiff_t>(k),
+                    graph.nodes[i].inputs[k]) != graph.nodes[i].inputs.begin() + static_cast<std::ptrdiff_t>(k);
       if (last_use[in] == i && in != i && !seen) live -= bytes(in);
     }
   }

@@ -1,6 +1,6 @@
 // What a Graph costs, counted exactly. MACs are multiply-adds of convolutions (squeeze-and-excitation included) and the
-// classifier; batch norm, activations, pooling, additions and biases count zero. Parameters are the trainable ones; batch
-// norm's moving statistics are counted apart. This is the paper's convention (its "FLOPS").
+// classifier; batch norm, activations, pooling, additions and biases count zero. Parameters are the trainable ones;
+// batch norm's moving statistics are counted apart. This is the paper's convention (its "FLOPS").
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ struct Costs {
 };
 Costs costs(const Graph& graph);
 
-// fp32, one buffer per node output, nothing fused: the largest buffer, and the largest sum of buffers alive at once when
-// nodes run in order and a node's inputs live while it runs.
+// fp32, one buffer per node output, nothing fused: the largest buffer, and the largest sum of buffers alive at once
+// when nodes run in order and a node's inputs live while it runs.
 struct ActivationMemory {
   std::int64_t largest_bytes = 0;
   std::int64_t peak_bytes = 0;

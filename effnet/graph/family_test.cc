@@ -32,19 +32,21 @@ TEST_P(FamilyRow, HasThePublishedCounts) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Paper, FamilyRow, testing::Values(
-    Row{"efficientnet_b0", 5288548, 42016, 385814752}, Row{"efficientnet_b1", 7794184, 62048, 686802832},
-    Row{"efficientnet_b2", 9109994, 67568, 993561872}, Row{"efficientnet_b3", 12233232, 87296, 1827141392},
-    Row{"efficientnet_b4", 19341616, 125200, 4393771024}, Row{"efficientnet_b5", 30389784, 172736, 10266384752},
-    Row{"efficientnet_b6", 43040704, 224432, 19067593536}, Row{"efficientnet_b7", 66347960, 310720, 37745884192},
-    Row{"efficientnet_b8", 87413142, 380032, 62597461568}, Row{"efficientnet_l2", 480309308, 1090688, 475703653280},
-    Row{"efficientnet_lite0", 4652008, 42016, 385187552}, Row{"efficientnet_lite1", 5416680, 53664, 600185232},
-    Row{"efficientnet_lite2", 6092072, 58096, 859736272}, Row{"efficientnet_lite3", 8197096, -1, 1383321872},
-    Row{"efficientnet_lite4", 13006568, -1, 2553034336}, Row{"mobilenet_v1", 4231976, 21888, 568740352},
-    Row{"mobilenet_v2", 3504872, 34112, 300774272}, Row{"mnasnet_a1", 3887038, -1, 311579072},
-    Row{"mnasnet_b1", 4383312, -1, 314415872}, Row{"resnet18", 11689512, 9600, -1},
-    Row{"resnet50", 25557032, 53120, 4089184256}, Row{"resnet101", 44549160, 105344, 7801405440},
-    Row{"resnet152", 60192808, 151424, 11513626624}, Row{"amoebanet_b", 557286057, -1, -1}),
+INSTANTIATE_TEST_SUITE_P(
+    Paper, FamilyRow,
+    testing::Values(
+        Row{"efficientnet_b0", 5288548, 42016, 385814752}, Row{"efficientnet_b1", 7794184, 62048, 686802832},
+        Row{"efficientnet_b2", 9109994, 67568, 993561872}, Row{"efficientnet_b3", 12233232, 87296, 1827141392},
+        Row{"efficientnet_b4", 19341616, 125200, 4393771024}, Row{"efficientnet_b5", 30389784, 172736, 10266384752},
+        Row{"efficientnet_b6", 43040704, 224432, 19067593536}, Row{"efficientnet_b7", 66347960, 310720, 37745884192},
+        Row{"efficientnet_b8", 87413142, 380032, 62597461568}, Row{"efficientnet_l2", 480309308, 1090688, 475703653280},
+        Row{"efficientnet_lite0", 4652008, 42016, 385187552}, Row{"efficientnet_lite1", 5416680, 53664, 600185232},
+        Row{"efficientnet_lite2", 6092072, 58096, 859736272}, Row{"efficientnet_lite3", 8197096, -1, 1383321872},
+        Row{"efficientnet_lite4", 13006568, -1, 2553034336}, Row{"mobilenet_v1", 4231976, 21888, 568740352},
+        Row{"mobilenet_v2", 3504872, 34112, 300774272}, Row{"mnasnet_a1", 3887038, -1, 311579072},
+        Row{"mnasnet_b1", 4383312, -1, 314415872}, Row{"resnet18", 11689512, 9600, -1},
+        Row{"resnet50", 25557032, 53120, 4089184256}, Row{"resnet101", 44549160, 105344, 7801405440},
+        Row{"resnet152", 60192808, 151424, 11513626624}, Row{"amoebanet_b", 557286057, -1, -1}),
     [](const auto& row) { return std::string(row.param.name); });
 
 std::int64_t params_of(const arch::ArchSpec& spec) { return costs(lower(spec)).params; }
@@ -88,9 +90,7 @@ TEST(Paper, Table3ScalesExistingNetworks) {
   expect(arch::scaled(fixed_head, 1, 2, 224), 1.096, 9156328);
 }
 
-TEST(Paper, MobileNetV2HeadNeverShrinks) {
-  EXPECT_EQ(scaled("mobilenet_v2", 1, 0.5, 224).head.channels, 1280);
-}
+TEST(Paper, MobileNetV2HeadNeverShrinks) { EXPECT_EQ(scaled("mobilenet_v2", 1, 0.5, 224).head.channels, 1280); }
 
 TEST(Paper, ResNetStrideInTheFirst1x1) {
   const auto macs = [](std::string_view name) {
@@ -104,10 +104,10 @@ TEST(Paper, ResNetStrideInTheFirst1x1) {
 }
 
 TEST(Paper, Table5CountsWithoutTheClassifier) {
-  const std::pair<const char*, std::int64_t> rows[] = {
-      {"efficientnet_b0", 4007548},  {"efficientnet_b1", 6513184},  {"efficientnet_b2", 7700994},
-      {"efficientnet_b3", 10696232}, {"efficientnet_b4", 17548616}, {"efficientnet_b5", 28340784},
-      {"efficientnet_b6", 40735704}, {"efficientnet_b7", 63786960}};
+  const std::pair<const char*, std::int64_t> rows[] = {{"efficientnet_b0", 4007548},  {"efficientnet_b1", 6513184},
+                                                       {"efficientnet_b2", 7700994},  {"efficientnet_b3", 10696232},
+                                                       {"efficientnet_b4", 17548616}, {"efficientnet_b5", 28340784},
+                                                       {"efficientnet_b6", 40735704}, {"efficientnet_b7", 63786960}};
   for (const auto& [name, params] : rows) {
     EXPECT_EQ(costs(lower(arch::variant(name).spec)).params_without_classifier, params) << name;
   }
@@ -129,13 +129,15 @@ TEST(Paper, Table7ModelsOfTheActivationMaps) {
 
 TEST(Paper, Figure3SweepsOneDimension) {
   const auto giga = [](std::int64_t macs) { return std::round(static_cast<double>(macs) / 1e6) / 1e3; };
-  for (const auto& [w, billions] : {std::pair{1.0, 0.386}, {1.4, 0.744}, {1.8, 1.176}, {2.6, 2.391}, {3.8, 5.060}, {5.0, 8.712}}) {
+  for (const auto& [w, billions] :
+       {std::pair{1.0, 0.386}, {1.4, 0.744}, {1.8, 1.176}, {2.6, 2.391}, {3.8, 5.060}, {5.0, 8.712}}) {
     EXPECT_DOUBLE_EQ(giga(macs_of(scaled("efficientnet_b0", 1, w, 224))), billions) << "w " << w;
   }
   for (const auto& [d, billions] : {std::pair{1, 0.386}, {2, 0.782}, {3, 1.179}, {4, 1.575}, {6, 2.368}, {8, 3.161}}) {
     EXPECT_DOUBLE_EQ(giga(macs_of(scaled("efficientnet_b0", d, 1, 224))), billions) << "d " << d;
   }
-  for (const auto& [r, billions] : {std::pair{1.0, 0.386}, {1.3, 0.718}, {1.5, 0.893}, {1.7, 1.125}, {1.9, 1.458}, {2.2, 1.918}, {2.5, 2.447}}) {
+  for (const auto& [r, billions] :
+       {std::pair{1.0, 0.386}, {1.3, 0.718}, {1.5, 0.893}, {1.7, 1.125}, {1.9, 1.458}, {2.2, 1.918}, {2.5, 2.447}}) {
     const auto pixels = static_cast<std::int64_t>(224 * r);
     EXPECT_DOUBLE_EQ(giga(macs_of(scaled("efficientnet_b0", 1, 1, pixels))), billions) << "r " << r;
   }
@@ -200,7 +202,8 @@ TEST(Paper, AmoebaNetUnitByUnit) {
 TEST(Paper, SmallAmoebaNets) {
   const auto small = [](std::int64_t filters) {
     arch::ArchSpec spec = arch::variant("amoebanet_b").spec;
-    const std::int64_t channels[] = {filters / 4, filters / 2, filters, filters * 2, filters * 2, filters * 4, filters * 4};
+    const std::int64_t channels[] = {filters / 4, filters / 2, filters,    filters * 2,
+                                     filters * 2, filters * 4, filters * 4};
     for (std::size_t i = 0; i < spec.stages.size(); ++i) {
       spec.stages[i].channels = channels[i];
       if (spec.stages[i].stride == 1) spec.stages[i].repeats = 2;
@@ -224,16 +227,66 @@ struct Shapes {
 
 TEST(Paper, ChannelsRepeatsAndSizesPerStage) {
   const Shapes rows[] = {
-      {"efficientnet_b0", 32, {16, 24, 40, 80, 112, 192, 320}, {1, 2, 2, 3, 3, 4, 1}, {112, 56, 28, 14, 14, 7, 7}, 1280},
-      {"efficientnet_b1", 32, {16, 24, 40, 80, 112, 192, 320}, {2, 3, 3, 4, 4, 5, 2}, {120, 60, 30, 15, 15, 8, 8}, 1280},
-      {"efficientnet_b2", 32, {16, 24, 48, 88, 120, 208, 352}, {2, 3, 3, 4, 4, 5, 2}, {130, 65, 33, 17, 17, 9, 9}, 1408},
-      {"efficientnet_b3", 40, {24, 32, 48, 96, 136, 232, 384}, {2, 3, 3, 5, 5, 6, 2}, {150, 75, 38, 19, 19, 10, 10}, 1536},
-      {"efficientnet_b4", 48, {24, 32, 56, 112, 160, 272, 448}, {2, 4, 4, 6, 6, 8, 2}, {190, 95, 48, 24, 24, 12, 12}, 1792},
-      {"efficientnet_b5", 48, {24, 40, 64, 128, 176, 304, 512}, {3, 5, 5, 7, 7, 9, 3}, {228, 114, 57, 29, 29, 15, 15}, 2048},
-      {"efficientnet_b6", 56, {32, 40, 72, 144, 200, 344, 576}, {3, 6, 6, 8, 8, 11, 3}, {264, 132, 66, 33, 33, 17, 17}, 2304},
-      {"efficientnet_b7", 64, {32, 48, 80, 160, 224, 384, 640}, {4, 7, 7, 10, 10, 13, 4}, {300, 150, 75, 38, 38, 19, 19}, 2560},
-      {"efficientnet_b8", 72, {32, 56, 88, 176, 248, 424, 704}, {4, 8, 8, 11, 11, 15, 4}, {336, 168, 84, 42, 42, 21, 21}, 2816},
-      {"efficientnet_l2", 136, {72, 104, 176, 344, 480, 824, 1376}, {6, 11, 11, 16, 16, 22, 6}, {400, 200, 100, 50, 50, 25, 25}, 5504},
+      {"efficientnet_b0",
+       32,
+       {16, 24, 40, 80, 112, 192, 320},
+       {1, 2, 2, 3, 3, 4, 1},
+       {112, 56, 28, 14, 14, 7, 7},
+       1280},
+      {"efficientnet_b1",
+       32,
+       {16, 24, 40, 80, 112, 192, 320},
+       {2, 3, 3, 4, 4, 5, 2},
+       {120, 60, 30, 15, 15, 8, 8},
+       1280},
+      {"efficientnet_b2",
+       32,
+       {16, 24, 48, 88, 120, 208, 352},
+       {2, 3, 3, 4, 4, 5, 2},
+       {130, 65, 33, 17, 17, 9, 9},
+       1408},
+      {"efficientnet_b3",
+       40,
+       {24, 32, 48, 96, 136, 232, 384},
+       {2, 3, 3, 5, 5, 6, 2},
+       {150, 75, 38, 19, 19, 10, 10},
+       1536},
+      {"efficientnet_b4",
+       48,
+       {24, 32, 56, 112, 160, 272, 448},
+       {2, 4, 4, 6, 6, 8, 2},
+       {190, 95, 48, 24, 24, 12, 12},
+       1792},
+      {"efficientnet_b5",
+       48,
+       {24, 40, 64, 128, 176, 304, 512},
+       {3, 5, 5, 7, 7, 9, 3},
+       {228, 114, 57, 29, 29, 15, 15},
+       2048},
+      {"efficientnet_b6",
+       56,
+       {32, 40, 72, 144, 200, 344, 576},
+       {3, 6, 6, 8, 8, 11, 3},
+       {264, 132, 66, 33, 33, 17, 17},
+       2304},
+      {"efficientnet_b7",
+       64,
+       {32, 48, 80, 160, 224, 384, 640},
+       {4, 7, 7, 10, 10, 13, 4},
+       {300, 150, 75, 38, 38, 19, 19},
+       2560},
+      {"efficientnet_b8",
+       72,
+       {32, 56, 88, 176, 248, 424, 704},
+       {4, 8, 8, 11, 11, 15, 4},
+       {336, 168, 84, 42, 42, 21, 21},
+       2816},
+      {"efficientnet_l2",
+       136,
+       {72, 104, 176, 344, 480, 824, 1376},
+       {6, 11, 11, 16, 16, 22, 6},
+       {400, 200, 100, 50, 50, 25, 25},
+       5504},
   };
   for (const Shapes& row : rows) {
     const arch::ArchSpec& spec = arch::variant(row.name).spec;
@@ -244,7 +297,8 @@ TEST(Paper, ChannelsRepeatsAndSizesPerStage) {
     for (std::size_t i = 0; i < row.channels.size(); ++i) {
       EXPECT_EQ(graph.stages[i].channels, row.channels[i]) << row.name << " stage " << i;
       EXPECT_EQ(graph.stages[i].repeats, row.repeats[i]) << row.name << " stage " << i;
-      EXPECT_EQ(graph.stages[i].resolution, (Size{row.resolutions[i], row.resolutions[i]})) << row.name << " stage " << i;
+      EXPECT_EQ(graph.stages[i].resolution, (Size{row.resolutions[i], row.resolutions[i]}))
+          << row.name << " stage " << i;
     }
   }
 }

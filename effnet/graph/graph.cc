@@ -10,7 +10,7 @@ namespace {
 
 // In the order of the variant.
 constexpr std::array<std::string_view, std::variant_size_v<Op>> kOpNames{
-    "input", "conv", "batch_norm", "activation", "global_pool", "pool",    "linear",
+    "input", "conv", "batch_norm", "activation", "global_pool", "pool",      "linear",
     "add",   "mul",  "concat",     "pad",        "dropout",     "drop_path", "identity"};
 
 struct Window {
@@ -51,8 +51,9 @@ AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::i
   }
   const std::int64_t room = n + axis.before + axis.after - k;
   if (room < 0) {
-    throw input_error("the resolution is too small for this network (got {} pixels at a {}x{} window, expected at least {})",
-                      n, k, k, k - axis.before - axis.after);
+    throw input_error(
+        "the resolution is too small for this network (got {} pixels at a {}x{} window, expected at least {})", n, k, k,
+        k - axis.before - axis.after);
   }
   axis.out = room / s + 1;
   return axis;

@@ -1,5 +1,6 @@
 // The Graph: what machines read. Nodes in topological order, each with a name, an op with its attributes, the nodes it
-// reads, and the shape of one image's output. Analysis, engines, formats, training and export read this and nothing else.
+// reads, and the shape of one image's output. Analysis, engines, formats, training and export read this and nothing
+// else.
 //
 // A window op keeps its padding *rule*; padding_of() resolves it for the node's input size. Lowering again for another
 // resolution is cheap (B7: 1,280 nodes in under a millisecond).
@@ -42,26 +43,26 @@ struct Activate {
 };
 struct GlobalPool {};  // mean over h and w, to 1x1
 struct Pool {
-  PoolKind kind = PoolKind::max;   // max pads with -infinity
+  PoolKind kind = PoolKind::max;  // max pads with -infinity
   std::int64_t kernel = 3;
   std::int64_t stride = 2;
   Padding padding = Padding::same;
-  bool count_padding = false;      // average: divide by the window, or by its valid pixels only
+  bool count_padding = false;  // average: divide by the window, or by its valid pixels only
 };
 struct Linear {
-  std::int64_t out_features = 0;   // of a 1x1 input; bias always
+  std::int64_t out_features = 0;  // of a 1x1 input; bias always
 };
 struct Add {};
-struct Mul {};                     // second input is 1x1: a channel scale
-struct Concat {};                  // over channels
-struct Pad {                       // zeros; a negative amount crops
+struct Mul {};     // second input is 1x1: a channel scale
+struct Concat {};  // over channels
+struct Pad {       // zeros; a negative amount crops
   std::int64_t top = 0, bottom = 0, left = 0, right = 0;
 };
 struct Dropout {
-  double rate = 0;                 // training only
+  double rate = 0;  // training only
 };
 struct DropPath {
-  double rate = 0;                 // training only: drops one image's branch
+  double rate = 0;  // training only: drops one image's branch
 };
 struct Identity {};
 
@@ -70,9 +71,9 @@ using Op = std::variant<Input, Conv, BatchNorm, Activate, GlobalPool, Pool, Line
 std::string_view op_name(const Op& op);  // "conv", "batch_norm", ...
 
 struct Node {
-  std::string name;             // unique: "stages.2.1.expand.conv"
+  std::string name;  // unique: "stages.2.1.expand.conv"
   Op op;
-  std::vector<NodeId> inputs;   // earlier nodes
+  std::vector<NodeId> inputs;  // earlier nodes
   Chw out;
 };
 
@@ -85,10 +86,10 @@ struct Stage {
 
 struct Graph {
   std::string name;
-  std::vector<Node> nodes;               // nodes[0] is the Input
+  std::vector<Node> nodes;  // nodes[0] is the Input
   std::vector<Stage> stages;
-  std::vector<NodeId> reductions;        // reductions[i]: the last node at 1/2^(i+1) of the input size (endpoints 1-5)
-  NodeId features = 0;                   // what the global pool reads: the class activation map's feature map
+  std::vector<NodeId> reductions;  // reductions[i]: the last node at 1/2^(i+1) of the input size (endpoints 1-5)
+  NodeId features = 0;             // what the global pool reads: the class activation map's feature map
   NodeId logits = 0;
 
   const Node& at(NodeId id) const { return nodes[static_cast<std::size_t>(id)]; }

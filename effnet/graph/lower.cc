@@ -8,8 +8,9 @@ namespace {
 
 NodeId lower_stem(Builder& builder, const arch::ArchSpec& spec) {
   const arch::StemSpec& stem = spec.stem;
-  NodeId x = builder.add("stem.conv", Conv{.out_channels = stem.channels, .kernel = stem.kernel, .stride = stem.stride,
-                                           .padding = stem.padding}, {0});
+  NodeId x = builder.add(
+      "stem.conv",
+      Conv{.out_channels = stem.channels, .kernel = stem.kernel, .stride = stem.stride, .padding = stem.padding}, {0});
   x = builder.add("stem.bn", BatchNorm{spec.bn_epsilon, spec.bn_momentum}, {x});
   if (stem.activation != Activation::none) x = builder.add("stem.act", Activate{stem.activation}, {x});
   if (stem.pool != PoolKind::none) x = builder.add("stem.pool", Pool{stem.pool, 3, 2, stem.padding, false}, {x});
@@ -56,7 +57,12 @@ Graph lower(const arch::ArchSpec& spec, const LowerOptions& options) {
     const arch::StageSpec& stage = spec.stages[s];
     const BlockKind& kind = block_kind(stage.block);
     for (std::int64_t j = 0; j < stage.repeats; ++j, ++index) {
-      BlockContext block{builder, spec, stage, fmt::format("stages.{}.{}", s, j), current, previous,
+      BlockContext block{builder,
+                         spec,
+                         stage,
+                         fmt::format("stages.{}.{}", s, j),
+                         current,
+                         previous,
                          j == 0 ? stage.stride : 1,
                          spec.drop_path * static_cast<double>(index) / static_cast<double>(blocks)};
       const NodeId out = kind.lower(block);

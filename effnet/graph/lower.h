@@ -9,8 +9,8 @@
 namespace effnet::graph {
 
 struct LowerOptions {
-  std::optional<Size> resolution = {};        // default: the spec's
-  std::optional<std::int64_t> classes = {};   // default: the spec's
+  std::optional<Size> resolution = {};       // default: the spec's
+  std::optional<std::int64_t> classes = {};  // default: the spec's
 };
 
 // Throws Error(input) for an unknown block kind, a filter count a block cannot use, or a resolution too small.

@@ -51,12 +51,13 @@ TEST(Lower, DropPathGrowsOverTheBlocksAndSparesTheFirst) {
     if (const auto* drop = std::get_if<DropPath>(&node.op)) rates.push_back(drop->rate);
   }
   // Blocks 2, 4, 6, 7, 9, 10, 12, 13, 14 of 16 have a residual.
-  EXPECT_THAT(rates, testing::ElementsAre(0.2 * 2 / 16, 0.2 * 4 / 16, 0.2 * 6 / 16, 0.2 * 7 / 16, 0.2 * 9 / 16, 0.2 * 10 / 16,
-                                          0.2 * 12 / 16, 0.2 * 13 / 16, 0.2 * 14 / 16));
+  EXPECT_THAT(rates, testing::ElementsAre(0.2 * 2 / 16, 0.2 * 4 / 16, 0.2 * 6 / 16, 0.2 * 7 / 16, 0.2 * 9 / 16,
+                                          0.2 * 10 / 16, 0.2 * 12 / 16, 0.2 * 13 / 16, 0.2 * 14 / 16));
 }
 
 TEST(Padding, SameAndSymmetricAsTheirFrameworks) {
-  const auto expect = [](Padding rule, std::int64_t n, std::int64_t k, std::int64_t s, std::int64_t before, std::int64_t after, std::int64_t out) {
+  const auto expect = [](Padding rule, std::int64_t n, std::int64_t k, std::int64_t s, std::int64_t before,
+                         std::int64_t after, std::int64_t out) {
     const AxisPadding axis = resolve_padding(rule, n, k, s);
     EXPECT_EQ(axis.before, before) << n << " " << k << " " << s;
     EXPECT_EQ(axis.after, after) << n << " " << k << " " << s;
@@ -105,7 +106,8 @@ TEST(Lower, HandWrittenNetworksThatCannotBeBuiltSaySo) {
   EXPECT_THAT(message("[[stages]]\nblock = 'mbcnov'\nchannels = 8\n"), HasSubstr("did you mean mbconv?"));
   EXPECT_THAT(message("[[stages]]\nblock = 'amoebanet_b_normal'\nchannels = 3\n"), HasSubstr("amoebanet"));
   // Two strides at once between cells: the one before is not twice as large.
-  EXPECT_THAT(message("[[stages]]\nblock = 'mbconv'\nchannels = 8\nstride = 4\n[[stages]]\nblock = 'amoebanet_b_normal'\nchannels = 8\n"),
+  EXPECT_THAT(message("[[stages]]\nblock = 'mbconv'\nchannels = 8\nstride = 4\n[[stages]]\nblock = "
+                      "'amoebanet_b_normal'\nchannels = 8\n"),
               HasSubstr("amoebanet"));
 }
 
@@ -113,7 +115,8 @@ TEST(Costs, ActivationMemoryByHand) {
   // 32x32: input 3072 floats, stem 16x16x8 = 2048, one separable block at 16x16, 8 channels, no head convolution.
   const arch::ArchSpec spec = arch::parse(
       "name = 'n'\nresolution = 32\nclasses = 10\ndropout = 0.0\nactivation = 'relu'\n[stem]\nchannels = 8\n"
-      "[[stages]]\nblock = 'depthwise_separable'\nchannels = 8\n[head]\nchannels = 0\n", "n");
+      "[[stages]]\nblock = 'depthwise_separable'\nchannels = 8\n[head]\nchannels = 0\n",
+      "n");
   const ActivationMemory memory = activation_memory(lower(spec), 3);
   EXPECT_EQ(memory.largest_bytes, 4 * 3 * 3072);
   EXPECT_EQ(memory.peak_bytes, 4 * 3 * (3072 + 2048)) << "the input and the stem's output";
@@ -129,7 +132,8 @@ TEST(Costs, TooLargeToCountIsAnError) {
 // A resolution's own graph is what the engine and `inspect` ask for again and again.
 TEST(Lower, ScaledNetworksStayConsistent) {
   for (const double width : {0.35, 0.75, 1.3}) {
-    for (const char* name : {"efficientnet_b0", "efficientnet_lite0", "mobilenet_v1", "mobilenet_v2", "mnasnet_a1", "mnasnet_b1", "resnet18", "resnet50"}) {
+    for (const char* name : {"efficientnet_b0", "efficientnet_lite0", "mobilenet_v1", "mobilenet_v2", "mnasnet_a1",
+                             "mnasnet_b1", "resnet18", "resnet50"}) {
       const arch::ArchSpec spec = arch::scaled(arch::variant(name).spec, width, width, 100);
       EXPECT_GT(costs(lower(spec)).params, 0) << name;
     }

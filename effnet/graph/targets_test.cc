@@ -1,5 +1,5 @@
-// Solving for a target with the real costs: cli.md promises that a target is never exceeded and is reached to within 3 %
-// wherever some resolution within 6 % of gamma^phi allows it.
+// Solving for a target with the real costs: cli.md promises that a target is never exceeded and is reached to within 3
+// % wherever some resolution within 6 % of gamma^phi allows it.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -62,8 +62,12 @@ TEST(Targets, ParametersAndMemoryAreNeverExceeded) {
   for (const arch::Variant& variant : arch::family()) {
     if (!variant.spec.scalable || macs(variant.spec) > 5e9) continue;
     for (const double factor : {0.6, 1.0, 2.5}) {
-      EXPECT_LE(params(arch::solve(variant.spec, factor * params(variant.spec), {}, {}, params).spec), factor * params(variant.spec)) << variant.name;
-      EXPECT_LE(memory(arch::solve(variant.spec, factor * memory(variant.spec), {}, {}, memory).spec), factor * memory(variant.spec)) << variant.name;
+      EXPECT_LE(params(arch::solve(variant.spec, factor * params(variant.spec), {}, {}, params).spec),
+                factor * params(variant.spec))
+          << variant.name;
+      EXPECT_LE(memory(arch::solve(variant.spec, factor * memory(variant.spec), {}, {}, memory).spec),
+                factor * memory(variant.spec))
+          << variant.name;
     }
   }
 }

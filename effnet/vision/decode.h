@@ -1,9 +1,9 @@
 // JPEG, PNG and WebP files as pictures of 8-bit RGB, byte for byte as Pillow 9.4's Image.open(...).convert('RGB') gives
 // them (with the same libjpeg-turbo and libwebp). The format is told by the file's first bytes, never by its name.
 //
-// Where effnet differs from Pillow on purpose: 16-bit grey keeps its high byte (Pillow clips), and a JPEG whose picture
-// data is damaged or ends early is an error (Pillow fills the rest up). Alpha is dropped, not blended; colour profiles
-// and gamma are ignored; of an animation the first frame is read.
+// Where effnet differs from Pillow on purpose: 16-bit grey keeps its high byte (Pillow clips it); a JPEG with damaged
+// picture data is an error (Pillow fills it up), as is a PNG with a wrong checksum or without its end. Alpha is
+// dropped, not blended; colour profiles and gamma are ignored; of an animation the first frame is read.
 //
 // Files are hostile. Before anything is allocated the declared pixels must be at most `max_pixels`, and at most
 // kFreePixels + kPixelsPerByte for each byte of the file:

@@ -123,6 +123,11 @@ def test_planned_commands_exit_4_and_say_so(effnet, name):
     assert "not built yet" in result.stderr
 
 
+def test_planned_uses_of_scale(effnet):
+    effnet.check_error(effnet("scale", "frontier", "efficientnet_b0", "--cost", "macs"), 4)
+    effnet.check_error(effnet("scale", "--quiet", "search", "efficientnet_b0"), 4)
+
+
 def test_planned_options_exit_4(effnet, tmp_path):
     for arguments in (["scale", "efficientnet_b0", "--target-latency-ms", "5"], ["predict", "efficientnet_b0", "x.png", "--precision", "int8"],
                       ["predict", "efficientnet_b0", "x.png", "--backend", "engine"], ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x")]):

@@ -42,7 +42,7 @@ def test_predict_fields_and_softmax(effnet, tiny):
     document = effnet.json("predict", tiny, CHELSEA, ROCKET, "--top", "3", "--logits")
     assert document["model"] == "tiny" and [image["path"] for image in document["images"]] == [CHELSEA, ROCKET]
     for image in document["images"]:
-        logits = numpy.array(image["logits"], dtype=numpy.float64)
+        logits = numpy.array(image["logits"], dtype=numpy.float32).astype(numpy.float64)
         scores = numpy.exp(logits - logits.max())
         scores /= scores.sum()
         assert [row["index"] for row in image["top"]] == list(numpy.argsort(-logits, kind="stable"))

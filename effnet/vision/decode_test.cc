@@ -1,0 +1,206 @@
+#include "effnet/vision/decode.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "effnet/base/error.h"
+#include "effnet/vision/golden_files.h"
+
+namespace effnet::vision {
+namespace {
+
+using namespace std::string_view_literals;
+using testing::HasSubstr;
+
+struct Fixture {
+  std::string name;
+  Image golden;
+};
+
+std::vector<Fixture> fixtures() {
+  std::vector<Fixture> result;
+  for (auto& line : golden::table("pictures.tsv")) {
+    std::string name;
+    Size size;
+    line >> name >> size.w >> size.h;
+    result.push_back({name, golden::raw(name.substr(0, name.rfind('.')) + ".rgb", size)});
+  }
+  return result;
+}
+
+// The message of the Error(input) that decoding throws; empty, with a failed test, if it throws none.
+std::string failure(std::span<const std::byte> file, const DecodeOptions& options = {}) {
+  try {
+    decode(file, options);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "decoded";
+  return {};
+}
+std::string failure(std::string_view file) { return failure(std::as_bytes(std::span(file))); }
+
+std::size_t find(const std::vector<std::byte>& file, std::string_view bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  EXPECT_NE(text.rfind(bytes), text.npos);
+  return text.rfind(bytes);
+}
+
+void put(std::vector<std::byte>& file, std::size_t at, std::string_view bytes) {
+  std::memcpy(file.data() + at, bytes.data(), bytes.size());
+}
+
+TEST(Decode, EqualsPillow) {
+  for (const auto& [name, golden] : fixtures()) {
+    SCOPED_TRACE(name);
+    const Image image = read_image(golden::path(name));
+    ASSERT_EQ(image.w, golden.w);
+    ASSERT_EQ(image.h, golden.h);
+    EXPECT_EQ(image.rgb, golden.rgb);
+  }
+}
+
+TEST(Decode, LeavesTurnsUndoneOnRequest) {
+  const Image stored = read_image(golden::path("jpeg_turn6.jpg"), {.exif_turn = false});
+  EXPECT_EQ(stored, read_image(golden::path("jpeg_turn1.jpg")));
+  EXPECT_EQ(turned(stored, 6), read_image(golden::path("jpeg_turn6.jpg")));
+}
+
+TEST(Decode, GoesByContentNotByName) {
+  const TemporaryFolder folder;
+  write_bytes(folder.path() / "picture.jpg", golden::bytes("png_rgb8.png"));
+  EXPECT_EQ(read_image(folder.path() / "picture.jpg"), read_image(golden::path("png_rgb8.png")));
+}
+
+TEST(Decode, EveryShorterFileFailsOrIsComplete) {
+  for (const auto& [name, golden] : fixtures()) {
+    SCOPED_TRACE(name);
+    const std::vector<std::byte> file = golden::bytes(name);
+    // Nothing may be missing, but for what comes after the end marker of a JPEG.
+    const std::size_t end = name == "jpeg_bytes_after_end.jpg" ? file.size() - 7 : file.size();
+    for (std::size_t size = 0; size < end; ++size) failure(std::span(file).first(size));
+    EXPECT_EQ(decode(std::span(file).first(end)), golden);
+  }
+}
+
+TEST(Decode, DamagedBytesFailOrDecode) {
+  for (const auto& fixture : fixtures()) {
+    SCOPED_TRACE(fixture.name);
+    std::vector<std::byte> file = golden::bytes(fixture.name);
+    for (std::size_t i = 0; i < file.size(); ++i) {
+      for (const int flip : {0x01, 0x80, 0xFF}) {
+        file[i] ^= std::byte(flip);
+        try {
+          decode(file, {.max_pixels = 1 << 16});
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+        }
+        file[i] ^= std::byte(flip);
+      }
+    }
+  }
+}
+
+TEST(Decode, PngChecksumsCount) {
+  std::vector<std::byte> file = golden::bytes("png_gamma.png");
+  for (const char* kind : {"IHDR", "gAMA", "IDAT", "IEND"}) {
+    const std::size_t at = find(file, kind) - 4;
+    const std::size_t crc = at + 8 + std::to_integer<std::size_t>(file[at + 3]);  // bodies are below 256 bytes
+    file[crc] ^= std::byte(1);
+    EXPECT_THAT(failure(file), HasSubstr("CRC")) << kind;
+    file[crc] ^= std::byte(1);
+  }
+}
+
+// Sizes that a header claims and the file cannot have; nothing of that size may be allocated.
+TEST(Decode, LyingHeaders) {
+  std::vector<std::byte> jpeg = golden::bytes("jpeg_420.jpg");
+  put(jpeg, find(jpeg, "\xff\xc0") + 5, "\xff\xdc\xff\xdc");  // 65500 x 65500
+  EXPECT_THAT(failure(jpeg), HasSubstr("too large (got 65500x65500, expected at most 268435456 pixels)"));
+  put(jpeg, find(jpeg, "\xff\xc0") + 5, "\x20\x01\x20\x01");  // 8193 x 8193: 64 Mpx from less than a kilobyte
+  EXPECT_THAT(failure(jpeg), HasSubstr("too large for its file (got 8193x8193"));
+
+  std::vector<std::byte> progressive = golden::bytes("jpeg_progressive_420.jpg");
+  put(progressive, find(progressive, "\xff\xc2") + 5, "\x20\x01\x20\x01");
+  EXPECT_THAT(failure(progressive), HasSubstr("too large for its file"));
+
+  // A PNG of 2^31 - 1 squared with a right checksum (from zlib.crc32), then nothing.
+  EXPECT_THAT(failure(std::string_view("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x02\0\0\0"
+                                       "\x9b\xab\x9c\x31\0\0\0\0IDAT\x35\xaf\x06\x1e",
+                                       45)),
+              HasSubstr("too large (got 2147483647x2147483647"));
+
+  std::vector<std::byte> webp = golden::bytes("webp_animated.webp");
+  put(webp, find(webp, "VP8X") + 12, "\xff\x3f\0\xff\x3f\0"sv);  // canvas 16384 x 16384
+  EXPECT_THAT(failure(webp), HasSubstr("too large"));
+}
+
+TEST(Decode, LimitIsTheCallers) {
+  const std::vector<std::byte> file = golden::bytes("jpeg_420.jpg");  // 17 x 9 = 153
+  EXPECT_EQ(decode(file, {.max_pixels = 153}).w, 17);
+  EXPECT_THAT(failure(file, {.max_pixels = 152}), HasSubstr("expected at most 152 pixels"));
+}
+
+// Each repetition of a scan costs a walk over all blocks and adds a few bytes. The first one may be repeated: it sets
+// the same coefficients again.
+TEST(Decode, ProgressiveBomb) {
+  const std::vector<std::byte> file = golden::bytes("jpeg_grey_progressive.jpg");
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  const auto begin = file.begin() + static_cast<std::ptrdiff_t>(text.find("\xff\xda"));
+  const auto end = file.begin() + static_cast<std::ptrdiff_t>(text.find("\xff\xc4", text.find("\xff\xda")));
+  const auto repeated = [&](int times) {
+    std::vector<std::byte> bomb(file.begin(), end);
+    for (int i = 0; i < times; ++i) bomb.insert(bomb.end(), begin, end);
+    bomb.insert(bomb.end(), end, file.end());
+    return bomb;
+  };
+  EXPECT_EQ(decode(repeated(50)), decode(file));
+  EXPECT_THAT(failure(repeated(200)), HasSubstr("too many scans"));
+}
+
+TEST(Decode, SaysWhatTheFileIs) {
+  const std::pair<std::string_view, std::string_view> kFiles[] = {
+      {"", "an empty file"},
+      {"GIF89a\1\0\1\0", "a GIF file"},
+      {"BM\x46\0\0\0", "a BMP file"},
+      {std::string_view("II*\0\x08\0\0\0", 8), "a TIFF"},
+      {std::string_view("MM\0*\0\0\0\x08", 8), "a TIFF"},
+      {std::string_view("\0\0\0\x18"
+                        "ftypheic",
+                        12),
+       "a HEIC file"},
+      {std::string_view("\0\0\0\x18"
+                        "ftypavif",
+                        12),
+       "an AVIF file"},
+      {"<!DOCTYPE html><html>", "HTML, XML or SVG text"},
+      {"\xef\xbb\xbf\n <svg/>", "HTML, XML or SVG text"},
+      {"hello, world\n", "a text file"},
+      {"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"},
+      {"\x01\x02\x03", "bytes '\\x01\\x02\\x03'"},
+  };
+  for (const auto& [file, expected] : kFiles) {
+    EXPECT_THAT(failure(file), HasSubstr(expected));
+    EXPECT_THAT(failure(file), HasSubstr("expected JPEG, PNG or WebP"));
+  }
+}
+
+TEST(ReadImage, NamesThePath) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "broken.png";
+  write_text(path, "\x89PNG\r\n\x1a\n");
+  try {
+    read_image(path);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::input);
+    EXPECT_THAT(error.what(), HasSubstr(path.string() + ": broken or unsupported PNG"));
+  }
+  EXPECT_THROW(read_image(folder.path() / "missing.png"), Error);
+}
+
+}  // namespace
+}  // namespace effnet::vision

@@ -1,0 +1,115 @@
+#include "effnet/vision/exif.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "effnet/vision/image.h"
+
+namespace effnet::vision {
+namespace {
+
+int orientation(const std::string& bytes) { return exif_orientation(std::as_bytes(std::span(bytes))); }
+
+std::string number(unsigned value, std::size_t size, bool big_endian) {
+  std::string text(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) {
+    text[big_endian ? size - 1 - i : i] = static_cast<char>(value >> (8 * i) & 0xFF);
+  }
+  return text;
+}
+
+struct Entry {
+  unsigned tag, type, count;
+  unsigned value;
+  std::size_t value_bytes = 2;
+};
+
+std::string tiff(const std::vector<Entry>& entries, bool big_endian, unsigned gap = 0) {
+  std::string text = big_endian ? std::string("MM\0*", 4) : std::string("II*\0", 4);
+  text += number(8 + gap, 4, big_endian) + std::string(gap, '\x55');
+  text += number(static_cast<unsigned>(entries.size()), 2, big_endian);
+  for (const Entry& entry : entries) {
+    std::string value = number(entry.value, entry.value_bytes, big_endian);
+    value.resize(4);
+    text += number(entry.tag, 2, big_endian) + number(entry.type, 2, big_endian) + number(entry.count, 4, big_endian) +
+            value;
+  }
+  return text;
+}
+
+TEST(Exif, BothByteOrdersWithAndWithoutPrefix) {
+  for (const bool big_endian : {false, true}) {
+    for (unsigned value = 0; value <= 9; ++value) {
+      const int expected = value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+      const std::string text = tiff({{0x0100, 3, 1, 5}, {0x0112, 3, 1, value}, {0x0132, 2, 20, 6}}, big_endian, 3);
+      EXPECT_EQ(orientation(text), expected) << value << big_endian;
+      EXPECT_EQ(orientation(std::string("Exif\0\0", 6) + text), expected) << value << big_endian;
+    }
+  }
+}
+
+TEST(Exif, TypesAndRepetition) {
+  EXPECT_EQ(orientation(tiff({{0x0112, 1, 1, 6, 1}}, true)), 6);  // a byte
+  EXPECT_EQ(orientation(tiff({{0x0112, 4, 1, 6, 4}}, true)), 6);  // a long
+  EXPECT_EQ(orientation(tiff({{0x0112, 2, 1, 6}}, true)), 1);     // text
+  EXPECT_EQ(orientation(tiff({{0x0112, 3, 2, 6}}, true)), 1);     // two values
+  EXPECT_EQ(orientation(tiff({{0x0112, 3, 1, 6}, {0x0112, 3, 1, 8}}, false)), 8);
+  EXPECT_EQ(orientation(tiff({{0x0112, 3, 1, 6}, {0x0112, 3, 1, 77}}, false)), 1);
+  EXPECT_EQ(orientation(tiff({}, false)), 1);
+}
+
+TEST(Exif, BrokenBytesMeanUpright) {
+  const std::string text = tiff({{0x0100, 3, 1, 5}, {0x0112, 3, 1, 6}}, true);
+  for (std::size_t size = 0; size < text.size(); ++size) EXPECT_EQ(orientation(text.substr(0, size)), 1) << size;
+  std::string more = text;
+  more.replace(8, 2, "\xff\xff");  // 65535 entries, two there: what was found counts
+  EXPECT_EQ(orientation(more), 6);
+  for (const char* offset : {"\xff\xff\xff\xff", "\x7f\xff\xff\xff"}) {
+    std::string far = text;
+    far.replace(4, 4, offset);
+    EXPECT_EQ(orientation(far), 1);
+  }
+  EXPECT_EQ(orientation("II"), 1);
+  EXPECT_EQ(orientation("Exif"), 1);
+  EXPECT_EQ(orientation("MM*" + text.substr(3)), 1);
+}
+
+// A 3x2 picture, numbered; the results are drawn by hand from the standard's words ("row 0 is the visual right-hand
+// side, column 0 the visual top", ...).
+TEST(Turned, AllOrientations) {
+  Image image = blank({2, 3});
+  for (std::size_t i = 0; i < 6; ++i) image.rgb[3 * i] = static_cast<std::uint8_t>(i + 1);  // 1 2 3 / 4 5 6
+  const std::pair<Size, std::vector<int>> kUpright[] = {
+      {{2, 3}, {1, 2, 3, 4, 5, 6}},  // 0: no orientation
+      {{2, 3}, {1, 2, 3, 4, 5, 6}}, {{2, 3}, {3, 2, 1, 6, 5, 4}}, {{2, 3}, {6, 5, 4, 3, 2, 1}},
+      {{2, 3}, {4, 5, 6, 1, 2, 3}}, {{3, 2}, {1, 4, 2, 5, 3, 6}}, {{3, 2}, {4, 1, 5, 2, 6, 3}},
+      {{3, 2}, {6, 3, 5, 2, 4, 1}}, {{3, 2}, {3, 6, 2, 5, 1, 4}}, {{2, 3}, {1, 2, 3, 4, 5, 6}},  // 9: none
+  };
+  for (int orientation_number = 0; orientation_number <= 9; ++orientation_number) {
+    const auto& [size, numbers] = kUpright[orientation_number];
+    const Image result = turned(image, orientation_number);
+    ASSERT_EQ(result.h, size.h);
+    ASSERT_EQ(result.w, size.w);
+    for (std::size_t i = 0; i < 6; ++i) {
+      EXPECT_EQ(result.rgb[3 * i], numbers[i]) << orientation_number << " at " << i;
+      EXPECT_EQ(result.rgb[3 * i + 1] + result.rgb[3 * i + 2], 0);
+    }
+  }
+}
+
+TEST(Crop, InsideAcrossAndOutside) {
+  Image image = blank({2, 3});
+  for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i + 1);
+  EXPECT_EQ(crop(image, 0, 0, {2, 3}), image);
+  EXPECT_EQ(crop(image, 1, 1, {1, 2}).rgb, (std::vector<std::uint8_t>{13, 14, 15, 16, 17, 18}));
+  const Image around = crop(image, -1, -2, {4, 6});
+  EXPECT_EQ(crop(around, 1, 2, {2, 3}), image);
+  EXPECT_EQ(crop(around, 0, 0, {1, 6}), blank({1, 6}));
+  EXPECT_EQ(crop(around, 0, 5, {4, 1}), blank({4, 1}));
+  EXPECT_EQ(crop(image, 5, 0, {1, 1}), blank({1, 1}));
+  EXPECT_EQ(crop(image, 0, -9, {1, 2}), blank({1, 2}));
+}
+
+}  // namespace
+}  // namespace effnet::vision

@@ -1,0 +1,51 @@
+// What the tests of effnet/vision read from tests/golden/vision.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/vision/image.h"
+
+namespace effnet::vision::golden {
+
+inline std::filesystem::path path(const std::string& name) {
+  return std::filesystem::path(EFFNET_SOURCE_DIR) / "tests/golden/vision" / name;
+}
+
+inline std::vector<std::byte> bytes(const std::string& name) {
+  const MappedFile file(path(name));
+  return {file.bytes().begin(), file.bytes().end()};
+}
+
+inline Image raw(const std::string& name, Size size) {
+  const std::vector<std::byte> data = bytes(name);
+  Image image = blank(size);
+  EFFNET_CHECK(data.size() == image.rgb.size());
+  std::transform(data.begin(), data.end(), image.rgb.begin(),
+                 [](std::byte b) { return std::to_integer<std::uint8_t>(b); });
+  return image;
+}
+
+inline std::string hash(const Image& image) { return sha256(std::as_bytes(std::span(image.rgb))); }
+
+// The lines of a table as streams.
+inline std::vector<std::istringstream> table(const std::string& name) {
+  std::istringstream text(read_text(path(name)));
+  std::vector<std::istringstream> lines;
+  for (std::string line; std::getline(text, line);) lines.emplace_back(line);
+  EFFNET_CHECK(!lines.empty());
+  return lines;
+}
+
+// The picture that is resized in the goldens, 23x17.
+inline Image source() { return raw("source.rgb", {17, 23}); }
+
+}  // namespace effnet::vision::golden

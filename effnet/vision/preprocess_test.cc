@@ -1,0 +1,136 @@
+#include "effnet/vision/preprocess.h"
+
+#include <gtest/gtest.h>
+
+#include "effnet/base/error.h"
+#include "effnet/vision/golden_files.h"
+#include "effnet/vision/resize.h"
+
+namespace effnet::vision {
+namespace {
+
+Preprocessing rule(CropOrder order, Filter filter, Size resize, Size crop) {
+  Preprocessing result;
+  result.order = order;
+  result.filter = filter;
+  result.resize = resize;
+  result.crop = crop;
+  return result;
+}
+
+void expect_box(const Box& box, double x0, double y0, double x1, double y1) {
+  EXPECT_DOUBLE_EQ(box.x0, x0);
+  EXPECT_DOUBLE_EQ(box.y0, y0);
+  EXPECT_DOUBLE_EQ(box.x1, x1);
+  EXPECT_DOUBLE_EQ(box.y1, y1);
+}
+
+// The source's pixels over and over, as numpy.resize gives them.
+Image repeated(Size size) {
+  const Image source = golden::source();
+  Image image = blank(size);
+  for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = source.rgb[i % source.rgb.size()];
+  return image;
+}
+
+TEST(Prepare, ResizeFirstEqualsTorchvision) {
+  for (auto& line : golden::table("prepare.tsv")) {
+    SCOPED_TRACE(line.str());
+    Size photo;
+    std::int64_t resize = 0, crop = 0;
+    std::string filter, hash;
+    line >> photo.w >> photo.h >> resize >> crop >> filter >> hash;
+    const Preprocessing how = rule(CropOrder::resize_first, filter_named(filter), {resize, resize}, {crop, crop});
+    EXPECT_EQ(golden::hash(prepare(repeated(photo), how).pixels), hash);
+  }
+}
+
+TEST(Prepare, CropFirstIsTheOfficialSquare) {
+  // 500x375: int(224/256 * 375) = 328, left (172 + 1) / 2 = 86, top (47 + 1) / 2 = 24.
+  const Image photo = repeated({375, 500});
+  for (const Filter filter : {Filter::tf_bicubic, Filter::bicubic}) {
+    const Prepared result = prepare(photo, rule(CropOrder::crop_first, filter, {256, 256}, {224, 224}));
+    expect_box(result.crop, 86, 24, 86 + 328, 24 + 328);
+    const Image square = crop(photo, 24, 86, {328, 328});
+    EXPECT_EQ(result.pixels,
+              is_tf(filter) ? rounded(resize_tf(square, {224, 224}, filter)) : resize(square, {224, 224}, filter));
+    EXPECT_EQ(result.input.size(), 3U * 224 * 224);
+  }
+}
+
+TEST(Prepare, CropFirstOfOtherShapes) {
+  // Target twice as wide as high from 100 x 100: the largest such box is 50 high and 100 wide; of it 4/5 and 1/2.
+  const Prepared wide = prepare(repeated({100, 100}), rule(CropOrder::crop_first, Filter::bilinear, {10, 32}, {8, 16}));
+  expect_box(wide.crop, 25, 30, 75, 70);
+  EXPECT_EQ(wide.pixels.h, 8);
+  EXPECT_EQ(wide.pixels.w, 16);
+  // Never less than a pixel, never more than the photograph (a rule may ask for more than there is).
+  expect_box(prepare(repeated({1, 1}), rule(CropOrder::crop_first, Filter::tf_bilinear, {256, 256}, {224, 224})).crop,
+             0, 0, 1, 1);
+  expect_box(prepare(repeated({4, 6}), rule(CropOrder::crop_first, Filter::tf_bilinear, {2, 2}, {4, 4})).crop, 0, 0, 6,
+             4);
+}
+
+TEST(Prepare, ResizeFirstShowsWhereItLooked) {
+  // 20 wide, 10 high to 16 x 8; the crop of 4 begins at (8 - 4) / 2 = 2 and (16 - 4) / 2 = 6; 1.25 photo pixels each.
+  const Prepared result = prepare(repeated({10, 20}), rule(CropOrder::resize_first, Filter::bilinear, {8, 8}, {4, 4}));
+  expect_box(result.crop, 7.5, 2.5, 12.5, 7.5);
+  // A crop larger than the picture: black around it, and the box reaches out.
+  const Prepared padded = prepare(repeated({4, 4}), rule(CropOrder::resize_first, Filter::tf_bilinear, {4, 4}, {6, 7}));
+  expect_box(padded.crop, -1, -1, 6, 5);
+  EXPECT_EQ(crop(padded.pixels, 1, 1, {4, 4}), repeated({4, 4}));
+  EXPECT_EQ(crop(padded.pixels, 0, 0, {1, 7}), blank({1, 7}));
+  EXPECT_EQ(crop(padded.pixels, 0, 5, {6, 2}), blank({6, 2}));
+}
+
+TEST(Prepare, ResizeFirstOfOtherShapesCovers) {
+  // 30 x 20 (w x h) must cover 8 high and 16 wide: by width 16, height int(16 * 20 / 30) = 10.
+  const Prepared result = prepare(repeated({20, 30}), rule(CropOrder::resize_first, Filter::bicubic, {8, 16}, {8, 16}));
+  EXPECT_EQ(result.pixels, crop(resize(repeated({20, 30}), {10, 16}, Filter::bicubic), 1, 0, {8, 16}));
+}
+
+// A strip of a million pixels would be 256 million wide when its short side is 256.
+TEST(Prepare, StripsCostWhatTheNetworkSees) {
+  const Image strip = repeated({1, 1000000});
+  for (const Filter filter : {Filter::bicubic, Filter::tf_bicubic}) {
+    EXPECT_EQ(prepare(strip, rule(CropOrder::resize_first, filter, {256, 256}, {224, 224})).pixels.w, 224);
+  }
+}
+
+TEST(Prepare, InputIsNormalisedPlanes) {
+  Preprocessing how = rule(CropOrder::crop_first, Filter::tf_bilinear, {4, 4}, {4, 4});
+  how.mean = {127.0 / 255, 0.5, 0};
+  how.std = {128.0 / 255, 0.25, 1};
+  const Image photo = repeated({4, 4});
+  const Prepared result = prepare(photo, how);
+  EXPECT_EQ(result.pixels, photo);
+  EXPECT_EQ(result.input, normalise(photo, how.mean, how.std));
+  for (std::size_t i = 0; i < 16; ++i) {
+    EXPECT_FLOAT_EQ(result.input[i], (photo.rgb[3 * i] - 127.0F) / 128.0F);
+    EXPECT_FLOAT_EQ(result.input[16 + i], (photo.rgb[3 * i + 1] - 127.5F) / 63.75F);
+    EXPECT_FLOAT_EQ(result.input[32 + i], photo.rgb[3 * i + 2] / 255.0F);
+  }
+}
+
+// The network gets TensorFlow's exact values, beyond 0..255 too; only the picture for people is rounded.
+TEST(Prepare, TfInputIsNotRounded) {
+  Preprocessing how = rule(CropOrder::crop_first, Filter::tf_bicubic, {4, 4}, {4, 4});
+  how.mean = {0, 0, 0};
+  how.std = {1, 1, 1};
+  Image photo = blank({2, 2});
+  for (std::size_t i : {3U, 9U}) photo.rgb[i] = 255;  // red right half
+  const Prepared result = prepare(photo, how);
+  EXPECT_FLOAT_EQ(result.input[1], 0.5F);
+  EXPECT_FLOAT_EQ(result.input[3], 1.09375F);
+  EXPECT_EQ(result.pixels.rgb[9], 255);
+}
+
+TEST(Prepare, RefusesImpossibleRules) {
+  for (const std::int64_t side : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 40}) {
+    EXPECT_THROW(prepare(repeated({4, 4}), rule(CropOrder::crop_first, Filter::box, {4, 4}, {4, side})), Error);
+    EXPECT_THROW(prepare(repeated({4, 4}), rule(CropOrder::resize_first, Filter::box, {side, 4}, {4, 4})), Error);
+  }
+}
+
+}  // namespace
+}  // namespace effnet::vision
