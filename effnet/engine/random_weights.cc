@@ -21,29 +21,36 @@
 namespace effnet::engine {
 namespace {
 
-constexpr std::int64_t kBatch = 8;
+constexpr std::int64_t kPictures = 8;
+constexpr std::int64_t kFewPictures = 4;            // where kPictures would cost too much even at kSmallest
 constexpr std::int64_t kMostMacs = 32'000'000'000;  // of the calibration pass: two seconds on two cores
 constexpr std::int64_t kGrid = 32;                  // sides are multiples of it: the stride of every named network
-constexpr std::int64_t kSmallest = 64;
+constexpr std::int64_t kSmallest = 128;             // at 64 L2 is chaotic
 
 // Values still to be written; the Weights hold views of them.
 using Values = std::shared_ptr<float[]>;
 
+struct Calibration {
+  graph::Graph graph;
+  std::int64_t batch;
+};
+
 // The network at its nominal resolution, or at the largest smaller one that keeps within kMostMacs.
-graph::Graph lower_for_calibration(const arch::ArchSpec& spec, std::int64_t classes) {
+Calibration calibration_of(const arch::ArchSpec& spec, std::int64_t classes) {
   graph::Graph graph = graph::lower(spec, {.classes = classes});
-  const double macs = static_cast<double>(graph::costs(graph).macs) * kBatch;
-  if (macs <= kMostMacs) return graph;
+  const double macs = static_cast<double>(graph::costs(graph).macs) * kPictures;
+  if (macs <= kMostMacs) return {std::move(graph), kPictures};
   const double affordable = static_cast<double>(spec.resolution) * std::sqrt(kMostMacs / macs);
+  const std::int64_t batch = affordable < kSmallest ? kFewPictures : kPictures;
   for (std::int64_t side = std::max(kSmallest, static_cast<std::int64_t>(affordable) / kGrid * kGrid);
        side < spec.resolution; side += kGrid) {
     try {
-      return graph::lower(spec, {.resolution = Size{side, side}, .classes = classes});
+      return {graph::lower(spec, {.resolution = Size{side, side}, .classes = classes}), batch};
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw;  // too small for this network
     }
   }
-  return graph;
+  return {std::move(graph), batch};
 }
 
 // One parameter's initial values: a constant, or random numbers.
@@ -84,14 +91,15 @@ void fill(const Rule& rule, const Philox& numbers, std::span<float> values, Thre
 }
 
 // Mean and biased variance of one channel of a batch, two passes in double.
-std::pair<double, double> moments(std::span<const float> values, const Chw& shape, std::int64_t channel) {
+std::pair<double, double> moments(std::span<const float> values, std::int64_t batch, const Chw& shape,
+                                  std::int64_t channel) {
   const auto over_planes = [&](auto function) {
     double sum = 0;
-    for (std::int64_t image = 0; image < kBatch; ++image) {
+    for (std::int64_t image = 0; image < batch; ++image) {
       const float* const plane = values.data() + (image * shape.c + channel) * shape.pixels();
       for (std::int64_t p = 0; p < shape.pixels(); ++p) sum += function(plane[p]);
     }
-    return sum / static_cast<double>(kBatch * shape.pixels());
+    return sum / static_cast<double>(batch * shape.pixels());
   };
   const double mean = over_planes([](double x) { return x; });
   const double variance = over_planes([&](double x) { return (x - mean) * (x - mean); });
@@ -102,7 +110,9 @@ std::pair<double, double> moments(std::span<const float> values, const Chw& shap
 
 formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed,
                                 ThreadPool& pool) {
-  const graph::Graph graph = lower_for_calibration(spec, classes);
+  const Calibration calibration = calibration_of(spec, classes);
+  const graph::Graph& graph = calibration.graph;
+  const std::int64_t batch = calibration.batch;
   formats::Weights weights;
   std::map<std::string, Values, std::less<>> written;
   for (const graph::Node& node : graph.nodes) {
@@ -134,16 +144,16 @@ formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes
       float* const variance = written.at(norm->name + ".running_var").get();
       pool.parallel_for(node.out.c, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t c = begin; c < end; ++c) {
-          const auto [m, v] = moments(values, node.out, c);
+          const auto [m, v] = moments(values, batch, node.out, c);
           mean[c] = static_cast<float>(m);
           variance[c] = v > 0 ? static_cast<float>(v) : 1.0F;  // a constant channel: nothing to scale
         }
       });
     }
   };
-  const std::vector<float> pictures = synthetic_pictures(graph.input(), kBatch, seed, pool);
+  const std::vector<float> pictures = synthetic_pictures(graph.input(), batch, seed, pool);
   const Parameters parameters(weights);
-  Reference(graph, parameters, pool).run(pictures, kBatch, set_statistics);
+  Reference(graph, parameters, pool).run(pictures, batch, set_statistics);
   return weights;
 }
 

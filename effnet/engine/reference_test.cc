@@ -309,8 +309,8 @@ TEST(ReferencePool, AwkwardSizes) {
 
 // ---- the walk
 
-// A block with everything: branches, a value read twice, squeeze-and-excitation, concat, pad, pools, two classifiers'
-// worth of copies that must not be written over.
+// A block with everything: branches, a value read twice, squeeze-and-excitation, concat, pad, a pool, and operations in
+// place on values that are read again.
 Graph busy_graph(const Chw& in) {
   Builder b("busy", in);
   const NodeId stem = b.add("stem", Conv{.out_channels = 8, .kernel = 3, .stride = 2}, {0});
@@ -327,9 +327,10 @@ Graph busy_graph(const Chw& in) {
   const NodeId twice = b.add("twice", graph::Add{}, {sum, sum});
   const NodeId copy = b.add("identity", graph::Identity{}, {twice});
   const NodeId changed = b.add("changed", graph::Activate{Activation::relu}, {copy});  // `twice` must survive this
+  const NodeId squashed = b.add("squashed", graph::Activate{Activation::sigmoid}, {twice});  // and this
   const NodeId pooled = b.add("pool", graph::Pool{PoolKind::max, 3, 1, Padding::same, false}, {twice});
   const NodeId shifted = b.add("pad", graph::Pad{-1, 1, 1, -1}, {twice});
-  const NodeId all = b.add("concat", graph::Concat{}, {changed, pooled, shifted, twice});
+  const NodeId all = b.add("concat", graph::Concat{}, {changed, pooled, shifted, squashed, twice});
   const NodeId features = b.add("global", graph::GlobalPool{}, {all});
   const NodeId dropout = b.add("dropout", graph::Dropout{0.2}, {features});
   b.graph().features = all;
@@ -357,20 +358,21 @@ TEST(Reference, WalksTheGraph) {
   const Chw shape = graph.find("twice")->out;
   const std::vector<float>& twice = taps.at("twice");
   const std::vector<float>& concat = taps.at("concat");
-  const auto quarter = static_cast<std::size_t>(shape.numel());
-  ASSERT_EQ(concat.size(), 2 * 4 * quarter);
+  const auto one = static_cast<std::size_t>(shape.numel());
+  ASSERT_EQ(concat.size(), 2 * 5 * one);
   for (std::size_t image = 0; image < 2; ++image) {
-    for (std::size_t i = 0; i < quarter; ++i) {
-      const std::size_t at = image * quarter + i;
+    for (std::size_t i = 0; i < one; ++i) {
+      const std::size_t at = image * one + i;
       ASSERT_EQ(taps.at("add")[at], taps.at("se.scale")[at] + taps.at("act")[at]);
       ASSERT_EQ(taps.at("se.scale")[at],
                 taps.at("depthwise")[at] * taps.at("se.gate")[at / static_cast<std::size_t>(shape.pixels())]);
       ASSERT_EQ(twice[at], 2 * taps.at("add")[at]);
-      const float* const parts = concat.data() + image * 4 * quarter + i;
+      const float* const parts = concat.data() + image * 5 * one + i;
       ASSERT_EQ(parts[0], std::max(twice[at], 0.0F));
-      ASSERT_EQ(parts[quarter], taps.at("pool")[at]);
-      ASSERT_EQ(parts[2 * quarter], taps.at("pad")[at]);
-      ASSERT_EQ(parts[3 * quarter], twice[at]);
+      ASSERT_EQ(parts[one], taps.at("pool")[at]);
+      ASSERT_EQ(parts[2 * one], taps.at("pad")[at]);
+      ASSERT_EQ(parts[3 * one], taps.at("squashed")[at]);
+      ASSERT_EQ(parts[4 * one], twice[at]);
     }
   }
 }

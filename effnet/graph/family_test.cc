@@ -143,19 +143,21 @@ TEST(Paper, Figure3SweepsOneDimension) {
   }
 }
 
+// All nodes of one block or stage.
+NodeCosts sum_of(const Graph& graph, std::string_view prefix) {
+  NodeCosts total;
+  for (const Node& node : graph.nodes) {
+    if (!node.name.starts_with(prefix)) continue;
+    const NodeCosts one = costs(graph, node);
+    total.params += one.params;
+    total.macs += one.macs;
+  }
+  return total;
+}
+
 // paper.md, "B0 block by block at 224": the sum of a block's nodes.
 TEST(Paper, B0BlockByBlock) {
   const Graph graph = lower(arch::variant("efficientnet_b0").spec);
-  const auto sum = [&](std::string_view prefix) {
-    NodeCosts total;
-    for (const Node& node : graph.nodes) {
-      if (!node.name.starts_with(prefix)) continue;
-      const NodeCosts one = costs(graph, node);
-      total.params += one.params;
-      total.macs += one.macs;
-    }
-    return std::pair{total.params, total.macs};
-  };
   const std::tuple<const char*, std::int64_t, std::int64_t> rows[] = {
       {"stem.", 928, 10838016},          {"stages.0.0.", 1448, 10035712},   {"stages.1.0.", 6004, 29203200},
       {"stages.1.1.", 10710, 25742016},  {"stages.2.0.", 15350, 18177984},  {"stages.2.1.", 31290, 19761600},
@@ -163,27 +165,20 @@ TEST(Paper, B0BlockByBlock) {
       {"stages.4.0.", 126004, 20434560}, {"stages.4.2.", 208572, 32833920}, {"stages.5.0.", 262492, 21934752},
       {"stages.5.3.", 587952, 23197824}, {"stages.6.0.", 717232, 29520000}, {"head.", 412160, 20070400},
       {"classifier", 1281000, 1280000}};
-  for (const auto& [prefix, params, macs] : rows) EXPECT_EQ(sum(prefix), std::pair(params, macs)) << prefix;
+  for (const auto& [prefix, params, macs] : rows) {
+    EXPECT_EQ(sum_of(graph, prefix).params, params) << prefix;
+    EXPECT_EQ(sum_of(graph, prefix).macs, macs) << prefix;
+  }
 }
 
 TEST(Paper, AmoebaNetUnitByUnit) {
   const Graph graph = lower(arch::variant("amoebanet_b").spec);
-  const auto sum = [&](std::string_view prefix) {
-    NodeCosts total;
-    for (const Node& node : graph.nodes) {
-      if (!node.name.starts_with(prefix)) continue;
-      const NodeCosts one = costs(graph, node);
-      total.params += one.params;
-      total.macs += one.macs;
-    }
-    return total;
-  };
-  EXPECT_EQ(sum("stem.").params, 928);
-  EXPECT_EQ(sum("stem.").macs, 49352544);
-  EXPECT_EQ(sum("stages.0.0.").params, 97824);
-  EXPECT_EQ(sum("stages.0.0.").macs, 1599749120);
-  EXPECT_EQ(sum("stages.1.0.").params, 492800);
-  EXPECT_EQ(sum("stages.1.0.").macs, 2731622400);
+  EXPECT_EQ(sum_of(graph, "stem.").params, 928);
+  EXPECT_EQ(sum_of(graph, "stem.").macs, 49352544);
+  EXPECT_EQ(sum_of(graph, "stages.0.0.").params, 97824);
+  EXPECT_EQ(sum_of(graph, "stages.0.0.").macs, 1599749120);
+  EXPECT_EQ(sum_of(graph, "stages.1.0.").params, 492800);
+  EXPECT_EQ(sum_of(graph, "stages.1.0.").macs, 2731622400);
   const std::tuple<const char*, std::int64_t, double> rows[] = {
       {"stages.2.0.", 2519040, 9.032},   {"stages.2.1.", 3173376, 11.391},  {"stages.2.2.", 4222976, 15.166},
       {"stages.2.5.", 4222976, 15.166},  {"stages.3.0.", 10638336, 21.591}, {"stages.4.0.", 12640256, 11.358},
@@ -191,8 +186,8 @@ TEST(Paper, AmoebaNetUnitByUnit) {
       {"stages.5.0.", 42379264, 21.560}, {"stages.6.0.", 50446336, 11.341}, {"stages.6.1.", 58834944, 13.229},
       {"stages.6.2.", 67223552, 15.116}, {"stages.6.5.", 67223552, 15.116}};
   for (const auto& [prefix, params, billions] : rows) {
-    EXPECT_EQ(sum(prefix).params, params) << prefix;
-    EXPECT_DOUBLE_EQ(std::round(static_cast<double>(sum(prefix).macs) / 1e6) / 1e3, billions) << prefix;
+    EXPECT_EQ(sum_of(graph, prefix).params, params) << prefix;
+    EXPECT_DOUBLE_EQ(std::round(static_cast<double>(sum_of(graph, prefix).macs) / 1e6) / 1e3, billions) << prefix;
   }
   EXPECT_DOUBLE_EQ(std::round(static_cast<double>(costs(graph).macs) / 1e7) / 1e2, 298.79);
   EXPECT_EQ(costs(lower(arch::variant("amoebanet_b").spec, {.classes = 1000})).params, 557277864);
