@@ -4,6 +4,10 @@
 #   *_test.cc  -> one test program effnet_NAME_test, every case known to ctest
 #   *_fuzz.cc  -> a libFuzzer program each (EFFNET_FUZZ), else a ctest that replays its corpus tests/fuzz/corpus/STEM
 # Files are found, not listed, so that a test cannot be forgotten.
+#
+# The target `effnet_checks` builds what ctest runs and nothing else: sanitizer builds can leave the command line out.
+add_custom_target(effnet_checks)
+
 function(effnet_layer name)
   cmake_parse_arguments(LAYER "" "" "USES;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc)
@@ -23,6 +27,7 @@ function(effnet_layer name)
     target_link_libraries(effnet_${name}_test PRIVATE effnet_${name} ${LAYER_LIBRARIES} GTest::gtest_main GTest::gmock)
     target_compile_definitions(effnet_${name}_test PRIVATE EFFNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     target_compile_options(effnet_${name}_test PRIVATE -O1)  # the library under test keeps the build's level
+    add_dependencies(effnet_checks effnet_${name}_test)
     gtest_discover_tests(effnet_${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
       PROPERTIES LABELS ${name} TIMEOUT 300)
   endif()
@@ -35,6 +40,7 @@ function(effnet_layer name)
       target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
     elseif(EFFNET_TESTS)
       add_executable(${stem} ${source} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+      add_dependencies(effnet_checks ${stem})
       add_test(NAME ${name}.${stem} COMMAND ${stem} ${corpus})
     endif()
     if(TARGET ${stem})
