@@ -4,6 +4,7 @@
 // Errors leave libpng by longjmp; as in jpeg.cc the jumps stay within Reader::guarded.
 #include <png.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -37,9 +38,9 @@ class Reader {
       png_set_read_fn(png_, this, take);
       png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // decode.h has its own
-      // Of all chunks that are not needed for the pixels only eXIf is parsed: texts and profiles inflate to megabytes.
+      // No chunk that the pixels don't need is parsed: texts and profiles inflate to megabytes, and for an eXIf chunk
+      // libpng allocates whatever length it claims. find_exif looks for that one.
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
-      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_AS_DEFAULT, reinterpret_cast<png_const_bytep>("eXIf"), 1);
       png_read_info(png_, info_);
     });
   }
@@ -64,13 +65,6 @@ class Reader {
       }
       png_read_end(png_, info_);
     });
-  }
-
-  std::span<const std::byte> exif() const {
-    png_bytep bytes = nullptr;
-    png_uint_32 size = 0;
-    if (png_get_eXIf_1(png_, info_, &size, &bytes) == 0) return {};
-    return std::as_bytes(std::span(bytes, size));
   }
 
  private:
@@ -103,6 +97,22 @@ class Reader {
   char text_[200] = "";
 };
 
+// The body of the first eXIf chunk, before or after the picture data. Each chunk is a length, a name, a body and a
+// checksum, which libpng has checked by then.
+std::span<const std::byte> find_exif(std::span<const std::byte> file) {
+  constexpr std::size_t kSignature = 8, kHead = 8, kChecksum = 4;
+  std::size_t at = kSignature;
+  while (file.size() - at >= kHead) {
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < 4; ++i) length = length << 8 | std::to_integer<std::size_t>(file[at + i]);
+    const auto rest = file.subspan(at + kHead);
+    if (length > rest.size()) break;
+    if (std::memcmp(file.data() + at + 4, "eXIf", 4) == 0) return rest.first(length);
+    at += std::min(kHead + length + kChecksum, file.size() - at);
+  }
+  return {};
+}
+
 }  // namespace
 
 Decoded decode_png(std::span<const std::byte> file, const DecodeOptions& options) {
@@ -111,7 +121,7 @@ Decoded decode_png(std::span<const std::byte> file, const DecodeOptions& options
   check_declared_size("PNG", reader.height(), reader.width(), file.size(), options);
   Decoded result{blank({reader.height(), reader.width()}), 1};
   reader.read_pixels(result.image);
-  result.orientation = exif_orientation(reader.exif());
+  result.orientation = exif_orientation(find_exif(file));
   return result;
 }
 
