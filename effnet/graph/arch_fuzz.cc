@@ -1,4 +1,5 @@
-// Arch files: text that parses must print and parse to the same spec, and lowering must give a graph or an Error(input).
+// Arch files: text that parses must print and parse to the same spec, and lowering must give a graph or an
+// Error(input).
 #include <cstdint>
 #include <string_view>
 

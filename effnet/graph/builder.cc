@@ -7,6 +7,12 @@ namespace {
 
 using Shapes = std::vector<Chw>;
 
+// A hand-written network may wire what does not fit: branches of a block under an odd padding or stride.
+Error mismatch(const Chw& a, const Chw& b) {
+  return input_error("joins shapes that differ (got {}x{}x{} and {}x{}x{}, expected the same)", a.c, a.h, a.w, b.c, b.h,
+                     b.w);
+}
+
 // One overload an op: the output shape of one image.
 struct InferShape {
   const Shapes& in;
@@ -28,7 +34,8 @@ struct InferShape {
     return {op.out_features, 1, 1};
   }
   Chw operator()(const Add&) const {
-    EFFNET_CHECK(in.size() == 2 && in[0] == in[1]);
+    EFFNET_CHECK(in.size() == 2);
+    if (in[0] != in[1]) throw mismatch(in[0], in[1]);
     return in[0];
   }
   Chw operator()(const Mul&) const {
@@ -38,7 +45,7 @@ struct InferShape {
   Chw operator()(const Concat&) const {
     Chw out = in[0];
     for (std::size_t i = 1; i < in.size(); ++i) {
-      EFFNET_CHECK(in[i].h == out.h && in[i].w == out.w);
+      if (in[i].h != out.h || in[i].w != out.w) throw mismatch(in[0], in[i]);
       out.c += in[i].c;
     }
     return out;
@@ -69,7 +76,14 @@ NodeId Builder::add(std::string name, Op op, std::vector<NodeId> inputs) {
     shapes.push_back(shape(id));
   }
   EFFNET_CHECK(!shapes.empty());
-  const Chw out = std::visit(InferShape{shapes}, op);
+  const auto infer = [&] {
+    try {
+      return std::visit(InferShape{shapes}, op);
+    } catch (const Error& error) {
+      throw error.in(name);
+    }
+  };
+  const Chw out = infer();
   graph_.nodes.push_back({std::move(name), op, std::move(inputs), out});
   return static_cast<NodeId>(graph_.nodes.size() - 1);
 }

@@ -111,6 +111,22 @@ TEST(Lower, HandWrittenNetworksThatCannotBeBuiltSaySo) {
               HasSubstr("amoebanet"));
 }
 
+// Found by arch_fuzz: branches that no longer meet are bad input, not a fault of effnet.
+TEST(Lower, BranchesThatDoNotMeetAreAnInputError) {
+  for (const char* stages :
+       {"[[stages]]\nblock = 'amoebanet_b_normal'\nchannels = 8\nstride = 2\n",
+        "padding = 'valid'\n[[stages]]\nblock = 'basic'\nchannels = 8\n",
+        "padding = 'valid'\n[[stages]]\nblock = 'amoebanet_b_reduction'\nchannels = 8\nstride = 2\n"}) {
+    try {
+      lower(arch::parse(std::string("name = 'n'\n") + stages, "n"), {.resolution = Size{33, 33}});
+      ADD_FAILURE() << stages;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+      EXPECT_THAT(error.what(), HasSubstr("stages.0.0")) << stages;
+    }
+  }
+}
+
 TEST(Costs, ActivationMemoryByHand) {
   // 32x32: input 3072 floats, stem 16x16x8 = 2048, one separable block at 16x16, 8 channels, no head convolution.
   const arch::ArchSpec spec = arch::parse(
