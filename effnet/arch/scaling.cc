@@ -116,10 +116,11 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
 
   // Depth and width jumped past the target. Look at nearby steps of phi with the resolution off its curve.
   double best_departure = INFINITY;
-  constexpr double kReachPhi =
-      0.6;  // 6 % of resolution is 12 % of MACs, 0.18 of phi; the steps of small networks are wider
+  // 6 % of resolution is 12 % of MACs, 0.18 of phi; the steps of small networks are wider: 0.6 to both sides.
+  constexpr int kSteps = 120;
   constexpr double kStep = 0.005;
-  for (double phi = low + kReachPhi; phi > low - kReachPhi; phi -= kStep) {
+  for (int step = kSteps; step > -kSteps; --step) {
+    const double phi = low + step * kStep;
     Scaling candidate;
     try {
       candidate = compound(base, phi, c, dimensions);

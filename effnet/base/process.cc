@@ -11,8 +11,6 @@
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
 
-extern char** environ;
-
 namespace effnet {
 
 ProcessResult run_process(const std::vector<std::string>& words) {
@@ -25,6 +23,7 @@ ProcessResult run_process(const std::vector<std::string>& words) {
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, pipe[1], STDERR_FILENO);
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   pid_t child = 0;
