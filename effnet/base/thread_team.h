@@ -1,0 +1,61 @@
+// Threads for the engine: short parallel steps, one after the other, at the price of a cache line each.
+//
+// A ThreadPool's threads sleep between loops, which costs some ten microseconds; a network has a hundred steps of some
+// ten. A team is woken once a run and its members wait for the next step by watching a counter, for some microseconds at
+// most, then sleep. Results must not depend on which member does which task.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace effnet {
+
+class ThreadTeam {
+ public:
+  // `members` counts the calling thread, so 1 starts none. Every member, the caller during a run included, computes
+  // with denormals flushed to zero (x86: FTZ and DAZ); the caller's state is restored when the run ends. Throws
+  // Error(usage) outside 1..1024 and Error(environment) if the system refuses a thread.
+  explicit ThreadTeam(int members);
+  ~ThreadTeam();
+  ThreadTeam(const ThreadTeam&) = delete;
+  ThreadTeam& operator=(const ThreadTeam&) = delete;
+
+  int members() const noexcept;
+
+  // Wakes the team for a run and lets it sleep when destroyed. Between, step() is cheap. One at a time.
+  class Run {
+   public:
+    explicit Run(ThreadTeam& team) noexcept;
+    ~Run();
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
+
+    // Calls task(context, index, member) for every index in [0, tasks), each once, on any member (0 is the caller);
+    // returns when all are done, and everything they wrote is visible. Tasks are handed out in order. Tasks must not
+    // throw. No allocation. With one member or one task it is a plain loop.
+    using Task = void (*)(void* context, std::int64_t index, int member) noexcept;
+    void step(std::int64_t tasks, Task task, void* context) noexcept;
+    // The same for a callable (std::int64_t index, int member) -> void, noexcept.
+    template <class Body>
+    void step(std::int64_t tasks, Body&& body) noexcept {
+      using Plain = std::remove_reference_t<Body>;
+      step(
+          tasks,
+          [](void* context, std::int64_t index, int member) noexcept {
+            (*static_cast<Plain*>(context))(index, member);
+          },
+          const_cast<void*>(static_cast<const void*>(&body)));
+    }
+
+   private:
+    ThreadTeam& team_;
+    unsigned saved_state_ = 0;
+  };
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace effnet

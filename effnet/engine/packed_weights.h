@@ -1,0 +1,54 @@
+// Weights as the engine's kernels read them: batch norm folded, channels in tiles, 64-byte aligned. One block of bytes
+// whose layout is a pure function of graph and instruction set (not of resolution, batch or threads), so that all
+// sessions of a model share it and a file of it can be mapped (plan_cache.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "effnet/base/thread_pool.h"
+#include "effnet/engine/parameters.h"
+#include "effnet/graph/graph.h"
+#include "effnet/kernels/isa.h"
+
+namespace effnet::engine {
+
+class PackedWeights {
+ public:
+  // Throws Error(input) if the parameters do not fit (Parameters::check), Error(environment) if memory does not suffice.
+  static std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const Parameters& parameters,
+                                                   kernels::Isa isa, ThreadPool& pool);
+  // Bytes that pack() once gave for the same graph and set, kept alive by `owner`. Throws Error(input) if their number
+  // is another than size_bytes(graph, isa) or they are not 64-byte aligned; the caller has checked that they are whole.
+  static std::shared_ptr<const PackedWeights> adopt(const graph::Graph& graph, kernels::Isa isa,
+                                                    std::span<const std::byte> bytes,
+                                                    std::shared_ptr<const void> owner);
+  static std::int64_t size_bytes(const graph::Graph& graph, kernels::Isa isa);
+  // Rises whenever the layout changes: a file of another version is of no use.
+  static constexpr std::uint32_t kLayoutVersion = 1;
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+  kernels::Isa isa() const { return isa_; }
+
+  // Where the values of a node (a convolution or linear layer, its batch norm folded in) begin, in floats from the
+  // start; negative if the node has none.
+  struct Offsets {
+    std::int64_t weight = -1;
+    std::int64_t bias = -1;
+  };
+  Offsets offsets(graph::NodeId node) const { return offsets_[static_cast<std::size_t>(node)]; }
+  const float* floats() const { return reinterpret_cast<const float*>(bytes_.data()); }
+  std::size_t nodes() const { return offsets_.size(); }
+
+ private:
+  PackedWeights() = default;
+  kernels::Isa isa_ = kernels::Isa::portable;
+  std::span<const std::byte> bytes_;
+  std::shared_ptr<const void> owner_;
+  std::vector<Offsets> offsets_;  // by node
+};
+
+}  // namespace effnet::engine

@@ -1,0 +1,125 @@
+// The engine's kernels, one table an instruction set: it feeds the plan, the tests and the benchmarks, so a kernel
+// cannot be forgotten by one of them. Kernels are noexcept, allocate nothing and check nothing.
+//
+// Layout of activations ("blocked"): channels in blocks of 16, a block holds every pixel of the batch, a pixel 16
+// contiguous floats:
+//
+//   value(c, p) = data[(c / 16 * pixels + p) * 16 + c % 16],   p = (image * h + y) * w + x
+//
+// So a batch is just more pixels, no layer reorders, and every address inside a kernel is a constant away from one
+// pointer. Of a last block with at most 8 channels kernels touch the lower half only (24 channels cost 24, not 32).
+// Lanes beyond the channels, up to the 8 or 16 that are touched, hold finite values that meet zero weights.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "effnet/kernels/isa.h"
+
+namespace effnet::kernels {
+
+inline constexpr std::int64_t kBlock = 16;
+inline constexpr std::int64_t kAlignment = 64;  // bytes, of every tensor and packed weight
+
+constexpr std::int64_t blocks_of(std::int64_t channels) { return (channels + kBlock - 1) / kBlock; }
+// Channels that kernels touch in all: rounded up to 8.
+constexpr std::int64_t lanes_of(std::int64_t channels) { return (channels + 7) / 8 * 8; }
+constexpr std::int64_t blocked_floats(std::int64_t channels, std::int64_t pixels) {
+  return blocks_of(channels) * pixels * kBlock;
+}
+
+// What a kernel does to a value before it is stored. relu, relu6 and none are clamps by `low` and `high`.
+enum class Epilogue { clamp, silu, hard_swish };
+inline constexpr int kEpilogues = 3;
+
+// ---- Product: a tile of P pixels x N output channels of a 1x1 convolution (or of any convolution whose input was
+// gathered): out[p][n] = epilogue(bias[n] + sum over k of a[p][k] * weight[k][n] + residual[p][n]).
+// The input is cut into segments (channel blocks, or rows of a window): k runs over `depth` contiguous floats of each
+// segment, over `last_depth` of the last. Pixel p's floats begin 16 * p after pixel 0's.
+struct ProductArgs {
+  const float* a;
+  std::int64_t a_segment;  // floats from one segment to the next
+  std::int64_t segments;   // at least 1
+  std::int64_t depth;      // 1..16
+  std::int64_t last_depth;
+  const float* weight;  // [k][N]
+  const float* bias;    // [N]
+  float* out;           // pixel p of channel block b at out + b * out_block + offsets[p]
+  std::int64_t out_block;
+  const std::int32_t* offsets;
+  const float* residual;  // null, or addressed as `out` is
+  float low, high;        // Epilogue::clamp
+};
+using ProductFn = void (*)(const ProductArgs&) noexcept;
+
+// ---- Depthwise: one output row of one channel block. rows[ky] points at the first input pixel of the first output's
+// window, in a row that is wide enough for the last one's (padding is zeros in memory); rows out of the picture point
+// at zeros. out[x][c] = epilogue(bias[c] + sum over ky, kx of rows[ky][(x * stride + kx) * 16 + c] * weight[..][c]).
+struct DepthwiseArgs {
+  const float* const* rows;  // kernel pointers
+  const float* weight;       // [ky * kernel + kx][16]
+  const float* bias;         // [16]
+  float* out;                // 16 floats a pixel
+  std::int64_t width;        // outputs, at least 1
+  float* sums;               // null, or 16: the row's outputs are added to it, from left to right
+  float low, high;
+};
+using DepthwiseFn = void (*)(const DepthwiseArgs&) noexcept;
+
+// ---- Windows: one output pixel row of one channel block of a pool. Taps outside of the picture do not count.
+struct PoolArgs {
+  const float* in;      // the block's picture: in[(y * in_w + x) * 16]
+  float* out;           // the row's first pixel
+  std::int64_t in_h, in_w, out_w;
+  std::int64_t top, left;  // input row and column of the first output's first tap; may be negative
+  std::int64_t kernel, stride;
+  bool count_padding;   // average: divide by kernel * kernel, or by the valid taps
+};
+using PoolFn = void (*)(const PoolArgs&) noexcept;
+
+// ---- Elementwise over `pixels` pixels of one channel block, all 16 lanes: epilogue(a * scale + shift + b).
+struct MapArgs {
+  const float* a;
+  const float* b;      // null: nothing
+  const float* scale;  // null: 1; else [16]
+  const float* shift;  // null: 0; else [16]
+  float* out;          // may be a or b
+  std::int64_t pixels;
+  float low, high;
+};
+using MapFn = void (*)(const MapArgs&) noexcept;
+
+struct KernelSet {
+  Isa isa;
+  // Products. Packed weights are cut into tiles of `tile` output channels; the last has 8, 16, 24 or 32 (at most
+  // `tile`) channels. heights: the P there are, largest first, ending with 1.
+  std::int64_t tile;
+  std::span<const int> heights;
+  // p indexes heights; lanes is a multiple of 8 up to `tile`.
+  ProductFn product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const;
+
+  // Null unless kernel is 3, 5 or 7 and stride 1 or 2. half: 8 lanes instead of 16.
+  DepthwiseFn depthwise(std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue) const;
+
+  PoolFn max_pool, average_pool;
+  MapFn map[kEpilogues];
+  MapFn sigmoid;  // sigmoid(a * scale + shift + b)
+  // sums[16] += pixels of one block, in order.
+  void (*sum)(const float* in, std::int64_t pixels, float* sums) noexcept;
+  // to[k][n] = from[k][n] * scale[k]: a tile of packed weights with the channel scale of one image folded in.
+  void (*scale_rows)(const float* from, const float* scale, std::int64_t depth, std::int64_t lanes, float* to) noexcept;
+
+  // The tables behind product() and depthwise().
+  std::span<const ProductFn> products;      // [heights][tile / 8][kEpilogues]
+  std::span<const DepthwiseFn> depthwises;  // [3 kernels][2 strides][2 halves][kEpilogues]
+};
+
+const KernelSet& kernel_set(Isa isa);
+
+// "f32_product_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512": dtype, op, tile, epilogue, set.
+std::string product_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue);
+std::string depthwise_name(const KernelSet& set, std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue);
+std::string_view name(Epilogue epilogue);
+
+}  // namespace effnet::kernels
