@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <xxhash.h>
 
@@ -60,16 +59,6 @@ std::string subject_of(const fs::path& path) {
   return {header.subject, kDigits};
 }
 
-// One system call instead of a page fault every 64 KB, and the whole file is asked of the disk at once. Older kernels
-// and file systems that refuse lose only that.
-void read_ahead(std::span<const std::byte> bytes) {
-#ifdef MADV_POPULATE_READ
-  if (!bytes.empty()) ::madvise(const_cast<std::byte*>(bytes.data()), bytes.size(), MADV_POPULATE_READ);
-#else
-  static_cast<void>(bytes);
-#endif
-}
-
 struct CachedFile {
   fs::path path;
   std::uintmax_t size = 0;
@@ -116,7 +105,6 @@ std::optional<MappedBytes> read_packed_file(const fs::path& path, const PackedFi
   if (!fs::is_regular_file(path, code)) return std::nullopt;  // opening a pipe would wait for a writer
   try {
     const auto file = std::make_shared<const MappedFile>(path);
-    read_ahead(file->bytes());
     if (!is_packed_file(file->bytes(), key, size)) return std::nullopt;
     ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
     return MappedBytes{file->bytes().subspan(kPackedHeaderBytes), file};

@@ -42,8 +42,9 @@ std::string packed_file_name(std::string_view digest);
 // The header of a file of these bytes; its checksum covers both.
 std::array<std::byte, kPackedHeaderBytes> packed_header(const PackedFileKey& key, std::span<const std::byte> bytes);
 
-// Whether `file` is a header of this key and exactly `size` bytes that belong to it. Reads every byte, as fast as
-// memory gives them.
+// Whether `file` is a header of this key and exactly `size` bytes that belong to it. Reads every byte: 21 MB of a
+// mapped file in 1.2 ms where hashing alone is 1.05 ms, so mapping ahead (MADV_POPULATE_READ, MADV_WILLNEED) brings
+// nothing, nor does it with a cold page cache (17 ms, the disk's).
 bool is_packed_file(std::span<const std::byte> file, const PackedFileKey& key, std::size_t size);
 
 struct MappedBytes {
@@ -51,7 +52,7 @@ struct MappedBytes {
   std::shared_ptr<const void> owner;  // keeps them
 };
 // Empty if there is no such file or it is unreadable or not the one. One that was used counts as recently used (its
-// modification time is set, if the folder allows it).
+// modification time is set, if it may be).
 std::optional<MappedBytes> read_packed_file(const std::filesystem::path& path, const PackedFileKey& key,
                                             std::size_t size);
 
