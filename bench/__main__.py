@@ -74,7 +74,8 @@ def measure(args, table):
             say(part.replace("_", "-"))
             results.document[part] = run(rows)
             results.save()
-    write_page(results, table, args.page)
+    if results.document["cases"]:
+        write_page(results, table, args.page)
     if failed:
         raise BenchError(f"not measured: {', '.join(failed)}")
 
@@ -129,7 +130,8 @@ def parser():
 
     def turns(c):
         c.add_argument("--effnet", default=os.path.join(machine.ROOT, "build", "core", "bin", "effnet"), help="the binary")
-        c.add_argument("--work", default=os.path.join(BUILD, "work"), help="folder for model files (4 GB for all) and effnet's home")
+        c.add_argument("--work", default=os.path.join(BUILD, "work"),
+                       help="folder for model files (4 GB for all) and effnet's home")
         c.add_argument("--cores", nargs="+", type=int, help="processors to pin to; a case of N threads takes the first N")
         c.add_argument("--starts", type=int, default=6, help="how often all are started afresh")
         c.add_argument("--turns", type=int, default=1, help="turns of each competitor in one start")

@@ -23,6 +23,12 @@ def environment(**more):
     return {**kept, "PYTHONWARNINGS": "ignore", **more}
 
 
+def first_error(text):
+    """The line that says what went wrong, of effnet's stderr."""
+    lines = text.strip().splitlines() or ["nothing on stderr"]
+    return next((line for line in lines if "error:" in line), lines[-1])[:300]
+
+
 class Peer:
     """One engine with one network loaded, waiting on its stdin (worker.py). Throws BenchError if it does not load."""
 
@@ -110,7 +116,7 @@ class Effnet:
             process.communicate()
             raise BenchError(f"{' '.join(command)} took longer than {TIMEOUT_S} s") from None
         if process.returncode:
-            raise BenchError(f"{' '.join(command)} ended with {process.returncode}: {errors.strip()[-200:]}")
+            raise BenchError(f"{' '.join(command)} ended with {process.returncode}: {first_error(errors)}")
         try:
             return json.loads(output)
         except ValueError:

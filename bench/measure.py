@@ -15,7 +15,7 @@ import numpy as np
 
 from bench import machine, networks, stats
 from bench.cases import BenchError
-from bench.competitors import Effnet, Peer, environment
+from bench.competitors import Effnet, Peer, environment, first_error
 from bench.engines import ENGINES, REFERENCE
 from bench.model_files import ModelFiles
 
@@ -68,9 +68,11 @@ class Bench:
         competitors.update({name: {"model": case.peers_model, "macs": macs, "turns": []} for name in jobs})
         peaks, turn_number = [], 0
         for start in range(self.settings.starts):
-            live = self._start(jobs, cores, skipped, competitors, with_check=start == 0)
-            live["effnet"] = ours
+            live = self._start(jobs, cores, skipped, competitors)
             try:
+                if start == 0:
+                    self._compare(live, competitors, skipped)
+                live["effnet"] = ours
                 for turn in range(self.settings.turns):
                     last = start == self.settings.starts - 1 and turn == self.settings.turns - 1
                     for name in _rotated(list(live), turn_number):
@@ -85,7 +87,8 @@ class Bench:
         return {"case": case.id, "threads": case.threads, "batch": case.batch, "precision": case.precision,
                 "resolution": case.resolution or networks.native_resolution(case.model), "cores": cores,
                 "peak_gflops": {"highest": max(peaks), "lowest": min(peaks)}, "other_load": load.share(),
-                "competitors": competitors, "skipped": skipped, "seconds": round(time.time() - started, 1), "settings": vars(self.settings),
+                "competitors": competitors, "skipped": skipped, "seconds": round(time.time() - started, 1),
+                "settings": vars(self.settings),
                 "versions": {name: machine.package_version(ENGINES[name].package) for name in peers},
                 "provenance": self.provenance}
 
@@ -113,7 +116,7 @@ class Bench:
                               "batch": case.batch, "resolution": resolution}
         return jobs, macs * case.batch, skipped
 
-    def _start(self, jobs, cores, skipped, competitors, with_check):
+    def _start(self, jobs, cores, skipped, competitors):
         live = {}
         for name, job in jobs.items():
             if name in skipped:
@@ -123,24 +126,25 @@ class Bench:
                 competitors[name]["info"] = live[name].info
             except BenchError as error:
                 skipped[name] = str(error)
-        if with_check:
-            self._compare(live, competitors)
         return live
 
-    def _compare(self, live, competitors):
+    @staticmethod
+    def _compare(live, competitors, skipped):
         """Every peer's logits against the reference's: the same input, the same weights."""
-        if REFERENCE not in live:
-            return
+        logits = {}
         with tempfile.TemporaryDirectory() as folder:
-            logits = {}
             for name, peer in live.items():
                 path = os.path.join(folder, name + ".npy")
-                peer.save_logits(path)
-                logits[name] = np.load(path).astype(np.float64)
-        reference = logits[REFERENCE]
-        for name, value in logits.items():
+                try:
+                    peer.save_logits(path)
+                    logits[name] = np.load(path).astype(np.float64)
+                except BenchError as error:
+                    skipped[name] = str(error)
+        reference = logits.get(REFERENCE)
+        for name, value in logits.items() if reference is not None else ():
             if value.size != reference.size:
-                raise BenchError(f"{name} answers with {value.size} logits, {REFERENCE} with {reference.size}")
+                skipped[name] = f"answers with {value.size} logits, {ENGINES[REFERENCE].title} with {reference.size}"
+                continue
             difference = np.abs(value.reshape(reference.shape) - reference).max()
             competitors[name]["check"] = {"max_rel": float(difference / np.abs(reference).max())}
 
@@ -196,7 +200,7 @@ class Bench:
                              env=environment(EFFNET_HOME=self.home))
         took = (time.perf_counter() - start) * 1e3
         if run.returncode:
-            raise BenchError(f"{' '.join(command)} ended with {run.returncode}: {run.stderr[-200:]}")
+            raise BenchError(f"{' '.join(command)} ended with {run.returncode}: {first_error(run.stderr)}")
         return took
 
     def memory(self, rows):

@@ -44,6 +44,10 @@ def asked(value):
     return "–" if value is None else f"{value:g}"
 
 
+def cores_of(threads):
+    return f"{threads} core{'s' if threads > 1 else ''}"
+
+
 def title(name):
     return TITLES.get(name, name)
 
@@ -137,7 +141,8 @@ def _group(group, cases):
         notes += [f"{case.model}: {title(name)}'s logits are {c['check']['max_rel']:.0e} off and do not count."
                   for name, c in result["competitors"].items() if stats.disagrees(c)]
         if result["other_load"] > stats.QUIET:
-            notes.append(f"{case.model}: **not a quiet machine**, others used {percent(result['other_load'])} of it; measure again.")
+            notes.append(f"{case.model}: **not a quiet machine**, others used {percent(result['other_load'])} of it; "
+                         "measure again.")
         if best and best["median_name"] != best["min_name"]:
             notes.append(f"{case.model}: by medians the best peer is {title(best['median_name'])}.")
     if not rows:
@@ -146,7 +151,7 @@ def _group(group, cases):
               "goal", "limit", "verdict", "effnet of peak", "peer of peak", "max rel error", "workspace MB"]
     first = next(case for case in group.cases if case.id in cases)
     result = cases[first.id]
-    setting = (f"{first.precision}, {first.threads} core{'s' if first.threads > 1 else ''}, batch {first.batch}"
+    setting = (f"{first.precision}, {cores_of(first.threads)}, batch {first.batch}"
                + (f", peers run {first.peers_model}" if first.peers_model != first.model else "")
                + f"; peak {result['peak_gflops']['highest']:.0f} GFLOP/s.")
     text = f"## {group.title}\n\n{setting}\n\n" + table_of(header, rows)
@@ -212,8 +217,8 @@ def _ablation(ablations):
                          f"{100 * (f['min_ms'] / whole['min_ms'] - 1):+.1f} %" if name else "–",
                          f"{100 * (f['median_ms'] / whole['median_ms'] - 1):+.1f} %" if name else "–", percent(share),
                          megabytes(variant["info"].get("workspace_bytes"))])
-        header = [f"{model}, {part['threads']} core{'s' if part['threads'] > 1 else ''}, batch {part['batch']}", "min ms", "median",
-                  "min longer by", "median longer by", "of peak", "workspace MB"]
+        header = [f"{model}, {cores_of(part['threads'])}, batch {part['batch']}", "min ms", "median", "min longer by",
+                  "median longer by", "of peak", "workspace MB"]
         texts.append(table_of(header, rows))
     if not texts:
         return ""

@@ -1,6 +1,7 @@
 """A peer's process: loads one network in one engine, then does as its stdin says, one line of JSON per answer.
 
-    python -m bench.worker '{"engine": "ort", "path": "b0.onnx", "threads": 1, "precision": "fp32", "batch": 1, "resolution": 224}'
+    python -m bench.worker '{"engine": "ort", "path": "b0.onnx", "threads": 1, "precision": "fp32",
+                             "batch": 1, "resolution": 224}'
 
     turn SECONDS MIN_RUNS    -> {"ms": [..], "peak_rss_bytes": ..}: runs for that long and at least so often, after one
                                 run that does not count and brings code and weights back into the caches
