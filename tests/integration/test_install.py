@@ -137,7 +137,7 @@ def test_another_version_is_refused(effnet, prefix, tmp_path):
     major, minor, _ = map(int, effnet("--version").stdout.split()[1].split("."))
     for wanted in ["99", f"{major}.{minor + 1}", f"{major + 1}.{minor}"]:
         (tmp_path / "CMakeLists.txt").write_text(
-            "cmake_minimum_required(VERSION 3.25)\nproject(p LANGUAGES NONE)\n"
+            "cmake_minimum_required(VERSION 3.25)\nproject(p LANGUAGES CXX)\n"
             f"find_package(effnet {wanted} REQUIRED)\n")
         result = run("cmake", "-G", "Ninja", "-S", tmp_path, "-B", tmp_path / wanted, f"-DCMAKE_PREFIX_PATH={prefix}")
         assert result.returncode != 0
