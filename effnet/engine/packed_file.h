@@ -33,7 +33,7 @@ struct PackedFileKey {
   std::uint32_t layout_version = 0;
 };
 
-// 32 hex digits, XXH3 with 128 bits: differs for different texts by any chance, not by an attacker's design.
+// 32 hex digits, XXH3 with 128 bits: no two texts share it by chance (a forger can make some do).
 std::string short_digest(std::string_view text);
 
 // "effnet-<digest>.packed".
