@@ -157,13 +157,8 @@ class Planner {
     spec.activated = activated(unit.activation);
     std::vector<BufferId> reads;
     if (unit.scale != kNone) {
-      // Scaling the input costs pixels x depth, scaling the weights depth x channels (an image).
-      if (spec.source.in.chw.pixels() < spec.channels) {
-        spec.in = scale_input(unit);
-      } else {
-        spec.scale = buffer(unit.scale);
-        reads.push_back(spec.scale);
-      }
+      spec.scale = buffer(unit.scale);
+      reads.push_back(spec.scale);
     }
     reads.push_back(spec.in);
     if (unit.addend != kNone) {
@@ -181,17 +176,6 @@ class Planner {
     std::string kernel = kernels::product_name(set_, tile, lanes, spec.activated.epilogue);
     add(std::make_unique<ProductStep>(set_, spec), unit.out, std::move(kernel), std::move(reads), spec.out,
         {unit.layer});
-  }
-
-  BufferId scale_input(const Unit& unit) {
-    MapSpec spec;
-    spec.shape = shape_of(unit.inputs[0]);
-    spec.in = buffer(unit.inputs[0]);
-    spec.scale = buffer(unit.scale);
-    spec.out = dies_here(unit.inputs[0]) ? spec.in : new_buffer(spec.shape.floats());
-    add(std::make_unique<MapStep>(spec), unit.inputs[0], plain_kernel("scale"), {spec.in, spec.scale}, spec.out);
-    plan_.steps.back()->info.name += ".scaled";
-    return spec.out;
   }
 
   void make_depthwise(const Unit& unit) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace effnet::engine {
 namespace {
@@ -11,7 +12,7 @@ using kernels::kBlock;
 // A run's input: half of a 1 MB L2, which a panel of weights (up to 32 x 4 bytes a k) shares.
 constexpr std::int64_t kRunBytes = 384 << 10;
 constexpr std::int64_t kShortestRun = 56;  // pixels: below, weights are read too often
-constexpr std::int64_t kFewestTasks = 8;   // so that two to four threads end together
+constexpr std::int64_t kTasksAThread = 4;  // so that threads end together
 constexpr std::int64_t kRunStep = 14;      // a run ends with a full tile
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -32,50 +33,80 @@ ProductStep::ProductStep(const kernels::KernelSet& set, const ProductSpec& spec)
   run_pixels_ = std::min(pixels_, divide_up(divide_up(pixels_, divide_up(pixels_, run_pixels_)), kRunStep) * kRunStep);
   runs_ = divide_up(pixels_, run_pixels_);
   tiles_ = divide_up(kernels::lanes_of(spec.channels), tile_);
-  groups_ = std::min(tiles_, divide_up(kFewestTasks, runs_ * images_));
-  group_tiles_ = divide_up(tiles_, groups_);
-  groups_ = divide_up(tiles_, group_tiles_);
+  scales_weights_ = spec.scale != kNoBuffer && spec.channels < run_pixels_;
+  scales_input_ = spec.scale != kNoBuffer && !scales_weights_;
 }
 
+// Groups depend on the threads: they change who computes a value, not how.
+struct ProductStep::Cut {
+  std::int64_t group_tiles, groups;
+};
+
 std::int64_t ProductStep::scratch_floats() const {
-  const std::int64_t scaled = spec_.scale == kNoBuffer ? 0 : depth_ * (tile_ + 1) + kBlock;
-  return spec_.source.scratch_floats(run_pixels_) + scaled;
+  const std::int64_t input =
+      scales_input_ ? spec_.source.depth.segments * run_pixels_ * kBlock : spec_.source.scratch_floats(run_pixels_);
+  return input + (scales_weights_ ? depth_ * (tile_ + 1) + kBlock : 0);
 }
 
 void ProductStep::run(const Context& context) const noexcept {
-  context.team.step(images_ * runs_ * groups_, [&](std::int64_t index, int member) noexcept {
-    task(context, index, context.scratch[static_cast<std::size_t>(member)]);
+  const auto members = static_cast<std::int64_t>(context.scratch.size());
+  const std::int64_t wanted = members == 1 ? 1 : divide_up(members * kTasksAThread, runs_ * images_);
+  Cut cut{divide_up(tiles_, std::min(tiles_, wanted)), 0};
+  cut.groups = divide_up(tiles_, cut.group_tiles);
+  context.team.step(images_ * runs_ * cut.groups, [&](std::int64_t index, int member) noexcept {
+    task(context, cut, index, context.scratch[static_cast<std::size_t>(member)]);
   });
 }
 
-void ProductStep::task(const Context& context, std::int64_t index, float* scratch) const noexcept {
-  const std::int64_t group = index % groups_;
-  const std::int64_t first = index / groups_ % runs_ * run_pixels_;
-  const std::int64_t image = index / groups_ / runs_;
+// The scale of one image: one float a channel.
+void ProductStep::load_scale(const Context& context, std::int64_t image, float* scale) const noexcept {
+  const float* const from = context.buffer(spec_.scale) + image * kBlock;
+  for (std::int64_t b = 0; b < spec_.source.in.blocks(); ++b) {
+    std::memcpy(scale + b * kBlock, from + b * spec_.source.in.images * kBlock, kBlock * sizeof(float));
+  }
+}
+
+SourceView ProductStep::scaled_input(const Context& context, std::int64_t image, std::int64_t first,
+                                     std::int64_t count, float* scratch) const noexcept {
+  const SourceView plain = view_of(spec_.source, context.buffer(spec_.in), image, first, count, nullptr);
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  kernels::MapArgs args{};
+  args.pixels = count;
+  args.low = -kInfinity;
+  args.high = kInfinity;
+  for (std::int64_t b = 0; b < spec_.source.depth.segments; ++b) {
+    args.a = plain.a + b * plain.a_segment;
+    args.scale = context.buffer(spec_.scale) + (b * spec_.source.in.images + image) * kBlock;
+    args.out = scratch + b * count * kBlock;
+    context.set.map[static_cast<std::size_t>(kernels::Epilogue::clamp)](args);
+  }
+  return {scratch, count * kBlock};
+}
+
+void ProductStep::task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept {
+  const std::int64_t group = index % cut.groups;
+  const std::int64_t first = index / cut.groups % runs_ * run_pixels_;
+  const std::int64_t image = index / cut.groups / runs_;
   const std::int64_t count = std::min(run_pixels_, pixels_ - first);
 
   float* const panel = scratch + spec_.source.scratch_floats(run_pixels_);
   float* const scale = panel + depth_ * tile_;
-  if (spec_.scale != kNoBuffer) {  // of this image, one float a channel
-    const float* const from = context.buffer(spec_.scale) + image * kBlock;
-    for (std::int64_t b = 0; b * kBlock < depth_; ++b) {
-      std::memcpy(scale + b * kBlock, from + b * spec_.source.in.images * kBlock, kBlock * sizeof(float));
-    }
-  }
+  if (scales_weights_) load_scale(context, image, scale);
 
   TileRun run{};
-  run.input = view_of(spec_.source, context.buffer(spec_.in), image, first, count, scratch);
+  run.input = scales_input_ ? scaled_input(context, image, first, count, scratch)
+                            : view_of(spec_.source, context.buffer(spec_.in), image, first, count, scratch);
   run.depth = spec_.source.depth;
   run.activated = spec_.activated;
   run.out_block = out_.block_floats();
   const std::int64_t at = (image * pixels_ + first) * kBlock;
   const std::int64_t lanes = kernels::lanes_of(spec_.channels);
-  const std::int64_t last = std::min((group + 1) * group_tiles_, tiles_);
-  for (std::int64_t tile = group * group_tiles_; tile < last; ++tile) {
+  const std::int64_t last = std::min((group + 1) * cut.group_tiles, tiles_);
+  for (std::int64_t tile = group * cut.group_tiles; tile < last; ++tile) {
     run.lanes = std::min(tile_, lanes - tile * tile_);
     run.weight = context.weights + spec_.weight + tile * tile_ * depth_;
     run.bias = context.weights + spec_.bias + tile * tile_;
-    if (spec_.scale != kNoBuffer) {
+    if (scales_weights_) {
       context.set.scale_rows(run.weight, scale, depth_, run.lanes, panel);
       run.weight = panel;
     }

@@ -9,14 +9,15 @@ struct ProductSpec {
   Source source;
   BufferId in = kNoBuffer, out = kNoBuffer;
   BufferId residual = kNoBuffer;
-  BufferId scale = kNoBuffer;  // images x channels, 1x1: folded into the weights of each image
+  BufferId scale = kNoBuffer;  // images x channels, 1x1: multiplies the input's channels
   std::int64_t weight = 0, bias = 0;  // floats from the start of the packed weights
   std::int64_t channels = 0;          // of the output
   Activated activated;
 };
 
 // Tasks are runs of pixels x groups of channel tiles. A run's input stays in L2 while all of a group's weights pass over
-// it; a gathered input is gathered once a group.
+// it; a gathered input is gathered once a group. A channel scale goes into each tile's weights once a run (depth x tile
+// multiplications) or into the run's input once a group (depth x pixels), whichever is less.
 class ProductStep final : public Step {
  public:
   ProductStep(const kernels::KernelSet& set, const ProductSpec& spec);
@@ -24,7 +25,11 @@ class ProductStep final : public Step {
   std::int64_t scratch_floats() const override;
 
  private:
-  void task(const Context& context, std::int64_t index, float* scratch) const noexcept;
+  struct Cut;
+  void task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept;
+  SourceView scaled_input(const Context& context, std::int64_t image, std::int64_t first, std::int64_t count,
+                          float* scratch) const noexcept;
+  void load_scale(const Context& context, std::int64_t image, float* scale) const noexcept;
 
   ProductSpec spec_;
   Blocked out_;
@@ -32,7 +37,8 @@ class ProductStep final : public Step {
   std::int64_t images_;      // runs do not cross images, or 1: the batch is one long picture
   std::int64_t pixels_;      // of one of them
   std::int64_t run_pixels_, runs_;
-  std::int64_t tile_, tiles_, group_tiles_, groups_;
+  std::int64_t tile_, tiles_;
+  bool scales_weights_ = false, scales_input_ = false;
 };
 
 }  // namespace effnet::engine

@@ -44,6 +44,10 @@ void product_tile(const ProductArgs& args) noexcept {
         halves[p] = fma(broadcast<Half>(at[16 * p]), half_weights, halves[p]);
       }
     }
+    if constexpr (P <= 4) {  // weights pass once and wait for memory: 2 KB or more ahead
+      EFFNET_UNROLL
+      for (int n = 0; n < kLanes; n += 16) prefetch(w + 24 * kLanes + n);
+    }
     w += kLanes;
   };
   for (std::int64_t segment = 1; segment <= args.segments; ++segment) {
