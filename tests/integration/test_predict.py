@@ -160,6 +160,7 @@ def test_eval_with_labels_and_classes(effnet, tiny, tmp_path):
 def test_interrupt_exits_130_and_leaves_nothing(effnet, tmp_path):
     out = tmp_path / "cams"
     process = subprocess.Popen([effnet.path, "predict", "efficientnet_b4", *[CHELSEA] * 500, "--cam", str(out), "--quiet"],
+                               env={**os.environ, "EFFNET_HOME": str(effnet.home)},
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.time() + 60
     while time.time() < deadline and not (out.exists() and any(out.iterdir())):
