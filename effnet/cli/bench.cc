@@ -76,7 +76,7 @@ Measured run_case(const Options& o, const Case& one, LoadedModel& model,
   ThreadPool pool(one.threads);
   const graph::Graph graph = graph::lower(model.arch(), {.resolution = one.size});
   engine::SessionOptions options{.batch = one.batch, .threads = one.threads};
-  if (o.tune) options.plan = tuned_plan(graph, arch::print(model.arch()), weights, options, pool);
+  if (o.tune) options.plan = tuned_plan(graph, arch::print(model.arch()), weights, options, o.seconds, pool);
   const auto start = std::chrono::steady_clock::now();
   engine::Session session(graph, weights, options);
   const double plan_ms = ms_since(start);

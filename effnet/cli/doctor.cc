@@ -72,6 +72,15 @@ std::vector<std::string> find_problems() {
   return problems;
 }
 
+// Null if there is none: find_problems says so.
+Json home() {
+  try {
+    return home_folder().string();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 Body declare_doctor(CLI::App&, const Globals& globals) {
@@ -86,7 +95,7 @@ Body declare_doctor(CLI::App&, const Globals& globals) {
                         {"chosen_isa", chosen},
                         {"threads", thread_count(globals)},
                         {"memory_bytes", memory_bytes()},
-                        {"home", home_folder().string()},
+                        {"home", home()},
                         {"libraries", libraries()},
                         {"train", train},
                         {"problems", problems}};
@@ -97,7 +106,7 @@ Body declare_doctor(CLI::App&, const Globals& globals) {
     std::string text = fmt::format(
         "effnet {}\ncpu       {}\nisa       {} (chosen: {})\nthreads   {}\nmemory    {} bytes\nhome      {}\n",
         kVersion, cpu_model(), fmt::join(sets, " "), chosen, thread_count(globals), grouped(memory_bytes()),
-        home_folder().string());
+        document["home"].is_null() ? "none" : document["home"].get<std::string>());
     for (const auto& [library, version] : document["libraries"].items())
       text += fmt::format("library   {} {}\n", library, version.get<std::string>());
     text += fmt::format("training  {}\n", train["found"].get<bool>()

@@ -33,6 +33,18 @@ arch::ArchSpec arch_of(const std::string& model) {
   return is_arch_path(model) ? arch::parse(read_text(model), model) : arch::variant(model).spec;
 }
 
+// Empty if it was not pulled, or if there is no place for pulled models.
+fs::path find_pulled(const std::string& name) {
+  try {
+    std::error_code ignored;
+    fs::path path = pulled_path(name);
+    return fs::exists(path, ignored) ? path : fs::path();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::environment) throw;
+    return {};
+  }
+}
+
 const char* environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr || *value == '\0' ? nullptr : value;
@@ -59,7 +71,7 @@ LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, T
       file_ = model;
     } else if (!is_arch_path(model)) {
       arch::variant(model);  // an unknown name fails here, not as a missing file
-      if (fs::path pulled = pulled_path(model); fs::exists(pulled)) file_ = std::move(pulled);
+      file_ = find_pulled(model);
     }
   }
   if (!file_.empty()) {

@@ -32,7 +32,8 @@ void check_command_name(const std::vector<std::string>& words) {
     if (planned == words[0] || (words.size() > 1 && planned == words[0] + " " + words[1])) {
       throw environment_error("effnet {} is not built yet (got version {}, expected one of {})", planned, kVersion,
                               one_of(names))
-          .with_hint("this version describes, scales, converts and classifies; README.md says what is missing");
+          .with_hint(
+              "this version describes, scales, converts, classifies and measures; README.md says what is missing");
     }
   }
   if (std::find(names.begin(), names.end(), words[0]) != names.end()) return;

@@ -8,6 +8,7 @@
 #include "effnet/cli/describe_json.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
+#include "effnet/cli/scale_latency.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
 #include "effnet/report/table.h"
@@ -57,7 +58,23 @@ struct Target {
   arch::Cost cost;
 };
 
-arch::Scaling scale(const Options& options, const arch::ArchSpec& base) {
+// A scaling, and the timing that chose it where a latency was the target.
+struct Scaled {
+  arch::Scaling scaling;
+  std::optional<Timing> timing;
+};
+
+double parse_latency(const std::string& text) {
+  constexpr double kMinute = 60'000;
+  char* end = nullptr;
+  const double ms = std::strtod(text.c_str(), &end);
+  if (*end != '\0' || !(ms > 0 && ms <= kMinute))
+    throw usage_error("--target-latency-ms: wrong value (got {}, expected milliseconds above 0, at most {})",
+                      in_quotes(text), kMinute);
+  return ms;
+}
+
+Scaled scale(const Options& options, const arch::ArchSpec& base, int threads) {
   const arch::Dimensions dims = parse_dims(options.dims);
   const Target targets[] = {
       {"--target-macs", options.target_macs,
@@ -74,6 +91,7 @@ arch::Scaling scale(const Options& options, const arch::ArchSpec& base) {
   for (const Target& target : targets) {
     if (!target.text.empty()) ways.push_back(target.flag);
   }
+  if (!options.target_latency.empty()) ways.push_back("--target-latency-ms");
   if (ways.size() != 1) {
     throw usage_error(
         "say how to scale in one way (got {}, expected --phi, or --depth/--width/--resolution, or one --target)",
@@ -82,11 +100,16 @@ arch::Scaling scale(const Options& options, const arch::ArchSpec& base) {
   if (options.phi) {
     if (!(std::abs(*options.phi) <= 60))
       throw usage_error("--phi: out of range (got {}, expected -60 to 60)", *options.phi);
-    return arch::compound(base, *options.phi, options.coefficients, dims);
+    return {arch::compound(base, *options.phi, options.coefficients, dims), {}};
+  }
+  if (!options.target_latency.empty()) {
+    TimedScaling timed =
+        scale_to_latency(base, parse_latency(options.target_latency), options.coefficients, dims, threads);
+    return {std::move(timed.scaling), std::move(timed.timing)};
   }
   for (const Target& target : targets) {
     if (!target.text.empty())
-      return arch::solve(base, parse_amount(target.text, target.flag), options.coefficients, dims, target.cost);
+      return {arch::solve(base, parse_amount(target.text, target.flag), options.coefficients, dims, target.cost), {}};
   }
   arch::Scaling by_hand;
   by_hand.depth = options.depth.value_or(1);
@@ -99,7 +122,7 @@ arch::Scaling scale(const Options& options, const arch::ArchSpec& base) {
     by_hand.resolution = size.h;
   }
   by_hand.spec = arch::scaled(base, by_hand.depth, by_hand.width, by_hand.resolution);
-  return by_hand;
+  return {std::move(by_hand), {}};
 }
 
 std::string channels_text(const graph::Graph& graph) {
@@ -188,7 +211,8 @@ Body declare_scale(CLI::App& command, const Globals& globals) {
   command.add_option("--target-params", o->target_params, "... within these parameters")->type_name("X");
   command.add_option("--target-memory", o->target_memory, "... within these bytes of live activations: 20MB, 64MiB")
       ->type_name("X");
-  command.add_option("--target-latency-ms", o->target_latency, "... within this latency (comes with the engine)")
+  command
+      .add_option("--target-latency-ms", o->target_latency, "... within this latency, measured here on --threads cores")
       ->type_name("X");
   command.add_option("--alpha", o->coefficients.alpha, "Depth base");
   command.add_option("--beta", o->coefficients.beta, "Width base");
@@ -198,11 +222,10 @@ Body declare_scale(CLI::App& command, const Globals& globals) {
   command.add_flag("--family", o->family, "The published scalings of BASE beside the formula's");
   return [o, &globals] {
     check_coefficients(o->coefficients);
-    if (!o->target_latency.empty())
-      throw environment_error("--target-latency-ms is not built yet (it needs the engine's timing)");
     if (o->family) return print_family(*o, globals);
     const arch::ArchSpec base = describe(o->base).arch;
-    const arch::Scaling scaling = scale(*o, base);
+    const int threads = thread_count(globals);
+    const auto [scaling, timing] = scale(*o, base, threads);
     const graph::Graph graph = graph::lower(scaling.spec);
     const graph::Costs costs = graph::costs(graph);
     const graph::Costs before = graph::costs(graph::lower(base));
@@ -212,18 +235,27 @@ Body declare_scale(CLI::App& command, const Globals& globals) {
     const double params_ratio = static_cast<double>(costs.params) / static_cast<double>(before.params);
     const double macs_ratio = static_cast<double>(costs.macs) / static_cast<double>(before.macs);
     if (globals.json) {
-      print_json({{"base", base.name},
-                  {"phi", scaling.phi ? Json(*scaling.phi) : Json()},
-                  {"depth", scaling.depth},
-                  {"width", scaling.width},
-                  {"resolution", scaling.resolution},
-                  {"params", costs.params},
-                  {"macs", costs.macs},
-                  {"activations", {{"peak_bytes", graph::activation_memory(graph).peak_bytes}}},
-                  {"constraint", o->coefficients.constraint()},
-                  {"ratio", {{"params", params_ratio}, {"macs", macs_ratio}}},
-                  {"stages", stages_json(graph)},
-                  {"arch", text}});
+      Json document{{"base", base.name},
+                    {"phi", scaling.phi ? Json(*scaling.phi) : Json()},
+                    {"depth", scaling.depth},
+                    {"width", scaling.width},
+                    {"resolution", scaling.resolution},
+                    {"params", costs.params},
+                    {"macs", costs.macs},
+                    {"activations", {{"peak_bytes", graph::activation_memory(graph).peak_bytes}}},
+                    {"constraint", o->coefficients.constraint()},
+                    {"ratio", {{"params", params_ratio}, {"macs", macs_ratio}}},
+                    {"stages", stages_json(graph)},
+                    {"arch", text}};
+      if (timing) {
+        document["latency_ms"] = timing->median();
+        document["measured"] = {{"threads", threads},
+                                {"batch", 1},
+                                {"isa", kernels::name(kernels::chosen_isa())},
+                                {"runs", timing->ms.size()},
+                                {"min_ms", timing->min()}};
+      }
+      print_json(document);
       return 0;
     }
     std::string out =
@@ -235,6 +267,10 @@ Body declare_scale(CLI::App& command, const Globals& globals) {
         o->coefficients.constraint());
     out += fmt::format("parameters {}  ({:.2f}x)\nMACs       {}  ({:.2f}x)\n\n", grouped(costs.params), params_ratio,
                        grouped(costs.macs), macs_ratio);
+    if (timing) {
+      out += fmt::format("latency    {:.3f} ms, median of {} runs on {} thread(s)\n\n", timing->median(),
+                         timing->ms.size(), threads);
+    }
     out += stages_table(graph);
     if (!o->out.empty()) out += fmt::format("\nwritten to {}; try: effnet inspect {}\n", o->out, o->out);
     print(out);

@@ -26,8 +26,7 @@ constexpr std::array kSwitches{
     Switch{"fuse_scale", &PlanOptions::fuse_scale}, Switch{"fuse_pool", &PlanOptions::fuse_pool},
     Switch{"winograd", &PlanOptions::winograd}};
 
-constexpr double kSeconds = 0.3;  // a measurement
-constexpr double kGain = 0.99;    // of the minimum; less is noise
+constexpr double kGain = 0.99;  // of the minimum; less is noise
 
 // All that the choice depends on.
 std::string key_of(const graph::Graph& graph, const std::string& arch, kernels::Isa isa,
@@ -75,15 +74,16 @@ Json to_json(const PlanOptions& plan) {
 
 PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,
                        const std::shared_ptr<const engine::PackedWeights>& weights,
-                       const engine::SessionOptions& options, ThreadPool& pool) {
+                       const engine::SessionOptions& options, double seconds, ThreadPool& pool) {
   const std::string key = key_of(graph, arch, weights->isa(), options);
   if (const auto kept = find_choice(key)) return *kept;
   const std::vector<float> input = photo_like(graph.input(), options.batch, pool);
+  constexpr double kMeasurements = 2 * kSwitches.size() + 1;
   const auto time = [&](const PlanOptions& plan) {
     engine::SessionOptions tried = options;
     tried.plan = plan;
     engine::Session session(graph, weights, tried);
-    return measure(session, input, kSeconds).min();
+    return measure(session, input, seconds / kMeasurements).min();
   };
   PlanOptions best = options.plan;
   double best_ms = time(best);

@@ -10,12 +10,13 @@
 
 namespace effnet::cli {
 
-// Turns each switch of PlanOptions off in turn, keeps what is faster by more than the noise, and goes on from there.
+// Turns each switch of PlanOptions off in turn, keeps what is faster by more than the noise, and goes on from there;
+// `seconds` in all, about.
 // The choice is kept under home_folder()/tuned by CPU, instruction set, network, weights layout, input size, batch and
 // threads; an unreadable or foreign file is measured again, an unwritable place is no fault.
 engine::PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,
                                const std::shared_ptr<const engine::PackedWeights>& weights,
-                               const engine::SessionOptions& options, ThreadPool& pool);
+                               const engine::SessionOptions& options, double seconds, ThreadPool& pool);
 
 Json to_json(const engine::PlanOptions& plan);
 

@@ -82,3 +82,27 @@ def pulled(effnet):
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
     return pull
+
+
+TINY = """
+name = "tiny"
+resolution = 32
+classes = 3
+[stem]
+channels = 8
+[[stages]]
+channels = 16
+stride = 2
+expand = 2
+se = 0.25
+[head]
+channels = 24
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """An arch file of a network that takes no time."""
+    path = tmp_path_factory.mktemp("tiny") / "tiny.toml"
+    path.write_text(TINY)
+    return str(path)

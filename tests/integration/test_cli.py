@@ -100,6 +100,30 @@ USAGE = [
     (["--threads", "0", "models"], "--threads"),
     (["export", "efficientnet_b0"], "what to write"),
     (["predict", "efficientnet_b0", "x.png", "--backend", "gpu"], "--backend"),
+    (["eval", "efficientnet_b0", "x", "--backend", "gpu"], "--backend"),
+    (["eval", "efficientnet_b0", "x", "--precision", "fp64"], "--precision"),
+    (["cam", "efficientnet_b0", "x.png", "-o", "y.png", "--backend", ""], "--backend"),
+    (["models", "--threads", "1,2"], "a list"),
+    (["--threads", "1,2", "predict", "efficientnet_b0", "x.png"], "a list"),
+    (["bench", "efficientnet_b0", "--threads", "1,"], "--threads"),
+    (["bench", "efficientnet_b0", "--batch", "0"], "--batch"),
+    (["bench", "efficientnet_b0", "--batch", "1,x"], "--batch"),
+    (["bench", "efficientnet_b0", "--batch", "1,,8"], "--batch"),
+    (["bench", "efficientnet_b0", "--resolution", "224,"], "resolution"),
+    (["bench", "efficientnet_b0", "--precision", "fp64"], "--precision"),
+    (["bench", "efficientnet_b0", "--seconds", "0"], "--seconds"),
+    (["bench", "efficientnet_b0", "--seconds", "nan"], "--seconds"),
+    (["bench"], "MODEL"),
+    (["compare", "efficientnet_b0"], "--backends"),
+    (["compare", "efficientnet_b0", "--backends", "engine"], "two: A,B"),
+    (["compare", "efficientnet_b0", "--backends", "engine,onnx"], "'onnx'"),
+    (["paper"], "TABLE"),
+    (["paper", "table9"], "'table9'"),
+    (["paper", "table4", "-o", "x.html"], "FILE.md"),
+    (["scale", "efficientnet_b0", "--target-latency-ms", "-1"], "--target-latency-ms"),
+    (["scale", "efficientnet_b0", "--target-latency-ms", "1e9"], "--target-latency-ms"),
+    (["scale", "efficientnet_b0", "--target-latency-ms", "5", "--phi", "1"], "one way"),
+    (["scale", "amoebanet_b", "--target-latency-ms", "5"], "not scaled"),
 ]
 
 
@@ -116,7 +140,7 @@ def test_unknown_model_exits_3_with_the_nearest(effnet):
     assert "hint: did you mean efficientnet_b0?" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["bench", "train", "finetune", "search", "quantize", "compare", "features", "paper", "report", "data", "launch", "probe", "compare-models"])
+@pytest.mark.parametrize("name", ["train", "finetune", "search", "quantize", "features", "report", "data", "launch", "probe", "compare-models"])
 def test_planned_commands_exit_4_and_say_so(effnet, name):
     result = effnet(name, "whatever", "--flag")
     effnet.check_error(result, 4)
@@ -129,14 +153,18 @@ def test_planned_uses_of_scale(effnet):
 
 
 def test_planned_options_exit_4(effnet, tmp_path):
-    for arguments in (["scale", "efficientnet_b0", "--target-latency-ms", "5"], ["predict", "efficientnet_b0", "x.png", "--precision", "int8"],
-                      ["predict", "efficientnet_b0", "x.png", "--backend", "engine"], ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x")]):
+    for arguments in (["predict", "efficientnet_b0", "x.png", "--precision", "int8"], ["eval", "efficientnet_b0", "x", "--precision", "bf16"],
+                      ["bench", "efficientnet_b0", "--precision", "int8"], ["paper", "table2"], ["paper", "fig7"],
+                      ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x")]):
         effnet.check_error(effnet(*arguments), 4)
 
 
 def test_forced_isa(effnet):
     assert effnet.json("doctor", env={"EFFNET_ISA": "portable"})["chosen_isa"] == "portable"
-    effnet.check_error(effnet("models", env={"EFFNET_ISA": "avx9000"}), 4)
+    document = effnet.json("doctor")
+    assert document["chosen_isa"] in document["isa"]
+    for arguments in (["models"], ["doctor"], ["bench", "efficientnet_b0"]):
+        effnet.check_error(effnet(*arguments, env={"EFFNET_ISA": "avx9000"}), 4)
 
 
 def test_threads(effnet):

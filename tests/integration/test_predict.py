@@ -11,31 +11,11 @@ import numpy
 import pytest
 from PIL import Image
 
+from conftest import TINY
+
 PHOTOS = os.path.join(os.path.dirname(__file__), "../../examples/photos")
 CHELSEA = os.path.join(PHOTOS, "chelsea.png")
 ROCKET = os.path.join(PHOTOS, "rocket.jpg")
-
-TINY = """
-name = "tiny"
-resolution = 32
-classes = 3
-[stem]
-channels = 8
-[[stages]]
-channels = 16
-stride = 2
-expand = 2
-se = 0.25
-[head]
-channels = 24
-"""
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tiny") / "tiny.toml"
-    path.write_text(TINY)
-    return str(path)
 
 
 def test_predict_fields_and_softmax(effnet, tiny):
@@ -180,6 +160,7 @@ def test_eval_with_labels_and_classes(effnet, tiny, tmp_path):
 def test_interrupt_exits_130_and_leaves_nothing(effnet, tmp_path):
     out = tmp_path / "cams"
     process = subprocess.Popen([effnet.path, "predict", "efficientnet_b4", *[CHELSEA] * 500, "--cam", str(out), "--quiet"],
+                               env={**os.environ, "EFFNET_HOME": str(effnet.home)},
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.time() + 60
     while time.time() < deadline and not (out.exists() and any(out.iterdir())):

@@ -1,0 +1,220 @@
+// effnet compare MODEL --backends A,B: two ways of computing one network, layer by layer.
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <map>
+
+#include "effnet/base/text.h"
+#include "effnet/cli/backend.h"
+#include "effnet/cli/load.h"
+#include "effnet/cli/measure.h"
+#include "effnet/cli/output.h"
+#include "effnet/engine/classify.h"
+#include "effnet/engine/parameters.h"
+#include "effnet/engine/reference.h"
+#include "effnet/engine/session.h"
+#include "effnet/graph/lower.h"
+#include "effnet/report/table.h"
+#include "effnet/vision/decode.h"
+#include "effnet/vision/preprocess.h"
+
+namespace effnet::cli {
+namespace {
+
+constexpr double kDeparts = 1e-3;  // of a layer's largest value: 10,000 times float32's rounding
+
+struct Options {
+  std::string model, backends, image, resolution;
+  LoadOptions load;
+};
+
+// One way of computing, which shows what its nodes give.
+class Trace {
+ public:
+  using Visitor = std::function<void(graph::NodeId node, std::span<const float> values)>;
+  virtual ~Trace() = default;
+  virtual std::vector<graph::NodeId> shows() const = 0;  // ascending
+  virtual std::vector<float> run(std::span<const float> input, const Visitor& visit) = 0;
+};
+
+// The outputs of the engine's own steps. Logits are the default plan's; the layers are those of a second plan that
+// keeps every step's output, so that at most what lies inside of a step stays fused.
+class EngineTrace : public Trace {
+ public:
+  EngineTrace(const graph::Graph& graph, const std::shared_ptr<const engine::PackedWeights>& weights, int threads)
+      : plain_(graph, weights, {.batch = 1, .threads = threads}) {
+    std::map<std::string_view, graph::NodeId> ids;
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+      ids.emplace(graph.nodes[i].name, static_cast<graph::NodeId>(i));
+    for (const engine::StepInfo& step : plain_.steps()) {
+      const auto found = ids.find(step.name);
+      if (found != ids.end() && found->second != 0 && found->second != graph.logits) shown_.push_back(found->second);
+    }
+    std::sort(shown_.begin(), shown_.end());
+    shown_.erase(std::unique(shown_.begin(), shown_.end()), shown_.end());
+    kept_.emplace(graph, weights, engine::SessionOptions{.batch = 1, .threads = threads, .keep = shown_});
+  }
+
+  std::vector<graph::NodeId> shows() const override { return shown_; }
+
+  std::vector<float> run(std::span<const float> input, const Visitor& visit) override {
+    std::vector<float> logits(static_cast<std::size_t>(plain_.classes()));
+    kept_->run(input, logits);
+    for (const graph::NodeId node : shown_) visit(node, kept_->output(node));
+    plain_.run(input, logits);
+    return logits;
+  }
+
+ private:
+  engine::Session plain_;
+  std::optional<engine::Session> kept_;
+  std::vector<graph::NodeId> shown_;
+};
+
+class ReferenceTrace : public Trace {
+ public:
+  ReferenceTrace(const graph::Graph& graph, const formats::Weights& weights, bool in_double, ThreadPool& pool)
+      : graph_(graph), parameters_(weights), network_(graph, parameters_, pool, {.double_accumulation = in_double}) {}
+
+  std::vector<graph::NodeId> shows() const override {
+    std::vector<graph::NodeId> all;
+    for (std::size_t i = 1; i < graph_.nodes.size(); ++i) {
+      if (static_cast<graph::NodeId>(i) != graph_.logits) all.push_back(static_cast<graph::NodeId>(i));
+    }
+    return all;
+  }
+
+  std::vector<float> run(std::span<const float> input, const Visitor& visit) override {
+    return network_.run(input, 1, [&](const graph::Node& node, std::span<const float> values) {
+      visit(static_cast<graph::NodeId>(&node - graph_.nodes.data()), values);
+    });
+  }
+
+ private:
+  const graph::Graph& graph_;
+  engine::Parameters parameters_;
+  engine::Reference network_;
+};
+
+bool is_reference(const std::string& name) { return name == "reference" || name == "reference_double"; }
+
+std::vector<std::string> parse_backends(const std::string& text) {
+  std::vector<std::string> names = split_list(text);
+  if (names.size() != 2) throw usage_error("--backends: wrong number (got {}, expected two: A,B)", names.size());
+  for (const std::string& name : names) {
+    if (is_reference(name) || name == "engine" || name.starts_with("engine:")) continue;
+    throw usage_error(
+        "--backends: unknown backend (got {}, expected engine, engine:NAME of an instruction set, reference or "
+        "reference_double)",
+        in_quotes(name));
+  }
+  return names;
+}
+
+std::unique_ptr<Trace> make_trace(const std::string& name, const graph::Graph& graph, LoadedModel& model,
+                                  ThreadPool& pool) {
+  if (is_reference(name))
+    return std::make_unique<ReferenceTrace>(graph, model.whole().weights, name == "reference_double", pool);
+  const std::size_t colon = name.find(':');
+  const kernels::Isa isa = kernels::isa_of(colon == std::string::npos ? "" : name.substr(colon + 1));
+  return std::make_unique<EngineTrace>(graph, packed_weights(model, isa, pool), pool.threads());
+}
+
+struct Layer {
+  std::string name;
+  Difference difference;
+};
+
+struct Comparison {
+  std::vector<Layer> layers;
+  Difference logits;
+  bool top1_agree = false;
+};
+
+Comparison compare(const graph::Graph& graph, std::span<const float> input, Trace& a, Trace& b) {
+  std::vector<graph::NodeId> both;
+  std::ranges::set_intersection(a.shows(), b.shows(), std::back_inserter(both));
+  std::map<graph::NodeId, std::vector<float>> kept;
+  const auto wanted = [&](graph::NodeId node) { return std::binary_search(both.begin(), both.end(), node); };
+  const std::vector<float> logits_a = a.run(input, [&](graph::NodeId node, std::span<const float> values) {
+    if (wanted(node)) kept[node].assign(values.begin(), values.end());
+  });
+  Comparison result;
+  const std::vector<float> logits_b = b.run(input, [&](graph::NodeId node, std::span<const float> values) {
+    if (!wanted(node)) return;
+    result.layers.push_back({graph.at(node).name, difference(kept.at(node), values)});
+    kept.erase(node);
+  });
+  result.logits = difference(logits_a, logits_b);
+  result.top1_agree = engine::top_k(logits_a, 1).front().index == engine::top_k(logits_b, 1).front().index;
+  return result;
+}
+
+Json to_json(const Difference& difference) {
+  return {{"max_abs", difference.max_abs}, {"max_rel", difference.max_rel}};
+}
+
+}  // namespace
+
+Body declare_compare(CLI::App& command, const Globals& globals) {
+  auto o = std::make_shared<Options>();
+  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command
+      .add_option("--backends", o->backends,
+                  "Two of engine, engine:NAME (an instruction set), reference, reference_double")
+      ->type_name("A,B")
+      ->required();
+  command.add_option("--image", o->image, "A JPEG, PNG or WebP file [a synthetic picture]")->type_name("FILE");
+  command.add_option("--resolution", o->resolution, "Input size instead of the model's")->type_name("R");
+  o->load.declare(command);
+  return [o, &globals] {
+    const std::vector<std::string> names = parse_backends(o->backends);
+    ThreadPool pool(thread_count(globals));
+    LoadedModel model(o->model, o->load, pool);
+    Size size{model.arch().resolution, model.arch().resolution};
+    if (!o->resolution.empty()) size = parse_resolution(o->resolution);
+    const graph::Graph graph = graph::lower(model.arch(), {.resolution = size});
+    const std::vector<float> input =
+        o->image.empty() ? photo_like(graph.input(), 1, pool)
+                         : vision::prepare(vision::read_image(o->image), model.preprocessing().at(size)).input;
+    // The executors first: they hold the plain weights that packing then need not compute again.
+    std::array<std::unique_ptr<Trace>, 2> traces;
+    for (const bool reference : {true, false}) {
+      for (std::size_t i = 0; i < 2; ++i) {
+        if (is_reference(names[i]) == reference) traces[i] = make_trace(names[i], graph, model, pool);
+      }
+    }
+    const Comparison result = compare(graph, input, *traces[0], *traces[1]);
+
+    const auto departs = [](const Layer& layer) { return !(layer.difference.max_rel <= kDeparts); };
+    const auto first = std::find_if(result.layers.begin(), result.layers.end(), departs);
+    const bool departed = first != result.layers.end();
+    if (globals.json) {
+      Json layers = Json::array();
+      for (const Layer& layer : result.layers) {
+        layers.push_back(
+            {{"name", layer.name}, {"max_abs", layer.difference.max_abs}, {"max_rel", layer.difference.max_rel}});
+      }
+      print_json({{"model", model.arch().name},
+                  {"backends", names},
+                  {"layers", std::move(layers)},
+                  {"logits", to_json(result.logits)},
+                  {"top1_agree", result.top1_agree},
+                  {"first_departure", departed ? Json(first->name) : Json()}});
+      return 0;
+    }
+    report::Table table({{"layer", report::Align::left}, {"max |a-b|"}, {"over max |b|"}});
+    for (const Layer& layer : result.layers) {
+      table.row({layer.name, fmt::format("{:.2e}", layer.difference.max_abs),
+                 fmt::format("{:.2e}", layer.difference.max_rel)});
+    }
+    print(fmt::format(
+        "{}: {} and {}\n\n{}\nlogits: {:.2e} apart, {:.2e} of the largest; top-1 {}\n{}\n", model.arch().name, names[0],
+        names[1], table.text(), result.logits.max_abs, result.logits.max_rel, result.top1_agree ? "agrees" : "differs",
+        departed ? fmt::format("the first layer that departs by more than {:g}: {}", kDeparts, first->name)
+                 : fmt::format("no layer departs by more than {:g}", kDeparts)));
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,72 @@
+#include "effnet/cli/scale_latency.h"
+
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "effnet/base/error.h"
+#include "effnet/cli/output.h"
+#include "effnet/engine/quick_weights.h"
+#include "effnet/graph/costs.h"
+#include "effnet/graph/lower.h"
+
+namespace effnet::cli {
+namespace {
+
+constexpr double kSeconds = 0.5;  // a measurement
+constexpr double kReach = 0.97;   // of the target: near enough
+constexpr double kAim = 0.985;    // the middle of what is near enough
+constexpr double kApart = 1.01;   // MACs of what fits and what does not: nothing lies between
+constexpr int kRounds = 16;
+constexpr double kSmallestPhi = -20;  // as arch::solve
+
+double macs_of(const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).macs); }
+
+}  // namespace
+
+Timing time_network(const arch::ArchSpec& spec, int threads, double seconds) {
+  ThreadPool pool(threads);
+  const graph::Graph graph = graph::lower(spec);
+  const auto weights =
+      engine::PackedWeights::pack(graph, engine::Parameters(engine::quick_weights(graph)), kernels::chosen_isa(), pool);
+  engine::Session session(graph, weights, {.batch = 1, .threads = threads});
+  return measure(session, photo_like(graph.input(), 1, pool), seconds);
+}
+
+TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, const arch::Coefficients& coefficients,
+                              arch::Dimensions dimensions, int threads) {
+  const arch::Scaling smallest = arch::compound(base, kSmallestPhi, coefficients, dimensions);
+  const double smallest_macs = macs_of(smallest.spec);
+  std::optional<TimedScaling> best;
+  double fits = 0;
+  double too_slow = std::numeric_limits<double>::infinity();
+  double budget = macs_of(base) * target_ms / time_network(base, threads, kSeconds).median();
+  for (int round = 0; round < kRounds && too_slow > kApart * fits; ++round) {
+    const bool least = budget <= smallest_macs;
+    const arch::Scaling scaling = least ? smallest : arch::solve(base, budget, coefficients, dimensions, macs_of);
+    const double macs = macs_of(scaling.spec);
+    const Timing timing = time_network(scaling.spec, threads, kSeconds);
+    const double ms = timing.median();
+    note(fmt::format("{:.0f} MMACs: {:.3f} ms", macs * 1e-6, ms));
+    if (ms <= target_ms) {
+      if (!best || macs > macs_of(best->scaling.spec)) best = TimedScaling{scaling, timing};
+      if (ms >= kReach * target_ms) break;
+      fits = std::max(fits, budget);
+    } else if (least) {
+      throw usage_error(
+          "the target cannot be reached (got {:g} ms, expected at least {:.3g}, the smallest scaling of {})", target_ms,
+          ms, base.name);
+    } else {
+      too_slow = std::min(too_slow, budget);
+    }
+    budget = macs * kAim * target_ms / ms;
+    if (budget > fits && budget < too_slow) continue;
+    budget = std::isinf(too_slow) ? 1.1 * fits : fits == 0 ? too_slow / 2 : std::sqrt(fits * too_slow);
+  }
+  if (!best)
+    throw usage_error("the target cannot be reached (got {:g} ms, expected a latency that this machine repeats)",
+                      target_ms);
+  return *best;
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,88 @@
+#include "effnet/engine/quick_weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "effnet/base/error.h"
+
+namespace effnet::engine {
+namespace {
+
+using Row = std::shared_ptr<std::vector<float>>;
+
+// Of one value each, as long as the longest tensor that asks for it.
+Row constant_row(std::size_t size, float value) { return std::make_shared<std::vector<float>>(size, value); }
+
+// Uniform in +-sqrt(3), which has variance 1: the top bits of a multiplicative hash (Knuth, TAOCP 6.4).
+Row hashed_row(std::size_t size) {
+  auto row = std::make_shared<std::vector<float>>(size);
+  constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15U;  // 2^64 over the golden ratio
+  const float scale = std::sqrt(12.0F) / 16777216.0F;
+  for (std::size_t i = 0; i < size; ++i) {
+    const std::uint64_t mixed = (i + 1) * kGolden;
+    const auto bits = static_cast<std::int32_t>(((mixed ^ (mixed >> 32U)) * kGolden) >> 40U);
+    (*row)[i] = static_cast<float>(bits - (1 << 23)) * scale;
+  }
+  return row;
+}
+
+formats::Tensor view(const Row& row, const graph::Parameter& parameter) {
+  const auto count = static_cast<std::size_t>(parameter.numel());
+  return {formats::Dtype::f32, parameter.dims, std::as_bytes(std::span(*row).first(count)), row};
+}
+
+// Half of the sum of squared weights that a batch norm's input was made with; 1 if no convolution made it.
+float variance_before(const graph::Graph& graph, const graph::Node& norm) {
+  const graph::Node& before = graph.at(norm.inputs[0]);
+  const auto* conv = std::get_if<graph::Conv>(&before.op);
+  if (conv == nullptr) return 1;
+  const std::int64_t fan_in = graph.in(before).c / conv->groups * conv->kernel * conv->kernel;
+  return static_cast<float>(fan_in) / 2;
+}
+
+}  // namespace
+
+formats::Weights quick_weights(const graph::Graph& graph) {
+  std::size_t largest = 0;
+  std::size_t longest = 0;  // of vectors
+  for (const graph::Parameter& parameter : graph::parameters(graph)) {
+    std::size_t& most = parameter.dims.size() > 1 ? largest : longest;
+    most = std::max(most, static_cast<std::size_t>(parameter.numel()));
+  }
+  formats::Weights weights;
+  try {
+    const Row hashed = hashed_row(largest);
+    const Row zeros = constant_row(longest, 0);
+    std::map<float, Row> constants;
+    const auto constant = [&](float value) {
+      Row& row = constants[value];
+      if (!row) row = constant_row(longest, value);
+      return row;
+    };
+    for (const graph::Node& node : graph.nodes) {
+      const bool norm = std::holds_alternative<graph::BatchNorm>(node.op);
+      for (const graph::Parameter& parameter : graph::parameters(graph, node)) {
+        Row row = zeros;
+        if (parameter.dims.size() > 1) {
+          row = hashed;
+        } else if (norm && parameter.name.ends_with(".weight")) {
+          row = constant(1);
+        } else if (parameter.name.ends_with(".running_var")) {
+          row = constant(variance_before(graph, node));
+        }
+        weights.tensors.emplace(parameter.name, view(row, parameter));
+      }
+    }
+  } catch (const std::bad_alloc&) {
+    throw environment_error("not enough memory for weights (got no {} bytes more)", 4 * largest);
+  }
+  return weights;
+}
+
+}  // namespace effnet::engine
