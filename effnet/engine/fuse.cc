@@ -32,8 +32,14 @@ bool is_epilogue(Activation activation) { return activation != Activation::sigmo
 class Fuser {
  public:
   Fuser(const Graph& graph, const PlanOptions& options, const std::vector<NodeId>& keep)
-      : graph_(graph), options_(options), same_(graph.nodes.size()), users_(graph.nodes.size()),
-        norms_(folded_norms(graph)), made_(graph.nodes.size(), false), claimed_(graph.nodes.size(), false), kept_(graph.nodes.size(), false) {
+      : graph_(graph),
+        options_(options),
+        same_(graph.nodes.size()),
+        users_(graph.nodes.size()),
+        norms_(folded_norms(graph)),
+        made_(graph.nodes.size(), false),
+        claimed_(graph.nodes.size(), false),
+        kept_(graph.nodes.size(), false) {
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
       same_[i] = static_cast<NodeId>(i);
       if (vanishes(graph.nodes[i])) same_[i] = same(graph.nodes[i].inputs[0]);
@@ -69,8 +75,8 @@ class Fuser {
         if (vanishes(graph_.nodes[i])) same_[i] = same(graph_.nodes[i].inputs[0]);
         continue;
       }
-      same_[i] = first.emplace(std::pair(input(static_cast<NodeId>(i)), activate->kind), static_cast<NodeId>(i))
-                     .first->second;
+      same_[i] =
+          first.emplace(std::pair(input(static_cast<NodeId>(i)), activate->kind), static_cast<NodeId>(i)).first->second;
     }
   }
 
@@ -84,7 +90,8 @@ class Fuser {
     while (options_.fuse_epilogues && unit.activation == Activation::none) {
       const NodeId user = only_user(unit.out);
       if (user == kNone) return;
-      if (const auto* activate = op_of<graph::Activate>(graph_, user); activate != nullptr && is_epilogue(activate->kind)) {
+      if (const auto* activate = op_of<graph::Activate>(graph_, user);
+          activate != nullptr && is_epilogue(activate->kind)) {
         unit.activation = activate->kind;
       } else if (op_of<graph::Add>(graph_, user) != nullptr && additions && unit.addend == kNone) {
         const NodeId other = input(user, 0) == unit.out ? input(user, 1) : input(user, 0);
@@ -208,9 +215,9 @@ class Fuser {
   std::vector<std::vector<NodeId>> users_;
   std::vector<NodeId> norms_;
   std::vector<bool> made_, claimed_, kept_;
-  std::map<NodeId, Unit> ahead_;        // by depthwise convolution: what makes its input
-  std::set<NodeId> scaled_;        // multiplications left to their reader
-  std::set<NodeId> pooled_;        // global pools summed where their input is made
+  std::map<NodeId, Unit> ahead_;  // by depthwise convolution: what makes its input
+  std::set<NodeId> scaled_;       // multiplications left to their reader
+  std::set<NodeId> pooled_;       // global pools summed where their input is made
   std::vector<Unit> units_;
 };
 

@@ -3,8 +3,8 @@
 //
 // Always: dropout, drop path and identity vanish, and a batch norm behind a convolution is folded into its weights. By
 // PlanOptions: the activation and an addition behind a convolution become its epilogue; the convolution in front of a
-// depthwise one computes its rows just ahead of it; a depthwise convolution sums its own global pool; a channel scale in
-// front of a 1x1 convolution goes into that.
+// depthwise one computes its rows just ahead of it; a depthwise convolution sums its own global pool; a channel scale
+// in front of a 1x1 convolution goes into that.
 #pragma once
 
 #include <vector>
@@ -28,9 +28,9 @@ struct Unit {
     pad,
   };
   Kind kind = Kind::map;
-  NodeId out = kNone;                                    // the node whose output it makes
-  std::vector<NodeId> inputs;                            // materialised nodes it reads; the first is the main one
-  NodeId layer = kNone;                                  // the node that has the weights, window or amounts
+  NodeId out = kNone;          // the node whose output it makes
+  std::vector<NodeId> inputs;  // materialised nodes it reads; the first is the main one
+  NodeId layer = kNone;        // the node that has the weights, window or amounts
   graph::Activation activation = graph::Activation::none;
   NodeId addend = kNone;  // added before the activation
   NodeId scale = kNone;   // 1x1 per image: multiplies the main input's channels

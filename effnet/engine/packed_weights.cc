@@ -84,8 +84,8 @@ class Packer {
     for (std::int64_t c = 0; c < channels; ++c) {
       float* const block = to + c / kBlock * taps * kBlock + c % kBlock;
       for (std::int64_t tap = 0; tap < taps; ++tap) {
-        block[tap * kBlock] = static_cast<float>(values[static_cast<std::size_t>(c * taps + tap)] *
-                                                 scale[static_cast<std::size_t>(c)]);
+        block[tap * kBlock] =
+            static_cast<float>(values[static_cast<std::size_t>(c * taps + tap)] * scale[static_cast<std::size_t>(c)]);
       }
     }
   }

@@ -19,7 +19,8 @@ namespace effnet::engine {
 
 class EFFNET_API PackedWeights {
  public:
-  // Throws Error(input) if the parameters do not fit (Parameters::check), Error(environment) if memory does not suffice.
+  // Throws Error(input) if the parameters do not fit (Parameters::check), Error(environment) if memory does not
+  // suffice.
   static std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const Parameters& parameters,
                                                    kernels::Isa isa, ThreadPool& pool);
   // Bytes that pack() once gave for the same graph and set, kept alive by `owner`. Throws Error(input) if their number

@@ -102,9 +102,8 @@ class Planner {
   std::string plain_kernel(std::string_view what) const { return fmt::format("f32_{}_{}", what, name(set_.isa)); }
 
   void make_image() {
-    const auto first = std::find_if(graph_.nodes.begin(), graph_.nodes.end(), [](const Node& node) {
-      return !node.inputs.empty() && node.inputs[0] == 0;
-    });
+    const auto first = std::find_if(graph_.nodes.begin(), graph_.nodes.end(),
+                                    [](const Node& node) { return !node.inputs.empty() && node.inputs[0] == 0; });
     EFFNET_CHECK(first != graph_.nodes.end() && std::holds_alternative<graph::Conv>(first->op));
     const graph::WindowPadding padding = graph::padding_of(graph_, *first);
     const Chw& in = graph_.input();
@@ -120,7 +119,8 @@ class Planner {
     source.in = shape_of(in);
     source.out = node.out;
     source.image = plan_.image_layout;
-    if (const auto* conv = std::get_if<graph::Conv>(&node.op)) source.window = window_of(node, conv->kernel, conv->stride);
+    if (const auto* conv = std::get_if<graph::Conv>(&node.op))
+      source.window = window_of(node, conv->kernel, conv->stride);
     return source;
   }
   Window window_of(const Node& node, std::int64_t kernel, std::int64_t stride) const {
@@ -295,13 +295,16 @@ class Planner {
   void finish() {
     for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
       const Step& step = *plan_.steps[s];
-      const auto lives = [&](BufferId id) { plan_.buffers[static_cast<std::size_t>(id)].last = static_cast<std::int64_t>(s); };
+      const auto lives = [&](BufferId id) {
+        plan_.buffers[static_cast<std::size_t>(id)].last = static_cast<std::int64_t>(s);
+      };
       for (const BufferId id : step.reads) lives(id);
       lives(step.writes);
       plan_.scratch_floats = std::max(plan_.scratch_floats, step.scratch_floats());
       plan_.zero_floats = std::max(plan_.zero_floats, step.zero_floats());
     }
-    for (const auto& [id, output] : plan_.outputs) plan_.buffers[static_cast<std::size_t>(output.buffer)].last = kForever;
+    for (const auto& [id, output] : plan_.outputs)
+      plan_.buffers[static_cast<std::size_t>(output.buffer)].last = kForever;
     plan_.arena = place(plan_.buffers);
   }
 
@@ -312,9 +315,9 @@ class Planner {
   const std::vector<NodeId>& keep_;
   std::vector<Unit> units_;
   std::size_t unit_ = 0;
-  std::vector<BufferId> buffer_of_;        // by node
-  std::vector<std::int64_t> last_unit_;    // by node: the last unit that reads it
-  std::map<NodeId, BufferId> sums_;        // by global pool
+  std::vector<BufferId> buffer_of_;      // by node
+  std::vector<std::int64_t> last_unit_;  // by node: the last unit that reads it
+  std::map<NodeId, BufferId> sums_;      // by global pool
   Plan plan_;
 };
 

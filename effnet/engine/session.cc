@@ -94,9 +94,7 @@ struct Session::Impl {
     return make_plan(graph, set, *weights, options.batch, options.plan, options.keep);
   }
 
-  Context context(ThreadTeam::Run& run) const {
-    return {set, tiling, weights->floats(), buffers, run, scratch, zeros};
-  }
+  Context context(ThreadTeam::Run& run) const { return {set, tiling, weights->floats(), buffers, run, scratch, zeros}; }
 
   // A row of the padded HWC image; value(c, row, x) gives the network's input.
   template <class Value>
@@ -131,7 +129,8 @@ struct Session::Impl {
     }
     const Plan::Output& output = plan.outputs.at(logits_node);
     const std::int64_t classes = output.shape.chw.c;
-    for (std::int64_t image = 0; image < batch; ++image) unblock(buffer(output.buffer), output.shape, image, logits.data() + image * classes);
+    for (std::int64_t image = 0; image < batch; ++image)
+      unblock(buffer(output.buffer), output.shape, image, logits.data() + image * classes);
     for (const float value : logits) {
       if (!std::isfinite(value)) name_the_culprit(row);
     }

@@ -1,5 +1,5 @@
-// What a plan is made of: steps over numbered buffers. A step holds all it needs but the buffers' addresses, so a plan is
-// a value that runs anywhere. Making one allocates; running one does not.
+// What a plan is made of: steps over numbered buffers. A step holds all it needs but the buffers' addresses, so a plan
+// is a value that runs anywhere. Making one allocates; running one does not.
 #pragma once
 
 #include <cstdint>

@@ -21,9 +21,9 @@ std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b;
 struct DepthwiseStep::Task {
   std::int64_t image;
   std::int64_t first_block, blocks;
-  float* ring;             // [block][slot][padded column][16]
-  float* gathered;         // the source's scratch
-  std::int32_t* offsets;   // of the pixels of a run, in the ring
+  float* ring;            // [block][slot][padded column][16]
+  float* gathered;        // the source's scratch
+  std::int32_t* offsets;  // of the pixels of a run, in the ring
 };
 
 std::int64_t DepthwiseStep::bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out) {
@@ -82,18 +82,18 @@ void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_
   const std::int64_t first_row = first_band * height / bands_;
   std::int64_t made = std::max<std::int64_t>(first_row * spec_.window.stride - spec_.window.top, 0);
   for (std::int64_t band = first_band; band < last_band; ++band) {
-    float* const sums = spec_.sums == kNoBuffer
-                            ? nullptr
-                            : context.buffer(spec_.sums) +
-                                  ((task.first_block * spec_.images + image) * bands_ + band) * kBlock;
+    float* const sums =
+        spec_.sums == kNoBuffer
+            ? nullptr
+            : context.buffer(spec_.sums) + ((task.first_block * spec_.images + image) * bands_ + band) * kBlock;
     const std::int64_t block_sums = spec_.images * bands_ * kBlock;
     for (std::int64_t b = 0; sums != nullptr && b < task.blocks; ++b) std::fill_n(sums + b * block_sums, kBlock, 0.0F);
 
     const std::int64_t end = (band + 1) * height / bands_;
     for (std::int64_t y = band * height / bands_; y < end; y += group_) {
       const std::int64_t last = std::min(y + group_, end);
-      const std::int64_t needed = std::min((last - 1) * spec_.window.stride - spec_.window.top + spec_.window.kernel,
-                                           spec_.in_shape.h);
+      const std::int64_t needed =
+          std::min((last - 1) * spec_.window.stride - spec_.window.top + spec_.window.kernel, spec_.in_shape.h);
       if (needed > made) {
         make_rows(context, task, made, needed);
         made = needed;
@@ -112,8 +112,8 @@ void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int
   if (!spec_.produced) {
     const std::int64_t block_in = spec_.images * spec_.in_shape.pixels() * kBlock;
     for (std::int64_t b = 0; b < task.blocks; ++b) {
-      const float* const in = context.buffer(spec_.in) + (task.first_block + b) * block_in +
-                              task.image * spec_.in_shape.pixels() * kBlock;
+      const float* const in =
+          context.buffer(spec_.in) + (task.first_block + b) * block_in + task.image * spec_.in_shape.pixels() * kBlock;
       for (std::int64_t row = first; row < last; ++row) {
         std::memcpy(task.ring + b * block_ring + slot(row), in + row * width * kBlock,
                     static_cast<std::size_t>(width * kBlock) * sizeof(float));
@@ -156,9 +156,8 @@ void DepthwiseStep::convolve_row(const Context& context, const Task& task, std::
     const std::int64_t block = task.first_block + b;
     for (std::int64_t ky = 0; ky < kernel; ++ky) {
       const std::int64_t row = y * spec_.window.stride - spec_.window.top + ky;
-      rows[ky] = row < 0 || row >= spec_.in_shape.h
-                     ? context.zeros
-                     : task.ring + (b * ring_rows_ + row % ring_rows_) * row_floats_;
+      rows[ky] = row < 0 || row >= spec_.in_shape.h ? context.zeros
+                                                    : task.ring + (b * ring_rows_ + row % ring_rows_) * row_floats_;
     }
     args.weight = context.weights + spec_.weight + block * kernel * kernel * kBlock;
     args.bias = context.weights + spec_.bias + block * kBlock;

@@ -1,9 +1,9 @@
-// A depthwise convolution, and with it the convolution that makes its input, the activations of both and the sums of its
-// global pool: the row cascade.
+// A depthwise convolution, and with it the convolution that makes its input, the activations of both and the sums of
+// its global pool: the row cascade.
 //
 // A task is one tile of channels of one band of output rows of one image. It walks down the band. For the next output
-// rows it makes the input rows that are still missing (products of that tile's channels alone), into a ring of rows that
-// lies in L1 or L2 and has the padding in memory, then convolves. The expanded tensor never exists as a whole.
+// rows it makes the input rows that are still missing (products of that tile's channels alone), into a ring of rows
+// that lies in L1 or L2 and has the padding in memory, then convolves. The expanded tensor never exists as a whole.
 #pragma once
 
 #include "effnet/engine/step.h"

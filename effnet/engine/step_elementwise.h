@@ -9,8 +9,8 @@ namespace effnet::engine {
 struct MapSpec {
   Blocked shape;
   BufferId in = kNoBuffer, out = kNoBuffer, addend = kNoBuffer;
-  BufferId scale = kNoBuffer;             // images x channels, 1x1
-  std::int64_t weight = -1, bias = -1;    // a standalone batch norm as scale and shift, in the packed weights
+  BufferId scale = kNoBuffer;           // images x channels, 1x1
+  std::int64_t weight = -1, bias = -1;  // a standalone batch norm as scale and shift, in the packed weights
   graph::Activation activation = graph::Activation::none;
 };
 class MapStep final : public Step {

@@ -66,8 +66,8 @@ void ProductStep::load_scale(const Context& context, std::int64_t image, float* 
   }
 }
 
-SourceView ProductStep::scaled_input(const Context& context, std::int64_t image, std::int64_t first,
-                                     std::int64_t count, float* scratch) const noexcept {
+SourceView ProductStep::scaled_input(const Context& context, std::int64_t image, std::int64_t first, std::int64_t count,
+                                     float* scratch) const noexcept {
   const SourceView plain = view_of(spec_.source, context.buffer(spec_.in), image, first, count, nullptr);
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   kernels::MapArgs args{};

@@ -9,15 +9,15 @@ struct ProductSpec {
   Source source;
   BufferId in = kNoBuffer, out = kNoBuffer;
   BufferId residual = kNoBuffer;
-  BufferId scale = kNoBuffer;  // images x channels, 1x1: multiplies the input's channels
+  BufferId scale = kNoBuffer;         // images x channels, 1x1: multiplies the input's channels
   std::int64_t weight = 0, bias = 0;  // floats from the start of the packed weights
   std::int64_t channels = 0;          // of the output
   Activated activated;
 };
 
-// Tasks are runs of pixels x groups of channel tiles. A run's input stays in L2 while all of a group's weights pass over
-// it; a gathered input is gathered once a group. A channel scale goes into each tile's weights once a run (depth x tile
-// multiplications) or into the run's input once a group (depth x pixels), whichever is less.
+// Tasks are runs of pixels x groups of channel tiles. A run's input stays in L2 while all of a group's weights pass
+// over it; a gathered input is gathered once a group. A channel scale goes into each tile's weights once a run (depth x
+// tile multiplications) or into the run's input once a group (depth x pixels), whichever is less.
 class ProductStep final : public Step {
  public:
   ProductStep(const kernels::KernelSet& set, const ProductSpec& spec);
@@ -34,8 +34,8 @@ class ProductStep final : public Step {
   ProductSpec spec_;
   Blocked out_;
   std::int64_t depth_;
-  std::int64_t images_;      // runs do not cross images, or 1: the batch is one long picture
-  std::int64_t pixels_;      // of one of them
+  std::int64_t images_;  // runs do not cross images, or 1: the batch is one long picture
+  std::int64_t pixels_;  // of one of them
   std::int64_t run_pixels_, runs_;
   std::int64_t tile_, tiles_;
   bool scales_weights_ = false, scales_input_ = false;

@@ -15,9 +15,7 @@ class Tiling {
   // The index into KernelSet::heights of the first tile of `left` pixels. Long runs take the tallest; the last
   // kExact pixels are cut so that the cost is least: a tile costs its height, at least four (below, the latency of a
   // multiply-add shows), and half a row for its start.
-  std::size_t first(std::int64_t left) const {
-    return left > kExact ? 0 : first_[static_cast<std::size_t>(left)];
-  }
+  std::size_t first(std::int64_t left) const { return left > kExact ? 0 : first_[static_cast<std::size_t>(left)]; }
 
  private:
   static constexpr std::int64_t kExact = 128;

@@ -16,8 +16,8 @@ struct Constants {
 };
 
 template <int T, int kKernel, int kStride, Epilogue E, class V>
-[[gnu::always_inline]] inline void depthwise_run(const DepthwiseArgs& args, std::int64_t x, const Constants<V>& constants,
-                                                 V& total) {
+[[gnu::always_inline]] inline void depthwise_run(const DepthwiseArgs& args, std::int64_t x,
+                                                 const Constants<V>& constants, V& total) {
   V sums[T];
   EFFNET_UNROLL
   for (int t = 0; t < T; ++t) sums[t] = constants.bias;
@@ -81,8 +81,7 @@ template <std::size_t... I>
 constexpr auto depthwise_table(std::index_sequence<I...>) {
   return std::array<DepthwiseFn, sizeof...(I)>{
       depthwise_row<static_cast<int>(I / kEpilogues / 4) * 2 + 3, static_cast<int>(I / kEpilogues / 2 % 2) + 1,
-                    static_cast<Epilogue>(I % kEpilogues),
-                    I / kEpilogues % 2 == 1>...};
+                    static_cast<Epilogue>(I % kEpilogues), I / kEpilogues % 2 == 1>...};
 }
 constexpr std::size_t kDepthwises = 3 * 2 * 2 * kEpilogues;
 

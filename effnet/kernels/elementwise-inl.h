@@ -31,8 +31,8 @@ inline void pool_row(const PoolArgs& args, float start, Join join, Finish finish
         result = join(result, load<Wide>(in + kx * kBlock));
       }
     }
-    const std::int64_t taps = std::max<std::int64_t>(0, rows.last - rows.first) *
-                              std::max<std::int64_t>(0, columns.last - columns.first);
+    const std::int64_t taps =
+        std::max<std::int64_t>(0, rows.last - rows.first) * std::max<std::int64_t>(0, columns.last - columns.first);
     store(args.out + x * kBlock, finish_window(result, taps));
   }
 }

@@ -13,7 +13,8 @@ template <Epilogue E, class V>
   if constexpr (E == Epilogue::silu) {
     return div(x, one_plus_exp_of_minus(x));
   } else if constexpr (E == Epilogue::hard_swish) {
-    const V gate = at_most(at_least(fma(x, broadcast<V>(1.0F / 6), broadcast<V>(0.5F)), broadcast<V>(0)), broadcast<V>(1));
+    const V gate =
+        at_most(at_least(fma(x, broadcast<V>(1.0F / 6), broadcast<V>(0.5F)), broadcast<V>(0)), broadcast<V>(1));
     return mul(x, gate);
   } else {
     return at_most(at_least(x, low), high);

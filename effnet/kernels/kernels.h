@@ -69,12 +69,12 @@ using DepthwiseFn = void (*)(const DepthwiseArgs&) noexcept;
 
 // ---- Windows: one output pixel row of one channel block of a pool. Taps outside of the picture do not count.
 struct PoolArgs {
-  const float* in;      // the block's picture: in[(y * in_w + x) * 16]
-  float* out;           // the row's first pixel
+  const float* in;  // the block's picture: in[(y * in_w + x) * 16]
+  float* out;       // the row's first pixel
   std::int64_t in_h, in_w, out_w;
   std::int64_t top, left;  // input row and column of the first output's first tap; may be negative
   std::int64_t kernel, stride;
-  bool count_padding;   // average: divide by kernel * kernel, or by the valid taps
+  bool count_padding;  // average: divide by kernel * kernel, or by the valid taps
 };
 using PoolFn = void (*)(const PoolArgs&) noexcept;
 
@@ -122,7 +122,8 @@ const KernelSet& kernel_set(Isa isa);
 
 // "f32_product_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512": dtype, op, tile, epilogue, set.
 std::string product_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue);
-std::string depthwise_name(const KernelSet& set, std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue);
+std::string depthwise_name(const KernelSet& set, std::int64_t kernel, std::int64_t stride, bool half,
+                           Epilogue epilogue);
 std::string_view name(Epilogue epilogue);
 
 }  // namespace effnet::kernels

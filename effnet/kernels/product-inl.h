@@ -11,7 +11,6 @@
 namespace effnet::kernels {
 namespace {
 
-
 template <int P, int kLanes, Epilogue E>
 void product_tile(const ProductArgs& args) noexcept {
   constexpr int kWides = kLanes / 16;
@@ -43,10 +42,6 @@ void product_tile(const ProductArgs& args) noexcept {
       } else {
         halves[p] = fma(broadcast<Half>(at[16 * p]), half_weights, halves[p]);
       }
-    }
-    if constexpr (P <= 4) {  // weights pass once and wait for memory: 2 KB or more ahead
-      EFFNET_UNROLL
-      for (int n = 0; n < kLanes; n += 16) prefetch(w + 24 * kLanes + n);
     }
     w += kLanes;
   };

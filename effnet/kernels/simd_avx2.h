@@ -71,7 +71,9 @@ inline Wide at_least(Wide x, Wide low) { return {at_least(x.low, low.low), at_le
 inline Wide at_most(Wide x, Wide high) { return {at_most(x.low, high.low), at_most(x.high, high.high)}; }
 inline Half lower_half(Wide v) { return v.low; }
 // The larger one; NaN in either passes.
-inline Half larger(Half a, Half b) { return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
+inline Half larger(Half a, Half b) {
+  return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
 inline Wide larger(Wide a, Wide b) { return {larger(a.low, b.low), larger(a.high, b.high)}; }
 inline void keep_in_register(Wide& value) {
   keep_in_register(value.low);

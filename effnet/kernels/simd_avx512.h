@@ -14,7 +14,7 @@ using Half = __m256;
 // 32 registers: 14 x 2 sums, two vectors of weights, and the broadcast input is a memory operand.
 constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
 constexpr int kTile = 32;
-constexpr int kDepthwiseRun = 7;  // divides 112, 56, 28, 14 and 7
+constexpr int kDepthwiseRun = 7;    // divides 112, 56, 28, 14 and 7
 constexpr int kUnrolledWindow = 5;  // larger windows loop over their rows: less code, a few percent slower
 
 template <class V>
@@ -75,11 +75,11 @@ constexpr ExpTable kExpTable = {{
     0x3fd744fdu - (24u << 18), 0x3fdbfbb8u - (25u << 18), 0x3fe0ccdfu - (26u << 18), 0x3fe5b907u - (27u << 18),
     0x3feac0c7u - (28u << 18), 0x3fefe4bau - (29u << 18), 0x3ff5257du - (30u << 18), 0x3ffa83b3u - (31u << 18),
 }};
-constexpr float kMagic = 12582912.0F;             // 1.5 * 2^23
+constexpr float kMagic = 12582912.0F;              // 1.5 * 2^23
 constexpr float kExpScale = -46.166241308446828F;  // -32 log2(e)
 constexpr float kExpLimit = 87.0F;
-constexpr float kExp1 = 0.021660849392498290F;      // ln 2 / 32
-constexpr float kExp2 = 0.000234596200205F;         // (ln 2 / 32)^2 / 2
+constexpr float kExp1 = 0.021660849392498290F;  // ln 2 / 32
+constexpr float kExp2 = 0.000234596200205F;     // (ln 2 / 32)^2 / 2
 
 inline Wide one_plus_exp_of_minus(Wide x) {
   const Wide clamped = _mm512_range_ps(x, _mm512_set1_ps(kExpLimit), 2);  // the smaller magnitude, x's sign
@@ -88,10 +88,9 @@ inline Wide one_plus_exp_of_minus(Wide x) {
   const Wide rest = _mm512_fmsub_ps(clamped, broadcast<Wide>(kExpScale), whole);
   const Wide factor = fma(rest, fma(rest, broadcast<Wide>(kExp2), broadcast<Wide>(kExp1)), broadcast<Wide>(1));
   const __m512i index = _mm512_castps_si512(rounded);
-  const __m512i power =
-      _mm512_add_epi32(_mm512_permutex2var_epi32(_mm512_load_si512(kExpTable.entry), index,
-                                                 _mm512_load_si512(kExpTable.entry + 16)),
-                       _mm512_slli_epi32(index, 18));
+  const __m512i power = _mm512_add_epi32(
+      _mm512_permutex2var_epi32(_mm512_load_si512(kExpTable.entry), index, _mm512_load_si512(kExpTable.entry + 16)),
+      _mm512_slli_epi32(index, 18));
   return fma(factor, _mm512_castsi512_ps(power), broadcast<Wide>(1));
 }
 inline Half one_plus_exp_of_minus(Half x) {
