@@ -1,0 +1,103 @@
+// Pools and elementwise kernels, written once for every instruction set.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+
+#include "effnet/kernels/epilogue-inl.h"
+
+namespace effnet::kernels {
+namespace {
+
+struct Range {
+  std::int64_t first, last;
+};
+// Taps of a window at `at` (may be negative) that fall on n values.
+inline Range taps_inside(std::int64_t at, std::int64_t kernel, std::int64_t n) {
+  return {std::clamp<std::int64_t>(-at, 0, kernel), std::clamp<std::int64_t>(n - at, 0, kernel)};
+}
+
+// Joins the valid taps of every window of a row by `join`, from `start`; `finish_window` gets the number of taps.
+template <class Join, class Finish>
+inline void pool_row(const PoolArgs& args, float start, Join join, Finish finish_window) {
+  const Range rows = taps_inside(args.top, args.kernel, args.in_h);
+  for (std::int64_t x = 0; x < args.out_w; ++x) {
+    const std::int64_t left = args.left + x * args.stride;
+    const Range columns = taps_inside(left, args.kernel, args.in_w);
+    Wide result = broadcast<Wide>(start);
+    for (std::int64_t ky = rows.first; ky < rows.last; ++ky) {
+      const float* const in = args.in + ((args.top + ky) * args.in_w + left) * kBlock;
+      for (std::int64_t kx = columns.first; kx < columns.last; ++kx) {
+        result = join(result, load<Wide>(in + kx * kBlock));
+      }
+    }
+    const std::int64_t taps = std::max<std::int64_t>(0, rows.last - rows.first) *
+                              std::max<std::int64_t>(0, columns.last - columns.first);
+    store(args.out + x * kBlock, finish_window(result, taps));
+  }
+}
+
+void max_pool_row(const PoolArgs& args) noexcept {
+  pool_row(
+      args, -std::numeric_limits<float>::infinity(), [](Wide most, Wide value) { return larger(value, most); },
+      [](Wide most, std::int64_t) { return most; });
+}
+
+void average_pool_row(const PoolArgs& args) noexcept {
+  pool_row(
+      args, 0.0F, [](Wide sum, Wide value) { return add(sum, value); },
+      [&](Wide sum, std::int64_t taps) {
+        const std::int64_t count = args.count_padding ? args.kernel * args.kernel : taps;
+        return div(sum, broadcast<Wide>(static_cast<float>(count)));
+      });
+}
+
+template <class Last>
+[[gnu::always_inline]] inline void map_pixels(const MapArgs& args, Last last) {
+  const Wide scale = args.scale != nullptr ? load<Wide>(args.scale) : broadcast<Wide>(1);
+  const Wide shift = args.shift != nullptr ? load<Wide>(args.shift) : broadcast<Wide>(0);
+  for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
+    Wide value = fma(load<Wide>(args.a + i), scale, shift);
+    if (args.b != nullptr) value = add(value, load<Wide>(args.b + i));
+    store(args.out + i, last(value));
+  }
+}
+
+template <Epilogue E>
+void map_block(const MapArgs& args) noexcept {
+  map_pixels(args, [&](Wide value) { return finish<E>(value, args.low, args.high); });
+}
+
+void sigmoid_block(const MapArgs& args) noexcept {
+  map_pixels(args, [](Wide value) { return div(broadcast<Wide>(1), one_plus_exp_of_minus(value)); });
+}
+
+void sum_block(const float* in, std::int64_t pixels, float* sums) noexcept {
+  Wide total = load<Wide>(sums);
+  for (std::int64_t p = 0; p < pixels; ++p) total = add(total, load<Wide>(in + p * kBlock));
+  store(sums, total);
+}
+
+void scale_rows(const float* from, const float* scale, std::int64_t depth, std::int64_t lanes, float* to) noexcept {
+  for (std::int64_t k = 0; k < depth; ++k, from += lanes, to += lanes) {
+    std::int64_t n = 0;
+    for (; n + 16 <= lanes; n += 16) store(to + n, mul(load<Wide>(from + n), broadcast<Wide>(scale[k])));
+    if (n < lanes) store(to + n, mul(load<Half>(from + n), broadcast<Half>(scale[k])));
+  }
+}
+
+void fill_elementwise(KernelSet& set) {
+  set.tile = kTile;
+  set.heights = kHeights;
+  set.max_pool = max_pool_row;
+  set.average_pool = average_pool_row;
+  set.map[static_cast<int>(Epilogue::clamp)] = map_block<Epilogue::clamp>;
+  set.map[static_cast<int>(Epilogue::silu)] = map_block<Epilogue::silu>;
+  set.map[static_cast<int>(Epilogue::hard_swish)] = map_block<Epilogue::hard_swish>;
+  set.sigmoid = sigmoid_block;
+  set.sum = sum_block;
+  set.scale_rows = scale_rows;
+}
+
+}  // namespace
+}  // namespace effnet::kernels

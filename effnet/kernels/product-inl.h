@@ -1,0 +1,94 @@
+// The product kernel, written once for every instruction set: a tile of P pixels x kLanes output channels held in
+// registers over the whole depth. Each step of k broadcasts P input values against one row of packed weights.
+#pragma once
+
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include "effnet/kernels/epilogue-inl.h"
+
+namespace effnet::kernels {
+namespace {
+
+
+template <int P, int kLanes, Epilogue E>
+void product_tile(const ProductArgs& args) noexcept {
+  constexpr int kWides = kLanes / 16;
+  constexpr bool kHalf = kLanes % 16 != 0;
+  Wide sums[P][kWides > 0 ? kWides : 1];
+  [[maybe_unused]] Half halves[P];
+  EFFNET_UNROLL
+  for (int p = 0; p < P; ++p) {
+    EFFNET_UNROLL
+    for (int v = 0; v < kWides; ++v) sums[p][v] = load<Wide>(args.bias + 16 * v);
+    if constexpr (kHalf) halves[p] = load<Half>(args.bias + 16 * kWides);
+  }
+
+  const float* a = args.a;
+  const float* w = args.weight;
+  const auto step = [&](const float* at) __attribute__((always_inline)) {
+    [[maybe_unused]] Wide weights[kWides > 0 ? kWides : 1];
+    [[maybe_unused]] Half half_weights;
+    EFFNET_UNROLL
+    for (int v = 0; v < kWides; ++v) weights[v] = load<Wide>(w + 16 * v);
+    if constexpr (kHalf) half_weights = load<Half>(w + 16 * kWides);
+    EFFNET_UNROLL
+    for (int p = 0; p < P; ++p) {
+      if constexpr (kWides > 0) {
+        const Wide x = broadcast<Wide>(at[16 * p]);
+        EFFNET_UNROLL
+        for (int v = 0; v < kWides; ++v) sums[p][v] = fma(x, weights[v], sums[p][v]);
+        if constexpr (kHalf) halves[p] = fma(lower_half(x), half_weights, halves[p]);
+      } else {
+        halves[p] = fma(broadcast<Half>(at[16 * p]), half_weights, halves[p]);
+      }
+    }
+    w += kLanes;
+  };
+  for (std::int64_t segment = 1; segment <= args.segments; ++segment) {
+    const std::int64_t depth = segment == args.segments ? args.last_depth : args.depth;
+    std::int64_t k = 0;
+    for (; k + 4 <= depth; k += 4) {
+      EFFNET_UNROLL
+      for (int u = 0; u < 4; ++u) step(a + k + u);
+    }
+    for (; k < depth; ++k) step(a + k);
+    a += args.a_segment;
+  }
+
+  if (args.residual != nullptr) {
+    EFFNET_UNROLL
+    for (int p = 0; p < P; ++p) {
+      const float* const other = args.residual + args.offsets[p];
+      EFFNET_UNROLL
+      for (int v = 0; v < kWides; ++v) sums[p][v] = add(sums[p][v], load<Wide>(other + v * args.out_block));
+      if constexpr (kHalf) halves[p] = add(halves[p], load<Half>(other + kWides * args.out_block));
+    }
+  }
+  EFFNET_UNROLL
+  for (int p = 0; p < P; ++p) {
+    float* const out = args.out + args.offsets[p];
+    EFFNET_UNROLL
+    for (int v = 0; v < kWides; ++v) {
+      keep_order(sums[p][v]);
+      store(out + v * args.out_block, finish<E>(sums[p][v], args.low, args.high));
+    }
+    if constexpr (kHalf) {
+      keep_order(halves[p]);
+      store(out + kWides * args.out_block, finish<E>(halves[p], args.low, args.high));
+    }
+  }
+}
+
+constexpr std::size_t kProducts = std::size(kHeights) * (kTile / 8) * kEpilogues;
+template <std::size_t... I>
+constexpr auto product_table(std::index_sequence<I...>) {
+  constexpr std::size_t kWidths = kTile / 8;
+  return std::array<ProductFn, sizeof...(I)>{
+      product_tile<kHeights[I / kEpilogues / kWidths], static_cast<int>(I / kEpilogues % kWidths + 1) * 8,
+                   static_cast<Epilogue>(I % kEpilogues)>...};
+}
+
+}  // namespace
+}  // namespace effnet::kernels

@@ -1,0 +1,89 @@
+// AVX2 with FMA: a wide vector is two registers. Included once by each avx2 source file.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace effnet::kernels {
+namespace {
+
+using Half = __m256;
+struct Wide {
+  Half low, high;
+};
+
+// 16 registers: 6 x 2 sums, two of weights, one broadcast.
+constexpr int kHeights[] = {6, 5, 4, 3, 2, 1};
+constexpr int kTile = 16;
+constexpr int kDepthwiseRun = 4;
+
+template <class V>
+inline V load(const float* p);
+template <>
+inline Half load<Half>(const float* p) {
+  return _mm256_loadu_ps(p);
+}
+template <>
+inline Wide load<Wide>(const float* p) {
+  return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
+template <class V>
+inline V broadcast(float x);
+template <>
+inline Half broadcast<Half>(float x) {
+  return _mm256_set1_ps(x);
+}
+template <>
+inline Wide broadcast<Wide>(float x) {
+  return {_mm256_set1_ps(x), _mm256_set1_ps(x)};
+}
+
+inline void store(float* p, Half v) { _mm256_storeu_ps(p, v); }
+inline Half fma(Half a, Half b, Half c) { return _mm256_fmadd_ps(a, b, c); }
+inline Half add(Half a, Half b) { return _mm256_add_ps(a, b); }
+inline Half sub(Half a, Half b) { return _mm256_sub_ps(a, b); }
+inline Half mul(Half a, Half b) { return _mm256_mul_ps(a, b); }
+inline Half div(Half a, Half b) { return _mm256_div_ps(a, b); }
+// NaN in `x` passes: x86 returns the second operand if either is NaN.
+inline Half at_least(Half x, Half low) { return _mm256_max_ps(low, x); }
+inline Half at_most(Half x, Half high) { return _mm256_min_ps(high, x); }
+inline Half add_to_exponent(Half x, Half whole) {  // whole: 1.5 * 2^23 + n
+  const __m256i power = _mm256_slli_epi32(_mm256_castps_si256(whole), 23);
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), power));
+}
+inline void keep_order(Half& value) { asm volatile("" : "+x"(value) : : "memory"); }
+
+inline void store(float* p, Wide v) {
+  store(p, v.low);
+  store(p + 8, v.high);
+}
+inline Wide fma(Wide a, Wide b, Wide c) { return {fma(a.low, b.low, c.low), fma(a.high, b.high, c.high)}; }
+inline Wide add(Wide a, Wide b) { return {add(a.low, b.low), add(a.high, b.high)}; }
+inline Wide sub(Wide a, Wide b) { return {sub(a.low, b.low), sub(a.high, b.high)}; }
+inline Wide mul(Wide a, Wide b) { return {mul(a.low, b.low), mul(a.high, b.high)}; }
+inline Wide div(Wide a, Wide b) { return {div(a.low, b.low), div(a.high, b.high)}; }
+inline Wide at_least(Wide x, Wide low) { return {at_least(x.low, low.low), at_least(x.high, low.high)}; }
+inline Wide at_most(Wide x, Wide high) { return {at_most(x.low, high.low), at_most(x.high, high.high)}; }
+inline Half lower_half(Wide v) { return v.low; }
+// The larger one; NaN in either passes.
+inline Half larger(Half a, Half b) { return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
+inline Wide larger(Wide a, Wide b) { return {larger(a.low, b.low), larger(a.high, b.high)}; }
+inline void keep_order(Wide& value) {
+  keep_order(value.low);
+  keep_order(value.high);
+}
+
+}  // namespace
+}  // namespace effnet::kernels
+
+#include "effnet/kernels/exp-inl.h"
+
+namespace effnet::kernels {
+namespace {
+
+inline Half one_plus_exp_of_minus(Half x) { return one_plus_exp_of_minus_by_polynomial(x); }
+inline Wide one_plus_exp_of_minus(Wide x) { return {one_plus_exp_of_minus(x.low), one_plus_exp_of_minus(x.high)}; }
+
+}  // namespace
+}  // namespace effnet::kernels

@@ -1,0 +1,106 @@
+// AVX-512 (F, BW, DQ, VL): vectors of 16 lanes, and of 8 for the half blocks. Included once by each avx512 source file.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace effnet::kernels {
+namespace {
+
+using Wide = __m512;
+using Half = __m256;
+
+// 32 registers: 14 x 2 sums, two vectors of weights, and the broadcast input is a memory operand.
+constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
+constexpr int kTile = 32;
+constexpr int kDepthwiseRun = 7;  // divides 112, 56, 28, 14 and 7
+
+template <class V>
+inline V load(const float* p);
+template <>
+inline Wide load<Wide>(const float* p) {
+  return _mm512_loadu_ps(p);
+}
+template <>
+inline Half load<Half>(const float* p) {
+  return _mm256_loadu_ps(p);
+}
+template <class V>
+inline V broadcast(float x);
+template <>
+inline Wide broadcast<Wide>(float x) {
+  return _mm512_set1_ps(x);
+}
+template <>
+inline Half broadcast<Half>(float x) {
+  return _mm256_set1_ps(x);
+}
+
+inline Half lower_half(Wide v) { return _mm512_castps512_ps256(v); }
+inline void store(float* p, Wide v) { _mm512_storeu_ps(p, v); }
+inline void store(float* p, Half v) { _mm256_storeu_ps(p, v); }
+inline Wide fma(Wide a, Wide b, Wide c) { return _mm512_fmadd_ps(a, b, c); }
+inline Half fma(Half a, Half b, Half c) { return _mm256_fmadd_ps(a, b, c); }
+inline Wide add(Wide a, Wide b) { return _mm512_add_ps(a, b); }
+inline Half add(Half a, Half b) { return _mm256_add_ps(a, b); }
+inline Wide mul(Wide a, Wide b) { return _mm512_mul_ps(a, b); }
+inline Half mul(Half a, Half b) { return _mm256_mul_ps(a, b); }
+inline Wide div(Wide a, Wide b) { return _mm512_div_ps(a, b); }
+inline Half div(Half a, Half b) { return _mm256_div_ps(a, b); }
+// NaN in `x` passes: x86 returns the second operand if either is NaN.
+inline Wide at_least(Wide x, Wide low) { return _mm512_max_ps(low, x); }
+inline Half at_least(Half x, Half low) { return _mm256_max_ps(low, x); }
+inline Wide at_most(Wide x, Wide high) { return _mm512_min_ps(high, x); }
+inline Half at_most(Half x, Half high) { return _mm256_min_ps(high, x); }
+// The larger one; NaN in either passes.
+inline Wide larger(Wide a, Wide b) {
+  return _mm512_mask_mov_ps(_mm512_max_ps(a, b), _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
+}
+
+// 1 + exp(-x), x clamped to +-87: exp2(m / 32) * exp2(f / 32) with m + f = -32 x log2(e), m whole. The first factor is
+// one two-register permutation (a table of 32 whose exponent field takes up the rest of m), the second a quadratic with
+// a relative error of 5e-8. The magic number 1.5 * 2^23 rounds to whole numbers.
+struct ExpTable {
+  alignas(64) std::uint32_t entry[32];  // bits of 2^(j/32), less j << 18
+};
+constexpr ExpTable kExpTable = {{
+    0x3f800000u - (0u << 18),  0x3f82cd87u - (1u << 18),  0x3f85aac3u - (2u << 18),  0x3f88980fu - (3u << 18),
+    0x3f8b95c2u - (4u << 18),  0x3f8ea43au - (5u << 18),  0x3f91c3d3u - (6u << 18),  0x3f94f4f0u - (7u << 18),
+    0x3f9837f0u - (8u << 18),  0x3f9b8d3au - (9u << 18),  0x3f9ef532u - (10u << 18), 0x3fa27043u - (11u << 18),
+    0x3fa5fed7u - (12u << 18), 0x3fa9a15bu - (13u << 18), 0x3fad583fu - (14u << 18), 0x3fb123f6u - (15u << 18),
+    0x3fb504f3u - (16u << 18), 0x3fb8fbafu - (17u << 18), 0x3fbd08a4u - (18u << 18), 0x3fc12c4du - (19u << 18),
+    0x3fc5672au - (20u << 18), 0x3fc9b9beu - (21u << 18), 0x3fce248cu - (22u << 18), 0x3fd2a81eu - (23u << 18),
+    0x3fd744fdu - (24u << 18), 0x3fdbfbb8u - (25u << 18), 0x3fe0ccdfu - (26u << 18), 0x3fe5b907u - (27u << 18),
+    0x3feac0c7u - (28u << 18), 0x3fefe4bau - (29u << 18), 0x3ff5257du - (30u << 18), 0x3ffa83b3u - (31u << 18),
+}};
+constexpr float kMagic = 12582912.0F;             // 1.5 * 2^23
+constexpr float kExpScale = -46.166241308446828F;  // -32 log2(e)
+constexpr float kExpLimit = 87.0F;
+constexpr float kExp1 = 0.021660849392498290F;      // ln 2 / 32
+constexpr float kExp2 = 0.000234596200205F;         // (ln 2 / 32)^2 / 2
+
+inline Wide one_plus_exp_of_minus(Wide x) {
+  const Wide clamped = _mm512_range_ps(x, _mm512_set1_ps(kExpLimit), 2);  // the smaller magnitude, x's sign
+  const Wide rounded = fma(clamped, broadcast<Wide>(kExpScale), broadcast<Wide>(kMagic));
+  const Wide whole = _mm512_sub_ps(rounded, broadcast<Wide>(kMagic));
+  const Wide rest = _mm512_fmsub_ps(clamped, broadcast<Wide>(kExpScale), whole);
+  const Wide factor = fma(rest, fma(rest, broadcast<Wide>(kExp2), broadcast<Wide>(kExp1)), broadcast<Wide>(1));
+  const __m512i index = _mm512_castps_si512(rounded);
+  const __m512i power =
+      _mm512_add_epi32(_mm512_permutex2var_epi32(_mm512_load_si512(kExpTable.entry), index,
+                                                 _mm512_load_si512(kExpTable.entry + 16)),
+                       _mm512_slli_epi32(index, 18));
+  return fma(factor, _mm512_castsi512_ps(power), broadcast<Wide>(1));
+}
+inline Half one_plus_exp_of_minus(Half x) {
+  return _mm512_castps512_ps256(one_plus_exp_of_minus(_mm512_castps256_ps512(x)));
+}
+
+// The compiler must not begin the next value's epilogue before this point: with 28 sums in 32 registers, its scheduler
+// would interleave many epilogues and spill them (4 cycles a value). The processor reorders without registers' limits.
+inline void keep_order(Wide& value) { asm volatile("" : "+v"(value) : : "memory"); }
+inline void keep_order(Half& value) { asm volatile("" : "+v"(value) : : "memory"); }
+
+}  // namespace
+}  // namespace effnet::kernels

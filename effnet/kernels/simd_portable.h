@@ -1,0 +1,105 @@
+// Plain C++ on the compilers' generic vectors of four: what runs where nothing better does, and on any processor.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace effnet::kernels {
+namespace {
+
+using Quad = float __attribute__((vector_size(16)));
+
+template <int kQuads>
+struct Vector {
+  Quad quad[kQuads];
+};
+using Half = Vector<2>;
+using Wide = Vector<4>;
+
+// 16 registers of the x86-64 baseline: 2 x 4 sums, four of weights, one broadcast.
+constexpr int kHeights[] = {2, 1};
+constexpr int kTile = 16;
+constexpr int kDepthwiseRun = 2;
+
+template <class V>
+inline constexpr int kQuadsOf = sizeof(V) / sizeof(Quad);
+
+template <class V, class Function>
+[[gnu::always_inline]] inline V each(Function function) {
+  V result;
+  for (int i = 0; i < kQuadsOf<V>; ++i) result.quad[i] = function(i);
+  return result;
+}
+
+template <class V>
+inline V load(const float* p) {
+  V v;
+  std::memcpy(&v, p, sizeof(V));
+  return v;
+}
+template <class V>
+inline V broadcast(float x) {
+  return each<V>([&](int) { return Quad{x, x, x, x}; });
+}
+template <int N>
+inline void store(float* p, Vector<N> v) {
+  std::memcpy(p, &v, sizeof(v));
+}
+// Two roundings, not one: the baseline has no fused multiply-add.
+template <int N>
+inline Vector<N> fma(Vector<N> a, Vector<N> b, Vector<N> c) {
+  return each<Vector<N>>([&](int i) { return a.quad[i] * b.quad[i] + c.quad[i]; });
+}
+template <int N>
+inline Vector<N> add(Vector<N> a, Vector<N> b) {
+  return each<Vector<N>>([&](int i) { return a.quad[i] + b.quad[i]; });
+}
+template <int N>
+inline Vector<N> sub(Vector<N> a, Vector<N> b) {
+  return each<Vector<N>>([&](int i) { return a.quad[i] - b.quad[i]; });
+}
+template <int N>
+inline Vector<N> mul(Vector<N> a, Vector<N> b) {
+  return each<Vector<N>>([&](int i) { return a.quad[i] * b.quad[i]; });
+}
+template <int N>
+inline Vector<N> div(Vector<N> a, Vector<N> b) {
+  return each<Vector<N>>([&](int i) { return a.quad[i] / b.quad[i]; });
+}
+template <int N>
+inline Vector<N> at_least(Vector<N> x, Vector<N> low) {  // NaN passes
+  return each<Vector<N>>([&](int i) { return x.quad[i] < low.quad[i] ? low.quad[i] : x.quad[i]; });
+}
+template <int N>
+inline Vector<N> at_most(Vector<N> x, Vector<N> high) {
+  return each<Vector<N>>([&](int i) { return x.quad[i] > high.quad[i] ? high.quad[i] : x.quad[i]; });
+}
+template <int N>
+inline Vector<N> add_to_exponent(Vector<N> x, Vector<N> whole) {  // whole: 1.5 * 2^23 + n
+  using Bits = std::uint32_t __attribute__((vector_size(16)));
+  return each<Vector<N>>([&](int i) { return (Quad)((Bits)x.quad[i] + ((Bits)whole.quad[i] << 23)); });
+}
+template <int N>
+inline Vector<N> larger(Vector<N> a, Vector<N> b) {  // NaN in either passes
+  return each<Vector<N>>(
+      [&](int i) { return (a.quad[i] > b.quad[i]) | (a.quad[i] != a.quad[i]) ? a.quad[i] : b.quad[i]; });
+}
+inline Half lower_half(Wide v) { return {v.quad[0], v.quad[1]}; }
+template <int N>
+inline void keep_order(Vector<N>&) {}
+
+}  // namespace
+}  // namespace effnet::kernels
+
+#include "effnet/kernels/exp-inl.h"
+
+namespace effnet::kernels {
+namespace {
+
+template <int N>
+inline Vector<N> one_plus_exp_of_minus(Vector<N> x) {
+  return one_plus_exp_of_minus_by_polynomial(x);
+}
+
+}  // namespace
+}  // namespace effnet::kernels

@@ -1,0 +1,20 @@
+// The parts of the kernel tables, one function a source file: kernels.cc joins them.
+#pragma once
+
+#include <span>
+
+#include "effnet/kernels/kernels.h"
+
+namespace effnet::kernels {
+
+std::span<const ProductFn> products_avx512();
+std::span<const ProductFn> products_avx2();
+std::span<const ProductFn> products_portable();
+std::span<const DepthwiseFn> depthwises_avx512();
+std::span<const DepthwiseFn> depthwises_avx2();
+std::span<const DepthwiseFn> depthwises_portable();
+void fill_elementwise_avx512(KernelSet& set);
+void fill_elementwise_avx2(KernelSet& set);
+void fill_elementwise_portable(KernelSet& set);
+
+}  // namespace effnet::kernels
