@@ -87,8 +87,8 @@ class Operands {
 // An epilogue f then passes this on times its Lipschitz constant (the greatest |f'|) and adds its own error:
 //   clamp       1     exact
 //   silu        1.1   y = x / (1 + e): exponential, addition and division give 4 ulps of y, 2^-21 |y|, in all. e may be
-//                     2^(x log2(e)) with log2(e) rounded to float: an error of |x| u in the exponent, |x| 2^-24 |y|.
-//                     The exponential may stop at e^+-87 (float ends at e^88.7), which leaves |x| e^-87 < |x| 2^-125.
+//                     2^(x log2(e)) with log2(e) and the product rounded to float: an error of 2 u |x| in the exponent,
+//                     2^-23 |x| |y|. The exponential may stop at e^+-87 (float ends at e^88.7): |x| e^-87 < |x| 2^-125.
 //   sigmoid     0.25  y = 1 / (1 + e): the same, and e^-87 < 2^-125 itself
 //   hard_swish  1.5   a gate in [0, 1] with an error of at most 4 u, times x: |x| 2^-22
 // and |x| <= S. Results below 2^-126 may be flushed to zero.
@@ -104,7 +104,7 @@ static_assert(static_cast<int>(Function::hard_swish) == static_cast<int>(Epilogu
 // Of result y, from n products with operand norm S.
 inline double tolerance(Function function, std::int64_t n, double s, double y) {
   const double sum = gamma(n + 3) * s + 0x1p-126;
-  const double exponential = std::abs(y) * (0x1p-21 + s * 0x1p-24);
+  const double exponential = std::abs(y) * (0x1p-21 + s * 0x1p-23);
   switch (function) {
     case Function::clamp:
       return sum;
