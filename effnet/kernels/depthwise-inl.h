@@ -15,7 +15,7 @@ template <int T, int kKernel, int kStride, Epilogue E, class V>
   V sums[T];
   EFFNET_UNROLL
   for (int t = 0; t < T; ++t) sums[t] = bias;
-  for (int ky = 0; ky < kKernel; ++ky) {
+  const auto window_row = [&](int ky) __attribute__((always_inline)) {
     const float* const row = args.rows[ky] + x * kStride * kBlock;
     V weights[kKernel];
     EFFNET_UNROLL
@@ -30,6 +30,12 @@ template <int T, int kKernel, int kStride, Epilogue E, class V>
         sums[(i - kx) / kStride] = fma(in, weights[kx], sums[(i - kx) / kStride]);
       }
     }
+  };
+  if constexpr (kKernel <= kUnrolledWindow) {
+    EFFNET_UNROLL
+    for (int ky = 0; ky < kKernel; ++ky) window_row(ky);
+  } else {
+    for (int ky = 0; ky < kKernel; ++ky) window_row(ky);
   }
   EFFNET_UNROLL
   for (int t = 0; t < T; ++t) {

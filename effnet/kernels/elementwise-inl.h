@@ -52,6 +52,22 @@ void average_pool_row(const PoolArgs& args) noexcept {
       });
 }
 
+template <Epilogue E>
+void depthwise_any(const DepthwiseArgs& args, std::int64_t kernel, std::int64_t stride) noexcept {
+  Wide total = args.sums != nullptr ? load<Wide>(args.sums) : broadcast<Wide>(0);
+  for (std::int64_t x = 0; x < args.width; ++x) {
+    Wide sum = load<Wide>(args.bias);
+    for (std::int64_t tap = 0; tap < kernel * kernel; ++tap) {
+      const float* const in = args.rows[tap / kernel] + (x * stride + tap % kernel) * kBlock;
+      sum = fma(load<Wide>(in), load<Wide>(args.weight + tap * kBlock), sum);
+    }
+    const Wide value = finish<E>(sum, args.low, args.high);
+    total = add(total, value);
+    store(args.out + x * kBlock, value);
+  }
+  if (args.sums != nullptr) store(args.sums, total);
+}
+
 template <class Last>
 [[gnu::always_inline]] inline void map_pixels(const MapArgs& args, Last last) {
   const Wide scale = args.scale != nullptr ? load<Wide>(args.scale) : broadcast<Wide>(1);
@@ -93,6 +109,9 @@ void scale_rows(const float* from, const float* scale, std::int64_t depth, std::
 void fill_elementwise(KernelSet& set) {
   set.tile = kTile;
   set.heights = kHeights;
+  set.depthwise_any[static_cast<int>(Epilogue::clamp)] = depthwise_any<Epilogue::clamp>;
+  set.depthwise_any[static_cast<int>(Epilogue::silu)] = depthwise_any<Epilogue::silu>;
+  set.depthwise_any[static_cast<int>(Epilogue::hard_swish)] = depthwise_any<Epilogue::hard_swish>;
   set.max_pool = max_pool_row;
   set.average_pool = average_pool_row;
   set.map[static_cast<int>(Epilogue::clamp)] = map_block<Epilogue::clamp>;

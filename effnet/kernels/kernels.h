@@ -102,6 +102,9 @@ struct KernelSet {
   // Null unless kernel is 3, 5 or 7 and stride 1 or 2. half: 8 lanes instead of 16.
   DepthwiseFn depthwise(std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue) const;
 
+  // Any kernel and stride, all 16 lanes; for what depthwise() has none.
+  void (*depthwise_any[kEpilogues])(const DepthwiseArgs&, std::int64_t kernel, std::int64_t stride) noexcept;
+
   PoolFn max_pool, average_pool;
   MapFn map[kEpilogues];
   MapFn sigmoid;  // sigmoid(a * scale + shift + b)

@@ -17,6 +17,7 @@ struct Wide {
 constexpr int kHeights[] = {6, 5, 4, 3, 2, 1};
 constexpr int kTile = 16;
 constexpr int kDepthwiseRun = 4;
+constexpr int kUnrolledWindow = 3;  // larger windows loop over their rows: less code, a few percent slower
 
 template <class V>
 inline V load(const float* p);

@@ -15,6 +15,7 @@ using Half = __m256;
 constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
 constexpr int kTile = 32;
 constexpr int kDepthwiseRun = 7;  // divides 112, 56, 28, 14 and 7
+constexpr int kUnrolledWindow = 5;  // larger windows loop over their rows: less code, a few percent slower
 
 template <class V>
 inline V load(const float* p);

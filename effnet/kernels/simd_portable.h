@@ -20,6 +20,7 @@ using Wide = Vector<4>;
 constexpr int kHeights[] = {2, 1};
 constexpr int kTile = 16;
 constexpr int kDepthwiseRun = 2;
+constexpr int kUnrolledWindow = 0;  // larger windows loop over their rows: less code, a few percent slower
 
 template <class V>
 inline constexpr int kQuadsOf = sizeof(V) / sizeof(Quad);
