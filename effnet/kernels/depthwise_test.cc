@@ -1,4 +1,4 @@
-// Every depthwise kernel of every usable set against the slow twin.
+// Every depthwise kernel of every usable set, depthwise_any included, against the slow twin.
 #include <gtest/gtest.h>
 
 #include "effnet/kernels/test_support.h"
@@ -10,6 +10,7 @@ struct Kernel {
   std::int64_t size, stride;
   bool half;
   Epilogue epilogue;
+  bool any = false;  // depthwise_any instead of the table
   std::int64_t lanes() const { return half ? 8 : 16; }
   std::int64_t in_width(std::int64_t width) const { return (width - 1) * stride + size; }
 };
@@ -75,19 +76,28 @@ class DepthwiseTest : public OfSet {
         }
       }
     }
+    for (const auto& [size, stride] : {std::pair<int, int>{1, 1}, {2, 3}, {3, 1}, {4, 2}, {9, 1}}) {
+      for (const Epilogue epilogue : kAllEpilogues) test(Kernel{size, stride, false, epilogue, true});
+    }
   }
-  DepthwiseFn function(const Kernel& k) const { return set().depthwise(k.size, k.stride, k.half, k.epilogue); }
+  void run(const Kernel& k, const DepthwiseArgs& args) const {
+    if (k.any) {
+      set().depthwise_any[static_cast<int>(k.epilogue)](args, k.size, k.stride);
+    } else {
+      set().depthwise(k.size, k.stride, k.half, k.epilogue)(args);
+    }
+  }
   void run(const Row& row) const {
-    row.with_args([&](const DepthwiseArgs& args) { function(row.kernel)(args); });
+    row.with_args([&](const DepthwiseArgs& args) { run(row.kernel, args); });
   }
   static void run_twin(const Row& row, Epilogue epilogue) {
     const Kernel& k = row.kernel;
     row.with_args([&](const DepthwiseArgs& args) { slow::depthwise(args, k.size, k.stride, k.lanes(), epilogue); });
   }
   std::string describe(const Kernel& k, const Shape& s) const {
-    return fmt::format("{}: width {}, rows above {}, shift {} floats, sums {}, range {}..{}",
-                       depthwise_name(set(), k.size, k.stride, k.half, k.epilogue), s.width, s.rows_above, s.shift,
-                       s.sums, s.range.low, s.range.high);
+    return fmt::format("{}{}: width {}, rows above {}, shift {} floats, sums {}, range {}..{}",
+                       k.any ? "depthwise_any " : "", depthwise_name(set(), k.size, k.stride, k.half, k.epilogue),
+                       s.width, s.rows_above, s.shift, s.sums, s.range.low, s.range.high);
   }
 
   Operands operands{2};
@@ -142,7 +152,7 @@ TEST_P(DepthwiseTest, PlaceInTheRowDoesNotChangeBits) {
             [&](DepthwiseArgs args) {
               args.width = width;
               args.out = part.data();
-              function(kernel)(args);
+              run(kernel, args);
             },
             first);
         const testing::AssertionResult result = same_bits(
@@ -159,7 +169,7 @@ TEST_P(DepthwiseTest, NanReachesWhatDependsOnIt) {
     const Row clean(kernel, {11, 0, 0, true, kRanges[2]}, operands);
     Row bad = clean;
     run(clean);
-    const std::int64_t pixel = 4, lane = kernel.lanes() - 2, row = kernel.size - 1;
+    const std::int64_t pixel = kernel.stride, lane = kernel.lanes() - 2, row = kernel.size - 1;
     bad.inputs[static_cast<std::size_t>(row)][pixel * kBlock + lane] = kNan;
     run(bad);
     for (std::int64_t x = 0; x < bad.shape.width; ++x) {

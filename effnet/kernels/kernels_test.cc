@@ -39,6 +39,7 @@ std::vector<Entry> entries(const KernelSet& set) {
         }
       }
     }
+    push("depthwise_any " + std::string(name(epilogue)), set.depthwise_any[static_cast<int>(epilogue)]);
     push("map " + std::string(name(epilogue)), set.map[static_cast<int>(epilogue)]);
   }
   push("max_pool", set.max_pool);
