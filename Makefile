@@ -1,5 +1,5 @@
 # One door for work. Everything here is a thin word for a CMake preset or a script in tools/.
-.PHONY: run test check-all build core deps lint tidy fuzz bench format install clean help
+.PHONY: run test check-all build core deps lint tidy fuzz bench bench-quick format install clean help
 
 JOBS ?= $(shell nproc)
 PRESET ?= release
@@ -43,8 +43,15 @@ fuzz: ## Every fuzz target, FUZZ_SECONDS each (default 60)
 	@tools/install_deps all
 	@tools/fuzz $${FUZZ_SECONDS:-60}
 
-bench: core ## Times of the reference executor (the engine and its rivals come with the engine)
-	@tools/bench $(EFFNET)
+bench: core ## effnet and its rivals side by side, into docs/results/engine.md (20 minutes; resumes where it was stopped)
+	@tools/install_deps bench
+	@bench/setup
+	@bench/run $(BENCH_ARGS)
+
+bench-quick: core ## The same for a few cases, into build/bench/quick.md (2 minutes)
+	@tools/install_deps bench
+	@bench/setup
+	@bench/run --quick --again --starts 2 --results build/bench/quick.json --page build/bench/quick.md $(BENCH_ARGS)
 
 format: ## clang-format in place
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i

@@ -60,7 +60,8 @@ MappedFile::~MappedFile() {
 }
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
-  if (path_.filename().empty() || fs::is_directory(path_)) {
+  std::error_code ignored;  // a place that cannot even be looked at fails below, with the reason
+  if (path_.filename().empty() || fs::is_directory(path_, ignored)) {
     throw environment_error("{}: cannot write (got a folder, expected a file name)", path_.string());
   }
   const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");

@@ -1,8 +1,8 @@
 // Threads for the engine: short parallel steps, one after the other, at the price of a cache line each.
 //
 // A ThreadPool's threads sleep between loops, which costs some ten microseconds; a network has a hundred steps of some
-// ten. A team is woken once a run and its members wait for the next step by watching a counter, for some microseconds at
-// most, then sleep. Results must not depend on which member does which task.
+// ten. A team is woken once a run and its members wait for the next step by watching a counter, for some microseconds
+// at most, then sleep. Results must not depend on which member does which task.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,7 @@ namespace effnet::cli {
 
 Body declare_cam(CLI::App& command, const Globals& globals) {
   struct Options {
-    std::string model, image, out, resolution;
+    std::string model, image, out, resolution, backend = "engine";
     int class_index = -1;
     LoadOptions load;
   };
@@ -22,19 +22,21 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
   add_number(command, "--class", o->class_index, 0, 1 << 20, "The class whose evidence is shown [the predicted one]");
   command.add_option("--resolution", o->resolution, "Input size instead of the model's; larger gives a finer map")
       ->type_name("R");
+  command.add_option("--backend", o->backend, "engine, or reference: the slow executor that it is compared with");
   o->load.declare(command);
   return [o, &globals] {
+    check_backend_name(o->backend);
     ThreadPool pool(thread_count(globals));
-    const formats::Model model = load_model(o->model, o->load, pool);
-    if (o->class_index >= model.arch.classes) {
-      throw usage_error("--class: out of range (got {}, expected 0 to {})", o->class_index, model.arch.classes - 1);
+    LoadedModel model(o->model, o->load, pool);
+    if (o->class_index >= model.arch().classes) {
+      throw usage_error("--class: out of range (got {}, expected 0 to {})", o->class_index, model.arch().classes - 1);
     }
-    Preprocessing preprocessing = model.preprocessing;
+    Preprocessing preprocessing = model.preprocessing();
     if (!o->resolution.empty()) preprocessing = preprocessing.at(parse_resolution(o->resolution));
     const vision::Image photo = vision::read_image(o->image);
     const vision::Prepared prepared = vision::prepare(photo, preprocessing);
 
-    Runner runner(model, pool);
+    Runner runner(model, make_backend(o->backend, model, pool));
     const Runner::Answer answer = runner.answer_with_features(prepared.input, preprocessing.crop);
     const std::size_t shown =
         o->class_index >= 0 ? static_cast<std::size_t>(o->class_index) : engine::top_k(answer.logits, 1).front().index;

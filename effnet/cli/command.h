@@ -17,7 +17,7 @@ using Json = nlohmann::ordered_json;  // fields come out in the order of docs/cl
 struct Globals {
   bool json = false;
   bool quiet = false;
-  int threads = 0;  // 0: the cores this process may use
+  std::vector<int> threads;  // none: the cores this process may use
 };
 
 // Declares the sub-command's options on `command` and returns what runs once they are parsed. State shared by options
@@ -27,6 +27,7 @@ struct Command {
   std::string_view name;
   std::string_view summary;
   Body (*declare)(CLI::App& command, const Globals& globals);
+  bool thread_lists = false;  // --threads 1,2 runs it for each
 };
 
 Body declare_models(CLI::App& command, const Globals& globals);
@@ -37,6 +38,7 @@ Body declare_import(CLI::App& command, const Globals& globals);
 Body declare_export(CLI::App& command, const Globals& globals);
 Body declare_predict(CLI::App& command, const Globals& globals);
 Body declare_eval(CLI::App& command, const Globals& globals);
+Body declare_bench(CLI::App& command, const Globals& globals);
 Body declare_cam(CLI::App& command, const Globals& globals);
 Body declare_doctor(CLI::App& command, const Globals& globals);
 

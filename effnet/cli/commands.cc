@@ -13,6 +13,7 @@ const std::vector<Command>& commands() {
       {"predict", "Classify pictures", declare_predict},
       {"eval", "Score a model on a labelled set of pictures", declare_eval},
       {"cam", "Show where in a picture a model sees a class", declare_cam},
+      {"bench", "Time a network on this machine", declare_bench, true},
       {"doctor", "Say what this machine has and what is missing", declare_doctor},
   };
   return table;
@@ -20,8 +21,8 @@ const std::vector<Command>& commands() {
 
 const std::vector<std::string_view>& planned_commands() {
   static const std::vector<std::string_view> names{
-      "bench", "compare", "quantize", "train",          "launch", "probe",          "finetune",    "features",
-      "data",  "report",  "search",   "compare-models", "paper",  "scale frontier", "scale search"};
+      "compare", "quantize", "train",  "launch",         "probe", "finetune",       "features",
+      "data",    "report",   "search", "compare-models", "paper", "scale frontier", "scale search"};
   return names;
 }
 

@@ -17,6 +17,7 @@
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli/version.h"
+#include "effnet/kernels/isa.h"
 
 namespace effnet::cli {
 namespace {
@@ -78,8 +79,7 @@ Body declare_doctor(CLI::App&, const Globals& globals) {
     const std::vector<std::string> sets = instruction_sets();
     const std::vector<std::string> problems = find_problems();
     const Json train = find_train();
-    // The reference executor is plain C++; the engine's kernels will choose among `isa`.
-    const std::string chosen = "portable";
+    const std::string chosen(kernels::name(kernels::chosen_isa()));
     const Json document{{"version", kVersion},
                         {"cpu", cpu_model()},
                         {"isa", sets},

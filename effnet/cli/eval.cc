@@ -16,7 +16,7 @@ namespace effnet::cli {
 namespace {
 
 struct Options {
-  std::string model, folder, precision = "fp32", classes, labels, resolution;
+  std::string model, folder, precision = "fp32", backend = "engine", classes, labels, resolution;
   int batch = 8;
   LoadOptions load;
 };
@@ -59,6 +59,7 @@ Body declare_eval(CLI::App& command, const Globals& globals) {
   command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
   command.add_option("DIR", o->folder, "Class folders, or one folder of pictures with --labels")->required();
   command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
+  command.add_option("--backend", o->backend, "engine, or reference: the slow executor that it is compared with");
   add_number(command, "--batch", o->batch, 1, 4096, "Pictures at once [8]");
   command.add_option("--classes", o->classes, "Folder names of classes: lines 'index<TAB>name' or one name a line")
       ->type_name("FILE");
@@ -68,19 +69,19 @@ Body declare_eval(CLI::App& command, const Globals& globals) {
       ->type_name("R");
   o->load.declare(command);
   return [o, &globals] {
-    if (o->precision != "fp32")
-      throw environment_error("--precision {} is not built yet (expected fp32)", o->precision);
+    check_precision(o->precision);
+    check_backend_name(o->backend);
     ThreadPool pool(thread_count(globals));
-    const formats::Model model = load_model(o->model, o->load, pool);
-    data::ImageSet set = read_set(*o, model);
-    Preprocessing preprocessing = model.preprocessing;
+    LoadedModel model(o->model, o->load, pool);
+    data::ImageSet set = read_set(*o, model.info());
+    Preprocessing preprocessing = model.preprocessing();
     if (!o->resolution.empty()) preprocessing = preprocessing.at(parse_resolution(o->resolution));
 
-    Runner runner(model, pool);
-    metrics::Accuracy accuracy(model.arch.classes);
+    Runner runner(model, make_backend(o->backend, model, pool));
+    metrics::Accuracy accuracy(model.arch().classes);
     Progress progress("eval", static_cast<std::int64_t>(set.images.size()), globals);
     const auto start = std::chrono::steady_clock::now();
-    const auto classes = static_cast<std::size_t>(model.arch.classes);
+    const auto classes = static_cast<std::size_t>(model.arch().classes);
     for (std::size_t first = 0; first < set.images.size(); first += static_cast<std::size_t>(o->batch)) {
       check_interrupt();
       const std::size_t count = std::min(static_cast<std::size_t>(o->batch), set.images.size() - first);

@@ -18,16 +18,16 @@ struct Options {
 };
 
 // Reads the file back as a stranger's and runs both networks on one seeded picture.
-double verify(const formats::Model& model, const std::string& path, ThreadPool& pool) {
+double verify(LoadedModel& model, const std::string& path, ThreadPool& pool) {
   formats::ImportOptions options;
-  options.spec = model.arch;
-  options.padding = model.arch.padding;
-  options.bn_epsilon = model.arch.bn_epsilon;
-  const formats::Model again = formats::import_weights(path, options).model;
-  const Size size{model.arch.resolution, model.arch.resolution};
+  options.spec = model.arch();
+  options.padding = model.arch().padding;
+  options.bn_epsilon = model.arch().bn_epsilon;
+  LoadedModel again(formats::import_weights(path, options).model, pool);
+  const Size size{model.arch().resolution, model.arch().resolution};
   const std::vector<float> input = seeded_input(size, 0);
-  Runner first(model, pool);
-  Runner second(again, pool);
+  Runner first(model, reference_backend(model, pool));
+  Runner second(again, reference_backend(again, pool));
   const std::vector<float> a = first.logits(input, size);
   const std::vector<float> b = second.logits(input, size);
   double largest = 0;
@@ -58,9 +58,9 @@ Body declare_export(CLI::App& command, const Globals& globals) {
                         o->pth.empty() ? "nothing" : "both");
     }
     ThreadPool pool(thread_count(globals));
-    const formats::Model model = load_model(o->model, o->load, pool);
+    LoadedModel model(o->model, o->load, pool);
     const std::string path = o->pth.empty() ? o->safetensors : o->pth;
-    const auto tensors = formats::named_tensors(model, o->names);
+    const auto tensors = formats::named_tensors(model.whole(), o->names);
     if (o->pth.empty()) {
       formats::Weights weights;
       for (const auto& [name, tensor] : tensors) weights.tensors.emplace(name, tensor);

@@ -1,6 +1,7 @@
 #include "effnet/cli/load.h"
 
-#include <charconv>
+#include <malloc.h>
+
 #include <cstdlib>
 
 #include "effnet/arch/family.h"
@@ -10,6 +11,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/output.h"
 #include "effnet/engine/random_weights.h"
+#include "effnet/engine/weights_cache.h"
 #include "effnet/formats/labels.h"
 
 namespace effnet::cli {
@@ -51,24 +53,48 @@ void LoadOptions::declare(CLI::App& command) {
   command.add_option("--seed", seed, "Seed of random weights")->type_name("N");
 }
 
-formats::Model load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool) {
-  if (is_model_path(model) && !options.random) return formats::read_model(model);
-  const bool named = !is_model_path(model) && !is_arch_path(model);
-  if (named && !options.random) {
-    arch::variant(model);  // an unknown name fails here, not as a missing file
-    if (const fs::path pulled = pulled_path(model); fs::exists(pulled)) return formats::read_model(pulled);
+LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, ThreadPool& pool) : pool_(pool) {
+  if (!options.random) {
+    if (is_model_path(model)) {
+      file_ = model;
+    } else if (!is_arch_path(model)) {
+      arch::variant(model);  // an unknown name fails here, not as a missing file
+      if (fs::path pulled = pulled_path(model); fs::exists(pulled)) file_ = std::move(pulled);
+    }
+  }
+  if (!file_.empty()) {
+    model_ = formats::read_model(file_);
+    identity_ = engine::file_identity(file_);
+    return;
   }
   Described network = describe(model);
   warn(fmt::format("{} has random weights (seed {}): its answers mean nothing", network.arch.name, options.seed));
-  formats::Model result;
-  result.weights = engine::random_weights(network.arch, network.arch.classes, options.seed, pool);
-  result.arch = std::move(network.arch);
-  result.preprocessing = network.preprocessing;
-  if (result.arch.classes == static_cast<std::int64_t>(formats::imagenet1k().labels.size())) {
-    result.labels = formats::imagenet1k().labels;
-    result.class_ids = formats::imagenet1k().class_ids;
+  seed_ = options.seed;
+  identity_ = fmt::format("random seed {}", options.seed);
+  model_.arch = std::move(network.arch);
+  model_.preprocessing = network.preprocessing;
+  if (model_.arch.classes == static_cast<std::int64_t>(formats::imagenet1k().labels.size())) {
+    model_.labels = formats::imagenet1k().labels;
+    model_.class_ids = formats::imagenet1k().class_ids;
   }
-  return result;
+}
+
+LoadedModel::LoadedModel(formats::Model model, ThreadPool& pool) : pool_(pool), model_(std::move(model)) {}
+
+const formats::Model& LoadedModel::whole() {
+  if (!model_.weights.tensors.empty()) return model_;
+  if (!file_.empty()) {
+    model_.weights = formats::read_model(file_).weights;
+  } else if (seed_) {
+    model_.weights = engine::random_weights(model_.arch, model_.arch.classes, *seed_, pool_);
+  }
+  return model_;
+}
+
+void LoadedModel::forget_weights() {
+  if (file_.empty() && !seed_) return;  // nowhere to get them again
+  model_.weights = {};
+  ::malloc_trim(0);
 }
 
 fs::path home_folder() {
@@ -81,19 +107,10 @@ fs::path home_folder() {
 
 fs::path pulled_path(const std::string& name) { return home_folder() / "models" / (name + ".safetensors"); }
 
-int thread_count(const Globals& globals) {
-  if (globals.threads > 0) return globals.threads;
-  if (const char* wanted = environment("EFFNET_THREADS")) {
-    const std::string_view text = wanted;
-    int count = 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), count);
-    if (code != std::errc{} || end != text.data() + text.size() || count < 1 || count > 1024) {
-      throw usage_error("EFFNET_THREADS: wrong value (got {}, expected a whole number from 1 to 1024)",
-                        in_quotes(text));
-    }
-    return count;
-  }
-  return usable_cores();
+std::vector<int> thread_counts(const Globals& globals) {
+  if (!globals.threads.empty()) return globals.threads;
+  if (const char* wanted = environment("EFFNET_THREADS")) return {parse_count("EFFNET_THREADS", wanted, 1024)};
+  return {usable_cores()};
 }
 
 }  // namespace effnet::cli

@@ -56,8 +56,8 @@ int run(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   app.add_flag("--json", globals.json, "Print the result as one JSON document");
   app.add_flag("--quiet", globals.quiet, "No warnings and no progress");
-  add_number(app, "--threads", globals.threads, 1, 1024,
-             "Threads to use [the cores this process may use; EFFNET_THREADS]");
+  add_numbers(app, "--threads", globals.threads, 1024,
+              "Threads to use [the cores this process may use; EFFNET_THREADS]");
   app.footer("Exit codes: 0 done, 1 fault of effnet, 2 wrong usage, 3 bad input, 4 environment, 130 interrupted.");
   app.fallthrough();
 
@@ -66,7 +66,12 @@ int run(int argc, char** argv) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
     sub->option_defaults()->always_capture_default();
     const Body declared = command.declare(*sub, globals);
-    sub->callback([&body, declared] { body = declared; });
+    sub->callback([&body, &command, &globals, declared] {
+      if (globals.threads.size() > 1 && !command.thread_lists)
+        throw usage_error("--threads: a list (got {}, expected one number: only effnet bench takes several)",
+                          fmt::join(globals.threads, ","));
+      body = declared;
+    });
   }
 
   try {

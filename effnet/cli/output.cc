@@ -82,6 +82,35 @@ void add_number(CLI::App& app, const std::string& name, int& value, int low, int
       ->type_name("N");
 }
 
+void add_numbers(CLI::App& app, const std::string& name, std::vector<int>& values, int high, const std::string& help) {
+  app.add_option_function<std::string>(
+         name,
+         [&values, name, high](const std::string& text) {
+           values.clear();
+           for (const std::string& part : split_list(text)) values.push_back(parse_count(name, part, high));
+         },
+         help)
+      ->type_name("N");
+}
+
+int parse_count(std::string_view what, std::string_view text, int high) {
+  int value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc{} || end != text.data() + text.size() || value < 1 || value > high)
+    throw usage_error("{}: wrong value (got {}, expected a whole number from 1 to {})", what, in_quotes(text), high);
+  return value;
+}
+
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> parts;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    parts.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
+
 double shortest(float value) {
   std::array<char, 32> buffer{};
   const auto [end, code] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);

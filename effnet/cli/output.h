@@ -39,6 +39,13 @@ class Progress {
 // A number option whose error says what came and what was expected.
 void add_number(CLI::App& app, const std::string& name, int& value, int low, int high, const std::string& help);
 
+// The same for a list such as 1,8: whole numbers from 1 to `high`.
+void add_numbers(CLI::App& app, const std::string& name, std::vector<int>& values, int high, const std::string& help);
+// A whole number from 1 to `high`, else Error(usage) that names `what`.
+int parse_count(std::string_view what, std::string_view text, int high);
+// The parts of a list such as 1,8; empty parts are kept, and are for the caller to refuse.
+std::vector<std::string> split_list(std::string_view text);
+
 // The shortest decimal that reads back to the same float32, as a JSON number.
 double shortest(float value);
 

@@ -24,7 +24,7 @@ struct Options {
   std::vector<std::string> images;
   int top = 5;
   std::string resolution, cam, dump_pixels, dump_input, mean, std;
-  std::string precision = "fp32", backend = "reference";
+  std::string precision = "fp32", backend = "engine";
   bool logits = false, raw = false;
   LoadOptions load;
 };
@@ -141,15 +141,8 @@ std::string text_of(const Json& element) {
 }
 
 void check(const Options& o) {
-  if (o.precision != "fp32") {
-    const bool planned = o.precision == "bf16" || o.precision == "int8";
-    if (planned) throw environment_error("--precision {} is not built yet (expected fp32)", o.precision);
-    throw usage_error("--precision: unknown precision (got {}, expected fp32, bf16 or int8)", in_quotes(o.precision));
-  }
-  if (o.backend == "engine")
-    throw environment_error("--backend engine is not built yet (got engine, expected reference)");
-  if (o.backend != "reference")
-    throw usage_error("--backend: unknown backend (got {}, expected engine or reference)", in_quotes(o.backend));
+  check_precision(o.precision);
+  check_backend_name(o.backend);
   const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
   if (dumps && (o.images.size() != 1 || o.images[0] == "-")) {
     throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
@@ -171,7 +164,7 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
   command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
       ->type_name("R");
   command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
-  command.add_option("--backend", o->backend, "reference (engine is not built yet)");
+  command.add_option("--backend", o->backend, "engine, or reference: the slow executor that it is compared with");
   command.add_flag("--logits", o->logits, "All logits too");
   command.add_option("--cam", o->cam, "Write each picture with its class activation map into this folder")
       ->type_name("DIR");
@@ -185,8 +178,8 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
   return [o, &globals] {
     check(*o);
     ThreadPool pool(thread_count(globals));
-    const formats::Model model = load_model(o->model, o->load, pool);
-    Runner runner(model, pool);
+    LoadedModel model(o->model, o->load, pool);
+    Runner runner(model, make_backend(o->backend, model, pool));
     Predictor predictor(*o, runner);
     if (!o->cam.empty()) make_folders(o->cam);
 
@@ -207,7 +200,7 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
         if (!globals.json && !element.contains("error")) print(text_of(element));
         images.push_back(std::move(element));
       }
-      if (globals.json) print_json({{"model", model.arch.name}, {"images", std::move(images)}});
+      if (globals.json) print_json({{"model", model.arch().name}, {"images", std::move(images)}});
     }
     return predictor.failed() ? static_cast<int>(ErrorCode::input) : 0;
   };

@@ -8,38 +8,18 @@
 
 namespace effnet::cli {
 
-Runner::Runner(const formats::Model& model, ThreadPool& pool)
-    : model_(model), pool_(pool), parameters_(model.weights) {}
-
-void Runner::prepare(Size size) {
-  if (network_ && size == size_) return;
-  network_.reset();
-  graph_ = graph::lower(model_.arch, {.resolution = size});
-  network_ = std::make_unique<engine::Reference>(graph_, parameters_, pool_);
-  size_ = size;
-}
-
-std::vector<float> Runner::logits(std::span<const float> input, Size size, std::int64_t batch) {
-  prepare(size);
-  return network_->run(input, batch);
-}
-
-Runner::Answer Runner::answer_with_features(std::span<const float> input, Size size) {
-  prepare(size);
-  const graph::Node& features = *engine::cam_head(graph_).features;
-  engine::Reference::Tapped tapped = network_->run(input, 1, std::vector{features.name});
-  return {std::move(tapped.logits), std::move(tapped.activations.at(features.name)), features.out};
-}
-
 std::string Runner::label(std::size_t class_index) const {
-  return class_index < model_.labels.size() ? model_.labels[class_index] : fmt::format("class {}", class_index);
+  const std::vector<std::string>& labels = model_.info().labels;
+  return class_index < labels.size() ? labels[class_index] : fmt::format("class {}", class_index);
 }
 
-std::span<const float> Runner::classifier_row(std::size_t class_index) const {
-  const engine::CamHead head = engine::cam_head(graph_);
-  const std::span<const float> weight = parameters_.find(head.classifier->name + ".weight").value();
+std::vector<float> Runner::classifier_row(std::size_t class_index) {
+  const graph::Graph graph = graph::lower(model_.arch());
+  const engine::CamHead head = engine::cam_head(graph);
+  const std::vector<float> weight = formats::to_floats(model_.whole().weights.at(head.classifier->name + ".weight"));
   const auto width = static_cast<std::size_t>(head.features->out.c);
-  return weight.subspan(class_index * width, width);
+  const std::span<const float> row = std::span(weight).subspan(class_index * width, width);
+  return {row.begin(), row.end()};
 }
 
 std::vector<float> seeded_input(Size size, std::uint64_t seed) {

@@ -1,51 +1,41 @@
-// A loaded model that answers: lowers the graph for each input size it meets and keeps the last one.
+// A loaded model and the backend that answers for it: labels, and class activation maps over photographs.
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "effnet/base/preprocessing.h"
-#include "effnet/base/thread_pool.h"
+#include "effnet/cli/backend.h"
 #include "effnet/engine/classify.h"
-#include "effnet/engine/parameters.h"
-#include "effnet/engine/reference.h"
 #include "effnet/formats/model_file.h"
-#include "effnet/graph/graph.h"
 #include "effnet/vision/image.h"
 #include "effnet/vision/preprocess.h"
 
 namespace effnet::cli {
 
-// `model` and `pool` outlive the runner.
+// `model` outlives the runner.
 class Runner {
  public:
-  Runner(const formats::Model& model, ThreadPool& pool);
+  Runner(LoadedModel& model, std::unique_ptr<Backend> backend) : model_(model), backend_(std::move(backend)) {}
 
-  // input: batch x 3 x h x w, row-major; logits: batch x classes.
-  std::vector<float> logits(std::span<const float> input, Size size, std::int64_t batch = 1);
+  // As Backend's.
+  std::vector<float> logits(std::span<const float> input, Size size, std::int64_t batch = 1) {
+    return backend_->logits(input, size, batch);
+  }
+  using Answer = Backend::Answer;
+  Answer answer_with_features(std::span<const float> input, Size size) {
+    return backend_->answer_with_features(input, size);
+  }
 
-  struct Answer {
-    std::vector<float> logits;
-    std::vector<float> features;  // c x h x w of the feature map that the head pools
-    Chw features_shape;
-  };
-  Answer answer_with_features(std::span<const float> input, Size size);
-
-  const formats::Model& model() const { return model_; }
+  const formats::Model& model() const { return model_.info(); }
   std::string label(std::size_t class_index) const;  // "class 7" where the model has none
-  std::span<const float> classifier_row(std::size_t class_index) const;
+  // The classifier's weights of a class, one a channel of the feature map. Random weights are computed for it.
+  std::vector<float> classifier_row(std::size_t class_index);
 
  private:
-  void prepare(Size size);
-
-  const formats::Model& model_;
-  ThreadPool& pool_;
-  engine::Parameters parameters_;
-  Size size_;
-  graph::Graph graph_;
-  std::unique_ptr<engine::Reference> network_;
+  LoadedModel& model_;
+  std::unique_ptr<Backend> backend_;
 };
 
 // Standard normal values, for checks.

@@ -1,0 +1,129 @@
+"""The machine and what runs on it: CPU, cores to pin to, peak rate, versions, commit."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import time
+
+from bench.cases import BenchError
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+INSTRUCTION_SETS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile")
+
+
+def cpu():
+    """{"name", "vendor", "family", "model", "isa": [..], "cpus"} of the first processor in /proc/cpuinfo."""
+    entries = {}
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            key, _, value = line.partition(":")
+            entries.setdefault(key.strip(), value.strip())
+    flags = set(entries.get("flags", "").split())
+    return {"name": entries.get("model name", platform.processor()), "vendor": entries.get("vendor_id", ""),
+            "family": int(entries.get("cpu family", 0)), "model": int(entries.get("model", 0)),
+            "isa": [i for i in INSTRUCTION_SETS if i in flags], "cpus": os.cpu_count()}
+
+
+def generation(cpu):
+    """The key of cases.toml's verdicts. Family 25 is Zen 3 as well, which has no AVX-512."""
+    if cpu["vendor"] == "AuthenticAMD" and "avx512f" in cpu["isa"]:
+        return {25: "zen4", 26: "zen5"}.get(cpu["family"], "")
+    return ""
+
+
+def cores():
+    """The processors that this process may use, one of every physical core before the second ones of any."""
+    allowed, first, second, seen = sorted(os.sched_getaffinity(0)), [], [], set()
+    for n in allowed:
+        try:
+            with open(f"/sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list") as file:
+                core = file.read().strip()
+        except OSError:
+            core = str(n)
+        (second if core in seen else first).append(n)
+        seen.add(core)
+    return first + second
+
+
+@contextlib.contextmanager
+def pinned(cores):
+    """What is started inside runs on these cores only: as `taskset -c` does it, less the time of one exec."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+class Peak:
+    """The peak rate of cores, by peak.cc."""
+
+    def __init__(self, folder):
+        source, self.program = os.path.join(HERE, "peak.cc"), os.path.join(folder, "peak")
+        if os.path.exists(self.program) and os.path.getmtime(self.program) >= os.path.getmtime(source):
+            return
+        compiler = next((c for c in (os.environ.get("CXX"), "g++", "clang++", "c++") if c and shutil.which(c)), None)
+        if not compiler:
+            raise BenchError("no C++ compiler for bench/peak.cc (got none of $CXX, g++, clang++, c++; expected one)")
+        subprocess.run([compiler, "-O2", "-pthread", "-o", self.program, source], check=True)
+
+    def measure(self, cores):
+        """{"fp32", "bf16", "int8"} of these cores together, in 1e9 operations a second; takes about 0.1 s."""
+        with pinned(cores):
+            run = subprocess.run([self.program, str(len(cores)), "0.03"], capture_output=True, text=True, check=True)
+        rates = json.loads(run.stdout)
+        return {precision: rates[precision] for precision in ("fp32", "bf16", "int8")}
+
+
+class OtherLoad:
+    """How much of the machine others used (other programs, or other guests of the host) between construction and
+    share(): 0 to 1 of all processors. Children count as ours once they have ended and been waited for."""
+
+    def __init__(self):
+        self.before = self._read()
+
+    @staticmethod
+    def _read():
+        with open("/proc/stat") as file:
+            user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+        busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+        ours = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return time.monotonic(), busy, sum(r.ru_utime + r.ru_stime for r in ours)
+
+    def share(self):
+        elapsed, busy, ours = (after - before for after, before in zip(self._read(), self.before))
+        return round(max(0.0, busy - ours) / (elapsed * os.cpu_count()), 3)
+
+
+def package_version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def commit():
+    """Short hash, with "+" where files differ from it (those in docs/results aside, which the benchmark itself writes)."""
+    def git(*arguments):
+        run = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True)
+        return run.stdout.strip() if run.returncode == 0 else ""
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/results")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
+
+
+def provenance(effnet):
+    """Who measured what, kept with every figure. effnet is the path of the binary."""
+    with open(effnet, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()[:16]
+    version = subprocess.run([effnet, "--version"], capture_output=True, text=True).stdout.strip()
+    return {"date": time.strftime("%Y-%m-%d"), "commit": commit(), "effnet": version, "effnet_sha256": digest, "cpu": cpu(),
+            "os": f"{platform.system()} {platform.release()}", "python": platform.python_version()}

@@ -1,0 +1,197 @@
+// How a step runs. The caller writes what to do, the number of tasks to `unclaimed`, and raises `generation`, which the
+// members watch. Everyone then takes tasks by counting `unclaimed` down: whoever gets r > 0 owns task `tasks - r`. The
+// caller leaves step() when `pending`, the tasks not yet finished, is 0.
+//
+// A member may come late by any time: the system took its core after it saw the generation. It cannot do harm, because
+// what a step is about is read only by the owner of a task, and a step with an owned task has not ended. So a late
+// member either gets a task of the step that runs now or finds the count used up, whatever generation it came for; and
+// no step waits for members that own nothing.
+#include "effnet/base/thread_team.h"
+
+#include <atomic>
+#include <chrono>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
+#include "effnet/base/error.h"
+
+namespace effnet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kMostMembers = 1024;
+// Two cache lines: the prefetcher of some CPUs fetches them in pairs.
+constexpr std::size_t kLine = 128;
+// Waking a sleeping thread costs about this much, so watching longer can at most double what is lost.
+constexpr auto kWatch = std::chrono::microseconds(50);
+
+#if defined(__x86_64__) || defined(__i386__)
+constexpr unsigned kFlushDenormals = 0x8040;  // FTZ (results) and DAZ (operands) of MXCSR
+
+unsigned flush_denormals() noexcept {
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(before | kFlushDenormals);
+  return before;
+}
+void restore(unsigned state) noexcept { _mm_setcsr(state); }
+void pause() noexcept { _mm_pause(); }
+#else
+unsigned flush_denormals() noexcept { return 0; }
+void restore(unsigned) noexcept {}
+void pause() noexcept { std::this_thread::yield(); }
+#endif
+
+// Waits for `ready()` without giving up the core, for kWatch at most; returns whether it came.
+template <class Ready>
+bool watch(const Ready& ready) noexcept {
+  const auto look = [&] {
+    for (int i = 0; i < 32; ++i) {  // some 0.3 to 1 us, so that reading the clock is a small part
+      if (ready()) return true;
+      pause();
+    }
+    return false;
+  };
+  if (look()) return true;
+  const Clock::time_point end = Clock::now() + kWatch;
+  while (Clock::now() < end) {
+    if (look()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+struct ThreadTeam::Impl {
+  // Written by the caller only. Raised by every shared step, every run and the end.
+  alignas(kLine) std::atomic<std::uint32_t> generation{0};
+  std::atomic<bool> stop{false};
+
+  // The step. `unclaimed` goes below 0 by a few: each member tries once too often now and then.
+  alignas(kLine) std::atomic<std::int64_t> unclaimed{0};
+  std::int64_t tasks = 0;
+  Run::Task task = nullptr;
+  void* context = nullptr;
+
+  alignas(kLine) std::atomic<std::int64_t> pending{0};
+  std::atomic<std::uint32_t> caller_sleeps{0};
+
+  // Members that sleep or are about to, so that a step costs no system call while all of them watch.
+  alignas(kLine) std::atomic<std::uint32_t> sleepers{0};
+
+  alignas(kLine) std::vector<std::thread> workers;
+
+  // A member announces its sleep and then looks at the generation once more; here the generation is raised before
+  // the announcements are read. All four in one order (seq_cst), so either the member sees the new generation or this
+  // sees the member; and between its last look and its sleep the system compares again.
+  void raise_generation() noexcept {
+    generation.fetch_add(1, std::memory_order_seq_cst);
+    if (sleepers.load(std::memory_order_seq_cst) != 0) generation.notify_all();
+  }
+
+  std::uint32_t next_generation(std::uint32_t seen) noexcept {
+    const auto raised = [&] { return generation.load(std::memory_order_acquire) != seen; };
+    if (!watch(raised)) {
+      sleepers.fetch_add(1, std::memory_order_seq_cst);
+      generation.wait(seen, std::memory_order_seq_cst);
+      sleepers.fetch_sub(1, std::memory_order_relaxed);
+    }
+    return generation.load(std::memory_order_acquire);
+  }
+
+  void work(int member) noexcept {
+    std::int64_t left = unclaimed.fetch_sub(1, std::memory_order_acquire);
+    if (left <= 0) return;
+    // All tasks taken until they are reported below are of one step, since it cannot end before.
+    const std::int64_t count = tasks;
+    const Run::Task call = task;
+    void* const argument = context;
+    std::int64_t finished = 0;
+    for (;;) {
+      call(argument, count - left, member);
+      ++finished;
+      if (left == 1) break;  // the last one need not ask for more
+      left = unclaimed.fetch_sub(1, std::memory_order_acquire);
+      if (left <= 0) break;
+    }
+    // As with the generation: the caller announces its sleep before it looks at `pending` again. A member that wakes
+    // it late, in a later step, does no harm: the caller looks again.
+    if (pending.fetch_sub(finished, std::memory_order_seq_cst) != finished) return;
+    if (caller_sleeps.load(std::memory_order_seq_cst) == 0) return;
+    caller_sleeps.store(0, std::memory_order_seq_cst);
+    caller_sleeps.notify_one();
+  }
+
+  void wait_for_members() noexcept {
+    const auto finished = [&] { return pending.load(std::memory_order_acquire) == 0; };
+    if (watch(finished)) return;
+    while (pending.load(std::memory_order_seq_cst) != 0) {
+      caller_sleeps.store(1, std::memory_order_seq_cst);
+      if (pending.load(std::memory_order_seq_cst) != 0) caller_sleeps.wait(1, std::memory_order_seq_cst);
+      caller_sleeps.store(0, std::memory_order_relaxed);
+    }
+  }
+
+  void serve(int member) noexcept {
+    flush_denormals();
+    std::uint32_t seen = 0;
+    for (;;) {
+      seen = next_generation(seen);
+      if (stop.load(std::memory_order_relaxed)) return;
+      work(member);
+    }
+  }
+
+  void join_all() noexcept {
+    stop.store(true, std::memory_order_relaxed);
+    raise_generation();
+    for (std::thread& worker : workers) worker.join();
+  }
+};
+
+ThreadTeam::ThreadTeam(int members) {
+  if (members < 1 || members > kMostMembers) {
+    throw usage_error("number of threads out of range (got {}, expected 1 to {})", members, kMostMembers);
+  }
+  impl_ = std::make_unique<Impl>();
+  impl_->workers.reserve(static_cast<std::size_t>(members - 1));
+  try {
+    for (int i = 1; i < members; ++i) impl_->workers.emplace_back([impl = impl_.get(), i] { impl->serve(i); });
+  } catch (const std::system_error& error) {
+    impl_->join_all();
+    throw environment_error("cannot start {} threads ({})", members, error.code().message());
+  }
+}
+
+ThreadTeam::~ThreadTeam() { impl_->join_all(); }
+
+int ThreadTeam::members() const noexcept { return static_cast<int>(impl_->workers.size()) + 1; }
+
+ThreadTeam::Run::Run(ThreadTeam& team) noexcept : team_(team), saved_state_(flush_denormals()) {
+  if (!team_.impl_->workers.empty()) team_.impl_->raise_generation();
+}
+
+ThreadTeam::Run::~Run() { restore(saved_state_); }
+
+void ThreadTeam::Run::step(std::int64_t tasks, Task task, void* context) noexcept {
+  Impl& impl = *team_.impl_;
+  if (tasks <= 1 || impl.workers.empty()) {
+    for (std::int64_t i = 0; i < tasks; ++i) task(context, i, 0);
+    return;
+  }
+  impl.tasks = tasks;
+  impl.task = task;
+  impl.context = context;
+  impl.pending.store(tasks, std::memory_order_relaxed);
+  impl.unclaimed.store(tasks, std::memory_order_release);
+  impl.raise_generation();
+  impl.work(0);
+  impl.wait_for_members();
+}
+
+}  // namespace effnet

@@ -1,0 +1,296 @@
+#include "effnet/base/thread_team.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <ctime>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
+#include "effnet/base/error.h"
+
+namespace effnet {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+class ThreadTeamTest : public testing::TestWithParam<int> {};
+
+TEST_P(ThreadTeamTest, EveryIndexOnce) {
+  ThreadTeam team(GetParam());
+  EXPECT_EQ(team.members(), GetParam());
+  ThreadTeam::Run run(team);
+  for (const std::int64_t tasks : {-1, 0, 1, 2, 3, 4, 5, 64, 1000, 20000}) {
+    std::vector<int> visits(static_cast<std::size_t>(std::max<std::int64_t>(tasks, 0)));
+    std::atomic<int> strangers = 0;
+    run.step(tasks, [&](std::int64_t index, int member) {
+      ++visits[static_cast<std::size_t>(index)];
+      if (member < 0 || member >= GetParam()) ++strangers;
+    });
+    EXPECT_EQ(visits, std::vector<int>(visits.size(), 1)) << tasks;
+    EXPECT_EQ(strangers, 0);
+  }
+}
+
+// Each step's context is a local variable that is gone after it, and its number of tasks differs, so that a member that
+// came late would write where it must not (and the sanitizers would say so).
+TEST_P(ThreadTeamTest, ManyTinyStepsOneAfterTheOther) {
+  ThreadTeam team(GetParam());
+  std::int64_t wrong = 0;
+  for (int round = 0; round < 20; ++round) {
+    ThreadTeam::Run run(team);
+    for (int step = 0; step < 1000; ++step) {
+      const std::int64_t tasks = step % 7;
+      std::vector<std::int64_t> out(static_cast<std::size_t>(tasks));
+      run.step(tasks, [&out, step](std::int64_t index, int) { out[static_cast<std::size_t>(index)] += step + index; });
+      for (std::int64_t i = 0; i < tasks; ++i) wrong += out[static_cast<std::size_t>(i)] != step + i ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+// Step by step a ring of plain values moves on by one: a step reads what other members wrote in the step before.
+TEST_P(ThreadTeamTest, EachStepSeesAllWritesOfTheOneBefore) {
+  constexpr std::size_t kSize = 37;
+  ThreadTeam team(GetParam());
+  ThreadTeam::Run run(team);
+  std::vector<int> from(kSize);
+  std::vector<int> to(kSize);
+  std::iota(from.begin(), from.end(), 0);
+  for (std::size_t step = 0; step < 100 * kSize; ++step) {
+    run.step(kSize, [&](std::int64_t i, int) noexcept {
+      const auto at = static_cast<std::size_t>(i);
+      to[(at + 1) % kSize] = from[at];
+    });
+    std::swap(from, to);
+  }
+  std::vector<int> expected(kSize);
+  std::iota(expected.begin(), expected.end(), 0);
+  EXPECT_EQ(from, expected);
+}
+
+// Steps after pauses around the time that members watch, where some sleep, some are about to and some watch.
+TEST_P(ThreadTeamTest, StepsAtAnyTimeAroundFallingAsleep) {
+  ThreadTeam team(GetParam());
+  ThreadTeam::Run run(team);
+  std::int64_t total = 0;
+  std::int64_t expected = 0;
+  for (int step = 0; step < 600; ++step) {
+    const auto until = std::chrono::steady_clock::now() + microseconds(step % 120);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+    std::atomic<std::int64_t> sum = 0;
+    run.step(5, [&](std::int64_t index, int) { sum += index; });
+    total += sum;
+    expected += 10;
+  }
+  EXPECT_EQ(total, expected);
+}
+
+// A member that takes long: the caller, out of tasks, falls asleep and is woken by the last to finish.
+TEST_P(ThreadTeamTest, WaitsForSlowTasks) {
+  ThreadTeam team(GetParam());
+  ThreadTeam::Run run(team);
+  for (int step = 0; step < 40; ++step) {
+    std::vector<int> out(8);
+    run.step(8, [&](std::int64_t index, int) {
+      std::this_thread::sleep_for(microseconds(index * step));
+      out[static_cast<std::size_t>(index)] = 1;
+    });
+    EXPECT_EQ(out, std::vector<int>(8, 1));
+  }
+}
+
+TEST_P(ThreadTeamTest, TasksAreHandedOutInOrder) {
+  ThreadTeam team(GetParam());
+  ThreadTeam::Run run(team);
+  std::vector<std::int64_t> latest(static_cast<std::size_t>(GetParam()), -1);
+  std::vector<int> disorder(latest.size());
+  run.step(5000, [&](std::int64_t index, int member) {
+    const auto at = static_cast<std::size_t>(member);
+    if (index <= latest[at]) ++disorder[at];
+    latest[at] = index;
+  });
+  EXPECT_EQ(disorder, std::vector<int>(disorder.size()));
+}
+
+// Every thread has a team of its own, and the tasks of each outer step run a team inside.
+TEST_P(ThreadTeamTest, TeamsInSeveralThreadsAndInsideTasks) {
+  std::vector<std::thread> threads;
+  std::vector<std::int64_t> sums(3);
+  for (std::size_t t = 0; t < sums.size(); ++t) {
+    threads.emplace_back([&, t] {
+      ThreadTeam outer(2);
+      std::vector<std::unique_ptr<ThreadTeam>> inner;
+      for (int i = 0; i < outer.members(); ++i) inner.push_back(std::make_unique<ThreadTeam>(GetParam()));
+      ThreadTeam::Run run(outer);
+      for (int step = 0; step < 30; ++step) {
+        std::vector<std::int64_t> parts(4);
+        run.step(4, [&](std::int64_t index, int member) {
+          ThreadTeam::Run nested(*inner[static_cast<std::size_t>(member)]);
+          std::atomic<std::int64_t> sum = 0;
+          nested.step(10, [&](std::int64_t i, int) { sum += i; });
+          parts[static_cast<std::size_t>(index)] = sum;
+        });
+        sums[t] += std::accumulate(parts.begin(), parts.end(), std::int64_t{0});
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(sums, std::vector<std::int64_t>(3, 30 * 4 * 45));
+}
+
+TEST_P(ThreadTeamTest, TeamsComeAndGo) {
+  for (int i = 0; i < 50; ++i) {
+    ThreadTeam team(GetParam());
+    if (i % 3 == 0) continue;  // never run
+    ThreadTeam::Run run(team);
+    if (i % 3 == 1) continue;  // no step
+    std::atomic<int> count = 0;
+    run.step(3, [&](std::int64_t, int) { ++count; });
+    EXPECT_EQ(count, 3);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Members, ThreadTeamTest, testing::Values(1, 2, 3, 4));
+
+TEST(ThreadTeam, MembersTakePart) {
+  // As many tasks as members, each waiting for all: this ends only if every member takes one, also after they slept.
+  ThreadTeam team(4);
+  ThreadTeam::Run run(team);
+  for (int step = 0; step < 20; ++step) {
+    std::atomic<int> arrived = 0;
+    std::vector<int> by_member(4);
+    run.step(4, [&](std::int64_t, int member) {
+      ++by_member[static_cast<std::size_t>(member)];
+      ++arrived;
+      while (arrived < 4) std::this_thread::yield();
+    });
+    EXPECT_EQ(by_member, std::vector<int>(4, 1));
+    if (step % 5 == 0) std::this_thread::sleep_for(milliseconds(2));
+  }
+}
+
+TEST(ThreadTeam, OneMemberOrOneTaskRunsOnTheCaller) {
+  ThreadTeam team(3);
+  ThreadTeam::Run run(team);
+  run.step(1, [caller = std::this_thread::get_id()](std::int64_t index, int member) {
+    EXPECT_EQ(index, 0);
+    EXPECT_EQ(member, 0);
+    EXPECT_EQ(std::this_thread::get_id(), caller);
+  });
+}
+
+TEST(ThreadTeam, PlainFunctionsAndConstCallables) {
+  ThreadTeam team(2);
+  ThreadTeam::Run run(team);
+  std::atomic<std::int64_t> sum = 0;
+  run.step(
+      100,
+      [](void* context, std::int64_t index, int) noexcept {
+        *static_cast<std::atomic<std::int64_t>*>(context) += index;
+      },
+      &sum);
+  const auto body = [&](std::int64_t index, int) noexcept { sum += index; };
+  run.step(100, body);
+  EXPECT_EQ(sum, 2 * 4950);
+}
+
+#if defined(__x86_64__) || defined(__i386__)
+TEST(ThreadTeam, DenormalsAreZeroInsideARunAndTheCallersStateReturns) {
+  const unsigned original = _mm_getcsr();
+  const unsigned mine = (original & ~0xE000U & ~0x8040U) | 0x2000U;  // denormals kept, rounding down
+  _mm_setcsr(mine);
+  volatile float smallest = std::numeric_limits<float>::min();
+  ThreadTeam team(3);
+  for (int round = 0; round < 2; ++round) {
+    std::vector<float> halves(3, -1.0F);
+    std::vector<float> doubled(3, -1.0F);
+    {
+      ThreadTeam::Run run(team);
+      std::atomic<int> arrived = 0;
+      run.step(3, [&](std::int64_t, int member) {
+        volatile float denormal = std::numeric_limits<float>::denorm_min();
+        halves[static_cast<std::size_t>(member)] = smallest * 0.5F;
+        doubled[static_cast<std::size_t>(member)] = denormal * 16777216.0F;
+        ++arrived;
+        while (arrived < 3) std::this_thread::yield();
+      });
+    }
+    EXPECT_EQ(halves, std::vector<float>(3, 0.0F)) << "a denormal result";
+    EXPECT_EQ(doubled, std::vector<float>(3, 0.0F)) << "a denormal operand";
+    EXPECT_EQ(_mm_getcsr(), mine);
+    EXPECT_GT(smallest * 0.5F, 0.0F);
+    _mm_setcsr(mine);  // without the flag that the last line raised
+  }
+  _mm_setcsr(original);
+}
+#endif
+
+// Processor time that the whole process takes in 300 ms in which nothing is asked of the team. It may watch for some
+// 50 us a member; half of one core would be 150 ms.
+double idle_cpu_ms() {
+  timespec before{};
+  timespec after{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+  std::this_thread::sleep_for(milliseconds(300));
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+  return static_cast<double>(after.tv_sec - before.tv_sec) * 1e3 +
+         static_cast<double>(after.tv_nsec - before.tv_nsec) * 1e-6;
+}
+
+TEST(ThreadTeam, IdleMembersSleep) {
+  ThreadTeam team(4);
+  EXPECT_LT(idle_cpu_ms(), 20) << "before the first run";
+  {
+    ThreadTeam::Run run(team);
+    run.step(100, [](std::int64_t, int) {});
+    EXPECT_LT(idle_cpu_ms(), 20) << "between steps";
+    std::atomic<int> count = 0;
+    run.step(100, [&](std::int64_t, int) { ++count; });
+    EXPECT_EQ(count, 100);
+  }
+  EXPECT_LT(idle_cpu_ms(), 20) << "between runs";
+}
+
+TEST(ThreadTeam, ACallerThatWaitsLongSleeps) {
+  ThreadTeam team(2);
+  ThreadTeam::Run run(team);
+  std::atomic<int> arrived = 0;
+  timespec before{};
+  timespec after{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+  run.step(2, [&](std::int64_t, int member) {
+    ++arrived;
+    while (arrived < 2) std::this_thread::sleep_for(milliseconds(1));
+    if (member == 1) std::this_thread::sleep_for(milliseconds(200));
+  });
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+  EXPECT_LT(static_cast<double>(after.tv_sec - before.tv_sec) * 1e3 +
+                static_cast<double>(after.tv_nsec - before.tv_nsec) * 1e-6,
+            20);
+}
+
+TEST(ThreadTeam, RefusesBadCounts) {
+  for (const int members : {0, -1, 1025}) {
+    try {
+      ThreadTeam team(members);
+      FAIL() << members;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::usage);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace effnet

@@ -1,0 +1,105 @@
+#include "effnet/cli/measure.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <numeric>
+
+#include "effnet/base/error.h"
+#include "effnet/base/interrupt.h"
+#include "effnet/engine/synthetic_pictures.h"
+#include "effnet/kernels/peak.h"
+
+namespace effnet::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+double Timing::percentile(double p) const {
+  const double at = p / 100 * static_cast<double>(ms.size() - 1);
+  const auto low = static_cast<std::size_t>(at);
+  const std::size_t high = std::min(low + 1, ms.size() - 1);
+  return ms[low] + (at - static_cast<double>(low)) * (ms[high] - ms[low]);
+}
+
+Timing measure(const std::function<void()>& run, double seconds) {
+  constexpr std::size_t kRuns = 10;
+  constexpr std::size_t kFewRuns = 3;
+  constexpr double kLongMs = 1000;
+  constexpr double kWarmMs = 50;  // clocks rise and caches fill within that
+  const auto begin_warm = Clock::now();
+  do {
+    check_interrupt();
+    run();
+  } while (ms_since(begin_warm) < std::min(kWarmMs, 1000 * seconds));
+
+  Timing timing;
+  const auto begin = Clock::now();
+  do {
+    check_interrupt();
+    const auto start = Clock::now();
+    run();
+    timing.ms.push_back(ms_since(start));
+  } while (ms_since(begin) < 1000 * seconds || timing.ms.size() < (timing.ms.front() > kLongMs ? kFewRuns : kRuns));
+  timing.mean_ms = std::accumulate(timing.ms.begin(), timing.ms.end(), 0.0) / static_cast<double>(timing.ms.size());
+  std::sort(timing.ms.begin(), timing.ms.end());
+  return timing;
+}
+
+Timing measure(engine::Session& session, std::span<const float> input, double seconds) {
+  std::vector<float> logits(static_cast<std::size_t>(session.batch() * session.classes()));
+  return measure([&] { session.run(input, logits); }, seconds);
+}
+
+Difference difference(std::span<const float> values, std::span<const float> expected) {
+  EFFNET_CHECK(values.size() == expected.size());
+  double largest = 0;
+  double most = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double apart = std::abs(double{values[i]} - double{expected[i]});
+    const double magnitude = std::abs(double{expected[i]});
+    if (std::isnan(apart)) return {apart, apart};
+    most = std::max(most, apart);
+    largest = std::max(largest, magnitude);
+  }
+  return {most, most == 0 ? 0 : most / largest};
+}
+
+std::vector<float> photo_like(const Chw& shape, std::int64_t batch, ThreadPool& pool) {
+  constexpr std::uint64_t kSeed = 1;  // not the pictures that random weights were calibrated with
+  const std::vector<float> pictures = engine::synthetic_pictures(shape, 2 * batch, kSeed, pool);
+  const std::int64_t picture = shape.numel();
+  std::vector<float> odd(static_cast<std::size_t>(batch * picture));
+  for (std::int64_t i = 0; i < batch; ++i)
+    std::copy_n(pictures.begin() + (2 * i + 1) * picture, picture, odd.begin() + i * picture);
+  return odd;
+}
+
+std::int64_t peak_rss_bytes() {
+  std::ifstream in("/proc/self/status");
+  std::string word;
+  while (in >> word) {
+    std::int64_t kilobytes = 0;
+    if (word == "VmHWM:" && in >> kilobytes) return 1024 * kilobytes;
+  }
+  return 0;
+}
+
+double core_peak_gflops() {
+  constexpr double kSeconds = 0.1;
+  return kernels::measured_peak_gflops(kernels::usable_sets().back(), kSeconds);
+}
+
+void check_seconds(double seconds) {
+  constexpr double kDay = 86400;
+  if (!(seconds > 0 && seconds <= kDay))
+    throw usage_error("--seconds: out of range (got {}, expected above 0, at most {})", seconds, kDay);
+}
+
+}  // namespace effnet::cli

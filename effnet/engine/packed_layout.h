@@ -1,0 +1,37 @@
+// Where packed weights lie: a pure function of graph and instruction set, shared by what packs them and what plans.
+#pragma once
+
+#include <cstdint>
+
+#include "effnet/engine/packed_weights.h"
+#include "effnet/graph/graph.h"
+#include "effnet/kernels/kernels.h"
+
+namespace effnet::engine {
+
+// What a product's sums run over: `segments` of `depth` contiguous input floats each (kernels.h), the last of
+// `last_depth`. k of the packed weights counts through all of them.
+//   1x1, stride 1     channel blocks: value k is channel k
+//   first layer       window rows of an HWC image, each cut into equal parts of at most 16 floats; a part may reach
+//                     beyond the row, where its weights are zero
+//   other windows     taps (ky, kx) x pieces of 16 channels, or of 8 where the channels are no multiple of 16
+struct Depth {
+  enum class Source { blocked, image, window };
+  Source source = Source::blocked;
+  std::int64_t segments = 1;
+  std::int64_t depth = 16;
+  std::int64_t last_depth = 16;
+  std::int64_t parts = 1;  // image, window: segments a window row or tap
+  std::int64_t total() const { return (segments - 1) * depth + last_depth; }
+};
+// For a Conv with groups = 1 or a Linear.
+Depth depth_of(const graph::Graph& graph, graph::NodeId node);
+
+// Floats of a node's packed weights and biases, each a multiple of 16; zero if it has none of its own.
+struct PackedSize {
+  std::int64_t weight = 0;
+  std::int64_t bias = 0;
+};
+PackedSize packed_size(const graph::Graph& graph, graph::NodeId node);
+
+}  // namespace effnet::engine

@@ -1,0 +1,241 @@
+#include "effnet/engine/packed_weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "effnet/base/error.h"
+#include "effnet/engine/fuse.h"
+#include "effnet/engine/packed_layout.h"
+#include "effnet/kernels/kernels.h"
+
+namespace effnet::engine {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+using kernels::kBlock;
+
+std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
+
+const graph::Conv* conv_of(const Graph& graph, NodeId id) { return std::get_if<graph::Conv>(&graph.at(id).op); }
+
+// Folds every convolution's batch norm: weight * scale, bias * scale + shift, by output channel, in double.
+class Packer {
+ public:
+  Packer(const Graph& graph, const Parameters& parameters, const kernels::KernelSet& set)
+      : graph_(graph), parameters_(parameters), set_(set), norms_(folded_norms(graph)) {}
+
+  void pack(NodeId id, float* weight, float* bias) const {
+    const Node& node = graph_.at(id);
+    if (std::holds_alternative<graph::BatchNorm>(node.op)) {
+      const Affine affine = affine_of(id, node.out.c);
+      for (std::size_t c = 0; c < affine.scale.size(); ++c) {
+        weight[c] = static_cast<float>(affine.scale[c]);
+        bias[c] = static_cast<float>(affine.shift[c]);
+      }
+      return;
+    }
+    const std::span<const float> values = parameter(node, "weight");
+    Affine affine = affine_of(norms_[static_cast<std::size_t>(id)], node.out.c);
+    const graph::Conv* const conv = conv_of(graph_, id);
+    if (conv == nullptr || conv->bias) {
+      const std::span<const float> own = parameter(node, "bias");
+      for (std::size_t c = 0; c < own.size(); ++c) affine.shift[c] += affine.scale[c] * own[c];
+    }
+    for (std::size_t c = 0; c < affine.shift.size(); ++c) bias[c] = static_cast<float>(affine.shift[c]);
+    if (is_depthwise(graph_, id)) {
+      pack_depthwise(node.out.c, conv->kernel * conv->kernel, values, affine.scale, weight);
+    } else {
+      pack_product(id, values, affine.scale, weight);
+    }
+  }
+
+ private:
+  struct Affine {
+    std::vector<double> scale, shift;
+  };
+
+  std::span<const float> parameter(const Node& node, std::string_view role) const {
+    return parameters_.find(fmt::format("{}.{}", node.name, role)).value();
+  }
+
+  // A batch norm as scale and shift; the identity for kNone.
+  Affine affine_of(NodeId norm, std::int64_t channels) const {
+    Affine affine{std::vector<double>(static_cast<std::size_t>(channels), 1.0),
+                  std::vector<double>(static_cast<std::size_t>(channels), 0.0)};
+    if (norm == kNone) return affine;
+    const Node& node = graph_.at(norm);
+    const auto weight = parameter(node, "weight"), bias = parameter(node, "bias");
+    const auto mean = parameter(node, "running_mean"), variance = parameter(node, "running_var");
+    const double epsilon = std::get<graph::BatchNorm>(node.op).epsilon;
+    for (std::size_t c = 0; c < affine.scale.size(); ++c) {
+      affine.scale[c] = weight[c] / std::sqrt(double{variance[c]} + epsilon);
+      affine.shift[c] = bias[c] - mean[c] * affine.scale[c];
+    }
+    return affine;
+  }
+
+  static void pack_depthwise(std::int64_t channels, std::int64_t taps, std::span<const float> values,
+                             std::span<const double> scale, float* to) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      float* const block = to + c / kBlock * taps * kBlock + c % kBlock;
+      for (std::int64_t tap = 0; tap < taps; ++tap) {
+        block[tap * kBlock] = static_cast<float>(values[static_cast<std::size_t>(c * taps + tap)] *
+                                                 scale[static_cast<std::size_t>(c)]);
+      }
+    }
+  }
+
+  // Where each k of the packed depth comes from in a row of the weight (i, ky, kx), or -1 for a zero.
+  std::vector<std::int64_t> rows_of(NodeId id) const {
+    const Depth depth = depth_of(graph_, id);
+    const std::int64_t channels = graph_.in(graph_.at(id)).c;
+    const graph::Conv* const conv = conv_of(graph_, id);
+    const std::int64_t kernel = conv == nullptr ? 1 : conv->kernel;
+    const auto row = [&](std::int64_t c, std::int64_t ky, std::int64_t kx) { return (c * kernel + ky) * kernel + kx; };
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(depth.total()), -1);
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      const std::int64_t segment = static_cast<std::int64_t>(k) / depth.depth;
+      const std::int64_t inside = segment % depth.parts * depth.depth + static_cast<std::int64_t>(k) % depth.depth;
+      const std::int64_t outer = segment / depth.parts;  // window row of an image, or tap
+      switch (depth.source) {
+        case Depth::Source::blocked:
+          rows[k] = static_cast<std::int64_t>(k);
+          break;
+        case Depth::Source::image:
+          if (inside < kernel * channels) rows[k] = row(inside % channels, outer, inside / channels);
+          break;
+        case Depth::Source::window:
+          if (inside < channels) rows[k] = row(inside, outer / kernel, outer % kernel);
+          break;
+      }
+    }
+    return rows;
+  }
+
+  void pack_product(NodeId id, std::span<const float> values, std::span<const double> scale, float* to) const {
+    const std::vector<std::int64_t> rows = rows_of(id);
+    const auto channels = static_cast<std::int64_t>(scale.size());
+    const auto stride = values.size() / scale.size();  // of an output channel
+    const std::int64_t lanes = kernels::lanes_of(channels);
+    for (std::int64_t first = 0; first < lanes; first += set_.tile) {
+      const std::int64_t width = std::min(set_.tile, lanes - first);
+      const std::int64_t real = std::min(width, channels - first);
+      for (const std::int64_t row : rows) {
+        for (std::int64_t n = 0; row >= 0 && n < real; ++n) {
+          const auto c = static_cast<std::size_t>(first + n);
+          to[n] = static_cast<float>(values[c * stride + static_cast<std::size_t>(row)] * scale[c]);
+        }
+        to += width;
+      }
+    }
+  }
+
+  const Graph& graph_;
+  const Parameters& parameters_;
+  const kernels::KernelSet& set_;
+  std::vector<NodeId> norms_;
+};
+
+struct Layout {
+  std::vector<PackedWeights::Offsets> offsets;
+  std::int64_t floats = 0;
+};
+
+Layout layout_of(const Graph& graph) {
+  const std::vector<NodeId> norms = folded_norms(graph);
+  std::vector<bool> folded(graph.nodes.size(), false);
+  for (const NodeId norm : norms) {
+    if (norm != kNone) folded[static_cast<std::size_t>(norm)] = true;
+  }
+  Layout layout;
+  layout.offsets.resize(graph.nodes.size());
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (folded[i]) continue;
+    const PackedSize size = packed_size(graph, static_cast<NodeId>(i));
+    if (size.bias == 0) continue;
+    layout.offsets[i] = {layout.floats, layout.floats + size.weight};
+    layout.floats += size.weight + size.bias;
+  }
+  return layout;
+}
+
+}  // namespace
+
+Depth depth_of(const Graph& graph, NodeId id) {
+  const Node& node = graph.at(id);
+  const graph::Conv* const conv = conv_of(graph, id);
+  const std::int64_t channels = graph.in(node).c;
+  Depth depth;
+  if (conv != nullptr && node.inputs[0] == 0) {
+    const std::int64_t row = conv->kernel * channels;
+    depth.source = Depth::Source::image;
+    depth.parts = (row + kBlock - 1) / kBlock;
+    depth.depth = depth.last_depth = (row + depth.parts - 1) / depth.parts;
+    depth.segments = conv->kernel * depth.parts;
+  } else if (conv != nullptr && (conv->kernel != 1 || conv->stride != 1)) {
+    depth.source = Depth::Source::window;
+    depth.depth = depth.last_depth = channels % kBlock == 0 ? kBlock : 8;
+    depth.parts = kernels::lanes_of(channels) / depth.depth;
+    depth.segments = conv->kernel * conv->kernel * depth.parts;
+  } else {
+    depth.segments = kernels::blocks_of(channels);
+    depth.last_depth = (channels - 1) % kBlock + 1;
+  }
+  return depth;
+}
+
+PackedSize packed_size(const Graph& graph, NodeId id) {
+  const Node& node = graph.at(id);
+  const std::int64_t lanes = round_up(node.out.c, kBlock);
+  if (std::holds_alternative<graph::BatchNorm>(node.op)) return {lanes, lanes};
+  const graph::Conv* const conv = conv_of(graph, id);
+  if (conv == nullptr && !std::holds_alternative<graph::Linear>(node.op)) return {};
+  if (is_depthwise(graph, id)) return {lanes * conv->kernel * conv->kernel, lanes};
+  return {round_up(depth_of(graph, id).total() * kernels::lanes_of(node.out.c), kBlock), lanes};
+}
+
+std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, const Parameters& parameters,
+                                                         kernels::Isa isa, ThreadPool& pool) {
+  parameters.check(graph);
+  Layout layout = layout_of(graph);
+  const auto bytes = static_cast<std::size_t>(round_up(layout.floats * 4, 4096));
+  const std::shared_ptr<float> memory(static_cast<float*>(std::aligned_alloc(4096, bytes)), std::free);
+  if (memory == nullptr) {
+    throw environment_error("not enough memory for the packed weights of {} (got no {} bytes more)", graph.name, bytes);
+  }
+  std::memset(memory.get(), 0, bytes);  // padding channels and depths are zeros
+  const Packer packer(graph, parameters, kernels::kernel_set(isa));
+  pool.parallel_for(static_cast<std::int64_t>(graph.nodes.size()), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Offsets& at = layout.offsets[static_cast<std::size_t>(i)];
+      if (at.weight >= 0) packer.pack(static_cast<NodeId>(i), memory.get() + at.weight, memory.get() + at.bias);
+    }
+  });
+  const std::span<const float> floats(memory.get(), static_cast<std::size_t>(layout.floats));
+  return adopt(graph, isa, std::as_bytes(floats), memory);
+}
+
+std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, kernels::Isa isa,
+                                                          std::span<const std::byte> bytes,
+                                                          std::shared_ptr<const void> owner) {
+  Layout layout = layout_of(graph);
+  if (bytes.size() != static_cast<std::size_t>(layout.floats) * 4) {
+    throw input_error("packed weights of another network (got {} bytes, expected {})", bytes.size(), layout.floats * 4);
+  }
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % kernels::kAlignment != 0) {
+    throw input_error("packed weights that are not aligned (got an address not divisible by {})", kernels::kAlignment);
+  }
+  std::shared_ptr<PackedWeights> weights(new PackedWeights);
+  weights->isa_ = isa;
+  weights->bytes_ = bytes;
+  weights->owner_ = std::move(owner);
+  weights->offsets_ = std::move(layout.offsets);
+  return weights;
+}
+
+std::int64_t PackedWeights::size_bytes(const Graph& graph, kernels::Isa) { return layout_of(graph).floats * 4; }
+
+}  // namespace effnet::engine

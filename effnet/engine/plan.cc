@@ -1,0 +1,344 @@
+#include "effnet/engine/plan.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "effnet/base/error.h"
+#include "effnet/engine/step_depthwise.h"
+#include "effnet/engine/step_elementwise.h"
+#include "effnet/engine/step_product.h"
+#include "effnet/graph/costs.h"
+
+namespace effnet::engine {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+
+std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
+
+class Planner {
+ public:
+  Planner(const Graph& graph, const kernels::KernelSet& set, const PackedWeights& weights, std::int64_t batch,
+          const PlanOptions& options, const std::vector<NodeId>& keep)
+      : graph_(graph),
+        set_(set),
+        weights_(weights),
+        batch_(batch),
+        keep_(keep),
+        units_(fuse(graph, options, keep)),
+        buffer_of_(graph.nodes.size(), kNoBuffer),
+        last_unit_(graph.nodes.size(), -1) {
+    for (std::size_t u = 0; u < units_.size(); ++u) {
+      const auto read = [&](NodeId id) {
+        if (id != kNone) last_unit_[index(id)] = static_cast<std::int64_t>(u);
+      };
+      for (const NodeId in : units_[u].inputs) read(in);
+      read(units_[u].addend);
+      read(units_[u].scale);
+    }
+    for (const NodeId id : keep) last_unit_[index(id)] = kForever;
+    last_unit_[index(graph.logits)] = kForever;
+  }
+
+  Plan plan() {
+    make_image();
+    for (unit_ = 0; unit_ < units_.size(); ++unit_) make(units_[unit_]);
+    for (const NodeId id : keep_) publish(id);
+    publish(graph_.logits);
+    finish();
+    return std::move(plan_);
+  }
+
+ private:
+  static constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
+
+  Blocked shape_of(NodeId id) const { return {batch_, graph_.at(id).out}; }
+
+  BufferId new_buffer(std::int64_t floats) {
+    plan_.buffers.push_back({floats, static_cast<std::int64_t>(plan_.steps.size()), 0});
+    return static_cast<BufferId>(plan_.buffers.size() - 1);
+  }
+  BufferId output(NodeId id) { return buffer_of_[index(id)] = new_buffer(shape_of(id).floats()); }
+  BufferId buffer(NodeId id) const {
+    EFFNET_CHECK(buffer_of_[index(id)] != kNoBuffer);
+    return buffer_of_[index(id)];
+  }
+  // Nobody reads `id` after this unit, so its memory may take the unit's result.
+  bool dies_here(NodeId id) const { return last_unit_[index(id)] == static_cast<std::int64_t>(unit_) && id != 0; }
+
+  void publish(NodeId id) {
+    if (buffer_of_[index(id)] == kNoBuffer) {
+      throw usage_error("{} of {} cannot be kept (it is folded into the node that follows)", graph_.at(id).name,
+                        graph_.name);
+    }
+    plan_.outputs[id] = {buffer(id), shape_of(id)};
+  }
+
+  // Floats of the packed weights of a layer.
+  std::int64_t weight_floats(NodeId layer) const {
+    const PackedSize size = packed_size(graph_, layer);
+    return size.weight + size.bias;
+  }
+
+  void add(std::unique_ptr<Step> step, NodeId out, std::string kernel, std::vector<BufferId> reads, BufferId writes,
+           const std::vector<NodeId>& layers = {}) {
+    StepInfo& info = step->info;
+    info.name = graph_.at(out).name;
+    info.kernel = std::move(kernel);
+    for (const BufferId id : reads) info.bytes += 4 * plan_.buffers[static_cast<std::size_t>(id)].floats;
+    info.bytes += 4 * plan_.buffers[static_cast<std::size_t>(writes)].floats;
+    for (const NodeId layer : layers) {
+      info.macs += batch_ * graph::costs(graph_, graph_.at(layer)).macs;
+      info.bytes += 4 * weight_floats(layer);
+    }
+    step->reads = std::move(reads);
+    step->writes = writes;
+    plan_.steps.push_back(std::move(step));
+    plan_.step_outputs.push_back({writes, shape_of(out)});
+  }
+
+  std::string plain_kernel(std::string_view what) const { return fmt::format("f32_{}_{}", what, name(set_.isa)); }
+
+  void make_image() {
+    const auto first = std::find_if(graph_.nodes.begin(), graph_.nodes.end(), [](const Node& node) {
+      return !node.inputs.empty() && node.inputs[0] == 0;
+    });
+    EFFNET_CHECK(first != graph_.nodes.end() && std::holds_alternative<graph::Conv>(first->op));
+    const graph::WindowPadding padding = graph::padding_of(graph_, *first);
+    const Chw& in = graph_.input();
+    plan_.image_layout = {in, padding.top, padding.left, in.h + padding.top + padding.bottom,
+                          in.w + padding.left + padding.right};
+    buffer_of_[0] = plan_.image = new_buffer(plan_.image_layout.floats(batch_));
+  }
+
+  Source source_of(NodeId layer, NodeId in) const {
+    Source source;
+    const Node& node = graph_.at(layer);
+    source.depth = depth_of(graph_, layer);
+    source.in = shape_of(in);
+    source.out = node.out;
+    source.image = plan_.image_layout;
+    if (const auto* conv = std::get_if<graph::Conv>(&node.op)) source.window = window_of(node, conv->kernel, conv->stride);
+    return source;
+  }
+  Window window_of(const Node& node, std::int64_t kernel, std::int64_t stride) const {
+    const graph::WindowPadding padding = graph::padding_of(graph_, node);
+    return {kernel, stride, padding.top, padding.left};
+  }
+
+  void make(const Unit& unit) {
+    switch (unit.kind) {
+      case Unit::Kind::product:
+        return make_product(unit);
+      case Unit::Kind::depthwise:
+        return make_depthwise(unit);
+      case Unit::Kind::map:
+        return make_map(unit);
+      case Unit::Kind::pool:
+        return make_pool(unit);
+      case Unit::Kind::global_pool:
+        return make_global_pool(unit);
+      case Unit::Kind::concat:
+        return make_concat(unit);
+      case Unit::Kind::pad:
+        return make_pad(unit);
+    }
+  }
+
+  void make_product(const Unit& unit) {
+    ProductSpec spec;
+    spec.source = source_of(unit.layer, unit.inputs[0]);
+    spec.in = buffer(unit.inputs[0]);
+    spec.channels = graph_.at(unit.layer).out.c;
+    spec.weight = weights_.offsets(unit.layer).weight;
+    spec.bias = weights_.offsets(unit.layer).bias;
+    spec.activated = activated(unit.activation);
+    std::vector<BufferId> reads;
+    if (unit.scale != kNone) {
+      // Scaling the input costs pixels x depth, scaling the weights depth x channels (an image).
+      if (spec.source.in.chw.pixels() < spec.channels) {
+        spec.in = scale_input(unit);
+      } else {
+        spec.scale = buffer(unit.scale);
+        reads.push_back(spec.scale);
+      }
+    }
+    reads.push_back(spec.in);
+    if (unit.addend != kNone) {
+      spec.residual = buffer(unit.addend);
+      reads.push_back(spec.residual);
+    }
+    // A pixel's residual is read right before it is written, so the sum may lie where the residual was.
+    if (unit.addend != kNone && dies_here(unit.addend) && spec.residual != spec.in) {
+      spec.out = buffer_of_[index(unit.out)] = spec.residual;
+    } else {
+      spec.out = output(unit.out);
+    }
+    const std::int64_t lanes = std::min(set_.tile, kernels::lanes_of(spec.channels));
+    const std::size_t tile = Tiling(set_).first(batch_ * spec.source.out.pixels());
+    std::string kernel = kernels::product_name(set_, tile, lanes, spec.activated.epilogue);
+    add(std::make_unique<ProductStep>(set_, spec), unit.out, std::move(kernel), std::move(reads), spec.out,
+        {unit.layer});
+  }
+
+  BufferId scale_input(const Unit& unit) {
+    MapSpec spec;
+    spec.shape = shape_of(unit.inputs[0]);
+    spec.in = buffer(unit.inputs[0]);
+    spec.scale = buffer(unit.scale);
+    spec.out = dies_here(unit.inputs[0]) ? spec.in : new_buffer(spec.shape.floats());
+    add(std::make_unique<MapStep>(spec), unit.inputs[0], plain_kernel("scale"), {spec.in, spec.scale}, spec.out);
+    plan_.steps.back()->info.name += ".scaled";
+    return spec.out;
+  }
+
+  void make_depthwise(const Unit& unit) {
+    const Node& node = graph_.at(unit.layer);
+    const auto& conv = std::get<graph::Conv>(node.op);
+    const graph::WindowPadding padding = graph::padding_of(graph_, node);
+    DepthwiseSpec spec;
+    spec.images = batch_;
+    spec.in_shape = graph_.in(node);
+    spec.out_shape = node.out;
+    spec.window = window_of(node, conv.kernel, conv.stride);
+    spec.bottom = padding.bottom;
+    spec.right = padding.right;
+    spec.in = buffer(unit.inputs[0]);
+    spec.weight = weights_.offsets(unit.layer).weight;
+    spec.bias = weights_.offsets(unit.layer).bias;
+    spec.activated = activated(unit.activation);
+    std::vector<NodeId> layers{unit.layer};
+    const bool half = kernels::lanes_of(spec.out_shape.c) <= 8;
+    std::string kernel = kernels::depthwise_name(set_, conv.kernel, conv.stride, half, spec.activated.epilogue);
+    if (unit.producer != kNone) {
+      spec.produced = true;
+      spec.source = source_of(unit.producer, unit.inputs[0]);
+      spec.source_weight = weights_.offsets(unit.producer).weight;
+      spec.source_bias = weights_.offsets(unit.producer).bias;
+      spec.source_activated = activated(unit.producer_activation);
+      layers.push_back(unit.producer);
+      const std::int64_t lanes = std::min(set_.tile, kernels::lanes_of(spec.in_shape.c));
+      const std::size_t tile = Tiling(set_).first(spec.source.out.pixels());
+      kernel = kernels::product_name(set_, tile, lanes, spec.source_activated.epilogue) + "+" + kernel;
+    }
+    spec.out = output(unit.out);
+    if (unit.pooled != kNone) {
+      const std::int64_t bands = DepthwiseStep::bands(set_, batch_, spec.out_shape);
+      spec.sums = sums_[unit.pooled] = new_buffer(kernels::blocked_floats(spec.out_shape.c, batch_ * bands));
+    }
+    add(std::make_unique<DepthwiseStep>(set_, spec), unit.out, std::move(kernel), {spec.in}, spec.out, layers);
+  }
+
+  void make_map(const Unit& unit) {
+    MapSpec spec;
+    spec.shape = shape_of(unit.out);
+    spec.in = buffer(unit.inputs[0]);
+    spec.activation = unit.activation;
+    std::vector<BufferId> reads{spec.in};
+    std::vector<NodeId> layers;
+    if (unit.layer != kNone && std::holds_alternative<graph::BatchNorm>(graph_.at(unit.layer).op)) {
+      spec.weight = weights_.offsets(unit.layer).weight;
+      spec.bias = weights_.offsets(unit.layer).bias;
+      layers.push_back(unit.layer);
+    }
+    if (unit.addend != kNone) reads.push_back(spec.addend = buffer(unit.addend));
+    if (unit.scale != kNone) reads.push_back(spec.scale = buffer(unit.scale));
+    if (dies_here(unit.inputs[0])) {
+      spec.out = buffer_of_[index(unit.out)] = spec.in;
+    } else {
+      spec.out = output(unit.out);
+    }
+    add(std::make_unique<MapStep>(spec), unit.out, plain_kernel("map"), std::move(reads), spec.out, layers);
+  }
+
+  void make_pool(const Unit& unit) {
+    const Node& node = graph_.at(unit.layer);
+    const auto& pool = std::get<graph::Pool>(node.op);
+    PoolSpec spec;
+    spec.in = buffer(unit.inputs[0]);
+    spec.out = output(unit.out);
+    spec.images = batch_;
+    spec.in_shape = graph_.in(node);
+    spec.out_shape = node.out;
+    spec.window = window_of(node, pool.kernel, pool.stride);
+    spec.kind = pool.kind;
+    spec.count_padding = pool.count_padding;
+    add(std::make_unique<PoolStep>(spec), unit.out, plain_kernel("pool"), {spec.in}, spec.out);
+  }
+
+  void make_global_pool(const Unit& unit) {
+    GlobalPoolSpec spec;
+    spec.shape = shape_of(unit.inputs[0]);
+    if (unit.pooled != kNone) {
+      spec.in = sums_.at(unit.pooled);
+      spec.bands = DepthwiseStep::bands(set_, batch_, spec.shape.chw);
+    } else {
+      spec.in = buffer(unit.inputs[0]);
+    }
+    spec.out = output(unit.out);
+    add(std::make_unique<GlobalPoolStep>(spec), unit.out, plain_kernel("global_pool"), {spec.in}, spec.out);
+  }
+
+  void make_concat(const Unit& unit) {
+    ConcatSpec spec;
+    for (const NodeId in : unit.inputs) {
+      spec.in.push_back(buffer(in));
+      spec.channels.push_back(graph_.at(in).out.c);
+    }
+    spec.shape = shape_of(unit.out);
+    spec.out = output(unit.out);
+    std::vector<BufferId> reads = spec.in;
+    const BufferId out = spec.out;
+    add(std::make_unique<ConcatStep>(std::move(spec)), unit.out, plain_kernel("concat"), std::move(reads), out);
+  }
+
+  void make_pad(const Unit& unit) {
+    const Node& node = graph_.at(unit.layer);
+    const auto& pad = std::get<graph::Pad>(node.op);
+    PadSpec spec;
+    spec.in = buffer(unit.inputs[0]);
+    spec.out = output(unit.out);
+    spec.images = batch_;
+    spec.in_shape = graph_.in(node);
+    spec.out_shape = node.out;
+    spec.top = pad.top;
+    spec.left = pad.left;
+    add(std::make_unique<PadStep>(spec), unit.out, plain_kernel("pad"), {spec.in}, spec.out);
+  }
+
+  void finish() {
+    for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
+      const Step& step = *plan_.steps[s];
+      const auto lives = [&](BufferId id) { plan_.buffers[static_cast<std::size_t>(id)].last = static_cast<std::int64_t>(s); };
+      for (const BufferId id : step.reads) lives(id);
+      lives(step.writes);
+      plan_.scratch_floats = std::max(plan_.scratch_floats, step.scratch_floats());
+      plan_.zero_floats = std::max(plan_.zero_floats, step.zero_floats());
+    }
+    for (const auto& [id, output] : plan_.outputs) plan_.buffers[static_cast<std::size_t>(output.buffer)].last = kForever;
+    plan_.arena = place(plan_.buffers);
+  }
+
+  const Graph& graph_;
+  const kernels::KernelSet& set_;
+  const PackedWeights& weights_;
+  std::int64_t batch_;
+  const std::vector<NodeId>& keep_;
+  std::vector<Unit> units_;
+  std::size_t unit_ = 0;
+  std::vector<BufferId> buffer_of_;        // by node
+  std::vector<std::int64_t> last_unit_;    // by node: the last unit that reads it
+  std::map<NodeId, BufferId> sums_;        // by global pool
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(const Graph& graph, const kernels::KernelSet& set, const PackedWeights& weights, std::int64_t batch,
+               const PlanOptions& options, const std::vector<NodeId>& keep) {
+  return Planner(graph, set, weights, batch, options, keep).plan();
+}
+
+}  // namespace effnet::engine

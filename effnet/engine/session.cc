@@ -1,0 +1,277 @@
+#include "effnet/engine/session.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "effnet/base/error.h"
+#include "effnet/engine/plan.h"
+
+namespace effnet::engine {
+namespace {
+
+using kernels::kBlock;
+
+constexpr std::int64_t kMostImages = 1 << 16;
+constexpr std::size_t kHugePage = 2 << 20;
+
+struct Free {
+  void operator()(float* memory) const { std::free(memory); }
+};
+using Memory = std::unique_ptr<float[], Free>;
+
+// Zeroed. Large blocks ask for huge pages: a network walks through all of its memory many times a second.
+Memory allocate(std::int64_t floats, std::string_view what) {
+  std::size_t bytes = static_cast<std::size_t>(std::max<std::int64_t>(floats, 1)) * sizeof(float);
+  const std::size_t alignment = bytes >= kHugePage ? kHugePage : 4096;
+  bytes = (bytes + 4095) / 4096 * 4096;
+  Memory memory(static_cast<float*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)));
+  if (memory == nullptr) throw environment_error("not enough memory for {} (got no {} bytes more)", what, bytes);
+  if (alignment == kHugePage) madvise(memory.get(), bytes, MADV_HUGEPAGE);
+  std::memset(memory.get(), 0, bytes);
+  return memory;
+}
+
+// One image of a blocked tensor as C x H x W.
+void unblock(const float* from, const Blocked& shape, std::int64_t image, float* to) {
+  const std::int64_t pixels = shape.chw.pixels();
+  for (std::int64_t c = 0; c < shape.chw.c; ++c) {
+    const float* const block = from + (c / kBlock * shape.images + image) * pixels * kBlock + c % kBlock;
+    for (std::int64_t p = 0; p < pixels; ++p) to[c * pixels + p] = block[p * kBlock];
+  }
+}
+
+bool all_finite(const float* from, const Blocked& shape) {
+  const std::int64_t pixels = shape.pixels();
+  for (std::int64_t c = 0; c < shape.chw.c; ++c) {
+    const float* const block = from + c / kBlock * pixels * kBlock + c % kBlock;
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      if (!std::isfinite(block[p * kBlock])) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view name(Precision) { return "fp32"; }
+
+struct Session::Impl {
+  Impl(const graph::Graph& graph, std::shared_ptr<const PackedWeights> packed, const SessionOptions& options)
+      : weights(std::move(packed)),
+        set(kernels::kernel_set(weights->isa())),
+        tiling(set),
+        batch(options.batch),
+        input(graph.input()),
+        logits_node(graph.logits),
+        plan(checked_plan(graph, options)),
+        team(options.threads) {
+    const std::int64_t members = team.members();
+    // Members' scratch a page and a line apart: neither shared lines nor the same cache sets.
+    scratch_stride = (plan.scratch_floats + 1023) / 1024 * 1024 + 1024 + kBlock;
+    arena = allocate(plan.arena.floats, "activations");
+    scratch_memory = allocate(scratch_stride * members + plan.zero_floats, "scratch");
+    for (const std::int64_t offset : plan.arena.offsets) buffers.push_back(arena.get() + offset);
+    for (std::int64_t m = 0; m < members; ++m) scratch.push_back(scratch_memory.get() + m * scratch_stride);
+    zeros = scratch_memory.get() + members * scratch_stride;
+    for (const auto& step : plan.steps) infos.push_back(step->info);
+  }
+
+  Plan checked_plan(const graph::Graph& graph, const SessionOptions& options) {
+    if (options.batch < 1 || options.batch > kMostImages) {
+      throw usage_error("batch out of range (got {}, expected 1 to {})", options.batch, kMostImages);
+    }
+    if (weights->nodes() != graph.nodes.size()) {
+      throw input_error("packed weights of another network (got {} nodes, expected {})", weights->nodes(),
+                        graph.nodes.size());
+    }
+    return make_plan(graph, set, *weights, options.batch, options.plan, options.keep);
+  }
+
+  Context context(ThreadTeam::Run& run) const {
+    return {set, tiling, weights->floats(), buffers, run, scratch, zeros};
+  }
+
+  // A row of the padded HWC image; `value(c, x)` gives the network's input.
+  template <class Value>
+  void write_row(std::int64_t image, std::int64_t y, Value value) const noexcept {
+    const ImageLayout& layout = plan.image_layout;
+    float* const row = buffers[static_cast<std::size_t>(plan.image)] + image * layout.image_floats() + y * layout.row_floats();
+    const std::int64_t from = y - layout.top;
+    if (from < 0 || from >= layout.in.h) {
+      std::fill_n(row, layout.row_floats(), 0.0F);
+      return;
+    }
+    std::fill_n(row, layout.left * layout.in.c, 0.0F);
+    float* at = row + layout.left * layout.in.c;
+    for (std::int64_t x = 0; x < layout.in.w; ++x) {
+      for (std::int64_t c = 0; c < layout.in.c; ++c) *at++ = value(c, from, x);
+    }
+    std::fill(at, row + layout.row_floats(), 0.0F);
+  }
+
+  // `row(image, y)` writes a row of the image; then all steps, and the logits.
+  template <class WriteRow>
+  void run(WriteRow row, std::span<float> logits) {
+    {
+      ThreadTeam::Run running(team);
+      write_image(running, row);
+      const Context at = context(running);
+      for (const auto& step : plan.steps) step->run(at);
+    }
+    const Plan::Output& output = plan.outputs.at(logits_node);
+    const std::int64_t classes = output.shape.chw.c;
+    for (std::int64_t image = 0; image < batch; ++image) unblock(buffer(output.buffer), output.shape, image, logits.data() + image * classes);
+    for (const float value : logits) {
+      if (!std::isfinite(value)) name_the_culprit(row);
+    }
+  }
+
+  template <class WriteRow>
+  void write_image(ThreadTeam::Run& running, WriteRow row) {
+    const ImageLayout& layout = plan.image_layout;
+    constexpr std::int64_t kRows = 16;  // of a task
+    const std::int64_t tasks = (layout.height + kRows - 1) / kRows;
+    running.step(batch * tasks, [&](std::int64_t index, int) noexcept {
+      const std::int64_t first = index % tasks * kRows;
+      for (std::int64_t y = first; y < std::min(first + kRows, layout.height); ++y) row(index / tasks, y);
+    });
+  }
+
+  // Runs again and looks at every step's output.
+  template <class WriteRow>
+  [[noreturn]] void name_the_culprit(WriteRow row) {
+    ThreadTeam::Run running(team);
+    write_image(running, row);
+    const Context at = context(running);
+    const float* const image = buffer(plan.image);
+    for (std::int64_t i = 0; i < plan.image_layout.floats(batch); ++i) {
+      if (!std::isfinite(image[i])) throw input_error("the input holds NaN or infinity (expected finite values)");
+    }
+    for (std::size_t s = 0; s < plan.steps.size(); ++s) {
+      plan.steps[s]->run(at);
+      const Plan::Output& output = plan.step_outputs[s];
+      if (all_finite(buffer(output.buffer), output.shape)) continue;
+      throw input_error("the output of {} holds NaN or infinity (expected finite values)", plan.steps[s]->info.name)
+          .with_hint("the weights are broken or overflow float32; effnet compare shows where two backends depart");
+    }
+    throw internal_error("the logits hold NaN or infinity, but no layer's output does");
+  }
+
+  float* buffer(BufferId id) const { return buffers[static_cast<std::size_t>(id)]; }
+
+  auto tensor_rows(std::span<const float> values) const {
+    return [this, values](std::int64_t image, std::int64_t y) {
+      const float* const from = values.data() + image * input.numel();
+      write_row(image, y, [&](std::int64_t c, std::int64_t row, std::int64_t x) {
+        return from[(c * input.h + row) * input.w + x];
+      });
+    };
+  }
+
+  void check(std::size_t values, std::span<const float> logits) const {
+    const auto expected = static_cast<std::size_t>(batch * input.numel());
+    if (values != expected) {
+      throw usage_error("the input does not fit (got {} values, expected {} x {} x {} x {})", values, batch, input.c,
+                        input.h, input.w);
+    }
+    const auto places = static_cast<std::size_t>(batch * plan.outputs.at(logits_node).shape.chw.c);
+    if (logits.size() != places) {
+      throw usage_error("no room for the logits (got {} places, expected {})", logits.size(), places);
+    }
+  }
+
+  std::shared_ptr<const PackedWeights> weights;
+  const kernels::KernelSet& set;
+  Tiling tiling;
+  std::int64_t batch;
+  Chw input;
+  NodeId logits_node;
+  Plan plan;
+  ThreadTeam team;
+  std::int64_t scratch_stride = 0;
+  Memory arena, scratch_memory;
+  std::vector<float*> buffers, scratch;
+  const float* zeros = nullptr;
+  std::vector<StepInfo> infos;
+};
+
+Session::Session(const graph::Graph& graph, std::shared_ptr<const PackedWeights> weights, const SessionOptions& options)
+    : impl_(std::make_unique<Impl>(graph, std::move(weights), options)) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+void Session::run(std::span<const float> input, std::span<float> logits) {
+  impl_->check(input.size(), logits);
+  impl_->run(impl_->tensor_rows(input), logits);
+}
+
+void Session::run(std::span<const std::uint8_t> rgb, const Normalisation& normalisation, std::span<float> logits) {
+  impl_->check(rgb.size(), logits);
+  if (impl_->input.c != 3) throw usage_error("pixels for a network of {} channels (expected 3)", impl_->input.c);
+  // As vision::normalise: (byte - 255 mean) / (255 std) in double, then float.
+  std::array<std::array<float, 256>, 3> table{};
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t v = 0; v < 256; ++v) {
+      const double shift = 255 * normalisation.mean[c], scale = 255 * normalisation.std[c];
+      table[c][v] = static_cast<float>((static_cast<double>(v) - shift) / scale);
+    }
+  }
+  const Chw& shape = impl_->input;
+  impl_->run(
+      [&, this](std::int64_t image, std::int64_t y) {
+        const std::uint8_t* const from = rgb.data() + image * shape.numel();
+        impl_->write_row(image, y, [&](std::int64_t c, std::int64_t row, std::int64_t x) {
+          return table[static_cast<std::size_t>(c)][from[(row * shape.w + x) * 3 + c]];
+        });
+      },
+      logits);
+}
+
+std::vector<float> Session::output(graph::NodeId node) const {
+  const auto found = impl_->plan.outputs.find(node);
+  if (found == impl_->plan.outputs.end()) {
+    throw usage_error("node {} was not kept (expected one of SessionOptions::keep)", node);
+  }
+  const Blocked& shape = found->second.shape;
+  std::vector<float> values(static_cast<std::size_t>(shape.images * shape.chw.numel()));
+  for (std::int64_t image = 0; image < shape.images; ++image) {
+    unblock(impl_->buffer(found->second.buffer), shape, image, values.data() + image * shape.chw.numel());
+  }
+  return values;
+}
+
+std::vector<StepInfo> Session::profile(std::span<const float> input) {
+  std::vector<float> logits(static_cast<std::size_t>(impl_->batch * classes()));
+  impl_->check(input.size(), logits);
+  std::vector<StepInfo> infos = impl_->infos;
+  ThreadTeam::Run running(impl_->team);
+  impl_->write_image(running, impl_->tensor_rows(input));
+  const Context at = impl_->context(running);
+  for (std::size_t s = 0; s < infos.size(); ++s) {
+    const auto start = std::chrono::steady_clock::now();
+    impl_->plan.steps[s]->run(at);
+    infos[s].ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  }
+  return infos;
+}
+
+const std::vector<StepInfo>& Session::steps() const { return impl_->infos; }
+Chw Session::input_shape() const { return impl_->input; }
+std::int64_t Session::classes() const { return impl_->plan.outputs.at(impl_->logits_node).shape.chw.c; }
+std::int64_t Session::batch() const { return impl_->batch; }
+int Session::threads() const { return impl_->team.members(); }
+kernels::Isa Session::isa() const { return impl_->set.isa; }
+std::int64_t Session::workspace_bytes() const {
+  return 4 * (impl_->plan.arena.floats + impl_->scratch_stride * impl_->team.members() + impl_->plan.zero_floats);
+}
+std::int64_t Session::weights_bytes() const { return static_cast<std::int64_t>(impl_->weights->bytes().size()); }
+
+}  // namespace effnet::engine

@@ -1,0 +1,177 @@
+#include "effnet/engine/step_depthwise.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace effnet::engine {
+namespace {
+
+using kernels::kBlock;
+
+constexpr std::int64_t kFewestTasks = 8;
+constexpr std::int64_t kShortestBand = 7;     // output rows: each band makes kernel - stride input rows twice
+constexpr std::int64_t kShortestRun = 42;     // pixels of a product run: three full tiles
+constexpr std::int64_t kLargestKernel = 128;  // row pointers on the stack
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+// The rows that a task has made so far.
+struct DepthwiseStep::Task {
+  std::int64_t image;
+  std::int64_t first_block, blocks;
+  float* ring;             // [block][slot][padded column][16]
+  float* gathered;         // the source's scratch
+  std::int32_t* offsets;   // of the pixels of a run, in the ring
+};
+
+std::int64_t DepthwiseStep::bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out) {
+  const std::int64_t tiles = images * divide_up(kernels::lanes_of(out.c), set.tile);
+  return std::clamp<std::int64_t>(divide_up(kFewestTasks, tiles), 1, std::max<std::int64_t>(out.h / kShortestBand, 1));
+}
+
+DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec& spec) : spec_(spec) {
+  const std::int64_t kernel = spec.window.kernel, stride = spec.window.stride;
+  whole_ = set.depthwise(kernel, stride, false, spec.activated.epilogue);
+  half_ = set.depthwise(kernel, stride, true, spec.activated.epilogue);
+  tile_blocks_ = set.tile / kBlock;
+  tiles_ = divide_up(kernels::blocks_of(spec.out_shape.c), tile_blocks_);
+  bands_ = bands(set, spec.images, spec.out_shape);
+  group_ = std::clamp<std::int64_t>(divide_up(kShortestRun, stride * spec.in_shape.w), 1, spec.out_shape.h);
+  ring_rows_ = (group_ - 1) * stride + kernel;
+  row_floats_ = (spec.window.left + spec.in_shape.w + spec.right) * kBlock;
+}
+
+std::int64_t DepthwiseStep::scratch_floats() const {
+  const std::int64_t pixels = ring_rows_ * spec_.in_shape.w;
+  const std::int64_t offsets = divide_up(pixels, kBlock) * kBlock;
+  return tile_blocks_ * ring_rows_ * row_floats_ + offsets + (spec_.produced ? spec_.source.scratch_floats(pixels) : 0);
+}
+
+void DepthwiseStep::run(const Context& context) const noexcept {
+  // Alone, a task walks all bands of its channels in one go and makes no row twice.
+  const std::int64_t parts = context.scratch.size() > 1 ? bands_ : 1;
+  const std::int64_t bands_a_task = bands_ / parts;
+  context.team.step(spec_.images * tiles_ * parts, [&](std::int64_t index, int member) noexcept {
+    const std::int64_t band = index % parts * bands_a_task;
+    walk(context, index / parts / tiles_, index / parts % tiles_, band, band + bands_a_task,
+         context.scratch[static_cast<std::size_t>(member)]);
+  });
+}
+
+void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,
+                         std::int64_t last_band, float* scratch) const noexcept {
+  Task task{};
+  task.image = image;
+  task.first_block = tile * tile_blocks_;
+  task.blocks = std::min(tile_blocks_, kernels::blocks_of(spec_.out_shape.c) - task.first_block);
+  task.ring = scratch;
+  task.offsets = reinterpret_cast<std::int32_t*>(scratch + tile_blocks_ * ring_rows_ * row_floats_);
+  task.gathered = reinterpret_cast<float*>(task.offsets) + divide_up(ring_rows_ * spec_.in_shape.w, kBlock) * kBlock;
+
+  // The padding columns of every slot stay zero: products and copies write between them.
+  for (std::int64_t row = 0; row < task.blocks * ring_rows_; ++row) {
+    float* const at = task.ring + row * row_floats_;
+    std::memset(at, 0, static_cast<std::size_t>(spec_.window.left * kBlock) * sizeof(float));
+    std::memset(at + (spec_.window.left + spec_.in_shape.w) * kBlock, 0,
+                static_cast<std::size_t>(spec_.right * kBlock) * sizeof(float));
+  }
+
+  const std::int64_t height = spec_.out_shape.h;
+  const std::int64_t first_row = first_band * height / bands_;
+  std::int64_t made = std::max<std::int64_t>(first_row * spec_.window.stride - spec_.window.top, 0);
+  for (std::int64_t band = first_band; band < last_band; ++band) {
+    float* const sums = spec_.sums == kNoBuffer
+                            ? nullptr
+                            : context.buffer(spec_.sums) +
+                                  ((task.first_block * spec_.images + image) * bands_ + band) * kBlock;
+    const std::int64_t block_sums = spec_.images * bands_ * kBlock;
+    for (std::int64_t b = 0; sums != nullptr && b < task.blocks; ++b) std::fill_n(sums + b * block_sums, kBlock, 0.0F);
+
+    const std::int64_t end = (band + 1) * height / bands_;
+    for (std::int64_t y = band * height / bands_; y < end; y += group_) {
+      const std::int64_t last = std::min(y + group_, end);
+      const std::int64_t needed = std::min((last - 1) * spec_.window.stride - spec_.window.top + spec_.window.kernel,
+                                           spec_.in_shape.h);
+      if (needed > made) {
+        make_rows(context, task, made, needed);
+        made = needed;
+      }
+      for (std::int64_t row = y; row < last; ++row) convolve_row(context, task, row, sums);
+    }
+  }
+}
+
+// Input rows [first, last) into their slots.
+void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int64_t first,
+                              std::int64_t last) const noexcept {
+  const std::int64_t width = spec_.in_shape.w;
+  const std::int64_t block_ring = ring_rows_ * row_floats_;
+  const auto slot = [&](std::int64_t row) { return row % ring_rows_ * row_floats_ + spec_.window.left * kBlock; };
+  if (!spec_.produced) {
+    const std::int64_t block_in = spec_.images * spec_.in_shape.pixels() * kBlock;
+    for (std::int64_t b = 0; b < task.blocks; ++b) {
+      const float* const in = context.buffer(spec_.in) + (task.first_block + b) * block_in +
+                              task.image * spec_.in_shape.pixels() * kBlock;
+      for (std::int64_t row = first; row < last; ++row) {
+        std::memcpy(task.ring + b * block_ring + slot(row), in + row * width * kBlock,
+                    static_cast<std::size_t>(width * kBlock) * sizeof(float));
+      }
+    }
+    return;
+  }
+
+  const std::int64_t pixels = (last - first) * width;
+  std::int32_t* offset = task.offsets;
+  for (std::int64_t row = first; row < last; ++row) {
+    const auto start = static_cast<std::int32_t>(slot(row));
+    for (std::int32_t x = 0; x < width; ++x) *offset++ = start + x * static_cast<std::int32_t>(kBlock);
+  }
+  const std::int64_t channel = task.first_block * kBlock;
+  TileRun run{};
+  run.input = view_of(spec_.source, context.buffer(spec_.in), task.image, first * width, pixels, task.gathered);
+  run.depth = spec_.source.depth;
+  run.weight = context.weights + spec_.source_weight + channel * run.depth.total();
+  run.bias = context.weights + spec_.source_bias + channel;
+  run.lanes = std::min(tile_blocks_ * kBlock, kernels::lanes_of(spec_.in_shape.c) - channel);
+  run.activated = spec_.source_activated;
+  run.out = task.ring;
+  run.out_block = block_ring;
+  run.offsets = task.offsets;
+  multiply(context, run, pixels);
+}
+
+void DepthwiseStep::convolve_row(const Context& context, const Task& task, std::int64_t y, float* sums) const noexcept {
+  const std::int64_t kernel = spec_.window.kernel;
+  const std::int64_t lanes = kernels::lanes_of(spec_.out_shape.c);
+  const std::int64_t block_out = spec_.images * spec_.out_shape.pixels() * kBlock;
+  const float* rows[kLargestKernel];
+  kernels::DepthwiseArgs args{};
+  args.rows = rows;
+  args.width = spec_.out_shape.w;
+  args.low = spec_.activated.low;
+  args.high = spec_.activated.high;
+  for (std::int64_t b = 0; b < task.blocks; ++b) {
+    const std::int64_t block = task.first_block + b;
+    for (std::int64_t ky = 0; ky < kernel; ++ky) {
+      const std::int64_t row = y * spec_.window.stride - spec_.window.top + ky;
+      rows[ky] = row < 0 || row >= spec_.in_shape.h
+                     ? context.zeros
+                     : task.ring + (b * ring_rows_ + row % ring_rows_) * row_floats_;
+    }
+    args.weight = context.weights + spec_.weight + block * kernel * kernel * kBlock;
+    args.bias = context.weights + spec_.bias + block * kBlock;
+    args.out = context.buffer(spec_.out) + block * block_out +
+               (task.image * spec_.out_shape.pixels() + y * spec_.out_shape.w) * kBlock;
+    args.sums = sums == nullptr ? nullptr : sums + b * spec_.images * bands_ * kBlock;
+    const bool half = lanes - block * kBlock <= 8;
+    if (whole_ != nullptr) {
+      (half ? half_ : whole_)(args);
+    } else {
+      context.set.depthwise_any[static_cast<std::size_t>(spec_.activated.epilogue)](args, kernel, spec_.window.stride);
+    }
+  }
+}
+
+}  // namespace effnet::engine

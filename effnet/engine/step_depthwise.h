@@ -1,0 +1,55 @@
+// A depthwise convolution, and with it the convolution that makes its input, the activations of both and the sums of its
+// global pool: the row cascade.
+//
+// A task is one tile of channels of one band of output rows of one image. It walks down the band. For the next output
+// rows it makes the input rows that are still missing (products of that tile's channels alone), into a ring of rows that
+// lies in L1 or L2 and has the padding in memory, then convolves. The expanded tensor never exists as a whole.
+#pragma once
+
+#include "effnet/engine/step.h"
+
+namespace effnet::engine {
+
+struct DepthwiseSpec {
+  // What makes the input rows: a product of this source, or none and the rows are copied from `in`.
+  bool produced = false;
+  Source source;  // produced
+  std::int64_t source_weight = 0, source_bias = 0;
+  Activated source_activated;
+
+  BufferId in = kNoBuffer, out = kNoBuffer;
+  BufferId sums = kNoBuffer;  // [block][image][band][16]
+  std::int64_t images = 1;
+  Chw in_shape, out_shape;  // of one image; channels are equal
+  Window window;
+  std::int64_t bottom = 0, right = 0;
+  std::int64_t weight = 0, bias = 0;
+  Activated activated;
+};
+
+class DepthwiseStep final : public Step {
+ public:
+  DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec& spec);
+  void run(const Context& context) const noexcept override;
+  std::int64_t scratch_floats() const override;
+  std::int64_t zero_floats() const override { return row_floats_; }
+
+  // Bands are a function of the shape, so the order of the sums is too.
+  static std::int64_t bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out);
+
+ private:
+  struct Task;
+  void walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,
+            std::int64_t last_band, float* scratch) const noexcept;
+  void make_rows(const Context& context, const Task& task, std::int64_t first, std::int64_t last) const noexcept;
+  void convolve_row(const Context& context, const Task& task, std::int64_t y, float* sums) const noexcept;
+
+  DepthwiseSpec spec_;
+  kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;  // null: depthwise_any
+  std::int64_t tile_blocks_, tiles_, bands_;
+  std::int64_t group_;       // output rows made at a time
+  std::int64_t ring_rows_;   // slots
+  std::int64_t row_floats_;  // of one padded row
+};
+
+}  // namespace effnet::engine

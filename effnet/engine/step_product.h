@@ -1,0 +1,38 @@
+// A convolution with groups = 1, or a linear layer: products over runs of pixels.
+#pragma once
+
+#include "effnet/engine/step.h"
+
+namespace effnet::engine {
+
+struct ProductSpec {
+  Source source;
+  BufferId in = kNoBuffer, out = kNoBuffer;
+  BufferId residual = kNoBuffer;
+  BufferId scale = kNoBuffer;  // images x channels, 1x1: folded into the weights of each image
+  std::int64_t weight = 0, bias = 0;  // floats from the start of the packed weights
+  std::int64_t channels = 0;          // of the output
+  Activated activated;
+};
+
+// Tasks are runs of pixels x groups of channel tiles. A run's input stays in L2 while all of a group's weights pass over
+// it; a gathered input is gathered once a group.
+class ProductStep final : public Step {
+ public:
+  ProductStep(const kernels::KernelSet& set, const ProductSpec& spec);
+  void run(const Context& context) const noexcept override;
+  std::int64_t scratch_floats() const override;
+
+ private:
+  void task(const Context& context, std::int64_t index, float* scratch) const noexcept;
+
+  ProductSpec spec_;
+  Blocked out_;
+  std::int64_t depth_;
+  std::int64_t images_;      // runs do not cross images, or 1: the batch is one long picture
+  std::int64_t pixels_;      // of one of them
+  std::int64_t run_pixels_, runs_;
+  std::int64_t tile_, tiles_, group_tiles_, groups_;
+};
+
+}  // namespace effnet::engine

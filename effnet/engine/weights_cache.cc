@@ -1,0 +1,86 @@
+#include "effnet/engine/weights_cache.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "effnet/base/error.h"
+#include "effnet/engine/packed_file.h"
+
+namespace effnet::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string subject_text(const CacheKey& key) {  // lengths first, so that no two keys share a text
+  return fmt::format("set {} arch {}:{} weights {}:{}", kernels::name(key.isa), key.arch.size(), key.arch,
+                     key.weights.size(), key.weights);
+}
+
+PackedFileKey file_key(const CacheKey& key) { return {key.digest(), key.subject(), PackedWeights::kLayoutVersion}; }
+
+struct stat status_of(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    throw input_error("{}: cannot read ({})", path.string(), std::strerror(errno));
+  }
+  if (!S_ISREG(status.st_mode)) {
+    throw input_error("{}: cannot read (got {}, expected a file)", path.string(),
+                      S_ISDIR(status.st_mode) ? "a folder" : "something that is not a regular file");
+  }
+  return status;
+}
+
+}  // namespace
+
+std::string CacheKey::digest() const {
+  return short_digest(fmt::format("effnet {} format {} layout {} {}", EFFNET_VERSION, kPackedFormatVersion,
+                                  PackedWeights::kLayoutVersion, subject_text(*this)));
+}
+
+std::string CacheKey::subject() const { return short_digest(subject_text(*this)); }
+
+std::string file_identity(const fs::path& path) {
+  constexpr auto kTicks = std::chrono::milliseconds(20);  // two of the longest tick, 10 ms
+  struct stat status = status_of(path);
+  const auto changed = std::chrono::seconds(status.st_ctim.tv_sec) + std::chrono::nanoseconds(status.st_ctim.tv_nsec);
+  const auto age = std::chrono::system_clock::now().time_since_epoch() - changed;
+  if (age < kTicks && age > -kTicks) {
+    std::this_thread::sleep_for(kTicks);
+    status = status_of(path);
+  }
+  return fmt::format("size {} modified {}.{:09} changed {}.{:09} device {} inode {} path {}", status.st_size,
+                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+                     status.st_dev, status.st_ino, fs::absolute(path).lexically_normal().string());
+}
+
+WeightsCache::WeightsCache(fs::path folder, std::uintmax_t limit_bytes)
+    : folder_(std::move(folder)), limit_bytes_(limit_bytes) {}
+
+fs::path WeightsCache::path_of(const CacheKey& key) const { return folder_ / packed_file_name(key.digest()); }
+
+std::shared_ptr<const PackedWeights> WeightsCache::find(const graph::Graph& graph, const CacheKey& key) const {
+  const auto size = static_cast<std::size_t>(PackedWeights::size_bytes(graph, key.isa));
+  auto mapped = read_packed_file(path_of(key), file_key(key), size);
+  if (!mapped) return nullptr;
+  return PackedWeights::adopt(graph, key.isa, mapped->bytes, std::move(mapped->owner));
+}
+
+bool WeightsCache::store(const PackedWeights& weights, const CacheKey& key, std::string& why) const {
+  EFFNET_CHECK(weights.isa() == key.isa);
+  const fs::path path = path_of(key);
+  try {
+    write_packed_file(path, file_key(key), weights.bytes());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::environment) throw;
+    why = error.what();
+    return false;
+  }
+  tidy_packed_files(path, key.subject(), limit_bytes_);
+  return true;
+}
+
+}  // namespace effnet::engine
