@@ -19,6 +19,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/kernels/kernels.h"
+#include "effnet/kernels/peak.h"
 
 namespace effnet::kernels {
 namespace {
@@ -67,49 +68,6 @@ double seconds_of(Function function) {
     least = std::min(least, time / calls);
   }
   return least;
-}
-
-// ---- Peak: twelve independent chains in registers (two units with a latency of four cycles need eight), all of zeros.
-#define EFFNET_TWICE(instruction, a, b) instruction(a) instruction(b)
-#define EFFNET_CHAINS(even, odd) \
-  EFFNET_TWICE(even, 0, 2)       \
-  EFFNET_TWICE(even, 4, 6)       \
-  EFFNET_TWICE(even, 8, 10) EFFNET_TWICE(odd, 1, 3) EFFNET_TWICE(odd, 5, 7) EFFNET_TWICE(odd, 9, 11)
-#define EFFNET_FMA_ZMM(n) "vfmadd231ps %%zmm12, %%zmm12, %%zmm" #n "\n"
-#define EFFNET_FMA_YMM(n) "vfmadd231ps %%ymm12, %%ymm12, %%ymm" #n "\n"
-#define EFFNET_MUL_XMM(n) "mulps %%xmm12, %%xmm" #n "\n"
-#define EFFNET_ADD_XMM(n) "addps %%xmm12, %%xmm" #n "\n"
-#define EFFNET_ZERO_XMM(n) "xorps %%xmm" #n ", %%xmm" #n "\n"
-#define EFFNET_RUN(instructions)                                                                                       \
-  asm volatile(instructions ::                                                                                         \
-                   : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", \
-                     "xmm12")
-
-double peak_gflops(Isa isa) {
-#if defined(__x86_64__)
-  constexpr int kSteps = 4096;
-  const double flops_per_step = isa == Isa::avx512 ? 12 * 16 * 2 : isa == Isa::avx2 ? 12 * 8 * 2 : 12 * 4;
-  const double seconds = seconds_of([&] {
-    EFFNET_RUN(EFFNET_CHAINS(EFFNET_ZERO_XMM, EFFNET_ZERO_XMM) EFFNET_ZERO_XMM(12));
-    for (int i = 0; i < kSteps; ++i) {
-      switch (isa) {
-        case Isa::avx512:
-          EFFNET_RUN(EFFNET_CHAINS(EFFNET_FMA_ZMM, EFFNET_FMA_ZMM));
-          break;
-        case Isa::avx2:
-          EFFNET_RUN(EFFNET_CHAINS(EFFNET_FMA_YMM, EFFNET_FMA_YMM));
-          break;
-        case Isa::portable:
-          EFFNET_RUN(EFFNET_CHAINS(EFFNET_MUL_XMM, EFFNET_ADD_XMM));
-          break;
-      }
-    }
-  });
-  return flops_per_step * kSteps / seconds * 1e-9;
-#else
-  (void)isa;
-  return std::numeric_limits<double>::quiet_NaN();
-#endif
 }
 
 // 64-byte aligned values in (-1, 1): zeros and denormals would be easier or harder than real ones.
@@ -174,7 +132,7 @@ double depthwise_seconds(const KernelSet& set, const Shape& s) {
 void run(std::string_view isa, const std::string& filter) {
   const KernelSet& set = kernel_set(isa_of(isa));
   const std::vector<Shape> shapes = read_shapes(EFFNET_SOURCE_DIR "/bench/shapes.txt", filter);
-  const double peak = peak_gflops(set.isa);
+  const double peak = measured_peak_gflops(set.isa, 0.2);
   fmt::print("{}: peak {:.1f} GFLOP/s\n", name(set.isa), peak);
   double total = 0, total_flops = 0;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
