@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "effnet/arch/spec.h"
+#include "effnet/base/export.h"
 
 namespace effnet::arch {
 
@@ -26,9 +27,9 @@ struct Variant {
 };
 
 // Every named network, in the order of `effnet models`. Parsed once, at first use (thread-safe).
-const std::vector<Variant>& family();
-const Variant* find_variant(std::string_view name);  // null if there is none
-const Variant& variant(std::string_view name);       // Error(input) with the nearest name
-std::vector<Variant> parse_family(std::string_view text, std::string_view source);
+EFFNET_API const std::vector<Variant>& family();
+EFFNET_API const Variant* find_variant(std::string_view name);  // null if there is none
+EFFNET_API const Variant& variant(std::string_view name);       // Error(input) with the nearest name
+EFFNET_API std::vector<Variant> parse_family(std::string_view text, std::string_view source);
 
 }  // namespace effnet::arch

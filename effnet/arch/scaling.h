@@ -13,16 +13,17 @@
 #include <optional>
 
 #include "effnet/arch/spec.h"
+#include "effnet/base/export.h"
 
 namespace effnet::arch {
 
-std::int64_t round_width(double width, std::int64_t channels);
-std::int64_t round_repeats(double depth, std::int64_t repeats);
-std::int64_t round_resolution(double pixels);
+EFFNET_API std::int64_t round_width(double width, std::int64_t channels);
+EFFNET_API std::int64_t round_repeats(double depth, std::int64_t repeats);
+EFFNET_API std::int64_t round_resolution(double pixels);
 
 // Throws Error(usage) if the spec refuses scaling, a multiplier is not in (0, 100] or the result leaves the bounds of
 // an arch file. The name says what was done: "efficientnet_b0-d1.4-w1.2-r300".
-ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t resolution);
+EFFNET_API ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t resolution);
 
 struct Coefficients {  // defaults: the paper's grid search on B0 (section 4, step 1)
   double alpha = 1.2;
@@ -45,7 +46,7 @@ struct Scaling {
   ArchSpec spec;
 };
 
-Scaling compound(const ArchSpec& base, double phi, const Coefficients& coefficients, Dimensions dimensions);
+EFFNET_API Scaling compound(const ArchSpec& base, double phi, const Coefficients& coefficients, Dimensions dimensions);
 
 // What a target limits: MACs, parameters, bytes, milliseconds. Must not fall when the network grows.
 using Cost = std::function<double(const ArchSpec&)>;
@@ -54,7 +55,7 @@ using Cost = std::function<double(const ArchSpec&)>;
 // gamma^phi by up to 6 %, because depth and width move in steps and the resolution fills what they leave. Among the
 // choices within 3 % of the target the one nearest to gamma^phi wins. Throws Error(usage) if even the smallest network
 // (phi = -20) costs more.
-Scaling solve(const ArchSpec& base, double target, const Coefficients& coefficients, Dimensions dimensions,
-              const Cost& cost);
+EFFNET_API Scaling solve(const ArchSpec& base, double target, const Coefficients& coefficients, Dimensions dimensions,
+                         const Cost& cost);
 
 }  // namespace effnet::arch

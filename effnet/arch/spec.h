@@ -9,10 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "effnet/base/export.h"
+
 namespace effnet::arch {
 
 enum class Activation { none, relu, relu6, silu, hard_swish, sigmoid };
-std::string_view name(Activation activation);
+EFFNET_API std::string_view name(Activation activation);
 
 // How a window operation pads an axis of n pixels with kernel k and stride s.
 enum class Padding {
@@ -20,10 +22,10 @@ enum class Padding {
   symmetric,  // PyTorch's usual floor(k/2) on both sides
   valid,      // none
 };
-std::string_view name(Padding padding);
+EFFNET_API std::string_view name(Padding padding);
 
 enum class PoolKind { none, max, average };
-std::string_view name(PoolKind kind);
+EFFNET_API std::string_view name(PoolKind kind);
 
 struct StemSpec {
   std::int64_t channels = 32;
@@ -82,7 +84,7 @@ struct ArchSpec {
 // Text form (TOML). parse throws Error(input) with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the
 // nearest valid one), a wrong type or a value out of range. print writes every key that parse reads, in a fixed order,
 // so parse(print(spec)) == spec and print(parse(text)) is canonical.
-ArchSpec parse(std::string_view text, std::string_view source);
-std::string print(const ArchSpec& spec);
+EFFNET_API ArchSpec parse(std::string_view text, std::string_view source);
+EFFNET_API std::string print(const ArchSpec& spec);
 
 }  // namespace effnet::arch

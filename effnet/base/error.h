@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "effnet/base/export.h"
+
 namespace effnet {
 
 // The values are the process exit codes of docs/cli.
@@ -21,7 +23,7 @@ enum class ErrorCode {
   interrupted = 130,
 };
 
-class Error : public std::runtime_error {
+class EFFNET_API Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& what, std::string hint = {})
       : std::runtime_error(what), code_(code), hint_(std::move(hint)) {}

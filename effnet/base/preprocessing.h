@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "effnet/base/export.h"
 #include "effnet/base/shape.h"
 
 namespace effnet {
@@ -19,15 +20,15 @@ enum class Filter {
   tf_bilinear,
   tf_bicubic,  // as TensorFlow 1: no half-pixel centres, no antialias, float result, bicubic a = -0.75
 };
-std::string_view name(Filter filter);
-Filter filter_named(std::string_view text);  // Error(input) that lists the names
+EFFNET_API std::string_view name(Filter filter);
+EFFNET_API Filter filter_named(std::string_view text);  // Error(input) that lists the names
 
 enum class CropOrder {
   crop_first,    // centre square of int(crop/resize * short side) pixels, resized to `crop` (the official recipe)
   resize_first,  // short side to `resize` pixels, then the centre `crop` pixels (torchvision, timm)
 };
-std::string_view name(CropOrder order);
-CropOrder crop_order_named(std::string_view text);
+EFFNET_API std::string_view name(CropOrder order);
+EFFNET_API CropOrder crop_order_named(std::string_view text);
 
 struct Preprocessing {
   std::string rule = "custom";  // the name under which the rule is known: official, pillow, torchvision, ...
@@ -39,7 +40,7 @@ struct Preprocessing {
   std::array<double, 3> mean{0.485, 0.456, 0.406};  // of RGB in 0..1; input = (rgb/255 - mean) / std
   std::array<double, 3> std{0.229, 0.224, 0.225};
 
-  Preprocessing at(Size resolution) const;  // the same rule for another input size
+  EFFNET_API Preprocessing at(Size resolution) const;  // the same rule for another input size
   friend bool operator==(const Preprocessing&, const Preprocessing&) = default;
 };
 

@@ -5,6 +5,7 @@
 
 #include <string_view>
 
+#include "effnet/base/export.h"
 #include "effnet/base/preprocessing.h"
 
 namespace effnet {
@@ -16,6 +17,6 @@ namespace effnet {
 //   torchvision   short side to floor(size*256/224), centre crop, Pillow's bilinear
 // normalisation   imagenet | inception (0.5, 0.5) | lite: (x-127)/128 under `official`, 0.5 and 0.5 under the others
 // Throws Error(input) that lists the known names.
-Preprocessing preprocessing_rule(std::string_view rule, std::string_view normalisation, Size resolution);
+EFFNET_API Preprocessing preprocessing_rule(std::string_view rule, std::string_view normalisation, Size resolution);
 
 }  // namespace effnet

@@ -8,9 +8,11 @@
 #include <functional>
 #include <memory>
 
+#include "effnet/base/export.h"
+
 namespace effnet {
 
-class ThreadPool {
+class EFFNET_API ThreadPool {
  public:
   using Body = std::function<void(std::int64_t begin, std::int64_t end)>;
 
@@ -30,7 +32,7 @@ class ThreadPool {
   void parallel_for(std::int64_t n, const Body& body, std::int64_t grain = 1);
 
  private:
-  struct Impl;
+  struct EFFNET_HIDDEN Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "effnet/base/export.h"
 #include "effnet/base/shape.h"
 #include "effnet/graph/graph.h"
 
@@ -17,11 +18,11 @@ struct CamHead {
   const graph::Node* classifier = nullptr;  // "<name>.weight" is classes x C
 };
 // Points into `graph`. Throws Error(usage) if the head is of another form.
-CamHead cam_head(const graph::Graph& graph);
+EFFNET_API CamHead cam_head(const graph::Graph& graph);
 
 // features: C x H x W of one image; class_weights: the classifier's row for the class, C values. Returns H x W, summed
 // in double. Throws Error(usage) if the sizes differ.
-std::vector<float> class_activation_map(std::span<const float> features, const Chw& shape,
-                                        std::span<const float> class_weights);
+EFFNET_API std::vector<float> class_activation_map(std::span<const float> features, const Chw& shape,
+                                                   std::span<const float> class_weights);
 
 }  // namespace effnet::engine

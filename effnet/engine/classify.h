@@ -5,11 +5,13 @@
 #include <span>
 #include <vector>
 
+#include "effnet/base/export.h"
+
 namespace effnet::engine {
 
 // exp(x_i - max) / sum, in double. Sums to 1 within n * 2^-53. NaN anywhere, or a maximum that is infinite, gives NaN
 // everywhere. Empty for empty logits.
-std::vector<double> softmax(std::span<const float> logits);
+EFFNET_API std::vector<double> softmax(std::span<const float> logits);
 
 struct Ranked {
   std::size_t index = 0;
@@ -17,6 +19,6 @@ struct Ranked {
   friend bool operator==(const Ranked&, const Ranked&) = default;
 };
 // The min(k, n) largest scores, best first; equal scores by index, lower first; NaN last.
-std::vector<Ranked> top_k(std::span<const float> scores, std::size_t k);
+EFFNET_API std::vector<Ranked> top_k(std::span<const float> scores, std::size_t k);
 
 }  // namespace effnet::engine

@@ -1,5 +1,7 @@
 #include "effnet/engine/packed_weights.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -201,8 +203,9 @@ std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, con
                                                          kernels::Isa isa, ThreadPool& pool) {
   parameters.check(graph);
   Layout layout = layout_of(graph);
-  const auto bytes = static_cast<std::size_t>(round_up(layout.floats * 4, 4096));
-  const std::shared_ptr<float> memory(static_cast<float*>(std::aligned_alloc(4096, bytes)), std::free);
+  const auto bytes = static_cast<std::size_t>(round_up(layout.floats * 4, 2 << 20));
+  const std::shared_ptr<float> memory(static_cast<float*>(std::aligned_alloc(2 << 20, bytes)), std::free);
+  madvise(memory.get(), bytes, MADV_HUGEPAGE);
   if (memory == nullptr) {
     throw environment_error("not enough memory for the packed weights of {} (got no {} bytes more)", graph.name, bytes);
   }

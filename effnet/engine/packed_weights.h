@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "effnet/base/export.h"
 #include "effnet/base/thread_pool.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/graph/graph.h"
@@ -16,7 +17,7 @@
 
 namespace effnet::engine {
 
-class PackedWeights {
+class EFFNET_API PackedWeights {
  public:
   // Throws Error(input) if the parameters do not fit (Parameters::check), Error(environment) if memory does not suffice.
   static std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const Parameters& parameters,

@@ -10,13 +10,14 @@
 #include <string_view>
 #include <vector>
 
+#include "effnet/base/export.h"
 #include "effnet/formats/tensor.h"
 #include "effnet/graph/graph.h"
 
 namespace effnet::engine {
 
 // Immutable once made: read it from any number of threads and networks. Copies share the values.
-class Parameters {
+class EFFNET_API Parameters {
  public:
   // Aligned float32 tensors are read in place (their owner is kept alive), all others are converted once.
   // Throws Error(input) if a tensor's bytes do not match its shape.

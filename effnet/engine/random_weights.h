@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "effnet/arch/spec.h"
+#include "effnet/base/export.h"
 #include "effnet/base/thread_pool.h"
 #include "effnet/formats/tensor.h"
 
@@ -31,6 +32,7 @@ namespace effnet::engine {
 // Calibrated as here they differ by 1e-5 or less (ResNet-152: 4e-4).
 //
 // Throws Error(input) as graph::lower does.
-formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed, ThreadPool& pool);
+EFFNET_API formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed,
+                                           ThreadPool& pool);
 
 }  // namespace effnet::engine

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "effnet/base/export.h"
 #include "effnet/engine/packed_weights.h"
 #include "effnet/graph/graph.h"
 #include "effnet/kernels/isa.h"
@@ -23,7 +24,7 @@
 namespace effnet::engine {
 
 enum class Precision { fp32 };  // bf16 and int8 come with an issue of their own
-std::string_view name(Precision precision);
+EFFNET_API std::string_view name(Precision precision);
 
 // Switches of the plan, all on by default; the ablation table of docs/engine.md turns them off one by one.
 struct PlanOptions {
@@ -54,7 +55,7 @@ struct StepInfo {
 
 // Move-only. One run at a time: a session holds the memory its run works in. Use one session a thread, or a lock;
 // sessions that share PackedWeights share their memory. Its threads belong to it and sleep between runs.
-class Session {
+class EFFNET_API Session {
  public:
   // Refers to neither graph nor options afterwards. Throws Error(input) if the weights do not fit the graph,
   // Error(usage) for a batch or number of threads out of range, Error(environment) if memory or threads do not suffice.
@@ -90,7 +91,7 @@ class Session {
   std::int64_t weights_bytes() const;    // packed
 
  private:
-  struct Impl;
+  struct EFFNET_HIDDEN Impl;
   std::unique_ptr<Impl> impl_;
 };
 

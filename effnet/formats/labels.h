@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "effnet/base/export.h"
+
 namespace effnet::formats {
 
 struct LabelSet {
@@ -11,6 +13,6 @@ struct LabelSet {
   std::vector<std::string> class_ids;  // WordNet ids: "n01484850"
 };
 
-const LabelSet& imagenet1k();  // parsed at first use (thread-safe)
+EFFNET_API const LabelSet& imagenet1k();  // parsed at first use (thread-safe)
 
 }  // namespace effnet::formats

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "effnet/arch/spec.h"
+#include "effnet/base/export.h"
 #include "effnet/base/preprocessing.h"
 #include "effnet/formats/tensor.h"
 
@@ -42,16 +43,16 @@ struct Model {
   Provenance provenance;
 };
 
-bool is_model_file(const Weights& weights);  // has effnet metadata
+EFFNET_API bool is_model_file(const Weights& weights);  // has effnet metadata
 
 // Throw Error(input) if the file is no model file (the hint names `effnet import`), is of a newer format, or if
 // anything does not agree: the arch parses and lowers; every parameter is there with its dims; no other tensors;
 // labels one a class or none; sizes 1..65535 and resize >= crop; mean finite, std finite and above zero.
 // Tensors of other floating types become float32; float32 ones are views of the mapped file.
-Model read_model(const std::filesystem::path& path);
-Model parse_model(const Weights& weights);  // the same of what a reader gave
+EFFNET_API Model read_model(const std::filesystem::path& path);
+EFFNET_API Model parse_model(const Weights& weights);  // the same of what a reader gave
 
 // Checks as read_model does, then writes atomically; the same model gives the same bytes.
-void write_model(const std::filesystem::path& path, const Model& model);
+EFFNET_API void write_model(const std::filesystem::path& path, const Model& model);
 
 }  // namespace effnet::formats

@@ -11,18 +11,20 @@
 #include <string_view>
 #include <vector>
 
+#include "effnet/base/export.h"
+
 namespace effnet::formats {
 
 enum class Dtype { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
 
-std::size_t size_bytes(Dtype dtype);
-std::string_view name(Dtype dtype);  // "float32", ... as PyTorch says it
+EFFNET_API std::size_t size_bytes(Dtype dtype);
+EFFNET_API std::string_view name(Dtype dtype);  // "float32", ... as PyTorch says it
 
 using Dims = std::vector<std::int64_t>;  // row-major, outermost first; empty for a scalar
 
-std::string to_string(const Dims& dims);  // "32x3x3x3", "scalar"
+EFFNET_API std::string to_string(const Dims& dims);  // "32x3x3x3", "scalar"
 // Product of the dimensions. Throws Error(input) if one is negative or the product times 8 exceeds 2^62.
-std::int64_t numel(const Dims& dims);
+EFFNET_API std::int64_t numel(const Dims& dims);
 
 struct Tensor {
   Dtype dtype = Dtype::f32;
@@ -31,17 +33,17 @@ struct Tensor {
   std::shared_ptr<const void> owner;  // keeps `bytes` alive; a copy of a Tensor is a view of the same bytes
 };
 
-Tensor make_tensor(const Dims& dims, std::vector<float> values);  // owns `values`
+EFFNET_API Tensor make_tensor(const Dims& dims, std::vector<float> values);  // owns `values`
 // The values as float32, from any floating or integer dtype (f64 and i64 rounded).
-std::vector<float> to_floats(const Tensor& tensor);
+EFFNET_API std::vector<float> to_floats(const Tensor& tensor);
 
 // Tensors by name plus the free text that came with them (safetensors' __metadata__).
 struct Weights {
   std::map<std::string, Tensor, std::less<>> tensors;
   std::map<std::string, std::string, std::less<>> metadata;
 
-  const Tensor* find(std::string_view tensor_name) const;  // null if absent
-  const Tensor& at(std::string_view tensor_name) const;    // Error(input) if absent
+  EFFNET_API const Tensor* find(std::string_view tensor_name) const;  // null if absent
+  EFFNET_API const Tensor& at(std::string_view tensor_name) const;    // Error(input) if absent
 };
 
 }  // namespace effnet::formats

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "effnet/base/export.h"
 #include "effnet/graph/graph.h"
 
 namespace effnet::graph {
@@ -16,7 +17,7 @@ struct NodeCosts {
   std::int64_t macs = 0;  // one image
 };
 // Throws Error(input) if a count leaves 64 bits.
-NodeCosts costs(const Graph& graph, const Node& node);
+EFFNET_API NodeCosts costs(const Graph& graph, const Node& node);
 
 struct Costs {
   std::int64_t params = 0;
@@ -25,7 +26,7 @@ struct Costs {
   std::int64_t macs = 0;
   std::int64_t weights_bytes() const { return 4 * (params + statistics); }  // fp32, statistics included
 };
-Costs costs(const Graph& graph);
+EFFNET_API Costs costs(const Graph& graph);
 
 // fp32, one buffer per node output, nothing fused: the largest buffer, and the largest sum of buffers alive at once
 // when nodes run in order and a node's inputs live while it runs.
@@ -33,6 +34,6 @@ struct ActivationMemory {
   std::int64_t largest_bytes = 0;
   std::int64_t peak_bytes = 0;
 };
-ActivationMemory activation_memory(const Graph& graph, std::int64_t batch = 1);
+EFFNET_API ActivationMemory activation_memory(const Graph& graph, std::int64_t batch = 1);
 
 }  // namespace effnet::graph

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "effnet/arch/spec.h"
+#include "effnet/base/export.h"
 #include "effnet/base/shape.h"
 
 namespace effnet::graph {
@@ -68,7 +69,7 @@ struct Identity {};
 
 using Op = std::variant<Input, Conv, BatchNorm, Activate, GlobalPool, Pool, Linear, Add, Mul, Concat, Pad, Dropout,
                         DropPath, Identity>;
-std::string_view op_name(const Op& op);  // "conv", "batch_norm", ...
+EFFNET_API std::string_view op_name(const Op& op);  // "conv", "batch_norm", ...
 
 struct Node {
   std::string name;  // unique: "stages.2.1.expand.conv"
@@ -96,7 +97,7 @@ struct Graph {
   Chw in(const Node& node, std::size_t i = 0) const { return at(node.inputs[i]).out; }
   const Chw& input() const { return nodes[0].out; }
   std::int64_t classes() const { return at(logits).out.c; }
-  const Node* find(std::string_view node_name) const;  // null if absent; linear search
+  EFFNET_API const Node* find(std::string_view node_name) const;  // null if absent; linear search
 };
 
 // Pixels added before (top, left) and after (bottom, right).
@@ -104,21 +105,21 @@ struct WindowPadding {
   std::int64_t top = 0, bottom = 0, left = 0, right = 0;
 };
 // For a Conv or Pool node of `graph`.
-WindowPadding padding_of(const Graph& graph, const Node& node);
+EFFNET_API WindowPadding padding_of(const Graph& graph, const Node& node);
 // One axis: n pixels, kernel k, stride s. Throws Error(input) if no window fits.
 struct AxisPadding {
   std::int64_t before = 0, after = 0, out = 0;
 };
-AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::int64_t s);
+EFFNET_API AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::int64_t s);
 
 // What a node must be given: "<node>.<role>" with PyTorch's shapes. Trainable, or a batch-norm statistic.
 struct Parameter {
   std::string name;
   std::vector<std::int64_t> dims;
   bool statistic = false;
-  std::int64_t numel() const;
+  EFFNET_API std::int64_t numel() const;
 };
-std::vector<Parameter> parameters(const Graph& graph, const Node& node);
-std::vector<Parameter> parameters(const Graph& graph);
+EFFNET_API std::vector<Parameter> parameters(const Graph& graph, const Node& node);
+EFFNET_API std::vector<Parameter> parameters(const Graph& graph);
 
 }  // namespace effnet::graph

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "effnet/arch/spec.h"
+#include "effnet/base/export.h"
 #include "effnet/graph/graph.h"
 
 namespace effnet::graph {
@@ -14,6 +15,6 @@ struct LowerOptions {
 };
 
 // Throws Error(input) for an unknown block kind, a filter count a block cannot use, or a resolution too small.
-Graph lower(const arch::ArchSpec& spec, const LowerOptions& options = {});
+EFFNET_API Graph lower(const arch::ArchSpec& spec, const LowerOptions& options = {});
 
 }  // namespace effnet::graph

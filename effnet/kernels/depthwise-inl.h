@@ -10,11 +10,17 @@
 namespace effnet::kernels {
 namespace {
 
+template <class V>
+struct Constants {
+  V bias, low, high;
+};
+
 template <int T, int kKernel, int kStride, Epilogue E, class V>
-[[gnu::always_inline]] inline void depthwise_run(const DepthwiseArgs& args, std::int64_t x, V bias, V& total) {
+[[gnu::always_inline]] inline void depthwise_run(const DepthwiseArgs& args, std::int64_t x, const Constants<V>& constants,
+                                                 V& total) {
   V sums[T];
   EFFNET_UNROLL
-  for (int t = 0; t < T; ++t) sums[t] = bias;
+  for (int t = 0; t < T; ++t) sums[t] = constants.bias;
   const auto window_row = [&](int ky) __attribute__((always_inline)) {
     const float* const row = args.rows[ky] + x * kStride * kBlock;
     V weights[kKernel];
@@ -23,7 +29,8 @@ template <int T, int kKernel, int kStride, Epilogue E, class V>
     constexpr int kInputs = (T - 1) * kStride + kKernel;
     EFFNET_UNROLL
     for (int i = 0; i < kInputs; ++i) {
-      const V in = load<V>(row + i * kBlock);
+      V in = load<V>(row + i * kBlock);
+      keep_in_register(in);
       EFFNET_UNROLL
       for (int kx = 0; kx < kKernel; ++kx) {
         if (i - kx < 0 || (i - kx) % kStride != 0 || (i - kx) / kStride >= T) continue;
@@ -40,7 +47,7 @@ template <int T, int kKernel, int kStride, Epilogue E, class V>
   EFFNET_UNROLL
   for (int t = 0; t < T; ++t) {
     keep_order(sums[t]);
-    const V value = finish<E>(sums[t], args.low, args.high);
+    const V value = finish<E>(sums[t], constants.low, constants.high);
     total = add(total, value);
     store(args.out + (x + t) * kBlock, value);
   }
@@ -59,14 +66,14 @@ template <int kKernel, int kStride, Epilogue E, bool kHalf>
 void depthwise_row(const DepthwiseArgs& args) noexcept {
   using V = typename VectorOf<kHalf>::Type;
   constexpr int kRun = kDepthwiseRun;
-  const V bias = load<V>(args.bias);
+  const Constants<V> constants{load<V>(args.bias), broadcast<V>(args.low), broadcast<V>(args.high)};
   V total = args.sums != nullptr ? load<V>(args.sums) : broadcast<V>(0);
   std::int64_t x = 0;
-  for (; x + kRun <= args.width; x += kRun) depthwise_run<kRun, kKernel, kStride, E>(args, x, bias, total);
+  for (; x + kRun <= args.width; x += kRun) depthwise_run<kRun, kKernel, kStride, E>(args, x, constants, total);
   if constexpr (kRun > 3) {
-    for (; x + 3 <= args.width; x += 3) depthwise_run<3, kKernel, kStride, E>(args, x, bias, total);
+    for (; x + 3 <= args.width; x += 3) depthwise_run<3, kKernel, kStride, E>(args, x, constants, total);
   }
-  for (; x < args.width; ++x) depthwise_run<1, kKernel, kStride, E>(args, x, bias, total);
+  for (; x < args.width; ++x) depthwise_run<1, kKernel, kStride, E>(args, x, constants, total);
   if (args.sums != nullptr) store(args.sums, total);
 }
 

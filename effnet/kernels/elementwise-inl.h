@@ -61,7 +61,7 @@ void depthwise_any(const DepthwiseArgs& args, std::int64_t kernel, std::int64_t 
       const float* const in = args.rows[tap / kernel] + (x * stride + tap % kernel) * kBlock;
       sum = fma(load<Wide>(in), load<Wide>(args.weight + tap * kBlock), sum);
     }
-    const Wide value = finish<E>(sum, args.low, args.high);
+    const Wide value = finish<E>(sum, broadcast<Wide>(args.low), broadcast<Wide>(args.high));
     total = add(total, value);
     store(args.out + x * kBlock, value);
   }
@@ -81,7 +81,8 @@ template <class Last>
 
 template <Epilogue E>
 void map_block(const MapArgs& args) noexcept {
-  map_pixels(args, [&](Wide value) { return finish<E>(value, args.low, args.high); });
+  const Wide low = broadcast<Wide>(args.low), high = broadcast<Wide>(args.high);
+  map_pixels(args, [&](Wide value) { return finish<E>(value, low, high); });
 }
 
 void sigmoid_block(const MapArgs& args) noexcept {

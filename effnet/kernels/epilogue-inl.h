@@ -9,14 +9,14 @@ namespace effnet::kernels {
 namespace {
 
 template <Epilogue E, class V>
-[[gnu::always_inline]] inline V finish(V x, [[maybe_unused]] float low, [[maybe_unused]] float high) {
+[[gnu::always_inline]] inline V finish(V x, [[maybe_unused]] V low, [[maybe_unused]] V high) {
   if constexpr (E == Epilogue::silu) {
     return div(x, one_plus_exp_of_minus(x));
   } else if constexpr (E == Epilogue::hard_swish) {
     const V gate = at_most(at_least(fma(x, broadcast<V>(1.0F / 6), broadcast<V>(0.5F)), broadcast<V>(0)), broadcast<V>(1));
     return mul(x, gate);
   } else {
-    return at_most(at_least(x, broadcast<V>(low)), broadcast<V>(high));
+    return at_most(at_least(x, low), high);
   }
 }
 

@@ -48,10 +48,17 @@ void product_tile(const ProductArgs& args) noexcept {
   };
   for (std::int64_t segment = 1; segment <= args.segments; ++segment) {
     const std::int64_t depth = segment == args.segments ? args.last_depth : args.depth;
+    // The pixels of the next tile, a line with each k: a segment's run of P lines is too short for the processor's own
+    // prefetcher, and large tensors come from memory.
+    const float* ahead = a + kBlock * P;
     std::int64_t k = 0;
     for (; k + 4 <= depth; k += 4) {
       EFFNET_UNROLL
-      for (int u = 0; u < 4; ++u) step(a + k + u);
+      for (int u = 0; u < 4; ++u) {
+        step(a + k + u);
+        prefetch(ahead + u * kBlock);
+      }
+      ahead += 4 * kBlock;
     }
     for (; k < depth; ++k) step(a + k);
     a += args.a_segment;
@@ -66,17 +73,18 @@ void product_tile(const ProductArgs& args) noexcept {
       if constexpr (kHalf) halves[p] = add(halves[p], load<Half>(other + kWides * args.out_block));
     }
   }
+  [[maybe_unused]] const Wide low = broadcast<Wide>(args.low), high = broadcast<Wide>(args.high);
   EFFNET_UNROLL
   for (int p = 0; p < P; ++p) {
     float* const out = args.out + args.offsets[p];
     EFFNET_UNROLL
     for (int v = 0; v < kWides; ++v) {
       keep_order(sums[p][v]);
-      store(out + v * args.out_block, finish<E>(sums[p][v], args.low, args.high));
+      store(out + v * args.out_block, finish<E>(sums[p][v], low, high));
     }
     if constexpr (kHalf) {
       keep_order(halves[p]);
-      store(out + kWides * args.out_block, finish<E>(halves[p], args.low, args.high));
+      store(out + kWides * args.out_block, finish<E>(halves[p], lower_half(low), lower_half(high)));
     }
   }
 }

@@ -53,6 +53,9 @@ inline Half add_to_exponent(Half x, Half whole) {  // whole: 1.5 * 2^23 + n
   const __m256i power = _mm256_slli_epi32(_mm256_castps_si256(whole), 23);
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), power));
 }
+// A vector used several times is loaded once: GCC would make it a memory operand of each use.
+inline void keep_in_register(Half& value) { asm("" : "+x"(value)); }
+inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
 inline void keep_order(Half& value) { asm volatile("" : "+x"(value) : : "memory"); }
 
 inline void store(float* p, Wide v) {
@@ -70,6 +73,10 @@ inline Half lower_half(Wide v) { return v.low; }
 // The larger one; NaN in either passes.
 inline Half larger(Half a, Half b) { return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
 inline Wide larger(Wide a, Wide b) { return {larger(a.low, b.low), larger(a.high, b.high)}; }
+inline void keep_in_register(Wide& value) {
+  keep_in_register(value.low);
+  keep_in_register(value.high);
+}
 inline void keep_order(Wide& value) {
   keep_order(value.low);
   keep_order(value.high);

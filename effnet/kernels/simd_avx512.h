@@ -98,6 +98,11 @@ inline Half one_plus_exp_of_minus(Half x) {
   return _mm512_castps512_ps256(one_plus_exp_of_minus(_mm512_castps256_ps512(x)));
 }
 
+// A vector used several times is loaded once: GCC would make it a memory operand of each use.
+inline void keep_in_register(Wide& value) { asm("" : "+v"(value)); }
+inline void keep_in_register(Half& value) { asm("" : "+v"(value)); }
+inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
+
 // The compiler must not begin the next value's epilogue before this point: with 28 sums in 32 registers, its scheduler
 // would interleave many epilogues and spill them (4 cycles a value). The processor reorders without registers' limits.
 inline void keep_order(Wide& value) { asm volatile("" : "+v"(value) : : "memory"); }

@@ -87,6 +87,9 @@ inline Vector<N> larger(Vector<N> a, Vector<N> b) {  // NaN in either passes
 }
 inline Half lower_half(Wide v) { return {v.quad[0], v.quad[1]}; }
 template <int N>
+inline void keep_in_register(Vector<N>&) {}
+inline void prefetch(const float* line) { __builtin_prefetch(line, 0, 2); }
+template <int N>
 inline void keep_order(Vector<N>&) {}
 
 }  // namespace

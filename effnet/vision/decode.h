@@ -19,6 +19,7 @@
 #include <filesystem>
 #include <span>
 
+#include "effnet/base/export.h"
 #include "effnet/vision/image.h"
 
 namespace effnet::vision {
@@ -33,7 +34,7 @@ struct DecodeOptions {
 };
 
 // Both throw Error(input) for anything that is not a whole picture of a known format; read_image names the path.
-Image decode(std::span<const std::byte> file, const DecodeOptions& options = {});
-Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {});
+EFFNET_API Image decode(std::span<const std::byte> file, const DecodeOptions& options = {});
+EFFNET_API Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {});
 
 }  // namespace effnet::vision

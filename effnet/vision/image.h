@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "effnet/base/export.h"
 #include "effnet/base/shape.h"
 
 namespace effnet::vision {
@@ -30,13 +31,13 @@ struct Box {
   double y1 = 0;
 };
 
-Image blank(Size size);  // black
+EFFNET_API Image blank(Size size);  // black
 
 // The part of `size` pixels whose upper left pixel is (top, left). What lies outside of the picture is black.
-Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size);
+EFFNET_API Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size);
 
 // The picture upright, from how it was stored: EXIF orientation 1 to 8 (TIFF 6.0, tag 274). 5 to 8 swap the sides.
 // Any other number leaves the picture as it is.
-Image turned(Image image, int orientation);
+EFFNET_API Image turned(Image image, int orientation);
 
 }  // namespace effnet::vision

@@ -12,6 +12,7 @@
 #include <array>
 #include <vector>
 
+#include "effnet/base/export.h"
 #include "effnet/base/preprocessing.h"
 #include "effnet/vision/image.h"
 
@@ -24,11 +25,12 @@ struct Prepared {
 };
 
 // Throws Error(input) for a rule whose sizes are not within 1 to 2^20.
-Prepared prepare(const Image& photo, const Preprocessing& rule);
+EFFNET_API Prepared prepare(const Image& photo, const Preprocessing& rule);
 
 // (3, h, w): (rgb - 255 mean) / (255 std) in double, then float.
-std::vector<float> normalise(const Image& image, const std::array<double, 3>& mean, const std::array<double, 3>& std);
-std::vector<float> normalise(const FloatImage& image, const std::array<double, 3>& mean,
-                             const std::array<double, 3>& std);
+EFFNET_API std::vector<float> normalise(const Image& image, const std::array<double, 3>& mean,
+                                        const std::array<double, 3>& std);
+EFFNET_API std::vector<float> normalise(const FloatImage& image, const std::array<double, 3>& mean,
+                                        const std::array<double, 3>& std);
 
 }  // namespace effnet::vision
