@@ -86,7 +86,11 @@ void map_block(const MapArgs& args) noexcept {
 }
 
 void sigmoid_block(const MapArgs& args) noexcept {
-  map_pixels(args, [](Wide value) { return div(broadcast<Wide>(1), one_plus_exp_of_minus(value)); });
+  map_pixels(args, [](Wide value) {
+    // The exponential's bits lose NaN: the numerator is 1, or NaN if the value is (bounded, because Inf * 0 is NaN too).
+    const Wide bounded = at_most(at_least(value, broadcast<Wide>(-1)), broadcast<Wide>(1));
+    return div(fma(bounded, broadcast<Wide>(0), broadcast<Wide>(1)), one_plus_exp_of_minus(value));
+  });
 }
 
 void sum_block(const float* in, std::int64_t pixels, float* sums) noexcept {
