@@ -23,8 +23,7 @@ struct Switch {
 };
 constexpr std::array kSwitches{
     Switch{"fuse_epilogues", &PlanOptions::fuse_epilogues}, Switch{"fuse_depthwise", &PlanOptions::fuse_depthwise},
-    Switch{"fuse_scale", &PlanOptions::fuse_scale}, Switch{"fuse_pool", &PlanOptions::fuse_pool},
-    Switch{"winograd", &PlanOptions::winograd}};
+    Switch{"fuse_scale", &PlanOptions::fuse_scale}, Switch{"fuse_pool", &PlanOptions::fuse_pool}};
 
 constexpr double kGain = 0.99;  // of the minimum; less is noise
 

@@ -47,7 +47,9 @@ class Packer {
       for (std::size_t c = 0; c < own.size(); ++c) affine.shift[c] += affine.scale[c] * own[c];
     }
     for (std::size_t c = 0; c < affine.shift.size(); ++c) bias[c] = static_cast<float>(affine.shift[c]);
-    if (is_depthwise(graph_, id)) {
+    if (uses_winograd(graph_, id)) {
+      pack_winograd(node.out.c, graph_.in(node).c, values, affine.scale, weight);
+    } else if (is_depthwise(graph_, id)) {
       pack_depthwise(node.out.c, conv->kernel * conv->kernel, values, affine.scale, weight);
     } else {
       pack_product(id, values, affine.scale, weight);
@@ -86,6 +88,36 @@ class Packer {
       for (std::int64_t tap = 0; tap < taps; ++tap) {
         block[tap * kBlock] =
             static_cast<float>(values[static_cast<std::size_t>(c * taps + tap)] * scale[static_cast<std::size_t>(c)]);
+      }
+    }
+  }
+
+  // Position by position, G g G^T with G = [1 0 0; .5 .5 .5; .5 -.5 .5; 0 0 1], each packed as a product of the
+  // channels.
+  void pack_winograd(std::int64_t channels, std::int64_t depth, std::span<const float> values,
+                     std::span<const double> scale, float* to) const {
+    const std::int64_t lanes = kernels::lanes_of(channels);
+    for (std::int64_t o = 0; o < channels; ++o) {
+      const std::int64_t first = o / set_.tile * set_.tile;
+      const std::int64_t width = std::min(set_.tile, lanes - first);
+      for (std::int64_t i = 0; i < depth; ++i) {
+        const float* const g = values.data() + (o * depth + i) * 9;
+        double rows[4][3];
+        for (int c = 0; c < 3; ++c) {
+          rows[0][c] = g[c];
+          rows[1][c] = 0.5 * (double{g[c]} + g[3 + c] + g[6 + c]);
+          rows[2][c] = 0.5 * (double{g[c]} - g[3 + c] + g[6 + c]);
+          rows[3][c] = g[6 + c];
+        }
+        for (int r = 0; r < 4; ++r) {
+          const double u[4] = {rows[r][0], 0.5 * (rows[r][0] + rows[r][1] + rows[r][2]),
+                               0.5 * (rows[r][0] - rows[r][1] + rows[r][2]), rows[r][2]};
+          for (int c = 0; c < 4; ++c) {
+            float* const position = to + (4 * r + c) * depth * lanes;
+            position[first * depth + i * width + o - first] =
+                static_cast<float>(u[c] * scale[static_cast<std::size_t>(o)]);
+          }
+        }
       }
     }
   }
@@ -189,12 +221,23 @@ Depth depth_of(const Graph& graph, NodeId id) {
   return depth;
 }
 
+bool uses_winograd(const Graph& graph, NodeId id) {
+  constexpr std::int64_t kFewest = 32;
+  const graph::Conv* const conv = conv_of(graph, id);
+  const Node& node = graph.at(id);
+  return conv != nullptr && conv->kernel == 3 && conv->stride == 1 && conv->groups == 1 && node.inputs[0] != 0 &&
+         graph.in(node).c >= kFewest && node.out.c >= kFewest;
+}
+
 PackedSize packed_size(const Graph& graph, NodeId id) {
   const Node& node = graph.at(id);
   const std::int64_t lanes = round_up(node.out.c, kBlock);
   if (std::holds_alternative<graph::BatchNorm>(node.op)) return {lanes, lanes};
   const graph::Conv* const conv = conv_of(graph, id);
   if (conv == nullptr && !std::holds_alternative<graph::Linear>(node.op)) return {};
+  if (uses_winograd(graph, id)) {
+    return {kWinogradPositions * graph.in(node).c * kernels::lanes_of(node.out.c), lanes};
+  }
   if (is_depthwise(graph, id)) return {lanes * conv->kernel * conv->kernel, lanes};
   return {round_up(depth_of(graph, id).total() * kernels::lanes_of(node.out.c), kBlock), lanes};
 }

@@ -30,7 +30,7 @@ class EFFNET_API PackedWeights {
                                                     std::shared_ptr<const void> owner);
   static std::int64_t size_bytes(const graph::Graph& graph, kernels::Isa isa);
   // Rises whenever the layout changes: a file of another version is of no use.
-  static constexpr std::uint32_t kLayoutVersion = 1;
+  static constexpr std::uint32_t kLayoutVersion = 2;
 
   std::span<const std::byte> bytes() const { return bytes_; }
   kernels::Isa isa() const { return isa_; }
