@@ -71,6 +71,23 @@ Json to_json(const PlanOptions& plan) {
   return document;
 }
 
+PlanOptions plan_without(const std::string& switches) {
+  PlanOptions plan;
+  std::istringstream in(switches);
+  std::string name;
+  while (std::getline(in, name, ',')) {
+    const auto found =
+        std::find_if(kSwitches.begin(), kSwitches.end(), [&](const Switch& one) { return one.name == name; });
+    if (found == kSwitches.end()) {
+      std::vector<std::string> names;
+      for (const Switch& one : kSwitches) names.emplace_back(one.name);
+      throw usage_error("--without: unknown switch of the plan (got {}, expected {})", in_quotes(name), one_of(names));
+    }
+    plan.*found->member = false;
+  }
+  return plan;
+}
+
 PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,
                        const std::shared_ptr<const engine::PackedWeights>& weights,
                        const engine::SessionOptions& options, double seconds, ThreadPool& pool) {

@@ -173,6 +173,17 @@ class Packer {
   std::vector<NodeId> norms_;
 };
 
+std::shared_ptr<float> huge_pages(std::int64_t floats) {
+  constexpr std::int64_t kHugePage = 2 << 20;
+  const auto bytes = static_cast<std::size_t>(round_up(floats * 4, kHugePage));
+  std::shared_ptr<float> memory(static_cast<float*>(std::aligned_alloc(kHugePage, bytes)), std::free);
+  if (memory == nullptr) {
+    throw environment_error("not enough memory for packed weights (got no {} bytes more)", bytes);
+  }
+  madvise(memory.get(), bytes, MADV_HUGEPAGE);  // advice: without it all works, with small pages
+  return memory;
+}
+
 struct Layout {
   std::vector<PackedWeights::Offsets> offsets;
   std::int64_t floats = 0;
@@ -246,13 +257,9 @@ std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, con
                                                          kernels::Isa isa, ThreadPool& pool) {
   parameters.check(graph);
   Layout layout = layout_of(graph);
-  const auto bytes = static_cast<std::size_t>(round_up(layout.floats * 4, 2 << 20));
-  const std::shared_ptr<float> memory(static_cast<float*>(std::aligned_alloc(2 << 20, bytes)), std::free);
-  madvise(memory.get(), bytes, MADV_HUGEPAGE);
-  if (memory == nullptr) {
-    throw environment_error("not enough memory for the packed weights of {} (got no {} bytes more)", graph.name, bytes);
-  }
-  std::memset(memory.get(), 0, bytes);  // padding channels and depths are zeros
+  const std::shared_ptr<float> memory = huge_pages(layout.floats);
+  // Padding channels and depths are zeros.
+  std::memset(memory.get(), 0, static_cast<std::size_t>(layout.floats) * sizeof(float));
   const Packer packer(graph, parameters, kernels::kernel_set(isa));
   pool.parallel_for(static_cast<std::int64_t>(graph.nodes.size()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -280,6 +287,15 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
   weights->owner_ = std::move(owner);
   weights->offsets_ = std::move(layout.offsets);
   return weights;
+}
+
+std::shared_ptr<const PackedWeights> PackedWeights::in_huge_pages() const {
+  const std::shared_ptr<float> memory = huge_pages(static_cast<std::int64_t>(bytes_.size() / sizeof(float)));
+  std::memcpy(memory.get(), bytes_.data(), bytes_.size());
+  std::shared_ptr<PackedWeights> copy(new PackedWeights(*this));
+  copy->bytes_ = {reinterpret_cast<const std::byte*>(memory.get()), bytes_.size()};
+  copy->owner_ = memory;
+  return copy;
 }
 
 std::int64_t PackedWeights::size_bytes(const Graph& graph, kernels::Isa) { return layout_of(graph).floats * 4; }

@@ -16,8 +16,8 @@ struct WinogradSpec {
   Activated activated;
 };
 
-// A task is a run of tiles x a group of channel tiles: it transforms the run's input into scratch (half of L2), then, for
-// each channel tile, multiplies all positions and transforms the result back.
+// A task is a run of tiles x a group of channel tiles: it transforms the run's input into scratch (half of L2), then,
+// for each channel tile, multiplies all positions and transforms the result back.
 class WinogradStep final : public Step {
  public:
   WinogradStep(const kernels::KernelSet& set, const WinogradSpec& spec);
@@ -39,7 +39,7 @@ class WinogradStep final : public Step {
             float* scratch) const noexcept;
 
   WinogradSpec spec_;
-  std::int64_t across_, down_;          // tiles of an image
+  std::int64_t across_, down_;           // tiles of an image
   std::int64_t all_, run_tiles_, runs_;  // tiles of the batch
   std::int64_t tile_, tiles_;            // channels of a tile, and how many
 };

@@ -45,8 +45,7 @@ void winograd_output(const WinogradOutputArgs& args) noexcept {
     }
     for (int r = 0; r < 2; ++r) {
       if (args.rows[r] == nullptr) continue;
-      const Wide sums[2] = {add(add(rows[r][0], rows[r][1]), rows[r][2]),
-                            sub(sub(rows[r][1], rows[r][2]), rows[r][3])};
+      const Wide sums[2] = {add(add(rows[r][0], rows[r][1]), rows[r][2]), sub(sub(rows[r][1], rows[r][2]), rows[r][3])};
       for (std::int64_t c = 0; c < 2 && 2 * t + c < args.width; ++c) {
         const std::int64_t at = (2 * t + c) * kBlock;
         Wide value = add(sums[c], bias);
