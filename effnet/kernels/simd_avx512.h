@@ -101,7 +101,7 @@ inline Half one_plus_exp_of_minus(Half x) {
 // A vector used several times is loaded once: GCC would make it a memory operand of each use.
 inline void keep_in_register(Wide& value) { asm("" : "+v"(value)); }
 inline void keep_in_register(Half& value) { asm("" : "+v"(value)); }
-inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
+inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 
 // The compiler must not begin the next value's epilogue before this point: with 28 sums in 32 registers, its scheduler
 // would interleave many epilogues and spill them (4 cycles a value). The processor reorders without registers' limits.
