@@ -54,6 +54,7 @@ void product_tile(const ProductArgs& args) noexcept {
       for (int u = 0; u < 4; ++u) {
         step(a + k + u);
         prefetch(ahead);
+        if constexpr (P <= 2) prefetch(ahead + 16);  // a row of weights is two lines, and passes in a few cycles
         ahead += args.ahead_k;
       }
     }
