@@ -11,7 +11,7 @@ namespace {
 using Wide = __m512;
 using Half = __m256;
 
-// 32 registers: 14 x 2 sums, two vectors of weights, and the broadcast input is a memory operand.
+// 32 registers: 14 x 2 sums, two vectors of weights, one broadcast input, and one to spare.
 constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
 constexpr int kTile = 32;
 constexpr int kDepthwiseRun = 7;    // divides 112, 56, 28, 14 and 7
