@@ -41,12 +41,14 @@ std::vector<Entry> entries(const KernelSet& set) {
     }
     push("depthwise_any " + std::string(name(epilogue)), set.depthwise_any[static_cast<int>(epilogue)]);
     push("map " + std::string(name(epilogue)), set.map[static_cast<int>(epilogue)]);
+    push("winograd_output " + std::string(name(epilogue)), set.winograd_output[static_cast<int>(epilogue)]);
   }
   push("max_pool", set.max_pool);
   push("average_pool", set.average_pool);
   push("sigmoid", set.sigmoid);
   push("sum", set.sum);
   push("scale_rows", set.scale_rows);
+  push("winograd_input", set.winograd_input);
   return result;
 }
 

@@ -127,4 +127,45 @@ void scale_rows(const float* from, const float* scale, std::int64_t depth, std::
   }
 }
 
+void winograd_input(const WinogradInputArgs& args, bool magnitudes) {
+  for (std::int64_t t = 0; t < args.tiles; ++t) {
+    for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+      Square<4> d{};
+      for (std::size_t r = 0; r < 4; ++r) {
+        for (std::size_t c = 0; c < 4; ++c) {
+          const std::int64_t x = args.x + 2 * t + static_cast<std::int64_t>(c);
+          if (x >= 0 && x < args.width) d[r][c] = args.rows[r][at(x, lane)];
+        }
+      }
+      const Square<4> result = transform(kWinogradInput, d, magnitudes);
+      for (std::size_t i = 0; i < 16; ++i) {
+        args.out[static_cast<std::int64_t>(i) * args.position + at(t, lane)] = static_cast<float>(result[i / 4][i % 4]);
+      }
+    }
+  }
+}
+
+void winograd_output(const WinogradOutputArgs& args, Epilogue kind, bool magnitudes) {
+  for (std::int64_t t = 0; t < args.tiles; ++t) {
+    for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+      Square<4> m{};
+      for (std::size_t i = 0; i < 16; ++i) {
+        m[i / 4][i % 4] = args.in[static_cast<std::int64_t>(i) * args.position + at(t, lane)];
+      }
+      const Square<2> sums = transform(kWinogradOutput, m, magnitudes);
+      for (std::size_t r = 0; r < 2; ++r) {
+        for (std::size_t c = 0; c < 2; ++c) {
+          const std::int64_t x = 2 * t + static_cast<std::int64_t>(c);
+          if (args.rows[r] == nullptr || x >= args.width) continue;
+          const double bias = args.bias[lane];
+          const double residual = args.residual[r] == nullptr ? 0 : args.residual[r][at(x, lane)];
+          args.rows[r][at(x, lane)] =
+              static_cast<float>(magnitudes ? sums[r][c] + std::abs(bias) + std::abs(residual)
+                                            : epilogue(kind, sums[r][c] + bias + residual, args.low, args.high));
+        }
+      }
+    }
+  }
+}
+
 }  // namespace effnet::kernels::slow
