@@ -239,6 +239,11 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
   return weights;
 }
 
+bool PackedWeights::fit(const Graph& graph) const {
+  const Layout layout = layout_of(graph);
+  return bytes_.size() == static_cast<std::size_t>(layout.floats) * 4 && offsets_ == layout.offsets;
+}
+
 std::int64_t PackedWeights::size_bytes(const Graph& graph, kernels::Isa) { return layout_of(graph).floats * 4; }
 
 }  // namespace effnet::engine

@@ -32,6 +32,9 @@ class EFFNET_API PackedWeights {
   // Rises whenever the layout changes: a file of another version is of no use.
   static constexpr std::uint32_t kLayoutVersion = 1;
 
+  // Whether they were packed for a graph of these layers, at whatever resolution.
+  bool fit(const graph::Graph& graph) const;
+
   std::span<const std::byte> bytes() const { return bytes_; }
   kernels::Isa isa() const { return isa_; }
 
@@ -40,10 +43,10 @@ class EFFNET_API PackedWeights {
   struct Offsets {
     std::int64_t weight = -1;
     std::int64_t bias = -1;
+    friend bool operator==(const Offsets&, const Offsets&) = default;
   };
   Offsets offsets(graph::NodeId node) const { return offsets_[static_cast<std::size_t>(node)]; }
   const float* floats() const { return reinterpret_cast<const float*>(bytes_.data()); }
-  std::size_t nodes() const { return offsets_.size(); }
 
  private:
   PackedWeights() = default;
