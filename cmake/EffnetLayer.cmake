@@ -2,6 +2,7 @@
 #
 # One folder of effnet/ as a library `effnet_NAME` from all its .cc files, with what lies beside them:
 #   *_test.cc  -> one test program effnet_NAME_test, every case known to ctest
+#   *_bench.cc -> a program each, built with the tests, run by hand
 #   *_fuzz.cc  -> a libFuzzer program each (EFFNET_FUZZ), else a ctest that replays its corpus tests/fuzz/corpus/STEM
 # Files are found, not listed, so that a test cannot be forgotten.
 #
@@ -12,9 +13,11 @@ function(effnet_layer name)
   cmake_parse_arguments(LAYER "" "" "USES;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc)
   set(tests ${sources})
+  set(benches ${sources})
   set(fuzzers ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   list(TRANSFORM LAYER_USES PREPEND effnet_)
 
@@ -30,6 +33,15 @@ function(effnet_layer name)
     add_dependencies(effnet_checks effnet_${name}_test)
     gtest_discover_tests(effnet_${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
       PROPERTIES LABELS ${name} TIMEOUT 300)
+  endif()
+
+  if(EFFNET_TESTS)
+    foreach(source ${benches})
+      get_filename_component(stem ${source} NAME_WE)
+      add_executable(${stem} ${source})
+      target_link_libraries(${stem} PRIVATE effnet_${name} ${LAYER_LIBRARIES})
+      target_compile_definitions(${stem} PRIVATE EFFNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    endforeach()
   endif()
 
   foreach(source ${fuzzers})

@@ -21,7 +21,7 @@ namespace effnet::cli {
 namespace {
 
 struct Options {
-  std::string model, precision = "fp32", resolution, isa;
+  std::string model, precision = "fp32", resolution, isa, without;
   std::vector<int> batch{1};
   double seconds = 2;
   bool layers = false, check = false, tune = false;
@@ -76,6 +76,7 @@ Measured run_case(const Options& o, const Case& one, LoadedModel& model,
   ThreadPool pool(one.threads);
   const graph::Graph graph = graph::lower(model.arch(), {.resolution = one.size});
   engine::SessionOptions options{.batch = one.batch, .threads = one.threads};
+  options.plan = plan_without(o.without);
   if (o.tune) options.plan = tuned_plan(graph, arch::print(model.arch()), weights, options, o.seconds, pool);
   const auto start = std::chrono::steady_clock::now();
   engine::Session session(graph, weights, options);
@@ -211,16 +212,21 @@ Body declare_bench(CLI::App& command, const Globals& globals) {
   command.add_option("--isa", o->isa, "Instruction set [the best of this CPU, or EFFNET_ISA]")->type_name("NAME");
   command.add_flag("--check", o->check, "Compare the logits with the reference executor's");
   command.add_flag("--tune", o->tune, "Measure other plans and take the fastest; the choice is kept");
+  command
+      .add_option("--without", o->without,
+                  "Switches of the plan to turn off, to see what each brings: fuse_epilogues, fuse_depthwise, ...")
+      ->type_name("A,B");
   o->load.declare(command);
   return [o, &globals] {
     check_precision(o->precision);
     check_seconds(o->seconds);
+    plan_without(o->without);
     const kernels::Isa isa = kernels::isa_of(o->isa);
     const std::vector<int> threads = thread_counts(globals);
     ThreadPool pool(*std::max_element(threads.begin(), threads.end()));
     LoadedModel model(o->model, o->load, pool);
     const std::vector<Case> all = cases(*o, model.arch(), threads);
-    const auto weights = packed_weights(model, isa, pool);
+    const auto weights = packed_weights(model, isa, pool)->in_huge_pages();
 
     std::vector<Measured> rows;
     Progress progress("bench", static_cast<std::int64_t>(all.size()), globals);

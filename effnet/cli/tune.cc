@@ -23,8 +23,7 @@ struct Switch {
 };
 constexpr std::array kSwitches{
     Switch{"fuse_epilogues", &PlanOptions::fuse_epilogues}, Switch{"fuse_depthwise", &PlanOptions::fuse_depthwise},
-    Switch{"fuse_scale", &PlanOptions::fuse_scale}, Switch{"fuse_pool", &PlanOptions::fuse_pool},
-    Switch{"winograd", &PlanOptions::winograd}};
+    Switch{"fuse_scale", &PlanOptions::fuse_scale}, Switch{"fuse_pool", &PlanOptions::fuse_pool}};
 
 constexpr double kGain = 0.99;  // of the minimum; less is noise
 
@@ -70,6 +69,23 @@ Json to_json(const PlanOptions& plan) {
   Json document;
   for (const Switch& one : kSwitches) document[one.name] = plan.*one.member;
   return document;
+}
+
+PlanOptions plan_without(const std::string& switches) {
+  PlanOptions plan;
+  std::istringstream in(switches);
+  std::string name;
+  while (std::getline(in, name, ',')) {
+    const auto found =
+        std::find_if(kSwitches.begin(), kSwitches.end(), [&](const Switch& one) { return one.name == name; });
+    if (found == kSwitches.end()) {
+      std::vector<std::string> names;
+      for (const Switch& one : kSwitches) names.emplace_back(one.name);
+      throw usage_error("--without: unknown switch of the plan (got {}, expected {})", in_quotes(name), one_of(names));
+    }
+    plan.*found->member = false;
+  }
+  return plan;
 }
 
 PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,

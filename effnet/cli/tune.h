@@ -18,6 +18,9 @@ engine::PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arc
                                const std::shared_ptr<const engine::PackedWeights>& weights,
                                const engine::SessionOptions& options, double seconds, ThreadPool& pool);
 
+// The default plan with these switches off: "fuse_pool,fuse_scale". Throws Error(usage) for an unknown name.
+engine::PlanOptions plan_without(const std::string& switches);
+
 Json to_json(const engine::PlanOptions& plan);
 
 }  // namespace effnet::cli

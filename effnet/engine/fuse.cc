@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "effnet/base/error.h"
+#include "effnet/engine/packed_layout.h"
 
 namespace effnet::engine {
 namespace {
@@ -163,7 +164,7 @@ class Fuser {
     }
     const NodeId user = only_user(unit.out);
     if (options_.fuse_depthwise && user != kNone && is_depthwise(graph_, user) && unit.addend == kNone &&
-        unit.scale == kNone) {
+        unit.scale == kNone && !uses_winograd(graph_, id)) {
       ahead_[user] = std::move(unit);  // runs inside that one
       return;
     }

@@ -27,6 +27,11 @@ struct Depth {
 // For a Conv with groups = 1 or a Linear.
 Depth depth_of(const graph::Graph& graph, graph::NodeId node);
 
+// Whether a convolution runs as Winograd's F(2x2, 3x3): dense, 3x3, stride 1, not of the picture, and with at least 32
+// channels on both sides, below which the transforms cost what the products save.
+inline constexpr std::int64_t kWinogradPositions = 16;
+bool uses_winograd(const graph::Graph& graph, graph::NodeId node);
+
 // Floats of a node's packed weights and biases, each a multiple of 16; zero if it has none of its own.
 struct PackedSize {
   std::int64_t weight = 0;

@@ -47,7 +47,9 @@ class Packer {
       for (std::size_t c = 0; c < own.size(); ++c) affine.shift[c] += affine.scale[c] * own[c];
     }
     for (std::size_t c = 0; c < affine.shift.size(); ++c) bias[c] = static_cast<float>(affine.shift[c]);
-    if (is_depthwise(graph_, id)) {
+    if (uses_winograd(graph_, id)) {
+      pack_winograd(node.out.c, graph_.in(node).c, values, affine.scale, weight);
+    } else if (is_depthwise(graph_, id)) {
       pack_depthwise(node.out.c, conv->kernel * conv->kernel, values, affine.scale, weight);
     } else {
       pack_product(id, values, affine.scale, weight);
@@ -86,6 +88,36 @@ class Packer {
       for (std::int64_t tap = 0; tap < taps; ++tap) {
         block[tap * kBlock] =
             static_cast<float>(values[static_cast<std::size_t>(c * taps + tap)] * scale[static_cast<std::size_t>(c)]);
+      }
+    }
+  }
+
+  // Position by position, G g G^T with G = [1 0 0; .5 .5 .5; .5 -.5 .5; 0 0 1], each packed as a product of the
+  // channels.
+  void pack_winograd(std::int64_t channels, std::int64_t depth, std::span<const float> values,
+                     std::span<const double> scale, float* to) const {
+    const std::int64_t lanes = kernels::lanes_of(channels);
+    for (std::int64_t o = 0; o < channels; ++o) {
+      const std::int64_t first = o / set_.tile * set_.tile;
+      const std::int64_t width = std::min(set_.tile, lanes - first);
+      for (std::int64_t i = 0; i < depth; ++i) {
+        const float* const g = values.data() + (o * depth + i) * 9;
+        double rows[4][3];
+        for (int c = 0; c < 3; ++c) {
+          rows[0][c] = g[c];
+          rows[1][c] = 0.5 * (double{g[c]} + g[3 + c] + g[6 + c]);
+          rows[2][c] = 0.5 * (double{g[c]} - g[3 + c] + g[6 + c]);
+          rows[3][c] = g[6 + c];
+        }
+        for (int r = 0; r < 4; ++r) {
+          const double u[4] = {rows[r][0], 0.5 * (rows[r][0] + rows[r][1] + rows[r][2]),
+                               0.5 * (rows[r][0] - rows[r][1] + rows[r][2]), rows[r][2]};
+          for (int c = 0; c < 4; ++c) {
+            float* const position = to + (4 * r + c) * depth * lanes;
+            position[first * depth + i * width + o - first] =
+                static_cast<float>(u[c] * scale[static_cast<std::size_t>(o)]);
+          }
+        }
       }
     }
   }
@@ -141,6 +173,17 @@ class Packer {
   std::vector<NodeId> norms_;
 };
 
+std::shared_ptr<float> huge_pages(std::int64_t floats) {
+  constexpr std::int64_t kHugePage = 2 << 20;
+  const auto bytes = static_cast<std::size_t>(round_up(floats * 4, kHugePage));
+  std::shared_ptr<float> memory(static_cast<float*>(std::aligned_alloc(kHugePage, bytes)), std::free);
+  if (memory == nullptr) {
+    throw environment_error("not enough memory for packed weights (got no {} bytes more)", bytes);
+  }
+  madvise(memory.get(), bytes, MADV_HUGEPAGE);  // advice: without it all works, with small pages
+  return memory;
+}
+
 struct Layout {
   std::vector<PackedWeights::Offsets> offsets;
   std::int64_t floats = 0;
@@ -189,12 +232,23 @@ Depth depth_of(const Graph& graph, NodeId id) {
   return depth;
 }
 
+bool uses_winograd(const Graph& graph, NodeId id) {
+  constexpr std::int64_t kFewest = 32;
+  const graph::Conv* const conv = conv_of(graph, id);
+  const Node& node = graph.at(id);
+  return conv != nullptr && conv->kernel == 3 && conv->stride == 1 && conv->groups == 1 && node.inputs[0] != 0 &&
+         graph.in(node).c >= kFewest && node.out.c >= kFewest;
+}
+
 PackedSize packed_size(const Graph& graph, NodeId id) {
   const Node& node = graph.at(id);
   const std::int64_t lanes = round_up(node.out.c, kBlock);
   if (std::holds_alternative<graph::BatchNorm>(node.op)) return {lanes, lanes};
   const graph::Conv* const conv = conv_of(graph, id);
   if (conv == nullptr && !std::holds_alternative<graph::Linear>(node.op)) return {};
+  if (uses_winograd(graph, id)) {
+    return {kWinogradPositions * graph.in(node).c * kernels::lanes_of(node.out.c), lanes};
+  }
   if (is_depthwise(graph, id)) return {lanes * conv->kernel * conv->kernel, lanes};
   return {round_up(depth_of(graph, id).total() * kernels::lanes_of(node.out.c), kBlock), lanes};
 }
@@ -203,13 +257,9 @@ std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, con
                                                          kernels::Isa isa, ThreadPool& pool) {
   parameters.check(graph);
   Layout layout = layout_of(graph);
-  const auto bytes = static_cast<std::size_t>(round_up(layout.floats * 4, 2 << 20));
-  const std::shared_ptr<float> memory(static_cast<float*>(std::aligned_alloc(2 << 20, bytes)), std::free);
-  madvise(memory.get(), bytes, MADV_HUGEPAGE);
-  if (memory == nullptr) {
-    throw environment_error("not enough memory for the packed weights of {} (got no {} bytes more)", graph.name, bytes);
-  }
-  std::memset(memory.get(), 0, bytes);  // padding channels and depths are zeros
+  const std::shared_ptr<float> memory = huge_pages(layout.floats);
+  // Padding channels and depths are zeros.
+  std::memset(memory.get(), 0, static_cast<std::size_t>(layout.floats) * sizeof(float));
   const Packer packer(graph, parameters, kernels::kernel_set(isa));
   pool.parallel_for(static_cast<std::int64_t>(graph.nodes.size()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -242,6 +292,15 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
 bool PackedWeights::fit(const Graph& graph) const {
   const Layout layout = layout_of(graph);
   return bytes_.size() == static_cast<std::size_t>(layout.floats) * 4 && offsets_ == layout.offsets;
+}
+
+std::shared_ptr<const PackedWeights> PackedWeights::in_huge_pages() const {
+  const std::shared_ptr<float> memory = huge_pages(static_cast<std::int64_t>(bytes_.size() / sizeof(float)));
+  std::memcpy(memory.get(), bytes_.data(), bytes_.size());
+  std::shared_ptr<PackedWeights> copy(new PackedWeights(*this));
+  copy->bytes_ = {reinterpret_cast<const std::byte*>(memory.get()), bytes_.size()};
+  copy->owner_ = memory;
+  return copy;
 }
 
 std::int64_t PackedWeights::size_bytes(const Graph& graph, kernels::Isa) { return layout_of(graph).floats * 4; }

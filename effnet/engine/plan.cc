@@ -8,6 +8,7 @@
 #include "effnet/engine/step_depthwise.h"
 #include "effnet/engine/step_elementwise.h"
 #include "effnet/engine/step_product.h"
+#include "effnet/engine/step_winograd.h"
 #include "effnet/graph/costs.h"
 
 namespace effnet::engine {
@@ -147,7 +148,14 @@ class Planner {
     }
   }
 
+  // A pixel's residual is read right before it is written, so the sum may lie where the residual was.
+  BufferId output_over(NodeId out, NodeId addend, BufferId in) {
+    if (addend == kNone || !dies_here(addend) || buffer(addend) == in) return output(out);
+    return buffer_of_[index(out)] = buffer(addend);
+  }
+
   void make_product(const Unit& unit) {
+    if (uses_winograd(graph_, unit.layer)) return make_winograd(unit);
     ProductSpec spec;
     spec.source = source_of(unit.layer, unit.inputs[0]);
     spec.in = buffer(unit.inputs[0]);
@@ -155,26 +163,34 @@ class Planner {
     spec.weight = weights_.offsets(unit.layer).weight;
     spec.bias = weights_.offsets(unit.layer).bias;
     spec.activated = activated(unit.activation);
-    std::vector<BufferId> reads;
-    if (unit.scale != kNone) {
-      spec.scale = buffer(unit.scale);
-      reads.push_back(spec.scale);
-    }
-    reads.push_back(spec.in);
-    if (unit.addend != kNone) {
-      spec.residual = buffer(unit.addend);
-      reads.push_back(spec.residual);
-    }
-    // A pixel's residual is read right before it is written, so the sum may lie where the residual was.
-    if (unit.addend != kNone && dies_here(unit.addend) && spec.residual != spec.in) {
-      spec.out = buffer_of_[index(unit.out)] = spec.residual;
-    } else {
-      spec.out = output(unit.out);
-    }
+    std::vector<BufferId> reads{spec.in};
+    if (unit.scale != kNone) reads.push_back(spec.scale = buffer(unit.scale));
+    if (unit.addend != kNone) reads.push_back(spec.residual = buffer(unit.addend));
+    spec.out = output_over(unit.out, unit.addend, spec.in);
     const std::int64_t lanes = std::min(set_.tile, kernels::lanes_of(spec.channels));
     const std::size_t tile = Tiling(set_).first(batch_ * spec.source.out.pixels());
     std::string kernel = kernels::product_name(set_, tile, lanes, spec.activated.epilogue);
     add(std::make_unique<ProductStep>(set_, spec), unit.out, std::move(kernel), std::move(reads), spec.out,
+        {unit.layer});
+  }
+
+  void make_winograd(const Unit& unit) {
+    const Node& node = graph_.at(unit.layer);
+    const graph::WindowPadding padding = graph::padding_of(graph_, node);
+    WinogradSpec spec;
+    spec.in = buffer(unit.inputs[0]);
+    spec.in_shape = shape_of(unit.inputs[0]);
+    spec.out_shape = shape_of(unit.layer);
+    spec.top = padding.top;
+    spec.left = padding.left;
+    spec.weight = weights_.offsets(unit.layer).weight;
+    spec.bias = weights_.offsets(unit.layer).bias;
+    spec.activated = activated(unit.activation);
+    std::vector<BufferId> reads{spec.in};
+    if (unit.addend != kNone) reads.push_back(spec.residual = buffer(unit.addend));
+    spec.out = output_over(unit.out, unit.addend, spec.in);
+    add(std::make_unique<WinogradStep>(set_, spec), unit.out,
+        plain_kernel(fmt::format("winograd2x2_{}", kernels::name(spec.activated.epilogue))), std::move(reads), spec.out,
         {unit.layer});
   }
 

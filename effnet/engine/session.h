@@ -32,7 +32,6 @@ struct PlanOptions {
   bool fuse_depthwise = true;  // the convolution before a depthwise one computes its rows just ahead of it
   bool fuse_scale = true;      // a channel scale goes into the next convolution's weights or input
   bool fuse_pool = true;       // a depthwise convolution sums its own global pool
-  bool winograd = true;        // dense 3x3 stride 1 convolutions where the cost model says so
 };
 
 struct SessionOptions {

@@ -196,7 +196,7 @@ TEST_F(SessionTest, BrokenWeightsNameTheirLayer) {
       {"head.bn.running_mean", "head.act", "head.bn"},
       {"classifier.bias", "classifier", "classifier"},
   }};
-  const PlanOptions single{false, false, false, false, false};
+  const PlanOptions single{false, false, false, false};
   const formats::Weights good = testkit::busy_weights(graph_);
   for (const kernels::Isa isa : kernels::usable_sets()) {
     for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {

@@ -55,6 +55,11 @@ std::vector<Case> cases() {
   const ArchSpec basic = headless(network("", {{.block = "basic", .repeats = 2, .channels = 18},
                                                {.block = "basic", .channels = 40, .kernel = 5, .stride = 2},
                                                {.block = "basic", .channels = 32}}));
+  // Dense 3x3 with at least 32 channels on both sides: Winograd's, with and without a residual.
+  const ArchSpec dense = headless(network("", {{.block = "basic", .channels = 32},
+                                               {.block = "basic", .repeats = 2, .channels = 41},
+                                               {.block = "bottleneck", .channels = 33, .stride = 2},
+                                               {.block = "bottleneck", .channels = 48}}));
   ArchSpec cells = headless(network("", {{.block = "amoebanet_b_normal", .channels = 12},
                                          {.block = "amoebanet_b_reduction", .channels = 18, .stride = 2},
                                          {.block = "amoebanet_b_normal", .repeats = 2, .channels = 18},
@@ -100,6 +105,8 @@ std::vector<Case> cases() {
   all.push_back({with(residual, "bottleneck_symmetric", Activation::silu, Padding::symmetric)});
   all.push_back({with(basic, "basic_symmetric", Activation::relu, Padding::symmetric)});
   all.push_back({with(basic, "basic_same", Activation::silu, Padding::same)});
+  all.push_back({with(dense, "dense_same", Activation::relu, Padding::same)});
+  all.push_back({with(dense, "dense_symmetric", Activation::silu, Padding::symmetric)});
   all.push_back({cells, {{12, 16}, {32, 20}, {33, 31}}});
   all.push_back({pooled});
   all.push_back({with(odd_kernels, "odd_kernels_same", Activation::silu, Padding::same)});
@@ -170,8 +177,8 @@ TEST_P(SmallNetwork, ThreadsChangeNoBit) {
 
 // Every switch off alone, and all. What only moves an operation to another step keeps every bit. A pool that is summed
 // while rows are made has one sum a band instead of one in all, a scale that goes into the weights is multiplied before
-// the sum, and Winograd's sums are others altogether: these are as near as two right answers are. (A depthwise
-// convolution sums its pool only if its activation is fused, so without fuse_pool on either side.)
+// the sum: these two are as near as two right answers are. (A depthwise convolution sums its pool only if its
+// activation is fused, so the exact ones are compared without fuse_pool on either side.)
 TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
   struct Switch {
     const char* name;
@@ -181,8 +188,7 @@ TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
   constexpr Switch kSwitches[] = {{"fuse_epilogues", &PlanOptions::fuse_epilogues, true},
                                   {"fuse_depthwise", &PlanOptions::fuse_depthwise, true},
                                   {"fuse_scale", &PlanOptions::fuse_scale, false},
-                                  {"fuse_pool", &PlanOptions::fuse_pool, false},
-                                  {"winograd", &PlanOptions::winograd, false}};
+                                  {"fuse_pool", &PlanOptions::fuse_pool, false}};
   constexpr std::int64_t kImages = 2;
   const graph::Graph graph = testkit::lower_at(spec(), GetParam().sizes.back());
   const Parameters parameters(testkit::busy_weights(graph));
@@ -193,7 +199,7 @@ TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
     const auto logits_of = [&](const PlanOptions& plan) {
       return testkit::run(graph, weights, input, {.batch = kImages, .threads = 2, .plan = plan});
     };
-    const PlanOptions plain_sums{.fuse_pool = false, .winograd = false};
+    const PlanOptions plain_sums{.fuse_pool = false};
     const auto expected = logits_of(plain_sums);
     PlanOptions all_off;
     for (const auto& [name, flag, exact] : kSwitches) {
@@ -207,13 +213,12 @@ TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
   }
 }
 
-// A batch gives each picture's own bits, but for pools that are summed in bands, whose number falls as the batch grows;
-// and a plan may choose Winograd by the batch.
+// A batch gives each picture's own bits, but for pools that are summed in bands, whose number falls as the batch grows.
 TEST_P(SmallNetwork, BatchIsItsPictures) {
   constexpr std::int64_t kImages = 3;
   const graph::Graph graph = testkit::lower_at(spec(), GetParam().sizes.back());
   const std::vector<float> input = pictures(graph, kImages);
-  const PlanOptions plan{.fuse_pool = false, .winograd = false};
+  const PlanOptions plan{.fuse_pool = false};
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const auto weights = testkit::pack(graph, isa);
     Session session(graph, weights, {.plan = plan});

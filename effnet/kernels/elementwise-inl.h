@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "effnet/kernels/epilogue-inl.h"
+#include "effnet/kernels/winograd-inl.h"
 
 namespace effnet::kernels {
 namespace {
@@ -86,7 +87,12 @@ void map_block(const MapArgs& args) noexcept {
 }
 
 void sigmoid_block(const MapArgs& args) noexcept {
-  map_pixels(args, [](Wide value) { return div(broadcast<Wide>(1), one_plus_exp_of_minus(value)); });
+  map_pixels(args, [](Wide value) {
+    // The exponential's bits lose NaN: the numerator is 1, or NaN if the value is (bounded, because Inf * 0 is NaN
+    // too).
+    const Wide bounded = at_most(at_least(value, broadcast<Wide>(-1)), broadcast<Wide>(1));
+    return div(fma(bounded, broadcast<Wide>(0), broadcast<Wide>(1)), one_plus_exp_of_minus(value));
+  });
 }
 
 void sum_block(const float* in, std::int64_t pixels, float* sums) noexcept {
@@ -116,6 +122,10 @@ void fill_elementwise(KernelSet& set) {
   set.map[static_cast<int>(Epilogue::hard_swish)] = map_block<Epilogue::hard_swish>;
   set.sigmoid = sigmoid_block;
   set.sum = sum_block;
+  set.winograd_input = winograd_input;
+  set.winograd_output[static_cast<int>(Epilogue::clamp)] = winograd_output<Epilogue::clamp>;
+  set.winograd_output[static_cast<int>(Epilogue::silu)] = winograd_output<Epilogue::silu>;
+  set.winograd_output[static_cast<int>(Epilogue::hard_swish)] = winograd_output<Epilogue::hard_swish>;
   set.scale_rows = scale_rows;
 }
 

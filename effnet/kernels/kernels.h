@@ -90,6 +90,27 @@ struct MapArgs {
 };
 using MapFn = void (*)(const MapArgs&) noexcept;
 
+// ---- Winograd F(2x2, 3x3): a 3x3 convolution with stride 1 makes 2x2 outputs of 4x4 inputs by 16 products instead of
+// 36. Position i of a transformed tile t lies at i * position + t * 16.
+struct WinogradInputArgs {
+  const float* rows[4];  // of the block's picture, or zeros
+  std::int64_t width;    // pixels beyond it, and before 0, are zeros
+  std::int64_t x;        // column of the first tile's first input; may be negative. Tiles are two columns apart
+  std::int64_t tiles;
+  float* out;
+  std::int64_t position;
+};
+struct WinogradOutputArgs {
+  const float* in;
+  std::int64_t position;
+  std::int64_t tiles;
+  const float* bias;         // [16]
+  float* rows[2];            // of the block's picture, at the first tile; null beyond its last row
+  const float* residual[2];  // null, or as `rows`
+  std::int64_t width;        // outputs from the first tile to the row's end
+  float low, high;
+};
+
 struct KernelSet {
   Isa isa;
   // Products. Packed weights are cut into tiles of `tile` output channels; the last has 8, 16, 24 or 32 (at most
@@ -110,6 +131,8 @@ struct KernelSet {
   MapFn sigmoid;  // sigmoid(a * scale + shift + b)
   // sums[16] += pixels of one block, in order.
   void (*sum)(const float* in, std::int64_t pixels, float* sums) noexcept;
+  void (*winograd_input)(const WinogradInputArgs&) noexcept;
+  void (*winograd_output[kEpilogues])(const WinogradOutputArgs&) noexcept;
   // to[k][n] = from[k][n] * scale[k]: a tile of packed weights with the channel scale of one image folded in.
   void (*scale_rows)(const float* from, const float* scale, std::int64_t depth, std::int64_t lanes, float* to) noexcept;
 

@@ -225,7 +225,7 @@ def test_effnet_as_a_competitor(tmp_path, monkeypatch):
     cores = machine.cores()[:1]
 
     def effnet(model):
-        return Effnet(str(program), str(tmp_path), model, 1, 1, "fp32", 224, cores, ("fuse_pool", "winograd"))
+        return Effnet(str(program), str(tmp_path), model, 1, 1, "fp32", 224, cores, ("fuse_pool", "fuse_scale"))
 
     ours = effnet("m")
     before = os.sched_getaffinity(0)
@@ -235,7 +235,7 @@ def test_effnet_as_a_competitor(tmp_path, monkeypatch):
     assert ours.info["peak_rss_bytes"] == 9 and ours.info["max_rel_error"] == 1e-6 and os.sched_getaffinity(0) == before
     seen = ours.run(*ours.arguments, "--seconds", "1")
     assert seen["arguments"][:10] == "bench m --threads 1 --batch 1 --precision fp32 --resolution 224".split()
-    assert "fuse_pool,winograd" in seen["arguments"]
+    assert "fuse_pool,fuse_scale" in seen["arguments"]
     with pytest.raises(cases.BenchError, match="effnet: error: no"):
         effnet("broken").turn(0.1, 1)
     with pytest.raises(cases.BenchError, match="lacks a field"):

@@ -1,0 +1,133 @@
+#include "effnet/engine/step_winograd.h"
+
+#include <algorithm>
+
+namespace effnet::engine {
+namespace {
+
+using kernels::kBlock;
+
+constexpr std::int64_t kRunBytes = 512 << 10;
+constexpr std::int64_t kRunStep = 14;
+constexpr std::int64_t kTasksAThread = 4;
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+WinogradStep::WinogradStep(const kernels::KernelSet& set, const WinogradSpec& spec)
+    : spec_(spec),
+      across_(divide_up(spec.out_shape.chw.w, 2)),
+      down_(divide_up(spec.out_shape.chw.h, 2)),
+      all_(spec.out_shape.images * across_ * down_),
+      tile_(set.tile),
+      tiles_(divide_up(kernels::lanes_of(spec.out_shape.chw.c), set.tile)) {
+  const std::int64_t tile_bytes = kWinogradPositions * spec.in_shape.blocks() * kBlock * 4;
+  run_tiles_ = std::min(all_, std::max(kRunBytes / tile_bytes / kRunStep * kRunStep, kRunStep));
+  run_tiles_ = std::min(all_, divide_up(divide_up(all_, divide_up(all_, run_tiles_)), kRunStep) * kRunStep);
+  runs_ = divide_up(all_, run_tiles_);
+}
+
+std::int64_t WinogradStep::scratch_floats() const {
+  return kWinogradPositions * run_tiles_ * (spec_.in_shape.blocks() * kBlock + divide_up(tile_, kBlock) * kBlock);
+}
+
+void WinogradStep::run(const Context& context) const noexcept {
+  const auto members = static_cast<std::int64_t>(context.scratch.size());
+  const std::int64_t wanted = members == 1 ? 1 : divide_up(members * kTasksAThread, runs_);
+  const std::int64_t group_tiles = divide_up(tiles_, std::min(tiles_, wanted));
+  const std::int64_t groups = divide_up(tiles_, group_tiles);
+  context.team.step(runs_ * groups, [&](std::int64_t index, int member) noexcept {
+    const std::int64_t group = index % groups;
+    task(context, index / groups * run_tiles_, group * group_tiles, std::min((group + 1) * group_tiles, tiles_),
+         context.scratch[static_cast<std::size_t>(member)]);
+  });
+}
+
+template <class Body>
+void WinogradStep::over_parts(std::int64_t first, std::int64_t count, Body body) const {
+  for (std::int64_t done = 0; done < count;) {
+    const std::int64_t at = first + done;
+    const std::int64_t x = at % across_;
+    const std::int64_t part = std::min(across_ - x, count - done);
+    body(Part{at / across_ / down_, at / across_ % down_, x, part, done});
+    done += part;
+  }
+}
+
+// To [position][block][tile of the run][16].
+void WinogradStep::transform_input(const Context& context, std::int64_t first, std::int64_t count,
+                                   float* to) const noexcept {
+  const Chw& chw = spec_.in_shape.chw;
+  kernels::WinogradInputArgs args{};
+  args.width = chw.w;
+  args.position = spec_.in_shape.blocks() * count * kBlock;
+  for (std::int64_t b = 0; b < spec_.in_shape.blocks(); ++b) {
+    const float* const block = context.buffer(spec_.in) + b * spec_.in_shape.block_floats();
+    over_parts(first, count, [&](const Part& part) {
+      for (std::int64_t r = 0; r < 4; ++r) {
+        const std::int64_t row = 2 * part.y - spec_.top + r;
+        args.rows[r] = row < 0 || row >= chw.h ? context.zeros : block + (part.image * chw.h + row) * chw.w * kBlock;
+      }
+      args.x = 2 * part.x - spec_.left;
+      args.tiles = part.count;
+      args.out = to + (b * count + part.done) * kBlock;
+      context.set.winograd_input(args);
+    });
+  }
+}
+
+// One channel block of the run, from [position][block of the tile][tile of the run][16].
+void WinogradStep::transform_output(const Context& context, std::int64_t first, std::int64_t count, std::int64_t block,
+                                    const float* from) const noexcept {
+  const Chw& chw = spec_.out_shape.chw;
+  const std::int64_t start = block * spec_.out_shape.block_floats();
+  kernels::WinogradOutputArgs args{};
+  args.position = divide_up(tile_, kBlock) * count * kBlock;
+  args.bias = context.weights + spec_.bias + block * kBlock;
+  args.low = spec_.activated.low;
+  args.high = spec_.activated.high;
+  over_parts(first, count, [&](const Part& part) {
+    for (std::int64_t r = 0; r < 2; ++r) {
+      const std::int64_t row = 2 * part.y + r;
+      const std::int64_t at = start + ((part.image * chw.h + row) * chw.w + 2 * part.x) * kBlock;
+      args.rows[r] = row < chw.h ? context.buffer(spec_.out) + at : nullptr;
+      args.residual[r] = spec_.residual == kNoBuffer ? nullptr : context.buffer(spec_.residual) + at;
+    }
+    args.in = from + part.done * kBlock;
+    args.tiles = part.count;
+    args.width = chw.w - 2 * part.x;
+    context.set.winograd_output[static_cast<std::size_t>(spec_.activated.epilogue)](args);
+  });
+}
+
+void WinogradStep::task(const Context& context, std::int64_t first, std::int64_t first_tile, std::int64_t last_tile,
+                        float* scratch) const noexcept {
+  const std::int64_t count = std::min(run_tiles_, all_ - first);
+  const std::int64_t depth = spec_.in_shape.chw.c;
+  const std::int64_t lanes = kernels::lanes_of(spec_.out_shape.chw.c);
+  const std::int64_t tile_blocks = divide_up(tile_, kBlock);
+  float* const products = scratch + kWinogradPositions * run_tiles_ * spec_.in_shape.blocks() * kBlock;
+  transform_input(context, first, count, scratch);
+
+  TileRun run{};
+  run.depth.segments = spec_.in_shape.blocks();
+  run.depth.last_depth = (depth - 1) % kBlock + 1;
+  run.bias = context.zeros;
+  run.activated = activated(graph::Activation::none);
+  run.out_block = count * kBlock;
+  for (std::int64_t tile = first_tile; tile < last_tile; ++tile) {
+    run.lanes = std::min(tile_, lanes - tile * tile_);
+    for (std::int64_t position = 0; position < kWinogradPositions; ++position) {
+      run.input = {scratch + position * spec_.in_shape.blocks() * count * kBlock, count * kBlock};
+      run.weight = context.weights + spec_.weight + position * depth * lanes + tile * tile_ * depth;
+      run.out = products + position * tile_blocks * count * kBlock;
+      multiply(context, run, count);
+    }
+    for (std::int64_t b = 0; b * kBlock < run.lanes; ++b) {
+      transform_output(context, first, count, tile * tile_blocks + b, products + b * count * kBlock);
+    }
+  }
+}
+
+}  // namespace effnet::engine

@@ -1,0 +1,219 @@
+// Every depthwise kernel of every usable set, depthwise_any included, against the slow twin.
+#include <gtest/gtest.h>
+
+#include "effnet/kernels/test_support.h"
+
+namespace effnet::kernels {
+namespace {
+
+struct Kernel {
+  std::int64_t size, stride;
+  bool half;
+  Epilogue epilogue;
+  bool any = false;  // depthwise_any instead of the table
+  std::int64_t lanes() const { return half ? 8 : 16; }
+  std::int64_t in_width(std::int64_t width) const { return (width - 1) * stride + size; }
+};
+
+struct Shape {
+  std::int64_t width;
+  std::int64_t rows_above;  // of the window, out of the picture: they share one row of zeros
+  std::int64_t shift;       // floats by which rows, out and sums miss a 64-byte boundary
+  bool sums;
+  Range range;
+};
+
+// The memory of one output row. Of a half block the upper 8 lanes are kUntouched, and missing after the last pixel.
+struct Row {
+  Kernel kernel;
+  Shape shape;
+  std::vector<Floats> inputs;
+  Floats weight, bias, out, sums;
+
+  Row(const Kernel& k, const Shape& s, Operands& operands)
+      : kernel(k),
+        shape(s),
+        weight(k.size * k.size * kBlock),
+        bias(kBlock),
+        out(s.width * kBlock - (kBlock - k.lanes()), s.shift),
+        sums(kBlock, s.shift) {
+    for (std::int64_t ky = 0; ky < k.size; ++ky) {
+      inputs.emplace_back(k.in_width(s.width) * kBlock - (kBlock - k.lanes()), s.shift);
+      fill(inputs.back(), [&] { return ky < s.rows_above ? 0.0F : operands.next(); });
+    }
+    fill(weight, [&] { return operands.next(); });
+    fill(bias, [&] { return operands.next(); });
+    fill(sums, [&] { return operands.next(); });
+  }
+
+  template <class Value>
+  void fill(const Floats& to, Value value) const {
+    for (std::int64_t i = 0; i < to.size(); ++i) {
+      if (i % kBlock < kernel.lanes()) to[i] = value();
+    }
+  }
+  // call(args) of the row, its first output at x.
+  template <class Call>
+  void with_args(Call call, std::int64_t x = 0) const {
+    std::vector<const float*> rows;
+    for (std::int64_t ky = 0; ky < kernel.size; ++ky) {
+      const std::int64_t shared = ky < shape.rows_above ? 0 : ky;
+      rows.push_back(inputs[static_cast<std::size_t>(shared)].data() + x * kernel.stride * kBlock);
+    }
+    call(DepthwiseArgs{rows.data(), weight.data(), bias.data(), out.data(), shape.width - x,
+                       shape.sums ? sums.data() : nullptr, shape.range.low, shape.range.high});
+  }
+};
+
+class DepthwiseTest : public OfSet {
+ protected:
+  template <class Test>
+  void for_each_kernel(Test test) const {
+    for (const std::int64_t size : {3, 5, 7}) {
+      for (const std::int64_t stride : {1, 2}) {
+        for (const bool half : {false, true}) {
+          for (const Epilogue epilogue : kAllEpilogues) test(Kernel{size, stride, half, epilogue});
+        }
+      }
+    }
+    for (const auto& [size, stride] : {std::pair<int, int>{1, 1}, {2, 3}, {3, 1}, {4, 2}, {9, 1}}) {
+      for (const Epilogue epilogue : kAllEpilogues) test(Kernel{size, stride, false, epilogue, true});
+    }
+  }
+  void run(const Kernel& k, const DepthwiseArgs& args) const {
+    if (k.any) {
+      set().depthwise_any[static_cast<int>(k.epilogue)](args, k.size, k.stride);
+    } else {
+      set().depthwise(k.size, k.stride, k.half, k.epilogue)(args);
+    }
+  }
+  void run(const Row& row) const {
+    row.with_args([&](const DepthwiseArgs& args) { run(row.kernel, args); });
+  }
+  static void run_twin(const Row& row, Epilogue epilogue) {
+    const Kernel& k = row.kernel;
+    row.with_args([&](const DepthwiseArgs& args) { slow::depthwise(args, k.size, k.stride, k.lanes(), epilogue); });
+  }
+  std::string describe(const Kernel& k, const Shape& s) const {
+    return fmt::format("{}{}: width {}, rows above {}, shift {} floats, sums {}, range {}..{}",
+                       k.any ? "depthwise_any " : "", depthwise_name(set(), k.size, k.stride, k.half, k.epilogue),
+                       s.width, s.rows_above, s.shift, s.sums, s.range.low, s.range.high);
+  }
+
+  Operands operands{2};
+};
+
+// What the row adds to `sums`, from its own outputs: the order is part of the promise.
+Floats sums_of(const Floats& before, const Floats& out, std::int64_t lanes) {
+  Floats sums = before;
+  for (std::int64_t i = 0; i < out.size(); ++i) {
+    if (i % kBlock < lanes) sums[i % kBlock] += out[i];
+  }
+  return sums;
+}
+
+TEST_P(DepthwiseTest, AgreesWithTwin) {
+  std::int64_t turn = 0;  // the other choices take turns over 40 widths
+  for_each_kernel([&](const Kernel& kernel) {
+    for (std::int64_t width = 1; width <= 40; ++width) {
+      const Shape shape = {width, turn % 3 == 2 ? kernel.size / 2 : 0, turn % 2, turn / 2 % 2 == 1,
+                           kRanges[turn / 4 % 4]};
+      ++turn;
+      const Row row(kernel, shape, operands);
+      Row twin = row, absolute = row;
+      for (const Floats& input : absolute.inputs) make_absolute(input.span());
+      make_absolute(absolute.weight.span());
+      make_absolute(absolute.bias.span());
+      absolute.shape.range = kRanges[0];
+      run_twin(absolute, Epilogue::clamp);
+      run_twin(twin, kernel.epilogue);
+      const Floats before = row.sums;
+      run(row);
+      const testing::AssertionResult result =
+          agree(row.out, twin.out, absolute.out, function_of(kernel.epilogue), kernel.size * kernel.size);
+      EXPECT_TRUE(result) << describe(kernel, shape);
+      if (!result) return;
+      const Floats sums = shape.sums ? sums_of(before, row.out, kernel.lanes()) : before;
+      EXPECT_TRUE(same_bits(row.sums.span(), sums.span())) << "sums; " << describe(kernel, shape);
+    }
+  });
+}
+
+// Where a row is cut must not show: every output has the bits it has in the whole row.
+TEST_P(DepthwiseTest, PlaceInTheRowDoesNotChangeBits) {
+  for_each_kernel([&](const Kernel& kernel) {
+    Row row(kernel, {40, 0, 0, false, kRanges[3]}, operands);
+    run(row);
+    const Floats whole = row.out;
+    for (const std::int64_t first : {0, 1, 2, 3, 5, 13}) {
+      for (std::int64_t width = 1; first + width <= 40; ++width) {
+        Floats part(width * kBlock - (kBlock - kernel.lanes()));
+        row.with_args(
+            [&](DepthwiseArgs args) {
+              args.width = width;
+              args.out = part.data();
+              run(kernel, args);
+            },
+            first);
+        const testing::AssertionResult result = same_bits(
+            part.span(), whole.span().subspan(static_cast<std::size_t>(first * kBlock)).first(part.span().size()));
+        EXPECT_TRUE(result) << "from " << first << ", width " << width << "; " << describe(kernel, row.shape);
+        if (!result) return;
+      }
+    }
+  });
+}
+
+TEST_P(DepthwiseTest, NanReachesWhatDependsOnIt) {
+  for_each_kernel([&](const Kernel& kernel) {
+    const Row clean(kernel, {11, 0, 0, true, kRanges[2]}, operands);
+    Row bad = clean;
+    run(clean);
+    const std::int64_t pixel = kernel.stride, lane = kernel.lanes() - 2, row = kernel.size - 1;
+    bad.inputs[static_cast<std::size_t>(row)][pixel * kBlock + lane] = kNan;
+    run(bad);
+    for (std::int64_t x = 0; x < bad.shape.width; ++x) {
+      for (std::int64_t c = 0; c < kernel.lanes(); ++c) {
+        const bool meets = c == lane && x * kernel.stride <= pixel && pixel < x * kernel.stride + kernel.size;
+        const float got = bad.out[x * kBlock + c];
+        EXPECT_TRUE(meets ? std::isnan(got) : bits(got) == bits(clean.out[x * kBlock + c]))
+            << "output " << x << " lane " << c << " is " << got << "; " << describe(kernel, bad.shape);
+      }
+    }
+    for (std::int64_t c = 0; c < kernel.lanes(); ++c) {
+      EXPECT_EQ(std::isnan(bad.sums[c]), c == lane) << "sums, lane " << c << "; " << describe(kernel, bad.shape);
+    }
+  });
+}
+
+TEST_P(DepthwiseTest, ExtremeSums) {
+  for_each_kernel([&](const Kernel& kernel) {
+    for (std::size_t first = 0; first < std::size(kExtremes); first += static_cast<std::size_t>(kernel.lanes())) {
+      const Row row(kernel, {7, 0, 0, false, kRanges[first % 3]}, operands);
+      row.fill(row.weight, [] { return 0.0F; });
+      std::size_t at = first;
+      row.fill(row.bias, [&] { return kExtremes[at++ % std::size(kExtremes)]; });
+      run(row);
+      for (std::int64_t i = 0; i < row.out.size(); ++i) {
+        if (i % kBlock >= kernel.lanes()) continue;
+        const float x = row.bias[i % kBlock];
+        const auto expected =
+            static_cast<float>(slow::epilogue(kernel.epilogue, x, row.shape.range.low, row.shape.range.high));
+        EXPECT_TRUE(agree_at(x, row.out[i], expected, function_of(kernel.epilogue)))
+            << "float " << i << "; " << describe(kernel, row.shape);
+      }
+    }
+  });
+}
+
+TEST_P(DepthwiseTest, KnowsNoOtherWindows) {
+  for (const auto& [size, stride] :
+       {std::pair<int, int>{1, 1}, {2, 1}, {4, 1}, {9, 1}, {3, 3}, {3, 0}, {5, 4}, {-3, 1}}) {
+    EXPECT_EQ(set().depthwise(size, stride, false, Epilogue::silu), nullptr) << size << " by " << stride;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, DepthwiseTest, testing::ValuesIn(usable_sets()), isa_name);
+
+}  // namespace
+}  // namespace effnet::kernels

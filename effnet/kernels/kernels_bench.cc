@@ -1,0 +1,167 @@
+// Times the products and depthwise kernels over the shapes of bench/shapes.txt, on one thread:
+//
+//   kernels_bench [ISA] [FILTER]     FILTER: part of a line of bench/shapes.txt, such as `efficientnet_b0    depthwise`
+//
+// A line a shape: minimum time, GFLOP/s (2 per multiply-add, of the true channels) and share of this core's peak, which
+// is measured first; then each network's sum. Kernels alone: windows of dense k x k convolutions lie gathered in
+// memory, pictures are padded beforehand, and nothing else of a network runs between two layers.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "effnet/base/error.h"
+#include "effnet/kernels/kernels.h"
+#include "effnet/kernels/peak.h"
+
+namespace effnet::kernels {
+namespace {
+
+struct Shape {
+  std::string network, op;
+  std::int64_t kernel, stride, in_channels, in_h, in_w, channels, h, w, layers;
+  bool depthwise() const { return op == "depthwise"; }
+  std::int64_t window() const { return kernel * kernel; }
+  double flops() const {
+    return 2.0 * static_cast<double>(h * w * channels * window() * (depthwise() ? 1 : in_channels));
+  }
+};
+
+std::vector<Shape> read_shapes(const std::string& path, const std::string& filter) {
+  std::ifstream file(path);
+  if (!file) throw environment_error("cannot read the shapes (got {}, expected bench/shapes.txt)", path);
+  std::vector<Shape> shapes;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line[0] == '#' || line.find(filter) == std::string::npos) continue;
+    std::istringstream words(line);
+    Shape s;
+    words >> s.network >> s.op >> s.kernel >> s.stride >> s.in_channels >> s.in_h >> s.in_w >> s.channels >> s.h >>
+        s.w >> s.layers;
+    if (!words) throw input_error("a broken line in {} (got \"{}\", expected 11 columns)", path, line);
+    shapes.push_back(s);
+  }
+  return shapes;
+}
+
+// Seconds of one call: the least of repeated measurements of at least 20 us, over 30 ms.
+template <class Function>
+double seconds_of(Function function) {
+  using Clock = std::chrono::steady_clock;
+  const auto measure = [&](int calls) {
+    const auto start = Clock::now();
+    for (int i = 0; i < calls; ++i) function();
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  int calls = 1;
+  while (measure(calls) < 20e-6) calls *= 2;
+  double least = std::numeric_limits<double>::max();
+  for (double total = 0; total < 0.03;) {
+    const double time = measure(calls);
+    total += time;
+    least = std::min(least, time / calls);
+  }
+  return least;
+}
+
+// 64-byte aligned values in (-1, 1): zeros and denormals would be easier or harder than real ones.
+class Values {
+ public:
+  explicit Values(std::int64_t size) : memory_(static_cast<std::size_t>(size + 16)) {
+    for (std::size_t i = 0; i < memory_.size(); ++i) memory_[i] = static_cast<float>(i * 7 % 31) / 16 - 0.97F;
+    void* start = memory_.data();
+    std::size_t space = memory_.size() * sizeof(float);
+    data_ = static_cast<float*>(std::align(kAlignment, static_cast<std::size_t>(size) * sizeof(float), start, space));
+  }
+  float* data() const { return data_; }
+
+ private:
+  std::vector<float> memory_;
+  float* data_;
+};
+
+double product_seconds(const KernelSet& set, const Shape& s) {
+  const std::int64_t pixels = s.h * s.w, depth = s.in_channels * s.window();
+  const Values in(blocked_floats(depth, pixels)), out(blocked_floats(s.channels, pixels));
+  const Values weight(depth * lanes_of(s.channels)), bias(lanes_of(s.channels));
+  std::vector<std::int32_t> offsets;
+  for (std::int32_t p = 0; p < set.heights[0]; ++p) offsets.push_back(16 * p);
+  return seconds_of([&] {
+    for (std::int64_t n = 0; n < s.channels; n += set.tile) {
+      const std::int64_t lanes = lanes_of(std::min(set.tile, s.channels - n));
+      std::size_t height = 0;
+      for (std::int64_t p = 0; p < pixels; p += set.heights[height]) {
+        while (set.heights[height] > pixels - p) ++height;
+        set.product(height, lanes, Epilogue::silu)({in.data() + p * kBlock, pixels * kBlock, blocks_of(depth), kBlock,
+                                                    (depth + kBlock - 1) % kBlock + 1, weight.data() + n * depth,
+                                                    bias.data() + n, out.data() + (n / kBlock * pixels + p) * kBlock,
+                                                    pixels * kBlock, offsets.data(), nullptr, 0, 6});
+      }
+    }
+  });
+}
+
+double depthwise_seconds(const KernelSet& set, const Shape& s) {
+  const std::int64_t in_h = (s.h - 1) * s.stride + s.kernel, in_w = (s.w - 1) * s.stride + s.kernel;
+  const Values in(blocked_floats(s.channels, in_h * in_w)), out(blocked_floats(s.channels, s.h * s.w));
+  const Values weight(blocks_of(s.channels) * s.window() * kBlock), bias(blocks_of(s.channels) * kBlock);
+  float sums[kBlock] = {};
+  std::vector<const float*> rows(static_cast<std::size_t>(s.kernel));
+  return seconds_of([&] {
+    for (std::int64_t block = 0; block < blocks_of(s.channels); ++block) {
+      const bool half = lanes_of(s.channels) - block * kBlock == 8;
+      const DepthwiseFn run = set.depthwise(s.kernel, s.stride, half, Epilogue::silu);
+      for (std::int64_t y = 0; y < s.h; ++y) {
+        for (std::size_t ky = 0; ky < rows.size(); ++ky) {
+          const std::int64_t row = block * in_h + y * s.stride + static_cast<std::int64_t>(ky);
+          rows[ky] = in.data() + row * in_w * kBlock;
+        }
+        run({rows.data(), weight.data() + block * s.window() * kBlock, bias.data() + block * kBlock,
+             out.data() + (block * s.h + y) * s.w * kBlock, s.w, sums, 0, 6});
+      }
+    }
+  });
+}
+
+void run(std::string_view isa, const std::string& filter) {
+  const KernelSet& set = kernel_set(isa_of(isa));
+  const std::vector<Shape> shapes = read_shapes(EFFNET_SOURCE_DIR "/bench/shapes.txt", filter);
+  const double peak = measured_peak_gflops(set.isa, 0.2);
+  fmt::print("{}: peak {:.1f} GFLOP/s\n", name(set.isa), peak);
+  double total = 0, total_flops = 0;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const Shape& s = shapes[i];
+    const double seconds = s.depthwise() ? depthwise_seconds(set, s) : product_seconds(set, s);
+    const auto line = [&](const std::string& what, double time, double flops) {
+      fmt::print("{:<18} {:<44} {:10.2f} us {:8.1f} GFLOP/s {:5.1f} %\n", s.network, what, time * 1e6,
+                 flops / time * 1e-9, flops / time * 1e-9 / peak * 100);
+    };
+    line(fmt::format("{} k{}s{} {} -> {} at {}x{}, {} times", s.op, s.kernel, s.stride, s.in_channels, s.channels, s.h,
+                     s.w, s.layers),
+         seconds, s.flops());
+    total += seconds * static_cast<double>(s.layers);
+    total_flops += s.flops() * static_cast<double>(s.layers);
+    if (i + 1 < shapes.size() && shapes[i + 1].network == s.network) continue;
+    line("sum over layers", total, total_flops);
+    total = total_flops = 0;
+  }
+}
+
+}  // namespace
+}  // namespace effnet::kernels
+
+int main(int argc, char** argv) {
+  try {
+    effnet::kernels::run(argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : "");
+  } catch (const effnet::Error& error) {
+    fmt::print(stderr, "kernels_bench: {}\n", error.what());
+    return static_cast<int>(error.code());
+  }
+  return 0;
+}

@@ -1,0 +1,171 @@
+// The tables and their choice: what is named is what runs.
+#include "effnet/kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <string>
+
+#include "effnet/base/error.h"
+
+namespace effnet::kernels {
+namespace {
+
+constexpr Epilogue kAllEpilogues[] = {Epilogue::clamp, Epilogue::silu, Epilogue::hard_swish};
+
+struct Entry {
+  std::string name;
+  void (*function)();
+};
+
+// Every entry of a set's tables under its name.
+std::vector<Entry> entries(const KernelSet& set) {
+  std::vector<Entry> result;
+  const auto push = [&](std::string name, auto function) {
+    result.push_back({std::move(name), reinterpret_cast<void (*)()>(function)});
+  };
+  for (const Epilogue epilogue : kAllEpilogues) {
+    for (std::size_t p = 0; p < set.heights.size(); ++p) {
+      for (std::int64_t lanes = 8; lanes <= set.tile; lanes += 8) {
+        push(product_name(set, p, lanes, epilogue), set.product(p, lanes, epilogue));
+      }
+    }
+    for (const std::int64_t kernel : {3, 5, 7}) {
+      for (const std::int64_t stride : {1, 2}) {
+        for (const bool half : {false, true}) {
+          push(depthwise_name(set, kernel, stride, half, epilogue), set.depthwise(kernel, stride, half, epilogue));
+        }
+      }
+    }
+    push("depthwise_any " + std::string(name(epilogue)), set.depthwise_any[static_cast<int>(epilogue)]);
+    push("map " + std::string(name(epilogue)), set.map[static_cast<int>(epilogue)]);
+  }
+  push("max_pool", set.max_pool);
+  push("average_pool", set.average_pool);
+  push("sigmoid", set.sigmoid);
+  push("sum", set.sum);
+  push("scale_rows", set.scale_rows);
+  return result;
+}
+
+TEST(KernelSet, TablesAreWholeAndNamesUnique) {
+  for (const Isa isa : usable_sets()) {
+    const KernelSet& set = kernel_set(isa);
+    SCOPED_TRACE(name(isa));
+    EXPECT_EQ(set.isa, isa);
+    EXPECT_EQ(&set, &kernel_set(isa));
+    EXPECT_TRUE(set.tile == 16 || set.tile == 32) << set.tile;
+    ASSERT_FALSE(set.heights.empty());
+    EXPECT_EQ(set.heights.back(), 1);
+    for (std::size_t p = 1; p < set.heights.size(); ++p) EXPECT_LT(set.heights[p], set.heights[p - 1]);
+    EXPECT_EQ(set.products.size(), set.heights.size() * static_cast<std::size_t>(set.tile / 8) * kEpilogues);
+    EXPECT_EQ(set.depthwises.size(), 3U * 2 * 2 * kEpilogues);
+
+    std::set<std::string> names;
+    std::set<void (*)()> functions;
+    for (const Entry& entry : entries(set)) {
+      EXPECT_NE(entry.function, nullptr) << entry.name;
+      EXPECT_TRUE(names.insert(entry.name).second) << entry.name << " is there twice";
+      EXPECT_TRUE(functions.insert(entry.function).second) << entry.name << " is another entry's function";
+    }
+    // All table entries are among those asked for.
+    for (const ProductFn function : set.products) {
+      EXPECT_TRUE(functions.contains(reinterpret_cast<void (*)()>(function)));
+    }
+    for (const DepthwiseFn function : set.depthwises) {
+      EXPECT_TRUE(functions.contains(reinterpret_cast<void (*)()>(function)));
+    }
+  }
+}
+
+TEST(KernelSet, NamesSayEverything) {
+  for (const Isa isa : usable_sets()) {
+    const KernelSet& set = kernel_set(isa);
+    const std::string end = "_" + std::string(name(isa));
+    EXPECT_EQ(product_name(set, 0, 16, Epilogue::silu),
+              "f32_product_" + std::to_string(set.heights[0]) + "x16_silu" + end);
+    EXPECT_EQ(product_name(set, set.heights.size() - 1, 8, Epilogue::clamp), "f32_product_1x8_clamp" + end);
+    EXPECT_EQ(depthwise_name(set, 3, 2, false, Epilogue::silu), "f32_depthwise_k3s2x16_silu" + end);
+    EXPECT_EQ(depthwise_name(set, 7, 1, true, Epilogue::hard_swish), "f32_depthwise_k7s1x8_hard_swish" + end);
+  }
+}
+
+// No set runs another's code.
+TEST(KernelSet, SetsShareNoFunction) {
+  std::map<void (*)(), std::string> owners;
+  for (const Isa isa : usable_sets()) {
+    for (const Entry& entry : entries(kernel_set(isa))) {
+      const auto [at, fresh] = owners.emplace(entry.function, std::string(name(isa)));
+      EXPECT_TRUE(fresh || at->second == name(isa)) << entry.name << " of " << name(isa) << " runs " << at->second;
+    }
+  }
+}
+
+TEST(Isa, NamesReadBack) {
+  const std::vector<Isa> sets = usable_sets();
+  ASSERT_FALSE(sets.empty());
+  EXPECT_EQ(sets.front(), Isa::portable);
+  EXPECT_EQ(std::set<Isa>(sets.begin(), sets.end()).size(), sets.size());
+  for (std::size_t i = 1; i < sets.size(); ++i) EXPECT_LT(sets[i - 1], sets[i]);
+  for (const Isa isa : sets) EXPECT_EQ(isa_of(name(isa)), isa);
+}
+
+template <class Function>
+void expect_environment_error(std::string_view named, Function function) {
+  try {
+    function();
+    ADD_FAILURE() << named << " was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::environment);
+    EXPECT_NE(std::string_view(error.what()).find(named), std::string_view::npos) << error.what();
+  }
+}
+
+TEST(Isa, RefusesWhatThisCpuLacks) {
+  for (const char* unknown : {"sse9", "AVX2", "avx2 "}) {
+    expect_environment_error(unknown, [&] { (void)isa_of(unknown); });
+  }
+  const std::vector<Isa> sets = usable_sets();
+  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+    if (std::find(sets.begin(), sets.end(), isa) != sets.end()) continue;
+    expect_environment_error(name(isa), [&] { (void)isa_of(name(isa)); });
+  }
+}
+
+// $EFFNET_ISA in a process of its own each, because the choice may be remembered.
+class ForcedIsa : public testing::Test {
+ protected:
+  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+
+  // Ends with 100 + the set that is chosen under EFFNET_ISA = value, or with the error's code.
+  [[noreturn]] static void choose(const char* value) {
+    value == nullptr ? unsetenv("EFFNET_ISA") : setenv("EFFNET_ISA", value, 1);
+    int code = 0;
+    try {
+      const Isa chosen = chosen_isa();
+      code = isa_of("") == chosen && kernel_set(chosen).isa == chosen ? 100 + static_cast<int>(chosen) : 99;
+    } catch (const Error& error) {
+      code = static_cast<int>(error.code());
+    }
+    std::exit(code);
+  }
+};
+
+TEST_F(ForcedIsa, RunsTheSetThatIsNamed) {
+  for (const Isa isa : usable_sets()) {
+    EXPECT_EXIT(choose(std::string(name(isa)).c_str()), testing::ExitedWithCode(100 + static_cast<int>(isa)), "");
+  }
+}
+
+TEST_F(ForcedIsa, WithoutItTheBest) {
+  EXPECT_EXIT(choose(nullptr), testing::ExitedWithCode(100 + static_cast<int>(usable_sets().back())), "");
+}
+
+TEST_F(ForcedIsa, AnImpossibleOneIsAnEnvironmentError) {
+  EXPECT_EXIT(choose("sse9"), testing::ExitedWithCode(static_cast<int>(ErrorCode::environment)), "");
+}
+
+}  // namespace
+}  // namespace effnet::kernels

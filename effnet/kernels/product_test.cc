@@ -1,0 +1,274 @@
+// Every product kernel of every usable set against the slow twin.
+#include <gtest/gtest.h>
+
+#include "effnet/kernels/test_support.h"
+
+namespace effnet::kernels {
+namespace {
+
+enum class Residual { none, separate, in_place };
+constexpr const char* kResidualNames[] = {"none", "separate", "in place"};
+
+struct Depth {
+  std::int64_t segments, depth, last_depth;
+  std::int64_t total() const { return (segments - 1) * depth + last_depth; }
+};
+
+struct Shape {
+  std::int64_t pixels, lanes;
+  Depth depth;
+  Residual residual;
+  std::int64_t shift;  // floats by which a, out and residual miss a 64-byte boundary
+  Range range;
+};
+
+// The memory of one tile. Between segments, pixel rows and channel blocks lie gaps; what may be touched ends where the
+// allocation ends.
+struct Tile {
+  Shape shape;
+  std::vector<std::int32_t> offsets;
+  std::int64_t a_segment, out_block;
+  Floats a, weight, bias, residual, out;
+
+  Tile(const Shape& s, Operands& operands)
+      : shape(s),
+        offsets(offsets_of(s.pixels)),
+        a_segment(kBlock * s.pixels + 32),
+        out_block(offsets.back() + kBlock + 32),
+        a((s.depth.segments - 1) * a_segment + kBlock * (s.pixels - 1) + s.depth.last_depth, s.shift),
+        weight(s.depth.total() * s.lanes),
+        bias(s.lanes, 8),  // a later tile of 8, 16 or 24 channels begins at any multiple of 8
+        residual(s.residual == Residual::separate ? out_floats() : 0, s.shift),
+        out(out_floats(), s.shift) {
+    for (std::int64_t segment = 0; segment < s.depth.segments; ++segment) {
+      for (std::int64_t p = 0; p < s.pixels; ++p) {
+        const std::int64_t depth = segment + 1 < s.depth.segments ? s.depth.depth : s.depth.last_depth;
+        for (std::int64_t k = 0; k < depth; ++k) a[segment * a_segment + kBlock * p + k] = operands.next();
+      }
+    }
+    operands.fill(weight.span());
+    operands.fill(bias.span());
+    if (s.residual == Residual::none) return;
+    for (std::int64_t p = 0; p < s.pixels; ++p) {
+      for (std::int64_t n = 0; n < s.lanes; ++n) {
+        (s.residual == Residual::separate ? residual : out)[place(p, n)] = operands.next();
+      }
+    }
+  }
+
+  std::int64_t place(std::int64_t p, std::int64_t n) const {
+    return n / kBlock * out_block + offsets[static_cast<std::size_t>(p)] + n % kBlock;
+  }
+  ProductArgs args(const Floats& to) const {
+    const float* const other = shape.residual == Residual::none       ? nullptr
+                               : shape.residual == Residual::in_place ? to.data()
+                                                                      : residual.data();
+    return {a.data(),
+            a_segment,
+            shape.depth.segments,
+            shape.depth.depth,
+            shape.depth.last_depth,
+            weight.data(),
+            bias.data(),
+            to.data(),
+            out_block,
+            offsets.data(),
+            other,
+            shape.range.low,
+            shape.range.high};
+  }
+
+ private:
+  static std::vector<std::int32_t> offsets_of(std::int64_t pixels) {
+    std::vector<std::int32_t> result;
+    for (std::int32_t p = 0; p < pixels; ++p) result.push_back(16 * p + 48 * (p / 3));  // picture rows of 3 pixels
+    return result;
+  }
+  std::int64_t out_floats() const {
+    return (shape.lanes - 1) / kBlock * out_block + offsets.back() + (shape.lanes - 1) % kBlock + 1;
+  }
+};
+
+// S of the tolerance, at the places of the results: the twin on absolute values, before the epilogue.
+Floats norms_of(const Tile& tile) {
+  Tile absolute = tile;
+  absolute.shape.range = kRanges[0];
+  for (const Floats* operand : {&absolute.a, &absolute.weight, &absolute.bias, &absolute.residual, &absolute.out}) {
+    make_absolute(operand->span());
+  }
+  slow::product(absolute.args(absolute.out), tile.shape.pixels, tile.shape.lanes, Epilogue::clamp);
+  return absolute.out;
+}
+
+class ProductTest : public OfSet {
+ protected:
+  // test(p, lanes, epilogue) for every kernel of the table.
+  template <class Test>
+  void for_each_kernel(Test test) const {
+    for (std::size_t p = 0; p < set().heights.size(); ++p) {
+      for (std::int64_t lanes = 8; lanes <= set().tile; lanes += 8) {
+        for (const Epilogue epilogue : kAllEpilogues) test(p, lanes, epilogue);
+      }
+    }
+  }
+
+  testing::AssertionResult agrees_with_twin(std::size_t p, Epilogue epilogue, const Tile& tile) const {
+    const Floats norms = norms_of(tile);
+    const Floats expected = tile.out;
+    slow::product(tile.args(expected), tile.shape.pixels, tile.shape.lanes, epilogue);
+    const Floats got = tile.out;
+    set().product(p, tile.shape.lanes, epilogue)(tile.args(got));
+    return agree(got, expected, norms, function_of(epilogue), tile.shape.depth.total());
+  }
+
+  std::string describe(std::size_t p, Epilogue epilogue, const Shape& s) const {
+    return fmt::format("{}: segments {} of {}, last {}, residual {}, shift {} floats, range {}..{}",
+                       product_name(set(), p, s.lanes, epilogue), s.depth.segments, s.depth.depth, s.depth.last_depth,
+                       kResidualNames[static_cast<int>(s.residual)], s.shift, s.range.low, s.range.high);
+  }
+
+  Operands operands{1};
+};
+
+// Depths 1..40 in channel blocks, and the windows' rows of stems (3 x 3 channels; 11 floats).
+std::vector<Depth> depths() {
+  std::vector<Depth> result;
+  for (std::int64_t total = 1; total <= 40; ++total) {
+    result.push_back({(total + 15) / 16, 16, (total + 15) % 16 + 1});
+  }
+  for (const std::int64_t row : {9, 11}) {
+    result.push_back({3, row, row});
+    result.push_back({2, row, 4});
+  }
+  return result;
+}
+
+TEST_P(ProductTest, AgreesWithTwin) {
+  std::size_t turn = 0;  // residual, shift and range take turns: with 44 depths each pair of them meets every kernel
+  for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
+    for (const Depth& depth : depths()) {
+      const Shape shape = {
+          set().heights[p],     lanes, depth, static_cast<Residual>(turn % 3), static_cast<std::int64_t>(turn / 3 % 2),
+          kRanges[turn / 6 % 4]};
+      ++turn;
+      const testing::AssertionResult result = agrees_with_twin(p, epilogue, Tile(shape, operands));
+      EXPECT_TRUE(result) << describe(p, epilogue, shape);
+      if (!result) return;
+    }
+  });
+}
+
+// A layer of 1 .. 2 vectors + 1 channels, cut in tiles as weights are packed: lanes beyond its channels have zero
+// weights and bias, and what is stored there is zero.
+TEST_P(ProductTest, LanesBeyondTheChannelsAreZero) {
+  ASSERT_EQ(set().tile % kBlock, 0);  // a tile begins at a channel block
+  for (std::int64_t channels = 1; channels <= 2 * kBlock + 1; ++channels) {
+    for (std::int64_t first = 0; first < channels; first += set().tile) {
+      const std::int64_t here = std::min(set().tile, channels - first);
+      for (const Epilogue epilogue : kAllEpilogues) {
+        const std::size_t p = static_cast<std::size_t>(channels) % set().heights.size();
+        const Shape shape = {set().heights[p], lanes_of(here), {2, 16, 3}, Residual::none, 0, kRanges[2]};
+        Tile tile(shape, operands);
+        for (std::int64_t k = 0; k < shape.depth.total(); ++k) {
+          for (std::int64_t n = here; n < shape.lanes; ++n) tile.weight[k * shape.lanes + n] = 0;
+        }
+        for (std::int64_t n = here; n < shape.lanes; ++n) tile.bias[n] = 0;
+        EXPECT_TRUE(agrees_with_twin(p, epilogue, tile)) << channels << " channels, " << describe(p, epilogue, shape);
+        const Floats got = tile.out;
+        set().product(p, shape.lanes, epilogue)(tile.args(got));
+        for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
+          for (std::int64_t n = here; n < shape.lanes; ++n) {
+            EXPECT_EQ(got[tile.place(pixel, n)], 0) << channels << " channels, " << describe(p, epilogue, shape);
+          }
+        }
+      }
+    }
+  }
+}
+
+// How pixels are cut into tiles is the plan's choice, so it must not show.
+TEST_P(ProductTest, HeightDoesNotChangeBits) {
+  constexpr std::int64_t kBefore = 3;
+  for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
+    const std::int64_t height = set().heights[p];
+    const Shape shape = {height + kBefore, lanes, {2, 16, 7}, Residual::separate, 0, kRanges[3]};
+    const Tile tile(shape, operands);
+    // Pixels first .. end in tiles of one height.
+    const auto run = [&](const Floats& out, std::int64_t first, std::size_t kernel) {
+      ProductArgs args = tile.args(out);
+      for (std::int64_t pixel = first; pixel < shape.pixels; pixel += set().heights[kernel]) {
+        args.a = tile.a.data() + kBlock * pixel;
+        args.offsets = tile.offsets.data() + pixel;
+        set().product(kernel, lanes, epilogue)(args);
+      }
+    };
+    const Floats singly = tile.out, together = tile.out;
+    run(singly, 0, set().heights.size() - 1);
+    run(together, 0, set().heights.size() - 1);
+    for (std::int64_t pixel = kBefore; pixel < shape.pixels; ++pixel) {
+      for (std::int64_t n = 0; n < lanes; ++n) together[tile.place(pixel, n)] = kUntouched;
+    }
+    run(together, kBefore, p);
+    EXPECT_TRUE(same_bits(together.span(), singly.span())) << describe(p, epilogue, shape);
+  });
+}
+
+// NaN in an operand reaches exactly the results that depend on it, in every epilogue.
+TEST_P(ProductTest, NanReachesWhatDependsOnIt) {
+  for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
+    const std::int64_t height = set().heights[p];
+    const Shape shape = {height, lanes, {2, 16, 5}, Residual::separate, 0, kRanges[2]};
+    const std::int64_t bad_pixel = height / 2, bad_lane = lanes - 2;
+    const Tile clean(shape, operands);
+    const Floats expected = clean.out;
+    const ProductFn run = set().product(p, lanes, epilogue);
+    run(clean.args(expected));
+    for (const char* where : {"a", "weight", "bias", "residual"}) {
+      const Tile tile = clean;
+      const std::string_view operand = where;
+      if (operand == "a") tile.a[tile.a_segment + kBlock * bad_pixel + 2] = kNan;
+      if (operand == "weight") tile.weight[18 * lanes + bad_lane] = kNan;
+      if (operand == "bias") tile.bias[bad_lane] = kNan;
+      if (operand == "residual") tile.residual[tile.place(bad_pixel, bad_lane)] = kNan;
+      run(tile.args(tile.out));
+      for (std::int64_t pixel = 0; pixel < height; ++pixel) {
+        for (std::int64_t n = 0; n < lanes; ++n) {
+          const bool on_pixel = pixel == bad_pixel, on_lane = n == bad_lane;
+          const bool bad = operand == "a" ? on_pixel : operand == "residual" ? on_pixel && on_lane : on_lane;
+          const float got = tile.out[tile.place(pixel, n)];
+          EXPECT_TRUE(bad ? std::isnan(got) : bits(got) == bits(expected[tile.place(pixel, n)]))
+              << "NaN in " << where << ": pixel " << pixel << " lane " << n << " is " << got << "; "
+              << describe(p, epilogue, shape);
+        }
+      }
+    }
+  });
+}
+
+// Zeros, denormals, the bends of the functions, great magnitudes and infinities as the sum itself.
+TEST_P(ProductTest, ExtremeSums) {
+  for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
+    for (std::size_t first = 0; first < std::size(kExtremes); first += static_cast<std::size_t>(lanes)) {
+      const Shape shape = {set().heights[p], lanes, {1, 16, 1}, Residual::none, 0, kRanges[first % 3]};
+      const Tile tile(shape, operands);
+      std::ranges::fill(tile.weight.span(), 0.0F);
+      for (std::int64_t n = 0; n < lanes; ++n) {
+        tile.bias[n] = kExtremes[(first + static_cast<std::size_t>(n)) % std::size(kExtremes)];
+      }
+      set().product(p, lanes, epilogue)(tile.args(tile.out));
+      for (std::int64_t n = 0; n < lanes; ++n) {
+        const auto expected =
+            static_cast<float>(slow::epilogue(epilogue, tile.bias[n], shape.range.low, shape.range.high));
+        for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
+          EXPECT_TRUE(agree_at(tile.bias[n], tile.out[tile.place(pixel, n)], expected, function_of(epilogue)))
+              << "lane " << n << " pixel " << pixel << "; " << describe(p, epilogue, shape);
+        }
+      }
+    }
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, ProductTest, testing::ValuesIn(usable_sets()), isa_name);
+
+}  // namespace
+}  // namespace effnet::kernels
