@@ -1,0 +1,86 @@
+// Every named network against the reference executor.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "effnet/arch/family.h"
+#include "effnet/engine/engine_testing.h"
+#include "effnet/engine/quick_weights.h"
+#include "effnet/engine/synthetic_pictures.h"
+
+namespace effnet::engine {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+void expect_agreement(const graph::Graph& graph, std::int64_t batch, int threads, const std::vector<kernels::Isa>& sets,
+                      double relative) {
+  const Parameters parameters(quick_weights(graph));
+  ThreadPool pool(threads);
+  const std::vector<float> input = synthetic_pictures(graph.input(), batch, 1, pool);
+  const auto exact = Reference(graph, parameters, pool, {.double_accumulation = true}).run(input, batch);
+  const testkit::Truth truth = testkit::truth_from(exact, Reference(graph, parameters, pool).run(input, batch));
+  const double largest = testkit::largest_of(exact);
+  ASSERT_GT(largest, 0);
+  for (const kernels::Isa isa : sets) {
+    const auto weights = PackedWeights::pack(graph, parameters, isa, pool);
+    const auto logits = testkit::run(graph, weights, input, {.batch = batch, .threads = threads});
+    const double difference = testkit::largest_difference(logits, exact);
+    EXPECT_LE(difference, truth.tolerance) << graph.name << " " << isa;
+    EXPECT_LE(difference, relative * largest) << graph.name << " " << isa;
+  }
+}
+
+// Issue 4's bound on logits, for every model.
+constexpr double kRelative = 1e-4;
+
+graph::Graph small(const std::string& name) {
+  return graph::lower(arch::variant(name).spec, {.resolution = Size{72, 88}, .classes = 100});
+}
+std::int64_t weights_of(const graph::Graph& graph) {
+  std::int64_t weights = 0;
+  for (const graph::Parameter& parameter : graph::parameters(graph)) weights += parameter.numel();
+  return weights;
+}
+
+// All but B8, L2 and AmoebaNet-B, which have gigabytes of weights; under a sanitizer those that take below two seconds.
+std::vector<std::string> names() {
+  constexpr std::int64_t kMostWeights = kSanitized ? 6'000'000 : 80'000'000;
+  std::vector<std::string> fitting;
+  for (const arch::Variant& variant : arch::family()) {
+    if (weights_of(small(variant.name)) <= kMostWeights) fitting.push_back(variant.name);
+  }
+  return fitting;
+}
+
+class NamedModelEngine : public testing::TestWithParam<std::string> {};
+
+// At 72x88: five halvings, with odd sizes on the way.
+TEST_P(NamedModelEngine, AgreesWithTheReference) {
+  const graph::Graph graph = small(GetParam());
+  // The portable set takes the most time and computes nothing for large networks that it does not for small ones.
+  std::vector<kernels::Isa> sets = kernels::usable_sets();
+  if (weights_of(graph) > 12'000'000 && sets.size() > 1) sets.erase(sets.begin());
+  expect_agreement(graph, 1, 1, sets, kRelative);
+}
+
+INSTANTIATE_TEST_SUITE_P(Family, NamedModelEngine, testing::ValuesIn(names()),
+                         [](const auto& parameter) { return parameter.param; });
+
+// Minutes and gigabytes, so only if EFFNET_FULL is set: native resolutions, the giants but B8 and L2, an odd size.
+TEST(NamedModelEngineFull, AgreesAtItsOwnResolution) {
+  if (std::getenv("EFFNET_FULL") == nullptr) GTEST_SKIP() << "set EFFNET_FULL=1 for native resolutions";
+  const std::vector<kernels::Isa> best{kernels::usable_sets().back()};
+  for (const char* const name : {"efficientnet_b0", "efficientnet_b3", "efficientnet_b7", "resnet152", "amoebanet_b"}) {
+    expect_agreement(graph::lower(arch::variant(name).spec), 1, 2, best, kRelative);
+  }
+  const arch::ArchSpec& b0 = arch::variant("efficientnet_b0").spec;
+  expect_agreement(testkit::lower_at(b0, {197, 311}), 3, 2, best, kRelative);
+}
+
+}  // namespace
+}  // namespace effnet::engine
