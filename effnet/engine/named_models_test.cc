@@ -17,6 +17,9 @@ constexpr bool kSanitized = true;
 constexpr bool kSanitized = false;
 #endif
 
+// Issue 4's bound on logits, for every model.
+constexpr double kRelative = 1e-4;
+
 // quick_weights with residual branches damped to a fifth and the convolutions that no batch norm follows, those of the
 // SE, by the root of their fan-in. As they are, variances double from block to block and gates are all or nothing: from
 // B4 on the network is chaotic, with logits of 1e7, float and double apart by a tenth of them.
@@ -41,8 +44,8 @@ formats::Weights tame_weights(const graph::Graph& graph) {
   return weights;
 }
 
-void expect_agreement(const graph::Graph& graph, std::int64_t batch, int threads, const std::vector<kernels::Isa>& sets,
-                      double relative) {
+void expect_agreement(const graph::Graph& graph, std::int64_t batch, int threads,
+                      const std::vector<kernels::Isa>& sets) {
   const Parameters parameters(tame_weights(graph));
   ThreadPool pool(threads);
   const std::vector<float> input = synthetic_pictures(graph.input(), batch, 1, pool);
@@ -55,12 +58,9 @@ void expect_agreement(const graph::Graph& graph, std::int64_t batch, int threads
     const auto logits = testkit::run(graph, weights, input, {.batch = batch, .threads = threads});
     const double difference = testkit::largest_difference(logits, exact);
     EXPECT_LE(difference, truth.tolerance) << graph.name << " " << isa;
-    EXPECT_LE(difference, relative * largest) << graph.name << " " << isa;
+    EXPECT_LE(difference, kRelative * largest) << graph.name << " " << isa;
   }
 }
-
-// Issue 4's bound on logits, for every model.
-constexpr double kRelative = 1e-4;
 
 graph::Graph small(const std::string& name) {
   return graph::lower(arch::variant(name).spec, {.resolution = Size{72, 88}, .classes = 100});
@@ -89,7 +89,7 @@ TEST_P(NamedModelEngine, AgreesWithTheReference) {
   // The portable set takes the most time and computes nothing for large networks that it does not for small ones.
   std::vector<kernels::Isa> sets = kernels::usable_sets();
   if (weights_of(graph) > 12'000'000 && sets.size() > 1) sets.erase(sets.begin());
-  expect_agreement(graph, 1, 1, sets, kRelative);
+  expect_agreement(graph, 1, 1, sets);
 }
 
 INSTANTIATE_TEST_SUITE_P(Family, NamedModelEngine, testing::ValuesIn(names()),
@@ -100,10 +100,10 @@ TEST(NamedModelEngineFull, AgreesAtItsOwnResolution) {
   if (std::getenv("EFFNET_FULL") == nullptr) GTEST_SKIP() << "set EFFNET_FULL=1 for native resolutions";
   const std::vector<kernels::Isa> best{kernels::usable_sets().back()};
   for (const char* const name : {"efficientnet_b0", "efficientnet_b3", "efficientnet_b7", "resnet152", "amoebanet_b"}) {
-    expect_agreement(graph::lower(arch::variant(name).spec), 1, 2, best, kRelative);
+    expect_agreement(graph::lower(arch::variant(name).spec), 1, 2, best);
   }
   const arch::ArchSpec& b0 = arch::variant("efficientnet_b0").spec;
-  expect_agreement(testkit::lower_at(b0, {197, 311}), 3, 2, best, kRelative);
+  expect_agreement(testkit::lower_at(b0, {197, 311}), 3, 2, best);
 }
 
 }  // namespace

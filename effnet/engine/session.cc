@@ -139,8 +139,8 @@ struct Session::Impl {
   template <class WriteRow>
   void write_image(ThreadTeam::Run& running, WriteRow row) {
     const ImageLayout& layout = plan.image_layout;
-    // The part of a window row that reaches beyond the last row meets zero weights, so it must be finite; later steps of
-    // the run before wrote here.
+    // The part of a window row that reaches beyond the last row meets zero weights, so it must be finite; later steps
+    // of the run before wrote here.
     std::fill_n(buffer(plan.image) + batch * layout.image_floats(), kBlock, 0.0F);
     constexpr std::int64_t kRows = 16;  // of a task
     const std::int64_t tasks = (layout.height + kRows - 1) / kRows;
