@@ -145,13 +145,15 @@ class Fuser {
       unit.kind = Unit::Kind::pad;
     } else if (const auto* activate = std::get_if<graph::Activate>(&node.op)) {
       unit.activation = activate->kind;
-    } else {
-      if (std::holds_alternative<graph::Add>(node.op)) {
-        unit.layer = kNone;
-        unit.addend = unit.inputs[1];
-        unit.inputs.pop_back();
-      }
+    } else if (std::holds_alternative<graph::Add>(node.op)) {
+      unit.layer = kNone;
+      unit.addend = unit.inputs[1];
+      unit.inputs.pop_back();
       extend(unit, false);
+    } else if (std::holds_alternative<graph::BatchNorm>(node.op)) {
+      extend(unit, false);
+    } else {
+      throw internal_error("{}: the engine has no unit for {}", node.name, graph::op_name(node.op));
     }
     emit(std::move(unit));
   }

@@ -1,6 +1,6 @@
 // Weights as the engine's kernels read them: batch norm folded, channels in tiles, 64-byte aligned. One block of bytes
 // whose layout is a pure function of graph and instruction set (not of resolution, batch or threads), so that all
-// sessions of a model share it and a file of it can be mapped (plan_cache.h).
+// sessions of a model share it and a file of it can be mapped (weights_cache.h).
 #pragma once
 
 #include <cstddef>

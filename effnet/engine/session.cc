@@ -110,10 +110,16 @@ struct Session::Impl {
     float* const first = row + layout.left * channels;
     float* const end = first + layout.in.w * channels;
     std::fill(row, first, 0.0F);
-    // Channel by channel: strided stores, but no index arithmetic a value (0.05 ms for 224 x 224 instead of 0.2).
-    for (std::int64_t c = 0; c < channels; ++c) {
-      float* at = first + c;
-      for (std::int64_t x = 0; x < layout.in.w; ++x, at += channels) *at = value(c, from, x);
+    if (channels == 3) {  // one pass, which compilers turn into shuffles of whole vectors
+      for (std::int64_t x = 0; x < layout.in.w; ++x) {
+        first[3 * x] = value(0, from, x);
+        first[3 * x + 1] = value(1, from, x);
+        first[3 * x + 2] = value(2, from, x);
+      }
+    } else {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        for (std::int64_t x = 0; x < layout.in.w; ++x) first[x * channels + c] = value(c, from, x);
+      }
     }
     std::fill(end, row + layout.row_floats(), 0.0F);
   }
@@ -175,9 +181,9 @@ struct Session::Impl {
   auto tensor_rows(std::span<const float> values) const {
     return [this, values](std::int64_t image, std::int64_t y) {
       const float* const from = values.data() + image * input.numel();
-      write_row(image, y, [&](std::int64_t c, std::int64_t row, std::int64_t x) {
-        return from[(c * input.h + row) * input.w + x];
-      });
+      const std::int64_t width = input.w, plane = input.pixels();
+      write_row(image, y,
+                [=](std::int64_t c, std::int64_t row, std::int64_t x) { return from[c * plane + row * width + x]; });
     };
   }
 

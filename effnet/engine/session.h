@@ -46,7 +46,7 @@ struct SessionOptions {
 // One step of a plan, for reports.
 struct StepInfo {
   std::string name;        // of the graph node whose output it makes: "stages.2.1.depthwise.act"
-  std::string kernel;      // what runs: "f32_conv1x1_14x32_silu_avx512"
+  std::string kernel;      // what runs: "f32_product_14x32_silu_avx512"
   std::int64_t macs = 0;   // of the batch
   std::int64_t bytes = 0;  // read and written outside of the step: inputs, outputs, weights
   double ms = 0;           // of the last profiled run

@@ -112,6 +112,7 @@ struct TileRun {
   std::int64_t out_block;
   const std::int32_t* offsets;  // by pixel; null: one pixel after the other
   const float* residual;        // null, or as `out`
+  const float* next_weight;     // the tile that comes after this one, or null
 };
 void multiply(const Context& context, const TileRun& run, std::int64_t pixels) noexcept;
 

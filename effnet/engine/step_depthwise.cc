@@ -137,6 +137,8 @@ void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int
   run.weight = context.weights + spec_.source_weight + channel * run.depth.total();
   run.bias = context.weights + spec_.source_bias + channel;
   run.lanes = std::min(tile_blocks_ * kBlock, kernels::lanes_of(spec_.in_shape.c) - channel);
+  const bool more = last == spec_.in_shape.h && channel + run.lanes < spec_.in_shape.c;
+  run.next_weight = more ? run.weight + run.lanes * run.depth.total() : nullptr;
   run.activated = spec_.source_activated;
   run.out = task.ring;
   run.out_block = block_ring;

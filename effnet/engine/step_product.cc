@@ -105,6 +105,7 @@ void ProductStep::task(const Context& context, const Cut& cut, std::int64_t inde
   for (std::int64_t tile = group * cut.group_tiles; tile < last; ++tile) {
     run.lanes = std::min(tile_, lanes - tile * tile_);
     run.weight = context.weights + spec_.weight + tile * tile_ * depth_;
+    run.next_weight = tile + 1 < last ? run.weight + run.lanes * depth_ : nullptr;
     run.bias = context.weights + spec_.bias + tile * tile_;
     if (scales_weights_) {
       context.set.scale_rows(run.weight, scale, depth_, run.lanes, panel);

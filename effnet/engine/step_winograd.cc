@@ -121,6 +121,7 @@ void WinogradStep::task(const Context& context, std::int64_t first, std::int64_t
     for (std::int64_t position = 0; position < kWinogradPositions; ++position) {
       run.input = {scratch + position * spec_.in_shape.blocks() * count * kBlock, count * kBlock};
       run.weight = context.weights + spec_.weight + position * depth * lanes + tile * tile_ * depth;
+      run.next_weight = position + 1 < kWinogradPositions ? run.weight + depth * lanes : nullptr;
       run.out = products + position * tile_blocks * count * kBlock;
       multiply(context, run, count);
     }

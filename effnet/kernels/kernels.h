@@ -45,7 +45,11 @@ struct ProductArgs {
   std::int64_t last_depth;
   const float* weight;  // [k][N]
   const float* bias;    // [N]
-  float* out;           // pixel p of channel block b at out + b * out_block + offsets[p]
+  // What to fetch from memory meanwhile, a hint: with every k the line at `ahead`, which then moves by ahead_k floats,
+  // and by ahead_segment more with every segment. Any address will do.
+  const float* ahead;
+  std::int64_t ahead_k, ahead_segment;
+  float* out;  // pixel p of channel block b at out + b * out_block + offsets[p]
   std::int64_t out_block;
   const std::int32_t* offsets;
   const float* residual;  // null, or addressed as `out` is

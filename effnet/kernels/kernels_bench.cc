@@ -98,10 +98,10 @@ double product_seconds(const KernelSet& set, const Shape& s) {
       std::size_t height = 0;
       for (std::int64_t p = 0; p < pixels; p += set.heights[height]) {
         while (set.heights[height] > pixels - p) ++height;
-        set.product(height, lanes, Epilogue::silu)({in.data() + p * kBlock, pixels * kBlock, blocks_of(depth), kBlock,
-                                                    (depth + kBlock - 1) % kBlock + 1, weight.data() + n * depth,
-                                                    bias.data() + n, out.data() + (n / kBlock * pixels + p) * kBlock,
-                                                    pixels * kBlock, offsets.data(), nullptr, 0, 6});
+        set.product(height, lanes, Epilogue::silu)(
+            {in.data() + p * kBlock, pixels * kBlock, blocks_of(depth), kBlock, (depth + kBlock - 1) % kBlock + 1,
+             weight.data() + n * depth, bias.data() + n, in.data(), kBlock, 0,
+             out.data() + (n / kBlock * pixels + p) * kBlock, pixels * kBlock, offsets.data(), nullptr, 0, 6});
       }
     }
   });

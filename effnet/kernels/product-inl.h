@@ -26,6 +26,7 @@ void product_tile(const ProductArgs& args) noexcept {
 
   const float* a = args.a;
   const float* w = args.weight;
+  const float* ahead = args.ahead;
   const auto step = [&](const float* at) __attribute__((always_inline)) {
     [[maybe_unused]] Wide weights[kWides > 0 ? kWides : 1];
     [[maybe_unused]] Half half_weights;
@@ -47,20 +48,19 @@ void product_tile(const ProductArgs& args) noexcept {
   };
   for (std::int64_t segment = 1; segment <= args.segments; ++segment) {
     const std::int64_t depth = segment == args.segments ? args.last_depth : args.depth;
-    // The pixels of the next tile, a line with each k: a segment's run of P lines is too short for the processor's own
-    // prefetcher, and large tensors come from memory.
-    const float* ahead = a + kBlock * P;
     std::int64_t k = 0;
     for (; k + 4 <= depth; k += 4) {
       EFFNET_UNROLL
       for (int u = 0; u < 4; ++u) {
         step(a + k + u);
-        prefetch(ahead + u * kBlock);
+        prefetch(ahead);
+        if constexpr (P <= 2) prefetch(ahead + 16);  // a row of weights is two lines, and passes in a few cycles
+        ahead += args.ahead_k;
       }
-      ahead += 4 * kBlock;
     }
     for (; k < depth; ++k) step(a + k);
     a += args.a_segment;
+    ahead += args.ahead_segment;
   }
 
   if (args.residual != nullptr) {

@@ -70,6 +70,9 @@ struct Tile {
             shape.depth.last_depth,
             weight.data(),
             bias.data(),
+            nullptr,  // nothing to fetch ahead: a hint may point anywhere
+            kBlock,
+            1 << 20,
             to.data(),
             out_block,
             offsets.data(),

@@ -55,7 +55,7 @@ inline Half add_to_exponent(Half x, Half whole) {  // whole: 1.5 * 2^23 + n
 }
 // A vector used several times is loaded once: GCC would make it a memory operand of each use.
 inline void keep_in_register(Half& value) { asm("" : "+x"(value)); }
-inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
+inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 inline void keep_order(Half& value) { asm volatile("" : "+x"(value) : : "memory"); }
 
 inline void store(float* p, Wide v) {

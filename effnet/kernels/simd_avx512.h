@@ -11,7 +11,7 @@ namespace {
 using Wide = __m512;
 using Half = __m256;
 
-// 32 registers: 14 x 2 sums, two vectors of weights, and the broadcast input is a memory operand.
+// 32 registers: 14 x 2 sums, two vectors of weights, one broadcast input, and one to spare.
 constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
 constexpr int kTile = 32;
 constexpr int kDepthwiseRun = 7;    // divides 112, 56, 28, 14 and 7
@@ -101,7 +101,7 @@ inline Half one_plus_exp_of_minus(Half x) {
 // A vector used several times is loaded once: GCC would make it a memory operand of each use.
 inline void keep_in_register(Wide& value) { asm("" : "+v"(value)); }
 inline void keep_in_register(Half& value) { asm("" : "+v"(value)); }
-inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
+inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 
 // The compiler must not begin the next value's epilogue before this point: with 28 sums in 32 registers, its scheduler
 // would interleave many epilogues and spill them (4 cycles a value). The processor reorders without registers' limits.

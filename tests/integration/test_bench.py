@@ -124,7 +124,8 @@ def test_paper_table4(effnet, tmp_path):
     for row in rows.values():
         assert set(row["source"]) == set(row) - {"name", "source"}
         assert set(row["source"].values()) <= {"computed", "measured", "quoted"}
-        assert 0 < row["peak_share"] < 1.2 and row["latency_ms"]["min"] > 0
+        # Winograd's F(2x2, 3x3) counts 36 multiplications and does 16, so ResNet's share may pass 1 (seen: 1.2).
+        assert 0 < row["peak_share"] < 36 / 16 and row["latency_ms"]["min"] > 0
     assert [pair["paper"]["speedup"] for pair in document["pairs"]] == ["5.7x", "6.1x"]
     assert all(pair["ratio"] > 1 for pair in document["pairs"])
     assert out.read_text().startswith("# Table 4") and "| resnet152 / efficientnet_b1 |" in out.read_text()
