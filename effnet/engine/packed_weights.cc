@@ -289,6 +289,11 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
   return weights;
 }
 
+bool PackedWeights::fit(const Graph& graph) const {
+  const Layout layout = layout_of(graph);
+  return bytes_.size() == static_cast<std::size_t>(layout.floats) * 4 && offsets_ == layout.offsets;
+}
+
 std::shared_ptr<const PackedWeights> PackedWeights::in_huge_pages() const {
   const std::shared_ptr<float> memory = huge_pages(static_cast<std::int64_t>(bytes_.size() / sizeof(float)));
   std::memcpy(memory.get(), bytes_.data(), bytes_.size());

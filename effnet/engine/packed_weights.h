@@ -36,6 +36,9 @@ class EFFNET_API PackedWeights {
   // are more than the processor's table of small pages reaches. Throws Error(environment) if memory does not suffice.
   std::shared_ptr<const PackedWeights> in_huge_pages() const;
 
+  // Whether they were packed for a graph of these layers, at whatever resolution.
+  bool fit(const graph::Graph& graph) const;
+
   std::span<const std::byte> bytes() const { return bytes_; }
   kernels::Isa isa() const { return isa_; }
 
@@ -44,10 +47,10 @@ class EFFNET_API PackedWeights {
   struct Offsets {
     std::int64_t weight = -1;
     std::int64_t bias = -1;
+    friend bool operator==(const Offsets&, const Offsets&) = default;
   };
   Offsets offsets(graph::NodeId node) const { return offsets_[static_cast<std::size_t>(node)]; }
   const float* floats() const { return reinterpret_cast<const float*>(bytes_.data()); }
-  std::size_t nodes() const { return offsets_.size(); }
 
  private:
   PackedWeights() = default;

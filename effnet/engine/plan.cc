@@ -341,6 +341,11 @@ class Planner {
 
 Plan make_plan(const Graph& graph, const kernels::KernelSet& set, const PackedWeights& weights, std::int64_t batch,
                const PlanOptions& options, const std::vector<NodeId>& keep) {
+  for (const NodeId id : keep) {
+    if (id < 1 || static_cast<std::size_t>(id) >= graph.nodes.size()) {
+      throw usage_error("a node that cannot be kept (got {}, expected 1 to {})", id, graph.nodes.size() - 1);
+    }
+  }
   return Planner(graph, set, weights, batch, options, keep).plan();
 }
 

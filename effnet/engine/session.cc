@@ -87,9 +87,9 @@ struct Session::Impl {
     if (options.batch < 1 || options.batch > kMostImages) {
       throw usage_error("batch out of range (got {}, expected 1 to {})", options.batch, kMostImages);
     }
-    if (weights->nodes() != graph.nodes.size()) {
-      throw input_error("packed weights of another network (got {} nodes, expected {})", weights->nodes(),
-                        graph.nodes.size());
+    if (!weights->fit(graph)) {
+      throw input_error("packed weights of another network (got {} bytes, expected the {} of {})",
+                        weights->bytes().size(), PackedWeights::size_bytes(graph, weights->isa()), graph.name);
     }
     return make_plan(graph, set, *weights, options.batch, options.plan, options.keep);
   }
@@ -145,6 +145,9 @@ struct Session::Impl {
   template <class WriteRow>
   void write_image(ThreadTeam::Run& running, WriteRow row) {
     const ImageLayout& layout = plan.image_layout;
+    // The part of a window row that reaches beyond the last row meets zero weights, so it must be finite; later steps
+    // of the run before wrote here.
+    std::fill_n(buffer(plan.image) + batch * layout.image_floats(), kBlock, 0.0F);
     constexpr std::int64_t kRows = 16;  // of a task
     const std::int64_t tasks = (layout.height + kRows - 1) / kRows;
     running.step(batch * tasks, [&](std::int64_t index, int) noexcept {

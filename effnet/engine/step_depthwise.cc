@@ -94,6 +94,8 @@ void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_
       const std::int64_t last = std::min(y + group_, end);
       const std::int64_t needed =
           std::min((last - 1) * spec_.window.stride - spec_.window.top + spec_.window.kernel, spec_.in_shape.h);
+      // A stride above the kernel leaves rows out; the ring has no place for them.
+      made = std::max(made, y * spec_.window.stride - spec_.window.top);
       if (needed > made) {
         make_rows(context, task, made, needed);
         made = needed;

@@ -1,0 +1,131 @@
+// What the engine's tests share: small networks, weights that use every parameter, and the tolerance.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "effnet/arch/spec.h"
+#include "effnet/base/philox.h"
+#include "effnet/base/thread_pool.h"
+#include "effnet/engine/packed_weights.h"
+#include "effnet/engine/parameters.h"
+#include "effnet/engine/reference.h"
+#include "effnet/engine/session.h"
+#include "effnet/graph/lower.h"
+
+namespace effnet::engine::testkit {
+
+inline std::vector<float> normal_values(std::string_view name, std::int64_t count, float deviation = 1.0F) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  Philox(17, stream_of(name)).fill_normal(values, 0, deviation);
+  return values;
+}
+
+// Every parameter differs from its neutral value, unlike random_weights' biases and batch norms: convolutions keep the
+// scale (variance 2 / fan-in), batch norms scale by 0.5..1.5 and shift by about 0.3, variances lie in 0.5..1.5.
+inline formats::Weights busy_weights(const graph::Graph& graph) {
+  formats::Weights weights;
+  for (const graph::Parameter& parameter : graph::parameters(graph)) {
+    const bool matrix = parameter.dims.size() > 1;
+    const auto fan_in = static_cast<float>(parameter.numel() / parameter.dims[0]);
+    std::vector<float> values =
+        normal_values(parameter.name, parameter.numel(), matrix ? std::sqrt(2.0F / fan_in) : 0.3F);
+    const bool norm_weight = !matrix && parameter.name.ends_with(".weight");
+    if (norm_weight || parameter.name.ends_with(".running_var")) {
+      for (float& value : values) value = 1 + std::clamp(value, -0.5F, 0.5F);
+    }
+    weights.tensors[parameter.name] = formats::make_tensor(parameter.dims, std::move(values));
+  }
+  return weights;
+}
+
+inline arch::ArchSpec network(std::string name, std::vector<arch::StageSpec> stages) {
+  arch::ArchSpec spec;
+  spec.name = std::move(name);
+  spec.classes = 37;
+  spec.stem.channels = 18;
+  spec.head.channels = 50;
+  spec.stages = std::move(stages);
+  return spec;
+}
+
+// Silu, SE, skips, channels that are no multiple of 8: the smallest network that uses every fusion.
+inline arch::ArchSpec mbconv_network() {
+  return network("mbconv", {{.channels = 20, .se = 0.25},
+                            {.repeats = 2, .channels = 24, .kernel = 5, .stride = 2, .expand = 6, .se = 0.25},
+                            {.channels = 40, .expand = 3}});
+}
+
+inline graph::Graph lower_at(const arch::ArchSpec& spec, Size size) { return graph::lower(spec, {.resolution = size}); }
+
+inline std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const Parameters& parameters,
+                                                 kernels::Isa isa) {
+  ThreadPool pool(1);
+  return PackedWeights::pack(graph, parameters, isa, pool);
+}
+inline std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, kernels::Isa isa) {
+  return pack(graph, Parameters(busy_weights(graph)), isa);
+}
+
+inline std::vector<float> run(Session& session, std::span<const float> input) {
+  std::vector<float> logits(static_cast<std::size_t>(session.batch() * session.classes()));
+  session.run(input, logits);
+  return logits;
+}
+inline std::vector<float> run(const graph::Graph& graph, const std::shared_ptr<const PackedWeights>& weights,
+                              std::span<const float> input, const SessionOptions& options) {
+  Session session(graph, weights, options);
+  return run(session, input);
+}
+
+inline double largest_of(std::span<const float> values) {
+  double most = 0;
+  for (const float value : values) most = std::max(most, std::abs(double{value}));
+  return most;
+}
+inline double largest_difference(std::span<const float> a, std::span<const float> b) {
+  if (a.size() != b.size()) return HUGE_VAL;
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double difference = std::abs(double{a[i]} - double{b[i]});
+    if (!(difference <= most)) most = difference;  // NaN stays
+  }
+  return most;
+}
+
+// The reference's answer in double and how far a right float32 engine may be from it. The reference's own float path
+// shows how much rounding this network amplifies with these values. The engine rounds at the same places and a few
+// more: folded weights once more each, activations a few units instead of half a one, partial sums in another order;
+// in all less than eight times as much. One lucky float run must not give a bound of nothing: 2^-22 of the largest.
+struct Truth {
+  std::vector<float> values;
+  double tolerance = 0;
+
+  Truth first(std::size_t count) const {
+    return {{values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count)}, tolerance};
+  }
+};
+inline Truth truth_from(std::vector<float> in_double, std::span<const float> in_float) {
+  const double least = 0x1p-22 * largest_of(in_double);
+  const double tolerance = 8 * std::max(largest_difference(in_double, in_float), least);
+  return {std::move(in_double), tolerance};
+}
+inline Truth truth_of(const graph::Graph& graph, const Parameters& parameters, std::span<const float> input,
+                      std::int64_t batch) {
+  ThreadPool pool(1);
+  return truth_from(Reference(graph, parameters, pool, {.double_accumulation = true}).run(input, batch),
+                    Reference(graph, parameters, pool).run(input, batch));
+}
+
+}  // namespace effnet::engine::testkit
+
+namespace effnet::kernels {
+inline std::ostream& operator<<(std::ostream& out, Isa isa) { return out << name(isa); }
+}  // namespace effnet::kernels

@@ -1,0 +1,142 @@
+#include "effnet/engine/packed_weights.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "effnet/base/error.h"
+#include "effnet/engine/engine_testing.h"
+#include "effnet/kernels/kernels.h"
+
+namespace effnet::engine {
+namespace {
+
+using graph::NodeId;
+
+class PackedWeightsTest : public testing::Test {
+ protected:
+  const graph::Graph graph_ = testkit::lower_at(testkit::mbconv_network(), {32, 32});
+  const Parameters parameters_{testkit::busy_weights(graph_)};
+};
+
+TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
+  const std::vector<float> input = testkit::normal_values("pictures", graph_.input().numel());
+  for (const kernels::Isa isa : kernels::usable_sets()) {
+    const auto packed = testkit::pack(graph_, parameters_, isa);
+    const std::span<const std::byte> bytes = packed->bytes();
+    EXPECT_EQ(static_cast<std::int64_t>(bytes.size()), PackedWeights::size_bytes(graph_, isa));
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % kernels::kAlignment, 0U);
+    EXPECT_EQ(packed->isa(), isa);
+
+    const std::shared_ptr<void> copy(std::aligned_alloc(64, (bytes.size() + 63) / 64 * 64), std::free);
+    std::memcpy(copy.get(), bytes.data(), bytes.size());
+    const auto adopted =
+        PackedWeights::adopt(graph_, isa, {static_cast<const std::byte*>(copy.get()), bytes.size()}, copy);
+    EXPECT_EQ(adopted->floats(), copy.get());
+    EXPECT_EQ(copy.use_count(), 2);  // kept alive
+    EXPECT_TRUE(adopted->fit(graph_));
+    const auto expected = testkit::run(graph_, packed, input, {});
+    EXPECT_EQ(testkit::run(graph_, adopted, input, {}), expected);
+    EXPECT_EQ(testkit::run(graph_, adopted->in_huge_pages(), input, {}), expected);
+  }
+}
+
+TEST_F(PackedWeightsTest, OtherBytesAreRefused) {
+  const kernels::Isa isa = kernels::Isa::portable;
+  const auto size = static_cast<std::size_t>(PackedWeights::size_bytes(graph_, isa));
+  const std::shared_ptr<void> memory(std::aligned_alloc(64, size / 64 * 64 + 128), std::free);
+  const auto* const bytes = static_cast<const std::byte*>(memory.get());
+  const auto refused = [&](std::size_t offset, std::size_t count, const char* part) {
+    try {
+      PackedWeights::adopt(graph_, isa, {bytes + offset, count}, memory);
+      ADD_FAILURE() << part;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input);
+      EXPECT_THAT(error.what(), testing::HasSubstr(part));
+    }
+  };
+  refused(0, size - 4, "another network");
+  refused(0, size + 4, "another network");
+  refused(0, 0, "another network");
+  refused(4, size, "not aligned");
+  refused(32, size, "not aligned");
+}
+
+TEST_F(PackedWeightsTest, MissingParametersAreRefused) {
+  formats::Weights weights = testkit::busy_weights(graph_);
+  weights.tensors.erase("head.bn.running_var");
+  EXPECT_THROW(testkit::pack(graph_, Parameters(weights), kernels::Isa::portable), Error);
+}
+
+// Neither resolution nor threads nor classes of other layers move a byte.
+TEST_F(PackedWeightsTest, LayoutIsAFunctionOfTheLayers) {
+  const graph::Graph other = testkit::lower_at(testkit::mbconv_network(), {197, 311});
+  for (const kernels::Isa isa : kernels::usable_sets()) {
+    ThreadPool one(1), three(3);
+    const auto a = PackedWeights::pack(graph_, parameters_, isa, one);
+    const auto b = PackedWeights::pack(other, parameters_, isa, three);
+    ASSERT_EQ(a->bytes().size(), b->bytes().size());
+    EXPECT_EQ(std::memcmp(a->bytes().data(), b->bytes().data(), a->bytes().size()), 0);
+    EXPECT_TRUE(a->fit(other));
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      EXPECT_EQ(a->offsets(static_cast<NodeId>(i)), b->offsets(static_cast<NodeId>(i)));
+    }
+  }
+}
+
+// Every value once: weight * scale and (bias - mean * scale), computed in double and rounded once.
+TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
+  const auto values = [&](const std::string& name) { return parameters_.find(name).value(); };
+  const auto scale_of = [&](const std::string& norm, std::size_t c) {
+    return values(norm + ".weight")[c] / std::sqrt(double{values(norm + ".running_var")[c]} + 1e-3);
+  };
+  const auto id_of = [&](const std::string& name) {
+    return static_cast<NodeId>(graph_.find(name) - graph_.nodes.data());
+  };
+  for (const kernels::Isa isa : kernels::usable_sets()) {
+    const auto packed = testkit::pack(graph_, parameters_, isa);
+    const std::int64_t tile = kernels::kernel_set(isa).tile;
+    // 1x1, 40 channels from 72: tiles of channels, [k][channel] in each; the last tile is narrower.
+    const std::string point = "stages.2.0.project";
+    const PackedWeights::Offsets at = packed->offsets(id_of(point + ".conv"));
+    const std::int64_t channels = 40, depth = 72;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const auto i = static_cast<std::size_t>(c);
+      const double scale = scale_of(point + ".bn", i);
+      const double shift = values(point + ".bn.bias")[i] - values(point + ".bn.running_mean")[i] * scale;
+      EXPECT_EQ(packed->floats()[at.bias + c], static_cast<float>(shift));
+      const std::int64_t first = c / tile * tile, width = std::min(tile, channels - first);
+      for (std::int64_t k = 0; k < depth; ++k) {
+        const float weight = values(point + ".conv.weight")[static_cast<std::size_t>(c * depth + k)];
+        ASSERT_EQ(packed->floats()[at.weight + first * depth + k * width + c % tile],
+                  static_cast<float>(weight * scale));
+      }
+    }
+    // Depthwise, 18 channels, 3x3: blocks of 16 channels, [tap][channel]; zeros beyond the channels.
+    const std::string deep = "stages.0.0.depthwise";
+    const PackedWeights::Offsets rows = packed->offsets(id_of(deep + ".conv"));
+    for (std::int64_t c = 0; c < 32; ++c) {
+      for (std::int64_t tap = 0; tap < 9; ++tap) {
+        const float got = packed->floats()[rows.weight + c / 16 * 9 * 16 + tap * 16 + c % 16];
+        const auto i = static_cast<std::size_t>(c);
+        const double expected =
+            c < 18 ? values(deep + ".conv.weight")[i * 9 + static_cast<std::size_t>(tap)] * scale_of(deep + ".bn", i)
+                   : 0.0;
+        ASSERT_EQ(got, static_cast<float>(expected)) << c << " " << tap;
+      }
+    }
+    // A bias of its own and no batch norm.
+    const PackedWeights::Offsets gate = packed->offsets(id_of("stages.0.0.se.expand"));
+    for (std::size_t c = 0; c < 18; ++c) {
+      EXPECT_EQ(packed->floats()[gate.bias + static_cast<std::int64_t>(c)], values("stages.0.0.se.expand.bias")[c]);
+    }
+    // Folded norms have nothing of their own.
+    EXPECT_EQ(packed->offsets(id_of("stem.bn")).weight, -1);
+    EXPECT_EQ(packed->offsets(id_of("stages.0.0.se.gate")).bias, -1);
+  }
+}
+
+}  // namespace
+}  // namespace effnet::engine
