@@ -82,7 +82,7 @@ LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, T
   Described network = describe(model);
   warn(fmt::format("{} has random weights (seed {}): its answers mean nothing", network.arch.name, options.seed));
   seed_ = options.seed;
-  identity_ = fmt::format("random seed {}", options.seed);
+  identity_ = fmt::format("random {} seed {}", engine::kRandomWeightsVersion, options.seed);
   model_.arch = std::move(network.arch);
   model_.preprocessing = network.preprocessing;
   if (model_.arch.classes == static_cast<std::int64_t>(formats::imagenet1k().labels.size())) {

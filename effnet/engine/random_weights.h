@@ -14,8 +14,8 @@ namespace effnet::engine {
 //
 // Initialisation as the official code's (shared/reference/paper.md section C; EN efficientnet_model.py:61, 85):
 // convolutions normal with std sqrt(2 / fan_out), fan_out = k * k * out / groups (depthwise: sqrt(2) / k), their biases
-// 0; batch norm weight 1, bias 0; classifier uniform in +-1/sqrt(classes), bias 0. A tensor's values are a function of
-// seed, name and shape alone.
+// 0; batch norm weight 1, bias 0 (weight 0.2 at the end of a residual branch whose sum is activated: ResNet's);
+// classifier uniform in +-1/sqrt(classes), bias 0. A tensor's values are a function of seed, name and shape alone.
 //
 // Then every batch norm's running mean and (biased) variance are set to those of its own input, in one pass of eight
 // synthetic pictures (synthetic_pictures.h, the same seed) through the network so far normalised. Plain initial
@@ -32,7 +32,8 @@ namespace effnet::engine {
 // Calibrated as here they differ by 1e-5 or less (ResNet-152: 4e-4).
 //
 // Throws Error(input) as graph::lower does.
-EFFNET_API formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed,
-                                           ThreadPool& pool);
+EFFNET_API  // Rises whenever the same arguments give other values: part of what a cache of them is called.
+    inline constexpr int kRandomWeightsVersion = 2;
+formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed, ThreadPool& pool);
 
 }  // namespace effnet::engine
