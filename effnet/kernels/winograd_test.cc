@@ -311,7 +311,7 @@ TEST_P(WinogradTest, ExtremeSums) {
 //
 // Roundings on a term's way: 2 in the input transform, 1 when the transformed weight is stored, 1 product, 4 in the
 // output transform, 1 for the bias. So |error| <= gamma(9) * S with S the same three steps on absolute values (by the
-// twins, whose rounded S one rounding more covers). S is about ten times the convolution's own sum of |g| |d|: that is
+// twins, whose rounded S one rounding more covers). S is some seven times the convolution's own sum of |g| |d|: that is
 // Winograd's price.
 struct Picture {
   std::int64_t h, w, padding;
