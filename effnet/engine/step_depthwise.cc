@@ -28,7 +28,8 @@ struct DepthwiseStep::Task {
 
 std::int64_t DepthwiseStep::bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out) {
   const std::int64_t tiles = images * divide_up(kernels::lanes_of(out.c), set.tile);
-  return std::clamp<std::int64_t>(divide_up(kFewestTasks, tiles), 1, std::max<std::int64_t>(out.h / kShortestBand, 1));
+  const std::int64_t wanted = std::max<std::int64_t>(divide_up(kFewestTasks, tiles), 2);
+  return std::min(wanted, std::max<std::int64_t>(out.h / kShortestBand, 1));
 }
 
 DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec& spec) : spec_(spec) {
@@ -50,13 +51,19 @@ std::int64_t DepthwiseStep::scratch_floats() const {
 }
 
 void DepthwiseStep::run(const Context& context) const noexcept {
-  // Alone, a task walks all bands of its channels in one go and makes no row twice.
-  const std::int64_t parts = context.scratch.size() > 1 ? bands_ : 1;
-  const std::int64_t bands_a_task = bands_ / parts;
-  context.team.step(spec_.images * tiles_ * parts, [&](std::int64_t index, int member) noexcept {
-    const std::int64_t band = index % parts * bands_a_task;
-    walk(context, index / parts / tiles_, index / parts % tiles_, band, band + bands_a_task,
-         context.scratch[static_cast<std::size_t>(member)]);
+  // Alone, a task walks all bands of its channels in one go and makes no row twice. With several threads each band is a
+  // task where there are few tiles; else only the last tiles are cut, so that the threads end together.
+  const auto members = static_cast<std::int64_t>(context.scratch.size());
+  const std::int64_t planes = spec_.images * tiles_;
+  std::int64_t cut = planes < kFewestTasks ? planes : std::min(members, planes);
+  if (members == 1) cut = 0;
+  const std::int64_t whole = planes - cut;
+  context.team.step(whole + cut * bands_, [&](std::int64_t index, int member) noexcept {
+    float* const scratch = context.scratch[static_cast<std::size_t>(member)];
+    if (index < whole) return walk(context, index / tiles_, index % tiles_, 0, bands_, scratch);
+    const std::int64_t plane = whole + (index - whole) / bands_;
+    const std::int64_t band = (index - whole) % bands_;
+    walk(context, plane / tiles_, plane % tiles_, band, band + 1, scratch);
   });
 }
 

@@ -84,9 +84,10 @@ SourceView ProductStep::scaled_input(const Context& context, std::int64_t image,
 }
 
 void ProductStep::task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept {
-  const std::int64_t group = index % cut.groups;
-  const std::int64_t first = index / cut.groups % runs_ * run_pixels_;
-  const std::int64_t image = index / cut.groups / runs_;
+  // Group by group, since the last group is the smallest: so the threads end together.
+  const std::int64_t group = index / (runs_ * images_);
+  const std::int64_t first = index % runs_ * run_pixels_;
+  const std::int64_t image = index / runs_ % images_;
   const std::int64_t count = std::min(run_pixels_, pixels_ - first);
 
   float* const panel = scratch + spec_.source.scratch_floats(run_pixels_);

@@ -38,8 +38,8 @@ void WinogradStep::run(const Context& context) const noexcept {
   const std::int64_t group_tiles = divide_up(tiles_, std::min(tiles_, wanted));
   const std::int64_t groups = divide_up(tiles_, group_tiles);
   context.team.step(runs_ * groups, [&](std::int64_t index, int member) noexcept {
-    const std::int64_t group = index % groups;
-    task(context, index / groups * run_tiles_, group * group_tiles, std::min((group + 1) * group_tiles, tiles_),
+    const std::int64_t group = index / runs_;  // the last one is the smallest
+    task(context, index % runs_ * run_tiles_, group * group_tiles, std::min((group + 1) * group_tiles, tiles_),
          context.scratch[static_cast<std::size_t>(member)]);
   });
 }
