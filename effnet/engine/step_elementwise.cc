@@ -24,7 +24,7 @@ MapStep::MapStep(const MapSpec& spec)
 void MapStep::run(const Context& context) const noexcept {
   const std::int64_t images = spec_.shape.images;
   const std::int64_t pixels = spec_.shape.chw.pixels();
-  context.team.step(spec_.shape.blocks() * images * runs_, [&](std::int64_t index, int) noexcept {
+  const auto piece = [&](std::int64_t index) {
     const std::int64_t first = index % runs_ * run_pixels_;
     const std::int64_t plane = index / runs_;  // block * images + image
     const std::int64_t block = plane / images;
@@ -43,6 +43,13 @@ void MapStep::run(const Context& context) const noexcept {
     }
     const bool sigmoid = spec_.activation == graph::Activation::sigmoid;
     (sigmoid ? context.set.sigmoid : context.set.map[static_cast<std::size_t>(activated_.epilogue)])(args);
+  };
+  // Small maps go together: a gate's one pixel a block is not worth a second thread.
+  const std::int64_t pieces = spec_.shape.blocks() * images * runs_;
+  const std::int64_t pieces_a_task = kMapPixels / run_pixels_;
+  context.team.step(divide_up(pieces, pieces_a_task), [&](std::int64_t task, int) noexcept {
+    const std::int64_t last = std::min(pieces, (task + 1) * pieces_a_task);
+    for (std::int64_t index = task * pieces_a_task; index < last; ++index) piece(index);
   });
 }
 

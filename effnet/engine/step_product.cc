@@ -11,9 +11,12 @@ using kernels::kBlock;
 
 // A run's input: half of a 1 MB L2, which a panel of weights (up to 32 x 4 bytes a k) shares.
 constexpr std::int64_t kRunBytes = 384 << 10;
-constexpr std::int64_t kShortestRun = 56;  // pixels: below, weights are read too often
-constexpr std::int64_t kTasksAThread = 4;  // so that threads end together
-constexpr std::int64_t kRunStep = 14;      // a run ends with a full tile
+constexpr std::int64_t kShortestRun = 56;     // pixels: below, weights are read too often
+constexpr std::int64_t kTasksAThread = 4;     // so that threads end together
+constexpr std::int64_t kFewestMacs = 40'000;  // some 4 us: less is not worth a second thread
+constexpr std::int64_t kFewestTiles = 3;      // of a group that has to prepare its input
+constexpr std::int64_t kShortestCut = 42;     // pixels, where threads share a run: three full tiles
+constexpr std::int64_t kRunStep = 14;         // a run ends with a full tile
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -37,10 +40,30 @@ ProductStep::ProductStep(const kernels::KernelSet& set, const ProductSpec& spec)
   scales_input_ = spec.scale != kNoBuffer && !scales_weights_;
 }
 
-// Groups depend on the threads: they change who computes a value, not how.
+// Depends on the threads: it changes who computes a value, not how.
 struct ProductStep::Cut {
+  std::int64_t run_pixels, runs;
   std::int64_t group_tiles, groups;
 };
+
+ProductStep::Cut ProductStep::cut_for(std::int64_t members) const {
+  Cut cut{run_pixels_, runs_, tiles_, 1};
+  if (members == 1 || pixels_ * images_ * depth_ * spec_.channels < kFewestMacs) return cut;
+  // Pixels first: few channel tiles of different widths do not share out evenly.
+  while (cut.runs * images_ < 2 * members && cut.run_pixels >= 2 * kShortestCut) {
+    cut.run_pixels = divide_up(divide_up(cut.run_pixels, 2), kRunStep) * kRunStep;
+    cut.runs = divide_up(pixels_, cut.run_pixels);
+  }
+  const std::int64_t wanted = divide_up(members * kTasksAThread, cut.runs * images_);
+  std::int64_t most = tiles_;
+  if (scales_input_ || !spec_.source.in_place()) {
+    // Every group of a run scales or gathers its input again, which costs as much as some three channels.
+    most = cut.runs * images_ == 1 ? members : tiles_ / kFewestTiles;
+  }
+  cut.group_tiles = divide_up(tiles_, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(most, 1)));
+  cut.groups = divide_up(tiles_, cut.group_tiles);
+  return cut;
+}
 
 std::int64_t ProductStep::scratch_floats() const {
   const std::int64_t input =
@@ -49,11 +72,8 @@ std::int64_t ProductStep::scratch_floats() const {
 }
 
 void ProductStep::run(const Context& context) const noexcept {
-  const auto members = static_cast<std::int64_t>(context.scratch.size());
-  const std::int64_t wanted = members == 1 ? 1 : divide_up(members * kTasksAThread, runs_ * images_);
-  Cut cut{divide_up(tiles_, std::min(tiles_, wanted)), 0};
-  cut.groups = divide_up(tiles_, cut.group_tiles);
-  context.team.step(images_ * runs_ * cut.groups, [&](std::int64_t index, int member) noexcept {
+  const Cut cut = cut_for(static_cast<std::int64_t>(context.scratch.size()));
+  context.team.step(images_ * cut.runs * cut.groups, [&](std::int64_t index, int member) noexcept {
     task(context, cut, index, context.scratch[static_cast<std::size_t>(member)]);
   });
 }
@@ -85,10 +105,10 @@ SourceView ProductStep::scaled_input(const Context& context, std::int64_t image,
 
 void ProductStep::task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept {
   // Group by group, since the last group is the smallest: so the threads end together.
-  const std::int64_t group = index / (runs_ * images_);
-  const std::int64_t first = index % runs_ * run_pixels_;
-  const std::int64_t image = index / runs_ % images_;
-  const std::int64_t count = std::min(run_pixels_, pixels_ - first);
+  const std::int64_t group = index / (cut.runs * images_);
+  const std::int64_t first = index % cut.runs * cut.run_pixels;
+  const std::int64_t image = index / cut.runs % images_;
+  const std::int64_t count = std::min(cut.run_pixels, pixels_ - first);
 
   float* const panel = scratch + spec_.source.scratch_floats(run_pixels_);
   float* const scale = panel + depth_ * tile_;
