@@ -83,7 +83,7 @@ inline Vector<N> add_to_exponent(Vector<N> x, Vector<N> whole) {  // whole: 1.5 
 template <int N>
 inline Vector<N> larger(Vector<N> a, Vector<N> b) {  // NaN in either passes
   return each<Vector<N>>(
-      [&](int i) { return (a.quad[i] > b.quad[i]) | (a.quad[i] != a.quad[i]) ? a.quad[i] : b.quad[i]; });
+      [&](int i) { return ((a.quad[i] > b.quad[i]) | (a.quad[i] != a.quad[i])) ? a.quad[i] : b.quad[i]; });
 }
 inline Half lower_half(Wide v) { return {v.quad[0], v.quad[1]}; }
 template <int N>
