@@ -32,8 +32,9 @@ namespace effnet::engine {
 // Calibrated as here they differ by 1e-5 or less (ResNet-152: 4e-4).
 //
 // Throws Error(input) as graph::lower does.
-EFFNET_API  // Rises whenever the same arguments give other values: part of what a cache of them is called.
-    inline constexpr int kRandomWeightsVersion = 2;
-formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed, ThreadPool& pool);
+// Rises whenever the same arguments give other values: part of what a cache of them is called.
+inline constexpr int kRandomWeightsVersion = 2;
+EFFNET_API formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed,
+                                           ThreadPool& pool);
 
 }  // namespace effnet::engine
