@@ -203,7 +203,6 @@ class Planner {
     spec.in_shape = graph_.in(node);
     spec.out_shape = node.out;
     spec.window = window_of(node, conv.kernel, conv.stride);
-    spec.bottom = padding.bottom;
     spec.right = padding.right;
     spec.in = buffer(unit.inputs[0]);
     spec.weight = weights_.offsets(unit.layer).weight;

@@ -19,6 +19,8 @@ namespace effnet::engine {
 using BufferId = std::int32_t;
 inline constexpr BufferId kNoBuffer = -1;
 
+constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 // What a run works in.
 struct Context {
   const kernels::KernelSet& set;

@@ -13,8 +13,6 @@ constexpr std::int64_t kShortestBand = 7;     // output rows: each band makes ke
 constexpr std::int64_t kShortestRun = 42;     // pixels of a product run: three full tiles
 constexpr std::int64_t kLargestKernel = 128;  // row pointers on the stack
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 // The rows that a task has made so far.

@@ -22,7 +22,7 @@ struct DepthwiseSpec {
   std::int64_t images = 1;
   Chw in_shape, out_shape;  // of one image; channels are equal
   Window window;
-  std::int64_t bottom = 0, right = 0;
+  std::int64_t right = 0;  // columns of padding; rows below need none
   std::int64_t weight = 0, bias = 0;
   Activated activated;
 };

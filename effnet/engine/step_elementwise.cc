@@ -11,8 +11,6 @@ using kernels::kBlock;
 
 constexpr std::int64_t kMapPixels = 256;  // of a task: 16 KB in, 16 KB out
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 MapStep::MapStep(const MapSpec& spec)

@@ -18,8 +18,6 @@ constexpr std::int64_t kFewestTiles = 3;      // of a group that has to prepare 
 constexpr std::int64_t kShortestCut = 42;     // pixels, where threads share a run: three full tiles
 constexpr std::int64_t kRunStep = 14;         // a run ends with a full tile
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 ProductStep::ProductStep(const kernels::KernelSet& set, const ProductSpec& spec)

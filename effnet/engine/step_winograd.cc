@@ -11,8 +11,6 @@ constexpr std::int64_t kRunBytes = 512 << 10;
 constexpr std::int64_t kRunStep = 14;
 constexpr std::int64_t kTasksAThread = 4;
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 WinogradStep::WinogradStep(const kernels::KernelSet& set, const WinogradSpec& spec)
