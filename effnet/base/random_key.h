@@ -1,0 +1,44 @@
+// Where a random number of training comes from: (seed, epoch, sample, purpose), and nothing that would have to be saved
+// or that depends on threads, batches or the number of processes.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+
+#include "effnet/base/philox.h"
+
+namespace effnet {
+
+// One sample's use in one epoch. For what is drawn once a batch or once an epoch, `sample` is the batch's number or 0.
+struct RandomKey {
+  std::uint64_t seed = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t sample = 0;
+};
+
+// The numbers of one key and purpose, one after the other: at most 2^24 of them. A purpose is a word such as "crop" or
+// a node's name; another purpose or key gives independent numbers.
+class Draws {
+ public:
+  Draws(const RandomKey& key, std::string_view purpose) noexcept
+      : philox_(key.seed, stream_of(purpose) ^ (key.epoch * 0x9E3779B97F4A7C15)), next_(key.sample << 24) {}
+
+  float uniform() noexcept { return philox_.uniform(next_++); }  // [0, 1)
+  double uniform(double low, double high) noexcept { return low + (high - low) * uniform(); }
+  // Uniform over 0 .. n - 1, n at most 2^31; the bias is below n / 2^53.
+  std::int64_t below(std::int64_t n) noexcept {
+    const std::uint64_t high = static_cast<std::uint64_t>(uniform() * 0x1p24F);
+    const std::uint64_t low = static_cast<std::uint64_t>(uniform() * 0x1p24F);
+    return static_cast<std::int64_t>(
+        std::floor(static_cast<double>(high << 24 | low) * 0x1p-48 * static_cast<double>(n)));
+  }
+  bool chance(double probability) noexcept { return uniform() < probability; }
+  double normal() noexcept { return philox_.normal(next_++); }
+
+ private:
+  Philox philox_;
+  std::uint64_t next_;
+};
+
+}  // namespace effnet

@@ -1,0 +1,51 @@
+// A labelled set of pictures, wherever it lies: class folders, tar shards, CIFAR's binary files. Immutable once opened;
+// every call is safe from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "effnet/data/image_folder.h"
+#include "effnet/vision/image.h"
+
+namespace effnet::data {
+
+// A picture as it lies in the set: the bytes of an image file, or pixels.
+using Picture = std::variant<std::vector<std::byte>, vision::Image>;
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual std::int64_t size() const = 0;
+  virtual std::int64_t label(std::int64_t index) const = 0;  // 0 .. classes().size() - 1
+  virtual std::string name(std::int64_t index) const = 0;    // a path below the set's folder, "shard.tar:key.jpg", ...
+  virtual Picture read(std::int64_t index) const = 0;        // throws Error(input) that names the picture
+  virtual const std::vector<std::string>& classes() const = 0;
+  virtual const std::vector<SkippedFile>& skipped() const = 0;  // files that belong to no class or are no pictures
+};
+
+// One of the splits (train, val, test) of `--data DIR`. What lies there is told by its content:
+//   DIR/SPLIT/CLASS/*.jpg                     class folders, classes in sorted order (or as `names` says)
+//   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          webdataset shards: KEY.jpg|jpeg|png|webp beside KEY.cls (a number or a
+//                                             class name); DIR/classes.txt names the classes
+//   DIR/data_batch_*.bin, test_batch.bin      CIFAR-10's binary form (train; val and test are both test_batch)
+// Throws Error(input) if there is no such split, no picture or a single class, and for a label out of range.
+std::unique_ptr<Dataset> open_dataset(const std::filesystem::path& folder, std::string_view split,
+                                      const ClassNames& names = {});
+// The split to validate on: val if it is there, else test. Null if there is neither.
+std::unique_ptr<Dataset> open_validation(const std::filesystem::path& folder, const ClassNames& names = {});
+
+// `count` pictures of `set` (at most half of each class) held out by a hash of their names, the same whatever else lies
+// in the set: the paper's minival. `rest` false: those; true: all others.
+std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64_t count, bool rest);
+
+// A set that is not there: `size` seeded pictures of noise, for measuring speed.
+std::unique_ptr<Dataset> synthetic(std::int64_t size, std::int64_t classes, Size resolution, std::uint64_t seed);
+
+}  // namespace effnet::data

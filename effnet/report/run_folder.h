@@ -1,0 +1,35 @@
+// The files of a run folder as values: what training writes (effnet/train) and the report reads. docs/cli.md has the
+// formats.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace effnet::report {
+
+// A line of metrics.csv. Percent for accuracies.
+struct EpochMetrics {
+  std::int64_t epoch = 0, step = 0;  // both counted from 1: what was done
+  double lr = 0, train_loss = 0, train_top1 = 0;
+  std::optional<double> val_loss, val_top1, val_top5, val_ema_top1;  // empty: not measured
+  double images_per_second = 0;
+};
+std::string_view metrics_header();                  // with its newline
+std::string metrics_line(const EpochMetrics& row);  // numbers read back to the same double; with its newline
+std::vector<EpochMetrics> read_metrics(const std::filesystem::path& file);  // Error(input) with the line
+
+// A line of predictions.csv: what the final weights say of each picture of the validation set.
+struct Prediction {
+  std::string name;
+  std::int64_t label = 0, predicted = 0;
+  float confidence = 0;  // probability of `predicted`
+  float of_label = 0;    // probability of `label`
+};
+std::string predictions_text(const std::vector<Prediction>& predictions);
+std::vector<Prediction> read_predictions(const std::filesystem::path& file);
+
+}  // namespace effnet::report

@@ -1,0 +1,48 @@
+// The processes that train together, as the trainer sees them. One process alone is a group too.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace effnet::train {
+
+class Group {
+ public:
+  virtual ~Group() = default;
+  virtual int rank() const = 0;
+  virtual int world() const = 0;
+  // All throw Error(environment) that names the rank when another process is gone, within seconds.
+  virtual void sum(torch::Tensor& tensor) = 0;  // in place, over all ranks
+  virtual void broadcast(torch::Tensor& tensor, int from) = 0;
+  virtual void barrier() = 0;
+  virtual std::vector<std::string> gather(std::string_view text) = 0;  // every rank's text, on every rank
+
+  // Gradients are averaged over the ranks in buckets of `bucket_bytes` while backward still runs: begin() before
+  // backward, end() after it. One bucket layout for all ranks: the parameters in reverse order.
+  virtual void begin_gradients(const std::vector<torch::Tensor>& parameters, std::int64_t bucket_bytes = 4 << 20) = 0;
+  virtual void end_gradients() = 0;
+};
+
+std::unique_ptr<Group> single_process();
+
+// Where this process stands, from the environment: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT (torchrun,
+// effnet launch), else Slurm's or mpirun's variables. world 1 if there are none.
+struct Place {
+  int rank = 0, world = 1, local_rank = 0;
+  std::string master_address;
+  int master_port = 0;
+  std::string source;  // "torchrun", "slurm", "openmpi", ...; empty for one process
+};
+using Environment = std::function<const char*(const char* name)>;  // std::getenv, or a test's
+Place place_of(const Environment& environment);                    // Error(usage) for half a set or a bad number
+
+// Gloo on the CPU, NCCL on GPUs where the LibTorch has it. Throws Error(environment) if the others do not come.
+std::unique_ptr<Group> join(const Place& place, torch::Device device);
+
+}  // namespace effnet::train

@@ -1,0 +1,47 @@
+// A training run from start to end: data, trainer, schedule, validation, checkpoints, the run folder, and going on
+// after a stop to the same bits.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "effnet/train/group.h"
+#include "effnet/train/recipe.h"
+
+namespace effnet::train {
+
+struct Progress {  // after each step, on rank 0
+  std::int64_t epoch = 0, step = 0, steps_an_epoch = 0;
+  double epochs = 0, lr = 0, loss = 0, top1 = 0;  // means of the epoch so far
+  double images_per_second = 0, seconds_left = 0;
+  std::string message;  // not empty: something to tell (an epoch's result, a fallback, a broken picture), a line
+};
+
+struct RunOptions {
+  Recipe recipe;
+  std::filesystem::path data, out;
+  bool resume = false;
+  std::string device = "auto";  // auto | cpu | cuda
+  int threads = 1;
+  std::function<void(const Progress&)> progress;  // may be empty
+};
+
+struct Summary {  // summary.json
+  double best_top1 = 0;
+  std::int64_t best_epoch = 0;
+  double epochs = 0, images_per_second = 0, seconds = 0;
+  std::int64_t params = 0, macs = 0;
+  std::string device;
+  int world_size = 1;
+};
+
+// Returns the summary that the run folder holds; on a finished run that of then. Throws Error(interrupted) once the
+// state is saved after SIGINT or SIGTERM; Error(environment) if another trainer holds the folder or nothing can be
+// written; Error(input) for unusable data, a checkpoint of another model, or a loss that is not finite (the batch is
+// saved).
+Summary run(const RunOptions& options, Group& group);
+
+}  // namespace effnet::train

@@ -1,0 +1,65 @@
+// One step of training, and the state that steps change: weights, optimiser, moving average, counters. Knows nothing of
+// epochs, files or terminals; train/run.h drives it.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "effnet/data/loader.h"
+#include "effnet/graph/graph.h"
+#include "effnet/nn/network.h"
+#include "effnet/train/group.h"
+#include "effnet/train/optimizer.h"
+#include "effnet/train/recipe.h"
+
+namespace effnet::train {
+
+struct StepResult {
+  double loss = 0;         // mean over the batch before the update, with smoothing, this rank's part
+  std::int64_t right = 0;  // of the batch, top-1 against the label (mixed pictures: the larger share)
+  std::int64_t images = 0;
+  double gradient_norm = 0;  // before clipping
+  bool skipped = false;      // fp16: the loss scale was too high, nothing was updated
+};
+
+// Thrown out of step() when loss or gradient is not finite: Error(input), with what the batch was.
+class NotFinite;
+
+class Trainer {
+ public:
+  // `recipe` gives optimiser, precision, accumulation, clipping, smoothing and seed; `graph` is lowered with its
+  // classes and resolution. Throws Error(environment) for a precision that the device lacks.
+  Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, const Recipe& recipe, torch::Device device,
+          Group& group);
+  ~Trainer();
+
+  // Forward, backward, update with `lr`. The batch goes through in recipe.train.accumulate parts; where the device runs
+  // out of memory a part is halved and the step begun again (the result is that of the larger accumulation; batch norm
+  // sees the smaller parts). Throws NotFinite before anything is changed.
+  StepResult step(const data::Batch& batch, double lr);
+
+  // Logits (n, classes), float32 on the CPU, of an evaluation batch; `averaged`: with the moving average's weights.
+  torch::Tensor evaluate(const data::Batch& batch, bool averaged);
+
+  std::int64_t steps() const;
+  bool has_average() const;
+  std::shared_ptr<nn::ParameterStore> weights() const;
+  formats::Weights averaged_weights() const;  // float32 on the CPU; the plain ones without EMA
+
+  // Everything that step() changes, by name, as tensors to read or to write into: "model/<parameter>",
+  // "ema/<parameter>", "optimizer/<slot>/<parameter>"; and the scalars (steps, loss scale, parts) as numbers.
+  std::vector<std::pair<std::string, torch::Tensor>> state();
+  std::vector<std::pair<std::string, double>> scalars() const;
+  void set_scalar(const std::string& name, double value);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace effnet::train
