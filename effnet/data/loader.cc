@@ -76,7 +76,6 @@ class BatchJob : public Job {
       : shared_(shared), rows_(rows), piece_(piece_size(rows, shared.size, shared.options.workers)) {
     batch.indices.resize(static_cast<std::size_t>(rows));
     batch.labels.resize(static_cast<std::size_t>(rows));
-    batch.images.resize(static_cast<std::size_t>(rows) * shared.row_floats());
   }
 
   Batch batch;
@@ -84,6 +83,8 @@ class BatchJob : public Job {
 
   std::int64_t pieces() const override { return (rows_ + piece_ - 1) / piece_; }
   void make(std::int64_t piece) override {
+    // Not in the constructor, where the pipeline holds its lock: 128 pictures of 224 px are 77 MB to clear.
+    std::call_once(allocated_, [this] { batch.images.resize(batch.labels.size() * shared_.row_floats()); });
     for (std::int64_t row = piece * piece_; row < std::min((piece + 1) * piece_, rows_); ++row) make_one(row);
   }
 
@@ -98,6 +99,7 @@ class BatchJob : public Job {
 
  private:
   std::int64_t piece_;
+  std::once_flag allocated_;
 };
 
 // Rows of the global batch: this rank's part, and the mixing partners that lie just outside of it.
