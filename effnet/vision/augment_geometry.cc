@@ -47,9 +47,8 @@ void warp(Image& image, const Affine& source) {
     if (y == 0 || source.x[1] != 0) find_places(source.x, y, image.w, columns);  // else the same in every row
     if (y == 0 || source.y[1] != 0) find_places(source.y, y, image.h, rows);
     for (std::size_t x = 0; x < width; ++x, to += 3) {
-      // Below zero is above every limit; one branch for both sides.
-      const bool outside = (static_cast<std::uint32_t>(columns[x]) >= w) | (static_cast<std::uint32_t>(rows[x]) >= h);
-      if (outside) continue;
+      // Below zero is above every limit, so one comparison does for both sides.
+      if (static_cast<std::uint32_t>(columns[x]) >= w || static_cast<std::uint32_t>(rows[x]) >= h) continue;
       std::copy_n(image.rgb.data() + 3 * (rows[x] * image.w + columns[x]), 3, to);
     }
   }

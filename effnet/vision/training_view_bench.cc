@@ -81,7 +81,7 @@ void run(const std::filesystem::path& folder, double seconds, std::int64_t side)
     const double then = std::exchange(now, cpu_seconds());
     part.seconds += now - then;
   };
-  for (; now - begin < seconds; ++images) {
+  while (now - begin < seconds) {
     const RandomKey key{1, images / photos.size(), images % photos.size()};
     const Cut cut = take_cut(std::span(photos[key.sample]), view, key);
     lap(parts[0]);
@@ -91,6 +91,7 @@ void run(const std::filesystem::path& folder, double seconds, std::int64_t side)
     lap(parts[2]);
     finish(sampled, view, key, input);
     lap(parts[3]);
+    ++images;
   }
   const double total = now - begin;
   const auto count = static_cast<double>(images);
