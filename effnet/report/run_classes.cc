@@ -97,7 +97,8 @@ std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) 
            pairs_table(run, confusion);
   }
   out +=
-      " A row is a true class, a column what was seen. The darker, the larger the share of the row; mistakes have a "
+      " A row is a true class, a column what was seen. The stronger the colour, the larger the share of the row; "
+      "mistakes have a "
       "scale of their own.</p>\n";
   return out + heat_map(run, confusion) + "\n<details><summary>Most confused pairs</summary>\n" +
          pairs_table(run, confusion) + "\n</details>";

@@ -65,6 +65,11 @@ std::string curves(const RunFacts& run) {
   if (run.epochs.empty()) return note("No epoch is done yet: metrics.csv has no line.");
   Axis epoch;
   epoch.title = "epoch";
+  epoch.whole = true;
+  if (run.epochs.size() > 1) {  // also those whose values are no numbers
+    epoch.low = static_cast<double>(run.epochs.front().epoch);
+    epoch.high = static_cast<double>(run.epochs.back().epoch);
+  }
   const auto chart = [&](std::string title) {
     Chart one;
     one.title = std::move(title);

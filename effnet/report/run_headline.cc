@@ -55,14 +55,14 @@ std::string headline(const RunFacts& run) {
   if (run.summary.empty()) out += run.model.empty() ? ", not finished" : " \xC2\xB7 not finished";
   out += "</p>\n<div class=\"hero\">\n<div class=\"score\">";
   if (const std::optional<Best> best = best_of(run)) {
-    out += fmt::format("<b>{:.2f}<small> %</small></b><span>best top-1 on the validation pictures", best->top1);
+    out += fmt::format("<b>{:.2f}<small> %</small></b><span>best validation top-1", best->top1);
     if (best->epoch > 0) out += fmt::format(", at epoch {}", best->epoch);
     const std::size_t images = run.predictions ? run.predictions->size() : 0;
     if (images > 0 && best->top1 >= 0 && best->top1 <= 100) {
       const auto right = std::llround(best->top1 / 100 * static_cast<double>(images));
       const metrics::Interval interval = metrics::wilson_95(right, static_cast<std::int64_t>(images));
-      out += fmt::format("<br>95 % interval {:.2f} to {:.2f} % ({} pictures)", 100 * interval.low, 100 * interval.high,
-                         grouped(static_cast<std::int64_t>(images)));
+      out += fmt::format("<br>95 % interval {:.2f} to {:.2f} %<br>on {} pictures", 100 * interval.low,
+                         100 * interval.high, grouped(static_cast<std::int64_t>(images)));
     }
     out += "</span>";
   } else {

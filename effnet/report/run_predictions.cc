@@ -23,7 +23,7 @@ std::string chance(float probability) {
   const double percent = 100 * double{probability};
   if (!std::isfinite(percent)) return "?";
   if (percent >= 99.95 && percent < 100) return fmt::format("{:.2f} %", std::min(percent, 99.99));
-  return percent != 0 && percent < 0.1 ? "under 0.1 %" : fmt::format("{:.1f} %", percent);
+  return percent != 0 && percent < 0.1 ? "&lt; 0.1 %" : fmt::format("{:.1f} %", percent);
 }
 
 // From the frame header (markers C0 to C2, of the encodings that browsers show); 0 if the bytes are no JPEG file.
@@ -65,7 +65,7 @@ std::string calibration(const RunFacts& run) {
 
   Chart reliability;
   reliability.title = "reliability: the share that was right by confidence";
-  reliability.width = 420;
+  reliability.width = 520;
   reliability.height = 360;
   reliability.x = {"confidence, %", false, 0, 100, ""};
   reliability.y = {"", false, 0, 100, " %"};
@@ -126,10 +126,8 @@ std::string mistakes(const RunFacts& run, const Thumbnail& thumbnail) {
   for (std::size_t i = 0; i < shown; ++i) {
     const Prediction& one = *wrong[i];
     out += fmt::format(
-        "<div class=\"mistake\"><div class=\"picture\">{}</div>"
-        "<div><span class=\"tag\">seen</span><b>{}</b> {}</div><div><span class=\"tag\">labelled</span><b>{}</b> "
-        "{}</div>"
-        "<div class=\"name\">{}</div></div>\n",
+        "<div class=\"mistake\"><div class=\"picture\">{}</div><dl><dt>seen</dt><dd>{}</dd><dd>{}</dd>"
+        "<dt>label</dt><dd>{}</dd><dd>{}</dd></dl><div class=\"name\">{}</div></div>\n",
         picture_of(one.name, thumbnail), escaped(run.class_name(one.predicted)), chance(one.confidence),
         escaped(run.class_name(one.label)), chance(one.of_label), escaped(shortened(one.name, 120)));
   }

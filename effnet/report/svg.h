@@ -18,6 +18,7 @@ struct Axis {
   bool log = false;                 // values of 0 and below are then left out
   std::optional<double> low, high;  // else from the data
   std::string unit;                 // behind each number: " %"
+  bool whole = false;               // ticks at whole numbers only
 };
 
 struct Point {

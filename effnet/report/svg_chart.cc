@@ -18,11 +18,12 @@ class AxisScale {
   // `begin` is where the low end lies; `grown`: the ends move out to the ticks around the data.
   AxisScale(const Axis& axis, double low, double high, int about, bool grown) : log_(axis.log), low_(low), high_(high) {
     if (low_ == high_) {  // one value: some room around it
-      const double room = low_ == 0 ? 1 : 0.1 * std::abs(low_);
+      const double room = low_ == 0 || axis.whole ? 1 : 0.1 * std::abs(low_);
       low_ = axis.low || log_ ? low_ * (log_ ? 0.8 : 1) : low_ - room;
       high_ = log_ ? high_ * 1.25 : high_ + room;
     }
     ticks_ = log_ ? nice_log_ticks(low_, high_, about) : nice_ticks(low_, high_, about);
+    if (axis.whole) std::erase_if(ticks_, [](double tick) { return tick != std::round(tick); });
     if (grown && !log_ && ticks_.size() > 1) {
       const double step = ticks_[1] - ticks_[0];
       if (!axis.low && low_ < ticks_.front() - 1e-9 * step) ticks_.insert(ticks_.begin(), ticks_.front() - step);

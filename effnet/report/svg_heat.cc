@@ -26,7 +26,9 @@ std::string svg(const HeatMap& map) {
   const double map_h = cell * static_cast<double>(map.rows.size());
   const double width = left + map_w + column_room * 0.75 + 4, height = top + map_h + 2;
 
+  // A page may show it smaller, but not so much larger that the letters of a map of three classes shout.
   std::string out = svg_begin(width, height, map.title, "heat");
+  out.insert(out.size() - 1, fmt::format(" style=\"max-width:{}px\"", px(1.1 * width)));
   out += fmt::format("<text class=\"title middle\" x=\"{}\" y=\"14\">{}</text>", px(left + map_w / 2),
                      escaped(map.column_title));
   out += fmt::format("<text class=\"title middle\" transform=\"translate(14 {}) rotate(-90)\">{}</text>",
@@ -47,6 +49,7 @@ std::string svg(const HeatMap& map) {
 
   const double gap = cell >= 14 ? 1 : 0.5;
   const double inside = std::min(12.0, cell * 0.36);
+  out += fmt::format("<g class=\"cells\" font-size=\"{}\">", px(inside));
   for (const HeatCell& one : map.cells) {
     EFFNET_CHECK(one.row < map.rows.size() && one.column < map.columns.size());
     const double x = left + cell * static_cast<double>(one.column), y = top + cell * static_cast<double>(one.row);
@@ -56,13 +59,12 @@ std::string svg(const HeatMap& map) {
         escaped(one.hint), one.alarm ? "wrong" : "right", px(x + gap / 2), px(y + gap / 2), px(cell - gap),
         px(cell - gap), heat);
     if (!one.text.empty() && cell >= 20) {
-      out += fmt::format("<text class=\"middle{}\" x=\"{}\" y=\"{}\" font-size=\"{}\">{}</text>",
-                         heat > 0.55 ? " onheat" : "", px(x + cell / 2), px(y + cell / 2 + inside * 0.36), px(inside),
-                         escaped(one.text));
+      out += fmt::format("<text class=\"middle{}\" x=\"{}\" y=\"{}\">{}</text>", heat > 0.55 ? " onheat" : "",
+                         px(x + cell / 2), px(y + cell / 2 + inside * 0.36), escaped(one.text));
     }
     out += "</g>";
   }
-  return out + "</svg>";
+  return out + "</g></svg>";
 }
 
 }  // namespace effnet::report
