@@ -42,6 +42,7 @@ Body declare_data(CLI::App& command, const Globals& globals);
 Body declare_bench(CLI::App& command, const Globals& globals);
 Body declare_cam(CLI::App& command, const Globals& globals);
 Body declare_compare(CLI::App& command, const Globals& globals);
+Body declare_report(CLI::App& command, const Globals& globals);
 Body declare_paper(CLI::App& command, const Globals& globals);
 Body declare_doctor(CLI::App& command, const Globals& globals);
 
