@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "effnet/nn/parallel.h"
+#include "effnet/nn/workspace.h"
 
 namespace effnet::nn {
 namespace {
@@ -264,7 +265,8 @@ void backward_product(const BackwardProduct& product, float* dw) {
   const std::int64_t size = padded(rows) * padded(columns);
   const auto chunks = static_cast<std::int64_t>(cut.chunks.size());
   const std::int64_t groups = std::min(chunks, std::clamp<std::int64_t>((1 << 19) / size, 4, 16));
-  std::vector<float> partial(static_cast<std::size_t>(groups * size));
+  const std::shared_ptr<float> memory = workspace(groups * size);
+  float* const partial = memory.get();
   parallel(groups, [&](std::int64_t first_group, std::int64_t last_group) {
     float* const dy = scratch(out_floats + in_floats * 2);
     float* const x = dy + out_floats;
@@ -283,13 +285,13 @@ void backward_product(const BackwardProduct& product, float* dw) {
         }
         product.fill_x(chunk, x, panel_block);
         add_outer_product(rows_are_out ? dy : x, panel_block, rows, rows_are_out ? x : dy, panel_block, columns,
-                          chunk.pixels, i > begin, partial.data() + group * size);
+                          chunk.pixels, i > begin, partial + group * size);
       }
     }
   });
   parallel(rows, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t r = first; r < last; ++r) {
-      float* const sum = partial.data() + r * padded(columns);
+      float* const sum = partial + r * padded(columns);
       for (std::int64_t group = 1; group < groups; ++group) {
         for (std::int64_t c = 0; c < columns; ++c) sum[c] += sum[group * size + c];
       }
