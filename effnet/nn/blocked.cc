@@ -75,7 +75,8 @@ Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel) {
   const std::int64_t together =
       std::max<std::int64_t>(1, std::min(most / pixels, (images + kFewestChunks - 1) / kFewestChunks));
   const std::int64_t parts = (pixels + most - 1) / most;
-  const std::int64_t part = std::min(pixels, (pixels + parts - 1) / parts + kTilePixels - 1) / kTilePixels * kTilePixels;
+  const std::int64_t part =
+      std::min(pixels, (pixels + parts - 1) / parts + kTilePixels - 1) / kTilePixels * kTilePixels;
   const std::int64_t length = parts == 1 ? pixels : part;
   for (std::int64_t image = 0; image < images; ++image) {
     for (std::int64_t at = 0; at < pixels; at += length) {
@@ -212,8 +213,8 @@ Norm normalise(const Moments& moments, std::int64_t channels, const NormParamete
   return norm;
 }
 
-NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma,
-                           std::int64_t channels, std::int64_t pixels, bool training) {
+NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma, std::int64_t channels,
+                           std::int64_t pixels, bool training) {
   const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
   NormGradient result;
   for (std::vector<float>* values : {&result.c0, &result.c1, &result.c2}) values->resize(all);

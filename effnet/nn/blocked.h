@@ -82,12 +82,12 @@ Norm normalise(const Moments& moments, std::int64_t channels, const NormParamete
 
 // Of the gradient behind a batch norm: its sums over all pixels give the coefficients of the gradient before it.
 struct NormGradient {
-  std::vector<float> c0, c1, c2;  // padded
-  std::vector<float> gamma, beta; // gradients; channels
+  std::vector<float> c0, c1, c2;   // padded
+  std::vector<float> gamma, beta;  // gradients; channels
 };
 // sums: [block][2][16]: dz, dz * xhat. Without `training` the statistics are constants: c1 = c2 = 0.
-NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma,
-                           std::int64_t channels, std::int64_t pixels, bool training);
+NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma, std::int64_t channels,
+                           std::int64_t pixels, bool training);
 
 // ---- Products over a batch.
 // Fills a chunk's panel: block b at panel + b * panel_block.

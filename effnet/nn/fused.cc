@@ -1,5 +1,7 @@
 // Patterns on own kernels as autograd functions. Tensors of torch outside, nn/mbconv.h and nn/conv_bn_act.h inside.
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "effnet/base/error.h"
@@ -37,8 +39,13 @@ Activation activation_of(const graph::Graph& graph, graph::NodeId id) {
 // Memory of the pool as a tensor; autograd lets go of it once backward has run.
 Tensor pooled(std::int64_t floats) {
   const std::shared_ptr<float> memory = workspace(floats);
-  return torch::from_blob(memory.get(), {floats}, [memory](void*) {}, torch::kFloat);
+  return torch::from_blob(
+      memory.get(), {floats}, [memory](void*) {}, torch::kFloat);
 }
+
+// An autograd function takes no undefined tensor: an empty one stands for what a block does not have.
+Tensor or_empty(const Tensor& x) { return x.defined() ? x : torch::empty({0}); }
+Tensor dense(const Tensor& x) { return x.numel() > 0 ? x.contiguous() : Tensor(); }
 
 Tensor rows(const Tensor& x) { return x.contiguous(torch::MemoryFormat::ChannelsLast); }
 const float* data(const Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
@@ -114,8 +121,22 @@ class Fallback {
 // ---- MBConv
 
 // The order in which the function gets its tensors, x first.
-enum Place { kExpand, kGamma1, kBeta1, kDepthwise, kGamma2, kBeta2, kReduce, kReduceBias, kExcite, kExciteBias,
-             kProject, kGamma3, kBeta3, kPlaces };
+enum Place {
+  kExpand,
+  kGamma1,
+  kBeta1,
+  kDepthwise,
+  kGamma2,
+  kBeta2,
+  kReduce,
+  kReduceBias,
+  kExcite,
+  kExciteBias,
+  kProject,
+  kGamma3,
+  kBeta3,
+  kPlaces
+};
 using Parameters = std::array<Tensor, kPlaces>;
 
 struct MbConvCall : torch::CustomClassHolder {
@@ -125,7 +146,7 @@ struct MbConvCall : torch::CustomClassHolder {
 };
 
 MbConvWeights weights_of(const Parameters& p) {
-  return {data(p[kExpand]),     data(p[kDepthwise]),  data(p[kProject]), data(p[kReduce]), data(p[kReduceBias]),
+  return {data(p[kExpand]), data(p[kDepthwise]),  data(p[kProject]), data(p[kReduce]), data(p[kReduceBias]),
           data(p[kExcite]), data(p[kExciteBias]), data(p[kGamma1]),  data(p[kGamma2]), data(p[kGamma3])};
 }
 
@@ -136,9 +157,9 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
                         const Tensor& reduce, const Tensor& reduce_bias, const Tensor& excite,
                         const Tensor& excite_bias, const Tensor& project, const Tensor& gamma3, const Tensor& beta3,
                         const c10::intrusive_ptr<MbConvCall>& call) {
-    Parameters parameters{expand, gamma1,      beta1,  depthwise,   gamma2,  beta2,  reduce,
-                          reduce_bias, excite, excite_bias, project, gamma3, beta3};
-    for (Tensor& tensor : parameters) tensor = tensor.defined() ? tensor.contiguous() : tensor;
+    Parameters parameters{expand,      gamma1, beta1,       depthwise, gamma2, beta2, reduce,
+                          reduce_bias, excite, excite_bias, project,   gamma3, beta3};
+    for (Tensor& tensor : parameters) tensor = dense(tensor);
     const MbConvShape& shape = call->shape;
     const Tensor input = rows(x);
     const Tensor y1 = shape.expand ? pooled(shape.y1_floats()) : Tensor(), y2 = pooled(shape.y2_floats()),
@@ -151,9 +172,8 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
     norms[1].beta = parameters[kBeta2];
     norms[2].gamma = parameters[kGamma3];
     norms[2].beta = parameters[kBeta3];
-    mbconv_forward(shape, weights_of(parameters),
-                   {norms[0].parameters(), norms[1].parameters(), norms[2].parameters()}, data(input),
-                   {mutable_data(y1), mutable_data(y2), mutable_data(y3)}, call->state, mutable_data(out));
+    mbconv_forward(shape, weights_of(parameters), {norms[0].parameters(), norms[1].parameters(), norms[2].parameters()},
+                   data(input), {mutable_data(y1), mutable_data(y2), mutable_data(y3)}, call->state, mutable_data(out));
     context->save_for_backward({input, y1, y2, y3, expand, gamma1, beta1, depthwise, gamma2, beta2, reduce, reduce_bias,
                                 excite, excite_bias, project, gamma3, beta3});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
@@ -166,22 +186,20 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
     const variable_list saved = context->get_saved_variables();
     Parameters parameters, wanted;
     for (std::size_t i = 0; i < kPlaces; ++i) {
-      if (!saved[4 + i].defined()) continue;
-      parameters[i] = saved[4 + i].contiguous();
-      wanted[i] = torch::empty_like(parameters[i]);
+      parameters[i] = dense(saved[4 + i]);
+      if (parameters[i].defined()) wanted[i] = torch::empty_like(parameters[i]);
     }
     const Tensor dout = rows(gradients[0]);
     Tensor dx = context->needs_input_grad(0) ? rows_like(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const std::shared_ptr<float> dh = workspace(shape.y2_floats()), dz1 = workspace(shape.y1_floats());
-    mbconv_backward(
-        shape, weights_of(parameters), data(saved[0]),
-        {mutable_data(saved[1]), mutable_data(saved[2]), mutable_data(saved[3])}, call->state, data(dout), dh.get(),
-        dz1.get(),
-        {mutable_data(dx), mutable_data(wanted[kExpand]), mutable_data(wanted[kDepthwise]),
-         mutable_data(wanted[kProject]), mutable_data(wanted[kReduce]), mutable_data(wanted[kReduceBias]),
-         mutable_data(wanted[kExcite]), mutable_data(wanted[kExciteBias]), mutable_data(wanted[kGamma1]),
-         mutable_data(wanted[kBeta1]), mutable_data(wanted[kGamma2]), mutable_data(wanted[kBeta2]),
-         mutable_data(wanted[kGamma3]), mutable_data(wanted[kBeta3])});
+    mbconv_backward(shape, weights_of(parameters), data(saved[0]),
+                    {mutable_data(saved[1]), mutable_data(saved[2]), mutable_data(saved[3])}, call->state, data(dout),
+                    dh.get(), dz1.get(),
+                    {mutable_data(dx), mutable_data(wanted[kExpand]), mutable_data(wanted[kDepthwise]),
+                     mutable_data(wanted[kProject]), mutable_data(wanted[kReduce]), mutable_data(wanted[kReduceBias]),
+                     mutable_data(wanted[kExcite]), mutable_data(wanted[kExciteBias]), mutable_data(wanted[kGamma1]),
+                     mutable_data(wanted[kBeta1]), mutable_data(wanted[kGamma2]), mutable_data(wanted[kBeta2]),
+                     mutable_data(wanted[kGamma3]), mutable_data(wanted[kBeta3])});
     variable_list result{dx};
     result.insert(result.end(), wanted.begin(), wanted.end());
     result.emplace_back();
@@ -242,7 +260,7 @@ Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, graph::Nod
           .last = nodes.last,
           .inputs = {nodes.input},
           .run = [=, fallback = Fallback(graph, first, nodes.last, bind, options)](std::span<const Tensor> inputs,
-                                                                                  const Pass& pass) {
+                                                                                   const Pass& pass) {
             const Tensor& x = inputs[0];
             if (!runs_here(x, pass, parameters)) return fallback.run(x, pass);
             auto call = c10::make_intrusive<MbConvCall>();
@@ -256,7 +274,8 @@ Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, graph::Nod
               const Tensor keep = drop_path->run(std::array{ones}, pass);
               call->state.keep.assign(keep.data_ptr<float>(), keep.data_ptr<float>() + x.size(0));
             }
-            const Parameters& p = parameters;
+            Parameters p = parameters;
+            std::transform(p.begin(), p.end(), p.begin(), or_empty);
             return MbConvFunction::apply(x, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11],
                                          p[12], call);
           }};
@@ -276,12 +295,12 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& gamma,
                         const Tensor& beta, const c10::intrusive_ptr<ConvBnActCall>& call) {
     const ConvBnActShape& shape = call->shape;
-    const Tensor input = rows(x), dense = weight.contiguous();
+    const Tensor input = rows(x), kernel = weight.contiguous();
     const Tensor y = pooled(shape.y_floats());
     Tensor out = rows_like(shape.images, shape.out, shape.out_h, shape.out_w);
     call->norm.gamma = gamma.contiguous();
     call->norm.beta = beta.contiguous();
-    conv_bn_act_forward(shape, data(dense), call->norm.parameters(), data(input), call->training, mutable_data(y),
+    conv_bn_act_forward(shape, data(kernel), call->norm.parameters(), data(input), call->training, mutable_data(y),
                         call->state, mutable_data(out));
     context->save_for_backward({input, weight, gamma, y});
     context->saved_data["call"] = c10::IValue::make_capsule(call);

@@ -255,8 +255,8 @@ class Backward {
         for (std::int64_t j = 0; j < 2 * kBlock; ++j) to[j] += row_sums[j];
       } else if (gradients.x != nullptr) {
         const std::int64_t at = input_row(plane, row);
-        set.scatter({gradient, gradients.x + at, shape.residual ? dout + at : nullptr, shape.in, lanes(block),
-                     shape.in_w});
+        set.scatter(
+            {gradient, gradients.x + at, shape.residual ? dout + at : nullptr, shape.in, lanes(block), shape.in_w});
       }
     };
     depthwise_backward(shape.depthwise(), backward, gradients.depthwise);

@@ -52,10 +52,9 @@ void squeeze_forward(const MbConvShape& shape, const MbConvWeights& weights, Squ
   state.gate.resize(static_cast<std::size_t>(padded(c) * n));
   multiply(state.mean.data(), n * kBlock, c, pack(weights.reduce, r, c, c, 1).data(), r,
            with_padding(weights.reduce_bias, r).data(), state.reduced.data(), n * kBlock, n);
-  set.map[static_cast<int>(shape.squeeze_activation.kind)]({state.reduced.data(), nullptr, nullptr, nullptr,
-                                                            state.active.data(), blocks_of(r) * n,
-                                                            shape.squeeze_activation.low,
-                                                            shape.squeeze_activation.high});
+  set.map[static_cast<int>(shape.squeeze_activation.kind)](
+      {state.reduced.data(), nullptr, nullptr, nullptr, state.active.data(), blocks_of(r) * n,
+       shape.squeeze_activation.low, shape.squeeze_activation.high});
   multiply(state.active.data(), n * kBlock, r, pack(weights.excite, c, r, r, 1).data(), c,
            with_padding(weights.excite_bias, c).data(), state.gate.data(), n * kBlock, n);
   set.sigmoid({state.gate.data(), nullptr, nullptr, nullptr, state.gate.data(), blocks_of(c) * n, 0, 0});
@@ -137,9 +136,8 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
         for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
           const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
           for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
-            const float* const gate = shape.squeezed > 0
-                                          ? state.squeeze.gate.data() + (b * shape.images + segment.image) * kBlock
-                                          : nullptr;
+            const float* const gate =
+                shape.squeezed > 0 ? state.squeeze.gate.data() + (b * shape.images + segment.image) * kBlock : nullptr;
             const float* const y = tensors.y2 + (b * shape.out_pixels() + segment.first) * kBlock;
             set.activate[act](activation_args(shape.activation, state.norm2, b, y, segment.pixels, gate),
                               panel + b * panel_block + (segment.first - chunk.first) * kBlock);

@@ -51,10 +51,11 @@ void run(const std::string& model, std::int64_t resolution, std::int64_t batch, 
   const double peak = kernels::measured_peak_gflops(kernels::chosen_isa(), 0.1) * threads;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  fmt::print("{} at {}, batch {}, {} threads, {}: {:.2f} images/s, {:.1f} GFLOP/s, {:.0f} % of the peak; forward {:.0f} "
-             "of {:.0f} ms; at most {} MB\n",
-             model, resolution, batch, threads, fused ? "fused" : "plain", static_cast<double>(batch) / best, flops,
-             100 * flops / peak, forward * 1e3, best * 1e3, usage.ru_maxrss / 1024);
+  fmt::print(
+      "{} at {}, batch {}, {} threads, {}: {:.2f} images/s, {:.1f} GFLOP/s, {:.0f} % of the peak; forward {:.0f} "
+      "of {:.0f} ms; at most {} MB\n",
+      model, resolution, batch, threads, fused ? "fused" : "plain", static_cast<double>(batch) / best, flops,
+      100 * flops / peak, forward * 1e3, best * 1e3, usage.ru_maxrss / 1024);
 }
 
 }  // namespace
