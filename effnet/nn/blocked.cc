@@ -303,12 +303,18 @@ void backward_product(const BackwardProduct& product, float* dw) {
 
 void outer_product(const float* rows, std::int64_t row_channels, const float* columns, std::int64_t column_channels,
                    std::int64_t pixels, float* dw) {
-  std::vector<float> sums(static_cast<std::size_t>(padded(row_channels) * padded(column_channels)));
-  add_outer_product(rows, pixels * kBlock, row_channels, columns, pixels * kBlock, column_channels, pixels, false,
-                    sums.data());
-  for (std::int64_t r = 0; r < row_channels; ++r) {
-    std::copy_n(sums.data() + r * padded(column_channels), column_channels, dw + r * column_channels);
-  }
+  const std::int64_t width = padded(column_channels);
+  parallel(blocks_of(row_channels), [&](std::int64_t first, std::int64_t last) {
+    float* const sums = scratch(kBlock * width);
+    for (std::int64_t b = first; b < last; ++b) {
+      const std::int64_t count = std::min(kBlock, row_channels - b * kBlock);
+      add_outer_product(rows + b * pixels * kBlock, pixels * kBlock, count, columns, pixels * kBlock, column_channels,
+                        pixels, false, sums);
+      for (std::int64_t r = 0; r < count; ++r) {
+        std::copy_n(sums + r * width, column_channels, dw + (b * kBlock + r) * column_channels);
+      }
+    }
+  });
 }
 
 void gather(const float* rows, std::int64_t channels, std::int64_t first, std::int64_t pixels, float* panel,

@@ -6,6 +6,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/nn/conv_bn_act.h"
+#include "effnet/nn/linear.h"
 #include "effnet/nn/mbconv.h"
 #include "effnet/nn/pattern.h"
 #include "effnet/nn/step.h"
@@ -361,12 +362,50 @@ Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, co
           }};
 }
 
+// ---- Linear
+
+class LinearFunction : public torch::autograd::Function<LinearFunction> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+    const Tensor input = x.contiguous(), kernel = weight.contiguous(), biases = bias.contiguous();
+    const LinearShape shape{input.size(0), kernel.size(1), kernel.size(0)};
+    Tensor out = torch::empty({shape.n, shape.out});
+    linear_forward(shape, data(input), data(kernel), data(biases), mutable_data(out));
+    context->save_for_backward({input, weight});
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const Tensor weight = saved[1].contiguous(), dy = gradients[0].contiguous();
+    const LinearShape shape{saved[0].size(0), weight.size(1), weight.size(0)};
+    const Tensor dx = context->needs_input_grad(0) ? torch::empty_like(saved[0]) : Tensor();
+    const Tensor dw = torch::empty_like(weight), dbias = torch::empty({shape.out});
+    linear_backward(shape, data(saved[0]), data(weight), data(dy), mutable_data(dx), mutable_data(dw),
+                    mutable_data(dbias));
+    return {dx, dw, dbias};
+  }
+};
+
+Step linear_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind, const NetworkOptions& options) {
+  Step step = plain_step(graph, id, bind, options);
+  const std::string& name = graph.at(id).name;
+  step.pattern = "linear";
+  step.run = [plain = step.run, weight = bind(name + ".weight"), bias = bind(name + ".bias")](
+                 std::span<const Tensor> inputs, const Pass& pass) {
+    if (!runs_here(inputs[0], pass, std::array{weight, bias})) return plain(inputs, pass);
+    return LinearFunction::apply(inputs[0].flatten(1), weight, bias).unsqueeze(-1).unsqueeze(-1);
+  };
+  return step;
+}
+
 }  // namespace
 
 std::optional<Step> fused_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind,
                                const NetworkOptions& options) {
   if (const auto nodes = match_mbconv(graph, id)) return mbconv_step(graph, *nodes, id, bind, options);
   if (const auto nodes = match_conv_bn_act(graph, id)) return conv_bn_act_step(graph, *nodes, bind, options);
+  if (std::holds_alternative<graph::Linear>(graph.at(id).op)) return linear_step(graph, id, bind, options);
   return std::nullopt;
 }
 
