@@ -65,12 +65,13 @@ struct ReduceArgs {
 };
 using ReduceFn = void (*)(const ReduceArgs&) noexcept;
 
-// ---- To and from torch's channels-last rows: pixel p's `lanes` (1..16) floats at p * step.
+// ---- To and from torch's channels-last rows: pixel p's `channels` floats at p * step. Channel block b of a panel
+// begins at b * panel_block.
 struct RowsArgs {
-  const float* from;  // gather: rows; scatter: one block
+  const float* from;  // gather: rows; scatter: a panel
   float* to;
-  const float* add;  // null, or what is added, laid out as the rows are
-  std::int64_t step, lanes, pixels;
+  const float* add;  // scatter: null, or what is added, laid out as the rows are
+  std::int64_t step, channels, pixels, panel_block;
 };
 using RowsFn = void (*)(const RowsArgs&) noexcept;
 

@@ -183,23 +183,23 @@ TEST_P(TrainingTest, Reduce) {
 }
 
 TEST_P(TrainingTest, RowsThereAndBack) {
-  for (std::int64_t lanes = 1; lanes <= kBlock; ++lanes) {
+  for (std::int64_t channels = 1; channels <= 49; ++channels) {
     for (const std::int64_t pixels : {1, 2, 13}) {
-      const std::int64_t step = lanes + 3;
-      const std::int64_t size = (pixels - 1) * step + lanes;  // the last row ends with its lanes
-      const Floats rows = random(size, 1), block(pixels * kBlock), back(size, 1), summed(size, 1);
-      set().gather({rows.data(), block.data(), nullptr, step, lanes, pixels});
-      set().scatter({block.data(), back.data(), nullptr, step, lanes, pixels});
-      set().scatter({block.data(), summed.data(), rows.data(), step, lanes, pixels});
-      for (std::int64_t p = 0; p < pixels; ++p) {
-        for (std::int64_t c = 0; c < kBlock; ++c) {
-          ASSERT_EQ(bits(block[p * kBlock + c]), c < lanes ? bits(rows[p * step + c]) : 0U) << lanes;
-        }
+      const std::int64_t step = channels + 3, panel_block = pixels * kBlock + 2;
+      const std::int64_t size = (pixels - 1) * step + channels;  // the last row ends with its channels
+      const Floats rows = random(size, 1), panel(blocks_of(channels) * panel_block), back(size, 1), summed(size, 1);
+      set().gather({rows.data(), panel.data(), nullptr, step, channels, pixels, panel_block});
+      set().scatter({panel.data(), back.data(), nullptr, step, channels, pixels, panel_block});
+      set().scatter({panel.data(), summed.data(), rows.data(), step, channels, pixels, panel_block});
+      for (std::int64_t i = 0; i < panel.size(); ++i) {
+        const std::int64_t c = i / panel_block * kBlock + i % panel_block % kBlock, p = i % panel_block / kBlock;
+        const std::uint32_t expected = p >= pixels ? kUntouchedBits : c < channels ? bits(rows[p * step + c]) : 0;
+        ASSERT_EQ(bits(panel[i]), expected) << channels;
       }
       for (std::int64_t i = 0; i < size; ++i) {
-        const bool lane = i % step < lanes;
-        ASSERT_EQ(bits(back[i]), lane ? bits(rows[i]) : kUntouchedBits) << lanes;
-        ASSERT_EQ(bits(summed[i]), lane ? bits(rows[i] + rows[i]) : kUntouchedBits) << lanes;
+        const bool channel = i % step < channels;
+        ASSERT_EQ(bits(back[i]), channel ? bits(rows[i]) : kUntouchedBits) << channels;
+        ASSERT_EQ(bits(summed[i]), channel ? bits(rows[i] + rows[i]) : kUntouchedBits) << channels;
       }
     }
   }

@@ -319,19 +319,13 @@ void outer_product(const float* rows, std::int64_t row_channels, const float* co
 
 void gather(const float* rows, std::int64_t channels, std::int64_t first, std::int64_t pixels, float* panel,
             std::int64_t panel_block) {
-  for (std::int64_t b = 0; b < blocks_of(channels); ++b) {
-    own_kernels().training.gather({rows + first * channels + b * kBlock, panel + b * panel_block, nullptr, channels,
-                                   std::min(kBlock, channels - b * kBlock), pixels});
-  }
+  own_kernels().training.gather({rows + first * channels, panel, nullptr, channels, channels, pixels, panel_block});
 }
 
 void scatter(const float* panel, std::int64_t panel_block, std::int64_t channels, std::int64_t first,
              std::int64_t pixels, const float* add, float* rows) {
-  for (std::int64_t b = 0; b < blocks_of(channels); ++b) {
-    const std::int64_t at = first * channels + b * kBlock;
-    own_kernels().training.scatter({panel + b * panel_block, rows + at, add == nullptr ? nullptr : add + at, channels,
-                                    std::min(kBlock, channels - b * kBlock), pixels});
-  }
+  own_kernels().training.scatter({panel, rows + first * channels, add == nullptr ? nullptr : add + first * channels,
+                                  channels, channels, pixels, panel_block});
 }
 
 }  // namespace effnet::nn

@@ -51,8 +51,10 @@ Tensor dense(const Tensor& x) { return x.numel() > 0 ? x.contiguous() : Tensor()
 Tensor rows(const Tensor& x) { return x.contiguous(torch::MemoryFormat::ChannelsLast); }
 const float* data(const Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
 float* mutable_data(const Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
-Tensor rows_like(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
-  return torch::empty({n, c, h, w}, torch::TensorOptions().memory_format(torch::MemoryFormat::ChannelsLast));
+Tensor pooled_rows(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
+  const std::shared_ptr<float> memory = workspace(n * c * h * w);
+  return torch::from_blob(
+      memory.get(), {n, c, h, w}, {h * w * c, 1, w * c, c}, [memory](void*) {}, torch::kFloat);
 }
 
 // A batch norm's tensors and constants.
@@ -165,7 +167,7 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
     const Tensor input = rows(x);
     const Tensor y1 = shape.expand ? pooled(shape.y1_floats()) : Tensor(), y2 = pooled(shape.y2_floats()),
                  y3 = pooled(shape.y3_floats());
-    Tensor out = rows_like(shape.images, shape.out, shape.out_h, shape.out_w);
+    Tensor out = pooled_rows(shape.images, shape.out, shape.out_h, shape.out_w);
     std::array<NormTensors, 3>& norms = call->norms;
     norms[0].gamma = parameters[kGamma1];
     norms[0].beta = parameters[kBeta1];
@@ -191,7 +193,7 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
       if (parameters[i].defined()) wanted[i] = torch::empty_like(parameters[i]);
     }
     const Tensor dout = rows(gradients[0]);
-    Tensor dx = context->needs_input_grad(0) ? rows_like(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
+    Tensor dx = context->needs_input_grad(0) ? pooled_rows(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const std::shared_ptr<float> dh = workspace(shape.y2_floats()), dz1 = workspace(shape.y1_floats());
     mbconv_backward(shape, weights_of(parameters), data(saved[0]),
                     {mutable_data(saved[1]), mutable_data(saved[2]), mutable_data(saved[3])}, call->state, data(dout),
@@ -298,7 +300,7 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
     const ConvBnActShape& shape = call->shape;
     const Tensor input = rows(x), kernel = weight.contiguous();
     const Tensor y = pooled(shape.y_floats());
-    Tensor out = rows_like(shape.images, shape.out, shape.out_h, shape.out_w);
+    Tensor out = pooled_rows(shape.images, shape.out, shape.out_h, shape.out_w);
     call->norm.gamma = gamma.contiguous();
     call->norm.beta = beta.contiguous();
     conv_bn_act_forward(shape, data(kernel), call->norm.parameters(), data(input), call->training, mutable_data(y),
@@ -314,7 +316,7 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
     const variable_list saved = context->get_saved_variables();
     const Tensor weight = saved[1].contiguous(), gamma = saved[2].contiguous(), dout = rows(gradients[0]);
     const Tensor dx =
-        context->needs_input_grad(0) ? rows_like(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
+        context->needs_input_grad(0) ? pooled_rows(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const Tensor dw = torch::empty_like(weight), dgamma = torch::empty_like(gamma), dbeta = torch::empty_like(gamma);
     const std::shared_ptr<float> dz = workspace(shape.y_floats());
     conv_bn_act_backward(shape, data(weight), data(gamma), data(saved[0]), call->training, data(saved[3]), call->state,

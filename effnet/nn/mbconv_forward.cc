@@ -117,7 +117,7 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
           set.activate[act](activation_args(shape.activation, state.norm1, block, y, shape.in_w), to);
         } else {
           set.gather({x + (image * shape.in_h + row) * shape.in_w * shape.in + block * kBlock, to, nullptr, shape.in,
-                      std::min(kBlock, shape.in - block * kBlock), shape.in_w});
+                      std::min(kBlock, shape.in - block * kBlock), shape.in_w, 0});
         }
       },
       tensors.y2, moments2);
