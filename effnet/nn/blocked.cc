@@ -235,13 +235,14 @@ NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, co
   return result;
 }
 
-void forward_product(const Cut& cut, std::int64_t depth, const std::vector<float>& packed, std::int64_t channels,
-                     const Fill& fill, float* y, Moments* moments) {
+void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,
+                     std::int64_t channels, const Fill& fill, float* y, Moments* moments) {
   const std::int64_t block = cut.all_pixels() * kBlock, panel_block = cut.longest * kBlock;
-  parallel(static_cast<std::int64_t>(cut.chunks.size()), [&](std::int64_t first, std::int64_t last) {
+  const auto chunks = static_cast<std::int64_t>(cut.chunks.size());
+  parallel(chunks, [&](std::int64_t first, std::int64_t last) {
     float* const panel = scratch(blocks_of(depth) * panel_block);
     for (std::int64_t i = first; i < last; ++i) {
-      const Chunk& chunk = cut.chunks[static_cast<std::size_t>(i)];
+      const Chunk& chunk = cut.chunks[static_cast<std::size_t>(way == Way::from_first ? i : chunks - 1 - i)];
       fill(chunk, panel, panel_block);
       multiply(panel, panel_block, depth, packed.data(), channels, nullptr, y + chunk.first * kBlock, block,
                chunk.pixels);

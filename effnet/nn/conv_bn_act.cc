@@ -79,7 +79,7 @@ void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const
                          const float* x, bool training, float* y, Norm& norm, float* out) {
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.depth()) + 64);
   Moments moments = moments_of(parts, shape.out);
-  forward_product(parts, shape.depth(),
+  forward_product(parts, Way::from_first, shape.depth(),
                   pack(by_window(shape, weight).data(), shape.out, shape.depth(), shape.depth(), 1), shape.out,
                   fill_x(shape, x), y, training ? &moments : nullptr);
   norm = normalise(moments, shape.out, parameters, training);

@@ -26,8 +26,10 @@ void squeeze_means(const MbConvShape& shape, const float* y2, const Norm& norm, 
   const std::int64_t pixels = shape.out_h * shape.out_w;
   constexpr std::int64_t kRun = 256;  // pixels summed in float; runs in double
   means.resize(static_cast<std::size_t>(padded(shape.expanded) * shape.images));
-  parallel(blocks_of(shape.expanded) * shape.images, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t plane = first; plane < last; ++plane) {
+  const std::int64_t blocks = blocks_of(shape.expanded);
+  parallel(blocks * shape.images, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t task = first; task < last; ++task) {
+      const std::int64_t plane = task % blocks * shape.images + task / blocks;  // from the first image
       double sums[kBlock] = {};
       for (std::int64_t p = 0; p < pixels; p += kRun) {
         float run[kBlock] = {};
@@ -98,7 +100,7 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
     const Cut parts = cut(shape.images, shape.in_h * shape.in_w, padded(shape.in) + 64);
     Moments moments = moments_of(parts, shape.expanded);
     forward_product(
-        parts, shape.in, pack(weights.expand, shape.expanded, shape.in, shape.in, 1), shape.expanded,
+        parts, Way::from_first, shape.in, pack(weights.expand, shape.expanded, shape.in, shape.in, 1), shape.expanded,
         [&](const Chunk& chunk, float* panel, std::int64_t block) {
           gather(x, shape.in, chunk.first, chunk.pixels, panel, block);
         },
@@ -131,7 +133,8 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.expanded));
   Moments moments3 = moments_of(parts, shape.out);
   forward_product(
-      parts, shape.expanded, pack(weights.project, shape.out, shape.expanded, shape.expanded, 1), shape.out,
+      parts, Way::from_last, shape.expanded, pack(weights.project, shape.out, shape.expanded, shape.expanded, 1),
+      shape.out,
       [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
         for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
           const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
