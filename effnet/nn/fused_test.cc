@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <map>
 
 #include "effnet/arch/family.h"
@@ -218,6 +219,36 @@ TEST(FusedConv, TrainsAsThePlainStepsDo) {
     expect_same(conv_graph(1, 1, Padding::same, Activation::silu, false, 33), {}, 4, training);
     expect_same(conv_graph(1, 1, Padding::same, Activation::hard_swish, false, 100), {}, 4, training);
   }
+}
+
+// Stem, head and every block of the mobile networks are covered; a value that somebody else reads is not swallowed.
+TEST(FusedNetwork, PatternsCoverTheFamily) {
+  for (const auto& [name, blocks] : {std::pair<std::string, std::size_t>{"efficientnet_b0", 16},
+                                     {"efficientnet_b4", 32},
+                                     {"efficientnet_lite0", 16},
+                                     {"mobilenet_v2", 17}}) {
+    const graph::Graph graph = graph::lower(arch::variant(name).spec, {.resolution = Size{64, 64}});
+    const auto patterns = Network(graph, ParameterStore::initialised(graph, 1)).fused_patterns();
+    const auto count = [&](const char* pattern) {
+      return static_cast<std::size_t>(std::count_if(patterns.begin(), patterns.end(), [&](const std::string& line) {
+        return line.find(pattern) != std::string::npos;
+      }));
+    };
+    EXPECT_EQ(count(": mbconv"), blocks) << name;
+    EXPECT_EQ(count(": conv_bn_act"), 2) << name;
+  }
+}
+
+TEST(FusedNetwork, ValuesReadFromOutsideAreKept) {
+  const BlockCase& block = kBlocks[0];
+  graph::Graph graph = block_graph(block);
+  // The expanded value is read once more behind the block: it ends a pattern of its own, and the rest is a block that
+  // expands nothing. Were it within, the reader would find no value.
+  const auto inner = static_cast<graph::NodeId>(graph.find("expand.act") - graph.nodes.data());
+  graph.nodes.push_back({"reader", graph::GlobalPool{}, {inner}, {block.expanded, 1, 1}});
+  const auto patterns = Network(graph, testkit::busy_store(graph)).fused_patterns();
+  EXPECT_EQ(patterns, (std::vector<std::string>{"expand: conv_bn_act", ": mbconv"}));
+  expect_same(graph, {}, block.batch);
 }
 
 // The same bits with any number of threads, and again.
