@@ -1,5 +1,5 @@
 # One door for work. Everything here is a thin word for a CMake preset or a script in tools/.
-.PHONY: run test check-all build core deps lint tidy fuzz bench bench-quick format install clean help
+.PHONY: run test check-all build core deps lint tidy fuzz bench bench-quick bench-train format install clean help
 
 JOBS ?= $(shell nproc)
 PRESET ?= release
@@ -52,6 +52,12 @@ bench-quick: core ## The same for a few cases, into build/bench/quick.md (2 minu
 	@tools/install_deps bench
 	@bench/setup
 	@bench/run --quick --again --starts 2 --results build/bench/quick.json --page build/bench/quick.md $(BENCH_ARGS)
+
+bench-train: ## Training speed beside LibTorch and PyTorch 2, into docs/results/training.md (10 minutes)
+	@tools/install_deps all
+	@bench/train/setup
+	@cmake --preset release >/dev/null && cmake --build --preset release --target training_bench
+	@python3 -m bench.train $(BENCH_ARGS)
 
 format: ## clang-format in place
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i
