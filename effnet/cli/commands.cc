@@ -14,6 +14,7 @@ const std::vector<Command>& commands() {
       {"eval", "Score a model on a labelled set of pictures", declare_eval},
       {"cam", "Show where in a picture a model sees a class", declare_cam},
       {"bench", "Time a network on this machine", declare_bench, true},
+      {"train", "Train a network from a recipe", nullptr, false, become_effnet_train},
       {"compare", "Compare two ways of computing a network, layer by layer", declare_compare},
       {"paper", "The paper's tables beside ours", declare_paper},
       {"doctor", "Say what this machine has and what is missing", declare_doctor},
@@ -22,9 +23,9 @@ const std::vector<Command>& commands() {
 }
 
 const std::vector<std::string_view>& planned_commands() {
-  static const std::vector<std::string_view> names{"quantize", "train",          "launch",         "probe",
-                                                   "finetune", "features",       "data",           "report",
-                                                   "search",   "compare-models", "scale frontier", "scale search"};
+  static const std::vector<std::string_view> names{"quantize",       "launch",         "probe",       "finetune",
+                                                   "features",       "data",           "report",      "search",
+                                                   "compare-models", "scale frontier", "scale search"};
   return names;
 }
 
