@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "effnet/base/error.h"
 #include "effnet/base/process.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/train_program.h"

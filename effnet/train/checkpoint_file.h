@@ -34,7 +34,8 @@ class CheckpointFolder {
   std::filesystem::path best() const { return folder_ / "best"; }
   bool empty() const;  // nothing to go on from
 
-  // The newest whole one; a damaged `last` before it is renamed to `damaged`. `tell` gets a line for each damaged one before it. Throws Error(input) if all are damaged.
+  // The newest whole one; a damaged `last` before it is renamed to `damaged`. `tell` gets a line for each damaged one
+  // before it. Throws Error(input) if all are damaged.
   std::filesystem::path newest_whole(const std::function<void(std::string)>& tell) const;
 
   // Last becomes previous once the new one is whole. Throws Error(environment); last is then what it was.

@@ -26,9 +26,8 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
           .with_hint("--data DIR has train/ and val/ with a folder for each class");
     data.train = data::open_dataset(folder, "train");
     note_skipped(*data.train, "train", data.notes);
-    const data::ClassNames names{.classes = static_cast<std::int64_t>(data.train->classes().size()),
-                                 .ids = {},
-                                 .labels = data.train->classes()};
+    const data::ClassNames names{
+        .classes = static_cast<std::int64_t>(data.train->classes().size()), .ids = {}, .labels = data.train->classes()};
     std::shared_ptr<const data::Dataset> split = data::open_validation(folder, names);
     if (split) note_skipped(*split, "val", data.notes);
     if (recipe.data.holdout > 0) {
@@ -38,18 +37,20 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
     } else {
       data.validation = split;
       if (!split)
-        data.notes.push_back(fmt::format("{} has neither val nor test: nothing to validate on (data.holdout=N holds "
-                                         "pictures of train out)",
-                                         folder.string()));
+        data.notes.push_back(
+            fmt::format("{} has neither val nor test: nothing to validate on (data.holdout=N holds "
+                        "pictures of train out)",
+                        folder.string()));
     }
   }
 
   const auto found = static_cast<std::int64_t>(data.train->classes().size());
   data.classes = recipe.model.classes > 0 ? recipe.model.classes : found;
   if (found > data.classes)
-    throw input_error("labels are out of range: the data has more classes than the network (got {}, expected at most "
-                      "{})",
-                      found, data.classes)
+    throw input_error(
+        "labels are out of range: the data has more classes than the network (got {}, expected at most "
+        "{})",
+        found, data.classes)
         .with_hint("model.classes=0 takes as many as the data has");
   if (data.train->size() < recipe.train.batch)
     throw input_error("fewer pictures than a batch (got {}, expected at least train.batch = {})", data.train->size(),

@@ -42,7 +42,8 @@ class Descriptor {
 
 // One field; line ends inside it would make it two lines, and no reader of this file needs them.
 std::string field(std::string text) {
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   if (text.find_first_of(",\"") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -65,6 +66,38 @@ std::string summary_text(const Summary& s) {
   return json.dump(2) + "\n";
 }
 
+Summary parse_summary(const std::string& text) {
+  try {
+    const Json json = Json::parse(text);
+    Summary s;
+    if (!json.at("best_top1").is_null()) json.at("best_top1").get_to(s.best_top1);
+    json.at("best_epoch").get_to(s.best_epoch);
+    json.at("epochs").get_to(s.epochs);
+    json.at("images_per_second").get_to(s.images_per_second);
+    json.at("seconds").get_to(s.seconds);
+    json.at("params").get_to(s.params);
+    json.at("macs").get_to(s.macs);
+    json.at("device").get_to(s.device);
+    json.at("world_size").get_to(s.world_size);
+    if (json.contains("test_top1")) s.test_top1 = json.at("test_top1").get<double>();
+    return s;
+  } catch (const nlohmann::json::exception& error) {
+    throw input_error("no summary of a run ({})", error.what());
+  }
+}
+
+std::vector<std::int64_t> ranked_epochs(const std::vector<report::EpochMetrics>& metrics) {
+  std::vector<std::pair<double, std::int64_t>> scores;
+  for (const report::EpochMetrics& row : metrics) {
+    const std::optional<double> top1 = row.val_ema_top1 ? row.val_ema_top1 : row.val_top1;
+    if (top1) scores.emplace_back(-*top1, row.epoch);
+  }
+  std::sort(scores.begin(), scores.end());
+  std::vector<std::int64_t> epochs;
+  for (const auto& [score, epoch] : scores) epochs.push_back(epoch);
+  return epochs;
+}
+
 RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
   make_folders(folder_);
   lock_ = FileLock::try_lock(folder_ / "lock");
@@ -81,26 +114,13 @@ bool RunFolder::holds_a_run() const {
 }
 
 std::optional<Summary> RunFolder::finished() const {
-  const fs::path file = folder_ / "summary.json";
   std::error_code ignored;
-  if (!fs::exists(file, ignored)) return std::nullopt;
-  const Json json = Json::parse(read_text(file), nullptr, false);
+  const fs::path file = folder_ / "summary.json";
+  if (!fs::exists(file, ignored) || !fs::exists(folder_ / "report.html", ignored)) return std::nullopt;
   try {
-    Summary s;
-    if (!json.at("best_top1").is_null()) json.at("best_top1").get_to(s.best_top1);
-    json.at("best_epoch").get_to(s.best_epoch);
-    json.at("epochs").get_to(s.epochs);
-    json.at("images_per_second").get_to(s.images_per_second);
-    json.at("seconds").get_to(s.seconds);
-    json.at("params").get_to(s.params);
-    json.at("macs").get_to(s.macs);
-    json.at("device").get_to(s.device);
-    json.at("world_size").get_to(s.world_size);
-    if (json.contains("test_top1")) s.test_top1 = json.at("test_top1").get<double>();
-    return s;
-  } catch (const nlohmann::json::exception& error) {
-    throw input_error("{}: no summary of a run ({})", file.string(), error.what())
-        .with_hint("without this file --resume writes it again");
+    return parse_summary(read_text(file));
+  } catch (const Error& error) {
+    throw error.in(file.string()).with_hint("without this file --resume writes it again");
   }
 }
 

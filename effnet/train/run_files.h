@@ -25,7 +25,7 @@ class RunFolder {
 
   const std::filesystem::path& path() const { return folder_; }
   bool holds_a_run() const;
-  std::optional<Summary> finished() const;  // summary.json, which is written last
+  std::optional<Summary> finished() const;  // summary.json, if it and what is written last, report.html, are there
 
   void write_config(const std::string& text) const;
   void write_summary(const Summary& summary) const;
@@ -43,5 +43,9 @@ class RunFolder {
   std::unique_ptr<FileLock> lock_;
   std::vector<report::EpochMetrics> metrics_;
 };
+
+// Epochs from the best on, by what position.best_top1 goes by: the averaged weights' top-1 where there is one, else the
+// plain ones'; of equals the earlier. Epochs that were not validated are left out.
+std::vector<std::int64_t> ranked_epochs(const std::vector<report::EpochMetrics>& metrics);
 
 }  // namespace effnet::train

@@ -3,20 +3,21 @@
 #include <algorithm>
 #include <array>
 
-#include "effnet/arch/family.h"
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/preprocessing_rules.h"
 #include "effnet/formats/import.h"
 #include "effnet/formats/labels.h"
+#include "effnet/formats/read_weights.h"
 #include "effnet/formats/sources.h"
+#include "effnet/train/recipe_settings.h"
 
 namespace effnet::train {
 namespace {
 
 // Settings that may change when a run goes on. model.name is among them because the architecture itself is compared.
 constexpr std::array<std::string_view, 8> kFreeSettings{
-    "model.name",        "data.workers", "data.broken_limit",      "train.time_budget",
+    "model.name",           "data.workers", "data.broken_limit",      "train.time_budget",
     "train.validate_every", "train.fused",  "checkpoint.every_steps", "checkpoint.keep"};
 
 formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, std::vector<std::string>& warnings) {
@@ -29,50 +30,21 @@ formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, st
   } catch (const Error& error) {
     if (error.code() != ErrorCode::usage) throw;  // two sources' numerics fit: only --source can tell
     throw input_error("{}: {}", file, error.what())
-        .with_hint(fmt::format("effnet import {} --source ... -o init.safetensors, then model.init=init.safetensors",
-                               file));
+        .with_hint(
+            fmt::format("effnet import {} --source ... -o init.safetensors, then model.init=init.safetensors", file));
   }
-}
-
-// "section.key = value" of every setting, from the one place that knows them all.
-std::vector<std::string> settings_of(const Recipe& recipe) {
-  std::vector<std::string> settings;
-  std::string section;
-  const std::string text = print(recipe);
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
-    at = end + 1;
-    if (line.starts_with("[")) {
-      section = line.substr(1, line.find(']') - 1) + ".";
-      continue;
-    }
-    bool quoted = false;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      if (line[i] == '"' && (i == 0 || line[i - 1] != '\\')) quoted = !quoted;
-      if (line[i] == '#' && !quoted) line.resize(i);
-    }
-    while (line.ends_with(' ')) line.pop_back();
-    if (!line.empty()) settings.push_back(section + line);
-  }
-  return settings;
 }
 
 }  // namespace
 
 RunModel open_run_model(const Recipe& recipe) {
   RunModel model;
-  const std::string& name = recipe.model.name;
+  model.arch = load_arch(recipe.model);
   std::optional<Preprocessing> rule;
-  if (name.ends_with(".safetensors")) {
-    formats::Model file = formats::read_model(name);
-    model.arch = file.arch;
+  if (recipe.model.name.ends_with(".safetensors")) {
+    formats::Model file = formats::read_model(recipe.model.name);
     rule = file.preprocessing;
     if (recipe.model.init.empty()) model.init = std::move(file);
-  } else if (name.ends_with(".toml")) {
-    model.arch = arch::parse(read_text(name), name);
-  } else {
-    model.arch = arch::variant(name).spec;
   }
   if (!recipe.model.init.empty()) {
     model.init = read_init(recipe.model.init, model.arch, model.warnings);
@@ -80,8 +52,6 @@ RunModel open_run_model(const Recipe& recipe) {
     rule = model.init->preprocessing;
   }
 
-  if (recipe.model.dropout >= 0) model.arch.dropout = recipe.model.dropout;
-  if (recipe.model.drop_path >= 0) model.arch.drop_path = recipe.model.drop_path;
   if (recipe.bn_momentum >= 0) model.arch.bn_momentum = recipe.bn_momentum;
   if (recipe.data.resolution > 0) model.arch.resolution = recipe.data.resolution;
   const Size size{model.arch.resolution, model.arch.resolution};
@@ -89,10 +59,10 @@ RunModel open_run_model(const Recipe& recipe) {
       rule ? rule->at(size) : preprocessing_rule(model.arch.preprocessing, model.arch.normalisation, size);
   if (recipe.data.shift > 0) {
     // Small pictures are seen whole: the 32 pixels that the official rule leaves out around 224 are half of CIFAR's.
-    model.evaluation.rule = "whole";
-    model.evaluation.resize = size;
-    model.evaluation.order = CropOrder::resize_first;
-    model.evaluation.fixed_margin = false;
+    const Preprocessing own = model.evaluation;
+    model.evaluation = preprocessing_rule("whole", model.arch.normalisation, size);
+    model.evaluation.mean = own.mean;
+    model.evaluation.std = own.std;
   }
   return model;
 }
@@ -105,9 +75,9 @@ std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const
 
 std::string identity_of(const Recipe& recipe, const RunModel& model, const data::Dataset& train) {
   std::string identity;
-  for (const std::string& setting : settings_of(recipe)) {
-    const std::string_view key = std::string_view(setting).substr(0, setting.find(' '));
-    if (std::find(kFreeSettings.begin(), kFreeSettings.end(), key) == kFreeSettings.end()) identity += setting + "\n";
+  for (const Setting& setting : settings()) {
+    if (std::find(kFreeSettings.begin(), kFreeSettings.end(), setting.key) == kFreeSettings.end())
+      identity += fmt::format("{} = {}\n", setting.key, value_text(setting, recipe));
   }
   std::string classes;
   for (const std::string& name : train.classes()) classes += name + "\n";

@@ -2,24 +2,21 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 namespace effnet::train {
 
-// "90s", "20m", "2h", "1h30m", "1d" -> seconds; empty: 0, no budget. Throws Error(usage).
-double parse_duration(std::string_view text);
-
 struct RunCosts {
-  double spent_s = 0;           // so far
-  double epoch_s = 0;           // of training for an epoch, without validation
-  double validation_s = 0;      // of one validation
-  double validate_every = 1;    // epochs
-  double epochs_done = 0;       // when `spent_s` was read
+  double spent_s = 0;         // so far
+  double epoch_s = 0;         // of training for an epoch, without validation
+  double validation_s = 0;    // of one validation
+  double validate_every = 1;  // epochs
+  double epochs_done = 0;     // when `spent_s` was read
   double steps_an_epoch = 1;
 };
 
 // The length of the run in epochs: whole steps, at least one more than are done. What is kept back: a validation after
-// a last part of an epoch, one for predictions.csv, and 3 % for files and for steps that take longer than those measured.
+// a last part of an epoch, one for predictions.csv, and 3 % for files and for steps that take longer than those
+// measured.
 double fitted_epochs(double budget_s, const RunCosts& costs);
 
 }  // namespace effnet::train

@@ -2,31 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "effnet/base/error.h"
-
 namespace effnet::train {
 namespace {
 
-TEST(TimeBudget, ReadsLengthsOfTime) {
-  EXPECT_EQ(parse_duration(""), 0);
-  EXPECT_EQ(parse_duration("90s"), 90);
-  EXPECT_EQ(parse_duration("20m"), 1200);
-  EXPECT_EQ(parse_duration("2h"), 7200);
-  EXPECT_EQ(parse_duration("1.5h"), 5400);
-  EXPECT_EQ(parse_duration("1d2h3m4s"), 93784);
-  for (const char* wrong : {"20", "m", "20 m", "-5m", "0s", "nanm", "infh", "1e99d", "20min", "5x"}) {
-    EXPECT_THROW(parse_duration(wrong), Error) << wrong;
-  }
-}
-
 // 1000 s, of which 970 are used; 70 spent; 2 validations of 10 s kept back: 880 s at 80 + 10 / 2 s an epoch.
 TEST(TimeBudget, FillsTheTimeThatIsLeft) {
-  const RunCosts costs{.spent_s = 70,
-                       .epoch_s = 80,
-                       .validation_s = 10,
-                       .validate_every = 2,
-                       .epochs_done = 0.5,
-                       .steps_an_epoch = 100};
+  const RunCosts costs{
+      .spent_s = 70, .epoch_s = 80, .validation_s = 10, .validate_every = 2, .epochs_done = 0.5, .steps_an_epoch = 100};
   EXPECT_DOUBLE_EQ(fitted_epochs(1000, costs), 0.5 + 10.35);
 }
 
