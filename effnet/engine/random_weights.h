@@ -12,10 +12,8 @@ namespace effnet::engine {
 
 // Every parameter that graph::lower(spec, {.classes = classes}) asks for, float32.
 //
-// Initialisation as the official code's (shared/reference/paper.md section C; EN efficientnet_model.py:61, 85):
-// convolutions normal with std sqrt(2 / fan_out), fan_out = k * k * out / groups (depthwise: sqrt(2) / k), their biases
-// 0; batch norm weight 1, bias 0 (weight 0.2 at the end of a residual branch whose sum is activated: ResNet's);
-// classifier uniform in +-1/sqrt(classes), bias 0. A tensor's values are a function of seed, name and shape alone.
+// Initialisation as the official code's (formats/initial_weights.h). A tensor's values are a function of seed, name and
+// shape alone.
 //
 // Then every batch norm's running mean and (biased) variance are set to those of its own input, in one pass of eight
 // synthetic pictures (synthetic_pictures.h, the same seed) through the network so far normalised. Plain initial

@@ -1,16 +1,81 @@
 #include <algorithm>
 #include <cstring>
+#include <variant>
 
 #include "effnet/base/error.h"
+#include "effnet/formats/initial_weights.h"
 #include "effnet/nn/network.h"
 
 namespace effnet::nn {
+namespace {
+
+// A copy in memory of torch's own, which is aligned for its kernels.
+torch::Tensor to_torch(const formats::Tensor& tensor) {
+  const torch::Tensor copy = torch::empty(tensor.dims, torch::kFloat);
+  const auto count = static_cast<std::size_t>(copy.numel());
+  if (tensor.dtype == formats::Dtype::f32) {
+    std::memcpy(copy.data_ptr<float>(), tensor.bytes.data(), count * sizeof(float));
+  } else {
+    const std::vector<float> values = formats::to_floats(tensor);
+    std::memcpy(copy.data_ptr<float>(), values.data(), count * sizeof(float));
+  }
+  return copy;
+}
+
+formats::Weights initial(const graph::Graph& graph, std::uint64_t seed,
+                         const std::function<bool(const graph::Parameter&)>& wanted = {}) {
+  ThreadPool pool(std::clamp(at::get_num_threads(), 1, 64));
+  return formats::initial_weights(graph, seed, pool, wanted);
+}
+
+// The classifier's parameters if one of them is missing or of other dims: their values cannot be taken.
+bool fits(const graph::Graph& graph, const graph::Node& node, const formats::Weights& weights) {
+  const std::vector<graph::Parameter> parameters = graph::parameters(graph, node);
+  return std::all_of(parameters.begin(), parameters.end(), [&](const graph::Parameter& parameter) {
+    const formats::Tensor* found = weights.find(parameter.name);
+    return found != nullptr && found->dims == parameter.dims;
+  });
+}
+
+}  // namespace
 
 torch::Tensor ParameterStore::parameter(const graph::Parameter& parameter) {
   const auto entry = std::find_if(entries_.begin(), entries_.end(),
                                   [&](const Entry& candidate) { return candidate.name == parameter.name; });
   if (entry == entries_.end()) throw internal_error("the store has no parameter {}", parameter.name);
   return entry->tensor;
+}
+
+std::shared_ptr<ParameterStore> ParameterStore::from_weights(const graph::Graph& graph, const formats::Weights& weights,
+                                                             bool skip_classifier, std::uint64_t seed) {
+  const graph::Node& classifier = graph.at(graph.logits);
+  formats::Weights fresh;
+  if (skip_classifier && !fits(graph, classifier, weights)) {
+    const std::vector<graph::Parameter> own = graph::parameters(graph, classifier);
+    fresh = initial(graph, seed, [&](const graph::Parameter& parameter) {
+      return std::any_of(own.begin(), own.end(), [&](const auto& one) { return one.name == parameter.name; });
+    });
+  }
+  auto store = std::make_shared<ParameterStore>();
+  for (const graph::Node& node : graph.nodes) {
+    for (const graph::Parameter& parameter : graph::parameters(graph, node)) {
+      const formats::Tensor* found = fresh.find(parameter.name);
+      if (found == nullptr) found = weights.find(parameter.name);
+      if (found == nullptr) throw input_error("the weights have no {}, which {} needs", parameter.name, graph.name);
+      if (found->dims != parameter.dims) {
+        throw input_error("{} does not fit {} (got {}, expected {})", parameter.name, graph.name,
+                          formats::to_string(found->dims), formats::to_string(parameter.dims));
+      }
+      const bool batch_norm = std::holds_alternative<graph::BatchNorm>(node.op);
+      store->entries_.push_back(
+          {parameter.name, to_torch(*found).set_requires_grad(!parameter.statistic), parameter.statistic, batch_norm});
+    }
+  }
+  return store;
+}
+
+std::shared_ptr<ParameterStore> ParameterStore::initialised(const graph::Graph& graph, std::uint64_t seed) {
+  return from_weights(graph, initial(graph, seed));
 }
 
 formats::Weights ParameterStore::weights() const {

@@ -1,0 +1,97 @@
+#include "effnet/formats/initial_weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <new>
+#include <set>
+#include <string>
+
+#include "effnet/base/error.h"
+#include "effnet/base/philox.h"
+
+namespace effnet::formats {
+namespace {
+
+// One parameter's initial values: a constant, or random numbers.
+struct Rule {
+  enum class Kind { constant, normal, uniform } kind;
+  double scale;  // the constant, the standard deviation or the bound
+};
+Rule rule_for(const graph::Node& node, const graph::Parameter& parameter) {
+  const bool weight = parameter.name.ends_with(".weight");
+  if (const auto* conv = std::get_if<graph::Conv>(&node.op); conv != nullptr && weight) {
+    const std::int64_t fan_out = conv->kernel * conv->kernel * conv->out_channels / conv->groups;
+    return {Rule::Kind::normal, std::sqrt(2.0 / static_cast<double>(fan_out))};
+  }
+  if (const auto* linear = std::get_if<graph::Linear>(&node.op); linear != nullptr && weight) {
+    return {Rule::Kind::uniform, 1 / std::sqrt(static_cast<double>(linear->out_features))};
+  }
+  return {Rule::Kind::constant, weight || parameter.name.ends_with(".running_var") ? 1.0 : 0.0};
+}
+
+// Batch norms that end a residual branch whose sum is activated (ResNet's). Goyal et al. 2017, section 5.1, start them
+// at 0; at 1 a random ResNet-152 is chaotic. At a fifth the branch still counts, and rounding errors stay what they
+// are.
+constexpr double kBranchEnd = 0.2;
+std::set<std::string, std::less<>> branch_ends(const graph::Graph& graph) {
+  std::set<std::string, std::less<>> ends;
+  for (const graph::Node& node : graph.nodes) {
+    if (!std::holds_alternative<graph::Activate>(node.op)) continue;
+    const graph::Node& sum = graph.at(node.inputs[0]);
+    if (!std::holds_alternative<graph::Add>(sum.op)) continue;
+    const graph::Node* branch = &graph.at(sum.inputs[0]);
+    if (std::holds_alternative<graph::DropPath>(branch->op)) branch = &graph.at(branch->inputs[0]);
+    if (std::holds_alternative<graph::BatchNorm>(branch->op)) ends.insert(branch->name + ".weight");
+  }
+  return ends;
+}
+
+void fill(const Rule& rule, const Philox& numbers, std::span<float> values, ThreadPool& pool) {
+  constexpr std::int64_t kGrain = 1 << 14;
+  const auto scale = static_cast<float>(rule.scale);
+  pool.parallel_for(
+      static_cast<std::int64_t>(values.size()),
+      [&](std::int64_t begin, std::int64_t end) {
+        const auto part = values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+        const auto first = static_cast<std::uint64_t>(begin);
+        switch (rule.kind) {
+          case Rule::Kind::constant:
+            return std::fill(part.begin(), part.end(), scale);
+          case Rule::Kind::normal:
+            return numbers.fill_normal(part, first, scale);
+          case Rule::Kind::uniform:
+            return numbers.fill_uniform(part, first, -scale, 2 * scale);
+        }
+      },
+      kGrain);
+}
+
+}  // namespace
+
+Weights initial_weights(const graph::Graph& graph, std::uint64_t seed, ThreadPool& pool,
+                        const std::function<bool(const graph::Parameter&)>& wanted) {
+  Weights weights;
+  const std::set<std::string, std::less<>> damped = branch_ends(graph);
+  for (const graph::Node& node : graph.nodes) {
+    for (const graph::Parameter& parameter : graph::parameters(graph, node)) {
+      if (wanted && !wanted(parameter)) continue;
+      const auto count = static_cast<std::size_t>(parameter.numel());
+      std::shared_ptr<float[]> values;
+      try {
+        values = std::make_shared_for_overwrite<float[]>(count);
+      } catch (const std::bad_alloc&) {
+        throw environment_error("not enough memory for the weights of {} (got no {} bytes more)", graph.name,
+                                4 * count);
+      }
+      const std::span<float> span(values.get(), count);
+      const Rule rule =
+          damped.contains(parameter.name) ? Rule{Rule::Kind::constant, kBranchEnd} : rule_for(node, parameter);
+      fill(rule, Philox(seed, stream_of(parameter.name)), span, pool);
+      weights.tensors[parameter.name] = {Dtype::f32, parameter.dims, std::as_bytes(span), std::move(values)};
+    }
+  }
+  return weights;
+}
+
+}  // namespace effnet::formats
