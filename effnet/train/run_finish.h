@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "effnet/base/error.h"
 #include "effnet/graph/graph.h"
 #include "effnet/train/checkpoint.h"
 #include "effnet/train/evaluate_run.h"
