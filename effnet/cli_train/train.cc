@@ -37,6 +37,12 @@ train::Recipe recipe_of(const std::string& name, const std::vector<std::string>&
   return train::load_recipe(own ? config.string() : name, overrides);
 }
 
+// LibTorch's own warnings are for those who write programs with it.
+class NoWarnings : public c10::WarningHandler {
+ public:
+  void process(const c10::Warning& /*warning*/) override {}
+};
+
 // Lines on stderr: an epoch's result is one; between them, on a terminal, a line that is rewritten.
 class ProgressLine {
  public:
@@ -116,7 +122,8 @@ Body declare_train(CLI::App& command, const Globals& globals) {
   command.add_option("--device", o->device, "auto, cpu or cuda")->type_name("D");
   command.add_option("--time-budget", o->budget, "Fit the number of epochs to a time: 20m, 2h")->type_name("T");
   return [o, &globals] {
-    torch::WarningUtils::set_warning_handler(nullptr);
+    static NoWarnings no_warnings;
+    c10::WarningUtils::set_warning_handler(&no_warnings);
     train::RunOptions options;
     options.recipe = recipe_of(o->recipe, o->settings, o->budget, o->out, o->resume);
     options.data = o->data;

@@ -72,7 +72,6 @@ class Run {
   void report_step(double lr);
   void close_epoch();
   void record_epoch(const report::EpochMetrics& row, const std::optional<Validation>& validation);
-  void share_statistics();
   void name_best();
   void save();
   [[noreturn]] void stop();
@@ -322,7 +321,6 @@ void Run::close_epoch() {
   std::optional<Validation> validation;
   const Clock::time_point start = Clock::now();
   if (validation_ && (last || due)) {
-    share_statistics();
     broken_.clear();
     validation = validate(*trainer_, *validation_, device_, group_, broken_);
     if (!validation) stop();  // the epoch's steps are done; going on validates again
@@ -390,15 +388,6 @@ void Run::record_epoch(const report::EpochMetrics& row, const std::optional<Vali
   text += fmt::format("; {:.1f} images/s", row.images_per_second);
   if (!broken.empty()) text += fmt::format("; {} broken pictures, see broken.csv", broken.size());
   tell(text);
-}
-
-// Batch norms' moving statistics are each process's own while it trains; rank 0's are the run's, since a checkpoint
-// holds those. Averaging them instead would make the result depend on where the run was stopped.
-void Run::share_statistics() {
-  if (group_.world() == 1) return;
-  for (auto& [name, tensor] : trainer_->state()) {
-    if (name.ends_with(".running_mean") || name.ends_with(".running_var")) group_.broadcast(tensor, 0);
-  }
 }
 
 void Run::name_best() {
