@@ -40,8 +40,22 @@ train::Recipe recipe_of(const std::string& name, const std::vector<std::string>&
 // LibTorch's own warnings are for those who write programs with it.
 class NoWarnings : public c10::WarningHandler {
  public:
+#if TORCH_VERSION_MAJOR >= 2
   void process(const c10::Warning& /*warning*/) override {}
+#else
+  void process(const c10::SourceLocation& /*where*/, const std::string& /*message*/, const bool /*verbatim*/) override {
+  }
+#endif
 };
+
+void turn_warnings_off() {
+  static NoWarnings handler;
+#if TORCH_VERSION_MAJOR >= 2
+  c10::WarningUtils::set_warning_handler(&handler);
+#else
+  c10::Warning::set_warning_handler(&handler);
+#endif
+}
 
 // Lines on stderr: an epoch's result is one; between them, on a terminal, a line that is rewritten.
 class ProgressLine {
@@ -122,8 +136,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
   command.add_option("--device", o->device, "auto, cpu or cuda")->type_name("D");
   command.add_option("--time-budget", o->budget, "Fit the number of epochs to a time: 20m, 2h")->type_name("T");
   return [o, &globals] {
-    static NoWarnings no_warnings;
-    c10::WarningUtils::set_warning_handler(&no_warnings);
+    turn_warnings_off();
     train::RunOptions options;
     options.recipe = recipe_of(o->recipe, o->settings, o->budget, o->out, o->resume);
     options.data = o->data;
