@@ -211,8 +211,8 @@ double peak_lr(const Recipe& recipe) {
 }
 
 double parse_seconds(std::string_view budget) {
-  const Error wrong = usage_error("not a length of time (got {}, expected something like 90s, 20m or 1h30m)",
-                                  in_quotes(budget));
+  const Error wrong =
+      usage_error("not a length of time (got {}, expected something like 90s, 20m or 1h30m)", in_quotes(budget));
   double seconds = 0, smallest = 1e9;
   std::string_view rest = budget;
   while (!rest.empty()) {

@@ -47,9 +47,9 @@ struct TrainSettings {
 };
 struct OptimizerSettings {
   std::string name = "rmsprop_tf";  // rmsprop_tf | sgd | adamw
-  double lr = -1;             // the peak; below 0: lr_per_256 * batch / 256
-  double lr_per_256 = 0.016;  // below 0: lr is set instead
-  double momentum = 0.9;      // adamw: beta1
+  double lr = -1;                   // the peak; below 0: lr_per_256 * batch / 256
+  double lr_per_256 = 0.016;        // below 0: lr is set instead
+  double momentum = 0.9;            // adamw: beta1
   bool nesterov = false;
   double decay = -1;    // rmsprop_tf: of the mean square; adamw: beta2; below 0: 0.9 and 0.999
   double epsilon = -1;  // below 0: 1e-3 of rmsprop_tf, 1e-8 of adamw
@@ -84,8 +84,8 @@ Override parse_override(std::string_view text);  // Error(usage) without "="
 // range, or both lr and lr_per_256; Error(usage) for the same in an override. An override of one of the two learning
 // rates unsets the other.
 Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides = {});
-// "imagenet_b0" (built in, from recipes/) or a file; empty: the defaults. A model.name that is a relative .toml path and
-// lies beside the recipe's file is found there. Throws Error(input) that lists the names.
+// "imagenet_b0" (built in, from recipes/) or a file; empty: the defaults. A model.name that is a relative .toml path
+// and lies beside the recipe's file is found there. Throws Error(input) that lists the names.
 Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides);
 std::vector<std::string> recipe_names();
 

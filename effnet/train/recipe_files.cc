@@ -57,11 +57,15 @@ std::string settings_document() {
   std::string text =
       "# Recipes and their settings\n\n"
       "<!-- Written by effnet_train_test from effnet/train/recipe_settings.cc and recipes/: change those, then\n"
-      "     EFFNET_RENEW=1 build/release/effnet/train/effnet_train_test --gtest_filter=Recipe.TheDocumentIsUpToDate -->\n"
+      "     EFFNET_RENEW=1 build/release/effnet/train/effnet_train_test --gtest_filter=Recipe.TheDocumentIsUpToDate "
+      "-->\n"
       "\n"
-      "A recipe is a TOML file: what to train, on what, and how. `effnet train RECIPE --data DIR --out RUN` takes a name\n"
-      "from the list below or a file; without one, the defaults of the tables hold. `--set key=value` overrides a setting;\n"
-      "an unknown key fails with the nearest valid one. The effective configuration is written to `RUN/config.toml`, which\n"
+      "A recipe is a TOML file: what to train, on what, and how. `effnet train RECIPE --data DIR --out RUN` takes a "
+      "name\n"
+      "from the list below or a file; without one, the defaults of the tables hold. `--set key=value` overrides a "
+      "setting;\n"
+      "an unknown key fails with the nearest valid one. The effective configuration is written to `RUN/config.toml`, "
+      "which\n"
       "is itself a recipe.\n\n"
       "| recipe | what it is |\n| --- | --- |\n";
   for (const std::string& name : recipe_names()) {
