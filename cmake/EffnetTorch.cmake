@@ -19,6 +19,7 @@ function(effnet_uses_torch)
     if(TARGET ${target})
       target_link_libraries(${target} PRIVATE effnet_torch)
       target_precompile_headers(${target} REUSE_FROM effnet_torch)
+      target_compile_options(${target} PRIVATE -fPIC)  # programs too: the precompiled header fits no -fPIE
     endif()
   endforeach()
 endfunction()

@@ -59,18 +59,20 @@ class ParameterStore : public ParameterSource {
 
 struct NetworkOptions {
   bool fused = true;  // own CPU kernels for float32 training where the graph has patterns they know (nn/fused.h)
-  bool unbiased_moving_variance = false;  // PyTorch's habit
-  std::optional<double> bn_momentum;      // instead of the graph's
-  double dropout_scale = 1;               // 0: neither dropout nor drop path
+  bool unbiased_moving_variance = false;   // PyTorch's habit
+  std::optional<double> bn_momentum = {};  // instead of the graph's
+  double dropout_scale = 1;                // 0: neither dropout nor drop path
 };
 
 // What a forward pass needs to know beyond its input.
 struct Pass {
   bool training = false;
   std::uint64_t seed = 0, epoch = 0;
-  std::vector<std::int64_t> samples;  // n indices in the data set: with seed and epoch the key of dropout and drop path
-  // Sums of per-channel values over all processes (synchronised batch norm); null: this process alone. Differentiable.
-  std::function<torch::Tensor(const torch::Tensor&)> all_reduce;
+  std::vector<std::int64_t> samples =
+      {};  // n indices in the data set: with seed and epoch the key of dropout and drop path
+  // Sums of per-channel doubles over all processes (synchronised batch norm), for the forward and, with other values,
+  // the backward pass: it is called without gradients. Null: this process alone.
+  std::function<torch::Tensor(const torch::Tensor&)> all_reduce = {};
 };
 
 class Network : public torch::nn::Module {

@@ -1,0 +1,269 @@
+#include "effnet/nn/network.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "effnet/arch/family.h"
+#include "effnet/base/error.h"
+#include "effnet/engine/engine_testing.h"
+#include "effnet/formats/model_file.h"
+#include "effnet/graph/lower.h"
+#include "effnet/nn/nn_testing.h"
+
+namespace effnet::nn {
+namespace {
+
+graph::Graph small(const arch::ArchSpec& spec, Size size = {64, 64}) {
+  return graph::lower(spec, {.resolution = size, .classes = 5});
+}
+graph::Graph small(const std::string& name) { return small(arch::variant(name).spec); }
+
+// AmoebaNet-B with its cells at a sixteenth of the channels: every op it has, in no time.
+arch::ArchSpec small_amoebanet() {
+  arch::ArchSpec spec = arch::variant("amoebanet_b").spec;
+  for (arch::StageSpec& stage : spec.stages) {
+    stage.channels /= 16;
+    stage.repeats = std::min<std::int64_t>(stage.repeats, 2);
+  }
+  return spec;
+}
+
+// Tensors of any size in the memory of one number.
+struct EmptySource : ParameterSource {
+  torch::Tensor parameter(const graph::Parameter& parameter) override {
+    return torch::zeros({1}).expand(parameter.dims);
+  }
+};
+
+void expect_canonical_names(const Network& network) {
+  std::set<std::string> parameters, statistics;
+  for (const graph::Parameter& parameter : graph::parameters(network.graph())) {
+    (parameter.statistic ? statistics : parameters).insert(parameter.name);
+  }
+  std::set<std::string> got_parameters, got_buffers;
+  for (const auto& entry : network.named_parameters()) got_parameters.insert(entry.key());
+  for (const auto& entry : network.named_buffers()) got_buffers.insert(entry.key());
+  EXPECT_EQ(got_parameters, parameters);
+  EXPECT_EQ(got_buffers, statistics);
+}
+
+class NamedModelNetwork : public testing::TestWithParam<std::string> {};
+
+// Forward, backward, and a finite gradient for every parameter. B7, ResNet-152 and those beyond, with up to 2 GB of
+// weights and as much of gradients, are built only.
+TEST_P(NamedModelNetwork, LearnsOrAtLeastStands) {
+  const graph::Graph graph = small(GetParam());
+  constexpr std::int64_t kMostWeights = 50'000'000;
+  std::int64_t weights = 0;
+  for (const graph::Parameter& parameter : graph::parameters(graph)) weights += parameter.numel();
+  if (weights > kMostWeights) {
+    expect_canonical_names(Network(graph, std::make_shared<EmptySource>()));
+    return;
+  }
+  const auto store = ParameterStore::initialised(graph, 0);
+  Network network(graph, store);
+  expect_canonical_names(network);
+  const torch::Tensor logits = network.forward(testkit::pictures(graph, 2), testkit::training_pass(2));
+  ASSERT_EQ(logits.sizes().vec(), (std::vector<std::int64_t>{2, 5}));
+  torch::nn::functional::cross_entropy(logits, torch::tensor({1, 3})).backward();
+  for (const auto& entry : network.named_parameters()) {
+    ASSERT_TRUE(entry.value().grad().defined()) << entry.key();
+    EXPECT_TRUE(entry.value().grad().isfinite().all().item<bool>()) << entry.key();
+  }
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const arch::Variant& variant : arch::family()) all.push_back(variant.name);
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Family, NamedModelNetwork, testing::ValuesIn(names()),
+                         [](const auto& parameter) { return parameter.param; });
+
+// Inference equals the engine's reference executor, which shares no code with LibTorch, within what rounding does to
+// this network (engine_testing.h). The statistics are those of one batch: momentum 0 takes them as they are.
+void expect_reference(const arch::ArchSpec& spec, Size size) {
+  const graph::Graph graph = small(spec, size);
+  const auto store = testkit::busy_store(graph);
+  const torch::Tensor images = testkit::pictures(graph, 4);
+  const torch::NoGradGuard no_gradient;
+  Network(graph, store, {.bn_momentum = 0.0, .dropout_scale = 0}).forward(images, {.training = true});
+  const torch::Tensor logits = Network(graph, store).forward(images, {});
+
+  const engine::Parameters parameters(store->weights());
+  const std::span<const float> input(images.data_ptr<float>(), static_cast<std::size_t>(images.numel()));
+  const engine::testkit::Truth truth = engine::testkit::truth_of(graph, parameters, input, 4);
+  const torch::Tensor plain = logits.contiguous();
+  const std::span<const float> got(plain.data_ptr<float>(), static_cast<std::size_t>(plain.numel()));
+  EXPECT_LE(engine::testkit::largest_difference(got, truth.values), truth.tolerance) << spec.name;
+  const double largest = engine::testkit::largest_of(truth.values);
+  EXPECT_GT(largest, 1e-3) << spec.name;
+  EXPECT_LE(truth.tolerance, 1e-3 * largest) << spec.name << " amplifies rounding: this comparison says nothing";
+}
+
+TEST(Network, InfersAsTheReferenceExecutor) {
+  for (const char* name : {"efficientnet_b0", "efficientnet_lite0", "mobilenet_v2", "mobilenet_v1", "resnet50"}) {
+    expect_reference(arch::variant(name).spec, {72, 89});
+  }
+  expect_reference(small_amoebanet(), {97, 97});
+}
+
+TEST(Network, InfersInBothPaddingDialects) {
+  for (const char* name : {"efficientnet_b0", "resnet50"}) {
+    arch::ArchSpec spec = arch::variant(name).spec;
+    const bool same = spec.padding == arch::Padding::same;
+    spec.padding = spec.stem.padding = same ? arch::Padding::symmetric : arch::Padding::same;
+    expect_reference(spec, {64, 80});
+  }
+}
+
+// AmoebaNet's pads, concatenations and pools pass gradients too.
+TEST(Network, AmoebaNetLearns) {
+  const graph::Graph graph = small(small_amoebanet(), {65, 65});
+  const auto store = testkit::busy_store(graph);
+  Network network(graph, store);
+  network.forward(testkit::pictures(graph, 2), testkit::training_pass(2)).square().sum().backward();
+  for (const auto& entry : network.named_parameters()) {
+    ASSERT_TRUE(entry.value().grad().defined()) << entry.key();
+    EXPECT_TRUE(entry.value().grad().isfinite().all().item<bool>()) << entry.key();
+  }
+}
+
+// Weights of a model file that go in and out unchanged, to the bit.
+TEST(Network, WeightsGoInAndOutUnchanged) {
+  const arch::ArchSpec spec = arch::variant("efficientnet_b0").spec;
+  const graph::Graph graph = graph::lower(spec);
+  formats::Weights before;
+  for (const graph::Parameter& parameter : graph::parameters(graph)) {
+    const torch::Tensor values = testkit::normal(parameter.name, parameter.dims);
+    const float* first = values.data_ptr<float>();
+    before.tensors[parameter.name] = formats::make_tensor(parameter.dims, {first, first + values.numel()});
+  }
+  const auto store = ParameterStore::from_weights(graph, before);
+  const formats::Weights after = store->weights();
+  ASSERT_EQ(after.tensors.size(), before.tensors.size());
+  for (const auto& [name, tensor] : before.tensors) {
+    EXPECT_EQ(after.at(name).dims, tensor.dims) << name;
+    EXPECT_TRUE(std::ranges::equal(after.at(name).bytes, tensor.bytes)) << name;
+  }
+  // The store's are copies: training does not write into the caller's tensors.
+  const torch::NoGradGuard no_gradient;
+  testkit::tensor_of(*store, "classifier.bias").fill_(7);
+  EXPECT_TRUE(std::ranges::equal(after.at("classifier.bias").bytes, before.at("classifier.bias").bytes));
+}
+
+TEST(Network, EntriesSayWhatTheyAre) {
+  const graph::Graph graph = small("mobilenet_v2");
+  const auto store = ParameterStore::initialised(graph, 0);
+  const std::vector<graph::Parameter> parameters = graph::parameters(graph);
+  ASSERT_EQ(store->entries().size(), parameters.size());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const ParameterStore::Entry& entry = store->entries()[i];
+    EXPECT_EQ(entry.name, parameters[i].name);
+    EXPECT_EQ(entry.statistic, parameters[i].statistic);
+    EXPECT_EQ(entry.tensor.requires_grad(), !entry.statistic);
+    EXPECT_EQ(entry.batch_norm, entry.name.find(".bn.") != std::string::npos) << entry.name;
+  }
+}
+
+TEST(Network, WeightsThatDoNotFitAreTheCallersFault) {
+  const graph::Graph graph = small("mobilenet_v2");
+  formats::Weights weights = ParameterStore::initialised(graph, 0)->weights();
+  const graph::Graph other =
+      graph::lower(arch::variant("mobilenet_v2").spec, {.resolution = Size{64, 64}, .classes = 7});
+  EXPECT_THROW(ParameterStore::from_weights(other, weights), Error);
+  // A new classifier is initialised; all else is kept.
+  const auto store = ParameterStore::from_weights(other, weights, true, 9);
+  const formats::Weights taken = store->weights(), fresh = ParameterStore::initialised(other, 9)->weights();
+  for (const auto& [name, tensor] : taken.tensors) {
+    const formats::Weights& from = name.starts_with("classifier.") ? fresh : weights;
+    EXPECT_TRUE(std::ranges::equal(tensor.bytes, from.at(name).bytes)) << name;
+  }
+  // Where the classifier fits it is kept.
+  const formats::Weights same = ParameterStore::from_weights(graph, weights, true, 9)->weights();
+  EXPECT_TRUE(std::ranges::equal(same.at("classifier.weight").bytes, weights.at("classifier.weight").bytes));
+
+  weights.tensors.erase("stem.bn.running_var");
+  try {
+    ParameterStore::from_weights(graph, weights);
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::input);
+    EXPECT_NE(std::string(error.what()).find("stem.bn.running_var"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Network, ImagesOfAnotherSizeAreRefused) {
+  const graph::Graph graph = small("mobilenet_v2");
+  Network network(graph, ParameterStore::initialised(graph, 0));
+  EXPECT_THROW(network.forward(torch::zeros({1, 3, 64, 63}), {}), Error);
+  EXPECT_THROW(network.forward(torch::zeros({3, 64, 64}), {}), Error);
+}
+
+// A store larger than the network: each tensor is the first part of a wider one, as a search's supernet has them.
+struct WiderStore : ParameterSource {
+  std::map<std::string, torch::Tensor> leaves;
+  torch::Tensor parameter(const graph::Parameter& parameter) override {
+    torch::Tensor& leaf = leaves[parameter.name];
+    if (!leaf.defined()) {
+      std::vector<std::int64_t> wider = parameter.dims;
+      wider[0] += 3;
+      leaf = testkit::normal(parameter.name, wider, 0.2F);
+      if (parameter.name.ends_with("running_var")) leaf = leaf.abs() + 0.5;
+      leaf.set_requires_grad(!parameter.statistic);
+    }
+    return leaf.narrow(0, 0, parameter.dims[0]);
+  }
+};
+
+TEST(Network, BindsToSlicesOfALargerStore) {
+  const graph::Graph graph = small(engine::testkit::mbconv_network());
+  const auto source = std::make_shared<WiderStore>();
+  Network first(graph, source);
+  expect_canonical_names(first);
+  const torch::Tensor images = testkit::pictures(graph, 2);
+  const NetworkOptions plain{.dropout_scale = 0};
+  Network second(graph, source, plain);
+
+  double last = 0;
+  for (int step = 0; step < 3; ++step) {  // the slices follow their leaves from step to step
+    const torch::Tensor loss = second.forward(images, testkit::training_pass(2)).square().sum();
+    loss.backward();
+    if (step > 0) {
+      EXPECT_LT(loss.item<double>(), last);
+    }
+    last = loss.item<double>();
+    const torch::NoGradGuard no_gradient;
+    for (auto& [name, leaf] : source->leaves) {
+      if (!leaf.requires_grad()) continue;
+      ASSERT_TRUE(leaf.grad().defined()) << name;
+      const std::int64_t used = leaf.size(0) - 3;
+      EXPECT_EQ(leaf.grad().narrow(0, used, 3).abs().sum().item<double>(), 0) << name;
+      leaf.add_(leaf.grad(), -1e-4);
+      leaf.grad().zero_();
+    }
+  }
+  // Both networks read what the steps wrote, moving statistics included.
+  EXPECT_TRUE(torch::equal(first.forward(images, {}), second.forward(images, {})));
+}
+
+// Two networks of different depth on one store: what they share changes for both.
+TEST(Network, TwoNetworksShareOneStore) {
+  arch::ArchSpec deep = engine::testkit::mbconv_network(), shallow = deep;
+  shallow.stages[1].repeats = 1;
+  const graph::Graph deep_graph = small(deep), shallow_graph = small(shallow);
+  const auto store = testkit::busy_store(deep_graph);
+  Network a(deep_graph, store), b(shallow_graph, store);
+  const torch::Tensor images = testkit::pictures(deep_graph, 2);
+  const torch::Tensor before = b.forward(images, {}).detach();
+  a.forward(images, testkit::training_pass(2)).square().sum().backward();
+  EXPECT_TRUE(b.named_parameters()["stem.conv.weight"].grad().defined());
+  const torch::NoGradGuard no_gradient;
+  torch::Tensor weight = a.named_parameters()["stem.conv.weight"];
+  weight.sub_(weight.grad());
+  EXPECT_FALSE(torch::equal(b.forward(images, {}), before));
+}
+
+}  // namespace
+}  // namespace effnet::nn

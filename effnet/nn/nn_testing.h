@@ -1,0 +1,62 @@
+// What the tests of nn share: small pictures, stores with nothing neutral in them, and loops over a store.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "effnet/base/philox.h"
+#include "effnet/graph/graph.h"
+#include "effnet/nn/network.h"
+
+namespace effnet::nn::testkit {
+
+inline torch::Tensor normal(std::string_view name, const std::vector<std::int64_t>& dims, float deviation = 1) {
+  torch::Tensor tensor = torch::empty(dims, torch::kFloat);
+  Philox(17, stream_of(name))
+      .fill_normal({tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel())}, 0, deviation);
+  return tensor;
+}
+
+inline torch::Tensor pictures(const graph::Graph& graph, std::int64_t batch) {
+  const Chw& shape = graph.input();
+  return normal("pictures", {batch, shape.c, shape.h, shape.w});
+}
+
+inline torch::Tensor tensor_of(const ParameterStore& store, std::string_view name) {
+  for (const ParameterStore::Entry& entry : store.entries()) {
+    if (entry.name == name) return entry.tensor;
+  }
+  return {};
+}
+
+// The initial values, moved so that no bias is 0 and no scale 1.
+inline std::shared_ptr<ParameterStore> busy_store(const graph::Graph& graph) {
+  auto store = ParameterStore::initialised(graph, 3);
+  const torch::NoGradGuard no_gradient;
+  for (const ParameterStore::Entry& entry : store->entries()) {
+    if (entry.tensor.dim() == 1 && !entry.statistic) {
+      torch::Tensor(entry.tensor).add_(normal(entry.name, entry.tensor.sizes().vec(), 0.1F));
+    }
+  }
+  return store;
+}
+
+inline Pass training_pass(std::int64_t batch, std::uint64_t seed = 1) {
+  Pass pass{.training = true, .seed = seed, .epoch = 0};
+  for (std::int64_t i = 0; i < batch; ++i) pass.samples.push_back(i);
+  return pass;
+}
+
+// Largest difference, over the largest value of `b`.
+inline double relative(const torch::Tensor& a, const torch::Tensor& b) {
+  return ((a - b).abs().max() / b.abs().max().clamp_min(1e-30)).item<double>();
+}
+
+}  // namespace effnet::nn::testkit
