@@ -40,6 +40,7 @@ Body declare_import(CLI::App& command, const Globals& globals);
 Body declare_export(CLI::App& command, const Globals& globals);
 Body declare_predict(CLI::App& command, const Globals& globals);
 Body declare_eval(CLI::App& command, const Globals& globals);
+Body declare_data(CLI::App& command, const Globals& globals);
 Body declare_bench(CLI::App& command, const Globals& globals);
 Body declare_cam(CLI::App& command, const Globals& globals);
 Body declare_compare(CLI::App& command, const Globals& globals);

@@ -12,6 +12,7 @@ const std::vector<Command>& commands() {
       {"export", "Write a model's weights for other programs", declare_export},
       {"predict", "Classify pictures", declare_predict},
       {"eval", "Score a model on a labelled set of pictures", declare_eval},
+      {"data", "Check a labelled set of pictures before training on it", declare_data},
       {"cam", "Show where in a picture a model sees a class", declare_cam},
       {"bench", "Time a network on this machine", declare_bench, true},
       {"train", "Train a network from a recipe", nullptr, false, become_effnet_train},
@@ -24,7 +25,7 @@ const std::vector<Command>& commands() {
 
 const std::vector<std::string_view>& planned_commands() {
   static const std::vector<std::string_view> names{"quantize",       "launch",         "probe",       "finetune",
-                                                   "features",       "data",           "report",      "search",
+                                                   "features",       "data split",     "report",      "search",
                                                    "compare-models", "scale frontier", "scale search"};
   return names;
 }
