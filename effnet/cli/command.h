@@ -44,6 +44,7 @@ Body declare_data(CLI::App& command, const Globals& globals);
 Body declare_bench(CLI::App& command, const Globals& globals);
 Body declare_cam(CLI::App& command, const Globals& globals);
 Body declare_compare(CLI::App& command, const Globals& globals);
+Body declare_report(CLI::App& command, const Globals& globals);
 Body declare_paper(CLI::App& command, const Globals& globals);
 void become_effnet_train(int argc, char** argv);  // train.cc
 Body declare_doctor(CLI::App& command, const Globals& globals);

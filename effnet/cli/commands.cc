@@ -17,6 +17,7 @@ const std::vector<Command>& commands() {
       {"bench", "Time a network on this machine", declare_bench, true},
       {"train", "Train a network from a recipe", nullptr, false, become_effnet_train},
       {"compare", "Compare two ways of computing a network, layer by layer", declare_compare},
+      {"report", "Write the page about a training run: curves, confusion, worst mistakes", declare_report},
       {"paper", "The paper's tables beside ours", declare_paper},
       {"doctor", "Say what this machine has and what is missing", declare_doctor},
   };
@@ -24,9 +25,9 @@ const std::vector<Command>& commands() {
 }
 
 const std::vector<std::string_view>& planned_commands() {
-  static const std::vector<std::string_view> names{"quantize",       "launch",         "probe",       "finetune",
-                                                   "features",       "data split",     "report",      "search",
-                                                   "compare-models", "scale frontier", "scale search"};
+  static const std::vector<std::string_view> names{"quantize",       "launch",      "probe",  "finetune",
+                                                   "features",       "data split",  "search", "compare-models",
+                                                   "scale frontier", "scale search"};
   return names;
 }
 

@@ -55,15 +55,20 @@ std::string headline(const RunFacts& run) {
   if (run.summary.empty()) out += run.model.empty() ? ", not finished" : " \xC2\xB7 not finished";
   out += "</p>\n<div class=\"hero\">\n<div class=\"score\">";
   if (const std::optional<Best> best = best_of(run)) {
-    out += fmt::format("<b>{:.2f}<small> %</small></b><span>best validation top-1", best->top1);
-    if (best->epoch > 0) out += fmt::format(", at epoch {}", best->epoch);
+    // With pictures held out to choose the epoch by, the result is on those that had no say in it (predictions.csv).
+    const std::optional<double> test = run.number("test_top1");
+    const double shown = test.value_or(best->top1);
+    const std::string epoch = best->epoch > 0 ? fmt::format(", epoch {}", best->epoch) : "";
+    out += fmt::format("<b>{:.2f}<small> %</small></b><span>{}{}", shown,
+                       test ? "top-1 on pictures that chose nothing" : "best validation top-1", epoch);
     const std::size_t images = run.predictions ? run.predictions->size() : 0;
-    if (images > 0 && best->top1 >= 0 && best->top1 <= 100) {
-      const auto right = std::llround(best->top1 / 100 * static_cast<double>(images));
+    if (images > 0 && shown >= 0 && shown <= 100) {
+      const auto right = std::llround(shown / 100 * static_cast<double>(images));
       const metrics::Interval interval = metrics::wilson_95(right, static_cast<std::int64_t>(images));
       out += fmt::format("<br>95 % interval {:.2f} to {:.2f} %<br>on {} pictures", 100 * interval.low,
                          100 * interval.high, grouped(static_cast<std::int64_t>(images)));
     }
+    if (test) out += fmt::format("<br>{:.2f} % on those held out to choose by", best->top1);
     out += "</span>";
   } else {
     out += "<b>\xE2\x80\x93</b><span>no validation accuracy yet</span>";
