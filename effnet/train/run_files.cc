@@ -61,9 +61,11 @@ std::string summary_text(const Summary& s) {
             {"params", s.params},
             {"macs", s.macs},
             {"device", s.device},
-            {"world_size", s.world_size}};
+            {"world_size", s.world_size},
+            {"peak_rss_bytes", s.peak_rss_bytes},
+            {"data", s.data}};
   if (s.test_top1) json["test_top1"] = *s.test_top1;
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // a path may hold any bytes
 }
 
 Summary parse_summary(const std::string& text) {
@@ -79,6 +81,8 @@ Summary parse_summary(const std::string& text) {
     json.at("macs").get_to(s.macs);
     json.at("device").get_to(s.device);
     json.at("world_size").get_to(s.world_size);
+    json.at("peak_rss_bytes").get_to(s.peak_rss_bytes);
+    json.at("data").get_to(s.data);
     if (json.contains("test_top1")) s.test_top1 = json.at("test_top1").get<double>();
     return s;
   } catch (const nlohmann::json::exception& error) {
