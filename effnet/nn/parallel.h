@@ -1,4 +1,5 @@
-// Loops of the fused blocks over torch's intra-op threads, without torch's headers.
+// Loops of the fused blocks over as many threads as torch uses in an operation (torch::set_num_threads), on a pool of
+// effnet's own: at::parallel_for lives in a header that is parallel only where the compiler's OpenMP is torch's.
 #pragma once
 
 #include <cstdint>
