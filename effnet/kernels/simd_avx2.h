@@ -17,6 +17,9 @@ struct Wide {
 constexpr int kHeights[] = {6, 5, 4, 3, 2, 1};
 constexpr int kTile = 16;
 constexpr int kDepthwiseRun = 4;
+constexpr int kWeightRows = 4, kWeightBlocks = 1;
+constexpr int kWeightWindow = 0;
+constexpr int kSpreadPairs = 3;
 constexpr int kUnrolledWindow = 3;  // larger windows loop over their rows: less code, a few percent slower
 
 template <class V>
@@ -73,6 +76,26 @@ inline Half lower_half(Wide v) { return v.low; }
 // The larger one; NaN in either passes.
 inline Half larger(Half a, Half b) {
   return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
+// 1 where low < x < high, else 0; NaN is not inside.
+inline Half inside(Half x, Half low, Half high) {
+  const Half both = _mm256_and_ps(_mm256_cmp_ps(x, low, _CMP_GT_OQ), _mm256_cmp_ps(x, high, _CMP_LT_OQ));
+  return _mm256_and_ps(both, _mm256_set1_ps(1));
+}
+inline Wide inside(Wide x, Wide low, Wide high) {
+  return {inside(x.low, low.low, high.low), inside(x.high, low.high, high.high)};
+}
+// The first n (1..16) floats; the other lanes are zero, and not touched.
+inline __m256i first_lanes(std::int64_t n) {
+  const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), places);
+}
+inline Wide load_first(const float* p, std::int64_t n) {
+  return {_mm256_maskload_ps(p, first_lanes(n)), _mm256_maskload_ps(p + 8, first_lanes(n - 8))};
+}
+inline void store_first(float* p, Wide v, std::int64_t n) {
+  _mm256_maskstore_ps(p, first_lanes(n), v.low);
+  _mm256_maskstore_ps(p + 8, first_lanes(n - 8), v.high);
 }
 inline Wide larger(Wide a, Wide b) { return {larger(a.low, b.low), larger(a.high, b.high)}; }
 inline void keep_in_register(Wide& value) {

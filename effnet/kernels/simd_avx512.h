@@ -15,6 +15,9 @@ using Half = __m256;
 constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
 constexpr int kTile = 32;
 constexpr int kDepthwiseRun = 7;    // divides 112, 56, 28, 14 and 7
+constexpr int kWeightRows = 8, kWeightBlocks = 2;  // of a weight gradient: 16 sums hide the latency of 2 a cycle
+constexpr int kWeightWindow = 5;    // k x k sums of a depthwise weight gradient fit the registers up to here
+constexpr int kSpreadPairs = 7;
 constexpr int kUnrolledWindow = 5;  // larger windows loop over their rows: less code, a few percent slower
 
 template <class V>
@@ -59,6 +62,16 @@ inline Half at_most(Half x, Half high) { return _mm256_min_ps(high, x); }
 inline Wide larger(Wide a, Wide b) {
   return _mm512_mask_mov_ps(_mm512_max_ps(a, b), _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
 }
+
+// 1 where low < x < high, else 0; NaN is not inside.
+inline Wide inside(Wide x, Wide low, Wide high) {
+  const __mmask16 above = _mm512_cmp_ps_mask(x, low, _CMP_GT_OQ);
+  return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, x, high, _CMP_LT_OQ), broadcast<Wide>(1));
+}
+// The first n (1..16) floats; the other lanes are zero, and not touched.
+inline __mmask16 first_lanes(std::int64_t n) { return static_cast<__mmask16>((1U << n) - 1); }
+inline Wide load_first(const float* p, std::int64_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
+inline void store_first(float* p, Wide v, std::int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
 
 // 1 + exp(-x), x clamped to +-87: exp2(m / 32) * exp2(f / 32) with m + f = -32 x log2(e), m whole. The first factor is
 // one two-register permutation (a table of 32 whose exponent field takes up the rest of m), the second a quadratic with

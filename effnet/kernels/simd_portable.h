@@ -20,6 +20,9 @@ using Wide = Vector<4>;
 constexpr int kHeights[] = {2, 1};
 constexpr int kTile = 16;
 constexpr int kDepthwiseRun = 2;
+constexpr int kWeightRows = 2, kWeightBlocks = 1;
+constexpr int kWeightWindow = 0;
+constexpr int kSpreadPairs = 2;
 constexpr int kUnrolledWindow = 0;  // larger windows loop over their rows: less code, a few percent slower
 
 template <class V>
@@ -84,6 +87,22 @@ template <int N>
 inline Vector<N> larger(Vector<N> a, Vector<N> b) {  // NaN in either passes
   return each<Vector<N>>(
       [&](int i) { return ((a.quad[i] > b.quad[i]) | (a.quad[i] != a.quad[i])) ? a.quad[i] : b.quad[i]; });
+}
+// 1 where low < x < high, else 0; NaN is not inside.
+template <int N>
+inline Vector<N> inside(Vector<N> x, Vector<N> low, Vector<N> high) {
+  return each<Vector<N>>([&](int i) {
+    return ((x.quad[i] > low.quad[i]) & (x.quad[i] < high.quad[i])) ? Quad{1, 1, 1, 1} : Quad{0, 0, 0, 0};
+  });
+}
+// The first n (1..16) floats; the other lanes are zero, and not touched.
+inline Wide load_first(const float* p, std::int64_t n) {
+  Wide v = broadcast<Wide>(0);
+  std::memcpy(&v, p, static_cast<std::size_t>(n) * sizeof(float));
+  return v;
+}
+inline void store_first(float* p, Wide v, std::int64_t n) {
+  std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float));
 }
 inline Half lower_half(Wide v) { return {v.quad[0], v.quad[1]}; }
 template <int N>

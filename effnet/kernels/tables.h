@@ -4,6 +4,7 @@
 #include <span>
 
 #include "effnet/kernels/kernels.h"
+#include "effnet/kernels/training.h"
 
 namespace effnet::kernels {
 
@@ -16,5 +17,8 @@ std::span<const DepthwiseFn> depthwises_portable();
 void fill_elementwise_avx512(KernelSet& set);
 void fill_elementwise_avx2(KernelSet& set);
 void fill_elementwise_portable(KernelSet& set);
+void fill_training_avx512(TrainingSet& set);
+void fill_training_avx2(TrainingSet& set);
+void fill_training_portable(TrainingSet& set);
 
 }  // namespace effnet::kernels

@@ -1,0 +1,336 @@
+// Kernels of training, written once for every instruction set.
+#pragma once
+
+#include <limits>
+
+#include "effnet/kernels/epilogue-inl.h"
+#include "effnet/kernels/training.h"
+
+namespace effnet::kernels {
+namespace {
+
+struct Activated {
+  Wide value, slope;
+};
+
+// f(z) and f'(z). At a bend the slope is 0, at -3 and 3 of hard swish that of the parabola's outside.
+template <Epilogue E>
+[[gnu::always_inline]] inline Activated activated(Wide z, [[maybe_unused]] Wide low, [[maybe_unused]] Wide high) {
+  if constexpr (E == Epilogue::silu) {
+    const Wide sigmoid = div(broadcast<Wide>(1), one_plus_exp_of_minus(z));
+    const Wide value = mul(z, sigmoid);
+    return {value, fma(value, sub(broadcast<Wide>(1), sigmoid), sigmoid)};
+  } else if constexpr (E == Epilogue::hard_swish) {
+    const Wide bend = inside(z, broadcast<Wide>(-3), broadcast<Wide>(3));
+    const Wide above = inside(z, broadcast<Wide>(3), broadcast<Wide>(std::numeric_limits<float>::infinity()));
+    return {finish<E>(z, low, high), fma(bend, fma(z, broadcast<Wide>(1.0F / 3), broadcast<Wide>(0.5F)), above)};
+  } else {
+    return {finish<E>(z, low, high), inside(z, low, high)};
+  }
+}
+
+void moments_block(const float* y, std::int64_t pixels, float* moments) noexcept {
+  constexpr int kChains = 4;  // the processor adds several at once; each chain is summed in order
+  const Wide pivot = load<Wide>(moments);
+  Wide sums[kChains], squares[kChains];
+  EFFNET_UNROLL
+  for (int i = 0; i < kChains; ++i) sums[i] = squares[i] = broadcast<Wide>(0);
+  const auto take = [&](const float* at, int i) __attribute__((always_inline)) {
+    const Wide d = sub(load<Wide>(at), pivot);
+    sums[i] = add(sums[i], d);
+    squares[i] = fma(d, d, squares[i]);
+  };
+  std::int64_t p = 0;
+  for (; p + kChains <= pixels; p += kChains) {
+    EFFNET_UNROLL
+    for (int i = 0; i < kChains; ++i) take(y + (p + i) * kBlock, i);
+  }
+  for (; p < pixels; ++p) take(y + p * kBlock, 0);
+  for (int i = 1; i < kChains; ++i) {
+    sums[0] = add(sums[0], sums[i]);
+    squares[0] = add(squares[0], squares[i]);
+  }
+  store(moments + kBlock, add(load<Wide>(moments + kBlock), sums[0]));
+  store(moments + 2 * kBlock, add(load<Wide>(moments + 2 * kBlock), squares[0]));
+}
+
+// What an activation's loops read once.
+struct Activation {
+  explicit Activation(const ActivationArgs& args)
+      : scale(load<Wide>(args.scale)),
+        shift(load<Wide>(args.shift)),
+        low(broadcast<Wide>(args.low)),
+        high(broadcast<Wide>(args.high)) {}
+  Wide z(const float* y) const { return fma(load<Wide>(y), scale, shift); }
+  Wide scale, shift, low, high;
+};
+
+template <Epilogue E>
+void activate_block(const ActivationArgs& args, float* out) noexcept {
+  const Activation f(args);
+  if (args.gate == nullptr) {
+    for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
+      store(out + i, finish<E>(f.z(args.y + i), f.low, f.high));
+    }
+    return;
+  }
+  const Wide gate = load<Wide>(args.gate);
+  for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
+    store(out + i, mul(gate, finish<E>(f.z(args.y + i), f.low, f.high)));
+  }
+}
+
+template <Epilogue E>
+void activate_sum_block(const ActivationArgs& args, float* sums) noexcept {
+  const Activation f(args);
+  Wide total = load<Wide>(sums);
+  for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
+    total = add(total, finish<E>(f.z(args.y + i), f.low, f.high));
+  }
+  store(sums, total);
+}
+
+template <Epilogue E>
+void activate_both_block(const ActivationArgs& args, float* out, float* slope) noexcept {
+  const Activation f(args);
+  for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
+    const Activated both = activated<E>(f.z(args.y + i), f.low, f.high);
+    store(out + i, both.value);
+    store(slope + i, both.slope);
+  }
+}
+
+template <Epilogue E>
+void gate_backward_block(const ActivationArgs& args, const float* d, float* out, float* sums) noexcept {
+  const Activation f(args);
+  const Wide inverse = load<Wide>(args.inverse), offset = load<Wide>(args.offset);
+  const Wide gate = args.gate != nullptr ? load<Wide>(args.gate) : broadcast<Wide>(1);
+  Wide totals[kGateSums];
+  EFFNET_UNROLL
+  for (int i = 0; i < kGateSums; ++i) totals[i] = load<Wide>(sums + i * kBlock);
+  for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
+    const Wide y = load<Wide>(args.y + i), gradient = load<Wide>(d + i);
+    const Activated both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
+    const Wide xhat = fma(y, inverse, offset), behind = mul(gradient, both.slope);
+    totals[0] = fma(gradient, both.value, totals[0]);
+    totals[1] = add(totals[1], behind);
+    totals[2] = fma(behind, xhat, totals[2]);
+    totals[3] = add(totals[3], both.slope);
+    totals[4] = fma(both.slope, xhat, totals[4]);
+    if (out != nullptr) store(out + i, mul(gate, both.value));
+  }
+  EFFNET_UNROLL
+  for (int i = 0; i < kGateSums; ++i) store(sums + i * kBlock, totals[i]);
+}
+
+template <Epilogue E>
+void activated_gradient_block(const ActivationArgs& args, const GradientArgs& gradient) noexcept {
+  const Activation f(args);
+  const Wide factor = load<Wide>(gradient.factor), mean = load<Wide>(gradient.mean);
+  const Wide c1 = load<Wide>(gradient.c1), c2 = load<Wide>(gradient.c2);
+  float* out = gradient.out;
+  for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock, out += gradient.out_step) {
+    const Wide y = load<Wide>(args.y + i);
+    const Activated both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
+    store(out, fma(both.slope, fma(load<Wide>(gradient.d + i), factor, mean), fma(y, c1, c2)));
+  }
+}
+
+void gradient_block(const float* y, const GradientArgs& gradient, std::int64_t pixels) noexcept {
+  const Wide factor = load<Wide>(gradient.factor), c1 = load<Wide>(gradient.c1), c2 = load<Wide>(gradient.c2);
+  for (std::int64_t i = 0; i < pixels * kBlock; i += kBlock) {
+    store(gradient.out + i, fma(load<Wide>(gradient.d + i), factor, fma(load<Wide>(y + i), c1, c2)));
+  }
+}
+
+void reduce_block(const ReduceArgs& args) noexcept {
+  const Wide inverse = load<Wide>(args.inverse), offset = load<Wide>(args.offset);
+  Wide total = load<Wide>(args.sums), normalised = load<Wide>(args.sums + kBlock);
+  for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
+    Wide dz = load<Wide>(args.d + i);
+    if (args.slope != nullptr) dz = mul(dz, load<Wide>(args.slope + i));
+    total = add(total, dz);
+    normalised = fma(dz, fma(load<Wide>(args.y + i), inverse, offset), normalised);
+    if (args.out != nullptr) store(args.out + i, dz);
+  }
+  store(args.sums, total);
+  store(args.sums + kBlock, normalised);
+}
+
+void gather_rows(const RowsArgs& args) noexcept {
+  for (std::int64_t p = 0; p < args.pixels; ++p) {
+    Wide value = load_first(args.from + p * args.step, args.lanes);
+    if (args.add != nullptr) value = add(value, load_first(args.add + p * args.step, args.lanes));
+    store(args.to + p * kBlock, value);
+  }
+}
+
+void scatter_rows(const RowsArgs& args) noexcept {
+  for (std::int64_t p = 0; p < args.pixels; ++p) {
+    Wide value = load<Wide>(args.from + p * kBlock);
+    if (args.add != nullptr) value = add(value, load_first(args.add + p * args.step, args.lanes));
+    store_first(args.to + p * args.step, value, args.lanes);
+  }
+}
+
+template <int kBlocks>
+void weight_gradient(const WeightGradientArgs& args) noexcept {
+  Wide sums[kWeightRows][kBlocks];
+  EFFNET_UNROLL
+  for (int r = 0; r < kWeightRows; ++r) {
+    EFFNET_UNROLL
+    for (int n = 0; n < kBlocks; ++n) sums[r][n] = broadcast<Wide>(0);
+  }
+  const float* a = args.a;
+  const float* b[kBlocks];
+  EFFNET_UNROLL
+  for (int n = 0; n < kBlocks; ++n) b[n] = args.b + n * args.b_block;
+  const auto step = [&](std::int64_t i) __attribute__((always_inline)) {
+    Wide values[kBlocks];
+    EFFNET_UNROLL
+    for (int n = 0; n < kBlocks; ++n) {
+      values[n] = load<Wide>(b[n] + i);
+      keep_in_register(values[n]);
+    }
+    EFFNET_UNROLL
+    for (int r = 0; r < kWeightRows; ++r) {
+      const Wide x = broadcast<Wide>(a[i + r]);
+      EFFNET_UNROLL
+      for (int n = 0; n < kBlocks; ++n) sums[r][n] = fma(x, values[n], sums[r][n]);
+    }
+  };
+  std::int64_t p = 0;
+  for (; p + 4 <= args.pixels; p += 4) {
+    EFFNET_UNROLL
+    for (int u = 0; u < 4; ++u) step((p + u) * kBlock);
+  }
+  for (; p < args.pixels; ++p) step(p * kBlock);
+  EFFNET_UNROLL
+  for (int r = 0; r < kWeightRows; ++r) {
+    EFFNET_UNROLL
+    for (int n = 0; n < kBlocks; ++n) {
+      float* const to = args.to + r * args.to_row + n * kBlock;
+      store(to, args.accumulate ? add(load<Wide>(to), sums[r][n]) : sums[r][n]);
+    }
+  }
+}
+
+// kRows window rows at a time: all of them where the sums fit the registers, else one.
+template <int kKernel, int kStride>
+void depthwise_weight(const DepthwiseWeightArgs& args) noexcept {
+  constexpr int kRows = kKernel <= kWeightWindow ? kKernel : 1;
+  for (int first = 0; first < kKernel; first += kRows) {
+    float* const to = args.to + first * kKernel * kBlock;
+    Wide sums[kRows * kKernel];
+    EFFNET_UNROLL
+    for (int i = 0; i < kRows * kKernel; ++i) sums[i] = load<Wide>(to + i * kBlock);
+    for (std::int64_t y = 0; y < args.height; ++y) {
+      const float* d = args.d[y];
+      const float* rows[kRows];
+      EFFNET_UNROLL
+      for (int ky = 0; ky < kRows; ++ky) rows[ky] = args.rows[y * kStride + first + ky];
+      for (std::int64_t x = 0; x < args.width * kStride * kBlock; x += kStride * kBlock, d += args.d_step) {
+        Wide gradient = load<Wide>(d);
+        keep_in_register(gradient);
+        EFFNET_UNROLL
+        for (int ky = 0; ky < kRows; ++ky) {
+          EFFNET_UNROLL
+          for (int kx = 0; kx < kKernel; ++kx) {
+            sums[ky * kKernel + kx] = fma(load<Wide>(rows[ky] + x + kx * kBlock), gradient, sums[ky * kKernel + kx]);
+          }
+        }
+      }
+    }
+    EFFNET_UNROLL
+    for (int i = 0; i < kRows * kKernel; ++i) store(to + i * kBlock, sums[i]);
+  }
+}
+
+// kPairs pairs of neighbours: j + left = 2x is met by the even window columns 2m at d[x - m], the next by 2m + 1.
+template <int kKernel, int kPairs>
+[[gnu::always_inline]] inline void spread_pairs(const DepthwiseSpreadArgs& args, std::int64_t x, Wide (&even)[kPairs],
+                                                Wide (&odd)[kPairs]) {
+  EFFNET_UNROLL
+  for (int t = 0; t < kPairs; ++t) even[t] = odd[t] = broadcast<Wide>(0);
+  for (std::int64_t i = 0; i < args.count; ++i) {
+    const float* const d = args.rows[i] + x * kBlock;
+    const float* const weight = args.weight + args.window[i] * kKernel * kBlock;
+    EFFNET_UNROLL
+    for (int m = 0; m <= kKernel / 2; ++m) {
+      Wide at_even = load<Wide>(weight + 2 * m * kBlock);
+      keep_in_register(at_even);
+      EFFNET_UNROLL
+      for (int t = 0; t < kPairs; ++t) even[t] = fma(load<Wide>(d + (t - m) * kBlock), at_even, even[t]);
+      if (2 * m + 1 < kKernel) {
+        Wide at_odd = load<Wide>(weight + (2 * m + 1) * kBlock);
+        keep_in_register(at_odd);
+        EFFNET_UNROLL
+        for (int t = 0; t < kPairs; ++t) odd[t] = fma(load<Wide>(d + (t - m) * kBlock), at_odd, odd[t]);
+      }
+    }
+  }
+}
+
+template <int kKernel>
+void depthwise_spread(const DepthwiseSpreadArgs& args) noexcept {
+  constexpr int kPairs = kSpreadPairs;
+  std::int64_t x = args.left / 2, j = x * 2 - args.left;  // j is -1 where left is odd
+  while (j < args.width) {
+    if (j >= 0 && j + 2 * kPairs <= args.width) {
+      Wide even[kPairs], odd[kPairs];
+      spread_pairs<kKernel, kPairs>(args, x, even, odd);
+      EFFNET_UNROLL
+      for (int t = 0; t < kPairs; ++t) {
+        store(args.out + (j + 2 * t) * kBlock, even[t]);
+        store(args.out + (j + 2 * t + 1) * kBlock, odd[t]);
+      }
+      x += kPairs;
+      j += 2 * kPairs;
+    } else {
+      Wide even[1], odd[1];
+      spread_pairs<kKernel, 1>(args, x, even, odd);
+      if (j >= 0) store(args.out + j * kBlock, even[0]);
+      if (j + 1 < args.width) store(args.out + (j + 1) * kBlock, odd[0]);
+      ++x;
+      j += 2;
+    }
+  }
+}
+
+template <Epilogue E>
+void fill_activation(TrainingSet& set) {
+  constexpr auto kPlace = static_cast<int>(E);
+  set.activate[kPlace] = activate_block<E>;
+  set.activate_sum[kPlace] = activate_sum_block<E>;
+  set.activate_both[kPlace] = activate_both_block<E>;
+  set.gate_backward[kPlace] = gate_backward_block<E>;
+  set.activated_gradient[kPlace] = activated_gradient_block<E>;
+}
+
+template <int kKernel>
+void fill_depthwise(TrainingSet& set) {
+  set.depthwise_weights[kKernel / 2 - 1][0] = depthwise_weight<kKernel, 1>;
+  set.depthwise_weights[kKernel / 2 - 1][1] = depthwise_weight<kKernel, 2>;
+  set.depthwise_spreads[kKernel / 2 - 1] = depthwise_spread<kKernel>;
+}
+
+void fill_training(TrainingSet& set) {
+  set.moments = moments_block;
+  fill_activation<Epilogue::clamp>(set);
+  fill_activation<Epilogue::silu>(set);
+  fill_activation<Epilogue::hard_swish>(set);
+  set.gradient = gradient_block;
+  set.reduce = reduce_block;
+  set.gather = gather_rows;
+  set.scatter = scatter_rows;
+  set.weight_rows = kWeightRows;
+  set.weight_blocks = kWeightBlocks;
+  set.weight_gradient[0] = weight_gradient<1>;
+  if constexpr (kWeightBlocks > 1) set.weight_gradient[1] = weight_gradient<kWeightBlocks>;
+  fill_depthwise<3>(set);
+  fill_depthwise<5>(set);
+  fill_depthwise<7>(set);
+}
+
+}  // namespace
+}  // namespace effnet::kernels

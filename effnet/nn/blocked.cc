@@ -1,0 +1,330 @@
+#include "effnet/nn/blocked.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "effnet/nn/parallel.h"
+#include "effnet/nn/workspace.h"
+
+namespace effnet::nn {
+namespace {
+
+constexpr std::int64_t kCacheFloats = 460 * 1024 / 4;  // of 1 MB of L2: the rest is for weights and results
+constexpr std::int64_t kLongest = 196;                 // 14 tiles of 14 pixels, 7 * 28, 14 * 14
+constexpr std::int64_t kTilePixels = 14;
+constexpr std::int64_t kFewestChunks = 8;  // where images are small: work for some threads
+
+// Heights of tiles for 0 .. kTable - 1 pixels, so that the sum of (height + 1) is least.
+constexpr std::int64_t kTable = 64;
+using Heights = std::array<std::uint8_t, kTable>;  // index into KernelSet::heights of the first tile
+Heights best_heights(std::span<const int> heights) {
+  Heights first{};
+  std::array<std::int64_t, kTable> cost{};
+  for (std::size_t pixels = 1; pixels < kTable; ++pixels) {
+    cost[pixels] = std::numeric_limits<std::int64_t>::max();
+    for (std::size_t i = 0; i < heights.size(); ++i) {
+      const auto height = static_cast<std::size_t>(heights[i]);
+      if (height > pixels || cost[pixels - height] + heights[i] + 1 >= cost[pixels]) continue;
+      cost[pixels] = cost[pixels - height] + heights[i] + 1;
+      first[pixels] = static_cast<std::uint8_t>(i);
+    }
+  }
+  return first;
+}
+
+constexpr auto kOffsets = [] {
+  std::array<std::int32_t, 16> offsets{};
+  for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i] = static_cast<std::int32_t>(i) * 16;
+  return offsets;
+}();
+alignas(64) constexpr float kZeros[64] = {};
+
+// dw (+)= rows^T columns of one chunk, in [rows padded][columns padded].
+void add_outer_product(const float* rows, std::int64_t rows_block, std::int64_t row_channels, const float* columns,
+                       std::int64_t columns_block, std::int64_t column_channels, std::int64_t pixels, bool accumulate,
+                       float* dw) {
+  const kernels::TrainingSet& set = own_kernels().training;
+  const std::int64_t column_blocks = blocks_of(column_channels);
+  for (std::int64_t c = 0; c < column_blocks;) {
+    const std::int64_t wide = std::min(set.weight_blocks, column_blocks - c);
+    for (std::int64_t r = 0; r < row_channels; r += set.weight_rows) {
+      set.weight_gradient[wide - 1]({rows + r / kBlock * rows_block + r % kBlock, columns + c * columns_block,
+                                     columns_block, dw + r * column_blocks * kBlock + c * kBlock,
+                                     column_blocks * kBlock, pixels, accumulate});
+    }
+    c += wide;
+  }
+}
+
+}  // namespace
+
+const OwnKernels& own_kernels() {
+  static const kernels::Isa isa = kernels::chosen_isa();
+  static const OwnKernels own{kernels::kernel_set(isa), kernels::training_set(isa)};
+  return own;
+}
+
+Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel) {
+  Cut result;
+  result.images = images;
+  result.pixels = pixels;
+  const std::int64_t fitting = kCacheFloats / floats_a_pixel / kTilePixels * kTilePixels;
+  const std::int64_t most = std::clamp(fitting, kTilePixels, kLongest);
+  const std::int64_t together =
+      std::max<std::int64_t>(1, std::min(most / pixels, (images + kFewestChunks - 1) / kFewestChunks));
+  const std::int64_t parts = (pixels + most - 1) / most;
+  const std::int64_t part = std::min(pixels, (pixels + parts - 1) / parts + kTilePixels - 1) / kTilePixels * kTilePixels;
+  const std::int64_t length = parts == 1 ? pixels : part;
+  for (std::int64_t image = 0; image < images; ++image) {
+    for (std::int64_t at = 0; at < pixels; at += length) {
+      const Segment segment{image, image * pixels + at, std::min(length, pixels - at)};
+      const auto id = static_cast<std::int64_t>(result.segments.size());
+      result.segments.push_back(segment);
+      if (parts == 1 && image % together != 0) {
+        result.chunks.back().pixels += segment.pixels;
+        ++result.chunks.back().segments;
+      } else {
+        result.chunks.push_back({segment.first, segment.pixels, id, 1});
+      }
+      result.longest = std::max(result.longest, result.chunks.back().pixels);
+    }
+  }
+  return result;
+}
+
+std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t channel_step, std::int64_t depth,
+                        std::int64_t depth_step) {
+  const std::int64_t tile = own_kernels().base.tile, all = padded(channels);
+  std::vector<float> packed(static_cast<std::size_t>(all * depth));
+  parallel((all + tile - 1) / tile, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t t = first; t < last; ++t) {
+      const std::int64_t lanes = std::min(tile, all - t * tile), filled = std::min(lanes, channels - t * tile);
+      float* const to = packed.data() + t * tile * depth;
+      const float* const source = from + t * tile * channel_step;
+      for (std::int64_t k = 0; k < depth; ++k) {
+        for (std::int64_t lane = 0; lane < filled; ++lane) {
+          to[k * lanes + lane] = source[lane * channel_step + k * depth_step];
+        }
+      }
+    }
+  });
+  return packed;
+}
+
+void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const float* packed, std::int64_t channels,
+              const float* bias, float* out, std::int64_t out_block, std::int64_t pixels) {
+  const kernels::KernelSet& set = own_kernels().base;
+  static const Heights first_heights = best_heights(set.heights);
+  const std::int64_t all = padded(channels), segments = blocks_of(depth);
+  kernels::ProductArgs args{};
+  args.a_segment = a_block;
+  args.segments = segments;
+  args.depth = kBlock;
+  args.last_depth = depth - (segments - 1) * kBlock;
+  args.out_block = out_block;
+  args.offsets = kOffsets.data();
+  args.low = -std::numeric_limits<float>::infinity();
+  args.high = std::numeric_limits<float>::infinity();
+  for (std::int64_t t = 0; t < all; t += set.tile) {
+    const std::int64_t lanes = std::min(set.tile, all - t);
+    args.weight = packed + t * depth;
+    args.bias = bias == nullptr ? kZeros : bias + t;
+    for (std::int64_t p = 0; p < pixels;) {
+      const std::int64_t left = pixels - p;
+      const std::size_t height = left >= kTable ? 0 : first_heights[static_cast<std::size_t>(left)];
+      args.a = a + p * kBlock;
+      p += set.heights[height];
+      // The next tile's pixels, a line with every k.
+      args.ahead = a + p * kBlock;
+      args.ahead_k = kBlock;
+      args.ahead_segment = a_block - kBlock * kBlock;
+      args.out = out + t / kBlock * out_block + (p - set.heights[height]) * kBlock;
+      set.product(height, lanes, kernels::Epilogue::clamp)(args);
+    }
+  }
+}
+
+Moments::Moments(std::vector<std::int64_t> slot_counts, std::int64_t channel_blocks)
+    : values(slot_counts.size() * static_cast<std::size_t>(channel_blocks * 3 * kBlock)),
+      counts(std::move(slot_counts)),
+      blocks(channel_blocks) {}
+
+void Moments::take(std::int64_t slot, std::int64_t block, const float* y, std::int64_t pixels) {
+  float* const to = at(slot, block);
+  std::copy(y, y + kBlock, to);
+  own_kernels().training.moments(y, pixels, to);
+}
+
+Moments moments_of(const Cut& cut, std::int64_t channels) {
+  std::vector<std::int64_t> counts;
+  for (const Segment& segment : cut.segments) counts.push_back(segment.pixels);
+  return {std::move(counts), blocks_of(channels)};
+}
+
+Norm normalise(const Moments& moments, std::int64_t channels, const NormParameters& parameters, bool training) {
+  const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
+  Norm norm;
+  norm.mean.resize(size);
+  norm.variance.resize(size);
+  double pixels = 0;
+  if (training) {
+    // Slots are joined by Chan, Golub and LeVeque's formula.
+    std::vector<double> mean(all), square(all);
+    for (std::size_t slot = 0; slot < moments.counts.size(); ++slot) {
+      const auto count = static_cast<double>(moments.counts[slot]);
+      const double share = count / (pixels + count), cross = pixels * share;
+      const float* part = moments.values.data() + slot * all * 3;
+      for (std::size_t block = 0; block < all; block += kBlock, part += 3 * kBlock) {
+        for (std::size_t lane = 0; lane < kBlock; ++lane) {
+          const double sum = part[kBlock + lane], own_mean = sum / count;
+          const double delta = part[lane] + own_mean - mean[block + lane];
+          mean[block + lane] += delta * share;
+          square[block + lane] += part[2 * kBlock + lane] - sum * own_mean + delta * delta * cross;
+        }
+      }
+      pixels += count;
+    }
+    for (std::size_t c = 0; c < size; ++c) {
+      norm.mean[c] = mean[c];
+      norm.variance[c] = std::max(0.0, square[c] / pixels);
+    }
+    // A NaN must not become a variance of 0.
+    for (std::size_t c = 0; c < size; ++c) norm.variance[c] = std::isnan(square[c]) ? square[c] : norm.variance[c];
+  } else {
+    std::copy_n(parameters.moving_mean, size, norm.mean.begin());
+    std::copy_n(parameters.moving_variance, size, norm.variance.begin());
+  }
+  for (std::vector<float>* values : {&norm.scale, &norm.shift, &norm.inverse, &norm.offset}) values->resize(all);
+  for (std::size_t c = 0; c < size; ++c) {
+    const double inverse = 1 / std::sqrt(norm.variance[c] + parameters.epsilon), scale = parameters.gamma[c] * inverse;
+    norm.inverse[c] = static_cast<float>(inverse);
+    norm.offset[c] = static_cast<float>(-norm.mean[c] * inverse);
+    norm.scale[c] = static_cast<float>(scale);
+    norm.shift[c] = static_cast<float>(parameters.beta[c] - norm.mean[c] * scale);
+    if (!training) continue;
+    const double keep = parameters.momentum, take = 1 - keep;
+    const double variance = norm.variance[c] * (parameters.unbiased && pixels > 1 ? pixels / (pixels - 1) : 1);
+    parameters.moving_mean[c] = static_cast<float>(keep * parameters.moving_mean[c] + take * norm.mean[c]);
+    parameters.moving_variance[c] = static_cast<float>(keep * parameters.moving_variance[c] + take * variance);
+  }
+  return norm;
+}
+
+NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma,
+                           std::int64_t channels, std::int64_t pixels, bool training) {
+  const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
+  NormGradient result;
+  for (std::vector<float>* values : {&result.c0, &result.c1, &result.c2}) values->resize(all);
+  result.gamma.resize(size);
+  result.beta.resize(size);
+  for (std::size_t c = 0; c < size; ++c) {
+    const double total = sums[c / kBlock * 2 * kBlock + c % kBlock];
+    const double normalised = sums[c / kBlock * 2 * kBlock + kBlock + c % kBlock];
+    result.beta[c] = static_cast<float>(total);
+    result.gamma[c] = static_cast<float>(normalised);
+    const double scale = double{gamma[c]} * norm.inverse[c];
+    result.c0[c] = static_cast<float>(scale);
+    if (!training) continue;
+    const double mean = total / static_cast<double>(pixels), slope = normalised / static_cast<double>(pixels);
+    result.c1[c] = static_cast<float>(-scale * slope * norm.inverse[c]);
+    result.c2[c] = static_cast<float>(-scale * (mean + slope * norm.offset[c]));
+  }
+  return result;
+}
+
+void forward_product(const Cut& cut, std::int64_t depth, const std::vector<float>& packed, std::int64_t channels,
+                     const Fill& fill, float* y, Moments* moments) {
+  const std::int64_t block = cut.all_pixels() * kBlock, panel_block = cut.longest * kBlock;
+  parallel(static_cast<std::int64_t>(cut.chunks.size()), [&](std::int64_t first, std::int64_t last) {
+    float* const panel = scratch(blocks_of(depth) * panel_block);
+    for (std::int64_t i = first; i < last; ++i) {
+      const Chunk& chunk = cut.chunks[static_cast<std::size_t>(i)];
+      fill(chunk, panel, panel_block);
+      multiply(panel, panel_block, depth, packed.data(), channels, nullptr, y + chunk.first * kBlock, block,
+               chunk.pixels);
+      for (std::int64_t s = chunk.segment; moments != nullptr && s < chunk.segment + chunk.segments; ++s) {
+        const Segment& segment = cut.segments[static_cast<std::size_t>(s)];
+        for (std::int64_t b = 0; b < blocks_of(channels); ++b) {
+          moments->take(s, b, y + b * block + segment.first * kBlock, segment.pixels);
+        }
+      }
+    }
+  });
+}
+
+void backward_product(const BackwardProduct& product, float* dw) {
+  const Cut& cut = *product.cut;
+  const std::int64_t in = product.in_channels, out = product.out_channels;
+  const std::int64_t panel_block = cut.longest * kBlock, batch_block = cut.all_pixels() * kBlock;
+  const std::int64_t in_floats = blocks_of(in) * panel_block, out_floats = blocks_of(out) * panel_block;
+  // The wider side lies in vectors. Groups of chunks have partial sums of their own.
+  const bool rows_are_out = in >= out;
+  const std::int64_t rows = rows_are_out ? out : in, columns = rows_are_out ? in : out;
+  const std::int64_t size = padded(rows) * padded(columns);
+  const auto chunks = static_cast<std::int64_t>(cut.chunks.size());
+  const std::int64_t groups = std::min(chunks, std::clamp<std::int64_t>((1 << 19) / size, 4, 16));
+  const std::shared_ptr<float> memory = workspace(groups * size);
+  float* const partial = memory.get();
+  parallel(groups, [&](std::int64_t first_group, std::int64_t last_group) {
+    float* const dy = scratch(out_floats + in_floats * 2);
+    float* const x = dy + out_floats;
+    float* const dx_panel = x + in_floats;
+    for (std::int64_t group = first_group; group < last_group; ++group) {
+      const std::int64_t begin = group * chunks / groups, end = (group + 1) * chunks / groups;
+      for (std::int64_t i = begin; i < end; ++i) {
+        const Chunk& chunk = cut.chunks[static_cast<std::size_t>(i)];
+        product.fill_dy(chunk, dy, panel_block);
+        if (product.packed != nullptr) {
+          const bool whole = product.dx != nullptr;
+          multiply(dy, panel_block, out, product.packed->data(), in, nullptr,
+                   whole ? product.dx + chunk.first * kBlock : dx_panel, whole ? batch_block : panel_block,
+                   chunk.pixels);
+          if (!whole) product.take_dx(chunk, dx_panel, panel_block);
+        }
+        product.fill_x(chunk, x, panel_block);
+        add_outer_product(rows_are_out ? dy : x, panel_block, rows, rows_are_out ? x : dy, panel_block, columns,
+                          chunk.pixels, i > begin, partial + group * size);
+      }
+    }
+  });
+  parallel(rows, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t r = first; r < last; ++r) {
+      float* const sum = partial + r * padded(columns);
+      for (std::int64_t group = 1; group < groups; ++group) {
+        for (std::int64_t c = 0; c < columns; ++c) sum[c] += sum[group * size + c];
+      }
+      for (std::int64_t c = 0; c < columns; ++c) dw[rows_are_out ? r * in + c : c * in + r] = sum[c];
+    }
+  });
+}
+
+void outer_product(const float* rows, std::int64_t row_channels, const float* columns, std::int64_t column_channels,
+                   std::int64_t pixels, float* dw) {
+  std::vector<float> sums(static_cast<std::size_t>(padded(row_channels) * padded(column_channels)));
+  add_outer_product(rows, pixels * kBlock, row_channels, columns, pixels * kBlock, column_channels, pixels, false,
+                    sums.data());
+  for (std::int64_t r = 0; r < row_channels; ++r) {
+    std::copy_n(sums.data() + r * padded(column_channels), column_channels, dw + r * column_channels);
+  }
+}
+
+void gather(const float* rows, std::int64_t channels, std::int64_t first, std::int64_t pixels, float* panel,
+            std::int64_t panel_block) {
+  for (std::int64_t b = 0; b < blocks_of(channels); ++b) {
+    own_kernels().training.gather({rows + first * channels + b * kBlock, panel + b * panel_block, nullptr, channels,
+                                   std::min(kBlock, channels - b * kBlock), pixels});
+  }
+}
+
+void scatter(const float* panel, std::int64_t panel_block, std::int64_t channels, std::int64_t first,
+             std::int64_t pixels, const float* add, float* rows) {
+  for (std::int64_t b = 0; b < blocks_of(channels); ++b) {
+    const std::int64_t at = first * channels + b * kBlock;
+    own_kernels().training.scatter({panel + b * panel_block, rows + at, add == nullptr ? nullptr : add + at, channels,
+                                    std::min(kBlock, channels - b * kBlock), pixels});
+  }
+}
+
+}  // namespace effnet::nn

@@ -1,0 +1,123 @@
+// What the fused blocks are made of, on raw memory: cutting a batch into chunks that stay in cache, products over
+// chunks, their weight gradients, and the statistics of batch norms. No torch.
+//
+// Tensors are blocked as in kernels/kernels.h: block b of a tensor of `pixels` pixels begins at b * pixels * 16; every
+// lane of a block is written. Channel vectors are padded with zeros to whole blocks.
+//
+// Nothing here depends on the number of threads: chunks, groups of chunks and the order in which partial sums are added
+// follow from shapes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "effnet/kernels/training.h"
+
+namespace effnet::nn {
+
+using kernels::blocks_of;
+using kernels::kBlock;
+
+struct OwnKernels {
+  const kernels::KernelSet& base;
+  const kernels::TrainingSet& training;
+};
+const OwnKernels& own_kernels();  // of kernels::chosen_isa(), chosen once
+
+constexpr std::int64_t padded(std::int64_t channels) { return blocks_of(channels) * kBlock; }
+
+// ---- Cutting. A segment is a run of pixels of one image, a chunk some segments that follow each other.
+struct Segment {
+  std::int64_t image, first, pixels;  // first: a pixel of the batch
+};
+struct Chunk {
+  std::int64_t first, pixels;      // of the batch
+  std::int64_t segment, segments;  // segments [segment, segment + segments)
+};
+struct Cut {
+  std::vector<Segment> segments;
+  std::vector<Chunk> chunks;
+  std::int64_t images = 0, pixels = 0;  // of an image
+  std::int64_t longest = 0;             // pixels of the longest chunk
+  std::int64_t all_pixels() const { return images * pixels; }
+};
+// floats_a_pixel: what must stay in the second-level cache.
+Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel);
+
+// ---- Weights of a product, packed: tiles of output channels, [depth][lanes] each.
+// to[tile][k][lane] = from[channel * channel_step + k * depth_step].
+std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t channel_step, std::int64_t depth,
+                        std::int64_t depth_step);
+// out[p][n] = bias[n] + sum over k of a[p][k] * weight[k][n]; bias null: 0, else padded(channels).
+void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const float* packed, std::int64_t channels,
+              const float* bias, float* out, std::int64_t out_block, std::int64_t pixels);
+
+// ---- Statistics of a batch norm.
+struct Norm {
+  std::vector<float> scale, shift, inverse, offset;  // kernels/training.h; padded
+  std::vector<double> mean, variance;                // biased; channels
+};
+// What a batch norm is given and learns. Moving statistics are updated in training.
+struct NormParameters {
+  const float *gamma, *beta;
+  float *moving_mean, *moving_variance;
+  double epsilon, momentum;
+  bool unbiased;
+};
+// Partial moments: [slot][block][3][16], slot i over `counts[i]` pixels.
+struct Moments {
+  std::vector<float> values;
+  std::vector<std::int64_t> counts;
+  std::int64_t blocks = 0;
+  Moments() = default;
+  Moments(std::vector<std::int64_t> slot_counts, std::int64_t channel_blocks);
+  float* at(std::int64_t slot, std::int64_t block) { return values.data() + (slot * blocks + block) * 3 * kBlock; }
+  // Takes the moments of y's pixels, the first of them as the pivot.
+  void take(std::int64_t slot, std::int64_t block, const float* y, std::int64_t pixels);
+};
+Moments moments_of(const Cut& cut, std::int64_t channels);  // a slot for each segment
+// training: from the moments, and the moving statistics are updated; else from the moving statistics.
+Norm normalise(const Moments& moments, std::int64_t channels, const NormParameters& parameters, bool training);
+
+// Of the gradient behind a batch norm: its sums over all pixels give the coefficients of the gradient before it.
+struct NormGradient {
+  std::vector<float> c0, c1, c2;  // padded
+  std::vector<float> gamma, beta; // gradients; channels
+};
+// sums: [block][2][16]: dz, dz * xhat. Without `training` the statistics are constants: c1 = c2 = 0.
+NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma,
+                           std::int64_t channels, std::int64_t pixels, bool training);
+
+// ---- Products over a batch.
+// Fills a chunk's panel: block b at panel + b * panel_block.
+using Fill = std::function<void(const Chunk& chunk, float* panel, std::int64_t panel_block)>;
+
+// y = panel * packed; y blocked over all pixels; moments of every segment unless null.
+void forward_product(const Cut& cut, std::int64_t depth, const std::vector<float>& packed, std::int64_t channels,
+                     const Fill& fill, float* y, Moments* moments);
+
+// dx = dy * W^T and dW = x^T dy, chunk by chunk. Order in a chunk: fill_dy; if packed is not empty the product, into
+// the panel that take_dx gets, or into `dx` (blocked over all pixels) where that is not null; then fill_x; then dW.
+struct BackwardProduct {
+  const Cut* cut;
+  std::int64_t in_channels, out_channels;
+  const std::vector<float>* packed;  // null: dx is not wanted
+  Fill fill_dy, fill_x;
+  float* dx = nullptr;
+  std::function<void(const Chunk& chunk, const float* panel, std::int64_t panel_block)> take_dx;
+};
+// dw: [out_channels][in_channels].
+void backward_product(const BackwardProduct& product, float* dw);
+
+// dw[r][c] = sum over pixels of rows[p][r] * columns[p][c], both blocked over `pixels`; for few pixels.
+void outer_product(const float* rows, std::int64_t row_channels, const float* columns, std::int64_t column_channels,
+                   std::int64_t pixels, float* dw);
+
+// Rows of a channels-last tensor [pixels][channels] to panel blocks, and back (add: null or channels-last).
+void gather(const float* rows, std::int64_t channels, std::int64_t first, std::int64_t pixels, float* panel,
+            std::int64_t panel_block);
+void scatter(const float* panel, std::int64_t panel_block, std::int64_t channels, std::int64_t first,
+             std::int64_t pixels, const float* add, float* rows);
+
+}  // namespace effnet::nn

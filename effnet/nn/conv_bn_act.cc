@@ -1,0 +1,166 @@
+#include "effnet/nn/conv_bn_act.h"
+
+#include <algorithm>
+
+#include "effnet/nn/parallel.h"
+
+namespace effnet::nn {
+namespace {
+
+// Depth runs over window rows, window columns and channels, as the pixels' memory does.
+std::vector<float> by_window(const ConvBnActShape& shape, const float* weight) {
+  const std::int64_t window = shape.kernel * shape.kernel;
+  std::vector<float> result(static_cast<std::size_t>(shape.out * shape.depth()));
+  for (std::int64_t o = 0; o < shape.out; ++o) {
+    for (std::int64_t tap = 0; tap < window; ++tap) {
+      for (std::int64_t c = 0; c < shape.in; ++c) {
+        result[static_cast<std::size_t>((o * window + tap) * shape.in + c)] = weight[(o * shape.in + c) * window + tap];
+      }
+    }
+  }
+  return result;
+}
+
+// Each output pixel's window as a row of a panel.
+void gather_windows(const ConvBnActShape& shape, const float* x, const Chunk& chunk, float* panel,
+                    std::int64_t panel_block) {
+  const std::int64_t k = shape.kernel, depth = shape.depth(), row_floats = k * shape.in;
+  std::vector<float> window(static_cast<std::size_t>(padded(depth)));
+  for (std::int64_t p = 0; p < chunk.pixels; ++p) {
+    const std::int64_t pixel = chunk.first + p, image = pixel / (shape.out_h * shape.out_w);
+    const std::int64_t top = pixel / shape.out_w % shape.out_h * shape.stride - shape.top;
+    const std::int64_t left = pixel % shape.out_w * shape.stride - shape.left;
+    const std::int64_t from = std::clamp<std::int64_t>(-left, 0, k), to = std::clamp(shape.in_w - left, from, k);
+    for (std::int64_t ky = 0; ky < k; ++ky) {
+      float* const row = window.data() + ky * row_floats;
+      const std::int64_t y = top + ky;
+      if (y < 0 || y >= shape.in_h) {
+        std::fill_n(row, row_floats, 0.0F);
+        continue;
+      }
+      std::fill_n(row, from * shape.in, 0.0F);
+      std::copy_n(x + ((image * shape.in_h + y) * shape.in_w + left + from) * shape.in, (to - from) * shape.in,
+                  row + from * shape.in);
+      std::fill_n(row + to * shape.in, (k - to) * shape.in, 0.0F);
+    }
+    for (std::int64_t b = 0; b < blocks_of(depth); ++b) {
+      std::copy_n(window.data() + b * kBlock, kBlock, panel + b * panel_block + p * kBlock);
+    }
+  }
+}
+
+kernels::ActivationArgs activation_args(const ConvBnActShape& shape, const Norm& norm, std::int64_t block,
+                                        const float* y, std::int64_t pixels) {
+  const std::int64_t at = block * kBlock;
+  return {y,
+          norm.scale.data() + at,
+          norm.shift.data() + at,
+          norm.inverse.data() + at,
+          norm.offset.data() + at,
+          nullptr,
+          shape.activation.low,
+          shape.activation.high,
+          pixels};
+}
+
+Fill fill_x(const ConvBnActShape& shape, const float* x) {
+  return [&shape, x](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+    if (shape.kernel == 1 && shape.stride == 1) {
+      gather(x, shape.in, chunk.first, chunk.pixels, panel, panel_block);
+    } else {
+      gather_windows(shape, x, chunk, panel, panel_block);
+    }
+  };
+}
+
+}  // namespace
+
+void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const NormParameters& parameters,
+                         const float* x, bool training, float* y, Norm& norm, float* out) {
+  const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.depth()) + 64);
+  Moments moments = moments_of(parts, shape.out);
+  forward_product(parts, shape.depth(), pack(by_window(shape, weight).data(), shape.out, shape.depth(), shape.depth(), 1),
+                  shape.out, fill_x(shape, x), y, training ? &moments : nullptr);
+  norm = normalise(moments, shape.out, parameters, training);
+  parallel(static_cast<std::int64_t>(parts.segments.size()), [&](std::int64_t first, std::int64_t last) {
+    const std::int64_t panel_block = parts.longest * kBlock;
+    float* const panel = scratch(blocks_of(shape.out) * panel_block);
+    for (std::int64_t i = first; i < last; ++i) {
+      const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
+      for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
+        own_kernels().training.activate[static_cast<int>(shape.activation.kind)](
+            activation_args(shape, norm, b, y + (b * shape.out_pixels() + segment.first) * kBlock, segment.pixels),
+            panel + b * panel_block);
+      }
+      scatter(panel, panel_block, shape.out, segment.first, segment.pixels, nullptr, out);
+    }
+  });
+}
+
+void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, const float* gamma, const float* x,
+                          bool training, const float* y, const Norm& norm, const float* dout, float* dz,
+                          const ConvBnActGradients& gradients) {
+  const kernels::TrainingSet& set = own_kernels().training;
+  const std::int64_t blocks = blocks_of(shape.out), sums_floats = blocks * 2 * kBlock;
+  const Cut parts =
+      cut(shape.images, shape.out_h * shape.out_w, padded(shape.out) + padded(shape.depth()) * 2);
+  const auto segments = static_cast<std::int64_t>(parts.segments.size());
+  std::vector<float> sums(static_cast<std::size_t>(segments * sums_floats));
+  parallel(segments, [&](std::int64_t first, std::int64_t last) {
+    const std::int64_t panel_block = parts.longest * kBlock;
+    float* const panel = scratch((blocks + 2) * panel_block);
+    float *const value = panel + blocks * panel_block, *const slope = value + panel_block;
+    for (std::int64_t i = first; i < last; ++i) {
+      const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
+      gather(dout, shape.out, segment.first, segment.pixels, panel, panel_block);
+      for (std::int64_t b = 0; b < blocks; ++b) {
+        const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
+        const kernels::ActivationArgs args = activation_args(shape, norm, b, y + at, segment.pixels);
+        set.activate_both[static_cast<int>(shape.activation.kind)](args, value, slope);
+        set.reduce({panel + b * panel_block, slope, y + at, args.inverse, args.offset, dz + at,
+                    sums.data() + i * sums_floats + b * 2 * kBlock, segment.pixels});
+      }
+    }
+  });
+  std::vector<double> totals(static_cast<std::size_t>(sums_floats));
+  for (std::int64_t i = 0; i < segments; ++i) {
+    for (std::size_t j = 0; j < totals.size(); ++j) totals[j] += sums[static_cast<std::size_t>(i * sums_floats) + j];
+  }
+  const NormGradient gradient = norm_gradient(totals, norm, gamma, shape.out, shape.out_pixels(), training);
+  std::copy(gradient.gamma.begin(), gradient.gamma.end(), gradients.gamma);
+  std::copy(gradient.beta.begin(), gradient.beta.end(), gradients.beta);
+
+  BackwardProduct product;
+  product.cut = &parts;
+  product.in_channels = shape.depth();
+  product.out_channels = shape.out;
+  std::vector<float> packed;
+  if (gradients.x != nullptr) packed = pack(weight, shape.in, 1, shape.out, shape.in);
+  product.packed = gradients.x != nullptr ? &packed : nullptr;
+  product.fill_dy = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const std::int64_t at = (b * shape.out_pixels() + chunk.first) * kBlock, channel = b * kBlock;
+      set.gradient(y + at,
+                   {dz + at, gradient.c0.data() + channel, nullptr, gradient.c1.data() + channel,
+                    gradient.c2.data() + channel, panel + b * panel_block, kBlock},
+                   chunk.pixels);
+    }
+  };
+  product.fill_x = fill_x(shape, x);
+  product.take_dx = [&](const Chunk& chunk, const float* panel, std::int64_t panel_block) {
+    scatter(panel, panel_block, shape.in, chunk.first, chunk.pixels, nullptr, gradients.x);
+  };
+  std::vector<float> dw(static_cast<std::size_t>(shape.out * shape.depth()));
+  backward_product(product, dw.data());
+  const std::int64_t window = shape.kernel * shape.kernel;
+  for (std::int64_t o = 0; o < shape.out; ++o) {
+    for (std::int64_t tap = 0; tap < window; ++tap) {
+      for (std::int64_t c = 0; c < shape.in; ++c) {
+        gradients.weight[(o * shape.in + c) * window + tap] =
+            dw[static_cast<std::size_t>((o * window + tap) * shape.in + c)];
+      }
+    }
+  }
+}
+
+}  // namespace effnet::nn

@@ -1,0 +1,70 @@
+// A MBConv block trained on own kernels: [expand, batch norm, activation,] depthwise, batch norm, activation, [squeeze
+// and excitation,] project, batch norm [, drop path, residual]. Pointers to floats in the layouts torch has: x, out and
+// their gradients channels-last, weights as PyTorch shapes them. What is kept between forward and backward are the raw
+// convolution outputs y1, y2, y3, blocked, and channel vectors: docs/training-kernels.md. No torch.
+#pragma once
+
+#include <vector>
+
+#include "effnet/nn/blocked.h"
+#include "effnet/nn/depthwise.h"
+
+namespace effnet::nn {
+
+struct Activation {
+  kernels::Epilogue kind = kernels::Epilogue::clamp;
+  float low = 0, high = 0;
+};
+
+struct MbConvShape {
+  std::int64_t images, in_h, in_w, out_h, out_w;
+  std::int64_t in, expanded, out;  // channels
+  std::int64_t squeezed = 0;       // 0: no squeeze and excitation
+  std::int64_t kernel, stride, top, left;
+  bool expand, residual;
+  Activation activation, squeeze_activation;
+  std::int64_t in_pixels() const { return images * in_h * in_w; }
+  std::int64_t out_pixels() const { return images * out_h * out_w; }
+  std::int64_t y1_floats() const { return expand ? padded(expanded) * in_pixels() : 0; }
+  std::int64_t y2_floats() const { return padded(expanded) * out_pixels(); }
+  std::int64_t y3_floats() const { return padded(out) * out_pixels(); }
+  DepthwiseShape depthwise() const;
+};
+
+struct MbConvWeights {
+  const float *expand, *depthwise, *project;        // [expanded][in], [expanded][kernel^2], [out][expanded]
+  const float *reduce, *reduce_bias;                // [squeezed][expanded]
+  const float *excite, *excite_bias;                // [expanded][squeezed]
+  const float *gamma1, *gamma2, *gamma3;
+};
+
+// Squeezed values, blocked over images.
+struct SqueezeState {
+  std::vector<float> mean, reduced, active, gate;  // reduced: before its activation
+};
+
+struct MbConvState {
+  Norm norm1, norm2, norm3;
+  SqueezeState squeeze;
+  std::vector<float> keep;  // what drop path multiplies each image's branch with; empty: 1
+  bool training = false;
+};
+
+struct MbConvTensors {
+  float *y1, *y2, *y3;
+};
+
+void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, const NormParameters (&norms)[3],
+                    const float* x, const MbConvTensors& tensors, MbConvState& state, float* out);
+
+struct MbConvGradients {
+  float* x;  // channels-last; null where no gradient is wanted
+  float *expand, *depthwise, *project, *reduce, *reduce_bias, *excite, *excite_bias;
+  float *gamma1, *beta1, *gamma2, *beta2, *gamma3, *beta3;
+};
+// dh and dz1 are work space of y2_floats() and y1_floats(). dout: channels-last.
+void mbconv_backward(const MbConvShape& shape, const MbConvWeights& weights, const float* x,
+                     const MbConvTensors& tensors, const MbConvState& state, const float* dout, float* dh, float* dz1,
+                     const MbConvGradients& gradients);
+
+}  // namespace effnet::nn

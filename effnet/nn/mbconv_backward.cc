@@ -1,0 +1,328 @@
+#include <algorithm>
+#include <cmath>
+
+#include "effnet/nn/mbconv.h"
+#include "effnet/nn/parallel.h"
+
+namespace effnet::nn {
+namespace {
+
+using kernels::kGateSums;
+
+class Backward {
+ public:
+  Backward(const MbConvShape& block_shape, const MbConvWeights& block_weights, const float* input,
+           const MbConvTensors& kept, const MbConvState& kept_state, const float* gradient, float* dh_memory,
+           float* dz1_memory, const MbConvGradients& wanted)
+      : shape(block_shape),
+        weights(block_weights),
+        x(input),
+        tensors(kept),
+        state(kept_state),
+        dout(gradient),
+        dh(dh_memory),
+        dz1(dz1_memory),
+        gradients(wanted),
+        n(shape.images),
+        act(static_cast<std::size_t>(shape.activation.kind)) {}
+
+  void run() {
+    const NormGradient norm3 = project_norm();
+    project(norm3);
+    squeeze();
+    depthwise_norm();
+    depthwise();
+    if (shape.expand) expand();
+  }
+
+ private:
+  void keep_norm(const NormGradient& norm, float* gamma, float* beta) const {
+    std::copy(norm.gamma.begin(), norm.gamma.end(), gamma);
+    std::copy(norm.beta.begin(), norm.beta.end(), beta);
+  }
+  float keep(std::int64_t image) const {
+    return state.keep.empty() ? 1.0F : state.keep[static_cast<std::size_t>(image)];
+  }
+  kernels::ActivationArgs activation(const Norm& norm, std::int64_t block, const float* y, std::int64_t pixels,
+                                     const float* gate = nullptr) const {
+    const std::int64_t at = block * kBlock;
+    return {y,
+            norm.scale.data() + at,
+            norm.shift.data() + at,
+            norm.inverse.data() + at,
+            norm.offset.data() + at,
+            gate,
+            shape.activation.low,
+            shape.activation.high,
+            pixels};
+  }
+  const float* gate(std::int64_t block, std::int64_t image) const {
+    return shape.squeezed > 0 ? state.squeeze.gate.data() + (block * n + image) * kBlock : nullptr;
+  }
+
+  // The sums of the project's batch norm: one pass over dout and y3.
+  NormGradient project_norm() const {
+    const Cut parts = cut(n, shape.out_h * shape.out_w, padded(shape.out) * 2);
+    const std::int64_t blocks = blocks_of(shape.out);
+    const auto segments = static_cast<std::int64_t>(parts.segments.size());
+    std::vector<float> sums(static_cast<std::size_t>(segments * blocks * 2 * kBlock));
+    parallel(segments, [&](std::int64_t first, std::int64_t last) {
+      float* const panel = scratch(parts.longest * padded(shape.out));
+      for (std::int64_t i = first; i < last; ++i) {
+        const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
+        gather(dout, shape.out, segment.first, segment.pixels, panel, parts.longest * kBlock);
+        for (std::int64_t b = 0; b < blocks; ++b) {
+          own_kernels().training.reduce({panel + b * parts.longest * kBlock, nullptr,
+                                         tensors.y3 + (b * shape.out_pixels() + segment.first) * kBlock,
+                                         state.norm3.inverse.data() + b * kBlock,
+                                         state.norm3.offset.data() + b * kBlock, nullptr,
+                                         sums.data() + (i * blocks + b) * 2 * kBlock, segment.pixels});
+        }
+      }
+    });
+    std::vector<double> totals(static_cast<std::size_t>(blocks * 2 * kBlock));
+    for (std::int64_t i = 0; i < segments; ++i) {
+      const double factor = keep(parts.segments[static_cast<std::size_t>(i)].image);
+      const float* const part = sums.data() + i * blocks * 2 * kBlock;
+      for (std::size_t j = 0; j < totals.size(); ++j) totals[j] += factor * part[j];
+    }
+    const NormGradient norm =
+        norm_gradient(totals, state.norm3, weights.gamma3, shape.out, shape.out_pixels(), state.training);
+    keep_norm(norm, gradients.gamma3, gradients.beta3);
+    return norm;
+  }
+
+  // dh = dy3 * W^T, dW, and the sums that the gate and the batch norm before it need.
+  void project(const NormGradient& norm3) {
+    const Cut parts = cut(n, shape.out_h * shape.out_w, padded(shape.expanded) + padded(shape.out));
+    const std::int64_t blocks = blocks_of(shape.expanded), part_floats = kGateSums * kBlock;
+    std::vector<float> sums(parts.segments.size() * static_cast<std::size_t>(blocks * part_floats));
+    const std::vector<float> packed = pack(weights.project, shape.expanded, 1, shape.out, shape.expanded);
+    BackwardProduct product;
+    product.cut = &parts;
+    product.in_channels = shape.expanded;
+    product.out_channels = shape.out;
+    product.packed = &packed;
+    product.dx = dh;
+    product.fill_dy = [&](const Chunk& chunk, float* panel, std::int64_t block) {
+      gather(dout, shape.out, chunk.first, chunk.pixels, panel, block);
+      for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
+        const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
+        for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
+          float factor[kBlock];
+          for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+            factor[lane] = norm3.c0[static_cast<std::size_t>(b * kBlock + lane)] * keep(segment.image);
+          }
+          float* const at = panel + b * block + (segment.first - chunk.first) * kBlock;
+          own_kernels().training.gradient(
+              tensors.y3 + (b * shape.out_pixels() + segment.first) * kBlock,
+              {at, factor, nullptr, norm3.c1.data() + b * kBlock, norm3.c2.data() + b * kBlock, at, kBlock},
+              segment.pixels);
+        }
+      }
+    };
+    product.fill_x = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+      for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
+        const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
+        for (std::int64_t b = 0; b < blocks; ++b) {
+          const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
+          own_kernels().training.gate_backward[act](
+              activation(state.norm2, b, tensors.y2 + at, segment.pixels, gate(b, segment.image)), dh + at,
+              panel + b * panel_block + (segment.first - chunk.first) * kBlock,
+              sums.data() + (s * blocks + b) * part_floats);
+        }
+      }
+    };
+    backward_product(product, gradients.project);
+    gate_sums.assign(static_cast<std::size_t>(n * blocks * part_floats), 0.0);
+    for (std::size_t s = 0; s < parts.segments.size(); ++s) {
+      double* const to = gate_sums.data() + parts.segments[s].image * blocks * part_floats;
+      const float* const part = sums.data() + static_cast<std::int64_t>(s) * blocks * part_floats;
+      for (std::int64_t j = 0; j < blocks * part_floats; ++j) to[j] += part[j];
+    }
+  }
+  const double* gate_sum(std::int64_t image, std::int64_t block) const {
+    return gate_sums.data() + (image * blocks_of(shape.expanded) + block) * kGateSums * kBlock;
+  }
+
+  // From the gate's gradient through both linear layers to that of the mean, divided by the pixels.
+  void squeeze() {
+    mean_gradient.assign(static_cast<std::size_t>(padded(shape.expanded) * n), 0.0F);
+    if (shape.squeezed == 0) return;
+    const std::int64_t c = shape.expanded, r = shape.squeezed;
+    const SqueezeState& kept = state.squeeze;
+    std::vector<float> excite(kept.gate.size());  // the gradient before the sigmoid
+    for (std::int64_t b = 0; b < blocks_of(c); ++b) {
+      for (std::int64_t image = 0; image < n; ++image) {
+        for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+          const auto at = static_cast<std::size_t>((b * n + image) * kBlock + lane);
+          const double open = kept.gate[at];
+          excite[at] = static_cast<float>(gate_sum(image, b)[lane] * open * (1 - open));
+        }
+      }
+    }
+    outer_product(excite.data(), c, kept.active.data(), r, n, gradients.excite);
+    sum_images(excite, c, gradients.excite_bias);
+    std::vector<float> reduce(kept.reduced.size()), active(kept.reduced.size()), slope(kept.reduced.size());
+    multiply(excite.data(), n * kBlock, c, pack(weights.excite, r, 1, c, r).data(), r, nullptr, reduce.data(),
+             n * kBlock, n);
+    const std::vector<float> ones(kBlock, 1.0F), zeros(kBlock, 0.0F);
+    own_kernels().training.activate_both[static_cast<std::size_t>(shape.squeeze_activation.kind)](
+        {kept.reduced.data(), ones.data(), zeros.data(), nullptr, nullptr, nullptr, shape.squeeze_activation.low,
+         shape.squeeze_activation.high, blocks_of(r) * n},
+        active.data(), slope.data());
+    for (std::size_t i = 0; i < reduce.size(); ++i) reduce[i] *= slope[i];
+    outer_product(reduce.data(), r, kept.mean.data(), c, n, gradients.reduce);
+    sum_images(reduce, r, gradients.reduce_bias);
+    multiply(reduce.data(), n * kBlock, r, pack(weights.reduce, c, 1, r, c).data(), c, nullptr, mean_gradient.data(),
+             n * kBlock, n);
+    const auto pixels = static_cast<float>(shape.out_h * shape.out_w);
+    for (float& value : mean_gradient) value /= pixels;
+  }
+  void sum_images(const std::vector<float>& values, std::int64_t channels, float* to) const {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      double sum = 0;
+      for (std::int64_t image = 0; image < n; ++image) {
+        sum += values[static_cast<std::size_t>((c / kBlock * n + image) * kBlock + c % kBlock)];
+      }
+      to[c] = static_cast<float>(sum);
+    }
+  }
+
+  // dz2 = slope * (gate * dh + m): its sums follow from the gate's.
+  void depthwise_norm() {
+    const std::int64_t blocks = blocks_of(shape.expanded);
+    std::vector<double> totals(static_cast<std::size_t>(blocks * 2 * kBlock));
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      for (std::int64_t image = 0; image < n; ++image) {
+        const double* const part = gate_sum(image, b);
+        const float* const open = gate(b, image);
+        for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+          const double factor = open != nullptr ? open[lane] : 1;
+          const double m = mean_gradient[static_cast<std::size_t>((b * n + image) * kBlock + lane)];
+          double* const to = totals.data() + b * 2 * kBlock + lane;
+          to[0] += factor * part[kBlock + lane] + m * part[3 * kBlock + lane];
+          to[kBlock] += factor * part[2 * kBlock + lane] + m * part[4 * kBlock + lane];
+        }
+      }
+    }
+    norm2 = norm_gradient(totals, state.norm2, weights.gamma2, shape.expanded, shape.out_pixels(), state.training);
+    keep_norm(norm2, gradients.gamma2, gradients.beta2);
+  }
+
+  // From dh to dz1 (or to the input's gradient, where nothing is expanded), and the sums of the expand's batch norm.
+  void depthwise() {
+    const kernels::TrainingSet& set = own_kernels().training;
+    const std::int64_t blocks = blocks_of(shape.expanded);
+    // Factors of every plane.
+    std::vector<float> factors(static_cast<std::size_t>(blocks * n * 2 * kBlock));
+    for (std::int64_t plane = 0; plane < blocks * n; ++plane) {
+      const float* const open = gate(plane / n, plane % n);
+      float* const to = factors.data() + plane * 2 * kBlock;
+      for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+        const float c0 = norm2.c0[static_cast<std::size_t>(plane / n * kBlock + lane)];
+        to[lane] = open != nullptr ? c0 * open[lane] : c0;
+        to[kBlock + lane] = c0 * mean_gradient[static_cast<std::size_t>(plane * kBlock + lane)];
+      }
+    }
+    std::vector<double> sums(static_cast<std::size_t>(blocks * n * 2 * kBlock));
+    DepthwiseBackward backward;
+    backward.weight = weights.depthwise;
+    backward.make_input = [&](std::int64_t plane, std::int64_t row, float* to, float* slope) {
+      const std::int64_t block = plane / n;
+      if (shape.expand) {
+        const float* const y = tensors.y1 + (plane * shape.in_h + row) * shape.in_w * kBlock;
+        set.activate_both[act](activation(state.norm1, block, y, shape.in_w), to, slope);
+      } else {
+        set.gather({x + input_row(plane, row), to, nullptr, shape.in, lanes(block), shape.in_w});
+      }
+    };
+    backward.make_gradient = [&](std::int64_t plane, std::int64_t row, float* to) {
+      const std::int64_t at = (plane * shape.out_h + row) * shape.out_w * kBlock, channel = plane / n * kBlock;
+      const float* const factor = factors.data() + plane * 2 * kBlock;
+      set.activated_gradient[act](
+          activation(state.norm2, plane / n, tensors.y2 + at, shape.out_w),
+          {dh + at, factor, factor + kBlock, norm2.c1.data() + channel, norm2.c2.data() + channel, to, kBlock});
+    };
+    backward.take_row = [&](std::int64_t plane, std::int64_t row, float* gradient, const float* slope) {
+      const std::int64_t block = plane / n;
+      if (shape.expand) {
+        const std::int64_t at = (plane * shape.in_h + row) * shape.in_w * kBlock;
+        float row_sums[2 * kBlock] = {};
+        set.reduce({gradient, slope, tensors.y1 + at, state.norm1.inverse.data() + block * kBlock,
+                    state.norm1.offset.data() + block * kBlock, dz1 + at, row_sums, shape.in_w});
+        double* const to = sums.data() + plane * 2 * kBlock;
+        for (std::int64_t j = 0; j < 2 * kBlock; ++j) to[j] += row_sums[j];
+      } else if (gradients.x != nullptr) {
+        const std::int64_t at = input_row(plane, row);
+        set.scatter({gradient, gradients.x + at, shape.residual ? dout + at : nullptr, shape.in, lanes(block),
+                     shape.in_w});
+      }
+    };
+    depthwise_backward(shape.depthwise(), backward, gradients.depthwise);
+    if (!shape.expand) return;
+    std::vector<double> totals(static_cast<std::size_t>(blocks * 2 * kBlock));
+    for (std::int64_t plane = 0; plane < blocks * n; ++plane) {
+      for (std::int64_t j = 0; j < 2 * kBlock; ++j) {
+        totals[static_cast<std::size_t>(plane / n * 2 * kBlock + j)] +=
+            sums[static_cast<std::size_t>(plane * 2 * kBlock + j)];
+      }
+    }
+    norm1 = norm_gradient(totals, state.norm1, weights.gamma1, shape.expanded, shape.in_pixels(), state.training);
+    keep_norm(norm1, gradients.gamma1, gradients.beta1);
+  }
+  std::int64_t lanes(std::int64_t block) const { return std::min(kBlock, shape.in - block * kBlock); }
+  std::int64_t input_row(std::int64_t plane, std::int64_t row) const {
+    return (plane % n * shape.in_h + row) * shape.in_w * shape.in + plane / n * kBlock;
+  }
+
+  void expand() {
+    const Cut parts = cut(n, shape.in_h * shape.in_w, padded(shape.expanded) + padded(shape.in) * 2);
+    const std::vector<float> packed = pack(weights.expand, shape.in, 1, shape.expanded, shape.in);
+    BackwardProduct product;
+    product.cut = &parts;
+    product.in_channels = shape.in;
+    product.out_channels = shape.expanded;
+    product.packed = gradients.x != nullptr ? &packed : nullptr;
+    product.fill_dy = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+      for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
+        const std::int64_t at = (b * shape.in_pixels() + chunk.first) * kBlock, channel = b * kBlock;
+        own_kernels().training.gradient(tensors.y1 + at,
+                                        {dz1 + at, norm1.c0.data() + channel, nullptr, norm1.c1.data() + channel,
+                                         norm1.c2.data() + channel, panel + b * panel_block, kBlock},
+                                        chunk.pixels);
+      }
+    };
+    product.fill_x = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+      gather(x, shape.in, chunk.first, chunk.pixels, panel, panel_block);
+    };
+    product.take_dx = [&](const Chunk& chunk, const float* panel, std::int64_t panel_block) {
+      scatter(panel, panel_block, shape.in, chunk.first, chunk.pixels, shape.residual ? dout : nullptr, gradients.x);
+    };
+    backward_product(product, gradients.expand);
+  }
+
+  const MbConvShape& shape;
+  const MbConvWeights& weights;
+  const float* const x;
+  const MbConvTensors& tensors;
+  const MbConvState& state;
+  const float* const dout;
+  float *const dh, *const dz1;
+  const MbConvGradients& gradients;
+  const std::int64_t n;
+  const std::size_t act;
+  NormGradient norm1, norm2;
+  std::vector<double> gate_sums;     // [image][block][kGateSums][16]
+  std::vector<float> mean_gradient;  // blocked over images
+};
+
+}  // namespace
+
+void mbconv_backward(const MbConvShape& shape, const MbConvWeights& weights, const float* x,
+                     const MbConvTensors& tensors, const MbConvState& state, const float* dout, float* dh, float* dz1,
+                     const MbConvGradients& gradients) {
+  Backward(shape, weights, x, tensors, state, dout, dh, dz1, gradients).run();
+}
+
+}  // namespace effnet::nn

@@ -1,0 +1,154 @@
+#include <algorithm>
+#include <cmath>
+
+#include "effnet/nn/mbconv.h"
+#include "effnet/nn/parallel.h"
+
+namespace effnet::nn {
+namespace {
+
+kernels::ActivationArgs activation_args(const Activation& activation, const Norm& norm, std::int64_t block,
+                                        const float* y, std::int64_t pixels, const float* gate = nullptr) {
+  const std::int64_t at = block * kBlock;
+  return {y,    norm.scale.data() + at, norm.shift.data() + at, nullptr, nullptr,
+          gate, activation.low,         activation.high,        pixels};
+}
+
+std::vector<float> with_padding(const float* values, std::int64_t channels) {
+  std::vector<float> result(static_cast<std::size_t>(padded(channels)));
+  std::copy_n(values, channels, result.begin());
+  return result;
+}
+
+// The mean of the activated depthwise output: one pass over y2.
+void squeeze_means(const MbConvShape& shape, const float* y2, const Norm& norm, std::vector<float>& means) {
+  const kernels::TrainingSet& set = own_kernels().training;
+  const std::int64_t pixels = shape.out_h * shape.out_w;
+  constexpr std::int64_t kRun = 256;  // pixels summed in float; runs in double
+  means.resize(static_cast<std::size_t>(padded(shape.expanded) * shape.images));
+  parallel(blocks_of(shape.expanded) * shape.images, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t plane = first; plane < last; ++plane) {
+      double sums[kBlock] = {};
+      for (std::int64_t p = 0; p < pixels; p += kRun) {
+        float run[kBlock] = {};
+        const float* const y = y2 + (plane * pixels + p) * kBlock;
+        set.activate_sum[static_cast<int>(shape.activation.kind)](
+            activation_args(shape.activation, norm, plane / shape.images, y, std::min(kRun, pixels - p)), run);
+        for (std::int64_t lane = 0; lane < kBlock; ++lane) sums[lane] += run[lane];
+      }
+      for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+        means[static_cast<std::size_t>(plane * kBlock + lane)] =
+            static_cast<float>(sums[lane] / static_cast<double>(pixels));
+      }
+    }
+  });
+}
+
+void squeeze_forward(const MbConvShape& shape, const MbConvWeights& weights, SqueezeState& state) {
+  const kernels::KernelSet& set = own_kernels().base;
+  const std::int64_t n = shape.images, c = shape.expanded, r = shape.squeezed;
+  state.reduced.resize(static_cast<std::size_t>(padded(r) * n));
+  state.active.resize(state.reduced.size());
+  state.gate.resize(static_cast<std::size_t>(padded(c) * n));
+  multiply(state.mean.data(), n * kBlock, c, pack(weights.reduce, r, c, c, 1).data(), r,
+           with_padding(weights.reduce_bias, r).data(), state.reduced.data(), n * kBlock, n);
+  set.map[static_cast<int>(shape.squeeze_activation.kind)]({state.reduced.data(), nullptr, nullptr, nullptr,
+                                                            state.active.data(), blocks_of(r) * n,
+                                                            shape.squeeze_activation.low,
+                                                            shape.squeeze_activation.high});
+  multiply(state.active.data(), n * kBlock, r, pack(weights.excite, c, r, r, 1).data(), c,
+           with_padding(weights.excite_bias, c).data(), state.gate.data(), n * kBlock, n);
+  set.sigmoid({state.gate.data(), nullptr, nullptr, nullptr, state.gate.data(), blocks_of(c) * n, 0, 0});
+}
+
+// out = norm(y3) * keep + x.
+void write_out(const MbConvShape& shape, const float* y3, const MbConvState& state, const float* x, float* out) {
+  const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.out) * 2);
+  parallel(static_cast<std::int64_t>(parts.segments.size()), [&](std::int64_t first, std::int64_t last) {
+    float* const panel = scratch(parts.longest * padded(shape.out));
+    for (std::int64_t i = first; i < last; ++i) {
+      const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
+      const float keep = state.keep.empty() ? 1.0F : state.keep[static_cast<std::size_t>(segment.image)];
+      for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
+        float scale[kBlock], shift[kBlock];
+        for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+          scale[lane] = state.norm3.scale[static_cast<std::size_t>(b * kBlock + lane)] * keep;
+          shift[lane] = state.norm3.shift[static_cast<std::size_t>(b * kBlock + lane)] * keep;
+        }
+        own_kernels().base.map[static_cast<int>(kernels::Epilogue::clamp)](
+            {y3 + (b * shape.out_pixels() + segment.first) * kBlock, nullptr, scale, shift,
+             panel + b * parts.longest * kBlock, segment.pixels, -HUGE_VALF, HUGE_VALF});
+      }
+      scatter(panel, parts.longest * kBlock, shape.out, segment.first, segment.pixels, shape.residual ? x : nullptr,
+              out);
+    }
+  });
+}
+
+}  // namespace
+
+DepthwiseShape MbConvShape::depthwise() const {
+  return {images, expanded, in_h, in_w, out_h, out_w, kernel, stride, top, left};
+}
+
+void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, const NormParameters (&norms)[3],
+                    const float* x, const MbConvTensors& tensors, MbConvState& state, float* out) {
+  const kernels::TrainingSet& set = own_kernels().training;
+  const auto act = static_cast<std::size_t>(shape.activation.kind);
+  if (shape.expand) {
+    const Cut parts = cut(shape.images, shape.in_h * shape.in_w, padded(shape.in) + 64);
+    Moments moments = moments_of(parts, shape.expanded);
+    forward_product(
+        parts, shape.in, pack(weights.expand, shape.expanded, shape.in, shape.in, 1), shape.expanded,
+        [&](const Chunk& chunk, float* panel, std::int64_t block) {
+          gather(x, shape.in, chunk.first, chunk.pixels, panel, block);
+        },
+        tensors.y1, state.training ? &moments : nullptr);
+    state.norm1 = normalise(moments, shape.expanded, norms[0], state.training);
+  }
+
+  const DepthwiseShape depthwise = shape.depthwise();
+  Moments moments2 = moments_of(depthwise);
+  depthwise_forward(
+      depthwise, weights.depthwise,
+      [&](std::int64_t plane, std::int64_t row, float* to) {
+        const std::int64_t block = plane / shape.images, image = plane % shape.images;
+        if (shape.expand) {
+          const float* const y = tensors.y1 + (plane * shape.in_h + row) * shape.in_w * kBlock;
+          set.activate[act](activation_args(shape.activation, state.norm1, block, y, shape.in_w), to);
+        } else {
+          set.gather({x + (image * shape.in_h + row) * shape.in_w * shape.in + block * kBlock, to, nullptr, shape.in,
+                      std::min(kBlock, shape.in - block * kBlock), shape.in_w});
+        }
+      },
+      tensors.y2, moments2);
+  state.norm2 = normalise(moments2, shape.expanded, norms[1], state.training);
+
+  if (shape.squeezed > 0) {
+    squeeze_means(shape, tensors.y2, state.norm2, state.squeeze.mean);
+    squeeze_forward(shape, weights, state.squeeze);
+  }
+
+  const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.expanded));
+  Moments moments3 = moments_of(parts, shape.out);
+  forward_product(
+      parts, shape.expanded, pack(weights.project, shape.out, shape.expanded, shape.expanded, 1), shape.out,
+      [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+        for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
+          const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
+          for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
+            const float* const gate = shape.squeezed > 0
+                                          ? state.squeeze.gate.data() + (b * shape.images + segment.image) * kBlock
+                                          : nullptr;
+            const float* const y = tensors.y2 + (b * shape.out_pixels() + segment.first) * kBlock;
+            set.activate[act](activation_args(shape.activation, state.norm2, b, y, segment.pixels, gate),
+                              panel + b * panel_block + (segment.first - chunk.first) * kBlock);
+          }
+        }
+      },
+      tensors.y3, state.training ? &moments3 : nullptr);
+  state.norm3 = normalise(moments3, shape.out, norms[2], state.training);
+  write_out(shape, tensors.y3, state, x, out);
+}
+
+}  // namespace effnet::nn

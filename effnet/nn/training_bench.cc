@@ -1,0 +1,72 @@
+// Times training steps (forward and backward, no optimiser) of a named network on random pictures:
+//
+//   training_bench MODEL RESOLUTION BATCH THREADS SECONDS fused|plain
+//
+// One line: the best step's images/s, GFLOP/s (a step counts three forward passes) and share of the threads' peak.
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <limits>
+#include <string>
+
+#include "effnet/arch/family.h"
+#include "effnet/base/error.h"
+#include "effnet/graph/costs.h"
+#include "effnet/graph/lower.h"
+#include "effnet/kernels/peak.h"
+#include "effnet/nn/network.h"
+
+namespace effnet::nn {
+namespace {
+
+void run(const std::string& model, std::int64_t resolution, std::int64_t batch, int threads, double seconds,
+         bool fused) {
+  torch::set_num_threads(threads);
+  const graph::Graph graph = graph::lower(arch::variant(model).spec, {.resolution = Size{resolution, resolution}});
+  Network network(graph, ParameterStore::initialised(graph, 1), {.fused = fused});
+  const torch::Tensor images =
+      torch::randn({batch, 3, resolution, resolution}).contiguous(torch::MemoryFormat::ChannelsLast);
+  const torch::Tensor labels = torch::randint(graph.classes(), {batch}, torch::kLong);
+  Pass pass{.training = true, .seed = 1};
+  for (std::int64_t i = 0; i < batch; ++i) pass.samples.push_back(i);
+
+  using Clock = std::chrono::steady_clock;
+  double best = std::numeric_limits<double>::infinity(), forward = best, spent = 0;
+  for (int step = 0; step < 3 || spent < seconds; ++step) {
+    const auto start = Clock::now();
+    const torch::Tensor loss = torch::cross_entropy_loss(network.forward(images, pass), labels);
+    const double ahead = std::chrono::duration<double>(Clock::now() - start).count();
+    loss.backward();
+    const double time = std::chrono::duration<double>(Clock::now() - start).count();
+    network.zero_grad();
+    if (step > 0) forward = std::min(forward, ahead);
+    if (step > 0) best = std::min(best, time);
+    spent += time;
+  }
+  const double flops = 6.0 * static_cast<double>(graph::costs(graph).macs * batch) / best * 1e-9;
+  const double peak = kernels::measured_peak_gflops(kernels::chosen_isa(), 0.1) * threads;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  fmt::print("{} at {}, batch {}, {} threads, {}: {:.2f} images/s, {:.1f} GFLOP/s, {:.0f} % of the peak; forward {:.0f} "
+             "of {:.0f} ms; at most {} MB\n",
+             model, resolution, batch, threads, fused ? "fused" : "plain", static_cast<double>(batch) / best, flops,
+             100 * flops / peak, forward * 1e3, best * 1e3, usage.ru_maxrss / 1024);
+}
+
+}  // namespace
+}  // namespace effnet::nn
+
+int main(int argc, char** argv) {
+  try {
+    if (argc != 7) throw effnet::usage_error("expected MODEL RESOLUTION BATCH THREADS SECONDS fused|plain");
+    effnet::nn::run(argv[1], std::stoll(argv[2]), std::stoll(argv[3]), std::stoi(argv[4]), std::stod(argv[5]),
+                    std::string(argv[6]) == "fused");
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "training_bench: %s\n", error.what());
+    return 1;
+  }
+}
