@@ -43,6 +43,7 @@ Body declare_eval(CLI::App& command, const Globals& globals);
 Body declare_data(CLI::App& command, const Globals& globals);
 Body declare_bench(CLI::App& command, const Globals& globals);
 Body declare_cam(CLI::App& command, const Globals& globals);
+Body declare_launch(CLI::App& command, const Globals& globals);
 Body declare_compare(CLI::App& command, const Globals& globals);
 Body declare_report(CLI::App& command, const Globals& globals);
 Body declare_paper(CLI::App& command, const Globals& globals);

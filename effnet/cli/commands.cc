@@ -16,6 +16,7 @@ const std::vector<Command>& commands() {
       {"cam", "Show where in a picture a model sees a class", declare_cam},
       {"bench", "Time a network on this machine", declare_bench, true},
       {"train", "Train a network from a recipe", nullptr, false, become_effnet_train},
+      {"Run a command in several processes that work together", declare_launch},
       {"compare", "Compare two ways of computing a network, layer by layer", declare_compare},
       {"report", "Write the page about a training run: curves, confusion, worst mistakes", declare_report},
       {"paper", "The paper's tables beside ours", declare_paper},
@@ -25,9 +26,9 @@ const std::vector<Command>& commands() {
 }
 
 const std::vector<std::string_view>& planned_commands() {
-  static const std::vector<std::string_view> names{"quantize",       "launch",      "probe",  "finetune",
-                                                   "features",       "data split",  "search", "compare-models",
-                                                   "scale frontier", "scale search"};
+  static const std::vector<std::string_view> names{"quantize",       "probe",          "finetune",
+                                                   "features",       "data split",     "search",
+                                                   "compare-models", "scale frontier", "scale search"};
   return names;
 }
 

@@ -75,7 +75,7 @@ StorePtr connect(const Place& place, bool serves, milliseconds timeout) {
 }
 
 // Until all processes are there.
-void meet(c10d::Store& store, const Place& place, milliseconds timeout) {
+void wait_for_all(c10d::Store& store, const Place& place, milliseconds timeout) {
   const auto key = [](int rank) { return "here/" + std::to_string(rank); };
   if (store.add(key(place.rank), 1) != 1)
     throw environment_error("rank {} came twice (got two processes with this number, expected one)", place.rank)
@@ -97,6 +97,18 @@ void meet(c10d::Store& store, const Place& place, milliseconds timeout) {
           .with_hint("their own messages say why they did not come");
     }
     std::this_thread::sleep_for(milliseconds(20));
+  }
+}
+
+void meet(c10d::Store& store, const Place& place, milliseconds timeout) {
+  try {
+    wait_for_all(store, place, timeout);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw environment_error("{} ended before all {} processes had come (got {})",
+                            place.store_prefix.empty() ? "rank 0" : "torchrun", place.world, first_line(error))
+        .with_hint("its own message says why");
   }
 }
 
