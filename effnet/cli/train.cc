@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -72,7 +73,14 @@ void become_effnet_train(int argc, char** argv) {
                               in_quotes(version), kVersion)
           .with_hint(kHint);
   }
+  // A Ctrl-C while LibTorch is being loaded waits for effnet-train's handlers instead of killing it without a word.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
   ::execv(program->c_str(), argv);
+  sigprocmask(SIG_UNBLOCK, &signals, nullptr);
   throw environment_error("{}: cannot be run ({})", program->string(), std::strerror(errno)).with_hint(kHint);
 }
 

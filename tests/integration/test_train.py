@@ -14,23 +14,28 @@ import numpy
 import pytest
 from PIL import Image
 
+# Some 10 ms a step: long enough to be killed in the middle of, short enough for forty runs.
 ARCH = """
 name = "stripes_net"
-resolution = 32
+resolution = 64
 classes = 3
 bn_momentum = 0.8
 drop_path = 0.1
 preprocessing = "whole"
 [stem]
-channels = 8
-[[stages]]
 channels = 16
-stride = 2
-expand = 2
+[[stages]]
+channels = 24
+stride = 1
+expand = 3
 se = 0.25
 repeats = 2
-[head]
+[[stages]]
 channels = 32
+stride = 2
+expand = 3
+[head]
+channels = 64
 """
 
 RECIPE = """
@@ -377,7 +382,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch(effnet, place, tmp_path)
     assert "not_finite.safetensors" in result.stderr
     data = (out / "not_finite.safetensors").read_bytes()
     header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
-    assert header["images"]["shape"] == [12, 32, 32, 3] and header["labels"]["shape"] == [12]
+    assert header["images"]["shape"] == [12, 64, 64, 3] and header["labels"]["shape"] == [12]
 
 
 def test_holdout_chooses_and_the_validation_set_reports(effnet, place, tmp_path):
