@@ -77,6 +77,7 @@ Fill fill_x(const ConvBnActShape& shape, const float* x) {
 
 void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const NormParameters& parameters,
                          const float* x, bool training, float* y, Norm& norm, float* out) {
+  const ParallelScope scope;
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.depth()) + 64);
   Moments moments = moments_of(parts, shape.out);
   forward_product(parts, Way::from_first, shape.depth(),
@@ -101,6 +102,7 @@ void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const
 void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, const float* gamma, const float* x,
                           bool training, const float* y, const Norm& norm, const float* dout, float* dz,
                           const ConvBnActGradients& gradients) {
+  const ParallelScope scope;
   const kernels::TrainingSet& set = own_kernels().training;
   const std::int64_t blocks = blocks_of(shape.out), sums_floats = blocks * 2 * kBlock;
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.out) + padded(shape.depth()) * 2);

@@ -141,6 +141,21 @@ const BlockCase kBlocks[] = {
     {"tall picture", 8, 16, 8, 2, 5, 2, Padding::same, Activation::silu, true, false, 150, 40, 1},
 };
 
+void PrintTo(const BlockCase& block, std::ostream* out) { *out << block.label; }
+
+// The loss of expect_same() by plain steps in double, with every parameter moved by `distance` along its direction.
+double moved_loss(const graph::Graph& graph, const ParameterStore& store, std::int64_t batch, double distance) {
+  const torch::NoGradGuard no_gradient;
+  const auto source = std::make_shared<Copies>(store, torch::kDouble);
+  for (const auto& [name, tensor] : source->tensors) {
+    if (tensor.requires_grad()) tensor.add_(testkit::normal("along " + name, tensor.sizes().vec()), distance);
+  }
+  Network network(graph, source, {.fused = false});
+  const Tensor out = network.forward(testkit::pictures(graph, batch).to(torch::kDouble),
+                                     {.training = true, .seed = 5, .samples = testkit::training_pass(batch).samples});
+  return (out * testkit::normal("loss", out.sizes().vec()).to(torch::kDouble)).sum().item<double>();
+}
+
 class FusedBlock : public testing::TestWithParam<BlockCase> {};
 
 TEST_P(FusedBlock, TrainsAsThePlainStepsDo) {
@@ -150,6 +165,30 @@ TEST_P(FusedBlock, TrainsAsThePlainStepsDo) {
   EXPECT_NE(patterns[0].find("mbconv"), std::string::npos) << patterns[0];
   expect_same(graph, {}, GetParam().batch);
   expect_same(graph, {.unbiased_moving_variance = true, .bn_momentum = 0.7}, GetParam().batch);
+}
+
+// Not against autograd but against the function itself: the derivative along one direction through all parameters is a
+// difference quotient in double. At the bends of relu6 and its like that is none, so smooth activations only.
+TEST_P(FusedBlock, GradientIsTheLimitOfDifferences) {
+  const BlockCase& block = GetParam();
+  if (block.activation != Activation::silu) return;
+  const graph::Graph graph = block_graph(block);
+  const auto store = testkit::busy_store(graph);
+  const auto results = step(graph, *store, torch::kFloat, {}, block.batch);
+  double derivative = 0, size = 0;
+  for (const auto& [name, gradient] : results) {
+    if (name.rfind("d ", 0) != 0) continue;
+    const Tensor along = testkit::normal("along " + name.substr(2), gradient.sizes().vec());
+    derivative += (gradient.to(torch::kDouble) * along).sum().item<double>();
+    size += (gradient.to(torch::kDouble) * along).abs().sum().item<double>();
+  }
+  // Central differences of a function with third derivatives of the gradient's order: the step's square. Richardson's
+  // step takes that term away.
+  const auto quotient = [&](double h) {
+    return (moved_loss(graph, *store, block.batch, h) - moved_loss(graph, *store, block.batch, -h)) / (2 * h);
+  };
+  const double expected = (4 * quotient(5e-6) - quotient(1e-5)) / 3;
+  EXPECT_NEAR(derivative, expected, size * 1024 * 0x1p-24);
 }
 
 TEST_P(FusedBlock, EvaluatesAsThePlainStepsDo) { expect_same(block_graph(GetParam()), {}, GetParam().batch, false); }

@@ -23,6 +23,7 @@ void multiply_tiles(const LinearShape& shape, const float* x, const float* packe
 }  // namespace
 
 void linear_forward(const LinearShape& shape, const float* x, const float* weight, const float* bias, float* y) {
+  const ParallelScope scope;
   const std::int64_t block = shape.n * kBlock, in = padded(shape.in) * shape.n, out = padded(shape.out) * shape.n;
   const std::shared_ptr<float> memory = workspace(in + out);
   std::vector<float> biases(static_cast<std::size_t>(padded(shape.out)));
@@ -35,6 +36,7 @@ void linear_forward(const LinearShape& shape, const float* x, const float* weigh
 
 void linear_backward(const LinearShape& shape, const float* x, const float* weight, const float* dy, float* dx,
                      float* dweight, float* dbias) {
+  const ParallelScope scope;
   const std::int64_t block = shape.n * kBlock, in = padded(shape.in) * shape.n, out = padded(shape.out) * shape.n;
   const std::shared_ptr<float> memory = workspace(2 * in + out);
   float *const inputs = memory.get(), *const result = inputs + in, *const gradients = result + in;

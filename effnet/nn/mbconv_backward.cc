@@ -325,6 +325,7 @@ class Backward {
 void mbconv_backward(const MbConvShape& shape, const MbConvWeights& weights, const float* x,
                      const MbConvTensors& tensors, const MbConvState& state, const float* dout, float* dh, float* dz1,
                      const MbConvGradients& gradients) {
+  const ParallelScope scope;
   Backward(shape, weights, x, tensors, state, dout, dh, dz1, gradients).run();
 }
 

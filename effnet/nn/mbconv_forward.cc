@@ -94,6 +94,7 @@ DepthwiseShape MbConvShape::depthwise() const {
 
 void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, const NormParameters (&norms)[3],
                     const float* x, const MbConvTensors& tensors, MbConvState& state, float* out) {
+  const ParallelScope scope;
   const kernels::TrainingSet& set = own_kernels().training;
   const auto act = static_cast<std::size_t>(shape.activation.kind);
   if (shape.expand) {
