@@ -16,7 +16,7 @@ const std::vector<Command>& commands() {
       {"cam", "Show where in a picture a model sees a class", declare_cam},
       {"bench", "Time a network on this machine", declare_bench, true},
       {"train", "Train a network from a recipe", nullptr, false, become_effnet_train},
-      {"Run a command in several processes that work together", declare_launch},
+      {"launch", "Run a command in several processes that work together", declare_launch},
       {"compare", "Compare two ways of computing a network, layer by layer", declare_compare},
       {"report", "Write the page about a training run: curves, confusion, worst mistakes", declare_report},
       {"paper", "The paper's tables beside ours", declare_paper},
