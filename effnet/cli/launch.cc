@@ -24,8 +24,8 @@
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/command.h"
-#include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
+#include "effnet/cli/program.h"
 
 namespace effnet::cli {
 namespace {
