@@ -60,7 +60,7 @@ bool carries_our_mark(const fs::path& program) {
 
 }  // namespace
 
-void become_effnet_train(int argc, char** argv) {
+void become_effnet_train(int /*argc*/, char** argv) {
   constexpr const char* kHint =
       "in effnet's source folder `make train` builds it (it needs Debian's libtorch-dev), beside effnet; EFFNET_TRAIN "
       "names another place";

@@ -156,8 +156,8 @@ Body declare_train(CLI::App& command, const Globals& globals) {
 }
 
 // Read from outside, by effnet.
-[[gnu::used]] extern const char* const program_mark;
-const char* const program_mark = kTrainMark;
+extern const char* const program_mark;
+[[gnu::used]] const char* const program_mark = kTrainMark;
 
 Json train_program_facts() {
   return {{"version", kVersion},

@@ -22,6 +22,9 @@ constexpr std::string_view kBrokenHeader = "path,why\n";
 // What a run leaves behind even if it is killed early.
 constexpr const char* kTraces[] = {"config.toml", "metrics.csv", "checkpoints", "summary.json", "model.safetensors"};
 
+constexpr const char* kWritten[] = {"config.toml", "metrics.csv",       "broken.csv",      "summary.json",
+                                    "report.html", "model.safetensors", "predictions.csv", "next"};
+
 Error unwritable(const fs::path& path) {
   return environment_error("{}: cannot write ({})", path.string(), std::strerror(errno));
 }
@@ -39,6 +42,17 @@ class Descriptor {
  private:
   int number_;
 };
+
+// What a killed process was writing when it ended: AtomicFile's temporary files. Only under the lock.
+void remove_leftovers(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const bool ours = std::any_of(std::begin(kWritten), std::end(kWritten),
+                                  [&](const char* file) { return name.starts_with(fmt::format(".{}.", file)); });
+    if (ours) fs::remove(entry.path(), ignored);
+  }
+}
 
 // One field; line ends inside it would make it two lines, and no reader of this file needs them.
 std::string field(std::string text) {
@@ -108,6 +122,8 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
   if (!lock_)
     throw environment_error("{}: another trainer is at work on this run", folder_.string())
         .with_hint("wait for it or stop it; another --out starts a run of its own");
+  remove_leftovers(folder_);
+  remove_leftovers(folder_ / "checkpoints");
 }
 
 bool RunFolder::holds_a_run() const {
