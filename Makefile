@@ -1,5 +1,5 @@
 # One door for work. Everything here is a thin word for a CMake preset or a script in tools/.
-.PHONY: run test check-all build core deps lint tidy fuzz bench bench-quick bench-train format install clean help
+.PHONY: run test check-all build core train deps lint tidy fuzz bench bench-quick bench-train format install clean help
 
 JOBS ?= $(shell nproc)
 PRESET ?= release
@@ -25,6 +25,11 @@ check-all: ## Before an issue is closed: both compilers, all sanitizers, lint, t
 core: ## The binary alone, optimised: build/core/bin/effnet
 	@cmake --preset core >/dev/null
 	@cmake --build --preset core -j $(JOBS)
+
+train: ## What run builds, and effnet-train beside it (installs LibTorch): effnet train works then
+	@tools/install_deps train
+	@cmake --preset train >/dev/null
+	@cmake --build --preset train -j $(JOBS)
 
 build: ## A preset with its tests: make build PRESET=dev
 	@cmake --preset $(PRESET) >/dev/null

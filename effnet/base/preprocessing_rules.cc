@@ -9,21 +9,22 @@
 namespace effnet {
 namespace {
 
-constexpr std::int64_t kMargin = 32;  // the official code's CROP_PADDING
-
 struct Rule {
   std::string_view name;
   CropOrder order;
-  bool fixed_margin;  // resize = size + 32, else floor(size * 8/7), which is size/0.875 and size*256/224
+  bool fixed_margin;    // resize = size + margin, else floor(size * 8/7), which is size/0.875 and size*256/224
+  std::int64_t margin;  // 32: the official code's CROP_PADDING
   Filter filter;
   Filter lite_filter;
   bool lite_in_bytes;  // (x-127)/128 as the official Lite code has it; the Pillow ports take the symmetric 0.5, 0.5
 };
 constexpr Rule kRules[] = {
-    {"official", CropOrder::crop_first, true, Filter::tf_bicubic, Filter::tf_bilinear, true},
-    {"pillow", CropOrder::resize_first, true, Filter::bicubic, Filter::bicubic, false},
-    {"timm", CropOrder::resize_first, false, Filter::bicubic, Filter::bicubic, false},
-    {"torchvision", CropOrder::resize_first, false, Filter::bilinear, Filter::bilinear, false},
+    {"official", CropOrder::crop_first, true, 32, Filter::tf_bicubic, Filter::tf_bilinear, true},
+    {"pillow", CropOrder::resize_first, true, 32, Filter::bicubic, Filter::bicubic, false},
+    {"timm", CropOrder::resize_first, false, 0, Filter::bicubic, Filter::bicubic, false},
+    {"torchvision", CropOrder::resize_first, false, 0, Filter::bilinear, Filter::bilinear, false},
+    // For small pictures, of which no border can be spared: the short side to the input's size.
+    {"whole", CropOrder::resize_first, true, 0, Filter::bicubic, Filter::bicubic, false},
 };
 
 struct Normalisation {
@@ -54,7 +55,7 @@ Preprocessing preprocessing_rule(std::string_view rule, std::string_view normali
   const Rule& row = row_named(kRules, rule, "preprocessing rule");
   const Normalisation& scale = row_named(kNormalisations, normalisation, "normalisation");
   const bool lite = normalisation == "lite";
-  const auto resized = [&](std::int64_t pixels) { return row.fixed_margin ? pixels + kMargin : pixels * 8 / 7; };
+  const auto resized = [&](std::int64_t pixels) { return row.fixed_margin ? pixels + row.margin : pixels * 8 / 7; };
 
   Preprocessing result;
   result.rule = row.name;

@@ -28,6 +28,7 @@ const Case kCases[] = {
     {"timm", "lite", 260, 297, CropOrder::resize_first, false, Filter::bicubic, 0.5, 0.5},  // 260/0.875 = 297.14
     {"torchvision", "imagenet", 224, 256, CropOrder::resize_first, false, Filter::bilinear, 0.485, 0.229},
     {"torchvision", "imagenet", 240, 274, CropOrder::resize_first, false, Filter::bilinear, 0.485, 0.229},
+    {"whole", "imagenet", 32, 32, CropOrder::resize_first, true, Filter::bicubic, 0.485, 0.229},
 };
 
 TEST(PreprocessingRules, GiveThePublishedRecipes) {
@@ -53,7 +54,7 @@ TEST(PreprocessingRules, TreatTheAxesApart) {
 
 // A rule asked for at a size is the rule moved to that size.
 TEST(PreprocessingRules, AgreeWithMovingToAnotherSize) {
-  for (const std::string_view rule : {"official", "pillow", "timm", "torchvision"}) {
+  for (const std::string_view rule : {"official", "pillow", "timm", "torchvision", "whole"}) {
     const Preprocessing at_224 = preprocessing_rule(rule, "imagenet", {224, 224});
     EXPECT_EQ(at_224.at({448, 448}), preprocessing_rule(rule, "imagenet", {448, 448})) << rule;
   }
@@ -69,7 +70,7 @@ TEST(PreprocessingRules, NameWhatExists) {
     }
     return "no error";
   };
-  EXPECT_THAT(message("offical", "imagenet"), testing::HasSubstr("official, pillow, timm or torchvision"));
+  EXPECT_THAT(message("offical", "imagenet"), testing::HasSubstr("official, pillow, timm, torchvision or whole"));
   EXPECT_THAT(message("official", "imagnet"), testing::HasSubstr("imagenet, inception or lite"));
 }
 

@@ -1,6 +1,6 @@
 // A training recipe: what `effnet train RECIPE --set key=value` reads, checks and writes to the run's config.toml. One
-// table of settings (recipe.cc) has each key with its type, range, default and meaning; parsing, overriding, printing
-// and the documentation come from it. Names and meanings: docs/cli.md.
+// table of settings (recipe_settings.cc) has each key with its type, range, default and meaning; parsing, overriding,
+// printing and docs/recipes.md come from it.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "effnet/arch/spec.h"
 
 namespace effnet::train {
 
@@ -45,12 +47,12 @@ struct TrainSettings {
 };
 struct OptimizerSettings {
   std::string name = "rmsprop_tf";  // rmsprop_tf | sgd | adamw
-  double lr = 0;                    // the peak; 0: lr_per_256 * batch / 256
-  double lr_per_256 = 0.016;
-  double momentum = 0.9;  // adamw: beta1
+  double lr = -1;                   // the peak; below 0: lr_per_256 * batch / 256
+  double lr_per_256 = 0.016;        // below 0: lr is set instead
+  double momentum = 0.9;            // adamw: beta1
   bool nesterov = false;
-  double decay = 0.9;  // rmsprop_tf: of the mean square; adamw: beta2
-  double epsilon = 1e-3;
+  double decay = -1;    // rmsprop_tf: of the mean square; adamw: beta2; below 0: 0.9 and 0.999
+  double epsilon = -1;  // below 0: 1e-3 of rmsprop_tf, 1e-8 of adamw
   double weight_decay = 1e-5;
 };
 struct ScheduleSettings {
@@ -77,17 +79,29 @@ struct Override {  // --set key=value
 };
 Override parse_override(std::string_view text);  // Error(usage) without "="
 
-// `text` may be empty (the defaults). Throws Error(input) with SOURCE:LINE:COLUMN for a syntax error, an unknown key
-// (with the nearest valid one), a wrong type, or a value out of range; Error(usage) for the same in an override.
+// `text` may be empty (the defaults). What is left to the optimiser (decay, epsilon) is filled in. Throws Error(input)
+// with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the nearest valid one), a wrong type, a value out of
+// range, or both lr and lr_per_256; Error(usage) for the same in an override. An override of one of the two learning
+// rates unsets the other.
 Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides = {});
-// "imagenet_b0" (built in, from recipes/) or a file. Throws Error(input) that lists the names.
+// "imagenet_b0" (built in, from recipes/) or a file; empty: the defaults. A model.name that is a relative .toml path
+// and lies beside the recipe's file is found there. Throws Error(input) that lists the names.
 Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides);
 std::vector<std::string> recipe_names();
 
+// What model.name names: of the family; an arch file (.toml), also one of those built in with the recipes
+// ("cifar10_net.toml"); the arch of a model file (.safetensors). model.dropout and model.drop_path are put into it.
+// Throws Error(input).
+arch::ArchSpec load_arch(const ModelSettings& model);
+
 // Every key, in the table's order, with its meaning as a comment; parse_recipe reads back the same recipe.
 std::string print(const Recipe& recipe);
+// docs/recipes.md.
+std::string settings_document();
 
 // The learning rate's peak: lr, or lr_per_256 scaled by the batch.
 double peak_lr(const Recipe& recipe);
+// "90s", "20m", "1h30m" -> seconds. Throws Error(usage) for anything else or nothing.
+double parse_seconds(std::string_view budget);
 
 }  // namespace effnet::train

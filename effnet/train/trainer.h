@@ -5,11 +5,13 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "effnet/base/error.h"
 #include "effnet/data/loader.h"
 #include "effnet/graph/graph.h"
 #include "effnet/nn/network.h"
@@ -27,8 +29,11 @@ struct StepResult {
   bool skipped = false;      // fp16: the loss scale was too high, nothing was updated
 };
 
-// Thrown out of step() when loss or gradient is not finite: Error(input), with what the batch was.
-class NotFinite;
+// Thrown out of step() when loss or gradient is not finite. The trainer is then as it was before the step.
+class NotFinite : public Error {
+ public:
+  NotFinite(const std::string& what, std::string hint) : Error(ErrorCode::input, what, std::move(hint)) {}
+};
 
 class Trainer {
  public:
@@ -38,13 +43,23 @@ class Trainer {
           Group& group);
   ~Trainer();
 
-  // Forward, backward, update with `lr`. The batch goes through in recipe.train.accumulate parts; where the device runs
-  // out of memory a part is halved and the step begun again (the result is that of the larger accumulation; batch norm
-  // sees the smaller parts). Throws NotFinite before anything is changed.
+  // Forward, backward, update with `lr`. The batch (this rank's part of it, of equal size on all ranks) goes through in
+  // recipe.train.accumulate parts; where the device runs out of memory a part is halved and the step begun again (the
+  // result is that of the larger accumulation; batch norm sees the smaller parts), as all later steps are. With several
+  // processes that is Error(environment), since the others are in the middle of the step; so it is where one picture is
+  // too much. Throws NotFinite, and Error(input) for a label that is no class, before anything is changed.
+  //
+  // With several processes and without sync_bn each normalises by its own pictures, and the moving statistics become
+  // the mean of all ranks' after each step: every rank holds the same state at any time.
   StepResult step(const data::Batch& batch, double lr);
 
   // Logits (n, classes), float32 on the CPU, of an evaluation batch; `averaged`: with the moving average's weights.
+  // Computed in float32 whatever the training's precision, so that they are those of the model file.
   torch::Tensor evaluate(const data::Batch& batch, bool averaged);
+
+  // Called before each part's forward pass with its number of pictures. What it throws counts as thrown by the pass:
+  // tests make memory run out with it.
+  void on_part(std::function<void(std::int64_t images)> hook);
 
   std::int64_t steps() const;
   bool has_average() const;
@@ -55,7 +70,7 @@ class Trainer {
   // "ema/<parameter>", "optimizer/<slot>/<parameter>"; and the scalars (steps, loss scale, parts) as numbers.
   std::vector<std::pair<std::string, torch::Tensor>> state();
   std::vector<std::pair<std::string, double>> scalars() const;
-  void set_scalar(const std::string& name, double value);
+  void set_scalar(const std::string& name, double value);  // Error(input) for an unknown name or an impossible value
 
  private:
   struct Impl;
