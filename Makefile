@@ -1,5 +1,5 @@
 # One door for work. Everything here is a thin word for a CMake preset or a script in tools/.
-.PHONY: run test check-all build core deps lint tidy fuzz bench bench-quick format install clean help
+.PHONY: run test check-all build core train deps lint tidy fuzz bench bench-quick bench-train format install clean help
 
 JOBS ?= $(shell nproc)
 PRESET ?= release
@@ -25,6 +25,11 @@ check-all: ## Before an issue is closed: both compilers, all sanitizers, lint, t
 core: ## The binary alone, optimised: build/core/bin/effnet
 	@cmake --preset core >/dev/null
 	@cmake --build --preset core -j $(JOBS)
+
+train: ## What run builds, and effnet-train beside it (installs LibTorch): effnet train works then
+	@tools/install_deps train
+	@cmake --preset train >/dev/null
+	@cmake --build --preset train -j $(JOBS)
 
 build: ## A preset with its tests: make build PRESET=dev
 	@cmake --preset $(PRESET) >/dev/null
@@ -52,6 +57,12 @@ bench-quick: core ## The same for a few cases, into build/bench/quick.md (2 minu
 	@tools/install_deps bench
 	@bench/setup
 	@bench/run --quick --again --starts 2 --results build/bench/quick.json --page build/bench/quick.md $(BENCH_ARGS)
+
+bench-train: ## Training speed beside LibTorch and PyTorch 2, into docs/results/training.md (10 minutes)
+	@tools/install_deps all
+	@bench/train/setup
+	@cmake --preset release >/dev/null && cmake --build --preset release --target training_bench
+	@python3 -m bench.train $(BENCH_ARGS)
 
 format: ## clang-format in place
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i

@@ -115,6 +115,20 @@ FileLock::FileLock(const fs::path& path) {
   }
 }
 
+std::unique_ptr<FileLock> FileLock::try_lock(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (descriptor < 0) throw unwritable(path, errno);
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+    std::unique_ptr<FileLock> lock(new FileLock);
+    lock->descriptor_ = descriptor;
+    return lock;
+  }
+  const int code = errno;
+  ::close(descriptor);
+  if (code == EWOULDBLOCK) return nullptr;
+  throw environment_error("{}: cannot lock ({})", path.string(), reason(code));
+}
+
 FileLock::~FileLock() { ::close(descriptor_); }
 
 TemporaryFolder::TemporaryFolder(const fs::path& parent) {

@@ -53,12 +53,15 @@ class AtomicFile {
 class FileLock {
  public:
   explicit FileLock(const std::filesystem::path& path);
+  // Without waiting: null if somebody else holds it.
+  static std::unique_ptr<FileLock> try_lock(const std::filesystem::path& path);
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
   bool waited() const noexcept { return waited_; }
 
  private:
+  FileLock() = default;
   int descriptor_ = -1;
   bool waited_ = false;
 };

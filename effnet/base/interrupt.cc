@@ -10,6 +10,7 @@ namespace effnet {
 namespace {
 
 volatile std::sig_atomic_t signals_seen = 0;
+thread_local int held = 0;
 
 void on_signal(int /*number*/) {
   if (signals_seen != 0) ::_exit(static_cast<int>(ErrorCode::interrupted));
@@ -28,7 +29,10 @@ void install_interrupt_handlers() {
 bool interrupted() noexcept { return signals_seen != 0; }
 
 void check_interrupt() {
-  if (interrupted()) throw Error(ErrorCode::interrupted, "interrupted");
+  if (interrupted() && held == 0) throw Error(ErrorCode::interrupted, "interrupted");
 }
+
+InterruptsHeld::InterruptsHeld() noexcept { ++held; }
+InterruptsHeld::~InterruptsHeld() { --held; }
 
 }  // namespace effnet

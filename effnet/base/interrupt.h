@@ -8,4 +8,14 @@ void install_interrupt_handlers();  // SIGINT and SIGTERM; a second signal ends 
 bool interrupted() noexcept;
 void check_interrupt();  // throws Error(interrupted) once a signal came
 
+// While one lives, check_interrupt() does not throw on this thread: for saving state after the signal came, when the
+// files that are written must not be given up half way.
+class InterruptsHeld {
+ public:
+  InterruptsHeld() noexcept;
+  ~InterruptsHeld();
+  InterruptsHeld(const InterruptsHeld&) = delete;
+  InterruptsHeld& operator=(const InterruptsHeld&) = delete;
+};
+
 }  // namespace effnet

@@ -13,15 +13,17 @@
 
 namespace effnet {
 
-ProcessResult run_process(const std::vector<std::string>& words) {
+ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw environment_error("cannot make a pipe for {}", words.at(0));
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, pipe[1], STDERR_FILENO);
+  const int kept = keep == Keep::errors ? STDERR_FILENO : STDOUT_FILENO;
+  const int discarded = keep == Keep::errors ? STDOUT_FILENO : STDERR_FILENO;
+  posix_spawn_file_actions_addopen(&actions, discarded, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, pipe[1], kept);
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -37,13 +39,14 @@ ProcessResult run_process(const std::vector<std::string>& words) {
     return result;
   }
   result.started = true;
+  std::string& text = keep == Keep::errors ? result.errors : result.output;
   std::array<char, 4096> buffer{};
   while (true) {
     const ssize_t got = ::read(pipe[0], buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;  // the child gets the same Ctrl-C and ends
     if (got <= 0) break;
-    result.errors.append(buffer.data(), static_cast<std::size_t>(got));
-    if (result.errors.size() > buffer.size()) result.errors.erase(0, result.errors.size() - buffer.size());
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+    if (text.size() > buffer.size()) text.erase(0, text.size() - buffer.size());
   }
   ::close(pipe[0]);
   int status = 0;

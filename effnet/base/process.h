@@ -10,10 +10,13 @@ struct ProcessResult {
   bool started = false;  // false: no such program
   int exit_code = -1;    // 128 + signal if it was killed
   std::string errors;    // the last 4 KB of its stderr
+  std::string output;    // the last 4 KB of its stdout, if that was what to keep
 };
 
-// Runs words[0], found on PATH, with no input and its stdout discarded. Ctrl-C reaches the child too (same process
-// group); afterwards Error(interrupted) is thrown.
-ProcessResult run_process(const std::vector<std::string>& words);
+enum class Keep { errors, output };
+
+// Runs words[0], found on PATH, with no input; of its stdout and stderr one is kept, the other discarded. Ctrl-C
+// reaches the child too (same process group); afterwards Error(interrupted) is thrown.
+ProcessResult run_process(const std::vector<std::string>& words, Keep keep = Keep::errors);
 
 }  // namespace effnet

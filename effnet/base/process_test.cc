@@ -16,6 +16,7 @@ TEST(Process, ExitCodesAndErrors) {
   EXPECT_EQ(run_process({"sh", "-c", "kill -9 $$"}).exit_code, 137);
   EXPECT_FALSE(run_process({"no-such-program-here"}).started);
   EXPECT_EQ(run_process({"sh", "-c", "echo out; echo why >&2"}).errors, "why\n");
+  EXPECT_EQ(run_process({"sh", "-c", "echo out; echo why >&2"}, Keep::output).output, "out\n");
 }
 
 TEST(Process, KeepsTheEndOfLongErrors) {

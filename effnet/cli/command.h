@@ -28,6 +28,8 @@ struct Command {
   std::string_view summary;
   Body (*declare)(CLI::App& command, const Globals& globals);
   bool thread_lists = false;  // --threads 1,2 runs it for each
+  // Another program carries the command out: replaces this process by it, with the same arguments, or throws.
+  void (*become)(int argc, char** argv) = nullptr;
 };
 
 Body declare_models(CLI::App& command, const Globals& globals);
@@ -38,10 +40,14 @@ Body declare_import(CLI::App& command, const Globals& globals);
 Body declare_export(CLI::App& command, const Globals& globals);
 Body declare_predict(CLI::App& command, const Globals& globals);
 Body declare_eval(CLI::App& command, const Globals& globals);
+Body declare_data(CLI::App& command, const Globals& globals);
 Body declare_bench(CLI::App& command, const Globals& globals);
 Body declare_cam(CLI::App& command, const Globals& globals);
+Body declare_launch(CLI::App& command, const Globals& globals);
 Body declare_compare(CLI::App& command, const Globals& globals);
+Body declare_report(CLI::App& command, const Globals& globals);
 Body declare_paper(CLI::App& command, const Globals& globals);
+void become_effnet_train(int argc, char** argv);  // train.cc
 Body declare_doctor(CLI::App& command, const Globals& globals);
 
 const std::vector<Command>& commands();

@@ -1,6 +1,5 @@
 // effnet doctor: what this machine has, what effnet was built with, what is missing.
 #include <archive.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -16,6 +15,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
+#include "effnet/cli/train_program.h"
 #include "effnet/cli/version.h"
 #include "effnet/kernels/isa.h"
 
@@ -39,22 +39,28 @@ Json libraries() {
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)}};
 }
 
-// Where `effnet train` will look (design.md): $EFFNET_TRAIN, beside this binary, libexec.
-Json find_train() {
-  std::vector<fs::path> places;
-  if (const char* named = std::getenv("EFFNET_TRAIN")) places.emplace_back(named);
-  std::error_code ignored;
-  const fs::path self = fs::read_symlink("/proc/self/exe", ignored);
-  places.push_back(self.parent_path() / "effnet-train");
-  places.push_back(self.parent_path().parent_path() / "libexec" / "effnet-train");
-  for (const fs::path& place : places) {
-    if (::access(place.c_str(), X_OK) == 0) return {{"found", true}, {"path", place.string()}};
-  }
-  return {{"found", false}, {"path", Json()}};
+// What effnet-train says of itself, with "found" and "path" before it.
+Json train_program() {
+  const auto program = find_train_program();
+  if (!program) return {{"found", false}, {"path", Json()}};
+  Json document{{"found", true}, {"path", program->string()}};
+  const Json answer = ask_train_program(*program);
+  if (answer.is_object()) document.update(answer);
+  return document;
 }
 
-std::vector<std::string> find_problems() {
+std::vector<std::string> find_problems(const Json& train) {
   std::vector<std::string> problems;
+  const char* named = std::getenv("EFFNET_TRAIN");
+  if (!train["found"].get<bool>()) {
+    if (named != nullptr && *named != '\0')
+      problems.emplace_back(fmt::format("EFFNET_TRAIN names no program ({})", in_quotes(named)));
+  } else if (!train.contains("version")) {
+    problems.emplace_back(fmt::format("{} does not run", train["path"].get<std::string>()));
+  } else if (train["version"] != kVersion) {
+    problems.emplace_back(fmt::format("{} is of version {}, effnet of {}", train["path"].get<std::string>(),
+                                      train["version"].get<std::string>(), kVersion));
+  }
   try {
     make_folders(home_folder());
     const TemporaryFolder probe(home_folder());
@@ -86,8 +92,8 @@ Json home() {
 Body declare_doctor(CLI::App&, const Globals& globals) {
   return [&globals] {
     const std::vector<std::string> sets = instruction_sets();
-    const std::vector<std::string> problems = find_problems();
-    const Json train = find_train();
+    const Json train = train_program();
+    const std::vector<std::string> problems = find_problems(train);
     const std::string chosen(kernels::name(kernels::chosen_isa()));
     const Json document{{"version", kVersion},
                         {"cpu", cpu_model()},
@@ -110,8 +116,9 @@ Body declare_doctor(CLI::App&, const Globals& globals) {
     for (const auto& [library, version] : document["libraries"].items())
       text += fmt::format("library   {} {}\n", library, version.get<std::string>());
     text += fmt::format("training  {}\n", train["found"].get<bool>()
-                                              ? train["path"].get<std::string>()
-                                              : "effnet-train is not installed (not part of this version)");
+                                              ? fmt::format("{} (LibTorch {})", train["path"].get<std::string>(),
+                                                            train.value("libtorch", "unknown"))
+                                              : "effnet-train is not here; make train builds it");
     for (const std::string& problem : problems) text += fmt::format("problem   {}\n", problem);
     if (problems.empty()) text += "no problems\n";
     print(text);

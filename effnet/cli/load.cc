@@ -5,7 +5,6 @@
 #include <cstdlib>
 
 #include "effnet/arch/family.h"
-#include "effnet/base/cpu.h"
 #include "effnet/base/file.h"
 #include "effnet/base/preprocessing_rules.h"
 #include "effnet/base/text.h"
@@ -118,11 +117,5 @@ fs::path home_folder() {
 }
 
 fs::path pulled_path(const std::string& name) { return home_folder() / "models" / (name + ".safetensors"); }
-
-std::vector<int> thread_counts(const Globals& globals) {
-  if (!globals.threads.empty()) return globals.threads;
-  if (const char* wanted = environment("EFFNET_THREADS")) return {parse_count("EFFNET_THREADS", wanted, 1024)};
-  return {usable_cores()};
-}
 
 }  // namespace effnet::cli

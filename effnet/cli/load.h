@@ -10,7 +10,7 @@
 #include "effnet/arch/spec.h"
 #include "effnet/base/preprocessing.h"
 #include "effnet/base/thread_pool.h"
-#include "effnet/cli/command.h"
+#include "effnet/cli/program.h"
 #include "effnet/formats/model_file.h"
 
 namespace effnet::cli {
@@ -56,10 +56,5 @@ class LoadedModel {
 // $EFFNET_HOME, else $XDG_CACHE_HOME/effnet, else ~/.cache/effnet.
 std::filesystem::path home_folder();
 std::filesystem::path pulled_path(const std::string& name);  // where `effnet pull NAME` puts the model file
-
-// --threads, else $EFFNET_THREADS, else the usable cores. Throws Error(usage) for an $EFFNET_THREADS that is no number.
-// Several only for a command with Command::thread_lists.
-std::vector<int> thread_counts(const Globals& globals);
-inline int thread_count(const Globals& globals) { return thread_counts(globals).front(); }
 
 }  // namespace effnet::cli

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -31,18 +32,25 @@ class Dataset {
 };
 
 // One of the splits (train, val, test) of `--data DIR`. What lies there is told by its content:
-//   DIR/SPLIT/CLASS/*.jpg                     class folders, classes in sorted order (or as `names` says)
-//   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          webdataset shards: KEY.jpg|jpeg|png|webp beside KEY.cls (a number or a
-//                                             class name); DIR/classes.txt names the classes
-//   DIR/data_batch_*.bin, test_batch.bin      CIFAR-10's binary form (train; val and test are both test_batch)
-// Throws Error(input) if there is no such split, no picture or a single class, and for a label out of range.
+//   DIR/SPLIT/CLASS/*.jpg                     class folders, sub-folders of them included
+//   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          uncompressed webdataset shards: KEY.jpg|jpeg|png|webp beside KEY.cls (a
+//                                             number or a class name); DIR/classes.txt names the classes, one a line
+//   DIR/data_batch_*.bin, test_batch.bin      CIFAR-10's binary form, also in DIR/cifar-10-batches-bin (train; val and
+//                                             test are both test_batch)
+// Classes are those of `names`; without them those of DIR's training split in sorted order (of shards with numbers 0 up
+// to the largest), so that every split has the same ones; without a training split the split's own.
+// Throws Error(input) if there is no such split, no picture or a single class, for a class folder of train/ without
+// pictures, a class that train/ has not, a label out of range, and a shard that is cut or no tar file.
 std::unique_ptr<Dataset> open_dataset(const std::filesystem::path& folder, std::string_view split,
                                       const ClassNames& names = {});
 // The split to validate on: val if it is there, else test. Null if there is neither.
 std::unique_ptr<Dataset> open_validation(const std::filesystem::path& folder, const ClassNames& names = {});
 
+bool has_split(const std::filesystem::path& folder, std::string_view split);
+
 // `count` pictures of `set` (at most half of each class) held out by a hash of their names, the same whatever else lies
-// in the set: the paper's minival. `rest` false: those; true: all others.
+// in the set: the paper's minival. `rest` false: those; true: all others. Throws Error(usage) for a count below 1 or
+// above what may be taken.
 std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64_t count, bool rest);
 
 // A set that is not there: `size` seeded pictures of noise, for measuring speed.

@@ -70,6 +70,13 @@ std::vector<fs::directory_entry> sorted_entries(const fs::path& folder) {
   return entries;
 }
 
+}  // namespace
+
+bool is_picture_name(const fs::path& path) {
+  const std::string extension = lower(path.extension().string());
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
+}
+
 std::vector<fs::path> class_folders(const fs::path& folder) {
   std::vector<fs::path> folders;
   for (const fs::directory_entry& entry : sorted_entries(folder)) {
@@ -91,13 +98,6 @@ void add_pictures(const fs::path& folder, std::int64_t class_index, ImageSet& se
       set.skipped.push_back({entry.path(), "not a picture by its name"});
     }
   }
-}
-
-}  // namespace
-
-bool is_picture_name(const fs::path& path) {
-  const std::string extension = lower(path.extension().string());
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
 }
 
 bool has_class_folders(const fs::path& folder) { return !class_folders(folder).empty(); }
@@ -140,8 +140,8 @@ std::map<std::string, std::int64_t> read_class_file(const fs::path& file, std::i
   return names;
 }
 
-ImageSet read_class_folders(const fs::path& folder, const ClassNames& names,
-                            const std::map<std::string, std::int64_t>& extra) {
+std::vector<std::pair<fs::path, std::int64_t>> labelled_class_folders(
+    const fs::path& folder, const ClassNames& names, const std::map<std::string, std::int64_t>& extra) {
   const std::vector<fs::path> folders = class_folders(folder);
   if (folders.empty()) {
     throw input_error("{}: no class folders (got none, expected one folder a class)", folder.string())
@@ -152,7 +152,7 @@ ImageSet read_class_folders(const fs::path& folder, const ClassNames& names,
   for (const fs::path& one : folders) found.push_back(lookup.find(one.filename().string()));
   const bool none_known = std::none_of(found.begin(), found.end(), [](const auto& index) { return index.has_value(); });
   const bool by_order = none_known && static_cast<std::int64_t>(folders.size()) == names.classes;
-  ImageSet set;
+  std::vector<std::pair<fs::path, std::int64_t>> labelled;
   for (std::size_t i = 0; i < folders.size(); ++i) {
     if (by_order) found[i] = static_cast<std::int64_t>(i);
     if (!found[i]) {
@@ -162,8 +162,16 @@ ImageSet read_class_folders(const fs::path& folder, const ClassNames& names,
                                  "there are {} folders",
                                  names.classes));
     }
-    add_pictures(folders[i], *found[i], set);
+    labelled.emplace_back(folders[i], *found[i]);
   }
+  return labelled;
+}
+
+ImageSet read_class_folders(const fs::path& folder, const ClassNames& names,
+                            const std::map<std::string, std::int64_t>& extra) {
+  ImageSet set;
+  for (const auto& [path, class_index] : labelled_class_folders(folder, names, extra))
+    add_pictures(path, class_index, set);
   return set;
 }
 

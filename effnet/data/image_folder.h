@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace effnet::data {
@@ -41,6 +42,13 @@ std::map<std::string, std::int64_t> read_class_file(const std::filesystem::path&
 // decides. Throws Error(input) if there is no class folder, or a folder's class stays unknown.
 ImageSet read_class_folders(const std::filesystem::path& folder, const ClassNames& names,
                             const std::map<std::string, std::int64_t>& extra);
+
+// What read_class_folders is made of, for sets that are too large to hold as paths at once.
+std::vector<std::filesystem::path> class_folders(const std::filesystem::path& folder);  // sorted; hidden ones left out
+std::vector<std::pair<std::filesystem::path, std::int64_t>> labelled_class_folders(
+    const std::filesystem::path& folder, const ClassNames& names, const std::map<std::string, std::int64_t>& extra);
+// Appends the pictures below one class's folder, in sub-folders too, sorted within each folder.
+void add_pictures(const std::filesystem::path& folder, std::int64_t class_index, ImageSet& set);
 
 // Pictures in one folder, labelled by a CSV `file,class` with a class index or id (a first line that is neither is a
 // header). Throws Error(input) with the line for an unknown class or a file that is not there.

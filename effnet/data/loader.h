@@ -1,6 +1,6 @@
-// Batches of inputs, made ahead of time on threads of their own. What a batch holds is a function of (seed, epoch, its
-// number) alone: not of the threads, not of where a run was taken up again; and the ranks' batches are the parts of the
-// global one, whatever their number.
+// Batches of inputs, made ahead of time on threads of their own. A loader is used by one thread. What a batch holds is
+// a function of (seed, epoch, its number) alone: not of the threads, not of where a run was taken up again; and the
+// ranks' batches are the parts of the global one, whatever their number.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ struct Batch {
 };
 
 struct LoaderOptions {
-  std::int64_t batch =
-      32;  // the global batch; this rank's part is rows [rank * batch / world, (rank + 1) * batch / world)
+  // The global batch; this rank's part is rows [rank * batch / world, (rank + 1) * batch / world).
+  std::int64_t batch = 32;
   std::int64_t rank = 0, world = 1;
   std::uint64_t seed = 0;
   bool shuffle = true;
@@ -48,28 +48,31 @@ struct BrokenPicture {
   std::string name, why;
 };
 
-// Training: whole batches only, floor(size / batch) an epoch (one with all pictures if there are fewer than a batch);
-// a broken picture is replaced by the next one of the set and noted once.
+// Training: whole batches only, floor(size / batch) an epoch; a set smaller than a batch is one batch. A broken picture
+// is replaced by the next good one of the set (its index too) and noted once. Mixing is by neighbours: rows 2k and 2k +
+// 1 of the global batch are mixed with each other, so that it does not depend on how many ranks share the batch; an odd
+// last row stays as it is.
 class TrainingLoader {
  public:
-  // Throws Error(usage) for a batch below world or above the set's size.
+  // Throws Error(usage) for a batch or a set smaller than world, and for options out of range.
   TrainingLoader(std::shared_ptr<const Dataset> set, vision::TrainingView view, LoaderOptions options);
   ~TrainingLoader();
 
   std::int64_t batches_an_epoch() const;
   // From this place on; whatever was made ahead is dropped.
   void seek(std::uint64_t epoch, std::int64_t batch);
-  // The next batch; after the last one of an epoch the first one of the next. Throws what a worker threw.
+  // The next batch; after the last one of an epoch the first one of the next. Throws what a worker threw, and then
+  // again until seek().
   Batch next();
-  std::vector<BrokenPicture> broken() const;  // so far, by this rank, sorted by name
+  std::vector<BrokenPicture> broken() const;  // in the batches given out so far, by this rank, sorted by name
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-// Evaluation: every picture once over all ranks (rank r has the indices r, r + world, ...), in order, the last batch
-// short; broken pictures are left out and noted.
+// Evaluation: every picture once over all ranks (rank r has the indices r, r + world, ...), in order, batch / world at
+// a time (at least one), the last batch short; broken pictures are left out and noted.
 class EvaluationLoader {
  public:
   EvaluationLoader(std::shared_ptr<const Dataset> set, Preprocessing rule, LoaderOptions options);

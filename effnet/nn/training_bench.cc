@@ -2,7 +2,9 @@
 //
 //   training_bench MODEL RESOLUTION BATCH THREADS SECONDS fused|plain
 //
-// One line: the best step's images/s, GFLOP/s (a step counts three forward passes) and share of the threads' peak.
+// One line of JSON: of the best step images/s, GFLOP/s (a step counts three forward passes) and the share of the
+// threads' peak; times of the best and the median step, of the best forward pass; the least processor time of a step,
+// which a busy machine distorts less; the process's peak memory. The first step does not count.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <torch/torch.h>
@@ -10,8 +12,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "effnet/arch/family.h"
 #include "effnet/base/error.h"
@@ -22,6 +26,12 @@
 
 namespace effnet::nn {
 namespace {
+
+double processor_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
 
 void run(const std::string& model, std::int64_t resolution, std::int64_t batch, int threads, double seconds,
          bool fused) {
@@ -35,26 +45,37 @@ void run(const std::string& model, std::int64_t resolution, std::int64_t batch, 
   for (std::int64_t i = 0; i < batch; ++i) pass.samples.push_back(i);
 
   using Clock = std::chrono::steady_clock;
-  double best = std::numeric_limits<double>::infinity(), forward = best, spent = 0;
+  double best = std::numeric_limits<double>::infinity(), forward = best, processor = best, spent = 0, last_loss = 0;
+  std::vector<double> times;
   for (int step = 0; step < 3 || spent < seconds; ++step) {
     const auto start = Clock::now();
+    const double before = processor_seconds();
     const torch::Tensor loss = torch::cross_entropy_loss(network.forward(images, pass), labels);
     const double ahead = std::chrono::duration<double>(Clock::now() - start).count();
     loss.backward();
     const double time = std::chrono::duration<double>(Clock::now() - start).count();
+    const double busy = processor_seconds() - before;
     network.zero_grad();
+    if (step > 0) processor = std::min(processor, busy);
     if (step > 0) forward = std::min(forward, ahead);
     if (step > 0) best = std::min(best, time);
+    if (step > 0) times.push_back(time);
+    last_loss = loss.item<double>();
     spent += time;
   }
   const double flops = 6.0 * static_cast<double>(graph::costs(graph).macs * batch) / best * 1e-9;
   const double peak = kernels::measured_peak_gflops(kernels::chosen_isa(), 0.1) * threads;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  fmt::print("{} at {}, batch {}, {} threads, {}: {:.2f} images/s, {:.1f} GFLOP/s, {:.0f} % of the peak; forward {:.0f} "
-             "of {:.0f} ms; at most {} MB\n",
-             model, resolution, batch, threads, fused ? "fused" : "plain", static_cast<double>(batch) / best, flops,
-             100 * flops / peak, forward * 1e3, best * 1e3, usage.ru_maxrss / 1024);
+  std::sort(times.begin(), times.end());
+  fmt::print(
+      "{{\"model\": \"{}\", \"resolution\": {}, \"batch\": {}, \"threads\": {}, \"steps\": \"{}\", "
+      "\"images_per_second\": "
+      "{:.2f}, \"gflops\": {:.1f}, \"share_of_peak\": {:.3f}, \"best_ms\": {:.1f}, \"median_ms\": {:.1f}, "
+      "\"forward_ms\": {:.1f}, \"processor_ms\": {:.1f}, \"runs\": {}, \"memory_mb\": {}, \"loss\": {:.6f}}}\n",
+      model, resolution, batch, threads, fused ? "fused" : "plain", static_cast<double>(batch) / best, flops,
+      flops / peak, best * 1e3, times[times.size() / 2] * 1e3, forward * 1e3, processor * 1e3, times.size(),
+      usage.ru_maxrss / 1024, last_loss);
 }
 
 }  // namespace

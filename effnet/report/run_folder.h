@@ -1,5 +1,9 @@
 // The files of a run folder as values: what training writes (effnet/train) and the report reads. docs/cli.md has the
 // formats.
+//
+// Both are CSV (RFC 4180) with a fixed first line; columns that a later version appends are skipped. A last line
+// without its newline is what a killed writer leaves: it is dropped. Whatever else is wrong is an Error(input) that
+// names the line ("metrics.csv:7: train_loss: not a number (got 'x', expected ...)"). A field may have 64 KiB.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +24,12 @@ struct EpochMetrics {
 };
 std::string_view metrics_header();                  // with its newline
 std::string metrics_line(const EpochMetrics& row);  // numbers read back to the same double; with its newline
-std::vector<EpochMetrics> read_metrics(const std::filesystem::path& file);  // Error(input) with the line
+std::vector<EpochMetrics> read_metrics(const std::filesystem::path& file);
+std::vector<EpochMetrics> parse_metrics(std::string_view text, std::string_view source);
 
-// A line of predictions.csv: what the final weights say of each picture of the validation set.
+// A line of predictions.csv (name,label,predicted,confidence,of_label): what the final weights say of each picture of
+// the validation set. A name with a comma, a quote or a line's end is quoted; any bytes but 0 come back as they went
+// in.
 struct Prediction {
   std::string name;
   std::int64_t label = 0, predicted = 0;
@@ -31,5 +38,8 @@ struct Prediction {
 };
 std::string predictions_text(const std::vector<Prediction>& predictions);
 std::vector<Prediction> read_predictions(const std::filesystem::path& file);
+std::vector<Prediction> parse_predictions(std::string_view text, std::string_view source);
+
+inline constexpr std::int64_t kMostClasses = std::int64_t{1} << 20;  // a label is below it
 
 }  // namespace effnet::report

@@ -4,11 +4,12 @@
 #include <torch/torch.h>
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "effnet/train/place.h"
 
 namespace effnet::train {
 
@@ -30,17 +31,6 @@ class Group {
 };
 
 std::unique_ptr<Group> single_process();
-
-// Where this process stands, from the environment: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT (torchrun,
-// effnet launch), else Slurm's or mpirun's variables. world 1 if there are none.
-struct Place {
-  int rank = 0, world = 1, local_rank = 0;
-  std::string master_address;
-  int master_port = 0;
-  std::string source;  // "torchrun", "slurm", "openmpi", ...; empty for one process
-};
-using Environment = std::function<const char*(const char* name)>;  // std::getenv, or a test's
-Place place_of(const Environment& environment);                    // Error(usage) for half a set or a bad number
 
 // Gloo on the CPU, NCCL on GPUs where the LibTorch has it. Throws Error(environment) if the others do not come.
 std::unique_ptr<Group> join(const Place& place, torch::Device device);

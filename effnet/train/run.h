@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,19 +25,30 @@ struct RunOptions {
   Recipe recipe;
   std::filesystem::path data, out;
   bool resume = false;
-  std::string device = "auto";  // auto | cpu | cuda
+  std::string device = "auto";  // as device_named() reads it
   int threads = 1;
   std::function<void(const Progress&)> progress;  // may be empty
 };
 
 struct Summary {  // summary.json
-  double best_top1 = 0;
+  double best_top1 =
+      -1;  // percent, of the averaged weights where there are such; null in the file: nothing to validate
   std::int64_t best_epoch = 0;
   double epochs = 0, images_per_second = 0, seconds = 0;
   std::int64_t params = 0, macs = 0;
   std::string device;
   int world_size = 1;
+  std::int64_t peak_rss_bytes = 0;  // the largest memory of rank 0's last process
+  std::string data;                 // --data, absolute
+  // With data.holdout, which chose the best epoch: that epoch's weights on the validation set, which it never saw.
+  std::optional<double> test_top1;
 };
+std::string summary_text(const Summary& summary);        // the file's JSON, which `effnet train --json` prints too
+Summary parse_summary(const std::string& summary_json);  // Error(input)
+
+// "auto" (the GPU of this process where LibTorch can use one, else the processor), "cpu", "cuda" or "cuda:N".
+// Throws Error(usage) for another name, Error(environment) for a GPU that is not there.
+torch::Device device_named(const std::string& name, int local_rank = 0);
 
 // Returns the summary that the run folder holds; on a finished run that of then. Throws Error(interrupted) once the
 // state is saved after SIGINT or SIGTERM; Error(environment) if another trainer holds the folder or nothing can be

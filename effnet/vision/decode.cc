@@ -87,7 +87,7 @@ void check_declared_size(std::string_view format, std::uint64_t h, std::uint64_t
   }
 }
 
-Image decode(std::span<const std::byte> file, const DecodeOptions& options) {
+StoredImage decode_stored(std::span<const std::byte> file, const DecodeOptions& options) {
   const auto head_bytes = file.first(std::min<std::size_t>(file.size(), 64));
   const std::string_view head(reinterpret_cast<const char*>(head_bytes.data()), head_bytes.size());
   const Signature* signature = find_signature(head);
@@ -96,6 +96,11 @@ Image decode(std::span<const std::byte> file, const DecodeOptions& options) {
                       signature != nullptr ? std::string(signature->format) : describe_unknown(head));
   }
   Decoded decoded = signature->decoder(file, options);
+  return {std::move(decoded.image), decoded.orientation};
+}
+
+Image decode(std::span<const std::byte> file, const DecodeOptions& options) {
+  StoredImage decoded = decode_stored(file, options);
   return options.exif_turn ? turned(std::move(decoded.image), decoded.orientation) : std::move(decoded.image);
 }
 

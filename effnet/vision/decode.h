@@ -33,7 +33,14 @@ struct DecodeOptions {
   std::int64_t max_pixels = kMaxPixels;
 };
 
-// Both throw Error(input) for anything that is not a whole picture of a known format; read_image names the path.
+// A picture as it lies in the file, with the turn that its EXIF orientation asks for (1 to 8, 1: none) not yet applied.
+struct StoredImage {
+  Image image;
+  int orientation = 1;
+};
+StoredImage decode_stored(std::span<const std::byte> file, const DecodeOptions& options = {});
+
+// All throw Error(input) for anything that is not a whole picture of a known format; read_image names the path.
 EFFNET_API Image decode(std::span<const std::byte> file, const DecodeOptions& options = {});
 EFFNET_API Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {});
 

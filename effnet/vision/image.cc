@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <tuple>
 #include <utility>
 
 #include "effnet/base/error.h"
@@ -26,6 +27,10 @@ constexpr std::array<Turn, 9> kTurns{{
     {true, false, true},    // 8: a quarter turn anticlockwise
 }};
 
+const Turn& turn_of(int orientation) {
+  return kTurns[orientation >= 2 && orientation <= 8 ? static_cast<std::size_t>(orientation) : 1];
+}
+
 }  // namespace
 
 Image blank(Size size) {
@@ -47,7 +52,7 @@ Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size) {
 
 Image turned(Image image, int orientation) {
   if (orientation < 2 || orientation > 8 || image.rgb.empty()) return image;
-  const Turn turn = kTurns[static_cast<std::size_t>(orientation)];
+  const Turn& turn = turn_of(orientation);
   Image result = blank(turn.transpose ? Size{image.w, image.h} : Size{image.h, image.w});
 
   // Steps through the stored picture for one step down and one to the right in the result, and where to begin.
@@ -65,6 +70,17 @@ Image turned(Image image, int orientation) {
     }
   }
   return result;
+}
+
+Size turned(Size size, int orientation) { return turn_of(orientation).transpose ? Size{size.w, size.h} : size; }
+
+Box turned(const Box& box, Size size, int orientation) {
+  const Turn& turn = turn_of(orientation);
+  const auto h = static_cast<double>(size.h), w = static_cast<double>(size.w);
+  Box result = box;
+  if (turn.flip_y) std::tie(result.y0, result.y1) = std::pair(h - box.y1, h - box.y0);
+  if (turn.flip_x) std::tie(result.x0, result.x1) = std::pair(w - box.x1, w - box.x0);
+  return turn.transpose ? Box{result.y0, result.x0, result.y1, result.x1} : result;
 }
 
 }  // namespace effnet::vision

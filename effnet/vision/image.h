@@ -39,5 +39,8 @@ EFFNET_API Image crop(const Image& image, std::int64_t top, std::int64_t left, S
 // The picture upright, from how it was stored: EXIF orientation 1 to 8 (TIFF 6.0, tag 274). 5 to 8 swap the sides.
 // Any other number leaves the picture as it is.
 EFFNET_API Image turned(Image image, int orientation);
+// The same for the size of a stored picture, and for a box in one of `size`.
+EFFNET_API Size turned(Size size, int orientation);
+EFFNET_API Box turned(const Box& box, Size size, int orientation);
 
 }  // namespace effnet::vision

@@ -3,9 +3,12 @@
 // libjpeg reports errors by a callback that must not return, so control leaves it by longjmp. The jumps stay within
 // Reader::guarded: between setjmp there and libjpeg's C frames no object has a destructor, and what a step needs
 // allocated is allocated outside.
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include <jpeglib.h>
 
@@ -22,6 +25,12 @@ namespace {
 // thousands; 2^32 pixels of walking are some ten seconds.
 constexpr int kMaxScans = 100;
 constexpr std::int64_t kMaxScannedPixels = std::int64_t{1} << 32;
+
+// Upsampled colour depends on its neighbours, two pixels away at most, and libjpeg repeats the edge of what it decodes:
+// so much more is decoded on each side of a part. Narrower rows than kLeastWidth are not asked for, since libjpeg would
+// choose another upsampling for them.
+constexpr std::int64_t kContext = 2;
+constexpr std::int64_t kLeastWidth = 32;
 
 struct Errors {
   jpeg_error_mgr base;  // first, so that libjpeg's pointer to it is a pointer to this
@@ -88,6 +97,16 @@ class Reader {
     return codec_;
   }
 
+  // From here on the picture is ceil(size / reduction).
+  Size reduce(int reduction) {
+    guarded([&] {
+      codec_.scale_num = 1;
+      codec_.scale_denom = static_cast<unsigned>(reduction);
+      jpeg_calc_output_dimensions(&codec_);
+    });
+    return {codec_.output_height, codec_.output_width};
+  }
+
   // Grey and YCbCr come out of libjpeg as RGB; YCCK and CMYK as CMYK into `cmyk` (one row), and are mixed here.
   void read(Image& image, std::vector<std::uint8_t>& cmyk) {
     guarded([&] {
@@ -103,7 +122,74 @@ class Reader {
     });
   }
 
+  // The pixels of `part` alone, into an image of its size. `row` holds a whole row of the file's channels.
+  void read_part(const Window& part, Image& image, std::vector<std::uint8_t>& row) {
+    const bool inks = codec_.num_components == 4;
+    guarded([&] {
+      codec_.out_color_space = inks ? JCS_CMYK : JCS_RGB;
+      jpeg_start_decompress(&codec_);
+      const std::int64_t whole = codec_.output_width;
+      const std::int64_t begin = std::max<std::int64_t>(std::min(part.left - kContext, whole - kLeastWidth), 0);
+      const std::int64_t end = std::min(std::max(part.left + part.size.w + kContext, begin + kLeastWidth), whole);
+      auto left = static_cast<JDIMENSION>(begin);
+      auto width = static_cast<JDIMENSION>(end - begin);
+      if ((begin > 0 || end < whole) && columns_croppable()) {
+        jpeg_crop_scanline(&codec_, &left, &width);  // moves `left` to a block's edge
+      } else {
+        left = 0;
+      }
+      if (part.top > kContext) jpeg_skip_scanlines(&codec_, static_cast<JDIMENSION>(part.top - kContext));
+
+      const std::uint8_t* from = row.data() + (part.left - left) * (inks ? 4 : 3);
+      JSAMPROW to = row.data();
+      while (codec_.output_scanline < part.top + part.size.h) {
+        const std::int64_t y = std::int64_t{codec_.output_scanline} - part.top;
+        jpeg_read_scanlines(&codec_, &to, 1);
+        if (y < 0) continue;
+        std::uint8_t* rgb = image.rgb.data() + 3 * y * part.size.w;
+        if (inks) {
+          mix_inks(from, part.size.w, rgb);
+        } else {
+          std::memcpy(rgb, from, static_cast<std::size_t>(3 * part.size.w));
+        }
+      }
+      if (!end_follows()) fail_with(reinterpret_cast<j_common_ptr>(&codec_), kCutOff);
+      jpeg_abort_decompress(&codec_);
+    });
+  }
+
  private:
+  static constexpr const char* kCutOff = "Premature end of JPEG file";
+
+  // libjpeg-turbo's crop takes it that a channel is as much narrower than the picture as its sampling says, or not
+  // narrower at all. In a reduced picture whose colour is sampled at a quarter (4:1:0) it is half as wide, and half of
+  // each row would stay unwritten.
+  bool columns_croppable() const {
+    for (int i = 0; i < codec_.num_components; ++i) {
+      const jpeg_component_info& channel = codec_.comp_info[i];
+      const auto most = static_cast<JDIMENSION>(codec_.max_h_samp_factor);
+      const JDIMENSION sampled =
+          (codec_.output_width * static_cast<JDIMENSION>(channel.h_samp_factor) + most - 1) / most;
+      if (channel.downsampled_width != sampled && channel.downsampled_width != codec_.output_width) return false;
+    }
+    return true;
+  }
+
+  // Whether an end-of-image marker comes after what has been read. Within the entropy code 0xFF is followed by 0 or by
+  // a restart marker, so the two bytes are the marker.
+  bool end_follows() {
+    if (jpeg_input_complete(&codec_) || codec_.unread_marker == JPEG_EOI) return true;
+    const JOCTET* at = codec_.src->next_input_byte;
+    const JOCTET* end = at + codec_.src->bytes_in_buffer;
+    while (end - at >= 2) {
+      at = static_cast<const JOCTET*>(std::memchr(at, 0xFF, static_cast<std::size_t>(end - at - 1)));
+      if (at == nullptr) return false;
+      if (at[1] == JPEG_EOI) return true;
+      ++at;
+    }
+    return false;
+  }
+
   template <class Step>
   void guarded(Step step) {
     if (setjmp(errors_.jump) == 0) {
@@ -158,19 +244,87 @@ std::span<const std::byte> find_exif(std::span<const std::byte> file) {
 
 }  // namespace
 
-Decoded decode_jpeg(std::span<const std::byte> file, const DecodeOptions& options) {
-  Reader reader;
+namespace {
+
+// Where a part of the upright picture lies in the stored one. Orientations 6 and 8 undo each other, the rest
+// themselves.
+Window turned_back(const Window& part, Size upright, int orientation) {
+  const auto top = static_cast<double>(part.top), left = static_cast<double>(part.left);
+  const Box box =
+      turned(Box{left, top, left + static_cast<double>(part.size.w), top + static_cast<double>(part.size.h)}, upright,
+             orientation == 6   ? 8
+             : orientation == 8 ? 6
+                                : orientation);
+  return {static_cast<std::int64_t>(box.y0), static_cast<std::int64_t>(box.x0), turned(part.size, orientation)};
+}
+
+// The header, checked: what may be decoded within the bounds of decode.h.
+void read_checked_header(Reader& reader, std::span<const std::byte> file, const DecodeOptions& options, Size& size,
+                         int& channels) {
   const jpeg_decompress_struct& header = reader.read_header(file);
   check_declared_size("JPEG", header.image_height, header.image_width, file.size(), options);
-  const int channels = header.num_components;
+  size = {header.image_height, header.image_width};
+  channels = header.num_components;
   if (channels != 1 && channels != 3 && channels != 4) {
     throw input_error("JPEG: unknown kind of colour (got {} channels, expected 1, 3 or 4)", channels);
   }
-  Decoded result{blank({header.image_height, header.image_width}), 1};
-  std::vector<std::uint8_t> cmyk(channels == 4 ? 4 * std::size_t{header.image_width} : 0);
+}
+
+}  // namespace
+
+bool is_jpeg(std::span<const std::byte> file) noexcept {
+  return file.size() >= 3 && std::memcmp(file.data(), "\xff\xd8\xff", 3) == 0;
+}
+
+Decoded decode_jpeg(std::span<const std::byte> file, const DecodeOptions& options) {
+  Reader reader;
+  Size size;
+  int channels = 0;
+  read_checked_header(reader, file, options, size, channels);
+  Decoded result{blank(size), 1};
+  std::vector<std::uint8_t> cmyk(channels == 4 ? 4 * static_cast<std::size_t>(size.w) : 0);
   reader.read(result.image, cmyk);
   result.orientation = exif_orientation(find_exif(file));
   return result;
+}
+
+struct JpegFile::State {
+  Reader reader;
+  Size stored;
+  int channels = 0;
+  int orientation = 1;
+};
+
+JpegFile::JpegFile(std::span<const std::byte> file, const DecodeOptions& options) : state_(std::make_unique<State>()) {
+  read_checked_header(state_->reader, file, options, state_->stored, state_->channels);
+  if (options.exif_turn) state_->orientation = exif_orientation(find_exif(file));
+}
+
+JpegFile::~JpegFile() = default;
+
+Size JpegFile::size() const { return turned(state_->stored, state_->orientation); }
+
+ReducedPart JpegFile::read(const Window& part, int reduction) {
+  EFFNET_CHECK(reduction == 1 || reduction == 2 || reduction == 4 || reduction == 8);
+  checked_window(size(), part);
+  const Window stored = turned_back(part, size(), state_->orientation);
+  const Size reduced = state_->reader.reduce(reduction);
+  const auto first = [&](std::int64_t begin) { return begin / reduction; };
+  const auto last = [&](std::int64_t begin, std::int64_t count) { return (begin + count - 1) / reduction + 1; };
+  const std::int64_t top = first(stored.top), left = first(stored.left);
+  const Size size{last(stored.top, stored.size.h) - top, last(stored.left, stored.size.w) - left};
+  EFFNET_CHECK(top + size.h <= reduced.h && left + size.w <= reduced.w);
+
+  Image image = blank(size);
+  std::vector<std::uint8_t> row(static_cast<std::size_t>(reduced.w) * (state_->channels == 4 ? 4 : 3));
+  state_->reader.read_part({top, left, size}, image, row);
+
+  const auto place = [&](std::int64_t pixel, std::int64_t begin) {
+    return static_cast<double>(pixel) / reduction - static_cast<double>(begin);
+  };
+  const Box box{place(stored.left, left), place(stored.top, top), place(stored.left + stored.size.w, left),
+                place(stored.top + stored.size.h, top)};
+  return {turned(std::move(image), state_->orientation), turned(box, size, state_->orientation)};
 }
 
 }  // namespace effnet::vision

@@ -32,8 +32,10 @@ Image resize(const Image& image, Size to, Filter filter, std::optional<Box> box 
              std::optional<Window> window = {});
 
 // tf_bilinear: rows, then columns, in float32. tf_bicubic: taps at floor - 1 ... floor + 2 clamped to the border, a =
-// -0.75, the fraction rounded to 1/1024; may leave 0..255.
-FloatImage resize_tf(const Image& image, Size to, Filter filter, std::optional<Window> window = {});
+// -0.75, the fraction rounded to 1/1024; may leave 0..255. `box` (the default is all of the picture) says between which
+// pixels the outputs lie: output i reads box.x0 + i * (box.x1 - box.x0) / to.w, clamped to the picture, not to the box.
+FloatImage resize_tf(const Image& image, Size to, Filter filter, std::optional<Window> window = {},
+                     std::optional<Box> box = {});
 
 // To the nearest whole number, clamped to 0..255.
 Image rounded(const FloatImage& image);

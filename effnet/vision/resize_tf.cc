@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "effnet/base/error.h"
@@ -11,14 +12,19 @@
 namespace effnet::vision {
 namespace {
 
-// Where output i lies among `in` inputs, in float32 as TensorFlow computes it.
+// The inputs that an axis covers.
+struct Span {
+  float begin, length;
+};
+
+// Where output i of `out` lies among the inputs, in float32 as TensorFlow computes it.
 struct Place {
   std::int64_t floor;
   float fraction;
 };
-Place tf_place(std::int64_t i, std::int64_t in, std::int64_t out) {
-  const float scale = static_cast<float>(in) / static_cast<float>(out);
-  const float position = static_cast<float>(i) * scale;
+Place tf_place(std::int64_t i, const Span& in, std::int64_t out) {
+  const float scale = in.length / static_cast<float>(out);
+  const float position = in.begin + static_cast<float>(i) * scale;
   const float floor = std::floor(position);
   return {static_cast<std::int64_t>(floor), position - floor};
 }
@@ -39,11 +45,12 @@ float tf_cubic_far(double x) {
   return static_cast<float>(((kA * far - 5 * kA) * far + 8 * kA) * far - 4 * kA);
 }
 
-std::vector<TfTap> tf_taps(std::int64_t in, std::int64_t out, std::int64_t from, std::int64_t count, Filter filter) {
+std::vector<TfTap> tf_taps(std::int64_t in, const Span& covered, std::int64_t out, std::int64_t from,
+                           std::int64_t count, Filter filter) {
   const auto clamped = [&](std::int64_t place) { return std::clamp<std::int64_t>(place, 0, in - 1); };
   std::vector<TfTap> taps;
   for (std::int64_t i = from; i < from + count; ++i) {
-    const auto [floor, fraction] = tf_place(i, in, out);
+    const auto [floor, fraction] = tf_place(i, covered, out);
     if (filter == Filter::tf_bilinear) {
       taps.push_back({{clamped(floor), clamped(floor + 1), clamped(floor), clamped(floor)}, {fraction, 0, 0, 0}});
     } else {
@@ -55,42 +62,52 @@ std::vector<TfTap> tf_taps(std::int64_t in, std::int64_t out, std::int64_t from,
   return taps;
 }
 
-// `read(k)` gives the tap's k-th value.
-template <class Read>
-float tf_mix(const TfTap& tap, Filter filter, Read read) {
-  if (filter == Filter::tf_bilinear) {
-    const float a = read(0);
-    return a + (read(1) - a) * tap.weight[0];
-  }
-  return read(0) * tap.weight[0] + read(1) * tap.weight[1] + read(2) * tap.weight[2] + read(3) * tap.weight[3];
+// Value i of the tap's four sources, mixed.
+template <class Value>
+float tf_mix(const TfTap& tap, bool bilinear, const std::array<const Value*, 4>& from, std::size_t i) {
+  const auto value = [&](std::size_t k) { return static_cast<float>(from[k][i]); };
+  if (bilinear) return value(0) + (value(1) - value(0)) * tap.weight[0];
+  return value(0) * tap.weight[0] + value(1) * tap.weight[1] + value(2) * tap.weight[2] + value(3) * tap.weight[3];
+}
+
+template <class Value>
+std::array<const Value*, 4> sources(const TfTap& tap, const Value* begin, std::int64_t step) {
+  return {begin + step * tap.source[0], begin + step * tap.source[1], begin + step * tap.source[2],
+          begin + step * tap.source[3]};
 }
 
 }  // namespace
 
-FloatImage resize_tf(const Image& image, Size to, Filter filter, std::optional<Window> window) {
+FloatImage resize_tf(const Image& image, Size to, Filter filter, std::optional<Window> window, std::optional<Box> box) {
   EFFNET_CHECK(is_tf(filter) && image.h > 0 && image.w > 0);
   const Window part = checked_window(to, window);
-  const std::vector<TfTap> down = tf_taps(image.h, to.h, part.top, part.size.h, filter);
-  const std::vector<TfTap> along = tf_taps(image.w, to.w, part.left, part.size.w, filter);
+  const Box covered = box.value_or(Box{0, 0, static_cast<double>(image.w), static_cast<double>(image.h)});
+  const Span rows{static_cast<float>(covered.y0), static_cast<float>(covered.y1 - covered.y0)};
+  const Span columns{static_cast<float>(covered.x0), static_cast<float>(covered.x1 - covered.x0)};
+  const std::vector<TfTap> down = tf_taps(image.h, rows, to.h, part.top, part.size.h, filter);
+  const std::vector<TfTap> along = tf_taps(image.w, columns, to.w, part.left, part.size.w, filter);
 
-  FloatImage result{part.size.h, part.size.w,
-                    std::vector<float>(static_cast<std::size_t>(3 * part.size.h * part.size.w))};
-  std::vector<float> row(static_cast<std::size_t>(3 * image.w));  // the source rows of one output row, mixed
+  const bool bilinear = filter == Filter::tf_bilinear;
   const auto first = static_cast<std::size_t>(3 * std::ranges::min(along.front().source));
   const auto last = static_cast<std::size_t>(3 * (std::ranges::max(along.back().source) + 1));
-  float* to_pixel = result.rgb.data();
+  FloatImage result{part.size.h, part.size.w,
+                    std::vector<float>(static_cast<std::size_t>(3 * part.size.h * part.size.w))};
+  std::vector<float> row(static_cast<std::size_t>(3 * image.w) + 1);  // the source rows of one output row, mixed
+  std::vector<float> line(static_cast<std::size_t>(3 * part.size.w) + 1);
+  auto to_line = result.rgb.begin();
   for (const TfTap& y : down) {
-    std::array<const std::uint8_t*, 4> source;
-    for (std::size_t k = 0; k < 4; ++k) source[k] = image.rgb.data() + 3 * y.source[k] * image.w;
-    for (std::size_t i = first; i < last; ++i) {
-      row[i] = tf_mix(y, filter, [&](std::size_t k) { return static_cast<float>(source[k][i]); });
-    }
+    const auto rows_of = sources(y, image.rgb.data(), 3 * image.w);
+    for (std::size_t i = first; i < last; ++i) row[i] = tf_mix(y, bilinear, rows_of, i);
+    // Four values at a time make one vector; the fourth is the next pixel's and is written again.
+    float* pixel = line.data();
     for (const TfTap& x : along) {
-      for (std::int64_t c = 0; c < 3; ++c) {
-        *to_pixel++ =
-            tf_mix(x, filter, [&](std::size_t k) { return row[static_cast<std::size_t>(3 * x.source[k] + c)]; });
-      }
+      const auto pixels = sources(x, std::as_const(row).data(), 3);
+      std::array<float, 4> values;
+      for (std::size_t c = 0; c < 4; ++c) values[c] = tf_mix(x, bilinear, pixels, c);
+      std::ranges::copy(values, pixel);
+      pixel += 3;
     }
+    to_line = std::copy(line.begin(), line.end() - 1, to_line);
   }
   return result;
 }

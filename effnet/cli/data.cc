@@ -1,0 +1,164 @@
+// effnet data check DIR: what is wrong with a labelled set.
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "effnet/base/interrupt.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/load.h"
+#include "effnet/cli/output.h"
+#include "effnet/data/check.h"
+#include "effnet/report/table.h"
+
+namespace effnet::cli {
+namespace {
+
+using data::DataReport;
+
+std::string placed(const std::string& folder, const std::string& name) {
+  return (std::filesystem::path(folder) / name).string();
+}
+
+Json as_json(const DataReport& report, const std::string& folder) {
+  Json classes = Json::array(), broken = Json::array(), duplicates = Json::array(), leaks = Json::array(),
+       conflicts = Json::array(), turned = Json::array(), missing = Json::array(), skipped = Json::array();
+  for (const DataReport::Class& one : report.classes) {
+    Json row{{"name", one.name}, {"images", one.total()}};
+    for (std::size_t s = 0; s < report.splits.size(); ++s) row["splits"][report.splits[s]] = one.images[s];
+    classes.push_back(std::move(row));
+  }
+  for (const data::BrokenPicture& picture : report.broken)
+    broken.push_back({{"path", placed(folder, picture.name)}, {"why", picture.why}});
+  for (const DataReport::Duplicates& group : report.duplicates) {
+    Json paths = Json::array();
+    for (const std::string& name : group.names) paths.push_back(placed(folder, name));
+    if (group.across_splits) leaks.push_back(paths);
+    if (group.across_classes) conflicts.push_back(paths);
+    duplicates.push_back(std::move(paths));
+  }
+  for (const DataReport::Turned& picture : report.turned)
+    turned.push_back({{"path", placed(folder, picture.name)}, {"orientation", picture.orientation}});
+  for (const auto& [name, split] : report.missing) missing.push_back({{"class", name}, {"split", split}});
+  for (const data::SkippedFile& file : report.skipped)
+    skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
+  return {{"images", report.images},
+          {"splits", report.splits},
+          {"classes", std::move(classes)},
+          {"broken", std::move(broken)},
+          {"duplicates", std::move(duplicates)},
+          {"leaks", std::move(leaks)},
+          {"conflicts", std::move(conflicts)},
+          {"turned", std::move(turned)},
+          {"missing", std::move(missing)},
+          {"skipped", std::move(skipped)}};
+}
+
+constexpr std::size_t kShown = 10;  // of a list, for people; --json has all
+
+// Of many classes those with the most and the fewest pictures.
+std::string class_table(const DataReport& report) {
+  std::vector<report::Column> columns{{"class", report::Align::left}};
+  for (const std::string& split : report.splits) columns.push_back({split == "." ? "pictures" : split});
+  columns.push_back({"", report::Align::left});
+  report::Table table(std::move(columns));
+  std::vector<DataReport::Class> classes = report.classes;
+  std::stable_sort(classes.begin(), classes.end(), [](const auto& a, const auto& b) { return a.total() > b.total(); });
+  const std::int64_t largest = classes.front().total();
+  const bool cut = classes.size() > 2 * kShown;
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    if (cut && i == kShown) {
+      i = classes.size() - kShown;
+      std::vector<std::string> gap(report.splits.size() + 2);
+      gap[0] = fmt::format("... {} more", classes.size() - 2 * kShown);
+      table.row(std::move(gap));
+    }
+    const DataReport::Class& one = classes[i];
+    std::vector<std::string> cells{in_quotes(one.name)};
+    for (const std::int64_t count : one.images) cells.push_back(grouped(count));
+    cells.push_back(std::string(static_cast<std::size_t>(one.total() * 30 / std::max<std::int64_t>(largest, 1)), '#'));
+    table.row(std::move(cells));
+  }
+  std::string text = table.text();
+  const std::int64_t smallest = classes.back().total();
+  if (smallest > 0 && smallest < largest) {
+    text +=
+        fmt::format("largest class / smallest: {:.1f}\n", static_cast<double>(largest) / static_cast<double>(smallest));
+  }
+  return text;
+}
+
+// "broken: 3" and the first of them, a line each.
+template <class Items, class Line>
+std::string section(std::string_view title, const Items& items, const Line& line) {
+  if (items.empty()) return fmt::format("{}: none\n", title);
+  std::string text = fmt::format("{}: {}\n", title, items.size());
+  for (std::size_t i = 0; i < std::min(items.size(), kShown); ++i) text += "  " + line(items[i]) + "\n";
+  if (items.size() > kShown) text += fmt::format("  ... {} more (--json lists all)\n", items.size() - kShown);
+  return text;
+}
+
+std::string group_line(const DataReport::Duplicates& group) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(group.names.size(), kShown); ++i)
+    text += (i == 0 ? "" : " = ") + in_quotes(group.names[i]);
+  if (group.names.size() > kShown) text += fmt::format(" and {} more", group.names.size() - kShown);
+  if (group.across_splits) text += "  [across splits: a leak]";
+  if (group.across_classes) text += "  [different labels]";
+  return text;
+}
+
+std::string as_text(const DataReport& report) {
+  std::string text;
+  std::string splits;
+  for (std::size_t s = 0; s < report.splits.size(); ++s) {
+    std::int64_t count = 0;
+    for (const DataReport::Class& one : report.classes) count += one.images[s];
+    splits += fmt::format("{}{} {}", s == 0 ? "" : ", ", report.splits[s], grouped(count));
+  }
+  text += fmt::format("{} pictures in {} classes", grouped(report.images), report.classes.size());
+  text += report.splits.front() == "." ? " (not split: training needs train/ and val/)\n\n" : " (" + splits + ")\n\n";
+  text += class_table(report) + "\n";
+  text += section("broken", report.broken, [](const data::BrokenPicture& picture) {
+    return fmt::format("{}: {}", in_quotes(picture.name), picture.why);
+  });
+  text += section("the same picture again", report.duplicates, group_line);
+  text += section("turned by EXIF", report.turned, [](const DataReport::Turned& picture) {
+    return fmt::format("{}: orientation {}", in_quotes(picture.name), picture.orientation);
+  });
+  text += section("classes missing in a split", report.missing,
+                  [](const auto& one) { return fmt::format("{} in {}", in_quotes(one.first), one.second); });
+  if (!report.skipped.empty()) {
+    text += section("files left out", report.skipped, [](const data::SkippedFile& file) {
+      return fmt::format("{}: {}", in_quotes(file.path.string()), file.why);
+    });
+  }
+  return text;
+}
+
+}  // namespace
+
+Body declare_data(CLI::App& command, const Globals& globals) {
+  auto folder = std::make_shared<std::string>();
+  command.require_subcommand(1);
+  CLI::App* check = command.add_subcommand(
+      "check", "Decode every picture; list broken ones, duplicates, EXIF turns and the classes' balance");
+  check->add_option("DIR", *folder, "A folder with train/ and val/ or test/, or with class folders")->required();
+  return [folder, &globals] {
+    ThreadPool pool(thread_count(globals));
+    std::optional<Progress> progress;
+    const DataReport report = data::check_data(*folder, pool, [&](std::int64_t done, std::int64_t total) {
+      if (!progress) progress.emplace("check", total, globals);
+      progress->update(done);
+      check_interrupt();
+    });
+    progress.reset();
+    if (globals.json) {
+      print_json(as_json(report, *folder));
+    } else {
+      print(as_text(report));
+    }
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,115 @@
+#include "effnet/cli/program.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
+#include "effnet/base/cpu.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/output.h"
+#include "effnet/cli/version.h"
+
+namespace effnet::cli {
+namespace {
+
+// A command that is not there is answered before the parser runs: it would only say "not expected".
+void check_command_name(const std::vector<std::string>& words, const Program& program) {
+  if (words.empty()) return;
+  std::vector<std::string> names;
+  for (const Command& command : program.commands) names.emplace_back(command.name);
+  for (const std::string_view planned : program.planned) {
+    if (planned == words[0] || (words.size() > 1 && planned == words[0] + " " + words[1])) {
+      throw environment_error("effnet {} is not built yet (got version {}, expected one of {})", planned, kVersion,
+                              one_of(names))
+          .with_hint(
+              "this version describes, scales, converts, classifies, measures and trains; README.md says what is "
+              "missing");
+    }
+  }
+  if (std::find(names.begin(), names.end(), words[0]) != names.end()) return;
+  const auto near = nearest(words[0], names);
+  throw usage_error("unknown command (got {}, expected {})", in_quotes(words[0]), one_of(names))
+      .with_hint(near ? "did you mean effnet " + *near + "?" : "effnet --help lists the commands");
+}
+
+// CLI11's messages name the option but not always what was expected; the command's help does.
+Error from_parser(const CLI::ParseError& error, std::string_view program) {
+  std::string text = error.what();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", program));
+}
+
+}  // namespace
+
+std::vector<std::string> plain_words(int argc, char** argv) {
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--threads") ++i;
+    if (!word.starts_with("-")) words.emplace_back(word);
+  }
+  return words;
+}
+
+std::vector<int> thread_counts(const Globals& globals) {
+  if (!globals.threads.empty()) return globals.threads;
+  const char* wanted = std::getenv("EFFNET_THREADS");
+  if (wanted != nullptr && *wanted != '\0') return {parse_count("EFFNET_THREADS", wanted, 1024)};
+  return {usable_cores()};
+}
+
+int run_program(int argc, char** argv, const Program& program) {
+  Globals globals;
+  CLI::App app{std::string(program.description), "effnet"};
+  app.set_version_flag("--version", std::string("effnet ") + kVersion);
+  app.require_subcommand(1);
+  app.option_defaults()->always_capture_default();
+  app.add_flag("--json", globals.json, "Print the result as one JSON document");
+  app.add_flag("--quiet", globals.quiet, "No warnings and no progress");
+  add_numbers(app, "--threads", globals.threads, 1024,
+              "Threads to use [the cores this process may use; EFFNET_THREADS]");
+  app.footer("Exit codes: 0 done, 1 fault of effnet, 2 wrong usage, 3 bad input, 4 environment, 130 interrupted.");
+  app.fallthrough();
+
+  Body body;
+  for (const Command& command : program.commands) {
+    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
+    if (command.become != nullptr) continue;
+    sub->option_defaults()->always_capture_default();
+    const Body declared = command.declare(*sub, globals);
+    sub->callback([&body, &command, &globals, declared] {
+      if (globals.threads.size() > 1 && !command.thread_lists)
+        throw usage_error("--threads: a list (got {}, expected one number: only effnet bench takes several)",
+                          fmt::join(globals.threads, ","));
+      body = declared;
+    });
+  }
+
+  try {
+    const std::vector<std::string> words = plain_words(argc, argv);
+    check_command_name(words, program);
+    for (const Command& command : program.commands) {
+      if (!words.empty() && command.name == words[0] && command.become != nullptr) command.become(argc, argv);
+    }
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+      throw from_parser(error, "effnet");
+    }
+    set_quiet(globals.quiet);
+    forced_instruction_set();
+    return body();
+  } catch (const Error& error) {
+    print_error(error);
+    return static_cast<int>(error.code());
+  } catch (const std::bad_alloc&) {
+    print_error(environment_error("out of memory (expected enough for the network and one picture)"));
+    return static_cast<int>(ErrorCode::environment);
+  } catch (const std::exception& error) {
+    print_error(internal_error("{}", error.what()).with_hint("this is a fault of effnet; please report the command"));
+    return static_cast<int>(ErrorCode::internal);
+  }
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,48 @@
+// The `effnet-train` binary: what `effnet train` becomes.
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "effnet/base/interrupt.h"
+#include "effnet/cli/output.h"
+#include "effnet/cli_train/commands.h"
+
+namespace effnet::cli {
+namespace {
+
+bool has_word(int argc, char** argv, std::string_view word) {
+  return std::any_of(argv + 1, argv + argc, [&](const char* one) { return word == one; });
+}
+
+// LibTorch and Gloo write warnings to stderr (of NNPACK on an unknown processor, of a host name without an address);
+// the variables are what a person sets to see them.
+void quiet_libraries() {
+  ::setenv("TORCH_CPP_LOG_LEVEL", "ERROR", /*overwrite=*/0);
+  ::setenv("GLOG_minloglevel", "2", /*overwrite=*/0);
+}
+
+}  // namespace
+}  // namespace effnet::cli
+
+int main(int argc, char** argv) {
+  using namespace effnet;
+  // A full disk and a closed pipe are errors of write(), which are told and end the run in order; not a kill.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
+  cli::quiet_libraries();
+  install_interrupt_handlers();
+  sigset_t signals;  // held back by effnet until now
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+  if (cli::has_word(argc, argv, "--version") && cli::has_word(argc, argv, "--json")) {
+    cli::print_json(cli::train_program_facts());
+    return 0;
+  }
+  return cli::run_program(argc, argv,
+                          {.description = "The training half of effnet",
+                           .commands = {{"train", "Train a network from a recipe", cli::declare_train}},
+                           .planned = {}});
+}

@@ -1,0 +1,174 @@
+// effnet train [RECIPE] --data DIR --out RUN [--set key=value]... [--resume]
+#include <torch/torch.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "effnet/base/cpu.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/output.h"
+#include "effnet/cli/version.h"
+#include "effnet/cli_train/commands.h"
+#include "effnet/train/run.h"
+
+namespace effnet::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// --threads or EFFNET_THREADS, else the processes of this machine share its cores.
+int threads_of(const Globals& globals) {
+  const int all = thread_count(globals);
+  const char* given = std::getenv("EFFNET_THREADS");
+  if (!globals.threads.empty() || (given != nullptr && *given != '\0')) return all;
+  const char* local = std::getenv("LOCAL_WORLD_SIZE");
+  const int processes = local != nullptr ? std::max(1, std::atoi(local)) : 1;
+  return std::max(1, all / processes);
+}
+
+train::Recipe recipe_of(const std::string& name, const std::vector<std::string>& settings, const std::string& budget,
+                        const fs::path& run, bool resume) {
+  std::vector<train::Override> overrides;
+  for (const std::string& setting : settings) overrides.push_back(train::parse_override(setting));
+  if (!budget.empty()) overrides.push_back({"train.time_budget", budget});
+  std::error_code ignored;
+  const fs::path config = run / "config.toml";
+  const bool own = name.empty() && resume && fs::exists(config, ignored);
+  return train::load_recipe(own ? config.string() : name, overrides);
+}
+
+// LibTorch's own warnings are for those who write programs with it.
+class NoWarnings : public c10::WarningHandler {
+ public:
+#if TORCH_VERSION_MAJOR >= 2
+  void process(const c10::Warning& /*warning*/) override {}
+#else
+  void process(const c10::SourceLocation& /*where*/, const std::string& /*message*/, const bool /*verbatim*/) override {
+  }
+#endif
+};
+
+void turn_warnings_off() {
+  static NoWarnings handler;
+#if TORCH_VERSION_MAJOR >= 2
+  c10::WarningUtils::set_warning_handler(&handler);
+#else
+  c10::Warning::set_warning_handler(&handler);
+#endif
+}
+
+// Lines on stderr: an epoch's result is one; between them, on a terminal, a line that is rewritten.
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool quiet) : quiet_(quiet), terminal_(!quiet && ::isatty(STDERR_FILENO) != 0) {}
+  ~ProgressLine() { clear(); }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void show(const train::Progress& progress) {
+    if (!progress.message.empty()) {
+      clear();
+      if (!quiet_) std::fprintf(stderr, "%s\n", progress.message.c_str());
+      return;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (!terminal_ || now - last_ < std::chrono::milliseconds(200)) return;
+    last_ = now;
+    shown_ = true;
+    const auto left = static_cast<std::int64_t>(progress.seconds_left);
+    const std::string text =
+        fmt::format("\r\033[Kepoch {} of {:.4g}  {}/{}  loss {:.4f}  top-1 {:.2f} %  lr {:.3g}  {:.1f} images/s  {}",
+                    progress.epoch, progress.epochs, progress.step, progress.steps_an_epoch, progress.loss,
+                    progress.top1, progress.lr, progress.images_per_second,
+                    left > 0 ? fmt::format("{}:{:02}:{:02} left", left / 3600, left / 60 % 60, left % 60) : "");
+    std::fputs(text.c_str(), stderr);
+  }
+
+ private:
+  void clear() {
+    if (shown_) std::fputs("\r\033[K", stderr);
+    shown_ = false;
+  }
+
+  bool quiet_, terminal_, shown_ = false;
+  std::chrono::steady_clock::time_point last_;
+};
+
+void print_summary(const train::Summary& summary, const fs::path& run, const Globals& globals) {
+  if (globals.json) {
+    print(train::summary_text(summary));
+    return;
+  }
+  std::string text;
+  if (summary.best_top1 >= 0)
+    text += fmt::format("best validation top-1 {:.2f} % (epoch {})\n", summary.best_top1, summary.best_epoch);
+  if (summary.test_top1)
+    text += fmt::format("top-1 on the validation set, unseen until now: {:.2f} %\n", *summary.test_top1);
+  text += fmt::format("{:.4g} epochs in {:.0f} s, {:.1f} images/s on {}{}\n", summary.epochs, summary.seconds,
+                      summary.images_per_second, summary.device,
+                      summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");
+  text += fmt::format("{}: model.safetensors, metrics.csv, report.html; try: effnet predict {} PICTURE\n", run.string(),
+                      (run / "model.safetensors").string());
+  print(text);
+}
+
+}  // namespace
+
+Body declare_train(CLI::App& command, const Globals& globals) {
+  struct Options {
+    std::string recipe, data, out, device = "auto", budget;
+    std::vector<std::string> settings;
+    bool resume = false;
+  };
+  auto o = std::make_shared<Options>();
+  command.add_option("RECIPE", o->recipe,
+                     fmt::format("A recipe: {}, or a TOML file [B0 as in the paper; with --resume the run's own]",
+                                 one_of(train::recipe_names())));
+  command.add_option("--data", o->data, "Folder with train/ and val/ (or test/), class folders in each")
+      ->type_name("DIR");
+  command.add_option("--out", o->out, "The run's folder: checkpoints, metrics, model, report")
+      ->type_name("RUN")
+      ->required();
+  command.add_option("--set", o->settings, "Another value for a setting of the recipe; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command.add_flag("--resume", o->resume, "Go on from the last good checkpoint; begin anew if there is none");
+  command.add_option("--device", o->device, "auto, cpu or cuda")->type_name("D");
+  command.add_option("--time-budget", o->budget, "Fit the number of epochs to a time: 20m, 2h")->type_name("T");
+  return [o, &globals] {
+    turn_warnings_off();
+    train::RunOptions options;
+    options.recipe = recipe_of(o->recipe, o->settings, o->budget, o->out, o->resume);
+    options.data = o->data;
+    options.out = o->out;
+    options.resume = o->resume;
+    options.threads = threads_of(globals);
+    const train::Place place = train::place_of([](const char* name) -> const char* { return std::getenv(name); });
+    const torch::Device device = train::device_named(o->device, place.local_rank);
+    options.device = device.str();
+    ProgressLine line(globals.quiet);
+    options.progress = [&line](const train::Progress& progress) { line.show(progress); };
+    const std::unique_ptr<train::Group> group = train::join(place, device);
+    const train::Summary summary = train::run(options, *group);
+    if (group->rank() == 0) print_summary(summary, o->out, globals);
+    return 0;
+  };
+}
+
+// Read from outside, by effnet.
+extern const char* const program_mark;
+[[gnu::used]] const char* const program_mark = kTrainMark;
+
+Json train_program_facts() {
+  return {{"version", kVersion},
+          {"libtorch", TORCH_VERSION},
+          {"cuda", torch::cuda::is_available()},
+          {"gpus", static_cast<int>(torch::cuda::device_count())},
+#ifdef USE_C10D_GLOO
+          {"gloo", true}};
+#else
+          {"gloo", false}};
+#endif
+}
+
+}  // namespace effnet::cli

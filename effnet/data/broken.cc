@@ -1,0 +1,52 @@
+#include "effnet/data/broken.h"
+
+#include <algorithm>
+
+namespace effnet::data {
+
+std::optional<std::string> KnownBroken::why(std::int64_t index) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = why_.find(index);
+  return found == why_.end() ? std::optional<std::string>{} : found->second;
+}
+
+void KnownBroken::add(std::int64_t index, std::string why) {
+  const std::lock_guard lock(mutex_);
+  why_.emplace(index, std::move(why));
+}
+
+void MetBroken::add(const std::map<std::int64_t, std::string>& found) {
+  if (found.empty()) return;
+  met_.insert(found.begin(), found.end());
+  if (static_cast<double>(met_.size()) > limit_ * static_cast<double>(set_.size()))
+    throw too_many_broken(set_, met_, limit_);
+}
+
+std::vector<BrokenPicture> MetBroken::list() const {
+  std::vector<BrokenPicture> pictures;
+  for (const auto& [index, why] : met_) pictures.push_back({set_.name(index), why});
+  std::sort(pictures.begin(), pictures.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return pictures;
+}
+
+Error too_many_broken(const Dataset& set, const std::map<std::int64_t, std::string>& broken, double limit) {
+  constexpr std::size_t kNamed = 3;
+  std::string names;
+  std::size_t named = 0;
+  for (const auto& [index, why] : broken) {
+    if (named++ == kNamed) break;
+    names += fmt::format("{}{}: {}", names.empty() ? "" : "; ", set.name(index), why);
+  }
+  const auto allowed = static_cast<std::int64_t>(limit * static_cast<double>(set.size()));
+  return input_error("too many broken pictures (got {} of {}, expected at most {}); {}{}", broken.size(), set.size(),
+                     allowed, names, broken.size() > kNamed ? "; ..." : "")
+      .with_hint("effnet data check lists all of them; data.broken_limit is the share that may be broken");
+}
+
+std::string reason(const Error& error, const std::string& name) {
+  const std::string_view text = error.what();
+  const std::string prefix = name + ": ";
+  return std::string(text.starts_with(prefix) ? text.substr(prefix.size()) : text);
+}
+
+}  // namespace effnet::data

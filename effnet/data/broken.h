@@ -1,0 +1,48 @@
+// Which pictures of a set are broken, as the threads of a loader find out. Not for use outside of effnet/data.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "effnet/base/error.h"
+#include "effnet/data/loader.h"
+
+namespace effnet::data {
+
+// What the threads know, so that a broken picture is read once. Safe from any thread.
+class KnownBroken {
+ public:
+  std::optional<std::string> why(std::int64_t index) const;
+  void add(std::int64_t index, std::string why);
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::int64_t, std::string> why_;
+};
+
+// What was met in the batches given out, in their order: a loader's answers do not depend on how far its threads are.
+class MetBroken {
+ public:
+  // `limit` is a share of `size` pictures.
+  MetBroken(const Dataset& set, double limit) : set_(set), limit_(limit) {}
+  // Throws Error(input) that names the first few once more than the limit's share is broken.
+  void add(const std::map<std::int64_t, std::string>& found);
+  std::vector<BrokenPicture> list() const;
+
+ private:
+  const Dataset& set_;
+  double limit_;
+  std::map<std::int64_t, std::string> met_;
+};
+
+// Error(input) with the first few.
+Error too_many_broken(const Dataset& set, const std::map<std::int64_t, std::string>& broken, double limit);
+
+// What a picture's error says, without the picture's name before it.
+std::string reason(const Error& error, const std::string& name);
+
+}  // namespace effnet::data

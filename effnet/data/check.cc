@@ -1,0 +1,190 @@
+#include "effnet/data/check.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <set>
+
+#include "effnet/base/error.h"
+#include "effnet/data/broken.h"
+#include "effnet/data/sources.h"
+#include "effnet/vision/decode.h"
+
+namespace effnet::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Hash = std::array<std::uint64_t, 2>;
+
+struct Found {
+  Hash hash{};
+  int orientation = 1;
+  std::string why;  // not empty: broken
+};
+
+// XXH3 with 128 bits: two of a billion different pictures are taken for one with a chance of 1e-21. The width is the
+// seed, to tell 2x3 pixels of 3x2.
+Hash hash_of(const vision::Image& image) {
+  const XXH128_hash_t hash =
+      XXH3_128bits_withSeed(image.rgb.data(), image.rgb.size(), static_cast<std::uint64_t>(image.w));
+  return {hash.high64, hash.low64};
+}
+
+Found check_picture(const Dataset& set, std::int64_t index) {
+  Found found;
+  try {
+    Picture picture = set.read(index);
+    if (const auto* image = std::get_if<vision::Image>(&picture)) {
+      found.hash = hash_of(*image);
+    } else {
+      vision::StoredImage stored = vision::decode_stored(std::get<std::vector<std::byte>>(picture));
+      found.orientation = stored.orientation;
+      found.hash = hash_of(vision::turned(std::move(stored.image), stored.orientation));
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::input) throw;
+    found.why = reason(error, set.name(index));
+  }
+  return found;
+}
+
+struct Split {
+  std::string name;
+  std::unique_ptr<Dataset> set;
+};
+
+// All splits with one list of classes, so that a class of val that train lacks is a finding and no error.
+std::vector<Split> open_splits(const fs::path& folder) {
+  std::vector<Split> splits;
+  std::vector<std::string> found;
+  for (const char* name : {"train", "val", "test"}) {
+    if (has_split(folder, name)) found.emplace_back(name);
+  }
+  std::error_code none;
+  if (found.empty() && fs::is_directory(folder, none) && has_class_folders(folder)) {
+    splits.push_back({".", open_class_folders(folder, folder, {})});
+    if (splits[0].set->size() == 0)
+      throw input_error("{}: no pictures (got {} other files, expected .jpg, .png or .webp files)", folder.string(),
+                        splits[0].set->skipped().size());
+    return splits;
+  }
+  if (found.empty()) open_dataset(folder, "train");  // throws what is missing
+
+  std::set<std::string> folders;
+  for (const std::string& name : found) {
+    std::error_code ignored;
+    if (!fs::is_directory(folder / name, ignored)) continue;
+    for (const fs::path& one : class_folders(folder / name)) folders.insert(one.filename().string());
+  }
+  const ClassNames all{static_cast<std::int64_t>(folders.size()), {folders.begin(), folders.end()}, {}};
+  for (const std::string& name : found) {
+    std::error_code ignored;
+    const bool in_folders = fs::is_directory(folder / name, ignored) && has_class_folders(folder / name);
+    std::unique_ptr<Dataset> set = open_dataset(folder, name, in_folders ? all : ClassNames{});
+    // CIFAR-10's test_batch is both val and test.
+    if (!splits.empty() && splits.back().set->name(0) == set->name(0)) splits.pop_back();
+    splits.push_back({name, std::move(set)});
+  }
+  return splits;
+}
+
+// One place in all splits.
+struct Place {
+  std::size_t split = 0;
+  std::int64_t index = 0;
+};
+
+void add_duplicates(const std::vector<Split>& splits, const std::vector<Place>& places, const std::vector<Found>& found,
+                    DataReport& report) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i].why.empty()) order.push_back(i);
+  }
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return found[a].hash != found[b].hash ? found[a].hash < found[b].hash : a < b;
+  });
+  for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    while (end < order.size() && found[order[end]].hash == found[order[begin]].hash) ++end;
+    if (end - begin < 2) continue;
+    DataReport::Duplicates group;
+    const Place& first = places[order[begin]];
+    for (std::size_t i = begin; i < end; ++i) {
+      const Place& place = places[order[i]];
+      const Dataset& set = *splits[place.split].set;
+      group.names.push_back(set.name(place.index));
+      group.across_splits |= place.split != first.split;
+      group.across_classes |=
+          set.classes()[static_cast<std::size_t>(set.label(place.index))] !=
+          splits[first.split].set->classes()[static_cast<std::size_t>(splits[first.split].set->label(first.index))];
+    }
+    std::sort(group.names.begin(), group.names.end());
+    report.duplicates.push_back(std::move(group));
+  }
+  std::sort(report.duplicates.begin(), report.duplicates.end(),
+            [](const auto& a, const auto& b) { return a.names < b.names; });
+}
+
+void add_classes(const std::vector<Split>& splits, DataReport& report) {
+  std::map<std::string, std::size_t> place_of;
+  for (std::size_t s = 0; s < splits.size(); ++s) {
+    const Dataset& set = *splits[s].set;
+    std::vector<std::size_t> place;
+    for (const std::string& name : set.classes()) {
+      const auto [where, added] = place_of.emplace(name, report.classes.size());
+      if (added) report.classes.push_back({name, std::vector<std::int64_t>(splits.size())});
+      place.push_back(where->second);
+    }
+    for (std::int64_t i = 0; i < set.size(); ++i)
+      ++report.classes[place[static_cast<std::size_t>(set.label(i))]].images[s];
+  }
+  for (const DataReport::Class& one : report.classes) {
+    for (std::size_t s = 0; s < splits.size(); ++s) {
+      if (one.images[s] == 0) report.missing.emplace_back(one.name, splits[s].name);
+    }
+  }
+}
+
+}  // namespace
+
+std::int64_t DataReport::Class::total() const { return std::accumulate(images.begin(), images.end(), std::int64_t{0}); }
+
+DataReport check_data(const fs::path& folder, ThreadPool& pool,
+                      const std::function<void(std::int64_t, std::int64_t)>& pictures_done) {
+  const std::vector<Split> splits = open_splits(folder);
+  DataReport report;
+  std::vector<Place> places;
+  for (std::size_t s = 0; s < splits.size(); ++s) {
+    const Dataset& set = *splits[s].set;
+    report.splits.push_back(splits[s].name);
+    report.skipped.insert(report.skipped.end(), set.skipped().begin(), set.skipped().end());
+    for (std::int64_t i = 0; i < set.size(); ++i) places.push_back({s, i});
+  }
+  report.images = static_cast<std::int64_t>(places.size());
+
+  std::vector<Found> found(places.size());
+  std::mutex mutex;
+  std::int64_t done = 0;
+  pool.parallel_for(report.images, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      found[i] = check_picture(*splits[places[i].split].set, places[i].index);
+      const std::lock_guard lock(mutex);
+      pictures_done(++done, report.images);
+    }
+  });
+
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const std::string name = splits[places[i].split].set->name(places[i].index);
+    if (!found[i].why.empty()) report.broken.push_back({name, found[i].why});
+    if (found[i].orientation != 1) report.turned.push_back({name, found[i].orientation});
+  }
+  add_duplicates(splits, places, found, report);
+  add_classes(splits, report);
+  return report;
+}
+
+}  // namespace effnet::data

@@ -1,0 +1,161 @@
+#include "effnet/data/dataset.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+#include "effnet/data/sources.h"
+
+namespace effnet::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+enum class Kind { class_folders, shards, cifar };
+struct Layout {
+  Kind kind = Kind::class_folders;
+  fs::path place;                // what messages name
+  std::vector<fs::path> shards;  // or CIFAR's files
+};
+
+// Regular files of `folder` whose names pass, sorted.
+template <class Passes>
+std::vector<fs::path> files_in(const fs::path& folder, Passes passes) {
+  std::vector<fs::path> files;
+  std::error_code code;
+  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
+    std::error_code ignored;
+    if (passes(it->path().filename().string()) && it->is_regular_file(ignored)) files.push_back(it->path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+bool is_shard(const std::string& name) { return name.ends_with(".tar") && !name.starts_with("."); }
+
+std::vector<fs::path> cifar_files(const fs::path& folder, std::string_view split) {
+  for (const fs::path& place : {folder, folder / "cifar-10-batches-bin"}) {
+    std::vector<fs::path> files = files_in(place, [&](const std::string& name) {
+      return split == "train" ? name.starts_with("data_batch_") && name.ends_with(".bin") : name == "test_batch.bin";
+    });
+    if (!files.empty()) return files;
+  }
+  return {};
+}
+
+std::optional<Layout> find_layout(const fs::path& folder, std::string_view split) {
+  std::error_code ignored;
+  const fs::path place = folder / split;
+  if (fs::is_directory(place, ignored)) {
+    if (has_class_folders(place)) return Layout{Kind::class_folders, place, {}};
+    std::vector<fs::path> shards = files_in(place, is_shard);
+    if (shards.empty()) return Layout{Kind::class_folders, place, {}};  // empty: its opener says what is missing
+    return Layout{Kind::shards, place, std::move(shards)};
+  }
+  std::vector<fs::path> shards = files_in(
+      folder, [&](const std::string& name) { return is_shard(name) && name.starts_with(std::string(split) + "-"); });
+  if (!shards.empty()) return Layout{Kind::shards, fmt::format("{}-*.tar", place.string()), std::move(shards)};
+  std::vector<fs::path> files = cifar_files(folder, split);
+  if (!files.empty()) return Layout{Kind::cifar, files.front(), std::move(files)};
+  return {};
+}
+
+Error no_split(const fs::path& folder, std::string_view split) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    return input_error("{}: not a folder of data (got {}, expected a folder with {}/)", folder.string(),
+                       fs::exists(folder, ignored) ? "a file" : "nothing there", split);
+  }
+  const Error error =
+      input_error("{}: no {} pictures (expected {}/ with class folders or tar shards, or CIFAR-10's .bin)",
+                  folder.string(), split, split);
+  for (const std::string_view other : {"train", "val", "test"}) {
+    if (find_layout(folder, other)) return error;
+  }
+  if (!has_class_folders(folder)) return error;
+  return error.with_hint(
+      fmt::format("the class folders lie in {0} itself: move them to {0}/train, and some pictures of "
+                  "each class to {0}/val",
+                  folder.string()));
+}
+
+std::unique_ptr<Dataset> open_layout(const fs::path& folder, const Layout& layout, const ClassNames& names,
+                                     bool exact) {
+  switch (layout.kind) {
+    case Kind::shards:
+      return open_shards(folder, layout.shards, names);
+    case Kind::cifar:
+      return open_cifar(folder, layout.shards, names);
+    case Kind::class_folders:
+      break;
+  }
+  return open_class_folders(folder, layout.place, names, exact);
+}
+
+// What the training split calls its classes; of class folders without looking into them.
+ClassNames training_classes(const fs::path& folder, const Layout& training) {
+  std::vector<std::string> ids;
+  if (training.kind == Kind::class_folders) {
+    for (const fs::path& one : class_folders(training.place)) ids.push_back(one.filename().string());
+  } else {
+    ids = open_layout(folder, training, {}, false)->classes();
+  }
+  return {static_cast<std::int64_t>(ids.size()), ids, {}};
+}
+
+// Training needs two classes with pictures; and a class folder of train/ that is empty is a copy that went wrong.
+void check_classes(const Dataset& set, const Layout& layout, bool training, bool own_classes) {
+  const std::string place = layout.place.string();
+  if (set.size() == 0) {
+    throw input_error("{}: no pictures (got {} other files, expected .jpg, .png or .webp files)", place,
+                      set.skipped().size());
+  }
+  std::vector<std::int64_t> count(set.classes().size());
+  for (std::int64_t i = 0; i < set.size(); ++i) ++count[static_cast<std::size_t>(set.label(i))];
+  const auto used = count.size() - static_cast<std::size_t>(std::count(count.begin(), count.end(), 0));
+  if (count.size() < 2 || (training && used < 2)) {
+    const auto only = static_cast<std::size_t>(std::max_element(count.begin(), count.end()) - count.begin());
+    throw input_error("{}: a single class (got only {}, expected at least two)", place, in_quotes(set.classes()[only]))
+        .with_hint("a network learns to tell classes apart: give each its own folder");
+  }
+  if (!training || !own_classes || layout.kind != Kind::class_folders) return;
+  const auto empty = std::find(count.begin(), count.end(), 0);
+  if (empty != count.end()) {
+    const std::string& name = set.classes()[static_cast<std::size_t>(empty - count.begin())];
+    throw input_error("{}: no pictures of this class (got none, expected .jpg, .png or .webp files)",
+                      (layout.place / name).string())
+        .with_hint("add pictures, or remove the folder if the class is not wanted");
+  }
+}
+
+std::unique_ptr<Dataset> open_found(const fs::path& folder, std::string_view split, const Layout& layout,
+                                    const ClassNames& names) {
+  const bool own_classes = names.classes == 0;
+  const std::optional<Layout> training =
+      own_classes && split != "train" ? find_layout(folder, "train") : std::optional<Layout>{};
+  std::unique_ptr<Dataset> set =
+      open_layout(folder, layout, training ? training_classes(folder, *training) : names, training.has_value());
+  check_classes(*set, layout, split == "train", own_classes);
+  return set;
+}
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_dataset(const fs::path& folder, std::string_view split, const ClassNames& names) {
+  const std::optional<Layout> layout = find_layout(folder, split);
+  if (!layout) throw no_split(folder, split);
+  return open_found(folder, split, *layout, names);
+}
+
+std::unique_ptr<Dataset> open_validation(const fs::path& folder, const ClassNames& names) {
+  for (const std::string_view split : {"val", "test"}) {
+    if (const std::optional<Layout> layout = find_layout(folder, split))
+      return open_found(folder, split, *layout, names);
+  }
+  return nullptr;
+}
+
+bool has_split(const fs::path& folder, std::string_view split) { return find_layout(folder, split).has_value(); }
+
+}  // namespace effnet::data

@@ -1,0 +1,116 @@
+// Sets made of another set, or of nothing: a part held out, and noise.
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "effnet/base/error.h"
+#include "effnet/base/philox.h"
+#include "effnet/data/dataset.h"
+
+namespace effnet::data {
+namespace {
+
+class PartOfDataset final : public Dataset {
+ public:
+  PartOfDataset(std::shared_ptr<const Dataset> whole, std::vector<std::int64_t> indices)
+      : whole_(std::move(whole)), indices_(std::move(indices)) {}
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
+  std::int64_t label(std::int64_t index) const override { return whole_->label(at(index)); }
+  std::string name(std::int64_t index) const override { return whole_->name(at(index)); }
+  Picture read(std::int64_t index) const override { return whole_->read(at(index)); }
+  const std::vector<std::string>& classes() const override { return whole_->classes(); }
+  const std::vector<SkippedFile>& skipped() const override { return whole_->skipped(); }
+
+ private:
+  std::int64_t at(std::int64_t index) const { return indices_.at(static_cast<std::size_t>(index)); }
+
+  std::shared_ptr<const Dataset> whole_;
+  std::vector<std::int64_t> indices_;
+};
+
+class SyntheticDataset final : public Dataset {
+ public:
+  SyntheticDataset(std::int64_t size, std::int64_t classes, Size resolution, std::uint64_t seed)
+      : size_(size), resolution_(resolution), noise_(seed, stream_of("synthetic pictures")) {
+    for (std::int64_t i = 0; i < classes; ++i) classes_.push_back(std::to_string(i));
+    blocks_ = (3 * resolution.h * resolution.w + kBlockBytes - 1) / kBlockBytes;
+  }
+
+  std::int64_t size() const override { return size_; }
+  std::int64_t label(std::int64_t index) const override { return index % static_cast<std::int64_t>(classes_.size()); }
+  std::string name(std::int64_t index) const override { return "synthetic:" + std::to_string(index); }
+  Picture read(std::int64_t index) const override {
+    EFFNET_CHECK(index >= 0 && index < size_);
+    vision::Image image = vision::blank(resolution_);
+    const auto bytes = static_cast<std::int64_t>(image.rgb.size());
+    for (std::int64_t i = 0; i < blocks_; ++i) {
+      const PhiloxCounter words = noise_.block(static_cast<std::uint64_t>(index * blocks_ + i));
+      std::memcpy(image.rgb.data() + i * kBlockBytes, words.data(),
+                  static_cast<std::size_t>(std::min(kBlockBytes, bytes - i * kBlockBytes)));
+    }
+    return image;
+  }
+  const std::vector<std::string>& classes() const override { return classes_; }
+  const std::vector<SkippedFile>& skipped() const override { return skipped_; }
+
+ private:
+  static constexpr std::int64_t kBlockBytes = 16;
+
+  std::int64_t size_;
+  Size resolution_;
+  Philox noise_;
+  std::int64_t blocks_ = 0;
+  std::vector<std::string> classes_;
+  std::vector<SkippedFile> skipped_;
+};
+
+}  // namespace
+
+std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64_t count, bool rest) {
+  const std::int64_t n = set->size();
+  std::vector<std::int64_t> quota(set->classes().size());
+  for (std::int64_t i = 0; i < n; ++i) ++quota[static_cast<std::size_t>(set->label(i))];
+  for (std::int64_t& one : quota) one /= 2;
+  const std::int64_t most = std::accumulate(quota.begin(), quota.end(), std::int64_t{0});
+  if (count < 1 || count > most) {
+    throw usage_error("held-out pictures: wrong number (got {}, expected 1 to {}: half of each class)", count, most);
+  }
+
+  // XXH64 is specified for good and mixes short names well, which FNV does not.
+  std::vector<std::pair<std::uint64_t, std::int64_t>> order(static_cast<std::size_t>(n));
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::string name = set->name(i);
+    order[static_cast<std::size_t>(i)] = {XXH64(name.data(), name.size(), 0), i};
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<bool> taken(static_cast<std::size_t>(n));
+  std::int64_t left = count;
+  for (const auto& [hash, index] : order) {
+    if (left == 0) break;
+    std::int64_t& open = quota[static_cast<std::size_t>(set->label(index))];
+    if (open == 0) continue;
+    --open;
+    --left;
+    taken[static_cast<std::size_t>(index)] = true;
+  }
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (taken[static_cast<std::size_t>(i)] != rest) indices.push_back(i);
+  }
+  return std::make_unique<PartOfDataset>(std::move(set), std::move(indices));
+}
+
+std::unique_ptr<Dataset> synthetic(std::int64_t size, std::int64_t classes, Size resolution, std::uint64_t seed) {
+  constexpr std::int64_t kLongestSide = 1 << 14;
+  if (size < 1 || classes < 1 || classes > (1 << 20) || resolution.h < 1 || resolution.w < 1 ||
+      resolution.h > kLongestSide || resolution.w > kLongestSide) {
+    throw usage_error("synthetic pictures: out of range (got {} of {}x{} in {} classes)", size, resolution.h,
+                      resolution.w, classes);
+  }
+  return std::make_unique<SyntheticDataset>(size, classes, resolution, seed);
+}
+
+}  // namespace effnet::data

@@ -1,0 +1,36 @@
+// The kinds of sets behind dataset.h, one file each, and what they share. Not for use outside of effnet/data.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "effnet/data/dataset.h"
+
+namespace effnet::data {
+
+// `root` is DIR: names of pictures are relative to it. `names` without classes: the set's own. `exact`: `names.ids` are
+// folders of train/, and any other folder is an error.
+std::unique_ptr<Dataset> open_class_folders(const std::filesystem::path& root, const std::filesystem::path& folder,
+                                            const ClassNames& names, bool exact = false);
+std::unique_ptr<Dataset> open_shards(const std::filesystem::path& root,
+                                     const std::vector<std::filesystem::path>& shards, const ClassNames& names);
+std::unique_ptr<Dataset> open_cifar(const std::filesystem::path& root, const std::vector<std::filesystem::path>& files,
+                                    const ClassNames& names);
+
+inline constexpr std::int64_t kMaxPictureBytes = std::int64_t{1} << 28;  // a file; the largest photographs have 2^27
+
+// `size` bytes at `offset`; a size below 0 is the rest of the file. Throws Error(input) without the path for a file
+// that is missing, too short or above kMaxPictureBytes.
+std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::int64_t offset = 0, std::int64_t size = -1);
+
+std::string relative_name(const std::filesystem::path& root, const std::filesystem::path& path);
+// "17" -> 17; at most 9 digits and nothing else.
+std::optional<std::int64_t> class_number(std::string_view text);
+
+}  // namespace effnet::data

@@ -1,0 +1,142 @@
+// Which classes are taken for which, and how well each is told.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "effnet/base/text.h"
+#include "effnet/metrics/intervals.h"
+#include "effnet/report/run_facts.h"
+#include "effnet/report/svg.h"
+
+namespace effnet::report {
+namespace {
+
+constexpr std::int64_t kMostMapped = 100;  // classes; a larger map has cells that nobody can point at
+constexpr std::size_t kMostPairs = 30;
+constexpr std::size_t kShownRows = 25, kMostRows = 2000;
+
+double share(std::int64_t part, std::int64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string percent(const std::optional<double>& value) {
+  return value ? fmt::format("{:.1f} %", 100 * *value) : "\xE2\x80\x93";
+}
+
+std::string heat_map(const RunFacts& run, const metrics::Confusion& confusion) {
+  HeatMap map;
+  map.title = "confusion matrix: rows are the true classes, columns the predicted ones";
+  map.row_title = "true class";
+  map.column_title = "predicted class";
+  for (std::int64_t c = 0; c < confusion.classes(); ++c) map.rows.push_back(run.class_name(c));
+  map.columns = map.rows;
+  // Mistakes are a few percent of a good network's pictures. The square root and a scale of their own keep them
+  // visible.
+  double worst = 0;
+  for (const auto& [cell, count] : confusion.cells()) {
+    if (cell.first != cell.second) worst = std::max(worst, share(count, confusion.score(cell.first).support));
+  }
+  for (const auto& [cell, count] : confusion.cells()) {
+    const auto [truth, predicted] = cell;
+    const std::int64_t support = confusion.score(truth).support;
+    const double part = share(count, support);
+    const bool wrong = truth != predicted;
+    map.cells.push_back({static_cast<std::size_t>(truth), static_cast<std::size_t>(predicted),
+                         wrong ? 0.06 + 0.79 * std::sqrt(part / worst) : 0.1 + 0.8 * part, wrong, grouped(count),
+                         fmt::format("{} of {} ({:.1f} %) {} {}", grouped(count), run.class_name(truth), 100 * part,
+                                     wrong ? "taken for" : "seen as", run.class_name(predicted))});
+  }
+  return svg(map);
+}
+
+std::string pairs_table(const RunFacts& run, const metrics::Confusion& confusion) {
+  const std::vector<metrics::Confused> pairs = confusion.confused(kMostPairs);
+  if (pairs.empty()) return note("No picture is taken for another class.");
+  std::string out =
+      "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">class</th><th class=\"text\">taken for</th>"
+      "<th>pictures</th><th>of the class</th><th>the other way</th></tr></thead>\n<tbody>\n";
+  for (const metrics::Confused& pair : pairs) {
+    const std::int64_t support = confusion.score(pair.truth).support;
+    out +=
+        fmt::format("<tr><td class=\"text\">{}</td><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                    escaped(run.class_name(pair.truth)), escaped(run.class_name(pair.predicted)), grouped(pair.count),
+                    percent(share(pair.count, support)), grouped(confusion.at(pair.predicted, pair.truth)));
+  }
+  return out + "</tbody></table></div>";
+}
+
+std::string class_row(const RunFacts& run, const metrics::Confusion& confusion, std::int64_t c) {
+  const metrics::ClassScore score = confusion.score(c);
+  std::string out =
+      fmt::format("<tr><td class=\"text\">{}</td><td>{}</td>", escaped(run.class_name(c)), grouped(score.support));
+  if (score.recall) {
+    const metrics::Interval interval = metrics::wilson_95(score.right, score.support);
+    out += fmt::format(
+        "<td>{}<span class=\"meter\"><i style=\"width:{:.1f}%\"></i></span></td><td>{:.0f} to {:.0f} %</td>",
+        percent(score.recall), 100 * *score.recall, 100 * interval.low, 100 * interval.high);
+  } else {
+    out += "<td>\xE2\x80\x93</td><td>\xE2\x80\x93</td>";
+  }
+  out += fmt::format("<td>{}</td><td>{}</td><td class=\"text\">", percent(score.precision), percent(score.f1));
+  if (const auto rival = confusion.rival(c))
+    out += fmt::format("{} <span class=\"soft\">({})</span>", escaped(run.class_name(rival->predicted)),
+                       grouped(rival->count));
+  return out + "</td></tr>\n";
+}
+
+}  // namespace
+
+std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) {
+  const std::int64_t wrong = confusion.images() - confusion.right();
+  std::string out = fmt::format("<p class=\"soft\">{} of {} pictures are taken for another class.", grouped(wrong),
+                                grouped(confusion.images()));
+  if (confusion.classes() > kMostMapped) {
+    return out +
+           fmt::format(" {} classes are too many for a map; these are the pairs that are confused most.</p>\n",
+                       grouped(confusion.classes())) +
+           pairs_table(run, confusion);
+  }
+  out +=
+      " A row is a true class, a column what was seen. The stronger the colour, the larger the share of the row; "
+      "mistakes have a "
+      "scale of their own.</p>\n";
+  return out + heat_map(run, confusion) + "\n<details><summary>Most confused pairs</summary>\n" +
+         pairs_table(run, confusion) + "\n</details>";
+}
+
+std::string per_class(const RunFacts& run, const metrics::Confusion& confusion) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(confusion.classes()));
+  std::iota(order.begin(), order.end(), 0);
+  // Classes without pictures have no recall and come last.
+  std::ranges::stable_sort(order, {}, [&](std::int64_t c) {
+    const metrics::ClassScore score = confusion.score(c);
+    return std::pair(score.recall.value_or(2), score.f1.value_or(2));
+  });
+  const metrics::Confusion::Means means = confusion.means();
+  std::string out = fmt::format(
+      "<p class=\"soft\">The worst first. Means over classes: recall {}, precision {}, F1 {}. Recall is the share of a "
+      "class's pictures that is found, precision the share of what is taken for it that is right; the range is "
+      "recall's "
+      "95 % interval.</p>\n",
+      percent(means.recall), percent(means.precision), percent(means.f1));
+  const auto table = [&](std::size_t begin, std::size_t end) {
+    std::string text =
+        "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">class</th><th>pictures</th><th>recall</th>"
+        "<th>range</th><th>precision</th><th>F1</th><th class=\"text\">most often taken "
+        "for</th></tr></thead>\n<tbody>\n";
+    for (std::size_t i = begin; i < end; ++i) text += class_row(run, confusion, order[i]);
+    return text + "</tbody></table></div>\n";
+  };
+  // A few more than are shown at once are not worth a click.
+  const std::size_t shown = order.size() <= kShownRows + 5 ? order.size() : kShownRows;
+  out += table(0, shown);
+  if (shown < order.size()) {
+    const std::size_t end = std::min(order.size(), kMostRows);
+    out += fmt::format("<details><summary>{} more classes</summary>\n{}</details>", end - shown, table(shown, end));
+    if (end < order.size())
+      out += note(fmt::format("{} classes more are left out.", grouped(static_cast<std::int64_t>(order.size() - end))));
+  }
+  return out;
+}
+
+}  // namespace effnet::report

@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "effnet/report/run_facts.h"
+#include "effnet/report/svg.h"
+
+namespace effnet::report {
+namespace {
+
+using Value = std::function<std::optional<double>(const EpochMetrics&)>;
+
+Line line_of(const RunFacts& run, std::string name, int colour, const Value& value) {
+  Line line;
+  line.name = std::move(name);
+  line.colour = colour;
+  for (const EpochMetrics& row : run.epochs) {
+    if (const auto y = value(row)) line.points.push_back({static_cast<double>(row.epoch), *y});
+  }
+  return line;
+}
+
+std::string figure(const std::string& title, const Chart& chart, const std::string& caption = {}) {
+  std::string out = fmt::format("<figure>\n<h3>{}</h3>\n{}\n", escaped(title), svg(chart));
+  if (!caption.empty()) out += fmt::format("<figcaption>{}</figcaption>\n", caption);
+  return out + "</figure>\n";
+}
+
+// A loss that falls by more than this is shown on a log scale: its end would be flat on a linear one.
+constexpr double kLogRatio = 30;
+
+bool wants_log(const std::vector<Line>& lines) {
+  double low = INFINITY, high = 0;
+  for (const Line& line : lines) {
+    for (const Point& p : line.points) {
+      if (!std::isfinite(p.y)) continue;
+      low = std::min(low, p.y);
+      high = std::max(high, p.y);
+    }
+  }
+  return low > 0 && high > kLogRatio * low;
+}
+
+void drop_empty(std::vector<Line>& lines) {
+  std::erase_if(lines, [](const Line& line) { return line.points.empty(); });
+}
+
+// Epochs whose loss is no number: shown nowhere else, and what a reader must not miss.
+std::string not_finite(const RunFacts& run) {
+  std::string epochs;
+  std::size_t count = 0;
+  constexpr std::size_t kMost = 8;
+  for (const EpochMetrics& row : run.epochs) {
+    if (std::isfinite(row.train_loss) && (!row.val_loss || std::isfinite(*row.val_loss))) continue;
+    if (++count <= kMost) epochs += fmt::format("{}{}", count > 1 ? ", " : "", row.epoch);
+  }
+  if (count == 0) return {};
+  return fmt::format("<span class=\"warn\">The loss is not a finite number at epoch{} {}{}.</span>",
+                     count > 1 ? "s" : "", epochs, count > kMost ? fmt::format(" and {} more", count - kMost) : "");
+}
+
+}  // namespace
+
+std::string curves(const RunFacts& run) {
+  if (run.epochs.empty()) return note("No epoch is done yet: metrics.csv has no line.");
+  Axis epoch;
+  epoch.title = "epoch";
+  epoch.whole = true;
+  if (run.epochs.size() > 1) {  // also those whose values are no numbers
+    epoch.low = static_cast<double>(run.epochs.front().epoch);
+    epoch.high = static_cast<double>(run.epochs.back().epoch);
+  }
+  const auto chart = [&](std::string title) {
+    Chart one;
+    one.title = std::move(title);
+    one.x = epoch;
+    return one;
+  };
+
+  Chart loss = chart("loss by epoch");
+  loss.lines = {line_of(run, "training", 0, [](const auto& row) { return row.train_loss; }),
+                line_of(run, "validation", 1, [](const auto& row) { return row.val_loss; })};
+  drop_empty(loss.lines);
+  loss.y.log = wants_log(loss.lines);
+
+  Chart top1 = chart("accuracy by epoch");
+  top1.y.unit = " %";
+  top1.lines = {line_of(run, "training", 0, [](const auto& row) { return row.train_top1; }),
+                line_of(run, "validation", 1, [](const auto& row) { return row.val_top1; }),
+                line_of(run, "averaged weights", 2, [](const auto& row) { return row.val_ema_top1; }),
+                line_of(run, "top-5", 3, [](const auto& row) { return row.val_top5; })};
+  top1.lines[3].dashed = true;
+  // A ring around the best of the accuracies that count.
+  double best = -INFINITY;
+  std::size_t best_line = 1;
+  for (const std::size_t l : {std::size_t{1}, std::size_t{2}}) {
+    for (std::size_t i = 0; i < top1.lines[l].points.size(); ++i) {
+      const double y = top1.lines[l].points[i].y;
+      if (!(y > best)) continue;
+      best = y;
+      top1.lines[best_line].mark.reset();
+      best_line = l;
+      top1.lines[l].mark = i;
+    }
+  }
+  std::string best_caption;
+  if (best > -INFINITY) {
+    const Line& line = top1.lines[best_line];
+    best_caption = fmt::format("The ring marks the best validation top-1: {:.2f} % at epoch {:.0f}.", best,
+                               line.points[*line.mark].x);
+  }
+  drop_empty(top1.lines);
+
+  Chart lr = chart("learning rate by epoch");
+  lr.y.low = 0;
+  lr.lines = {line_of(run, "", 0, [](const auto& row) { return row.lr; })};
+  Chart rate = chart("images per second by epoch");
+  rate.y.low = 0;
+  rate.lines = {line_of(run, "", 2, [](const auto& row) { return row.images_per_second; })};
+
+  return "<p class=\"soft\">The training loss and accuracy are means over an epoch's batches before each update, on "
+         "augmented pictures; validation is of the state at the epoch's end.</p>\n<div class=\"grid\">\n" +
+         figure(loss.y.log ? "Loss (log scale)" : "Loss", loss, not_finite(run)) +
+         figure("Top-1 accuracy", top1, best_caption) + figure("Learning rate", lr) +
+         figure("Images per second", rate) + "</div>";
+}
+
+}  // namespace effnet::report

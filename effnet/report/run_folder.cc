@@ -1,0 +1,95 @@
+#include "effnet/report/run_folder.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "effnet/base/file.h"
+#include "effnet/report/csv.h"
+
+namespace effnet::report {
+namespace {
+
+constexpr std::string_view kMetricsHeader =
+    "epoch,step,lr,train_loss,train_top1,val_loss,val_top1,val_top5,val_ema_top1,images_per_second\n";
+constexpr std::string_view kPredictionsHeader = "name,label,predicted,confidence,of_label\n";
+constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+
+std::string_view without_newline(std::string_view line) { return line.substr(0, line.size() - 1); }
+
+// The shortest decimal that reads back to the same number. A NaN has no sign here, so that equal runs write equal
+// files.
+template <class Number>
+std::string shortest(Number value) {
+  if (std::isnan(value)) return "nan";
+  std::array<char, 32> text;  // -2.2250738585072014e-308 is the longest: 24
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
+std::string maybe(const std::optional<double>& value) { return value ? shortest(*value) : std::string(); }
+
+}  // namespace
+
+std::string_view metrics_header() { return kMetricsHeader; }
+
+std::string metrics_line(const EpochMetrics& row) {
+  return fmt::format("{},{},{},{},{},{},{},{},{},{}\n", row.epoch, row.step, shortest(row.lr), shortest(row.train_loss),
+                     shortest(row.train_top1), maybe(row.val_loss), maybe(row.val_top1), maybe(row.val_top5),
+                     maybe(row.val_ema_top1), shortest(row.images_per_second));
+}
+
+std::vector<EpochMetrics> parse_metrics(std::string_view text, std::string_view source) {
+  CsvReader csv(text, source, without_newline(kMetricsHeader));
+  std::vector<EpochMetrics> rows;
+  while (csv.next()) {
+    EpochMetrics row;
+    row.epoch = csv.integer(0, 0, kMost);
+    row.step = csv.integer(1, 0, kMost);
+    row.lr = csv.number(2);
+    row.train_loss = csv.number(3);
+    row.train_top1 = csv.number(4);
+    row.val_loss = csv.maybe_number(5);
+    row.val_top1 = csv.maybe_number(6);
+    row.val_top5 = csv.maybe_number(7);
+    row.val_ema_top1 = csv.maybe_number(8);
+    row.images_per_second = csv.number(9);
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+std::vector<EpochMetrics> read_metrics(const std::filesystem::path& file) {
+  return parse_metrics(read_text(file), file.string());
+}
+
+std::string predictions_text(const std::vector<Prediction>& predictions) {
+  std::string text(kPredictionsHeader);
+  for (const Prediction& one : predictions) {
+    text += fmt::format("{},{},{},{},{}\n", csv_field(one.name), one.label, one.predicted, shortest(one.confidence),
+                        shortest(one.of_label));
+  }
+  return text;
+}
+
+std::vector<Prediction> parse_predictions(std::string_view text, std::string_view source) {
+  CsvReader csv(text, source, without_newline(kPredictionsHeader));
+  std::vector<Prediction> predictions;
+  while (csv.next()) {
+    Prediction one;
+    one.name = csv.field(0);
+    one.label = csv.integer(1, 0, kMostClasses - 1);
+    one.predicted = csv.integer(2, 0, kMostClasses - 1);
+    one.confidence = csv.probability(3);
+    one.of_label = csv.probability(4);
+    predictions.push_back(std::move(one));
+  }
+  return predictions;
+}
+
+std::vector<Prediction> read_predictions(const std::filesystem::path& file) {
+  return parse_predictions(read_text(file), file.string());
+}
+
+}  // namespace effnet::report

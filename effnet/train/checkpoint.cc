@@ -1,0 +1,201 @@
+#include "effnet/train/checkpoint.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+#include "effnet/formats/safetensors.h"
+#include "effnet/train/checkpoint_file.h"
+
+namespace effnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kState = "effnet.checkpoint";
+constexpr const char* kIdentity = "effnet.identity";
+constexpr const char* kChecksum = "effnet.checksum";  // of the two texts above and of all tensors
+constexpr int kFormat = 1;
+
+formats::Dtype dtype_of(const torch::Tensor& tensor, const std::string& name) {
+  switch (tensor.scalar_type()) {
+    case torch::kDouble:
+      return formats::Dtype::f64;
+    case torch::kFloat:
+      return formats::Dtype::f32;
+    case torch::kHalf:
+      return formats::Dtype::f16;
+    case torch::kBFloat16:
+      return formats::Dtype::bf16;
+    case torch::kLong:
+      return formats::Dtype::i64;
+    case torch::kInt:
+      return formats::Dtype::i32;
+    case torch::kBool:
+      return formats::Dtype::boolean;
+    default:
+      throw internal_error("{}: a checkpoint cannot hold this type of number", name);
+  }
+}
+
+// A row-major copy in memory, or the tensor's own bytes where they are that already.
+formats::Tensor to_file(const torch::Tensor& tensor, const std::string& name) {
+  const auto plain = std::make_shared<torch::Tensor>(tensor.detach().to(torch::kCPU).contiguous());
+  formats::Tensor result;
+  result.dtype = dtype_of(*plain, name);
+  result.dims = plain->sizes().vec();
+  result.bytes = {static_cast<const std::byte*>(plain->data_ptr()), static_cast<std::size_t>(plain->nbytes())};
+  result.owner = plain;
+  return result;
+}
+
+std::string checksum(const formats::Weights& weights) {
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> hash(XXH3_createState(), XXH3_freeState);
+  EFFNET_CHECK(hash != nullptr);
+  XXH3_128bits_reset(hash.get());
+  const auto add = [&](const void* data, std::size_t size) {
+    const std::uint64_t length = size;  // before the bytes: no two lists of parts are the same stream
+    XXH3_128bits_update(hash.get(), &length, sizeof length);
+    XXH3_128bits_update(hash.get(), data, size);
+  };
+  for (const char* key : {kState, kIdentity}) {
+    const std::string& text = weights.metadata.find(key)->second;
+    add(text.data(), text.size());
+  }
+  for (const auto& [name, tensor] : weights.tensors) {
+    add(name.data(), name.size());
+    add(tensor.dims.data(), tensor.dims.size() * sizeof tensor.dims[0]);
+    add(tensor.bytes.data(), tensor.bytes.size());
+  }
+  const XXH128_hash_t digest = XXH3_128bits_digest(hash.get());
+  return fmt::format("xxh128:{:016x}{:016x}", digest.high64, digest.low64);
+}
+
+Json to_json(const Position& p) {
+  return {{"epoch", p.epoch},           {"batch", p.batch},     {"loss_sum", p.loss_sum},
+          {"right", p.right},           {"images", p.images},   {"best_top1", p.best_top1},
+          {"best_epoch", p.best_epoch}, {"seconds", p.seconds}, {"metrics_bytes", p.metrics_bytes},
+          {"epochs", p.epochs}};
+}
+
+Position to_position(const Json& json) {
+  Position p;
+  json.at("epoch").get_to(p.epoch);
+  json.at("batch").get_to(p.batch);
+  json.at("loss_sum").get_to(p.loss_sum);
+  json.at("right").get_to(p.right);
+  json.at("images").get_to(p.images);
+  json.at("best_top1").get_to(p.best_top1);
+  json.at("best_epoch").get_to(p.best_epoch);
+  json.at("seconds").get_to(p.seconds);
+  json.at("metrics_bytes").get_to(p.metrics_bytes);
+  json.at("epochs").get_to(p.epochs);
+  return p;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+// The first lines of each that the other lacks: "got A, expected B".
+Error other_identity(const std::string& got, const std::string& expected) {
+  const std::vector<std::string> theirs = lines_of(got), ours = lines_of(expected);
+  const auto only_in = [](const std::vector<std::string>& some, const std::vector<std::string>& others) {
+    std::string text;
+    int count = 0;
+    for (const std::string& line : some) {
+      if (std::find(others.begin(), others.end(), line) != others.end()) continue;
+      if (++count > 3) return text + ", ..";
+      text += (text.empty() ? "" : ", ") + line;
+    }
+    return text.empty() ? std::string("nothing more") : text;
+  };
+  return input_error("the checkpoint is of another model or recipe (got {}, expected {})", only_in(theirs, ours),
+                     only_in(ours, theirs))
+      .with_hint("go on with the settings it was made with, or begin anew in another folder");
+}
+
+torch::Tensor from_file(const formats::Tensor& tensor, const torch::Tensor& like) {
+  torch::Tensor plain = torch::empty(tensor.dims, torch::TensorOptions().dtype(like.scalar_type()));
+  std::memcpy(plain.data_ptr(), tensor.bytes.data(), tensor.bytes.size());
+  return plain;
+}
+
+}  // namespace
+
+void write_checkpoint(const fs::path& file, Trainer& trainer, const Position& position, const std::string& identity) {
+  formats::Weights weights;
+  for (const auto& [name, tensor] : trainer.state()) weights.tensors.emplace(name, to_file(tensor, name));
+  Json scalars = Json::object();
+  for (const auto& [name, value] : trainer.scalars()) scalars[name] = value;
+  weights.metadata[kState] =
+      Json{{"format", kFormat}, {"position", to_json(position)}, {"scalars", std::move(scalars)}}.dump();
+  weights.metadata[kIdentity] = identity;
+  weights.metadata[kChecksum] = checksum(weights);
+  formats::write_safetensors(file, weights);
+}
+
+CheckpointFile open_checkpoint(const fs::path& file) {
+  CheckpointFile result;
+  result.weights = formats::read_safetensors(file);
+  const auto& metadata = result.weights.metadata;
+  for (const char* key : {kState, kIdentity, kChecksum}) {
+    if (!metadata.contains(key)) throw input_error("{}: no checkpoint (got no {} in its metadata)", file.string(), key);
+  }
+  const Json state = Json::parse(metadata.find(kState)->second, nullptr, false);
+  const int format = state.is_object() ? state.value("format", 0) : 0;
+  if (format > kFormat)
+    throw input_error("{}: a newer effnet's checkpoint (got format {}, expected at most {})", file.string(), format,
+                      kFormat);
+  const std::string sum = checksum(result.weights);
+  if (sum != metadata.find(kChecksum)->second)
+    throw input_error("{}: damaged (got checksum {}, expected {})", file.string(), sum,
+                      in_quotes(metadata.find(kChecksum)->second));
+  try {
+    result.position = to_position(state.at("position"));
+    state.at("scalars").get_to(result.scalars);
+  } catch (const nlohmann::json::exception& error) {
+    throw input_error("{}: damaged state ({})", file.string(), error.what());
+  }
+  result.identity = metadata.find(kIdentity)->second;
+  return result;
+}
+
+void restore(const CheckpointFile& checkpoint, const fs::path& file, Trainer& trainer, const std::string& identity) {
+  if (checkpoint.identity != identity) throw other_identity(checkpoint.identity, identity).in(file.string());
+  const auto state = trainer.state();
+  for (const auto& [name, tensor] : state) {
+    const formats::Tensor* found = checkpoint.weights.find(name);
+    if (found == nullptr) throw input_error("{}: no tensor {}", file.string(), name);
+    if (found->dims != tensor.sizes().vec() || found->dtype != dtype_of(tensor, name))
+      throw input_error("{}: {} does not fit (got {} {}, expected {} {})", file.string(), name,
+                        formats::name(found->dtype), formats::to_string(found->dims),
+                        formats::name(dtype_of(tensor, name)), formats::to_string(tensor.sizes().vec()));
+  }
+  if (state.size() != checkpoint.weights.tensors.size())
+    throw input_error("{}: other tensors than the trainer's (got {}, expected {})", file.string(),
+                      checkpoint.weights.tensors.size(), state.size());
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : state) tensor.copy_(from_file(checkpoint.weights.at(name), tensor));
+  for (const auto& [name, value] : checkpoint.scalars) trainer.set_scalar(name, value);
+}
+
+Position read_checkpoint(const fs::path& file, Trainer& trainer, const std::string& identity) {
+  const CheckpointFile checkpoint = open_checkpoint(file);
+  restore(checkpoint, file, trainer, identity);
+  return checkpoint.position;
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,21 @@
+// A group of several processes on LibTorch's c10d: TCPStore to meet, Gloo for tensors on the CPU, NCCL for those on a
+// GPU, Watch to know who is still there.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "effnet/train/group.h"
+#include "effnet/train/watch.h"
+
+namespace effnet::train {
+
+struct JoinTiming {
+  std::chrono::milliseconds join = std::chrono::minutes(5);  // for all processes to have come
+  WatchTiming watch;
+};
+
+// join() of group.h, for place.world > 1.
+std::unique_ptr<Group> join_c10d(const Place& place, torch::Device device, const JoinTiming& timing = {});
+
+}  // namespace effnet::train

@@ -1,0 +1,481 @@
+#include "effnet/train/run.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "effnet/base/cpu.h"
+#include "effnet/base/error.h"
+#include "effnet/base/interrupt.h"
+#include "effnet/base/text.h"
+#include "effnet/graph/costs.h"
+#include "effnet/graph/lower.h"
+#include "effnet/report/events.h"
+#include "effnet/train/checkpoint_file.h"
+#include "effnet/train/evaluate_run.h"
+#include "effnet/train/run_data.h"
+#include "effnet/train/run_files.h"
+#include "effnet/train/run_finish.h"
+#include "effnet/train/run_model.h"
+#include "effnet/train/schedule.h"
+#include "effnet/train/time_budget.h"
+#include "effnet/train/together.h"
+
+namespace effnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kEventSteps = 10;  // a scalar of the running epoch is written so often
+constexpr int kWarmUpSteps = 3;           // not measured for a time budget: memory and threads are still coming
+constexpr int kMeasuredSteps = 5;         // at least
+constexpr double kLeastPart = 0.05;       // of an epoch: less at the end is not worth a validation of its own
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+class Run {
+ public:
+  Run(const RunOptions& options, Group& group)
+      : options_(options),
+        recipe_(options.recipe),
+        group_(group),
+        device_(device_named(options.device)),
+        checkpoints_(options.out / "checkpoints") {}
+
+  Summary go();
+
+ private:
+  bool first() const { return group_.rank() == 0; }
+  void tell(const std::string& message) const;
+
+  // Setting out.
+  std::optional<Summary> open_folder();
+  void open_parts();
+  void take_up();
+
+  // The loop.
+  double length() const { return position_.epochs > 0 ? position_.epochs : recipe_.train.epochs; }
+  std::int64_t steps_done() const { return static_cast<std::int64_t>(position_.epoch) * batches_ + position_.batch; }
+  std::int64_t steps_in_all() const;
+  double epochs_done() const { return static_cast<double>(steps_done()) / static_cast<double>(batches_); }
+  double rate_of_step(std::int64_t step) const;
+  void step();
+  bool sum_over_ranks(StepResult& result);  // true: a signal came to one of them
+  void report_step(double lr);
+  void close_epoch();
+  void record_epoch(const report::EpochMetrics& row, const std::optional<Validation>& validation);
+  void name_best();
+  void save();
+  [[noreturn]] void stop();
+
+  void fit_to_budget();
+  void refit_to_budget(double epoch_s, double validation_s);
+  void set_length(double epochs);
+
+  const RunOptions& options_;
+  const Recipe& recipe_;
+  Group& group_;
+  torch::Device device_;
+  CheckpointFolder checkpoints_;
+  std::optional<RunFolder> folder_;  // rank 0's
+  RunModel model_;
+  RunData data_;
+  graph::Graph graph_;
+  std::string identity_;
+  std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<data::TrainingLoader> loader_;
+  std::optional<ValidationSet> validation_, test_;
+  std::unique_ptr<report::EventWriter> events_;
+  std::int64_t batches_ = 1;  // an epoch
+  double peak_ = 0, budget_s_ = 0;
+
+  Position position_;
+  Clock::time_point start_;    // of this process's part
+  double seconds_before_ = 0;  // of the parts before it
+  double part_s_ = 0;          // this process's steps of the running epoch took so long
+  std::int64_t part_images_ = 0, part_steps_ = 0;
+  double measured_s_ = 0;  // steps after the warm-up, for the budget
+  int measured_ = 0, warm_ = 0;
+  BrokenList broken_;  // this rank's of validation
+};
+
+void Run::tell(const std::string& message) const {
+  if (!first() || !options_.progress) return;
+  Progress progress;
+  progress.message = message;
+  options_.progress(progress);
+}
+
+Summary Run::go() {
+  if (const std::optional<Summary> done = open_folder()) return *done;
+  open_parts();
+  take_up();
+  start_ = Clock::now();
+  while (steps_done() < steps_in_all() || position_.batch > 0) {
+    if (position_.batch == batches_ || steps_done() >= steps_in_all()) {
+      close_epoch();
+    } else {
+      step();
+    }
+  }
+  position_.seconds = seconds_before_ + seconds_since(start_);
+  if (first() && folder_) events_->flush();
+  return finish_run({.options = options_,
+                     .model = model_,
+                     .graph = graph_,
+                     .data = data_,
+                     .folder = folder_ ? &*folder_ : nullptr,
+                     .best = checkpoints_.best(),
+                     .identity = identity_,
+                     .position = position_,
+                     .epochs = length(),
+                     .pictures = test_ ? test_ : validation_,
+                     .chosen = recipe_.data.holdout > 0,
+                     .device = device_},
+                    *trainer_, group_);
+}
+
+std::optional<Summary> Run::open_folder() {
+  std::string done;
+  on_first(group_, [&] {
+    folder_.emplace(options_.out);
+    if (folder_->holds_a_run() && !options_.resume)
+      throw usage_error("{}: holds a run already (expected an empty or a new folder)", options_.out.string())
+          .with_hint("--resume goes on with it; another --out begins anew");
+    if (const auto summary = folder_->finished()) done = summary_text(*summary);
+  });
+  done = from_first(group_, done);
+  if (done.empty()) return std::nullopt;
+  tell("this run is finished already");
+  return parse_summary(done);
+}
+
+void Run::open_parts() {
+  budget_s_ = recipe_.train.time_budget.empty() ? 0 : parse_seconds(recipe_.train.time_budget);
+  on_each(group_, [&] {
+    at::set_num_threads(options_.threads);
+    model_ = open_run_model(recipe_);
+    data_ = open_run_data(recipe_, options_.data, model_.resolution());
+    model_.arch.classes = data_.classes;
+    graph_ = graph::lower(model_.arch, {.resolution = model_.resolution()});
+    identity_ = identity_of(recipe_, model_, *data_.train);
+    peak_ = peak_lr(recipe_);
+
+    data::LoaderOptions loader;
+    loader.batch = recipe_.train.batch;
+    loader.rank = group_.rank();
+    loader.world = group_.world();
+    loader.seed = recipe_.seed;
+    loader.shuffle = recipe_.data.shuffle;
+    loader.workers = recipe_.data.workers > 0 ? recipe_.data.workers : std::max(1, usable_cores() - options_.threads);
+    loader.broken_limit = recipe_.data.broken_limit;
+    data::LoaderOptions evaluation = loader;
+    evaluation.batch = std::max<std::int64_t>(recipe_.train.batch / std::max<std::int64_t>(recipe_.train.accumulate, 1),
+                                              group_.world());
+    if (data_.validation) validation_ = {data_.validation, model_.evaluation, evaluation};
+    if (data_.test) test_ = {data_.test, model_.evaluation, evaluation};
+    loader.mixup = recipe_.data.mixup;
+    loader.cutmix = recipe_.data.cutmix;
+    loader_ = std::make_unique<data::TrainingLoader>(data_.train, training_view(recipe_, model_), loader);
+    batches_ = loader_->batches_an_epoch();
+  });
+  for (const std::string& warning : model_.warnings) tell(warning);
+  for (const std::string& note : data_.notes) tell(note);
+}
+
+// Everything of the run that a checkpoint holds, or its beginning.
+void Run::take_up() {
+  std::string from;
+  on_first(group_, [&] {
+    if (checkpoints_.empty()) return;
+    from = checkpoints_.newest_whole([this](const std::string& message) { tell(message); }).string();
+  });
+  from = from_first(group_, from);
+  on_each(group_, [&] {
+    auto store = initial_weights(model_, graph_, recipe_.seed);
+    store->to(device_);
+    trainer_ = std::make_unique<Trainer>(graph_, std::move(store), recipe_, device_, group_);
+    if (!from.empty()) position_ = read_checkpoint(from, *trainer_, identity_);
+  });
+  on_first(group_, [&] {
+    position_.metrics_bytes = folder_->begin_metrics(position_.metrics_bytes);
+    folder_->write_config(print(recipe_));
+    events_ = std::make_unique<report::EventWriter>(options_.out);
+    // A kill between a checkpoint and its names leaves the names behind.
+    if (!from.empty() && position_.batch == 0 && position_.epoch > 0 && fs::path(from).filename() == "last")
+      name_best();
+    if (!from.empty()) events_->restart(steps_done() + 1, wall_seconds());
+  });
+  seconds_before_ = position_.seconds;
+  loader_->seek(position_.epoch, position_.batch);
+  if (from.empty()) {
+    tell(fmt::format("{}: {} parameters at {} px, {} pictures of {} classes, {} steps an epoch on {}{}",
+                     model_.arch.name, grouped(graph::costs(graph_).params), to_string(model_.resolution()),
+                     grouped(data_.train->size()), data_.train->classes().size(), batches_, device_.str(),
+                     group_.world() > 1 ? fmt::format(", {} processes", group_.world()) : ""));
+  } else {
+    tell(fmt::format("going on from {} at epoch {:.4g} of {:.4g}", from, epochs_done(), length()));
+  }
+}
+
+std::int64_t Run::steps_in_all() const {
+  if (budget_s_ > 0 && position_.epochs <= 0) return std::numeric_limits<std::int64_t>::max();  // not fitted yet
+  return std::max<std::int64_t>(1, std::llround(length() * static_cast<double>(batches_)));
+}
+
+// The schedule is the recipe's, stretched to the run's length: warm-up and decay too.
+double Run::rate_of_step(std::int64_t step) const {
+  const double stretch = recipe_.train.epochs / length();
+  const double epoch = static_cast<double>(step) / static_cast<double>(batches_) * stretch;
+  return learning_rate(recipe_.schedule, peak_, epoch, recipe_.train.epochs);
+}
+
+void Run::step() {
+  const Clock::time_point start = Clock::now();
+  const data::Batch batch = loader_->next();
+  const double lr = rate_of_step(steps_done());
+  StepResult result;
+  try {
+    result = trainer_->step(batch, lr);
+  } catch (const NotFinite& error) {
+    throw with_batch_saved(error, batch, model_.resolution(), options_.out, group_.rank(), steps_done() + 1);
+  }
+  const bool stopping = sum_over_ranks(result);
+  position_.loss_sum += result.loss;
+  position_.right += result.right;
+  position_.images += result.images;
+  position_.batch += 1;
+
+  const double step_s = seconds_since(start);
+  part_s_ += step_s;
+  part_images_ += result.images;
+  part_steps_ += 1;
+  if (warm_ < kWarmUpSteps) {
+    ++warm_;
+  } else {
+    measured_s_ += step_s;
+    ++measured_;
+  }
+  report_step(lr);
+  if (budget_s_ > 0 && position_.epochs <= 0) fit_to_budget();
+  if (stopping) stop();
+  const std::int64_t every = recipe_.checkpoint_every_steps;
+  if (every > 0 && steps_done() % every == 0 && position_.batch < batches_) save();
+}
+
+// The loss becomes the sum over the pictures of all ranks.
+bool Run::sum_over_ranks(StepResult& result) {
+  result.loss *= static_cast<double>(result.images);
+  const bool own = interrupted();
+  if (group_.world() == 1) return own;
+  torch::Tensor sums = torch::tensor({result.loss, static_cast<double>(result.right),
+                                      static_cast<double>(result.images), own ? 1.0 : 0.0},
+                                     torch::TensorOptions().dtype(torch::kDouble))
+                           .to(device_);
+  group_.sum(sums);
+  sums = sums.cpu();
+  const double* sum = sums.data_ptr<double>();
+  result.loss = sum[0];
+  result.right = std::llround(sum[1]);
+  result.images = std::llround(sum[2]);
+  return sum[3] > 0;
+}
+
+void Run::report_step(double lr) {
+  if (!first()) return;
+  const double images = static_cast<double>(position_.images);
+  if (steps_done() % kEventSteps == 0) {
+    const double now = wall_seconds();
+    events_->scalar("train/loss", steps_done(), position_.loss_sum / images, now);
+    events_->scalar("train/lr", steps_done(), lr, now);
+  }
+  if (!options_.progress) return;
+  Progress progress;
+  progress.epoch = static_cast<std::int64_t>(position_.epoch) + 1;
+  progress.step = position_.batch;
+  progress.steps_an_epoch = batches_;
+  progress.epochs = length();
+  progress.lr = lr;
+  progress.loss = position_.loss_sum / images;
+  progress.top1 = 100 * static_cast<double>(position_.right) / images;
+  progress.images_per_second = static_cast<double>(part_images_) / part_s_;
+  const std::int64_t all = steps_in_all();
+  if (all < std::numeric_limits<std::int64_t>::max())
+    progress.seconds_left = static_cast<double>(all - steps_done()) * part_s_ / static_cast<double>(part_steps_);
+  options_.progress(progress);
+}
+
+void Run::close_epoch() {
+  const auto epoch = static_cast<std::int64_t>(position_.epoch) + 1;
+  const bool last = steps_done() >= steps_in_all();
+  const double every = recipe_.train.validate_every;
+  const bool due = std::floor(static_cast<double>(epoch) / every) > std::floor(static_cast<double>(epoch - 1) / every);
+  std::optional<Validation> validation;
+  const Clock::time_point start = Clock::now();
+  if (validation_ && (last || due)) {
+    broken_.clear();
+    validation = validate(*trainer_, *validation_, device_, group_, broken_);
+    if (!validation) stop();  // the epoch's steps are done; going on validates again
+  }
+  const double validation_s = seconds_since(start);
+
+  const auto images = static_cast<double>(position_.images);
+  report::EpochMetrics row;
+  row.epoch = epoch;
+  row.step = steps_done();
+  row.lr = rate_of_step(steps_done() - 1);
+  row.train_loss = position_.loss_sum / images;
+  row.train_top1 = 100 * static_cast<double>(position_.right) / images;
+  row.images_per_second = part_s_ > 0 ? static_cast<double>(part_images_) / part_s_ : 0;
+  if (validation) {
+    row.val_loss = validation->loss;
+    row.val_top1 = validation->top1;
+    row.val_top5 = validation->top5;
+    row.val_ema_top1 = validation->average_top1;
+  }
+  const double top1 = validation ? validation->average_top1.value_or(validation->top1) : -1;
+  if (top1 > position_.best_top1 || !validation_) {
+    position_.best_top1 = top1;
+    position_.best_epoch = epoch;
+  }
+  const double whole_epoch_s =
+      part_steps_ > 0 ? part_s_ / static_cast<double>(part_steps_) * static_cast<double>(batches_) : 0;
+  position_.epoch += 1;
+  position_.batch = 0;
+  position_.loss_sum = 0;
+  position_.right = position_.images = 0;
+  part_s_ = 0;
+  part_images_ = part_steps_ = 0;
+  if (budget_s_ > 0 && !last) refit_to_budget(whole_epoch_s, validation ? validation_s : 0);
+  record_epoch(row, validation);
+}
+
+void Run::record_epoch(const report::EpochMetrics& row, const std::optional<Validation>& validation) {
+  for (const data::BrokenPicture& picture : loader_->broken()) broken_.emplace_back(picture.name, picture.why);
+  const BrokenList broken = of_all_ranks(group_, broken_);
+  on_first(group_, [&] {
+    position_.metrics_bytes = folder_->append_metrics(row);
+    if (!broken.empty()) folder_->add_broken(broken);
+  });
+  save();
+  on_first(group_, [&] {
+    name_best();
+    const double now = wall_seconds();
+    const auto scalar = [&](const char* tag, const std::optional<double>& value) {
+      if (value) events_->scalar(tag, row.step, *value, now);
+    };
+    scalar("epoch/train_loss", row.train_loss);
+    scalar("epoch/train_top1", row.train_top1);
+    scalar("epoch/val_loss", row.val_loss);
+    scalar("epoch/val_top1", row.val_top1);
+    scalar("epoch/val_top5", row.val_top5);
+    scalar("epoch/val_ema_top1", row.val_ema_top1);
+    scalar("epoch/images_per_second", row.images_per_second);
+    events_->flush();
+  });
+  std::string text = fmt::format("epoch {} of {:.4g}: loss {:.4f}, top-1 {:.2f} %", row.epoch, length(), row.train_loss,
+                                 row.train_top1);
+  if (validation) text += fmt::format("; validation loss {:.4f}, top-1 {:.2f} %", validation->loss, validation->top1);
+  if (row.val_ema_top1) text += fmt::format(", averaged {:.2f} %", *row.val_ema_top1);
+  text += fmt::format("; {:.1f} images/s", row.images_per_second);
+  if (!broken.empty()) text += fmt::format("; {} broken pictures, see broken.csv", broken.size());
+  tell(text);
+}
+
+void Run::name_best() {
+  checkpoints_.keep_best(static_cast<std::int64_t>(position_.epoch), position_.best_epoch,
+                         ranked_epochs(folder_->metrics()), recipe_.checkpoint_keep);
+}
+
+void Run::save() {
+  position_.seconds = seconds_before_ + seconds_since(start_);
+  on_first(group_, [&] {
+    events_->flush();
+    checkpoints_.write(*trainer_, position_, identity_);
+  });
+}
+
+void Run::stop() {
+  save();
+  throw Error(ErrorCode::interrupted,
+              fmt::format("interrupted at step {} (epoch {:.4g} of {:.4g}); the state is saved", steps_done(),
+                          epochs_done(), length()),
+              "the same command with --resume goes on from here");
+}
+
+// Measured long enough that one slow step decides nothing, short against the budget.
+void Run::fit_to_budget() {
+  const bool enough =
+      measured_ >= kMeasuredSteps && (measured_s_ >= std::min(10.0, 0.02 * budget_s_) || position_.batch == batches_);
+  if (from_first(group_, enough ? "fit" : "").empty()) return;
+  RunCosts costs;
+  costs.epoch_s = measured_s_ / measured_ * static_cast<double>(batches_);
+  if (validation_) costs.validation_s = time_validation(*trainer_, *validation_);
+  costs.validate_every = recipe_.train.validate_every;
+  costs.spent_s = seconds_before_ + seconds_since(start_);
+  costs.epochs_done = epochs_done();
+  costs.steps_an_epoch = static_cast<double>(batches_);
+  set_length(fitted_epochs(budget_s_, costs));
+  tell(fmt::format("{} are enough for {:.4g} epochs", recipe_.train.time_budget, position_.epochs));
+}
+
+// With what a whole epoch and a whole validation took. In the second half the run only gets shorter: a late stretch
+// would raise the learning rate again.
+void Run::refit_to_budget(double epoch_s, double validation_s) {
+  if (epoch_s <= 0 || position_.epochs <= 0) return;
+  const RunCosts costs{.spent_s = seconds_before_ + seconds_since(start_),
+                       .epoch_s = epoch_s,
+                       .validation_s = validation_s,
+                       .validate_every = recipe_.train.validate_every,
+                       .epochs_done = epochs_done(),
+                       .steps_an_epoch = static_cast<double>(batches_)};
+  const double fitted = fitted_epochs(budget_s_, costs);
+  double epochs = epochs_done() < 0.5 * length() || fitted < length() ? fitted : length();
+  if (epochs - epochs_done() < kLeastPart) epochs = epochs_done();
+  set_length(epochs);
+}
+
+void Run::set_length(double epochs) {
+  torch::Tensor length = torch::full({1}, epochs, torch::TensorOptions().dtype(torch::kDouble).device(device_));
+  group_.broadcast(length, 0);  // each rank measured something else
+  position_.epochs = length.item<double>();
+}
+
+}  // namespace
+
+torch::Device device_named(const std::string& name, int local_rank) {
+  const bool there = torch::cuda::is_available();
+  if (name == "cpu" || (name == "auto" && !there)) return torch::Device(torch::kCPU);
+  if (name != "auto" && name != "cuda" && !name.starts_with("cuda:"))
+    throw usage_error("--device: unknown device (got {}, expected auto, cpu or cuda)", in_quotes(name));
+  if (!there)
+    throw environment_error("no GPU that this LibTorch {} can use (got {}, expected cpu)", TORCH_VERSION,
+                            in_quotes(name))
+        .with_hint("--device cpu trains on the processor; a GPU needs a LibTorch built with CUDA");
+  const auto count = static_cast<int>(torch::cuda::device_count());
+  int index = local_rank;
+  if (name.starts_with("cuda:")) {
+    const char* end = name.data() + name.size();
+    const auto [stop, code] = std::from_chars(name.data() + 5, end, index);
+    if (code != std::errc{} || stop != end || index < 0)
+      throw usage_error("--device: unknown device (got {}, expected auto, cpu, cuda or cuda:N)", in_quotes(name));
+  }
+  if (index >= count) throw environment_error("no such GPU (got number {}, expected 0 to {})", index, count - 1);
+  return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(index));
+}
+
+Summary run(const RunOptions& options, Group& group) {
+  // A signal is answered between steps, where the state can be saved: no file that is being written is given up.
+  const InterruptsHeld held;
+  return Run(options, group).go();
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,119 @@
+#include "effnet/train/run_model.h"
+
+#include <algorithm>
+#include <array>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/preprocessing_rules.h"
+#include "effnet/formats/import.h"
+#include "effnet/formats/labels.h"
+#include "effnet/formats/read_weights.h"
+#include "effnet/formats/sources.h"
+#include "effnet/train/recipe_settings.h"
+
+namespace effnet::train {
+namespace {
+
+// Settings that may change when a run goes on. model.name is among them because the architecture itself is compared.
+constexpr std::array<std::string_view, 8> kFreeSettings{
+    "model.name",           "data.workers", "data.broken_limit",      "train.time_budget",
+    "train.validate_every", "train.fused",  "checkpoint.every_steps", "checkpoint.keep"};
+
+formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, std::vector<std::string>& warnings) {
+  const formats::WeightsFile opened = formats::open_weights(file);
+  if (formats::is_model_file(opened.weights)) return formats::read_model(file);
+  try {
+    formats::ImportResult imported = formats::import_weights(file, {.spec = arch});
+    warnings.insert(warnings.end(), imported.report.warnings.begin(), imported.report.warnings.end());
+    return std::move(imported.model);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::usage) throw;  // two sources' numerics fit: only --source can tell
+    throw input_error("{}: {}", file, error.what())
+        .with_hint(
+            fmt::format("effnet import {} --source ... -o init.safetensors, then model.init=init.safetensors", file));
+  }
+}
+
+}  // namespace
+
+RunModel open_run_model(const Recipe& recipe) {
+  RunModel model;
+  model.arch = load_arch(recipe.model);
+  std::optional<Preprocessing> rule;
+  if (recipe.model.name.ends_with(".safetensors")) {
+    formats::Model file = formats::read_model(recipe.model.name);
+    rule = file.preprocessing;
+    if (recipe.model.init.empty()) model.init = std::move(file);
+  }
+  if (!recipe.model.init.empty()) {
+    model.init = read_init(recipe.model.init, model.arch, model.warnings);
+    model.arch = formats::with_numerics(model.arch, model.init->arch.bn_epsilon, model.init->arch.padding);
+    rule = model.init->preprocessing;
+  }
+
+  if (recipe.bn_momentum >= 0) model.arch.bn_momentum = recipe.bn_momentum;
+  if (recipe.data.resolution > 0) model.arch.resolution = recipe.data.resolution;
+  const Size size{model.arch.resolution, model.arch.resolution};
+  model.evaluation =
+      rule ? rule->at(size) : preprocessing_rule(model.arch.preprocessing, model.arch.normalisation, size);
+  if (recipe.data.shift > 0) {
+    // Small pictures are seen whole: the 32 pixels that the official rule leaves out around 224 are half of CIFAR's.
+    const Preprocessing own = model.evaluation;
+    model.evaluation = preprocessing_rule("whole", model.arch.normalisation, size);
+    model.evaluation.mean = own.mean;
+    model.evaluation.std = own.std;
+  }
+  return model;
+}
+
+std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,
+                                                    std::uint64_t seed) {
+  if (!model.init) return nn::ParameterStore::initialised(graph, seed);
+  return nn::ParameterStore::from_weights(graph, model.init->weights, /*skip_classifier=*/true, seed);
+}
+
+std::string identity_of(const Recipe& recipe, const RunModel& model, const data::Dataset& train) {
+  std::string identity;
+  for (const Setting& setting : settings()) {
+    if (std::find(kFreeSettings.begin(), kFreeSettings.end(), setting.key) == kFreeSettings.end())
+      identity += fmt::format("{} = {}\n", setting.key, value_text(setting, recipe));
+  }
+  std::string classes;
+  for (const std::string& name : train.classes()) classes += name + "\n";
+  identity += fmt::format("pictures = {}\nclasses = {} ({})\n", train.size(), train.classes().size(),
+                          sha256(std::as_bytes(std::span(classes))).substr(0, 16));
+  return identity + arch::print(model.arch);
+}
+
+vision::TrainingView training_view(const Recipe& recipe, const RunModel& model) {
+  vision::TrainingView view;
+  view.evaluation = model.evaluation;
+  view.augment = vision::augment_named(recipe.data.augment);
+  view.area_low = recipe.data.area_low;
+  view.shift_px = recipe.data.shift;
+  view.randaugment_layers = recipe.data.randaugment_layers;
+  view.randaugment_magnitude = recipe.data.randaugment_magnitude;
+  view.erasing = recipe.data.erasing;
+  return view;
+}
+
+formats::Model finished_model(const RunModel& model, formats::Weights weights, const std::vector<std::string>& classes,
+                              const Recipe& recipe) {
+  formats::Model result;
+  result.arch = model.arch;
+  result.weights = std::move(weights);
+  result.preprocessing = model.evaluation;
+  // More classes than the data names: a head kept for others. Labels are one a class or none.
+  if (static_cast<std::int64_t>(classes.size()) == model.arch.classes) result.labels = classes;
+  if (classes == formats::imagenet1k().class_ids) {
+    result.labels = formats::imagenet1k().labels;
+    result.class_ids = classes;
+  }
+  result.provenance.source = "effnet";
+  result.provenance.extra = {{"seed", std::to_string(recipe.seed)}, {"trained_by", "effnet train"}};
+  if (!recipe.model.init.empty()) result.provenance.extra["init"] = recipe.model.init;
+  return result;
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,42 @@
+// What a run trains: the architecture with the recipe's changes, how its pictures are prepared, and the weights that it
+// begins with.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "effnet/data/loader.h"
+#include "effnet/formats/model_file.h"
+#include "effnet/nn/network.h"
+#include "effnet/train/recipe.h"
+
+namespace effnet::train {
+
+struct RunModel {
+  arch::ArchSpec arch;  // resolution and dropout are the recipe's; classes come with the data
+  Preprocessing evaluation;
+  std::optional<formats::Model> init;  // weights to begin with
+  std::vector<std::string> warnings;
+  Size resolution() const { return evaluation.crop; }
+};
+
+// Reads model.name (a name of the family, an arch file, a model file) and model.init (a model file, or a published
+// checkpoint that fits the architecture: its source's epsilon and padding become the network's). Throws Error(input).
+RunModel open_run_model(const Recipe& recipe);
+
+// A classifier of other classes than the weights' begins anew, from the seed.
+std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,
+                                                    std::uint64_t seed);
+
+// What tells this run from another: the architecture and every setting that changes the numbers, a line each. Settings
+// that only change where, how fast or how often something happens are left out: a run may go on with others.
+std::string identity_of(const Recipe& recipe, const RunModel& model, const data::Dataset& train);
+
+vision::TrainingView training_view(const Recipe& recipe, const RunModel& model);
+
+// model.safetensors.
+formats::Model finished_model(const RunModel& model, formats::Weights weights, const std::vector<std::string>& classes,
+                              const Recipe& recipe);
+
+}  // namespace effnet::train

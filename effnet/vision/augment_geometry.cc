@@ -1,0 +1,82 @@
+// The operations of augment_ops.h that move pixels.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <numbers>
+#include <utility>
+#include <vector>
+
+#include "effnet/vision/augment_ops.h"
+
+namespace effnet::vision {
+namespace {
+
+constexpr std::uint8_t kGrey = 128;
+
+// Input x = x[0] * column + x[1] * row + x[2] of an output pixel; y alike.
+struct Affine {
+  std::array<float, 3> x, y;
+};
+
+// Where the pixels of output row `row` come from: the nearest whole numbers, halves away from zero, cut to -1 ...
+// limit. Exact, since a number minus its whole part has no rounding error; without comparisons, so that it is vector
+// code.
+void find_places(const std::array<float, 3>& source, std::int64_t row, std::int64_t limit,
+                 std::vector<std::int32_t>& places) {
+  const float along = source[0], down = source[1] * static_cast<float>(row), offset = source[2];
+  const auto highest = static_cast<float>(limit);
+  const auto count = static_cast<std::int32_t>(places.size());
+  std::int32_t* to = places.data();
+  for (std::int32_t x = 0; x < count; ++x) {
+    float place = along * static_cast<float>(x) + down + offset;
+    place = place < -1 ? -1 : place;
+    place = place > highest ? highest : place;
+    const auto whole = static_cast<std::int32_t>(place);
+    const float rest = place - static_cast<float>(whole);  // -1 < rest < 1, of the sign of place
+    to[x] = whole + static_cast<std::int32_t>(rest + rest);
+  }
+}
+
+void warp(Image& image, const Affine& source) {
+  Image result{image.h, image.w, std::vector<std::uint8_t>(image.rgb.size(), kGrey)};
+  const auto width = static_cast<std::size_t>(image.w);
+  const auto h = static_cast<std::uint32_t>(image.h), w = static_cast<std::uint32_t>(image.w);
+  std::vector<std::int32_t> columns(width), rows(width);
+  std::uint8_t* to = result.rgb.data();
+  for (std::int64_t y = 0; y < image.h; ++y) {
+    if (y == 0 || source.x[1] != 0) find_places(source.x, y, image.w, columns);  // else the same in every row
+    if (y == 0 || source.y[1] != 0) find_places(source.y, y, image.h, rows);
+    for (std::size_t x = 0; x < width; ++x, to += 3) {
+      // Below zero is above every limit, so one comparison does for both sides.
+      if (static_cast<std::uint32_t>(columns[x]) >= w || static_cast<std::uint32_t>(rows[x]) >= h) continue;
+      std::copy_n(image.rgb.data() + 3 * (rows[x] * image.w + columns[x]), 3, to);
+    }
+  }
+  image = std::move(result);
+}
+
+}  // namespace
+
+void shear_x(Image& image, float amount) { warp(image, {{1, amount, 0}, {0, 1, 0}}); }
+void shear_y(Image& image, float amount) { warp(image, {{1, 0, 0}, {amount, 1, 0}}); }
+void translate_x(Image& image, float px) { warp(image, {{1, 0, px}, {0, 1, 0}}); }
+void translate_y(Image& image, float px) { warp(image, {{1, 0, 0}, {0, 1, px}}); }
+
+// Output (x, y) reads input R (x, y) + offset, the offset such that ((w - 1) / 2, (h - 1) / 2) stays in place.
+void rotate(Image& image, double degrees) {
+  const double radians = degrees * (std::numbers::pi / 180);
+  const auto c = static_cast<float>(std::cos(radians)), s = static_cast<float>(std::sin(radians));
+  const auto right = static_cast<float>(image.w - 1), bottom = static_cast<float>(image.h - 1);
+  warp(image, {{c, -s, (right - (c * right - s * bottom)) / 2}, {s, c, (bottom - (s * right + c * bottom)) / 2}});
+}
+
+void cutout(Image& image, int half, std::int64_t centre_y, std::int64_t centre_x) {
+  const std::int64_t left = std::clamp<std::int64_t>(centre_x - half, 0, image.w);
+  const std::int64_t right = std::clamp<std::int64_t>(centre_x + half, left, image.w);
+  const std::int64_t bottom = std::min(centre_y + half, image.h);
+  for (std::int64_t y = std::max<std::int64_t>(centre_y - half, 0); y < bottom; ++y) {
+    std::fill_n(image.rgb.data() + 3 * (y * image.w + left), 3 * (right - left), kGrey);
+  }
+}
+
+}  // namespace effnet::vision

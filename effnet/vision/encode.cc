@@ -1,0 +1,94 @@
+// Errors leave libjpeg by longjmp; as in jpeg.cc no object with a destructor lives between setjmp and libjpeg's frames.
+#include "effnet/vision/encode.h"
+
+#include <algorithm>
+#include <cmath>
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+
+#include <jpeglib.h>
+
+#include "effnet/base/error.h"
+#include "effnet/vision/resize.h"
+
+namespace effnet::vision {
+namespace {
+
+struct Errors {
+  jpeg_error_mgr base;  // first, so that libjpeg's pointer to it is a pointer to this
+  std::jmp_buf jump;
+  char text[JMSG_LENGTH_MAX];
+};
+
+[[noreturn]] void fail(j_common_ptr codec) {
+  auto* errors = reinterpret_cast<Errors*>(codec->err);
+  errors->base.format_message(codec, errors->text);
+  std::longjmp(errors->jump, 1);
+}
+
+struct Writer {
+  Writer() {
+    codec.err = jpeg_std_error(&errors.base);
+    errors.base.error_exit = fail;
+    errors.base.output_message = [](j_common_ptr) {};
+  }
+  ~Writer() {
+    jpeg_destroy_compress(&codec);
+    std::free(bytes);  // libjpeg's, from malloc
+  }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  bool write(const Image& image, int quality) {
+    if (setjmp(errors.jump) != 0) return false;
+    jpeg_create_compress(&codec);
+    jpeg_mem_dest(&codec, &bytes, &size);
+    codec.image_width = static_cast<JDIMENSION>(image.w);
+    codec.image_height = static_cast<JDIMENSION>(image.h);
+    codec.input_components = 3;
+    codec.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&codec);
+    jpeg_set_quality(&codec, quality, TRUE);
+    codec.optimize_coding = TRUE;  // the standard tables cost a small picture a third more
+    jpeg_start_compress(&codec, TRUE);
+    while (codec.next_scanline < codec.image_height) {
+      // libjpeg takes a pointer to mutable samples and leaves them as they are.
+      auto* row = const_cast<JSAMPLE*>(image.rgb.data() + 3 * std::int64_t{codec.next_scanline} * image.w);
+      jpeg_write_scanlines(&codec, &row, 1);
+    }
+    jpeg_finish_compress(&codec);
+    return true;
+  }
+
+  jpeg_compress_struct codec{};
+  Errors errors{};
+  unsigned char* bytes = nullptr;
+  unsigned long size = 0;  // NOLINT: libjpeg's type
+};
+
+}  // namespace
+
+std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
+  EFFNET_CHECK(static_cast<std::int64_t>(image.rgb.size()) == 3 * image.h * image.w);
+  if (image.h < 1 || image.w < 1 || image.h > JPEG_MAX_DIMENSION || image.w > JPEG_MAX_DIMENSION) {
+    throw input_error("JPEG: cannot be written (got {} x {} pixels, expected 1 to {} each)", image.w, image.h,
+                      JPEG_MAX_DIMENSION);
+  }
+  Writer writer;
+  if (!writer.write(image, quality)) throw input_error("JPEG: cannot be written ({})", writer.errors.text);
+  const auto* begin = reinterpret_cast<const std::byte*>(writer.bytes);
+  return {begin, begin + writer.size};
+}
+
+Image thumbnail(const Image& image, std::int64_t most_px) {
+  const std::int64_t longer = std::max(image.h, image.w);
+  if (longer <= most_px) return image;
+  const auto side = [&](std::int64_t pixels) {
+    const double scaled = static_cast<double>(pixels) * static_cast<double>(most_px) / static_cast<double>(longer);
+    return std::max<std::int64_t>(1, std::lround(scaled));
+  };
+  return resize(image, {side(image.h), side(image.w)}, Filter::bicubic);
+}
+
+}  // namespace effnet::vision

@@ -1,0 +1,439 @@
+"""effnet train: a small set of stripes is learnt, runs go on to the same bits, and what is wrong is said."""
+
+import csv
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy
+import pytest
+from PIL import Image
+
+# Some 10 ms a step: long enough to be killed in the middle of, short enough for forty runs.
+ARCH = """
+name = "stripes_net"
+resolution = 64
+classes = 3
+bn_momentum = 0.8
+drop_path = 0.1
+preprocessing = "whole"
+[stem]
+channels = 16
+[[stages]]
+channels = 24
+stride = 1
+expand = 3
+se = 0.25
+repeats = 2
+[[stages]]
+channels = 32
+stride = 2
+expand = 3
+[head]
+channels = 64
+"""
+
+RECIPE = """
+seed = 5
+[model]
+name = "net.toml"
+[data]
+augment = "inception"
+area_low = 0.5
+[train]
+epochs = 6
+batch = 12
+[optimizer]
+name = "sgd"
+lr = 0.1
+nesterov = true
+[schedule]
+name = "cosine"
+warmup_epochs = 1
+[ema]
+decay = 0.9
+"""
+
+CLASSES = ("across", "checks", "down")
+
+
+def picture(kind, draw):
+    """40 x 36 pixels of a pattern in random colours, shifted, with noise."""
+    y, x = numpy.mgrid[0:36, 0:40]
+    wave = {"across": y, "down": x, "checks": (y // 4 + x // 4) * 4}[kind]
+    on = ((wave + draw.integers(8)) // 4 % 2).astype(bool)[..., None]
+    dark, light = draw.integers(0, 90, 3), draw.integers(140, 256, 3)
+    pixels = numpy.where(on, light, dark) + draw.normal(0, 12, (36, 40, 3))
+    return Image.fromarray(pixels.clip(0, 255).astype(numpy.uint8))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with data/train, data/val (three classes), a recipe and its network."""
+    place = tmp_path_factory.mktemp("train")
+    draw = numpy.random.default_rng(1)
+    for split, count in (("train", 32), ("val", 12)):
+        for kind in CLASSES:
+            folder = place / "data" / split / kind
+            folder.mkdir(parents=True)
+            for i in range(count):
+                picture(kind, draw).save(folder / f"{i:02}.png")
+    (place / "net.toml").write_text(ARCH)
+    (place / "recipe.toml").write_text(RECIPE)
+    return place
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built(effnet):
+    if not os.access(os.path.join(os.path.dirname(effnet.path), "effnet-train"), os.X_OK) and "EFFNET_TRAIN" not in os.environ:
+        pytest.skip("effnet-train is not built")
+
+
+def words(place, out, *more):
+    return ["train", str(place / "recipe.toml"), "--data", str(place / "data"), "--out", str(out), "--threads", "1",
+            *map(str, more)]
+
+
+@pytest.fixture(scope="module")
+def whole(effnet, place):
+    """An unbroken run, and its summary."""
+    out = place / "whole"
+    return out, effnet.json(*words(place, out, "--set", "checkpoint.keep=2"))
+
+
+def start(effnet, arguments, **options):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("EFFNET_")}
+    return subprocess.Popen([effnet.path, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, **options)
+
+
+def wait_for(condition, process, seconds=60):
+    deadline = time.time() + seconds
+    while not condition():
+        assert time.time() < deadline, "nothing happened"
+        if process.poll() is not None:
+            return
+        time.sleep(0.005)
+
+
+def metrics(out):
+    """The rows of metrics.csv without images_per_second."""
+    with open(out / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        assert float(row.pop("images_per_second")) > 0
+    return rows
+
+
+def same_result(out, whole):
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert metrics(out) == metrics(whole)
+    assert (out / "predictions.csv").read_bytes() == (whole / "predictions.csv").read_bytes()
+
+
+def test_learns_and_leaves_its_files(effnet, place, whole):
+    out, summary = whole
+    assert {"best_top1", "best_epoch", "epochs", "images_per_second", "seconds", "params", "macs", "device", "world_size"} <= set(summary)
+    assert summary["best_top1"] >= 90 and summary["epochs"] == 6 and summary["device"] == "cpu" and summary["world_size"] == 1
+    assert summary == json.loads((out / "summary.json").read_text())
+
+    rows = metrics(out)
+    assert list(rows[0]) == ["epoch", "step", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "val_ema_top1"]
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6] and int(rows[-1]["step"]) == 48
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    # Linear warm-up over 8 steps from 0 and a cosine over the other 40, of steps counted from 0.
+    assert float(rows[0]["lr"]) == pytest.approx(0.1 * 7 / 8)
+    assert float(rows[-1]["lr"]) == pytest.approx(0.1 * 0.5 * (1 + numpy.cos(numpy.pi * 39 / 40)))
+
+    for name in ("config.toml", "checkpoints/last", "checkpoints/previous", "checkpoints/best", "report.html", "predictions.csv"):
+        assert (out / name).is_file(), name
+    assert list(out.glob("events.out.tfevents.*"))
+    assert not list(out.glob(".*")) and not list((out / "checkpoints").glob(".*"))
+    best = sorted(rows, key=lambda row: (-float(row["val_ema_top1"]), int(row["epoch"])))
+    assert summary["best_epoch"] == int(best[0]["epoch"])
+    kept = {path.name for path in (out / "checkpoints").glob("epoch-*")}
+    assert kept == {"epoch-" + row["epoch"] for row in best[:2]}
+
+    # The model file is what the last epoch's averaged weights were: the engine gets the same pictures right, up to one
+    # whose two best classes are within rounding.
+    scored = effnet.json("eval", out / "model.safetensors", place / "data" / "val")
+    assert scored["images"] == 36
+    assert abs(scored["top1"] - float(rows[-1]["val_ema_top1"])) <= 100 / 36 + 1e-9
+    answer = effnet.json("predict", out / "model.safetensors", place / "data" / "val" / "down" / "00.png")
+    assert answer["images"][0]["top"][0]["label"] in CLASSES
+
+
+def test_the_written_configuration_gives_the_same_run(effnet, place, whole, tmp_path):
+    effnet.json("train", whole[0] / "config.toml", "--data", place / "data", "--out", tmp_path / "again", "--threads", 1)
+    same_result(tmp_path / "again", whole[0])
+
+
+def test_killed_runs_end_in_the_same_bits(effnet, place, whole, tmp_path):
+    out = tmp_path / "killed"
+    last = out / "checkpoints" / "last"
+    rolls = random.Random(3)
+    kills = 0
+    for attempt in range(12):
+        more = ["--resume", "--set", "checkpoint.every_steps=3", "--set", "checkpoint.keep=2",
+                "--set", f"data.workers={1 + attempt % 3}"]
+        process = start(effnet, words(place, out, *more))
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        wait_for(lambda: last.exists() and last.stat().st_mtime_ns != before, process)
+        if kills < 4 and process.poll() is None:
+            time.sleep(rolls.uniform(0, 0.15))
+            process.kill()
+            kills += 1
+        code = process.wait()
+        process.communicate()
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+    assert (out / "summary.json").exists() and kills >= 3
+    same_result(out, whole[0])
+    assert {path.name for path in (out / "checkpoints").glob("epoch-*")} == {path.name for path in (whole[0] / "checkpoints").glob("epoch-*")}
+
+
+def test_interrupt_saves_and_resumes(effnet, place, whole, tmp_path):
+    out = tmp_path / "run"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        last = out / "checkpoints" / "last"
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        process = start(effnet, words(place, out, "--resume"))
+        wait_for(lambda: last.exists() and last.stat().st_mtime_ns != before, process)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=60)
+        assert process.returncode == 130, stderr
+        assert stdout == "" and "effnet: error: interrupted at step" in stderr and "hint: " in stderr
+    effnet.json(*words(place, out, "--resume"))
+    same_result(out, whole[0])
+
+
+def test_a_second_trainer_is_refused(effnet, place, tmp_path):
+    out = tmp_path / "run"
+    process = start(effnet, words(place, out, "--set", "train.epochs=500"))
+    try:
+        wait_for(lambda: (out / "metrics.csv").exists(), process)
+        for more in ([], ["--resume"]):
+            result = effnet(*words(place, out, *more))
+            effnet.check_error(result, 4)
+            assert "another trainer" in result.stderr
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_finished_run_stays_as_it_is(effnet, place, whole):
+    out, summary = whole
+
+    def state():
+        return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(out.rglob("*")) if path.is_file()}
+
+    before = state()
+    assert effnet.json(*words(place, out, "--resume")) == summary
+    result = effnet(*words(place, out))
+    effnet.check_error(result, 2)
+    assert "holds a run already" in result.stderr and "--resume" in result.stderr
+    assert state() == before
+
+
+def interrupted_run(effnet, place, out):
+    """A copy of a run that stopped in its second half."""
+    process = start(effnet, words(place, out, "--set", "checkpoint.every_steps=2"))
+    wait_for(lambda: (out / "metrics.csv").exists() and (out / "metrics.csv").read_text().count("\n") > 3, process)
+    process.kill()
+    process.communicate()
+    assert (out / "checkpoints" / "previous").exists()
+    assert not (out / "summary.json").exists()
+
+
+@pytest.fixture(scope="module")
+def broken_off(effnet, place):
+    out = place / "broken_off"
+    interrupted_run(effnet, place, out)
+    return out
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "bit"])
+def test_a_damaged_checkpoint_falls_back(effnet, place, whole, broken_off, tmp_path, damage):
+    out = tmp_path / "run"
+    shutil.copytree(broken_off, out)
+    last = out / "checkpoints" / "last"
+    data = bytearray(last.read_bytes())
+    if damage == "bit":
+        data[-1000] ^= 4
+    last.write_bytes({"cut": data[:len(data) // 2], "empty": b"", "bit": data}[damage])
+    result = effnet(*words(place, out, "--resume", "--json"))
+    assert result.returncode == 0, result.stderr
+    assert "going on from the checkpoint before it" in result.stderr and "previous" in result.stderr
+    same_result(out, whole[0])
+
+
+def test_no_whole_checkpoint_is_left(effnet, place, broken_off, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(broken_off, out)
+    for name in ("last", "previous"):
+        (out / "checkpoints" / name).write_bytes(b"not a checkpoint")
+    result = effnet(*words(place, out, "--resume", "--quiet"))
+    effnet.check_error(result, 3)
+    assert "no whole checkpoint" in result.stderr
+
+
+def test_a_checkpoint_of_another_run_is_refused(effnet, place, broken_off, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(broken_off, out)
+    before = (out / "checkpoints" / "last").read_bytes()
+    for setting, said in (("optimizer.lr=0.2", "optimizer.lr = 0.2"), ("train.epochs=7", "train.epochs = 7"),
+                          ("model.name=efficientnet_b0", "efficientnet_b0")):
+        result = effnet(*words(place, out, "--resume", "--quiet", "--set", setting))
+        effnet.check_error(result, 3)
+        assert "another model or recipe" in result.stderr and said in result.stderr, result.stderr
+    assert (out / "checkpoints" / "last").read_bytes() == before
+
+
+def test_resume_needs_no_recipe(effnet, place, broken_off, whole, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(broken_off, out)
+    effnet.json("train", "--resume", "--data", place / "data", "--out", out, "--threads", 1)
+    same_result(out, whole[0])
+
+
+def limited(size):
+    """A full disk, for a process: no file may grow beyond `size` bytes."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_full_disk_loses_nothing(effnet, place, broken_off, whole, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(broken_off, out)
+    kept = (out / "checkpoints" / "last").read_bytes()
+    process = start(effnet, words(place, out, "--resume", "--quiet"), preexec_fn=limited(len(kept) // 2))
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 4 and stdout == "", stderr
+    assert stderr.startswith("effnet: error: ") and "cannot write" in stderr and len(stderr.splitlines()) <= 2
+    assert (out / "checkpoints" / "last").read_bytes() == kept
+    assert not list(out.rglob(".*"))
+    effnet.json(*words(place, out, "--resume"))
+    same_result(out, whole[0])
+
+
+def test_places_that_cannot_be_written(effnet, place, tmp_path):
+    (tmp_path / "file").write_text("")
+    effnet.check_error(effnet(*words(place, tmp_path / "file" / "run", "--quiet")), 4)
+    effnet.check_error(effnet(*words(place, tmp_path / "file", "--quiet")), 4)
+    effnet.check_error(effnet(*words(place, "/proc/run", "--quiet")), 4)
+
+
+def test_wrong_data(effnet, place, tmp_path):
+    def refused(data, code, *said):
+        out = tmp_path / "run"
+        result = effnet("train", place / "recipe.toml", "--data", data, "--out", out, "--quiet")
+        effnet.check_error(result, code)
+        for word in said:
+            assert word in result.stderr, result.stderr
+        shutil.rmtree(out, ignore_errors=True)
+
+    refused(tmp_path / "missing", 3)
+    (tmp_path / "empty" / "train").mkdir(parents=True)
+    refused(tmp_path / "empty", 3)
+    shutil.copytree(place / "data" / "train" / "down", tmp_path / "flat" / "train")
+    refused(tmp_path / "flat", 3)
+    shutil.copytree(place / "data" / "train" / "down", tmp_path / "single" / "train" / "down")
+    refused(tmp_path / "single", 3, "class")
+    shutil.copytree(place / "data", tmp_path / "other")
+    (tmp_path / "other" / "val" / "down").rename(tmp_path / "other" / "val" / "unheard_of")
+    refused(tmp_path / "other", 3, "unheard_of")
+    for name, setting, code, said in (("few", "model.classes=2", 3, "labels are out of range"),
+                                      ("batch", "train.batch=1000", 3, "fewer pictures than a batch"),
+                                      ("key", "optimizer.lrr=1", 2, "optimizer.lr"),
+                                      ("value", "train.epochs=-1", 2, "train.epochs"),
+                                      ("time", "train.time_budget=soon", 2, "time_budget"),
+                                      ("init", "model.init=missing.pth", 3, "missing.pth")):
+        result = effnet(*words(place, tmp_path / name, "--quiet", "--set", setting))
+        effnet.check_error(result, code)
+        assert said in result.stderr, (setting, result.stderr)
+    effnet.check_error(effnet("train", "no_such_recipe", "--data", place / "data", "--out", tmp_path / "x"), 3)
+    effnet.check_error(effnet(*words(place, tmp_path / "gpu", "--device", "tpu")), 2)
+    effnet.check_error(effnet("train", place / "recipe.toml", "--data", place / "data"), 2)
+
+
+def test_broken_pictures_are_skipped_and_named(effnet, place, tmp_path):
+    shutil.copytree(place / "data", tmp_path / "data")
+    for name in ("train/down/03.png", "val/checks/04.png"):
+        (tmp_path / "data" / name).write_bytes(b"no picture")
+    options = ["--data", tmp_path / "data", "--set", "train.epochs=1", "--set", "data.broken_limit=0.05", "--threads", 1]
+    effnet.json("train", place / "recipe.toml", "--out", tmp_path / "run", *options)
+    with open(tmp_path / "run" / "broken.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == ["train/down/03.png", "val/checks/04.png"] or \
+        [row["path"] for row in rows] == ["checks/04.png", "down/03.png"]
+    assert all(row["why"] for row in rows)
+    options[options.index("data.broken_limit=0.05")] = "data.broken_limit=0.001"
+    effnet.check_error(effnet("train", place / "recipe.toml", "--out", tmp_path / "run2", "--quiet", *options), 3)
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_batch(effnet, place, tmp_path):
+    out = tmp_path / "run"
+    result = effnet(*words(place, out, "--quiet", "--set", "optimizer.lr=10000", "--set", "schedule.warmup_epochs=0"))
+    effnet.check_error(result, 3)
+    assert "not_finite.safetensors" in result.stderr
+    data = (out / "not_finite.safetensors").read_bytes()
+    header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
+    assert header["images"]["shape"] == [12, 64, 64, 3] and header["labels"]["shape"] == [12]
+
+
+def test_holdout_chooses_and_the_validation_set_reports(effnet, place, tmp_path):
+    summary = effnet.json(*words(place, tmp_path / "run", "--set", "data.holdout=18", "--set", "train.epochs=2"))
+    assert "test_top1" in summary
+    with open(tmp_path / "run" / "predictions.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 36
+    right = sum(row["label"] == row["predicted"] for row in rows)
+    assert summary["test_top1"] == pytest.approx(100 * right / 36)
+
+
+def test_a_time_budget_fits_the_run(effnet, place, tmp_path):
+    begin = time.time()
+    summary = effnet.json(*words(place, tmp_path / "run", "--time-budget", "4s", "--set", "train.epochs=100000"))
+    assert 0 < summary["epochs"] < 100000
+    assert summary["seconds"] <= 4.0
+    assert float(metrics(tmp_path / "run")[-1]["lr"]) < 0.02  # the cosine came to its end
+    assert time.time() - begin < 60
+
+
+def test_begins_with_another_runs_weights(effnet, place, whole, tmp_path):
+    summary = effnet.json(*words(place, tmp_path / "run", "--set", f"model.init={whole[0] / 'model.safetensors'}",
+                                 "--set", "train.epochs=1", "--set", "optimizer.lr=0"))
+    assert summary["best_top1"] == pytest.approx(float(metrics(whole[0])[-1]["val_ema_top1"]))
+
+
+def test_synthetic_pictures_need_no_data(effnet, place, tmp_path):
+    summary = effnet.json("train", place / "recipe.toml", "--out", tmp_path / "run", "--threads", 1, "--set", "data.synthetic=24",
+                          "--set", "model.classes=3", "--set", "train.epochs=1")
+    assert summary["best_top1"] is None and summary["images_per_second"] > 0
+
+
+def test_only_errors_on_stderr_when_quiet(effnet, place, tmp_path):
+    result = effnet(*words(place, tmp_path / "run", "--quiet", "--json", "--set", "train.epochs=1"))
+    assert result.returncode == 0 and result.stderr == "" and json.loads(result.stdout)
+
+
+def test_the_two_programs_belong_together(effnet, place, tmp_path):
+    document = effnet.json("doctor")
+    assert document["train"]["found"] and document["train"]["version"] == document["version"]
+    assert document["train"]["libtorch"]
+    result = effnet("train", "x", env={"EFFNET_TRAIN": str(tmp_path / "missing")})
+    effnet.check_error(result, 4)
+    assert "make train" in result.stderr
+    other = tmp_path / "other"
+    other.write_text('#!/bin/sh\necho \'{"version": "99.0"}\'\n')
+    other.chmod(0o755)
+    result = effnet("train", "x", env={"EFFNET_TRAIN": str(other)})
+    effnet.check_error(result, 4)
+    assert "99.0" in result.stderr and "make train" in result.stderr
+    assert effnet.json("doctor", env={"EFFNET_TRAIN": str(other)})["problems"]
+    assert "RECIPE" in effnet("train", "--help").stdout
