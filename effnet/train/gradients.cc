@@ -64,6 +64,7 @@ double norm_of(const std::vector<torch::Tensor>& tensors) {
   if (!tensors.front().is_cpu()) {
     return torch::stack(at::_foreach_norm(tensors, 2)).to(torch::kDouble).norm().item<double>();
   }
+  const nn::ParallelScope scope;  // hundreds of small loops
   double sum = 0;
   for (const torch::Tensor& tensor : tensors) sum += sum_of_squares(tensor);
   return std::sqrt(sum);

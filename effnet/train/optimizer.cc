@@ -115,6 +115,7 @@ class ByRule final : public Optimizer {
 
   void step(double lr) override {
     const torch::NoGradGuard no_gradients;
+    const nn::ParallelScope scope;  // hundreds of small loops
     rule_.begin(lr, steps_.data_ptr<float>()[0]);
     Lists decaying, others;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {

@@ -84,17 +84,17 @@ TEST(Optimizer, RmsPropIsTensorFlows) {
 }
 
 // By hand: p = 1, g = 0.5, lr = 0.1, no weight decay. m = 0.9 + 0.1 * 0.25 = 0.925, v = 0.05 / sqrt(0.926) =
-// 0.0519592, p = 0.9480408; then g = -1: m = 0.9325, v = 0.9 * 0.0519592 - 0.1 / sqrt(0.9335) = -0.0567378,
-// p = 1.0047786.
+// 0.05195945, p = 0.94804055; then g = -1: m = 0.9325, v = 0.9 * 0.05195945 - 0.1 / sqrt(0.9335) = -0.05673709,
+// p = 1.00477765. Epsilon outside of the root would give 0.05193353 first, m from 0 0.31008684.
 TEST(Optimizer, RmsPropByHand) {
   torch::Tensor p = torch::ones({1}).requires_grad_();
   const auto optimizer = make_optimizer({.name = "rmsprop_tf", .weight_decay = 0}, {{"p", p, true}});
   p.mutable_grad() = torch::full({1}, 0.5);
   optimizer->step(0.1);
-  EXPECT_NEAR(p.item<double>(), 0.9480408, 2e-7);
+  EXPECT_NEAR(p.item<double>(), 0.94804055, 2e-7);
   p.mutable_grad() = torch::full({1}, -1.0);
   optimizer->step(0.1);
-  EXPECT_NEAR(p.item<double>(), 1.0047786, 2e-7);
+  EXPECT_NEAR(p.item<double>(), 1.00477765, 2e-7);
 }
 
 template <class Reference, class Options>

@@ -131,7 +131,7 @@ TEST(Recipe, ReadsAFile) {
 TEST(Recipe, SaysWhatIsWrongInAFile) {
   EXPECT_THAT(file_failure("[train]\nbach = 64\n").text,
               AllOf(HasSubstr("r.toml:2:1:"), HasSubstr("bach"), HasSubstr("did you mean batch")));
-  EXPECT_THAT(file_failure("[trian]\nbatch = 64\n").text, HasSubstr("did you mean train"));
+  EXPECT_THAT(file_failure("[tran]\nbatch = 64\n").text, HasSubstr("did you mean train"));
   EXPECT_THAT(file_failure("[train]\nbatch = 6.5\n").text, HasSubstr("r.toml:2:9:"));
   EXPECT_THAT(file_failure("[train]\nbatch = 0\n").text, HasSubstr("from 1 to"));
   EXPECT_THAT(file_failure("[data]\naugment = \"autoagument\"\n").text,
@@ -145,7 +145,7 @@ TEST(Recipe, SaysWhatIsWrongInAFile) {
 
 TEST(Recipe, SaysWhatIsWrongInAnOverride) {
   EXPECT_THAT(set_failure("train.bach=3").text,
-              AllOf(HasSubstr("\"train.bach\""), HasSubstr("did you mean train.batch")));
+              AllOf(HasSubstr("'train.bach'"), HasSubstr("did you mean train.batch")));
   EXPECT_THAT(set_failure("lr=3").text, HasSubstr("did you mean optimizer.lr?"));
   EXPECT_THAT(set_failure("nothing.like.it=3").text, HasSubstr("ema.decay"));
   for (const char* text : {"train.batch=", "train.batch=0", "train.batch=6.5", "train.batch=64x", "train.epochs=nan",
