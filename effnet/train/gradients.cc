@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "effnet/nn/parallel.h"
+
 namespace effnet::train {
 namespace {
 
@@ -32,7 +34,7 @@ double sum_of_squares(const torch::Tensor& tensor) {
   const float* const from = x.data_ptr<float>();
   const std::int64_t n = x.numel();
   std::vector<double> sums(static_cast<std::size_t>((n + kPiece - 1) / kPiece));
-  at::parallel_for(0, static_cast<std::int64_t>(sums.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+  nn::parallel(static_cast<std::int64_t>(sums.size()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t piece = begin; piece < end; ++piece) {
       sums[static_cast<std::size_t>(piece)] =
           sum_of_squares(from + piece * kPiece, std::min(kPiece, n - piece * kPiece));
@@ -62,6 +64,7 @@ double norm_of(const std::vector<torch::Tensor>& tensors) {
   if (!tensors.front().is_cpu()) {
     return torch::stack(at::_foreach_norm(tensors, 2)).to(torch::kDouble).norm().item<double>();
   }
+  const nn::ParallelScope scope;  // hundreds of small loops
   double sum = 0;
   for (const torch::Tensor& tensor : tensors) sum += sum_of_squares(tensor);
   return std::sqrt(sum);

@@ -1,17 +1,19 @@
 #include "effnet/train/optimizer.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "effnet/base/error.h"
+#include "effnet/nn/parallel.h"
 
 namespace effnet::train {
 namespace {
 
 using Tensors = std::vector<torch::Tensor>;
 
-// Pieces of one update that a thread takes; elementwise, so they decide nothing.
-constexpr std::int64_t kGrain = 1 << 15;
+// Elements of one piece of work for a thread; elementwise, so pieces decide nothing.
+constexpr std::int64_t kPiece = 1 << 15;
 
 // A rule updates one float: its gradient g, decayed already, and two slots a and b (the second unused by some). The
 // same for lists of tensors on any device. What depends on the step alone is computed in begin().
@@ -113,6 +115,7 @@ class ByRule final : public Optimizer {
 
   void step(double lr) override {
     const torch::NoGradGuard no_gradients;
+    const nn::ParallelScope scope;  // hundreds of small loops
     rule_.begin(lr, steps_.data_ptr<float>()[0]);
     Lists decaying, others;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -175,8 +178,9 @@ class ByRule final : public Optimizer {
     const float added = parameters_[i].decays && !kDecoupled ? weight_decay_ : 0.0F;
     const float factor = parameters_[i].decays ? kept() : 1.0F;
     const Rule rule = rule_;
-    at::parallel_for(0, p.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t k = begin; k < end; ++k) {
+    const std::int64_t n = p.numel();
+    nn::parallel((n + kPiece - 1) / kPiece, [=](std::int64_t first, std::int64_t last) {
+      for (std::int64_t k = first * kPiece; k < std::min(n, last * kPiece); ++k) {
         float value = factor * pp[k];
         const float g_decayed = gp[k] + added * value;
         float a = ap[k], b = bp[k];

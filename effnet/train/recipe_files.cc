@@ -57,7 +57,7 @@ std::string settings_document() {
   std::string text =
       "# Recipes and their settings\n\n"
       "<!-- Written by effnet_train_test from effnet/train/recipe_settings.cc and recipes/: change those, then\n"
-      "     EFFNET_RENEW=1 build/release/effnet/train/effnet_train_test --gtest_filter=Recipe.TheDocumentIsUpToDate "
+      "     EFFNET_RENEW=1 build/release/bin/effnet_train_test --gtest_filter=Recipe.TheDocumentIsUpToDate "
       "-->\n"
       "\n"
       "A recipe is a TOML file: what to train, on what, and how. `effnet train RECIPE --data DIR --out RUN` takes a "

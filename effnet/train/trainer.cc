@@ -208,8 +208,7 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
     drop_gradients(impl.trainables);
     impl.restore_statistics(saved);
     if (scaled && impl.loss_scale.overflowed()) {
-      result.skipped = true;
-      return result;
+      return {.gradient_norm = result.gradient_norm, .skipped = true};
     }
     throw NotFinite(fmt::format("training has diverged at step {}, batch {} of epoch {} (got a loss of {} and a "
                                 "gradient of norm {}, expected finite numbers)",

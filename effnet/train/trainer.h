@@ -26,7 +26,7 @@ struct StepResult {
   std::int64_t right = 0;  // of the batch, top-1 against the label (mixed pictures: the larger share)
   std::int64_t images = 0;
   double gradient_norm = 0;  // before clipping
-  bool skipped = false;      // fp16: the loss scale was too high, nothing was updated
+  bool skipped = false;      // fp16: the loss scale was too high, nothing was updated; the loss and counts above are 0
 };
 
 // Thrown out of step() when loss or gradient is not finite. The trainer is then as it was before the step.
