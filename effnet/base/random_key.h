@@ -34,7 +34,13 @@ class Draws {
         std::floor(static_cast<double>(high << 24 | low) * 0x1p-48 * static_cast<double>(n)));
   }
   bool chance(double probability) noexcept { return uniform() < probability; }
-  double normal() noexcept { return philox_.normal(next_++); }
+  // Takes two numbers, from an even one on: those that Philox makes a pair of normals of, so that no other draw shares
+  // them.
+  double normal() noexcept {
+    const std::uint64_t first = next_ + next_ % 2;
+    next_ = first + 2;
+    return philox_.normal(first);
+  }
 
  private:
   Philox philox_;

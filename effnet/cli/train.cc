@@ -2,12 +2,13 @@
 // LibTorch, which costs 0.7 s and 160 MB at every start.
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
 #include "effnet/base/error.h"
+#include "effnet/base/file.h"
 #include "effnet/base/process.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/train_program.h"
@@ -45,7 +46,21 @@ Json ask_train_program(const fs::path& program) {
   return usable ? document : Json();
 }
 
-void become_effnet_train(int argc, char** argv) {
+namespace {
+
+// In milliseconds, where asking takes the 0.7 s of loading LibTorch; a script that starts effnet-train has no mark.
+bool carries_our_mark(const fs::path& program) {
+  try {
+    const MappedFile file(program);
+    return ::memmem(file.bytes().data(), file.bytes().size(), kTrainMark, std::strlen(kTrainMark)) != nullptr;
+  } catch (const Error&) {
+    return false;  // runnable but not readable: it is asked
+  }
+}
+
+}  // namespace
+
+void become_effnet_train(int /*argc*/, char** argv) {
   constexpr const char* kHint =
       "in effnet's source folder `make train` builds it (it needs Debian's libtorch-dev), beside effnet; EFFNET_TRAIN "
       "names another place";
@@ -57,10 +72,7 @@ void become_effnet_train(int argc, char** argv) {
                             by_name ? "EFFNET_TRAIN=" + in_quotes(named) : "none beside effnet or in ../libexec")
         .with_hint(kHint);
   }
-  const bool help = std::any_of(argv, argv + argc, [](const char* word) {
-    return std::strcmp(word, "--help") == 0 || std::strcmp(word, "-h") == 0;
-  });
-  if (!help) {  // one start of LibTorch less, where nothing depends on it
+  if (!carries_our_mark(*program)) {
     const Json answer = ask_train_program(*program);
     if (answer.is_null())
       throw environment_error("{}: does not answer --version --json as effnet-train {} does", program->string(),
@@ -72,7 +84,14 @@ void become_effnet_train(int argc, char** argv) {
                               in_quotes(version), kVersion)
           .with_hint(kHint);
   }
+  // A Ctrl-C while LibTorch is being loaded waits for effnet-train's handlers instead of killing it without a word.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
   ::execv(program->c_str(), argv);
+  sigprocmask(SIG_UNBLOCK, &signals, nullptr);
   throw environment_error("{}: cannot be run ({})", program->string(), std::strerror(errno)).with_hint(kHint);
 }
 

@@ -32,6 +32,11 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   cli::quiet_libraries();
   install_interrupt_handlers();
+  sigset_t signals;  // held back by effnet until now
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigprocmask(SIG_UNBLOCK, &signals, nullptr);
   if (cli::has_word(argc, argv, "--version") && cli::has_word(argc, argv, "--json")) {
     cli::print_json(cli::train_program_facts());
     return 0;

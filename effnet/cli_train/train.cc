@@ -155,6 +155,10 @@ Body declare_train(CLI::App& command, const Globals& globals) {
   };
 }
 
+// Read from outside, by effnet.
+extern const char* const program_mark;
+[[gnu::used]] const char* const program_mark = kTrainMark;
+
 Json train_program_facts() {
   return {{"version", kVersion},
           {"libtorch", TORCH_VERSION},

@@ -16,7 +16,7 @@ namespace {
 
 using Found = std::map<std::int64_t, std::string>;
 
-void check_options(const Dataset& set, const LoaderOptions& options) {
+void check_options(const Dataset& set, const LoaderOptions& options, Size size) {
   if (options.world < 1 || options.rank < 0 || options.rank >= options.world)
     throw usage_error("loader: wrong rank (got {} of {}, expected 0 to {})", options.rank, options.world,
                       options.world - 1);
@@ -29,13 +29,15 @@ void check_options(const Dataset& set, const LoaderOptions& options) {
     if (!(alpha >= 0 && alpha <= 1000))
       throw usage_error("loader: wrong mixup or cutmix (got {}, expected an alpha from 0 to 1000)", alpha);
   }
+  if (size.h < 1 || size.w < 1)
+    throw usage_error("loader: wrong input size (got {}x{}, expected at least 1x1)", size.h, size.w);
   if (set.size() < 1) throw input_error("loader: no pictures (got an empty set)");
 }
 
-// Pieces are runs of pictures: one each where a batch has few for each thread, more where a picture takes little beside
-// the exchange of a piece.
-std::int64_t piece_size(std::int64_t rows, int workers) {
-  return std::clamp<std::int64_t>(rows / (4 * std::max(workers, 1)), 1, 16);
+// Pieces are runs of pictures: one of 224 px; more of small ones, which take little beside the exchange of a piece.
+std::int64_t piece_size(std::int64_t rows, Size size, int workers) {
+  constexpr std::int64_t kPixels = 1 << 14;
+  return std::clamp<std::int64_t>(std::min(rows / (4 * std::max(workers, 1)), kPixels / (size.h * size.w)), 1, 16);
 }
 
 // A picture made into a row; false and its reason in `found` if it is broken.
@@ -71,7 +73,7 @@ struct Shared {
 class BatchJob : public Job {
  public:
   BatchJob(Shared& shared, std::int64_t rows)
-      : shared_(shared), rows_(rows), piece_(piece_size(rows, shared.options.workers)) {
+      : shared_(shared), rows_(rows), piece_(piece_size(rows, shared.size, shared.options.workers)) {
     batch.indices.resize(static_cast<std::size_t>(rows));
     batch.labels.resize(static_cast<std::size_t>(rows));
     batch.images.resize(static_cast<std::size_t>(rows) * shared.row_floats());
@@ -246,7 +248,7 @@ struct TrainingLoader::Impl {
       : shared{std::move(set), options, the_view.evaluation.crop, {}},
         view(the_view),
         met(*shared.set, options.broken_limit) {
-    check_options(*shared.set, options);
+    check_options(*shared.set, options, shared.size);
     const std::int64_t n = shared.set->size();
     global = std::min(options.batch, n);
     if (global < options.world) {
@@ -321,7 +323,7 @@ struct EvaluationLoader::Impl {
       : shared{std::move(set), options, the_rule.crop, {}},
         rule(std::move(the_rule)),
         met(*shared.set, options.broken_limit) {
-    check_options(*shared.set, options);
+    check_options(*shared.set, options, shared.size);
     pictures = (shared.set->size() - options.rank + options.world - 1) / options.world;
     rows = std::max<std::int64_t>(options.batch / options.world, 1);
     pipeline = std::make_unique<Pipeline>(options.workers, options.ahead, [this](std::uint64_t number) {

@@ -14,9 +14,9 @@ using Half = __m256;
 // 32 registers: 14 x 2 sums, two vectors of weights, one broadcast input, and one to spare.
 constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
 constexpr int kTile = 32;
-constexpr int kDepthwiseRun = 7;    // divides 112, 56, 28, 14 and 7
+constexpr int kDepthwiseRun = 7;                   // divides 112, 56, 28, 14 and 7
 constexpr int kWeightRows = 8, kWeightBlocks = 2;  // of a weight gradient: 16 sums hide the latency of 2 a cycle
-constexpr int kWeightWindow = 5;    // k x k sums of a depthwise weight gradient fit the registers up to here
+constexpr int kWeightWindow = 5;  // k x k sums of a depthwise weight gradient fit the registers up to here
 constexpr int kSpreadPairs = 7;
 constexpr int kUnrolledWindow = 5;  // larger windows loop over their rows: less code, a few percent slower
 

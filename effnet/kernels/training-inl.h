@@ -54,6 +54,9 @@ void moments_block(const float* y, std::int64_t pixels, float* moments) noexcept
   store(moments + 2 * kBlock, add(load<Wide>(moments + 2 * kBlock), squares[0]));
 }
 
+// Large tensors come from memory while an activation computes: floats that are fetched ahead, 32 pixels.
+constexpr std::int64_t kAhead = 512;
+
 // What an activation's loops read once.
 struct Activation {
   explicit Activation(const ActivationArgs& args)
@@ -61,7 +64,10 @@ struct Activation {
         shift(load<Wide>(args.shift)),
         low(broadcast<Wide>(args.low)),
         high(broadcast<Wide>(args.high)) {}
-  Wide z(const float* y) const { return fma(load<Wide>(y), scale, shift); }
+  Wide z(const float* y) const {
+    prefetch(y + kAhead);
+    return fma(load<Wide>(y), scale, shift);
+  }
   Wide scale, shift, low, high;
 };
 
@@ -109,6 +115,7 @@ void gate_backward_block(const ActivationArgs& args, const float* d, float* out,
   EFFNET_UNROLL
   for (int i = 0; i < kGateSums; ++i) totals[i] = load<Wide>(sums + i * kBlock);
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
+    prefetch(args.y + i + kAhead);
     const Wide y = load<Wide>(args.y + i), gradient = load<Wide>(d + i);
     const Activated both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
     const Wide xhat = fma(y, inverse, offset), behind = mul(gradient, both.slope);
@@ -130,6 +137,8 @@ void activated_gradient_block(const ActivationArgs& args, const GradientArgs& gr
   const Wide c1 = load<Wide>(gradient.c1), c2 = load<Wide>(gradient.c2);
   float* out = gradient.out;
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock, out += gradient.out_step) {
+    prefetch(args.y + i + kAhead);
+    prefetch(gradient.d + i + kAhead);
     const Wide y = load<Wide>(args.y + i);
     const Activated both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
     store(out, fma(both.slope, fma(load<Wide>(gradient.d + i), factor, mean), fma(y, c1, c2)));
@@ -139,6 +148,8 @@ void activated_gradient_block(const ActivationArgs& args, const GradientArgs& gr
 void gradient_block(const float* y, const GradientArgs& gradient, std::int64_t pixels) noexcept {
   const Wide factor = load<Wide>(gradient.factor), c1 = load<Wide>(gradient.c1), c2 = load<Wide>(gradient.c2);
   for (std::int64_t i = 0; i < pixels * kBlock; i += kBlock) {
+    prefetch(y + i + kAhead);
+    prefetch(gradient.d + i + kAhead);
     store(gradient.out + i, fma(load<Wide>(gradient.d + i), factor, fma(load<Wide>(y + i), c1, c2)));
   }
 }
@@ -157,19 +168,33 @@ void reduce_block(const ReduceArgs& args) noexcept {
   store(args.sums + kBlock, normalised);
 }
 
+// Pixel by pixel, so that rows are read and written as memory streams.
 void gather_rows(const RowsArgs& args) noexcept {
+  const std::int64_t whole = args.channels / kBlock, rest = args.channels % kBlock;
   for (std::int64_t p = 0; p < args.pixels; ++p) {
-    Wide value = load_first(args.from + p * args.step, args.lanes);
-    if (args.add != nullptr) value = add(value, load_first(args.add + p * args.step, args.lanes));
-    store(args.to + p * kBlock, value);
+    const float* const from = args.from + p * args.step;
+    float* to = args.to + p * kBlock;
+    for (std::int64_t b = 0; b < whole; ++b, to += args.panel_block) store(to, load<Wide>(from + b * kBlock));
+    if (rest > 0) store(to, load_first(from + whole * kBlock, rest));
   }
 }
 
 void scatter_rows(const RowsArgs& args) noexcept {
+  const std::int64_t whole = args.channels / kBlock, rest = args.channels % kBlock;
   for (std::int64_t p = 0; p < args.pixels; ++p) {
-    Wide value = load<Wide>(args.from + p * kBlock);
-    if (args.add != nullptr) value = add(value, load_first(args.add + p * args.step, args.lanes));
-    store_first(args.to + p * args.step, value, args.lanes);
+    const float* from = args.from + p * kBlock;
+    const float* const other = args.add + (args.add != nullptr ? p * args.step : 0);
+    float* const to = args.to + p * args.step;
+    for (std::int64_t b = 0; b < whole; ++b, from += args.panel_block) {
+      Wide value = load<Wide>(from);
+      if (args.add != nullptr) value = add(value, load<Wide>(other + b * kBlock));
+      store(to + b * kBlock, value);
+    }
+    if (rest > 0) {
+      Wide value = load<Wide>(from);
+      if (args.add != nullptr) value = add(value, load_first(other + whole * kBlock, rest));
+      store_first(to + whole * kBlock, value, rest);
+    }
   }
 }
 

@@ -18,10 +18,10 @@ namespace effnet::kernels {
 
 struct ActivationArgs {
   const float* y;
-  const float *scale, *shift;      // [16]
-  const float *inverse, *offset;   // [16], where xhat is used
-  const float* gate;               // null: 1; else [16], a factor of a
-  float low, high;                 // Epilogue::clamp
+  const float *scale, *shift;     // [16]
+  const float *inverse, *offset;  // [16], where xhat is used
+  const float* gate;              // null: 1; else [16], a factor of a
+  float low, high;                // Epilogue::clamp
   std::int64_t pixels;
 };
 
@@ -65,12 +65,13 @@ struct ReduceArgs {
 };
 using ReduceFn = void (*)(const ReduceArgs&) noexcept;
 
-// ---- To and from torch's channels-last rows: pixel p's `lanes` (1..16) floats at p * step.
+// ---- To and from torch's channels-last rows: pixel p's `channels` floats at p * step. Channel block b of a panel
+// begins at b * panel_block.
 struct RowsArgs {
-  const float* from;  // gather: rows; scatter: one block
+  const float* from;  // gather: rows; scatter: a panel
   float* to;
-  const float* add;  // null, or what is added, laid out as the rows are
-  std::int64_t step, lanes, pixels;
+  const float* add;  // scatter: null, or what is added, laid out as the rows are
+  std::int64_t step, channels, pixels, panel_block;
 };
 using RowsFn = void (*)(const RowsArgs&) noexcept;
 
@@ -122,9 +123,9 @@ struct TrainingSet {
   ActivatedGradientFn activated_gradient[kEpilogues];
   GradientFn gradient;
   ReduceFn reduce;
-  RowsFn gather, scatter;  // gather fills lanes beyond `lanes` with zeros
-  std::int64_t weight_rows;          // rows of one weight_gradient: 8, 4 or 2
-  std::int64_t weight_blocks;        // blocks of its widest form
+  RowsFn gather, scatter;               // gather fills lanes beyond `lanes` with zeros
+  std::int64_t weight_rows;             // rows of one weight_gradient: 8, 4 or 2
+  std::int64_t weight_blocks;           // blocks of its widest form
   WeightGradientFn weight_gradient[2];  // for 1 and 2 blocks; the second is null where weight_blocks is 1
   // Null unless kernel is 3, 5 or 7 and stride 1 or 2.
   DepthwiseWeightFn depthwise_weight(std::int64_t kernel, std::int64_t stride) const {

@@ -75,7 +75,8 @@ Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel) {
   const std::int64_t together =
       std::max<std::int64_t>(1, std::min(most / pixels, (images + kFewestChunks - 1) / kFewestChunks));
   const std::int64_t parts = (pixels + most - 1) / most;
-  const std::int64_t part = std::min(pixels, (pixels + parts - 1) / parts + kTilePixels - 1) / kTilePixels * kTilePixels;
+  const std::int64_t part =
+      std::min(pixels, (pixels + parts - 1) / parts + kTilePixels - 1) / kTilePixels * kTilePixels;
   const std::int64_t length = parts == 1 ? pixels : part;
   for (std::int64_t image = 0; image < images; ++image) {
     for (std::int64_t at = 0; at < pixels; at += length) {
@@ -212,8 +213,8 @@ Norm normalise(const Moments& moments, std::int64_t channels, const NormParamete
   return norm;
 }
 
-NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma,
-                           std::int64_t channels, std::int64_t pixels, bool training) {
+NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma, std::int64_t channels,
+                           std::int64_t pixels, bool training) {
   const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
   NormGradient result;
   for (std::vector<float>* values : {&result.c0, &result.c1, &result.c2}) values->resize(all);
@@ -234,13 +235,14 @@ NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, co
   return result;
 }
 
-void forward_product(const Cut& cut, std::int64_t depth, const std::vector<float>& packed, std::int64_t channels,
-                     const Fill& fill, float* y, Moments* moments) {
+void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,
+                     std::int64_t channels, const Fill& fill, float* y, Moments* moments) {
   const std::int64_t block = cut.all_pixels() * kBlock, panel_block = cut.longest * kBlock;
-  parallel(static_cast<std::int64_t>(cut.chunks.size()), [&](std::int64_t first, std::int64_t last) {
+  const auto chunks = static_cast<std::int64_t>(cut.chunks.size());
+  parallel(chunks, [&](std::int64_t first, std::int64_t last) {
     float* const panel = scratch(blocks_of(depth) * panel_block);
     for (std::int64_t i = first; i < last; ++i) {
-      const Chunk& chunk = cut.chunks[static_cast<std::size_t>(i)];
+      const Chunk& chunk = cut.chunks[static_cast<std::size_t>(way == Way::from_first ? i : chunks - 1 - i)];
       fill(chunk, panel, panel_block);
       multiply(panel, panel_block, depth, packed.data(), channels, nullptr, y + chunk.first * kBlock, block,
                chunk.pixels);
@@ -302,29 +304,29 @@ void backward_product(const BackwardProduct& product, float* dw) {
 
 void outer_product(const float* rows, std::int64_t row_channels, const float* columns, std::int64_t column_channels,
                    std::int64_t pixels, float* dw) {
-  std::vector<float> sums(static_cast<std::size_t>(padded(row_channels) * padded(column_channels)));
-  add_outer_product(rows, pixels * kBlock, row_channels, columns, pixels * kBlock, column_channels, pixels, false,
-                    sums.data());
-  for (std::int64_t r = 0; r < row_channels; ++r) {
-    std::copy_n(sums.data() + r * padded(column_channels), column_channels, dw + r * column_channels);
-  }
+  const std::int64_t width = padded(column_channels);
+  parallel(blocks_of(row_channels), [&](std::int64_t first, std::int64_t last) {
+    float* const sums = scratch(kBlock * width);
+    for (std::int64_t b = first; b < last; ++b) {
+      const std::int64_t count = std::min(kBlock, row_channels - b * kBlock);
+      add_outer_product(rows + b * pixels * kBlock, pixels * kBlock, count, columns, pixels * kBlock, column_channels,
+                        pixels, false, sums);
+      for (std::int64_t r = 0; r < count; ++r) {
+        std::copy_n(sums + r * width, column_channels, dw + (b * kBlock + r) * column_channels);
+      }
+    }
+  });
 }
 
 void gather(const float* rows, std::int64_t channels, std::int64_t first, std::int64_t pixels, float* panel,
             std::int64_t panel_block) {
-  for (std::int64_t b = 0; b < blocks_of(channels); ++b) {
-    own_kernels().training.gather({rows + first * channels + b * kBlock, panel + b * panel_block, nullptr, channels,
-                                   std::min(kBlock, channels - b * kBlock), pixels});
-  }
+  own_kernels().training.gather({rows + first * channels, panel, nullptr, channels, channels, pixels, panel_block});
 }
 
 void scatter(const float* panel, std::int64_t panel_block, std::int64_t channels, std::int64_t first,
              std::int64_t pixels, const float* add, float* rows) {
-  for (std::int64_t b = 0; b < blocks_of(channels); ++b) {
-    const std::int64_t at = first * channels + b * kBlock;
-    own_kernels().training.scatter({panel + b * panel_block, rows + at, add == nullptr ? nullptr : add + at, channels,
-                                    std::min(kBlock, channels - b * kBlock), pixels});
-  }
+  own_kernels().training.scatter({panel, rows + first * channels, add == nullptr ? nullptr : add + first * channels,
+                                  channels, channels, pixels, panel_block});
 }
 
 }  // namespace effnet::nn

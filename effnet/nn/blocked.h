@@ -82,20 +82,24 @@ Norm normalise(const Moments& moments, std::int64_t channels, const NormParamete
 
 // Of the gradient behind a batch norm: its sums over all pixels give the coefficients of the gradient before it.
 struct NormGradient {
-  std::vector<float> c0, c1, c2;  // padded
-  std::vector<float> gamma, beta; // gradients; channels
+  std::vector<float> c0, c1, c2;   // padded
+  std::vector<float> gamma, beta;  // gradients; channels
 };
 // sums: [block][2][16]: dz, dz * xhat. Without `training` the statistics are constants: c1 = c2 = 0.
-NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma,
-                           std::int64_t channels, std::int64_t pixels, bool training);
+NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma, std::int64_t channels,
+                           std::int64_t pixels, bool training);
 
 // ---- Products over a batch.
 // Fills a chunk's panel: block b at panel + b * panel_block.
 using Fill = std::function<void(const Chunk& chunk, float* panel, std::int64_t panel_block)>;
 
+// Each pass over a batch goes the other way than the one before: what it reads first was written last and may still be
+// in the last-level cache.
+enum class Way { from_first, from_last };
+
 // y = panel * packed; y blocked over all pixels; moments of every segment unless null.
-void forward_product(const Cut& cut, std::int64_t depth, const std::vector<float>& packed, std::int64_t channels,
-                     const Fill& fill, float* y, Moments* moments);
+void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,
+                     std::int64_t channels, const Fill& fill, float* y, Moments* moments);
 
 // dx = dy * W^T and dW = x^T dy, chunk by chunk. Order in a chunk: fill_dy; if packed is not empty the product, into
 // the panel that take_dx gets, or into `dx` (blocked over all pixels) where that is not null; then fill_x; then dW.

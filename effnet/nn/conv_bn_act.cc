@@ -77,10 +77,12 @@ Fill fill_x(const ConvBnActShape& shape, const float* x) {
 
 void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const NormParameters& parameters,
                          const float* x, bool training, float* y, Norm& norm, float* out) {
+  const ParallelScope scope;
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.depth()) + 64);
   Moments moments = moments_of(parts, shape.out);
-  forward_product(parts, shape.depth(), pack(by_window(shape, weight).data(), shape.out, shape.depth(), shape.depth(), 1),
-                  shape.out, fill_x(shape, x), y, training ? &moments : nullptr);
+  forward_product(parts, Way::from_first, shape.depth(),
+                  pack(by_window(shape, weight).data(), shape.out, shape.depth(), shape.depth(), 1), shape.out,
+                  fill_x(shape, x), y, training ? &moments : nullptr);
   norm = normalise(moments, shape.out, parameters, training);
   parallel(static_cast<std::int64_t>(parts.segments.size()), [&](std::int64_t first, std::int64_t last) {
     const std::int64_t panel_block = parts.longest * kBlock;
@@ -100,10 +102,10 @@ void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const
 void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, const float* gamma, const float* x,
                           bool training, const float* y, const Norm& norm, const float* dout, float* dz,
                           const ConvBnActGradients& gradients) {
+  const ParallelScope scope;
   const kernels::TrainingSet& set = own_kernels().training;
   const std::int64_t blocks = blocks_of(shape.out), sums_floats = blocks * 2 * kBlock;
-  const Cut parts =
-      cut(shape.images, shape.out_h * shape.out_w, padded(shape.out) + padded(shape.depth()) * 2);
+  const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.out) + padded(shape.depth()) * 2);
   const auto segments = static_cast<std::int64_t>(parts.segments.size());
   std::vector<float> sums(static_cast<std::size_t>(segments * sums_floats));
   parallel(segments, [&](std::int64_t first, std::int64_t last) {

@@ -1,9 +1,12 @@
 // Patterns on own kernels as autograd functions. Tensors of torch outside, nn/mbconv.h and nn/conv_bn_act.h inside.
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "effnet/base/error.h"
 #include "effnet/nn/conv_bn_act.h"
+#include "effnet/nn/linear.h"
 #include "effnet/nn/mbconv.h"
 #include "effnet/nn/pattern.h"
 #include "effnet/nn/step.h"
@@ -37,14 +40,21 @@ Activation activation_of(const graph::Graph& graph, graph::NodeId id) {
 // Memory of the pool as a tensor; autograd lets go of it once backward has run.
 Tensor pooled(std::int64_t floats) {
   const std::shared_ptr<float> memory = workspace(floats);
-  return torch::from_blob(memory.get(), {floats}, [memory](void*) {}, torch::kFloat);
+  return torch::from_blob(
+      memory.get(), {floats}, [memory](void*) {}, torch::kFloat);
 }
+
+// An autograd function takes no undefined tensor: an empty one stands for what a block does not have.
+Tensor or_empty(const Tensor& x) { return x.defined() ? x : torch::empty({0}); }
+Tensor dense(const Tensor& x) { return x.numel() > 0 ? x.contiguous() : Tensor(); }
 
 Tensor rows(const Tensor& x) { return x.contiguous(torch::MemoryFormat::ChannelsLast); }
 const float* data(const Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
 float* mutable_data(const Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
-Tensor rows_like(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
-  return torch::empty({n, c, h, w}, torch::TensorOptions().memory_format(torch::MemoryFormat::ChannelsLast));
+Tensor pooled_rows(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
+  const std::shared_ptr<float> memory = workspace(n * c * h * w);
+  return torch::from_blob(
+      memory.get(), {n, c, h, w}, {h * w * c, 1, w * c, c}, [memory](void*) {}, torch::kFloat);
 }
 
 // A batch norm's tensors and constants.
@@ -114,8 +124,22 @@ class Fallback {
 // ---- MBConv
 
 // The order in which the function gets its tensors, x first.
-enum Place { kExpand, kGamma1, kBeta1, kDepthwise, kGamma2, kBeta2, kReduce, kReduceBias, kExcite, kExciteBias,
-             kProject, kGamma3, kBeta3, kPlaces };
+enum Place {
+  kExpand,
+  kGamma1,
+  kBeta1,
+  kDepthwise,
+  kGamma2,
+  kBeta2,
+  kReduce,
+  kReduceBias,
+  kExcite,
+  kExciteBias,
+  kProject,
+  kGamma3,
+  kBeta3,
+  kPlaces
+};
 using Parameters = std::array<Tensor, kPlaces>;
 
 struct MbConvCall : torch::CustomClassHolder {
@@ -125,7 +149,7 @@ struct MbConvCall : torch::CustomClassHolder {
 };
 
 MbConvWeights weights_of(const Parameters& p) {
-  return {data(p[kExpand]),     data(p[kDepthwise]),  data(p[kProject]), data(p[kReduce]), data(p[kReduceBias]),
+  return {data(p[kExpand]), data(p[kDepthwise]),  data(p[kProject]), data(p[kReduce]), data(p[kReduceBias]),
           data(p[kExcite]), data(p[kExciteBias]), data(p[kGamma1]),  data(p[kGamma2]), data(p[kGamma3])};
 }
 
@@ -136,14 +160,14 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
                         const Tensor& reduce, const Tensor& reduce_bias, const Tensor& excite,
                         const Tensor& excite_bias, const Tensor& project, const Tensor& gamma3, const Tensor& beta3,
                         const c10::intrusive_ptr<MbConvCall>& call) {
-    Parameters parameters{expand, gamma1,      beta1,  depthwise,   gamma2,  beta2,  reduce,
-                          reduce_bias, excite, excite_bias, project, gamma3, beta3};
-    for (Tensor& tensor : parameters) tensor = tensor.defined() ? tensor.contiguous() : tensor;
+    Parameters parameters{expand,      gamma1, beta1,       depthwise, gamma2, beta2, reduce,
+                          reduce_bias, excite, excite_bias, project,   gamma3, beta3};
+    for (Tensor& tensor : parameters) tensor = dense(tensor);
     const MbConvShape& shape = call->shape;
     const Tensor input = rows(x);
     const Tensor y1 = shape.expand ? pooled(shape.y1_floats()) : Tensor(), y2 = pooled(shape.y2_floats()),
                  y3 = pooled(shape.y3_floats());
-    Tensor out = rows_like(shape.images, shape.out, shape.out_h, shape.out_w);
+    Tensor out = pooled_rows(shape.images, shape.out, shape.out_h, shape.out_w);
     std::array<NormTensors, 3>& norms = call->norms;
     norms[0].gamma = parameters[kGamma1];
     norms[0].beta = parameters[kBeta1];
@@ -151,9 +175,8 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
     norms[1].beta = parameters[kBeta2];
     norms[2].gamma = parameters[kGamma3];
     norms[2].beta = parameters[kBeta3];
-    mbconv_forward(shape, weights_of(parameters),
-                   {norms[0].parameters(), norms[1].parameters(), norms[2].parameters()}, data(input),
-                   {mutable_data(y1), mutable_data(y2), mutable_data(y3)}, call->state, mutable_data(out));
+    mbconv_forward(shape, weights_of(parameters), {norms[0].parameters(), norms[1].parameters(), norms[2].parameters()},
+                   data(input), {mutable_data(y1), mutable_data(y2), mutable_data(y3)}, call->state, mutable_data(out));
     context->save_for_backward({input, y1, y2, y3, expand, gamma1, beta1, depthwise, gamma2, beta2, reduce, reduce_bias,
                                 excite, excite_bias, project, gamma3, beta3});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
@@ -166,22 +189,20 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
     const variable_list saved = context->get_saved_variables();
     Parameters parameters, wanted;
     for (std::size_t i = 0; i < kPlaces; ++i) {
-      if (!saved[4 + i].defined()) continue;
-      parameters[i] = saved[4 + i].contiguous();
-      wanted[i] = torch::empty_like(parameters[i]);
+      parameters[i] = dense(saved[4 + i]);
+      if (parameters[i].defined()) wanted[i] = torch::empty_like(parameters[i]);
     }
     const Tensor dout = rows(gradients[0]);
-    Tensor dx = context->needs_input_grad(0) ? rows_like(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
+    Tensor dx = context->needs_input_grad(0) ? pooled_rows(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const std::shared_ptr<float> dh = workspace(shape.y2_floats()), dz1 = workspace(shape.y1_floats());
-    mbconv_backward(
-        shape, weights_of(parameters), data(saved[0]),
-        {mutable_data(saved[1]), mutable_data(saved[2]), mutable_data(saved[3])}, call->state, data(dout), dh.get(),
-        dz1.get(),
-        {mutable_data(dx), mutable_data(wanted[kExpand]), mutable_data(wanted[kDepthwise]),
-         mutable_data(wanted[kProject]), mutable_data(wanted[kReduce]), mutable_data(wanted[kReduceBias]),
-         mutable_data(wanted[kExcite]), mutable_data(wanted[kExciteBias]), mutable_data(wanted[kGamma1]),
-         mutable_data(wanted[kBeta1]), mutable_data(wanted[kGamma2]), mutable_data(wanted[kBeta2]),
-         mutable_data(wanted[kGamma3]), mutable_data(wanted[kBeta3])});
+    mbconv_backward(shape, weights_of(parameters), data(saved[0]),
+                    {mutable_data(saved[1]), mutable_data(saved[2]), mutable_data(saved[3])}, call->state, data(dout),
+                    dh.get(), dz1.get(),
+                    {mutable_data(dx), mutable_data(wanted[kExpand]), mutable_data(wanted[kDepthwise]),
+                     mutable_data(wanted[kProject]), mutable_data(wanted[kReduce]), mutable_data(wanted[kReduceBias]),
+                     mutable_data(wanted[kExcite]), mutable_data(wanted[kExciteBias]), mutable_data(wanted[kGamma1]),
+                     mutable_data(wanted[kBeta1]), mutable_data(wanted[kGamma2]), mutable_data(wanted[kBeta2]),
+                     mutable_data(wanted[kGamma3]), mutable_data(wanted[kBeta3])});
     variable_list result{dx};
     result.insert(result.end(), wanted.begin(), wanted.end());
     result.emplace_back();
@@ -242,7 +263,7 @@ Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, graph::Nod
           .last = nodes.last,
           .inputs = {nodes.input},
           .run = [=, fallback = Fallback(graph, first, nodes.last, bind, options)](std::span<const Tensor> inputs,
-                                                                                  const Pass& pass) {
+                                                                                   const Pass& pass) {
             const Tensor& x = inputs[0];
             if (!runs_here(x, pass, parameters)) return fallback.run(x, pass);
             auto call = c10::make_intrusive<MbConvCall>();
@@ -256,7 +277,8 @@ Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, graph::Nod
               const Tensor keep = drop_path->run(std::array{ones}, pass);
               call->state.keep.assign(keep.data_ptr<float>(), keep.data_ptr<float>() + x.size(0));
             }
-            const Parameters& p = parameters;
+            Parameters p = parameters;
+            std::transform(p.begin(), p.end(), p.begin(), or_empty);
             return MbConvFunction::apply(x, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11],
                                          p[12], call);
           }};
@@ -276,12 +298,12 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& gamma,
                         const Tensor& beta, const c10::intrusive_ptr<ConvBnActCall>& call) {
     const ConvBnActShape& shape = call->shape;
-    const Tensor input = rows(x), dense = weight.contiguous();
+    const Tensor input = rows(x), kernel = weight.contiguous();
     const Tensor y = pooled(shape.y_floats());
-    Tensor out = rows_like(shape.images, shape.out, shape.out_h, shape.out_w);
+    Tensor out = pooled_rows(shape.images, shape.out, shape.out_h, shape.out_w);
     call->norm.gamma = gamma.contiguous();
     call->norm.beta = beta.contiguous();
-    conv_bn_act_forward(shape, data(dense), call->norm.parameters(), data(input), call->training, mutable_data(y),
+    conv_bn_act_forward(shape, data(kernel), call->norm.parameters(), data(input), call->training, mutable_data(y),
                         call->state, mutable_data(out));
     context->save_for_backward({input, weight, gamma, y});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
@@ -294,7 +316,7 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
     const variable_list saved = context->get_saved_variables();
     const Tensor weight = saved[1].contiguous(), gamma = saved[2].contiguous(), dout = rows(gradients[0]);
     const Tensor dx =
-        context->needs_input_grad(0) ? rows_like(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
+        context->needs_input_grad(0) ? pooled_rows(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const Tensor dw = torch::empty_like(weight), dgamma = torch::empty_like(gamma), dbeta = torch::empty_like(gamma);
     const std::shared_ptr<float> dz = workspace(shape.y_floats());
     conv_bn_act_backward(shape, data(weight), data(gamma), data(saved[0]), call->training, data(saved[3]), call->state,
@@ -342,12 +364,50 @@ Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, co
           }};
 }
 
+// ---- Linear
+
+class LinearFunction : public torch::autograd::Function<LinearFunction> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+    const Tensor input = x.contiguous(), kernel = weight.contiguous(), biases = bias.contiguous();
+    const LinearShape shape{input.size(0), kernel.size(1), kernel.size(0)};
+    Tensor out = torch::empty({shape.n, shape.out});
+    linear_forward(shape, data(input), data(kernel), data(biases), mutable_data(out));
+    context->save_for_backward({input, weight});
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const Tensor weight = saved[1].contiguous(), dy = gradients[0].contiguous();
+    const LinearShape shape{saved[0].size(0), weight.size(1), weight.size(0)};
+    const Tensor dx = context->needs_input_grad(0) ? torch::empty_like(saved[0]) : Tensor();
+    const Tensor dw = torch::empty_like(weight), dbias = torch::empty({shape.out});
+    linear_backward(shape, data(saved[0]), data(weight), data(dy), mutable_data(dx), mutable_data(dw),
+                    mutable_data(dbias));
+    return {dx, dw, dbias};
+  }
+};
+
+Step linear_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind, const NetworkOptions& options) {
+  Step step = plain_step(graph, id, bind, options);
+  const std::string& name = graph.at(id).name;
+  step.pattern = "linear";
+  step.run = [plain = step.run, weight = bind(name + ".weight"), bias = bind(name + ".bias")](
+                 std::span<const Tensor> inputs, const Pass& pass) {
+    if (!runs_here(inputs[0], pass, std::array{weight, bias})) return plain(inputs, pass);
+    return LinearFunction::apply(inputs[0].flatten(1), weight, bias).unsqueeze(-1).unsqueeze(-1);
+  };
+  return step;
+}
+
 }  // namespace
 
 std::optional<Step> fused_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind,
                                const NetworkOptions& options) {
   if (const auto nodes = match_mbconv(graph, id)) return mbconv_step(graph, *nodes, id, bind, options);
   if (const auto nodes = match_conv_bn_act(graph, id)) return conv_bn_act_step(graph, *nodes, bind, options);
+  if (std::holds_alternative<graph::Linear>(graph.at(id).op)) return linear_step(graph, id, bind, options);
   return std::nullopt;
 }
 

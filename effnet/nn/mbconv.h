@@ -32,9 +32,9 @@ struct MbConvShape {
 };
 
 struct MbConvWeights {
-  const float *expand, *depthwise, *project;        // [expanded][in], [expanded][kernel^2], [out][expanded]
-  const float *reduce, *reduce_bias;                // [squeezed][expanded]
-  const float *excite, *excite_bias;                // [expanded][squeezed]
+  const float *expand, *depthwise, *project;  // [expanded][in], [expanded][kernel^2], [out][expanded]
+  const float *reduce, *reduce_bias;          // [squeezed][expanded]
+  const float *excite, *excite_bias;          // [expanded][squeezed]
   const float *gamma1, *gamma2, *gamma3;
 };
 

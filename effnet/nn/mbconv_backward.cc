@@ -3,6 +3,7 @@
 
 #include "effnet/nn/mbconv.h"
 #include "effnet/nn/parallel.h"
+#include "effnet/nn/workspace.h"
 
 namespace effnet::nn {
 namespace {
@@ -23,6 +24,7 @@ class Backward {
         dh(dh_memory),
         dz1(dz1_memory),
         gradients(wanted),
+        dz3(workspace(shape.y3_floats())),
         n(shape.images),
         act(static_cast<std::size_t>(shape.activation.kind)) {}
 
@@ -60,19 +62,19 @@ class Backward {
     return shape.squeezed > 0 ? state.squeeze.gate.data() + (block * n + image) * kBlock : nullptr;
   }
 
-  // The sums of the project's batch norm: one pass over dout and y3.
-  NormGradient project_norm() const {
+  // The sums of the project's batch norm: one pass over dout and y3, which leaves dout blocked.
+  NormGradient project_norm() {
     const Cut parts = cut(n, shape.out_h * shape.out_w, padded(shape.out) * 2);
     const std::int64_t blocks = blocks_of(shape.out);
     const auto segments = static_cast<std::int64_t>(parts.segments.size());
     std::vector<float> sums(static_cast<std::size_t>(segments * blocks * 2 * kBlock));
     parallel(segments, [&](std::int64_t first, std::int64_t last) {
-      float* const panel = scratch(parts.longest * padded(shape.out));
       for (std::int64_t i = first; i < last; ++i) {
         const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
-        gather(dout, shape.out, segment.first, segment.pixels, panel, parts.longest * kBlock);
+        gather(dout, shape.out, segment.first, segment.pixels, dz3.get() + segment.first * kBlock,
+               shape.out_pixels() * kBlock);
         for (std::int64_t b = 0; b < blocks; ++b) {
-          own_kernels().training.reduce({panel + b * parts.longest * kBlock, nullptr,
+          own_kernels().training.reduce({dz3.get() + (b * shape.out_pixels() + segment.first) * kBlock, nullptr,
                                          tensors.y3 + (b * shape.out_pixels() + segment.first) * kBlock,
                                          state.norm3.inverse.data() + b * kBlock,
                                          state.norm3.offset.data() + b * kBlock, nullptr,
@@ -105,7 +107,6 @@ class Backward {
     product.packed = &packed;
     product.dx = dh;
     product.fill_dy = [&](const Chunk& chunk, float* panel, std::int64_t block) {
-      gather(dout, shape.out, chunk.first, chunk.pixels, panel, block);
       for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
         const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
         for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
@@ -113,11 +114,12 @@ class Backward {
           for (std::int64_t lane = 0; lane < kBlock; ++lane) {
             factor[lane] = norm3.c0[static_cast<std::size_t>(b * kBlock + lane)] * keep(segment.image);
           }
+          const std::int64_t from = (b * shape.out_pixels() + segment.first) * kBlock;
           float* const at = panel + b * block + (segment.first - chunk.first) * kBlock;
-          own_kernels().training.gradient(
-              tensors.y3 + (b * shape.out_pixels() + segment.first) * kBlock,
-              {at, factor, nullptr, norm3.c1.data() + b * kBlock, norm3.c2.data() + b * kBlock, at, kBlock},
-              segment.pixels);
+          own_kernels().training.gradient(tensors.y3 + from,
+                                          {dz3.get() + from, factor, nullptr, norm3.c1.data() + b * kBlock,
+                                           norm3.c2.data() + b * kBlock, at, kBlock},
+                                          segment.pixels);
         }
       }
     };
@@ -234,7 +236,7 @@ class Backward {
         const float* const y = tensors.y1 + (plane * shape.in_h + row) * shape.in_w * kBlock;
         set.activate_both[act](activation(state.norm1, block, y, shape.in_w), to, slope);
       } else {
-        set.gather({x + input_row(plane, row), to, nullptr, shape.in, lanes(block), shape.in_w});
+        set.gather({x + input_row(plane, row), to, nullptr, shape.in, lanes(block), shape.in_w, 0});
       }
     };
     backward.make_gradient = [&](std::int64_t plane, std::int64_t row, float* to) {
@@ -255,8 +257,8 @@ class Backward {
         for (std::int64_t j = 0; j < 2 * kBlock; ++j) to[j] += row_sums[j];
       } else if (gradients.x != nullptr) {
         const std::int64_t at = input_row(plane, row);
-        set.scatter({gradient, gradients.x + at, shape.residual ? dout + at : nullptr, shape.in, lanes(block),
-                     shape.in_w});
+        set.scatter(
+            {gradient, gradients.x + at, shape.residual ? dout + at : nullptr, shape.in, lanes(block), shape.in_w, 0});
       }
     };
     depthwise_backward(shape.depthwise(), backward, gradients.depthwise);
@@ -310,6 +312,7 @@ class Backward {
   const float* const dout;
   float *const dh, *const dz1;
   const MbConvGradients& gradients;
+  const std::shared_ptr<float> dz3;  // dout, blocked
   const std::int64_t n;
   const std::size_t act;
   NormGradient norm1, norm2;
@@ -322,6 +325,7 @@ class Backward {
 void mbconv_backward(const MbConvShape& shape, const MbConvWeights& weights, const float* x,
                      const MbConvTensors& tensors, const MbConvState& state, const float* dout, float* dh, float* dz1,
                      const MbConvGradients& gradients) {
+  const ParallelScope scope;
   Backward(shape, weights, x, tensors, state, dout, dh, dz1, gradients).run();
 }
 

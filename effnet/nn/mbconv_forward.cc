@@ -26,8 +26,10 @@ void squeeze_means(const MbConvShape& shape, const float* y2, const Norm& norm, 
   const std::int64_t pixels = shape.out_h * shape.out_w;
   constexpr std::int64_t kRun = 256;  // pixels summed in float; runs in double
   means.resize(static_cast<std::size_t>(padded(shape.expanded) * shape.images));
-  parallel(blocks_of(shape.expanded) * shape.images, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t plane = first; plane < last; ++plane) {
+  const std::int64_t blocks = blocks_of(shape.expanded);
+  parallel(blocks * shape.images, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t task = first; task < last; ++task) {
+      const std::int64_t plane = task % blocks * shape.images + task / blocks;  // from the first image
       double sums[kBlock] = {};
       for (std::int64_t p = 0; p < pixels; p += kRun) {
         float run[kBlock] = {};
@@ -52,10 +54,9 @@ void squeeze_forward(const MbConvShape& shape, const MbConvWeights& weights, Squ
   state.gate.resize(static_cast<std::size_t>(padded(c) * n));
   multiply(state.mean.data(), n * kBlock, c, pack(weights.reduce, r, c, c, 1).data(), r,
            with_padding(weights.reduce_bias, r).data(), state.reduced.data(), n * kBlock, n);
-  set.map[static_cast<int>(shape.squeeze_activation.kind)]({state.reduced.data(), nullptr, nullptr, nullptr,
-                                                            state.active.data(), blocks_of(r) * n,
-                                                            shape.squeeze_activation.low,
-                                                            shape.squeeze_activation.high});
+  set.map[static_cast<int>(shape.squeeze_activation.kind)](
+      {state.reduced.data(), nullptr, nullptr, nullptr, state.active.data(), blocks_of(r) * n,
+       shape.squeeze_activation.low, shape.squeeze_activation.high});
   multiply(state.active.data(), n * kBlock, r, pack(weights.excite, c, r, r, 1).data(), c,
            with_padding(weights.excite_bias, c).data(), state.gate.data(), n * kBlock, n);
   set.sigmoid({state.gate.data(), nullptr, nullptr, nullptr, state.gate.data(), blocks_of(c) * n, 0, 0});
@@ -93,13 +94,14 @@ DepthwiseShape MbConvShape::depthwise() const {
 
 void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, const NormParameters (&norms)[3],
                     const float* x, const MbConvTensors& tensors, MbConvState& state, float* out) {
+  const ParallelScope scope;
   const kernels::TrainingSet& set = own_kernels().training;
   const auto act = static_cast<std::size_t>(shape.activation.kind);
   if (shape.expand) {
     const Cut parts = cut(shape.images, shape.in_h * shape.in_w, padded(shape.in) + 64);
     Moments moments = moments_of(parts, shape.expanded);
     forward_product(
-        parts, shape.in, pack(weights.expand, shape.expanded, shape.in, shape.in, 1), shape.expanded,
+        parts, Way::from_first, shape.in, pack(weights.expand, shape.expanded, shape.in, shape.in, 1), shape.expanded,
         [&](const Chunk& chunk, float* panel, std::int64_t block) {
           gather(x, shape.in, chunk.first, chunk.pixels, panel, block);
         },
@@ -118,7 +120,7 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
           set.activate[act](activation_args(shape.activation, state.norm1, block, y, shape.in_w), to);
         } else {
           set.gather({x + (image * shape.in_h + row) * shape.in_w * shape.in + block * kBlock, to, nullptr, shape.in,
-                      std::min(kBlock, shape.in - block * kBlock), shape.in_w});
+                      std::min(kBlock, shape.in - block * kBlock), shape.in_w, 0});
         }
       },
       tensors.y2, moments2);
@@ -132,14 +134,14 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.expanded));
   Moments moments3 = moments_of(parts, shape.out);
   forward_product(
-      parts, shape.expanded, pack(weights.project, shape.out, shape.expanded, shape.expanded, 1), shape.out,
+      parts, Way::from_last, shape.expanded, pack(weights.project, shape.out, shape.expanded, shape.expanded, 1),
+      shape.out,
       [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
         for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
           const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
           for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
-            const float* const gate = shape.squeezed > 0
-                                          ? state.squeeze.gate.data() + (b * shape.images + segment.image) * kBlock
-                                          : nullptr;
+            const float* const gate =
+                shape.squeezed > 0 ? state.squeeze.gate.data() + (b * shape.images + segment.image) * kBlock : nullptr;
             const float* const y = tensors.y2 + (b * shape.out_pixels() + segment.first) * kBlock;
             set.activate[act](activation_args(shape.activation, state.norm2, b, y, segment.pixels, gate),
                               panel + b * panel_block + (segment.first - chunk.first) * kBlock);

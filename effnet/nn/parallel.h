@@ -1,4 +1,6 @@
-// Loops of the fused blocks over torch's intra-op threads, without torch's headers.
+// Loops of the fused blocks over as many threads as torch uses in an operation (torch::set_num_threads), on a team of
+// effnet's own: at::parallel_for lives in a header that is parallel only where the compiler's OpenMP is torch's, and
+// its threads take longer to start than many of these loops to run. Denormals are flushed to zero.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +11,22 @@
 namespace effnet::nn {
 
 // range(first, last) for parts of 0..count that cover it. What a task computes may not depend on the parts, so that
-// results do not depend on the number of threads.
+// results do not depend on the number of threads. The first exception is rethrown. Inside of a range it is a plain
+// call.
 void parallel(std::int64_t count, const std::function<void(std::int64_t first, std::int64_t last)>& range);
+
+// Keeps the team awake between the loops of one forward or backward step. One scope at a time runs; others wait.
+class ParallelScope {
+ public:
+  ParallelScope();
+  ~ParallelScope();
+  ParallelScope(const ParallelScope&) = delete;
+  ParallelScope& operator=(const ParallelScope&) = delete;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 // At least `floats` uninitialised floats of the calling thread, valid until its next call; 64-byte aligned.
 float* scratch(std::int64_t floats);

@@ -5,7 +5,9 @@
 namespace effnet::nn {
 namespace {
 
-bool has_kernel(graph::Activation kind) { return kind != graph::Activation::none && kind != graph::Activation::sigmoid; }
+bool has_kernel(graph::Activation kind) {
+  return kind != graph::Activation::none && kind != graph::Activation::sigmoid;
+}
 
 // Reads nodes one after the other from `first` on.
 class Reader {
@@ -84,9 +86,8 @@ std::optional<MbConvNodes> match_mbconv(const graph::Graph& graph, NodeId first)
   MbConvNodes nodes;
   nodes.input = graph.at(first).inputs[0];
   Reader reader(graph, first);
-  nodes.expand = reader.take_conv(nodes.input, true, [](const graph::Conv& conv, const graph::Node&) {
-    return is_pointwise(conv);
-  });
+  nodes.expand = reader.take_conv(nodes.input, true,
+                                  [](const graph::Conv& conv, const graph::Node&) { return is_pointwise(conv); });
   NodeId at = nodes.expand ? nodes.expand->activate : nodes.input;
 
   const auto depthwise = reader.take_conv(at, true, [&](const graph::Conv& conv, const graph::Node& node) {
@@ -116,9 +117,8 @@ std::optional<MbConvNodes> match_mbconv(const graph::Graph& graph, NodeId first)
     if (!reader.take_two<graph::Mul>(at, reader.last(), false)) return std::nullopt;
     at = reader.last();
   }
-  const auto project = reader.take_conv(at, false, [](const graph::Conv& conv, const graph::Node&) {
-    return is_pointwise(conv);
-  });
+  const auto project =
+      reader.take_conv(at, false, [](const graph::Conv& conv, const graph::Node&) { return is_pointwise(conv); });
   if (!project) return std::nullopt;
   nodes.project = *project;
   nodes.last = reader.last();

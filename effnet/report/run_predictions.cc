@@ -19,6 +19,8 @@ std::string row(std::string_view name, std::string_view value, std::string_view 
   return fmt::format("<dt>{}</dt><dd><b>{}</b> <span class=\"soft\">{}</span></dd>\n", name, value, meaning);
 }
 
+std::string counted(std::int64_t images) { return grouped(images) + (images == 1 ? " picture" : " pictures"); }
+
 std::string chance(float probability) {
   const double percent = 100 * double{probability};
   if (!std::isfinite(percent)) return "?";
@@ -75,7 +77,7 @@ std::string calibration(const RunFacts& run) {
   Bars right{"right", {}, 0}, pictures{"", {}, 2};
   for (const metrics::ReliabilityBin& bin : c.bins) {
     if (bin.images == 0) continue;
-    const std::string images = grouped(bin.images) + (bin.images == 1 ? " picture" : " pictures");
+    const std::string images = counted(bin.images);
     const double part = 100 * static_cast<double>(bin.images) / static_cast<double>(c.images);
     right.bars.push_back(
         {100 * bin.low, 100 * bin.high, 100 * bin.accuracy,
@@ -100,7 +102,11 @@ std::string calibration(const RunFacts& run) {
                      svg(histogram));
   out += row("Expected calibration error", fmt::format("{:.2f} %", 100 * c.ece),
              fmt::format("mean distance of confidence and accuracy over {} bins", c.bins.size()));
-  out += row("Worst bin", fmt::format("{:.2f} %", 100 * c.worst), "the largest such distance");
+  const auto worst = std::ranges::max_element(c.bins, {}, [](const metrics::ReliabilityBin& bin) {
+    return bin.images == 0 ? -1 : std::abs(bin.accuracy - bin.confidence);
+  });
+  out += row("Worst bin", fmt::format("{:.2f} %", 100 * c.worst),
+             fmt::format("the largest such distance, of {}", counted(worst->images)));
   out += row("Negative log-likelihood", std::isfinite(c.nll) ? fmt::format("{:.4f}", c.nll) : std::string("infinite"),
              c.impossible == 0
                  ? "mean of \xE2\x88\x92ln of the true class's probability"

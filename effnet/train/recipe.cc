@@ -69,7 +69,11 @@ void read(const Setting& setting, const std::string& given, Recipe& recipe) {
           const bool quoted = given.size() >= 2 && given.front() == '"' && given.back() == '"';
           const std::string text = quoted ? given.substr(1, given.size() - 2) : given;
           if (!setting.choices.empty() && !std::ranges::count(setting.choices, text)) throw wrong();
-          if (setting.check != nullptr) setting.check(text);
+          try {
+            if (setting.check != nullptr) setting.check(text);
+          } catch (const Error& error) {
+            throw error.in(fmt::format("--set {}", setting.key));
+          }
           value = text;
         } else if constexpr (std::is_same_v<Value, bool>) {
           if (given != "true" && given != "false") throw wrong();

@@ -38,6 +38,8 @@ struct Summary {  // summary.json
   std::int64_t params = 0, macs = 0;
   std::string device;
   int world_size = 1;
+  std::int64_t peak_rss_bytes = 0;  // the largest memory of rank 0's last process
+  std::string data;                 // --data, absolute
   // With data.holdout, which chose the best epoch: that epoch's weights on the validation set, which it never saw.
   std::optional<double> test_top1;
 };

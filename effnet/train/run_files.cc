@@ -22,6 +22,9 @@ constexpr std::string_view kBrokenHeader = "path,why\n";
 // What a run leaves behind even if it is killed early.
 constexpr const char* kTraces[] = {"config.toml", "metrics.csv", "checkpoints", "summary.json", "model.safetensors"};
 
+constexpr const char* kWritten[] = {"config.toml", "metrics.csv",       "broken.csv",      "summary.json",
+                                    "report.html", "model.safetensors", "predictions.csv", "next"};
+
 Error unwritable(const fs::path& path) {
   return environment_error("{}: cannot write ({})", path.string(), std::strerror(errno));
 }
@@ -39,6 +42,17 @@ class Descriptor {
  private:
   int number_;
 };
+
+// What a killed process was writing when it ended: AtomicFile's temporary files. Only under the lock.
+void remove_leftovers(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const bool ours = std::any_of(std::begin(kWritten), std::end(kWritten),
+                                  [&](const char* file) { return name.starts_with(fmt::format(".{}.", file)); });
+    if (ours) fs::remove(entry.path(), ignored);
+  }
+}
 
 // One field; line ends inside it would make it two lines, and no reader of this file needs them.
 std::string field(std::string text) {
@@ -61,9 +75,11 @@ std::string summary_text(const Summary& s) {
             {"params", s.params},
             {"macs", s.macs},
             {"device", s.device},
-            {"world_size", s.world_size}};
+            {"world_size", s.world_size},
+            {"peak_rss_bytes", s.peak_rss_bytes},
+            {"data", s.data}};
   if (s.test_top1) json["test_top1"] = *s.test_top1;
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // a path may hold any bytes
 }
 
 Summary parse_summary(const std::string& text) {
@@ -79,6 +95,8 @@ Summary parse_summary(const std::string& text) {
     json.at("macs").get_to(s.macs);
     json.at("device").get_to(s.device);
     json.at("world_size").get_to(s.world_size);
+    json.at("peak_rss_bytes").get_to(s.peak_rss_bytes);
+    json.at("data").get_to(s.data);
     if (json.contains("test_top1")) s.test_top1 = json.at("test_top1").get<double>();
     return s;
   } catch (const nlohmann::json::exception& error) {
@@ -104,6 +122,8 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
   if (!lock_)
     throw environment_error("{}: another trainer is at work on this run", folder_.string())
         .with_hint("wait for it or stop it; another --out starts a run of its own");
+  remove_leftovers(folder_);
+  remove_leftovers(folder_ / "checkpoints");
 }
 
 bool RunFolder::holds_a_run() const {

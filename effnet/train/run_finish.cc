@@ -1,23 +1,19 @@
 #include "effnet/train/run_finish.h"
 
-#include <map>
+#include <sys/resource.h>
 
 #include "effnet/base/error.h"
 #include "effnet/formats/safetensors.h"
 #include "effnet/graph/costs.h"
 #include "effnet/report/run_report.h"
+#include "effnet/report/thumbnails.h"
 #include "effnet/train/checkpoint_file.h"
 #include "effnet/train/together.h"
-#include "effnet/vision/decode.h"
-#include "effnet/vision/encode.h"
 
 namespace effnet::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::int64_t kThumbnailPx = 112;
-constexpr int kThumbnailQuality = 80;
 
 // Images over seconds of all epochs: rows are means of equal numbers of pictures.
 double mean_rate(const std::vector<report::EpochMetrics>& rows) {
@@ -30,22 +26,15 @@ double mean_rate(const std::vector<report::EpochMetrics>& rows) {
   return epochs > 0 ? epochs / seconds : 0;
 }
 
-report::Thumbnail thumbnails_of(const data::Dataset& set) {
-  auto indices = std::make_shared<std::map<std::string, std::int64_t>>();
-  for (std::int64_t i = 0; i < set.size(); ++i) indices->emplace(set.name(i), i);
-  return [indices, &set](const std::string& name) -> std::vector<std::byte> {
-    const auto found = indices->find(name);
-    if (found == indices->end()) return {};
-    try {
-      const data::Picture picture = set.read(found->second);
-      const auto* pixels = std::get_if<vision::Image>(&picture);
-      return vision::encode_jpeg(
-          vision::thumbnail(pixels ? *pixels : vision::decode(std::get<std::vector<std::byte>>(picture)), kThumbnailPx),
-          kThumbnailQuality);
-    } catch (const Error&) {
-      return {};  // a picture that is gone leaves its place empty
-    }
-  };
+std::int64_t peak_rss_bytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return std::int64_t{usage.ru_maxrss} * 1024;
+}
+
+std::string data_folder(const RunOptions& options) {
+  std::error_code ignored;
+  return options.data.empty() || options.recipe.data.synthetic > 0 ? "" : fs::absolute(options.data, ignored).string();
 }
 
 formats::Tensor integers(const std::vector<std::int64_t>& values) {
@@ -88,6 +77,8 @@ Summary finish_run(const Finish& finish, Trainer& trainer, Group& group) {
                .macs = costs.macs,
                .device = finish.device.str(),
                .world_size = group.world(),
+               .peak_rss_bytes = peak_rss_bytes(),
+               .data = data_folder(finish.options),
                .test_top1 = {}};
     const std::vector<std::string>& classes = finish.data.train->classes();
     formats::write_model(run / "model.safetensors",
@@ -100,9 +91,8 @@ Summary finish_run(const Finish& finish, Trainer& trainer, Group& group) {
         summary.test_top1 = 100 * right / static_cast<double>(predictions->size());
     }
     finish.folder->write_summary(summary);
-    write_text(
-        run / "report.html",
-        report::run_report(run, classes, finish.pictures ? thumbnails_of(*finish.pictures->set) : report::Thumbnail()));
+    write_text(run / "report.html",
+               report::run_report(run, classes, report::thumbnails(finish.pictures ? finish.pictures->set : nullptr)));
   });
   return parse_summary(from_first(group, group.rank() == 0 ? summary_text(summary) : ""));
 }

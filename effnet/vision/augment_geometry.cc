@@ -40,13 +40,16 @@ void find_places(const std::array<float, 3>& source, std::int64_t row, std::int6
 void warp(Image& image, const Affine& source) {
   Image result{image.h, image.w, std::vector<std::uint8_t>(image.rgb.size(), kGrey)};
   const auto width = static_cast<std::size_t>(image.w);
+  const auto h = static_cast<std::uint32_t>(image.h), w = static_cast<std::uint32_t>(image.w);
   std::vector<std::int32_t> columns(width), rows(width);
   std::uint8_t* to = result.rgb.data();
   for (std::int64_t y = 0; y < image.h; ++y) {
-    find_places(source.x, y, image.w, columns);
-    find_places(source.y, y, image.h, rows);
+    if (y == 0 || source.x[1] != 0) find_places(source.x, y, image.w, columns);  // else the same in every row
+    if (y == 0 || source.y[1] != 0) find_places(source.y, y, image.h, rows);
     for (std::size_t x = 0; x < width; ++x, to += 3) {
-      if (columns[x] < 0 || columns[x] >= image.w || rows[x] < 0 || rows[x] >= image.h) continue;
+      // Below zero is above every limit; one branch for both sides.
+      const bool outside = (static_cast<std::uint32_t>(columns[x]) >= w) | (static_cast<std::uint32_t>(rows[x]) >= h);
+      if (outside) continue;
       std::copy_n(image.rgb.data() + 3 * (rows[x] * image.w + columns[x]), 3, to);
     }
   }

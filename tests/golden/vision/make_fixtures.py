@@ -222,13 +222,19 @@ def write_table(name, lines):
 
 
 def corpora():
-    decode, orientation = CORPUS / "decode_fuzz", CORPUS / "exif_fuzz"
-    for folder in (decode, orientation):
+    decode, orientation, part = CORPUS / "decode_fuzz", CORPUS / "exif_fuzz", CORPUS / "jpeg_part_fuzz"
+    for folder in (decode, orientation, part):
         folder.mkdir(parents=True, exist_ok=True)
     for name in ("jpeg_420.jpg", "jpeg_progressive_420.jpg", "jpeg_cmyk.jpg", "jpeg_turn6.jpg", "png_rgb16_interlaced.png",
                  "png_palette_clear.png", "png_turn6.png", "png_grey1.png", "webp_lossy_alpha.webp", "webp_lossless.webp",
                  "webp_animated.webp", "webp_turn5.webp"):
         (decode / name).write_bytes((HERE / name).read_bytes())
+    # The last four bytes choose the part, the length the reduction.
+    for name in ("jpeg_420.jpg", "jpeg_progressive_420.jpg", "jpeg_cmyk.jpg", "jpeg_turn6.jpg"):
+        for reduction in range(4):
+            data = (HERE / name).read_bytes()
+            data += bytes((reduction - len(data)) % 4) + bytes([90, 90, 60, 60])
+            (part / f"{reduction}_{name}").write_bytes(data)
     for number in (1, 6, 8, 9):
         (orientation / f"big_endian_{number}").write_bytes(exif(number))
         (orientation / f"little_endian_{number}").write_bytes(b"Exif\0\0" + exif(number, False))

@@ -1,0 +1,44 @@
+#include "effnet/base/random_key.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace effnet {
+namespace {
+
+// Draws after each other are independent whatever their kinds: the correlation of n pairs has a standard error of
+// 1 / sqrt(n). Of a normal its square is taken too, since its angle and its radius come from numbers of their own.
+TEST(Draws, NeighboursOfDifferentKindsAreIndependent) {
+  constexpr int kPairs = 40000;
+  double before = 0, after = 0, before_square = 0, after_square = 0;
+  for (std::uint64_t i = 0; i < kPairs; ++i) {
+    Draws draws({1, 2, i}, "test");
+    const double u = draws.uniform() - 0.5;
+    const double x = draws.normal();
+    const double v = draws.uniform() - 0.5;
+    before += u * x;
+    after += v * x;
+    before_square += u * (x * x - 1);
+    after_square += v * (x * x - 1);
+  }
+  // Standard deviations: of a uniform sqrt(1/12), of x 1, of x^2 - 1 sqrt(2).
+  const double bound = 5 * std::sqrt(kPairs / 12.0);
+  EXPECT_LT(std::abs(before), bound);
+  EXPECT_LT(std::abs(after), bound);
+  EXPECT_LT(std::abs(before_square), bound * std::sqrt(2.0));
+  EXPECT_LT(std::abs(after_square), bound * std::sqrt(2.0));
+}
+
+TEST(Draws, DependOnAllOfTheKey) {
+  const auto first = [](const RandomKey& key, std::string_view purpose) { return Draws(key, purpose).uniform(); };
+  const float value = first({1, 2, 3}, "a");
+  EXPECT_EQ(value, first({1, 2, 3}, "a"));
+  EXPECT_NE(value, first({2, 2, 3}, "a"));
+  EXPECT_NE(value, first({1, 3, 3}, "a"));
+  EXPECT_NE(value, first({1, 2, 4}, "a"));
+  EXPECT_NE(value, first({1, 2, 3}, "b"));
+}
+
+}  // namespace
+}  // namespace effnet

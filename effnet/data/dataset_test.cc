@@ -1,0 +1,295 @@
+#include "effnet/data/dataset.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "effnet/base/error.h"
+#include "effnet/data/tar_index.h"
+#include "effnet/data/testing_sets.h"
+#include "effnet/vision/decode.h"
+
+namespace effnet::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing_sets::png;
+using testing_sets::tar;
+using testing_sets::TarEntry;
+
+class DatasetTest : public testing::Test, protected testing_sets::Folder {
+ protected:
+  std::string error(std::string_view split, const ClassNames& names = {}) const {
+    try {
+      open_dataset(root(), split, names);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::input);
+      return std::string(e.what()) + " | " + e.hint();
+    }
+    return "no error";
+  }
+};
+
+std::vector<std::pair<std::string, std::int64_t>> rows(const Dataset& set) {
+  std::vector<std::pair<std::string, std::int64_t>> all;
+  for (std::int64_t i = 0; i < set.size(); ++i) all.emplace_back(set.name(i), set.label(i));
+  return all;
+}
+using Rows = std::vector<std::pair<std::string, std::int64_t>>;
+
+vision::Image pixels(const Dataset& set, std::int64_t index) {
+  const Picture picture = set.read(index);
+  if (const auto* image = std::get_if<vision::Image>(&picture)) return *image;
+  return vision::decode(std::get<std::vector<std::byte>>(picture));
+}
+
+TEST_F(DatasetTest, ClassFoldersInSortedOrder) {
+  write("train/dog/sub/b.png", png(1));
+  write("train/cat/a.png", png(2));
+  write("train/cat/notes.txt", "x");
+  const auto set = open_dataset(root(), "train");
+  EXPECT_THAT(set->classes(), ElementsAre("cat", "dog"));
+  EXPECT_EQ(rows(*set), (Rows{{"train/cat/a.png", 0}, {"train/dog/sub/b.png", 1}}));
+  EXPECT_EQ(pixels(*set, 1), testing_sets::noise(1));
+  EXPECT_EQ(set->skipped().size(), 1U);
+  EXPECT_EQ(open_validation(root()), nullptr);
+}
+
+TEST_F(DatasetTest, ValidationHasTheClassesOfTraining) {
+  classes("train", {"ant", "bee", "cat"}, 1, 0);
+  classes("test", {"cat"}, 2, 10);
+  const auto test = open_validation(root());
+  ASSERT_NE(test, nullptr);
+  EXPECT_THAT(test->classes(), ElementsAre("ant", "bee", "cat"));
+  EXPECT_EQ(rows(*test), (Rows{{"test/cat/000.png", 2}, {"test/cat/001.png", 2}}));
+  classes("val", {"bee_eater"}, 1, 20);  // no prefix of a training class is taken for it
+  EXPECT_THAT(error("val"), HasSubstr("a class that is not in train/ (got 'bee_eater'"));
+}
+
+TEST_F(DatasetTest, NamesOfAModelDecide) {
+  classes("train", {"n02", "n01_goldfish"}, 1, 0);
+  const ClassNames names{3, {"n00", "n01", "n02"}, {}};
+  EXPECT_EQ(rows(*open_dataset(root(), "train", names)),
+            (Rows{{"train/n01_goldfish/000.png", 1}, {"train/n02/000.png", 2}}));
+  write("train/n07/a.png", png(1));
+  EXPECT_THAT(error("train", names), HasSubstr("no class of the model"));
+}
+
+TEST_F(DatasetTest, WhatIsWrongWithClassFolders) {
+  EXPECT_THAT(error("train"), HasSubstr("not a folder of data"));
+  write("cat/a.png", png(1));
+  write("dog/a.png", png(1));
+  EXPECT_THAT(error("train"), testing::AllOf(HasSubstr("no train pictures"), HasSubstr("move them to")));
+  fs::create_directories(root() / "train");
+  EXPECT_THAT(error("train"), HasSubstr("no class folders"));
+  write("train/cat/a.png", png(1));
+  EXPECT_THAT(error("train"), HasSubstr("a single class (got only 'cat'"));
+  fs::create_directories(root() / "train/dog");
+  EXPECT_THAT(error("train"), HasSubstr("a single class (got only 'cat'"));
+  write("train/eel/a.png", png(1));
+  EXPECT_THAT(error("train"), HasSubstr("train/dog: no pictures of this class"));
+  write("val/cat/a.txt", "x");
+  EXPECT_THAT(error("val"), HasSubstr("no pictures (got 1 other files"));
+}
+
+TEST_F(DatasetTest, AMissingPictureIsNamed) {
+  classes("train", {"cat", "dog"}, 1, 0);
+  const auto set = open_dataset(root(), "train");
+  fs::remove(root() / "train/dog/000.png");
+  try {
+    set->read(1);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::input);
+    EXPECT_THAT(e.what(), HasSubstr("train/dog/000.png: cannot open"));
+  }
+}
+
+TEST_F(DatasetTest, ShardsWithNumbers) {
+  write("train-0.tar", tar({{"a.jpg", "AAA"},
+                            {"a.cls", "1"},
+                            {"dir/b.c.jpg", "ignored: its extension is c.jpg"},
+                            {"dir/b.PNG", png(5)},
+                            {"dir/b.cls", " 0\n"},
+                            {"c.jpg", "C"},
+                            {"d.json", "{}"}}));
+  write("train-1.tar", tar({{"a.cls", "3"}, {"a.webp", "W"}}));
+  const auto set = open_dataset(root(), "train");
+  EXPECT_THAT(set->classes(), ElementsAre("0", "1", "2", "3"));
+  EXPECT_EQ(rows(*set), (Rows{{"train-0.tar:a.jpg", 1}, {"train-0.tar:dir/b.PNG", 0}, {"train-1.tar:a.webp", 3}}));
+  EXPECT_EQ(pixels(*set, 1), testing_sets::noise(5));
+  ASSERT_EQ(set->skipped().size(), 1U);
+  EXPECT_THAT(set->skipped()[0].path.string(), HasSubstr("train-0.tar:c.jpg"));
+
+  write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "2"}}));
+  EXPECT_EQ(open_validation(root())->classes().size(), 4U);
+  write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "4"}}));
+  EXPECT_THAT(error("val"), HasSubstr("label out of range (got '4', expected a class name or 0 to 3)"));
+}
+
+TEST_F(DatasetTest, ShardsWithNames) {
+  write("train/s.tar", tar({{"a.jpg", "A"}, {"a.cls", "dog"}, {"b.jpg", "B"}, {"b.cls", "cat"}}));
+  EXPECT_EQ(rows(*open_dataset(root(), "train")), (Rows{{"train/s.tar:a.jpg", 1}, {"train/s.tar:b.jpg", 0}}));
+  write("classes.txt", "dog\ncow\ncat\n");
+  const auto set = open_dataset(root(), "train");
+  EXPECT_THAT(set->classes(), ElementsAre("dog", "cow", "cat"));
+  EXPECT_EQ(rows(*set), (Rows{{"train/s.tar:a.jpg", 0}, {"train/s.tar:b.jpg", 2}}));
+  write("classes.txt", "dog\ncow\n");
+  EXPECT_THAT(error("train"), HasSubstr("train/s.tar:b.jpg: label out of range (got 'cat'"));
+  write("classes.txt", "dog\ndog\n");
+  EXPECT_THAT(error("train"), HasSubstr("comes twice"));
+  EXPECT_THAT(error("train", {1, {"dog"}, {}}), HasSubstr("label out of range"));
+}
+
+TEST_F(DatasetTest, HostileShards) {
+  const std::string good = tar({{"a.jpg", std::string(2000, 'A')}, {"a.cls", "0"}, {"b.jpg", "B"}, {"b.cls", "1"}});
+  const auto shard_error = [&](const std::string& archive) {
+    write("train/s.tar", archive);
+    return error("train");
+  };
+  EXPECT_EQ(shard_error(good), "no error");
+  for (const std::size_t cut : {100, 513, 1500, 2561, 3200, 4100})
+    EXPECT_NE(shard_error(good.substr(0, cut)), "no error") << cut;
+  // Octal: 8 GiB. Base 256: 2^62, and a negative number.
+  EXPECT_THAT(shard_error(tar({{"a.jpg", "A", '0', "77777777777"}, {"a.cls", "0"}})), HasSubstr("broken tar archive"));
+  EXPECT_THAT(shard_error(tar({{"a.jpg", "A", '0', std::string("\x80\0\0\0\x40\0\0\0\0\0\0\0", 12)}})),
+              HasSubstr("broken tar archive"));
+  EXPECT_NE(shard_error(tar({{"a.jpg", "A", '0', std::string(12, '\xff')}})), "no error");
+  EXPECT_NE(shard_error(std::string(4096, 'x')), "no error");
+  EXPECT_NE(shard_error(""), "no error");
+  EXPECT_NE(shard_error(std::string("\x1f\x8b\x08\0", 4) + std::string(600, 'z')), "no error");
+  EXPECT_THAT(shard_error(tar({{"a.jpg", "A"}, {"a.cls", std::string(300, '1')}})), HasSubstr("not a label"));
+  for (const char* label : {"-1", "1048576", "99999999999999999999"}) {
+    const std::string text = shard_error(tar({{"a.jpg", "A"}, {"a.cls", label}, {"b.jpg", "B"}, {"b.cls", "1"}}));
+    if (std::string_view(label) == "1048576") {
+      EXPECT_THAT(text, HasSubstr("label out of range"));
+    } else {
+      EXPECT_EQ(text, "no error") << "a name like any other: " << label;
+    }
+  }
+}
+
+TEST_F(DatasetTest, LinksAndSparseFilesInShardsAreLeftOut) {
+  write("train/s.tar", tar({{"a.jpg", "A"},
+                            {"a.cls", "0"},
+                            {"b.jpg", "B"},
+                            {"b.cls", "1"},
+                            {"c.jpg", "", '2'},
+                            {"c.cls", "1"},
+                            {"b.png", "second"}}));
+  const auto set = open_dataset(root(), "train");
+  EXPECT_EQ(set->size(), 2);
+  ASSERT_EQ(set->skipped().size(), 2U);
+  EXPECT_EQ(set->skipped()[0].why, "a link or a sparse file");
+  EXPECT_EQ(set->skipped()[1].why, "a second picture of its key");
+}
+
+TEST_F(DatasetTest, AShardThatShrinksLaterIsAnInputError) {
+  write("train/s.tar", tar({{"a.cls", "0"}, {"b.cls", "1"}, {"a.jpg", "A"}, {"b.jpg", std::string(3000, 'B')}}));
+  const auto set = open_dataset(root(), "train");
+  fs::resize_file(root() / "train/s.tar", 3000);
+  EXPECT_THROW(set->read(1), Error);
+}
+
+TEST_F(DatasetTest, OffsetsAreThoseOfTheContent) {
+  std::string archive;
+  std::vector<TarEntry> entries;
+  for (int i = 0; i < 40; ++i)
+    entries.push_back(
+        {fmt::format("{}.bin", i), std::string(static_cast<std::size_t>(i * 301), static_cast<char>('0' + i))});
+  // A GNU long name before one of them: the content begins two records later.
+  const std::string long_name = std::string(150, 'n') + ".bin";
+  entries.insert(entries.begin() + 20, {{"././@LongLink", long_name + std::string(1, '\0'), 'L'}});
+  archive = tar(entries);
+  write("s.tar", archive);
+  const std::vector<TarMember> members = index_tar(root() / "s.tar");
+  ASSERT_EQ(members.size(), 40U);
+  for (std::size_t i = 0; i < 40; ++i) {
+    EXPECT_EQ(members[i].name, i == 20 ? long_name : fmt::format("{}.bin", i));
+    EXPECT_EQ(archive.substr(static_cast<std::size_t>(members[i].offset), static_cast<std::size_t>(members[i].size)),
+              std::string(i * 301, static_cast<char>('0' + i)));
+  }
+}
+
+std::string cifar_records(const std::vector<int>& labels) {
+  std::string records;
+  for (const int label : labels) {
+    records += static_cast<char>(label);
+    for (int plane = 0; plane < 3; ++plane) records += std::string(1024, static_cast<char>(10 * label + plane));
+  }
+  return records;
+}
+
+TEST_F(DatasetTest, CifarBinaries) {
+  write("cifar-10-batches-bin/data_batch_1.bin", cifar_records({3, 9}));
+  write("cifar-10-batches-bin/data_batch_2.bin", cifar_records({0}));
+  write("cifar-10-batches-bin/test_batch.bin", cifar_records({1, 2}));
+  const auto set = open_dataset(root(), "train");
+  const std::string place = "cifar-10-batches-bin/data_batch_";
+  EXPECT_EQ(rows(*set), (Rows{{place + "1.bin:0", 3}, {place + "1.bin:1", 9}, {place + "2.bin:0", 0}}));
+  EXPECT_EQ(set->classes()[9], "truck");
+  const vision::Image image = pixels(*set, 1);
+  EXPECT_EQ(image.h, 32);
+  EXPECT_EQ(image.w, 32);
+  for (std::size_t i = 0; i < 1024; ++i) {
+    for (std::size_t c = 0; c < 3; ++c) ASSERT_EQ(image.rgb[3 * i + c], 90 + c);
+  }
+  EXPECT_EQ(open_validation(root())->size(), 2);
+
+  write("cifar-10-batches-bin/data_batch_2.bin", cifar_records({10}));
+  EXPECT_THAT(error("train"), HasSubstr("label out of range in record 0 (got 10, expected 0 to 9)"));
+  write("cifar-10-batches-bin/data_batch_2.bin", "short");
+  EXPECT_THAT(error("train"), HasSubstr("multiple of 3073"));
+}
+
+TEST_F(DatasetTest, HeldOutByNameWhateverElseIsThere) {
+  classes("train", {"cat", "dog"}, 20, 0);
+  write("train/eel/0.png", png(99));  // half of one is none
+  const std::shared_ptr<const Dataset> whole = open_dataset(root(), "train");
+  const auto names = [](const Dataset& set) {
+    std::set<std::string> all;
+    for (std::int64_t i = 0; i < set.size(); ++i) all.insert(set.name(i));
+    return all;
+  };
+  const auto minival = held_out(whole, 12, false);
+  const auto rest = held_out(whole, 12, true);
+  EXPECT_EQ(minival->size(), 12);
+  EXPECT_EQ(rest->size(), 29);
+  std::set<std::string> both = names(*minival);
+  both.merge(names(*rest));
+  EXPECT_EQ(both, names(*whole));
+  EXPECT_THAT(minival->classes(), ElementsAre("cat", "dog", "eel"));
+
+  // Pictures that come or go elsewhere change no choice but by the places they take.
+  fs::remove(root() / "train/dog/007.png");
+  const auto fewer = held_out(open_dataset(root(), "train"), 12, false);
+  std::set<std::string> common;
+  const std::set<std::string> now = names(*fewer), before = names(*minival);
+  std::set_intersection(now.begin(), now.end(), before.begin(), before.end(), std::inserter(common, common.end()));
+  EXPECT_GE(common.size(), 11U);
+
+  const auto most = held_out(whole, 20, false);
+  std::vector<int> count(3);
+  for (std::int64_t i = 0; i < most->size(); ++i) ++count[static_cast<std::size_t>(most->label(i))];
+  EXPECT_THAT(count, ElementsAre(10, 10, 0));
+  EXPECT_THROW(held_out(whole, 21, false), Error);
+  EXPECT_THROW(held_out(whole, 0, true), Error);
+}
+
+TEST(Synthetic, NoiseThatRepeats) {
+  const auto a = synthetic(10, 4, {7, 5}, 3), b = synthetic(20, 4, {7, 5}, 3), c = synthetic(10, 4, {7, 5}, 4);
+  EXPECT_EQ(a->label(6), 2);
+  EXPECT_EQ(a->classes().size(), 4U);
+  EXPECT_EQ(pixels(*a, 9), pixels(*b, 9));
+  EXPECT_NE(pixels(*a, 9), pixels(*a, 8));
+  EXPECT_NE(pixels(*a, 9), pixels(*c, 9));
+  EXPECT_THROW(synthetic(0, 4, {7, 5}, 3), Error);
+}
+
+}  // namespace
+}  // namespace effnet::data

@@ -1,0 +1,106 @@
+// How many training pictures a second the loader makes, and where the time of one goes:
+//   loader_bench DIR [WORKERS] [PICTURES]     DIR: class folders of photographs, or a folder with train/
+// Pictures go to 224 px with AutoAugment. Prints pictures a second for 1 ... WORKERS threads, and the milliseconds a
+// picture takes on one thread, step by step.
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+#include "effnet/data/loader.h"
+#include "effnet/data/sources.h"
+#include "effnet/vision/decode.h"
+
+namespace effnet::data {
+namespace {
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+vision::TrainingView view_with(vision::Augment augment) {
+  vision::TrainingView view;
+  view.augment = augment;
+  return view;
+}
+
+void one_thread(const Dataset& set, std::int64_t pictures) {
+  std::vector<std::vector<std::byte>> files;
+  double bytes = 0, pixels = 0;
+  const double read = seconds_of([&] {
+    for (std::int64_t i = 0; i < pictures; ++i)
+      files.push_back(std::get<std::vector<std::byte>>(set.read(i % set.size())));
+  });
+  const double decode = seconds_of([&] {
+    for (const std::vector<std::byte>& file : files) {
+      const vision::Image image = vision::decode(file);
+      pixels += static_cast<double>(image.h * image.w);
+      bytes += static_cast<double>(file.size());
+    }
+  });
+  const auto n = static_cast<double>(pictures);
+  const auto line = [&](const char* what, double seconds) {
+    std::printf("  %-52s %7.2f ms\n", what, 1e3 * seconds / n);
+  };
+  std::printf("one thread, %.0f pictures of %.0f pixels and %.0f KB in the mean\n", n, pixels / n, bytes / n / 1000);
+  line("read the file (from the page cache)", read);
+  line("decode the whole picture, for comparison", decode);
+  std::vector<float> out(3 * 224 * 224);
+  const vision::Augment steps[]{vision::Augment::inception, vision::Augment::autoaugment, vision::Augment::randaugment};
+  const char* const names[]{"random crop decoded alone, resized, flipped, normalised", "the same with AutoAugment",
+                            "the same with RandAugment"};
+  for (std::size_t s = 0; s < 3; ++s) {
+    const vision::TrainingView view = view_with(steps[s]);
+    line(names[s], seconds_of([&] {
+           for (std::size_t i = 0; i < files.size(); ++i) vision::make_training_input(files[i], view, {0, 0, i}, out);
+         }));
+  }
+}
+
+void loader(const std::shared_ptr<const Dataset>& set, int workers, std::int64_t pictures) {
+  LoaderOptions options;
+  options.workers = workers;
+  options.batch = std::min<std::int64_t>(32, set->size());
+  options.ahead = 4;
+  TrainingLoader loader(set, view_with(vision::Augment::autoaugment), options);
+  loader.next();  // threads are up
+  std::int64_t made = 0;
+  const double seconds = seconds_of([&] {
+    while (made < pictures) made += loader.next().n();
+  });
+  std::printf("loader, %d threads: %.0f pictures/s\n", workers, static_cast<double>(made) / seconds);
+}
+
+int run(int argc, char** argv) {
+  if (argc < 2 || argc > 4) {
+    std::fprintf(stderr, "usage: loader_bench DIR [WORKERS] [PICTURES]\n");
+    return 2;
+  }
+  const std::filesystem::path folder = argv[1];
+  const auto number = [&](int i, std::int64_t otherwise) {
+    return argc > i ? class_number(argv[i]).value_or(otherwise) : otherwise;
+  };
+  const std::int64_t workers = number(2, 2), pictures = std::max<std::int64_t>(number(3, 400), 1);
+  const std::shared_ptr<const Dataset> set =
+      has_split(folder, "train") ? open_dataset(folder, "train") : open_class_folders(folder, folder, {});
+  one_thread(*set, pictures);
+  for (std::int64_t i = 1; i <= workers; ++i) loader(set, static_cast<int>(i), pictures);
+  return 0;
+}
+
+}  // namespace
+}  // namespace effnet::data
+
+int main(int argc, char** argv) {
+  try {
+    return effnet::data::run(argc, argv);
+  } catch (const effnet::Error& error) {
+    std::fprintf(stderr, "loader_bench: %s\n", error.what());
+    return static_cast<int>(error.code());
+  }
+}

@@ -1,0 +1,127 @@
+#include "effnet/data/pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "effnet/base/error.h"
+
+namespace effnet::data {
+namespace {
+
+struct Counting : Job {
+  std::uint64_t number;
+  std::vector<int> made;
+  bool finished = false;
+  std::int64_t fails_at = -1;
+  std::chrono::milliseconds takes{0};
+
+  Counting(std::uint64_t n, std::int64_t count) : number(n), made(static_cast<std::size_t>(count)) {}
+  std::int64_t pieces() const override { return static_cast<std::int64_t>(made.size()); }
+  void make(std::int64_t piece) override {
+    if (takes.count() > 0) std::this_thread::sleep_for(takes);
+    if (piece == fails_at) throw input_error("piece {} of job {}", piece, number);
+    ++made[static_cast<std::size_t>(piece)];
+  }
+  void finish() override { finished = true; }
+};
+
+std::unique_ptr<Counting> next(Pipeline& pipeline) {
+  std::unique_ptr<Job> job = pipeline.next();
+  return std::unique_ptr<Counting>(static_cast<Counting*>(job.release()));
+}
+
+class PipelineTest : public testing::TestWithParam<std::pair<int, int>> {};  // workers, ahead
+INSTANTIATE_TEST_SUITE_P(Threads, PipelineTest,
+                         testing::Values(std::pair(0, 1), std::pair(1, 1), std::pair(1, 4), std::pair(3, 1),
+                                         std::pair(3, 2), std::pair(5, 16)));
+
+TEST_P(PipelineTest, EveryJobWholeAndInOrder) {
+  const auto [workers, ahead] = GetParam();
+  Pipeline pipeline(workers, ahead, [](std::uint64_t number) {
+    return number < 50 ? std::make_unique<Counting>(number, 1 + static_cast<std::int64_t>(number % 7)) : nullptr;
+  });
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    const auto job = next(pipeline);
+    ASSERT_NE(job, nullptr);
+    EXPECT_EQ(job->number, i);
+    EXPECT_TRUE(job->finished);
+    EXPECT_EQ(job->made, std::vector<int>(job->made.size(), 1));
+  }
+  EXPECT_EQ(pipeline.next(), nullptr);
+  EXPECT_EQ(pipeline.next(), nullptr);
+  pipeline.seek(48);
+  EXPECT_EQ(next(pipeline)->number, 48U);
+  EXPECT_EQ(next(pipeline)->number, 49U);
+  EXPECT_EQ(pipeline.next(), nullptr);
+}
+
+TEST_P(PipelineTest, AFailureComesInItsPlaceAndStays) {
+  const auto [workers, ahead] = GetParam();
+  Pipeline pipeline(workers, ahead, [](std::uint64_t number) {
+    auto job = std::make_unique<Counting>(number, 6);
+    if (number == 3) job->fails_at = 4;
+    return job;
+  });
+  for (std::uint64_t i = 0; i < 3; ++i) EXPECT_EQ(next(pipeline)->number, i);
+  for (int again = 0; again < 2; ++again) {
+    try {
+      pipeline.next();
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "piece 4 of job 3");
+    }
+  }
+  pipeline.seek(4);
+  EXPECT_EQ(next(pipeline)->number, 4U);
+}
+
+TEST_P(PipelineTest, AFailedBeginComesInItsPlace) {
+  const auto [workers, ahead] = GetParam();
+  Pipeline pipeline(workers, ahead, [](std::uint64_t number) {
+    if (number == 2) throw std::bad_alloc();
+    return std::make_unique<Counting>(number, 2);
+  });
+  EXPECT_EQ(next(pipeline)->number, 0U);
+  EXPECT_EQ(next(pipeline)->number, 1U);
+  EXPECT_THROW(pipeline.next(), std::bad_alloc);
+  EXPECT_THROW(pipeline.next(), std::bad_alloc);
+}
+
+TEST(Pipeline, NoMoreJobsAheadThanAllowed) {
+  std::atomic<int> begun = 0;
+  Pipeline pipeline(3, 4, [&](std::uint64_t number) {
+    ++begun;
+    return std::make_unique<Counting>(number, 5);
+  });
+  const auto settled = [&](int expected) {
+    for (int i = 0; i < 500 && begun < expected; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return begun.load();
+  };
+  EXPECT_EQ(settled(4), 4);
+  next(pipeline);
+  EXPECT_EQ(settled(5), 5);
+}
+
+TEST(Pipeline, EndsInTheMiddleOfWork) {
+  // 1000 pieces of 5 ms each are begun: only those in work may be waited for.
+  const auto start = std::chrono::steady_clock::now();
+  {
+    Pipeline pipeline(2, 8, [](std::uint64_t number) {
+      auto job = std::make_unique<Counting>(number, 1000);
+      job->takes = std::chrono::milliseconds(5);
+      return job;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(12));
+    pipeline.seek(77);
+    std::this_thread::sleep_for(std::chrono::milliseconds(12));
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));  // all of it: 2.5 s a job
+}
+
+}  // namespace
+}  // namespace effnet::data

@@ -1,0 +1,52 @@
+// Slow twins of the training kernels: the formulas of training.h, a loop each, in double, with a bound of the rounding
+// error that float kernels may have, carried from operand to result. Pixels are those of one block.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "effnet/kernels/training.h"
+
+namespace effnet::kernels::slow {
+
+inline constexpr double kUnit = 0x1p-24;  // of float's rounding
+
+// A value and how far a float computation of it may be off. u stands for one rounding of each operation, twice where a
+// set has no fused multiply-add.
+struct Bounded {
+  double value = 0, error = 0;
+};
+Bounded exact(float x);
+Bounded operator+(Bounded a, Bounded b);
+Bounded operator*(Bounded a, Bounded b);
+Bounded value_of(Epilogue kind, Bounded z, float low, float high);
+Bounded slope_of(Epilogue kind, Bounded z, float low, float high);
+
+// A sum in any order: (count + 1) roundings of the sum of magnitudes (Higham, ch. 3).
+class Sum {
+ public:
+  void add(Bounded term);
+  Bounded total() const;
+
+ private:
+  double value_ = 0, error_ = 0, magnitude_ = 0;
+  std::int64_t count_ = 0;
+};
+
+using Values = std::vector<Bounded>;
+
+Values moments(const float* y, std::int64_t pixels, const float* before);
+Values activate(Epilogue kind, const ActivationArgs& args);
+Values slopes(Epilogue kind, const ActivationArgs& args);
+Values activate_sum(Epilogue kind, const ActivationArgs& args, const float* before);
+Values gate_sums(Epilogue kind, const ActivationArgs& args, const float* d, const float* before);
+// Without `kind` the slope is 1 and the mean 0.
+Values activated_gradient(const Epilogue* kind, const ActivationArgs& args, const GradientArgs& gradient);
+Values reduced(const ReduceArgs& args);                                                          // out
+Values reduce_sums(const ReduceArgs& args, const float* before);                                 // [2][16]
+Values weight_gradient(const WeightGradientArgs& args, std::int64_t rows, std::int64_t blocks);  // [rows][blocks][16]
+Values depthwise_weight(const DepthwiseWeightArgs& args, std::int64_t kernel, std::int64_t stride);
+Values depthwise_spread(const DepthwiseSpreadArgs& args, std::int64_t kernel, std::int64_t out_width);
+
+}  // namespace effnet::kernels::slow

@@ -1,0 +1,243 @@
+// The fused steps against the plain ones, in double where a bound is wanted: outputs, gradients of everything, moving
+// statistics; for every shape of block that the patterns know.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <map>
+
+#include "effnet/arch/family.h"
+#include "effnet/graph/builder.h"
+#include "effnet/graph/lower.h"
+#include "effnet/nn/network.h"
+#include "effnet/nn/nn_testing.h"
+
+namespace effnet::nn {
+namespace {
+
+using torch::Tensor;
+
+struct BlockCase {
+  std::string label;
+  std::int64_t in, expanded, out, squeezed;
+  std::int64_t kernel, stride;
+  graph::Padding padding;
+  graph::Activation activation;
+  bool expand, residual;
+  std::int64_t h, w, batch;
+  double drop_path = 0;
+};
+
+// input -> 1x1 convolution (so that the block's input needs a gradient) -> block -> pool -> linear.
+graph::Graph block_graph(const BlockCase& c) {
+  graph::Builder b(c.label, {3, c.h, c.w});
+  graph::NodeId x = b.add("before", graph::Conv{.out_channels = c.in, .bias = true}, {0});
+  const graph::NodeId input = x;
+  const graph::BatchNorm norm{1e-3, 0.9};
+  if (c.expand) {
+    x = b.add("expand.conv", graph::Conv{.out_channels = c.expanded}, {x});
+    x = b.add("expand.bn", norm, {x});
+    x = b.add("expand.act", graph::Activate{c.activation}, {x});
+  }
+  x = b.add("depthwise.conv",
+            graph::Conv{.out_channels = c.expanded,
+                        .kernel = c.kernel,
+                        .stride = c.stride,
+                        .groups = c.expanded,
+                        .padding = c.padding},
+            {x});
+  x = b.add("depthwise.bn", norm, {x});
+  x = b.add("depthwise.act", graph::Activate{c.activation}, {x});
+  if (c.squeezed > 0) {
+    graph::NodeId s = b.add("se.pool", graph::GlobalPool{}, {x});
+    s = b.add("se.reduce", graph::Conv{.out_channels = c.squeezed, .bias = true}, {s});
+    s = b.add("se.act", graph::Activate{c.activation}, {s});
+    s = b.add("se.expand", graph::Conv{.out_channels = c.expanded, .bias = true}, {s});
+    s = b.add("se.gate", graph::Activate{graph::Activation::sigmoid}, {s});
+    x = b.add("se.scale", graph::Mul{}, {x, s});
+  }
+  x = b.add("project.conv", graph::Conv{.out_channels = c.out}, {x});
+  x = b.add("project.bn", norm, {x});
+  if (c.residual) {
+    if (c.drop_path > 0) x = b.add("drop_path", graph::DropPath{c.drop_path}, {x});
+    x = b.add("add", graph::Add{}, {x, input});
+  }
+  b.graph().logits = b.graph().features = x;
+  return std::move(b.graph());
+}
+
+// A source of copies in one dtype.
+class Copies : public ParameterSource {
+ public:
+  Copies(const ParameterStore& store, torch::Dtype dtype) {
+    for (const ParameterStore::Entry& entry : store.entries()) {
+      tensors[entry.name] = entry.tensor.detach().to(dtype).clone().set_requires_grad(!entry.statistic);
+    }
+  }
+  Tensor parameter(const graph::Parameter& parameter) override { return tensors.at(parameter.name); }
+  std::map<std::string, Tensor> tensors;
+};
+
+// Everything that a training step makes: output, gradients, moving statistics, by name.
+std::map<std::string, Tensor> step(const graph::Graph& graph, const ParameterStore& store, torch::Dtype dtype,
+                                   const NetworkOptions& options, std::int64_t batch, bool training = true) {
+  const auto source = std::make_shared<Copies>(store, dtype);
+  Network network(graph, source, options);
+  const Tensor out =
+      network.forward(testkit::pictures(graph, batch).to(dtype),
+                      {.training = training, .seed = 5, .samples = testkit::training_pass(batch).samples});
+  (out * testkit::normal("loss", out.sizes().vec()).to(dtype)).sum().backward();
+  std::map<std::string, Tensor> results{{"out", out.detach()}};
+  for (const auto& [name, tensor] : source->tensors) {
+    if (tensor.requires_grad()) {
+      EXPECT_TRUE(tensor.grad().defined()) << name;
+      if (tensor.grad().defined()) results["d " + name] = tensor.grad();
+    } else {
+      results[name] = tensor;
+    }
+  }
+  return results;
+}
+
+// Fused and plain float32 are two orders of the same sums: both are compared with double, and the fused one may be off
+// by what the plain one is, some times over (a batch norm's gradient is a difference, so errors exceed an epsilon), or
+// by 64 roundings. Values below 1e-3 are
+// measured by 1e-3: some gradients are zero in exact arithmetic.
+void expect_same(const graph::Graph& graph, const NetworkOptions& options, std::int64_t batch, bool training = true) {
+  const auto store = testkit::busy_store(graph);
+  const auto fused = step(graph, *store, torch::kFloat, options, batch, training);
+  NetworkOptions plain_options = options;
+  plain_options.fused = false;
+  const auto plain = step(graph, *store, torch::kFloat, plain_options, batch, training);
+  const auto truth = step(graph, *store, torch::kDouble, plain_options, batch, training);
+  ASSERT_EQ(fused.size(), truth.size());
+  for (const auto& [name, expected] : truth) {
+    const double size = std::max(expected.abs().max().item<double>(), 1e-3);
+    const auto error = [&](const Tensor& got) {
+      return (got.to(torch::kDouble) - expected).abs().max().item<double>() / size;
+    };
+    EXPECT_LE(error(fused.at(name)), 8 * error(plain.at(name)) + 64 * 0x1p-24) << graph.name << ": " << name;
+  }
+}
+
+using graph::Activation;
+using graph::Padding;
+const BlockCase kBlocks[] = {
+    {"plain expand", 8, 48, 8, 0, 3, 1, Padding::same, Activation::silu, true, true, 9, 7, 3},
+    {"squeeze", 24, 144, 24, 6, 3, 1, Padding::same, Activation::silu, true, true, 13, 11, 4, 0.5},
+    {"stride 2", 16, 96, 24, 4, 3, 2, Padding::same, Activation::silu, true, false, 14, 16, 2},
+    {"stride 2, odd", 16, 96, 40, 4, 3, 2, Padding::same, Activation::silu, true, false, 13, 11, 2},
+    {"k5 stride 2", 24, 144, 40, 6, 5, 2, Padding::same, Activation::silu, true, false, 12, 15, 3},
+    {"k5", 40, 240, 40, 10, 5, 1, Padding::same, Activation::silu, true, true, 7, 7, 9, 0.2},
+    {"k7", 8, 16, 8, 2, 7, 1, Padding::symmetric, Activation::silu, true, true, 8, 9, 2},
+    {"k7 stride 2", 8, 16, 8, 2, 7, 2, Padding::symmetric, Activation::silu, true, false, 10, 9, 2},
+    {"no expand", 32, 32, 16, 8, 3, 1, Padding::same, Activation::silu, false, false, 10, 10, 3},
+    {"no expand, residual", 16, 16, 16, 4, 3, 1, Padding::same, Activation::silu, false, true, 10, 10, 3, 0.5},
+    {"no expand, stride 2", 20, 20, 12, 0, 5, 2, Padding::symmetric, Activation::silu, false, false, 11, 12, 3},
+    {"symmetric", 16, 96, 24, 0, 3, 2, Padding::symmetric, Activation::relu6, true, false, 14, 16, 2},
+    {"valid", 16, 32, 24, 0, 3, 2, Padding::valid, Activation::relu, true, false, 14, 15, 2},
+    {"odd channels", 5, 33, 7, 3, 3, 1, Padding::same, Activation::hard_swish, true, false, 6, 5, 2},
+    {"one pixel", 8, 16, 8, 2, 5, 1, Padding::same, Activation::silu, true, true, 1, 1, 6},
+    {"wide picture", 8, 16, 8, 2, 3, 1, Padding::same, Activation::silu, true, true, 5, 150, 2},
+    {"tall picture", 8, 16, 8, 2, 5, 2, Padding::same, Activation::silu, true, false, 150, 40, 1},
+};
+
+void PrintTo(const BlockCase& block, std::ostream* out) { *out << block.label; }
+
+// The loss of expect_same() by plain steps in double, with every parameter moved by `distance` along its direction.
+double moved_loss(const graph::Graph& graph, const ParameterStore& store, std::int64_t batch, double distance) {
+  const torch::NoGradGuard no_gradient;
+  const auto source = std::make_shared<Copies>(store, torch::kDouble);
+  for (const auto& [name, tensor] : source->tensors) {
+    if (tensor.requires_grad()) tensor.add_(testkit::normal("along " + name, tensor.sizes().vec()), distance);
+  }
+  Network network(graph, source, {.fused = false});
+  const Tensor out = network.forward(testkit::pictures(graph, batch).to(torch::kDouble),
+                                     {.training = true, .seed = 5, .samples = testkit::training_pass(batch).samples});
+  return (out * testkit::normal("loss", out.sizes().vec()).to(torch::kDouble)).sum().item<double>();
+}
+
+class FusedBlock : public testing::TestWithParam<BlockCase> {};
+
+TEST_P(FusedBlock, TrainsAsThePlainStepsDo) {
+  const graph::Graph graph = block_graph(GetParam());
+  const auto patterns = Network(graph, testkit::busy_store(graph)).fused_patterns();
+  ASSERT_EQ(patterns.size(), 1);
+  EXPECT_NE(patterns[0].find("mbconv"), std::string::npos) << patterns[0];
+  expect_same(graph, {}, GetParam().batch);
+  expect_same(graph, {.unbiased_moving_variance = true, .bn_momentum = 0.7}, GetParam().batch);
+}
+
+// Not against autograd but against the function itself: the derivative along one direction through all parameters is a
+// difference quotient in double. At the bends of relu6 and its like that is none, so smooth activations only.
+TEST_P(FusedBlock, GradientIsTheLimitOfDifferences) {
+  const BlockCase& block = GetParam();
+  if (block.activation != Activation::silu) return;
+  const graph::Graph graph = block_graph(block);
+  const auto store = testkit::busy_store(graph);
+  const auto results = step(graph, *store, torch::kFloat, {}, block.batch);
+  double derivative = 0, size = 0;
+  for (const auto& [name, gradient] : results) {
+    if (name.rfind("d ", 0) != 0) continue;
+    const Tensor along = testkit::normal("along " + name.substr(2), gradient.sizes().vec());
+    derivative += (gradient.to(torch::kDouble) * along).sum().item<double>();
+    size += (gradient.to(torch::kDouble) * along).abs().sum().item<double>();
+  }
+  // Central differences of a function with third derivatives of the gradient's order: the step's square. Richardson's
+  // step takes that term away.
+  const auto quotient = [&](double h) {
+    return (moved_loss(graph, *store, block.batch, h) - moved_loss(graph, *store, block.batch, -h)) / (2 * h);
+  };
+  const double expected = (4 * quotient(5e-6) - quotient(1e-5)) / 3;
+  EXPECT_NEAR(derivative, expected, size * 1024 * 0x1p-24);
+}
+
+TEST_P(FusedBlock, EvaluatesAsThePlainStepsDo) { expect_same(block_graph(GetParam()), {}, GetParam().batch, false); }
+
+INSTANTIATE_TEST_SUITE_P(Blocks, FusedBlock, testing::ValuesIn(kBlocks), [](const auto& block) {
+  std::string name = block.param.label;
+  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  return name;
+});
+
+graph::Graph conv_graph(std::int64_t kernel, std::int64_t stride, Padding padding, Activation activation, bool first,
+                        std::int64_t out) {
+  graph::Builder b("conv", {3, 13, 11});
+  graph::NodeId x = first ? 0 : b.add("before", graph::Conv{.out_channels = 20, .bias = true}, {0});
+  x = b.add("c.conv", graph::Conv{.out_channels = out, .kernel = kernel, .stride = stride, .padding = padding}, {x});
+  x = b.add("c.bn", graph::BatchNorm{}, {x});
+  x = b.add("c.act", graph::Activate{activation}, {x});
+  b.graph().logits = b.graph().features = x;
+  return std::move(b.graph());
+}
+
+TEST(FusedConv, TrainsAsThePlainStepsDo) {
+  for (const bool training : {true, false}) {
+    expect_same(conv_graph(3, 2, Padding::same, Activation::silu, true, 32), {}, 3, training);
+    expect_same(conv_graph(3, 1, Padding::symmetric, Activation::relu6, true, 24), {}, 2, training);
+    expect_same(conv_graph(7, 2, Padding::symmetric, Activation::relu, true, 9), {}, 2, training);
+    expect_same(conv_graph(1, 1, Padding::same, Activation::silu, false, 33), {}, 4, training);
+    expect_same(conv_graph(1, 1, Padding::same, Activation::hard_swish, false, 100), {}, 4, training);
+  }
+}
+
+// The same bits with any number of threads, and again.
+TEST(FusedNetwork, ThreadsDoNotChangeBits) {
+  const graph::Graph graph =
+      graph::lower(arch::variant("efficientnet_b0").spec, {.resolution = Size{64, 64}, .classes = 10});
+  const auto store = testkit::busy_store(graph);
+  const int threads = torch::get_num_threads();
+  std::map<std::string, Tensor> first;
+  for (const int count : {1, 2, 3, 1}) {
+    torch::set_num_threads(count);
+    const auto results = step(graph, *store, torch::kFloat, {}, 4);
+    if (first.empty()) first = results;
+    for (const auto& [name, tensor] : results) {
+      // The classifier and the mean over the last map are LibTorch's.
+      EXPECT_TRUE(torch::equal(tensor, first.at(name))) << name << " with " << count << " threads";
+    }
+  }
+  torch::set_num_threads(threads);
+}
+
+}  // namespace
+}  // namespace effnet::nn

@@ -1,0 +1,34 @@
+// Any bytes are rows or Error(input); what is read is written so that it reads back to the same text.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "effnet/base/error.h"
+#include "effnet/report/run_folder.h"
+
+namespace {
+
+std::string again(const std::vector<effnet::report::EpochMetrics>& rows) {
+  std::string text(effnet::report::metrics_header());
+  for (const auto& row : rows) text += effnet::report::metrics_line(row);
+  return text;
+}
+
+template <class Parse, class Write>
+void check(std::string_view text, Parse parse, Write write) {
+  try {
+    const std::string once = write(parse(text, "fuzz"));
+    if (write(parse(once, "fuzz")) != once) std::abort();
+  } catch (const effnet::Error& error) {
+    if (error.code() != effnet::ErrorCode::input) std::abort();
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  check(text, effnet::report::parse_metrics, again);
+  check(text, effnet::report::parse_predictions, effnet::report::predictions_text);
+  return 0;
+}

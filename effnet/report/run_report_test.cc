@@ -1,0 +1,135 @@
+#include "effnet/report/run_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/report/run_facts.h"
+#include "effnet/report/run_folder.h"
+
+namespace effnet::report {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class RunReport : public testing::Test {
+ protected:
+  void SetUp() override {
+    write("config.toml", "[model]\nname = \"mynet\"\n# a <comment>\n");
+    write("metrics.csv", std::string(metrics_header()) + metrics_line({1, 10, 0.1, 2, 30, 1.5, 40, 80, {}, 100}) +
+                             metrics_line({2, 20, 0.05, 1, 50, 1.25, 55.5, 90, 56.25, 110}));
+  }
+  void write(const std::string& name, const std::string& text) { write_text(folder_.path() / name, text); }
+  std::string report(const std::vector<std::string>& classes = {}, const Thumbnail& thumbnail = {}) {
+    return run_report(folder_.path(), classes, thumbnail);
+  }
+  std::string error() {
+    try {
+      report();
+    } catch (const Error& caught) {
+      EXPECT_EQ(caught.code(), ErrorCode::input);
+      return caught.what();
+    }
+    return "no error";
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(RunReport, OfARunThatGoesOn) {
+  const std::string page = report();
+  EXPECT_THAT(page, AllOf(HasSubstr("mynet \xC2\xB7 not finished"), HasSubstr("<b>56.25<small> %</small></b>"),
+                          HasSubstr("best validation top-1, epoch 2"), HasSubstr("epochs so far</dt><dd>2")));
+  EXPECT_THAT(page, HasSubstr("There is no predictions.csv"));
+  EXPECT_THAT(page, Not(HasSubstr("95 % interval")));
+  EXPECT_THAT(page, HasSubstr("<span class=\"comment\"># a &lt;comment&gt;</span>"));
+}
+
+TEST_F(RunReport, OfAFinishedRun) {
+  write("summary.json", R"({"best_top1": 75, "best_epoch": 2, "epochs": 2, "seconds": 3725, "params": 5288548,
+    "macs": 386000000, "images_per_second": 105, "device": "cpu", "world_size": 2, "peak_rss_bytes": 1610612736,
+    "note": "<i>", "data": "/some/<where>"})");
+  std::vector<Prediction> predictions(4, {"a.jpg", 0, 0, 0.9F, 0.9F});
+  predictions[3] = {"b<c>.jpg", 1, 0, 0.875F, 0.125F};
+  write("predictions.csv", predictions_text(predictions));
+  std::vector<std::string> asked;
+  const std::string page = report({"cat", "<dog>"}, [&](const std::string& name) {
+    asked.push_back(name);
+    // Start of image, then a frame header of 8 bits, 16 x 32.
+    std::vector<std::byte> jpeg;
+    for (const int byte : {0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 16, 0, 32, 1, 1, 0x11, 0})
+      jpeg.push_back(static_cast<std::byte>(byte));
+    return jpeg;
+  });
+  // Wilson's interval of 3 in 4: z^2 = 3.841459, centre (0.75 + 0.480182) / 1.960365 = 0.627527, half width
+  // 1.959964 sqrt(0.046875 + 0.060023) / 1.960365 = 0.326885.
+  EXPECT_THAT(page, AllOf(HasSubstr("<b>75.00<small>"), HasSubstr("95 % interval 30.06 to 95.44 %<br>on 4 pictures")));
+  EXPECT_THAT(page, AllOf(HasSubstr("1 h 02 min"), HasSubstr("5.29M"), HasSubstr("386M"), HasSubstr("1.5 GiB"),
+                          HasSubstr("processes</dt><dd>2"), HasSubstr("/some/&lt;where&gt;"),
+                          HasSubstr("note</dt><dd>&lt;i&gt;"), HasSubstr("1 of 4 pictures")));
+  EXPECT_EQ(asked, std::vector<std::string>{"b<c>.jpg"});
+  EXPECT_THAT(page,
+              AllOf(HasSubstr("<img class=\"tiny\" alt=\"\" src=\"data:image/jpeg;base64,/9j/wAALCAAQACABAREA\">"),
+                    HasSubstr("87.5 %"), HasSubstr("b&lt;c&gt;.jpg"), HasSubstr("&lt;dog&gt;")));
+  // (3 * |0.9 - 1| + ...) over bins: 0.9 and 0.875 share the bin (0.867, 0.933]: |0.75 - 0.89375| = 14.37 %.
+  EXPECT_THAT(page, HasSubstr("14.3"));
+}
+
+TEST_F(RunReport, TheTestSetGoesBeforeWhatChoseTheEpoch) {
+  write("summary.json", R"({"best_top1": 80, "best_epoch": 2, "test_top1": 50})");
+  write("predictions.csv", predictions_text({{"a", 0, 0, 1, 1}, {"b", 1, 0, 1, 0}}));
+  EXPECT_THAT(report(), AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("on 2 pictures"),
+                              HasSubstr("80.00 % on those held out to choose by"), HasSubstr("probability of 0")));
+}
+
+TEST_F(RunReport, PicturesThatAreGoneLeaveTheirPlace) {
+  write("predictions.csv", predictions_text({{"a", 0, 1, 0.5F, 0.25F}}));
+  EXPECT_THAT(report(), HasSubstr("no picture"));
+  EXPECT_THAT(report({}, [](const std::string&) -> std::vector<std::byte> { throw input_error("gone"); }),
+              HasSubstr("no picture"));
+  EXPECT_THAT(report({}, [](const std::string&) { return std::vector<std::byte>(100); }), HasSubstr("no picture"));
+  EXPECT_THROW(report({}, [](const std::string&) -> std::vector<std::byte> { throw environment_error("no memory"); }),
+               Error);
+}
+
+TEST_F(RunReport, SaysWhatIsBroken) {
+  write("summary.json", "{\"epochs\": 1");
+  EXPECT_THAT(error(), HasSubstr("summary.json: broken"));
+  write("summary.json", "{\"epochs\": \"many\"}");
+  EXPECT_THAT(error(), AllOf(HasSubstr("summary.json: epochs"), HasSubstr("expected a number")));
+  write("summary.json", std::string(100000, '['));
+  EXPECT_THAT(error(), HasSubstr("summary.json: broken"));
+  write("summary.json", "{\"best_top1\": null, \"seconds\": 1e999}");
+  EXPECT_THAT(error(), HasSubstr("summary.json: broken"));
+  write("summary.json",
+        "{\"best_top1\": null, \"epochs\": -1, \"seconds\": -5, \"macs\": 1e308, \"best_epoch\": 1e300}");
+  EXPECT_EQ(error(), "no error");
+  write("predictions.csv", "name,label\n");
+  EXPECT_THAT(error(), HasSubstr("predictions.csv:1"));
+  std::filesystem::remove(folder_.path() / "predictions.csv");
+  write("config.toml", "[model\n");
+  EXPECT_THAT(error(), HasSubstr("config.toml:1"));
+  std::filesystem::remove(folder_.path() / "config.toml");
+  EXPECT_THAT(error(), HasSubstr("no run (got no config.toml"));
+  try {
+    run_report(folder_.path() / "none", {}, {});
+    FAIL();
+  } catch (const Error& caught) {
+    EXPECT_EQ(caught.code(), ErrorCode::input);
+  }
+}
+
+TEST(Duration, ForPeople) {
+  EXPECT_EQ(duration(12.345), "12.3 s");
+  EXPECT_EQ(duration(185), "3 min 05 s");
+  EXPECT_EQ(duration(3725), "1 h 02 min");
+  EXPECT_EQ(duration(400000), "4 d 15 h");
+  EXPECT_EQ(duration(-1), "?");
+  EXPECT_EQ(bytes_text(1610612736), "1.5 GiB");
+  EXPECT_EQ(bytes_text(512), "512 bytes");
+}
+
+}  // namespace
+}  // namespace effnet::report

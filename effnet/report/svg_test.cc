@@ -1,0 +1,152 @@
+#include "effnet/report/svg.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "effnet/base/error.h"
+
+namespace effnet::report {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+std::size_t times(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+std::vector<std::string> texts(const std::vector<double>& ticks) {
+  std::vector<std::string> all;
+  const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : ticks[0];
+  for (const double tick : ticks) all.push_back(tick_text(tick, step));
+  return all;
+}
+
+TEST(Ticks, AreNiceNumbers) {
+  EXPECT_THAT(texts(nice_ticks(0, 1, 5)), ElementsAre("0", "0.2", "0.4", "0.6", "0.8", "1.0"));
+  EXPECT_THAT(texts(nice_ticks(0.393, 0.412, 4)), ElementsAre("0.395", "0.400", "0.405", "0.410"));
+  EXPECT_THAT(texts(nice_ticks(-3, 12, 3)), ElementsAre("0", "5", "10"));
+  EXPECT_THAT(texts(nice_ticks(-7, 7, 3)), ElementsAre("\xE2\x88\x92"
+                                                       "5",
+                                                       "0", "5"));
+  EXPECT_THAT(texts(nice_ticks(0, 25000, 3)), ElementsAre("0", "10,000", "20,000"));
+  EXPECT_THAT(texts(nice_ticks(0, 3e-6, 3)), ElementsAre("0", "1e-6", "2e-6", "3e-6"));
+  EXPECT_THAT(texts(nice_ticks(0, 4e9, 4)), ElementsAre("0", "1e9", "2e9", "3e9", "4e9"));
+  EXPECT_THAT(nice_ticks(5, 5, 4), ElementsAre(5));
+  EXPECT_THAT(texts(nice_log_ticks(0.02, 3, 5)), ElementsAre("0.02", "0.05", "0.10", "0.20", "0.50", "1.00", "2.00"));
+  EXPECT_THAT(nice_log_ticks(1e-8, 1e8, 5), testing::SizeIs(testing::AllOf(testing::Ge(3U), testing::Le(10U))));
+}
+
+// Whatever the range, there are ticks, they lie inside, and there are not too many of them.
+TEST(Ticks, OfAnyRange) {
+  for (const double low : {-1e300, -1e18, -3.7, -1e-30, 0.0, 1e-300, 0.1, 1234.5, 1e18}) {
+    for (const double span : {0.0, 1e-320, 1e-17, 1e-9, 0.003, 1.0, 7.3, 1e12, 1e300}) {
+      const double high = low + span;
+      for (const int about : {2, 5, 10}) {
+        const auto ticks = nice_ticks(low, high, about);
+        ASSERT_GE(ticks.size(), 1U) << low << " " << high;
+        ASSERT_LE(ticks.size(), 2 * static_cast<std::size_t>(about) + 1) << low << " " << high;
+        for (const double tick : ticks) {
+          EXPECT_GE(tick, low - 1e-6 * span) << low << " " << high;
+          EXPECT_LE(tick, high + 1e-6 * span) << low << " " << high;
+          EXPECT_LT(tick_text(tick, span).size(), 20U);
+        }
+        if (low <= 0) continue;
+        const auto log_ticks = nice_log_ticks(low, high, about);
+        ASSERT_GE(log_ticks.size(), 1U) << low << " " << high;
+        ASSERT_LE(log_ticks.size(), 3 * static_cast<std::size_t>(about) + 1) << low << " " << high;
+      }
+    }
+  }
+}
+
+Chart with(std::vector<Point> points) {
+  Chart chart;
+  chart.lines.push_back({"loss", std::move(points), 0, false, true, {}});
+  return chart;
+}
+
+TEST(Chart, PointsLieWhereTheNumbersSay) {
+  Chart chart = with({{0, 0}, {10, 5}, {20, 10}});
+  chart.x.low = 0;
+  chart.y.low = 0;
+  const std::string text = svg(chart);
+  // Y labels "10" are 13.9 wide: the plot begins at 25.9 and ends at 544; from 30 down to 300 - 24.
+  EXPECT_THAT(text, HasSubstr("d=\"M25.9 276L285 153L544 30\""));
+  EXPECT_THAT(text, HasSubstr("<title> 10: loss 5</title>"));
+  chart.y.log = true;
+  chart.y.low = {};
+  chart.lines[0].points = {{0, 1}, {10, 10}, {20, 100}};
+  EXPECT_THAT(svg(chart), HasSubstr(" 276L"));
+  EXPECT_THAT(svg(chart), HasSubstr(" 153L"));  // 10 is half way
+}
+
+TEST(Chart, GapsWhereThereIsNoNumber) {
+  const std::string text = svg(with({{1, 1}, {2, 2}, {3, NAN}, {4, 2}, {5, INFINITY}, {6, 1}, {7, 2}}));
+  EXPECT_EQ(times(text, "M"), times(svg(with({{1, 1}, {2, 2}, {6, 1}, {7, 2}})), "M") + 2);
+  EXPECT_EQ(times(text, "class=\"dot"), 1U);  // the point that stands alone
+  EXPECT_THAT(text, Not(HasSubstr("nan")));
+  EXPECT_THAT(text, Not(HasSubstr("inf")));
+  EXPECT_THAT(svg(with({})), HasSubstr("nothing to show"));
+  EXPECT_THAT(svg(with({{1, NAN}, {NAN, 1}})), HasSubstr("nothing to show"));
+  Chart log = with({{1, 0}, {2, -1}});
+  log.y.log = true;
+  EXPECT_THAT(svg(log), HasSubstr("nothing to show"));
+}
+
+TEST(Chart, ExtremeNumbersStayInside) {
+  for (const auto& points : std::vector<std::vector<Point>>{
+           {{0, 0}}, {{1, 1e300}, {2, -1e300}}, {{1, 1e-320}, {2, 1}}, {{1e300, 1}, {-1e300, 1}}, {{1, 7}, {2, 7}}}) {
+    for (const bool log : {false, true}) {
+      Chart chart = with(points);
+      chart.y.log = log;
+      const std::string text = svg(chart);
+      EXPECT_THAT(text, Not(HasSubstr("nan")));
+      EXPECT_THAT(text, Not(HasSubstr("\"inf")));
+      EXPECT_LT(text.size(), 8000U);
+    }
+  }
+}
+
+TEST(Chart, ManyPointsAreThinnedToTheirExtremes) {
+  std::vector<Point> points;
+  for (int i = 0; i < 100000; ++i) points.push_back({static_cast<double>(i), i == 54321 ? 1000.0 : i % 7 * 1.0});
+  const std::string text = svg(with(points));
+  EXPECT_LT(text.size(), 60000U);
+  EXPECT_THAT(text, HasSubstr(" 30L"));  // the top of the plot: the one high point is still there
+}
+
+TEST(Chart, NamesAreEscaped) {
+  Chart chart = with({{1, 1}, {2, 2}});
+  chart.title = chart.x.title = chart.lines[0].name = "<script>\"'&";
+  chart.y.unit = "<b>";
+  chart.bars.push_back({"<i>", {{1, 2, 2, "<u>"}}, 1});
+  const std::string text = svg(chart);
+  for (const char* raw : {"<script", "<b>", "<i>", "<u>", "&\""}) EXPECT_THAT(text, Not(HasSubstr(raw)));
+  EXPECT_THAT(text, HasSubstr("&lt;script&gt;&quot;&#39;&amp;"));
+}
+
+TEST(HeatMap, CellsLieInTheirRowAndColumn) {
+  HeatMap map;
+  map.title = "t";
+  map.rows = map.columns = {"a", "<b>", "a name that is far too long to be shown whole"};
+  map.cells = {{0, 2, 0.5, true, "7", "hint"}, {1, 1, 1, false, "9", ""}};
+  const std::string text = svg(map);
+  EXPECT_EQ(times(text, "<rect class=\"wrong\""), 1U);
+  EXPECT_EQ(times(text, "<rect class=\"right\""), 1U);
+  EXPECT_THAT(text, HasSubstr("<title>hint</title>"));
+  EXPECT_THAT(text, HasSubstr("fill-opacity=\"0.5\""));
+  EXPECT_THAT(text, HasSubstr("&lt;b&gt;"));
+  EXPECT_THAT(text, HasSubstr("a name that is far to\xE2\x80\xA6"));
+  map.cells = {{3, 0, 1, false, "", ""}};
+  EXPECT_THROW(svg(map), Error);
+  EXPECT_THROW(svg(HeatMap{}), Error);
+}
+
+}  // namespace
+}  // namespace effnet::report

@@ -1,0 +1,121 @@
+// Times the loader's work on one thread, from a JPEG's bytes to the network's input with AutoAugment:
+//
+//   training_view_bench [FOLDER] [SECONDS] [SIDE]     the default: examples/photos, 5, 224
+//
+// A JPEG whose longer side is 500 px is used as it is; every other picture is scaled to that and encoded at quality 90,
+// 4:2:0. Prints images a second and the milliseconds of each part a picture, in processor time. Run
+// it by `taskset -c N` on an idle core.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/vision/codecs.h"
+#include "effnet/vision/decode.h"
+#include "effnet/vision/jpeg_testing.h"
+#include "effnet/vision/resize.h"
+#include "effnet/vision/training_parts.h"
+
+namespace effnet::vision {
+namespace {
+
+// Of this process, so that what else runs on the machine does not count.
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+constexpr std::int64_t kLongSide = 500;
+
+std::vector<std::vector<std::byte>> read_photos(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    const std::string ending = entry.path().extension().string();
+    if (entry.is_regular_file() && (ending == ".jpg" || ending == ".jpeg" || ending == ".JPEG" || ending == ".png")) {
+      paths.push_back(entry.path());
+    }
+  }
+  std::ranges::sort(paths);
+  std::vector<std::vector<std::byte>> photos;
+  for (const auto& path : paths) {
+    const MappedFile file(path);
+    const Image image = decode(file.bytes());
+    const std::int64_t longer = std::max(image.h, image.w);
+    if (is_jpeg(file.bytes()) && longer == kLongSide) {
+      photos.emplace_back(file.bytes().begin(), file.bytes().end());
+    } else {
+      const Size size{std::max<std::int64_t>(image.h * kLongSide / longer, 1),
+                      std::max<std::int64_t>(image.w * kLongSide / longer, 1)};
+      photos.push_back(testkit::encode_jpeg(resize(image, size, Filter::lanczos)));
+    }
+  }
+  if (photos.empty()) throw input_error("no pictures (got {}, expected a folder of .jpg or .png)", folder.string());
+  return photos;
+}
+
+struct Part {
+  const char* name;
+  double seconds = 0;
+};
+
+void run(const std::filesystem::path& folder, double seconds, std::int64_t side) {
+  const auto photos = read_photos(folder);
+  std::size_t bytes = 0;
+  for (const auto& photo : photos) bytes += photo.size();
+  TrainingView view;
+  view.augment = Augment::autoaugment;
+  view.evaluation.crop = {side, side};
+  view.evaluation.resize = {side + 32, side + 32};
+  std::vector<float> input(static_cast<std::size_t>(3 * side * side));
+
+  Part parts[] = {{"crop, decode"}, {"resize"}, {"flip, augment"}, {"normalise"}};
+  std::uint64_t images = 0;
+  const double begin = cpu_seconds();
+  double now = begin;
+  const auto lap = [&](Part& part) {
+    const double then = std::exchange(now, cpu_seconds());
+    part.seconds += now - then;
+  };
+  for (; now - begin < seconds; ++images) {
+    const RandomKey key{1, images / photos.size(), images % photos.size()};
+    const Cut cut = take_cut(std::span(photos[key.sample]), view, key);
+    lap(parts[0]);
+    Sampled sampled = sample(cut, view, key);
+    lap(parts[1]);
+    augment(sampled, view, key);
+    lap(parts[2]);
+    finish(sampled, view, key, input);
+    lap(parts[3]);
+  }
+  const double total = now - begin;
+  const auto count = static_cast<double>(images);
+  fmt::print("{} photos of {} px, {:.0f} KB on average, to {} px with AutoAugment: {:.0f} images/s on one core\n",
+             photos.size(), kLongSide, static_cast<double>(bytes) / static_cast<double>(photos.size()) / 1000, side,
+             count / total);
+  for (const Part& part : parts) {
+    fmt::print("  {:14} {:6.3f} ms  {:4.1f} %\n", part.name, 1000 * part.seconds / count, 100 * part.seconds / total);
+  }
+  const double start = cpu_seconds();
+  for (const auto& photo : photos) decode(photo);
+  fmt::print("  (the whole picture decoded: {:.3f} ms)\n",
+             1000 * (cpu_seconds() - start) / static_cast<double>(photos.size()));
+}
+
+}  // namespace
+}  // namespace effnet::vision
+
+int main(int argc, char** argv) {
+  try {
+    const std::filesystem::path folder =
+        argc > 1 ? std::filesystem::path(argv[1]) : std::filesystem::path(EFFNET_SOURCE_DIR) / "examples/photos";
+    effnet::vision::run(folder, argc > 2 ? std::atof(argv[2]) : 5, argc > 3 ? std::atol(argv[3]) : 224);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "training_view_bench: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,126 @@
+// Trains a model on given batches and writes what happened, for tests/integration/test_train_parity.py, which compares
+// it with PyTorch.
+//
+//   parity_replay MODEL BATCHES OUT OPTIMIZER LR fused|plain
+//
+// BATCHES (safetensors): images (steps, n, 3, h, w) float32, normalised; labels (steps, n) int64.
+// OUT: losses (steps) float64, each before its update; gradient/<parameter> of the first batch, before anything is
+// changed; first/<statistic> after the first step. Momentum and decay are 0.9, the epsilon 1e-3; batch norm keeps 0.9
+// of its statistics and moves by the unbiased variance, as PyTorch's does. No regularisation of any kind.
+#include <torch/torch.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "effnet/base/error.h"
+#include "effnet/formats/model_file.h"
+#include "effnet/formats/safetensors.h"
+#include "effnet/graph/lower.h"
+#include "effnet/nn/network.h"
+#include "effnet/train/group.h"
+#include "effnet/train/trainer.h"
+
+namespace {
+
+using namespace effnet;
+
+formats::Tensor to_file(const torch::Tensor& tensor) {
+  const torch::Tensor plain = tensor.detach().to(torch::kFloat).contiguous();
+  const float* const first = plain.data_ptr<float>();
+  return formats::make_tensor(plain.sizes().vec(), {first, first + plain.numel()});
+}
+
+struct Batches {
+  torch::Tensor images, labels;
+  std::int64_t steps() const { return labels.size(0); }
+};
+Batches read_batches(const std::string& path) {
+  const formats::Weights file = formats::read_safetensors(path);
+  const formats::Tensor &images = file.at("images"), &labels = file.at("labels");
+  Batches batches{torch::empty(images.dims, torch::kFloat), torch::empty(labels.dims, torch::kLong)};
+  if (images.dtype != formats::Dtype::f32 || labels.dtype != formats::Dtype::i64 || images.dims.size() != 5 ||
+      labels.dims != formats::Dims{images.dims[0], images.dims[1]}) {
+    throw input_error("{}: images must be (steps, n, 3, h, w) float32 and labels (steps, n) int64", path);
+  }
+  std::memcpy(batches.images.data_ptr(), images.bytes.data(), images.bytes.size());
+  std::memcpy(batches.labels.data_ptr(), labels.bytes.data(), labels.bytes.size());
+  return batches;
+}
+
+data::Batch batch_of(const Batches& batches, std::int64_t step) {
+  data::Batch batch;
+  const torch::Tensor images = batches.images[step].permute({0, 2, 3, 1}).contiguous();
+  const torch::Tensor labels = batches.labels[step].contiguous();
+  batch.number = step;
+  batch.images.assign(images.data_ptr<float>(), images.data_ptr<float>() + images.numel());
+  batch.labels.assign(labels.data_ptr<std::int64_t>(), labels.data_ptr<std::int64_t>() + labels.numel());
+  for (std::int64_t i = 0; i < batch.n(); ++i) batch.indices.push_back(step * batch.n() + i);
+  return batch;
+}
+
+void run(const std::string& model_path, const std::string& batches_path, const std::string& out_path,
+         const std::string& optimizer, double lr, bool fused) {
+  formats::Model model = formats::read_model(model_path);
+  const Batches batches = read_batches(batches_path);
+  model.arch.dropout = model.arch.drop_path = 0;
+  const Size size{batches.images.size(3), batches.images.size(4)};
+  const graph::Graph graph = graph::lower(model.arch, {.resolution = size});
+  const auto store = nn::ParameterStore::from_weights(graph, model.weights);
+  formats::Weights out;
+
+  // Momentum 1 leaves the statistics as they are.
+  nn::Network network(graph, store, {.fused = fused, .bn_momentum = 1.0});
+  const torch::Tensor logits = network.forward(batches.images[0], {.training = true});
+  torch::nn::functional::cross_entropy(logits, batches.labels[0]).backward();
+  for (const nn::ParameterStore::Entry& entry : store->entries()) {
+    if (entry.statistic) continue;
+    out.tensors["gradient/" + entry.name] = to_file(entry.tensor.grad());
+    torch::Tensor(entry.tensor).mutable_grad().reset();
+  }
+
+  train::Recipe recipe;
+  recipe.optimizer.name = optimizer;
+  recipe.optimizer.weight_decay = 0;
+  recipe.train.label_smoothing = 0;
+  recipe.train.fused = fused;
+  recipe.ema_decay = 0;
+  recipe.bn_momentum = 0.9;
+  recipe.unbiased_moving_variance = true;
+  const auto group = train::single_process();
+  train::Trainer trainer(graph, store, recipe, torch::kCPU, *group);
+  std::vector<double> losses;
+  for (std::int64_t step = 0; step < batches.steps(); ++step) {
+    losses.push_back(trainer.step(batch_of(batches, step), lr).loss);
+    if (step > 0) continue;
+    for (const nn::ParameterStore::Entry& entry : store->entries()) {
+      if (entry.statistic) out.tensors["first/" + entry.name] = to_file(entry.tensor);
+    }
+  }
+  const auto bytes = std::as_bytes(std::span(losses));
+  out.tensors["losses"] = {formats::Dtype::f64, {batches.steps()}, bytes, nullptr};
+  formats::write_safetensors(out_path, out);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  double lr = 0;
+  const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  if (arguments.size() != 6 ||
+      std::from_chars(arguments[4].data(), arguments[4].data() + arguments[4].size(), lr).ec != std::errc() ||
+      (arguments[5] != "fused" && arguments[5] != "plain")) {
+    std::fprintf(stderr, "usage: parity_replay MODEL BATCHES OUT OPTIMIZER LR fused|plain\n");
+    return 2;
+  }
+  try {
+    run(argv[1], argv[2], argv[3], argv[4], lr, arguments[5] == "fused");
+  } catch (const effnet::Error& error) {
+    std::fprintf(stderr, "parity_replay: %s\n", error.what());
+    return static_cast<int>(error.code());
+  }
+  return 0;
+}
