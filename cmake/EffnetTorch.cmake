@@ -4,6 +4,11 @@
 # of 30). Layers take it by effnet_uses_torch(target).
 find_package(Torch REQUIRED)
 find_path(EFFNET_GLOO gloo/context.h)
+# Groups on GPUs: a LibTorch for CUDA has ProcessGroupNCCL; its header wants nccl.h (a CUDA installation's, or the
+# nvidia-nccl wheel's beside PyPI's torch).
+if(TORCH_CUDA_LIBRARIES OR TARGET torch_cuda)
+  find_path(EFFNET_NCCL nccl.h HINTS ${CUDA_TOOLKIT_ROOT_DIR}/include ${TORCH_INSTALL_PREFIX}/../nvidia/nccl/include)
+endif()
 
 set(stub ${CMAKE_BINARY_DIR}/torch_headers.cc)
 file(CONFIGURE OUTPUT ${stub} CONTENT "// Nothing but the precompiled header.\n")
@@ -11,6 +16,10 @@ add_library(effnet_torch STATIC ${stub})
 target_link_libraries(effnet_torch PUBLIC ${TORCH_LIBRARIES})
 if(EFFNET_GLOO)
   target_compile_definitions(effnet_torch PUBLIC USE_C10D_GLOO)
+endif()
+if(EFFNET_NCCL)
+  target_compile_definitions(effnet_torch PUBLIC USE_C10D_NCCL)
+  target_include_directories(effnet_torch SYSTEM PUBLIC ${EFFNET_NCCL})
 endif()
 target_precompile_headers(effnet_torch PRIVATE <torch/torch.h>)
 

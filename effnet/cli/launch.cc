@@ -34,7 +34,7 @@ using Clock = std::chrono::steady_clock;
 
 // After one has failed, the others notice by themselves within 5 s (train/watch.h) and say whom they miss; then they
 // are asked to end, and then made to.
-constexpr auto kGrace = std::chrono::seconds(15);
+constexpr auto kGrace = std::chrono::seconds(10);
 
 struct Child {
   pid_t id = 0;
@@ -260,19 +260,32 @@ void check_command(const std::vector<std::string>& words) {
 }  // namespace
 
 Body declare_launch(CLI::App& command, const Globals& globals) {
-  const auto count = std::make_shared<int>(0);
-  add_number(command, "-n", *count, 1, 1024, "How many processes");
+  struct Options {
+    int count = 0;
+    std::vector<int> threads;
+    bool json = false, quiet = false;
+  };
+  const auto o = std::make_shared<Options>();
+  add_number(command, "-n", o->count, 1, 1024, "How many processes");
   command.get_option("-n")->required();
-  command.fallthrough(false);  // all after -n N belongs to the command
+  command.fallthrough(false);  // all after the command's name belongs to it, so the common options are declared again
   command.prefix_command();
-  command.footer("effnet launch -n N COMMAND ARGS...: each process gets its share of the threads.");
-  return [&command, &globals, count] {
+  command.add_flag("--json", o->json, "The command's --json");
+  command.add_flag("--quiet", o->quiet, "The command's --quiet");
+  add_numbers(command, "--threads", o->threads, 1024, "Threads of all processes together; each gets its share");
+  command.footer(
+      "effnet launch -n N COMMAND ARGS...; rank 0 writes to stdout, the others' stderr has [rank N] before it.");
+  return [&command, &globals, o] {
     const std::vector<std::string> given = command.remaining();
     check_command(given);
     std::vector<std::string> words{"effnet"};
-    if (globals.quiet) words.emplace_back("--quiet");
     words.insert(words.end(), given.begin(), given.end());
-    return Launched(*count, words, thread_count(globals)).wait();
+    if (globals.quiet || o->quiet) words.emplace_back("--quiet");
+    if (globals.json || o->json) words.emplace_back("--json");
+    if (o->threads.size() > 1)
+      throw usage_error("--threads: a list (got {}, expected one number)", fmt::join(o->threads, ","));
+    const int threads = o->threads.empty() ? thread_count(globals) : o->threads.front();
+    return Launched(o->count, words, threads).wait();
   };
 }
 

@@ -6,13 +6,15 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "effnet/base/error.h"
 
 namespace effnet::train {
 namespace {
 
-using torch::autograd::Node;
+// std::shared_ptr<Node> in LibTorch 1.13, an intrusive pointer in later ones.
+using NodePtr = decltype(torch::autograd::impl::grad_accumulator(std::declval<const torch::Tensor&>()));
 using torch::autograd::variable_list;
 
 struct Slot {
@@ -20,7 +22,7 @@ struct Slot {
   std::size_t bucket = 0;
   std::int64_t offset = 0;  // in the bucket's flat tensor
   bool ready = false;
-  std::shared_ptr<Node> accumulator;  // the parameter itself holds it only weakly
+  NodePtr accumulator;  // the parameter itself holds it only weakly
   std::uintptr_t hook = 0;
 };
 

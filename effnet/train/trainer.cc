@@ -70,6 +70,7 @@ struct Trainer::Impl {
   torch::Tensor saved_statistics() const;
   void restore_statistics(const torch::Tensor& saved);
   void average_statistics();
+  std::int64_t of_all_ranks(std::int64_t n) const;
   Sums forward_backward(const data::Batch& batch);
   std::optional<Sums> attempt(const data::Batch& batch, const torch::Tensor& saved);
 };
@@ -108,10 +109,22 @@ void Trainer::Impl::average_statistics() {
   restore_statistics(flat);
 }
 
-// The gradients of the batch's mean loss, averaged over the ranks, times the loss scale; sums of this rank's part.
+std::int64_t Trainer::Impl::of_all_ranks(std::int64_t n) const {
+  if (group.world() == 1) return n;
+  torch::Tensor sum = torch::tensor(n);
+  group.sum(sum);
+  return sum.item<std::int64_t>();
+}
+
+// The gradients of the global batch's mean loss, times the loss scale; sums of this rank's part.
 Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
   const std::int64_t n = batch.n();
-  const std::int64_t count = std::min(parts, n);
+  // Ranks' parts of a batch may differ by a picture. Then a larger one weighs more in the mean over the ranks; and all
+  // take as many micro-batches, since batch norms exchange sums in each.
+  const std::int64_t all = of_all_ranks(n);
+  const std::int64_t count = std::min({parts, n, all / group.world()});
+  const double share = static_cast<double>(n * group.world()) / static_cast<double>(all);
+  const double factor = share * (precision == Precision::fp16 ? loss_scale.scale : 1);
   nn::Pass pass;
   pass.training = true;
   pass.seed = seed;
@@ -135,7 +148,7 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
     const torch::Tensor loss = cross_entropy_sum(logits, targets) / static_cast<double>(n);
     const bool last = part + 1 == count;
     if (last) group.begin_gradients(trainables);  // they are whole only after this pass
-    (precision == Precision::fp16 ? loss * loss_scale.scale : loss).backward();
+    (factor == 1 ? loss : loss * factor).backward();
     if (last) group.end_gradients();
     const torch::Tensor right = (logits.detach().argmax(1) == torch::tensor(labels).to(device)).sum();
     sums += torch::stack({loss.detach().to(torch::kDouble), right.to(torch::kDouble)});

@@ -1,0 +1,249 @@
+"""Several processes train as one: with synchronised batch norm the same losses and gradients as one process with the same
+global batch; every validation picture counts once; a dead rank ends the others, and the run goes on to the same bits.
+
+All processes run one thread and pass tensors over loopback."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+import numpy
+import pytest
+
+from test_train import ARCH, CLASSES, picture
+
+RECIPE = """
+seed = 3
+[model]
+name = "net.toml"
+dropout = 0.2
+[data]
+augment = "inception"
+workers = 1
+resolution = 32
+[train]
+epochs = 3
+batch = 12
+[optimizer]
+name = "sgd"
+lr = 0.05
+[schedule]
+name = "constant"
+warmup_epochs = 0
+[ema]
+decay = 0
+[distributed]
+sync_bn = true
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built(effnet):
+    if not os.access(os.path.join(os.path.dirname(effnet.path), "effnet-train"), os.X_OK) and "EFFNET_TRAIN" not in os.environ:
+        pytest.skip("effnet-train is not built")
+
+
+def write_set(folder, train, val):
+    draw = numpy.random.default_rng(2)
+    for split, counts in (("train", train), ("val", val)):
+        for kind, count in zip(CLASSES, counts):
+            place = folder / split / kind
+            place.mkdir(parents=True)
+            for i in range(count):
+                picture(kind, draw).save(place / f"{i:02}.png")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """`data`: 36 pictures, three batches an epoch, and 19 to validate on (odd, and no multiple of 4 either). `batch`: 12,
+    a single batch. `odd`: 13, a batch that no number of processes divides."""
+    place = tmp_path_factory.mktemp("distributed")
+    write_set(place / "data", (12, 12, 12), (5, 6, 8))
+    write_set(place / "batch", (4, 4, 4), (1, 1, 1))
+    write_set(place / "odd", (4, 4, 5), (1, 1, 1))
+    (place / "net.toml").write_text(ARCH)
+    (place / "recipe.toml").write_text(RECIPE)
+    return place
+
+
+def words(place, count, data, out, *settings):
+    launch = ["launch", "-n", str(count), "--threads", str(count)] if count > 1 else []
+    train = ["train", str(place / "recipe.toml"), "--data", str(place / data), "--out", str(out), "--json"]
+    if count == 1:
+        train += ["--threads", "1"]
+    return launch + train + [word for setting in settings for word in (("--set", setting) if "=" in setting else (setting,))]
+
+
+@pytest.fixture(scope="module")
+def run(effnet, place):
+    """run(count, data, *settings): the folder of a finished run by so many processes; each is made once."""
+    made = {}
+
+    def make(count, data, *settings):
+        key = (count, data, settings)
+        if key not in made:
+            out = place / f"run{len(made)}"
+            result = effnet(*words(place, count, data, out, *settings))
+            assert result.returncode == 0, result.stderr
+            assert json.loads(result.stdout)["world_size"] == count
+            made[key] = out
+        return made[key]
+    return make
+
+
+def metrics(out):
+    with open(out / "metrics.csv") as file:
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def read_weights(file):
+    data = file.read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    return {name: numpy.frombuffer(data[8 + length:][entry["data_offsets"][0]:entry["data_offsets"][1]], "<f4").astype(numpy.float64)
+            for name, entry in header.items() if name != "__metadata__" and entry["dtype"] == "F32"}
+
+
+ONE_STEP = ("train.epochs=1", "optimizer.momentum=0", "optimizer.weight_decay=0")
+LR = 8.0  # a step of plain descent: (before - after) / LR is the gradient, and float32's rounding of the weights drowns
+
+
+@pytest.mark.parametrize("data, count", [("batch", 2), ("batch", 4), ("odd", 2), ("odd", 4)])
+def test_first_loss_and_gradients(run, data, count):
+    batch = "train.batch=12" if data == "batch" else "train.batch=13"
+    before = read_weights(run(1, data, batch, "optimizer.lr=1e-30", *ONE_STEP) / "model.safetensors")
+    one, several = (run(n, data, batch, f"optimizer.lr={LR}", *ONE_STEP) for n in (1, count))
+    expected, got = metrics(one)[0]["train_loss"], metrics(several)[0]["train_loss"]
+    assert got == pytest.approx(expected, rel=1e-5)
+
+    after, after_several = (read_weights(out / "model.safetensors") for out in (one, several))
+    gradients = {name: (before[name] - after[name]) / LR for name in before if not re.search(r"running_(mean|var)$", name)}
+    largest = max(numpy.linalg.norm(gradient) for gradient in gradients.values())
+    assert largest > 0.01
+    for name, gradient in gradients.items():
+        difference = numpy.linalg.norm((after[name] - after_several[name]) / LR)
+        # Zero in exact arithmetic (a bias before a batch norm): what rounding leaves is compared with the whole gradient.
+        norm = numpy.linalg.norm(gradient)
+        assert difference <= 1e-4 * (norm if norm > 1e-5 * largest else largest), name
+    for name in before:
+        if re.search(r"running_(mean|var)$", name):  # what batch norm saw is the whole batch on every rank
+            assert numpy.abs(after[name] - after_several[name]).max() <= 1e-5 * max(1.0, numpy.abs(after[name]).max()), name
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_epoch_losses(run, count):
+    one, several = metrics(run(1, "data")), metrics(run(count, "data"))
+    assert len(one) == len(several) == 3
+    for expected, got in zip(one, several):
+        assert got["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-4)
+        assert got["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-4)
+        assert got["train_top1"] == pytest.approx(expected["train_top1"], abs=100 / 36)  # a tie may fall otherwise
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_every_validation_picture_counts_once(run, count):
+    def rows(out):
+        with open(out / "predictions.csv") as file:
+            return list(csv.DictReader(file))
+    one, several = rows(run(1, "data")), rows(run(count, "data"))
+    key = list(one[0])[0]
+    assert len(one) == 19 and len({row[key] for row in one}) == 19
+    assert [row[key] for row in several] == [row[key] for row in one]
+    for out in (run(1, "data"), run(count, "data")):
+        share = metrics(out)[-1]["val_top1"] / 100 * 19  # of 19 pictures, none twice and none left out
+        assert share == pytest.approx(round(share), abs=1e-6)
+
+
+def rank_of(process_id):
+    with open(f"/proc/{process_id}/environ", "rb") as file:
+        return int(re.search(rb"(?:^|\0)RANK=(\d+)", file.read()).group(1))
+
+
+def ranks_of(launcher):
+    """rank -> process id, of those that have become effnet-train."""
+    found = {}
+    for task in os.listdir(f"/proc/{launcher}/task"):
+        with open(f"/proc/{launcher}/task/{task}/children") as file:
+            for child in file.read().split():
+                try:
+                    if os.readlink(f"/proc/{child}/exe").endswith("effnet-train"):
+                        found[rank_of(child)] = int(child)
+                except OSError:
+                    pass
+    return found
+
+
+def test_a_dead_rank_ends_the_others_and_the_run_goes_on(effnet, place, run):
+    """Killed ranks, the first and another, then Ctrl-C: each time the run goes on, and its end is that of an unbroken
+    run of as many processes, to the bit."""
+    settings = ("train.epochs=8", "checkpoint.every_steps=2")
+    whole = run(2, "data", *settings)
+    out = place / "broken"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("EFFNET_")}
+    reached = 0.0
+    for end in (1, 0, None):
+        arguments = words(place, 2, "data", out, *settings, "--resume")
+        process = subprocess.Popen([effnet.path, *arguments], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        last = out / "checkpoints" / "last"
+        deadline = time.time() + 60
+        while not (last.exists() and last.stat().st_mtime > reached):
+            assert time.time() < deadline and process.poll() is None, process.communicate()
+            time.sleep(0.005)
+        if end is None:
+            process.send_signal(signal.SIGINT)
+        else:
+            os.kill(ranks_of(process.pid)[end], signal.SIGKILL)
+        start = time.time()
+        _, err = process.communicate(timeout=60)
+        assert not (out / "summary.json").exists(), "the run was over before the test came to it"
+        assert time.time() - start < 20, err
+        if end is None:
+            assert process.returncode == 130, err
+        else:
+            assert process.returncode == 137, err
+            assert f"effnet: error: rank {end} of 2" in err and "is gone" in err, err
+            assert f"rank {end} of 2 was killed by signal 9" in err, err
+        reached = last.stat().st_mtime
+    result = effnet(*words(place, 2, "data", out, *settings, "--resume"))
+    assert result.returncode == 0, result.stderr
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    both = [metrics(folder) for folder in (out, whole)]
+    for rows in both:
+        for row in rows:
+            row.pop("images_per_second")
+    assert both[0] == both[1]
+
+
+def test_an_error_of_one_rank_is_told_once_and_ends_all(effnet, place):
+    result = effnet(*words(place, 2, "nothing", place / "no-data"))
+    assert result.returncode == 3
+    assert result.stderr.count("effnet: error: ") == 2  # one by each rank; they agree before they exchange anything
+
+
+def test_half_a_set_of_variables(effnet, place):
+    result = effnet(*words(place, 1, "data", place / "half"), env={"RANK": "0"})
+    effnet.check_error(result, 2)
+    assert "WORLD_SIZE" in result.stderr
+
+
+def test_torchrun(effnet, place, run):
+    """Debian's torchrun, where LibTorch is Debian's too: its agent holds the store."""
+    torchrun = shutil.which("torchrun")
+    libtorch = effnet.json("doctor").get("train", {}).get("libtorch", "")
+    if torchrun is None or not libtorch.startswith("1.13") or sys.version_info[:2] != (3, 11):
+        pytest.skip("no torchrun of LibTorch's version")
+    out = place / "torchrun"
+    arguments = words(place, 1, "data", out)
+    # -r and -t: on Python 3.11 torchrun 1.13 fails in its own code with their defaults.
+    options = ["--nnodes", "1", "--nproc_per_node", "2", "--master_port", "29477", "-r", "1", "-t", "2", "--log_dir", str(place / "log"), "--no_python"]
+    result = subprocess.run([torchrun, *options, effnet.path, *arguments],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert (out / "model.safetensors").read_bytes() == (run(2, "data") / "model.safetensors").read_bytes()

@@ -1,0 +1,151 @@
+"""effnet launch: the processes' variables, whose output goes where, exit codes and signals. The command is `train` with a
+script in the place of effnet-train, which does by rank what the test asks for."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+HEAD = """#!/bin/sh
+cd "$PLACE"
+case "$*" in *--version*) echo "{\\"version\\": \\"$VERSION\\"}"; exit 0;; esac
+"""
+
+
+@pytest.fixture
+def launch(effnet, tmp_path):
+    """launch(script, count, ...): a started `effnet launch -n COUNT train`, whose ranks run the script in tmp_path."""
+    version = effnet("--version").stdout.split()[1]
+    started = []
+
+    def start(script, count, *options, command=("train", "--out", "run")):
+        program = tmp_path / "fake-train"
+        program.write_text(HEAD + script)
+        program.chmod(0o755)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("EFFNET_")}
+        environment |= {"EFFNET_TRAIN": str(program), "PLACE": str(tmp_path), "VERSION": version, "RANK": "7", "MASTER_PORT": "1"}
+        process = subprocess.Popen([effnet.path, "launch", "-n", str(count), *options, *command], env=environment, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def finish(process, seconds=60):
+    out, err = process.communicate(timeout=seconds)
+    return process.returncode, out, err
+
+
+def wait_for(condition):
+    deadline = time.time() + 30
+    while not condition():
+        assert time.time() < deadline
+        time.sleep(0.01)
+
+
+def alive(process_id):
+    try:
+        with open(f"/proc/{process_id}/stat") as file:
+            return file.read().rsplit(") ", 1)[1][0] != "Z"
+    except OSError:
+        return False
+
+
+def test_each_rank_has_its_variables(launch, tmp_path):
+    code, _, err = finish(launch("env > env.$RANK; echo \"$*\" > words.$RANK", 3, "--threads", "7"))
+    assert (code, err) == (0, "")
+    ranks = [dict(line.split("=", 1) for line in (tmp_path / f"env.{rank}").read_text().splitlines() if "=" in line) for rank in range(3)]
+    for rank, variables in enumerate(ranks):
+        assert variables["RANK"] == variables["LOCAL_RANK"] == str(rank)
+        assert variables["WORLD_SIZE"] == variables["LOCAL_WORLD_SIZE"] == "3"
+        assert variables["MASTER_ADDR"] == "127.0.0.1"
+        assert variables["EFFNET_THREADS"] == variables["OMP_NUM_THREADS"] == "2"
+        assert (tmp_path / f"words.{rank}").read_text() == "train --out run\n"
+    ports = {variables["MASTER_PORT"] for variables in ranks}
+    assert len(ports) == 1 and 1024 <= int(ports.pop()) <= 65535
+
+
+def test_output_is_rank_0s_and_errors_are_marked(launch):
+    code, out, err = finish(launch("echo out $RANK; echo one $RANK >&2; [ $RANK = 0 ] || printf 'two\\n\\nend' >&2", 2))
+    assert (code, out) == (0, "out 0\n")
+    assert [line for line in err.splitlines() if line.startswith("[rank 1] ")] == ["[rank 1] one 1", "[rank 1] two", "[rank 1] ", "[rank 1] end"]
+    assert [line for line in err.splitlines() if line and not line.startswith("[rank 1]")] == ["one 0"]
+
+
+def test_a_long_line_does_not_fill_the_memory(launch):
+    code, _, err = finish(launch("[ $RANK = 0 ] || head -c 300000 /dev/zero | tr '\\0' x >&2", 2))
+    assert code == 0 and err.count("x") == 300000 and err.count("[rank 1] ") == 5
+
+
+def test_the_first_failure_is_the_exit_code(launch):
+    code, out, err = finish(launch("if [ $RANK = 1 ]; then exit 3; fi; sleep 1; exit 4", 2))
+    assert (code, out, err) == (3, "", "")
+    code, _, _ = finish(launch("[ $RANK = 1 ] || exit 0; sleep 0.3; exit 2", 3))
+    assert code == 2
+
+
+def test_a_killed_rank_is_named(launch):
+    code, _, err = finish(launch("if [ $RANK = 1 ]; then kill -9 $$; fi; sleep 0.5; exit 4", 2))
+    assert code == 137
+    assert err == "effnet: error: rank 1 of 2 was killed by signal 9 (Killed)\n"
+
+
+def test_who_does_not_end_is_made_to(launch, tmp_path):
+    """After a failure the others have 10 s to end by themselves, then 10 s from SIGTERM on."""
+    start = time.time()
+    process = launch("""
+case $RANK in
+0) exec sleep 100;;
+1) trap 'echo asked > asked; exit 130' TERM; while :; do sleep 0.1; done;;
+2) trap '' TERM; touch stubborn; while :; do sleep 0.1; done;;
+3) while [ ! -e stubborn ]; do sleep 0.01; done; exit 4;;
+esac""", 4)
+    code, _, _ = finish(process)
+    assert code == 4
+    assert (tmp_path / "asked").exists()
+    assert 19 < time.time() - start < 30
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_are_passed_on_once_and_waited_for(launch, tmp_path, number):
+    process = launch("""
+trap 'echo signal >> signals.$RANK' TERM INT
+touch ready.$RANK
+while [ ! -e signals.$RANK ]; do sleep 0.05; done
+sleep 0.5; echo saved > saved.$RANK; exit 130""", 2)
+    wait_for(lambda: (tmp_path / "ready.0").exists() and (tmp_path / "ready.1").exists())
+    process.send_signal(number)
+    code, _, _ = finish(process)
+    assert code == 130
+    for rank in (0, 1):
+        assert (tmp_path / f"saved.{rank}").exists() and (tmp_path / f"signals.{rank}").read_text() == "signal\n"
+
+
+def test_a_killed_launcher_leaves_nobody_behind(launch, tmp_path):
+    process = launch("echo $$ > part.$RANK; mv part.$RANK id.$RANK; exec sleep 100", 2)
+    wait_for(lambda: (tmp_path / "id.0").exists() and (tmp_path / "id.1").exists())
+    ids = [int((tmp_path / f"id.{rank}").read_text()) for rank in (0, 1)]
+    process.kill()
+    wait_for(lambda: not any(alive(one) for one in ids))
+
+
+def test_wrong_usage(effnet):
+    for words, said in ((["launch"], "-n is required"), (["launch", "-n", "2"], "no command"), (["launch", "-n", "0", "models"], "-n: wrong value"),
+                        (["launch", "-n", "2", "modles"], "unknown command"), (["launch", "-n", "2", "launch", "-n", "2", "models"], "unknown command"),
+                        (["launch", "-n", "2", "--what", "models"], "unknown option"), (["launch", "-n", "2", "--threads", "1,2", "models"], "a list")):
+        result = effnet(*words)
+        effnet.check_error(result, 2)
+        assert said in result.stderr, result.stderr
+
+
+def test_any_command_can_be_launched(effnet):
+    document = effnet.json("launch", "-n", "2", "models", "efficientnet_b0")
+    assert document[0]["name"] == "efficientnet_b0"
+    result = effnet("launch", "-n", "2", "--json", "inspect", "nosuch")
+    assert result.returncode == 3 and "[rank 1] effnet: error: unknown model" in result.stderr
