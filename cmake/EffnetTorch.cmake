@@ -2,7 +2,25 @@
 #
 # effnet_torch carries include folders, libraries and one precompiled torch/torch.h (37 s once, then 6 s a file instead
 # of 30). Layers take it by effnet_uses_torch(target).
-find_package(Torch REQUIRED)
+#
+# EFFNET_TORCH_WHEEL: the folder `torch` of a PyPI wheel, taken as it lies. The CMake files in a CUDA wheel insist on nvcc
+# even where nothing is compiled for a GPU; its fmt headers (another version than Debian's library) come first.
+set(EFFNET_TORCH_WHEEL "" CACHE PATH "The folder of PyPI's torch, instead of find_package(Torch)")
+if(EFFNET_TORCH_WHEEL)
+  set(TORCH_INSTALL_PREFIX ${EFFNET_TORCH_WHEEL})
+  add_library(torch INTERFACE IMPORTED)
+  target_include_directories(torch SYSTEM INTERFACE ${EFFNET_TORCH_WHEEL}/include
+    ${EFFNET_TORCH_WHEEL}/include/torch/csrc/api/include)
+  target_link_libraries(torch INTERFACE ${EFFNET_TORCH_WHEEL}/lib/libtorch_cpu.so ${EFFNET_TORCH_WHEEL}/lib/libc10.so)
+  target_link_options(torch INTERFACE -Wl,--allow-shlib-undefined -Wl,-rpath,${EFFNET_TORCH_WHEEL}/lib)
+  target_compile_definitions(torch INTERFACE FMT_HEADER_ONLY)
+  if(EXISTS ${EFFNET_TORCH_WHEEL}/lib/libtorch_cuda.so)
+    target_link_libraries(torch INTERFACE -Wl,--no-as-needed ${EFFNET_TORCH_WHEEL}/lib/libtorch_cuda.so -Wl,--as-needed)
+  endif()
+  set(TORCH_LIBRARIES torch)
+else()
+  find_package(Torch REQUIRED)
+endif()
 find_path(EFFNET_GLOO gloo/context.h)
 # Groups on GPUs: a LibTorch for CUDA has ProcessGroupNCCL; its header wants nccl.h (a CUDA installation's, or the
 # nvidia-nccl wheel's beside PyPI's torch).
