@@ -2,7 +2,14 @@
 
 The first loss, the first gradient of every tensor, the batch norms' statistics after one step, and the losses of 20
 steps by two optimisers, with effnet's own kernels and without. PyTorch also runs in float64: what float32 itself costs
-at each step is known, and so is which gradients are zero in exact arithmetic.
+at each step is known, and so is which gradients are zero in exact arithmetic. Without effnet's kernels it is LibTorch's
+channels-last ones that run, whose batch norm sums less exactly (first loss of B0: 4e-6 off, else 1e-7); PyTorch then uses
+that layout too.
+
+ReLU6 has kinks. In MobileNetV2's millions of activations rounding always puts some on the other side of one, and
+PyTorch's own float32 gradients are 2e-2 off its float64 ones. So that network is compared three times: in float64; in
+float32 from batch norms that keep most values away from the kinks; and, losses only, in float32 from its own initial
+weights, where PyTorch's two runs are 1e-2 apart after a few steps.
 
 EFFNET_BIN=build/release/bin/effnet /usr/bin/python3 -m pytest tests/integration/test_train_parity.py
 """
@@ -19,8 +26,14 @@ torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 
 STEPS, BATCH, SIDE, CLASSES = 20, 8, 64, 10
-MODELS = {"efficientnet_b0": dict(dropout=0.0, stochastic_depth_prob=0.0), "mobilenet_v2": dict(dropout=0.0)}
-LEARNING_RATE = {"sgd": 0.02, "rmsprop_tf": 0.005}
+# A row: the network; whether its batch norms keep away from ReLU6's kinks; learning rates, as large as still leaves
+# PyTorch's float32 and float64 runs together.
+ROWS = {
+    "b0": ("efficientnet_b0", False, {"sgd": 3e-5, "rmsprop_tf": 5e-5}),
+    "v2": ("mobilenet_v2", False, {"sgd": 1e-4}),
+    "v2_smooth": ("mobilenet_v2", True, {"sgd": 1e-4, "rmsprop_tf": 1e-4}),
+}
+RUNS = [(row, optimizer, kernels) for row in ROWS for optimizer in ROWS[row][2] for kernels in ("fused", "plain")]
 MOMENTUM, DECAY, EPSILON = 0.9, 0.9, 1e-3
 RELATIVE = 1e-4  # issue 5's bound
 
@@ -59,18 +72,18 @@ def read_safetensors(path):
 
 
 def batches():
-    """Pictures whose mean colour and stripes tell the class, in noise: something that 20 steps can learn."""
+    """Four batches again and again: pictures whose mean colour and stripes tell the class, in noise."""
     random = numpy.random.default_rng(11)
-    labels = random.integers(0, CLASSES, (STEPS, BATCH))
     colour = random.standard_normal((CLASSES, 3, 1, 1))
     stripes = numpy.sin(numpy.arange(SIDE) * (numpy.arange(CLASSES)[:, None] + 1) / 4)[:, None, None, :]
-    images = colour[labels] + stripes[labels] + 0.5 * random.standard_normal((STEPS, BATCH, 3, SIDE, SIDE))
-    return images.astype(numpy.float32), labels
+    labels = random.integers(0, CLASSES, (4, BATCH))
+    images = colour[labels] + stripes[labels] + 0.5 * random.standard_normal((4, BATCH, 3, SIDE, SIDE))
+    order = numpy.arange(STEPS) % 4
+    return images.astype(numpy.float32)[order], labels[order]
 
 
-def optimizer_step(name, parameters, state):
+def optimizer_step(name, lr, parameters, state):
     """By hand. rmsprop_tf is TensorFlow's: the mean square starts at 1, epsilon is inside the root, the rate inside momentum."""
-    lr = LEARNING_RATE[name]
     with torch.no_grad():
         for i, p in enumerate(parameters):
             square, velocity = state.setdefault(i, (torch.ones_like(p), torch.zeros_like(p)))
@@ -84,21 +97,44 @@ def optimizer_step(name, parameters, state):
             p.grad = None
 
 
-def train(name, state, optimizer, dtype):
+def network(name):
+    """torchvision's, without dropout and stochastic depth."""
+    model = getattr(torchvision.models, name)(num_classes=CLASSES)
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Dropout, torchvision.ops.StochasticDepth)):
+            module.p = 0.0
+    return model
+
+
+def initial_state(row):
+    name, smooth, _ = ROWS[row]
+    torch.manual_seed(3)
+    model = network(name)
+    if smooth:
+        # A unit deviation around 3: the kinks at 0 and 6 still cut, but few of the values lie near them.
+        for before, after in zip(list(model.modules()), list(model.modules())[1:]):
+            if isinstance(after, torch.nn.ReLU6):
+                torch.nn.init.uniform_(before.weight, 0.8, 1.0)
+                torch.nn.init.uniform_(before.bias, 2.0, 4.0)
+    return model.state_dict()
+
+
+def train(row, state, optimizer, dtype, layout):
     """Losses of all steps, and the state dicts of the first gradient and after the first step."""
-    model = getattr(torchvision.models, name)(num_classes=CLASSES, **MODELS[name])
+    name, _, rates = ROWS[row]
+    model = network(name)
     model.load_state_dict(state)
-    model = model.to(dtype).train()
+    model = model.to(dtype, memory_format=layout).train()
     images, labels = batches()
     losses, slots, gradients, first = [], {}, None, None
     for step in range(STEPS):
-        logits = model(torch.from_numpy(images[step]).to(dtype))
+        logits = model(torch.from_numpy(images[step]).to(dtype).contiguous(memory_format=layout))
         loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels[step]))
         losses.append(loss.item())
         loss.backward()
         if step == 0:
             gradients = {key: p.grad.clone() for key, p in model.named_parameters()}
-        optimizer_step(optimizer, list(model.parameters()), slots)
+        optimizer_step(optimizer, rates[optimizer], list(model.parameters()), slots)
         if step == 0:
             first = {key: value.clone() for key, value in model.state_dict().items()}
     return numpy.array(losses), gradients, first
@@ -106,84 +142,114 @@ def train(name, state, optimizer, dtype):
 
 @pytest.fixture(scope="module")
 def initial(effnet, tmp_path_factory):
-    """initial(name): PyTorch's initial weights, the same as a model file, and a way to give any state dict our names."""
+    """initial(row): PyTorch's initial weights, the same as a model file, and a way to give any state dict our names."""
     made = {}
 
-    def make(name):
-        if name in made:
-            return made[name]
-        folder = tmp_path_factory.mktemp(name)
-        torch.manual_seed(3)
-        state = getattr(torchvision.models, name)(num_classes=CLASSES, **MODELS[name]).state_dict()
+    def make(row):
+        if row not in made:
+            folder = tmp_path_factory.mktemp(row)
+            state = initial_state(row)
 
-        def as_model(values, file):
-            torch.save(values, folder / "state.pth")
-            effnet.json("import", folder / "state.pth", "--arch", name, "--classes", CLASSES, "-o", folder / file)
-            return folder / file
+            def as_model(values, file):
+                torch.save(values, folder / "state.pth")
+                effnet.json("import", folder / "state.pth", "--arch", ROWS[row][0], "--classes", CLASSES, "-o", folder / file)
+                return folder / file
 
-        made[name] = (state, as_model(state, "initial.safetensors"), as_model)
-        return made[name]
+            made[row] = (state, as_model(state, "initial.safetensors"), as_model)
+        return made[row]
     return make
 
 
 @pytest.fixture(scope="module")
 def pytorch(initial):
-    """pytorch(name, optimizer): its run in float32 and in float64."""
+    """pytorch(row, optimizer, precision): losses, gradients under our names and the first step's state."""
+    precisions = {"fused": (torch.float32, torch.contiguous_format), "plain": (torch.float32, torch.channels_last),
+                  "double": (torch.float64, torch.contiguous_format)}
     made = {}
 
-    def make(name, optimizer):
-        if (name, optimizer) not in made:
-            state = initial(name)[0]
-            made[name, optimizer] = [train(name, state, optimizer, dtype) for dtype in (torch.float32, torch.float64)]
-        return made[name, optimizer]
+    def make(row, optimizer, precision):
+        key = row, optimizer, precision
+        if key not in made:
+            state, _, as_model = initial(row)
+            losses, gradients, first = train(row, state, optimizer, *precisions[precision])
+            # Our names, by importing gradients as if they were weights.
+            values = {**state, **{name: gradient.float() for name, gradient in gradients.items()}}
+            named = read_safetensors(as_model(values, "gradients.safetensors"))
+            named = {name: value for name, value in named.items() if not name.endswith(("running_mean", "running_var"))}
+            made[key] = losses, named, first
+        return made[key]
     return make
+
+
+@pytest.fixture
+def run(initial, replay, tmp_path):
+    """run(row, optimizer, kernels): what parity_replay writes."""
+    def go(row, optimizer, kernels):
+        images, labels = batches()
+        write_safetensors(tmp_path / "batches.safetensors", {"images": images, "labels": labels})
+        out = tmp_path / "out.safetensors"
+        command = [replay, initial(row)[1], tmp_path / "batches.safetensors", out, optimizer, ROWS[row][2][optimizer], kernels]
+        result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
+        assert result.returncode == 0, result.stderr
+        return read_safetensors(out)
+    return go
 
 
 def norm(values):
     return float(numpy.sqrt((values ** 2).sum()))
 
 
-@pytest.mark.parametrize("kernels", ["fused", "plain"])
-@pytest.mark.parametrize("optimizer", list(LEARNING_RATE))
-@pytest.mark.parametrize("name", list(MODELS))
-def test_parity(initial, pytorch, replay, tmp_path, name, optimizer, kernels):
-    state, model, as_model = initial(name)
-    images, labels = batches()
-    write_safetensors(tmp_path / "batches.safetensors", {"images": images, "labels": labels})
-    out = tmp_path / "out.safetensors"
-    result = subprocess.run([replay, model, tmp_path / "batches.safetensors", out, optimizer, str(LEARNING_RATE[optimizer]), kernels],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
-    assert result.returncode == 0, result.stderr
-    ours = read_safetensors(out)
-    (losses, gradients, first), (exact_losses, exact_gradients, _) = pytorch(name, optimizer)
-
-    # Our names, by importing gradients as if they were weights.
-    theirs = read_safetensors(as_model({**state, **gradients}, "gradients.safetensors"))
-    exact = read_safetensors(as_model({**state, **{k: v.float() for k, v in exact_gradients.items()}}, "exact.safetensors"))
-    names = [key for key in theirs if not key.endswith(("running_mean", "running_var"))]
-    assert {"gradient/" + key for key in names} == {key for key in ours if key.startswith("gradient/")}
+def compare_gradients(ours, theirs, exact, bound):
+    """The largest difference over the tensor's norm. `exact`, in float64, says which are zero in exact arithmetic."""
+    assert {"gradient/" + key for key in theirs} == {key for key in ours if key.startswith("gradient/")}
     zeros, worst = 0, 0.0
-    for key in names:
-        got, expected = ours["gradient/" + key], theirs[key]
-        if key.endswith(".bn.bias") and norm(exact[key]) < 1e-9 * norm(exact[key[:-4] + "weight"]):
-            # The next batch norm takes the shift away again. What rounding leaves is measured by the scale's gradient.
-            zeros += 1
-            assert norm(got) <= RELATIVE * norm(theirs[key[:-4] + "weight"]), key
-            continue
-        worst = max(worst, norm(got - expected) / norm(expected))
-        assert norm(got - expected) <= RELATIVE * norm(expected), (key, norm(got - expected) / norm(expected))
-    blocks = sum(key.endswith("project.bn.bias") for key in names)
-    assert zeros <= blocks and zeros >= blocks // 2
+    for key, expected in theirs.items():
+        scale = norm(expected)
+        if key.endswith(".bn.bias") and norm(exact[key]) < 1e-2 * norm(exact[key[:-4] + "weight"]):
+            # The next batch norm takes a shift away again, all of it or, through a ReLU6 that lets almost all pass, almost
+            # all. What rounding leaves is measured by the gradient of the same batch norm's scale.
+            zeros += norm(exact[key]) < 1e-9 * norm(exact[key[:-4] + "weight"])
+            scale = norm(theirs[key[:-4] + "weight"])
+        difference = norm(ours["gradient/" + key] - expected) / scale
+        assert difference <= bound, (key, difference)
+        worst = max(worst, difference)
+    # Blocks end in a batch norm without activation, so all but the last of their biases are taken away by the next one.
+    assert zeros > 0 and zeros <= sum(key.endswith("project.bn.bias") for key in theirs)
+    return worst
 
-    moved = read_safetensors(as_model(first, "first.safetensors"))
+
+@pytest.mark.parametrize("row, optimizer, kernels", RUNS, ids=["-".join(r) for r in RUNS])
+def test_parity(initial, pytorch, run, row, optimizer, kernels):
+    ours = run(row, optimizer, kernels)
+    losses, gradients, first = pytorch(row, optimizer, kernels)
+    exact_losses, exact_gradients, _ = pytorch(row, optimizer, "double")
+    smooth = row != "v2"
+    worst = compare_gradients(ours, gradients, exact_gradients, RELATIVE) if smooth else float("nan")
+
+    # A mean may be zero in exact arithmetic; its unit is the deviation.
+    moved = read_safetensors(initial(row)[2](first, "first.safetensors"))
     for key in moved:
-        if key.endswith(("running_mean", "running_var")):
-            difference = norm(ours["first/" + key] - moved[key])
-            assert difference <= 1e-5 * norm(moved[key]), (key, difference)
+        if key.endswith(".running_var"):
+            mean = key[:-3] + "mean"
+            assert norm(ours["first/" + key] - moved[key]) <= RELATIVE * norm(moved[key]), key
+            assert norm(ours["first/" + mean] - moved[mean]) <= RELATIVE * norm(numpy.sqrt(moved[key])), mean
 
-    bounds = numpy.maximum(RELATIVE * numpy.abs(losses), 10 * numpy.abs(losses - exact_losses))
+    # At each step ten times PyTorch's own error there. In a chaotic run that is now and then small by chance: the largest so far.
+    own = numpy.abs(losses - exact_losses)
+    bounds = numpy.maximum(RELATIVE * losses, 10 * (own if smooth else numpy.maximum.accumulate(own)))
     differences = numpy.abs(ours["losses"] - losses)
-    print(f"{name} {optimizer} {kernels}: gradients {worst:.1e}, losses " + " ".join(f"{d / l:.0e}" for d, l in zip(differences, losses)))
+    print(f"{row} {optimizer} {kernels}: gradients {worst:.1e}; losses (difference/bound) " +
+          " ".join(f"{d / l:.0e}/{b / l:.0e}" for d, l, b in zip(differences, losses, bounds)))
     assert differences[0] <= RELATIVE * losses[0]
     assert (differences <= bounds).all(), list(zip(losses, ours["losses"], bounds))
-    assert losses[-1] < 0.8 * losses[0], "nothing was learnt: the comparison says little"
+    if smooth:
+        assert numpy.abs(losses[-4:] - losses[:4]).max() > 10 * bounds.max(), "little was learnt: the comparison says little"
+
+
+@pytest.mark.parametrize("row", ["b0", "v2"])
+def test_double(pytorch, run, row):
+    """The definition itself: in float64 nothing is left but the file's rounding to float32 (2^-24 a value)."""
+    ours = run(row, "sgd", "double")
+    losses, gradients, _ = pytorch(row, "sgd", "double")
+    print(f"{row} in float64: gradients {compare_gradients(ours, gradients, gradients, 1e-6):.1e}")
+    assert abs(ours["losses"][0] - losses[0]) <= 1e-9 * losses[0]

@@ -1,17 +1,20 @@
 // Trains a model on given batches and writes what happened, for tests/integration/test_train_parity.py, which compares
 // it with PyTorch.
 //
-//   parity_replay MODEL BATCHES OUT OPTIMIZER LR fused|plain
+//   parity_replay MODEL BATCHES OUT OPTIMIZER LR fused|plain|double
 //
 // BATCHES (safetensors): images (steps, n, 3, h, w) float32, normalised; labels (steps, n) int64.
 // OUT: losses (steps) float64, each before its update; gradient/<parameter> of the first batch, before anything is
 // changed; first/<statistic> after the first step. Momentum and decay are 0.9, the epsilon 1e-3; batch norm keeps 0.9
 // of its statistics and moves by the unbiased variance, as PyTorch's does. No regularisation of any kind.
+// `double` computes the first loss and gradient in double precision, and nothing more.
 #include <torch/torch.h>
 
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,8 +65,34 @@ data::Batch batch_of(const Batches& batches, std::int64_t step) {
   return batch;
 }
 
+// The same tensors in double precision.
+struct DoubleSource : nn::ParameterSource {
+  explicit DoubleSource(nn::ParameterStore& from) : store(from) {}
+  torch::Tensor parameter(const graph::Parameter& parameter) override {
+    torch::Tensor& tensor = tensors[parameter.name];
+    tensor = store.parameter(parameter).detach().to(torch::kDouble).set_requires_grad(!parameter.statistic);
+    return tensor;
+  }
+  nn::ParameterStore& store;
+  std::map<std::string, torch::Tensor> tensors;
+};
+
+// The first batch's loss and, into `out`, its gradients. Momentum 1 leaves the statistics as they are.
+double first_gradients(const graph::Graph& graph, const std::shared_ptr<nn::ParameterSource>& source,
+                       const Batches& batches, bool fused, torch::Dtype dtype, formats::Weights& out) {
+  nn::Network network(graph, source, {.fused = fused, .bn_momentum = 1.0});
+  const torch::Tensor logits = network.forward(batches.images[0].to(dtype), {.training = true});
+  const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, batches.labels[0]);
+  loss.backward();
+  for (auto& entry : network.named_parameters()) {
+    out.tensors["gradient/" + entry.key()] = to_file(entry.value().grad());
+    entry.value().mutable_grad().reset();
+  }
+  return loss.item<double>();
+}
+
 void run(const std::string& model_path, const std::string& batches_path, const std::string& out_path,
-         const std::string& optimizer, double lr, bool fused) {
+         const std::string& optimizer, double lr, std::string_view kernels) {
   formats::Model model = formats::read_model(model_path);
   const Batches batches = read_batches(batches_path);
   model.arch.dropout = model.arch.drop_path = 0;
@@ -72,15 +101,19 @@ void run(const std::string& model_path, const std::string& batches_path, const s
   const auto store = nn::ParameterStore::from_weights(graph, model.weights);
   formats::Weights out;
 
-  // Momentum 1 leaves the statistics as they are.
-  nn::Network network(graph, store, {.fused = fused, .bn_momentum = 1.0});
-  const torch::Tensor logits = network.forward(batches.images[0], {.training = true});
-  torch::nn::functional::cross_entropy(logits, batches.labels[0]).backward();
-  for (const nn::ParameterStore::Entry& entry : store->entries()) {
-    if (entry.statistic) continue;
-    out.tensors["gradient/" + entry.name] = to_file(entry.tensor.grad());
-    torch::Tensor(entry.tensor).mutable_grad().reset();
+  std::vector<double> losses;
+  const auto finish = [&] {
+    out.tensors["losses"] = {
+        formats::Dtype::f64, {static_cast<std::int64_t>(losses.size())}, std::as_bytes(std::span(losses)), nullptr};
+    formats::write_safetensors(out_path, out);
+  };
+  if (kernels == "double") {
+    losses.push_back(
+        first_gradients(graph, std::make_shared<DoubleSource>(*store), batches, false, torch::kDouble, out));
+    return finish();
   }
+  const bool fused = kernels == "fused";
+  first_gradients(graph, store, batches, fused, torch::kFloat, out);
 
   train::Recipe recipe;
   recipe.optimizer.name = optimizer;
@@ -92,7 +125,6 @@ void run(const std::string& model_path, const std::string& batches_path, const s
   recipe.unbiased_moving_variance = true;
   const auto group = train::single_process();
   train::Trainer trainer(graph, store, recipe, torch::kCPU, *group);
-  std::vector<double> losses;
   for (std::int64_t step = 0; step < batches.steps(); ++step) {
     losses.push_back(trainer.step(batch_of(batches, step), lr).loss);
     if (step > 0) continue;
@@ -100,9 +132,7 @@ void run(const std::string& model_path, const std::string& batches_path, const s
       if (entry.statistic) out.tensors["first/" + entry.name] = to_file(entry.tensor);
     }
   }
-  const auto bytes = std::as_bytes(std::span(losses));
-  out.tensors["losses"] = {formats::Dtype::f64, {batches.steps()}, bytes, nullptr};
-  formats::write_safetensors(out_path, out);
+  finish();
 }
 
 }  // namespace
@@ -112,12 +142,12 @@ int main(int argc, char** argv) {
   const std::vector<std::string_view> arguments(argv + 1, argv + argc);
   if (arguments.size() != 6 ||
       std::from_chars(arguments[4].data(), arguments[4].data() + arguments[4].size(), lr).ec != std::errc() ||
-      (arguments[5] != "fused" && arguments[5] != "plain")) {
-    std::fprintf(stderr, "usage: parity_replay MODEL BATCHES OUT OPTIMIZER LR fused|plain\n");
+      (arguments[5] != "fused" && arguments[5] != "plain" && arguments[5] != "double")) {
+    std::fprintf(stderr, "usage: parity_replay MODEL BATCHES OUT OPTIMIZER LR fused|plain|double\n");
     return 2;
   }
   try {
-    run(argv[1], argv[2], argv[3], argv[4], lr, arguments[5] == "fused");
+    run(argv[1], argv[2], argv[3], argv[4], lr, arguments[5]);
   } catch (const effnet::Error& error) {
     std::fprintf(stderr, "parity_replay: %s\n", error.what());
     return static_cast<int>(error.code());
