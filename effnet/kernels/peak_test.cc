@@ -7,8 +7,6 @@
 namespace effnet::kernels {
 namespace {
 
-// Any core of the last twenty years does 1 to 1000 GFLOP/s; wider sets are not slower, beyond what a busy machine does
-// to so short a measurement.
 // A figure for each set. How large it is depends on who else uses the core, so no test says.
 TEST(MeasuredPeak, IsAFigureForEverySet) {
   for (const Isa isa : usable_sets()) {
