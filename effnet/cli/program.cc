@@ -1,5 +1,7 @@
 #include "effnet/cli/program.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <new>

@@ -1,6 +1,7 @@
 #include "effnet/train/recipe_settings.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "effnet/base/toml.h"
 
