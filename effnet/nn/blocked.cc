@@ -164,6 +164,20 @@ Moments moments_of(const Cut& cut, std::int64_t channels) {
   return {std::move(counts), blocks_of(channels)};
 }
 
+kernels::ActivationArgs activation_args(const Activation& activation, const Norm& norm, std::int64_t block,
+                                        const float* y, std::int64_t pixels, const float* gate) {
+  const std::int64_t at = block * kBlock;
+  return {y,
+          norm.scale.data() + at,
+          norm.shift.data() + at,
+          norm.inverse.data() + at,
+          norm.offset.data() + at,
+          gate,
+          activation.low,
+          activation.high,
+          pixels};
+}
+
 Norm normalise(const Moments& moments, std::int64_t channels, const NormParameters& parameters, bool training) {
   const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
   Norm norm;

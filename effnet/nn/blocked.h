@@ -58,6 +58,14 @@ struct Norm {
   std::vector<float> scale, shift, inverse, offset;  // kernels/training.h; padded
   std::vector<double> mean, variance;                // biased; channels
 };
+struct Activation {
+  kernels::Epilogue kind = kernels::Epilogue::clamp;
+  float low = 0, high = 0;
+};
+// What a kernel needs to compute activation(batch norm(y)) of `pixels` pixels of a channel block, times `gate` (null,
+// or 16) where the kernel takes one.
+kernels::ActivationArgs activation_args(const Activation& activation, const Norm& norm, std::int64_t block,
+                                        const float* y, std::int64_t pixels, const float* gate = nullptr);
 // What a batch norm is given and learns. Moving statistics are updated in training.
 struct NormParameters {
   const float *gamma, *beta;

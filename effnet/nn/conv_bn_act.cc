@@ -49,20 +49,6 @@ void gather_windows(const ConvBnActShape& shape, const float* x, const Chunk& ch
   }
 }
 
-kernels::ActivationArgs activation_args(const ConvBnActShape& shape, const Norm& norm, std::int64_t block,
-                                        const float* y, std::int64_t pixels) {
-  const std::int64_t at = block * kBlock;
-  return {y,
-          norm.scale.data() + at,
-          norm.shift.data() + at,
-          norm.inverse.data() + at,
-          norm.offset.data() + at,
-          nullptr,
-          shape.activation.low,
-          shape.activation.high,
-          pixels};
-}
-
 Fill fill_x(const ConvBnActShape& shape, const float* x) {
   return [&shape, x](const Chunk& chunk, float* panel, std::int64_t panel_block) {
     if (shape.kernel == 1 && shape.stride == 1) {
@@ -91,7 +77,8 @@ void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const
       const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
       for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
         own_kernels().training.activate[static_cast<int>(shape.activation.kind)](
-            activation_args(shape, norm, b, y + (b * shape.out_pixels() + segment.first) * kBlock, segment.pixels),
+            activation_args(shape.activation, norm, b, y + (b * shape.out_pixels() + segment.first) * kBlock,
+                            segment.pixels),
             panel + b * panel_block);
       }
       scatter(panel, panel_block, shape.out, segment.first, segment.pixels, nullptr, out);
@@ -117,7 +104,7 @@ void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, cons
       gather(dout, shape.out, segment.first, segment.pixels, panel, panel_block);
       for (std::int64_t b = 0; b < blocks; ++b) {
         const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
-        const kernels::ActivationArgs args = activation_args(shape, norm, b, y + at, segment.pixels);
+        const kernels::ActivationArgs args = activation_args(shape.activation, norm, b, y + at, segment.pixels);
         set.activate_both[static_cast<int>(shape.activation.kind)](args, value, slope);
         set.reduce({panel + b * panel_block, slope, y + at, args.inverse, args.offset, dz + at,
                     sums.data() + i * sums_floats + b * 2 * kBlock, segment.pixels});

@@ -11,11 +11,6 @@
 
 namespace effnet::nn {
 
-struct Activation {
-  kernels::Epilogue kind = kernels::Epilogue::clamp;
-  float low = 0, high = 0;
-};
-
 struct MbConvShape {
   std::int64_t images, in_h, in_w, out_h, out_w;
   std::int64_t in, expanded, out;  // channels

@@ -45,19 +45,6 @@ class Backward {
   float keep(std::int64_t image) const {
     return state.keep.empty() ? 1.0F : state.keep[static_cast<std::size_t>(image)];
   }
-  kernels::ActivationArgs activation(const Norm& norm, std::int64_t block, const float* y, std::int64_t pixels,
-                                     const float* gate = nullptr) const {
-    const std::int64_t at = block * kBlock;
-    return {y,
-            norm.scale.data() + at,
-            norm.shift.data() + at,
-            norm.inverse.data() + at,
-            norm.offset.data() + at,
-            gate,
-            shape.activation.low,
-            shape.activation.high,
-            pixels};
-  }
   const float* gate(std::int64_t block, std::int64_t image) const {
     return shape.squeezed > 0 ? state.squeeze.gate.data() + (block * n + image) * kBlock : nullptr;
   }
@@ -128,10 +115,11 @@ class Backward {
         const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
         for (std::int64_t b = 0; b < blocks; ++b) {
           const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
-          own_kernels().training.gate_backward[act](
-              activation(state.norm2, b, tensors.y2 + at, segment.pixels, gate(b, segment.image)), dh + at,
-              panel + b * panel_block + (segment.first - chunk.first) * kBlock,
-              sums.data() + (s * blocks + b) * part_floats);
+          own_kernels().training.gate_backward[act](activation_args(shape.activation, state.norm2, b, tensors.y2 + at,
+                                                                    segment.pixels, gate(b, segment.image)),
+                                                    dh + at,
+                                                    panel + b * panel_block + (segment.first - chunk.first) * kBlock,
+                                                    sums.data() + (s * blocks + b) * part_floats);
         }
       }
     };
@@ -234,7 +222,7 @@ class Backward {
       const std::int64_t block = plane / n;
       if (shape.expand) {
         const float* const y = tensors.y1 + (plane * shape.in_h + row) * shape.in_w * kBlock;
-        set.activate_both[act](activation(state.norm1, block, y, shape.in_w), to, slope);
+        set.activate_both[act](activation_args(shape.activation, state.norm1, block, y, shape.in_w), to, slope);
       } else {
         set.gather({x + input_row(plane, row), to, nullptr, shape.in, lanes(block), shape.in_w, 0});
       }
@@ -243,7 +231,7 @@ class Backward {
       const std::int64_t at = (plane * shape.out_h + row) * shape.out_w * kBlock, channel = plane / n * kBlock;
       const float* const factor = factors.data() + plane * 2 * kBlock;
       set.activated_gradient[act](
-          activation(state.norm2, plane / n, tensors.y2 + at, shape.out_w),
+          activation_args(shape.activation, state.norm2, plane / n, tensors.y2 + at, shape.out_w),
           {dh + at, factor, factor + kBlock, norm2.c1.data() + channel, norm2.c2.data() + channel, to, kBlock});
     };
     backward.take_row = [&](std::int64_t plane, std::int64_t row, float* gradient, const float* slope) {

@@ -7,13 +7,6 @@
 namespace effnet::nn {
 namespace {
 
-kernels::ActivationArgs activation_args(const Activation& activation, const Norm& norm, std::int64_t block,
-                                        const float* y, std::int64_t pixels, const float* gate = nullptr) {
-  const std::int64_t at = block * kBlock;
-  return {y,    norm.scale.data() + at, norm.shift.data() + at, nullptr, nullptr,
-          gate, activation.low,         activation.high,        pixels};
-}
-
 std::vector<float> with_padding(const float* values, std::int64_t channels) {
   std::vector<float> result(static_cast<std::size_t>(padded(channels)));
   std::copy_n(values, channels, result.begin());

@@ -1,4 +1,5 @@
-// Reading CSV (RFC 4180) line by line, with the line's number in every error. Not for use outside of effnet/report.
+// Reading CSV (RFC 4180) line by line, with the line's number in every error. The reader is for effnet/report alone;
+// who writes CSV elsewhere takes csv_field().
 #pragma once
 
 #include <cstddef>

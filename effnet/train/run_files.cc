@@ -10,6 +10,7 @@
 #include <set>
 
 #include "effnet/base/error.h"
+#include "effnet/report/csv.h"
 
 namespace effnet::train {
 namespace {
@@ -58,10 +59,7 @@ void remove_leftovers(const fs::path& folder) {
 std::string field(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-  if (text.find_first_of(",\"") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
+  return report::csv_field(text);
 }
 
 }  // namespace

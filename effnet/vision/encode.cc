@@ -3,29 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <csetjmp>
-#include <cstdio>
 #include <cstdlib>
 
-#include <jpeglib.h>
-
 #include "effnet/base/error.h"
+#include "effnet/vision/jpeg_errors.h"
 #include "effnet/vision/resize.h"
 
 namespace effnet::vision {
 namespace {
-
-struct Errors {
-  jpeg_error_mgr base;  // first, so that libjpeg's pointer to it is a pointer to this
-  std::jmp_buf jump;
-  char text[JMSG_LENGTH_MAX];
-};
-
-[[noreturn]] void fail(j_common_ptr codec) {
-  auto* errors = reinterpret_cast<Errors*>(codec->err);
-  errors->base.format_message(codec, errors->text);
-  std::longjmp(errors->jump, 1);
-}
 
 struct Writer {
   Writer() {
@@ -62,7 +47,7 @@ struct Writer {
   }
 
   jpeg_compress_struct codec{};
-  Errors errors{};
+  JpegErrors errors{};
   unsigned char* bytes = nullptr;
   unsigned long size = 0;  // NOLINT: libjpeg's type
 };

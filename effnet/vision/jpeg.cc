@@ -4,19 +4,15 @@
 // Reader::guarded: between setjmp there and libjpeg's C frames no object has a destructor, and what a step needs
 // allocated is allocated outside.
 #include <algorithm>
-#include <csetjmp>
 #include <cstdio>
 #include <cstring>
 #include <utility>
 #include <vector>
 
-#include <jpeglib.h>
-
-#include <jerror.h>
-
 #include "effnet/base/error.h"
 #include "effnet/vision/codecs.h"
 #include "effnet/vision/exif.h"
+#include "effnet/vision/jpeg_errors.h"
 
 namespace effnet::vision {
 namespace {
@@ -32,20 +28,8 @@ constexpr std::int64_t kMaxScannedPixels = std::int64_t{1} << 32;
 constexpr std::int64_t kContext = 2;
 constexpr std::int64_t kLeastWidth = 32;
 
-struct Errors {
-  jpeg_error_mgr base;  // first, so that libjpeg's pointer to it is a pointer to this
-  std::jmp_buf jump;
-  char text[JMSG_LENGTH_MAX];
-};
-
-[[noreturn]] void fail(j_common_ptr codec) {
-  auto* errors = reinterpret_cast<Errors*>(codec->err);
-  errors->base.format_message(codec, errors->text);
-  std::longjmp(errors->jump, 1);
-}
-
 [[noreturn]] void fail_with(j_common_ptr codec, const char* text) {
-  auto* errors = reinterpret_cast<Errors*>(codec->err);
+  auto* errors = reinterpret_cast<JpegErrors*>(codec->err);
   std::snprintf(errors->text, sizeof(errors->text), "%s", text);
   std::longjmp(errors->jump, 1);
 }
@@ -214,7 +198,7 @@ class Reader {
 
   jpeg_decompress_struct codec_{};
   jpeg_progress_mgr progress_{};
-  Errors errors_{};
+  JpegErrors errors_{};
 };
 
 // The first APP1 segment with EXIF before the picture data. Found here, since libjpeg keeps saved markers in a list
