@@ -32,7 +32,9 @@ class Group {
 
 std::unique_ptr<Group> single_process();
 
-// Gloo on the CPU, NCCL on GPUs where the LibTorch has it. Throws Error(environment) if the others do not come.
+// Gloo on the CPU, NCCL on GPUs where the LibTorch has it. Throws Error(environment) if the others do not come. The
+// process must ignore SIGPIPE: writing to a rank that was just killed would end it without a word (seen in one of 15
+// runs).
 std::unique_ptr<Group> join(const Place& place, torch::Device device);
 
 }  // namespace effnet::train

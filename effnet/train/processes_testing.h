@@ -35,6 +35,7 @@ inline std::vector<Outcome> run_processes(int count, double seconds, const std::
     const pid_t child = ::fork();
     if (child == 0) {
       ::close(pipe[0]);
+      std::signal(SIGPIPE, SIG_IGN);  // as in effnet-train: join() asks for it
       std::string text;
       int code = 0;
       try {
