@@ -90,24 +90,18 @@ std::string curves(const RunFacts& run) {
                 line_of(run, "averaged weights", 2, [](const auto& row) { return row.val_ema_top1; }),
                 line_of(run, "top-5", 3, [](const auto& row) { return row.val_top5; })};
   top1.lines[3].dashed = true;
-  // A ring around the best of the accuracies that count.
+  // A ring around the best epoch, on the line of EpochMetrics::score().
   double best = -INFINITY;
-  std::size_t best_line = 1;
-  for (const std::size_t l : {std::size_t{1}, std::size_t{2}}) {
-    for (std::size_t i = 0; i < top1.lines[l].points.size(); ++i) {
-      const double y = top1.lines[l].points[i].y;
-      if (!(y > best)) continue;
-      best = y;
-      top1.lines[best_line].mark.reset();
-      best_line = l;
-      top1.lines[l].mark = i;
-    }
+  Line& scores = top1.lines[top1.lines[2].points.empty() ? 1 : 2];
+  for (std::size_t i = 0; i < scores.points.size(); ++i) {
+    if (!(scores.points[i].y > best)) continue;
+    best = scores.points[i].y;
+    scores.mark = i;
   }
   std::string best_caption;
   if (best > -INFINITY) {
-    const Line& line = top1.lines[best_line];
     best_caption = fmt::format("The ring marks the best validation top-1: {:.2f} % at epoch {:.0f}.", best,
-                               line.points[*line.mark].x);
+                               scores.points[*scores.mark].x);
   }
   drop_empty(top1.lines);
 

@@ -32,9 +32,6 @@ struct RunFacts {
   std::optional<double> number(const char* key) const;
 };
 
-// The validation accuracy that counts: of the averaged weights where there are any, whichever of the two is higher.
-std::optional<double> top1_of(const EpochMetrics& row);
-
 std::string headline(const RunFacts& run);
 std::string curves(const RunFacts& run);
 std::string confusion(const RunFacts& run, const metrics::Confusion& confusion);

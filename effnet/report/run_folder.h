@@ -21,6 +21,10 @@ struct EpochMetrics {
   double lr = 0, train_loss = 0, train_top1 = 0;
   std::optional<double> val_loss, val_top1, val_top5, val_ema_top1;  // empty: not measured
   double images_per_second = 0;
+
+  // The validation accuracy by which epochs are compared: of the averaged weights where there are any, since they
+  // become the result.
+  const std::optional<double>& score() const { return val_ema_top1 ? val_ema_top1 : val_top1; }
 };
 std::string_view metrics_header();                  // with its newline
 std::string metrics_line(const EpochMetrics& row);  // numbers read back to the same double; with its newline

@@ -18,8 +18,8 @@ struct Best {
 std::optional<Best> best_of(const RunFacts& run) {
   std::optional<Best> best;
   for (const EpochMetrics& row : run.epochs) {
-    const std::optional<double> top1 = top1_of(row);
-    if (top1 && (!best || *top1 > best->top1)) best = {*top1, row.epoch};
+    const std::optional<double>& top1 = row.score();
+    if (top1 && std::isfinite(*top1) && (!best || *top1 > best->top1)) best = {*top1, row.epoch};
   }
   if (const auto told = run.number("best_top1"); told && std::isfinite(*told))
     best = {*told, static_cast<std::int64_t>(run.number("best_epoch").value_or(0))};

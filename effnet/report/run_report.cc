@@ -74,14 +74,6 @@ std::optional<double> RunFacts::number(const char* key) const {
   return found->get<double>();
 }
 
-std::optional<double> top1_of(const EpochMetrics& row) {
-  std::optional<double> best;
-  for (const std::optional<double>& one : {row.val_top1, row.val_ema_top1}) {
-    if (one && std::isfinite(*one) && (!best || *one > *best)) best = one;
-  }
-  return best;
-}
-
 std::string duration(double seconds) {
   if (!(seconds >= 0 && seconds < 1e12)) return "?";
   if (seconds < 60) return fmt::format("{:.1f} s", seconds);

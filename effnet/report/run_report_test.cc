@@ -47,6 +47,15 @@ TEST_F(RunReport, OfARunThatGoesOn) {
   EXPECT_THAT(page, HasSubstr("<span class=\"comment\"># a &lt;comment&gt;</span>"));
 }
 
+// Training keeps the epoch whose averaged weights are best, however high the plain ones were at another.
+TEST_F(RunReport, HeadlineAndRingGoByTheAveragedWeights) {
+  write("metrics.csv", std::string(metrics_header()) + metrics_line({1, 10, 0.1, 2, 30, 1.5, 96, 99, 50, 100}) +
+                           metrics_line({2, 20, 0.1, 2, 30, 1.5, 60, 99, 95.5, 100}) +
+                           metrics_line({3, 30, 0.1, 2, 30, 1.5, 60, 99, 95, 100}));
+  EXPECT_THAT(report(), AllOf(HasSubstr("<b>95.50<small> %</small></b>"), HasSubstr("best validation top-1, epoch 2"),
+                              HasSubstr("best validation top-1: 95.50 % at epoch 2.")));
+}
+
 TEST_F(RunReport, OfAFinishedRun) {
   write("summary.json", R"({"best_top1": 75, "best_epoch": 2, "epochs": 2, "seconds": 3725, "params": 5288548,
     "macs": 386000000, "images_per_second": 105, "device": "cpu", "world_size": 2, "peak_rss_bytes": 1610612736,

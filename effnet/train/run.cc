@@ -341,7 +341,7 @@ void Run::close_epoch() {
     row.val_top5 = validation->top5;
     row.val_ema_top1 = validation->average_top1;
   }
-  const double top1 = validation ? validation->average_top1.value_or(validation->top1) : -1;
+  const double top1 = row.score().value_or(-1);
   if (top1 > position_.best_top1 || !validation_) {
     position_.best_top1 = top1;
     position_.best_epoch = epoch;

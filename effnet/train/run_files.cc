@@ -105,8 +105,7 @@ Summary parse_summary(const std::string& text) {
 std::vector<std::int64_t> ranked_epochs(const std::vector<report::EpochMetrics>& metrics) {
   std::vector<std::pair<double, std::int64_t>> scores;
   for (const report::EpochMetrics& row : metrics) {
-    const std::optional<double> top1 = row.val_ema_top1 ? row.val_ema_top1 : row.val_top1;
-    if (top1) scores.emplace_back(-*top1, row.epoch);
+    if (row.score()) scores.emplace_back(-*row.score(), row.epoch);
   }
   std::sort(scores.begin(), scores.end());
   std::vector<std::int64_t> epochs;
