@@ -12,9 +12,12 @@
 #include "effnet/engine/session.h"
 #include "effnet/engine/tiling.h"
 #include "effnet/graph/graph.h"
-#include "effnet/kernels/kernels.h"
+#include "effnet/kernels/activation.h"
 
 namespace effnet::engine {
+
+using kernels::activated;
+using kernels::Activated;
 
 using BufferId = std::int32_t;
 inline constexpr BufferId kNoBuffer = -1;
@@ -59,12 +62,6 @@ struct Blocked {
   std::int64_t floats() const { return kernels::blocked_floats(chw.c, pixels()); }
   std::int64_t block_floats() const { return pixels() * kernels::kBlock; }
 };
-
-struct Activated {  // an epilogue with its bounds
-  kernels::Epilogue epilogue = kernels::Epilogue::clamp;
-  float low = 0, high = 0;
-};
-Activated activated(graph::Activation activation);  // any but sigmoid
 
 // A window over a picture, padding resolved.
 struct Window {

@@ -2,9 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <limits>
 
-#include "effnet/base/error.h"
 #include "effnet/engine/step.h"
 
 namespace effnet::engine {
@@ -91,25 +89,6 @@ void gather_window(const Source& source, const float* in, std::int64_t image, st
 }
 
 }  // namespace
-
-Activated activated(graph::Activation activation) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  switch (activation) {
-    case graph::Activation::none:
-      return {kernels::Epilogue::clamp, -kInfinity, kInfinity};
-    case graph::Activation::relu:
-      return {kernels::Epilogue::clamp, 0, kInfinity};
-    case graph::Activation::relu6:
-      return {kernels::Epilogue::clamp, 0, 6};
-    case graph::Activation::silu:
-      return {kernels::Epilogue::silu, 0, 0};
-    case graph::Activation::hard_swish:
-      return {kernels::Epilogue::hard_swish, 0, 0};
-    case graph::Activation::sigmoid:
-      break;
-  }
-  throw internal_error("a sigmoid is no epilogue");
-}
 
 SourceView view_of(const Source& source, const float* in, std::int64_t image, std::int64_t first, std::int64_t count,
                    float* scratch) noexcept {

@@ -164,7 +164,7 @@ Moments moments_of(const Cut& cut, std::int64_t channels) {
   return {std::move(counts), blocks_of(channels)};
 }
 
-kernels::ActivationArgs activation_args(const Activation& activation, const Norm& norm, std::int64_t block,
+kernels::ActivationArgs activation_args(const Activated& activation, const Norm& norm, std::int64_t block,
                                         const float* y, std::int64_t pixels, const float* gate) {
   const std::int64_t at = block * kBlock;
   return {y,
@@ -178,39 +178,56 @@ kernels::ActivationArgs activation_args(const Activation& activation, const Norm
           pixels};
 }
 
-Norm normalise(const Moments& moments, std::int64_t channels, const NormParameters& parameters, bool training) {
+namespace {
+
+// Slots are joined by Chan, Golub and LeVeque's formula, and so are processes: sums of squares are about means as near
+// as there are, so nothing cancels.
+void take_batch(const Moments& moments, const NormMode& mode, Norm& norm) {
+  const std::size_t size = norm.mean.size(), all = static_cast<std::size_t>(moments.blocks * kBlock);
+  std::vector<double> mean(all), square(all);
+  double pixels = 0;
+  for (std::size_t slot = 0; slot < moments.counts.size(); ++slot) {
+    const auto count = static_cast<double>(moments.counts[slot]);
+    const double share = count / (pixels + count), cross = pixels * share;
+    const float* part = moments.values.data() + slot * all * 3;
+    for (std::size_t block = 0; block < all; block += kBlock, part += 3 * kBlock) {
+      for (std::size_t lane = 0; lane < kBlock; ++lane) {
+        const double sum = part[kBlock + lane], own_mean = sum / count;
+        const double delta = part[lane] + own_mean - mean[block + lane];
+        mean[block + lane] += delta * share;
+        square[block + lane] += part[2 * kBlock + lane] - sum * own_mean + delta * delta * cross;
+      }
+    }
+    pixels += count;
+  }
+  mean.resize(size);
+  square.resize(size);
+  if (mode.sum_all) {
+    std::vector<double> sums(size + 1, pixels);
+    for (std::size_t c = 0; c < size; ++c) sums[c] *= mean[c];
+    mode.sum_all(sums);
+    for (std::size_t c = 0; c < size; ++c) {
+      const double delta = mean[c] - sums[c] / sums[size];
+      mean[c] -= delta;
+      square[c] += delta * delta * pixels;
+    }
+    mode.sum_all(square);
+    pixels = sums[size];
+  }
+  norm.pixels = pixels;
+  norm.mean = std::move(mean);
+  // A NaN must not become a variance of 0.
+  for (std::size_t c = 0; c < size; ++c) norm.variance[c] = square[c] < 0 ? 0 : square[c] / pixels;
+}
+
+}  // namespace
+
+Norm normalise(const Moments& moments, std::int64_t channels, const NormParameters& parameters, const NormMode& mode) {
   const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
   Norm norm;
-  norm.mean.resize(size);
-  norm.variance.resize(size);
-  double pixels = 0;
-  if (training) {
-    // Slots are joined by Chan, Golub and LeVeque's formula.
-    std::vector<double> mean(all), square(all);
-    for (std::size_t slot = 0; slot < moments.counts.size(); ++slot) {
-      const auto count = static_cast<double>(moments.counts[slot]);
-      const double share = count / (pixels + count), cross = pixels * share;
-      const float* part = moments.values.data() + slot * all * 3;
-      for (std::size_t block = 0; block < all; block += kBlock, part += 3 * kBlock) {
-        for (std::size_t lane = 0; lane < kBlock; ++lane) {
-          const double sum = part[kBlock + lane], own_mean = sum / count;
-          const double delta = part[lane] + own_mean - mean[block + lane];
-          mean[block + lane] += delta * share;
-          square[block + lane] += part[2 * kBlock + lane] - sum * own_mean + delta * delta * cross;
-        }
-      }
-      pixels += count;
-    }
-    for (std::size_t c = 0; c < size; ++c) {
-      norm.mean[c] = mean[c];
-      norm.variance[c] = std::max(0.0, square[c] / pixels);
-    }
-    // A NaN must not become a variance of 0.
-    for (std::size_t c = 0; c < size; ++c) norm.variance[c] = std::isnan(square[c]) ? square[c] : norm.variance[c];
-  } else {
-    std::copy_n(parameters.moving_mean, size, norm.mean.begin());
-    std::copy_n(parameters.moving_variance, size, norm.variance.begin());
-  }
+  norm.mean.assign(parameters.moving_mean, parameters.moving_mean + channels);
+  norm.variance.assign(parameters.moving_variance, parameters.moving_variance + channels);
+  if (mode.training) take_batch(moments, mode, norm);
   for (std::vector<float>* values : {&norm.scale, &norm.shift, &norm.inverse, &norm.offset}) values->resize(all);
   for (std::size_t c = 0; c < size; ++c) {
     const double inverse = 1 / std::sqrt(norm.variance[c] + parameters.epsilon), scale = parameters.gamma[c] * inverse;
@@ -218,31 +235,34 @@ Norm normalise(const Moments& moments, std::int64_t channels, const NormParamete
     norm.offset[c] = static_cast<float>(-norm.mean[c] * inverse);
     norm.scale[c] = static_cast<float>(scale);
     norm.shift[c] = static_cast<float>(parameters.beta[c] - norm.mean[c] * scale);
-    if (!training) continue;
+    if (!mode.training) continue;
     const double keep = parameters.momentum, take = 1 - keep;
-    const double variance = norm.variance[c] * (parameters.unbiased && pixels > 1 ? pixels / (pixels - 1) : 1);
+    const double more = parameters.unbiased && norm.pixels > 1 ? norm.pixels / (norm.pixels - 1) : 1;
     parameters.moving_mean[c] = static_cast<float>(keep * parameters.moving_mean[c] + take * norm.mean[c]);
-    parameters.moving_variance[c] = static_cast<float>(keep * parameters.moving_variance[c] + take * variance);
+    parameters.moving_variance[c] =
+        static_cast<float>(keep * parameters.moving_variance[c] + take * norm.variance[c] * more);
   }
   return norm;
 }
 
 NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma, std::int64_t channels,
-                           std::int64_t pixels, bool training) {
+                           const NormMode& mode) {
   const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
   NormGradient result;
   for (std::vector<float>* values : {&result.c0, &result.c1, &result.c2}) values->resize(all);
-  result.gamma.resize(size);
-  result.beta.resize(size);
+  std::vector<double> totals(2 * size);  // of dz, then of dz * xhat
   for (std::size_t c = 0; c < size; ++c) {
-    const double total = sums[c / kBlock * 2 * kBlock + c % kBlock];
-    const double normalised = sums[c / kBlock * 2 * kBlock + kBlock + c % kBlock];
-    result.beta[c] = static_cast<float>(total);
-    result.gamma[c] = static_cast<float>(normalised);
+    totals[c] = sums[c / kBlock * 2 * kBlock + c % kBlock];
+    totals[size + c] = sums[c / kBlock * 2 * kBlock + kBlock + c % kBlock];
+    result.c0[c] = static_cast<float>(double{gamma[c]} * norm.inverse[c]);
+  }
+  result.beta.assign(totals.begin(), totals.begin() + channels);
+  result.gamma.assign(totals.begin() + channels, totals.end());
+  if (!mode.training) return result;
+  if (mode.sum_all) mode.sum_all(totals);
+  for (std::size_t c = 0; c < size; ++c) {
     const double scale = double{gamma[c]} * norm.inverse[c];
-    result.c0[c] = static_cast<float>(scale);
-    if (!training) continue;
-    const double mean = total / static_cast<double>(pixels), slope = normalised / static_cast<double>(pixels);
+    const double mean = totals[c] / norm.pixels, slope = totals[size + c] / norm.pixels;
     result.c1[c] = static_cast<float>(-scale * slope * norm.inverse[c]);
     result.c2[c] = static_cast<float>(-scale * (mean + slope * norm.offset[c]));
   }

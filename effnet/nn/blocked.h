@@ -10,12 +10,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
+#include "effnet/kernels/activation.h"
 #include "effnet/kernels/training.h"
 
 namespace effnet::nn {
 
+using kernels::Activated;
 using kernels::blocks_of;
 using kernels::kBlock;
 
@@ -57,14 +60,16 @@ void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const fl
 struct Norm {
   std::vector<float> scale, shift, inverse, offset;  // kernels/training.h; padded
   std::vector<double> mean, variance;                // biased; channels
+  double pixels = 0;                                 // of the batch, in training
 };
-struct Activation {
-  kernels::Epilogue kind = kernels::Epilogue::clamp;
-  float low = 0, high = 0;
+struct NormMode {
+  bool training = false;
+  // Adds every value over all processes, in place: synchronised batch norm. Empty: this process alone.
+  std::function<void(std::span<double>)> sum_all = {};
 };
 // What a kernel needs to compute activation(batch norm(y)) of `pixels` pixels of a channel block, times `gate` (null,
 // or 16) where the kernel takes one.
-kernels::ActivationArgs activation_args(const Activation& activation, const Norm& norm, std::int64_t block,
+kernels::ActivationArgs activation_args(const Activated& activation, const Norm& norm, std::int64_t block,
                                         const float* y, std::int64_t pixels, const float* gate = nullptr);
 // What a batch norm is given and learns. Moving statistics are updated in training.
 struct NormParameters {
@@ -85,17 +90,19 @@ struct Moments {
   void take(std::int64_t slot, std::int64_t block, const float* y, std::int64_t pixels);
 };
 Moments moments_of(const Cut& cut, std::int64_t channels);  // a slot for each segment
-// training: from the moments, and the moving statistics are updated; else from the moving statistics.
-Norm normalise(const Moments& moments, std::int64_t channels, const NormParameters& parameters, bool training);
+// In training from the moments, and the moving statistics are updated; else from the moving statistics. sum_all is
+// called for c + 1 values, then for c.
+Norm normalise(const Moments& moments, std::int64_t channels, const NormParameters& parameters, const NormMode& mode);
 
 // Of the gradient behind a batch norm: its sums over all pixels give the coefficients of the gradient before it.
 struct NormGradient {
   std::vector<float> c0, c1, c2;   // padded
-  std::vector<float> gamma, beta;  // gradients; channels
+  std::vector<float> gamma, beta;  // gradients, of this process; channels
 };
-// sums: [block][2][16]: dz, dz * xhat. Without `training` the statistics are constants: c1 = c2 = 0.
+// sums: [block][2][16]: dz, dz * xhat. Not in training the statistics are constants: c1 = c2 = 0. sum_all is called for
+// 2 c values.
 NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma, std::int64_t channels,
-                           std::int64_t pixels, bool training);
+                           const NormMode& mode);
 
 // ---- Products over a batch.
 // Fills a chunk's panel: block b at panel + b * panel_block.

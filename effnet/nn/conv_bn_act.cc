@@ -62,21 +62,21 @@ Fill fill_x(const ConvBnActShape& shape, const float* x) {
 }  // namespace
 
 void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const NormParameters& parameters,
-                         const float* x, bool training, float* y, Norm& norm, float* out) {
-  const ParallelScope scope;
+                         const float* x, const NormMode& mode, float* y, Norm& norm, float* out) {
+  const ParallelScope scope(!mode.sum_all);
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.depth()) + 64);
   Moments moments = moments_of(parts, shape.out);
   forward_product(parts, Way::from_first, shape.depth(),
                   pack(by_window(shape, weight).data(), shape.out, shape.depth(), shape.depth(), 1), shape.out,
-                  fill_x(shape, x), y, training ? &moments : nullptr);
-  norm = normalise(moments, shape.out, parameters, training);
+                  fill_x(shape, x), y, mode.training ? &moments : nullptr);
+  norm = normalise(moments, shape.out, parameters, mode);
   parallel(static_cast<std::int64_t>(parts.segments.size()), [&](std::int64_t first, std::int64_t last) {
     const std::int64_t panel_block = parts.longest * kBlock;
     float* const panel = scratch(blocks_of(shape.out) * panel_block);
     for (std::int64_t i = first; i < last; ++i) {
       const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
       for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
-        own_kernels().training.activate[static_cast<int>(shape.activation.kind)](
+        own_kernels().training.activate[static_cast<int>(shape.activation.epilogue)](
             activation_args(shape.activation, norm, b, y + (b * shape.out_pixels() + segment.first) * kBlock,
                             segment.pixels),
             panel + b * panel_block);
@@ -87,9 +87,9 @@ void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const
 }
 
 void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, const float* gamma, const float* x,
-                          bool training, const float* y, const Norm& norm, const float* dout, float* dz,
+                          const NormMode& mode, const float* y, const Norm& norm, const float* dout, float* dz,
                           const ConvBnActGradients& gradients) {
-  const ParallelScope scope;
+  const ParallelScope scope(!mode.sum_all);
   const kernels::TrainingSet& set = own_kernels().training;
   const std::int64_t blocks = blocks_of(shape.out), sums_floats = blocks * 2 * kBlock;
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.out) + padded(shape.depth()) * 2);
@@ -105,7 +105,7 @@ void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, cons
       for (std::int64_t b = 0; b < blocks; ++b) {
         const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
         const kernels::ActivationArgs args = activation_args(shape.activation, norm, b, y + at, segment.pixels);
-        set.activate_both[static_cast<int>(shape.activation.kind)](args, value, slope);
+        set.activate_both[static_cast<int>(shape.activation.epilogue)](args, value, slope);
         set.reduce({panel + b * panel_block, slope, y + at, args.inverse, args.offset, dz + at,
                     sums.data() + i * sums_floats + b * 2 * kBlock, segment.pixels});
       }
@@ -115,7 +115,7 @@ void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, cons
   for (std::int64_t i = 0; i < segments; ++i) {
     for (std::size_t j = 0; j < totals.size(); ++j) totals[j] += sums[static_cast<std::size_t>(i * sums_floats) + j];
   }
-  const NormGradient gradient = norm_gradient(totals, norm, gamma, shape.out, shape.out_pixels(), training);
+  const NormGradient gradient = norm_gradient(totals, norm, gamma, shape.out, mode);
   std::copy(gradient.gamma.begin(), gradient.gamma.end(), gradients.gamma);
   std::copy(gradient.beta.begin(), gradient.beta.end(), gradients.beta);
 

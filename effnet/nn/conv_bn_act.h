@@ -10,7 +10,7 @@ struct ConvBnActShape {
   std::int64_t images, in_h, in_w, out_h, out_w;
   std::int64_t in, out;  // channels
   std::int64_t kernel, stride, top, left;
-  Activation activation;
+  Activated activation;
   std::int64_t depth() const { return kernel * kernel * in; }
   std::int64_t out_pixels() const { return images * out_h * out_w; }
   std::int64_t y_floats() const { return padded(out) * out_pixels(); }
@@ -18,7 +18,7 @@ struct ConvBnActShape {
 
 // weight: [out][in][kernel][kernel]. out: channels-last. y: y_floats(), kept for backward as `norm` is.
 void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const NormParameters& parameters,
-                         const float* x, bool training, float* y, Norm& norm, float* out);
+                         const float* x, const NormMode& mode, float* y, Norm& norm, float* out);
 
 struct ConvBnActGradients {
   float* x;  // null where no gradient is wanted; always null unless 1x1
@@ -26,7 +26,7 @@ struct ConvBnActGradients {
 };
 // dz: work space of y_floats().
 void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, const float* gamma, const float* x,
-                          bool training, const float* y, const Norm& norm, const float* dout, float* dz,
+                          const NormMode& mode, const float* y, const Norm& norm, const float* dout, float* dz,
                           const ConvBnActGradients& gradients);
 
 }  // namespace effnet::nn

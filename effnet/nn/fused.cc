@@ -1,7 +1,6 @@
 // Patterns on own kernels as autograd functions. Tensors of torch outside, nn/mbconv.h and nn/conv_bn_act.h inside.
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <utility>
 
 #include "effnet/base/error.h"
@@ -21,20 +20,8 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-Activation activation_of(const graph::Graph& graph, graph::NodeId id) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  switch (std::get<graph::Activate>(graph.at(id).op).kind) {
-    case graph::Activation::relu:
-      return {kernels::Epilogue::clamp, 0, kInfinity};
-    case graph::Activation::relu6:
-      return {kernels::Epilogue::clamp, 0, 6};
-    case graph::Activation::silu:
-      return {kernels::Epilogue::silu, 0, 0};
-    case graph::Activation::hard_swish:
-      return {kernels::Epilogue::hard_swish, 0, 0};
-    default:
-      throw internal_error("an activation without a kernel in a pattern");
-  }
+Activated activation_of(const graph::Graph& graph, graph::NodeId id) {
+  return kernels::activated(std::get<graph::Activate>(graph.at(id).op).kind);
 }
 
 // Memory of the pool as a tensor; autograd lets go of it once backward has run.
@@ -92,9 +79,20 @@ bool is_plain_float(const Tensor& x) {
 
 // What the pass must be like: all of it float32 in this process's memory.
 template <class Tensors>
-bool runs_here(const Tensor& x, const Pass& pass, const Tensors& parameters) {
-  return !pass.all_reduce && !autocast() && x.numel() > 0 && is_plain_float(x) &&
+bool runs_here(const Tensor& x, const Tensors& parameters) {
+  return !autocast() && x.numel() > 0 && is_plain_float(x) &&
          std::all_of(parameters.begin(), parameters.end(), is_plain_float);
+}
+
+NormMode mode_of(const Pass& pass) {
+  NormMode mode{.training = pass.training};
+  if (pass.all_reduce) {
+    mode.sum_all = [reduce = pass.all_reduce](std::span<double> values) {
+      const Tensor own = torch::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, torch::kDouble);
+      own.copy_(reduce(own));
+    };
+  }
+  return mode;
 }
 
 // The same nodes by LibTorch.
@@ -265,12 +263,12 @@ Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, graph::Nod
           .run = [=, fallback = Fallback(graph, first, nodes.last, bind, options)](std::span<const Tensor> inputs,
                                                                                    const Pass& pass) {
             const Tensor& x = inputs[0];
-            if (!runs_here(x, pass, parameters)) return fallback.run(x, pass);
+            if (!runs_here(x, parameters)) return fallback.run(x, pass);
             auto call = c10::make_intrusive<MbConvCall>();
             call->shape = shape;
             call->shape.images = x.size(0);
             call->norms = norms;
-            call->state.training = pass.training;
+            call->state.mode = mode_of(pass);
             if (drop_path && pass.training) {
               // What the plain step does to a branch of ones.
               const Tensor ones = torch::ones({x.size(0), 1, 1, 1});
@@ -290,7 +288,7 @@ struct ConvBnActCall : torch::CustomClassHolder {
   ConvBnActShape shape{};
   NormTensors norm;
   Norm state;
-  bool training = false;
+  NormMode mode;
 };
 
 class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
@@ -303,7 +301,7 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
     Tensor out = pooled_rows(shape.images, shape.out, shape.out_h, shape.out_w);
     call->norm.gamma = gamma.contiguous();
     call->norm.beta = beta.contiguous();
-    conv_bn_act_forward(shape, data(kernel), call->norm.parameters(), data(input), call->training, mutable_data(y),
+    conv_bn_act_forward(shape, data(kernel), call->norm.parameters(), data(input), call->mode, mutable_data(y),
                         call->state, mutable_data(out));
     context->save_for_backward({input, weight, gamma, y});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
@@ -319,7 +317,7 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
         context->needs_input_grad(0) ? pooled_rows(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const Tensor dw = torch::empty_like(weight), dgamma = torch::empty_like(gamma), dbeta = torch::empty_like(gamma);
     const std::shared_ptr<float> dz = workspace(shape.y_floats());
-    conv_bn_act_backward(shape, data(weight), data(gamma), data(saved[0]), call->training, data(saved[3]), call->state,
+    conv_bn_act_backward(shape, data(weight), data(gamma), data(saved[0]), call->mode, data(saved[3]), call->state,
                          data(dout), dz.get(),
                          {mutable_data(dx), mutable_data(dw), mutable_data(dgamma), mutable_data(dbeta)});
     return {dx, dw, dgamma, dbeta, Tensor()};
@@ -354,12 +352,12 @@ Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, co
                      std::span<const Tensor> inputs, const Pass& pass) {
             const Tensor& x = inputs[0];
             const bool known = pointwise || !(x.requires_grad() && torch::GradMode::is_enabled());
-            if (!known || !runs_here(x, pass, std::array{weight, norm.gamma, norm.beta})) return fallback.run(x, pass);
+            if (!known || !runs_here(x, std::array{weight, norm.gamma, norm.beta})) return fallback.run(x, pass);
             auto call = c10::make_intrusive<ConvBnActCall>();
             call->shape = shape;
             call->shape.images = x.size(0);
             call->norm = norm;
-            call->training = pass.training;
+            call->mode = mode_of(pass);
             return ConvBnActFunction::apply(x, weight, norm.gamma, norm.beta, call);
           }};
 }
@@ -395,7 +393,7 @@ Step linear_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind, 
   step.pattern = "linear";
   step.run = [plain = step.run, weight = bind(name + ".weight"), bias = bind(name + ".bias")](
                  std::span<const Tensor> inputs, const Pass& pass) {
-    if (!runs_here(inputs[0], pass, std::array{weight, bias})) return plain(inputs, pass);
+    if (!runs_here(inputs[0], std::array{weight, bias})) return plain(inputs, pass);
     return LinearFunction::apply(inputs[0].flatten(1), weight, bias).unsqueeze(-1).unsqueeze(-1);
   };
   return step;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <thread>
 
 #include "effnet/arch/family.h"
 #include "effnet/graph/builder.h"
@@ -78,16 +79,27 @@ class Copies : public ParameterSource {
   std::map<std::string, Tensor> tensors;
 };
 
+// What a process sees of a batch; all of it by default.
+struct Part {
+  std::int64_t first = 0, count = -1;
+  std::function<Tensor(const Tensor&)> all_reduce = {};
+  Tensor of(const Tensor& whole) const { return whole.narrow(0, first, count < 0 ? whole.size(0) : count); }
+};
+
 // Everything that a training step makes: output, gradients, moving statistics, by name.
-std::map<std::string, Tensor> step(const graph::Graph& graph, const ParameterStore& store, torch::Dtype dtype,
-                                   const NetworkOptions& options, std::int64_t batch, bool training = true) {
+using Results = std::map<std::string, Tensor>;
+Results step(const graph::Graph& graph, const ParameterStore& store, torch::Dtype dtype, const NetworkOptions& options,
+             std::int64_t batch, bool training = true, const Part& part = {}) {
   const auto source = std::make_shared<Copies>(store, dtype);
   Network network(graph, source, options);
-  const Tensor out =
-      network.forward(testkit::pictures(graph, batch).to(dtype),
-                      {.training = training, .seed = 5, .samples = testkit::training_pass(batch).samples});
-  (out * testkit::normal("loss", out.sizes().vec()).to(dtype)).sum().backward();
-  std::map<std::string, Tensor> results{{"out", out.detach()}};
+  const Tensor pictures = part.of(testkit::pictures(graph, batch)).to(dtype);
+  Pass pass{.training = training, .seed = 5, .all_reduce = part.all_reduce};
+  for (std::int64_t i = 0; i < pictures.size(0); ++i) pass.samples.push_back(part.first + i);
+  const Tensor out = network.forward(pictures, pass);
+  std::vector<std::int64_t> dims = out.sizes().vec();
+  dims[0] = batch;
+  (out * part.of(testkit::normal("loss", dims)).to(dtype)).sum().backward();
+  Results results{{"out", out.detach()}};
   for (const auto& [name, tensor] : source->tensors) {
     if (tensor.requires_grad()) {
       EXPECT_TRUE(tensor.grad().defined()) << name;
@@ -99,13 +111,40 @@ std::map<std::string, Tensor> step(const graph::Graph& graph, const ParameterSto
   return results;
 }
 
+// The same by two processes, here threads, that share what batch norms sum up: outputs put together, gradients added.
+Results step_of_two(const graph::Graph& graph, const ParameterStore& store, const NetworkOptions& options,
+                    std::int64_t batch) {
+  testkit::Pair pair;
+  Results results[2];
+  const auto process = [&](int rank) {
+    const std::int64_t half = batch / 2;  // the smaller one
+    const Part part{rank == 0 ? 0 : batch - half, rank == 0 ? batch - half : half, pair.all_reduce(rank)};
+    results[rank] = step(graph, store, torch::kFloat, options, batch, true, part);
+  };
+  std::thread other(process, 1);
+  process(0);
+  other.join();
+  for (auto& [name, tensor] : results[0]) {
+    const Tensor& second = results[1].at(name);
+    if (name == "out") {
+      tensor = torch::cat({tensor, second});
+    } else if (name.rfind("d ", 0) == 0) {
+      tensor = tensor + second;
+    } else {
+      EXPECT_TRUE(torch::equal(tensor, second)) << name;
+    }
+  }
+  return results[0];
+}
+
 // Fused and plain float32 are two orders of the same sums: both are compared with double, and the fused one may be off
 // by what the plain one is, some times over (a batch norm's gradient is a difference, so errors exceed an epsilon), or
-// by 64 roundings. Values below 1e-3 are
-// measured by 1e-3: some gradients are zero in exact arithmetic.
-void expect_same(const graph::Graph& graph, const NetworkOptions& options, std::int64_t batch, bool training = true) {
+// by 64 roundings. Values below 1e-3 are measured by 1e-3: some gradients are zero in exact arithmetic.
+void expect_same(const graph::Graph& graph, const NetworkOptions& options, std::int64_t batch, bool training = true,
+                 int processes = 1) {
   const auto store = testkit::busy_store(graph);
-  const auto fused = step(graph, *store, torch::kFloat, options, batch, training);
+  const Results fused = processes == 2 ? step_of_two(graph, *store, options, batch)
+                                       : step(graph, *store, torch::kFloat, options, batch, training);
   NetworkOptions plain_options = options;
   plain_options.fused = false;
   const auto plain = step(graph, *store, torch::kFloat, plain_options, batch, training);
@@ -168,6 +207,13 @@ TEST_P(FusedBlock, TrainsAsThePlainStepsDo) {
   expect_same(graph, {.unbiased_moving_variance = true, .bn_momentum = 0.7}, GetParam().batch);
 }
 
+// Synchronised batch norm. Where a part has one value a channel its own variance is 0: only the sums can be right.
+TEST_P(FusedBlock, TwoProcessesMakeTheStepOfTheWholeBatch) {
+  if (GetParam().batch < 2) return;
+  expect_same(block_graph(GetParam()), {}, GetParam().batch, true, 2);
+  expect_same(block_graph(GetParam()), {.unbiased_moving_variance = true}, GetParam().batch, true, 2);
+}
+
 // Not against autograd but against the function itself: the derivative along one direction through all parameters is a
 // difference quotient in double. At the bends of relu6 and its like that is none, so smooth activations only.
 TEST_P(FusedBlock, GradientIsTheLimitOfDifferences) {
@@ -219,6 +265,8 @@ TEST(FusedConv, TrainsAsThePlainStepsDo) {
     expect_same(conv_graph(1, 1, Padding::same, Activation::silu, false, 33), {}, 4, training);
     expect_same(conv_graph(1, 1, Padding::same, Activation::hard_swish, false, 100), {}, 4, training);
   }
+  expect_same(conv_graph(3, 2, Padding::same, Activation::silu, true, 32), {}, 3, true, 2);
+  expect_same(conv_graph(1, 1, Padding::same, Activation::hard_swish, false, 100), {}, 5, true, 2);
 }
 
 // Stem, head and every block of the mobile networks are covered; a value that somebody else reads is not swallowed.

@@ -26,7 +26,7 @@ class Backward {
         gradients(wanted),
         dz3(workspace(shape.y3_floats())),
         n(shape.images),
-        act(static_cast<std::size_t>(shape.activation.kind)) {}
+        act(static_cast<std::size_t>(shape.activation.epilogue)) {}
 
   void run() {
     const NormGradient norm3 = project_norm();
@@ -75,8 +75,7 @@ class Backward {
       const float* const part = sums.data() + i * blocks * 2 * kBlock;
       for (std::size_t j = 0; j < totals.size(); ++j) totals[j] += factor * part[j];
     }
-    const NormGradient norm =
-        norm_gradient(totals, state.norm3, weights.gamma3, shape.out, shape.out_pixels(), state.training);
+    const NormGradient norm = norm_gradient(totals, state.norm3, weights.gamma3, shape.out, state.mode);
     keep_norm(norm, gradients.gamma3, gradients.beta3);
     return norm;
   }
@@ -157,7 +156,7 @@ class Backward {
     multiply(excite.data(), n * kBlock, c, pack(weights.excite, r, 1, c, r).data(), r, nullptr, reduce.data(),
              n * kBlock, n);
     const std::vector<float> ones(kBlock, 1.0F), zeros(kBlock, 0.0F);
-    own_kernels().training.activate_both[static_cast<std::size_t>(shape.squeeze_activation.kind)](
+    own_kernels().training.activate_both[static_cast<std::size_t>(shape.squeeze_activation.epilogue)](
         {kept.reduced.data(), ones.data(), zeros.data(), nullptr, nullptr, nullptr, shape.squeeze_activation.low,
          shape.squeeze_activation.high, blocks_of(r) * n},
         active.data(), slope.data());
@@ -196,7 +195,7 @@ class Backward {
         }
       }
     }
-    norm2 = norm_gradient(totals, state.norm2, weights.gamma2, shape.expanded, shape.out_pixels(), state.training);
+    norm2 = norm_gradient(totals, state.norm2, weights.gamma2, shape.expanded, state.mode);
     keep_norm(norm2, gradients.gamma2, gradients.beta2);
   }
 
@@ -258,7 +257,7 @@ class Backward {
             sums[static_cast<std::size_t>(plane * 2 * kBlock + j)];
       }
     }
-    norm1 = norm_gradient(totals, state.norm1, weights.gamma1, shape.expanded, shape.in_pixels(), state.training);
+    norm1 = norm_gradient(totals, state.norm1, weights.gamma1, shape.expanded, state.mode);
     keep_norm(norm1, gradients.gamma1, gradients.beta1);
   }
   std::int64_t lanes(std::int64_t block) const { return std::min(kBlock, shape.in - block * kBlock); }
@@ -313,7 +312,7 @@ class Backward {
 void mbconv_backward(const MbConvShape& shape, const MbConvWeights& weights, const float* x,
                      const MbConvTensors& tensors, const MbConvState& state, const float* dout, float* dh, float* dz1,
                      const MbConvGradients& gradients) {
-  const ParallelScope scope;
+  const ParallelScope scope(!state.mode.sum_all);
   Backward(shape, weights, x, tensors, state, dout, dh, dz1, gradients).run();
 }
 

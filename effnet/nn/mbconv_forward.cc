@@ -27,7 +27,7 @@ void squeeze_means(const MbConvShape& shape, const float* y2, const Norm& norm, 
       for (std::int64_t p = 0; p < pixels; p += kRun) {
         float run[kBlock] = {};
         const float* const y = y2 + (plane * pixels + p) * kBlock;
-        set.activate_sum[static_cast<int>(shape.activation.kind)](
+        set.activate_sum[static_cast<int>(shape.activation.epilogue)](
             activation_args(shape.activation, norm, plane / shape.images, y, std::min(kRun, pixels - p)), run);
         for (std::int64_t lane = 0; lane < kBlock; ++lane) sums[lane] += run[lane];
       }
@@ -47,7 +47,7 @@ void squeeze_forward(const MbConvShape& shape, const MbConvWeights& weights, Squ
   state.gate.resize(static_cast<std::size_t>(padded(c) * n));
   multiply(state.mean.data(), n * kBlock, c, pack(weights.reduce, r, c, c, 1).data(), r,
            with_padding(weights.reduce_bias, r).data(), state.reduced.data(), n * kBlock, n);
-  set.map[static_cast<int>(shape.squeeze_activation.kind)](
+  set.map[static_cast<int>(shape.squeeze_activation.epilogue)](
       {state.reduced.data(), nullptr, nullptr, nullptr, state.active.data(), blocks_of(r) * n,
        shape.squeeze_activation.low, shape.squeeze_activation.high});
   multiply(state.active.data(), n * kBlock, r, pack(weights.excite, c, r, r, 1).data(), c,
@@ -87,9 +87,9 @@ DepthwiseShape MbConvShape::depthwise() const {
 
 void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, const NormParameters (&norms)[3],
                     const float* x, const MbConvTensors& tensors, MbConvState& state, float* out) {
-  const ParallelScope scope;
+  const ParallelScope scope(!state.mode.sum_all);
   const kernels::TrainingSet& set = own_kernels().training;
-  const auto act = static_cast<std::size_t>(shape.activation.kind);
+  const auto act = static_cast<std::size_t>(shape.activation.epilogue);
   if (shape.expand) {
     const Cut parts = cut(shape.images, shape.in_h * shape.in_w, padded(shape.in) + 64);
     Moments moments = moments_of(parts, shape.expanded);
@@ -98,8 +98,8 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
         [&](const Chunk& chunk, float* panel, std::int64_t block) {
           gather(x, shape.in, chunk.first, chunk.pixels, panel, block);
         },
-        tensors.y1, state.training ? &moments : nullptr);
-    state.norm1 = normalise(moments, shape.expanded, norms[0], state.training);
+        tensors.y1, state.mode.training ? &moments : nullptr);
+    state.norm1 = normalise(moments, shape.expanded, norms[0], state.mode);
   }
 
   const DepthwiseShape depthwise = shape.depthwise();
@@ -117,7 +117,7 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
         }
       },
       tensors.y2, moments2);
-  state.norm2 = normalise(moments2, shape.expanded, norms[1], state.training);
+  state.norm2 = normalise(moments2, shape.expanded, norms[1], state.mode);
 
   if (shape.squeezed > 0) {
     squeeze_means(shape, tensors.y2, state.norm2, state.squeeze.mean);
@@ -141,8 +141,8 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
           }
         }
       },
-      tensors.y3, state.training ? &moments3 : nullptr);
-  state.norm3 = normalise(moments3, shape.out, norms[2], state.training);
+      tensors.y3, state.mode.training ? &moments3 : nullptr);
+  state.norm3 = normalise(moments3, shape.out, norms[2], state.mode);
   write_out(shape, tensors.y3, state, x, out);
 }
 

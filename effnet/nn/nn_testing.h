@@ -3,8 +3,10 @@
 
 #include <torch/torch.h>
 
+#include <barrier>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -53,6 +55,24 @@ inline Pass training_pass(std::int64_t batch, std::uint64_t seed = 1) {
   for (std::int64_t i = 0; i < batch; ++i) pass.samples.push_back(i);
   return pass;
 }
+
+// Two threads that stand for processes: what each gives to all_reduce is added up.
+class Pair {
+ public:
+  std::function<torch::Tensor(const torch::Tensor&)> all_reduce(int rank) {
+    return [this, rank](const torch::Tensor& values) {
+      parts_[rank] = values;
+      both_.arrive_and_wait();
+      const torch::Tensor sum = parts_[0] + parts_[1];
+      both_.arrive_and_wait();
+      return sum;
+    };
+  }
+
+ private:
+  std::barrier<> both_{2};
+  torch::Tensor parts_[2];
+};
 
 // Largest difference, over the largest value of `b`.
 inline double relative(const torch::Tensor& a, const torch::Tensor& b) {

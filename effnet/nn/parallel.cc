@@ -35,8 +35,8 @@ struct ParallelScope::Impl {
   std::optional<ThreadTeam::Run> run;
 };
 
-ParallelScope::ParallelScope() {
-  if (current != nullptr || inside) return;
+ParallelScope::ParallelScope(bool keep) {
+  if (!keep || current != nullptr || inside) return;
   impl_ = std::make_unique<Impl>();
   std::unique_ptr<ThreadTeam>& team = shared_team().team;
   const int threads = std::clamp(at::get_num_threads(), 1, 1024);

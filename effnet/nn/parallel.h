@@ -15,10 +15,11 @@ namespace effnet::nn {
 // call.
 void parallel(std::int64_t count, const std::function<void(std::int64_t first, std::int64_t last)>& range);
 
-// Keeps the team awake between the loops of one forward or backward step. One scope at a time runs; others wait.
+// Keeps the team awake between the loops of one forward or backward step. One scope at a time runs; others wait. Not
+// with `keep` false: where the step waits for other processes, awake threads would take their cores.
 class ParallelScope {
  public:
-  ParallelScope();
+  explicit ParallelScope(bool keep = true);
   ~ParallelScope();
   ParallelScope(const ParallelScope&) = delete;
   ParallelScope& operator=(const ParallelScope&) = delete;

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
-#include <barrier>
 #include <thread>
 
 #include "effnet/base/error.h"
@@ -123,24 +122,14 @@ TEST(BatchNorm, OverTwoProcessesIsThatOfTheWholeBatch) {
     const Tensor y = batch_norm_training(x, one.state, {});
     (y * target).sum().backward();
 
-    std::barrier both(2);
-    Tensor parts[2];
-    const auto reduce = [&](int rank) {
-      return [&, rank](const Tensor& values) {
-        parts[rank] = values;
-        both.arrive_and_wait();
-        const Tensor sum = parts[0] + parts[1];
-        both.arrive_and_wait();
-        return sum;
-      };
-    };
+    testkit::Pair pair;
     Norm norms[2] = {Norm(channels, 0.9, unbiased), Norm(channels, 0.9, unbiased)};
     Tensor inputs[2], outputs[2];
     const auto process = [&](int rank) {
       const std::int64_t first = rank == 0 ? 0 : 3, count = rank == 0 ? 3 : 2;
       inputs[rank] = whole.narrow(0, first, count).clone().set_requires_grad(true);
       Pass pass;
-      pass.all_reduce = reduce(rank);
+      pass.all_reduce = pair.all_reduce(rank);
       outputs[rank] = batch_norm_training(inputs[rank], norms[rank].state, pass);
       (outputs[rank] * target.narrow(0, first, count)).sum().backward();
     };

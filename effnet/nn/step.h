@@ -30,8 +30,8 @@ using Bind = std::function<torch::Tensor(const std::string& parameter_name)>;
 Step plain_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind, const NetworkOptions& options);
 
 // The longest pattern that begins at node `id`, if any: none of its inner values may be read from outside of it. Where
-// a pass cannot run on own kernels (another device or dtype, synchronised batch norm), the step itself falls back to
-// the plain steps of its nodes.
+// a pass cannot run on own kernels (another device or dtype), the step itself falls back to the plain steps of its
+// nodes.
 std::optional<Step> fused_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind,
                                const NetworkOptions& options);
 

@@ -1,0 +1,16 @@
+// The kernels of a network's activations: the only table from the one to the other.
+#pragma once
+
+#include "effnet/arch/spec.h"
+#include "effnet/kernels/kernels.h"
+
+namespace effnet::kernels {
+
+struct Activated {  // an epilogue with its bounds
+  Epilogue epilogue = Epilogue::clamp;
+  float low = 0, high = 0;
+};
+// Any but sigmoid, which is a kernel of its own and ends no other.
+Activated activated(arch::Activation activation);
+
+}  // namespace effnet::kernels
