@@ -77,7 +77,7 @@ class Run {
   [[noreturn]] void stop();
 
   void fit_to_budget();
-  void refit_to_budget(double epoch_s, double validation_s);
+  void refit_to_budget(double epoch_s);
   void set_length(double epochs);
 
   const RunOptions& options_;
@@ -104,7 +104,8 @@ class Run {
   std::int64_t part_images_ = 0, part_steps_ = 0;
   double measured_s_ = 0;  // steps after the warm-up, for the budget
   int measured_ = 0, warm_ = 0;
-  BrokenList broken_;  // this rank's of validation
+  double validation_s_ = 0;  // the newest one's
+  BrokenList broken_;        // this rank's of validation
 };
 
 void Run::tell(const std::string& message) const {
@@ -325,7 +326,7 @@ void Run::close_epoch() {
     validation = validate(*trainer_, *validation_, device_, group_, broken_);
     if (!validation) stop();  // the epoch's steps are done; going on validates again
   }
-  const double validation_s = seconds_since(start);
+  if (validation) validation_s_ = seconds_since(start);
 
   const auto images = static_cast<double>(position_.images);
   report::EpochMetrics row;
@@ -354,7 +355,7 @@ void Run::close_epoch() {
   position_.right = position_.images = 0;
   part_s_ = 0;
   part_images_ = part_steps_ = 0;
-  if (budget_s_ > 0 && !last) refit_to_budget(whole_epoch_s, validation ? validation_s : 0);
+  if (budget_s_ > 0 && !last) refit_to_budget(whole_epoch_s);
   record_epoch(row, validation);
 }
 
@@ -418,7 +419,7 @@ void Run::fit_to_budget() {
   if (from_first(group_, enough ? "fit" : "").empty()) return;
   RunCosts costs;
   costs.epoch_s = measured_s_ / measured_ * static_cast<double>(batches_);
-  if (validation_) costs.validation_s = time_validation(*trainer_, *validation_);
+  if (validation_) costs.validation_s = validation_s_ = time_validation(*trainer_, *validation_);
   costs.validate_every = recipe_.train.validate_every;
   costs.spent_s = seconds_before_ + seconds_since(start_);
   costs.epochs_done = epochs_done();
@@ -427,13 +428,14 @@ void Run::fit_to_budget() {
   tell(fmt::format("{} are enough for {:.4g} epochs", recipe_.train.time_budget, position_.epochs));
 }
 
-// With what a whole epoch and a whole validation took. In the second half the run only gets shorter: a late stretch
+// With what the last epoch and the last validation took. In the second half the run only gets shorter: a late stretch
 // would raise the learning rate again.
-void Run::refit_to_budget(double epoch_s, double validation_s) {
+void Run::refit_to_budget(double epoch_s) {
   if (epoch_s <= 0 || position_.epochs <= 0) return;
+  if (validation_ && validation_s_ <= 0) return;  // gone on from a checkpoint, and none measured since
   const RunCosts costs{.spent_s = seconds_before_ + seconds_since(start_),
                        .epoch_s = epoch_s,
-                       .validation_s = validation_s,
+                       .validation_s = validation_s_,
                        .validate_every = recipe_.train.validate_every,
                        .epochs_done = epochs_done(),
                        .steps_an_epoch = static_cast<double>(batches_)};
