@@ -6,7 +6,8 @@
 #   *_fuzz.cc  -> a libFuzzer program each (EFFNET_FUZZ), else a ctest that replays its corpus tests/fuzz/corpus/STEM
 # Files are found, not listed, so that a test cannot be forgotten.
 #
-# The target `effnet_checks` builds what ctest runs and nothing else: sanitizer builds can leave the command line out.
+# The target `effnet_checks` builds what ctest or tools/fuzz runs and nothing else: sanitizer builds can leave the command
+# line out.
 add_custom_target(effnet_checks)
 
 function(effnet_layer name)
@@ -50,6 +51,7 @@ function(effnet_layer name)
     if(EFFNET_FUZZ)
       add_executable(${stem} ${source})
       target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
+      add_dependencies(effnet_checks ${stem})
     elseif(EFFNET_TESTS)
       add_executable(${stem} ${source} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
       add_dependencies(effnet_checks ${stem})
