@@ -105,6 +105,10 @@ std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t c
       float* const to = packed.data() + t * tile * depth;
       const float* const source = from + t * tile * channel_step;
       for (std::int64_t k = 0; k < depth; ++k) {
+        if (channel_step == 1) {
+          std::copy_n(source + k * depth_step, filled, to + k * lanes);
+          continue;
+        }
         for (std::int64_t lane = 0; lane < filled; ++lane) {
           to[k * lanes + lane] = source[lane * channel_step + k * depth_step];
         }

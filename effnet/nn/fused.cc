@@ -192,7 +192,8 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
     }
     const Tensor dout = rows(gradients[0]);
     Tensor dx = context->needs_input_grad(0) ? pooled_rows(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
-    const std::shared_ptr<float> dh = workspace(shape.y2_floats()), dz1 = workspace(shape.y1_floats());
+    const std::shared_ptr<float> dh = workspace(shape.y2_floats());
+    const std::shared_ptr<float> dz1 = shape.in_place() ? dh : workspace(shape.y1_floats());
     mbconv_backward(shape, weights_of(parameters), data(saved[0]),
                     {mutable_data(saved[1]), mutable_data(saved[2]), mutable_data(saved[3])}, call->state, data(dout),
                     dh.get(), dz1.get(),

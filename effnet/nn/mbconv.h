@@ -23,6 +23,8 @@ struct MbConvShape {
   std::int64_t y1_floats() const { return expand ? padded(expanded) * in_pixels() : 0; }
   std::int64_t y2_floats() const { return padded(expanded) * out_pixels(); }
   std::int64_t y3_floats() const { return padded(out) * out_pixels(); }
+  // Backward may write dz1 over dh, which saves fetching memory only to overwrite it: a row is read before it is written.
+  bool in_place() const { return expand && stride == 1 && in_h == out_h && in_w == out_w; }
   DepthwiseShape depthwise() const;
 };
 
@@ -57,7 +59,7 @@ struct MbConvGradients {
   float *expand, *depthwise, *project, *reduce, *reduce_bias, *excite, *excite_bias;
   float *gamma1, *beta1, *gamma2, *beta2, *gamma3, *beta3;
 };
-// dh and dz1 are work space of y2_floats() and y1_floats(). dout: channels-last.
+// dh and dz1 are work space of y2_floats() and y1_floats(), the same one if in_place(). dout: channels-last.
 void mbconv_backward(const MbConvShape& shape, const MbConvWeights& weights, const float* x,
                      const MbConvTensors& tensors, const MbConvState& state, const float* dout, float* dh, float* dz1,
                      const MbConvGradients& gradients);
