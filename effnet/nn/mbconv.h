@@ -23,7 +23,8 @@ struct MbConvShape {
   std::int64_t y1_floats() const { return expand ? padded(expanded) * in_pixels() : 0; }
   std::int64_t y2_floats() const { return padded(expanded) * out_pixels(); }
   std::int64_t y3_floats() const { return padded(out) * out_pixels(); }
-  // Backward may write dz1 over dh, which saves fetching memory only to overwrite it: a row is read before it is written.
+  // Backward may write dz1 over dh, which saves fetching memory only to overwrite it: a row is read before it is
+  // written.
   bool in_place() const { return expand && stride == 1 && in_h == out_h && in_w == out_w; }
   DepthwiseShape depthwise() const;
 };
