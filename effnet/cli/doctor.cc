@@ -22,8 +22,6 @@
 namespace effnet::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
 #define EFFNET_TEXT_OF(x) #x
 #define EFFNET_TEXT(x) EFFNET_TEXT_OF(x)
 

@@ -80,6 +80,7 @@ PlanOptions plan_without(const std::string& switches) {
         std::find_if(kSwitches.begin(), kSwitches.end(), [&](const Switch& one) { return one.name == name; });
     if (found == kSwitches.end()) {
       std::vector<std::string> names;
+      names.reserve(kSwitches.size());
       for (const Switch& one : kSwitches) names.emplace_back(one.name);
       throw usage_error("--without: unknown switch of the plan (got {}, expected {})", in_quotes(name), one_of(names));
     }

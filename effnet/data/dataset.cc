@@ -67,9 +67,8 @@ Error no_split(const fs::path& folder, std::string_view split) {
     return input_error("{}: not a folder of data (got {}, expected a folder with {}/)", folder.string(),
                        fs::exists(folder, ignored) ? "a file" : "nothing there", split);
   }
-  const Error error =
-      input_error("{}: no {} pictures (expected {}/ with class folders or tar shards, or CIFAR-10's .bin)",
-                  folder.string(), split, split);
+  Error error = input_error("{}: no {} pictures (expected {}/ with class folders or tar shards, or CIFAR-10's .bin)",
+                            folder.string(), split, split);
   for (const std::string_view other : {"train", "val", "test"}) {
     if (find_layout(folder, other)) return error;
   }

@@ -149,6 +149,7 @@ std::vector<std::pair<fs::path, std::int64_t>> labelled_class_folders(
   }
   const ClassLookup lookup(names, extra);
   std::vector<std::optional<std::int64_t>> found;
+  found.reserve(folders.size());
   for (const fs::path& one : folders) found.push_back(lookup.find(one.filename().string()));
   const bool none_known = std::none_of(found.begin(), found.end(), [](const auto& index) { return index.has_value(); });
   const bool by_order = none_known && static_cast<std::int64_t>(folders.size()) == names.classes;

@@ -37,7 +37,8 @@ void check_options(const Dataset& set, const LoaderOptions& options, Size size) 
 // Pieces are runs of pictures: one of 224 px; more of small ones, which take little beside the exchange of a piece.
 std::int64_t piece_size(std::int64_t rows, Size size, int workers) {
   constexpr std::int64_t kPixels = 1 << 14;
-  return std::clamp<std::int64_t>(std::min(rows / (4 * std::max(workers, 1)), kPixels / (size.h * size.w)), 1, 16);
+  return std::clamp<std::int64_t>(
+      std::min(rows / (4 * std::max(workers, 1)), kPixels / (std::int64_t{size.h} * size.w)), 1, 16);
 }
 
 // A picture made into a row; false and its reason in `found` if it is broken.
@@ -246,7 +247,7 @@ struct TrainingLoader::Impl {
   std::exception_ptr failure;
   std::unique_ptr<Pipeline> pipeline;  // last: its threads use all of the above
 
-  Impl(std::shared_ptr<const Dataset> set, vision::TrainingView the_view, LoaderOptions options)
+  Impl(std::shared_ptr<const Dataset> set, const vision::TrainingView& the_view, LoaderOptions options)
       : shared{std::move(set), options, the_view.evaluation.crop, {}},
         view(the_view),
         met(*shared.set, options.broken_limit) {
@@ -286,7 +287,8 @@ struct TrainingLoader::Impl {
   }
 };
 
-TrainingLoader::TrainingLoader(std::shared_ptr<const Dataset> set, vision::TrainingView view, LoaderOptions options)
+TrainingLoader::TrainingLoader(std::shared_ptr<const Dataset> set, const vision::TrainingView& view,
+                               LoaderOptions options)
     : impl_(std::make_unique<Impl>(std::move(set), view, options)) {}
 TrainingLoader::~TrainingLoader() = default;
 

@@ -55,7 +55,7 @@ struct BrokenPicture {
 class TrainingLoader {
  public:
   // Throws Error(usage) for a batch or a set smaller than world, and for options out of range.
-  TrainingLoader(std::shared_ptr<const Dataset> set, vision::TrainingView view, LoaderOptions options);
+  TrainingLoader(std::shared_ptr<const Dataset> set, const vision::TrainingView& view, LoaderOptions options);
   ~TrainingLoader();
 
   std::int64_t batches_an_epoch() const;

@@ -82,7 +82,7 @@ class ReferenceRun {
     if (reference_.last_use_[id] == node_ && !read_twice && buffers_[id].owned.use_count() == 1) {
       return std::move(buffers_[id]);
     }
-    const Buffer copy = new_output(node);
+    Buffer copy = new_output(node);
     std::copy(in(node).begin(), in(node).end(), copy.owned.get());
     return copy;
   }
@@ -172,7 +172,7 @@ class ReferenceRun {
     return out;
   }
   Buffer run(const graph::Node& node, const graph::Concat&) {
-    const Buffer out = new_output(node);
+    Buffer out = new_output(node);
     float* to = out.owned.get();
     for (std::int64_t image = 0; image < batch_; ++image) {
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {

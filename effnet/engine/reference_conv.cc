@@ -4,6 +4,7 @@
 // fits SSE2's 16 registers. The loops run over pixels and vectorise; the order of each sum does not change.
 #include <algorithm>
 
+#include "effnet/base/error.h"
 #include "effnet/engine/reference_ops.h"
 
 namespace effnet::engine::reference {
@@ -108,6 +109,7 @@ template <class Acc>
 void dense_task(const ConvShape& shape, const float* in, const float* weight, const float* bias, float* out,
                 std::int64_t task) {
   const Tiles tiles(shape);
+  EFFNET_CHECK(tiles.blocks > 0 && tiles.tiles > 0);
   const std::int64_t block = task % tiles.blocks * kChannels;
   const std::int64_t first = task / tiles.blocks % tiles.tiles * kPixels;
   const std::int64_t image = task / tiles.blocks / tiles.tiles / shape.groups;
