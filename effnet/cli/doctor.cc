@@ -2,7 +2,6 @@
 #include <archive.h>
 
 #include <cstdio>
-#include <filesystem>
 
 // jpeglib.h needs stdio first.
 #include <jpeglib.h>

@@ -3,7 +3,6 @@
 #include <array>
 #include <utility>
 
-#include "effnet/base/error.h"
 #include "effnet/nn/conv_bn_act.h"
 #include "effnet/nn/linear.h"
 #include "effnet/nn/mbconv.h"
