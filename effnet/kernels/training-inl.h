@@ -9,13 +9,13 @@
 namespace effnet::kernels {
 namespace {
 
-struct Activated {
+struct ValueAndSlope {
   Wide value, slope;
 };
 
 // f(z) and f'(z). At a bend the slope is 0, at -3 and 3 of hard swish that of the parabola's outside.
 template <Epilogue E>
-[[gnu::always_inline]] inline Activated activated(Wide z, [[maybe_unused]] Wide low, [[maybe_unused]] Wide high) {
+[[gnu::always_inline]] inline ValueAndSlope activated(Wide z, [[maybe_unused]] Wide low, [[maybe_unused]] Wide high) {
   if constexpr (E == Epilogue::silu) {
     const Wide sigmoid = div(broadcast<Wide>(1), one_plus_exp_of_minus(z));
     const Wide value = mul(z, sigmoid);
@@ -100,7 +100,7 @@ template <Epilogue E>
 void activate_both_block(const ActivationArgs& args, float* out, float* slope) noexcept {
   const Activation f(args);
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
-    const Activated both = activated<E>(f.z(args.y + i), f.low, f.high);
+    const ValueAndSlope both = activated<E>(f.z(args.y + i), f.low, f.high);
     store(out + i, both.value);
     store(slope + i, both.slope);
   }
@@ -117,7 +117,7 @@ void gate_backward_block(const ActivationArgs& args, const float* d, float* out,
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
     prefetch(args.y + i + kAhead);
     const Wide y = load<Wide>(args.y + i), gradient = load<Wide>(d + i);
-    const Activated both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
+    const ValueAndSlope both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
     const Wide xhat = fma(y, inverse, offset), behind = mul(gradient, both.slope);
     totals[0] = fma(gradient, both.value, totals[0]);
     totals[1] = add(totals[1], behind);
@@ -140,7 +140,7 @@ void activated_gradient_block(const ActivationArgs& args, const GradientArgs& gr
     prefetch(args.y + i + kAhead);
     prefetch(gradient.d + i + kAhead);
     const Wide y = load<Wide>(args.y + i);
-    const Activated both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
+    const ValueAndSlope both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
     store(out, fma(both.slope, fma(load<Wide>(gradient.d + i), factor, mean), fma(y, c1, c2)));
   }
 }
@@ -172,9 +172,9 @@ void reduce_block(const ReduceArgs& args) noexcept {
 void gather_rows(const RowsArgs& args) noexcept {
   const std::int64_t whole = args.channels / kBlock, rest = args.channels % kBlock;
   for (std::int64_t p = 0; p < args.pixels; ++p) {
-    const float* const from = args.from + p * args.step;
+    const float* const from = args.from + p * args.channels;
     float* to = args.to + p * kBlock;
-    for (std::int64_t b = 0; b < whole; ++b, to += args.panel_block) store(to, load<Wide>(from + b * kBlock));
+    for (std::int64_t b = 0; b < whole; ++b, to += args.block) store(to, load<Wide>(from + b * kBlock));
     if (rest > 0) store(to, load_first(from + whole * kBlock, rest));
   }
 }
@@ -183,18 +183,9 @@ void scatter_rows(const RowsArgs& args) noexcept {
   const std::int64_t whole = args.channels / kBlock, rest = args.channels % kBlock;
   for (std::int64_t p = 0; p < args.pixels; ++p) {
     const float* from = args.from + p * kBlock;
-    const float* const other = args.add + (args.add != nullptr ? p * args.step : 0);
-    float* const to = args.to + p * args.step;
-    for (std::int64_t b = 0; b < whole; ++b, from += args.panel_block) {
-      Wide value = load<Wide>(from);
-      if (args.add != nullptr) value = add(value, load<Wide>(other + b * kBlock));
-      store(to + b * kBlock, value);
-    }
-    if (rest > 0) {
-      Wide value = load<Wide>(from);
-      if (args.add != nullptr) value = add(value, load_first(other + whole * kBlock, rest));
-      store_first(to + whole * kBlock, value, rest);
-    }
+    float* const to = args.to + p * args.channels;
+    for (std::int64_t b = 0; b < whole; ++b, from += args.block) store(to + b * kBlock, load<Wide>(from));
+    if (rest > 0) store_first(to + whole * kBlock, load<Wide>(from), rest);
   }
 }
 

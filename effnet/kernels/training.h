@@ -65,13 +65,12 @@ struct ReduceArgs {
 };
 using ReduceFn = void (*)(const ReduceArgs&) noexcept;
 
-// ---- To and from torch's channels-last rows: pixel p's `channels` floats at p * step. Channel block b of a panel
-// begins at b * panel_block.
+// ---- To and from torch's channels-last rows [pixel][channel]. Channel block b begins `block` floats after the one
+// before. gather fills lanes beyond the channels with zeros.
 struct RowsArgs {
-  const float* from;  // gather: rows; scatter: a panel
+  const float* from;  // gather: rows; scatter: blocks
   float* to;
-  const float* add;  // scatter: null, or what is added, laid out as the rows are
-  std::int64_t step, channels, pixels, panel_block;
+  std::int64_t channels, pixels, block;
 };
 using RowsFn = void (*)(const RowsArgs&) noexcept;
 
@@ -123,7 +122,7 @@ struct TrainingSet {
   ActivatedGradientFn activated_gradient[kEpilogues];
   GradientFn gradient;
   ReduceFn reduce;
-  RowsFn gather, scatter;               // gather fills lanes beyond `lanes` with zeros
+  RowsFn gather, scatter;
   std::int64_t weight_rows;             // rows of one weight_gradient: 8, 4 or 2
   std::int64_t weight_blocks;           // blocks of its widest form
   WeightGradientFn weight_gradient[2];  // for 1 and 2 blocks; the second is null where weight_blocks is 1

@@ -42,16 +42,15 @@ constexpr auto kOffsets = [] {
 alignas(64) constexpr float kZeros[64] = {};
 
 // dw (+)= rows^T columns of one chunk, in [rows padded][columns padded].
-void add_outer_product(const float* rows, std::int64_t rows_block, std::int64_t row_channels, const float* columns,
-                       std::int64_t columns_block, std::int64_t column_channels, std::int64_t pixels, bool accumulate,
-                       float* dw) {
+void add_outer_product(Pixels rows, std::int64_t row_channels, Pixels columns, std::int64_t column_channels,
+                       std::int64_t pixels, bool accumulate, float* dw) {
   const kernels::TrainingSet& set = own_kernels().training;
   const std::int64_t column_blocks = blocks_of(column_channels);
   for (std::int64_t c = 0; c < column_blocks;) {
     const std::int64_t wide = std::min(set.weight_blocks, column_blocks - c);
     for (std::int64_t r = 0; r < row_channels; r += set.weight_rows) {
-      set.weight_gradient[wide - 1]({rows + r / kBlock * rows_block + r % kBlock, columns + c * columns_block,
-                                     columns_block, dw + r * column_blocks * kBlock + c * kBlock,
+      set.weight_gradient[wide - 1]({rows.data + r / kBlock * rows.block + r % kBlock, columns.data + c * columns.block,
+                                     columns.block, dw + r * column_blocks * kBlock + c * kBlock,
                                      column_blocks * kBlock, pixels, accumulate});
     }
     c += wide;
@@ -119,7 +118,7 @@ std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t c
 }
 
 void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const float* packed, std::int64_t channels,
-              const float* bias, float* out, std::int64_t out_block, std::int64_t pixels) {
+              const float* bias, float* out, std::int64_t out_block, std::int64_t pixels, const float* residual) {
   const kernels::KernelSet& set = own_kernels().base;
   static const Heights first_heights = best_heights(set.heights);
   const std::int64_t all = padded(channels), segments = blocks_of(depth);
@@ -145,7 +144,9 @@ void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const fl
       args.ahead = a + p * kBlock;
       args.ahead_k = kBlock;
       args.ahead_segment = a_block - kBlock * kBlock;
-      args.out = out + t / kBlock * out_block + (p - set.heights[height]) * kBlock;
+      const std::int64_t at = t / kBlock * out_block + (p - set.heights[height]) * kBlock;
+      args.out = out + at;
+      args.residual = residual == nullptr ? nullptr : residual + at;
       set.product(height, lanes, kernels::Epilogue::clamp)(args);
     }
   }
@@ -273,16 +274,22 @@ NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, co
   return result;
 }
 
+Source lies_in(const Cut& cut, const float* tensor) {
+  return [tensor, block = cut.all_pixels() * kBlock](const Chunk& chunk, float*, std::int64_t) {
+    return Pixels{tensor + chunk.first * kBlock, block};
+  };
+}
+
 void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,
-                     std::int64_t channels, const Fill& fill, float* y, Moments* moments) {
+                     std::int64_t channels, const Source& x, float* y, Moments* moments) {
   const std::int64_t block = cut.all_pixels() * kBlock, panel_block = cut.longest * kBlock;
   const auto chunks = static_cast<std::int64_t>(cut.chunks.size());
   parallel(chunks, [&](std::int64_t first, std::int64_t last) {
     float* const panel = scratch(blocks_of(depth) * panel_block);
     for (std::int64_t i = first; i < last; ++i) {
       const Chunk& chunk = cut.chunks[static_cast<std::size_t>(way == Way::from_first ? i : chunks - 1 - i)];
-      fill(chunk, panel, panel_block);
-      multiply(panel, panel_block, depth, packed.data(), channels, nullptr, y + chunk.first * kBlock, block,
+      const Pixels from = x(chunk, panel, panel_block);
+      multiply(from.data, from.block, depth, packed.data(), channels, nullptr, y + chunk.first * kBlock, block,
                chunk.pixels);
       for (std::int64_t s = chunk.segment; moments != nullptr && s < chunk.segment + chunk.segments; ++s) {
         const Segment& segment = cut.segments[static_cast<std::size_t>(s)];
@@ -308,24 +315,21 @@ void backward_product(const BackwardProduct& product, float* dw) {
   const std::shared_ptr<float> memory = workspace(groups * size);
   float* const partial = memory.get();
   parallel(groups, [&](std::int64_t first_group, std::int64_t last_group) {
-    float* const dy = scratch(out_floats + in_floats * 2);
-    float* const x = dy + out_floats;
-    float* const dx_panel = x + in_floats;
+    float* const dy_panel = scratch(out_floats + in_floats);
+    float* const x_panel = dy_panel + out_floats;
     for (std::int64_t group = first_group; group < last_group; ++group) {
       const std::int64_t begin = group * chunks / groups, end = (group + 1) * chunks / groups;
       for (std::int64_t i = begin; i < end; ++i) {
         const Chunk& chunk = cut.chunks[static_cast<std::size_t>(i)];
-        product.fill_dy(chunk, dy, panel_block);
-        if (product.packed != nullptr) {
-          const bool whole = product.dx != nullptr;
-          multiply(dy, panel_block, out, product.packed->data(), in, nullptr,
-                   whole ? product.dx + chunk.first * kBlock : dx_panel, whole ? batch_block : panel_block,
-                   chunk.pixels);
-          if (!whole) product.take_dx(chunk, dx_panel, panel_block);
+        const Pixels dy = product.dy(chunk, dy_panel, panel_block);
+        if (product.dx != nullptr) {
+          const std::int64_t at = chunk.first * kBlock;
+          multiply(dy.data, dy.block, out, product.packed->data(), in, nullptr, product.dx + at, batch_block,
+                   chunk.pixels, product.residual == nullptr ? nullptr : product.residual + at);
         }
-        product.fill_x(chunk, x, panel_block);
-        add_outer_product(rows_are_out ? dy : x, panel_block, rows, rows_are_out ? x : dy, panel_block, columns,
-                          chunk.pixels, i > begin, partial + group * size);
+        const Pixels x = product.x(chunk, x_panel, panel_block);
+        add_outer_product(rows_are_out ? dy : x, rows, rows_are_out ? x : dy, columns, chunk.pixels, i > begin,
+                          partial + group * size);
       }
     }
   });
@@ -347,8 +351,8 @@ void outer_product(const float* rows, std::int64_t row_channels, const float* co
     float* const sums = scratch(kBlock * width);
     for (std::int64_t b = first; b < last; ++b) {
       const std::int64_t count = std::min(kBlock, row_channels - b * kBlock);
-      add_outer_product(rows + b * pixels * kBlock, pixels * kBlock, count, columns, pixels * kBlock, column_channels,
-                        pixels, false, sums);
+      add_outer_product({rows + b * pixels * kBlock, pixels * kBlock}, count, {columns, pixels * kBlock},
+                        column_channels, pixels, false, sums);
       for (std::int64_t r = 0; r < count; ++r) {
         std::copy_n(sums + r * width, column_channels, dw + (b * kBlock + r) * column_channels);
       }
@@ -356,15 +360,18 @@ void outer_product(const float* rows, std::int64_t row_channels, const float* co
   });
 }
 
-void gather(const float* rows, std::int64_t channels, std::int64_t first, std::int64_t pixels, float* panel,
-            std::int64_t panel_block) {
-  own_kernels().training.gather({rows + first * channels, panel, nullptr, channels, channels, pixels, panel_block});
+void to_blocks(const float* rows, std::int64_t channels, std::int64_t pixels, float* blocked) {
+  parallel(pixels, [&](std::int64_t first, std::int64_t last) {
+    own_kernels().training.gather(
+        {rows + first * channels, blocked + first * kBlock, channels, last - first, pixels * kBlock});
+  });
 }
 
-void scatter(const float* panel, std::int64_t panel_block, std::int64_t channels, std::int64_t first,
-             std::int64_t pixels, const float* add, float* rows) {
-  own_kernels().training.scatter({panel, rows + first * channels, add == nullptr ? nullptr : add + first * channels,
-                                  channels, channels, pixels, panel_block});
+void to_rows(const float* blocked, std::int64_t channels, std::int64_t pixels, float* rows) {
+  parallel(pixels, [&](std::int64_t first, std::int64_t last) {
+    own_kernels().training.scatter(
+        {blocked + first * kBlock, rows + first * channels, channels, last - first, pixels * kBlock});
+  });
 }
 
 }  // namespace effnet::nn

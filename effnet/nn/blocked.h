@@ -53,8 +53,10 @@ Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel);
 std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t channel_step, std::int64_t depth,
                         std::int64_t depth_step);
 // out[p][n] = bias[n] + sum over k of a[p][k] * weight[k][n]; bias null: 0, else padded(channels).
+// residual: null, or added, laid out as `out` is.
 void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const float* packed, std::int64_t channels,
-              const float* bias, float* out, std::int64_t out_block, std::int64_t pixels);
+              const float* bias, float* out, std::int64_t out_block, std::int64_t pixels,
+              const float* residual = nullptr);
 
 // ---- Statistics of a batch norm.
 struct Norm {
@@ -105,26 +107,31 @@ NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, co
                            const NormMode& mode);
 
 // ---- Products over a batch.
-// Fills a chunk's panel: block b at panel + b * panel_block.
-using Fill = std::function<void(const Chunk& chunk, float* panel, std::int64_t panel_block)>;
+// Some pixels of a blocked tensor or of a panel: block b at data + b * block.
+struct Pixels {
+  const float* data;
+  std::int64_t block;
+};
+// A chunk's pixels: made in `panel`, blocks panel_block apart, or where they lie already.
+using Source = std::function<Pixels(const Chunk& chunk, float* panel, std::int64_t panel_block)>;
+Source lies_in(const Cut& cut, const float* tensor);  // blocked over all pixels
 
 // Each pass over a batch goes the other way than the one before: what it reads first was written last and may still be
 // in the last-level cache.
 enum class Way { from_first, from_last };
 
-// y = panel * packed; y blocked over all pixels; moments of every segment unless null.
+// y = x * packed; y blocked over all pixels; moments of every segment unless null.
 void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,
-                     std::int64_t channels, const Fill& fill, float* y, Moments* moments);
+                     std::int64_t channels, const Source& x, float* y, Moments* moments);
 
-// dx = dy * W^T and dW = x^T dy, chunk by chunk. Order in a chunk: fill_dy; if packed is not empty the product, into
-// the panel that take_dx gets, or into `dx` (blocked over all pixels) where that is not null; then fill_x; then dW.
+// dx = dy * W^T [+ residual] and dW = x^T dy, chunk by chunk. Order in a chunk: dy, dx, x, dW.
 struct BackwardProduct {
   const Cut* cut;
   std::int64_t in_channels, out_channels;
-  const std::vector<float>* packed;  // null: dx is not wanted
-  Fill fill_dy, fill_x;
-  float* dx = nullptr;
-  std::function<void(const Chunk& chunk, const float* panel, std::int64_t panel_block)> take_dx;
+  const std::vector<float>* packed;  // W; not read where dx is not wanted
+  Source dy, x;
+  float* dx = nullptr;              // null: not wanted; else blocked over all pixels, as `residual` is
+  const float* residual = nullptr;  // may be null
 };
 // dw: [out_channels][in_channels].
 void backward_product(const BackwardProduct& product, float* dw);
@@ -133,10 +140,8 @@ void backward_product(const BackwardProduct& product, float* dw);
 void outer_product(const float* rows, std::int64_t row_channels, const float* columns, std::int64_t column_channels,
                    std::int64_t pixels, float* dw);
 
-// Rows of a channels-last tensor [pixels][channels] to panel blocks, and back (add: null or channels-last).
-void gather(const float* rows, std::int64_t channels, std::int64_t first, std::int64_t pixels, float* panel,
-            std::int64_t panel_block);
-void scatter(const float* panel, std::int64_t panel_block, std::int64_t channels, std::int64_t first,
-             std::int64_t pixels, const float* add, float* rows);
+// A channels-last tensor [pixels][channels] to a blocked one, lanes beyond the channels zero, and back.
+void to_blocks(const float* rows, std::int64_t channels, std::int64_t pixels, float* blocked);
+void to_rows(const float* blocked, std::int64_t channels, std::int64_t pixels, float* rows);
 
 }  // namespace effnet::nn

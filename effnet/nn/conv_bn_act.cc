@@ -56,13 +56,11 @@ void gather_windows(const ConvBnActShape& shape, const float* x, const Chunk& ch
   }
 }
 
-Fill fill_x(const ConvBnActShape& shape, const float* x) {
+Source input(const ConvBnActShape& shape, const Cut& cut, const float* x) {
+  if (shape.pointwise()) return lies_in(cut, x);
   return [&shape, x](const Chunk& chunk, float* panel, std::int64_t panel_block) {
-    if (shape.kernel == 1 && shape.stride == 1) {
-      gather(x, shape.in, chunk.first, chunk.pixels, panel, panel_block);
-    } else {
-      gather_windows(shape, x, chunk, panel, panel_block);
-    }
+    gather_windows(shape, x, chunk, panel, panel_block);
+    return Pixels{panel, panel_block};
   };
 }
 
@@ -75,20 +73,14 @@ void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const
   Moments moments = moments_of(parts, shape.out);
   forward_product(parts, Way::from_first, shape.depth(),
                   pack(by_window(shape, weight).data(), shape.out, shape.depth(), shape.depth(), 1), shape.out,
-                  fill_x(shape, x), y, mode.training ? &moments : nullptr);
+                  input(shape, parts, x), y, mode.training ? &moments : nullptr);
   norm = normalise(moments, shape.out, parameters, mode);
-  parallel(static_cast<std::int64_t>(parts.segments.size()), [&](std::int64_t first, std::int64_t last) {
-    const std::int64_t panel_block = parts.longest * kBlock;
-    float* const panel = scratch(blocks_of(shape.out) * panel_block);
-    for (std::int64_t i = first; i < last; ++i) {
-      const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
-      for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
-        own_kernels().training.activate[static_cast<int>(shape.activation.epilogue)](
-            activation_args(shape.activation, norm, b, y + (b * shape.out_pixels() + segment.first) * kBlock,
-                            segment.pixels),
-            panel + b * panel_block);
-      }
-      scatter(panel, panel_block, shape.out, segment.first, segment.pixels, nullptr, out);
+  const std::int64_t pixels = shape.out_h * shape.out_w;
+  parallel(blocks_of(shape.out) * shape.images, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t plane = first; plane < last; ++plane) {
+      const std::int64_t at = plane * pixels * kBlock;
+      own_kernels().training.activate[static_cast<int>(shape.activation.epilogue)](
+          activation_args(shape.activation, norm, plane / shape.images, y + at, pixels), out + at);
     }
   });
 }
@@ -103,17 +95,14 @@ void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, cons
   const auto segments = static_cast<std::int64_t>(parts.segments.size());
   std::vector<float> sums(static_cast<std::size_t>(segments * sums_floats));
   parallel(segments, [&](std::int64_t first, std::int64_t last) {
-    const std::int64_t panel_block = parts.longest * kBlock;
-    float* const panel = scratch((blocks + 2) * panel_block);
-    float *const value = panel + blocks * panel_block, *const slope = value + panel_block;
+    float *const value = scratch(2 * parts.longest * kBlock), *const slope = value + parts.longest * kBlock;
     for (std::int64_t i = first; i < last; ++i) {
       const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
-      gather(dout, shape.out, segment.first, segment.pixels, panel, panel_block);
       for (std::int64_t b = 0; b < blocks; ++b) {
         const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
         const kernels::ActivationArgs args = activation_args(shape.activation, norm, b, y + at, segment.pixels);
         set.activate_both[static_cast<int>(shape.activation.epilogue)](args, value, slope);
-        set.reduce({panel + b * panel_block, slope, y + at, args.inverse, args.offset, dz + at,
+        set.reduce({dout + at, slope, y + at, args.inverse, args.offset, dz + at,
                     sums.data() + i * sums_floats + b * 2 * kBlock, segment.pixels});
       }
     }
@@ -132,8 +121,9 @@ void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, cons
   product.out_channels = shape.out;
   std::vector<float> packed;
   if (gradients.x != nullptr) packed = pack(weight, shape.in, 1, shape.out, shape.in);
-  product.packed = gradients.x != nullptr ? &packed : nullptr;
-  product.fill_dy = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+  product.packed = &packed;
+  product.dx = gradients.x;
+  product.dy = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
     for (std::int64_t b = 0; b < blocks; ++b) {
       const std::int64_t at = (b * shape.out_pixels() + chunk.first) * kBlock, channel = b * kBlock;
       set.gradient(y + at,
@@ -141,11 +131,9 @@ void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, cons
                     gradient.c2.data() + channel, panel + b * panel_block, kBlock},
                    chunk.pixels);
     }
+    return Pixels{panel, panel_block};
   };
-  product.fill_x = fill_x(shape, x);
-  product.take_dx = [&](const Chunk& chunk, const float* panel, std::int64_t panel_block) {
-    scatter(panel, panel_block, shape.in, chunk.first, chunk.pixels, nullptr, gradients.x);
-  };
+  product.x = input(shape, parts, x);
   std::vector<float> dw(static_cast<std::size_t>(shape.out * shape.depth()));
   backward_product(product, dw.data());
   const std::int64_t window = shape.kernel * shape.kernel;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "effnet/nn/conv_bn_act.h"
+#include "effnet/nn/layout.h"
 #include "effnet/nn/linear.h"
 #include "effnet/nn/mbconv.h"
 #include "effnet/nn/pattern.h"
@@ -23,25 +24,12 @@ Activated activation_of(const graph::Graph& graph, graph::NodeId id) {
   return kernels::activated(std::get<graph::Activate>(graph.at(id).op).kind);
 }
 
-// Memory of the pool as a tensor; autograd lets go of it once backward has run.
-Tensor pooled(std::int64_t floats) {
-  const std::shared_ptr<float> memory = workspace(floats);
-  return torch::from_blob(
-      memory.get(), {floats}, [memory](void*) {}, torch::kFloat);
-}
-
 // An autograd function takes no undefined tensor: an empty one stands for what a block does not have.
 Tensor or_empty(const Tensor& x) { return x.defined() ? x : torch::empty({0}); }
 Tensor dense(const Tensor& x) { return x.numel() > 0 ? x.contiguous() : Tensor(); }
 
-Tensor rows(const Tensor& x) { return x.contiguous(torch::MemoryFormat::ChannelsLast); }
 const float* data(const Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
 float* mutable_data(const Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
-Tensor pooled_rows(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
-  const std::shared_ptr<float> memory = workspace(n * c * h * w);
-  return torch::from_blob(
-      memory.get(), {n, c, h, w}, {h * w * c, 1, w * c, c}, [memory](void*) {}, torch::kFloat);
-}
 
 // A batch norm's tensors and constants.
 struct NormTensors {
@@ -100,8 +88,10 @@ class Fallback {
   Fallback(const graph::Graph& graph, graph::NodeId first, graph::NodeId last, const Bind& bind,
            const NetworkOptions& options) {
     for (graph::NodeId id = first; id <= last; ++id) steps_.push_back(plain_step(graph, id, bind, options));
+    channels_ = graph.in(graph.at(first)).c;
   }
-  Tensor run(const Tensor& x, const Pass& pass) const {
+  Tensor run(const Tensor& any_layout, const Pass& pass) const {
+    const Tensor x = to_plain(any_layout, channels_);
     const graph::NodeId first = steps_.front().first;
     std::vector<Tensor> values(steps_.size());
     for (const Step& step : steps_) {
@@ -116,6 +106,7 @@ class Fallback {
 
  private:
   std::vector<Step> steps_;
+  std::int64_t channels_ = 0;  // of the input
 };
 
 // ---- MBConv
@@ -161,10 +152,9 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
                           reduce_bias, excite, excite_bias, project,   gamma3, beta3};
     for (Tensor& tensor : parameters) tensor = dense(tensor);
     const MbConvShape& shape = call->shape;
-    const Tensor input = rows(x);
-    const Tensor y1 = shape.expand ? pooled(shape.y1_floats()) : Tensor(), y2 = pooled(shape.y2_floats()),
-                 y3 = pooled(shape.y3_floats());
-    Tensor out = pooled_rows(shape.images, shape.out, shape.out_h, shape.out_w);
+    const Tensor y1 = shape.expand ? pooled({shape.y1_floats()}) : Tensor(), y2 = pooled({shape.y2_floats()}),
+                 y3 = pooled({shape.y3_floats()});
+    Tensor out = pooled_blocks(shape.images, shape.out, shape.out_h, shape.out_w);
     std::array<NormTensors, 3>& norms = call->norms;
     norms[0].gamma = parameters[kGamma1];
     norms[0].beta = parameters[kBeta1];
@@ -173,8 +163,8 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
     norms[2].gamma = parameters[kGamma3];
     norms[2].beta = parameters[kBeta3];
     mbconv_forward(shape, weights_of(parameters), {norms[0].parameters(), norms[1].parameters(), norms[2].parameters()},
-                   data(input), {mutable_data(y1), mutable_data(y2), mutable_data(y3)}, call->state, mutable_data(out));
-    context->save_for_backward({input, y1, y2, y3, expand, gamma1, beta1, depthwise, gamma2, beta2, reduce, reduce_bias,
+                   data(x), {mutable_data(y1), mutable_data(y2), mutable_data(y3)}, call->state, mutable_data(out));
+    context->save_for_backward({x, y1, y2, y3, expand, gamma1, beta1, depthwise, gamma2, beta2, reduce, reduce_bias,
                                 excite, excite_bias, project, gamma3, beta3});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     return out;
@@ -189,8 +179,8 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
       parameters[i] = dense(saved[4 + i]);
       if (parameters[i].defined()) wanted[i] = torch::empty_like(parameters[i]);
     }
-    const Tensor dout = rows(gradients[0]);
-    Tensor dx = context->needs_input_grad(0) ? pooled_rows(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
+    const Tensor dout = gradients[0].contiguous();
+    Tensor dx = context->needs_input_grad(0) ? pooled_blocks(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const std::shared_ptr<float> dh = workspace(shape.y2_floats());
     const std::shared_ptr<float> dz1 = shape.in_place() ? dh : workspace(shape.y1_floats());
     mbconv_backward(shape, weights_of(parameters), data(saved[0]),
@@ -260,20 +250,21 @@ Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, graph::Nod
           .first = first,
           .last = nodes.last,
           .inputs = {nodes.input},
+          .takes_blocked = true,
           .run = [=, fallback = Fallback(graph, first, nodes.last, bind, options)](std::span<const Tensor> inputs,
                                                                                    const Pass& pass) {
-            const Tensor& x = inputs[0];
-            if (!runs_here(x, parameters)) return fallback.run(x, pass);
+            if (!runs_here(inputs[0], parameters)) return fallback.run(inputs[0], pass);
+            const Tensor x = to_blocked(inputs[0]).contiguous();
             auto call = c10::make_intrusive<MbConvCall>();
             call->shape = shape;
-            call->shape.images = x.size(0);
+            call->shape.images = images_of(x);
             call->norms = norms;
             call->state.mode = mode_of(pass);
             if (drop_path && pass.training) {
               // What the plain step does to a branch of ones.
-              const Tensor ones = torch::ones({x.size(0), 1, 1, 1});
+              const Tensor ones = torch::ones({images_of(x), 1, 1, 1});
               const Tensor keep = drop_path->run(std::array{ones}, pass);
-              call->state.keep.assign(keep.data_ptr<float>(), keep.data_ptr<float>() + x.size(0));
+              call->state.keep.assign(keep.data_ptr<float>(), keep.data_ptr<float>() + images_of(x));
             }
             Parameters p = parameters;
             std::transform(p.begin(), p.end(), p.begin(), or_empty);
@@ -296,14 +287,13 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& gamma,
                         const Tensor& beta, const c10::intrusive_ptr<ConvBnActCall>& call) {
     const ConvBnActShape& shape = call->shape;
-    const Tensor input = rows(x), kernel = weight.contiguous();
-    const Tensor y = pooled(shape.y_floats());
-    Tensor out = pooled_rows(shape.images, shape.out, shape.out_h, shape.out_w);
+    const Tensor kernel = weight.contiguous(), y = pooled({shape.y_floats()});
+    Tensor out = pooled_blocks(shape.images, shape.out, shape.out_h, shape.out_w);
     call->norm.gamma = gamma.contiguous();
     call->norm.beta = beta.contiguous();
-    conv_bn_act_forward(shape, data(kernel), call->norm.parameters(), data(input), call->mode, mutable_data(y),
-                        call->state, mutable_data(out));
-    context->save_for_backward({input, weight, gamma, y});
+    conv_bn_act_forward(shape, data(kernel), call->norm.parameters(), data(x), call->mode, mutable_data(y), call->state,
+                        mutable_data(out));
+    context->save_for_backward({x, weight, gamma, y});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     return out;
   }
@@ -312,9 +302,9 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
     const auto call = c10::static_intrusive_pointer_cast<ConvBnActCall>(context->saved_data["call"].toCapsule());
     const ConvBnActShape& shape = call->shape;
     const variable_list saved = context->get_saved_variables();
-    const Tensor weight = saved[1].contiguous(), gamma = saved[2].contiguous(), dout = rows(gradients[0]);
+    const Tensor weight = saved[1].contiguous(), gamma = saved[2].contiguous(), dout = gradients[0].contiguous();
     const Tensor dx =
-        context->needs_input_grad(0) ? pooled_rows(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
+        context->needs_input_grad(0) ? pooled_blocks(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const Tensor dw = torch::empty_like(weight), dgamma = torch::empty_like(gamma), dbeta = torch::empty_like(gamma);
     const std::shared_ptr<float> dz = workspace(shape.y_floats());
     conv_bn_act_backward(shape, data(weight), data(gamma), data(saved[0]), call->mode, data(saved[3]), call->state,
@@ -341,21 +331,25 @@ Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, co
   shape.top = padding.top;
   shape.left = padding.left;
   shape.activation = activation_of(graph, nodes.nodes.activate);
-  const bool pointwise = conv.kernel == 1 && conv.stride == 1;
   const NormTensors norm = norm_tensors(graph, nodes.nodes.norm, bind, options);
   const Tensor weight = bind(node.name + ".weight");
   return {.pattern = "conv_bn_act",
           .first = nodes.nodes.conv,
           .last = nodes.last,
           .inputs = {nodes.input},
+          .takes_blocked = shape.pointwise(),
           .run = [=, fallback = Fallback(graph, nodes.nodes.conv, nodes.last, bind, options)](
                      std::span<const Tensor> inputs, const Pass& pass) {
-            const Tensor& x = inputs[0];
-            const bool known = pointwise || !(x.requires_grad() && torch::GradMode::is_enabled());
-            if (!known || !runs_here(x, std::array{weight, norm.gamma, norm.beta})) return fallback.run(x, pass);
+            // The gradient of a window's input is not known here.
+            const bool known = shape.pointwise() || !(inputs[0].requires_grad() && torch::GradMode::is_enabled());
+            if (!known || !runs_here(inputs[0], std::array{weight, norm.gamma, norm.beta})) {
+              return fallback.run(inputs[0], pass);
+            }
+            const Tensor x = shape.pointwise() ? to_blocked(inputs[0]).contiguous()
+                                               : inputs[0].contiguous(torch::MemoryFormat::ChannelsLast);
             auto call = c10::make_intrusive<ConvBnActCall>();
             call->shape = shape;
-            call->shape.images = x.size(0);
+            call->shape.images = images_of(x);
             call->norm = norm;
             call->mode = mode_of(pass);
             return ConvBnActFunction::apply(x, weight, norm.gamma, norm.beta, call);

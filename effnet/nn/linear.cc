@@ -24,24 +24,24 @@ void multiply_tiles(const LinearShape& shape, const float* x, const float* packe
 
 void linear_forward(const LinearShape& shape, const float* x, const float* weight, const float* bias, float* y) {
   const ParallelScope scope;
-  const std::int64_t block = shape.n * kBlock, in = padded(shape.in) * shape.n, out = padded(shape.out) * shape.n;
+  const std::int64_t in = padded(shape.in) * shape.n, out = padded(shape.out) * shape.n;
   const std::shared_ptr<float> memory = workspace(in + out);
   std::vector<float> biases(static_cast<std::size_t>(padded(shape.out)));
   std::copy_n(bias, shape.out, biases.begin());
-  gather(x, shape.in, 0, shape.n, memory.get(), block);
+  to_blocks(x, shape.in, shape.n, memory.get());
   multiply_tiles(shape, memory.get(), pack(weight, shape.out, shape.in, shape.in, 1).data(), biases.data(),
                  memory.get() + in);
-  scatter(memory.get() + in, block, shape.out, 0, shape.n, nullptr, y);
+  to_rows(memory.get() + in, shape.out, shape.n, y);
 }
 
 void linear_backward(const LinearShape& shape, const float* x, const float* weight, const float* dy, float* dx,
                      float* dweight, float* dbias) {
   const ParallelScope scope;
-  const std::int64_t block = shape.n * kBlock, in = padded(shape.in) * shape.n, out = padded(shape.out) * shape.n;
+  const std::int64_t in = padded(shape.in) * shape.n, out = padded(shape.out) * shape.n;
   const std::shared_ptr<float> memory = workspace(2 * in + out);
   float *const inputs = memory.get(), *const result = inputs + in, *const gradients = result + in;
-  gather(x, shape.in, 0, shape.n, inputs, block);
-  gather(dy, shape.out, 0, shape.n, gradients, block);
+  to_blocks(x, shape.in, shape.n, inputs);
+  to_blocks(dy, shape.out, shape.n, gradients);
   outer_product(gradients, shape.out, inputs, shape.in, shape.n, dweight);
   for (std::int64_t c = 0; c < shape.out; ++c) {
     double sum = 0;
@@ -51,7 +51,7 @@ void linear_backward(const LinearShape& shape, const float* x, const float* weig
   if (dx == nullptr) return;
   multiply_tiles({shape.n, shape.out, shape.in}, gradients, pack(weight, shape.in, 1, shape.out, shape.in).data(),
                  nullptr, result);
-  scatter(result, block, shape.in, 0, shape.n, nullptr, dx);
+  to_rows(result, shape.in, shape.n, dx);
 }
 
 }  // namespace effnet::nn

@@ -1,7 +1,7 @@
 // A MBConv block trained on own kernels: [expand, batch norm, activation,] depthwise, batch norm, activation, [squeeze
-// and excitation,] project, batch norm [, drop path, residual]. Pointers to floats in the layouts torch has: x, out and
-// their gradients channels-last, weights as PyTorch shapes them. What is kept between forward and backward are the raw
-// convolution outputs y1, y2, y3, blocked, and channel vectors: docs/training-kernels.md. No torch.
+// and excitation,] project, batch norm [, drop path, residual]. x, out, their gradients and what is kept between
+// forward and backward, the raw convolution outputs y1, y2 and y3, are blocked (nn/blocked.h); weights are as PyTorch
+// shapes them. docs/training-kernels.md. No torch.
 #pragma once
 
 #include <vector>
@@ -46,6 +46,7 @@ struct MbConvState {
   SqueezeState squeeze;
   std::vector<float> keep;  // what drop path multiplies each image's branch with; empty: 1
   NormMode mode;
+  float keep_of(std::int64_t image) const { return keep.empty() ? 1.0F : keep[static_cast<std::size_t>(image)]; }
 };
 
 struct MbConvTensors {
@@ -56,11 +57,11 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
                     const float* x, const MbConvTensors& tensors, MbConvState& state, float* out);
 
 struct MbConvGradients {
-  float* x;  // channels-last; null where no gradient is wanted
+  float* x;  // null where no gradient is wanted
   float *expand, *depthwise, *project, *reduce, *reduce_bias, *excite, *excite_bias;
   float *gamma1, *beta1, *gamma2, *beta2, *gamma3, *beta3;
 };
-// dh and dz1 are work space of y2_floats() and y1_floats(), the same one if in_place(). dout: channels-last.
+// dh and dz1 are work space of y2_floats() and y1_floats(), the same one if in_place().
 void mbconv_backward(const MbConvShape& shape, const MbConvWeights& weights, const float* x,
                      const MbConvTensors& tensors, const MbConvState& state, const float* dout, float* dh, float* dz1,
                      const MbConvGradients& gradients);

@@ -3,7 +3,6 @@
 
 #include "effnet/nn/mbconv.h"
 #include "effnet/nn/parallel.h"
-#include "effnet/nn/workspace.h"
 
 namespace effnet::nn {
 namespace {
@@ -24,7 +23,6 @@ class Backward {
         dh(dh_memory),
         dz1(dz1_memory),
         gradients(wanted),
-        dz3(workspace(shape.y3_floats())),
         n(shape.images),
         act(static_cast<std::size_t>(shape.activation.epilogue)) {}
 
@@ -42,14 +40,11 @@ class Backward {
     std::copy(norm.gamma.begin(), norm.gamma.end(), gamma);
     std::copy(norm.beta.begin(), norm.beta.end(), beta);
   }
-  float keep(std::int64_t image) const {
-    return state.keep.empty() ? 1.0F : state.keep[static_cast<std::size_t>(image)];
-  }
   const float* gate(std::int64_t block, std::int64_t image) const {
     return shape.squeezed > 0 ? state.squeeze.gate.data() + (block * n + image) * kBlock : nullptr;
   }
 
-  // The sums of the project's batch norm: one pass over dout and y3, which leaves dout blocked.
+  // The sums of the project's batch norm: one pass over dout and y3.
   NormGradient project_norm() {
     const Cut parts = cut(n, shape.out_h * shape.out_w, padded(shape.out) * 2);
     const std::int64_t blocks = blocks_of(shape.out);
@@ -58,12 +53,9 @@ class Backward {
     parallel(segments, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
         const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
-        gather(dout, shape.out, segment.first, segment.pixels, dz3.get() + segment.first * kBlock,
-               shape.out_pixels() * kBlock);
         for (std::int64_t b = 0; b < blocks; ++b) {
-          own_kernels().training.reduce({dz3.get() + (b * shape.out_pixels() + segment.first) * kBlock, nullptr,
-                                         tensors.y3 + (b * shape.out_pixels() + segment.first) * kBlock,
-                                         state.norm3.inverse.data() + b * kBlock,
+          const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
+          own_kernels().training.reduce({dout + at, nullptr, tensors.y3 + at, state.norm3.inverse.data() + b * kBlock,
                                          state.norm3.offset.data() + b * kBlock, nullptr,
                                          sums.data() + (i * blocks + b) * 2 * kBlock, segment.pixels});
         }
@@ -71,7 +63,7 @@ class Backward {
     });
     std::vector<double> totals(static_cast<std::size_t>(blocks * 2 * kBlock));
     for (std::int64_t i = 0; i < segments; ++i) {
-      const double factor = keep(parts.segments[static_cast<std::size_t>(i)].image);
+      const double factor = state.keep_of(parts.segments[static_cast<std::size_t>(i)].image);
       const float* const part = sums.data() + i * blocks * 2 * kBlock;
       for (std::size_t j = 0; j < totals.size(); ++j) totals[j] += factor * part[j];
     }
@@ -92,24 +84,25 @@ class Backward {
     product.out_channels = shape.out;
     product.packed = &packed;
     product.dx = dh;
-    product.fill_dy = [&](const Chunk& chunk, float* panel, std::int64_t block) {
+    product.dy = [&](const Chunk& chunk, float* panel, std::int64_t block) {
       for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
         const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
         for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
           float factor[kBlock];
           for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-            factor[lane] = norm3.c0[static_cast<std::size_t>(b * kBlock + lane)] * keep(segment.image);
+            factor[lane] = norm3.c0[static_cast<std::size_t>(b * kBlock + lane)] * state.keep_of(segment.image);
           }
           const std::int64_t from = (b * shape.out_pixels() + segment.first) * kBlock;
           float* const at = panel + b * block + (segment.first - chunk.first) * kBlock;
-          own_kernels().training.gradient(tensors.y3 + from,
-                                          {dz3.get() + from, factor, nullptr, norm3.c1.data() + b * kBlock,
-                                           norm3.c2.data() + b * kBlock, at, kBlock},
-                                          segment.pixels);
+          own_kernels().training.gradient(
+              tensors.y3 + from,
+              {dout + from, factor, nullptr, norm3.c1.data() + b * kBlock, norm3.c2.data() + b * kBlock, at, kBlock},
+              segment.pixels);
         }
       }
+      return Pixels{panel, block};
     };
-    product.fill_x = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+    product.x = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
       for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
         const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
         for (std::int64_t b = 0; b < blocks; ++b) {
@@ -121,6 +114,7 @@ class Backward {
                                                     sums.data() + (s * blocks + b) * part_floats);
         }
       }
+      return Pixels{panel, panel_block};
     };
     backward_product(product, gradients.project);
     gate_sums.assign(static_cast<std::size_t>(n * blocks * part_floats), 0.0);
@@ -218,12 +212,12 @@ class Backward {
     DepthwiseBackward backward;
     backward.weight = weights.depthwise;
     backward.make_input = [&](std::int64_t plane, std::int64_t row, float* to, float* slope) {
-      const std::int64_t block = plane / n;
+      const std::int64_t at = input_row(plane, row);
       if (shape.expand) {
-        const float* const y = tensors.y1 + (plane * shape.in_h + row) * shape.in_w * kBlock;
-        set.activate_both[act](activation_args(shape.activation, state.norm1, block, y, shape.in_w), to, slope);
+        set.activate_both[act](activation_args(shape.activation, state.norm1, plane / n, tensors.y1 + at, shape.in_w),
+                               to, slope);
       } else {
-        set.gather({x + input_row(plane, row), to, nullptr, shape.in, lanes(block), shape.in_w, 0});
+        std::copy_n(x + at, shape.in_w * kBlock, to);
       }
     };
     backward.make_gradient = [&](std::int64_t plane, std::int64_t row, float* to) {
@@ -234,18 +228,17 @@ class Backward {
           {dh + at, factor, factor + kBlock, norm2.c1.data() + channel, norm2.c2.data() + channel, to, kBlock});
     };
     backward.take_row = [&](std::int64_t plane, std::int64_t row, float* gradient, const float* slope) {
-      const std::int64_t block = plane / n;
+      const std::int64_t block = plane / n, at = input_row(plane, row);
       if (shape.expand) {
-        const std::int64_t at = (plane * shape.in_h + row) * shape.in_w * kBlock;
         float row_sums[2 * kBlock] = {};
         set.reduce({gradient, slope, tensors.y1 + at, state.norm1.inverse.data() + block * kBlock,
                     state.norm1.offset.data() + block * kBlock, dz1 + at, row_sums, shape.in_w});
         double* const to = sums.data() + plane * 2 * kBlock;
         for (std::int64_t j = 0; j < 2 * kBlock; ++j) to[j] += row_sums[j];
       } else if (gradients.x != nullptr) {
-        const std::int64_t at = input_row(plane, row);
-        set.scatter(
-            {gradient, gradients.x + at, shape.residual ? dout + at : nullptr, shape.in, lanes(block), shape.in_w, 0});
+        own_kernels().base.map[static_cast<int>(kernels::Epilogue::clamp)](
+            {gradient, shape.residual ? dout + at : nullptr, nullptr, nullptr, gradients.x + at, shape.in_w, -HUGE_VALF,
+             HUGE_VALF});
       }
     };
     depthwise_backward(shape.depthwise(), backward, gradients.depthwise);
@@ -260,9 +253,8 @@ class Backward {
     norm1 = norm_gradient(totals, state.norm1, weights.gamma1, shape.expanded, state.mode);
     keep_norm(norm1, gradients.gamma1, gradients.beta1);
   }
-  std::int64_t lanes(std::int64_t block) const { return std::min(kBlock, shape.in - block * kBlock); }
   std::int64_t input_row(std::int64_t plane, std::int64_t row) const {
-    return (plane % n * shape.in_h + row) * shape.in_w * shape.in + plane / n * kBlock;
+    return (plane * shape.in_h + row) * shape.in_w * kBlock;
   }
 
   void expand() {
@@ -272,8 +264,10 @@ class Backward {
     product.cut = &parts;
     product.in_channels = shape.in;
     product.out_channels = shape.expanded;
-    product.packed = gradients.x != nullptr ? &packed : nullptr;
-    product.fill_dy = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+    product.packed = &packed;
+    product.dx = gradients.x;
+    product.residual = shape.residual ? dout : nullptr;
+    product.dy = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
       for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
         const std::int64_t at = (b * shape.in_pixels() + chunk.first) * kBlock, channel = b * kBlock;
         own_kernels().training.gradient(tensors.y1 + at,
@@ -281,13 +275,9 @@ class Backward {
                                          norm1.c2.data() + channel, panel + b * panel_block, kBlock},
                                         chunk.pixels);
       }
+      return Pixels{panel, panel_block};
     };
-    product.fill_x = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
-      gather(x, shape.in, chunk.first, chunk.pixels, panel, panel_block);
-    };
-    product.take_dx = [&](const Chunk& chunk, const float* panel, std::int64_t panel_block) {
-      scatter(panel, panel_block, shape.in, chunk.first, chunk.pixels, shape.residual ? dout : nullptr, gradients.x);
-    };
+    product.x = lies_in(parts, x);
     backward_product(product, gradients.expand);
   }
 
@@ -299,7 +289,6 @@ class Backward {
   const float* const dout;
   float *const dh, *const dz1;
   const MbConvGradients& gradients;
-  const std::shared_ptr<float> dz3;  // dout, blocked
   const std::int64_t n;
   const std::size_t act;
   NormGradient norm1, norm2;

@@ -55,26 +55,20 @@ void squeeze_forward(const MbConvShape& shape, const MbConvWeights& weights, Squ
   set.sigmoid({state.gate.data(), nullptr, nullptr, nullptr, state.gate.data(), blocks_of(c) * n, 0, 0});
 }
 
-// out = norm(y3) * keep + x.
+// out = norm(y3) * keep [+ x].
 void write_out(const MbConvShape& shape, const float* y3, const MbConvState& state, const float* x, float* out) {
-  const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.out) * 2);
-  parallel(static_cast<std::int64_t>(parts.segments.size()), [&](std::int64_t first, std::int64_t last) {
-    float* const panel = scratch(parts.longest * padded(shape.out));
-    for (std::int64_t i = first; i < last; ++i) {
-      const Segment& segment = parts.segments[static_cast<std::size_t>(i)];
-      const float keep = state.keep.empty() ? 1.0F : state.keep[static_cast<std::size_t>(segment.image)];
-      for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
-        float scale[kBlock], shift[kBlock];
-        for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-          scale[lane] = state.norm3.scale[static_cast<std::size_t>(b * kBlock + lane)] * keep;
-          shift[lane] = state.norm3.shift[static_cast<std::size_t>(b * kBlock + lane)] * keep;
-        }
-        own_kernels().base.map[static_cast<int>(kernels::Epilogue::clamp)](
-            {y3 + (b * shape.out_pixels() + segment.first) * kBlock, nullptr, scale, shift,
-             panel + b * parts.longest * kBlock, segment.pixels, -HUGE_VALF, HUGE_VALF});
+  const std::int64_t pixels = shape.out_h * shape.out_w;
+  parallel(blocks_of(shape.out) * shape.images, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t plane = first; plane < last; ++plane) {
+      const std::int64_t channel = plane / shape.images * kBlock, at = plane * pixels * kBlock;
+      const float keep = state.keep_of(plane % shape.images);
+      float scale[kBlock], shift[kBlock];
+      for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+        scale[lane] = state.norm3.scale[static_cast<std::size_t>(channel + lane)] * keep;
+        shift[lane] = state.norm3.shift[static_cast<std::size_t>(channel + lane)] * keep;
       }
-      scatter(panel, parts.longest * kBlock, shape.out, segment.first, segment.pixels, shape.residual ? x : nullptr,
-              out);
+      own_kernels().base.map[static_cast<int>(kernels::Epilogue::clamp)](
+          {y3 + at, shape.residual ? x + at : nullptr, scale, shift, out + at, pixels, -HUGE_VALF, HUGE_VALF});
     }
   });
 }
@@ -93,12 +87,8 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
   if (shape.expand) {
     const Cut parts = cut(shape.images, shape.in_h * shape.in_w, padded(shape.in) + 64);
     Moments moments = moments_of(parts, shape.expanded);
-    forward_product(
-        parts, Way::from_first, shape.in, pack(weights.expand, shape.expanded, shape.in, shape.in, 1), shape.expanded,
-        [&](const Chunk& chunk, float* panel, std::int64_t block) {
-          gather(x, shape.in, chunk.first, chunk.pixels, panel, block);
-        },
-        tensors.y1, state.mode.training ? &moments : nullptr);
+    forward_product(parts, Way::from_first, shape.in, pack(weights.expand, shape.expanded, shape.in, shape.in, 1),
+                    shape.expanded, lies_in(parts, x), tensors.y1, state.mode.training ? &moments : nullptr);
     state.norm1 = normalise(moments, shape.expanded, norms[0], state.mode);
   }
 
@@ -107,13 +97,12 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
   depthwise_forward(
       depthwise, weights.depthwise,
       [&](std::int64_t plane, std::int64_t row, float* to) {
-        const std::int64_t block = plane / shape.images, image = plane % shape.images;
+        const std::int64_t at = (plane * shape.in_h + row) * shape.in_w * kBlock;
         if (shape.expand) {
-          const float* const y = tensors.y1 + (plane * shape.in_h + row) * shape.in_w * kBlock;
-          set.activate[act](activation_args(shape.activation, state.norm1, block, y, shape.in_w), to);
+          const std::int64_t block = plane / shape.images;
+          set.activate[act](activation_args(shape.activation, state.norm1, block, tensors.y1 + at, shape.in_w), to);
         } else {
-          set.gather({x + (image * shape.in_h + row) * shape.in_w * shape.in + block * kBlock, to, nullptr, shape.in,
-                      std::min(kBlock, shape.in - block * kBlock), shape.in_w, 0});
+          std::copy_n(x + at, shape.in_w * kBlock, to);
         }
       },
       tensors.y2, moments2);
@@ -140,6 +129,7 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
                               panel + b * panel_block + (segment.first - chunk.first) * kBlock);
           }
         }
+        return Pixels{panel, panel_block};
       },
       tensors.y3, state.mode.training ? &moments3 : nullptr);
   state.norm3 = normalise(moments3, shape.out, norms[2], state.mode);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "effnet/base/error.h"
+#include "effnet/nn/layout.h"
 #include "effnet/nn/step.h"
 
 namespace effnet::nn {
@@ -111,12 +112,16 @@ torch::Tensor Network::forward(const torch::Tensor& images, const Pass& pass) {
   std::vector<torch::Tensor> inputs;
   for (std::size_t s = 0; s < impl_->steps.size(); ++s) {
     const Step& step = impl_->steps[s];
-    for (const graph::NodeId input : step.inputs) inputs.push_back(values[static_cast<std::size_t>(input)]);
+    for (const graph::NodeId input : step.inputs) {
+      const torch::Tensor& value = values[static_cast<std::size_t>(input)];
+      inputs.push_back(step.takes_blocked ? value : to_plain(value, impl_->graph.at(input).out.c));
+    }
     values[static_cast<std::size_t>(step.last)] = step.run(inputs, pass);
     inputs.clear();
     for (const graph::NodeId id : impl_->dead[s]) values[static_cast<std::size_t>(id)].reset();
   }
-  return values[static_cast<std::size_t>(impl_->graph.logits)].flatten(1);
+  const graph::NodeId logits = impl_->graph.logits;
+  return to_plain(values[static_cast<std::size_t>(logits)], impl_->graph.at(logits).out.c).flatten(1);
 }
 
 const graph::Graph& Network::graph() const { return impl_->graph; }

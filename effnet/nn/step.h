@@ -21,6 +21,7 @@ struct Step {
   graph::NodeId first = 0,
                 last = 0;  // the nodes it computes; the value of `last` is its output, the others' are not kept
   std::vector<graph::NodeId> inputs;  // nodes before `first` whose values it reads
+  bool takes_blocked = false;         // inputs may come as fused steps make them (nn/layout.h)
   std::function<torch::Tensor(std::span<const torch::Tensor> inputs, const Pass& pass)> run;
 };
 

@@ -1,0 +1,77 @@
+#include "effnet/nn/layout.h"
+
+#include <functional>
+#include <numeric>
+
+#include "effnet/nn/blocked.h"
+#include "effnet/nn/workspace.h"
+
+namespace effnet::nn {
+namespace {
+
+using torch::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+Tensor blocks_of_rows(const Tensor& x) {
+  const Tensor rows = x.contiguous(torch::MemoryFormat::ChannelsLast);
+  const std::int64_t n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
+  Tensor blocks = pooled_blocks(n, c, h, w);
+  to_blocks(rows.data_ptr<float>(), c, n * h * w, blocks.data_ptr<float>());
+  return blocks;
+}
+
+Tensor rows_of_blocks(const Tensor& x, std::int64_t channels) {
+  const Tensor blocks = x.contiguous();
+  const std::int64_t n = x.size(1), h = x.size(2), w = x.size(3);
+  Tensor rows = pooled_channels_last(n, channels, h, w);
+  to_rows(blocks.data_ptr<float>(), channels, n * h * w, rows.data_ptr<float>());
+  return rows;
+}
+
+class ToBlocks : public torch::autograd::Function<ToBlocks> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& x) {
+    context->saved_data["channels"] = x.size(1);
+    return blocks_of_rows(x);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    return {rows_of_blocks(gradients[0], context->saved_data["channels"].toInt())};
+  }
+};
+
+class ToPlain : public torch::autograd::Function<ToPlain> {
+ public:
+  static Tensor forward(AutogradContext*, const Tensor& x, std::int64_t channels) {
+    return rows_of_blocks(x, channels);
+  }
+  static variable_list backward(AutogradContext*, variable_list gradients) {
+    return {blocks_of_rows(gradients[0]), Tensor()};
+  }
+};
+
+Tensor pooled_strided(const std::vector<std::int64_t>& dims, const std::vector<std::int64_t>& strides) {
+  const std::shared_ptr<float> memory =
+      workspace(std::accumulate(dims.begin(), dims.end(), std::int64_t{1}, std::multiplies<>()));
+  return torch::from_blob(
+      memory.get(), dims, strides, [memory](void*) {}, torch::kFloat);
+}
+
+}  // namespace
+
+Tensor to_blocked(const Tensor& x) { return is_blocked(x) ? x : ToBlocks::apply(x); }
+Tensor to_plain(const Tensor& x, std::int64_t channels) { return is_blocked(x) ? ToPlain::apply(x, channels) : x; }
+
+Tensor pooled(const std::vector<std::int64_t>& dims) {
+  std::vector<std::int64_t> strides(dims.size(), 1);
+  for (std::size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
+  return pooled_strided(dims, strides);
+}
+Tensor pooled_channels_last(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
+  return pooled_strided({n, c, h, w}, {h * w * c, 1, w * c, c});
+}
+Tensor pooled_blocks(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
+  return pooled({blocks_of(c), n, h, w, kBlock});
+}
+
+}  // namespace effnet::nn
