@@ -218,7 +218,10 @@ void weight_gradient(const WeightGradientArgs& args) noexcept {
   std::int64_t p = 0;
   for (; p + 4 <= args.pixels; p += 4) {
     EFFNET_UNROLL
-    for (int u = 0; u < 4; ++u) step((p + u) * kBlock);
+    for (int u = 0; u < 4; ++u) {
+      step((p + u) * kBlock);
+      prefetch(args.ahead + (p + u) * kBlock);
+    }
   }
   for (; p < args.pixels; ++p) step(p * kBlock);
   EFFNET_UNROLL

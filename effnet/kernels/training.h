@@ -2,8 +2,8 @@
 // allocate nothing, check nothing, and always sum in the same order.
 //
 // Tensors inside of a fused block are "blocked" as in kernels.h: a kernel sees one block of 16 channels of some pixels,
-// 16 contiguous floats a pixel, and constants of the block as 16 floats each. All 16 lanes are computed; lanes beyond
-// the channels hold zeros, and zero constants keep them finite.
+// 16 contiguous floats a pixel, and constants of the block as 16 floats each. All 16 lanes are computed, each
+// of its own alone: what lies beyond the channels does not matter.
 //
 // With batch statistics a value is described by its raw convolution output y:
 //   xhat = y * inverse + offset          normalised (inverse = 1 / sqrt(variance + epsilon), offset = -mean * inverse)
@@ -83,7 +83,8 @@ struct WeightGradientArgs {
   float* to;
   std::int64_t to_row;  // floats from one row to the next
   std::int64_t pixels;
-  bool accumulate;  // false: `to` is written, not read
+  bool accumulate;     // false: `to` is written, not read
+  const float* ahead;  // what to fetch from memory meanwhile, a line for every pixel; a hint, any address will do
 };
 using WeightGradientFn = void (*)(const WeightGradientArgs&) noexcept;
 

@@ -208,7 +208,7 @@ TEST_P(TrainingTest, WeightGradient) {
         const std::int64_t b_block = pixels * kBlock + 5, row = blocks * kBlock + 3;
         const Floats a = random(pixels * kBlock, 1), b = random(blocks * b_block, 1);
         const Floats to = random(set().weight_rows * row);
-        const WeightGradientArgs args{a.data(), b.data(), b_block, to.data(), row, pixels, accumulate};
+        const WeightGradientArgs args{a.data(), b.data(), b_block, to.data(), row, pixels, accumulate, a.data()};
         const slow::Values expected = slow::weight_gradient(args, set().weight_rows, blocks);
         set().weight_gradient[blocks - 1](args);
         for (std::int64_t r = 0; r < set().weight_rows; ++r) {

@@ -43,15 +43,17 @@ alignas(64) constexpr float kZeros[64] = {};
 
 // dw (+)= rows^T columns of one chunk, in [rows padded][columns padded].
 void add_outer_product(Pixels rows, std::int64_t row_channels, Pixels columns, std::int64_t column_channels,
-                       std::int64_t pixels, bool accumulate, float* dw) {
+                       std::int64_t pixels, bool accumulate, float* dw, Ahead* ahead = nullptr) {
   const kernels::TrainingSet& set = own_kernels().training;
   const std::int64_t column_blocks = blocks_of(column_channels);
   for (std::int64_t c = 0; c < column_blocks;) {
     const std::int64_t wide = std::min(set.weight_blocks, column_blocks - c);
     for (std::int64_t r = 0; r < row_channels; r += set.weight_rows) {
+      const float* const next = ahead != nullptr ? ahead->take(pixels) : nullptr;
       set.weight_gradient[wide - 1]({rows.data + r / kBlock * rows.block + r % kBlock, columns.data + c * columns.block,
                                      columns.block, dw + r * column_blocks * kBlock + c * kBlock,
-                                     column_blocks * kBlock, pixels, accumulate});
+                                     column_blocks * kBlock, pixels, accumulate,
+                                     next != nullptr ? next : columns.data});
     }
     c += wide;
   }
@@ -94,9 +96,25 @@ Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel) {
   return result;
 }
 
+void Ahead::add(const float* from, std::int64_t lines) {
+  lines = std::min(lines, left_);
+  if (lines > 0) runs_.push_back({from, lines});
+  left_ -= lines;
+}
+
+const float* Ahead::take(std::int64_t lines) {
+  if (current_ == runs_.size()) return nullptr;
+  Run& run = runs_[current_];
+  const float* const from = run.from;
+  run.from += lines * kBlock;
+  run.lines -= lines;
+  if (run.lines <= 0) ++current_;
+  return from;
+}
+
 std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t channel_step, std::int64_t depth,
                         std::int64_t depth_step) {
-  const std::int64_t tile = own_kernels().base.tile, all = padded(channels);
+  const std::int64_t tile = own_kernels().base.tile, all = kernels::lanes_of(channels);
   std::vector<float> packed(static_cast<std::size_t>(all * depth));
   parallel((all + tile - 1) / tile, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t t = first; t < last; ++t) {
@@ -118,10 +136,11 @@ std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t c
 }
 
 void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const float* packed, std::int64_t channels,
-              const float* bias, float* out, std::int64_t out_block, std::int64_t pixels, const float* residual) {
+              const float* bias, float* out, std::int64_t out_block, std::int64_t pixels, const float* residual,
+              Ahead* ahead) {
   const kernels::KernelSet& set = own_kernels().base;
   static const Heights first_heights = best_heights(set.heights);
-  const std::int64_t all = padded(channels), segments = blocks_of(depth);
+  const std::int64_t all = kernels::lanes_of(channels), segments = blocks_of(depth);
   kernels::ProductArgs args{};
   args.a_segment = a_block;
   args.segments = segments;
@@ -140,10 +159,11 @@ void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const fl
       const std::size_t height = left >= kTable ? 0 : first_heights[static_cast<std::size_t>(left)];
       args.a = a + p * kBlock;
       p += set.heights[height];
-      // The next tile's pixels, a line with every k.
-      args.ahead = a + p * kBlock;
+      // A line with every k: of what comes next, or the next tile's pixels.
+      const float* const next = ahead != nullptr ? ahead->take(depth) : nullptr;
+      args.ahead = next != nullptr ? next : a + p * kBlock;
       args.ahead_k = kBlock;
-      args.ahead_segment = a_block - kBlock * kBlock;
+      args.ahead_segment = next != nullptr ? 0 : a_block - kBlock * kBlock;
       const std::int64_t at = t / kBlock * out_block + (p - set.heights[height]) * kBlock;
       args.out = out + at;
       args.residual = residual == nullptr ? nullptr : residual + at;
@@ -275,22 +295,29 @@ NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, co
 }
 
 Source lies_in(const Cut& cut, const float* tensor) {
-  return [tensor, block = cut.all_pixels() * kBlock](const Chunk& chunk, float*, std::int64_t) {
-    return Pixels{tensor + chunk.first * kBlock, block};
-  };
+  return {[tensor, block = cut.all_pixels() * kBlock](const Chunk& chunk, float*, std::int64_t) {
+            return Pixels{tensor + chunk.first * kBlock, block};
+          },
+          [](const Chunk&, Ahead&) {}};
 }
 
 void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,
                      std::int64_t channels, const Source& x, float* y, Moments* moments) {
   const std::int64_t block = cut.all_pixels() * kBlock, panel_block = cut.longest * kBlock;
   const auto chunks = static_cast<std::int64_t>(cut.chunks.size());
+  const auto chunk_at = [&](std::int64_t i) -> const Chunk& {
+    return cut.chunks[static_cast<std::size_t>(way == Way::from_first ? i : chunks - 1 - i)];
+  };
   parallel(chunks, [&](std::int64_t first, std::int64_t last) {
     float* const panel = scratch(blocks_of(depth) * panel_block);
+    Ahead ahead;
     for (std::int64_t i = first; i < last; ++i) {
-      const Chunk& chunk = cut.chunks[static_cast<std::size_t>(way == Way::from_first ? i : chunks - 1 - i)];
-      const Pixels from = x(chunk, panel, panel_block);
+      const Chunk& chunk = chunk_at(i);
+      const Pixels from = x.make(chunk, panel, panel_block);
+      ahead.clear();
+      if (i + 1 < last) x.reads(chunk_at(i + 1), ahead);
       multiply(from.data, from.block, depth, packed.data(), channels, nullptr, y + chunk.first * kBlock, block,
-               chunk.pixels);
+               chunk.pixels, nullptr, &ahead);
       for (std::int64_t s = chunk.segment; moments != nullptr && s < chunk.segment + chunk.segments; ++s) {
         const Segment& segment = cut.segments[static_cast<std::size_t>(s)];
         for (std::int64_t b = 0; b < blocks_of(channels); ++b) {
@@ -317,19 +344,25 @@ void backward_product(const BackwardProduct& product, float* dw) {
   parallel(groups, [&](std::int64_t first_group, std::int64_t last_group) {
     float* const dy_panel = scratch(out_floats + in_floats);
     float* const x_panel = dy_panel + out_floats;
+    Ahead ahead;
     for (std::int64_t group = first_group; group < last_group; ++group) {
       const std::int64_t begin = group * chunks / groups, end = (group + 1) * chunks / groups;
       for (std::int64_t i = begin; i < end; ++i) {
         const Chunk& chunk = cut.chunks[static_cast<std::size_t>(i)];
-        const Pixels dy = product.dy(chunk, dy_panel, panel_block);
+        const Pixels dy = product.dy.make(chunk, dy_panel, panel_block);
+        ahead.clear();
+        if (i + 1 < end) {
+          product.dy.reads(cut.chunks[static_cast<std::size_t>(i + 1)], ahead);
+          product.x.reads(cut.chunks[static_cast<std::size_t>(i + 1)], ahead);
+        }
         if (product.dx != nullptr) {
           const std::int64_t at = chunk.first * kBlock;
           multiply(dy.data, dy.block, out, product.packed->data(), in, nullptr, product.dx + at, batch_block,
-                   chunk.pixels, product.residual == nullptr ? nullptr : product.residual + at);
+                   chunk.pixels, product.residual == nullptr ? nullptr : product.residual + at, &ahead);
         }
-        const Pixels x = product.x(chunk, x_panel, panel_block);
+        const Pixels x = product.x.make(chunk, x_panel, panel_block);
         add_outer_product(rows_are_out ? dy : x, rows, rows_are_out ? x : dy, columns, chunk.pixels, i > begin,
-                          partial + group * size);
+                          partial + group * size, &ahead);
       }
     }
   });

@@ -1,8 +1,9 @@
 // What the fused blocks are made of, on raw memory: cutting a batch into chunks that stay in cache, products over
 // chunks, their weight gradients, and the statistics of batch norms. No torch.
 //
-// Tensors are blocked as in kernels/kernels.h: block b of a tensor of `pixels` pixels begins at b * pixels * 16; every
-// lane of a block is written. Channel vectors are padded with zeros to whole blocks.
+// Tensors are blocked as in kernels/kernels.h: block b of a tensor of `pixels` pixels begins at b * pixels * 16; lanes
+// beyond the channels may hold anything, and no value of another lane is made of them. Channel vectors are padded with
+// zeros to whole blocks.
 //
 // Nothing here depends on the number of threads: chunks, groups of chunks and the order in which partial sums are added
 // follow from shapes.
@@ -48,6 +49,26 @@ struct Cut {
 // floats_a_pixel: what must stay in the second-level cache.
 Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel);
 
+// ---- What comes next: runs of lines (a pixel of a block each) that the next chunk reads from memory. Products and
+// weight gradients fetch a line with each of their steps, so that the memory works while they compute. A hint.
+class Ahead {
+ public:
+  void clear() { runs_.clear(), current_ = 0, left_ = kMost; }
+  void add(const float* from, std::int64_t lines);
+  // Where `lines` lines follow each other that nobody has taken; null where there are none.
+  const float* take(std::int64_t lines);
+
+ private:
+  static constexpr std::int64_t kMost = 4096;  // 256 KB, so that a chunk's own panels stay in the second-level cache
+  struct Run {
+    const float* from;
+    std::int64_t lines;
+  };
+  std::vector<Run> runs_;
+  std::size_t current_ = 0;
+  std::int64_t left_ = kMost;
+};
+
 // ---- Weights of a product, packed: tiles of output channels, [depth][lanes] each.
 // to[tile][k][lane] = from[channel * channel_step + k * depth_step].
 std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t channel_step, std::int64_t depth,
@@ -56,7 +77,7 @@ std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t c
 // residual: null, or added, laid out as `out` is.
 void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const float* packed, std::int64_t channels,
               const float* bias, float* out, std::int64_t out_block, std::int64_t pixels,
-              const float* residual = nullptr);
+              const float* residual = nullptr, Ahead* ahead = nullptr);
 
 // ---- Statistics of a batch norm.
 struct Norm {
@@ -112,8 +133,11 @@ struct Pixels {
   const float* data;
   std::int64_t block;
 };
-// A chunk's pixels: made in `panel`, blocks panel_block apart, or where they lie already.
-using Source = std::function<Pixels(const Chunk& chunk, float* panel, std::int64_t panel_block)>;
+struct Source {
+  // A chunk's pixels: made in `panel`, blocks panel_block apart, or where they lie already.
+  std::function<Pixels(const Chunk& chunk, float* panel, std::int64_t panel_block)> make;
+  std::function<void(const Chunk& chunk, Ahead& ahead)> reads;  // the memory that make() reads
+};
 Source lies_in(const Cut& cut, const float* tensor);  // blocked over all pixels
 
 // Each pass over a batch goes the other way than the one before: what it reads first was written last and may still be

@@ -1,6 +1,6 @@
 // Values between fused steps stay in their layout, so that no step turns what the next turns back: a tensor of five
-// dimensions, (channels / 16 rounded up, n, h, w, 16), contiguous, zeros in the lanes beyond the channels. All else is
-// (n, c, h, w) in channels-last memory. What a fused step gives is blocked; Network turns it for steps that are not.
+// dimensions, (channels / 16 rounded up, n, h, w, 16), contiguous, anything in the lanes beyond the channels. All else
+// is (n, c, h, w) in channels-last memory. What a fused step gives is blocked; Network turns it for steps that are not.
 #pragma once
 
 #include <torch/torch.h>

@@ -12,7 +12,7 @@ namespace {
 
 // y = x * weight, tiles of output channels on several threads. x and y are blocked over n.
 void multiply_tiles(const LinearShape& shape, const float* x, const float* packed, const float* bias, float* y) {
-  const std::int64_t tile = own_kernels().base.tile, all = padded(shape.out), block = shape.n * kBlock;
+  const std::int64_t tile = own_kernels().base.tile, all = kernels::lanes_of(shape.out), block = shape.n * kBlock;
   parallel((all + tile - 1) / tile, [&](std::int64_t first, std::int64_t last) {
     const std::int64_t begin = first * tile, end = std::min(last * tile, all);
     multiply(x, block, shape.in, packed + begin * shape.in, end - begin, bias == nullptr ? nullptr : bias + begin,

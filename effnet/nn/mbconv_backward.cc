@@ -84,7 +84,7 @@ class Backward {
     product.out_channels = shape.out;
     product.packed = &packed;
     product.dx = dh;
-    product.dy = [&](const Chunk& chunk, float* panel, std::int64_t block) {
+    product.dy.make = [&](const Chunk& chunk, float* panel, std::int64_t block) {
       for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
         const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
         for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
@@ -102,7 +102,14 @@ class Backward {
       }
       return Pixels{panel, block};
     };
-    product.x = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+    product.dy.reads = [&](const Chunk& chunk, Ahead& ahead) {
+      for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
+        const std::int64_t at = (b * shape.out_pixels() + chunk.first) * kBlock;
+        ahead.add(tensors.y3 + at, chunk.pixels);
+        ahead.add(dout + at, chunk.pixels);
+      }
+    };
+    product.x.make = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
       for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
         const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
         for (std::int64_t b = 0; b < blocks; ++b) {
@@ -115,6 +122,11 @@ class Backward {
         }
       }
       return Pixels{panel, panel_block};
+    };
+    product.x.reads = [&](const Chunk& chunk, Ahead& ahead) {
+      for (std::int64_t b = 0; b < blocks; ++b) {
+        ahead.add(tensors.y2 + (b * shape.out_pixels() + chunk.first) * kBlock, chunk.pixels);
+      }
     };
     backward_product(product, gradients.project);
     gate_sums.assign(static_cast<std::size_t>(n * blocks * part_floats), 0.0);
@@ -267,7 +279,7 @@ class Backward {
     product.packed = &packed;
     product.dx = gradients.x;
     product.residual = shape.residual ? dout : nullptr;
-    product.dy = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+    product.dy.make = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
       for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
         const std::int64_t at = (b * shape.in_pixels() + chunk.first) * kBlock, channel = b * kBlock;
         own_kernels().training.gradient(tensors.y1 + at,
@@ -276,6 +288,13 @@ class Backward {
                                         chunk.pixels);
       }
       return Pixels{panel, panel_block};
+    };
+    product.dy.reads = [&](const Chunk& chunk, Ahead& ahead) {
+      for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
+        const std::int64_t at = (b * shape.in_pixels() + chunk.first) * kBlock;
+        ahead.add(tensors.y1 + at, chunk.pixels);
+        ahead.add(dz1 + at, chunk.pixels);
+      }
     };
     product.x = lies_in(parts, x);
     backward_product(product, gradients.expand);

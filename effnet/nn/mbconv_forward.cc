@@ -115,23 +115,28 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
 
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.expanded));
   Moments moments3 = moments_of(parts, shape.out);
-  forward_product(
-      parts, Way::from_last, shape.expanded, pack(weights.project, shape.out, shape.expanded, shape.expanded, 1),
-      shape.out,
-      [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
-        for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
-          const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
-          for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
-            const float* const gate =
-                shape.squeezed > 0 ? state.squeeze.gate.data() + (b * shape.images + segment.image) * kBlock : nullptr;
-            const float* const y = tensors.y2 + (b * shape.out_pixels() + segment.first) * kBlock;
-            set.activate[act](activation_args(shape.activation, state.norm2, b, y, segment.pixels, gate),
-                              panel + b * panel_block + (segment.first - chunk.first) * kBlock);
-          }
-        }
-        return Pixels{panel, panel_block};
-      },
-      tensors.y3, state.mode.training ? &moments3 : nullptr);
+  forward_product(parts, Way::from_last, shape.expanded,
+                  pack(weights.project, shape.out, shape.expanded, shape.expanded, 1), shape.out,
+                  {[&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+                     for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
+                       const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
+                       for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
+                         const float* const gate = shape.squeezed > 0 ? state.squeeze.gate.data() +
+                                                                            (b * shape.images + segment.image) * kBlock
+                                                                      : nullptr;
+                         const float* const y = tensors.y2 + (b * shape.out_pixels() + segment.first) * kBlock;
+                         set.activate[act](activation_args(shape.activation, state.norm2, b, y, segment.pixels, gate),
+                                           panel + b * panel_block + (segment.first - chunk.first) * kBlock);
+                       }
+                     }
+                     return Pixels{panel, panel_block};
+                   },
+                   [&](const Chunk& chunk, Ahead& ahead) {
+                     for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
+                       ahead.add(tensors.y2 + (b * shape.out_pixels() + chunk.first) * kBlock, chunk.pixels);
+                     }
+                   }},
+                  tensors.y3, state.mode.training ? &moments3 : nullptr);
   state.norm3 = normalise(moments3, shape.out, norms[2], state.mode);
   write_out(shape, tensors.y3, state, x, out);
 }
