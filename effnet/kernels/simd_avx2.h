@@ -65,6 +65,12 @@ inline void store(float* p, Wide v) {
   store(p, v.low);
   store(p + 8, v.high);
 }
+// Past the caches: memory need not be read to be overwritten. 64-byte aligned; seen by others after end_streams().
+inline void stream(float* p, Wide v) {
+  _mm256_stream_ps(p, v.low);
+  _mm256_stream_ps(p + 8, v.high);
+}
+inline void end_streams() { _mm_sfence(); }
 inline Wide fma(Wide a, Wide b, Wide c) { return {fma(a.low, b.low, c.low), fma(a.high, b.high, c.high)}; }
 inline Wide add(Wide a, Wide b) { return {add(a.low, b.low), add(a.high, b.high)}; }
 inline Wide sub(Wide a, Wide b) { return {sub(a.low, b.low), sub(a.high, b.high)}; }

@@ -44,6 +44,9 @@ inline Half broadcast<Half>(float x) {
 inline Half lower_half(Wide v) { return _mm512_castps512_ps256(v); }
 inline void store(float* p, Wide v) { _mm512_storeu_ps(p, v); }
 inline void store(float* p, Half v) { _mm256_storeu_ps(p, v); }
+// Past the caches: memory need not be read to be overwritten. 64-byte aligned; seen by others after end_streams().
+inline void stream(float* p, Wide v) { _mm512_stream_ps(p, v); }
+inline void end_streams() { _mm_sfence(); }
 inline Wide fma(Wide a, Wide b, Wide c) { return _mm512_fmadd_ps(a, b, c); }
 inline Half fma(Half a, Half b, Half c) { return _mm256_fmadd_ps(a, b, c); }
 inline Wide add(Wide a, Wide b) { return _mm512_add_ps(a, b); }

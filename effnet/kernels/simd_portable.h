@@ -49,6 +49,8 @@ template <int N>
 inline void store(float* p, Vector<N> v) {
   std::memcpy(p, &v, sizeof(v));
 }
+inline void stream(float* p, Wide v) { store(p, v); }
+inline void end_streams() {}
 // Two roundings, not one: the baseline has no fused multiply-add.
 template <int N>
 inline Vector<N> fma(Vector<N> a, Vector<N> b, Vector<N> c) {

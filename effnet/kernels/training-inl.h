@@ -162,10 +162,12 @@ void reduce_block(const ReduceArgs& args) noexcept {
     if (args.slope != nullptr) dz = mul(dz, load<Wide>(args.slope + i));
     total = add(total, dz);
     normalised = fma(dz, fma(load<Wide>(args.y + i), inverse, offset), normalised);
-    if (args.out != nullptr) store(args.out + i, dz);
+    if (args.out == nullptr) continue;
+    args.stream ? stream(args.out + i, dz) : store(args.out + i, dz);
   }
   store(args.sums, total);
   store(args.sums + kBlock, normalised);
+  if (args.stream) end_streams();
 }
 
 // Pixel by pixel, so that rows are read and written as memory streams.

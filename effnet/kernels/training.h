@@ -55,13 +55,15 @@ using ActivatedGradientFn = void (*)(const ActivationArgs& args, const GradientA
 // The same without activation: out = factor * d + c1 * y + c2, out_step 16. mean is not read.
 using GradientFn = void (*)(const float* y, const GradientArgs& gradient, std::int64_t pixels) noexcept;
 
-// out = d * slope (null: 1); sums [2][16] += out, out * xhat. out may be d, or null.
+// out = d * slope (null: 1); sums [2][16] += out, out * xhat. out may be d, or null. stream: out, 64-byte aligned, is
+// written past the caches.
 struct ReduceArgs {
   const float *d, *slope, *y;
   const float *inverse, *offset;  // [16]
   float* out;
   float* sums;
   std::int64_t pixels;
+  bool stream = false;
 };
 using ReduceFn = void (*)(const ReduceArgs&) noexcept;
 

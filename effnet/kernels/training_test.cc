@@ -167,13 +167,14 @@ TEST_P(TrainingTest, Gradients) {
 
 TEST_P(TrainingTest, Reduce) {
   for (const std::int64_t pixels : kPixels) {
-    for (const bool sloped : {false, true}) {
+    for (const auto& [sloped, stream] : {std::pair{false, false}, {true, false}, {true, true}}) {
       const Case c(*this, pixels, sloped ? 1 : 0, false, kRanges[0]);
       const Floats slope = random(pixels * kBlock), out(pixels * kBlock), sums = random(2 * kBlock), before = sums;
       const ReduceArgs args{c.d.data(),      sloped ? slope.data() : nullptr,
                             c.y.data(),      c.inverse.data(),
                             c.offset.data(), out.data(),
-                            sums.data(),     pixels};
+                            sums.data(),     pixels,
+                            stream};
       const slow::Values values = slow::reduced(args), totals = slow::reduce_sums(args, before.data());
       set().reduce(args);
       EXPECT_TRUE(within(out.data(), values)) << pixels;

@@ -269,6 +269,12 @@ TEST(FusedConv, TrainsAsThePlainStepsDo) {
   expect_same(conv_graph(1, 1, Padding::same, Activation::hard_swish, false, 100), {}, 5, true, 2);
 }
 
+// Maps of more than 24 MB, whose gradients are written past the caches.
+TEST(FusedNetwork, LargeMapsTrainAsThePlainStepsDo) {
+  expect_same(block_graph({"large", 8, 64, 8, 0, 3, 2, Padding::same, Activation::relu, true, false, 160, 160, 4}), {},
+              4);
+}
+
 // Stem, head and every block of the mobile networks are covered; a value that somebody else reads is not swallowed.
 TEST(FusedNetwork, PatternsCoverTheFamily) {
   for (const auto& [name, blocks] : {std::pair<std::string, std::size_t>{"efficientnet_b0", 16},
