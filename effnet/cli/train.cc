@@ -9,6 +9,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/base/openmp.h"
 #include "effnet/base/process.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/train_program.h"
@@ -90,6 +91,7 @@ void become_effnet_train(int /*argc*/, char** argv) {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
+  let_openmp_sleep();
   ::execv(program->c_str(), argv);
   sigprocmask(SIG_UNBLOCK, &signals, nullptr);
   throw environment_error("{}: cannot be run ({})", program->string(), std::strerror(errno)).with_hint(kHint);

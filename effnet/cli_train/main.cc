@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "effnet/base/interrupt.h"
+#include "effnet/base/openmp.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli_train/commands.h"
 
@@ -27,6 +28,8 @@ void quiet_libraries() {
 
 int main(int argc, char** argv) {
   using namespace effnet;
+  const bool facts = cli::has_word(argc, argv, "--version") && cli::has_word(argc, argv, "--json");
+  if (!facts) restart_with_sleeping_openmp(argv);
   // A full disk and a closed pipe are errors of write(), which are told and end the run in order; not a kill.
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
@@ -37,7 +40,7 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   sigprocmask(SIG_UNBLOCK, &signals, nullptr);
-  if (cli::has_word(argc, argv, "--version") && cli::has_word(argc, argv, "--json")) {
+  if (facts) {
     cli::print_json(cli::train_program_facts());
     return 0;
   }

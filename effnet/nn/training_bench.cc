@@ -19,6 +19,7 @@
 
 #include "effnet/arch/family.h"
 #include "effnet/base/error.h"
+#include "effnet/base/openmp.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
 #include "effnet/kernels/peak.h"
@@ -84,8 +85,9 @@ void run(const std::string& model, std::int64_t resolution, std::int64_t batch, 
 int main(int argc, char** argv) {
   try {
     if (argc != 7) throw effnet::usage_error("expected MODEL RESOLUTION BATCH THREADS SECONDS fused|plain");
-    effnet::nn::run(argv[1], std::stoll(argv[2]), std::stoll(argv[3]), std::stoi(argv[4]), std::stod(argv[5]),
-                    std::string(argv[6]) == "fused");
+    const bool fused = std::string(argv[6]) == "fused";
+    if (fused) effnet::restart_with_sleeping_openmp(argv);  // as effnet-train does; LibTorch alone is faster without
+    effnet::nn::run(argv[1], std::stoll(argv[2]), std::stoll(argv[3]), std::stoi(argv[4]), std::stod(argv[5]), fused);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "training_bench: %s\n", error.what());
     return 1;

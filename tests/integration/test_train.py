@@ -213,6 +213,24 @@ def test_interrupt_saves_and_resumes(effnet, place, whole, tmp_path):
     same_result(out, whole[0])
 
 
+def test_threads_of_openmp_do_not_spin(effnet, place, tmp_path):
+    """However the trainer is started; what a person has set stays."""
+    trainer = os.path.join(os.path.dirname(effnet.path), "effnet-train")
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    for number, (program, more, expected) in enumerate([(effnet.path, {}, b"passive"), (trainer, {}, b"passive"),
+                                                        (trainer, {"OMP_WAIT_POLICY": "active"}, b"active")]):
+        out = tmp_path / str(number)
+        process = subprocess.Popen([program, *words(place, out, "--set", "train.epochs=500")],
+                                   env=environment | more, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: (out / "metrics.csv").exists(), process)
+            assert b"OMP_WAIT_POLICY=" + expected in open(f"/proc/{process.pid}/environ", "rb").read().split(b"\0")
+            assert open(f"/proc/{process.pid}/comm").read().strip() == "effnet-train"
+        finally:
+            process.kill()
+            process.wait()
+
+
 def test_a_second_trainer_is_refused(effnet, place, tmp_path):
     out = tmp_path / "run"
     process = start(effnet, words(place, out, "--set", "train.epochs=500"))
