@@ -91,7 +91,8 @@ def page(document):
              f"EfficientNet-B0 at {document['resolution']}, batch {batch}, fp32, forward and backward without an optimiser, channels-last, "
              f"every competitor in turn in one run. {cpu['name']}, family {cpu['family']}, {document['date']}, commit {document['commit']}. "
              "Written by `make bench-train`; how it works: [training-kernels.md](../training-kernels.md).", "",
-             "*Memory kept*: glibc told to keep its memory (MALLOC_MMAP_MAX_=0 and its like)."]
+             "*Memory kept*: glibc told to keep its memory (MALLOC_MMAP_MAX_=0 and its like). effnet lets OpenMP's threads sleep, as "
+             "effnet-train does (base/openmp.h); the others' spin, which is faster for them."]
     for threads, case in document["cases"].items():
         rows = {name: summary(turns, batch) for name, turns in case["turns"].items()}
         peers = {name: row for name, row in rows.items() if row and name != EFFNET}
@@ -114,6 +115,7 @@ def page(document):
                       f"{case['peak_gflops']:.0f} GFLOP/s: the host had less for this guest at times."]
         if case["other_load"] > 0.05:
             lines += ["", f"Others used {case['other_load']:.0%} of the machine meanwhile: measure again on an idle one."]
+    lines += ["", "CIFAR-10: [cifar10.md](cifar10.md). ImageNet: not measured. GPUs: [gpu.md](gpu.md)."]
     return "\n".join(lines) + "\n"
 
 
