@@ -92,7 +92,7 @@ def page(document):
              f"every competitor in turn in one run. {cpu['name']}, family {cpu['family']}, {document['date']}, commit {document['commit']}. "
              "Written by `make bench-train`; how it works: [training-kernels.md](../training-kernels.md).", "",
              "*Memory kept*: glibc told to keep its memory (MALLOC_MMAP_MAX_=0 and its like). effnet lets OpenMP's threads sleep, as "
-             "effnet-train does (base/openmp.h); the others' spin, which is faster for them."]
+             "effnet-train does (base/openmp.h); the others' spin, as is the default."]
     for threads, case in document["cases"].items():
         rows = {name: summary(turns, batch) for name, turns in case["turns"].items()}
         peers = {name: row for name, row in rows.items() if row and name != EFFNET}
@@ -110,6 +110,9 @@ def page(document):
             verdict = "goal" if goal and ratio >= goal else "must" if ratio >= MUST else "missed"
             lines += ["", f"{ratio:.2f} times the best of the others ({best}; must {MUST}, goal {goal}): **{verdict}**. Medians: "
                       f"{rows[EFFNET]['median'] / max(row['median'] for row in peers.values()):.2f}."]
+            if goal:
+                share = goal * peers[best]["best"] * GFLOP_AN_IMAGE / case["peak_gflops"] * (document["resolution"] / 224) ** 2
+                lines[-1] += f" The goal would be {share:.0%} of the peak."
         if case["least_peak_gflops"] < 0.8 * case["peak_gflops"]:
             lines += ["", f"The peak, measured around the rounds, was between {case['least_peak_gflops']:.0f} and "
                       f"{case['peak_gflops']:.0f} GFLOP/s: the host had less for this guest at times."]

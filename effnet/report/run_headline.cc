@@ -26,6 +26,14 @@ std::optional<Best> best_of(const RunFacts& run) {
   return best;
 }
 
+// Of the weights in model.safetensors, which made predictions.csv. Without pictures held out to choose by these are the
+// last epoch's: the best epoch's figure is chosen by the pictures it is measured on.
+std::optional<double> saved_top1(const RunFacts& run) {
+  if (!run.predictions || run.predictions->empty()) return std::nullopt;
+  const auto right = std::ranges::count_if(*run.predictions, [](const auto& p) { return p.predicted == p.label; });
+  return 100 * static_cast<double>(right) / static_cast<double>(run.predictions->size());
+}
+
 std::string fact(std::string_view name, std::string_view value) {
   return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(name), escaped(value));
 }
@@ -54,21 +62,28 @@ std::string headline(const RunFacts& run) {
     out += " trained on " + escaped(data->get<std::string>());
   if (run.summary.empty()) out += run.model.empty() ? ", not finished" : " \xC2\xB7 not finished";
   out += "</p>\n<div class=\"hero\">\n<div class=\"score\">";
-  if (const std::optional<Best> best = best_of(run)) {
-    // With pictures held out to choose the epoch by, the result is on those that had no say in it (predictions.csv).
-    const std::optional<double> test = run.number("test_top1");
-    const double shown = test.value_or(best->top1);
-    const std::string epoch = best->epoch > 0 ? fmt::format(", epoch {}", best->epoch) : "";
-    out += fmt::format("<b>{:.2f}<small> %</small></b><span>{}{}", shown,
-                       test ? "top-1 on pictures that chose nothing" : "best validation top-1", epoch);
+  const std::optional<Best> best = best_of(run);
+  const std::optional<double> test = run.number("test_top1");
+  const std::optional<double> saved = saved_top1(run);
+  const std::optional<double> shown = test ? test : saved ? saved : best ? std::optional(best->top1) : std::nullopt;
+  if (shown) {
+    const std::string epoch = best && best->epoch > 0 ? fmt::format(", epoch {}", best->epoch) : "";
+    out += fmt::format("<b>{:.2f}<small> %</small></b><span>{}", *shown,
+                       test    ? "top-1 on pictures that chose nothing" + epoch
+                       : saved ? "validation top-1 of the saved model"
+                               : "best validation top-1" + epoch);
     const std::size_t images = run.predictions ? run.predictions->size() : 0;
-    if (images > 0 && shown >= 0 && shown <= 100) {
-      const auto right = std::llround(shown / 100 * static_cast<double>(images));
+    if (images > 0 && *shown >= 0 && *shown <= 100) {
+      const auto right = std::llround(*shown / 100 * static_cast<double>(images));
       const metrics::Interval interval = metrics::wilson_95(right, static_cast<std::int64_t>(images));
       out += fmt::format("<br>95 % interval {:.2f} to {:.2f} %<br>on {} pictures", 100 * interval.low,
                          100 * interval.high, grouped(static_cast<std::int64_t>(images)));
     }
-    if (test) out += fmt::format("<br>{:.2f} % on those held out to choose by", best->top1);
+    if (best && test) {
+      out += fmt::format("<br>{:.2f} % on those held out to choose by", best->top1);
+    } else if (best && saved) {
+      out += fmt::format("<br>best seen: {:.2f} %{}", best->top1, epoch);
+    }
     out += "</span>";
   } else {
     out += "<b>\xE2\x80\x93</b><span>no validation accuracy yet</span>";

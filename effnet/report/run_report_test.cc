@@ -93,6 +93,14 @@ TEST_F(RunReport, TheTestSetGoesBeforeWhatChoseTheEpoch) {
                               HasSubstr("80.00 % on those held out to choose by"), HasSubstr("probability of 0")));
 }
 
+// Where nothing was held out, the model is the last epoch's, and the best epoch is chosen by what it is measured on.
+TEST_F(RunReport, TheSavedModelGoesBeforeTheBestEpoch) {
+  write("summary.json", R"({"best_top1": 80, "best_epoch": 2})");
+  write("predictions.csv", predictions_text({{"a", 0, 0, 1, 1}, {"b", 1, 0, 1, 0}}));
+  EXPECT_THAT(report(), AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("validation top-1 of the saved model"),
+                              HasSubstr("best seen: 80.00 %, epoch 2")));
+}
+
 TEST_F(RunReport, PicturesThatAreGoneLeaveTheirPlace) {
   write("predictions.csv", predictions_text({{"a", 0, 1, 0.5F, 0.25F}}));
   EXPECT_THAT(report(), HasSubstr("no picture"));
