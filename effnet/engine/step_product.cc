@@ -48,10 +48,8 @@ ProductStep::Cut ProductStep::cut_for(std::int64_t members) const {
   Cut cut{run_pixels_, runs_, tiles_, 1};
   if (members == 1 || pixels_ * images_ * depth_ * spec_.channels < kFewestMacs) return cut;
   // Pixels first: few channel tiles of different widths do not share out evenly.
-  while (cut.runs * images_ < 2 * members && cut.run_pixels >= 2 * kShortestCut) {
-    cut.run_pixels = divide_up(divide_up(cut.run_pixels, 2), kRunStep) * kRunStep;
-    cut.runs = divide_up(pixels_, cut.run_pixels);
-  }
+  cut.run_pixels = even_run(members);
+  cut.runs = divide_up(pixels_, cut.run_pixels);
   const std::int64_t wanted = divide_up(members * kTasksAThread, cut.runs * images_);
   std::int64_t most = tiles_;
   if (scales_input_ || !spec_.source.in_place()) {
@@ -61,6 +59,24 @@ ProductStep::Cut ProductStep::cut_for(std::int64_t members) const {
   cut.group_tiles = divide_up(tiles_, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(most, 1)));
   cut.groups = divide_up(tiles_, cut.group_tiles);
   return cut;
+}
+
+// The length for which the last thread ends first, if runs are handed out in turn; of equals the longest that makes two
+// runs a thread. All runs of an image are of one length but the last.
+std::int64_t ProductStep::even_run(std::int64_t members) const {
+  std::int64_t best = run_pixels_, least = std::numeric_limits<std::int64_t>::max();
+  for (std::int64_t wanted = runs_; wanted <= runs_ + kTasksAThread * members; ++wanted) {
+    const std::int64_t length = divide_up(divide_up(pixels_, wanted), kRunStep) * kRunStep;
+    if (length > run_pixels_ || length < std::min(kShortestCut, run_pixels_)) continue;
+    const std::int64_t runs = divide_up(pixels_, length), last = pixels_ - (runs - 1) * length;
+    const std::int64_t tasks = runs * images_;
+    const std::int64_t end = (divide_up(tasks, members) - 1) * length + (tasks % members == 1 ? last : length);
+    if (end < least || (end == least && tasks <= 2 * members)) {
+      least = end;
+      best = length;
+    }
+  }
+  return best;
 }
 
 std::int64_t ProductStep::scratch_floats() const {
