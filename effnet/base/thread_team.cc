@@ -1,6 +1,7 @@
-// How a step runs. The caller writes what to do, the number of tasks to `unclaimed`, and raises `generation`, which the
-// members watch. Everyone then takes tasks by counting `unclaimed` down: whoever gets r > 0 owns task `tasks - r`. The
-// caller leaves step() when `pending`, the tasks not yet finished, is 0.
+// How a step runs. The caller writes what to do, the number of tasks of each share to its `unclaimed`, and raises
+// `generation`, which the members watch. Everyone then takes tasks by counting `unclaimed` down, of the own share, the
+// common one, the others': whoever gets r > 0 owns task `end - r`. The caller leaves step() when `pending`, the tasks
+// not yet finished, is 0.
 //
 // A member may come late by any time: the system took its core after it saw the generation. It cannot do harm, because
 // what a step is about is read only by the owner of a task, and a step with an owned task has not ended. So a late
@@ -8,6 +9,7 @@
 // no step waits for members that own nothing.
 #include "effnet/base/thread_team.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <system_error>
@@ -28,6 +30,8 @@ using Clock = std::chrono::steady_clock;
 constexpr int kMostMembers = 1024;
 // Two cache lines: the prefetcher of some CPUs fetches them in pairs.
 constexpr std::size_t kLine = 128;
+// Others' shares that a member looks at in the end; the caller looks at all.
+constexpr int kHelped = 8;
 // Waking a sleeping thread costs about this much, so watching longer can at most double what is lost.
 constexpr auto kWatch = std::chrono::microseconds(50);
 
@@ -72,10 +76,18 @@ struct ThreadTeam::Impl {
   alignas(kLine) std::atomic<std::uint32_t> generation{0};
   std::atomic<bool> stop{false};
 
-  // The step. `unclaimed` goes below 0 by a few: each member tries once too often now and then.
-  alignas(kLine) std::atomic<std::int64_t> unclaimed{0};
-  std::int64_t tasks = 0;
-  Run::Task task = nullptr;
+  // Tasks before `end`. `unclaimed` goes below 0 by a few: each member tries once too often now and then.
+  struct alignas(kLine) Share {
+    std::atomic<std::int64_t> unclaimed{0};
+    std::int64_t end = 0;
+  };
+
+  explicit Impl(int count) : members(count), shares(static_cast<std::size_t>(count) + 1) {}
+  const int members;
+  std::vector<Share> shares;  // by member; the last is the common one
+
+  // The step.
+  alignas(kLine) Run::Task task = nullptr;
   void* context = nullptr;
 
   alignas(kLine) std::atomic<std::int64_t> pending{0};
@@ -105,20 +117,23 @@ struct ThreadTeam::Impl {
   }
 
   void work(int member) noexcept {
-    std::int64_t left = unclaimed.fetch_sub(1, std::memory_order_acquire);
-    if (left <= 0) return;
-    // All tasks taken until they are reported below are of one step, since it cannot end before.
-    const std::int64_t count = tasks;
-    const Run::Task call = task;
-    void* const argument = context;
+    // All tasks taken until they are reported below are of one step, since it cannot end before. Nothing of a step is
+    // read before one of its tasks is owned.
     std::int64_t finished = 0;
-    for (;;) {
-      call(argument, count - left, member);
-      ++finished;
-      if (left == 1) break;  // the last one need not ask for more
-      left = unclaimed.fetch_sub(1, std::memory_order_acquire);
-      if (left <= 0) break;
-    }
+    const auto take = [&](int place) {
+      Share& share = shares[static_cast<std::size_t>(place)];
+      while (share.unclaimed.load(std::memory_order_relaxed) > 0) {
+        const std::int64_t left = share.unclaimed.fetch_sub(1, std::memory_order_acquire);
+        if (left <= 0) break;
+        task(context, share.end - left, member);
+        ++finished;
+      }
+    };
+    take(member);
+    take(members);
+    const int others = member == 0 ? members - 1 : std::min(members - 1, kHelped);
+    for (int i = 1; i <= others; ++i) take((member + i) % members);
+    if (finished == 0) return;
     // As with the generation: the caller announces its sleep before it looks at `pending` again. A member that wakes
     // it late, in a later step, does no harm: the caller looks again.
     if (pending.fetch_sub(finished, std::memory_order_seq_cst) != finished) return;
@@ -158,7 +173,7 @@ ThreadTeam::ThreadTeam(int members) {
   if (members < 1 || members > kMostMembers) {
     throw usage_error("number of threads out of range (got {}, expected 1 to {})", members, kMostMembers);
   }
-  impl_ = std::make_unique<Impl>();
+  impl_ = std::make_unique<Impl>(members);
   impl_->workers.reserve(static_cast<std::size_t>(members - 1));
   try {
     for (int i = 1; i < members; ++i) impl_->workers.emplace_back([impl = impl_.get(), i] { impl->serve(i); });
@@ -170,7 +185,7 @@ ThreadTeam::ThreadTeam(int members) {
 
 ThreadTeam::~ThreadTeam() { impl_->join_all(); }
 
-int ThreadTeam::members() const noexcept { return static_cast<int>(impl_->workers.size()) + 1; }
+int ThreadTeam::members() const noexcept { return impl_->members; }
 
 ThreadTeam::Run::Run(ThreadTeam& team) noexcept : team_(team), saved_state_(flush_denormals()) {
   if (!team_.impl_->workers.empty()) team_.impl_->raise_generation();
@@ -178,17 +193,23 @@ ThreadTeam::Run::Run(ThreadTeam& team) noexcept : team_(team), saved_state_(flus
 
 ThreadTeam::Run::~Run() { restore(saved_state_); }
 
-void ThreadTeam::Run::step(std::int64_t tasks, Task task, void* context) noexcept {
+void ThreadTeam::Run::step(std::int64_t tasks, std::int64_t common, Task task, void* context) noexcept {
   Impl& impl = *team_.impl_;
   if (tasks <= 1 || impl.workers.empty()) {
     for (std::int64_t i = 0; i < tasks; ++i) task(context, i, 0);
     return;
   }
-  impl.tasks = tasks;
   impl.task = task;
   impl.context = context;
   impl.pending.store(tasks, std::memory_order_relaxed);
-  impl.unclaimed.store(tasks, std::memory_order_release);
+  const std::int64_t shared_out = tasks - common;
+  std::int64_t begin = 0;
+  for (int place = 0; place <= impl.members; ++place) {
+    Impl::Share& share = impl.shares[static_cast<std::size_t>(place)];
+    share.end = place < impl.members ? shared_out * (place + 1) / impl.members : tasks;
+    share.unclaimed.store(share.end - begin, std::memory_order_release);
+    begin = share.end;
+  }
   impl.raise_generation();
   impl.work(0);
   impl.wait_for_members();

@@ -32,16 +32,22 @@ class ThreadTeam {
     Run& operator=(const Run&) = delete;
 
     // Calls task(context, index, member) for every index in [0, tasks), each once, on any member (0 is the caller);
-    // returns when all are done, and everything they wrote is visible. Tasks are handed out in order. Tasks must not
-    // throw. No allocation. With one member or one task it is a plain loop.
+    // returns when all are done, and everything they wrote is visible.
+    //
+    // Each member has a share, n tasks that follow each other: where neighbours touch the same memory in successive
+    // steps, they find it in its caches and not in those of another core, which cost three times as much to reach, and
+    // another three where cores have no cache in common. The last `common` tasks belong to nobody and are handed out in
+    // order, once a member's share is done; then members help each other.
+    //
+    // Tasks must not throw. No allocation. With one member or one task it is a plain loop.
     using Task = void (*)(void* context, std::int64_t index, int member) noexcept;
-    void step(std::int64_t tasks, Task task, void* context) noexcept;
+    void step(std::int64_t tasks, std::int64_t common, Task task, void* context) noexcept;
     // The same for a callable (std::int64_t index, int member) -> void, noexcept.
     template <class Body>
-    void step(std::int64_t tasks, Body&& body) noexcept {
+    void step(std::int64_t tasks, Body&& body, std::int64_t common = 0) noexcept {
       using Plain = std::remove_reference_t<Body>;
       step(
-          tasks,
+          tasks, common,
           [](void* context, std::int64_t index, int member) noexcept {
             (*static_cast<Plain*>(context))(index, member);
           },

@@ -33,10 +33,11 @@ TEST_P(ThreadTeamTest, EveryIndexOnce) {
   for (const std::int64_t tasks : {-1, 0, 1, 2, 3, 4, 5, 64, 1000, 20000}) {
     std::vector<int> visits(static_cast<std::size_t>(std::max<std::int64_t>(tasks, 0)));
     std::atomic<int> strangers = 0;
-    run.step(tasks, [&](std::int64_t index, int member) {
+    const auto visit = [&](std::int64_t index, int member) {
       ++visits[static_cast<std::size_t>(index)];
       if (member < 0 || member >= GetParam()) ++strangers;
-    });
+    };
+    run.step(tasks, visit, tasks / 3);
     EXPECT_EQ(visits, std::vector<int>(visits.size(), 1)) << tasks;
     EXPECT_EQ(strangers, 0);
   }
@@ -111,17 +112,24 @@ TEST_P(ThreadTeamTest, WaitsForSlowTasks) {
   }
 }
 
-TEST_P(ThreadTeamTest, TasksAreHandedOutInOrder) {
+// A member takes the tasks of its share in order, then common ones, and others' only when all these are gone.
+TEST_P(ThreadTeamTest, OwnShareFirstThenTheCommonOne) {
+  const std::int64_t members = GetParam(), tasks = 5000, common = 700, shared_out = tasks - common;
   ThreadTeam team(GetParam());
   ThreadTeam::Run run(team);
-  std::vector<std::int64_t> latest(static_cast<std::size_t>(GetParam()), -1);
-  std::vector<int> disorder(latest.size());
-  run.step(5000, [&](std::int64_t index, int member) {
-    const auto at = static_cast<std::size_t>(member);
-    if (index <= latest[at]) ++disorder[at];
-    latest[at] = index;
-  });
-  EXPECT_EQ(disorder, std::vector<int>(disorder.size()));
+  std::vector<std::vector<std::int64_t>> taken(static_cast<std::size_t>(members));
+  run.step(
+      tasks, [&](std::int64_t index, int member) { taken[static_cast<std::size_t>(member)].push_back(index); }, common);
+  for (std::int64_t member = 0; member < members; ++member) {
+    const std::int64_t begin = shared_out * member / members, end = shared_out * (member + 1) / members;
+    const auto is_own = [&](std::int64_t index) { return index >= begin && index < end; };
+    const auto is_common = [&](std::int64_t index) { return index >= shared_out; };
+    const std::vector<std::int64_t>& own = taken[static_cast<std::size_t>(member)];
+    const auto late = std::find_if_not(own.begin(), own.end(), is_own);
+    const auto foreign = std::find_if_not(late, own.end(), is_common);
+    EXPECT_TRUE(std::is_sorted(own.begin(), foreign));
+    EXPECT_TRUE(std::none_of(foreign, own.end(), [&](std::int64_t i) { return is_own(i) || is_common(i); }));
+  }
 }
 
 // Every thread has a team of its own, and the tasks of each outer step run a team inside.
@@ -196,7 +204,7 @@ TEST(ThreadTeam, PlainFunctionsAndConstCallables) {
   ThreadTeam::Run run(team);
   std::atomic<std::int64_t> sum = 0;
   run.step(
-      100,
+      100, 0,
       [](void* context, std::int64_t index, int) noexcept {
         *static_cast<std::atomic<std::int64_t>*>(context) += index;
       },

@@ -9,6 +9,7 @@ namespace {
 using kernels::kBlock;
 
 constexpr std::int64_t kFewestTasks = 8;
+constexpr std::int64_t kLeastRows = 10;       // of the picture, for each row that a band makes again
 constexpr std::int64_t kShortestBand = 7;     // output rows: each band makes kernel - stride input rows twice
 constexpr std::int64_t kShortestRun = 42;     // pixels of a product run: three full tiles
 constexpr std::int64_t kLargestKernel = 128;  // row pointers on the stack
@@ -50,19 +51,23 @@ std::int64_t DepthwiseStep::scratch_floats() const {
 
 void DepthwiseStep::run(const Context& context) const noexcept {
   // Alone, a task walks all bands of its channels in one go and makes no row twice. With several threads each band is a
-  // task where there are few tiles; else only the last tiles are cut, so that the threads end together.
+  // task where there are few tiles or little is made twice, band by band: so a thread's tasks are neighbours in the
+  // picture. Else only the last tiles are cut, so that the threads end together.
   const auto members = static_cast<std::int64_t>(context.scratch.size());
   const std::int64_t planes = spec_.images * tiles_;
-  std::int64_t cut = planes < kFewestTasks ? planes : std::min(members, planes);
-  if (members == 1) cut = 0;
+  const bool by_band =
+      planes < kFewestTasks || (spec_.window.kernel - spec_.window.stride) * kLeastRows <= spec_.in_shape.h;
+  const std::int64_t cut = members == 1 ? 0 : by_band ? planes : std::min(members, planes);
   const std::int64_t whole = planes - cut;
-  context.team.step(whole + cut * bands_, [&](std::int64_t index, int member) noexcept {
-    float* const scratch = context.scratch[static_cast<std::size_t>(member)];
-    if (index < whole) return walk(context, index / tiles_, index % tiles_, 0, bands_, scratch);
-    const std::int64_t plane = whole + (index - whole) / bands_;
-    const std::int64_t band = (index - whole) % bands_;
-    walk(context, plane / tiles_, plane % tiles_, band, band + 1, scratch);
-  });
+  context.team.step(
+      whole + cut * bands_,
+      [&](std::int64_t index, int member) noexcept {
+        float* const scratch = context.scratch[static_cast<std::size_t>(member)];
+        if (index < whole) return walk(context, index / tiles_, index % tiles_, 0, bands_, scratch);
+        const std::int64_t plane = whole + (index - whole) % cut, band = (index - whole) / cut;
+        walk(context, plane / tiles_, plane % tiles_, band, band + 1, scratch);
+      },
+      whole > 0 ? cut * bands_ : 0);
 }
 
 void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,

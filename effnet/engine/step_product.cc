@@ -16,6 +16,7 @@ constexpr std::int64_t kTasksAThread = 4;     // so that threads end together
 constexpr std::int64_t kFewestMacs = 40'000;  // some 4 us: less is not worth a second thread
 constexpr std::int64_t kFewestTiles = 3;      // of a group that has to prepare its input
 constexpr std::int64_t kShortestCut = 42;     // pixels, where threads share a run: three full tiles
+constexpr std::int64_t kSmallPicture = 600;   // pixels: its weights are more than its neighbourhood
 constexpr std::int64_t kRunStep = 14;         // a run ends with a full tile
 
 }  // namespace
@@ -87,9 +88,15 @@ std::int64_t ProductStep::scratch_floats() const {
 
 void ProductStep::run(const Context& context) const noexcept {
   const Cut cut = cut_for(static_cast<std::int64_t>(context.scratch.size()));
-  context.team.step(images_ * cut.runs * cut.groups, [&](std::int64_t index, int member) noexcept {
-    task(context, cut, index, context.scratch[static_cast<std::size_t>(member)]);
-  });
+  // A thread's runs are neighbours in the picture, as in the steps around; further groups are whoever's comes first. In
+  // small pictures the threads stay together, at the same weights: B4 2 % slower otherwise.
+  const std::int64_t first = images_ * cut.runs, all = first * cut.groups;
+  context.team.step(
+      all,
+      [&](std::int64_t index, int member) noexcept {
+        task(context, cut, index, context.scratch[static_cast<std::size_t>(member)]);
+      },
+      pixels_ < kSmallPicture ? all : all - first);
 }
 
 // The scale of one image: one float a channel.
