@@ -206,7 +206,7 @@ void ThreadTeam::Run::step(std::int64_t tasks, std::int64_t common, Task task, v
   std::int64_t begin = 0;
   for (int place = 0; place <= impl.members; ++place) {
     Impl::Share& share = impl.shares[static_cast<std::size_t>(place)];
-    share.end = place < impl.members ? shared_out * (place + 1) / impl.members : tasks;
+    share.end = place < impl.members ? team_.share(shared_out, place + 1) : tasks;
     share.unclaimed.store(share.end - begin, std::memory_order_release);
     begin = share.end;
   }

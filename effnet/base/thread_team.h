@@ -22,6 +22,8 @@ class ThreadTeam {
   ThreadTeam& operator=(const ThreadTeam&) = delete;
 
   int members() const noexcept;
+  // Where a member's share of `tasks` begins; its end is the next one's begin.
+  std::int64_t share(std::int64_t tasks, int member) const noexcept { return tasks * member / members(); }
 
   // Wakes the team for a run and lets it sleep when destroyed. Between, step() is cheap. One at a time.
   class Run {

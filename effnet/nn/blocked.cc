@@ -305,17 +305,17 @@ void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vec
                      std::int64_t channels, const Source& x, float* y, Moments* moments) {
   const std::int64_t block = cut.all_pixels() * kBlock, panel_block = cut.longest * kBlock;
   const auto chunks = static_cast<std::int64_t>(cut.chunks.size());
-  const auto chunk_at = [&](std::int64_t i) -> const Chunk& {
-    return cut.chunks[static_cast<std::size_t>(way == Way::from_first ? i : chunks - 1 - i)];
-  };
-  parallel(chunks, [&](std::int64_t first, std::int64_t last) {
+  parallel(chunks, way, [&](std::int64_t first, std::int64_t last) {
+    const auto chunk_at = [&](std::int64_t i) -> const Chunk& {
+      return cut.chunks[static_cast<std::size_t>(on_way(way, first, last, i))];
+    };
     float* const panel = scratch(blocks_of(depth) * panel_block);
     Ahead ahead;
-    for (std::int64_t i = first; i < last; ++i) {
+    for (std::int64_t i = 0; i < last - first; ++i) {
       const Chunk& chunk = chunk_at(i);
       const Pixels from = x.make(chunk, panel, panel_block);
       ahead.clear();
-      if (i + 1 < last) x.reads(chunk_at(i + 1), ahead);
+      if (i + 1 < last - first) x.reads(chunk_at(i + 1), ahead);
       multiply(from.data, from.block, depth, packed.data(), channels, nullptr, y + chunk.first * kBlock, block,
                chunk.pixels, nullptr, &ahead);
       for (std::int64_t s = chunk.segment; moments != nullptr && s < chunk.segment + chunk.segments; ++s) {

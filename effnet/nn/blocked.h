@@ -16,6 +16,7 @@
 
 #include "effnet/kernels/activation.h"
 #include "effnet/kernels/training.h"
+#include "effnet/nn/parallel.h"
 
 namespace effnet::nn {
 
@@ -30,6 +31,11 @@ struct OwnKernels {
 const OwnKernels& own_kernels();  // of kernels::chosen_isa(), chosen once
 
 constexpr std::int64_t padded(std::int64_t channels) { return blocks_of(channels) * kBlock; }
+
+// The plane (block * images + image) of a task, where tasks go image by image.
+constexpr std::int64_t plane_of(std::int64_t task, std::int64_t blocks, std::int64_t images) {
+  return task % blocks * images + task / blocks;
+}
 
 // ---- Cutting. A segment is a run of pixels of one image, a chunk some segments that follow each other.
 struct Segment {
@@ -139,10 +145,6 @@ struct Source {
   std::function<void(const Chunk& chunk, Ahead& ahead)> reads;  // the memory that make() reads
 };
 Source lies_in(const Cut& cut, const float* tensor);  // blocked over all pixels
-
-// Each pass over a batch goes the other way than the one before: what it reads first was written last and may still be
-// in the last-level cache.
-enum class Way { from_first, from_last };
 
 // y = x * packed; y blocked over all pixels; moments of every segment unless null.
 void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,

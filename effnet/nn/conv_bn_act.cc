@@ -77,8 +77,10 @@ void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const
                   input(shape, parts, x), y, mode.training ? &moments : nullptr);
   norm = normalise(moments, shape.out, parameters, mode);
   const std::int64_t pixels = shape.out_h * shape.out_w;
-  parallel(blocks_of(shape.out) * shape.images, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t plane = first; plane < last; ++plane) {
+  const std::int64_t blocks = blocks_of(shape.out);
+  parallel(blocks * shape.images, Way::from_last, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t task = last; task-- > first;) {
+      const std::int64_t plane = plane_of(task, blocks, shape.images);
       const std::int64_t at = plane * pixels * kBlock;
       own_kernels().training.activate[static_cast<int>(shape.activation.epilogue)](
           activation_args(shape.activation, norm, plane / shape.images, y + at, pixels), out + at);

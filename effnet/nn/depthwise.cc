@@ -26,12 +26,6 @@ std::int64_t padded_width(const DepthwiseShape& shape) {
   return std::max((shape.out_w - 1) * shape.stride + shape.kernel, shape.left + shape.in_w);
 }
 
-// All blocks of the last image first: the passes before and after go from the first (Way, nn/blocked.h).
-std::int64_t plane_of(const DepthwiseShape& shape, std::int64_t task) {
-  const std::int64_t blocks = blocks_of(shape.channels);
-  return task % blocks * shape.images + shape.images - 1 - task / blocks;
-}
-
 // Rows of a plane that stay while they are needed: row r lies in slot r mod slots, rows out of 0..height are zeros.
 class Ring {
  public:
@@ -74,11 +68,11 @@ void depthwise_forward(const DepthwiseShape& shape, const float* weight, const M
   const std::vector<float> weights = packed(weight, shape.channels, k * k, false);
   const kernels::DepthwiseFn convolve = own_kernels().base.depthwise(k, s, false, kernels::Epilogue::clamp);
   alignas(64) static constexpr float kNoBias[kBlock] = {};
-  parallel(shape.planes(), [&](std::int64_t first, std::int64_t last) {
+  parallel(shape.planes(), Way::from_last, [&](std::int64_t first, std::int64_t last) {
     Ring ring(scratch(Ring::floats(slots, width * kBlock)), slots, width * kBlock);
     const float* window[7];
-    for (std::int64_t task = first; task < last; ++task) {
-      const std::int64_t plane = plane_of(shape, task);
+    for (std::int64_t task = last; task-- > first;) {
+      const std::int64_t plane = plane_of(task, blocks_of(shape.channels), shape.images);
       const std::int64_t block = plane / shape.images, image = plane % shape.images;
       float* const out = y + plane * shape.out_h * shape.out_w * kBlock;
       std::int64_t made = 0;
@@ -112,7 +106,7 @@ void depthwise_backward(const DepthwiseShape& shape, const DepthwiseBackward& ba
   alignas(64) static constexpr float kNoBias[kBlock] = {};
   const std::int64_t plane_weights = k * k * kBlock;
   std::vector<float> partial(static_cast<std::size_t>(shape.planes() * plane_weights));
-  parallel(shape.planes(), [&](std::int64_t first, std::int64_t last) {
+  parallel(shape.planes(), Way::from_last, [&](std::int64_t first, std::int64_t last) {
     const std::int64_t input_floats = Ring::floats(slots, width * kBlock);
     const std::int64_t slope_floats = Ring::floats(slots, shape.in_w * kBlock);
     const std::int64_t gradient_floats = Ring::floats(gradient_slots, gradient_width * kBlock);
@@ -123,8 +117,8 @@ void depthwise_backward(const DepthwiseShape& shape, const DepthwiseBackward& ba
     float* const result = memory + input_floats + slope_floats + gradient_floats;
     std::vector<const float*> input_rows(static_cast<std::size_t>(slots));
     std::vector<const float*> gradient_rows(static_cast<std::size_t>(rows));
-    for (std::int64_t task = first; task < last; ++task) {
-      const std::int64_t plane = plane_of(shape, task);
+    for (std::int64_t task = last; task-- > first;) {
+      const std::int64_t plane = plane_of(task, blocks_of(shape.channels), shape.images);
       const float* const weight = weights.data() + plane / shape.images * plane_weights;
       std::int64_t made = 0, taken = 0;
       for (std::int64_t begin = 0; begin < shape.out_h; begin += rows) {

@@ -22,7 +22,7 @@ void squeeze_means(const MbConvShape& shape, const float* y2, const Norm& norm, 
   const std::int64_t blocks = blocks_of(shape.expanded);
   parallel(blocks * shape.images, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t task = first; task < last; ++task) {
-      const std::int64_t plane = task % blocks * shape.images + task / blocks;  // from the first image
+      const std::int64_t plane = plane_of(task, blocks, shape.images);
       double sums[kBlock] = {};
       for (std::int64_t p = 0; p < pixels; p += kRun) {
         float run[kBlock] = {};
@@ -58,8 +58,10 @@ void squeeze_forward(const MbConvShape& shape, const MbConvWeights& weights, Squ
 // out = norm(y3) * keep [+ x].
 void write_out(const MbConvShape& shape, const float* y3, const MbConvState& state, const float* x, float* out) {
   const std::int64_t pixels = shape.out_h * shape.out_w;
-  parallel(blocks_of(shape.out) * shape.images, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t plane = first; plane < last; ++plane) {
+  const std::int64_t blocks = blocks_of(shape.out);
+  parallel(blocks * shape.images, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t task = first; task < last; ++task) {
+      const std::int64_t plane = plane_of(task, blocks, shape.images);
       const std::int64_t channel = plane / shape.images * kBlock, at = plane * pixels * kBlock;
       const float keep = state.keep_of(plane % shape.images);
       float scale[kBlock], shift[kBlock];

@@ -51,18 +51,27 @@ ParallelScope::~ParallelScope() {
   if (impl_) current = nullptr;
 }
 
-void parallel(std::int64_t count, const std::function<void(std::int64_t, std::int64_t)>& range) {
+void parallel(std::int64_t count, Way way, const Range& range) {
   if (count <= 0) return;
   if (inside) {
     range(0, count);
     return;
   }
   const ParallelScope scope;
-  const std::int64_t pieces = std::min<std::int64_t>(count, shared_team().team->members() * kPiecesAThread);
+  const ThreadTeam& team = *shared_team().team;
+  const std::int64_t pieces = std::min<std::int64_t>(count, team.members() * kPiecesAThread);
+  // Of a share from its end.
+  const auto turned = [&](std::int64_t piece) {
+    int member = 0;
+    while (team.share(pieces, member + 1) <= piece) ++member;
+    return on_way(Way::from_last, team.share(pieces, member), team.share(pieces, member + 1),
+                  piece - team.share(pieces, member));
+  };
   std::exception_ptr failure;
   std::atomic<bool> failed = false;
   current->step(pieces, [&](std::int64_t piece, int) noexcept {
     inside = true;
+    if (way == Way::from_last) piece = turned(piece);
     try {
       range(piece * count / pieces, (piece + 1) * count / pieces);
     } catch (...) {
