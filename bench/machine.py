@@ -76,11 +76,12 @@ class Peak:
         subprocess.run([compiler, "-O2", "-pthread", "-o", self.program, source], check=True)
 
     def measure(self, cores):
-        """{"fp32", "bf16", "int8"} of these cores together, in 1e9 operations a second; takes about 0.1 s."""
+        """{"fp32", "bf16", "int8"} of these cores together, in 1e9 operations a second, and "apart_ns", how long a line
+        takes between the first two (0 for one core); takes about 0.1 s."""
         with pinned(cores):
             run = subprocess.run([self.program, str(len(cores)), "0.03"], capture_output=True, text=True, check=True)
         rates = json.loads(run.stdout)
-        return {precision: rates[precision] for precision in ("fp32", "bf16", "int8")}
+        return {key: rates[key] for key in ("fp32", "bf16", "int8", "apart_ns")}
 
 
 class OtherLoad:

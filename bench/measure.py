@@ -66,7 +66,7 @@ class Bench:
             raise BenchError(f"{case.model} is not the peers' network (got {competitors['effnet']['macs']} MACs in effnet, "
                              f"expected {macs})")
         competitors.update({name: {"model": case.peers_model, "macs": macs, "turns": []} for name in jobs})
-        peaks, turn_number = [], 0
+        peaks, apart, turn_number = [], [], 0
         for start in range(self.settings.starts):
             live = self._start(jobs, cores, skipped, competitors)
             try:
@@ -76,7 +76,9 @@ class Bench:
                 for turn in range(self.settings.turns):
                     last = start == self.settings.starts - 1 and turn == self.settings.turns - 1
                     for name in _rotated(list(live), turn_number):
-                        peaks.append(self.peak.measure(cores)[case.precision])
+                        reading = self.peak.measure(cores)
+                        peaks.append(reading[case.precision])
+                        apart.append(reading["apart_ns"])
                         time.sleep(PAUSE_S)
                         self._turn(name, live, competitors, skipped, last)
                     turn_number += 1
@@ -86,7 +88,8 @@ class Bench:
         competitors["effnet"]["info"] = ours.info
         return {"case": case.id, "threads": case.threads, "batch": case.batch, "precision": case.precision,
                 "resolution": case.resolution or networks.native_resolution(case.model), "cores": cores,
-                "peak_gflops": {"highest": max(peaks), "lowest": min(peaks)}, "other_load": load.share(),
+                "peak_gflops": {"highest": max(peaks), "lowest": min(peaks)},
+                "apart_ns": {"highest": max(apart), "lowest": min(apart)}, "other_load": load.share(),
                 "competitors": competitors, "skipped": skipped, "seconds": round(time.time() - started, 1),
                 "settings": vars(self.settings),
                 "versions": {name: machine.package_version(ENGINES[name].package) for name in peers},

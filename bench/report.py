@@ -143,6 +143,10 @@ def _group(group, cases):
         if result["other_load"] > stats.QUIET:
             notes.append(f"{case.model}: **not a quiet machine**, others used {percent(result['other_load'])} of it; "
                          "measure again.")
+        apart = result.get("apart_ns", {})
+        if apart.get("highest", 0) > 1.5 * apart.get("lowest", 0):
+            notes.append(f"{case.model}: a line took {apart['lowest']:.0f} to {apart['highest']:.0f} ns from one core to the other: "
+                         "at times they had no cache in common.")
         if best and best["median_name"] != best["min_name"]:
             notes.append(f"{case.model}: by medians the best peer is {title(best['median_name'])}.")
     if not rows:

@@ -67,6 +67,16 @@ def test_a_figure_is_the_smallest_minimum_and_the_median_of_medians():
     assert stats.of_runs([3.0, 1.0, 2.0, 9.0]) == {"min_ms": 1.0, "median_ms": 2.5, "runs": 4}
 
 
+def test_the_page_tells_that_cores_were_apart(table, document):
+    """Two virtual cores on two caches of the host: every network is slower, so the figure stands beside them."""
+    two = document["cases"]["efficientnet_b0-t2-n1"]
+    assert "one core to the other" not in report.render(document, table)
+    two["apart_ns"] = {"highest": 301.0, "lowest": 98.0}
+    assert "efficientnet_b0: a line took 98 to 301 ns from one core to the other" in report.render(document, table)
+    two["apart_ns"]["highest"] = 120.0
+    assert "one core to the other" not in report.render(document, table)
+
+
 @pytest.mark.parametrize("value, must, goal, expected", [
     (1.5, 1.25, 1.5, "goal"), (1.4999, 1.25, 1.5, "must"), (1.25, 1.25, 1.5, "must"), (1.2499, 1.25, 1.5, "missed"),
     (2.0, None, None, ""), (None, 1.25, 1.5, ""), (1.9, 1.8, None, "must"), (0.9, None, 1.0, "missed")])
