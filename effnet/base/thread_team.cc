@@ -5,7 +5,7 @@
 //
 // A member may come late by any time: the system took its core after it saw the generation. It cannot do harm, because
 // what a step is about is read only by the owner of a task, and a step with an owned task has not ended. So a late
-// member either gets a task of the step that runs now or finds the count used up, whatever generation it came for; and
+// member either gets a task of the step that runs now or finds the counts used up, whatever generation it came for; and
 // no step waits for members that own nothing.
 #include "effnet/base/thread_team.h"
 
