@@ -22,6 +22,9 @@ using kernels::Activated;
 using BufferId = std::int32_t;
 inline constexpr BufferId kNoBuffer = -1;
 
+// With several threads, a picture of fewer pixels is cut by channels: its weights are more than its neighbourhood.
+inline constexpr std::int64_t kSmallPicture = 600;
+
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // What a run works in.

@@ -55,8 +55,9 @@ void DepthwiseStep::run(const Context& context) const noexcept {
   // picture. Else only the last tiles are cut, so that the threads end together.
   const auto members = static_cast<std::int64_t>(context.scratch.size());
   const std::int64_t planes = spec_.images * tiles_;
+  const std::int64_t repeated = spec_.window.kernel - spec_.window.stride, rows = spec_.in_shape.h;
   const bool by_band =
-      planes < kFewestTasks || (spec_.window.kernel - spec_.window.stride) * kLeastRows <= spec_.in_shape.h;
+      planes < kFewestTasks || (spec_.in_shape.pixels() >= kSmallPicture && repeated * kLeastRows <= rows);
   const std::int64_t cut = members == 1 ? 0 : by_band ? planes : std::min(members, planes);
   const std::int64_t whole = planes - cut;
   context.team.step(

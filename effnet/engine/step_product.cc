@@ -16,7 +16,6 @@ constexpr std::int64_t kTasksAThread = 4;     // so that threads end together
 constexpr std::int64_t kFewestMacs = 40'000;  // some 4 us: less is not worth a second thread
 constexpr std::int64_t kFewestTiles = 3;      // of a group that has to prepare its input
 constexpr std::int64_t kShortestCut = 42;     // pixels, where threads share a run: three full tiles
-constexpr std::int64_t kSmallPicture = 600;   // pixels: its weights are more than its neighbourhood
 constexpr std::int64_t kRunStep = 14;         // a run ends with a full tile
 
 }  // namespace
@@ -39,45 +38,34 @@ ProductStep::ProductStep(const kernels::KernelSet& set, const ProductSpec& spec)
   scales_input_ = spec.scale != kNoBuffer && !scales_weights_;
 }
 
-// Depends on the threads: it changes who computes a value, not how.
+// Depends on the threads: it changes who computes a value, not how. A picture has equal parts, a part runs of one
+// length but for the last.
 struct ProductStep::Cut {
-  std::int64_t run_pixels, runs;
+  std::int64_t parts, part_pixels;
+  std::int64_t runs, run_pixels;  // of a part
   std::int64_t group_tiles, groups;
 };
 
 ProductStep::Cut ProductStep::cut_for(std::int64_t members) const {
-  Cut cut{run_pixels_, runs_, tiles_, 1};
+  Cut cut{1, pixels_, runs_, run_pixels_, tiles_, 1};
   if (members == 1 || pixels_ * images_ * depth_ * spec_.channels < kFewestMacs) return cut;
-  // Pixels first: few channel tiles of different widths do not share out evenly.
-  cut.run_pixels = even_run(members);
-  cut.runs = divide_up(pixels_, cut.run_pixels);
-  const std::int64_t wanted = divide_up(members * kTasksAThread, cut.runs * images_);
+  // Pixels first, as many for each thread: few channel tiles of different widths do not share out evenly.
+  cut.parts = std::clamp<std::int64_t>(pixels_ / kShortestCut, 1, divide_up(members, images_));
+  cut.part_pixels = divide_up(pixels_, cut.parts);
+  const std::int64_t wanted_runs = cut.part_pixels < 2 * kShortestCut ? 1 : 2;
+  const std::int64_t runs = std::max(divide_up(cut.part_pixels, run_pixels_), wanted_runs);
+  cut.run_pixels = std::min(divide_up(divide_up(cut.part_pixels, runs), kRunStep) * kRunStep, run_pixels_);
+  cut.runs = divide_up(cut.part_pixels, cut.run_pixels);
+  const std::int64_t tasks = images_ * cut.parts * cut.runs;
   std::int64_t most = tiles_;
   if (scales_input_ || !spec_.source.in_place()) {
     // Every group of a run scales or gathers its input again, which costs as much as some three channels.
-    most = cut.runs * images_ == 1 ? members : tiles_ / kFewestTiles;
+    most = tasks == 1 ? members : tiles_ / kFewestTiles;
   }
+  const std::int64_t wanted = divide_up(members * kTasksAThread, tasks);
   cut.group_tiles = divide_up(tiles_, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(most, 1)));
   cut.groups = divide_up(tiles_, cut.group_tiles);
   return cut;
-}
-
-// The length for which the last thread ends first, if runs are handed out in turn; of equals the longest that makes two
-// runs a thread. All runs of an image are of one length but the last.
-std::int64_t ProductStep::even_run(std::int64_t members) const {
-  std::int64_t best = run_pixels_, least = std::numeric_limits<std::int64_t>::max();
-  for (std::int64_t wanted = runs_; wanted <= runs_ + kTasksAThread * members; ++wanted) {
-    const std::int64_t length = divide_up(divide_up(pixels_, wanted), kRunStep) * kRunStep;
-    if (length > run_pixels_ || length < std::min(kShortestCut, run_pixels_)) continue;
-    const std::int64_t runs = divide_up(pixels_, length), last = pixels_ - (runs - 1) * length;
-    const std::int64_t tasks = runs * images_;
-    const std::int64_t end = (divide_up(tasks, members) - 1) * length + (tasks % members == 1 ? last : length);
-    if (end < least || (end == least && tasks <= 2 * members)) {
-      least = end;
-      best = length;
-    }
-  }
-  return best;
 }
 
 std::int64_t ProductStep::scratch_floats() const {
@@ -90,7 +78,7 @@ void ProductStep::run(const Context& context) const noexcept {
   const Cut cut = cut_for(static_cast<std::int64_t>(context.scratch.size()));
   // A thread's runs are neighbours in the picture, as in the steps around; further groups are whoever's comes first. In
   // small pictures the threads stay together, at the same weights: B4 2 % slower otherwise.
-  const std::int64_t first = images_ * cut.runs, all = first * cut.groups;
+  const std::int64_t first = images_ * cut.parts * cut.runs, all = first * cut.groups;
   context.team.step(
       all,
       [&](std::int64_t index, int member) noexcept {
@@ -126,10 +114,12 @@ SourceView ProductStep::scaled_input(const Context& context, std::int64_t image,
 
 void ProductStep::task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept {
   // Group by group, since the last group is the smallest: so the threads end together.
-  const std::int64_t group = index / (cut.runs * images_);
-  const std::int64_t first = index % cut.runs * cut.run_pixels;
-  const std::int64_t image = index / cut.runs % images_;
-  const std::int64_t count = std::min(cut.run_pixels, pixels_ - first);
+  const std::int64_t image_runs = cut.parts * cut.runs;
+  const std::int64_t group = index / (image_runs * images_), image = index / image_runs % images_;
+  const std::int64_t part = index % image_runs / cut.runs, part_end = std::min((part + 1) * cut.part_pixels, pixels_);
+  const std::int64_t first = part * cut.part_pixels + index % cut.runs * cut.run_pixels;
+  const std::int64_t count = std::min(cut.run_pixels, part_end - first);
+  if (count <= 0) return;  // the last part is shorter by a few pixels
 
   float* const panel = scratch + spec_.source.scratch_floats(run_pixels_);
   float* const scale = panel + depth_ * tile_;

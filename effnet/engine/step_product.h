@@ -27,7 +27,6 @@ class ProductStep final : public Step {
  private:
   struct Cut;
   Cut cut_for(std::int64_t members) const;
-  std::int64_t even_run(std::int64_t members) const;
   void task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept;
   SourceView scaled_input(const Context& context, std::int64_t image, std::int64_t first, std::int64_t count,
                           float* scratch) const noexcept;
