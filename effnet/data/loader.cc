@@ -38,7 +38,7 @@ void check_options(const Dataset& set, const LoaderOptions& options, Size size) 
 std::int64_t piece_size(std::int64_t rows, Size size, int workers) {
   constexpr std::int64_t kPixels = 1 << 14;
   return std::clamp<std::int64_t>(
-      std::min(rows / (4 * std::max(workers, 1)), kPixels / (std::int64_t{size.h} * size.w)), 1, 16);
+      std::min(rows / (std::int64_t{4} * std::max(workers, 1)), kPixels / (std::int64_t{size.h} * size.w)), 1, 16);
 }
 
 // A picture made into a row; false and its reason in `found` if it is broken.

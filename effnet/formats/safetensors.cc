@@ -177,7 +177,7 @@ std::uint64_t read_length(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-Weights parse_safetensors(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
   const std::uint64_t length = read_length(bytes);
   const auto* text = reinterpret_cast<const char*>(bytes.data()) + kLengthBytes;
   if (length == 0 || *text != '{') throw input_error("header is not a JSON object (expected {{ as its first byte)");

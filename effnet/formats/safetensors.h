@@ -22,7 +22,7 @@ namespace effnet::formats {
 // without overlap or hole. Memory: a small multiple of the header.
 Weights read_safetensors(const std::filesystem::path& path);
 // The same from memory. `owner` keeps `bytes` alive; it goes into every tensor.
-Weights parse_safetensors(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 
 // Writes atomically and with the same bytes for the same weights: tensors by falling element size, then by name, so
 // that each is aligned to its element; the data begins at a multiple of 64 bytes. Tensors are streamed, not gathered.

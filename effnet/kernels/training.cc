@@ -23,9 +23,10 @@ constexpr void (*kFill[])(TrainingSet&) = {
 const TrainingSet& training_set(Isa isa) {
   static const auto sets = [] {
     std::array<TrainingSet, std::size(kFill)> all{};
-    for (std::size_t i = 0; i < all.size(); ++i) {
+    std::size_t i = 0;
+    for (const auto fill : kFill) {
       all[i].isa = static_cast<Isa>(i);
-      kFill[i](all[i]);
+      fill(all[i++]);
     }
     return all;
   }();

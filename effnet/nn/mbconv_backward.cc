@@ -69,7 +69,7 @@ class Backward {
       const float* const part = sums.data() + i * blocks * 2 * kBlock;
       for (std::size_t j = 0; j < totals.size(); ++j) totals[j] += factor * part[j];
     }
-    const NormGradient norm = norm_gradient(totals, state.norm3, weights.gamma3, shape.out, state.mode);
+    NormGradient norm = norm_gradient(totals, state.norm3, weights.gamma3, shape.out, state.mode);
     keep_norm(norm, gradients.gamma3, gradients.beta3);
     return norm;
   }
