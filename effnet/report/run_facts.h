@@ -17,6 +17,7 @@
 
 namespace effnet::report {
 
+// NOLINTNEXTLINE(bugprone-exception-escape): nlohmann's move constructor asserts
 struct RunFacts {
   std::string name;   // of the folder
   std::string model;  // model.name of config.toml; may be empty

@@ -37,13 +37,13 @@ std::vector<double> nice_log_ticks(double low, double high, int about) {
   const double decades = std::log10(high) - std::log10(low);
   if (decades < 0.7) return nice_ticks(low, high, about);
   std::vector<double> ticks;
-  const double first = std::floor(std::log10(low)), last = std::ceil(std::log10(high));
-  const double every = std::max(1.0, std::ceil(decades / about));  // decades a tick
-  const bool between = decades < 0.5 * about;                      // room for 2 and 5 too
-  for (double power = first; power <= last; ++power) {
+  const int first = static_cast<int>(std::floor(std::log10(low))), last = static_cast<int>(std::ceil(std::log10(high)));
+  const int every = std::max(1, static_cast<int>(std::ceil(decades / about)));  // decades a tick
+  const bool between = decades < 0.5 * about;                                   // room for 2 and 5 too
+  for (int power = first; power <= last; ++power) {
     for (const double factor : {1.0, 2.0, 5.0}) {
       if (factor > 1 && !between) continue;
-      if (factor == 1 && std::fmod(power, every) != 0) continue;
+      if (factor == 1 && power % every != 0) continue;
       const double tick = factor * std::pow(10, power);
       if (tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) ticks.push_back(tick);
     }

@@ -41,6 +41,7 @@ std::string Table::text() const {
   };
   line([&](std::size_t c) -> const std::string& { return columns_[c].title; });
   std::vector<std::string> rules;
+  rules.reserve(widths.size());
   for (const std::size_t w : widths) rules.emplace_back(w, '-');
   line([&](std::size_t c) -> const std::string& { return rules[c]; });
   for (const auto& cells : rows_) line([&](std::size_t c) -> const std::string& { return cells[c]; });

@@ -56,11 +56,12 @@ Image turned(Image image, int orientation) {
   Image result = blank(turn.transpose ? Size{image.w, image.h} : Size{image.h, image.w});
 
   // Steps through the stored picture for one step down and one to the right in the result, and where to begin.
-  const std::int64_t row = (turn.flip_y ? -1 : 1) * 3 * image.w;
+  const std::int64_t stride = std::int64_t{3} * image.w;
+  const std::int64_t row = turn.flip_y ? -stride : stride;
   const std::int64_t column = turn.flip_x ? -3 : 3;
   const std::int64_t down = turn.transpose ? column : row;
   const std::int64_t right = turn.transpose ? row : column;
-  const std::int64_t begin = (turn.flip_y ? 3 * image.w * (image.h - 1) : 0) + (turn.flip_x ? 3 * (image.w - 1) : 0);
+  const std::int64_t begin = (turn.flip_y ? stride * (image.h - 1) : 0) + (turn.flip_x ? stride - 3 : 0);
 
   std::uint8_t* to = result.rgb.data();
   for (std::int64_t y = 0; y < result.h; ++y) {

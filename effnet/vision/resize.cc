@@ -70,8 +70,10 @@ Taps make_taps(std::int64_t in, float begin, float end, std::int64_t out, std::i
   std::vector<double> values;
   for (std::int64_t i = from; i < from + count; ++i) {
     const double centre = begin + (static_cast<double>(i) + 0.5) * scale;
+    // NOLINTBEGIN(bugprone-incorrect-roundings): Pillow's, which truncates
     const auto first = std::max(static_cast<std::int64_t>(centre - support + 0.5), std::int64_t{0});
     const auto last = std::min(static_cast<std::int64_t>(centre + support + 0.5), in);
+    // NOLINTEND(bugprone-incorrect-roundings)
     values.clear();
     double sum = 0;
     for (std::int64_t x = first; x < last; ++x) {
