@@ -106,7 +106,7 @@ def test_a_finished_run(effnet, tmp_path):
     assert effnet.json("report", run) == {"path": str(run / "report.html")}
     page = report(effnet, run, "-o", tmp_path / "page.html")
     assert (tmp_path / "page.html").read_bytes() == (run / "report.html").read_bytes()
-    for part in ("my run", "mynet", "66.75 %", "best validation top-1, epoch 12", "on 400 pictures", "1 h 10 min", "4.02M", "386M", "1.5 GiB",
+    for part in ("my run", "mynet", "66.50 %", "validation top-1 of the saved model", "best seen: 66.75 %, epoch 12", "on 400 pictures", "1 h 10 min", "4.02M", "386M", "1.5 GiB",
                  "134 of 400 pictures are taken for another class", "Expected calibration error", "no picture", "every setting",
                  'name = "mynet" # <b>'):
         assert part in page.text, part
