@@ -91,6 +91,7 @@ double product_seconds(const KernelSet& set, const Shape& s) {
   const Values in(blocked_floats(depth, pixels)), out(blocked_floats(s.channels, pixels));
   const Values weight(depth * lanes_of(s.channels)), bias(lanes_of(s.channels));
   std::vector<std::int32_t> offsets;
+  offsets.reserve(static_cast<std::size_t>(set.heights[0]));
   for (std::int32_t p = 0; p < set.heights[0]; ++p) offsets.push_back(16 * p);
   return seconds_of([&] {
     for (std::int64_t n = 0; n < s.channels; n += set.tile) {
