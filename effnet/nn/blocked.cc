@@ -59,6 +59,13 @@ void add_outer_product(Pixels rows, std::int64_t row_channels, Pixels columns, s
   }
 }
 
+void add_reads(const Source& source, const Chunk& chunk, std::int64_t batch_block, Ahead& ahead) {
+  for (std::int64_t b = 0; b < source.blocks; ++b) {
+    for (const float* const tensor : source.reads)
+      ahead.add(tensor + b * batch_block + chunk.first * kBlock, chunk.pixels);
+  }
+}
+
 }  // namespace
 
 const OwnKernels& own_kernels() {
@@ -296,9 +303,24 @@ NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, co
 
 Source lies_in(const Cut& cut, const float* tensor) {
   return {[tensor, block = cut.all_pixels() * kBlock](const Chunk& chunk, float*, std::int64_t) {
-            return Pixels{tensor + chunk.first * kBlock, block};
+    return Pixels{tensor + chunk.first * kBlock, block};
+  }};
+}
+
+Source before_norm(const Cut& cut, const float* y, const float* dz, const NormGradient& norm, std::int64_t channels) {
+  const std::int64_t blocks = blocks_of(channels), batch_block = cut.all_pixels() * kBlock;
+  return {[=, &norm](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+            for (std::int64_t b = 0; b < blocks; ++b) {
+              const std::int64_t at = b * batch_block + chunk.first * kBlock, channel = b * kBlock;
+              own_kernels().training.gradient(y + at,
+                                              {dz + at, norm.c0.data() + channel, nullptr, norm.c1.data() + channel,
+                                               norm.c2.data() + channel, panel + b * panel_block, kBlock},
+                                              chunk.pixels);
+            }
+            return Pixels{panel, panel_block};
           },
-          [](const Chunk&, Ahead&) {}};
+          blocks,
+          {y, dz}};
 }
 
 void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,
@@ -315,7 +337,7 @@ void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vec
       const Chunk& chunk = chunk_at(i);
       const Pixels from = x.make(chunk, panel, panel_block);
       ahead.clear();
-      if (i + 1 < last - first) x.reads(chunk_at(i + 1), ahead);
+      if (i + 1 < last - first) add_reads(x, chunk_at(i + 1), block, ahead);
       multiply(from.data, from.block, depth, packed.data(), channels, nullptr, y + chunk.first * kBlock, block,
                chunk.pixels, nullptr, &ahead);
       for (std::int64_t s = chunk.segment; moments != nullptr && s < chunk.segment + chunk.segments; ++s) {
@@ -352,8 +374,9 @@ void backward_product(const BackwardProduct& product, float* dw) {
         const Pixels dy = product.dy.make(chunk, dy_panel, panel_block);
         ahead.clear();
         if (i + 1 < end) {
-          product.dy.reads(cut.chunks[static_cast<std::size_t>(i + 1)], ahead);
-          product.x.reads(cut.chunks[static_cast<std::size_t>(i + 1)], ahead);
+          const Chunk& next = cut.chunks[static_cast<std::size_t>(i + 1)];
+          add_reads(product.dy, next, batch_block, ahead);
+          add_reads(product.x, next, batch_block, ahead);
         }
         if (product.dx != nullptr) {
           const std::int64_t at = chunk.first * kBlock;

@@ -142,9 +142,14 @@ struct Pixels {
 struct Source {
   // A chunk's pixels: made in `panel`, blocks panel_block apart, or where they lie already.
   std::function<Pixels(const Chunk& chunk, float* panel, std::int64_t panel_block)> make;
-  std::function<void(const Chunk& chunk, Ahead& ahead)> reads;  // the memory that make() reads
+  // What make() reads of the chunk's pixels from memory: tensors of `blocks` blocks over all pixels.
+  std::int64_t blocks = 0;
+  std::vector<const float*> reads = {};
 };
 Source lies_in(const Cut& cut, const float* tensor);  // blocked over all pixels
+// The gradient before a batch norm from dz behind it: c0 * dz + c1 * y + c2, both blocked over all pixels. All of it
+// must outlive the source.
+Source before_norm(const Cut& cut, const float* y, const float* dz, const NormGradient& norm, std::int64_t channels);
 
 // y = x * packed; y blocked over all pixels; moments of every segment unless null.
 void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,

@@ -59,10 +59,9 @@ void gather_windows(const ConvBnActShape& shape, const float* x, const Chunk& ch
 Source input(const ConvBnActShape& shape, const Cut& cut, const float* x) {
   if (shape.pointwise()) return lies_in(cut, x);
   return {[&shape, x](const Chunk& chunk, float* panel, std::int64_t panel_block) {
-            gather_windows(shape, x, chunk, panel, panel_block);
-            return Pixels{panel, panel_block};
-          },
-          [](const Chunk&, Ahead&) {}};
+    gather_windows(shape, x, chunk, panel, panel_block);
+    return Pixels{panel, panel_block};
+  }};
 }
 
 }  // namespace
@@ -126,23 +125,7 @@ void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, cons
   if (gradients.x != nullptr) packed = pack(weight, shape.in, 1, shape.out, shape.in);
   product.packed = &packed;
   product.dx = gradients.x;
-  product.dy.make = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const std::int64_t at = (b * shape.out_pixels() + chunk.first) * kBlock, channel = b * kBlock;
-      set.gradient(y + at,
-                   {dz + at, gradient.c0.data() + channel, nullptr, gradient.c1.data() + channel,
-                    gradient.c2.data() + channel, panel + b * panel_block, kBlock},
-                   chunk.pixels);
-    }
-    return Pixels{panel, panel_block};
-  };
-  product.dy.reads = [&](const Chunk& chunk, Ahead& ahead) {
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const std::int64_t at = (b * shape.out_pixels() + chunk.first) * kBlock;
-      ahead.add(y + at, chunk.pixels);
-      ahead.add(dz + at, chunk.pixels);
-    }
-  };
+  product.dy = before_norm(parts, y, dz, gradient, shape.out);
   product.x = input(shape, parts, x);
   std::vector<float> dw(static_cast<std::size_t>(shape.out * shape.depth()));
   backward_product(product, dw.data());

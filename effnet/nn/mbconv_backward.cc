@@ -104,13 +104,8 @@ class Backward {
       }
       return Pixels{panel, block};
     };
-    product.dy.reads = [&](const Chunk& chunk, Ahead& ahead) {
-      for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
-        const std::int64_t at = (b * shape.out_pixels() + chunk.first) * kBlock;
-        ahead.add(tensors.y3 + at, chunk.pixels);
-        ahead.add(dout + at, chunk.pixels);
-      }
-    };
+    product.dy.blocks = blocks_of(shape.out);
+    product.dy.reads = {tensors.y3, dout};
     product.x.make = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
       for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
         const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
@@ -125,11 +120,8 @@ class Backward {
       }
       return Pixels{panel, panel_block};
     };
-    product.x.reads = [&](const Chunk& chunk, Ahead& ahead) {
-      for (std::int64_t b = 0; b < blocks; ++b) {
-        ahead.add(tensors.y2 + (b * shape.out_pixels() + chunk.first) * kBlock, chunk.pixels);
-      }
-    };
+    product.x.blocks = blocks;
+    product.x.reads = {tensors.y2};
     backward_product(product, gradients.project);
     gate_sums.assign(static_cast<std::size_t>(n * blocks * part_floats), 0.0);
     for (std::size_t s = 0; s < parts.segments.size(); ++s) {
@@ -283,23 +275,7 @@ class Backward {
     product.packed = &packed;
     product.dx = gradients.x;
     product.residual = shape.residual ? dout : nullptr;
-    product.dy.make = [&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
-      for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
-        const std::int64_t at = (b * shape.in_pixels() + chunk.first) * kBlock, channel = b * kBlock;
-        own_kernels().training.gradient(tensors.y1 + at,
-                                        {dz1 + at, norm1.c0.data() + channel, nullptr, norm1.c1.data() + channel,
-                                         norm1.c2.data() + channel, panel + b * panel_block, kBlock},
-                                        chunk.pixels);
-      }
-      return Pixels{panel, panel_block};
-    };
-    product.dy.reads = [&](const Chunk& chunk, Ahead& ahead) {
-      for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
-        const std::int64_t at = (b * shape.in_pixels() + chunk.first) * kBlock;
-        ahead.add(tensors.y1 + at, chunk.pixels);
-        ahead.add(dz1 + at, chunk.pixels);
-      }
-    };
+    product.dy = before_norm(parts, tensors.y1, dz1, norm1, shape.expanded);
     product.x = lies_in(parts, x);
     backward_product(product, gradients.expand);
   }

@@ -133,11 +133,8 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
                      }
                      return Pixels{panel, panel_block};
                    },
-                   [&](const Chunk& chunk, Ahead& ahead) {
-                     for (std::int64_t b = 0; b < blocks_of(shape.expanded); ++b) {
-                       ahead.add(tensors.y2 + (b * shape.out_pixels() + chunk.first) * kBlock, chunk.pixels);
-                     }
-                   }},
+                   blocks_of(shape.expanded),
+                   {tensors.y2}},
                   tensors.y3, state.mode.training ? &moments3 : nullptr);
   state.norm3 = normalise(moments3, shape.out, norms[2], state.mode);
   write_out(shape, tensors.y3, state, x, out);
