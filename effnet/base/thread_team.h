@@ -39,7 +39,8 @@ class ThreadTeam {
     // Each member has a share, n tasks that follow each other: where neighbours touch the same memory in successive
     // steps, they find it in its caches and not in those of another core, which cost three times as much to reach, and
     // another three where cores have no cache in common. The last `common` tasks belong to nobody and are handed out in
-    // order, once a member's share is done; then members help each other.
+    // order, once a member's share is done; then members help each other. (A member that looks around just while a step
+    // is handed out may begin with another's tasks.)
     //
     // Tasks must not throw. No allocation. With one member or one task it is a plain loop.
     using Task = void (*)(void* context, std::int64_t index, int member) noexcept;

