@@ -50,7 +50,7 @@ class Packer {
     if (uses_winograd(graph_, id)) {
       pack_winograd(node.out.c, graph_.in(node).c, values, affine.scale, weight);
     } else if (is_depthwise(graph_, id)) {
-      pack_depthwise(node.out.c, conv->kernel * conv->kernel, values, affine.scale, weight);
+      pack_depthwise(node.out.c, *conv, values, affine.scale, weight);
     } else {
       pack_product(id, values, affine.scale, weight);
     }
@@ -81,13 +81,24 @@ class Packer {
     return affine;
   }
 
-  static void pack_depthwise(std::int64_t channels, std::int64_t taps, std::span<const float> values,
-                             std::span<const double> scale, float* to) {
+  void pack_depthwise(std::int64_t channels, const graph::Conv& conv, std::span<const float> values,
+                      std::span<const double> scale, float* to) const {
+    const std::int64_t kernel = conv.kernel, taps = kernel * kernel, in_pairs = pair_taps(set_, conv);
+    float* const pairs = to + kernels::blocks_of(channels) * taps * kBlock;
     for (std::int64_t c = 0; c < channels; ++c) {
+      const float* const window = values.data() + c * taps;
+      const double factor = scale[static_cast<std::size_t>(c)];
       float* const block = to + c / kBlock * taps * kBlock + c % kBlock;
-      for (std::int64_t tap = 0; tap < taps; ++tap) {
-        block[tap * kBlock] =
-            static_cast<float>(values[static_cast<std::size_t>(c * taps + tap)] * scale[static_cast<std::size_t>(c)]);
+      for (std::int64_t tap = 0; tap < taps; ++tap) block[tap * kBlock] = static_cast<float>(window[tap] * factor);
+      if (in_pairs == 0) continue;
+      float* const pair = pairs + c / kBlock * in_pairs * kBlock + c % kBlock;
+      for (std::int64_t x = 0; x < kernel; ++x) {
+        const auto g = [&](std::int64_t y) { return window[y * kernel + x] * factor; };
+        std::vector<double> column{g(0), (g(0) + g(1) + g(2)) / 2, (g(0) - g(1) + g(2)) / 2, g(2)};
+        if (kernel == 5) column.insert(column.end(), {g(3), g(3) + g(4), g(4)});
+        for (std::size_t position = 0; position < column.size(); ++position) {
+          pair[(static_cast<std::int64_t>(position) * kernel + x) * kBlock] = static_cast<float>(column[position]);
+        }
       }
     }
   }
@@ -189,7 +200,7 @@ struct Layout {
   std::int64_t floats = 0;
 };
 
-Layout layout_of(const Graph& graph) {
+Layout layout_of(const Graph& graph, const kernels::KernelSet& set) {
   const std::vector<NodeId> norms = folded_norms(graph);
   std::vector<bool> folded(graph.nodes.size(), false);
   for (const NodeId norm : norms) {
@@ -199,7 +210,7 @@ Layout layout_of(const Graph& graph) {
   layout.offsets.resize(graph.nodes.size());
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     if (folded[i]) continue;
-    const PackedSize size = packed_size(graph, static_cast<NodeId>(i));
+    const PackedSize size = packed_size(graph, set, static_cast<NodeId>(i));
     if (size.bias == 0) continue;
     layout.offsets[i] = {layout.floats, layout.floats + size.weight};
     layout.floats += size.weight + size.bias;
@@ -240,7 +251,12 @@ bool uses_winograd(const Graph& graph, NodeId id) {
          graph.in(node).c >= kFewest && node.out.c >= kFewest;
 }
 
-PackedSize packed_size(const Graph& graph, NodeId id) {
+std::int64_t pair_taps(const kernels::KernelSet& set, const graph::Conv& conv) {
+  const bool pairs = set.depthwise_pair(conv.kernel, conv.stride, false, kernels::Epilogue::clamp) != nullptr;
+  return pairs ? kernels::depthwise_pair_positions(conv.kernel) * conv.kernel : 0;
+}
+
+PackedSize packed_size(const Graph& graph, const kernels::KernelSet& set, NodeId id) {
   const Node& node = graph.at(id);
   const std::int64_t lanes = round_up(node.out.c, kBlock);
   if (std::holds_alternative<graph::BatchNorm>(node.op)) return {lanes, lanes};
@@ -249,18 +265,19 @@ PackedSize packed_size(const Graph& graph, NodeId id) {
   if (uses_winograd(graph, id)) {
     return {kWinogradPositions * graph.in(node).c * kernels::lanes_of(node.out.c), lanes};
   }
-  if (is_depthwise(graph, id)) return {lanes * conv->kernel * conv->kernel, lanes};
+  if (is_depthwise(graph, id)) return {lanes * (conv->kernel * conv->kernel + pair_taps(set, *conv)), lanes};
   return {round_up(depth_of(graph, id).total() * kernels::lanes_of(node.out.c), kBlock), lanes};
 }
 
 std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, const Parameters& parameters,
                                                          kernels::Isa isa, ThreadPool& pool) {
   parameters.check(graph);
-  Layout layout = layout_of(graph);
+  const kernels::KernelSet& set = kernels::kernel_set(isa);
+  Layout layout = layout_of(graph, set);
   const std::shared_ptr<float> memory = huge_pages(layout.floats);
   // Padding channels and depths are zeros.
   std::memset(memory.get(), 0, static_cast<std::size_t>(layout.floats) * sizeof(float));
-  const Packer packer(graph, parameters, kernels::kernel_set(isa));
+  const Packer packer(graph, parameters, set);
   pool.parallel_for(static_cast<std::int64_t>(graph.nodes.size()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const Offsets& at = layout.offsets[static_cast<std::size_t>(i)];
@@ -274,7 +291,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, con
 std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, kernels::Isa isa,
                                                           std::span<const std::byte> bytes,
                                                           std::shared_ptr<const void> owner) {
-  Layout layout = layout_of(graph);
+  Layout layout = layout_of(graph, kernels::kernel_set(isa));
   if (bytes.size() != static_cast<std::size_t>(layout.floats) * 4) {
     throw input_error("packed weights of another network (got {} bytes, expected {})", bytes.size(), layout.floats * 4);
   }
@@ -290,7 +307,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
 }
 
 bool PackedWeights::fit(const Graph& graph) const {
-  const Layout layout = layout_of(graph);
+  const Layout layout = layout_of(graph, kernels::kernel_set(isa_));
   return bytes_.size() == static_cast<std::size_t>(layout.floats) * 4 && offsets_ == layout.offsets;
 }
 
@@ -303,6 +320,8 @@ std::shared_ptr<const PackedWeights> PackedWeights::in_huge_pages() const {
   return copy;
 }
 
-std::int64_t PackedWeights::size_bytes(const Graph& graph, kernels::Isa) { return layout_of(graph).floats * 4; }
+std::int64_t PackedWeights::size_bytes(const Graph& graph, kernels::Isa isa) {
+  return layout_of(graph, kernels::kernel_set(isa)).floats * 4;
+}
 
 }  // namespace effnet::engine

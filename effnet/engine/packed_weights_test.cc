@@ -127,6 +127,24 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
         ASSERT_EQ(got, static_cast<float>(expected)) << c << " " << tap;
       }
     }
+    // The same for pairs of rows, after both blocks: [position][column][channel], and the bias right behind.
+    const bool has_pairs = !kernels::kernel_set(isa).depthwise_pairs.empty();
+    EXPECT_EQ(rows.bias - rows.weight, 2 * 16 * (9 + (has_pairs ? 4 * 3 : 0)));
+    for (std::int64_t c = 0; has_pairs && c < 32; ++c) {
+      for (std::int64_t x = 0; x < 3; ++x) {
+        const auto i = static_cast<std::size_t>(c);
+        const auto g = [&](std::int64_t y) {
+          return c < 18 ? values(deep + ".conv.weight")[i * 9 + static_cast<std::size_t>(y * 3 + x)] *
+                              scale_of(deep + ".bn", i)
+                        : 0.0;
+        };
+        const double expected[] = {g(0), (g(0) + g(1) + g(2)) / 2, (g(0) - g(1) + g(2)) / 2, g(2)};
+        for (std::int64_t p = 0; p < 4; ++p) {
+          const float got = packed->floats()[rows.weight + 2 * 16 * 9 + c / 16 * 12 * 16 + (p * 3 + x) * 16 + c % 16];
+          ASSERT_EQ(got, static_cast<float>(expected[p])) << c << " " << p << " " << x;
+        }
+      }
+    }
     // A bias of its own and no batch norm.
     const PackedWeights::Offsets gate = packed->offsets(id_of("stages.0.0.se.expand"));
     for (std::size_t c = 0; c < 18; ++c) {

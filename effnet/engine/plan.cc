@@ -79,7 +79,7 @@ class Planner {
 
   // Floats of the packed weights of a layer.
   std::int64_t weight_floats(NodeId layer) const {
-    const PackedSize size = packed_size(graph_, layer);
+    const PackedSize size = packed_size(graph_, set_, layer);
     return size.weight + size.bias;
   }
 
@@ -206,11 +206,14 @@ class Planner {
     spec.right = padding.right;
     spec.in = buffer(unit.inputs[0]);
     spec.weight = weights_.offsets(unit.layer).weight;
+    spec.pair_weight = spec.weight + kernels::blocked_floats(node.out.c, conv.kernel * conv.kernel);
     spec.bias = weights_.offsets(unit.layer).bias;
     spec.activated = activated(unit.activation);
     std::vector<NodeId> layers{unit.layer};
     const bool half = kernels::lanes_of(spec.out_shape.c) <= 8;
-    std::string kernel = kernels::depthwise_name(set_, conv.kernel, conv.stride, half, spec.activated.epilogue);
+    std::string kernel = DepthwiseStep::makes_pairs(set_, spec)
+                             ? kernels::depthwise_pair_name(set_, conv.kernel, half, spec.activated.epilogue)
+                             : kernels::depthwise_name(set_, conv.kernel, conv.stride, half, spec.activated.epilogue);
     if (unit.producer != kNone) {
       spec.produced = true;
       spec.source = source_of(unit.producer, unit.inputs[0]);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "effnet/engine/engine_testing.h"
+#include "effnet/kernels/kernels.h"
 
 namespace effnet::engine {
 namespace {
@@ -179,7 +180,8 @@ TEST_P(SmallNetwork, ThreadsChangeNoBit) {
 // Every switch off alone, and all. What only moves an operation to another step keeps every bit. A pool that is summed
 // while rows are made has one sum a band instead of one in all, a scale that goes into the weights is multiplied before
 // the sum: these two are as near as two right answers are. (A depthwise convolution sums its pool only if its
-// activation is fused, so the exact ones are compared without fuse_pool on either side.)
+// activation is fused, so the exact ones are compared without fuse_pool on either side. And a 3x3 depthwise convolution
+// makes its rows in pairs only with its activation, where the set can: then fuse_epilogues is not exact either.)
 TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
   struct Switch {
     const char* name;
@@ -207,7 +209,8 @@ TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
       PlanOptions one_off, also_off = plain_sums;
       one_off.*flag = also_off.*flag = all_off.*flag = false;
       EXPECT_LE(largest_difference(logits_of(one_off), truth.values), truth.tolerance) << name << " " << isa;
-      if (!exact) continue;
+      if (!exact || (flag == &PlanOptions::fuse_epilogues && !kernels::kernel_set(isa).depthwise_pairs.empty()))
+        continue;
       EXPECT_EQ(logits_of(also_off), expected) << name << " " << isa;
     }
     EXPECT_LE(largest_difference(logits_of(all_off), truth.values), truth.tolerance) << "all off " << isa;

@@ -23,7 +23,7 @@ struct DepthwiseSpec {
   Chw in_shape, out_shape;  // of one image; channels are equal
   Window window;
   std::int64_t right = 0;  // columns of padding; rows below need none
-  std::int64_t weight = 0, bias = 0;
+  std::int64_t weight = 0, pair_weight = 0, bias = 0;
   Activated activated;
 };
 
@@ -34,19 +34,29 @@ class DepthwiseStep final : public Step {
   std::int64_t scratch_floats() const override;
   std::int64_t zero_floats() const override { return row_floats_; }
 
+  // Whether it makes its rows in pairs: where that is faster.
+  static bool makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec);
   // Bands are a function of the shape, so the order of the sums is too.
   static std::int64_t bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out);
 
  private:
   struct Task;
+  // Of even rows where they are made in pairs, so that a row's bits do not depend on bands.
+  std::int64_t band_begin(std::int64_t band) const {
+    const std::int64_t row = band * spec_.out_shape.h / bands_;
+    return band == bands_ ? row : row / rows_ * rows_;
+  }
   void walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,
             std::int64_t last_band, float* scratch) const noexcept;
   void make_rows(const Context& context, const Task& task, std::int64_t first, std::int64_t last) const noexcept;
-  void convolve_row(const Context& context, const Task& task, std::int64_t y, float* sums) const noexcept;
+  void convolve(const Context& context, const Task& task, std::int64_t y, std::int64_t rows,
+                float* sums) const noexcept;
 
   DepthwiseSpec spec_;
-  kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;  // null: depthwise_any
+  kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;                // null: depthwise_any
+  kernels::DepthwisePairFn whole_pair_ = nullptr, half_pair_ = nullptr;  // null: row by row
   std::int64_t tile_blocks_, tiles_, bands_;
+  std::int64_t rows_;        // output rows that a kernel makes, 1 or 2
   std::int64_t group_;       // output rows made at a time
   std::int64_t ring_rows_;   // slots
   std::int64_t row_floats_;  // of one padded row

@@ -71,6 +71,21 @@ struct DepthwiseArgs {
 };
 using DepthwiseFn = void (*)(const DepthwiseArgs&) noexcept;
 
+// ---- Depthwise with stride 1, two output rows at once, by Winograd's algorithm down the columns; for kernels 3 and 5.
+// With the weights g[ky] of a column, the packed ones are g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2, and for 5
+// also g3, g3 + g4, g4.
+struct DepthwisePairArgs {
+  const float* const* rows;  // kernel + 1 pointers, as above
+  const float* weight;       // [position][kx][16]
+  const float* bias;         // [16]
+  float* out[2];             // the second may be null
+  std::int64_t width;
+  float* sums;  // null, or 16: sums + the first row's outputs from left to right + (0 + the second row's)
+  float low, high;
+};
+using DepthwisePairFn = void (*)(const DepthwisePairArgs&) noexcept;
+constexpr std::int64_t depthwise_pair_positions(std::int64_t kernel) { return kernel == 3 ? 4 : 7; }
+
 // ---- Windows: one output pixel row of one channel block of a pool. Taps outside of the picture do not count.
 struct PoolArgs {
   const float* in;  // the block's picture: in[(y * in_w + x) * 16]
@@ -127,6 +142,9 @@ struct KernelSet {
   // Null unless kernel is 3, 5 or 7 and stride 1 or 2. half: 8 lanes instead of 16.
   DepthwiseFn depthwise(std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue) const;
 
+  // Null where the set has none, or unless kernel is 3 or 5 and stride 1.
+  DepthwisePairFn depthwise_pair(std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue) const;
+
   // Any kernel and stride, all 16 lanes; for what depthwise() has none.
   void (*depthwise_any[kEpilogues])(const DepthwiseArgs&, std::int64_t kernel, std::int64_t stride) noexcept;
 
@@ -141,16 +159,19 @@ struct KernelSet {
   void (*scale_rows)(const float* from, const float* scale, std::int64_t depth, std::int64_t lanes, float* to) noexcept;
 
   // The tables behind product() and depthwise().
-  std::span<const ProductFn> products;      // [heights][tile / 8][kEpilogues]
-  std::span<const DepthwiseFn> depthwises;  // [3 kernels][2 strides][2 halves][kEpilogues]
+  std::span<const ProductFn> products;               // [heights][tile / 8][kEpilogues]
+  std::span<const DepthwiseFn> depthwises;           // [3 kernels][2 strides][2 halves][kEpilogues]
+  std::span<const DepthwisePairFn> depthwise_pairs;  // [2 kernels][2 halves][kEpilogues], or empty
 };
 
 const KernelSet& kernel_set(Isa isa);
 
-// "f32_product_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512": dtype, op, tile, epilogue, set.
+// "f32_product_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512", "f32_depthwise_pair_k5s1x16_silu_avx512":
+// dtype, op, tile, epilogue, set.
 std::string product_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue);
 std::string depthwise_name(const KernelSet& set, std::int64_t kernel, std::int64_t stride, bool half,
                            Epilogue epilogue);
+std::string depthwise_pair_name(const KernelSet& set, std::int64_t kernel, bool half, Epilogue epilogue);
 std::string_view name(Epilogue epilogue);
 
 }  // namespace effnet::kernels

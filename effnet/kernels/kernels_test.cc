@@ -39,6 +39,12 @@ std::vector<Entry> entries(const KernelSet& set) {
         }
       }
     }
+    for (const std::int64_t kernel : {3, 5}) {
+      for (const bool half : {false, true}) {
+        if (set.depthwise_pairs.empty()) continue;
+        push(depthwise_pair_name(set, kernel, half, epilogue), set.depthwise_pair(kernel, 1, half, epilogue));
+      }
+    }
     push("depthwise_any " + std::string(name(epilogue)), set.depthwise_any[static_cast<int>(epilogue)]);
     push("map " + std::string(name(epilogue)), set.map[static_cast<int>(epilogue)]);
     push("winograd_output " + std::string(name(epilogue)), set.winograd_output[static_cast<int>(epilogue)]);
@@ -64,6 +70,7 @@ TEST(KernelSet, TablesAreWholeAndNamesUnique) {
     for (std::size_t p = 1; p < set.heights.size(); ++p) EXPECT_LT(set.heights[p], set.heights[p - 1]);
     EXPECT_EQ(set.products.size(), set.heights.size() * static_cast<std::size_t>(set.tile / 8) * kEpilogues);
     EXPECT_EQ(set.depthwises.size(), 3U * 2 * 2 * kEpilogues);
+    EXPECT_TRUE(set.depthwise_pairs.empty() || set.depthwise_pairs.size() == 2U * 2 * kEpilogues);
 
     std::set<std::string> names;
     std::set<void (*)()> functions;
@@ -79,6 +86,9 @@ TEST(KernelSet, TablesAreWholeAndNamesUnique) {
     for (const DepthwiseFn function : set.depthwises) {
       EXPECT_TRUE(functions.contains(reinterpret_cast<void (*)()>(function)));
     }
+    for (const DepthwisePairFn function : set.depthwise_pairs) {
+      EXPECT_TRUE(functions.contains(reinterpret_cast<void (*)()>(function)));
+    }
   }
 }
 
@@ -90,6 +100,7 @@ TEST(KernelSet, NamesSayEverything) {
               "f32_product_" + std::to_string(set.heights[0]) + "x16_silu" + end);
     EXPECT_EQ(product_name(set, set.heights.size() - 1, 8, Epilogue::clamp), "f32_product_1x8_clamp" + end);
     EXPECT_EQ(depthwise_name(set, 3, 2, false, Epilogue::silu), "f32_depthwise_k3s2x16_silu" + end);
+    EXPECT_EQ(depthwise_pair_name(set, 5, true, Epilogue::silu), "f32_depthwise_pair_k5s1x8_silu" + end);
     EXPECT_EQ(depthwise_name(set, 7, 1, true, Epilogue::hard_swish), "f32_depthwise_k7s1x8_hard_swish" + end);
   }
 }

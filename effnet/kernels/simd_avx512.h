@@ -52,6 +52,7 @@ inline Half fma(Half a, Half b, Half c) { return _mm256_fmadd_ps(a, b, c); }
 inline Wide add(Wide a, Wide b) { return _mm512_add_ps(a, b); }
 inline Half add(Half a, Half b) { return _mm256_add_ps(a, b); }
 inline Wide sub(Wide a, Wide b) { return _mm512_sub_ps(a, b); }
+inline Half sub(Half a, Half b) { return _mm256_sub_ps(a, b); }
 inline Wide mul(Wide a, Wide b) { return _mm512_mul_ps(a, b); }
 inline Half mul(Half a, Half b) { return _mm256_mul_ps(a, b); }
 inline Wide div(Wide a, Wide b) { return _mm512_div_ps(a, b); }

@@ -78,6 +78,43 @@ void depthwise(const DepthwiseArgs& args, std::int64_t kernel, std::int64_t stri
   }
 }
 
+void depthwise_pair(const DepthwisePairArgs& args, std::int64_t kernel, std::int64_t lanes, Epilogue kind,
+                    bool magnitudes) {
+  float second[kBlock] = {};
+  for (std::int64_t x = 0; x < args.width; ++x) {
+    for (std::int64_t c = 0; c < lanes; ++c) {
+      double y[2] = {args.bias[c], args.bias[c]};
+      if (magnitudes) y[0] = y[1] = std::abs(y[0]);
+      for (std::int64_t kx = 0; kx < kernel; ++kx) {
+        // The rows' values, and what each packed weight contributes to the outputs.
+        const auto d = [&](std::int64_t row) { return double{args.rows[row][at(x + kx, c)]}; };
+        const auto product = [&](std::int64_t position, double sum, double sum_of_magnitudes) {
+          const double weight = args.weight[at(position * kernel + kx, c)];
+          return magnitudes ? std::abs(weight) * sum_of_magnitudes : weight * sum;
+        };
+        const auto term = [&](std::int64_t position, std::int64_t a, double sign, std::int64_t b) {
+          return product(position, d(a) + sign * d(b), std::abs(d(a)) + std::abs(d(b)));
+        };
+        // F(2, 3): rows 0..3.
+        const double both = term(1, 1, 1, 2), difference = term(2, 2, -1, 1);
+        y[0] += term(0, 0, -1, 2) + both + difference;
+        y[1] += both + (magnitudes ? difference : -difference) + term(3, 3, -1, 1);
+        if (kernel == 3) continue;
+        // F(2, 2): rows 3..5.
+        const double middle = product(5, d(4), std::abs(d(4)));
+        y[0] += term(4, 3, -1, 4) + middle;
+        y[1] += middle + term(6, 5, -1, 4);
+      }
+      for (std::size_t row = 0; row < 2 && args.out[row] != nullptr; ++row) {
+        float& out = args.out[row][at(x, c)];
+        out = static_cast<float>(magnitudes ? y[row] : epilogue(kind, y[row], args.low, args.high));
+        if (args.sums != nullptr) (row == 0 ? args.sums : second)[c] += out;
+      }
+    }
+  }
+  for (std::int64_t c = 0; args.sums != nullptr && c < lanes; ++c) args.sums[c] += second[c];
+}
+
 void max_pool(const PoolArgs& args) {
   for (std::int64_t x = 0; x < args.out_w; ++x) {
     for (std::int64_t c = 0; c < kBlock; ++c) {

@@ -17,6 +17,9 @@ double sigmoid(double x);
 
 void product(const ProductArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind);
 void depthwise(const DepthwiseArgs& args, std::int64_t kernel, std::int64_t stride, std::int64_t lanes, Epilogue kind);
+// magnitudes: as below.
+void depthwise_pair(const DepthwisePairArgs& args, std::int64_t kernel, std::int64_t lanes, Epilogue kind,
+                    bool magnitudes = false);
 void max_pool(const PoolArgs& args);  // NaN passes
 void average_pool(const PoolArgs& args);
 void map(const MapArgs& args, Epilogue kind);

@@ -14,6 +14,7 @@ std::span<const ProductFn> products_portable();
 std::span<const DepthwiseFn> depthwises_avx512();
 std::span<const DepthwiseFn> depthwises_avx2();
 std::span<const DepthwiseFn> depthwises_portable();
+std::span<const DepthwisePairFn> depthwise_pairs_avx512();
 void fill_elementwise_avx512(KernelSet& set);
 void fill_elementwise_avx2(KernelSet& set);
 void fill_elementwise_portable(KernelSet& set);

@@ -1,0 +1,236 @@
+// The kernels that make two rows of a depthwise convolution at once, against the slow twin, and with packed weights
+// against the plain convolution.
+#include <gtest/gtest.h>
+
+#include "effnet/kernels/test_support.h"
+
+namespace effnet::kernels {
+namespace {
+
+struct Kernel {
+  std::int64_t size;
+  bool half;
+  Epilogue epilogue;
+  std::int64_t lanes() const { return half ? 8 : 16; }
+};
+
+struct Shape {
+  std::int64_t width;
+  bool second;         // whether there is a second row
+  std::int64_t zeros;  // rows that share one row of zeros: above, or below if negative
+  std::int64_t shift;  // floats by which rows, outputs and sums miss a 64-byte boundary
+  bool sums;
+  Range range;
+};
+
+// The memory of a pair of rows. Of a half block the upper 8 lanes are kUntouched, and missing after the last pixel.
+struct Rows {
+  Kernel kernel;
+  Shape shape;
+  std::vector<Floats> inputs;
+  Floats weight, bias, first, second, sums;
+
+  Rows(const Kernel& k, const Shape& s, Operands& operands)
+      : kernel(k),
+        shape(s),
+        weight(depthwise_pair_positions(k.size) * k.size * kBlock),
+        bias(kBlock),
+        first(s.width * kBlock - (kBlock - k.lanes()), s.shift),
+        second(s.width * kBlock - (kBlock - k.lanes()), s.shift),
+        sums(kBlock, s.shift) {
+    for (std::int64_t row = 0; row <= k.size; ++row) {
+      const bool zero = s.zeros > 0 ? row < s.zeros : row > k.size + s.zeros;
+      inputs.emplace_back((s.width + k.size - 1) * kBlock - (kBlock - k.lanes()), s.shift);
+      fill(inputs.back(), [&] { return zero ? 0.0F : operands.next(); });
+    }
+    for (const Floats* operand : {&weight, &bias, &sums}) fill(*operand, [&] { return operands.next(); });
+  }
+
+  template <class Value>
+  void fill(const Floats& to, Value value) const {
+    for (std::int64_t i = 0; i < to.size(); ++i) {
+      if (i % kBlock < kernel.lanes()) to[i] = value();
+    }
+  }
+  // call(args), from column x on.
+  template <class Call>
+  void with_args(Call call, std::int64_t x = 0) const {
+    std::vector<const float*> rows;
+    for (const Floats& input : inputs) rows.push_back(input.data() + x * kBlock);
+    call(DepthwisePairArgs{rows.data(),
+                           weight.data(),
+                           bias.data(),
+                           {first.data(), shape.second ? second.data() : nullptr},
+                           shape.width - x,
+                           shape.sums ? sums.data() : nullptr,
+                           shape.range.low,
+                           shape.range.high});
+  }
+};
+
+class DepthwisePairTest : public OfSet {
+ protected:
+  // Nothing where the set has no such kernels.
+  template <class Test>
+  void for_each_kernel(Test test) const {
+    for (const std::int64_t size : {3, 5}) {
+      for (const bool half : {false, true}) {
+        for (const Epilogue epilogue : kAllEpilogues) {
+          const Kernel kernel{size, half, epilogue};
+          if (find(kernel) != nullptr) test(kernel);
+        }
+      }
+    }
+  }
+  DepthwisePairFn find(const Kernel& k) const { return set().depthwise_pair(k.size, 1, k.half, k.epilogue); }
+  void run(const Rows& rows) const { rows.with_args(find(rows.kernel)); }
+  std::string describe(const Rows& rows) const {
+    const Shape& s = rows.shape;
+    return fmt::format("{}: width {}, second row {}, rows of zeros {}, shift {} floats, sums {}, range {}..{}",
+                       depthwise_pair_name(set(), rows.kernel.size, rows.kernel.half, rows.kernel.epilogue), s.width,
+                       s.second, s.zeros, s.shift, s.sums, s.range.low, s.range.high);
+  }
+
+  Operands operands{6};
+};
+
+// A term passes one addition of inputs, its weight is as given, then a product, at most 2 * size additions in its sum,
+// two more, and the bias: n + 3 = 2 * size + 5.
+constexpr std::int64_t roundings(std::int64_t size) { return 2 * size + 2; }
+
+TEST_P(DepthwisePairTest, AgreesWithTwin) {
+  std::int64_t turn = 0;  // the other choices take turns over 40 widths
+  for_each_kernel([&](const Kernel& kernel) {
+    for (std::int64_t width = 1; width <= 40; ++width, ++turn) {
+      const Shape shape = {
+          width,        turn % 5 != 0,     turn % 3 == 2 ? kernel.size / 2 * (turn % 2 == 0 ? 1 : -1) : 0,
+          turn % 7 % 2, turn / 2 % 2 == 1, kRanges[turn / 4 % 4]};
+      const Rows rows(kernel, shape, operands);
+      const Rows twin = rows, norms = rows;
+      twin.with_args(
+          [&](const auto& args) { slow::depthwise_pair(args, kernel.size, kernel.lanes(), kernel.epilogue); });
+      norms.with_args(
+          [&](const auto& args) { slow::depthwise_pair(args, kernel.size, kernel.lanes(), kernel.epilogue, true); });
+      const Floats before = rows.sums;
+      run(rows);
+      const Function function = function_of(kernel.epilogue);
+      ASSERT_TRUE(agree(rows.first, twin.first, norms.first, function, roundings(kernel.size))) << describe(rows);
+      ASSERT_TRUE(agree(rows.second, twin.second, norms.second, function, roundings(kernel.size))) << describe(rows);
+      // From its own outputs: the order is part of the promise.
+      Floats sums = before;
+      std::vector<float> second(kBlock);
+      for (std::int64_t i = 0; shape.sums && i < rows.first.size(); ++i) {
+        if (i % kBlock >= kernel.lanes()) continue;
+        sums[i % kBlock] += rows.first[i];
+        if (shape.second) second[static_cast<std::size_t>(i % kBlock)] += rows.second[i];
+      }
+      for (std::int64_t c = 0; shape.sums && c < kernel.lanes(); ++c) sums[c] += second[static_cast<std::size_t>(c)];
+      ASSERT_TRUE(same_bits(rows.sums.span(), sums.span())) << "sums; " << describe(rows);
+    }
+  });
+}
+
+// Where a row is cut must not show, nor whether the second is made.
+TEST_P(DepthwisePairTest, PlaceInTheRowDoesNotChangeBits) {
+  for_each_kernel([&](const Kernel& kernel) {
+    const Rows whole(kernel, {40, true, 0, 0, false, kRanges[3]}, operands);
+    run(whole);
+    for (const std::int64_t first : {0, 1, 2, 3, 5, 13}) {
+      for (std::int64_t width = 1; first + width <= 40; ++width) {
+        const std::int64_t floats = width * kBlock - (kBlock - kernel.lanes());
+        const Floats one(floats), other(floats);
+        whole.with_args(
+            [&](DepthwisePairArgs args) {
+              args.width = width;
+              args.out[0] = one.data();
+              args.out[1] = width % 3 == 0 ? nullptr : other.data();
+              find(kernel)(args);
+            },
+            first);
+        const auto part = [&](const Floats& of) {
+          return of.span().subspan(static_cast<std::size_t>(first * kBlock)).first(one.span().size());
+        };
+        ASSERT_TRUE(same_bits(one.span(), part(whole.first))) << first << " " << width << "; " << describe(whole);
+        if (width % 3 == 0) continue;
+        ASSERT_TRUE(same_bits(other.span(), part(whole.second))) << first << " " << width << "; " << describe(whole);
+      }
+    }
+  });
+}
+
+// With weights packed as kernels.h says it is the convolution that the kernel of one row makes. The packed weights are
+// rounded once, so a term's weight is off by u of the sum of three.
+TEST_P(DepthwisePairTest, IsTheConvolution) {
+  for_each_kernel([&](const Kernel& kernel) {
+    const std::int64_t size = kernel.size, width = 23;
+    const Rows rows(kernel, {width, true, 0, 0, false, kRanges[0]}, operands);
+    const Floats window(size * size * kBlock);
+    rows.fill(window, [&] { return operands.next(); });
+    for (std::int64_t x = 0; x < size; ++x) {
+      for (std::int64_t c = 0; c < kernel.lanes(); ++c) {
+        const auto g = [&](std::int64_t y) { return double{window[(y * size + x) * kBlock + c]}; };
+        std::vector<double> packed{g(0), (g(0) + g(1) + g(2)) / 2, (g(0) - g(1) + g(2)) / 2, g(2)};
+        if (size == 5) packed.insert(packed.end(), {g(3), g(3) + g(4), g(4)});
+        for (std::size_t p = 0; p < packed.size(); ++p) {
+          rows.weight[(static_cast<std::int64_t>(p) * size + x) * kBlock + c] = static_cast<float>(packed[p]);
+        }
+      }
+    }
+    const Rows norms = rows;
+    norms.with_args([&](const auto& args) { slow::depthwise_pair(args, size, kernel.lanes(), kernel.epilogue, true); });
+    run(rows);
+    for (const std::int64_t row : {0, 1}) {
+      const Floats expected = rows.first;
+      std::vector<const float*> inputs;
+      for (std::int64_t y = 0; y < size; ++y) inputs.push_back(rows.inputs[static_cast<std::size_t>(row + y)].data());
+      slow::depthwise({inputs.data(), window.data(), rows.bias.data(), expected.data(), width, nullptr,
+                       rows.shape.range.low, rows.shape.range.high},
+                      size, 1, kernel.lanes(), kernel.epilogue);
+      EXPECT_TRUE(agree(row == 0 ? rows.first : rows.second, expected, row == 0 ? norms.first : norms.second,
+                        function_of(kernel.epilogue), roundings(size) + 1))
+          << "row " << row << "; " << describe(rows);
+    }
+  });
+}
+
+// NaN in the first input row reaches the first output alone, in the last one the second; between, both.
+TEST_P(DepthwisePairTest, NanReachesWhatDependsOnIt) {
+  for_each_kernel([&](const Kernel& kernel) {
+    const Rows clean(kernel, {11, true, 0, 0, true, kRanges[2]}, operands);
+    run(clean);
+    const std::int64_t pixel = 4, lane = kernel.lanes() - 2;
+    for (std::int64_t row = 0; row <= kernel.size; ++row) {
+      const Rows bad(clean);
+      bad.inputs[static_cast<std::size_t>(row)][pixel * kBlock + lane] = kNan;
+      run(bad);
+      for (std::int64_t i = 0; i < bad.first.size(); ++i) {
+        const std::int64_t x = i / kBlock, c = i % kBlock;
+        if (c >= kernel.lanes()) continue;
+        const bool meets = c == lane && x <= pixel && pixel < x + kernel.size;
+        const auto right = [&](const Floats& got, const Floats& before, bool reached) {
+          return meets && reached ? std::isnan(got[i]) : bits(got[i]) == bits(before[i]);
+        };
+        ASSERT_TRUE(right(bad.first, clean.first, row < kernel.size)) << row << " " << x << " " << c << describe(bad);
+        ASSERT_TRUE(right(bad.second, clean.second, row > 0)) << row << " " << x << " " << c << describe(bad);
+      }
+      EXPECT_TRUE(std::isnan(bad.sums[lane])) << describe(bad);
+    }
+  });
+}
+
+TEST_P(DepthwisePairTest, IsThereForWindowsOf3And5WithStride1OrNotAtAll) {
+  const bool has = !set().depthwise_pairs.empty();
+  EXPECT_EQ(has, set().isa == Isa::avx512);
+  for (const std::int64_t size : {1, 2, 3, 4, 5, 7}) {
+    for (const std::int64_t stride : {1, 2}) {
+      EXPECT_EQ(set().depthwise_pair(size, stride, false, Epilogue::silu) != nullptr,
+                has && (size == 3 || size == 5) && stride == 1)
+          << size << " by " << stride;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, DepthwisePairTest, testing::ValuesIn(usable_sets()), isa_name);
+
+}  // namespace
+}  // namespace effnet::kernels
