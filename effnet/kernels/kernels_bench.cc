@@ -108,23 +108,33 @@ double product_seconds(const KernelSet& set, const Shape& s) {
   });
 }
 
-double depthwise_seconds(const KernelSet& set, const Shape& s) {
+// `pairs`: two rows at a time, as far as they go.
+double depthwise_seconds(const KernelSet& set, const Shape& s, bool pairs) {
   const std::int64_t in_h = (s.h - 1) * s.stride + s.kernel, in_w = (s.w - 1) * s.stride + s.kernel;
+  const std::int64_t taps = pairs ? depthwise_pair_positions(s.kernel) * s.kernel : s.window();
   const Values in(blocked_floats(s.channels, in_h * in_w)), out(blocked_floats(s.channels, s.h * s.w));
-  const Values weight(blocks_of(s.channels) * s.window() * kBlock), bias(blocks_of(s.channels) * kBlock);
+  const Values weight(blocks_of(s.channels) * taps * kBlock), bias(blocks_of(s.channels) * kBlock);
   float sums[kBlock] = {};
-  std::vector<const float*> rows(static_cast<std::size_t>(s.kernel));
+  std::vector<const float*> rows(static_cast<std::size_t>(s.kernel + 1));
   return seconds_of([&] {
     for (std::int64_t block = 0; block < blocks_of(s.channels); ++block) {
       const bool half = lanes_of(s.channels) - block * kBlock == 8;
-      const DepthwiseFn run = set.depthwise(s.kernel, s.stride, half, Epilogue::silu);
-      for (std::int64_t y = 0; y < s.h; ++y) {
+      const float* const block_weight = weight.data() + block * taps * kBlock;
+      const float* const block_bias = bias.data() + block * kBlock;
+      for (std::int64_t y = 0; y < s.h; y += pairs ? 2 : 1) {
         for (std::size_t ky = 0; ky < rows.size(); ++ky) {
-          const std::int64_t row = block * in_h + y * s.stride + static_cast<std::int64_t>(ky);
-          rows[ky] = in.data() + row * in_w * kBlock;
+          const std::int64_t row = std::min(y * s.stride + static_cast<std::int64_t>(ky), in_h - 1);
+          rows[ky] = in.data() + (block * in_h + row) * in_w * kBlock;
         }
-        run({rows.data(), weight.data() + block * s.window() * kBlock, bias.data() + block * kBlock,
-             out.data() + (block * s.h + y) * s.w * kBlock, s.w, sums, 0, 6});
+        float* const to = out.data() + (block * s.h + y) * s.w * kBlock;
+        if (pairs) {
+          float* const second = y + 1 < s.h ? to + s.w * kBlock : nullptr;
+          set.depthwise_pair(s.kernel, s.stride, half,
+                             Epilogue::silu)({rows.data(), block_weight, block_bias, {to, second}, s.w, sums, 0, 6});
+        } else {
+          set.depthwise(s.kernel, s.stride, half,
+                        Epilogue::silu)({rows.data(), block_weight, block_bias, to, s.w, sums, 0, 6});
+        }
       }
     }
   });
@@ -138,7 +148,7 @@ void run(std::string_view isa, const std::string& filter) {
   double total = 0, total_flops = 0;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const Shape& s = shapes[i];
-    const double seconds = s.depthwise() ? depthwise_seconds(set, s) : product_seconds(set, s);
+    const double seconds = s.depthwise() ? depthwise_seconds(set, s, false) : product_seconds(set, s);
     const auto line = [&](const std::string& what, double time, double flops) {
       fmt::print("{:<18} {:<44} {:10.2f} us {:8.1f} GFLOP/s {:5.1f} %\n", s.network, what, time * 1e6,
                  flops / time * 1e-9, flops / time * 1e-9 / peak * 100);
@@ -146,6 +156,9 @@ void run(std::string_view isa, const std::string& filter) {
     line(fmt::format("{} k{}s{} {} -> {} at {}x{}, {} times", s.op, s.kernel, s.stride, s.in_channels, s.channels, s.h,
                      s.w, s.layers),
          seconds, s.flops());
+    if (s.depthwise() && set.depthwise_pair(s.kernel, s.stride, false, Epilogue::silu) != nullptr) {
+      line("  the same, rows in pairs", depthwise_seconds(set, s, true), s.flops());
+    }
     total += seconds * static_cast<double>(s.layers);
     total_flops += s.flops() * static_cast<double>(s.layers);
     if (i + 1 < shapes.size() && shapes[i + 1].network == s.network) continue;
