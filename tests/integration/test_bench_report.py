@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -122,8 +123,8 @@ def test_a_case_measured_beside_other_work_says_so(document, table, b0):
 
 def test_other_load_is_a_share_of_the_machine():
     load = machine.OtherLoad()
-    sum(range(300_000))
-    assert 0 <= load.share() <= 1.5  # ticks of 10 ms over a few
+    time.sleep(0.5)
+    assert 0 <= load.share() <= 1.1  # of each processor a tick of 10 ms before and one after may be counted wrongly
 
 
 def test_a_page_without_figures_says_so(table):
