@@ -93,11 +93,11 @@ class Packer {
       if (in_pairs == 0) continue;
       float* const pair = pairs + c / kBlock * in_pairs * kBlock + c % kBlock;
       for (std::int64_t x = 0; x < kernel; ++x) {
-        const auto g = [&](std::int64_t y) { return window[y * kernel + x] * factor; };
-        std::vector<double> column{g(0), (g(0) + g(1) + g(2)) / 2, (g(0) - g(1) + g(2)) / 2, g(2)};
-        if (kernel == 5) column.insert(column.end(), {g(3), g(3) + g(4), g(4)});
-        for (std::size_t position = 0; position < column.size(); ++position) {
-          pair[(static_cast<std::int64_t>(position) * kernel + x) * kBlock] = static_cast<float>(column[position]);
+        const auto g = [&](std::int64_t y) { return y < kernel ? window[y * kernel + x] * factor : 0.0; };
+        const double column[] = {g(0), (g(0) + g(1) + g(2)) / 2, (g(0) - g(1) + g(2)) / 2, g(2), g(3), g(3) + g(4),
+                                 g(4)};
+        for (std::int64_t position = 0; position < kernels::depthwise_pair_positions(kernel); ++position) {
+          pair[(position * kernel + x) * kBlock] = static_cast<float>(column[position]);
         }
       }
     }

@@ -41,17 +41,12 @@ struct Rows {
     for (std::int64_t row = 0; row <= k.size; ++row) {
       const bool zero = s.zeros > 0 ? row < s.zeros : row > k.size + s.zeros;
       inputs.emplace_back((s.width + k.size - 1) * kBlock - (kBlock - k.lanes()), s.shift);
-      fill(inputs.back(), [&] { return zero ? 0.0F : operands.next(); });
+      fill_lanes(inputs.back(), k.lanes(), [&] { return zero ? 0.0F : operands.next(); });
     }
-    for (const Floats* operand : {&weight, &bias, &sums}) fill(*operand, [&] { return operands.next(); });
+    for (const Floats* operand : {&weight, &bias, &sums})
+      fill_lanes(*operand, k.lanes(), [&] { return operands.next(); });
   }
 
-  template <class Value>
-  void fill(const Floats& to, Value value) const {
-    for (std::int64_t i = 0; i < to.size(); ++i) {
-      if (i % kBlock < kernel.lanes()) to[i] = value();
-    }
-  }
   // call(args), from column x on.
   template <class Call>
   void with_args(Call call, std::int64_t x = 0) const {
@@ -165,7 +160,7 @@ TEST_P(DepthwisePairTest, IsTheConvolution) {
     const std::int64_t size = kernel.size, width = 23;
     const Rows rows(kernel, {width, true, 0, 0, false, kRanges[0]}, operands);
     const Floats window(size * size * kBlock);
-    rows.fill(window, [&] { return operands.next(); });
+    fill_lanes(window, kernel.lanes(), [&] { return operands.next(); });
     for (std::int64_t x = 0; x < size; ++x) {
       for (std::int64_t c = 0; c < kernel.lanes(); ++c) {
         const auto g = [&](std::int64_t y) { return double{window[(y * size + x) * kBlock + c]}; };

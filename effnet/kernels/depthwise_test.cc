@@ -39,19 +39,13 @@ struct Row {
         sums(kBlock, s.shift) {
     for (std::int64_t ky = 0; ky < k.size; ++ky) {
       inputs.emplace_back(k.in_width(s.width) * kBlock - (kBlock - k.lanes()), s.shift);
-      fill(inputs.back(), [&] { return ky < s.rows_above ? 0.0F : operands.next(); });
+      fill_lanes(inputs.back(), k.lanes(), [&] { return ky < s.rows_above ? 0.0F : operands.next(); });
     }
-    fill(weight, [&] { return operands.next(); });
-    fill(bias, [&] { return operands.next(); });
-    fill(sums, [&] { return operands.next(); });
+    fill_lanes(weight, k.lanes(), [&] { return operands.next(); });
+    fill_lanes(bias, k.lanes(), [&] { return operands.next(); });
+    fill_lanes(sums, k.lanes(), [&] { return operands.next(); });
   }
 
-  template <class Value>
-  void fill(const Floats& to, Value value) const {
-    for (std::int64_t i = 0; i < to.size(); ++i) {
-      if (i % kBlock < kernel.lanes()) to[i] = value();
-    }
-  }
   // call(args) of the row, its first output at x.
   template <class Call>
   void with_args(Call call, std::int64_t x = 0) const {
@@ -190,9 +184,9 @@ TEST_P(DepthwiseTest, ExtremeSums) {
   for_each_kernel([&](const Kernel& kernel) {
     for (std::size_t first = 0; first < std::size(kExtremes); first += static_cast<std::size_t>(kernel.lanes())) {
       const Row row(kernel, {7, 0, 0, false, kRanges[first % 3]}, operands);
-      row.fill(row.weight, [] { return 0.0F; });
+      fill_lanes(row.weight, kernel.lanes(), [] { return 0.0F; });
       std::size_t at = first;
-      row.fill(row.bias, [&] { return kExtremes[at++ % std::size(kExtremes)]; });
+      fill_lanes(row.bias, kernel.lanes(), [&] { return kExtremes[at++ % std::size(kExtremes)]; });
       run(row);
       for (std::int64_t i = 0; i < row.out.size(); ++i) {
         if (i % kBlock >= kernel.lanes()) continue;

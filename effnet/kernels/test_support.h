@@ -167,6 +167,14 @@ inline testing::AssertionResult same_bits(std::span<const float> got, std::span<
   return testing::AssertionSuccess();
 }
 
+// The first `lanes` of every pixel of a channel block.
+template <class Value>
+void fill_lanes(const Floats& to, std::int64_t lanes, Value value) {
+  for (std::int64_t i = 0; i < to.size(); ++i) {
+    if (i % kBlock < lanes) to[i] = value();
+  }
+}
+
 inline void make_absolute(std::span<float> values) {
   for (float& value : values) value = bits(value) == kUntouchedBits ? value : std::abs(value);
 }
