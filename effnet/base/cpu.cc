@@ -19,8 +19,6 @@
 namespace effnet {
 namespace {
 
-constexpr std::array<std::string_view, 5> kKnownSets{"portable", "avx2", "avx512", "avx512_vnni", "avx512_bf16"};
-
 // This process's group in a controller's hierarchy: "/" in most containers.
 std::string cgroup_path(std::string_view controller) {
   std::ifstream in("/proc/self/cgroup");
@@ -107,32 +105,6 @@ std::int64_t memory_bytes() {
       });
   if (limit) bytes = std::min(bytes, *limit);
   return static_cast<std::int64_t>(bytes);
-}
-
-std::vector<std::string> instruction_sets() {
-  std::vector<std::string> sets{"portable"};
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (avx2) sets.emplace_back("avx2");
-  if (avx512) sets.emplace_back("avx512");
-  if (avx512 && __builtin_cpu_supports("avx512vnni")) sets.emplace_back("avx512_vnni");
-  if (avx512 && __builtin_cpu_supports("avx512bf16")) sets.emplace_back("avx512_bf16");
-#endif
-  return sets;
-}
-
-std::string forced_instruction_set() {
-  const char* forced = std::getenv("EFFNET_ISA");
-  if (forced == nullptr || *forced == '\0') return {};
-  const std::vector<std::string> here = instruction_sets();
-  if (std::find(here.begin(), here.end(), forced) != here.end()) return forced;
-  const bool known = std::find(kKnownSets.begin(), kKnownSets.end(), forced) != kKnownSets.end();
-  throw environment_error("EFFNET_ISA: {} (got {}, expected {})",
-                          known ? "this CPU lacks the instruction set" : "unknown instruction set", in_quotes(forced),
-                          one_of(here));
 }
 
 }  // namespace effnet

@@ -28,21 +28,6 @@ TEST(Process, KeepsTheEndOfLongErrors) {
 TEST(Cpu, SaysSomethingSensible) {
   EXPECT_GE(usable_cores(), 1);
   EXPECT_GT(memory_bytes(), 64 << 20);
-  EXPECT_EQ(instruction_sets().front(), "portable");
-}
-
-TEST(Cpu, AnImpossibleInstructionSetFailsLoudly) {
-  ::setenv("EFFNET_ISA", "avx1024", 1);
-  try {
-    forced_instruction_set();
-    ADD_FAILURE();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::environment);
-  }
-  ::setenv("EFFNET_ISA", "portable", 1);
-  EXPECT_EQ(forced_instruction_set(), "portable");
-  ::unsetenv("EFFNET_ISA");
-  EXPECT_EQ(forced_instruction_set(), "");
 }
 
 }  // namespace

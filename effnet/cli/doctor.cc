@@ -88,7 +88,7 @@ Json home() {
 
 Body declare_doctor(CLI::App&, const Globals& globals) {
   return [&globals] {
-    const std::vector<std::string> sets = instruction_sets();
+    const std::vector<std::string> sets = kernels::instruction_sets();
     const Json train = train_program();
     const std::vector<std::string> problems = find_problems(train);
     const std::string chosen(kernels::name(kernels::chosen_isa()));

@@ -10,6 +10,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli/version.h"
+#include "effnet/kernels/isa.h"
 
 namespace effnet::cli {
 namespace {
@@ -100,7 +101,7 @@ int run_program(int argc, char** argv, const Program& program) {
       throw from_parser(error, "effnet");
     }
     set_quiet(globals.quiet);
-    forced_instruction_set();
+    kernels::chosen_isa();  // a wrong EFFNET_ISA is refused by every command
     return body();
   } catch (const Error& error) {
     print_error(error);

@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(Family, NamedModelEngine, testing::ValuesIn(names()),
 // Minutes and gigabytes, so only if EFFNET_FULL is set: native resolutions, the giants but B8 and L2, an odd size.
 TEST(NamedModelEngineFull, AgreesAtItsOwnResolution) {
   if (std::getenv("EFFNET_FULL") == nullptr) GTEST_SKIP() << "set EFFNET_FULL=1 for native resolutions";
-  const std::vector<kernels::Isa> best{kernels::usable_sets().back()};
+  const std::vector<kernels::Isa> best{kernels::chosen_isa()};
   for (const char* const name : {"efficientnet_b0", "efficientnet_b3", "efficientnet_b7", "resnet152", "amoebanet_b"}) {
     expect_agreement(graph::lower(arch::variant(name).spec), 1, 2, best);
   }

@@ -271,6 +271,7 @@ PackedSize packed_size(const Graph& graph, const kernels::KernelSet& set, NodeId
 
 std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, const Parameters& parameters,
                                                          kernels::Isa isa, ThreadPool& pool) {
+  kernels::require(isa);
   parameters.check(graph);
   const kernels::KernelSet& set = kernels::kernel_set(isa);
   Layout layout = layout_of(graph, set);
@@ -291,6 +292,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, con
 std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, kernels::Isa isa,
                                                           std::span<const std::byte> bytes,
                                                           std::shared_ptr<const void> owner) {
+  kernels::require(isa);
   Layout layout = layout_of(graph, kernels::kernel_set(isa));
   if (bytes.size() != static_cast<std::size_t>(layout.floats) * 4) {
     throw input_error("packed weights of another network (got {} bytes, expected {})", bytes.size(), layout.floats * 4);

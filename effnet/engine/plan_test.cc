@@ -52,7 +52,7 @@ TEST(Plan, IsAFunctionOfItsArguments) {
 
 // What a step reads was written before, lives until then, and overlaps nothing that lives.
 TEST(Plan, BuffersLiveFromTheirWriterToTheirLastReader) {
-  const kernels::Isa isa = kernels::usable_sets().back();
+  const kernels::Isa isa = kernels::chosen_isa();
   for (const char* const name : kNames) {
     SCOPED_TRACE(name);
     const graph::Graph graph = graph::lower(arch::variant(name).spec);
@@ -85,7 +85,7 @@ TEST(Plan, ArenaIsNearItsLowerBound) {
   for (const char* const name : kNames) {
     for (const std::int64_t batch : {1, 8}) {
       const graph::Graph graph = graph::lower(arch::variant(name).spec);
-      const Plan plan = plan_of(graph, kernels::usable_sets().back(), batch);
+      const Plan plan = plan_of(graph, kernels::chosen_isa(), batch);
       std::int64_t least = 0;
       for (std::size_t s = 0; s < plan.steps.size(); ++s) {
         std::int64_t sum = 0;

@@ -49,7 +49,7 @@ TEST(SessionAllocation, ARunAllocatesNothing) {
                                                     {.block = "basic", .channels = 40}});
   for (const arch::ArchSpec& spec : {testkit::mbconv_network(), cells}) {
     const graph::Graph graph = testkit::lower_at(spec, {32, 20});
-    const auto weights = testkit::pack(graph, kernels::usable_sets().back());
+    const auto weights = testkit::pack(graph, kernels::chosen_isa());
     const std::vector<float> input = testkit::normal_values("pictures", 2 * graph.input().numel());
     const std::vector<std::uint8_t> rgb(input.size(), 100);
     std::vector<float> logits(2 * 37);

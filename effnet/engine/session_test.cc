@@ -66,7 +66,7 @@ class SessionTest : public testing::Test {
   }
 
   graph::Graph graph_ = testkit::lower_at(testkit::mbconv_network(), kSize);
-  std::shared_ptr<const PackedWeights> weights_ = testkit::pack(graph_, kernels::usable_sets().back());
+  std::shared_ptr<const PackedWeights> weights_ = testkit::pack(graph_, kernels::chosen_isa());
 };
 
 TEST_F(SessionTest, TellsWhatItIs) {
@@ -75,7 +75,7 @@ TEST_F(SessionTest, TellsWhatItIs) {
   EXPECT_EQ(session.classes(), 37);
   EXPECT_EQ(session.batch(), 2);
   EXPECT_EQ(session.threads(), 3);
-  EXPECT_EQ(session.isa(), kernels::usable_sets().back());
+  EXPECT_EQ(session.isa(), kernels::chosen_isa());
   EXPECT_EQ(session.weights_bytes(), PackedWeights::size_bytes(graph_, session.isa()));
   EXPECT_EQ(name(Precision::fp32), "fp32");
 

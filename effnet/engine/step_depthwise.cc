@@ -11,7 +11,6 @@ using kernels::kBlock;
 constexpr std::int64_t kFewestTasks = 8;
 constexpr std::int64_t kLeastRows = 10;       // of the picture, for each row that a band makes again
 constexpr std::int64_t kShortestBand = 7;     // output rows: each band makes kernel - stride input rows twice
-constexpr std::int64_t kShortestRun = 42;     // pixels of a product run: three full tiles
 constexpr std::int64_t kLargestKernel = 128;  // row pointers on the stack
 
 }  // namespace
@@ -31,13 +30,11 @@ std::int64_t DepthwiseStep::bands(const kernels::KernelSet& set, std::int64_t im
   return std::min(wanted, std::max<std::int64_t>(out.h / kShortestBand, 1));
 }
 
-// Measured on Zen 4. Pictures 7 and 14 wide are whole runs of the kernel that makes one row, which reads less: 2 to 3 %
-// of a step. With 3 x 3 windows pairs save multiply-adds that only an activation after them can use.
 bool DepthwiseStep::makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec) {
-  const std::int64_t kernel = spec.window.kernel, width = spec.out_shape.w;
+  const std::int64_t kernel = spec.window.kernel;
   const kernels::Epilogue epilogue = spec.activated.epilogue;
-  return set.depthwise_pair(kernel, spec.window.stride, false, epilogue) != nullptr && width != 7 && width != 14 &&
-         (kernel == 5 || epilogue != kernels::Epilogue::clamp);
+  return set.depthwise_pair(kernel, spec.window.stride, false, epilogue) != nullptr &&
+         set.pairs_pay(kernel, spec.out_shape.w, epilogue);
 }
 
 DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec& spec) : spec_(spec) {
@@ -52,7 +49,7 @@ DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec&
   tiles_ = divide_up(kernels::blocks_of(spec.out_shape.c), tile_blocks_);
   bands_ = bands(set, spec.images, spec.out_shape);
   rows_ = whole_pair_ == nullptr ? 1 : 2;
-  group_ = std::max<std::int64_t>(divide_up(kShortestRun, stride * spec.in_shape.w), 1);
+  group_ = std::max<std::int64_t>(divide_up(set.cascade_pixels, stride * spec.in_shape.w), 1);
   group_ = std::min(divide_up(group_, rows_) * rows_, spec.out_shape.h);
   ring_rows_ = (group_ - 1) * stride + kernel;
   row_floats_ = (spec.window.left + spec.in_shape.w + spec.right) * kBlock;

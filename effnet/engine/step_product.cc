@@ -15,8 +15,7 @@ constexpr std::int64_t kShortestRun = 56;     // pixels: below, weights are read
 constexpr std::int64_t kTasksAThread = 4;     // so that threads end together
 constexpr std::int64_t kFewestMacs = 40'000;  // some 4 us: less is not worth a second thread
 constexpr std::int64_t kFewestTiles = 3;      // of a group that has to prepare its input
-constexpr std::int64_t kShortestCut = 42;     // pixels, where threads share a run: three full tiles
-constexpr std::int64_t kRunStep = 14;         // a run ends with a full tile
+constexpr std::int64_t kShortestCut = 42;     // pixels, where threads share a run
 
 }  // namespace
 
@@ -24,14 +23,17 @@ ProductStep::ProductStep(const kernels::KernelSet& set, const ProductSpec& spec)
     : spec_(spec),
       out_{spec.source.in.images, {spec.channels, spec.source.out.h, spec.source.out.w}},
       depth_(spec.source.depth.total()),
-      tile_(set.tile) {
+      tile_(set.tile),
+      run_step_(set.tallest()) {
   const bool by_image = !spec.source.in_place() || spec.scale != kNoBuffer;
   images_ = by_image ? out_.images : 1;
   pixels_ = out_.pixels() / images_;
   const std::int64_t affordable = kRunBytes / (depth_ * static_cast<std::int64_t>(sizeof(float)));
-  run_pixels_ = std::min(pixels_, std::max(affordable / kRunStep * kRunStep, kShortestRun));
+  run_pixels_ =
+      std::min(pixels_, std::max(affordable / run_step_ * run_step_, divide_up(kShortestRun, run_step_) * run_step_));
   // Runs of equal length, but for the rounding to full tiles.
-  run_pixels_ = std::min(pixels_, divide_up(divide_up(pixels_, divide_up(pixels_, run_pixels_)), kRunStep) * kRunStep);
+  run_pixels_ =
+      std::min(pixels_, divide_up(divide_up(pixels_, divide_up(pixels_, run_pixels_)), run_step_) * run_step_);
   runs_ = divide_up(pixels_, run_pixels_);
   tiles_ = divide_up(kernels::lanes_of(spec.channels), tile_);
   scales_weights_ = spec.scale != kNoBuffer && spec.channels < run_pixels_;
@@ -54,7 +56,7 @@ ProductStep::Cut ProductStep::cut_for(std::int64_t members) const {
   cut.part_pixels = divide_up(pixels_, cut.parts);
   const std::int64_t wanted_runs = cut.part_pixels < 2 * kShortestCut ? 1 : 2;
   const std::int64_t runs = std::max(divide_up(cut.part_pixels, run_pixels_), wanted_runs);
-  cut.run_pixels = std::min(divide_up(divide_up(cut.part_pixels, runs), kRunStep) * kRunStep, run_pixels_);
+  cut.run_pixels = std::min(divide_up(divide_up(cut.part_pixels, runs), run_step_) * run_step_, run_pixels_);
   cut.runs = divide_up(cut.part_pixels, cut.run_pixels);
   const std::int64_t tasks = images_ * cut.parts * cut.runs;
   std::int64_t most = tiles_;

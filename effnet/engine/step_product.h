@@ -39,6 +39,7 @@ class ProductStep final : public Step {
   std::int64_t pixels_;  // of one of them
   std::int64_t run_pixels_, runs_;
   std::int64_t tile_, tiles_;
+  std::int64_t run_step_;  // a run ends with a full tile of pixels
   bool scales_weights_ = false, scales_input_ = false;
 };
 

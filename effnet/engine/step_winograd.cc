@@ -8,7 +8,6 @@ namespace {
 using kernels::kBlock;
 
 constexpr std::int64_t kRunBytes = 512 << 10;
-constexpr std::int64_t kRunStep = 14;
 constexpr std::int64_t kTasksAThread = 4;
 
 }  // namespace
@@ -20,9 +19,10 @@ WinogradStep::WinogradStep(const kernels::KernelSet& set, const WinogradSpec& sp
       all_(spec.out_shape.images * across_ * down_),
       tile_(set.tile),
       tiles_(divide_up(kernels::lanes_of(spec.out_shape.chw.c), set.tile)) {
+  const std::int64_t step = set.tallest();  // a run ends with a full tile
   const std::int64_t tile_bytes = kWinogradPositions * spec.in_shape.blocks() * kBlock * 4;
-  run_tiles_ = std::min(all_, std::max(kRunBytes / tile_bytes / kRunStep * kRunStep, kRunStep));
-  run_tiles_ = std::min(all_, divide_up(divide_up(all_, divide_up(all_, run_tiles_)), kRunStep) * kRunStep);
+  run_tiles_ = std::min(all_, std::max(kRunBytes / tile_bytes / step * step, step));
+  run_tiles_ = std::min(all_, divide_up(divide_up(all_, divide_up(all_, run_tiles_)), step) * step);
   runs_ = divide_up(all_, run_tiles_);
 }
 

@@ -7,7 +7,7 @@
 
 #include "effnet/kernels/epilogue-inl.h"
 
-namespace effnet::kernels {
+namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
 template <class V>
@@ -77,13 +77,14 @@ void depthwise_row(const DepthwiseArgs& args) noexcept {
   if (args.sums != nullptr) store(args.sums, total);
 }
 
+// [3 kernels][2 strides][2 halves][kEpilogues].
 template <std::size_t... I>
 constexpr auto depthwise_table(std::index_sequence<I...>) {
   return std::array<DepthwiseFn, sizeof...(I)>{
       depthwise_row<static_cast<int>(I / kEpilogues / 4) * 2 + 3, static_cast<int>(I / kEpilogues / 2 % 2) + 1,
                     static_cast<Epilogue>(I % kEpilogues), I / kEpilogues % 2 == 1>...};
 }
-constexpr std::size_t kDepthwises = 3 * 2 * 2 * kEpilogues;
+constexpr auto kDepthwises = depthwise_table(std::make_index_sequence<3 * 2 * 2 * kEpilogues>());
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::EFFNET_TARGET

@@ -1,21 +1,23 @@
 // Pools and elementwise kernels, written once for every instruction set.
 #pragma once
 
-#include <algorithm>
-#include <limits>
-
 #include "effnet/kernels/epilogue-inl.h"
 #include "effnet/kernels/winograd-inl.h"
 
-namespace effnet::kernels {
+namespace effnet::kernels::EFFNET_TARGET {
 namespace {
+
+inline std::int64_t within(std::int64_t value, std::int64_t low, std::int64_t high) {
+  return value < low ? low : value > high ? high : value;
+}
 
 struct Range {
   std::int64_t first, last;
+  std::int64_t size() const { return last > first ? last - first : 0; }
 };
 // Taps of a window at `at` (may be negative) that fall on n values.
 inline Range taps_inside(std::int64_t at, std::int64_t kernel, std::int64_t n) {
-  return {std::clamp<std::int64_t>(-at, 0, kernel), std::clamp<std::int64_t>(n - at, 0, kernel)};
+  return {within(-at, 0, kernel), within(n - at, 0, kernel)};
 }
 
 // Joins the valid taps of every window of a row by `join`, from `start`; `finish_window` gets the number of taps.
@@ -32,15 +34,13 @@ inline void pool_row(const PoolArgs& args, float start, Join join, Finish finish
         result = join(result, load<Wide>(in + kx * kBlock));
       }
     }
-    const std::int64_t taps =
-        std::max<std::int64_t>(0, rows.last - rows.first) * std::max<std::int64_t>(0, columns.last - columns.first);
-    store(args.out + x * kBlock, finish_window(result, taps));
+    store(args.out + x * kBlock, finish_window(result, rows.size() * columns.size()));
   }
 }
 
 void max_pool_row(const PoolArgs& args) noexcept {
   pool_row(
-      args, -std::numeric_limits<float>::infinity(), [](Wide most, Wide value) { return larger(value, most); },
+      args, -__builtin_inff(), [](Wide most, Wide value) { return larger(value, most); },
       [](Wide most, std::int64_t) { return most; });
 }
 
@@ -109,25 +109,5 @@ void scale_rows(const float* from, const float* scale, std::int64_t depth, std::
   }
 }
 
-void fill_elementwise(KernelSet& set) {
-  set.tile = kTile;
-  set.heights = kHeights;
-  set.depthwise_any[static_cast<int>(Epilogue::clamp)] = depthwise_any<Epilogue::clamp>;
-  set.depthwise_any[static_cast<int>(Epilogue::silu)] = depthwise_any<Epilogue::silu>;
-  set.depthwise_any[static_cast<int>(Epilogue::hard_swish)] = depthwise_any<Epilogue::hard_swish>;
-  set.max_pool = max_pool_row;
-  set.average_pool = average_pool_row;
-  set.map[static_cast<int>(Epilogue::clamp)] = map_block<Epilogue::clamp>;
-  set.map[static_cast<int>(Epilogue::silu)] = map_block<Epilogue::silu>;
-  set.map[static_cast<int>(Epilogue::hard_swish)] = map_block<Epilogue::hard_swish>;
-  set.sigmoid = sigmoid_block;
-  set.sum = sum_block;
-  set.winograd_input = winograd_input;
-  set.winograd_output[static_cast<int>(Epilogue::clamp)] = winograd_output<Epilogue::clamp>;
-  set.winograd_output[static_cast<int>(Epilogue::silu)] = winograd_output<Epilogue::silu>;
-  set.winograd_output[static_cast<int>(Epilogue::hard_swish)] = winograd_output<Epilogue::hard_swish>;
-  set.scale_rows = scale_rows;
-}
-
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::EFFNET_TARGET

@@ -5,7 +5,7 @@
 
 #define EFFNET_UNROLL _Pragma("GCC unroll 32")
 
-namespace effnet::kernels {
+namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
 template <Epilogue E, class V>
@@ -22,4 +22,4 @@ template <Epilogue E, class V>
 }
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::EFFNET_TARGET

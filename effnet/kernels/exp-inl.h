@@ -3,7 +3,7 @@
 // number 1.5 * 2^23 rounds to whole numbers. Needs fma, sub, at_least, at_most and add_to_exponent of a simd_*.h.
 #pragma once
 
-namespace effnet::kernels {
+namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
 constexpr float kExp[] = {0.69314700F, 0.24022242F, 0.055507336F, 0.0096715130F, 0.0013264727F};
@@ -24,4 +24,4 @@ inline V one_plus_exp_of_minus_by_polynomial(V x) {
 }
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::EFFNET_TARGET

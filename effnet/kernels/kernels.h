@@ -136,6 +136,8 @@ struct KernelSet {
   // `tile`) channels. heights: the P there are, largest first, ending with 1.
   std::int64_t tile;
   std::span<const int> heights;
+  std::int64_t tallest() const;  // heights[0]: runs of pixels are best a multiple of it
+  std::int64_t cascade_pixels;   // of a product in a row cascade, at least: some full tiles
   // p indexes heights; lanes is a multiple of 8 up to `tile`.
   ProductFn product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const;
 
@@ -158,12 +160,20 @@ struct KernelSet {
   // to[k][n] = from[k][n] * scale[k]: a tile of packed weights with the channel scale of one image folded in.
   void (*scale_rows)(const float* from, const float* scale, std::int64_t depth, std::int64_t lanes, float* to) noexcept;
 
+  // Whether depthwise_pair() is faster in a network than depthwise() for a row of `width` outputs; null: never.
+  bool (*pairs_pay)(std::int64_t kernel, std::int64_t width, Epilogue epilogue) noexcept;
+
+  // `steps` times peak_flops operations on registers (peak.h).
+  float (*peak_loop)(std::int64_t steps) noexcept;
+  std::int64_t peak_flops;
+
   // The tables behind product() and depthwise().
   std::span<const ProductFn> products;               // [heights][tile / 8][kEpilogues]
   std::span<const DepthwiseFn> depthwises;           // [3 kernels][2 strides][2 halves][kEpilogues]
   std::span<const DepthwisePairFn> depthwise_pairs;  // [2 kernels][2 halves][kEpilogues], or empty
 };
 
+// A set that this program was built with. Its functions run on a CPU that has it (isa.h); the table can be read on any.
 const KernelSet& kernel_set(Isa isa);
 
 // "f32_product_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512", "f32_depthwise_pair_k5s1x16_silu_avx512":

@@ -122,6 +122,7 @@ TEST(Isa, NamesReadBack) {
   EXPECT_EQ(sets.front(), Isa::portable);
   EXPECT_EQ(std::set<Isa>(sets.begin(), sets.end()).size(), sets.size());
   for (std::size_t i = 1; i < sets.size(); ++i) EXPECT_LT(sets[i - 1], sets[i]);
+  EXPECT_EQ(instruction_sets().front(), "portable");
   for (const Isa isa : sets) EXPECT_EQ(isa_of(name(isa)), isa);
 }
 
@@ -141,9 +142,14 @@ TEST(Isa, RefusesWhatThisCpuLacks) {
     expect_environment_error(unknown, [&] { (void)isa_of(unknown); });
   }
   const std::vector<Isa> sets = usable_sets();
-  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
-    if (std::find(sets.begin(), sets.end(), isa) != sets.end()) continue;
+  for (std::size_t i = 0; i < kIsas; ++i) {
+    const auto isa = static_cast<Isa>(i);
+    if (std::find(sets.begin(), sets.end(), isa) != sets.end()) {
+      EXPECT_NO_THROW(require(isa)) << name(isa);
+      continue;
+    }
     expect_environment_error(name(isa), [&] { (void)isa_of(name(isa)); });
+    expect_environment_error(name(isa), [&] { require(isa); });
   }
 }
 

@@ -8,7 +8,7 @@
 
 #include "effnet/kernels/epilogue-inl.h"
 
-namespace effnet::kernels {
+namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
 template <int P, int kLanes, Epilogue E>
@@ -88,7 +88,7 @@ void product_tile(const ProductArgs& args) noexcept {
   }
 }
 
-constexpr std::size_t kProducts = std::size(kHeights) * (kTile / 8) * kEpilogues;
+// [heights][tile / 8][kEpilogues].
 template <std::size_t... I>
 constexpr auto product_table(std::index_sequence<I...>) {
   constexpr std::size_t kWidths = kTile / 8;
@@ -96,6 +96,7 @@ constexpr auto product_table(std::index_sequence<I...>) {
       product_tile<kHeights[I / kEpilogues / kWidths], static_cast<int>(I / kEpilogues % kWidths + 1) * 8,
                    static_cast<Epilogue>(I % kEpilogues)>...};
 }
+constexpr auto kProducts = product_table(std::make_index_sequence<std::size(kHeights) * (kTile / 8) * kEpilogues>());
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::EFFNET_TARGET

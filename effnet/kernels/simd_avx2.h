@@ -5,7 +5,9 @@
 
 #include <cstdint>
 
-namespace effnet::kernels {
+#define EFFNET_TARGET avx2
+
+namespace effnet::kernels::avx2 {
 namespace {
 
 using Half = __m256;
@@ -16,11 +18,13 @@ struct Wide {
 // 16 registers: 6 x 2 sums, two of weights, one broadcast.
 constexpr int kHeights[] = {6, 5, 4, 3, 2, 1};
 constexpr int kTile = 16;
+constexpr int kCascadePixels = 42;
 constexpr int kDepthwiseRun = 4;
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
 constexpr int kWeightWindow = 0;
 constexpr int kSpreadPairs = 3;
 constexpr int kUnrolledWindow = 3;  // larger windows loop over their rows: less code, a few percent slower
+constexpr int kPeakChains = 6;      // of two registers
 
 template <class V>
 inline V load(const float* p);
@@ -114,15 +118,15 @@ inline void keep_order(Wide& value) {
 }
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::avx2
 
 #include "effnet/kernels/exp-inl.h"
 
-namespace effnet::kernels {
+namespace effnet::kernels::avx2 {
 namespace {
 
 inline Half one_plus_exp_of_minus(Half x) { return one_plus_exp_of_minus_by_polynomial(x); }
 inline Wide one_plus_exp_of_minus(Wide x) { return {one_plus_exp_of_minus(x.low), one_plus_exp_of_minus(x.high)}; }
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::avx2

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 
-namespace effnet::kernels {
+#define EFFNET_TARGET avx512
+
+namespace effnet::kernels::avx512 {
 namespace {
 
 using Wide = __m512;
@@ -14,11 +16,13 @@ using Half = __m256;
 // 32 registers: 14 x 2 sums, two vectors of weights, one broadcast input, and one to spare.
 constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
 constexpr int kTile = 32;
+constexpr int kCascadePixels = 42;
 constexpr int kDepthwiseRun = 7;                   // divides 112, 56, 28, 14 and 7
 constexpr int kWeightRows = 8, kWeightBlocks = 2;  // of a weight gradient: 16 sums hide the latency of 2 a cycle
 constexpr int kWeightWindow = 5;  // k x k sums of a depthwise weight gradient fit the registers up to here
 constexpr int kSpreadPairs = 7;
 constexpr int kUnrolledWindow = 5;  // larger windows loop over their rows: less code, a few percent slower
+constexpr int kPeakChains = 12;
 
 template <class V>
 inline V load(const float* p);
@@ -126,4 +130,4 @@ inline void keep_order(Wide& value) { asm volatile("" : "+v"(value) : : "memory"
 inline void keep_order(Half& value) { asm volatile("" : "+v"(value) : : "memory"); }
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::avx512

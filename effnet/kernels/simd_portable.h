@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <cstring>
 
-namespace effnet::kernels {
+#define EFFNET_TARGET portable
+
+namespace effnet::kernels::portable {
 namespace {
 
 using Quad = float __attribute__((vector_size(16)));
@@ -19,11 +21,13 @@ using Wide = Vector<4>;
 // 16 registers of the x86-64 baseline: 2 x 4 sums, four of weights, one broadcast.
 constexpr int kHeights[] = {2, 1};
 constexpr int kTile = 16;
+constexpr int kCascadePixels = 42;
 constexpr int kDepthwiseRun = 2;
 constexpr int kWeightRows = 2, kWeightBlocks = 1;
 constexpr int kWeightWindow = 0;
 constexpr int kSpreadPairs = 2;
 constexpr int kUnrolledWindow = 0;  // larger windows loop over their rows: less code, a few percent slower
+constexpr int kPeakChains = 3;      // of four registers
 
 template <class V>
 inline constexpr int kQuadsOf = sizeof(V) / sizeof(Quad);
@@ -114,11 +118,11 @@ template <int N>
 inline void keep_order(Vector<N>&) {}
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::portable
 
 #include "effnet/kernels/exp-inl.h"
 
-namespace effnet::kernels {
+namespace effnet::kernels::portable {
 namespace {
 
 template <int N>
@@ -127,4 +131,4 @@ inline Vector<N> one_plus_exp_of_minus(Vector<N> x) {
 }
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::portable

@@ -1,12 +1,10 @@
 // Kernels of training, written once for every instruction set.
 #pragma once
 
-#include <limits>
-
 #include "effnet/kernels/epilogue-inl.h"
 #include "effnet/kernels/training.h"
 
-namespace effnet::kernels {
+namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
 struct ValueAndSlope {
@@ -22,7 +20,7 @@ template <Epilogue E>
     return {value, fma(value, sub(broadcast<Wide>(1), sigmoid), sigmoid)};
   } else if constexpr (E == Epilogue::hard_swish) {
     const Wide bend = inside(z, broadcast<Wide>(-3), broadcast<Wide>(3));
-    const Wide above = inside(z, broadcast<Wide>(3), broadcast<Wide>(std::numeric_limits<float>::infinity()));
+    const Wide above = inside(z, broadcast<Wide>(3), broadcast<Wide>(__builtin_inff()));
     return {finish<E>(z, low, high), fma(bend, fma(z, broadcast<Wide>(1.0F / 3), broadcast<Wide>(0.5F)), above)};
   } else {
     return {finish<E>(z, low, high), inside(z, low, high)};
@@ -319,7 +317,7 @@ void depthwise_spread(const DepthwiseSpreadArgs& args) noexcept {
 }
 
 template <Epilogue E>
-void fill_activation(TrainingSet& set) {
+constexpr void add_activation(TrainingSet& set) {
   constexpr auto kPlace = static_cast<int>(E);
   set.activate[kPlace] = activate_block<E>;
   set.activate_sum[kPlace] = activate_sum_block<E>;
@@ -329,17 +327,19 @@ void fill_activation(TrainingSet& set) {
 }
 
 template <int kKernel>
-void fill_depthwise(TrainingSet& set) {
+constexpr void add_depthwise(TrainingSet& set) {
   set.depthwise_weights[kKernel / 2 - 1][0] = depthwise_weight<kKernel, 1>;
   set.depthwise_weights[kKernel / 2 - 1][1] = depthwise_weight<kKernel, 2>;
   set.depthwise_spreads[kKernel / 2 - 1] = depthwise_spread<kKernel>;
 }
 
-void fill_training(TrainingSet& set) {
+consteval TrainingSet training_table(Isa isa) {
+  TrainingSet set{};
+  set.isa = isa;
   set.moments = moments_block;
-  fill_activation<Epilogue::clamp>(set);
-  fill_activation<Epilogue::silu>(set);
-  fill_activation<Epilogue::hard_swish>(set);
+  add_activation<Epilogue::clamp>(set);
+  add_activation<Epilogue::silu>(set);
+  add_activation<Epilogue::hard_swish>(set);
   set.gradient = gradient_block;
   set.reduce = reduce_block;
   set.gather = gather_rows;
@@ -348,10 +348,11 @@ void fill_training(TrainingSet& set) {
   set.weight_blocks = kWeightBlocks;
   set.weight_gradient[0] = weight_gradient<1>;
   if constexpr (kWeightBlocks > 1) set.weight_gradient[1] = weight_gradient<kWeightBlocks>;
-  fill_depthwise<3>(set);
-  fill_depthwise<5>(set);
-  fill_depthwise<7>(set);
+  add_depthwise<3>(set);
+  add_depthwise<5>(set);
+  add_depthwise<7>(set);
+  return set;
 }
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::EFFNET_TARGET

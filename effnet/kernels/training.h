@@ -130,19 +130,13 @@ struct TrainingSet {
   std::int64_t weight_blocks;           // blocks of its widest form
   WeightGradientFn weight_gradient[2];  // for 1 and 2 blocks; the second is null where weight_blocks is 1
   // Null unless kernel is 3, 5 or 7 and stride 1 or 2.
-  DepthwiseWeightFn depthwise_weight(std::int64_t kernel, std::int64_t stride) const {
-    return known(kernel) && (stride == 1 || stride == 2) ? depthwise_weights[kernel / 2 - 1][stride - 1] : nullptr;
-  }
-  DepthwiseSpreadFn depthwise_spread(std::int64_t kernel) const {
-    return known(kernel) ? depthwise_spreads[kernel / 2 - 1] : nullptr;
-  }
+  DepthwiseWeightFn depthwise_weight(std::int64_t kernel, std::int64_t stride) const;
+  DepthwiseSpreadFn depthwise_spread(std::int64_t kernel) const;
   DepthwiseWeightFn depthwise_weights[3][2];
   DepthwiseSpreadFn depthwise_spreads[3];
-
- private:
-  static bool known(std::int64_t kernel) { return kernel == 3 || kernel == 5 || kernel == 7; }
 };
 
+// A set that this program was built with. Its functions run on a CPU that has it (isa.h); the table can be read on any.
 const TrainingSet& training_set(Isa isa);
 
 }  // namespace effnet::kernels

@@ -3,7 +3,7 @@
 
 #include "effnet/kernels/epilogue-inl.h"
 
-namespace effnet::kernels {
+namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
 // B^T d B, with B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1].
@@ -57,4 +57,4 @@ void winograd_output(const WinogradOutputArgs& args) noexcept {
 }
 
 }  // namespace
-}  // namespace effnet::kernels
+}  // namespace effnet::kernels::EFFNET_TARGET

@@ -13,8 +13,7 @@ namespace {
 
 constexpr std::int64_t kCacheFloats = 460 * 1024 / 4;  // of 1 MB of L2: the rest is for weights and results
 constexpr std::int64_t kLongest = 196;                 // 14 tiles of 14 pixels, 7 * 28, 14 * 14
-constexpr std::int64_t kTilePixels = 14;
-constexpr std::int64_t kFewestChunks = 8;  // where images are small: work for some threads
+constexpr std::int64_t kFewestChunks = 8;              // where images are small: work for some threads
 
 // Heights of tiles for 0 .. kTable - 1 pixels, so that the sum of (height + 1) is least.
 constexpr std::int64_t kTable = 64;
@@ -78,13 +77,13 @@ Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel) {
   Cut result;
   result.images = images;
   result.pixels = pixels;
-  const std::int64_t fitting = kCacheFloats / floats_a_pixel / kTilePixels * kTilePixels;
-  const std::int64_t most = std::clamp(fitting, kTilePixels, kLongest);
+  const std::int64_t step = own_kernels().base.tallest();  // a chunk ends with a full tile
+  const std::int64_t fitting = kCacheFloats / floats_a_pixel / step * step;
+  const std::int64_t most = std::clamp(fitting, step, kLongest);
   const std::int64_t together =
       std::max<std::int64_t>(1, std::min(most / pixels, (images + kFewestChunks - 1) / kFewestChunks));
   const std::int64_t parts = (pixels + most - 1) / most;
-  const std::int64_t part =
-      std::min(pixels, (pixels + parts - 1) / parts + kTilePixels - 1) / kTilePixels * kTilePixels;
+  const std::int64_t part = std::min(pixels, (pixels + parts - 1) / parts + step - 1) / step * step;
   const std::int64_t length = parts == 1 ? pixels : part;
   for (std::int64_t image = 0; image < images; ++image) {
     for (std::int64_t at = 0; at < pixels; at += length) {

@@ -1,0 +1,108 @@
+#include "effnet/kernels/targets.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <iterator>
+
+#include "effnet/base/error.h"
+
+namespace effnet::kernels {
+namespace {
+
+// The sets that this program was built with; null: those of other processors.
+struct Target {
+  Isa isa;
+  const KernelSet* kernels;
+  const TrainingSet* training;
+};
+constexpr Target kTargets[] = {
+    {Isa::portable, &portable::kKernels, &portable::kTraining},
+#if defined(__x86_64__)
+    {Isa::avx2, &avx2::kKernels, &avx2::kTraining},
+    {Isa::avx512, &avx512::kKernels, &avx512::kTraining},
+    {Isa::neon, nullptr, nullptr},
+#elif defined(__aarch64__)
+    {Isa::avx2, nullptr, nullptr},
+    {Isa::avx512, nullptr, nullptr},
+    {Isa::neon, &neon::kKernels, &neon::kTraining},
+#else
+    {Isa::avx2, nullptr, nullptr},
+    {Isa::avx512, nullptr, nullptr},
+    {Isa::neon, nullptr, nullptr},
+#endif
+};
+static_assert(std::size(kTargets) == kIsas, "a row for every Isa");
+static_assert(
+    [] {
+      std::size_t place = 0;
+      for (const Target& target : kTargets) {
+        if (static_cast<std::size_t>(target.isa) != place++) return false;
+      }
+      return true;
+    }(),
+    "rows in the order of Isa");
+
+const Target& target_of(Isa isa) {
+  const Target& target = kTargets[static_cast<std::size_t>(isa)];
+  EFFNET_CHECK(target.kernels != nullptr);
+  return target;
+}
+
+// The windows of which tables have a kernel of their own.
+bool known_window(std::int64_t kernel, std::int64_t stride) {
+  return (kernel == 3 || kernel == 5 || kernel == 7) && (stride == 1 || stride == 2);
+}
+
+constexpr std::array<std::string_view, kEpilogues> kEpilogueNames{"clamp", "silu", "hard_swish"};
+
+}  // namespace
+
+const KernelSet& kernel_set(Isa isa) { return *target_of(isa).kernels; }
+const TrainingSet& training_set(Isa isa) { return *target_of(isa).training; }
+
+std::string_view name(Epilogue epilogue) { return kEpilogueNames[static_cast<std::size_t>(epilogue)]; }
+
+std::int64_t KernelSet::tallest() const { return heights[0]; }
+
+ProductFn KernelSet::product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const {
+  const auto width = static_cast<std::size_t>(lanes / 8 - 1);
+  const auto widths = static_cast<std::size_t>(tile / 8);
+  return products[(p * widths + width) * kEpilogues + static_cast<std::size_t>(epilogue)];
+}
+
+DepthwiseFn KernelSet::depthwise(std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue) const {
+  if (!known_window(kernel, stride)) return nullptr;
+  const auto row = static_cast<std::size_t>((kernel - 3) + (stride - 1));
+  return depthwises[(row * 2 + (half ? 1 : 0)) * kEpilogues + static_cast<std::size_t>(epilogue)];
+}
+
+DepthwisePairFn KernelSet::depthwise_pair(std::int64_t kernel, std::int64_t stride, bool half,
+                                          Epilogue epilogue) const {
+  if ((kernel != 3 && kernel != 5) || stride != 1 || depthwise_pairs.empty()) return nullptr;
+  const auto row = static_cast<std::size_t>(kernel / 5);
+  return depthwise_pairs[(row * 2 + (half ? 1 : 0)) * kEpilogues + static_cast<std::size_t>(epilogue)];
+}
+
+std::string product_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue) {
+  return fmt::format("f32_product_{}x{}_{}_{}", set.heights[p], lanes, name(epilogue), name(set.isa));
+}
+
+std::string depthwise_name(const KernelSet& set, std::int64_t kernel, std::int64_t stride, bool half,
+                           Epilogue epilogue) {
+  return fmt::format("f32_depthwise_k{}s{}x{}_{}_{}", kernel, stride, half ? 8 : 16, name(epilogue), name(set.isa));
+}
+
+std::string depthwise_pair_name(const KernelSet& set, std::int64_t kernel, bool half, Epilogue epilogue) {
+  return fmt::format("f32_depthwise_pair_k{}s1x{}_{}_{}", kernel, half ? 8 : 16, name(epilogue), name(set.isa));
+}
+
+DepthwiseWeightFn TrainingSet::depthwise_weight(std::int64_t kernel, std::int64_t stride) const {
+  return known_window(kernel, stride) ? depthwise_weights[kernel / 2 - 1][stride - 1] : nullptr;
+}
+
+DepthwiseSpreadFn TrainingSet::depthwise_spread(std::int64_t kernel) const {
+  return known_window(kernel, 2) ? depthwise_spreads[kernel / 2 - 1] : nullptr;
+}
+
+}  // namespace effnet::kernels
