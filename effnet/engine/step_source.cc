@@ -124,10 +124,10 @@ void multiply(const Context& context, const TileRun& run, std::int64_t pixels) n
   const bool ahead_is_weight = run.next_weight != nullptr && tiles <= kShortRun;
   if (ahead_is_weight) {
     args.ahead = run.next_weight;
-    args.ahead_k = (run.lanes + tiles - 1) / tiles;
+    args.ahead_step = divide_up(run.lanes * context.set.ahead_every, tiles);
   } else {
-    args.ahead_k = kBlock;
-    args.ahead_segment = run.input.a_segment - run.depth.depth * kBlock;
+    args.ahead_step = kBlock;
+    args.ahead_segment = run.input.a_segment - run.depth.depth / context.set.ahead_every * kBlock;
   }
   const std::int64_t depth = run.depth.total();
   for (std::int64_t done = 0; done < pixels;) {
@@ -139,7 +139,7 @@ void multiply(const Context& context, const TileRun& run, std::int64_t pixels) n
     args.offsets = run.offsets == nullptr ? kOffsets.data() : run.offsets + done;
     if (!ahead_is_weight) args.ahead = args.a + context.set.heights[tile] * kBlock;
     context.set.product(tile, run.lanes, run.activated.epilogue)(args);
-    if (ahead_is_weight) args.ahead += depth * args.ahead_k;
+    if (ahead_is_weight) args.ahead += depth / context.set.ahead_every * args.ahead_step;
     done += context.set.heights[tile];
   }
 }

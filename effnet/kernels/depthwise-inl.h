@@ -15,17 +15,26 @@ struct Constants {
   V bias, low, high;
 };
 
+// Outputs [x, x + T). `lane`: of the block's 16, the first that V holds.
 template <int T, int kKernel, int kStride, Epilogue E, class V>
-[[gnu::always_inline]] inline void depthwise_run(const DepthwiseArgs& args, std::int64_t x,
+[[gnu::always_inline]] inline void depthwise_run(const DepthwiseArgs& args, std::int64_t lane, std::int64_t x,
                                                  const Constants<V>& constants, V& total) {
   V sums[T];
   EFFNET_UNROLL
   for (int t = 0; t < T; ++t) sums[t] = constants.bias;
   const auto window_row = [&](int ky) __attribute__((always_inline)) {
-    const float* const row = args.rows[ky] + x * kStride * kBlock;
+    const float* row = args.rows[ky] + x * kStride * kBlock + lane;
+    const float* weight = args.weight + ky * kKernel * kBlock + lane;
+    if constexpr (kWideIsTwo) {
+      one_pointer(row);
+      one_pointer(weight);
+    }
     V weights[kKernel];
     EFFNET_UNROLL
-    for (int kx = 0; kx < kKernel; ++kx) weights[kx] = load<V>(args.weight + (ky * kKernel + kx) * kBlock);
+    for (int kx = 0; kx < kKernel; ++kx) {
+      weights[kx] = load<V>(weight + kx * kBlock);
+      if constexpr (kWideIsTwo) keep_in_register(weights[kx]);
+    }
     constexpr int kInputs = (T - 1) * kStride + kKernel;
     EFFNET_UNROLL
     for (int i = 0; i < kInputs; ++i) {
@@ -34,7 +43,7 @@ template <int T, int kKernel, int kStride, Epilogue E, class V>
       EFFNET_UNROLL
       for (int kx = 0; kx < kKernel; ++kx) {
         if (i - kx < 0 || (i - kx) % kStride != 0 || (i - kx) / kStride >= T) continue;
-        sums[(i - kx) / kStride] = fma(in, weights[kx], sums[(i - kx) / kStride]);
+        accumulate(sums[(i - kx) / kStride], in, weights[kx]);
       }
     }
   };
@@ -44,13 +53,61 @@ template <int T, int kKernel, int kStride, Epilogue E, class V>
   } else {
     for (int ky = 0; ky < kKernel; ++ky) window_row(ky);
   }
+  float* out = args.out + x * kBlock + lane;
+  if constexpr (kWideIsTwo) one_pointer(out);
   EFFNET_UNROLL
   for (int t = 0; t < T; ++t) {
-    keep_order(sums[t]);
-    const V value = finish<E>(sums[t], constants.low, constants.high);
-    total = add(total, value);
-    store(args.out + (x + t) * kBlock, value);
+    total = add(total, finish_and_store<E>(out + t * kBlock, sums[t], constants.low, constants.high));
   }
+}
+
+template <int kKernel, int kStride, Epilogue E, class V>
+[[gnu::always_inline]] inline void depthwise_lanes(const DepthwiseArgs& args, std::int64_t lane) {
+  const Constants<V> constants{load<V>(args.bias + lane), broadcast<V>(args.low), broadcast<V>(args.high)};
+  V total = args.sums != nullptr ? load<V>(args.sums + lane) : broadcast<V>(0);
+  std::int64_t x = 0;
+  const auto run = [&]<int T>() __attribute__((always_inline)) {
+    depthwise_run<T, kKernel, kStride, E>(args, lane, x, constants, total);
+    x += T;
+  };
+  if constexpr (kDepthwiseRun == 8) {
+    // Runs of equal length, as nearly as may be.
+    constexpr int kMost = kKernel == 3 ? 10 : kStride == 1 ? 8 : 7;
+    for (std::int64_t runs = (args.width + kMost - 1) / kMost; x < args.width; --runs) {
+      switch ((args.width - x + runs - 1) / runs) {
+        case 10:
+          run.template operator()<10>();
+          break;
+        case 9:
+          run.template operator()<9>();
+          break;
+        case 8:
+          run.template operator()<8>();
+          break;
+        case 7:
+          run.template operator()<7>();
+          break;
+        case 6:
+          run.template operator()<6>();
+          break;
+        case 5:
+          run.template operator()<5>();
+          break;
+        case 4:
+          run.template operator()<4>();
+          break;
+        default:
+          while (x < args.width) run.template operator()<1>();
+      }
+    }
+  } else {
+    while (x + kDepthwiseRun <= args.width) run.template operator()<kDepthwiseRun>();
+    if constexpr (kDepthwiseRun > 3) {
+      while (x + 3 <= args.width) run.template operator()<3>();
+    }
+    while (x < args.width) run.template operator()<1>();
+  }
+  if (args.sums != nullptr) store(args.sums + lane, total);
 }
 
 template <bool kHalf>
@@ -62,19 +119,16 @@ struct VectorOf<true> {
   using Type = Half;
 };
 
+// Where a Wide is two registers, a whole block is two halves, one after the other: so one input, kKernel weights and 8
+// sums are in registers, not 4 sums of twice the width beside twice the weights.
 template <int kKernel, int kStride, Epilogue E, bool kHalf>
 void depthwise_row(const DepthwiseArgs& args) noexcept {
-  using V = typename VectorOf<kHalf>::Type;
-  constexpr int kRun = kDepthwiseRun;
-  const Constants<V> constants{load<V>(args.bias), broadcast<V>(args.low), broadcast<V>(args.high)};
-  V total = args.sums != nullptr ? load<V>(args.sums) : broadcast<V>(0);
-  std::int64_t x = 0;
-  for (; x + kRun <= args.width; x += kRun) depthwise_run<kRun, kKernel, kStride, E>(args, x, constants, total);
-  if constexpr (kRun > 3) {
-    for (; x + 3 <= args.width; x += 3) depthwise_run<3, kKernel, kStride, E>(args, x, constants, total);
+  if constexpr (kWideIsTwo) {
+    for (std::int64_t lane = 0; lane < (kHalf ? 8 : 16); lane += 8)
+      depthwise_lanes<kKernel, kStride, E, Half>(args, lane);
+  } else {
+    depthwise_lanes<kKernel, kStride, E, typename VectorOf<kHalf>::Type>(args, 0);
   }
-  for (; x < args.width; ++x) depthwise_run<1, kKernel, kStride, E>(args, x, constants, total);
-  if (args.sums != nullptr) store(args.sums, total);
 }
 
 // [3 kernels][2 strides][2 halves][kEpilogues].

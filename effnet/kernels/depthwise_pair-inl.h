@@ -83,10 +83,8 @@ template <int T, int kKernel, Epilogue E, class V>
     if (args.out[row] == nullptr) return;
     EFFNET_UNROLL
     for (int t = 0; t < T; ++t) {
-      keep_order(sums[row][t]);
-      const V value = finish<E>(sums[row][t], constants.low, constants.high);
-      (row == 0 ? total : second_total) = add(row == 0 ? total : second_total, value);
-      store(args.out[row] + (x + t) * kBlock, value);
+      V& to = row == 0 ? total : second_total;
+      to = add(to, finish_and_store<E>(args.out[row] + (x + t) * kBlock, sums[row][t], constants.low, constants.high));
     }
   }
 }

@@ -45,10 +45,10 @@ struct ProductArgs {
   std::int64_t last_depth;
   const float* weight;  // [k][N]
   const float* bias;    // [N]
-  // What to fetch from memory meanwhile, a hint: with every k the line at `ahead`, which then moves by ahead_k floats,
-  // and by ahead_segment more with every segment. Any address will do.
+  // What to fetch from memory meanwhile, a hint: with every k (or as KernelSet::ahead_every says) the line at `ahead`,
+  // which then moves by ahead_step floats, and by ahead_segment more with every segment. Any address will do.
   const float* ahead;
-  std::int64_t ahead_k, ahead_segment;
+  std::int64_t ahead_step, ahead_segment;
   float* out;  // pixel p of channel block b at out + b * out_block + offsets[p]
   std::int64_t out_block;
   const std::int32_t* offsets;
@@ -138,6 +138,7 @@ struct KernelSet {
   std::span<const int> heights;
   std::int64_t tallest() const;  // heights[0]: runs of pixels are best a multiple of it
   std::int64_t cascade_pixels;   // of a product in a row cascade, at least: some full tiles
+  std::int64_t ahead_every;      // a product fetches a line with every k, or with every second
   // p indexes heights; lanes is a multiple of 8 up to `tile`.
   ProductFn product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const;
 
@@ -163,9 +164,9 @@ struct KernelSet {
   // Whether depthwise_pair() is faster in a network than depthwise() for a row of `width` outputs; null: never.
   bool (*pairs_pay)(std::int64_t kernel, std::int64_t width, Epilogue epilogue) noexcept;
 
-  // `steps` times peak_flops operations on registers (peak.h).
-  float (*peak_loop)(std::int64_t steps) noexcept;
-  std::int64_t peak_flops;
+  // `steps` multiply-adds of every lane of peak_chains independent vectors, on registers (peak.h). values: [chain][16].
+  void (*peak_loop)(std::int64_t steps, float* values) noexcept;
+  std::int64_t peak_chains;
 
   // The tables behind product() and depthwise().
   std::span<const ProductFn> products;               // [heights][tile / 8][kEpilogues]

@@ -31,17 +31,23 @@ void product_tile(const ProductArgs& args) noexcept {
     [[maybe_unused]] Wide weights[kWides > 0 ? kWides : 1];
     [[maybe_unused]] Half half_weights;
     EFFNET_UNROLL
-    for (int v = 0; v < kWides; ++v) weights[v] = load<Wide>(w + 16 * v);
-    if constexpr (kHalf) half_weights = load<Half>(w + 16 * kWides);
+    for (int v = 0; v < kWides; ++v) {
+      weights[v] = load<Wide>(w + 16 * v);
+      keep_in_register(weights[v]);
+    }
+    if constexpr (kHalf) {
+      half_weights = load<Half>(w + 16 * kWides);
+      keep_in_register(half_weights);
+    }
     EFFNET_UNROLL
     for (int p = 0; p < P; ++p) {
       if constexpr (kWides > 0) {
         const Wide x = broadcast<Wide>(at[16 * p]);
         EFFNET_UNROLL
-        for (int v = 0; v < kWides; ++v) sums[p][v] = fma(x, weights[v], sums[p][v]);
-        if constexpr (kHalf) halves[p] = fma(lower_half(x), half_weights, halves[p]);
+        for (int v = 0; v < kWides; ++v) accumulate(sums[p][v], x, weights[v]);
+        if constexpr (kHalf) accumulate(halves[p], lower_half(x), half_weights);
       } else {
-        halves[p] = fma(broadcast<Half>(at[16 * p]), half_weights, halves[p]);
+        accumulate(halves[p], broadcast<Half>(at[16 * p]), half_weights);
       }
     }
     w += kLanes;
@@ -53,9 +59,10 @@ void product_tile(const ProductArgs& args) noexcept {
       EFFNET_UNROLL
       for (int u = 0; u < 4; ++u) {
         step(a + k + u);
+        if constexpr (P <= 2) prefetch(ahead + 16);  // a row of weights passes in a few cycles
+        if (u % kAheadEvery != 0) continue;
         prefetch(ahead);
-        if constexpr (P <= 2) prefetch(ahead + 16);  // a row of weights is two lines, and passes in a few cycles
-        ahead += args.ahead_k;
+        ahead += args.ahead_step;
       }
     }
     for (; k < depth; ++k) step(a + k);
@@ -73,18 +80,15 @@ void product_tile(const ProductArgs& args) noexcept {
     }
   }
   [[maybe_unused]] const Wide low = broadcast<Wide>(args.low), high = broadcast<Wide>(args.high);
+  float* const first_out = args.out;
+  const std::int32_t* const offsets = args.offsets;
+  const std::int64_t out_block = args.out_block;
   EFFNET_UNROLL
   for (int p = 0; p < P; ++p) {
-    float* const out = args.out + args.offsets[p];
+    float* const out = first_out + offsets[p];
     EFFNET_UNROLL
-    for (int v = 0; v < kWides; ++v) {
-      keep_order(sums[p][v]);
-      store(out + v * args.out_block, finish<E>(sums[p][v], low, high));
-    }
-    if constexpr (kHalf) {
-      keep_order(halves[p]);
-      store(out + kWides * args.out_block, finish<E>(halves[p], lower_half(low), lower_half(high)));
-    }
+    for (int v = 0; v < kWides; ++v) finish_and_store<E>(out + v * out_block, sums[p][v], low, high);
+    if constexpr (kHalf) finish_and_store<E>(out + kWides * out_block, halves[p], lower_half(low), lower_half(high));
   }
 }
 

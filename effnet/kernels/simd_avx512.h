@@ -17,10 +17,12 @@ using Half = __m256;
 constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
 constexpr int kTile = 32;
 constexpr int kCascadePixels = 42;
+constexpr int kAheadEvery = 1;
 constexpr int kDepthwiseRun = 7;                   // divides 112, 56, 28, 14 and 7
 constexpr int kWeightRows = 8, kWeightBlocks = 2;  // of a weight gradient: 16 sums hide the latency of 2 a cycle
 constexpr int kWeightWindow = 5;  // k x k sums of a depthwise weight gradient fit the registers up to here
 constexpr int kSpreadPairs = 7;
+constexpr bool kWideIsTwo = false;
 constexpr int kUnrolledWindow = 5;  // larger windows loop over their rows: less code, a few percent slower
 constexpr int kPeakChains = 12;
 
@@ -122,6 +124,8 @@ inline Half one_plus_exp_of_minus(Half x) {
 // A vector used several times is loaded once: GCC would make it a memory operand of each use.
 inline void keep_in_register(Wide& value) { asm("" : "+v"(value)); }
 inline void keep_in_register(Half& value) { asm("" : "+v"(value)); }
+inline void accumulate(Wide& sum, Wide a, Wide b) { sum = fma(a, b, sum); }
+inline void accumulate(Half& sum, Half a, Half b) { sum = fma(a, b, sum); }
 inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 
 // The compiler must not begin the next value's epilogue before this point: with 28 sums in 32 registers, its scheduler

@@ -22,10 +22,12 @@ using Wide = Vector<4>;
 constexpr int kHeights[] = {2, 1};
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 42;
+constexpr int kAheadEvery = 1;
 constexpr int kDepthwiseRun = 2;
 constexpr int kWeightRows = 2, kWeightBlocks = 1;
 constexpr int kWeightWindow = 0;
 constexpr int kSpreadPairs = 2;
+constexpr bool kWideIsTwo = false;
 constexpr int kUnrolledWindow = 0;  // larger windows loop over their rows: less code, a few percent slower
 constexpr int kPeakChains = 3;      // of four registers
 
@@ -113,6 +115,10 @@ inline void store_first(float* p, Wide v, std::int64_t n) {
 inline Half lower_half(Wide v) { return {v.quad[0], v.quad[1]}; }
 template <int N>
 inline void keep_in_register(Vector<N>&) {}
+template <int N>
+inline void accumulate(Vector<N>& sum, Vector<N> a, Vector<N> b) {
+  sum = fma(a, b, sum);
+}
 inline void prefetch(const float* line) { __builtin_prefetch(line, 0, 2); }
 template <int N>
 inline void keep_order(Vector<N>&) {}

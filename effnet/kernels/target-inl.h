@@ -31,6 +31,7 @@ consteval KernelSet kernel_table(Isa isa) {
   set.tile = kTile;
   set.heights = kHeights;
   set.cascade_pixels = kCascadePixels;
+  set.ahead_every = kAheadEvery;
   set.products = kProducts;
   set.depthwises = kDepthwises;
   add_epilogue<Epilogue::clamp>(set);
@@ -43,7 +44,7 @@ consteval KernelSet kernel_table(Isa isa) {
   set.winograd_input = winograd_input;
   set.scale_rows = scale_rows;
   set.peak_loop = peak_loop;
-  set.peak_flops = 2 * kPeakChains * kBlock;
+  set.peak_chains = kPeakChains;
   return set;
 }
 

@@ -166,10 +166,10 @@ void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const fl
       args.a = a + p * kBlock;
       p += set.heights[height];
       // A line with every k: of what comes next, or the next tile's pixels.
-      const float* const next = ahead != nullptr ? ahead->take(depth) : nullptr;
+      const float* const next = ahead != nullptr ? ahead->take(depth / set.ahead_every) : nullptr;
       args.ahead = next != nullptr ? next : a + p * kBlock;
-      args.ahead_k = kBlock;
-      args.ahead_segment = next != nullptr ? 0 : a_block - kBlock * kBlock;
+      args.ahead_step = kBlock;
+      args.ahead_segment = next != nullptr ? 0 : a_block - kBlock / set.ahead_every * kBlock;
       const std::int64_t at = t / kBlock * out_block + (p - set.heights[height]) * kBlock;
       args.out = out + at;
       args.residual = residual == nullptr ? nullptr : residual + at;
