@@ -10,7 +10,7 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kShortRun = 8;  // tiles: as many as a panel of weights is worth fetching over
+constexpr std::int64_t kShortRun = 112;  // pixels: as many as a panel of weights is worth fetching over
 
 constexpr auto kOffsets = [] {  // of pixels that lie one after the other
   std::array<std::int32_t, 16> offsets{};
@@ -121,7 +121,7 @@ void multiply(const Context& context, const TileRun& run, std::int64_t pixels) n
   // a segment's run of them is too short for the processor's own prefetcher.
   const std::int64_t height = context.set.heights[0];
   const std::int64_t tiles = (pixels + height - 1) / height;
-  const bool ahead_is_weight = run.next_weight != nullptr && tiles <= kShortRun;
+  const bool ahead_is_weight = run.next_weight != nullptr && pixels <= kShortRun;
   if (ahead_is_weight) {
     args.ahead = run.next_weight;
     args.ahead_step = divide_up(run.lanes * context.set.ahead_every, tiles);
