@@ -11,6 +11,7 @@ using kernels::kBlock;
 constexpr std::int64_t kFewestTasks = 8;
 constexpr std::int64_t kLeastRows = 10;       // of the picture, for each row that a band makes again
 constexpr std::int64_t kShortestBand = 7;     // output rows: each band makes kernel - stride input rows twice
+constexpr std::int64_t kGatheredBlocks = 2;   // of a task that gathers its input, which all of its tiles read
 constexpr std::int64_t kLargestKernel = 128;  // row pointers on the stack
 
 }  // namespace
@@ -45,7 +46,8 @@ DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec&
     whole_pair_ = set.depthwise_pair(kernel, stride, false, spec.activated.epilogue);
     half_pair_ = set.depthwise_pair(kernel, stride, true, spec.activated.epilogue);
   }
-  tile_blocks_ = set.tile / kBlock;
+  tile_ = set.tile;
+  tile_blocks_ = std::max(set.tile / kBlock, spec.produced && !spec.source.in_place() ? kGatheredBlocks : 1);
   tiles_ = divide_up(kernels::blocks_of(spec.out_shape.c), tile_blocks_);
   bands_ = bands(set, spec.images, spec.out_shape);
   rows_ = whole_pair_ == nullptr ? 1 : 2;
@@ -154,20 +156,23 @@ void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int
     const auto start = static_cast<std::int32_t>(slot(row));
     for (std::int32_t x = 0; x < width; ++x) *offset++ = start + x * static_cast<std::int32_t>(kBlock);
   }
-  const std::int64_t channel = task.first_block * kBlock;
   TileRun run{};
   run.input = view_of(spec_.source, context.buffer(spec_.in), task.image, first * width, pixels, task.gathered);
   run.depth = spec_.source.depth;
-  run.weight = context.weights + spec_.source_weight + channel * run.depth.total();
-  run.bias = context.weights + spec_.source_bias + channel;
-  run.lanes = std::min(tile_blocks_ * kBlock, kernels::lanes_of(spec_.in_shape.c) - channel);
-  const bool more = last == spec_.in_shape.h && channel + run.lanes < spec_.in_shape.c;
-  run.next_weight = more ? run.weight + run.lanes * run.depth.total() : nullptr;
   run.activated = spec_.source_activated;
-  run.out = task.ring;
   run.out_block = block_ring;
   run.offsets = task.offsets;
-  multiply(context, run, pixels);
+  const std::int64_t lanes = kernels::lanes_of(spec_.in_shape.c);
+  const std::int64_t end = std::min((task.first_block + task.blocks) * kBlock, lanes);
+  for (std::int64_t channel = task.first_block * kBlock; channel < end; channel += tile_) {
+    run.weight = context.weights + spec_.source_weight + channel * run.depth.total();
+    run.bias = context.weights + spec_.source_bias + channel;
+    run.lanes = std::min(tile_, lanes - channel);
+    const bool more = last == spec_.in_shape.h && channel + run.lanes < spec_.in_shape.c;
+    run.next_weight = more ? run.weight + run.lanes * run.depth.total() : nullptr;
+    run.out = task.ring + (channel / kBlock - task.first_block) * block_ring;
+    multiply(context, run, pixels);
+  }
 }
 
 // Output rows [y, y + rows), one or two.

@@ -55,11 +55,12 @@ class DepthwiseStep final : public Step {
   DepthwiseSpec spec_;
   kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;                // null: depthwise_any
   kernels::DepthwisePairFn whole_pair_ = nullptr, half_pair_ = nullptr;  // null: row by row
-  std::int64_t tile_blocks_, tiles_, bands_;
-  std::int64_t rows_;        // output rows that a kernel makes, 1 or 2
-  std::int64_t group_;       // output rows made at a time
-  std::int64_t ring_rows_;   // slots
-  std::int64_t row_floats_;  // of one padded row
+  std::int64_t tile_;                                                    // channels of a product tile
+  std::int64_t tile_blocks_, tiles_, bands_;  // of a task: one product tile, or as many as share gathered input
+  std::int64_t rows_;                         // output rows that a kernel makes, 1 or 2
+  std::int64_t group_;                        // output rows made at a time
+  std::int64_t ring_rows_;                    // slots
+  std::int64_t row_floats_;                   // of one padded row
 };
 
 }  // namespace effnet::engine

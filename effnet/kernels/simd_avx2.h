@@ -18,7 +18,7 @@ struct Wide {
 // 16 registers: 6 x 2 sums, two of weights, one broadcast.
 constexpr int kHeights[] = {6, 5, 4, 3, 2, 1};
 constexpr int kTile = 16;
-constexpr int kCascadePixels = 42;
+constexpr int kCascadePixels = 84;
 constexpr int kAheadEvery = 2;
 constexpr int kDepthwiseRun = 8;
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
