@@ -22,8 +22,9 @@ constexpr int kCascadePixels = 84;
 constexpr int kAheadEvery = 2;
 constexpr int kDepthwiseRun = 8;
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
-constexpr int kWeightWindow = 0;
-constexpr int kSpreadPairs = 3;
+constexpr int kWeightSums = 10;  // of a depthwise weight gradient, in registers
+constexpr int kMomentChains = 2;
+constexpr int kSpreadPairs = 7;
 constexpr bool kWideIsTwo = true;
 constexpr int kUnrolledWindow = 3;  // larger windows loop over their rows: less code, a few percent slower
 constexpr int kPeakChains = 6;      // of two registers
@@ -63,6 +64,11 @@ inline void keep_in_register(Half& value) { asm("" : "+x"(value)); }
 // sum += a * b, in place: from an intrinsic GCC makes the form that overwrites a factor, with moves and spills after
 // it.
 inline void accumulate(Half& sum, Half a, Half b) { asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b)); }
+// sum += (eight floats at p) * b, read by the multiply-add itself: GCC would keep what neighbouring windows share in
+// registers that the sums need.
+inline void accumulate_at(Half& sum, const float* p, Half b) {
+  asm("vfmadd231ps %1, %2, %0" : "+x"(sum) : "m"(*reinterpret_cast<const __m256_u*>(p)), "x"(b));
+}
 inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 inline void keep_order(Half& value) { asm volatile("" : "+x"(value) : : "memory"); }
 
@@ -104,9 +110,25 @@ inline __m256i first_lanes(std::int64_t n) {
 inline Wide load_first(const float* p, std::int64_t n) {
   return {_mm256_maskload_ps(p, first_lanes(n)), _mm256_maskload_ps(p + 8, first_lanes(n - 8))};
 }
+// Whole vectors first: AMD's processors store under a mask in 20 cycles and more.
 inline void store_first(float* p, Wide v, std::int64_t n) {
-  _mm256_maskstore_ps(p, first_lanes(n), v.low);
-  _mm256_maskstore_ps(p + 8, first_lanes(n - 8), v.high);
+  if (n >= 8) {
+    store(p, v.low);
+    p += 8;
+    n -= 8;
+    v.low = v.high;
+  }
+  __m128 part = _mm256_castps256_ps128(v.low);
+  if (n >= 4) {
+    _mm_storeu_ps(p, part);
+    p += 4;
+    n -= 4;
+    part = _mm256_extractf128_ps(v.low, 1);
+  }
+  for (; n > 0; --n, ++p) {
+    _mm_store_ss(p, part);
+    part = _mm_permute_ps(part, 0x39);  // the next lane first
+  }
 }
 inline Wide larger(Wide a, Wide b) { return {larger(a.low, b.low), larger(a.high, b.high)}; }
 inline void accumulate(Wide& sum, Wide a, Wide b) {

@@ -20,7 +20,8 @@ constexpr int kCascadePixels = 42;
 constexpr int kAheadEvery = 1;
 constexpr int kDepthwiseRun = 7;                   // divides 112, 56, 28, 14 and 7
 constexpr int kWeightRows = 8, kWeightBlocks = 2;  // of a weight gradient: 16 sums hide the latency of 2 a cycle
-constexpr int kWeightWindow = 5;  // k x k sums of a depthwise weight gradient fit the registers up to here
+constexpr int kWeightSums = 25;                    // of a depthwise weight gradient, in registers
+constexpr int kMomentChains = 4;
 constexpr int kSpreadPairs = 7;
 constexpr bool kWideIsTwo = false;
 constexpr int kUnrolledWindow = 5;  // larger windows loop over their rows: less code, a few percent slower
@@ -126,6 +127,7 @@ inline void keep_in_register(Wide& value) { asm("" : "+v"(value)); }
 inline void keep_in_register(Half& value) { asm("" : "+v"(value)); }
 inline void accumulate(Wide& sum, Wide a, Wide b) { sum = fma(a, b, sum); }
 inline void accumulate(Half& sum, Half a, Half b) { sum = fma(a, b, sum); }
+inline void accumulate_at(Wide& sum, const float* p, Wide b) { sum = fma(load<Wide>(p), b, sum); }
 inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 
 // The compiler must not begin the next value's epilogue before this point: with 28 sums in 32 registers, its scheduler

@@ -25,7 +25,8 @@ constexpr int kCascadePixels = 42;
 constexpr int kAheadEvery = 1;
 constexpr int kDepthwiseRun = 2;
 constexpr int kWeightRows = 2, kWeightBlocks = 1;
-constexpr int kWeightWindow = 0;
+constexpr int kWeightSums = 0;  // of a depthwise weight gradient, in registers
+constexpr int kMomentChains = 4;
 constexpr int kSpreadPairs = 2;
 constexpr bool kWideIsTwo = false;
 constexpr int kUnrolledWindow = 0;  // larger windows loop over their rows: less code, a few percent slower
@@ -119,6 +120,7 @@ template <int N>
 inline void accumulate(Vector<N>& sum, Vector<N> a, Vector<N> b) {
   sum = fma(a, b, sum);
 }
+inline void accumulate_at(Wide& sum, const float* p, Wide b) { sum = fma(load<Wide>(p), b, sum); }
 inline void prefetch(const float* line) { __builtin_prefetch(line, 0, 2); }
 template <int N>
 inline void keep_order(Vector<N>&) {}

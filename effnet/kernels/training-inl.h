@@ -7,28 +7,46 @@
 namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
+template <class V>
 struct ValueAndSlope {
-  Wide value, slope;
+  V value, slope;
 };
 
 // f(z) and f'(z). At a bend the slope is 0, at -3 and 3 of hard swish that of the parabola's outside.
-template <Epilogue E>
-[[gnu::always_inline]] inline ValueAndSlope activated(Wide z, [[maybe_unused]] Wide low, [[maybe_unused]] Wide high) {
+template <Epilogue E, class V>
+[[gnu::always_inline]] inline ValueAndSlope<V> activated(V z, [[maybe_unused]] V low, [[maybe_unused]] V high) {
   if constexpr (E == Epilogue::silu) {
-    const Wide sigmoid = div(broadcast<Wide>(1), one_plus_exp_of_minus(z));
-    const Wide value = mul(z, sigmoid);
-    return {value, fma(value, sub(broadcast<Wide>(1), sigmoid), sigmoid)};
+    const V sigmoid = div(broadcast<V>(1), one_plus_exp_of_minus(z));
+    const V value = mul(z, sigmoid);
+    return {value, fma(value, sub(broadcast<V>(1), sigmoid), sigmoid)};
   } else if constexpr (E == Epilogue::hard_swish) {
-    const Wide bend = inside(z, broadcast<Wide>(-3), broadcast<Wide>(3));
-    const Wide above = inside(z, broadcast<Wide>(3), broadcast<Wide>(__builtin_inff()));
-    return {finish<E>(z, low, high), fma(bend, fma(z, broadcast<Wide>(1.0F / 3), broadcast<Wide>(0.5F)), above)};
+    const V bend = inside(z, broadcast<V>(-3), broadcast<V>(3));
+    const V above = inside(z, broadcast<V>(3), broadcast<V>(__builtin_inff()));
+    return {finish<E>(z, low, high), fma(bend, fma(z, broadcast<V>(1.0F / 3), broadcast<V>(0.5F)), above)};
   } else {
     return {finish<E>(z, low, high), inside(z, low, high)};
   }
 }
 
+// Calls body<V>(lane, first, count) for the pixels of a channel block: once for all of it; or, where a Wide is two
+// registers and what a loop reads once would not fit beside both, for one half of the lanes after the other, some
+// pixels at a time, so that they stay in the first-level cache. Pixels come in order, whichever way.
+template <class Body>
+[[gnu::always_inline]] inline void over_lanes(std::int64_t pixels, Body body) {
+  if constexpr (kWideIsTwo) {
+    constexpr std::int64_t kPart = 64;
+    for (std::int64_t first = 0; first < pixels; first += kPart) {
+      const std::int64_t count = pixels - first < kPart ? pixels - first : kPart;
+      body.template operator()<Half>(0, first, count);
+      body.template operator()<Half>(8, first, count);
+    }
+  } else {
+    body.template operator()<Wide>(0, 0, pixels);
+  }
+}
+
 void moments_block(const float* y, std::int64_t pixels, float* moments) noexcept {
-  constexpr int kChains = 4;  // the processor adds several at once; each chain is summed in order
+  constexpr int kChains = kMomentChains;  // the processor adds several at once; each chain is summed in order
   const Wide pivot = load<Wide>(moments);
   Wide sums[kChains], squares[kChains];
   EFFNET_UNROLL
@@ -55,23 +73,24 @@ void moments_block(const float* y, std::int64_t pixels, float* moments) noexcept
 // Large tensors come from memory while an activation computes: floats that are fetched ahead, 32 pixels.
 constexpr std::int64_t kAhead = 512;
 
-// What an activation's loops read once.
+// What an activation's loops read once, in the lanes of V from `lane` on.
+template <class V>
 struct Activation {
-  explicit Activation(const ActivationArgs& args)
-      : scale(load<Wide>(args.scale)),
-        shift(load<Wide>(args.shift)),
-        low(broadcast<Wide>(args.low)),
-        high(broadcast<Wide>(args.high)) {}
-  Wide z(const float* y) const {
+  explicit Activation(const ActivationArgs& args, std::int64_t lane = 0)
+      : scale(load<V>(args.scale + lane)),
+        shift(load<V>(args.shift + lane)),
+        low(broadcast<V>(args.low)),
+        high(broadcast<V>(args.high)) {}
+  V z(const float* y) const {
     prefetch(y + kAhead);
-    return fma(load<Wide>(y), scale, shift);
+    return fma(load<V>(y), scale, shift);
   }
-  Wide scale, shift, low, high;
+  V scale, shift, low, high;
 };
 
 template <Epilogue E>
 void activate_block(const ActivationArgs& args, float* out) noexcept {
-  const Activation f(args);
+  const Activation<Wide> f(args);
   if (args.gate == nullptr) {
     for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
       store(out + i, finish<E>(f.z(args.y + i), f.low, f.high));
@@ -86,7 +105,7 @@ void activate_block(const ActivationArgs& args, float* out) noexcept {
 
 template <Epilogue E>
 void activate_sum_block(const ActivationArgs& args, float* sums) noexcept {
-  const Activation f(args);
+  const Activation<Wide> f(args);
   Wide total = load<Wide>(sums);
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
     total = add(total, finish<E>(f.z(args.y + i), f.low, f.high));
@@ -96,9 +115,9 @@ void activate_sum_block(const ActivationArgs& args, float* sums) noexcept {
 
 template <Epilogue E>
 void activate_both_block(const ActivationArgs& args, float* out, float* slope) noexcept {
-  const Activation f(args);
+  const Activation<Wide> f(args);
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
-    const ValueAndSlope both = activated<E>(f.z(args.y + i), f.low, f.high);
+    const ValueAndSlope<Wide> both = activated<E>(f.z(args.y + i), f.low, f.high);
     store(out + i, both.value);
     store(slope + i, both.slope);
   }
@@ -106,31 +125,36 @@ void activate_both_block(const ActivationArgs& args, float* out, float* slope) n
 
 template <Epilogue E>
 void gate_backward_block(const ActivationArgs& args, const float* d, float* out, float* sums) noexcept {
-  const Activation f(args);
-  const Wide inverse = load<Wide>(args.inverse), offset = load<Wide>(args.offset);
-  const Wide gate = args.gate != nullptr ? load<Wide>(args.gate) : broadcast<Wide>(1);
-  Wide totals[kGateSums];
-  EFFNET_UNROLL
-  for (int i = 0; i < kGateSums; ++i) totals[i] = load<Wide>(sums + i * kBlock);
-  for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
-    prefetch(args.y + i + kAhead);
-    const Wide y = load<Wide>(args.y + i), gradient = load<Wide>(d + i);
-    const ValueAndSlope both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
-    const Wide xhat = fma(y, inverse, offset), behind = mul(gradient, both.slope);
-    totals[0] = fma(gradient, both.value, totals[0]);
-    totals[1] = add(totals[1], behind);
-    totals[2] = fma(behind, xhat, totals[2]);
-    totals[3] = add(totals[3], both.slope);
-    totals[4] = fma(both.slope, xhat, totals[4]);
-    if (out != nullptr) store(out + i, mul(gate, both.value));
-  }
-  EFFNET_UNROLL
-  for (int i = 0; i < kGateSums; ++i) store(sums + i * kBlock, totals[i]);
+  over_lanes(
+      args.pixels, [&]<class V>(std::int64_t lane, std::int64_t first, std::int64_t count)
+                       __attribute__((always_inline)) {
+                         const Activation<V> f(args, lane);
+                         const V inverse = load<V>(args.inverse + lane), offset = load<V>(args.offset + lane);
+                         const V gate = args.gate != nullptr ? load<V>(args.gate + lane) : broadcast<V>(1);
+                         const std::int64_t at = first * kBlock + lane;
+                         V totals[kGateSums];
+                         EFFNET_UNROLL
+                         for (int i = 0; i < kGateSums; ++i) totals[i] = load<V>(sums + i * kBlock + lane);
+                         for (std::int64_t i = at; i < at + count * kBlock; i += kBlock) {
+                           prefetch(args.y + i + kAhead);
+                           const V y = load<V>(args.y + i), gradient = load<V>(d + i);
+                           const ValueAndSlope<V> both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
+                           const V xhat = fma(y, inverse, offset), behind = mul(gradient, both.slope);
+                           totals[0] = fma(gradient, both.value, totals[0]);
+                           totals[1] = add(totals[1], behind);
+                           totals[2] = fma(behind, xhat, totals[2]);
+                           totals[3] = add(totals[3], both.slope);
+                           totals[4] = fma(both.slope, xhat, totals[4]);
+                           if (out != nullptr) store(out + i, mul(gate, both.value));
+                         }
+                         EFFNET_UNROLL
+                         for (int i = 0; i < kGateSums; ++i) store(sums + i * kBlock + lane, totals[i]);
+                       });
 }
 
 template <Epilogue E>
 void activated_gradient_block(const ActivationArgs& args, const GradientArgs& gradient) noexcept {
-  const Activation f(args);
+  const Activation<Wide> f(args);
   const Wide factor = load<Wide>(gradient.factor), mean = load<Wide>(gradient.mean);
   const Wide c1 = load<Wide>(gradient.c1), c2 = load<Wide>(gradient.c2);
   float* out = gradient.out;
@@ -138,7 +162,7 @@ void activated_gradient_block(const ActivationArgs& args, const GradientArgs& gr
     prefetch(args.y + i + kAhead);
     prefetch(gradient.d + i + kAhead);
     const Wide y = load<Wide>(args.y + i);
-    const ValueAndSlope both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
+    const ValueAndSlope<Wide> both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
     store(out, fma(both.slope, fma(load<Wide>(gradient.d + i), factor, mean), fma(y, c1, c2)));
   }
 }
@@ -212,7 +236,7 @@ void weight_gradient(const WeightGradientArgs& args) noexcept {
     for (int r = 0; r < kWeightRows; ++r) {
       const Wide x = broadcast<Wide>(a[i + r]);
       EFFNET_UNROLL
-      for (int n = 0; n < kBlocks; ++n) sums[r][n] = fma(x, values[n], sums[r][n]);
+      for (int n = 0; n < kBlocks; ++n) accumulate(sums[r][n], x, values[n]);
     }
   };
   std::int64_t p = 0;
@@ -234,85 +258,120 @@ void weight_gradient(const WeightGradientArgs& args) noexcept {
   }
 }
 
-// kRows window rows at a time: all of them where the sums fit the registers, else one.
-template <int kKernel, int kStride>
-void depthwise_weight(const DepthwiseWeightArgs& args) noexcept {
-  constexpr int kRows = kKernel <= kWeightWindow ? kKernel : 1;
-  for (int first = 0; first < kKernel; first += kRows) {
-    float* const to = args.to + first * kKernel * kBlock;
-    Wide sums[kRows * kKernel];
+// Output rows [y, end) and kRows window rows from `first` on, in the lanes of V from `lane` on.
+template <int kKernel, int kStride, int kRows, class V>
+[[gnu::always_inline]] inline void depthwise_weight_rows(const DepthwiseWeightArgs& args, std::int64_t y,
+                                                         std::int64_t end, int first, std::int64_t lane) {
+  float* const to = args.to + first * kKernel * kBlock + lane;
+  V sums[kRows * kKernel];
+  EFFNET_UNROLL
+  for (int i = 0; i < kRows * kKernel; ++i) sums[i] = load<V>(to + i * kBlock);
+  for (; y < end; ++y) {
+    const float* d = args.d[y] + lane;
+    const float* rows[kRows];
     EFFNET_UNROLL
-    for (int i = 0; i < kRows * kKernel; ++i) sums[i] = load<Wide>(to + i * kBlock);
-    for (std::int64_t y = 0; y < args.height; ++y) {
-      const float* d = args.d[y];
-      const float* rows[kRows];
+    for (int ky = 0; ky < kRows; ++ky) rows[ky] = args.rows[y * kStride + first + ky] + lane;
+    for (std::int64_t x = 0; x < args.width * kStride * kBlock; x += kStride * kBlock, d += args.d_step) {
+      V gradient = load<V>(d);
+      keep_in_register(gradient);
       EFFNET_UNROLL
-      for (int ky = 0; ky < kRows; ++ky) rows[ky] = args.rows[y * kStride + first + ky];
-      for (std::int64_t x = 0; x < args.width * kStride * kBlock; x += kStride * kBlock, d += args.d_step) {
-        Wide gradient = load<Wide>(d);
-        keep_in_register(gradient);
+      for (int ky = 0; ky < kRows; ++ky) {
         EFFNET_UNROLL
-        for (int ky = 0; ky < kRows; ++ky) {
-          EFFNET_UNROLL
-          for (int kx = 0; kx < kKernel; ++kx) {
-            sums[ky * kKernel + kx] = fma(load<Wide>(rows[ky] + x + kx * kBlock), gradient, sums[ky * kKernel + kx]);
-          }
-        }
+        for (int kx = 0; kx < kKernel; ++kx)
+          accumulate_at(sums[ky * kKernel + kx], rows[ky] + x + kx * kBlock, gradient);
       }
     }
-    EFFNET_UNROLL
-    for (int i = 0; i < kRows * kKernel; ++i) store(to + i * kBlock, sums[i]);
+  }
+  EFFNET_UNROLL
+  for (int i = 0; i < kRows * kKernel; ++i) store(to + i * kBlock, sums[i]);
+}
+
+// As many window rows at a time as have their sums in registers. Where that takes several passes (by window rows, or by
+// halves of the lanes where a Wide is two registers), a few rows of the picture at a time, which stay in the
+// first-level cache.
+template <int kKernel, int kStride>
+void depthwise_weight(const DepthwiseWeightArgs& args) noexcept {
+  constexpr int kFitting = kWeightSums / kKernel, kRows = kFitting < 1 ? 1 : kFitting > kKernel ? kKernel : kFitting;
+  constexpr int kRest = kKernel % kRows;
+  const std::int64_t part = kWideIsTwo ? 4 : args.height;
+  const auto all = [&]<class V>(std::int64_t y, std::int64_t lane) __attribute__((always_inline)) {
+    const std::int64_t end = y + part < args.height ? y + part : args.height;
+    int first = 0;
+    for (; first + kRows <= kKernel; first += kRows)
+      depthwise_weight_rows<kKernel, kStride, kRows, V>(args, y, end, first, lane);
+    if constexpr (kRest > 0) depthwise_weight_rows<kKernel, kStride, kRest, V>(args, y, end, first, lane);
+  };
+  for (std::int64_t y = 0; y < args.height; y += part) {
+    if constexpr (kWideIsTwo) {
+      for (std::int64_t lane = 0; lane < kBlock; lane += 8) all.template operator()<Half>(y, lane);
+    } else {
+      all.template operator()<Wide>(y, 0);
+    }
   }
 }
 
 // kPairs pairs of neighbours: j + left = 2x is met by the even window columns 2m at d[x - m], the next by 2m + 1.
-template <int kKernel, int kPairs>
-[[gnu::always_inline]] inline void spread_pairs(const DepthwiseSpreadArgs& args, std::int64_t x, Wide (&even)[kPairs],
-                                                Wide (&odd)[kPairs]) {
+template <int kKernel, int kPairs, class V>
+[[gnu::always_inline]] inline void spread_pairs(const DepthwiseSpreadArgs& args, std::int64_t x, std::int64_t lane,
+                                                V (&even)[kPairs], V (&odd)[kPairs]) {
   EFFNET_UNROLL
-  for (int t = 0; t < kPairs; ++t) even[t] = odd[t] = broadcast<Wide>(0);
+  for (int t = 0; t < kPairs; ++t) even[t] = odd[t] = broadcast<V>(0);
   for (std::int64_t i = 0; i < args.count; ++i) {
-    const float* const d = args.rows[i] + x * kBlock;
-    const float* const weight = args.weight + args.window[i] * kKernel * kBlock;
+    const float* d = args.rows[i] + x * kBlock + lane;
+    const float* weight = args.weight + args.window[i] * kKernel * kBlock + lane;
+    if constexpr (kWideIsTwo) {
+      one_pointer(d);
+      one_pointer(weight);
+    }
     EFFNET_UNROLL
     for (int m = 0; m <= kKernel / 2; ++m) {
-      Wide at_even = load<Wide>(weight + 2 * m * kBlock);
+      V at_even = load<V>(weight + 2 * m * kBlock);
       keep_in_register(at_even);
       EFFNET_UNROLL
-      for (int t = 0; t < kPairs; ++t) even[t] = fma(load<Wide>(d + (t - m) * kBlock), at_even, even[t]);
+      for (int t = 0; t < kPairs; ++t) accumulate_at(even[t], d + (t - m) * kBlock, at_even);
       if (2 * m + 1 < kKernel) {
-        Wide at_odd = load<Wide>(weight + (2 * m + 1) * kBlock);
+        V at_odd = load<V>(weight + (2 * m + 1) * kBlock);
         keep_in_register(at_odd);
         EFFNET_UNROLL
-        for (int t = 0; t < kPairs; ++t) odd[t] = fma(load<Wide>(d + (t - m) * kBlock), at_odd, odd[t]);
+        for (int t = 0; t < kPairs; ++t) accumulate_at(odd[t], d + (t - m) * kBlock, at_odd);
       }
+    }
+  }
+}
+
+template <int kKernel, class V>
+[[gnu::always_inline]] inline void spread_lanes(const DepthwiseSpreadArgs& args, std::int64_t lane) {
+  constexpr int kPairs = kSpreadPairs;
+  float* const out = args.out + lane;
+  std::int64_t x = args.left / 2, j = x * 2 - args.left;  // j is -1 where left is odd
+  while (j < args.width) {
+    if (j >= 0 && j + 2 * kPairs <= args.width) {
+      V even[kPairs], odd[kPairs];
+      spread_pairs<kKernel, kPairs>(args, x, lane, even, odd);
+      EFFNET_UNROLL
+      for (int t = 0; t < kPairs; ++t) {
+        store(out + (j + 2 * t) * kBlock, even[t]);
+        store(out + (j + 2 * t + 1) * kBlock, odd[t]);
+      }
+      x += kPairs;
+      j += 2 * kPairs;
+    } else {
+      V even[1], odd[1];
+      spread_pairs<kKernel, 1>(args, x, lane, even, odd);
+      if (j >= 0) store(out + j * kBlock, even[0]);
+      if (j + 1 < args.width) store(out + (j + 1) * kBlock, odd[0]);
+      ++x;
+      j += 2;
     }
   }
 }
 
 template <int kKernel>
 void depthwise_spread(const DepthwiseSpreadArgs& args) noexcept {
-  constexpr int kPairs = kSpreadPairs;
-  std::int64_t x = args.left / 2, j = x * 2 - args.left;  // j is -1 where left is odd
-  while (j < args.width) {
-    if (j >= 0 && j + 2 * kPairs <= args.width) {
-      Wide even[kPairs], odd[kPairs];
-      spread_pairs<kKernel, kPairs>(args, x, even, odd);
-      EFFNET_UNROLL
-      for (int t = 0; t < kPairs; ++t) {
-        store(args.out + (j + 2 * t) * kBlock, even[t]);
-        store(args.out + (j + 2 * t + 1) * kBlock, odd[t]);
-      }
-      x += kPairs;
-      j += 2 * kPairs;
-    } else {
-      Wide even[1], odd[1];
-      spread_pairs<kKernel, 1>(args, x, even, odd);
-      if (j >= 0) store(args.out + j * kBlock, even[0]);
-      if (j + 1 < args.width) store(args.out + (j + 1) * kBlock, odd[0]);
-      ++x;
-      j += 2;
-    }
+  if constexpr (kWideIsTwo) {
+    for (std::int64_t lane = 0; lane < kBlock; lane += 8) spread_lanes<kKernel, Half>(args, lane);
+  } else {
+    spread_lanes<kKernel, Wide>(args, 0);
   }
 }
 
