@@ -1,4 +1,4 @@
-"""The command line: python -m bench [measure|ablation|report|list]; bench/run starts it in the peers' environment."""
+"""The command line: python -m bench [measure|ablation|sets|report|list]; bench/run starts it in the peers' environment."""
 
 import argparse
 import json
@@ -99,6 +99,17 @@ def ablation(args, table):
     write_page(results, table, args.page)
 
 
+def sets(args, table):
+    bench, results = make_bench(args), Results(args.results)
+    for model in args.models:
+        part = bench.sets(model, args.sets, args.threads, args.batch, args.starts * args.turns)
+        results.document.setdefault("sets", {})[f"{model}-t{args.threads}-n{args.batch}"] = {"model": model, **part}
+        results.save()
+        for name, variant in part["variants"].items():
+            say(f"{model:<20} {name:<10} {report.ms(stats.of_turns(variant['turns'])['min_ms'])} ms")
+    write_page(results, table, args.page)
+
+
 def show_report(args, table):
     write_page(Results(args.results), table, args.page)
 
@@ -146,6 +157,13 @@ def parser():
     c.add_argument("--models", nargs="+", default=["efficientnet_b0", "efficientnet_b4"])
     c.add_argument("--without", nargs="+", required=True, help="switches of `effnet bench --without`, each turned off alone; "
                    "a,b turns off both at once")
+    c.add_argument("--threads", type=int, default=1)
+    c.add_argument("--batch", type=int, default=1)
+    files(c), turns(c)
+    c = command("sets", sets, "effnet with one instruction set beside another, and write the page")
+    c.add_argument("--models", nargs="+", default=["efficientnet_b0", "efficientnet_b4", "efficientnet_lite0", "mobilenet_v2",
+                                                   "resnet50"])
+    c.add_argument("--sets", nargs="+", required=True, help="names that `effnet bench --isa` knows, the best one last")
     c.add_argument("--threads", type=int, default=1)
     c.add_argument("--batch", type=int, default=1)
     files(c), turns(c)

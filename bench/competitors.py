@@ -94,12 +94,14 @@ class Effnet:
     """`effnet bench`. A fresh process a turn draws new memory each time; so that peers are not worse off, they are
     started afresh as often (measure.Settings)."""
 
-    def __init__(self, program, home, model, threads, batch, precision, resolution, cores, without=()):
+    def __init__(self, program, home, model, threads, batch, precision, resolution, cores, without=(), isa=""):
         self.program, self.home, self.cores = program, home, cores
         self.arguments = ["bench", model, "--threads", threads, "--batch", batch, "--precision", precision,
                           "--resolution", resolution, "--json", "--quiet"]
         if without:
             self.arguments += ["--without", ",".join(without)]
+        if isa:
+            self.arguments += ["--isa", isa]
         self.info = {}
         self.last_ms = 0.0
 

@@ -32,10 +32,11 @@ def cpu():
 
 
 def generation(cpu):
-    """The key of cases.toml's verdicts. Family 25 is Zen 3 as well, which has no AVX-512."""
-    if cpu["vendor"] == "AuthenticAMD" and "avx512f" in cpu["isa"]:
-        return {25: "zen4", 26: "zen5"}.get(cpu["family"], "")
-    return ""
+    """The key of cases.toml's verdicts. Family 25 is Zen 3, which has no AVX-512, and Zen 4."""
+    if cpu["vendor"] != "AuthenticAMD":
+        return ""
+    wide = "avx512f" in cpu["isa"]
+    return {(25, False): "zen3", (25, True): "zen4", (26, True): "zen5"}.get((cpu["family"], wide), "")
 
 
 def cores():

@@ -49,9 +49,9 @@ class Bench:
             raise BenchError(f"too few cores (got {len(self.cores)}, expected {threads} or more)")
         return self.cores[:threads]
 
-    def competitor(self, model, threads=1, batch=1, precision="fp32", resolution=None, without=()):
+    def competitor(self, model, threads=1, batch=1, precision="fp32", resolution=None, without=(), isa=""):
         return Effnet(self.effnet, self.home, model, threads, batch, precision,
-                      resolution or networks.native_resolution(model), self.first_cores(threads), without)
+                      resolution or networks.native_resolution(model), self.first_cores(threads), without, isa)
 
     # ---- a case of the table
 
@@ -169,15 +169,21 @@ class Bench:
 
         switches: names that `effnet bench --without` knows, or several joined by commas to turn them off together.
         Returns {"threads", "batch", "macs", "peak_gflops", "variants": {"": {"turns", "info"}, SWITCH: ..}}."""
-        variants = {name: self.competitor(model, threads, batch, without=tuple(filter(None, name.split(","))))
-                    for name in ["", *switches]}
+        return self._variants({name: self.competitor(model, threads, batch, without=tuple(filter(None, name.split(","))))
+                               for name in ["", *switches]}, threads, batch, rounds)
+
+    def sets(self, model, sets, threads=1, batch=1, rounds=6):
+        """effnet with each instruction set of `sets`, interleaved. Returns what ablation() does, the variants by set."""
+        return self._variants({isa: self.competitor(model, threads, batch, isa=isa) for isa in sets}, threads, batch, rounds)
+
+    def _variants(self, variants, threads, batch, rounds):
         turns, peaks = {name: [] for name in variants}, []
         for number in range(rounds):
             for name in _rotated(list(variants), number):
                 peaks.append(self.peak.measure(self.first_cores(threads))["fp32"])
                 time.sleep(PAUSE_S)
                 turns[name].append(variants[name].turn(self.settings.slice_s, self.settings.min_runs))
-        return {"threads": threads, "batch": batch, "macs": variants[""].macs() * batch,
+        return {"threads": threads, "batch": batch, "macs": next(iter(variants.values())).macs() * batch,
                 "peak_gflops": {"highest": max(peaks), "lowest": min(peaks)},
                 "variants": {name: {"turns": turns[name], "info": v.info} for name, v in variants.items()},
                 "provenance": self.provenance}

@@ -6,7 +6,7 @@ What is asked (must, goal) comes from cases.toml when the page is made, so a cha
 from bench import stats
 from bench.machine import generation
 
-GENERATIONS = {"zen4": "Zen 4", "zen5": "Zen 5"}
+GENERATIONS = {"zen3": "Zen 3", "zen4": "Zen 4", "zen5": "Zen 5"}
 TITLES = {"effnet": "effnet", "ort": "ONNX Runtime", "openvino": "OpenVINO", "litert": "LiteRT", "ncnn": "ncnn"}
 
 
@@ -17,6 +17,7 @@ def render(document, table, configurations=None):
     parts += [_group(group, cases) for group in table.groups]
     parts += [_scaling(table.scaling, cases), _start_up(document.get("start_up"), table.start_up),
               _memory(document.get("memory"), table.memory), _ablation(document.get("ablation", {})),
+              _sets(document.get("sets", {})),
               _everybody(table, cases), _method(document, configurations or {})]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -63,7 +64,8 @@ def table_of(header, rows):
 
 def _provenances(document):
     parts = list(document["cases"].values()) + [document.get("start_up"), document.get("memory")]
-    return [part["provenance"] for part in parts + list(document.get("ablation", {}).values()) if part]
+    return [part["provenance"] for part in parts + list(document.get("ablation", {}).values()) +
+            list(document.get("sets", {}).values()) if part]
 
 
 def _distinct(values):
@@ -228,6 +230,19 @@ def _ablation(ablations):
         return ""
     return ("## What each technique brings\n\nThe plan with one switch off, interleaved with the whole plan.\n\n" +
             "\n\n".join(texts))
+
+
+def _sets(measured):
+    rows = []
+    for part in measured.values():
+        best = stats.of_turns(list(part["variants"].values())[-1]["turns"])
+        for name, variant in part["variants"].items():
+            f = stats.of_turns(variant["turns"])
+            share = stats.share_of_peak(part["macs"], f["min_ms"], part["peak_gflops"]["highest"])
+            rows.append([part["model"], cores_of(part["threads"]), str(part["batch"]), name, ms(f["min_ms"]), ms(f["median_ms"]),
+                         percent(share), percent(best["min_ms"] / f["min_ms"]), percent(best["median_ms"] / f["median_ms"])])
+    header = ["network", "cores", "batch", "set", "min ms", "median", "of peak", "speed beside the best set, minima", "medians"]
+    return "## Instruction sets\n\nOne binary, its sets in turn in one run.\n\n" + table_of(header, rows) if rows else ""
 
 
 def _everybody(table, cases):

@@ -1,6 +1,7 @@
 """The results file: one JSON document that grows case by case, so that a long run can be stopped and resumed.
 
-    {"schema": 1, "cases": {ID: result}, "start_up": {..}, "memory": {..}, "ablation": {MODEL: {..}}}
+    {"schema": 1, "cases": {ID: result}, "start_up": {..}, "memory": {..}, "ablation": {MODEL: {..}},
+     "sets": {ID: {..}}}
 
 measure.py makes the parts; each carries its `provenance` (machine.provenance), since the file may hold figures of several
 days. report.py reads it.

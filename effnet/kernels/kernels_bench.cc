@@ -1,6 +1,9 @@
 // Times the products and depthwise kernels over the shapes of bench/shapes.txt, on one thread:
 //
-//   kernels_bench [ISA] [FILTER]     FILTER: part of a line of bench/shapes.txt, such as `efficientnet_b0    depthwise`
+//   kernels_bench [ISA] [FILTER] [EPILOGUE]
+//
+//   FILTER     part of a line of bench/shapes.txt, such as `efficientnet_b0    depthwise`; empty: all
+//   EPILOGUE   silu (the default), clamp or hard_swish
 //
 // A line a shape: minimum time, GFLOP/s (2 per multiply-add, of the true channels) and share of this core's peak, which
 // is measured first; then each network's sum. Kernels alone: windows of dense k x k convolutions lie gathered in
@@ -86,7 +89,7 @@ class Values {
   float* data_;
 };
 
-double product_seconds(const KernelSet& set, const Shape& s) {
+double product_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue) {
   const std::int64_t pixels = s.h * s.w, depth = s.in_channels * s.window();
   const Values in(blocked_floats(depth, pixels)), out(blocked_floats(s.channels, pixels));
   const Values weight(depth * lanes_of(s.channels)), bias(lanes_of(s.channels));
@@ -99,7 +102,7 @@ double product_seconds(const KernelSet& set, const Shape& s) {
       std::size_t height = 0;
       for (std::int64_t p = 0; p < pixels; p += set.heights[height]) {
         while (set.heights[height] > pixels - p) ++height;
-        set.product(height, lanes, Epilogue::silu)(
+        set.product(height, lanes, epilogue)(
             {in.data() + p * kBlock, pixels * kBlock, blocks_of(depth), kBlock, (depth + kBlock - 1) % kBlock + 1,
              weight.data() + n * depth, bias.data() + n, in.data(), kBlock, 0,
              out.data() + (n / kBlock * pixels + p) * kBlock, pixels * kBlock, offsets.data(), nullptr, 0, 6});
@@ -109,7 +112,7 @@ double product_seconds(const KernelSet& set, const Shape& s) {
 }
 
 // `pairs`: two rows at a time, as far as they go.
-double depthwise_seconds(const KernelSet& set, const Shape& s, bool pairs) {
+double depthwise_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue, bool pairs) {
   const std::int64_t in_h = (s.h - 1) * s.stride + s.kernel, in_w = (s.w - 1) * s.stride + s.kernel;
   const std::int64_t taps = pairs ? depthwise_pair_positions(s.kernel) * s.kernel : s.window();
   const Values in(blocked_floats(s.channels, in_h * in_w)), out(blocked_floats(s.channels, s.h * s.w));
@@ -130,17 +133,24 @@ double depthwise_seconds(const KernelSet& set, const Shape& s, bool pairs) {
         if (pairs) {
           float* const second = y + 1 < s.h ? to + s.w * kBlock : nullptr;
           set.depthwise_pair(s.kernel, s.stride, half,
-                             Epilogue::silu)({rows.data(), block_weight, block_bias, {to, second}, s.w, sums, 0, 6});
+                             epilogue)({rows.data(), block_weight, block_bias, {to, second}, s.w, sums, 0, 6});
         } else {
           set.depthwise(s.kernel, s.stride, half,
-                        Epilogue::silu)({rows.data(), block_weight, block_bias, to, s.w, sums, 0, 6});
+                        epilogue)({rows.data(), block_weight, block_bias, to, s.w, sums, 0, 6});
         }
       }
     }
   });
 }
 
-void run(std::string_view isa, const std::string& filter) {
+Epilogue epilogue_of(std::string_view text) {
+  for (const Epilogue epilogue : {Epilogue::clamp, Epilogue::silu, Epilogue::hard_swish}) {
+    if (name(epilogue) == text) return epilogue;
+  }
+  throw usage_error("unknown epilogue (got {}, expected silu, clamp or hard_swish)", text);
+}
+
+void run(std::string_view isa, const std::string& filter, Epilogue epilogue) {
   const KernelSet& set = kernel_set(isa_of(isa));
   const std::vector<Shape> shapes = read_shapes(EFFNET_SOURCE_DIR "/bench/shapes.txt", filter);
   const double peak = measured_peak_gflops(set.isa, 0.2);
@@ -148,7 +158,8 @@ void run(std::string_view isa, const std::string& filter) {
   double total = 0, total_flops = 0;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const Shape& s = shapes[i];
-    const double seconds = s.depthwise() ? depthwise_seconds(set, s, false) : product_seconds(set, s);
+    const double seconds =
+        s.depthwise() ? depthwise_seconds(set, s, epilogue, false) : product_seconds(set, s, epilogue);
     const auto line = [&](const std::string& what, double time, double flops) {
       fmt::print("{:<18} {:<44} {:10.2f} us {:8.1f} GFLOP/s {:5.1f} %\n", s.network, what, time * 1e6,
                  flops / time * 1e-9, flops / time * 1e-9 / peak * 100);
@@ -156,8 +167,8 @@ void run(std::string_view isa, const std::string& filter) {
     line(fmt::format("{} k{}s{} {} -> {} at {}x{}, {} times", s.op, s.kernel, s.stride, s.in_channels, s.channels, s.h,
                      s.w, s.layers),
          seconds, s.flops());
-    if (s.depthwise() && set.depthwise_pair(s.kernel, s.stride, false, Epilogue::silu) != nullptr) {
-      line("  the same, rows in pairs", depthwise_seconds(set, s, true), s.flops());
+    if (s.depthwise() && set.depthwise_pair(s.kernel, s.stride, false, epilogue) != nullptr) {
+      line("  the same, rows in pairs", depthwise_seconds(set, s, epilogue, true), s.flops());
     }
     total += seconds * static_cast<double>(s.layers);
     total_flops += s.flops() * static_cast<double>(s.layers);
@@ -172,7 +183,8 @@ void run(std::string_view isa, const std::string& filter) {
 
 int main(int argc, char** argv) {
   try {
-    effnet::kernels::run(argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : "");
+    using namespace effnet::kernels;
+    run(argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : "", epilogue_of(argc > 3 ? argv[3] : "silu"));
   } catch (const effnet::Error& error) {
     fmt::print(stderr, "kernels_bench: {}\n", error.what());
     return static_cast<int>(error.code());
