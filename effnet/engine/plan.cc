@@ -168,7 +168,7 @@ class Planner {
     if (unit.addend != kNone) reads.push_back(spec.residual = buffer(unit.addend));
     spec.out = output_over(unit.out, unit.addend, spec.in);
     const std::int64_t lanes = std::min(set_.tile, kernels::lanes_of(spec.channels));
-    const std::size_t tile = Tiling(set_).first(batch_ * spec.source.out.pixels());
+    const std::size_t tile = Tiling(set_).first(batch_ * spec.source.out.pixels(), lanes);
     std::string kernel = kernels::product_name(set_, tile, lanes, spec.activated.epilogue);
     add(std::make_unique<ProductStep>(set_, spec), unit.out, std::move(kernel), std::move(reads), spec.out,
         {unit.layer});
@@ -222,7 +222,7 @@ class Planner {
       spec.source_activated = activated(unit.producer_activation);
       layers.push_back(unit.producer);
       const std::int64_t lanes = std::min(set_.tile, kernels::lanes_of(spec.in_shape.c));
-      const std::size_t tile = Tiling(set_).first(spec.source.out.pixels());
+      const std::size_t tile = Tiling(set_).first(spec.source.out.pixels(), lanes);
       kernel = kernels::product_name(set_, tile, lanes, spec.source_activated.epilogue) + "+" + kernel;
     }
     spec.out = output(unit.out);

@@ -119,7 +119,7 @@ void multiply(const Context& context, const TileRun& run, std::int64_t pixels) n
   // What is fetched ahead of its use: over a short run the next tile of weights, spread evenly (7 x 7 pixels with
   // weights in L3: 104 -> 113 GFLOP/s; in bursts it costs more than it brings); over a long one the next pixels, since
   // a segment's run of them is too short for the processor's own prefetcher.
-  const std::int64_t height = context.set.heights[0];
+  const std::int64_t height = context.set.heights[context.set.first_height(run.lanes)];
   const std::int64_t tiles = (pixels + height - 1) / height;
   const bool ahead_is_weight = run.next_weight != nullptr && pixels <= kShortRun;
   if (ahead_is_weight) {
@@ -131,7 +131,7 @@ void multiply(const Context& context, const TileRun& run, std::int64_t pixels) n
   }
   const std::int64_t depth = run.depth.total();
   for (std::int64_t done = 0; done < pixels;) {
-    const std::size_t tile = context.tiling.first(pixels - done);
+    const std::size_t tile = context.tiling.first(pixels - done, run.lanes);
     args.a = run.input.a + done * kBlock;
     const std::int64_t shift = run.offsets == nullptr ? done * kBlock : 0;
     args.out = run.out + shift;

@@ -13,20 +13,23 @@ TEST(Tiling, TilesCoverEveryLengthExactly) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const kernels::KernelSet& set = kernels::kernel_set(isa);
     const Tiling tiling(set);
-    for (std::int64_t pixels = 1; pixels <= 500; ++pixels) {
-      std::int64_t left = pixels;
-      int previous = set.heights[0];
-      while (left > 0) {
-        const std::size_t tile = tiling.first(left);
-        ASSERT_LT(tile, set.heights.size());
-        ASSERT_LE(set.heights[tile], left) << pixels << " " << kernels::name(isa);
-        // Far from the end, whole tiles.
-        if (left > 128) {
-          ASSERT_EQ(tile, 0U);
+    for (const std::int64_t lanes : {std::int64_t{8}, set.tile}) {
+      const std::size_t tallest = set.first_height(lanes);
+      for (std::int64_t pixels = 1; pixels <= 500; ++pixels) {
+        std::int64_t left = pixels;
+        while (left > 0) {
+          const std::size_t tile = tiling.first(left, lanes);
+          ASSERT_LT(tile, set.heights.size());
+          ASSERT_GE(tile, tallest) << pixels << " x " << lanes << " " << kernels::name(isa);
+          ASSERT_LE(set.heights[tile], left) << pixels << " x " << lanes << " " << kernels::name(isa);
+          // Far from the end, whole tiles.
+          if (left > 128) {
+            ASSERT_EQ(tile, tallest);
+          }
+          left -= set.heights[tile];
         }
-        left -= previous = set.heights[tile];
+        ASSERT_EQ(left, 0);
       }
-      ASSERT_EQ(left, 0) << previous;
     }
   }
 }
@@ -45,14 +48,17 @@ TEST(Tiling, NeverWorseThanGreedy) {
       }
       return sum;
     };
-    for (std::int64_t pixels = 1; pixels <= 128; ++pixels) {
-      const double ours = cost(pixels, [&](std::int64_t left) { return set.heights[tiling.first(left)]; });
-      const double greedy = cost(pixels, [&](std::int64_t left) {
-        return *std::find_if(set.heights.begin(), set.heights.end(), [&](int height) { return height <= left; });
-      });
-      ASSERT_LE(ours, greedy) << pixels << " " << kernels::name(isa);
+    for (const std::int64_t lanes : {std::int64_t{8}, set.tile}) {
+      const auto heights = set.heights.subspan(set.first_height(lanes));
+      for (std::int64_t pixels = 1; pixels <= 128; ++pixels) {
+        const double ours = cost(pixels, [&](std::int64_t left) { return set.heights[tiling.first(left, lanes)]; });
+        const double greedy = cost(pixels, [&](std::int64_t left) {
+          return *std::find_if(heights.begin(), heights.end(), [&](int height) { return height <= left; });
+        });
+        ASSERT_LE(ours, greedy) << pixels << " x " << lanes << " " << kernels::name(isa);
+      }
+      for (const int height : heights) EXPECT_EQ(set.heights[tiling.first(height, lanes)], height);
     }
-    for (const int height : set.heights) EXPECT_EQ(set.heights[tiling.first(height)], height);
   }
 }
 

@@ -136,10 +136,13 @@ struct KernelSet {
   // `tile`) channels. heights: the P there are, largest first, ending with 1.
   std::int64_t tile;
   std::span<const int> heights;
-  std::int64_t tallest() const;  // heights[0]: runs of pixels are best a multiple of it
+  // The first of heights that a tile of `lanes` channels has: tiles of 8 may be higher than others.
+  std::size_t first_height(std::int64_t lanes) const;
+  std::size_t wide_heights;      // the first for more than 8
+  std::int64_t tallest() const;  // of these: runs of pixels are best a multiple of it
   std::int64_t cascade_pixels;   // of a product in a row cascade, at least: some full tiles
   std::int64_t ahead_every;      // a product fetches a line with every k, or with every second
-  // p indexes heights; lanes is a multiple of 8 up to `tile`.
+  // p indexes heights, from first_height(lanes) on; lanes is a multiple of 8 up to `tile`.
   ProductFn product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const;
 
   // Null unless kernel is 3, 5 or 7 and stride 1 or 2. half: 8 lanes instead of 16.

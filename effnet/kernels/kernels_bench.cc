@@ -99,7 +99,7 @@ double product_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue) 
   return seconds_of([&] {
     for (std::int64_t n = 0; n < s.channels; n += set.tile) {
       const std::int64_t lanes = lanes_of(std::min(set.tile, s.channels - n));
-      std::size_t height = 0;
+      std::size_t height = set.first_height(lanes);
       for (std::int64_t p = 0; p < pixels; p += set.heights[height]) {
         while (set.heights[height] > pixels - p) ++height;
         set.product(height, lanes, epilogue)(

@@ -92,13 +92,23 @@ void product_tile(const ProductArgs& args) noexcept {
   }
 }
 
+// Null: a height that only tiles of 8 channels have.
+template <int P, int kLanes, Epilogue E>
+constexpr ProductFn product_entry() {
+  if constexpr (kLanes > 8 && P > kTallest) {
+    return nullptr;
+  } else {
+    return product_tile<P, kLanes, E>;
+  }
+}
+
 // [heights][tile / 8][kEpilogues].
 template <std::size_t... I>
 constexpr auto product_table(std::index_sequence<I...>) {
   constexpr std::size_t kWidths = kTile / 8;
   return std::array<ProductFn, sizeof...(I)>{
-      product_tile<kHeights[I / kEpilogues / kWidths], static_cast<int>(I / kEpilogues % kWidths + 1) * 8,
-                   static_cast<Epilogue>(I % kEpilogues)>...};
+      product_entry<kHeights[I / kEpilogues / kWidths], static_cast<int>(I / kEpilogues % kWidths + 1) * 8,
+                    static_cast<Epilogue>(I % kEpilogues)>()...};
 }
 constexpr auto kProducts = product_table(std::make_index_sequence<std::size(kHeights) * (kTile / 8) * kEpilogues>());
 

@@ -108,8 +108,8 @@ class ProductTest : public OfSet {
   // test(p, lanes, epilogue) for every kernel of the table.
   template <class Test>
   void for_each_kernel(Test test) const {
-    for (std::size_t p = 0; p < set().heights.size(); ++p) {
-      for (std::int64_t lanes = 8; lanes <= set().tile; lanes += 8) {
+    for (std::int64_t lanes = 8; lanes <= set().tile; lanes += 8) {
+      for (std::size_t p = set().first_height(lanes); p < set().heights.size(); ++p) {
         for (const Epilogue epilogue : kAllEpilogues) test(p, lanes, epilogue);
       }
     }
@@ -169,7 +169,7 @@ TEST_P(ProductTest, LanesBeyondTheChannelsAreZero) {
     for (std::int64_t first = 0; first < channels; first += set().tile) {
       const std::int64_t here = std::min(set().tile, channels - first);
       for (const Epilogue epilogue : kAllEpilogues) {
-        const std::size_t p = static_cast<std::size_t>(channels) % set().heights.size();
+        const std::size_t p = std::max(static_cast<std::size_t>(channels) % set().heights.size(), set().wide_heights);
         const Shape shape = {set().heights[p], lanes_of(here), {2, 16, 3}, Residual::none, 0, kRanges[2]};
         Tile tile(shape, operands);
         for (std::int64_t k = 0; k < shape.depth.total(); ++k) {

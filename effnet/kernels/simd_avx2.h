@@ -16,7 +16,8 @@ struct Wide {
 };
 
 // 16 registers: 6 x 2 sums, two of weights, one broadcast.
-constexpr int kHeights[] = {6, 5, 4, 3, 2, 1};
+constexpr int kHeights[] = {12, 10, 8, 6, 5, 4, 3, 2, 1};
+constexpr int kTallest = 6;  // of a tile wider than 8 channels; one of 8 needs 12 sums to hide a multiply-add's latency
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 84;
 constexpr int kAheadEvery = 2;

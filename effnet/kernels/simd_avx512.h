@@ -15,6 +15,7 @@ using Half = __m256;
 
 // 32 registers: 14 x 2 sums, two vectors of weights, one broadcast input, and one to spare.
 constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
+constexpr int kTallest = 14;
 constexpr int kTile = 32;
 constexpr int kCascadePixels = 42;
 constexpr int kAheadEvery = 1;

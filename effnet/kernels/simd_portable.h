@@ -20,6 +20,7 @@ using Wide = Vector<4>;
 
 // 16 registers of the x86-64 baseline: 2 x 4 sums, four of weights, one broadcast.
 constexpr int kHeights[] = {2, 1};
+constexpr int kTallest = 2;
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 42;
 constexpr int kAheadEvery = 1;

@@ -30,6 +30,7 @@ consteval KernelSet kernel_table(Isa isa) {
   set.isa = isa;
   set.tile = kTile;
   set.heights = kHeights;
+  while (kHeights[set.wide_heights] > kTallest) ++set.wide_heights;
   set.cascade_pixels = kCascadePixels;
   set.ahead_every = kAheadEvery;
   set.products = kProducts;

@@ -63,7 +63,8 @@ const TrainingSet& training_set(Isa isa) { return *target_of(isa).training; }
 
 std::string_view name(Epilogue epilogue) { return kEpilogueNames[static_cast<std::size_t>(epilogue)]; }
 
-std::int64_t KernelSet::tallest() const { return heights[0]; }
+std::size_t KernelSet::first_height(std::int64_t lanes) const { return lanes > 8 ? wide_heights : 0; }
+std::int64_t KernelSet::tallest() const { return heights[wide_heights]; }
 
 ProductFn KernelSet::product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const {
   const auto width = static_cast<std::size_t>(lanes / 8 - 1);

@@ -18,12 +18,13 @@ constexpr std::int64_t kFewestChunks = 8;              // where images are small
 // Heights of tiles for 0 .. kTable - 1 pixels, so that the sum of (height + 1) is least.
 constexpr std::int64_t kTable = 64;
 using Heights = std::array<std::uint8_t, kTable>;  // index into KernelSet::heights of the first tile
-Heights best_heights(std::span<const int> heights) {
+Heights best_heights(const kernels::KernelSet& set, std::int64_t lanes) {
+  const std::span<const int> heights = set.heights;
   Heights first{};
   std::array<std::int64_t, kTable> cost{};
   for (std::size_t pixels = 1; pixels < kTable; ++pixels) {
     cost[pixels] = std::numeric_limits<std::int64_t>::max();
-    for (std::size_t i = 0; i < heights.size(); ++i) {
+    for (std::size_t i = set.first_height(lanes); i < heights.size(); ++i) {
       const auto height = static_cast<std::size_t>(heights[i]);
       if (height > pixels || cost[pixels - height] + heights[i] + 1 >= cost[pixels]) continue;
       cost[pixels] = cost[pixels - height] + heights[i] + 1;
@@ -145,7 +146,8 @@ void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const fl
               const float* bias, float* out, std::int64_t out_block, std::int64_t pixels, const float* residual,
               Ahead* ahead) {
   const kernels::KernelSet& set = own_kernels().base;
-  static const Heights first_heights = best_heights(set.heights);
+  // [lanes > 8]
+  static const Heights first_heights[] = {best_heights(set, 8), best_heights(set, set.tile)};
   const std::int64_t all = kernels::lanes_of(channels), segments = blocks_of(depth);
   kernels::ProductArgs args{};
   args.a_segment = a_block;
@@ -162,7 +164,8 @@ void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const fl
     args.bias = bias == nullptr ? kZeros : bias + t;
     for (std::int64_t p = 0; p < pixels;) {
       const std::int64_t left = pixels - p;
-      const std::size_t height = left >= kTable ? 0 : first_heights[static_cast<std::size_t>(left)];
+      const std::size_t height =
+          left >= kTable ? set.first_height(lanes) : first_heights[lanes > 8][static_cast<std::size_t>(left)];
       args.a = a + p * kBlock;
       p += set.heights[height];
       // A line with every k: of what comes next, or the next tile's pixels.
