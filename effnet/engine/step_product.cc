@@ -9,8 +9,6 @@ namespace {
 
 using kernels::kBlock;
 
-// A run's input: half of a 1 MB L2, which a panel of weights (up to 32 x 4 bytes a k) shares.
-constexpr std::int64_t kRunBytes = 384 << 10;
 constexpr std::int64_t kShortestRun = 56;     // pixels: below, weights are read too often
 constexpr std::int64_t kTasksAThread = 4;     // so that threads end together
 constexpr std::int64_t kFewestMacs = 40'000;  // some 4 us: less is not worth a second thread
@@ -28,7 +26,8 @@ ProductStep::ProductStep(const kernels::KernelSet& set, const ProductSpec& spec)
   const bool by_image = !spec.source.in_place() || spec.scale != kNoBuffer;
   images_ = by_image ? out_.images : 1;
   pixels_ = out_.pixels() / images_;
-  const std::int64_t affordable = kRunBytes / (depth_ * static_cast<std::int64_t>(sizeof(float)));
+  // A run's input takes three eighths of the second-level cache, which a panel of weights shares.
+  const std::int64_t affordable = set.cache_bytes * 3 / 8 / (depth_ * static_cast<std::int64_t>(sizeof(float)));
   run_pixels_ =
       std::min(pixels_, std::max(affordable / run_step_ * run_step_, divide_up(kShortestRun, run_step_) * run_step_));
   // Runs of equal length, but for the rounding to full tiles.

@@ -7,7 +7,6 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kRunBytes = 512 << 10;
 constexpr std::int64_t kTasksAThread = 4;
 
 }  // namespace
@@ -21,7 +20,7 @@ WinogradStep::WinogradStep(const kernels::KernelSet& set, const WinogradSpec& sp
       tiles_(divide_up(kernels::lanes_of(spec.out_shape.chw.c), set.tile)) {
   const std::int64_t step = set.tallest();  // a run ends with a full tile
   const std::int64_t tile_bytes = kWinogradPositions * spec.in_shape.blocks() * kBlock * 4;
-  run_tiles_ = std::min(all_, std::max(kRunBytes / tile_bytes / step * step, step));
+  run_tiles_ = std::min(all_, std::max(set.cache_bytes / 2 / tile_bytes / step * step, step));
   run_tiles_ = std::min(all_, divide_up(divide_up(all_, divide_up(all_, run_tiles_)), step) * step);
   runs_ = divide_up(all_, run_tiles_);
 }

@@ -141,6 +141,7 @@ struct KernelSet {
   std::size_t wide_heights;      // the first for more than 8
   std::int64_t tallest() const;  // of these: runs of pixels are best a multiple of it
   std::int64_t cascade_pixels;   // of a product in a row cascade, at least: some full tiles
+  std::int64_t cache_bytes;      // the second-level cache that runs of pixels are cut for: of a usual CPU with this set
   std::int64_t ahead_every;      // a product fetches a line with every k, or with every second
   // p indexes heights, from first_height(lanes) on; lanes is a multiple of 8 up to `tile`.
   ProductFn product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const;

@@ -20,6 +20,7 @@ constexpr int kHeights[] = {12, 10, 8, 6, 5, 4, 3, 2, 1};
 constexpr int kTallest = 6;  // of a tile wider than 8 channels; one of 8 needs 12 sums to hide a multiply-add's latency
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 84;
+constexpr int kCacheBytes = 512 << 10;
 constexpr int kAheadEvery = 2;
 constexpr int kDepthwiseRun = 8;
 constexpr int kWeightRows = 4, kWeightBlocks = 1;

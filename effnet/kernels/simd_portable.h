@@ -23,6 +23,7 @@ constexpr int kHeights[] = {2, 1};
 constexpr int kTallest = 2;
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 42;
+constexpr int kCacheBytes = 512 << 10;
 constexpr int kAheadEvery = 1;
 constexpr int kDepthwiseRun = 2;
 constexpr int kWeightRows = 2, kWeightBlocks = 1;

@@ -32,6 +32,7 @@ consteval KernelSet kernel_table(Isa isa) {
   set.heights = kHeights;
   while (kHeights[set.wide_heights] > kTallest) ++set.wide_heights;
   set.cascade_pixels = kCascadePixels;
+  set.cache_bytes = kCacheBytes;
   set.ahead_every = kAheadEvery;
   set.products = kProducts;
   set.depthwises = kDepthwises;

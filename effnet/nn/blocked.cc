@@ -11,9 +11,8 @@
 namespace effnet::nn {
 namespace {
 
-constexpr std::int64_t kCacheFloats = 460 * 1024 / 4;  // of 1 MB of L2: the rest is for weights and results
-constexpr std::int64_t kLongest = 196;                 // 14 tiles of 14 pixels, 7 * 28, 14 * 14
-constexpr std::int64_t kFewestChunks = 8;              // where images are small: work for some threads
+constexpr std::int64_t kLongest = 196;     // 14 tiles of 14 pixels, 7 * 28, 14 * 14
+constexpr std::int64_t kFewestChunks = 8;  // where images are small: work for some threads
 
 // Heights of tiles for 0 .. kTable - 1 pixels, so that the sum of (height + 1) is least.
 constexpr std::int64_t kTable = 64;
@@ -78,8 +77,9 @@ Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel) {
   Cut result;
   result.images = images;
   result.pixels = pixels;
-  const std::int64_t step = own_kernels().base.tallest();  // a chunk ends with a full tile
-  const std::int64_t fitting = kCacheFloats / floats_a_pixel / step * step;
+  const std::int64_t step = own_kernels().base.tallest();                       // a chunk ends with a full tile
+  const std::int64_t floats = own_kernels().base.cache_bytes / 1024 * 460 / 4;  // the rest is for weights and results
+  const std::int64_t fitting = floats / floats_a_pixel / step * step;
   const std::int64_t most = std::clamp(fitting, step, kLongest);
   const std::int64_t together =
       std::max<std::int64_t>(1, std::min(most / pixels, (images + kFewestChunks - 1) / kFewestChunks));
