@@ -38,7 +38,7 @@ build: ## A preset with its tests: make build PRESET=dev
 deps: ## Debian packages to build, test and check
 	@tools/install_deps all
 
-lint: ## Format, file lengths, registered tests
+lint: ## Format, file lengths, layers, prints of libraries, registered tests
 	@tools/lint
 
 tidy: ## clang-tidy over every source

@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "effnet/arch/ranges.h"
 #include "effnet/arch/scaling.h"
 #include "effnet/arch/text.h"
 #include "effnet/base/text.h"
@@ -24,11 +25,11 @@ std::vector<Variant> parse_family(std::string_view text, std::string_view source
     variant.base = base.name;
     variant.width = row.number("width", 1.0, 0.01, 100);
     variant.depth = row.number("depth", 1.0, 0.01, 100);
-    variant.resolution = row.integer("resolution", base.resolution, 1, 8192);
+    variant.resolution = row.integer("resolution", base.resolution, kResolution.low, kResolution.high);
     variant.published = {row.text("paper_params", ""), row.text("paper_macs", "")};
     ArchSpec unscaled = base;
-    unscaled.dropout = row.number("dropout", base.dropout, 0, 0.99);
-    const std::vector<std::int64_t> repeats = row.integers("repeats", 1, 1000);
+    unscaled.dropout = row.number("dropout", base.dropout, kDropRate.low, kDropRate.high);
+    const std::vector<std::int64_t> repeats = row.integers("repeats", kRepeats.low, kRepeats.high);
     if (!repeats.empty() && repeats.size() != base.stages.size()) {
       throw row.error("repeats",
                       fmt::format("one number a stage (got {}, expected {})", repeats.size(), base.stages.size()));

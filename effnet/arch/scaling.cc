@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "effnet/arch/ranges.h"
 #include "effnet/base/error.h"
 
 namespace effnet::arch {
@@ -15,17 +16,14 @@ constexpr std::int64_t kResolutionStep = 4;
 constexpr double kResolutionSlack = 0.06;  // cli.md: within 6 % of gamma^phi
 constexpr double kReach = 0.03;            // cli.md: reached to within 3 %
 
-// The bounds of an arch file (spec.cc), so that what scaling writes can be read again.
-constexpr double kMostChannels = 65536;
-constexpr double kMostRepeats = 1000;
-constexpr double kMostResolution = 8192;
-
 void check_multiplier(std::string_view what, double value) {
   if (!(value > 0 && value <= 100))
     throw usage_error("{}: not a multiplier (got {}, expected above 0, at most 100)", what, value);
 }
 
-double bounded(std::string_view what, double value, double most) {
+// So that what scaling writes can be read again.
+double bounded(std::string_view what, double value, const Range<std::int64_t>& range) {
+  const auto most = static_cast<double>(range.high);
   if (!(value <= most))
     throw usage_error("scaling leaves the range of {} (got {:.0f}, expected at most {:.0f})", what, value, most);
   return value;
@@ -38,17 +36,17 @@ std::int64_t round_width(double width, std::int64_t channels) {
   const double wanted = width * static_cast<double>(channels);
   double rounded = std::max(8.0, std::floor((wanted + 4) / 8) * 8);
   if (rounded < 0.9 * wanted) rounded += 8;
-  return static_cast<std::int64_t>(bounded("channels", rounded, kMostChannels));
+  return static_cast<std::int64_t>(bounded("channels", rounded, kChannels));
 }
 
 std::int64_t round_repeats(double depth, std::int64_t repeats) {
-  return static_cast<std::int64_t>(bounded("repeats", std::ceil(depth * static_cast<double>(repeats)), kMostRepeats));
+  return static_cast<std::int64_t>(bounded("repeats", std::ceil(depth * static_cast<double>(repeats)), kRepeats));
 }
 
 std::int64_t round_resolution(double pixels) {
   const double step = kResolutionStep;
   const double rounded = std::max(step, std::floor(pixels / step + 0.5) * step);
-  return static_cast<std::int64_t>(bounded("resolution", rounded, kMostResolution));
+  return static_cast<std::int64_t>(bounded("resolution", rounded, kResolution));
 }
 
 ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t resolution) {
@@ -58,8 +56,9 @@ ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t r
   }
   check_multiplier("--depth", depth);
   check_multiplier("--width", width);
-  if (resolution < 1 || static_cast<double>(resolution) > kMostResolution) {
-    throw usage_error("--resolution: out of range (got {}, expected 1 to {:.0f})", resolution, kMostResolution);
+  if (resolution < kResolution.low || resolution > kResolution.high) {
+    throw usage_error("--resolution: out of range (got {}, expected {} to {})", resolution, kResolution.low,
+                      kResolution.high);
   }
   ArchSpec spec = base;
   spec.resolution = resolution;

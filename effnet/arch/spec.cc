@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <type_traits>
+#include <utility>
+
+#include "effnet/arch/ranges.h"
 #include "effnet/arch/text.h"
 #include "effnet/base/names.h"
 
@@ -19,16 +23,6 @@ constexpr NameTable<Padding, 3> kPaddings{
 constexpr NameTable<PoolKind, 3> kPools{
     {{PoolKind::none, "none"}, {PoolKind::max, "max"}, {PoolKind::average, "average"}}};
 
-// Bounds of what a file may ask for. They are far above any published network and keep every count within 64 bits
-// with the check in effnet/graph/costs.
-constexpr std::int64_t kMostChannels = 1 << 16;
-constexpr std::int64_t kMostRepeats = 1000;
-constexpr std::int64_t kMostKernel = 15;
-constexpr std::int64_t kMostStride = 8;
-constexpr std::int64_t kMostResolution = 8192;
-constexpr std::int64_t kMostClasses = 1 << 20;
-constexpr std::size_t kMostStages = 100;
-
 template <class Value, std::size_t kCount>
 Value choice(const TomlTable& table, const NameTable<Value, kCount>& names, std::string_view key, Value otherwise) {
   const std::string text = table.text(key, std::string(name_in(names, otherwise)));
@@ -39,12 +33,29 @@ Value choice(const TomlTable& table, const NameTable<Value, kCount>& names, std:
   }
 }
 
+// For visit_*: reads each number. What the spec holds is what an absent key means.
+auto reader(const TomlTable& table) {
+  return [&table](std::string_view key, auto& value, const auto& range) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
+      value = table.number(key, value, range.low, range.high);
+    } else {
+      value = table.integer(key, value, range.low, range.high);
+    }
+  };
+}
+
+// For visit_*: throws for a number outside of its range, which NaN is too.
+auto checker(std::string place) {
+  return [place = std::move(place)](std::string_view key, const auto& value, const auto& range) {
+    if (value >= range.low && value <= range.high) return;
+    throw input_error("{}{}: out of range (got {}, expected {} to {})", place, key, value, range.low, range.high);
+  };
+}
+
 StemSpec read_stem(const TomlTable& table, const ArchSpec& spec) {
   const StemSpec defaults;
   StemSpec stem;
-  stem.channels = table.integer("channels", defaults.channels, 1, kMostChannels);
-  stem.kernel = table.integer("kernel", defaults.kernel, 1, kMostKernel);
-  stem.stride = table.integer("stride", defaults.stride, 1, kMostStride);
+  visit_stem(stem, reader(table));
   stem.activation = choice(table, kActivations, "activation", spec.activation);
   stem.padding = choice(table, kPaddings, "padding", spec.padding);
   stem.pool = choice(table, kPools, "pool", defaults.pool);
@@ -57,12 +68,8 @@ StageSpec read_stage(const TomlTable& table) {
   const StageSpec defaults;
   StageSpec stage;
   stage.block = table.text("block", defaults.block);
-  stage.repeats = table.integer("repeats", defaults.repeats, 1, kMostRepeats);
-  stage.channels = table.integer("channels", {}, 1, kMostChannels);
-  stage.kernel = table.integer("kernel", defaults.kernel, 1, kMostKernel);
-  stage.stride = table.integer("stride", defaults.stride, 1, kMostStride);
-  stage.expand = table.integer("expand", defaults.expand, 1, 64);
-  stage.se = table.number("se", defaults.se, 0, 1);
+  table.integer("channels", {}, kChannels.low, kChannels.high);  // required
+  visit_stage(stage, reader(table));
   stage.skip = table.boolean("skip", defaults.skip);
   stage.stride_first = table.boolean("stride_first", defaults.stride_first);
   stage.scale_depth = table.boolean("scale_depth", defaults.scale_depth);
@@ -73,15 +80,31 @@ StageSpec read_stage(const TomlTable& table) {
 HeadSpec read_head(const TomlTable& table, const ArchSpec& spec) {
   const HeadSpec defaults;
   HeadSpec head;
-  head.channels = table.integer("channels", defaults.channels, 0, kMostChannels);
+  visit_head(head, reader(table));
   head.activation = choice(table, kActivations, "activation", head.channels == 0 ? Activation::none : spec.activation);
   head.scale_width = table.boolean("scale_width", defaults.scale_width);
-  head.min_channels = table.integer("min_channels", defaults.min_channels, 0, kMostChannels);
   table.finish();
   return head;
 }
 
+bool has_stages(const ArchSpec& spec) {
+  const auto count = static_cast<std::int64_t>(spec.stages.size());
+  return count >= kStages.low && count <= kStages.high;
+}
+
 }  // namespace
+
+void check(const ArchSpec& spec) {
+  visit_network(spec, checker(""));
+  visit_stem(spec.stem, checker("stem."));
+  if (!has_stages(spec)) {
+    throw input_error("stages: out of range (got {}, expected {} to {})", spec.stages.size(), kStages.low,
+                      kStages.high);
+  }
+  for (std::size_t i = 0; i < spec.stages.size(); ++i)
+    visit_stage(spec.stages[i], checker(fmt::format("stages[{}].", i)));
+  visit_head(spec.head, checker("head."));
+}
 
 std::string_view name(Activation activation) { return name_in(kActivations, activation); }
 std::string_view name(Padding padding) { return name_in(kPaddings, padding); }
@@ -92,22 +115,17 @@ ArchSpec read_spec(const TomlTable& table) {
   spec.name = table.text("name");
   if (spec.name.empty()) throw table.error("name", "an empty name (expected a word)");
   spec.family = table.text("family", spec.name);
-  spec.resolution = table.integer("resolution", spec.resolution, 1, kMostResolution);
-  spec.classes = table.integer("classes", spec.classes, 1, kMostClasses);
+  visit_network(spec, reader(table));
   spec.activation = choice(table, kActivations, "activation", spec.activation);
   spec.padding = choice(table, kPaddings, "padding", spec.padding);
-  spec.bn_epsilon = table.number("bn_epsilon", spec.bn_epsilon, 1e-12, 1);
-  spec.bn_momentum = table.number("bn_momentum", spec.bn_momentum, 0, 1);
-  spec.dropout = table.number("dropout", spec.dropout, 0, 0.99);
-  spec.drop_path = table.number("drop_path", spec.drop_path, 0, 0.99);
   spec.scalable = table.boolean("scalable", spec.scalable);
   spec.preprocessing = table.text("preprocessing", spec.preprocessing);
   spec.normalisation = table.text("normalisation", spec.normalisation);
   spec.stem = read_stem(table.table("stem"), spec);
   for (const TomlTable& stage : table.tables("stages")) spec.stages.push_back(read_stage(stage));
-  if (spec.stages.empty() || spec.stages.size() > kMostStages) {
+  if (!has_stages(spec)) {
     throw table.error("stages",
-                      fmt::format("a network has 1 to {} [[stages]] (got {})", kMostStages, spec.stages.size()));
+                      fmt::format("a network has 1 to {} [[stages]] (got {})", kStages.high, spec.stages.size()));
   }
   spec.head = read_head(table.table("head"), spec);
   return spec;

@@ -81,6 +81,10 @@ struct ArchSpec {
   friend bool operator==(const ArchSpec&, const ArchSpec&) = default;
 };
 
+// Throws Error(input) with the field's name if a number is out of range, or if there are no stages: for a spec that was
+// filled in by hand. parse() allows the same ranges (effnet/arch/ranges.h).
+EFFNET_API void check(const ArchSpec& spec);
+
 // Text form (TOML). parse throws Error(input) with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the
 // nearest valid one), a wrong type or a value out of range. print writes every key that parse reads, in a fixed order,
 // so parse(print(spec)) == spec and print(parse(text)) is canonical.

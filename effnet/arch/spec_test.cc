@@ -3,7 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
 #include "effnet/arch/family.h"
+#include "effnet/arch/ranges.h"
 #include "effnet/base/error.h"
 
 namespace effnet::arch {
@@ -70,6 +75,90 @@ TEST(ArchText, WrongValuesNameTheirPlace) {
               HasSubstr("bn_epsilon: wrong value"));
   EXPECT_THAT(message("name = \n"), HasSubstr("net.toml:1:8: not valid TOML"));
   EXPECT_THAT(message(std::string(2 << 20, ' ')), HasSubstr("too long"));
+}
+
+template <class Visit>
+void visit_all(ArchSpec& spec, Visit visit) {
+  visit_network(spec, visit);
+  visit_stem(spec.stem, visit);
+  visit_stage(spec.stages.back(), visit);
+  visit_head(spec.head, visit);
+}
+
+// The `index`th number of `spec` as `change(value, range)` gives it; its key, or "" if there are not so many.
+template <class Change>
+std::string change_number(ArchSpec& spec, int index, Change change) {
+  std::string changed;
+  visit_all(spec, [&](std::string_view key, auto& value, const auto& range) {
+    if (index-- != 0) return;
+    changed = key;
+    value = change(value, range);
+  });
+  return changed;
+}
+
+bool check_accepts(const ArchSpec& spec) {
+  try {
+    check(spec);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::input);
+    EXPECT_THAT(error.what(), HasSubstr("out of range (got "));
+    return false;
+  }
+  return true;
+}
+
+// A struct that was filled in by hand has the ranges of a file.
+TEST(ArchRanges, EveryNumberIsCheckedAsInAFile) {
+  const auto low = [](auto, const auto& range) { return range.low; };
+  const auto high = [](auto, const auto& range) { return range.high; };
+  const auto below = [](auto value, const auto& range) -> decltype(value) {
+    if constexpr (std::is_same_v<decltype(value), double>) return std::nextafter(range.low, -1);
+    return range.low - 1;
+  };
+  const auto above = [](auto value, const auto& range) -> decltype(value) {
+    if constexpr (std::is_same_v<decltype(value), double>) return std::nextafter(range.high, 2);
+    return range.high + 1;
+  };
+  const auto least = [](auto value, const auto&) { return std::numeric_limits<decltype(value)>::lowest(); };
+  const auto most = [](auto value, const auto&) { return std::numeric_limits<decltype(value)>::max(); };
+  const auto nan = [](auto value, const auto& range) -> decltype(value) {
+    if constexpr (std::is_same_v<decltype(value), double>) return NAN;
+    return range.low - 1;
+  };
+  const ArchSpec good = variant("efficientnet_b0").spec;
+  int numbers = 0;
+  const auto expect = [&](bool accepted, const auto& change) {
+    ArchSpec spec = good;
+    const std::string key = change_number(spec, numbers, change);
+    EXPECT_EQ(check_accepts(spec), accepted) << key;
+    EXPECT_EQ(message(print(spec)) == "no error", accepted) << key;
+    return !key.empty();
+  };
+  while (expect(true, low) && expect(true, high)) {
+    expect(false, below);
+    expect(false, above);
+    expect(false, least);
+    expect(false, most);
+    expect(false, nan);
+    ++numbers;
+  }
+  EXPECT_EQ(numbers, 6 + 3 + 6 + 2) << "of the network, the stem, a stage and the head";
+}
+
+TEST(ArchRanges, SayWhichField) {
+  ArchSpec spec = variant("efficientnet_b0").spec;
+  spec.stages[2].stride = 0;
+  try {
+    check(spec);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "stages[2].stride: out of range (got 0, expected 1 to 8)");
+  }
+  spec.stages.clear();
+  EXPECT_FALSE(check_accepts(spec));
+  spec.stages.resize(101);
+  EXPECT_FALSE(check_accepts(spec));
 }
 
 TEST(Family, UnknownNameSuggestsTheNearest) {

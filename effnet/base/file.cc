@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -24,6 +25,22 @@ std::string reason(int code) { return std::strerror(code); }
 
 Error unwritable(const fs::path& path, int code) {
   return environment_error("{}: cannot write ({})", path.string(), reason(code));
+}
+
+// A file that nobody else has, at the path that results when the six X at the end of `path` become random letters and
+// digits. As mkostemp(), but with a mode, from which the system itself takes the umask away: a library cannot read the
+// umask without setting it for every thread of the process.
+int open_new(std::string& path, mode_t mode) {
+  constexpr std::string_view kDigits = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  constexpr std::size_t kRandom = 6;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    std::array<unsigned char, kRandom> random{};
+    if (::getentropy(random.data(), random.size()) != 0) return -1;
+    for (std::size_t i = 0; i < kRandom; ++i) path[path.size() - kRandom + i] = kDigits[random[i] % kDigits.size()];
+    const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (descriptor >= 0 || errno != EEXIST) return descriptor;
+  }
+  return -1;
 }
 
 // Opens and checks that it is a regular file, so that a directory or a pipe fails here and not in a reader.
@@ -66,7 +83,9 @@ AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
   }
   const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
   temporary_ = (folder / ("." + path_.filename().string() + ".XXXXXX")).string();
-  descriptor_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
+  struct stat status {};
+  if (::stat(path_.c_str(), &status) == 0) mode_ = status.st_mode & 0777;
+  descriptor_ = open_new(temporary_, mode_.value_or(0666));
   if (descriptor_ < 0) throw unwritable(path_, errno);
 }
 
@@ -89,11 +108,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 }
 
 void AtomicFile::commit() {
-  // mkostemp makes the file private; what the user asked for gets the ordinary permissions. Reading the umask means
-  // setting it, so it is put back at once.
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  if (::fchmod(descriptor_, 0666 & ~mask) != 0 || ::fsync(descriptor_) != 0 ||
+  if ((mode_ && ::fchmod(descriptor_, *mode_) != 0) || ::fsync(descriptor_) != 0 ||
       ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     throw unwritable(path_, errno);
   }

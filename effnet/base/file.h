@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,8 +30,9 @@ class MappedFile {
 };
 
 // Writes to a temporary name beside `path`; commit() syncs and renames it over `path`. Destroyed without commit(), or
-// ended by an exception, it leaves what was there before and no temporary file. Throws Error(environment) with the
-// system's reason (no space, no permission, missing folder).
+// ended by an exception, it leaves what was there before and no temporary file. A file that was there gives its
+// permissions to the new one; else these are 0666 without the umask. Throws Error(environment) with the system's reason
+// (no space, no permission, missing folder).
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -45,6 +47,7 @@ class AtomicFile {
  private:
   std::filesystem::path path_;
   std::string temporary_;
+  std::optional<unsigned> mode_;  // of the file that was there
   int descriptor_ = -1;
 };
 

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +16,15 @@
 #include <thread>
 
 #include "effnet/base/error.h"
+
+// In place of the C library's, so that a test sees who calls it: the umask belongs to the whole process.
+namespace {
+std::atomic<int> umask_calls = 0;
+}
+extern "C" mode_t umask(mode_t mask) noexcept {
+  ++umask_calls;
+  return static_cast<mode_t>(::syscall(SYS_umask, mask));
+}
 
 namespace effnet {
 namespace {
@@ -78,6 +89,67 @@ TEST(File, AFullDiskLosesNothing) {
   EXPECT_EQ(WEXITSTATUS(status), static_cast<int>(ErrorCode::environment));
   EXPECT_EQ(read_text(path), "precious");
   EXPECT_EQ(files_in(folder.path()), 1U);
+}
+
+mode_t mode_of(const fs::path& path) {
+  struct stat status {};
+  EXPECT_EQ(::stat(path.c_str(), &status), 0);
+  return status.st_mode & 07777;
+}
+
+// While a test holds it, this is the process's umask.
+class Umask {
+ public:
+  explicit Umask(mode_t mask) : before_(::umask(mask)) {}
+  ~Umask() { ::umask(before_); }
+  Umask(const Umask&) = delete;
+  Umask& operator=(const Umask&) = delete;
+
+ private:
+  const mode_t before_;
+};
+
+TEST(File, ANewFileHasWhatTheUmaskLeaves) {
+  const TemporaryFolder folder;
+  for (const mode_t mask : {0022U, 0027U, 0077U, 0002U, 0U}) {
+    const Umask held(mask);
+    const fs::path path = folder.path() / std::to_string(mask);
+    write_text(path, "new");
+    EXPECT_EQ(mode_of(path), 0666 & ~mask) << mask;
+  }
+}
+
+TEST(File, AFileThatIsReplacedKeepsItsPermissions) {
+  const TemporaryFolder folder;
+  for (const mode_t mask : {0022U, 0077U, 0U}) {
+    const Umask held(mask);
+    for (const mode_t mode : {0600U, 0640U, 0664U, 0444U, 0755U}) {
+      const fs::path path = folder.path() / "a";
+      write_text(path, "old");
+      ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+      AtomicFile file(path);
+      file.write("new");
+      for (const fs::directory_entry& entry : fs::directory_iterator(folder.path())) {
+        EXPECT_EQ(mode_of(entry.path()) & ~mode, 0U) << "nobody may read the new text who may not read the old";
+      }
+      file.commit();
+      EXPECT_EQ(mode_of(path), mode) << mask;
+      EXPECT_EQ(read_text(path), "new");
+      fs::remove(path);
+    }
+  }
+}
+
+// Another thread that made a file between setting the umask and setting it back would make it for everybody.
+TEST(File, WritingNeverTouchesTheUmask) {
+  const TemporaryFolder folder;
+  const int before = umask_calls;
+  write_text(folder.path() / "a", "new");
+  write_text(folder.path() / "a", "in place of it");
+  const FileLock lock(folder.path() / "lock");
+  make_folders(folder.path() / "b" / "c");
+  const TemporaryFolder other(folder.path());
+  EXPECT_EQ(umask_calls, before);
 }
 
 TEST(File, UnreadableThingsAreInputErrors) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 
 #include "effnet/base/error.h"
@@ -9,12 +10,14 @@
 namespace effnet {
 namespace {
 
-volatile std::sig_atomic_t signals_seen = 0;
+// Written by the handler, in whichever thread the signal comes, and read by all threads: only an atomic may be, and
+// only one without a lock may be used in a handler.
+std::atomic<bool> signal_seen = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
 thread_local int held = 0;
 
 void on_signal(int /*number*/) {
-  if (signals_seen != 0) ::_exit(static_cast<int>(ErrorCode::interrupted));
-  signals_seen = 1;
+  if (signal_seen.exchange(true)) ::_exit(static_cast<int>(ErrorCode::interrupted));
 }
 
 }  // namespace
@@ -26,7 +29,7 @@ void install_interrupt_handlers() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-bool interrupted() noexcept { return signals_seen != 0; }
+bool interrupted() noexcept { return signal_seen; }
 
 void check_interrupt() {
   if (interrupted() && held == 0) throw Error(ErrorCode::interrupted, "interrupted");

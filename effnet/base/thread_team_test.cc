@@ -1,14 +1,20 @@
 #include "effnet/base/thread_team.h"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -112,45 +118,62 @@ TEST_P(ThreadTeamTest, WaitsForSlowTasks) {
   }
 }
 
-// Whether every member took the tasks of its share in order, then common ones, and others' only when all these were
-// gone. A member's first task waits for the other members' first, so that all of them take part.
-bool in_order(int members) {
-  const std::int64_t tasks = 5000, common = 700, shared_out = tasks - common;
-  ThreadTeam team(members);
-  ThreadTeam::Run run(team);
-  std::vector<std::vector<std::int64_t>> taken(static_cast<std::size_t>(members));
-  std::atomic<int> arrived = 0;
-  std::this_thread::sleep_for(microseconds(200));  // members woken by the run fall asleep again
-  run.step(
-      tasks,
-      [&](std::int64_t index, int member) {
-        std::vector<std::int64_t>& own = taken[static_cast<std::size_t>(member)];
-        own.push_back(index);
-        if (own.size() > 1) return;
-        ++arrived;
-        while (arrived < members) std::this_thread::yield();
-      },
-      common);
-  bool good = true;
-  for (int member = 0; member < members; ++member) {
-    const std::int64_t begin = shared_out * member / members, end = shared_out * (member + 1) / members;
-    const auto is_own = [&](std::int64_t index) { return index >= begin && index < end; };
-    const auto is_common = [&](std::int64_t index) { return index >= shared_out; };
-    const std::vector<std::int64_t>& own = taken[static_cast<std::size_t>(member)];
-    const auto late = std::find_if_not(own.begin(), own.end(), is_own);
-    const auto foreign = std::find_if_not(late, own.end(), is_common);
-    good = good && own.front() == begin && std::is_sorted(own.begin(), foreign) &&
-           std::none_of(foreign, own.end(), [&](std::int64_t i) { return is_own(i) || is_common(i); });
-  }
-  return good;
+// Returns once every other thread of this process sleeps. A member of a team sleeps only where it waits for the step
+// after the last one it has seen.
+void wait_until_others_sleep() {
+  const std::string self = std::to_string(::syscall(SYS_gettid));
+  const auto all_sleep = [&] {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+      if (entry.path().filename() == self) continue;
+      std::ifstream file(entry.path() / "stat");
+      const std::string text((std::istreambuf_iterator<char>(file)), {});
+      const std::size_t name_end = text.rfind(") ");  // "ID (NAME) STATE ..."
+      if (name_end == std::string::npos || text[name_end + 2] != 'S') return false;
+    }
+    return true;
+  };
+  while (!all_sleep()) std::this_thread::yield();
 }
 
-// A member that looks around just while the caller hands out a step may find another's share before its own is there,
-// which harms nobody and is rare; an order that is not kept otherwise would not be seen in any of these rounds.
+// Every member takes the tasks of its share in order, then common ones, and others' only when all these are gone. A
+// member's first task waits for the other members' first, so that all of them take part. A member that looks around
+// just while the caller hands out a step may find another's share before its own is there, which harms nobody: so the
+// members sleep when the step begins, and the order is certain.
 TEST_P(ThreadTeamTest, OwnShareFirstThenTheCommonOne) {
-  bool seen = false;
-  for (int round = 0; round < 50 && !seen; ++round) seen = in_order(GetParam());
-  EXPECT_TRUE(seen);
+  const int members = GetParam();
+  const std::int64_t tasks = 5000, common = 700, shared_out = tasks - common;
+  ThreadTeam team(members);
+  for (int round = 0; round < 50; ++round) {
+    ThreadTeam::Run run(team);
+    std::atomic<int> arrived = 0;
+    const auto meet = [&](int meeting) {
+      ++arrived;
+      while (arrived < meeting * members) std::this_thread::yield();
+    };
+    run.step(members, [&](std::int64_t, int) { meet(1); });  // so that all threads run
+    wait_until_others_sleep();
+    std::vector<std::vector<std::int64_t>> taken(static_cast<std::size_t>(members));
+    run.step(
+        tasks,
+        [&](std::int64_t index, int member) {
+          std::vector<std::int64_t>& own = taken[static_cast<std::size_t>(member)];
+          own.push_back(index);
+          if (own.size() == 1) meet(2);
+        },
+        common);
+    for (int member = 0; member < members; ++member) {
+      const std::int64_t begin = shared_out * member / members, end = shared_out * (member + 1) / members;
+      const auto is_own = [&](std::int64_t index) { return index >= begin && index < end; };
+      const auto is_common = [&](std::int64_t index) { return index >= shared_out; };
+      const std::vector<std::int64_t>& own = taken[static_cast<std::size_t>(member)];
+      const auto late = std::find_if_not(own.begin(), own.end(), is_own);
+      const auto foreign = std::find_if_not(late, own.end(), is_common);
+      ASSERT_EQ(own.front(), begin) << "round " << round << " member " << member;
+      ASSERT_TRUE(std::is_sorted(own.begin(), foreign)) << "round " << round << " member " << member;
+      ASSERT_TRUE(std::none_of(foreign, own.end(), [&](std::int64_t i) { return is_own(i) || is_common(i); }))
+          << "round " << round << " member " << member;
+    }
+  }
 }
 
 // Every thread has a team of its own, and the tasks of each outer step run a team inside.

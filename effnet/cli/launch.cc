@@ -48,7 +48,9 @@ struct Child {
 // SO_REUSEADDR), but the kernel gives it to nobody else.
 class FreePort {
  public:
-  FreePort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  FreePort() = default;
+  void hold() {  // not in the constructor: if it throws, the destructor must run
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -60,13 +62,15 @@ class FreePort {
       throw environment_error("no free port on 127.0.0.1 (got {})", std::strerror(errno));
     number = ntohs(address.sin_port);
   }
-  ~FreePort() { ::close(socket_); }
+  ~FreePort() {
+    if (socket_ >= 0) ::close(socket_);
+  }
   FreePort(const FreePort&) = delete;
   FreePort& operator=(const FreePort&) = delete;
   int number = 0;
 
  private:
-  int socket_;
+  int socket_ = -1;
 };
 
 // This process's environment with `changes` in place of what has the same names.
@@ -123,19 +127,24 @@ Child start(int rank, const std::string& program, const std::vector<std::string>
   return result;
 }
 
+// Owns the processes. They are started by start_all() and not by the constructor: if one of them cannot be started, the
+// destructor must run, which ends those before it.
 class Launched {
  public:
-  Launched(int count, const std::vector<std::string>& words, int threads) : count_(count) {
+  explicit Launched(int count) : count_(count) {}
+  void start_all(const std::vector<std::string>& words, int threads) {
     std::error_code failure;
     const std::string program = std::filesystem::read_symlink("/proc/self/exe", failure).string();
     if (failure) throw environment_error("cannot find this program's own file (/proc/self/exe: {})", failure.message());
-    const std::string per_rank = std::to_string(std::max(1, threads / count));
-    for (int rank = 0; rank < count; ++rank) {
+    port_.hold();
+    const std::string per_rank = std::to_string(std::max(1, threads / count_));
+    children_.reserve(static_cast<std::size_t>(count_));  // keeping a process that runs never fails
+    for (int rank = 0; rank < count_; ++rank) {
       children_.push_back(start(rank, program, words,
                                 environment_with({{"RANK", std::to_string(rank)},
-                                                  {"WORLD_SIZE", std::to_string(count)},
+                                                  {"WORLD_SIZE", std::to_string(count_)},
                                                   {"LOCAL_RANK", std::to_string(rank)},
-                                                  {"LOCAL_WORLD_SIZE", std::to_string(count)},
+                                                  {"LOCAL_WORLD_SIZE", std::to_string(count_)},
                                                   {"MASTER_ADDR", "127.0.0.1"},
                                                   {"MASTER_PORT", std::to_string(port_.number)},
                                                   {"TORCHELASTIC_USE_AGENT_STORE", "False"},
@@ -286,7 +295,9 @@ Body declare_launch(CLI::App& command, const Globals& globals) {
     if (o->threads.size() > 1)
       throw usage_error("--threads: a list (got {}, expected one number)", fmt::join(o->threads, ","));
     const int threads = o->threads.empty() ? thread_count(globals) : o->threads.front();
-    return Launched(o->count, words, threads).wait();
+    Launched launched(o->count);
+    launched.start_all(words, threads);
+    return launched.wait();
   };
 }
 

@@ -9,8 +9,8 @@
 #include "effnet/base/preprocessing_rules.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/output.h"
+#include "effnet/engine/file_identity.h"
 #include "effnet/engine/random_weights.h"
-#include "effnet/engine/weights_cache.h"
 #include "effnet/formats/labels.h"
 
 namespace effnet::cli {
@@ -74,8 +74,7 @@ LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, T
     }
   }
   if (!file_.empty()) {
-    model_ = formats::read_model(file_);
-    identity_ = engine::file_identity(file_);
+    identity_ = engine::read_identified(file_, [this] { model_ = formats::read_model(file_); });
     return;
   }
   Described network = describe(model);
@@ -95,7 +94,10 @@ LoadedModel::LoadedModel(formats::Model model, ThreadPool& pool) : pool_(pool), 
 const formats::Model& LoadedModel::whole() {
   if (!model_.weights.tensors.empty()) return model_;
   if (!file_.empty()) {
-    model_.weights = formats::read_model(file_).weights;
+    formats::Model again;  // of the same file: its weights belong to what was read before
+    engine::read_identified(
+        file_, [&] { again = formats::read_model(file_); }, identity_);
+    model_.weights = std::move(again.weights);
   } else if (seed_) {
     model_.weights = engine::random_weights(model_.arch, model_.arch.classes, *seed_, pool_);
   }

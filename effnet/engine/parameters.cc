@@ -4,6 +4,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/graph/builder.h"
 
 namespace effnet::engine {
 namespace {
@@ -57,6 +58,7 @@ std::span<const float> Parameters::at(const graph::Parameter& parameter) const {
 }
 
 void Parameters::check(const graph::Graph& graph) const {
+  graph::check(graph);
   std::string named;
   int faults = 0;
   const std::vector<graph::Parameter> all = graph::parameters(graph);

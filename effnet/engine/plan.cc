@@ -9,6 +9,7 @@
 #include "effnet/engine/step_elementwise.h"
 #include "effnet/engine/step_product.h"
 #include "effnet/engine/step_winograd.h"
+#include "effnet/graph/builder.h"
 #include "effnet/graph/costs.h"
 
 namespace effnet::engine {
@@ -102,15 +103,34 @@ class Planner {
 
   std::string plain_kernel(std::string_view what) const { return fmt::format("f32_{}_{}", what, name(set_.isa)); }
 
+  // The picture lies in HWC rows, where convolutions that read it find their windows. Each has its own padding; memory
+  // has the most of all on every side. What else reads the picture reads a blocked copy of it.
   void make_image() {
-    const auto first = std::find_if(graph_.nodes.begin(), graph_.nodes.end(),
-                                    [](const Node& node) { return !node.inputs.empty() && node.inputs[0] == 0; });
-    EFFNET_CHECK(first != graph_.nodes.end() && std::holds_alternative<graph::Conv>(first->op));
-    const graph::WindowPadding padding = graph::padding_of(graph_, *first);
     const Chw& in = graph_.input();
-    plan_.image_layout = {in, padding.top, padding.left, in.h + padding.top + padding.bottom,
-                          in.w + padding.left + padding.right};
-    buffer_of_[0] = plan_.image = new_buffer(plan_.image_layout.floats(batch_));
+    graph::WindowPadding most;
+    bool copied = false;
+    for (const Unit& unit : units_) {
+      const NodeId reader = unit.producer != kNone ? unit.producer : unit.layer;
+      const bool from_rows = reads_image(unit, reader);
+      copied = copied || unit.addend == 0 || unit.scale == 0;
+      for (const NodeId id : unit.inputs) copied = copied || (id == 0 && !from_rows);
+      if (!from_rows) continue;
+      const graph::WindowPadding own = graph::padding_of(graph_, graph_.at(reader));
+      most = {std::max(most.top, own.top), std::max(most.bottom, own.bottom), std::max(most.left, own.left),
+              std::max(most.right, own.right)};
+    }
+    plan_.image_layout = {in, most.top, most.left, in.h + most.top + most.bottom, in.w + most.left + most.right};
+    plan_.image = new_buffer(plan_.image_layout.floats(batch_));
+    if (!copied) return;
+    const BufferId out = output(0);
+    add(std::make_unique<BlockImageStep>(BlockImageSpec{plan_.image, out, batch_, plan_.image_layout}), 0,
+        plain_kernel("block_image"), {plan_.image}, out);
+  }
+
+  // Whether `layer`, the convolution that a unit runs first, is packed for the picture's rows.
+  bool reads_image(const Unit& unit, NodeId layer) const {
+    return (unit.kind == Unit::Kind::product || unit.producer != kNone) &&
+           depth_of(graph_, layer).source == Depth::Source::image;
   }
 
   Source source_of(NodeId layer, NodeId in) const {
@@ -158,7 +178,7 @@ class Planner {
     if (uses_winograd(graph_, unit.layer)) return make_winograd(unit);
     ProductSpec spec;
     spec.source = source_of(unit.layer, unit.inputs[0]);
-    spec.in = buffer(unit.inputs[0]);
+    spec.in = reads_image(unit, unit.layer) ? plan_.image : buffer(unit.inputs[0]);
     spec.channels = graph_.at(unit.layer).out.c;
     spec.weight = weights_.offsets(unit.layer).weight;
     spec.bias = weights_.offsets(unit.layer).bias;
@@ -198,13 +218,18 @@ class Planner {
     const Node& node = graph_.at(unit.layer);
     const auto& conv = std::get<graph::Conv>(node.op);
     const graph::WindowPadding padding = graph::padding_of(graph_, node);
+    if (conv.kernel > kLargestDepthwiseKernel) {
+      throw input_error("{}: the window of a depthwise convolution is too large (got {}x{}, expected at most {}x{})",
+                        node.name, conv.kernel, conv.kernel, kLargestDepthwiseKernel, kLargestDepthwiseKernel)
+          .with_hint("the reference executor runs it: --backend reference");
+    }
     DepthwiseSpec spec;
     spec.images = batch_;
     spec.in_shape = graph_.in(node);
     spec.out_shape = node.out;
     spec.window = window_of(node, conv.kernel, conv.stride);
     spec.right = padding.right;
-    spec.in = buffer(unit.inputs[0]);
+    spec.in = unit.producer != kNone && reads_image(unit, unit.producer) ? plan_.image : buffer(unit.inputs[0]);
     spec.weight = weights_.offsets(unit.layer).weight;
     spec.pair_weight = spec.weight + kernels::blocked_floats(node.out.c, conv.kernel * conv.kernel);
     spec.bias = weights_.offsets(unit.layer).bias;
@@ -343,6 +368,12 @@ class Planner {
 
 Plan make_plan(const Graph& graph, const kernels::KernelSet& set, const PackedWeights& weights, std::int64_t batch,
                const PlanOptions& options, const std::vector<NodeId>& keep) {
+  graph::check(graph);
+  const Node& logits = graph.at(graph.logits);
+  if (logits.out.pixels() != 1) {
+    throw input_error("{}: the output is no vector (got {}x{} pixels, expected one)", logits.name, logits.out.h,
+                      logits.out.w);
+  }
   for (const NodeId id : keep) {
     if (id < 1 || static_cast<std::size_t>(id) >= graph.nodes.size()) {
       throw usage_error("a node that cannot be kept (got {}, expected 1 to {})", id, graph.nodes.size() - 1);

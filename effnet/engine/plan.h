@@ -30,7 +30,8 @@ struct Plan {
   std::vector<Output> step_outputs;  // by step
 };
 
-// Throws Error(usage) if a node to keep is folded into another.
+// Throws Error(input) for a graph that does not fit together (graph::check), whose output is not one pixel or whose
+// depthwise windows are too large, and Error(usage) if a node to keep is folded into another.
 Plan make_plan(const graph::Graph& graph, const kernels::KernelSet& set, const PackedWeights& weights,
                std::int64_t batch, const PlanOptions& options, const std::vector<NodeId>& keep);
 

@@ -13,6 +13,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/engine/plan.h"
+#include "effnet/graph/builder.h"
 
 namespace effnet::engine {
 namespace {
@@ -95,6 +96,7 @@ struct Session::Impl {
     if (options.batch < 1 || options.batch > kMostImages) {
       throw usage_error("batch out of range (got {}, expected 1 to {})", options.batch, kMostImages);
     }
+    graph::check(graph);
     if (!weights->fit(graph)) {
       throw input_error("packed weights of another network (got {} bytes, expected the {} of {})",
                         weights->bytes().size(), PackedWeights::size_bytes(graph, weights->isa()), graph.name);

@@ -5,12 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <limits>
 #include <thread>
 #include <type_traits>
 
 #include "effnet/base/error.h"
 #include "effnet/engine/engine_testing.h"
+#include "effnet/graph/builder.h"
 #include "effnet/graph/costs.h"
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -361,6 +363,71 @@ TEST_F(SessionTest, DenormalsCountAsZero) {
   }
 }
 #endif
+
+// Graphs that were filled in by hand: an error when the session is made, not memory that is overrun when it runs.
+TEST(Session, GraphsThatDoNotFitTogetherAreRefused) {
+  const graph::Graph good = testkit::lower_at(testkit::mbconv_network(), {32, 32});
+  const auto weights = testkit::pack(good, kernels::Isa::portable);
+  const auto refusal = [&](const graph::Graph& graph) {
+    try {
+      const Session session(graph, weights);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(refusal(good), "no error");
+  const auto with = [&](const char* node, const std::function<void(graph::Node&)>& change) {
+    graph::Graph graph = good;
+    for (graph::Node& one : graph.nodes) {
+      if (one.name == node) change(one);
+    }
+    return refusal(graph);
+  };
+  EXPECT_THAT(with("stages.1.0.depthwise.conv", [](graph::Node& n) { n.out.h *= 2; }),
+              HasSubstr("stages.1.0.depthwise"));
+  EXPECT_THAT(with("stages.1.0.depthwise.conv", [](graph::Node& n) { std::get<graph::Conv>(n.op).stride = 0; }),
+              HasSubstr("stages.1.0.depthwise.conv: stride: out of range (got 0"));
+  EXPECT_THAT(with("stem.conv", [](graph::Node& n) { n.out.w = 1; }), HasSubstr("stem.conv"));
+  EXPECT_THAT(with("stages.1.1.add", [](graph::Node& n) { n.inputs[1] = 100000; }), HasSubstr("stages.1.1.add"));
+  EXPECT_THAT(with("head.pool", [](graph::Node& n) { n.out.h = 2; }), HasSubstr("head.pool"));
+  graph::Graph maps = good;  // as many logits as pixels do not fit where run() writes
+  maps.logits = maps.features;
+  EXPECT_THAT(refusal(maps), HasSubstr("the output is no vector"));
+}
+
+TEST(Session, WindowsThatAreTooLargeForADepthwiseStepAreRefused) {
+  const auto network = [](std::int64_t kernel) {
+    graph::Builder builder("large", {3, 140, 8});
+    graph::NodeId x = builder.add("conv", graph::Conv{.out_channels = 8}, {0});
+    x = builder.add("dw", graph::Conv{.out_channels = 8, .kernel = kernel, .groups = 8}, {x});
+    x = builder.add("pool", graph::GlobalPool{}, {x});
+    builder.graph().logits = builder.add("fc", graph::Linear{4}, {x});
+    return builder.graph();
+  };
+  for (const std::int64_t kernel : {16, 127, 128}) {
+    const graph::Graph graph = network(kernel);
+    const Parameters parameters(testkit::busy_weights(graph));
+    const auto input = testkit::normal_values("pictures", graph.input().numel());
+    const testkit::Truth truth = testkit::truth_of(graph, parameters, input, 1);
+    for (const kernels::Isa isa : kernels::usable_sets()) {
+      const auto logits = testkit::run(graph, testkit::pack(graph, parameters, isa), input, {});
+      EXPECT_LE(testkit::largest_difference(logits, truth.values), truth.tolerance) << kernel << " " << isa;
+    }
+  }
+  for (const std::int64_t kernel : {129, 130, 1001}) {
+    const graph::Graph graph = network(kernel);
+    try {
+      const Session session(graph, testkit::pack(graph, kernels::Isa::portable));
+      FAIL() << kernel;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input);
+      EXPECT_THAT(error.what(), HasSubstr("dw: the window of a depthwise convolution is too large"));
+      EXPECT_THAT(error.hint(), HasSubstr("--backend reference"));
+    }
+  }
+}
 
 }  // namespace
 }  // namespace effnet::engine

@@ -71,7 +71,8 @@ struct Window {
   std::int64_t kernel = 1, stride = 1, top = 0, left = 0;
 };
 
-// The network's input as the first convolution's products read it: HWC rows with the padding in memory.
+// The network's input as the products of the convolutions that read it do: HWC rows with the padding in memory, the
+// most that one of them needs on each side.
 struct ImageLayout {
   Chw in;
   std::int64_t top = 0, left = 0;

@@ -9,10 +9,9 @@ namespace {
 using kernels::kBlock;
 
 constexpr std::int64_t kFewestTasks = 8;
-constexpr std::int64_t kLeastRows = 10;       // of the picture, for each row that a band makes again
-constexpr std::int64_t kShortestBand = 7;     // output rows: each band makes kernel - stride input rows twice
-constexpr std::int64_t kGatheredBlocks = 2;   // of a task that gathers its input, which all of its tiles read
-constexpr std::int64_t kLargestKernel = 128;  // row pointers on the stack
+constexpr std::int64_t kLeastRows = 10;      // of the picture, for each row that a band makes again
+constexpr std::int64_t kShortestBand = 7;    // output rows: each band makes kernel - stride input rows twice
+constexpr std::int64_t kGatheredBlocks = 2;  // of a task that gathers its input, which all of its tiles read
 
 }  // namespace
 
@@ -182,7 +181,7 @@ void DepthwiseStep::convolve(const Context& context, const Task& task, std::int6
   const std::int64_t lanes = kernels::lanes_of(spec_.out_shape.c);
   const std::int64_t block_out = spec_.images * spec_.out_shape.pixels() * kBlock;
   const float low = spec_.activated.low, high = spec_.activated.high;
-  const float* in[kLargestKernel + 1];
+  const float* in[kLargestDepthwiseKernel + 1];
   for (std::int64_t b = 0; b < task.blocks; ++b) {
     const std::int64_t block = task.first_block + b;
     for (std::int64_t ky = 0; ky < kernel + rows_ - 1; ++ky) {

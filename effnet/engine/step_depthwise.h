@@ -10,6 +10,9 @@
 
 namespace effnet::engine {
 
+// A task keeps a pointer to each row of a window on the stack.
+inline constexpr std::int64_t kLargestDepthwiseKernel = 128;
+
 struct DepthwiseSpec {
   // What makes the input rows: a product of this source, or none and the rows are copied from `in`.
   bool produced = false;

@@ -13,6 +13,25 @@ constexpr std::int64_t kMapPixels = 256;  // of a task: 16 KB in, 16 KB out
 
 }  // namespace
 
+void BlockImageStep::run(const Context& context) const noexcept {
+  const ImageLayout& layout = spec_.layout;
+  const Chw& chw = layout.in;
+  const std::int64_t rows = spec_.images * chw.h;
+  context.team.step(rows, [&](std::int64_t index, int) noexcept {
+    const std::int64_t image = index / chw.h, y = index % chw.h;
+    const float* const row = context.buffer(spec_.in) + image * layout.image_floats() +
+                             (layout.top + y) * layout.row_floats() + layout.left * chw.c;
+    for (std::int64_t block = 0; block < kernels::blocks_of(chw.c); ++block) {
+      const std::int64_t channels = std::min(kBlock, chw.c - block * kBlock);
+      float* to = context.buffer(spec_.out) + (block * rows + index) * chw.w * kBlock;
+      for (std::int64_t x = 0; x < chw.w; ++x, to += kBlock) {
+        std::copy_n(row + x * chw.c + block * kBlock, channels, to);
+        std::fill(to + channels, to + kBlock, 0.0F);
+      }
+    }
+  });
+}
+
 MapStep::MapStep(const MapSpec& spec)
     : spec_(spec),
       activated_(spec.activation == graph::Activation::sigmoid ? Activated{} : activated(spec.activation)),

@@ -5,6 +5,21 @@
 
 namespace effnet::engine {
 
+// The picture's HWC rows as a blocked tensor, for what reads it and is no convolution of it.
+struct BlockImageSpec {
+  BufferId in = kNoBuffer, out = kNoBuffer;
+  std::int64_t images = 1;
+  ImageLayout layout;
+};
+class BlockImageStep final : public Step {
+ public:
+  explicit BlockImageStep(const BlockImageSpec& spec) : spec_(spec) {}
+  void run(const Context& context) const noexcept override;
+
+ private:
+  BlockImageSpec spec_;
+};
+
 // epilogue(in * scale + shift + addend), in place or not.
 struct MapSpec {
   Blocked shape;

@@ -33,9 +33,12 @@ void over_rows(std::int64_t width, std::int64_t first, std::int64_t count, Body 
 void gather_image(const Source& source, const float* in, std::int64_t first, std::int64_t count, float* to) {
   const Depth& depth = source.depth;
   const std::int64_t step = source.window.stride * source.image.in.c;
+  // The picture's padding in memory may be more than this convolution's.
+  const std::int64_t top = source.image.top - source.window.top;
+  in += (source.image.left - source.window.left) * source.image.in.c;
   over_rows(source.out.w, first, count, [&](std::int64_t y, std::int64_t x, std::int64_t run, std::int64_t done) {
     for (std::int64_t segment = 0; segment < depth.segments; ++segment) {
-      const std::int64_t row = y * source.window.stride + segment / depth.parts;
+      const std::int64_t row = top + y * source.window.stride + segment / depth.parts;
       const float* from = in + row * source.image.row_floats() + x * step + segment % depth.parts * depth.depth;
       float* at = to + (segment * count + done) * kBlock;
       // Sixteen floats whatever the depth: constant size, and what is beyond is not used.

@@ -1,12 +1,5 @@
 #include "effnet/engine/weights_cache.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
-#include <chrono>
-#include <cstring>
-#include <thread>
-
 #include "effnet/base/error.h"
 #include "effnet/engine/packed_file.h"
 
@@ -22,18 +15,6 @@ std::string subject_text(const CacheKey& key) {  // lengths first, so that no tw
 
 PackedFileKey file_key(const CacheKey& key) { return {key.digest(), key.subject(), PackedWeights::kLayoutVersion}; }
 
-struct stat status_of(const fs::path& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
-    throw input_error("{}: cannot read ({})", path.string(), std::strerror(errno));
-  }
-  if (!S_ISREG(status.st_mode)) {
-    throw input_error("{}: cannot read (got {}, expected a file)", path.string(),
-                      S_ISDIR(status.st_mode) ? "a folder" : "something that is not a regular file");
-  }
-  return status;
-}
-
 }  // namespace
 
 std::string CacheKey::digest() const {
@@ -42,20 +23,6 @@ std::string CacheKey::digest() const {
 }
 
 std::string CacheKey::subject() const { return short_digest(subject_text(*this)); }
-
-std::string file_identity(const fs::path& path) {
-  constexpr auto kTicks = std::chrono::milliseconds(20);  // two of the longest tick, 10 ms
-  struct stat status = status_of(path);
-  const auto changed = std::chrono::seconds(status.st_ctim.tv_sec) + std::chrono::nanoseconds(status.st_ctim.tv_nsec);
-  const auto age = std::chrono::system_clock::now().time_since_epoch() - changed;
-  if (age < kTicks && age > -kTicks) {
-    std::this_thread::sleep_for(kTicks);
-    status = status_of(path);
-  }
-  return fmt::format("size {} modified {}.{:09} changed {}.{:09} device {} inode {} path {}", status.st_size,
-                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
-                     status.st_dev, status.st_ino, fs::absolute(path).lexically_normal().string());
-}
 
 WeightsCache::WeightsCache(fs::path folder, std::uintmax_t limit_bytes)
     : folder_(std::move(folder)), limit_bytes_(limit_bytes) {}

@@ -16,18 +16,13 @@ namespace effnet::engine {
 // What a cached file stands for. Any difference is another file.
 struct CacheKey {
   std::string arch;     // the text of the architecture
-  std::string weights;  // the identity of the weights: "random seed 0", or path, size and times of a file
+  std::string weights;  // the identity of the weights: "random seed 0", or a file's (file_identity.h)
   kernels::Isa isa = kernels::Isa::portable;
   // 32 hex digits of all of it, the layout version and effnet's version.
   std::string digest() const;
   // The same without the versions: files of one subject replace each other.
   std::string subject() const;
 };
-// The identity of a file that cannot change without changing it: absolute path, device, inode, size, modification and
-// change times in nanoseconds. Ask for it before reading the file. Takes 20 ms if the file changed less than that ago:
-// its times move in steps of the system's clock, so only then is a further change sure to show. Throws Error(input) if
-// there is no such file.
-std::string file_identity(const std::filesystem::path& path);
 
 // Usable by several threads and processes at once.
 class WeightsCache {

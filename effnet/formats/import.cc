@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "effnet/arch/family.h"
+#include "effnet/arch/ranges.h"
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/preprocessing_rules.h"
@@ -12,15 +13,12 @@
 #include "effnet/formats/fit.h"
 #include "effnet/formats/labels.h"
 #include "effnet/formats/names.h"
-#include "effnet/formats/read_weights.h"
 #include "effnet/formats/sources.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
 
 namespace effnet::formats {
 namespace {
-
-constexpr std::int64_t kMostClasses = 1 << 20;  // as in arch files
 
 // Variants of published sets that only the file's name tells: AdvProp weights take x*2/255 - 1 (checkpoints.md
 // section 3).
@@ -50,8 +48,8 @@ void check_options(const ImportOptions& options) {
   if (options.bn_epsilon && !(*options.bn_epsilon >= 1e-12 && *options.bn_epsilon <= 1)) {
     throw usage_error("--bn-epsilon is out of range (got {}, expected 1e-12 to 1)", *options.bn_epsilon);
   }
-  if (options.classes && (*options.classes < 1 || *options.classes > kMostClasses)) {
-    throw usage_error("--classes is out of range (got {}, expected 1 to {})", *options.classes, kMostClasses);
+  if (options.classes && (*options.classes < 1 || *options.classes > arch::kClasses.high)) {
+    throw usage_error("--classes is out of range (got {}, expected 1 to {})", *options.classes, arch::kClasses.high);
   }
 }
 
@@ -86,7 +84,7 @@ std::int64_t classes_in(const Weights& weights, const NameScheme& scheme, std::s
                         const ImportOptions& options) {
   const std::string name = classifier_bias(scheme, model);
   const Tensor* bias = find_foreign(weights, name);
-  if (!bias || bias->dims.size() != 1 || bias->dims[0] < 1 || bias->dims[0] > kMostClasses) return 0;
+  if (!bias || bias->dims.size() != 1 || bias->dims[0] < 1 || bias->dims[0] > arch::kClasses.high) return 0;
   if (options.classes && *options.classes != bias->dims[0]) {
     throw input_error("the file's classifier has other classes than asked for (got {}, expected {})", bias->dims[0],
                       *options.classes);
@@ -237,12 +235,17 @@ ImportResult import_own(const Weights& weights, const ImportOptions& options) {
 
 ImportResult import_weights(const std::filesystem::path& file, const ImportOptions& options) {
   check_options(options);
-  const WeightsFile opened = open_weights(file);
+  return import_weights(open_weights(file), options);
+}
+
+ImportResult import_weights(const WeightsFile& opened, const ImportOptions& options) {
+  check_options(options);
+  const std::string file_name = opened.path.filename().string();
   const bool by_names = !options.arch.empty() || options.spec || !options.source.empty();
   const bool own = is_model_file(opened.weights) && !by_names;
   try {
     ImportResult result =
-        own ? import_own(opened.weights, options) : import_by_names(opened.weights, file.filename().string(), options);
+        own ? import_own(opened.weights, options) : import_by_names(opened.weights, file_name, options);
     ImportReport& report = result.report;
     report.format = opened.format;
     report.tensors = static_cast<std::int64_t>(result.model.weights.tensors.size());
@@ -250,15 +253,15 @@ ImportResult import_weights(const std::filesystem::path& file, const ImportOptio
     if (!own) {  // a model file keeps where it first came from
       result.model.provenance = {.source = report.source,
                                  .format = report.format,
-                                 .file = file.filename().string(),
-                                 .sha256 = sha256(MappedFile(file).bytes()),
+                                 .file = file_name,
+                                 .sha256 = sha256(opened.file->bytes()),
                                  .names = report.names,
                                  .extra = {}};
     }
     return result;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::usage) throw;
-    throw error.in(file.string());
+    throw error.in(opened.path.string());
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "effnet/arch/spec.h"
 #include "effnet/formats/model_file.h"
+#include "effnet/formats/read_weights.h"
 
 namespace effnet::formats {
 
@@ -44,5 +45,7 @@ struct ImportResult {
 //
 // A file that effnet wrote itself is read by its metadata, unless `arch`, `spec` or `source` is given.
 ImportResult import_weights(const std::filesystem::path& file, const ImportOptions& options = {});
+// The same of a file that is open: for whoever looked into it first.
+ImportResult import_weights(const WeightsFile& opened, const ImportOptions& options = {});
 
 }  // namespace effnet::formats

@@ -155,6 +155,23 @@ TEST_F(ImportTest, StoresNumericsLabelsAndWhereItCameFrom) {
 }
 
 // A network that is in no family, by its spec; half precision becomes float32.
+// What the model file says of where it came from is about the bytes that were read, whatever lies at the path later.
+TEST_F(ImportTest, AFileThatIsReplacedMeanwhileIsNotTheOneNamed) {
+  const Model model = model_of("mobilenet_v2", 4);
+  for (const char* file : {"m.pth", "m.safetensors"}) {
+    const fs::path path = folder_.path() / file;
+    const auto tensors = named_tensors(model, "torchvision");
+    fs::path(file).extension() == ".pth" ? write_pth(path, tensors) : write_safetensors(path, as_weights(tensors));
+    const std::string digest = sha256(MappedFile(path).bytes());
+    const WeightsFile opened = open_weights(path);
+    write_text(path, "another file");
+    const ImportResult got = import_weights(opened);
+    EXPECT_EQ(got.model.provenance.sha256, digest) << file;
+    EXPECT_EQ(got.model.provenance.file, file);
+    expect_same_weights(got.model, model);
+  }
+}
+
 TEST_F(ImportTest, TakesANetworkOfOnesOwn) {
   ImportOptions options;
   options.spec = arch::variant("efficientnet_b0").spec;

@@ -191,6 +191,7 @@ void check_labels(const std::vector<std::string>& texts, std::int64_t classes, s
 // The network of a model, lowered only if the file can hold it: every block has a parameter, so an arch text cannot ask
 // for much more memory than the file's own tensors.
 graph::Graph lower_bounded(const arch::ArchSpec& spec, const Weights& weights) {
+  arch::check(spec);
   const std::int64_t blocks =
       std::accumulate(spec.stages.begin(), spec.stages.end(), std::int64_t{0},
                       [](std::int64_t sum, const arch::StageSpec& stage) { return sum + stage.repeats; });

@@ -1,12 +1,22 @@
 // A model in one file: safetensors whose __metadata__ holds all that the weights need to be used. Any safetensors
 // reader opens it; nothing but the file is needed to run it.
 //
-//   effnet.format         "1"; a higher number is refused
-//   effnet.arch           the arch as TOML text (effnet/arch/spec.h)
-//   effnet.preprocessing
-//   {"rule","crop":[h,w],"resize":[h,w],"order","fixed_margin","filter","mean":[r,g,b],"std":[r,g,b]} effnet.labels
-//   ["tench", ...], one a class, or absent effnet.class_ids      ["n01440764", ...], one a class, or absent
-//   effnet.provenance     {"source","format","file","sha256","names", ...}: texts
+// clang-format off
+//
+//   effnet.format          "1"; a higher number is refused
+//   effnet.arch            the arch as TOML text (effnet/arch/spec.h)
+//   effnet.preprocessing   a JSON object with all of
+//     rule                 text: the rule it comes from (effnet/base/preprocessing_rules.h)
+//     crop, resize         [height, width], whole numbers from 1 to 65535
+//     order, filter        texts: names of effnet/base/preprocessing.h
+//     fixed_margin         true or false
+//     mean, std            [red, green, blue], numbers
+//   effnet.labels          a JSON list of texts, one a class: ["tench", ...]; may be absent
+//   effnet.class_ids       the same: ["n01440764", ...]; may be absent
+//   effnet.provenance      a JSON object of texts; may be absent
+//     source, format, file, sha256, names    as in Provenance below
+//     any other key        as it is: Provenance::extra
+// clang-format on
 //
 // Tensors are called "<node>.<role>" (effnet/graph/graph.h) and are float32 in PyTorch's order. Names that begin
 // "effnet." are reserved for what later versions add; this one keeps them as they are.

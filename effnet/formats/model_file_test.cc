@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <regex>
+#include <set>
+#include <sstream>
+
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/preprocessing_rules.h"
@@ -12,6 +17,7 @@
 namespace effnet::formats {
 namespace {
 
+namespace fs = std::filesystem;
 using testing::HasSubstr;
 
 // Two blocks, 3 classes: every role there is, in 3 kB.
@@ -209,6 +215,49 @@ TEST(ModelFile, SaysWhichFile) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr(path.string()));
     EXPECT_THAT(error.hint(), HasSubstr("effnet import"));
+  }
+}
+
+// The table in model_file.h is the specification of the file: a row for every key that is written, each at the start of
+// its own line.
+TEST(ModelFile, TheTableInTheHeaderHasARowForEveryKey) {
+  const std::string header = read_text(fs::path(EFFNET_SOURCE_DIR) / "effnet" / "formats" / "model_file.h");
+  std::set<std::string> rows, inner;
+  std::string line;
+  for (std::istringstream lines(header); std::getline(lines, line);) {
+    std::smatch match;
+    if (std::regex_match(line, match, std::regex("//   (effnet\\.\\w+) {2,}\\S.*"))) rows.insert(match[1]);
+    if (!std::regex_match(line, match, std::regex("//     (\\w+(?:, \\w+)*) {2,}\\S.*"))) continue;
+    const std::string names = match[1];
+    const std::regex word("\\w+");
+    inner.insert(std::sregex_token_iterator(names.begin(), names.end(), word), std::sregex_token_iterator());
+  }
+  const Weights weights = file_with({});
+  std::set<std::string> written;
+  for (const auto& [key, text] : weights.metadata) written.insert(key);
+  EXPECT_EQ(rows, written);
+  for (const char* key : {"effnet.preprocessing", "effnet.provenance"}) {
+    const std::regex member("\"(\\w+)\":");
+    const std::string& text = weights.metadata.at(key);
+    for (std::sregex_iterator found(text.begin(), text.end(), member); found != std::sregex_iterator(); ++found) {
+      if ((*found)[1] != "note") EXPECT_TRUE(inner.contains((*found)[1])) << key << " " << (*found)[1];
+    }
+  }
+}
+
+// A spec that was filled in by hand is checked before anything is counted with it.
+TEST(ModelFile, RefusesNumbersThatAreOutOfRange) {
+  const TemporaryFolder folder;
+  for (const std::int64_t repeats : {std::int64_t{0}, std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {
+    Model model = tiny_model();
+    for (arch::StageSpec& stage : model.arch.stages) stage.repeats = repeats;
+    try {
+      write_model(folder.path() / "m.safetensors", model);
+      FAIL() << repeats;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input);
+      EXPECT_THAT(error.what(), HasSubstr("stages[0].repeats: out of range"));
+    }
   }
 }
 

@@ -55,7 +55,7 @@ class PickleValue {
   std::span<const PickleIndex> items() const noexcept;  // of the kinds that have them; else empty
 
  private:
-  friend class PickleParser;
+  friend class PickleMachine;
   PickleKind kind_ = PickleKind::none;
   using Growing = std::unique_ptr<std::vector<PickleIndex>>;
   std::variant<std::int64_t, double, std::string_view, std::span<const PickleIndex>, Growing> data_;

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "effnet/base/error.h"
-#include "effnet/base/file.h"
 #include "effnet/formats/pth.h"
 #include "effnet/formats/safetensors.h"
 
@@ -92,8 +91,8 @@ WeightsFile open_weights(const std::filesystem::path& path) {
   const std::string_view format = weights_format(bytes);
   if (format.empty() && path.extension() != ".safetensors") throw unknown(path, bytes);
   try {
-    if (format.starts_with("pth")) return {parse_pth(bytes, file), format};
-    return {parse_safetensors(bytes, file), "safetensors"};
+    if (format.starts_with("pth")) return {path, parse_pth(bytes, file), format, file};
+    return {path, parse_safetensors(bytes, file), "safetensors", file};
   } catch (const Error& error) {
     throw error.in(path.string());
   }

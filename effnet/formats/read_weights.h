@@ -3,16 +3,20 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string_view>
 
+#include "effnet/base/file.h"
 #include "effnet/formats/tensor.h"
 
 namespace effnet::formats {
 
 struct WeightsFile {
+  std::filesystem::path path;
   Weights weights;
-  std::string_view format;  // "safetensors", "pth" (ZIP), "pth-legacy"
+  std::string_view format;                 // "safetensors", "pth" (ZIP), "pth-legacy"
+  std::shared_ptr<const MappedFile> file;  // what `weights` view. The path may name another file by now
 };
 
 // Throws Error(input) for a file that is none of these, saying what it is where that can be told (HDF5, TensorFlow,

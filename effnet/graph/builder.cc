@@ -1,11 +1,23 @@
 #include "effnet/graph/builder.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "effnet/base/error.h"
 
 namespace effnet::graph {
 namespace {
 
 using Shapes = std::vector<Chw>;
+
+// With these no product of a node's sizes leaves 64 bits. lower() stays far below.
+constexpr std::int64_t kMostChannels = std::int64_t{1} << 26;
+constexpr std::int64_t kMostPixels = std::int64_t{1} << 16;  // of a side; of a window too
+
+void check_range(std::string_view what, std::int64_t value, std::int64_t low, std::int64_t high) {
+  if (value >= low && value <= high) return;
+  throw input_error("{}: out of range (got {}, expected {} to {})", what, value, low, high);
+}
 
 // A hand-written network may wire what does not fit: branches of a block under an odd padding or stride.
 Error mismatch(const Chw& a, const Chw& b) {
@@ -17,29 +29,47 @@ Error mismatch(const Chw& a, const Chw& b) {
 struct InferShape {
   const Shapes& in;
 
+  void inputs(std::size_t count) const {
+    if (in.size() == count) return;
+    throw input_error("a node with another number of inputs (got {}, expected {})", in.size(), count);
+  }
   Chw window(std::int64_t channels, std::int64_t kernel, std::int64_t stride, Padding padding) const {
+    inputs(1);
+    check_range("kernel", kernel, 1, kMostPixels);
+    check_range("stride", stride, 1, kMostPixels);
     return {channels, resolve_padding(padding, in[0].h, kernel, stride).out,
             resolve_padding(padding, in[0].w, kernel, stride).out};
   }
 
-  Chw operator()(const Input&) const { return in[0]; }
+  Chw operator()(const Input&) const { throw input_error("a second input (expected one, the first node)"); }
   Chw operator()(const Conv& op) const {
-    EFFNET_CHECK(op.groups > 0 && in[0].c % op.groups == 0 && op.out_channels % op.groups == 0);
+    if (op.groups < 1 || in[0].c % op.groups != 0 || op.out_channels % op.groups != 0) {
+      throw input_error("groups that do not divide the channels (got {} groups of {} to {} channels)", op.groups,
+                        in[0].c, op.out_channels);
+    }
     return window(op.out_channels, op.kernel, op.stride, op.padding);
   }
-  Chw operator()(const Pool& op) const { return window(in[0].c, op.kernel, op.stride, op.padding); }
-  Chw operator()(const GlobalPool&) const { return {in[0].c, 1, 1}; }
+  Chw operator()(const Pool& op) const {
+    if (op.kind == PoolKind::none) throw input_error("a pool of no kind (expected max or average)");
+    return window(in[0].c, op.kernel, op.stride, op.padding);
+  }
+  Chw operator()(const GlobalPool&) const {
+    inputs(1);
+    return {in[0].c, 1, 1};
+  }
   Chw operator()(const Linear& op) const {
-    EFFNET_CHECK(in[0].pixels() == 1);
+    inputs(1);
+    if (in[0].pixels() != 1) throw mismatch(in[0], {in[0].c, 1, 1});
     return {op.out_features, 1, 1};
   }
   Chw operator()(const Add&) const {
-    EFFNET_CHECK(in.size() == 2);
+    inputs(2);
     if (in[0] != in[1]) throw mismatch(in[0], in[1]);
     return in[0];
   }
   Chw operator()(const Mul&) const {
-    EFFNET_CHECK(in.size() == 2 && in[1].c == in[0].c && in[1].pixels() == 1);
+    inputs(2);
+    if (in[1] != Chw{in[0].c, 1, 1}) throw mismatch({in[0].c, 1, 1}, in[1]);
     return in[0];
   }
   Chw operator()(const Concat&) const {
@@ -51,6 +81,9 @@ struct InferShape {
     return out;
   }
   Chw operator()(const Pad& op) const {
+    inputs(1);
+    for (const std::int64_t amount : {op.top, op.bottom, op.left, op.right})
+      check_range("pad", amount, -kMostPixels, kMostPixels);
     const Chw out{in[0].c, in[0].h + op.top + op.bottom, in[0].w + op.left + op.right};
     if (out.h < 1 || out.w < 1)
       throw input_error("the resolution is too small for this network (a crop leaves nothing)");
@@ -58,11 +91,68 @@ struct InferShape {
   }
   template <class Elementwise>
   Chw operator()(const Elementwise&) const {
+    inputs(1);
     return in[0];
   }
 };
 
+// 2^63 - 1 where there are more than that.
+std::int64_t parameters_of(const Op& op, const Shapes& in) {
+  std::int64_t count = 1;
+  const auto times = [&](std::int64_t factor) {
+    if (__builtin_mul_overflow(count, factor, &count)) count = std::numeric_limits<std::int64_t>::max();
+  };
+  if (const auto* conv = std::get_if<Conv>(&op)) {
+    for (const std::int64_t factor : {conv->out_channels, in[0].c / conv->groups, conv->kernel, conv->kernel})
+      times(factor);
+  } else if (const auto* linear = std::get_if<Linear>(&op)) {
+    for (const std::int64_t factor : {linear->out_features, in[0].c}) times(factor);
+  }
+  return count;
+}
+
 }  // namespace
+
+Chw infer_shape(const Op& op, const std::vector<Chw>& in) {
+  if (in.empty()) throw input_error("a node without inputs (expected at least one)");
+  const Chw out = std::visit(InferShape{in}, op);
+  check_range("channels", out.c, 1, kMostChannels);
+  check_range("height", out.h, 1, kMostPixels);
+  check_range("width", out.w, 1, kMostPixels);
+  return out;
+}
+
+void check(const Graph& graph) {
+  // What no memory holds; counts in bytes, blocks and batches stay within 64 bits.
+  constexpr std::int64_t kMostValues = std::int64_t{1} << 38;
+  if (graph.nodes.empty() || !std::holds_alternative<Input>(graph.nodes[0].op) || !graph.nodes[0].inputs.empty())
+    throw input_error("{}: the first node of a graph is its input, which reads nothing", graph.name);
+  const auto known = [&](NodeId id, std::size_t end) { return id >= 0 && static_cast<std::size_t>(id) < end; };
+  std::vector<Chw> in;
+  std::int64_t values = 0;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    try {
+      in.clear();
+      for (const NodeId id : node.inputs) {
+        if (!known(id, i))
+          throw input_error("reads a node that is not before it (got {}, expected 0 to {})", id, i - 1);
+        in.push_back(graph.at(id).out);
+      }
+      const Chw out = i == 0 ? infer_shape(Identity{}, {node.out}) : infer_shape(node.op, in);
+      if (out != node.out) throw mismatch(node.out, out);
+      values = std::max({values, out.numel(), parameters_of(node.op, in)});
+      if (values > kMostValues)
+        throw input_error("too large (got {} values, expected at most {})", values, kMostValues);
+    } catch (const Error& error) {
+      throw error.in(node.name);
+    }
+  }
+  for (const NodeId id : {graph.logits, graph.features}) {
+    if (!known(id, graph.nodes.size()))
+      throw input_error("{}: its output is no node (got {}, expected 0 to {})", graph.name, id, graph.nodes.size() - 1);
+  }
+}
 
 Builder::Builder(std::string name, Chw input) {
   graph_.name = std::move(name);
@@ -75,10 +165,9 @@ NodeId Builder::add(std::string name, Op op, std::vector<NodeId> inputs) {
     EFFNET_CHECK(id >= 0 && static_cast<std::size_t>(id) < graph_.nodes.size());
     shapes.push_back(shape(id));
   }
-  EFFNET_CHECK(!shapes.empty());
   const auto infer = [&] {
     try {
-      return std::visit(InferShape{shapes}, op);
+      return infer_shape(op, shapes);
     } catch (const Error& error) {
       throw error.in(name);
     }

@@ -9,12 +9,20 @@
 
 namespace effnet::graph {
 
+// The shape of what `op` makes of inputs of these shapes. Throws Error(input) if it cannot take them or if one of its
+// numbers is out of range.
+Chw infer_shape(const Op& op, const std::vector<Chw>& in);
+
+// Throws Error(input), with the node's name, for a graph that Builder could not have made or that no memory holds: one
+// that was filled in by hand may say anything, and what reads graphs relies on their shapes.
+void check(const Graph& graph);
+
 class Builder {
  public:
   Builder(std::string name, Chw input);
 
-  // Returns the new node. Throws Error(input) if the op cannot take its inputs' shapes (a picture too small for the
-  // network) and Error(internal) if the caller wired it wrongly.
+  // Returns the new node. Throws Error(input) as infer_shape() does (a picture too small for the network) and
+  // Error(internal) if an input is no node.
   NodeId add(std::string name, Op op, std::vector<NodeId> inputs);
 
   const Chw& shape(NodeId id) const { return graph_.at(id).out; }

@@ -35,6 +35,7 @@ const Node* Graph::find(std::string_view node_name) const {
 }
 
 AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::int64_t s) {
+  if (k < 1 || s < 1) throw input_error("kernel or stride out of range (got {} and {}, expected at least 1)", k, s);
   AxisPadding axis;
   switch (rule) {
     case Padding::same: {
@@ -69,7 +70,9 @@ WindowPadding padding_of(const Graph& graph, const Node& node) {
 
 std::int64_t Parameter::numel() const {
   std::int64_t product = 1;
-  for (const std::int64_t dim : dims) product *= dim;
+  for (const std::int64_t dim : dims) {
+    if (__builtin_mul_overflow(product, dim, &product)) throw input_error("{}: too large to count (over 2^63)", name);
+  }
   return product;
 }
 

@@ -1,5 +1,6 @@
 #include "effnet/graph/lower.h"
 
+#include "effnet/arch/ranges.h"
 #include "effnet/base/error.h"
 #include "effnet/graph/blocks.h"
 
@@ -39,11 +40,20 @@ void note_reductions(Graph& graph, const std::vector<NodeId>& block_outputs) {
   }
 }
 
+void check_option(std::string_view what, std::int64_t value, const arch::Range<std::int64_t>& range) {
+  if (value >= range.low && value <= range.high) return;
+  throw input_error("{}: out of range (got {}, expected {} to {})", what, value, range.low, range.high);
+}
+
 }  // namespace
 
 Graph lower(const arch::ArchSpec& spec, const LowerOptions& options) {
+  arch::check(spec);
   const Size size = options.resolution.value_or(Size{spec.resolution, spec.resolution});
   const std::int64_t classes = options.classes.value_or(spec.classes);
+  check_option("height", size.h, arch::kResolution);
+  check_option("width", size.w, arch::kResolution);
+  check_option("classes", classes, arch::kClasses);
   Builder builder(spec.name, {3, size.h, size.w});
 
   NodeId current = lower_stem(builder, spec);

@@ -14,7 +14,8 @@ struct LowerOptions {
   std::optional<std::int64_t> classes = {};  // default: the spec's
 };
 
-// Throws Error(input) for an unknown block kind, a filter count a block cannot use, or a resolution too small.
+// Throws Error(input) for a number out of its range (arch::check), an unknown block kind, a filter count a block cannot
+// use, or a resolution too small.
 EFFNET_API Graph lower(const arch::ArchSpec& spec, const LowerOptions& options = {});
 
 }  // namespace effnet::graph

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <functional>
+#include <limits>
 #include <set>
 
 #include "effnet/arch/family.h"
@@ -109,6 +112,57 @@ TEST(Lower, HandWrittenNetworksThatCannotBeBuiltSaySo) {
   EXPECT_THAT(message("[[stages]]\nblock = 'mbconv'\nchannels = 8\nstride = 4\n[[stages]]\nblock = "
                       "'amoebanet_b_normal'\nchannels = 8\n"),
               HasSubstr("amoebanet"));
+}
+
+// A spec that was filled in by hand has the ranges of a file: each of these crashed or gave a graph of nonsense.
+TEST(Lower, NumbersOutOfRangeAreAnInputError) {
+  constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
+  struct Fault {
+    const char* field;
+    std::function<void(arch::ArchSpec&)> make;
+  };
+  const std::vector<Fault> faults{
+      {"resolution", [](arch::ArchSpec& s) { s.resolution = 0; }},
+      {"resolution", [](arch::ArchSpec& s) { s.resolution = kHuge; }},
+      {"classes", [](arch::ArchSpec& s) { s.classes = -1; }},
+      {"bn_epsilon", [](arch::ArchSpec& s) { s.bn_epsilon = NAN; }},
+      {"bn_epsilon", [](arch::ArchSpec& s) { s.bn_epsilon = -1e-3; }},
+      {"bn_momentum", [](arch::ArchSpec& s) { s.bn_momentum = 1.5; }},
+      {"dropout", [](arch::ArchSpec& s) { s.dropout = 1; }},
+      {"drop_path", [](arch::ArchSpec& s) { s.drop_path = NAN; }},
+      {"stem.stride", [](arch::ArchSpec& s) { s.stem.stride = 0; }},
+      {"stem.kernel", [](arch::ArchSpec& s) { s.stem.kernel = -3; }},
+      {"stem.channels", [](arch::ArchSpec& s) { s.stem.channels = kHuge; }},
+      {"stages[1].stride", [](arch::ArchSpec& s) { s.stages[1].stride = 0; }},
+      {"stages[1].kernel", [](arch::ArchSpec& s) { s.stages[1].kernel = 131; }},
+      {"stages[1].repeats", [](arch::ArchSpec& s) { s.stages[1].repeats = 0; }},
+      {"stages[1].repeats", [](arch::ArchSpec& s) { s.stages[1].repeats = kHuge; }},
+      {"stages[1].channels", [](arch::ArchSpec& s) { s.stages[1].channels = -8; }},
+      {"stages[1].expand", [](arch::ArchSpec& s) { s.stages[1].expand = kHuge; }},
+      {"stages[1].se", [](arch::ArchSpec& s) { s.stages[1].se = 1e30; }},
+      {"stages[1].se", [](arch::ArchSpec& s) { s.stages[1].se = NAN; }},
+      {"stages", [](arch::ArchSpec& s) { s.stages.clear(); }},
+      {"head.channels", [](arch::ArchSpec& s) { s.head.channels = -1; }},
+  };
+  const auto refusal = [](const arch::ArchSpec& spec, const LowerOptions& options = {}) {
+    try {
+      lower(spec, options);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  for (const auto& [field, make] : faults) {
+    arch::ArchSpec spec = arch::variant("efficientnet_b0").spec;
+    make(spec);
+    EXPECT_THAT(refusal(spec), testing::StartsWith(std::string(field) + ": out of range"));
+  }
+  const arch::ArchSpec good = arch::variant("efficientnet_b0").spec;
+  for (const Size size : {Size{0, 224}, Size{224, -1}, Size{224, 8193}, Size{kHuge, 224}})
+    EXPECT_THAT(refusal(good, {.resolution = size}), HasSubstr("out of range"));
+  for (const std::int64_t classes : {std::int64_t{0}, std::int64_t{-5}, kHuge})
+    EXPECT_THAT(refusal(good, {.classes = classes}), HasSubstr("classes: out of range"));
 }
 
 // Found by arch_fuzz: branches that no longer meet are bad input, not a fault of effnet.

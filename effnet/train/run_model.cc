@@ -22,9 +22,13 @@ constexpr std::array<std::string_view, 8> kFreeSettings{
 
 formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, std::vector<std::string>& warnings) {
   const formats::WeightsFile opened = formats::open_weights(file);
-  if (formats::is_model_file(opened.weights)) return formats::read_model(file);
   try {
-    formats::ImportResult imported = formats::import_weights(file, {.spec = arch});
+    if (formats::is_model_file(opened.weights)) return formats::parse_model(opened.weights);
+  } catch (const Error& error) {
+    throw error.in(file);
+  }
+  try {
+    formats::ImportResult imported = formats::import_weights(opened, {.spec = arch});
     warnings.insert(warnings.end(), imported.report.warnings.begin(), imported.report.warnings.end());
     return std::move(imported.model);
   } catch (const Error& error) {

@@ -1,9 +1,11 @@
 """The engine behind predict, eval and cam: agreement with the reference executor, instruction sets, threads, and the
 cache of packed weights, which is a convenience and never trusted."""
 
+import json
 import os
+import pty
 import stat
-import time
+import subprocess
 
 import numpy
 import pytest
@@ -72,20 +74,32 @@ def packed(home):
     return sorted(path for path in folder.iterdir() if path.suffix == ".packed") if folder.is_dir() else []
 
 
+def predict_at_a_terminal(effnet, model, home):
+    """The logits, and what stands on the terminal: notes are for people only."""
+    master, slave = pty.openpty()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("EFFNET_")} | {"EFFNET_HOME": str(home)}
+    result = subprocess.run([effnet.path, "predict", model, CHELSEA, "--logits", "--json"], env=environment, stdout=subprocess.PIPE,
+                            stderr=slave, timeout=600)
+    os.close(slave)
+    os.set_blocking(master, False)
+    try:
+        notes = os.read(master, 1 << 16).decode()
+    except OSError:  # nothing was written
+        notes = ""
+    os.close(master)
+    assert result.returncode == 0, notes
+    return json.loads(result.stdout)["images"][0]["logits"], notes
+
+
 def test_a_second_start_neither_computes_nor_packs(effnet, tmp_path):
-    home = {"EFFNET_HOME": str(tmp_path)}
-    start = time.perf_counter()
-    first = logits_of(effnet, "efficientnet_b0", "--threads", "1", env=home)
-    cold = time.perf_counter() - start
+    first, notes = predict_at_a_terminal(effnet, "efficientnet_b0", tmp_path)
+    assert "packing the weights of efficientnet_b0" in notes
     (file,) = packed(tmp_path)
     assert file.stat().st_size > 4 * 5e6
     before = (file.stat().st_ino, file.read_bytes())  # its time of last use may change
-    start = time.perf_counter()
-    second = logits_of(effnet, "efficientnet_b0", "--threads", "1", env=home)
-    warm = time.perf_counter() - start
-    assert (first == second).all() and packed(tmp_path) == [file] and (file.stat().st_ino, file.read_bytes()) == before
-    print(f"cold {cold * 1e3:.0f} ms, warm {warm * 1e3:.0f} ms")
-    assert warm < cold / 2  # calibrating B0's random weights takes a second or two
+    second, notes = predict_at_a_terminal(effnet, "efficientnet_b0", tmp_path)
+    assert "packing" not in notes
+    assert first == second and packed(tmp_path) == [file] and (file.stat().st_ino, file.read_bytes()) == before
 
 
 def test_other_weights_are_other_files(effnet, tiny, tmp_path):
@@ -104,9 +118,7 @@ def test_a_model_file_that_changes_is_packed_again(effnet, tiny, tmp_path):
     def write(seed):
         source = tmp_path / f"{seed}.pth"
         effnet.json("export", tiny, "--pth", str(source), "--seed", seed, "--names", "effnet")
-        result = effnet("import", str(source), "--arch", tiny, "-o", str(model), "--json")
-        if result.returncode != 0:
-            pytest.skip("no way to make a model file of an arch file: " + result.stderr)
+        effnet.json("import", str(source), "--arch", tiny, "-o", str(model))
 
     write(1)
     one = logits_of(effnet, str(model), env=home)

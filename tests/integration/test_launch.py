@@ -2,6 +2,7 @@
 script in the place of effnet-train, which does by rank what the test asks for."""
 
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -20,14 +21,14 @@ def launch(effnet, tmp_path):
     version = effnet("--version").stdout.split()[1]
     started = []
 
-    def start(script, count, *options, command=("train", "--out", "run")):
+    def start(script, count, *options, command=("train", "--out", "run"), **how):
         program = tmp_path / "fake-train"
         program.write_text(HEAD + script)
         program.chmod(0o755)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("EFFNET_")}
         environment |= {"EFFNET_TRAIN": str(program), "PLACE": str(tmp_path), "VERSION": version, "RANK": "7", "MASTER_PORT": "1"}
         process = subprocess.Popen([effnet.path, "launch", "-n", str(count), *options, *command], env=environment, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
         started.append(process)
         return process
 
@@ -133,6 +134,37 @@ def test_a_killed_launcher_leaves_nobody_behind(launch, tmp_path):
     ids = [int((tmp_path / f"id.{rank}").read_text()) for rank in (0, 1)]
     process.kill()
     wait_for(lambda: not any(alive(one) for one in ids))
+
+
+def with_variable(text):
+    """The processes whose environment holds this text."""
+    found = []
+    for one in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{one}/environ", "rb") as file:
+                if text.encode() in file.read().split(b"\0") and alive(one):
+                    found.append(int(one))
+        except OSError:
+            pass
+    return found
+
+
+@pytest.mark.parametrize("files", [16, 24])
+def test_if_a_rank_cannot_start_those_before_it_end(launch, tmp_path, files):
+    """Each rank's pipe takes a file: later ones find none left. SIGTERM is blocked, so that the kernel's at the launcher's end does not hide
+    who was left behind."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+    process = launch("exec sleep 100", 32, preexec_fn=limit)
+    try:
+        assert process.wait(timeout=60) == 4
+        wait_for(lambda: not with_variable(f"PLACE={tmp_path}"))
+        assert "effnet: error: cannot make a pipe for rank " in process.stderr.read()
+    finally:
+        for one in with_variable(f"PLACE={tmp_path}"):
+            os.kill(one, signal.SIGKILL)
 
 
 def test_wrong_usage(effnet):

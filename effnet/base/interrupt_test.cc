@@ -1,0 +1,73 @@
+#include "effnet/base/interrupt.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#include "effnet/base/error.h"
+
+namespace effnet {
+namespace {
+
+ErrorCode code_of_check() {
+  try {
+    check_interrupt();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return {};
+}
+
+// Each case is a process of its own, since a signal is seen for good. std::exit, not _exit, so that the thread
+// sanitizer can turn what it found into an exit code.
+class Interrupt : public testing::TestWithParam<int> {};
+
+// The threads read the flag while the handler writes it: the thread sanitizer's builds say if that is a data race.
+TEST_P(Interrupt, EveryThreadSeesTheSignal) {
+  const auto threads_end = [signal = GetParam()] {
+    install_interrupt_handlers();
+    if (interrupted()) std::exit(1);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([] {
+        while (!interrupted()) std::this_thread::yield();
+      });
+    }
+    std::raise(signal);
+    for (std::thread& thread : threads) thread.join();
+    std::exit(code_of_check() == ErrorCode::interrupted ? 0 : 2);
+  };
+  EXPECT_EXIT(threads_end(), testing::ExitedWithCode(0), "");
+}
+
+TEST_P(Interrupt, ASecondSignalEndsTheProcess) {
+  const auto end_twice = [signal = GetParam()] {
+    install_interrupt_handlers();
+    std::raise(signal);
+    if (!interrupted()) std::exit(1);
+    std::raise(signal);
+    std::exit(2);
+  };
+  EXPECT_EXIT(end_twice(), testing::ExitedWithCode(130), "");
+}
+
+TEST_P(Interrupt, IsHeldWhereStateIsSaved) {
+  const auto hold = [signal = GetParam()] {
+    install_interrupt_handlers();
+    std::raise(signal);
+    {
+      const InterruptsHeld held;
+      if (!interrupted() || code_of_check() == ErrorCode::interrupted) std::exit(1);
+    }
+    std::exit(code_of_check() == ErrorCode::interrupted ? 0 : 2);
+  };
+  EXPECT_EXIT(hold(), testing::ExitedWithCode(0), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, Interrupt, testing::Values(SIGINT, SIGTERM));
+
+}  // namespace
+}  // namespace effnet

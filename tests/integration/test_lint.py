@@ -1,0 +1,117 @@
+"""tools/lint finds what it says it finds: in a small repository of its own with one offence at a time."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+
+CLEAN = {
+    "CMakeLists.txt": "add_subdirectory(effnet/base)\nif(EFFNET_TRAIN)\n  add_subdirectory(effnet/nn)\nendif()\n",
+    "effnet/base/CMakeLists.txt": "effnet_layer(base)\n",
+    "effnet/base/text.h": '#pragma once\n\nint length(const char* text);  // std::cout << length("a") would print it\n',
+    "effnet/base/text.cc": "#include \"effnet/base/text.h\"\n\n#include <cstdio>\n\nint length(const char* text) {\n"
+                           "  char digits[9];\n  return std::snprintf(digits, 9, \"%s\", text);\n}\n",
+    "effnet/base/text_test.cc": "#include <cstdio>\n\nint main() { std::puts(\"a test may print\"); }\n",
+    "effnet/nn/CMakeLists.txt": "effnet_layer(nn USES base)\n",
+    "effnet/nn/part.h": "#pragma once\n\n#include \"effnet/base/text.h\"\n",
+    "effnet/cli/main.cc": "#include <cstdio>\n\nint main() { std::puts(\"the command line may print\"); }\n",
+    "tests/integration/conftest.py": "import pytest\n",
+    "tests/integration/test_text.py": "def test_length():\n    pass\n",
+}
+
+
+@pytest.fixture
+def lint(tmp_path):
+    """lint(files): the exit code and the lines of tools/lint over CLEAN with these files besides or instead."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    if shutil.which("clang-format") is None:  # it comes with the packages to check, not with those to test
+        (tools / "clang-format").write_text("#!/bin/sh\n")
+        (tools / "clang-format").chmod(0o755)
+    environment = os.environ | {"PATH": f"{os.environ['PATH']}:{tools}"}
+
+    def run(files):
+        place = tmp_path / "repository"
+        for name, text in (CLEAN | files).items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(text)
+        (place / "tools").mkdir()
+        for name in ("tools/lint", ".clang-format"):
+            shutil.copy(os.path.join(ROOT, name), place / name)
+        for words in (["init", "-q"], ["add", "."]):
+            subprocess.run(["git", *words], cwd=place, check=True)
+        result = subprocess.run(["tools/lint"], cwd=place, env=environment, text=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT)
+        return result.returncode, result.stdout.splitlines()
+
+    return run
+
+
+def test_a_clean_tree_is_clean(lint):
+    assert lint({}) == (0, ["lint: 5 files are clean"])
+
+
+PRINTS = [
+    'std::cout << "a";', 'std::cerr << "a";', 'std::clog << 1;', 'std::printf("a");', 'fprintf(stderr, "a");', 'std::puts("a");',
+    'fputs("a", stderr);', 'std::perror("a");', 'std::exit(1);', 'exit (1);', '::abort();', 'std::terminate();', 'fmt::print("a");',
+]
+
+
+@pytest.mark.parametrize("file", ["effnet/base/text.cc", "effnet/base/text.h", "effnet/nn/part-inl.h"])
+def test_a_library_does_not_print_or_exit(lint, file):
+    code, lines = lint({file: "".join(f"inline void f{i}() {{ {line} }}\n" for i, line in enumerate(PRINTS))})
+    found = [one for one in lines if "prints or exits" in one]
+    assert code == 1 and len(found) == len(PRINTS), lines
+    for i, line in enumerate(PRINTS):
+        assert found[i].endswith(f": {file}:{i + 1}:inline void f{i}() {{ {line} }}")
+
+
+def test_what_is_called_alike_is_allowed(lint):
+    alike = ["process.exit(1);", "group->abort();", "snprintf(p, 1, q);", "int exits(int);", "f();  // std::exit(1)"]
+    code, lines = lint({"effnet/base/text.h": "".join(f"inline void f{i}() {{ {line} }}\n" for i, line in enumerate(alike))})
+    assert not any("prints or exits" in one for one in lines), lines
+
+
+@pytest.mark.parametrize("file", ["effnet/base/long.cc", "effnet/base/long.h"])
+def test_files_are_short(lint, file):
+    assert lint({file: "int f();\n" * 500})[0] == 0
+
+def test_files_that_are_long_are_named(lint):
+    code, lines = lint({"effnet/base/long.h": "int f();\n" * 501, "effnet/base/long_test.cc": "int f();\n" * 600})
+    assert code == 1
+    assert [one.split(" (")[0] for one in lines] == ["lint: effnet/base/long.h has 501 lines", "lint: effnet/base/long_test.cc has 600 lines"]
+
+
+def test_layers(lint):
+    code, lines = lint({"effnet/base/text.h": '#pragma once\n\n#include "effnet/nn/part.h"\n'})
+    assert code == 1 and lines == ["lint: effnet/base/text.h includes effnet/nn (a base file may use: base)"]
+
+
+def test_tests_that_nothing_would_build(lint):
+    code, lines = lint({"effnet/lost/a_test.cc": "int f();\n", "effnet/base/CMakeLists.txt": "add_library(base)\n"})
+    assert code == 1
+    assert lines == [
+        "lint: the tests in effnet/base are not registered (expected effnet_layer in effnet/base/CMakeLists.txt)",
+        "lint: the tests in effnet/lost are not registered (expected effnet_layer in effnet/lost/CMakeLists.txt)",
+        "lint: the tests in effnet/lost are not registered (expected add_subdirectory(effnet/lost) in CMakeLists.txt)"]
+
+
+def test_tests_that_pytest_would_not_collect(lint):
+    code, lines = lint({"tests/integration/cli_tests.py": "def test_a():\n    pass\n", "tests/other/test_b.py": "def test_b():\n    pass\n",
+                        "tests/integration/test_empty.py": "def check_a():\n    pass\n",
+                        "tests/integration/test_twice.py": "def test_a():\n    pass\n\n\ndef test_a():\n    pass\n"})
+    assert code == 1
+    assert sorted(lines) == [
+        "lint: tests/integration/cli_tests.py: its tests are not collected (expected a name tests/integration/test_*.py)",
+        "lint: tests/integration/test_empty.py has no test (expected def test_...)",
+        "lint: tests/integration/test_twice.py: test_a is there twice, so that the first never runs",
+        "lint: tests/other/test_b.py: its tests are not collected (expected a name tests/integration/test_*.py)"]
+
+
+@pytest.mark.skipif(shutil.which("clang-format") is None, reason="clang-format is not installed (make deps)")
+def test_format(lint):
+    code, lines = lint({"effnet/base/text.h": "int   f( );\n"})
+    assert code == 1 and "lint: not formatted: run 'make format'" in lines
