@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -41,6 +42,30 @@ TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
     EXPECT_EQ(testkit::run(graph_, adopted, input, {}), expected);
     EXPECT_EQ(testkit::run(graph_, adopted->in_huge_pages(), input, {}), expected);
   }
+}
+
+// On every CPU there is one: no processor has both AVX2 and NEON.
+TEST_F(PackedWeightsTest, SetsThatThisCpuLacksAreRefused) {
+  const std::vector<kernels::Isa> usable = kernels::usable_sets();
+  ThreadPool pool(1);
+  int lacking = 0;
+  for (std::size_t i = 0; i < kernels::kIsas; ++i) {
+    const auto isa = static_cast<kernels::Isa>(i);
+    if (std::find(usable.begin(), usable.end(), isa) != usable.end()) continue;
+    ++lacking;
+    const auto refused = [&](const char* what, auto function) {
+      try {
+        function();
+        ADD_FAILURE() << what << " took " << name(isa);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::environment) << what;
+        EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr(name(isa)), testing::HasSubstr("portable")));
+      }
+    };
+    refused("pack", [&] { PackedWeights::pack(graph_, parameters_, isa, pool); });
+    refused("adopt", [&] { PackedWeights::adopt(graph_, isa, {}, nullptr); });
+  }
+  EXPECT_GT(lacking, 0);
 }
 
 TEST_F(PackedWeightsTest, OtherBytesAreRefused) {

@@ -96,6 +96,7 @@ struct Session::Impl {
     if (options.batch < 1 || options.batch > kMostImages) {
       throw usage_error("batch out of range (got {}, expected 1 to {})", options.batch, kMostImages);
     }
+    kernels::require(weights->isa());
     graph::check(graph);
     if (!weights->fit(graph)) {
       throw input_error("packed weights of another network (got {} bytes, expected the {} of {})",
