@@ -33,11 +33,11 @@ void product_tile(const ProductArgs& args) noexcept {
     EFFNET_UNROLL
     for (int v = 0; v < kWides; ++v) {
       weights[v] = load<Wide>(w + 16 * v);
-      keep_in_register(weights[v]);
+      if constexpr (P > 2) keep_in_register(weights[v]);  // lower tiles read each once or twice
     }
     if constexpr (kHalf) {
       half_weights = load<Half>(w + 16 * kWides);
-      keep_in_register(half_weights);
+      if constexpr (P > 2) keep_in_register(half_weights);
     }
     EFFNET_UNROLL
     for (int p = 0; p < P; ++p) {
