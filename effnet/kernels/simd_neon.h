@@ -20,12 +20,13 @@ struct Wide {
 // 32 registers: 6 x 4 sums, four of weights, and the broadcast inputs.
 constexpr int kHeights[] = {6, 5, 4, 3, 2, 1};
 constexpr int kTile = 16;
-constexpr int kCascadePixels = 42;
+constexpr int kCascadePixels = 84;  // full tiles, as with the same tile on AVX2
 constexpr int kAheadEvery = 2;
 constexpr int kDepthwiseRun = 7;  // 7 x 2 sums, 5 x 2 weights of a window row, two of input; divides 112, 56, 28, 14
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
-constexpr int kWeightWindow = 0;
-constexpr int kSpreadPairs = 2;
+constexpr int kWeightSums = 14;  // of a depthwise weight gradient, in registers: two each
+constexpr int kMomentChains = 2;
+constexpr int kSpreadPairs = 5;
 constexpr bool kWideIsTwo = true;   // halves, of two registers each
 constexpr int kUnrolledWindow = 3;  // larger windows loop over their rows: less code
 constexpr int kPeakChains = 6;      // of four registers
@@ -85,6 +86,7 @@ inline void stream(float* p, Half v) {
 }
 inline void end_streams() {}
 inline void accumulate(Half& sum, Half a, Half b) { sum = fma(a, b, sum); }
+inline void accumulate_at(Half& sum, const float* p, Half b) { sum = fma(load<Half>(p), b, sum); }
 inline void keep_in_register(Half& value) { asm("" : "+w"(value.low), "+w"(value.high)); }
 inline void keep_order(Half& value) { asm volatile("" : "+w"(value.low), "+w"(value.high) : : "memory"); }
 inline void prefetch(const float* line) { __builtin_prefetch(line, 0, 3); }
