@@ -1,5 +1,5 @@
 # One door for work. Everything here is a thin word for a CMake preset or a script in tools/.
-.PHONY: run test check-all build core train deps lint tidy fuzz bench bench-quick bench-train format install clean help
+.PHONY: run test check-all arm build core train deps lint tidy fuzz bench bench-quick bench-train format install clean help
 
 JOBS ?= $(shell nproc)
 PRESET ?= release
@@ -17,10 +17,14 @@ test: ## Install what is missing; release build with every test, and the core un
 	@tools/install_deps test
 	@tools/run_tests release asan
 
-check-all: ## Before an issue is closed: both compilers, all sanitizers, lint, tidy, fuzz
+check-all: ## Before an issue is closed: both compilers, all sanitizers, 64-bit ARM, lint, tidy, fuzz
 	@tools/install_deps all
-	@tools/run_tests release dev clang asan tsan
+	@tools/run_tests release dev clang asan tsan aarch64
 	@$(MAKE) --no-print-directory lint tidy fuzz
+
+arm: ## Compile for 64-bit ARM, and run its tests under QEMU
+	@tools/install_deps arm
+	@tools/run_tests aarch64
 
 core: ## The binary alone, optimised: build/core/bin/effnet
 	@cmake --preset core >/dev/null

@@ -1,5 +1,6 @@
 #include "effnet/base/cpu.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <sstream>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
@@ -84,15 +86,26 @@ int usable_cores() {
   return std::max(cores, 1);
 }
 
+std::string cpu_model_in(std::istream& cpuinfo) {
+  std::string line;
+  std::string implementer;
+  std::vector<std::string> kinds;  // a big and a little core in one CPU, say
+  while (std::getline(cpuinfo, line)) {
+    const std::size_t colon = line.find(": ");
+    if (colon == std::string::npos) continue;
+    const std::string value = line.substr(colon + 2);
+    if (line.starts_with("model name")) return value;
+    if (line.starts_with("CPU implementer")) implementer = value;
+    if (!line.starts_with("CPU part")) continue;
+    std::string kind = fmt::format("implementer {} part {}", implementer, value);
+    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(std::move(kind));
+  }
+  return kinds.empty() ? "unknown" : fmt::format("ARM {}", fmt::join(kinds, ", "));
+}
+
 std::string cpu_model() {
   std::ifstream in("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(in, line)) {
-    if (!line.starts_with("model name")) continue;
-    const std::size_t colon = line.find(": ");
-    if (colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
+  return cpu_model_in(in);
 }
 
 std::int64_t memory_bytes() {

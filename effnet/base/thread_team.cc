@@ -45,6 +45,18 @@ unsigned flush_denormals() noexcept {
 }
 void restore(unsigned state) noexcept { _mm_setcsr(state); }
 void pause() noexcept { _mm_pause(); }
+#elif defined(__aarch64__)
+constexpr unsigned kFlushDenormals = 1U << 24;  // FZ (results and operands) of FPCR, whose upper half is reserved
+
+void restore(unsigned state) noexcept { asm volatile("msr fpcr, %0" : : "r"(std::uint64_t{state})); }
+unsigned flush_denormals() noexcept {
+  std::uint64_t before = 0;
+  asm volatile("mrs %0, fpcr" : "=r"(before));
+  restore(static_cast<unsigned>(before) | kFlushDenormals);
+  return static_cast<unsigned>(before);
+}
+// `yield` does nothing on most cores; `isb` takes about as long as x86's pause.
+void pause() noexcept { asm volatile("isb" : : : "memory"); }
 #else
 unsigned flush_denormals() noexcept { return 0; }
 void restore(unsigned) noexcept {}

@@ -14,8 +14,8 @@ namespace effnet {
 class ThreadTeam {
  public:
   // `members` counts the calling thread, so 1 starts none. Every member, the caller during a run included, computes
-  // with denormals flushed to zero (x86: FTZ and DAZ); the caller's state is restored when the run ends. Throws
-  // Error(usage) outside 1..1024 and Error(environment) if the system refuses a thread.
+  // with denormals flushed to zero (x86: FTZ and DAZ, 64-bit ARM: FZ); the caller's state is restored when the run
+  // ends. Throws Error(usage) outside 1..1024 and Error(environment) if the system refuses a thread.
   explicit ThreadTeam(int members);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;

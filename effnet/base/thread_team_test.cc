@@ -18,11 +18,8 @@
 #include <thread>
 #include <vector>
 
-#if defined(__x86_64__) || defined(__i386__)
-#include <immintrin.h>
-#endif
-
 #include "effnet/base/error.h"
+#include "effnet/base/float_state_testing.h"
 
 namespace effnet {
 namespace {
@@ -258,11 +255,12 @@ TEST(ThreadTeam, PlainFunctionsAndConstCallables) {
   EXPECT_EQ(sum, 2 * 4950);
 }
 
-#if defined(__x86_64__) || defined(__i386__)
+#if EFFNET_HAS_FLOAT_STATE
 TEST(ThreadTeam, DenormalsAreZeroInsideARunAndTheCallersStateReturns) {
-  const unsigned original = _mm_getcsr();
-  const unsigned mine = (original & ~0xE000U & ~0x8040U) | 0x2000U;  // denormals kept, rounding down
-  _mm_setcsr(mine);
+  using namespace testing_support;
+  const unsigned original = float_state();
+  const unsigned mine = float_state_with(kRoundsDown);  // denormals kept
+  set_float_state(mine);
   volatile float smallest = std::numeric_limits<float>::min();
   ThreadTeam team(3);
   for (int round = 0; round < 2; ++round) {
@@ -281,11 +279,10 @@ TEST(ThreadTeam, DenormalsAreZeroInsideARunAndTheCallersStateReturns) {
     }
     EXPECT_EQ(halves, std::vector<float>(3, 0.0F)) << "a denormal result";
     EXPECT_EQ(doubled, std::vector<float>(3, 0.0F)) << "a denormal operand";
-    EXPECT_EQ(_mm_getcsr(), mine);
+    EXPECT_EQ(float_state(), mine);
     EXPECT_GT(smallest * 0.5F, 0.0F);
-    _mm_setcsr(mine);  // without the flag that the last line raised
   }
-  _mm_setcsr(original);
+  set_float_state(original);
 }
 #endif
 

@@ -11,12 +11,10 @@
 #include <type_traits>
 
 #include "effnet/base/error.h"
+#include "effnet/base/float_state_testing.h"
 #include "effnet/engine/engine_testing.h"
 #include "effnet/graph/builder.h"
 #include "effnet/graph/costs.h"
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
 
 namespace effnet::engine {
 namespace {
@@ -327,29 +325,30 @@ TEST_F(SessionTest, SessionsShareWeights) {
   beside.join();
 }
 
-#if defined(__SSE__)
+#if EFFNET_HAS_FLOAT_STATE
 TEST_F(SessionTest, CallersFloatingPointStateIsRestored) {
   Session session(graph_, weights_, {.threads = 2});
   const std::vector<float> input = pictures(1);
   std::vector<float> broken = input;
   broken[7] = std::numeric_limits<float>::quiet_NaN();
   std::vector<float> logits(37);
-  const unsigned before = _mm_getcsr();
-  for (const unsigned state : {0x1f80U, 0x9fc0U, 0x7f80U}) {  // plain; denormals flushed; rounding towards zero
-    _mm_setcsr(state);
+  using namespace testing_support;
+  const unsigned before = float_state();
+  for (const unsigned changes : {0U, kFlushesDenormals, kRoundsToZero}) {
+    const unsigned state = float_state_with(changes);
+    set_float_state(state);
     session.run(input, logits);
-    const unsigned after_run = _mm_getcsr();
+    const unsigned after_run = float_state();
     bool threw = false;
     try {
       session.run(broken, logits);
     } catch (const Error&) {
       threw = true;
     }
-    const unsigned after_error = _mm_getcsr();
-    _mm_setcsr(before);
-    constexpr unsigned kControl = ~0x3fU;  // without the sticky flags of what has happened
-    EXPECT_EQ(after_run & kControl, state);
-    EXPECT_EQ(after_error & kControl, state);
+    const unsigned after_error = float_state();
+    set_float_state(before);
+    EXPECT_EQ(after_run, state);
+    EXPECT_EQ(after_error, state);
     EXPECT_TRUE(threw);
   }
 }
