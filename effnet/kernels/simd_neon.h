@@ -19,8 +19,10 @@ struct Wide {
 
 // 32 registers: 6 x 4 sums, four of weights, and the broadcast inputs.
 constexpr int kHeights[] = {6, 5, 4, 3, 2, 1};
+constexpr int kTallest = 6;
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 84;  // full tiles, as with the same tile on AVX2
+constexpr int kCacheBytes = 512 << 10;
 constexpr int kAheadEvery = 2;
 constexpr int kDepthwiseRun = 7;  // 7 x 2 sums, 5 x 2 weights of a window row, two of input; divides 112, 56, 28, 14
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
