@@ -105,7 +105,7 @@ void print_summary(const train::Summary& summary, const fs::path& run, const Glo
   if (summary.test_top1)
     text += fmt::format("top-1 on the validation set, unseen until now: {:.2f} %\n", *summary.test_top1);
   text += fmt::format("{:.4g} epochs in {:.0f} s, {:.1f} images/s on {}{}\n", summary.epochs, summary.seconds,
-                      summary.images_per_second, summary.device,
+                      summary.images_per_second, train::device_text(summary.device, summary.isa),
                       summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");
   text += fmt::format("{}: model.safetensors, metrics.csv, report.html; try: effnet predict {} PICTURE\n", run.string(),
                       (run / "model.safetensors").string());

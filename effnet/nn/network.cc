@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "effnet/base/error.h"
+#include "effnet/nn/blocked.h"
 #include "effnet/nn/layout.h"
 #include "effnet/nn/step.h"
 
@@ -134,6 +135,10 @@ std::vector<std::string> Network::fused_patterns() const {
     patterns.push_back(fmt::format("{}: {}", scope, step.pattern));
   }
   return patterns;
+}
+
+std::string Network::isa() const {
+  return fused_patterns().empty() ? "" : std::string(kernels::name(own_kernels().base.isa));
 }
 
 }  // namespace effnet::nn

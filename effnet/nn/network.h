@@ -84,6 +84,7 @@ class Network : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& images, const Pass& pass);  // (n, 3, h, w) -> logits (n, classes)
   const graph::Graph& graph() const;
   std::vector<std::string> fused_patterns() const;  // "stages.2.1: mbconv": what runs on own kernels
+  std::string isa() const;  // "avx2": the instruction set of the own kernels; empty where every step is LibTorch's
 
  private:
   struct Impl;

@@ -217,13 +217,14 @@ void Run::take_up() {
   });
   seconds_before_ = position_.seconds;
   loader_->seek(position_.epoch, position_.batch);
+  const std::string device = device_text(device_.str(), trainer_->isa());
   if (from.empty()) {
     tell(fmt::format("{}: {} parameters at {} px, {} pictures of {} classes, {} steps an epoch on {}{}",
                      model_.arch.name, grouped(graph::costs(graph_).params), to_string(model_.resolution()),
-                     grouped(data_.train->size()), data_.train->classes().size(), batches_, device_.str(),
+                     grouped(data_.train->size()), data_.train->classes().size(), batches_, device,
                      group_.world() > 1 ? fmt::format(", {} processes", group_.world()) : ""));
   } else {
-    tell(fmt::format("going on from {} at epoch {:.4g} of {:.4g}", from, epochs_done(), length()));
+    tell(fmt::format("going on from {} at epoch {:.4g} of {:.4g} on {}", from, epochs_done(), length(), device));
   }
 }
 
@@ -452,6 +453,10 @@ void Run::set_length(double epochs) {
 }
 
 }  // namespace
+
+std::string device_text(const std::string& device, const std::string& isa) {
+  return isa.empty() ? device : fmt::format("{} ({})", device, isa);
+}
 
 torch::Device device_named(const std::string& name, int local_rank) {
   const bool there = torch::cuda::is_available();

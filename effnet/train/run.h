@@ -37,6 +37,7 @@ struct Summary {  // summary.json
   double epochs = 0, images_per_second = 0, seconds = 0;
   std::int64_t params = 0, macs = 0;
   std::string device;
+  std::string isa;  // the instruction set of effnet's own kernels (rank 0's); empty, null in the file: none ran
   int world_size = 1;
   std::int64_t peak_rss_bytes = 0;  // the largest memory of rank 0's last process
   std::string data;                 // --data, absolute
@@ -45,6 +46,9 @@ struct Summary {  // summary.json
 };
 std::string summary_text(const Summary& summary);        // the file's JSON, which `effnet train --json` prints too
 Summary parse_summary(const std::string& summary_json);  // Error(input)
+
+// "cpu (avx2)"; "cuda:0", without an instruction set.
+std::string device_text(const std::string& device, const std::string& isa);
 
 // "auto" (the GPU of this process where LibTorch can use one, else the processor), "cpu", "cuda" or "cuda:N".
 // Throws Error(usage) for another name, Error(environment) for a GPU that is not there.

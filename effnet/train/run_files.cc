@@ -73,6 +73,7 @@ std::string summary_text(const Summary& s) {
             {"params", s.params},
             {"macs", s.macs},
             {"device", s.device},
+            {"isa", s.isa.empty() ? Json() : Json(s.isa)},
             {"world_size", s.world_size},
             {"peak_rss_bytes", s.peak_rss_bytes},
             {"data", s.data}};
@@ -92,6 +93,8 @@ Summary parse_summary(const std::string& text) {
     json.at("params").get_to(s.params);
     json.at("macs").get_to(s.macs);
     json.at("device").get_to(s.device);
+    // Runs of earlier versions do not say it.
+    if (const auto isa = json.find("isa"); isa != json.end() && !isa->is_null()) isa->get_to(s.isa);
     json.at("world_size").get_to(s.world_size);
     json.at("peak_rss_bytes").get_to(s.peak_rss_bytes);
     json.at("data").get_to(s.data);

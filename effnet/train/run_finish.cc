@@ -76,6 +76,7 @@ Summary finish_run(const Finish& finish, Trainer& trainer, Group& group) {
                .params = costs.params,
                .macs = costs.macs,
                .device = finish.device.str(),
+               .isa = trainer.isa(),
                .world_size = group.world(),
                .peak_rss_bytes = peak_rss_bytes(),
                .data = data_folder(finish.options),

@@ -264,6 +264,7 @@ torch::Tensor Trainer::evaluate(const data::Batch& batch, bool averaged) {
 void Trainer::on_part(std::function<void(std::int64_t)> hook) { impl_->hook = std::move(hook); }
 std::int64_t Trainer::steps() const { return impl_->steps; }
 bool Trainer::has_average() const { return impl_->average != nullptr; }
+std::string Trainer::isa() const { return impl_->network->isa(); }
 std::shared_ptr<nn::ParameterStore> Trainer::weights() const { return impl_->store; }
 formats::Weights Trainer::averaged_weights() const {
   return impl_->average ? impl_->average->weights() : impl_->store->weights();

@@ -63,6 +63,7 @@ class Trainer {
 
   std::int64_t steps() const;
   bool has_average() const;
+  std::string isa() const;  // the instruction set of effnet's own kernels; empty where every step is LibTorch's
   std::shared_ptr<nn::ParameterStore> weights() const;
   formats::Weights averaged_weights() const;  // float32 on the CPU; the plain ones without EMA
 

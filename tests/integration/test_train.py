@@ -138,7 +138,7 @@ def same_result(out, whole):
 
 def test_learns_and_leaves_its_files(effnet, place, whole):
     out, summary = whole
-    assert {"best_top1", "best_epoch", "epochs", "images_per_second", "seconds", "params", "macs", "device", "world_size"} <= set(summary)
+    assert {"best_top1", "best_epoch", "epochs", "images_per_second", "seconds", "params", "macs", "device", "isa", "world_size"} <= set(summary)
     assert summary["best_top1"] >= 90 and summary["epochs"] == 6 and summary["device"] == "cpu" and summary["world_size"] == 1
     assert summary == json.loads((out / "summary.json").read_text())
 
@@ -166,6 +166,34 @@ def test_learns_and_leaves_its_files(effnet, place, whole):
     assert abs(scored["top1"] - float(rows[-1]["val_ema_top1"])) <= 100 / 36 + 1e-9
     answer = effnet.json("predict", out / "model.safetensors", place / "data" / "val" / "down" / "00.png")
     assert answer["images"][0]["top"][0]["label"] in CLASSES
+
+
+def test_the_instruction_set_can_be_forced(effnet, place, tmp_path):
+    """One step of all pictures: each set gives bits of its own and says which it was; the sums are the same."""
+    def one_step(name, *more, **options):
+        result = effnet(*words(place, tmp_path / name, "--json", "--set", "train.epochs=1", "--set", "train.batch=96",
+                               "--set", "schedule.warmup_epochs=0", *more), **options)
+        assert result.returncode == 0, result.stderr
+        row, = metrics(tmp_path / name)
+        assert row["step"] == "1"
+        return json.loads(result.stdout)["isa"], float(row["train_loss"]), (tmp_path / name / "model.safetensors").read_bytes(), result.stderr
+
+    none, loss, _, said = one_step("plain", "--set", "train.fused=false")
+    assert none is None and " on cpu\n" in said
+    models = {}
+    for name in effnet.json("doctor")["isa"]:
+        env = {"EFFNET_ISA": name}
+        isa, own_loss, model, said = one_step(name, env=env)
+        assert isa == effnet.json("doctor", env=env)["chosen_isa"] and f" on cpu ({isa})\n" in said
+        assert own_loss == pytest.approx(loss, rel=1e-5)  # as docs/distributed.md has it of sums in another order
+        models.setdefault(isa, set()).add(model)
+    assert all(len(same) == 1 for same in models.values()), "a set gives the same bits again"
+    assert len(set.union(*models.values())) == len(models), "each set's kernels ran"
+
+
+def test_a_wrong_instruction_set_is_refused_before_there_is_a_run(effnet, place, tmp_path):
+    effnet.check_error(effnet(*words(place, tmp_path / "run"), env={"EFFNET_ISA": "avx9000"}), 4)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_written_configuration_gives_the_same_run(effnet, place, whole, tmp_path):
