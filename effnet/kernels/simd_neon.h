@@ -18,8 +18,8 @@ struct Wide {
 };
 
 // 32 registers: 6 x 4 sums, four of weights, and the broadcast inputs.
-constexpr int kHeights[] = {6, 5, 4, 3, 2, 1};
-constexpr int kTallest = 6;
+constexpr int kHeights[] = {12, 10, 8, 6, 5, 4, 3, 2, 1};
+constexpr int kTallest = 6;  // of a tile wider than 8 channels; one of 8 needs 16 sums to fill 4 multiply-add pipes
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 84;  // full tiles, as with the same tile on AVX2
 constexpr int kCacheBytes = 512 << 10;

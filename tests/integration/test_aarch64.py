@@ -56,10 +56,10 @@ def test_doctor_chooses_neon(arm):
         arm.check_error(arm("doctor", env={"EFFNET_ISA": name}), 4)
 
 
-def test_instruction_sets_agree(arm, effnet, tiny):
-    expected = answer(effnet, tiny)
-    for name in ("portable", "neon"):
-        check_same_answer(answer(arm, tiny, env={"EFFNET_ISA": name}), expected)
+@pytest.mark.parametrize("model, name", [("tiny", "portable"), ("tiny", "neon"), ("efficientnet_b0", "neon")])
+def test_instruction_sets_agree(arm, effnet, tiny, model, name):
+    model = tiny if model == "tiny" else model
+    check_same_answer(answer(arm, model, env={"EFFNET_ISA": name}), answer(effnet, model))
 
 
 def test_threads_do_not_change_bits(arm, tiny):
