@@ -87,6 +87,15 @@ HeadSpec read_head(const TomlTable& table, const ArchSpec& spec) {
   return head;
 }
 
+// A value that no enumerator has: a cast made it.
+template <class Value, std::size_t kCount>
+void check_known(const NameTable<Value, kCount>& table, const std::string& key, Value value) {
+  for (const auto& entry : table) {
+    if (entry.first == value) return;
+  }
+  throw input_error("{}: out of range (got {}, expected an enumerator)", key, static_cast<int>(value));
+}
+
 bool has_stages(const ArchSpec& spec) {
   const auto count = static_cast<std::int64_t>(spec.stages.size());
   return count >= kStages.low && count <= kStages.high;
@@ -96,7 +105,12 @@ bool has_stages(const ArchSpec& spec) {
 
 void check(const ArchSpec& spec) {
   visit_network(spec, checker(""));
+  check_known(kActivations, "activation", spec.activation);
+  check_known(kPaddings, "padding", spec.padding);
   visit_stem(spec.stem, checker("stem."));
+  check_known(kActivations, "stem.activation", spec.stem.activation);
+  check_known(kPaddings, "stem.padding", spec.stem.padding);
+  check_known(kPools, "stem.pool", spec.stem.pool);
   if (!has_stages(spec)) {
     throw input_error("stages: out of range (got {}, expected {} to {})", spec.stages.size(), kStages.low,
                       kStages.high);

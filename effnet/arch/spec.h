@@ -19,7 +19,7 @@ EFFNET_API std::string_view name(Activation activation);
 // How a window operation pads an axis of n pixels with kernel k and stride s.
 enum class Padding {
   same,       // TensorFlow's SAME: ceil(n/s) outputs, the odd pixel goes after
-  symmetric,  // PyTorch's usual floor(k/2) on both sides
+  symmetric,  // PyTorch's usual floor((k-1)/2) on both sides
   valid,      // none
 };
 EFFNET_API std::string_view name(Padding padding);

@@ -155,6 +155,14 @@ TEST(ArchRanges, SayWhichField) {
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "stages[2].stride: out of range (got 0, expected 1 to 8)");
   }
+  spec.stages[2].stride = 1;
+  EXPECT_TRUE(check_accepts(spec));
+  spec.stem.padding = static_cast<Padding>(129);
+  EXPECT_FALSE(check_accepts(spec));
+  spec.stem.padding = Padding::same;
+  spec.stem.pool = static_cast<PoolKind>(-1);
+  EXPECT_FALSE(check_accepts(spec));
+  spec.stem.pool = PoolKind::none;
   spec.stages.clear();
   EXPECT_FALSE(check_accepts(spec));
   spec.stages.resize(101);

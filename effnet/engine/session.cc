@@ -64,9 +64,18 @@ bool all_finite(const float* from, const Blocked& shape) {
 
 std::string_view name(Precision) { return "fp32"; }
 
+namespace {
+
+std::shared_ptr<const PackedWeights> given(std::shared_ptr<const PackedWeights> weights) {
+  if (weights == nullptr) throw usage_error("a session without weights (got null, expected PackedWeights)");
+  return weights;
+}
+
+}  // namespace
+
 struct Session::Impl {
   Impl(const graph::Graph& graph, std::shared_ptr<const PackedWeights> packed, const SessionOptions& options)
-      : weights(std::move(packed)),
+      : weights(given(std::move(packed))),
         set(kernels::kernel_set(weights->isa())),
         tiling(set),
         batch(options.batch),

@@ -364,6 +364,16 @@ TEST_F(SessionTest, DenormalsCountAsZero) {
 #endif
 
 // Graphs that were filled in by hand: an error when the session is made, not memory that is overrun when it runs.
+TEST(Session, NoWeightsAreRefused) {
+  const graph::Graph graph = testkit::lower_at(testkit::mbconv_network(), {32, 32});
+  try {
+    const Session session(graph, nullptr);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::usage);
+  }
+}
+
 TEST(Session, GraphsThatDoNotFitTogetherAreRefused) {
   const graph::Graph good = testkit::lower_at(testkit::mbconv_network(), {32, 32});
   const auto weights = testkit::pack(good, kernels::Isa::portable);

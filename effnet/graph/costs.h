@@ -16,7 +16,8 @@ struct NodeCosts {
   std::int64_t statistics = 0;
   std::int64_t macs = 0;  // one image
 };
-// Throws Error(input) if a count leaves 64 bits.
+// Throws Error(input) if a count leaves 64 bits. These trust the graph, as parameters() does: one that was filled in by
+// hand and not by lower() must fit together. Sessions and packing check that.
 EFFNET_API NodeCosts costs(const Graph& graph, const Node& node);
 
 struct Costs {

@@ -64,7 +64,10 @@ Isa checked(std::string_view text, std::string_view where) {
 
 }  // namespace
 
-std::string_view name(Isa isa) { return kNames[static_cast<std::size_t>(isa)]; }
+std::string_view name(Isa isa) {
+  EFFNET_CHECK(static_cast<std::size_t>(isa) < kIsas);
+  return kNames[static_cast<std::size_t>(isa)];
+}
 
 std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;

@@ -44,6 +44,7 @@ static_assert(
     "rows in the order of Isa");
 
 const Target& target_of(Isa isa) {
+  EFFNET_CHECK(static_cast<std::size_t>(isa) < kIsas);
   const Target& target = kTargets[static_cast<std::size_t>(isa)];
   EFFNET_CHECK(target.kernels != nullptr);
   return target;
