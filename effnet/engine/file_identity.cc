@@ -43,7 +43,7 @@ std::string file_identity(const fs::path& path) {
 }  // namespace
 
 std::string read_identified(const fs::path& path, const std::function<void()>& read, const std::string& expected) {
-  const std::string before = file_identity(path);
+  std::string before = file_identity(path);
   if (expected.empty() || before == expected) {
     read();
     if (file_identity(path) == before) return before;
