@@ -118,6 +118,7 @@ void check(const ArchSpec& spec) {
   for (std::size_t i = 0; i < spec.stages.size(); ++i)
     visit_stage(spec.stages[i], checker(fmt::format("stages[{}].", i)));
   visit_head(spec.head, checker("head."));
+  check_known(kActivations, "head.activation", spec.head.activation);
 }
 
 std::string_view name(Activation activation) { return name_in(kActivations, activation); }

@@ -163,6 +163,9 @@ TEST(ArchRanges, SayWhichField) {
   spec.stem.pool = static_cast<PoolKind>(-1);
   EXPECT_FALSE(check_accepts(spec));
   spec.stem.pool = PoolKind::none;
+  spec.head.activation = static_cast<Activation>(6);
+  EXPECT_FALSE(check_accepts(spec));
+  spec.head.activation = Activation::silu;
   spec.stages.clear();
   EXPECT_FALSE(check_accepts(spec));
   spec.stages.resize(101);

@@ -27,9 +27,9 @@ Error unwritable(const fs::path& path, int code) {
   return environment_error("{}: cannot write ({})", path.string(), reason(code));
 }
 
-// A file that nobody else has, at the path that results when the six X at the end of `path` become random letters and
-// digits. As mkostemp(), but with a mode, from which the system itself takes the umask away: a library cannot read the
-// umask without setting it for every thread of the process.
+// Creates a new file and returns its descriptor. The six X at the end of `path` become random letters and digits.
+// As mkostemp(), but with a mode: the kernel applies the umask to it. A library cannot read the umask without setting
+// it for every thread of the process.
 int open_new(std::string& path, mode_t mode) {
   constexpr std::string_view kDigits = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   constexpr std::size_t kRandom = 6;

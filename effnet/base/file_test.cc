@@ -130,7 +130,8 @@ TEST(File, AFileThatIsReplacedKeepsItsPermissions) {
       AtomicFile file(path);
       file.write("new");
       for (const fs::directory_entry& entry : fs::directory_iterator(folder.path())) {
-        EXPECT_EQ(mode_of(entry.path()) & ~mode, 0U) << "nobody may read the new text who may not read the old";
+        EXPECT_EQ(mode_of(entry.path()) & ~mode, 0U)
+            << "the temporary file allows more than the file that it will replace";
       }
       file.commit();
       EXPECT_EQ(mode_of(path), mode) << mask;

@@ -133,9 +133,9 @@ void wait_until_others_sleep() {
 }
 
 // Every member takes the tasks of its share in order, then common ones, and others' only when all these are gone. A
-// member's first task waits for the other members' first, so that all of them take part. A member that looks around
-// just while the caller hands out a step may find another's share before its own is there, which harms nobody: so the
-// members sleep when the step begins, and the order is certain.
+// member's first task waits for the other members' first, so that all of them take part. A member that is awake
+// while the caller hands out a step may see another member's share before its own. Results do not depend on that, but
+// the order does: so the members sleep when the step begins, and the order is certain.
 TEST_P(ThreadTeamTest, OwnShareFirstThenTheCommonOne) {
   const int members = GetParam();
   const std::int64_t tasks = 5000, common = 700, shared_out = tasks - common;

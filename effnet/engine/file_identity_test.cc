@@ -60,7 +60,7 @@ TEST(FileIdentity, ChangesWithTheFile) {
   EXPECT_FALSE(seen.contains(identity_of(folder.path() / "copy")));
 }
 
-// A file that somebody replaces while it is read: what was read must not be taken for what is there now.
+// The file is replaced while it is read: the old contents must not get the new file's identity.
 TEST(FileIdentity, AFileThatChangesWhileItIsReadIsRefused) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "weights";

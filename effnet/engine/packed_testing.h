@@ -17,7 +17,7 @@ inline std::vector<std::string> names_in(const std::filesystem::path& folder) {
   return names;
 }
 
-// File permissions do not bind root, so these tests take the rights of nobody meanwhile.
+// Root may write everywhere, so these tests run as the user `nobody` while one lives.
 class AsNobody {
  public:
   AsNobody() : root_(::geteuid() == 0 && ::seteuid(65534) == 0) {}

@@ -126,7 +126,7 @@ TEST(GraphCheck, WhatNoMemoryHoldsIsRefused) {
   EXPECT_THAT(refusal(heavy.graph()), HasSubstr("fc: too large"));
 }
 
-// Counting is of graphs that nobody checked: a product beyond 64 bits is an error, not another number.
+// Counts may be asked for before check(): one above 64 bits is an error, not a wrong number.
 TEST(GraphCheck, CountsThatLeave64BitsAreErrors) {
   const Parameter parameter{"a.weight", {1 << 30, 1 << 30, 1 << 10}};
   EXPECT_THROW(static_cast<void>(parameter.numel()), Error);

@@ -70,9 +70,10 @@ template <int kKernel, int kStride, Epilogue E, class V>
     depthwise_run<T, kKernel, kStride, E>(args, lane, x, constants, total);
     x += T;
   };
-  if constexpr (kDepthwiseRun == 8) {
-    // Runs of equal length, as nearly as may be.
-    constexpr int kMost = kKernel == 3 ? 10 : kStride == 1 ? 8 : 7;
+  if constexpr (kEqualRuns) {
+    // Runs of nearly equal length. Larger windows have more weights, so fewer sums fit the registers.
+    constexpr int kMost = kKernel == 3 ? kDepthwiseRun : kStride == 1 ? 8 : 7;
+    static_assert(kMost <= 10, "a case for every length");
     for (std::int64_t runs = (args.width + kMost - 1) / kMost; x < args.width; --runs) {
       switch ((args.width - x + runs - 1) / runs) {
         case 10:

@@ -22,7 +22,8 @@ constexpr int kTile = 16;
 constexpr int kCascadePixels = 84;
 constexpr int kCacheBytes = 512 << 10;
 constexpr int kAheadEvery = 2;
-constexpr int kDepthwiseRun = 8;
+constexpr bool kEqualRuns = true;
+constexpr int kDepthwiseRun = 10;  // 10 sums, 3 weights and an input of a 3 x 3 window
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
 constexpr int kWeightSums = 10;  // of a depthwise weight gradient, in registers
 constexpr int kMomentChains = 2;

@@ -20,6 +20,7 @@ constexpr int kTile = 32;
 constexpr int kCascadePixels = 42;
 constexpr int kCacheBytes = 1024 << 10;
 constexpr int kAheadEvery = 1;
+constexpr bool kEqualRuns = false;
 constexpr int kDepthwiseRun = 7;                   // divides 112, 56, 28, 14 and 7
 constexpr int kWeightRows = 8, kWeightBlocks = 2;  // of a weight gradient: 16 sums hide the latency of 2 a cycle
 constexpr int kWeightSums = 25;                    // of a depthwise weight gradient, in registers

@@ -24,6 +24,7 @@ constexpr int kTile = 16;
 constexpr int kCascadePixels = 84;  // full tiles, as with the same tile on AVX2
 constexpr int kCacheBytes = 512 << 10;
 constexpr int kAheadEvery = 2;
+constexpr bool kEqualRuns = false;
 constexpr int kDepthwiseRun = 7;  // 7 x 2 sums, 5 x 2 weights of a window row, two of input; divides 112, 56, 28, 14
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
 constexpr int kWeightSums = 14;  // of a depthwise weight gradient, in registers: two each

@@ -25,6 +25,7 @@ constexpr int kTile = 16;
 constexpr int kCascadePixels = 42;
 constexpr int kCacheBytes = 512 << 10;
 constexpr int kAheadEvery = 1;
+constexpr bool kEqualRuns = false;
 constexpr int kDepthwiseRun = 2;
 constexpr int kWeightRows = 2, kWeightBlocks = 1;
 constexpr int kWeightSums = 0;  // of a depthwise weight gradient, in registers
