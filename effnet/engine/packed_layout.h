@@ -6,26 +6,15 @@
 #include "effnet/engine/packed_weights.h"
 #include "effnet/graph/graph.h"
 #include "effnet/kernels/kernels.h"
+#include "effnet/primitives/gather.h"
+#include "effnet/primitives/packed_matrix.h"
 
 namespace effnet::engine {
 
-// What a product's sums run over: `segments` of `depth` contiguous input floats each (kernels.h), the last of
-// `last_depth`. k of the packed weights counts through all of them.
-//   1x1, stride 1     channel blocks: value k is channel k
-//   first layer       window rows of an HWC image, each cut into equal parts of at most 16 floats; a part may reach
-//                     beyond the row, where its weights are zero
-//   other windows     taps (ky, kx) x pieces of 16 channels, or of 8 where the channels are no multiple of 16
-struct Depth {
-  enum class Source { blocked, image, window };
-  Source source = Source::blocked;
-  std::int64_t segments = 1;
-  std::int64_t depth = 16;
-  std::int64_t last_depth = 16;
-  std::int64_t parts = 1;  // image, window: segments a window row or tap
-  std::int64_t total() const { return (segments - 1) * depth + last_depth; }
-};
 // For a Conv with groups = 1 or a Linear.
-Depth depth_of(const graph::Graph& graph, graph::NodeId node);
+primitives::DepthLayout depth_of(const graph::Graph& graph, graph::NodeId node);
+// The packed weights of that GEMM; of each position where the layer runs as Winograd's.
+primitives::PackedShape packed_shape(const graph::Graph& graph, const kernels::KernelSet& set, graph::NodeId node);
 
 // Whether a convolution runs as Winograd's F(2x2, 3x3): dense, 3x3, stride 1, not of the picture, and with at least 32
 // channels on both sides, below which the transforms cost what the products save.

@@ -1,16 +1,15 @@
 #include "effnet/engine/packed_weights.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 
 #include "effnet/base/error.h"
 #include "effnet/engine/fuse.h"
 #include "effnet/engine/packed_layout.h"
 #include "effnet/kernels/kernels.h"
+#include "effnet/tensor/memory.h"
 
 namespace effnet::engine {
 namespace {
@@ -52,7 +51,7 @@ class Packer {
     } else if (is_depthwise(graph_, id)) {
       pack_depthwise(node.out.c, *conv, values, affine.scale, weight);
     } else {
-      pack_product(id, values, affine.scale, weight);
+      pack_gemm(id, values, affine.scale, weight);
     }
   }
 
@@ -103,56 +102,59 @@ class Packer {
     }
   }
 
-  // Position by position, G g G^T with G = [1 0 0; .5 .5 .5; .5 -.5 .5; 0 0 1], each packed as a product of the
-  // channels.
+  // Position by position, G g G^T with G = [1 0 0; .5 .5 .5; .5 -.5 .5; 0 0 1]; each position is a matrix of its own.
   void pack_winograd(std::int64_t channels, std::int64_t depth, std::span<const float> values,
                      std::span<const double> scale, float* to) const {
-    const std::int64_t lanes = kernels::lanes_of(channels);
-    for (std::int64_t o = 0; o < channels; ++o) {
-      const std::int64_t first = o / set_.tile * set_.tile;
-      const std::int64_t width = std::min(set_.tile, lanes - first);
-      for (std::int64_t i = 0; i < depth; ++i) {
-        const float* const g = values.data() + (o * depth + i) * 9;
-        double rows[4][3];
-        for (int c = 0; c < 3; ++c) {
-          rows[0][c] = g[c];
-          rows[1][c] = 0.5 * (double{g[c]} + g[3 + c] + g[6 + c]);
-          rows[2][c] = 0.5 * (double{g[c]} - g[3 + c] + g[6 + c]);
-          rows[3][c] = g[6 + c];
-        }
-        for (int r = 0; r < 4; ++r) {
-          const double u[4] = {rows[r][0], 0.5 * (rows[r][0] + rows[r][1] + rows[r][2]),
-                               0.5 * (rows[r][0] - rows[r][1] + rows[r][2]), rows[r][2]};
-          for (int c = 0; c < 4; ++c) {
-            float* const position = to + (4 * r + c) * depth * lanes;
-            position[first * depth + i * width + o - first] =
-                static_cast<float>(u[c] * scale[static_cast<std::size_t>(o)]);
-          }
-        }
+    const primitives::PackedShape shape{channels, depth, set_.tile};
+    std::vector<std::array<float, kWinogradPositions>> transformed(values.size() / 9);  // [channel][depth]
+    for (std::size_t i = 0; i < transformed.size(); ++i) {
+      const float* const g = values.data() + i * 9;
+      const double factor = scale[i / static_cast<std::size_t>(depth)];
+      double rows[4][3];
+      for (int c = 0; c < 3; ++c) {
+        rows[0][c] = g[c];
+        rows[1][c] = 0.5 * (double{g[c]} + g[3 + c] + g[6 + c]);
+        rows[2][c] = 0.5 * (double{g[c]} - g[3 + c] + g[6 + c]);
+        rows[3][c] = g[6 + c];
+      }
+      for (std::size_t r = 0; r < 4; ++r) {
+        const double u[4] = {rows[r][0], 0.5 * (rows[r][0] + rows[r][1] + rows[r][2]),
+                             0.5 * (rows[r][0] - rows[r][1] + rows[r][2]), rows[r][2]};
+        for (std::size_t c = 0; c < 4; ++c) transformed[i][4 * r + c] = static_cast<float>(u[c] * factor);
+      }
+    }
+    for (std::size_t position = 0; position < kWinogradPositions; ++position) {
+      float* const matrix = to + static_cast<std::int64_t>(position) * shape.floats();
+      for (std::int64_t i = 0; i < shape.panels(); ++i) {
+        pack_panel(shape, i, matrix, [&](std::int64_t k, std::int64_t channel, std::int64_t count, float* row) {
+          for (std::int64_t n = 0; n < count; ++n)
+            row[n] = transformed[static_cast<std::size_t>((channel + n) * depth + k)][position];
+        });
       }
     }
   }
 
   // Where each k of the packed depth comes from in a row of the weight (i, ky, kx), or -1 for a zero.
   std::vector<std::int64_t> rows_of(NodeId id) const {
-    const Depth depth = depth_of(graph_, id);
+    const primitives::DepthLayout depth = depth_of(graph_, id);
     const std::int64_t channels = graph_.in(graph_.at(id)).c;
     const graph::Conv* const conv = conv_of(graph_, id);
     const std::int64_t kernel = conv == nullptr ? 1 : conv->kernel;
     const auto row = [&](std::int64_t c, std::int64_t ky, std::int64_t kx) { return (c * kernel + ky) * kernel + kx; };
-    std::vector<std::int64_t> rows(static_cast<std::size_t>(depth.total()), -1);
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(depth.gemm.total()), -1);
     for (std::size_t k = 0; k < rows.size(); ++k) {
-      const std::int64_t segment = static_cast<std::int64_t>(k) / depth.depth;
-      const std::int64_t inside = segment % depth.parts * depth.depth + static_cast<std::int64_t>(k) % depth.depth;
-      const std::int64_t outer = segment / depth.parts;  // window row of an image, or tap
+      const std::int64_t segment = static_cast<std::int64_t>(k) / depth.gemm.depth;
+      const std::int64_t inside =
+          segment % depth.segments_each * depth.gemm.depth + static_cast<std::int64_t>(k) % depth.gemm.depth;
+      const std::int64_t outer = segment / depth.segments_each;  // window row of an image, or tap
       switch (depth.source) {
-        case Depth::Source::blocked:
+        case primitives::DepthLayout::Source::blocked:
           rows[k] = static_cast<std::int64_t>(k);
           break;
-        case Depth::Source::image:
+        case primitives::DepthLayout::Source::image:
           if (inside < kernel * channels) rows[k] = row(inside % channels, outer, inside / channels);
           break;
-        case Depth::Source::window:
+        case primitives::DepthLayout::Source::window:
           if (inside < channels) rows[k] = row(inside, outer / kernel, outer % kernel);
           break;
       }
@@ -160,21 +162,19 @@ class Packer {
     return rows;
   }
 
-  void pack_product(NodeId id, std::span<const float> values, std::span<const double> scale, float* to) const {
+  void pack_gemm(NodeId id, std::span<const float> values, std::span<const double> scale, float* to) const {
     const std::vector<std::int64_t> rows = rows_of(id);
-    const auto channels = static_cast<std::int64_t>(scale.size());
-    const auto stride = values.size() / scale.size();  // of an output channel
-    const std::int64_t lanes = kernels::lanes_of(channels);
-    for (std::int64_t first = 0; first < lanes; first += set_.tile) {
-      const std::int64_t width = std::min(set_.tile, lanes - first);
-      const std::int64_t real = std::min(width, channels - first);
-      for (const std::int64_t row : rows) {
-        for (std::int64_t n = 0; row >= 0 && n < real; ++n) {
-          const auto c = static_cast<std::size_t>(first + n);
-          to[n] = static_cast<float>(values[c * stride + static_cast<std::size_t>(row)] * scale[c]);
+    const std::size_t stride = values.size() / scale.size();  // of an output channel
+    const primitives::PackedShape shape = packed_shape(graph_, set_, id);
+    for (std::int64_t i = 0; i < shape.panels(); ++i) {
+      pack_panel(shape, i, to, [&](std::int64_t k, std::int64_t channel, std::int64_t count, float* row) {
+        const std::int64_t from = rows[static_cast<std::size_t>(k)];
+        if (from < 0) return std::fill_n(row, count, 0.0F), void();
+        for (std::int64_t n = 0; n < count; ++n) {
+          const auto c = static_cast<std::size_t>(channel + n);
+          row[n] = static_cast<float>(values[c * stride + static_cast<std::size_t>(from)] * scale[c]);
         }
-        to += width;
-      }
+      });
     }
   }
 
@@ -185,14 +185,9 @@ class Packer {
 };
 
 std::shared_ptr<float> huge_pages(std::int64_t floats) {
-  constexpr std::int64_t kHugePage = 2 << 20;
-  const auto bytes = static_cast<std::size_t>(round_up(floats * 4, kHugePage));
-  std::shared_ptr<float> memory(static_cast<float*>(std::aligned_alloc(kHugePage, bytes)), std::free);
-  if (memory == nullptr) {
-    throw environment_error("not enough memory for packed weights (got no {} bytes more)", bytes);
-  }
-  madvise(memory.get(), bytes, MADV_HUGEPAGE);  // advice: without it all works, with small pages
-  return memory;
+  const auto bytes = static_cast<std::size_t>(round_up(floats * 4, tensor::kHugePage));
+  const std::shared_ptr<std::byte[]> memory = tensor::allocate(bytes, "packed weights");
+  return {memory, reinterpret_cast<float*>(memory.get())};
 }
 
 struct Layout {
@@ -220,27 +215,20 @@ Layout layout_of(const Graph& graph, const kernels::KernelSet& set) {
 
 }  // namespace
 
-Depth depth_of(const Graph& graph, NodeId id) {
+primitives::DepthLayout depth_of(const Graph& graph, NodeId id) {
   const Node& node = graph.at(id);
   const graph::Conv* const conv = conv_of(graph, id);
   const std::int64_t channels = graph.in(node).c;
-  Depth depth;
-  if (conv != nullptr && node.inputs[0] == 0) {
-    const std::int64_t row = conv->kernel * channels;
-    depth.source = Depth::Source::image;
-    depth.parts = (row + kBlock - 1) / kBlock;
-    depth.depth = depth.last_depth = (row + depth.parts - 1) / depth.parts;
-    depth.segments = conv->kernel * depth.parts;
-  } else if (conv != nullptr && (conv->kernel != 1 || conv->stride != 1)) {
-    depth.source = Depth::Source::window;
-    depth.depth = depth.last_depth = channels % kBlock == 0 ? kBlock : 8;
-    depth.parts = kernels::lanes_of(channels) / depth.depth;
-    depth.segments = conv->kernel * conv->kernel * depth.parts;
-  } else {
-    depth.segments = kernels::blocks_of(channels);
-    depth.last_depth = (channels - 1) % kBlock + 1;
-  }
-  return depth;
+  if (conv != nullptr && node.inputs[0] == 0) return primitives::depth_of_image(channels, conv->kernel);
+  if (conv != nullptr && (conv->kernel != 1 || conv->stride != 1))
+    return primitives::depth_of_window(channels, conv->kernel);
+  return {.gemm = primitives::depth_of_channels(channels)};
+}
+
+primitives::PackedShape packed_shape(const Graph& graph, const kernels::KernelSet& set, NodeId id) {
+  const Node& node = graph.at(id);
+  const std::int64_t depth = uses_winograd(graph, id) ? graph.in(node).c : depth_of(graph, id).gemm.total();
+  return {node.out.c, depth, set.tile};
 }
 
 bool uses_winograd(const Graph& graph, NodeId id) {
@@ -262,11 +250,9 @@ PackedSize packed_size(const Graph& graph, const kernels::KernelSet& set, NodeId
   if (std::holds_alternative<graph::BatchNorm>(node.op)) return {lanes, lanes};
   const graph::Conv* const conv = conv_of(graph, id);
   if (conv == nullptr && !std::holds_alternative<graph::Linear>(node.op)) return {};
-  if (uses_winograd(graph, id)) {
-    return {kWinogradPositions * graph.in(node).c * kernels::lanes_of(node.out.c), lanes};
-  }
   if (is_depthwise(graph, id)) return {lanes * (conv->kernel * conv->kernel + pair_taps(set, *conv)), lanes};
-  return {round_up(depth_of(graph, id).total() * kernels::lanes_of(node.out.c), kBlock), lanes};
+  const std::int64_t floats = packed_shape(graph, set, id).floats();
+  return {uses_winograd(graph, id) ? kWinogradPositions * floats : round_up(floats, kBlock), lanes};
 }
 
 std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, const Parameters& parameters,

@@ -56,7 +56,7 @@ class Planner {
  private:
   static constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
-  Blocked shape_of(NodeId id) const { return {batch_, graph_.at(id).out}; }
+  BlockedShape shape_of(NodeId id) const { return {batch_, graph_.at(id).out}; }
 
   BufferId new_buffer(std::int64_t floats) {
     plan_.buffers.push_back({floats, static_cast<std::int64_t>(plan_.steps.size()), 0});
@@ -130,11 +130,11 @@ class Planner {
   // Whether `layer`, the convolution that a unit runs first, is packed for the picture's rows.
   bool reads_image(const Unit& unit, NodeId layer) const {
     return (unit.kind == Unit::Kind::product || unit.producer != kNone) &&
-           depth_of(graph_, layer).source == Depth::Source::image;
+           depth_of(graph_, layer).source == primitives::DepthLayout::Source::image;
   }
 
-  Source source_of(NodeId layer, NodeId in) const {
-    Source source;
+  GemmSource source_of(NodeId layer, NodeId in) const {
+    GemmSource source;
     const Node& node = graph_.at(layer);
     source.depth = depth_of(graph_, layer);
     source.in = shape_of(in);
@@ -179,7 +179,7 @@ class Planner {
     ProductSpec spec;
     spec.source = source_of(unit.layer, unit.inputs[0]);
     spec.in = reads_image(unit, unit.layer) ? plan_.image : buffer(unit.inputs[0]);
-    spec.channels = graph_.at(unit.layer).out.c;
+    spec.packed = packed_shape(graph_, set_, unit.layer);
     spec.weight = weights_.offsets(unit.layer).weight;
     spec.bias = weights_.offsets(unit.layer).bias;
     spec.activated = activated(unit.activation);
@@ -187,8 +187,8 @@ class Planner {
     if (unit.scale != kNone) reads.push_back(spec.scale = buffer(unit.scale));
     if (unit.addend != kNone) reads.push_back(spec.residual = buffer(unit.addend));
     spec.out = output_over(unit.out, unit.addend, spec.in);
-    const std::int64_t lanes = std::min(set_.tile, kernels::lanes_of(spec.channels));
-    const std::size_t tile = Tiling(set_).first(batch_ * spec.source.out.pixels(), lanes);
+    const std::int64_t lanes = spec.packed.lanes(0);
+    const std::size_t tile = primitives::TileSchedule(set_).next(batch_ * spec.source.out.pixels(), lanes);
     std::string kernel = kernels::product_name(set_, tile, lanes, spec.activated.epilogue);
     add(std::make_unique<ProductStep>(set_, spec), unit.out, std::move(kernel), std::move(reads), spec.out,
         {unit.layer});
@@ -201,6 +201,7 @@ class Planner {
     spec.in = buffer(unit.inputs[0]);
     spec.in_shape = shape_of(unit.inputs[0]);
     spec.out_shape = shape_of(unit.layer);
+    spec.packed = packed_shape(graph_, set_, unit.layer);
     spec.top = padding.top;
     spec.left = padding.left;
     spec.weight = weights_.offsets(unit.layer).weight;
@@ -242,12 +243,13 @@ class Planner {
     if (unit.producer != kNone) {
       spec.produced = true;
       spec.source = source_of(unit.producer, unit.inputs[0]);
+      spec.source_packed = packed_shape(graph_, set_, unit.producer);
       spec.source_weight = weights_.offsets(unit.producer).weight;
       spec.source_bias = weights_.offsets(unit.producer).bias;
       spec.source_activated = activated(unit.producer_activation);
       layers.push_back(unit.producer);
-      const std::int64_t lanes = std::min(set_.tile, kernels::lanes_of(spec.in_shape.c));
-      const std::size_t tile = Tiling(set_).first(spec.source.out.pixels(), lanes);
+      const std::int64_t lanes = spec.source_packed.lanes(0);
+      const std::size_t tile = primitives::TileSchedule(set_).next(spec.source.out.pixels(), lanes);
       kernel = kernels::product_name(set_, tile, lanes, spec.source_activated.epilogue) + "+" + kernel;
     }
     spec.out = output(unit.out);

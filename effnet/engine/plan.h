@@ -23,7 +23,7 @@ struct Plan {
   // The buffers that can be read after a run, by node.
   struct Output {
     BufferId buffer;
-    Blocked shape;
+    BlockedShape shape;
   };
   std::map<NodeId, Output> outputs;
   // Every materialised node's buffer: for finding where NaN arose. A step's output may be overwritten by a later one.

@@ -1,12 +1,9 @@
 #include "effnet/engine/session.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -14,6 +11,7 @@
 #include "effnet/base/error.h"
 #include "effnet/engine/plan.h"
 #include "effnet/graph/builder.h"
+#include "effnet/tensor/memory.h"
 
 namespace effnet::engine {
 namespace {
@@ -21,27 +19,16 @@ namespace {
 using kernels::kBlock;
 
 constexpr std::int64_t kMostImages = 1 << 16;
-constexpr std::size_t kHugePage = 2 << 20;
 
-struct Free {
-  void operator()(float* memory) const { std::free(memory); }
-};
-using Memory = std::unique_ptr<float[], Free>;
-
-// Zeroed. Large blocks ask for huge pages: a network walks through all of its memory many times a second.
-Memory allocate(std::int64_t floats, std::string_view what) {
-  std::size_t bytes = static_cast<std::size_t>(std::max<std::int64_t>(floats, 1)) * sizeof(float);
-  const std::size_t alignment = bytes >= kHugePage ? kHugePage : 4096;
-  bytes = (bytes + 4095) / 4096 * 4096;
-  Memory memory(static_cast<float*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)));
-  if (memory == nullptr) throw environment_error("not enough memory for {} (got no {} bytes more)", what, bytes);
-  if (alignment == kHugePage) madvise(memory.get(), bytes, MADV_HUGEPAGE);
+tensor::Memory zeroed(std::int64_t floats, std::string_view what) {
+  const auto bytes = static_cast<std::size_t>(floats) * sizeof(float);
+  tensor::Memory memory = tensor::allocate(bytes, what);
   std::memset(memory.get(), 0, bytes);
   return memory;
 }
 
 // One image of a blocked tensor as C x H x W.
-void unblock(const float* from, const Blocked& shape, std::int64_t image, float* to) {
+void unblock(const float* from, const BlockedShape& shape, std::int64_t image, float* to) {
   const std::int64_t pixels = shape.chw.pixels();
   for (std::int64_t c = 0; c < shape.chw.c; ++c) {
     const float* const block = from + (c / kBlock * shape.images + image) * pixels * kBlock + c % kBlock;
@@ -49,7 +36,7 @@ void unblock(const float* from, const Blocked& shape, std::int64_t image, float*
   }
 }
 
-bool all_finite(const float* from, const Blocked& shape) {
+bool all_finite(const float* from, const BlockedShape& shape) {
   const std::int64_t pixels = shape.pixels();
   for (std::int64_t c = 0; c < shape.chw.c; ++c) {
     const float* const block = from + c / kBlock * pixels * kBlock + c % kBlock;
@@ -77,7 +64,7 @@ struct Session::Impl {
   Impl(const graph::Graph& graph, std::shared_ptr<const PackedWeights> packed, const SessionOptions& options)
       : weights(given(std::move(packed))),
         set(kernels::kernel_set(weights->isa())),
-        tiling(set),
+        schedule(set),
         batch(options.batch),
         input(graph.input()),
         logits_node(graph.logits),
@@ -86,11 +73,11 @@ struct Session::Impl {
     const std::int64_t members = team.members();
     // Members' scratch a page and a line apart: neither shared lines nor the same cache sets.
     scratch_stride = (plan.scratch_floats + 1023) / 1024 * 1024 + 1024 + kBlock;
-    arena = allocate(plan.arena.floats, "activations");
-    scratch_memory = allocate(scratch_stride * members + plan.zero_floats, "scratch");
-    for (const std::int64_t offset : plan.arena.offsets) buffers.push_back(arena.get() + offset);
-    for (std::int64_t m = 0; m < members; ++m) scratch.push_back(scratch_memory.get() + m * scratch_stride);
-    zeros = scratch_memory.get() + members * scratch_stride;
+    arena = zeroed(plan.arena.floats, "activations");
+    scratch_memory = zeroed(scratch_stride * members + plan.zero_floats, "scratch");
+    for (const std::int64_t offset : plan.arena.offsets) buffers.push_back(tensor::floats(arena) + offset);
+    for (std::int64_t m = 0; m < members; ++m) scratch.push_back(tensor::floats(scratch_memory) + m * scratch_stride);
+    zeros = tensor::floats(scratch_memory) + members * scratch_stride;
     for (const auto& step : plan.steps) {
       infos.push_back(step->info);
       infos.back().macs *= batch / part;
@@ -125,7 +112,9 @@ struct Session::Impl {
     return part;
   }
 
-  Context context(ThreadTeam::Run& run) const { return {set, tiling, weights->floats(), buffers, run, scratch, zeros}; }
+  Context context(ThreadTeam::Run& run) const {
+    return {set, schedule, weights->floats(), buffers, run, scratch, zeros};
+  }
 
   // A row of the padded HWC image; value(c, row, x) gives the network's input.
   template <class Value>
@@ -243,7 +232,7 @@ struct Session::Impl {
 
   std::shared_ptr<const PackedWeights> weights;
   const kernels::KernelSet& set;
-  Tiling tiling;
+  primitives::TileSchedule schedule;
   std::int64_t batch;
   std::int64_t part = 1;  // images that the plan runs at a time; divides the batch
   Chw input;
@@ -251,7 +240,7 @@ struct Session::Impl {
   Plan plan;
   ThreadTeam team;
   std::int64_t scratch_stride = 0;
-  Memory arena, scratch_memory;
+  tensor::Memory arena, scratch_memory;
   std::vector<float*> buffers, scratch;
   const float* zeros = nullptr;
   std::vector<StepInfo> infos;

@@ -45,7 +45,6 @@ DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec&
     whole_pair_ = set.depthwise_pair(kernel, stride, false, spec.activated.epilogue);
     half_pair_ = set.depthwise_pair(kernel, stride, true, spec.activated.epilogue);
   }
-  tile_ = set.tile;
   tile_blocks_ = std::max(set.tile / kBlock, spec.produced && !spec.source.in_place() ? kGatheredBlocks : 1);
   tiles_ = divide_up(kernels::blocks_of(spec.out_shape.c), tile_blocks_);
   bands_ = bands(set, spec.images, spec.out_shape);
@@ -130,19 +129,24 @@ void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_
   }
 }
 
+primitives::RowRing DepthwiseStep::ring_of(const Context& context, const Task& task, std::int64_t block) const {
+  return {task.ring + block * ring_rows_ * row_floats_, ring_rows_, row_floats_, context.zeros};
+}
+
 // Input rows [first, last) into their slots.
 void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int64_t first,
                               std::int64_t last) const noexcept {
   const std::int64_t width = spec_.in_shape.w;
   const std::int64_t block_ring = ring_rows_ * row_floats_;
-  const auto slot = [&](std::int64_t row) { return row % ring_rows_ * row_floats_ + spec_.window.left * kBlock; };
+  const std::int64_t left = spec_.window.left * kBlock;
   if (!spec_.produced) {
     const std::int64_t block_in = spec_.images * spec_.in_shape.pixels() * kBlock;
     for (std::int64_t b = 0; b < task.blocks; ++b) {
       const float* const in =
           context.buffer(spec_.in) + (task.first_block + b) * block_in + task.image * spec_.in_shape.pixels() * kBlock;
+      const primitives::RowRing ring = ring_of(context, task, b);
       for (std::int64_t row = first; row < last; ++row) {
-        std::memcpy(task.ring + b * block_ring + slot(row), in + row * width * kBlock,
+        std::memcpy(ring.slot(row) + left, in + row * width * kBlock,
                     static_cast<std::size_t>(width * kBlock) * sizeof(float));
       }
     }
@@ -150,27 +154,28 @@ void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int
   }
 
   const std::int64_t pixels = (last - first) * width;
+  const primitives::RowRing ring = ring_of(context, task, 0);
   std::int32_t* offset = task.offsets;
   for (std::int64_t row = first; row < last; ++row) {
-    const auto start = static_cast<std::int32_t>(slot(row));
+    const auto start = static_cast<std::int32_t>(ring.offset(row) + left);
     for (std::int32_t x = 0; x < width; ++x) *offset++ = start + x * static_cast<std::int32_t>(kBlock);
   }
-  TileRun run{};
-  run.input = view_of(spec_.source, context.buffer(spec_.in), task.image, first * width, pixels, task.gathered);
-  run.depth = spec_.source.depth;
-  run.activated = spec_.source_activated;
+  primitives::GemmRun run{};
+  run.input = gemm_input(spec_.source, context.buffer(spec_.in), task.image, first * width, pixels, task.gathered);
+  run.depth = spec_.source.depth.gemm;
+  run.activation = spec_.source_activated;
   run.out_block = block_ring;
   run.offsets = task.offsets;
-  const std::int64_t lanes = kernels::lanes_of(spec_.in_shape.c);
-  const std::int64_t end = std::min((task.first_block + task.blocks) * kBlock, lanes);
-  for (std::int64_t channel = task.first_block * kBlock; channel < end; channel += tile_) {
-    run.weight = context.weights + spec_.source_weight + channel * run.depth.total();
-    run.bias = context.weights + spec_.source_bias + channel;
-    run.lanes = std::min(tile_, lanes - channel);
-    const bool more = last == spec_.in_shape.h && channel + run.lanes < spec_.in_shape.c;
-    run.next_weight = more ? run.weight + run.lanes * run.depth.total() : nullptr;
-    run.out = task.ring + (channel / kBlock - task.first_block) * block_ring;
-    multiply(context, run, pixels);
+  const primitives::PackedMatrix matrix{context.weights + spec_.source_weight, spec_.source_packed};
+  const std::int64_t first_panel = task.first_block * kBlock / spec_.source_packed.panel_channels;
+  const std::int64_t channels = (task.first_block + task.blocks) * kBlock;
+  for (std::int64_t i = first_panel; i < matrix.panels() && matrix.panel(i).channel < channels; ++i) {
+    run.panel = matrix.panel(i);
+    run.bias = context.weights + spec_.source_bias + run.panel.channel;
+    const bool more = last == spec_.in_shape.h && i + 1 < matrix.panels();
+    run.prefetch.next_weight = more ? matrix.panel(i + 1).weight : nullptr;
+    run.out = task.ring + (run.panel.channel / kBlock - task.first_block) * block_ring;
+    gemm(context.set, context.schedule, run, pixels);
   }
 }
 
@@ -184,10 +189,10 @@ void DepthwiseStep::convolve(const Context& context, const Task& task, std::int6
   const float* in[kLargestDepthwiseKernel + 1];
   for (std::int64_t b = 0; b < task.blocks; ++b) {
     const std::int64_t block = task.first_block + b;
+    const primitives::RowRing ring = ring_of(context, task, b);
     for (std::int64_t ky = 0; ky < kernel + rows_ - 1; ++ky) {
       const std::int64_t row = y * spec_.window.stride - spec_.window.top + ky;
-      const bool needed = ky < kernel + rows - 1 && row >= 0 && row < spec_.in_shape.h;
-      in[ky] = needed ? task.ring + (b * ring_rows_ + row % ring_rows_) * row_floats_ : context.zeros;
+      in[ky] = ky < kernel + rows - 1 ? ring.row(row, spec_.in_shape.h) : context.zeros;
     }
     const float* const bias = context.weights + spec_.bias + block * kBlock;
     float* const out =

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "effnet/engine/step.h"
+#include "effnet/primitives/row_ring.h"
 
 namespace effnet::engine {
 
@@ -16,7 +17,8 @@ inline constexpr std::int64_t kLargestDepthwiseKernel = 128;
 struct DepthwiseSpec {
   // What makes the input rows: a product of this source, or none and the rows are copied from `in`.
   bool produced = false;
-  Source source;  // produced
+  GemmSource source;                        // produced
+  primitives::PackedShape source_packed{};  // of its weights
   std::int64_t source_weight = 0, source_bias = 0;
   Activated source_activated;
 
@@ -49,6 +51,7 @@ class DepthwiseStep final : public Step {
     const std::int64_t row = band * spec_.out_shape.h / bands_;
     return band == bands_ ? row : row / rows_ * rows_;
   }
+  primitives::RowRing ring_of(const Context& context, const Task& task, std::int64_t block) const;
   void walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,
             std::int64_t last_band, float* scratch) const noexcept;
   void make_rows(const Context& context, const Task& task, std::int64_t first, std::int64_t last) const noexcept;
@@ -58,7 +61,6 @@ class DepthwiseStep final : public Step {
   DepthwiseSpec spec_;
   kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;                // null: depthwise_any
   kernels::DepthwisePairFn whole_pair_ = nullptr, half_pair_ = nullptr;  // null: row by row
-  std::int64_t tile_;                                                    // channels of a product tile
   std::int64_t tile_blocks_, tiles_, bands_;  // of a task: one product tile, or as many as share gathered input
   std::int64_t rows_;                         // output rows that a kernel makes, 1 or 2
   std::int64_t group_;                        // output rows made at a time

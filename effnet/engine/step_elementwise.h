@@ -22,7 +22,7 @@ class BlockImageStep final : public Step {
 
 // epilogue(in * scale + shift + addend), in place or not.
 struct MapSpec {
-  Blocked shape;
+  BlockedShape shape;
   BufferId in = kNoBuffer, out = kNoBuffer, addend = kNoBuffer;
   BufferId scale = kNoBuffer;           // images x channels, 1x1
   std::int64_t weight = -1, bias = -1;  // a standalone batch norm as scale and shift, in the packed weights
@@ -59,7 +59,7 @@ class PoolStep final : public Step {
 // The mean over all pixels of an image, from a tensor (in order, one sum a channel) or from a depthwise step's sums.
 struct GlobalPoolSpec {
   BufferId in = kNoBuffer, out = kNoBuffer;
-  Blocked shape;           // of what is averaged
+  BlockedShape shape;      // of what is averaged
   std::int64_t bands = 0;  // above zero: `in` holds sums [block][image][band][16]
 };
 class GlobalPoolStep final : public Step {
@@ -75,7 +75,7 @@ struct ConcatSpec {
   std::vector<BufferId> in;
   std::vector<std::int64_t> channels;
   BufferId out = kNoBuffer;
-  Blocked shape;  // of the output
+  BlockedShape shape;  // of the output
 };
 class ConcatStep final : public Step {
  public:

@@ -12,30 +12,28 @@ using kernels::kBlock;
 constexpr std::int64_t kShortestRun = 56;     // pixels: below, weights are read too often
 constexpr std::int64_t kTasksAThread = 4;     // so that threads end together
 constexpr std::int64_t kFewestMacs = 40'000;  // some 4 us: less is not worth a second thread
-constexpr std::int64_t kFewestTiles = 3;      // of a group that has to prepare its input
+constexpr std::int64_t kFewestPanels = 3;     // of a group that has to prepare its input
 constexpr std::int64_t kShortestCut = 42;     // pixels, where threads share a run
 
 }  // namespace
 
 ProductStep::ProductStep(const kernels::KernelSet& set, const ProductSpec& spec)
     : spec_(spec),
-      out_{spec.source.in.images, {spec.channels, spec.source.out.h, spec.source.out.w}},
-      depth_(spec.source.depth.total()),
-      tile_(set.tile),
+      out_{spec.source.in.images, {spec.packed.channels, spec.source.out.h, spec.source.out.w}},
       run_step_(set.tallest()) {
   const bool by_image = !spec.source.in_place() || spec.scale != kNoBuffer;
   images_ = by_image ? out_.images : 1;
   pixels_ = out_.pixels() / images_;
   // A run's input takes three eighths of the second-level cache, which a panel of weights shares.
-  const std::int64_t affordable = set.cache_bytes * 3 / 8 / (depth_ * static_cast<std::int64_t>(sizeof(float)));
+  const std::int64_t affordable =
+      set.cache_bytes * 3 / 8 / (spec.packed.depth * static_cast<std::int64_t>(sizeof(float)));
   run_pixels_ =
       std::min(pixels_, std::max(affordable / run_step_ * run_step_, divide_up(kShortestRun, run_step_) * run_step_));
   // Runs of equal length, but for the rounding to full tiles.
   run_pixels_ =
       std::min(pixels_, divide_up(divide_up(pixels_, divide_up(pixels_, run_pixels_)), run_step_) * run_step_);
   runs_ = divide_up(pixels_, run_pixels_);
-  tiles_ = divide_up(kernels::lanes_of(spec.channels), tile_);
-  scales_weights_ = spec.scale != kNoBuffer && spec.channels < run_pixels_;
+  scales_weights_ = spec.scale != kNoBuffer && spec.packed.channels < run_pixels_;
   scales_input_ = spec.scale != kNoBuffer && !scales_weights_;
 }
 
@@ -44,13 +42,14 @@ ProductStep::ProductStep(const kernels::KernelSet& set, const ProductSpec& spec)
 struct ProductStep::Cut {
   std::int64_t parts, part_pixels;
   std::int64_t runs, run_pixels;  // of a part
-  std::int64_t group_tiles, groups;
+  std::int64_t group_panels, groups;
 };
 
 ProductStep::Cut ProductStep::cut_for(std::int64_t members) const {
-  Cut cut{1, pixels_, runs_, run_pixels_, tiles_, 1};
-  if (members == 1 || pixels_ * images_ * depth_ * spec_.channels < kFewestMacs) return cut;
-  // Pixels first, as many for each thread: few channel tiles of different widths do not share out evenly.
+  const std::int64_t panels = spec_.packed.panels();
+  Cut cut{1, pixels_, runs_, run_pixels_, panels, 1};
+  if (members == 1 || pixels_ * images_ * spec_.packed.depth * spec_.packed.channels < kFewestMacs) return cut;
+  // Pixels first, as many for each thread: few panels of different widths do not share out evenly.
   cut.parts = std::clamp<std::int64_t>(pixels_ / kShortestCut, 1, divide_up(members, images_));
   cut.part_pixels = divide_up(pixels_, cut.parts);
   const std::int64_t wanted_runs = cut.part_pixels < 2 * kShortestCut ? 1 : 2;
@@ -58,21 +57,21 @@ ProductStep::Cut ProductStep::cut_for(std::int64_t members) const {
   cut.run_pixels = std::min(divide_up(divide_up(cut.part_pixels, runs), run_step_) * run_step_, run_pixels_);
   cut.runs = divide_up(cut.part_pixels, cut.run_pixels);
   const std::int64_t tasks = images_ * cut.parts * cut.runs;
-  std::int64_t most = tiles_;
+  std::int64_t most = panels;
   if (scales_input_ || !spec_.source.in_place()) {
     // Every group of a run scales or gathers its input again, which costs as much as some three channels.
-    most = tasks == 1 ? members : tiles_ / kFewestTiles;
+    most = tasks == 1 ? members : panels / kFewestPanels;
   }
   const std::int64_t wanted = divide_up(members * kTasksAThread, tasks);
-  cut.group_tiles = divide_up(tiles_, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(most, 1)));
-  cut.groups = divide_up(tiles_, cut.group_tiles);
+  cut.group_panels = divide_up(panels, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(most, 1)));
+  cut.groups = divide_up(panels, cut.group_panels);
   return cut;
 }
 
 std::int64_t ProductStep::scratch_floats() const {
-  const std::int64_t input =
-      scales_input_ ? spec_.source.depth.segments * run_pixels_ * kBlock : spec_.source.scratch_floats(run_pixels_);
-  return input + (scales_weights_ ? depth_ * (tile_ + 1) + kBlock : 0);
+  const std::int64_t input = scales_input_ ? spec_.source.depth.gemm.segments * run_pixels_ * kBlock
+                                           : spec_.source.scratch_floats(run_pixels_);
+  return input + (scales_weights_ ? spec_.packed.depth * (spec_.packed.panel_channels + 1) + kBlock : 0);
 }
 
 void ProductStep::run(const Context& context) const noexcept {
@@ -96,16 +95,16 @@ void ProductStep::load_scale(const Context& context, std::int64_t image, float* 
   }
 }
 
-SourceView ProductStep::scaled_input(const Context& context, std::int64_t image, std::int64_t first, std::int64_t count,
-                                     float* scratch) const noexcept {
-  const SourceView plain = view_of(spec_.source, context.buffer(spec_.in), image, first, count, nullptr);
+primitives::GemmInput ProductStep::scaled_input(const Context& context, std::int64_t image, std::int64_t first,
+                                                std::int64_t count, float* scratch) const noexcept {
+  const primitives::GemmInput plain = gemm_input(spec_.source, context.buffer(spec_.in), image, first, count, nullptr);
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   kernels::MapArgs args{};
   args.pixels = count;
   args.low = -kInfinity;
   args.high = kInfinity;
-  for (std::int64_t b = 0; b < spec_.source.depth.segments; ++b) {
-    args.a = plain.a + b * plain.a_segment;
+  for (std::int64_t b = 0; b < spec_.source.depth.gemm.segments; ++b) {
+    args.a = plain.data + b * plain.segment_step;
     args.scale = context.buffer(spec_.scale) + (b * spec_.source.in.images + image) * kBlock;
     args.out = scratch + b * count * kBlock;
     context.set.map[static_cast<std::size_t>(kernels::Epilogue::clamp)](args);
@@ -123,31 +122,30 @@ void ProductStep::task(const Context& context, const Cut& cut, std::int64_t inde
   if (count <= 0) return;  // the last part is shorter by a few pixels
 
   float* const panel = scratch + spec_.source.scratch_floats(run_pixels_);
-  float* const scale = panel + depth_ * tile_;
+  float* const scale = panel + spec_.packed.depth * spec_.packed.panel_channels;
   if (scales_weights_) load_scale(context, image, scale);
 
-  TileRun run{};
+  primitives::GemmRun run{};
   run.input = scales_input_ ? scaled_input(context, image, first, count, scratch)
-                            : view_of(spec_.source, context.buffer(spec_.in), image, first, count, scratch);
-  run.depth = spec_.source.depth;
-  run.activated = spec_.activated;
+                            : gemm_input(spec_.source, context.buffer(spec_.in), image, first, count, scratch);
+  run.depth = spec_.source.depth.gemm;
+  run.activation = spec_.activated;
   run.out_block = out_.block_floats();
   const std::int64_t at = (image * pixels_ + first) * kBlock;
-  const std::int64_t lanes = kernels::lanes_of(spec_.channels);
-  const std::int64_t last = std::min((group + 1) * cut.group_tiles, tiles_);
-  for (std::int64_t tile = group * cut.group_tiles; tile < last; ++tile) {
-    run.lanes = std::min(tile_, lanes - tile * tile_);
-    run.weight = context.weights + spec_.weight + tile * tile_ * depth_;
-    run.next_weight = tile + 1 < last ? run.weight + run.lanes * depth_ : nullptr;
-    run.bias = context.weights + spec_.bias + tile * tile_;
+  const primitives::PackedMatrix matrix{context.weights + spec_.weight, spec_.packed};
+  const std::int64_t last = std::min((group + 1) * cut.group_panels, matrix.panels());
+  for (std::int64_t i = group * cut.group_panels; i < last; ++i) {
+    run.panel = matrix.panel(i);
+    run.prefetch.next_weight = i + 1 < last ? matrix.panel(i + 1).weight : nullptr;
+    run.bias = context.weights + spec_.bias + run.panel.channel;
+    const std::int64_t block = run.panel.channel / kBlock * out_.block_floats() + at;
     if (scales_weights_) {
-      context.set.scale_rows(run.weight, scale, depth_, run.lanes, panel);
-      run.weight = panel;
+      context.set.scale_rows(run.panel.weight, scale, spec_.packed.depth, run.panel.lanes, panel);
+      run.panel.weight = panel;
     }
-    const std::int64_t block = tile * tile_ / kBlock * out_.block_floats() + at;
     run.out = context.buffer(spec_.out) + block;
     run.residual = spec_.residual == kNoBuffer ? nullptr : context.buffer(spec_.residual) + block;
-    multiply(context, run, count);
+    gemm(context.set, context.schedule, run, count);
   }
 }
 

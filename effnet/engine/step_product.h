@@ -6,12 +6,12 @@
 namespace effnet::engine {
 
 struct ProductSpec {
-  Source source;
+  GemmSource source;
   BufferId in = kNoBuffer, out = kNoBuffer;
   BufferId residual = kNoBuffer;
   BufferId scale = kNoBuffer;         // images x channels, 1x1: multiplies the input's channels
   std::int64_t weight = 0, bias = 0;  // floats from the start of the packed weights
-  std::int64_t channels = 0;          // of the output
+  primitives::PackedShape packed{};   // of the weights
   Activated activated;
 };
 
@@ -28,17 +28,15 @@ class ProductStep final : public Step {
   struct Cut;
   Cut cut_for(std::int64_t members) const;
   void task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept;
-  SourceView scaled_input(const Context& context, std::int64_t image, std::int64_t first, std::int64_t count,
-                          float* scratch) const noexcept;
+  primitives::GemmInput scaled_input(const Context& context, std::int64_t image, std::int64_t first, std::int64_t count,
+                                     float* scratch) const noexcept;
   void load_scale(const Context& context, std::int64_t image, float* scale) const noexcept;
 
   ProductSpec spec_;
-  Blocked out_;
-  std::int64_t depth_;
+  BlockedShape out_;
   std::int64_t images_;  // runs do not cross images, or 1: the batch is one long picture
   std::int64_t pixels_;  // of one of them
   std::int64_t run_pixels_, runs_;
-  std::int64_t tile_, tiles_;
   std::int64_t run_step_;  // a run ends with a full tile of pixels
   bool scales_weights_ = false, scales_input_ = false;
 };

@@ -15,9 +15,7 @@ WinogradStep::WinogradStep(const kernels::KernelSet& set, const WinogradSpec& sp
     : spec_(spec),
       across_(divide_up(spec.out_shape.chw.w, 2)),
       down_(divide_up(spec.out_shape.chw.h, 2)),
-      all_(spec.out_shape.images * across_ * down_),
-      tile_(set.tile),
-      tiles_(divide_up(kernels::lanes_of(spec.out_shape.chw.c), set.tile)) {
+      all_(spec.out_shape.images * across_ * down_) {
   const std::int64_t step = set.tallest();  // a run ends with a full tile
   const std::int64_t tile_bytes = kWinogradPositions * spec.in_shape.blocks() * kBlock * 4;
   run_tiles_ = std::min(all_, std::max(set.cache_bytes / 2 / tile_bytes / step * step, step));
@@ -26,17 +24,17 @@ WinogradStep::WinogradStep(const kernels::KernelSet& set, const WinogradSpec& sp
 }
 
 std::int64_t WinogradStep::scratch_floats() const {
-  return kWinogradPositions * run_tiles_ * (spec_.in_shape.blocks() * kBlock + divide_up(tile_, kBlock) * kBlock);
+  return kWinogradPositions * run_tiles_ * (spec_.in_shape.blocks() + panel_blocks()) * kBlock;
 }
 
 void WinogradStep::run(const Context& context) const noexcept {
   const auto members = static_cast<std::int64_t>(context.scratch.size());
   const std::int64_t wanted = members == 1 ? 1 : divide_up(members * kTasksAThread, runs_);
-  const std::int64_t group_tiles = divide_up(tiles_, std::min(tiles_, wanted));
-  const std::int64_t groups = divide_up(tiles_, group_tiles);
+  const std::int64_t panels = spec_.packed.panels(), group_panels = divide_up(panels, std::min(panels, wanted));
+  const std::int64_t groups = divide_up(panels, group_panels);
   context.team.step(runs_ * groups, [&](std::int64_t index, int member) noexcept {
     const std::int64_t group = index / runs_;  // the last one is the smallest
-    task(context, index % runs_ * run_tiles_, group * group_tiles, std::min((group + 1) * group_tiles, tiles_),
+    task(context, index % runs_ * run_tiles_, group * group_panels, std::min((group + 1) * group_panels, panels),
          context.scratch[static_cast<std::size_t>(member)]);
   });
 }
@@ -74,13 +72,13 @@ void WinogradStep::transform_input(const Context& context, std::int64_t first, s
   }
 }
 
-// One channel block of the run, from [position][block of the tile][tile of the run][16].
+// One channel block of the run, from [position][block of the panel][tile of the run][16].
 void WinogradStep::transform_output(const Context& context, std::int64_t first, std::int64_t count, std::int64_t block,
                                     const float* from) const noexcept {
   const Chw& chw = spec_.out_shape.chw;
   const std::int64_t start = block * spec_.out_shape.block_floats();
   kernels::WinogradOutputArgs args{};
-  args.position = divide_up(tile_, kBlock) * count * kBlock;
+  args.position = panel_blocks() * count * kBlock;
   args.bias = context.weights + spec_.bias + block * kBlock;
   args.low = spec_.activated.low;
   args.high = spec_.activated.high;
@@ -98,32 +96,30 @@ void WinogradStep::transform_output(const Context& context, std::int64_t first, 
   });
 }
 
-void WinogradStep::task(const Context& context, std::int64_t first, std::int64_t first_tile, std::int64_t last_tile,
+void WinogradStep::task(const Context& context, std::int64_t first, std::int64_t first_panel, std::int64_t last_panel,
                         float* scratch) const noexcept {
   const std::int64_t count = std::min(run_tiles_, all_ - first);
-  const std::int64_t depth = spec_.in_shape.chw.c;
-  const std::int64_t lanes = kernels::lanes_of(spec_.out_shape.chw.c);
-  const std::int64_t tile_blocks = divide_up(tile_, kBlock);
   float* const products = scratch + kWinogradPositions * run_tiles_ * spec_.in_shape.blocks() * kBlock;
   transform_input(context, first, count, scratch);
 
-  TileRun run{};
-  run.depth.segments = spec_.in_shape.blocks();
-  run.depth.last_depth = (depth - 1) % kBlock + 1;
+  primitives::GemmRun run{};
+  run.depth = primitives::depth_of_channels(spec_.packed.depth);
   run.bias = context.zeros;
-  run.activated = activated(graph::Activation::none);
+  run.activation = activated(graph::Activation::none);
   run.out_block = count * kBlock;
-  for (std::int64_t tile = first_tile; tile < last_tile; ++tile) {
-    run.lanes = std::min(tile_, lanes - tile * tile_);
+  const auto matrix = [&](std::int64_t position) {
+    return primitives::PackedMatrix{context.weights + spec_.weight + position * spec_.packed.floats(), spec_.packed};
+  };
+  for (std::int64_t i = first_panel; i < last_panel; ++i) {
     for (std::int64_t position = 0; position < kWinogradPositions; ++position) {
       run.input = {scratch + position * spec_.in_shape.blocks() * count * kBlock, count * kBlock};
-      run.weight = context.weights + spec_.weight + position * depth * lanes + tile * tile_ * depth;
-      run.next_weight = position + 1 < kWinogradPositions ? run.weight + depth * lanes : nullptr;
-      run.out = products + position * tile_blocks * count * kBlock;
-      multiply(context, run, count);
+      run.panel = matrix(position).panel(i);
+      run.prefetch.next_weight = position + 1 < kWinogradPositions ? matrix(position + 1).panel(i).weight : nullptr;
+      run.out = products + position * panel_blocks() * count * kBlock;
+      gemm(context.set, context.schedule, run, count);
     }
-    for (std::int64_t b = 0; b * kBlock < run.lanes; ++b) {
-      transform_output(context, first, count, tile * tile_blocks + b, products + b * count * kBlock);
+    for (std::int64_t b = 0; b * kBlock < run.panel.lanes; ++b) {
+      transform_output(context, first, count, i * panel_blocks() + b, products + b * count * kBlock);
     }
   }
 }

@@ -1,14 +1,6 @@
 // The engine's kernels, one table an instruction set: it feeds the plan, the tests and the benchmarks, so a kernel
-// cannot be forgotten by one of them. Kernels are noexcept, allocate nothing and check nothing.
-//
-// Layout of activations ("blocked"): channels in blocks of 16, a block holds every pixel of the batch, a pixel 16
-// contiguous floats:
-//
-//   value(c, p) = data[(c / 16 * pixels + p) * 16 + c % 16],   p = (image * h + y) * w + x
-//
-// So a batch is just more pixels, no layer reorders, and every address inside a kernel is a constant away from one
-// pointer. Of a last block with at most 8 channels kernels touch the lower half only (24 channels cost 24, not 32).
-// Lanes beyond the channels, up to the 8 or 16 that are touched, hold finite values that meet zero weights.
+// cannot be forgotten by one of them. Kernels are noexcept, allocate nothing and check nothing. Activations are
+// blocked (tensor/blocked.h).
 #pragma once
 
 #include <cstdint>
@@ -16,18 +8,15 @@
 #include <string>
 
 #include "effnet/kernels/isa.h"
+#include "effnet/tensor/blocked.h"
 
 namespace effnet::kernels {
 
-inline constexpr std::int64_t kBlock = 16;
-inline constexpr std::int64_t kAlignment = 64;  // bytes, of every tensor and packed weight
-
-constexpr std::int64_t blocks_of(std::int64_t channels) { return (channels + kBlock - 1) / kBlock; }
-// Channels that kernels touch in all: rounded up to 8.
-constexpr std::int64_t lanes_of(std::int64_t channels) { return (channels + 7) / 8 * 8; }
-constexpr std::int64_t blocked_floats(std::int64_t channels, std::int64_t pixels) {
-  return blocks_of(channels) * pixels * kBlock;
-}
+using tensor::blocked_floats;
+using tensor::blocks_of;
+using tensor::kAlignment;
+using tensor::kBlock;
+using tensor::lanes_of;
 
 // What a kernel does to a value before it is stored. relu, relu6 and none are clamps by `low` and `high`.
 enum class Epilogue { clamp, silu, hard_swish };

@@ -1,7 +1,6 @@
 #include "effnet/nn/blocked.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -11,44 +10,22 @@
 namespace effnet::nn {
 namespace {
 
+using primitives::PrefetchQueue;
+
 constexpr std::int64_t kLongest = 196;     // 14 tiles of 14 pixels, 7 * 28, 14 * 14
 constexpr std::int64_t kFewestChunks = 8;  // where images are small: work for some threads
 
-// Heights of tiles for 0 .. kTable - 1 pixels, so that the sum of (height + 1) is least.
-constexpr std::int64_t kTable = 64;
-using Heights = std::array<std::uint8_t, kTable>;  // index into KernelSet::heights of the first tile
-Heights best_heights(const kernels::KernelSet& set, std::int64_t lanes) {
-  const std::span<const int> heights = set.heights;
-  Heights first{};
-  std::array<std::int64_t, kTable> cost{};
-  for (std::size_t pixels = 1; pixels < kTable; ++pixels) {
-    cost[pixels] = std::numeric_limits<std::int64_t>::max();
-    for (std::size_t i = set.first_height(lanes); i < heights.size(); ++i) {
-      const auto height = static_cast<std::size_t>(heights[i]);
-      if (height > pixels || cost[pixels - height] + heights[i] + 1 >= cost[pixels]) continue;
-      cost[pixels] = cost[pixels - height] + heights[i] + 1;
-      first[pixels] = static_cast<std::uint8_t>(i);
-    }
-  }
-  return first;
-}
-
-constexpr auto kOffsets = [] {
-  std::array<std::int32_t, 16> offsets{};
-  for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i] = static_cast<std::int32_t>(i) * 16;
-  return offsets;
-}();
 alignas(64) constexpr float kZeros[64] = {};
 
 // dw (+)= rows^T columns of one chunk, in [rows padded][columns padded].
 void add_outer_product(Pixels rows, std::int64_t row_channels, Pixels columns, std::int64_t column_channels,
-                       std::int64_t pixels, bool accumulate, float* dw, Ahead* ahead = nullptr) {
+                       std::int64_t pixels, bool accumulate, float* dw, PrefetchQueue* prefetch = nullptr) {
   const kernels::TrainingSet& set = own_kernels().training;
   const std::int64_t column_blocks = blocks_of(column_channels);
   for (std::int64_t c = 0; c < column_blocks;) {
     const std::int64_t wide = std::min(set.weight_blocks, column_blocks - c);
     for (std::int64_t r = 0; r < row_channels; r += set.weight_rows) {
-      const float* const next = ahead != nullptr ? ahead->take(pixels) : nullptr;
+      const float* const next = prefetch != nullptr ? prefetch->take(pixels) : nullptr;
       set.weight_gradient[wide - 1]({rows.data + r / kBlock * rows.block + r % kBlock, columns.data + c * columns.block,
                                      columns.block, dw + r * column_blocks * kBlock + c * kBlock,
                                      column_blocks * kBlock, pixels, accumulate,
@@ -58,10 +35,10 @@ void add_outer_product(Pixels rows, std::int64_t row_channels, Pixels columns, s
   }
 }
 
-void add_reads(const Source& source, const Chunk& chunk, std::int64_t batch_block, Ahead& ahead) {
+void add_reads(const Source& source, const Chunk& chunk, std::int64_t batch_block, PrefetchQueue& prefetch) {
   for (std::int64_t b = 0; b < source.blocks; ++b) {
     for (const float* const tensor : source.reads)
-      ahead.add(tensor + b * batch_block + chunk.first * kBlock, chunk.pixels);
+      prefetch.add(tensor + b * batch_block + chunk.first * kBlock, chunk.pixels);
   }
 }
 
@@ -69,7 +46,8 @@ void add_reads(const Source& source, const Chunk& chunk, std::int64_t batch_bloc
 
 const OwnKernels& own_kernels() {
   static const kernels::Isa isa = kernels::chosen_isa();
-  static const OwnKernels own{kernels::kernel_set(isa), kernels::training_set(isa)};
+  static const OwnKernels own{kernels::kernel_set(isa), kernels::training_set(isa),
+                              primitives::TileSchedule(kernels::kernel_set(isa))};
   return own;
 }
 
@@ -103,81 +81,50 @@ Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel) {
   return result;
 }
 
-void Ahead::add(const float* from, std::int64_t lines) {
-  lines = std::min(lines, left_);
-  if (lines > 0) runs_.push_back({from, lines});
-  left_ -= lines;
-}
+namespace {
 
-const float* Ahead::take(std::int64_t lines) {
-  if (current_ == runs_.size()) return nullptr;
-  Run& run = runs_[current_];
-  const float* const from = run.from;
-  run.from += lines * kBlock;
-  run.lines -= lines;
-  if (run.lines <= 0) ++current_;
-  return from;
-}
-
-std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t channel_step, std::int64_t depth,
-                        std::int64_t depth_step) {
-  const std::int64_t tile = own_kernels().base.tile, all = kernels::lanes_of(channels);
-  std::vector<float> packed(static_cast<std::size_t>(all * depth));
-  parallel((all + tile - 1) / tile, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t t = first; t < last; ++t) {
-      const std::int64_t lanes = std::min(tile, all - t * tile), filled = std::min(lanes, channels - t * tile);
-      float* const to = packed.data() + t * tile * depth;
-      const float* const source = from + t * tile * channel_step;
-      for (std::int64_t k = 0; k < depth; ++k) {
-        if (channel_step == 1) {
-          std::copy_n(source + k * depth_step, filled, to + k * lanes);
-          continue;
-        }
-        for (std::int64_t lane = 0; lane < filled; ++lane) {
-          to[k * lanes + lane] = source[lane * channel_step + k * depth_step];
-        }
-      }
-    }
+// row(k, channel, count, to), as pack_panel() wants it. Panels are packed in parallel.
+template <class Row>
+OwnedMatrix packed(std::int64_t channels, std::int64_t depth, const Row& row) {
+  OwnedMatrix matrix{{channels, depth, own_kernels().base.tile}, {}};
+  matrix.values.resize(static_cast<std::size_t>(matrix.shape.floats()));
+  parallel(matrix.shape.panels(), [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) primitives::pack_panel(matrix.shape, i, matrix.values.data(), row);
   });
-  return packed;
+  return matrix;
 }
 
-void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const float* packed, std::int64_t channels,
-              const float* bias, float* out, std::int64_t out_block, std::int64_t pixels, const float* residual,
-              Ahead* ahead) {
-  const kernels::KernelSet& set = own_kernels().base;
-  // [lanes > 8]
-  static const Heights first_heights[] = {best_heights(set, 8), best_heights(set, set.tile)};
-  const std::int64_t all = kernels::lanes_of(channels), segments = blocks_of(depth);
-  kernels::ProductArgs args{};
-  args.a_segment = a_block;
-  args.segments = segments;
-  args.depth = kBlock;
-  args.last_depth = depth - (segments - 1) * kBlock;
-  args.out_block = out_block;
-  args.offsets = kOffsets.data();
-  args.low = -std::numeric_limits<float>::infinity();
-  args.high = std::numeric_limits<float>::infinity();
-  for (std::int64_t t = 0; t < all; t += set.tile) {
-    const std::int64_t lanes = std::min(set.tile, all - t);
-    args.weight = packed + t * depth;
-    args.bias = bias == nullptr ? kZeros : bias + t;
-    for (std::int64_t p = 0; p < pixels;) {
-      const std::int64_t left = pixels - p;
-      const std::size_t height =
-          left >= kTable ? set.first_height(lanes) : first_heights[lanes > 8][static_cast<std::size_t>(left)];
-      args.a = a + p * kBlock;
-      p += set.heights[height];
-      // A line with every k: of what comes next, or the next tile's pixels.
-      const float* const next = ahead != nullptr ? ahead->take(depth / set.ahead_every) : nullptr;
-      args.ahead = next != nullptr ? next : a + p * kBlock;
-      args.ahead_step = kBlock;
-      args.ahead_segment = next != nullptr ? 0 : a_block - kBlock / set.ahead_every * kBlock;
-      const std::int64_t at = t / kBlock * out_block + (p - set.heights[height]) * kBlock;
-      args.out = out + at;
-      args.residual = residual == nullptr ? nullptr : residual + at;
-      set.product(height, lanes, kernels::Epilogue::clamp)(args);
-    }
+}  // namespace
+
+OwnedMatrix pack(const float* weight, std::int64_t rows, std::int64_t columns) {
+  return packed(rows, columns, [=](std::int64_t k, std::int64_t channel, std::int64_t count, float* to) {
+    const float* const from = weight + channel * columns + k;
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * columns];
+  });
+}
+
+OwnedMatrix pack_transposed(const float* weight, std::int64_t rows, std::int64_t columns) {
+  return packed(columns, rows, [=](std::int64_t k, std::int64_t channel, std::int64_t count, float* to) {
+    std::copy_n(weight + k * columns + channel, count, to);
+  });
+}
+
+void gemm_panels(const Gemm& gemm, std::int64_t first_panel, std::int64_t last_panel) {
+  const OwnKernels& own = own_kernels();
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  primitives::GemmRun run{};
+  run.input = {gemm.a, gemm.a_block};
+  run.depth = primitives::depth_of_channels(gemm.matrix.shape.depth);
+  run.activation = {kernels::Epilogue::clamp, -kInfinity, kInfinity};
+  run.out_block = gemm.out_block;
+  run.prefetch.queue = gemm.prefetch;
+  for (std::int64_t i = first_panel; i < last_panel; ++i) {
+    run.panel = gemm.matrix.panel(i);
+    run.bias = gemm.bias == nullptr ? kZeros : gemm.bias + run.panel.channel;
+    const std::int64_t at = run.panel.channel / kBlock * gemm.out_block;
+    run.out = gemm.out + at;
+    run.residual = gemm.residual == nullptr ? nullptr : gemm.residual + at;
+    primitives::gemm(own.base, own.schedule, run, gemm.pixels);
   }
 }
 
@@ -325,8 +272,8 @@ Source before_norm(const Cut& cut, const float* y, const float* dz, const NormGr
           {y, dz}};
 }
 
-void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,
-                     std::int64_t channels, const Source& x, float* y, Moments* moments) {
+void forward_product(const Cut& cut, Way way, const OwnedMatrix& weight, const Source& x, float* y, Moments* moments) {
+  const std::int64_t depth = weight.shape.depth, channels = weight.shape.channels;
   const std::int64_t block = cut.all_pixels() * kBlock, panel_block = cut.longest * kBlock;
   const auto chunks = static_cast<std::int64_t>(cut.chunks.size());
   parallel(chunks, way, [&](std::int64_t first, std::int64_t last) {
@@ -334,14 +281,19 @@ void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vec
       return cut.chunks[static_cast<std::size_t>(on_way(way, first, last, i))];
     };
     float* const panel = scratch(blocks_of(depth) * panel_block);
-    Ahead ahead;
+    PrefetchQueue prefetch;
     for (std::int64_t i = 0; i < last - first; ++i) {
       const Chunk& chunk = chunk_at(i);
       const Pixels from = x.make(chunk, panel, panel_block);
-      ahead.clear();
-      if (i + 1 < last - first) add_reads(x, chunk_at(i + 1), block, ahead);
-      multiply(from.data, from.block, depth, packed.data(), channels, nullptr, y + chunk.first * kBlock, block,
-               chunk.pixels, nullptr, &ahead);
+      prefetch.clear();
+      if (i + 1 < last - first) add_reads(x, chunk_at(i + 1), block, prefetch);
+      gemm_all({.a = from.data,
+                .a_block = from.block,
+                .matrix = weight.view(),
+                .out = y + chunk.first * kBlock,
+                .out_block = block,
+                .pixels = chunk.pixels,
+                .prefetch = &prefetch});
       for (std::int64_t s = chunk.segment; moments != nullptr && s < chunk.segment + chunk.segments; ++s) {
         const Segment& segment = cut.segments[static_cast<std::size_t>(s)];
         for (std::int64_t b = 0; b < blocks_of(channels); ++b) {
@@ -368,26 +320,32 @@ void backward_product(const BackwardProduct& product, float* dw) {
   parallel(groups, [&](std::int64_t first_group, std::int64_t last_group) {
     float* const dy_panel = scratch(out_floats + in_floats);
     float* const x_panel = dy_panel + out_floats;
-    Ahead ahead;
+    PrefetchQueue prefetch;
     for (std::int64_t group = first_group; group < last_group; ++group) {
       const std::int64_t begin = group * chunks / groups, end = (group + 1) * chunks / groups;
       for (std::int64_t i = begin; i < end; ++i) {
         const Chunk& chunk = cut.chunks[static_cast<std::size_t>(i)];
         const Pixels dy = product.dy.make(chunk, dy_panel, panel_block);
-        ahead.clear();
+        prefetch.clear();
         if (i + 1 < end) {
           const Chunk& next = cut.chunks[static_cast<std::size_t>(i + 1)];
-          add_reads(product.dy, next, batch_block, ahead);
-          add_reads(product.x, next, batch_block, ahead);
+          add_reads(product.dy, next, batch_block, prefetch);
+          add_reads(product.x, next, batch_block, prefetch);
         }
         if (product.dx != nullptr) {
           const std::int64_t at = chunk.first * kBlock;
-          multiply(dy.data, dy.block, out, product.packed->data(), in, nullptr, product.dx + at, batch_block,
-                   chunk.pixels, product.residual == nullptr ? nullptr : product.residual + at, &ahead);
+          gemm_all({.a = dy.data,
+                    .a_block = dy.block,
+                    .matrix = product.weight->view(),
+                    .out = product.dx + at,
+                    .out_block = batch_block,
+                    .pixels = chunk.pixels,
+                    .residual = product.residual == nullptr ? nullptr : product.residual + at,
+                    .prefetch = &prefetch});
         }
         const Pixels x = product.x.make(chunk, x_panel, panel_block);
         add_outer_product(rows_are_out ? dy : x, rows, rows_are_out ? x : dy, columns, chunk.pixels, i > begin,
-                          partial + group * size, &ahead);
+                          partial + group * size, &prefetch);
       }
     }
   });

@@ -17,6 +17,9 @@
 #include "effnet/kernels/activation.h"
 #include "effnet/kernels/training.h"
 #include "effnet/nn/parallel.h"
+#include "effnet/primitives/gemm.h"
+#include "effnet/primitives/packed_matrix.h"
+#include "effnet/primitives/prefetch_queue.h"
 
 namespace effnet::nn {
 
@@ -27,6 +30,7 @@ using kernels::kBlock;
 struct OwnKernels {
   const kernels::KernelSet& base;
   const kernels::TrainingSet& training;
+  primitives::TileSchedule schedule;  // of `base`
 };
 const OwnKernels& own_kernels();  // of kernels::chosen_isa(), chosen once
 
@@ -55,35 +59,33 @@ struct Cut {
 // floats_a_pixel: what must stay in the second-level cache.
 Cut cut(std::int64_t images, std::int64_t pixels, std::int64_t floats_a_pixel);
 
-// ---- What comes next: runs of lines (a pixel of a block each) that the next chunk reads from memory. Products and
-// weight gradients fetch a line with each of their steps, so that the memory works while they compute. A hint.
-class Ahead {
- public:
-  void clear() { runs_.clear(), current_ = 0, left_ = kMost; }
-  void add(const float* from, std::int64_t lines);
-  // Where `lines` lines follow each other that nobody has taken; null where there are none.
-  const float* take(std::int64_t lines);
-
- private:
-  static constexpr std::int64_t kMost = 4096;  // 256 KB, so that a chunk's own panels stay in the second-level cache
-  struct Run {
-    const float* from;
-    std::int64_t lines;
-  };
-  std::vector<Run> runs_;
-  std::size_t current_ = 0;
-  std::int64_t left_ = kMost;
+// ---- GEMM.
+// A packed matrix (primitives/packed_matrix.h) with its memory.
+struct OwnedMatrix {
+  primitives::PackedShape shape;
+  std::vector<float> values;
+  primitives::PackedMatrix view() const { return {values.data(), shape}; }
 };
+// Of weights [rows][columns] as PyTorch stores them: `pack` for x * W^T (channels: rows), `pack_transposed` for x * W
+// (channels: columns).
+OwnedMatrix pack(const float* weight, std::int64_t rows, std::int64_t columns);
+OwnedMatrix pack_transposed(const float* weight, std::int64_t rows, std::int64_t columns);
 
-// ---- Weights of a product, packed: tiles of output channels, [depth][lanes] each.
-// to[tile][k][lane] = from[channel * channel_step + k * depth_step].
-std::vector<float> pack(const float* from, std::int64_t channels, std::int64_t channel_step, std::int64_t depth,
-                        std::int64_t depth_step);
-// out[p][n] = bias[n] + sum over k of a[p][k] * weight[k][n]; bias null: 0, else padded(channels).
-// residual: null, or added, laid out as `out` is.
-void multiply(const float* a, std::int64_t a_block, std::int64_t depth, const float* packed, std::int64_t channels,
-              const float* bias, float* out, std::int64_t out_block, std::int64_t pixels,
-              const float* residual = nullptr, Ahead* ahead = nullptr);
+// out = bias + a * matrix [+ residual], for panels [first_panel, last_panel) of the matrix. a and out are blocked,
+// their blocks a_block and out_block floats apart; out begins with the matrix's first channel.
+struct Gemm {
+  const float* a;
+  std::int64_t a_block;
+  primitives::PackedMatrix matrix;
+  const float* bias = nullptr;  // null: 0; else padded(channels)
+  float* out;
+  std::int64_t out_block;
+  std::int64_t pixels;
+  const float* residual = nullptr;  // null, or laid out as `out` is
+  primitives::PrefetchQueue* prefetch = nullptr;
+};
+void gemm_panels(const Gemm& gemm, std::int64_t first_panel, std::int64_t last_panel);
+inline void gemm_all(const Gemm& gemm) { gemm_panels(gemm, 0, gemm.matrix.panels()); }
 
 // ---- Statistics of a batch norm.
 struct Norm {
@@ -151,15 +153,14 @@ Source lies_in(const Cut& cut, const float* tensor);  // blocked over all pixels
 // must outlive the source.
 Source before_norm(const Cut& cut, const float* y, const float* dz, const NormGradient& norm, std::int64_t channels);
 
-// y = x * packed; y blocked over all pixels; moments of every segment unless null.
-void forward_product(const Cut& cut, Way way, std::int64_t depth, const std::vector<float>& packed,
-                     std::int64_t channels, const Source& x, float* y, Moments* moments);
+// y = x * weight; y blocked over all pixels; moments of every segment unless null.
+void forward_product(const Cut& cut, Way way, const OwnedMatrix& weight, const Source& x, float* y, Moments* moments);
 
 // dx = dy * W^T [+ residual] and dW = x^T dy, chunk by chunk. Order in a chunk: dy, dx, x, dW.
 struct BackwardProduct {
   const Cut* cut;
   std::int64_t in_channels, out_channels;
-  const std::vector<float>* packed;  // W; not read where dx is not wanted
+  const OwnedMatrix* weight;  // packed for dx = dy * W; not read where dx is not wanted
   Source dy, x;
   float* dx = nullptr;              // null: not wanted; else blocked over all pixels, as `residual` is
   const float* residual = nullptr;  // may be null

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "effnet/nn/parallel.h"
+#include "effnet/primitives/gather.h"
 
 namespace effnet::nn {
 namespace {
@@ -21,45 +22,15 @@ std::vector<float> by_window(const ConvBnActShape& shape, const float* weight) {
   return result;
 }
 
-// Each output pixel's window as a row of a panel. Windows within the picture are copied by whole vectors, each over the
-// surplus of the one before: a stem's rows of 9 floats cost a library call each otherwise, 2 % of B0's step.
-void gather_windows(const ConvBnActShape& shape, const float* x, const Chunk& chunk, float* panel,
-                    std::int64_t panel_block) {
-  const std::int64_t k = shape.kernel, depth = shape.depth(), row_floats = k * shape.in;
-  const float* const end = x + shape.images * shape.in_h * shape.in_w * shape.in;
-  std::vector<float> window(static_cast<std::size_t>(padded(depth) + kBlock));
-  for (std::int64_t p = 0; p < chunk.pixels; ++p) {
-    const std::int64_t pixel = chunk.first + p, image = pixel / (shape.out_h * shape.out_w);
-    const std::int64_t top = pixel / shape.out_w % shape.out_h * shape.stride - shape.top;
-    const std::int64_t left = pixel % shape.out_w * shape.stride - shape.left;
-    const std::int64_t from = std::clamp<std::int64_t>(-left, 0, k), to = std::clamp(shape.in_w - left, from, k);
-    for (std::int64_t ky = 0; ky < k; ++ky) {
-      float* const row = window.data() + ky * row_floats;
-      const std::int64_t y = top + ky;
-      if (y < 0 || y >= shape.in_h) {
-        std::fill_n(row, row_floats, 0.0F);
-        continue;
-      }
-      const float* const source = x + ((image * shape.in_h + y) * shape.in_w + left + from) * shape.in;
-      if (to - from == k && source + padded(row_floats) <= end) {
-        for (std::int64_t i = 0; i < row_floats; i += kBlock) std::copy_n(source + i, kBlock, row + i);
-        continue;
-      }
-      std::fill_n(row, from * shape.in, 0.0F);
-      std::copy_n(source, (to - from) * shape.in, row + from * shape.in);
-      std::fill_n(row + to * shape.in, (k - to) * shape.in, 0.0F);
-    }
-    std::fill_n(window.data() + depth, kBlock, 0.0F);
-    for (std::int64_t b = 0; b < blocks_of(depth); ++b) {
-      std::copy_n(window.data() + b * kBlock, kBlock, panel + b * panel_block + p * kBlock);
-    }
-  }
-}
-
 Source input(const ConvBnActShape& shape, const Cut& cut, const float* x) {
   if (shape.pointwise()) return lies_in(cut, x);
-  return {[&shape, x](const Chunk& chunk, float* panel, std::int64_t panel_block) {
-    gather_windows(shape, x, chunk, panel, panel_block);
+  const primitives::RowSource source{.data = x,
+                                     .images = shape.images,
+                                     .in = {shape.in, shape.in_h, shape.in_w},
+                                     .out = {shape.out, shape.out_h, shape.out_w},
+                                     .window = {shape.kernel, shape.stride, shape.top, shape.left}};
+  return {[source](const Chunk& chunk, float* panel, std::int64_t panel_block) {
+    gather_rows(source, chunk.first, chunk.pixels, panel, panel_block);
     return Pixels{panel, panel_block};
   }};
 }
@@ -71,8 +42,7 @@ void conv_bn_act_forward(const ConvBnActShape& shape, const float* weight, const
   const ParallelScope scope(!mode.sum_all);
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.depth()) + 64);
   Moments moments = moments_of(parts, shape.out);
-  forward_product(parts, Way::from_first, shape.depth(),
-                  pack(by_window(shape, weight).data(), shape.out, shape.depth(), shape.depth(), 1), shape.out,
+  forward_product(parts, Way::from_first, pack(by_window(shape, weight).data(), shape.out, shape.depth()),
                   input(shape, parts, x), y, mode.training ? &moments : nullptr);
   norm = normalise(moments, shape.out, parameters, mode);
   const std::int64_t pixels = shape.out_h * shape.out_w;
@@ -121,9 +91,9 @@ void conv_bn_act_backward(const ConvBnActShape& shape, const float* weight, cons
   product.cut = &parts;
   product.in_channels = shape.depth();
   product.out_channels = shape.out;
-  std::vector<float> packed;
-  if (gradients.x != nullptr) packed = pack(weight, shape.in, 1, shape.out, shape.in);
-  product.packed = &packed;
+  OwnedMatrix packed;
+  if (gradients.x != nullptr) packed = pack_transposed(weight, shape.out, shape.in);
+  product.weight = &packed;
   product.dx = gradients.x;
   product.dy = before_norm(parts, y, dz, gradient, shape.out);
   product.x = input(shape, parts, x);

@@ -4,9 +4,12 @@
 #include <limits>
 
 #include "effnet/nn/parallel.h"
+#include "effnet/primitives/row_ring.h"
 
 namespace effnet::nn {
 namespace {
+
+using primitives::RowRing;
 
 constexpr std::int64_t kBandFloats = 24 * 1024 / 4;  // input rows of a band: most of 32 KB of L1
 
@@ -26,22 +29,12 @@ std::int64_t padded_width(const DepthwiseShape& shape) {
   return std::max((shape.out_w - 1) * shape.stride + shape.kernel, shape.left + shape.in_w);
 }
 
-// Rows of a plane that stay while they are needed: row r lies in slot r mod slots, rows out of 0..height are zeros.
-class Ring {
- public:
-  Ring(float* memory, std::int64_t slots, std::int64_t row_floats) : memory_(memory), slots_(slots), row_(row_floats) {
-    std::fill_n(memory, (slots + 1) * row_floats, 0.0F);
-  }
-  static std::int64_t floats(std::int64_t slots, std::int64_t row_floats) { return (slots + 1) * row_floats; }
-  float* slot(std::int64_t row) { return memory_ + row % slots_ * row_; }
-  const float* row(std::int64_t row, std::int64_t height) {
-    return row >= 0 && row < height ? slot(row) : memory_ + slots_ * row_;
-  }
-
- private:
-  float* memory_;
-  std::int64_t slots_, row_;
-};
+// A ring of zeros, with a row of zeros behind its slots.
+std::int64_t ring_floats(std::int64_t slots, std::int64_t row_floats) { return (slots + 1) * row_floats; }
+RowRing zeroed_ring(float* memory, std::int64_t slots, std::int64_t row_floats) {
+  std::fill_n(memory, ring_floats(slots, row_floats), 0.0F);
+  return {memory, slots, row_floats, memory + slots * row_floats};
+}
 
 }  // namespace
 
@@ -69,7 +62,7 @@ void depthwise_forward(const DepthwiseShape& shape, const float* weight, const M
   const kernels::DepthwiseFn convolve = own_kernels().base.depthwise(k, s, false, kernels::Epilogue::clamp);
   alignas(64) static constexpr float kNoBias[kBlock] = {};
   parallel(shape.planes(), Way::from_last, [&](std::int64_t first, std::int64_t last) {
-    Ring ring(scratch(Ring::floats(slots, width * kBlock)), slots, width * kBlock);
+    const RowRing ring = zeroed_ring(scratch(ring_floats(slots, width * kBlock)), slots, width * kBlock);
     const float* window[7];
     for (std::int64_t task = last; task-- > first;) {
       const std::int64_t plane = plane_of(task, blocks_of(shape.channels), shape.images);
@@ -107,13 +100,13 @@ void depthwise_backward(const DepthwiseShape& shape, const DepthwiseBackward& ba
   const std::int64_t plane_weights = k * k * kBlock;
   std::vector<float> partial(static_cast<std::size_t>(shape.planes() * plane_weights));
   parallel(shape.planes(), Way::from_last, [&](std::int64_t first, std::int64_t last) {
-    const std::int64_t input_floats = Ring::floats(slots, width * kBlock);
-    const std::int64_t slope_floats = Ring::floats(slots, shape.in_w * kBlock);
-    const std::int64_t gradient_floats = Ring::floats(gradient_slots, gradient_width * kBlock);
+    const std::int64_t input_floats = ring_floats(slots, width * kBlock);
+    const std::int64_t slope_floats = ring_floats(slots, shape.in_w * kBlock);
+    const std::int64_t gradient_floats = ring_floats(gradient_slots, gradient_width * kBlock);
     float* const memory = scratch(input_floats + slope_floats + gradient_floats + shape.in_w * kBlock);
-    Ring input(memory, slots, width * kBlock);
-    Ring slopes(memory + input_floats, slots, shape.in_w * kBlock);
-    Ring gradient(memory + input_floats + slope_floats, gradient_slots, gradient_width * kBlock);
+    const RowRing input = zeroed_ring(memory, slots, width * kBlock);
+    const RowRing slopes = zeroed_ring(memory + input_floats, slots, shape.in_w * kBlock);
+    const RowRing gradient = zeroed_ring(memory + input_floats + slope_floats, gradient_slots, gradient_width * kBlock);
     float* const result = memory + input_floats + slope_floats + gradient_floats;
     std::vector<const float*> input_rows(static_cast<std::size_t>(slots));
     std::vector<const float*> gradient_rows(static_cast<std::size_t>(rows));

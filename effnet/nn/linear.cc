@@ -10,13 +10,17 @@
 namespace effnet::nn {
 namespace {
 
-// y = x * weight, tiles of output channels on several threads. x and y are blocked over n.
-void multiply_tiles(const LinearShape& shape, const float* x, const float* packed, const float* bias, float* y) {
-  const std::int64_t tile = own_kernels().base.tile, all = kernels::lanes_of(shape.out), block = shape.n * kBlock;
-  parallel((all + tile - 1) / tile, [&](std::int64_t first, std::int64_t last) {
-    const std::int64_t begin = first * tile, end = std::min(last * tile, all);
-    multiply(x, block, shape.in, packed + begin * shape.in, end - begin, bias == nullptr ? nullptr : bias + begin,
-             y + begin / kBlock * block, block, shape.n);
+// y = x * weight [+ bias], panels of output channels on several threads. x and y are blocked over n rows.
+void multiply(std::int64_t n, const float* x, const OwnedMatrix& weight, const float* bias, float* y) {
+  parallel(weight.shape.panels(), [&](std::int64_t first, std::int64_t last) {
+    gemm_panels({.a = x,
+                 .a_block = n * kBlock,
+                 .matrix = weight.view(),
+                 .bias = bias,
+                 .out = y,
+                 .out_block = n * kBlock,
+                 .pixels = n},
+                first, last);
   });
 }
 
@@ -29,8 +33,7 @@ void linear_forward(const LinearShape& shape, const float* x, const float* weigh
   std::vector<float> biases(static_cast<std::size_t>(padded(shape.out)));
   std::copy_n(bias, shape.out, biases.begin());
   to_blocks(x, shape.in, shape.n, memory.get());
-  multiply_tiles(shape, memory.get(), pack(weight, shape.out, shape.in, shape.in, 1).data(), biases.data(),
-                 memory.get() + in);
+  multiply(shape.n, memory.get(), pack(weight, shape.out, shape.in), biases.data(), memory.get() + in);
   to_rows(memory.get() + in, shape.out, shape.n, y);
 }
 
@@ -49,8 +52,7 @@ void linear_backward(const LinearShape& shape, const float* x, const float* weig
     dbias[c] = static_cast<float>(sum);
   }
   if (dx == nullptr) return;
-  multiply_tiles({shape.n, shape.out, shape.in}, gradients, pack(weight, shape.in, 1, shape.out, shape.in).data(),
-                 nullptr, result);
+  multiply(shape.n, gradients, pack_transposed(weight, shape.out, shape.in), nullptr, result);
   to_rows(result, shape.in, shape.n, dx);
 }
 

@@ -79,12 +79,12 @@ class Backward {
     const Cut parts = cut(n, shape.out_h * shape.out_w, padded(shape.expanded) + padded(shape.out));
     const std::int64_t blocks = blocks_of(shape.expanded), part_floats = kGateSums * kBlock;
     std::vector<float> sums(parts.segments.size() * static_cast<std::size_t>(blocks * part_floats));
-    const std::vector<float> packed = pack(weights.project, shape.expanded, 1, shape.out, shape.expanded);
+    const OwnedMatrix packed = pack_transposed(weights.project, shape.out, shape.expanded);
     BackwardProduct product;
     product.cut = &parts;
     product.in_channels = shape.expanded;
     product.out_channels = shape.out;
-    product.packed = &packed;
+    product.weight = &packed;
     product.dx = dh;
     product.dy.make = [&](const Chunk& chunk, float* panel, std::int64_t block) {
       for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
@@ -153,8 +153,7 @@ class Backward {
     outer_product(excite.data(), c, kept.active.data(), r, n, gradients.excite);
     sum_images(excite, c, gradients.excite_bias);
     std::vector<float> reduce(kept.reduced.size()), active(kept.reduced.size()), slope(kept.reduced.size());
-    multiply(excite.data(), n * kBlock, c, pack(weights.excite, r, 1, c, r).data(), r, nullptr, reduce.data(),
-             n * kBlock, n);
+    multiply_images(excite.data(), pack_transposed(weights.excite, c, r), reduce.data());
     const std::vector<float> ones(kBlock, 1.0F), zeros(kBlock, 0.0F);
     own_kernels().training.activate_both[static_cast<std::size_t>(shape.squeeze_activation.epilogue)](
         {kept.reduced.data(), ones.data(), zeros.data(), nullptr, nullptr, nullptr, shape.squeeze_activation.low,
@@ -163,10 +162,14 @@ class Backward {
     for (std::size_t i = 0; i < reduce.size(); ++i) reduce[i] *= slope[i];
     outer_product(reduce.data(), r, kept.mean.data(), c, n, gradients.reduce);
     sum_images(reduce, r, gradients.reduce_bias);
-    multiply(reduce.data(), n * kBlock, r, pack(weights.reduce, c, 1, r, c).data(), c, nullptr, mean_gradient.data(),
-             n * kBlock, n);
+    multiply_images(reduce.data(), pack_transposed(weights.reduce, r, c), mean_gradient.data());
     const auto pixels = static_cast<float>(shape.out_h * shape.out_w);
     for (float& value : mean_gradient) value /= pixels;
+  }
+  // a and out are blocked over images.
+  void multiply_images(const float* a, const OwnedMatrix& weight, float* out) const {
+    gemm_all(
+        {.a = a, .a_block = n * kBlock, .matrix = weight.view(), .out = out, .out_block = n * kBlock, .pixels = n});
   }
   void sum_images(const std::vector<float>& values, std::int64_t channels, float* to) const {
     for (std::int64_t c = 0; c < channels; ++c) {
@@ -267,12 +270,12 @@ class Backward {
 
   void expand() {
     const Cut parts = cut(n, shape.in_h * shape.in_w, padded(shape.expanded) + padded(shape.in) * 2);
-    const std::vector<float> packed = pack(weights.expand, shape.in, 1, shape.expanded, shape.in);
+    const OwnedMatrix packed = pack_transposed(weights.expand, shape.expanded, shape.in);
     BackwardProduct product;
     product.cut = &parts;
     product.in_channels = shape.in;
     product.out_channels = shape.expanded;
-    product.packed = &packed;
+    product.weight = &packed;
     product.dx = gradients.x;
     product.residual = shape.residual ? dout : nullptr;
     product.dy = before_norm(parts, tensors.y1, dz1, norm1, shape.expanded);

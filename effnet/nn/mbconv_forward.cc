@@ -45,13 +45,21 @@ void squeeze_forward(const MbConvShape& shape, const MbConvWeights& weights, Squ
   state.reduced.resize(static_cast<std::size_t>(padded(r) * n));
   state.active.resize(state.reduced.size());
   state.gate.resize(static_cast<std::size_t>(padded(c) * n));
-  multiply(state.mean.data(), n * kBlock, c, pack(weights.reduce, r, c, c, 1).data(), r,
-           with_padding(weights.reduce_bias, r).data(), state.reduced.data(), n * kBlock, n);
+  const auto multiply = [&](const std::vector<float>& a, const OwnedMatrix& weight, const float* bias,
+                            std::vector<float>& out) {
+    gemm_all({.a = a.data(),
+              .a_block = n * kBlock,
+              .matrix = weight.view(),
+              .bias = with_padding(bias, weight.shape.channels).data(),
+              .out = out.data(),
+              .out_block = n * kBlock,
+              .pixels = n});
+  };
+  multiply(state.mean, pack(weights.reduce, r, c), weights.reduce_bias, state.reduced);
   set.map[static_cast<int>(shape.squeeze_activation.epilogue)](
       {state.reduced.data(), nullptr, nullptr, nullptr, state.active.data(), blocks_of(r) * n,
        shape.squeeze_activation.low, shape.squeeze_activation.high});
-  multiply(state.active.data(), n * kBlock, r, pack(weights.excite, c, r, r, 1).data(), c,
-           with_padding(weights.excite_bias, c).data(), state.gate.data(), n * kBlock, n);
+  multiply(state.active, pack(weights.excite, c, r), weights.excite_bias, state.gate);
   set.sigmoid({state.gate.data(), nullptr, nullptr, nullptr, state.gate.data(), blocks_of(c) * n, 0, 0});
 }
 
@@ -89,8 +97,8 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
   if (shape.expand) {
     const Cut parts = cut(shape.images, shape.in_h * shape.in_w, padded(shape.in) + 64);
     Moments moments = moments_of(parts, shape.expanded);
-    forward_product(parts, Way::from_first, shape.in, pack(weights.expand, shape.expanded, shape.in, shape.in, 1),
-                    shape.expanded, lies_in(parts, x), tensors.y1, state.mode.training ? &moments : nullptr);
+    forward_product(parts, Way::from_first, pack(weights.expand, shape.expanded, shape.in), lies_in(parts, x),
+                    tensors.y1, state.mode.training ? &moments : nullptr);
     state.norm1 = normalise(moments, shape.expanded, norms[0], state.mode);
   }
 
@@ -117,8 +125,7 @@ void mbconv_forward(const MbConvShape& shape, const MbConvWeights& weights, cons
 
   const Cut parts = cut(shape.images, shape.out_h * shape.out_w, padded(shape.expanded));
   Moments moments3 = moments_of(parts, shape.out);
-  forward_product(parts, Way::from_last, shape.expanded,
-                  pack(weights.project, shape.out, shape.expanded, shape.expanded, 1), shape.out,
+  forward_product(parts, Way::from_last, pack(weights.project, shape.out, shape.expanded),
                   {[&](const Chunk& chunk, float* panel, std::int64_t panel_block) {
                      for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
                        const Segment& segment = parts.segments[static_cast<std::size_t>(s)];

@@ -1,30 +1,27 @@
 #include "effnet/nn/workspace.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <mutex>
 #include <new>
 #include <vector>
 
+#include "effnet/tensor/memory.h"
+
 namespace effnet::nn {
 namespace {
 
-constexpr std::size_t kPage = std::size_t{2} << 20;  // a huge one: 512 times fewer faults and TLB entries
-constexpr std::uint64_t kOld = 1024;                 // requests; a step of B7 has some 400
+constexpr std::uint64_t kOld = 1024;  // requests; a step of B7 has some 400
 
 struct Block {
-  float* memory;
-  std::size_t bytes;
-  std::uint64_t returned;  // the number of the last request before
+  tensor::Memory memory;
+  std::size_t bytes = 0;
+  std::uint64_t returned = 0;  // the number of the last request before
 };
 
 class Pool {
  public:
   Block take(std::size_t bytes) {
-    const std::size_t page = bytes >= kPage ? kPage : std::size_t{4096};
-    bytes = (bytes + page - 1) / page * page;
+    bytes = tensor::block_bytes(bytes);
     const std::lock_guard lock(mutex_);
     ++requests_;
     // The smallest that is large enough, and wastes at most a quarter.
@@ -34,32 +31,25 @@ class Pool {
       if (best == free_.end() || block->bytes < best->bytes) best = block;
     }
     if (best != free_.end()) {
-      const Block found = *best;
+      Block found = std::move(*best);
       free_.erase(best);
       return found;
     }
-    std::erase_if(free_, [&](const Block& block) {
-      const bool old = requests_ - block.returned > kOld;
-      if (old) std::free(block.memory);
-      return old;
-    });
-    void* memory = std::aligned_alloc(page, bytes);
+    std::erase_if(free_, [&](const Block& block) { return requests_ - block.returned > kOld; });
+    tensor::Memory memory = tensor::try_allocate(bytes);
     if (memory == nullptr) {
-      for (const Block& block : free_) std::free(block.memory);
       free_.clear();
-      memory = std::aligned_alloc(page, bytes);
+      memory = tensor::try_allocate(bytes);
       if (memory == nullptr) throw std::bad_alloc();
     }
-    if (page == kPage) madvise(memory, bytes, MADV_HUGEPAGE);
-    return {static_cast<float*>(memory), bytes, 0};
+    return {std::move(memory), bytes};
   }
   void give(Block block) noexcept {
     const std::lock_guard lock(mutex_);
     block.returned = requests_;
     try {
-      free_.push_back(block);
-    } catch (const std::bad_alloc&) {
-      std::free(block.memory);
+      free_.push_back(std::move(block));
+    } catch (const std::bad_alloc&) {  // the block goes back to the system
     }
   }
 
@@ -73,8 +63,9 @@ class Pool {
 
 std::shared_ptr<float> workspace(std::int64_t floats) {
   static Pool* const pool = new Pool;  // never destroyed: tensors may outlive static objects
-  const Block block = pool->take(static_cast<std::size_t>(std::max<std::int64_t>(floats, 1)) * sizeof(float));
-  return {block.memory, [block](float*) { pool->give(block); }};
+  const auto block =
+      std::make_shared<Block>(pool->take(static_cast<std::size_t>(std::max<std::int64_t>(floats, 1)) * sizeof(float)));
+  return {tensor::floats(block->memory), [block](float*) { pool->give(std::move(*block)); }};
 }
 
 }  // namespace effnet::nn

@@ -1,4 +1,4 @@
-#include "effnet/engine/tiling.h"
+#include "effnet/primitives/tile_schedule.h"
 
 #include <gtest/gtest.h>
 
@@ -6,19 +6,19 @@
 
 #include "effnet/kernels/isa.h"
 
-namespace effnet::engine {
+namespace effnet::primitives {
 namespace {
 
-TEST(Tiling, TilesCoverEveryLengthExactly) {
+TEST(TileSchedule, TilesCoverEveryLengthExactly) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const kernels::KernelSet& set = kernels::kernel_set(isa);
-    const Tiling tiling(set);
+    const TileSchedule schedule(set);
     for (const std::int64_t lanes : {std::int64_t{8}, set.tile}) {
       const std::size_t tallest = set.first_height(lanes);
       for (std::int64_t pixels = 1; pixels <= 500; ++pixels) {
         std::int64_t left = pixels;
         while (left > 0) {
-          const std::size_t tile = tiling.first(left, lanes);
+          const std::size_t tile = schedule.next(left, lanes);
           ASSERT_LT(tile, set.heights.size());
           ASSERT_GE(tile, tallest) << pixels << " x " << lanes << " " << kernels::name(isa);
           ASSERT_LE(set.heights[tile], left) << pixels << " x " << lanes << " " << kernels::name(isa);
@@ -35,10 +35,10 @@ TEST(Tiling, TilesCoverEveryLengthExactly) {
 }
 
 // Never more tiles than the greedy cut, which takes the tallest that fits, and one tile where one suffices.
-TEST(Tiling, NeverWorseThanGreedy) {
+TEST(TileSchedule, NeverWorseThanGreedy) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const kernels::KernelSet& set = kernels::kernel_set(isa);
-    const Tiling tiling(set);
+    const TileSchedule schedule(set);
     const auto cost = [&](std::int64_t left, auto choose) {
       double sum = 0;
       while (left > 0) {
@@ -51,16 +51,16 @@ TEST(Tiling, NeverWorseThanGreedy) {
     for (const std::int64_t lanes : {std::int64_t{8}, set.tile}) {
       const auto heights = set.heights.subspan(set.first_height(lanes));
       for (std::int64_t pixels = 1; pixels <= 128; ++pixels) {
-        const double ours = cost(pixels, [&](std::int64_t left) { return set.heights[tiling.first(left, lanes)]; });
+        const double ours = cost(pixels, [&](std::int64_t left) { return set.heights[schedule.next(left, lanes)]; });
         const double greedy = cost(pixels, [&](std::int64_t left) {
           return *std::find_if(heights.begin(), heights.end(), [&](int height) { return height <= left; });
         });
         ASSERT_LE(ours, greedy) << pixels << " x " << lanes << " " << kernels::name(isa);
       }
-      for (const int height : heights) EXPECT_EQ(set.heights[tiling.first(height, lanes)], height);
+      for (const int height : heights) EXPECT_EQ(set.heights[schedule.next(height, lanes)], height);
     }
   }
 }
 
 }  // namespace
-}  // namespace effnet::engine
+}  // namespace effnet::primitives

@@ -1,13 +1,13 @@
-#include "effnet/engine/tiling.h"
+#include "effnet/primitives/tile_schedule.h"
 
 #include <algorithm>
 #include <limits>
 
-namespace effnet::engine {
+namespace effnet::primitives {
 
-Tiling::Tiling(const kernels::KernelSet& set) : narrow_(table_of(set, 8)), wide_(table_of(set, set.tile)) {}
+TileSchedule::TileSchedule(const kernels::KernelSet& set) : narrow_(table_of(set, 8)), wide_(table_of(set, set.tile)) {}
 
-Tiling::Table Tiling::table_of(const kernels::KernelSet& set, std::int64_t lanes) {
+TileSchedule::Table TileSchedule::table_of(const kernels::KernelSet& set, std::int64_t lanes) {
   Table first{};
   std::array<double, kExact + 1> cost{};
   const std::size_t tallest = set.first_height(lanes);
@@ -27,4 +27,4 @@ Tiling::Table Tiling::table_of(const kernels::KernelSet& set, std::int64_t lanes
   return first;
 }
 
-}  // namespace effnet::engine
+}  // namespace effnet::primitives

@@ -1,0 +1,63 @@
+#include "effnet/primitives/gemm.h"
+
+#include <array>
+
+namespace effnet::primitives {
+namespace {
+
+using kernels::kBlock;
+
+constexpr std::int64_t kShortRun = 112;  // pixels: up to here the next panel's weights are worth fetching
+
+constexpr auto kOffsets = [] {  // of pixels that follow each other
+  std::array<std::int32_t, 16> offsets{};
+  for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i] = static_cast<std::int32_t>(i) * 16;
+  return offsets;
+}();
+
+}  // namespace
+
+void gemm(const kernels::KernelSet& set, const TileSchedule& schedule, const GemmRun& run, std::int64_t pixels) {
+  const std::int64_t lanes = run.panel.lanes, depth = run.depth.total();
+  kernels::ProductArgs args{};
+  args.a_segment = run.input.segment_step;
+  args.segments = run.depth.segments;
+  args.depth = run.depth.depth;
+  args.last_depth = run.depth.last_depth;
+  args.weight = run.panel.weight;
+  args.bias = run.bias;
+  args.out_block = run.out_block;
+  args.low = run.activation.low;
+  args.high = run.activation.high;
+  const bool fetch_weight = run.prefetch.next_weight != nullptr && pixels <= kShortRun;
+  // Where a segment ends, from the pixels that were fetched with it to those of the next segment.
+  const std::int64_t to_next_segment = run.input.segment_step - run.depth.depth / set.ahead_every * kBlock;
+  if (fetch_weight) {
+    const std::int64_t height = set.heights[set.first_height(lanes)], tiles = (pixels + height - 1) / height;
+    args.ahead = run.prefetch.next_weight;
+    args.ahead_step = (lanes * set.ahead_every + tiles - 1) / tiles;
+  } else {
+    args.ahead_step = kBlock;
+    args.ahead_segment = to_next_segment;
+  }
+  for (std::int64_t done = 0; done < pixels;) {
+    const std::size_t tile = schedule.next(pixels - done, lanes);
+    const std::int64_t height = set.heights[tile];
+    args.a = run.input.data + done * kBlock;
+    const std::int64_t shift = run.offsets == nullptr ? done * kBlock : 0;
+    args.out = run.out + shift;
+    args.residual = run.residual == nullptr ? nullptr : run.residual + shift;
+    args.offsets = run.offsets == nullptr ? kOffsets.data() : run.offsets + done;
+    if (!fetch_weight) {
+      const float* const queued =
+          run.prefetch.queue == nullptr ? nullptr : run.prefetch.queue->take(depth / set.ahead_every);
+      args.ahead = queued != nullptr ? queued : args.a + height * kBlock;
+      if (run.prefetch.queue != nullptr) args.ahead_segment = queued != nullptr ? 0 : to_next_segment;
+    }
+    set.product(tile, lanes, run.activation.epilogue)(args);
+    if (fetch_weight) args.ahead += depth / set.ahead_every * args.ahead_step;
+    done += height;
+  }
+}
+
+}  // namespace effnet::primitives

@@ -1,0 +1,30 @@
+#include "effnet/tensor/memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+
+#include "effnet/base/error.h"
+
+namespace effnet::tensor {
+
+std::size_t block_bytes(std::size_t bytes) {
+  const std::size_t page = bytes >= kHugePage ? kHugePage : kPage;
+  return (std::max<std::size_t>(bytes, 1) + page - 1) / page * page;
+}
+
+Memory try_allocate(std::size_t bytes) {
+  const std::size_t block = block_bytes(bytes), alignment = block >= kHugePage ? kHugePage : kPage;
+  Memory memory(static_cast<std::byte*>(std::aligned_alloc(alignment, block)));
+  // Advice: where the system refuses, small pages do.
+  if (memory != nullptr && alignment == kHugePage) madvise(memory.get(), block, MADV_HUGEPAGE);
+  return memory;
+}
+
+Memory allocate(std::size_t bytes, std::string_view what) {
+  Memory memory = try_allocate(bytes);
+  if (memory == nullptr) throw environment_error("not enough memory for {}: failed to allocate {} bytes", what, bytes);
+  return memory;
+}
+
+}  // namespace effnet::tensor
