@@ -94,8 +94,9 @@ struct ThreadTeam::Impl {
     std::int64_t end = 0;
   };
 
-  explicit Impl(int count) : members(count), shares(static_cast<std::size_t>(count) + 1) {}
+  Impl(int count, Denormals kind) : members(count), denormals(kind), shares(static_cast<std::size_t>(count) + 1) {}
   const int members;
+  const Denormals denormals;
   std::vector<Share> shares;  // by member; the last is the common one
 
   // The step.
@@ -165,7 +166,7 @@ struct ThreadTeam::Impl {
   }
 
   void serve(int member) noexcept {
-    flush_denormals();
+    if (denormals == Denormals::flush) flush_denormals();
     std::uint32_t seen = 0;
     for (;;) {
       seen = next_generation(seen);
@@ -181,11 +182,11 @@ struct ThreadTeam::Impl {
   }
 };
 
-ThreadTeam::ThreadTeam(int members) {
+ThreadTeam::ThreadTeam(int members, Denormals denormals) {
   if (members < 1 || members > kMostMembers) {
     throw usage_error("number of threads out of range (got {}, expected 1 to {})", members, kMostMembers);
   }
-  impl_ = std::make_unique<Impl>(members);
+  impl_ = std::make_unique<Impl>(members, denormals);
   impl_->workers.reserve(static_cast<std::size_t>(members - 1));
   try {
     for (int i = 1; i < members; ++i) impl_->workers.emplace_back([impl = impl_.get(), i] { impl->serve(i); });
@@ -199,11 +200,14 @@ ThreadTeam::~ThreadTeam() { impl_->join_all(); }
 
 int ThreadTeam::members() const noexcept { return impl_->members; }
 
-ThreadTeam::Run::Run(ThreadTeam& team) noexcept : team_(team), saved_state_(flush_denormals()) {
+ThreadTeam::Run::Run(ThreadTeam& team) noexcept : team_(team) {
+  if (team_.impl_->denormals == Denormals::flush) saved_state_ = flush_denormals();
   if (!team_.impl_->workers.empty()) team_.impl_->raise_generation();
 }
 
-ThreadTeam::Run::~Run() { restore(saved_state_); }
+ThreadTeam::Run::~Run() {
+  if (team_.impl_->denormals == Denormals::flush) restore(saved_state_);
+}
 
 void ThreadTeam::Run::step(std::int64_t tasks, std::int64_t common, Task task, void* context) noexcept {
   Impl& impl = *team_.impl_;

@@ -1,22 +1,27 @@
-// Threads for the engine: short parallel steps, one after the other, at the price of a cache line each.
+// The threads of effnet: short parallel steps, one after the other, at the price of a cache line each.
 //
-// A ThreadPool's threads sleep between loops, which costs some ten microseconds; a network has a hundred steps of some
-// ten. A team is woken once a run and its members wait for the next step by watching a counter, for some microseconds
-// at most, then sleep. Results must not depend on which member does which task.
+// Waking a sleeping thread costs some ten microseconds; a network has a hundred steps of some ten. A team is woken once
+// a run and its members wait for the next step by watching a counter, for some microseconds at most, then sleep.
+// Results must not depend on which member does which task. ThreadPool (thread_pool.h) is a team for loops over ranges.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <type_traits>
 
 namespace effnet {
 
+// flush: every member, the caller during a run included, computes with denormals flushed to zero (x86: FTZ and DAZ,
+// 64-bit ARM: FZ); the caller's state is restored when the run ends.
+enum class Denormals { flush, keep };
+
 class ThreadTeam {
  public:
-  // `members` counts the calling thread, so 1 starts none. Every member, the caller during a run included, computes
-  // with denormals flushed to zero (x86: FTZ and DAZ, 64-bit ARM: FZ); the caller's state is restored when the run
-  // ends. Throws Error(usage) outside 1..1024 and Error(environment) if the system refuses a thread.
-  explicit ThreadTeam(int members);
+  // `members` counts the calling thread, so 1 starts none. Throws Error(usage) outside 1..1024 and Error(environment)
+  // if the system refuses a thread.
+  explicit ThreadTeam(int members, Denormals denormals = Denormals::flush);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
@@ -57,9 +62,29 @@ class ThreadTeam {
           const_cast<void*>(static_cast<const void*>(&body)));
     }
 
+    // The same for a body that may throw: the first exception is rethrown here, and tasks that had not begun are left
+    // out.
+    template <class Body>
+    void throwing_step(std::int64_t tasks, Body&& body, std::int64_t common = 0) {
+      std::exception_ptr failure;
+      std::atomic<bool> failed = false;
+      step(
+          tasks,
+          [&](std::int64_t index, int member) noexcept {
+            if (failed.load(std::memory_order_relaxed)) return;
+            try {
+              body(index, member);
+            } catch (...) {
+              if (!failed.exchange(true)) failure = std::current_exception();
+            }
+          },
+          common);
+      if (failure) std::rethrow_exception(failure);
+    }
+
    private:
     ThreadTeam& team_;
-    unsigned saved_state_ = 0;
+    unsigned saved_state_ = 0;  // of the caller
   };
 
  private:

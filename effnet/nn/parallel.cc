@@ -3,8 +3,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <mutex>
 #include <optional>
 
@@ -26,7 +24,13 @@ Team& shared_team() {
 }
 
 thread_local ThreadTeam::Run* current = nullptr;
-thread_local bool inside = false;
+thread_local bool inside = false;  // of a range
+struct Inside {
+  Inside() { inside = true; }
+  ~Inside() { inside = false; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+};
 
 }  // namespace
 
@@ -67,19 +71,11 @@ void parallel(std::int64_t count, Way way, const Range& range) {
     return on_way(Way::from_last, team.share(pieces, member), team.share(pieces, member + 1),
                   piece - team.share(pieces, member));
   };
-  std::exception_ptr failure;
-  std::atomic<bool> failed = false;
-  current->step(pieces, [&](std::int64_t piece, int) noexcept {
-    inside = true;
+  current->throwing_step(pieces, [&](std::int64_t piece, int) {
+    const Inside guard;
     if (way == Way::from_last) piece = turned(piece);
-    try {
-      range(piece * count / pieces, (piece + 1) * count / pieces);
-    } catch (...) {
-      if (!failed.exchange(true)) failure = std::current_exception();
-    }
-    inside = false;
+    range(piece * count / pieces, (piece + 1) * count / pieces);
   });
-  if (failure) std::rethrow_exception(failure);
 }
 
 float* scratch(std::int64_t floats) {
