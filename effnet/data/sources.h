@@ -17,7 +17,7 @@ namespace effnet::data {
 
 // `root` is DIR: names of pictures are relative to it. `names` without classes: the set's own.
 std::unique_ptr<Dataset> open_class_folders(const std::filesystem::path& root, const std::filesystem::path& folder,
-                                            const ClassNames& names, bool exact = false);
+                                            const ClassNames& names);
 std::unique_ptr<Dataset> open_shards(const std::filesystem::path& root,
                                      const std::vector<std::filesystem::path>& shards, const ClassNames& names);
 std::unique_ptr<Dataset> open_cifar(const std::filesystem::path& root, const std::vector<std::filesystem::path>& files,
