@@ -191,6 +191,8 @@ AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
   }
   if (there) before_ = Before{status.st_mode & 0777, status.st_uid, status.st_gid};
   target_ = behind_links(path_);
+  std::error_code ignored;
+  if (fs::is_symlink(target_, ignored)) throw unwritable(path_, ELOOP);
   // A name may have 255 bytes; the temporary one has 8 more around it.
   constexpr std::size_t kLongestPart = 240;
   const fs::path folder = target_.has_parent_path() ? target_.parent_path() : fs::path(".");

@@ -32,7 +32,7 @@ class ImageFolder : public testing::Test {
   std::vector<std::pair<std::string, std::int64_t>> found(const ImageSet& set) {
     std::vector<std::pair<std::string, std::int64_t>> rows;
     for (const LabelledImage& image : set.images)
-      rows.emplace_back(fs::relative(image.path, root()).string(), image.class_index);
+      rows.emplace_back(image.path.lexically_relative(root()).string(), image.class_index);
     return rows;
   }
   using Rows = std::vector<std::pair<std::string, std::int64_t>>;
@@ -126,8 +126,6 @@ TEST_F(ImageFolder, FoldersThatAreAllIndices) {
   EXPECT_EQ(found(read_class_folders(root(), kAnimals, {{"1", 2}, {"2", 1}, {"3", 0}})),
             (Rows{{"1/a.jpg", 2}, {"2/a.jpg", 1}, {"3/a.jpg", 0}}));
   EXPECT_THAT(error(kAnimals), HasSubstr("/1: this folder's name is no class")) << "3 is out of range";
-  touch("01/a.jpg");
-  EXPECT_THAT(error({4, {}, {}}), HasSubstr("got 4 folders")) << "01 and 1 are one index";
 }
 
 TEST_F(ImageFolder, AFileOfClassesGoesBeforeTheModelsNames) {
@@ -180,9 +178,10 @@ TEST_F(ImageFolder, LabelsFromACsv) {
   touch("a.jpg");
   touch("b.jpg");
   touch("c.jpg");
-  const fs::path csv = aside("labels.csv", "file,class\r\nb.jpg,n03\r\na.jpg,0\r\n\r\nc.jpg,great white shark\n");
+  const fs::path csv = aside("labels.csv", "file,class\r\nb.jpg,n03\r\na.jpg,n01\r\n\r\nc.jpg,great white shark\n");
   EXPECT_EQ(found(read_labelled_folder(root(), csv, kAnimals, {})), (Rows{{"a.jpg", 0}, {"b.jpg", 2}, {"c.jpg", 0}}));
-  for (const char* wrong : {"a.jpg,3\n", "a.jpg,-1\n", "a.jpg,n99\n", "none.jpg,0\nnone.jpg,0\n", "a.jpg\n"}) {
+  for (const char* wrong :
+       {"a.jpg,3\n", "a.jpg,-1\n", "a.jpg,n99\n", "none.jpg,0\nnone.jpg,0\n", "a.jpg\n", "a.jpg,n01\nb.jpg,1\n"}) {
     EXPECT_THROW(read_labelled_folder(root(), aside("wrong.csv", wrong), kAnimals, {}), Error) << wrong;
   }
 }

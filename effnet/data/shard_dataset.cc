@@ -90,7 +90,7 @@ class ShardReader {
   // Samples in the order of their pictures; what is incomplete goes to `skipped`.
   void take(std::vector<Sample>& samples, std::vector<SkippedFile>& skipped) {
     skipped.insert(skipped.end(), skipped_.begin(), skipped_.end());
-    std::set<std::string> used, answered;  // keys with a sample; with anything that is told of
+    std::set<std::string> used, answered = told_;  // keys with a sample; with anything that is told of
     const auto skip = [&](const std::string& member, const char* why) {
       skipped.push_back({place(member), why});
       answered.insert(up_to_first_dot(member));
@@ -128,6 +128,7 @@ class ShardReader {
       if (picture) skipped_.push_back({place(member.name), "hidden: its name begins with a dot"});
     } else if (!member.plain) {
       skipped_.push_back({place(member.name), "a link or a sparse file"});
+      told_.insert(up_to_first_dot(member.name));
     } else if (picture) {
       stems_.insert(up_to_last_dot(member.name));
       pictures_.push_back({std::move(member.name), member.offset, member.size, number_, 0});
@@ -149,6 +150,7 @@ class ShardReader {
   std::map<std::string, std::string> labels_;  // by their name without ".cls"
   std::vector<Row> pictures_;
   std::set<std::string> stems_, taken_;  // names of pictures without their extension; labels that have theirs
+  std::set<std::string> told_;           // keys of what is in skipped_
   std::vector<std::string> others_;
   std::vector<SkippedFile> skipped_;
 };
