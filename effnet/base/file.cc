@@ -157,7 +157,7 @@ MappedFile::MappedFile(const fs::path& path) try {
   size_ = static_cast<std::size_t>(file.size());
   if (!file.is_regular()) {
     piped_ = read_pipe(file, kMostPiped);
-    data_ = piped_.data();
+    if (!piped_.empty()) data_ = piped_.data();
     size_ = piped_.size();
   } else if (size_ > 0) {
     void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);

@@ -196,6 +196,11 @@ def test_class_folders_that_are_no_text(effnet, tmp_path, name):
     assert repr(name)[1:].replace("\\n", "\\x0a") in result.stderr and "hint: rename it: mv $'" in result.stderr
 
 
+def test_arch_files_with_a_mark(effnet, tiny, tmp_path):
+    (tmp_path / "net.toml").write_bytes(b"\xef\xbb\xbf" + open(tiny, "rb").read().replace(b"\n", b"\r\n"))
+    assert effnet.json("inspect", tmp_path / "net.toml") == effnet.json("inspect", tiny)
+
+
 def test_out_of_memory_is_an_environment_error(effnet, tiny, tmp_path):
     picture(str(tmp_path / "set" / "0.png"))
     with open(tmp_path / "l.csv", "wb") as file:
