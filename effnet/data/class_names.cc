@@ -208,7 +208,7 @@ Matched match_folders(const std::vector<fs::path>& folders, const ClassNames& na
   Found found;
   for (const std::string& name : names_of(folders)) found.push_back(lookup.exact(name));
   if (!all_known(found)) {
-    if (auto indices = as_indices(folders, names.classes)) return *std::move(indices);
+    if (auto indices = names.by_index ? as_indices(folders, names.classes) : std::nullopt) return *std::move(indices);
     if (!lookup.knows_names()) return by_order(folders, names);
     add_near(folders, names, lookup, found);
   }

@@ -18,6 +18,7 @@ struct ClassNames {
   std::vector<std::string> labels;
   std::string owner = "the model";  // whose they are, for messages
   std::string hint = {};            // what a person can do about a name that is none of them
+  bool by_index = true;             // folders may be called by the class's index
 
   std::string name(std::int64_t index) const;  // the id, else the label, else the number
 };
@@ -35,7 +36,7 @@ struct Matched {
 
 // Folders' classes, by their names. In this order:
 //   1. a name that is exactly one of `extra`, an id, or the label of one class;
-//   2. if not all are that, and all are whole numbers below names.classes: these are the classes;
+//   2. if not all are that, and all are whole numbers below names.classes: these are the classes (names.by_index);
 //   3. "n01443537_goldfish" by the id before the first "_"; a label but for case and "-", "_", " ". Only where a single
 //      class and a single folder fit;
 //   4. where neither `names` nor `extra` has any name: sorted order, if there are as many folders as classes.

@@ -21,12 +21,11 @@ struct Layout {
 };
 
 // The names that people give a split.
-struct SplitNames {
-  std::string_view split;
-  std::vector<std::string_view> names;
+struct SplitName {
+  std::string_view split, name;
 };
-const std::array<SplitNames, 3> kSplits{
-    {{"train", {"train"}}, {"val", {"val", "valid", "validation"}}, {"test", {"test"}}}};
+constexpr std::array kSplitNames{SplitName{"train", "train"}, SplitName{"val", "val"}, SplitName{"val", "valid"},
+                                 SplitName{"val", "validation"}, SplitName{"test", "test"}};
 
 bool is_shard(const std::string& name) { return name.ends_with(".tar") && !name.starts_with("."); }
 
@@ -88,18 +87,19 @@ std::unique_ptr<Dataset> open_layout(const fs::path& folder, const Layout& layou
   return open_class_folders(folder, layout.place, names);
 }
 
-ClassNames of_training(std::vector<std::string> labels) {
-  return {.classes = static_cast<std::int64_t>(labels.size()),
-          .ids = {},
-          .labels = std::move(labels),
-          .owner = "train/",
-          .hint = "name the folders as those of train/"};
+ClassNames of_training(ClassNames names) {
+  names.owner = "train/";
+  names.hint = "name the folders as those of train/";
+  names.by_index = false;
+  return names;
 }
 
 // What the training split calls its classes; of class folders without looking into them.
 ClassNames training_classes(const fs::path& folder, const Layout& training) {
-  return of_training(training.kind == Kind::class_folders ? folder_names(class_folders(training.place))
-                                                          : open_layout(folder, training, {})->classes());
+  std::vector<std::string> labels = training.kind == Kind::class_folders ? folder_names(class_folders(training.place))
+                                                                         : open_layout(folder, training, {})->classes();
+  const auto count = static_cast<std::int64_t>(labels.size());
+  return of_training({.classes = count, .ids = {}, .labels = std::move(labels)});
 }
 
 // Training needs two classes with pictures; and a class folder of train/ that is empty is a copy that went wrong.
@@ -150,15 +150,15 @@ std::vector<fs::path> files_in(const fs::path& folder, const std::function<bool(
 }
 
 std::string split_name(const fs::path& folder, std::string_view split) {
-  const auto known = std::find_if(kSplits.begin(), kSplits.end(), [&](const auto& one) { return one.split == split; });
-  if (known == kSplits.end() || known->names.size() == 1) return std::string(split);
   std::vector<std::string> found;
-  for (const std::string_view name : known->names) {
+  for (const SplitName& one : kSplitNames) {
+    if (one.split != split) continue;
+    const auto is_its_shard = [&](const std::string& file) {
+      return is_shard(file) && file.starts_with(fmt::format("{}-", one.name));
+    };
     std::error_code ignored;
-    const bool shards = !files_in(folder, [&](const std::string& file) {
-                           return is_shard(file) && file.starts_with(std::string(name) + "-");
-                         }).empty();
-    if (fs::is_directory(folder / name, ignored) || shards) found.emplace_back(name);
+    if (fs::is_directory(folder / one.name, ignored) || !files_in(folder, is_its_shard).empty())
+      found.emplace_back(one.name);
   }
   if (found.size() > 1) {
     throw input_error("{}: the pictures to validate on are there twice (got {} and {}, expected one of them)",
@@ -175,7 +175,7 @@ std::unique_ptr<Dataset> open_dataset(const fs::path& folder, std::string_view s
 }
 
 std::unique_ptr<Dataset> open_validation(const fs::path& folder, const ClassNames& given) {
-  const ClassNames names = given.classes == 0 ? given : of_training(given.labels);
+  const ClassNames names = of_training(given);
   for (const std::string_view split : {"val", "test"}) {
     if (const std::optional<Layout> layout = find_layout(folder, split))
       return open_found(folder, split, *layout, names);

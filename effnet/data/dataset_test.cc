@@ -248,6 +248,12 @@ TEST_F(DatasetTest, ValidationByNameEverywhere) {
             (Rows{{"val/A/000.png", 0}, {"val/B/000.png", 1}, {"val/a/000.png", 3}, {"val/c/000.png", 2}}));
 }
 
+TEST_F(DatasetTest, NumbersForFoldersOfValAreNamesToo) {
+  classes("train", {"1", "2", "3"}, 1, 0);
+  classes("val", {"0", "1", "2"}, 1, 10);
+  EXPECT_THAT(error("val"), HasSubstr("val/0: this folder's name is no class of train/"));
+}
+
 TEST_F(DatasetTest, OtherNamesOfVal) {
   classes("train", {"ant", "bee"}, 1, 0);
   for (const char* name : {"valid", "validation"}) {
