@@ -5,7 +5,6 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
-#include "effnet/base/interrupt.h"
 
 namespace effnet::data {
 namespace {
