@@ -26,6 +26,7 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
   o->load.declare(command);
   return [o, &globals] {
     check_backend_name(o->backend);
+    check_no_stdout("-o", o->out);
     ThreadPool pool(thread_count(globals));
     LoadedModel model(o->model, o->load, pool);
     if (o->class_index >= model.arch().classes) {
