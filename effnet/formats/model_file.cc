@@ -228,8 +228,10 @@ NameMap check(const Model& model, const Weights& weights) {
   const NameScheme own{.source = "effnet", .network = {}, .probe = {}, .rows = {}};
   NameMap map = *map_names(own, lower_bounded(model.arch, weights));
   Fit result = fit(map, weights);
+  for (const auto* list : {&result.skipped, &result.surplus}) {
+    result.unused.insert(result.unused.end(), list->begin(), list->end());
+  }
   std::erase_if(result.unused, [](const std::string& name) { return name.starts_with(kReserved); });
-  for (const std::string& name : result.skipped) result.unused.push_back(name);
   if (!result.exact()) {
     throw input_error("the weights do not fit {}: {} tensors in all: {}", in_quotes(model.arch.name), result.problems(),
                       describe(result));
@@ -260,6 +262,11 @@ Weights checkpoint_weights(const Weights& checkpoint, Averaged averaged) {
 bool is_model_file(const Weights& weights) {
   return weights.metadata.contains("effnet.format") || weights.metadata.contains("effnet.arch") ||
          weights.metadata.contains(kCheckpoint);
+}
+
+bool has_average(const Weights& weights) {
+  const auto at = weights.tensors.lower_bound(kAveraged);
+  return weights.metadata.contains(kCheckpoint) && at != weights.tensors.end() && at->first.starts_with(kAveraged);
 }
 
 Model parse_model(const Weights& file, Averaged averaged) {

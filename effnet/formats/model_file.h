@@ -59,6 +59,8 @@ struct Model {
 
 EFFNET_API bool is_model_file(const Weights& weights);  // has effnet metadata: a model file or a checkpoint
 
+EFFNET_API bool has_average(const Weights& weights);  // a checkpoint with averaged weights
+
 // Which of a checkpoint's weights: the average's (what it lacks, the plain ones give), or the plain ones.
 enum class Averaged { where_there, never };
 
