@@ -58,6 +58,7 @@ constexpr std::array kWords{
     Word{"visual", Kind::wrapper},
     Word{"cnn", Kind::wrapper},
 };
+constexpr std::string_view kModule = "module.";                     // of DataParallel and AveragedModel
 constexpr std::string_view kAverage = "/ExponentialMovingAverage";  // TensorFlow's
 
 std::size_t rank_of(std::string_view word) {
@@ -79,7 +80,6 @@ std::vector<std::string_view> words_of(std::string_view prefix) {
 
 // torch.optim.swa_utils.AveragedModel: "n_averaged" beside "module.".
 bool counts_averages(const Weights& weights, std::string_view prefix) {
-  constexpr std::string_view kModule = "module.";
   if (!prefix.ends_with(kModule)) return false;
   prefix.remove_suffix(kModule.size());
   return weights.find(std::string(prefix) + "n_averaged") != nullptr;
@@ -117,25 +117,39 @@ std::string place_name(const Nest& nest) {
   return nest.prefix.empty() ? "the top" : in_quotes(std::string_view(nest.prefix).substr(0, nest.prefix.size() - 1));
 }
 
-// What lies in the nest, without the prefix, and what lies in none. A name of the latter that is then taken gets a
+// What belongs to a nest: "model_ema.n_averaged" to "model_ema.module.", too.
+std::string_view region(const Nest& nest) {
+  const std::string_view prefix = nest.prefix;
+  const bool inner = prefix.ends_with(kModule) && prefix.size() > kModule.size();
+  return inner ? prefix.substr(0, prefix.size() - kModule.size()) : prefix;
+}
+
+// What lies in the nest, without the prefix, and what belongs to none. A name of the latter that is then taken gets a
 // slash.
 template <class Value>
 std::map<std::string, Value, std::less<>> only(const std::map<std::string, Value, std::less<>>& all, const Nest& nest,
                                                const std::vector<Nest>& nests) {
-  std::map<std::string, Value, std::less<>> result;
   const auto home = [&](std::string_view name) {  // the nest that the name lies deepest in
     const Nest* found = nullptr;
     for (const Nest& one : nests) {
-      if (name.starts_with(one.prefix) && (found == nullptr || one.prefix.size() > found->prefix.size())) found = &one;
+      const bool deeper = found == nullptr || region(one).size() > region(*found).size();
+      if (name.starts_with(region(one)) && deeper) found = &one;
     }
     return found;
   };
+  std::map<std::string, Value, std::less<>> result;
+  std::vector<std::pair<const std::string, Value>> beside;
   for (const auto& [name, value] : all) {
     const Nest* found = home(name);
-    if (found != nullptr && found->prefix == nest.prefix) result.emplace(name.substr(nest.prefix.size()), value);
+    if (found != nullptr && found->prefix != nest.prefix) continue;
+    if (found != nullptr && name.starts_with(nest.prefix)) {
+      result.emplace(name.substr(nest.prefix.size()), value);
+    } else {
+      beside.emplace_back(name, value);
+    }
   }
-  for (const auto& [name, value] : all) {
-    if (home(name) == nullptr && !result.emplace(name, value).second) result.emplace("/" + name, value);
+  for (const auto& [name, value] : beside) {
+    if (!result.emplace(name, value).second) result.emplace("/" + name, value);
   }
   return result;
 }

@@ -48,9 +48,11 @@ class Utf8Names {
 // The record that ends every archive: 22 bytes and a comment of at most 65,535.
 bool has_end(std::span<const std::byte> bytes) {
   constexpr std::string_view kEnd = "PK\x05\x06";
-  constexpr std::size_t kMost = 22 + 65535;
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  return text.substr(text.size() - std::min(text.size(), kMost)).find(kEnd) != std::string_view::npos;
+  constexpr std::size_t kRecord = 22, kMost = kRecord + 65535;
+  const auto tail = bytes.last(std::min(bytes.size(), kMost));
+  const std::string_view text(reinterpret_cast<const char*>(tail.data()), tail.size());
+  const std::size_t at = text.rfind(kEnd);
+  return at != std::string_view::npos && text.size() - at >= kRecord;
 }
 
 Error broken(archive* reader) {
