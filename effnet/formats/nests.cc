@@ -58,6 +58,7 @@ constexpr std::array kWords{
     Word{"visual", Kind::wrapper},
     Word{"cnn", Kind::wrapper},
 };
+constexpr std::size_t kMostNests = 32;                              // each tensor is compared with each of them
 constexpr std::string_view kModule = "module.";                     // of DataParallel and AveragedModel
 constexpr std::string_view kAverage = "/ExponentialMovingAverage";  // TensorFlow's
 
@@ -168,14 +169,6 @@ void drop_slash_averages(Weights& weights) {
 
 bool is_nest_word(std::string_view word) { return rank_of(word) != kWords.size(); }
 
-std::vector<std::string> nest_keys() {
-  std::vector<std::string> keys;
-  for (const Word& word : kWords) {
-    if (word.kind != Kind::wrapper) keys.emplace_back(word.text);
-  }
-  return keys;
-}
-
 std::vector<Nest> find_nests(const Weights& weights, std::span<const NameScheme> schemes) {
   std::set<std::string_view> probes;
   bool scoped = false;  // a scheme whose names begin with a word of the file's own choice
@@ -203,6 +196,9 @@ std::vector<Nest> find_nests(const Weights& weights, std::span<const NameScheme>
   }
   if (known.empty()) {
     if (const Nest* one = outermost(others)) return {*one};
+  }
+  if (known.size() > kMostNests) {
+    throw input_error("weights at too many places (got {}, expected at most {})", known.size(), kMostNests);
   }
   std::sort(known.begin(), known.end(), [](const Nest& a, const Nest& b) { return preference(a) < preference(b); });
   return known;

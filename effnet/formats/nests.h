@@ -16,7 +16,6 @@
 namespace effnet::formats {
 
 bool is_nest_word(std::string_view word);
-std::vector<std::string> nest_keys();  // those that are keys of dicts, in the order of preference; for messages
 
 // A place in a file where a network begins: its probe tensor is called prefix + probe.
 struct Nest {
@@ -28,7 +27,7 @@ struct Nest {
 // All of them, the preferred one first: averages (they are what gets published) before plain weights, fewer words
 // before more, then the table's order. If there is none with known words but one place alone under other words, that
 // one. Words are only taken off where a scheme's probe tensor follows: a network whose own names begin with one of them
-// keeps it.
+// keeps it. Throws Error(input) for more than 32 places.
 std::vector<Nest> find_nests(const Weights& weights, std::span<const NameScheme> schemes);
 
 // What the file holds for the network at the chosen place: its tensors without the prefix, and all that belongs to none

@@ -348,8 +348,10 @@ class Collector {
     const PickleValue& root = pickle_[pickle_.root];
     std::string got = root.is(PickleKind::object) ? "an object of " + class_of(root) : "no dict";
     if (root.is(PickleKind::dict)) got = keys_of(root);
-    return input_error("no state dict in this file (got {}, expected a dict of tensors, or one under {})", got,
-                       one_of(nest_keys()))
+    return input_error(
+               "no state dict in this file (got {}, expected a dict of tensors, or one under a key such as state_dict, "
+               "model, net or ema)",
+               got)
         .with_hint(kSaveStateDict);
   }
 
