@@ -159,7 +159,7 @@ void check(const Options& o) {
 
 Body declare_predict(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
   command
       .add_option(
           "IMAGE", o->images,
@@ -192,7 +192,11 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
     const bool stream = o->images.size() == 1 && o->images[0] == "-";
     if (stream) {
       PathList paths(STDIN_FILENO, "stdin");
-      while (const std::optional<std::string> path = paths.next()) print_json_line(predictor.element(*path));
+      while (const std::optional<std::string> path = paths.next()) {
+        Json element = predictor.element(*path);
+        element["weights"] = model.weights_from();
+        print_json_line(element);
+      }
     } else {
       Json images = Json::array();
       Progress progress("predict", static_cast<std::int64_t>(o->images.size()), globals);
@@ -203,7 +207,8 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
         if (!globals.json && !element.contains("error")) print(text_of(element));
         images.push_back(std::move(element));
       }
-      if (globals.json) print_json({{"model", model.arch().name}, {"images", std::move(images)}});
+      if (globals.json)
+        print_json({{"model", model.arch().name}, {"weights", model.weights_from()}, {"images", std::move(images)}});
     }
     return predictor.failed() ? static_cast<int>(ErrorCode::input) : 0;
   };
