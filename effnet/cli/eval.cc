@@ -11,6 +11,7 @@
 #include "effnet/data/image_folder.h"
 #include "effnet/metrics/accuracy.h"
 #include "effnet/vision/decode.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::cli {
 namespace {
@@ -27,7 +28,9 @@ data::ImageSet read_set(const Options& o, const formats::Model& model) {
   if (!o.classes.empty()) extra = data::read_class_file(o.classes, model.arch.classes);
   data::ImageSet set = o.labels.empty() ? data::read_class_folders(o.folder, names, extra)
                                         : data::read_labelled_folder(o.folder, o.labels, names, extra);
-  if (set.images.empty()) throw input_error("{}: no pictures (got none, expected .jpg, .png or .webp files)", o.folder);
+  if (set.images.empty()) {
+    throw input_error("{}: no pictures (got none, expected {} files)", o.folder, vision::picture_extensions());
+  }
   return set;
 }
 

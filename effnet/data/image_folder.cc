@@ -8,6 +8,7 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::data {
 namespace {
@@ -72,10 +73,7 @@ std::vector<fs::directory_entry> sorted_entries(const fs::path& folder) {
 
 }  // namespace
 
-bool is_picture_name(const fs::path& path) {
-  const std::string extension = lower(path.extension().string());
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
-}
+bool is_picture_name(const fs::path& path) { return vision::is_picture_name(path); }
 
 std::vector<fs::path> class_folders(const fs::path& folder) {
   std::vector<fs::path> folders;
@@ -95,7 +93,7 @@ void add_pictures(const fs::path& folder, std::int64_t class_index, ImageSet& se
     } else if (is_picture_name(entry.path())) {
       set.images.push_back({entry.path(), class_index});
     } else {
-      set.skipped.push_back({entry.path(), "not a picture by its name"});
+      set.skipped.push_back({entry.path(), vision::about_other_name(entry.path())});
     }
   }
 }

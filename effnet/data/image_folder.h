@@ -56,6 +56,6 @@ ImageSet read_labelled_folder(const std::filesystem::path& folder, const std::fi
                               const ClassNames& names, const std::map<std::string, std::int64_t>& extra);
 
 bool has_class_folders(const std::filesystem::path& folder);
-bool is_picture_name(const std::filesystem::path& path);  // by extension: .jpg .jpeg .png .webp, any case
+bool is_picture_name(const std::filesystem::path& path);  // that of effnet/vision/formats.h
 
 }  // namespace effnet::data

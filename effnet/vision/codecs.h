@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "effnet/vision/decode.h"
+#include "effnet/vision/formats.h"
 #include "effnet/vision/image.h"
 #include "effnet/vision/resize.h"
 
@@ -37,7 +38,8 @@ struct Format {
   std::vector<std::string_view> extensions;  // lower case, with the dot; the common one first
   std::vector<Mark> marks;                   // a file that has one of them is of this format
   Decoded (*decode)(std::span<const std::byte>, const DecodeOptions&) = nullptr;
-  std::string_view convert;  // where there is no `decode`: a command that makes a picture of the file IN
+  std::string_view convert = {};  // where there is no `decode`: a command that makes a picture of the file IN
+  Encoder encode = nullptr;       // where effnet writes it
 };
 constexpr std::size_t kMarkedBytes = 64;           // all marks lie within so many bytes
 const Format* find_format(std::string_view head);  // null if no mark is there

@@ -6,6 +6,8 @@
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
 #include "effnet/vision/codecs.h"
+#include "effnet/vision/draw.h"
+#include "effnet/vision/encode.h"
 
 namespace effnet::vision {
 namespace {
@@ -14,11 +16,24 @@ using namespace std::string_view_literals;
 
 // Told by the first row that fits: what shares its first bytes with another format stands above it.
 const std::vector<Format>& formats() {
+  constexpr int kQuality = 90;
   constexpr auto kByImageMagick = "convert IN OUT.png (ImageMagick)"sv;
   static const std::vector<Format> kFormats{
-      {"JPEG", {".jpg", ".jpeg", ".jpe", ".jfif"}, {{0, "\xff\xd8\xff"sv}}, decode_jpeg, {}},
-      {"PNG", {".png", ".apng"}, {{0, "\x89PNG\r\n\x1a\n"sv}}, decode_png, {}},
-      {"WebP", {".webp"}, {{8, "WEBP"sv}}, decode_webp, {}},  // after "RIFF" and a size; WebPDemux checks both
+      {"JPEG",
+       {".jpg", ".jpeg", ".jpe", ".jfif"},
+       {{0, "\xff\xd8\xff"sv}},
+       decode_jpeg,
+       {},
+       [](const Image& image) { return encode_jpeg(image, kQuality); }},
+      {"PNG", {".png", ".apng"}, {{0, "\x89PNG\r\n\x1a\n"sv}}, decode_png, {}, encode_png},
+      {"WebP",
+       {".webp"},
+       {{8, "WEBP"sv}},
+       decode_webp,
+       {},
+       [](const Image& image) {
+         return encode_webp(image, kQuality);
+       }},  // after "RIFF" and a size; WebPDemux checks both
       {"GIF", {".gif"}, {{0, "GIF87a"sv}, {0, "GIF89a"sv}}, decode_gif, {}},
       {"BMP", {".bmp", ".dib"}, {{0, "BM"sv}}, decode_bmp, {}},
       {"a camera raw file",
@@ -98,6 +113,15 @@ const Format* find_extension(const std::filesystem::path& path) {
   return found == formats().end() ? nullptr : &*found;
 }
 
+template <class Chosen>
+std::string common_extensions(Chosen chosen) {
+  std::vector<std::string> extensions;
+  for (const Format& format : formats()) {
+    if (chosen(format)) extensions.emplace_back(format.extensions.front());
+  }
+  return one_of(extensions);
+}
+
 }  // namespace
 
 const Format* find_format(std::string_view head) {
@@ -123,11 +147,21 @@ std::string picture_formats() {
 }
 
 std::string picture_extensions() {
-  std::vector<std::string> extensions;
-  for (const Format& format : formats()) {
-    if (format.decode != nullptr) extensions.emplace_back(format.extensions.front());
+  return common_extensions([](const Format& format) { return format.decode != nullptr; });
+}
+
+std::string written_extensions() {
+  return common_extensions([](const Format& format) { return format.encode != nullptr; });
+}
+
+Encoder picture_encoder(const std::filesystem::path& path) {
+  if (path.extension().empty()) return encode_png;
+  const Format* format = find_extension(path);
+  if (format == nullptr || format->encode == nullptr) {
+    throw usage_error("{}: not a kind of picture that effnet writes (got {}, expected {})", path.string(),
+                      in_quotes(path.extension().string()), written_extensions());
   }
-  return one_of(extensions);
+  return format->encode;
 }
 
 std::string about_other_name(const std::filesystem::path& path) {

@@ -2,8 +2,12 @@
 // shards and lists, and what can be said of the others.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
+#include <vector>
+
+#include "effnet/vision/image.h"
 
 namespace effnet::vision {
 
@@ -17,5 +21,11 @@ std::string picture_extensions();  // ".jpg, .png, ...", the common one of each 
 // What a file is whose name is_picture_name refuses: "a camera raw file; to convert it: ...", where the extension is
 // known; else "not a picture by its name".
 std::string about_other_name(const std::filesystem::path& path);
+
+// How a picture is written to a file of this name: .png, .jpg (quality 90) and so on, in any letter case; PNG if it has
+// no extension (a device, a pipe). Throws Error(usage) for another one.
+using Encoder = std::vector<std::byte> (*)(const Image& image);
+Encoder picture_encoder(const std::filesystem::path& path);
+std::string written_extensions();  // ".jpg, .png or .webp"
 
 }  // namespace effnet::vision
