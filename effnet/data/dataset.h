@@ -33,9 +33,9 @@ class Dataset {
 
 // One of the splits (train, val, test) of `--data DIR`. What lies there is told by its content:
 //   DIR/SPLIT/CLASS/*.jpg                     class folders, sub-folders of them included
-//   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          uncompressed webdataset shards: KEY.jpg (or another picture) beside
-//   KEY.cls (a
-//                                             number or a class name); DIR/classes.txt names the classes, one a line
+//   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          uncompressed webdataset shards: KEY.jpg (or another kind of picture)
+//                                             beside KEY.cls (a number or a class name); DIR/classes.txt names the
+//                                             classes, one a line
 //   DIR/data_batch_*.bin, test_batch.bin      CIFAR-10's binary form, also in DIR/cifar-10-batches-bin (train; val and
 //                                             test are both test_batch)
 // Classes are those of `names`; without them those of DIR's training split in sorted order (of shards with numbers 0 up
