@@ -4,8 +4,10 @@
 #include <cstdio>
 
 // jpeglib.h needs stdio first.
+#include <dav1d/dav1d.h>
 #include <gif_lib.h>
 #include <jpeglib.h>
+#include <libde265/de265.h>
 #include <png.h>
 #include <tiffvers.h>
 #include <webp/decode.h>
@@ -33,6 +35,8 @@ Json libraries() {
           {"libwebp", fmt::format("{}.{}.{}", webp >> 16, (webp >> 8) & 0xff, webp & 0xff)},
           {"giflib", fmt::format("{}.{}.{}", GIFLIB_MAJOR, GIFLIB_MINOR, GIFLIB_RELEASE)},
           {"libtiff", fmt::format("{}.{}.{}", TIFFLIB_MAJOR_VERSION, TIFFLIB_MINOR_VERSION, TIFFLIB_MICRO_VERSION)},
+          {"dav1d", dav1d_version()},
+          {"libde265", de265_get_version()},
           {"libarchive", archive_version_string()},
           {"CLI11", CLI11_VERSION},
           {"nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,

@@ -26,6 +26,7 @@ Decoded decode_png(std::span<const std::byte> file, const DecodeOptions& options
 Decoded decode_webp(std::span<const std::byte> file, const DecodeOptions& options);
 Decoded decode_gif(std::span<const std::byte> file, const DecodeOptions& options);
 Decoded decode_bmp(std::span<const std::byte> file, const DecodeOptions& options);
+Decoded decode_heif(std::span<const std::byte> file, const DecodeOptions& options);  // AVIF too
 Decoded decode_tiff(std::span<const std::byte> file, const DecodeOptions& options);
 
 // A format of files, whether effnet reads it or not.

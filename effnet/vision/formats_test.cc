@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 TEST(Formats, PicturesByTheirNameInAnyCase) {
   for (const char* name : {"a.jpg", "a.jpeg", "a.jpe", "a.jfif", "a.png", "a.webp", "a.gif", "a.bmp", "a.tif", "a.tiff",
-                           "a.JPG", "a.JfIf", "a.Tiff", "b/c.d.GIF", "\xff.BMP"}) {
+                           "a.JPG", "a.JfIf", "a.Tiff", "b/c.d.GIF", "a.avif", "a.HEIC", "a.heif", "\xff.BMP"}) {
     EXPECT_TRUE(is_picture_name(name)) << name;
   }
   for (const char* name : {"a", "jpg", ".jpg", "a.jpg.txt", "a.jpgx", "a.tx", "a.nef", "a.psd", "a.txt", "a.", ""}) {

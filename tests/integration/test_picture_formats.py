@@ -97,7 +97,7 @@ def test_what_is_not_read_is_named_with_what_converts_it(effnet, tiny, tmp_path)
         path = tmp_path / f"{name}.jpg"
         path.write_bytes(data)
         result = effnet("predict", tiny, path, "--quiet", "--json")
-        assert result.returncode == 3 and f"got {said}, expected JPEG, PNG, WebP, GIF, BMP or TIFF" in result.stderr
+        assert result.returncode == 3 and f"got {said}, expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC" in result.stderr
         assert tool is None or f"hint: to convert it: {tool} " in result.stderr
     # A DNG and a NEF are TIFF files by their first bytes, with a preview as their first picture.
     preview = [(254, 4, 1), (256, 4, 2), (257, 4, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 200), (277, 3, 1),
