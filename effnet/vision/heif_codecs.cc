@@ -139,7 +139,9 @@ Planes decode_hevc(const HeifCoded& coded) {
     if (de265_decode(context.get(), &more) != DE265_OK) throw broken("damaged HEVC data");
     picture = de265_get_next_picture(context.get());
   }
-  if (picture == nullptr || de265_get_warning(context.get()) != DE265_OK) throw broken("damaged HEVC data");
+  const de265_error warning = de265_get_warning(context.get());
+  const bool harmless = warning == DE265_OK || warning == DE265_WARNING_NO_WPP_CANNOT_USE_MULTITHREADING;
+  if (picture == nullptr || !harmless) throw broken("damaged HEVC data");
 
   Planes planes;
   planes.size = {de265_get_image_height(picture, 0), de265_get_image_width(picture, 0)};

@@ -32,6 +32,19 @@ def lossless(image):
             ".webp": encoded(image, "WEBP", lossless=True)}
 
 
+GOLDEN = os.path.join(os.path.dirname(__file__), "../golden/vision")
+
+
+def test_avif_and_heic_are_read_without_a_word(effnet, tiny, tmp_path):
+    paths = [os.path.join(GOLDEN, name) for name in ("avif_420.avif", "avif_grid.avif", "heic_420.heic", "heic_10bit.heic")]
+    result = effnet("predict", tiny, *paths, "--quiet", "--json")
+    assert result.returncode == 0 and result.stderr == ""
+    cut = tmp_path / "cut.AVIF"
+    cut.write_bytes(open(paths[0], "rb").read()[:-100])
+    result = effnet("predict", tiny, cut, "--quiet", "--json")
+    assert result.returncode == 3 and len(result.stderr.splitlines()) == 1, result.stderr
+
+
 NAMES = ["a.jpg", "b.JPEG", "c.jpe", "d.JFIF", "e.Png", "f.webp", "g.GIF", "h.bmp", "i.TIF", "j.tiff"]
 
 

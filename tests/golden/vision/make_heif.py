@@ -100,6 +100,10 @@ def main():
     for subsampling in ("4:2:0", "4:2:2", "4:4:4"):
         add(f"avif_{subsampling.replace(':', '')}.avif", avif(rgb, quality=80, subsampling=subsampling))
         add(f"heic_{subsampling.replace(':', '')}.heic", heic(rgb, chroma=subsampling.replace(":", "")))
+    ten = pillow_heif.from_bytes("RGB;16", (40, 24), (rgb.astype("<u2") * 257).tobytes())
+    out = io.BytesIO()
+    ten.save(out, quality=80)
+    add("heic_10bit.heic", out.getvalue())
     add("avif_grey.avif", avif(rgb, quality=80, subsampling="4:0:0"))
     add("avif_limited.avif", avif(rgb, quality=80, range="limited"))
     add("avif_odd.avif", avif(picture(33, 21), quality=80))
