@@ -26,14 +26,13 @@ const std::vector<Format>& formats() {
        {},
        [](const Image& image) { return encode_jpeg(image, kQuality); }},
       {"PNG", {".png", ".apng"}, {{0, "\x89PNG\r\n\x1a\n"sv}}, decode_png, {}, encode_png},
+      // After "RIFF" and a size; WebPDemux checks both.
       {"WebP",
        {".webp"},
        {{8, "WEBP"sv}},
        decode_webp,
        {},
-       [](const Image& image) {
-         return encode_webp(image, kQuality);
-       }},  // after "RIFF" and a size; WebPDemux checks both
+       [](const Image& image) { return encode_webp(image, kQuality); }},
       {"GIF", {".gif"}, {{0, "GIF87a"sv}, {0, "GIF89a"sv}}, decode_gif, {}},
       {"BMP", {".bmp", ".dib"}, {{0, "BM"sv}}, decode_bmp, {}},
       {"a camera raw file",
