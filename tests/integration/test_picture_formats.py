@@ -126,6 +126,17 @@ def test_what_is_not_read_is_named_with_what_converts_it(effnet, tiny, tmp_path)
         assert result.returncode == 3 and "got a camera raw file" in result.stderr, result.stderr
 
 
+def test_tiff_kinds_that_are_refused_say_why(effnet, tiny, tmp_path):
+    for name, data, said in (("float", encoded(Image.new("F", (4, 3)), "TIFF"), "got floating-point numbers of 32 bits"),
+                             ("lab", encoded(Image.new("LAB", (4, 3)), "TIFF"), "unsupported kind of colour (got photometric 8"),
+                             ("lzma", encoded(picture(), "TIFF", compression="lzma"), "unsupported compression (got 34925")):
+        path = tmp_path / f"{name}.tif"
+        path.write_bytes(data)
+        result = effnet("predict", tiny, path, "--quiet", "--json")
+        assert result.returncode == 3 and said in result.stderr, result.stderr
+        assert len(result.stderr.splitlines()) <= 2
+
+
 def test_png_without_its_end(effnet, tiny, tmp_path):
     whole, cut, half = tmp_path / "whole.png", tmp_path / "cut.png", tmp_path / "half.png"
     data = encoded(picture(), "PNG")
