@@ -95,6 +95,9 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
   } catch (const std::system_error& error) {
     impl_->join_all();
     throw environment_error("cannot start {} threads ({})", threads, error.code().message());
+  } catch (...) {  // out of memory: a thread that nobody joins would end the process
+    impl_->join_all();
+    throw;
   }
 }
 

@@ -29,6 +29,7 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
   o->load.declare(command);
   return [o, &globals] {
     check_backend_name(o->backend);
+    check_no_stdout("-o", o->out);
     const vision::Encoder encode = vision::picture_encoder(o->out);
     ThreadPool pool(thread_count(globals));
     LoadedModel model(o->model, o->load, pool);

@@ -57,6 +57,8 @@ Body declare_export(CLI::App& command, const Globals& globals) {
       throw usage_error("say what to write (got {}, expected one of --safetensors FILE and --pth FILE)",
                         o->pth.empty() ? "nothing" : "both");
     }
+    check_no_stdout("--safetensors", o->safetensors);
+    check_no_stdout("--pth", o->pth);
     ThreadPool pool(thread_count(globals));
     LoadedModel model(o->model, o->load, pool);
     const std::string path = o->pth.empty() ? o->safetensors : o->pth;

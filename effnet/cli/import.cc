@@ -35,6 +35,7 @@ Body declare_import(CLI::App& command, const Globals& globals) {
   command.add_option("--bn-epsilon", o->bn_epsilon, "Batch-norm epsilon [the source's]")->type_name("E");
   command.add_option("-o,--out", o->out, "The model file to write")->type_name("OUT.safetensors")->required();
   return [o, &globals] {
+    check_no_stdout("-o", o->out);
     formats::ImportOptions options;
     if (!o->arch.empty()) options.spec = describe(o->arch).arch;
     if (o->classes > 0) options.classes = o->classes;

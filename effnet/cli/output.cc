@@ -34,6 +34,18 @@ void print(std::string_view text) {
 void print_json(const Json& document) { print(dump(document, 2) + "\n"); }
 void print_json_line(const Json& element) { print(dump(element, -1) + "\n"); }
 
+bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals) {
+  if (file != "-") return false;
+  if (globals.json) throw usage_error("{} -: stdout has one document (got --json too, expected one of them)", flag);
+  return true;
+}
+
+void check_no_stdout(std::string_view flag, std::string_view file) {
+  if (file == "-")
+    throw usage_error("{}: not a text for stdout (got -, expected a file)", flag)
+        .with_hint("./- is a file of that name");
+}
+
 void print_error(const Error& error) {
   std::string text = error.what();
   std::replace(text.begin(), text.end(), '\n', ' ');  // one line, whatever the system said

@@ -14,6 +14,12 @@ void print(std::string_view text);
 void print_json(const Json& document);
 void print_json_line(const Json& element);
 
+// "-" as the file that a command writes (`flag` names it) means stdout where the file is text; stdout then holds it and
+// nothing else, so that --json beside it is Error(usage).
+bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals);
+// Where the file is no text, "-" is Error(usage).
+void check_no_stdout(std::string_view flag, std::string_view file);
+
 void print_error(const Error& error);
 void set_quiet(bool quiet);  // no warnings
 void warn(std::string_view message);

@@ -1,14 +1,16 @@
 // effnet predict MODEL IMAGE...: the classes of pictures.
 #include <chrono>
 #include <filesystem>
-#include <iostream>
 #include <set>
+
+#include <unistd.h>
 
 #include "effnet/base/file.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
+#include "effnet/cli/path_list.h"
 #include "effnet/cli/runner.h"
 #include "effnet/formats/npy.h"
 #include "effnet/vision/decode.h"
@@ -144,6 +146,8 @@ std::string text_of(const Json& element) {
 void check(const Options& o) {
   check_precision(o.precision);
   check_backend_name(o.backend);
+  check_no_stdout("--dump-pixels", o.dump_pixels);
+  check_no_stdout("--dump-input", o.dump_input);
   const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
   if (dumps && (o.images.size() != 1 || o.images[0] == "-")) {
     throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
@@ -162,7 +166,9 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
   command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
   command
       .add_option("IMAGE", o->images,
-                  vision::picture_formats() + " files; - reads paths from stdin, one a line, and answers line by line")
+                  vision::picture_formats() +
+                      " files, /dev/stdin too; - reads paths from stdin, one a line or (find -print0) with a "
+                      "NUL behind each, and answers line by line")
       ->required();
   add_number(command, "--top", o->top, 1, 1 << 20, "How many classes to show [5]");
   command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
@@ -190,11 +196,8 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
 
     const bool stream = o->images.size() == 1 && o->images[0] == "-";
     if (stream) {
-      std::string path;
-      while (std::getline(std::cin, path)) {
-        check_interrupt();
-        if (!path.empty()) print_json_line(predictor.element(path));
-      }
+      PathList paths(STDIN_FILENO, "stdin");
+      while (const std::optional<std::string> path = paths.next()) print_json_line(predictor.element(*path));
     } else {
       Json images = Json::array();
       Progress progress("predict", static_cast<std::int64_t>(o->images.size()), globals);

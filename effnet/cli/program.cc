@@ -1,9 +1,12 @@
 #include "effnet/cli/program.h"
 
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <new>
 
 #include "effnet/base/cpu.h"
@@ -42,6 +45,27 @@ Error from_parser(const CLI::ParseError& error, std::string_view program) {
   return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", program));
 }
 
+// Without allocating anything.
+int out_of_memory() {
+  std::fputs("effnet: error: out of memory (expected enough for the network and one picture)\n", stderr);
+  return static_cast<int>(ErrorCode::environment);
+}
+
+std::terminate_handler default_terminate = nullptr;
+
+// A function that promised not to throw (some of std::filesystem's) ends the process where memory ends.
+void on_terminate() {
+  if (const std::exception_ptr error = std::current_exception()) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::bad_alloc&) {
+      ::_exit(out_of_memory());
+    } catch (...) {  // a fault of effnet: the default tells what it was
+    }
+  }
+  default_terminate();
+}
+
 }  // namespace
 
 std::vector<std::string> plain_words(int argc, char** argv) {
@@ -62,6 +86,7 @@ std::vector<int> thread_counts(const Globals& globals) {
 }
 
 int run_program(int argc, char** argv, const Program& program) {
+  default_terminate = std::set_terminate(on_terminate);
   Globals globals;
   CLI::App app{std::string(program.description), "effnet"};
   app.set_version_flag("--version", std::string("effnet ") + kVersion);
@@ -107,8 +132,7 @@ int run_program(int argc, char** argv, const Program& program) {
     print_error(error);
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
-    print_error(environment_error("out of memory (expected enough for the network and one picture)"));
-    return static_cast<int>(ErrorCode::environment);
+    return out_of_memory();
   } catch (const std::exception& error) {
     print_error(internal_error("{}", error.what()).with_hint("this is a fault of effnet; please report the command"));
     return static_cast<int>(ErrorCode::internal);

@@ -218,7 +218,8 @@ Body declare_scale(CLI::App& command, const Globals& globals) {
   command.add_option("--beta", o->coefficients.beta, "Width base");
   command.add_option("--gamma", o->coefficients.gamma, "Resolution base");
   command.add_option("--dims", o->dims, "Dimensions that phi moves: letters of dwr");
-  command.add_option("-o,--out", o->out, "Write the scaled network as an arch file")->type_name("OUT.toml");
+  command.add_option("-o,--out", o->out, "Write the scaled network as an arch file; - is stdout")
+      ->type_name("OUT.toml");
   command.add_flag("--family", o->family, "The published scalings of BASE beside the formula's");
   return [o, &globals] {
     check_coefficients(o->coefficients);
@@ -230,6 +231,10 @@ Body declare_scale(CLI::App& command, const Globals& globals) {
     const graph::Costs costs = graph::costs(graph);
     const graph::Costs before = graph::costs(graph::lower(base));
     const std::string text = arch::print(scaling.spec);
+    if (is_stdout("-o", o->out, globals)) {
+      print(text);
+      return 0;
+    }
     if (!o->out.empty()) write_text(o->out, text);
 
     const double params_ratio = static_cast<double>(costs.params) / static_cast<double>(before.params);

@@ -59,6 +59,8 @@ struct Split {
   std::unique_ptr<Dataset> set;
 };
 
+std::set<std::string> set_of(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
+
 // All splits with one list of classes, so that a class of val that train lacks is a finding and no error.
 std::vector<Split> open_splits(const fs::path& folder) {
   std::vector<Split> splits;
@@ -78,14 +80,15 @@ std::vector<Split> open_splits(const fs::path& folder) {
 
   std::set<std::string> folders;
   for (const std::string& name : found) {
+    const fs::path place = folder / split_name(folder, name);
     std::error_code ignored;
-    if (!fs::is_directory(folder / name, ignored)) continue;
-    for (const fs::path& one : class_folders(folder / name)) folders.insert(one.filename().string());
+    if (fs::is_directory(place, ignored)) folders.merge(set_of(folder_names(class_folders(place))));
   }
   const ClassNames all{static_cast<std::int64_t>(folders.size()), {folders.begin(), folders.end()}, {}};
   for (const std::string& name : found) {
+    const fs::path place = folder / split_name(folder, name);
     std::error_code ignored;
-    const bool in_folders = fs::is_directory(folder / name, ignored) && has_class_folders(folder / name);
+    const bool in_folders = fs::is_directory(place, ignored) && has_class_folders(place);
     std::unique_ptr<Dataset> set = open_dataset(folder, name, in_folders ? all : ClassNames{});
     // CIFAR-10's test_batch is both val and test.
     if (!splits.empty() && splits.back().set->name(0) == set->name(0)) splits.pop_back();
