@@ -16,6 +16,7 @@
 #include "effnet/graph/lower.h"
 #include "effnet/report/table.h"
 #include "effnet/vision/decode.h"
+#include "effnet/vision/formats.h"
 #include "effnet/vision/preprocess.h"
 
 namespace effnet::cli {
@@ -164,7 +165,8 @@ Body declare_compare(CLI::App& command, const Globals& globals) {
                   "Two of engine, engine:NAME (an instruction set), reference, reference_double")
       ->type_name("A,B")
       ->required();
-  command.add_option("--image", o->image, "A JPEG, PNG or WebP file [a synthetic picture]")->type_name("FILE");
+  command.add_option("--image", o->image, "A picture: " + vision::picture_formats() + " [a synthetic one]")
+      ->type_name("FILE");
   command.add_option("--resolution", o->resolution, "Input size instead of the model's")->type_name("R");
   o->load.declare(command);
   return [o, &globals] {

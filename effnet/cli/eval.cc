@@ -11,6 +11,7 @@
 #include "effnet/data/image_folder.h"
 #include "effnet/metrics/accuracy.h"
 #include "effnet/vision/decode.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::cli {
 namespace {
@@ -33,8 +34,8 @@ data::ImageSet read_set(const Options& o, const formats::Model& model) {
                                         : data::read_labelled_folder(o.folder, o.labels, names, extra);
   for (const std::string& text : set.notes) warn(text);
   if (set.images.empty())
-    throw input_error("{}: no pictures (got {} other files, expected .jpg, .png or .webp files)", o.folder,
-                      set.skipped.size());
+    throw input_error("{}: no pictures (got {} other files, expected {} files)", o.folder, set.skipped.size(),
+                      vision::picture_extensions());
   return set;
 }
 

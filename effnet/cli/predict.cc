@@ -15,6 +15,7 @@
 #include "effnet/formats/npy.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/draw.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::cli {
 namespace {
@@ -151,6 +152,9 @@ void check(const Options& o) {
   if (dumps && (o.images.size() != 1 || o.images[0] == "-")) {
     throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
   }
+  if (!o.dump_pixels.empty() && vision::picture_encoder(o.dump_pixels) != vision::encode_png) {
+    throw usage_error("--dump-pixels writes exact pixels (got {}, expected a .png file)", in_quotes(o.dump_pixels));
+  }
   if (o.raw && !o.resolution.empty())
     throw usage_error("--raw takes the picture's own size (got --resolution too, expected one of them)");
 }
@@ -161,10 +165,10 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
   command.add_option("MODEL", o->model, kModelHelp)->required();
   command
-      .add_option(
-          "IMAGE", o->images,
-          "JPEG, PNG or WebP files, /dev/stdin too; - reads paths from stdin, one a line or (find -print0) with a "
-          "NUL behind each, and answers line by line")
+      .add_option("IMAGE", o->images,
+                  vision::picture_formats() +
+                      " files, /dev/stdin too; - reads paths from stdin, one a line or (find -print0) with a "
+                      "NUL behind each, and answers line by line")
       ->required();
   add_number(command, "--top", o->top, 1, 1 << 20, "How many classes to show [5]");
   command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
@@ -177,7 +181,8 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
   command.add_flag("--raw", o->raw, "The picture goes in as it is: no resize, crop or EXIF turn");
   command.add_option("--mean", o->mean, "Channel means of RGB in 0..1 instead of the model's")->type_name("A,B,C");
   command.add_option("--std", o->std, "Channel deviations instead of the model's")->type_name("A,B,C");
-  command.add_option("--dump-pixels", o->dump_pixels, "Write the resized and cropped pixels")->type_name("FILE.png");
+  command.add_option("--dump-pixels", o->dump_pixels, "Write the resized and cropped pixels, exactly: as PNG")
+      ->type_name("FILE.png");
   command.add_option("--dump-input", o->dump_input, "Write the network's input, 1x3xHxW float32")
       ->type_name("FILE.npy");
   o->load.declare(command);

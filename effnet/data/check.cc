@@ -13,6 +13,7 @@
 #include "effnet/data/broken.h"
 #include "effnet/data/sources.h"
 #include "effnet/vision/decode.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::data {
 namespace {
@@ -71,8 +72,8 @@ std::vector<Split> open_splits(const fs::path& folder) {
   if (found.empty() && fs::is_directory(folder, none) && has_class_folders(folder)) {
     splits.push_back({".", open_class_folders(folder, folder, {})});
     if (splits[0].set->size() == 0)
-      throw input_error("{}: no pictures (got {} other files, expected .jpg, .png or .webp files)", folder.string(),
-                        splits[0].set->skipped().size());
+      throw input_error("{}: no pictures (got {} other files, expected {} files)", folder.string(),
+                        splits[0].set->skipped().size(), vision::picture_extensions());
     return splits;
   }
   if (found.empty()) open_dataset(folder, "train");  // throws what is missing

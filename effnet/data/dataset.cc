@@ -7,6 +7,7 @@
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
 #include "effnet/data/sources.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::data {
 namespace {
@@ -106,8 +107,8 @@ ClassNames training_classes(const fs::path& folder, const Layout& training) {
 void check_classes(const Dataset& set, const Layout& layout, bool training, bool own_classes) {
   const std::string place = layout.place.string();
   if (set.size() == 0) {
-    throw input_error("{}: no pictures (got {} other files, expected .jpg, .png or .webp files)", place,
-                      set.skipped().size());
+    throw input_error("{}: no pictures (got {} other files, expected {} files)", place, set.skipped().size(),
+                      vision::picture_extensions());
   }
   std::vector<std::int64_t> count(set.classes().size());
   for (std::int64_t i = 0; i < set.size(); ++i) ++count[static_cast<std::size_t>(set.label(i))];
@@ -121,8 +122,8 @@ void check_classes(const Dataset& set, const Layout& layout, bool training, bool
   const auto empty = std::find(count.begin(), count.end(), 0);
   if (empty != count.end()) {
     const std::string& name = set.classes()[static_cast<std::size_t>(empty - count.begin())];
-    throw input_error("{}: no pictures of this class (got none, expected .jpg, .png or .webp files)",
-                      (layout.place / name).string())
+    throw input_error("{}: no pictures of this class (got none, expected {} files)", (layout.place / name).string(),
+                      vision::picture_extensions())
         .with_hint("add pictures, or remove the folder if the class is not wanted");
   }
 }

@@ -33,7 +33,8 @@ class Dataset {
 
 // One of the splits (train, val or valid or validation, test) of `--data DIR`. What lies there is told by its content:
 //   DIR/SPLIT/CLASS/*.jpg                     class folders, sub-folders of them included
-//   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          uncompressed webdataset shards: KEY.jpg|jpeg|png|webp beside KEY.cls (all
+//   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          uncompressed webdataset shards: KEY.jpg (or another picture) beside
+//   KEY.cls (all
 //                                             of them numbers, or all class names); KEY ends at the first dot or, if
 //                                             that label is there, at the last; DIR/classes.txt names the classes
 //   DIR/data_batch_*.bin, test_batch.bin      CIFAR-10's binary form, also in DIR/cifar-10-batches-bin (train; val and

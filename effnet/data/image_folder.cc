@@ -1,21 +1,15 @@
 #include "effnet/data/image_folder.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 // Hidden files are no news unless somebody may miss them.
 bool is_passed_over(const FolderEntry& entry) {
@@ -26,10 +20,7 @@ constexpr const char* kHidden = "hidden: its name begins with a dot";
 
 }  // namespace
 
-bool is_picture_name(const fs::path& path) {
-  const std::string extension = lower(path.extension().string());
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
-}
+bool is_picture_name(const fs::path& path) { return vision::is_picture_name(path); }
 
 std::vector<fs::path> class_folders(const fs::path& folder, std::vector<SkippedFile>* skipped) {
   const std::vector<FileId> above = folders_above(folder);
@@ -81,7 +72,7 @@ void PictureWalk::add_pictures(const fs::path& folder, std::int64_t class_index,
     } else if (is_picture_name(path)) {
       set.images.push_back({path, class_index});
     } else {
-      set.skipped.push_back({path, "not a picture by its name"});
+      set.skipped.push_back({path, vision::about_other_name(path)});
     }
   }
 }

@@ -62,6 +62,6 @@ ImageSet read_class_folders(const std::filesystem::path& folder, const ClassName
 ImageSet read_labelled_folder(const std::filesystem::path& folder, const std::filesystem::path& csv,
                               const ClassNames& names, const ExtraNames& extra);
 
-bool is_picture_name(const std::filesystem::path& path);  // by extension: .jpg .jpeg .png .webp, any case
+bool is_picture_name(const std::filesystem::path& path);  // that of effnet/vision/formats.h
 
 }  // namespace effnet::data

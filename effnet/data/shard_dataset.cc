@@ -12,6 +12,7 @@
 #include "effnet/base/lines.h"
 #include "effnet/data/sources.h"
 #include "effnet/data/tar_index.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::data {
 namespace {
@@ -91,7 +92,7 @@ class ShardReader {
   void take(std::vector<Sample>& samples, std::vector<SkippedFile>& skipped) {
     skipped.insert(skipped.end(), skipped_.begin(), skipped_.end());
     std::set<std::string> used, answered = told_;  // keys with a sample; with anything that is told of
-    const auto skip = [&](const std::string& member, const char* why) {
+    const auto skip = [&](const std::string& member, const std::string& why) {
       skipped.push_back({place(member), why});
       answered.insert(up_to_first_dot(member));
     };
@@ -109,7 +110,7 @@ class ShardReader {
       }
     }
     for (const std::string& member : others_) {
-      if (!used.contains(up_to_first_dot(member))) skip(member, "not a picture by its name");
+      if (!used.contains(up_to_first_dot(member))) skip(member, vision::about_other_name(member));
     }
     for (const auto& [stem, label] : labels_) {
       const std::string key = up_to_first_dot(stem);
