@@ -68,6 +68,7 @@ struct Recipe {
   double ema_decay = 0.9999;                // ema.decay; 0: off
   bool unbiased_moving_variance = false;    // bn.unbiased
   double bn_momentum = -1;                  // bn.momentum; below 0: the architecture's
+  bool bn_warmup = true;                    // bn.warmup
   bool sync_bn = false;                     // distributed.sync_bn
   std::int64_t checkpoint_every_steps = 0;  // checkpoint.every_steps; 0: at the end of each epoch only
   std::int64_t checkpoint_keep = 1;         // checkpoint.keep: the k best

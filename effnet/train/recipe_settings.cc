@@ -126,7 +126,11 @@ std::vector<Setting> make_settings() {
       {"ema.decay", "Of the weights' moving average, which is what is evaluated and saved; 0: off",
        &top<&Recipe::ema_decay>, 0, 0.9999999},
 
-      {"bn.momentum", "Of the moving statistics; below 0: the architecture's own", &top<&Recipe::bn_momentum>, -1, 1},
+      {"bn.momentum",
+       "Of the moving statistics; below 0: the architecture's own; 1: they stay as they are",
+       &top<&Recipe::bn_momentum>, -1, 1},
+      {"bn.warmup", "At most (1 + step) / (10 + step) of the moving statistics is kept, as of the weights' average",
+       &top<&Recipe::bn_warmup>},
       {"bn.unbiased", "Moving variance with n - 1, as PyTorch has it", &top<&Recipe::unbiased_moving_variance>},
 
       {"distributed.sync_bn", "Batch norm over the batches of all processes", &top<&Recipe::sync_bn>},
