@@ -2,7 +2,6 @@
 
 #include <xxhash.h>
 
-#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "effnet/base/text.h"
 #include "effnet/formats/safetensors.h"
 #include "effnet/train/checkpoint_file.h"
+#include "effnet/train/identity.h"
 
 namespace effnet::train {
 namespace {
@@ -99,34 +99,6 @@ Position to_position(const Json& json) {
   return p;
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    lines.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
-
-// The first lines of each that the other lacks: "got A, expected B".
-Error other_identity(const std::string& got, const std::string& expected) {
-  const std::vector<std::string> theirs = lines_of(got), ours = lines_of(expected);
-  const auto only_in = [](const std::vector<std::string>& some, const std::vector<std::string>& others) {
-    std::string text;
-    int count = 0;
-    for (const std::string& line : some) {
-      if (std::find(others.begin(), others.end(), line) != others.end()) continue;
-      if (++count > 3) return text + ", ..";
-      text += (text.empty() ? "" : ", ") + line;
-    }
-    return text.empty() ? std::string("nothing more") : text;
-  };
-  return input_error("the checkpoint is of another model or recipe (got {}, expected {})", only_in(theirs, ours),
-                     only_in(ours, theirs))
-      .with_hint("go on with the settings it was made with, or begin anew in another folder");
-}
-
 torch::Tensor from_file(const formats::Tensor& tensor, const torch::Tensor& like) {
   torch::Tensor plain = torch::empty(tensor.dims, torch::TensorOptions().dtype(like.scalar_type()));
   std::memcpy(plain.data_ptr(), tensor.bytes.data(), tensor.bytes.size());
@@ -174,7 +146,11 @@ CheckpointFile open_checkpoint(const fs::path& file) {
 }
 
 void restore(const CheckpointFile& checkpoint, const fs::path& file, Trainer& trainer, const std::string& identity) {
-  if (checkpoint.identity != identity) throw other_identity(checkpoint.identity, identity).in(file.string());
+  try {
+    changes_of_course(identity, checkpoint.identity);
+  } catch (const Error& error) {
+    throw error.in(file.string());
+  }
   const auto state = trainer.state();
   for (const auto& [name, tensor] : state) {
     const formats::Tensor* found = checkpoint.weights.find(name);

@@ -31,7 +31,7 @@ struct DataSettings {
   std::int64_t shift = 0;  // pixels a small picture is moved by, instead of the random crop
   int randaugment_layers = 2;
   double randaugment_magnitude = 10;
-  double broken_limit = 0.01;  // share of pictures that may be broken
+  double broken_limit = 0.01;  // share of pictures that may be broken, at least 3
   std::int64_t synthetic = 0;  // so many pictures of noise instead of --data, for measuring speed
 };
 struct TrainSettings {
@@ -72,6 +72,7 @@ struct Recipe {
   bool sync_bn = false;                     // distributed.sync_bn
   std::int64_t checkpoint_every_steps = 0;  // checkpoint.every_steps; 0: at the end of each epoch only
   std::int64_t checkpoint_keep = 1;         // checkpoint.keep: the k best
+  std::string checkpoint_result = "best";   // checkpoint.result: best | last
   std::uint64_t seed = 0;
 };
 

@@ -77,7 +77,7 @@ std::vector<Setting> make_settings() {
        data<&D::holdout>, 0, 1e9},
       {"data.shuffle", "A new order each epoch", data<&D::shuffle>},
       {"data.workers", "Loader threads; 0: the cores that do not compute, at least one", data<&D::workers>, 0, 1024},
-      {"data.broken_limit", "Share of the pictures that may be broken", data<&D::broken_limit>, 0, 1},
+      {"data.broken_limit", "Share of the pictures that may be broken, of a small set at least 3; 0: none may", data<&D::broken_limit>, 0, 1},
       {"data.synthetic", "So many pictures of noise instead of --data, for measuring speed", data<&D::synthetic>, 0,
        1e9},
 
@@ -137,6 +137,12 @@ std::vector<Setting> make_settings() {
 
       {"checkpoint.every_steps", "0: at the end of an epoch only", &top<&Recipe::checkpoint_every_steps>, 0, 1e9},
       {"checkpoint.keep", "So many of the best are kept", &top<&Recipe::checkpoint_keep>, 1, 1000},
+      {"checkpoint.result",
+       "Whose weights become the model: of the best epoch in validation, or of the last one",
+       &top<&Recipe::checkpoint_result>,
+       0,
+       0,
+       {"best", "last"}},
   };
 }
 

@@ -1,24 +1,14 @@
 #include "effnet/train/run_model.h"
 
-#include <algorithm>
-#include <array>
-
 #include "effnet/base/error.h"
-#include "effnet/base/file.h"
 #include "effnet/base/preprocessing_rules.h"
 #include "effnet/formats/import.h"
 #include "effnet/formats/labels.h"
 #include "effnet/formats/read_weights.h"
 #include "effnet/formats/sources.h"
-#include "effnet/train/recipe_settings.h"
 
 namespace effnet::train {
 namespace {
-
-// Settings that may change when a run goes on. model.name is among them because the architecture itself is compared.
-constexpr std::array<std::string_view, 8> kFreeSettings{
-    "model.name",           "data.workers", "data.broken_limit",      "train.time_budget",
-    "train.validate_every", "train.fused",  "checkpoint.every_steps", "checkpoint.keep"};
 
 formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, std::vector<std::string>& warnings) {
   const formats::WeightsFile opened = formats::open_weights(file);
@@ -75,19 +65,6 @@ std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const
                                                     std::uint64_t seed) {
   if (!model.init) return nn::ParameterStore::initialised(graph, seed);
   return nn::ParameterStore::from_weights(graph, model.init->weights, /*skip_classifier=*/true, seed);
-}
-
-std::string identity_of(const Recipe& recipe, const RunModel& model, const data::Dataset& train) {
-  std::string identity;
-  for (const Setting& setting : settings()) {
-    if (std::find(kFreeSettings.begin(), kFreeSettings.end(), setting.key) == kFreeSettings.end())
-      identity += fmt::format("{} = {}\n", setting.key, value_text(setting, recipe));
-  }
-  std::string classes;
-  for (const std::string& name : train.classes()) classes += name + "\n";
-  identity += fmt::format("pictures = {}\nclasses = {} ({})\n", train.size(), train.classes().size(),
-                          sha256(std::as_bytes(std::span(classes))).substr(0, 16));
-  return identity + arch::print(model.arch);
 }
 
 vision::TrainingView training_view(const Recipe& recipe, const RunModel& model) {

@@ -29,10 +29,6 @@ RunModel open_run_model(const Recipe& recipe);
 std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,
                                                     std::uint64_t seed);
 
-// What tells this run from another: the architecture and every setting that changes the numbers, a line each. Settings
-// that only change where, how fast or how often something happens are left out: a run may go on with others.
-std::string identity_of(const Recipe& recipe, const RunModel& model, const data::Dataset& train);
-
 vision::TrainingView training_view(const Recipe& recipe, const RunModel& model);
 
 // model.safetensors.

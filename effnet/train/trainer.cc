@@ -228,8 +228,8 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
     }
     throw NotFinite(fmt::format("training has diverged at step {}, batch {} of epoch {} (got a loss of {} and a "
                                 "gradient of norm {}, expected finite numbers)",
-                                impl.steps, batch.number, batch.epoch, result.loss, result.gradient_norm),
-                    "a lower optimizer.lr, a longer schedule.warmup_epochs or train.clip_norm may help");
+                                impl.steps + 1, batch.number + 1, batch.epoch + 1, result.loss, result.gradient_norm),
+                    kDivergedHint);
   }
   const double clip = impl.settings.clip_norm;
   const double factor = (clip > 0 && result.gradient_norm > clip ? clip / result.gradient_norm : 1) / scale;
