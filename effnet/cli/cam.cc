@@ -16,7 +16,7 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
     LoadOptions load;
   };
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
   command.add_option("IMAGE", o->image, "A JPEG, PNG or WebP file")->required();
   command.add_option("-o,--out", o->out, "The picture to write")->type_name("OUT.png")->required();
   add_number(command, "--class", o->class_index, 0, 1 << 20, "The class whose evidence is shown [the predicted one]");
@@ -44,7 +44,11 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
 
     const double score = engine::softmax(answer.logits)[shown];
     if (globals.json) {
-      print_json({{"class", shown}, {"label", runner.label(shown)}, {"score", score}, {"path", o->out}});
+      print_json({{"class", shown},
+                  {"label", runner.label(shown)},
+                  {"score", score},
+                  {"weights", model.weights_from()},
+                  {"path", o->out}});
     } else {
       print(fmt::format("{} ({}) {:.2f} %: written to {}\n", runner.label(shown), shown, 100 * score, o->out));
     }

@@ -158,7 +158,7 @@ Json to_json(const Difference& difference) {
 
 Body declare_compare(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
   command
       .add_option("--backends", o->backends,
                   "Two of engine, engine:NAME (an instruction set), reference, reference_double")
@@ -196,6 +196,7 @@ Body declare_compare(CLI::App& command, const Globals& globals) {
             {{"name", layer.name}, {"max_abs", layer.difference.max_abs}, {"max_rel", layer.difference.max_rel}});
       }
       print_json({{"model", model.arch().name},
+                  {"weights", model.weights_from()},
                   {"backends", names},
                   {"layers", std::move(layers)},
                   {"logits", to_json(result.logits)},

@@ -56,7 +56,7 @@ std::vector<Loaded> load(std::span<const data::LabelledImage> images, const Prep
 
 Body declare_eval(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
   command.add_option("DIR", o->folder, "Class folders, or one folder of pictures with --labels")->required();
   command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
   command.add_option("--backend", o->backend, "engine, or reference: the slow executor that it is compared with");
@@ -118,6 +118,7 @@ Body declare_eval(CLI::App& command, const Globals& globals) {
                   {"top5", accuracy.top5_percent()},
                   {"mean_per_class", accuracy.mean_per_class_percent()},
                   {"images_per_second", rate},
+                  {"weights", model.weights_from()},
                   {"skipped", std::move(skipped)}});
       return 0;
     }

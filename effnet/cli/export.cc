@@ -40,7 +40,7 @@ double verify(LoadedModel& model, const std::string& path, ThreadPool& pool) {
 
 Body declare_export(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
   command.add_option("--safetensors", o->safetensors, "Write named tensors as safetensors")->type_name("FILE");
   command.add_option("--pth", o->pth, "Write a state dict that torch.load opens")->type_name("FILE");
   command.add_option("--onnx", o->onnx, "Write ONNX (not built yet)")->type_name("FILE");
@@ -71,6 +71,7 @@ Body declare_export(CLI::App& command, const Globals& globals) {
     Json document{{"path", path},
                   {"format", o->pth.empty() ? "safetensors" : "pth"},
                   {"tensors", tensors.size()},
+                  {"weights", model.weights_from()},
                   {"max_abs_diff", Json()}};
     if (o->verify) document["max_abs_diff"] = verify(model, path, pool);
     if (globals.json) {

@@ -36,7 +36,7 @@ Body declare_import(CLI::App& command, const Globals& globals) {
   command.add_option("-o,--out", o->out, "The model file to write")->type_name("OUT.safetensors")->required();
   return [o, &globals] {
     formats::ImportOptions options;
-    if (!o->arch.empty()) options.spec = describe(o->arch).arch;
+    if (!o->arch.empty()) options.spec = formats::describe(formats::find_model(o->arch, formats::Pulled::ignore)).arch;
     if (o->classes > 0) options.classes = o->classes;
     options.source = o->source;
     if (!o->padding.empty()) options.padding = parse_padding(o->padding);

@@ -155,7 +155,7 @@ void check(const Options& o) {
 
 Body declare_predict(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
   command
       .add_option("IMAGE", o->images,
                   "JPEG, PNG or WebP files; - reads paths from stdin, one a line, and answers line by line")
@@ -188,7 +188,10 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
       std::string path;
       while (std::getline(std::cin, path)) {
         check_interrupt();
-        if (!path.empty()) print_json_line(predictor.element(path));
+        if (path.empty()) continue;
+        Json element = predictor.element(path);
+        element["weights"] = model.weights_from();
+        print_json_line(element);
       }
     } else {
       Json images = Json::array();
@@ -200,7 +203,8 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
         if (!globals.json && !element.contains("error")) print(text_of(element));
         images.push_back(std::move(element));
       }
-      if (globals.json) print_json({{"model", model.arch().name}, {"images", std::move(images)}});
+      if (globals.json)
+        print_json({{"model", model.arch().name}, {"weights", model.weights_from()}, {"images", std::move(images)}});
     }
     return predictor.failed() ? static_cast<int>(ErrorCode::input) : 0;
   };

@@ -136,7 +136,7 @@ Body declare_pull(CLI::App& command, const Globals& globals) {
   command.add_flag("--force", o->force, "Fetch again even if the model is there");
   return [o, &globals] {
     const Published row = published_row(o->name);
-    const fs::path target = pulled_path(row.name);
+    const fs::path target = formats::pulled_path(row.name);
     make_folders(target.parent_path());
 
     // Two pulls of one name: the second waits here and then finds the first one's file.

@@ -200,7 +200,7 @@ int print_family(const Options& options, const Globals& globals) {
 
 Body declare_scale(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("BASE", o->base, "A name, a model file or an arch file")->required();
+  command.add_option("BASE", o->base, kModelHelp)->required();
   command.add_option("--phi", o->phi, "Compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi")
       ->type_name("F");
   command.add_option("--depth", o->depth, "Depth multiplier")->type_name("D");
@@ -223,7 +223,7 @@ Body declare_scale(CLI::App& command, const Globals& globals) {
   return [o, &globals] {
     check_coefficients(o->coefficients);
     if (o->family) return print_family(*o, globals);
-    const arch::ArchSpec base = describe(o->base).arch;
+    const arch::ArchSpec base = formats::describe(formats::find_model(o->base, formats::Pulled::ignore)).arch;
     const int threads = thread_count(globals);
     const auto [scaling, timing] = scale(*o, base, threads);
     const graph::Graph graph = graph::lower(scaling.spec);

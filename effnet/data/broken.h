@@ -39,8 +39,8 @@ class MetBroken {
   std::map<std::int64_t, std::string> met_;
 };
 
-// How many of `size` pictures may be broken: `limit` of them and, of a small set, three all the same. A limit of 0 means
-// none.
+// How many of `size` pictures may be broken: `limit` of them and, of a small set, three all the same. A limit of 0
+// means none.
 std::int64_t allowed_broken(double limit, std::int64_t size);
 
 // Error(input) with the first few.

@@ -14,12 +14,19 @@ using testing::IsEmpty;
 std::vector<Prediction> answers(std::int64_t right, std::int64_t total, std::int64_t classes) {
   std::vector<Prediction> predictions;
   for (std::int64_t i = 0; i < total; ++i)
-    predictions.push_back({.name = "p", .label = i % classes, .predicted = i < right ? i % classes : (i + 1) % classes});
+    predictions.push_back(
+        {.name = "p", .label = i % classes, .predicted = i < right ? i % classes : (i + 1) % classes});
   return predictions;
 }
 
 EpochMetrics row(double train, std::optional<double> plain = {}, std::optional<double> average = {}) {
-  return {.epoch = 1, .step = 10, .train_top1 = train, .val_loss = {}, .val_top1 = plain, .val_top5 = {}, .val_ema_top1 = average};
+  return {.epoch = 1,
+          .step = 10,
+          .train_top1 = train,
+          .val_loss = {},
+          .val_top1 = plain,
+          .val_top5 = {},
+          .val_ema_top1 = average};
 }
 
 TEST(Doubts, AGoodRunHasNone) {
@@ -41,7 +48,8 @@ TEST(Doubts, ValidationAtChance) {
 TEST(Doubts, TrainingFarAboveValidation) {
   EXPECT_THAT(doubts({row(97, 24)}, 1, answers(10, 41, 10)),
               ElementsAre(HasSubstr("training (97.00 %) is far above validation (24.39 %, 13.")));
-  EXPECT_THAT(doubts({row(50), row(97, 24)}, 0, answers(10, 41, 10)), ElementsAre(HasSubstr("97.00 %")));  // the last row
+  EXPECT_THAT(doubts({row(50), row(97, 24)}, 0, answers(10, 41, 10)),
+              ElementsAre(HasSubstr("97.00 %")));  // the last row
 }
 
 TEST(Doubts, AnAverageBehindItsWeights) {

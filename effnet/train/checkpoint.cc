@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kState = "effnet.checkpoint";
 constexpr const char* kIdentity = "effnet.identity";
-constexpr const char* kChecksum = "effnet.checksum";  // of the two texts above and of all tensors
+constexpr const char* kChecksum = "effnet.checksum";  // of all other metadata and of all tensors
 constexpr int kFormat = 1;
 
 formats::Dtype dtype_of(const torch::Tensor& tensor, const std::string& name) {
@@ -64,8 +64,9 @@ std::string checksum(const formats::Weights& weights) {
     XXH3_128bits_update(hash.get(), &length, sizeof length);
     XXH3_128bits_update(hash.get(), data, size);
   };
-  for (const char* key : {kState, kIdentity}) {
-    const std::string& text = weights.metadata.find(key)->second;
+  for (const auto& [key, text] : weights.metadata) {
+    if (key == kChecksum) continue;
+    if (key != kState && key != kIdentity) add(key.data(), key.size());
     add(text.data(), text.size());
   }
   for (const auto& [name, tensor] : weights.tensors) {
@@ -107,8 +108,10 @@ torch::Tensor from_file(const formats::Tensor& tensor, const torch::Tensor& like
 
 }  // namespace
 
-void write_checkpoint(const fs::path& file, Trainer& trainer, const Position& position, const std::string& identity) {
+void write_checkpoint(const fs::path& file, Trainer& trainer, const Position& position, const std::string& identity,
+                      const ModelMetadata& model) {
   formats::Weights weights;
+  for (const auto& [key, text] : model) weights.metadata[key] = text;
   for (const auto& [name, tensor] : trainer.state()) weights.tensors.emplace(name, to_file(tensor, name));
   Json scalars = Json::object();
   for (const auto& [name, value] : trainer.scalars()) scalars[name] = value;

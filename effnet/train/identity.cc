@@ -16,7 +16,7 @@ namespace {
 // Settings that change no number of the steps. model.name is among them because the architecture itself is compared,
 // model.init because what it begins with is in the checkpoint.
 constexpr std::array<std::string_view, 10> kFreeSettings{
-    "model.name",  "model.init",   "data.workers",           "data.broken_limit", "train.time_budget",
+    "model.name",  "model.init",           "data.workers",           "data.broken_limit", "train.time_budget",
     "train.fused", "train.validate_every", "checkpoint.every_steps", "checkpoint.keep",   "checkpoint.result"};
 
 // Settings of the steps to come: what is done stays as it is. They are what a run that diverged needs.
@@ -113,8 +113,7 @@ std::vector<Change> changes_of_course(const std::string& now, const std::string&
   std::vector<Change> changes;
   for (const auto& [key, value] : ours.course) {
     const auto before = theirs.course.find(key);
-    if (before != theirs.course.end() && before->second != value)
-      changes.push_back({key, value, before->second});
+    if (before != theirs.course.end() && before->second != value) changes.push_back({key, value, before->second});
   }
   return changes;
 }

@@ -14,10 +14,10 @@
 namespace effnet::train {
 
 struct ModelSettings {
-  std::string name = "efficientnet_b0";  // a MODEL: name, arch file or model file
-  std::string init;                      // a model file or a foreign checkpoint; empty: the paper's initialisation
-  double dropout = -1, drop_path = -1;   // below 0: the architecture's own
-  std::int64_t classes = 0;              // 0: as many as the data has
+  std::string name = "efficientnet_b0";  // a MODEL (docs/cli.md); a name is trained anew, pulled or not
+  std::string init;  // a MODEL with weights or a foreign checkpoint; empty: the paper's initialisation
+  double dropout = -1, drop_path = -1;  // below 0: the architecture's own
+  std::int64_t classes = 0;             // 0: as many as the data has
 };
 struct DataSettings {
   std::int64_t resolution = 0;  // 0: the model's
@@ -92,8 +92,8 @@ Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>&
 std::vector<std::string> recipe_names();
 
 // What model.name names: of the family; an arch file (.toml), also one of those built in with the recipes
-// ("cifar10_net.toml"); the arch of a model file (.safetensors). model.dropout and model.drop_path are put into it.
-// Throws Error(input).
+// ("cifar10_net.toml"); the arch of a model file, a run or a checkpoint. model.dropout and model.drop_path are put into
+// it. Throws Error(input).
 arch::ArchSpec load_arch(const ModelSettings& model);
 
 // Every key, in the table's order, with its meaning as a comment; parse_recipe reads back the same recipe.

@@ -31,12 +31,14 @@ std::optional<Summary> stays_finished(const RunFolder& folder, const Recipe& rec
   std::vector<std::string> steps, others;
   for (const std::string& key : differing) (is_free(key) ? others : steps).push_back(key);
   if (!steps.empty()) {
-    throw usage_error("{}: this run is finished, after {:.4g} epochs (got another {}, expected the settings it was made with)",
-                      folder.path().string(), summary->epochs, one_of(steps))
-        .with_hint(fitted ? "a run that was fitted to a time budget does not go on; another --out begins anew"
-                          : fmt::format("--set train.epochs= with more than {:.4g} goes on with it; another --out begins "
-                                        "anew",
-                                        summary->epochs));
+    throw usage_error(
+        "{}: this run is finished, after {:.4g} epochs (got another {}, expected the settings it was made with)",
+        folder.path().string(), summary->epochs, one_of(steps))
+        .with_hint(fitted
+                       ? "a run that was fitted to a time budget does not go on; another --out begins anew"
+                       : fmt::format("--set train.epochs= with more than {:.4g} goes on with it; another --out begins "
+                                     "anew",
+                                     summary->epochs));
   }
   if (holds(differing, "checkpoint.result")) return std::nullopt;
   if (!others.empty()) told += fmt::format("; {} changes nothing in it any more", one_of(others));
@@ -52,13 +54,15 @@ std::vector<std::string> told_of_course(const std::vector<Change>& changes, doub
     std::from_chars(change.now.data(), change.now.data() + change.now.size(), now);
     std::from_chars(change.before.data(), change.before.data() + change.before.size(), before);
     if (now < epochs_done) {
-      throw usage_error("train.epochs is below what is done (got {}, expected at least {:.4g})", change.now, epochs_done)
+      throw usage_error("train.epochs is below what is done (got {}, expected at least {:.4g})", change.now,
+                        epochs_done)
           .with_hint("without --set train.epochs the run goes on to its own length");
     }
     if (before < epochs_done) {
-      throw usage_error("the run ended within an epoch, from where none can go on (got train.epochs = {}, expected a "
-                        "whole number)",
-                        change.before)
+      throw usage_error(
+          "the run ended within an epoch, from where none can go on (got train.epochs = {}, expected a "
+          "whole number)",
+          change.before)
           .with_hint("another --out begins anew");
     }
   }

@@ -95,6 +95,7 @@ class Run {
   RunData data_;
   graph::Graph graph_;
   std::string identity_;
+  ModelMetadata metadata_;  // of the model to come, for checkpoints; rank 0's
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<data::TrainingLoader> loader_;
   std::optional<ValidationSet> validation_, test_;
@@ -214,11 +215,13 @@ void Run::take_up() {
       const CheckpointFile checkpoint = open_checkpoint(from);
       restore(checkpoint, from, *trainer_, identity_);
       position_ = checkpoint.position;
-      changed = told_of_course(changes_of_course(identity_, checkpoint.identity), epochs_done(), rate_of_step(steps_done()));
+      changed =
+          told_of_course(changes_of_course(identity_, checkpoint.identity), epochs_done(), rate_of_step(steps_done()));
     }
   });
   on_first(group_, [&] {
-    check_the_end(*folder_, recipe_, model_, data_, *trainer_);
+    metadata_ = formats::model_metadata(finished_model(model_, {}, data_.train->classes(), recipe_));
+    check_the_end(*folder_, recipe_, *trainer_);
     folder_->begin_again();
     position_.metrics_bytes = folder_->begin_metrics(position_.metrics_bytes);
     folder_->write_config(print(recipe_));
@@ -399,7 +402,7 @@ void Run::save() {
   position_.seconds = seconds_before_ + seconds_since(start_);
   on_first(group_, [&] {
     events_->flush();
-    checkpoints_.write(*trainer_, position_, identity_);
+    checkpoints_.write(*trainer_, position_, identity_, metadata_);
   });
 }
 

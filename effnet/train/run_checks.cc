@@ -37,7 +37,7 @@ std::uint64_t bytes_below(const fs::path& folder) {
   std::uint64_t bytes = 0;
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    struct stat status{};
+    struct stat status {};
     if (::stat(entry.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode) || !seen.insert(status.st_ino).second)
       continue;
     bytes += static_cast<std::uint64_t>(status.st_size);
@@ -72,17 +72,17 @@ std::uint64_t room_for(const Recipe& recipe, std::uint64_t checkpoint, std::uint
 }
 
 void require_room(const fs::path& folder, std::uint64_t bytes, std::uint64_t taken) {
-  struct statvfs disk{};
+  struct statvfs disk {};
   if (::statvfs(folder.c_str(), &disk) != 0) return;  // a file system that does not say
   const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
   if (taken >= bytes || free >= bytes - taken) return;
-  throw environment_error("{}: too little room on the disk for the run's checkpoints and model (got {} free, expected {})",
-                          folder.string(), size_text(free), size_text(bytes - taken))
+  throw environment_error(
+      "{}: too little room on the disk for the run's checkpoints and model (got {} free, expected {})", folder.string(),
+      size_text(free), size_text(bytes - taken))
       .with_hint("make room, or take another disk by --out; checkpoint.keep=1 keeps the fewest checkpoints");
 }
 
-void check_the_end(const RunFolder& folder, const Recipe& recipe, const RunModel& model, const RunData& data,
-                   Trainer& trainer) {
+void check_the_end(const RunFolder& folder, const Recipe& recipe, Trainer& trainer) {
   // The page reads config.toml again.
   try {
     parse_recipe(print(recipe), "config.toml");
@@ -90,7 +90,6 @@ void check_the_end(const RunFolder& folder, const Recipe& recipe, const RunModel
     throw input_error("the settings cannot be written to the run's configuration: {}", error.what())
         .with_hint("names of files in the recipe have to be UTF-8");
   }
-  // formats::model_metadata(finished_model(model, {}, data.train->classes(), recipe));
   const fs::path& run = folder.path();
   const fs::path checkpoints = run / "checkpoints";
   require_writable(run, {"config.toml", "metrics.csv", "broken.csv", "model.safetensors", "predictions.csv",

@@ -5,17 +5,15 @@
 #include <filesystem>
 
 #include "effnet/train/recipe.h"
-#include "effnet/train/run_data.h"
 #include "effnet/train/run_files.h"
-#include "effnet/train/run_model.h"
 #include "effnet/train/trainer.h"
 
 namespace effnet::train {
 
-// On rank 0. Throws Error(input) for settings or class names that neither config.toml nor the model file can hold;
-// Error(environment) if a file of the run cannot be written, or if the disk has no room for its checkpoints and model.
-void check_the_end(const RunFolder& folder, const Recipe& recipe, const RunModel& model, const RunData& data,
-                   Trainer& trainer);
+// On rank 0; formats::model_metadata() looks at what the model file has to hold. Throws Error(input) for settings that
+// config.toml cannot hold; Error(environment) if a file of the run cannot be written, or if the disk has no room for
+// its checkpoints and model.
+void check_the_end(const RunFolder& folder, const Recipe& recipe, Trainer& trainer);
 
 // Bytes that a run's files may take at most: `checkpoint` each of so many checkpoints as lie beside each other (the
 // last, the one before, the best, the next, and those of checkpoint.keep; a short run writes fewer), and `model`.

@@ -23,7 +23,7 @@ struct Finish {
   const RunModel& model;
   const graph::Graph& graph;
   const RunData& data;
-  RunFolder* folder;           // rank 0's; null on the others
+  RunFolder* folder;  // rank 0's; null on the others
   CheckpointFolder checkpoints;
   std::string identity;
   Position position;

@@ -2,6 +2,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/preprocessing_rules.h"
+#include "effnet/formats/find_model.h"
 #include "effnet/formats/import.h"
 #include "effnet/formats/labels.h"
 #include "effnet/formats/read_weights.h"
@@ -9,6 +10,19 @@
 
 namespace effnet::train {
 namespace {
+
+namespace fs = std::filesystem;
+
+// The file of MODEL's weights.
+fs::path init_file(const std::string& model) {
+  const formats::FoundModel found = formats::find_model(model);
+  if (!found.file.empty()) return found.file;
+  if (found.name.empty())
+    throw input_error("model.init: no weights to begin with (got the arch file {}, expected a model)", model)
+        .with_hint("model.name takes an arch file");
+  throw input_error("model.init: no weights to begin with (got {}, which was not pulled)", model)
+      .with_hint(fmt::format("effnet pull {}; or name a file with weights", model));
+}
 
 formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, std::vector<std::string>& warnings) {
   const formats::WeightsFile opened = formats::open_weights(file);
@@ -29,19 +43,26 @@ formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, st
   }
 }
 
+// Empty for a network without weights: a name of the family is trained anew, pulled or not, so that a recipe means the
+// same everywhere.
+fs::path weights_of_name(const std::string& model) {
+  if (model.ends_with(".toml")) return {};  // also one that is built in
+  return formats::find_model(model, formats::Pulled::ignore).file;
+}
+
 }  // namespace
 
 RunModel open_run_model(const Recipe& recipe) {
   RunModel model;
   model.arch = load_arch(recipe.model);
   std::optional<Preprocessing> rule;
-  if (recipe.model.name.ends_with(".safetensors")) {
-    formats::Model file = formats::read_model(recipe.model.name);
+  if (const fs::path weights = weights_of_name(recipe.model.name); !weights.empty()) {
+    formats::Model file = formats::read_model(weights);
     rule = file.preprocessing;
     if (recipe.model.init.empty()) model.init = std::move(file);
   }
   if (!recipe.model.init.empty()) {
-    model.init = read_init(recipe.model.init, model.arch, model.warnings);
+    model.init = read_init(init_file(recipe.model.init).string(), model.arch, model.warnings);
     model.arch = formats::with_numerics(model.arch, model.init->arch.bn_epsilon, model.init->arch.padding);
     rule = model.init->preprocessing;
   }

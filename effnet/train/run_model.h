@@ -21,8 +21,9 @@ struct RunModel {
   Size resolution() const { return evaluation.crop; }
 };
 
-// Reads model.name (a name of the family, an arch file, a model file) and model.init (a model file, or a published
-// checkpoint that fits the architecture: its source's epsilon and padding become the network's). Throws Error(input).
+// Reads model.name (a name of the family, an arch file, a model file, a run or a checkpoint of one) and model.init (any
+// of these that has weights, pulled ones too, or a published checkpoint that fits the architecture: its source's
+// epsilon and padding become the network's). Throws Error(input).
 RunModel open_run_model(const Recipe& recipe);
 
 // A classifier of other classes than the weights' begins anew, from the seed.

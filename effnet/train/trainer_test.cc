@@ -292,7 +292,7 @@ TEST(Trainer, MovingStatisticsWarmUpWithTheSteps) {
       expect(after(0.99, true, 2), 0.1 * 2 / 11);
       expect(after(0.15, true, 2), 0.1 * 0.15);
       expect(after(0.99, true, 1, 89), 90.0 / 99);
-      expect(after(0.99, true, 1, 1000), 0.99);          // the paper's from step 890 on
+      expect(after(0.99, true, 1, 1000), 0.99);  // the paper's from step 890 on
       expect(after(0.99, false, 2), 0.99 * 0.99);
       expect(after(1, true, 2), 1);  // statistics that are to stay
     }
