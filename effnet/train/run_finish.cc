@@ -87,7 +87,8 @@ Summary finish_run(const Finish& finish, Trainer& trainer, Group& group) {
     const graph::Costs costs = graph::costs(finish.graph);
     summary = {.best_top1 = finish.position.best_top1,
                .best_epoch = finish.position.best_epoch,
-               .saved_top1 = top1_of(finish.folder->metrics(), saved),
+               .saved_top1 = saved == finish.position.best_epoch ? finish.position.best_top1
+                                                                 : top1_of(finish.folder->metrics(), saved),
                .saved_epoch = saved,
                .epochs = finish.epochs,
                .images_per_second = mean_rate(finish.folder->metrics()),
