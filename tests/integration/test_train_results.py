@@ -45,13 +45,13 @@ def test_a_short_run_validates_as_it_trains(effnet, place, tmp_path):
     summary = effnet.json(*words(place, tmp_path / "run", "--set", "bn.momentum=0.99", "--set", "ema.decay=0.9999"))
     rows = rows_of(tmp_path / "run" / "metrics.csv")
     assert summary["saved_top1"] >= 90 and float(rows[-1]["train_top1"]) >= 90
-    assert max(float(row["val_loss"]) for row in rows) < 2.5  # ln 3 is chance
+    assert float(rows[-1]["val_loss"]) < 0.5  # ln 3 is chance
     assert "far above" not in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_parts_of_a_batch_warm_up_too(effnet, place, tmp_path):
     summary = effnet.json(*words(place, tmp_path / "run", "--set", "bn.momentum=0.999", "--set", "train.accumulate=3",
-                                 "--set", "ema.decay=0", "--set", "train.fused=false"))
+                                 "--set", "ema.decay=0", "--set", "train.epochs=4"))
     assert summary["saved_top1"] >= 90
 
 
