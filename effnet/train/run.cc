@@ -220,8 +220,8 @@ void Run::take_up() {
     }
   });
   on_first(group_, [&] {
-    metadata_ = formats::model_metadata(finished_model(model_, {}, data_.train->classes(), recipe_));
     check_the_end(*folder_, recipe_, *trainer_);
+    metadata_ = formats::model_metadata(finished_model(model_, {}, data_.train->classes(), recipe_));
     folder_->begin_again();
     position_.metrics_bytes = folder_->begin_metrics(position_.metrics_bytes);
     folder_->write_config(print(recipe_));

@@ -202,7 +202,7 @@ TEST(Trainer, StopsBeforeNumbersThatAreNotFinite) {
       FAIL();
     } catch (const NotFinite& error) {
       EXPECT_EQ(error.code(), ErrorCode::input);
-      EXPECT_THAT(error.what(), testing::HasSubstr("batch 17"));
+      EXPECT_THAT(error.what(), testing::HasSubstr("batch 18"));
       EXPECT_FALSE(error.hint().empty());
     }
     EXPECT_THAT(differing(before, bytes_of(bench.trainer)), IsEmpty());
