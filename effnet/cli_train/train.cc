@@ -100,8 +100,12 @@ void print_summary(const train::Summary& summary, const fs::path& run, const Glo
     return;
   }
   std::string text;
-  if (summary.best_top1 >= 0)
-    text += fmt::format("best validation top-1 {:.2f} % (epoch {})\n", summary.best_top1, summary.best_epoch);
+  if (summary.saved_top1 >= 0) {
+    const bool best = summary.saved_epoch == summary.best_epoch;
+    text += fmt::format("validation top-1 of the saved model {:.2f} % (epoch {}, the {})\n", summary.saved_top1,
+                        summary.saved_epoch, best ? "best" : "last");
+    if (!best) text += fmt::format("best seen {:.2f} % (epoch {})\n", summary.best_top1, summary.best_epoch);
+  }
   if (summary.test_top1)
     text += fmt::format("top-1 on the validation set, unseen until now: {:.2f} %\n", *summary.test_top1);
   text += fmt::format("{:.4g} epochs in {:.0f} s, {:.1f} images/s on {}{}\n", summary.epochs, summary.seconds,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "effnet/nn/moving_momentum.h"
 #include "effnet/nn/parallel.h"
 #include "effnet/nn/workspace.h"
 
@@ -270,7 +271,7 @@ Norm normalise(const Moments& moments, std::int64_t channels, const NormParamete
     norm.scale[c] = static_cast<float>(scale);
     norm.shift[c] = static_cast<float>(parameters.beta[c] - norm.mean[c] * scale);
     if (!mode.training) continue;
-    const double keep = parameters.momentum, take = 1 - keep;
+    const double keep = moving_momentum(parameters.momentum, mode.most_momentum), take = 1 - keep;
     const double more = parameters.unbiased && norm.pixels > 1 ? norm.pixels / (norm.pixels - 1) : 1;
     parameters.moving_mean[c] = static_cast<float>(keep * parameters.moving_mean[c] + take * norm.mean[c]);
     parameters.moving_variance[c] =

@@ -27,6 +27,9 @@ struct Row {
     }
     return before;
   }
+  bool finite() const {
+    return std::all_of(logits, logits + classes, [](float logit) { return std::isfinite(logit); });
+  }
   double log_sum_exp() const {
     const double largest = *std::max_element(logits, logits + classes);
     double sum = 0;
@@ -66,36 +69,45 @@ BrokenList of_all_ranks(Group& group, const BrokenList& own) {
 std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, torch::Device device, Group& group,
                                    BrokenList& broken) {
   const bool average = trainer.has_average();
-  double loss = 0, top1 = 0, top5 = 0, average_top1 = 0, images = 0, stopped = 0;
+  Validation result;
+  double loss = 0, top1 = 0, top5 = 0, average_top1 = 0, images = 0, stopped = 0, not_finite = 0;
   data::EvaluationLoader loader(set.set, set.rule, set.loader);
   while (const std::optional<data::Batch> batch = loader.next()) {
     if (interrupted()) {
       stopped = 1;
       break;
     }
+    std::vector<bool> bad(static_cast<std::size_t>(batch->n()), false);
     each_row(trainer.evaluate(*batch, false), [&](const Row& row, std::int64_t i) {
       const std::int64_t label = label_of(*batch, i, row.classes), rank = row.rank(label);
+      bad[static_cast<std::size_t>(i)] = !row.finite();
       loss += row.log_sum_exp() - row.logits[label];
       top1 += rank < 1;
       top5 += rank < 5;
       images += 1;
     });
-    if (!average) continue;
-    each_row(trainer.evaluate(*batch, true),
-             [&](const Row& row, std::int64_t i) { average_top1 += row.rank(label_of(*batch, i, row.classes)) < 1; });
+    if (average) {
+      each_row(trainer.evaluate(*batch, true), [&](const Row& row, std::int64_t i) {
+        if (!row.finite()) bad[static_cast<std::size_t>(i)] = true;
+        average_top1 += row.rank(label_of(*batch, i, row.classes)) < 1;
+      });
+    }
+    const auto bad_here = static_cast<double>(std::count(bad.begin(), bad.end(), true));
+    if (bad_here > 0 && !result.example) result.example = *batch;
+    not_finite += bad_here;
   }
   for (const data::BrokenPicture& picture : loader.broken()) broken.emplace_back(picture.name, picture.why);
 
-  torch::Tensor sums =
-      torch::tensor({loss, top1, top5, average_top1, images, stopped}, torch::TensorOptions().dtype(torch::kDouble))
-          .to(device);
+  torch::Tensor sums = torch::tensor({loss, top1, top5, average_top1, images, stopped, not_finite},
+                                     torch::TensorOptions().dtype(torch::kDouble))
+                           .to(device);
   group.sum(sums);
   sums = sums.cpu();
   const double* sum = sums.data_ptr<double>();
   if (sum[5] > 0) return std::nullopt;
   if (sum[4] < 1) throw input_error("no picture of the validation set can be read (got {} broken)", set.set->size());
-  Validation result;
   result.images = static_cast<std::int64_t>(sum[4]);
+  result.not_finite = static_cast<std::int64_t>(sum[6]);
   result.loss = sum[0] / sum[4];
   result.top1 = 100 * sum[1] / sum[4];
   result.top5 = 100 * sum[2] / sum[4];

@@ -27,6 +27,10 @@ struct Validation {
   std::int64_t images = 0;
   double loss = 0, top1 = 0, top5 = 0;  // mean cross entropy (no smoothing); percent; of the plain weights
   std::optional<double> average_top1;   // of the moving average, where there is one
+  // Pictures that either set of weights answers with what is not finite, and this process's first batch with one: the
+  // figures above then mean nothing.
+  std::int64_t not_finite = 0;
+  std::optional<data::Batch> example;
 };
 
 // Nothing if a signal came meanwhile (to any process). `broken` gets this process's. Throws Error(input) if no picture

@@ -14,10 +14,10 @@
 namespace effnet::train {
 
 struct ModelSettings {
-  std::string name = "efficientnet_b0";  // a MODEL: name, arch file or model file
-  std::string init;                      // a model file or a foreign checkpoint; empty: the paper's initialisation
-  double dropout = -1, drop_path = -1;   // below 0: the architecture's own
-  std::int64_t classes = 0;              // 0: as many as the data has
+  std::string name = "efficientnet_b0";  // a MODEL (docs/cli.md); a name is trained anew, pulled or not
+  std::string init;  // a MODEL with weights or a foreign checkpoint; empty: the paper's initialisation
+  double dropout = -1, drop_path = -1;  // below 0: the architecture's own
+  std::int64_t classes = 0;             // 0: as many as the data has
 };
 struct DataSettings {
   std::int64_t resolution = 0;  // 0: the model's
@@ -31,7 +31,7 @@ struct DataSettings {
   std::int64_t shift = 0;  // pixels a small picture is moved by, instead of the random crop
   int randaugment_layers = 2;
   double randaugment_magnitude = 10;
-  double broken_limit = 0.01;  // share of pictures that may be broken
+  double broken_limit = 0.01;  // share of pictures that may be broken, at least 3
   std::int64_t synthetic = 0;  // so many pictures of noise instead of --data, for measuring speed
 };
 struct TrainSettings {
@@ -68,9 +68,11 @@ struct Recipe {
   double ema_decay = 0.9999;                // ema.decay; 0: off
   bool unbiased_moving_variance = false;    // bn.unbiased
   double bn_momentum = -1;                  // bn.momentum; below 0: the architecture's
+  bool bn_warmup = true;                    // bn.warmup
   bool sync_bn = false;                     // distributed.sync_bn
   std::int64_t checkpoint_every_steps = 0;  // checkpoint.every_steps; 0: at the end of each epoch only
   std::int64_t checkpoint_keep = 1;         // checkpoint.keep: the k best
+  std::string checkpoint_result = "best";   // checkpoint.result: best | last
   std::uint64_t seed = 0;
 };
 
@@ -90,8 +92,8 @@ Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>&
 std::vector<std::string> recipe_names();
 
 // What model.name names: of the family; an arch file (.toml), also one of those built in with the recipes
-// ("cifar10_net.toml"); the arch of a model file (.safetensors). model.dropout and model.drop_path are put into it.
-// Throws Error(input).
+// ("cifar10_net.toml"); the arch of a model file, a run or a checkpoint. model.dropout and model.drop_path are put into
+// it. Throws Error(input).
 arch::ArchSpec load_arch(const ModelSettings& model);
 
 // Every key, in the table's order, with its meaning as a comment; parse_recipe reads back the same recipe.

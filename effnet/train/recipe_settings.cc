@@ -47,10 +47,14 @@ std::vector<Setting> make_settings() {
       {"seed", "All random numbers follow from it", &top<&Recipe::seed>, 0, kMost},
 
       {.key = "model.name",
-       .meaning = "A name from `effnet models`, an arch file (.toml) or a model file (.safetensors)",
+       .meaning = "A MODEL (cli.md): a name from `effnet models`, an arch file, or a model file, run or checkpoint to "
+                  "begin with",
        .member = model<&M::name>,
        .check = check_name},
-      {"model.init", "Weights to start from: a model file or a foreign checkpoint; empty: the paper's initialisation",
+      {"model.init",
+       "Weights to start from: a MODEL (a pulled name, a file, a run, a checkpoint) or a foreign checkpoint; empty: "
+       "the "
+       "paper's initialisation",
        model<&M::init>},
       {"model.dropout", "Before the classifier; below 0: the architecture's own", model<&M::dropout>, -1, 0.99},
       {"model.drop_path", "Stochastic depth of the last block; below 0: the architecture's own", model<&M::drop_path>,
@@ -77,7 +81,8 @@ std::vector<Setting> make_settings() {
        data<&D::holdout>, 0, 1e9},
       {"data.shuffle", "A new order each epoch", data<&D::shuffle>},
       {"data.workers", "Loader threads; 0: the cores that do not compute, at least one", data<&D::workers>, 0, 1024},
-      {"data.broken_limit", "Share of the pictures that may be broken", data<&D::broken_limit>, 0, 1},
+      {"data.broken_limit", "Share of the pictures that may be broken, of a small set at least 3; 0: none may",
+       data<&D::broken_limit>, 0, 1},
       {"data.synthetic", "So many pictures of noise instead of --data, for measuring speed", data<&D::synthetic>, 0,
        1e9},
 
@@ -126,13 +131,22 @@ std::vector<Setting> make_settings() {
       {"ema.decay", "Of the weights' moving average, which is what is evaluated and saved; 0: off",
        &top<&Recipe::ema_decay>, 0, 0.9999999},
 
-      {"bn.momentum", "Of the moving statistics; below 0: the architecture's own", &top<&Recipe::bn_momentum>, -1, 1},
+      {"bn.momentum", "Of the moving statistics; below 0: the architecture's own; 1: they stay as they are",
+       &top<&Recipe::bn_momentum>, -1, 1},
+      {"bn.warmup", "At most (1 + step) / (10 + step) of the moving statistics is kept, as of the weights' average",
+       &top<&Recipe::bn_warmup>},
       {"bn.unbiased", "Moving variance with n - 1, as PyTorch has it", &top<&Recipe::unbiased_moving_variance>},
 
       {"distributed.sync_bn", "Batch norm over the batches of all processes", &top<&Recipe::sync_bn>},
 
       {"checkpoint.every_steps", "0: at the end of an epoch only", &top<&Recipe::checkpoint_every_steps>, 0, 1e9},
       {"checkpoint.keep", "So many of the best are kept", &top<&Recipe::checkpoint_keep>, 1, 1000},
+      {"checkpoint.result",
+       "Whose weights become the model: of the best epoch in validation, or of the last one",
+       &top<&Recipe::checkpoint_result>,
+       0,
+       0,
+       {"best", "last"}},
   };
 }
 

@@ -16,7 +16,12 @@
 #include "effnet/graph/lower.h"
 #include "effnet/report/events.h"
 #include "effnet/train/checkpoint_file.h"
+#include "effnet/train/epoch_told.h"
 #include "effnet/train/evaluate_run.h"
+#include "effnet/train/identity.h"
+#include "effnet/train/not_finite.h"
+#include "effnet/train/resume.h"
+#include "effnet/train/run_checks.h"
 #include "effnet/train/run_data.h"
 #include "effnet/train/run_files.h"
 #include "effnet/train/run_finish.h"
@@ -71,7 +76,7 @@ class Run {
   bool sum_over_ranks(StepResult& result);  // true: a signal came to one of them
   void report_step(double lr);
   void close_epoch();
-  void record_epoch(const report::EpochMetrics& row, const std::optional<Validation>& validation);
+  void record_epoch(const report::EpochMetrics& row);
   void name_best();
   void save();
   [[noreturn]] void stop();
@@ -90,6 +95,7 @@ class Run {
   RunData data_;
   graph::Graph graph_;
   std::string identity_;
+  ModelMetadata metadata_;  // of the model to come, for checkpoints; rank 0's
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<data::TrainingLoader> loader_;
   std::optional<ValidationSet> validation_, test_;
@@ -134,28 +140,28 @@ Summary Run::go() {
                      .graph = graph_,
                      .data = data_,
                      .folder = folder_ ? &*folder_ : nullptr,
-                     .best = checkpoints_.best(),
+                     .checkpoints = checkpoints_,
                      .identity = identity_,
                      .position = position_,
                      .epochs = length(),
                      .pictures = test_ ? test_ : validation_,
-                     .chosen = recipe_.data.holdout > 0,
-                     .device = device_},
+                     .device = device_,
+                     .tell = [this](const std::string& message) { tell(message); }},
                     *trainer_, group_);
 }
 
 std::optional<Summary> Run::open_folder() {
-  std::string done;
+  std::string done, told;  // told: rank 0 alone
   on_first(group_, [&] {
     folder_.emplace(options_.out);
     if (folder_->holds_a_run() && !options_.resume)
       throw usage_error("{}: holds a run already (expected an empty or a new folder)", options_.out.string())
           .with_hint("--resume goes on with it; another --out begins anew");
-    if (const auto summary = folder_->finished()) done = summary_text(*summary);
+    if (const auto summary = stays_finished(*folder_, recipe_, told)) done = summary_text(*summary);
   });
   done = from_first(group_, done);
   if (done.empty()) return std::nullopt;
-  tell("this run is finished already");
+  tell(told);
   return parse_summary(done);
 }
 
@@ -167,7 +173,7 @@ void Run::open_parts() {
     data_ = open_run_data(recipe_, options_.data, model_.resolution());
     model_.arch.classes = data_.classes;
     graph_ = graph::lower(model_.arch, {.resolution = model_.resolution()});
-    identity_ = identity_of(recipe_, model_, *data_.train);
+    identity_ = identity_of(recipe_, model_, data_);
     peak_ = peak_lr(recipe_);
 
     data::LoaderOptions loader;
@@ -195,6 +201,7 @@ void Run::open_parts() {
 // Everything of the run that a checkpoint holds, or its beginning.
 void Run::take_up() {
   std::string from;
+  std::vector<std::string> changed;
   on_first(group_, [&] {
     if (checkpoints_.empty()) return;
     from = checkpoints_.newest_whole([this](const std::string& message) { tell(message); }).string();
@@ -204,9 +211,18 @@ void Run::take_up() {
     auto store = initial_weights(model_, graph_, recipe_.seed);
     store->to(device_);
     trainer_ = std::make_unique<Trainer>(graph_, std::move(store), recipe_, device_, group_);
-    if (!from.empty()) position_ = read_checkpoint(from, *trainer_, identity_);
+    if (!from.empty()) {
+      const CheckpointFile checkpoint = open_checkpoint(from);
+      restore(checkpoint, from, *trainer_, identity_);
+      position_ = checkpoint.position;
+      changed =
+          told_of_course(changes_of_course(identity_, checkpoint.identity), epochs_done(), rate_of_step(steps_done()));
+    }
   });
   on_first(group_, [&] {
+    check_the_end(*folder_, recipe_, *trainer_);
+    metadata_ = formats::model_metadata(finished_model(model_, {}, data_.train->classes(), recipe_));
+    folder_->begin_again();
     position_.metrics_bytes = folder_->begin_metrics(position_.metrics_bytes);
     folder_->write_config(print(recipe_));
     events_ = std::make_unique<report::EventWriter>(options_.out);
@@ -225,6 +241,7 @@ void Run::take_up() {
                      group_.world() > 1 ? fmt::format(", {} processes", group_.world()) : ""));
   } else {
     tell(fmt::format("going on from {} at epoch {:.4g} of {:.4g} on {}", from, epochs_done(), length(), device));
+    for (const std::string& line : changed) tell(line);
   }
 }
 
@@ -248,7 +265,7 @@ void Run::step() {
   try {
     result = trainer_->step(batch, lr);
   } catch (const NotFinite& error) {
-    throw with_batch_saved(error, batch, model_.resolution(), options_.out, group_.rank(), steps_done() + 1);
+    throw with_batch_saved(error, batch, model_.resolution(), options_.out, group_.rank());
   }
   const bool stopping = sum_over_ranks(result);
   position_.loss_sum += result.loss;
@@ -326,6 +343,7 @@ void Run::close_epoch() {
     broken_.clear();
     validation = validate(*trainer_, *validation_, device_, group_, broken_);
     if (!validation) stop();  // the epoch's steps are done; going on validates again
+    require_finite(*validation, model_.resolution(), options_.out, group_.rank(), epoch, steps_done());
   }
   if (validation) validation_s_ = seconds_since(start);
 
@@ -357,10 +375,10 @@ void Run::close_epoch() {
   part_s_ = 0;
   part_images_ = part_steps_ = 0;
   if (budget_s_ > 0 && !last) refit_to_budget(whole_epoch_s);
-  record_epoch(row, validation);
+  record_epoch(row);
 }
 
-void Run::record_epoch(const report::EpochMetrics& row, const std::optional<Validation>& validation) {
+void Run::record_epoch(const report::EpochMetrics& row) {
   for (const data::BrokenPicture& picture : loader_->broken()) broken_.emplace_back(picture.name, picture.why);
   const BrokenList broken = of_all_ranks(group_, broken_);
   on_first(group_, [&] {
@@ -370,26 +388,9 @@ void Run::record_epoch(const report::EpochMetrics& row, const std::optional<Vali
   save();
   on_first(group_, [&] {
     name_best();
-    const double now = wall_seconds();
-    const auto scalar = [&](const char* tag, const std::optional<double>& value) {
-      if (value) events_->scalar(tag, row.step, *value, now);
-    };
-    scalar("epoch/train_loss", row.train_loss);
-    scalar("epoch/train_top1", row.train_top1);
-    scalar("epoch/val_loss", row.val_loss);
-    scalar("epoch/val_top1", row.val_top1);
-    scalar("epoch/val_top5", row.val_top5);
-    scalar("epoch/val_ema_top1", row.val_ema_top1);
-    scalar("epoch/images_per_second", row.images_per_second);
-    events_->flush();
+    write_epoch(*events_, row, wall_seconds());
   });
-  std::string text = fmt::format("epoch {} of {:.4g}: loss {:.4f}, top-1 {:.2f} %", row.epoch, length(), row.train_loss,
-                                 row.train_top1);
-  if (validation) text += fmt::format("; validation loss {:.4f}, top-1 {:.2f} %", validation->loss, validation->top1);
-  if (row.val_ema_top1) text += fmt::format(", averaged {:.2f} %", *row.val_ema_top1);
-  text += fmt::format("; {:.1f} images/s", row.images_per_second);
-  if (!broken.empty()) text += fmt::format("; {} broken pictures, see broken.csv", broken.size());
-  tell(text);
+  tell(epoch_line(row, length(), broken.size()));
 }
 
 void Run::name_best() {
@@ -401,7 +402,7 @@ void Run::save() {
   position_.seconds = seconds_before_ + seconds_since(start_);
   on_first(group_, [&] {
     events_->flush();
-    checkpoints_.write(*trainer_, position_, identity_);
+    checkpoints_.write(*trainer_, position_, identity_, metadata_);
   });
 }
 

@@ -34,6 +34,9 @@ struct Summary {  // summary.json
   double best_top1 =
       -1;  // percent, of the averaged weights where there are such; null in the file: nothing to validate
   std::int64_t best_epoch = 0;
+  // Of the weights in model.safetensors (checkpoint.result): the same figure as the best's where they are the best's.
+  double saved_top1 = -1;
+  std::int64_t saved_epoch = 0;
   double epochs = 0, images_per_second = 0, seconds = 0;
   std::int64_t params = 0, macs = 0;
   std::string device;
@@ -41,7 +44,7 @@ struct Summary {  // summary.json
   int world_size = 1;
   std::int64_t peak_rss_bytes = 0;  // the largest memory of rank 0's last process
   std::string data;                 // --data, absolute
-  // With data.holdout, which chose the best epoch: that epoch's weights on the validation set, which it never saw.
+  // With data.holdout, which chose the best epoch: the saved weights on the validation set, which chose nothing.
   std::optional<double> test_top1;
 };
 std::string summary_text(const Summary& summary);        // the file's JSON, which `effnet train --json` prints too

@@ -67,6 +67,8 @@ std::string field(std::string text) {
 std::string summary_text(const Summary& s) {
   Json json{{"best_top1", s.best_top1 < 0 ? Json() : Json(s.best_top1)},
             {"best_epoch", s.best_epoch},
+            {"saved_top1", s.saved_top1 < 0 ? Json() : Json(s.saved_top1)},
+            {"saved_epoch", s.saved_epoch},
             {"epochs", s.epochs},
             {"images_per_second", s.images_per_second},
             {"seconds", s.seconds},
@@ -93,7 +95,9 @@ Summary parse_summary(const std::string& text) {
     json.at("params").get_to(s.params);
     json.at("macs").get_to(s.macs);
     json.at("device").get_to(s.device);
-    // Runs of earlier versions do not say it.
+    // What runs of earlier versions do not say.
+    if (const auto top1 = json.find("saved_top1"); top1 != json.end() && !top1->is_null()) top1->get_to(s.saved_top1);
+    s.saved_epoch = json.value("saved_epoch", std::int64_t{0});
     if (const auto isa = json.find("isa"); isa != json.end() && !isa->is_null()) isa->get_to(s.isa);
     json.at("world_size").get_to(s.world_size);
     json.at("peak_rss_bytes").get_to(s.peak_rss_bytes);
@@ -142,6 +146,11 @@ std::optional<Summary> RunFolder::finished() const {
   } catch (const Error& error) {
     throw error.in(file.string()).with_hint("without this file --resume writes it again");
   }
+}
+
+void RunFolder::begin_again() const {
+  std::error_code ignored;
+  for (const char* name : {"report.html", "summary.json"}) fs::remove(folder_ / name, ignored);
 }
 
 void RunFolder::write_config(const std::string& text) const { write_text(folder_ / "config.toml", text); }

@@ -27,6 +27,7 @@ class RunFolder {
   bool holds_a_run() const;
   std::optional<Summary> finished() const;  // summary.json, if it and what is written last, report.html, are there
 
+  void begin_again() const;  // no longer finished()
   void write_config(const std::string& text) const;
   void write_summary(const Summary& summary) const;
 
