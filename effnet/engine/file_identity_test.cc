@@ -112,7 +112,7 @@ TEST(FileIdentity, ASecondReadingIsOfTheSameFile) {
   EXPECT_EQ(read, "one");
   for (const auto& change :
        {std::function<void()>([&] { write_text(path, "two"); }), {[&] { overwrite(path, "six"); }}}) {
-    change.make();
+    change();
     EXPECT_THAT(refusal([&] {
                   read_identified(
                       path, [] { FAIL() << "another file is not read"; }, first);
