@@ -53,16 +53,16 @@ Place place(int rank, int world, int port) {
   return result;
 }
 
-JoinTiming quick() {
-  JoinTiming timing;
-  timing.join = std::chrono::seconds(30);
+JoinOptions quick() {
+  JoinOptions timing;
+  timing.meeting.limit = std::chrono::seconds(30);
   timing.watch = {milliseconds(100), milliseconds(1500), milliseconds(60000), milliseconds(300)};
   return timing;
 }
 
 // Each rank of a group of `world` does `part`; its text is the outcome's.
 std::vector<Outcome> together(int world, const std::function<std::string(Group&)>& part,
-                              const JoinTiming& timing = quick(), double seconds = 60) {
+                              const JoinOptions& timing = quick(), double seconds = 60) {
   const Port port;
   return run_processes(world, seconds, [&](int rank) {
     at::set_num_threads(1);  // a forked process has none of its parent's threads
@@ -208,7 +208,7 @@ TEST(Group, BucketsAreTheDirectAverage) {
 }
 
 TEST(Group, ASlowRankIsWaitedFor) {
-  JoinTiming timing = quick();
+  JoinOptions timing = quick();
   timing.watch.silent = milliseconds(1500);
   timing.watch.suspected = milliseconds(500);
   expect_ok(together(
@@ -282,7 +282,7 @@ TEST(Group, ARankThatEndsByItselfIsNamedToo) {
 
 // No connection breaks when a machine loses power. A stopped process looks the same from outside.
 TEST(Group, ASilentRankIsGivenUp) {
-  JoinTiming timing = quick();
+  JoinOptions timing = quick();
   timing.watch.silent = milliseconds(1500);
   const auto outcomes = together(
       3,
@@ -297,8 +297,8 @@ TEST(Group, ASilentRankIsGivenUp) {
 }
 
 TEST(Group, MissingTwiceAndUnreachable) {
-  JoinTiming timing = quick();
-  timing.join = milliseconds(4000);  // a process may take a second to start on a loaded machine
+  JoinOptions timing = quick();
+  timing.meeting.limit = milliseconds(4000);  // a process may take a second to start on a loaded machine
   {
     const Port port;
     const auto outcomes = run_processes(2, 30, [&](int rank) {

@@ -16,9 +16,9 @@ namespace effnet::train {
 namespace {
 
 // Settings that may change when a run goes on. model.name is among them because the architecture itself is compared.
-constexpr std::array<std::string_view, 8> kFreeSettings{
-    "model.name",           "data.workers", "data.broken_limit",      "train.time_budget",
-    "train.validate_every", "train.fused",  "checkpoint.every_steps", "checkpoint.keep"};
+constexpr std::array<std::string_view, 9> kFreeSettings{
+    "model.name",           "data.folder", "data.workers",           "data.broken_limit", "train.time_budget",
+    "train.validate_every", "train.fused", "checkpoint.every_steps", "checkpoint.keep"};
 
 formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, std::vector<std::string>& warnings) {
   const formats::WeightsFile opened = formats::open_weights(file);
