@@ -146,7 +146,10 @@ Body declare_train(CLI::App& command, const Globals& globals) {
   command.add_option("RECIPE", o->recipe,
                      fmt::format("A recipe: {}, or a TOML file [B0 as in the paper; with --resume the run's own]",
                                  one_of(train::recipe_names())));
-  command.add_option("--data", o->data, "Folder with train/ and val/ (or test/), class folders in each")
+  command
+      .add_option("--data", o->data,
+                  "Folder with train/ and val/ (or test/), class folders in each [the recipe's data.folder, which a "
+                  "run writes]")
       ->type_name("DIR");
   command.add_option("--out", o->out, "The run's folder: checkpoints, metrics, model, report")
       ->type_name("RUN")

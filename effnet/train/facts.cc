@@ -4,7 +4,6 @@
 #include <map>
 #include <span>
 
-#include "effnet/base/error.h"
 #include "effnet/base/file.h"
 
 namespace effnet::train {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "effnet/base/error.h"
 #include "effnet/train/group.h"
 
 namespace effnet::train {

@@ -22,10 +22,10 @@ struct Setting {
   std::string_view meaning;
   Member member;
   double low = 0, high = 0;                    // of a number, both included; at most 2^53
-  std::optional<double> unset = {};            // the one number outside of them that is taken: "not given"
-  bool above_low = false;                      // `low` itself is refused
   std::vector<std::string_view> choices = {};  // of a text; empty: any
   void (*check)(std::string_view) = nullptr;   // of a text: throws Error(usage)
+  std::optional<double> unset = {};            // the one number outside of them that is taken: "not given"
+  bool above_low = false;                      // `low` itself is refused
 
   std::string_view section() const;  // empty at the top level
   std::string_view name() const;

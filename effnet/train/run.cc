@@ -372,7 +372,8 @@ void Run::close_epoch() {
   position_.right = position_.images = 0;
   part_s_ = 0;
   part_images_ = part_steps_ = 0;
-  if (budget_.on() && !last && whole_epoch_s > 0 && (!validation_ || budget_.knows_validation())) {
+  const bool fitted = budget_.on() && position_.epochs > 0;
+  if (fitted && !last && whole_epoch_s > 0 && (!validation_ || budget_.knows_validation())) {
     RunCosts costs = this->costs();
     costs.epoch_s = whole_epoch_s;
     position_.epochs = budget_.refit(costs, length(), group_);
