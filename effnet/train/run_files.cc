@@ -173,7 +173,7 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const std::function<
   const std::uint64_t there = text.size();
   text.resize(std::min<std::size_t>(text.size(), bytes));
   text.resize(text.rfind('\n') + 1);  // npos + 1 is 0
-  std::string why = there < bytes ? fmt::format("got {} bytes, expected {}", there, bytes) : "";
+  std::string why = text.size() < bytes ? fmt::format("got {} bytes, expected {}", text.size(), bytes) : "";
   try {
     metrics_ = report::parse_metrics(text.empty() ? report::metrics_header() : text, file.string());
   } catch (const Error& error) {
