@@ -12,7 +12,7 @@ namespace effnet::cli {
 
 void LoadOptions::declare(CLI::App& command) {
   command.add_flag("--random", random, "Random weights, even where pulled ones exist");
-  command.add_option("--seed", seed, "Seed of random weights")->type_name("N");
+  add_seed(command, seed, "Seed of random weights [0]");
 }
 
 LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, ThreadPool& pool) : pool_(pool) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "effnet/base/text.h"
 
@@ -89,6 +90,19 @@ void add_number(CLI::App& app, const std::string& name, int& value, int low, int
              throw usage_error("{}: wrong value (got {}, expected a whole number from {} to {})", name, in_quotes(text),
                                low, high);
            }
+         },
+         help)
+      ->type_name("N");
+}
+
+void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help) {
+  app.add_option_function<std::string>(
+         "--seed",
+         [&seed](const std::string& text) {
+           const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seed);
+           if (code != std::errc{} || end != text.data() + text.size())
+             throw usage_error("--seed: wrong value (got {}, expected a whole number from 0 to {})", in_quotes(text),
+                               std::numeric_limits<std::uint64_t>::max());
          },
          help)
       ->type_name("N");

@@ -45,6 +45,9 @@ class Progress {
 // A number option whose error says what came and what was expected.
 void add_number(CLI::App& app, const std::string& name, int& value, int low, int high, const std::string& help);
 
+// --seed: any whole number of 64 bits.
+void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help);
+
 // The same for a list such as 1,8: whole numbers from 1 to `high`.
 void add_numbers(CLI::App& app, const std::string& name, std::vector<int>& values, int high, const std::string& help);
 // A whole number from 1 to `high`, else Error(usage) that names `what`.

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <sstream>
 
 #include "effnet/base/cpu.h"
 #include "effnet/base/text.h"
@@ -122,7 +123,12 @@ int run_program(int argc, char** argv, const Program& program) {
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-      if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+      if (error.get_exit_code() == 0) {  // --help, --version
+        std::ostringstream text;
+        app.exit(error, text, text);
+        print(text.str());
+        return 0;
+      }
       throw from_parser(error, "effnet");
     }
     set_quiet(globals.quiet);

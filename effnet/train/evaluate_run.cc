@@ -115,7 +115,7 @@ std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, t
   return result;
 }
 
-double time_validation(Trainer& trainer, const ValidationSet& set) {
+ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, double limit_s) {
   using Clock = std::chrono::steady_clock;
   const auto seconds = [](Clock::time_point from) {
     return std::chrono::duration<double>(Clock::now() - from).count();
@@ -124,24 +124,29 @@ double time_validation(Trainer& trainer, const ValidationSet& set) {
   const Clock::time_point begin = Clock::now();
   Clock::time_point start = begin;
   std::int64_t images = 0;
-  double spent_s = 0;
+  double all_s = 0, plain_s = 0;
   // The first batch pays for memory and threads that the others find ready; it counts only if it is alone.
-  for (int number = 0; number < 8 && seconds(begin) < 5; ++number) {
+  for (int number = 0; number < 8 && (number < 2 || seconds(begin) < limit_s); ++number) {
     const std::optional<data::Batch> batch = loader.next();
     if (!batch) break;
-    trainer.evaluate(*batch, false);
-    if (trainer.has_average()) trainer.evaluate(*batch, true);
     if (number == 1) {
       images = 0;
-      spent_s = 0;
+      all_s = plain_s = 0;
+    }
+    const Clock::time_point loaded = Clock::now();
+    trainer.evaluate(*batch, false);
+    if (trainer.has_average()) {
+      plain_s += seconds(loaded);  // predict() leaves it out
+      trainer.evaluate(*batch, true);
     }
     images += batch->n();
-    spent_s += seconds(start);
+    all_s += seconds(start);
     start = Clock::now();
   }
-  if (images == 0) return 0;
+  if (images == 0) return {};
   const double own = std::ceil(static_cast<double>(set.set->size()) / static_cast<double>(set.loader.world));
-  return spent_s / static_cast<double>(images) * own;
+  const double times = own / static_cast<double>(images);
+  return {.validate_s = times * all_s, .predict_s = times * (all_s - plain_s)};
 }
 
 std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group) {

@@ -38,8 +38,11 @@ struct Validation {
 std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, torch::Device device, Group& group,
                                    BrokenList& broken);
 
-// What validate() would take in seconds, from some batches; this process's view. Changes nothing.
-double time_validation(Trainer& trainer, const ValidationSet& set);
+struct ValidationCost {
+  double validate_s = 0, predict_s = 0;  // what validate() and predict() take
+};
+// From some batches, measured for at most about `limit_s`; this process's view. Changes nothing.
+ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
 
 // What the weights (the averaged ones where there are such) say of each picture, in the set's order, on every rank.
 // Nothing if a signal came.

@@ -15,9 +15,10 @@ namespace {
 
 // Settings that change no number of the steps. model.name is among them because the architecture itself is compared,
 // model.init because what it begins with is in the checkpoint.
-constexpr std::array<std::string_view, 10> kFreeSettings{
-    "model.name",  "model.init",           "data.workers",           "data.broken_limit", "train.time_budget",
-    "train.fused", "train.validate_every", "checkpoint.every_steps", "checkpoint.keep",   "checkpoint.result"};
+constexpr std::array<std::string_view, 11> kFreeSettings{
+    "model.name",        "model.init",  "data.folder",          "data.workers",           "data.broken_limit",
+    "train.time_budget", "train.fused", "train.validate_every", "checkpoint.every_steps", "checkpoint.keep",
+    "checkpoint.result"};
 
 // Settings of the steps to come: what is done stays as it is. They are what a run that diverged needs.
 constexpr std::array<std::string_view, 5> kCourseSettings{"optimizer.lr", "optimizer.lr_per_256",
@@ -121,7 +122,7 @@ std::vector<Change> changes_of_course(const std::string& now, const std::string&
 std::vector<std::string> differing_settings(const Recipe& now, const Recipe& then) {
   std::vector<std::string> keys;
   for (const Setting& setting : settings()) {
-    const bool file = setting.key == "model.name" || setting.key == "model.init";
+    const bool file = setting.key == "model.name" || setting.key == "model.init" || setting.key == "data.folder";
     if (!file && value_text(setting, now) != value_text(setting, then)) keys.emplace_back(setting.key);
   }
   return keys;

@@ -20,6 +20,7 @@ struct ModelSettings {
   std::int64_t classes = 0;             // 0: as many as the data has
 };
 struct DataSettings {
+  std::string folder;           // where --data says nothing
   std::int64_t resolution = 0;  // 0: the model's
   std::string augment = "autoaugment";
   bool shuffle = true;
@@ -87,7 +88,8 @@ Override parse_override(std::string_view text);  // Error(usage) without "="
 // rates unsets the other.
 Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides = {});
 // "imagenet_b0" (built in, from recipes/) or a file; empty: the defaults. A model.name that is a relative .toml path
-// and lies beside the recipe's file is found there. Throws Error(input) that lists the names.
+// and lies beside the recipe's file is found there. Files that model.name and model.init name become absolute paths.
+// Throws Error(input) that lists the names.
 Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides);
 std::vector<std::string> recipe_names();
 

@@ -153,13 +153,24 @@ void RunFolder::begin_again() const {
   for (const char* name : {"report.html", "summary.json"}) fs::remove(folder_ / name, ignored);
 }
 
+bool RunFolder::has_model() const {
+  std::error_code failure;
+  const std::uintmax_t size = fs::file_size(folder_ / "model.safetensors", failure);
+  return !failure && size > 0;
+}
+
+void RunFolder::forget() const {
+  std::error_code ignored;
+  for (const char* file : {"config.toml", "metrics.csv"}) fs::remove(folder_ / file, ignored);
+}
+
 void RunFolder::write_config(const std::string& text) const { write_text(folder_ / "config.toml", text); }
 
 void RunFolder::write_summary(const Summary& summary) const {
   write_text(folder_ / "summary.json", summary_text(summary));
 }
 
-std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes) {
+std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const std::function<void(const std::string&)>& tell) {
   const fs::path file = folder_ / "metrics.csv";
   metrics_.clear();
   if (bytes == 0) {
@@ -167,15 +178,23 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes) {
     return report::metrics_header().size();
   }
   std::error_code code;
-  const std::uint64_t there = fs::file_size(file, code);
-  if (code || there < bytes)
-    throw input_error("{}: lines are missing that belong to the checkpoint (got {} bytes, expected {})", file.string(),
-                      code ? 0 : there, bytes);
-  const Descriptor descriptor(file, O_WRONLY);
-  if (::ftruncate(descriptor.get(), static_cast<off_t>(bytes)) != 0 || ::fsync(descriptor.get()) != 0)
-    throw unwritable(file);
-  metrics_ = report::read_metrics(file);
-  return bytes;
+  std::string text = fs::exists(file, code) ? read_text(file) : "";
+  const std::uint64_t there = text.size();
+  text.resize(std::min<std::size_t>(text.size(), bytes));
+  text.resize(text.rfind('\n') + 1);  // npos + 1 is 0
+  std::string why = text.size() < bytes ? fmt::format("got {} bytes, expected {}", text.size(), bytes) : "";
+  try {
+    metrics_ = report::parse_metrics(text.empty() ? report::metrics_header() : text, file.string());
+  } catch (const Error& error) {
+    why = error.what();
+    text.clear();
+  }
+  if (text.empty()) text = report::metrics_header();
+  if (!why.empty())
+    tell(fmt::format("warning: {}: lines of finished epochs are missing ({}); going on with the {} that are left",
+                     file.string(), why, metrics_.size()));
+  if (there != text.size() || !why.empty()) write_text(file, text);
+  return text.size();
 }
 
 std::uint64_t RunFolder::append_metrics(const report::EpochMetrics& row) {

@@ -444,9 +444,9 @@ def test_holdout_chooses_and_the_validation_set_reports(effnet, place, tmp_path)
 
 def test_a_time_budget_fits_the_run(effnet, place, tmp_path):
     begin = time.time()
-    summary = effnet.json(*words(place, tmp_path / "run", "--time-budget", "4s", "--set", "train.epochs=100000"))
+    summary = effnet.json(*words(place, tmp_path / "run", "--time-budget", "8s", "--set", "train.epochs=100000"))
     assert 0 < summary["epochs"] < 100000
-    assert summary["seconds"] <= 4.0
+    assert summary["seconds"] <= 8.0
     assert float(metrics(tmp_path / "run")[-1]["lr"]) < 0.02  # the cosine came to its end
     assert time.time() - begin < 60
 
