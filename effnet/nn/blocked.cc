@@ -242,8 +242,8 @@ void take_batch(const Moments& moments, const NormMode& mode, Norm& norm) {
     for (std::size_t c = 0; c < size; ++c) sums[c] *= mean[c];
     mode.sum_all(sums);
     for (std::size_t c = 0; c < size; ++c) {
-      const double delta = mean[c] - sums[c] / sums[size];
-      mean[c] -= delta;
+      const double all_mean = sums[c] / sums[size], delta = mean[c] - all_mean;
+      mean[c] = all_mean;  // not mean - delta, which would differ between processes by rounding
       square[c] += delta * delta * pixels;
     }
     mode.sum_all(square);

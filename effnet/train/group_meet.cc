@@ -102,7 +102,8 @@ std::vector<int> missing_ranks(c10d::Store& store, int world) {
 // counts as here once its facts are.
 class Judge {
  public:
-  Judge(c10d::Store& store, const Place& place, const Facts& facts) : store_(store), facts_(facts) {
+  Judge(c10d::Store& store, const Place& place, const Facts& facts)
+      : store_(store), facts_(facts), others_(place.world - 1) {
     for (int rank = 1; rank < place.world; ++rank) waiting_.insert(rank);
   }
 
@@ -126,17 +127,21 @@ class Judge {
   }
 
  private:
-  // The store ends with this process: it stays until those who are here have read why, or two seconds.
+  // The store ends with this process: it stays until all ranks have read why, at most ten seconds. One that comes later
+  // would find nobody and wait to its own limit.
   [[noreturn]] void refuse(int rank, const std::string& difference) {
     store_.set(kVerdict, bytes(fmt::format("{} {}", rank, difference)));
-    const auto end = Clock::now() + std::chrono::seconds(2);
-    while (Clock::now() < end && store_.add(kHeard, 0) < store_.add("here", 0) - 1)
+    const auto end = Clock::now() + std::chrono::seconds(10);
+    while (Clock::now() < end && store_.add(kHeard, 0) < std::max(others_, store_.add("here", 0) - 1)) {
+      check_interrupt();
       std::this_thread::sleep_for(milliseconds(20));
+    }
     throw disagreement(rank, difference);
   }
 
   c10d::Store& store_;
   const Facts& facts_;
+  std::int64_t others_;  // ranks beside this one
   std::int64_t seen_ = 0;
   std::set<int> waiting_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "effnet/base/error.h"
 #include "effnet/train/together.h"
@@ -102,10 +103,10 @@ double TimeBudget::refit(RunCosts costs, double length, Group& group) {
 }
 
 double TimeBudget::shared(double epochs, Group& group) {
-  torch::Tensor numbers = torch::tensor({epochs, validate_every_}, torch::kDouble);
-  group.broadcast(numbers, 0);
-  validate_every_ = numbers[1].item<double>();
-  return numbers[0].item<double>();
+  // As text: it needs no tensor on the group's device, and "{}" reads back to the same double.
+  std::istringstream numbers(from_first(group, fmt::format("{} {}", epochs, validate_every_)));
+  numbers >> epochs >> validate_every_;
+  return epochs;
 }
 
 void TimeBudget::validated(double seconds) {
