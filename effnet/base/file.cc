@@ -9,8 +9,11 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "effnet/base/error.h"
@@ -21,10 +24,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kMostLinks = 40;  // as the kernel follows
+
 std::string reason(int code) { return std::strerror(code); }
 
 Error unwritable(const fs::path& path, int code) {
   return environment_error("{}: cannot write ({})", path.string(), reason(code));
+}
+
+Error refused(const fs::path& path, unsigned mode) {
+  return environment_error("{}: cannot write (got {}, expected a file name)", path.string(), kind_of_file(mode));
 }
 
 // Creates a new file and returns its descriptor. The six X at the end of `path` become random letters and digits.
@@ -43,56 +52,159 @@ int open_new(std::string& path, mode_t mode) {
   return -1;
 }
 
-// Opens and checks that it is a regular file, so that a directory or a pipe fails here and not in a reader.
-int open_regular(const fs::path& path, std::size_t& size) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) throw input_error("{}: cannot read ({})", path.string(), reason(errno));
-  struct stat status {};
-  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(descriptor);
-    throw input_error("{}: cannot read (got {}, expected a file)", path.string(),
-                      S_ISDIR(status.st_mode) ? "a folder" : "something that is not a regular file");
+// The descriptor of this process that a path names: 3 for /dev/fd/3, 1 for /dev/stdout (a link to /proc/self/fd/1).
+// Opening such a path again would lose the place in the file, and cannot be done for a socket.
+std::optional<int> named_descriptor(fs::path path) {
+  std::error_code code;
+  for (int links = 0; links < kMostLinks; ++links) {
+    const fs::path folder = path.parent_path();
+    if (folder == "/dev/fd" || folder == "/proc/self/fd") {
+      const std::string digits = path.filename().string();
+      int number = 0;
+      const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+      if (failure == std::errc{} && end == digits.data() + digits.size()) return number;
+      return {};
+    }
+    const fs::path next = fs::read_symlink(path, code);
+    if (code) return {};
+    path = next.is_absolute() ? next : folder / next;
   }
-  size = static_cast<std::size_t>(status.st_size);
-  return descriptor;
+  return {};
 }
+
+// The path behind all links, whether something is there or not.
+fs::path behind_links(fs::path path) {
+  for (int links = 0; links < kMostLinks; ++links) {
+    std::error_code code;
+    const fs::path next = fs::read_symlink(path, code);
+    if (code) return path;
+    path = next.is_absolute() ? next : path.parent_path() / next;
+  }
+  return path;
+}
+
+Error not_a_file(unsigned mode) {
+  return input_error("cannot read (got {}, expected a file)", kind_of_file(mode))
+      .with_hint(S_ISFIFO(mode) ? "a pipe is read as /dev/stdin: COMMAND ... /dev/stdin < FIFO" : "");
+}
+
+std::vector<std::byte> read_pipe(const OpenFile& file, std::size_t most) {
+  constexpr std::size_t kStep = std::size_t{1} << 16;
+  std::vector<std::byte> bytes;
+  while (true) {
+    const std::size_t done = bytes.size();
+    if (done > most) throw input_error("too long for a pipe (got more than {} bytes, expected at most that)", most);
+    bytes.resize(done + kStep);
+    const std::size_t got = file.read(std::span(bytes).subspan(done));
+    bytes.resize(done + got);
+    if (got == 0) return bytes;
+  }
+}
+
+constexpr std::size_t kMostPiped = std::size_t{1} << 30;
 
 }  // namespace
 
-MappedFile::MappedFile(const fs::path& path) {
-  const int descriptor = open_regular(path, size_);
-  if (size_ > 0) {
-    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    const int code = errno;
-    ::close(descriptor);
-    if (address == MAP_FAILED) throw environment_error("{}: cannot map into memory ({})", path.string(), reason(code));
-    data_ = static_cast<const std::byte*>(address);
-  } else {
-    ::close(descriptor);
+std::string_view kind_of_file(unsigned mode) {
+  return S_ISDIR(mode)                    ? "a folder"
+         : S_ISFIFO(mode)                 ? "a FIFO"
+         : S_ISSOCK(mode)                 ? "a socket"
+         : S_ISCHR(mode) || S_ISBLK(mode) ? "a device"
+         : S_ISLNK(mode)                  ? "a link"
+                                          : "a file";
+}
+
+OpenFile::OpenFile(const fs::path& path) {
+  const std::optional<int> own = named_descriptor(path);
+  struct stat status {};
+  if ((own ? ::fstat(*own, &status) : ::stat(path.c_str(), &status)) != 0)
+    throw input_error("cannot read ({})", reason(errno));
+  regular_ = S_ISREG(status.st_mode);
+  const bool pipe = own && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+  if (!regular_ && !pipe) throw not_a_file(status.st_mode);
+  // Not blocking: between the look and the opening a FIFO may have taken the file's place.
+  descriptor_ = pipe ? ::fcntl(*own, F_DUPFD_CLOEXEC, 3) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0) throw input_error("cannot read ({})", reason(errno));
+  if (pipe) return;
+  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(descriptor_);
+    throw not_a_file(status.st_mode);
   }
+  size_ = status.st_size;
+}
+
+OpenFile::~OpenFile() { ::close(descriptor_); }
+
+std::size_t OpenFile::read(std::span<std::byte> bytes) const {
+  while (true) {
+    const ssize_t got = ::read(descriptor_, bytes.data(), bytes.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno != EINTR) throw input_error("cannot read ({})", reason(errno));
+    check_interrupt();
+  }
+}
+
+std::size_t OpenFile::read_at(std::span<std::byte> bytes, std::int64_t offset) const {
+  while (true) {
+    const ssize_t got = ::pread(descriptor_, bytes.data(), bytes.size(), offset);
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno != EINTR) throw input_error("cannot read ({})", reason(errno));
+  }
+}
+
+MappedFile::MappedFile(const fs::path& path) try {
+  const OpenFile file(path);
+  size_ = static_cast<std::size_t>(file.size());
+  if (!file.is_regular()) {
+    piped_ = read_pipe(file, kMostPiped);
+    if (!piped_.empty()) data_ = piped_.data();
+    size_ = piped_.size();
+  } else if (size_ > 0) {
+    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+    if (address == MAP_FAILED) throw environment_error("cannot map into memory ({})", reason(errno));
+    data_ = static_cast<const std::byte*>(address);
+  }
+} catch (const Error& error) {
+  if (error.code() == ErrorCode::interrupted) throw;
+  throw error.in(path.string());
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (piped_.empty() && data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
-  std::error_code ignored;  // a place that cannot even be looked at fails below, with the reason
-  if (path_.filename().empty() || fs::is_directory(path_, ignored)) {
-    throw environment_error("{}: cannot write (got a folder, expected a file name)", path_.string());
-  }
-  const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
-  temporary_ = (folder / ("." + path_.filename().string() + ".XXXXXX")).string();
+  if (path_.filename().empty()) throw refused(path_, S_IFDIR);
+  const std::optional<int> own = named_descriptor(path_);
   struct stat status {};
-  if (::stat(path_.c_str(), &status) == 0) mode_ = status.st_mode & 0777;
-  descriptor_ = open_new(temporary_, mode_.value_or(0666));
+  const bool there = ::stat(path_.c_str(), &status) == 0;
+  if (there && (S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) || (S_ISSOCK(status.st_mode) && !own)))
+    throw refused(path_, status.st_mode);
+  if (own || (there && !S_ISREG(status.st_mode))) {
+    // Opening a FIFO waits for its reader.
+    do {
+      descriptor_ = own ? ::fcntl(*own, F_DUPFD_CLOEXEC, 3) : ::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+      if (descriptor_ < 0 && errno == EINTR) check_interrupt();
+    } while (descriptor_ < 0 && errno == EINTR);
+    if (descriptor_ < 0) throw unwritable(path_, errno);
+    return;
+  }
+  if (there) before_ = Before{status.st_mode & 0777, status.st_uid, status.st_gid};
+  target_ = behind_links(path_);
+  std::error_code ignored;
+  if (fs::is_symlink(target_, ignored)) throw unwritable(path_, ELOOP);
+  // A name may have 255 bytes; the temporary one has 8 more around it.
+  constexpr std::size_t kLongestPart = 240;
+  const fs::path folder = target_.has_parent_path() ? target_.parent_path() : fs::path(".");
+  temporary_ = (folder / ("." + target_.filename().string().substr(0, kLongestPart) + ".XXXXXX")).string();
+  descriptor_ = open_new(temporary_, before_ ? before_->mode : 0666);
   if (descriptor_ < 0) throw unwritable(path_, errno);
 }
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ < 0) return;
   ::close(descriptor_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -108,12 +220,19 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 }
 
 void AtomicFile::commit() {
-  if ((mode_ && ::fchmod(descriptor_, *mode_) != 0) || ::fsync(descriptor_) != 0 ||
-      ::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    throw unwritable(path_, errno);
+  if (!temporary_.empty()) {
+    // The owner goes first: changing it may take permissions away. Only root may give a file away; who may not keeps
+    // it as its own.
+    if (before_ && (before_->owner != ::geteuid() || before_->group != ::getegid()))
+      std::ignore = ::fchown(descriptor_, before_->owner, before_->group);
+    if ((before_ && ::fchmod(descriptor_, before_->mode) != 0) || ::fsync(descriptor_) != 0 ||
+        ::rename(temporary_.c_str(), target_.c_str()) != 0) {
+      throw unwritable(path_, errno);
+    }
   }
-  ::close(descriptor_);
-  descriptor_ = -1;
+  const int descriptor = std::exchange(descriptor_, -1);
+  // Only what is written through is told of a failure this late.
+  if (::close(descriptor) != 0 && temporary_.empty()) throw unwritable(path_, errno);
 }
 
 FileLock::FileLock(const fs::path& path) {
@@ -158,21 +277,25 @@ TemporaryFolder::~TemporaryFolder() {
   fs::remove_all(path_, ignored);
 }
 
-std::string read_text(const fs::path& path) {
+std::string read_text(const fs::path& path) try {
   // Read, not mapped: a text may be edited in place while we hold it.
-  std::size_t size = 0;
-  const int descriptor = open_regular(path, size);
-  std::string text(size, '\0');
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t got = ::read(descriptor, text.data() + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    done += static_cast<std::size_t>(got);
+  const OpenFile file(path);
+  if (!file.is_regular()) {
+    const std::vector<std::byte> bytes = read_pipe(file, kMostPiped);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
-  ::close(descriptor);
+  std::string text(static_cast<std::size_t>(file.size()), '\0');
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const std::size_t got = file.read(std::as_writable_bytes(std::span(text)).subspan(done));
+    if (got == 0) break;
+    done += got;
+  }
   text.resize(done);
   return text;
+} catch (const Error& error) {
+  if (error.code() == ErrorCode::interrupted) throw;
+  throw error.in(path.string());
 }
 
 void write_bytes(const fs::path& path, std::span<const std::byte> bytes) {

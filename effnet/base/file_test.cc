@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -161,6 +162,107 @@ TEST(File, UnreadableThingsAreInputErrors) {
   EXPECT_EQ(code_of([&] { read_text(folder.path() / "none"); }), ErrorCode::input);
   write_text(folder.path() / "empty", "");
   EXPECT_TRUE(MappedFile(folder.path() / "empty").bytes().empty());
+}
+
+TEST(File, LinksAreFollowedAndTheirTargetReplaced) {
+  const TemporaryFolder folder;
+  const fs::path target = folder.path() / "sub" / "v3";
+  fs::create_directory(target.parent_path());
+  write_text(target, "old");
+  ASSERT_EQ(::chmod(target.c_str(), 0600), 0);
+  fs::create_symlink("sub/v3", folder.path() / "latest");
+  fs::create_symlink(folder.path() / "latest", folder.path() / "newest");
+  write_text(folder.path() / "newest", "new");
+  EXPECT_TRUE(fs::is_symlink(folder.path() / "newest"));
+  EXPECT_TRUE(fs::is_symlink(folder.path() / "latest"));
+  EXPECT_EQ(read_text(target), "new");
+  EXPECT_EQ(mode_of(target), 0600U);
+  EXPECT_EQ(files_in(target.parent_path()), 1U);
+
+  fs::create_symlink("sub/later", folder.path() / "dangling");
+  write_text(folder.path() / "dangling", "made");
+  EXPECT_EQ(read_text(folder.path() / "sub" / "later"), "made");
+  fs::create_symlink("loop", folder.path() / "loop");
+  EXPECT_EQ(code_of([&] { write_text(folder.path() / "loop", "x"); }), ErrorCode::environment);
+  EXPECT_TRUE(fs::is_symlink(folder.path() / "loop"));
+}
+
+TEST(File, DevicesAreWrittenThrough) {
+  const TemporaryFolder folder;
+  const fs::path nothing = folder.path() / "null", full = folder.path() / "full", disk = folder.path() / "disk";
+  if (::mknod(nothing.c_str(), S_IFCHR | 0666, makedev(1, 3)) != 0) GTEST_SKIP() << "needs root";
+  ASSERT_EQ(::mknod(full.c_str(), S_IFCHR | 0666, makedev(1, 7)), 0);
+  ASSERT_EQ(::mknod(disk.c_str(), S_IFBLK | 0666, makedev(7, 99)), 0);
+  write_text(nothing, "x");
+  EXPECT_EQ(fs::status(nothing).type(), fs::file_type::character);
+  EXPECT_EQ(code_of([&] { write_text(full, "x"); }), ErrorCode::environment);
+  EXPECT_EQ(code_of([&] { write_text(disk, "x"); }), ErrorCode::environment) << "nobody means to overwrite a disk";
+  EXPECT_EQ(fs::status(disk).type(), fs::file_type::block);
+  EXPECT_EQ(files_in(folder.path()), 3U);
+}
+
+TEST(File, AFifoIsWrittenThroughAndNeverWaitedForWhenRead) {
+  const TemporaryFolder folder;
+  const fs::path fifo = folder.path() / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(code_of([&] { read_text(fifo); }), ErrorCode::input);
+  EXPECT_EQ(code_of([&] { MappedFile file(fifo); }), ErrorCode::input);
+  std::string got(3, '?');
+  std::thread reader([&] {
+    const int descriptor = ::open(fifo.c_str(), O_RDONLY | O_CLOEXEC);
+    EXPECT_EQ(::read(descriptor, got.data(), 3), 3);
+    ::close(descriptor);
+  });
+  write_text(fifo, "new");
+  reader.join();
+  EXPECT_EQ(got, "new");
+  EXPECT_EQ(fs::status(fifo).type(), fs::file_type::fifo);
+}
+
+TEST(File, DescriptorsOfThisProcessAreReadAndWritten) {
+  const TemporaryFolder folder;
+  for (const char* place : {"/dev/fd", "/proc/self/fd"}) {
+    int ends[2];
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    const auto path = [&](int number) { return fs::path(place) / std::to_string(number); };
+    write_text(path(ends[1]), "piped");
+    ::close(ends[1]);
+    const MappedFile file(path(ends[0]));
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()), "piped");
+    EXPECT_EQ(read_text(path(ends[0])), "") << "what is read is gone";
+    ::close(ends[0]);
+  }
+  // A regular file that the shell has open (> all.txt) keeps what is in it.
+  const fs::path all = folder.path() / "all.txt";
+  const int descriptor = ::open(all.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(::write(descriptor, "one ", 4), 4);
+  fs::create_symlink("/dev/fd/" + std::to_string(descriptor), folder.path() / "out");
+  write_text(folder.path() / "out", "two");
+  ASSERT_EQ(::write(descriptor, " three", 6), 6);
+  ::close(descriptor);
+  EXPECT_EQ(read_text(all), "one two three");
+}
+
+TEST(File, AFileThatIsReplacedKeepsItsOwner) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may give a file away";
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "a";
+  write_text(path, "old");
+  ASSERT_EQ(::chown(path.c_str(), 12345, 23456), 0);
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  write_text(path, "new");
+  struct stat status {};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_uid, 12345U);
+  EXPECT_EQ(status.st_gid, 23456U);
+  EXPECT_EQ(mode_of(path), 0640U);
+}
+
+TEST(File, NamesMayBeAsLongAsTheSystemLetsThem) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / std::string(255, 'n');
+  write_text(path, "x");
+  EXPECT_EQ(read_text(path), "x");
 }
 
 TEST(File, LockIsExclusiveAndSaysWhetherItWaited) {

@@ -69,5 +69,43 @@ TEST_P(Interrupt, IsHeldWhereStateIsSaved) {
 
 INSTANTIATE_TEST_SUITE_P(Signals, Interrupt, testing::Values(SIGINT, SIGTERM));
 
+// Shell and kernel may each send one when a terminal closes: the state must still be saved.
+TEST(Hangup, IsSeenAndNeverEndsAtOnce) {
+  const auto hang_up = [] {
+    install_interrupt_handlers();
+    std::raise(SIGHUP);
+    if (!interrupted()) std::exit(1);
+    std::raise(SIGHUP);
+    std::raise(SIGTERM);  // the first that asks for an end
+    std::raise(SIGHUP);
+    std::exit(code_of_check() == ErrorCode::interrupted ? 0 : 2);
+  };
+  EXPECT_EXIT(hang_up(), testing::ExitedWithCode(0), "");
+}
+
+TEST(Hangup, IsIgnoredUnderNohup) {
+  const auto hang_up = [] {
+    std::signal(SIGHUP, SIG_IGN);
+    install_interrupt_handlers();
+    std::raise(SIGHUP);
+    std::exit(interrupted() ? 1 : 0);
+  };
+  EXPECT_EXIT(hang_up(), testing::ExitedWithCode(0), "");
+}
+
+TEST(Interrupts, AreHeldUntilTheyAreAdmitted) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    const auto hold = [signal] {
+      install_interrupt_handlers();
+      hold_signals();
+      std::raise(signal);
+      if (interrupted()) std::exit(1);
+      admit_signals();
+      std::exit(interrupted() ? 0 : 2);
+    };
+    EXPECT_EXIT(hold(), testing::ExitedWithCode(0), "") << signal;
+  }
+}
+
 }  // namespace
 }  // namespace effnet

@@ -19,4 +19,7 @@ enum class Keep { errors, output };
 // reaches the child too (same process group); afterwards Error(interrupted) is thrown.
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep = Keep::errors);
 
+// Seconds since this process was made, whatever programs it has been since (execv). 0 where /proc does not say.
+double process_age_s();
+
 }  // namespace effnet

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "effnet/base/cpu.h"
 #include "effnet/base/error.h"
@@ -28,6 +30,13 @@ TEST(Process, KeepsTheEndOfLongErrors) {
 TEST(Cpu, SaysSomethingSensible) {
   EXPECT_GE(usable_cores(), 1);
   EXPECT_GT(memory_bytes(), 64 << 20);
+}
+
+TEST(Process, ItsAgeGoesOn) {
+  const double before = process_age_s();
+  EXPECT_GT(before, 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_GT(process_age_s(), before + 0.02);  // the kernel counts in hundredths
 }
 
 }  // namespace

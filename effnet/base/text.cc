@@ -11,14 +11,21 @@
 namespace effnet {
 namespace {
 
-// Length of the valid UTF-8 sequence at the start of `text`, 0 if it is not one.
+// Length of the valid UTF-8 sequence at the start of `text`, 0 if it is not one (RFC 3629: the shortest form, no
+// surrogates, nothing above U+10FFFF).
 std::size_t utf8_length(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   const std::size_t length = lead < 0x80 ? 1 : (lead >> 5) == 6 ? 2 : (lead >> 4) == 14 ? 3 : (lead >> 3) == 30 ? 4 : 0;
   if (length == 0 || length > text.size()) return 0;
+  if (length == 1) return 1;
+  std::uint32_t value = lead & (0x7FU >> length);
   for (std::size_t i = 1; i < length; ++i) {
-    if ((static_cast<unsigned char>(text[i]) >> 6) != 2) return 0;
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if ((byte >> 6) != 2) return 0;
+    value = (value << 6) | (byte & 0x3FU);
   }
+  constexpr std::array<std::uint32_t, 5> kLowest{0, 0, 0x80, 0x800, 0x10000};
+  if (value < kLowest[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return 0;
   return length;
 }
 
@@ -57,6 +64,15 @@ constexpr std::array kUnits{Unit{"KiB", 1024.0},
                             Unit{"", 1.0}};
 
 }  // namespace
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
 
 std::string in_quotes(std::string_view text) {
   std::string result = "'";

@@ -11,6 +11,7 @@
 
 namespace effnet {
 
+bool is_utf8(std::string_view text);
 // In quotes, control characters and bytes that are not UTF-8 as \xNN, cut after 80 bytes: safe to print from any file.
 std::string in_quotes(std::string_view text);
 std::string one_of(const std::vector<std::string>& words);  // "a, b or c"

@@ -193,6 +193,9 @@ ThreadTeam::ThreadTeam(int members, Denormals denormals) {
   } catch (const std::system_error& error) {
     impl_->join_all();
     throw environment_error("cannot start {} threads ({})", members, error.code().message());
+  } catch (...) {  // out of memory: a thread that nobody joins would end the process
+    impl_->join_all();
+    throw;
   }
 }
 

@@ -88,6 +88,7 @@ Measured run_case(const Options& o, const Case& one, LoadedModel& model,
 
   const double images_per_second = 1000 * static_cast<double>(one.batch) / timing.median();
   measured.document = {{"model", model.arch().name},
+                       {"weights", model.weights_from()},
                        {"resolution", to_json(one.size)},
                        {"precision", o.precision},
                        {"threads", one.threads},
@@ -202,7 +203,7 @@ std::vector<Case> cases(const Options& o, const arch::ArchSpec& arch, const std:
 
 Body declare_bench(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
   add_numbers(command, "--batch", o->batch, 4096, "Pictures a run, or a list: 1,8 [1]");
   command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
   command.add_option("--resolution", o->resolution, "Input size instead of the model's, or a list: 224,197x311")

@@ -1,11 +1,12 @@
-// effnet cam MODEL IMAGE -o OUT.png [--class K]: the class activation map of the paper's Figure 7 over the photograph.
+// effnet cam MODEL IMAGE -o OUT.png|jpg|webp [--class K]: the class activation map of the paper's Figure 7 over the
+// photograph.
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli/runner.h"
 #include "effnet/vision/decode.h"
-#include "effnet/vision/draw.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::cli {
 
@@ -16,9 +17,11 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
     LoadOptions load;
   };
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
-  command.add_option("IMAGE", o->image, "A JPEG, PNG or WebP file")->required();
-  command.add_option("-o,--out", o->out, "The picture to write")->type_name("OUT.png")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
+  command.add_option("IMAGE", o->image, "A picture: " + vision::picture_formats())->required();
+  command.add_option("-o,--out", o->out, "The picture to write: " + vision::written_extensions() + " by its name")
+      ->type_name("OUT.png")
+      ->required();
   add_number(command, "--class", o->class_index, 0, 1 << 20, "The class whose evidence is shown [the predicted one]");
   command.add_option("--resolution", o->resolution, "Input size instead of the model's; larger gives a finer map")
       ->type_name("R");
@@ -26,6 +29,8 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
   o->load.declare(command);
   return [o, &globals] {
     check_backend_name(o->backend);
+    check_no_stdout("-o", o->out);
+    const vision::Encoder encode = vision::picture_encoder(o->out);
     ThreadPool pool(thread_count(globals));
     LoadedModel model(o->model, o->load, pool);
     if (o->class_index >= model.arch().classes) {
@@ -40,11 +45,15 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
     const Runner::Answer answer = runner.answer_with_features(prepared.input, preprocessing.crop);
     const std::size_t shown =
         o->class_index >= 0 ? static_cast<std::size_t>(o->class_index) : engine::top_k(answer.logits, 1).front().index;
-    write_bytes(o->out, vision::encode_png(draw_cam(runner, photo, prepared, answer, shown)));
+    write_bytes(o->out, encode(draw_cam(runner, photo, prepared, answer, shown)));
 
     const double score = engine::softmax(answer.logits)[shown];
     if (globals.json) {
-      print_json({{"class", shown}, {"label", runner.label(shown)}, {"score", score}, {"path", o->out}});
+      print_json({{"class", shown},
+                  {"label", runner.label(shown)},
+                  {"score", score},
+                  {"weights", model.weights_from()},
+                  {"path", o->out}});
     } else {
       print(fmt::format("{} ({}) {:.2f} %: written to {}\n", runner.label(shown), shown, 100 * score, o->out));
     }

@@ -16,6 +16,7 @@
 #include "effnet/graph/lower.h"
 #include "effnet/report/table.h"
 #include "effnet/vision/decode.h"
+#include "effnet/vision/formats.h"
 #include "effnet/vision/preprocess.h"
 
 namespace effnet::cli {
@@ -158,13 +159,14 @@ Json to_json(const Difference& difference) {
 
 Body declare_compare(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
   command
       .add_option("--backends", o->backends,
                   "Two of engine, engine:NAME (an instruction set), reference, reference_double")
       ->type_name("A,B")
       ->required();
-  command.add_option("--image", o->image, "A JPEG, PNG or WebP file [a synthetic picture]")->type_name("FILE");
+  command.add_option("--image", o->image, "A picture: " + vision::picture_formats() + " [a synthetic one]")
+      ->type_name("FILE");
   command.add_option("--resolution", o->resolution, "Input size instead of the model's")->type_name("R");
   o->load.declare(command);
   return [o, &globals] {
@@ -196,6 +198,7 @@ Body declare_compare(CLI::App& command, const Globals& globals) {
             {{"name", layer.name}, {"max_abs", layer.difference.max_abs}, {"max_rel", layer.difference.max_rel}});
       }
       print_json({{"model", model.arch().name},
+                  {"weights", model.weights_from()},
                   {"backends", names},
                   {"layers", std::move(layers)},
                   {"logits", to_json(result.logits)},

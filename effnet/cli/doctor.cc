@@ -4,8 +4,12 @@
 #include <cstdio>
 
 // jpeglib.h needs stdio first.
+#include <dav1d/dav1d.h>
+#include <gif_lib.h>
 #include <jpeglib.h>
+#include <libde265/de265.h>
 #include <png.h>
+#include <tiffvers.h>
 #include <webp/decode.h>
 
 #include "effnet/base/cpu.h"
@@ -29,6 +33,10 @@ Json libraries() {
   return {{"libjpeg-turbo", EFFNET_TEXT(LIBJPEG_TURBO_VERSION)},
           {"libpng", png_get_libpng_ver(nullptr)},
           {"libwebp", fmt::format("{}.{}.{}", webp >> 16, (webp >> 8) & 0xff, webp & 0xff)},
+          {"giflib", fmt::format("{}.{}.{}", GIFLIB_MAJOR, GIFLIB_MINOR, GIFLIB_RELEASE)},
+          {"libtiff", fmt::format("{}.{}.{}", TIFFLIB_MAJOR_VERSION, TIFFLIB_MINOR_VERSION, TIFFLIB_MICRO_VERSION)},
+          {"dav1d", dav1d_version()},
+          {"libde265", de265_get_version()},
           {"libarchive", archive_version_string()},
           {"CLI11", CLI11_VERSION},
           {"nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,

@@ -1,6 +1,6 @@
 // effnet eval MODEL DIR: accuracy on labelled pictures.
+#include <algorithm>
 #include <chrono>
-#include <map>
 #include <mutex>
 
 #include "effnet/base/interrupt.h"
@@ -11,6 +11,7 @@
 #include "effnet/data/image_folder.h"
 #include "effnet/metrics/accuracy.h"
 #include "effnet/vision/decode.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::cli {
 namespace {
@@ -22,13 +23,28 @@ struct Options {
 };
 
 data::ImageSet read_set(const Options& o, const formats::Model& model) {
-  const data::ClassNames names{model.arch.classes, model.class_ids, model.labels};
-  std::map<std::string, std::int64_t> extra;
+  const data::ClassNames names{.classes = model.arch.classes,
+                               .ids = model.class_ids,
+                               .labels = model.labels,
+                               .owner = "the model",
+                               .hint = "give --classes FILE with lines 'index<TAB>name'"};
+  data::ExtraNames extra;
   if (!o.classes.empty()) extra = data::read_class_file(o.classes, model.arch.classes);
   data::ImageSet set = o.labels.empty() ? data::read_class_folders(o.folder, names, extra)
                                         : data::read_labelled_folder(o.folder, o.labels, names, extra);
-  if (set.images.empty()) throw input_error("{}: no pictures (got none, expected .jpg, .png or .webp files)", o.folder);
+  for (const std::string& text : set.notes) warn(text);
+  if (set.images.empty())
+    throw input_error("{}: no pictures (got {} other files, expected {} files)", o.folder, set.skipped.size(),
+                      vision::picture_extensions());
   return set;
+}
+
+// For people; --json has all.
+void warn_skipped(const std::vector<data::SkippedFile>& skipped) {
+  constexpr std::size_t kShown = 10;
+  for (std::size_t i = 0; i < std::min(skipped.size(), kShown); ++i)
+    warn(fmt::format("skipped {}: {}", in_quotes(skipped[i].path.string()), skipped[i].why));
+  if (skipped.size() > kShown) warn(fmt::format("skipped {} more (--json lists all)", skipped.size() - kShown));
 }
 
 // Decodes and prepares a batch, one picture a task; a picture that fails leaves an empty input and its reason.
@@ -56,14 +72,18 @@ std::vector<Loaded> load(std::span<const data::LabelledImage> images, const Prep
 
 Body declare_eval(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
   command.add_option("DIR", o->folder, "Class folders, or one folder of pictures with --labels")->required();
   command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
   command.add_option("--backend", o->backend, "engine, or reference: the slow executor that it is compared with");
   add_number(command, "--batch", o->batch, 1, 4096, "Pictures at once [8]");
-  command.add_option("--classes", o->classes, "Folder names of classes: lines 'index<TAB>name' or one name a line")
+  command
+      .add_option("--classes", o->classes,
+                  "Names of classes, before the model's own: lines 'index<TAB>name' or one name a line")
       ->type_name("FILE");
-  command.add_option("--labels", o->labels, "Labels of the pictures in DIR: lines 'file,class index or id'")
+  command
+      .add_option("--labels", o->labels,
+                  "Labels of the pictures in DIR: lines 'file,class', all indices or all ids or labels")
       ->type_name("CSV");
   command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
       ->type_name("R");
@@ -118,10 +138,11 @@ Body declare_eval(CLI::App& command, const Globals& globals) {
                   {"top5", accuracy.top5_percent()},
                   {"mean_per_class", accuracy.mean_per_class_percent()},
                   {"images_per_second", rate},
+                  {"weights", model.weights_from()},
                   {"skipped", std::move(skipped)}});
       return 0;
     }
-    for (const data::SkippedFile& file : set.skipped) warn(fmt::format("skipped {}: {}", file.path.string(), file.why));
+    warn_skipped(set.skipped);
     print(fmt::format(
         "{} pictures: top-1 {:.2f} %, top-5 {:.2f} %, mean per class {:.2f} %, {:.1f} pictures/s, {} skipped\n",
         accuracy.images(), accuracy.top1_percent(), accuracy.top5_percent(), accuracy.mean_per_class_percent(), rate,

@@ -36,17 +36,30 @@ double verify(LoadedModel& model, const std::string& path, ThreadPool& pool) {
   return largest;
 }
 
+// What effnet trained goes into safetensors as a model file, which any reader of safetensors opens, too; weights that
+// came from elsewhere keep the names they came with.
+std::string names_for(const Options& o, const LoadedModel& model) {
+  if (!o.names.empty()) return o.names;
+  const std::string& from = model.info().provenance.names;
+  const bool trained = model.weights_from() == "file" && (from.empty() || from == "effnet");
+  if (o.pth.empty() && trained) return "effnet";
+  return formats::default_names(model.info());
+}
+
 }  // namespace
 
 Body declare_export(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
-  command.add_option("--safetensors", o->safetensors, "Write named tensors as safetensors")->type_name("FILE");
+  command.add_option("MODEL", o->model, kModelHelp)->required();
+  command.add_option("--safetensors", o->safetensors, "Write named tensors as safetensors, or a model file")
+      ->type_name("FILE");
   command.add_option("--pth", o->pth, "Write a state dict that torch.load opens")->type_name("FILE");
   command.add_option("--onnx", o->onnx, "Write ONNX (not built yet)")->type_name("FILE");
   command
-      .add_option("--names", o->names,
-                  "Tensor names: torchvision, timm, lukemelas, effnet [those the weights came with, else torchvision]")
+      .add_option(
+          "--names", o->names,
+          "Tensor names: torchvision, timm, lukemelas, or effnet, which in safetensors makes a model file [those the "
+          "weights came with; of a trained model effnet in safetensors, torchvision in .pth]")
       ->type_name("S");
   command.add_flag("--verify", o->verify, "Read the file back and compare the logits");
   o->load.declare(command);
@@ -57,11 +70,16 @@ Body declare_export(CLI::App& command, const Globals& globals) {
       throw usage_error("say what to write (got {}, expected one of --safetensors FILE and --pth FILE)",
                         o->pth.empty() ? "nothing" : "both");
     }
+    check_no_stdout("--safetensors", o->safetensors);
+    check_no_stdout("--pth", o->pth);
     ThreadPool pool(thread_count(globals));
     LoadedModel model(o->model, o->load, pool);
     const std::string path = o->pth.empty() ? o->safetensors : o->pth;
-    const auto tensors = formats::named_tensors(model.whole(), o->names);
-    if (o->pth.empty()) {
+    const std::string names = names_for(*o, model);
+    const auto tensors = formats::named_tensors(model.whole(), names);
+    if (o->pth.empty() && names == "effnet") {
+      formats::write_model(path, model.whole());
+    } else if (o->pth.empty()) {
       formats::Weights weights;
       for (const auto& [name, tensor] : tensors) weights.tensors.emplace(name, tensor);
       formats::write_safetensors(path, weights);
@@ -70,7 +88,9 @@ Body declare_export(CLI::App& command, const Globals& globals) {
     }
     Json document{{"path", path},
                   {"format", o->pth.empty() ? "safetensors" : "pth"},
+                  {"names", names},
                   {"tensors", tensors.size()},
+                  {"weights", model.weights_from()},
                   {"max_abs_diff", Json()}};
     if (o->verify) document["max_abs_diff"] = verify(model, path, pool);
     if (globals.json) {

@@ -16,14 +16,23 @@ static arch::Padding parse_padding(const std::string& text) {
   throw usage_error("--padding: unknown dialect (got {}, expected same or symmetric)", in_quotes(text));
 }
 
+// Which of a file's weights, where it has an average of them too.
+static std::optional<bool> parse_weights(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  if (text == "model" || text == "ema") return text == "ema";
+  throw usage_error("--weights: unknown choice (got {}, expected model or ema)", in_quotes(text));
+}
+
 Body declare_import(CLI::App& command, const Globals& globals) {
   struct Options {
     std::string file, arch, source, padding, out;
+    std::string weights;
     int classes = 0;
+    bool strict = false;
     std::optional<double> bn_epsilon;
   };
   auto o = std::make_shared<Options>();
-  command.add_option("FILE", o->file, "A .pth or .safetensors checkpoint")->required();
+  command.add_option("FILE", o->file, "A .pth or .safetensors checkpoint, told by content")->required();
   command.add_option("--arch", o->arch, "The architecture: a name or an arch file [found from the tensors]")
       ->type_name("NAME");
   add_number(command, "--classes", o->classes, 1, 1 << 20, "Classes the file must have [as many as it has]");
@@ -33,14 +42,22 @@ Body declare_import(CLI::App& command, const Globals& globals) {
       ->type_name("S");
   command.add_option("--padding", o->padding, "Padding dialect: same or symmetric [the source's]");
   command.add_option("--bn-epsilon", o->bn_epsilon, "Batch-norm epsilon [the source's]")->type_name("E");
+  command
+      .add_option("--weights", o->weights,
+                  "Which weights where the file has both: model, or ema, their average [ema where there is one]")
+      ->type_name("W");
+  command.add_flag("--strict", o->strict, "Refuse a file with tensors that the network has no place for");
   command.add_option("-o,--out", o->out, "The model file to write")->type_name("OUT.safetensors")->required();
   return [o, &globals] {
+    check_no_stdout("-o", o->out);
     formats::ImportOptions options;
-    if (!o->arch.empty()) options.spec = describe(o->arch).arch;
+    if (!o->arch.empty()) options.spec = formats::describe(formats::find_model(o->arch, formats::Pulled::ignore)).arch;
     if (o->classes > 0) options.classes = o->classes;
     options.source = o->source;
     if (!o->padding.empty()) options.padding = parse_padding(o->padding);
     options.bn_epsilon = o->bn_epsilon;
+    options.averaged = parse_weights(o->weights);
+    options.strict = o->strict;
     const formats::ImportResult imported = formats::import_weights(o->file, options);
     for (const std::string& warning : imported.report.warnings) warn(warning);
     formats::write_model(o->out, imported.model);
@@ -54,6 +71,8 @@ Body declare_import(CLI::App& command, const Globals& globals) {
                   {"params", report.params},
                   {"bn_epsilon", imported.model.arch.bn_epsilon},
                   {"padding", arch::name(imported.model.arch.padding)},
+                  {"prefix", report.prefix},
+                  {"averaged", report.averaged},
                   {"unused", report.unused},
                   {"path", o->out}});
       return 0;

@@ -79,13 +79,13 @@ std::string layers_table(const graph::Graph& graph) {
 
 Body declare_inspect(CLI::App& command, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  command.add_option("MODEL", options->model, "A name from 'effnet models', a model file or an arch file")->required();
+  command.add_option("MODEL", options->model, kModelHelp)->required();
   command.add_option("--resolution", options->resolution, "Input size: pixels, or HxW")->type_name("R");
   add_number(command, "--classes", options->classes, 1, 1 << 20, "Classes of the last layer [the model's]");
   add_number(command, "--batch", options->batch, 1, 1 << 16, "Images at once, for the activation memory [1]");
   command.add_flag("--layers", options->layers, "Every node of the graph");
   return [options, &globals] {
-    const Described model = describe(options->model);
+    const formats::Described model = formats::describe(formats::find_model(options->model));
     graph::LowerOptions lowering;
     Preprocessing preprocessing = model.preprocessing;
     if (!options->resolution.empty()) {

@@ -94,6 +94,13 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
   return result;
 }
 
+struct SignalsHeld {
+  SignalsHeld() { hold_signals(); }
+  ~SignalsHeld() { admit_signals(); }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+};
+
 // Rank 0 keeps stdout and stderr. The others' stdout goes nowhere, their stderr through a pipe.
 Child start(int rank, const std::string& program, const std::vector<std::string>& words,
             const std::vector<std::string>& environment) {
@@ -137,6 +144,8 @@ class Launched {
     const std::string program = std::filesystem::read_symlink("/proc/self/exe", failure).string();
     if (failure) throw environment_error("cannot find this program's own file (/proc/self/exe: {})", failure.message());
     port_.hold();
+    // A signal that reached a child before it has its own handlers would be lost there: it waits until then.
+    const SignalsHeld held;
     const std::string per_rank = std::to_string(std::max(1, threads / count_));
     children_.reserve(static_cast<std::size_t>(count_));  // keeping a process that runs never fails
     for (int rank = 0; rank < count_; ++rank) {
@@ -201,6 +210,8 @@ class Launched {
       if (!child.running || ::waitpid(child.id, &status, WNOHANG) != child.id) continue;
       child.running = false;
       child.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      // It had no handler yet (a script, a program that is being loaded): ended as it was asked to.
+      if (signalled_ && child.code == 128 + SIGTERM) child.code = static_cast<int>(ErrorCode::interrupted);
       // Interrupted is what all of them are: an error that one of them meets then says more.
       const bool says_more =
           first_failure_ >= 0 && signalled_ &&

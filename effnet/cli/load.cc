@@ -2,83 +2,35 @@
 
 #include <malloc.h>
 
-#include <cstdlib>
-
 #include "effnet/arch/family.h"
-#include "effnet/base/file.h"
-#include "effnet/base/preprocessing_rules.h"
-#include "effnet/base/text.h"
 #include "effnet/cli/output.h"
 #include "effnet/engine/file_identity.h"
 #include "effnet/engine/random_weights.h"
 #include "effnet/formats/labels.h"
 
 namespace effnet::cli {
-namespace {
-
-namespace fs = std::filesystem;
-
-bool is_model_path(const std::string& model) { return model.ends_with(".safetensors"); }
-bool is_arch_path(const std::string& model) { return model.ends_with(".toml"); }
-
-Described described(arch::ArchSpec spec) {
-  const Size size{spec.resolution, spec.resolution};
-  Preprocessing preprocessing = preprocessing_rule(spec.preprocessing, spec.normalisation, size);
-  return {std::move(spec), preprocessing};
-}
-
-// A name or an arch file.
-arch::ArchSpec arch_of(const std::string& model) {
-  return is_arch_path(model) ? arch::parse(read_text(model), model) : arch::variant(model).spec;
-}
-
-// Empty if it was not pulled, or if there is no place for pulled models.
-fs::path find_pulled(const std::string& name) {
-  try {
-    std::error_code ignored;
-    fs::path path = pulled_path(name);
-    return fs::exists(path, ignored) ? path : fs::path();
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::environment) throw;
-    return {};
-  }
-}
-
-const char* environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr || *value == '\0' ? nullptr : value;
-}
-
-}  // namespace
-
-Described describe(const std::string& model) {
-  if (is_model_path(model)) {
-    formats::Model read = formats::read_model(model);
-    return {std::move(read.arch), read.preprocessing};
-  }
-  return described(arch_of(model));
-}
 
 void LoadOptions::declare(CLI::App& command) {
   command.add_flag("--random", random, "Random weights, even where pulled ones exist");
-  command.add_option("--seed", seed, "Seed of random weights")->type_name("N");
+  add_seed(command, seed, "Seed of random weights [0]");
 }
 
 LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, ThreadPool& pool) : pool_(pool) {
-  if (!options.random) {
-    if (is_model_path(model)) {
-      file_ = model;
-    } else if (!is_arch_path(model)) {
-      arch::variant(model);  // an unknown name fails here, not as a missing file
-      file_ = find_pulled(model);
-    }
-  }
-  if (!file_.empty()) {
+  using formats::Pulled;
+  formats::FoundModel found = formats::find_model(model, options.random ? Pulled::ignore : Pulled::find);
+  weights_ = options.random ? formats::WeightsFrom::random : found.weights;
+  if (weights_ != formats::WeightsFrom::random) {
+    file_ = std::move(found.file);
     identity_ = engine::read_identified(file_, [this] { model_ = formats::read_model(file_); });
     return;
   }
-  Described network = describe(model);
-  warn(fmt::format("{} has random weights (seed {}): its answers mean nothing", network.arch.name, options.seed));
+  formats::Described network = formats::describe(found);
+  std::string warning =
+      fmt::format("{} has random weights (seed {}): its answers mean nothing", network.arch.name, options.seed);
+  std::error_code ignored;
+  if (!found.name.empty() && std::filesystem::exists(model, ignored))
+    warning += fmt::format("; ./{} would be what has this name in the current folder", model);
+  warn(warning);
   seed_ = options.seed;
   identity_ = fmt::format("random {} seed {}", engine::kRandomWeightsVersion, options.seed);
   model_.arch = std::move(network.arch);
@@ -109,15 +61,5 @@ void LoadedModel::forget_weights() {
   model_.weights = {};
   ::malloc_trim(0);
 }
-
-fs::path home_folder() {
-  if (const char* home = environment("EFFNET_HOME")) return home;
-  if (const char* cache = environment("XDG_CACHE_HOME")) return fs::path(cache) / "effnet";
-  if (const char* user = environment("HOME")) return fs::path(user) / ".cache" / "effnet";
-  throw environment_error(
-      "no place for pulled models (got neither EFFNET_HOME nor XDG_CACHE_HOME nor HOME, expected one of them)");
-}
-
-fs::path pulled_path(const std::string& name) { return home_folder() / "models" / (name + ".safetensors"); }
 
 }  // namespace effnet::cli

@@ -1,4 +1,4 @@
-// MODEL on the command line: a name, a model file or an arch file.
+// MODEL on the command line (effnet/formats/find_model.h): what it is, and its weights when they are asked for.
 #pragma once
 
 #include <filesystem>
@@ -7,20 +7,18 @@
 #include <string>
 #include <vector>
 
-#include "effnet/arch/spec.h"
-#include "effnet/base/preprocessing.h"
 #include "effnet/base/thread_pool.h"
 #include "effnet/cli/program.h"
+#include "effnet/formats/find_model.h"
 #include "effnet/formats/model_file.h"
 
 namespace effnet::cli {
 
-// The architecture alone (cheap: weights are not touched), with the preprocessing that belongs to it.
-struct Described {
-  arch::ArchSpec arch;
-  Preprocessing preprocessing;
-};
-Described describe(const std::string& model);
+using formats::home_folder;
+
+// The help of every command's MODEL.
+inline constexpr const char* kModelHelp =
+    "A name from 'effnet models', a model file, a run folder or one of its checkpoints, or a .toml arch file";
 
 struct LoadOptions {
   bool random = false;  // random weights even where pulled ones exist
@@ -32,7 +30,7 @@ struct LoadOptions {
 class LoadedModel {
  public:
   // Reads a model file's header or an arch; of random weights nothing is computed. Random ones come with a warning.
-  // `pool` outlives the model.
+  // `pool` outlives the model. Throws what find_model and read_model throw.
   LoadedModel(const std::string& model, const LoadOptions& options, ThreadPool& pool);
   LoadedModel(formats::Model model, ThreadPool& pool);  // one that is in memory
 
@@ -42,19 +40,19 @@ class LoadedModel {
   const formats::Model& whole();                         // with them: computed or read at the first call
   void forget_weights();                                 // frees them; whole() would make them again
 
+  // "file", "pulled" or "random": the field `weights` of every result that used them.
+  std::string_view weights_from() const { return formats::name(weights_); }
+
   // What tells these weights from others (engine::CacheKey::weights); empty if they may not be cached.
   const std::string& identity() const { return identity_; }
 
  private:
   ThreadPool& pool_;
+  formats::WeightsFrom weights_ = formats::WeightsFrom::file;
   formats::Model model_;
   std::string identity_;
   std::filesystem::path file_;         // of weights from a file
   std::optional<std::uint64_t> seed_;  // of random ones
 };
-
-// $EFFNET_HOME, else $XDG_CACHE_HOME/effnet, else ~/.cache/effnet.
-std::filesystem::path home_folder();
-std::filesystem::path pulled_path(const std::string& name);  // where `effnet pull NAME` puts the model file
 
 }  // namespace effnet::cli

@@ -4,6 +4,7 @@
 
 int main(int argc, char** argv) {
   effnet::install_interrupt_handlers();
+  effnet::admit_signals();  // held back by `effnet launch` until now
   return effnet::cli::run_program(argc, argv,
                                   {.description = "EfficientNet: describe, scale, count, train and run compound-scaled "
                                                   "networks",

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "effnet/base/text.h"
 
@@ -33,6 +34,18 @@ void print(std::string_view text) {
 
 void print_json(const Json& document) { print(dump(document, 2) + "\n"); }
 void print_json_line(const Json& element) { print(dump(element, -1) + "\n"); }
+
+bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals) {
+  if (file != "-") return false;
+  if (globals.json) throw usage_error("{} -: stdout has one document (got --json too, expected one of them)", flag);
+  return true;
+}
+
+void check_no_stdout(std::string_view flag, std::string_view file) {
+  if (file == "-")
+    throw usage_error("{}: not a text for stdout (got -, expected a file)", flag)
+        .with_hint("./- is a file of that name");
+}
 
 void print_error(const Error& error) {
   std::string text = error.what();
@@ -77,6 +90,19 @@ void add_number(CLI::App& app, const std::string& name, int& value, int low, int
              throw usage_error("{}: wrong value (got {}, expected a whole number from {} to {})", name, in_quotes(text),
                                low, high);
            }
+         },
+         help)
+      ->type_name("N");
+}
+
+void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help) {
+  app.add_option_function<std::string>(
+         "--seed",
+         [&seed](const std::string& text) {
+           const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seed);
+           if (code != std::errc{} || end != text.data() + text.size())
+             throw usage_error("--seed: wrong value (got {}, expected a whole number from 0 to {})", in_quotes(text),
+                               std::numeric_limits<std::uint64_t>::max());
          },
          help)
       ->type_name("N");

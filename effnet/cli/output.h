@@ -14,6 +14,12 @@ void print(std::string_view text);
 void print_json(const Json& document);
 void print_json_line(const Json& element);
 
+// "-" as the file that a command writes (`flag` names it) means stdout where the file is text; stdout then holds it and
+// nothing else, so that --json beside it is Error(usage).
+bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals);
+// Where the file is no text, "-" is Error(usage).
+void check_no_stdout(std::string_view flag, std::string_view file);
+
 void print_error(const Error& error);
 void set_quiet(bool quiet);  // no warnings
 void warn(std::string_view message);
@@ -38,6 +44,9 @@ class Progress {
 
 // A number option whose error says what came and what was expected.
 void add_number(CLI::App& app, const std::string& name, int& value, int low, int high, const std::string& help);
+
+// --seed: any whole number of 64 bits.
+void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help);
 
 // The same for a list such as 1,8: whole numbers from 1 to `high`.
 void add_numbers(CLI::App& app, const std::string& name, std::vector<int>& values, int high, const std::string& help);

@@ -210,18 +210,25 @@ void check_name(const std::string& table) {
 Body declare_paper(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
   command.add_option("TABLE", o->table, "table4: latency (the others are not built yet)")->required();
-  command.add_option("-o,--out", o->out, "Write it too, as Markdown or JSON")->type_name("FILE.md|FILE.json");
+  command.add_option("-o,--out", o->out, "Write it too, as Markdown or JSON; - is Markdown on stdout")
+      ->type_name("FILE.md|FILE.json");
   command.add_option("--seconds", o->seconds, "Time to spend on a network")->type_name("S");
   return [o, &globals] {
     check_name(o->table);
     check_seconds(o->seconds);
-    const std::string kind = std::filesystem::path(o->out).extension().string();
+    const bool to_stdout = is_stdout("-o", o->out, globals);
+    const std::string kind = to_stdout ? ".md" : std::filesystem::path(o->out).extension().string();
     if (!o->out.empty() && kind != ".md" && kind != ".json")
       throw usage_error("-o: unknown kind of file (got {}, expected FILE.md or FILE.json)", in_quotes(o->out));
     // The paper's setting is one core, unless the user asks for more.
     const Json document = table4(globals.threads.empty() ? 1 : globals.threads.front(), o->seconds);
     const std::string heading = "Table 4: latency on one CPU, the paper's beside ours";
-    if (kind == ".md") write_text(o->out, text_of(document, "# " + heading, markdown));
+    const std::string page = text_of(document, "# " + heading, markdown);
+    if (to_stdout) {
+      print(page);
+      return 0;
+    }
+    if (kind == ".md") write_text(o->out, page);
     if (kind == ".json") write_text(o->out, document.dump(2) + "\n");
     if (globals.json) {
       print_json(document);

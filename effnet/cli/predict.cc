@@ -1,18 +1,21 @@
 // effnet predict MODEL IMAGE...: the classes of pictures.
 #include <chrono>
 #include <filesystem>
-#include <iostream>
 #include <set>
+
+#include <unistd.h>
 
 #include "effnet/base/file.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
+#include "effnet/cli/path_list.h"
 #include "effnet/cli/runner.h"
 #include "effnet/formats/npy.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/draw.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::cli {
 namespace {
@@ -143,9 +146,14 @@ std::string text_of(const Json& element) {
 void check(const Options& o) {
   check_precision(o.precision);
   check_backend_name(o.backend);
+  check_no_stdout("--dump-pixels", o.dump_pixels);
+  check_no_stdout("--dump-input", o.dump_input);
   const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
   if (dumps && (o.images.size() != 1 || o.images[0] == "-")) {
     throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
+  }
+  if (!o.dump_pixels.empty() && vision::picture_encoder(o.dump_pixels) != vision::encode_png) {
+    throw usage_error("--dump-pixels writes exact pixels (got {}, expected a .png file)", in_quotes(o.dump_pixels));
   }
   if (o.raw && !o.resolution.empty())
     throw usage_error("--raw takes the picture's own size (got --resolution too, expected one of them)");
@@ -155,10 +163,12 @@ void check(const Options& o) {
 
 Body declare_predict(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, "A name, a model file or an arch file")->required();
+  command.add_option("MODEL", o->model, kModelHelp)->required();
   command
       .add_option("IMAGE", o->images,
-                  "JPEG, PNG or WebP files; - reads paths from stdin, one a line, and answers line by line")
+                  vision::picture_formats() +
+                      " files, /dev/stdin too; - reads paths from stdin, one a line or (find -print0) with a "
+                      "NUL behind each, and answers line by line")
       ->required();
   add_number(command, "--top", o->top, 1, 1 << 20, "How many classes to show [5]");
   command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
@@ -171,7 +181,8 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
   command.add_flag("--raw", o->raw, "The picture goes in as it is: no resize, crop or EXIF turn");
   command.add_option("--mean", o->mean, "Channel means of RGB in 0..1 instead of the model's")->type_name("A,B,C");
   command.add_option("--std", o->std, "Channel deviations instead of the model's")->type_name("A,B,C");
-  command.add_option("--dump-pixels", o->dump_pixels, "Write the resized and cropped pixels")->type_name("FILE.png");
+  command.add_option("--dump-pixels", o->dump_pixels, "Write the resized and cropped pixels, exactly: as PNG")
+      ->type_name("FILE.png");
   command.add_option("--dump-input", o->dump_input, "Write the network's input, 1x3xHxW float32")
       ->type_name("FILE.npy");
   o->load.declare(command);
@@ -185,10 +196,11 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
 
     const bool stream = o->images.size() == 1 && o->images[0] == "-";
     if (stream) {
-      std::string path;
-      while (std::getline(std::cin, path)) {
-        check_interrupt();
-        if (!path.empty()) print_json_line(predictor.element(path));
+      PathList paths(STDIN_FILENO, "stdin");
+      while (const std::optional<std::string> path = paths.next()) {
+        Json element = predictor.element(*path);
+        element["weights"] = model.weights_from();
+        print_json_line(element);
       }
     } else {
       Json images = Json::array();
@@ -200,7 +212,8 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
         if (!globals.json && !element.contains("error")) print(text_of(element));
         images.push_back(std::move(element));
       }
-      if (globals.json) print_json({{"model", model.arch().name}, {"images", std::move(images)}});
+      if (globals.json)
+        print_json({{"model", model.arch().name}, {"weights", model.weights_from()}, {"images", std::move(images)}});
     }
     return predictor.failed() ? static_cast<int>(ErrorCode::input) : 0;
   };

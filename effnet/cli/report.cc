@@ -59,7 +59,7 @@ Body declare_report(CLI::App& command, const Globals& globals) {
   };
   auto o = std::make_shared<Options>();
   command.add_option("RUN", o->run, "The folder of a run")->required();
-  command.add_option("-o,--out", o->out, "The page to write [RUN/report.html]")->type_name("FILE.html");
+  command.add_option("-o,--out", o->out, "The page to write, - for stdout [RUN/report.html]")->type_name("FILE.html");
   command.add_option("--data", o->data, "Where the run's pictures lie now [where they lay]")->type_name("DIR");
   return [o, &globals] {
     const fs::path run = o->run;
@@ -69,6 +69,10 @@ Body declare_report(CLI::App& command, const Globals& globals) {
     const auto pictures = open_pictures(named ? o->data : data_folder(run));
     const std::string page = report::run_report(run, class_names(run, pictures.get()), report::thumbnails(pictures));
     const std::string path = o->out.empty() ? (run / "report.html").string() : o->out;
+    if (is_stdout("-o", path, globals)) {
+      print(page);
+      return 0;
+    }
     write_text(path, page);
     if (globals.json) {
       print_json({{"path", path}});

@@ -200,7 +200,7 @@ int print_family(const Options& options, const Globals& globals) {
 
 Body declare_scale(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<Options>();
-  command.add_option("BASE", o->base, "A name, a model file or an arch file")->required();
+  command.add_option("BASE", o->base, kModelHelp)->required();
   command.add_option("--phi", o->phi, "Compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi")
       ->type_name("F");
   command.add_option("--depth", o->depth, "Depth multiplier")->type_name("D");
@@ -218,18 +218,23 @@ Body declare_scale(CLI::App& command, const Globals& globals) {
   command.add_option("--beta", o->coefficients.beta, "Width base");
   command.add_option("--gamma", o->coefficients.gamma, "Resolution base");
   command.add_option("--dims", o->dims, "Dimensions that phi moves: letters of dwr");
-  command.add_option("-o,--out", o->out, "Write the scaled network as an arch file")->type_name("OUT.toml");
+  command.add_option("-o,--out", o->out, "Write the scaled network as an arch file; - is stdout")
+      ->type_name("OUT.toml");
   command.add_flag("--family", o->family, "The published scalings of BASE beside the formula's");
   return [o, &globals] {
     check_coefficients(o->coefficients);
     if (o->family) return print_family(*o, globals);
-    const arch::ArchSpec base = describe(o->base).arch;
+    const arch::ArchSpec base = formats::describe(formats::find_model(o->base, formats::Pulled::ignore)).arch;
     const int threads = thread_count(globals);
     const auto [scaling, timing] = scale(*o, base, threads);
     const graph::Graph graph = graph::lower(scaling.spec);
     const graph::Costs costs = graph::costs(graph);
     const graph::Costs before = graph::costs(graph::lower(base));
     const std::string text = arch::print(scaling.spec);
+    if (is_stdout("-o", o->out, globals)) {
+      print(text);
+      return 0;
+    }
     if (!o->out.empty()) write_text(o->out, text);
 
     const double params_ratio = static_cast<double>(costs.params) / static_cast<double>(before.params);

@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/base/interrupt.h"
 #include "effnet/base/openmp.h"
 #include "effnet/base/process.h"
 #include "effnet/base/text.h"
@@ -85,15 +85,13 @@ void become_effnet_train(int /*argc*/, char** argv) {
                               in_quotes(version), kVersion)
           .with_hint(kHint);
   }
-  // A Ctrl-C while LibTorch is being loaded waits for effnet-train's handlers instead of killing it without a word.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  // A Ctrl-C while LibTorch is being loaded waits for effnet-train's handlers instead of killing it without a word. One
+  // that came before is known to this program only.
+  hold_signals();
+  check_interrupt();
   let_openmp_sleep();
   ::execv(program->c_str(), argv);
-  sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+  admit_signals();
   throw environment_error("{}: cannot be run ({})", program->string(), std::strerror(errno)).with_hint(kHint);
 }
 

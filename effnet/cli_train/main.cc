@@ -1,6 +1,9 @@
 // The `effnet-train` binary: what `effnet train` becomes.
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -35,17 +38,19 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   cli::quiet_libraries();
   install_interrupt_handlers();
-  sigset_t signals;  // held back by effnet until now
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+  admit_signals();  // held back by effnet until now
   if (facts) {
     cli::print_json(cli::train_program_facts());
     return 0;
   }
-  return cli::run_program(argc, argv,
-                          {.description = "The training half of effnet",
-                           .commands = {{"train", "Train a network from a recipe", cli::declare_train}},
-                           .planned = {}});
+  const int code = cli::run_program(argc, argv,
+                                    {.description = "The training half of effnet",
+                                     .commands = {{"train", "Train a network from a recipe", cli::declare_train}},
+                                     .planned = {}});
+  // After an error a thread may still wait in LibTorch for another process; what exit() tears down it would use.
+  if (code != 0) {
+    std::fflush(nullptr);
+    ::_exit(code);
+  }
+  return 0;
 }

@@ -2,9 +2,14 @@
 #include <torch/torch.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "effnet/base/cpu.h"
+#include "effnet/base/interrupt.h"
+#include "effnet/base/process.h"
+#include "effnet/base/process_room.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli/version.h"
@@ -26,6 +31,14 @@ int threads_of(const Globals& globals) {
   return std::max(1, all / processes);
 }
 
+// OpenMP's, LibTorch's own pool's (of all processors) and those of effnet's kernels, the loaders' of training and
+// validation, and what a group of processes needs to exchange and watch.
+int threads_needed(int threads, int workers, int world) {
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  const int loaders = 2 * (workers > 0 ? workers : std::max(1, usable_cores() - threads));
+  return 2 * threads + std::max(threads, processors) + loaders + (world > 1 ? 12 : 0);
+}
+
 train::Recipe recipe_of(const std::string& name, const std::vector<std::string>& settings, const std::string& budget,
                         const fs::path& run, bool resume) {
   std::vector<train::Override> overrides;
@@ -35,6 +48,15 @@ train::Recipe recipe_of(const std::string& name, const std::vector<std::string>&
   const fs::path config = run / "config.toml";
   const bool own = name.empty() && resume && fs::exists(config, ignored);
   return train::load_recipe(own ? config.string() : name, overrides);
+}
+
+// --data, else what the recipe says. Written to the run's config.toml, from where --resume takes it.
+fs::path data_of(const std::string& given, train::Recipe& recipe) {
+  if (given.empty()) return recipe.data.folder;
+  std::error_code failure;
+  const std::string whole = fs::absolute(given, failure).lexically_normal().string();
+  recipe.data.folder = !failure && is_utf8(whole) ? whole : "";  // TOML holds no other text
+  return given;
 }
 
 // LibTorch's own warnings are for those who write programs with it.
@@ -100,8 +122,12 @@ void print_summary(const train::Summary& summary, const fs::path& run, const Glo
     return;
   }
   std::string text;
-  if (summary.best_top1 >= 0)
-    text += fmt::format("best validation top-1 {:.2f} % (epoch {})\n", summary.best_top1, summary.best_epoch);
+  if (summary.saved_top1 >= 0) {
+    const bool best = summary.saved_epoch == summary.best_epoch;
+    text += fmt::format("validation top-1 of the saved model {:.2f} % (epoch {}, the {})\n", summary.saved_top1,
+                        summary.saved_epoch, best ? "best" : "last");
+    if (!best) text += fmt::format("best seen {:.2f} % (epoch {})\n", summary.best_top1, summary.best_epoch);
+  }
   if (summary.test_top1)
     text += fmt::format("top-1 on the validation set, unseen until now: {:.2f} %\n", *summary.test_top1);
   text += fmt::format("{:.4g} epochs in {:.0f} s, {:.1f} images/s on {}{}\n", summary.epochs, summary.seconds,
@@ -124,7 +150,10 @@ Body declare_train(CLI::App& command, const Globals& globals) {
   command.add_option("RECIPE", o->recipe,
                      fmt::format("A recipe: {}, or a TOML file [B0 as in the paper; with --resume the run's own]",
                                  one_of(train::recipe_names())));
-  command.add_option("--data", o->data, "Folder with train/ and val/ (or test/), class folders in each")
+  command
+      .add_option("--data", o->data,
+                  "Folder with train/ and val/ (or test/), class folders in each [the recipe's data.folder, which a "
+                  "run writes]")
       ->type_name("DIR");
   command.add_option("--out", o->out, "The run's folder: checkpoints, metrics, model, report")
       ->type_name("RUN")
@@ -138,17 +167,27 @@ Body declare_train(CLI::App& command, const Globals& globals) {
   return [o, &globals] {
     turn_warnings_off();
     train::RunOptions options;
+    options.started -=
+        std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(process_age_s()));
     options.recipe = recipe_of(o->recipe, o->settings, o->budget, o->out, o->resume);
-    options.data = o->data;
+    options.data = data_of(o->data, options.recipe);
     options.out = o->out;
     options.resume = o->resume;
     options.threads = threads_of(globals);
     const train::Place place = train::place_of([](const char* name) -> const char* { return std::getenv(name); });
     const torch::Device device = train::device_named(o->device, place.local_rank);
     options.device = device.str();
+    // LibTorch and Gloo wait for ever for a thread that the system does not give them.
+    check_threads(threads_needed(options.threads, options.recipe.data.workers, place.world));
+    check_interrupt();  // it may have come while LibTorch was being loaded
     ProgressLine line(globals.quiet);
     options.progress = [&line](const train::Progress& progress) { line.show(progress); };
-    const std::unique_ptr<train::Group> group = train::join(place, device);
+    const std::unique_ptr<train::Group> group =
+        train::join(place, device, {{"effnet's version", kVersion}}, [&line](const std::string& message) {
+          train::Progress progress;
+          progress.message = message;
+          line.show(progress);
+        });
     const train::Summary summary = train::run(options, *group);
     if (group->rank() == 0) print_summary(summary, o->out, globals);
     return 0;

@@ -18,7 +18,7 @@ void KnownBroken::add(std::int64_t index, std::string why) {
 void MetBroken::add(const std::map<std::int64_t, std::string>& found) {
   if (found.empty()) return;
   met_.insert(found.begin(), found.end());
-  if (static_cast<double>(met_.size()) > limit_ * static_cast<double>(set_.size()))
+  if (static_cast<std::int64_t>(met_.size()) > allowed_broken(limit_, set_.size()))
     throw too_many_broken(set_, met_, limit_);
 }
 
@@ -29,6 +29,11 @@ std::vector<BrokenPicture> MetBroken::list() const {
   return pictures;
 }
 
+std::int64_t allowed_broken(double limit, std::int64_t size) {
+  constexpr std::int64_t kFew = 3;
+  return limit > 0 ? std::max(kFew, static_cast<std::int64_t>(limit * static_cast<double>(size))) : 0;
+}
+
 Error too_many_broken(const Dataset& set, const std::map<std::int64_t, std::string>& broken, double limit) {
   constexpr std::size_t kNamed = 3;
   std::string names;
@@ -37,9 +42,8 @@ Error too_many_broken(const Dataset& set, const std::map<std::int64_t, std::stri
     if (named++ == kNamed) break;
     names += fmt::format("{}{}: {}", names.empty() ? "" : "; ", set.name(index), why);
   }
-  const auto allowed = static_cast<std::int64_t>(limit * static_cast<double>(set.size()));
   return input_error("too many broken pictures (got {} of {}, expected at most {}); {}{}", broken.size(), set.size(),
-                     allowed, names, broken.size() > kNamed ? "; ..." : "")
+                     allowed_broken(limit, set.size()), names, broken.size() > kNamed ? "; ..." : "")
       .with_hint("effnet data check lists all of them; data.broken_limit is the share that may be broken");
 }
 

@@ -29,7 +29,7 @@ class MetBroken {
  public:
   // `limit` is a share of `size` pictures.
   MetBroken(const Dataset& set, double limit) : set_(set), limit_(limit) {}
-  // Throws Error(input) that names the first few once more than the limit's share is broken.
+  // Throws Error(input) that names the first few once more than allowed_broken() are.
   void add(const std::map<std::int64_t, std::string>& found);
   std::vector<BrokenPicture> list() const;
 
@@ -38,6 +38,10 @@ class MetBroken {
   double limit_;
   std::map<std::int64_t, std::string> met_;
 };
+
+// How many of `size` pictures may be broken: `limit` of them and, of a small set, three all the same. A limit of 0
+// means none.
+std::int64_t allowed_broken(double limit, std::int64_t size);
 
 // Error(input) with the first few.
 Error too_many_broken(const Dataset& set, const std::map<std::int64_t, std::string>& broken, double limit);

@@ -13,6 +13,7 @@
 #include "effnet/data/broken.h"
 #include "effnet/data/sources.h"
 #include "effnet/vision/decode.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::data {
 namespace {
@@ -58,6 +59,8 @@ struct Split {
   std::unique_ptr<Dataset> set;
 };
 
+std::set<std::string> set_of(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
+
 // All splits with one list of classes, so that a class of val that train lacks is a finding and no error.
 std::vector<Split> open_splits(const fs::path& folder) {
   std::vector<Split> splits;
@@ -69,22 +72,23 @@ std::vector<Split> open_splits(const fs::path& folder) {
   if (found.empty() && fs::is_directory(folder, none) && has_class_folders(folder)) {
     splits.push_back({".", open_class_folders(folder, folder, {})});
     if (splits[0].set->size() == 0)
-      throw input_error("{}: no pictures (got {} other files, expected .jpg, .png or .webp files)", folder.string(),
-                        splits[0].set->skipped().size());
+      throw input_error("{}: no pictures (got {} other files, expected {} files)", folder.string(),
+                        splits[0].set->skipped().size(), vision::picture_extensions());
     return splits;
   }
   if (found.empty()) open_dataset(folder, "train");  // throws what is missing
 
   std::set<std::string> folders;
   for (const std::string& name : found) {
+    const fs::path place = folder / split_name(folder, name);
     std::error_code ignored;
-    if (!fs::is_directory(folder / name, ignored)) continue;
-    for (const fs::path& one : class_folders(folder / name)) folders.insert(one.filename().string());
+    if (fs::is_directory(place, ignored)) folders.merge(set_of(folder_names(class_folders(place))));
   }
   const ClassNames all{static_cast<std::int64_t>(folders.size()), {folders.begin(), folders.end()}, {}};
   for (const std::string& name : found) {
+    const fs::path place = folder / split_name(folder, name);
     std::error_code ignored;
-    const bool in_folders = fs::is_directory(folder / name, ignored) && has_class_folders(folder / name);
+    const bool in_folders = fs::is_directory(place, ignored) && has_class_folders(place);
     std::unique_ptr<Dataset> set = open_dataset(folder, name, in_folders ? all : ClassNames{});
     // CIFAR-10's test_batch is both val and test.
     if (!splits.empty() && splits.back().set->name(0) == set->name(0)) splits.pop_back();

@@ -62,7 +62,7 @@ TEST(DataCheck, ListsWhatIsWrong) {
     ASSERT_EQ(report.turned.size(), 1U);
     EXPECT_EQ(report.turned[0].name, "train/dog/turned.jpg");
     EXPECT_EQ(report.turned[0].orientation, 6);
-    EXPECT_EQ(report.skipped.size(), 1U);
+    EXPECT_EQ(report.skipped.size(), 2U);
   }
 }
 
@@ -95,6 +95,19 @@ TEST(DataCheck, ShardsAndCifar) {
   EXPECT_THAT(report.splits, ElementsAre("train", "test"));
   ASSERT_EQ(report.duplicates.size(), 1U);
   EXPECT_THAT(report.duplicates[0].names, ElementsAre("data_batch_1.bin:0", "data_batch_1.bin:3"));
+}
+
+TEST(DataCheck, RefusesWhatWouldFailAtTheEndOfTraining) {
+  const testing_sets::Folder folder;
+  folder.classes("train", {"cat", "dog"}, 1, 0);
+  folder.write("valid/caf\xe9/a.png", png(9));
+  try {
+    check(folder);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), testing::HasSubstr("valid: a class folder's name is not UTF-8 (got 'caf\\xe9'"));
+    EXPECT_THAT(e.hint(), testing::HasSubstr("mv $'caf\\xe9' NEW"));
+  }
 }
 
 TEST(DataCheck, UnusableFolders) {

@@ -4,6 +4,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/base/interrupt.h"
 #include "effnet/data/sources.h"
 
 namespace effnet::data {
@@ -20,7 +21,13 @@ constexpr std::array<const char*, 10> kClasses{"airplane", "automobile", "bird",
 class CifarDataset final : public Dataset {
  public:
   CifarDataset(const fs::path& root, const std::vector<fs::path>& files) : classes_(kClasses.begin(), kClasses.end()) {
+    const std::string prefix = files.front().filename().string().substr(0, std::string_view("data_batch").size());
+    for (fs::path& path : files_in(files.front().parent_path(), [&](const std::string& name) {
+           return name.starts_with(prefix) && !name.ends_with(".bin");
+         }))
+      skipped_.push_back({std::move(path), "not a file of CIFAR-10's binary form by its name"});
     for (const fs::path& path : files) {
+      check_interrupt();
       File file{relative_name(root, path), std::make_unique<MappedFile>(path), size_};
       const auto bytes = static_cast<std::int64_t>(file.map->bytes().size());
       if (bytes == 0 || bytes % kRecord != 0) {

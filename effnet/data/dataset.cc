@@ -1,11 +1,13 @@
 #include "effnet/data/dataset.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
 #include "effnet/data/sources.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::data {
 namespace {
@@ -19,18 +21,12 @@ struct Layout {
   std::vector<fs::path> shards;  // or CIFAR's files
 };
 
-// Regular files of `folder` whose names pass, sorted.
-template <class Passes>
-std::vector<fs::path> files_in(const fs::path& folder, Passes passes) {
-  std::vector<fs::path> files;
-  std::error_code code;
-  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
-    std::error_code ignored;
-    if (passes(it->path().filename().string()) && it->is_regular_file(ignored)) files.push_back(it->path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
+// The names that people give a split.
+struct SplitName {
+  std::string_view split, name;
+};
+constexpr std::array kSplitNames{SplitName{"train", "train"}, SplitName{"val", "val"}, SplitName{"val", "valid"},
+                                 SplitName{"val", "validation"}, SplitName{"test", "test"}};
 
 bool is_shard(const std::string& name) { return name.ends_with(".tar") && !name.starts_with("."); }
 
@@ -44,7 +40,8 @@ std::vector<fs::path> cifar_files(const fs::path& folder, std::string_view split
   return {};
 }
 
-std::optional<Layout> find_layout(const fs::path& folder, std::string_view split) {
+std::optional<Layout> find_layout(const fs::path& folder, std::string_view general_split) {
+  const std::string split = split_name(folder, general_split);
   std::error_code ignored;
   const fs::path place = folder / split;
   if (fs::is_directory(place, ignored)) {
@@ -53,8 +50,8 @@ std::optional<Layout> find_layout(const fs::path& folder, std::string_view split
     if (shards.empty()) return Layout{Kind::class_folders, place, {}};  // empty: its opener says what is missing
     return Layout{Kind::shards, place, std::move(shards)};
   }
-  std::vector<fs::path> shards = files_in(
-      folder, [&](const std::string& name) { return is_shard(name) && name.starts_with(std::string(split) + "-"); });
+  std::vector<fs::path> shards =
+      files_in(folder, [&](const std::string& name) { return is_shard(name) && name.starts_with(split + "-"); });
   if (!shards.empty()) return Layout{Kind::shards, fmt::format("{}-*.tar", place.string()), std::move(shards)};
   std::vector<fs::path> files = cifar_files(folder, split);
   if (!files.empty()) return Layout{Kind::cifar, files.front(), std::move(files)};
@@ -79,8 +76,7 @@ Error no_split(const fs::path& folder, std::string_view split) {
                   folder.string()));
 }
 
-std::unique_ptr<Dataset> open_layout(const fs::path& folder, const Layout& layout, const ClassNames& names,
-                                     bool exact) {
+std::unique_ptr<Dataset> open_layout(const fs::path& folder, const Layout& layout, const ClassNames& names) {
   switch (layout.kind) {
     case Kind::shards:
       return open_shards(folder, layout.shards, names);
@@ -89,26 +85,30 @@ std::unique_ptr<Dataset> open_layout(const fs::path& folder, const Layout& layou
     case Kind::class_folders:
       break;
   }
-  return open_class_folders(folder, layout.place, names, exact);
+  return open_class_folders(folder, layout.place, names);
+}
+
+ClassNames of_training(ClassNames names) {
+  names.owner = "train/";
+  names.hint = "name the folders as those of train/";
+  names.by_index = false;
+  return names;
 }
 
 // What the training split calls its classes; of class folders without looking into them.
 ClassNames training_classes(const fs::path& folder, const Layout& training) {
-  std::vector<std::string> ids;
-  if (training.kind == Kind::class_folders) {
-    for (const fs::path& one : class_folders(training.place)) ids.push_back(one.filename().string());
-  } else {
-    ids = open_layout(folder, training, {}, false)->classes();
-  }
-  return {static_cast<std::int64_t>(ids.size()), ids, {}};
+  std::vector<std::string> labels = training.kind == Kind::class_folders ? folder_names(class_folders(training.place))
+                                                                         : open_layout(folder, training, {})->classes();
+  const auto count = static_cast<std::int64_t>(labels.size());
+  return of_training({.classes = count, .ids = {}, .labels = std::move(labels)});
 }
 
 // Training needs two classes with pictures; and a class folder of train/ that is empty is a copy that went wrong.
 void check_classes(const Dataset& set, const Layout& layout, bool training, bool own_classes) {
   const std::string place = layout.place.string();
   if (set.size() == 0) {
-    throw input_error("{}: no pictures (got {} other files, expected .jpg, .png or .webp files)", place,
-                      set.skipped().size());
+    throw input_error("{}: no pictures (got {} other files, expected {} files)", place, set.skipped().size(),
+                      vision::picture_extensions());
   }
   std::vector<std::int64_t> count(set.classes().size());
   for (std::int64_t i = 0; i < set.size(); ++i) ++count[static_cast<std::size_t>(set.label(i))];
@@ -122,8 +122,8 @@ void check_classes(const Dataset& set, const Layout& layout, bool training, bool
   const auto empty = std::find(count.begin(), count.end(), 0);
   if (empty != count.end()) {
     const std::string& name = set.classes()[static_cast<std::size_t>(empty - count.begin())];
-    throw input_error("{}: no pictures of this class (got none, expected .jpg, .png or .webp files)",
-                      (layout.place / name).string())
+    throw input_error("{}: no pictures of this class (got none, expected {} files)", (layout.place / name).string(),
+                      vision::picture_extensions())
         .with_hint("add pictures, or remove the folder if the class is not wanted");
   }
 }
@@ -133,13 +133,41 @@ std::unique_ptr<Dataset> open_found(const fs::path& folder, std::string_view spl
   const bool own_classes = names.classes == 0;
   const std::optional<Layout> training =
       own_classes && split != "train" ? find_layout(folder, "train") : std::optional<Layout>{};
-  std::unique_ptr<Dataset> set =
-      open_layout(folder, layout, training ? training_classes(folder, *training) : names, training.has_value());
+  std::unique_ptr<Dataset> set = open_layout(folder, layout, training ? training_classes(folder, *training) : names);
   check_classes(*set, layout, split == "train", own_classes);
   return set;
 }
 
 }  // namespace
+
+std::vector<fs::path> files_in(const fs::path& folder, const std::function<bool(const std::string&)>& passes) {
+  std::vector<fs::path> files;
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) return files;
+  for (const FolderEntry& entry : list_folder(folder)) {
+    if (entry.is_file() && passes(entry.name)) files.push_back(folder / entry.name);
+  }
+  return files;
+}
+
+std::string split_name(const fs::path& folder, std::string_view split) {
+  std::vector<std::string> found;
+  for (const SplitName& one : kSplitNames) {
+    if (one.split != split) continue;
+    const auto is_its_shard = [&](const std::string& file) {
+      return is_shard(file) && file.starts_with(fmt::format("{}-", one.name));
+    };
+    std::error_code ignored;
+    if (fs::is_directory(folder / one.name, ignored) || !files_in(folder, is_its_shard).empty())
+      found.emplace_back(one.name);
+  }
+  if (found.size() > 1) {
+    throw input_error("{}: the pictures to validate on are there twice (got {} and {}, expected one of them)",
+                      folder.string(), found[0], found[1])
+        .with_hint(fmt::format("move {} away", (folder / found[1]).string()));
+  }
+  return found.empty() ? std::string(split) : found[0];
+}
 
 std::unique_ptr<Dataset> open_dataset(const fs::path& folder, std::string_view split, const ClassNames& names) {
   const std::optional<Layout> layout = find_layout(folder, split);
@@ -147,7 +175,8 @@ std::unique_ptr<Dataset> open_dataset(const fs::path& folder, std::string_view s
   return open_found(folder, split, *layout, names);
 }
 
-std::unique_ptr<Dataset> open_validation(const fs::path& folder, const ClassNames& names) {
+std::unique_ptr<Dataset> open_validation(const fs::path& folder, const ClassNames& given) {
+  const ClassNames names = of_training(given);
   for (const std::string_view split : {"val", "test"}) {
     if (const std::optional<Layout> layout = find_layout(folder, split))
       return open_found(folder, split, *layout, names);

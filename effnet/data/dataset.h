@@ -28,22 +28,26 @@ class Dataset {
   virtual std::string name(std::int64_t index) const = 0;    // a path below the set's folder, "shard.tar:key.jpg", ...
   virtual Picture read(std::int64_t index) const = 0;        // throws Error(input) that names the picture
   virtual const std::vector<std::string>& classes() const = 0;
-  virtual const std::vector<SkippedFile>& skipped() const = 0;  // files that belong to no class or are no pictures
+  virtual const std::vector<SkippedFile>& skipped() const = 0;  // what lies there and is not read, and why
 };
 
-// One of the splits (train, val, test) of `--data DIR`. What lies there is told by its content:
+// One of the splits (train, val or valid or validation, test) of `--data DIR`. What lies there is told by its content:
 //   DIR/SPLIT/CLASS/*.jpg                     class folders, sub-folders of them included
-//   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          uncompressed webdataset shards: KEY.jpg|jpeg|png|webp beside KEY.cls (a
-//                                             number or a class name); DIR/classes.txt names the classes, one a line
+//   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          uncompressed webdataset shards: KEY.jpg (or another picture) beside
+//   KEY.cls (all
+//                                             of them numbers, or all class names); KEY ends at the first dot or, if
+//                                             that label is there, at the last; DIR/classes.txt names the classes
 //   DIR/data_batch_*.bin, test_batch.bin      CIFAR-10's binary form, also in DIR/cifar-10-batches-bin (train; val and
 //                                             test are both test_batch)
 // Classes are those of `names`; without them those of DIR's training split in sorted order (of shards with numbers 0 up
 // to the largest), so that every split has the same ones; without a training split the split's own.
 // Throws Error(input) if there is no such split, no picture or a single class, for a class folder of train/ without
-// pictures, a class that train/ has not, a label out of range, and a shard that is cut or no tar file.
+// pictures, a class that train/ has not, a name that no model file can hold (check_class_names), a label out of range,
+// a split under two names, and a shard that is cut or no tar file.
 std::unique_ptr<Dataset> open_dataset(const std::filesystem::path& folder, std::string_view split,
                                       const ClassNames& names = {});
-// The split to validate on: val if it is there, else test. Null if there is neither.
+// The split to validate on: val if it is there, else test. Null if there is neither. `names`, if it has classes, are
+// the labels of the training split.
 std::unique_ptr<Dataset> open_validation(const std::filesystem::path& folder, const ClassNames& names = {});
 
 bool has_split(const std::filesystem::path& folder, std::string_view split);

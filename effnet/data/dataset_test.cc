@@ -42,6 +42,15 @@ std::vector<std::pair<std::string, std::int64_t>> rows(const Dataset& set) {
 }
 using Rows = std::vector<std::pair<std::string, std::int64_t>>;
 
+std::vector<std::string> skipped(const Dataset& set) {
+  std::vector<std::string> all;
+  for (const SkippedFile& file : set.skipped()) {
+    const std::string path = file.path.string();
+    all.push_back(path.substr(path.rfind("/set/") + 5) + ": " + file.why);
+  }
+  return all;
+}
+
 vision::Image pixels(const Dataset& set, std::int64_t index) {
   const Picture picture = set.read(index);
   if (const auto* image = std::get_if<vision::Image>(&picture)) return *image;
@@ -68,7 +77,7 @@ TEST_F(DatasetTest, ValidationHasTheClassesOfTraining) {
   EXPECT_THAT(test->classes(), ElementsAre("ant", "bee", "cat"));
   EXPECT_EQ(rows(*test), (Rows{{"test/cat/000.png", 2}, {"test/cat/001.png", 2}}));
   classes("val", {"bee_eater"}, 1, 20);  // no prefix of a training class is taken for it
-  EXPECT_THAT(error("val"), HasSubstr("a class that is not in train/ (got 'bee_eater'"));
+  EXPECT_THAT(error("val"), HasSubstr("no class of train/ (got 'bee_eater'"));
 }
 
 TEST_F(DatasetTest, NamesOfAModelDecide) {
@@ -106,14 +115,14 @@ TEST_F(DatasetTest, AMissingPictureIsNamed) {
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::input);
-    EXPECT_THAT(e.what(), HasSubstr("train/dog/000.png: cannot open"));
+    EXPECT_THAT(e.what(), HasSubstr("train/dog/000.png: cannot read"));
   }
 }
 
 TEST_F(DatasetTest, ShardsWithNumbers) {
   write("train-0.tar", tar({{"a.jpg", "AAA"},
                             {"a.cls", "1"},
-                            {"dir/b.c.jpg", "ignored: its extension is c.jpg"},
+                            {"dir/b.c.jpg", "not it: there is dir/b.PNG"},
                             {"dir/b.PNG", png(5)},
                             {"dir/b.cls", " 0\n"},
                             {"c.jpg", "C"},
@@ -123,13 +132,14 @@ TEST_F(DatasetTest, ShardsWithNumbers) {
   EXPECT_THAT(set->classes(), ElementsAre("0", "1", "2", "3"));
   EXPECT_EQ(rows(*set), (Rows{{"train-0.tar:a.jpg", 1}, {"train-0.tar:dir/b.PNG", 0}, {"train-1.tar:a.webp", 3}}));
   EXPECT_EQ(pixels(*set, 1), testing_sets::noise(5));
-  ASSERT_EQ(set->skipped().size(), 1U);
-  EXPECT_THAT(set->skipped()[0].path.string(), HasSubstr("train-0.tar:c.jpg"));
+  EXPECT_THAT(skipped(*set), ElementsAre("train-0.tar:dir/b.c.jpg: a second picture of its key",
+                                         "train-0.tar:c.jpg: no .cls file beside it",
+                                         "train-0.tar:d.json: not a picture by its name"));
 
   write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "2"}}));
   EXPECT_EQ(open_validation(root())->classes().size(), 4U);
   write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "4"}}));
-  EXPECT_THAT(error("val"), HasSubstr("label out of range (got '4', expected a class name or 0 to 3)"));
+  EXPECT_THAT(error("val"), HasSubstr("x.tar:a.jpg: unknown class (got '4', expected indices below 4"));
 }
 
 TEST_F(DatasetTest, ShardsWithNames) {
@@ -140,10 +150,135 @@ TEST_F(DatasetTest, ShardsWithNames) {
   EXPECT_THAT(set->classes(), ElementsAre("dog", "cow", "cat"));
   EXPECT_EQ(rows(*set), (Rows{{"train/s.tar:a.jpg", 0}, {"train/s.tar:b.jpg", 2}}));
   write("classes.txt", "dog\ncow\n");
-  EXPECT_THAT(error("train"), HasSubstr("train/s.tar:b.jpg: label out of range (got 'cat'"));
+  EXPECT_THAT(error("train"), HasSubstr("train/s.tar:b.jpg: unknown class (got 'cat'"));
   write("classes.txt", "dog\ndog\n");
   EXPECT_THAT(error("train"), HasSubstr("comes twice"));
-  EXPECT_THAT(error("train", {1, {"dog"}, {}}), HasSubstr("label out of range"));
+  EXPECT_THAT(error("train", {1, {"dog"}, {}}), HasSubstr("unknown class"));
+}
+
+TEST_F(DatasetTest, PicturesInShardsWhoseNamesHaveDots) {
+  write("train/s.tar", tar({{"IMG.2024.01.jpg", "A"},
+                            {"IMG.2024.01.cls", "0"},
+                            {"IMG.2024.02.jpg", "B"},
+                            {"IMG.2024.02.cls", "1"},
+                            {"v1.0/a.left.jpg", "C"},  // webdataset's key: v1.0/a
+                            {"v1.0/a.cls",
+                             "\xef\xbb\xbf"
+                             "1\r\n"},
+                            {"v1.0/a.json", "{}"},
+                            {"b.mask.png", "D"},
+                            {"b.jpg", "E"},
+                            {"b.cls", "0"},
+                            {"c.nef", "F"},
+                            {"c.cls", "0"},
+                            {"d.cls", "0"},
+                            {"._b.jpg", "G"}}));
+  write("train/more.tar.gz", "x");
+  const auto set = open_dataset(root(), "train");
+  EXPECT_EQ(rows(*set), (Rows{{"train/s.tar:IMG.2024.01.jpg", 0},
+                              {"train/s.tar:IMG.2024.02.jpg", 1},
+                              {"train/s.tar:v1.0/a.left.jpg", 1},
+                              {"train/s.tar:b.jpg", 0}}));
+  EXPECT_THAT(
+      skipped(*set),
+      ElementsAre(
+          "train/more.tar.gz: not an uncompressed tar file by its name",
+          "train/s.tar:._b.jpg: hidden: its name begins with a dot",
+          "train/s.tar:b.mask.png: a second picture of its key",
+          "train/s.tar:c.nef: a camera raw file by its name; to convert it: darktable-cli IN OUT.jpg (darktable)",
+          "train/s.tar:d.cls: a label without a picture"));
+}
+
+TEST_F(DatasetTest, OneReadingForAllLabelsOfShards) {
+  const auto labels = [&](const std::vector<std::string>& all) {
+    std::vector<TarEntry> entries;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      entries.push_back({fmt::format("{}.jpg", i), "A"});
+      entries.push_back({fmt::format("{}.cls", i), all[i]});
+    }
+    write("train/s.tar", tar(entries));
+  };
+  const auto read = [&] {
+    std::vector<std::int64_t> all;
+    for (const auto& [name, label] : rows(*open_dataset(root(), "train"))) all.push_back(label);
+    return all;
+  };
+  write("classes.txt",
+        "\xef\xbb\xbf"
+        "1 \r\n2\r\n3\r\n");
+  labels({"0", "1", "2"});
+  EXPECT_THAT(read(), ElementsAre(0, 1, 2));
+  labels({"1", "2", "3"});
+  EXPECT_THAT(read(), ElementsAre(0, 1, 2));
+  labels({"1", "2"});
+  EXPECT_THAT(error("train"), HasSubstr("names of classes or indices"));
+  write("classes.txt", "caf\xe9\nb\n");
+  EXPECT_THAT(error("train"), HasSubstr("classes.txt:1: not a line of text (got 'caf\\xe9', expected UTF-8)"));
+  fs::remove(root() / "classes.txt");
+  labels({"caf\xe9", "b"});
+  EXPECT_THAT(error("train"), HasSubstr("a label in a .cls file is not UTF-8 (got 'caf\\xe9'"));
+}
+
+TEST_F(DatasetTest, NamesThatAModelCannotHoldAreRefusedBeforeAnythingBegins) {
+  classes("train", {"cat", "dog"}, 1, 0);
+  for (const char* name : {"caf\xe9", "new\nline"}) {
+    write(std::string("train/") + name + "/a.png", png(7));
+    EXPECT_THAT(error("train"), HasSubstr(std::string("train: a class folder's name ")));
+    EXPECT_THAT(error("train"), HasSubstr("| rename it: mv $'"));
+    fs::rename(root() / "train" / name, root() / "val");
+    fs::remove_all(root() / "val");
+  }
+  EXPECT_EQ(error("train"), "no error");
+  write("val/caf\xe9/a.png", png(7));
+  EXPECT_THAT(error("val"), HasSubstr("no class of train/ (got 'caf\\xe9'"));
+}
+
+TEST_F(DatasetTest, ValidationByNameEverywhere) {
+  classes("train", {"A", "B", "C", "a"}, 1, 0);
+  classes("val", {"A", "B", "a", "b"}, 1, 10);
+  const ClassNames names{4, {}, {"A", "B", "C", "a"}};
+  for (const ClassNames& given : {ClassNames{}, names}) {
+    try {
+      open_validation(root(), given);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), HasSubstr("val/b: this folder's name fits more than one class of train/"));
+      EXPECT_THAT(e.hint(), testing::Not(HasSubstr("--classes"))) << "train has no such option";
+    }
+  }
+  fs::rename(root() / "val/b", root() / "val/c");
+  EXPECT_EQ(rows(*open_validation(root(), names)),
+            (Rows{{"val/A/000.png", 0}, {"val/B/000.png", 1}, {"val/a/000.png", 3}, {"val/c/000.png", 2}}));
+}
+
+TEST_F(DatasetTest, NumbersForFoldersOfValAreNamesToo) {
+  classes("train", {"1", "2", "3"}, 1, 0);
+  classes("val", {"0", "1", "2"}, 1, 10);
+  EXPECT_THAT(error("val"), HasSubstr("val/0: this folder's name is no class of train/"));
+}
+
+TEST_F(DatasetTest, OtherNamesOfVal) {
+  classes("train", {"ant", "bee"}, 1, 0);
+  for (const char* name : {"valid", "validation"}) {
+    classes(name, {"bee"}, 1, 10);
+    EXPECT_TRUE(has_split(root(), "val"));
+    EXPECT_EQ(rows(*open_validation(root())), (Rows{{std::string(name) + "/bee/000.png", 1}}));
+    fs::rename(root() / name, root() / "away");
+    fs::remove_all(root() / "away");
+  }
+  write("validation-0.tar", tar({{"a.jpg", "A"}, {"a.cls", "1"}}));
+  EXPECT_EQ(rows(*open_validation(root())), (Rows{{"validation-0.tar:a.jpg", 1}}));
+  classes("valid", {"bee"}, 1, 10);
+  EXPECT_THAT(error("val"), HasSubstr("there twice (got valid and validation, expected one of them)"));
+}
+
+TEST_F(DatasetTest, FilesBesideClassFoldersAreToldOf) {
+  classes("train", {"cat", "dog"}, 1, 0);
+  write("train/stray.png", png(9));
+  write("train/.DS_Store", "x");
+  write("train/.hidden/a.png", png(9));
+  EXPECT_THAT(skipped(*open_dataset(root(), "train")), ElementsAre("train/.hidden: hidden: its name begins with a dot",
+                                                                   "train/stray.png: not in a class folder"));
 }
 
 TEST_F(DatasetTest, HostileShards) {
@@ -240,6 +375,9 @@ TEST_F(DatasetTest, CifarBinaries) {
     for (std::size_t c = 0; c < 3; ++c) ASSERT_EQ(image.rgb[3 * i + c], 90 + c);
   }
   EXPECT_EQ(open_validation(root())->size(), 2);
+  write("cifar-10-batches-bin/data_batch_3", "of the Python version");
+  EXPECT_THAT(skipped(*open_dataset(root(), "train")),
+              ElementsAre("cifar-10-batches-bin/data_batch_3: not a file of CIFAR-10's binary form by its name"));
 
   write("cifar-10-batches-bin/data_batch_2.bin", cifar_records({10}));
   EXPECT_THAT(error("train"), HasSubstr("label out of range in record 0 (got 10, expected 0 to 9)"));

@@ -1,9 +1,5 @@
 // Class folders as a Dataset: DIR/SPLIT/CLASS/**/picture.jpg.
-#include <algorithm>
-#include <set>
-
 #include "effnet/base/error.h"
-#include "effnet/base/text.h"
 #include "effnet/data/sources.h"
 
 namespace effnet::data {
@@ -45,46 +41,38 @@ class FolderDataset final : public Dataset {
   std::vector<SkippedFile> skipped_;
 };
 
-void check_known(const fs::path& folder, const std::vector<std::string>& known) {
-  const std::set<std::string> names(known.begin(), known.end());
-  for (const fs::path& one : class_folders(folder)) {
-    if (names.contains(one.filename().string())) continue;
-    throw input_error("{}: a class that is not in train/ (got {}, expected one of its {} class folders)", one.string(),
-                      in_quotes(one.filename().string()), known.size());
-  }
-}
-
 }  // namespace
 
-std::unique_ptr<Dataset> open_class_folders(const fs::path& root, const fs::path& folder, const ClassNames& names,
-                                            bool exact) {
-  const std::vector<fs::path> folders = class_folders(folder);
+std::vector<std::string> folder_names(const std::vector<fs::path>& folders) {
+  std::vector<std::string> names;
+  for (const fs::path& one : folders) names.push_back(one.filename().string());
+  if (!folders.empty()) check_class_names(names, folders.front().parent_path().string(), "a class folder's name");
+  return names;
+}
+
+std::unique_ptr<Dataset> open_class_folders(const fs::path& root, const fs::path& folder, const ClassNames& names) {
+  std::vector<SkippedFile> skipped;
+  const std::vector<fs::path> folders = class_folders(folder, &skipped);
   if (folders.empty()) {
     throw input_error("{}: no class folders (got none, expected one folder a class with its pictures)",
                       folder.string());
   }
-  if (exact) check_known(folder, names.ids);
   ClassNames known = names;
   if (known.classes == 0) {
     known.classes = static_cast<std::int64_t>(folders.size());
-    known.ids.clear();
-    for (const fs::path& one : folders) known.ids.push_back(one.filename().string());
+    known.labels = folder_names(folders);
   }
+  std::vector<std::string> classes;
+  for (std::int64_t i = 0; i < known.classes; ++i) classes.push_back(known.name(i));
 
-  std::vector<std::string> classes(static_cast<std::size_t>(known.classes));
-  for (std::size_t i = 0; i < classes.size(); ++i) {
-    classes[i] = i < known.ids.size() ? known.ids[i] : i < known.labels.size() ? known.labels[i] : std::to_string(i);
-  }
+  const Matched matched = match_folders(folders, known, {});
+  PictureWalk walk(folder);
   std::vector<Row> rows;
-  std::vector<SkippedFile> skipped;
-  for (const auto& [path, label] : labelled_class_folders(folder, known, {})) {
-    if (label < 0 || label >= known.classes) {
-      throw input_error("{}: label out of range (got {}, expected 0 to {})", path.string(), label, known.classes - 1);
-    }
+  for (std::size_t i = 0; i < folders.size(); ++i) {
     ImageSet one;
-    add_pictures(path, label, one);
+    walk.add_class(folders[i], matched.classes[i], one);
     for (const LabelledImage& image : one.images)
-      rows.push_back({relative_name(root, image.path), static_cast<std::int32_t>(label)});
+      rows.push_back({relative_name(root, image.path), static_cast<std::int32_t>(matched.classes[i])});
     skipped.insert(skipped.end(), one.skipped.begin(), one.skipped.end());
   }
   return std::make_unique<FolderDataset>(root, std::move(classes), std::move(rows), std::move(skipped));

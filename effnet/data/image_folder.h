@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "effnet/base/folder.h"
+#include "effnet/data/class_names.h"
 
 namespace effnet::data {
 
@@ -23,39 +24,44 @@ struct SkippedFile {
 
 struct ImageSet {
   std::vector<LabelledImage> images;  // sorted by path
-  std::vector<SkippedFile> skipped;   // files that are not pictures by their name
+  std::vector<SkippedFile> skipped;   // what lies there and is not read: files that are no pictures by their name, ...
+  std::vector<std::string> notes;     // how labels were read, where a person should know
 };
 
-// What a model knows of its classes: entry i of both (either may be empty) names class i.
-struct ClassNames {
-  std::int64_t classes = 0;
-  std::vector<std::string> ids;  // WordNet ids for ImageNet
-  std::vector<std::string> labels;
-};
-
-// Extra names for classes, from a file: lines "index<TAB>name<TAB>name..." or one name a line (line i names class i).
-// Throws Error(input) for an index out of range or a name of two classes.
-std::map<std::string, std::int64_t> read_class_file(const std::filesystem::path& file, std::int64_t classes);
-
-// Class folders. A folder's name is looked up among the ids, then the labels (case and _ or - for a space don't
-// matter), then `extra`; if none of them knows any folder and there are as many folders as classes, sorted order
-// decides. Throws Error(input) if there is no class folder, or a folder's class stays unknown.
-ImageSet read_class_folders(const std::filesystem::path& folder, const ClassNames& names,
-                            const std::map<std::string, std::int64_t>& extra);
-
-// What read_class_folders is made of, for sets that are too large to hold as paths at once.
-std::vector<std::filesystem::path> class_folders(const std::filesystem::path& folder);  // sorted; hidden ones left out
-std::vector<std::pair<std::filesystem::path, std::int64_t>> labelled_class_folders(
-    const std::filesystem::path& folder, const ClassNames& names, const std::map<std::string, std::int64_t>& extra);
-// Appends the pictures below one class's folder, in sub-folders too, sorted within each folder.
-void add_pictures(const std::filesystem::path& folder, std::int64_t class_index, ImageSet& set);
-
-// Pictures in one folder, labelled by a CSV `file,class` with a class index or id (a first line that is neither is a
-// header). Throws Error(input) with the line for an unknown class or a file that is not there.
-ImageSet read_labelled_folder(const std::filesystem::path& folder, const std::filesystem::path& csv,
-                              const ClassNames& names, const std::map<std::string, std::int64_t>& extra);
-
+// The class folders of a split: folders in it, sorted. Hidden ones are left out, as are links to a folder above; these
+// and files beside the class folders go to `skipped`, if it is given. Error(input) if the folder cannot be read.
+std::vector<std::filesystem::path> class_folders(const std::filesystem::path& folder,
+                                                 std::vector<SkippedFile>* skipped = nullptr);
 bool has_class_folders(const std::filesystem::path& folder);
-bool is_picture_name(const std::filesystem::path& path);  // by extension: .jpg .jpeg .png .webp, any case
+
+// Reads the pictures below class folders, in sub-folders too, sorted within each folder. Links are followed, but each
+// folder is read once, so that a link to a folder above ends.
+class PictureWalk {
+ public:
+  explicit PictureWalk(const std::filesystem::path& split);  // what holds the class folders
+  // Appends the pictures of one class. Throws Error(input) for a folder that was read for another class, and
+  // Error(interrupted).
+  void add_class(const std::filesystem::path& folder, std::int64_t class_index, ImageSet& set);
+
+ private:
+  bool enter(const FileId& id, const std::filesystem::path& folder);
+  void add_pictures(const std::filesystem::path& folder, std::int64_t class_index, ImageSet& set);
+
+  std::map<FileId, std::string> read_;  // folder -> its path
+};
+
+// Class folders as match_folders() (class_names.h) reads their names. Throws Error(input) if there is no class folder,
+// or a folder's class stays unknown.
+ImageSet read_class_folders(const std::filesystem::path& folder, const ClassNames& names, const ExtraNames& extra);
+
+// Pictures in one folder, labelled by a CSV `file,class` with class indices or names, as match_labels() reads them. The
+// separator may be a tab or a semicolon, fields may stand in quotes; of more than two fields the last is the class. A
+// first line that names no file and no class is a header; `index` or `name` in it says what the labels are. Throws
+// Error(input) with the line for an unknown class, a file that is not there or that has two classes. Pictures without a
+// line are skipped.
+ImageSet read_labelled_folder(const std::filesystem::path& folder, const std::filesystem::path& csv,
+                              const ClassNames& names, const ExtraNames& extra);
+
+bool is_picture_name(const std::filesystem::path& path);  // that of effnet/vision/formats.h
 
 }  // namespace effnet::data

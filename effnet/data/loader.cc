@@ -143,7 +143,7 @@ class TrainingJob final : public BatchJob {
         break;
       }
       // More in a row than may be broken at all: looking further could read the whole set.
-      if (static_cast<double>(tried.size()) > shared_.options.broken_limit * static_cast<double>(n) ||
+      if (static_cast<std::int64_t>(tried.size()) > allowed_broken(shared_.options.broken_limit, n) ||
           static_cast<std::int64_t>(tried.size()) == n) {
         throw too_many_broken(*shared_.set, tried, shared_.options.broken_limit);
       }

@@ -37,11 +37,12 @@ struct LoaderOptions {
   std::int64_t rank = 0, world = 1;
   std::uint64_t seed = 0;
   bool shuffle = true;
-  int workers = 1;             // threads; 0: make batches in next()
-  std::int64_t ahead = 4;      // batches made before they are asked for
-  double mixup = 0;            // alpha of the Beta distribution; 0: off
-  double cutmix = 0;           // the same; with both on, each batch draws one of them
-  double broken_limit = 0.01;  // share of the set's pictures that may be broken before Error(input)
+  int workers = 1;         // threads; 0: make batches in next()
+  std::int64_t ahead = 4;  // batches made before they are asked for
+  double mixup = 0;        // alpha of the Beta distribution; 0: off
+  double cutmix = 0;       // the same; with both on, each batch draws one of them
+  double broken_limit =
+      0.01;  // share of the set's pictures that may be broken before Error(input); at least 3 may unless it is 0
 };
 
 struct BrokenPicture {

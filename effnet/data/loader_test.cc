@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "effnet/base/error.h"
+#include "effnet/data/broken.h"
 #include "effnet/data/testing_sets.h"
 #include "effnet/vision/preprocess.h"
 
@@ -238,6 +239,29 @@ std::string failure(Loader& loader) {
   return "none";
 }
 
+// A share of a small set is less than a picture: three may be broken all the same, unless none may.
+TEST(TrainingLoader, AFewBrokenPicturesOfASmallSet) {
+  EXPECT_EQ(allowed_broken(0.01, 99), 3);
+  EXPECT_EQ(allowed_broken(0.01, 1000), 10);
+  EXPECT_EQ(allowed_broken(0, 99), 0);
+  const auto with = [](std::vector<std::int64_t> broken, double limit) {
+    LoaderOptions o = options(4, 1);
+    o.broken_limit = limit;
+    TrainingLoader training(std::make_shared<FakeSet>(12, broken), view(), o);
+    for (int i = 0; i < 6; ++i) training.next();
+    EvaluationLoader evaluation(std::make_shared<FakeSet>(12, broken), view().evaluation, o);
+    std::int64_t seen = 0;
+    while (const auto batch = evaluation.next()) seen += batch->n();
+    EXPECT_EQ(evaluation.broken().size(), broken.size());
+    EXPECT_EQ(training.broken().size(), broken.size());
+    return seen;
+  };
+  EXPECT_EQ(with({5}, 0.01), 11);
+  EXPECT_EQ(with({0, 1, 2}, 0.01), 9);  // in a row
+  EXPECT_THROW(with({0, 1, 2, 7}, 0.01), Error);
+  EXPECT_THROW(with({5}, 0), Error);
+}
+
 TEST(TrainingLoader, TooManyBrokenPicturesEndIt) {
   const auto set = std::make_shared<FakeSet>(40, std::vector<std::int64_t>{3, 9, 20, 33});
   std::string first;
@@ -346,8 +370,8 @@ TEST(EvaluationLoader, EveryPictureOnceOverAllRanks) {
 TEST(EvaluationLoader, TooManyBrokenPicturesEndIt) {
   LoaderOptions o = options(4, 2);
   o.broken_limit = 0.05;
-  EvaluationLoader loader(std::make_shared<FakeSet>(20, std::vector<std::int64_t>{0, 19}), view().evaluation, o);
-  EXPECT_THAT(failure(loader), HasSubstr("got 2 of 20, expected at most 1"));
+  EvaluationLoader loader(std::make_shared<FakeSet>(20, std::vector<std::int64_t>{0, 1, 7, 19}), view().evaluation, o);
+  EXPECT_THAT(failure(loader), HasSubstr("got 4 of 20, expected at most 3"));
 }
 
 // Files instead of pixels, from the disk.

@@ -1,14 +1,18 @@
-// Webdataset shards as a Dataset: members of one key (the path up to the first dot of the file's name) are one sample.
+// Webdataset shards as a Dataset. A sample is a picture with its label, KEY.jpg and KEY.cls. Webdataset's key is the
+// name up to its first dot, but people's pictures have dots in their names: "IMG.2024.jpg" takes "IMG.2024.cls" if it
+// is there, else "IMG.cls". A key that has a picture "KEY.jpg" has no other ("KEY.mask.png" is no sample), unless that
+// one has a label of its own.
 #include <algorithm>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
-#include "effnet/base/text.h"
+#include "effnet/base/interrupt.h"
+#include "effnet/base/lines.h"
 #include "effnet/data/sources.h"
 #include "effnet/data/tar_index.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::data {
 namespace {
@@ -61,19 +65,16 @@ class ShardDataset final : public Dataset {
   std::vector<SkippedFile> skipped_;
 };
 
-// "a/b.c.jpg" -> "a/b" and "c.jpg".
-std::pair<std::string, std::string> key_and_extension(const std::string& name) {
-  const std::size_t slash = name.rfind('/');
-  const std::size_t dot = name.find('.', slash == std::string::npos ? 0 : slash + 1);
-  if (dot == std::string::npos) return {name, ""};
-  return {name.substr(0, dot), name.substr(dot + 1)};
-}
+std::string_view base_of(std::string_view name) { return name.substr(name.rfind('/') + 1); }
 
-std::string trimmed(std::string text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  while (!text.empty() && blank(text.back())) text.pop_back();
-  text.erase(text.begin(), std::find_if_not(text.begin(), text.end(), blank));
-  return text;
+// "a/b.c.jpg" -> "a/b.c", and "a/b" as webdataset cuts it.
+std::string up_to_last_dot(std::string_view name) {
+  const std::size_t dot = base_of(name).rfind('.');
+  return std::string(dot == std::string_view::npos ? name : name.substr(0, name.size() - base_of(name).size() + dot));
+}
+std::string up_to_first_dot(std::string_view name) {
+  return std::string(
+      name.substr(0, name.size() - base_of(name).size() + base_of(name).substr(0, base_of(name).find('.')).size()));
 }
 
 struct Sample {  // with the label as it stands in the shard
@@ -81,47 +82,98 @@ struct Sample {  // with the label as it stands in the shard
   std::string label;
 };
 
-// One shard's samples, in the order of their pictures; what is incomplete goes to `skipped`.
-void read_shard(const fs::path& shard, std::int32_t number, std::vector<Sample>& samples,
-                std::vector<SkippedFile>& skipped) {
-  std::map<std::string, std::string> labels;
-  std::set<std::string> with_picture;
-  std::vector<Row> pictures;
-  const auto place = [&](const std::string& member) { return fs::path(shard.string() + ":" + member); };
-  for (TarMember& member : index_tar(shard)) {
-    const auto [key, extension] = key_and_extension(member.name);
-    const bool picture = extension.find('.') == std::string::npos && is_picture_name("x." + extension);
-    if (!member.plain) {
-      skipped.push_back({place(member.name), "a link or a sparse file"});
-    } else if (picture && !with_picture.insert(key).second) {
-      skipped.push_back({place(member.name), "a second picture of its key"});
+class ShardReader {
+ public:
+  ShardReader(const fs::path& shard, std::int32_t number) : shard_(shard), number_(number) {
+    for (TarMember& member : index_tar(shard)) sort_in(std::move(member));
+  }
+
+  // Samples in the order of their pictures; what is incomplete goes to `skipped`.
+  void take(std::vector<Sample>& samples, std::vector<SkippedFile>& skipped) {
+    skipped.insert(skipped.end(), skipped_.begin(), skipped_.end());
+    std::set<std::string> used, answered = told_;  // keys with a sample; with anything that is told of
+    const auto skip = [&](const std::string& member, const std::string& why) {
+      skipped.push_back({place(member), why});
+      answered.insert(up_to_first_dot(member));
+    };
+    for (Row& row : pictures_) {
+      const std::string stem = up_to_last_dot(row.member), key = up_to_first_dot(row.member);
+      const bool shares = stem != key && !labels_.contains(stem);  // with other pictures of its key
+      const auto label = labels_.find(shares ? key : stem);
+      if (label == labels_.end()) {
+        skip(row.member, "no .cls file beside it");
+      } else if ((shares && stems_.contains(key)) || !taken_.insert(label->first).second) {
+        skip(row.member, "a second picture of its key");
+      } else {
+        used.insert(key);
+        samples.push_back({std::move(row), label->second});
+      }
+    }
+    for (const std::string& member : others_) {
+      if (!used.contains(up_to_first_dot(member))) skip(member, vision::about_other_name(member));
+    }
+    for (const auto& [stem, label] : labels_) {
+      const std::string key = up_to_first_dot(stem);
+      if (!used.contains(key) && !answered.contains(key)) skip(stem + ".cls", "a label without a picture");
+    }
+  }
+
+ private:
+  fs::path place(const std::string& member) const { return shard_.string() + ":" + member; }
+
+  void sort_in(TarMember member) {
+    check_interrupt();
+    const std::string_view base = base_of(member.name);
+    const bool picture = is_picture_name(member.name);
+    if (base.starts_with('.')) {  // macOS writes "._a.jpg" beside "a.jpg"
+      if (picture) skipped_.push_back({place(member.name), "hidden: its name begins with a dot"});
+    } else if (!member.plain) {
+      skipped_.push_back({place(member.name), "a link or a sparse file"});
+      told_.insert(up_to_first_dot(member.name));
     } else if (picture) {
-      pictures.push_back({std::move(member.name), member.offset, member.size, number, 0});
-    } else if (extension == "cls") {
+      stems_.insert(up_to_last_dot(member.name));
+      pictures_.push_back({std::move(member.name), member.offset, member.size, number_, 0});
+    } else if (base.ends_with(".cls")) {
       if (member.size > kLongestLabel) {
         throw input_error("{}: not a label (got {} bytes, expected at most {})", member.name, member.size,
                           kLongestLabel);
       }
-      const std::vector<std::byte> bytes = read_bytes(shard, member.offset, member.size);
-      labels[key] = trimmed({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    }
-  }
-  for (Row& row : pictures) {
-    const auto label = labels.find(key_and_extension(row.member).first);
-    if (label == labels.end()) {
-      skipped.push_back({place(row.member), "no .cls file beside it"});
+      const std::vector<std::byte> bytes = read_bytes(shard_, member.offset, member.size);
+      labels_[up_to_last_dot(member.name)] =
+          trimmed(without_mark({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
     } else {
-      samples.push_back({std::move(row), label->second});
+      others_.push_back(std::move(member.name));
     }
   }
+
+  const fs::path& shard_;
+  const std::int32_t number_;
+  std::map<std::string, std::string> labels_;  // by their name without ".cls"
+  std::vector<Row> pictures_;
+  std::set<std::string> stems_, taken_;  // names of pictures without their extension; labels that have theirs
+  std::set<std::string> told_;           // keys of what is in skipped_
+  std::vector<std::string> others_;
+  std::vector<SkippedFile> skipped_;
+};
+
+// Files that lie among the shards and are none: compressed ones, mostly.
+void add_no_shards(const fs::path& root, const std::vector<fs::path>& shards, std::vector<SkippedFile>& skipped) {
+  const fs::path folder = shards.front().parent_path();
+  const std::string first = shards.front().filename().string();
+  const std::string prefix = folder == root ? first.substr(0, first.find('-') + 1) : "";  // "train-"
+  for (fs::path& path : files_in(folder, [&](const std::string& name) {
+         return name.starts_with(prefix) && !name.starts_with('.') && !name.ends_with(".tar");
+       }))
+    skipped.push_back({std::move(path), "not an uncompressed tar file by its name"});
 }
 
 std::vector<std::string> read_classes(const fs::path& file) {
   std::vector<std::string> classes;
-  std::istringstream in(read_text(file));
-  for (std::string line; std::getline(in, line);) {
-    if (std::string name = trimmed(std::move(line)); !name.empty()) classes.push_back(std::move(name));
+  const std::string text = read_text(file);
+  for (const std::string_view line : text_lines(text, file.string())) {
+    if (const std::string_view name = trimmed(line); !name.empty()) classes.emplace_back(name);
   }
+  check_class_names(classes, file.string(), "a line");
   if (std::set<std::string>(classes.begin(), classes.end()).size() != classes.size())
     throw input_error("{}: a class name comes twice (expected {} different ones)", file.string(), classes.size());
   return classes;
@@ -143,7 +195,11 @@ std::vector<std::string> own_classes(const std::vector<Sample>& samples, const s
     }
     largest = std::max(largest, number.value_or(0));
   }
-  if (!numbers) return {names.begin(), names.end()};
+  if (!numbers) {
+    std::vector<std::string> classes(names.begin(), names.end());
+    check_class_names(classes, shard_names.front(), "a label in a .cls file");
+    return classes;
+  }
   std::vector<std::string> classes;
   for (std::int64_t i = 0; i <= largest; ++i) classes.push_back(std::to_string(i));
   return classes;
@@ -151,15 +207,37 @@ std::vector<std::string> own_classes(const std::vector<Sample>& samples, const s
 
 std::vector<std::string> class_list(const fs::path& root, const ClassNames& names) {
   std::vector<std::string> classes;
-  for (std::int64_t i = 0; i < names.classes; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    classes.push_back(at < names.ids.size()      ? names.ids[at]
-                      : at < names.labels.size() ? names.labels[at]
-                                                 : std::to_string(i));
-  }
+  for (std::int64_t i = 0; i < names.classes; ++i) classes.push_back(names.name(i));
   std::error_code ignored;
   if (classes.empty() && fs::exists(root / "classes.txt", ignored)) classes = read_classes(root / "classes.txt");
   return classes;
+}
+
+// One reading for all labels: names or indices.
+void set_labels(const std::vector<fs::path>& shards, const std::vector<std::string>& classes, const ClassNames& names,
+                std::vector<Sample>& samples) {
+  std::map<std::string, std::pair<std::size_t, std::int64_t>> known;  // label -> its first sample, its class
+  for (std::size_t i = 0; i < samples.size(); ++i) known.try_emplace(samples[i].label, i, 0);
+  std::vector<std::size_t> first;
+  LabelList list{.labels = {},
+                 .reading = Reading::unknown,
+                 .source = shards.front().parent_path().string(),
+                 .hint = "a classes.txt without numbers for names makes them clear",
+                 .where = [&](std::size_t i) {
+                   const Row& row = samples[first[i]].row;
+                   return fmt::format("{}:{}", shards[static_cast<std::size_t>(row.shard)].string(), row.member);
+                 }};
+  for (const auto& [label, place] : known) {
+    list.labels.push_back(label);
+    first.push_back(place.first);
+  }
+  const ClassNames all{.classes = static_cast<std::int64_t>(classes.size()),
+                       .ids = {},
+                       .labels = classes,
+                       .owner = names.classes == 0 ? "the set" : names.owner};
+  const Matched matched = match_labels(list, all, {});
+  for (std::size_t i = 0; i < list.labels.size(); ++i) known.at(list.labels[i]).second = matched.classes[i];
+  for (Sample& sample : samples) sample.row.label = static_cast<std::int32_t>(known.at(sample.label).second);
 }
 
 }  // namespace
@@ -169,32 +247,23 @@ std::unique_ptr<Dataset> open_shards(const fs::path& root, const std::vector<fs:
   std::vector<Sample> samples;
   std::vector<SkippedFile> skipped;
   std::vector<std::string> shard_names;
+  add_no_shards(root, shards, skipped);
   for (const fs::path& shard : shards) {
     shard_names.push_back(relative_name(root, shard));
     try {
-      read_shard(shard, static_cast<std::int32_t>(shard_names.size() - 1), samples, skipped);
+      ShardReader(shard, static_cast<std::int32_t>(shard_names.size() - 1)).take(samples, skipped);
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::interrupted) throw;
       throw error.in(shard.string());
     }
   }
   std::vector<std::string> classes = class_list(root, names);
   if (classes.empty()) classes = own_classes(samples, shard_names);
 
-  std::map<std::string, std::int64_t> index_of;
-  for (std::size_t i = 0; i < classes.size(); ++i) index_of.emplace(classes[i], static_cast<std::int64_t>(i));
-  const auto count = static_cast<std::int64_t>(classes.size());
+  set_labels(shards, classes, names, samples);
   std::vector<Row> rows;
-  for (Sample& sample : samples) {
-    const auto named = index_of.find(sample.label);
-    const std::int64_t index = named != index_of.end() ? named->second : class_number(sample.label).value_or(-1);
-    if (index < 0 || index >= count) {
-      throw input_error("{}:{}: label out of range (got {}, expected a class name or 0 to {})",
-                        shards[static_cast<std::size_t>(sample.row.shard)].string(), sample.row.member,
-                        in_quotes(sample.label), count - 1);
-    }
-    sample.row.label = static_cast<std::int32_t>(index);
-    rows.push_back(std::move(sample.row));
-  }
+  rows.reserve(samples.size());
+  for (Sample& sample : samples) rows.push_back(std::move(sample.row));
   return std::make_unique<ShardDataset>(shards, std::move(shard_names), std::move(classes), std::move(rows),
                                         std::move(skipped));
 }

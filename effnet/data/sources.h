@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,10 +15,9 @@
 
 namespace effnet::data {
 
-// `root` is DIR: names of pictures are relative to it. `names` without classes: the set's own. `exact`: `names.ids` are
-// folders of train/, and any other folder is an error.
+// `root` is DIR: names of pictures are relative to it. `names` without classes: the set's own.
 std::unique_ptr<Dataset> open_class_folders(const std::filesystem::path& root, const std::filesystem::path& folder,
-                                            const ClassNames& names, bool exact = false);
+                                            const ClassNames& names);
 std::unique_ptr<Dataset> open_shards(const std::filesystem::path& root,
                                      const std::vector<std::filesystem::path>& shards, const ClassNames& names);
 std::unique_ptr<Dataset> open_cifar(const std::filesystem::path& root, const std::vector<std::filesystem::path>& files,
@@ -28,6 +28,16 @@ inline constexpr std::int64_t kMaxPictureBytes = std::int64_t{1} << 28;  // a fi
 // `size` bytes at `offset`; a size below 0 is the rest of the file. Throws Error(input) without the path for a file
 // that is missing, too short or above kMaxPictureBytes.
 std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::int64_t offset = 0, std::int64_t size = -1);
+
+// Regular files of `folder` whose names pass, sorted; none if there is no such folder.
+std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder,
+                                            const std::function<bool(const std::string&)>& passes);
+// The names of class folders, each fit to be a class of a model (check_class_names).
+std::vector<std::string> folder_names(const std::vector<std::filesystem::path>& folders);
+
+// Where a split lies, by the name that it has there ("valid" or "validation" for val); `split` if it is nowhere.
+// Throws Error(input) if it is there under two names.
+std::string split_name(const std::filesystem::path& folder, std::string_view split);
 
 std::string relative_name(const std::filesystem::path& root, const std::filesystem::path& path);
 // "17" -> 17; at most 9 digits and nothing else.

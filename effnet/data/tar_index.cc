@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "effnet/base/error.h"
+#include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
 
 namespace effnet::data {
@@ -68,6 +69,7 @@ std::vector<TarMember> index_tar(const std::filesystem::path& path) {
   }
   std::vector<TarMember> members;
   while (true) {
+    check_interrupt();
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(reader.get(), &entry);
     if (status == ARCHIVE_EOF) return members;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "effnet/base/error.h"
+#include "effnet/base/file.h"
 
 namespace effnet::engine {
 namespace {
@@ -20,8 +21,7 @@ struct stat status_of(const fs::path& path) {
     throw input_error("{}: cannot read ({})", path.string(), std::strerror(errno));
   }
   if (!S_ISREG(status.st_mode)) {
-    throw input_error("{}: cannot read (got {}, expected a file)", path.string(),
-                      S_ISDIR(status.st_mode) ? "a folder" : "something that is not a regular file");
+    throw input_error("{}: cannot read (got {}, expected a file)", path.string(), kind_of_file(status.st_mode));
   }
   return status;
 }

@@ -64,34 +64,38 @@ TEST(FileIdentity, ChangesWithTheFile) {
 TEST(FileIdentity, AFileThatChangesWhileItIsReadIsRefused) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "weights";
-  const std::vector<std::pair<const char*, std::function<void()>>> changes{
+  struct Change {
+    const char* how;
+    std::function<void()> make;
+  };
+  const std::vector<Change> changes{
       {"replaced", [&] { write_text(path, "two"); }},
       {"in place", [&] { overwrite(path, "six"); }},
       {"longer", [&] { fs::resize_file(path, 5); }},
       {"gone", [&] { fs::remove(path); }},
   };
-  for (const auto& [how, change] : changes) {
+  for (const Change& change : changes) {
     write_text(path, "one");
     std::string read;
     EXPECT_THAT(refusal([&] {
                   read_identified(path, [&] {
                     read = read_text(path);
-                    change();
+                    change.make();
                   });
                 }),
                 HasSubstr(path.string()))
-        << how << " after it was read";
+        << change.how << " after it was read";
     EXPECT_EQ(read, "one");
     if (!fs::exists(path)) continue;
     write_text(path, "one");
     EXPECT_THAT(refusal([&] {
                   read_identified(path, [&] {
-                    change();
+                    change.make();
                     read = read_text(path);
                   });
                 }),
                 HasSubstr("changed while it was read"))
-        << how << " before it was read";
+        << change.how << " before it was read";
   }
 }
 

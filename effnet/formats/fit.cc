@@ -25,6 +25,25 @@ bool is_leftover(std::string_view name) {
                      [&](std::string_view start) { return name.starts_with(start); });
 }
 
+// What the parameters and statistics of layers are called, by a part of the last word of their names. A tensor called
+// so may change what a network computes, so it has to have a place.
+constexpr std::string_view kLayerParts[] = {"weight",   "bias",    "kernel", "gamma", "beta",
+                                            "running_", "moving_", "scale",  "embed", "token"};
+// Parts of training programs whose tensors may be called anything: the weights of a loss are not the network's.
+constexpr std::string_view kNoLayers[] = {"criterion", "criterions", "loss",      "losses",    "loss_fn", "loss_func",
+                                          "metric",    "metrics",    "optimizer", "scheduler", "scaler"};
+
+bool is_of_a_layer(std::string_view name) {
+  for (std::string_view rest = name; rest.find('.') != std::string_view::npos;) {
+    const std::size_t dot = rest.find('.');
+    if (std::find(std::begin(kNoLayers), std::end(kNoLayers), rest.substr(0, dot)) != std::end(kNoLayers)) return false;
+    rest.remove_prefix(dot + 1);
+  }
+  const std::string_view last = name.substr(name.find_last_of("./") + 1);
+  return std::any_of(std::begin(kLayerParts), std::end(kLayerParts),
+                     [&](std::string_view part) { return last.find(part) != std::string_view::npos; });
+}
+
 bool is_floating(Dtype dtype) {
   return dtype == Dtype::f32 || dtype == Dtype::f16 || dtype == Dtype::bf16 || dtype == Dtype::f64;
 }
@@ -52,7 +71,9 @@ Fit fit(const NameMap& map, const Weights& weights) {
   for (const ForeignName& name : map.tensors) {
     known.insert(name.foreign);
     const Tensor* tensor = find_foreign(weights, name.foreign);
-    if (!tensor) {
+    if (const auto why = weights.unreadable.find(name.foreign); !tensor && why != weights.unreadable.end()) {
+      result.wrong.push_back(fmt::format("{} ({})", name.foreign, why->second));
+    } else if (!tensor) {
       result.missing.push_back(name.foreign);
     } else if (const Dims expected = foreign_dims(name); tensor->dims != expected) {
       result.wrong.push_back(
@@ -67,7 +88,14 @@ Fit fit(const NameMap& map, const Weights& weights) {
     if (base.ends_with(kAverage)) base.remove_suffix(kAverage.size());
     const bool has_place = known.contains(base);
     if (has_place && find_foreign(weights, base) == &tensor) continue;
-    (has_place || is_leftover(tensor_name) ? result.skipped : result.unused).push_back(tensor_name);
+    auto& list = has_place || is_leftover(tensor_name) ? result.skipped
+                 : is_of_a_layer(tensor_name)          ? result.unused
+                                                       : result.surplus;
+    list.push_back(tensor_name);
+  }
+  for (const auto& [tensor_name, why] : weights.unreadable) {
+    if (!known.contains(tensor_name))
+      (is_of_a_layer(tensor_name) ? result.unused : result.surplus).push_back(tensor_name);
   }
   return result;
 }

@@ -12,7 +12,8 @@ namespace effnet::formats {
 struct Fit {
   std::vector<std::string> wrong;    // "NAME (got 10x1280, expected 1000x1280)"
   std::vector<std::string> missing;  // foreign names
-  std::vector<std::string> unused;   // weights that the network has no place for
+  std::vector<std::string> unused;   // weights of layers that the network has no place for
+  std::vector<std::string> surplus;  // what is no parameter of any kind of layer: counters, a loss's own weights
   std::vector<std::string> skipped;  // leftovers of training that no network needs: EMA twins, optimiser slots, steps
   bool exact() const { return wrong.empty() && missing.empty() && unused.empty(); }
   std::size_t problems() const { return wrong.size() + missing.size() + unused.size(); }

@@ -13,6 +13,7 @@
 #include "effnet/formats/fit.h"
 #include "effnet/formats/labels.h"
 #include "effnet/formats/names.h"
+#include "effnet/formats/nests.h"
 #include "effnet/formats/sources.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
@@ -177,14 +178,37 @@ bool is_adv_prop(std::string_view source, std::string_view file_name) {
          });
 }
 
-ImportResult import_by_names(const Weights& weights, const std::string& file_name, const ImportOptions& options) {
+// The first few of a list, in quotes: "'a', 'b', 'c', ...".
+std::string few(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 3;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i > 0 ? ", " : "") + in_quotes(names[i]);
+  return names.size() > kShown ? text + ", ..." : text;
+}
+
+ImportResult import_by_names(const Weights& file, const std::string& file_name, const ImportOptions& options) {
+  Chosen chosen = choose_nest(file, name_schemes(), options.averaged);
+  const Weights& weights = chosen.weights;
   Match match = find_match(weights, options);
   ImportResult result;
   ImportReport& report = result.report;
+  report.prefix = chosen.nest.prefix;
+  report.averaged = chosen.nest.averaged;
+  report.warnings = std::move(chosen.warnings);
   report.names = match.scheme->source;
   report.source = decide_source(match, file_name, options, report.warnings);
   for (std::string& name : match.fit.skipped) {
     if (!name.ends_with("num_batches_tracked")) report.unused.push_back(std::move(name));
+  }
+  const std::vector<std::string>& surplus = match.fit.surplus;
+  report.unused.insert(report.unused.end(), surplus.begin(), surplus.end());
+  if (options.strict && !report.unused.empty()) {
+    throw input_error("{} of the file's tensors have no place in {}: {}", report.unused.size(), match.spec.name,
+                      few(report.unused))
+        .with_hint("without --strict they are left out");
+  }
+  if (!surplus.empty()) {
+    report.warnings.push_back(fmt::format("{} of the file's tensors are not used: {}", surplus.size(), few(surplus)));
   }
 
   const SourceRule* rule = find_source_rule(report.source, report.names, match.spec);
@@ -216,7 +240,12 @@ ImportResult import_by_names(const Weights& weights, const std::string& file_nam
 ImportResult import_own(const Weights& weights, const ImportOptions& options) {
   ImportResult result;
   Model& model = result.model;
-  model = parse_model(weights);
+  const bool never = !options.averaged.value_or(true);
+  model = parse_model(weights, never ? Averaged::never : Averaged::where_there);
+  result.report.averaged = !never && has_average(weights);
+  if (options.averaged.value_or(false) && !result.report.averaged) {
+    throw input_error("the file has no average of the weights").with_hint("--weights model takes those that are there");
+  }
   if (options.classes && *options.classes != model.arch.classes) {
     throw input_error("the file's classifier has other classes than asked for (got {}, expected {})",
                       model.arch.classes, *options.classes);

@@ -209,6 +209,155 @@ TEST_F(ImportTest, TakesTensorFlowsAveragesAndReportsTheRest) {
   EXPECT_THAT(got.report.unused, testing::Contains("global_step"));
 }
 
+// ---- where in the file ----------------------------------------------------------------------------------------------
+
+Weights under(const Weights& weights, const std::string& prefix, float factor = 1) {
+  Weights result;
+  for (const auto& [name, tensor] : weights.tensors) {
+    std::vector<float> values = to_floats(tensor);
+    for (float& value : values) value *= factor;
+    result.tensors[prefix + name] = tensor.dtype == Dtype::f32 ? make_tensor(tensor.dims, std::move(values)) : tensor;
+  }
+  return result;
+}
+
+Weights both(Weights a, const Weights& b) {
+  a.tensors.insert(b.tensors.begin(), b.tensors.end());
+  return a;
+}
+
+TEST_F(ImportTest, TakesPrefixesOffInEveryFormat) {
+  const Model model = model_of("efficientnet_lite0", 3);
+  const Model resnet = model_of("resnet18", 3);
+  for (const char* prefix :
+       {"module.", "_orig_mod.", "model.", "net.", "backbone.", "encoder.", "model.module.", "_orig_mod.module.",
+        "module.model.backbone.", "state_dict.module._orig_mod.", "params."}) {
+    for (const auto* one : {&model, &resnet}) {
+      const Weights weights =
+          under(as_weights(named_tensors(*one, one == &model ? "lukemelas" : "torchvision")), prefix);
+      ImportResult got = import_weights(save(weights));
+      EXPECT_EQ(got.report.prefix, prefix);
+      EXPECT_TRUE(got.report.unused.empty()) << prefix;
+      EXPECT_TRUE(got.report.warnings.empty()) << prefix;
+      expect_same_weights(got.model, *one);
+      write_pth(folder_.path() / "w.pth", {weights.tensors.begin(), weights.tensors.end()});
+      got = import_weights(folder_.path() / "w.pth");
+      EXPECT_EQ(got.report.prefix, prefix);
+      expect_same_weights(got.model, *one);
+    }
+  }
+}
+
+// A word of one's own in front of all: one place alone can be meant.
+TEST_F(ImportTest, TakesAnUnknownPrefixThatIsTheOnlyOne) {
+  const Model model = model_of("resnet18", 3);
+  const Weights weights = as_weights(named_tensors(model, "torchvision"));
+  const ImportResult got = import_weights(save(under(weights, "my_net.")));
+  EXPECT_EQ(got.report.prefix, "my_net.");
+  EXPECT_THAT(got.report.warnings, testing::ElementsAre("took the weights at 'my_net', the one place that has them"));
+  expect_same_weights(got.model, model);
+  EXPECT_THAT(refusal(save(both(under(weights, "student_a."), under(weights, "student_b.")))).text,
+              HasSubstr("not a known architecture"));
+}
+
+TEST_F(ImportTest, ChoosesBetweenTheAverageAndThePlainWeights) {
+  const Model plain = model_of("efficientnet_lite0", 3);
+  const Weights weights = as_weights(named_tensors(plain, "lukemelas"));
+  Weights file = both(under(weights, "model."), under(weights, "model_ema.module.", 0.5F));
+  const std::int64_t steps = 7;
+  file.tensors["model_ema.n_averaged"] = {Dtype::i64, {}, std::as_bytes(std::span(&steps, 1)), nullptr};
+  const fs::path path = save(file);
+  const auto first = [](const ImportResult& got) { return to_floats(got.model.weights.at("stem.conv.weight"))[0]; };
+  const float value = to_floats(plain.weights.at("stem.conv.weight"))[0];
+
+  ImportResult got = import_weights(path);
+  EXPECT_EQ(first(got), value / 2);
+  EXPECT_TRUE(got.report.averaged);
+  EXPECT_EQ(got.report.prefix, "model_ema.module.");
+  EXPECT_THAT(got.report.warnings[0],
+              testing::AllOf(HasSubstr("took the average of the weights at 'model_ema.module'"),
+                             HasSubstr("others are at 'model', and --weights model takes the plain ones")));
+  EXPECT_THAT(got.report.unused, testing::ElementsAre("model_ema.n_averaged"));
+
+  got = import_weights(path, {.averaged = false});
+  EXPECT_EQ(first(got), value);
+  EXPECT_FALSE(got.report.averaged);
+  got = import_weights(path, {.averaged = true});
+  EXPECT_EQ(first(got), value / 2);
+  EXPECT_THAT(got.report.warnings[0], testing::Not(HasSubstr("--weights")));
+
+  EXPECT_THAT(refusal(save(weights), {.averaged = true}).text,
+              HasSubstr("no average of the weights (got weights at the top)"));
+  EXPECT_THAT(refusal(save(under(weights, "ema.")), {.averaged = false}).text,
+              HasSubstr("no plain weights (got weights at 'ema')"));
+  // SWA's module alone: the counter beside it says that it is an average.
+  Weights swa = under(weights, "module.");
+  swa.tensors["n_averaged"] = file.tensors["model_ema.n_averaged"];
+  EXPECT_TRUE(import_weights(save(swa), {.averaged = true}).report.averaged);
+}
+
+TEST_F(ImportTest, TakesTensorFlowsPlainWeightsWhereAskedFor) {
+  const Model model = model_of("efficientnet_lite0", 5);
+  Weights weights;
+  for (const auto& [name, tensor] : named_tensors(model, "tf")) {
+    weights.tensors[name] = tensor;
+    weights.tensors[name + "/ExponentialMovingAverage"] =
+        make_tensor(tensor.dims, std::vector<float>(static_cast<std::size_t>(numel(tensor.dims))));
+  }
+  const ImportResult got = import_weights(save(weights), {.averaged = false});
+  EXPECT_FALSE(got.report.averaged);
+  expect_same_weights(got.model, model);
+  EXPECT_TRUE(import_weights(save(weights)).report.averaged);
+}
+
+// ---- what is left over ----------------------------------------------------------------------------------------------
+
+TEST_F(ImportTest, LeavesOutWhatIsNoLayersParameter) {
+  const Model model = model_of("efficientnet_lite0", 3);
+  const Weights weights = as_weights(named_tensors(model, "lukemelas"));
+  const auto with = [&](const std::string& name, Dims dims = {1}) {
+    Weights changed = weights;
+    changed.tensors[name] = make_tensor(dims, std::vector<float>(static_cast<std::size_t>(numel(dims)), 1));
+    return save(changed);
+  };
+  for (const char* name : {"n_averaged", "total_ops", "_blocks.0._bn1.total_params", "criterion.weight",
+                           "loss_fn.class_weights", "train_acc.tp", "_extra_state", "ema_step"}) {
+    const ImportResult got = import_weights(with(name));
+    EXPECT_THAT(got.report.unused, testing::ElementsAre(name));
+    EXPECT_THAT(got.report.warnings,
+                testing::ElementsAre(HasSubstr(fmt::format("1 of the file's tensors are not used: '{}'", name))));
+    expect_same_weights(got.model, model);
+    const Refusal refused = refusal(with(name), {.strict = true});
+    EXPECT_EQ(refused.code, ErrorCode::input);
+    EXPECT_THAT(refused.text,
+                HasSubstr(fmt::format("1 of the file's tensors have no place in efficientnet_lite0: '{}'", name)));
+  }
+  // A layer's parameter changes what the network computes: another network.
+  for (const char* name : {"_blocks.0._se_reduce.weight", "_blocks.16._bn0.running_mean", "head.bias", "pos_embed",
+                           "_blocks.1.layer_scale", "_attention.in_proj_weight"}) {
+    EXPECT_THAT(refusal(with(name)).text, HasSubstr(fmt::format("1 unused: '{}'", name)));
+  }
+  EXPECT_TRUE(import_weights(save(weights), {.strict = true}).report.unused.empty());
+  Weights missing = weights;
+  missing.tensors.erase("_fc.weight");
+  EXPECT_THAT(refusal(save(missing)).text, HasSubstr("1 missing: _fc.weight"));
+}
+
+TEST_F(ImportTest, ATensorThatCannotBeReadOnlyMattersWhereItIsNeeded) {
+  const Model model = model_of("efficientnet_lite0", 3);
+  WeightsFile opened = open_weights(save(model, "lukemelas"));
+  opened.weights.unreadable["mask"] = "unsupported dtype (got 'U16')";
+  EXPECT_THAT(import_weights(opened).report.unused, testing::ElementsAre("mask"));
+  opened.weights.tensors.erase("_fc.weight");
+  opened.weights.unreadable["_fc.weight"] = "unsupported dtype (got 'F8_E4M3')";
+  try {
+    import_weights(opened);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("_fc.weight (unsupported dtype (got 'F8_E4M3'))"));
+  }
+}
+
 // ---- timm's two kinds -----------------------------------------------------------------------------------------------
 
 TEST_F(ImportTest, AsksWhichOfTimmsTwoKindsItIs) {

@@ -8,6 +8,7 @@
 #include "effnet/base/text.h"
 #include "effnet/formats/fit.h"
 #include "effnet/formats/names.h"
+#include "effnet/formats/read_weights.h"
 #include "effnet/formats/safetensors.h"
 #include "effnet/graph/lower.h"
 
@@ -18,6 +19,9 @@ using Json = nlohmann::json;
 
 constexpr int kFormat = 1;
 constexpr std::string_view kReserved = "effnet.";
+constexpr std::string_view kCheckpoint = "effnet.checkpoint";
+constexpr std::string_view kPlain = "model/";
+constexpr std::string_view kAveraged = "ema/";
 constexpr std::int64_t kMostPixels = 65535;
 
 // ---- metadata texts -------------------------------------------------------------------------------------------------
@@ -42,12 +46,22 @@ Json parse_json(const Weights& weights, std::string_view key) {
   }
 }
 
-std::string dump(const Json& json, std::string_view key) {
+// `one` as JSON text: strings have to be UTF-8.
+std::string dump(const Json& one, std::string_view what) {
   try {
-    return json.dump();
+    return one.dump();
   } catch (const Json::exception&) {
-    throw input_error("{} holds text that is not UTF-8", key);
+    throw input_error("{}: not UTF-8 (got {})", what,
+                      one.is_string() ? in_quotes(one.get_ref<const std::string&>()) : "another text in it");
   }
+}
+
+// As dump(), but the message says which text it is.
+std::string dump_list(const std::vector<std::string>& texts, std::string_view what) {
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    dump(texts[i], fmt::format("{} of class {}", what, i));
+  }
+  return Json(texts).dump();
 }
 
 const Json& member(const Json& json, std::string_view key) {
@@ -191,7 +205,6 @@ void check_labels(const std::vector<std::string>& texts, std::int64_t classes, s
 // The network of a model, lowered only if the file can hold it: every block has a parameter, so an arch text cannot ask
 // for much more memory than the file's own tensors.
 graph::Graph lower_bounded(const arch::ArchSpec& spec, const Weights& weights) {
-  arch::check(spec);
   const std::int64_t blocks =
       std::accumulate(spec.stages.begin(), spec.stages.end(), std::int64_t{0},
                       [](std::int64_t sum, const arch::StageSpec& stage) { return sum + stage.repeats; });
@@ -202,16 +215,23 @@ graph::Graph lower_bounded(const arch::ArchSpec& spec, const Weights& weights) {
   return graph::lower(spec);
 }
 
-// Everything that read and write both promise; returns the names of all parameters.
-NameMap check(const Model& model, const Weights& weights) {
+void check_description(const Model& model) {
+  arch::check(model.arch);
   check_preprocessing(model.preprocessing);
   check_labels(model.labels, model.arch.classes, "the labels");
   check_labels(model.class_ids, model.arch.classes, "the class ids");
+}
+
+// Everything that read and write both promise; returns the names of all parameters.
+NameMap check(const Model& model, const Weights& weights) {
+  check_description(model);
   const NameScheme own{.source = "effnet", .network = {}, .probe = {}, .rows = {}};
   NameMap map = *map_names(own, lower_bounded(model.arch, weights));
   Fit result = fit(map, weights);
+  for (const auto* list : {&result.skipped, &result.surplus}) {
+    result.unused.insert(result.unused.end(), list->begin(), list->end());
+  }
   std::erase_if(result.unused, [](const std::string& name) { return name.starts_with(kReserved); });
-  for (const std::string& name : result.skipped) result.unused.push_back(name);
   if (!result.exact()) {
     throw input_error("the weights do not fit {}: {} tensors in all: {}", in_quotes(model.arch.name), result.problems(),
                       describe(result));
@@ -219,17 +239,44 @@ NameMap check(const Model& model, const Weights& weights) {
   return map;
 }
 
+// The weights of a training checkpoint under a model file's names.
+Weights checkpoint_weights(const Weights& checkpoint, Averaged averaged) {
+  if (!checkpoint.metadata.contains("effnet.arch")) {
+    throw input_error("a checkpoint of an older effnet, which does not say its network (got no effnet.arch)")
+        .with_hint("take the run's model.safetensors; effnet train with --resume writes new checkpoints");
+  }
+  Weights weights;
+  weights.metadata = checkpoint.metadata;
+  for (const std::string_view prefix : {kPlain, kAveraged}) {
+    if (prefix == kAveraged && averaged == Averaged::never) continue;
+    for (auto at = checkpoint.tensors.lower_bound(prefix);
+         at != checkpoint.tensors.end() && at->first.starts_with(prefix); ++at) {
+      weights.tensors[at->first.substr(prefix.size())] = at->second;
+    }
+  }
+  return weights;
+}
+
 }  // namespace
 
 bool is_model_file(const Weights& weights) {
-  return weights.metadata.contains("effnet.format") || weights.metadata.contains("effnet.arch");
+  return weights.metadata.contains("effnet.format") || weights.metadata.contains("effnet.arch") ||
+         weights.metadata.contains(kCheckpoint);
 }
 
-Model parse_model(const Weights& weights) {
-  if (!is_model_file(weights)) {
+bool has_average(const Weights& weights) {
+  const auto at = weights.tensors.lower_bound(kAveraged);
+  return weights.metadata.contains(kCheckpoint) && at != weights.tensors.end() && at->first.starts_with(kAveraged);
+}
+
+Model parse_model(const Weights& file, Averaged averaged) {
+  if (!is_model_file(file)) {
     throw input_error("weights without a network: no effnet metadata in the file")
         .with_hint("effnet import FILE -o MODEL.safetensors makes a model file of published weights");
   }
+  Weights of_checkpoint;
+  if (file.metadata.contains(kCheckpoint)) of_checkpoint = checkpoint_weights(file, averaged);
+  const Weights& weights = file.metadata.contains(kCheckpoint) ? of_checkpoint : file;
   check_format(weights);
   Model model;
   model.arch = arch::parse(metadata_text(weights, "effnet.arch"), "effnet.arch");
@@ -248,24 +295,40 @@ Model parse_model(const Weights& weights) {
 }
 
 Model read_model(const std::filesystem::path& path) {
+  const WeightsFile opened = open_weights(path);
+  if (!is_model_file(opened.weights)) {
+    std::filesystem::path out = path.filename();
+    out.replace_extension(opened.format == "safetensors" ? ".model.safetensors" : ".safetensors");
+    throw input_error("{}: weights without a network (got {} without effnet's metadata, expected a model file)",
+                      path.string(), opened.format)
+        .with_hint(
+            fmt::format("effnet import {} -o {} makes a model file of published weights", path.string(), out.string()));
+  }
   try {
-    return parse_model(read_safetensors(path));
+    return parse_model(opened.weights);
   } catch (const Error& error) {
-    if (std::string_view(error.what()).starts_with(path.string())) throw;
     throw error.in(path.string());
   }
+}
+
+std::map<std::string, std::string> model_metadata(const Model& model) {
+  check_description(model);
+  std::map<std::string, std::string> metadata;
+  metadata["effnet.format"] = std::to_string(kFormat);
+  metadata["effnet.arch"] = arch::print(model.arch);
+  dump(metadata["effnet.arch"], "effnet.arch");
+  metadata["effnet.preprocessing"] = dump(to_json(model.preprocessing), "effnet.preprocessing");
+  if (!model.labels.empty()) metadata["effnet.labels"] = dump_list(model.labels, "the label");
+  if (!model.class_ids.empty()) metadata["effnet.class_ids"] = dump_list(model.class_ids, "the id");
+  metadata["effnet.provenance"] = dump(to_json(model.provenance), "effnet.provenance");
+  return metadata;
 }
 
 void write_model(const std::filesystem::path& path, const Model& model) {
   check(model, model.weights);
   Weights out;
   out.tensors = model.weights.tensors;
-  out.metadata["effnet.format"] = std::to_string(kFormat);
-  out.metadata["effnet.arch"] = arch::print(model.arch);
-  out.metadata["effnet.preprocessing"] = dump(to_json(model.preprocessing), "effnet.preprocessing");
-  if (!model.labels.empty()) out.metadata["effnet.labels"] = dump(model.labels, "effnet.labels");
-  if (!model.class_ids.empty()) out.metadata["effnet.class_ids"] = dump(model.class_ids, "effnet.class_ids");
-  out.metadata["effnet.provenance"] = dump(to_json(model.provenance), "effnet.provenance");
+  for (auto& [key, text] : model_metadata(model)) out.metadata[key] = text;
   write_safetensors(path, out);
 }
 

@@ -20,6 +20,10 @@
 //
 // Tensors are called "<node>.<role>" (effnet/graph/graph.h) and are float32 in PyTorch's order. Names that begin
 // "effnet." are reserved for what later versions add; this one keeps them as they are.
+//
+// A training checkpoint is read as a model, too: it has the key effnet.checkpoint beside those above, and its tensors
+// are called "model/<parameter>", "ema/<parameter>" (the average of the weights, where a run keeps one) and other names
+// that only training reads.
 #pragma once
 
 #include <filesystem>
@@ -53,16 +57,25 @@ struct Model {
   Provenance provenance;
 };
 
-EFFNET_API bool is_model_file(const Weights& weights);  // has effnet metadata
+EFFNET_API bool is_model_file(const Weights& weights);  // has effnet metadata: a model file or a checkpoint
+
+EFFNET_API bool has_average(const Weights& weights);  // a checkpoint with averaged weights
+
+// Which of a checkpoint's weights: the average's (what it lacks, the plain ones give), or the plain ones.
+enum class Averaged { where_there, never };
 
 // Throw Error(input) if the file is no model file (the hint names `effnet import`), is of a newer format, or if
 // anything does not agree: the arch parses and lowers; every parameter is there with its dims; no other tensors;
 // labels one a class or none; sizes 1..65535 and resize >= crop; mean finite, std finite and above zero.
 // Tensors of other floating types become float32; float32 ones are views of the mapped file.
 EFFNET_API Model read_model(const std::filesystem::path& path);
-EFFNET_API Model parse_model(const Weights& weights);  // the same of what a reader gave
+// The same of what a reader gave.
+EFFNET_API Model parse_model(const Weights& weights, Averaged averaged = Averaged::where_there);
 
 // Checks as read_model does, then writes atomically; the same model gives the same bytes.
 EFFNET_API void write_model(const std::filesystem::path& path, const Model& model);
+// The metadata that write_model writes. Checks all that read_model checks but the tensors, which need not be there yet:
+// whoever is going to write a model in the end learns at the beginning whether it can be written.
+EFFNET_API std::map<std::string, std::string> model_metadata(const Model& model);
 
 }  // namespace effnet::formats

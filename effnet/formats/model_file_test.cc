@@ -11,6 +11,7 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/preprocessing_rules.h"
+#include "effnet/formats/pth.h"
 #include "effnet/formats/safetensors.h"
 #include "effnet/graph/lower.h"
 
@@ -115,6 +116,88 @@ TEST(ModelFile, ReadsHalfPrecisionAsFloat32AndKeepsWhatIsReserved) {
   EXPECT_EQ(model.weights.at("classifier.bias").dtype, Dtype::f32);
   EXPECT_EQ(to_floats(model.weights.at("classifier.bias")), (std::vector<float>{1, 1, 1}));
   EXPECT_TRUE(model.weights.find("effnet.later"));
+}
+
+// A checkpoint of `model` as training writes it: every parameter at 1 and, of those in `averaged`, the average at 2.
+Weights checkpoint_of(const Model& model, const std::set<std::string>& averaged) {
+  Weights file;
+  for (const auto& [key, text] : model_metadata(model)) file.metadata[key] = text;
+  file.metadata["effnet.checkpoint"] = "{}";
+  for (const auto& [name, tensor] : model.weights.tensors) {
+    const auto all = [&](float value) {
+      return make_tensor(tensor.dims, std::vector<float>(static_cast<std::size_t>(numel(tensor.dims)), value));
+    };
+    file.tensors["model/" + name] = all(1);
+    if (averaged.contains(name)) file.tensors["ema/" + name] = all(2);
+    file.tensors["optimizer/momentum/" + name] = all(3);
+  }
+  return file;
+}
+
+TEST(ModelFile, ReadsACheckpointsAverageOrItsPlainWeights) {
+  const Model model = tiny_model();
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "best";
+  write_safetensors(path, checkpoint_of(model, {"classifier.bias"}));
+  const Model read = read_model(path);
+  EXPECT_EQ(read.arch, model.arch);
+  EXPECT_EQ(read.labels, model.labels);
+  EXPECT_EQ(read.preprocessing, model.preprocessing);
+  ASSERT_EQ(read.weights.tensors.size(), model.weights.tensors.size());  // nothing of the optimiser
+  EXPECT_EQ(to_floats(read.weights.at("classifier.bias")), (std::vector<float>{2, 2, 2}));
+  EXPECT_EQ(to_floats(read.weights.at("head.bn.weight")).front(), 1);  // the average lacks it
+  EXPECT_EQ(to_floats(parse_model(read_safetensors(path), Averaged::never).weights.at("classifier.bias")),
+            (std::vector<float>{1, 1, 1}));
+  EXPECT_TRUE(is_model_file(read_safetensors(path)));
+  write_model(folder.path() / "m.safetensors", read);  // a model file of a checkpoint
+  EXPECT_EQ(read_model(folder.path() / "m.safetensors").weights.tensors.size(), read.weights.tensors.size());
+}
+
+TEST(ModelFile, SaysThatAnOlderCheckpointHasNoNetwork) {
+  Weights old = checkpoint_of(tiny_model(), {});
+  old.metadata = {{"effnet.checkpoint", "{}"}, {"effnet.identity", "x"}};
+  EXPECT_TRUE(is_model_file(old));
+  EXPECT_THAT(refusal(old), testing::AllOf(HasSubstr("a checkpoint of an older effnet"), HasSubstr("hint: take")));
+}
+
+TEST(ModelFile, MetadataCanBeCheckedBeforeThereAreWeights) {
+  Model model = tiny_model();
+  const Weights whole = file_with({});
+  model.weights = {};
+  const auto metadata = model_metadata(model);
+  EXPECT_EQ(std::map(metadata.begin(), metadata.end()),
+            (std::map<std::string, std::string>(whole.metadata.begin(), whole.metadata.end())));
+
+  const auto refused = [](const Model& wrong) {
+    try {
+      model_metadata(wrong);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input);
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  model.labels[1] = "caf\xe9";
+  EXPECT_EQ(refused(model), "the label of class 1: not UTF-8 (got 'caf\\xe9')");
+  model.labels = {"one"};
+  EXPECT_THAT(refused(model), HasSubstr("the labels do not agree with the classes (got 1, expected 3 or none)"));
+  model.labels = {};
+  model.class_ids[2] = "\xff";
+  EXPECT_EQ(refused(model), "the id of class 2: not UTF-8 (got '\\xff')");
+}
+
+TEST(ModelFile, PointsFromForeignWeightsToImport) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "w.pth";
+  write_pth(path, {{"conv1.weight", make_tensor({1}, {1})}});
+  try {
+    read_model(path);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("weights without a network (got pth"));
+    EXPECT_EQ(error.hint(),
+              "effnet import " + path.string() + " -o w.safetensors makes a model file of published weights");
+  }
 }
 
 TEST(ModelFile, TellsWhatItIsNot) {

@@ -288,12 +288,17 @@ class PickleParser : PickleMachine {
     switch (opcode) {
       case 'c': {  // GLOBAL
         const std::string_view module = line();
-        push_global(module, line());
+        const std::string_view word = line();
+        if (push_known(module, word)) return true;
+        push(PickleValue(PickleKind::text, module));
+        push(PickleValue(PickleKind::text, word));
+        push_fixed(PickleKind::foreign, pop_last(2));
         return true;
       }
       case '\x93': {  // STACK_GLOBAL
         const auto names = pop_last(2);
-        push_global(pickle_[names[0]].text(), pickle_[names[1]].text());
+        if (push_known(pickle_[names[0]].text(), pickle_[names[1]].text())) return true;
+        push_fixed(PickleKind::foreign, names);
         return true;
       }
       case 'R':     // REDUCE
@@ -324,8 +329,8 @@ class PickleParser : PickleMachine {
 
 }  // namespace
 
-Pickle parse_pickle(std::span<const std::byte> bytes, std::span<const std::string_view> allowed) {
-  return PickleParser(bytes, allowed).parse();
+Pickle parse_pickle(std::span<const std::byte> bytes, std::span<const std::string_view> known) {
+  return PickleParser(bytes, known).parse();
 }
 
 }  // namespace effnet::formats

@@ -28,8 +28,9 @@ enum class PickleKind : std::uint8_t {
   tuple,       // items: the elements (frozensets too)
   list,        // items: the elements (sets too)
   dict,        // items: key, value, key, value, ... as written; collections.OrderedDict too
-  global,      // raw(): "module.name", an entry of the allowed list
-  object,      // a call that was not made; items: callable, arguments
+  global,      // raw(): "module.name", an entry of the known list
+  foreign,     // a global that is not known; items: module, name
+  object,      // a call that was not made, of whatever; items: callable, arguments
   persistent,  // items: the persistent id
 };
 
@@ -72,11 +73,10 @@ struct Pickle {
   const PickleValue* find(const PickleValue& dict, std::string_view key) const;  // the last with this key; or null
 };
 
-// Reads one pickle from the front of `bytes`. Texts point into `bytes`, global names into `allowed` ("module.name"):
-// both must outlive the result.
-// Throws Error(input) for a global that is not allowed, an unknown opcode, a truncated or malformed pickle, or more
-// than 4 Mi values. Memory: at most 80 bytes per byte read, and 320 MiB in all (measured: 68, 274 MiB, for empty
-// lists).
-Pickle parse_pickle(std::span<const std::byte> bytes, std::span<const std::string_view> allowed);
+// Reads one pickle from the front of `bytes`. Texts point into `bytes`, names of globals into `known` ("module.name"):
+// both must outlive the result. Any other global is foreign: what is called by it stays an object that says nothing.
+// Throws Error(input) for an unknown opcode, a truncated or malformed pickle, or more than 4 Mi values. Memory: at most
+// 80 bytes per byte read, and 320 MiB in all (measured: 68, 274 MiB, for empty lists).
+Pickle parse_pickle(std::span<const std::byte> bytes, std::span<const std::string_view> known);
 
 }  // namespace effnet::formats

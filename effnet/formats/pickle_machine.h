@@ -16,13 +16,14 @@
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
 #include "effnet/formats/pickle.h"
+#include "effnet/formats/what_is.h"
 
 namespace effnet::formats {
 
 class PickleMachine {
  public:
-  PickleMachine(std::span<const std::byte> bytes, std::span<const std::string_view> allowed)
-      : source_(reinterpret_cast<const char*>(bytes.data()), bytes.size()), allowed_(allowed) {
+  PickleMachine(std::span<const std::byte> bytes, std::span<const std::string_view> known)
+      : source_(reinterpret_cast<const char*>(bytes.data()), bytes.size()), known_(known) {
     pickle_.pool = std::make_unique<std::pmr::monotonic_buffer_resource>();
     pickle_.values.emplace_back();
     pickle_.values.emplace_back(false);
@@ -46,7 +47,8 @@ class PickleMachine {
   // The source, forwards only.
   std::string_view take(std::uint64_t count) {
     if (count > source_.size() - at_) {
-      throw broken(fmt::format("it ends early (got {} bytes, expected {} more)", source_.size() - at_, count));
+      throw broken(fmt::format("it ends early (got {} bytes, expected {} more)", source_.size() - at_, count))
+          .with_hint(kCutOff);
     }
     const std::string_view taken = source_.substr(at_, count);
     at_ += count;
@@ -60,7 +62,7 @@ class PickleMachine {
   }
   std::string_view line() {
     const std::size_t end = source_.find('\n', at_);
-    if (end == std::string_view::npos) throw broken("a line does not end");
+    if (end == std::string_view::npos) throw broken("it ends early (got no end of a line)").with_hint(kCutOff);
     const std::string_view taken = source_.substr(at_, end - at_);
     at_ = end + 1;
     return taken;
@@ -151,7 +153,7 @@ class PickleMachine {
 
   void append(PickleKind kind, const std::vector<PickleIndex>& items) {
     PickleValue& target = top();
-    if (target.is(PickleKind::object)) return;  // an allowed class that acts as a container: what it holds is not ours
+    if (target.is(PickleKind::object)) return;  // a class that acts as a container: what it holds is not ours
     if (!target.is(kind)) throw broken("elements are put into something that holds none");
     auto& held = *std::get<PickleValue::Growing>(target.data_);
     held.insert(held.end(), items.begin(), items.end());
@@ -175,22 +177,23 @@ class PickleMachine {
     push_fixed(PickleKind::persistent, pop_last(1));
   }
 
-  void push_global(std::string_view module, std::string_view word) {
-    for (const std::string_view name : allowed_) {
+  bool push_known(std::string_view module, std::string_view word) {
+    for (const std::string_view name : known_) {
       if (name.size() == module.size() + 1 + word.size() && name.starts_with(module) && name[module.size()] == '.' &&
           name.ends_with(word)) {
         push(PickleValue(PickleKind::global, name));
-        return;
+        return true;
       }
     }
-    throw input_error("refuses to run code from a file (got {}, expected only tensors and plain containers)",
-                      in_quotes(fmt::format("{}.{}", module.substr(0, 80), word.substr(0, 80))));
+    return false;
   }
 
   void note_call(const std::vector<PickleIndex>& items) {
     const PickleValue& callable = pickle_[items[0]];
     const PickleValue& arguments = pickle_[items[1]];
-    if (!callable.is(PickleKind::global)) throw broken("a call of something that is not a function or class");
+    const bool may_be = callable.is(PickleKind::global) || callable.is(PickleKind::foreign) ||
+                        callable.is(PickleKind::object);  // what a call gives may be called: functools.partial
+    if (!may_be) throw broken("a call of something that is not a function or class");
     if (!arguments.is(PickleKind::tuple)) throw broken("a call without a tuple of arguments");
     if (callable.raw() != kOrderedDict) {
       push_fixed(PickleKind::object, items);
@@ -213,7 +216,7 @@ class PickleMachine {
   static constexpr PickleIndex kUnset = std::numeric_limits<PickleIndex>::max();
 
   std::string_view source_;
-  std::span<const std::string_view> allowed_;
+  std::span<const std::string_view> known_;
   std::size_t at_ = 0;
   std::size_t opcode_at_ = 0;
   std::size_t pushes_ = 0;

@@ -20,15 +20,14 @@ namespace effnet::formats {
 // Reads both containers, told apart by content: the ZIP of torch 1.6 and later, and the five pickles before the raw
 // storages of older ones ("legacy"). The file is mapped.
 //
-// - State dict: the first of state_dict_ema, model_ema, state_dict, model, model_state_dict that is a dict with
-//   tensors (averaged weights are what gets published), else the top itself. Entries beside and in it that are no
-//   tensors are ignored; dicts deeper down are not looked into.
-// - Names: leading "module." (DataParallel) and "_orig_mod." (torch.compile) are dropped.
-// - Views: a tensor that lies row-major in its storage is a view of the file; others (strided) are copied into
-//   row-major order, together at most twice the file's size.
-// Throws Error(input) for: a global outside the list of tensor, storage and container types (the message names it),
-// TorchScript, the tar files of torch 0.1, big-endian data, missing or short storages, a view that leaves its storage
-// or has more elements than it, more than 64 dimensions, names twice, a file without tensors.
+// - Names: the tensors of the top dict, and of the dicts in it whose keys nests.h knows, as dotted names:
+//   "model_ema.module.features.0.0.weight". Entries that are no tensors are ignored, and so are other dicts.
+// - Views: a tensor that lies row-major in its storage is a view of the file; others (strided, expanded) are copied
+//   into row-major order, together at most twice the file's size and 1 MiB.
+// - A tensor of another dtype, beyond that limit, or made by a call that is not known is noted in Weights::unreadable.
+//   Other calls are objects that say nothing: nothing is ever run.
+// Throws Error(input) for: TorchScript, the tar files of torch 0.1, big-endian data, missing or short storages, a view
+// that leaves its storage, more than 64 dimensions, names twice, a file without tensors, and what is no .pth.
 Weights read_pth(const std::filesystem::path& path);
 // The same from memory. `owner` keeps `bytes` alive; it goes into the tensors that view them.
 Weights parse_pth(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);

@@ -19,8 +19,8 @@ struct WeightsFile {
   std::shared_ptr<const MappedFile> file;  // what `weights` view. The path may name another file by now
 };
 
-// Throws Error(input) for a file that is none of these, saying what it is where that can be told (HDF5, TensorFlow,
-// ONNX, a web page saved by mistake, ...), and whatever the format's reader throws.
+// Throws Error(input) for a file that is none of these, saying what it is where that can be told (what_is.h), and
+// whatever the format's reader throws.
 WeightsFile open_weights(const std::filesystem::path& path);
 Weights read_weights(const std::filesystem::path& path);  // open_weights(path).weights
 

@@ -69,7 +69,19 @@ TEST(OpenWeights, SaysWhatAForeignFileIs) {
       {"a.pth", "<!DOCTYPE html><html>", "a web page"},
       {"a.pth", "version https://git-lfs.github.com/spec/v1", "Git LFS"},
       {"a.npy", "\x93NUMPY\1\0", "NumPy"},
-      {"a.pth", "nothing that anybody knows", "unknown content"},
+      {"a.pth", "\1\2nothing that anybody knows", "unknown content"},
+      {"a.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4\n", "Git LFS"},
+      {"a.safetensors", "\n <HTML><body>404", "a web page"},
+      {"a.safetensors", "\xef\xbb\xbf<!-- x --><html>", "a web page"},
+      {"a.pth", "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>", "XML"},
+      {"a.safetensors", "{\n  \"metadata\": {\"total_size\": 1},\n  \"weight_map\": {\"x\": \"m-00001.safetensors\"}}",
+       "a JSON index of weights in several files"},
+      {"a.safetensors", "{\"error\": \"not found\"}", "a JSON text"},
+      {"a.safetensors", "Entry not found", "a text that begins 'Entry not found'"},
+      {"a.safetensors", "\x1f\x8b\x08\0\0\0\0\0\0\3"s, "gzip"},
+      {"a.safetensors", "\xff\xd8\xff\xe0\0\x10JFIF"s, "a JPEG picture"},
+      {"a.safetensors", std::string(4096, '\0'), "nothing but zeros"},
+      {"a.safetensors", "", "an empty file"},
   };
   for (const auto& [file, text, says] : cases) {
     write_text(folder.path() / file, text);

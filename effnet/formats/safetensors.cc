@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "effnet/base/file.h"
 #include "effnet/base/names.h"
 #include "effnet/base/text.h"
+#include "effnet/formats/what_is.h"
 
 namespace effnet::formats {
 namespace {
@@ -19,7 +21,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
-constexpr std::uint64_t kMostHeader = 100'000'000;  // the official readers' limit
+constexpr std::uint64_t kMostHeader = 100'000'000;            // the official readers' limit
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 62;  // of all data: sums with it do not overflow
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kMostDims = 64;
 constexpr std::string_view kMetadata = "__metadata__";
@@ -52,7 +55,17 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::vector<Entry> entries;
   std::map<std::string, std::string, std::less<>> metadata;
 
-  bool null() override { throw unexpected("null"); }
+  std::uint64_t data_end() const {
+    std::uint64_t end = 0;
+    for (const Entry& entry : entries) end = std::max(end, entry.offsets[1]);
+    return end;
+  }
+
+  bool null() override {  // some writers' way to say that there is no metadata
+    if (level_ != 1 || name_ != kMetadata) throw unexpected("null");
+    if (std::exchange(has_metadata_, true)) throw twice(kMetadata);
+    return true;
+  }
   bool boolean(bool /*value*/) override { throw unexpected("a boolean"); }
   bool number_float(double /*value*/, const std::string& /*text*/) override { throw unexpected("a fraction"); }
   bool binary(binary_t& /*value*/) override { throw unexpected("binary data"); }
@@ -154,25 +167,37 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::string field_;
 };
 
-Dtype dtype_of(const Entry& entry) {
+std::optional<Dtype> find_dtype(std::string_view word) {
   for (const auto& [dtype, text] : kDtypes) {
-    if (text == entry.dtype) return dtype;
+    if (text == word) return dtype;
   }
+  return std::nullopt;
+}
+
+std::string unsupported(std::string_view dtype) {
   std::vector<std::string> known;
-  for (const auto& [dtype, text] : kDtypes) known.emplace_back(text);
-  throw input_error("tensor {}: unsupported dtype (got {}, expected {})", in_quotes(entry.name), in_quotes(entry.dtype),
-                    one_of(known));
+  for (const auto& [one, text] : kDtypes) known.emplace_back(text);
+  return fmt::format("unsupported dtype (got {}, expected {})", in_quotes(dtype), one_of(known));
+}
+
+Error cut_off(std::uint64_t got, std::uint64_t after_length) {
+  return input_error("the file ends early (got {} bytes, expected at least {})", got, kLengthBytes + after_length)
+      .with_hint(kCutOff);
 }
 
 std::uint64_t read_length(std::span<const std::byte> bytes) {
   if (bytes.size() < kLengthBytes) {
+    if (what_is(bytes)) throw not_weights(bytes);
     throw input_error("too short for safetensors (got {} bytes, expected at least {})", bytes.size(), kLengthBytes);
   }
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof(length));
-  const std::uint64_t most = std::min<std::uint64_t>(bytes.size() - kLengthBytes, kMostHeader);
-  if (length > most) throw input_error("header length out of range (got {}, expected at most {})", length, most);
-  return length;
+  const std::uint64_t room = bytes.size() - kLengthBytes;
+  const std::uint64_t most = std::min(room, kMostHeader);
+  if (length <= most) return length;
+  if (const auto told = what_is(bytes)) throw not_weights(bytes);
+  if (length <= kMostHeader && room > 0 && bytes[kLengthBytes] == std::byte{'{'}) throw cut_off(bytes.size(), length);
+  throw input_error("header length out of range (got {}, expected at most {})", length, most);
 }
 
 }  // namespace
@@ -180,6 +205,7 @@ std::uint64_t read_length(std::span<const std::byte> bytes) {
 Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
   const std::uint64_t length = read_length(bytes);
   const auto* text = reinterpret_cast<const char*>(bytes.data()) + kLengthBytes;
+  if ((length == 0 || *text != '{') && what_is(bytes)) throw not_weights(bytes);
   if (length == 0 || *text != '{') throw input_error("header is not a JSON object (expected {{ as its first byte)");
   HeaderReader header;
   nlohmann::json::sax_parse(text, text + length, &header);
@@ -193,26 +219,33 @@ Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_pt
   weights.metadata = std::move(header.metadata);
   std::uint64_t expected = 0;
   for (Entry& entry : header.entries) {
-    const auto dtype = dtype_of(entry);
+    const std::optional<Dtype> dtype = find_dtype(entry.dtype);
     const std::uint64_t begin = entry.offsets[0];
     const std::uint64_t end = entry.offsets[1];
-    if (begin > end || end > data.size()) {
+    if (begin > end || end > kMostBytes) {
       throw input_error("tensor {}: data_offsets out of range (got {} to {}, expected within {} bytes)",
                         in_quotes(entry.name), begin, end, data.size());
     }
+    if (end > data.size()) throw cut_off(bytes.size(), length + header.data_end());
     if (begin != expected) {
       throw input_error("tensor {}: data {} the tensor before it (begins at {}, expected {})", in_quotes(entry.name),
                         begin < expected ? "overlaps" : "leaves a hole after", begin, expected);
     }
-    const auto count = static_cast<std::uint64_t>(numel(entry.dims));
-    if (end - begin != count * size_bytes(dtype)) {
-      throw input_error("tensor {}: data does not fit the shape (got {} bytes, expected {} for {} of {})",
-                        in_quotes(entry.name), end - begin, count * size_bytes(dtype), to_string(entry.dims),
-                        name(dtype));
-    }
     expected = end;
-    Tensor tensor{dtype, std::move(entry.dims), data.subspan(begin, end - begin), owner};
-    if (!weights.tensors.emplace(entry.name, std::move(tensor)).second) {
+    if (!dtype) {  // nobody may need it; how many bytes it takes is not known either
+      if (!weights.unreadable.emplace(entry.name, unsupported(entry.dtype)).second) {
+        throw input_error("tensor {} is there twice", in_quotes(entry.name));
+      }
+      continue;
+    }
+    const auto count = static_cast<std::uint64_t>(numel(entry.dims));
+    if (end - begin != count * size_bytes(*dtype)) {
+      throw input_error("tensor {}: data does not fit the shape (got {} bytes, expected {} for {} of {})",
+                        in_quotes(entry.name), end - begin, count * size_bytes(*dtype), to_string(entry.dims),
+                        name(*dtype));
+    }
+    Tensor tensor{*dtype, std::move(entry.dims), data.subspan(begin, end - begin), owner};
+    if (weights.unreadable.contains(entry.name) || !weights.tensors.emplace(entry.name, std::move(tensor)).second) {
       throw input_error("tensor {} is there twice", in_quotes(entry.name));
     }
   }

@@ -17,9 +17,10 @@ namespace effnet::formats {
 // Maps the file; the tensors are views of the map and keep it alive.
 //
 // Checks, each with Error(input): header at most 100 MB and inside the file; a JSON object of exactly the form above
-// (names once, no fields more or less, at most 64 dimensions); a dtype that Tensor can hold (float8 and unsigned 16 to
-// 64 bits are named and refused); offsets that fit the shape; and the data covered from its first byte to its last
-// without overlap or hole. Memory: a small multiple of the header.
+// (names once, no fields more or less, at most 64 dimensions; a __metadata__ of null is none); offsets that fit the
+// shape; and the data covered from its first byte to its last without overlap or hole. A tensor of a dtype that Tensor
+// cannot hold (float8, unsigned 16 to 64 bits) is noted in Weights::unreadable. A file that ends early or is something
+// else is told so, with a hint. Memory: a small multiple of the header.
 Weights read_safetensors(const std::filesystem::path& path);
 // The same from memory. `owner` keeps `bytes` alive; it goes into every tensor.
 Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);

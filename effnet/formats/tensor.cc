@@ -168,6 +168,9 @@ const Tensor* Weights::find(std::string_view tensor_name) const {
 
 const Tensor& Weights::at(std::string_view tensor_name) const {
   if (const Tensor* tensor = find(tensor_name)) return *tensor;
+  if (const auto why = unreadable.find(tensor_name); why != unreadable.end()) {
+    throw input_error("tensor {}: {}", in_quotes(tensor_name), why->second);
+  }
   std::vector<std::string> known;
   for (const auto& [key, tensor] : tensors) known.push_back(key);
   const auto similar = nearest(tensor_name, known);

@@ -41,6 +41,7 @@ EFFNET_API std::vector<float> to_floats(const Tensor& tensor);
 struct Weights {
   std::map<std::string, Tensor, std::less<>> tensors;
   std::map<std::string, std::string, std::less<>> metadata;
+  std::map<std::string, std::string, std::less<>> unreadable;  // tensors of the file that Tensor cannot hold, and why
 
   EFFNET_API const Tensor* find(std::string_view tensor_name) const;  // null if absent
   EFFNET_API const Tensor& at(std::string_view tensor_name) const;    // Error(input) if absent

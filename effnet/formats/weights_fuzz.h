@@ -1,5 +1,5 @@
 // What the fuzz targets of the weight readers share: a reader gives weights that keep every promise of Tensor, or
-// Error(input).
+// Error(input). So does looking for the network's place in them.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "effnet/base/error.h"
+#include "effnet/formats/nests.h"
 #include "effnet/formats/tensor.h"
 
 namespace effnet::formats {
@@ -19,7 +20,8 @@ void fuzz_weights(const std::uint8_t* data, std::size_t size, Parse parse) {
   const auto bytes = std::as_bytes(std::span(data, size));
   const auto owner = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
   try {
-    const Weights weights = parse(std::span(*owner), owner);
+    const Weights file = parse(std::span(*owner), owner);
+    const Weights weights = choose_nest(file, name_schemes(), std::nullopt).weights;
     std::size_t total = 0;
     for (const auto& [tensor_name, tensor] : weights.tensors) {
       if (tensor.bytes.size() != static_cast<std::size_t>(numel(tensor.dims)) * size_bytes(tensor.dtype)) {

@@ -1,11 +1,13 @@
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 
 #include <algorithm>
 #include <functional>
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/formats/what_is.h"
 #include "effnet/formats/zip.h"
 
 namespace effnet::formats {
@@ -22,6 +24,37 @@ struct ArchiveDeleter {
 };
 using Archive = std::unique_ptr<archive, ArchiveDeleter>;
 
+// libarchive gives no name for one that the archive says is UTF-8 (torch before 2.1 puts the file's own name into the
+// archive) where the locale's character set cannot hold it, and the program's locale is "C". UTF-8 for this thread
+// alone.
+class Utf8Names {
+ public:
+  Utf8Names() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
+    if (locale_ != nullptr) before_ = ::uselocale(locale_);
+  }
+  ~Utf8Names() {
+    if (locale_ == nullptr) return;
+    ::uselocale(before_);
+    ::freelocale(locale_);
+  }
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+
+ private:
+  locale_t locale_;
+  locale_t before_ = nullptr;
+};
+
+// The record that ends every archive: 22 bytes and a comment of at most 65,535.
+bool has_end(std::span<const std::byte> bytes) {
+  constexpr std::string_view kEnd = "PK\x05\x06";
+  constexpr std::size_t kRecord = 22, kMost = kRecord + 65535;
+  const auto tail = bytes.last(std::min(bytes.size(), kMost));
+  const std::string_view text(reinterpret_cast<const char*>(tail.data()), tail.size());
+  const std::size_t at = text.rfind(kEnd);
+  return at != std::string_view::npos && text.size() - at >= kRecord;
+}
+
 Error broken(archive* reader) {
   const char* reason = archive_error_string(reader);
   return input_error("broken ZIP archive (got {})", in_quotes(reason != nullptr ? reason : "no reason"));
@@ -31,7 +64,10 @@ Error broken(archive* reader) {
 std::string checked_name(archive_entry* entry) {
   const char* raw = archive_entry_pathname(entry);
   if (raw == nullptr) raw = archive_entry_pathname_utf8(entry);
-  if (raw == nullptr) throw input_error("broken ZIP archive: an entry has no name");
+  if (raw == nullptr) {
+    throw input_error("ZIP entry whose name cannot be read (expected UTF-8, which it says it is)")
+        .with_hint("load it in PyTorch and save it again under a plain name");
+  }
   std::string entry_name = raw;
   const std::string slashed = "/" + entry_name + "/";
   if (entry_name.empty() || entry_name.front() == '/' || slashed.find("/../") != std::string::npos ||
@@ -121,6 +157,8 @@ class DataReader {
 }  // namespace
 
 ZipContents read_zip(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
+  if (!has_end(bytes)) throw input_error("the ZIP archive ends early (got no end record)").with_hint(kCutOff);
+  const Utf8Names names;
   const Archive reader(archive_read_new());
   if (reader == nullptr) throw environment_error("out of memory for a ZIP reader");
   // The seekable reader trusts the central directory, as torch does.

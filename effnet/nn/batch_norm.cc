@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "effnet/nn/moving_momentum.h"
+
 namespace effnet::nn {
 namespace {
 
@@ -23,10 +25,11 @@ std::pair<Tensor, Tensor> moments(const Tensor& x) {
   return {mean, variance};
 }
 
-void move_statistics(const BatchNormState& state, const Tensor& mean, const Tensor& variance) {
+void move_statistics(const BatchNormState& state, const Pass& pass, const Tensor& mean, const Tensor& variance) {
   const torch::NoGradGuard no_gradient;
-  state.mean.mul_(state.momentum).add_(mean, 1 - state.momentum);
-  state.variance.mul_(state.momentum).add_(variance, 1 - state.momentum);
+  const double momentum = moving_momentum(state.momentum, pass.most_momentum);
+  state.mean.mul_(momentum).add_(mean, 1 - momentum);
+  state.variance.mul_(momentum).add_(variance, 1 - momentum);
 }
 
 // Batch norm over the batches of all processes. Parallel variance by Chan, Golub and LeVeque (1979): sums of squares
@@ -86,7 +89,7 @@ Tensor batch_norm_training(const Tensor& x, const BatchNormState& state, const P
     const Tensor& total = out[3];
     const Tensor variance =
         state.unbiased ? out[2] * (total / (total - 1).clamp_min(1)).to(out[2].scalar_type()) : out[2];
-    move_statistics(state, out[1], variance);
+    move_statistics(state, pass, out[1], variance);
     return out[0];
   }
   // LibTorch writes moving statistics with the unbiased variance. With momentum 1 they are the batch's own, from which
@@ -96,7 +99,7 @@ Tensor batch_norm_training(const Tensor& x, const BatchNormState& state, const P
   Tensor y = at::batch_norm(x, state.weight, state.bias, mean, variance, /*training=*/true, /*momentum=*/1.0,
                             state.epsilon, at::globalContext().userEnabledCuDNN());
   const bool single = count < 2;  // of one value a channel: 0 / 0
-  move_statistics(state, mean,
+  move_statistics(state, pass, mean,
                   single           ? torch::zeros_like(variance)
                   : state.unbiased ? variance
                                    : variance * ((count - 1) / count));

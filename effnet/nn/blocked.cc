@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "effnet/nn/moving_momentum.h"
 #include "effnet/nn/parallel.h"
 #include "effnet/nn/workspace.h"
 
@@ -188,8 +189,8 @@ void take_batch(const Moments& moments, const NormMode& mode, Norm& norm) {
     for (std::size_t c = 0; c < size; ++c) sums[c] *= mean[c];
     mode.sum_all(sums);
     for (std::size_t c = 0; c < size; ++c) {
-      const double delta = mean[c] - sums[c] / sums[size];
-      mean[c] -= delta;
+      const double all_mean = sums[c] / sums[size], delta = mean[c] - all_mean;
+      mean[c] = all_mean;  // not mean - delta, which would differ between processes by rounding
       square[c] += delta * delta * pixels;
     }
     mode.sum_all(square);
@@ -217,7 +218,7 @@ Norm normalise(const Moments& moments, std::int64_t channels, const NormParamete
     norm.scale[c] = static_cast<float>(scale);
     norm.shift[c] = static_cast<float>(parameters.beta[c] - norm.mean[c] * scale);
     if (!mode.training) continue;
-    const double keep = parameters.momentum, take = 1 - keep;
+    const double keep = moving_momentum(parameters.momentum, mode.most_momentum), take = 1 - keep;
     const double more = parameters.unbiased && norm.pixels > 1 ? norm.pixels / (norm.pixels - 1) : 1;
     parameters.moving_mean[c] = static_cast<float>(keep * parameters.moving_mean[c] + take * norm.mean[c]);
     parameters.moving_variance[c] =

@@ -97,6 +97,7 @@ struct NormMode {
   bool training = false;
   // Adds every value over all processes, in place: synchronised batch norm. Empty: this process alone.
   std::function<void(std::span<double>)> sum_all = {};
+  double most_momentum = 1;  // Pass::most_momentum
 };
 // What a kernel needs to compute activation(batch norm(y)) of `pixels` pixels of a channel block, times `gate` (null,
 // or 16) where the kernel takes one.

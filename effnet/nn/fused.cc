@@ -72,7 +72,7 @@ bool runs_here(const Tensor& x, const Tensors& parameters) {
 }
 
 NormMode mode_of(const Pass& pass) {
-  NormMode mode{.training = pass.training};
+  NormMode mode{.training = pass.training, .sum_all = {}, .most_momentum = pass.most_momentum};
   if (pass.all_reduce) {
     mode.sum_all = [reduce = pass.all_reduce](std::span<double> values) {
       const Tensor own = torch::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, torch::kDouble);

@@ -1,5 +1,4 @@
-// Reading CSV (RFC 4180) line by line, with the line's number in every error. The reader is for effnet/report alone;
-// who writes CSV elsewhere takes csv_field().
+// Reading the CSV files of a run folder line by line, with the line's number in every error.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +9,11 @@
 #include <vector>
 
 #include "effnet/base/error.h"
+#include "effnet/base/lines.h"
 
 namespace effnet::report {
 
-// A text between quotes may hold commas, line ends and doubled quotes. Rows end in "\n" or "\r\n"; a last row without
-// its end is dropped (see run_folder.h). Empty lines are rows of one empty field.
+// A last row without its end is dropped (see run_folder.h).
 class CsvReader {
  public:
   // `text` outlives the reader. `source` begins the messages. The first row must begin with `header`, a line without
@@ -23,7 +22,7 @@ class CsvReader {
 
   bool next();  // reads a row; false at the end
   // Of the current row, counted from 0. Errors name the line and the column.
-  const std::string& field(std::size_t column) const { return fields_[column]; }
+  const std::string& field(std::size_t column) const { return rows_.fields()[column]; }
   std::int64_t integer(std::size_t column, std::int64_t low, std::int64_t high) const;
   double number(std::size_t column) const;                       // "nan" and "inf" are numbers
   std::optional<double> maybe_number(std::size_t column) const;  // empty field: none
@@ -34,13 +33,10 @@ class CsvReader {
   Error error(std::string_view message) const;
   Error bad_field(std::size_t column, std::string_view expected) const;
 
-  std::string_view rest_;
-  std::string source_;
-  std::vector<std::string> names_, fields_;
-  std::int64_t line_ = 0, next_line_ = 1;
+  CsvRows rows_;
+  std::vector<std::string> names_;
 };
 
-// The text as a field: in quotes where needed.
-std::string csv_field(std::string_view text);
+using effnet::csv_field;
 
 }  // namespace effnet::report

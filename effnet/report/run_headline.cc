@@ -5,6 +5,7 @@
 
 #include "effnet/base/text.h"
 #include "effnet/metrics/intervals.h"
+#include "effnet/report/run_doubts.h"
 #include "effnet/report/run_facts.h"
 
 namespace effnet::report {
@@ -26,8 +27,7 @@ std::optional<Best> best_of(const RunFacts& run) {
   return best;
 }
 
-// Of the weights in model.safetensors, which made predictions.csv. Without pictures held out to choose by these are the
-// last epoch's: the best epoch's figure is chosen by the pictures it is measured on.
+// Of the weights in model.safetensors, which made predictions.csv.
 std::optional<double> saved_top1(const RunFacts& run) {
   if (!run.predictions || run.predictions->empty()) return std::nullopt;
   const auto right = std::ranges::count_if(*run.predictions, [](const auto& p) { return p.predicted == p.label; });
@@ -67,10 +67,12 @@ std::string headline(const RunFacts& run) {
   const std::optional<double> saved = saved_top1(run);
   const std::optional<double> shown = test ? test : saved ? saved : best ? std::optional(best->top1) : std::nullopt;
   if (shown) {
-    const std::string epoch = best && best->epoch > 0 ? fmt::format(", epoch {}", best->epoch) : "";
+    const auto number = [](std::int64_t epoch) { return epoch > 0 ? fmt::format(", epoch {}", epoch) : ""; };
+    const auto saved_epoch = static_cast<std::int64_t>(run.number("saved_epoch").value_or(0));
+    const std::string epoch = best ? number(best->epoch) : "";
     out += fmt::format("<b>{:.2f}<small> %</small></b><span>{}", *shown,
-                       test    ? "top-1 on pictures that chose nothing" + epoch
-                       : saved ? "validation top-1 of the saved model"
+                       test    ? "top-1 on pictures that chose nothing" + number(saved_epoch)
+                       : saved ? "validation top-1 of the saved model" + number(saved_epoch)
                                : "best validation top-1" + epoch);
     const std::size_t images = run.predictions ? run.predictions->size() : 0;
     if (images > 0 && *shown >= 0 && *shown <= 100) {
@@ -81,7 +83,7 @@ std::string headline(const RunFacts& run) {
     }
     if (best && test) {
       out += fmt::format("<br>{:.2f} % on those held out to choose by", best->top1);
-    } else if (best && saved) {
+    } else if (best && saved && best->epoch != saved_epoch) {
       out += fmt::format("<br>best seen: {:.2f} %{}", best->top1, epoch);
     }
     out += "</span>";
@@ -105,7 +107,12 @@ std::string headline(const RunFacts& run) {
   if (const auto bytes = run.number("peak_device_bytes")) out += fact("device memory", bytes_text(*bytes));
   if (const auto bytes = run.number("peak_rss_bytes")) out += fact("peak memory", bytes_text(*bytes));
   if (!run.classes.empty()) out += fact("classes", grouped(static_cast<std::int64_t>(run.classes.size())));
-  return out + "</dl>\n</div>\n</header>";
+  out += "</dl>\n</div>\n";
+  if (run.predictions) {
+    const auto epoch = static_cast<std::int64_t>(run.number("saved_epoch").value_or(0));
+    for (const std::string& doubt : doubts(run.epochs, epoch, *run.predictions)) out += note(doubt) + "\n";
+  }
+  return out + "</header>";
 }
 
 std::string speed(const RunFacts& run) {
@@ -122,7 +129,7 @@ std::string speed(const RunFacts& run) {
   // Forward 1, backward 2: the multiply-adds of a training step, as they are counted in the literature.
   const auto macs = run.number("macs"), speed = run.number("images_per_second");
   if (macs && speed) out += row("multiply-adds/s", abbreviated(3 * *macs * *speed) + " (3 forward passes an image)");
-  const std::set<std::string> known{"best_top1", "best_epoch", "data"};
+  const std::set<std::string> known{"best_top1", "best_epoch", "saved_top1", "saved_epoch", "data"};
   for (const auto& [key, value] : run.summary.items()) {
     if (known.contains(key) || value.is_structured() || value.is_null()) continue;
     std::string name = key, text = text_of(value);

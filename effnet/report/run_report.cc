@@ -25,8 +25,9 @@ Json read_summary(const fs::path& file) {
                       kMostSummaryBytes);
   Json summary = Json::parse(text, nullptr, false);
   if (!summary.is_object()) throw input_error("{}: broken (expected one JSON object)", file.string());
-  for (const char* key : {"best_top1", "best_epoch", "test_top1", "epochs", "images_per_second", "seconds", "params",
-                          "macs", "world_size", "peak_rss_bytes", "peak_device_bytes"}) {
+  for (const char* key :
+       {"best_top1", "best_epoch", "saved_top1", "saved_epoch", "test_top1", "epochs", "images_per_second", "seconds",
+        "params", "macs", "world_size", "peak_rss_bytes", "peak_device_bytes"}) {
     const auto found = summary.find(key);
     if (found != summary.end() && !found->is_number() && !found->is_null())
       throw input_error("{}: {} (got {}, expected a number)", file.string(), key, in_quotes(found->dump()));

@@ -2,7 +2,6 @@
 
 #include <xxhash.h>
 
-#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "effnet/base/text.h"
 #include "effnet/formats/safetensors.h"
 #include "effnet/train/checkpoint_file.h"
+#include "effnet/train/identity.h"
 
 namespace effnet::train {
 namespace {
@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kState = "effnet.checkpoint";
 constexpr const char* kIdentity = "effnet.identity";
-constexpr const char* kChecksum = "effnet.checksum";  // of the two texts above and of all tensors
+constexpr const char* kChecksum = "effnet.checksum";  // of all other metadata and of all tensors
 constexpr int kFormat = 1;
 
 formats::Dtype dtype_of(const torch::Tensor& tensor, const std::string& name) {
@@ -64,8 +64,9 @@ std::string checksum(const formats::Weights& weights) {
     XXH3_128bits_update(hash.get(), &length, sizeof length);
     XXH3_128bits_update(hash.get(), data, size);
   };
-  for (const char* key : {kState, kIdentity}) {
-    const std::string& text = weights.metadata.find(key)->second;
+  for (const auto& [key, text] : weights.metadata) {
+    if (key == kChecksum) continue;
+    if (key != kState && key != kIdentity) add(key.data(), key.size());
     add(text.data(), text.size());
   }
   for (const auto& [name, tensor] : weights.tensors) {
@@ -99,34 +100,6 @@ Position to_position(const Json& json) {
   return p;
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    lines.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
-
-// The first lines of each that the other lacks: "got A, expected B".
-Error other_identity(const std::string& got, const std::string& expected) {
-  const std::vector<std::string> theirs = lines_of(got), ours = lines_of(expected);
-  const auto only_in = [](const std::vector<std::string>& some, const std::vector<std::string>& others) {
-    std::string text;
-    int count = 0;
-    for (const std::string& line : some) {
-      if (std::find(others.begin(), others.end(), line) != others.end()) continue;
-      if (++count > 3) return text + ", ..";
-      text += (text.empty() ? "" : ", ") + line;
-    }
-    return text.empty() ? std::string("nothing more") : text;
-  };
-  return input_error("the checkpoint is of another model or recipe (got {}, expected {})", only_in(theirs, ours),
-                     only_in(ours, theirs))
-      .with_hint("go on with the settings it was made with, or begin anew in another folder");
-}
-
 torch::Tensor from_file(const formats::Tensor& tensor, const torch::Tensor& like) {
   torch::Tensor plain = torch::empty(tensor.dims, torch::TensorOptions().dtype(like.scalar_type()));
   std::memcpy(plain.data_ptr(), tensor.bytes.data(), tensor.bytes.size());
@@ -135,8 +108,10 @@ torch::Tensor from_file(const formats::Tensor& tensor, const torch::Tensor& like
 
 }  // namespace
 
-void write_checkpoint(const fs::path& file, Trainer& trainer, const Position& position, const std::string& identity) {
+void write_checkpoint(const fs::path& file, Trainer& trainer, const Position& position, const std::string& identity,
+                      const ModelMetadata& model) {
   formats::Weights weights;
+  for (const auto& [key, text] : model) weights.metadata[key] = text;
   for (const auto& [name, tensor] : trainer.state()) weights.tensors.emplace(name, to_file(tensor, name));
   Json scalars = Json::object();
   for (const auto& [name, value] : trainer.scalars()) scalars[name] = value;
@@ -174,7 +149,11 @@ CheckpointFile open_checkpoint(const fs::path& file) {
 }
 
 void restore(const CheckpointFile& checkpoint, const fs::path& file, Trainer& trainer, const std::string& identity) {
-  if (checkpoint.identity != identity) throw other_identity(checkpoint.identity, identity).in(file.string());
+  try {
+    changes_of_course(identity, checkpoint.identity);
+  } catch (const Error& error) {
+    throw error.in(file.string());
+  }
   const auto state = trainer.state();
   for (const auto& [name, tensor] : state) {
     const formats::Tensor* found = checkpoint.weights.find(name);

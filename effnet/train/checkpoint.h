@@ -26,10 +26,11 @@ struct Position {
   double epochs = 0;                // of the run as fitted to a time budget
 };
 
-// `identity` tells one model and recipe from others (arch text, classes, optimiser): a checkpoint of another is
-// refused.
+// `identity` tells one model, recipe and data from others (train/identity.h): a checkpoint of another is refused.
+// `model` is what formats::model_metadata() says of the model to come: with it a checkpoint is a MODEL.
+using ModelMetadata = std::map<std::string, std::string>;
 void write_checkpoint(const std::filesystem::path& file, Trainer& trainer, const Position& position,
-                      const std::string& identity);
+                      const std::string& identity, const ModelMetadata& model = {});
 // Fills the trainer. Throws Error(input) for a file that is damaged (checksum, sizes) or of another identity.
 Position read_checkpoint(const std::filesystem::path& file, Trainer& trainer, const std::string& identity);
 

@@ -39,7 +39,8 @@ class CheckpointFolder {
   std::filesystem::path newest_whole(const std::function<void(std::string)>& tell) const;
 
   // Last becomes previous once the new one is whole. Throws Error(environment); last is then what it was.
-  void write(Trainer& trainer, const Position& position, const std::string& identity) const;
+  void write(Trainer& trainer, const Position& position, const std::string& identity,
+             const ModelMetadata& model = {}) const;
   // `last`, which closed `epoch`, under the name best (if it is) and epoch-N (if it is among the `keep` of `ranked`,
   // epochs from the best on); epochs that no longer are go. Doing it again changes nothing.
   void keep_best(std::int64_t epoch, std::int64_t best_epoch, const std::vector<std::int64_t>& ranked,

@@ -65,10 +65,11 @@ fs::path CheckpointFolder::newest_whole(const std::function<void(std::string)>& 
                  (folder_ / "last").string());
 }
 
-void CheckpointFolder::write(Trainer& trainer, const Position& position, const std::string& identity) const {
+void CheckpointFolder::write(Trainer& trainer, const Position& position, const std::string& identity,
+                             const ModelMetadata& model) const {
   make_folders(folder_);
   const fs::path next = folder_ / "next", last = folder_ / "last";
-  write_checkpoint(next, trainer, position, identity);
+  write_checkpoint(next, trainer, position, identity, model);
   std::error_code code;
   if (fs::exists(last, code)) name_also(last, folder_ / "previous");
   fs::rename(next, last, code);

@@ -144,7 +144,7 @@ TEST(Checkpoint, SaysWhatDiffersInAnotherRun) {
   write_checkpoint(file, first.trainer(), {}, "lr = 1\nseed = 3\nsame = 1\n");
   const std::vector<torch::Tensor> before = second.tensors();
   const std::string text = why([&] { read_checkpoint(file, second.trainer(), "lr = 2\nseed = 3\nsame = 1\n"); });
-  EXPECT_THAT(text, HasSubstr("got lr = 1, expected lr = 2"));
+  EXPECT_THAT(text, HasSubstr("got lr = 2, expected lr = 1"));
   EXPECT_TRUE(equal(second.tensors(), before));
 }
 

@@ -27,6 +27,9 @@ struct Row {
     }
     return before;
   }
+  bool finite() const {
+    return std::all_of(logits, logits + classes, [](float logit) { return std::isfinite(logit); });
+  }
   double log_sum_exp() const {
     const double largest = *std::max_element(logits, logits + classes);
     double sum = 0;
@@ -66,36 +69,45 @@ BrokenList of_all_ranks(Group& group, const BrokenList& own) {
 std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, torch::Device device, Group& group,
                                    BrokenList& broken) {
   const bool average = trainer.has_average();
-  double loss = 0, top1 = 0, top5 = 0, average_top1 = 0, images = 0, stopped = 0;
+  Validation result;
+  double loss = 0, top1 = 0, top5 = 0, average_top1 = 0, images = 0, stopped = 0, not_finite = 0;
   data::EvaluationLoader loader(set.set, set.rule, set.loader);
   while (const std::optional<data::Batch> batch = loader.next()) {
     if (interrupted()) {
       stopped = 1;
       break;
     }
+    std::vector<bool> bad(static_cast<std::size_t>(batch->n()), false);
     each_row(trainer.evaluate(*batch, false), [&](const Row& row, std::int64_t i) {
       const std::int64_t label = label_of(*batch, i, row.classes), rank = row.rank(label);
+      bad[static_cast<std::size_t>(i)] = !row.finite();
       loss += row.log_sum_exp() - row.logits[label];
       top1 += rank < 1;
       top5 += rank < 5;
       images += 1;
     });
-    if (!average) continue;
-    each_row(trainer.evaluate(*batch, true),
-             [&](const Row& row, std::int64_t i) { average_top1 += row.rank(label_of(*batch, i, row.classes)) < 1; });
+    if (average) {
+      each_row(trainer.evaluate(*batch, true), [&](const Row& row, std::int64_t i) {
+        if (!row.finite()) bad[static_cast<std::size_t>(i)] = true;
+        average_top1 += row.rank(label_of(*batch, i, row.classes)) < 1;
+      });
+    }
+    const auto bad_here = static_cast<double>(std::count(bad.begin(), bad.end(), true));
+    if (bad_here > 0 && !result.example) result.example = *batch;
+    not_finite += bad_here;
   }
   for (const data::BrokenPicture& picture : loader.broken()) broken.emplace_back(picture.name, picture.why);
 
-  torch::Tensor sums =
-      torch::tensor({loss, top1, top5, average_top1, images, stopped}, torch::TensorOptions().dtype(torch::kDouble))
-          .to(device);
+  torch::Tensor sums = torch::tensor({loss, top1, top5, average_top1, images, stopped, not_finite},
+                                     torch::TensorOptions().dtype(torch::kDouble))
+                           .to(device);
   group.sum(sums);
   sums = sums.cpu();
   const double* sum = sums.data_ptr<double>();
   if (sum[5] > 0) return std::nullopt;
   if (sum[4] < 1) throw input_error("no picture of the validation set can be read (got {} broken)", set.set->size());
-  Validation result;
   result.images = static_cast<std::int64_t>(sum[4]);
+  result.not_finite = static_cast<std::int64_t>(sum[6]);
   result.loss = sum[0] / sum[4];
   result.top1 = 100 * sum[1] / sum[4];
   result.top5 = 100 * sum[2] / sum[4];
@@ -103,7 +115,7 @@ std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, t
   return result;
 }
 
-double time_validation(Trainer& trainer, const ValidationSet& set) {
+ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, double limit_s) {
   using Clock = std::chrono::steady_clock;
   const auto seconds = [](Clock::time_point from) {
     return std::chrono::duration<double>(Clock::now() - from).count();
@@ -112,24 +124,29 @@ double time_validation(Trainer& trainer, const ValidationSet& set) {
   const Clock::time_point begin = Clock::now();
   Clock::time_point start = begin;
   std::int64_t images = 0;
-  double spent_s = 0;
+  double all_s = 0, plain_s = 0;
   // The first batch pays for memory and threads that the others find ready; it counts only if it is alone.
-  for (int number = 0; number < 8 && seconds(begin) < 5; ++number) {
+  for (int number = 0; number < 8 && (number < 2 || seconds(begin) < limit_s); ++number) {
     const std::optional<data::Batch> batch = loader.next();
     if (!batch) break;
-    trainer.evaluate(*batch, false);
-    if (trainer.has_average()) trainer.evaluate(*batch, true);
     if (number == 1) {
       images = 0;
-      spent_s = 0;
+      all_s = plain_s = 0;
+    }
+    const Clock::time_point loaded = Clock::now();
+    trainer.evaluate(*batch, false);
+    if (trainer.has_average()) {
+      plain_s += seconds(loaded);  // predict() leaves it out
+      trainer.evaluate(*batch, true);
     }
     images += batch->n();
-    spent_s += seconds(start);
+    all_s += seconds(start);
     start = Clock::now();
   }
-  if (images == 0) return 0;
+  if (images == 0) return {};
   const double own = std::ceil(static_cast<double>(set.set->size()) / static_cast<double>(set.loader.world));
-  return spent_s / static_cast<double>(images) * own;
+  const double times = own / static_cast<double>(images);
+  return {.validate_s = times * all_s, .predict_s = times * (all_s - plain_s)};
 }
 
 std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group) {

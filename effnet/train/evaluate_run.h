@@ -27,6 +27,10 @@ struct Validation {
   std::int64_t images = 0;
   double loss = 0, top1 = 0, top5 = 0;  // mean cross entropy (no smoothing); percent; of the plain weights
   std::optional<double> average_top1;   // of the moving average, where there is one
+  // Pictures that either set of weights answers with what is not finite, and this process's first batch with one: the
+  // figures above then mean nothing.
+  std::int64_t not_finite = 0;
+  std::optional<data::Batch> example;
 };
 
 // Nothing if a signal came meanwhile (to any process). `broken` gets this process's. Throws Error(input) if no picture
@@ -34,8 +38,11 @@ struct Validation {
 std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, torch::Device device, Group& group,
                                    BrokenList& broken);
 
-// What validate() would take in seconds, from some batches; this process's view. Changes nothing.
-double time_validation(Trainer& trainer, const ValidationSet& set);
+struct ValidationCost {
+  double validate_s = 0, predict_s = 0;  // what validate() and predict() take
+};
+// From some batches, measured for at most about `limit_s`; this process's view. Changes nothing.
+ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
 
 // What the weights (the averaged ones where there are such) say of each picture, in the set's order, on every rank.
 // Nothing if a signal came.

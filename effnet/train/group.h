@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +13,10 @@
 #include "effnet/train/place.h"
 
 namespace effnet::train {
+
+struct Fact {
+  std::string key, value;
+};
 
 class Group {
  public:
@@ -32,9 +37,11 @@ class Group {
 
 std::unique_ptr<Group> single_process();
 
-// Gloo on the CPU, NCCL on GPUs where the LibTorch has it. Throws Error(environment) if the others do not come. The
-// process must ignore SIGPIPE: writing to a rank that was just killed would end it without a word (seen in one of 15
-// runs).
-std::unique_ptr<Group> join(const Place& place, torch::Device device);
+// Gloo on the CPU, NCCL on GPUs where the LibTorch has it. Throws Error(environment) if the others do not come or the
+// system has no room for it (threads, files), Error(usage) for an address that is not known or `facts` (facts.h) that
+// are not the same on all ranks, Error(interrupted). `tell` gets a line when others are waited for. The process must
+// ignore SIGPIPE: writing to a rank that was just killed would end it without a word (seen in one of 15 runs).
+std::unique_ptr<Group> join(const Place& place, torch::Device device, std::vector<Fact> facts = {},
+                            std::function<void(const std::string&)> tell = {});
 
 }  // namespace effnet::train

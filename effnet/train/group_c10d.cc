@@ -10,11 +10,9 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <future>
 #include <optional>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
 #ifdef USE_C10D_GLOO
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -28,6 +26,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
+#include "effnet/base/process_room.h"
 #include "effnet/train/buckets.h"
 
 namespace effnet::train {
@@ -45,72 +44,6 @@ using std::chrono::milliseconds;
 
 // c10d's own time-outs are out of the way: a rank may take its time over a validation set, and Watch knows who is gone.
 constexpr milliseconds kNever = std::chrono::hours(24 * 7);
-
-// c10d's messages begin with what matters and go on with a stack trace or a source line.
-std::string first_line(const std::exception& error) {
-  const std::string text = error.what();
-  return text.substr(0, text.find('\n'));
-}
-
-// ---- Meeting ----
-
-StorePtr connect(const Place& place, bool serves, milliseconds timeout) {
-  c10d::TCPStoreOptions options;
-  options.port = static_cast<std::uint16_t>(place.master_port);
-  options.isServer = serves;
-  options.waitWorkers = false;  // meet() waits, and knows who is missing
-  options.timeout = timeout;
-  try {
-    const auto store = c10::make_intrusive<c10d::TCPStore>(place.master_address, options);
-    return c10::make_intrusive<c10d::PrefixStore>(place.store_prefix.empty() ? "effnet" : place.store_prefix, store);
-  } catch (const std::exception& error) {
-    if (serves)
-      throw environment_error("rank 0 cannot listen on port {} (got {}, expected a free port)", place.master_port,
-                              first_line(error))
-          .with_hint("set MASTER_PORT to another one, the same for all processes");
-    throw environment_error("rank {} of {} cannot reach rank 0 at {}:{} within {} s (got {})", place.rank, place.world,
-                            place.master_address, place.master_port, timeout.count() / 1000, first_line(error))
-        .with_hint("is rank 0 running there, and does no firewall lie between? MASTER_ADDR and MASTER_PORT say where");
-  }
-}
-
-// Until all processes are there.
-void wait_for_all(c10d::Store& store, const Place& place, milliseconds timeout) {
-  const auto key = [](int rank) { return "here/" + std::to_string(rank); };
-  if (store.add(key(place.rank), 1) != 1)
-    throw environment_error("rank {} came twice (got two processes with this number, expected one)", place.rank)
-        .with_hint("each process needs a RANK of its own, and two runs at once need different MASTER_PORTs");
-  store.add("here", 1);
-  const auto end = std::chrono::steady_clock::now() + timeout;
-  while (store.add("here", 0) < place.world) {
-    check_interrupt();
-    if (std::chrono::steady_clock::now() > end) {
-      std::string missing;
-      int count = 0;
-      for (int rank = 0; rank < place.world; ++rank) {
-        if (store.check({key(rank)})) continue;
-        if (++count <= 8) missing += (missing.empty() ? "" : ", ") + std::to_string(rank);
-      }
-      throw environment_error("the group is not complete after {} s (got {} of {} processes; missing: rank {}{})",
-                              timeout.count() / 1000, place.world - count, place.world, missing,
-                              count > 8 ? ", ..." : "")
-          .with_hint("their own messages say why they did not come");
-    }
-    std::this_thread::sleep_for(milliseconds(20));
-  }
-}
-
-void meet(c10d::Store& store, const Place& place, milliseconds timeout) {
-  try {
-    wait_for_all(store, place, timeout);
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw environment_error("{} ended before all {} processes had come (got {})",
-                            place.store_prefix.empty() ? "rank 0" : "torchrun", place.world, first_line(error))
-        .with_hint("its own message says why");
-  }
-}
 
 #ifdef USE_C10D_GLOO
 // This machine's address on the way to rank 0, as a number. A host's own name is no help: Debian's /etc/hosts makes it
@@ -182,17 +115,25 @@ BackendPtr make_backend(const StorePtr& store, const Place& place, torch::Device
 #endif
 }
 
+// What the backends below rest on, besides what the caller compares.
+Meeting meeting_of(const JoinOptions& options, torch::Device device) {
+  Meeting meeting = options.meeting;
+  meeting.facts.push_back({"LibTorch", TORCH_VERSION});
+  meeting.facts.push_back({"--device", device.is_cuda() ? "cuda" : "cpu"});
+  return meeting;
+}
+
 // ---- The group ----
 
 class C10dGroup : public Group {
  public:
-  C10dGroup(const Place& place, torch::Device device, const JoinTiming& timing)
+  C10dGroup(const Place& place, torch::Device device, const JoinOptions& options)
       : rank_(place.rank), world_(place.world), device_(device) {
     const bool rank0_has_store = place.store_prefix.empty();
-    store_ = connect(place, place.rank == 0 && rank0_has_store, timing.join);
-    meet(*store_, place, timing.join);
+    store_ = connect(place, place.rank == 0 && rank0_has_store, options.meeting);
+    meet(*store_, place, meeting_of(options, device));
     // Heartbeats have a connection of their own: the other one may be blocked.
-    watch_.emplace(connect(place, false, timing.join), rank_, world_, rank0_has_store, timing.watch);
+    watch_.emplace(connect(place, false, options.meeting), rank_, world_, rank0_has_store, options.watch);
     // Sums that the model asks for (batch norm) and gradients do not share a sequence: their order on a rank is not
     // promised. NCCL keeps one: two communicators at once on a GPU can block each other.
     backend_ = make_watched("sums", place);
@@ -269,18 +210,15 @@ class C10dGroup : public Group {
  private:
   // Backends connect in their constructors and block there; a rank that dies meanwhile must not hold the others.
   BackendPtr make_watched(const std::string& name, const Place& place) {
-    const auto result = std::make_shared<std::promise<BackendPtr>>();
-    std::future<BackendPtr> future = result->get_future();
-    std::thread([result, store = c10::make_intrusive<c10d::PrefixStore>(name, store_), place, device = device_] {
-      try {
-        result->set_value(make_backend(store, place, device));
-      } catch (...) {
-        result->set_exception(std::current_exception());
-      }
-    }).detach();
-    while (future.wait_for(milliseconds(200)) != std::future_status::ready) watch_->check();
+    const auto made = std::make_shared<BackendPtr>();
     try {
-      return future.get();
+      in_background([made, store = c10::make_intrusive<c10d::PrefixStore>(name, store_), place,
+                     device = device_] { *made = make_backend(store, place, device); },
+                    [this] {
+                      check_interrupt();
+                      watch_->check();
+                    });
+      return *made;
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
@@ -334,8 +272,10 @@ class C10dGroup : public Group {
     }
   }
 
+  // Called while others are waited for. A run holds interrupts from its first step on: its end is agreed on there.
   void look() {
     try {
+      check_interrupt();
       watch_->check();
     } catch (const Error& error) {
       fail(error);
@@ -383,13 +323,21 @@ class C10dGroup : public Group {
 
 }  // namespace
 
-std::unique_ptr<Group> join_c10d(const Place& place, torch::Device device, const JoinTiming& timing) {
+std::unique_ptr<Group> join_c10d(const Place& place, torch::Device device, const JoinOptions& options) {
   EFFNET_CHECK(place.world > 1 && place.rank >= 0 && place.rank < place.world);
-  return std::make_unique<C10dGroup>(place, device, timing);
+  // Where c10d's own threads find none left, the process ends without a word: rank 0 holds two connections of each to
+  // its store, and each rank one to each other in both of its backends.
+  check_files(4 * place.world + 32);
+  return std::make_unique<C10dGroup>(place, device, options);
 }
 
-std::unique_ptr<Group> join(const Place& place, torch::Device device) {
-  return place.world == 1 ? single_process() : join_c10d(place, device);
+std::unique_ptr<Group> join(const Place& place, torch::Device device, Facts facts,
+                            std::function<void(const std::string&)> tell) {
+  if (place.world == 1) return single_process();
+  JoinOptions options;
+  options.meeting.facts = std::move(facts);
+  options.meeting.tell = std::move(tell);
+  return join_c10d(place, device, options);
 }
 
 }  // namespace effnet::train

@@ -2,20 +2,20 @@
 // GPU, Watch to know who is still there.
 #pragma once
 
-#include <chrono>
 #include <memory>
 
 #include "effnet/train/group.h"
+#include "effnet/train/group_meet.h"
 #include "effnet/train/watch.h"
 
 namespace effnet::train {
 
-struct JoinTiming {
-  std::chrono::milliseconds join = std::chrono::minutes(5);  // for all processes to have come
+struct JoinOptions {
+  Meeting meeting;
   WatchTiming watch;
 };
 
 // join() of group.h, for place.world > 1.
-std::unique_ptr<Group> join_c10d(const Place& place, torch::Device device, const JoinTiming& timing = {});
+std::unique_ptr<Group> join_c10d(const Place& place, torch::Device device, const JoinOptions& options = {});
 
 }  // namespace effnet::train

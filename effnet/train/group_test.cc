@@ -1,7 +1,6 @@
 // Groups of forked processes over loopback.
 #include "effnet/train/group.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <torch/torch.h>
@@ -10,66 +9,13 @@
 #include <thread>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
-#include "effnet/train/group_c10d.h"
-#include "effnet/train/processes_testing.h"
+#include "effnet/train/group_testing.h"
 
 namespace effnet::train {
 namespace {
 
 using std::chrono::milliseconds;
 using torch::Tensor;
-
-// A port of 127.0.0.1, held without listening until the test ends, so that nobody else is given it.
-class Port {
- public:
-  Port() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    const int on = 1;
-    ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&address), length), 0);
-    EXPECT_EQ(::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length), 0);
-    number = ntohs(address.sin_port);
-  }
-  ~Port() { ::close(socket_); }
-  Port(const Port&) = delete;
-  Port& operator=(const Port&) = delete;
-  int number = 0;
-  int handle() const { return socket_; }
-
- private:
-  int socket_;
-};
-
-Place place(int rank, int world, int port) {
-  Place result;
-  result.rank = rank;
-  result.world = world;
-  result.master_address = "127.0.0.1";
-  result.master_port = port;
-  result.source = "test";
-  return result;
-}
-
-JoinTiming quick() {
-  JoinTiming timing;
-  timing.join = std::chrono::seconds(30);
-  timing.watch = {milliseconds(100), milliseconds(1500), milliseconds(60000), milliseconds(300)};
-  return timing;
-}
-
-// Each rank of a group of `world` does `part`; its text is the outcome's.
-std::vector<Outcome> together(int world, const std::function<std::string(Group&)>& part,
-                              const JoinTiming& timing = quick(), double seconds = 60) {
-  const Port port;
-  return run_processes(world, seconds, [&](int rank) {
-    at::set_num_threads(1);  // a forked process has none of its parent's threads
-    const auto group = join_c10d(place(rank, world, port.number), torch::kCPU, timing);
-    return part(*group);
-  });
-}
 
 void expect_ok(const std::vector<Outcome>& outcomes, const std::string& text = "ok") {
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
@@ -208,7 +154,7 @@ TEST(Group, BucketsAreTheDirectAverage) {
 }
 
 TEST(Group, ASlowRankIsWaitedFor) {
-  JoinTiming timing = quick();
+  JoinOptions timing = quick();
   timing.watch.silent = milliseconds(1500);
   timing.watch.suspected = milliseconds(500);
   expect_ok(together(
@@ -282,7 +228,7 @@ TEST(Group, ARankThatEndsByItselfIsNamedToo) {
 
 // No connection breaks when a machine loses power. A stopped process looks the same from outside.
 TEST(Group, ASilentRankIsGivenUp) {
-  JoinTiming timing = quick();
+  JoinOptions timing = quick();
   timing.watch.silent = milliseconds(1500);
   const auto outcomes = together(
       3,
@@ -297,8 +243,8 @@ TEST(Group, ASilentRankIsGivenUp) {
 }
 
 TEST(Group, MissingTwiceAndUnreachable) {
-  JoinTiming timing = quick();
-  timing.join = milliseconds(4000);  // a process may take a second to start on a loaded machine
+  JoinOptions timing = quick();
+  timing.meeting.limit = milliseconds(4000);  // a process may take a second to start on a loaded machine
   {
     const Port port;
     const auto outcomes = run_processes(2, 30, [&](int rank) {

@@ -2,6 +2,12 @@
 
 #include <ATen/autocast_mode.h>
 
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+
 #include "effnet/base/error.h"
 
 namespace effnet::train {
@@ -30,6 +36,26 @@ Precision precision_named(const std::string& name, torch::Device device) {
   if (device.is_cuda()) return Precision::fp16;
   throw environment_error("training in fp16 needs a GPU (got {})", device.str())
       .with_hint("--set train.precision=fp32, or bf16");
+}
+
+bool has_bf16_instructions(std::istream& cpuinfo) {
+  constexpr std::array<std::string_view, 3> kFlags{"avx512_bf16", "amx_bf16", "bf16"};  // x86, x86, 64-bit ARM
+  std::string line;
+  while (std::getline(cpuinfo, line)) {
+    if (!line.starts_with("flags") && !line.starts_with("Features")) continue;
+    std::istringstream words(line);
+    for (std::string word; words >> word;)
+      if (std::find(kFlags.begin(), kFlags.end(), word) != kFlags.end()) return true;
+  }
+  return false;
+}
+
+std::string slow_precision(const std::string& name, torch::Device device) {
+  if (name != "bf16" || !device.is_cpu()) return {};
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  if (has_bf16_instructions(cpuinfo)) return {};
+  return "warning: this processor has no instructions for bf16 (expected avx512_bf16, amx_bf16, or ARM's bf16): a step "
+         "may take 20 times as long as in fp32; --set train.precision=fp32";
 }
 
 Autocast::Autocast(Precision precision, torch::Device device)

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 
 namespace effnet::train {
@@ -11,6 +12,11 @@ namespace effnet::train {
 enum class Precision { fp32, bf16, fp16 };
 // Throws Error(usage) for an unknown name, Error(environment) for a precision that the device lacks (fp16 on a CPU).
 Precision precision_named(const std::string& name, torch::Device device);
+
+// What to tell where the precision is slower than fp32 on this machine; empty where it is not.
+std::string slow_precision(const std::string& name, torch::Device device);
+// Of /proc/cpuinfo: whether the processor has instructions for bfloat16.
+bool has_bf16_instructions(std::istream& cpuinfo);
 
 // While it lives, LibTorch's operations on `device` choose the lower precision where that is safe. Nothing for fp32.
 class Autocast {

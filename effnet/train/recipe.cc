@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "effnet/arch/family.h"
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
@@ -17,9 +18,15 @@
 namespace effnet::train {
 namespace {
 
+double least(const Setting& setting) { return std::min(setting.low, setting.unset.value_or(setting.low)); }
+
 // The value of `setting` in its section of a file.
 void read(const Setting& setting, const TomlTable& table, Recipe& recipe) {
   const std::string_view name = setting.name();
+  const auto in_range = [&](double number) {
+    if (!takes(setting, number))
+      throw table.error(name, fmt::format("wrong value (got {}, expected {})", number, expected_text(setting)));
+  };
   std::visit(
       [&](auto member) {
         auto& value = member(recipe);
@@ -39,11 +46,13 @@ void read(const Setting& setting, const TomlTable& table, Recipe& recipe) {
         } else if constexpr (std::is_same_v<Value, bool>) {
           value = table.boolean(name, value);
         } else if constexpr (std::is_same_v<Value, double>) {
-          value = table.number(name, value, setting.low, setting.high);
+          value = table.number(name, value, least(setting), setting.high);
+          in_range(value);
         } else {
           value = static_cast<Value>(table.integer(name, static_cast<std::int64_t>(value),
-                                                   static_cast<std::int64_t>(setting.low),
+                                                   static_cast<std::int64_t>(least(setting)),
                                                    static_cast<std::int64_t>(setting.high)));
+          in_range(static_cast<double>(value));
         }
       },
       setting.member);
@@ -81,9 +90,7 @@ void read(const Setting& setting, const std::string& given, Recipe& recipe) {
         } else {
           std::conditional_t<std::is_same_v<Value, double>, double, std::int64_t> number{};
           if (!read_number(given, number)) throw wrong();
-          if (!(static_cast<double>(number) >= setting.low && static_cast<double>(number) <= setting.high)) {
-            throw wrong();
-          }
+          if (!takes(setting, static_cast<double>(number))) throw wrong();
           value = static_cast<Value>(number);
         }
       },
@@ -168,10 +175,30 @@ Recipe parse_recipe(std::string_view text, std::string_view source, const std::v
   }
   apply(overrides, recipe);
   settle(recipe);
+  if (recipe.train.accumulate > recipe.train.batch) {
+    const std::string what = fmt::format("more parts than pictures (got {}, expected at most train.batch = {})",
+                                         recipe.train.accumulate, recipe.train.batch);
+    const bool overridden = std::ranges::any_of(overrides, [](const Override& override) {
+      return override.key == "train.accumulate" || override.key == "train.batch";
+    });
+    if (overridden) throw usage_error("--set train.accumulate: {}", what);
+    throw sections.at("train").error("accumulate", what);
+  }
   return recipe;
 }
 
-Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides) {
+namespace {
+
+// The run's config.toml is read from other working folders too. What is no file (a name of the family, an arch that is
+// built in) stays as it is.
+void make_absolute(std::string& model) {
+  std::error_code failure;
+  if (model.empty() || arch::find_variant(model) != nullptr || !std::filesystem::exists(model, failure)) return;
+  const std::string whole = std::filesystem::absolute(model, failure).lexically_normal().string();
+  if (!failure && is_utf8(whole)) model = whole;  // TOML holds no other text
+}
+
+Recipe found_recipe(const std::string& name_or_file, const std::vector<Override>& overrides) {
   if (name_or_file.empty()) return parse_recipe("", "no recipe", overrides);
   if (const auto text = find_embedded(name_or_file + ".toml"); text && !name_or_file.ends_with(kNetSuffix)) {
     return parse_recipe(*text, name_or_file, overrides);
@@ -191,6 +218,15 @@ Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>&
   if (!overridden && recipe.model.name.ends_with(".toml") && std::filesystem::exists(beside, ignored)) {
     recipe.model.name = beside.string();
   }
+  return recipe;
+}
+
+}  // namespace
+
+Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides) {
+  Recipe recipe = found_recipe(name_or_file, overrides);
+  make_absolute(recipe.model.name);
+  make_absolute(recipe.model.init);
   return recipe;
 }
 

@@ -14,12 +14,13 @@
 namespace effnet::train {
 
 struct ModelSettings {
-  std::string name = "efficientnet_b0";  // a MODEL: name, arch file or model file
-  std::string init;                      // a model file or a foreign checkpoint; empty: the paper's initialisation
-  double dropout = -1, drop_path = -1;   // below 0: the architecture's own
-  std::int64_t classes = 0;              // 0: as many as the data has
+  std::string name = "efficientnet_b0";  // a MODEL (docs/cli.md); a name is trained anew, pulled or not
+  std::string init;  // a MODEL with weights or a foreign checkpoint; empty: the paper's initialisation
+  double dropout = -1, drop_path = -1;  // below 0: the architecture's own
+  std::int64_t classes = 0;             // 0: as many as the data has
 };
 struct DataSettings {
+  std::string folder;           // where --data says nothing
   std::int64_t resolution = 0;  // 0: the model's
   std::string augment = "autoaugment";
   bool shuffle = true;
@@ -31,7 +32,7 @@ struct DataSettings {
   std::int64_t shift = 0;  // pixels a small picture is moved by, instead of the random crop
   int randaugment_layers = 2;
   double randaugment_magnitude = 10;
-  double broken_limit = 0.01;  // share of pictures that may be broken
+  double broken_limit = 0.01;  // share of pictures that may be broken, at least 3
   std::int64_t synthetic = 0;  // so many pictures of noise instead of --data, for measuring speed
 };
 struct TrainSettings {
@@ -68,9 +69,11 @@ struct Recipe {
   double ema_decay = 0.9999;                // ema.decay; 0: off
   bool unbiased_moving_variance = false;    // bn.unbiased
   double bn_momentum = -1;                  // bn.momentum; below 0: the architecture's
+  bool bn_warmup = true;                    // bn.warmup
   bool sync_bn = false;                     // distributed.sync_bn
   std::int64_t checkpoint_every_steps = 0;  // checkpoint.every_steps; 0: at the end of each epoch only
   std::int64_t checkpoint_keep = 1;         // checkpoint.keep: the k best
+  std::string checkpoint_result = "best";   // checkpoint.result: best | last
   std::uint64_t seed = 0;
 };
 
@@ -85,13 +88,14 @@ Override parse_override(std::string_view text);  // Error(usage) without "="
 // rates unsets the other.
 Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides = {});
 // "imagenet_b0" (built in, from recipes/) or a file; empty: the defaults. A model.name that is a relative .toml path
-// and lies beside the recipe's file is found there. Throws Error(input) that lists the names.
+// and lies beside the recipe's file is found there. Files that model.name and model.init name become absolute paths.
+// Throws Error(input) that lists the names.
 Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides);
 std::vector<std::string> recipe_names();
 
 // What model.name names: of the family; an arch file (.toml), also one of those built in with the recipes
-// ("cifar10_net.toml"); the arch of a model file (.safetensors). model.dropout and model.drop_path are put into it.
-// Throws Error(input).
+// ("cifar10_net.toml"); the arch of a model file, a run or a checkpoint. model.dropout and model.drop_path are put into
+// it. Throws Error(input).
 arch::ArchSpec load_arch(const ModelSettings& model);
 
 // Every key, in the table's order, with its meaning as a comment; parse_recipe reads back the same recipe.

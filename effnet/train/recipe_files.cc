@@ -5,11 +5,10 @@
 #include <span>
 #include <utility>
 
-#include "effnet/arch/family.h"
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
-#include "effnet/formats/model_file.h"
+#include "effnet/formats/find_model.h"
 #include "effnet/train/recipe.h"
 #include "effnet/train/recipe_settings.h"
 
@@ -43,10 +42,8 @@ arch::ArchSpec load_arch(const ModelSettings& model) {
     } else {
       spec = arch::parse(read_text(model.name), model.name);
     }
-  } else if (model.name.ends_with(".safetensors")) {
-    spec = formats::read_model(model.name).arch;
   } else {
-    spec = arch::variant(model.name).spec;
+    spec = formats::describe(formats::find_model(model.name, formats::Pulled::ignore)).arch;
   }
   if (model.dropout >= 0) spec.dropout = model.dropout;
   if (model.drop_path >= 0) spec.drop_path = model.drop_path;

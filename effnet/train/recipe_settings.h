@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ struct Setting {
   double low = 0, high = 0;                    // of a number, both included; at most 2^53
   std::vector<std::string_view> choices = {};  // of a text; empty: any
   void (*check)(std::string_view) = nullptr;   // of a text: throws Error(usage)
+  std::optional<double> unset = {};            // the one number outside of them that is taken: "not given"
+  bool above_low = false;                      // `low` itself is refused
 
   std::string_view section() const;  // empty at the top level
   std::string_view name() const;
@@ -30,6 +33,7 @@ struct Setting {
 
 std::span<const Setting> settings();  // grouped by section, the top level first
 
+bool takes(const Setting& setting, double number);                     // in its range; false for NaN
 std::string value_text(const Setting& setting, const Recipe& recipe);  // as TOML writes it
 // What the setting takes: "a number from 0 to 1", "one of none, flip", "a text".
 std::string expected_text(const Setting& setting);

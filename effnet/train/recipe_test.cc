@@ -108,6 +108,7 @@ TEST(Recipe, EverySettingReachesItsOwnMember) {
     } else {
       value = value_text(setting, Recipe{}).starts_with("1") ? "2" : "1";
       if (setting.high < 1) value = "0.5";
+      if (key == "model.classes") value = "2";  // of one there is nothing to learn
     }
     const Recipe changed = with(key + "=" + value);
     EXPECT_EQ(print(parse_recipe(print(changed), "printed")), print(changed)) << key;
@@ -153,6 +154,37 @@ TEST(Recipe, SaysWhatIsWrongInAnOverride) {
                            "model.name=", "seed=-1", "=3", "train.batch"}) {
     EXPECT_EQ(set_failure(text).code, ErrorCode::usage) << text;
   }
+}
+
+// Numbers that a person may write and that mean nothing: no training, no rate, one class, a value that stands for "not
+// given" but is another number.
+TEST(Recipe, RefusesWhatMeansNothing) {
+  for (const char* text :
+       {"train.epochs=0",           "train.epochs=inf",      "train.validate_every=0",    "train.validate_every=0.5",
+        "train.validate_every=nan", "train.accumulate=257",  "optimizer.lr=-0.5",         "optimizer.lr=nan",
+        "optimizer.lr_per_256=-2",  "optimizer.decay=-0.1",  "optimizer.epsilon=-1e-3",   "optimizer.weight_decay=-1",
+        "bn.momentum=-0.5",         "model.dropout=-0.2",    "model.drop_path=-2",        "model.classes=1",
+        "model.classes=-1",         "schedule.decay_rate=0", "schedule.warmup_epochs=-1", "ema.decay=nan",
+        "train.time_budget=0s"}) {
+    const Failure failed = set_failure(text);
+    EXPECT_EQ(failed.code, ErrorCode::usage) << text;
+    EXPECT_THAT(failed.text, HasSubstr(std::string(std::string_view(text).substr(0, std::string_view(text).find('=')))))
+        << text;
+  }
+  EXPECT_THAT(set_failure("optimizer.lr=-0.5").text, HasSubstr("expected a number from 0 to 10000, or -1"));
+  EXPECT_THAT(set_failure("train.epochs=0").text, HasSubstr("expected a number above 0, at most 1000000"));
+  EXPECT_THAT(set_failure("train.accumulate=257").text, HasSubstr("expected at most train.batch = 256"));
+  EXPECT_THAT(file_failure("[train]\nbatch = 8\naccumulate = 9\n").text,
+              AllOf(HasSubstr("r.toml:3:14:"), HasSubstr("got 9, expected at most train.batch = 8")));
+  EXPECT_THAT(file_failure("[optimizer]\nlr = -0.5\n").text,
+              AllOf(HasSubstr("r.toml:2:6:"), HasSubstr("got -0.5, expected a number from 0 to 10000, or -1")));
+  EXPECT_EQ(file_failure("[train]\nepochs = 0\n").code, ErrorCode::input);
+
+  EXPECT_EQ(with("train.epochs=0.25").train.epochs, 0.25);
+  EXPECT_EQ(with("train.validate_every=2.5").train.validate_every, 2.5);
+  EXPECT_EQ(with("train.accumulate=256").train.accumulate, 256);
+  EXPECT_EQ(with("model.classes=0").model.classes, 0);
+  EXPECT_EQ(with("optimizer.epsilon=-1").optimizer.epsilon, 1e-3);
 }
 
 TEST(Recipe, OverridesAreTyped) {

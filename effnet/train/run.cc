@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -16,8 +15,15 @@
 #include "effnet/graph/lower.h"
 #include "effnet/report/events.h"
 #include "effnet/train/checkpoint_file.h"
+#include "effnet/train/epoch_told.h"
 #include "effnet/train/evaluate_run.h"
+#include "effnet/train/identity.h"
+#include "effnet/train/not_finite.h"
+#include "effnet/train/precision.h"
+#include "effnet/train/resume.h"
+#include "effnet/train/run_checks.h"
 #include "effnet/train/run_data.h"
+#include "effnet/train/run_facts.h"
 #include "effnet/train/run_files.h"
 #include "effnet/train/run_finish.h"
 #include "effnet/train/run_model.h"
@@ -32,9 +38,6 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kEventSteps = 10;  // a scalar of the running epoch is written so often
-constexpr int kWarmUpSteps = 3;           // not measured for a time budget: memory and threads are still coming
-constexpr int kMeasuredSteps = 5;         // at least
-constexpr double kLeastPart = 0.05;       // of an epoch: less at the end is not worth a validation of its own
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 double wall_seconds() {
@@ -48,8 +51,10 @@ class Run {
         recipe_(options.recipe),
         group_(group),
         device_(device_named(options.device)),
-        checkpoints_(options.out / "checkpoints") {}
+        checkpoints_(options.out / "checkpoints"),
+        budget_(options.recipe) {}
 
+  std::optional<Summary> set_out();  // the summary of a run that is finished already
   Summary go();
 
  private:
@@ -71,14 +76,13 @@ class Run {
   bool sum_over_ranks(StepResult& result);  // true: a signal came to one of them
   void report_step(double lr);
   void close_epoch();
-  void record_epoch(const report::EpochMetrics& row, const std::optional<Validation>& validation);
+  void record_epoch(const report::EpochMetrics& row);
   void name_best();
   void save();
   [[noreturn]] void stop();
 
+  RunCosts costs() const;
   void fit_to_budget();
-  void refit_to_budget(double epoch_s);
-  void set_length(double epochs);
 
   const RunOptions& options_;
   const Recipe& recipe_;
@@ -90,22 +94,22 @@ class Run {
   RunData data_;
   graph::Graph graph_;
   std::string identity_;
+  ModelMetadata metadata_;  // of the model to come, for checkpoints; rank 0's
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<data::TrainingLoader> loader_;
   std::optional<ValidationSet> validation_, test_;
   std::unique_ptr<report::EventWriter> events_;
   std::int64_t batches_ = 1;  // an epoch
-  double peak_ = 0, budget_s_ = 0;
+  double peak_ = 0;
+  TimeBudget budget_;
 
   Position position_;
   Clock::time_point start_;    // of this process's part
   double seconds_before_ = 0;  // of the parts before it
   double part_s_ = 0;          // this process's steps of the running epoch took so long
   std::int64_t part_images_ = 0, part_steps_ = 0;
-  double measured_s_ = 0;  // steps after the warm-up, for the budget
-  int measured_ = 0, warm_ = 0;
-  double validation_s_ = 0;  // the newest one's
-  BrokenList broken_;        // this rank's of validation
+  std::int64_t validated_ = 0;  // the epoch of the newest validation
+  BrokenList broken_;           // this rank's of validation
 };
 
 void Run::tell(const std::string& message) const {
@@ -115,10 +119,17 @@ void Run::tell(const std::string& message) const {
   options_.progress(progress);
 }
 
-Summary Run::go() {
-  if (const std::optional<Summary> done = open_folder()) return *done;
+std::optional<Summary> Run::set_out() {
+  if (group_.world() > 1) agree(group_, recipe_facts(recipe_));
+  if (std::optional<Summary> done = open_folder()) return done;
   open_parts();
+  if (group_.world() > 1) agree(group_, data_facts(data_, model_, identity_));
   take_up();
+  if (group_.world() > 1) agree(group_, start_facts(position_, *trainer_));
+  return std::nullopt;
+}
+
+Summary Run::go() {
   start_ = Clock::now();
   while (steps_done() < steps_in_all() || position_.batch > 0) {
     if (position_.batch == batches_ || steps_done() >= steps_in_all()) {
@@ -134,40 +145,50 @@ Summary Run::go() {
                      .graph = graph_,
                      .data = data_,
                      .folder = folder_ ? &*folder_ : nullptr,
-                     .best = checkpoints_.best(),
+                     .checkpoints = checkpoints_,
                      .identity = identity_,
                      .position = position_,
                      .epochs = length(),
                      .pictures = test_ ? test_ : validation_,
-                     .chosen = recipe_.data.holdout > 0,
-                     .device = device_},
+                     .device = device_,
+                     .tell = [this](const std::string& message) { tell(message); }},
                     *trainer_, group_);
 }
 
 std::optional<Summary> Run::open_folder() {
-  std::string done;
+  std::string done, told;  // told: rank 0 alone
   on_first(group_, [&] {
     folder_.emplace(options_.out);
     if (folder_->holds_a_run() && !options_.resume)
       throw usage_error("{}: holds a run already (expected an empty or a new folder)", options_.out.string())
           .with_hint("--resume goes on with it; another --out begins anew");
-    if (const auto summary = folder_->finished()) done = summary_text(*summary);
+    const std::optional<Summary> summary = stays_finished(*folder_, recipe_, told);
+    if (!summary) return;
+    if (folder_->has_model()) {
+      done = summary_text(*summary);
+      return;
+    }
+    if (checkpoints_.empty())
+      throw input_error("{}: the run is finished, but model.safetensors and the checkpoint to make it from are gone",
+                        options_.out.string())
+          .with_hint(
+              "checkpoints/best or an epoch's, if one is left, is a MODEL too; else train again in another folder");
+    tell("model.safetensors is gone: it is made again from the checkpoints");
   });
   done = from_first(group_, done);
   if (done.empty()) return std::nullopt;
-  tell("this run is finished already");
+  tell(told);
   return parse_summary(done);
 }
 
 void Run::open_parts() {
-  budget_s_ = recipe_.train.time_budget.empty() ? 0 : parse_seconds(recipe_.train.time_budget);
   on_each(group_, [&] {
     at::set_num_threads(options_.threads);
     model_ = open_run_model(recipe_);
     data_ = open_run_data(recipe_, options_.data, model_.resolution());
     model_.arch.classes = data_.classes;
     graph_ = graph::lower(model_.arch, {.resolution = model_.resolution()});
-    identity_ = identity_of(recipe_, model_, *data_.train);
+    identity_ = identity_of(recipe_, model_, data_);
     peak_ = peak_lr(recipe_);
 
     data::LoaderOptions loader;
@@ -188,6 +209,7 @@ void Run::open_parts() {
     loader_ = std::make_unique<data::TrainingLoader>(data_.train, training_view(recipe_, model_), loader);
     batches_ = loader_->batches_an_epoch();
   });
+  if (const std::string slow = slow_precision(recipe_.train.precision, device_); !slow.empty()) tell(slow);
   for (const std::string& warning : model_.warnings) tell(warning);
   for (const std::string& note : data_.notes) tell(note);
 }
@@ -195,6 +217,7 @@ void Run::open_parts() {
 // Everything of the run that a checkpoint holds, or its beginning.
 void Run::take_up() {
   std::string from;
+  std::vector<std::string> changed;
   on_first(group_, [&] {
     if (checkpoints_.empty()) return;
     from = checkpoints_.newest_whole([this](const std::string& message) { tell(message); }).string();
@@ -204,10 +227,20 @@ void Run::take_up() {
     auto store = initial_weights(model_, graph_, recipe_.seed);
     store->to(device_);
     trainer_ = std::make_unique<Trainer>(graph_, std::move(store), recipe_, device_, group_);
-    if (!from.empty()) position_ = read_checkpoint(from, *trainer_, identity_);
+    if (!from.empty()) {
+      const CheckpointFile checkpoint = open_checkpoint(from);
+      restore(checkpoint, from, *trainer_, identity_);
+      position_ = checkpoint.position;
+      changed =
+          told_of_course(changes_of_course(identity_, checkpoint.identity), epochs_done(), rate_of_step(steps_done()));
+    }
   });
   on_first(group_, [&] {
-    position_.metrics_bytes = folder_->begin_metrics(position_.metrics_bytes);
+    check_the_end(*folder_, recipe_, *trainer_);
+    metadata_ = formats::model_metadata(finished_model(model_, {}, data_.train->classes(), recipe_));
+    folder_->begin_again();
+    position_.metrics_bytes =
+        folder_->begin_metrics(position_.metrics_bytes, [this](const std::string& message) { tell(message); });
     folder_->write_config(print(recipe_));
     events_ = std::make_unique<report::EventWriter>(options_.out);
     // A kill between a checkpoint and its names leaves the names behind.
@@ -225,11 +258,12 @@ void Run::take_up() {
                      group_.world() > 1 ? fmt::format(", {} processes", group_.world()) : ""));
   } else {
     tell(fmt::format("going on from {} at epoch {:.4g} of {:.4g} on {}", from, epochs_done(), length(), device));
+    for (const std::string& line : changed) tell(line);
   }
 }
 
 std::int64_t Run::steps_in_all() const {
-  if (budget_s_ > 0 && position_.epochs <= 0) return std::numeric_limits<std::int64_t>::max();  // not fitted yet
+  if (budget_.on() && position_.epochs <= 0) return std::numeric_limits<std::int64_t>::max();  // not fitted yet
   return std::max<std::int64_t>(1, std::llround(length() * static_cast<double>(batches_)));
 }
 
@@ -248,7 +282,7 @@ void Run::step() {
   try {
     result = trainer_->step(batch, lr);
   } catch (const NotFinite& error) {
-    throw with_batch_saved(error, batch, model_.resolution(), options_.out, group_.rank(), steps_done() + 1);
+    throw with_batch_saved(error, batch, model_.resolution(), options_.out, group_.rank());
   }
   const bool stopping = sum_over_ranks(result);
   position_.loss_sum += result.loss;
@@ -260,14 +294,9 @@ void Run::step() {
   part_s_ += step_s;
   part_images_ += result.images;
   part_steps_ += 1;
-  if (warm_ < kWarmUpSteps) {
-    ++warm_;
-  } else {
-    measured_s_ += step_s;
-    ++measured_;
-  }
+  budget_.add_step(step_s);
   report_step(lr);
-  if (budget_s_ > 0 && position_.epochs <= 0) fit_to_budget();
+  if (budget_.on() && position_.epochs <= 0) fit_to_budget();
   if (stopping) stop();
   const std::int64_t every = recipe_.checkpoint_every_steps;
   if (every > 0 && steps_done() % every == 0 && position_.batch < batches_) save();
@@ -322,12 +351,17 @@ void Run::close_epoch() {
   const bool due = std::floor(static_cast<double>(epoch) / every) > std::floor(static_cast<double>(epoch - 1) / every);
   std::optional<Validation> validation;
   const Clock::time_point start = Clock::now();
-  if (validation_ && (last || due)) {
+  const auto since = static_cast<double>(epoch - validated_);
+  if (validation_ && (last || (due && budget_.validation_is_due(since)))) {
     broken_.clear();
     validation = validate(*trainer_, *validation_, device_, group_, broken_);
     if (!validation) stop();  // the epoch's steps are done; going on validates again
+    require_finite(*validation, model_.resolution(), options_.out, group_.rank(), epoch, steps_done());
   }
-  if (validation) validation_s_ = seconds_since(start);
+  if (validation) {
+    budget_.validated(seconds_since(start));
+    validated_ = epoch;
+  }
 
   const auto images = static_cast<double>(position_.images);
   report::EpochMetrics row;
@@ -356,11 +390,16 @@ void Run::close_epoch() {
   position_.right = position_.images = 0;
   part_s_ = 0;
   part_images_ = part_steps_ = 0;
-  if (budget_s_ > 0 && !last) refit_to_budget(whole_epoch_s);
-  record_epoch(row, validation);
+  const bool fitted = budget_.on() && position_.epochs > 0;
+  if (fitted && !last && whole_epoch_s > 0 && (!validation_ || budget_.knows_validation())) {
+    RunCosts costs = this->costs();
+    costs.epoch_s = whole_epoch_s;
+    position_.epochs = budget_.refit(costs, length(), group_);
+  }
+  record_epoch(row);
 }
 
-void Run::record_epoch(const report::EpochMetrics& row, const std::optional<Validation>& validation) {
+void Run::record_epoch(const report::EpochMetrics& row) {
   for (const data::BrokenPicture& picture : loader_->broken()) broken_.emplace_back(picture.name, picture.why);
   const BrokenList broken = of_all_ranks(group_, broken_);
   on_first(group_, [&] {
@@ -370,26 +409,9 @@ void Run::record_epoch(const report::EpochMetrics& row, const std::optional<Vali
   save();
   on_first(group_, [&] {
     name_best();
-    const double now = wall_seconds();
-    const auto scalar = [&](const char* tag, const std::optional<double>& value) {
-      if (value) events_->scalar(tag, row.step, *value, now);
-    };
-    scalar("epoch/train_loss", row.train_loss);
-    scalar("epoch/train_top1", row.train_top1);
-    scalar("epoch/val_loss", row.val_loss);
-    scalar("epoch/val_top1", row.val_top1);
-    scalar("epoch/val_top5", row.val_top5);
-    scalar("epoch/val_ema_top1", row.val_ema_top1);
-    scalar("epoch/images_per_second", row.images_per_second);
-    events_->flush();
+    write_epoch(*events_, row, wall_seconds());
   });
-  std::string text = fmt::format("epoch {} of {:.4g}: loss {:.4f}, top-1 {:.2f} %", row.epoch, length(), row.train_loss,
-                                 row.train_top1);
-  if (validation) text += fmt::format("; validation loss {:.4f}, top-1 {:.2f} %", validation->loss, validation->top1);
-  if (row.val_ema_top1) text += fmt::format(", averaged {:.2f} %", *row.val_ema_top1);
-  text += fmt::format("; {:.1f} images/s", row.images_per_second);
-  if (!broken.empty()) text += fmt::format("; {} broken pictures, see broken.csv", broken.size());
-  tell(text);
+  tell(epoch_line(row, length(), broken.size()));
 }
 
 void Run::name_best() {
@@ -401,7 +423,7 @@ void Run::save() {
   position_.seconds = seconds_before_ + seconds_since(start_);
   on_first(group_, [&] {
     events_->flush();
-    checkpoints_.write(*trainer_, position_, identity_);
+    checkpoints_.write(*trainer_, position_, identity_, metadata_);
   });
 }
 
@@ -413,76 +435,47 @@ void Run::stop() {
               "the same command with --resume goes on from here");
 }
 
-// Measured long enough that one slow step decides nothing, short against the budget.
+RunCosts Run::costs() const {
+  return {.spent_s = seconds_before_ + seconds_since(options_.started),
+          .epochs_done = epochs_done(),
+          .steps_an_epoch = static_cast<double>(batches_)};
+}
+
 void Run::fit_to_budget() {
-  const bool enough =
-      measured_ >= kMeasuredSteps && (measured_s_ >= std::min(10.0, 0.02 * budget_s_) || position_.batch == batches_);
-  if (from_first(group_, enough ? "fit" : "").empty()) return;
-  RunCosts costs;
-  costs.epoch_s = measured_s_ / measured_ * static_cast<double>(batches_);
-  if (validation_) costs.validation_s = validation_s_ = time_validation(*trainer_, *validation_);
-  costs.validate_every = recipe_.train.validate_every;
-  costs.spent_s = seconds_before_ + seconds_since(start_);
-  costs.epochs_done = epochs_done();
-  costs.steps_an_epoch = static_cast<double>(batches_);
-  set_length(fitted_epochs(budget_s_, costs));
+  const bool ready = budget_.ready(costs().spent_s, position_.batch == batches_);
+  if (from_first(group_, ready ? "fit" : "").empty()) return;
+  if (validation_) budget_.set_validation(time_validation(*trainer_, *validation_, budget_.probe_s()));
+  std::string warning;
+  try {
+    position_.epochs = budget_.fit(costs(), group_, warning);
+  } catch (const Error& error) {
+    // Too short, and nothing is lost: the next try may have this folder.
+    if (error.code() == ErrorCode::usage) {
+      on_first(group_, [&] {
+        if (checkpoints_.empty()) folder_->forget();
+      });
+    }
+    throw;
+  }
+  if (!warning.empty()) tell(warning);
   tell(fmt::format("{} are enough for {:.4g} epochs", recipe_.train.time_budget, position_.epochs));
-}
-
-// With what the last epoch and the last validation took. In the second half the run only gets shorter: a late stretch
-// would raise the learning rate again.
-void Run::refit_to_budget(double epoch_s) {
-  if (epoch_s <= 0 || position_.epochs <= 0) return;
-  if (validation_ && validation_s_ <= 0) return;  // gone on from a checkpoint, and none measured since
-  const RunCosts costs{.spent_s = seconds_before_ + seconds_since(start_),
-                       .epoch_s = epoch_s,
-                       .validation_s = validation_s_,
-                       .validate_every = recipe_.train.validate_every,
-                       .epochs_done = epochs_done(),
-                       .steps_an_epoch = static_cast<double>(batches_)};
-  const double fitted = fitted_epochs(budget_s_, costs);
-  double epochs = epochs_done() < 0.5 * length() || fitted < length() ? fitted : length();
-  if (epochs - epochs_done() < kLeastPart) epochs = epochs_done();
-  set_length(epochs);
-}
-
-void Run::set_length(double epochs) {
-  torch::Tensor length = torch::full({1}, epochs, torch::TensorOptions().dtype(torch::kDouble).device(device_));
-  group_.broadcast(length, 0);  // each rank measured something else
-  position_.epochs = length.item<double>();
 }
 
 }  // namespace
 
-std::string device_text(const std::string& device, const std::string& isa) {
-  return isa.empty() ? device : fmt::format("{} ({})", device, isa);
-}
-
-torch::Device device_named(const std::string& name, int local_rank) {
-  const bool there = torch::cuda::is_available();
-  if (name == "cpu" || (name == "auto" && !there)) return torch::Device(torch::kCPU);
-  if (name != "auto" && name != "cuda" && !name.starts_with("cuda:"))
-    throw usage_error("--device: unknown device (got {}, expected auto, cpu or cuda)", in_quotes(name));
-  if (!there)
-    throw environment_error("no GPU that this LibTorch {} can use (got {}, expected cpu)", TORCH_VERSION,
-                            in_quotes(name))
-        .with_hint("--device cpu trains on the processor; a GPU needs a LibTorch built with CUDA");
-  const auto count = static_cast<int>(torch::cuda::device_count());
-  int index = local_rank;
-  if (name.starts_with("cuda:")) {
-    const char* end = name.data() + name.size();
-    const auto [stop, code] = std::from_chars(name.data() + 5, end, index);
-    if (code != std::errc{} || stop != end || index < 0)
-      throw usage_error("--device: unknown device (got {}, expected auto, cpu, cuda or cuda:N)", in_quotes(name));
-  }
-  if (index >= count) throw environment_error("no such GPU (got number {}, expected 0 to {})", index, count - 1);
-  return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(index));
-}
-
 Summary run(const RunOptions& options, Group& group) {
-  // A signal is answered between steps, where the state can be saved: no file that is being written is given up.
+  Run run(options, group);
+  try {
+    if (const std::optional<Summary> done = run.set_out()) return *done;
+  } catch (const Error& error) {
+    // The others got the signal too, and were gone before this process looked for its own.
+    if (error.code() == ErrorCode::environment) check_interrupt();
+    throw;
+  }
+  // From here on a signal is answered between steps, where the state can be saved: no file that is being written is
+  // given up.
   const InterruptsHeld held;
-  return Run(options, group).go();
+  return run.go();
 }
 
 }  // namespace effnet::train

@@ -2,6 +2,7 @@
 // after a stop to the same bits.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "effnet/train/device.h"
 #include "effnet/train/group.h"
 #include "effnet/train/recipe.h"
 
@@ -28,12 +30,17 @@ struct RunOptions {
   std::string device = "auto";  // as device_named() reads it
   int threads = 1;
   std::function<void(const Progress&)> progress;  // may be empty
+  // When a time budget began to run: the process's start, for a program that knows it.
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
 
 struct Summary {  // summary.json
   double best_top1 =
       -1;  // percent, of the averaged weights where there are such; null in the file: nothing to validate
   std::int64_t best_epoch = 0;
+  // Of the weights in model.safetensors (checkpoint.result): the same figure as the best's where they are the best's.
+  double saved_top1 = -1;
+  std::int64_t saved_epoch = 0;
   double epochs = 0, images_per_second = 0, seconds = 0;
   std::int64_t params = 0, macs = 0;
   std::string device;
@@ -41,23 +48,17 @@ struct Summary {  // summary.json
   int world_size = 1;
   std::int64_t peak_rss_bytes = 0;  // the largest memory of rank 0's last process
   std::string data;                 // --data, absolute
-  // With data.holdout, which chose the best epoch: that epoch's weights on the validation set, which it never saw.
+  // With data.holdout, which chose the best epoch: the saved weights on the validation set, which chose nothing.
   std::optional<double> test_top1;
 };
 std::string summary_text(const Summary& summary);        // the file's JSON, which `effnet train --json` prints too
 Summary parse_summary(const std::string& summary_json);  // Error(input)
 
-// "cpu (avx2)"; "cuda:0", without an instruction set.
-std::string device_text(const std::string& device, const std::string& isa);
-
-// "auto" (the GPU of this process where LibTorch can use one, else the processor), "cpu", "cuda" or "cuda:N".
-// Throws Error(usage) for another name, Error(environment) for a GPU that is not there.
-torch::Device device_named(const std::string& name, int local_rank = 0);
-
-// Returns the summary that the run folder holds; on a finished run that of then. Throws Error(interrupted) once the
-// state is saved after SIGINT or SIGTERM; Error(environment) if another trainer holds the folder or nothing can be
-// written; Error(input) for unusable data, a checkpoint of another model, or a loss that is not finite (the batch is
-// saved).
+// Returns the summary that the run folder holds; on a finished run that of then. Throws Error(interrupted) before the
+// first step, and later once the state is saved, after SIGINT, SIGTERM or SIGHUP; Error(usage) for ranks that differ in
+// recipe, pictures or weights, on all of them, and for a time budget that is too short; Error(environment) if another
+// trainer holds the folder or nothing can be written; Error(input) for unusable data, a checkpoint of another model, or
+// a loss that is not finite (the batch is saved).
 Summary run(const RunOptions& options, Group& group);
 
 }  // namespace effnet::train

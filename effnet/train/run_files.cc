@@ -67,6 +67,8 @@ std::string field(std::string text) {
 std::string summary_text(const Summary& s) {
   Json json{{"best_top1", s.best_top1 < 0 ? Json() : Json(s.best_top1)},
             {"best_epoch", s.best_epoch},
+            {"saved_top1", s.saved_top1 < 0 ? Json() : Json(s.saved_top1)},
+            {"saved_epoch", s.saved_epoch},
             {"epochs", s.epochs},
             {"images_per_second", s.images_per_second},
             {"seconds", s.seconds},
@@ -93,7 +95,9 @@ Summary parse_summary(const std::string& text) {
     json.at("params").get_to(s.params);
     json.at("macs").get_to(s.macs);
     json.at("device").get_to(s.device);
-    // Runs of earlier versions do not say it.
+    // What runs of earlier versions do not say.
+    if (const auto top1 = json.find("saved_top1"); top1 != json.end() && !top1->is_null()) top1->get_to(s.saved_top1);
+    s.saved_epoch = json.value("saved_epoch", std::int64_t{0});
     if (const auto isa = json.find("isa"); isa != json.end() && !isa->is_null()) isa->get_to(s.isa);
     json.at("world_size").get_to(s.world_size);
     json.at("peak_rss_bytes").get_to(s.peak_rss_bytes);
@@ -144,13 +148,29 @@ std::optional<Summary> RunFolder::finished() const {
   }
 }
 
+void RunFolder::begin_again() const {
+  std::error_code ignored;
+  for (const char* name : {"report.html", "summary.json"}) fs::remove(folder_ / name, ignored);
+}
+
+bool RunFolder::has_model() const {
+  std::error_code failure;
+  const std::uintmax_t size = fs::file_size(folder_ / "model.safetensors", failure);
+  return !failure && size > 0;
+}
+
+void RunFolder::forget() const {
+  std::error_code ignored;
+  for (const char* file : {"config.toml", "metrics.csv"}) fs::remove(folder_ / file, ignored);
+}
+
 void RunFolder::write_config(const std::string& text) const { write_text(folder_ / "config.toml", text); }
 
 void RunFolder::write_summary(const Summary& summary) const {
   write_text(folder_ / "summary.json", summary_text(summary));
 }
 
-std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes) {
+std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const std::function<void(const std::string&)>& tell) {
   const fs::path file = folder_ / "metrics.csv";
   metrics_.clear();
   if (bytes == 0) {
@@ -158,15 +178,23 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes) {
     return report::metrics_header().size();
   }
   std::error_code code;
-  const std::uint64_t there = fs::file_size(file, code);
-  if (code || there < bytes)
-    throw input_error("{}: lines are missing that belong to the checkpoint (got {} bytes, expected {})", file.string(),
-                      code ? 0 : there, bytes);
-  const Descriptor descriptor(file, O_WRONLY);
-  if (::ftruncate(descriptor.get(), static_cast<off_t>(bytes)) != 0 || ::fsync(descriptor.get()) != 0)
-    throw unwritable(file);
-  metrics_ = report::read_metrics(file);
-  return bytes;
+  std::string text = fs::exists(file, code) ? read_text(file) : "";
+  const std::uint64_t there = text.size();
+  text.resize(std::min<std::size_t>(text.size(), bytes));
+  text.resize(text.rfind('\n') + 1);  // npos + 1 is 0
+  std::string why = text.size() < bytes ? fmt::format("got {} bytes, expected {}", text.size(), bytes) : "";
+  try {
+    metrics_ = report::parse_metrics(text.empty() ? report::metrics_header() : text, file.string());
+  } catch (const Error& error) {
+    why = error.what();
+    text.clear();
+  }
+  if (text.empty()) text = report::metrics_header();
+  if (!why.empty())
+    tell(fmt::format("warning: {}: lines of finished epochs are missing ({}); going on with the {} that are left",
+                     file.string(), why, metrics_.size()));
+  if (there != text.size() || !why.empty()) write_text(file, text);
+  return text.size();
 }
 
 std::uint64_t RunFolder::append_metrics(const report::EpochMetrics& row) {

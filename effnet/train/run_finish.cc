@@ -2,9 +2,11 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "effnet/base/error.h"
-#include "effnet/formats/safetensors.h"
 #include "effnet/graph/costs.h"
+#include "effnet/report/run_doubts.h"
 #include "effnet/report/run_report.h"
 #include "effnet/report/thumbnails.h"
 #include "effnet/train/checkpoint_file.h"
@@ -37,25 +39,40 @@ std::string data_folder(const RunOptions& options) {
   return options.data.empty() || options.recipe.data.synthetic > 0 ? "" : fs::absolute(options.data, ignored).string();
 }
 
-formats::Tensor integers(const std::vector<std::int64_t>& values) {
-  const auto owner = std::make_shared<std::vector<std::int64_t>>(values);
-  formats::Tensor tensor;
-  tensor.dtype = formats::Dtype::i64;
-  tensor.dims = {static_cast<std::int64_t>(values.size())};
-  tensor.bytes = std::as_bytes(std::span(*owner));
-  tensor.owner = owner;
-  return tensor;
+// Gives the trainer the weights that become the model; returns the epoch they are of.
+std::int64_t take_result(const Finish& finish, Trainer& trainer, Group& group) {
+  const auto last = static_cast<std::int64_t>(finish.position.epoch);
+  if (finish.options.recipe.checkpoint_result != "best" || finish.position.best_epoch == last) return last;
+  const fs::path best = finish.checkpoints.best();
+  std::string why;
+  on_first(group, [&] {
+    try {
+      open_checkpoint(best);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::input) throw;
+      why = error.what();
+    }
+  });
+  why = from_first(group, why);
+  if (!why.empty()) {
+    finish.tell(fmt::format("{}: the weights of the last epoch become the model instead of those of epoch {}", why,
+                            finish.position.best_epoch));
+    return last;
+  }
+  on_each(group, [&] { read_checkpoint(best, trainer, finish.identity); });
+  return finish.position.best_epoch;
+}
+
+// Below 0: not validated.
+double top1_of(const std::vector<report::EpochMetrics>& rows, std::int64_t epoch) {
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& one) { return one.epoch == epoch; });
+  return row == rows.end() ? -1 : row->score().value_or(-1);
 }
 
 }  // namespace
 
 Summary finish_run(const Finish& finish, Trainer& trainer, Group& group) {
-  if (finish.chosen) {
-    on_each(group, [&] {
-      std::error_code ignored;
-      if (fs::exists(finish.best, ignored)) read_checkpoint(finish.best, trainer, finish.identity);
-    });
-  }
+  const std::int64_t saved = take_result(finish, trainer, group);
   std::optional<std::vector<report::Prediction>> predictions;
   if (finish.pictures) {
     predictions = predict(trainer, *finish.pictures, group);
@@ -70,6 +87,9 @@ Summary finish_run(const Finish& finish, Trainer& trainer, Group& group) {
     const graph::Costs costs = graph::costs(finish.graph);
     summary = {.best_top1 = finish.position.best_top1,
                .best_epoch = finish.position.best_epoch,
+               .saved_top1 = saved == finish.position.best_epoch ? finish.position.best_top1
+                                                                 : top1_of(finish.folder->metrics(), saved),
+               .saved_epoch = saved,
                .epochs = finish.epochs,
                .images_per_second = mean_rate(finish.folder->metrics()),
                .seconds = finish.position.seconds,
@@ -91,39 +111,15 @@ Summary finish_run(const Finish& finish, Trainer& trainer, Group& group) {
       if (finish.data.test && !predictions->empty())
         summary.test_top1 = 100 * right / static_cast<double>(predictions->size());
     }
+    if (predictions) {
+      for (const std::string& doubt : report::doubts(finish.folder->metrics(), saved, *predictions))
+        finish.tell("warning: " + doubt);
+    }
     finish.folder->write_summary(summary);
     write_text(run / "report.html",
                report::run_report(run, classes, report::thumbnails(finish.pictures ? finish.pictures->set : nullptr)));
   });
   return parse_summary(from_first(group, group.rank() == 0 ? summary_text(summary) : ""));
-}
-
-Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolution, const fs::path& run, int rank,
-                       std::int64_t step) {
-  const fs::path file = run / (rank == 0 ? "not_finite.safetensors" : fmt::format("not_finite.{}.safetensors", rank));
-  formats::Weights weights;
-  weights.tensors["images"] = formats::make_tensor({batch.n(), resolution.h, resolution.w, 3}, batch.images);
-  weights.tensors["labels"] = integers(batch.labels);
-  weights.tensors["indices"] = integers(batch.indices);
-  if (!batch.other_labels.empty()) {
-    weights.tensors["other_labels"] = integers(batch.other_labels);
-    weights.tensors["own_share"] =
-        formats::make_tensor({static_cast<std::int64_t>(batch.own_share.size())}, batch.own_share);
-  }
-  weights.metadata["epoch"] = std::to_string(batch.epoch);
-  weights.metadata["batch"] = std::to_string(batch.number);
-  weights.metadata["error"] = error.what();
-  try {
-    formats::write_safetensors(file, weights);
-  } catch (const Error& unwritable) {
-    return Error(error.code(),
-                 fmt::format("step {}: {} (its batch could not be saved: {})", step, error.what(), unwritable.what()),
-                 error.hint());
-  }
-  return Error(error.code(), fmt::format("step {}: {}; its batch is in {}", step, error.what(), file.string()),
-               error.hint().empty() ? "a lower learning rate, a longer warm-up or train.clip_norm may help; the last "
-                                      "checkpoint is as it was"
-                                    : error.hint());
 }
 
 }  // namespace effnet::train

@@ -9,7 +9,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/graph/graph.h"
-#include "effnet/train/checkpoint.h"
+#include "effnet/train/checkpoint_file.h"
 #include "effnet/train/evaluate_run.h"
 #include "effnet/train/run.h"
 #include "effnet/train/run_data.h"
@@ -23,22 +23,17 @@ struct Finish {
   const RunModel& model;
   const graph::Graph& graph;
   const RunData& data;
-  RunFolder* folder;           // rank 0's; null on the others
-  std::filesystem::path best;  // the best epoch's checkpoint
+  RunFolder* folder;  // rank 0's; null on the others
+  CheckpointFolder checkpoints;
   std::string identity;
   Position position;
   double epochs;                          // of the whole run
   std::optional<ValidationSet> pictures;  // for predictions.csv
-  bool chosen;                            // data.holdout: the best epoch's weights are the result, else the last ones
   torch::Device device;
+  std::function<void(const std::string&)> tell;  // a line for a person
 };
 
 // Throws Error(interrupted) if a signal comes while pictures are classified.
 Summary finish_run(const Finish& finish, Trainer& trainer, Group& group);
-
-// The same error, with the batch that led to it in RUN/not_finite.safetensors (`images` (n, h, w, 3), `labels`,
-// `indices` in the data set; with mixed pictures `other_labels` and `own_share`) and the error's text naming the file.
-Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolution, const std::filesystem::path& run,
-                       int rank, std::int64_t step);
 
 }  // namespace effnet::train

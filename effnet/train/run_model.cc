@@ -1,24 +1,28 @@
 #include "effnet/train/run_model.h"
 
-#include <algorithm>
-#include <array>
-
 #include "effnet/base/error.h"
-#include "effnet/base/file.h"
 #include "effnet/base/preprocessing_rules.h"
+#include "effnet/formats/find_model.h"
 #include "effnet/formats/import.h"
 #include "effnet/formats/labels.h"
 #include "effnet/formats/read_weights.h"
 #include "effnet/formats/sources.h"
-#include "effnet/train/recipe_settings.h"
 
 namespace effnet::train {
 namespace {
 
-// Settings that may change when a run goes on. model.name is among them because the architecture itself is compared.
-constexpr std::array<std::string_view, 8> kFreeSettings{
-    "model.name",           "data.workers", "data.broken_limit",      "train.time_budget",
-    "train.validate_every", "train.fused",  "checkpoint.every_steps", "checkpoint.keep"};
+namespace fs = std::filesystem;
+
+// The file of MODEL's weights.
+fs::path init_file(const std::string& model) {
+  const formats::FoundModel found = formats::find_model(model);
+  if (!found.file.empty()) return found.file;
+  if (found.name.empty())
+    throw input_error("model.init: no weights to begin with (got the arch file {}, expected a model)", model)
+        .with_hint("model.name takes an arch file");
+  throw input_error("model.init: no weights to begin with (got {}, which was not pulled)", model)
+      .with_hint(fmt::format("effnet pull {}; or name a file with weights", model));
+}
 
 formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, std::vector<std::string>& warnings) {
   const formats::WeightsFile opened = formats::open_weights(file);
@@ -39,19 +43,26 @@ formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, st
   }
 }
 
+// Empty for a network without weights: a name of the family is trained anew, pulled or not, so that a recipe means the
+// same everywhere.
+fs::path weights_of_name(const std::string& model) {
+  if (model.ends_with(".toml")) return {};  // also one that is built in
+  return formats::find_model(model, formats::Pulled::ignore).file;
+}
+
 }  // namespace
 
 RunModel open_run_model(const Recipe& recipe) {
   RunModel model;
   model.arch = load_arch(recipe.model);
   std::optional<Preprocessing> rule;
-  if (recipe.model.name.ends_with(".safetensors")) {
-    formats::Model file = formats::read_model(recipe.model.name);
+  if (const fs::path weights = weights_of_name(recipe.model.name); !weights.empty()) {
+    formats::Model file = formats::read_model(weights);
     rule = file.preprocessing;
     if (recipe.model.init.empty()) model.init = std::move(file);
   }
   if (!recipe.model.init.empty()) {
-    model.init = read_init(recipe.model.init, model.arch, model.warnings);
+    model.init = read_init(init_file(recipe.model.init).string(), model.arch, model.warnings);
     model.arch = formats::with_numerics(model.arch, model.init->arch.bn_epsilon, model.init->arch.padding);
     rule = model.init->preprocessing;
   }
@@ -75,19 +86,6 @@ std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const
                                                     std::uint64_t seed) {
   if (!model.init) return nn::ParameterStore::initialised(graph, seed);
   return nn::ParameterStore::from_weights(graph, model.init->weights, /*skip_classifier=*/true, seed);
-}
-
-std::string identity_of(const Recipe& recipe, const RunModel& model, const data::Dataset& train) {
-  std::string identity;
-  for (const Setting& setting : settings()) {
-    if (std::find(kFreeSettings.begin(), kFreeSettings.end(), setting.key) == kFreeSettings.end())
-      identity += fmt::format("{} = {}\n", setting.key, value_text(setting, recipe));
-  }
-  std::string classes;
-  for (const std::string& name : train.classes()) classes += name + "\n";
-  identity += fmt::format("pictures = {}\nclasses = {} ({})\n", train.size(), train.classes().size(),
-                          sha256(std::as_bytes(std::span(classes))).substr(0, 16));
-  return identity + arch::print(model.arch);
 }
 
 vision::TrainingView training_view(const Recipe& recipe, const RunModel& model) {

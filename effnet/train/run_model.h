@@ -21,17 +21,14 @@ struct RunModel {
   Size resolution() const { return evaluation.crop; }
 };
 
-// Reads model.name (a name of the family, an arch file, a model file) and model.init (a model file, or a published
-// checkpoint that fits the architecture: its source's epsilon and padding become the network's). Throws Error(input).
+// Reads model.name (a name of the family, an arch file, a model file, a run or a checkpoint of one) and model.init (any
+// of these that has weights, pulled ones too, or a published checkpoint that fits the architecture: its source's
+// epsilon and padding become the network's). Throws Error(input).
 RunModel open_run_model(const Recipe& recipe);
 
 // A classifier of other classes than the weights' begins anew, from the seed.
 std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,
                                                     std::uint64_t seed);
-
-// What tells this run from another: the architecture and every setting that changes the numbers, a line each. Settings
-// that only change where, how fast or how often something happens are left out: a run may go on with others.
-std::string identity_of(const Recipe& recipe, const RunModel& model, const data::Dataset& train);
 
 vision::TrainingView training_view(const Recipe& recipe, const RunModel& model);
 

@@ -21,9 +21,9 @@ double learning_rate(const ScheduleSettings& schedule, double peak, double epoch
   throw internal_error("no schedule {}", schedule.name);
 }
 
-double ema_decay(double decay, std::int64_t step) {
+double moving_share(double largest, std::int64_t step) {
   const double warming = (1.0 + static_cast<double>(step)) / (10.0 + static_cast<double>(step));
-  return std::min(decay, warming);
+  return std::min(largest, warming);
 }
 
 }  // namespace effnet::train

@@ -52,11 +52,11 @@ TEST(Schedule, AnUnknownNameIsAFault) {
 
 // (1 + t) / (10 + t) until it passes the decay: 0.9999 at t = 89,990.
 TEST(Schedule, TheAverageWarmsUp) {
-  EXPECT_EQ(ema_decay(0.9999, 0), 0.1);
-  EXPECT_EQ(ema_decay(0.9999, 90), 0.91);
-  EXPECT_LT(ema_decay(0.9999, 89000), 0.9999);
-  EXPECT_EQ(ema_decay(0.9999, 89991), 0.9999);
-  EXPECT_EQ(ema_decay(0.5, 90), 0.5);
+  EXPECT_EQ(moving_share(0.9999, 0), 0.1);
+  EXPECT_EQ(moving_share(0.9999, 90), 0.91);
+  EXPECT_LT(moving_share(0.9999, 89000), 0.9999);
+  EXPECT_EQ(moving_share(0.9999, 89991), 0.9999);
+  EXPECT_EQ(moving_share(0.5, 90), 0.5);
 }
 
 }  // namespace

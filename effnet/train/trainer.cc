@@ -10,6 +10,7 @@
 #include "effnet/train/gradients.h"
 #include "effnet/train/loss.h"
 #include "effnet/train/precision.h"
+#include "effnet/train/schedule.h"
 #include "effnet/train/sync_sum.h"
 
 namespace effnet::train {
@@ -48,7 +49,7 @@ struct Trainer::Impl {
   std::shared_ptr<nn::ParameterStore> store;
   TrainSettings settings;
   std::uint64_t seed;
-  bool sync_bn;
+  bool sync_bn, bn_warmup;
   torch::Device device;
   Group& group;
   Precision precision;
@@ -129,6 +130,7 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
   pass.training = true;
   pass.seed = seed;
   pass.epoch = batch.epoch;
+  if (bn_warmup) pass.most_momentum = moving_share(1, steps);
   if (sync_bn && group.world() > 1) pass.all_reduce = [this](const torch::Tensor& x) { return sync_sum(x, group); };
   torch::Tensor sums = torch::zeros({2}, torch::dtype(torch::kDouble).device(device));  // loss, right
   for (std::int64_t part = 0; part < count; ++part) {
@@ -177,6 +179,7 @@ Trainer::Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, 
                      .settings = recipe.train,
                      .seed = recipe.seed,
                      .sync_bn = recipe.sync_bn,
+                     .bn_warmup = recipe.bn_warmup,
                      .device = device,
                      .group = group,
                      .precision = precision_named(recipe.train.precision, device)}) {
@@ -225,8 +228,8 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
     }
     throw NotFinite(fmt::format("training has diverged at step {}, batch {} of epoch {} (got a loss of {} and a "
                                 "gradient of norm {}, expected finite numbers)",
-                                impl.steps, batch.number, batch.epoch, result.loss, result.gradient_norm),
-                    "a lower optimizer.lr, a longer schedule.warmup_epochs or train.clip_norm may help");
+                                impl.steps + 1, batch.number + 1, batch.epoch + 1, result.loss, result.gradient_norm),
+                    kDivergedHint);
   }
   const double clip = impl.settings.clip_norm;
   const double factor = (clip > 0 && result.gradient_norm > clip ? clip / result.gradient_norm : 1) / scale;

@@ -29,6 +29,12 @@ struct StepResult {
   bool skipped = false;      // fp16: the loss scale was too high, nothing was updated; the loss and counts above are 0
 };
 
+// What may help, and what --resume takes (train/identity.h).
+inline constexpr const char* kDivergedHint =
+    "a lower optimizer.lr, a longer schedule.warmup_epochs or train.clip_norm may help; --resume takes them by --set "
+    "and "
+    "goes on from the last checkpoint";
+
 // Thrown out of step() when loss or gradient is not finite. The trainer is then as it was before the step.
 class NotFinite : public Error {
  public:

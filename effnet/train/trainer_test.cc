@@ -202,7 +202,7 @@ TEST(Trainer, StopsBeforeNumbersThatAreNotFinite) {
       FAIL();
     } catch (const NotFinite& error) {
       EXPECT_EQ(error.code(), ErrorCode::input);
-      EXPECT_THAT(error.what(), testing::HasSubstr("batch 17"));
+      EXPECT_THAT(error.what(), testing::HasSubstr("batch 18"));
       EXPECT_FALSE(error.hint().empty());
     }
     EXPECT_THAT(differing(before, bytes_of(bench.trainer)), IsEmpty());
@@ -252,6 +252,50 @@ TEST(Trainer, AveragesWeightsAndStatistics) {
     const std::vector<float> values = formats::to_floats(averaged.at(name));
     const torch::Tensor got = torch::tensor(values).view(shadow.sizes()).to(torch::kDouble);
     EXPECT_LE((got - shadow).norm().item<double>(), 4 * 3 * 6e-8 * shadow.norm().item<double>()) << name;
+  }
+}
+
+// With weights that stay as they are a batch's own statistics b are the same in every step: from s they move to
+// k s + (1 - k) b, k = (1 + t) / (10 + t) until it passes the momentum. Plain steps, own kernels, parts and half
+// precision all take k from the step's number.
+TEST(Trainer, MovingStatisticsWarmUpWithTheSteps) {
+  const data::Batch batch = tiny_batch(8);
+  const auto statistics = [](Bench& bench) {
+    std::map<std::string, torch::Tensor> values;
+    for (const nn::ParameterStore::Entry& entry : bench.trainer.weights()->entries()) {
+      if (entry.statistic) values[entry.name] = entry.tensor.to(torch::kDouble);
+    }
+    return values;
+  };
+  for (const bool fused : {true, false}) {
+    for (const char* precision : {"fp32", "bf16"}) {
+      SCOPED_TRACE(fmt::format("fused {}, {}", fused, precision));
+      Recipe recipe = recipe_of("sgd");
+      recipe.train.fused = fused;
+      recipe.train.precision = precision;
+      const auto after = [&](double momentum, bool warmup, int steps, double first_step = 0) {
+        recipe.bn_momentum = momentum;
+        recipe.bn_warmup = warmup;
+        Bench bench(recipe, tiny_graph(0, 0));
+        bench.trainer.set_scalar("steps", first_step);  // as a checkpoint does
+        for (int step = 0; step < steps; ++step) bench.trainer.step(batch, 0);
+        return statistics(bench);
+      };
+      const auto begun = after(0, true, 0), own = after(0, true, 1);
+      const auto expect = [&](const std::map<std::string, torch::Tensor>& got, double kept) {
+        for (const auto& [name, value] : got) {
+          const torch::Tensor expected = kept * begun.at(name) + (1 - kept) * own.at(name);
+          EXPECT_LE((value - expected).norm().item<double>(), 1e-5 * expected.norm().item<double>()) << name;
+        }
+      };
+      expect(after(0.99, true, 1), 0.1);
+      expect(after(0.99, true, 2), 0.1 * 2 / 11);
+      expect(after(0.15, true, 2), 0.1 * 0.15);
+      expect(after(0.99, true, 1, 89), 90.0 / 99);
+      expect(after(0.99, true, 1, 1000), 0.99);  // the paper's from step 890 on
+      expect(after(0.99, false, 2), 0.99 * 0.99);
+      expect(after(1, true, 2), 1);  // statistics that are to stay
+    }
   }
 }
 

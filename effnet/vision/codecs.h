@@ -6,8 +6,10 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "effnet/vision/decode.h"
+#include "effnet/vision/formats.h"
 #include "effnet/vision/image.h"
 #include "effnet/vision/resize.h"
 
@@ -22,6 +24,26 @@ Decoded decode_jpeg(std::span<const std::byte> file, const DecodeOptions& option
 bool is_jpeg(std::span<const std::byte> file) noexcept;  // by its first bytes
 Decoded decode_png(std::span<const std::byte> file, const DecodeOptions& options);
 Decoded decode_webp(std::span<const std::byte> file, const DecodeOptions& options);
+Decoded decode_gif(std::span<const std::byte> file, const DecodeOptions& options);
+Decoded decode_bmp(std::span<const std::byte> file, const DecodeOptions& options);
+Decoded decode_heif(std::span<const std::byte> file, const DecodeOptions& options);  // AVIF too
+Decoded decode_tiff(std::span<const std::byte> file, const DecodeOptions& options);
+
+// A format of files, whether effnet reads it or not.
+struct Mark {
+  std::size_t offset;
+  std::string_view bytes;
+};
+struct Format {
+  std::string_view name;                     // "JPEG"; of those that are not read with an article: "a PDF file"
+  std::vector<std::string_view> extensions;  // lower case, with the dot; the common one first
+  std::vector<Mark> marks;                   // a file that has one of them is of this format
+  Decoded (*decode)(std::span<const std::byte>, const DecodeOptions&) = nullptr;
+  std::string_view convert = {};  // where there is no `decode`: a command that makes a picture of the file IN
+  Encoder encode = nullptr;       // where effnet writes it
+};
+constexpr std::size_t kMarkedBytes = 64;           // all marks lie within so many bytes
+const Format* find_format(std::string_view head);  // null if no mark is there
 
 // Part of a picture at 1, 1/2, 1/4 or 1/8 of its size.
 struct ReducedPart {
@@ -49,6 +71,9 @@ class JpegFile {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// One row of inks (cyan, magenta, yellow, black; 255: no ink if `inverted`, else full ink) as RGB, by Pillow's formula.
+void mix_inks(const std::uint8_t* inks, std::int64_t pixels, bool inverted, std::uint8_t* rgb);
 
 // The bounds of decode.h, for sizes as a file declares them. Throws Error(input).
 void check_declared_size(std::string_view format, std::uint64_t h, std::uint64_t w, std::size_t file_bytes,

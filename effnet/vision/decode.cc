@@ -1,7 +1,6 @@
 #include "effnet/vision/decode.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,55 +9,10 @@
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/vision/codecs.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::vision {
 namespace {
-
-using namespace std::string_view_literals;
-
-using Decoder = Decoded (*)(std::span<const std::byte>, const DecodeOptions&);
-
-// Bytes at a place that tell a format. Those without a decoder are known only to say what the file is.
-struct Signature {
-  std::size_t offset;
-  std::string_view bytes;
-  std::string_view format;
-  Decoder decoder;
-};
-constexpr std::array kSignatures{
-    Signature{0, "\xff\xd8\xff"sv, "JPEG", decode_jpeg},
-    Signature{0, "\x89PNG\r\n\x1a\n"sv, "PNG", decode_png},
-    Signature{8, "WEBP"sv, "WebP", decode_webp},  // after "RIFF" and a size; WebPDemux checks both
-    Signature{0, "GIF8"sv, "a GIF file", nullptr},
-    Signature{0, "BM"sv, "a BMP file", nullptr},
-    Signature{0, "II*\0"sv, "a TIFF or camera raw file", nullptr},
-    Signature{0, "MM\0*"sv, "a TIFF or camera raw file", nullptr},
-    Signature{4, "ftypavi"sv, "an AVIF file", nullptr},
-    Signature{4, "ftyphei"sv, "a HEIC file", nullptr},
-    Signature{4, "ftyphev"sv, "a HEIC file", nullptr},
-    Signature{4, "ftypmif1"sv, "a HEIC file", nullptr},
-    Signature{4, "ftypmsf1"sv, "a HEIC file", nullptr},
-    Signature{4, "ftypcrx"sv, "a camera raw file", nullptr},
-    Signature{4, "ftyp"sv, "a video file", nullptr},
-    Signature{0, "\xff\x0a"sv, "a JPEG XL file", nullptr},
-    Signature{4, "JXL \r\n\x87\n"sv, "a JPEG XL file", nullptr},
-    Signature{4, "jP  \r\n\x87\n"sv, "a JPEG 2000 file", nullptr},
-    Signature{0, "\xff\x4f\xff\x51"sv, "a JPEG 2000 file", nullptr},
-    Signature{0, "8BPS"sv, "a Photoshop file", nullptr},
-    Signature{0, "%PDF"sv, "a PDF file", nullptr},
-    Signature{0, "\0\0\1\0"sv, "an icon file", nullptr},
-    Signature{0, "PK\3\4"sv, "a ZIP file", nullptr},
-    Signature{0, "\x1f\x8b"sv, "a gzip file", nullptr},
-    Signature{0, "\x89HDF"sv, "an HDF5 file", nullptr},
-    Signature{0, "version https://git-lfs"sv, "a Git LFS pointer, not the file itself", nullptr},
-};
-
-const Signature* find_signature(std::string_view head) {
-  const auto found = std::ranges::find_if(kSignatures, [&](const Signature& signature) {
-    return head.size() >= signature.offset && head.substr(signature.offset).starts_with(signature.bytes);
-  });
-  return found == kSignatures.end() ? nullptr : &*found;
-}
 
 std::string describe_unknown(std::string_view head) {
   if (head.empty()) return "an empty file";
@@ -87,15 +41,29 @@ void check_declared_size(std::string_view format, std::uint64_t h, std::uint64_t
   }
 }
 
-StoredImage decode_stored(std::span<const std::byte> file, const DecodeOptions& options) {
-  const auto head_bytes = file.first(std::min<std::size_t>(file.size(), 64));
-  const std::string_view head(reinterpret_cast<const char*>(head_bytes.data()), head_bytes.size());
-  const Signature* signature = find_signature(head);
-  if (signature == nullptr || signature->decoder == nullptr) {
-    throw input_error("not a picture that effnet reads (got {}, expected JPEG, PNG or WebP)",
-                      signature != nullptr ? std::string(signature->format) : describe_unknown(head));
+void mix_inks(const std::uint8_t* inks, std::int64_t pixels, bool inverted, std::uint8_t* rgb) {
+  for (std::int64_t x = 0; x < pixels; ++x, inks += 4, rgb += 3) {
+    const int light = inverted ? inks[3] : 255 - inks[3];
+    for (int c = 0; c < 3; ++c) {
+      // a * b / 255 to the nearest integer
+      const int product = (inverted ? 255 - inks[c] : inks[c]) * light + 128;
+      const int value = light - (((product >> 8) + product) >> 8);
+      rgb[c] = static_cast<std::uint8_t>(value < 0 ? 0 : value);
+    }
   }
-  Decoded decoded = signature->decoder(file, options);
+}
+
+StoredImage decode_stored(std::span<const std::byte> file, const DecodeOptions& options) {
+  const auto head_bytes = file.first(std::min(file.size(), kMarkedBytes));
+  const std::string_view head(reinterpret_cast<const char*>(head_bytes.data()), head_bytes.size());
+  const Format* format = find_format(head);
+  if (format == nullptr || format->decode == nullptr) {
+    const std::string what = format != nullptr ? std::string(format->name) : describe_unknown(head);
+    const Error error = input_error("not a picture that effnet reads (got {}, expected {})", what, picture_formats());
+    const bool convertible = format != nullptr && !format->convert.empty();
+    throw convertible ? error.with_hint(fmt::format("to convert it: {}", format->convert)) : error;
+  }
+  Decoded decoded = format->decode(file, options);
   return {std::move(decoded.image), decoded.orientation};
 }
 

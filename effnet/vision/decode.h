@@ -1,17 +1,23 @@
-// JPEG, PNG and WebP files as pictures of 8-bit RGB, byte for byte as Pillow 9.4's Image.open(...).convert('RGB') gives
-// them (with the same libjpeg-turbo and libwebp). The format is told by the file's first bytes, never by its name.
+// Picture files as 8-bit RGB. JPEG, PNG, WebP, GIF, BMP and TIFF byte for byte as Pillow 9.4's
+// Image.open(...).convert('RGB') gives them (with the same libjpeg-turbo, libwebp and libtiff); AVIF and HEIC, which it
+// does not read, as Pillow 12 and pillow-heif do, to 3 of 255. The format is told by the file's first bytes, never by
+// its name.
 //
 // Where effnet differs from Pillow on purpose: 16-bit grey keeps its high byte (Pillow clips it); a JPEG with damaged
-// picture data is an error (Pillow fills it up), as is a PNG with a wrong checksum or without its end. Alpha is
-// dropped, not blended; colour profiles and gamma are ignored; of an animation the first frame is read.
+// picture data is an error (Pillow fills it up), as is a PNG with a wrong checksum in what comes before the end of the
+// picture data; a TIFF is turned once (Pillow 9.4 turns it twice). Alpha is dropped, not blended; colour profiles and
+// gamma are ignored; of an animation or a document the first picture is read.
 //
 // Files are hostile. Before anything is allocated the declared pixels must be at most `max_pixels`, and at most
 // kFreePixels + kPixelsPerByte for each byte of the file:
 //   JPEG  a block of 64 pixels costs a bit or more in every Huffman-coded scan, so at most 512 pixels a byte
 //   PNG   deflate gives at most 1032 bytes for one, so 1032 pixels a byte (more below 8 bits a pixel: blank pages)
-//   WebP  has no bound (a picture of one colour costs nothing a pixel); a photograph is far below
+//   BMP   at least a bit a pixel, or two bytes for a run of 255
+//   The others have no bound (a picture of one colour costs WebP, AVIF and HEIC nothing a pixel; GIF and TIFF pack it
+//   more densely); photographs are far below
 // Memory is at most 3 bytes a pixel for the result, 3 more to turn it, and the codec's own: 2 bytes a sample for a
-// progressive JPEG, 4 a pixel for a lossless WebP.
+// progressive JPEG, 4 a pixel for a lossless WebP, for a TIFF at most 4 a pixel and its largest strip or tile,
+// about 15 a pixel for AVIF and HEIC.
 #pragma once
 
 #include <cstddef>

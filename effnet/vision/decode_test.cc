@@ -75,13 +75,23 @@ TEST(Decode, GoesByContentNotByName) {
   EXPECT_EQ(read_image(folder.path() / "picture.jpg"), read_image(golden::path("png_rgb8.png")));
 }
 
+// Nothing may be missing but for what comes after the picture data: the end marks of PNG, GIF and BMP's padding. Such a
+// file gives every pixel; its turn may be lost with what was cut off.
 TEST(Decode, EveryShorterFileFailsOrIsComplete) {
   for (const auto& [name, golden] : fixtures()) {
     SCOPED_TRACE(name);
     const std::vector<std::byte> file = golden::bytes(name);
-    // Nothing may be missing, but for what comes after the end marker of a JPEG.
+    const bool needs_its_end = name.starts_with("jpeg") || name.starts_with("webp");
     const std::size_t end = name == "jpeg_bytes_after_end.jpg" ? file.size() - 7 : file.size();
-    for (std::size_t size = 0; size < end; ++size) failure(std::span(file).first(size));
+    const Image whole = decode_stored(file).image;
+    for (std::size_t size = 0; size < end; ++size) {
+      try {
+        const Image image = decode_stored(std::span(file).first(size)).image;
+        EXPECT_TRUE(!needs_its_end && image == whole) << size << " of " << file.size() << " bytes";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+      }
+    }
     EXPECT_EQ(decode(std::span(file).first(end)), golden);
   }
 }
@@ -106,7 +116,7 @@ TEST(Decode, DamagedBytesFailOrDecode) {
 
 TEST(Decode, PngChecksumsCount) {
   std::vector<std::byte> file = golden::bytes("png_gamma.png");
-  for (const char* kind : {"IHDR", "gAMA", "IDAT", "IEND"}) {
+  for (const char* kind : {"IHDR", "gAMA", "IDAT"}) {
     const std::size_t at = find(file, kind) - 4;
     const std::size_t crc = at + 8 + std::to_integer<std::size_t>(file[at + 3]);  // bodies are below 256 bytes
     file[crc] ^= std::byte(1);
@@ -164,18 +174,16 @@ TEST(Decode, ProgressiveBomb) {
 TEST(Decode, SaysWhatTheFileIs) {
   const std::pair<std::string_view, std::string_view> kFiles[] = {
       {"", "an empty file"},
-      {"GIF89a\1\0\1\0", "a GIF file"},
-      {"BM\x46\0\0\0", "a BMP file"},
-      {std::string_view("II*\0\x08\0\0\0", 8), "a TIFF"},
-      {std::string_view("MM\0*\0\0\0\x08", 8), "a TIFF"},
+      {std::string_view("II*\0\x10\0\0\0CR\2", 11), "a camera raw file"},
+      {"FUJIFILMCCD-RAW 0201", "a camera raw file"},
+      {"8BPS\1", "a Photoshop file"},
+      {"%PDF-1.7", "a PDF file"},
+      {"\xff\x0a", "a JPEG XL file"},
+      {"P6\n2 2\n255\n", "a Netpbm picture"},
       {std::string_view("\0\0\0\x18"
-                        "ftypheic",
+                        "ftypisom",
                         12),
-       "a HEIC file"},
-      {std::string_view("\0\0\0\x18"
-                        "ftypavif",
-                        12),
-       "an AVIF file"},
+       "a video file"},
       {"<!DOCTYPE html><html>", "HTML, XML or SVG text"},
       {"\xef\xbb\xbf\n <svg/>", "HTML, XML or SVG text"},
       {"hello, world\n", "a text file"},
@@ -184,7 +192,7 @@ TEST(Decode, SaysWhatTheFileIs) {
   };
   for (const auto& [file, expected] : kFiles) {
     EXPECT_THAT(failure(file), HasSubstr(expected));
-    EXPECT_THAT(failure(file), HasSubstr("expected JPEG, PNG or WebP"));
+    EXPECT_THAT(failure(file), HasSubstr("expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"));
   }
 }
 

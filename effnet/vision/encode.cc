@@ -1,9 +1,13 @@
 // Errors leave libjpeg by longjmp; as in jpeg.cc no object with a destructor lives between setjmp and libjpeg's frames.
 #include "effnet/vision/encode.h"
 
+#include <webp/encode.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <memory>
+#include <string_view>
 
 #include "effnet/base/error.h"
 #include "effnet/vision/jpeg_errors.h"
@@ -52,18 +56,34 @@ struct Writer {
   unsigned long size = 0;  // NOLINT: libjpeg's type
 };
 
+void check_sides(std::string_view format, const Image& image, std::int64_t most) {
+  EFFNET_CHECK(static_cast<std::int64_t>(image.rgb.size()) == 3 * image.h * image.w);
+  if (image.h < 1 || image.w < 1 || image.h > most || image.w > most) {
+    throw input_error("{}: cannot be written (got {} x {} pixels, expected 1 to {} each)", format, image.w, image.h,
+                      most);
+  }
+}
+
 }  // namespace
 
 std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
-  EFFNET_CHECK(static_cast<std::int64_t>(image.rgb.size()) == 3 * image.h * image.w);
-  if (image.h < 1 || image.w < 1 || image.h > JPEG_MAX_DIMENSION || image.w > JPEG_MAX_DIMENSION) {
-    throw input_error("JPEG: cannot be written (got {} x {} pixels, expected 1 to {} each)", image.w, image.h,
-                      JPEG_MAX_DIMENSION);
-  }
+  check_sides("JPEG", image, JPEG_MAX_DIMENSION);
   Writer writer;
   if (!writer.write(image, quality)) throw input_error("JPEG: cannot be written ({})", writer.errors.text);
   const auto* begin = reinterpret_cast<const std::byte*>(writer.bytes);
   return {begin, begin + writer.size};
+}
+
+std::vector<std::byte> encode_webp(const Image& image, int quality) {
+  check_sides("WebP", image, WEBP_MAX_DIMENSION);
+  std::uint8_t* bytes = nullptr;
+  const auto width = static_cast<int>(image.w), height = static_cast<int>(image.h);
+  const std::size_t size =
+      WebPEncodeRGB(image.rgb.data(), width, height, 3 * width, static_cast<float>(quality), &bytes);
+  const std::unique_ptr<std::uint8_t, void (*)(void*)> released(bytes, WebPFree);
+  if (size == 0) throw environment_error("WebP: cannot be written (not enough memory)");
+  const auto* begin = reinterpret_cast<const std::byte*>(bytes);
+  return {begin, begin + size};
 }
 
 Image thumbnail(const Image& image, std::int64_t most_px) {

@@ -49,6 +49,18 @@ TEST(EncodeJpeg, ReadsBackAsThePicture) {
   EXPECT_LT(encode_jpeg(large, 30).size(), encode_jpeg(large, 95).size());
 }
 
+TEST(EncodeWebp, ReadsBackAsThePicture) {
+  for (const Size size : {Size{64, 96}, Size{17, 23}, Size{1, 1}}) {
+    const Image image = ramp(size);
+    const Image back = decode(encode_webp(image, 90));
+    ASSERT_EQ(back.h, size.h);
+    ASSERT_EQ(back.w, size.w);
+    EXPECT_LT(mean_difference(back, image), 6);
+  }
+  EXPECT_THROW(encode_webp(Image{}, 80), Error);
+  EXPECT_THROW(encode_webp(blank({1, 16384}), 80), Error);
+}
+
 TEST(EncodeJpeg, RefusesWhatIsNoPicture) {
   EXPECT_THROW(encode_jpeg(Image{}, 80), Error);
   EXPECT_THROW(encode_jpeg(blank({1, 65501}), 80), Error);

@@ -49,14 +49,51 @@ TEST(Exif, BothByteOrdersWithAndWithoutPrefix) {
   }
 }
 
+// What Pillow 9.4 says of the same bytes (Image.open(...).getexif().get(274)).
 TEST(Exif, TypesAndRepetition) {
-  EXPECT_EQ(orientation(tiff({{0x0112, 1, 1, 6, 1}}, true)), 6);  // a byte
-  EXPECT_EQ(orientation(tiff({{0x0112, 4, 1, 6, 4}}, true)), 6);  // a long
-  EXPECT_EQ(orientation(tiff({{0x0112, 2, 1, 6}}, true)), 1);     // text
-  EXPECT_EQ(orientation(tiff({{0x0112, 3, 2, 6}}, true)), 1);     // two values
+  for (const bool big_endian : {false, true}) {
+    const auto of_type = [&](unsigned type, unsigned value, std::size_t bytes) {
+      return orientation(tiff({{0x0112, type, 1, value, bytes}}, big_endian));
+    };
+    for (const unsigned type : {4U, 9U, 13U}) EXPECT_EQ(of_type(type, 6, 4), 6) << type;  // LONG, SLONG, IFD
+    for (const unsigned type : {1U, 2U, 7U}) EXPECT_EQ(of_type(type, 6, 1), 1) << type;   // BYTE, ASCII, UNDEFINED
+    EXPECT_EQ(of_type(6, 6, 1), 6);                                                       // SBYTE
+    EXPECT_EQ(of_type(8, 6, 2), 6);                                                       // SSHORT
+    EXPECT_EQ(of_type(8, 0xFFFA, 2), 1);                                                  // -6
+    EXPECT_EQ(of_type(11, 0x40C00000, 4), 6);                                             // FLOAT 6
+    EXPECT_EQ(of_type(11, 0x40C80000, 4), 1);                                             // 6.25
+    EXPECT_EQ(of_type(14, 6, 2), 1);                                                      // no type
+    EXPECT_EQ(orientation(tiff({{0x0112, 3, 2, 6}}, big_endian)), 6);                     // of two values the first
+    EXPECT_EQ(orientation(tiff({{0x0112, 3, 0, 6}}, big_endian)), 1);                     // none
+    // Fractions lie elsewhere: 8 + 2 + 12 bytes on.
+    const std::string fraction = tiff({{0x0112, 5, 1, 22, 4}}, big_endian);
+    EXPECT_EQ(orientation(fraction + number(12, 4, big_endian) + number(2, 4, big_endian)), 6);
+    EXPECT_EQ(orientation(fraction + number(6, 4, big_endian) + number(0, 4, big_endian)), 1);
+    EXPECT_EQ(orientation(fraction + number(6, 4, big_endian)), 1);
+    const std::string negative = tiff({{0x0112, 10, 1, 22, 4}}, big_endian);
+    EXPECT_EQ(orientation(negative + number(0xFFFFFFFA, 4, big_endian) + number(0xFFFFFFFF, 4, big_endian)), 6);
+  }
   EXPECT_EQ(orientation(tiff({{0x0112, 3, 1, 6}, {0x0112, 3, 1, 8}}, false)), 8);
   EXPECT_EQ(orientation(tiff({{0x0112, 3, 1, 6}, {0x0112, 3, 1, 77}}, false)), 1);
+  EXPECT_EQ(orientation(tiff({{0x0112, 3, 1, 6}, {0x0112, 1, 1, 8, 1}}, false)), 1);
+  EXPECT_EQ(orientation(tiff({{0x0112, 3, 1, 6}, {0x0112, 14, 1, 8}}, false)), 6);
   EXPECT_EQ(orientation(tiff({}, false)), 1);
+}
+
+TEST(Exif, SaysWhetherTheFieldIsThere) {
+  const auto stored = [](const std::string& text) { return stored_orientation(std::as_bytes(std::span(text))); };
+  EXPECT_EQ(stored(tiff({{0x0112, 3, 1, 9}}, true)), 1);
+  EXPECT_EQ(stored(tiff({{0x0100, 3, 1, 6}}, true)), std::nullopt);
+  EXPECT_EQ(stored("no EXIF"), std::nullopt);
+}
+
+TEST(Exif, OfXmp) {
+  EXPECT_EQ(xmp_orientation("<x tiff:Orientation=\"6\" y=\"1\"/>"), 6);
+  EXPECT_EQ(xmp_orientation("<tiff:Orientation>8</tiff:Orientation>"), 8);
+  EXPECT_EQ(xmp_orientation("tiff:Orientation tiff:Orientation=\"3\""), 3);
+  EXPECT_EQ(xmp_orientation("tiff:Orientation=\"9\""), 1);
+  for (const char* text : {"", "tiff:Orientation", "tiff:Orientation=\"", "tiff:Orientation='6'", "Orientation=\"6\""})
+    EXPECT_EQ(xmp_orientation(text), std::nullopt) << text;
 }
 
 TEST(Exif, BrokenBytesMeanUpright) {

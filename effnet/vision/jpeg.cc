@@ -28,6 +28,9 @@ constexpr std::int64_t kMaxScannedPixels = std::int64_t{1} << 32;
 constexpr std::int64_t kContext = 2;
 constexpr std::int64_t kLeastWidth = 32;
 
+// CMYK as Adobe writes it (255 = no ink), whatever the file says: Pillow assumes the same.
+constexpr bool kInverted = true;
+
 [[noreturn]] void fail_with(j_common_ptr codec, const char* text) {
   auto* errors = reinterpret_cast<JpegErrors*>(codec->err);
   std::snprintf(errors->text, sizeof(errors->text), "%s", text);
@@ -100,7 +103,7 @@ class Reader {
         std::uint8_t* to = image.rgb.data() + 3 * std::int64_t{codec_.output_scanline} * image.w;
         JSAMPROW row = cmyk.empty() ? to : cmyk.data();
         jpeg_read_scanlines(&codec_, &row, 1);
-        if (!cmyk.empty()) mix_inks(cmyk.data(), image.w, to);
+        if (!cmyk.empty()) mix_inks(cmyk.data(), image.w, kInverted, to);
       }
       jpeg_finish_decompress(&codec_);
     });
@@ -132,7 +135,7 @@ class Reader {
         if (y < 0) continue;
         std::uint8_t* rgb = image.rgb.data() + 3 * y * part.size.w;
         if (inks) {
-          mix_inks(from, part.size.w, rgb);
+          mix_inks(from, part.size.w, kInverted, rgb);
         } else {
           std::memcpy(rgb, from, static_cast<std::size_t>(3 * part.size.w));
         }
@@ -180,19 +183,6 @@ class Reader {
       step();
     } else {
       throw input_error("broken or unsupported JPEG (got '{}', expected a complete picture)", errors_.text);
-    }
-  }
-
-  // As Adobe writes CMYK, inverted (255 = no ink), whatever the file says: Pillow assumes the same. The product is
-  // Pillow's: a * b / 255 to the nearest integer.
-  static void mix_inks(const std::uint8_t* inks, std::int64_t pixels, std::uint8_t* rgb) {
-    for (std::int64_t x = 0; x < pixels; ++x, inks += 4, rgb += 3) {
-      const int light = inks[3];
-      for (int c = 0; c < 3; ++c) {
-        const int product = (255 - inks[c]) * light + 128;
-        const int value = light - (((product >> 8) + product) >> 8);
-        rgb[c] = static_cast<std::uint8_t>(value < 0 ? 0 : value);
-      }
     }
   }
 

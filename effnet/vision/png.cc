@@ -1,17 +1,18 @@
 // PNG by libpng: palette, grey and RGB of any depth, interlaced or not. Alpha and tRNS are dropped, 16-bit samples keep
-// their high byte, gamma and profiles are ignored, as Pillow does. Every checksum must be right.
+// their high byte, gamma and profiles are ignored, as Pillow does. Every checksum up to the end of the picture data
+// must be right; what comes after it may be damaged or missing, as for Pillow, but for a chunk that is cut off in its
+// body.
 //
 // Errors leave libpng by longjmp; as in jpeg.cc the jumps stay within Reader::guarded.
 #include <png.h>
 
-#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
 
 #include "effnet/base/error.h"
 #include "effnet/vision/codecs.h"
-#include "effnet/vision/exif.h"
+#include "effnet/vision/png_chunks.h"
 
 namespace effnet::vision {
 namespace {
@@ -39,7 +40,7 @@ class Reader {
       png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // decode.h has its own
       // No chunk that the pixels don't need is parsed: texts and profiles inflate to megabytes, and for an eXIf chunk
-      // libpng allocates whatever length it claims. find_exif looks for that one.
+      // libpng allocates whatever length it claims. walk_png finds those that are of use.
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
       png_read_info(png_, info_);
     });
@@ -47,27 +48,41 @@ class Reader {
   std::uint32_t height() const { return png_get_image_height(png_, info_); }
   std::uint32_t width() const { return png_get_image_width(png_, info_); }
 
-  void read_pixels(Image& image) {
-    guarded([&] {
-      png_set_palette_to_rgb(png_);
-      png_set_expand_gray_1_2_4_to_8(png_);
-      png_set_gray_to_rgb(png_);
-      png_set_strip_16(png_);
-      png_set_strip_alpha(png_);
-      const int passes = png_set_interlace_handling(png_);
-      png_read_update_info(png_, info_);
-      const auto row_bytes = static_cast<std::size_t>(3 * image.w);
-      if (png_get_rowbytes(png_, info_) != row_bytes) png_error(png_, "unexpected kind of pixel");
-      for (int pass = 0; pass < passes; ++pass) {
-        for (std::int64_t y = 0; y < image.h; ++y) {
-          png_read_row(png_, image.rgb.data() + static_cast<std::size_t>(y) * row_bytes, nullptr);
-        }
-      }
-      png_read_end(png_, info_);
-    });
+  // After the last row the file may end, and what is damaged behind its first `checked` bytes does not count.
+  void read_pixels(Image& image, std::size_t checked) {
+    try {
+      guarded([&] {
+        read_rows(image);
+        png_read_end(png_, info_);
+      });
+    } catch (const Error&) {
+      if (!rows_complete() || (!early_ && taken_ <= checked)) throw;
+    }
   }
 
  private:
+  void read_rows(Image& image) {
+    png_set_palette_to_rgb(png_);
+    png_set_expand_gray_1_2_4_to_8(png_);
+    png_set_gray_to_rgb(png_);
+    png_set_strip_16(png_);
+    png_set_strip_alpha(png_);
+    passes_ = png_set_interlace_handling(png_);
+    png_read_update_info(png_, info_);
+    const auto row_bytes = static_cast<std::size_t>(3 * image.w);
+    if (png_get_rowbytes(png_, info_) != row_bytes) png_error(png_, "unexpected kind of pixel");
+    for (int pass = 0; pass < passes_; ++pass) {
+      for (std::int64_t y = 0; y < image.h; ++y) {
+        png_read_row(png_, image.rgb.data() + static_cast<std::size_t>(y) * row_bytes, nullptr);
+      }
+    }
+  }
+
+  // libpng counts a row, or the last of the 7 passes, once its pixels are there and before it looks for what follows.
+  bool rows_complete() const {
+    return passes_ == 1 ? png_get_current_row_number(png_) >= height() : png_get_current_pass_number(png_) >= 7;
+  }
+
   [[noreturn]] static void fail(png_structp png, png_const_charp text) {
     auto* reader = static_cast<Reader*>(png_get_error_ptr(png));
     std::snprintf(reader->text_, sizeof(reader->text_), "%s", text);
@@ -76,8 +91,10 @@ class Reader {
 
   static void take(png_structp png, png_bytep to, std::size_t size) {
     auto* reader = static_cast<Reader*>(png_get_io_ptr(png));
-    if (size > reader->rest_.size()) png_error(png, "the file ends early");
+    reader->early_ = size > reader->rest_.size();
+    if (reader->early_) png_error(png, "the file ends early");
     std::memcpy(to, reader->rest_.data(), size);
+    reader->taken_ += size;
     reader->rest_ = reader->rest_.subspan(size);
   }
 
@@ -91,27 +108,14 @@ class Reader {
   }
 
   std::span<const std::byte> rest_;
+  std::size_t taken_ = 0;
+  bool early_ = false;  // the last read asked for more than there is
+  int passes_ = 0;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   std::jmp_buf jump_;
   char text_[200] = "";
 };
-
-// The body of the first eXIf chunk, before or after the picture data. Each chunk is a length, a name, a body and a
-// checksum, which libpng has checked by then.
-std::span<const std::byte> find_exif(std::span<const std::byte> file) {
-  constexpr std::size_t kSignature = 8, kHead = 8, kChecksum = 4;
-  std::size_t at = kSignature;
-  while (file.size() - at >= kHead) {
-    std::size_t length = 0;
-    for (std::size_t i = 0; i < 4; ++i) length = length << 8 | std::to_integer<std::size_t>(file[at + i]);
-    const auto rest = file.subspan(at + kHead);
-    if (length > rest.size()) break;
-    if (std::memcmp(file.data() + at + 4, "eXIf", 4) == 0) return rest.first(length);
-    at += std::min(kHead + length + kChecksum, file.size() - at);
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -120,8 +124,11 @@ Decoded decode_png(std::span<const std::byte> file, const DecodeOptions& options
   reader.read_header();
   check_declared_size("PNG", reader.height(), reader.width(), file.size(), options);
   Decoded result{blank({reader.height(), reader.width()}), 1};
-  reader.read_pixels(result.image);
-  result.orientation = exif_orientation(find_exif(file));
+  const PngChunks chunks = walk_png(file);
+  reader.read_pixels(result.image, chunks.end_of_picture);
+  if (chunks.cut_off)
+    throw input_error("broken or unsupported PNG (got a chunk that is cut off, expected a whole one)");
+  result.orientation = png_orientation(chunks);
   return result;
 }
 

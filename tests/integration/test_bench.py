@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-FIELDS = ["model", "resolution", "precision", "threads", "batch", "isa", "runs", "latency_ms", "images_per_second",
+FIELDS = ["model", "weights", "resolution", "precision", "threads", "batch", "isa", "runs", "latency_ms", "images_per_second",
           "gmacs_per_second", "workspace_bytes", "weights_bytes", "peak_rss_bytes", "plan_ms", "tuned"]
 LAYER_FIELDS = ["name", "kernel", "ms", "macs", "gflops", "peak_share", "gbytes_per_second"]
 

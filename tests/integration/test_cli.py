@@ -183,8 +183,21 @@ def test_doctor_fields(effnet):
 def test_output_that_cannot_be_written_exits_4(effnet, tmp_path):
     result = effnet("scale", "efficientnet_b0", "--phi", "1", "-o", str(tmp_path / "missing" / "x.toml"))
     effnet.check_error(result, 4)
-    with open("/dev/full", "w") as full:
-        assert subprocess.run([effnet.path, "models"], stdout=full, stderr=subprocess.PIPE).returncode == 4
+    for words in (["models"], ["--help"], ["--version"], ["predict", "--help"], ["launch", "-n", "2", "models"]):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([effnet.path, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert result.returncode == 4, words
+        assert "effnet: error: cannot write the result to stdout (No space left on device)" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["predict", "efficientnet_b0", "x.jpg"], ["eval", "efficientnet_b0", "."], ["cam", "efficientnet_b0", "x.jpg", "-o", "x.png"],
+                                   ["bench", "efficientnet_b0"], ["compare", "efficientnet_b0", "--backends", "engine,reference"],
+                                   ["export", "efficientnet_b0", "--pth", "x.pth"]])
+def test_a_seed_is_a_whole_number(effnet, words):
+    for seed in ("-1", "1e3", "18446744073709551616", "", "3.5"):
+        result = effnet(*words, "--seed", seed)
+        effnet.check_error(result, 2)
+        assert f"--seed: wrong value (got '{seed}', expected a whole number from 0 to 18446744073709551615)" in result.stderr
 
 
 def test_json_is_one_document_wherever_the_flag_stands(effnet):

@@ -333,11 +333,11 @@ def test_a_checkpoint_of_another_run_is_refused(effnet, place, broken_off, tmp_p
     out = tmp_path / "run"
     shutil.copytree(broken_off, out)
     before = (out / "checkpoints" / "last").read_bytes()
-    for setting, said in (("optimizer.lr=0.2", "optimizer.lr = 0.2"), ("train.epochs=7", "train.epochs = 7"),
+    for setting, said in (("seed=6", "got seed = 6, expected seed = 5"), ("train.batch=16", "got train.batch = 16, expected train.batch = 12"),
                           ("model.name=efficientnet_b0", "efficientnet_b0")):
         result = effnet(*words(place, out, "--resume", "--quiet", "--set", setting))
         effnet.check_error(result, 3)
-        assert "another model or recipe" in result.stderr and said in result.stderr, result.stderr
+        assert "another model, recipe or data" in result.stderr and said in result.stderr, result.stderr
     assert (out / "checkpoints" / "last").read_bytes() == before
 
 
@@ -418,7 +418,7 @@ def test_broken_pictures_are_skipped_and_named(effnet, place, tmp_path):
     assert [row["path"] for row in rows] == ["train/down/03.png", "val/checks/04.png"] or \
         [row["path"] for row in rows] == ["checks/04.png", "down/03.png"]
     assert all(row["why"] for row in rows)
-    options[options.index("data.broken_limit=0.05")] = "data.broken_limit=0.001"
+    options[options.index("data.broken_limit=0.05")] = "data.broken_limit=0"
     effnet.check_error(effnet("train", place / "recipe.toml", "--out", tmp_path / "run2", "--quiet", *options), 3)
 
 
@@ -444,9 +444,9 @@ def test_holdout_chooses_and_the_validation_set_reports(effnet, place, tmp_path)
 
 def test_a_time_budget_fits_the_run(effnet, place, tmp_path):
     begin = time.time()
-    summary = effnet.json(*words(place, tmp_path / "run", "--time-budget", "4s", "--set", "train.epochs=100000"))
+    summary = effnet.json(*words(place, tmp_path / "run", "--time-budget", "8s", "--set", "train.epochs=100000"))
     assert 0 < summary["epochs"] < 100000
-    assert summary["seconds"] <= 4.0
+    assert summary["seconds"] <= 8.0
     assert float(metrics(tmp_path / "run")[-1]["lr"]) < 0.02  # the cosine came to its end
     assert time.time() - begin < 60
 

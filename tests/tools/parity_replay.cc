@@ -122,6 +122,7 @@ void run(const std::string& model_path, const std::string& batches_path, const s
   recipe.train.fused = fused;
   recipe.ema_decay = 0;
   recipe.bn_momentum = 0.9;
+  recipe.bn_warmup = false;  // as torch.nn.BatchNorm2d
   recipe.unbiased_moving_variance = true;
   const auto group = train::single_process();
   train::Trainer trainer(graph, store, recipe, torch::kCPU, *group);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes the fixtures of effnet/vision's tests and the fuzzers' corpora. Needs Debian's Pillow 9.4, NumPy, torchvision.
 
-  NAME.{jpg,png,webp}  a tiny picture of one kind
+  NAME.{jpg,png,webp,gif,bmp,tif}  a tiny picture of one kind
   NAME.rgb             what Pillow makes of it: exif_transpose(open()).convert("RGB"), raw
   pictures.tsv         name, width, height of the .rgb
   source.rgb           the 23x17 picture that is resized, raw
@@ -22,6 +22,8 @@ import zlib
 import numpy as np
 import torchvision.transforms.functional as tv
 from PIL import Image, ImageOps
+
+import other_formats
 
 HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = HERE.parents[1] / "fuzz" / "corpus"
@@ -142,6 +144,31 @@ def pngs():
     add("png_gamma.png", png(rgb, 2, 8, before=chunk(b"gAMA", struct.pack(">I", 100000))))
     add("png_turn6.png", png(rgb, 2, 8, before=chunk(b"eXIf", exif(6))))
     add("png_turn3_after.png", png(rgb, 2, 8, after=chunk(b"eXIf", exif(3, False))))
+    # EXIF as hexadecimal text, the way ImageMagick and exiftool write it, in each kind of text chunk.
+    profile = b"\nexif\n%8d\n" % len(exif(6)) + exif(6).hex("\n", 36).encode() + b"\n"
+    key = b"Raw profile type exif\0"
+    add("png_turn6_text.png", png(rgb, 2, 8, before=chunk(b"tEXt", key + profile)))
+    add("png_turn6_packed_text.png", png(rgb, 2, 8, after=chunk(b"zTXt", key + b"\0" + zlib.compress(profile))))
+    add("png_turn6_utf8_text.png", png(rgb, 2, 8, before=chunk(b"iTXt", key + b"\0\0\0\0" + profile.upper())))
+    add("png_turn6_packed_utf8_text.png", png(rgb, 2, 8, before=chunk(b"iTXt", key + b"\1\0\0\0" + zlib.compress(profile))))
+    add("png_not_turned_app1.png", png(rgb, 2, 8, before=chunk(b"tEXt", b"Raw profile type APP1\0" + profile)))
+    add("png_turn3_before_text.png", png(rgb, 2, 8, before=chunk(b"tEXt", key + profile) + chunk(b"eXIf", exif(3))))
+    add("png_turn8_second.png", png(rgb, 2, 8, before=chunk(b"eXIf", exif(6)) + chunk(b"eXIf", exif(8))))
+    xmp = b"XML:com.adobe.xmp\0\0\0\0\0"
+    add("png_turn6_xmp.png", png(rgb, 2, 8, before=chunk(b"iTXt", xmp + b'<x tiff:Orientation="6"/>')))
+    add("png_turn8_xmp.png", png(rgb, 2, 8, before=chunk(b"iTXt", xmp + b"<tiff:Orientation>8</tiff:Orientation>")))
+    add("png_turn3_not_xmp.png", png(rgb, 2, 8, before=chunk(b"eXIf", exif(3)) + chunk(b"iTXt", xmp + b'tiff:Orientation="6"')))
+    # A 42 in the wrong byte order, as some cameras wrote it.
+    add("png_turn6_swapped_42.png", png(rgb, 2, 8, before=chunk(b"eXIf", b"MM*\0" + exif(6)[4:])))
+    add("png_turn8_swapped_42.png", png(rgb, 2, 8, before=chunk(b"eXIf", b"II\0*" + exif(8, False)[4:])))
+    # Damage after the picture data.
+    whole = png(rgb, 2, 8, after=chunk(b"tEXt", b"a\0text"))
+    end = whole.index(b"tEXt") - 4
+    add("png_no_end.png", whole[:end])
+    add("png_no_checksum.png", whole[:end - 4])
+    add("png_zeros_after.png", whole[:end] + bytes(40))
+    add("png_html_after.png", whole[:end] + b"<html>the rest never came</html>")
+    add("png_wrong_text_checksum.png", whole[:-13] + b"\0" + whole[-12:])
 
 
 # ---- WebP ----
@@ -155,6 +182,14 @@ def webps():
     add("webp_turn5.webp", saved(rgb, "WEBP", quality=80, exif=exif(5)))
     frames = [Image.fromarray(picture(17, 9, seed)) for seed in (0, 1)]
     add("webp_animated.webp", saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True))
+
+
+def others():
+    for function, extension in ((other_formats.gifs, "gif"), (other_formats.bmps, "bmp"), (other_formats.tiffs, "tif")):
+        for name, data, golden in function(picture):
+            if golden is None and extension == "tif":  # Pillow 9.4 turns a TIFF twice
+                golden = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+            add(f"{name}.{extension}", data, golden)
 
 
 # ---- resizing ----
@@ -227,7 +262,12 @@ def corpora():
         folder.mkdir(parents=True, exist_ok=True)
     for name in ("jpeg_420.jpg", "jpeg_progressive_420.jpg", "jpeg_cmyk.jpg", "jpeg_turn6.jpg", "png_rgb16_interlaced.png",
                  "png_palette_clear.png", "png_turn6.png", "png_grey1.png", "webp_lossy_alpha.webp", "webp_lossless.webp",
-                 "webp_animated.webp", "webp_turn5.webp"):
+                 "webp_animated.webp", "webp_turn5.webp", "png_turn6_packed_text.png", "png_turn6_xmp.png", "png_no_end.png",
+                 "gif_interlaced.gif", "gif_inside_clear.gif", "gif_no_palette.gif", "bmp_palette4.bmp", "bmp_os2_8.bmp",
+                 "bmp_565_v4.bmp", "bmp_101010_v3.bmp", "bmp_rle8_move.bmp", "bmp_rle4.bmp", "tiff_lzw.tif",
+                 "tiff_deflate.tif", "tiff_packbits.tif", "tiff_jpeg.tif", "tiff_fax3.tif", "tiff_fax4.tif",
+                 "tiff_planes_tiles.tif", "tiff_palette4.tif", "tiff_cmyk_planes.tif", "tiff_rgba_multiplied.tif",
+                 "tiff_grey12.tif", "tiff_big.tif", "tiff_tiles_big.tif"):
         (decode / name).write_bytes((HERE / name).read_bytes())
     # The last four bytes choose the part, the length the reduction.
     for name in ("jpeg_420.jpg", "jpeg_progressive_420.jpg", "jpeg_cmyk.jpg", "jpeg_turn6.jpg"):
@@ -244,6 +284,7 @@ if __name__ == "__main__":
     jpegs()
     pngs()
     webps()
+    others()
     resizes()
     tf_resizes()
     prepares()

@@ -1,0 +1,71 @@
+#include "effnet/base/process_room.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "effnet/base/error.h"
+
+namespace effnet {
+namespace {
+
+// What `check` throws, and the exit code of its process.
+template <class Check>
+[[noreturn]] void end_with(const Check& check) {
+  try {
+    check();
+  } catch (const Error& error) {
+    std::fputs(error.what(), stderr);
+    std::_Exit(static_cast<int>(error.code()));
+  }
+  std::_Exit(0);
+}
+
+void limit_files(rlim_t soft, rlim_t hard) {
+  const rlimit limit{soft, hard};
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) std::_Exit(99);
+}
+
+TEST(ProcessRoom, EnoughIsSilent) {
+  check_threads(1);
+  check_threads(8);
+  check_files(1);
+}
+
+TEST(ProcessRoom, TooFewFiles) {
+  EXPECT_EXIT(end_with([] {
+                limit_files(24, 24);
+                check_files(100);
+              }),
+              testing::ExitedWithCode(4), "got a limit of 24, expected at least 1[0-9][0-9]");
+}
+
+// The soft limit is often far below the hard one: it is the process's own to raise.
+TEST(ProcessRoom, TheSoftLimitIsRaised) {
+  EXPECT_EXIT(end_with([] {
+                limit_files(24, 200);
+                check_files(100);
+                rlimit now{};
+                ::getrlimit(RLIMIT_NOFILE, &now);
+                if (now.rlim_cur < 100 || now.rlim_cur > 200) std::_Exit(98);
+              }),
+              testing::ExitedWithCode(0), "");
+}
+
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+// Room for some threads, not for a thousand: stacks of 8 MB in 600 MB. The limit on processes does not hold for root.
+TEST(ProcessRoom, TooFewThreads) {
+  EXPECT_EXIT(end_with([] {
+                const rlimit limit{600 << 20, 600 << 20};
+                if (::setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(99);
+                check_threads(1000);
+              }),
+              testing::ExitedWithCode(4), "got [0-9]+, expected 1000: ");
+}
+#endif
+
+}  // namespace
+}  // namespace effnet

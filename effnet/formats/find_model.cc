@@ -1,0 +1,175 @@
+#include "effnet/formats/find_model.h"
+
+#include <cstdlib>
+#include <optional>
+#include <utility>
+
+#include "effnet/arch/family.h"
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/names.h"
+#include "effnet/base/preprocessing_rules.h"
+#include "effnet/base/text.h"
+#include "effnet/formats/model_file.h"
+
+namespace effnet::formats {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr NameTable<WeightsFrom, 3> kWeightsFrom{
+    {{WeightsFrom::file, "file"}, {WeightsFrom::pulled, "pulled"}, {WeightsFrom::random, "random"}}};
+
+const char* environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? nullptr : value;
+}
+
+std::optional<fs::path> find_home() {
+  if (const char* home = environment("EFFNET_HOME")) return home;
+  if (const char* cache = environment("XDG_CACHE_HOME")) return fs::path(cache) / "effnet";
+  if (const char* user = environment("HOME")) return fs::path(user) / ".cache" / "effnet";
+  return std::nullopt;
+}
+
+// What stands at a path. A link that leads nowhere is not the same as nothing: the user put it there.
+enum class Stands { nothing, dangling_link, folder, other };
+Stands look(const fs::path& path, std::error_code& failure) {
+  const fs::file_status itself = fs::symlink_status(path, failure);
+  if (itself.type() == fs::file_type::not_found) {
+    if (failure == std::errc::no_such_file_or_directory) failure.clear();
+    return Stands::nothing;
+  }
+  if (failure) return Stands::other;
+  const fs::file_status target = fs::status(path, failure);
+  if (target.type() == fs::file_type::not_found) {
+    failure.clear();
+    return Stands::dangling_link;
+  }
+  return fs::is_directory(target) ? Stands::folder : Stands::other;
+}
+
+std::string target_of(const fs::path& link) {
+  std::error_code ignored;
+  return in_quotes(fs::read_symlink(link, ignored).string());
+}
+
+// Empty if it was not pulled. Looks at every step of the path, so that a link to a disk that is not mounted does not
+// pass for a model that was never pulled.
+fs::path find_pulled(const std::string& model) {
+  const std::optional<fs::path> home = find_home();
+  if (!home) return {};
+  const fs::path file = pulled_path(model);
+  fs::path step;
+  for (const fs::path& part : file) {
+    step /= part;
+    const bool last = step == file;
+    std::error_code failure;
+    const Stands stands = look(step, failure);
+    if (failure) {
+      throw environment_error("{}: the pulled model {} cannot be looked for ({})", step.string(), model,
+                              failure.message())
+          .with_hint("make the folder readable, or set EFFNET_HOME to another one");
+    }
+    if (stands == Stands::nothing) return {};
+    if (stands == Stands::dangling_link) {
+      throw input_error("{}: the pulled model {} cannot be reached (got a link to {}, which is not there)",
+                        step.string(), model, target_of(step))
+          .with_hint(fmt::format("mend or remove the link; effnet pull {} fetches the model again", model));
+    }
+    if ((stands == Stands::folder) == last) {
+      const std::string_view got = last ? "a folder" : "a file", expected = last ? "a model file" : "a folder";
+      throw input_error("{}: the pulled model {} cannot be reached (got {}, expected {})", step.string(), model, got,
+                        expected)
+          .with_hint(fmt::format("move it away; effnet pull {} fetches the model again", model));
+    }
+  }
+  return file;
+}
+
+// The model file of a run folder.
+fs::path model_in(const fs::path& folder) {
+  fs::path file = folder / "model.safetensors";
+  const auto there = [](const fs::path& path) {
+    std::error_code failure;
+    const Stands stands = look(path, failure);
+    if (failure) throw input_error("{}: cannot read ({})", path.string(), failure.message());
+    return stands != Stands::nothing;
+  };
+  if (there(file)) return file;
+  for (const fs::path& checkpoints : {folder / "checkpoints", folder}) {
+    const bool of_a_run = checkpoints.filename() == "checkpoints";
+    for (const char* checkpoint : {"best", "last", "previous"}) {
+      if (!of_a_run || !there(checkpoints / checkpoint)) continue;
+      throw input_error("{}: no model in this folder (got checkpoints, expected model.safetensors)", folder.string())
+          .with_hint("a checkpoint is a MODEL too: " + (checkpoints / checkpoint).string());
+    }
+  }
+  if (there(folder / "config.toml")) {
+    throw input_error("{}: the run has no model (got neither model.safetensors nor a checkpoint)", folder.string())
+        .with_hint("effnet train with --resume and --out " + folder.string() + " goes on with it");
+  }
+  throw input_error(
+      "{}: not a MODEL (got a folder without model.safetensors, expected a name from 'effnet models', a model file, a "
+      "run folder or a .toml arch file)",
+      folder.string());
+}
+
+Described described(arch::ArchSpec spec) {
+  const Size size{spec.resolution, spec.resolution};
+  Preprocessing preprocessing = preprocessing_rule(spec.preprocessing, spec.normalisation, size);
+  return {std::move(spec), std::move(preprocessing)};
+}
+
+}  // namespace
+
+std::string_view name(WeightsFrom from) { return name_in(kWeightsFrom, from); }
+
+FoundModel find_model(const std::string& model, Pulled pulled) {
+  FoundModel found;
+  if (arch::find_variant(model) != nullptr) {
+    found.name = model;
+    if (pulled == Pulled::find) found.file = find_pulled(model);
+    if (!found.file.empty()) found.weights = WeightsFrom::pulled;
+    return found;
+  }
+  std::error_code failure;
+  const Stands stands = look(model, failure);
+  // No name of the family has these: what has them was meant as a path.
+  const bool path = model.find_first_of("/.") != std::string::npos;
+  if (stands == Stands::nothing && !path) arch::variant(model);  // throws, with the nearest name
+  if (failure) throw input_error("{}: cannot read ({})", model, failure.message());
+  if (stands == Stands::nothing) {
+    throw input_error("{}: cannot read ({})", model,
+                      std::make_error_code(std::errc::no_such_file_or_directory).message());
+  }
+  if (stands == Stands::dangling_link) {
+    throw input_error("{}: cannot read (got a link to {}, which is not there)", model, target_of(model));
+  }
+  if (stands == Stands::other && model.ends_with(".toml")) {
+    found.arch_file = model;
+    return found;
+  }
+  found.file = stands == Stands::folder ? model_in(model) : fs::path(model);
+  found.weights = WeightsFrom::file;
+  return found;
+}
+
+Described describe(const FoundModel& found) {
+  if (!found.file.empty()) {
+    Model read = read_model(found.file);
+    return {std::move(read.arch), std::move(read.preprocessing)};
+  }
+  if (found.arch_file.empty()) return described(arch::variant(found.name).spec);
+  return described(arch::parse(read_text(found.arch_file), found.arch_file.string()));
+}
+
+fs::path home_folder() {
+  if (std::optional<fs::path> home = find_home()) return *home;
+  throw environment_error(
+      "no place for pulled models (got neither EFFNET_HOME nor XDG_CACHE_HOME nor HOME, expected one of them)");
+}
+
+fs::path pulled_path(const std::string& name) { return home_folder() / "models" / (name + ".safetensors"); }
+
+}  // namespace effnet::formats

@@ -1,0 +1,402 @@
+#include "effnet/formats/pth_state.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "effnet/base/error.h"
+#include "effnet/base/names.h"
+#include "effnet/base/text.h"
+#include "effnet/formats/nests.h"
+
+namespace effnet::formats {
+namespace {
+
+constexpr NameTable<Dtype, 10> kStorages{{{Dtype::f64, "torch.DoubleStorage"},
+                                          {Dtype::f32, "torch.FloatStorage"},
+                                          {Dtype::f16, "torch.HalfStorage"},
+                                          {Dtype::bf16, "torch.BFloat16Storage"},
+                                          {Dtype::i64, "torch.LongStorage"},
+                                          {Dtype::i32, "torch.IntStorage"},
+                                          {Dtype::i16, "torch.ShortStorage"},
+                                          {Dtype::i8, "torch.CharStorage"},
+                                          {Dtype::u8, "torch.ByteStorage"},
+                                          {Dtype::boolean, "torch.BoolStorage"}}};
+constexpr NameTable<Dtype, 10> kDtypes{{{Dtype::f64, "torch.float64"},
+                                        {Dtype::f32, "torch.float32"},
+                                        {Dtype::f16, "torch.float16"},
+                                        {Dtype::bf16, "torch.bfloat16"},
+                                        {Dtype::i64, "torch.int64"},
+                                        {Dtype::i32, "torch.int32"},
+                                        {Dtype::i16, "torch.int16"},
+                                        {Dtype::i8, "torch.int8"},
+                                        {Dtype::u8, "torch.uint8"},
+                                        {Dtype::boolean, "torch.bool"}}};
+// Storages of numbers that Tensor cannot hold, and their elements' sizes: the older container has to be walked past
+// them.
+constexpr std::array<std::pair<std::string_view, std::size_t>, 7> kOtherStorages{{{"torch.ComplexFloatStorage", 8},
+                                                                                  {"torch.ComplexDoubleStorage", 16},
+                                                                                  {"torch.QInt8Storage", 1},
+                                                                                  {"torch.QUInt8Storage", 1},
+                                                                                  {"torch.QInt32Storage", 4},
+                                                                                  {"torch.QUInt4x2Storage", 1},
+                                                                                  {"torch.QUInt2x4Storage", 1}}};
+// Storages of bytes, whose tensors say their dtype themselves (_rebuild_tensor_v3).
+constexpr std::array<std::string_view, 4> kUntypedStorages{"torch.UntypedStorage", "torch.storage.UntypedStorage",
+                                                           "torch.storage._UntypedStorage", "torch._UntypedStorage"};
+
+// The names that mean something here: the tables above and these. None of them is ever called.
+constexpr std::array<std::string_view, 9> kOtherGlobals{
+    "collections.OrderedDict",
+    "torch._utils._rebuild_tensor",
+    "torch._utils._rebuild_tensor_v2",
+    "torch._utils._rebuild_tensor_v3",
+    "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_parameter_with_state",
+    "torch._tensor._rebuild_from_type_v2",
+    "torch.Tensor",
+    "torch.Size",
+};
+
+const std::vector<std::string_view>& known_globals() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all(kOtherGlobals.begin(), kOtherGlobals.end());
+    all.insert(all.end(), kUntypedStorages.begin(), kUntypedStorages.end());
+    for (const auto& [dtype, text] : kStorages) all.push_back(text);
+    for (const auto& [text, size] : kOtherStorages) all.push_back(text);
+    for (const auto& [dtype, text] : kDtypes) all.push_back(text);
+    return all;
+  }();
+  return names;
+}
+
+constexpr std::size_t kMostDims = 64;  // torch's own limit
+constexpr int kMostNests = 6;
+
+template <std::size_t kCount>
+std::optional<Dtype> dtype_in(const NameTable<Dtype, kCount>& table, std::string_view word) {
+  for (const auto& [dtype, text] : table) {
+    if (text == word) return dtype;
+  }
+  return std::nullopt;
+}
+
+// The name of a global, known or not: for messages.
+std::string global_name(const Pickle& pickle, const PickleValue& value) {
+  if (!value.is(PickleKind::foreign)) return std::string(value.raw());
+  return fmt::format("{}.{}", pickle.item(value, 0).raw(), pickle.item(value, 1).raw());
+}
+
+// A tensor of the file that cannot be had: no fault of the file's, and of no matter where nobody needs it.
+struct Unreadable {
+  std::string why;
+};
+
+// What a persistent id says: ('storage', type, key, location, element count[, (view key, offset, element count)]).
+struct StorageId {
+  std::optional<Dtype> dtype;  // none: a storage of bytes, or of numbers that Tensor cannot hold
+  std::size_t element_bytes = 1;
+  std::string type;
+  bool known = true;  // the type, and so the size of an element
+  std::string_view key;
+  std::uint64_t count = 0;   // elements in the whole storage
+  std::uint64_t offset = 0;  // elements: a legacy storage may itself be a window of another one
+  std::uint64_t window = 0;
+};
+
+std::uint64_t count_of(const PickleValue& value, std::string_view what) {
+  const std::int64_t count = value.integer();
+  if (count < 0) throw input_error("negative {} (got {}, expected 0 or more)", what, count);
+  return static_cast<std::uint64_t>(count);
+}
+
+StorageId storage_id(const Pickle& pickle, const PickleValue& persistent) {
+  if (!persistent.is(PickleKind::persistent)) throw input_error("a tensor without a storage");
+  const PickleValue& id = pickle.item(persistent, 0);
+  if (!id.is(PickleKind::tuple) || pickle.item(id, 0).text() != "storage") {
+    throw input_error("unknown persistent id (expected a storage)");
+  }
+  StorageId storage;
+  storage.type = global_name(pickle, pickle.item(id, 1));
+  storage.dtype = dtype_in(kStorages, storage.type);
+  if (storage.dtype) storage.element_bytes = size_bytes(*storage.dtype);
+  storage.known = storage.dtype ||
+                  std::find(kUntypedStorages.begin(), kUntypedStorages.end(), storage.type) != kUntypedStorages.end();
+  for (const auto& [text, size] : kOtherStorages) {
+    if (text != storage.type) continue;
+    storage.element_bytes = size;
+    storage.known = true;
+  }
+  storage.key = pickle.item(id, 2).text();
+  storage.count = storage.window = count_of(pickle.item(id, 4), "storage size");
+  if (id.items().size() > 5 && !pickle.item(id, 5).is(PickleKind::none)) {
+    const PickleValue& view = pickle.item(id, 5);
+    storage.offset = count_of(pickle.item(view, 1), "storage offset");
+    storage.window = count_of(pickle.item(view, 2), "storage size");
+    if (storage.offset > storage.count || storage.window > storage.count - storage.offset) {
+      throw input_error("storage {}: a window leaves it", in_quotes(storage.key));
+    }
+  }
+  return storage;
+}
+
+Dims dims_of(const Pickle& pickle, const PickleValue& list, std::string_view what) {
+  // torch.Size(...) is a call with one tuple.
+  const PickleValue& items = list.is(PickleKind::object) ? pickle.item(pickle.item(list, 1), 0) : list;
+  if (!items.is(PickleKind::tuple) && !items.is(PickleKind::list)) throw input_error("{} is not a tuple", what);
+  if (items.items().size() > kMostDims) {
+    throw input_error("{} too long (got {}, expected at most {})", what, items.items().size(), kMostDims);
+  }
+  Dims dims;
+  for (const PickleIndex index : items.items())
+    dims.push_back(static_cast<std::int64_t>(count_of(pickle[index], what)));
+  return dims;
+}
+
+bool row_major(const Dims& dims, const Dims& strides) {
+  std::int64_t expected = 1;
+  for (std::size_t i = dims.size(); i-- > 0;) {
+    if (dims[i] != 1 && strides[i] != expected) return false;
+    expected *= dims[i];
+  }
+  return true;
+}
+
+// Elements of kBytes each, gathered into row-major order. Every index was checked against the source before.
+template <std::size_t kBytes>
+void gather(const std::byte* source, const Dims& dims, const Dims& strides, std::byte* target) {
+  Dims at(dims.size(), 0);
+  const std::size_t inner = dims.size() - 1;
+  for (;;) {
+    const std::byte* from = source;
+    for (std::int64_t i = 0; i < dims[inner]; ++i) {
+      std::memcpy(target, from, kBytes);
+      target += kBytes;
+      if (i + 1 < dims[inner]) from += strides[inner] * static_cast<std::int64_t>(kBytes);
+    }
+    std::size_t axis = inner;
+    for (;;) {  // the next row, as an odometer
+      if (axis == 0) return;
+      --axis;
+      if (++at[axis] < dims[axis]) break;
+      source -= (dims[axis] - 1) * strides[axis] * static_cast<std::int64_t>(kBytes);
+      at[axis] = 0;
+    }
+    source += strides[axis] * static_cast<std::int64_t>(kBytes);
+  }
+}
+
+// The tensor that (storage, offset, dims, strides) describes.
+Tensor view_of(const StorageId& id, const Dims& dims, const Dims& strides, std::uint64_t offset, Dtype dtype,
+               Storages& storages) {
+  const auto found = storages.by_key.find(id.key);
+  if (found == storages.by_key.end()) throw input_error("storage {} is missing", in_quotes(id.key));
+  const ZipEntry& storage = found->second;
+  if (id.count > storage.bytes.size() / id.element_bytes) {
+    throw input_error("storage {} is too short (got {} bytes, expected {} elements of {})", in_quotes(id.key),
+                      storage.bytes.size(), id.count, id.element_bytes);
+  }
+  const auto window = storage.bytes.subspan(id.offset * id.element_bytes, id.window * id.element_bytes);
+  const std::size_t element = size_bytes(dtype);
+  const std::uint64_t available = window.size() / element;
+
+  if (dims.size() != strides.size()) {
+    throw input_error("{} strides for {} dimensions", strides.size(), dims.size());
+  }
+  const auto count = static_cast<std::uint64_t>(numel(dims));
+  if (count == 0) return {dtype, dims, {}, storage.owner};
+  std::uint64_t last = offset;
+  for (std::size_t i = 0; i < dims.size() && last < available; ++i) {
+    const auto steps = static_cast<std::uint64_t>(dims[i] - 1);
+    const auto stride = static_cast<std::uint64_t>(strides[i]);
+    if (steps > 0 && stride > (available - last) / steps)
+      last = available;
+    else
+      last += steps * stride;
+  }
+  if (last >= available) {
+    throw input_error("a view leaves its storage (got shape {}, strides {}, offset {}, expected within {} elements)",
+                      to_string(dims), to_string(strides), offset, available);
+  }
+  const std::span<const std::byte> from = window.subspan(offset * element);
+  if (row_major(dims, strides)) return {dtype, dims, from.first(count * element), storage.owner};
+
+  if (count * element > storages.copy_budget) {
+    throw Unreadable{fmt::format("strided and expanded tensors would take more than twice the file's size (got {})",
+                                 to_string(dims))};
+  }
+  storages.copy_budget -= count * element;
+  Dims steps = strides;  // the stride of an axis of length 1 means nothing and may be anything
+  for (std::size_t i = 0; i < dims.size(); ++i) steps[i] = dims[i] == 1 ? 0 : strides[i];
+  auto held = std::make_shared<std::vector<std::byte>>(count * element);
+  const auto run = element == 8 ? gather<8> : element == 4 ? gather<4> : element == 2 ? gather<2> : gather<1>;
+  run(from.data(), dims, steps, held->data());
+  return {dtype, dims, std::span<const std::byte>(*held), held};
+}
+
+bool is_call(const PickleValue& value) { return value.is(PickleKind::object); }
+
+// The call that makes the tensor: its function and arguments, without the wrappers around it. Null if it is no tensor.
+struct Call {
+  std::string_view function;
+  const PickleValue* arguments = nullptr;
+};
+
+Call tensor_call(const Pickle& pickle, const PickleValue& value) {
+  const PickleValue* inner = &value;
+  // A parameter of a tensor is all that torch writes; a longer chain is none of its making.
+  for (int depth = 0; depth < 4 && is_call(*inner); ++depth) {
+    const std::string_view function = pickle.item(*inner, 0).raw();
+    const PickleValue& arguments = pickle.item(*inner, 1);
+    if (function.starts_with("torch._utils._rebuild_tensor")) return {function, &arguments};
+    if (function == "torch._tensor._rebuild_from_type_v2") {  // (function, type, arguments, attributes)
+      const std::string_view wrapped = pickle.item(arguments, 0).raw();
+      if (wrapped.starts_with("torch._utils._rebuild_tensor")) return {wrapped, &pickle.item(arguments, 2)};
+      if (!wrapped.starts_with("torch._utils._rebuild_parameter")) return {};
+      inner = &pickle.item(pickle.item(arguments, 2), 0);
+    } else if (function.starts_with("torch._utils._rebuild_parameter")) {  // (tensor, requires_grad, hooks)
+      inner = &pickle.item(arguments, 0);
+    } else {
+      return {};
+    }
+  }
+  return {};
+}
+
+Tensor tensor_of(const Pickle& pickle, const Call& call, Storages& storages) {
+  // (storage, offset, shape, strides, ...); v3 adds the dtype as the seventh.
+  const PickleValue& arguments = *call.arguments;
+  const StorageId id = storage_id(pickle, pickle.item(arguments, 0));
+  std::optional<Dtype> dtype = id.dtype;
+  std::string type = id.type;
+  if (call.function == "torch._utils._rebuild_tensor_v3") {
+    type = global_name(pickle, pickle.item(arguments, 6));
+    dtype = dtype_in(kDtypes, type);
+  }
+  if (!dtype) throw Unreadable{fmt::format("unsupported dtype (got {})", in_quotes(type))};
+  const std::uint64_t offset = count_of(pickle.item(arguments, 1), "storage offset");
+  const Dims dims = dims_of(pickle, pickle.item(arguments, 2), "shape");
+  const Dims strides = dims_of(pickle, pickle.item(arguments, 3), "strides");
+  return view_of(id, dims, strides, offset, *dtype, storages);
+}
+
+// Does a storage lie in what an unknown call was given? Then its result may be a tensor. Only the first values are
+// looked at: the calls that make tensors have the storage in front.
+bool holds_storage(const Pickle& pickle, const PickleValue& call) {
+  constexpr std::size_t kLooked = 32;
+  std::vector<const PickleValue*> found{&call};
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i]->is(PickleKind::persistent)) return true;
+    for (const PickleIndex index : found[i]->items()) {
+      if (found.size() == kLooked) break;
+      found.push_back(&pickle[index]);
+    }
+  }
+  return false;
+}
+
+// The tensors of a dict and of the dicts in it under known words, as dotted names.
+class Collector {
+ public:
+  Collector(const Pickle& pickle, Storages& storages) : pickle_(pickle), storages_(storages) {}
+
+  Weights collect() {
+    add_dict(pickle_[pickle_.root], "", 0);
+    if (weights_.tensors.empty() && weights_.unreadable.empty()) throw nothing();
+    return std::move(weights_);
+  }
+
+ private:
+  void add_dict(const PickleValue& dict, const std::string& prefix, int depth) {
+    // Shared dicts are read once, and no chain of dicts goes on for ever.
+    if (depth > kMostNests || !seen_.insert(&dict).second) return;
+    const auto items = dict.items();
+    for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+      const PickleValue& key = pickle_[items[i]];
+      if (!key.is(PickleKind::text)) continue;
+      const PickleValue& value = pickle_[items[i + 1]];
+      const std::string full = prefix + std::string(key.raw());
+      if (value.is(PickleKind::dict) && is_nest_word(key.raw())) add_dict(value, full + ".", depth + 1);
+      if (value.is(PickleKind::object)) add_object(value, full);
+    }
+  }
+
+  void add_object(const PickleValue& value, const std::string& full) {
+    const Call call = tensor_call(pickle_, value);
+    try {
+      if (call.arguments != nullptr) {
+        Tensor tensor = tensor_of(pickle_, call, storages_);
+        if (weights_.unreadable.contains(full) || !weights_.tensors.emplace(full, std::move(tensor)).second) {
+          throw input_error("it is there twice");
+        }
+      } else if (holds_storage(pickle_, value)) {
+        throw Unreadable{fmt::format("made by a call of {}, which effnet does not run",
+                                     in_quotes(global_name(pickle_, pickle_.item(value, 0))))};
+      }
+    } catch (const Unreadable& reason) {
+      weights_.unreadable.emplace(full, reason.why);
+    } catch (const Error& error) {
+      throw error.in(fmt::format("tensor {}", in_quotes(full)));
+    }
+  }
+
+  Error nothing() const {
+    const PickleValue& root = pickle_[pickle_.root];
+    std::string got = root.is(PickleKind::object) ? "an object of " + class_of(root) : "no dict";
+    if (root.is(PickleKind::dict)) got = keys_of(root);
+    return input_error(
+               "no state dict in this file (got {}, expected a dict of tensors, or one under a key such as state_dict, "
+               "model, net or ema)",
+               got)
+        .with_hint(kSaveStateDict);
+  }
+
+  std::string class_of(const PickleValue& object) const {
+    return in_quotes(global_name(pickle_, pickle_.item(object, 0)));
+  }
+
+  // "'epoch', 'model' (an object of 'torchvision.models.resnet.ResNet'), ..."
+  std::string keys_of(const PickleValue& dict) const {
+    constexpr std::size_t kShown = 5;
+    std::string text;
+    const auto items = dict.items();
+    for (std::size_t i = 0; i + 1 < items.size() && i < 2 * kShown; i += 2) {
+      const PickleValue& value = pickle_[items[i + 1]];
+      text += (i > 0 ? ", " : "") + in_quotes(pickle_[items[i]].raw());
+      if (value.is(PickleKind::object)) text += " (an object of " + class_of(value) + ")";
+    }
+    if (items.size() > 2 * kShown) text += ", ...";
+    return text.empty() ? "an empty dict" : "the keys " + text;
+  }
+
+  const Pickle& pickle_;
+  Storages& storages_;
+  Weights weights_;
+  std::set<const PickleValue*> seen_;
+};
+
+}  // namespace
+
+Pickle parse_torch_pickle(std::span<const std::byte> bytes) { return parse_pickle(bytes, known_globals()); }
+
+std::map<std::string_view, std::size_t> element_sizes(const Pickle& pickle) {
+  std::map<std::string_view, std::size_t> sizes;
+  for (const PickleValue& value : pickle.values) {
+    if (!value.is(PickleKind::persistent)) continue;
+    const StorageId id = storage_id(pickle, value);
+    if (!id.known) throw input_error("unknown storage type (got {})", in_quotes(id.type));
+    const auto [known, fresh] = sizes.emplace(id.key, id.element_bytes);
+    if (!fresh && known->second != id.element_bytes) {
+      throw input_error("storage {} is used with different element sizes", in_quotes(id.key));
+    }
+  }
+  return sizes;
+}
+
+Weights weights_of(const Pickle& pickle, Storages& storages) { return Collector(pickle, storages).collect(); }
+
+}  // namespace effnet::formats

@@ -1,0 +1,141 @@
+// The ZIP container of .pth files, read and written.
+#include "effnet/formats/zip.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnet/base/file.h"
+#include "effnet/formats/pth_testing.h"
+
+namespace effnet::formats {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+
+// With the flag that says UTF-8 in both headers (as miniz writes a name that is not ASCII; torch before 2.1 takes the
+// file's) or without it.
+std::string named(const std::string& folder, bool utf8 = true) {
+  std::string file =
+      zip_of({{folder + "/data.pkl", dict_of(tensor(storage("0", 4), 0, {4}, {1}))}, {folder + "/data/0", kFour}});
+  for (const auto& [magic, flags] : {std::pair{"PK\3\4", 6U}, std::pair{"PK\1\2", 8U}}) {
+    for (std::size_t at = file.find(magic); at != std::string::npos; at = file.find(magic, at + 1))
+      file[at + flags + 1] = utf8 ? '\x08' : '\0';
+  }
+  return file;
+}
+
+TEST(PthZip, TakesNamesThatAreNotAscii) {
+  // e with an accent, composed and (macOS) decomposed; Japanese; beyond 16 bits.
+  for (const char* folder : {"mod\xc3\xa8le", "mode\xcc\x80le", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\xa6\x8a"}) {
+    EXPECT_EQ(failure(named(folder)), "no error") << folder;
+    EXPECT_THAT(to_floats(parse(named(folder)).at("x")), ElementsAre(1, 2, 3, 4));
+  }
+  EXPECT_THAT(failure(named("mod\xe8le")),
+              HasSubstr("whose name cannot be read (expected UTF-8, which it says it is)"));
+  EXPECT_EQ(failure(named("mod\xe8le", false)), "no error");  // without the flag a name is bytes
+}
+
+TEST(PthZip, SaysThatAFileEndsEarly) {
+  const std::string whole = named("a");
+  EXPECT_THAT(failure(whole.substr(0, whole.size() - 22)), HasSubstr("the ZIP archive ends early"));
+  EXPECT_THAT(failure(whole.substr(0, 100)), HasSubstr("the ZIP archive ends early"));
+}
+
+TEST(PthZip, IsChecked) {
+  const std::string pickle = dict_of(tensor(storage("0", 4), 0, {4}, {1}));
+  EXPECT_EQ(failure(zip_of({{"data.pkl", pickle}, {"data/0", kFour}})), "no error");
+  EXPECT_EQ(failure(zip_of({{"a/data.pkl", pickle}, {"a/data/0", kFour}, {"a/byteorder", "little"}})), "no error");
+  EXPECT_THAT(failure(zip_of({{"a/data.pkl", pickle}, {"a/data/0", kFour}, {"a/byteorder", "big"}})),
+              HasSubstr("byte order"));
+  EXPECT_THAT(failure(zip_of({{"a/data.pkl", pickle}, {"a/data/0", kFour}, {"a/version", "11\n"}})),
+              HasSubstr("version"));
+  EXPECT_THAT(failure(zip_of({{"a/data.pkl", pickle}, {"b/data.pkl", pickle}})), HasSubstr("more than one data.pkl"));
+  EXPECT_THAT(failure(zip_of({{"a/weights", kFour}})), HasSubstr("not one of torch.save"));
+  EXPECT_THAT(failure(zip_of({})), HasSubstr("ZIP"));
+  EXPECT_THAT(failure(zip_of({{"a/data.pkl", pickle}, {"a/data/0", kFour}, {"a/data/0", kFour}})), HasSubstr("twice"));
+  for (const char* entry : {"a/../data/0", "/a/data/0", "..", "a/.."}) {
+    EXPECT_THAT(failure(zip_of({{"a/data.pkl", pickle}, {entry, kFour}})), HasSubstr("unsafe name")) << entry;
+  }
+}
+
+TEST(PthZip, LyingSizesAreRefused) {
+  const std::string file = zip_with(dict_of(tensor(storage("0", 4), 0, {4}, {1})));
+  const std::size_t record = file.rfind("a/data/0") - 46;  // the entry in the central directory
+  ASSERT_EQ(file.substr(record, 4), "PK\1\2");
+  for (const std::size_t field : {16U, 20U, 24U, 42U}) {  // CRC, both sizes, offset of the data
+    for (const std::uint32_t lie : {0U, 15U, 17U, 0x7fffffffU, 0xffffffffU}) {
+      std::string changed = file;
+      std::memcpy(changed.data() + record + field, &lie, 4);
+      EXPECT_NE(failure(changed), "no error") << field << " " << lie;
+    }
+  }
+  // Data that changed after the checksum was made.
+  std::string changed = file;
+  changed[changed.find(kFour)] = '\1';
+  EXPECT_THAT(failure(changed), HasSubstr("broken ZIP archive"));
+}
+
+TEST(Crc32, MatchesTheKnownValues) {
+  const auto crc = [](std::string_view text) { return crc32(std::as_bytes(std::span(text))); };
+  EXPECT_EQ(crc(""), 0U);
+  EXPECT_EQ(crc("123456789"), 0xcbf43926U);  // the check value of the ZIP polynomial
+  EXPECT_EQ(crc("The quick brown fox jumps over the lazy dog"), 0x414fa339U);
+}
+
+// ---- Writing. That torch.load opens it is tested by tests/golden/formats/torch_reads_ours.py.
+
+std::vector<std::pair<std::string, Tensor>> every_tensor() {
+  const Weights weights = read_pth(kGolden / "state.pth");
+  return {weights.tensors.rbegin(), weights.tensors.rend()};
+}
+
+TEST(WritePth, WritesWhatItReads) {
+  const TemporaryFolder folder;
+  const auto ordered = every_tensor();
+  write_pth(folder.path() / "a.pth", ordered);
+  write_pth(folder.path() / "other name", ordered);
+  EXPECT_EQ(read_text(folder.path() / "a.pth"), read_text(folder.path() / "other name"));
+  const auto map = std::make_shared<const MappedFile>(folder.path() / "a.pth");
+  const Weights weights = parse_pth(map->bytes(), map);
+  ASSERT_EQ(weights.tensors.size(), ordered.size());
+  for (const auto& [tensor_name, expected] : ordered) {
+    const Tensor& got = weights.at(tensor_name);
+    EXPECT_EQ(got.dtype, expected.dtype);
+    EXPECT_EQ(got.dims, expected.dims);
+    ASSERT_EQ(got.bytes.size(), expected.bytes.size());
+    EXPECT_TRUE(std::equal(got.bytes.begin(), got.bytes.end(), expected.bytes.begin())) << tensor_name;
+    if (got.bytes.empty()) continue;
+    EXPECT_EQ((got.bytes.data() - map->bytes().data()) % 64, 0) << tensor_name;  // and so a view, not a copy
+    EXPECT_LT(got.bytes.data(), map->bytes().data() + map->bytes().size());
+  }
+}
+
+// ours.pth is what torch_reads_ours.py gives to torch.load: if these bytes change, run it again on the new ones.
+TEST(WritePth, WritesTheBytesThatTorchWasSeenToRead) {
+  const TemporaryFolder folder;
+  write_pth(folder.path() / "a.pth", every_tensor());
+  EXPECT_EQ(read_text(folder.path() / "a.pth"), read_text(kGolden / "ours.pth"));
+}
+
+TEST(WritePth, RefusesNamesTwiceAndLeavesNothing) {
+  const TemporaryFolder folder;
+  const Tensor one = make_tensor({1}, {1});
+  EXPECT_THROW(write_pth(folder.path() / "a.pth", {{"x", one}, {"x", one}}), Error);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  EXPECT_THROW(write_pth(folder.path() / "missing" / "a.pth", {{"x", one}}), Error);
+}
+
+TEST(WritePth, Zip64RecordsAreRead) {
+  // With a limit of 100 bytes this small archive has every record that one of 5 GB has.
+  const std::vector<float> values(64, 1.5F);
+  const std::string pickle = dict_of(tensor(storage("0", 64), 0, {8, 8}, {8, 1}));
+  const std::string file = zip_of({{"a/data.pkl", pickle}, {"a/data/0", floats(values)}, {"a/version", "3\n"}}, 100);
+  EXPECT_NE(file.find("PK\6\6"), std::string::npos);
+  EXPECT_NE(file.find("PK\6\7"), std::string::npos);
+  EXPECT_THAT(to_floats(parse(file).at("x")), ElementsAreArray(values));
+}
+
+}  // namespace
+}  // namespace effnet::formats

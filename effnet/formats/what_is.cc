@@ -1,0 +1,136 @@
+#include "effnet/formats/what_is.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "effnet/base/text.h"
+
+namespace effnet::formats {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::string_view kConvert = "convert it to safetensors or .pth with the library that wrote it";
+constexpr std::string_view kUnpack = "unpack it first";
+constexpr std::string_view kPage = "download the file again; the address gave a page, not the file";
+constexpr std::string_view kPicture = "the model comes first, then the pictures";
+
+// Where a known format shows itself. Offsets below zero count from the end.
+struct Mark {
+  std::ptrdiff_t offset;
+  std::string_view bytes;
+  std::string_view what;
+  std::string_view hint;
+};
+constexpr std::array kMarks{
+    Mark{0, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file (Keras .h5), which is not read yet", kConvert},
+    Mark{-8, "\x57\xfb\x80\x8b\x24\x75\x47\xdb"sv, "a TensorFlow checkpoint index, which is not read yet", kConvert},
+    Mark{4, "TFL3"sv, "a TensorFlow Lite model, which is not read", kConvert},
+    Mark{0, "GGUF"sv, "a GGUF file, which is not read", kConvert},
+    Mark{0, "\x93NUMPY"sv, "a NumPy array, which is not read", kConvert},
+    Mark{0, "\x1f\x8b"sv, "a gzip archive", kUnpack},
+    Mark{0, "BZh"sv, "a bzip2 archive", kUnpack},
+    Mark{0, "\xfd\x37zXZ\0"sv, "an xz archive", kUnpack},
+    Mark{0, "\x28\xb5\x2f\xfd"sv, "a Zstandard archive", kUnpack},
+    Mark{0, "7z\xbc\xaf\x27\x1c"sv, "a 7z archive", kUnpack},
+    Mark{0, "Rar!\x1a\x07"sv, "a RAR archive", kUnpack},
+    Mark{257, "ustar"sv, "a tar archive (or a file of torch 0.1)", kUnpack},
+    Mark{0, "\xff\xd8\xff"sv, "a JPEG picture", kPicture},
+    Mark{0, "\x89PNG\r\n"sv, "a PNG picture", kPicture},
+    Mark{8, "WEBP"sv, "a WebP picture", kPicture},
+    Mark{0, "%PDF-"sv, "a PDF document", "name the file with the weights"},
+};
+
+// Texts, by how they begin: without a byte order mark and blanks, in lower case.
+struct TextMark {
+  std::string_view begin;
+  std::string_view what;
+  std::string_view hint;
+};
+constexpr std::array kTexts{
+    TextMark{"version https://git-lfs", "a Git LFS pointer, not the file itself",
+             "fetch it with git lfs pull, or download the file itself"},
+    TextMark{"<!doctype", "a web page", kPage},
+    TextMark{"<html", "a web page", kPage},
+    TextMark{"<head", "a web page", kPage},
+    TextMark{"<body", "a web page", kPage},
+    TextMark{"<!--", "a web page", kPage},
+    TextMark{"<?xml", "an XML text, such as a server's error message", kPage},
+    TextMark{"<error", "an XML text, such as a server's error message", kPage},
+};
+
+// Formats without a mark of their own: protobuf and raw data.
+constexpr std::array kNames{
+    std::pair{".onnx"sv, "an ONNX model, which is not read yet"sv},
+    std::pair{".data-00000-of-"sv, "a TensorFlow checkpoint's data, which is not read yet"sv},
+    std::pair{".meta"sv, "a TensorFlow graph, which holds no weights"sv},
+    std::pair{".pb"sv, "a TensorFlow graph, which is not read"sv},
+};
+
+bool has_mark(std::span<const std::byte> bytes, const Mark& mark) {
+  const std::size_t distance = static_cast<std::size_t>(mark.offset < 0 ? -mark.offset : mark.offset);
+  if (bytes.size() < distance) return false;
+  const auto from = bytes.subspan(mark.offset < 0 ? bytes.size() - distance : distance);
+  return from.size() >= mark.bytes.size() && std::memcmp(from.data(), mark.bytes.data(), mark.bytes.size()) == 0;
+}
+
+// The beginning of a text without its byte order mark and leading blanks; empty if the bytes are no text.
+std::string_view text_begin(std::span<const std::byte> bytes) {
+  constexpr std::size_t kLooked = 1024;
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kLooked));
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  const bool plain = std::none_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);  // 0x7f is a control character, 0xf8 and above no UTF-8
+    return (byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7f || byte >= 0xf8;
+  });
+  const std::size_t first = text.find_first_not_of(" \n\r\t");
+  return plain && first != std::string_view::npos ? text.substr(first) : std::string_view();
+}
+
+std::optional<Told> what_text(std::string_view text) {
+  constexpr std::size_t kShown = 32;
+  std::string lower(text.substr(0, kShown));
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  for (const TextMark& mark : kTexts) {
+    if (lower.starts_with(mark.begin)) return Told{std::string(mark.what), std::string(mark.hint)};
+  }
+  if (text.starts_with('{') || text.starts_with('[')) {
+    const bool index =
+        text.find("\"weight_map\"") != std::string_view::npos || text.find("\"total_size\"") != std::string_view::npos;
+    if (index)
+      return Told{"a JSON index of weights in several files", "name the file with the weights; the index lists them"};
+    return Told{"a JSON text", "name the file with the weights"};
+  }
+  const std::string_view line = text.substr(0, std::min(text.find_first_of("\r\n"), kShown));
+  return Told{fmt::format("a text that begins {}", in_quotes(line)),
+              "download the file again, or name the file with the weights"};
+}
+
+bool only_zeros(std::span<const std::byte> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+}  // namespace
+
+std::optional<Told> what_is(std::span<const std::byte> bytes, std::string_view file_name) {
+  if (bytes.empty()) return Told{"an empty file", kCutOff};
+  for (const Mark& mark : kMarks) {
+    if (has_mark(bytes, mark)) return Told{std::string(mark.what), std::string(mark.hint)};
+  }
+  for (const auto& [part, what] : kNames) {
+    if (file_name.find(part) != std::string_view::npos) return Told{std::string(what), std::string(kConvert)};
+  }
+  if (const std::string_view text = text_begin(bytes); !text.empty()) return what_text(text);
+  if (only_zeros(bytes)) return Told{"nothing but zeros", kCutOff};
+  return std::nullopt;
+}
+
+Error not_weights(std::span<const std::byte> bytes, std::string_view file_name) {
+  const std::optional<Told> told = what_is(bytes, file_name);
+  const Error error = input_error("not a weights file (got {}, expected safetensors or a .pth of torch.save)",
+                                  told ? told->what : "unknown content");
+  return told ? error.with_hint(told->hint) : error;
+}
+
+}  // namespace effnet::formats

@@ -1,0 +1,174 @@
+// AVIF and HEIC: the primary picture, alone or as a grid of tiles, 8 to 12 bits, with its crop and turns. Alpha and
+// other auxiliary pictures are not looked at; wide ranges are not tone-mapped.
+//
+// The container is read here, since Debian 12's libheif 1.15 neither bounds what its decoders allocate by the declared
+// size nor keeps dav1d's messages from stderr, and brings two encoders of 20 MB along.
+//
+// Colours as the readers compute them that people have: AVIF as libavif, so as Pillow from 11.3 on, with chroma that is
+// interpolated between the nearest samples (3/4 and 1/4); HEIC as libheif, so as pillow-heif, with the nearest sample.
+// Give or take 3 of 255, for the fixed point of theirs. What the file does not say is BT.601.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "effnet/base/error.h"
+#include "effnet/vision/codecs.h"
+#include "effnet/vision/heif_codecs.h"
+
+namespace effnet::vision {
+namespace {
+
+struct Weights {
+  int matrix;
+  double red, blue;  // of luma
+};
+constexpr std::array<Weights, 7> kWeights{{{1, 0.2126, 0.0722},
+                                           {2, 0.299, 0.114},
+                                           {4, 0.30, 0.11},
+                                           {5, 0.299, 0.114},
+                                           {6, 0.299, 0.114},
+                                           {7, 0.212, 0.087},
+                                           {9, 0.2627, 0.0593}}};
+constexpr int kIdentity = 0;  // the planes are green, blue and red
+
+std::uint8_t to_byte(double value) { return static_cast<std::uint8_t>(std::clamp(std::lround(255 * value), 0L, 255L)); }
+
+// A sample of a chroma plane at the place of a luma sample.
+class Chroma {
+ public:
+  Chroma(const Planes& planes, std::size_t plane, bool interpolated)
+      : samples_(planes.samples[plane]),
+        halved_x_(planes.halved_x),
+        halved_y_(planes.halved_y),
+        interpolated_(interpolated),
+        last_x_(planes.size.w - 1),
+        h_((planes.size.h + halved_y_) >> halved_y_),
+        w_((planes.size.w + halved_x_) >> halved_x_) {}
+
+  double at(std::int64_t y, std::int64_t x) const {
+    const std::int64_t near_y = y >> halved_y_, near_x = x >> halved_x_;
+    const std::int64_t far_y = other(y, halved_y_, h_), far_x = x == last_x_ ? near_x : other(x, halved_x_, w_);
+    const auto sample = [&](std::int64_t row, std::int64_t column) {
+      return static_cast<double>(samples_[static_cast<std::size_t>(row * w_ + column)]);
+    };
+    return 0.75 * (0.75 * sample(near_y, near_x) + 0.25 * sample(near_y, far_x)) +
+           0.25 * (0.75 * sample(far_y, near_x) + 0.25 * sample(far_y, far_x));
+  }
+
+ private:
+  // The second nearest sample. The last column has none, even if it is the first of its two: so has libyuv's.
+  std::int64_t other(std::int64_t at, int halved, std::int64_t count) const {
+    if (halved == 0 || !interpolated_) return at >> halved;
+    return std::clamp<std::int64_t>(at / 2 + (at % 2 == 0 ? -1 : 1), 0, count - 1);
+  }
+
+  const std::vector<std::uint16_t>& samples_;
+  int halved_x_, halved_y_;
+  bool interpolated_;
+  std::int64_t last_x_, h_, w_;
+};
+
+// The tiles' planes side by side. They are mixed afterwards, since chroma is interpolated across their borders.
+Planes joined(const HeifPicture& picture) {
+  Planes whole = decode_coded(picture.tiles.front());
+  if (picture.tiles.size() == 1 && whole.size.h == picture.size.h && whole.size.w == picture.size.w) return whole;
+  const Planes first = std::exchange(whole, {});
+  whole.size = picture.size;
+  whole.bits = first.bits;
+  whole.grey = first.grey;
+  whole.halved_x = first.halved_x;
+  whole.halved_y = first.halved_y;
+  whole.colour = first.colour;
+  const std::size_t planes = first.grey ? 1 : 3;
+  for (std::size_t plane = 0; plane < planes; ++plane) {
+    const Size size = plane_size(whole, plane);
+    whole.samples[plane].resize(static_cast<std::size_t>(size.h * size.w));
+  }
+  for (std::size_t i = 0; i < picture.tiles.size(); ++i) {
+    const Planes tile = i == 0 ? first : decode_coded(picture.tiles[i]);
+    if (tile.bits != first.bits || tile.grey != first.grey || tile.halved_x != first.halved_x ||
+        tile.halved_y != first.halved_y || tile.size.h % (1 + tile.halved_y) != 0 ||
+        tile.size.w % (1 + tile.halved_x) != 0) {
+      throw input_error("AVIF or HEIC: a grid of tiles that do not fit together");
+    }
+    const auto place = static_cast<std::int64_t>(i);
+    for (std::size_t plane = 0; plane < planes; ++plane) {
+      const Size from = plane_size(tile, plane), to = plane_size(whole, plane);
+      const std::int64_t top = place / picture.columns * from.h, left = place % picture.columns * from.w;
+      const std::int64_t rows = std::min(from.h, to.h - top), columns = std::min(from.w, to.w - left);
+      for (std::int64_t y = 0; y < rows; ++y) {
+        std::copy_n(tile.samples[plane].data() + y * from.w, columns,
+                    whole.samples[plane].data() + (top + y) * to.w + left);
+      }
+    }
+  }
+  return whole;
+}
+
+Image mixed(const Planes& planes, const HeifColour& colour, bool interpolated) {
+  Image image = blank(planes.size);
+  const double step = std::exp2(planes.bits - 8), most = std::exp2(planes.bits) - 1,
+               middle = std::exp2(planes.bits - 1);
+  const double black = colour.full_range ? 0 : 16 * step, luma = colour.full_range ? most : 219 * step;
+  const double chroma = colour.full_range ? most : 224 * step;
+  const auto* const weights = std::ranges::find(kWeights, colour.matrix, &Weights::matrix);
+  if (!planes.grey && weights == kWeights.end() && colour.matrix != kIdentity)
+    throw input_error("AVIF or HEIC: unsupported colours (got matrix {}, expected RGB, BT.601, BT.709 or BT.2020)",
+                      colour.matrix);
+  const Chroma blue_plane(planes, 1, interpolated), red_plane(planes, 2, interpolated);
+  std::uint8_t* to = image.rgb.data();
+  for (std::int64_t y = 0; y < image.h; ++y) {
+    for (std::int64_t x = 0; x < image.w; ++x, to += 3) {
+      const double light = (planes.samples[0][static_cast<std::size_t>(y * planes.size.w + x)] - black) / luma;
+      if (planes.grey) {
+        to[0] = to[1] = to[2] = to_byte(light);
+        continue;
+      }
+      const double b = blue_plane.at(y, x), r = red_plane.at(y, x);
+      if (colour.matrix == kIdentity) {
+        to[0] = to_byte((r - black) / luma);
+        to[1] = to_byte(light);
+        to[2] = to_byte((b - black) / luma);
+        continue;
+      }
+      const double red = light + 2 * (1 - weights->red) * (r - middle) / chroma;
+      const double blue = light + 2 * (1 - weights->blue) * (b - middle) / chroma;
+      to[0] = to_byte(red);
+      to[1] = to_byte((light - weights->red * red - weights->blue * blue) / (1 - weights->red - weights->blue));
+      to[2] = to_byte(blue);
+    }
+  }
+  return image;
+}
+
+Image cropped(const Image& image, const HeifPicture::Crop& part) {
+  const Size size{std::lround(std::clamp(part.height, 0.0, 1e6)), std::lround(std::clamp(part.width, 0.0, 1e6))};
+  const auto begin = [](std::int64_t whole, std::int64_t kept, double centre) {
+    return std::lround(std::clamp((static_cast<double>(whole - kept)) / 2 + centre, -1e6, 1e6));
+  };
+  const std::int64_t top = begin(image.h, size.h, part.y), left = begin(image.w, size.w, part.x);
+  if (size.h < 1 || size.w < 1 || top < 0 || left < 0 || top + size.h > image.h || left + size.w > image.w)
+    throw input_error("AVIF or HEIC: a crop outside of the picture (got {}x{}, expected at most {}x{})", size.h, size.w,
+                      image.h, image.w);
+  return crop(image, top, left, size);
+}
+
+}  // namespace
+
+Decoded decode_heif(std::span<const std::byte> file, const DecodeOptions& options) {
+  const HeifPicture picture = read_heif(file);
+  const Size tile = picture.tiles.front().size;
+  for (const Size size : {picture.size, tile}) {
+    check_declared_size("AVIF or HEIC", static_cast<std::uint64_t>(size.h), static_cast<std::uint64_t>(size.w),
+                        file.size(), options);
+  }
+  const Planes planes = joined(picture);
+  const bool interpolated = picture.tiles.front().codec == HeifCodec::av1;
+  Image image = mixed(planes, picture.colour.value_or(planes.colour), interpolated);
+  if (picture.crop) image = cropped(image, *picture.crop);
+  for (const int turn : picture.turns) image = turned(std::move(image), turn);
+  return {std::move(image), 1};
+}
+
+}  // namespace effnet::vision

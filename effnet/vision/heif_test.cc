@@ -1,0 +1,114 @@
+// AVIF and HEIC beside what Pillow 12 (libavif) and pillow-heif (libheif) make of the same files:
+// tests/golden/vision/make_heif.py.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "effnet/base/error.h"
+#include "effnet/vision/decode.h"
+#include "effnet/vision/golden_files.h"
+
+namespace effnet::vision {
+namespace {
+
+using testing::HasSubstr;
+
+struct Fixture {
+  std::string name;
+  Image golden;
+};
+
+std::vector<Fixture> fixtures() {
+  std::vector<Fixture> result;
+  for (auto& line : golden::table("heif.tsv")) {
+    std::string name;
+    Size size;
+    line >> name >> size.w >> size.h;
+    result.push_back({name, golden::raw(name.substr(0, name.rfind('.')) + ".rgb", size)});
+  }
+  return result;
+}
+
+TEST(Heif, EqualsTheReadersThatPeopleHave) {
+  for (const auto& [name, golden] : fixtures()) {
+    SCOPED_TRACE(name);
+    const Image image = read_image(golden::path(name));
+    ASSERT_EQ(image.w, golden.w);
+    ASSERT_EQ(image.h, golden.h);
+    int largest = 0;
+    double sum = 0;
+    for (std::size_t i = 0; i < image.rgb.size(); ++i) {
+      const int difference = std::abs(int{image.rgb[i]} - int{golden.rgb[i]});
+      largest = std::max(largest, difference);
+      sum += difference;
+    }
+    // Their arithmetic is in fixed point. A wrong matrix, range or place of the chroma gives ten times as much.
+    EXPECT_LE(largest, 3);
+    EXPECT_LE(sum / static_cast<double>(image.rgb.size()), 0.7);
+  }
+}
+
+TEST(Heif, TurnsAreTheFilesOwn) {
+  const auto path = golden::path("avif_turn6.avif");
+  EXPECT_EQ(read_image(path, {.exif_turn = false}), read_image(path));
+}
+
+TEST(Heif, EveryShorterFileFailsOrIsComplete) {
+  for (const auto& fixture : fixtures()) {
+    SCOPED_TRACE(fixture.name);
+    const std::vector<std::byte> file = golden::bytes(fixture.name);
+    const Image whole = decode(file);
+    for (std::size_t size = 0; size < file.size(); size += 1 + file.size() / 200) {
+      try {
+        EXPECT_EQ(decode(std::span(file).first(size)), whole) << size;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+      }
+    }
+  }
+}
+
+TEST(Heif, DamagedBytesFailOrDecode) {
+  for (const auto& fixture : fixtures()) {
+    SCOPED_TRACE(fixture.name);
+    testing::internal::CaptureStderr();
+    std::vector<std::byte> file = golden::bytes(fixture.name);
+    for (std::size_t i = 0; i < file.size(); i += 1 + file.size() / 30) {
+      for (const int flip : {0x01, 0x80, 0xFF}) {
+        file[i] ^= std::byte(flip);
+        try {
+          decode(file, {.max_pixels = 1 << 16});
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+        }
+        file[i] ^= std::byte(flip);
+      }
+    }
+    // dav1d logs to stderr unless it is told not to. libde265 has no such switch for some lines about damaged headers.
+    const std::string printed = testing::internal::GetCapturedStderr();
+    if (fixture.name.ends_with(".avif")) {
+      EXPECT_EQ(printed, "");
+    }
+  }
+}
+
+TEST(Heif, LyingSizes) {
+  for (const char* name : {"avif_420.avif", "heic_420.heic", "avif_grid.avif"}) {
+    std::vector<std::byte> file = golden::bytes(name);
+    const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+    for (std::size_t at = text.find("ispe"); at != text.npos; at = text.find("ispe", at + 1)) {
+      for (const std::size_t i : {9U, 13U}) file[at + i] = std::byte{0x7F};  // 8 million wide and high
+    }
+    try {
+      decode(file);
+      ADD_FAILURE() << name;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input);
+      EXPECT_THAT(error.what(), testing::AnyOf(HasSubstr("too large"), HasSubstr("unlikely size"))) << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace effnet::vision

@@ -1,0 +1,213 @@
+"""Files as users have them: links and devices as outputs, lists from other programs, labels that a spreadsheet wrote, folders
+with links and with names that are no text."""
+
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import threading
+
+import numpy
+import pytest
+from PIL import Image
+
+
+def picture(path, seed=0):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    Image.fromarray(numpy.random.default_rng(seed).integers(0, 255, (24, 20, 3), dtype=numpy.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def numbered(effnet, tiny, tmp_path_factory):
+    """A model with the classes "1", "2", "3", made of tiny's weights by hand."""
+    folder = tmp_path_factory.mktemp("numbered")
+    effnet.json("export", tiny, "--safetensors", folder / "w.safetensors", "--names", "effnet", "--quiet")
+    effnet.json("import", folder / "w.safetensors", "--arch", tiny, "-o", folder / "m.safetensors", "--quiet")
+    data = (folder / "m.safetensors").read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + size])
+    header["__metadata__"]["effnet.labels"] = json.dumps(["1", "2", "3"])
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path = folder / "numbered.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size:])
+    return path
+
+
+def test_links_fifos_and_devices_as_output(effnet, tmp_path):
+    scale = lambda out: effnet("scale", "efficientnet_b0", "--phi", "1", "-o", out)
+    assert scale(tmp_path / "v1.toml").returncode == 0
+    expected = (tmp_path / "v1.toml").read_text()
+
+    (tmp_path / "v3.toml").write_text("old")
+    os.chmod(tmp_path / "v3.toml", 0o600)
+    os.symlink("v3.toml", tmp_path / "latest.toml")
+    assert scale(tmp_path / "latest.toml").returncode == 0
+    assert os.readlink(tmp_path / "latest.toml") == "v3.toml"
+    assert (tmp_path / "v3.toml").read_text() == expected
+    assert stat.S_IMODE(os.stat(tmp_path / "v3.toml").st_mode) == 0o600
+
+    os.mkfifo(tmp_path / "fifo")
+    got = []
+    reader = threading.Thread(target=lambda: got.append((tmp_path / "fifo").read_text()), daemon=True)
+    reader.start()
+    assert scale(tmp_path / "fifo").returncode == 0
+    reader.join(60)
+    assert got == [expected] and stat.S_ISFIFO(os.stat(tmp_path / "fifo").st_mode)
+
+    if os.geteuid() == 0:
+        os.mknod(tmp_path / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        assert scale(tmp_path / "null").returncode == 0
+        assert stat.S_ISCHR(os.stat(tmp_path / "null").st_mode)
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+
+
+def test_stdout_as_output(effnet, tiny, tmp_path):
+    text = effnet("scale", "efficientnet_b0", "--phi", "1", "-o", "-")
+    assert text.returncode == 0
+    (tmp_path / "b.toml").write_text(text.stdout)
+    assert effnet.json("inspect", tmp_path / "b.toml")["resolution"] == 256
+    effnet.check_error(effnet("scale", "efficientnet_b0", "--phi", "1", "-o", "-", "--json"), 2)
+    photo = picture(str(tmp_path / "a.png"))
+    effnet.check_error(effnet("cam", tiny, photo, "-o", "-"), 2)
+    effnet.check_error(effnet("predict", tiny, photo, "--dump-pixels", "-"), 2)
+    effnet.check_error(effnet("export", tiny, "--pth", "-"), 2)
+    effnet.check_error(effnet("import", tmp_path / "b.toml", "-o", "-"), 2)
+
+
+def test_pipes_as_input(effnet, tiny, tmp_path):
+    photo = picture(str(tmp_path / "a.png"))
+    os.mkfifo(tmp_path / "fifo.png")
+    result = effnet("predict", tiny, tmp_path / "fifo.png", "--quiet", timeout=30)
+    assert result.returncode == 3 and "got a FIFO, expected a file" in result.stderr
+    for command in (["import", tmp_path / "fifo.png", "-o", tmp_path / "x"], ["inspect", tmp_path / "fifo.png"],
+                    ["report", tmp_path / "fifo.png"]):
+        assert effnet(*command, timeout=30).returncode in (2, 3)
+    expected = effnet.json("predict", tiny, photo, "--quiet")["images"][0]["top"]
+    with open(photo, "rb") as file:
+        piped = subprocess.run([effnet.path, "predict", str(tiny), "/dev/stdin", "--quiet", "--json"], input=file.read(),
+                               stdout=subprocess.PIPE, env={**os.environ, "EFFNET_HOME": str(effnet.home)}, timeout=60)
+    assert json.loads(piped.stdout)["images"][0]["top"] == expected
+
+
+@pytest.mark.parametrize("form", ["{}\n{}\n", "{}\r\n{}\r\n", "\ufeff{}\n{}", "{}\0{}\0", "{} \n\n{}\t\n"])
+def test_lists_of_paths(effnet, tiny, tmp_path, form):
+    paths = [picture(str(tmp_path / name), 1) for name in ("a.png", "two words.png")]
+    result = effnet("predict", tiny, "-", "--quiet", input=form.format(*paths))
+    assert result.returncode == 0, result.stderr
+    assert [json.loads(line)["path"] for line in result.stdout.splitlines()] == paths
+
+
+def test_a_list_of_odd_names(effnet, tiny, tmp_path):
+    paths = [picture(str(tmp_path / name), 1) for name in ("line\nend.png", "b.png")]
+    result = effnet("predict", tiny, "-", "--quiet", input="\0".join(paths))
+    assert [json.loads(line)["path"] for line in result.stdout.splitlines()] == paths
+    blank = str(tmp_path / "b.png ")
+    os.rename(paths[1], blank)
+    result = effnet("predict", tiny, "-", "--quiet", input=blank + "\n")
+    assert result.returncode == 0, "a file whose name does end in a blank"
+
+
+def test_a_list_that_cannot_be_read(effnet, tiny, tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    result = subprocess.run([effnet.path, "predict", str(tiny), "-", "--quiet"], stdin=folder, stderr=subprocess.PIPE,
+                            stdout=subprocess.PIPE, env={**os.environ, "EFFNET_HOME": str(effnet.home)}, text=True, timeout=60)
+    os.close(folder)
+    effnet.check_error(result, 3)
+    assert "stdin: cannot read the list" in result.stderr
+
+
+def test_answers_come_one_by_one(effnet, tiny, tmp_path):
+    photo = picture(str(tmp_path / "a.png"))
+    process = subprocess.Popen([effnet.path, "predict", str(tiny), "-", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               env={**os.environ, "EFFNET_HOME": str(effnet.home)}, text=True)
+    for _ in range(2):
+        process.stdin.write(photo + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["path"] == photo
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130, "while it waits for a line"
+
+
+def test_one_reading_of_a_label_list(effnet, numbered, tmp_path):
+    """Labels by index, where the classes are called 1, 2, 3: 100 % of what predict says."""
+    paths = [picture(str(tmp_path / "set" / f"{i}.png"), i) for i in range(12)]
+    top = [image["top"][0]["index"] for image in effnet.json("predict", numbered, *paths)["images"]]
+    truth = top[:9] + [(index + 1) % 3 for index in top[9:]]
+    assert 0 in truth and len(set(truth)) > 1
+
+    def score(text):
+        (tmp_path / "l.csv").write_bytes(text)
+        return effnet("eval", numbered, tmp_path / "set", "--labels", tmp_path / "l.csv", "--json")
+
+    lines = lambda head, shift: (head + "".join(f"{i}.png,{index + shift}\n" for i, index in enumerate(truth))).encode()
+    for text in (lines("", 0), lines("file,index\n", 0), lines("file,name\n", 1),
+                 b"\xef\xbb\xbf" + lines("file,class\n", 0).replace(b"\n", b"\r\n"),
+                 lines("", 0).replace(b",", b";").replace(b"10.png", b'"10.png"')):
+        result = score(text)
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)["top1"] == 75
+        assert "the labels are read as" in result.stderr
+    (tmp_path / "set" / "more.png").write_bytes(b"x")
+    assert json.loads(score(lines("file,index\n", 0)).stdout)["skipped"][0]["why"].startswith("no line in")
+
+
+def test_eval_by_name(effnet, numbered, tmp_path):
+    for i in range(3):
+        picture(str(tmp_path / "set" / "xyz"[i] / "0.png"), i)
+    result = effnet("eval", numbered, tmp_path / "set")
+    effnet.check_error(result, 3)
+    assert "x: this folder's name is no class of the model" in result.stderr and "--classes FILE" in result.stderr
+    (tmp_path / "classes").write_bytes(b"\xef\xbb\xbf2\tx\r\n1\ty\r\n0\tz\r\n")
+    assert effnet.json("eval", numbered, tmp_path / "set", "--classes", tmp_path / "classes")["images"] == 3
+
+
+def test_no_names_at_all_are_said(effnet, tiny, tmp_path):
+    for i in range(3):
+        picture(str(tmp_path / "xyz"[i] / "0.png"), i)
+    result = effnet("eval", tiny, tmp_path)
+    assert result.returncode == 0
+    assert "no names for its classes: the folders count in sorted order, 'x' is class 0" in result.stderr
+
+
+def test_links_in_data_folders(effnet, tmp_path):
+    for name in ("cat", "dog"):
+        for i in range(3):
+            picture(str(tmp_path / "train" / name / f"{i}.png"), i + len(name) * (name == "dog"))
+    os.symlink("..", tmp_path / "train" / "cat" / "up")
+    os.symlink("../..", tmp_path / "train" / "dog" / "upper")
+    os.mkfifo(tmp_path / "train" / "dog" / "fifo.png")
+    report = effnet.json("data", "check", tmp_path, timeout=60)
+    assert report["images"] == 6
+    assert sorted(os.path.basename(row["path"]) for row in report["skipped"]) == ["fifo.png", "up", "upper"]
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"new\nline"])
+def test_class_folders_that_are_no_text(effnet, tmp_path, name):
+    for folder in ("cat", "dog"):
+        picture(str(tmp_path / "train" / folder / "0.png"), len(folder))
+    os.rename(tmp_path / "train" / "dog", os.path.join(os.fsencode(tmp_path / "train"), name))
+    result = effnet("data", "check", tmp_path)
+    effnet.check_error(result, 3)
+    assert "train: a class folder's name" in result.stderr
+    assert repr(name)[1:].replace("\\n", "\\x0a") in result.stderr and "hint: rename it: mv $'" in result.stderr
+
+
+def test_arch_files_with_a_mark(effnet, tiny, tmp_path):
+    (tmp_path / "net.toml").write_bytes(b"\xef\xbb\xbf" + open(tiny, "rb").read().replace(b"\n", b"\r\n"))
+    assert effnet.json("inspect", tmp_path / "net.toml") == effnet.json("inspect", tiny)
+
+
+def test_out_of_memory_is_an_environment_error(effnet, tiny, tmp_path):
+    picture(str(tmp_path / "set" / "0.png"))
+    with open(tmp_path / "l.csv", "wb") as file:
+        file.truncate(4 << 30)  # takes no room on the disk
+    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+    for flag in ("--labels", "--classes"):
+        result = subprocess.run([effnet.path, "eval", tiny, str(tmp_path / "set"), flag, str(tmp_path / "l.csv"), "--quiet"],
+                                preexec_fn=limit, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+        effnet.check_error(result, 4)
+        assert "out of memory" in result.stderr

@@ -1,0 +1,264 @@
+"""effnet train: what is saved is what is said, what would fail in the end fails at once, and a run's course may change."""
+
+import csv
+import json
+import os
+import shutil
+
+import numpy
+import pytest
+
+from test_train import built, place, words  # noqa: F401 (fixtures)
+
+
+def rows_of(file):
+    with open(file) as text:
+        return list(csv.DictReader(text))
+
+
+def top1_of(out):
+    """Of predictions.csv."""
+    rows = rows_of(out / "predictions.csv")
+    return 100 * sum(row["label"] == row["predicted"] for row in rows) / len(rows)
+
+
+def tensors_of(file):
+    """Name -> (dtype, shape, first byte, last byte + 1), and where the bytes begin."""
+    data = file.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    return {name: entry for name, entry in json.loads(data[8:8 + length]).items() if name != "__metadata__"}, 8 + length
+
+
+@pytest.fixture(scope="module")
+def worse(effnet, place, built):  # noqa: F811
+    """Two good epochs and a third that a large learning rate spoils: the best one is not the last."""
+    out = place / "worse"
+    steady = ["--set", "schedule.name=constant", "--set", "ema.decay=0"]
+    effnet.json(*words(place, out, *steady, "--set", "train.epochs=2"))
+    result = effnet(*words(place, out, *steady, "--set", "train.epochs=3", "--set", "optimizer.lr=30", "--resume"))
+    assert result.returncode == 0, result.stderr
+    return out, steady + ["--set", "train.epochs=3", "--set", "optimizer.lr=30", "--resume"], result
+
+
+def test_a_short_run_validates_as_it_trains(effnet, place, tmp_path):
+    """The paper's momentum and average in 48 steps: without a warm-up statistics are mostly those of the beginning."""
+    summary = effnet.json(*words(place, tmp_path / "run", "--set", "bn.momentum=0.99", "--set", "ema.decay=0.9999"))
+    rows = rows_of(tmp_path / "run" / "metrics.csv")
+    assert summary["saved_top1"] >= 90 and float(rows[-1]["train_top1"]) >= 90
+    assert float(rows[-1]["val_loss"]) < 0.5  # ln 3 is chance
+    assert "far above" not in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_parts_of_a_batch_warm_up_too(effnet, place, tmp_path):
+    summary = effnet.json(*words(place, tmp_path / "run", "--set", "bn.momentum=0.999", "--set", "train.accumulate=3",
+                                 "--set", "ema.decay=0", "--set", "train.epochs=4"))
+    assert summary["saved_top1"] >= 90
+
+
+def test_what_is_said_is_what_is_saved(effnet, place, worse, tmp_path):
+    out, again, result = worse
+    summary = json.loads((out / "summary.json").read_text())
+    scores = [float(row["val_top1"]) for row in rows_of(out / "metrics.csv")]
+    assert scores[2] < max(scores), "the third epoch is to be worse"
+    best = max(range(3), key=lambda i: (scores[i], -i)) + 1
+    assert summary["best_epoch"] == summary["saved_epoch"] == best
+    assert summary["saved_top1"] == summary["best_top1"] == pytest.approx(scores[best - 1])
+    assert top1_of(out) == pytest.approx(scores[best - 1])
+    assert f"validation top-1 of the saved model {scores[best - 1]:.2f} % (epoch {best}, the best)" in result.stdout
+    scored = effnet.json("eval", out / "model.safetensors", place / "data" / "val")
+    assert scored["top1"] == pytest.approx(scores[best - 1], abs=100 / 36 + 1e-9)
+
+    # The same run with the other result, which needs no step.
+    last = tmp_path / "last"
+    shutil.copytree(out, last)
+    result = effnet(*words(place, last, *again, "--set", "checkpoint.result=last"))
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((last / "summary.json").read_text())
+    assert (summary["best_epoch"], summary["saved_epoch"]) == (best, 3)
+    assert summary["saved_top1"] == pytest.approx(scores[2]) and top1_of(last) == pytest.approx(scores[2])
+    assert f"saved model {scores[2]:.2f} % (epoch 3, the last)" in result.stdout
+    assert f"best seen {max(scores):.2f} % (epoch {best})" in result.stdout
+    assert f"{scores[2]:.2f}<small>" in (last / "report.html").read_text()
+    assert "warning: validation cannot be told from chance" in result.stderr or \
+        "warning: training" in result.stderr or scores[2] > 60
+
+
+def test_a_checkpoint_is_a_model(effnet, place, worse, tmp_path):
+    out, _, _ = worse
+    picture = place / "data" / "val" / "down" / "00.png"
+    answers = [effnet.json("predict", model, picture, "--logits")["images"][0]["logits"]
+               for model in (out / "model.safetensors", out / "checkpoints" / "best", out / "checkpoints" / "last")]
+    assert answers[0] == answers[1] and answers[0] != answers[2]
+    exported = tmp_path / "exported.safetensors"
+    effnet.json("export", out / "checkpoints" / "best", "--safetensors", exported)
+    assert len(tensors_of(exported)[0]) == len(tensors_of(out / "model.safetensors")[0])
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+def test_a_damaged_best_checkpoint_leaves_the_last(effnet, place, worse, tmp_path, damage):
+    whole, again, _ = worse
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    best = out / "checkpoints" / "best"
+    data = bytearray(best.read_bytes())
+    data[len(data) // 2] ^= 1
+    best.unlink()
+    if damage != "gone":
+        best.write_bytes(data[:1000] if damage == "cut" else data)
+    for name in ("summary.json", "report.html", "model.safetensors"):
+        (out / name).unlink()
+    result = effnet(*words(place, out, *again))
+    assert result.returncode == 0, result.stderr
+    assert "checkpoints/best" in result.stderr and "the weights of the last epoch become the model" in result.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["saved_epoch"] == 3 and top1_of(out) == pytest.approx(summary["saved_top1"])
+
+
+def test_a_validation_that_is_not_finite_ends_the_run(effnet, place, tmp_path):
+    """The only step's loss is finite, the weights after it answer nothing."""
+    out = tmp_path / "run"
+    result = effnet(*words(place, out, "--quiet", "--set", "train.epochs=1", "--set", "train.batch=96", "--set",
+                           "optimizer.lr=10000", "--set", "schedule.warmup_epochs=0"))
+    effnet.check_error(result, 3)
+    assert "after step 1, epoch 1" in result.stderr and "36 of 36 validation pictures" in result.stderr
+    assert "optimizer.lr" in result.stderr and not (out / "model.safetensors").exists()
+    tensors, _ = tensors_of(out / "not_finite.safetensors")
+    assert tensors["labels"]["shape"] == [36]
+
+
+def test_statistics_that_are_no_numbers_end_the_run(effnet, place, worse, tmp_path):
+    """A moving mean of NaN: training goes by the batch's own, validation does not."""
+    model = tmp_path / "init.safetensors"
+    model.write_bytes((worse[0] / "model.safetensors").read_bytes())
+    tensors, base = tensors_of(model)
+    name = next(name for name in sorted(tensors) if name.endswith("running_mean"))
+    data = bytearray(model.read_bytes())
+    first = base + tensors[name]["data_offsets"][0]
+    data[first:first + 4] = numpy.float32("nan").tobytes()
+    model.write_bytes(data)
+    result = effnet(*words(place, tmp_path / "run", "--quiet", "--set", f"model.init={model}", "--set", "train.epochs=1"))
+    effnet.check_error(result, 3)
+    assert "after step 8, epoch 1" in result.stderr
+
+
+def test_steps_and_epochs_count_from_one(effnet, place, tmp_path):
+    result = effnet(*words(place, tmp_path / "run", "--quiet", "--set", "optimizer.lr=10000", "--set", "schedule.warmup_epochs=0"))
+    effnet.check_error(result, 3)
+    step = int(result.stderr.split("at step ")[1].split(",")[0])
+    assert 1 <= step <= 8 and f"diverged at step {step}, batch {step} of epoch 1 (" in result.stderr
+    data = (tmp_path / "run" / "not_finite.safetensors").read_bytes()
+    metadata = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    assert (metadata["epoch"], metadata["batch"]) == ("1", str(step))
+
+
+@pytest.mark.parametrize("change", ["renamed", "relabelled", "validation"])
+def test_other_pictures_are_another_run(effnet, place, worse, tmp_path, change):
+    out, again, _ = worse
+    data = tmp_path / "data"
+    shutil.copytree(place / "data", data)
+    if change == "renamed":
+        (data / "train" / "across" / "00.png").rename(data / "train" / "across" / "00b.png")
+    elif change == "relabelled":
+        (data / "train" / "across" / "00.png").rename(data / "swap.png")
+        (data / "train" / "down" / "00.png").rename(data / "train" / "across" / "zz.png")
+        (data / "swap.png").rename(data / "train" / "down" / "zz.png")
+    else:
+        (data / "val" / "down" / "00.png").unlink()
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    shutil.copy(out / "config.toml", tmp_path / "run")
+    shutil.copy(out / "checkpoints" / "last", tmp_path / "run" / "checkpoints")
+    shutil.copy(out / "metrics.csv", tmp_path / "run")
+    arguments = words(place, tmp_path / "run", *again, "--quiet")
+    arguments[arguments.index("--data") + 1] = str(data)
+    result = effnet(*arguments)
+    effnet.check_error(result, 3)
+    what = "validation pictures = 35" if change == "validation" else "(got pictures = 96 (names and labels "
+    assert what in result.stderr and "another model, recipe or data" in result.stderr
+
+
+def test_the_course_may_change_and_is_said(worse):
+    _, _, result = worse
+    assert "going on from" in result.stderr
+    assert "optimizer.lr is 30.0 from here on (it was 0.1)" in result.stderr
+    assert "train.epochs is 3.0 from here on (it was 2.0)" in result.stderr
+    assert "the next step's learning rate is 30\n" in result.stderr
+
+
+def test_a_finished_run_goes_on_or_says_why_not(effnet, place, worse, tmp_path):
+    out, again, _ = worse
+    before = (out / "summary.json").read_bytes()
+    for setting, said in (("train.epochs=2", "after 3 epochs"), ("optimizer.lr=0.1", "another optimizer.lr"), ("seed=8", "another seed")):
+        result = effnet(*words(place, out, *again, "--quiet", "--set", setting))
+        effnet.check_error(result, 2)
+        assert said in result.stderr and "goes on with it" in result.stderr
+    result = effnet(*words(place, out, *again, "--set", "train.validate_every=2"))
+    assert result.returncode == 0 and "finished already; train.validate_every changes nothing" in result.stderr
+    assert (out / "summary.json").read_bytes() == before
+    # One that ended within an epoch has no step from which another length could go on.
+    part = tmp_path / "part"
+    effnet.json(*words(place, part, "--set", "train.epochs=0.5"))
+    result = effnet(*words(place, part, "--resume", "--quiet", "--set", "train.epochs=2"))
+    effnet.check_error(result, 2)
+    assert "within an epoch" in result.stderr
+
+
+def test_a_broken_picture_of_a_small_set(effnet, place, tmp_path):
+    shutil.copytree(place / "data", tmp_path / "data")
+    for name in ("train/down/03.png", "val/checks/04.png", "val/checks/05.png"):
+        (tmp_path / "data" / name).write_bytes(b"no picture")
+    arguments = words(place, tmp_path / "run", "--set", "train.epochs=1")
+    arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
+    result = effnet(*arguments)
+    assert result.returncode == 0 and "3 broken pictures, see broken.csv" in result.stderr, result.stderr
+    assert len(rows_of(tmp_path / "run" / "broken.csv")) == 3
+
+
+def fails_before_the_first_step(effnet, result, out, code):
+    effnet.check_error(result, code)
+    assert not (out / "metrics.csv").exists() and not (out / "checkpoints").exists()
+
+
+def test_a_class_that_no_model_can_name_fails_at_once(effnet, place, tmp_path):
+    shutil.copytree(place / "data", tmp_path / "data")
+    for split in ("train", "val"):
+        folder = os.fsencode(tmp_path / "data" / split)
+        os.rename(folder + b"/down", folder + b"/caf\xe9")
+    arguments = words(place, tmp_path / "run", "--quiet")
+    arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
+    result = effnet(*arguments)
+    fails_before_the_first_step(effnet, result, tmp_path / "run", 3)
+    assert "UTF-8" in result.stderr and "caf" in result.stderr
+
+
+def test_a_recipe_that_cannot_be_written_fails_at_once(effnet, place, worse, tmp_path):
+    model = os.fsencode(tmp_path) + b"/caf\xe9.safetensors"
+    shutil.copy(worse[0] / "model.safetensors", model)
+    result = effnet(*words(place, tmp_path / "run", "--quiet", "--set", "model.init=" + os.fsdecode(model)))
+    fails_before_the_first_step(effnet, result, tmp_path / "run", 3)
+    assert "UTF-8" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "report.html"])
+def test_a_folder_in_the_way_fails_at_once(effnet, place, tmp_path, name):
+    (tmp_path / "run" / name).mkdir(parents=True)
+    result = effnet(*words(place, tmp_path / "run", "--quiet"))
+    fails_before_the_first_step(effnet, result, tmp_path / "run", 4)
+    assert name in result.stderr
+
+
+def test_weights_to_begin_with_are_a_model(effnet, place, worse, tmp_path):
+    out, _, _ = worse
+    scores = [float(row["val_top1"]) for row in rows_of(out / "metrics.csv")]
+    still = ["--set", "train.epochs=1", "--set", "optimizer.lr=0", "--set", "bn.momentum=1", "--set", "ema.decay=0"]
+    for i, (setting, expected) in enumerate((
+            (f"model.init={out}", max(scores)), (f"model.init={out / 'checkpoints' / 'last'}", scores[2]),
+            (f"model.name={out}", max(scores)), (f"model.name={out / 'checkpoints' / 'best'}", max(scores)))):
+        summary = effnet.json(*words(place, tmp_path / str(i), *still, "--set", setting))
+        assert summary["saved_top1"] == pytest.approx(expected), setting
+
+    result = effnet(*words(place, tmp_path / "none", "--quiet", "--set", "model.init=efficientnet_lite0"))
+    effnet.check_error(result, 3)
+    assert "not pulled" in result.stderr and "hint: effnet pull efficientnet_lite0" in result.stderr
+    result = effnet(*words(place, tmp_path / "arch", "--quiet", "--set", f"model.init={place / 'net.toml'}"))
+    effnet.check_error(result, 3)
+    assert "no weights to begin with" in result.stderr
