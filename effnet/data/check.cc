@@ -191,4 +191,10 @@ DataReport check_data(const fs::path& folder, ThreadPool& pool,
   return report;
 }
 
+void check_classes_of_splits(const fs::path& folder) {
+  if (!has_split(folder, "train")) return;
+  const std::unique_ptr<Dataset> train = open_dataset(folder, "train");
+  open_validation(folder, {.classes = static_cast<std::int64_t>(train->classes().size()), .labels = train->classes()});
+}
+
 }  // namespace effnet::data

@@ -163,6 +163,9 @@ std::optional<Summary> Run::open_folder() {
       throw usage_error("{}: holds a run already (expected an empty or a new folder)", options_.out.string())
           .with_hint("--resume goes on with it; another --out begins anew");
     const std::optional<Summary> summary = stays_finished(*folder_, recipe_, told);
+    if (!summary && folder_->finished() && checkpoints_.empty())
+      throw input_error("{}: the run is finished, but the checkpoints to go on from are gone", options_.out.string())
+          .with_hint("model.init=" + options_.out.string() + " begins a run of its own with its weights");
     if (!summary) return;
     if (folder_->has_model()) {
       done = summary_text(*summary);
@@ -256,6 +259,7 @@ void Run::take_up() {
                      model_.arch.name, grouped(graph::costs(graph_).params), to_string(model_.resolution()),
                      grouped(data_.train->size()), data_.train->classes().size(), batches_, device,
                      group_.world() > 1 ? fmt::format(", {} processes", group_.world()) : ""));
+    tell(weights_told(model_));
   } else {
     tell(fmt::format("going on from {} at epoch {:.4g} of {:.4g} on {}", from, epochs_done(), length(), device));
     for (const std::string& line : changed) tell(line);
