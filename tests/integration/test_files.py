@@ -256,7 +256,7 @@ def test_a_file_of_classes_names_folders(effnet, numbered, tmp_path):
     result = effnet("eval", numbered, tmp_path / "set" / "1", "--labels", tmp_path / "l.csv", "--quiet")
     effnet.check_error(result, 3)
     assert "l.csv: no labels in it" in result.stderr
-    (tmp_path / "l.csv").write_text(f"{tmp_path / 'set' / '1' / '0.png'},1\n")
+    (tmp_path / "l.csv").write_text(f"file,name\n{tmp_path / 'set' / '1' / '0.png'},1\n")
     assert effnet.json("eval", numbered, tmp_path / "set" / "1", "--labels", tmp_path / "l.csv", "--quiet")["skipped"] == []
 
 

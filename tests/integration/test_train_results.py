@@ -162,11 +162,11 @@ def test_a_damaged_checkpoint_is_no_model(effnet, place, worse, tmp_path):
 
 
 def test_a_start_that_fails_leaves_no_folder(effnet, place, tmp_path):
-    result = effnet(*words(place, tmp_path / "run", "--quiet", "--data", tmp_path / "nowhere"))
-    effnet.check_error(result, 3)
+    start = lambda out: effnet("train", place / "recipe.toml", "--data", tmp_path / "nowhere", "--out", out, "--quiet")
+    effnet.check_error(start(tmp_path / "run"), 3)
     assert not (tmp_path / "run").exists()
     (tmp_path / "mine").mkdir()
-    effnet.check_error(effnet(*words(place, tmp_path / "mine", "--quiet", "--data", tmp_path / "nowhere")), 3)
+    effnet.check_error(start(tmp_path / "mine"), 3)
     assert os.listdir(tmp_path / "mine") == []
     result = effnet("train", "--resume", "--out", tmp_path / "no run")
     effnet.check_error(result, 3)
