@@ -315,9 +315,9 @@ def test_weights_to_begin_with_are_a_model(effnet, place, worse, tmp_path):
         summary = effnet.json(*words(place, tmp_path / str(i), *still, "--set", setting))
         assert summary["saved_top1"] == pytest.approx(expected), setting
 
-    result = effnet(*words(place, tmp_path / "none", "--quiet", "--set", "model.init=efficientnet_lite0"))
+    result = effnet(*words(place, tmp_path / "none", "--quiet", "--set", "model.init=efficientnet_b0"))
     effnet.check_error(result, 3)
-    assert "not pulled" in result.stderr and "hint: effnet pull efficientnet_lite0" in result.stderr
+    assert "not pulled" in result.stderr and "hint: effnet pull efficientnet_b0" in result.stderr
     result = effnet(*words(place, tmp_path / "arch", "--quiet", "--set", f"model.init={place / 'net.toml'}"))
     effnet.check_error(result, 3)
     assert "no weights to begin with" in result.stderr
