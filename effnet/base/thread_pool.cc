@@ -95,7 +95,7 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
   } catch (const std::system_error& error) {
     impl_->join_all();
     throw environment_error("cannot start {} threads ({})", threads, error.code().message());
-  } catch (...) {  // out of memory: a thread that nobody joins would end the process
+  } catch (...) {  // out of memory: a thread that is not joined would end the process
     impl_->join_all();
     throw;
   }

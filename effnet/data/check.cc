@@ -192,10 +192,7 @@ DataReport check_data(const fs::path& folder, ThreadPool& pool,
 }
 
 void check_classes_of_splits(const fs::path& folder) {
-  if (!has_split(folder, "train")) return;
-  const std::unique_ptr<Dataset> train = open_dataset(folder, "train");
-  open_validation(
-      folder, {.classes = static_cast<std::int64_t>(train->classes().size()), .ids = {}, .labels = train->classes()});
+  if (has_split(folder, "train")) open_validation(folder);  // finds the classes of train/ by itself
 }
 
 }  // namespace effnet::data

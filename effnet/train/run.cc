@@ -162,15 +162,17 @@ std::optional<Summary> Run::open_folder() {
     if (folder_->holds_a_run() && !options_.resume)
       throw usage_error("{}: holds a run already (expected an empty or a new folder)", options_.out.string())
           .with_hint("--resume goes on with it; another --out begins anew");
-    const std::optional<Summary> summary = stays_finished(*folder_, recipe_, told);
-    if (!summary && folder_->finished() && checkpoints_.empty())
-      throw input_error("{}: the run is finished, but the checkpoints to go on from are gone", options_.out.string())
-          .with_hint("model.init=" + options_.out.string() + " begins a run of its own with its weights");
+    const std::optional<Summary> summary = folder_->finished();
     if (!summary) return;
-    if (folder_->has_model()) {
+    const bool stays = stays_finished(*summary, *folder_, recipe_, told);
+    if (stays && folder_->has_model()) {
       done = summary_text(*summary);
       return;
     }
+    if (!stays && checkpoints_.empty())
+      throw input_error("{}: the run is finished, but the checkpoints to go on from are gone", options_.out.string())
+          .with_hint("model.init=" + options_.out.string() + " begins a run of its own with its weights");
+    if (!stays) return;
     if (checkpoints_.empty())
       throw input_error("{}: the run is finished, but model.safetensors and the checkpoint to make it from are gone",
                         options_.out.string())
