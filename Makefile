@@ -71,7 +71,9 @@ bench-train: ## Training speed beside LibTorch and PyTorch 2, into docs/results/
 format: ## clang-format in place
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i
 
-install: core ## To PREFIX (default /usr/local)
+install: ## What was built last, by core or train, to PREFIX (default /usr/local)
+	@[ -f build/core/build.ninja ] || $(MAKE) --no-print-directory core
+	@cmake --build build/core -j $(JOBS)
 	@cmake --install build/core --prefix $${PREFIX:-/usr/local}
 
 clean: ## Remove build/

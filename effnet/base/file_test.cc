@@ -196,7 +196,7 @@ TEST(File, DevicesAreWrittenThrough) {
   write_text(nothing, "x");
   EXPECT_EQ(fs::status(nothing).type(), fs::file_type::character);
   EXPECT_EQ(code_of([&] { write_text(full, "x"); }), ErrorCode::environment);
-  EXPECT_EQ(code_of([&] { write_text(disk, "x"); }), ErrorCode::environment) << "nobody means to overwrite a disk";
+  EXPECT_EQ(code_of([&] { write_text(disk, "x"); }), ErrorCode::environment) << "a disk is not overwritten";
   EXPECT_EQ(fs::status(disk).type(), fs::file_type::block);
   EXPECT_EQ(files_in(folder.path()), 3U);
 }

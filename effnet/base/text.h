@@ -14,6 +14,8 @@ namespace effnet {
 bool is_utf8(std::string_view text);
 // In quotes, control characters and bytes that are not UTF-8 as \xNN, cut after 80 bytes: safe to print from any file.
 std::string in_quotes(std::string_view text);
+// For a terminal: control characters and bytes that are not UTF-8 as \xNN, a line end as a blank.
+std::string one_line(std::string_view text);
 std::string one_of(const std::vector<std::string>& words);  // "a, b or c"
 
 // The known word with the smallest edit distance, if that is at most a third of the word's length (at least 1, at most

@@ -57,5 +57,10 @@ TEST(Text, Resolutions) {
   }
 }
 
+TEST(OneLine, HasNothingThatATerminalObeys) {
+  EXPECT_EQ(one_line("caf\xc3\xa9: cannot read"), "caf\xc3\xa9: cannot read");
+  EXPECT_EQ(one_line("a\nb\x1b[31m\x7f\xe9"), "a b\\x1b[31m\\x7f\\xe9");
+}
+
 }  // namespace
 }  // namespace effnet

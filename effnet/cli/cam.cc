@@ -30,6 +30,7 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
   return [o, &globals] {
     check_backend_name(o->backend);
     check_no_stdout("-o", o->out);
+    check_not_input("-o", o->out, o->image);
     const vision::Encoder encode = vision::picture_encoder(o->out);
     ThreadPool pool(thread_count(globals));
     LoadedModel model(o->model, o->load, pool);

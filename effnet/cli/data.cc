@@ -157,6 +157,7 @@ Body declare_data(CLI::App& command, const Globals& globals) {
     } else {
       print(as_text(report));
     }
+    data::check_classes_of_splits(*folder);  // after the report, which says where they are missing
     return 0;
   };
 }

@@ -50,6 +50,7 @@ Body declare_import(CLI::App& command, const Globals& globals) {
   command.add_option("-o,--out", o->out, "The model file to write")->type_name("OUT.safetensors")->required();
   return [o, &globals] {
     check_no_stdout("-o", o->out);
+    check_not_input("-o", o->out, o->file);
     formats::ImportOptions options;
     if (!o->arch.empty()) options.spec = formats::describe(formats::find_model(o->arch, formats::Pulled::ignore)).arch;
     if (o->classes > 0) options.classes = o->classes;

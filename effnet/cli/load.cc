@@ -27,6 +27,8 @@ LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, T
   formats::Described network = formats::describe(found);
   std::string warning =
       fmt::format("{} has random weights (seed {}): its answers mean nothing", network.arch.name, options.seed);
+  if (!options.random && can_be_pulled(found.name))
+    warning += fmt::format("; effnet pull {} fetches published ones", found.name);
   std::error_code ignored;
   if (!found.name.empty() && std::filesystem::exists(model, ignored))
     warning += fmt::format("; ./{} would be what has this name in the current folder", model);

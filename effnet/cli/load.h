@@ -20,6 +20,8 @@ using formats::home_folder;
 inline constexpr const char* kModelHelp =
     "A name from 'effnet models', a model file, a run folder or one of its checkpoints, or a .toml arch file";
 
+bool can_be_pulled(const std::string& name);  // `effnet pull NAME` has weights for it
+
 struct LoadOptions {
   bool random = false;  // random weights even where pulled ones exist
   std::uint64_t seed = 0;

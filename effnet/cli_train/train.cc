@@ -40,13 +40,17 @@ int threads_needed(int threads, int workers, int world) {
 }
 
 train::Recipe recipe_of(const std::string& name, const std::vector<std::string>& settings, const std::string& budget,
-                        const fs::path& run, bool resume) {
+                        const std::string& data, const fs::path& run, bool resume) {
   std::vector<train::Override> overrides;
   for (const std::string& setting : settings) overrides.push_back(train::parse_override(setting));
   if (!budget.empty()) overrides.push_back({"train.time_budget", budget});
   std::error_code ignored;
   const fs::path config = run / "config.toml";
-  const bool own = name.empty() && resume && fs::exists(config, ignored);
+  const bool there = fs::exists(config, ignored);
+  const bool own = name.empty() && resume && there;
+  if (resume && name.empty() && data.empty() && !there)
+    throw input_error("{}: no run to go on with (got no config.toml in it)", run.string())
+        .with_hint("effnet train RECIPE --data DIR --out RUN begins one");
   return train::load_recipe(own ? config.string() : name, overrides);
 }
 
@@ -116,7 +120,7 @@ class ProgressLine {
   std::chrono::steady_clock::time_point last_;
 };
 
-void print_summary(const train::Summary& summary, const fs::path& run, const Globals& globals) {
+void print_summary(const train::Summary& summary, bool averaged, const fs::path& run, const Globals& globals) {
   if (globals.json) {
     print(train::summary_text(summary));
     return;
@@ -124,8 +128,8 @@ void print_summary(const train::Summary& summary, const fs::path& run, const Glo
   std::string text;
   if (summary.saved_top1 >= 0) {
     const bool best = summary.saved_epoch == summary.best_epoch;
-    text += fmt::format("validation top-1 of the saved model {:.2f} % (epoch {}, the {})\n", summary.saved_top1,
-                        summary.saved_epoch, best ? "best" : "last");
+    text += fmt::format("validation top-1 of the saved model {:.2f} % ({}epoch {}, the {})\n", summary.saved_top1,
+                        averaged ? "averaged weights, " : "", summary.saved_epoch, best ? "best" : "last");
     if (!best) text += fmt::format("best seen {:.2f} % (epoch {})\n", summary.best_top1, summary.best_epoch);
   }
   if (summary.test_top1)
@@ -169,7 +173,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
     train::RunOptions options;
     options.started -=
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(process_age_s()));
-    options.recipe = recipe_of(o->recipe, o->settings, o->budget, o->out, o->resume);
+    options.recipe = recipe_of(o->recipe, o->settings, o->budget, o->data, o->out, o->resume);
     options.data = data_of(o->data, options.recipe);
     options.out = o->out;
     options.resume = o->resume;
@@ -189,7 +193,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
           line.show(progress);
         });
     const train::Summary summary = train::run(options, *group);
-    if (group->rank() == 0) print_summary(summary, o->out, globals);
+    if (group->rank() == 0) print_summary(summary, options.recipe.ema_decay > 0, o->out, globals);
     return 0;
   };
 }

@@ -191,4 +191,8 @@ DataReport check_data(const fs::path& folder, ThreadPool& pool,
   return report;
 }
 
+void check_classes_of_splits(const fs::path& folder) {
+  if (has_split(folder, "train")) open_validation(folder);  // finds the classes of train/ by itself
+}
+
 }  // namespace effnet::data

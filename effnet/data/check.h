@@ -45,4 +45,8 @@ struct DataReport {
 DataReport check_data(const std::filesystem::path& folder, ThreadPool& pool,
                       const std::function<void(std::int64_t, std::int64_t)>& pictures_done);
 
+// Throws what training on `folder` would begin with: Error(input) for pictures of val/ or test/ whose class is none of
+// train/. Nothing is decoded.
+void check_classes_of_splits(const std::filesystem::path& folder);
+
 }  // namespace effnet::data

@@ -205,8 +205,15 @@ ExtraNames read_class_file(const fs::path& file, std::int64_t classes) {
 
 Matched match_folders(const std::vector<fs::path>& folders, const ClassNames& names, const ExtraNames& extra) {
   const Lookup lookup(names, extra);
+  const std::vector<std::string> folder_names = names_of(folders);
+  if (!extra.empty() &&
+      std::none_of(folder_names.begin(), folder_names.end(), [&](const auto& name) { return extra.contains(name); })) {
+    throw input_error("the file of classes names none of the folders (got {}, expected {}, ...)",
+                      in_quotes(extra.begin()->first), in_quotes(folder_names.front()))
+        .with_hint("its lines are 'index<TAB>name', or one name a line");
+  }
   Found found;
-  for (const std::string& name : names_of(folders)) found.push_back(lookup.exact(name));
+  for (const std::string& name : folder_names) found.push_back(lookup.exact(name));
   if (!all_known(found)) {
     if (auto indices = names.by_index ? as_indices(folders, names.classes) : std::nullopt) return *std::move(indices);
     if (!lookup.knows_names()) return by_order(folders, names);

@@ -156,6 +156,21 @@ TEST_F(DatasetTest, ShardsWithNames) {
   EXPECT_THAT(error("train", {1, {"dog"}, {}}), HasSubstr("unknown class"));
 }
 
+TEST_F(DatasetTest, ALabelThatIsInAShardTwice) {
+  const auto shard = [&](const std::string& second) {
+    return tar({{"a.jpg", "A"}, {"a.cls", "0"}, {"b.jpg", "B"}, {"b.cls", "1"}, {"a.jpg", "C"}, {"a.cls", second}});
+  };
+  write("train/s.tar", shard("1"));
+  EXPECT_THAT(error("train"), HasSubstr("s.tar: a.cls: this label is there twice (got '0' and '1', expected one)"));
+  write("train/s.tar", shard(" 0\n"));
+  EXPECT_EQ(rows(*open_dataset(root(), "train")), (Rows{{"train/s.tar:a.jpg", 0}, {"train/s.tar:b.jpg", 1}}));
+}
+
+TEST_F(DatasetTest, ArchivesOneBehindTheOtherAreOneShard) {
+  write("train/s.tar", tar({{"a.jpg", "A"}, {"a.cls", "0"}}) + tar({{"b.jpg", "B"}, {"b.cls", "1"}}));
+  EXPECT_EQ(rows(*open_dataset(root(), "train")), (Rows{{"train/s.tar:a.jpg", 0}, {"train/s.tar:b.jpg", 1}}));
+}
+
 TEST_F(DatasetTest, PicturesInShardsWhoseNamesHaveDots) {
   write("train/s.tar", tar({{"IMG.2024.01.jpg", "A"},
                             {"IMG.2024.01.cls", "0"},

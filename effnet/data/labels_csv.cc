@@ -68,12 +68,17 @@ Reading take_header(std::vector<Row>& rows, const fs::path& folder, const ClassN
   }
 }
 
+// One spelling for one file, whether the list has its whole path or not.
+fs::path whole(const fs::path& path) {
+  std::error_code ignored;
+  return fs::absolute(path, ignored).lexically_normal();
+}
+
 // Pictures that the list does not name.
 void add_unlisted(const fs::path& folder, const std::map<fs::path, std::size_t>& listed, const fs::path& csv,
                   ImageSet& set) {
   for (const FolderEntry& entry : list_folder(folder)) {
-    if (entry.is_folder() || !is_picture_name(entry.name) || listed.contains((folder / entry.name).lexically_normal()))
-      continue;
+    if (entry.is_folder() || !is_picture_name(entry.name) || listed.contains(whole(folder / entry.name))) continue;
     set.skipped.push_back({folder / entry.name, fmt::format("no line in {}", csv.string())});
   }
 }
@@ -86,7 +91,7 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
   const Reading reading = take_header(rows, folder, names, extra);
   const auto where = [&](std::size_t i) { return fmt::format("{}:{}", csv.string(), rows[i].line); };
   ImageSet set;
-  if (rows.empty()) return set;
+  if (rows.empty()) throw input_error("{}: no labels in it (expected lines 'file,class')", csv.string());
   LabelList list{.labels = {},
                  .reading = reading,
                  .source = csv.string(),
@@ -100,7 +105,7 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const fs::path path = folder / rows[i].file;
     if (!is_there(path)) throw input_error("{}: {} is not there", where(i), in_quotes(path.string()));
-    const auto [other, added] = listed.emplace(path.lexically_normal(), i);
+    const auto [other, added] = listed.emplace(whole(path), i);
     if (added) {
       set.images.push_back({path, matched.classes[i]});
     } else if (matched.classes[other->second] != matched.classes[i]) {

@@ -10,6 +10,7 @@
 #include "effnet/base/file.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/base/lines.h"
+#include "effnet/base/text.h"
 #include "effnet/data/sources.h"
 #include "effnet/data/tar_index.h"
 #include "effnet/vision/formats.h"
@@ -139,8 +140,13 @@ class ShardReader {
                           kLongestLabel);
       }
       const std::vector<std::byte> bytes = read_bytes(shard_, member.offset, member.size);
-      labels_[up_to_last_dot(member.name)] =
-          trimmed(without_mark({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+      const std::string_view label = trimmed(without_mark({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+      const auto [first, added] = labels_.emplace(up_to_last_dot(member.name), label);
+      if (!added && first->second != label) {
+        throw input_error("{}: this label is there twice (got {} and {}, expected one)", member.name,
+                          in_quotes(first->second), in_quotes(label))
+            .with_hint("keys must differ: two folders in one shard need names such as a/0.jpg and b/0.jpg");
+      }
     } else {
       others_.push_back(std::move(member.name));
     }

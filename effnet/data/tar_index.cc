@@ -64,6 +64,7 @@ std::vector<TarMember> index_tar(const std::filesystem::path& path) {
   if (reader == nullptr) throw std::bad_alloc();
   // No filters: a member of a compressed archive cannot be reached without unpacking all before it.
   if (archive_read_support_format_tar(reader.get()) != ARCHIVE_OK ||
+      archive_read_set_option(reader.get(), "tar", "read_concatenated_archives", "1") != ARCHIVE_OK ||
       archive_read_open_filename(reader.get(), path.c_str(), kBlock) != ARCHIVE_OK) {
     throw broken(reader.get());
   }

@@ -114,6 +114,9 @@ std::optional<MappedBytes> read_packed_file(const fs::path& path, const PackedFi
 }
 
 void write_packed_file(const fs::path& path, const PackedFileKey& key, std::span<const std::byte> bytes) {
+  // A FIFO or a device in the file's place would be written through (base/file.h); the cache is no output of a user's.
+  std::error_code ignored;
+  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) fs::remove(path, ignored);
   make_folders(path.parent_path());
   AtomicFile file(path);
   file.write(packed_header(key, bytes));

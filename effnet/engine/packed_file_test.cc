@@ -139,6 +139,9 @@ TEST(PackedFolder, WhatCannotBeReadIsNotThere) {
   fs::remove(path);
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
   EXPECT_FALSE(read_packed_file(path, kKey, bytes.size()).has_value()) << "a pipe";
+  tidy_packed_files(folder.path() / packed_file_name(short_digest("new")), kKey.subject, 0);
+  write_packed_file(path, kKey, bytes);  // takes its place and waits for nobody
+  EXPECT_TRUE(read_packed_file(path, kKey, bytes.size()).has_value());
   fs::remove(path);
   fs::create_symlink("nowhere", path);
   EXPECT_FALSE(read_packed_file(path, kKey, bytes.size()).has_value()) << "a broken link";

@@ -6,6 +6,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/formats/checkpoint_sum.h"
 #include "effnet/formats/fit.h"
 #include "effnet/formats/names.h"
 #include "effnet/formats/read_weights.h"
@@ -19,7 +20,7 @@ using Json = nlohmann::json;
 
 constexpr int kFormat = 1;
 constexpr std::string_view kReserved = "effnet.";
-constexpr std::string_view kCheckpoint = "effnet.checkpoint";
+constexpr std::string_view kCheckpoint = kCheckpointState;
 constexpr std::string_view kPlain = "model/";
 constexpr std::string_view kAveraged = "ema/";
 constexpr std::int64_t kMostPixels = 65535;
@@ -244,6 +245,11 @@ Weights checkpoint_weights(const Weights& checkpoint, Averaged averaged) {
   if (!checkpoint.metadata.contains("effnet.arch")) {
     throw input_error("a checkpoint of an older effnet, which does not say its network (got no effnet.arch)")
         .with_hint("take the run's model.safetensors; effnet train with --resume writes new checkpoints");
+  }
+  const auto sum = checkpoint.metadata.find(kCheckpointSum);
+  if (sum != checkpoint.metadata.end() && sum->second != checkpoint_sum(checkpoint)) {
+    throw input_error("a damaged checkpoint (its checksum is not that of its bytes)")
+        .with_hint("checkpoints/previous or another epoch's may be whole; so may be the run's model.safetensors");
   }
   Weights weights;
   weights.metadata = checkpoint.metadata;

@@ -124,8 +124,8 @@ Weights checkpoint_of(const Model& model, const std::set<std::string>& averaged)
   for (const auto& [key, text] : model_metadata(model)) file.metadata[key] = text;
   file.metadata["effnet.checkpoint"] = "{}";
   for (const auto& [name, tensor] : model.weights.tensors) {
-    const auto all = [&](float value) {
-      return make_tensor(tensor.dims, std::vector<float>(static_cast<std::size_t>(numel(tensor.dims)), value));
+    const auto all = [&dims = tensor.dims](float value) {
+      return make_tensor(dims, std::vector<float>(static_cast<std::size_t>(numel(dims)), value));
     };
     file.tensors["model/" + name] = all(1);
     if (averaged.contains(name)) file.tensors["ema/" + name] = all(2);

@@ -14,7 +14,8 @@ using namespace std::string_view_literals;
 constexpr std::string_view kConvert = "convert it to safetensors or .pth with the library that wrote it";
 constexpr std::string_view kUnpack = "unpack it first";
 constexpr std::string_view kPage = "download the file again; the address gave a page, not the file";
-constexpr std::string_view kPicture = "the model comes first, then the pictures";
+constexpr std::string_view kPicture =
+    "a file with weights belongs here; of predict and cam the model comes first, then the picture";
 
 // Where a known format shows itself. Offsets below zero count from the end.
 struct Mark {

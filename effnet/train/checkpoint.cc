@@ -1,13 +1,12 @@
 #include "effnet/train/checkpoint.h"
 
-#include <xxhash.h>
-
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/formats/checkpoint_sum.h"
 #include "effnet/formats/safetensors.h"
 #include "effnet/train/checkpoint_file.h"
 #include "effnet/train/identity.h"
@@ -18,9 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kState = "effnet.checkpoint";
-constexpr const char* kIdentity = "effnet.identity";
-constexpr const char* kChecksum = "effnet.checksum";  // of all other metadata and of all tensors
+using formats::kCheckpointIdentity;
+using formats::kCheckpointState;
+using formats::kCheckpointSum;
 constexpr int kFormat = 1;
 
 formats::Dtype dtype_of(const torch::Tensor& tensor, const std::string& name) {
@@ -53,29 +52,6 @@ formats::Tensor to_file(const torch::Tensor& tensor, const std::string& name) {
   result.bytes = {static_cast<const std::byte*>(plain->data_ptr()), static_cast<std::size_t>(plain->nbytes())};
   result.owner = plain;
   return result;
-}
-
-std::string checksum(const formats::Weights& weights) {
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> hash(XXH3_createState(), XXH3_freeState);
-  EFFNET_CHECK(hash != nullptr);
-  XXH3_128bits_reset(hash.get());
-  const auto add = [&](const void* data, std::size_t size) {
-    const std::uint64_t length = size;  // before the bytes: no two lists of parts are the same stream
-    XXH3_128bits_update(hash.get(), &length, sizeof length);
-    XXH3_128bits_update(hash.get(), data, size);
-  };
-  for (const auto& [key, text] : weights.metadata) {
-    if (key == kChecksum) continue;
-    if (key != kState && key != kIdentity) add(key.data(), key.size());
-    add(text.data(), text.size());
-  }
-  for (const auto& [name, tensor] : weights.tensors) {
-    add(name.data(), name.size());
-    add(tensor.dims.data(), tensor.dims.size() * sizeof tensor.dims[0]);
-    add(tensor.bytes.data(), tensor.bytes.size());
-  }
-  const XXH128_hash_t digest = XXH3_128bits_digest(hash.get());
-  return fmt::format("xxh128:{:016x}{:016x}", digest.high64, digest.low64);
 }
 
 Json to_json(const Position& p) {
@@ -115,10 +91,10 @@ void write_checkpoint(const fs::path& file, Trainer& trainer, const Position& po
   for (const auto& [name, tensor] : trainer.state()) weights.tensors.emplace(name, to_file(tensor, name));
   Json scalars = Json::object();
   for (const auto& [name, value] : trainer.scalars()) scalars[name] = value;
-  weights.metadata[kState] =
+  weights.metadata[kCheckpointState] =
       Json{{"format", kFormat}, {"position", to_json(position)}, {"scalars", std::move(scalars)}}.dump();
-  weights.metadata[kIdentity] = identity;
-  weights.metadata[kChecksum] = checksum(weights);
+  weights.metadata[kCheckpointIdentity] = identity;
+  weights.metadata[kCheckpointSum] = formats::checkpoint_sum(weights);
   formats::write_safetensors(file, weights);
 }
 
@@ -126,25 +102,25 @@ CheckpointFile open_checkpoint(const fs::path& file) {
   CheckpointFile result;
   result.weights = formats::read_safetensors(file);
   const auto& metadata = result.weights.metadata;
-  for (const char* key : {kState, kIdentity, kChecksum}) {
+  for (const char* key : {kCheckpointState, kCheckpointIdentity, kCheckpointSum}) {
     if (!metadata.contains(key)) throw input_error("{}: no checkpoint (got no {} in its metadata)", file.string(), key);
   }
-  const Json state = Json::parse(metadata.find(kState)->second, nullptr, false);
+  const Json state = Json::parse(metadata.find(kCheckpointState)->second, nullptr, false);
   const int format = state.is_object() ? state.value("format", 0) : 0;
   if (format > kFormat)
     throw input_error("{}: a newer effnet's checkpoint (got format {}, expected at most {})", file.string(), format,
                       kFormat);
-  const std::string sum = checksum(result.weights);
-  if (sum != metadata.find(kChecksum)->second)
+  const std::string sum = formats::checkpoint_sum(result.weights);
+  if (sum != metadata.find(kCheckpointSum)->second)
     throw input_error("{}: damaged (got checksum {}, expected {})", file.string(), sum,
-                      in_quotes(metadata.find(kChecksum)->second));
+                      in_quotes(metadata.find(kCheckpointSum)->second));
   try {
     result.position = to_position(state.at("position"));
     state.at("scalars").get_to(result.scalars);
   } catch (const nlohmann::json::exception& error) {
     throw input_error("{}: damaged state ({})", file.string(), error.what());
   }
-  result.identity = metadata.find(kIdentity)->second;
+  result.identity = metadata.find(kCheckpointIdentity)->second;
   return result;
 }
 

@@ -23,8 +23,9 @@ std::string shown(const Values& values, std::string_view key) {
   constexpr std::size_t kLongest = 80;
   const auto found = values.find(key);
   if (found == values.end()) return "not there";
-  const std::string_view value = found->second;
-  return value.size() <= kLongest ? std::string(value) : std::string(value.substr(0, kLongest)) + "...";
+  std::string text(found->second.substr(0, kLongest));
+  if (found->second.size() > kLongest) text += "...";
+  return text;
 }
 
 }  // namespace

@@ -1,12 +1,11 @@
 #include "effnet/train/identity.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
-#include <memory>
+#include <span>
 
+#include "effnet/base/digest.h"
 #include "effnet/base/error.h"
 #include "effnet/train/recipe_settings.h"
 
@@ -26,20 +25,15 @@ constexpr std::array<std::string_view, 5> kCourseSettings{"optimizer.lr", "optim
 
 bool is_of_the_course(std::string_view key) { return std::ranges::count(kCourseSettings, key) != 0; }
 
-std::string hex(const XXH128_hash_t& digest) { return fmt::format("{:016x}{:016x}", digest.high64, digest.low64); }
-
-// Of names and labels in order. A name's length goes before it: no two lists are the same bytes.
+// Of names and labels in order.
 std::string digest_of(const data::Dataset& set) {
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> hash(XXH3_createState(), XXH3_freeState);
-  EFFNET_CHECK(hash != nullptr);
-  XXH3_128bits_reset(hash.get());
+  Digest digest;
   for (std::int64_t i = 0; i < set.size(); ++i) {
-    const std::string name = set.name(i);
-    const std::int64_t numbers[] = {static_cast<std::int64_t>(name.size()), set.label(i)};
-    XXH3_128bits_update(hash.get(), numbers, sizeof numbers);
-    XXH3_128bits_update(hash.get(), name.data(), name.size());
+    const std::int64_t label = set.label(i);
+    digest.add(set.name(i));
+    digest.add(std::as_bytes(std::span(&label, 1)));
   }
-  return hex(XXH3_128bits_digest(hash.get()));
+  return digest.hex();
 }
 
 std::string pictures_line(std::string_view what, const data::Dataset& set) {
@@ -96,9 +90,9 @@ std::string identity_of(const Recipe& recipe, const RunModel& model, const RunDa
     if (!is_free(setting.key)) identity += fmt::format("{} = {}\n", setting.key, value_text(setting, recipe));
   }
   const std::vector<std::string>& names = data.train->classes();
-  std::string classes;
-  for (const std::string& name : names) classes += name + "\n";
-  identity += fmt::format("classes = {} ({})\n", names.size(), hex(XXH3_128bits(classes.data(), classes.size())));
+  Digest classes;
+  for (const std::string& name : names) classes.add(name);
+  identity += fmt::format("classes = {} ({})\n", names.size(), classes.hex());
   identity += pictures_line("pictures", *data.train);
   if (data.validation) identity += pictures_line("validation pictures", *data.validation);
   return identity + arch::print(model.arch);

@@ -117,8 +117,19 @@ class Finished : public testing::Test {
  protected:
   Finished() {
     folder_.write_config(print(recipe({{"train.epochs", "4"}})));
-    folder_.write_summary({.best_top1 = 50, .best_epoch = 2, .saved_top1 = 40, .saved_epoch = 4, .epochs = 4});
+    Summary summary;
+    summary.best_top1 = 50;
+    summary.best_epoch = 2;
+    summary.saved_top1 = 40;
+    summary.saved_epoch = 4;
+    summary.epochs = 4;
+    folder_.write_summary(summary);
     write_text(temporary_.path() / "report.html", "page");
+  }
+  // The summary, if the run is finished and stays so.
+  std::optional<Summary> finished(const Recipe& recipe) {
+    const std::optional<Summary> summary = folder_.finished();
+    return summary && stays_finished(*summary, folder_, recipe, told_) ? summary : std::nullopt;
   }
   TemporaryFolder temporary_;
   RunFolder folder_{temporary_.path()};
@@ -126,7 +137,7 @@ class Finished : public testing::Test {
 };
 
 TEST_F(Finished, AnsweredWithItsSummary) {
-  const auto summary = stays_finished(folder_, recipe({{"train.epochs", "4"}, {"data.workers", "3"}}), told_);
+  const auto summary = finished(recipe({{"train.epochs", "4"}, {"data.workers", "3"}}));
   ASSERT_TRUE(summary);
   EXPECT_EQ(summary->saved_top1, 40);
   EXPECT_EQ(summary->saved_epoch, 4);
@@ -134,18 +145,18 @@ TEST_F(Finished, AnsweredWithItsSummary) {
 }
 
 TEST_F(Finished, GoesOnOrRefuses) {
-  EXPECT_FALSE(stays_finished(folder_, recipe({{"train.epochs", "6"}}), told_));
-  EXPECT_FALSE(stays_finished(folder_, recipe({{"train.epochs", "6"}, {"optimizer.lr", "0.1"}}), told_));
-  EXPECT_FALSE(stays_finished(folder_, recipe({{"train.epochs", "4"}, {"checkpoint.result", "last"}}), told_));
+  EXPECT_FALSE(finished(recipe({{"train.epochs", "6"}})));
+  EXPECT_FALSE(finished(recipe({{"train.epochs", "6"}, {"optimizer.lr", "0.1"}})));
+  EXPECT_FALSE(finished(recipe({{"train.epochs", "4"}, {"checkpoint.result", "last"}})));
   for (const std::vector<Override>& asked :
        std::vector<std::vector<Override>>{{{"train.epochs", "3"}},
                                           {{"train.epochs", "4"}, {"optimizer.lr", "0.1"}},
                                           {{"train.epochs", "4"}, {"seed", "9"}}}) {
-    EXPECT_THAT(why(ErrorCode::usage, [&] { stays_finished(folder_, recipe(asked), told_); }),
+    EXPECT_THAT(why(ErrorCode::usage, [&] { finished(recipe(asked)); }),
                 testing::AllOf(HasSubstr("finished, after 4 epochs"), HasSubstr("train.epochs= with more than 4")));
   }
   folder_.begin_again();
-  EXPECT_FALSE(stays_finished(folder_, recipe({{"seed", "9"}}), told_));
+  EXPECT_FALSE(finished(recipe({{"seed", "9"}})));
 }
 
 TEST(RunChecks, RoomIsNamedOnBothSides) {

@@ -17,32 +17,30 @@ bool holds(const std::vector<std::string>& keys, std::string_view key) { return 
 
 }  // namespace
 
-std::optional<Summary> stays_finished(const RunFolder& folder, const Recipe& recipe, std::string& told) {
-  const std::optional<Summary> summary = folder.finished();
-  if (!summary) return std::nullopt;
+bool stays_finished(const Summary& summary, const RunFolder& folder, const Recipe& recipe, std::string& told) {
   told = "this run is finished already";
   const fs::path file = folder.path() / "config.toml";
   std::error_code ignored;
-  if (!fs::exists(file, ignored)) return summary;
+  if (!fs::exists(file, ignored)) return true;
   const Recipe then = parse_recipe(read_text(file), file.string());
   const std::vector<std::string> differing = differing_settings(recipe, then);
   const bool fitted = !then.train.time_budget.empty();
-  if (holds(differing, "train.epochs") && recipe.train.epochs > summary->epochs && !fitted) return std::nullopt;
+  if (holds(differing, "train.epochs") && recipe.train.epochs > summary.epochs && !fitted) return false;
   std::vector<std::string> steps, others;
   for (const std::string& key : differing) (is_free(key) ? others : steps).push_back(key);
   if (!steps.empty()) {
     throw usage_error(
         "{}: this run is finished, after {:.4g} epochs (got another {}, expected the settings it was made with)",
-        folder.path().string(), summary->epochs, one_of(steps))
+        folder.path().string(), summary.epochs, one_of(steps))
         .with_hint(fitted
                        ? "a run that was fitted to a time budget does not go on; another --out begins anew"
                        : fmt::format("--set train.epochs= with more than {:.4g} goes on with it; another --out begins "
                                      "anew",
-                                     summary->epochs));
+                                     summary.epochs));
   }
-  if (holds(differing, "checkpoint.result")) return std::nullopt;
+  if (holds(differing, "checkpoint.result")) return false;
   if (!others.empty()) told += fmt::format("; {} changes nothing in it any more", one_of(others));
-  return summary;
+  return true;
 }
 
 std::vector<std::string> told_of_course(const std::vector<Change>& changes, double epochs_done, double next_lr) {

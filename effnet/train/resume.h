@@ -1,7 +1,6 @@
 // What --resume means where the settings are no longer those of before.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,10 +9,10 @@
 
 namespace effnet::train {
 
-// The summary of a run that is finished and stays so, with a line about it in `told`. Nothing if it is not finished, or
-// if it is and goes on: train.epochs is above what was done, or checkpoint.result another. Throws Error(usage) if
-// something else is asked for that would need steps.
-std::optional<Summary> stays_finished(const RunFolder& folder, const Recipe& recipe, std::string& told);
+// Whether a run that is finished, with this summary, stays so; a line about it is then in `told`. It goes on if
+// train.epochs is above what was done, or checkpoint.result is another. Throws Error(usage) if something else is asked
+// for that would need steps.
+bool stays_finished(const Summary& summary, const RunFolder& folder, const Recipe& recipe, std::string& told);
 
 // Lines about `changes` for the log. `next_lr` is the next step's learning rate under the new settings. Throws
 // Error(usage) for a length that is below `epochs_done`, or that would go on from within an epoch.

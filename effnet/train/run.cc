@@ -162,12 +162,17 @@ std::optional<Summary> Run::open_folder() {
     if (folder_->holds_a_run() && !options_.resume)
       throw usage_error("{}: holds a run already (expected an empty or a new folder)", options_.out.string())
           .with_hint("--resume goes on with it; another --out begins anew");
-    const std::optional<Summary> summary = stays_finished(*folder_, recipe_, told);
+    const std::optional<Summary> summary = folder_->finished();
     if (!summary) return;
-    if (folder_->has_model()) {
+    const bool stays = stays_finished(*summary, *folder_, recipe_, told);
+    if (stays && folder_->has_model()) {
       done = summary_text(*summary);
       return;
     }
+    if (!stays && checkpoints_.empty())
+      throw input_error("{}: the run is finished, but the checkpoints to go on from are gone", options_.out.string())
+          .with_hint("model.init=" + options_.out.string() + " begins a run of its own with its weights");
+    if (!stays) return;
     if (checkpoints_.empty())
       throw input_error("{}: the run is finished, but model.safetensors and the checkpoint to make it from are gone",
                         options_.out.string())
@@ -256,6 +261,7 @@ void Run::take_up() {
                      model_.arch.name, grouped(graph::costs(graph_).params), to_string(model_.resolution()),
                      grouped(data_.train->size()), data_.train->classes().size(), batches_, device,
                      group_.world() > 1 ? fmt::format(", {} processes", group_.world()) : ""));
+    tell(weights_told(model_));
   } else {
     tell(fmt::format("going on from {} at epoch {:.4g} of {:.4g} on {}", from, epochs_done(), length(), device));
     for (const std::string& line : changed) tell(line);

@@ -121,6 +121,8 @@ std::vector<std::int64_t> ranked_epochs(const std::vector<report::EpochMetrics>&
 }
 
 RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
+  std::error_code ignored;
+  made_ = !fs::exists(folder_, ignored);
   make_folders(folder_);
   lock_ = FileLock::try_lock(folder_ / "lock");
   if (!lock_)
@@ -128,6 +130,13 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
         .with_hint("wait for it or stop it; another --out starts a run of its own");
   remove_leftovers(folder_);
   remove_leftovers(folder_ / "checkpoints");
+}
+
+RunFolder::~RunFolder() {
+  if (!lock_ || holds_a_run()) return;
+  std::error_code ignored;
+  fs::remove(folder_ / "lock", ignored);
+  if (made_) fs::remove(folder_, ignored);  // if it is empty
 }
 
 bool RunFolder::holds_a_run() const {
@@ -162,6 +171,11 @@ bool RunFolder::has_model() const {
 void RunFolder::forget() const {
   std::error_code ignored;
   for (const char* file : {"config.toml", "metrics.csv"}) fs::remove(folder_ / file, ignored);
+  std::vector<fs::path> events;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, ignored)) {
+    if (entry.path().filename().string().starts_with("events.out.tfevents.")) events.push_back(entry.path());
+  }
+  for (const fs::path& file : events) fs::remove(file, ignored);
 }
 
 void RunFolder::write_config(const std::string& text) const { write_text(folder_ / "config.toml", text); }

@@ -23,6 +23,9 @@ class RunFolder {
   // Makes the folder and takes its lock. Throws Error(environment) if another trainer holds it or nothing can be
   // written there.
   explicit RunFolder(std::filesystem::path folder);
+  ~RunFolder();  // takes away the lock, and the folder that was made here, if no run has begun
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
 
   const std::filesystem::path& path() const { return folder_; }
   bool holds_a_run() const;
@@ -45,6 +48,7 @@ class RunFolder {
 
  private:
   std::filesystem::path folder_;
+  bool made_ = false;  // the folder, by this object
   std::unique_ptr<FileLock> lock_;
   std::vector<report::EpochMetrics> metrics_;
 };

@@ -39,27 +39,46 @@ std::string data_folder(const RunOptions& options) {
   return options.data.empty() || options.recipe.data.synthetic > 0 ? "" : fs::absolute(options.data, ignored).string();
 }
 
+// Why `file` does not hold the best epoch's weights, which the trainer then has not got; else empty.
+std::string take_best(const Finish& finish, const fs::path& file, Trainer& trainer) {
+  try {
+    const CheckpointFile checkpoint = open_checkpoint(file);
+    if (checkpoint.position.batch != 0 ||
+        static_cast<std::int64_t>(checkpoint.position.epoch) != finish.position.best_epoch)
+      return fmt::format("{}: of another epoch (got {}, expected {})", file.string(), checkpoint.position.epoch,
+                         finish.position.best_epoch);
+    restore(checkpoint, file, trainer, finish.identity);
+    return "";
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::input) throw;
+    return error.what();
+  }
+}
+
+// Rank 0's weights on all ranks: their folders may be others.
+void share_state(Trainer& trainer, Group& group) {
+  if (group.world() == 1) return;
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : trainer.state()) {
+    torch::Tensor values = tensor.contiguous();
+    group.broadcast(values, 0);
+    if (!values.is_same(tensor)) tensor.copy_(values);
+  }
+}
+
 // Gives the trainer the weights that become the model; returns the epoch they are of.
 std::int64_t take_result(const Finish& finish, Trainer& trainer, Group& group) {
   const auto last = static_cast<std::int64_t>(finish.position.epoch);
   if (finish.options.recipe.checkpoint_result != "best" || finish.position.best_epoch == last) return last;
-  const fs::path best = finish.checkpoints.best();
   std::string why;
-  on_first(group, [&] {
-    try {
-      open_checkpoint(best);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::input) throw;
-      why = error.what();
-    }
-  });
+  on_first(group, [&] { why = take_best(finish, finish.checkpoints.best(), trainer); });
   why = from_first(group, why);
   if (!why.empty()) {
-    finish.tell(fmt::format("{}: the weights of the last epoch become the model instead of those of epoch {}", why,
-                            finish.position.best_epoch));
+    finish.tell(fmt::format("warning: {}: the weights of the last epoch become the model instead of those of epoch {}",
+                            why, finish.position.best_epoch));
     return last;
   }
-  on_each(group, [&] { read_checkpoint(best, trainer, finish.identity); });
+  share_state(trainer, group);
   return finish.position.best_epoch;
 }
 

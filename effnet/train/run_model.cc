@@ -59,10 +59,14 @@ RunModel open_run_model(const Recipe& recipe) {
   if (const fs::path weights = weights_of_name(recipe.model.name); !weights.empty()) {
     formats::Model file = formats::read_model(weights);
     rule = file.preprocessing;
-    if (recipe.model.init.empty()) model.init = std::move(file);
+    if (recipe.model.init.empty()) {
+      model.init = std::move(file);
+      model.init_file = weights.string();
+    }
   }
   if (!recipe.model.init.empty()) {
-    model.init = read_init(init_file(recipe.model.init).string(), model.arch, model.warnings);
+    model.init_file = init_file(recipe.model.init).string();
+    model.init = read_init(model.init_file, model.arch, model.warnings);
     model.arch = formats::with_numerics(model.arch, model.init->arch.bn_epsilon, model.init->arch.padding);
     rule = model.init->preprocessing;
   }
@@ -85,7 +89,21 @@ RunModel open_run_model(const Recipe& recipe) {
 std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,
                                                     std::uint64_t seed) {
   if (!model.init) return nn::ParameterStore::initialised(graph, seed);
-  return nn::ParameterStore::from_weights(graph, model.init->weights, /*skip_classifier=*/true, seed);
+  try {
+    return nn::ParameterStore::from_weights(graph, model.init->weights, /*skip_classifier=*/true, seed);
+  } catch (const Error& error) {
+    if (model.init->arch.name == model.arch.name) throw;
+    throw Error(error.code(), error.what(),
+                fmt::format("{} has the weights of {}: set model.name={} too", model.init_file, model.init->arch.name,
+                            model.init->arch.name));
+  }
+}
+
+std::string weights_told(const RunModel& model) {
+  if (!model.init) return "weights to begin with: random (the paper's initialisation)";
+  const std::int64_t theirs = model.init->arch.classes, own = model.arch.classes;
+  return fmt::format("weights to begin with: {}{}", model.init_file,
+                     theirs == own ? "" : fmt::format("; the classifier is new ({} classes, not {})", own, theirs));
 }
 
 vision::TrainingView training_view(const Recipe& recipe, const RunModel& model) {

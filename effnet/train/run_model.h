@@ -17,6 +17,7 @@ struct RunModel {
   arch::ArchSpec arch;  // resolution and dropout are the recipe's; classes come with the data
   Preprocessing evaluation;
   std::optional<formats::Model> init;  // weights to begin with
+  std::string init_file;               // where they are from
   std::vector<std::string> warnings;
   Size resolution() const { return evaluation.crop; }
 };
@@ -27,6 +28,7 @@ struct RunModel {
 RunModel open_run_model(const Recipe& recipe);
 
 // A classifier of other classes than the weights' begins anew, from the seed.
+std::string weights_told(const RunModel& model);  // a line for the log; model.arch.classes is the data's
 std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,
                                                     std::uint64_t seed);
 

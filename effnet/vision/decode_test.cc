@@ -14,22 +14,6 @@ namespace {
 using namespace std::string_view_literals;
 using testing::HasSubstr;
 
-struct Fixture {
-  std::string name;
-  Image golden;
-};
-
-std::vector<Fixture> fixtures() {
-  std::vector<Fixture> result;
-  for (auto& line : golden::table("pictures.tsv")) {
-    std::string name;
-    Size size;
-    line >> name >> size.w >> size.h;
-    result.push_back({name, golden::raw(name.substr(0, name.rfind('.')) + ".rgb", size)});
-  }
-  return result;
-}
-
 // The message of the Error(input) that decoding throws; empty, with a failed test, if it throws none.
 std::string failure(std::span<const std::byte> file, const DecodeOptions& options = {}) {
   try {
@@ -54,7 +38,7 @@ void put(std::vector<std::byte>& file, std::size_t at, std::string_view bytes) {
 }
 
 TEST(Decode, EqualsPillow) {
-  for (const auto& [name, golden] : fixtures()) {
+  for (const auto& [name, golden] : golden::fixtures("pictures.tsv")) {
     SCOPED_TRACE(name);
     const Image image = read_image(golden::path(name));
     ASSERT_EQ(image.w, golden.w);
@@ -78,7 +62,7 @@ TEST(Decode, GoesByContentNotByName) {
 // Nothing may be missing but for what comes after the picture data: the end marks of PNG, GIF and BMP's padding. Such a
 // file gives every pixel; its turn may be lost with what was cut off.
 TEST(Decode, EveryShorterFileFailsOrIsComplete) {
-  for (const auto& [name, golden] : fixtures()) {
+  for (const auto& [name, golden] : golden::fixtures("pictures.tsv")) {
     SCOPED_TRACE(name);
     const std::vector<std::byte> file = golden::bytes(name);
     const bool needs_its_end = name.starts_with("jpeg") || name.starts_with("webp");
@@ -97,7 +81,7 @@ TEST(Decode, EveryShorterFileFailsOrIsComplete) {
 }
 
 TEST(Decode, DamagedBytesFailOrDecode) {
-  for (const auto& fixture : fixtures()) {
+  for (const auto& fixture : golden::fixtures("pictures.tsv")) {
     SCOPED_TRACE(fixture.name);
     std::vector<std::byte> file = golden::bytes(fixture.name);
     for (std::size_t i = 0; i < file.size(); ++i) {

@@ -45,6 +45,23 @@ inline std::vector<std::istringstream> table(const std::string& name) {
   return lines;
 }
 
+// The rows "FILE WIDTH HEIGHT" of a table: each file's name, and the pixels that it has to give, from FILE's name with
+// .rgb.
+struct Fixture {
+  std::string name;
+  Image golden;
+};
+inline std::vector<Fixture> fixtures(const std::string& list) {
+  std::vector<Fixture> result;
+  for (std::istringstream& line : table(list)) {
+    std::string name;
+    Size size;
+    line >> name >> size.w >> size.h;
+    result.push_back({name, raw(name.substr(0, name.rfind('.')) + ".rgb", size)});
+  }
+  return result;
+}
+
 // The picture that is resized in the goldens, 23x17.
 inline Image source() { return raw("source.rgb", {17, 23}); }
 

@@ -14,24 +14,8 @@ namespace {
 
 using testing::HasSubstr;
 
-struct Fixture {
-  std::string name;
-  Image golden;
-};
-
-std::vector<Fixture> fixtures() {
-  std::vector<Fixture> result;
-  for (auto& line : golden::table("heif.tsv")) {
-    std::string name;
-    Size size;
-    line >> name >> size.w >> size.h;
-    result.push_back({name, golden::raw(name.substr(0, name.rfind('.')) + ".rgb", size)});
-  }
-  return result;
-}
-
 TEST(Heif, EqualsTheReadersThatPeopleHave) {
-  for (const auto& [name, golden] : fixtures()) {
+  for (const auto& [name, golden] : golden::fixtures("heif.tsv")) {
     SCOPED_TRACE(name);
     const Image image = read_image(golden::path(name));
     ASSERT_EQ(image.w, golden.w);
@@ -55,7 +39,7 @@ TEST(Heif, TurnsAreTheFilesOwn) {
 }
 
 TEST(Heif, EveryShorterFileFailsOrIsComplete) {
-  for (const auto& fixture : fixtures()) {
+  for (const auto& fixture : golden::fixtures("heif.tsv")) {
     SCOPED_TRACE(fixture.name);
     const std::vector<std::byte> file = golden::bytes(fixture.name);
     const Image whole = decode(file);
@@ -70,7 +54,7 @@ TEST(Heif, EveryShorterFileFailsOrIsComplete) {
 }
 
 TEST(Heif, DamagedBytesFailOrDecode) {
-  for (const auto& fixture : fixtures()) {
+  for (const auto& fixture : golden::fixtures("heif.tsv")) {
     SCOPED_TRACE(fixture.name);
     testing::internal::CaptureStderr();
     std::vector<std::byte> file = golden::bytes(fixture.name);

@@ -62,7 +62,7 @@ def test_findings(effnet, good):
     exif = Image.Exif()
     exif[0x0112] = 8
     turned = write(good, "train/dog/turned.jpg", picture(40, kind="JPEG", exif=exif.tobytes()))
-    write(good, "val/eel/0.png", picture(50))
+    write(good, "train/eel/0.png", picture(50))
     notes = write(good, "train/dog/notes.txt", b"x")
     for threads in (1, 3):
         report = effnet.json("data", "check", good, "--threads", threads)
@@ -74,10 +74,10 @@ def test_findings(effnet, good):
         assert report["leaks"] == pairs[2:]
         assert report["conflicts"] == pairs[:1]
         assert report["turned"] == [{"path": turned, "orientation": 8}]
-        assert report["missing"] == [{"class": "eel", "split": "train"}]
+        assert report["missing"] == [{"class": "eel", "split": "val"}]
         assert [skipped["path"] for skipped in report["skipped"]] == [notes]
     text = effnet("data", "check", good).stdout
-    for expected in ("broken: 3", "[across splits: a leak]", "[different labels]", "orientation 8", "'eel' in train"):
+    for expected in ("broken: 3", "[across splits: a leak]", "[different labels]", "orientation 8", "'eel' in val"):
         assert expected in text
 
 

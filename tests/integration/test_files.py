@@ -211,3 +211,58 @@ def test_out_of_memory_is_an_environment_error(effnet, tiny, tmp_path):
                                 preexec_fn=limit, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
         effnet.check_error(result, 4)
         assert "out of memory" in result.stderr
+
+
+def test_an_output_is_never_its_input(effnet, tiny, tmp_path):
+    photo = picture(tmp_path / "me.png")
+    whole = open(photo, "rb").read()
+    os.symlink("me.png", tmp_path / "link.png")
+    for out in (photo, tmp_path / "link.png"):
+        effnet.check_error(effnet("cam", tiny, photo, "-o", out, "--quiet"), 2)
+    effnet.check_error(effnet("predict", tiny, photo, "--dump-pixels", photo, "--quiet"), 2)
+    assert open(photo, "rb").read() == whole
+    weights = tmp_path / "w.safetensors"
+    effnet.json("export", tiny, "--safetensors", weights, "--names", "effnet", "--quiet")
+    effnet.check_error(effnet("import", weights, "-o", weights, "--quiet"), 2)
+
+
+def test_a_picture_is_no_list_of_paths(effnet, tiny, tmp_path):
+    photo = picture(tmp_path / "a.jpg")
+    with open(photo, "rb") as file:
+        result = subprocess.run([effnet.path, "predict", str(tiny), "-", "--quiet"], stdin=file, capture_output=True)
+    assert result.returncode == 3 and result.stderr.count(b"effnet: error") == 1
+    assert b"not a list of paths" in result.stderr and b"/dev/stdin" in result.stderr
+    assert not any(byte < 32 and byte != 10 for byte in result.stderr)  # nothing that a terminal would obey
+    result = effnet("predict", tiny, str(tmp_path / "a\x1b[31m.jpg"), "--quiet")
+    assert result.returncode == 3 and "\\x1b" in result.stderr and "\x1b" not in result.stderr
+
+
+def test_a_file_that_may_not_grow_is_an_error(effnet, tiny, tmp_path):
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    result = subprocess.run([effnet.path, "export", str(tiny), "--safetensors", str(tmp_path / "w.safetensors"), "--names", "effnet"],
+                            preexec_fn=limit, capture_output=True, text=True)
+    effnet.check_error(result, 4)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_of_classes_names_folders(effnet, numbered, tmp_path):
+    for name in ("1", "2", "3"):
+        picture(tmp_path / "set" / name / "0.png")
+    (tmp_path / "c.txt").write_text("0\tqqq\n1\twww\n")
+    result = effnet("eval", numbered, tmp_path / "set", "--classes", tmp_path / "c.txt", "--quiet")
+    effnet.check_error(result, 3)
+    assert "names none of the folders" in result.stderr
+    (tmp_path / "l.csv").write_text("\ufeff")
+    result = effnet("eval", numbered, tmp_path / "set" / "1", "--labels", tmp_path / "l.csv", "--quiet")
+    effnet.check_error(result, 3)
+    assert "l.csv: no labels in it" in result.stderr
+    (tmp_path / "l.csv").write_text(f"file,name\n{tmp_path / 'set' / '1' / '0.png'},1\n")
+    assert effnet.json("eval", numbered, tmp_path / "set" / "1", "--labels", tmp_path / "l.csv", "--quiet")["skipped"] == []
+
+
+def test_a_class_that_only_val_has_ends_the_check(effnet, tmp_path):
+    for path in ("train/cat", "train/dog", "valid/cat", "valid/eel"):
+        picture(tmp_path / path / "0.png", seed=len(path))
+    result = effnet("data", "check", tmp_path, "--json")
+    assert result.returncode == 3 and "'eel'" in result.stderr
+    assert {"class": "eel", "split": "train"} in json.loads(result.stdout)["missing"]

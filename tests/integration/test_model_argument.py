@@ -33,14 +33,14 @@ def run(effnet, tmp_path_factory):
     effnet.json("import", folder / "w.safetensors", "--arch", arch, "-o", folder / "model.safetensors", "--quiet")
     header, data = parts(folder / "model.safetensors")
     metadata = header.pop("__metadata__")
-    checkpoint = {"__metadata__": {**metadata, "effnet.checkpoint": "{}", "effnet.identity": "x", "effnet.checksum": "x"}}
+    checkpoint = {"__metadata__": {**metadata, "effnet.checkpoint": "{}", "effnet.identity": "x"}}
     for name, row in header.items():
         begin, end = row["data_offsets"]
         checkpoint["ema/" + name] = row
         checkpoint["model/" + name] = {**row, "data_offsets": [begin + len(data), end + len(data)]}
     (folder / "checkpoints").mkdir()
     write(folder / "checkpoints" / "best", checkpoint, data + bytes(len(data)))
-    old = dict(checkpoint, __metadata__={"effnet.checkpoint": "{}", "effnet.identity": "x", "effnet.checksum": "x"})
+    old = dict(checkpoint, __metadata__={"effnet.checkpoint": "{}", "effnet.identity": "x"})
     write(folder / "checkpoints" / "last", old, data + bytes(len(data)))
     return folder
 

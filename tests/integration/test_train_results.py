@@ -114,6 +114,65 @@ def test_a_damaged_best_checkpoint_leaves_the_last(effnet, place, worse, tmp_pat
     assert summary["saved_epoch"] == 3 and top1_of(out) == pytest.approx(summary["saved_top1"])
 
 
+def retake(out):
+    """What a run that is taken up again has lost: its result, but not its checkpoints."""
+    for name in ("summary.json", "report.html", "model.safetensors"):
+        (out / name).unlink()
+
+
+@pytest.mark.parametrize("other", ["epoch", "run"])
+def test_a_best_checkpoint_of_something_else_leaves_the_last(effnet, place, worse, tmp_path, other):
+    """checkpoints/best is of another epoch than the run's best one, or of another run."""
+    whole, again, _ = worse
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    stranger = out / "checkpoints" / "last"
+    if other == "run":
+        effnet.json(*words(place, tmp_path / "other", "--set", "train.epochs=1", "--set", "seed=77"))
+        stranger = tmp_path / "other" / "checkpoints" / "best"
+    data = stranger.read_bytes()
+    (out / "checkpoints" / "best").unlink()
+    (out / "checkpoints" / "best").write_bytes(data)
+    retake(out)
+    result = effnet(*words(place, out, *again))
+    assert result.returncode == 0, result.stderr
+    assert "the weights of the last epoch become the model" in result.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["saved_epoch"] == 3 and top1_of(out) == pytest.approx(summary["saved_top1"])
+
+
+def test_a_finished_run_without_checkpoints_is_not_begun_anew(effnet, place, worse, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(worse[0], out)
+    shutil.rmtree(out / "checkpoints")
+    model = (out / "model.safetensors").read_bytes()
+    result = effnet(*words(place, out, *worse[1][:-1], "--set", "train.epochs=9", "--resume", "--quiet"))
+    effnet.check_error(result, 3)
+    assert "the checkpoints to go on from are gone" in result.stderr
+    assert (out / "model.safetensors").read_bytes() == model
+
+
+def test_a_damaged_checkpoint_is_no_model(effnet, place, worse, tmp_path):
+    data = bytearray((worse[0] / "checkpoints" / "best").read_bytes())
+    data[-5] ^= 1
+    (tmp_path / "flip").write_bytes(data)
+    result = effnet("export", tmp_path / "flip", "--safetensors", tmp_path / "out.safetensors", "--quiet")
+    effnet.check_error(result, 3)
+    assert "damaged checkpoint" in result.stderr and not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_start_that_fails_leaves_no_folder(effnet, place, tmp_path):
+    start = lambda out: effnet("train", place / "recipe.toml", "--data", tmp_path / "nowhere", "--out", out, "--quiet")
+    effnet.check_error(start(tmp_path / "run"), 3)
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "mine").mkdir()
+    effnet.check_error(start(tmp_path / "mine"), 3)
+    assert os.listdir(tmp_path / "mine") == []
+    result = effnet("train", "--resume", "--out", tmp_path / "no run")
+    effnet.check_error(result, 3)
+    assert "no run to go on with" in result.stderr and not (tmp_path / "no run").exists()
+
+
 def test_a_validation_that_is_not_finite_ends_the_run(effnet, place, tmp_path):
     """The only step's loss is finite, the weights after it answer nothing."""
     out = tmp_path / "run"
@@ -256,9 +315,9 @@ def test_weights_to_begin_with_are_a_model(effnet, place, worse, tmp_path):
         summary = effnet.json(*words(place, tmp_path / str(i), *still, "--set", setting))
         assert summary["saved_top1"] == pytest.approx(expected), setting
 
-    result = effnet(*words(place, tmp_path / "none", "--quiet", "--set", "model.init=efficientnet_lite0"))
+    result = effnet(*words(place, tmp_path / "none", "--quiet", "--set", "model.init=efficientnet_b0"))
     effnet.check_error(result, 3)
-    assert "not pulled" in result.stderr and "hint: effnet pull efficientnet_lite0" in result.stderr
+    assert "not pulled" in result.stderr and "hint: effnet pull efficientnet_b0" in result.stderr
     result = effnet(*words(place, tmp_path / "arch", "--quiet", "--set", f"model.init={place / 'net.toml'}"))
     effnet.check_error(result, 3)
     assert "no weights to begin with" in result.stderr
