@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "effnet/base/export.h"
-#include "effnet/formats/tensor.h"
 #include "effnet/graph/graph.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::engine {
 

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "effnet/base/random_key.h"
-#include "effnet/formats/tensor.h"
 #include "effnet/graph/graph.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::nn {
 

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "effnet/formats/tensor.h"
 #include "effnet/nn/network.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::train {
 
