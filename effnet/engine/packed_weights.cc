@@ -259,7 +259,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, con
                                                          kernels::Isa isa, ThreadPool& pool) {
   kernels::require(isa);
   parameters.check(graph);
-  const kernels::KernelSet& set = kernels::kernel_set(isa);
+  const kernels::KernelSet& set = kernels::kernel_set({isa});
   Layout layout = layout_of(graph, set);
   const std::shared_ptr<float> memory = huge_pages(layout.floats);
   // Padding channels and depths are zeros.
@@ -279,7 +279,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
                                                           std::span<const std::byte> bytes,
                                                           std::shared_ptr<const void> owner) {
   kernels::require(isa);
-  Layout layout = layout_of(graph, kernels::kernel_set(isa));
+  Layout layout = layout_of(graph, kernels::kernel_set({isa}));
   if (bytes.size() != static_cast<std::size_t>(layout.floats) * 4) {
     throw input_error("packed weights of another network (got {} bytes, expected {})", bytes.size(), layout.floats * 4);
   }
@@ -295,7 +295,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
 }
 
 bool PackedWeights::fit(const Graph& graph) const {
-  const Layout layout = layout_of(graph, kernels::kernel_set(isa_));
+  const Layout layout = layout_of(graph, kernels::kernel_set({isa_}));
   return bytes_.size() == static_cast<std::size_t>(layout.floats) * 4 && offsets_ == layout.offsets;
 }
 
@@ -309,7 +309,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::in_huge_pages() const {
 }
 
 std::int64_t PackedWeights::size_bytes(const Graph& graph, kernels::Isa isa) {
-  return layout_of(graph, kernels::kernel_set(isa)).floats * 4;
+  return layout_of(graph, kernels::kernel_set({isa})).floats * 4;
 }
 
 }  // namespace effnet::engine

@@ -138,7 +138,7 @@ std::vector<std::string> Network::fused_patterns() const {
 }
 
 std::string Network::isa() const {
-  return fused_patterns().empty() ? "" : std::string(kernels::name(own_kernels().base.isa));
+  return fused_patterns().empty() ? "" : std::string(kernels::name(own_kernels().base.target.isa));
 }
 
 }  // namespace effnet::nn
