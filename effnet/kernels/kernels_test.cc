@@ -106,6 +106,23 @@ TEST(KernelSet, NamesSayEverything) {
   }
 }
 
+TEST(Targets, HaveNamesAndATableOrNone) {
+  EXPECT_EQ(name(Precision::fp32), "fp32");
+  EXPECT_EQ(name(Target{Isa::avx512}), "avx512_fp32");
+  EXPECT_EQ(kernel_name({Isa::avx2}, "map"), "f32_map_avx2");
+  int lacking = 0;  // no processor has both AVX2 and NEON
+  for (const Target target : {Target{Isa::avx2}, Target{Isa::neon}}) {
+    try {
+      EXPECT_EQ(training_set(target).target, target);
+      EXPECT_EQ(kernel_set(target).target, target);
+    } catch (const Error& error) {
+      EXPECT_NE(std::string_view(error.what()).find(name(target)), std::string_view::npos) << error.what();
+      ++lacking;
+    }
+  }
+  EXPECT_GE(lacking, 1);
+}
+
 // No set runs another's code.
 TEST(KernelSet, SetsShareNoFunction) {
   std::map<void (*)(), std::string> owners;

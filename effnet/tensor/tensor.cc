@@ -47,6 +47,15 @@ std::vector<float> to_floats(const Tensor& tensor) {
   return values;
 }
 
+FloatValues float_values(const Tensor& tensor) {
+  if (tensor.dtype == Dtype::f32 && reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) == 0) {
+    const auto* first = reinterpret_cast<const float*>(tensor.bytes.data());
+    return {{first, tensor.bytes.size() / sizeof(float)}, tensor.owner};
+  }
+  const auto converted = std::make_shared<const std::vector<float>>(to_floats(tensor));
+  return {*converted, converted};
+}
+
 const Tensor* Weights::find(std::string_view tensor_name) const {
   const auto found = tensors.find(tensor_name);
   return found == tensors.end() ? nullptr : &found->second;

@@ -32,6 +32,12 @@ struct Tensor {
 EFFNET_API Tensor make_tensor(const Dims& dims, std::vector<float> values);  // owns `values`
 // The values as float32, from any floating or integer dtype (f64 and i64 rounded).
 EFFNET_API std::vector<float> to_floats(const Tensor& tensor);
+// The same without a copy where the tensor is float32 and aligned for it.
+struct FloatValues {
+  std::span<const float> values;
+  std::shared_ptr<const void> owner;  // keeps `values` alive: the tensor's, or a copy's
+};
+FloatValues float_values(const Tensor& tensor);
 
 // Tensors by name plus the free text that came with them (safetensors' __metadata__).
 struct Weights {
