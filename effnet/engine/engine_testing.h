@@ -65,7 +65,7 @@ inline arch::ArchSpec mbconv_network() {
 
 inline graph::Graph lower_at(const arch::ArchSpec& spec, Size size) { return graph::lower(spec, {.resolution = size}); }
 
-inline std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const Parameters& parameters,
+inline std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const ParameterSource& parameters,
                                                  kernels::Isa isa) {
   ThreadPool pool(1);
   return PackedWeights::pack(graph, parameters, isa, pool);

@@ -25,7 +25,7 @@ const graph::Conv* conv_of(const Graph& graph, NodeId id) { return std::get_if<g
 // Folds every convolution's batch norm: weight * scale, bias * scale + shift, by output channel, in double.
 class Packer {
  public:
-  Packer(const Graph& graph, const Parameters& parameters, const kernels::KernelSet& set)
+  Packer(const Graph& graph, const ParameterSource& parameters, const kernels::KernelSet& set)
       : graph_(graph), parameters_(parameters), set_(set), norms_(folded_norms(graph)) {}
 
   void pack(NodeId id, float* weight, float* bias) const {
@@ -38,11 +38,11 @@ class Packer {
       }
       return;
     }
-    const std::span<const float> values = parameter(node, "weight");
+    const std::span<const float> values = parameter(node, graph::ParameterKind::weight);
     Affine affine = affine_of(norms_[static_cast<std::size_t>(id)], node.out.c);
     const graph::Conv* const conv = conv_of(graph_, id);
     if (conv == nullptr || conv->bias) {
-      const std::span<const float> own = parameter(node, "bias");
+      const std::span<const float> own = parameter(node, graph::ParameterKind::bias);
       for (std::size_t c = 0; c < own.size(); ++c) affine.shift[c] += affine.scale[c] * own[c];
     }
     for (std::size_t c = 0; c < affine.shift.size(); ++c) bias[c] = static_cast<float>(affine.shift[c]);
@@ -60,8 +60,8 @@ class Packer {
     std::vector<double> scale, shift;
   };
 
-  std::span<const float> parameter(const Node& node, std::string_view role) const {
-    return parameters_.find(fmt::format("{}.{}", node.name, role)).value();
+  std::span<const float> parameter(const Node& node, graph::ParameterKind kind) const {
+    return parameters_.at(graph::parameter(graph_, node, kind));
   }
 
   // A batch norm as scale and shift; the identity for kNone.
@@ -70,8 +70,10 @@ class Packer {
                   std::vector<double>(static_cast<std::size_t>(channels), 0.0)};
     if (norm == kNone) return affine;
     const Node& node = graph_.at(norm);
-    const auto weight = parameter(node, "weight"), bias = parameter(node, "bias");
-    const auto mean = parameter(node, "running_mean"), variance = parameter(node, "running_var");
+    const auto weight = parameter(node, graph::ParameterKind::norm_weight),
+               bias = parameter(node, graph::ParameterKind::norm_bias);
+    const auto mean = parameter(node, graph::ParameterKind::norm_mean),
+               variance = parameter(node, graph::ParameterKind::norm_variance);
     const double epsilon = std::get<graph::BatchNorm>(node.op).epsilon;
     for (std::size_t c = 0; c < affine.scale.size(); ++c) {
       affine.scale[c] = weight[c] / std::sqrt(double{variance[c]} + epsilon);
@@ -179,7 +181,7 @@ class Packer {
   }
 
   const Graph& graph_;
-  const Parameters& parameters_;
+  const ParameterSource& parameters_;
   const kernels::KernelSet& set_;
   std::vector<NodeId> norms_;
 };
@@ -255,11 +257,11 @@ PackedSize packed_size(const Graph& graph, const kernels::KernelSet& set, NodeId
   return {uses_winograd(graph, id) ? kWinogradPositions * floats : round_up(floats, kBlock), lanes};
 }
 
-std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, const Parameters& parameters,
+std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, const ParameterSource& parameters,
                                                          kernels::Isa isa, ThreadPool& pool) {
   kernels::require(isa);
   parameters.check(graph);
-  const kernels::KernelSet& set = kernels::kernel_set(isa);
+  const kernels::KernelSet& set = kernels::kernel_set({isa});
   Layout layout = layout_of(graph, set);
   const std::shared_ptr<float> memory = huge_pages(layout.floats);
   // Padding channels and depths are zeros.
@@ -279,7 +281,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
                                                           std::span<const std::byte> bytes,
                                                           std::shared_ptr<const void> owner) {
   kernels::require(isa);
-  Layout layout = layout_of(graph, kernels::kernel_set(isa));
+  Layout layout = layout_of(graph, kernels::kernel_set({isa}));
   if (bytes.size() != static_cast<std::size_t>(layout.floats) * 4) {
     throw input_error("packed weights of another network (got {} bytes, expected {})", bytes.size(), layout.floats * 4);
   }
@@ -295,7 +297,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
 }
 
 bool PackedWeights::fit(const Graph& graph) const {
-  const Layout layout = layout_of(graph, kernels::kernel_set(isa_));
+  const Layout layout = layout_of(graph, kernels::kernel_set({isa_}));
   return bytes_.size() == static_cast<std::size_t>(layout.floats) * 4 && offsets_ == layout.offsets;
 }
 
@@ -309,7 +311,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::in_huge_pages() const {
 }
 
 std::int64_t PackedWeights::size_bytes(const Graph& graph, kernels::Isa isa) {
-  return layout_of(graph, kernels::kernel_set(isa)).floats * 4;
+  return layout_of(graph, kernels::kernel_set({isa})).floats * 4;
 }
 
 }  // namespace effnet::engine

@@ -19,9 +19,9 @@ namespace effnet::engine {
 
 class EFFNET_API PackedWeights {
  public:
-  // Throws Error(input) if the parameters do not fit (Parameters::check), Error(environment) if this CPU lacks the
+  // Throws Error(input) if the parameters do not fit (ParameterSource::check), Error(environment) if this CPU lacks the
   // instruction set or memory does not suffice.
-  static std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const Parameters& parameters,
+  static std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const ParameterSource& parameters,
                                                    kernels::Isa isa, ThreadPool& pool);
   // Bytes that pack() once gave for the same graph and set, kept alive by `owner`. Throws Error(input) if their number
   // is another than size_bytes(graph, isa) or they are not 64-byte aligned, Error(environment) if this CPU lacks the

@@ -122,7 +122,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
   };
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const auto packed = testkit::pack(graph_, parameters_, isa);
-    const std::int64_t tile = kernels::kernel_set(isa).tile;
+    const std::int64_t tile = kernels::kernel_set({isa}).tile;
     // 1x1, 40 channels from 72: tiles of channels, [k][channel] in each; the last tile is narrower.
     const std::string point = "stages.2.0.project";
     const PackedWeights::Offsets at = packed->offsets(id_of(point + ".conv"));
@@ -153,7 +153,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
       }
     }
     // The same for pairs of rows, after both blocks: [position][column][channel], and the bias right behind.
-    const bool has_pairs = !kernels::kernel_set(isa).depthwise_pairs.empty();
+    const bool has_pairs = !kernels::kernel_set({isa}).depthwise_pairs.empty();
     EXPECT_EQ(rows.bias - rows.weight, 2 * 16 * (9 + (has_pairs ? 4 * 3 : 0)));
     for (std::int64_t c = 0; has_pairs && c < 32; ++c) {
       for (std::int64_t x = 0; x < 3; ++x) {

@@ -1,20 +1,12 @@
 #include "effnet/engine/parameters.h"
 
-#include <utility>
-
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
-#include "effnet/graph/builder.h"
 
 namespace effnet::engine {
 namespace {
 
 constexpr int kNamedFaults = 3;
-
-bool readable_in_place(const formats::Tensor& tensor) {
-  return tensor.dtype == formats::Dtype::f32 &&
-         reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) == 0;
-}
 
 }  // namespace
 
@@ -25,22 +17,14 @@ Parameters::Parameters(const formats::Weights& weights) {
       throw input_error("tensor {} does not match its shape (got {} bytes, expected {} of {})", in_quotes(name),
                         tensor.bytes.size(), formats::to_string(tensor.dims), formats::name(tensor.dtype));
     }
-    Entry entry{tensor.dims, {}, tensor.owner};
-    if (readable_in_place(tensor)) {
-      entry.values = {reinterpret_cast<const float*>(tensor.bytes.data()), count};
-    } else {
-      const auto converted = std::make_shared<const std::vector<float>>(formats::to_floats(tensor));
-      entry.values = *converted;
-      entry.owner = converted;
-    }
-    entries_.emplace(name, std::move(entry));
+    entries_.emplace(name, Entry{tensor.dims, tensor::float_values(tensor)});
   }
 }
 
 std::optional<std::span<const float>> Parameters::find(std::string_view name) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) return std::nullopt;
-  return found->second.values;
+  return found->second.floats.values;
 }
 
 std::string Parameters::fault(const graph::Parameter& parameter) const {
@@ -54,7 +38,7 @@ std::string Parameters::fault(const graph::Parameter& parameter) const {
 std::span<const float> Parameters::at(const graph::Parameter& parameter) const {
   if (const std::string wrong = fault(parameter); !wrong.empty())
     throw input_error("a tensor does not fit ({})", wrong);
-  return entries_.find(parameter.name)->second.values;
+  return entries_.find(parameter.name)->second.floats.values;
 }
 
 void Parameters::check(const graph::Graph& graph) const {

@@ -1,4 +1,4 @@
-// A parameter source: name -> float32 values. Weights are held apart from networks, so many Graphs can read one store.
+// The parameters of networks from named tensors.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,16 @@
 #include <vector>
 
 #include "effnet/base/export.h"
-#include "effnet/formats/tensor.h"
-#include "effnet/graph/graph.h"
+#include "effnet/graph/parameter_source.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::engine {
 
+// What packing and the reference executor read.
+using ParameterSource = graph::ParameterSource<std::span<const float>>;
+
 // Immutable once made: read it from any number of threads and networks. Copies share the values.
-class EFFNET_API Parameters {
+class EFFNET_API Parameters final : public ParameterSource {
  public:
   // Aligned float32 tensors are read in place (their owner is kept alive), all others are converted once.
   // Throws Error(input) if a tensor's bytes do not match its shape.
@@ -26,17 +29,16 @@ class EFFNET_API Parameters {
   // Row-major values; empty optional if there is no such tensor. The span lives as long as any copy of this object.
   std::optional<std::span<const float>> find(std::string_view name) const;
   // Throws Error(input) if there is no such tensor or its shape differs.
-  std::span<const float> at(const graph::Parameter& parameter) const;
+  std::span<const float> at(const graph::Parameter& parameter) const override;
 
   // Throws Error(input) that names the first three parameters of `graph` that are missing or have other dimensions.
   // Tensors that the graph does not ask for are no fault.
-  void check(const graph::Graph& graph) const;
+  void check(const graph::Graph& graph) const override;
 
  private:
   struct Entry {
     formats::Dims dims;
-    std::span<const float> values;
-    std::shared_ptr<const void> owner;
+    tensor::FloatValues floats;
   };
   // What is wrong with this parameter, or empty.
   std::string fault(const graph::Parameter& parameter) const;

@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include "effnet/base/error.h"
+#include "effnet/base/thread_pool.h"
+#include "effnet/engine/reference.h"
 #include "effnet/graph/builder.h"
 
 namespace effnet::engine {
@@ -110,6 +112,40 @@ TEST(Parameters, CheckNamesWhatDoesNotFit) {
   EXPECT_THAT(none, HasSubstr("a.bn.weight: got none, expected 2; ...)"));
   EXPECT_THAT(none, testing::Not(HasSubstr("classifier")));
   EXPECT_THROW(Parameters(weights).at(graph::parameters(graph)[0]), Error);
+}
+
+// A store larger than the network, each parameter the beginning of its longest tensor: as a search's supernet has them.
+class Slices final : public ParameterSource {
+ public:
+  explicit Slices(std::int64_t longest) : store_(static_cast<std::size_t>(longest)) {
+    for (std::size_t i = 0; i < store_.size(); ++i) store_[i] = static_cast<float>(i % 7) / 8 + 0.125F;
+  }
+  std::span<const float> at(const graph::Parameter& parameter) const override {
+    if (parameter.numel() > static_cast<std::int64_t>(store_.size())) throw input_error("{}: too long", parameter.name);
+    return std::span(store_).first(static_cast<std::size_t>(parameter.numel()));
+  }
+
+ private:
+  std::vector<float> store_;
+};
+
+TEST(ParameterSource, MayHandOutSlicesOfAStore) {
+  const graph::Graph graph = small_graph();
+  const Slices source(100);
+  formats::Weights copies;
+  for (const graph::Parameter& parameter : graph::parameters(graph)) {
+    const auto values = source.at(parameter);
+    copies.tensors[parameter.name] = formats::make_tensor(parameter.dims, {values.begin(), values.end()});
+  }
+  ThreadPool pool(1);
+  const std::vector<float> picture(static_cast<std::size_t>(graph.input().numel()), 0.75F);
+  const Parameters same(copies);
+  EXPECT_EQ(Reference(graph, source, pool).run(picture, 1), Reference(graph, same, pool).run(picture, 1));
+
+  EXPECT_THROW(Slices(3).check(graph), Error);  // the classifier's bias is longer
+  graph::Graph wrong = graph;
+  wrong.nodes[1].out.c = 7;
+  EXPECT_THROW(source.check(wrong), Error);
 }
 
 }  // namespace

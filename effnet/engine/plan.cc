@@ -101,7 +101,7 @@ class Planner {
     plan_.step_outputs.push_back({writes, shape_of(out)});
   }
 
-  std::string plain_kernel(std::string_view what) const { return fmt::format("f32_{}_{}", what, name(set_.isa)); }
+  std::string plain_kernel(std::string_view what) const { return kernels::kernel_name(set_.target, what); }
 
   // The picture lies in HWC rows, where convolutions that read it find their windows. Each has its own padding; memory
   // has the most of all on every side. What else reads the picture reads a blocked copy of it.

@@ -22,7 +22,7 @@ std::shared_ptr<const PackedWeights> untouched_weights(const graph::Graph& graph
 }
 
 Plan plan_of(const graph::Graph& graph, kernels::Isa isa, std::int64_t batch, const std::vector<NodeId>& keep = {}) {
-  return make_plan(graph, kernels::kernel_set(isa), *untouched_weights(graph, isa), batch, {}, keep);
+  return make_plan(graph, kernels::kernel_set({isa}), *untouched_weights(graph, isa), batch, {}, keep);
 }
 
 const char* const kNames[] = {"efficientnet_b0", "efficientnet_b1", "efficientnet_b2",   "efficientnet_b3",

@@ -66,14 +66,13 @@ formats::Weights quick_weights(const graph::Graph& graph) {
       return row;
     };
     for (const graph::Node& node : graph.nodes) {
-      const bool norm = std::holds_alternative<graph::BatchNorm>(node.op);
       for (const graph::Parameter& parameter : graph::parameters(graph, node)) {
         Row row = zeros;
         if (parameter.dims.size() > 1) {
           row = hashed;
-        } else if (norm && parameter.name.ends_with(".weight")) {
+        } else if (parameter.kind == graph::ParameterKind::norm_weight) {
           row = constant(1);
-        } else if (parameter.name.ends_with(".running_var")) {
+        } else if (parameter.kind == graph::ParameterKind::norm_variance) {
           row = constant(variance_before(graph, node));
         }
         weights.tensors.emplace(parameter.name, view(row, parameter));

@@ -1,8 +1,8 @@
 // Weights for timing alone: made in no time and in the memory of the largest tensor, whatever the network's size.
 #pragma once
 
-#include "effnet/formats/tensor.h"
 #include "effnet/graph/graph.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::engine {
 

@@ -79,7 +79,7 @@ formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes
   // The statistics get values of their own, to be written as the pass comes by.
   std::map<std::string, Values, std::less<>> written;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
-    if (!parameter.statistic) continue;
+    if (!parameter.statistic()) continue;
     const auto count = static_cast<std::size_t>(parameter.numel());
     Values values = std::make_shared<float[]>(count);
     weights.tensors[parameter.name] = {formats::Dtype::f32, parameter.dims,
@@ -96,8 +96,9 @@ formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes
   }
   const auto set_statistics = [&](const graph::Node& node, std::span<const float> values) {
     for (const graph::Node* norm : norms[static_cast<std::size_t>(&node - graph.nodes.data())]) {
-      float* const mean = written.at(norm->name + ".running_mean").get();
-      float* const variance = written.at(norm->name + ".running_var").get();
+      float* const mean = written.at(graph::parameter(graph, *norm, graph::ParameterKind::norm_mean).name).get();
+      float* const variance =
+          written.at(graph::parameter(graph, *norm, graph::ParameterKind::norm_variance).name).get();
       pool.parallel_for(node.out.c, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t c = begin; c < end; ++c) {
           const auto [m, v] = moments(values, batch, node.out, c);

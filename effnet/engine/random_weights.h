@@ -6,7 +6,7 @@
 #include "effnet/arch/spec.h"
 #include "effnet/base/export.h"
 #include "effnet/base/thread_pool.h"
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::engine {
 

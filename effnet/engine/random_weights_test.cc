@@ -73,7 +73,7 @@ TEST(RandomWeights, FollowTheInitialisation) {
       } else if (parameter.name == "classifier.weight") {
         for (const float value : values) EXPECT_LE(std::abs(value), 0.1F);  // 1 / sqrt(100)
         EXPECT_NEAR(spread.deviation, 0.1 / std::sqrt(3.0), 0.1 / root);
-      } else if (!parameter.statistic) {
+      } else if (!parameter.statistic()) {
         const bool ones = std::holds_alternative<graph::BatchNorm>(node.op) && parameter.name.ends_with("weight");
         for (const float value : values) EXPECT_EQ(value, ones ? 1.0F : 0.0F);
       } else if (parameter.name.ends_with("running_var")) {

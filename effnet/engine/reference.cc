@@ -202,7 +202,7 @@ class ReferenceRun {
   std::size_t node_ = 0;         // the one that runs
 };
 
-Reference::Reference(const graph::Graph& graph, const Parameters& parameters, ThreadPool& pool,
+Reference::Reference(const graph::Graph& graph, const ParameterSource& parameters, ThreadPool& pool,
                      ReferenceOptions options)
     : graph_(graph), pool_(pool), options_(options), bound_(graph.nodes.size()), last_use_(graph.nodes.size()) {
   parameters.check(graph);

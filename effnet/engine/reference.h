@@ -32,8 +32,9 @@ class Reference {
     std::map<std::string, std::vector<float>, std::less<>> activations;
   };
 
-  // Refers to all three for its life. Throws Error(input) if the parameters do not fit (Parameters::check).
-  Reference(const graph::Graph& graph, const Parameters& parameters, ThreadPool& pool, ReferenceOptions options = {});
+  // Refers to all three for its life. Throws Error(input) if the parameters do not fit (ParameterSource::check).
+  Reference(const graph::Graph& graph, const ParameterSource& parameters, ThreadPool& pool,
+            ReferenceOptions options = {});
 
   // input: batch x C x H x W float32, as graph.input() says; returns graph.logits' output, batch x classes.
   // Throws Error(usage) for a wrong batch or number of values, Error(environment) if memory does not suffice and

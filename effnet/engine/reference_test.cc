@@ -46,7 +46,7 @@ formats::Weights random_parameters(const Graph& graph) {
   formats::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     std::vector<float> values = random_values(parameter.name, parameter.numel());
-    if (parameter.statistic) {
+    if (parameter.statistic()) {
       for (float& value : values) value = std::abs(value);
     }
     weights.tensors[parameter.name] = formats::make_tensor(parameter.dims, std::move(values));

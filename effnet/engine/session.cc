@@ -47,12 +47,6 @@ bool all_finite(const float* from, const BlockedShape& shape) {
   return true;
 }
 
-}  // namespace
-
-std::string_view name(Precision) { return "fp32"; }
-
-namespace {
-
 std::shared_ptr<const PackedWeights> given(std::shared_ptr<const PackedWeights> weights) {
   if (weights == nullptr) throw usage_error("a session without weights (got null, expected PackedWeights)");
   return weights;
@@ -63,7 +57,7 @@ std::shared_ptr<const PackedWeights> given(std::shared_ptr<const PackedWeights> 
 struct Session::Impl {
   Impl(const graph::Graph& graph, std::shared_ptr<const PackedWeights> packed, const SessionOptions& options)
       : weights(given(std::move(packed))),
-        set(kernels::kernel_set(weights->isa())),
+        set(kernels::kernel_set({weights->isa()})),
         schedule(set),
         batch(options.batch),
         input(graph.input()),
@@ -310,7 +304,7 @@ Chw Session::input_shape() const { return impl_->input; }
 std::int64_t Session::classes() const { return impl_->classes(); }
 std::int64_t Session::batch() const { return impl_->batch; }
 int Session::threads() const { return impl_->team.members(); }
-kernels::Isa Session::isa() const { return impl_->set.isa; }
+kernels::Isa Session::isa() const { return impl_->set.target.isa; }
 std::int64_t Session::workspace_bytes() const {
   return 4 * (impl_->plan.arena.floats + impl_->scratch_stride * impl_->team.members() + impl_->plan.zero_floats);
 }

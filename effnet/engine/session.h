@@ -23,9 +23,6 @@
 
 namespace effnet::engine {
 
-enum class Precision { fp32 };  // bf16 and int8 come with an issue of their own
-EFFNET_API std::string_view name(Precision precision);
-
 // Switches of the plan, all on by default; the ablation table of docs/engine.md turns them off one by one.
 struct PlanOptions {
   bool fuse_epilogues = true;  // activation and residual inside the convolution that makes them

@@ -77,7 +77,6 @@ TEST_F(SessionTest, TellsWhatItIs) {
   EXPECT_EQ(session.threads(), 3);
   EXPECT_EQ(session.isa(), kernels::chosen_isa());
   EXPECT_EQ(session.weights_bytes(), PackedWeights::size_bytes(graph_, session.isa()));
-  EXPECT_EQ(name(Precision::fp32), "fp32");
 
   std::int64_t macs = 0, step_macs = 0;
   for (const graph::Node& node : graph_.nodes) {

@@ -11,15 +11,15 @@
 #include "effnet/engine/packed_layout.h"
 #include "effnet/engine/session.h"
 #include "effnet/graph/graph.h"
-#include "effnet/kernels/activation.h"
+#include "effnet/primitives/activation.h"
 #include "effnet/primitives/gather.h"
 #include "effnet/primitives/gemm.h"
 #include "effnet/primitives/tile_schedule.h"
 
 namespace effnet::engine {
 
-using kernels::activated;
-using kernels::Activated;
+using primitives::activated;
+using primitives::Activated;
 using primitives::GemmSource;
 using primitives::ImageLayout;
 using primitives::Window;

@@ -203,11 +203,25 @@ void DepthwiseStep::convolve(const Context& context, const Task& task, std::int6
       const std::int64_t taps = kernels::depthwise_pair_positions(kernel) * kernel;
       const float* const weight = context.weights + spec_.pair_weight + block * taps * kBlock;
       float* const second = rows == 2 ? out + width * kBlock : nullptr;
-      (half ? half_pair_ : whole_pair_)({in, weight, bias, {out, second}, width, block_sums, low, high});
+      (half ? half_pair_ : whole_pair_)({.rows = in,
+                                         .weight = weight,
+                                         .bias = bias,
+                                         .out = {out, second},
+                                         .width = width,
+                                         .sums = block_sums,
+                                         .low = low,
+                                         .high = high});
       continue;
     }
     const float* const weight = context.weights + spec_.weight + block * kernel * kernel * kBlock;
-    const kernels::DepthwiseArgs args{in, weight, bias, out, width, block_sums, low, high};
+    const kernels::DepthwiseArgs args{.rows = in,
+                                      .weight = weight,
+                                      .bias = bias,
+                                      .out = out,
+                                      .width = width,
+                                      .sums = block_sums,
+                                      .low = low,
+                                      .high = high};
     if (whole_ != nullptr) {
       (half ? half_ : whole_)(args);
     } else {

@@ -20,7 +20,6 @@ using graph::Node;
 using graph::NodeId;
 using graph::Padding;
 using kernels::Epilogue;
-namespace slow = kernels::slow;
 
 arch::StageSpec stage(std::string_view block, std::int64_t repeats, std::int64_t channels, std::int64_t stride = 1) {
   return {.block = std::string(block), .repeats = repeats, .channels = channels, .stride = stride};
@@ -180,35 +179,36 @@ std::vector<double> winograd_norms(const Graph& graph, const Node& conv, std::sp
                                    std::span<const float> input, std::int64_t batch) {
   const Chw in = graph.in(conv), out = conv.out;
   const graph::WindowPadding padding = graph::padding_of(graph, conv);
-  std::vector<slow::Square<4>> u;  // [output channel][input channel]
+  std::vector<kernels::reference::Square<4>> u;  // [output channel][input channel]
   for (std::int64_t i = 0; i < out.c * in.c; ++i) {
-    slow::Square<3> g;
+    kernels::reference::Square<3> g;
     for (std::size_t tap = 0; tap < 9; ++tap) g[tap / 3][tap % 3] = weight[static_cast<std::size_t>(i) * 9 + tap];
-    u.push_back(slow::transform(slow::kWinogradWeight, g, true));
+    u.push_back(kernels::reference::transform(kernels::reference::kWinogradWeight, g, true));
   }
   std::vector<double> norms(static_cast<std::size_t>(batch * out.numel()));
-  std::vector<slow::Square<4>> v(static_cast<std::size_t>(in.c));
+  std::vector<kernels::reference::Square<4>> v(static_cast<std::size_t>(in.c));
   const auto at = [](const Chw& s, std::int64_t image, std::int64_t c, std::int64_t y, std::int64_t x) {
     return static_cast<std::size_t>(((image * s.c + c) * s.h + y) * s.w + x);
   };
   for (std::int64_t tile = 0, across = (out.w + 1) / 2, down = (out.h + 1) / 2; tile < batch * across * down; ++tile) {
     const std::int64_t image = tile / across / down, top = tile / across % down * 2, left = tile % across * 2;
     for (std::int64_t c = 0; c < in.c; ++c) {
-      slow::Square<4> d{};
+      kernels::reference::Square<4> d{};
       for (std::int64_t i = 0; i < 16; ++i) {
         const std::int64_t y = top - padding.top + i / 4, x = left - padding.left + i % 4;
         if (y < 0 || y >= in.h || x < 0 || x >= in.w) continue;
         d[static_cast<std::size_t>(i / 4)][static_cast<std::size_t>(i % 4)] = input[at(in, image, c, y, x)];
       }
-      v[static_cast<std::size_t>(c)] = slow::transform(slow::kWinogradInput, d, true);
+      v[static_cast<std::size_t>(c)] = kernels::reference::transform(kernels::reference::kWinogradInput, d, true);
     }
     for (std::int64_t o = 0; o < out.c; ++o) {
-      slow::Square<4> products{};
+      kernels::reference::Square<4> products{};
       for (std::size_t c = 0; c < v.size(); ++c) {
-        const slow::Square<4>& weights = u[static_cast<std::size_t>(o) * v.size() + c];
+        const kernels::reference::Square<4>& weights = u[static_cast<std::size_t>(o) * v.size() + c];
         for (std::size_t i = 0; i < 16; ++i) products[i / 4][i % 4] += weights[i / 4][i % 4] * v[c][i / 4][i % 4];
       }
-      const slow::Square<2> sums = slow::transform(slow::kWinogradOutput, products, true);
+      const kernels::reference::Square<2> sums =
+          kernels::reference::transform(kernels::reference::kWinogradOutput, products, true);
       for (std::int64_t y = top; y < std::min(top + 2, out.h); ++y) {
         for (std::int64_t x = left; x < std::min(left + 2, out.w); ++x) {
           norms[at(out, image, o, y, x)] = sums[static_cast<std::size_t>(y - top)][static_cast<std::size_t>(x - left)];
@@ -248,7 +248,7 @@ void expect_step_agrees(const Network& network, const Session& session, const St
     const double scale = std::abs(of_norm("weight")[c]) / std::sqrt(of_norm("running_var")[c] + epsilon);
     const double s =
         scale * (norms[i] + std::abs(of_norm("running_mean")[c])) + std::abs(of_norm("bias")[c]) + std::abs(addend[i]);
-    const double y = slow::epilogue(last.epilogue, double{expected[i]} + addend[i], last.low, last.high);
+    const double y = kernels::reference::epilogue(last.epilogue, double{expected[i]} + addend[i], last.low, last.high);
     ASSERT_NEAR(got[i], y, kernels::tolerance(kernels::function_of(last.epilogue), in.c + 10, s, y)) << "value " << i;
   }
 }

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "effnet/formats/model_file.h"
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

@@ -44,10 +44,6 @@ bool is_of_a_layer(std::string_view name) {
                      [&](std::string_view part) { return last.find(part) != std::string_view::npos; });
 }
 
-bool is_floating(Dtype dtype) {
-  return dtype == Dtype::f32 || dtype == Dtype::f16 || dtype == Dtype::bf16 || dtype == Dtype::f64;
-}
-
 void append(std::string& out, const std::vector<std::string>& items, std::string_view what) {
   if (items.empty()) return;
   if (!out.empty()) out += "; ";
@@ -78,7 +74,7 @@ Fit fit(const NameMap& map, const Weights& weights) {
     } else if (const Dims expected = foreign_dims(name); tensor->dims != expected) {
       result.wrong.push_back(
           fmt::format("{} (got {}, expected {})", name.foreign, to_string(tensor->dims), to_string(expected)));
-    } else if (!is_floating(tensor->dtype)) {
+    } else if (!tensor::info(tensor->dtype).floating) {
       result.wrong.push_back(
           fmt::format("{} (got {}, expected a floating type)", name.foreign, formats::name(tensor->dtype)));
     }

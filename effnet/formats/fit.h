@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "effnet/formats/names.h"
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

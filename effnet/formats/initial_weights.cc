@@ -19,15 +19,14 @@ struct Rule {
   double scale;  // the constant, the standard deviation or the bound
 };
 Rule rule_for(const graph::Node& node, const graph::Parameter& parameter) {
-  const bool weight = parameter.name.ends_with(".weight");
-  if (const auto* conv = std::get_if<graph::Conv>(&node.op); conv != nullptr && weight) {
+  using Kind = graph::ParameterKind;
+  if (parameter.kind == Kind::norm_weight || parameter.kind == Kind::norm_variance) return {Rule::Kind::constant, 1};
+  if (parameter.kind != Kind::weight) return {Rule::Kind::constant, 0};
+  if (const auto* conv = std::get_if<graph::Conv>(&node.op)) {
     const std::int64_t fan_out = conv->kernel * conv->kernel * conv->out_channels / conv->groups;
     return {Rule::Kind::normal, std::sqrt(2.0 / static_cast<double>(fan_out))};
   }
-  if (const auto* linear = std::get_if<graph::Linear>(&node.op); linear != nullptr && weight) {
-    return {Rule::Kind::uniform, 1 / std::sqrt(static_cast<double>(linear->out_features))};
-  }
-  return {Rule::Kind::constant, weight || parameter.name.ends_with(".running_var") ? 1.0 : 0.0};
+  return {Rule::Kind::uniform, 1 / std::sqrt(static_cast<double>(parameter.dims[0]))};  // the classifier
 }
 
 // Batch norms that end a residual branch whose sum is activated (ResNet's). Goyal et al. 2017, section 5.1, start them
@@ -42,7 +41,9 @@ std::set<std::string, std::less<>> branch_ends(const graph::Graph& graph) {
     if (!std::holds_alternative<graph::Add>(sum.op)) continue;
     const graph::Node* branch = &graph.at(sum.inputs[0]);
     if (std::holds_alternative<graph::DropPath>(branch->op)) branch = &graph.at(branch->inputs[0]);
-    if (std::holds_alternative<graph::BatchNorm>(branch->op)) ends.insert(branch->name + ".weight");
+    if (std::holds_alternative<graph::BatchNorm>(branch->op)) {
+      ends.insert(graph::parameter(graph, *branch, graph::ParameterKind::norm_weight).name);
+    }
   }
   return ends;
 }

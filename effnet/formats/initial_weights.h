@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "effnet/base/thread_pool.h"
-#include "effnet/formats/tensor.h"
 #include "effnet/graph/graph.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

@@ -34,7 +34,7 @@
 #include "effnet/arch/spec.h"
 #include "effnet/base/export.h"
 #include "effnet/base/preprocessing.h"
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

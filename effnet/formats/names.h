@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "effnet/formats/tensor.h"
 #include "effnet/graph/graph.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

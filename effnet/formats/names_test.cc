@@ -99,7 +99,7 @@ TEST(Names, GiveTheOfficialCounts) {
     EXPECT_EQ(map_of("tf", graph)->tensors.size(), variables[i]);
     EXPECT_EQ(map_of("tf", graph)->counters.size(), 0U);
     EXPECT_EQ(static_cast<std::size_t>(std::count_if(parameters.begin(), parameters.end(),
-                                                     [](const graph::Parameter& p) { return !p.statistic; })),
+                                                     [](const graph::Parameter& p) { return !p.statistic(); })),
               trainable[i]);
     for (const std::string_view source : {"torchvision", "timm", "lukemelas"}) {
       const auto map = map_of(source, graph);

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

@@ -9,33 +9,14 @@
 #include <vector>
 
 #include "effnet/base/error.h"
-#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/formats/nests.h"
 
 namespace effnet::formats {
 namespace {
 
-constexpr NameTable<Dtype, 10> kStorages{{{Dtype::f64, "torch.DoubleStorage"},
-                                          {Dtype::f32, "torch.FloatStorage"},
-                                          {Dtype::f16, "torch.HalfStorage"},
-                                          {Dtype::bf16, "torch.BFloat16Storage"},
-                                          {Dtype::i64, "torch.LongStorage"},
-                                          {Dtype::i32, "torch.IntStorage"},
-                                          {Dtype::i16, "torch.ShortStorage"},
-                                          {Dtype::i8, "torch.CharStorage"},
-                                          {Dtype::u8, "torch.ByteStorage"},
-                                          {Dtype::boolean, "torch.BoolStorage"}}};
-constexpr NameTable<Dtype, 10> kDtypes{{{Dtype::f64, "torch.float64"},
-                                        {Dtype::f32, "torch.float32"},
-                                        {Dtype::f16, "torch.float16"},
-                                        {Dtype::bf16, "torch.bfloat16"},
-                                        {Dtype::i64, "torch.int64"},
-                                        {Dtype::i32, "torch.int32"},
-                                        {Dtype::i16, "torch.int16"},
-                                        {Dtype::i8, "torch.int8"},
-                                        {Dtype::u8, "torch.uint8"},
-                                        {Dtype::boolean, "torch.bool"}}};
+using tensor::DtypeInfo;
+
 // Storages of numbers that Tensor cannot hold, and their elements' sizes: the older container has to be walked past
 // them.
 constexpr std::array<std::pair<std::string_view, std::size_t>, 7> kOtherStorages{{{"torch.ComplexFloatStorage", 8},
@@ -49,7 +30,8 @@ constexpr std::array<std::pair<std::string_view, std::size_t>, 7> kOtherStorages
 constexpr std::array<std::string_view, 4> kUntypedStorages{"torch.UntypedStorage", "torch.storage.UntypedStorage",
                                                            "torch.storage._UntypedStorage", "torch._UntypedStorage"};
 
-// The names that mean something here: the tables above and these. None of them is ever called.
+// The names that mean something here: the tables above, those of the data types, and these. None of them is ever
+// called.
 constexpr std::array<std::string_view, 9> kOtherGlobals{
     "collections.OrderedDict",
     "torch._utils._rebuild_tensor",
@@ -66,9 +48,8 @@ const std::vector<std::string_view>& known_globals() {
   static const std::vector<std::string_view> names = [] {
     std::vector<std::string_view> all(kOtherGlobals.begin(), kOtherGlobals.end());
     all.insert(all.end(), kUntypedStorages.begin(), kUntypedStorages.end());
-    for (const auto& [dtype, text] : kStorages) all.push_back(text);
     for (const auto& [text, size] : kOtherStorages) all.push_back(text);
-    for (const auto& [dtype, text] : kDtypes) all.push_back(text);
+    for (const DtypeInfo& info : tensor::dtypes()) all.insert(all.end(), {info.storage, info.torch});
     return all;
   }();
   return names;
@@ -76,14 +57,6 @@ const std::vector<std::string_view>& known_globals() {
 
 constexpr std::size_t kMostDims = 64;  // torch's own limit
 constexpr int kMostNests = 6;
-
-template <std::size_t kCount>
-std::optional<Dtype> dtype_in(const NameTable<Dtype, kCount>& table, std::string_view word) {
-  for (const auto& [dtype, text] : table) {
-    if (text == word) return dtype;
-  }
-  return std::nullopt;
-}
 
 // The name of a global, known or not: for messages.
 std::string global_name(const Pickle& pickle, const PickleValue& value) {
@@ -122,7 +95,7 @@ StorageId storage_id(const Pickle& pickle, const PickleValue& persistent) {
   }
   StorageId storage;
   storage.type = global_name(pickle, pickle.item(id, 1));
-  storage.dtype = dtype_in(kStorages, storage.type);
+  storage.dtype = tensor::find_dtype(&DtypeInfo::storage, storage.type);
   if (storage.dtype) storage.element_bytes = size_bytes(*storage.dtype);
   storage.known = storage.dtype ||
                   std::find(kUntypedStorages.begin(), kUntypedStorages.end(), storage.type) != kUntypedStorages.end();
@@ -275,7 +248,7 @@ Tensor tensor_of(const Pickle& pickle, const Call& call, Storages& storages) {
   std::string type = id.type;
   if (call.function == "torch._utils._rebuild_tensor_v3") {
     type = global_name(pickle, pickle.item(arguments, 6));
-    dtype = dtype_in(kDtypes, type);
+    dtype = tensor::find_dtype(&DtypeInfo::torch, type);
   }
   if (!dtype) throw Unreadable{fmt::format("unsupported dtype (got {})", in_quotes(type))};
   const std::uint64_t offset = count_of(pickle.item(arguments, 1), "storage offset");

@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "effnet/formats/pickle.h"
-#include "effnet/formats/tensor.h"
 #include "effnet/formats/zip.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

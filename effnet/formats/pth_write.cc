@@ -5,7 +5,6 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
-#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/formats/pth.h"
 #include "effnet/formats/zip.h"
@@ -13,16 +12,6 @@
 namespace effnet::formats {
 namespace {
 
-constexpr NameTable<Dtype, 10> kStorages{{{Dtype::f64, "DoubleStorage"},
-                                          {Dtype::f32, "FloatStorage"},
-                                          {Dtype::f16, "HalfStorage"},
-                                          {Dtype::bf16, "BFloat16Storage"},
-                                          {Dtype::i64, "LongStorage"},
-                                          {Dtype::i32, "IntStorage"},
-                                          {Dtype::i16, "ShortStorage"},
-                                          {Dtype::i8, "CharStorage"},
-                                          {Dtype::u8, "ByteStorage"},
-                                          {Dtype::boolean, "BoolStorage"}}};
 // The folder in the archive. torch takes the file's name; a fixed one keeps the bytes independent of it.
 constexpr std::string_view kFolder = "archive/";
 // An empty OrderedDict made by calling the class.
@@ -60,7 +49,8 @@ std::string pickled(const Tensor& tensor, std::string_view key) {
   const auto count = static_cast<std::uint64_t>(numel(tensor.dims));
   std::string text = "ctorch._utils\n_rebuild_tensor_v2\n((";
   text += pickled(std::string_view("storage"));
-  text += fmt::format("ctorch\n{}\n", name_in(kStorages, tensor.dtype));
+  std::string storage(tensor::info(tensor.dtype).storage);  // GLOBAL: module and name, a line each
+  text += fmt::format("c{}\n", storage.replace(storage.find('.'), 1, "\n"));
   text += pickled(key) + pickled(std::string_view("cpu")) + pickled(count) + "tQ";
   text += pickled(std::uint64_t{0}) + pickled(tensor.dims) + pickled(row_major_strides(tensor.dims));
   return text.append("\x89").append(kOrderedDict).append("tR");

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "effnet/base/file.h"
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

@@ -11,7 +11,6 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
-#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/formats/what_is.h"
 
@@ -26,17 +25,6 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 62;  // of all data: su
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kMostDims = 64;
 constexpr std::string_view kMetadata = "__metadata__";
-
-constexpr NameTable<Dtype, 10> kDtypes{{{Dtype::f64, "F64"},
-                                        {Dtype::i64, "I64"},
-                                        {Dtype::f32, "F32"},
-                                        {Dtype::i32, "I32"},
-                                        {Dtype::f16, "F16"},
-                                        {Dtype::bf16, "BF16"},
-                                        {Dtype::i16, "I16"},
-                                        {Dtype::i8, "I8"},
-                                        {Dtype::u8, "U8"},
-                                        {Dtype::boolean, "BOOL"}}};
 
 struct Entry {
   std::string name;
@@ -167,16 +155,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::string field_;
 };
 
-std::optional<Dtype> find_dtype(std::string_view word) {
-  for (const auto& [dtype, text] : kDtypes) {
-    if (text == word) return dtype;
-  }
-  return std::nullopt;
-}
-
 std::string unsupported(std::string_view dtype) {
   std::vector<std::string> known;
-  for (const auto& [one, text] : kDtypes) known.emplace_back(text);
+  for (const tensor::DtypeInfo& one : tensor::dtypes()) known.emplace_back(one.safetensors);
   return fmt::format("unsupported dtype (got {}, expected {})", in_quotes(dtype), one_of(known));
 }
 
@@ -219,7 +200,7 @@ Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_pt
   weights.metadata = std::move(header.metadata);
   std::uint64_t expected = 0;
   for (Entry& entry : header.entries) {
-    const std::optional<Dtype> dtype = find_dtype(entry.dtype);
+    const std::optional<Dtype> dtype = tensor::find_dtype(&tensor::DtypeInfo::safetensors, entry.dtype);
     const std::uint64_t begin = entry.offsets[0];
     const std::uint64_t end = entry.offsets[1];
     if (begin > end || end > kMostBytes) {
@@ -282,7 +263,7 @@ void write_safetensors(const std::filesystem::path& path, const Weights& weights
     for (const auto& [tensor_name, tensor] : order) {
       const std::uint64_t end = at + tensor->bytes.size();
       header += fmt::format(R"(,{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", Json(tensor_name).dump(),
-                            name_in(kDtypes, tensor->dtype), fmt::join(tensor->dims, ","), at, end);
+                            tensor::info(tensor->dtype).safetensors, fmt::join(tensor->dims, ","), at, end);
       at = end;
     }
   } catch (const nlohmann::json::exception&) {

@@ -10,7 +10,7 @@
 #include <memory>
 #include <span>
 
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

@@ -10,7 +10,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/formats/nests.h"
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

@@ -13,10 +13,6 @@ namespace effnet::graph {
 // numbers is out of range.
 Chw infer_shape(const Op& op, const std::vector<Chw>& in);
 
-// Throws Error(input), with the node's name, for a graph that Builder could not have made or that no memory holds: one
-// that was filled in by hand may say anything, and what reads graphs relies on their shapes.
-void check(const Graph& graph);
-
 class Builder {
  public:
   Builder(std::string name, Chw input);

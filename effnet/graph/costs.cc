@@ -25,7 +25,7 @@ void accumulate(std::int64_t& sum, std::int64_t value) {
 NodeCosts costs(const Graph& graph, const Node& node) {
   NodeCosts result;
   for (const Parameter& parameter : parameters(graph, node)) {
-    accumulate(parameter.statistic ? result.statistics : result.params, parameter.numel());
+    accumulate(parameter.statistic() ? result.statistics : result.params, parameter.numel());
   }
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
     result.macs =

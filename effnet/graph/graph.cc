@@ -76,22 +76,29 @@ std::int64_t Parameter::numel() const {
   return product;
 }
 
+bool Parameter::statistic() const { return kind == ParameterKind::norm_mean || kind == ParameterKind::norm_variance; }
+
+bool Parameter::batch_norm() const {
+  return statistic() || kind == ParameterKind::norm_weight || kind == ParameterKind::norm_bias;
+}
+
 std::vector<Parameter> parameters(const Graph& graph, const Node& node) {
   std::vector<Parameter> result;
-  const auto add = [&](std::string_view role, std::vector<std::int64_t> dims, bool statistic = false) {
-    result.push_back({fmt::format("{}.{}", node.name, role), std::move(dims), statistic});
+  const auto add = [&](std::string_view role, std::vector<std::int64_t> dims, ParameterKind kind) {
+    result.push_back({fmt::format("{}.{}", node.name, role), std::move(dims), kind});
   };
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
-    add("weight", {conv->out_channels, graph.in(node).c / conv->groups, conv->kernel, conv->kernel});
-    if (conv->bias) add("bias", {conv->out_channels});
+    add("weight", {conv->out_channels, graph.in(node).c / conv->groups, conv->kernel, conv->kernel},
+        ParameterKind::weight);
+    if (conv->bias) add("bias", {conv->out_channels}, ParameterKind::bias);
   } else if (std::holds_alternative<BatchNorm>(node.op)) {
-    add("weight", {node.out.c});
-    add("bias", {node.out.c});
-    add("running_mean", {node.out.c}, true);
-    add("running_var", {node.out.c}, true);
+    add("weight", {node.out.c}, ParameterKind::norm_weight);
+    add("bias", {node.out.c}, ParameterKind::norm_bias);
+    add("running_mean", {node.out.c}, ParameterKind::norm_mean);
+    add("running_var", {node.out.c}, ParameterKind::norm_variance);
   } else if (const auto* linear = std::get_if<Linear>(&node.op)) {
-    add("weight", {linear->out_features, graph.in(node).c});
-    add("bias", {linear->out_features});
+    add("weight", {linear->out_features, graph.in(node).c}, ParameterKind::weight);
+    add("bias", {linear->out_features}, ParameterKind::bias);
   }
   return result;
 }
@@ -102,6 +109,13 @@ std::vector<Parameter> parameters(const Graph& graph) {
     for (Parameter& parameter : parameters(graph, node)) result.push_back(std::move(parameter));
   }
   return result;
+}
+
+Parameter parameter(const Graph& graph, const Node& node, ParameterKind kind) {
+  for (Parameter& parameter : parameters(graph, node)) {
+    if (parameter.kind == kind) return std::move(parameter);
+  }
+  throw internal_error("{} has no parameter of kind {}", node.name, static_cast<int>(kind));
 }
 
 }  // namespace effnet::graph

@@ -100,6 +100,10 @@ struct Graph {
   EFFNET_API const Node* find(std::string_view node_name) const;  // null if absent; linear search
 };
 
+// Throws Error(input), with the node's name, for a graph that Builder could not have made or that no memory holds: one
+// that was filled in by hand may say anything, and what reads graphs relies on their shapes.
+EFFNET_API void check(const Graph& graph);
+
 // Pixels added before (top, left) and after (bottom, right).
 struct WindowPadding {
   std::int64_t top = 0, bottom = 0, left = 0, right = 0;
@@ -112,14 +116,19 @@ struct AxisPadding {
 };
 EFFNET_API AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::int64_t s);
 
-// What a node must be given: "<node>.<role>" with PyTorch's shapes. Trainable, or a batch-norm statistic.
+// What a node must be given: "<node>.<role>" with PyTorch's roles and shapes.
+enum class ParameterKind { weight, bias, norm_weight, norm_bias, norm_mean, norm_variance };
 struct Parameter {
   std::string name;
   std::vector<std::int64_t> dims;
-  bool statistic = false;
+  ParameterKind kind = ParameterKind::weight;
   EFFNET_API std::int64_t numel() const;
+  EFFNET_API bool statistic() const;   // a batch norm's moving mean or variance: not trained
+  EFFNET_API bool batch_norm() const;  // belongs to a batch norm
 };
 EFFNET_API std::vector<Parameter> parameters(const Graph& graph, const Node& node);
 EFFNET_API std::vector<Parameter> parameters(const Graph& graph);
+// The one of that kind. Throws Error(internal) if the node has none.
+EFFNET_API Parameter parameter(const Graph& graph, const Node& node, ParameterKind kind);
 
 }  // namespace effnet::graph

@@ -47,6 +47,24 @@ TEST(Lower, ReductionsOfB0) {
   EXPECT_EQ(graph.at(graph.features).name, "head.act");
 }
 
+TEST(Lower, ParametersSayWhatTheyAre) {
+  const Graph graph = lower(arch::variant("efficientnet_b0").spec);
+  for (const Parameter& parameter : parameters(graph)) {
+    const bool norm = parameter.name.find(".bn.") != std::string::npos;
+    const bool weight = parameter.name.ends_with(".weight"), bias = parameter.name.ends_with(".bias");
+    const ParameterKind expected = weight ? norm ? ParameterKind::norm_weight : ParameterKind::weight
+                                   : bias ? norm ? ParameterKind::norm_bias : ParameterKind::bias
+                                   : parameter.name.ends_with(".running_mean") ? ParameterKind::norm_mean
+                                                                               : ParameterKind::norm_variance;
+    EXPECT_EQ(parameter.kind, expected) << parameter.name;
+    EXPECT_EQ(parameter.batch_norm(), norm) << parameter.name;
+    EXPECT_EQ(parameter.statistic(), !weight && !bias) << parameter.name;
+  }
+  const Node& norm = *graph.find("stem.bn");
+  EXPECT_EQ(parameter(graph, norm, ParameterKind::norm_variance).name, "stem.bn.running_var");
+  EXPECT_THROW(parameter(graph, norm, ParameterKind::weight), Error);
+}
+
 TEST(Lower, DropPathGrowsOverTheBlocksAndSparesTheFirst) {
   const Graph graph = lower(arch::variant("efficientnet_b0").spec);
   std::vector<double> rates;

@@ -52,14 +52,14 @@ struct Rows {
   void with_args(Call call, std::int64_t x = 0) const {
     std::vector<const float*> rows;
     for (const Floats& input : inputs) rows.push_back(input.data() + x * kBlock);
-    call(DepthwisePairArgs{rows.data(),
-                           weight.data(),
-                           bias.data(),
-                           {first.data(), shape.second ? second.data() : nullptr},
-                           shape.width - x,
-                           shape.sums ? sums.data() : nullptr,
-                           shape.range.low,
-                           shape.range.high});
+    call(DepthwisePairArgs{.rows = rows.data(),
+                           .weight = weight.data(),
+                           .bias = bias.data(),
+                           .out = {first.data(), shape.second ? second.data() : nullptr},
+                           .width = shape.width - x,
+                           .sums = shape.sums ? sums.data() : nullptr,
+                           .low = shape.range.low,
+                           .high = shape.range.high});
   }
 };
 
@@ -103,9 +103,10 @@ TEST_P(DepthwisePairTest, AgreesWithTwin) {
       const Rows rows(kernel, shape, operands);
       const Rows twin = rows, norms = rows;
       twin.with_args(
-          [&](const auto& args) { slow::depthwise_pair(args, kernel.size, kernel.lanes(), kernel.epilogue); });
-      norms.with_args(
-          [&](const auto& args) { slow::depthwise_pair(args, kernel.size, kernel.lanes(), kernel.epilogue, true); });
+          [&](const auto& args) { reference::depthwise_pair(args, kernel.size, kernel.lanes(), kernel.epilogue); });
+      norms.with_args([&](const auto& args) {
+        reference::depthwise_pair(args, kernel.size, kernel.lanes(), kernel.epilogue, true);
+      });
       const Floats before = rows.sums;
       run(rows);
       const Function function = function_of(kernel.epilogue);
@@ -172,15 +173,16 @@ TEST_P(DepthwisePairTest, IsTheConvolution) {
       }
     }
     const Rows norms = rows;
-    norms.with_args([&](const auto& args) { slow::depthwise_pair(args, size, kernel.lanes(), kernel.epilogue, true); });
+    norms.with_args(
+        [&](const auto& args) { reference::depthwise_pair(args, size, kernel.lanes(), kernel.epilogue, true); });
     run(rows);
     for (const std::int64_t row : {0, 1}) {
       const Floats expected = rows.first;
       std::vector<const float*> inputs;
       for (std::int64_t y = 0; y < size; ++y) inputs.push_back(rows.inputs[static_cast<std::size_t>(row + y)].data());
-      slow::depthwise({inputs.data(), window.data(), rows.bias.data(), expected.data(), width, nullptr,
-                       rows.shape.range.low, rows.shape.range.high},
-                      size, 1, kernel.lanes(), kernel.epilogue);
+      reference::depthwise({inputs.data(), window.data(), rows.bias.data(), expected.data(), width, nullptr,
+                            rows.shape.range.low, rows.shape.range.high},
+                           size, 1, kernel.lanes(), kernel.epilogue);
       EXPECT_TRUE(agree(row == 0 ? rows.first : rows.second, expected, row == 0 ? norms.first : norms.second,
                         function_of(kernel.epilogue), roundings(size) + 1))
           << "row " << row << "; " << describe(rows);
@@ -215,7 +217,7 @@ TEST_P(DepthwisePairTest, NanReachesWhatDependsOnIt) {
 
 TEST_P(DepthwisePairTest, IsThereForWindowsOf3And5WithStride1OrNotAtAll) {
   const bool has = !set().depthwise_pairs.empty();
-  EXPECT_EQ(has, set().isa == Isa::avx512);
+  EXPECT_EQ(has, set().target.isa == Isa::avx512);
   for (const std::int64_t size : {1, 2, 3, 4, 5, 7}) {
     for (const std::int64_t stride : {1, 2}) {
       EXPECT_EQ(set().depthwise_pair(size, stride, false, Epilogue::silu) != nullptr,

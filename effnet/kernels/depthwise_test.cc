@@ -54,8 +54,14 @@ struct Row {
       const std::int64_t shared = ky < shape.rows_above ? 0 : ky;
       rows.push_back(inputs[static_cast<std::size_t>(shared)].data() + x * kernel.stride * kBlock);
     }
-    call(DepthwiseArgs{rows.data(), weight.data(), bias.data(), out.data(), shape.width - x,
-                       shape.sums ? sums.data() : nullptr, shape.range.low, shape.range.high});
+    call(DepthwiseArgs{.rows = rows.data(),
+                       .weight = weight.data(),
+                       .bias = bias.data(),
+                       .out = out.data(),
+                       .width = shape.width - x,
+                       .sums = shape.sums ? sums.data() : nullptr,
+                       .low = shape.range.low,
+                       .high = shape.range.high});
   }
 };
 
@@ -86,7 +92,8 @@ class DepthwiseTest : public OfSet {
   }
   static void run_twin(const Row& row, Epilogue epilogue) {
     const Kernel& k = row.kernel;
-    row.with_args([&](const DepthwiseArgs& args) { slow::depthwise(args, k.size, k.stride, k.lanes(), epilogue); });
+    row.with_args(
+        [&](const DepthwiseArgs& args) { reference::depthwise(args, k.size, k.stride, k.lanes(), epilogue); });
   }
   std::string describe(const Kernel& k, const Shape& s) const {
     return fmt::format("{}{}: width {}, rows above {}, shift {} floats, sums {}, range {}..{}",
@@ -192,7 +199,7 @@ TEST_P(DepthwiseTest, ExtremeSums) {
         if (i % kBlock >= kernel.lanes()) continue;
         const float x = row.bias[i % kBlock];
         const auto expected =
-            static_cast<float>(slow::epilogue(kernel.epilogue, x, row.shape.range.low, row.shape.range.high));
+            static_cast<float>(reference::epilogue(kernel.epilogue, x, row.shape.range.low, row.shape.range.high));
         EXPECT_TRUE(agree_at(x, row.out[i], expected, function_of(kernel.epilogue)))
             << "float " << i << "; " << describe(kernel, row.shape);
       }

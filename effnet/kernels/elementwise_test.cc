@@ -33,8 +33,16 @@ void for_each_pool_row(Operands& operands, Test test) {
         operands.fill(in.span());
         const auto outputs = [&](std::int64_t n) { return (n + window.before - 1) / window.stride + 1; };
         for (std::int64_t y = 0; y < outputs(h); ++y) {
-          test(PoolArgs{in.data(), nullptr, h, w, outputs(w), y * window.stride - window.before, -window.before,
-                        window.kernel, window.stride, count_padding},
+          test(PoolArgs{.in = in.data(),
+                        .out = nullptr,
+                        .in_h = h,
+                        .in_w = w,
+                        .out_w = outputs(w),
+                        .top = y * window.stride - window.before,
+                        .left = -window.before,
+                        .kernel = window.kernel,
+                        .stride = window.stride,
+                        .count_padding = count_padding},
                in,
                fmt::format("kernel {}, stride {}, before {}, picture {}x{}, row {}, padding counts: {}", window.kernel,
                            window.stride, window.before, h, w, y, count_padding));
@@ -52,7 +60,7 @@ TEST_P(ElementwiseTest, MaxPool) {
       args.in = picture.data();
       const Floats got(args.out_w * kBlock, 1), expected = got;
       args.out = expected.data();
-      slow::max_pool(args);
+      reference::max_pool(args);
       args.out = got.data();
       set().max_pool(args);
       for (std::int64_t i = 0; i < got.size(); ++i) {
@@ -70,12 +78,12 @@ TEST_P(ElementwiseTest, AveragePool) {
     const Floats absolute = in;
     make_absolute(absolute.span());
     args.out = expected.data();
-    slow::average_pool(args);
+    reference::average_pool(args);
     args.out = got.data();
     set().average_pool(args);
     args.in = absolute.data();
     args.out = norms.data();
-    slow::average_pool(args);
+    reference::average_pool(args);
     // The division, or the product with a rounded reciprocal, stands for the two roundings beyond those of the sum.
     EXPECT_TRUE(agree(got, expected, norms, Function::clamp, args.kernel * args.kernel)) << text;
   });
@@ -140,7 +148,7 @@ void expect_map_agrees(const MapShape& shape, Operands& operands, Function funct
   for (const Floats* operand : {&absolute.a, &absolute.b, &absolute.scale, &absolute.shift})
     make_absolute(operand->span());
   absolute.shape.range = kRanges[0];
-  slow::map(absolute.args(), Epilogue::clamp);
+  reference::map(absolute.args(), Epilogue::clamp);
   twin(expected.args());
   run(got.args());
   EXPECT_TRUE(agree(got.result(), expected.result(), absolute.result(), function, 1))
@@ -157,14 +165,14 @@ TEST_P(ElementwiseTest, Map) {
     SCOPED_TRACE(name(epilogue));
     for_each_map([&](const MapShape& shape) {
       expect_map_agrees(shape, operands, function_of(epilogue), set().map[static_cast<int>(epilogue)],
-                        [&](const MapArgs& args) { slow::map(args, epilogue); });
+                        [&](const MapArgs& args) { reference::map(args, epilogue); });
     });
   }
 }
 
 TEST_P(ElementwiseTest, Sigmoid) {
   for_each_map([&](const MapShape& shape) {
-    expect_map_agrees(shape, operands, Function::sigmoid, set().sigmoid, slow::map_sigmoid);
+    expect_map_agrees(shape, operands, Function::sigmoid, set().sigmoid, reference::map_sigmoid);
   });
 }
 
@@ -178,14 +186,21 @@ TEST_P(ElementwiseTest, FunctionsOverAllFloats) {
   values.resize(values.size() / kBlock * kBlock + kBlock);  // zeros at the end
   Floats in(static_cast<std::int64_t>(values.size())), out = in;
   std::copy(values.begin(), values.end(), in.data());
-  const MapArgs args = {in.data(), nullptr, nullptr, nullptr, out.data(), in.size() / kBlock, -1, 6};
+  const MapArgs args = {.a = in.data(),
+                        .b = nullptr,
+                        .scale = nullptr,
+                        .shift = nullptr,
+                        .out = out.data(),
+                        .pixels = in.size() / kBlock,
+                        .low = -1,
+                        .high = 6};
   for (const Function function : {Function::clamp, Function::silu, Function::hard_swish, Function::sigmoid}) {
     const int index = static_cast<int>(function);
     (function == Function::sigmoid ? set().sigmoid : set().map[index])(args);
     for (std::int64_t i = 0; i < in.size(); ++i) {
       const auto expected = static_cast<float>(function == Function::sigmoid
-                                                   ? slow::sigmoid(in[i])
-                                                   : slow::epilogue(static_cast<Epilogue>(index), in[i], -1, 6));
+                                                   ? reference::sigmoid(in[i])
+                                                   : reference::epilogue(static_cast<Epilogue>(index), in[i], -1, 6));
       ASSERT_TRUE(agree_at(in[i], out[i], expected, function)) << "function " << index;
     }
   }
@@ -195,7 +210,7 @@ TEST_P(ElementwiseTest, SumKeepsTheOrderOfPixels) {
   for (const std::int64_t pixels : {1, 2, 3, 4, 7, 8, 9, 49, 143}) {
     const Floats in = filled(pixels * kBlock, pixels % 2), got = filled(kBlock, 0), expected = got;
     set().sum(in.data(), pixels, got.data());
-    slow::sum(in.data(), pixels, expected.data());
+    reference::sum(in.data(), pixels, expected.data());
     EXPECT_TRUE(same_bits(got.span(), expected.span())) << pixels << " pixels";
   }
 }
@@ -205,7 +220,7 @@ TEST_P(ElementwiseTest, ScaleRows) {
     for (std::int64_t depth = 1; depth <= 40; ++depth) {
       const Floats from = filled(depth * lanes, 0), scale = filled(depth, 1), got(depth * lanes), expected = got;
       set().scale_rows(from.data(), scale.data(), depth, lanes, got.data());
-      slow::scale_rows(from.data(), scale.data(), depth, lanes, expected.data());
+      reference::scale_rows(from.data(), scale.data(), depth, lanes, expected.data());
       EXPECT_TRUE(same_bits(got.span(), expected.span())) << lanes << " lanes, depth " << depth;
     }
   }

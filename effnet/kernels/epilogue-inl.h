@@ -1,4 +1,4 @@
-// What kernels do to a value before it is stored. Needs one of the simd_*.h before it.
+// What kernels do to a value before it is stored. Needs the vectors of a set (simd/) before it.
 #pragma once
 
 #include "effnet/kernels/kernels.h"

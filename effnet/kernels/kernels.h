@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "effnet/kernels/isa.h"
+#include "effnet/kernels/target.h"
 #include "effnet/tensor/blocked.h"
 
 namespace effnet::kernels {
@@ -120,7 +120,7 @@ struct WinogradOutputArgs {
 };
 
 struct KernelSet {
-  Isa isa;
+  Target target;
   // Products. Packed weights are cut into tiles of `tile` output channels; the last has 8, 16, 24 or 32 (at most
   // `tile`) channels. heights: the P there are, largest first, ending with 1.
   std::int64_t tile;
@@ -167,8 +167,9 @@ struct KernelSet {
   std::span<const DepthwisePairFn> depthwise_pairs;  // [2 kernels][2 halves][kEpilogues], or empty
 };
 
-// A set that this program was built with. Its functions run on a CPU that has it (isa.h); the table can be read on any.
-const KernelSet& kernel_set(Isa isa);
+// The table of a target that this program was built for. Its functions run on a CPU that has the instruction set
+// (isa.h); the table can be read on any. Throws Error(internal) if there is none.
+const KernelSet& kernel_set(const Target& target);
 
 // "f32_product_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512", "f32_depthwise_pair_k5s1x16_silu_avx512":
 // dtype, op, tile, epilogue, set.

@@ -132,11 +132,23 @@ double depthwise_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue
         float* const to = out.data() + (block * s.h + y) * s.w * kBlock;
         if (pairs) {
           float* const second = y + 1 < s.h ? to + s.w * kBlock : nullptr;
-          set.depthwise_pair(s.kernel, s.stride, half,
-                             epilogue)({rows.data(), block_weight, block_bias, {to, second}, s.w, sums, 0, 6});
+          set.depthwise_pair(s.kernel, s.stride, half, epilogue)({.rows = rows.data(),
+                                                                  .weight = block_weight,
+                                                                  .bias = block_bias,
+                                                                  .out = {to, second},
+                                                                  .width = s.w,
+                                                                  .sums = sums,
+                                                                  .low = 0,
+                                                                  .high = 6});
         } else {
-          set.depthwise(s.kernel, s.stride, half,
-                        epilogue)({rows.data(), block_weight, block_bias, to, s.w, sums, 0, 6});
+          set.depthwise(s.kernel, s.stride, half, epilogue)({.rows = rows.data(),
+                                                             .weight = block_weight,
+                                                             .bias = block_bias,
+                                                             .out = to,
+                                                             .width = s.w,
+                                                             .sums = sums,
+                                                             .low = 0,
+                                                             .high = 6});
         }
       }
     }
@@ -151,10 +163,10 @@ Epilogue epilogue_of(std::string_view text) {
 }
 
 void run(std::string_view isa, const std::string& filter, Epilogue epilogue) {
-  const KernelSet& set = kernel_set(isa_of(isa));
+  const KernelSet& set = kernel_set({isa_of(isa)});
   const std::vector<Shape> shapes = read_shapes(EFFNET_SOURCE_DIR "/bench/shapes.txt", filter);
-  const double peak = measured_peak_gflops(set.isa, 0.2);
-  fmt::print("{}: peak {:.1f} GFLOP/s\n", name(set.isa), peak);
+  const double peak = measured_peak_gflops(set.target.isa, 0.2);
+  fmt::print("{}: peak {:.1f} GFLOP/s\n", name(set.target.isa), peak);
   double total = 0, total_flops = 0;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const Shape& s = shapes[i];

@@ -60,10 +60,10 @@ std::vector<Entry> entries(const KernelSet& set) {
 
 TEST(KernelSet, TablesAreWholeAndNamesUnique) {
   for (const Isa isa : usable_sets()) {
-    const KernelSet& set = kernel_set(isa);
+    const KernelSet& set = kernel_set({isa});
     SCOPED_TRACE(name(isa));
-    EXPECT_EQ(set.isa, isa);
-    EXPECT_EQ(&set, &kernel_set(isa));
+    EXPECT_EQ(set.target, Target{isa});
+    EXPECT_EQ(&set, &kernel_set({isa}));
     EXPECT_TRUE(set.tile == 16 || set.tile == 32) << set.tile;
     ASSERT_FALSE(set.heights.empty());
     EXPECT_EQ(set.heights.back(), 1);
@@ -95,7 +95,7 @@ TEST(KernelSet, TablesAreWholeAndNamesUnique) {
 
 TEST(KernelSet, NamesSayEverything) {
   for (const Isa isa : usable_sets()) {
-    const KernelSet& set = kernel_set(isa);
+    const KernelSet& set = kernel_set({isa});
     const std::string end = "_" + std::string(name(isa));
     EXPECT_EQ(product_name(set, set.wide_heights, 16, Epilogue::silu),
               "f32_product_" + std::to_string(set.tallest()) + "x16_silu" + end);
@@ -106,11 +106,28 @@ TEST(KernelSet, NamesSayEverything) {
   }
 }
 
+TEST(Targets, HaveNamesAndATableOrNone) {
+  EXPECT_EQ(name(Precision::fp32), "fp32");
+  EXPECT_EQ(name(Target{Isa::avx512}), "avx512_fp32");
+  EXPECT_EQ(kernel_name({Isa::avx2}, "map"), "f32_map_avx2");
+  int lacking = 0;  // no processor has both AVX2 and NEON
+  for (const Target target : {Target{Isa::avx2}, Target{Isa::neon}}) {
+    try {
+      EXPECT_EQ(training_set(target).target, target);
+      EXPECT_EQ(kernel_set(target).target, target);
+    } catch (const Error& error) {
+      EXPECT_NE(std::string_view(error.what()).find(name(target)), std::string_view::npos) << error.what();
+      ++lacking;
+    }
+  }
+  EXPECT_GE(lacking, 1);
+}
+
 // No set runs another's code.
 TEST(KernelSet, SetsShareNoFunction) {
   std::map<void (*)(), std::string> owners;
   for (const Isa isa : usable_sets()) {
-    for (const Entry& entry : entries(kernel_set(isa))) {
+    for (const Entry& entry : entries(kernel_set({isa}))) {
       const auto [at, fresh] = owners.emplace(entry.function, std::string(name(isa)));
       EXPECT_TRUE(fresh || at->second == name(isa)) << entry.name << " of " << name(isa) << " runs " << at->second;
     }
@@ -165,7 +182,8 @@ class ForcedIsa : public testing::Test {
     int code = 0;
     try {
       const Isa chosen = chosen_isa();
-      code = isa_of("") == chosen && kernel_set(chosen).isa == chosen ? 100 + static_cast<int>(chosen) : 99;
+      code =
+          isa_of("") == chosen && kernel_set({chosen}).target == Target{chosen} ? 100 + static_cast<int>(chosen) : 99;
     } catch (const Error& error) {
       code = static_cast<int>(error.code());
     }

@@ -63,22 +63,22 @@ struct Tile {
     const float* const other = shape.residual == Residual::none       ? nullptr
                                : shape.residual == Residual::in_place ? to.data()
                                                                       : residual.data();
-    return {a.data(),
-            a_segment,
-            shape.depth.segments,
-            shape.depth.depth,
-            shape.depth.last_depth,
-            weight.data(),
-            bias.data(),
-            nullptr,  // nothing to fetch ahead: a hint may point anywhere
-            kBlock,
-            1 << 20,
-            to.data(),
-            out_block,
-            offsets.data(),
-            other,
-            shape.range.low,
-            shape.range.high};
+    return {.a = a.data(),
+            .a_segment = a_segment,
+            .segments = shape.depth.segments,
+            .depth = shape.depth.depth,
+            .last_depth = shape.depth.last_depth,
+            .weight = weight.data(),
+            .bias = bias.data(),
+            .ahead = nullptr,  // nothing to fetch ahead: a hint may point anywhere
+            .ahead_step = kBlock,
+            .ahead_segment = 1 << 20,
+            .out = to.data(),
+            .out_block = out_block,
+            .offsets = offsets.data(),
+            .residual = other,
+            .low = shape.range.low,
+            .high = shape.range.high};
   }
 
  private:
@@ -99,7 +99,7 @@ Floats norms_of(const Tile& tile) {
   for (const Floats* operand : {&absolute.a, &absolute.weight, &absolute.bias, &absolute.residual, &absolute.out}) {
     make_absolute(operand->span());
   }
-  slow::product(absolute.args(absolute.out), tile.shape.pixels, tile.shape.lanes, Epilogue::clamp);
+  reference::product(absolute.args(absolute.out), tile.shape.pixels, tile.shape.lanes, Epilogue::clamp);
   return absolute.out;
 }
 
@@ -118,7 +118,7 @@ class ProductTest : public OfSet {
   testing::AssertionResult agrees_with_twin(std::size_t p, Epilogue epilogue, const Tile& tile) const {
     const Floats norms = norms_of(tile);
     const Floats expected = tile.out;
-    slow::product(tile.args(expected), tile.shape.pixels, tile.shape.lanes, epilogue);
+    reference::product(tile.args(expected), tile.shape.pixels, tile.shape.lanes, epilogue);
     const Floats got = tile.out;
     set().product(p, tile.shape.lanes, epilogue)(tile.args(got));
     return agree(got, expected, norms, function_of(epilogue), tile.shape.depth.total());
@@ -261,7 +261,7 @@ TEST_P(ProductTest, ExtremeSums) {
       set().product(p, lanes, epilogue)(tile.args(tile.out));
       for (std::int64_t n = 0; n < lanes; ++n) {
         const auto expected =
-            static_cast<float>(slow::epilogue(epilogue, tile.bias[n], shape.range.low, shape.range.high));
+            static_cast<float>(reference::epilogue(epilogue, tile.bias[n], shape.range.low, shape.range.high));
         for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
           EXPECT_TRUE(agree_at(tile.bias[n], tile.out[tile.place(pixel, n)], expected, function_of(epilogue)))
               << "lane " << n << " pixel " << pixel << "; " << describe(p, epilogue, shape);

@@ -1,4 +1,4 @@
-// All kernels of one instruction set. A target_*.cc includes its simd_*.h, then this, and defines the two tables.
+// All kernels of one instruction set. Its file in simd/ defines the vectors, includes this, and defines the two tables.
 //
 // Everything is in the set's own namespace and unnamed in it: no symbol of a set can stand in for another's. Nothing of
 // the standard library that is a function may be used where it would become code (std::min, std::clamp): such functions
@@ -10,11 +10,14 @@
 #include "effnet/kernels/elementwise-inl.h"
 #include "effnet/kernels/peak-inl.h"
 #include "effnet/kernels/product-inl.h"
-#include "effnet/kernels/targets.h"
 #include "effnet/kernels/training-inl.h"
 #include "effnet/kernels/winograd-inl.h"
 
 namespace effnet::kernels::EFFNET_TARGET {
+
+extern const KernelSet kKernels;
+extern const TrainingSet kTraining;
+
 namespace {
 
 template <Epilogue E>
@@ -27,7 +30,7 @@ constexpr void add_epilogue(KernelSet& set) {
 
 consteval KernelSet kernel_table(Isa isa) {
   KernelSet set{};
-  set.isa = isa;
+  set.target = {isa};
   set.tile = kTile;
   set.heights = kHeights;
   while (kHeights[set.wide_heights] > kTallest) ++set.wide_heights;

@@ -1,110 +1,160 @@
-#include "effnet/kernels/targets.h"
-
+// Every instruction set, precision and table of kernels that there is, a row each.
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
+#include <cstdlib>
 #include <iterator>
 
 #include "effnet/base/error.h"
+#include "effnet/base/text.h"
+#include "effnet/kernels/kernels.h"
+#include "effnet/kernels/target.h"
+#include "effnet/kernels/training.h"
 
 namespace effnet::kernels {
+
+// What simd/*.cc define: constants that the compiler writes into the program, so nothing runs before a set is chosen.
+#define EFFNET_TABLES_OF(set)         \
+  namespace set {                     \
+  extern const KernelSet kKernels;    \
+  extern const TrainingSet kTraining; \
+  }
+EFFNET_TABLES_OF(portable)
+EFFNET_TABLES_OF(avx2)
+EFFNET_TABLES_OF(avx512)
+EFFNET_TABLES_OF(neon)
+#undef EFFNET_TABLES_OF
+
 namespace {
 
-// The sets that this program was built with; null: those of other processors.
-struct Target {
-  Isa isa;
+struct Tables {
+  Target target;
   const KernelSet* kernels;
   const TrainingSet* training;
 };
-constexpr Target kTargets[] = {
-    {Isa::portable, &portable::kKernels, &portable::kTraining},
+constexpr Tables kTables[] = {
+    {{Isa::portable}, &portable::kKernels, &portable::kTraining},
 #if defined(__x86_64__)
-    {Isa::avx2, &avx2::kKernels, &avx2::kTraining},
-    {Isa::avx512, &avx512::kKernels, &avx512::kTraining},
-    {Isa::neon, nullptr, nullptr},
+    {{Isa::avx2}, &avx2::kKernels, &avx2::kTraining},
+    {{Isa::avx512}, &avx512::kKernels, &avx512::kTraining},
 #elif defined(__aarch64__)
-    {Isa::avx2, nullptr, nullptr},
-    {Isa::avx512, nullptr, nullptr},
-    {Isa::neon, &neon::kKernels, &neon::kTraining},
-#else
-    {Isa::avx2, nullptr, nullptr},
-    {Isa::avx512, nullptr, nullptr},
-    {Isa::neon, nullptr, nullptr},
+    {{Isa::neon}, &neon::kKernels, &neon::kTraining},
 #endif
 };
-static_assert(std::size(kTargets) == kIsas, "a row for every Isa");
-static_assert(
-    [] {
-      std::size_t place = 0;
-      for (const Target& target : kTargets) {
-        if (static_cast<std::size_t>(target.isa) != place++) return false;
-      }
-      return true;
-    }(),
-    "rows in the order of Isa");
 
-const Target& target_of(Isa isa) {
-  EFFNET_CHECK(static_cast<std::size_t>(isa) < kIsas);
-  const Target& target = kTargets[static_cast<std::size_t>(isa)];
-  EFFNET_CHECK(target.kernels != nullptr);
-  return target;
+const Tables& tables_of(const Target& target) {
+  const Tables* const found = std::find_if(std::begin(kTables), std::end(kTables),
+                                           [&](const Tables& tables) { return tables.target == target; });
+  if (found == std::end(kTables)) throw internal_error("this program has no kernels for {}", name(target));
+  return *found;
 }
 
-// The windows of which tables have a kernel of their own.
-bool known_window(std::int64_t kernel, std::int64_t stride) {
-  return (kernel == 3 || kernel == 5 || kernel == 7) && (stride == 1 || stride == 2);
+struct PrecisionRow {
+  Precision precision;
+  std::string_view name;
+  std::string_view prefix;  // of kernels' names
+};
+constexpr PrecisionRow kPrecisions[] = {{Precision::fp32, "fp32", "f32"}};
+
+const PrecisionRow& row_of(Precision precision) {
+  const PrecisionRow* const found = std::find_if(std::begin(kPrecisions), std::end(kPrecisions),
+                                                 [&](const PrecisionRow& row) { return row.precision == precision; });
+  EFFNET_CHECK(found != std::end(kPrecisions));
+  return *found;
 }
 
-constexpr std::array<std::string_view, kEpilogues> kEpilogueNames{"clamp", "silu", "hard_swish"};
+struct Known {
+  std::string_view name;
+  Isa isa;         // whose kernels run
+  bool (*here)();  // whether this CPU has it
+};
+
+bool always() { return true; }
+#if defined(__x86_64__)
+bool never() { return false; }
+// The compiler's functions ask the CPU (CPUID) and the operating system (XGETBV: does it save the wide registers?).
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+bool has_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+bool has_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+constexpr auto has_neon = never;
+#else
+bool never() { return false; }
+constexpr auto has_avx2 = never, has_avx512 = never, has_vnni = never, has_bf16 = never;
+#if defined(__aarch64__)
+constexpr auto has_neon = always;  // every 64-bit ARM CPU has it
+#else
+constexpr auto has_neon = never;
+#endif
+#endif
+
+// Plainest first, by set; the first row of a set has its own name.
+constexpr Known kKnown[] = {
+    {"portable", Isa::portable, always},    {"avx2", Isa::avx2, has_avx2},          {"avx512", Isa::avx512, has_avx512},
+    {"avx512_vnni", Isa::avx512, has_vnni}, {"avx512_bf16", Isa::avx512, has_bf16}, {"neon", Isa::neon, has_neon},
+};
+
+const Known* find(std::string_view text) {
+  const Known* const found =
+      std::find_if(std::begin(kKnown), std::end(kKnown), [&](const Known& known) { return known.name == text; });
+  return found == std::end(kKnown) ? nullptr : found;
+}
+
+// `where` names what asked: "EFFNET_ISA: " or nothing.
+Isa checked(std::string_view text, std::string_view where) {
+  const Known* const known = find(text);
+  if (known != nullptr && known->here()) return known->isa;
+  throw environment_error("{}{} (got {}, expected {})", where,
+                          known != nullptr ? "this CPU lacks the instruction set" : "unknown instruction set",
+                          in_quotes(text), one_of(instruction_sets()));
+}
 
 }  // namespace
 
-const KernelSet& kernel_set(Isa isa) { return *target_of(isa).kernels; }
-const TrainingSet& training_set(Isa isa) { return *target_of(isa).training; }
-
-std::string_view name(Epilogue epilogue) { return kEpilogueNames[static_cast<std::size_t>(epilogue)]; }
-
-std::size_t KernelSet::first_height(std::int64_t lanes) const { return lanes > 8 ? wide_heights : 0; }
-std::int64_t KernelSet::tallest() const { return heights[wide_heights]; }
-
-ProductFn KernelSet::product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const {
-  const auto width = static_cast<std::size_t>(lanes / 8 - 1);
-  const auto widths = static_cast<std::size_t>(tile / 8);
-  return products[(p * widths + width) * kEpilogues + static_cast<std::size_t>(epilogue)];
+std::string_view name(Isa isa) {
+  const Known* const known =
+      std::find_if(std::begin(kKnown), std::end(kKnown), [&](const Known& candidate) { return candidate.isa == isa; });
+  EFFNET_CHECK(known != std::end(kKnown));
+  return known->name;
 }
 
-DepthwiseFn KernelSet::depthwise(std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue) const {
-  if (!known_window(kernel, stride)) return nullptr;
-  const auto row = static_cast<std::size_t>((kernel - 3) + (stride - 1));
-  return depthwises[(row * 2 + (half ? 1 : 0)) * kEpilogues + static_cast<std::size_t>(epilogue)];
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const Known& known : kKnown) {
+    if (known.here()) names.emplace_back(known.name);
+  }
+  return names;
 }
 
-DepthwisePairFn KernelSet::depthwise_pair(std::int64_t kernel, std::int64_t stride, bool half,
-                                          Epilogue epilogue) const {
-  if ((kernel != 3 && kernel != 5) || stride != 1 || depthwise_pairs.empty()) return nullptr;
-  const auto row = static_cast<std::size_t>(kernel / 5);
-  return depthwise_pairs[(row * 2 + (half ? 1 : 0)) * kEpilogues + static_cast<std::size_t>(epilogue)];
+std::vector<Isa> usable_sets() {
+  std::vector<Isa> sets;
+  for (const Known& known : kKnown) {
+    if (known.here() && (sets.empty() || sets.back() != known.isa)) sets.push_back(known.isa);
+  }
+  return sets;
 }
 
-std::string product_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue) {
-  return fmt::format("f32_product_{}x{}_{}_{}", set.heights[p], lanes, name(epilogue), name(set.isa));
+void require(Isa isa) { checked(name(isa), {}); }
+
+Isa chosen_isa() {
+  const char* const forced = std::getenv("EFFNET_ISA");
+  return forced == nullptr || *forced == '\0' ? usable_sets().back() : checked(forced, "EFFNET_ISA: ");
 }
 
-std::string depthwise_name(const KernelSet& set, std::int64_t kernel, std::int64_t stride, bool half,
-                           Epilogue epilogue) {
-  return fmt::format("f32_depthwise_k{}s{}x{}_{}_{}", kernel, stride, half ? 8 : 16, name(epilogue), name(set.isa));
-}
+Isa isa_of(std::string_view text) { return text.empty() ? chosen_isa() : checked(text, {}); }
 
-std::string depthwise_pair_name(const KernelSet& set, std::int64_t kernel, bool half, Epilogue epilogue) {
-  return fmt::format("f32_depthwise_pair_k{}s1x{}_{}_{}", kernel, half ? 8 : 16, name(epilogue), name(set.isa));
-}
+const KernelSet& kernel_set(const Target& target) { return *tables_of(target).kernels; }
+const TrainingSet& training_set(const Target& target) { return *tables_of(target).training; }
 
-DepthwiseWeightFn TrainingSet::depthwise_weight(std::int64_t kernel, std::int64_t stride) const {
-  return known_window(kernel, stride) ? depthwise_weights[kernel / 2 - 1][stride - 1] : nullptr;
-}
+std::string_view name(Precision precision) { return row_of(precision).name; }
 
-DepthwiseSpreadFn TrainingSet::depthwise_spread(std::int64_t kernel) const {
-  return known_window(kernel, 2) ? depthwise_spreads[kernel / 2 - 1] : nullptr;
+std::string name(const Target& target) { return fmt::format("{}_{}", name(target.isa), name(target.precision)); }
+
+std::string kernel_name(const Target& target, std::string_view what) {
+  return fmt::format("{}_{}_{}", row_of(target.precision).prefix, what, name(target.isa));
 }
 
 }  // namespace effnet::kernels

@@ -18,7 +18,7 @@
 
 #include "effnet/base/philox.h"
 #include "effnet/kernels/kernels.h"
-#include "effnet/kernels/slow.h"
+#include "effnet/kernels/reference/kernels.h"
 
 namespace effnet::kernels {
 
@@ -190,7 +190,7 @@ inline constexpr Epilogue kAllEpilogues[] = {Epilogue::clamp, Epilogue::silu, Ep
 // One run of a test for each set of this CPU: `INSTANTIATE_TEST_SUITE_P(Sets, X, usable, isa_name)`.
 class OfSet : public testing::TestWithParam<Isa> {
  protected:
-  const KernelSet& set() const { return kernel_set(GetParam()); }
+  const KernelSet& set() const { return kernel_set({GetParam()}); }
 };
 inline std::string isa_name(const testing::TestParamInfo<Isa>& info) { return std::string(name(info.param)); }
 

@@ -394,7 +394,7 @@ constexpr void add_depthwise(TrainingSet& set) {
 
 consteval TrainingSet training_table(Isa isa) {
   TrainingSet set{};
-  set.isa = isa;
+  set.target = {isa};
   set.moments = moments_block;
   add_activation<Epilogue::clamp>(set);
   add_activation<Epilogue::silu>(set);

@@ -116,7 +116,7 @@ struct DepthwiseSpreadArgs {
 using DepthwiseSpreadFn = void (*)(const DepthwiseSpreadArgs&) noexcept;
 
 struct TrainingSet {
-  Isa isa;
+  Target target;
   MomentsFn moments;
   ActivateFn activate[kEpilogues];
   ActivateSumFn activate_sum[kEpilogues];
@@ -136,7 +136,6 @@ struct TrainingSet {
   DepthwiseSpreadFn depthwise_spreads[3];
 };
 
-// A set that this program was built with. Its functions run on a CPU that has it (isa.h); the table can be read on any.
-const TrainingSet& training_set(Isa isa);
+const TrainingSet& training_set(const Target& target);  // as kernel_set()
 
 }  // namespace effnet::kernels

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "effnet/kernels/slow_training.h"
+#include "effnet/kernels/reference/training.h"
 #include "effnet/kernels/test_support.h"
 
 namespace effnet::kernels {
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kPixels[] = {1, 2, 3, 4, 5, 7, 8, 13, 14, 29, 196};
 
-testing::AssertionResult within(const float* got, const slow::Values& expected) {
+testing::AssertionResult within(const float* got, const reference::Values& expected) {
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double error = std::abs(double{got[i]} - expected[i].value);
     if (error <= expected[i].error) continue;
@@ -25,7 +25,7 @@ testing::AssertionResult within(const float* got, const slow::Values& expected) 
 
 class TrainingTest : public testing::TestWithParam<Isa> {
  protected:
-  const TrainingSet& set() const { return training_set(GetParam()); }
+  const TrainingSet& set() const { return training_set({GetParam()}); }
   Floats random(std::int64_t size, std::int64_t shift = 0, float scale = 1) {
     Floats values(size, shift);
     operands.fill(values.span());
@@ -70,7 +70,7 @@ TEST_P(TrainingTest, Moments) {
       const Floats y = random(pixels * kBlock, misaligned);
       const Floats got = random(3 * kBlock, misaligned), before = got;
       set().moments(y.data(), pixels, got.data());
-      EXPECT_TRUE(within(got.data(), slow::moments(y.data(), pixels, before.data()))) << pixels;
+      EXPECT_TRUE(within(got.data(), reference::moments(y.data(), pixels, before.data()))) << pixels;
     }
   }
 }
@@ -101,15 +101,15 @@ TEST_P(TrainingTest, Activations) {
     const auto place = static_cast<std::size_t>(kind);
     Floats out(c.y.size()), slope(c.y.size()), value(c.y.size());
     set().activate[place](c.args, out.data());
-    EXPECT_TRUE(within(out.data(), slow::activate(kind, c.args))) << label;
+    EXPECT_TRUE(within(out.data(), reference::activate(kind, c.args))) << label;
     ActivationArgs open = c.args;
     open.gate = nullptr;
     set().activate_both[place](open, value.data(), slope.data());
-    EXPECT_TRUE(within(value.data(), slow::activate(kind, open))) << label;
-    EXPECT_TRUE(within(slope.data(), slow::slopes(kind, open))) << label;
+    EXPECT_TRUE(within(value.data(), reference::activate(kind, open))) << label;
+    EXPECT_TRUE(within(slope.data(), reference::slopes(kind, open))) << label;
     const Floats sums = random(kBlock), before = sums;
     set().activate_sum[place](open, sums.data());
-    EXPECT_TRUE(within(sums.data(), slow::activate_sum(kind, open, before.data()))) << label;
+    EXPECT_TRUE(within(sums.data(), reference::activate_sum(kind, open, before.data()))) << label;
   });
 }
 
@@ -118,8 +118,8 @@ TEST(TrainingTwins, SlopesAreDerivatives) {
   for (const Epilogue kind : kAllEpilogues) {
     for (double z = -8.03; z < 8; z += 0.1) {
       constexpr double kStep = 1e-5;
-      const auto f = [&](double at) { return slow::epilogue(kind, at, 0, 6); };
-      const double slope = slow::slope_of(kind, {z, 0}, 0, 6).value;
+      const auto f = [&](double at) { return reference::epilogue(kind, at, 0, 6); };
+      const double slope = reference::slope_of(kind, {z, 0}, 0, 6).value;
       EXPECT_NEAR(slope, (f(z + kStep) - f(z - kStep)) / (2 * kStep), 1e-8) << name(kind) << " at " << z;
     }
   }
@@ -129,8 +129,8 @@ TEST_P(TrainingTest, GateBackward) {
   for_each_case([&](const Case& c, Epilogue kind, const std::string& label) {
     const Floats out(c.y.size()), sums = random(kGateSums * kBlock), before = sums, again = sums;
     set().gate_backward[static_cast<std::size_t>(kind)](c.args, c.d.data(), out.data(), sums.data());
-    EXPECT_TRUE(within(out.data(), slow::activate(kind, c.args))) << label;
-    EXPECT_TRUE(within(sums.data(), slow::gate_sums(kind, c.args, c.d.data(), before.data()))) << label;
+    EXPECT_TRUE(within(out.data(), reference::activate(kind, c.args))) << label;
+    EXPECT_TRUE(within(sums.data(), reference::gate_sums(kind, c.args, c.d.data(), before.data()))) << label;
     set().gate_backward[static_cast<std::size_t>(kind)](c.args, c.d.data(), nullptr, again.data());
     EXPECT_TRUE(same_bits(again.span(), sums.span())) << label;
   });
@@ -149,7 +149,7 @@ TEST_P(TrainingTest, Gradients) {
     const Floats out(c.y.size()), spread(2 * c.y.size());
     gradient.out = out.data();
     set().activated_gradient[static_cast<std::size_t>(kind)](c.args, gradient);
-    EXPECT_TRUE(within(out.data(), slow::activated_gradient(&kind, c.args, gradient))) << label;
+    EXPECT_TRUE(within(out.data(), reference::activated_gradient(&kind, c.args, gradient))) << label;
     gradient.out = spread.data();
     gradient.out_step = 2 * kBlock;
     set().activated_gradient[static_cast<std::size_t>(kind)](c.args, gradient);
@@ -161,7 +161,7 @@ TEST_P(TrainingTest, Gradients) {
     gradient.out = plain.data();
     gradient.out_step = kBlock;
     set().gradient(c.y.data(), gradient, c.args.pixels);
-    EXPECT_TRUE(within(plain.data(), slow::activated_gradient(nullptr, c.args, gradient))) << label;
+    EXPECT_TRUE(within(plain.data(), reference::activated_gradient(nullptr, c.args, gradient))) << label;
   });
 }
 
@@ -170,12 +170,16 @@ TEST_P(TrainingTest, Reduce) {
     for (const auto& [sloped, stream] : {std::pair{false, false}, {true, false}, {true, true}}) {
       const Case c(*this, pixels, sloped ? 1 : 0, false, kRanges[0]);
       const Floats slope = random(pixels * kBlock), out(pixels * kBlock), sums = random(2 * kBlock), before = sums;
-      const ReduceArgs args{c.d.data(),      sloped ? slope.data() : nullptr,
-                            c.y.data(),      c.inverse.data(),
-                            c.offset.data(), out.data(),
-                            sums.data(),     pixels,
-                            stream};
-      const slow::Values values = slow::reduced(args), totals = slow::reduce_sums(args, before.data());
+      const ReduceArgs args{.d = c.d.data(),
+                            .slope = sloped ? slope.data() : nullptr,
+                            .y = c.y.data(),
+                            .inverse = c.inverse.data(),
+                            .offset = c.offset.data(),
+                            .out = out.data(),
+                            .sums = sums.data(),
+                            .pixels = pixels,
+                            .stream = stream};
+      const reference::Values values = reference::reduced(args), totals = reference::reduce_sums(args, before.data());
       set().reduce(args);
       EXPECT_TRUE(within(out.data(), values)) << pixels;
       EXPECT_TRUE(within(sums.data(), totals)) << pixels;
@@ -189,8 +193,8 @@ TEST_P(TrainingTest, RowsThereAndBack) {
       const std::int64_t block = pixels * kBlock + 2;
       const Floats rows = random(pixels * channels, 1), blocks(blocks_of(channels) * block),
                    back(pixels * channels + 1, 1);
-      set().gather({rows.data(), blocks.data(), channels, pixels, block});
-      set().scatter({blocks.data(), back.data(), channels, pixels, block});
+      set().gather({.from = rows.data(), .to = blocks.data(), .channels = channels, .pixels = pixels, .block = block});
+      set().scatter({.from = blocks.data(), .to = back.data(), .channels = channels, .pixels = pixels, .block = block});
       for (std::int64_t i = 0; i < blocks.size(); ++i) {
         const std::int64_t c = i / block * kBlock + i % block % kBlock, p = i % block / kBlock;
         const std::uint32_t expected = p >= pixels ? kUntouchedBits : c < channels ? bits(rows[p * channels + c]) : 0;
@@ -209,12 +213,19 @@ TEST_P(TrainingTest, WeightGradient) {
         const std::int64_t b_block = pixels * kBlock + 5, row = blocks * kBlock + 3;
         const Floats a = random(pixels * kBlock, 1), b = random(blocks * b_block, 1);
         const Floats to = random(set().weight_rows * row);
-        const WeightGradientArgs args{a.data(), b.data(), b_block, to.data(), row, pixels, accumulate, a.data()};
-        const slow::Values expected = slow::weight_gradient(args, set().weight_rows, blocks);
+        const WeightGradientArgs args{.a = a.data(),
+                                      .b = b.data(),
+                                      .b_block = b_block,
+                                      .to = to.data(),
+                                      .to_row = row,
+                                      .pixels = pixels,
+                                      .accumulate = accumulate,
+                                      .ahead = a.data()};
+        const reference::Values expected = reference::weight_gradient(args, set().weight_rows, blocks);
         set().weight_gradient[blocks - 1](args);
         for (std::int64_t r = 0; r < set().weight_rows; ++r) {
           const auto first = expected.begin() + r * blocks * kBlock;
-          EXPECT_TRUE(within(to.data() + r * row, slow::Values(first, first + blocks * kBlock)))
+          EXPECT_TRUE(within(to.data() + r * row, reference::Values(first, first + blocks * kBlock)))
               << pixels << " pixels, row " << r;
         }
       }
@@ -236,8 +247,9 @@ TEST_P(TrainingTest, DepthwiseWeight) {
           for (const Floats& row : inputs) rows.push_back(row.data());
           for (const Floats& row : gradients) d.push_back(row.data());
           const Floats to = random(kernel * kernel * kBlock);
-          const DepthwiseWeightArgs args{rows.data(), d.data(), kBlock, width, height, to.data()};
-          const slow::Values expected = slow::depthwise_weight(args, kernel, stride);
+          const DepthwiseWeightArgs args{
+              .rows = rows.data(), .d = d.data(), .d_step = kBlock, .width = width, .height = height, .to = to.data()};
+          const reference::Values expected = reference::depthwise_weight(args, kernel, stride);
           set().depthwise_weight(kernel, stride)(args);
           EXPECT_TRUE(within(to.data(), expected)) << kernel << " by " << stride << ", " << width << "x" << height;
         }
@@ -267,11 +279,15 @@ TEST_P(TrainingTest, DepthwiseSpread) {
           }
           for (const Floats& row : gradients) rows.push_back(row.data() + kernel * kBlock);
           const Floats weight = random(kernel * kernel * kBlock), out(width * kBlock, 1);
-          const DepthwiseSpreadArgs args{rows.data(),   window.data(), static_cast<std::int64_t>(rows.size()),
-                                         weight.data(), left,          width,
-                                         out.data()};
+          const DepthwiseSpreadArgs args{.rows = rows.data(),
+                                         .window = window.data(),
+                                         .count = static_cast<std::int64_t>(rows.size()),
+                                         .weight = weight.data(),
+                                         .left = left,
+                                         .width = width,
+                                         .out = out.data()};
           set().depthwise_spread(kernel)(args);
-          EXPECT_TRUE(within(out.data(), slow::depthwise_spread(args, kernel, out_width)))
+          EXPECT_TRUE(within(out.data(), reference::depthwise_spread(args, kernel, out_width)))
               << kernel << ", left " << left << ", width " << width;
         }
       }

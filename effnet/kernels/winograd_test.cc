@@ -153,8 +153,8 @@ TEST_P(WinogradTest, InputAgreesWithTwin) {
           const InputShape shape = {width, x, tiles, above, below, turn % 2, turn / 2 % 2, turn % 3 * 11};
           const Input input(shape, operands);
           const Input twin = input, norms = input;
-          slow::winograd_input(twin.args());
-          slow::winograd_input(norms.args(), true);
+          reference::winograd_input(twin.args());
+          reference::winograd_input(norms.args(), true);
           run(input);
           ASSERT_TRUE(agree(input.out, twin.out, norms.out, Function::clamp, kInputTerms)) << shape.describe();
         }
@@ -174,8 +174,8 @@ TEST_P(WinogradTest, OutputAgreesWithTwin) {
             ++turn;
             const Output output(shape, operands);
             const Output twin = output, norms = output;
-            slow::winograd_output(twin.args(), epilogue);
-            slow::winograd_output(norms.args(), epilogue, true);
+            reference::winograd_output(twin.args(), epilogue);
+            reference::winograd_output(norms.args(), epilogue, true);
             run(output, epilogue);
             for (std::size_t r = 0; r < 2; ++r) {
               ASSERT_TRUE(agree(output.rows[r], twin.rows[r], norms.rows[r], function_of(epilogue), kOutputTerms))
@@ -253,7 +253,7 @@ TEST_P(WinogradTest, NanReachesWhatDependsOnIt) {
       bad.at(row, pixel, 13) = kNan;
       const Input twin = bad;
       run(bad);
-      slow::winograd_input(twin.args());
+      reference::winograd_input(twin.args());
       std::int64_t met = 0;
       EXPECT_TRUE(nan_as_twin(bad.out, clean.out, twin.out, met)) << "row " << row << ", pixel " << pixel;
       // An outer row or column of a tile (0, 3) is in one position of its direction, an inner one in three. The two
@@ -272,7 +272,7 @@ TEST_P(WinogradTest, NanReachesWhatDependsOnIt) {
         bad.in[i * bad.position() + kBlock + 6] = kNan;
         const Output twin = bad;
         run(bad, epilogue);
-        slow::winograd_output(twin.args(), epilogue);
+        reference::winograd_output(twin.args(), epilogue);
         std::int64_t met = 0;
         for (std::size_t r = 0; r < 2; ++r) {
           EXPECT_TRUE(nan_as_twin(bad.rows[r], good.rows[r], twin.rows[r], met))
@@ -298,7 +298,7 @@ TEST_P(WinogradTest, ExtremeSums) {
         for (std::int64_t i = 0; i < row.size(); ++i) {
           const float x = output.bias[i % kBlock];
           const auto expected =
-              static_cast<float>(slow::epilogue(epilogue, x, output.shape.range.low, output.shape.range.high));
+              static_cast<float>(reference::epilogue(epilogue, x, output.shape.range.low, output.shape.range.high));
           EXPECT_TRUE(agree_at(x, row[i], expected, function_of(epilogue)))
               << "float " << i << "; " << describe(output.shape, epilogue);
         }
@@ -318,9 +318,9 @@ struct Picture {
   std::int64_t out_h() const { return h + 2 * padding - 2; }
   std::int64_t out_w() const { return w + 2 * padding - 2; }
 };
-using Weights = std::array<slow::Square<3>, kBlock>;
+using Weights = std::array<reference::Square<3>, kBlock>;
 
-double convolution(const Picture& p, const Floats& d, const slow::Square<3>& g, std::int64_t y, std::int64_t x,
+double convolution(const Picture& p, const Floats& d, const reference::Square<3>& g, std::int64_t y, std::int64_t x,
                    std::int64_t lane) {
   double sum = 0;
   for (std::int64_t ky = 0; ky < 3; ++ky) {
@@ -336,7 +336,7 @@ double convolution(const Picture& p, const Floats& d, const slow::Square<3>& g, 
 // in[position][tile][lane] *= the transformed weight, or the sum of its terms' magnitudes.
 void multiply(const Floats& in, std::int64_t tiles, const Weights& weights, bool magnitudes) {
   for (std::size_t lane = 0; lane < kBlock; ++lane) {
-    const slow::Square<4> u = slow::transform(slow::kWinogradWeight, weights[lane], magnitudes);
+    const reference::Square<4> u = reference::transform(reference::kWinogradWeight, weights[lane], magnitudes);
     for (std::size_t i = 0; i < 16; ++i) {
       for (std::int64_t t = 0; t < tiles; ++t) {
         in[(static_cast<std::int64_t>(i) * tiles + t) * kBlock + static_cast<std::int64_t>(lane)] *=
@@ -371,7 +371,7 @@ TEST_P(WinogradTest, IsTheConvolution) {
       in.tiles = tiles;
       in.position = tiles * kBlock;
       in.out = norm_transformed.data();
-      slow::winograd_input(in, true);
+      reference::winograd_input(in, true);
       in.out = transformed.data();
       set().winograd_input(in);
       multiply(transformed, tiles, weights, false);
@@ -393,7 +393,7 @@ TEST_P(WinogradTest, IsTheConvolution) {
         return out;
       };
       run(output_to(rows, transformed), Epilogue::clamp);
-      slow::winograd_output(output_to(norms, norm_transformed), Epilogue::clamp, true);
+      reference::winograd_output(output_to(norms, norm_transformed), Epilogue::clamp, true);
       for (std::int64_t r = 0; r < 2 && y + r < p.out_h(); ++r) {
         for (std::int64_t i = 0; i < p.out_w() * kBlock; ++i) {
           const std::int64_t lane = i % kBlock;

@@ -47,8 +47,8 @@ void add_reads(const Source& source, const Chunk& chunk, std::int64_t batch_bloc
 
 const OwnKernels& own_kernels() {
   static const kernels::Isa isa = kernels::chosen_isa();
-  static const OwnKernels own{kernels::kernel_set(isa), kernels::training_set(isa),
-                              primitives::TileSchedule(kernels::kernel_set(isa))};
+  static const OwnKernels own{kernels::kernel_set({isa}), kernels::training_set({isa}),
+                              primitives::TileSchedule(kernels::kernel_set({isa}))};
   return own;
 }
 

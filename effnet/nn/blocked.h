@@ -14,18 +14,18 @@
 #include <span>
 #include <vector>
 
-#include "effnet/kernels/activation.h"
 #include "effnet/kernels/training.h"
 #include "effnet/nn/parallel.h"
+#include "effnet/primitives/activation.h"
 #include "effnet/primitives/gemm.h"
 #include "effnet/primitives/packed_matrix.h"
 #include "effnet/primitives/prefetch_queue.h"
 
 namespace effnet::nn {
 
-using kernels::Activated;
 using kernels::blocks_of;
 using kernels::kBlock;
+using primitives::Activated;
 
 struct OwnKernels {
   const kernels::KernelSet& base;

@@ -21,7 +21,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 Activated activation_of(const graph::Graph& graph, graph::NodeId id) {
-  return kernels::activated(std::get<graph::Activate>(graph.at(id).op).kind);
+  return primitives::activated(std::get<graph::Activate>(graph.at(id).op).kind);
 }
 
 // An autograd function takes no undefined tensor: an empty one stands for what a block does not have.

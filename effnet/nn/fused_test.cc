@@ -75,7 +75,7 @@ class Copies : public ParameterSource {
       tensors[entry.name] = entry.tensor.detach().to(dtype).clone().set_requires_grad(!entry.statistic);
     }
   }
-  Tensor parameter(const graph::Parameter& parameter) override { return tensors.at(parameter.name); }
+  Tensor at(const graph::Parameter& parameter) const override { return tensors.at(parameter.name); }
   std::map<std::string, Tensor> tensors;
 };
 

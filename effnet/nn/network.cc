@@ -62,7 +62,7 @@ Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, co
   std::map<std::string, torch::Tensor, std::less<>> bound;
   std::map<std::string, std::shared_ptr<Scope>> roots;
   for (const graph::Parameter& parameter : graph::parameters(g)) {
-    const torch::Tensor tensor = impl_->source->parameter(parameter);
+    const torch::Tensor tensor = impl_->source->at(parameter);
     if (!tensor.defined() || tensor.sizes().vec() != parameter.dims) {
       throw internal_error("the source gave no tensor that fits {} (got {} dimensions, expected {})", parameter.name,
                            tensor.defined() ? tensor.dim() : 0, parameter.dims.size());
@@ -73,7 +73,7 @@ Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, co
     const std::string head = parameter.name.substr(0, dot);
     std::shared_ptr<Scope>& root = roots[head];
     if (!root) root = register_module(head, std::make_shared<Scope>());
-    root->add(std::string_view(parameter.name).substr(dot + 1), tensor, parameter.statistic);
+    root->add(std::string_view(parameter.name).substr(dot + 1), tensor, parameter.statistic());
   }
 
   const Bind bind = [&](const std::string& name) { return bound.at(name); };
@@ -138,7 +138,7 @@ std::vector<std::string> Network::fused_patterns() const {
 }
 
 std::string Network::isa() const {
-  return fused_patterns().empty() ? "" : std::string(kernels::name(own_kernels().base.isa));
+  return fused_patterns().empty() ? "" : std::string(kernels::name(own_kernels().base.target.isa));
 }
 
 }  // namespace effnet::nn

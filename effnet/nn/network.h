@@ -17,23 +17,18 @@
 #include <vector>
 
 #include "effnet/base/random_key.h"
-#include "effnet/formats/tensor.h"
-#include "effnet/graph/graph.h"
+#include "effnet/graph/parameter_source.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::nn {
 
-// Name -> tensor, or a slice of one: many networks can read one store (a search's supernet).
-class ParameterSource {
- public:
-  virtual ~ParameterSource() = default;
-  // A tensor of the parameter's dims; trainable ones require a gradient (a slice of a leaf counts).
-  virtual torch::Tensor parameter(const graph::Parameter& parameter) = 0;
-};
+// Gives tensors of which trainable ones require a gradient (a slice of a leaf counts).
+using ParameterSource = graph::ParameterSource<torch::Tensor>;
 
 // The plain source: a tensor of its own for each name.
 class ParameterStore : public ParameterSource {
  public:
-  torch::Tensor parameter(const graph::Parameter& parameter) override;  // Error(internal) for an unknown name
+  torch::Tensor at(const graph::Parameter& parameter) const override;  // Error(internal) for an unknown name
 
   // Weights as initialised by the official code from `seed` (paper.md section C; the same numbers as
   // engine::random_weights before its calibration): a tensor's values follow from seed, name and shape.
@@ -56,6 +51,8 @@ class ParameterStore : public ParameterSource {
  private:
   std::vector<Entry> entries_;
 };
+
+tensor::Tensor float_copy(const torch::Tensor& tensor);  // float32 on the CPU, for a model file
 
 struct NetworkOptions {
   bool fused = true;  // own CPU kernels for float32 training where the graph has patterns they know (nn/fused.h)

@@ -31,7 +31,7 @@ arch::ArchSpec small_amoebanet() {
 
 // Tensors of any size in the memory of one number.
 struct EmptySource : ParameterSource {
-  torch::Tensor parameter(const graph::Parameter& parameter) override {
+  torch::Tensor at(const graph::Parameter& parameter) const override {
     return torch::zeros({1}).expand(parameter.dims);
   }
 };
@@ -39,7 +39,7 @@ struct EmptySource : ParameterSource {
 void expect_canonical_names(const Network& network) {
   std::set<std::string> parameters, statistics;
   for (const graph::Parameter& parameter : graph::parameters(network.graph())) {
-    (parameter.statistic ? statistics : parameters).insert(parameter.name);
+    (parameter.statistic() ? statistics : parameters).insert(parameter.name);
   }
   std::set<std::string> got_parameters, got_buffers;
   for (const auto& entry : network.named_parameters()) got_parameters.insert(entry.key());
@@ -161,7 +161,7 @@ TEST(Network, EntriesSayWhatTheyAre) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const ParameterStore::Entry& entry = store->entries()[i];
     EXPECT_EQ(entry.name, parameters[i].name);
-    EXPECT_EQ(entry.statistic, parameters[i].statistic);
+    EXPECT_EQ(entry.statistic, parameters[i].statistic());
     EXPECT_EQ(entry.tensor.requires_grad(), !entry.statistic);
     EXPECT_EQ(entry.batch_norm, entry.name.find(".bn.") != std::string::npos) << entry.name;
   }
@@ -203,15 +203,15 @@ TEST(Network, ImagesOfAnotherSizeAreRefused) {
 
 // A store larger than the network: each tensor is the first part of a wider one, as a search's supernet has them.
 struct WiderStore : ParameterSource {
-  std::map<std::string, torch::Tensor> leaves;
-  torch::Tensor parameter(const graph::Parameter& parameter) override {
+  mutable std::map<std::string, torch::Tensor> leaves;
+  torch::Tensor at(const graph::Parameter& parameter) const override {
     torch::Tensor& leaf = leaves[parameter.name];
     if (!leaf.defined()) {
       std::vector<std::int64_t> wider = parameter.dims;
       wider[0] += 3;
       leaf = testkit::normal(parameter.name, wider, 0.2F);
-      if (parameter.name.ends_with("running_var")) leaf = leaf.abs() + 0.5;
-      leaf.set_requires_grad(!parameter.statistic);
+      if (parameter.kind == graph::ParameterKind::norm_variance) leaf = leaf.abs() + 0.5;
+      leaf.set_requires_grad(!parameter.statistic());
     }
     return leaf.narrow(0, 0, parameter.dims[0]);
   }

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <cstring>
-#include <variant>
 
 #include "effnet/base/error.h"
 #include "effnet/formats/initial_weights.h"
@@ -12,13 +10,8 @@ namespace {
 // A copy in memory of torch's own, which is aligned for its kernels.
 torch::Tensor to_torch(const formats::Tensor& tensor) {
   const torch::Tensor copy = torch::empty(tensor.dims, torch::kFloat);
-  const auto count = static_cast<std::size_t>(copy.numel());
-  if (tensor.dtype == formats::Dtype::f32) {
-    std::memcpy(copy.data_ptr<float>(), tensor.bytes.data(), count * sizeof(float));
-  } else {
-    const std::vector<float> values = formats::to_floats(tensor);
-    std::memcpy(copy.data_ptr<float>(), values.data(), count * sizeof(float));
-  }
+  const tensor::FloatValues from = tensor::float_values(tensor);
+  std::copy(from.values.begin(), from.values.end(), copy.data_ptr<float>());
   return copy;
 }
 
@@ -39,7 +32,7 @@ bool fits(const graph::Graph& graph, const graph::Node& node, const formats::Wei
 
 }  // namespace
 
-torch::Tensor ParameterStore::parameter(const graph::Parameter& parameter) {
+torch::Tensor ParameterStore::at(const graph::Parameter& parameter) const {
   const auto entry = std::find_if(entries_.begin(), entries_.end(),
                                   [&](const Entry& candidate) { return candidate.name == parameter.name; });
   if (entry == entries_.end()) throw internal_error("the store has no parameter {}", parameter.name);
@@ -57,19 +50,16 @@ std::shared_ptr<ParameterStore> ParameterStore::from_weights(const graph::Graph&
     });
   }
   auto store = std::make_shared<ParameterStore>();
-  for (const graph::Node& node : graph.nodes) {
-    for (const graph::Parameter& parameter : graph::parameters(graph, node)) {
-      const formats::Tensor* found = fresh.find(parameter.name);
-      if (found == nullptr) found = weights.find(parameter.name);
-      if (found == nullptr) throw input_error("the weights have no {}, which {} needs", parameter.name, graph.name);
-      if (found->dims != parameter.dims) {
-        throw input_error("{} does not fit {} (got {}, expected {})", parameter.name, graph.name,
-                          formats::to_string(found->dims), formats::to_string(parameter.dims));
-      }
-      const bool batch_norm = std::holds_alternative<graph::BatchNorm>(node.op);
-      store->entries_.push_back(
-          {parameter.name, to_torch(*found).set_requires_grad(!parameter.statistic), parameter.statistic, batch_norm});
+  for (const graph::Parameter& parameter : graph::parameters(graph)) {
+    const formats::Tensor* found = fresh.find(parameter.name);
+    if (found == nullptr) found = weights.find(parameter.name);
+    if (found == nullptr) throw input_error("the weights have no {}, which {} needs", parameter.name, graph.name);
+    if (found->dims != parameter.dims) {
+      throw input_error("{} does not fit {} (got {}, expected {})", parameter.name, graph.name,
+                        formats::to_string(found->dims), formats::to_string(parameter.dims));
     }
+    store->entries_.push_back({parameter.name, to_torch(*found).set_requires_grad(!parameter.statistic()),
+                               parameter.statistic(), parameter.batch_norm()});
   }
   return store;
 }
@@ -78,14 +68,15 @@ std::shared_ptr<ParameterStore> ParameterStore::initialised(const graph::Graph& 
   return from_weights(graph, initial(graph, seed));
 }
 
+tensor::Tensor float_copy(const torch::Tensor& tensor) {
+  const torch::Tensor plain = tensor.detach().to(torch::kCPU, torch::kFloat).contiguous();
+  const auto* first = plain.data_ptr<float>();
+  return tensor::make_tensor(plain.sizes().vec(), {first, first + plain.numel()});
+}
+
 formats::Weights ParameterStore::weights() const {
   formats::Weights weights;
-  for (const Entry& entry : entries_) {
-    const torch::Tensor plain = entry.tensor.detach().to(torch::kCPU, torch::kFloat).contiguous();
-    std::vector<float> values(static_cast<std::size_t>(plain.numel()));
-    std::memcpy(values.data(), plain.data_ptr<float>(), values.size() * sizeof(float));
-    weights.tensors.emplace(entry.name, formats::make_tensor(plain.sizes().vec(), std::move(values)));
-  }
+  for (const Entry& entry : entries_) weights.tensors.emplace(entry.name, float_copy(entry.tensor));
   return weights;
 }
 

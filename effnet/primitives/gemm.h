@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-#include "effnet/kernels/activation.h"
 #include "effnet/kernels/kernels.h"
+#include "effnet/primitives/activation.h"
 #include "effnet/primitives/packed_matrix.h"
 #include "effnet/primitives/prefetch_queue.h"
 #include "effnet/primitives/tile_schedule.h"
@@ -46,12 +46,12 @@ struct GemmRun {
   GemmInput input;
   GemmDepth depth;
   Panel panel;
-  const float* bias;              // of the panel's lanes
-  kernels::Activated activation;  // the epilogue
-  float* out;                     // of the first pixel and the panel's first channel block
-  std::int64_t out_block;         // floats from one channel block of the output to the next
-  const std::int32_t* offsets;    // of each pixel in `out`, in floats; null: kBlock floats apart
-  const float* residual;          // null, or laid out as `out` is
+  const float* bias;            // of the panel's lanes
+  Activated activation;         // the epilogue
+  float* out;                   // of the first pixel and the panel's first channel block
+  std::int64_t out_block;       // floats from one channel block of the output to the next
+  const std::int32_t* offsets;  // of each pixel in `out`, in floats; null: kBlock floats apart
+  const float* residual;        // null, or laid out as `out` is
   GemmPrefetch prefetch;
 };
 

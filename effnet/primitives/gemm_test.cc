@@ -114,7 +114,7 @@ const std::vector<Case>& cases() {
 // the sum of magnitudes.
 TEST(Gemm, EqualsPlainLoops) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
-    const kernels::KernelSet& set = kernels::kernel_set(isa);
+    const kernels::KernelSet& set = kernels::kernel_set({isa});
     for (const Case& one : cases()) {
       SCOPED_TRACE(std::string(kernels::name(isa)) + " " + std::to_string(one.pixels) + " x " +
                    std::to_string(one.depth) + " x " + std::to_string(one.channels));
@@ -134,7 +134,7 @@ TEST(Gemm, EqualsPlainLoops) {
 // What is fetched ahead, and where outputs lie, changes no bit.
 TEST(Gemm, PrefetchAndOffsetsChangeNoBit) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
-    const kernels::KernelSet& set = kernels::kernel_set(isa);
+    const kernels::KernelSet& set = kernels::kernel_set({isa});
     for (const Case& one : cases()) {
       const std::vector<float> weights = packed(one, {one.channels, one.depth, set.tile});
       const std::vector<float> plain = run_gemm(one, set, weights, false, nullptr, false);

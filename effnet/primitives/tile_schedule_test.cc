@@ -11,7 +11,7 @@ namespace {
 
 TEST(TileSchedule, TilesCoverEveryLengthExactly) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
-    const kernels::KernelSet& set = kernels::kernel_set(isa);
+    const kernels::KernelSet& set = kernels::kernel_set({isa});
     const TileSchedule schedule(set);
     for (const std::int64_t lanes : {std::int64_t{8}, set.tile}) {
       const std::size_t tallest = set.first_height(lanes);
@@ -37,7 +37,7 @@ TEST(TileSchedule, TilesCoverEveryLengthExactly) {
 // Never more tiles than the greedy cut, which takes the tallest that fits, and one tile where one suffices.
 TEST(TileSchedule, NeverWorseThanGreedy) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
-    const kernels::KernelSet& set = kernels::kernel_set(isa);
+    const kernels::KernelSet& set = kernels::kernel_set({isa});
     const TileSchedule schedule(set);
     const auto cost = [&](std::int64_t left, auto choose) {
       double sum = 0;

@@ -23,24 +23,10 @@ using formats::kCheckpointSum;
 constexpr int kFormat = 1;
 
 formats::Dtype dtype_of(const torch::Tensor& tensor, const std::string& name) {
-  switch (tensor.scalar_type()) {
-    case torch::kDouble:
-      return formats::Dtype::f64;
-    case torch::kFloat:
-      return formats::Dtype::f32;
-    case torch::kHalf:
-      return formats::Dtype::f16;
-    case torch::kBFloat16:
-      return formats::Dtype::bf16;
-    case torch::kLong:
-      return formats::Dtype::i64;
-    case torch::kInt:
-      return formats::Dtype::i32;
-    case torch::kBool:
-      return formats::Dtype::boolean;
-    default:
-      throw internal_error("{}: a checkpoint cannot hold this type of number", name);
-  }
+  const std::string storage = fmt::format("torch.{}Storage", torch::toString(tensor.scalar_type()));
+  const auto dtype = tensor::find_dtype(&tensor::DtypeInfo::storage, storage);
+  if (!dtype) throw internal_error("{}: a checkpoint cannot hold this type of number", name);
+  return *dtype;
 }
 
 // A row-major copy in memory, or the tensor's own bytes where they are that already.

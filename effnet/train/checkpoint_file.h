@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 #include "effnet/train/checkpoint.h"
 
 namespace effnet::train {

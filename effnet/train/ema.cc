@@ -1,7 +1,5 @@
 #include "effnet/train/ema.h"
 
-#include <cstring>
-
 #include "effnet/base/error.h"
 #include "effnet/train/schedule.h"
 
@@ -20,7 +18,7 @@ void Average::update(std::int64_t step) {
   at::_foreach_add_(shadows_, values_, 1 - d);
 }
 
-torch::Tensor Average::parameter(const graph::Parameter& parameter) {
+torch::Tensor Average::at(const graph::Parameter& parameter) const {
   for (std::size_t i = 0; i < shadows_.size(); ++i) {
     if (store_->entries()[i].name == parameter.name) return shadows_[i];
   }
@@ -30,10 +28,7 @@ torch::Tensor Average::parameter(const graph::Parameter& parameter) {
 formats::Weights Average::weights() const {
   formats::Weights weights;
   for (std::size_t i = 0; i < shadows_.size(); ++i) {
-    const torch::Tensor plain = shadows_[i].to(torch::kCPU, torch::kFloat).contiguous();
-    std::vector<float> values(static_cast<std::size_t>(plain.numel()));
-    std::memcpy(values.data(), plain.data_ptr<float>(), values.size() * sizeof(float));
-    weights.tensors.emplace(store_->entries()[i].name, formats::make_tensor(plain.sizes().vec(), std::move(values)));
+    weights.tensors.emplace(store_->entries()[i].name, nn::float_copy(shadows_[i]));
   }
   return weights;
 }

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "effnet/formats/tensor.h"
 #include "effnet/nn/network.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::train {
 
@@ -26,9 +26,9 @@ class Average final : public nn::ParameterSource {
   // the same bits for any number of threads.
   void update(std::int64_t step);
 
-  torch::Tensor parameter(const graph::Parameter& parameter) override;  // Error(internal) for an unknown name
-  formats::Weights weights() const;                                     // float32 copies on the CPU
-  std::vector<std::pair<std::string, torch::Tensor>> state();           // name -> shadow, in the store's order
+  torch::Tensor at(const graph::Parameter& parameter) const override;  // Error(internal) for an unknown name
+  formats::Weights weights() const;                                    // float32 copies on the CPU
+  std::vector<std::pair<std::string, torch::Tensor>> state();          // name -> shadow, in the store's order
 
  private:
   std::shared_ptr<nn::ParameterStore> store_;

@@ -74,7 +74,7 @@ TEST(Trainer, StateNamesEverythingOnce) {
   for (const graph::Parameter& parameter : graph::parameters(bench.graph)) {
     EXPECT_TRUE(names.contains("model/" + parameter.name));
     EXPECT_TRUE(names.contains("ema/" + parameter.name));
-    EXPECT_EQ(names.contains("optimizer/momentum/" + parameter.name), !parameter.statistic);
+    EXPECT_EQ(names.contains("optimizer/momentum/" + parameter.name), !parameter.statistic());
   }
   EXPECT_THROW(bench.trainer.set_scalar("parts", 0), Error);
   EXPECT_THROW(bench.trainer.set_scalar("steps", 0.5), Error);

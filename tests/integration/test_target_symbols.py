@@ -1,7 +1,7 @@
 """The objects of an instruction set's kernels hold no code that the rest of the program could come to run.
 
 A function that several objects may define (a template or inline function of the standard library, say) is a weak symbol:
-the linker keeps one copy for the whole program. Were it the copy that target_avx512.cc was compiled with, every caller
+the linker keeps one copy for the whole program. Were it the copy that simd/avx512.cc was compiled with, every caller
 would need AVX-512. So an object of a set may define no function that others see, and no constructor that runs at start.
 """
 
@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 BINARY = pathlib.Path(os.environ.get("EFFNET_BIN", os.path.join(ROOT, "build/release/bin/effnet")))
-OBJECTS = sorted((BINARY.parent.parent / "effnet/kernels").rglob("target_*.o"))
+OBJECTS = sorted((BINARY.parent.parent / "effnet/kernels").rglob("simd/*.o"))
 
 
 def symbols(path):
@@ -36,13 +36,13 @@ def offences(found):
 
 def test_every_set_of_this_processor_has_an_object():
     names = {path.name.split(".")[0] for path in OBJECTS}
-    assert "target_portable" in names and len(names) >= 2, names
+    assert "portable" in names and len(names) >= 2, names
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name.split(".")[0])
 def test_no_code_that_others_see(path):
     found = symbols(path)
-    set_name = path.name.split(".")[0].removeprefix("target_")
+    set_name = path.name.split(".")[0]
     kernels = [name for kind, name in found if kind == "t" and f"effnet::kernels::{set_name}::" in name]
     assert len(kernels) > 50, "the pattern finds the kernels"
     assert offences(found) == []

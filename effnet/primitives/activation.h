@@ -4,13 +4,13 @@
 #include "effnet/arch/spec.h"
 #include "effnet/kernels/kernels.h"
 
-namespace effnet::kernels {
+namespace effnet::primitives {
 
 struct Activated {  // an epilogue with its bounds
-  Epilogue epilogue = Epilogue::clamp;
+  kernels::Epilogue epilogue = kernels::Epilogue::clamp;
   float low = 0, high = 0;
 };
 // Any but sigmoid, which is a kernel of its own and ends no other.
 Activated activated(arch::Activation activation);
 
-}  // namespace effnet::kernels
+}  // namespace effnet::primitives

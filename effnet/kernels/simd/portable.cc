@@ -1,6 +1,4 @@
 // Plain C++ on the compilers' generic vectors of four: what runs where nothing better does, and on any processor.
-#pragma once
-
 #include <cstdint>
 #include <cstring>
 
@@ -142,4 +140,13 @@ inline Vector<N> one_plus_exp_of_minus(Vector<N> x) {
 }
 
 }  // namespace
+}  // namespace effnet::kernels::portable
+
+#include "effnet/kernels/target-inl.h"
+
+namespace effnet::kernels::portable {
+
+constinit const KernelSet kKernels = kernel_table(Isa::portable);
+constinit const TrainingSet kTraining = training_table(Isa::portable);
+
 }  // namespace effnet::kernels::portable

@@ -1,6 +1,4 @@
-// AVX-512 (F, BW, DQ, VL): vectors of 16 lanes, and of 8 for the half blocks. Included once by each avx512 source file.
-#pragma once
-
+// AVX-512 (F, BW, DQ, VL): vectors of 16 lanes, and of 8 for the half blocks.
 #include <immintrin.h>
 
 #include <cstdint>
@@ -139,4 +137,23 @@ inline void keep_order(Wide& value) { asm volatile("" : "+v"(value) : : "memory"
 inline void keep_order(Half& value) { asm volatile("" : "+v"(value) : : "memory"); }
 
 }  // namespace
+}  // namespace effnet::kernels::avx512
+
+#include "effnet/kernels/depthwise_pair-inl.h"
+#include "effnet/kernels/target-inl.h"
+
+namespace effnet::kernels::avx512 {
+namespace {
+
+consteval KernelSet with_pairs(KernelSet set) {
+  set.depthwise_pairs = kDepthwisePairs;
+  set.pairs_pay = pairs_pay;
+  return set;
+}
+
+}  // namespace
+
+constinit const KernelSet kKernels = with_pairs(kernel_table(Isa::avx512));
+constinit const TrainingSet kTraining = training_table(Isa::avx512);
+
 }  // namespace effnet::kernels::avx512

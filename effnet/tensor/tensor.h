@@ -12,13 +12,9 @@
 #include <vector>
 
 #include "effnet/base/export.h"
+#include "effnet/tensor/dtype.h"
 
-namespace effnet::formats {
-
-enum class Dtype { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
-
-EFFNET_API std::size_t size_bytes(Dtype dtype);
-EFFNET_API std::string_view name(Dtype dtype);  // "float32", ... as PyTorch says it
+namespace effnet::tensor {
 
 using Dims = std::vector<std::int64_t>;  // row-major, outermost first; empty for a scalar
 
@@ -36,6 +32,12 @@ struct Tensor {
 EFFNET_API Tensor make_tensor(const Dims& dims, std::vector<float> values);  // owns `values`
 // The values as float32, from any floating or integer dtype (f64 and i64 rounded).
 EFFNET_API std::vector<float> to_floats(const Tensor& tensor);
+// The same without a copy where the tensor is float32 and aligned for it.
+struct FloatValues {
+  std::span<const float> values;
+  std::shared_ptr<const void> owner;  // keeps `values` alive: the tensor's, or a copy's
+};
+FloatValues float_values(const Tensor& tensor);
 
 // Tensors by name plus the free text that came with them (safetensors' __metadata__).
 struct Weights {
@@ -46,5 +48,20 @@ struct Weights {
   EFFNET_API const Tensor* find(std::string_view tensor_name) const;  // null if absent
   EFFNET_API const Tensor& at(std::string_view tensor_name) const;    // Error(input) if absent
 };
+
+}  // namespace effnet::tensor
+
+namespace effnet::formats {
+
+using tensor::Dims;
+using tensor::Dtype;
+using tensor::make_tensor;
+using tensor::name;
+using tensor::numel;
+using tensor::size_bytes;
+using tensor::Tensor;
+using tensor::to_floats;
+using tensor::to_string;
+using tensor::Weights;
 
 }  // namespace effnet::formats

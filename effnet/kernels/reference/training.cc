@@ -1,10 +1,10 @@
-#include "effnet/kernels/slow_training.h"
+#include "effnet/kernels/reference/training.h"
 
 #include <algorithm>
 
-#include "effnet/kernels/slow.h"
+#include "effnet/kernels/reference/kernels.h"
 
-namespace effnet::kernels::slow {
+namespace effnet::kernels::reference {
 namespace {
 
 Bounded z_of(const ActivationArgs& args, std::int64_t i) {
@@ -233,4 +233,4 @@ Values depthwise_spread(const DepthwiseSpreadArgs& args, std::int64_t kernel, st
   return result;
 }
 
-}  // namespace effnet::kernels::slow
+}  // namespace effnet::kernels::reference

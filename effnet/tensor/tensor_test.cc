@@ -1,4 +1,4 @@
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 #include "effnet/base/error.h"
 
-namespace effnet::formats {
+namespace effnet::tensor {
 namespace {
 
 using ::testing::ElementsAre;
@@ -102,4 +102,4 @@ TEST(Names, AreTorchs) {
 }
 
 }  // namespace
-}  // namespace effnet::formats
+}  // namespace effnet::tensor

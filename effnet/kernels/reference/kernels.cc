@@ -1,10 +1,10 @@
-#include "effnet/kernels/slow.h"
+#include "effnet/kernels/reference/kernels.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-namespace effnet::kernels::slow {
+namespace effnet::kernels::reference {
 namespace {
 
 // value(c, p) of a tensor of one channel block.
@@ -205,4 +205,4 @@ void winograd_output(const WinogradOutputArgs& args, Epilogue kind, bool magnitu
   }
 }
 
-}  // namespace effnet::kernels::slow
+}  // namespace effnet::kernels::reference

@@ -8,7 +8,7 @@
 
 #include "effnet/kernels/training.h"
 
-namespace effnet::kernels::slow {
+namespace effnet::kernels::reference {
 
 inline constexpr double kUnit = 0x1p-24;  // of float's rounding
 
@@ -49,4 +49,4 @@ Values weight_gradient(const WeightGradientArgs& args, std::int64_t rows, std::i
 Values depthwise_weight(const DepthwiseWeightArgs& args, std::int64_t kernel, std::int64_t stride);
 Values depthwise_spread(const DepthwiseSpreadArgs& args, std::int64_t kernel, std::int64_t out_width);
 
-}  // namespace effnet::kernels::slow
+}  // namespace effnet::kernels::reference

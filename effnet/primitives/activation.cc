@@ -1,10 +1,12 @@
-#include "effnet/kernels/activation.h"
+#include "effnet/primitives/activation.h"
 
 #include <limits>
 
 #include "effnet/base/error.h"
 
-namespace effnet::kernels {
+namespace effnet::primitives {
+
+using kernels::Epilogue;
 
 Activated activated(arch::Activation activation) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -25,4 +27,4 @@ Activated activated(arch::Activation activation) {
   throw internal_error("a sigmoid is no epilogue");
 }
 
-}  // namespace effnet::kernels
+}  // namespace effnet::primitives

@@ -1,6 +1,4 @@
-// NEON, which every 64-bit ARM CPU has: a wide vector is four registers. Included once by each neon source file.
-#pragma once
-
+// NEON, which every 64-bit ARM CPU has: a wide vector is four registers.
 #include <arm_neon.h>
 
 #include <cstdint>
@@ -161,4 +159,13 @@ inline Half one_plus_exp_of_minus(Half x) { return one_plus_exp_of_minus_by_poly
 inline Wide one_plus_exp_of_minus(Wide x) { return {one_plus_exp_of_minus(x.low), one_plus_exp_of_minus(x.high)}; }
 
 }  // namespace
+}  // namespace effnet::kernels::neon
+
+#include "effnet/kernels/target-inl.h"
+
+namespace effnet::kernels::neon {
+
+constinit const KernelSet kKernels = kernel_table(Isa::neon);
+constinit const TrainingSet kTraining = training_table(Isa::neon);
+
 }  // namespace effnet::kernels::neon

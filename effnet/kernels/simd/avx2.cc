@@ -1,6 +1,4 @@
-// AVX2 with FMA: a wide vector is two registers. Included once by each avx2 source file.
-#pragma once
-
+// AVX2 with FMA: a wide vector is two registers.
 #include <immintrin.h>
 
 #include <cstdint>
@@ -189,4 +187,13 @@ inline Half one_plus_exp_of_minus(Half x) {
 inline Wide one_plus_exp_of_minus(Wide x) { return {one_plus_exp_of_minus(x.low), one_plus_exp_of_minus(x.high)}; }
 
 }  // namespace
+}  // namespace effnet::kernels::avx2
+
+#include "effnet/kernels/target-inl.h"
+
+namespace effnet::kernels::avx2 {
+
+constinit const KernelSet kKernels = kernel_table(Isa::avx2);
+constinit const TrainingSet kTraining = training_table(Isa::avx2);
+
 }  // namespace effnet::kernels::avx2

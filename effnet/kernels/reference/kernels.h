@@ -10,7 +10,7 @@
 
 #include "effnet/kernels/kernels.h"
 
-namespace effnet::kernels::slow {
+namespace effnet::kernels::reference {
 
 double epilogue(Epilogue kind, double x, float low, float high);  // NaN gives NaN
 double sigmoid(double x);
@@ -57,4 +57,4 @@ Square<N> transform(const double (&matrix)[N][K], const Square<K>& x, bool magni
 void winograd_input(const WinogradInputArgs& args, bool magnitudes = false);
 void winograd_output(const WinogradOutputArgs& args, Epilogue kind, bool magnitudes = false);
 
-}  // namespace effnet::kernels::slow
+}  // namespace effnet::kernels::reference
