@@ -1,4 +1,5 @@
-// The steps of preprocess.h, which evaluation and training share. Not for use outside of effnet/vision.
+// The steps of preprocess.h, which evaluation and training share: for effnet/vision, and for effnet/model, which
+// leaves the normalising of bytes to the engine.
 #pragma once
 
 #include <optional>
