@@ -11,7 +11,6 @@
 #include "effnet/model/classifier.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/formats.h"
-#include "effnet/vision/sampling.h"
 
 namespace effnet::cli {
 namespace {

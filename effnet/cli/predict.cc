@@ -16,7 +16,7 @@
 #include "effnet/vision/decode.h"
 #include "effnet/vision/draw.h"
 #include "effnet/vision/formats.h"
-#include "effnet/vision/sampling.h"
+#include "effnet/vision/resize.h"
 
 namespace effnet::cli {
 namespace {

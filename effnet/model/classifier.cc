@@ -8,8 +8,6 @@
 #include "effnet/engine/classify.h"
 #include "effnet/model/executor.h"
 #include "effnet/vision/draw.h"
-#include "effnet/vision/preprocess.h"
-#include "effnet/vision/sampling.h"
 
 namespace effnet::model {
 namespace {

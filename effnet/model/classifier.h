@@ -18,10 +18,7 @@
 #include "effnet/base/thread_pool.h"
 #include "effnet/model/model_handle.h"
 #include "effnet/vision/image.h"
-
-namespace effnet::vision {
-struct Sampled;  // sampling.h: pixels as a rule of preprocessing makes them
-}
+#include "effnet/vision/preprocess.h"
 
 namespace effnet::model {
 
