@@ -2,8 +2,8 @@
 # files by which CMake and pkg-config find them. docs/library.md says how it is used; tests/integration/test_install.py
 # does what stands there.
 #
-# Nothing is listed twice. Public headers: what effnet/effnet.h includes, directly or not. Layers: those that engine and
-# vision use. Libraries: those that these layers link.
+# Nothing is listed twice. Public headers: what effnet/effnet.h includes, directly or not. Layers: those that model
+# uses. Libraries: those that these layers link.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
@@ -22,7 +22,7 @@ while(unread)
   endforeach()
 endwhile()
 
-set(layers effnet_engine effnet_vision)
+set(layers effnet_model)
 set(unread ${layers})
 set(libraries "")
 while(unread)

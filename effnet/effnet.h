@@ -20,5 +20,7 @@
 #include "effnet/graph/graph.h"
 #include "effnet/graph/lower.h"
 #include "effnet/kernels/isa.h"
+#include "effnet/model/classifier.h"
+#include "effnet/model/model_handle.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/preprocess.h"

@@ -4,23 +4,23 @@
 
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
-#include "effnet/cli/backend.h"
 #include "effnet/cli/describe_json.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/measure.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli/tune.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/engine/reference.h"
 #include "effnet/engine/session.h"
 #include "effnet/graph/costs.h"
-#include "effnet/graph/lower.h"
+#include "effnet/model/measure.h"
 #include "effnet/report/table.h"
 
 namespace effnet::cli {
 namespace {
 
-struct Options {
+using cli::to_json;
+
+struct BenchOptions {
   std::string model, precision = "fp32", resolution, isa, without;
   std::vector<int> batch{1};
   double seconds = 2;
@@ -35,18 +35,33 @@ struct Case {
   int threads = 1;
 };
 
-struct Measured {
-  Case what;
-  Json document;
-  std::vector<float> logits;
+// A step of the plan, at its fastest of several profiled runs.
+struct Layer {
+  engine::StepInfo step;
+  double gflops = 0, peak_share = 0, gbytes_per_second = 0;
 };
+
+struct BenchRow {
+  Case what;
+  std::string model, weights, precision;
+  kernels::Isa isa = kernels::Isa::portable;
+  model::Timing timing;
+  double images_per_second = 0, gmacs_per_second = 0;
+  std::int64_t workspace_bytes = 0, weights_bytes = 0, peak_rss_bytes = 0;
+  double plan_ms = 0;
+  std::optional<engine::PlanOptions> tuned;  // with --tune
+  double peak_gflops = 0;                    // of all threads' cores: with --layers
+  std::vector<Layer> layers;
+  std::vector<float> logits;            // of the last run
+  std::optional<double> max_rel_error;  // with --check
+};
+using BenchResult = std::vector<BenchRow>;  // one a case, never empty
 
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Every step at its fastest of several profiled runs, and how much of the core's peak it reached.
-Json profile(engine::Session& session, std::span<const float> input, double seconds, double peak_gflops) {
+std::vector<Layer> profile(engine::Session& session, std::span<const float> input, double seconds, double peak_gflops) {
   constexpr int kRuns = 5;
   std::vector<engine::StepInfo> best;
   const auto start = std::chrono::steady_clock::now();
@@ -56,134 +71,59 @@ Json profile(engine::Session& session, std::span<const float> input, double seco
     if (best.empty()) best = steps;
     for (std::size_t i = 0; i < steps.size(); ++i) best[i].ms = std::min(best[i].ms, steps[i].ms);
   }
-  Json layers = Json::array();
+  std::vector<Layer> layers;
   for (const engine::StepInfo& step : best) {
     const double seconds_taken = std::max(step.ms, 1e-6) * 1e-3;
     const double gflops = 2e-9 * static_cast<double>(step.macs) / seconds_taken;
-    layers.push_back({{"name", step.name},
-                      {"kernel", step.kernel},
-                      {"ms", step.ms},
-                      {"macs", step.macs},
-                      {"gflops", gflops},
-                      {"peak_share", gflops / peak_gflops},
-                      {"gbytes_per_second", 1e-9 * static_cast<double>(step.bytes) / seconds_taken}});
+    layers.push_back({step, gflops, gflops / peak_gflops, 1e-9 * static_cast<double>(step.bytes) / seconds_taken});
   }
   return layers;
 }
 
-Measured run_case(const Options& o, const Case& one, LoadedModel& model,
+BenchRow run_case(const BenchOptions& o, const Case& one, model::ModelHandle& model,
                   const std::shared_ptr<const engine::PackedWeights>& weights) {
   ThreadPool pool(one.threads);
-  const graph::Graph graph = graph::lower(model.arch(), {.resolution = one.size});
+  const std::shared_ptr<const graph::Graph> graph = model.graph(one.size);
   engine::SessionOptions options{.batch = one.batch, .threads = one.threads};
   options.plan = plan_without(o.without);
-  if (o.tune) options.plan = tuned_plan(graph, arch::print(model.arch()), weights, options, o.seconds, pool);
+  if (o.tune) options.plan = tuned_plan(*graph, arch::print(model.arch()), weights, options, o.seconds, pool);
   const auto start = std::chrono::steady_clock::now();
-  engine::Session session(graph, weights, options);
-  const double plan_ms = ms_since(start);
+  engine::Session session(*graph, weights, options);
 
-  Measured measured{one, {}, std::vector<float>(static_cast<std::size_t>(one.batch * session.classes()))};
-  const std::vector<float> input = photo_like(graph.input(), one.batch, pool);
-  const Timing timing = measure([&] { session.run(input, measured.logits); }, o.seconds);
-
-  const double images_per_second = 1000 * static_cast<double>(one.batch) / timing.median();
-  measured.document = {{"model", model.arch().name},
-                       {"weights", model.weights_from()},
-                       {"resolution", to_json(one.size)},
-                       {"precision", o.precision},
-                       {"threads", one.threads},
-                       {"batch", one.batch},
-                       {"isa", kernels::name(session.isa())},
-                       {"runs", timing.ms.size()},
-                       {"latency_ms",
-                        {{"min", timing.min()},
-                         {"median", timing.median()},
-                         {"mean", timing.mean_ms},
-                         {"p90", timing.percentile(90)},
-                         {"p99", timing.percentile(99)}}},
-                       {"images_per_second", images_per_second},
-                       {"gmacs_per_second", 1e-9 * static_cast<double>(graph::costs(graph).macs) * images_per_second},
-                       {"workspace_bytes", session.workspace_bytes()},
-                       {"weights_bytes", session.weights_bytes()},
-                       {"peak_rss_bytes", peak_rss_bytes()},
-                       {"plan_ms", plan_ms},
-                       {"tuned", o.tune}};
-  if (o.tune) measured.document["plan"] = to_json(options.plan);
+  BenchRow row;
+  row.plan_ms = ms_since(start);
+  row.what = one;
+  row.model = model.arch().name;
+  row.weights = model.weights_from();
+  row.precision = o.precision;
+  row.isa = session.isa();
+  row.logits.resize(static_cast<std::size_t>(one.batch * session.classes()));
+  const std::vector<float> input = model::photo_like(graph->input(), one.batch, pool);
+  row.timing = model::measure([&] { session.run(input, row.logits); }, o.seconds);
+  row.images_per_second = 1000 * static_cast<double>(one.batch) / row.timing.median();
+  row.gmacs_per_second = 1e-9 * static_cast<double>(graph::costs(*graph).macs) * row.images_per_second;
+  row.workspace_bytes = session.workspace_bytes();
+  row.weights_bytes = session.weights_bytes();
+  row.peak_rss_bytes = model::peak_rss_bytes();
+  if (o.tune) row.tuned = options.plan;
   if (o.layers) {
-    const double peak = core_peak_gflops() * one.threads;
-    measured.document["peak_gflops"] = peak;
-    measured.document["layers"] = profile(session, input, o.seconds / 2, peak);
+    row.peak_gflops = model::core_peak_gflops() * one.threads;
+    row.layers = profile(session, input, o.seconds / 2, row.peak_gflops);
   }
-  return measured;
+  return row;
 }
 
 // The timed session's last logits against the reference executor's, largest difference over largest value.
-void check(Measured& measured, LoadedModel& model, ThreadPool& pool) {
-  const graph::Graph graph = graph::lower(model.arch(), {.resolution = measured.what.size});
+double error_of(const BenchRow& row, model::ModelHandle& model, ThreadPool& pool) {
+  const std::shared_ptr<const graph::Graph> graph = model.graph(row.what.size);
   const engine::Parameters parameters(model.whole().weights);
-  const std::vector<float> input = photo_like(graph.input(), measured.what.batch, pool);
+  const std::vector<float> input = model::photo_like(graph->input(), row.what.batch, pool);
   const std::vector<float> expected =
-      engine::Reference(graph, parameters, pool, {.double_accumulation = true}).run(input, measured.what.batch);
-  measured.document["max_rel_error"] = difference(measured.logits, expected).max_rel;
+      engine::Reference(*graph, parameters, pool, {.double_accumulation = true}).run(input, row.what.batch);
+  return model::difference(row.logits, expected).max_rel;
 }
 
-std::string layers_text(const Json& document) {
-  report::Table table({{"step", report::Align::left},
-                       {"kernel", report::Align::left},
-                       {"ms"},
-                       {"MACs"},
-                       {"GFLOP/s"},
-                       {"of peak"},
-                       {"GB/s"}});
-  double total = 0;
-  for (const Json& layer : document["layers"]) {
-    total += layer["ms"].get<double>();
-    table.row({layer["name"].get<std::string>(), layer["kernel"].get<std::string>(),
-               fmt::format("{:.4f}", layer["ms"].get<double>()), grouped(layer["macs"].get<std::int64_t>()),
-               fmt::format("{:.1f}", layer["gflops"].get<double>()),
-               fmt::format("{:.0f} %", 100 * layer["peak_share"].get<double>()),
-               fmt::format("{:.1f}", layer["gbytes_per_second"].get<double>())});
-  }
-  return fmt::format("\n{}{:.3f} ms in all steps; peak {:.1f} GFLOP/s, measured\n", table.text(), total,
-                     document["peak_gflops"].get<double>());
-}
-
-std::string text_of(const std::vector<Measured>& rows) {
-  report::Table table({{"px"},
-                       {"batch"},
-                       {"threads"},
-                       {"min ms"},
-                       {"median"},
-                       {"mean"},
-                       {"p90"},
-                       {"p99"},
-                       {"images/s"},
-                       {"GMAC/s"},
-                       {"workspace MB"},
-                       {"weights MB"},
-                       {"peak RSS MB"},
-                       {"error"}});
-  const auto ms = [](const Json& value) { return fmt::format("{:.3f}", value.get<double>()); };
-  const auto mb = [](const Json& value) { return fmt::format("{:.1f}", 1e-6 * value.get<double>()); };
-  std::string layers;
-  for (const Measured& row : rows) {
-    const Json& d = row.document;
-    const Json& latency = d["latency_ms"];
-    table.row({to_string(row.what.size), std::to_string(row.what.batch), std::to_string(row.what.threads),
-               ms(latency["min"]), ms(latency["median"]), ms(latency["mean"]), ms(latency["p90"]), ms(latency["p99"]),
-               fmt::format("{:.1f}", d["images_per_second"].get<double>()),
-               fmt::format("{:.1f}", d["gmacs_per_second"].get<double>()), mb(d["workspace_bytes"]),
-               mb(d["weights_bytes"]), mb(d["peak_rss_bytes"]),
-               d.contains("max_rel_error") ? fmt::format("{:.1e}", d["max_rel_error"].get<double>()) : "-"});
-    if (d.contains("layers")) layers += layers_text(d);
-  }
-  const Json& first = rows.front().document;
-  return fmt::format("{}, {}, {}{}\n\n{}{}", first["model"].get<std::string>(), first["precision"].get<std::string>(),
-                     first["isa"].get<std::string>(), first["tuned"].get<bool>() ? ", tuned" : "", table.text(),
-                     layers);
-}
-
-std::vector<Case> cases(const Options& o, const arch::ArchSpec& arch, const std::vector<int>& threads) {
+std::vector<Case> cases(const BenchOptions& o, const arch::ArchSpec& arch, const std::vector<int>& threads) {
   std::vector<Size> sizes;
   if (o.resolution.empty()) {
     sizes.push_back({arch.resolution, arch.resolution});
@@ -199,10 +139,135 @@ std::vector<Case> cases(const Options& o, const arch::ArchSpec& arch, const std:
   return all;
 }
 
+BenchResult run_bench(const BenchOptions& o, const Globals& globals) {
+  check_precision(o.precision);
+  check_seconds(o.seconds);
+  plan_without(o.without);
+  const kernels::Isa isa = kernels::isa_of(o.isa);
+  const std::vector<int> threads = thread_counts(globals);
+  ThreadPool pool(*std::max_element(threads.begin(), threads.end()));
+  model::ModelHandle model = load_model(o.model, o.load, pool);
+  const std::vector<Case> all = cases(o, model.arch(), threads);
+  const auto weights = model.packed(isa)->in_huge_pages();
+
+  BenchResult rows;
+  Progress progress("bench", static_cast<std::int64_t>(all.size()), globals);
+  for (const Case& one : all) {
+    rows.push_back(run_case(o, one, model, weights));
+    progress.update(static_cast<std::int64_t>(rows.size()));
+  }
+  // After all timing, so that the executor's memory does not count.
+  if (o.check) {
+    for (BenchRow& row : rows) row.max_rel_error = error_of(row, model, pool);
+  }
+  return rows;
+}
+
+Json to_json(const Layer& layer) {
+  return {{"name", layer.step.name},
+          {"kernel", layer.step.kernel},
+          {"ms", layer.step.ms},
+          {"macs", layer.step.macs},
+          {"gflops", layer.gflops},
+          {"peak_share", layer.peak_share},
+          {"gbytes_per_second", layer.gbytes_per_second}};
+}
+
+Json to_json(const BenchRow& row) {
+  const model::Timing& timing = row.timing;
+  Json document{{"model", row.model},
+                {"weights", row.weights},
+                {"resolution", to_json(row.what.size)},
+                {"precision", row.precision},
+                {"threads", row.what.threads},
+                {"batch", row.what.batch},
+                {"isa", kernels::name(row.isa)},
+                {"runs", timing.ms.size()},
+                {"latency_ms",
+                 {{"min", timing.min()},
+                  {"median", timing.median()},
+                  {"mean", timing.mean_ms},
+                  {"p90", timing.percentile(90)},
+                  {"p99", timing.percentile(99)}}},
+                {"images_per_second", row.images_per_second},
+                {"gmacs_per_second", row.gmacs_per_second},
+                {"workspace_bytes", row.workspace_bytes},
+                {"weights_bytes", row.weights_bytes},
+                {"peak_rss_bytes", row.peak_rss_bytes},
+                {"plan_ms", row.plan_ms},
+                {"tuned", row.tuned.has_value()}};
+  if (row.tuned) document["plan"] = to_json(*row.tuned);
+  if (!row.layers.empty()) {
+    document["peak_gflops"] = row.peak_gflops;
+    Json& layers = document["layers"] = Json::array();
+    for (const Layer& layer : row.layers) layers.push_back(to_json(layer));
+  }
+  if (row.max_rel_error) document["max_rel_error"] = *row.max_rel_error;
+  return document;
+}
+
+Json to_json(const BenchResult& rows) {
+  if (rows.size() == 1) return to_json(rows.front());
+  Json documents = Json::array();
+  for (const BenchRow& row : rows) documents.push_back(to_json(row));
+  return documents;
+}
+
+std::string layers_text(const BenchRow& row) {
+  report::Table table({{"step", report::Align::left},
+                       {"kernel", report::Align::left},
+                       {"ms"},
+                       {"MACs"},
+                       {"GFLOP/s"},
+                       {"of peak"},
+                       {"GB/s"}});
+  double total = 0;
+  for (const Layer& layer : row.layers) {
+    total += layer.step.ms;
+    table.row({layer.step.name, layer.step.kernel, fmt::format("{:.4f}", layer.step.ms), grouped(layer.step.macs),
+               fmt::format("{:.1f}", layer.gflops), fmt::format("{:.0f} %", 100 * layer.peak_share),
+               fmt::format("{:.1f}", layer.gbytes_per_second)});
+  }
+  return fmt::format("\n{}{:.3f} ms in all steps; peak {:.1f} GFLOP/s, measured\n", table.text(), total,
+                     row.peak_gflops);
+}
+
+std::string to_text(const BenchResult& rows) {
+  report::Table table({{"px"},
+                       {"batch"},
+                       {"threads"},
+                       {"min ms"},
+                       {"median"},
+                       {"mean"},
+                       {"p90"},
+                       {"p99"},
+                       {"images/s"},
+                       {"GMAC/s"},
+                       {"workspace MB"},
+                       {"weights MB"},
+                       {"peak RSS MB"},
+                       {"error"}});
+  const auto ms = [](double value) { return fmt::format("{:.3f}", value); };
+  const auto mb = [](std::int64_t bytes) { return fmt::format("{:.1f}", 1e-6 * static_cast<double>(bytes)); };
+  std::string layers;
+  for (const BenchRow& row : rows) {
+    const model::Timing& timing = row.timing;
+    table.row({to_string(row.what.size), std::to_string(row.what.batch), std::to_string(row.what.threads),
+               ms(timing.min()), ms(timing.median()), ms(timing.mean_ms), ms(timing.percentile(90)),
+               ms(timing.percentile(99)), fmt::format("{:.1f}", row.images_per_second),
+               fmt::format("{:.1f}", row.gmacs_per_second), mb(row.workspace_bytes), mb(row.weights_bytes),
+               mb(row.peak_rss_bytes), row.max_rel_error ? fmt::format("{:.1e}", *row.max_rel_error) : "-"});
+    if (!row.layers.empty()) layers += layers_text(row);
+  }
+  const BenchRow& first = rows.front();
+  return fmt::format("{}, {}, {}{}\n\n{}{}", first.model, first.precision, kernels::name(first.isa),
+                     first.tuned ? ", tuned" : "", table.text(), layers);
+}
+
 }  // namespace
 
 Body declare_bench(CLI::App& command, const Globals& globals) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<BenchOptions>();
   command.add_option("MODEL", o->model, kModelHelp)->required();
   add_numbers(command, "--batch", o->batch, 4096, "Pictures a run, or a list: 1,8 [1]");
   command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
@@ -219,33 +284,12 @@ Body declare_bench(CLI::App& command, const Globals& globals) {
       ->type_name("A,B");
   o->load.declare(command);
   return [o, &globals] {
-    check_precision(o->precision);
-    check_seconds(o->seconds);
-    plan_without(o->without);
-    const kernels::Isa isa = kernels::isa_of(o->isa);
-    const std::vector<int> threads = thread_counts(globals);
-    ThreadPool pool(*std::max_element(threads.begin(), threads.end()));
-    LoadedModel model(o->model, o->load, pool);
-    const std::vector<Case> all = cases(*o, model.arch(), threads);
-    const auto weights = packed_weights(model, isa, pool)->in_huge_pages();
-
-    std::vector<Measured> rows;
-    Progress progress("bench", static_cast<std::int64_t>(all.size()), globals);
-    for (const Case& one : all) {
-      rows.push_back(run_case(*o, one, model, weights));
-      progress.update(static_cast<std::int64_t>(rows.size()));
+    const BenchResult rows = run_bench(*o, globals);
+    if (globals.json) {
+      print_json(to_json(rows));
+    } else {
+      print(to_text(rows));
     }
-    // After all timing, so that the executor's memory does not count.
-    if (o->check) {
-      for (Measured& row : rows) check(row, model, pool);
-    }
-    if (!globals.json) {
-      print(text_of(rows));
-      return 0;
-    }
-    Json documents = Json::array();
-    for (Measured& row : rows) documents.push_back(std::move(row.document));
-    print_json(documents.size() == 1 ? documents[0] : documents);
     return 0;
   };
 }

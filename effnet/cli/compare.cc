@@ -5,15 +5,13 @@
 #include <map>
 
 #include "effnet/base/text.h"
-#include "effnet/cli/backend.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/measure.h"
 #include "effnet/cli/output.h"
 #include "effnet/engine/classify.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/engine/reference.h"
 #include "effnet/engine/session.h"
-#include "effnet/graph/lower.h"
+#include "effnet/model/measure.h"
 #include "effnet/report/table.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/formats.h"
@@ -24,7 +22,7 @@ namespace {
 
 constexpr double kDeparts = 1e-3;  // of a layer's largest value: 10,000 times float32's rounding
 
-struct Options {
+struct CompareOptions {
   std::string model, backends, image, resolution;
   LoadOptions load;
 };
@@ -112,27 +110,37 @@ std::vector<std::string> parse_backends(const std::string& text) {
   return names;
 }
 
-std::unique_ptr<Trace> make_trace(const std::string& name, const graph::Graph& graph, LoadedModel& model,
+std::unique_ptr<Trace> make_trace(const std::string& name, const graph::Graph& graph, model::ModelHandle& model,
                                   ThreadPool& pool) {
   if (is_reference(name))
     return std::make_unique<ReferenceTrace>(graph, model.whole().weights, name == "reference_double", pool);
   const std::size_t colon = name.find(':');
   const kernels::Isa isa = kernels::isa_of(colon == std::string::npos ? "" : name.substr(colon + 1));
-  return std::make_unique<EngineTrace>(graph, packed_weights(model, isa, pool), pool.threads());
+  return std::make_unique<EngineTrace>(graph, model.packed(isa), pool.threads());
 }
 
 struct Layer {
   std::string name;
-  Difference difference;
+  model::Difference difference;
 };
 
-struct Comparison {
-  std::vector<Layer> layers;
-  Difference logits;
+struct CompareResult {
+  std::string model, weights;
+  std::vector<std::string> backends;  // two
+  std::vector<Layer> layers;          // that both show, in the network's order
+  model::Difference logits;
   bool top1_agree = false;
+
+  // The first layer that departs by more than kDeparts; null if there is none.
+  const Layer* first_departure() const {
+    const auto departs = [](const Layer& layer) { return !(layer.difference.max_rel <= kDeparts); };
+    const auto found = std::ranges::find_if(layers, departs);
+    return found == layers.end() ? nullptr : &*found;
+  }
 };
 
-Comparison compare(const graph::Graph& graph, std::span<const float> input, Trace& a, Trace& b) {
+// Fills in layers, logits and top1_agree.
+void compare(const graph::Graph& graph, std::span<const float> input, Trace& a, Trace& b, CompareResult& result) {
   std::vector<graph::NodeId> both;
   std::ranges::set_intersection(a.shows(), b.shows(), std::back_inserter(both));
   std::map<graph::NodeId, std::vector<float>> kept;
@@ -140,25 +148,75 @@ Comparison compare(const graph::Graph& graph, std::span<const float> input, Trac
   const std::vector<float> logits_a = a.run(input, [&](graph::NodeId node, std::span<const float> values) {
     if (wanted(node)) kept[node].assign(values.begin(), values.end());
   });
-  Comparison result;
   const std::vector<float> logits_b = b.run(input, [&](graph::NodeId node, std::span<const float> values) {
     if (!wanted(node)) return;
-    result.layers.push_back({graph.at(node).name, difference(kept.at(node), values)});
+    result.layers.push_back({graph.at(node).name, model::difference(kept.at(node), values)});
     kept.erase(node);
   });
-  result.logits = difference(logits_a, logits_b);
+  result.logits = model::difference(logits_a, logits_b);
   result.top1_agree = engine::top_k(logits_a, 1).front().index == engine::top_k(logits_b, 1).front().index;
+}
+
+CompareResult run_compare(const CompareOptions& o, int threads) {
+  CompareResult result;
+  result.backends = parse_backends(o.backends);
+  ThreadPool pool(threads);
+  model::ModelHandle model = load_model(o.model, o.load, pool);
+  result.model = model.arch().name;
+  result.weights = model.weights_from();
+  Size size{model.arch().resolution, model.arch().resolution};
+  if (!o.resolution.empty()) size = parse_resolution(o.resolution);
+  const std::shared_ptr<const graph::Graph> graph = model.graph(size);
+  const std::vector<float> input =
+      o.image.empty() ? model::photo_like(graph->input(), 1, pool)
+                      : vision::prepare(vision::read_image(o.image), model.preprocessing().at(size)).input;
+  // The executors first: they hold the plain weights that packing then need not compute again.
+  std::array<std::unique_ptr<Trace>, 2> traces;
+  for (const bool reference : {true, false}) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (is_reference(result.backends[i]) == reference)
+        traces[i] = make_trace(result.backends[i], *graph, model, pool);
+    }
+  }
+  compare(*graph, input, *traces[0], *traces[1], result);
   return result;
 }
 
-Json to_json(const Difference& difference) {
+Json to_json(const model::Difference& difference) {
   return {{"max_abs", difference.max_abs}, {"max_rel", difference.max_rel}};
+}
+
+Json to_json(const CompareResult& result) {
+  Json layers = Json::array();
+  for (const auto& [name, difference] : result.layers)
+    layers.push_back({{"name", name}, {"max_abs", difference.max_abs}, {"max_rel", difference.max_rel}});
+  const Layer* first = result.first_departure();
+  return {{"model", result.model},
+          {"weights", result.weights},
+          {"backends", result.backends},
+          {"layers", std::move(layers)},
+          {"logits", to_json(result.logits)},
+          {"top1_agree", result.top1_agree},
+          {"first_departure", first != nullptr ? Json(first->name) : Json()}};
+}
+
+std::string to_text(const CompareResult& result) {
+  report::Table table({{"layer", report::Align::left}, {"max |a-b|"}, {"over max |b|"}});
+  for (const auto& [name, difference] : result.layers)
+    table.row({name, fmt::format("{:.2e}", difference.max_abs), fmt::format("{:.2e}", difference.max_rel)});
+  const Layer* first = result.first_departure();
+  return fmt::format("{}: {} and {}\n\n{}\nlogits: {:.2e} apart, {:.2e} of the largest; top-1 {}\n{}\n", result.model,
+                     result.backends[0], result.backends[1], table.text(), result.logits.max_abs, result.logits.max_rel,
+                     result.top1_agree ? "agrees" : "differs",
+                     first != nullptr
+                         ? fmt::format("the first layer that departs by more than {:g}: {}", kDeparts, first->name)
+                         : fmt::format("no layer departs by more than {:g}", kDeparts));
 }
 
 }  // namespace
 
 Body declare_compare(CLI::App& command, const Globals& globals) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<CompareOptions>();
   command.add_option("MODEL", o->model, kModelHelp)->required();
   command
       .add_option("--backends", o->backends,
@@ -170,52 +228,12 @@ Body declare_compare(CLI::App& command, const Globals& globals) {
   command.add_option("--resolution", o->resolution, "Input size instead of the model's")->type_name("R");
   o->load.declare(command);
   return [o, &globals] {
-    const std::vector<std::string> names = parse_backends(o->backends);
-    ThreadPool pool(thread_count(globals));
-    LoadedModel model(o->model, o->load, pool);
-    Size size{model.arch().resolution, model.arch().resolution};
-    if (!o->resolution.empty()) size = parse_resolution(o->resolution);
-    const graph::Graph graph = graph::lower(model.arch(), {.resolution = size});
-    const std::vector<float> input =
-        o->image.empty() ? photo_like(graph.input(), 1, pool)
-                         : vision::prepare(vision::read_image(o->image), model.preprocessing().at(size)).input;
-    // The executors first: they hold the plain weights that packing then need not compute again.
-    std::array<std::unique_ptr<Trace>, 2> traces;
-    for (const bool reference : {true, false}) {
-      for (std::size_t i = 0; i < 2; ++i) {
-        if (is_reference(names[i]) == reference) traces[i] = make_trace(names[i], graph, model, pool);
-      }
-    }
-    const Comparison result = compare(graph, input, *traces[0], *traces[1]);
-
-    const auto departs = [](const Layer& layer) { return !(layer.difference.max_rel <= kDeparts); };
-    const auto first = std::find_if(result.layers.begin(), result.layers.end(), departs);
-    const bool departed = first != result.layers.end();
+    const CompareResult result = run_compare(*o, thread_count(globals));
     if (globals.json) {
-      Json layers = Json::array();
-      for (const Layer& layer : result.layers) {
-        layers.push_back(
-            {{"name", layer.name}, {"max_abs", layer.difference.max_abs}, {"max_rel", layer.difference.max_rel}});
-      }
-      print_json({{"model", model.arch().name},
-                  {"weights", model.weights_from()},
-                  {"backends", names},
-                  {"layers", std::move(layers)},
-                  {"logits", to_json(result.logits)},
-                  {"top1_agree", result.top1_agree},
-                  {"first_departure", departed ? Json(first->name) : Json()}});
-      return 0;
+      print_json(to_json(result));
+    } else {
+      print(to_text(result));
     }
-    report::Table table({{"layer", report::Align::left}, {"max |a-b|"}, {"over max |b|"}});
-    for (const Layer& layer : result.layers) {
-      table.row({layer.name, fmt::format("{:.2e}", layer.difference.max_abs),
-                 fmt::format("{:.2e}", layer.difference.max_rel)});
-    }
-    print(fmt::format(
-        "{}: {} and {}\n\n{}\nlogits: {:.2e} apart, {:.2e} of the largest; top-1 {}\n{}\n", model.arch().name, names[0],
-        names[1], table.text(), result.logits.max_abs, result.logits.max_rel, result.top1_agree ? "agrees" : "differs",
-        departed ? fmt::format("the first layer that departs by more than {:g}: {}", kDeparts, first->name)
-                 : fmt::format("no layer departs by more than {:g}", kDeparts)));
     return 0;
   };
 }

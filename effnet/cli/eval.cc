@@ -1,28 +1,35 @@
 // effnet eval MODEL DIR: accuracy on labelled pictures.
 #include <algorithm>
 #include <chrono>
-#include <mutex>
 
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
-#include "effnet/cli/runner.h"
 #include "effnet/data/image_folder.h"
 #include "effnet/metrics/accuracy.h"
+#include "effnet/model/classifier.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/formats.h"
 
 namespace effnet::cli {
 namespace {
 
-struct Options {
+struct EvalOptions {
   std::string model, folder, precision = "fp32", backend = "engine", classes, labels, resolution;
   int batch = 8;
   LoadOptions load;
 };
 
-data::ImageSet read_set(const Options& o, const formats::Model& model) {
+struct EvalResult {
+  std::int64_t images = 0;                        // that could be read
+  double top1 = 0, top5 = 0, mean_per_class = 0;  // per cent
+  double images_per_second = 0;
+  std::string weights;
+  std::vector<data::SkippedFile> skipped;
+};
+
+data::ImageSet read_set(const EvalOptions& o, const formats::Model& model) {
   const data::ClassNames names{.classes = model.arch.classes,
                                .ids = model.class_ids,
                                .labels = model.labels,
@@ -39,26 +46,18 @@ data::ImageSet read_set(const Options& o, const formats::Model& model) {
   return set;
 }
 
-// For people; --json has all.
-void warn_skipped(const std::vector<data::SkippedFile>& skipped) {
-  constexpr std::size_t kShown = 10;
-  for (std::size_t i = 0; i < std::min(skipped.size(), kShown); ++i)
-    warn(fmt::format("skipped {}: {}", in_quotes(skipped[i].path.string()), skipped[i].why));
-  if (skipped.size() > kShown) warn(fmt::format("skipped {} more (--json lists all)", skipped.size() - kShown));
-}
-
-// Decodes and prepares a batch, one picture a task; a picture that fails leaves an empty input and its reason.
+// Decodes and resizes a batch, one picture a task; of a picture that fails there is the reason.
 struct Loaded {
-  std::vector<float> input;
+  vision::Sampled view;
   std::string why;
 };
-std::vector<Loaded> load(std::span<const data::LabelledImage> images, const Preprocessing& preprocessing,
+std::vector<Loaded> load(std::span<const data::LabelledImage> images, const model::Classifier& classifier,
                          ThreadPool& pool) {
   std::vector<Loaded> loaded(images.size());
   pool.parallel_for(static_cast<std::int64_t>(images.size()), [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       try {
-        loaded[i].input = vision::prepare(vision::read_image(images[i].path), preprocessing).input;
+        loaded[i].view = classifier.view(vision::read_image(images[i].path));
       } catch (const Error& error) {
         if (error.code() != ErrorCode::input) throw;
         loaded[i].why = error.what();
@@ -68,14 +67,87 @@ std::vector<Loaded> load(std::span<const data::LabelledImage> images, const Prep
   return loaded;
 }
 
+EvalResult run_eval(const EvalOptions& o, const Globals& globals) {
+  check_precision(o.precision);
+  check_backend_name(o.backend);
+  ThreadPool pool(thread_count(globals));
+  model::ModelHandle model = load_model(o.model, o.load, pool);
+  data::ImageSet set = read_set(o, model.info());
+  model::Classifier classifier(model, {.executor = o.backend, .preprocessing = preprocessing_at(model, o.resolution)},
+                               pool);
+
+  metrics::Accuracy accuracy(model.arch().classes);
+  Progress progress("eval", static_cast<std::int64_t>(set.images.size()), globals);
+  const auto start = std::chrono::steady_clock::now();
+  const auto classes = static_cast<std::size_t>(model.arch().classes);
+  for (std::size_t first = 0; first < set.images.size(); first += static_cast<std::size_t>(o.batch)) {
+    check_interrupt();
+    const std::size_t count = std::min(static_cast<std::size_t>(o.batch), set.images.size() - first);
+    const std::span<const data::LabelledImage> images(&set.images[first], count);
+    std::vector<vision::Sampled> views;
+    std::vector<std::int64_t> truth;
+    std::vector<Loaded> loaded = load(images, classifier, pool);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!loaded[i].why.empty()) {
+        set.skipped.push_back({images[i].path, loaded[i].why});
+        continue;
+      }
+      views.push_back(std::move(loaded[i].view));
+      truth.push_back(images[i].class_index);
+    }
+    if (truth.empty()) continue;
+    const std::vector<float> logits = classifier.logits(views);
+    for (std::size_t i = 0; i < truth.size(); ++i)
+      accuracy.add(std::span(logits).subspan(i * classes, classes), truth[i]);
+    progress.update(static_cast<std::int64_t>(first + count));
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (accuracy.images() == 0)
+    throw input_error("{}: no picture could be read (first: {})", o.folder, set.skipped.front().why);
+  return {accuracy.images(),
+          accuracy.top1_percent(),
+          accuracy.top5_percent(),
+          accuracy.mean_per_class_percent(),
+          static_cast<double>(accuracy.images()) / seconds,
+          std::string(model.weights_from()),
+          std::move(set.skipped)};
+}
+
+Json to_json(const EvalResult& result) {
+  Json skipped = Json::array();
+  for (const data::SkippedFile& file : result.skipped)
+    skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
+  return {{"images", result.images},
+          {"top1", result.top1},
+          {"top5", result.top5},
+          {"mean_per_class", result.mean_per_class},
+          {"images_per_second", result.images_per_second},
+          {"weights", result.weights},
+          {"skipped", std::move(skipped)}};
+}
+
+std::string to_text(const EvalResult& result) {
+  return fmt::format(
+      "{} pictures: top-1 {:.2f} %, top-5 {:.2f} %, mean per class {:.2f} %, {:.1f} pictures/s, {} skipped\n",
+      result.images, result.top1, result.top5, result.mean_per_class, result.images_per_second, result.skipped.size());
+}
+
+// For people; --json has all.
+void warn_skipped(const std::vector<data::SkippedFile>& skipped) {
+  constexpr std::size_t kShown = 10;
+  for (std::size_t i = 0; i < std::min(skipped.size(), kShown); ++i)
+    warn(fmt::format("skipped {}: {}", in_quotes(skipped[i].path.string()), skipped[i].why));
+  if (skipped.size() > kShown) warn(fmt::format("skipped {} more (--json lists all)", skipped.size() - kShown));
+}
+
 }  // namespace
 
 Body declare_eval(CLI::App& command, const Globals& globals) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<EvalOptions>();
   command.add_option("MODEL", o->model, kModelHelp)->required();
   command.add_option("DIR", o->folder, "Class folders, or one folder of pictures with --labels")->required();
   command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
-  command.add_option("--backend", o->backend, "engine, or reference: the slow executor that it is compared with");
+  command.add_option("--backend", o->backend, kBackendHelp);
   add_number(command, "--batch", o->batch, 1, 4096, "Pictures at once [8]");
   command
       .add_option("--classes", o->classes,
@@ -89,64 +161,13 @@ Body declare_eval(CLI::App& command, const Globals& globals) {
       ->type_name("R");
   o->load.declare(command);
   return [o, &globals] {
-    check_precision(o->precision);
-    check_backend_name(o->backend);
-    ThreadPool pool(thread_count(globals));
-    LoadedModel model(o->model, o->load, pool);
-    data::ImageSet set = read_set(*o, model.info());
-    Preprocessing preprocessing = model.preprocessing();
-    if (!o->resolution.empty()) preprocessing = preprocessing.at(parse_resolution(o->resolution));
-
-    Runner runner(model, make_backend(o->backend, model, pool));
-    metrics::Accuracy accuracy(model.arch().classes);
-    Progress progress("eval", static_cast<std::int64_t>(set.images.size()), globals);
-    const auto start = std::chrono::steady_clock::now();
-    const auto classes = static_cast<std::size_t>(model.arch().classes);
-    for (std::size_t first = 0; first < set.images.size(); first += static_cast<std::size_t>(o->batch)) {
-      check_interrupt();
-      const std::size_t count = std::min(static_cast<std::size_t>(o->batch), set.images.size() - first);
-      const std::span<const data::LabelledImage> images(&set.images[first], count);
-      std::vector<float> inputs;
-      std::vector<std::int64_t> truth;
-      const std::vector<Loaded> loaded = load(images, preprocessing, pool);
-      for (std::size_t i = 0; i < count; ++i) {
-        if (!loaded[i].why.empty()) {
-          set.skipped.push_back({images[i].path, loaded[i].why});
-          continue;
-        }
-        inputs.insert(inputs.end(), loaded[i].input.begin(), loaded[i].input.end());
-        truth.push_back(images[i].class_index);
-      }
-      if (truth.empty()) continue;
-      const std::vector<float> logits =
-          runner.logits(inputs, preprocessing.crop, static_cast<std::int64_t>(truth.size()));
-      for (std::size_t i = 0; i < truth.size(); ++i)
-        accuracy.add(std::span(logits).subspan(i * classes, classes), truth[i]);
-      progress.update(static_cast<std::int64_t>(first + count));
-    }
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (accuracy.images() == 0)
-      throw input_error("{}: no picture could be read (first: {})", o->folder, set.skipped.front().why);
-
-    Json skipped = Json::array();
-    for (const data::SkippedFile& file : set.skipped)
-      skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
-    const double rate = static_cast<double>(accuracy.images()) / seconds;
+    const EvalResult result = run_eval(*o, globals);
     if (globals.json) {
-      print_json({{"images", accuracy.images()},
-                  {"top1", accuracy.top1_percent()},
-                  {"top5", accuracy.top5_percent()},
-                  {"mean_per_class", accuracy.mean_per_class_percent()},
-                  {"images_per_second", rate},
-                  {"weights", model.weights_from()},
-                  {"skipped", std::move(skipped)}});
+      print_json(to_json(result));
       return 0;
     }
-    warn_skipped(set.skipped);
-    print(fmt::format(
-        "{} pictures: top-1 {:.2f} %, top-5 {:.2f} %, mean per class {:.2f} %, {:.1f} pictures/s, {} skipped\n",
-        accuracy.images(), accuracy.top1_percent(), accuracy.top5_percent(), accuracy.mean_per_class_percent(), rate,
-        set.skipped.size()));
+    warn_skipped(result.skipped);
+    print(to_text(result));
     return 0;
   };
 }

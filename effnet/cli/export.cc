@@ -3,10 +3,11 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
-#include "effnet/cli/runner.h"
 #include "effnet/formats/import.h"
 #include "effnet/formats/pth.h"
 #include "effnet/formats/safetensors.h"
+#include "effnet/model/executor.h"
+#include "effnet/model/measure.h"
 
 namespace effnet::cli {
 namespace {
@@ -18,18 +19,17 @@ struct Options {
 };
 
 // Reads the file back as a stranger's and runs both networks on one seeded picture.
-double verify(LoadedModel& model, const std::string& path, ThreadPool& pool) {
+double verify(model::ModelHandle& model, const std::string& path, ThreadPool& pool) {
   formats::ImportOptions options;
   options.spec = model.arch();
   options.padding = model.arch().padding;
   options.bn_epsilon = model.arch().bn_epsilon;
-  LoadedModel again(formats::import_weights(path, options).model, pool);
+  model::ModelHandle again(formats::import_weights(path, options).model, pool);
   const Size size{model.arch().resolution, model.arch().resolution};
-  const std::vector<float> input = seeded_input(size, 0);
-  Runner first(model, reference_backend(model, pool));
-  Runner second(again, reference_backend(again, pool));
-  const std::vector<float> a = first.logits(input, size);
-  const std::vector<float> b = second.logits(input, size);
+  const std::vector<float> values = model::seeded_input(size, 0);
+  const model::Input input{.size = size, .values = values};
+  const std::vector<float> a = model::make_executor("reference", model, pool)->logits(input);
+  const std::vector<float> b = model::make_executor("reference", again, pool)->logits(input);
   double largest = 0;
   for (std::size_t i = 0; i < a.size(); ++i)
     largest = std::max(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
@@ -38,7 +38,7 @@ double verify(LoadedModel& model, const std::string& path, ThreadPool& pool) {
 
 // What effnet trained goes into safetensors as a model file, which any reader of safetensors opens, too; weights that
 // came from elsewhere keep the names they came with.
-std::string names_for(const Options& o, const LoadedModel& model) {
+std::string names_for(const Options& o, const model::ModelHandle& model) {
   if (!o.names.empty()) return o.names;
   const std::string& from = model.info().provenance.names;
   const bool trained = model.weights_from() == "file" && (from.empty() || from == "effnet");
@@ -73,7 +73,7 @@ Body declare_export(CLI::App& command, const Globals& globals) {
     check_no_stdout("--safetensors", o->safetensors);
     check_no_stdout("--pth", o->pth);
     ThreadPool pool(thread_count(globals));
-    LoadedModel model(o->model, o->load, pool);
+    model::ModelHandle model = load_model(o->model, o->load, pool);
     const std::string path = o->pth.empty() ? o->safetensors : o->pth;
     const std::string names = names_for(*o, model);
     const auto tensors = formats::named_tensors(model.whole(), names);

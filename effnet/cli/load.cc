@@ -1,12 +1,11 @@
 #include "effnet/cli/load.h"
 
-#include <malloc.h>
+#include <algorithm>
+#include <filesystem>
 
-#include "effnet/arch/family.h"
+#include "effnet/base/text.h"
 #include "effnet/cli/output.h"
-#include "effnet/engine/file_identity.h"
-#include "effnet/engine/random_weights.h"
-#include "effnet/formats/labels.h"
+#include "effnet/model/executor.h"
 
 namespace effnet::cli {
 
@@ -15,53 +14,40 @@ void LoadOptions::declare(CLI::App& command) {
   add_seed(command, seed, "Seed of random weights [0]");
 }
 
-LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, ThreadPool& pool) : pool_(pool) {
-  using formats::Pulled;
-  formats::FoundModel found = formats::find_model(model, options.random ? Pulled::ignore : Pulled::find);
-  weights_ = options.random ? formats::WeightsFrom::random : found.weights;
-  if (weights_ != formats::WeightsFrom::random) {
-    file_ = std::move(found.file);
-    identity_ = engine::read_identified(file_, [this] { model_ = formats::read_model(file_); });
-    return;
-  }
-  formats::Described network = formats::describe(found);
-  std::string warning =
-      fmt::format("{} has random weights (seed {}): its answers mean nothing", network.arch.name, options.seed);
-  if (!options.random && can_be_pulled(found.name))
-    warning += fmt::format("; effnet pull {} fetches published ones", found.name);
+model::ModelHandle load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool) {
+  model::ModelHandle handle(model, {.random = options.random, .seed = options.seed, .note = note}, pool);
+  std::string warning = handle.warning();
+  if (warning.empty()) return handle;
+  const std::string& name = handle.family_name();
+  if (!options.random && can_be_pulled(name)) warning += fmt::format("; effnet pull {} fetches published ones", name);
   std::error_code ignored;
-  if (!found.name.empty() && std::filesystem::exists(model, ignored))
+  if (!name.empty() && std::filesystem::exists(model, ignored))
     warning += fmt::format("; ./{} would be what has this name in the current folder", model);
   warn(warning);
-  seed_ = options.seed;
-  identity_ = fmt::format("random {} seed {}", engine::kRandomWeightsVersion, options.seed);
-  model_.arch = std::move(network.arch);
-  model_.preprocessing = network.preprocessing;
-  if (model_.arch.classes == static_cast<std::int64_t>(formats::imagenet1k().labels.size())) {
-    model_.labels = formats::imagenet1k().labels;
-    model_.class_ids = formats::imagenet1k().class_ids;
-  }
+  return handle;
 }
 
-LoadedModel::LoadedModel(formats::Model model, ThreadPool& pool) : pool_(pool), model_(std::move(model)) {}
-
-const formats::Model& LoadedModel::whole() {
-  if (!model_.weights.tensors.empty()) return model_;
-  if (!file_.empty()) {
-    formats::Model again;  // of the same file: its weights belong to what was read before
-    engine::read_identified(
-        file_, [&] { again = formats::read_model(file_); }, identity_);
-    model_.weights = std::move(again.weights);
-  } else if (seed_) {
-    model_.weights = engine::random_weights(model_.arch, model_.arch.classes, *seed_, pool_);
-  }
-  return model_;
+Preprocessing preprocessing_at(const model::ModelHandle& model, const std::string& resolution) {
+  return resolution.empty() ? model.preprocessing() : model.preprocessing().at(parse_resolution(resolution));
 }
 
-void LoadedModel::forget_weights() {
-  if (file_.empty() && !seed_) return;  // nowhere to get them again
-  model_.weights = {};
-  ::malloc_trim(0);
+void check_backend_name(const std::string& name) {
+  const std::vector<std::string> known = model::executor_names();
+  if (std::ranges::find(known, name) == known.end())
+    throw usage_error("--backend: unknown backend (got {}, expected {})", in_quotes(name), one_of(known));
+}
+
+void check_precision(const std::string& precision) {
+  if (precision == "fp32") return;
+  if (precision == "bf16" || precision == "int8")
+    throw environment_error("--precision {} is not built yet (expected fp32)", precision);
+  throw usage_error("--precision: unknown precision (got {}, expected fp32, bf16 or int8)", in_quotes(precision));
+}
+
+void check_seconds(double seconds) {
+  constexpr double kDay = 86400;
+  if (!(seconds > 0 && seconds <= kDay))
+    throw usage_error("--seconds: out of range (got {}, expected above 0, at most {})", seconds, kDay);
 }
 
 }  // namespace effnet::cli

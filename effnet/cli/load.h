@@ -1,16 +1,13 @@
-// MODEL on the command line (effnet/formats/find_model.h): what it is, and its weights when they are asked for.
+// MODEL and what several commands say about it on the command line.
 #pragma once
 
-#include <filesystem>
-#include <memory>
-#include <optional>
+#include <cstdint>
 #include <string>
-#include <vector>
 
 #include "effnet/base/thread_pool.h"
 #include "effnet/cli/program.h"
 #include "effnet/formats/find_model.h"
-#include "effnet/formats/model_file.h"
+#include "effnet/model/model_handle.h"
 
 namespace effnet::cli {
 
@@ -19,6 +16,7 @@ using formats::home_folder;
 // The help of every command's MODEL.
 inline constexpr const char* kModelHelp =
     "A name from 'effnet models', a model file, a run folder or one of its checkpoints, or a .toml arch file";
+inline constexpr const char* kBackendHelp = "engine, or reference: the slow executor that it is compared with";
 
 bool can_be_pulled(const std::string& name);  // `effnet pull NAME` has weights for it
 
@@ -28,33 +26,17 @@ struct LoadOptions {
   void declare(CLI::App& command);
 };
 
-// A model whose tensors come when they are asked for: an engine that finds packed ones needs none.
-class LoadedModel {
- public:
-  // Reads a model file's header or an arch; of random weights nothing is computed. Random ones come with a warning.
-  // `pool` outlives the model. Throws what find_model and read_model throw.
-  LoadedModel(const std::string& model, const LoadOptions& options, ThreadPool& pool);
-  LoadedModel(formats::Model model, ThreadPool& pool);  // one that is in memory
+// The model, with a warning on stderr if its weights are random. `pool` outlives it.
+model::ModelHandle load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool);
 
-  const arch::ArchSpec& arch() const { return model_.arch; }
-  const Preprocessing& preprocessing() const { return model_.preprocessing; }
-  const formats::Model& info() const { return model_; }  // all but the weights, which may not be there yet
-  const formats::Model& whole();                         // with them: computed or read at the first call
-  void forget_weights();                                 // frees them; whole() would make them again
+// --resolution of whoever prepares pictures: the model's rule, at another size if `resolution` is not empty.
+Preprocessing preprocessing_at(const model::ModelHandle& model, const std::string& resolution);
 
-  // "file", "pulled" or "random": the field `weights` of every result that used them.
-  std::string_view weights_from() const { return formats::name(weights_); }
-
-  // What tells these weights from others (engine::CacheKey::weights); empty if they may not be cached.
-  const std::string& identity() const { return identity_; }
-
- private:
-  ThreadPool& pool_;
-  formats::WeightsFrom weights_ = formats::WeightsFrom::file;
-  formats::Model model_;
-  std::string identity_;
-  std::filesystem::path file_;         // of weights from a file
-  std::optional<std::uint64_t> seed_;  // of random ones
-};
+// --backend: a name of model/executor.h, else Error(usage).
+void check_backend_name(const std::string& name);
+// --precision: fp32. Throws Error(environment) for a planned one and Error(usage) for an unknown one.
+void check_precision(const std::string& precision);
+// --seconds: above 0, at most a day, else Error(usage).
+void check_seconds(double seconds);
 
 }  // namespace effnet::cli

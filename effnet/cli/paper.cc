@@ -8,15 +8,17 @@
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/measure.h"
 #include "effnet/cli/output.h"
 #include "effnet/engine/quick_weights.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
+#include "effnet/model/measure.h"
 #include "effnet/report/table.h"
 
 namespace effnet::cli {
 namespace {
+
+using model::Timing;
 
 struct Options {
   std::string table, out;
@@ -59,10 +61,10 @@ struct Ready {
                 engine::PackedWeights::pack(graph, engine::Parameters(engine::quick_weights(graph)),
                                             kernels::chosen_isa(), pool),
                 {.batch = 1, .threads = threads}),
-        input(photo_like(graph.input(), 1, pool)) {}
+        input(model::photo_like(graph.input(), 1, pool)) {}
 
   void time(double seconds) {
-    const Timing timing = measure(session, input, seconds);
+    const Timing timing = model::measure(session, input, seconds);
     ms.insert(ms.end(), timing.ms.begin(), timing.ms.end());
     std::sort(ms.begin(), ms.end());
   }
@@ -100,7 +102,7 @@ Json row_of(const Ready& network, double peak_gflops) {
 Json table4(int threads, double seconds) {
   constexpr int kRounds = 2;  // the two of a pair in turns: a machine that slows down slows both
   ThreadPool pool(threads);
-  double peak = core_peak_gflops();
+  double peak = model::core_peak_gflops();
   std::vector<Json> rows;
   Json pairs = Json::array();
   for (const Pair& pair : kTable4) {
@@ -111,7 +113,7 @@ Json table4(int threads, double seconds) {
       slow.time(seconds / kRounds);
       fast.time(seconds / kRounds);
     }
-    peak = std::max(peak, core_peak_gflops());
+    peak = std::max(peak, model::core_peak_gflops());
     for (const Ready* network : {&slow, &fast}) rows.push_back(row_of(*network, peak * threads));
     pairs.push_back({{"slow", pair.slow.name},
                      {"fast", pair.fast.name},

@@ -1,6 +1,6 @@
 // effnet predict MODEL IMAGE...: the classes of pictures.
-#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <set>
 
 #include <unistd.h>
@@ -11,18 +11,19 @@
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli/path_list.h"
-#include "effnet/cli/runner.h"
 #include "effnet/formats/npy.h"
+#include "effnet/model/classifier.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/draw.h"
 #include "effnet/vision/formats.h"
+#include "effnet/vision/resize.h"
 
 namespace effnet::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct PredictOptions {
   std::string model;
   std::vector<std::string> images;
   int top = 5;
@@ -30,6 +31,20 @@ struct Options {
   std::string precision = "fp32", backend = "engine";
   bool logits = false, raw = false;
   LoadOptions load;
+};
+
+// Of one picture: an answer, or why there is none.
+struct PredictedPicture {
+  std::string path;
+  std::optional<Error> error;
+  model::Answer answer;
+  bool logits = false;  // asked for
+  std::string cam;      // the file with the map; empty if none was asked for
+};
+
+struct PredictResult {
+  std::string model, weights;
+  std::vector<PredictedPicture> images;
 };
 
 std::array<double, 3> parse_triple(const std::string& text, const char* flag, double low) {
@@ -54,68 +69,60 @@ std::array<double, 3> parse_triple(const std::string& text, const char* flag, do
 }
 
 // The picture as it is: the network takes its height and width.
-vision::Prepared raw_input(vision::Image image, const Preprocessing& preprocessing) {
-  vision::Prepared prepared;
-  prepared.input = vision::normalise(image, preprocessing.mean, preprocessing.std);
-  prepared.crop = {0, 0, static_cast<double>(image.w), static_cast<double>(image.h)};
-  prepared.pixels = std::move(image);
-  return prepared;
+vision::Sampled whole(vision::Image image) {
+  const vision::Box all{0, 0, static_cast<double>(image.w), static_cast<double>(image.h)};
+  return {std::move(image), {}, all};
 }
+
+Preprocessing preprocessing_of(const PredictOptions& o, const model::ModelHandle& model) {
+  Preprocessing rule = preprocessing_at(model, o.resolution);
+  if (!o.mean.empty()) rule.mean = parse_triple(o.mean, "--mean", -1e6);
+  if (!o.std.empty()) rule.std = parse_triple(o.std, "--std", 0);
+  return rule;
+}
+
+bool reads_paths(const PredictOptions& o) { return o.images.size() == 1 && o.images[0] == "-"; }
 
 class Predictor {
  public:
-  Predictor(const Options& options, Runner& runner)
-      : options_(options), runner_(runner), preprocessing_(runner.model().preprocessing) {
-    if (!options.resolution.empty()) preprocessing_ = preprocessing_.at(parse_resolution(options.resolution));
-    if (!options.mean.empty()) preprocessing_.mean = parse_triple(options.mean, "--mean", -1e6);
-    if (!options.std.empty()) preprocessing_.std = parse_triple(options.std, "--std", 0);
+  Predictor(const PredictOptions& options, model::ModelHandle& model, ThreadPool& pool)
+      : options_(options),
+        classifier_(model, {.executor = options.backend, .preprocessing = preprocessing_of(options, model)}, pool) {
+    if (!options.cam.empty()) make_folders(options.cam);
   }
 
-  // One element of `images`; a file that fails gives {"path","error"}.
-  Json element(const std::string& path) {
+  // A file that cannot be read, or whose answer is not finite, is one picture's error; all others end the command.
+  PredictedPicture run(const std::string& path) {
+    PredictedPicture picture{path, {}, {}, options_.logits, {}};
     try {
-      return predict(path);
+      answer(picture);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw;
-      failed_ = true;
-      print_error(error);
-      return {{"path", path}, {"error", error.what()}};
+      picture.error = error;
     }
+    return picture;
   }
-  bool failed() const { return failed_; }
 
  private:
-  Json predict(const std::string& path) {
-    const vision::Image photo = vision::read_image(path, {.exif_turn = !options_.raw});
-    const vision::Prepared prepared =
-        options_.raw ? raw_input(photo, preprocessing_) : vision::prepare(photo, preprocessing_);
-    const Size size{prepared.pixels.h, prepared.pixels.w};
-    if (!options_.dump_pixels.empty()) write_bytes(options_.dump_pixels, vision::encode_png(prepared.pixels));
-    if (!options_.dump_input.empty()) formats::write_npy(options_.dump_input, prepared.input, {1, 3, size.h, size.w});
+  void answer(PredictedPicture& picture) {
+    const vision::Image photo = vision::read_image(picture.path, {.exif_turn = !options_.raw});
+    const vision::Sampled view = options_.raw ? whole(photo) : classifier_.view(photo);
+    dump(view);
+    picture.answer =
+        classifier_.classify(view, {.top = static_cast<std::size_t>(options_.top), .map = !options_.cam.empty()});
+    if (!options_.logits) picture.answer.logits = {};
+    if (!picture.answer.map) return;
+    const fs::path out = cam_path(picture.path);
+    write_bytes(out, vision::encode_png(model::overlay(photo, *picture.answer.map)));
+    picture.cam = out.string();
+    picture.answer.map = {};
+  }
 
-    const auto start = std::chrono::steady_clock::now();
-    const Runner::Answer answer = options_.cam.empty() ? Runner::Answer{runner_.logits(prepared.input, size), {}, {}}
-                                                       : runner_.answer_with_features(prepared.input, size);
-    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-
-    const std::vector<double> scores = engine::softmax(answer.logits);
-    const std::vector<engine::Ranked> best = engine::top_k(answer.logits, static_cast<std::size_t>(options_.top));
-    Json top = Json::array();
-    for (const engine::Ranked& one : best) {
-      top.push_back({{"index", one.index}, {"label", runner_.label(one.index)}, {"score", scores[one.index]}});
-    }
-    Json element{{"path", path}, {"top", top}, {"ms", ms}};
-    if (options_.logits) {
-      Json values = Json::array();
-      for (const float value : answer.logits) values.push_back(shortest(value));
-      element["logits"] = std::move(values);
-    }
-    if (!options_.cam.empty()) {
-      const fs::path out = cam_path(path);
-      write_bytes(out, vision::encode_png(draw_cam(runner_, photo, prepared, answer, best.front().index)));
-      element["cam"] = out.string();
-    }
-    return element;
+  void dump(const vision::Sampled& view) {
+    const vision::Image pixels = view.exact.rgb.empty() ? view.pixels : vision::rounded(view.exact);
+    if (!options_.dump_pixels.empty()) write_bytes(options_.dump_pixels, vision::encode_png(pixels));
+    if (!options_.dump_input.empty())
+      formats::write_npy(options_.dump_input, classifier_.values(view), {1, 3, pixels.h, pixels.w});
   }
 
   // DIR/NAME_cam.png; a second picture of the same name gets a number.
@@ -126,30 +133,47 @@ class Predictor {
     return fs::path(options_.cam) / name;
   }
 
-  const Options& options_;
-  Runner& runner_;
-  Preprocessing preprocessing_;
+  const PredictOptions& options_;
+  model::Classifier classifier_;
   std::set<std::string> cams_;
-  bool failed_ = false;
 };
 
-std::string text_of(const Json& element) {
-  std::string text = element["path"].get<std::string>() + "\n";
-  for (const Json& one : element["top"]) {
-    text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one["score"].get<double>(), one["label"].get<std::string>(),
-                        one["index"].get<std::int64_t>());
+Json to_json(const PredictedPicture& picture) {
+  if (picture.error) return {{"path", picture.path}, {"error", picture.error->what()}};
+  Json top = Json::array();
+  for (const model::Prediction& one : picture.answer.top)
+    top.push_back({{"index", one.index}, {"label", one.label}, {"score", one.score}});
+  Json element{{"path", picture.path}, {"top", std::move(top)}, {"ms", picture.answer.ms}};
+  if (picture.logits) {
+    Json values = Json::array();
+    for (const float value : picture.answer.logits) values.push_back(shortest(value));
+    element["logits"] = std::move(values);
   }
-  if (element.contains("cam")) text += fmt::format("  map: {}\n", element["cam"].get<std::string>());
+  if (!picture.cam.empty()) element["cam"] = picture.cam;
+  return element;
+}
+
+Json to_json(const PredictResult& result) {
+  Json images = Json::array();
+  for (const PredictedPicture& picture : result.images) images.push_back(to_json(picture));
+  return {{"model", result.model}, {"weights", result.weights}, {"images", std::move(images)}};
+}
+
+std::string to_text(const PredictedPicture& picture) {
+  std::string text = picture.path + "\n";
+  for (const model::Prediction& one : picture.answer.top)
+    text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one.score, one.label, one.index);
+  if (!picture.cam.empty()) text += fmt::format("  map: {}\n", picture.cam);
   return text;
 }
 
-void check(const Options& o) {
+void check(const PredictOptions& o) {
   check_precision(o.precision);
   check_backend_name(o.backend);
   check_no_stdout("--dump-pixels", o.dump_pixels);
   check_no_stdout("--dump-input", o.dump_input);
   const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
-  if (dumps && (o.images.size() != 1 || o.images[0] == "-")) {
+  if (dumps && (o.images.size() != 1 || reads_paths(o))) {
     throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
   }
   if (dumps) {
@@ -163,10 +187,32 @@ void check(const Options& o) {
     throw usage_error("--raw takes the picture's own size (got --resolution too, expected one of them)");
 }
 
+using OnPicture = std::function<void(const PredictedPicture& picture, const PredictResult& so_far)>;
+
+// Every picture goes to `each` when it is done. Those of paths from stdin, which may have no end, are not kept.
+PredictResult run_predict(const PredictOptions& o, int threads, const OnPicture& each) {
+  check(o);
+  ThreadPool pool(threads);
+  model::ModelHandle model = load_model(o.model, o.load, pool);
+  Predictor predictor(o, model, pool);
+  PredictResult result{model.arch().name, std::string(model.weights_from()), {}};
+  if (reads_paths(o)) {
+    PathList paths(STDIN_FILENO, "stdin");
+    while (const std::optional<std::string> path = paths.next()) each(predictor.run(*path), result);
+    return result;
+  }
+  for (const std::string& path : o.images) {
+    check_interrupt();
+    result.images.push_back(predictor.run(path));
+    each(result.images.back(), result);
+  }
+  return result;
+}
+
 }  // namespace
 
 Body declare_predict(CLI::App& command, const Globals& globals) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<PredictOptions>();
   command.add_option("MODEL", o->model, kModelHelp)->required();
   command
       .add_option("IMAGE", o->images,
@@ -178,7 +224,7 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
   command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
       ->type_name("R");
   command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
-  command.add_option("--backend", o->backend, "engine, or reference: the slow executor that it is compared with");
+  command.add_option("--backend", o->backend, kBackendHelp);
   command.add_flag("--logits", o->logits, "All logits too");
   command.add_option("--cam", o->cam, "Write each picture with its class activation map into this folder")
       ->type_name("DIR");
@@ -191,35 +237,25 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
       ->type_name("FILE.npy");
   o->load.declare(command);
   return [o, &globals] {
-    check(*o);
-    ThreadPool pool(thread_count(globals));
-    LoadedModel model(o->model, o->load, pool);
-    Runner runner(model, make_backend(o->backend, model, pool));
-    Predictor predictor(*o, runner);
-    if (!o->cam.empty()) make_folders(o->cam);
-
-    const bool stream = o->images.size() == 1 && o->images[0] == "-";
-    if (stream) {
-      PathList paths(STDIN_FILENO, "stdin");
-      while (const std::optional<std::string> path = paths.next()) {
-        Json element = predictor.element(*path);
-        element["weights"] = model.weights_from();
+    const bool stream = reads_paths(*o);
+    bool failed = false;
+    std::optional<Progress> progress;
+    if (!stream) progress.emplace("predict", static_cast<std::int64_t>(o->images.size()), globals);
+    const auto show = [&](const PredictedPicture& picture, const PredictResult& so_far) {
+      if (picture.error) print_error(*picture.error);
+      failed |= picture.error.has_value();
+      if (stream) {
+        Json element = to_json(picture);
+        element["weights"] = so_far.weights;
         print_json_line(element);
+        return;
       }
-    } else {
-      Json images = Json::array();
-      Progress progress("predict", static_cast<std::int64_t>(o->images.size()), globals);
-      for (std::size_t i = 0; i < o->images.size(); ++i) {
-        check_interrupt();
-        Json element = predictor.element(o->images[i]);
-        progress.update(static_cast<std::int64_t>(i + 1));
-        if (!globals.json && !element.contains("error")) print(text_of(element));
-        images.push_back(std::move(element));
-      }
-      if (globals.json)
-        print_json({{"model", model.arch().name}, {"weights", model.weights_from()}, {"images", std::move(images)}});
-    }
-    return predictor.failed() ? static_cast<int>(ErrorCode::input) : 0;
+      progress->update(static_cast<std::int64_t>(so_far.images.size()));
+      if (!globals.json && !picture.error) print(to_text(picture));
+    };
+    const PredictResult result = run_predict(*o, thread_count(globals), show);
+    if (globals.json && !stream) print_json(to_json(result));
+    return failed ? static_cast<int>(ErrorCode::input) : 0;
   };
 }
 

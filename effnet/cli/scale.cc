@@ -8,9 +8,9 @@
 #include "effnet/cli/describe_json.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
-#include "effnet/cli/scale_latency.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
+#include "effnet/model/scale_to_latency.h"
 #include "effnet/report/table.h"
 
 namespace effnet::cli {
@@ -61,7 +61,7 @@ struct Target {
 // A scaling, and the timing that chose it where a latency was the target.
 struct Scaled {
   arch::Scaling scaling;
-  std::optional<Timing> timing;
+  std::optional<model::Timing> timing;
 };
 
 double parse_latency(const std::string& text) {
@@ -103,8 +103,8 @@ Scaled scale(const Options& options, const arch::ArchSpec& base, int threads) {
     return {arch::compound(base, *options.phi, options.coefficients, dims), {}};
   }
   if (!options.target_latency.empty()) {
-    TimedScaling timed =
-        scale_to_latency(base, parse_latency(options.target_latency), options.coefficients, dims, threads);
+    model::TimedScaling timed =
+        model::scale_to_latency(base, parse_latency(options.target_latency), options.coefficients, dims, threads, note);
     return {std::move(timed.scaling), std::move(timed.timing)};
   }
   for (const Target& target : targets) {

@@ -8,9 +8,9 @@
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/measure.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli/version.h"
+#include "effnet/model/measure.h"
 
 namespace effnet::cli {
 namespace {
@@ -94,13 +94,13 @@ PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,
                        const engine::SessionOptions& options, double seconds, ThreadPool& pool) {
   const std::string key = key_of(graph, arch, weights->isa(), options);
   if (const auto kept = find_choice(key)) return *kept;
-  const std::vector<float> input = photo_like(graph.input(), options.batch, pool);
+  const std::vector<float> input = model::photo_like(graph.input(), options.batch, pool);
   constexpr double kMeasurements = 2 * kSwitches.size() + 1;
   const auto time = [&](const PlanOptions& plan) {
     engine::SessionOptions tried = options;
     tried.plan = plan;
     engine::Session session(graph, weights, tried);
-    return measure(session, input, seconds / kMeasurements).min();
+    return model::measure(session, input, seconds / kMeasurements).min();
   };
   PlanOptions best = options.plan;
   double best_ms = time(best);

@@ -24,6 +24,15 @@ struct Prepared {
   Box crop;                  // the part of the photograph that the input covers; beyond it where black was added
 };
 
+// An input before normalisation: whole pixels of a Pillow filter, floats of TensorFlow's.
+struct Sampled {
+  Image pixels;      // empty if `exact` is not
+  FloatImage exact;  // empty if `pixels` is not
+  Box crop;          // the part of the photograph that the input covers, as in Prepared
+};
+// What prepare() normalises: for whoever hands bytes to the engine. Throws as it does.
+EFFNET_API Sampled sample_crop(const Image& photo, const Preprocessing& rule);
+
 // Throws Error(input) for a rule whose sizes are not within 1 to 2^20.
 EFFNET_API Prepared prepare(const Image& photo, const Preprocessing& rule);
 

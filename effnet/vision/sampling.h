@@ -6,18 +6,10 @@
 
 #include "effnet/base/preprocessing.h"
 #include "effnet/vision/image.h"
+#include "effnet/vision/preprocess.h"
 #include "effnet/vision/resize.h"
 
 namespace effnet::vision {
-
-// An input before normalisation: whole pixels of a Pillow filter, floats of TensorFlow's.
-struct Sampled {
-  Image pixels;      // empty if `exact` is not
-  FloatImage exact;  // empty if `pixels` is not
-  Box crop;          // the part of the photograph that the input covers, as in Prepared
-};
-// What prepare() normalises.
-Sampled sample_crop(const Image& photo, const Preprocessing& rule);
 
 // The part of a photograph that a crop_first rule resizes.
 Window centre_part(Size photo, const Preprocessing& rule);

@@ -77,19 +77,19 @@ def test_classify_answers_as_predict(effnet, classify, tmp_path):
     model = tmp_path / "lite0.safetensors"
     effnet.json("import", tmp_path / "lite0.pth", "--arch", "efficientnet_lite0", "--source", "lukemelas", "-o", model)
     expected = effnet.json("predict", model, CHELSEA)["images"][0]["top"]
-    got = answers(run_well(classify, model, CHELSEA))
+    got = answers(run_well(classify, model, CHELSEA, cwd=tmp_path))  # HOME, for packed weights
     assert got[0][0] == expected[0]["index"]
     for (index, label, percent), row in zip(got, expected):
         assert (index, label) == (row["index"], row["label"])
         assert percent == pytest.approx(100 * row["score"], abs=0.006)  # two digits printed
 
 
-def test_classify_prints_what_its_comment_says(classify, pulled):
+def test_classify_prints_what_its_comment_says(classify, pulled, tmp_path):
     with open(os.path.join(ROOT, "examples/classify.cc")) as file:
         source = file.read()
     assert source.count("\n") < 40
     comment = "\n".join(line[2:] for line in source.splitlines() if line.startswith("//  "))
-    got = answers(run_well(classify, pulled("efficientnet_lite0")["path"], CHELSEA))
+    got = answers(run_well(classify, pulled("efficientnet_lite0")["path"], CHELSEA, cwd=tmp_path))
     for mine, said in zip(got, answers(comment)):
         assert mine[:2] == said[:2] and mine[2] == pytest.approx(said[2], abs=0.011)  # a digit may round either way
 
@@ -97,7 +97,7 @@ def test_classify_prints_what_its_comment_says(classify, pulled):
 def test_an_error_crosses_the_boundary(classify, tmp_path):
     for arguments, code, says in [(["efficientnet_lite0", tmp_path / "none.png"], 3, "none.png: cannot read"),
                                   (["efficientnet_b77", CHELSEA], 3, "unknown model"), ([], 2, "wrong arguments")]:
-        result = run(classify, *arguments)
+        result = run(classify, *arguments, cwd=tmp_path)
         assert result.returncode == code and result.stdout.startswith("classify: ") and says in result.stdout
 
 

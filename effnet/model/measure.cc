@@ -1,4 +1,4 @@
-#include "effnet/cli/measure.h"
+#include "effnet/model/measure.h"
 
 #include <algorithm>
 #include <chrono>
@@ -8,10 +8,11 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
+#include "effnet/base/philox.h"
 #include "effnet/engine/synthetic_pictures.h"
 #include "effnet/kernels/peak.h"
 
-namespace effnet::cli {
+namespace effnet::model {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -81,6 +82,12 @@ std::vector<float> photo_like(const Chw& shape, std::int64_t batch, ThreadPool& 
   return odd;
 }
 
+std::vector<float> seeded_input(Size size, std::uint64_t seed) {
+  std::vector<float> input(static_cast<std::size_t>(3 * size.h * size.w));
+  Philox(seed, stream_of("seeded input")).fill_normal(input, 0, 1.0F);
+  return input;
+}
+
 std::int64_t peak_rss_bytes() {
   std::ifstream in("/proc/self/status");
   std::string word;
@@ -96,10 +103,4 @@ double core_peak_gflops() {
   return kernels::measured_peak_gflops(kernels::usable_sets().back(), kSeconds);
 }
 
-void check_seconds(double seconds) {
-  constexpr double kDay = 86400;
-  if (!(seconds > 0 && seconds <= kDay))
-    throw usage_error("--seconds: out of range (got {}, expected above 0, at most {})", seconds, kDay);
-}
-
-}  // namespace effnet::cli
+}  // namespace effnet::model

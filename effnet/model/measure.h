@@ -1,4 +1,4 @@
-// Timing of sessions, and what this process and core can do.
+// Timing of sessions, inputs made up for checks, differences of results, and what this process and core can do.
 #pragma once
 
 #include <functional>
@@ -7,10 +7,9 @@
 
 #include "effnet/base/shape.h"
 #include "effnet/base/thread_pool.h"
-#include "effnet/cli/command.h"
 #include "effnet/engine/session.h"
 
-namespace effnet::cli {
+namespace effnet::model {
 
 struct Timing {
   std::vector<double> ms;  // of every run, ascending
@@ -35,6 +34,7 @@ Difference difference(std::span<const float> values, std::span<const float> expe
 // batch x C x H x W: synthetic pictures with a photograph's spectrum (white noise drives deep networks with random
 // weights into chaos, engine/random_weights.h), always the same.
 std::vector<float> photo_like(const Chw& shape, std::int64_t batch, ThreadPool& pool);
+std::vector<float> seeded_input(Size size, std::uint64_t seed);  // 3 x h x w standard normal values
 
 // The most memory this process ever had resident: VmHWM of /proc/self/status.
 std::int64_t peak_rss_bytes();
@@ -42,7 +42,4 @@ std::int64_t peak_rss_bytes();
 // GFLOP/s of one core with the best set this CPU has.
 double core_peak_gflops();
 
-// --seconds: above 0, at most a day. Throws Error(usage).
-void check_seconds(double seconds);
-
-}  // namespace effnet::cli
+}  // namespace effnet::model

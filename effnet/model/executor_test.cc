@@ -1,0 +1,112 @@
+#include "effnet/model/executor.h"
+
+#include <gmock/gmock.h>
+
+#include <array>
+
+#include "effnet/base/error.h"
+#include "effnet/model/model_testing.h"
+#include "effnet/vision/preprocess.h"
+
+namespace effnet::model {
+namespace {
+
+using engine::testkit::largest_difference;
+using testing::ElementsAre;
+using testkit::kSide;
+using testkit::tiny_model;
+
+class Executors : public testkit::WithHome {
+ protected:
+  static std::vector<float> values_for(Size size, std::int64_t batch) {
+    return engine::testkit::normal_values("pictures", 3 * size.h * size.w * batch);
+  }
+  engine::testkit::Truth truth(Size size, std::span<const float> values, std::int64_t batch) {
+    const engine::Parameters parameters(model_.whole().weights);
+    return engine::testkit::truth_of(*model_.graph(size), parameters, values, batch);
+  }
+
+  ModelHandle model_{tiny_model(), pool_};
+};
+
+TEST_F(Executors, AreFoundByName) {
+  EXPECT_THAT(executor_names(), ElementsAre("engine", "reference"));
+  try {
+    make_executor("gpu", model_, pool_);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::usage);
+    EXPECT_STREQ(error.what(), "unknown executor (got 'gpu', expected engine or reference)");
+  }
+}
+
+// At the nominal size and at others, in any order: each keeps the network of the last one only.
+TEST_F(Executors, AgreeWithEachOther) {
+  const auto engine = make_executor("engine", model_, pool_);
+  const auto reference = make_executor("reference", model_, pool_);
+  for (const auto& [size, batch] :
+       {std::pair{Size{kSide, kSide}, 1}, {Size{kSide, kSide}, 3}, {Size{31, 53}, 2}, {Size{kSide, kSide}, 1}}) {
+    const std::vector<float> values = values_for(size, batch);
+    const engine::testkit::Truth expected = truth(size, values, batch);
+    const Input input{.size = size, .batch = batch, .values = values};
+    EXPECT_LE(largest_difference(engine->logits(input), expected.values), expected.tolerance) << size.h;
+    EXPECT_LE(largest_difference(reference->logits(input), expected.values), expected.tolerance) << size.h;
+  }
+}
+
+// All 256 bytes in every channel, a mean and deviations that no float holds exactly, two pictures of an odd size.
+TEST_F(Executors, BytesGiveTheBitsOfNormalisedValues) {
+  constexpr std::array kMean{0.485, 1.0 / 3, -0.1}, kStd{0.229, 0.3, 1.7};
+  const vision::Image one = testkit::picture(17, 31);
+  vision::Image two = one;
+  std::ranges::reverse(two.rgb);
+  std::vector<std::uint8_t> rgb = one.rgb;
+  rgb.insert(rgb.end(), two.rgb.begin(), two.rgb.end());
+  for (std::size_t c = 0; c < 3; ++c) {
+    std::array<bool, 256> seen{};
+    for (std::size_t i = c; i < one.rgb.size(); i += 3) seen[one.rgb[i]] = true;
+    ASSERT_EQ(std::ranges::count(seen, true), 256) << "the picture lacks a byte";
+  }
+  std::vector<float> values = vision::normalise(one, kMean, kStd);
+  const std::vector<float> more = vision::normalise(two, kMean, kStd);
+  values.insert(values.end(), more.begin(), more.end());
+
+  Input bytes{.size = {17, 31}, .batch = 2, .rgb = rgb};
+  std::ranges::copy(kMean, bytes.normalisation.mean);
+  std::ranges::copy(kStd, bytes.normalisation.std);
+  for (const std::string& name : executor_names()) {
+    const auto executor = make_executor(name, model_, pool_);
+    EXPECT_EQ(executor->logits(bytes), executor->logits({.size = {17, 31}, .batch = 2, .values = values})) << name;
+  }
+}
+
+TEST_F(Executors, ShowTheFeaturesThatTheHeadPools) {
+  const Size size{31, 53};
+  const std::vector<float> values = values_for(size, 1);
+  const Input input{.size = size, .values = values};
+  const engine::testkit::Truth expected = truth(size, values, 1);
+  const auto reference = make_executor("reference", model_, pool_);
+  const Features right = reference->features(input);
+  EXPECT_EQ(right.logits, reference->logits(input));
+  const auto engine = make_executor("engine", model_, pool_);
+  const Features features = engine->features(input);
+  EXPECT_LE(largest_difference(features.logits, expected.values), expected.tolerance);
+  EXPECT_EQ(features.shape, right.shape);
+  EXPECT_EQ(features.shape.c, 50);
+  // As engine_testing.h: a right float32 path is within eight times what float costs the reference, here unknown, but
+  // at least 2^-22 of the largest a layer; the network has 20 layers.
+  EXPECT_LE(largest_difference(features.values, right.values),
+            20 * 8 * 0x1p-22 * engine::testkit::largest_of(right.values));
+  EXPECT_LE(largest_difference(engine->logits(input), expected.values), expected.tolerance) << "logits alone, again";
+}
+
+TEST_F(Executors, TheEngineGivesTheSameBitsHoweverOften) {
+  const std::vector<float> values = values_for({kSide, kSide}, 1);
+  const auto engine = make_executor("engine", model_, pool_);
+  const Input input{.size = {kSide, kSide}, .values = values};
+  const std::vector<float> first = engine->logits(input);
+  for (int run = 1; run < 20; ++run) ASSERT_EQ(engine->logits(input), first) << "run " << run;  // it settles at 16
+}
+
+}  // namespace
+}  // namespace effnet::model
