@@ -73,7 +73,7 @@ struct Pass {
   // Sums of per-channel doubles over all processes (synchronised batch norm), for the forward and, with other values,
   // the backward pass: it is called without gradients. Null: this process alone.
   std::function<torch::Tensor(const torch::Tensor&)> all_reduce = {};
-  // The most that moving statistics keep of what they were (nn/moving_momentum.h): a run's first steps set it below 1.
+  // The most that moving statistics keep of what they were: a run's first steps set it below 1.
   double most_momentum = 1;
 };
 
