@@ -61,7 +61,6 @@ struct NetworkOptions {
   bool fused = true;  // own CPU kernels for float32 training where the graph has patterns they know (nn/fused.h)
   bool unbiased_moving_variance = false;   // PyTorch's habit
   std::optional<double> bn_momentum = {};  // instead of the graph's
-  double dropout_scale = 1;                // 0: neither dropout nor drop path
 };
 
 // What a forward pass needs to know beyond its input.

@@ -143,7 +143,6 @@ Tensor drop(const Tensor& x, std::int64_t draws, double rate, const std::string&
 }
 
 Run dropping(const Context& context, double rate, bool whole_samples) {
-  rate *= context.options.dropout_scale;
   if (!(rate >= 0 && rate < 1)) {
     throw usage_error("{} cannot drop this share (got {}, expected at least 0 and below 1)", context.node.name, rate);
   }
