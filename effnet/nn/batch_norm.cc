@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "effnet/nn/moving_momentum.h"
-
 namespace effnet::nn {
 namespace {
 
@@ -27,7 +25,7 @@ std::pair<Tensor, Tensor> moments(const Tensor& x) {
 
 void move_statistics(const BatchNormState& state, const Pass& pass, const Tensor& mean, const Tensor& variance) {
   const torch::NoGradGuard no_gradient;
-  const double momentum = moving_momentum(state.momentum, pass.most_momentum);
+  const double momentum = state.momentum_in(pass);
   state.mean.mul_(momentum).add_(mean, 1 - momentum);
   state.variance.mul_(momentum).add_(variance, 1 - momentum);
 }
@@ -81,6 +79,17 @@ class SyncBatchNorm : public torch::autograd::Function<SyncBatchNorm> {
 };
 
 }  // namespace
+
+BatchNormState batch_norm_state(const graph::Node& node, const Bind& bind, const NetworkOptions& options) {
+  const auto& op = std::get<graph::BatchNorm>(node.op);
+  return {.weight = bind(node.name + ".weight"),
+          .bias = bind(node.name + ".bias"),
+          .mean = bind(node.name + ".running_mean"),
+          .variance = bind(node.name + ".running_var"),
+          .epsilon = op.epsilon,
+          .momentum = options.bn_momentum.value_or(op.momentum),
+          .unbiased = options.unbiased_moving_variance};
+}
 
 Tensor batch_norm_training(const Tensor& x, const BatchNormState& state, const Pass& pass) {
   if (pass.all_reduce) {

@@ -3,8 +3,8 @@
 #include <functional>
 #include <numeric>
 
-#include "effnet/nn/blocked.h"
-#include "effnet/nn/workspace.h"
+#include "effnet/layers/layout.h"
+#include "effnet/nn/resources.h"
 
 namespace effnet::nn {
 namespace {
@@ -17,7 +17,9 @@ Tensor blocks_of_rows(const Tensor& x) {
   const Tensor rows = x.contiguous(torch::MemoryFormat::ChannelsLast);
   const std::int64_t n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
   Tensor blocks = pooled_blocks(n, c, h, w);
-  to_blocks(rows.data_ptr<float>(), c, n * h * w, blocks.data_ptr<float>());
+  const layers::Loops loops = own_loops();
+  layers::to_blocks({own_kernels(), loops, workspace()}, rows.data_ptr<float>(), c, n * h * w,
+                    blocks.data_ptr<float>());
   return blocks;
 }
 
@@ -25,7 +27,9 @@ Tensor rows_of_blocks(const Tensor& x, std::int64_t channels) {
   const Tensor blocks = x.contiguous();
   const std::int64_t n = x.size(1), h = x.size(2), w = x.size(3);
   Tensor rows = pooled_channels_last(n, channels, h, w);
-  to_rows(blocks.data_ptr<float>(), channels, n * h * w, rows.data_ptr<float>());
+  const layers::Loops loops = own_loops();
+  layers::to_rows({own_kernels(), loops, workspace()}, blocks.data_ptr<float>(), channels, n * h * w,
+                  rows.data_ptr<float>());
   return rows;
 }
 
@@ -52,7 +56,7 @@ class ToPlain : public torch::autograd::Function<ToPlain> {
 
 Tensor pooled_strided(const std::vector<std::int64_t>& dims, const std::vector<std::int64_t>& strides) {
   const std::shared_ptr<float> memory =
-      workspace(std::accumulate(dims.begin(), dims.end(), std::int64_t{1}, std::multiplies<>()));
+      workspace().floats(std::accumulate(dims.begin(), dims.end(), std::int64_t{1}, std::multiplies<>()));
   return torch::from_blob(
       memory.get(), dims, strides, [memory](void*) {}, torch::kFloat);
 }
@@ -71,7 +75,7 @@ Tensor pooled_channels_last(std::int64_t n, std::int64_t c, std::int64_t h, std:
   return pooled_strided({n, c, h, w}, {h * w * c, 1, w * c, c});
 }
 Tensor pooled_blocks(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
-  return pooled({blocks_of(c), n, h, w, kBlock});
+  return pooled({layers::blocks_of(c), n, h, w, layers::kBlock});
 }
 
 }  // namespace effnet::nn

@@ -17,8 +17,8 @@ inline std::int64_t images_of(const torch::Tensor& x) { return x.size(is_blocked
 torch::Tensor to_blocked(const torch::Tensor& x);
 torch::Tensor to_plain(const torch::Tensor& x, std::int64_t channels);
 
-// Uninitialised floats of the pool (nn/workspace.h): contiguous, or (n, c, h, w) in channels-last memory. Autograd lets
-// go of what it kept once backward has run.
+// Uninitialised floats of the workspace (nn/resources.h): contiguous, or (n, c, h, w) in channels-last memory. Autograd
+// lets go of what it kept once backward has run.
 torch::Tensor pooled(const std::vector<std::int64_t>& dims);
 torch::Tensor pooled_channels_last(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w);
 torch::Tensor pooled_blocks(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w);

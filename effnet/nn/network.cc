@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "effnet/base/error.h"
-#include "effnet/nn/blocked.h"
 #include "effnet/nn/layout.h"
+#include "effnet/nn/resources.h"
 #include "effnet/nn/step.h"
 
 namespace effnet::nn {

@@ -58,7 +58,6 @@ struct NetworkOptions {
   bool fused = true;  // own CPU kernels for float32 training where the graph has patterns they know (nn/fused.h)
   bool unbiased_moving_variance = false;   // PyTorch's habit
   std::optional<double> bn_momentum = {};  // instead of the graph's
-  double dropout_scale = 1;                // 0: neither dropout nor drop path
 };
 
 // What a forward pass needs to know beyond its input.
@@ -70,7 +69,7 @@ struct Pass {
   // Sums of per-channel doubles over all processes (synchronised batch norm), for the forward and, with other values,
   // the backward pass: it is called without gradients. Null: this process alone.
   std::function<torch::Tensor(const torch::Tensor&)> all_reduce = {};
-  // The most that moving statistics keep of what they were (nn/moving_momentum.h): a run's first steps set it below 1.
+  // The most that moving statistics keep of what they were: a run's first steps set it below 1.
   double most_momentum = 1;
 };
 

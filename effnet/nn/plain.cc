@@ -49,15 +49,8 @@ Run make(const Context& context, const graph::Conv& op) {
   };
 }
 
-Run make(const Context& context, const graph::BatchNorm& op) {
-  const BatchNormState state{.weight = context.parameter("weight"),
-                             .bias = context.parameter("bias"),
-                             .mean = context.parameter("running_mean"),
-                             .variance = context.parameter("running_var"),
-                             .epsilon = op.epsilon,
-                             .momentum = context.options.bn_momentum.value_or(op.momentum),
-                             .unbiased = context.options.unbiased_moving_variance};
-  return [state](Inputs in, const Pass& pass) {
+Run make(const Context& context, const graph::BatchNorm&) {
+  return [state = batch_norm_state(context.node, context.bind, context.options)](Inputs in, const Pass& pass) {
     if (pass.training) return batch_norm_training(in[0], state, pass);
     return at::batch_norm(in[0], state.weight, state.bias, state.mean, state.variance, /*training=*/false, 0.0,
                           state.epsilon, at::globalContext().userEnabledCuDNN());
@@ -150,7 +143,6 @@ Tensor drop(const Tensor& x, std::int64_t draws, double rate, const std::string&
 }
 
 Run dropping(const Context& context, double rate, bool whole_samples) {
-  rate *= context.options.dropout_scale;
   if (!(rate >= 0 && rate < 1)) {
     throw usage_error("{} cannot drop this share (got {}, expected at least 0 and below 1)", context.node.name, rate);
   }

@@ -1,5 +1,5 @@
 // A network is a list of steps, each computing some consecutive nodes of the graph. plain.cc has a step for every op;
-// fused.cc has patterns of several nodes, on own kernels. A new pattern is a row of fused.cc's table.
+// fused.cc has patterns of several nodes, on own kernels. A new pattern is a line of fused_step().
 #pragma once
 
 #include <torch/torch.h>

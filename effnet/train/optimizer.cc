@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "effnet/base/error.h"
-#include "effnet/nn/parallel.h"
+#include "effnet/nn/resources.h"
 
 namespace effnet::train {
 namespace {
@@ -115,7 +115,7 @@ class ByRule final : public Optimizer {
 
   void step(double lr) override {
     const torch::NoGradGuard no_gradients;
-    const nn::ParallelScope scope;  // hundreds of small loops
+    const layers::Loops loops = nn::own_loops();  // for hundreds of small loops
     rule_.begin(lr, steps_.data_ptr<float>()[0]);
     Lists decaying, others;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -123,7 +123,7 @@ class ByRule final : public Optimizer {
       const torch::Tensor& g = parameters_[i].tensor.grad();
       if (!g.defined()) continue;
       if (p.is_cpu() && p.scalar_type() == torch::kFloat && p.is_non_overlapping_and_dense()) {
-        update_in_place(i, p, g);
+        update_in_place(loops, i, p, g);
       } else {
         Lists& lists = parameters_[i].decays ? decaying : others;
         lists.p.push_back(p);
@@ -168,7 +168,8 @@ class ByRule final : public Optimizer {
   }
 
   // The slots have the parameter's strides (full_like keeps them), so place k in memory is the same element in all.
-  void update_in_place(std::size_t i, const torch::Tensor& p, const torch::Tensor& gradient) {
+  void update_in_place(const layers::Loops& loops, std::size_t i, const torch::Tensor& p,
+                       const torch::Tensor& gradient) {
     const bool fits = gradient.scalar_type() == torch::kFloat && gradient.strides() == p.strides();
     const torch::Tensor g = fits ? gradient : torch::empty_like(p).copy_(gradient);
     float* const pp = p.data_ptr<float>();
@@ -179,7 +180,7 @@ class ByRule final : public Optimizer {
     const float factor = parameters_[i].decays ? kept() : 1.0F;
     const Rule rule = rule_;
     const std::int64_t n = p.numel();
-    nn::parallel((n + kPiece - 1) / kPiece, [=](std::int64_t first, std::int64_t last) {
+    loops.parallel((n + kPiece - 1) / kPiece, [=](std::int64_t first, std::int64_t last) {
       for (std::int64_t k = first * kPiece; k < std::min(n, last * kPiece); ++k) {
         float value = factor * pp[k];
         const float g_decayed = gp[k] + added * value;

@@ -1,4 +1,4 @@
-#include "effnet/nn/workspace.h"
+#include "effnet/layers/workspace.h"
 
 #include <algorithm>
 #include <mutex>
@@ -7,7 +7,7 @@
 
 #include "effnet/tensor/memory.h"
 
-namespace effnet::nn {
+namespace effnet::layers {
 namespace {
 
 constexpr std::uint64_t kOld = 1024;  // requests; a step of B7 has some 400
@@ -18,7 +18,9 @@ struct Block {
   std::uint64_t returned = 0;  // the number of the last request before
 };
 
-class Pool {
+}  // namespace
+
+class Workspace::Pool {
  public:
   Block take(std::size_t bytes) {
     bytes = tensor::block_bytes(bytes);
@@ -59,13 +61,12 @@ class Pool {
   std::uint64_t requests_ = 0;
 };
 
-}  // namespace
+Workspace::Workspace() : pool_(std::make_shared<Pool>()) {}
 
-std::shared_ptr<float> workspace(std::int64_t floats) {
-  static Pool* const pool = new Pool;  // never destroyed: tensors may outlive static objects
+std::shared_ptr<float> Workspace::floats(std::int64_t count) {
   const auto block =
-      std::make_shared<Block>(pool->take(static_cast<std::size_t>(std::max<std::int64_t>(floats, 1)) * sizeof(float)));
-  return {tensor::floats(block->memory), [block](float*) { pool->give(std::move(*block)); }};
+      std::make_shared<Block>(pool_->take(static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) * sizeof(float)));
+  return {tensor::floats(block->memory), [pool = pool_, block](float*) { pool->give(std::move(*block)); }};
 }
 
-}  // namespace effnet::nn
+}  // namespace effnet::layers

@@ -1,0 +1,103 @@
+#include "effnet/layers/batch_norm.h"
+
+#include <cmath>
+#include <utility>
+
+#include "effnet/layers/layout.h"
+
+namespace effnet::layers {
+namespace {
+
+struct Statistics {
+  std::vector<double> mean, variance;  // biased
+  double pixels = 0;
+};
+
+// Processes are joined as slots are: sums of squares are moved from the own mean to the common one.
+Statistics batch_statistics(const primitives::ChannelMoments& moments, const NormMode& mode) {
+  auto [mean, squares, pixels] = moments.joined();
+  const std::size_t size = mean.size();
+  if (mode.sum_all) {
+    std::vector<double> sums(size + 1, pixels);
+    for (std::size_t c = 0; c < size; ++c) sums[c] *= mean[c];
+    mode.sum_all(sums);
+    for (std::size_t c = 0; c < size; ++c) {
+      const double all_mean = sums[c] / sums[size], delta = mean[c] - all_mean;
+      mean[c] = all_mean;  // not mean - delta, which would differ between processes by rounding
+      squares[c] += delta * delta * pixels;
+    }
+    mode.sum_all(squares);
+    pixels = sums[size];
+  }
+  // A NaN must not become a variance of 0.
+  for (double& square : squares) square = square < 0 ? 0 : square / pixels;
+  return {std::move(mean), std::move(squares), pixels};
+}
+
+}  // namespace
+
+Norm normalise(const primitives::ChannelMoments& moments, std::int64_t channels, const NormParameters& parameters,
+               const NormMode& mode) {
+  const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
+  const Statistics statistics = mode.training
+                                    ? batch_statistics(moments, mode)
+                                    : Statistics{{parameters.moving_mean, parameters.moving_mean + channels},
+                                                 {parameters.moving_variance, parameters.moving_variance + channels}};
+  Norm norm;
+  norm.pixels = statistics.pixels;
+  for (std::vector<float>* values : {&norm.scale, &norm.shift, &norm.inverse, &norm.offset}) values->resize(all);
+  for (std::size_t c = 0; c < size; ++c) {
+    const double mean = statistics.mean[c], variance = statistics.variance[c];
+    const double inverse = 1 / std::sqrt(variance + parameters.epsilon), scale = parameters.gamma[c] * inverse;
+    norm.inverse[c] = static_cast<float>(inverse);
+    norm.offset[c] = static_cast<float>(-mean * inverse);
+    norm.scale[c] = static_cast<float>(scale);
+    norm.shift[c] = static_cast<float>(parameters.beta[c] - mean * scale);
+    if (!mode.training) continue;
+    const double keep = parameters.momentum, take = 1 - keep;
+    const double more = parameters.unbiased && norm.pixels > 1 ? norm.pixels / (norm.pixels - 1) : 1;
+    parameters.moving_mean[c] = static_cast<float>(keep * parameters.moving_mean[c] + take * mean);
+    parameters.moving_variance[c] = static_cast<float>(keep * parameters.moving_variance[c] + take * variance * more);
+  }
+  return norm;
+}
+
+kernels::ActivationArgs activation_args(const Activated& activation, const Norm& norm, std::int64_t block,
+                                        const float* y, std::int64_t pixels, const float* gate) {
+  const std::int64_t at = block * kBlock;
+  return {.y = y,
+          .scale = norm.scale.data() + at,
+          .shift = norm.shift.data() + at,
+          .inverse = norm.inverse.data() + at,
+          .offset = norm.offset.data() + at,
+          .gate = gate,
+          .low = activation.low,
+          .high = activation.high,
+          .pixels = pixels};
+}
+
+NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma, std::int64_t channels,
+                           const NormMode& mode, float* dgamma, float* dbeta) {
+  const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
+  NormGradient result;
+  for (std::vector<float>* values : {&result.c0, &result.c1, &result.c2}) values->resize(all);
+  std::vector<double> totals(2 * size);  // of dz, then of dz * xhat
+  for (std::size_t c = 0; c < size; ++c) {
+    totals[c] = sums[c / kBlock * 2 * kBlock + c % kBlock];
+    totals[size + c] = sums[c / kBlock * 2 * kBlock + kBlock + c % kBlock];
+    result.c0[c] = static_cast<float>(double{gamma[c]} * norm.inverse[c]);
+    dbeta[c] = static_cast<float>(totals[c]);
+    dgamma[c] = static_cast<float>(totals[size + c]);
+  }
+  if (!mode.training) return result;
+  if (mode.sum_all) mode.sum_all(totals);
+  for (std::size_t c = 0; c < size; ++c) {
+    const double scale = double{gamma[c]} * norm.inverse[c];
+    const double mean = totals[c] / norm.pixels, slope = totals[size + c] / norm.pixels;
+    result.c1[c] = static_cast<float>(-scale * slope * norm.inverse[c]);
+    result.c2[c] = static_cast<float>(-scale * (mean + slope * norm.offset[c]));
+  }
+  return result;
+}
+
+}  // namespace effnet::layers

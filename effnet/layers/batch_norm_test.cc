@@ -1,0 +1,65 @@
+// What the layers' own tests do not show of the batch norm: its moving statistics at their limits, and NaN.
+#include "effnet/layers/batch_norm.h"
+
+#include "effnet/layers/layers_testing.h"
+
+namespace effnet::layers {
+namespace {
+
+using namespace testkit;
+
+constexpr std::int64_t kChannels = 20, kPixels = 9;
+
+struct Fixture {
+  Fixture() : moments({kPixels}, kChannels) {
+    const Kernels kernels{kernels::chosen_isa()};
+    const std::vector<float> y = blocked(normal("y", kPixels * kChannels, 2, 5), kChannels);
+    for (std::int64_t b = 0; b < 2; ++b) {
+      moments.take(kernels.training, 0, b, y.data() + b * kPixels * kBlock, kPixels);
+    }
+  }
+  primitives::ChannelMoments moments;
+  NormValues values{"norm", kChannels};
+};
+
+TEST(BatchNorm, MomentumOneKeepsTheStatisticsAndZeroTakesTheBatch) {
+  Fixture fixture;
+  const NormValues before = fixture.values;
+  fixture.values.momentum = 1;
+  normalise(fixture.moments, kChannels, fixture.values.parameters(), {.training = true});
+  EXPECT_EQ(fixture.values.mean, before.mean);
+  EXPECT_EQ(fixture.values.variance, before.variance);
+  fixture.values.momentum = 0;
+  normalise(fixture.moments, kChannels, fixture.values.parameters(), {.training = true});
+  const auto joined = fixture.moments.joined();
+  for (std::size_t c = 0; c < kChannels; ++c) {
+    EXPECT_EQ(fixture.values.mean[c], static_cast<float>(joined.mean[c]));
+    EXPECT_EQ(fixture.values.variance[c], static_cast<float>(joined.squares[c] / kPixels));
+  }
+}
+
+TEST(BatchNorm, EvaluationChangesNothingAndPadsWithZeros) {
+  Fixture fixture;
+  const NormValues before = fixture.values;
+  const Norm norm = normalise(fixture.moments, kChannels, fixture.values.parameters(), {});
+  EXPECT_EQ(fixture.values.mean, before.mean);
+  EXPECT_EQ(fixture.values.variance, before.variance);
+  for (const std::vector<float>* values : {&norm.scale, &norm.shift, &norm.inverse, &norm.offset}) {
+    ASSERT_EQ(values->size(), 32);
+    for (std::size_t c = kChannels; c < 32; ++c) EXPECT_EQ((*values)[c], 0);
+  }
+}
+
+// A NaN stays one: a variance of 0 would hide it.
+TEST(BatchNorm, NanStaysNan) {
+  primitives::ChannelMoments moments({1}, 1);
+  const std::vector<float> y(kBlock, kNan);
+  moments.take(Kernels{kernels::chosen_isa()}.training, 0, 0, y.data(), 1);
+  NormValues values("norm", 1);
+  normalise(moments, 1, values.parameters(), {.training = true});
+  EXPECT_TRUE(std::isnan(values.mean[0]));
+  EXPECT_TRUE(std::isnan(values.variance[0]));
+}
+
+}  // namespace
+}  // namespace effnet::layers

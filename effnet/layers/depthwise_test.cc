@@ -1,0 +1,132 @@
+// The depthwise convolution by itself against plain loops in double; every kernel and stride, paddings of both
+// dialects.
+#include "effnet/layers/depthwise.h"
+
+#include "effnet/base/error.h"
+#include "effnet/layers/layers_testing.h"
+
+namespace effnet::layers {
+namespace {
+
+using namespace testkit;
+
+std::vector<DepthwiseShape> shapes() {
+  std::vector<DepthwiseShape> result;
+  for (const std::int64_t kernel : {3, 5, 7}) {
+    for (const std::int64_t stride : {1, 2}) {
+      for (const auto& [h, w] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 9}, {7, 8}, {40, 3}, {6, 70}}) {
+        const std::int64_t out_h = (h + stride - 1) / stride, out_w = (w + stride - 1) / stride;
+        const auto same = [&](std::int64_t in, std::int64_t out) {  // TensorFlow's: the smaller half before
+          return std::max<std::int64_t>((out - 1) * stride + kernel - in, 0) / 2;
+        };
+        result.push_back({2, 5, h, w, out_h, out_w, kernel, stride, same(h, out_h), same(w, out_w)});
+        result.push_back({1, 17, h, w, out_h, out_w, kernel, stride, kernel / 2, kernel / 2});  // PyTorch's
+        if (std::min(h, w) >= kernel) {                                                         // none
+          result.push_back({1, 1, h, w, (h - kernel) / stride + 1, (w - kernel) / stride + 1, kernel, stride, 0, 0});
+        }
+      }
+    }
+  }
+  return result;
+}
+
+struct Layer {
+  explicit Layer(const DepthwiseShape& shape) : s(shape) {
+    inputs["x"] = normal("x", s.images * s.in_h * s.in_w * s.channels);
+    inputs["weight"] = normal("weight", s.channels * s.kernel * s.kernel, 0.3F);
+    loss = normal("loss", s.images * s.out_h * s.out_w * s.channels);
+  }
+  DepthwiseShape s;
+  Named<float> inputs;
+  std::vector<float> loss;
+};
+
+template <class Real>
+Named<Real> plain(const Layer& layer) {
+  const DepthwiseShape& s = layer.s;
+  Tape<Real> tape;
+  Named<Real> results;
+  std::map<std::string, std::vector<Var<Real>>> in;
+  for (const auto& [name, values] : layer.inputs) in[name] = variables(tape, values);
+  Picture<Var<Real>> x(s.images, s.in_h, s.in_w, s.channels);
+  x.values = in.at("x");
+  Picture<Var<Real>> y = convolution(x, in.at("weight"), 0, {s.kernel, s.stride, s.top, s.left, s.out_h, s.out_w});
+  results["out"] = values_of<Real>(y.values);
+  add_gradients(tape, y.values, layer.loss, in, results);
+  Picture<Var<Real>> constants(s.images, s.out_h, s.out_w, s.channels);
+  for (std::size_t i = 0; i < y.values.size(); ++i) constants.values[i].value = y.values[i].value;
+  const std::vector<Var<Real>> ones(static_cast<std::size_t>(s.channels), Var<Real>{1});
+  const auto statistics = batch_norm(constants, ones, ones, {});
+  results["mean"] = statistics.mean;
+  results["variance"] = statistics.variance;
+  return results;
+}
+
+Named<float> run(Machine& machine, const Layer& layer, int threads) {
+  const DepthwiseShape& s = layer.s;
+  const std::vector<float> x = blocked(layer.inputs.at("x"), s.channels), dout = blocked(layer.loss, s.channels);
+  const std::vector<float>& weight = layer.inputs.at("weight");
+  std::vector<float> y(dout.size(), kNan), dx(x.size(), kNan), dw(weight.size(), kNan);
+  const Loops loops(machine.team, threads);
+  const Context context{machine.kernels, loops, machine.workspace};
+  primitives::ChannelMoments moments = moments_of(s);
+  const auto copy_row = [](const std::vector<float>& from, std::int64_t row, std::int64_t width, float* to) {
+    std::copy_n(from.begin() + row * width * kBlock, width * kBlock, to);
+  };
+  depthwise_forward(
+      context, s, weight.data(),
+      [&](std::int64_t plane, std::int64_t row, float* to) { copy_row(x, plane * s.in_h + row, s.in_w, to); }, y.data(),
+      moments);
+  DepthwiseBackward backward;
+  backward.weight = weight.data();
+  backward.make_input = [&](std::int64_t plane, std::int64_t row, float* to, float* slope) {
+    copy_row(x, plane * s.in_h + row, s.in_w, to);
+    std::fill_n(slope, s.in_w * kBlock, static_cast<float>(plane * s.in_h + row));
+  };
+  backward.make_gradient = [&](std::int64_t plane, std::int64_t row, float* to) {
+    copy_row(dout, plane * s.out_h + row, s.out_w, to);
+  };
+  backward.take_row = [&](std::int64_t plane, std::int64_t row, const float* gradient, const float* slope) {
+    EXPECT_EQ(slope[s.in_w * kBlock - 1], static_cast<float>(plane * s.in_h + row));  // what this row was given
+    std::copy_n(gradient, s.in_w * kBlock, dx.begin() + (plane * s.in_h + row) * s.in_w * kBlock);
+  };
+  depthwise_backward(context, s, backward, dw.data());
+  Named<float> results{
+      {"out", rows(y, s.channels)}, {"d x", rows(dx, s.channels)}, {"d weight", dw}, {"mean", {}}, {"variance", {}}};
+  const auto joined = moments.joined();
+  for (std::size_t c = 0; c < joined.mean.size(); ++c) {
+    results["mean"].push_back(static_cast<float>(joined.mean[c]));
+    results["variance"].push_back(static_cast<float>(joined.squares[c] / joined.pixels));
+  }
+  return results;
+}
+
+TEST(Depthwise, EqualsPlainLoops) {
+  Machine machine;
+  for (const DepthwiseShape& s : shapes()) {
+    SCOPED_TRACE(testing::Message() << "k" << s.kernel << " s" << s.stride << ", " << s.in_h << "x" << s.in_w
+                                    << ", padding " << s.top << " " << s.left << ", " << s.channels << " channels");
+    const Layer layer(s);
+    const Named<float> one = run(machine, layer, 1);
+    expect_close(one, plain<float>(layer), plain<double>(layer));
+    for (const int threads : {2, 3}) expect_same_bits(run(machine, layer, threads), one, "with more threads");
+  }
+}
+
+TEST(Depthwise, ShapesWithoutAKernelAreRefused) {
+  Machine machine;
+  const Loops loops(machine.team, 1);
+  const Context context{machine.kernels, loops, machine.workspace};
+  const auto forward = [&](const DepthwiseShape& s) {
+    primitives::ChannelMoments moments({}, 1);
+    depthwise_forward(context, s, nullptr, {}, nullptr, moments);
+  };
+  EXPECT_THROW(forward({1, 1, 4, 4, 4, 4, 4, 1, 1, 1}), Error);
+  EXPECT_THROW(forward({1, 1, 9, 9, 3, 3, 3, 3, 0, 0}), Error);
+  EXPECT_THROW(forward({1, 1, 4, 4, 4, 4, 3, 1, 3, 1}), Error);
+  EXPECT_THROW(forward({1, 1, 4, 4, 4, 4, 3, 1, 1, -1}), Error);
+  EXPECT_THROW(forward({1, 0, 4, 4, 4, 4, 3, 1, 1, 1}), Error);
+}
+
+}  // namespace
+}  // namespace effnet::layers

@@ -1,0 +1,189 @@
+// What the tests of layers share: a context, random values, blocked tensors, named results and their comparison.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <barrier>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "effnet/base/philox.h"
+#include "effnet/kernels/isa.h"
+#include "effnet/layers/batch_norm.h"
+#include "effnet/layers/layout.h"
+#include "effnet/layers/plain_testing.h"
+
+namespace effnet::layers::testkit {
+
+// A context of the process's instruction set (EFFNET_ISA); several of one team and workspace may exist.
+struct Machine {
+  const Kernels kernels{kernels::chosen_isa()};
+  Team team;
+  Workspace workspace;
+};
+
+inline std::vector<float> normal(std::string_view name, std::int64_t count, float deviation = 1, float mean = 0) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  Philox(17, stream_of(name)).fill_normal(values, 0, deviation);
+  for (float& value : values) value += mean;
+  return values;
+}
+
+inline constexpr Activated kSilu{kernels::Epilogue::silu, 0, 0}, kHardSwish{kernels::Epilogue::hard_swish, 0, 0},
+    kRelu{kernels::Epilogue::clamp, 0, std::numeric_limits<float>::infinity()}, kRelu6{kernels::Epilogue::clamp, 0, 6};
+
+inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+// [pixels][channels] to blocks, with NaN in the lanes beyond the channels, and back.
+inline std::vector<float> blocked(const std::vector<float>& rows, std::int64_t channels) {
+  const auto pixels = static_cast<std::int64_t>(rows.size()) / channels;
+  std::vector<float> result(static_cast<std::size_t>(padded(channels) * pixels), kNan);
+  for (std::int64_t i = 0; i < pixels * channels; ++i) {
+    const std::int64_t p = i / channels, c = i % channels;
+    result[static_cast<std::size_t>((c / kBlock * pixels + p) * kBlock + c % kBlock)] =
+        rows[static_cast<std::size_t>(i)];
+  }
+  return result;
+}
+inline std::vector<float> rows(const std::vector<float>& blocks, std::int64_t channels) {
+  const auto pixels = static_cast<std::int64_t>(blocks.size()) / padded(channels);
+  std::vector<float> result(static_cast<std::size_t>(pixels * channels));
+  for (std::int64_t i = 0; i < pixels * channels; ++i) {
+    const std::int64_t p = i / channels, c = i % channels;
+    result[static_cast<std::size_t>(i)] =
+        blocks[static_cast<std::size_t>((c / kBlock * pixels + p) * kBlock + c % kBlock)];
+  }
+  return result;
+}
+
+template <class Real>
+using Named = std::map<std::string, std::vector<Real>>;
+
+template <class Real>
+std::vector<Var<Real>> variables(Tape<Real>& tape, const std::vector<float>& values) {
+  std::vector<Var<Real>> result;
+  for (const float value : values) result.push_back(tape.variable(value));
+  return result;
+}
+template <class Real>
+std::vector<Real> values_of(const std::vector<Var<Real>>& variables) {
+  std::vector<Real> result;
+  for (const Var<Real>& variable : variables) result.push_back(variable.value);
+  return result;
+}
+
+// The loss is the sum of out * weights: its gradient of `out` is what layers are given. Adds "d NAME" for every input.
+template <class Real>
+void add_gradients(Tape<Real>& tape, const std::vector<Var<Real>>& out, const std::vector<float>& weights,
+                   const std::map<std::string, std::vector<Var<Real>>>& inputs, Named<Real>& results) {
+  Var<Real> loss = tape.variable(0);
+  for (std::size_t i = 0; i < out.size(); ++i) loss = add_product(out[i], Var<Real>{weights[i]}, loss);
+  const std::vector<Real> gradients = tape.gradients(loss);
+  for (const auto& [name, variables] : inputs) {
+    std::vector<Real>& to = results["d " + name];
+    for (const Var<Real>& variable : variables) to.push_back(gradients[static_cast<std::size_t>(variable.id)]);
+  }
+}
+
+// A layer's float results and those of plain float loops are two orders of the same sums: the layer may be off the
+// truth by what the loops are, some times over (a batch norm's gradient is a difference, so errors exceed an epsilon),
+// or by 64 roundings of the largest value. Values below 1/16 are measured by 1/16: gradients before a batch norm are
+// differences of terms of about 1, and some are zero in exact arithmetic.
+inline void expect_close(const Named<float>& got, const Named<float>& plain, const Named<double>& truth) {
+  ASSERT_EQ(got.size(), truth.size());
+  for (const auto& [name, expected] : truth) {
+    ASSERT_TRUE(got.count(name)) << name;
+    ASSERT_EQ(got.at(name).size(), expected.size()) << name;
+    double size = 0x1p-4, plain_error = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      size = std::max(size, std::abs(expected[i]));
+      plain_error = std::max(plain_error, std::abs(plain.at(name)[i] - expected[i]));
+    }
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_LE(std::abs(got.at(name)[i] - expected[i]), 8 * plain_error + 64 * 0x1p-24 * size)
+          << name << "[" << i << "]: got " << got.at(name)[i] << ", expected " << expected[i];
+    }
+  }
+}
+
+inline void expect_same_bits(const Named<float>& got, const Named<float>& expected, const std::string& where) {
+  const auto same = [](float a, float b) { return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b); };
+  for (const auto& [name, values] : expected) {
+    EXPECT_TRUE(std::ranges::equal(got.at(name), values, same)) << name << " " << where;
+  }
+}
+
+// A batch norm's arrays; moving statistics that training moves.
+struct NormValues {
+  std::vector<float> gamma, beta, mean, variance;
+  double epsilon = 1e-3, momentum = 0.7;
+  bool unbiased = false;
+  NormValues() = default;
+  NormValues(const std::string& name, std::int64_t channels)
+      : gamma(normal(name + " gamma", channels, 0.3F, 1)),
+        beta(normal(name + " beta", channels, 0.3F)),
+        mean(normal(name + " mean", channels, 0.5F)),
+        variance(normal(name + " variance", channels)) {
+    for (float& value : variance) value = 0.5F + value * value;
+  }
+  NormParameters parameters() {
+    return {gamma.data(), beta.data(), mean.data(), variance.data(), epsilon, momentum, unbiased};
+  }
+  PlainNorm plain(bool training) const { return {training, epsilon, mean, variance}; }
+  // What the moving statistics become.
+  template <class Real>
+  void move(const PlainStatistics<Real>& batch, std::int64_t pixels, const std::string& name,
+            Named<Real>& results) const {
+    const auto keep = static_cast<Real>(momentum);
+    const auto count = static_cast<Real>(pixels);
+    for (std::size_t c = 0; c < batch.mean.size(); ++c) {
+      const Real more = unbiased && pixels > 1 ? count / (count - 1) : 1;
+      results[name + " mean"].push_back(keep * static_cast<Real>(mean[c]) + (1 - keep) * batch.mean[c]);
+      results[name + " variance"].push_back(keep * static_cast<Real>(variance[c]) +
+                                            (1 - keep) * batch.variance[c] * more);
+    }
+  }
+};
+
+// Two threads that stand for processes: what each gives to sum_all is added up.
+class Pair {
+ public:
+  std::function<void(std::span<double>)> sum_all(int rank) {
+    return [this, rank](std::span<double> values) {
+      parts_[rank].assign(values.begin(), values.end());
+      both_.arrive_and_wait();
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = parts_[0][i] + parts_[1][i];
+      both_.arrive_and_wait();
+    };
+  }
+
+ private:
+  std::barrier<> both_{2};
+  std::vector<double> parts_[2];
+};
+
+// The step of the whole batch from those of two processes: pictures one after the other, gradients of parameters added
+// up, statistics the same in both.
+inline void join(Named<float>& first, const Named<float>& second) {
+  for (auto& [name, values] : first) {
+    const std::vector<float>& others = second.at(name);
+    if (name == "out" || name == "d x") {
+      values.insert(values.end(), others.begin(), others.end());
+    } else if (name.starts_with("d ")) {
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] += others[i];
+    } else {
+      EXPECT_EQ(values, others) << name;
+    }
+  }
+}
+
+}  // namespace effnet::layers::testkit

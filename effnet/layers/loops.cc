@@ -1,0 +1,62 @@
+#include "effnet/layers/loops.h"
+
+#include <algorithm>
+
+namespace effnet::layers {
+namespace {
+
+constexpr std::int64_t kPiecesAThread = 8;  // so that a thread that is held up leaves its rest to others
+
+}  // namespace
+
+float* Scratch::floats(std::int64_t count) {
+  if (count > size_) {
+    memory_.reset();
+    size_ = 0;
+    memory_ = tensor::allocate(static_cast<std::size_t>(count) * sizeof(float), "the scratch memory of a layer");
+    size_ = count;
+  }
+  return tensor::floats(memory_);
+}
+
+struct Loops::Hold {
+  Hold(Team& team, int threads) : lock(team.busy_), run(of(team, threads)) {}
+
+  static ThreadTeam& of(Team& team, int threads) {
+    if (!team.threads_ || team.threads_->members() != threads) {
+      team.threads_.reset();
+      team.threads_ = std::make_unique<ThreadTeam>(threads);
+      team.scratch_.resize(static_cast<std::size_t>(threads));
+    }
+    return *team.threads_;
+  }
+
+  std::unique_lock<std::mutex> lock;
+  ThreadTeam::Run run;
+};
+
+Loops::Loops(Team& team, int threads, bool hold) : team_(team), threads_(threads) {
+  if (hold) hold_ = std::make_unique<Hold>(team, threads);
+}
+
+Loops::~Loops() = default;
+
+void Loops::run(std::int64_t count, Way way, const Range& range) const {
+  if (count <= 0) return;
+  const std::unique_ptr<Hold> own = hold_ ? nullptr : std::make_unique<Hold>(team_, threads_);
+  const ThreadTeam& team = *team_.threads_;
+  const std::int64_t pieces = std::min<std::int64_t>(count, team.members() * kPiecesAThread);
+  // Of a share from its end.
+  const auto turned = [&](std::int64_t piece) {
+    int member = 0;
+    while (team.share(pieces, member + 1) <= piece) ++member;
+    return on_way(Way::from_last, team.share(pieces, member), team.share(pieces, member + 1),
+                  piece - team.share(pieces, member));
+  };
+  (own ? own : hold_)->run.throwing_step(pieces, [&](std::int64_t piece, int member) {
+    if (way == Way::from_last) piece = turned(piece);
+    range(piece * count / pieces, (piece + 1) * count / pieces, team_.scratch_[static_cast<std::size_t>(member)]);
+  });
+}
+
+}  // namespace effnet::layers

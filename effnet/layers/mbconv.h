@@ -1,0 +1,64 @@
+// A MBConv block: [expand, batch norm, activation,] depthwise, batch norm, activation, [squeeze and excitation,]
+// project, batch norm [, drop path, residual]. x, out, their gradients and what is kept between forward and backward,
+// the raw convolution outputs y1, y2 and y3, are blocked (layers/layout.h); weights are as PyTorch shapes them.
+// docs/training-kernels.md.
+#pragma once
+
+#include <vector>
+
+#include "effnet/layers/batch_norm.h"
+#include "effnet/layers/depthwise.h"
+#include "effnet/layers/squeeze.h"
+
+namespace effnet::layers {
+
+struct MbConvShape {
+  std::int64_t images, in_h, in_w, out_h, out_w;
+  std::int64_t in, expanded, out;  // channels
+  std::int64_t squeezed = 0;       // 0: no squeeze and excitation
+  std::int64_t kernel, stride, top, left;
+  bool expand, residual;
+  Activated activation, squeeze_activation;
+  std::int64_t in_pixels() const { return images * in_h * in_w; }
+  std::int64_t out_pixels() const { return images * out_h * out_w; }
+  std::int64_t y1_floats() const { return expand ? padded(expanded) * in_pixels() : 0; }
+  std::int64_t y2_floats() const { return padded(expanded) * out_pixels(); }
+  std::int64_t y3_floats() const { return padded(out) * out_pixels(); }
+  DepthwiseShape depthwise() const;
+  SqueezeShape squeeze() const;
+};
+
+struct MbConvWeights {
+  const float *expand, *depthwise, *project;  // [expanded][in], [expanded][kernel^2], [out][expanded]
+  SqueezeWeights squeeze;                     // not read where shape.squeezed is 0
+  const float *gamma1, *gamma2, *gamma3;
+};
+
+struct MbConvState {
+  Norm norm1, norm2, norm3;
+  SqueezeState squeeze;
+  std::vector<float> keep;  // what drop path multiplies each image's branch with; empty: 1
+  NormMode mode;
+  float keep_of(std::int64_t image) const { return keep.empty() ? 1.0F : keep[static_cast<std::size_t>(image)]; }
+};
+
+struct MbConvTensors {
+  float *y1, *y2, *y3;
+};
+
+// Throws Error(internal) for a shape that cannot be.
+void mbconv_forward(const Context& context, const MbConvShape& shape, const MbConvWeights& weights,
+                    const NormParameters (&norms)[3], const float* x, const MbConvTensors& tensors, MbConvState& state,
+                    float* out);
+
+struct MbConvGradients {
+  float* x;  // null where no gradient is wanted
+  float *expand, *depthwise, *project;
+  SqueezeGradients squeeze;
+  float *gamma1, *beta1, *gamma2, *beta2, *gamma3, *beta3;
+};
+void mbconv_backward(const Context& context, const MbConvShape& shape, const MbConvWeights& weights, const float* x,
+                     const MbConvTensors& tensors, const MbConvState& state, const float* dout,
+                     const MbConvGradients& gradients);
+
+}  // namespace effnet::layers

@@ -1,0 +1,50 @@
+#include "effnet/layers/partition.h"
+
+#include <algorithm>
+
+namespace effnet::layers {
+namespace {
+
+constexpr std::int64_t kLongest = 196;     // 14 tiles of 14 pixels, 7 * 28, 14 * 14
+constexpr std::int64_t kFewestChunks = 8;  // where images are small: work for some threads
+
+}  // namespace
+
+std::vector<std::int64_t> Partition::segment_pixels() const {
+  std::vector<std::int64_t> counts;
+  for (const Segment& segment : segments) counts.push_back(segment.pixels);
+  return counts;
+}
+
+Partition partition(const kernels::KernelSet& set, std::int64_t images, std::int64_t pixels,
+                    std::int64_t floats_a_pixel) {
+  Partition result;
+  result.images = images;
+  result.pixels = pixels;
+  const std::int64_t step = set.tallest();                       // a chunk ends with a full tile
+  const std::int64_t floats = set.cache_bytes / 1024 * 460 / 4;  // the rest is for weights and results
+  const std::int64_t fitting = floats / floats_a_pixel / step * step;
+  const std::int64_t most = std::clamp(fitting, step, kLongest);
+  const std::int64_t together =
+      std::max<std::int64_t>(1, std::min(most / pixels, (images + kFewestChunks - 1) / kFewestChunks));
+  const std::int64_t parts = (pixels + most - 1) / most;
+  const std::int64_t part = std::min(pixels, (pixels + parts - 1) / parts + step - 1) / step * step;
+  const std::int64_t length = parts == 1 ? pixels : part;
+  for (std::int64_t image = 0; image < images; ++image) {
+    for (std::int64_t at = 0; at < pixels; at += length) {
+      const Segment segment{image, image * pixels + at, std::min(length, pixels - at)};
+      const auto id = static_cast<std::int64_t>(result.segments.size());
+      result.segments.push_back(segment);
+      if (parts == 1 && image % together != 0) {
+        result.chunks.back().pixels += segment.pixels;
+        ++result.chunks.back().segments;
+      } else {
+        result.chunks.push_back({segment.first, segment.pixels, id, 1});
+      }
+      result.longest = std::max(result.longest, result.chunks.back().pixels);
+    }
+  }
+  return result;
+}
+
+}  // namespace effnet::layers
