@@ -1,6 +1,6 @@
 # effnet_layer(NAME [USES layer...] [LIBRARIES target...])
 #
-# One folder of effnet/ as a library `effnet_NAME` from all its .cc files, with what lies beside them:
+# One folder of effnet/ as a library `effnet_NAME` from all .cc files of it and its sub-folders, with what lies beside them:
 #   *_test.cc  -> one test program effnet_NAME_test, every case known to ctest
 #   *_bench.cc -> a program each, built with the tests, run by hand
 #   *_fuzz.cc  -> a libFuzzer program each (EFFNET_FUZZ), else a ctest that replays its corpus tests/fuzz/corpus/STEM
@@ -12,7 +12,7 @@ add_custom_target(effnet_checks)
 
 function(effnet_layer name)
   cmake_parse_arguments(LAYER "" "" "USES;LIBRARIES" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS *.cc)
+  file(GLOB sources CONFIGURE_DEPENDS *.cc */*.cc)
   set(tests ${sources})
   set(benches ${sources})
   set(fuzzers ${sources})

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "effnet/base/error.h"
-#include "effnet/engine/fuse.h"
-#include "effnet/engine/packed_layout.h"
+#include "effnet/engine/plan/fuse.h"
+#include "effnet/engine/weights/layout.h"
 #include "effnet/kernels/kernels.h"
 #include "effnet/tensor/memory.h"
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "effnet/base/error.h"
-#include "effnet/engine/plan.h"
+#include "effnet/engine/plan/plan.h"
 #include "effnet/graph/builder.h"
 #include "effnet/tensor/memory.h"
 

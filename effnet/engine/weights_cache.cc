@@ -1,7 +1,7 @@
 #include "effnet/engine/weights_cache.h"
 
 #include "effnet/base/error.h"
-#include "effnet/engine/packed_file.h"
+#include "effnet/engine/weights/packed_file.h"
 
 namespace effnet::engine {
 namespace {

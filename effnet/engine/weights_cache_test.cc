@@ -13,8 +13,8 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
-#include "effnet/engine/packed_file.h"
-#include "effnet/engine/packed_testing.h"
+#include "effnet/engine/weights/packed_file.h"
+#include "effnet/engine/weights/packed_testing.h"
 #include "effnet/graph/builder.h"
 
 namespace effnet::engine {

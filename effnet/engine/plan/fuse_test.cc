@@ -1,5 +1,5 @@
 // The units found in known networks: by kind, and with each switch off.
-#include "effnet/engine/fuse.h"
+#include "effnet/engine/plan/fuse.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "effnet/engine/packed_file.h"
+#include "effnet/engine/weights/packed_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
-#include "effnet/engine/packed_testing.h"
+#include "effnet/engine/weights/packed_testing.h"
 
 namespace effnet::engine {
 namespace {

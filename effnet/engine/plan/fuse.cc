@@ -1,4 +1,4 @@
-#include "effnet/engine/fuse.h"
+#include "effnet/engine/plan/fuse.h"
 
 #include <algorithm>
 #include <map>
@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "effnet/base/error.h"
-#include "effnet/engine/packed_layout.h"
+#include "effnet/engine/weights/layout.h"
 
 namespace effnet::engine {
 namespace {

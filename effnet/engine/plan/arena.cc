@@ -1,4 +1,4 @@
-#include "effnet/engine/arena.h"
+#include "effnet/engine/plan/arena.h"
 
 #include <algorithm>
 #include <numeric>

@@ -5,10 +5,10 @@
 #include <memory>
 #include <vector>
 
-#include "effnet/engine/arena.h"
-#include "effnet/engine/fuse.h"
 #include "effnet/engine/packed_weights.h"
-#include "effnet/engine/step.h"
+#include "effnet/engine/plan/arena.h"
+#include "effnet/engine/plan/fuse.h"
+#include "effnet/engine/steps/step.h"
 
 namespace effnet::engine {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "effnet/engine/reference_ops.h"
+#include "effnet/engine/reference/ops.h"
 
 namespace effnet::engine::reference {
 namespace {

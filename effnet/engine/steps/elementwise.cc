@@ -1,4 +1,4 @@
-#include "effnet/engine/step_elementwise.h"
+#include "effnet/engine/steps/elementwise.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "effnet/engine/step_depthwise.h"
+#include "effnet/engine/steps/depthwise.h"
 
 #include <algorithm>
 #include <cstring>

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "effnet/engine/step.h"
+#include "effnet/engine/steps/step.h"
 
 namespace effnet::engine {
 

@@ -1,4 +1,4 @@
-#include "effnet/engine/packed_file.h"
+#include "effnet/engine/weights/packed_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

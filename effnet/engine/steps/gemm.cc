@@ -1,4 +1,4 @@
-#include "effnet/engine/step_product.h"
+#include "effnet/engine/steps/gemm.h"
 
 #include <algorithm>
 #include <cstring>

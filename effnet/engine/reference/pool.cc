@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "effnet/engine/reference_ops.h"
+#include "effnet/engine/reference/ops.h"
 
 namespace effnet::engine::reference {
 namespace {

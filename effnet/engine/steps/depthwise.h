@@ -6,7 +6,7 @@
 // that lies in L1 or L2 and has the padding in memory, then convolves. The expanded tensor never exists as a whole.
 #pragma once
 
-#include "effnet/engine/step.h"
+#include "effnet/engine/steps/step.h"
 #include "effnet/primitives/row_ring.h"
 
 namespace effnet::engine {

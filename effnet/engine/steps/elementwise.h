@@ -1,7 +1,7 @@
 // The steps that are no convolutions: the network's input, pools, maps, and the moving of whole channels or rows.
 #pragma once
 
-#include "effnet/engine/step.h"
+#include "effnet/engine/steps/step.h"
 
 namespace effnet::engine {
 

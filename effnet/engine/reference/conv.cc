@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "effnet/base/error.h"
-#include "effnet/engine/reference_ops.h"
+#include "effnet/engine/reference/ops.h"
 
 namespace effnet::engine::reference {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "effnet/base/thread_team.h"
-#include "effnet/engine/packed_layout.h"
 #include "effnet/engine/session.h"
+#include "effnet/engine/weights/layout.h"
 #include "effnet/graph/graph.h"
 #include "effnet/kernels/activation.h"
 #include "effnet/primitives/gather.h"

@@ -1,14 +1,14 @@
-#include "effnet/engine/plan.h"
+#include "effnet/engine/plan/plan.h"
 
 #include <algorithm>
 #include <limits>
 #include <utility>
 
 #include "effnet/base/error.h"
-#include "effnet/engine/step_depthwise.h"
-#include "effnet/engine/step_elementwise.h"
-#include "effnet/engine/step_product.h"
-#include "effnet/engine/step_winograd.h"
+#include "effnet/engine/steps/depthwise.h"
+#include "effnet/engine/steps/elementwise.h"
+#include "effnet/engine/steps/gemm.h"
+#include "effnet/engine/steps/winograd.h"
 #include "effnet/graph/builder.h"
 #include "effnet/graph/costs.h"
 

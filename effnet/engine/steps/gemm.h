@@ -1,7 +1,7 @@
 // A convolution with groups = 1, or a linear layer: products over runs of pixels.
 #pragma once
 
-#include "effnet/engine/step.h"
+#include "effnet/engine/steps/step.h"
 
 namespace effnet::engine {
 

@@ -1,5 +1,5 @@
 // Plans of whole networks, whose weights are never touched: what is placed where, and how much memory it takes.
-#include "effnet/engine/plan.h"
+#include "effnet/engine/plan/plan.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>

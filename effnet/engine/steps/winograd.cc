@@ -1,4 +1,4 @@
-#include "effnet/engine/step_winograd.h"
+#include "effnet/engine/steps/winograd.h"
 
 #include <algorithm>
 
