@@ -256,10 +256,10 @@ PackedSize packed_size(const Graph& graph, const kernels::KernelSet& set, NodeId
 }
 
 std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, const Parameters& parameters,
-                                                         kernels::Isa isa, ThreadPool& pool) {
-  kernels::require(isa);
+                                                         const kernels::Target& target, ThreadPool& pool) {
+  kernels::require(target.isa);
   parameters.check(graph);
-  const kernels::KernelSet& set = kernels::kernel_set(isa);
+  const kernels::KernelSet& set = kernels::kernel_set(target.isa);
   Layout layout = layout_of(graph, set);
   const std::shared_ptr<float> memory = huge_pages(layout.floats);
   // Padding channels and depths are zeros.
@@ -272,14 +272,14 @@ std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, con
     }
   });
   const std::span<const float> floats(memory.get(), static_cast<std::size_t>(layout.floats));
-  return adopt(graph, isa, std::as_bytes(floats), memory);
+  return adopt(graph, target, std::as_bytes(floats), memory);
 }
 
-std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, kernels::Isa isa,
+std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, const kernels::Target& target,
                                                           std::span<const std::byte> bytes,
                                                           std::shared_ptr<const void> owner) {
-  kernels::require(isa);
-  Layout layout = layout_of(graph, kernels::kernel_set(isa));
+  kernels::require(target.isa);
+  Layout layout = layout_of(graph, kernels::kernel_set(target.isa));
   if (bytes.size() != static_cast<std::size_t>(layout.floats) * 4) {
     throw input_error("packed weights of another network (got {} bytes, expected {})", bytes.size(), layout.floats * 4);
   }
@@ -287,7 +287,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
     throw input_error("packed weights that are not aligned (got an address not divisible by {})", kernels::kAlignment);
   }
   std::shared_ptr<PackedWeights> weights(new PackedWeights);
-  weights->isa_ = isa;
+  weights->target_ = target;
   weights->bytes_ = bytes;
   weights->owner_ = std::move(owner);
   weights->offsets_ = std::move(layout.offsets);
@@ -295,7 +295,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, ke
 }
 
 bool PackedWeights::fit(const Graph& graph) const {
-  const Layout layout = layout_of(graph, kernels::kernel_set(isa_));
+  const Layout layout = layout_of(graph, kernels::kernel_set(target_.isa));
   return bytes_.size() == static_cast<std::size_t>(layout.floats) * 4 && offsets_ == layout.offsets;
 }
 
@@ -308,8 +308,8 @@ std::shared_ptr<const PackedWeights> PackedWeights::in_huge_pages() const {
   return copy;
 }
 
-std::int64_t PackedWeights::size_bytes(const Graph& graph, kernels::Isa isa) {
-  return layout_of(graph, kernels::kernel_set(isa)).floats * 4;
+std::int64_t PackedWeights::size_bytes(const Graph& graph, const kernels::Target& target) {
+  return layout_of(graph, kernels::kernel_set(target.isa)).floats * 4;
 }
 
 }  // namespace effnet::engine

@@ -27,14 +27,14 @@ TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const auto packed = testkit::pack(graph_, parameters_, isa);
     const std::span<const std::byte> bytes = packed->bytes();
-    EXPECT_EQ(static_cast<std::int64_t>(bytes.size()), PackedWeights::size_bytes(graph_, isa));
+    EXPECT_EQ(static_cast<std::int64_t>(bytes.size()), PackedWeights::size_bytes(graph_, {isa}));
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % kernels::kAlignment, 0U);
-    EXPECT_EQ(packed->isa(), isa);
+    EXPECT_EQ(packed->target(), kernels::Target{isa});
 
     const std::shared_ptr<void> copy(std::aligned_alloc(64, (bytes.size() + 63) / 64 * 64), std::free);
     std::memcpy(copy.get(), bytes.data(), bytes.size());
     const auto adopted =
-        PackedWeights::adopt(graph_, isa, {static_cast<const std::byte*>(copy.get()), bytes.size()}, copy);
+        PackedWeights::adopt(graph_, {isa}, {static_cast<const std::byte*>(copy.get()), bytes.size()}, copy);
     EXPECT_EQ(adopted->floats(), copy.get());
     EXPECT_EQ(copy.use_count(), 2);  // kept alive
     EXPECT_TRUE(adopted->fit(graph_));
@@ -63,19 +63,19 @@ TEST_F(PackedWeightsTest, SetsThatThisCpuLacksAreRefused) {
       }
     };
     refused("pack", [&] { PackedWeights::pack(graph_, parameters_, isa, pool); });
-    refused("adopt", [&] { PackedWeights::adopt(graph_, isa, {}, nullptr); });
+    refused("adopt", [&] { PackedWeights::adopt(graph_, {isa}, {}, nullptr); });
   }
   EXPECT_GT(lacking, 0);
 }
 
 TEST_F(PackedWeightsTest, OtherBytesAreRefused) {
   const kernels::Isa isa = kernels::Isa::portable;
-  const auto size = static_cast<std::size_t>(PackedWeights::size_bytes(graph_, isa));
+  const auto size = static_cast<std::size_t>(PackedWeights::size_bytes(graph_, {isa}));
   const std::shared_ptr<void> memory(std::aligned_alloc(64, size / 64 * 64 + 128), std::free);
   const auto* const bytes = static_cast<const std::byte*>(memory.get());
   const auto refused = [&](std::size_t offset, std::size_t count, const char* part) {
     try {
-      PackedWeights::adopt(graph_, isa, {bytes + offset, count}, memory);
+      PackedWeights::adopt(graph_, {isa}, {bytes + offset, count}, memory);
       ADD_FAILURE() << part;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::input);

@@ -47,12 +47,6 @@ bool all_finite(const float* from, const BlockedShape& shape) {
   return true;
 }
 
-}  // namespace
-
-std::string_view name(Precision) { return "fp32"; }
-
-namespace {
-
 std::shared_ptr<const PackedWeights> given(std::shared_ptr<const PackedWeights> weights) {
   if (weights == nullptr) throw usage_error("a session without weights (got null, expected PackedWeights)");
   return weights;
@@ -63,7 +57,7 @@ std::shared_ptr<const PackedWeights> given(std::shared_ptr<const PackedWeights> 
 struct Session::Impl {
   Impl(const graph::Graph& graph, std::shared_ptr<const PackedWeights> packed, const SessionOptions& options)
       : weights(given(std::move(packed))),
-        set(kernels::kernel_set(weights->isa())),
+        set(kernels::kernel_set(weights->target().isa)),
         schedule(set),
         batch(options.batch),
         input(graph.input()),
@@ -92,15 +86,15 @@ struct Session::Impl {
     if (options.batch < 1 || options.batch > kMostImages) {
       throw usage_error("batch out of range (got {}, expected 1 to {})", options.batch, kMostImages);
     }
-    kernels::require(weights->isa());
+    kernels::require(weights->target().isa);
     graph::check(graph);
     if (!weights->fit(graph)) {
       throw input_error("packed weights of another network (got {} bytes, expected the {} of {})",
-                        weights->bytes().size(), PackedWeights::size_bytes(graph, weights->isa()), graph.name);
+                        weights->bytes().size(), PackedWeights::size_bytes(graph, weights->target()), graph.name);
     }
-    Plan one = make_plan(graph, set, *weights, 1, options.plan, options.keep);
+    Plan one = make_plan(graph, *weights, 1, options.plan, options.keep);
     part = images_a_part(options.batch, 4 * one.arena.floats);
-    return part == 1 ? std::move(one) : make_plan(graph, set, *weights, part, options.plan, options.keep);
+    return part == 1 ? std::move(one) : make_plan(graph, *weights, part, options.plan, options.keep);
   }
 
   // A batch runs in equal parts whose activations stay in the last level of cache: B4's batch of 8 as one is 3 % slower
@@ -310,7 +304,8 @@ Chw Session::input_shape() const { return impl_->input; }
 std::int64_t Session::classes() const { return impl_->classes(); }
 std::int64_t Session::batch() const { return impl_->batch; }
 int Session::threads() const { return impl_->team.members(); }
-kernels::Isa Session::isa() const { return impl_->set.isa; }
+kernels::Isa Session::isa() const { return target().isa; }
+kernels::Target Session::target() const { return impl_->weights->target(); }
 std::int64_t Session::workspace_bytes() const {
   return 4 * (impl_->plan.arena.floats + impl_->scratch_stride * impl_->team.members() + impl_->plan.zero_floats);
 }

@@ -12,45 +12,15 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "effnet/base/export.h"
+#include "effnet/engine/options.h"
 #include "effnet/engine/packed_weights.h"
 #include "effnet/graph/graph.h"
-#include "effnet/kernels/isa.h"
+#include "effnet/kernels/target.h"
 
 namespace effnet::engine {
-
-enum class Precision { fp32 };  // bf16 and int8 come with an issue of their own
-EFFNET_API std::string_view name(Precision precision);
-
-// Switches of the plan, all on by default; the ablation table of docs/engine.md turns them off one by one.
-struct PlanOptions {
-  bool fuse_epilogues = true;  // activation and residual inside the convolution that makes them
-  bool fuse_depthwise = true;  // the convolution before a depthwise one computes its rows just ahead of it
-  bool fuse_scale = true;      // a channel scale goes into the next convolution's weights or input
-  bool fuse_pool = true;       // a depthwise convolution sums its own global pool
-};
-
-struct SessionOptions {
-  std::int64_t batch = 1;
-  int threads = 1;
-  PlanOptions plan = {};
-  // Nodes whose outputs can be read after a run besides the logits: graph.features for activation maps,
-  // graph.reductions for multi-scale maps. They are kept out of fusions and of the reuse of memory.
-  std::vector<graph::NodeId> keep = {};
-};
-
-// One step of a plan, for reports.
-struct StepInfo {
-  std::string name;        // of the graph node whose output it makes: "stages.2.1.depthwise.act"
-  std::string kernel;      // what runs: "f32_product_14x32_silu_avx512"
-  std::int64_t macs = 0;   // of the batch
-  std::int64_t bytes = 0;  // read and written outside of the step: inputs, outputs, weights
-  double ms = 0;           // of the last profiled run
-};
 
 // Move-only. One run at a time: a session holds the memory its run works in. Use one session a thread, or a lock;
 // sessions that share PackedWeights share their memory. Its threads belong to it and sleep between runs.
@@ -86,6 +56,7 @@ class EFFNET_API Session {
   std::int64_t batch() const;
   int threads() const;
   kernels::Isa isa() const;
+  kernels::Target target() const;
   std::int64_t workspace_bytes() const;  // activations and scratch of all threads
   std::int64_t weights_bytes() const;    // packed
 

@@ -76,8 +76,8 @@ TEST_F(SessionTest, TellsWhatItIs) {
   EXPECT_EQ(session.batch(), 2);
   EXPECT_EQ(session.threads(), 3);
   EXPECT_EQ(session.isa(), kernels::chosen_isa());
-  EXPECT_EQ(session.weights_bytes(), PackedWeights::size_bytes(graph_, session.isa()));
-  EXPECT_EQ(name(Precision::fp32), "fp32");
+  EXPECT_EQ(session.weights_bytes(), PackedWeights::size_bytes(graph_, session.target()));
+  EXPECT_EQ(session.target(), (kernels::Target{session.isa(), kernels::Precision::fp32}));
 
   std::int64_t macs = 0, step_macs = 0;
   for (const graph::Node& node : graph_.nodes) {

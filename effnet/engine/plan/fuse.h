@@ -9,7 +9,7 @@
 
 #include <vector>
 
-#include "effnet/engine/session.h"
+#include "effnet/engine/options.h"
 #include "effnet/graph/graph.h"
 
 namespace effnet::engine {

@@ -22,10 +22,10 @@ std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
 
 class Planner {
  public:
-  Planner(const Graph& graph, const kernels::KernelSet& set, const PackedWeights& weights, std::int64_t batch,
-          const PlanOptions& options, const std::vector<NodeId>& keep)
+  Planner(const Graph& graph, const PackedWeights& weights, std::int64_t batch, const PlanOptions& options,
+          const std::vector<NodeId>& keep)
       : graph_(graph),
-        set_(set),
+        set_(kernels::kernel_set(weights.target().isa)),
         weights_(weights),
         batch_(batch),
         keep_(keep),
@@ -101,7 +101,7 @@ class Planner {
     plan_.step_outputs.push_back({writes, shape_of(out)});
   }
 
-  std::string plain_kernel(std::string_view what) const { return fmt::format("f32_{}_{}", what, name(set_.isa)); }
+  std::string plain_kernel(std::string_view what) const { return kernels::kernel_name(weights_.target(), what); }
 
   // The picture lies in HWC rows, where convolutions that read it find their windows. Each has its own padding; memory
   // has the most of all on every side. What else reads the picture reads a blocked copy of it.
@@ -368,8 +368,8 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(const Graph& graph, const kernels::KernelSet& set, const PackedWeights& weights, std::int64_t batch,
-               const PlanOptions& options, const std::vector<NodeId>& keep) {
+Plan make_plan(const Graph& graph, const PackedWeights& weights, std::int64_t batch, const PlanOptions& options,
+               const std::vector<NodeId>& keep) {
   graph::check(graph);
   const Node& logits = graph.at(graph.logits);
   if (logits.out.pixels() != 1) {
@@ -381,7 +381,7 @@ Plan make_plan(const Graph& graph, const kernels::KernelSet& set, const PackedWe
       throw usage_error("a node that cannot be kept (got {}, expected 1 to {})", id, graph.nodes.size() - 1);
     }
   }
-  return Planner(graph, set, weights, batch, options, keep).plan();
+  return Planner(graph, weights, batch, options, keep).plan();
 }
 
 }  // namespace effnet::engine

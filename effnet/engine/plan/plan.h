@@ -1,4 +1,4 @@
-// Graph + packed weights' layout + batch -> steps over one block of memory.
+// Graph + packed weights' target and layout + batch -> steps over one block of memory.
 #pragma once
 
 #include <map>
@@ -32,7 +32,7 @@ struct Plan {
 
 // Throws Error(input) for a graph that does not fit together (graph::check), whose output is not one pixel or whose
 // depthwise windows are too large, and Error(usage) if a node to keep is folded into another.
-Plan make_plan(const graph::Graph& graph, const kernels::KernelSet& set, const PackedWeights& weights,
-               std::int64_t batch, const PlanOptions& options, const std::vector<NodeId>& keep);
+Plan make_plan(const graph::Graph& graph, const PackedWeights& weights, std::int64_t batch, const PlanOptions& options,
+               const std::vector<NodeId>& keep);
 
 }  // namespace effnet::engine

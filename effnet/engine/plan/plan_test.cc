@@ -8,21 +8,22 @@
 
 #include "effnet/arch/family.h"
 #include "effnet/engine/engine_testing.h"
+#include "effnet/engine/session.h"
 
 namespace effnet::engine {
 namespace {
 
 // Bytes of the right number that take no memory.
 std::shared_ptr<const PackedWeights> untouched_weights(const graph::Graph& graph, kernels::Isa isa) {
-  const auto bytes = static_cast<std::size_t>(PackedWeights::size_bytes(graph, isa));
+  const auto bytes = static_cast<std::size_t>(PackedWeights::size_bytes(graph, {isa}));
   void* const memory = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   EXPECT_NE(memory, MAP_FAILED);
   const std::shared_ptr<const void> owner(memory, [bytes](void* address) { munmap(address, bytes); });
-  return PackedWeights::adopt(graph, isa, {static_cast<const std::byte*>(memory), bytes}, owner);
+  return PackedWeights::adopt(graph, {isa}, {static_cast<const std::byte*>(memory), bytes}, owner);
 }
 
 Plan plan_of(const graph::Graph& graph, kernels::Isa isa, std::int64_t batch, const std::vector<NodeId>& keep = {}) {
-  return make_plan(graph, kernels::kernel_set(isa), *untouched_weights(graph, isa), batch, {}, keep);
+  return make_plan(graph, *untouched_weights(graph, isa), batch, {}, keep);
 }
 
 const char* const kNames[] = {"efficientnet_b0", "efficientnet_b1", "efficientnet_b2",   "efficientnet_b3",

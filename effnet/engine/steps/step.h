@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "effnet/base/thread_team.h"
-#include "effnet/engine/session.h"
+#include "effnet/engine/options.h"
 #include "effnet/engine/weights/layout.h"
 #include "effnet/graph/graph.h"
 #include "effnet/kernels/activation.h"
