@@ -124,7 +124,7 @@ class Packer {
       }
     }
     for (std::size_t position = 0; position < kWinogradPositions; ++position) {
-      float* const matrix = to + static_cast<std::int64_t>(position) * shape.floats();
+      float* const matrix = to + static_cast<std::int64_t>(position) * shape.values();
       for (std::int64_t i = 0; i < shape.panels(); ++i) {
         pack_panel(shape, i, matrix, [&](std::int64_t k, std::int64_t channel, std::int64_t count, float* row) {
           for (std::int64_t n = 0; n < count; ++n)
@@ -184,15 +184,13 @@ class Packer {
   std::vector<NodeId> norms_;
 };
 
-std::shared_ptr<float> huge_pages(std::int64_t floats) {
-  const auto bytes = static_cast<std::size_t>(round_up(floats * 4, tensor::kHugePage));
-  const std::shared_ptr<std::byte[]> memory = tensor::allocate(bytes, "packed weights");
-  return {memory, reinterpret_cast<float*>(memory.get())};
+std::shared_ptr<std::byte[]> huge_pages(std::size_t bytes) {
+  return tensor::allocate((bytes + tensor::kHugePage - 1) / tensor::kHugePage * tensor::kHugePage, "packed weights");
 }
 
 struct Layout {
   std::vector<PackedWeights::Offsets> offsets;
-  std::int64_t floats = 0;
+  std::int64_t bytes = 0;
 };
 
 Layout layout_of(const Graph& graph, const kernels::KernelSet& set) {
@@ -207,8 +205,8 @@ Layout layout_of(const Graph& graph, const kernels::KernelSet& set) {
     if (folded[i]) continue;
     const PackedSize size = packed_size(graph, set, static_cast<NodeId>(i));
     if (size.bias == 0) continue;
-    layout.offsets[i] = {layout.floats, layout.floats + size.weight};
-    layout.floats += size.weight + size.bias;
+    layout.offsets[i] = {layout.bytes, layout.bytes + size.weight};
+    layout.bytes += size.weight + size.bias;
   }
   return layout;
 }
@@ -246,13 +244,19 @@ std::int64_t pair_taps(const kernels::KernelSet& set, const graph::Conv& conv) {
 
 PackedSize packed_size(const Graph& graph, const kernels::KernelSet& set, NodeId id) {
   const Node& node = graph.at(id);
-  const std::int64_t lanes = round_up(node.out.c, kBlock);
-  if (std::holds_alternative<graph::BatchNorm>(node.op)) return {lanes, lanes};
+  const std::int64_t channels = tensor::blocks_of(node.out.c) * kBlock;
+  const auto size_of = [&](std::int64_t values) {  // of so many weights, and of a bias
+    const auto bytes = [](std::int64_t n) {
+      return round_up(n * static_cast<std::int64_t>(sizeof(float)), kernels::kAlignment);
+    };
+    return PackedSize{bytes(values), bytes(channels)};
+  };
+  if (std::holds_alternative<graph::BatchNorm>(node.op)) return size_of(channels);
   const graph::Conv* const conv = conv_of(graph, id);
   if (conv == nullptr && !std::holds_alternative<graph::Linear>(node.op)) return {};
-  if (is_depthwise(graph, id)) return {lanes * (conv->kernel * conv->kernel + pair_taps(set, *conv)), lanes};
-  const std::int64_t floats = packed_shape(graph, set, id).floats();
-  return {uses_winograd(graph, id) ? kWinogradPositions * floats : round_up(floats, kBlock), lanes};
+  if (is_depthwise(graph, id)) return size_of(channels * (conv->kernel * conv->kernel + pair_taps(set, *conv)));
+  const std::int64_t values = packed_shape(graph, set, id).values();
+  return size_of(uses_winograd(graph, id) ? kWinogradPositions * values : values);
 }
 
 std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, const Parameters& parameters,
@@ -261,18 +265,18 @@ std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, con
   parameters.check(graph);
   const kernels::KernelSet& set = kernels::kernel_set(target.isa);
   Layout layout = layout_of(graph, set);
-  const std::shared_ptr<float> memory = huge_pages(layout.floats);
-  // Padding channels and depths are zeros.
-  std::memset(memory.get(), 0, static_cast<std::size_t>(layout.floats) * sizeof(float));
+  const auto size = static_cast<std::size_t>(layout.bytes);
+  const std::shared_ptr<std::byte[]> memory = huge_pages(size);
+  std::memset(memory.get(), 0, size);  // padding channels and depths are zeros
   const Packer packer(graph, parameters, set);
+  const auto floats_at = [&](std::int64_t offset) { return reinterpret_cast<float*>(memory.get() + offset); };
   pool.parallel_for(static_cast<std::int64_t>(graph.nodes.size()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const Offsets& at = layout.offsets[static_cast<std::size_t>(i)];
-      if (at.weight >= 0) packer.pack(static_cast<NodeId>(i), memory.get() + at.weight, memory.get() + at.bias);
+      if (at.weight >= 0) packer.pack(static_cast<NodeId>(i), floats_at(at.weight), floats_at(at.bias));
     }
   });
-  const std::span<const float> floats(memory.get(), static_cast<std::size_t>(layout.floats));
-  return adopt(graph, target, std::as_bytes(floats), memory);
+  return adopt(graph, target, {memory.get(), size}, memory);
 }
 
 std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, const kernels::Target& target,
@@ -280,8 +284,8 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, co
                                                           std::shared_ptr<const void> owner) {
   kernels::require(target.isa);
   Layout layout = layout_of(graph, kernels::kernel_set(target.isa));
-  if (bytes.size() != static_cast<std::size_t>(layout.floats) * 4) {
-    throw input_error("packed weights of another network (got {} bytes, expected {})", bytes.size(), layout.floats * 4);
+  if (bytes.size() != static_cast<std::size_t>(layout.bytes)) {
+    throw input_error("packed weights of another network (got {} bytes, expected {})", bytes.size(), layout.bytes);
   }
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % kernels::kAlignment != 0) {
     throw input_error("packed weights that are not aligned (got an address not divisible by {})", kernels::kAlignment);
@@ -296,20 +300,20 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, co
 
 bool PackedWeights::fit(const Graph& graph) const {
   const Layout layout = layout_of(graph, kernels::kernel_set(target_.isa));
-  return bytes_.size() == static_cast<std::size_t>(layout.floats) * 4 && offsets_ == layout.offsets;
+  return bytes_.size() == static_cast<std::size_t>(layout.bytes) && offsets_ == layout.offsets;
 }
 
 std::shared_ptr<const PackedWeights> PackedWeights::in_huge_pages() const {
-  const std::shared_ptr<float> memory = huge_pages(static_cast<std::int64_t>(bytes_.size() / sizeof(float)));
+  const std::shared_ptr<std::byte[]> memory = huge_pages(bytes_.size());
   std::memcpy(memory.get(), bytes_.data(), bytes_.size());
   std::shared_ptr<PackedWeights> copy(new PackedWeights(*this));
-  copy->bytes_ = {reinterpret_cast<const std::byte*>(memory.get()), bytes_.size()};
+  copy->bytes_ = {memory.get(), bytes_.size()};
   copy->owner_ = memory;
   return copy;
 }
 
 std::int64_t PackedWeights::size_bytes(const Graph& graph, const kernels::Target& target) {
-  return layout_of(graph, kernels::kernel_set(target.isa)).floats * 4;
+  return layout_of(graph, kernels::kernel_set(target.isa)).bytes;
 }
 
 }  // namespace effnet::engine

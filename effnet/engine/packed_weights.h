@@ -48,7 +48,7 @@ class EFFNET_API PackedWeights {
   const kernels::Target& target() const { return target_; }
   kernels::Isa isa() const { return target_.isa; }
 
-  // Where the values of a node (a convolution or linear layer, its batch norm folded in) begin, in floats from the
+  // Where the values of a node (a convolution or linear layer, its batch norm folded in) begin, in bytes from the
   // start; negative if the node has none.
   struct Offsets {
     std::int64_t weight = -1;
@@ -56,7 +56,6 @@ class EFFNET_API PackedWeights {
     friend bool operator==(const Offsets&, const Offsets&) = default;
   };
   Offsets offsets(graph::NodeId node) const { return offsets_[static_cast<std::size_t>(node)]; }
-  const float* floats() const { return reinterpret_cast<const float*>(bytes_.data()); }
 
  private:
   PackedWeights() = default;

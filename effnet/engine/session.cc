@@ -20,10 +20,10 @@ using kernels::kBlock;
 
 constexpr std::int64_t kMostImages = 1 << 16;
 
-tensor::Memory zeroed(std::int64_t floats, std::string_view what) {
-  const auto bytes = static_cast<std::size_t>(floats) * sizeof(float);
-  tensor::Memory memory = tensor::allocate(bytes, what);
-  std::memset(memory.get(), 0, bytes);
+tensor::Memory zeroed(std::int64_t bytes, std::string_view what) {
+  const auto size = static_cast<std::size_t>(bytes);
+  tensor::Memory memory = tensor::allocate(size, what);
+  std::memset(memory.get(), 0, size);
   return memory;
 }
 
@@ -66,12 +66,13 @@ struct Session::Impl {
         team(options.threads) {
     const std::int64_t members = team.members();
     // Members' scratch a page and a line apart: neither shared lines nor the same cache sets.
-    scratch_stride = (plan.scratch_floats + 1023) / 1024 * 1024 + 1024 + kBlock;
-    arena = zeroed(plan.arena.floats, "activations");
-    scratch_memory = zeroed(scratch_stride * members + plan.zero_floats, "scratch");
-    for (const std::int64_t offset : plan.arena.offsets) buffers.push_back(tensor::floats(arena) + offset);
-    for (std::int64_t m = 0; m < members; ++m) scratch.push_back(tensor::floats(scratch_memory) + m * scratch_stride);
-    zeros = tensor::floats(scratch_memory) + members * scratch_stride;
+    constexpr auto kPage = static_cast<std::int64_t>(tensor::kPage);
+    scratch_stride = (plan.scratch_bytes + kPage - 1) / kPage * kPage + kPage + tensor::kAlignment;
+    arena = zeroed(plan.arena.bytes, "activations");
+    scratch_memory = zeroed(scratch_stride * members + plan.zero_bytes, "scratch");
+    for (const std::int64_t offset : plan.arena.offsets) buffers.push_back(arena.get() + offset);
+    for (std::int64_t m = 0; m < members; ++m) scratch.push_back(scratch_memory.get() + m * scratch_stride);
+    zeros = scratch_memory.get() + members * scratch_stride;
     for (const auto& step : plan.steps) {
       infos.push_back(step->info);
       infos.back().macs *= batch / part;
@@ -93,7 +94,7 @@ struct Session::Impl {
                         weights->bytes().size(), PackedWeights::size_bytes(graph, weights->target()), graph.name);
     }
     Plan one = make_plan(graph, *weights, 1, options.plan, options.keep);
-    part = images_a_part(options.batch, 4 * one.arena.floats);
+    part = images_a_part(options.batch, one.arena.bytes);
     return part == 1 ? std::move(one) : make_plan(graph, *weights, part, options.plan, options.keep);
   }
 
@@ -107,7 +108,7 @@ struct Session::Impl {
   }
 
   Context context(ThreadTeam::Run& run) const {
-    return {set, schedule, weights->floats(), buffers, run, scratch, zeros};
+    return {set, schedule, weights->bytes().data(), buffers, run, scratch, zeros};
   }
 
   // A row of the padded HWC image; value(c, row, x) gives the network's input.
@@ -115,10 +116,10 @@ struct Session::Impl {
   void write_row(std::int64_t image, std::int64_t y, Value value) const noexcept {
     const ImageLayout& layout = plan.image_layout;
     const std::int64_t channels = layout.in.c;
-    float* const row = buffer(plan.image) + image * layout.image_floats() + y * layout.row_floats();
+    float* const row = buffer(plan.image) + image * layout.image_values() + y * layout.row_values();
     const std::int64_t from = y - layout.top;
     if (from < 0 || from >= layout.in.h) {
-      std::fill_n(row, layout.row_floats(), 0.0F);
+      std::fill_n(row, layout.row_values(), 0.0F);
       return;
     }
     float* const first = row + layout.left * channels;
@@ -135,7 +136,7 @@ struct Session::Impl {
         for (std::int64_t x = 0; x < layout.in.w; ++x) first[x * channels + c] = value(c, from, x);
       }
     }
-    std::fill(end, row + layout.row_floats(), 0.0F);
+    std::fill(end, row + layout.row_values(), 0.0F);
   }
 
   // row(place, image, y) writes a row of an image of the batch to its place in the part; then all steps, and what comes
@@ -171,7 +172,7 @@ struct Session::Impl {
     const ImageLayout& layout = plan.image_layout;
     // The part of a window row that reaches beyond the last row meets zero weights, so it must be finite; later steps
     // of the run before wrote here.
-    std::fill_n(buffer(plan.image) + part * layout.image_floats(), kBlock, 0.0F);
+    std::fill_n(buffer(plan.image) + part * layout.image_values(), kBlock, 0.0F);
     constexpr std::int64_t kRows = 16;  // of a task
     const std::int64_t tasks = (layout.height + kRows - 1) / kRows;
     running.step(part * tasks, [&](std::int64_t index, int) noexcept {
@@ -187,7 +188,7 @@ struct Session::Impl {
     write_images(running, first_image, row);
     const Context at = context(running);
     const float* const image = buffer(plan.image);
-    for (std::int64_t i = 0; i < plan.image_layout.floats(part); ++i) {
+    for (std::int64_t i = 0; i < plan.image_layout.values(part); ++i) {
       if (!std::isfinite(image[i])) throw input_error("the input holds NaN or infinity (expected finite values)");
     }
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
@@ -201,7 +202,7 @@ struct Session::Impl {
   }
 
   std::int64_t classes() const { return plan.outputs.at(logits_node).shape.chw.c; }
-  float* buffer(BufferId id) const { return buffers[static_cast<std::size_t>(id)]; }
+  float* buffer(BufferId id) const { return reinterpret_cast<float*>(buffers[static_cast<std::size_t>(id)]); }
 
   auto tensor_rows(std::span<const float> values) const {
     return [this, values](std::int64_t place, std::int64_t image, std::int64_t y) {
@@ -235,8 +236,8 @@ struct Session::Impl {
   ThreadTeam team;
   std::int64_t scratch_stride = 0;
   tensor::Memory arena, scratch_memory;
-  std::vector<float*> buffers, scratch;
-  const float* zeros = nullptr;
+  std::vector<std::byte*> buffers, scratch;
+  const std::byte* zeros = nullptr;
   std::vector<StepInfo> infos;
   std::map<NodeId, std::vector<float>> kept;  // outputs of the whole batch, the logits too
 };
@@ -307,7 +308,7 @@ int Session::threads() const { return impl_->team.members(); }
 kernels::Isa Session::isa() const { return target().isa; }
 kernels::Target Session::target() const { return impl_->weights->target(); }
 std::int64_t Session::workspace_bytes() const {
-  return 4 * (impl_->plan.arena.floats + impl_->scratch_stride * impl_->team.members() + impl_->plan.zero_floats);
+  return impl_->plan.arena.bytes + impl_->scratch_stride * impl_->team.members() + impl_->plan.zero_bytes;
 }
 std::int64_t Session::weights_bytes() const { return static_cast<std::int64_t>(impl_->weights->bytes().size()); }
 

@@ -7,14 +7,14 @@
 namespace effnet::engine {
 
 struct Lifetime {
-  std::int64_t floats = 0;
+  std::int64_t bytes = 0;
   std::int64_t first = 0;  // the step that writes it
   std::int64_t last = 0;   // the last step that reads it
 };
 
 struct Arena {
-  std::vector<std::int64_t> offsets;  // in floats, multiples of 16, by buffer
-  std::int64_t floats = 0;
+  std::vector<std::int64_t> offsets;  // in bytes, multiples of tensor::kAlignment, by buffer
+  std::int64_t bytes = 0;
 };
 
 // Places buffers, the largest first, each at the lowest offset where it meets no other that lives at the same time.

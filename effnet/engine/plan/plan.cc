@@ -18,6 +18,8 @@ namespace {
 using graph::Graph;
 using graph::Node;
 
+constexpr std::int64_t kValueBytes = sizeof(float);  // of activations
+
 std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
 
 class Planner {
@@ -58,11 +60,11 @@ class Planner {
 
   BlockedShape shape_of(NodeId id) const { return {batch_, graph_.at(id).out}; }
 
-  BufferId new_buffer(std::int64_t floats) {
-    plan_.buffers.push_back({floats, static_cast<std::int64_t>(plan_.steps.size()), 0});
+  BufferId new_buffer(std::int64_t bytes) {
+    plan_.buffers.push_back({bytes, static_cast<std::int64_t>(plan_.steps.size()), 0});
     return static_cast<BufferId>(plan_.buffers.size() - 1);
   }
-  BufferId output(NodeId id) { return buffer_of_[index(id)] = new_buffer(shape_of(id).floats()); }
+  BufferId output(NodeId id) { return buffer_of_[index(id)] = new_buffer(shape_of(id).bytes(kValueBytes)); }
   BufferId buffer(NodeId id) const {
     EFFNET_CHECK(buffer_of_[index(id)] != kNoBuffer);
     return buffer_of_[index(id)];
@@ -78,8 +80,8 @@ class Planner {
     plan_.outputs[id] = {buffer(id), shape_of(id)};
   }
 
-  // Floats of the packed weights of a layer.
-  std::int64_t weight_floats(NodeId layer) const {
+  // Of the packed weights of a layer.
+  std::int64_t weight_bytes(NodeId layer) const {
     const PackedSize size = packed_size(graph_, set_, layer);
     return size.weight + size.bias;
   }
@@ -89,11 +91,11 @@ class Planner {
     StepInfo& info = step->info;
     info.name = graph_.at(out).name;
     info.kernel = std::move(kernel);
-    for (const BufferId id : reads) info.bytes += 4 * plan_.buffers[static_cast<std::size_t>(id)].floats;
-    info.bytes += 4 * plan_.buffers[static_cast<std::size_t>(writes)].floats;
+    for (const BufferId id : reads) info.bytes += plan_.buffers[static_cast<std::size_t>(id)].bytes;
+    info.bytes += plan_.buffers[static_cast<std::size_t>(writes)].bytes;
     for (const NodeId layer : layers) {
       info.macs += batch_ * graph::costs(graph_, graph_.at(layer)).macs;
-      info.bytes += 4 * weight_floats(layer);
+      info.bytes += weight_bytes(layer);
     }
     step->reads = std::move(reads);
     step->writes = writes;
@@ -120,7 +122,7 @@ class Planner {
               std::max(most.right, own.right)};
     }
     plan_.image_layout = {in, most.top, most.left, in.h + most.top + most.bottom, in.w + most.left + most.right};
-    plan_.image = new_buffer(plan_.image_layout.floats(batch_));
+    plan_.image = new_buffer(plan_.image_layout.bytes(batch_));
     if (!copied) return;
     const BufferId out = output(0);
     add(std::make_unique<BlockImageStep>(BlockImageSpec{plan_.image, out, batch_, plan_.image_layout}), 0,
@@ -232,7 +234,7 @@ class Planner {
     spec.right = padding.right;
     spec.in = unit.producer != kNone && reads_image(unit, unit.producer) ? plan_.image : buffer(unit.inputs[0]);
     spec.weight = weights_.offsets(unit.layer).weight;
-    spec.pair_weight = spec.weight + kernels::blocked_floats(node.out.c, conv.kernel * conv.kernel);
+    spec.pair_weight = spec.weight + float_bytes(kernels::blocked_floats(node.out.c, conv.kernel * conv.kernel));
     spec.bias = weights_.offsets(unit.layer).bias;
     spec.activated = activated(unit.activation);
     std::vector<NodeId> layers{unit.layer};
@@ -255,7 +257,8 @@ class Planner {
     spec.out = output(unit.out);
     if (unit.pooled != kNone) {
       const std::int64_t bands = DepthwiseStep::bands(set_, batch_, spec.out_shape);
-      spec.sums = sums_[unit.pooled] = new_buffer(kernels::blocked_floats(spec.out_shape.c, batch_ * bands));
+      spec.sums = sums_[unit.pooled] =
+          new_buffer(float_bytes(kernels::blocked_floats(spec.out_shape.c, batch_ * bands)));
     }
     add(std::make_unique<DepthwiseStep>(set_, spec), unit.out, std::move(kernel), {spec.in}, spec.out, layers);
   }
@@ -345,8 +348,8 @@ class Planner {
       };
       for (const BufferId id : step.reads) lives(id);
       lives(step.writes);
-      plan_.scratch_floats = std::max(plan_.scratch_floats, step.scratch_floats());
-      plan_.zero_floats = std::max(plan_.zero_floats, step.zero_floats());
+      plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.scratch_bytes());
+      plan_.zero_bytes = std::max(plan_.zero_bytes, step.zero_bytes());
     }
     for (const auto& [id, output] : plan_.outputs)
       plan_.buffers[static_cast<std::size_t>(output.buffer)].last = kForever;

@@ -18,8 +18,8 @@ struct Plan {
   std::vector<Lifetime> buffers;
   BufferId image = 0;  // the network's input; written before the first step
   ImageLayout image_layout;
-  std::int64_t scratch_floats = 0;  // of each team member
-  std::int64_t zero_floats = 0;
+  std::int64_t scratch_bytes = 0;  // of each team member
+  std::int64_t zero_bytes = 0;
   // The buffers that can be read after a run, by node.
   struct Output {
     BufferId buffer;

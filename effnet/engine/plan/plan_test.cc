@@ -42,11 +42,11 @@ TEST(Plan, IsAFunctionOfItsArguments) {
         EXPECT_EQ(a.steps[i]->info.bytes, b.steps[i]->info.bytes);
         EXPECT_EQ(a.steps[i]->reads, b.steps[i]->reads);
         EXPECT_EQ(a.steps[i]->writes, b.steps[i]->writes);
-        EXPECT_EQ(a.steps[i]->scratch_floats(), b.steps[i]->scratch_floats());
+        EXPECT_EQ(a.steps[i]->scratch_bytes(), b.steps[i]->scratch_bytes());
       }
       EXPECT_EQ(a.arena.offsets, b.arena.offsets);
-      EXPECT_EQ(a.scratch_floats, b.scratch_floats);
-      EXPECT_EQ(a.zero_floats, b.zero_floats);
+      EXPECT_EQ(a.scratch_bytes, b.scratch_bytes);
+      EXPECT_EQ(a.zero_bytes, b.zero_bytes);
     }
   }
 }
@@ -74,8 +74,8 @@ TEST(Plan, BuffersLiveFromTheirWriterToTheirLastReader) {
       for (std::size_t other = 0; other < plan.buffers.size(); ++other) {
         // Nothing of a later step lies where a kept output lies.
         if (other == buffer || plan.buffers[other].last < plan.buffers[buffer].first) continue;
-        EXPECT_TRUE(plan.arena.offsets[other] + plan.buffers[other].floats <= plan.arena.offsets[buffer] ||
-                    plan.arena.offsets[buffer] + plan.buffers[buffer].floats <= plan.arena.offsets[other]);
+        EXPECT_TRUE(plan.arena.offsets[other] + plan.buffers[other].bytes <= plan.arena.offsets[buffer] ||
+                    plan.arena.offsets[buffer] + plan.buffers[buffer].bytes <= plan.arena.offsets[other]);
       }
     }
   }
@@ -92,12 +92,12 @@ TEST(Plan, ArenaIsNearItsLowerBound) {
         std::int64_t sum = 0;
         for (const Lifetime& buffer : plan.buffers) {
           const auto step = static_cast<std::int64_t>(s);
-          if (buffer.first <= step && step <= buffer.last) sum += buffer.floats;
+          if (buffer.first <= step && step <= buffer.last) sum += buffer.bytes;
         }
         least = std::max(least, sum);
       }
-      EXPECT_GE(plan.arena.floats, least) << name;
-      EXPECT_LE(static_cast<double>(plan.arena.floats), 1.02 * static_cast<double>(least)) << name << " " << batch;
+      EXPECT_GE(plan.arena.bytes, least) << name;
+      EXPECT_LE(static_cast<double>(plan.arena.bytes), 1.02 * static_cast<double>(least)) << name << " " << batch;
     }
   }
 }

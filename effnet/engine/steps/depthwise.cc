@@ -52,20 +52,20 @@ DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec&
   group_ = std::max<std::int64_t>(divide_up(set.cascade_pixels, stride * spec.in_shape.w), 1);
   group_ = std::min(divide_up(group_, rows_) * rows_, spec.out_shape.h);
   ring_rows_ = (group_ - 1) * stride + kernel;
-  row_floats_ = (spec.window.left + spec.in_shape.w + spec.right) * kBlock;
+  row_values_ = (spec.window.left + spec.in_shape.w + spec.right) * kBlock;
 }
 
-std::int64_t DepthwiseStep::scratch_floats() const {
-  const std::int64_t pixels = ring_rows_ * spec_.in_shape.w;
-  const std::int64_t offsets = divide_up(pixels, kBlock) * kBlock;
-  return tile_blocks_ * ring_rows_ * row_floats_ + offsets + (spec_.produced ? spec_.source.scratch_floats(pixels) : 0);
+// The ring, the offsets in it, the gathered input.
+std::int64_t DepthwiseStep::scratch_bytes() const {
+  return ring_bytes() + offset_bytes() +
+         (spec_.produced ? spec_.source.scratch_bytes(ring_rows_ * spec_.in_shape.w) : 0);
 }
 
 void DepthwiseStep::run(const Context& context) const noexcept {
   // Alone, a task walks all bands of its channels in one go and makes no row twice. With several threads each band is a
   // task where there are few tiles or little is made twice, band by band: so a thread's tasks are neighbours in the
   // picture. Else only the last tiles are cut, so that the threads end together.
-  const auto members = static_cast<std::int64_t>(context.scratch.size());
+  const auto members = context.members();
   const std::int64_t planes = spec_.images * tiles_;
   const std::int64_t repeated = spec_.window.kernel - spec_.window.stride, rows = spec_.in_shape.h;
   const bool by_band =
@@ -75,7 +75,7 @@ void DepthwiseStep::run(const Context& context) const noexcept {
   context.team.step(
       whole + cut * bands_,
       [&](std::int64_t index, int member) noexcept {
-        float* const scratch = context.scratch[static_cast<std::size_t>(member)];
+        auto* const scratch = context.scratch<std::byte>(member);
         if (index < whole) return walk(context, index / tiles_, index % tiles_, 0, bands_, scratch);
         const std::int64_t plane = whole + (index - whole) % cut, band = (index - whole) / cut;
         walk(context, plane / tiles_, plane % tiles_, band, band + 1, scratch);
@@ -84,18 +84,18 @@ void DepthwiseStep::run(const Context& context) const noexcept {
 }
 
 void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,
-                         std::int64_t last_band, float* scratch) const noexcept {
+                         std::int64_t last_band, std::byte* scratch) const noexcept {
   Task task{};
   task.image = image;
   task.first_block = tile * tile_blocks_;
   task.blocks = std::min(tile_blocks_, kernels::blocks_of(spec_.out_shape.c) - task.first_block);
-  task.ring = scratch;
-  task.offsets = reinterpret_cast<std::int32_t*>(scratch + tile_blocks_ * ring_rows_ * row_floats_);
-  task.gathered = reinterpret_cast<float*>(task.offsets) + divide_up(ring_rows_ * spec_.in_shape.w, kBlock) * kBlock;
+  task.ring = reinterpret_cast<float*>(scratch);
+  task.offsets = reinterpret_cast<std::int32_t*>(scratch + ring_bytes());
+  task.gathered = reinterpret_cast<float*>(scratch + ring_bytes() + offset_bytes());
 
   // The padding columns of every slot stay zero: products and copies write between them.
   for (std::int64_t row = 0; row < task.blocks * ring_rows_; ++row) {
-    float* const at = task.ring + row * row_floats_;
+    float* const at = task.ring + row * row_values_;
     std::memset(at, 0, static_cast<std::size_t>(spec_.window.left * kBlock) * sizeof(float));
     std::memset(at + (spec_.window.left + spec_.in_shape.w) * kBlock, 0,
                 static_cast<std::size_t>(spec_.right * kBlock) * sizeof(float));
@@ -130,14 +130,14 @@ void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_
 }
 
 primitives::RowRing DepthwiseStep::ring_of(const Context& context, const Task& task, std::int64_t block) const {
-  return {task.ring + block * ring_rows_ * row_floats_, ring_rows_, row_floats_, context.zeros};
+  return {task.ring + block * ring_rows_ * row_values_, ring_rows_, row_values_, context.zeros()};
 }
 
 // Input rows [first, last) into their slots.
 void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int64_t first,
                               std::int64_t last) const noexcept {
   const std::int64_t width = spec_.in_shape.w;
-  const std::int64_t block_ring = ring_rows_ * row_floats_;
+  const std::int64_t block_ring = ring_rows_ * row_values_;
   const std::int64_t left = spec_.window.left * kBlock;
   if (!spec_.produced) {
     const std::int64_t block_in = spec_.images * spec_.in_shape.pixels() * kBlock;
@@ -166,12 +166,12 @@ void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int
   run.activation = spec_.source_activated;
   run.out_block = block_ring;
   run.offsets = task.offsets;
-  const primitives::PackedMatrix matrix{context.weights + spec_.source_weight, spec_.source_packed};
+  const primitives::PackedMatrix matrix{context.weight(spec_.source_weight), spec_.source_packed};
   const std::int64_t first_panel = task.first_block * kBlock / spec_.source_packed.panel_channels;
   const std::int64_t channels = (task.first_block + task.blocks) * kBlock;
   for (std::int64_t i = first_panel; i < matrix.panels() && matrix.panel(i).channel < channels; ++i) {
     run.panel = matrix.panel(i);
-    run.bias = context.weights + spec_.source_bias + run.panel.channel;
+    run.bias = context.weight(spec_.source_bias) + run.panel.channel;
     const bool more = last == spec_.in_shape.h && i + 1 < matrix.panels();
     run.prefetch.next_weight = more ? matrix.panel(i + 1).weight : nullptr;
     run.out = task.ring + (run.panel.channel / kBlock - task.first_block) * block_ring;
@@ -192,21 +192,21 @@ void DepthwiseStep::convolve(const Context& context, const Task& task, std::int6
     const primitives::RowRing ring = ring_of(context, task, b);
     for (std::int64_t ky = 0; ky < kernel + rows_ - 1; ++ky) {
       const std::int64_t row = y * spec_.window.stride - spec_.window.top + ky;
-      in[ky] = ky < kernel + rows - 1 ? ring.row(row, spec_.in_shape.h) : context.zeros;
+      in[ky] = ky < kernel + rows - 1 ? ring.row(row, spec_.in_shape.h) : context.zeros();
     }
-    const float* const bias = context.weights + spec_.bias + block * kBlock;
+    const float* const bias = context.weight(spec_.bias) + block * kBlock;
     float* const out =
         context.buffer(spec_.out) + block * block_out + (task.image * spec_.out_shape.pixels() + y * width) * kBlock;
     float* const block_sums = sums == nullptr ? nullptr : sums + b * spec_.images * bands_ * kBlock;
     const bool half = lanes - block * kBlock <= 8;
     if (whole_pair_ != nullptr) {
       const std::int64_t taps = kernels::depthwise_pair_positions(kernel) * kernel;
-      const float* const weight = context.weights + spec_.pair_weight + block * taps * kBlock;
+      const float* const weight = context.weight(spec_.pair_weight) + block * taps * kBlock;
       float* const second = rows == 2 ? out + width * kBlock : nullptr;
       (half ? half_pair_ : whole_pair_)({in, weight, bias, {out, second}, width, block_sums, low, high});
       continue;
     }
-    const float* const weight = context.weights + spec_.weight + block * kernel * kernel * kBlock;
+    const float* const weight = context.weight(spec_.weight) + block * kernel * kernel * kBlock;
     const kernels::DepthwiseArgs args{in, weight, bias, out, width, block_sums, low, high};
     if (whole_ != nullptr) {
       (half ? half_ : whole_)(args);

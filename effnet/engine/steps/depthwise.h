@@ -36,8 +36,8 @@ class DepthwiseStep final : public Step {
  public:
   DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec& spec);
   void run(const Context& context) const noexcept override;
-  std::int64_t scratch_floats() const override;
-  std::int64_t zero_floats() const override { return row_floats_; }
+  std::int64_t scratch_bytes() const override;
+  std::int64_t zero_bytes() const override { return float_bytes(row_values_); }
 
   // Whether it makes its rows in pairs: where that is faster.
   static bool makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec);
@@ -46,6 +46,11 @@ class DepthwiseStep final : public Step {
 
  private:
   struct Task;
+  std::int64_t ring_bytes() const { return float_bytes(tile_blocks_ * ring_rows_ * row_values_); }
+  std::int64_t offset_bytes() const {
+    constexpr auto kBytes = static_cast<std::int64_t>(sizeof(std::int32_t));
+    return divide_up(ring_rows_ * spec_.in_shape.w * kBytes, kernels::kAlignment) * kernels::kAlignment;
+  }
   // Of even rows where they are made in pairs, so that a row's bits do not depend on bands.
   std::int64_t band_begin(std::int64_t band) const {
     const std::int64_t row = band * spec_.out_shape.h / bands_;
@@ -53,7 +58,7 @@ class DepthwiseStep final : public Step {
   }
   primitives::RowRing ring_of(const Context& context, const Task& task, std::int64_t block) const;
   void walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,
-            std::int64_t last_band, float* scratch) const noexcept;
+            std::int64_t last_band, std::byte* scratch) const noexcept;
   void make_rows(const Context& context, const Task& task, std::int64_t first, std::int64_t last) const noexcept;
   void convolve(const Context& context, const Task& task, std::int64_t y, std::int64_t rows,
                 float* sums) const noexcept;
@@ -65,7 +70,7 @@ class DepthwiseStep final : public Step {
   std::int64_t rows_;                         // output rows that a kernel makes, 1 or 2
   std::int64_t group_;                        // output rows made at a time
   std::int64_t ring_rows_;                    // slots
-  std::int64_t row_floats_;                   // of one padded row
+  std::int64_t row_values_;                   // of one padded row
 };
 
 }  // namespace effnet::engine

@@ -19,8 +19,8 @@ void BlockImageStep::run(const Context& context) const noexcept {
   const std::int64_t rows = spec_.images * chw.h;
   context.team.step(rows, [&](std::int64_t index, int) noexcept {
     const std::int64_t image = index / chw.h, y = index % chw.h;
-    const float* const row = context.buffer(spec_.in) + image * layout.image_floats() +
-                             (layout.top + y) * layout.row_floats() + layout.left * chw.c;
+    const float* const row = context.buffer(spec_.in) + image * layout.image_values() +
+                             (layout.top + y) * layout.row_values() + layout.left * chw.c;
     for (std::int64_t block = 0; block < kernels::blocks_of(chw.c); ++block) {
       const std::int64_t channels = std::min(kBlock, chw.c - block * kBlock);
       float* to = context.buffer(spec_.out) + (block * rows + index) * chw.w * kBlock;
@@ -55,8 +55,8 @@ void MapStep::run(const Context& context) const noexcept {
     args.high = activated_.high;
     if (spec_.scale != kNoBuffer) args.scale = context.buffer(spec_.scale) + plane * kBlock;
     if (spec_.weight >= 0) {
-      args.scale = context.weights + spec_.weight + block * kBlock;
-      args.shift = context.weights + spec_.bias + block * kBlock;
+      args.scale = context.weight(spec_.weight) + block * kBlock;
+      args.shift = context.weight(spec_.bias) + block * kBlock;
     }
     const bool sigmoid = spec_.activation == graph::Activation::sigmoid;
     (sigmoid ? context.set.sigmoid : context.set.map[static_cast<std::size_t>(activated_.epilogue)])(args);

@@ -68,22 +68,20 @@ ProductStep::Cut ProductStep::cut_for(std::int64_t members) const {
   return cut;
 }
 
-std::int64_t ProductStep::scratch_floats() const {
-  const std::int64_t input = scales_input_ ? spec_.source.depth.gemm.segments * run_pixels_ * kBlock
-                                           : spec_.source.scratch_floats(run_pixels_);
-  return input + (scales_weights_ ? spec_.packed.depth * (spec_.packed.panel_channels + 1) + kBlock : 0);
+// The gathered or scaled input; or, where it is read in place, a scaled panel and the scale.
+std::int64_t ProductStep::scratch_bytes() const {
+  const std::int64_t input = scales_input_ ? float_bytes(spec_.source.depth.gemm.segments * run_pixels_ * kBlock)
+                                           : spec_.source.scratch_bytes(run_pixels_);
+  return input + (scales_weights_ ? float_bytes(spec_.packed.depth * (spec_.packed.panel_channels + 1) + kBlock) : 0);
 }
 
 void ProductStep::run(const Context& context) const noexcept {
-  const Cut cut = cut_for(static_cast<std::int64_t>(context.scratch.size()));
+  const Cut cut = cut_for(context.members());
   // A thread's runs are neighbours in the picture, as in the steps around; further groups are whoever's comes first. In
   // small pictures the threads stay together, at the same weights: B4 2 % slower otherwise.
   const std::int64_t first = images_ * cut.parts * cut.runs, all = first * cut.groups;
   context.team.step(
-      all,
-      [&](std::int64_t index, int member) noexcept {
-        task(context, cut, index, context.scratch[static_cast<std::size_t>(member)]);
-      },
+      all, [&](std::int64_t index, int member) noexcept { task(context, cut, index, context.scratch(member)); },
       pixels_ < kSmallPicture ? all : all - first);
 }
 
@@ -121,7 +119,7 @@ void ProductStep::task(const Context& context, const Cut& cut, std::int64_t inde
   const std::int64_t count = std::min(cut.run_pixels, part_end - first);
   if (count <= 0) return;  // the last part is shorter by a few pixels
 
-  float* const panel = scratch + spec_.source.scratch_floats(run_pixels_);
+  float* const panel = scratch + spec_.source.scratch_bytes(run_pixels_) / float_bytes(1);
   float* const scale = panel + spec_.packed.depth * spec_.packed.panel_channels;
   if (scales_weights_) load_scale(context, image, scale);
 
@@ -130,15 +128,15 @@ void ProductStep::task(const Context& context, const Cut& cut, std::int64_t inde
                             : gemm_input(spec_.source, context.buffer(spec_.in), image, first, count, scratch);
   run.depth = spec_.source.depth.gemm;
   run.activation = spec_.activated;
-  run.out_block = out_.block_floats();
+  run.out_block = out_.block_values();
   const std::int64_t at = (image * pixels_ + first) * kBlock;
-  const primitives::PackedMatrix matrix{context.weights + spec_.weight, spec_.packed};
+  const primitives::PackedMatrix matrix{context.weight(spec_.weight), spec_.packed};
   const std::int64_t last = std::min((group + 1) * cut.group_panels, matrix.panels());
   for (std::int64_t i = group * cut.group_panels; i < last; ++i) {
     run.panel = matrix.panel(i);
     run.prefetch.next_weight = i + 1 < last ? matrix.panel(i + 1).weight : nullptr;
-    run.bias = context.weights + spec_.bias + run.panel.channel;
-    const std::int64_t block = run.panel.channel / kBlock * out_.block_floats() + at;
+    run.bias = context.weight(spec_.bias) + run.panel.channel;
+    const std::int64_t block = run.panel.channel / kBlock * out_.block_values() + at;
     if (scales_weights_) {
       context.set.scale_rows(run.panel.weight, scale, spec_.packed.depth, run.panel.lanes, panel);
       run.panel.weight = panel;

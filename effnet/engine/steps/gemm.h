@@ -10,7 +10,7 @@ struct ProductSpec {
   BufferId in = kNoBuffer, out = kNoBuffer;
   BufferId residual = kNoBuffer;
   BufferId scale = kNoBuffer;         // images x channels, 1x1: multiplies the input's channels
-  std::int64_t weight = 0, bias = 0;  // floats from the start of the packed weights
+  std::int64_t weight = 0, bias = 0;  // bytes from the start of the packed weights
   primitives::PackedShape packed{};   // of the weights
   Activated activated;
 };
@@ -22,7 +22,7 @@ class ProductStep final : public Step {
  public:
   ProductStep(const kernels::KernelSet& set, const ProductSpec& spec);
   void run(const Context& context) const noexcept override;
-  std::int64_t scratch_floats() const override;
+  std::int64_t scratch_bytes() const override;
 
  private:
   struct Cut;

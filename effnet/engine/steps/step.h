@@ -31,19 +31,40 @@ inline constexpr BufferId kNoBuffer = -1;
 // With several threads, a picture of fewer pixels is cut by channels: its weights are more than its neighbourhood.
 inline constexpr std::int64_t kSmallPicture = 600;
 
+// Bytes of so many values that kernels of float32 read or write.
+constexpr std::int64_t float_bytes(std::int64_t values) { return values * static_cast<std::int64_t>(sizeof(float)); }
+
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // What a run works in.
 struct Context {
   const kernels::KernelSet& set;
   const primitives::TileSchedule& schedule;
-  const float* weights;
-  std::span<float* const> buffers;
+  const std::byte* weights;  // of the network, from where steps count their offsets
+  std::span<std::byte* const> buffers;
   ThreadTeam::Run& team;
-  std::span<float* const> scratch;  // by team member
-  const float* zeros;               // a row of zeros for what lies outside of a picture
+  std::span<std::byte* const> scratches;  // by team member
+  const std::byte* zero_bytes;
 
-  float* buffer(BufferId id) const { return buffers[static_cast<std::size_t>(id)]; }
+  std::int64_t members() const { return static_cast<std::int64_t>(scratches.size()); }
+  // What lies there, as values of a type.
+  template <class Value = float>
+  Value* buffer(BufferId id) const {
+    return reinterpret_cast<Value*>(buffers[static_cast<std::size_t>(id)]);
+  }
+  template <class Value = float>
+  const Value* weight(std::int64_t offset) const {
+    return reinterpret_cast<const Value*>(weights + offset);
+  }
+  template <class Value = float>
+  Value* scratch(int member) const {
+    return reinterpret_cast<Value*>(scratches[static_cast<std::size_t>(member)]);
+  }
+  // A row of zeros for what lies outside of a picture.
+  template <class Value = float>
+  const Value* zeros() const {
+    return reinterpret_cast<const Value*>(zero_bytes);
+  }
 };
 
 class Step {
@@ -54,8 +75,8 @@ class Step {
   virtual ~Step() = default;
 
   virtual void run(const Context& context) const noexcept = 0;
-  virtual std::int64_t scratch_floats() const { return 0; }  // of each team member
-  virtual std::int64_t zero_floats() const { return 0; }     // of Context::zeros
+  virtual std::int64_t scratch_bytes() const { return 0; }  // of each team member
+  virtual std::int64_t zero_bytes() const { return 0; }     // of Context::zeros
 
   StepInfo info;
   std::vector<BufferId> reads;

@@ -17,25 +17,25 @@ WinogradStep::WinogradStep(const kernels::KernelSet& set, const WinogradSpec& sp
       down_(divide_up(spec.out_shape.chw.h, 2)),
       all_(spec.out_shape.images * across_ * down_) {
   const std::int64_t step = set.tallest();  // a run ends with a full tile
-  const std::int64_t tile_bytes = kWinogradPositions * spec.in_shape.blocks() * kBlock * 4;
+  const std::int64_t tile_bytes = float_bytes(kWinogradPositions * spec.in_shape.blocks() * kBlock);
   run_tiles_ = std::min(all_, std::max(set.cache_bytes / 2 / tile_bytes / step * step, step));
   run_tiles_ = std::min(all_, divide_up(divide_up(all_, divide_up(all_, run_tiles_)), step) * step);
   runs_ = divide_up(all_, run_tiles_);
 }
 
-std::int64_t WinogradStep::scratch_floats() const {
-  return kWinogradPositions * run_tiles_ * (spec_.in_shape.blocks() + panel_blocks()) * kBlock;
+std::int64_t WinogradStep::scratch_bytes() const {
+  return float_bytes(kWinogradPositions * run_tiles_ * (spec_.in_shape.blocks() + panel_blocks()) * kBlock);
 }
 
 void WinogradStep::run(const Context& context) const noexcept {
-  const auto members = static_cast<std::int64_t>(context.scratch.size());
+  const auto members = context.members();
   const std::int64_t wanted = members == 1 ? 1 : divide_up(members * kTasksAThread, runs_);
   const std::int64_t panels = spec_.packed.panels(), group_panels = divide_up(panels, std::min(panels, wanted));
   const std::int64_t groups = divide_up(panels, group_panels);
   context.team.step(runs_ * groups, [&](std::int64_t index, int member) noexcept {
     const std::int64_t group = index / runs_;  // the last one is the smallest
     task(context, index % runs_ * run_tiles_, group * group_panels, std::min((group + 1) * group_panels, panels),
-         context.scratch[static_cast<std::size_t>(member)]);
+         context.scratch(member));
   });
 }
 
@@ -58,11 +58,11 @@ void WinogradStep::transform_input(const Context& context, std::int64_t first, s
   args.width = chw.w;
   args.position = spec_.in_shape.blocks() * count * kBlock;
   for (std::int64_t b = 0; b < spec_.in_shape.blocks(); ++b) {
-    const float* const block = context.buffer(spec_.in) + b * spec_.in_shape.block_floats();
+    const float* const block = context.buffer(spec_.in) + b * spec_.in_shape.block_values();
     over_parts(first, count, [&](const Part& part) {
       for (std::int64_t r = 0; r < 4; ++r) {
         const std::int64_t row = 2 * part.y - spec_.top + r;
-        args.rows[r] = row < 0 || row >= chw.h ? context.zeros : block + (part.image * chw.h + row) * chw.w * kBlock;
+        args.rows[r] = row < 0 || row >= chw.h ? context.zeros() : block + (part.image * chw.h + row) * chw.w * kBlock;
       }
       args.x = 2 * part.x - spec_.left;
       args.tiles = part.count;
@@ -76,10 +76,10 @@ void WinogradStep::transform_input(const Context& context, std::int64_t first, s
 void WinogradStep::transform_output(const Context& context, std::int64_t first, std::int64_t count, std::int64_t block,
                                     const float* from) const noexcept {
   const Chw& chw = spec_.out_shape.chw;
-  const std::int64_t start = block * spec_.out_shape.block_floats();
+  const std::int64_t start = block * spec_.out_shape.block_values();
   kernels::WinogradOutputArgs args{};
   args.position = panel_blocks() * count * kBlock;
-  args.bias = context.weights + spec_.bias + block * kBlock;
+  args.bias = context.weight(spec_.bias) + block * kBlock;
   args.low = spec_.activated.low;
   args.high = spec_.activated.high;
   over_parts(first, count, [&](const Part& part) {
@@ -104,11 +104,11 @@ void WinogradStep::task(const Context& context, std::int64_t first, std::int64_t
 
   primitives::GemmRun run{};
   run.depth = primitives::depth_of_channels(spec_.packed.depth);
-  run.bias = context.zeros;
+  run.bias = context.zeros();
   run.activation = activated(graph::Activation::none);
   run.out_block = count * kBlock;
   const auto matrix = [&](std::int64_t position) {
-    return primitives::PackedMatrix{context.weights + spec_.weight + position * spec_.packed.floats(), spec_.packed};
+    return primitives::PackedMatrix{context.weight(spec_.weight) + position * spec_.packed.values(), spec_.packed};
   };
   for (std::int64_t i = first_panel; i < last_panel; ++i) {
     for (std::int64_t position = 0; position < kWinogradPositions; ++position) {

@@ -23,9 +23,9 @@ class WinogradStep final : public Step {
  public:
   WinogradStep(const kernels::KernelSet& set, const WinogradSpec& spec);
   void run(const Context& context) const noexcept override;
-  std::int64_t scratch_floats() const override;
-  std::int64_t zero_floats() const override {
-    return std::max(spec_.in_shape.chw.w * kernels::kBlock, spec_.packed.panel_channels);
+  std::int64_t scratch_bytes() const override;
+  std::int64_t zero_bytes() const override {
+    return float_bytes(std::max(spec_.in_shape.chw.w * kernels::kBlock, spec_.packed.panel_channels));
   }
 
  private:

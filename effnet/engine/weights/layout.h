@@ -23,10 +23,10 @@ bool uses_winograd(const graph::Graph& graph, graph::NodeId node);
 
 // A depthwise convolution's weights are packed as a window for each channel block and, where the set can make rows in
 // pairs (kernels.h), after all of these for pairs too: which are used depends on the picture's width.
-// Floats of a channel for pairs, or 0.
+// Values of a channel for pairs, or 0.
 std::int64_t pair_taps(const kernels::KernelSet& set, const graph::Conv& conv);
 
-// Floats of a node's packed weights and biases, each a multiple of 16; zero if it has none of its own.
+// Bytes of a node's packed weights and biases, each a multiple of kAlignment; zero if it has none of its own.
 struct PackedSize {
   std::int64_t weight = 0;
   std::int64_t bias = 0;
