@@ -122,14 +122,14 @@ class Fuser {
     unit.layer = unit.out = id;
     unit.inputs = {input(id)};
     if (const NodeId norm = norms_[index(id)]; norm != kNone) claim(unit, norm);
-    extend(unit, kind == Unit::Kind::product);
+    extend(unit, kind != Unit::Kind::depthwise);
     return unit;
   }
 
   void visit(NodeId id) {
     const Node& node = graph_.at(id);
     if (std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Linear>(node.op)) {
-      return is_depthwise(graph_, id) ? visit_depthwise(id) : visit_product(id);
+      return is_depthwise(graph_, id) ? visit_depthwise(id) : visit_gemm(id);
     }
     if (std::holds_alternative<graph::GlobalPool>(node.op)) return visit_global_pool(id);
     if (std::holds_alternative<graph::Mul>(node.op)) return visit_scale(id);
@@ -158,15 +158,16 @@ class Fuser {
     emit(std::move(unit));
   }
 
-  void visit_product(NodeId id) {
-    Unit unit = layer_unit(id, Unit::Kind::product);
+  void visit_gemm(NodeId id) {
+    const Unit::Kind kind = uses_winograd(graph_, id) ? Unit::Kind::winograd : Unit::Kind::gemm;
+    Unit unit = layer_unit(id, kind);
     if (const auto scaled = scaled_.find(unit.inputs[0]); scaled != scaled_.end()) {
       unit.scale = input(*scaled, 1);
       unit.inputs[0] = input(*scaled, 0);
     }
     const NodeId user = only_user(unit.out);
     if (options_.fuse_depthwise && user != kNone && is_depthwise(graph_, user) && unit.addend == kNone &&
-        unit.scale == kNone && !uses_winograd(graph_, id)) {
+        unit.scale == kNone && kind == Unit::Kind::gemm) {
       ahead_[user] = std::move(unit);  // runs inside that one
       return;
     }

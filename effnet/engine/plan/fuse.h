@@ -19,7 +19,8 @@ inline constexpr NodeId kNone = -1;
 
 struct Unit {
   enum class Kind {
-    product,      // convolution with groups = 1, or linear
+    gemm,         // convolution with groups = 1, or linear
+    winograd,     // the same where uses_winograd() says so
     depthwise,    // convolution with groups = channels
     map,          // standalone batch norm, activation, addition, channel scale, or several of them
     pool,         // max or average
@@ -34,7 +35,7 @@ struct Unit {
   graph::Activation activation = graph::Activation::none;
   NodeId addend = kNone;  // added before the activation
   NodeId scale = kNone;   // 1x1 per image: multiplies the main input's channels
-  // depthwise: the convolution that makes its input rows (product; inputs[0] is then that one's input), or kNone.
+  // depthwise: the convolution that makes its input rows (gemm; inputs[0] is then that one's input), or kNone.
   NodeId producer = kNone;
   graph::Activation producer_activation = graph::Activation::none;
   NodeId pooled = kNone;  // depthwise: the global pool it sums; the global pool itself is a unit that reads the sums

@@ -82,9 +82,9 @@ TEST_F(FuseTest, EfficientNetB0) {
                   }),
             16);
   // Two of the SE and the projection a block, the head and the classifier.
-  EXPECT_EQ(count(Kind::product), 3 * 16 + 2);
-  EXPECT_EQ(count(Kind::product, has_scale), 16);
-  EXPECT_EQ(count(Kind::product, has_addend), 9);
+  EXPECT_EQ(count(Kind::gemm), 3 * 16 + 2);
+  EXPECT_EQ(count(Kind::gemm, has_scale), 16);
+  EXPECT_EQ(count(Kind::gemm, has_addend), 9);
   EXPECT_EQ(count(Kind::global_pool), 17);
   EXPECT_EQ(count(Kind::global_pool, has_pool), 16);
   EXPECT_EQ(count(Kind::map), 16);
@@ -102,20 +102,20 @@ TEST_F(FuseTest, SwitchesOfEfficientNetB0) {
   EXPECT_EQ(count(Kind::map), 49 + 9 + 16);
   EXPECT_EQ(count(Kind::depthwise, has_producer), 0);
   EXPECT_EQ(count(Kind::depthwise, has_pool), 0);
-  EXPECT_EQ(count(Kind::product, has_addend), 0);
-  EXPECT_EQ(count(Kind::product, has_scale), 16);
+  EXPECT_EQ(count(Kind::gemm, has_addend), 0);
+  EXPECT_EQ(count(Kind::gemm, has_scale), 16);
 
   fuse({.fuse_depthwise = false});
   expect_runs();
   EXPECT_EQ(count(Kind::depthwise, has_producer), 0);
   EXPECT_EQ(count(Kind::depthwise, has_pool), 16);
-  EXPECT_EQ(count(Kind::product), 3 * 16 + 2 + 16);
+  EXPECT_EQ(count(Kind::gemm), 3 * 16 + 2 + 16);
 
   fuse({.fuse_scale = false});
   expect_runs();
-  EXPECT_EQ(count(Kind::product, has_scale), 0);
+  EXPECT_EQ(count(Kind::gemm, has_scale), 0);
   EXPECT_EQ(count(Kind::map, has_scale), 16);
-  EXPECT_EQ(count(Kind::product, has_addend), 9);
+  EXPECT_EQ(count(Kind::gemm, has_addend), 9);
 
   fuse({.fuse_pool = false});
   expect_runs();
@@ -129,13 +129,13 @@ TEST_F(FuseTest, ResNet50) {
   lower("resnet50");
   fuse();
   expect_runs();
-  EXPECT_EQ(count(Kind::product), 54);
-  EXPECT_EQ(count(Kind::product, has_addend), 16);
-  EXPECT_EQ(
-      count(Kind::product, [](const Unit& unit) { return has_addend(unit) && unit.activation == Activation::relu; }),
-      16);
+  EXPECT_EQ(count(Kind::gemm), 54 - 13);
+  EXPECT_EQ(count(Kind::winograd), 13);  // one a block, without the three of stride 2
+  EXPECT_EQ(count(Kind::gemm, has_addend), 16);
+  EXPECT_EQ(count(Kind::gemm, [](const Unit& unit) { return has_addend(unit) && unit.activation == Activation::relu; }),
+            16);
   // Where the shape changes, the addition waits for the shortcut's convolution, which is made last.
-  EXPECT_EQ(count(Kind::product,
+  EXPECT_EQ(count(Kind::gemm,
                   [&](const Unit& unit) {
                     return has_addend(unit) && graph_.at(unit.layer).name.find("downsample") != std::string::npos;
                   }),
@@ -163,7 +163,7 @@ TEST_F(FuseTest, NetworksWithoutSqueeze) {
   expect_runs();
   EXPECT_EQ(count(Kind::depthwise), 13);
   EXPECT_EQ(count(Kind::depthwise, has_producer), 13);
-  EXPECT_EQ(count(Kind::product), 2);  // the last pointwise convolution and the classifier
+  EXPECT_EQ(count(Kind::gemm), 2);  // the last pointwise convolution and the classifier
   EXPECT_EQ(units_.size(), 16U);
 }
 
@@ -206,8 +206,8 @@ TEST_F(FuseTest, KeepIsRespected) {
   for (const NodeId node : keep) EXPECT_NE(unit_of(graph_.at(node).name), nullptr) << graph_.at(node).name;
   EXPECT_EQ(count(Kind::depthwise, has_producer), 15);
   EXPECT_EQ(count(Kind::depthwise, has_pool), 15);  // one's activation is apart
-  EXPECT_EQ(count(Kind::product, has_scale), 15);
-  EXPECT_EQ(count(Kind::product, has_addend), 8);
+  EXPECT_EQ(count(Kind::gemm, has_scale), 15);
+  EXPECT_EQ(count(Kind::gemm, has_addend), 8);
   fuse({}, graph_.reductions);
   EXPECT_EQ(units_.size(), 99U);
 }
