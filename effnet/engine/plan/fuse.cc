@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "effnet/base/error.h"
-#include "effnet/engine/weights/layout.h"
 
 namespace effnet::engine {
 namespace {
@@ -226,32 +225,6 @@ class Fuser {
 };
 
 }  // namespace
-
-bool is_depthwise(const Graph& graph, NodeId node) {
-  const auto* conv = op_of<graph::Conv>(graph, node);
-  if (conv == nullptr || conv->groups == 1) return false;
-  const Node& at = graph.at(node);
-  if (conv->groups == graph.in(at).c && conv->groups == at.out.c) return true;
-  throw input_error("{}: a grouped convolution (got {} groups of {} channels, expected 1 or one a channel)", at.name,
-                    conv->groups, graph.in(at).c);
-}
-
-std::vector<NodeId> folded_norms(const Graph& graph) {
-  std::vector<NodeId> norms(graph.nodes.size(), kNone);
-  std::vector<int> readers(graph.nodes.size(), 0);
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    for (const NodeId in : graph.nodes[i].inputs) {
-      ++readers[index(in)];
-      if (op_of<graph::Conv>(graph, in) != nullptr && std::holds_alternative<graph::BatchNorm>(graph.nodes[i].op)) {
-        norms[index(in)] = static_cast<NodeId>(i);
-      }
-    }
-  }
-  for (std::size_t i = 0; i < norms.size(); ++i) {
-    if (readers[i] != 1) norms[i] = kNone;
-  }
-  return norms;
-}
 
 std::vector<Unit> fuse(const Graph& graph, const PlanOptions& options, const std::vector<NodeId>& keep) {
   return Fuser(graph, options, keep).units();

@@ -10,12 +10,10 @@
 #include <vector>
 
 #include "effnet/engine/options.h"
+#include "effnet/engine/patterns.h"
 #include "effnet/graph/graph.h"
 
 namespace effnet::engine {
-
-using graph::NodeId;
-inline constexpr NodeId kNone = -1;
 
 struct Unit {
   enum class Kind {
@@ -41,12 +39,7 @@ struct Unit {
   NodeId pooled = kNone;  // depthwise: the global pool it sums; the global pool itself is a unit that reads the sums
 };
 
-// By node: the batch norm folded into this convolution, which is its only reader; else kNone.
-std::vector<NodeId> folded_norms(const graph::Graph& graph);
-
 // In an order that can run. `keep`: nodes whose outputs must exist.
 std::vector<Unit> fuse(const graph::Graph& graph, const PlanOptions& options, const std::vector<NodeId>& keep);
-
-bool is_depthwise(const graph::Graph& graph, NodeId node);
 
 }  // namespace effnet::engine

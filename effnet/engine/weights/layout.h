@@ -1,7 +1,8 @@
-// Where packed weights lie: a pure function of graph and instruction set, shared by what packs them and what plans.
+// Where packed weights lie: a pure function of graph and target, shared by what packs them and what plans.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "effnet/engine/packed_weights.h"
 #include "effnet/graph/graph.h"
@@ -16,11 +17,6 @@ primitives::DepthLayout depth_of(const graph::Graph& graph, graph::NodeId node);
 // The packed weights of that GEMM; of each position where the layer runs as Winograd's.
 primitives::PackedShape packed_shape(const graph::Graph& graph, const kernels::KernelSet& set, graph::NodeId node);
 
-// Whether a convolution runs as Winograd's F(2x2, 3x3): dense, 3x3, stride 1, not of the picture, and with at least 32
-// channels on both sides, below which the transforms cost what the products save.
-inline constexpr std::int64_t kWinogradPositions = 16;
-bool uses_winograd(const graph::Graph& graph, graph::NodeId node);
-
 // A depthwise convolution's weights are packed as a window for each channel block and, where the set can make rows in
 // pairs (kernels.h), after all of these for pairs too: which are used depends on the picture's width.
 // Values of a channel for pairs, or 0.
@@ -32,5 +28,12 @@ struct PackedSize {
   std::int64_t bias = 0;
 };
 PackedSize packed_size(const graph::Graph& graph, const kernels::KernelSet& set, graph::NodeId node);
+
+// Where all of them lie: node after node, weights and then biases.
+struct WeightsLayout {
+  std::vector<PackedWeights::Offsets> offsets;  // by node
+  std::int64_t bytes = 0;
+};
+WeightsLayout layout_of(const graph::Graph& graph, const kernels::Target& target);
 
 }  // namespace effnet::engine
