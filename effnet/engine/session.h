@@ -37,12 +37,14 @@ class EFFNET_API Session {
   // Error(input) that names the first layer whose output holds NaN or infinity where the logits do. Denormals count
   // as zero inside; the caller's floating-point state is what it was afterwards.
   void run(std::span<const float> input, std::span<float> logits);
-  // The same for pixels: batch x H x W x 3 bytes; the network's input is (byte / 255 - mean) / std.
+  // The same for pixels: batch x H x W x 3 of 0 to 255, as bytes or as floats. The network's input is (value / 255 -
+  // mean) / std, to the bit what vision::normalise makes of them.
   struct Normalisation {
     double mean[3] = {0, 0, 0};
     double std[3] = {1, 1, 1};
   };
   void run(std::span<const std::uint8_t> rgb, const Normalisation& normalisation, std::span<float> logits);
+  void run(std::span<const float> rgb, const Normalisation& normalisation, std::span<float> logits);
 
   // The output of a kept node in the last run: batch x C x H x W. Throws Error(usage) for a node that is not kept.
   std::vector<float> output(graph::NodeId node) const;

@@ -125,7 +125,11 @@ TEST_F(SessionTest, PixelsGiveTheBitsOfTheirNormalisedTensor) {
   Session session(graph_, weights_, {.batch = kImages, .threads = 2});
   std::vector<float> logits(static_cast<std::size_t>(kImages * session.classes()));
   session.run(rgb, normalisation, logits);
-  EXPECT_EQ(logits, testkit::run(session, tensor));
+  const std::vector<float> expected = testkit::run(session, tensor);
+  EXPECT_EQ(logits, expected);
+  const std::vector<float> floats(rgb.begin(), rgb.end());
+  session.run(floats, normalisation, logits);
+  EXPECT_EQ(logits, expected);
   expect_error([&] { session.run(std::span(rgb).first(9), normalisation, logits); }, ErrorCode::usage, "got 9 values");
 }
 
