@@ -68,7 +68,7 @@ inline graph::Graph lower_at(const arch::ArchSpec& spec, Size size) { return gra
 inline std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const ParameterSource& parameters,
                                                  kernels::Isa isa) {
   ThreadPool pool(1);
-  return PackedWeights::pack(graph, parameters, isa, pool);
+  return PackedWeights::pack(graph, parameters, {isa}, pool);
 }
 inline std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, kernels::Isa isa) {
   return pack(graph, Parameters(busy_weights(graph)), isa);

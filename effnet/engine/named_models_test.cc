@@ -54,7 +54,7 @@ void expect_agreement(const graph::Graph& graph, std::int64_t batch, int threads
   const double largest = testkit::largest_of(exact);
   ASSERT_GT(largest, 0);
   for (const kernels::Isa isa : sets) {
-    const auto weights = PackedWeights::pack(graph, parameters, isa, pool);
+    const auto weights = PackedWeights::pack(graph, parameters, {isa}, pool);
     const auto logits = testkit::run(graph, weights, input, {.batch = batch, .threads = threads});
     const double difference = testkit::largest_difference(logits, exact);
     EXPECT_LE(difference, truth.tolerance) << graph.name << " " << isa;

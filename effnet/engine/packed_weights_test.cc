@@ -27,15 +27,15 @@ TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const auto packed = testkit::pack(graph_, parameters_, isa);
     const std::span<const std::byte> bytes = packed->bytes();
-    EXPECT_EQ(static_cast<std::int64_t>(bytes.size()), PackedWeights::size_bytes(graph_, isa));
+    EXPECT_EQ(static_cast<std::int64_t>(bytes.size()), PackedWeights::size_bytes(graph_, {isa}));
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % kernels::kAlignment, 0U);
-    EXPECT_EQ(packed->isa(), isa);
+    EXPECT_EQ(packed->target(), kernels::Target{isa});
 
     const std::shared_ptr<void> copy(std::aligned_alloc(64, (bytes.size() + 63) / 64 * 64), std::free);
     std::memcpy(copy.get(), bytes.data(), bytes.size());
     const auto adopted =
-        PackedWeights::adopt(graph_, isa, {static_cast<const std::byte*>(copy.get()), bytes.size()}, copy);
-    EXPECT_EQ(adopted->floats(), copy.get());
+        PackedWeights::adopt(graph_, {isa}, {static_cast<const std::byte*>(copy.get()), bytes.size()}, copy);
+    EXPECT_EQ(adopted->bytes().data(), static_cast<const void*>(copy.get()));
     EXPECT_EQ(copy.use_count(), 2);  // kept alive
     EXPECT_TRUE(adopted->fit(graph_));
     const auto expected = testkit::run(graph_, packed, input, {});
@@ -63,19 +63,19 @@ TEST_F(PackedWeightsTest, SetsThatThisCpuLacksAreRefused) {
       }
     };
     refused("pack", [&] { PackedWeights::pack(graph_, parameters_, isa, pool); });
-    refused("adopt", [&] { PackedWeights::adopt(graph_, isa, {}, nullptr); });
+    refused("adopt", [&] { PackedWeights::adopt(graph_, {isa}, {}, nullptr); });
   }
   EXPECT_GT(lacking, 0);
 }
 
 TEST_F(PackedWeightsTest, OtherBytesAreRefused) {
   const kernels::Isa isa = kernels::Isa::portable;
-  const auto size = static_cast<std::size_t>(PackedWeights::size_bytes(graph_, isa));
+  const auto size = static_cast<std::size_t>(PackedWeights::size_bytes(graph_, {isa}));
   const std::shared_ptr<void> memory(std::aligned_alloc(64, size / 64 * 64 + 128), std::free);
   const auto* const bytes = static_cast<const std::byte*>(memory.get());
   const auto refused = [&](std::size_t offset, std::size_t count, const char* part) {
     try {
-      PackedWeights::adopt(graph_, isa, {bytes + offset, count}, memory);
+      PackedWeights::adopt(graph_, {isa}, {bytes + offset, count}, memory);
       ADD_FAILURE() << part;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::input);
@@ -122,6 +122,9 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
   };
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const auto packed = testkit::pack(graph_, parameters_, isa);
+    const auto floats = [&](std::int64_t offset) {
+      return reinterpret_cast<const float*>(packed->bytes().data() + offset);
+    };
     const std::int64_t tile = kernels::kernel_set({isa}).tile;
     // 1x1, 40 channels from 72: tiles of channels, [k][channel] in each; the last tile is narrower.
     const std::string point = "stages.2.0.project";
@@ -131,12 +134,11 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
       const auto i = static_cast<std::size_t>(c);
       const double scale = scale_of(point + ".bn", i);
       const double shift = values(point + ".bn.bias")[i] - values(point + ".bn.running_mean")[i] * scale;
-      EXPECT_EQ(packed->floats()[at.bias + c], static_cast<float>(shift));
+      EXPECT_EQ(floats(at.bias)[c], static_cast<float>(shift));
       const std::int64_t first = c / tile * tile, width = std::min(tile, channels - first);
       for (std::int64_t k = 0; k < depth; ++k) {
         const float weight = values(point + ".conv.weight")[static_cast<std::size_t>(c * depth + k)];
-        ASSERT_EQ(packed->floats()[at.weight + first * depth + k * width + c % tile],
-                  static_cast<float>(weight * scale));
+        ASSERT_EQ(floats(at.weight)[first * depth + k * width + c % tile], static_cast<float>(weight * scale));
       }
     }
     // Depthwise, 18 channels, 3x3: blocks of 16 channels, [tap][channel]; zeros beyond the channels.
@@ -144,7 +146,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
     const PackedWeights::Offsets rows = packed->offsets(id_of(deep + ".conv"));
     for (std::int64_t c = 0; c < 32; ++c) {
       for (std::int64_t tap = 0; tap < 9; ++tap) {
-        const float got = packed->floats()[rows.weight + c / 16 * 9 * 16 + tap * 16 + c % 16];
+        const float got = floats(rows.weight)[c / 16 * 9 * 16 + tap * 16 + c % 16];
         const auto i = static_cast<std::size_t>(c);
         const double expected =
             c < 18 ? values(deep + ".conv.weight")[i * 9 + static_cast<std::size_t>(tap)] * scale_of(deep + ".bn", i)
@@ -154,7 +156,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
     }
     // The same for pairs of rows, after both blocks: [position][column][channel], and the bias right behind.
     const bool has_pairs = !kernels::kernel_set({isa}).depthwise_pairs.empty();
-    EXPECT_EQ(rows.bias - rows.weight, 2 * 16 * (9 + (has_pairs ? 4 * 3 : 0)));
+    EXPECT_EQ(rows.bias - rows.weight, 4 * 2 * 16 * (9 + (has_pairs ? 4 * 3 : 0)));
     for (std::int64_t c = 0; has_pairs && c < 32; ++c) {
       for (std::int64_t x = 0; x < 3; ++x) {
         const auto i = static_cast<std::size_t>(c);
@@ -165,7 +167,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
         };
         const double expected[] = {g(0), (g(0) + g(1) + g(2)) / 2, (g(0) - g(1) + g(2)) / 2, g(2)};
         for (std::int64_t p = 0; p < 4; ++p) {
-          const float got = packed->floats()[rows.weight + 2 * 16 * 9 + c / 16 * 12 * 16 + (p * 3 + x) * 16 + c % 16];
+          const float got = floats(rows.weight)[2 * 16 * 9 + c / 16 * 12 * 16 + (p * 3 + x) * 16 + c % 16];
           ASSERT_EQ(got, static_cast<float>(expected[p])) << c << " " << p << " " << x;
         }
       }
@@ -173,7 +175,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
     // A bias of its own and no batch norm.
     const PackedWeights::Offsets gate = packed->offsets(id_of("stages.0.0.se.expand"));
     for (std::size_t c = 0; c < 18; ++c) {
-      EXPECT_EQ(packed->floats()[gate.bias + static_cast<std::int64_t>(c)], values("stages.0.0.se.expand.bias")[c]);
+      EXPECT_EQ(floats(gate.bias)[static_cast<std::int64_t>(c)], values("stages.0.0.se.expand.bias")[c]);
     }
     // Folded norms have nothing of their own.
     EXPECT_EQ(packed->offsets(id_of("stem.bn")).weight, -1);

@@ -9,7 +9,7 @@
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
-#include "effnet/engine/reference_ops.h"
+#include "effnet/engine/reference/ops.h"
 #include "effnet/graph/costs.h"
 
 namespace effnet::engine {

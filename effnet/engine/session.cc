@@ -1,7 +1,6 @@
 #include "effnet/engine/session.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -9,7 +8,8 @@
 #include <utility>
 
 #include "effnet/base/error.h"
-#include "effnet/engine/plan.h"
+#include "effnet/engine/input_rows.h"
+#include "effnet/engine/plan/plan.h"
 #include "effnet/graph/builder.h"
 #include "effnet/tensor/memory.h"
 
@@ -20,10 +20,10 @@ using kernels::kBlock;
 
 constexpr std::int64_t kMostImages = 1 << 16;
 
-tensor::Memory zeroed(std::int64_t floats, std::string_view what) {
-  const auto bytes = static_cast<std::size_t>(floats) * sizeof(float);
-  tensor::Memory memory = tensor::allocate(bytes, what);
-  std::memset(memory.get(), 0, bytes);
+tensor::Memory zeroed(std::int64_t bytes, std::string_view what) {
+  const auto size = static_cast<std::size_t>(bytes);
+  tensor::Memory memory = tensor::allocate(size, what);
+  std::memset(memory.get(), 0, size);
   return memory;
 }
 
@@ -57,7 +57,7 @@ std::shared_ptr<const PackedWeights> given(std::shared_ptr<const PackedWeights> 
 struct Session::Impl {
   Impl(const graph::Graph& graph, std::shared_ptr<const PackedWeights> packed, const SessionOptions& options)
       : weights(given(std::move(packed))),
-        set(kernels::kernel_set({weights->isa()})),
+        set(kernels::kernel_set(weights->target())),
         schedule(set),
         batch(options.batch),
         input(graph.input()),
@@ -66,12 +66,13 @@ struct Session::Impl {
         team(options.threads) {
     const std::int64_t members = team.members();
     // Members' scratch a page and a line apart: neither shared lines nor the same cache sets.
-    scratch_stride = (plan.scratch_floats + 1023) / 1024 * 1024 + 1024 + kBlock;
-    arena = zeroed(plan.arena.floats, "activations");
-    scratch_memory = zeroed(scratch_stride * members + plan.zero_floats, "scratch");
-    for (const std::int64_t offset : plan.arena.offsets) buffers.push_back(tensor::floats(arena) + offset);
-    for (std::int64_t m = 0; m < members; ++m) scratch.push_back(tensor::floats(scratch_memory) + m * scratch_stride);
-    zeros = tensor::floats(scratch_memory) + members * scratch_stride;
+    constexpr auto kPage = static_cast<std::int64_t>(tensor::kPage);
+    scratch_stride = (plan.scratch_bytes + kPage - 1) / kPage * kPage + kPage + tensor::kAlignment;
+    arena = zeroed(plan.arena.bytes, "activations");
+    scratch_memory = zeroed(scratch_stride * members + plan.zero_bytes, "scratch");
+    for (const std::int64_t offset : plan.arena.offsets) buffers.push_back(arena.get() + offset);
+    for (std::int64_t m = 0; m < members; ++m) scratch.push_back(scratch_memory.get() + m * scratch_stride);
+    zeros = scratch_memory.get() + members * scratch_stride;
     for (const auto& step : plan.steps) {
       infos.push_back(step->info);
       infos.back().macs *= batch / part;
@@ -86,15 +87,15 @@ struct Session::Impl {
     if (options.batch < 1 || options.batch > kMostImages) {
       throw usage_error("batch out of range (got {}, expected 1 to {})", options.batch, kMostImages);
     }
-    kernels::require(weights->isa());
+    kernels::require(weights->target().isa);
     graph::check(graph);
     if (!weights->fit(graph)) {
       throw input_error("packed weights of another network (got {} bytes, expected the {} of {})",
-                        weights->bytes().size(), PackedWeights::size_bytes(graph, weights->isa()), graph.name);
+                        weights->bytes().size(), PackedWeights::size_bytes(graph, weights->target()), graph.name);
     }
-    Plan one = make_plan(graph, set, *weights, 1, options.plan, options.keep);
-    part = images_a_part(options.batch, 4 * one.arena.floats);
-    return part == 1 ? std::move(one) : make_plan(graph, set, *weights, part, options.plan, options.keep);
+    Plan one = make_plan(graph, *weights, 1, options.plan, options.keep);
+    part = images_a_part(options.batch, one.arena.bytes);
+    return part == 1 ? std::move(one) : make_plan(graph, *weights, part, options.plan, options.keep);
   }
 
   // A batch runs in equal parts whose activations stay in the last level of cache: B4's batch of 8 as one is 3 % slower
@@ -107,53 +108,24 @@ struct Session::Impl {
   }
 
   Context context(ThreadTeam::Run& run) const {
-    return {set, schedule, weights->floats(), buffers, run, scratch, zeros};
+    return {set, schedule, weights->bytes().data(), buffers, run, scratch, zeros};
   }
 
-  // A row of the padded HWC image; value(c, row, x) gives the network's input.
-  template <class Value>
-  void write_row(std::int64_t image, std::int64_t y, Value value) const noexcept {
-    const ImageLayout& layout = plan.image_layout;
-    const std::int64_t channels = layout.in.c;
-    float* const row = buffer(plan.image) + image * layout.image_floats() + y * layout.row_floats();
-    const std::int64_t from = y - layout.top;
-    if (from < 0 || from >= layout.in.h) {
-      std::fill_n(row, layout.row_floats(), 0.0F);
-      return;
-    }
-    float* const first = row + layout.left * channels;
-    float* const end = first + layout.in.w * channels;
-    std::fill(row, first, 0.0F);
-    if (channels == 3) {  // one pass, which compilers turn into shuffles of whole vectors
-      for (std::int64_t x = 0; x < layout.in.w; ++x) {
-        first[3 * x] = value(0, from, x);
-        first[3 * x + 1] = value(1, from, x);
-        first[3 * x + 2] = value(2, from, x);
-      }
-    } else {
-      for (std::int64_t c = 0; c < channels; ++c) {
-        for (std::int64_t x = 0; x < layout.in.w; ++x) first[x * channels + c] = value(c, from, x);
-      }
-    }
-    std::fill(end, row + layout.row_floats(), 0.0F);
-  }
-
-  // row(place, image, y) writes a row of an image of the batch to its place in the part; then all steps, and what comes
-  // out of them.
-  template <class WriteRow>
-  void run(WriteRow row, std::span<float> logits) {
+  // Part by part: the pictures, all steps, and what comes out of them.
+  void run(const InputRows& input_rows, std::span<float> logits) {
     {
       ThreadTeam::Run running(team);
       const Context at = context(running);
       for (std::int64_t first = 0; first < batch; first += part) {
-        write_images(running, first, row);
+        write_images(running, first, input_rows);
         for (const auto& step : plan.steps) step->run(at);
         for (auto& [node, values] : kept) take(node, first, values);
       }
     }
     std::copy(kept.at(logits_node).begin(), kept.at(logits_node).end(), logits.begin());
     for (std::size_t i = 0; i < logits.size(); ++i) {
-      if (!std::isfinite(logits[i])) name_the_culprit(row, static_cast<std::int64_t>(i) / classes() / part * part);
+      if (!std::isfinite(logits[i]))
+        name_the_culprit(input_rows, static_cast<std::int64_t>(i) / classes() / part * part);
     }
   }
 
@@ -166,28 +138,29 @@ struct Session::Impl {
     }
   }
 
-  template <class WriteRow>
-  void write_images(ThreadTeam::Run& running, std::int64_t first_image, WriteRow row) {
+  void write_images(ThreadTeam::Run& running, std::int64_t first_image, const InputRows& input_rows) const {
     const ImageLayout& layout = plan.image_layout;
     // The part of a window row that reaches beyond the last row meets zero weights, so it must be finite; later steps
     // of the run before wrote here.
-    std::fill_n(buffer(plan.image) + part * layout.image_floats(), kBlock, 0.0F);
+    std::fill_n(buffer(plan.image) + part * layout.image_values(), kBlock, 0.0F);
     constexpr std::int64_t kRows = 16;  // of a task
     const std::int64_t tasks = (layout.height + kRows - 1) / kRows;
     running.step(part * tasks, [&](std::int64_t index, int) noexcept {
       const std::int64_t first = index % tasks * kRows, place = index / tasks;
-      for (std::int64_t y = first; y < std::min(first + kRows, layout.height); ++y) row(place, first_image + place, y);
+      float* const image = buffer(plan.image) + place * layout.image_values();
+      for (std::int64_t y = first; y < std::min(first + kRows, layout.height); ++y) {
+        input_rows.write(layout, first_image + place, y, image + y * layout.row_values());
+      }
     });
   }
 
   // Runs a part again and looks at every step's output.
-  template <class WriteRow>
-  [[noreturn]] void name_the_culprit(WriteRow row, std::int64_t first_image) {
+  [[noreturn]] void name_the_culprit(const InputRows& input_rows, std::int64_t first_image) {
     ThreadTeam::Run running(team);
-    write_images(running, first_image, row);
+    write_images(running, first_image, input_rows);
     const Context at = context(running);
     const float* const image = buffer(plan.image);
-    for (std::int64_t i = 0; i < plan.image_layout.floats(part); ++i) {
+    for (std::int64_t i = 0; i < plan.image_layout.values(part); ++i) {
       if (!std::isfinite(image[i])) throw input_error("the input holds NaN or infinity (expected finite values)");
     }
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
@@ -201,16 +174,7 @@ struct Session::Impl {
   }
 
   std::int64_t classes() const { return plan.outputs.at(logits_node).shape.chw.c; }
-  float* buffer(BufferId id) const { return buffers[static_cast<std::size_t>(id)]; }
-
-  auto tensor_rows(std::span<const float> values) const {
-    return [this, values](std::int64_t place, std::int64_t image, std::int64_t y) {
-      const float* const from = values.data() + image * input.numel();
-      const std::int64_t width = input.w, plane = input.pixels();
-      write_row(place, y,
-                [=](std::int64_t c, std::int64_t row, std::int64_t x) { return from[c * plane + row * width + x]; });
-    };
-  }
+  float* buffer(BufferId id) const { return reinterpret_cast<float*>(buffers[static_cast<std::size_t>(id)]); }
 
   void check(std::size_t values, std::span<const float> logits) const {
     const auto expected = static_cast<std::size_t>(batch * input.numel());
@@ -222,6 +186,10 @@ struct Session::Impl {
     if (logits.size() != places) {
       throw usage_error("no room for the logits (got {} places, expected {})", logits.size(), places);
     }
+  }
+  void check_pixels(std::size_t values, std::span<const float> logits) const {
+    check(values, logits);
+    if (input.c != 3) throw usage_error("pixels for a network of {} channels (expected 3)", input.c);
   }
 
   std::shared_ptr<const PackedWeights> weights;
@@ -235,8 +203,8 @@ struct Session::Impl {
   ThreadTeam team;
   std::int64_t scratch_stride = 0;
   tensor::Memory arena, scratch_memory;
-  std::vector<float*> buffers, scratch;
-  const float* zeros = nullptr;
+  std::vector<std::byte*> buffers, scratch;
+  const std::byte* zeros = nullptr;
   std::vector<StepInfo> infos;
   std::map<NodeId, std::vector<float>> kept;  // outputs of the whole batch, the logits too
 };
@@ -249,29 +217,17 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 void Session::run(std::span<const float> input, std::span<float> logits) {
   impl_->check(input.size(), logits);
-  impl_->run(impl_->tensor_rows(input), logits);
+  impl_->run(TensorRows(input), logits);
 }
 
 void Session::run(std::span<const std::uint8_t> rgb, const Normalisation& normalisation, std::span<float> logits) {
-  impl_->check(rgb.size(), logits);
-  if (impl_->input.c != 3) throw usage_error("pixels for a network of {} channels (expected 3)", impl_->input.c);
-  // As vision::normalise: (byte - 255 mean) / (255 std) in double, then float.
-  std::array<std::array<float, 256>, 3> table{};
-  for (std::size_t c = 0; c < 3; ++c) {
-    for (std::size_t v = 0; v < 256; ++v) {
-      const double shift = 255 * normalisation.mean[c], scale = 255 * normalisation.std[c];
-      table[c][v] = static_cast<float>((static_cast<double>(v) - shift) / scale);
-    }
-  }
-  const Chw& shape = impl_->input;
-  impl_->run(
-      [&, this](std::int64_t place, std::int64_t image, std::int64_t y) {
-        const std::uint8_t* const from = rgb.data() + image * shape.numel();
-        impl_->write_row(place, y, [&](std::int64_t c, std::int64_t row, std::int64_t x) {
-          return table[static_cast<std::size_t>(c)][from[(row * shape.w + x) * 3 + c]];
-        });
-      },
-      logits);
+  impl_->check_pixels(rgb.size(), logits);
+  impl_->run(ByteRows(rgb, normalisation), logits);
+}
+
+void Session::run(std::span<const float> rgb, const Normalisation& normalisation, std::span<float> logits) {
+  impl_->check_pixels(rgb.size(), logits);
+  impl_->run(FloatRows(rgb, normalisation), logits);
 }
 
 std::vector<float> Session::output(graph::NodeId node) const {
@@ -289,7 +245,7 @@ std::vector<StepInfo> Session::profile(std::span<const float> input) {
   ThreadTeam::Run running(impl_->team);
   const Context at = impl_->context(running);
   for (std::int64_t first = 0; first < impl_->batch; first += impl_->part) {
-    impl_->write_images(running, first, impl_->tensor_rows(input));
+    impl_->write_images(running, first, TensorRows(input));
     for (std::size_t s = 0; s < infos.size(); ++s) {
       const auto start = std::chrono::steady_clock::now();
       impl_->plan.steps[s]->run(at);
@@ -304,9 +260,10 @@ Chw Session::input_shape() const { return impl_->input; }
 std::int64_t Session::classes() const { return impl_->classes(); }
 std::int64_t Session::batch() const { return impl_->batch; }
 int Session::threads() const { return impl_->team.members(); }
-kernels::Isa Session::isa() const { return impl_->set.target.isa; }
+kernels::Isa Session::isa() const { return target().isa; }
+kernels::Target Session::target() const { return impl_->weights->target(); }
 std::int64_t Session::workspace_bytes() const {
-  return 4 * (impl_->plan.arena.floats + impl_->scratch_stride * impl_->team.members() + impl_->plan.zero_floats);
+  return impl_->plan.arena.bytes + impl_->scratch_stride * impl_->team.members() + impl_->plan.zero_bytes;
 }
 std::int64_t Session::weights_bytes() const { return static_cast<std::int64_t>(impl_->weights->bytes().size()); }
 

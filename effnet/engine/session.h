@@ -1,6 +1,6 @@
 // The CPU engine: a network planned for one input size, batch and number of threads, ready to run.
 //
-//   auto weights = engine::PackedWeights::pack(graph, parameters, isa, pool);     // once a model
+//   auto weights = engine::PackedWeights::pack(graph, parameters, {isa}, pool);     // once a model
 //   engine::Session session(graph, weights, {.batch = 1, .threads = 2});          // once an input size
 //   session.run(pixels, logits);                                                  // no allocation from here on
 //
@@ -12,42 +12,15 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "effnet/base/export.h"
+#include "effnet/engine/options.h"
 #include "effnet/engine/packed_weights.h"
 #include "effnet/graph/graph.h"
-#include "effnet/kernels/isa.h"
+#include "effnet/kernels/target.h"
 
 namespace effnet::engine {
-
-// Switches of the plan, all on by default; the ablation table of docs/engine.md turns them off one by one.
-struct PlanOptions {
-  bool fuse_epilogues = true;  // activation and residual inside the convolution that makes them
-  bool fuse_depthwise = true;  // the convolution before a depthwise one computes its rows just ahead of it
-  bool fuse_scale = true;      // a channel scale goes into the next convolution's weights or input
-  bool fuse_pool = true;       // a depthwise convolution sums its own global pool
-};
-
-struct SessionOptions {
-  std::int64_t batch = 1;
-  int threads = 1;
-  PlanOptions plan = {};
-  // Nodes whose outputs can be read after a run besides the logits: graph.features for activation maps,
-  // graph.reductions for multi-scale maps. They are kept out of fusions and of the reuse of memory.
-  std::vector<graph::NodeId> keep = {};
-};
-
-// One step of a plan, for reports.
-struct StepInfo {
-  std::string name;        // of the graph node whose output it makes: "stages.2.1.depthwise.act"
-  std::string kernel;      // what runs: "f32_product_14x32_silu_avx512"
-  std::int64_t macs = 0;   // of the batch
-  std::int64_t bytes = 0;  // read and written outside of the step: inputs, outputs, weights
-  double ms = 0;           // of the last profiled run
-};
 
 // Move-only. One run at a time: a session holds the memory its run works in. Use one session a thread, or a lock;
 // sessions that share PackedWeights share their memory. Its threads belong to it and sleep between runs.
@@ -64,12 +37,14 @@ class EFFNET_API Session {
   // Error(input) that names the first layer whose output holds NaN or infinity where the logits do. Denormals count
   // as zero inside; the caller's floating-point state is what it was afterwards.
   void run(std::span<const float> input, std::span<float> logits);
-  // The same for pixels: batch x H x W x 3 bytes; the network's input is (byte / 255 - mean) / std.
+  // The same for pixels: batch x H x W x 3 of 0 to 255, as bytes or as floats. The network's input is (value / 255 -
+  // mean) / std, to the bit what vision::normalise makes of them.
   struct Normalisation {
     double mean[3] = {0, 0, 0};
     double std[3] = {1, 1, 1};
   };
   void run(std::span<const std::uint8_t> rgb, const Normalisation& normalisation, std::span<float> logits);
+  void run(std::span<const float> rgb, const Normalisation& normalisation, std::span<float> logits);
 
   // The output of a kept node in the last run: batch x C x H x W. Throws Error(usage) for a node that is not kept.
   std::vector<float> output(graph::NodeId node) const;
@@ -83,6 +58,7 @@ class EFFNET_API Session {
   std::int64_t batch() const;
   int threads() const;
   kernels::Isa isa() const;
+  kernels::Target target() const;
   std::int64_t workspace_bytes() const;  // activations and scratch of all threads
   std::int64_t weights_bytes() const;    // packed
 

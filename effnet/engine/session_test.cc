@@ -76,7 +76,8 @@ TEST_F(SessionTest, TellsWhatItIs) {
   EXPECT_EQ(session.batch(), 2);
   EXPECT_EQ(session.threads(), 3);
   EXPECT_EQ(session.isa(), kernels::chosen_isa());
-  EXPECT_EQ(session.weights_bytes(), PackedWeights::size_bytes(graph_, session.isa()));
+  EXPECT_EQ(session.weights_bytes(), PackedWeights::size_bytes(graph_, session.target()));
+  EXPECT_EQ(session.target(), (kernels::Target{session.isa(), kernels::Precision::fp32}));
 
   std::int64_t macs = 0, step_macs = 0;
   for (const graph::Node& node : graph_.nodes) {
@@ -124,7 +125,11 @@ TEST_F(SessionTest, PixelsGiveTheBitsOfTheirNormalisedTensor) {
   Session session(graph_, weights_, {.batch = kImages, .threads = 2});
   std::vector<float> logits(static_cast<std::size_t>(kImages * session.classes()));
   session.run(rgb, normalisation, logits);
-  EXPECT_EQ(logits, testkit::run(session, tensor));
+  const std::vector<float> expected = testkit::run(session, tensor);
+  EXPECT_EQ(logits, expected);
+  const std::vector<float> floats(rgb.begin(), rgb.end());
+  session.run(floats, normalisation, logits);
+  EXPECT_EQ(logits, expected);
   expect_error([&] { session.run(std::span(rgb).first(9), normalisation, logits); }, ErrorCode::usage, "got 9 values");
 }
 

@@ -1,7 +1,7 @@
 #include "effnet/engine/weights_cache.h"
 
 #include "effnet/base/error.h"
-#include "effnet/engine/packed_file.h"
+#include "effnet/engine/weights/packed_file.h"
 
 namespace effnet::engine {
 namespace {
@@ -9,7 +9,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string subject_text(const CacheKey& key) {  // lengths first, so that no two keys share a text
-  return fmt::format("set {} arch {}:{} weights {}:{}", kernels::name(key.isa), key.arch.size(), key.arch,
+  return fmt::format("target {} arch {}:{} weights {}:{}", kernels::name(key.target), key.arch.size(), key.arch,
                      key.weights.size(), key.weights);
 }
 
@@ -30,14 +30,14 @@ WeightsCache::WeightsCache(fs::path folder, std::uintmax_t limit_bytes)
 fs::path WeightsCache::path_of(const CacheKey& key) const { return folder_ / packed_file_name(key.digest()); }
 
 std::shared_ptr<const PackedWeights> WeightsCache::find(const graph::Graph& graph, const CacheKey& key) const {
-  const auto size = static_cast<std::size_t>(PackedWeights::size_bytes(graph, key.isa));
+  const auto size = static_cast<std::size_t>(PackedWeights::size_bytes(graph, key.target));
   auto mapped = read_packed_file(path_of(key), file_key(key), size);
   if (!mapped) return nullptr;
-  return PackedWeights::adopt(graph, key.isa, mapped->bytes, std::move(mapped->owner));
+  return PackedWeights::adopt(graph, key.target, mapped->bytes, std::move(mapped->owner));
 }
 
 bool WeightsCache::store(const PackedWeights& weights, const CacheKey& key, std::string& why) const {
-  EFFNET_CHECK(weights.isa() == key.isa);
+  EFFNET_CHECK(weights.target() == key.target);
   const fs::path path = path_of(key);
   try {
     write_packed_file(path, file_key(key), weights.bytes());

@@ -17,7 +17,7 @@ namespace effnet::engine {
 struct CacheKey {
   std::string arch;     // the text of the architecture
   std::string weights;  // the identity of the weights: "random seed 0", or a file's (file_identity.h)
-  kernels::Isa isa = kernels::Isa::portable;
+  kernels::Target target{kernels::Isa::portable};
   // 32 hex digits of all of it, the layout version and effnet's version.
   std::string digest() const;
   // The same without the versions: files of one subject replace each other.

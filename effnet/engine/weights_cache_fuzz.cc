@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "effnet/engine/packed_file.h"
+#include "effnet/engine/weights/packed_file.h"
 
 namespace {
 

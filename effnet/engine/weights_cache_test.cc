@@ -13,8 +13,8 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
-#include "effnet/engine/packed_file.h"
-#include "effnet/engine/packed_testing.h"
+#include "effnet/engine/weights/packed_file.h"
+#include "effnet/engine/weights/packed_testing.h"
 #include "effnet/graph/builder.h"
 
 namespace effnet::engine {
@@ -44,7 +44,7 @@ std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph) {
     weights.tensors[parameter.name] = formats::make_tensor(parameter.dims, std::move(values));
   }
   ThreadPool pool(1);
-  return PackedWeights::pack(graph, Parameters(weights), kernels::Isa::portable, pool);
+  return PackedWeights::pack(graph, Parameters(weights), {kernels::Isa::portable}, pool);
 }
 
 bool same(std::span<const std::byte> a, std::span<const std::byte> b) {

@@ -88,7 +88,7 @@ std::shared_ptr<const engine::PackedWeights> ModelHandle::packed(kernels::Isa is
     if (auto found = cache->find(*network, key)) return found;
   }
   if (note_) note_(fmt::format("packing the weights of {}", arch().name));
-  auto packed = engine::PackedWeights::pack(*network, engine::Parameters(whole().weights), isa, pool_);
+  auto packed = engine::PackedWeights::pack(*network, engine::Parameters(whole().weights), {isa}, pool_);
   forget_weights();
   std::string why;
   if (cache && !cache->store(*packed, key, why) && note_) note_(fmt::format("packed weights are not kept: {}", why));

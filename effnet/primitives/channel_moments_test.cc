@@ -16,7 +16,7 @@ using kernels::kBlock;
 // deviation's size, not the mean's. Slots come in any order; lanes beyond the channels are NaN.
 TEST(ChannelMoments, EqualSumsInDouble) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
-    const kernels::TrainingSet& set = kernels::training_set(isa);
+    const kernels::TrainingSet& set = kernels::training_set({isa});
     for (const std::int64_t channels : {1, 16, 21}) {
       const std::vector<std::int64_t> slots{1, 7, 2, 100};
       const std::int64_t pixels = 110, blocks = kernels::blocks_of(channels);

@@ -31,7 +31,7 @@ void gather_image(const GemmSource& source, const float* in, std::int64_t first,
     for (std::int64_t segment = 0; segment < depth.gemm.segments; ++segment) {
       const std::int64_t row = top + y * source.window.stride + segment / depth.segments_each;
       const float* from =
-          in + row * source.image.row_floats() + x * step + segment % depth.segments_each * depth.gemm.depth;
+          in + row * source.image.row_values() + x * step + segment % depth.segments_each * depth.gemm.depth;
       float* at = to + (segment * count + done) * kBlock;
       // Sixteen floats whatever the depth: constant size, and what is beyond is not used.
       for (std::int64_t i = 0; i < run; ++i, from += step, at += kBlock) std::memcpy(at, from, kBlock * sizeof(float));
@@ -61,7 +61,7 @@ void gather_window(const GemmSource& source, const float* in, std::int64_t image
     const std::int64_t dy = tap / window.kernel - window.top;
     const std::int64_t dx = tap % window.kernel - window.left;
     const float* const block =
-        in + part / each * source.in.block_floats() + image * chw.pixels() * kBlock + part % each * depth.gemm.depth;
+        in + part / each * source.in.block_values() + image * chw.pixels() * kBlock + part % each * depth.gemm.depth;
     // Output columns whose tap lies inside the picture.
     const std::int64_t from_x = dx >= 0 ? 0 : (-dx + window.stride - 1) / window.stride;
     const std::int64_t to_x = chw.w - dx <= 0 ? 0 : (chw.w - dx + window.stride - 1) / window.stride;
@@ -99,9 +99,9 @@ GemmInput gemm_input(const GemmSource& source, const float* in, std::int64_t ima
                      std::int64_t count, float* scratch) noexcept {
   switch (source.depth.source) {
     case DepthLayout::Source::blocked:
-      return {in + (image * source.in.chw.pixels() + first) * kBlock, source.in.block_floats()};
+      return {in + (image * source.in.chw.pixels() + first) * kBlock, source.in.block_values()};
     case DepthLayout::Source::image:
-      gather_image(source, in + image * source.image.image_floats(), first, count, scratch);
+      gather_image(source, in + image * source.image.image_values(), first, count, scratch);
       break;
     case DepthLayout::Source::window:
       gather_window(source, in, image, first, count, scratch);

@@ -36,9 +36,11 @@ struct ImageLayout {
   Chw in;
   std::int64_t top = 0, left = 0;
   std::int64_t height = 0, width = 0;  // padded
-  std::int64_t row_floats() const { return width * in.c; }
-  std::int64_t image_floats() const { return height * row_floats(); }
-  std::int64_t floats(std::int64_t images) const { return images * image_floats() + tensor::kBlock; }
+  std::int64_t row_values() const { return width * in.c; }
+  std::int64_t image_values() const { return height * row_values(); }
+  // Of some images and a block of zeros, into which the windows of the last row may reach.
+  std::int64_t values(std::int64_t images) const { return images * image_values() + tensor::kBlock; }
+  std::int64_t bytes(std::int64_t images) const { return values(images) * static_cast<std::int64_t>(sizeof(float)); }
 };
 
 struct GemmSource {
@@ -49,8 +51,8 @@ struct GemmSource {
   ImageLayout image;  // DepthLayout::Source::image
 
   bool in_place() const { return depth.source == DepthLayout::Source::blocked; }
-  std::int64_t scratch_floats(std::int64_t pixels) const {
-    return in_place() ? 0 : depth.gemm.segments * pixels * tensor::kBlock;
+  std::int64_t scratch_bytes(std::int64_t pixels) const {
+    return in_place() ? 0 : depth.gemm.segments * pixels * tensor::kBlock * static_cast<std::int64_t>(sizeof(float));
   }
 };
 // Output pixels [first, first + count) of `image`; in place they may run on into the next images. scratch: not read

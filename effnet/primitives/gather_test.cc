@@ -72,16 +72,16 @@ TEST(Gather, WindowsOfBlockedTensorsEqualPlainIndexing) {
     source.out = {1, g.out_h, g.out_w};
     source.window = g.window;
     ASSERT_FALSE(source.in_place());
-    std::vector<float> blocked(static_cast<std::size_t>(source.in.floats()));
+    std::vector<float> blocked(static_cast<std::size_t>(source.in.values()));
     for (std::int64_t p = 0; p < source.in.pixels(); ++p) {
       for (std::int64_t c = 0; c < g.in.c; ++c) {
-        blocked[static_cast<std::size_t>(c / kBlock * source.in.block_floats() + p * kBlock + c % kBlock)] =
+        blocked[static_cast<std::size_t>(c / kBlock * source.in.block_values() + p * kBlock + c % kBlock)] =
             hwc[static_cast<std::size_t>(p * g.in.c + c)];
       }
     }
     const std::int64_t count = g.out_h * g.out_w, floats = source.depth.gemm.depth;
     for (std::int64_t image = 0; image < g.images; ++image) {
-      std::vector<float> scratch(static_cast<std::size_t>(source.scratch_floats(count)), -1);
+      std::vector<float> scratch(static_cast<std::size_t>(source.scratch_bytes(count)) / sizeof(float), -1);
       const GemmInput input = gemm_input(source, blocked.data(), image, 0, count, scratch.data());
       for (std::int64_t segment = 0; segment < source.depth.gemm.segments; ++segment) {
         const std::int64_t window_tap = segment / source.depth.segments_each;
@@ -103,7 +103,7 @@ TEST(Gather, OnePixelWindowsLieInPlace) {
   source.depth.gemm = depth_of_channels(20);
   source.in = {2, {20, 1, 3}};
   source.out = {20, 1, 3};
-  EXPECT_EQ(source.scratch_floats(3), 0);
+  EXPECT_EQ(source.scratch_bytes(3), 0);
   const GemmInput input = gemm_input(source, blocked.data(), 1, 1, 2, nullptr);
   EXPECT_EQ(input.data, blocked.data() + 4 * kBlock);
   EXPECT_EQ(input.segment_step, 6 * kBlock);

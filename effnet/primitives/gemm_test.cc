@@ -53,7 +53,7 @@ struct Case {
 };
 
 std::vector<float> packed(const Case& one, const PackedShape& shape) {
-  std::vector<float> matrix(static_cast<std::size_t>(shape.floats()), std::numeric_limits<float>::quiet_NaN());
+  std::vector<float> matrix(static_cast<std::size_t>(shape.values()), std::numeric_limits<float>::quiet_NaN());
   for (std::int64_t i = 0; i < shape.panels(); ++i) {
     pack_panel(shape, i, matrix.data(), [&](std::int64_t k, std::int64_t channel, std::int64_t count, float* to) {
       for (std::int64_t n = 0; n < count; ++n)
@@ -160,7 +160,7 @@ TEST(PackedShape, PanelsCoverTheMatrix) {
         at += shape.lanes(i) * shape.depth;
         covered += shape.lanes(i);
       }
-      EXPECT_EQ(at, shape.floats());
+      EXPECT_EQ(at, shape.values());
       EXPECT_EQ(covered, kernels::lanes_of(channels));
     }
   }

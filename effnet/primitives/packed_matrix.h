@@ -25,10 +25,10 @@ struct PackedShape {
   std::int64_t panel_channels;  // KernelSet::tile
 
   std::int64_t panels() const { return (lanes() + panel_channels - 1) / panel_channels; }
-  std::int64_t floats() const { return lanes() * depth; }
+  std::int64_t values() const { return lanes() * depth; }
   std::int64_t channel(std::int64_t panel) const { return panel * panel_channels; }
   std::int64_t lanes(std::int64_t panel) const { return std::min(panel_channels, lanes() - channel(panel)); }
-  std::int64_t offset(std::int64_t panel) const { return channel(panel) * depth; }  // floats from the start
+  std::int64_t offset(std::int64_t panel) const { return channel(panel) * depth; }  // values from the start
 
  private:
   std::int64_t lanes() const { return kernels::lanes_of(channels); }

@@ -30,8 +30,9 @@ struct BlockedShape {
   Chw chw;  // of one image
   std::int64_t pixels() const { return images * chw.pixels(); }
   std::int64_t blocks() const { return blocks_of(chw.c); }
-  std::int64_t floats() const { return blocked_floats(chw.c, pixels()); }
-  std::int64_t block_floats() const { return pixels() * kBlock; }
+  std::int64_t values() const { return blocks() * block_values(); }
+  std::int64_t block_values() const { return pixels() * kBlock; }
+  std::int64_t bytes(std::int64_t value_bytes) const { return values() * value_bytes; }
 };
 
 }  // namespace effnet::tensor

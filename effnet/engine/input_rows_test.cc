@@ -1,0 +1,97 @@
+// Pixels against the tensor that vision makes of them, bit for bit.
+#include "effnet/engine/input_rows.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "effnet/vision/preprocess.h"
+
+namespace effnet::engine {
+namespace {
+
+constexpr Chw kPicture{3, 19, 14};  // more pixels than a byte has values
+constexpr std::int64_t kImages = 2;
+constexpr primitives::ImageLayout kLayout{.in = kPicture, .top = 1, .left = 2, .height = 22, .width = 19};
+
+const Session::Normalisation kNormalisations[] = {{},
+                                                  {.mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}},
+                                                  {.mean = {0.5, -1.0 / 3, 1e-9}, .std = {1e-3, 7.0 / 11, 123.456}}};
+
+// All rows of all images, between values that no row may touch.
+std::vector<float> rows_of(const InputRows& rows) {
+  constexpr float kUntouched = -12345;
+  std::vector<float> all;
+  for (std::int64_t image = 0; image < kImages; ++image) {
+    for (std::int64_t y = 0; y < kLayout.height; ++y) {
+      std::vector<float> row(static_cast<std::size_t>(kLayout.row_values()) + 2, kUntouched);
+      rows.write(kLayout, image, y, row.data() + 1);
+      EXPECT_EQ(row.front(), kUntouched);
+      EXPECT_EQ(row.back(), kUntouched);
+      all.insert(all.end(), row.begin() + 1, row.end() - 1);
+    }
+  }
+  return all;
+}
+
+// The same pictures as vision normalises them, one after the other.
+template <class Picture, class Value>
+std::vector<float> normalised(const std::vector<Value>& rgb, const Session::Normalisation& by) {
+  std::vector<float> tensor;
+  const auto size = static_cast<std::size_t>(kPicture.numel());
+  for (std::size_t image = 0; image < kImages; ++image) {
+    const auto first = rgb.begin() + static_cast<std::ptrdiff_t>(image * size);
+    const Picture picture{kPicture.h, kPicture.w, {first, first + static_cast<std::ptrdiff_t>(size)}};
+    const std::vector<float> one =
+        vision::normalise(picture, {by.mean[0], by.mean[1], by.mean[2]}, {by.std[0], by.std[1], by.std[2]});
+    tensor.insert(tensor.end(), one.begin(), one.end());
+  }
+  return tensor;
+}
+
+TEST(InputRows, BytesAreNormalisedAsVisionDoes) {
+  std::vector<std::uint8_t> rgb(static_cast<std::size_t>(kImages * kPicture.numel()));
+  for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<std::uint8_t>(i / 3 + 85 * (i % 3));  // every byte
+  for (const Session::Normalisation& by : kNormalisations) {
+    const std::vector<float> tensor = normalised<vision::Image>(rgb, by);
+    EXPECT_EQ(rows_of(ByteRows(rgb, by)), rows_of(TensorRows(tensor)));
+  }
+}
+
+TEST(InputRows, FloatsAreNormalisedAsVisionDoes) {
+  std::vector<float> rgb(static_cast<std::size_t>(kImages * kPicture.numel()));
+  for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<float>(i * 7919 % 2601) / 10.0F - 1;  // -1 to 259
+  for (const Session::Normalisation& by : kNormalisations) {
+    const std::vector<float> tensor = normalised<vision::FloatImage>(rgb, by);
+    EXPECT_EQ(rows_of(FloatRows(rgb, by)), rows_of(TensorRows(tensor)));
+  }
+}
+
+// Where each value of a tensor goes: HWC, padding zero, for three channels and for others.
+TEST(InputRows, ATensorLiesInPaddedRows) {
+  for (const std::int64_t channels : {1, 3, 5}) {
+    const Chw picture{channels, 4, 6};
+    const primitives::ImageLayout layout{.in = picture, .top = 2, .left = 1, .height = 7, .width = 10};
+    std::vector<float> tensor(static_cast<std::size_t>(2 * picture.numel()));
+    for (std::size_t i = 0; i < tensor.size(); ++i) tensor[i] = static_cast<float>(i + 1);
+    const TensorRows rows(tensor);
+    for (std::int64_t image = 0; image < 2; ++image) {
+      for (std::int64_t y = 0; y < layout.height; ++y) {
+        std::vector<float> row(static_cast<std::size_t>(layout.row_values()), -1);
+        rows.write(layout, image, y, row.data());
+        for (std::int64_t x = 0; x < layout.width; ++x) {
+          for (std::int64_t c = 0; c < channels; ++c) {
+            const std::int64_t row_in = y - layout.top, column = x - layout.left;
+            const bool inside = row_in >= 0 && row_in < picture.h && column >= 0 && column < picture.w;
+            const auto place = ((image * channels + c) * picture.h + row_in) * picture.w + column;
+            EXPECT_EQ(row[static_cast<std::size_t>(x * channels + c)], inside ? static_cast<float>(place + 1) : 0.0F);
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace effnet::engine

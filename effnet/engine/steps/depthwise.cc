@@ -1,0 +1,352 @@
+// A depthwise convolution, and with it the convolution that makes its input, the activations of both and the sums of
+// its global pool: the row cascade.
+//
+// A task is one tile of channels of one band of output rows of one image. It walks down the band. For the next output
+// rows it makes the input rows that are still missing (products of that tile's channels alone), into a ring of rows
+// that lies in L1 or L2 and has the padding in memory, then convolves. The expanded tensor never exists as a whole.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "effnet/base/error.h"
+#include "effnet/engine/steps/makers.h"
+#include "effnet/graph/builder.h"
+#include "effnet/primitives/row_ring.h"
+
+namespace effnet::engine {
+namespace {
+
+using kernels::kBlock;
+
+constexpr std::int64_t kFewestTasks = 8;
+constexpr std::int64_t kLeastRows = 10;      // of the picture, for each row that a band makes again
+constexpr std::int64_t kShortestBand = 7;    // output rows: each band makes kernel - stride input rows twice
+constexpr std::int64_t kGatheredBlocks = 2;  // of a task that gathers its input, which all of its tiles read
+
+// A task keeps a pointer to each row of a window on the stack.
+inline constexpr std::int64_t kLargestDepthwiseKernel = 128;
+
+struct DepthwiseSpec {
+  // What makes the input rows: a product of this source, or none and the rows are copied from `in`.
+  bool produced = false;
+  GemmSource source;  // produced
+  PackedLayer producer;
+
+  BufferId in = kNoBuffer, out = kNoBuffer;
+  BufferId sums = kNoBuffer;  // [block][image][band][16]
+  std::int64_t images = 1;
+  Chw in_shape, out_shape;  // of one image; channels are equal
+  Window window;
+  std::int64_t right = 0;  // columns of padding; rows below need none
+  PackedLayer layer;       // without a shape
+  std::int64_t pair_weight = 0;
+};
+
+class DepthwiseStep final : public Step {
+ public:
+  DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec& spec);
+  void run(const Context& context) const noexcept override;
+  std::int64_t scratch_bytes() const override;
+  std::int64_t zero_bytes() const override { return float_bytes(row_values_); }
+
+  // Whether it makes its rows in pairs: where that is faster.
+  static bool makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec);
+  // Bands are a function of the shape, so the order of the sums is too.
+  static std::int64_t bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out);
+
+ private:
+  struct Task;
+  std::int64_t ring_bytes() const { return float_bytes(tile_blocks_ * ring_rows_ * row_values_); }
+  std::int64_t offset_bytes() const {
+    constexpr auto kBytes = static_cast<std::int64_t>(sizeof(std::int32_t));
+    return divide_up(ring_rows_ * spec_.in_shape.w * kBytes, kernels::kAlignment) * kernels::kAlignment;
+  }
+  // Of even rows where they are made in pairs, so that a row's bits do not depend on bands.
+  std::int64_t band_begin(std::int64_t band) const {
+    const std::int64_t row = band * spec_.out_shape.h / bands_;
+    return band == bands_ ? row : row / rows_ * rows_;
+  }
+  primitives::RowRing ring_of(const Context& context, const Task& task, std::int64_t block) const;
+  void walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,
+            std::int64_t last_band, std::byte* scratch) const noexcept;
+  void make_rows(const Context& context, const Task& task, std::int64_t first, std::int64_t last) const noexcept;
+  void convolve(const Context& context, const Task& task, std::int64_t y, std::int64_t rows,
+                float* sums) const noexcept;
+
+  DepthwiseSpec spec_;
+  kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;                // null: depthwise_any
+  kernels::DepthwisePairFn whole_pair_ = nullptr, half_pair_ = nullptr;  // null: row by row
+  std::int64_t tile_blocks_, tiles_, bands_;  // of a task: one product tile, or as many as share gathered input
+  std::int64_t rows_;                         // output rows that a kernel makes, 1 or 2
+  std::int64_t group_;                        // output rows made at a time
+  std::int64_t ring_rows_;                    // slots
+  std::int64_t row_values_;                   // of one padded row
+};
+
+// The rows that a task has made so far.
+struct DepthwiseStep::Task {
+  std::int64_t image;
+  std::int64_t first_block, blocks;
+  float* ring;            // [block][slot][padded column][16]
+  float* gathered;        // the source's scratch
+  std::int32_t* offsets;  // of the pixels of a run, in the ring
+};
+
+std::int64_t DepthwiseStep::bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out) {
+  const std::int64_t tiles = images * divide_up(kernels::lanes_of(out.c), set.tile);
+  const std::int64_t wanted = std::max<std::int64_t>(divide_up(kFewestTasks, tiles), 2);
+  return std::min(wanted, std::max<std::int64_t>(out.h / kShortestBand, 1));
+}
+
+bool DepthwiseStep::makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec) {
+  const std::int64_t kernel = spec.window.kernel;
+  const kernels::Epilogue epilogue = spec.layer.activated.epilogue;
+  return set.depthwise_pair(kernel, spec.window.stride, false, epilogue) != nullptr &&
+         set.pairs_pay(kernel, spec.out_shape.w, epilogue);
+}
+
+DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec& spec) : spec_(spec) {
+  const std::int64_t kernel = spec.window.kernel, stride = spec.window.stride;
+  whole_ = set.depthwise(kernel, stride, false, spec.layer.activated.epilogue);
+  half_ = set.depthwise(kernel, stride, true, spec.layer.activated.epilogue);
+  if (makes_pairs(set, spec)) {
+    whole_pair_ = set.depthwise_pair(kernel, stride, false, spec.layer.activated.epilogue);
+    half_pair_ = set.depthwise_pair(kernel, stride, true, spec.layer.activated.epilogue);
+  }
+  tile_blocks_ = std::max(set.tile / kBlock, spec.produced && !spec.source.in_place() ? kGatheredBlocks : 1);
+  tiles_ = divide_up(kernels::blocks_of(spec.out_shape.c), tile_blocks_);
+  bands_ = bands(set, spec.images, spec.out_shape);
+  rows_ = whole_pair_ == nullptr ? 1 : 2;
+  group_ = std::max<std::int64_t>(divide_up(set.cascade_pixels, stride * spec.in_shape.w), 1);
+  group_ = std::min(divide_up(group_, rows_) * rows_, spec.out_shape.h);
+  ring_rows_ = (group_ - 1) * stride + kernel;
+  row_values_ = (spec.window.left + spec.in_shape.w + spec.right) * kBlock;
+}
+
+// The ring, the offsets in it, the gathered input.
+std::int64_t DepthwiseStep::scratch_bytes() const {
+  return ring_bytes() + offset_bytes() +
+         (spec_.produced ? spec_.source.scratch_bytes(ring_rows_ * spec_.in_shape.w) : 0);
+}
+
+void DepthwiseStep::run(const Context& context) const noexcept {
+  // Alone, a task walks all bands of its channels in one go and makes no row twice. With several threads each band is a
+  // task where there are few tiles or little is made twice, band by band: so a thread's tasks are neighbours in the
+  // picture. Else only the last tiles are cut, so that the threads end together.
+  const auto members = context.members();
+  const std::int64_t planes = spec_.images * tiles_;
+  const std::int64_t repeated = spec_.window.kernel - spec_.window.stride, rows = spec_.in_shape.h;
+  const bool by_band =
+      planes < kFewestTasks || (spec_.in_shape.pixels() >= kSmallPicture && repeated * kLeastRows <= rows);
+  const std::int64_t cut = members == 1 ? 0 : by_band ? planes : std::min(members, planes);
+  const std::int64_t whole = planes - cut;
+  context.team.step(
+      whole + cut * bands_,
+      [&](std::int64_t index, int member) noexcept {
+        auto* const scratch = context.scratch<std::byte>(member);
+        if (index < whole) return walk(context, index / tiles_, index % tiles_, 0, bands_, scratch);
+        const std::int64_t plane = whole + (index - whole) % cut, band = (index - whole) / cut;
+        walk(context, plane / tiles_, plane % tiles_, band, band + 1, scratch);
+      },
+      whole > 0 ? cut * bands_ : 0);
+}
+
+void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,
+                         std::int64_t last_band, std::byte* scratch) const noexcept {
+  Task task{};
+  task.image = image;
+  task.first_block = tile * tile_blocks_;
+  task.blocks = std::min(tile_blocks_, kernels::blocks_of(spec_.out_shape.c) - task.first_block);
+  task.ring = reinterpret_cast<float*>(scratch);
+  task.offsets = reinterpret_cast<std::int32_t*>(scratch + ring_bytes());
+  task.gathered = reinterpret_cast<float*>(scratch + ring_bytes() + offset_bytes());
+
+  // The padding columns of every slot stay zero: products and copies write between them.
+  for (std::int64_t row = 0; row < task.blocks * ring_rows_; ++row) {
+    float* const at = task.ring + row * row_values_;
+    std::memset(at, 0, static_cast<std::size_t>(spec_.window.left * kBlock) * sizeof(float));
+    std::memset(at + (spec_.window.left + spec_.in_shape.w) * kBlock, 0,
+                static_cast<std::size_t>(spec_.right * kBlock) * sizeof(float));
+  }
+
+  const std::int64_t first_row = band_begin(first_band);
+  std::int64_t made = std::max<std::int64_t>(first_row * spec_.window.stride - spec_.window.top, 0);
+  for (std::int64_t band = first_band; band < last_band; ++band) {
+    float* const sums =
+        spec_.sums == kNoBuffer
+            ? nullptr
+            : context.buffer(spec_.sums) + ((task.first_block * spec_.images + image) * bands_ + band) * kBlock;
+    const std::int64_t block_sums = spec_.images * bands_ * kBlock;
+    for (std::int64_t b = 0; sums != nullptr && b < task.blocks; ++b) std::fill_n(sums + b * block_sums, kBlock, 0.0F);
+
+    const std::int64_t end = band_begin(band + 1);
+    for (std::int64_t y = band_begin(band); y < end; y += group_) {
+      const std::int64_t last = std::min(y + group_, end);
+      const std::int64_t needed =
+          std::min((last - 1) * spec_.window.stride - spec_.window.top + spec_.window.kernel, spec_.in_shape.h);
+      // A stride above the kernel leaves rows out; the ring has no place for them.
+      made = std::max(made, y * spec_.window.stride - spec_.window.top);
+      if (needed > made) {
+        make_rows(context, task, made, needed);
+        made = needed;
+      }
+      for (std::int64_t row = y; row < last; row += rows_) {
+        convolve(context, task, row, std::min(rows_, last - row), sums);
+      }
+    }
+  }
+}
+
+primitives::RowRing DepthwiseStep::ring_of(const Context& context, const Task& task, std::int64_t block) const {
+  return {task.ring + block * ring_rows_ * row_values_, ring_rows_, row_values_, context.zeros()};
+}
+
+// Input rows [first, last) into their slots.
+void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int64_t first,
+                              std::int64_t last) const noexcept {
+  const std::int64_t width = spec_.in_shape.w;
+  const std::int64_t block_ring = ring_rows_ * row_values_;
+  const std::int64_t left = spec_.window.left * kBlock;
+  if (!spec_.produced) {
+    const std::int64_t block_in = spec_.images * spec_.in_shape.pixels() * kBlock;
+    for (std::int64_t b = 0; b < task.blocks; ++b) {
+      const float* const in =
+          context.buffer(spec_.in) + (task.first_block + b) * block_in + task.image * spec_.in_shape.pixels() * kBlock;
+      const primitives::RowRing ring = ring_of(context, task, b);
+      for (std::int64_t row = first; row < last; ++row) {
+        std::memcpy(ring.slot(row) + left, in + row * width * kBlock,
+                    static_cast<std::size_t>(width * kBlock) * sizeof(float));
+      }
+    }
+    return;
+  }
+
+  const std::int64_t pixels = (last - first) * width;
+  const primitives::RowRing ring = ring_of(context, task, 0);
+  std::int32_t* offset = task.offsets;
+  for (std::int64_t row = first; row < last; ++row) {
+    const auto start = static_cast<std::int32_t>(ring.offset(row) + left);
+    for (std::int32_t x = 0; x < width; ++x) *offset++ = start + x * static_cast<std::int32_t>(kBlock);
+  }
+  primitives::GemmRun run{};
+  run.input = gemm_input(spec_.source, context.buffer(spec_.in), task.image, first * width, pixels, task.gathered);
+  run.depth = spec_.source.depth.gemm;
+  run.activation = spec_.producer.activated;
+  run.out_block = block_ring;
+  run.offsets = task.offsets;
+  const primitives::PackedMatrix matrix{context.weight(spec_.producer.weight), spec_.producer.shape};
+  const std::int64_t first_panel = task.first_block * kBlock / spec_.producer.shape.panel_channels;
+  const std::int64_t channels = (task.first_block + task.blocks) * kBlock;
+  for (std::int64_t i = first_panel; i < matrix.panels() && matrix.panel(i).channel < channels; ++i) {
+    run.panel = matrix.panel(i);
+    run.bias = context.weight(spec_.producer.bias) + run.panel.channel;
+    const bool more = last == spec_.in_shape.h && i + 1 < matrix.panels();
+    run.prefetch.next_weight = more ? matrix.panel(i + 1).weight : nullptr;
+    run.out = task.ring + (run.panel.channel / kBlock - task.first_block) * block_ring;
+    gemm(context.set, context.schedule, run, pixels);
+  }
+}
+
+// Output rows [y, y + rows), one or two.
+void DepthwiseStep::convolve(const Context& context, const Task& task, std::int64_t y, std::int64_t rows,
+                             float* sums) const noexcept {
+  const std::int64_t kernel = spec_.window.kernel, width = spec_.out_shape.w;
+  const std::int64_t lanes = kernels::lanes_of(spec_.out_shape.c);
+  const std::int64_t block_out = spec_.images * spec_.out_shape.pixels() * kBlock;
+  const float low = spec_.layer.activated.low, high = spec_.layer.activated.high;
+  const float* in[kLargestDepthwiseKernel + 1];
+  for (std::int64_t b = 0; b < task.blocks; ++b) {
+    const std::int64_t block = task.first_block + b;
+    const primitives::RowRing ring = ring_of(context, task, b);
+    for (std::int64_t ky = 0; ky < kernel + rows_ - 1; ++ky) {
+      const std::int64_t row = y * spec_.window.stride - spec_.window.top + ky;
+      in[ky] = ky < kernel + rows - 1 ? ring.row(row, spec_.in_shape.h) : context.zeros();
+    }
+    const float* const bias = context.weight(spec_.layer.bias) + block * kBlock;
+    float* const out =
+        context.buffer(spec_.out) + block * block_out + (task.image * spec_.out_shape.pixels() + y * width) * kBlock;
+    float* const block_sums = sums == nullptr ? nullptr : sums + b * spec_.images * bands_ * kBlock;
+    const bool half = lanes - block * kBlock <= 8;
+    if (whole_pair_ != nullptr) {
+      const std::int64_t taps = kernels::depthwise_pair_positions(kernel) * kernel;
+      const float* const weight = context.weight(spec_.pair_weight) + block * taps * kBlock;
+      float* const second = rows == 2 ? out + width * kBlock : nullptr;
+      (half ? half_pair_ : whole_pair_)({.rows = in,
+                                         .weight = weight,
+                                         .bias = bias,
+                                         .out = {out, second},
+                                         .width = width,
+                                         .sums = block_sums,
+                                         .low = low,
+                                         .high = high});
+      continue;
+    }
+    const float* const weight = context.weight(spec_.layer.weight) + block * kernel * kernel * kBlock;
+    const kernels::DepthwiseArgs args{.rows = in,
+                                      .weight = weight,
+                                      .bias = bias,
+                                      .out = out,
+                                      .width = width,
+                                      .sums = block_sums,
+                                      .low = low,
+                                      .high = high};
+    if (whole_ != nullptr) {
+      (half ? half_ : whole_)(args);
+    } else {
+      context.set.depthwise_any[static_cast<std::size_t>(spec_.layer.activated.epilogue)](args, kernel,
+                                                                                          spec_.window.stride);
+    }
+  }
+}
+
+std::string kernel_name(const kernels::KernelSet& set, const DepthwiseSpec& spec) {
+  const std::int64_t kernel = spec.window.kernel;
+  const bool half = kernels::lanes_of(spec.out_shape.c) <= 8;
+  const kernels::Epilogue epilogue = spec.layer.activated.epilogue;
+  return DepthwiseStep::makes_pairs(set, spec)
+             ? kernels::depthwise_pair_name(set, kernel, half, epilogue)
+             : kernels::depthwise_name(set, kernel, spec.window.stride, half, epilogue);
+}
+
+}  // namespace
+
+void make_depthwise(Planner& planner, const Unit& unit) {
+  const graph::Node& node = planner.graph().at(unit.layer);
+  DepthwiseSpec spec;
+  spec.images = planner.batch();
+  spec.in_shape = planner.graph().in(node);
+  spec.out_shape = node.out;
+  spec.window = planner.window_of(unit.layer);
+  spec.right = graph::padding_of(planner.graph(), node).right;
+  const std::int64_t kernel = spec.window.kernel;
+  if (kernel > kLargestDepthwiseKernel) {
+    throw input_error("{}: the window of a depthwise convolution is too large (got {}x{}, expected at most {}x{})",
+                      node.name, kernel, kernel, kLargestDepthwiseKernel, kLargestDepthwiseKernel)
+        .with_hint("the reference executor runs it: --backend reference");
+  }
+  spec.in = planner.input(unit);
+  spec.layer = planner.layer(unit.layer, unit.activation);
+  spec.pair_weight = spec.layer.weight + float_bytes(kernels::blocked_floats(node.out.c, kernel * kernel));
+  std::vector<NodeId> layers{unit.layer};
+  std::string name = kernel_name(planner.set(), spec);
+  if (unit.producer != kNone) {
+    spec.produced = true;
+    spec.source = planner.source_of(unit.producer, unit.inputs[0]);
+    spec.producer = planner.gemm_layer(unit.producer, unit.producer_activation);
+    layers.push_back(unit.producer);
+    name = planner.gemm_kernel(spec.producer, spec.source.out.pixels()) + "+" + name;
+  }
+  spec.out = planner.output(unit.out);
+  if (unit.pooled != kNone) {
+    const std::int64_t bands = DepthwiseStep::bands(planner.set(), spec.images, spec.out_shape);
+    spec.sums = planner.new_buffer(float_bytes(kernels::blocked_floats(spec.out_shape.c, spec.images * bands)));
+    planner.sums(unit.pooled) = {spec.sums, bands};
+  }
+  planner.add(std::make_unique<DepthwiseStep>(planner.set(), spec), {.out = unit.out,
+                                                                     .kernel = std::move(name),
+                                                                     .reads = {spec.in},
+                                                                     .writes = spec.out,
+                                                                     .layers = std::move(layers)});
+}
+
+}  // namespace effnet::engine

@@ -1,0 +1,204 @@
+// A convolution with groups = 1, or a linear layer: products over runs of pixels.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "effnet/engine/steps/makers.h"
+
+namespace effnet::engine {
+namespace {
+
+using kernels::kBlock;
+
+constexpr std::int64_t kShortestRun = 56;     // pixels: below, weights are read too often
+constexpr std::int64_t kTasksAThread = 4;     // so that threads end together
+constexpr std::int64_t kFewestMacs = 40'000;  // some 4 us: less is not worth a second thread
+constexpr std::int64_t kFewestPanels = 3;     // of a group that has to prepare its input
+constexpr std::int64_t kShortestCut = 42;     // pixels, where threads share a run
+
+struct GemmSpec {
+  GemmSource source;
+  BufferId in = kNoBuffer, out = kNoBuffer;
+  BufferId residual = kNoBuffer;
+  BufferId scale = kNoBuffer;  // images x channels, 1x1: multiplies the input's channels
+  PackedLayer layer;
+};
+
+// Tasks are runs of pixels x groups of channel tiles. A run's input stays in L2 while all of a group's weights pass
+// over it; a gathered input is gathered once a group. A channel scale goes into each tile's weights once a run (depth x
+// tile multiplications) or into the run's input once a group (depth x pixels), whichever is less.
+class GemmStep final : public Step {
+ public:
+  GemmStep(const kernels::KernelSet& set, const GemmSpec& spec);
+  void run(const Context& context) const noexcept override;
+  std::int64_t scratch_bytes() const override;
+
+ private:
+  struct Cut;
+  Cut cut_for(std::int64_t members) const;
+  void task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept;
+  primitives::GemmInput scaled_input(const Context& context, std::int64_t image, std::int64_t first, std::int64_t count,
+                                     float* scratch) const noexcept;
+  void load_scale(const Context& context, std::int64_t image, float* scale) const noexcept;
+
+  GemmSpec spec_;
+  BlockedShape out_;
+  std::int64_t images_;  // runs do not cross images, or 1: the batch is one long picture
+  std::int64_t pixels_;  // of one of them
+  std::int64_t run_pixels_, runs_;
+  std::int64_t run_step_;  // a run ends with a full tile of pixels
+  bool scales_weights_ = false, scales_input_ = false;
+};
+
+GemmStep::GemmStep(const kernels::KernelSet& set, const GemmSpec& spec)
+    : spec_(spec),
+      out_{spec.source.in.images, {spec.layer.shape.channels, spec.source.out.h, spec.source.out.w}},
+      run_step_(set.tallest()) {
+  const bool by_image = !spec.source.in_place() || spec.scale != kNoBuffer;
+  images_ = by_image ? out_.images : 1;
+  pixels_ = out_.pixels() / images_;
+  // A run's input takes three eighths of the second-level cache, which a panel of weights shares.
+  const std::int64_t affordable = set.cache_bytes * 3 / 8 / float_bytes(spec.layer.shape.depth);
+  run_pixels_ =
+      std::min(pixels_, std::max(affordable / run_step_ * run_step_, divide_up(kShortestRun, run_step_) * run_step_));
+  // Runs of equal length, but for the rounding to full tiles.
+  run_pixels_ =
+      std::min(pixels_, divide_up(divide_up(pixels_, divide_up(pixels_, run_pixels_)), run_step_) * run_step_);
+  runs_ = divide_up(pixels_, run_pixels_);
+  scales_weights_ = spec.scale != kNoBuffer && spec.layer.shape.channels < run_pixels_;
+  scales_input_ = spec.scale != kNoBuffer && !scales_weights_;
+}
+
+// Depends on the threads: it changes who computes a value, not how. A picture has equal parts, a part runs of one
+// length but for the last.
+struct GemmStep::Cut {
+  std::int64_t parts, part_pixels;
+  std::int64_t runs, run_pixels;  // of a part
+  std::int64_t group_panels, groups;
+};
+
+GemmStep::Cut GemmStep::cut_for(std::int64_t members) const {
+  const std::int64_t panels = spec_.layer.shape.panels();
+  Cut cut{1, pixels_, runs_, run_pixels_, panels, 1};
+  if (members == 1 || pixels_ * images_ * spec_.layer.shape.depth * spec_.layer.shape.channels < kFewestMacs)
+    return cut;
+  // Pixels first, as many for each thread: few panels of different widths do not share out evenly.
+  cut.parts = std::clamp<std::int64_t>(pixels_ / kShortestCut, 1, divide_up(members, images_));
+  cut.part_pixels = divide_up(pixels_, cut.parts);
+  const std::int64_t wanted_runs = cut.part_pixels < 2 * kShortestCut ? 1 : 2;
+  const std::int64_t runs = std::max(divide_up(cut.part_pixels, run_pixels_), wanted_runs);
+  cut.run_pixels = std::min(divide_up(divide_up(cut.part_pixels, runs), run_step_) * run_step_, run_pixels_);
+  cut.runs = divide_up(cut.part_pixels, cut.run_pixels);
+  const std::int64_t tasks = images_ * cut.parts * cut.runs;
+  std::int64_t most = panels;
+  if (scales_input_ || !spec_.source.in_place()) {
+    // Every group of a run scales or gathers its input again, which costs as much as some three channels.
+    most = tasks == 1 ? members : panels / kFewestPanels;
+  }
+  const std::int64_t wanted = divide_up(members * kTasksAThread, tasks);
+  cut.group_panels = divide_up(panels, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(most, 1)));
+  cut.groups = divide_up(panels, cut.group_panels);
+  return cut;
+}
+
+// The gathered or scaled input; or, where it is read in place, a scaled panel and the scale.
+std::int64_t GemmStep::scratch_bytes() const {
+  const std::int64_t input = scales_input_ ? float_bytes(spec_.source.depth.gemm.segments * run_pixels_ * kBlock)
+                                           : spec_.source.scratch_bytes(run_pixels_);
+  return input +
+         (scales_weights_ ? float_bytes(spec_.layer.shape.depth * (spec_.layer.shape.panel_channels + 1) + kBlock) : 0);
+}
+
+void GemmStep::run(const Context& context) const noexcept {
+  const Cut cut = cut_for(context.members());
+  // A thread's runs are neighbours in the picture, as in the steps around; further groups are whoever's comes first. In
+  // small pictures the threads stay together, at the same weights: B4 2 % slower otherwise.
+  const std::int64_t first = images_ * cut.parts * cut.runs, all = first * cut.groups;
+  context.team.step(
+      all, [&](std::int64_t index, int member) noexcept { task(context, cut, index, context.scratch(member)); },
+      pixels_ < kSmallPicture ? all : all - first);
+}
+
+// The scale of one image: one float a channel.
+void GemmStep::load_scale(const Context& context, std::int64_t image, float* scale) const noexcept {
+  const float* const from = context.buffer(spec_.scale) + image * kBlock;
+  for (std::int64_t b = 0; b < spec_.source.in.blocks(); ++b) {
+    std::memcpy(scale + b * kBlock, from + b * spec_.source.in.images * kBlock, kBlock * sizeof(float));
+  }
+}
+
+primitives::GemmInput GemmStep::scaled_input(const Context& context, std::int64_t image, std::int64_t first,
+                                             std::int64_t count, float* scratch) const noexcept {
+  const primitives::GemmInput plain = gemm_input(spec_.source, context.buffer(spec_.in), image, first, count, nullptr);
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  kernels::MapArgs args{};
+  args.pixels = count;
+  args.low = -kInfinity;
+  args.high = kInfinity;
+  for (std::int64_t b = 0; b < spec_.source.depth.gemm.segments; ++b) {
+    args.a = plain.data + b * plain.segment_step;
+    args.scale = context.buffer(spec_.scale) + (b * spec_.source.in.images + image) * kBlock;
+    args.out = scratch + b * count * kBlock;
+    context.set.map[static_cast<std::size_t>(kernels::Epilogue::clamp)](args);
+  }
+  return {scratch, count * kBlock};
+}
+
+void GemmStep::task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept {
+  // Group by group, since the last group is the smallest: so the threads end together.
+  const std::int64_t image_runs = cut.parts * cut.runs;
+  const std::int64_t group = index / (image_runs * images_), image = index / image_runs % images_;
+  const std::int64_t part = index % image_runs / cut.runs, part_end = std::min((part + 1) * cut.part_pixels, pixels_);
+  const std::int64_t first = part * cut.part_pixels + index % cut.runs * cut.run_pixels;
+  const std::int64_t count = std::min(cut.run_pixels, part_end - first);
+  if (count <= 0) return;  // the last part is shorter by a few pixels
+
+  float* const panel = scratch + spec_.source.scratch_bytes(run_pixels_) / float_bytes(1);
+  float* const scale = panel + spec_.layer.shape.depth * spec_.layer.shape.panel_channels;
+  if (scales_weights_) load_scale(context, image, scale);
+
+  primitives::GemmRun run{};
+  run.input = scales_input_ ? scaled_input(context, image, first, count, scratch)
+                            : gemm_input(spec_.source, context.buffer(spec_.in), image, first, count, scratch);
+  run.depth = spec_.source.depth.gemm;
+  run.activation = spec_.layer.activated;
+  run.out_block = out_.block_values();
+  const std::int64_t at = (image * pixels_ + first) * kBlock;
+  const primitives::PackedMatrix matrix{context.weight(spec_.layer.weight), spec_.layer.shape};
+  const std::int64_t last = std::min((group + 1) * cut.group_panels, matrix.panels());
+  for (std::int64_t i = group * cut.group_panels; i < last; ++i) {
+    run.panel = matrix.panel(i);
+    run.prefetch.next_weight = i + 1 < last ? matrix.panel(i + 1).weight : nullptr;
+    run.bias = context.weight(spec_.layer.bias) + run.panel.channel;
+    const std::int64_t block = run.panel.channel / kBlock * out_.block_values() + at;
+    if (scales_weights_) {
+      context.set.scale_rows(run.panel.weight, scale, spec_.layer.shape.depth, run.panel.lanes, panel);
+      run.panel.weight = panel;
+    }
+    run.out = context.buffer(spec_.out) + block;
+    run.residual = spec_.residual == kNoBuffer ? nullptr : context.buffer(spec_.residual) + block;
+    gemm(context.set, context.schedule, run, count);
+  }
+}
+
+}  // namespace
+
+void make_gemm(Planner& planner, const Unit& unit) {
+  GemmSpec spec;
+  spec.source = planner.source_of(unit.layer, unit.inputs[0]);
+  spec.in = planner.input(unit);
+  spec.layer = planner.gemm_layer(unit.layer, unit.activation);
+  std::vector<BufferId> reads{spec.in};
+  if (unit.scale != kNone) reads.push_back(spec.scale = planner.buffer(unit.scale));
+  if (unit.addend != kNone) reads.push_back(spec.residual = planner.buffer(unit.addend));
+  spec.out = planner.output_over(unit.out, unit.addend, spec.in);
+  planner.add(std::make_unique<GemmStep>(planner.set(), spec),
+              {.out = unit.out,
+               .kernel = planner.gemm_kernel(spec.layer, planner.batch() * spec.source.out.pixels()),
+               .reads = std::move(reads),
+               .writes = spec.out,
+               .layers = {unit.layer}});
+}
+
+}  // namespace effnet::engine

@@ -1,0 +1,58 @@
+// The mean over all pixels of an image, from a tensor (in order, one sum a channel) or from a depthwise step's sums.
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "effnet/engine/steps/makers.h"
+
+namespace effnet::engine {
+namespace {
+
+using kernels::kBlock;
+
+struct GlobalPoolSpec {
+  BufferId in = kNoBuffer, out = kNoBuffer;
+  BlockedShape shape;      // of what is averaged
+  std::int64_t bands = 0;  // above zero: `in` holds sums [block][image][band][16]
+};
+class GlobalPoolStep final : public Step {
+ public:
+  explicit GlobalPoolStep(const GlobalPoolSpec& spec) : spec_(spec) {}
+  void run(const Context& context) const noexcept override;
+
+ private:
+  GlobalPoolSpec spec_;
+};
+
+void GlobalPoolStep::run(const Context& context) const noexcept {
+  const std::int64_t planes = spec_.shape.blocks() * spec_.shape.images;
+  const std::int64_t summands = spec_.bands > 0 ? spec_.bands : spec_.shape.chw.pixels();
+  // Bands are a few vectors a plane: not worth a second thread.
+  const std::int64_t planes_a_task = spec_.bands > 0 ? planes : 1;
+  context.team.step(divide_up(planes, planes_a_task), [&](std::int64_t task, int) noexcept {
+    for (std::int64_t plane = task * planes_a_task; plane < std::min(planes, (task + 1) * planes_a_task); ++plane) {
+      alignas(kernels::kAlignment) std::array<float, kBlock> mean{};
+      context.set.sum(context.buffer(spec_.in) + plane * summands * kBlock, summands, mean.data());
+      for (float& value : mean) value /= static_cast<float>(spec_.shape.chw.pixels());
+      std::memcpy(context.buffer(spec_.out) + plane * kBlock, mean.data(), sizeof(mean));
+    }
+  });
+}
+
+}  // namespace
+
+void make_global_pool(Planner& planner, const Unit& unit) {
+  GlobalPoolSpec spec;
+  spec.shape = planner.shape_of(unit.inputs[0]);
+  if (unit.pooled != kNone) {
+    spec.in = planner.sums(unit.pooled).buffer;
+    spec.bands = planner.sums(unit.pooled).bands;
+  } else {
+    spec.in = planner.buffer(unit.inputs[0]);
+  }
+  spec.out = planner.output(unit.out);
+  planner.add(std::make_unique<GlobalPoolStep>(spec),
+              {.out = unit.out, .kernel = planner.kernel_name("global_pool"), .reads = {spec.in}, .writes = spec.out});
+}
+
+}  // namespace effnet::engine

@@ -1,0 +1,37 @@
+// From a layer's parameters to its packed weights.
+#pragma once
+
+#include <vector>
+
+#include "effnet/engine/parameters.h"
+#include "effnet/engine/patterns.h"
+#include "effnet/graph/graph.h"
+#include "effnet/kernels/kernels.h"
+
+namespace effnet::engine {
+
+// Folds every convolution's batch norm: weight * scale, bias * scale + shift, by output channel, in double. Usable by
+// several threads; refers to all it was made from.
+class Packer {
+ public:
+  Packer(const graph::Graph& graph, const ParameterSource& parameters, const kernels::KernelSet& set);
+  // Writes what layout.h has for a node that has weights of its own. Padding channels and depths are left as they are.
+  void pack(NodeId id, std::byte* weight, std::byte* bias) const;
+
+ private:
+  struct Affine {
+    std::vector<double> scale, shift;  // by output channel
+  };
+  std::span<const float> parameter(const graph::Node& node, graph::ParameterKind kind) const;
+  Affine affine_of(NodeId norm, std::int64_t channels) const;
+  void pack_depthwise(NodeId id, std::span<const float> values, std::span<const double> scale, float* to) const;
+  void pack_gemm(NodeId id, std::span<const float> values, std::span<const double> scale, float* to) const;
+  std::vector<std::int64_t> rows_of(NodeId id) const;
+
+  const graph::Graph& graph_;
+  const ParameterSource& parameters_;
+  const kernels::KernelSet& set_;
+  std::vector<NodeId> norms_;
+};
+
+}  // namespace effnet::engine

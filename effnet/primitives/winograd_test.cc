@@ -1,0 +1,173 @@
+// The transforms around a GEMM a position, against the convolution by plain loops in double.
+#include "effnet/primitives/winograd.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "effnet/primitives/gemm.h"
+
+namespace effnet::primitives {
+namespace {
+
+using kernels::kBlock;
+
+float pseudo_random(std::size_t i) { return static_cast<float>((i * 7919 + 13) % 2003) / 1001.5F - 1; }
+
+struct Case {
+  std::int64_t images, depth, channels;
+  Size in;
+  std::int64_t padding;  // on every side
+};
+
+class Convolution {
+ public:
+  explicit Convolution(const Case& one)
+      : case_(one),
+        tiles_{{one.images, {one.depth, one.in.h, one.in.w}},
+               {one.images, {one.channels, one.in.h + 2 * one.padding - 2, one.in.w + 2 * one.padding - 2}},
+               one.padding,
+               one.padding},
+        input_(static_cast<std::size_t>(tiles_.in.values())),
+        residual_(static_cast<std::size_t>(tiles_.out.values())),
+        weight_(static_cast<std::size_t>(one.channels * one.depth * 9)),
+        scale_(static_cast<std::size_t>(one.channels)),
+        bias_(static_cast<std::size_t>(tiles_.out.blocks() * kBlock)) {
+    for (std::size_t i = 0; i < input_.size(); ++i) input_[i] = pseudo_random(i);
+    for (std::size_t i = 0; i < residual_.size(); ++i) residual_[i] = pseudo_random(i + 77);
+    for (std::size_t i = 0; i < weight_.size(); ++i) weight_[i] = pseudo_random(i + 1234);
+    for (std::size_t i = 0; i < scale_.size(); ++i) scale_[i] = 1.0 / 3 + static_cast<double>(i);
+    for (std::size_t i = 0; i < bias_.size(); ++i) bias_[i] = pseudo_random(i + 99);
+  }
+
+  const WinogradTiles& tiles() const { return tiles_; }
+
+  // In runs of `run` tiles.
+  std::vector<float> run(const kernels::KernelSet& set, std::int64_t run) const {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    const TileSchedule schedule(set);
+    const PackedShape shape{case_.channels, case_.depth, set.tile};
+    std::vector<float> packed(static_cast<std::size_t>(kWinogradPositions * shape.values()));
+    pack_winograd(shape, weight_, scale_, packed.data());
+    const std::vector<float> zeros(static_cast<std::size_t>(std::max(case_.in.w * kBlock, set.tile)));
+    std::vector<float> out(residual_.size());
+    const std::int64_t in_blocks = tiles_.in.blocks(), panel_blocks = (set.tile + kBlock - 1) / kBlock;
+    std::vector<float> inputs(static_cast<std::size_t>(kWinogradPositions * in_blocks * run * kBlock));
+    std::vector<float> products(static_cast<std::size_t>(kWinogradPositions * panel_blocks * run * kBlock));
+    for (std::int64_t first = 0; first < tiles_.count(); first += run) {
+      const std::int64_t count = std::min(run, tiles_.count() - first);
+      winograd_input(set, tiles_, input_.data(), zeros.data(), first, count, inputs.data());
+      for (std::int64_t i = 0; i < shape.panels(); ++i) {
+        GemmRun gemm_run{};
+        gemm_run.depth = depth_of_channels(case_.depth);
+        gemm_run.bias = zeros.data();
+        gemm_run.activation = {kernels::Epilogue::clamp, -kInfinity, kInfinity};
+        gemm_run.out_block = count * kBlock;
+        for (std::int64_t position = 0; position < kWinogradPositions; ++position) {
+          gemm_run.input = {inputs.data() + position * in_blocks * count * kBlock, count * kBlock};
+          gemm_run.panel = PackedMatrix{packed.data() + position * shape.values(), shape}.panel(i);
+          gemm_run.out = products.data() + position * panel_blocks * count * kBlock;
+          gemm(set, schedule, gemm_run, count);
+        }
+        for (std::int64_t b = 0; b * kBlock < shape.lanes(i); ++b) {
+          const std::int64_t block = shape.channel(i) / kBlock + b;
+          winograd_output(set, tiles_,
+                          {.in = products.data() + b * count * kBlock,
+                           .position = panel_blocks * count * kBlock,
+                           .bias = bias_.data() + block * kBlock,
+                           .activation = {kernels::Epilogue::clamp, -kInfinity, kInfinity},
+                           .out = out.data() + block * tiles_.out.block_values(),
+                           .residual = residual_.data() + block * tiles_.out.block_values()},
+                          first, count);
+        }
+      }
+    }
+    return out;
+  }
+
+  std::size_t place(std::int64_t image, std::int64_t c, std::int64_t y, std::int64_t x) const {
+    const Chw& chw = tiles_.out.chw;
+    return static_cast<std::size_t>(c / kBlock * tiles_.out.block_values() +
+                                    ((image * chw.h + y) * chw.w + x) * kBlock + c % kBlock);
+  }
+
+  struct Truth {
+    double value, tolerance;
+  };
+  // A product passes 2 roundings of its input's transform (one a direction), one of its weight's, depth of its sum, 4
+  // of the output's transform, bias and residual: depth + 9 of the sum of magnitudes. That sum: an input value has at
+  // most 4 terms in a tile's transform, a weight's transform at most the window's sum of magnitudes, an output 9
+  // positions.
+  Truth truth(std::int64_t image, std::int64_t channel, std::int64_t y, std::int64_t x) const {
+    const auto c = static_cast<std::size_t>(channel);
+    double sum = 0, magnitude = 0;
+    for (std::int64_t k = 0; k < case_.depth; ++k) {
+      double window = 0;
+      for (std::int64_t tap = 0; tap < 9; ++tap) {
+        const double weight = weight_[static_cast<std::size_t>((channel * case_.depth + k) * 9 + tap)] * scale_[c];
+        window += std::abs(weight);
+        const std::int64_t row = y + tap / 3 - case_.padding, column = x + tap % 3 - case_.padding;
+        if (row < 0 || row >= case_.in.h || column < 0 || column >= case_.in.w) continue;
+        sum +=
+            weight *
+            input_[static_cast<std::size_t>(k / kBlock * tiles_.in.block_values() +
+                                            ((image * case_.in.h + row) * case_.in.w + column) * kBlock + k % kBlock)];
+      }
+      magnitude += 9 * 4 * window;  // inputs are at most 1
+    }
+    const double more = double{bias_[c]} + residual_[place(image, channel, y, x)];
+    return {sum + more, static_cast<double>(case_.depth + 9) * 0x1p-24 * (magnitude + 2)};
+  }
+
+ private:
+  Case case_;
+  WinogradTiles tiles_;
+  std::vector<float> input_, residual_, weight_;
+  std::vector<double> scale_;
+  std::vector<float> bias_;
+};
+
+constexpr Case kCases[] = {{.images = 1, .depth = 32, .channels = 32, .in = {8, 8}, .padding = 1},
+                           {.images = 2, .depth = 17, .channels = 41, .in = {7, 5}, .padding = 1},
+                           {.images = 3, .depth = 40, .channels = 9, .in = {5, 12}, .padding = 0},
+                           {.images = 1, .depth = 1, .channels = 1, .in = {1, 1}, .padding = 1}};
+
+TEST(Winograd, IsTheConvolution) {
+  for (const kernels::Isa isa : kernels::usable_sets()) {
+    for (const Case& one : kCases) {
+      SCOPED_TRACE(std::string(kernels::name(isa)) + " " + std::to_string(one.depth));
+      const Convolution convolution(one);
+      const std::vector<float> out = convolution.run(kernels::kernel_set({isa}), convolution.tiles().count());
+      const Chw& chw = convolution.tiles().out.chw;
+      for (std::int64_t image = 0; image < one.images; ++image) {
+        for (std::int64_t c = 0; c < chw.c; ++c) {
+          for (std::int64_t y = 0; y < chw.h; ++y) {
+            for (std::int64_t x = 0; x < chw.w; ++x) {
+              const Convolution::Truth truth = convolution.truth(image, c, y, x);
+              ASSERT_NEAR(out[convolution.place(image, c, y, x)], truth.value, truth.tolerance)
+                  << image << ", " << c << ", " << y << ", " << x;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Winograd, RunsChangeNoBit) {
+  for (const kernels::Isa isa : kernels::usable_sets()) {
+    const kernels::KernelSet& set = kernels::kernel_set({isa});
+    for (const Case& one : kCases) {
+      const Convolution convolution(one);
+      const std::vector<float> whole = convolution.run(set, convolution.tiles().count());
+      for (const std::int64_t run : {1, 3, 7}) EXPECT_EQ(convolution.run(set, run), whole) << run;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace effnet::primitives
