@@ -2,7 +2,6 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
-#include "effnet/cli/output.h"
 #include "effnet/engine/cam.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/engine/reference.h"
@@ -146,11 +145,11 @@ std::shared_ptr<const engine::PackedWeights> packed_weights(LoadedModel& model, 
   if (cache) {
     if (auto found = cache->find(graph, key)) return found;
   }
-  note(fmt::format("packing the weights of {}", model.arch().name));
+  model.out().note(fmt::format("packing the weights of {}", model.arch().name));
   auto packed = engine::PackedWeights::pack(graph, engine::Parameters(model.whole().weights), isa, pool);
   model.forget_weights();
   std::string why;
-  if (cache && !cache->store(*packed, key, why)) note(fmt::format("packed weights are not kept: {}", why));
+  if (cache && !cache->store(*packed, key, why)) model.out().note(fmt::format("packed weights are not kept: {}", why));
   return packed;
 }
 

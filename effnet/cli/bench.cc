@@ -4,11 +4,11 @@
 
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/cli/backend.h"
 #include "effnet/cli/describe_json.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/measure.h"
-#include "effnet/cli/output.h"
 #include "effnet/cli/tune.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/engine/reference.h"
@@ -77,7 +77,8 @@ Measured run_case(const Options& o, const Case& one, LoadedModel& model,
   const graph::Graph graph = graph::lower(model.arch(), {.resolution = one.size});
   engine::SessionOptions options{.batch = one.batch, .threads = one.threads};
   options.plan = plan_without(o.without);
-  if (o.tune) options.plan = tuned_plan(graph, arch::print(model.arch()), weights, options, o.seconds, pool);
+  if (o.tune)
+    options.plan = tuned_plan(graph, arch::print(model.arch()), weights, options, o.seconds, pool, model.out());
   const auto start = std::chrono::steady_clock::now();
   engine::Session session(graph, weights, options);
   const double plan_ms = ms_since(start);
@@ -218,19 +219,19 @@ Body declare_bench(CLI::App& command, const Globals& globals) {
                   "Switches of the plan to turn off, to see what each brings: fuse_epilogues, fuse_depthwise, ...")
       ->type_name("A,B");
   o->load.declare(command);
-  return [o, &globals] {
+  return [o, &globals](Output& out) {
     check_precision(o->precision);
     check_seconds(o->seconds);
     plan_without(o->without);
     const kernels::Isa isa = kernels::isa_of(o->isa);
     const std::vector<int> threads = thread_counts(globals);
     ThreadPool pool(*std::max_element(threads.begin(), threads.end()));
-    LoadedModel model(o->model, o->load, pool);
+    LoadedModel model(o->model, o->load, pool, out);
     const std::vector<Case> all = cases(*o, model.arch(), threads);
     const auto weights = packed_weights(model, isa, pool)->in_huge_pages();
 
     std::vector<Measured> rows;
-    Progress progress("bench", static_cast<std::int64_t>(all.size()), globals);
+    Progress progress(out, "bench", static_cast<std::int64_t>(all.size()));
     for (const Case& one : all) {
       rows.push_back(run_case(*o, one, model, weights));
       progress.update(static_cast<std::int64_t>(rows.size()));
@@ -240,12 +241,12 @@ Body declare_bench(CLI::App& command, const Globals& globals) {
       for (Measured& row : rows) check(row, model, pool);
     }
     if (!globals.json) {
-      print(text_of(rows));
+      out.print(text_of(rows));
       return 0;
     }
     Json documents = Json::array();
     for (Measured& row : rows) documents.push_back(std::move(row.document));
-    print_json(documents.size() == 1 ? documents[0] : documents);
+    out.print_json(documents.size() == 1 ? documents[0] : documents);
     return 0;
   };
 }

@@ -2,8 +2,8 @@
 // photograph.
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
 #include "effnet/cli/runner.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/formats.h"
@@ -27,13 +27,13 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
       ->type_name("R");
   command.add_option("--backend", o->backend, "engine, or reference: the slow executor that it is compared with");
   o->load.declare(command);
-  return [o, &globals] {
+  return [o, &globals](Output& out) {
     check_backend_name(o->backend);
     check_no_stdout("-o", o->out);
     check_not_input("-o", o->out, o->image);
     const vision::Encoder encode = vision::picture_encoder(o->out);
     ThreadPool pool(thread_count(globals));
-    LoadedModel model(o->model, o->load, pool);
+    LoadedModel model(o->model, o->load, pool, out);
     if (o->class_index >= model.arch().classes) {
       throw usage_error("--class: out of range (got {}, expected 0 to {})", o->class_index, model.arch().classes - 1);
     }
@@ -50,13 +50,13 @@ Body declare_cam(CLI::App& command, const Globals& globals) {
 
     const double score = engine::softmax(answer.logits)[shown];
     if (globals.json) {
-      print_json({{"class", shown},
-                  {"label", runner.label(shown)},
-                  {"score", score},
-                  {"weights", model.weights_from()},
-                  {"path", o->out}});
+      out.print_json({{"class", shown},
+                      {"label", runner.label(shown)},
+                      {"score", score},
+                      {"weights", model.weights_from()},
+                      {"path", o->out}});
     } else {
-      print(fmt::format("{} ({}) {:.2f} %: written to {}\n", runner.label(shown), shown, 100 * score, o->out));
+      out.print(fmt::format("{} ({}) {:.2f} %: written to {}\n", runner.label(shown), shown, 100 * score, o->out));
     }
     return 0;
   };

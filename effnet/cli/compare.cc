@@ -5,10 +5,10 @@
 #include <map>
 
 #include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/cli/backend.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/measure.h"
-#include "effnet/cli/output.h"
 #include "effnet/engine/classify.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/engine/reference.h"
@@ -169,10 +169,10 @@ Body declare_compare(CLI::App& command, const Globals& globals) {
       ->type_name("FILE");
   command.add_option("--resolution", o->resolution, "Input size instead of the model's")->type_name("R");
   o->load.declare(command);
-  return [o, &globals] {
+  return [o, &globals](Output& out) {
     const std::vector<std::string> names = parse_backends(o->backends);
     ThreadPool pool(thread_count(globals));
-    LoadedModel model(o->model, o->load, pool);
+    LoadedModel model(o->model, o->load, pool, out);
     Size size{model.arch().resolution, model.arch().resolution};
     if (!o->resolution.empty()) size = parse_resolution(o->resolution);
     const graph::Graph graph = graph::lower(model.arch(), {.resolution = size});
@@ -197,13 +197,13 @@ Body declare_compare(CLI::App& command, const Globals& globals) {
         layers.push_back(
             {{"name", layer.name}, {"max_abs", layer.difference.max_abs}, {"max_rel", layer.difference.max_rel}});
       }
-      print_json({{"model", model.arch().name},
-                  {"weights", model.weights_from()},
-                  {"backends", names},
-                  {"layers", std::move(layers)},
-                  {"logits", to_json(result.logits)},
-                  {"top1_agree", result.top1_agree},
-                  {"first_departure", departed ? Json(first->name) : Json()}});
+      out.print_json({{"model", model.arch().name},
+                      {"weights", model.weights_from()},
+                      {"backends", names},
+                      {"layers", std::move(layers)},
+                      {"logits", to_json(result.logits)},
+                      {"top1_agree", result.top1_agree},
+                      {"first_departure", departed ? Json(first->name) : Json()}});
       return 0;
     }
     report::Table table({{"layer", report::Align::left}, {"max |a-b|"}, {"over max |b|"}});
@@ -211,7 +211,7 @@ Body declare_compare(CLI::App& command, const Globals& globals) {
       table.row({layer.name, fmt::format("{:.2e}", layer.difference.max_abs),
                  fmt::format("{:.2e}", layer.difference.max_rel)});
     }
-    print(fmt::format(
+    out.print(fmt::format(
         "{}: {} and {}\n\n{}\nlogits: {:.2e} apart, {:.2e} of the largest; top-1 {}\n{}\n", model.arch().name, names[0],
         names[1], table.text(), result.logits.max_abs, result.logits.max_rel, result.top1_agree ? "agrees" : "differs",
         departed ? fmt::format("the first layer that departs by more than {:g}: {}", kDeparts, first->name)

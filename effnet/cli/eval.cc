@@ -5,8 +5,8 @@
 
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
 #include "effnet/cli/runner.h"
 #include "effnet/data/image_folder.h"
 #include "effnet/metrics/accuracy.h"
@@ -22,7 +22,7 @@ struct Options {
   LoadOptions load;
 };
 
-data::ImageSet read_set(const Options& o, const formats::Model& model) {
+data::ImageSet read_set(const Options& o, const formats::Model& model, Output& out) {
   const data::ClassNames names{.classes = model.arch.classes,
                                .ids = model.class_ids,
                                .labels = model.labels,
@@ -32,7 +32,7 @@ data::ImageSet read_set(const Options& o, const formats::Model& model) {
   if (!o.classes.empty()) extra = data::read_class_file(o.classes, model.arch.classes);
   data::ImageSet set = o.labels.empty() ? data::read_class_folders(o.folder, names, extra)
                                         : data::read_labelled_folder(o.folder, o.labels, names, extra);
-  for (const std::string& text : set.notes) warn(text);
+  for (const std::string& text : set.notes) out.warn(text);
   if (set.images.empty())
     throw input_error("{}: no pictures (got {} other files, expected {} files)", o.folder, set.skipped.size(),
                       vision::picture_extensions());
@@ -40,11 +40,11 @@ data::ImageSet read_set(const Options& o, const formats::Model& model) {
 }
 
 // For people; --json has all.
-void warn_skipped(const std::vector<data::SkippedFile>& skipped) {
+void warn_skipped(const std::vector<data::SkippedFile>& skipped, Output& out) {
   constexpr std::size_t kShown = 10;
   for (std::size_t i = 0; i < std::min(skipped.size(), kShown); ++i)
-    warn(fmt::format("skipped {}: {}", in_quotes(skipped[i].path.string()), skipped[i].why));
-  if (skipped.size() > kShown) warn(fmt::format("skipped {} more (--json lists all)", skipped.size() - kShown));
+    out.warn(fmt::format("skipped {}: {}", in_quotes(skipped[i].path.string()), skipped[i].why));
+  if (skipped.size() > kShown) out.warn(fmt::format("skipped {} more (--json lists all)", skipped.size() - kShown));
 }
 
 // Decodes and prepares a batch, one picture a task; a picture that fails leaves an empty input and its reason.
@@ -88,18 +88,18 @@ Body declare_eval(CLI::App& command, const Globals& globals) {
   command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
       ->type_name("R");
   o->load.declare(command);
-  return [o, &globals] {
+  return [o, &globals](Output& out) {
     check_precision(o->precision);
     check_backend_name(o->backend);
     ThreadPool pool(thread_count(globals));
-    LoadedModel model(o->model, o->load, pool);
-    data::ImageSet set = read_set(*o, model.info());
+    LoadedModel model(o->model, o->load, pool, out);
+    data::ImageSet set = read_set(*o, model.info(), out);
     Preprocessing preprocessing = model.preprocessing();
     if (!o->resolution.empty()) preprocessing = preprocessing.at(parse_resolution(o->resolution));
 
     Runner runner(model, make_backend(o->backend, model, pool));
     metrics::Accuracy accuracy(model.arch().classes);
-    Progress progress("eval", static_cast<std::int64_t>(set.images.size()), globals);
+    Progress progress(out, "eval", static_cast<std::int64_t>(set.images.size()));
     const auto start = std::chrono::steady_clock::now();
     const auto classes = static_cast<std::size_t>(model.arch().classes);
     for (std::size_t first = 0; first < set.images.size(); first += static_cast<std::size_t>(o->batch)) {
@@ -133,17 +133,17 @@ Body declare_eval(CLI::App& command, const Globals& globals) {
       skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
     const double rate = static_cast<double>(accuracy.images()) / seconds;
     if (globals.json) {
-      print_json({{"images", accuracy.images()},
-                  {"top1", accuracy.top1_percent()},
-                  {"top5", accuracy.top5_percent()},
-                  {"mean_per_class", accuracy.mean_per_class_percent()},
-                  {"images_per_second", rate},
-                  {"weights", model.weights_from()},
-                  {"skipped", std::move(skipped)}});
+      out.print_json({{"images", accuracy.images()},
+                      {"top1", accuracy.top1_percent()},
+                      {"top5", accuracy.top5_percent()},
+                      {"mean_per_class", accuracy.mean_per_class_percent()},
+                      {"images_per_second", rate},
+                      {"weights", model.weights_from()},
+                      {"skipped", std::move(skipped)}});
       return 0;
     }
-    warn_skipped(set.skipped);
-    print(fmt::format(
+    warn_skipped(set.skipped, out);
+    out.print(fmt::format(
         "{} pictures: top-1 {:.2f} %, top-5 {:.2f} %, mean per class {:.2f} %, {:.1f} pictures/s, {} skipped\n",
         accuracy.images(), accuracy.top1_percent(), accuracy.top5_percent(), accuracy.mean_per_class_percent(), rate,
         set.skipped.size()));

@@ -3,7 +3,8 @@
 #include <malloc.h>
 
 #include "effnet/arch/family.h"
-#include "effnet/cli/output.h"
+#include "effnet/cli/arguments.h"
+#include "effnet/cli/published.h"
 #include "effnet/engine/file_identity.h"
 #include "effnet/engine/random_weights.h"
 #include "effnet/formats/labels.h"
@@ -15,7 +16,8 @@ void LoadOptions::declare(CLI::App& command) {
   add_seed(command, seed, "Seed of random weights [0]");
 }
 
-LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, ThreadPool& pool) : pool_(pool) {
+LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, ThreadPool& pool, Output& out)
+    : pool_(pool), out_(out) {
   using formats::Pulled;
   formats::FoundModel found = formats::find_model(model, options.random ? Pulled::ignore : Pulled::find);
   weights_ = options.random ? formats::WeightsFrom::random : found.weights;
@@ -32,7 +34,7 @@ LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, T
   std::error_code ignored;
   if (!found.name.empty() && std::filesystem::exists(model, ignored))
     warning += fmt::format("; ./{} would be what has this name in the current folder", model);
-  warn(warning);
+  out.warn(warning);
   seed_ = options.seed;
   identity_ = fmt::format("random {} seed {}", engine::kRandomWeightsVersion, options.seed);
   model_.arch = std::move(network.arch);
@@ -43,7 +45,8 @@ LoadedModel::LoadedModel(const std::string& model, const LoadOptions& options, T
   }
 }
 
-LoadedModel::LoadedModel(formats::Model model, ThreadPool& pool) : pool_(pool), model_(std::move(model)) {}
+LoadedModel::LoadedModel(formats::Model model, ThreadPool& pool, Output& out)
+    : pool_(pool), out_(out), model_(std::move(model)) {}
 
 const formats::Model& LoadedModel::whole() {
   if (!model_.weights.tensors.empty()) return model_;

@@ -20,8 +20,6 @@ using formats::home_folder;
 inline constexpr const char* kModelHelp =
     "A name from 'effnet models', a model file, a run folder or one of its checkpoints, or a .toml arch file";
 
-bool can_be_pulled(const std::string& name);  // `effnet pull NAME` has weights for it
-
 struct LoadOptions {
   bool random = false;  // random weights even where pulled ones exist
   std::uint64_t seed = 0;
@@ -32,9 +30,9 @@ struct LoadOptions {
 class LoadedModel {
  public:
   // Reads a model file's header or an arch; of random weights nothing is computed. Random ones come with a warning.
-  // `pool` outlives the model. Throws what find_model and read_model throw.
-  LoadedModel(const std::string& model, const LoadOptions& options, ThreadPool& pool);
-  LoadedModel(formats::Model model, ThreadPool& pool);  // one that is in memory
+  // `pool` and `out` outlive the model. Throws what find_model and read_model throw.
+  LoadedModel(const std::string& model, const LoadOptions& options, ThreadPool& pool, Output& out);
+  LoadedModel(formats::Model model, ThreadPool& pool, Output& out);  // one that is in memory
 
   const arch::ArchSpec& arch() const { return model_.arch; }
   const Preprocessing& preprocessing() const { return model_.preprocessing; }
@@ -48,8 +46,11 @@ class LoadedModel {
   // What tells these weights from others (engine::CacheKey::weights); empty if they may not be cached.
   const std::string& identity() const { return identity_; }
 
+  Output& out() const { return out_; }
+
  private:
   ThreadPool& pool_;
+  Output& out_;
   formats::WeightsFrom weights_ = formats::WeightsFrom::file;
   formats::Model model_;
   std::string identity_;

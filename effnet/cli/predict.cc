@@ -8,8 +8,9 @@
 #include "effnet/base/file.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
+#include "effnet/cli/describe_json.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
 #include "effnet/cli/path_list.h"
 #include "effnet/cli/runner.h"
 #include "effnet/formats/npy.h"
@@ -32,27 +33,6 @@ struct Options {
   LoadOptions load;
 };
 
-std::array<double, 3> parse_triple(const std::string& text, const char* flag, double low) {
-  std::array<double, 3> values{};
-  std::istringstream in(text);
-  std::string part;
-  std::size_t count = 0;
-  while (std::getline(in, part, ',')) {
-    char* end = nullptr;
-    const double value = std::strtod(part.c_str(), &end);
-    if (count == 3 || part.empty() || *end != '\0' || !(value > low) || value > 1e6) {
-      count = 0;
-      break;
-    }
-    values[count++] = value;
-  }
-  if (count != 3) {
-    throw usage_error("{}: wrong value (got {}, expected three numbers such as 0.485,0.456,0.406)", flag,
-                      in_quotes(text));
-  }
-  return values;
-}
-
 // The picture as it is: the network takes its height and width.
 vision::Prepared raw_input(vision::Image image, const Preprocessing& preprocessing) {
   vision::Prepared prepared;
@@ -64,11 +44,11 @@ vision::Prepared raw_input(vision::Image image, const Preprocessing& preprocessi
 
 class Predictor {
  public:
-  Predictor(const Options& options, Runner& runner)
-      : options_(options), runner_(runner), preprocessing_(runner.model().preprocessing) {
+  Predictor(const Options& options, Runner& runner, Output& out)
+      : options_(options), runner_(runner), out_(out), preprocessing_(runner.model().preprocessing) {
     if (!options.resolution.empty()) preprocessing_ = preprocessing_.at(parse_resolution(options.resolution));
-    if (!options.mean.empty()) preprocessing_.mean = parse_triple(options.mean, "--mean", -1e6);
-    if (!options.std.empty()) preprocessing_.std = parse_triple(options.std, "--std", 0);
+    if (!options.mean.empty()) preprocessing_.mean = parse_triple("--mean", options.mean, -1e6);
+    if (!options.std.empty()) preprocessing_.std = parse_triple("--std", options.std, 0);
   }
 
   // One element of `images`; a file that fails gives {"path","error"}.
@@ -78,7 +58,7 @@ class Predictor {
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw;
       failed_ = true;
-      print_error(error);
+      out_.error(error);
       return {{"path", path}, {"error", error.what()}};
     }
   }
@@ -128,6 +108,7 @@ class Predictor {
 
   const Options& options_;
   Runner& runner_;
+  Output& out_;
   Preprocessing preprocessing_;
   std::set<std::string> cams_;
   bool failed_ = false;
@@ -190,12 +171,12 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
   command.add_option("--dump-input", o->dump_input, "Write the network's input, 1x3xHxW float32")
       ->type_name("FILE.npy");
   o->load.declare(command);
-  return [o, &globals] {
+  return [o, &globals](Output& out) {
     check(*o);
     ThreadPool pool(thread_count(globals));
-    LoadedModel model(o->model, o->load, pool);
+    LoadedModel model(o->model, o->load, pool, out);
     Runner runner(model, make_backend(o->backend, model, pool));
-    Predictor predictor(*o, runner);
+    Predictor predictor(*o, runner, out);
     if (!o->cam.empty()) make_folders(o->cam);
 
     const bool stream = o->images.size() == 1 && o->images[0] == "-";
@@ -204,20 +185,21 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
       while (const std::optional<std::string> path = paths.next()) {
         Json element = predictor.element(*path);
         element["weights"] = model.weights_from();
-        print_json_line(element);
+        out.print_json_line(element);
       }
     } else {
       Json images = Json::array();
-      Progress progress("predict", static_cast<std::int64_t>(o->images.size()), globals);
+      Progress progress(out, "predict", static_cast<std::int64_t>(o->images.size()));
       for (std::size_t i = 0; i < o->images.size(); ++i) {
         check_interrupt();
         Json element = predictor.element(o->images[i]);
         progress.update(static_cast<std::int64_t>(i + 1));
-        if (!globals.json && !element.contains("error")) print(text_of(element));
+        if (!globals.json && !element.contains("error")) out.print(text_of(element));
         images.push_back(std::move(element));
       }
       if (globals.json)
-        print_json({{"model", model.arch().name}, {"weights", model.weights_from()}, {"images", std::move(images)}});
+        out.print_json(
+            {{"model", model.arch().name}, {"weights", model.weights_from()}, {"images", std::move(images)}});
     }
     return predictor.failed() ? static_cast<int>(ErrorCode::input) : 0;
   };

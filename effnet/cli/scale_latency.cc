@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "effnet/base/error.h"
-#include "effnet/cli/output.h"
 #include "effnet/engine/quick_weights.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
@@ -34,7 +33,7 @@ Timing time_network(const arch::ArchSpec& spec, int threads, double seconds) {
 }
 
 TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, const arch::Coefficients& coefficients,
-                              arch::Dimensions dimensions, int threads) {
+                              arch::Dimensions dimensions, int threads, Output& out) {
   const arch::Scaling smallest = arch::compound(base, kSmallestPhi, coefficients, dimensions);
   const double smallest_macs = macs_of(smallest.spec);
   std::optional<TimedScaling> best;
@@ -47,7 +46,7 @@ TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, cons
     const double macs = macs_of(scaling.spec);
     const Timing timing = time_network(scaling.spec, threads, kSeconds);
     const double ms = timing.median();
-    note(fmt::format("{:.0f} MMACs: {:.3f} ms", macs * 1e-6, ms));
+    out.note(fmt::format("{:.0f} MMACs: {:.3f} ms", macs * 1e-6, ms));
     if (ms <= target_ms) {
       if (!best || macs > macs_of(best->scaling.spec)) best = TimedScaling{scaling, timing};
       if (ms >= kReach * target_ms) break;

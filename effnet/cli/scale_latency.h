@@ -19,6 +19,6 @@ struct TimedScaling {
 // known to fit and to be too slow, until the latency is within 3 % of the target or nothing lies between.
 // Throws Error(usage) if even the smallest scaling takes longer.
 TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, const arch::Coefficients& coefficients,
-                              arch::Dimensions dimensions, int threads);
+                              arch::Dimensions dimensions, int threads, Output& out);
 
 }  // namespace effnet::cli
