@@ -4,11 +4,12 @@
 # beside them:
 #   *_test.cc  -> one test program effnet_NAME_test, every case known to ctest
 #   *_bench.cc -> a program each, built with the tests, run by hand
+#   main.cc    -> nothing: the folder's CMakeLists.txt makes a program of it
 #   *_fuzz.cc  -> a libFuzzer program each (EFFNET_FUZZ), else a ctest that replays its corpus tests/fuzz/corpus/STEM
 # Files are found, not listed, so that a test cannot be forgotten.
 #
-# The target `effnet_checks` builds what ctest or tools/fuzz runs and nothing else: sanitizer builds can leave the command
-# line out.
+# The target `effnet_checks` builds what ctest or tools/fuzz runs and nothing else: sanitizer builds can leave the
+# programs out.
 add_custom_target(effnet_checks)
 
 function(effnet_layer name)
@@ -17,7 +18,7 @@ function(effnet_layer name)
   set(tests ${sources})
   set(benches ${sources})
   set(fuzzers ${sources})
-  list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(/main|_(test|bench|fuzz))\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")

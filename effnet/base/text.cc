@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <numeric>
 
@@ -42,26 +41,6 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   }
   return row.back();
 }
-
-struct Unit {
-  std::string_view suffix;
-  double factor;
-};
-constexpr std::array kUnits{Unit{"KiB", 1024.0},
-                            Unit{"MiB", 1048576.0},
-                            Unit{"GiB", 1073741824.0},
-                            Unit{"TiB", 1099511627776.0},
-                            Unit{"KB", 1e3},
-                            Unit{"MB", 1e6},
-                            Unit{"GB", 1e9},
-                            Unit{"TB", 1e12},
-                            Unit{"K", 1e3},
-                            Unit{"k", 1e3},
-                            Unit{"M", 1e6},
-                            Unit{"G", 1e9},
-                            Unit{"B", 1.0},
-                            Unit{"T", 1e12},
-                            Unit{"", 1.0}};
 
 }  // namespace
 
@@ -148,37 +127,6 @@ std::string abbreviated(double number) {
     return fmt::format("{:.{}f}{}", value, value < 10 ? 2 : value < 100 ? 1 : 0, suffix);
   }
   return fmt::format("{:g}", number);
-}
-
-double parse_amount(std::string_view text, std::string_view what) {
-  double number = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (code == std::errc{}) {
-    const std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
-    for (const Unit& unit : kUnits) {
-      if (unit.suffix == suffix && std::isfinite(number) && number > 0) return number * unit.factor;
-    }
-  }
-  throw usage_error("{}: not an amount (got {}, expected a number above zero such as 390M, 1.8G or 64MiB)", what,
-                    in_quotes(text));
-}
-
-Size parse_resolution(std::string_view text) {
-  const auto number = [&](std::string_view part) {
-    std::int64_t value = 0;
-    const auto [end, code] = std::from_chars(part.data(), part.data() + part.size(), value);
-    if (code != std::errc{} || end != part.data() + part.size() || value < 1 || value > 65535) {
-      throw usage_error("--resolution: not a size (got {}, expected pixels such as 224, or HxW such as 300x200)",
-                        in_quotes(text));
-    }
-    return value;
-  };
-  const std::size_t cross = text.find('x');
-  if (cross == std::string_view::npos) {
-    const std::int64_t side = number(text);
-    return {side, side};
-  }
-  return {number(text.substr(0, cross)), number(text.substr(cross + 1))};
 }
 
 std::string to_string(Size size) {

@@ -25,12 +25,6 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
 std::string grouped(std::int64_t number);  // 5,288,548
 std::string abbreviated(double number);    // 5.29M, 386M, 37.7B-like counts: K, M, G, T with three digits
 
-// "390M", "1.8G", "64MiB", "1e9" -> a number. K, M, G, T are powers of 1000; KiB, MiB, GiB of 1024; a final B is
-// allowed. Throws Error(usage) for anything else or a number not above zero; `what` names the flag.
-double parse_amount(std::string_view text, std::string_view what);
-// "224" or "300x200" (HxW), each 1..65535. Throws Error(usage).
-Size parse_resolution(std::string_view text);
-
 std::string to_string(Size size);  // "224" if square, else "300x200"
 
 }  // namespace effnet

@@ -1,12 +1,12 @@
-// effnet bench MODEL: how fast a network runs here, as a whole and step by step.
+#include "effnet/cli/bench.h"
+
 #include <algorithm>
 #include <chrono>
 
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/cli/describe_json.h"
-#include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
 #include "effnet/cli/tune.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/engine/reference.h"
@@ -18,50 +18,12 @@
 namespace effnet::cli {
 namespace {
 
-using cli::to_json;
-
-struct BenchOptions {
-  std::string model, precision = "fp32", resolution, isa, without;
-  std::vector<int> batch{1};
-  double seconds = 2;
-  bool layers = false, check = false, tune = false;
-  LoadOptions load;
-};
-
-// One combination of the flags that take lists.
-struct Case {
-  Size size;
-  std::int64_t batch = 1;
-  int threads = 1;
-};
-
-// A step of the plan, at its fastest of several profiled runs.
-struct Layer {
-  engine::StepInfo step;
-  double gflops = 0, peak_share = 0, gbytes_per_second = 0;
-};
-
-struct BenchRow {
-  Case what;
-  std::string model, weights, precision;
-  kernels::Isa isa = kernels::Isa::portable;
-  model::Timing timing;
-  double images_per_second = 0, gmacs_per_second = 0;
-  std::int64_t workspace_bytes = 0, weights_bytes = 0, peak_rss_bytes = 0;
-  double plan_ms = 0;
-  std::optional<engine::PlanOptions> tuned;  // with --tune
-  double peak_gflops = 0;                    // of all threads' cores: with --layers
-  std::vector<Layer> layers;
-  std::vector<float> logits;            // of the last run
-  std::optional<double> max_rel_error;  // with --check
-};
-using BenchResult = std::vector<BenchRow>;  // one a case, never empty
-
 double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::vector<Layer> profile(engine::Session& session, std::span<const float> input, double seconds, double peak_gflops) {
+std::vector<BenchLayer> profile(engine::Session& session, std::span<const float> input, double seconds,
+                                double peak_gflops) {
   constexpr int kRuns = 5;
   std::vector<engine::StepInfo> best;
   const auto start = std::chrono::steady_clock::now();
@@ -71,7 +33,7 @@ std::vector<Layer> profile(engine::Session& session, std::span<const float> inpu
     if (best.empty()) best = steps;
     for (std::size_t i = 0; i < steps.size(); ++i) best[i].ms = std::min(best[i].ms, steps[i].ms);
   }
-  std::vector<Layer> layers;
+  std::vector<BenchLayer> layers;
   for (const engine::StepInfo& step : best) {
     const double seconds_taken = std::max(step.ms, 1e-6) * 1e-3;
     const double gflops = 2e-9 * static_cast<double>(step.macs) / seconds_taken;
@@ -80,13 +42,13 @@ std::vector<Layer> profile(engine::Session& session, std::span<const float> inpu
   return layers;
 }
 
-BenchRow run_case(const BenchOptions& o, const Case& one, model::ModelHandle& model,
-                  const std::shared_ptr<const engine::PackedWeights>& weights) {
+BenchRow run_case(const BenchOptions& o, const BenchCase& one, model::ModelHandle& model,
+                  const std::shared_ptr<const engine::PackedWeights>& weights, Output& out) {
   ThreadPool pool(one.threads);
   const std::shared_ptr<const graph::Graph> graph = model.graph(one.size);
   engine::SessionOptions options{.batch = one.batch, .threads = one.threads};
   options.plan = plan_without(o.without);
-  if (o.tune) options.plan = tuned_plan(*graph, arch::print(model.arch()), weights, options, o.seconds, pool);
+  if (o.tune) options.plan = tuned_plan(*graph, arch::print(model.arch()), weights, options, o.seconds, pool, out);
   const auto start = std::chrono::steady_clock::now();
   engine::Session session(*graph, weights, options);
 
@@ -123,14 +85,14 @@ double error_of(const BenchRow& row, model::ModelHandle& model, ThreadPool& pool
   return model::difference(row.logits, expected).max_rel;
 }
 
-std::vector<Case> cases(const BenchOptions& o, const arch::ArchSpec& arch, const std::vector<int>& threads) {
+std::vector<BenchCase> cases(const BenchOptions& o, const arch::ArchSpec& arch, const std::vector<int>& threads) {
   std::vector<Size> sizes;
   if (o.resolution.empty()) {
     sizes.push_back({arch.resolution, arch.resolution});
   } else {
     for (const std::string& part : split_list(o.resolution)) sizes.push_back(parse_resolution(part));
   }
-  std::vector<Case> all;
+  std::vector<BenchCase> all;
   for (const Size size : sizes) {
     for (const int batch : o.batch) {
       for (const int count : threads) all.push_back({size, batch, count});
@@ -139,31 +101,7 @@ std::vector<Case> cases(const BenchOptions& o, const arch::ArchSpec& arch, const
   return all;
 }
 
-BenchResult run_bench(const BenchOptions& o, const Globals& globals) {
-  check_precision(o.precision);
-  check_seconds(o.seconds);
-  plan_without(o.without);
-  const kernels::Isa isa = kernels::isa_of(o.isa);
-  const std::vector<int> threads = thread_counts(globals);
-  ThreadPool pool(*std::max_element(threads.begin(), threads.end()));
-  model::ModelHandle model = load_model(o.model, o.load, pool);
-  const std::vector<Case> all = cases(o, model.arch(), threads);
-  const auto weights = model.packed(isa)->in_huge_pages();
-
-  BenchResult rows;
-  Progress progress("bench", static_cast<std::int64_t>(all.size()), globals);
-  for (const Case& one : all) {
-    rows.push_back(run_case(o, one, model, weights));
-    progress.update(static_cast<std::int64_t>(rows.size()));
-  }
-  // After all timing, so that the executor's memory does not count.
-  if (o.check) {
-    for (BenchRow& row : rows) row.max_rel_error = error_of(row, model, pool);
-  }
-  return rows;
-}
-
-Json to_json(const Layer& layer) {
+Json layer_json(const BenchLayer& layer) {
   return {{"name", layer.step.name},
           {"kernel", layer.step.kernel},
           {"ms", layer.step.ms},
@@ -171,6 +109,69 @@ Json to_json(const Layer& layer) {
           {"gflops", layer.gflops},
           {"peak_share", layer.peak_share},
           {"gbytes_per_second", layer.gbytes_per_second}};
+}
+
+std::string layers_text(const BenchRow& row) {
+  report::Table table({{"step", report::Align::left},
+                       {"kernel", report::Align::left},
+                       {"ms"},
+                       {"MACs"},
+                       {"GFLOP/s"},
+                       {"of peak"},
+                       {"GB/s"}});
+  double total = 0;
+  for (const BenchLayer& layer : row.layers) {
+    total += layer.step.ms;
+    table.row({layer.step.name, layer.step.kernel, fmt::format("{:.4f}", layer.step.ms), grouped(layer.step.macs),
+               fmt::format("{:.1f}", layer.gflops), fmt::format("{:.0f} %", 100 * layer.peak_share),
+               fmt::format("{:.1f}", layer.gbytes_per_second)});
+  }
+  return fmt::format("\n{}{:.3f} ms in all steps; peak {:.1f} GFLOP/s, measured\n", table.text(), total,
+                     row.peak_gflops);
+}
+
+}  // namespace
+
+void declare_options(CLI::App& command, BenchOptions& options) {
+  command.add_option("MODEL", options.model, kModelHelp)->required();
+  add_numbers(command, "--batch", options.batch, 4096, "Pictures a run, or a list: 1,8 [1]");
+  command.add_option("--precision", options.precision, "fp32 (bf16 and int8 are not built yet)");
+  command.add_option("--resolution", options.resolution, "Input size instead of the model's, or a list: 224,197x311")
+      ->type_name("R");
+  command.add_option("--seconds", options.seconds, "Time to spend on a case")->type_name("S");
+  command.add_flag("--layers", options.layers, "Every step too: ms, GFLOP/s, share of the core's measured peak, GB/s");
+  command.add_option("--isa", options.isa, "Instruction set [the best of this CPU, or EFFNET_ISA]")->type_name("NAME");
+  command.add_flag("--check", options.check, "Compare the logits with the reference executor's");
+  command.add_flag("--tune", options.tune, "Measure other plans and take the fastest; the choice is kept");
+  command
+      .add_option("--without", options.without,
+                  "Switches of the plan to turn off, to see what each brings: fuse_epilogues, fuse_depthwise, ...")
+      ->type_name("A,B");
+  options.load.declare(command);
+}
+
+BenchResult run_bench(const BenchOptions& o, const Globals& globals, Output& out) {
+  check_precision(o.precision);
+  check_seconds(o.seconds);
+  plan_without(o.without);
+  const kernels::Isa isa = kernels::isa_of(o.isa);
+  const std::vector<int> threads = thread_counts(globals);
+  ThreadPool pool(*std::max_element(threads.begin(), threads.end()));
+  model::ModelHandle model = load_model(o.model, o.load, pool, out);
+  const std::vector<BenchCase> all = cases(o, model.arch(), threads);
+  const auto weights = model.packed(isa)->in_huge_pages();
+
+  BenchResult rows;
+  Progress progress(out, "bench", static_cast<std::int64_t>(all.size()));
+  for (const BenchCase& one : all) {
+    rows.push_back(run_case(o, one, model, weights, out));
+    progress.update(static_cast<std::int64_t>(rows.size()));
+  }
+  // After all timing, so that the executor's memory does not count.
+  if (o.check) {
+    for (BenchRow& row : rows) row.max_rel_error = error_of(row, model, pool);
+  }
+  return rows;
 }
 
 Json to_json(const BenchRow& row) {
@@ -200,7 +201,7 @@ Json to_json(const BenchRow& row) {
   if (!row.layers.empty()) {
     document["peak_gflops"] = row.peak_gflops;
     Json& layers = document["layers"] = Json::array();
-    for (const Layer& layer : row.layers) layers.push_back(to_json(layer));
+    for (const BenchLayer& layer : row.layers) layers.push_back(layer_json(layer));
   }
   if (row.max_rel_error) document["max_rel_error"] = *row.max_rel_error;
   return document;
@@ -211,25 +212,6 @@ Json to_json(const BenchResult& rows) {
   Json documents = Json::array();
   for (const BenchRow& row : rows) documents.push_back(to_json(row));
   return documents;
-}
-
-std::string layers_text(const BenchRow& row) {
-  report::Table table({{"step", report::Align::left},
-                       {"kernel", report::Align::left},
-                       {"ms"},
-                       {"MACs"},
-                       {"GFLOP/s"},
-                       {"of peak"},
-                       {"GB/s"}});
-  double total = 0;
-  for (const Layer& layer : row.layers) {
-    total += layer.step.ms;
-    table.row({layer.step.name, layer.step.kernel, fmt::format("{:.4f}", layer.step.ms), grouped(layer.step.macs),
-               fmt::format("{:.1f}", layer.gflops), fmt::format("{:.0f} %", 100 * layer.peak_share),
-               fmt::format("{:.1f}", layer.gbytes_per_second)});
-  }
-  return fmt::format("\n{}{:.3f} ms in all steps; peak {:.1f} GFLOP/s, measured\n", table.text(), total,
-                     row.peak_gflops);
 }
 
 std::string to_text(const BenchResult& rows) {
@@ -264,34 +246,6 @@ std::string to_text(const BenchResult& rows) {
                      first.tuned ? ", tuned" : "", table.text(), layers);
 }
 
-}  // namespace
-
-Body declare_bench(CLI::App& command, const Globals& globals) {
-  auto o = std::make_shared<BenchOptions>();
-  command.add_option("MODEL", o->model, kModelHelp)->required();
-  add_numbers(command, "--batch", o->batch, 4096, "Pictures a run, or a list: 1,8 [1]");
-  command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
-  command.add_option("--resolution", o->resolution, "Input size instead of the model's, or a list: 224,197x311")
-      ->type_name("R");
-  command.add_option("--seconds", o->seconds, "Time to spend on a case")->type_name("S");
-  command.add_flag("--layers", o->layers, "Every step too: ms, GFLOP/s, share of the core's measured peak, GB/s");
-  command.add_option("--isa", o->isa, "Instruction set [the best of this CPU, or EFFNET_ISA]")->type_name("NAME");
-  command.add_flag("--check", o->check, "Compare the logits with the reference executor's");
-  command.add_flag("--tune", o->tune, "Measure other plans and take the fastest; the choice is kept");
-  command
-      .add_option("--without", o->without,
-                  "Switches of the plan to turn off, to see what each brings: fuse_epilogues, fuse_depthwise, ...")
-      ->type_name("A,B");
-  o->load.declare(command);
-  return [o, &globals] {
-    const BenchResult rows = run_bench(*o, globals);
-    if (globals.json) {
-      print_json(to_json(rows));
-    } else {
-      print(to_text(rows));
-    }
-    return 0;
-  };
-}
+Body declare_bench(CLI::App& command, const Globals& globals) { return bind(command, globals, run_bench); }
 
 }  // namespace effnet::cli

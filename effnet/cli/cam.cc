@@ -1,35 +1,34 @@
-// effnet cam MODEL IMAGE -o OUT.png|jpg|webp [--class K]: the class activation map of the paper's Figure 7 over the
-// photograph.
+#include "effnet/cli/cam.h"
+
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
-#include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
-#include "effnet/model/classifier.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/formats.h"
 
 namespace effnet::cli {
 
-namespace {
+void declare_options(CLI::App& command, CamOptions& options) {
+  command.add_option("MODEL", options.model, kModelHelp)->required();
+  command.add_option("IMAGE", options.image, "A picture: " + vision::picture_formats())->required();
+  command.add_option("-o,--out", options.out, "The picture to write: " + vision::written_extensions() + " by its name")
+      ->type_name("OUT.png")
+      ->required();
+  add_number(command, "--class", options.class_index, 0, 1 << 20,
+             "The class whose evidence is shown [the predicted one]");
+  command.add_option("--resolution", options.resolution, "Input size instead of the model's; larger gives a finer map")
+      ->type_name("R");
+  command.add_option("--backend", options.backend, kBackendHelp);
+  options.load.declare(command);
+}
 
-struct CamOptions {
-  std::string model, image, out, resolution, backend = "engine";
-  int class_index = -1;  // the predicted one
-  LoadOptions load;
-};
-
-struct CamResult {
-  model::Prediction shown;
-  std::string weights, path;
-};
-
-CamResult run_cam(const CamOptions& o, int threads) {
+CamResult run_cam(const CamOptions& o, const Globals& globals, Output& out) {
   check_backend_name(o.backend);
   check_no_stdout("-o", o.out);
   check_not_input("-o", o.out, o.image);
   const vision::Encoder encode = vision::picture_encoder(o.out);
-  ThreadPool pool(threads);
-  model::ModelHandle model = load_model(o.model, o.load, pool);
+  ThreadPool pool(thread_count(globals));
+  model::ModelHandle model = load_model(o.model, o.load, pool, out);
   if (o.class_index >= model.arch().classes)
     throw usage_error("--class: out of range (got {}, expected 0 to {})", o.class_index, model.arch().classes - 1);
   const Preprocessing preprocessing = preprocessing_at(model, o.resolution);
@@ -56,29 +55,6 @@ std::string to_text(const CamResult& result) {
   return fmt::format("{} ({}) {:.2f} %: written to {}\n", label, index, 100 * score, result.path);
 }
 
-}  // namespace
-
-Body declare_cam(CLI::App& command, const Globals& globals) {
-  auto o = std::make_shared<CamOptions>();
-  command.add_option("MODEL", o->model, kModelHelp)->required();
-  command.add_option("IMAGE", o->image, "A picture: " + vision::picture_formats())->required();
-  command.add_option("-o,--out", o->out, "The picture to write: " + vision::written_extensions() + " by its name")
-      ->type_name("OUT.png")
-      ->required();
-  add_number(command, "--class", o->class_index, 0, 1 << 20, "The class whose evidence is shown [the predicted one]");
-  command.add_option("--resolution", o->resolution, "Input size instead of the model's; larger gives a finer map")
-      ->type_name("R");
-  command.add_option("--backend", o->backend, kBackendHelp);
-  o->load.declare(command);
-  return [o, &globals] {
-    const CamResult result = run_cam(*o, thread_count(globals));
-    if (globals.json) {
-      print_json(to_json(result));
-    } else {
-      print(to_text(result));
-    }
-    return 0;
-  };
-}
+Body declare_cam(CLI::App& command, const Globals& globals) { return bind(command, globals, run_cam); }
 
 }  // namespace effnet::cli

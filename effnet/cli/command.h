@@ -1,18 +1,22 @@
-// What every sub-command is given and how it is declared. One file per sub-command; commands.cc has the table.
+// What every sub-command is given and how it is declared. One file a sub-command; commands.cc has the table.
+//
+// A sub-command is a function from options to a result, and two renderings of the result:
+//   struct XOptions; void declare_options(CLI::App&, XOptions&);
+//   struct XResult; XResult run_x(const XOptions&), or run_x(const XOptions&, const Globals&, Output&);
+//   Json to_json(const XResult&); std::string to_text(const XResult&);
+// and Body declare_x(...), which is bind(..., run_x).
 #pragma once
 
 #include <CLI/CLI.hpp>
 
-#include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
-#include <string>
+#include <memory>
 #include <string_view>
 #include <vector>
 
-namespace effnet::cli {
+#include "effnet/cli/output.h"
 
-using Json = nlohmann::ordered_json;  // fields come out in the order of docs/cli
+namespace effnet::cli {
 
 struct Globals {
   bool json = false;
@@ -22,37 +26,38 @@ struct Globals {
 
 // Declares the sub-command's options on `command` and returns what runs once they are parsed. State shared by options
 // and body lives in a shared_ptr that both capture. The result is the exit code; errors are exceptions.
-using Body = std::function<int()>;
+using Body = std::function<int(Output& out)>;
+using Declare = Body(CLI::App& command, const Globals& globals);
 struct Command {
   std::string_view name;
   std::string_view summary;
-  Body (*declare)(CLI::App& command, const Globals& globals);
+  Declare* declare;
   bool thread_lists = false;  // --threads 1,2 runs it for each
   // Another program carries the command out: replaces this process by it, with the same arguments, or throws.
   void (*become)(int argc, char** argv) = nullptr;
 };
 
-Body declare_models(CLI::App& command, const Globals& globals);
-Body declare_inspect(CLI::App& command, const Globals& globals);
-Body declare_scale(CLI::App& command, const Globals& globals);
-Body declare_pull(CLI::App& command, const Globals& globals);
-Body declare_import(CLI::App& command, const Globals& globals);
-Body declare_export(CLI::App& command, const Globals& globals);
-Body declare_predict(CLI::App& command, const Globals& globals);
-Body declare_eval(CLI::App& command, const Globals& globals);
-Body declare_data(CLI::App& command, const Globals& globals);
-Body declare_bench(CLI::App& command, const Globals& globals);
-Body declare_cam(CLI::App& command, const Globals& globals);
-Body declare_launch(CLI::App& command, const Globals& globals);
-Body declare_compare(CLI::App& command, const Globals& globals);
-Body declare_report(CLI::App& command, const Globals& globals);
-Body declare_paper(CLI::App& command, const Globals& globals);
-void become_effnet_train(int argc, char** argv);  // train.cc
-Body declare_doctor(CLI::App& command, const Globals& globals);
+template <class Result>
+void show(const Result& result, const Globals& globals, Output& out) {
+  if (globals.json) {
+    out.print_json(to_json(result));
+  } else {
+    out.print(to_text(result));
+  }
+}
 
-const std::vector<Command>& commands();
-// Names of the contract (one word, or a command and its first argument) that a later version brings: they exit 4 and
-// say so.
-const std::vector<std::string_view>& planned_commands();
+template <class Options, class Result, class... Context>
+Body bind(CLI::App& command, const Globals& globals, Result (*run)(const Options&, Context...)) {
+  auto options = std::make_shared<Options>();
+  declare_options(command, *options);
+  return [options, run, &globals](Output& out) {
+    if constexpr (sizeof...(Context) == 0) {
+      show(run(*options), globals, out);
+    } else {
+      show(run(*options, globals, out), globals, out);
+    }
+    return 0;
+  };
+}
 
 }  // namespace effnet::cli

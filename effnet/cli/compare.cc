@@ -1,12 +1,12 @@
-// effnet compare MODEL --backends A,B: two ways of computing one network, layer by layer.
+#include "effnet/cli/compare.h"
+
 #include <algorithm>
 #include <array>
 #include <functional>
 #include <map>
 
 #include "effnet/base/text.h"
-#include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/engine/classify.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/engine/reference.h"
@@ -19,13 +19,6 @@
 
 namespace effnet::cli {
 namespace {
-
-constexpr double kDeparts = 1e-3;  // of a layer's largest value: 10,000 times float32's rounding
-
-struct CompareOptions {
-  std::string model, backends, image, resolution;
-  LoadOptions load;
-};
 
 // One way of computing, which shows what its nodes give.
 class Trace {
@@ -119,26 +112,6 @@ std::unique_ptr<Trace> make_trace(const std::string& name, const graph::Graph& g
   return std::make_unique<EngineTrace>(graph, model.packed(isa), pool.threads());
 }
 
-struct Layer {
-  std::string name;
-  model::Difference difference;
-};
-
-struct CompareResult {
-  std::string model, weights;
-  std::vector<std::string> backends;  // two
-  std::vector<Layer> layers;          // that both show, in the network's order
-  model::Difference logits;
-  bool top1_agree = false;
-
-  // The first layer that departs by more than kDeparts; null if there is none.
-  const Layer* first_departure() const {
-    const auto departs = [](const Layer& layer) { return !(layer.difference.max_rel <= kDeparts); };
-    const auto found = std::ranges::find_if(layers, departs);
-    return found == layers.end() ? nullptr : &*found;
-  }
-};
-
 // Fills in layers, logits and top1_agree.
 void compare(const graph::Graph& graph, std::span<const float> input, Trace& a, Trace& b, CompareResult& result) {
   std::vector<graph::NodeId> both;
@@ -157,11 +130,30 @@ void compare(const graph::Graph& graph, std::span<const float> input, Trace& a, 
   result.top1_agree = engine::top_k(logits_a, 1).front().index == engine::top_k(logits_b, 1).front().index;
 }
 
-CompareResult run_compare(const CompareOptions& o, int threads) {
+Json difference_json(const model::Difference& difference) {
+  return {{"max_abs", difference.max_abs}, {"max_rel", difference.max_rel}};
+}
+
+}  // namespace
+
+void declare_options(CLI::App& command, CompareOptions& options) {
+  command.add_option("MODEL", options.model, kModelHelp)->required();
+  command
+      .add_option("--backends", options.backends,
+                  "Two of engine, engine:NAME (an instruction set), reference, reference_double")
+      ->type_name("A,B")
+      ->required();
+  command.add_option("--image", options.image, "A picture: " + vision::picture_formats() + " [a synthetic one]")
+      ->type_name("FILE");
+  command.add_option("--resolution", options.resolution, "Input size instead of the model's")->type_name("R");
+  options.load.declare(command);
+}
+
+CompareResult run_compare(const CompareOptions& o, const Globals& globals, Output& out) {
   CompareResult result;
   result.backends = parse_backends(o.backends);
-  ThreadPool pool(threads);
-  model::ModelHandle model = load_model(o.model, o.load, pool);
+  ThreadPool pool(thread_count(globals));
+  model::ModelHandle model = load_model(o.model, o.load, pool, out);
   result.model = model.arch().name;
   result.weights = model.weights_from();
   Size size{model.arch().resolution, model.arch().resolution};
@@ -182,20 +174,16 @@ CompareResult run_compare(const CompareOptions& o, int threads) {
   return result;
 }
 
-Json to_json(const model::Difference& difference) {
-  return {{"max_abs", difference.max_abs}, {"max_rel", difference.max_rel}};
-}
-
 Json to_json(const CompareResult& result) {
   Json layers = Json::array();
   for (const auto& [name, difference] : result.layers)
     layers.push_back({{"name", name}, {"max_abs", difference.max_abs}, {"max_rel", difference.max_rel}});
-  const Layer* first = result.first_departure();
+  const CompareResult::Layer* first = result.first_departure();
   return {{"model", result.model},
           {"weights", result.weights},
           {"backends", result.backends},
           {"layers", std::move(layers)},
-          {"logits", to_json(result.logits)},
+          {"logits", difference_json(result.logits)},
           {"top1_agree", result.top1_agree},
           {"first_departure", first != nullptr ? Json(first->name) : Json()}};
 }
@@ -204,38 +192,15 @@ std::string to_text(const CompareResult& result) {
   report::Table table({{"layer", report::Align::left}, {"max |a-b|"}, {"over max |b|"}});
   for (const auto& [name, difference] : result.layers)
     table.row({name, fmt::format("{:.2e}", difference.max_abs), fmt::format("{:.2e}", difference.max_rel)});
-  const Layer* first = result.first_departure();
+  const CompareResult::Layer* first = result.first_departure();
   return fmt::format("{}: {} and {}\n\n{}\nlogits: {:.2e} apart, {:.2e} of the largest; top-1 {}\n{}\n", result.model,
                      result.backends[0], result.backends[1], table.text(), result.logits.max_abs, result.logits.max_rel,
                      result.top1_agree ? "agrees" : "differs",
-                     first != nullptr
-                         ? fmt::format("the first layer that departs by more than {:g}: {}", kDeparts, first->name)
-                         : fmt::format("no layer departs by more than {:g}", kDeparts));
+                     first != nullptr ? fmt::format("the first layer that departs by more than {:g}: {}",
+                                                    CompareResult::kDeparts, first->name)
+                                      : fmt::format("no layer departs by more than {:g}", CompareResult::kDeparts));
 }
 
-}  // namespace
-
-Body declare_compare(CLI::App& command, const Globals& globals) {
-  auto o = std::make_shared<CompareOptions>();
-  command.add_option("MODEL", o->model, kModelHelp)->required();
-  command
-      .add_option("--backends", o->backends,
-                  "Two of engine, engine:NAME (an instruction set), reference, reference_double")
-      ->type_name("A,B")
-      ->required();
-  command.add_option("--image", o->image, "A picture: " + vision::picture_formats() + " [a synthetic one]")
-      ->type_name("FILE");
-  command.add_option("--resolution", o->resolution, "Input size instead of the model's")->type_name("R");
-  o->load.declare(command);
-  return [o, &globals] {
-    const CompareResult result = run_compare(*o, thread_count(globals));
-    if (globals.json) {
-      print_json(to_json(result));
-    } else {
-      print(to_text(result));
-    }
-    return 0;
-  };
-}
+Body declare_compare(CLI::App& command, const Globals& globals) { return bind(command, globals, run_compare); }
 
 }  // namespace effnet::cli

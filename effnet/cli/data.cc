@@ -1,13 +1,12 @@
-// effnet data check DIR: what is wrong with a labelled set.
+#include "effnet/cli/data.h"
+
 #include <algorithm>
-#include <map>
+#include <filesystem>
 #include <optional>
 
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
-#include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
-#include "effnet/data/check.h"
+#include "effnet/cli/program.h"
 #include "effnet/report/table.h"
 
 namespace effnet::cli {
@@ -17,40 +16,6 @@ using data::DataReport;
 
 std::string placed(const std::string& folder, const std::string& name) {
   return (std::filesystem::path(folder) / name).string();
-}
-
-Json as_json(const DataReport& report, const std::string& folder) {
-  Json classes = Json::array(), broken = Json::array(), duplicates = Json::array(), leaks = Json::array(),
-       conflicts = Json::array(), turned = Json::array(), missing = Json::array(), skipped = Json::array();
-  for (const DataReport::Class& one : report.classes) {
-    Json row{{"name", one.name}, {"images", one.total()}};
-    for (std::size_t s = 0; s < report.splits.size(); ++s) row["splits"][report.splits[s]] = one.images[s];
-    classes.push_back(std::move(row));
-  }
-  for (const data::BrokenPicture& picture : report.broken)
-    broken.push_back({{"path", placed(folder, picture.name)}, {"why", picture.why}});
-  for (const DataReport::Duplicates& group : report.duplicates) {
-    Json paths = Json::array();
-    for (const std::string& name : group.names) paths.push_back(placed(folder, name));
-    if (group.across_splits) leaks.push_back(paths);
-    if (group.across_classes) conflicts.push_back(paths);
-    duplicates.push_back(std::move(paths));
-  }
-  for (const DataReport::Turned& picture : report.turned)
-    turned.push_back({{"path", placed(folder, picture.name)}, {"orientation", picture.orientation}});
-  for (const auto& [name, split] : report.missing) missing.push_back({{"class", name}, {"split", split}});
-  for (const data::SkippedFile& file : report.skipped)
-    skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
-  return {{"images", report.images},
-          {"splits", report.splits},
-          {"classes", std::move(classes)},
-          {"broken", std::move(broken)},
-          {"duplicates", std::move(duplicates)},
-          {"leaks", std::move(leaks)},
-          {"conflicts", std::move(conflicts)},
-          {"turned", std::move(turned)},
-          {"missing", std::move(missing)},
-          {"skipped", std::move(skipped)}};
 }
 
 constexpr std::size_t kShown = 10;  // of a list, for people; --json has all
@@ -107,7 +72,61 @@ std::string group_line(const DataReport::Duplicates& group) {
   return text;
 }
 
-std::string as_text(const DataReport& report) {
+}  // namespace
+
+void declare_options(CLI::App& command, DataCheckOptions& options) {
+  command.add_option("DIR", options.folder, "A folder with train/ and val/ or test/, or with class folders")
+      ->required();
+}
+
+DataCheckResult run_data_check(const DataCheckOptions& options, const Globals& globals, Output& out) {
+  ThreadPool pool(thread_count(globals));
+  std::optional<Progress> progress;
+  const auto pictures_done = [&](std::int64_t done, std::int64_t total) {
+    if (!progress) progress.emplace(out, "check", total);
+    progress->update(done);
+    check_interrupt();
+  };
+  return {options.folder, data::check_data(options.folder, pool, pictures_done)};
+}
+
+Json to_json(const DataCheckResult& result) {
+  const auto& [folder, report] = result;
+  Json classes = Json::array(), broken = Json::array(), duplicates = Json::array(), leaks = Json::array(),
+       conflicts = Json::array(), turned = Json::array(), missing = Json::array(), skipped = Json::array();
+  for (const DataReport::Class& one : report.classes) {
+    Json row{{"name", one.name}, {"images", one.total()}};
+    for (std::size_t s = 0; s < report.splits.size(); ++s) row["splits"][report.splits[s]] = one.images[s];
+    classes.push_back(std::move(row));
+  }
+  for (const data::BrokenPicture& picture : report.broken)
+    broken.push_back({{"path", placed(folder, picture.name)}, {"why", picture.why}});
+  for (const DataReport::Duplicates& group : report.duplicates) {
+    Json paths = Json::array();
+    for (const std::string& name : group.names) paths.push_back(placed(folder, name));
+    if (group.across_splits) leaks.push_back(paths);
+    if (group.across_classes) conflicts.push_back(paths);
+    duplicates.push_back(std::move(paths));
+  }
+  for (const DataReport::Turned& picture : report.turned)
+    turned.push_back({{"path", placed(folder, picture.name)}, {"orientation", picture.orientation}});
+  for (const auto& [name, split] : report.missing) missing.push_back({{"class", name}, {"split", split}});
+  for (const data::SkippedFile& file : report.skipped)
+    skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
+  return {{"images", report.images},
+          {"splits", report.splits},
+          {"classes", std::move(classes)},
+          {"broken", std::move(broken)},
+          {"duplicates", std::move(duplicates)},
+          {"leaks", std::move(leaks)},
+          {"conflicts", std::move(conflicts)},
+          {"turned", std::move(turned)},
+          {"missing", std::move(missing)},
+          {"skipped", std::move(skipped)}};
+}
+
+std::string to_text(const DataCheckResult& result) {
+  const DataReport& report = result.report;
   std::string text;
   std::string splits;
   for (std::size_t s = 0; s < report.splits.size(); ++s) {
@@ -135,29 +154,15 @@ std::string as_text(const DataReport& report) {
   return text;
 }
 
-}  // namespace
-
 Body declare_data(CLI::App& command, const Globals& globals) {
-  auto folder = std::make_shared<std::string>();
+  auto options = std::make_shared<DataCheckOptions>();
   command.require_subcommand(1);
   CLI::App* check = command.add_subcommand(
       "check", "Decode every picture; list broken ones, duplicates, EXIF turns and the classes' balance");
-  check->add_option("DIR", *folder, "A folder with train/ and val/ or test/, or with class folders")->required();
-  return [folder, &globals] {
-    ThreadPool pool(thread_count(globals));
-    std::optional<Progress> progress;
-    const DataReport report = data::check_data(*folder, pool, [&](std::int64_t done, std::int64_t total) {
-      if (!progress) progress.emplace("check", total, globals);
-      progress->update(done);
-      check_interrupt();
-    });
-    progress.reset();
-    if (globals.json) {
-      print_json(as_json(report, *folder));
-    } else {
-      print(as_text(report));
-    }
-    data::check_classes_of_splits(*folder);  // after the report, which says where they are missing
+  declare_options(*check, *options);
+  return [options, &globals](Output& out) {
+    show(run_data_check(*options, globals, out), globals, out);
+    data::check_classes_of_splits(options->folder);  // after the report, which says where they are missing
     return 0;
   };
 }

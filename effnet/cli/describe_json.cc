@@ -1,9 +1,20 @@
 #include "effnet/cli/describe_json.h"
 
+#include <array>
+#include <charconv>
+
 #include "effnet/base/text.h"
 #include "effnet/report/table.h"
 
 namespace effnet::cli {
+
+double shortest(float value) {
+  std::array<char, 32> buffer{};
+  const auto [end, code] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  double result = 0;
+  std::from_chars(buffer.data(), end, result);
+  return result;
+}
 
 Json to_json(Size size) { return size.h == size.w ? Json(size.h) : Json::array({size.h, size.w}); }
 

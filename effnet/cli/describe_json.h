@@ -7,6 +7,8 @@
 
 namespace effnet::cli {
 
+// The shortest decimal that reads back to the same float32, as a JSON number.
+double shortest(float value);
 Json to_json(Size size);  // a number if square, else [h, w]
 Json to_json(const Preprocessing& preprocessing);
 Json stages_json(const graph::Graph& graph);

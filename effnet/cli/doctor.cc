@@ -1,4 +1,5 @@
-// effnet doctor: what this machine has, what effnet was built with, what is missing.
+#include "effnet/cli/doctor.h"
+
 #include <archive.h>
 
 #include <cstdio>
@@ -14,10 +15,9 @@
 
 #include "effnet/base/cpu.h"
 #include "effnet/base/file.h"
-#include "effnet/base/process.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
+#include "effnet/cli/pull.h"
 #include "effnet/cli/train_program.h"
 #include "effnet/cli/version.h"
 #include "effnet/kernels/isa.h"
@@ -28,7 +28,7 @@ namespace {
 #define EFFNET_TEXT_OF(x) #x
 #define EFFNET_TEXT(x) EFFNET_TEXT_OF(x)
 
-Json libraries() {
+std::vector<std::pair<std::string, std::string>> libraries() {
   const int webp = WebPGetDecoderVersion();
   return {{"libjpeg-turbo", EFFNET_TEXT(LIBJPEG_TURBO_VERSION)},
           {"libpng", png_get_libpng_ver(nullptr)},
@@ -44,27 +44,17 @@ Json libraries() {
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)}};
 }
 
-// What effnet-train says of itself, with "found" and "path" before it.
-Json train_program() {
-  const auto program = find_train_program();
-  if (!program) return {{"found", false}, {"path", Json()}};
-  Json document{{"found", true}, {"path", program->string()}};
-  const Json answer = ask_train_program(*program);
-  if (answer.is_object()) document.update(answer);
-  return document;
-}
-
-std::vector<std::string> find_problems(const Json& train) {
+std::vector<std::string> find_problems(const DoctorResult& result) {
   std::vector<std::string> problems;
   const char* named = std::getenv("EFFNET_TRAIN");
-  if (!train["found"].get<bool>()) {
+  if (!result.train) {
     if (named != nullptr && *named != '\0')
       problems.emplace_back(fmt::format("EFFNET_TRAIN names no program ({})", in_quotes(named)));
-  } else if (!train.contains("version")) {
-    problems.emplace_back(fmt::format("{} does not run", train["path"].get<std::string>()));
-  } else if (train["version"] != kVersion) {
-    problems.emplace_back(fmt::format("{} is of version {}, effnet of {}", train["path"].get<std::string>(),
-                                      train["version"].get<std::string>(), kVersion));
+  } else if (result.train_says.is_null()) {
+    problems.emplace_back(fmt::format("{} does not run", result.train->string()));
+  } else if (result.train_says["version"] != kVersion) {
+    problems.emplace_back(fmt::format("{} is of version {}, effnet of {}", result.train->string(),
+                                      result.train_says["version"].get<std::string>(), kVersion));
   }
   try {
     make_folders(home_folder());
@@ -72,63 +62,71 @@ std::vector<std::string> find_problems(const Json& train) {
   } catch (const Error& error) {
     problems.emplace_back(fmt::format("pulled models cannot be kept: {}", error.what()));
   }
-  const auto works = [](const std::vector<std::string>& words) {
-    const ProcessResult result = run_process(words);
-    return result.started && result.exit_code == 0;
-  };
-  if (!works({"python3", "-m", "pip", "--version"}) && !works({"/usr/bin/python3", "-m", "pip", "--version"}) &&
-      !works({"pip3", "--version"})) {
-    problems.emplace_back("effnet pull needs pip: apt-get install python3-pip");
-  }
+  if (!find_pip()) problems.emplace_back("effnet pull needs pip: apt-get install python3-pip");
   return problems;
 }
 
-// Null if there is none: find_problems says so.
-Json home() {
+// None if there is no place: find_problems says so.
+std::optional<std::string> home() {
   try {
     return home_folder().string();
   } catch (const Error&) {
-    return {};
+    return std::nullopt;
   }
 }
 
 }  // namespace
 
-Body declare_doctor(CLI::App&, const Globals& globals) {
-  return [&globals] {
-    const std::vector<std::string> sets = kernels::instruction_sets();
-    const Json train = train_program();
-    const std::vector<std::string> problems = find_problems(train);
-    const std::string chosen(kernels::name(kernels::chosen_isa()));
-    const Json document{{"version", kVersion},
-                        {"cpu", cpu_model()},
-                        {"isa", sets},
-                        {"chosen_isa", chosen},
-                        {"threads", thread_count(globals)},
-                        {"memory_bytes", memory_bytes()},
-                        {"home", home()},
-                        {"libraries", libraries()},
-                        {"train", train},
-                        {"problems", problems}};
-    if (globals.json) {
-      print_json(document);
-      return 0;
-    }
-    std::string text = fmt::format(
-        "effnet {}\ncpu       {}\nisa       {} (chosen: {})\nthreads   {}\nmemory    {} bytes\nhome      {}\n",
-        kVersion, cpu_model(), fmt::join(sets, " "), chosen, thread_count(globals), grouped(memory_bytes()),
-        document["home"].is_null() ? "none" : document["home"].get<std::string>());
-    for (const auto& [library, version] : document["libraries"].items())
-      text += fmt::format("library   {} {}\n", library, version.get<std::string>());
-    text += fmt::format("training  {}\n", train["found"].get<bool>()
-                                              ? fmt::format("{} (LibTorch {})", train["path"].get<std::string>(),
-                                                            train.value("libtorch", "unknown"))
-                                              : "effnet-train is not here; make train builds it");
-    for (const std::string& problem : problems) text += fmt::format("problem   {}\n", problem);
-    if (problems.empty()) text += "no problems\n";
-    print(text);
-    return 0;
-  };
+DoctorResult run_doctor(const DoctorOptions& /*options*/, const Globals& globals, Output& /*out*/) {
+  DoctorResult result{.version = kVersion,
+                      .cpu = cpu_model(),
+                      .isa = kernels::instruction_sets(),
+                      .chosen_isa = std::string(kernels::name(kernels::chosen_isa())),
+                      .threads = thread_count(globals),
+                      .memory_bytes = memory_bytes(),
+                      .home = home(),
+                      .libraries = libraries(),
+                      .train = find_train_program()};
+  if (result.train) result.train_says = ask_train_program(*result.train);
+  result.problems = find_problems(result);
+  return result;
 }
+
+Json to_json(const DoctorResult& result) {
+  Json libraries;
+  for (const auto& [library, version] : result.libraries) libraries[library] = version;
+  Json train{{"found", result.train.has_value()}, {"path", result.train ? Json(result.train->string()) : Json()}};
+  if (result.train_says.is_object()) train.update(result.train_says);
+  return {{"version", result.version},
+          {"cpu", result.cpu},
+          {"isa", result.isa},
+          {"chosen_isa", result.chosen_isa},
+          {"threads", result.threads},
+          {"memory_bytes", result.memory_bytes},
+          {"home", result.home ? Json(*result.home) : Json()},
+          {"libraries", libraries},
+          {"train", train},
+          {"problems", result.problems}};
+}
+
+std::string to_text(const DoctorResult& result) {
+  std::string text = fmt::format(
+      "effnet {}\ncpu       {}\nisa       {} (chosen: {})\nthreads   {}\nmemory    {} bytes\nhome      {}\n",
+      result.version, result.cpu, fmt::join(result.isa, " "), result.chosen_isa, result.threads,
+      grouped(result.memory_bytes), result.home.value_or("none"));
+  for (const auto& [library, version] : result.libraries) text += fmt::format("library   {} {}\n", library, version);
+  std::string training = "effnet-train is not here; make train builds it";
+  if (result.train) {
+    const std::string unknown = "unknown";
+    training = fmt::format("{} (LibTorch {})", result.train->string(),
+                           result.train_says.is_object() ? result.train_says.value("libtorch", unknown) : unknown);
+  }
+  text += fmt::format("training  {}\n", training);
+  for (const std::string& problem : result.problems) text += fmt::format("problem   {}\n", problem);
+  if (result.problems.empty()) text += "no problems\n";
+  return text;
+}
+
+Body declare_doctor(CLI::App& command, const Globals& globals) { return bind(command, globals, run_doctor); }
 
 }  // namespace effnet::cli

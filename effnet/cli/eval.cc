@@ -1,12 +1,11 @@
-// effnet eval MODEL DIR: accuracy on labelled pictures.
+#include "effnet/cli/eval.h"
+
 #include <algorithm>
 #include <chrono>
 
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
-#include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
-#include "effnet/data/image_folder.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/metrics/accuracy.h"
 #include "effnet/model/classifier.h"
 #include "effnet/vision/decode.h"
@@ -15,21 +14,7 @@
 namespace effnet::cli {
 namespace {
 
-struct EvalOptions {
-  std::string model, folder, precision = "fp32", backend = "engine", classes, labels, resolution;
-  int batch = 8;
-  LoadOptions load;
-};
-
-struct EvalResult {
-  std::int64_t images = 0;                        // that could be read
-  double top1 = 0, top5 = 0, mean_per_class = 0;  // per cent
-  double images_per_second = 0;
-  std::string weights;
-  std::vector<data::SkippedFile> skipped;
-};
-
-data::ImageSet read_set(const EvalOptions& o, const formats::Model& model) {
+data::ImageSet read_set(const EvalOptions& o, const formats::Model& model, Output& out) {
   const data::ClassNames names{.classes = model.arch.classes,
                                .ids = model.class_ids,
                                .labels = model.labels,
@@ -39,7 +24,7 @@ data::ImageSet read_set(const EvalOptions& o, const formats::Model& model) {
   if (!o.classes.empty()) extra = data::read_class_file(o.classes, model.arch.classes);
   data::ImageSet set = o.labels.empty() ? data::read_class_folders(o.folder, names, extra)
                                         : data::read_labelled_folder(o.folder, o.labels, names, extra);
-  for (const std::string& text : set.notes) warn(text);
+  for (const std::string& text : set.notes) out.warn(text);
   if (set.images.empty())
     throw input_error("{}: no pictures (got {} other files, expected {} files)", o.folder, set.skipped.size(),
                       vision::picture_extensions());
@@ -67,17 +52,47 @@ std::vector<Loaded> load(std::span<const data::LabelledImage> images, const mode
   return loaded;
 }
 
-EvalResult run_eval(const EvalOptions& o, const Globals& globals) {
+// For people; --json has all.
+void warn_skipped(const std::vector<data::SkippedFile>& skipped, Output& out) {
+  constexpr std::size_t kShown = 10;
+  for (std::size_t i = 0; i < std::min(skipped.size(), kShown); ++i)
+    out.warn(fmt::format("skipped {}: {}", in_quotes(skipped[i].path.string()), skipped[i].why));
+  if (skipped.size() > kShown) out.warn(fmt::format("skipped {} more (--json lists all)", skipped.size() - kShown));
+}
+
+}  // namespace
+
+void declare_options(CLI::App& command, EvalOptions& options) {
+  command.add_option("MODEL", options.model, kModelHelp)->required();
+  command.add_option("DIR", options.folder, "Class folders, or one folder of pictures with --labels")->required();
+  command.add_option("--precision", options.precision, "fp32 (bf16 and int8 are not built yet)");
+  command.add_option("--backend", options.backend, kBackendHelp);
+  add_number(command, "--batch", options.batch, 1, 4096, "Pictures at once [8]");
+  command
+      .add_option("--classes", options.classes,
+                  "Names of classes, before the model's own: lines 'index<TAB>name' or one name a line")
+      ->type_name("FILE");
+  command
+      .add_option("--labels", options.labels,
+                  "Labels of the pictures in DIR: lines 'file,class', all indices or all ids or labels")
+      ->type_name("CSV");
+  command
+      .add_option("--resolution", options.resolution, "Input size instead of the model's; the crop rule scales with it")
+      ->type_name("R");
+  options.load.declare(command);
+}
+
+EvalResult run_eval(const EvalOptions& o, const Globals& globals, Output& out) {
   check_precision(o.precision);
   check_backend_name(o.backend);
   ThreadPool pool(thread_count(globals));
-  model::ModelHandle model = load_model(o.model, o.load, pool);
-  data::ImageSet set = read_set(o, model.info());
+  model::ModelHandle model = load_model(o.model, o.load, pool, out);
+  data::ImageSet set = read_set(o, model.info(), out);
   model::Classifier classifier(model, {.executor = o.backend, .preprocessing = preprocessing_at(model, o.resolution)},
                                pool);
 
   metrics::Accuracy accuracy(model.arch().classes);
-  Progress progress("eval", static_cast<std::int64_t>(set.images.size()), globals);
+  Progress progress(out, "eval", static_cast<std::int64_t>(set.images.size()));
   const auto start = std::chrono::steady_clock::now();
   const auto classes = static_cast<std::size_t>(model.arch().classes);
   for (std::size_t first = 0; first < set.images.size(); first += static_cast<std::size_t>(o.batch)) {
@@ -104,6 +119,7 @@ EvalResult run_eval(const EvalOptions& o, const Globals& globals) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (accuracy.images() == 0)
     throw input_error("{}: no picture could be read (first: {})", o.folder, set.skipped.front().why);
+  if (!globals.json) warn_skipped(set.skipped, out);
   return {accuracy.images(),
           accuracy.top1_percent(),
           accuracy.top5_percent(),
@@ -132,44 +148,6 @@ std::string to_text(const EvalResult& result) {
       result.images, result.top1, result.top5, result.mean_per_class, result.images_per_second, result.skipped.size());
 }
 
-// For people; --json has all.
-void warn_skipped(const std::vector<data::SkippedFile>& skipped) {
-  constexpr std::size_t kShown = 10;
-  for (std::size_t i = 0; i < std::min(skipped.size(), kShown); ++i)
-    warn(fmt::format("skipped {}: {}", in_quotes(skipped[i].path.string()), skipped[i].why));
-  if (skipped.size() > kShown) warn(fmt::format("skipped {} more (--json lists all)", skipped.size() - kShown));
-}
-
-}  // namespace
-
-Body declare_eval(CLI::App& command, const Globals& globals) {
-  auto o = std::make_shared<EvalOptions>();
-  command.add_option("MODEL", o->model, kModelHelp)->required();
-  command.add_option("DIR", o->folder, "Class folders, or one folder of pictures with --labels")->required();
-  command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
-  command.add_option("--backend", o->backend, kBackendHelp);
-  add_number(command, "--batch", o->batch, 1, 4096, "Pictures at once [8]");
-  command
-      .add_option("--classes", o->classes,
-                  "Names of classes, before the model's own: lines 'index<TAB>name' or one name a line")
-      ->type_name("FILE");
-  command
-      .add_option("--labels", o->labels,
-                  "Labels of the pictures in DIR: lines 'file,class', all indices or all ids or labels")
-      ->type_name("CSV");
-  command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
-      ->type_name("R");
-  o->load.declare(command);
-  return [o, &globals] {
-    const EvalResult result = run_eval(*o, globals);
-    if (globals.json) {
-      print_json(to_json(result));
-      return 0;
-    }
-    warn_skipped(result.skipped);
-    print(to_text(result));
-    return 0;
-  };
-}
+Body declare_eval(CLI::App& command, const Globals& globals) { return bind(command, globals, run_eval); }
 
 }  // namespace effnet::cli

@@ -1,8 +1,7 @@
-// effnet export MODEL (--safetensors FILE | --pth FILE) [--names SOURCE] [--verify]
+#include "effnet/cli/export.h"
+
+#include "effnet/cli/arguments.h"
 #include "effnet/formats/export.h"
-#include "effnet/base/text.h"
-#include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
 #include "effnet/formats/import.h"
 #include "effnet/formats/pth.h"
 #include "effnet/formats/safetensors.h"
@@ -11,12 +10,6 @@
 
 namespace effnet::cli {
 namespace {
-
-struct Options {
-  std::string model, onnx, safetensors, pth, names;
-  bool verify = false;
-  LoadOptions load;
-};
 
 // Reads the file back as a stranger's and runs both networks on one seeded picture.
 double verify(model::ModelHandle& model, const std::string& path, ThreadPool& pool) {
@@ -38,70 +31,73 @@ double verify(model::ModelHandle& model, const std::string& path, ThreadPool& po
 
 // What effnet trained goes into safetensors as a model file, which any reader of safetensors opens, too; weights that
 // came from elsewhere keep the names they came with.
-std::string names_for(const Options& o, const model::ModelHandle& model) {
-  if (!o.names.empty()) return o.names;
+std::string names_for(const ExportOptions& options, const model::ModelHandle& model) {
+  if (!options.names.empty()) return options.names;
   const std::string& from = model.info().provenance.names;
   const bool trained = model.weights_from() == "file" && (from.empty() || from == "effnet");
-  if (o.pth.empty() && trained) return "effnet";
+  if (options.pth.empty() && trained) return "effnet";
   return formats::default_names(model.info());
 }
 
 }  // namespace
 
-Body declare_export(CLI::App& command, const Globals& globals) {
-  auto o = std::make_shared<Options>();
-  command.add_option("MODEL", o->model, kModelHelp)->required();
-  command.add_option("--safetensors", o->safetensors, "Write named tensors as safetensors, or a model file")
+void declare_options(CLI::App& command, ExportOptions& options) {
+  command.add_option("MODEL", options.model, kModelHelp)->required();
+  command.add_option("--safetensors", options.safetensors, "Write named tensors as safetensors, or a model file")
       ->type_name("FILE");
-  command.add_option("--pth", o->pth, "Write a state dict that torch.load opens")->type_name("FILE");
-  command.add_option("--onnx", o->onnx, "Write ONNX (not built yet)")->type_name("FILE");
+  command.add_option("--pth", options.pth, "Write a state dict that torch.load opens")->type_name("FILE");
+  command.add_option("--onnx", options.onnx, "Write ONNX (not built yet)")->type_name("FILE");
   command
       .add_option(
-          "--names", o->names,
+          "--names", options.names,
           "Tensor names: torchvision, timm, lukemelas, or effnet, which in safetensors makes a model file [those the "
           "weights came with; of a trained model effnet in safetensors, torchvision in .pth]")
       ->type_name("S");
-  command.add_flag("--verify", o->verify, "Read the file back and compare the logits");
-  o->load.declare(command);
-  return [o, &globals] {
-    if (!o->onnx.empty())
-      throw environment_error("export --onnx is not built yet (got --onnx, expected --pth or --safetensors)");
-    if (o->safetensors.empty() == o->pth.empty()) {
-      throw usage_error("say what to write (got {}, expected one of --safetensors FILE and --pth FILE)",
-                        o->pth.empty() ? "nothing" : "both");
-    }
-    check_no_stdout("--safetensors", o->safetensors);
-    check_no_stdout("--pth", o->pth);
-    ThreadPool pool(thread_count(globals));
-    model::ModelHandle model = load_model(o->model, o->load, pool);
-    const std::string path = o->pth.empty() ? o->safetensors : o->pth;
-    const std::string names = names_for(*o, model);
-    const auto tensors = formats::named_tensors(model.whole(), names);
-    if (o->pth.empty() && names == "effnet") {
-      formats::write_model(path, model.whole());
-    } else if (o->pth.empty()) {
-      formats::Weights weights;
-      for (const auto& [name, tensor] : tensors) weights.tensors.emplace(name, tensor);
-      formats::write_safetensors(path, weights);
-    } else {
-      formats::write_pth(path, tensors);
-    }
-    Json document{{"path", path},
-                  {"format", o->pth.empty() ? "safetensors" : "pth"},
-                  {"names", names},
-                  {"tensors", tensors.size()},
-                  {"weights", model.weights_from()},
-                  {"max_abs_diff", Json()}};
-    if (o->verify) document["max_abs_diff"] = verify(model, path, pool);
-    if (globals.json) {
-      print_json(document);
-      return 0;
-    }
-    print(fmt::format("{} tensors written to {}\n", tensors.size(), path));
-    if (o->verify)
-      print(fmt::format("read back: logits differ by at most {}\n", document["max_abs_diff"].get<double>()));
-    return 0;
-  };
+  command.add_flag("--verify", options.verify, "Read the file back and compare the logits");
+  options.load.declare(command);
 }
+
+ExportResult run_export(const ExportOptions& options, const Globals& globals, Output& out) {
+  if (!options.onnx.empty())
+    throw environment_error("export --onnx is not built yet (got --onnx, expected --pth or --safetensors)");
+  if (options.safetensors.empty() == options.pth.empty()) {
+    throw usage_error("say what to write (got {}, expected one of --safetensors FILE and --pth FILE)",
+                      options.pth.empty() ? "nothing" : "both");
+  }
+  check_no_stdout("--safetensors", options.safetensors);
+  check_no_stdout("--pth", options.pth);
+  ThreadPool pool(thread_count(globals));
+  model::ModelHandle model = load_model(options.model, options.load, pool, out);
+  const bool pth = !options.pth.empty();
+  const std::string path = pth ? options.pth : options.safetensors;
+  const std::string names = names_for(options, model);
+  const auto tensors = formats::named_tensors(model.whole(), names);
+  if (pth) {
+    formats::write_pth(path, tensors);
+  } else if (names == "effnet") {
+    formats::write_model(path, model.whole());
+  } else {
+    formats::Weights weights;
+    for (const auto& [name, tensor] : tensors) weights.tensors.emplace(name, tensor);
+    formats::write_safetensors(path, weights);
+  }
+  ExportResult result{path, pth ? "pth" : "safetensors", names, std::string(model.weights_from()), tensors.size(), {}};
+  if (options.verify) result.max_abs_diff = verify(model, path, pool);
+  return result;
+}
+
+Json to_json(const ExportResult& result) {
+  return {{"path", result.path},       {"format", result.format},
+          {"names", result.names},     {"tensors", result.tensors},
+          {"weights", result.weights}, {"max_abs_diff", result.max_abs_diff ? Json(*result.max_abs_diff) : Json()}};
+}
+
+std::string to_text(const ExportResult& result) {
+  std::string text = fmt::format("{} tensors written to {}\n", result.tensors, result.path);
+  if (result.max_abs_diff) text += fmt::format("read back: logits differ by at most {}\n", *result.max_abs_diff);
+  return text;
+}
+
+Body declare_export(CLI::App& command, const Globals& globals) { return bind(command, globals, run_export); }
 
 }  // namespace effnet::cli

@@ -1,92 +1,91 @@
-// effnet import FILE [--arch NAME] ... -o OUT.safetensors
-#include "effnet/formats/import.h"
-#include "effnet/base/file.h"
+#include "effnet/cli/import.h"
+
 #include "effnet/base/text.h"
-#include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
-#include "effnet/graph/costs.h"
-#include "effnet/graph/lower.h"
+#include "effnet/cli/arguments.h"
+#include "effnet/formats/find_model.h"
 
 namespace effnet::cli {
+namespace {
 
 // The two dialects of published weights; "valid" is no network's.
-static arch::Padding parse_padding(const std::string& text) {
+arch::Padding parse_padding(const std::string& text) {
   if (text == "same") return arch::Padding::same;
   if (text == "symmetric") return arch::Padding::symmetric;
   throw usage_error("--padding: unknown dialect (got {}, expected same or symmetric)", in_quotes(text));
 }
 
 // Which of a file's weights, where it has an average of them too.
-static std::optional<bool> parse_weights(const std::string& text) {
+std::optional<bool> parse_weights(const std::string& text) {
   if (text.empty()) return std::nullopt;
   if (text == "model" || text == "ema") return text == "ema";
   throw usage_error("--weights: unknown choice (got {}, expected model or ema)", in_quotes(text));
 }
 
-Body declare_import(CLI::App& command, const Globals& globals) {
-  struct Options {
-    std::string file, arch, source, padding, out;
-    std::string weights;
-    int classes = 0;
-    bool strict = false;
-    std::optional<double> bn_epsilon;
-  };
-  auto o = std::make_shared<Options>();
-  command.add_option("FILE", o->file, "A .pth or .safetensors checkpoint, told by content")->required();
-  command.add_option("--arch", o->arch, "The architecture: a name or an arch file [found from the tensors]")
+}  // namespace
+
+void declare_options(CLI::App& command, ImportOptions& options) {
+  command.add_option("FILE", options.file, "A .pth or .safetensors checkpoint, told by content")->required();
+  command.add_option("--arch", options.arch, "The architecture: a name or an arch file [found from the tensors]")
       ->type_name("NAME");
-  add_number(command, "--classes", o->classes, 1, 1 << 20, "Classes the file must have [as many as it has]");
+  add_number(command, "--classes", options.classes, 1, 1 << 20, "Classes the file must have [as many as it has]");
   command
-      .add_option("--source", o->source,
+      .add_option("--source", options.source,
                   "Where the weights come from, which decides epsilon and padding: tf, timm, torchvision, lukemelas")
       ->type_name("S");
-  command.add_option("--padding", o->padding, "Padding dialect: same or symmetric [the source's]");
-  command.add_option("--bn-epsilon", o->bn_epsilon, "Batch-norm epsilon [the source's]")->type_name("E");
+  command.add_option("--padding", options.padding, "Padding dialect: same or symmetric [the source's]");
+  command.add_option("--bn-epsilon", options.bn_epsilon, "Batch-norm epsilon [the source's]")->type_name("E");
   command
-      .add_option("--weights", o->weights,
+      .add_option("--weights", options.weights,
                   "Which weights where the file has both: model, or ema, their average [ema where there is one]")
       ->type_name("W");
-  command.add_flag("--strict", o->strict, "Refuse a file with tensors that the network has no place for");
-  command.add_option("-o,--out", o->out, "The model file to write")->type_name("OUT.safetensors")->required();
-  return [o, &globals] {
-    check_no_stdout("-o", o->out);
-    check_not_input("-o", o->out, o->file);
-    formats::ImportOptions options;
-    if (!o->arch.empty()) options.spec = formats::describe(formats::find_model(o->arch, formats::Pulled::ignore)).arch;
-    if (o->classes > 0) options.classes = o->classes;
-    options.source = o->source;
-    if (!o->padding.empty()) options.padding = parse_padding(o->padding);
-    options.bn_epsilon = o->bn_epsilon;
-    options.averaged = parse_weights(o->weights);
-    options.strict = o->strict;
-    const formats::ImportResult imported = formats::import_weights(o->file, options);
-    for (const std::string& warning : imported.report.warnings) warn(warning);
-    formats::write_model(o->out, imported.model);
-
-    const formats::ImportReport& report = imported.report;
-    if (globals.json) {
-      print_json({{"arch", imported.model.arch.name},
-                  {"format", report.format},
-                  {"source", report.source},
-                  {"tensors", report.tensors},
-                  {"params", report.params},
-                  {"bn_epsilon", imported.model.arch.bn_epsilon},
-                  {"padding", arch::name(imported.model.arch.padding)},
-                  {"prefix", report.prefix},
-                  {"averaged", report.averaged},
-                  {"unused", report.unused},
-                  {"path", o->out}});
-      return 0;
-    }
-    std::string text = fmt::format("{}: {} with {}'s names, {} tensors, {} parameters\n", o->file,
-                                   imported.model.arch.name, report.source, report.tensors, grouped(report.params));
-    text += fmt::format("batch-norm epsilon {}, padding {}, {} classes\n", imported.model.arch.bn_epsilon,
-                        arch::name(imported.model.arch.padding), imported.model.arch.classes);
-    if (!report.unused.empty())
-      text += fmt::format("not used: {} tensors ({}, ...)\n", report.unused.size(), in_quotes(report.unused.front()));
-    print(text + fmt::format("written to {}; try: effnet predict {} PICTURE\n", o->out, o->out));
-    return 0;
-  };
+  command.add_flag("--strict", options.strict, "Refuse a file with tensors that the network has no place for");
+  command.add_option("-o,--out", options.out, "The model file to write")->type_name("OUT.safetensors")->required();
 }
+
+ImportResult run_import(const ImportOptions& options, const Globals& /*globals*/, Output& out) {
+  check_no_stdout("-o", options.out);
+  check_not_input("-o", options.out, options.file);
+  formats::ImportOptions wanted;
+  if (!options.arch.empty())
+    wanted.spec = formats::describe(formats::find_model(options.arch, formats::Pulled::ignore)).arch;
+  if (options.classes > 0) wanted.classes = options.classes;
+  wanted.source = options.source;
+  if (!options.padding.empty()) wanted.padding = parse_padding(options.padding);
+  wanted.bn_epsilon = options.bn_epsilon;
+  wanted.averaged = parse_weights(options.weights);
+  wanted.strict = options.strict;
+  formats::ImportResult imported = formats::import_weights(options.file, wanted);
+  for (const std::string& warning : imported.report.warnings) out.warn(warning);
+  formats::write_model(options.out, imported.model);
+  return {options.file, options.out, std::move(imported.model.arch), std::move(imported.report)};
+}
+
+Json to_json(const ImportResult& result) {
+  const formats::ImportReport& report = result.report;
+  return {{"arch", result.arch.name},
+          {"format", report.format},
+          {"source", report.source},
+          {"tensors", report.tensors},
+          {"params", report.params},
+          {"bn_epsilon", result.arch.bn_epsilon},
+          {"padding", arch::name(result.arch.padding)},
+          {"prefix", report.prefix},
+          {"averaged", report.averaged},
+          {"unused", report.unused},
+          {"path", result.out}};
+}
+
+std::string to_text(const ImportResult& result) {
+  const formats::ImportReport& report = result.report;
+  std::string text = fmt::format("{}: {} with {}'s names, {} tensors, {} parameters\n", result.file, result.arch.name,
+                                 report.source, report.tensors, grouped(report.params));
+  text += fmt::format("batch-norm epsilon {}, padding {}, {} classes\n", result.arch.bn_epsilon,
+                      arch::name(result.arch.padding), result.arch.classes);
+  if (!report.unused.empty())
+    text += fmt::format("not used: {} tensors ({}, ...)\n", report.unused.size(), in_quotes(report.unused.front()));
+  return text + fmt::format("written to {}; try: effnet predict {} PICTURE\n", result.out, result.out);
+}
+
+Body declare_import(CLI::App& command, const Globals& globals) { return bind(command, globals, run_import); }
 
 }  // namespace effnet::cli

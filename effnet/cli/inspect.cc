@@ -1,22 +1,14 @@
-// effnet inspect MODEL [--resolution R] [--classes N] [--batch B] [--layers]
+#include "effnet/cli/inspect.h"
+
 #include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/cli/describe_json.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
-#include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
 #include "effnet/report/table.h"
 
 namespace effnet::cli {
 namespace {
-
-struct Options {
-  std::string model;
-  std::string resolution;
-  int classes = 0;
-  int batch = 1;
-  bool layers = false;
-};
 
 struct Window {
   std::int64_t kernel = 0, stride = 0, groups = 0;  // 0: the op has none
@@ -75,62 +67,72 @@ std::string layers_table(const graph::Graph& graph) {
   return table.text();
 }
 
+Size input_size(const InspectResult& result) { return {result.graph.input().h, result.graph.input().w}; }
+
 }  // namespace
 
-Body declare_inspect(CLI::App& command, const Globals& globals) {
-  auto options = std::make_shared<Options>();
-  command.add_option("MODEL", options->model, kModelHelp)->required();
-  command.add_option("--resolution", options->resolution, "Input size: pixels, or HxW")->type_name("R");
-  add_number(command, "--classes", options->classes, 1, 1 << 20, "Classes of the last layer [the model's]");
-  add_number(command, "--batch", options->batch, 1, 1 << 16, "Images at once, for the activation memory [1]");
-  command.add_flag("--layers", options->layers, "Every node of the graph");
-  return [options, &globals] {
-    const formats::Described model = formats::describe(formats::find_model(options->model));
-    graph::LowerOptions lowering;
-    Preprocessing preprocessing = model.preprocessing;
-    if (!options->resolution.empty()) {
-      lowering.resolution = parse_resolution(options->resolution);
-      preprocessing = preprocessing.at(*lowering.resolution);
-    }
-    if (options->classes > 0) lowering.classes = options->classes;
-    const graph::Graph graph = graph::lower(model.arch, lowering);
-    const graph::Costs costs = graph::costs(graph);
-    const graph::ActivationMemory memory = graph::activation_memory(graph, options->batch);
-    const Size size{graph.input().h, graph.input().w};
-
-    if (globals.json) {
-      Json document{{"name", model.arch.name},
-                    {"resolution", to_json(size)},
-                    {"classes", graph.classes()},
-                    {"params", costs.params},
-                    {"params_without_classifier", costs.params_without_classifier},
-                    {"bn_statistics", costs.statistics},
-                    {"macs", costs.macs},
-                    {"weights_bytes", costs.weights_bytes()},
-                    {"activations", {{"largest_bytes", memory.largest_bytes}, {"peak_bytes", memory.peak_bytes}}},
-                    {"stages", stages_json(graph)},
-                    {"preprocessing", to_json(preprocessing)}};
-      if (options->layers) document["layers"] = layers_json(graph);
-      print_json(document);
-      return 0;
-    }
-    std::string text = fmt::format("{} at {} px, {} classes\n\n", model.arch.name, to_string(size), graph.classes());
-    report::Table counts({{"", report::Align::left}, {"count"}, {"", report::Align::left}});
-    const auto count = [&](const char* what, std::int64_t value, std::string note) {
-      counts.row({what, grouped(value), std::move(note)});
-    };
-    count("parameters", costs.params, abbreviated(static_cast<double>(costs.params)));
-    count("  without the classifier", costs.params_without_classifier, "");
-    count("batch-norm statistics", costs.statistics, "");
-    count("MACs an image", costs.macs, abbreviated(static_cast<double>(costs.macs)));
-    count("weights in bytes", costs.weights_bytes(), "fp32");
-    count("largest activation in bytes", memory.largest_bytes, fmt::format("batch {}", options->batch));
-    count("activations alive at once", memory.peak_bytes, "");
-    text += counts.text() + "\n" + stages_table(graph);
-    if (options->layers) text += "\n" + layers_table(graph);
-    print(text);
-    return 0;
-  };
+void declare_options(CLI::App& command, InspectOptions& options) {
+  command.add_option("MODEL", options.model, kModelHelp)->required();
+  command.add_option("--resolution", options.resolution, "Input size: pixels, or HxW")->type_name("R");
+  add_number(command, "--classes", options.classes, 1, 1 << 20, "Classes of the last layer [the model's]");
+  add_number(command, "--batch", options.batch, 1, 1 << 16, "Images at once, for the activation memory [1]");
+  command.add_flag("--layers", options.layers, "Every node of the graph");
 }
+
+InspectResult run_inspect(const InspectOptions& options) {
+  const formats::Described model = formats::describe(formats::find_model(options.model));
+  graph::LowerOptions lowering;
+  InspectResult result{
+      .name = model.arch.name, .preprocessing = model.preprocessing, .batch = options.batch, .layers = options.layers};
+  if (!options.resolution.empty()) {
+    lowering.resolution = parse_resolution(options.resolution);
+    result.preprocessing = result.preprocessing.at(*lowering.resolution);
+  }
+  if (options.classes > 0) lowering.classes = options.classes;
+  result.graph = graph::lower(model.arch, lowering);
+  result.costs = graph::costs(result.graph);
+  result.memory = graph::activation_memory(result.graph, options.batch);
+  return result;
+}
+
+Json to_json(const InspectResult& result) {
+  const graph::Costs& costs = result.costs;
+  Json document{
+      {"name", result.name},
+      {"resolution", to_json(input_size(result))},
+      {"classes", result.graph.classes()},
+      {"params", costs.params},
+      {"params_without_classifier", costs.params_without_classifier},
+      {"bn_statistics", costs.statistics},
+      {"macs", costs.macs},
+      {"weights_bytes", costs.weights_bytes()},
+      {"activations", {{"largest_bytes", result.memory.largest_bytes}, {"peak_bytes", result.memory.peak_bytes}}},
+      {"stages", stages_json(result.graph)},
+      {"preprocessing", to_json(result.preprocessing)}};
+  if (result.layers) document["layers"] = layers_json(result.graph);
+  return document;
+}
+
+std::string to_text(const InspectResult& result) {
+  std::string text =
+      fmt::format("{} at {} px, {} classes\n\n", result.name, to_string(input_size(result)), result.graph.classes());
+  report::Table counts({{"", report::Align::left}, {"count"}, {"", report::Align::left}});
+  const auto count = [&](const char* what, std::int64_t value, std::string note) {
+    counts.row({what, grouped(value), std::move(note)});
+  };
+  const graph::Costs& costs = result.costs;
+  count("parameters", costs.params, abbreviated(static_cast<double>(costs.params)));
+  count("  without the classifier", costs.params_without_classifier, "");
+  count("batch-norm statistics", costs.statistics, "");
+  count("MACs an image", costs.macs, abbreviated(static_cast<double>(costs.macs)));
+  count("weights in bytes", costs.weights_bytes(), "fp32");
+  count("largest activation in bytes", result.memory.largest_bytes, fmt::format("batch {}", result.batch));
+  count("activations alive at once", result.memory.peak_bytes, "");
+  text += counts.text() + "\n" + stages_table(result.graph);
+  if (result.layers) text += "\n" + layers_table(result.graph);
+  return text;
+}
+
+Body declare_inspect(CLI::App& command, const Globals& globals) { return bind(command, globals, run_inspect); }
 
 }  // namespace effnet::cli

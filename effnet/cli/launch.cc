@@ -1,270 +1,19 @@
-// effnet launch -n N COMMAND ARGS...: N processes of `effnet COMMAND ARGS...` on this machine with the variables by
-// which they find each other (docs/distributed.md).
-//
-// Each child has a process group of its own, so that Ctrl-C in a terminal reaches this process alone, which passes it
-// on once: a second signal would end a child before its state is saved. Should this process be killed, the kernel sends
-// them SIGTERM (PR_SET_PDEATHSIG).
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "effnet/cli/launch.h"
+
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <csignal>
-#include <cstring>
-#include <filesystem>
-#include <memory>
 
-#include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
-#include "effnet/cli/command.h"
-#include "effnet/cli/output.h"
+#include "effnet/cli/arguments.h"
+#include "effnet/cli/launch_ranks.h"
 #include "effnet/cli/program.h"
 
 namespace effnet::cli {
-namespace {
 
-using Clock = std::chrono::steady_clock;
-
-// After one has failed, the others notice by themselves within 5 s (train/watch.h) and say whom they miss; then they
-// are asked to end, and then made to.
-constexpr auto kGrace = std::chrono::seconds(10);
-
-struct Child {
-  pid_t id = 0;
-  int errors = -1;   // the reading end of its stderr; -1: its own, or closed
-  std::string line;  // what it wrote since its last line end
-  bool running = true;
-  int code = 0;  // 128 + signal if it was killed
-};
-
-// A port that nobody listens on, held by a socket that does not listen either: rank 0 may still take it (both ask for
-// SO_REUSEADDR), but the kernel gives it to nobody else.
-class FreePort {
- public:
-  FreePort() = default;
-  void hold() {  // not in the constructor: if it throws, the destructor must run
-    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    if (socket_ < 0 || ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        ::bind(socket_, generic, length) != 0 || ::getsockname(socket_, generic, &length) != 0)
-      throw environment_error("no free port on 127.0.0.1 (got {})", std::strerror(errno));
-    number = ntohs(address.sin_port);
-  }
-  ~FreePort() {
-    if (socket_ >= 0) ::close(socket_);
-  }
-  FreePort(const FreePort&) = delete;
-  FreePort& operator=(const FreePort&) = delete;
-  int number = 0;
-
- private:
-  int socket_ = -1;
-};
-
-// This process's environment with `changes` in place of what has the same names.
-std::vector<std::string> environment_with(const std::vector<std::pair<std::string, std::string>>& changes) {
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const bool changed = std::any_of(changes.begin(), changes.end(),
-                                     [&](const auto& change) { return text.starts_with(change.first + "="); });
-    if (!changed) result.emplace_back(text);
-  }
-  for (const auto& [name, value] : changes) result.push_back(fmt::format("{}={}", name, value));
-  return result;
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-  std::vector<char*> result;
-  result.reserve(words.size() + 1);
-  for (const std::string& word : words) result.push_back(const_cast<char*>(word.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
-
-struct SignalsHeld {
-  SignalsHeld() { hold_signals(); }
-  ~SignalsHeld() { admit_signals(); }
-  SignalsHeld(const SignalsHeld&) = delete;
-  SignalsHeld& operator=(const SignalsHeld&) = delete;
-};
-
-// Rank 0 keeps stdout and stderr. The others' stdout goes nowhere, their stderr through a pipe.
-Child start(int rank, const std::string& program, const std::vector<std::string>& words,
-            const std::vector<std::string>& environment) {
-  std::array<int, 2> pipe{-1, -1};
-  if (rank > 0 && ::pipe2(pipe.data(), O_CLOEXEC) != 0)
-    throw environment_error("cannot make a pipe for rank {} ({})", rank, std::strerror(errno));
-  const std::vector<char*> arguments = pointers(words), variables = pointers(environment);
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child == 0) {  // only calls that are safe after fork
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::getppid() != parent) ::_exit(128 + SIGTERM);  // it died before prctl
-    ::setpgid(0, 0);
-    const int nothing = ::open("/dev/null", O_RDWR);
-    ::dup2(nothing, STDIN_FILENO);
-    if (rank > 0) {
-      ::dup2(nothing, STDOUT_FILENO);
-      ::dup2(pipe[1], STDERR_FILENO);
-    }
-    ::execve(program.c_str(), arguments.data(), variables.data());
-    ::_exit(static_cast<int>(ErrorCode::environment));
-  }
-  if (rank > 0) ::close(pipe[1]);
-  if (child < 0) {
-    if (rank > 0) ::close(pipe[0]);
-    throw environment_error("cannot start rank {} ({})", rank, std::strerror(errno));
-  }
-  Child result;
-  result.id = child;
-  result.errors = pipe[0];
-  return result;
-}
-
-// Owns the processes. They are started by start_all() and not by the constructor: if one of them cannot be started, the
-// destructor must run, which ends those before it.
-class Launched {
- public:
-  explicit Launched(int count) : count_(count) {}
-  void start_all(const std::vector<std::string>& words, int threads) {
-    std::error_code failure;
-    const std::string program = std::filesystem::read_symlink("/proc/self/exe", failure).string();
-    if (failure) throw environment_error("cannot find this program's own file (/proc/self/exe: {})", failure.message());
-    port_.hold();
-    // A signal that reached a child before it has its own handlers would be lost there: it waits until then.
-    const SignalsHeld held;
-    const std::string per_rank = std::to_string(std::max(1, threads / count_));
-    children_.reserve(static_cast<std::size_t>(count_));  // keeping a process that runs never fails
-    for (int rank = 0; rank < count_; ++rank) {
-      children_.push_back(start(rank, program, words,
-                                environment_with({{"RANK", std::to_string(rank)},
-                                                  {"WORLD_SIZE", std::to_string(count_)},
-                                                  {"LOCAL_RANK", std::to_string(rank)},
-                                                  {"LOCAL_WORLD_SIZE", std::to_string(count_)},
-                                                  {"MASTER_ADDR", "127.0.0.1"},
-                                                  {"MASTER_PORT", std::to_string(port_.number)},
-                                                  {"TORCHELASTIC_USE_AGENT_STORE", "False"},
-                                                  {"EFFNET_THREADS", per_rank},
-                                                  {"OMP_NUM_THREADS", per_rank}})));
-    }
-  }
-  ~Launched() {  // an error on the way: nothing stays behind
-    for (Child& child : children_) {
-      if (child.running) ::kill(child.id, SIGKILL);
-      if (child.running) ::waitpid(child.id, nullptr, 0);
-      if (child.errors >= 0) ::close(child.errors);
-    }
-  }
-  Launched(const Launched&) = delete;
-  Launched& operator=(const Launched&) = delete;
-
-  // The exit code of the first that failed, else 0.
-  int wait() {
-    while (std::any_of(children_.begin(), children_.end(), [](const Child& child) { return child.running; })) {
-      pass_errors_on(50);
-      reap();
-      if (interrupted() && !signalled_) {
-        signalled_ = true;  // and waited for without limit: saving takes what it takes, a second signal ends all
-        signal_all(SIGTERM);
-      }
-      if (first_failure_ < 0 || signalled_) continue;
-      if (!asked_ && Clock::now() - failed_at_ > kGrace) {
-        asked_ = true;
-        signal_all(SIGTERM);
-      }
-      if (Clock::now() - failed_at_ > 2 * kGrace) signal_all(SIGKILL);
-    }
-    while (pass_errors_on(0)) {
-    }
-    if (first_failure_ < 0) return 0;
-    const Child& failed = children_[static_cast<std::size_t>(first_failure_)];
-    if (failed.code > 128 && failed.code != static_cast<int>(ErrorCode::interrupted))
-      print_error(environment_error("rank {} of {} was killed by signal {} ({})", first_failure_, count_,
-                                    failed.code - 128, ::strsignal(failed.code - 128)));
-    return failed.code;
-  }
-
- private:
-  void signal_all(int number) {
-    for (const Child& child : children_)
-      if (child.running) ::kill(child.id, number);
-  }
-
-  void reap() {
-    for (std::size_t rank = 0; rank < children_.size(); ++rank) {
-      Child& child = children_[rank];
-      int status = 0;
-      if (!child.running || ::waitpid(child.id, &status, WNOHANG) != child.id) continue;
-      child.running = false;
-      child.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-      // It had no handler yet (a script, a program that is being loaded): ended as it was asked to.
-      if (signalled_ && child.code == 128 + SIGTERM) child.code = static_cast<int>(ErrorCode::interrupted);
-      // Interrupted is what all of them are: an error that one of them meets then says more.
-      const bool says_more =
-          first_failure_ >= 0 && signalled_ &&
-          children_[static_cast<std::size_t>(first_failure_)].code == static_cast<int>(ErrorCode::interrupted) &&
-          child.code != static_cast<int>(ErrorCode::interrupted);
-      if (child.code == 0 || (first_failure_ >= 0 && !says_more)) continue;
-      first_failure_ = static_cast<int>(rank);
-      failed_at_ = Clock::now();
-    }
-  }
-
-  // Waits so long for lines of the others' stderr and writes whole ones to this one's; false if there was nothing. A
-  // grandchild may hold the pipe longer than the child lives: it is not waited for.
-  bool pass_errors_on(int timeout_ms) {
-    std::vector<pollfd> polled;
-    for (const Child& child : children_) polled.push_back({child.errors, POLLIN, 0});  // poll() leaves out -1
-    if (::poll(polled.data(), polled.size(), timeout_ms) <= 0) return false;
-    for (std::size_t rank = 0; rank < children_.size(); ++rank) {
-      Child& child = children_[rank];
-      if (polled[rank].revents == 0) continue;
-      std::array<char, 4096> buffer{};
-      const ssize_t got = ::read(child.errors, buffer.data(), buffer.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got > 0) child.line.append(buffer.data(), static_cast<std::size_t>(got));
-      if (got <= 0) {
-        ::close(child.errors);
-        child.errors = -1;
-        if (!child.line.empty()) child.line += '\n';
-      }
-      std::size_t end = 0;
-      // A line that does not end is cut: it must not fill the memory.
-      while ((end = child.line.find('\n')) != std::string::npos || child.line.size() > 65536) {
-        end = std::min(end, child.line.size() - 1);
-        std::fprintf(stderr, "[rank %zu] %s%s", rank, child.line.substr(0, end + 1).c_str(),
-                     child.line[end] == '\n' ? "" : "\n");
-        child.line.erase(0, end + 1);
-      }
-    }
-    return true;
-  }
-
-  const int count_;
-  FreePort port_;
-  std::vector<Child> children_;
-  int first_failure_ = -1;
-  Clock::time_point failed_at_;
-  bool signalled_ = false, asked_ = false;
-};
-
-// What follows must be a command: N processes would say the same of it otherwise.
-void check_command(const std::vector<std::string>& words) {
+void check_launched(const std::vector<std::string>& words) {  // here: N processes would say the same of it
   std::vector<std::string> names;
-  for (const Command& command : commands())
+  for (const Command& command : effnet_program().commands)
     if (command.name != "launch") names.emplace_back(command.name);
   if (words.empty()) throw usage_error("effnet launch: no command (got none, expected {})", one_of(names));
   const std::string& word = words.front();
@@ -278,37 +27,32 @@ void check_command(const std::vector<std::string>& words) {
   }
 }
 
-}  // namespace
+int run_launch(const LaunchOptions& options, const Globals& globals, Output& out) {
+  check_launched(options.words);
+  std::vector<std::string> words{"effnet"};
+  words.insert(words.end(), options.words.begin(), options.words.end());
+  if (globals.quiet || options.quiet) words.emplace_back("--quiet");
+  if (globals.json || options.json) words.emplace_back("--json");
+  if (options.threads.size() > 1)
+    throw usage_error("--threads: a list (got {}, expected one number)", fmt::join(options.threads, ","));
+  return run_ranks(options.count, words, options.threads.empty() ? thread_count(globals) : options.threads.front(),
+                   out);
+}
 
 Body declare_launch(CLI::App& command, const Globals& globals) {
-  struct Options {
-    int count = 0;
-    std::vector<int> threads;
-    bool json = false, quiet = false;
-  };
-  const auto o = std::make_shared<Options>();
-  add_number(command, "-n", o->count, 1, 1024, "How many processes");
+  const auto options = std::make_shared<LaunchOptions>();
+  add_number(command, "-n", options->count, 1, 1024, "How many processes");
   command.get_option("-n")->required();
   command.fallthrough(false);  // all after the command's name belongs to it, so the common options are declared again
   command.prefix_command();
-  command.add_flag("--json", o->json, "The command's --json");
-  command.add_flag("--quiet", o->quiet, "The command's --quiet");
-  add_numbers(command, "--threads", o->threads, 1024, "Threads of all processes together; each gets its share");
+  command.add_flag("--json", options->json, "The command's --json");
+  command.add_flag("--quiet", options->quiet, "The command's --quiet");
+  add_numbers(command, "--threads", options->threads, 1024, "Threads of all processes together; each gets its share");
   command.footer(
       "effnet launch -n N COMMAND ARGS...; rank 0 writes to stdout, the others' stderr has [rank N] before it.");
-  return [&command, &globals, o] {
-    const std::vector<std::string> given = command.remaining();
-    check_command(given);
-    std::vector<std::string> words{"effnet"};
-    words.insert(words.end(), given.begin(), given.end());
-    if (globals.quiet || o->quiet) words.emplace_back("--quiet");
-    if (globals.json || o->json) words.emplace_back("--json");
-    if (o->threads.size() > 1)
-      throw usage_error("--threads: a list (got {}, expected one number)", fmt::join(o->threads, ","));
-    const int threads = o->threads.empty() ? thread_count(globals) : o->threads.front();
-    Launched launched(o->count);
-    launched.start_all(words, threads);
-    return launched.wait();
+  return [&command, &globals, options](Output& out) {
+    options->words = command.remaining();
+    return run_launch(*options, globals, out);
   };
 }
 

@@ -4,7 +4,8 @@
 #include <filesystem>
 
 #include "effnet/base/text.h"
-#include "effnet/cli/output.h"
+#include "effnet/cli/arguments.h"
+#include "effnet/cli/published.h"
 #include "effnet/model/executor.h"
 
 namespace effnet::cli {
@@ -14,7 +15,8 @@ void LoadOptions::declare(CLI::App& command) {
   add_seed(command, seed, "Seed of random weights [0]");
 }
 
-model::ModelHandle load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool) {
+model::ModelHandle load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool, Output& out) {
+  const model::Note note = [&out](std::string_view text) { out.note(text); };
   model::ModelHandle handle(model, {.random = options.random, .seed = options.seed, .note = note}, pool);
   std::string warning = handle.warning();
   if (warning.empty()) return handle;
@@ -23,7 +25,7 @@ model::ModelHandle load_model(const std::string& model, const LoadOptions& optio
   std::error_code ignored;
   if (!name.empty() && std::filesystem::exists(model, ignored))
     warning += fmt::format("; ./{} would be what has this name in the current folder", model);
-  warn(warning);
+  out.warn(warning);
   return handle;
 }
 

@@ -18,16 +18,14 @@ inline constexpr const char* kModelHelp =
     "A name from 'effnet models', a model file, a run folder or one of its checkpoints, or a .toml arch file";
 inline constexpr const char* kBackendHelp = "engine, or reference: the slow executor that it is compared with";
 
-bool can_be_pulled(const std::string& name);  // `effnet pull NAME` has weights for it
-
 struct LoadOptions {
   bool random = false;  // random weights even where pulled ones exist
   std::uint64_t seed = 0;
   void declare(CLI::App& command);
 };
 
-// The model, with a warning on stderr if its weights are random. `pool` outlives it.
-model::ModelHandle load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool);
+// The model, with a warning if its weights are random. `pool` and `out` outlive it.
+model::ModelHandle load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool, Output& out);
 
 // --resolution of whoever prepares pictures: the model's rule, at another size if `resolution` is not empty.
 Preprocessing preprocessing_at(const model::ModelHandle& model, const std::string& resolution);

@@ -9,9 +9,7 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
   effnet::install_interrupt_handlers();
   effnet::admit_signals();  // held back by `effnet launch` until now
-  return effnet::cli::run_program(argc, argv,
-                                  {.description = "EfficientNet: describe, scale, count, train and run compound-scaled "
-                                                  "networks",
-                                   .commands = effnet::cli::commands(),
-                                   .planned = effnet::cli::planned_commands()});
+  effnet::cli::tell_where_memory_ends();
+  effnet::cli::Output out(stdout, stderr);
+  return effnet::cli::run_program(argc, argv, effnet::cli::effnet_program(), out);
 }

@@ -1,42 +1,52 @@
-// effnet models [PATTERN]
+#include "effnet/cli/models.h"
+
 #include <fnmatch.h>
 
 #include "effnet/arch/family.h"
 #include "effnet/base/text.h"
-#include "effnet/cli/output.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
 #include "effnet/report/table.h"
 
 namespace effnet::cli {
 
-Body declare_models(CLI::App& command, const Globals& globals) {
-  auto pattern = std::make_shared<std::string>();
-  command.add_option("PATTERN", *pattern, "Only names that contain this, or match it as a wildcard ('*lite*')");
-  return [pattern, &globals] {
-    Json rows = Json::array();
-    report::Table table(
-        {{"name", report::Align::left}, {"family", report::Align::left}, {"resolution"}, {"parameters"}, {"MACs"}});
-    for (const arch::Variant& variant : arch::family()) {
-      const bool wanted =
-          variant.name.find(*pattern) != std::string::npos || fnmatch(pattern->c_str(), variant.name.c_str(), 0) == 0;
-      if (!wanted) continue;
-      const graph::Costs costs = graph::costs(graph::lower(variant.spec));
-      rows.push_back({{"name", variant.name},
-                      {"family", variant.spec.family},
-                      {"resolution", variant.spec.resolution},
-                      {"params", costs.params},
-                      {"macs", costs.macs}});
-      table.row({variant.name, variant.spec.family, std::to_string(variant.spec.resolution), grouped(costs.params),
-                 grouped(costs.macs)});
-    }
-    if (globals.json) {
-      print_json(rows);
-    } else {
-      print(table.text());
-    }
-    return 0;
-  };
+void declare_options(CLI::App& command, ModelsOptions& options) {
+  command.add_option("PATTERN", options.pattern, "Only names that contain this, or match it as a wildcard ('*lite*')");
 }
+
+ModelsResult run_models(const ModelsOptions& options) {
+  ModelsResult result;
+  const std::string& pattern = options.pattern;
+  for (const arch::Variant& variant : arch::family()) {
+    const bool wanted =
+        variant.name.find(pattern) != std::string::npos || fnmatch(pattern.c_str(), variant.name.c_str(), 0) == 0;
+    if (!wanted) continue;
+    const graph::Costs costs = graph::costs(graph::lower(variant.spec));
+    result.rows.push_back({variant.name, variant.spec.family, variant.spec.resolution, costs.params, costs.macs});
+  }
+  return result;
+}
+
+Json to_json(const ModelsResult& result) {
+  Json rows = Json::array();
+  for (const ModelsResult::Row& row : result.rows) {
+    rows.push_back({{"name", row.name},
+                    {"family", row.family},
+                    {"resolution", row.resolution},
+                    {"params", row.params},
+                    {"macs", row.macs}});
+  }
+  return rows;
+}
+
+std::string to_text(const ModelsResult& result) {
+  report::Table table(
+      {{"name", report::Align::left}, {"family", report::Align::left}, {"resolution"}, {"parameters"}, {"MACs"}});
+  for (const ModelsResult::Row& row : result.rows)
+    table.row({row.name, row.family, std::to_string(row.resolution), grouped(row.params), grouped(row.macs)});
+  return table.text();
+}
+
+Body declare_models(CLI::App& command, const Globals& globals) { return bind(command, globals, run_models); }
 
 }  // namespace effnet::cli

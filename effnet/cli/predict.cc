@@ -1,6 +1,6 @@
-// effnet predict MODEL IMAGE...: the classes of pictures.
+#include "effnet/cli/predict.h"
+
 #include <filesystem>
-#include <functional>
 #include <set>
 
 #include <unistd.h>
@@ -8,11 +8,10 @@
 #include "effnet/base/file.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
-#include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
+#include "effnet/cli/arguments.h"
+#include "effnet/cli/describe_json.h"
 #include "effnet/cli/path_list.h"
 #include "effnet/formats/npy.h"
-#include "effnet/model/classifier.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/draw.h"
 #include "effnet/vision/formats.h"
@@ -23,51 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct PredictOptions {
-  std::string model;
-  std::vector<std::string> images;
-  int top = 5;
-  std::string resolution, cam, dump_pixels, dump_input, mean, std;
-  std::string precision = "fp32", backend = "engine";
-  bool logits = false, raw = false;
-  LoadOptions load;
-};
-
-// Of one picture: an answer, or why there is none.
-struct PredictedPicture {
-  std::string path;
-  std::optional<Error> error;
-  model::Answer answer;
-  bool logits = false;  // asked for
-  std::string cam;      // the file with the map; empty if none was asked for
-};
-
-struct PredictResult {
-  std::string model, weights;
-  std::vector<PredictedPicture> images;
-};
-
-std::array<double, 3> parse_triple(const std::string& text, const char* flag, double low) {
-  std::array<double, 3> values{};
-  std::istringstream in(text);
-  std::string part;
-  std::size_t count = 0;
-  while (std::getline(in, part, ',')) {
-    char* end = nullptr;
-    const double value = std::strtod(part.c_str(), &end);
-    if (count == 3 || part.empty() || *end != '\0' || !(value > low) || value > 1e6) {
-      count = 0;
-      break;
-    }
-    values[count++] = value;
-  }
-  if (count != 3) {
-    throw usage_error("{}: wrong value (got {}, expected three numbers such as 0.485,0.456,0.406)", flag,
-                      in_quotes(text));
-  }
-  return values;
-}
-
 // The picture as it is: the network takes its height and width.
 vision::Sampled whole(vision::Image image) {
   const vision::Box all{0, 0, static_cast<double>(image.w), static_cast<double>(image.h)};
@@ -76,8 +30,8 @@ vision::Sampled whole(vision::Image image) {
 
 Preprocessing preprocessing_of(const PredictOptions& o, const model::ModelHandle& model) {
   Preprocessing rule = preprocessing_at(model, o.resolution);
-  if (!o.mean.empty()) rule.mean = parse_triple(o.mean, "--mean", -1e6);
-  if (!o.std.empty()) rule.std = parse_triple(o.std, "--std", 0);
+  if (!o.mean.empty()) rule.mean = parse_triple("--mean", o.mean, -1e6);
+  if (!o.std.empty()) rule.std = parse_triple("--std", o.std, 0);
   return rule;
 }
 
@@ -138,6 +92,74 @@ class Predictor {
   std::set<std::string> cams_;
 };
 
+void check(const PredictOptions& o) {
+  check_precision(o.precision);
+  check_backend_name(o.backend);
+  check_no_stdout("--dump-pixels", o.dump_pixels);
+  check_no_stdout("--dump-input", o.dump_input);
+  const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
+  if (dumps && (o.images.size() != 1 || reads_paths(o))) {
+    throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
+  }
+  if (dumps) {
+    check_not_input("--dump-pixels", o.dump_pixels, o.images[0]);
+    check_not_input("--dump-input", o.dump_input, o.images[0]);
+  }
+  if (!o.dump_pixels.empty() && vision::picture_encoder(o.dump_pixels) != vision::encode_png) {
+    throw usage_error("--dump-pixels writes exact pixels (got {}, expected a .png file)", in_quotes(o.dump_pixels));
+  }
+  if (o.raw && !o.resolution.empty())
+    throw usage_error("--raw takes the picture's own size (got --resolution too, expected one of them)");
+}
+
+}  // namespace
+
+void declare_options(CLI::App& command, PredictOptions& options) {
+  command.add_option("MODEL", options.model, kModelHelp)->required();
+  command
+      .add_option("IMAGE", options.images,
+                  vision::picture_formats() +
+                      " files, /dev/stdin too; - reads paths from stdin, one a line or (find -print0) with a "
+                      "NUL behind each, and answers line by line")
+      ->required();
+  add_number(command, "--top", options.top, 1, 1 << 20, "How many classes to show [5]");
+  command
+      .add_option("--resolution", options.resolution, "Input size instead of the model's; the crop rule scales with it")
+      ->type_name("R");
+  command.add_option("--precision", options.precision, "fp32 (bf16 and int8 are not built yet)");
+  command.add_option("--backend", options.backend, kBackendHelp);
+  command.add_flag("--logits", options.logits, "All logits too");
+  command.add_option("--cam", options.cam, "Write each picture with its class activation map into this folder")
+      ->type_name("DIR");
+  command.add_flag("--raw", options.raw, "The picture goes in as it is: no resize, crop or EXIF turn");
+  command.add_option("--mean", options.mean, "Channel means of RGB in 0..1 instead of the model's")->type_name("A,B,C");
+  command.add_option("--std", options.std, "Channel deviations instead of the model's")->type_name("A,B,C");
+  command.add_option("--dump-pixels", options.dump_pixels, "Write the resized and cropped pixels, exactly: as PNG")
+      ->type_name("FILE.png");
+  command.add_option("--dump-input", options.dump_input, "Write the network's input, 1x3xHxW float32")
+      ->type_name("FILE.npy");
+  options.load.declare(command);
+}
+
+PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnPicture& each) {
+  check(o);
+  ThreadPool pool(thread_count(globals));
+  model::ModelHandle model = load_model(o.model, o.load, pool, out);
+  Predictor predictor(o, model, pool);
+  PredictResult result{model.arch().name, std::string(model.weights_from()), {}};
+  if (reads_paths(o)) {
+    PathList paths(STDIN_FILENO, "stdin");
+    while (const std::optional<std::string> path = paths.next()) each(predictor.run(*path), result);
+    return result;
+  }
+  for (const std::string& path : o.images) {
+    check_interrupt();
+    result.images.push_back(predictor.run(path));
+    each(result.images.back(), result);
+  }
+  return result;
+}
+
 Json to_json(const PredictedPicture& picture) {
   if (picture.error) return {{"path", picture.path}, {"error", picture.error->what()}};
   Json top = Json::array();
@@ -167,94 +189,28 @@ std::string to_text(const PredictedPicture& picture) {
   return text;
 }
 
-void check(const PredictOptions& o) {
-  check_precision(o.precision);
-  check_backend_name(o.backend);
-  check_no_stdout("--dump-pixels", o.dump_pixels);
-  check_no_stdout("--dump-input", o.dump_input);
-  const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
-  if (dumps && (o.images.size() != 1 || reads_paths(o))) {
-    throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
-  }
-  if (dumps) {
-    check_not_input("--dump-pixels", o.dump_pixels, o.images[0]);
-    check_not_input("--dump-input", o.dump_input, o.images[0]);
-  }
-  if (!o.dump_pixels.empty() && vision::picture_encoder(o.dump_pixels) != vision::encode_png) {
-    throw usage_error("--dump-pixels writes exact pixels (got {}, expected a .png file)", in_quotes(o.dump_pixels));
-  }
-  if (o.raw && !o.resolution.empty())
-    throw usage_error("--raw takes the picture's own size (got --resolution too, expected one of them)");
-}
-
-using OnPicture = std::function<void(const PredictedPicture& picture, const PredictResult& so_far)>;
-
-// Every picture goes to `each` when it is done. Those of paths from stdin, which may have no end, are not kept.
-PredictResult run_predict(const PredictOptions& o, int threads, const OnPicture& each) {
-  check(o);
-  ThreadPool pool(threads);
-  model::ModelHandle model = load_model(o.model, o.load, pool);
-  Predictor predictor(o, model, pool);
-  PredictResult result{model.arch().name, std::string(model.weights_from()), {}};
-  if (reads_paths(o)) {
-    PathList paths(STDIN_FILENO, "stdin");
-    while (const std::optional<std::string> path = paths.next()) each(predictor.run(*path), result);
-    return result;
-  }
-  for (const std::string& path : o.images) {
-    check_interrupt();
-    result.images.push_back(predictor.run(path));
-    each(result.images.back(), result);
-  }
-  return result;
-}
-
-}  // namespace
-
 Body declare_predict(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<PredictOptions>();
-  command.add_option("MODEL", o->model, kModelHelp)->required();
-  command
-      .add_option("IMAGE", o->images,
-                  vision::picture_formats() +
-                      " files, /dev/stdin too; - reads paths from stdin, one a line or (find -print0) with a "
-                      "NUL behind each, and answers line by line")
-      ->required();
-  add_number(command, "--top", o->top, 1, 1 << 20, "How many classes to show [5]");
-  command.add_option("--resolution", o->resolution, "Input size instead of the model's; the crop rule scales with it")
-      ->type_name("R");
-  command.add_option("--precision", o->precision, "fp32 (bf16 and int8 are not built yet)");
-  command.add_option("--backend", o->backend, kBackendHelp);
-  command.add_flag("--logits", o->logits, "All logits too");
-  command.add_option("--cam", o->cam, "Write each picture with its class activation map into this folder")
-      ->type_name("DIR");
-  command.add_flag("--raw", o->raw, "The picture goes in as it is: no resize, crop or EXIF turn");
-  command.add_option("--mean", o->mean, "Channel means of RGB in 0..1 instead of the model's")->type_name("A,B,C");
-  command.add_option("--std", o->std, "Channel deviations instead of the model's")->type_name("A,B,C");
-  command.add_option("--dump-pixels", o->dump_pixels, "Write the resized and cropped pixels, exactly: as PNG")
-      ->type_name("FILE.png");
-  command.add_option("--dump-input", o->dump_input, "Write the network's input, 1x3xHxW float32")
-      ->type_name("FILE.npy");
-  o->load.declare(command);
-  return [o, &globals] {
+  declare_options(command, *o);
+  return [o, &globals](Output& out) {
     const bool stream = reads_paths(*o);
     bool failed = false;
     std::optional<Progress> progress;
-    if (!stream) progress.emplace("predict", static_cast<std::int64_t>(o->images.size()), globals);
-    const auto show = [&](const PredictedPicture& picture, const PredictResult& so_far) {
-      if (picture.error) print_error(*picture.error);
+    if (!stream) progress.emplace(out, "predict", static_cast<std::int64_t>(o->images.size()));
+    const auto show_one = [&](const PredictedPicture& picture, const PredictResult& so_far) {
+      if (picture.error) out.error(*picture.error);
       failed |= picture.error.has_value();
       if (stream) {
         Json element = to_json(picture);
         element["weights"] = so_far.weights;
-        print_json_line(element);
+        out.print_json_line(element);
         return;
       }
       progress->update(static_cast<std::int64_t>(so_far.images.size()));
-      if (!globals.json && !picture.error) print(to_text(picture));
+      if (!globals.json && !picture.error) out.print(to_text(picture));
     };
-    const PredictResult result = run_predict(*o, thread_count(globals), show);
-    if (globals.json && !stream) print_json(to_json(result));
+    const PredictResult result = run_predict(*o, globals, out, show_one);
+    if (globals.json && !stream) out.print_json(to_json(result));
     return failed ? static_cast<int>(ErrorCode::input) : 0;
   };
 }

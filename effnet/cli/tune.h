@@ -16,7 +16,7 @@ namespace effnet::cli {
 // threads; an unreadable or foreign file is measured again, an unwritable place is no fault.
 engine::PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,
                                const std::shared_ptr<const engine::PackedWeights>& weights,
-                               const engine::SessionOptions& options, double seconds, ThreadPool& pool);
+                               const engine::SessionOptions& options, double seconds, ThreadPool& pool, Output& out);
 
 // The default plan with these switches off: "fuse_pool,fuse_scale". Throws Error(usage) for an unknown name.
 engine::PlanOptions plan_without(const std::string& switches);

@@ -9,7 +9,6 @@
 
 #include "effnet/base/interrupt.h"
 #include "effnet/base/openmp.h"
-#include "effnet/cli/output.h"
 #include "effnet/cli_train/commands.h"
 
 namespace effnet::cli {
@@ -39,14 +38,17 @@ int main(int argc, char** argv) {
   cli::quiet_libraries();
   install_interrupt_handlers();
   admit_signals();  // held back by effnet until now
+  cli::tell_where_memory_ends();
+  cli::Output out(stdout, stderr);
   if (facts) {
-    cli::print_json(cli::train_program_facts());
+    out.print_json(cli::train_program_facts());
     return 0;
   }
   const int code = cli::run_program(argc, argv,
                                     {.description = "The training half of effnet",
                                      .commands = {{"train", "Train a network from a recipe", cli::declare_train}},
-                                     .planned = {}});
+                                     .planned = {}},
+                                    out);
   // After an error a thread may still wait in LibTorch for another process; what exit() tears down it would use.
   if (code != 0) {
     std::fflush(nullptr);

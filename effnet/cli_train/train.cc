@@ -1,6 +1,5 @@
 // effnet train [RECIPE] --data DIR --out RUN [--set key=value]... [--resume]
 #include <torch/torch.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -83,46 +82,40 @@ void turn_warnings_off() {
 #endif
 }
 
-// Lines on stderr: an epoch's result is one; between them, on a terminal, a line that is rewritten.
+// Messages: an epoch's result is one; between them a status.
 class ProgressLine {
  public:
-  explicit ProgressLine(bool quiet) : quiet_(quiet), terminal_(!quiet && ::isatty(STDERR_FILENO) != 0) {}
-  ~ProgressLine() { clear(); }
+  explicit ProgressLine(Output& out) : out_(out) {}
+  ~ProgressLine() { out_.status(""); }
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
   void show(const train::Progress& progress) {
     if (!progress.message.empty()) {
-      clear();
-      if (!quiet_) std::fprintf(stderr, "%s\n", progress.message.c_str());
+      out_.status("");
+      out_.say(progress.message);
       return;
     }
     const auto now = std::chrono::steady_clock::now();
-    if (!terminal_ || now - last_ < std::chrono::milliseconds(200)) return;
+    if (now - last_ < std::chrono::milliseconds(200)) return;
     last_ = now;
-    shown_ = true;
     const auto left = static_cast<std::int64_t>(progress.seconds_left);
-    const std::string text =
-        fmt::format("\r\033[Kepoch {} of {:.4g}  {}/{}  loss {:.4f}  top-1 {:.2f} %  lr {:.3g}  {:.1f} images/s  {}",
+    out_.status(
+        fmt::format("epoch {} of {:.4g}  {}/{}  loss {:.4f}  top-1 {:.2f} %  lr {:.3g}  {:.1f} images/s  {}",
                     progress.epoch, progress.epochs, progress.step, progress.steps_an_epoch, progress.loss,
                     progress.top1, progress.lr, progress.images_per_second,
-                    left > 0 ? fmt::format("{}:{:02}:{:02} left", left / 3600, left / 60 % 60, left % 60) : "");
-    std::fputs(text.c_str(), stderr);
+                    left > 0 ? fmt::format("{}:{:02}:{:02} left", left / 3600, left / 60 % 60, left % 60) : ""));
   }
 
  private:
-  void clear() {
-    if (shown_) std::fputs("\r\033[K", stderr);
-    shown_ = false;
-  }
-
-  bool quiet_, terminal_, shown_ = false;
+  Output& out_;
   std::chrono::steady_clock::time_point last_;
 };
 
-void print_summary(const train::Summary& summary, bool averaged, const fs::path& run, const Globals& globals) {
+void print_summary(const train::Summary& summary, bool averaged, const fs::path& run, const Globals& globals,
+                   Output& out) {
   if (globals.json) {
-    print(train::summary_text(summary));
+    out.print(train::summary_text(summary));
     return;
   }
   std::string text;
@@ -139,7 +132,7 @@ void print_summary(const train::Summary& summary, bool averaged, const fs::path&
                       summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");
   text += fmt::format("{}: model.safetensors, metrics.csv, report.html; try: effnet predict {} PICTURE\n", run.string(),
                       (run / "model.safetensors").string());
-  print(text);
+  out.print(text);
 }
 
 }  // namespace
@@ -168,7 +161,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
   command.add_flag("--resume", o->resume, "Go on from the last good checkpoint; begin anew if there is none");
   command.add_option("--device", o->device, "auto, cpu or cuda")->type_name("D");
   command.add_option("--time-budget", o->budget, "Fit the number of epochs to a time: 20m, 2h")->type_name("T");
-  return [o, &globals] {
+  return [o, &globals](Output& out) {
     turn_warnings_off();
     train::RunOptions options;
     options.started -=
@@ -184,7 +177,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
     // LibTorch and Gloo wait for ever for a thread that the system does not give them.
     check_threads(threads_needed(options.threads, options.recipe.data.workers, place.world));
     check_interrupt();  // it may have come while LibTorch was being loaded
-    ProgressLine line(globals.quiet);
+    ProgressLine line(out);
     options.progress = [&line](const train::Progress& progress) { line.show(progress); };
     const std::unique_ptr<train::Group> group =
         train::join(place, device, {{"effnet's version", kVersion}}, [&line](const std::string& message) {
@@ -193,7 +186,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
           line.show(progress);
         });
     const train::Summary summary = train::run(options, *group);
-    if (group->rank() == 0) print_summary(summary, options.recipe.ema_decay > 0, o->out, globals);
+    if (group->rank() == 0) print_summary(summary, options.recipe.ema_decay > 0, o->out, globals, out);
     return 0;
   };
 }

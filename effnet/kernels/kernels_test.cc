@@ -9,6 +9,7 @@
 #include <string>
 
 #include "effnet/base/error.h"
+#include "effnet/kernels/training.h"
 
 namespace effnet::kernels {
 namespace {

@@ -1,0 +1,24 @@
+// effnet data check DIR: what is wrong with a labelled set.
+#pragma once
+
+#include <string>
+
+#include "effnet/cli/command.h"
+#include "effnet/data/check.h"
+
+namespace effnet::cli {
+
+struct DataCheckOptions {
+  std::string folder;
+};
+void declare_options(CLI::App& command, DataCheckOptions& options);  // on `effnet data check`
+
+struct DataCheckResult {
+  std::string folder;
+  data::DataReport report;
+};
+DataCheckResult run_data_check(const DataCheckOptions& options, const Globals& globals, Output& out);
+Json to_json(const DataCheckResult& result);
+std::string to_text(const DataCheckResult& result);
+
+}  // namespace effnet::cli

@@ -1,0 +1,32 @@
+// effnet eval MODEL DIR: accuracy on labelled pictures.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "effnet/cli/load.h"
+#include "effnet/data/image_folder.h"
+
+namespace effnet::cli {
+
+struct EvalOptions {
+  std::string model, folder, precision = "fp32", backend = "engine", classes, labels, resolution;
+  int batch = 8;
+  LoadOptions load;
+};
+void declare_options(CLI::App& command, EvalOptions& options);
+
+struct EvalResult {
+  std::int64_t images = 0;                        // that could be read
+  double top1 = 0, top5 = 0, mean_per_class = 0;  // per cent
+  double images_per_second = 0;
+  std::string weights;
+  std::vector<data::SkippedFile> skipped;
+};
+// Without --json it warns of files that were left out.
+EvalResult run_eval(const EvalOptions& o, const Globals& globals, Output& out);
+Json to_json(const EvalResult& result);
+std::string to_text(const EvalResult& result);
+
+}  // namespace effnet::cli

@@ -1,0 +1,35 @@
+// effnet import FILE [--arch NAME] ... -o OUT.safetensors: a foreign checkpoint becomes a model file.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "effnet/arch/spec.h"
+#include "effnet/cli/command.h"
+#include "effnet/formats/import.h"
+
+namespace effnet::cli {
+
+struct ImportOptions {
+  std::string file = {};
+  std::string arch = {};     // a name or an arch file; empty: found from the tensors
+  std::string source = {};   // decides epsilon and padding; empty: by the names
+  std::string padding = {};  // "same", "symmetric" or empty: the source's
+  std::string weights = {};  // "model", "ema" or empty: the average where there is one
+  std::optional<double> bn_epsilon = {};
+  int classes = 0;  // 0: as many as the file has
+  bool strict = false;
+  std::string out = {};
+};
+void declare_options(CLI::App& command, ImportOptions& options);
+
+struct ImportResult {
+  std::string file, out;
+  arch::ArchSpec arch;
+  formats::ImportReport report;
+};
+ImportResult run_import(const ImportOptions& options, const Globals& globals, Output& out);
+Json to_json(const ImportResult& result);
+std::string to_text(const ImportResult& result);
+
+}  // namespace effnet::cli

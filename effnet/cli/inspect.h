@@ -1,0 +1,35 @@
+// effnet inspect MODEL [--resolution R] [--classes N] [--batch B] [--layers]: what a network costs.
+#pragma once
+
+#include <string>
+
+#include "effnet/base/preprocessing.h"
+#include "effnet/cli/command.h"
+#include "effnet/graph/costs.h"
+#include "effnet/graph/graph.h"
+
+namespace effnet::cli {
+
+struct InspectOptions {
+  std::string model = {};
+  std::string resolution = {};  // empty: the model's
+  int classes = 0;              // 0: the model's
+  int batch = 1;
+  bool layers = false;
+};
+void declare_options(CLI::App& command, InspectOptions& options);
+
+struct InspectResult {
+  std::string name = {};
+  graph::Graph graph = {};
+  graph::Costs costs = {};
+  graph::ActivationMemory memory = {};  // of `batch` images
+  Preprocessing preprocessing = {};
+  int batch = 1;
+  bool layers = false;  // shown too
+};
+InspectResult run_inspect(const InspectOptions& options);
+Json to_json(const InspectResult& result);
+std::string to_text(const InspectResult& result);
+
+}  // namespace effnet::cli

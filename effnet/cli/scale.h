@@ -1,0 +1,47 @@
+// effnet scale BASE: compound scaling by phi, by hand, or to a target.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "effnet/arch/scaling.h"
+#include "effnet/cli/command.h"
+#include "effnet/graph/costs.h"
+#include "effnet/graph/graph.h"
+#include "effnet/model/measure.h"
+
+namespace effnet::cli {
+
+using model::Timing;
+
+// Texts are as given; empty: not given. Exactly one way of scaling.
+struct ScaleOptions {
+  std::string base = {};
+  std::optional<double> phi = {}, depth = {}, width = {};
+  std::string resolution = {};
+  std::string target_macs = {}, target_params = {}, target_memory = {}, target_latency = {};
+  arch::Coefficients coefficients = {};
+  std::string dims = "dwr";
+  std::string out = {};  // an arch file to write; "-" is stdout
+  bool family = false;   // the published scalings of `base` instead (scale_family.h)
+};
+void declare_options(CLI::App& command, ScaleOptions& options);
+// Throws Error(usage) for coefficients outside the paper's constraint.
+void check_coefficients(const arch::Coefficients& coefficients);
+
+struct ScaleResult {
+  std::string base = {};
+  arch::Scaling scaling = {};
+  arch::Coefficients coefficients = {};
+  graph::Graph graph = {};  // of the scaled network
+  graph::Costs costs = {}, base_costs = {};
+  std::string arch = {};              // the text of an arch file
+  std::optional<Timing> timing = {};  // that chose it, where a latency was the target
+  int threads = 1;                    // of the timing
+  std::string out = {};               // where `arch` was written to; "-": it is what is shown
+};
+ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Output& out);
+Json to_json(const ScaleResult& result);
+std::string to_text(const ScaleResult& result);
+
+}  // namespace effnet::cli

@@ -1,0 +1,91 @@
+#include "effnet/cli/scale_family.h"
+
+#include <cmath>
+
+#include "effnet/base/text.h"
+#include "effnet/cli/describe_json.h"
+#include "effnet/graph/lower.h"
+#include "effnet/report/table.h"
+
+namespace effnet::cli {
+namespace {
+
+std::string channels_text(const graph::Graph& graph) {
+  std::string text;
+  for (const graph::Stage& stage : graph.stages)
+    text += fmt::format("{}{}x{}", text.empty() ? "" : " ", stage.channels, stage.repeats);
+  return text;
+}
+
+FamilyResult::Formula formula_for(const arch::Variant& variant, double base_resolution, const arch::Coefficients& c) {
+  const double ratio = static_cast<double>(variant.resolution) / base_resolution;
+  const double phi = std::log(variant.depth * variant.width * variant.width * ratio * ratio) / std::log(c.constraint());
+  return {phi, std::pow(c.alpha, phi), std::pow(c.beta, phi), std::pow(c.gamma, phi) * base_resolution};
+}
+
+}  // namespace
+
+FamilyResult run_family(const ScaleOptions& options) {
+  check_coefficients(options.coefficients);
+  const arch::Variant& base = arch::variant(options.base);
+  FamilyResult result{options.coefficients, {}};
+  for (const arch::Variant& variant : arch::family()) {
+    if (variant.base != base.base) continue;
+    graph::Graph graph = graph::lower(variant.spec);
+    const graph::Costs costs = graph::costs(graph);
+    result.rows.push_back({&variant, formula_for(variant, static_cast<double>(base.resolution), options.coefficients),
+                           std::move(graph), costs});
+  }
+  return result;
+}
+
+Json to_json(const FamilyResult& result) {
+  Json rows = Json::array();
+  for (const auto& [variant, formula, graph, costs] : result.rows) {
+    rows.push_back({{"name", variant->name},
+                    {"depth", variant->depth},
+                    {"width", variant->width},
+                    {"resolution", variant->resolution},
+                    {"formula",
+                     {{"phi", formula.phi},
+                      {"depth", formula.depth},
+                      {"width", formula.width},
+                      {"resolution", formula.resolution}}},
+                    {"params", costs.params},
+                    {"macs", costs.macs},
+                    {"paper", {{"params", variant->published.params}, {"macs", variant->published.macs}}},
+                    {"stages", stages_json(graph)}});
+  }
+  return rows;
+}
+
+std::string to_text(const FamilyResult& result) {
+  report::Table table({{"name", report::Align::left},
+                       {"d"},
+                       {"w"},
+                       {"px"},
+                       {"phi"},
+                       {"d=a^phi"},
+                       {"w=b^phi"},
+                       {"px=g^phi"},
+                       {"parameters"},
+                       {"paper"},
+                       {"MACs"},
+                       {"paper"},
+                       {"channels x repeats", report::Align::left}});
+  for (const auto& [variant, formula, graph, costs] : result.rows) {
+    table.row({variant->name, fmt::format("{:.1f}", variant->depth), fmt::format("{:.1f}", variant->width),
+               std::to_string(variant->resolution), fmt::format("{:.2f}", formula.phi),
+               fmt::format("{:.2f}", formula.depth), fmt::format("{:.2f}", formula.width),
+               fmt::format("{:.0f}", formula.resolution), grouped(costs.params), variant->published.params,
+               grouped(costs.macs), variant->published.macs, channels_text(graph)});
+  }
+  return fmt::format(
+             "Published coefficients (d, w, px), and the formula at the phi that spends the same budget\n"
+             "(alpha {}, beta {}, gamma {}: alpha*beta^2*gamma^2 = {:.4f})\n\n",
+             result.coefficients.alpha, result.coefficients.beta, result.coefficients.gamma,
+             result.coefficients.constraint()) +
+         table.text();
+}
+
+}  // namespace effnet::cli
