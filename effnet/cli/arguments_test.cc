@@ -121,7 +121,9 @@ TEST(Arguments, FilesThatACommandWrites) {
   EXPECT_TRUE(is_stdout("-o", "-", {}));
   EXPECT_FALSE(is_stdout("-o", "./-", {}));
   EXPECT_FALSE(is_stdout("-o", "", {true, false, {}}));
-  EXPECT_EQ(refusal([] { is_stdout("-o", "-", {true, false, {}}); }),
+  EXPECT_EQ(refusal([] {
+              is_stdout("-o", "-", {true, false, {}});
+            }),
             "2 -o -: stdout has one document (got --json too, expected one of them)");
   check_no_stdout("--pth", "./-");
   EXPECT_EQ(refusal([] { check_no_stdout("--pth", "-"); }), "2 --pth: not a text for stdout (got -, expected a file)");

@@ -49,7 +49,7 @@ Found check_picture(const Dataset& set, std::int64_t index) {
     }
   } catch (const Error& error) {
     if (error.code() != ErrorCode::input) throw;
-    found.why = reason(error, set.name(index));
+    found.why = error.what();
   }
   return found;
 }

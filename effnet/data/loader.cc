@@ -53,7 +53,7 @@ bool make_row(const Dataset& set, std::int64_t index, KnownBroken& known, std::m
       return true;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw;
-      why = reason(error, set.name(index));
+      why = error.what();
       known.add(index, *why);
     }
   }
