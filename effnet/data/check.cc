@@ -48,7 +48,7 @@ Found check_picture(const Dataset& set, std::int64_t index) {
       found.hash = hash_of(vision::turned(std::move(stored.image), stored.orientation));
     }
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::input) throw;
+    if (error.code() != ErrorCode::input) throw error.in(set.name(index));
     found.why = error.what();
   }
   return found;
