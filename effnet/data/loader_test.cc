@@ -290,10 +290,10 @@ TEST(TrainingLoader, TooManyBrokenPicturesEndIt) {
 TEST(TrainingLoader, AWorkersFaultReachesNext) {
   for (const int workers : {0, 2}) {
     TrainingLoader loader(std::make_shared<FakeSet>(30, std::vector<std::int64_t>{}, 17), view(), options(5, workers));
-    EXPECT_EQ(failure(loader), "1 a fault");
+    EXPECT_EQ(failure(loader), "1 picture 017: a fault");
     EvaluationLoader evaluation(std::make_shared<FakeSet>(30, std::vector<std::int64_t>{}, 17), view().evaluation,
                                 options(5, workers));
-    EXPECT_EQ(failure(evaluation), "1 a fault");
+    EXPECT_EQ(failure(evaluation), "1 picture 017: a fault");
   }
 }
 
