@@ -47,10 +47,4 @@ Error too_many_broken(const Dataset& set, const std::map<std::int64_t, std::stri
       .with_hint("effnet data check lists all of them; data.broken_limit is the share that may be broken");
 }
 
-std::string reason(const Error& error, const std::string& name) {
-  const std::string_view text = error.what();
-  const std::string prefix = name + ": ";
-  return std::string(text.starts_with(prefix) ? text.substr(prefix.size()) : text);
-}
-
 }  // namespace effnet::data

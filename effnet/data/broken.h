@@ -46,7 +46,4 @@ std::int64_t allowed_broken(double limit, std::int64_t size);
 // Error(input) with the first few.
 Error too_many_broken(const Dataset& set, const std::map<std::int64_t, std::string>& broken, double limit);
 
-// What a picture's error says, without the picture's name before it.
-std::string reason(const Error& error, const std::string& name);
-
 }  // namespace effnet::data

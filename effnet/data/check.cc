@@ -48,8 +48,8 @@ Found check_picture(const Dataset& set, std::int64_t index) {
       found.hash = hash_of(vision::turned(std::move(stored.image), stored.orientation));
     }
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::input) throw;
-    found.why = reason(error, set.name(index));
+    if (error.code() != ErrorCode::input) throw error.in(set.name(index));
+    found.why = error.what();
   }
   return found;
 }

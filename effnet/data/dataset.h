@@ -26,7 +26,7 @@ class Dataset {
   virtual std::int64_t size() const = 0;
   virtual std::int64_t label(std::int64_t index) const = 0;  // 0 .. classes().size() - 1
   virtual std::string name(std::int64_t index) const = 0;    // a path below the set's folder, "shard.tar:key.jpg", ...
-  virtual Picture read(std::int64_t index) const = 0;        // throws Error(input) that names the picture
+  virtual Picture read(std::int64_t index) const = 0;        // throws Error, which does not name the picture
   virtual const std::vector<std::string>& classes() const = 0;
   virtual const std::vector<SkippedFile>& skipped() const = 0;  // what lies there and is not read, and why
 };

@@ -22,13 +22,7 @@ class FolderDataset final : public Dataset {
   std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
   std::int64_t label(std::int64_t index) const override { return row(index).label; }
   std::string name(std::int64_t index) const override { return row(index).name; }
-  Picture read(std::int64_t index) const override {
-    try {
-      return read_bytes(root_ / row(index).name);
-    } catch (const Error& error) {
-      throw error.in(row(index).name);
-    }
-  }
+  Picture read(std::int64_t index) const override { return read_bytes(root_ / row(index).name); }
   const std::vector<std::string>& classes() const override { return classes_; }
   const std::vector<SkippedFile>& skipped() const override { return skipped_; }
 

@@ -52,8 +52,8 @@ bool make_row(const Dataset& set, std::int64_t index, KnownBroken& known, std::m
       std::visit(make, picture);
       return true;
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::input) throw;
-      why = reason(error, set.name(index));
+      if (error.code() != ErrorCode::input) throw error.in(set.name(index));
+      why = error.what();
       known.add(index, *why);
     }
   }

@@ -33,7 +33,7 @@ class FakeSet final : public Dataset {
   Picture read(std::int64_t index) const override {
     if (takes_ > 0ms) std::this_thread::sleep_for(takes_);
     if (index == fault_) throw internal_error("a fault");
-    if (std::ranges::count(broken_, index) != 0) throw input_error("{}: cut", name(index));
+    if (std::ranges::count(broken_, index) != 0) throw input_error("cut");
     return testing_sets::noise(static_cast<std::uint64_t>(index));
   }
   const std::vector<std::string>& classes() const override { return classes_; }
@@ -290,10 +290,10 @@ TEST(TrainingLoader, TooManyBrokenPicturesEndIt) {
 TEST(TrainingLoader, AWorkersFaultReachesNext) {
   for (const int workers : {0, 2}) {
     TrainingLoader loader(std::make_shared<FakeSet>(30, std::vector<std::int64_t>{}, 17), view(), options(5, workers));
-    EXPECT_EQ(failure(loader), "1 a fault");
+    EXPECT_EQ(failure(loader), "1 picture 017: a fault");
     EvaluationLoader evaluation(std::make_shared<FakeSet>(30, std::vector<std::int64_t>{}, 17), view().evaluation,
                                 options(5, workers));
-    EXPECT_EQ(failure(evaluation), "1 a fault");
+    EXPECT_EQ(failure(evaluation), "1 picture 017: a fault");
   }
 }
 

@@ -47,11 +47,7 @@ class ShardDataset final : public Dataset {
   }
   Picture read(std::int64_t index) const override {
     const Row& one = row(index);
-    try {
-      return read_bytes(shards_[static_cast<std::size_t>(one.shard)], one.offset, one.size);
-    } catch (const Error& error) {
-      throw error.in(name(index));
-    }
+    return read_bytes(shards_[static_cast<std::size_t>(one.shard)], one.offset, one.size);
   }
   const std::vector<std::string>& classes() const override { return classes_; }
   const std::vector<SkippedFile>& skipped() const override { return skipped_; }

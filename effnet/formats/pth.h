@@ -32,9 +32,6 @@ Weights read_pth(const std::filesystem::path& path);
 // The same from memory. `owner` keeps `bytes` alive; it goes into the tensors that view them.
 Weights parse_pth(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 
-bool looks_like_zip(std::span<const std::byte> bytes) noexcept;
-bool looks_like_pickle(std::span<const std::byte> bytes) noexcept;
-
 // An OrderedDict of tensors in the order given, in torch's ZIP container (pickle protocol 2, stored entries, data at
 // multiples of 64 bytes, each tensor its own storage). The same tensors give the same bytes. Atomic; tensors are
 // streamed. torch.load reads it with weights_only, too; torch needs 1.6 or later (bfloat16 likewise).

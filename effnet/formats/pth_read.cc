@@ -8,6 +8,7 @@
 #include "effnet/base/text.h"
 #include "effnet/formats/pth.h"
 #include "effnet/formats/pth_state.h"
+#include "effnet/formats/weights_format.h"
 #include "effnet/formats/what_is.h"
 #include "effnet/formats/zip.h"
 
@@ -122,8 +123,6 @@ bool starts_with(std::span<const std::byte> bytes, std::string_view magic) {
   return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
-}  // namespace
-
 bool looks_like_zip(std::span<const std::byte> bytes) noexcept {
   return starts_with(bytes, "PK\x03\x04") || starts_with(bytes, "PK\x05\x06");
 }
@@ -131,6 +130,8 @@ bool looks_like_zip(std::span<const std::byte> bytes) noexcept {
 bool looks_like_pickle(std::span<const std::byte> bytes) noexcept {
   return bytes.size() >= 2 && bytes[0] == std::byte{0x80} && bytes[1] <= std::byte{5};
 }
+
+}  // namespace
 
 Weights parse_pth(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
   if (looks_like_zip(bytes)) return parse_zip_container(bytes, owner);
@@ -142,6 +143,14 @@ Weights parse_pth(std::span<const std::byte> bytes, const std::shared_ptr<const 
   if (what_is(bytes)) throw not_weights(bytes);
   throw input_error("not a .pth file (expected a ZIP archive or a pickle of torch.save)");
 }
+
+extern constinit const WeightsFormat kPthFormat{
+    .name = "pth", .title = "a .pth of torch.save", .extension = {}, .matches = looks_like_zip, .parse = parse_pth};
+extern constinit const WeightsFormat kLegacyPthFormat{.name = "pth-legacy",
+                                                      .title = "a .pth of torch.save",
+                                                      .extension = {},
+                                                      .matches = looks_like_pickle,
+                                                      .parse = parse_pth};
 
 Weights read_pth(const std::filesystem::path& path) {
   const auto file = std::make_shared<const MappedFile>(path);

@@ -1,10 +1,8 @@
 // One door for weight files: what a file is, its content says, not its name.
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
 #include <memory>
-#include <span>
 #include <string_view>
 
 #include "effnet/base/file.h"
@@ -23,8 +21,5 @@ struct WeightsFile {
 // whatever the format's reader throws.
 WeightsFile open_weights(const std::filesystem::path& path);
 Weights read_weights(const std::filesystem::path& path);  // open_weights(path).weights
-
-// The format's name by content; empty if it is none that is read here.
-std::string_view weights_format(std::span<const std::byte> bytes) noexcept;
 
 }  // namespace effnet::formats

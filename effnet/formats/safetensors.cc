@@ -12,6 +12,7 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
+#include "effnet/formats/weights_format.h"
 #include "effnet/formats/what_is.h"
 
 namespace effnet::formats {
@@ -181,6 +182,13 @@ std::uint64_t read_length(std::span<const std::byte> bytes) {
   throw input_error("header length out of range (got {}, expected at most {})", length, most);
 }
 
+// The header's length leaves bytes 4 to 7 zero, where a torch pickle has its magic; a ZIP's byte 8 is the compression
+// method, which is never 123.
+bool looks_like_safetensors(std::span<const std::byte> bytes) noexcept {
+  return bytes.size() > 8 && bytes[8] == std::byte{'{'} &&
+         std::all_of(bytes.begin() + 4, bytes.begin() + 8, [](std::byte byte) { return byte == std::byte{0}; });
+}
+
 }  // namespace
 
 Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
@@ -235,6 +243,12 @@ Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_pt
   }
   return weights;
 }
+
+extern constinit const WeightsFormat kSafetensorsFormat{.name = "safetensors",
+                                                        .title = "safetensors",
+                                                        .extension = ".safetensors",
+                                                        .matches = looks_like_safetensors,
+                                                        .parse = parse_safetensors};
 
 Weights read_safetensors(const std::filesystem::path& path) {
   const auto file = std::make_shared<const MappedFile>(path);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "effnet/base/text.h"
+#include "effnet/formats/weights_format.h"
 
 namespace effnet::formats {
 namespace {
@@ -129,8 +130,8 @@ std::optional<Told> what_is(std::span<const std::byte> bytes, std::string_view f
 
 Error not_weights(std::span<const std::byte> bytes, std::string_view file_name) {
   const std::optional<Told> told = what_is(bytes, file_name);
-  const Error error = input_error("not a weights file (got {}, expected safetensors or a .pth of torch.save)",
-                                  told ? told->what : "unknown content");
+  const Error error = input_error("not a weights file (got {}, expected {})", told ? told->what : "unknown content",
+                                  readable_formats());
   return told ? error.with_hint(told->hint) : error;
 }
 

@@ -28,7 +28,7 @@ Thumbnail thumbnails(std::shared_ptr<const data::Dataset> set) {
                                       : vision::decode(std::get<std::vector<std::byte>>(picture));
       return vision::encode_jpeg(vision::thumbnail(image, kSidePx), kQuality);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::input) throw;
+      if (error.code() != ErrorCode::input) throw error.in(name);
       return {};
     }
   };

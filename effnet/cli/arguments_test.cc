@@ -1,0 +1,148 @@
+#include "effnet/cli/arguments.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "effnet/base/file.h"
+#include "effnet/cli/cli_testing.h"
+
+namespace effnet::cli {
+namespace {
+
+TEST(Arguments, WholeNumbers) {
+  EXPECT_EQ(parse_integer("--top", "1", 1, 1024), 1);
+  EXPECT_EQ(parse_integer("--top", "1024", 1, 1024), 1024);
+  EXPECT_EQ(parse_integer("--class", "0", 0, 7), 0);
+  for (const char* wrong : {"", "0", "1025", "1.5", " 1", "1 ", "+1", "0x10", "99999999999", "-1", "one"}) {
+    EXPECT_EQ(refusal([&] { parse_integer("--top", wrong, 1, 1024); }),
+              fmt::format("2 --top: wrong value (got '{}', expected a whole number from 1 to 1024)", wrong));
+  }
+}
+
+TEST(Arguments, Lists) {
+  EXPECT_EQ(parse_counts("--batch", "8", 4096), std::vector{8});
+  EXPECT_EQ(parse_counts("--batch", "1,8,4096", 4096), (std::vector{1, 8, 4096}));
+  struct Wrong {
+    const char *text, *part;
+  };
+  for (const auto& [text, part] : {Wrong{"1,,8", ""}, {"1,", ""}, {",", ""}, {"1,4097", "4097"}, {"1;8", "1;8"}}) {
+    EXPECT_EQ(refusal([&] { parse_counts("--batch", text, 4096); }),
+              fmt::format("2 --batch: wrong value (got '{}', expected a whole number from 1 to 4096)", part));
+  }
+  EXPECT_EQ(split_list(""), std::vector<std::string>{""});
+  EXPECT_EQ(split_list("a,,b,"), (std::vector<std::string>{"a", "", "b", ""}));
+}
+
+TEST(Arguments, Seeds) {
+  EXPECT_EQ(parse_seed("0"), 0U);
+  EXPECT_EQ(parse_seed("18446744073709551615"), std::numeric_limits<std::uint64_t>::max());
+  for (const char* wrong : {"", "-1", "18446744073709551616", "7.0", "x"}) {
+    EXPECT_EQ(
+        refusal([&] { parse_seed(wrong); }),
+        fmt::format("2 --seed: wrong value (got '{}', expected a whole number from 0 to 18446744073709551615)", wrong));
+  }
+}
+
+TEST(Arguments, Triples) {
+  EXPECT_EQ(parse_triple("--mean", "0.485,0.456,0.406", -1e6), (std::array{0.485, 0.456, 0.406}));
+  EXPECT_EQ(parse_triple("--mean", "-1,0,1e6", -1e6), (std::array{-1.0, 0.0, 1e6}));
+  for (const char* wrong :
+       {"", "1", "1,2", "1,2,3,4", "1,,3", "1,2,x", "1,2,3x", "0,1,1", "-1,1,1", "1,1,nan", "1,1,1e7", "1;2;3"}) {
+    EXPECT_EQ(refusal([&] { parse_triple("--std", wrong, 0); }),
+              fmt::format("2 --std: wrong value (got '{}', expected three numbers such as 0.485,0.456,0.406)", wrong));
+  }
+}
+
+TEST(Arguments, Amounts) {
+  struct Case {
+    const char* text;
+    double value;
+  };
+  for (const auto& [text, value] : {Case{"390M", 390e6},
+                                    {"1.8G", 1.8e9},
+                                    {"64MiB", 67108864},
+                                    {"20MB", 20e6},
+                                    {"1e9", 1e9},
+                                    {"7", 7},
+                                    {"3B", 3},
+                                    {"2k", 2000},
+                                    {"1TiB", 1099511627776.0}}) {
+    EXPECT_EQ(parse_amount(text, "--target-macs"), value) << text;
+  }
+  for (const char* wrong : {"", "M", "1.8Q", "-3M", "0", "nan", "inf", "1 G", "1GG", "0x10"}) {
+    EXPECT_EQ(
+        refusal([&] { parse_amount(wrong, "--target-macs"); }),
+        fmt::format("2 --target-macs: not an amount (got '{}', expected a number above zero such as 390M, 1.8G or "
+                    "64MiB)",
+                    wrong));
+  }
+}
+
+TEST(Arguments, Resolutions) {
+  EXPECT_EQ(parse_resolution("224"), (Size{224, 224}));
+  EXPECT_EQ(parse_resolution("300x200"), (Size{300, 200}));
+  EXPECT_EQ(parse_resolution("1x65535"), (Size{1, 65535}));
+  for (const char* wrong : {"", "x", "224x", "x3", "0", "-5", "65536", "1x2x3", "224px", "1X2"}) {
+    EXPECT_EQ(refusal([&] { parse_resolution(wrong); }),
+              fmt::format("2 --resolution: not a size (got '{}', expected pixels such as 224, or HxW such as 300x200)",
+                          wrong));
+  }
+}
+
+TEST(Arguments, Milliseconds) {
+  EXPECT_EQ(parse_milliseconds("--target-latency-ms", "12.5", 60000), 12.5);
+  EXPECT_EQ(parse_milliseconds("--target-latency-ms", "60000", 60000), 60000);
+  for (const char* wrong : {"", "0", "-1", "60001", "1s", "nan"}) {
+    EXPECT_EQ(refusal([&] { parse_milliseconds("--target-latency-ms", wrong, 60000); }),
+              fmt::format("2 --target-latency-ms: wrong value (got '{}', expected milliseconds above 0, at most 60000)",
+                          wrong));
+  }
+}
+
+TEST(Arguments, OptionsRefuseWhileTheyAreParsed) {
+  CLI::App app;
+  int number = 5;
+  std::vector<int> numbers{1};
+  std::uint64_t seed = 0;
+  add_number(app, "--top", number, 1, 10, "");
+  add_numbers(app, "--batch", numbers, 10, "");
+  add_seed(app, seed, "");
+  app.parse("--top 7 --batch 2,3 --seed 11", false);
+  EXPECT_EQ(number, 7);
+  EXPECT_EQ(numbers, (std::vector{2, 3}));
+  EXPECT_EQ(seed, 11U);
+  EXPECT_EQ(refusal([&] { app.parse("--top 11", false); }),
+            "2 --top: wrong value (got '11', expected a whole number from 1 to 10)");
+}
+
+TEST(Arguments, FilesThatACommandWrites) {
+  EXPECT_TRUE(is_stdout("-o", "-", {}));
+  EXPECT_FALSE(is_stdout("-o", "./-", {}));
+  EXPECT_FALSE(is_stdout("-o", "", {true, false, {}}));
+  EXPECT_EQ(refusal([] {
+              is_stdout("-o", "-", {true, false, {}});
+            }),
+            "2 -o -: stdout has one document (got --json too, expected one of them)");
+  check_no_stdout("--pth", "./-");
+  EXPECT_EQ(refusal([] { check_no_stdout("--pth", "-"); }), "2 --pth: not a text for stdout (got -, expected a file)");
+
+  const TemporaryFolder folder(std::filesystem::temp_directory_path());
+  const std::string input = (folder.path() / "a").string();
+  check_not_input("-o", input, input);  // it is not there yet
+  std::ofstream(input) << "x";
+  std::filesystem::create_hard_link(input, folder.path() / "b");
+  check_not_input("-o", (folder.path() / "c").string(), input);
+  for (const char* name : {"a", "b", "../"}) {
+    const std::string file = (folder.path() / name).string();
+    const bool same = file.ends_with("a") || file.ends_with("b");
+    EXPECT_EQ(
+        refusal([&] { check_not_input("-o", file, input); }),
+        same ? fmt::format("2 -o: the result would replace what it is made of (got '{}', expected another file)", file)
+             : "");
+  }
+}
+
+}  // namespace
+}  // namespace effnet::cli

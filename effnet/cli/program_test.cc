@@ -1,0 +1,149 @@
+#include "effnet/cli/program.h"
+
+#include <cstdlib>
+
+#include "effnet/base/cpu.h"
+#include "effnet/cli/cli_testing.h"
+#include "effnet/cli/version.h"
+
+namespace effnet::cli {
+namespace {
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  while (true) {
+    const std::size_t blank = text.find(' ');
+    words.emplace_back(text.substr(0, blank));
+    if (blank == std::string_view::npos) return words;
+    text.remove_prefix(blank + 1);
+  }
+}
+
+TEST(Program, EveryCommandHasHelp) {
+  const Ran all = run_effnet({"--help"});
+  EXPECT_EQ(all.code, 0);
+  EXPECT_EQ(all.messages, "");
+  for (const Command& command : effnet_program().commands) {
+    EXPECT_NE(all.results.find(command.summary), std::string::npos) << command.name;
+    if (command.become != nullptr) continue;
+    const Ran ran = run_effnet({std::string(command.name), "--help"});
+    EXPECT_EQ(ran.code, 0) << command.name;
+    EXPECT_EQ(ran.results.rfind(command.summary, 0), 0U) << ran.results;
+    EXPECT_EQ(ran.messages, "");
+  }
+  EXPECT_EQ(run_effnet({"--version"}).results, fmt::format("effnet {}\n", kVersion));
+}
+
+TEST(Program, PlannedCommandsExit4) {
+  ASSERT_FALSE(effnet_program().planned.empty());
+  for (const std::string_view planned : effnet_program().planned) {
+    const Ran ran = run_effnet(words_of(planned));
+    EXPECT_EQ(ran.code, 4) << planned;
+    EXPECT_EQ(ran.results, "");
+    EXPECT_EQ(ran.messages.rfind(fmt::format("effnet: error: effnet {} is not built yet (got version {}, expected one "
+                                             "of models, inspect, ",
+                                             planned, kVersion),
+                                 0),
+              0U)
+        << ran.messages;
+  }
+}
+
+TEST(Program, WrongUsage) {
+  struct Case {
+    const char *line, *message;
+  };
+  const Case cases[] = {
+      {"inspct efficientnet_b0",
+       "effnet: error: unknown command (got 'inspct', expected models, inspect, scale, pull, import, export, predict, "
+       "eval, data, cam, bench, train, launch, compare, report, paper or doctor)\nhint: did you mean effnet "
+       "inspect?\n"},
+      {"models --threads 1,2",
+       "effnet: error: --threads: a list (got 1,2, expected one number: only effnet bench takes several)\n"},
+      {"models --threads 0",
+       "effnet: error: --threads: wrong value (got '0', expected a whole number from 1 to 1024)\n"},
+      {"inspect efficientnet_b0 --classes none",
+       "effnet: error: --classes: wrong value (got 'none', expected a whole number from 1 to 1048576)\n"},
+      {"models --nonsense",
+       "effnet: error: wrong usage: The following argument was not expected: --nonsense\n"
+       "hint: effnet --help shows what is expected\n"},
+      {"inspect", "effnet: error: wrong usage: MODEL is required\nhint: effnet --help shows what is expected\n"},
+      {"paper table9",
+       "effnet: error: unknown table of the paper (got 'table9', expected table1, table2, table3, table4, table5, "
+       "table6, table7, table8, fig2, fig3, fig4, fig7 or fig8)\n"},
+  };
+  for (const auto& [line, message] : cases) {
+    const Ran ran = run_effnet(words_of(line));
+    EXPECT_EQ(ran.code, 2) << line;
+    EXPECT_EQ(ran.results, "");
+    EXPECT_EQ(ran.messages, message);
+  }
+}
+
+TEST(Program, ExitCodesAreThoseOfTheErrors) {
+  EXPECT_EQ(run_effnet({"inspect", "no_such_network"}).code, 3);
+  EXPECT_EQ(run_effnet({"paper", "table1"}).code, 4);
+  EXPECT_EQ(run_effnet({"export", "efficientnet_b0", "--onnx", "x.onnx"}).code, 4);
+  EXPECT_EQ(run_effnet({"export", "efficientnet_b0"}).code, 2);
+}
+
+TEST(Program, AResultThatCannotBeWrittenExits4) {
+  std::FILE* full = std::fopen("/dev/full", "w");
+  ASSERT_NE(full, nullptr);
+  MemoryFile messages;
+  Output out(full, messages.file);
+  std::string program = "effnet", command = "models";
+  char* arguments[] = {program.data(), command.data(), nullptr};
+  EXPECT_EQ(run_program(2, arguments, effnet_program(), out), 4);
+  EXPECT_EQ(messages.text(), "effnet: error: cannot write the result to stdout (No space left on device)\n");
+  std::fclose(full);
+}
+
+Declare declare_faulty;
+Body declare_faulty(CLI::App& command, const Globals& /*globals*/) {
+  auto kind = std::make_shared<std::string>();
+  command.add_option("KIND", *kind)->required();
+  return [kind](Output& out) -> int {
+    if (*kind == "memory") throw std::bad_alloc();
+    if (*kind == "fault") throw std::runtime_error("a bug");
+    if (*kind == "interrupted") throw Error(ErrorCode::interrupted, "stopped");
+    out.warn("a warning");
+    return 3;
+  };
+}
+
+TEST(Program, FaultsAndMemory) {
+  const Program program{.description = "", .commands = {{"faulty", "", declare_faulty}}, .planned = {}};
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"effnet", "faulty"});
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    Captured captured;
+    const int code = run_program(static_cast<int>(words.size()), arguments.data(), program, captured.out);
+    return std::pair(code, captured.messages.text());
+  };
+  EXPECT_EQ(run({"memory"}),
+            std::pair(4, std::string("effnet: error: out of memory (expected enough for the network and one "
+                                     "picture)\n")));
+  EXPECT_EQ(run({"fault"}), std::pair(1, std::string("effnet: error: a bug\nhint: this is a fault of effnet; please "
+                                                     "report the command\n")));
+  EXPECT_EQ(run({"interrupted"}), std::pair(130, std::string("effnet: error: stopped\n")));
+  EXPECT_EQ(run({"none"}), std::pair(3, std::string("effnet: warning: a warning\n")));
+  EXPECT_EQ(run({"none", "--quiet"}), std::pair(3, std::string()));
+}
+
+TEST(Program, Threads) {
+  ::unsetenv("EFFNET_THREADS");
+  EXPECT_EQ(thread_count({}), usable_cores());
+  EXPECT_EQ(thread_counts({.threads = {3, 5}}), (std::vector{3, 5}));
+  ::setenv("EFFNET_THREADS", "7", 1);
+  EXPECT_EQ(thread_count({}), 7);
+  EXPECT_EQ(thread_count({.threads = {2}}), 2);
+  ::setenv("EFFNET_THREADS", "many", 1);
+  EXPECT_EQ(refusal([] { thread_count({}); }),
+            "2 EFFNET_THREADS: wrong value (got 'many', expected a whole number from 1 to 1024)");
+  ::unsetenv("EFFNET_THREADS");
+}
+
+}  // namespace
+}  // namespace effnet::cli
