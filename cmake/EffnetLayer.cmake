@@ -1,8 +1,8 @@
 # effnet_layer(NAME [USES layer...] [LIBRARIES target...])
 #
 # One folder of effnet/ as a library `effnet_NAME` from all its .cc files, with what lies beside them:
-#   *_test.cc  -> one test program effnet_NAME_test, every case known to ctest with the label NAME; those of whole named
-#                 networks (suites called NamedModel...) also with the label `slow`
+#   *_test.cc  -> one test program effnet_NAME_test, every case known to ctest with the label NAME, or `slow` if it takes
+#                 whole named networks (suites called NamedModel...)
 #   *_bench.cc -> a program each, built with the tests, run by hand
 #   *_fuzz.cc  -> a libFuzzer program each (EFFNET_FUZZ), else a ctest that replays its corpus tests/fuzz/corpus/STEM
 # Files are found, not listed, so that a test cannot be forgotten.
@@ -36,7 +36,7 @@ function(effnet_layer name)
     gtest_discover_tests(effnet_${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
       TEST_FILTER "-*NamedModel*" PROPERTIES LABELS ${name} TIMEOUT 300)
     gtest_discover_tests(effnet_${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
-      TEST_FILTER "*NamedModel*" TEST_LIST effnet_${name}_slow PROPERTIES LABELS "${name}\\;slow" TIMEOUT 900)
+      TEST_FILTER "*NamedModel*" TEST_LIST effnet_${name}_slow PROPERTIES LABELS slow TIMEOUT 900)
   endif()
 
   if(EFFNET_TESTS)
