@@ -20,16 +20,17 @@ MODELS = [
     ("efficientnet_b2", "efficientnet_b2", (131, 157)),
     ("efficientnet_b3", "efficientnet_b3", (128, 128)),
     ("efficientnet_b4", "efficientnet_b4", (128, 128)),
-    pytest.param("efficientnet_b5", "efficientnet_b5", (96, 96), marks=pytest.mark.slow, id="efficientnet_b5"),
-    pytest.param("efficientnet_b6", "efficientnet_b6", (96, 96), marks=pytest.mark.slow, id="efficientnet_b6"),
-    pytest.param("efficientnet_b7", "efficientnet_b7", (96, 96), marks=pytest.mark.slow, id="efficientnet_b7"),
+    ("efficientnet_b5", "efficientnet_b5", (96, 96)),
+    ("efficientnet_b6", "efficientnet_b6", (96, 96)),
+    ("efficientnet_b7", "efficientnet_b7", (96, 96)),
     ("mobilenet_v2", "mobilenet_v2", (160, 160)),
     ("resnet18", "resnet18", (101, 99)),
     ("resnet50", "resnet50", (128, 128)),
-    pytest.param("resnet101", "resnet101", (96, 96), marks=pytest.mark.slow, id="resnet101"),
-    pytest.param("resnet152", "resnet152", (96, 96), marks=pytest.mark.slow, id="resnet152"),
+    ("resnet101", "resnet101", (96, 96)),
+    ("resnet152", "resnet152", (96, 96)),
     ("mnasnet1_0", "mnasnet_b1", (160, 160)),
 ]
+SLOW = ("efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "resnet101", "resnet152")
 
 
 def pictures(size, count):
@@ -73,7 +74,8 @@ def seeded_model(name, batch):
     return model.eval()
 
 
-@pytest.mark.parametrize("theirs, ours, size", MODELS)
+@pytest.mark.parametrize("theirs, ours, size",
+                         [pytest.param(*model, id=model[0], marks=[pytest.mark.slow] * (model[0] in SLOW)) for model in MODELS])
 def test_import_predict_export(effnet, tmp_path, theirs, ours, size):
     pixels = pictures(size, 8)
     model = seeded_model(theirs, network_input(pixels))
