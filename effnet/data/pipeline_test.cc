@@ -105,25 +105,28 @@ TEST(Pipeline, NoMoreJobsAheadThanAllowed) {
   EXPECT_EQ(begun, 5);
 }
 
-// A piece lasts until this thread sleeps, which is when it waits for the workers: of a job's 1000 pieces it may wait
-// for the two in work only.
+// Two workers are held in the first two pieces until these are dropped, then in two of another job's 1000 until this
+// thread sleeps, which is when it waits for the workers: for those in work only.
 TEST(Pipeline, EndsInTheMiddleOfWork) {
   std::atomic<int> pieces = 0;
-  std::atomic<bool> leaving = false;
+  std::atomic<bool> dropped = false, leaving = false;
   {
     Pipeline pipeline(2, 8, [&, owner = testing_support::thread_id()](std::uint64_t number) {
       auto job = std::make_unique<Counting>(number, 1000);
       job->before_piece = [&, owner] {
-        ++pieces;
-        while (!leaving || !testing_support::is_asleep(owner)) std::this_thread::yield();
+        const bool first = ++pieces <= 2;
+        const auto held = [&] { return first ? !dropped : !leaving || !testing_support::is_asleep(owner); };
+        while (held()) std::this_thread::yield();
       };
       return job;
     });
     while (pieces < 2) std::this_thread::yield();
     pipeline.seek(77);
+    dropped = true;
+    while (pieces < 4) std::this_thread::yield();
     leaving = true;
   }
-  EXPECT_EQ(pieces, 2);
+  EXPECT_EQ(pieces, 4);
 }
 
 }  // namespace
