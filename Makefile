@@ -1,5 +1,5 @@
 # One door for work. Everything here is a thin word for a CMake preset or a script in tools/.
-.PHONY: run test check-all arm build core train deps lint tidy fuzz bench bench-quick bench-train format install clean help
+.PHONY: run test test-fast check-all arm build core train deps lint tidy fuzz bench bench-quick bench-train format install clean help
 
 JOBS ?= $(shell nproc)
 PRESET ?= release
@@ -13,13 +13,17 @@ run: ## Install what is missing, build, fetch a pretrained network, classify the
 	@$(MAKE) --no-print-directory core
 	@tools/demo $(EFFNET)
 
-test: ## Install what is missing; release build with every test, and the core under the sanitizers
+test: ## Install what is missing; release build with every test but the slow Python ones, and the core under the sanitizers
 	@tools/install_deps test
 	@tools/run_tests release asan
 
-check-all: ## Before an issue is closed: both compilers, all sanitizers, 64-bit ARM, lint, tidy, fuzz
+test-fast: ## The C++ tests without LibTorch and without whole networks (under a minute once it is built)
+	@tools/install_deps fast
+	@tools/run_tests fast
+
+check-all: ## Before an issue is closed: slow tests too, both compilers, all sanitizers, 64-bit ARM, lint, tidy, fuzz
 	@tools/install_deps all
-	@tools/run_tests release dev clang asan tsan aarch64
+	@EFFNET_SLOW=1 tools/run_tests release dev clang asan tsan aarch64
 	@$(MAKE) --no-print-directory lint tidy fuzz
 
 arm: ## Compile for 64-bit ARM, and run its tests under QEMU
@@ -42,7 +46,7 @@ build: ## A preset with its tests: make build PRESET=dev
 deps: ## Debian packages to build, test and check
 	@tools/install_deps all
 
-lint: ## Format, file lengths, layers, prints of libraries, registered tests
+lint: ## Format, lengths of files and functions, layers, prints of libraries, registered tests
 	@tools/lint
 
 tidy: ## clang-tidy over every source

@@ -2,7 +2,8 @@
 #
 # One folder of effnet/ as a library `effnet_NAME` from all its .cc files and those of its sub-folders, with what lies
 # beside them:
-#   *_test.cc  -> one test program effnet_NAME_test, every case known to ctest
+#   *_test.cc  -> one test program effnet_NAME_test, every case known to ctest with the label NAME, or `slow` if it takes
+#                 whole named networks (suites called NamedModel...)
 #   *_bench.cc -> a program each, built with the tests, run by hand
 #   main.cc    -> nothing: the folder's CMakeLists.txt makes a program of it
 #   *_fuzz.cc  -> a libFuzzer program each (EFFNET_FUZZ), else a ctest that replays its corpus tests/fuzz/corpus/STEM
@@ -35,7 +36,9 @@ function(effnet_layer name)
     target_compile_options(effnet_${name}_test PRIVATE -O1)  # the library under test keeps the build's level
     add_dependencies(effnet_checks effnet_${name}_test)
     gtest_discover_tests(effnet_${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
-      PROPERTIES LABELS ${name} TIMEOUT 300)
+      TEST_FILTER "-*NamedModel*" PROPERTIES LABELS ${name} TIMEOUT 300)
+    gtest_discover_tests(effnet_${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+      TEST_FILTER "*NamedModel*" TEST_LIST effnet_${name}_slow PROPERTIES LABELS slow TIMEOUT 900)
   endif()
 
   if(EFFNET_TESTS)

@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <functional>
 #include <memory>
 #include <thread>
 
+#include "effnet/base/asleep_testing.h"
 #include "effnet/base/error.h"
 
 // In place of the C library's, so that a test sees who calls it: the umask belongs to the whole process.
@@ -276,7 +276,7 @@ TEST(File, LockIsExclusiveAndSaysWhetherItWaited) {
     EXPECT_TRUE(second.waited());
     EXPECT_TRUE(released);
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  testing_support::wait_until_others_sleep();
   released = true;
   first.reset();
   other.join();

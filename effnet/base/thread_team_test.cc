@@ -1,16 +1,10 @@
 #include "effnet/base/thread_team.h"
 
 #include <gtest/gtest.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <ctime>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -18,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "effnet/base/asleep_testing.h"
 #include "effnet/base/error.h"
 #include "effnet/base/float_state_testing.h"
 
@@ -25,7 +20,9 @@ namespace effnet {
 namespace {
 
 using std::chrono::microseconds;
-using std::chrono::milliseconds;
+using testing_support::is_asleep;
+using testing_support::thread_id;
+using testing_support::wait_until_others_sleep;
 
 class ThreadTeamTest : public testing::TestWithParam<int> {};
 
@@ -113,23 +110,6 @@ TEST_P(ThreadTeamTest, WaitsForSlowTasks) {
     });
     EXPECT_EQ(out, std::vector<int>(8, 1));
   }
-}
-
-// Returns once every other thread of this process sleeps. A member of a team sleeps only where it waits for the step
-// after the last one it has seen.
-void wait_until_others_sleep() {
-  const std::string self = std::to_string(::syscall(SYS_gettid));
-  const auto all_sleep = [&] {
-    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
-      if (entry.path().filename() == self) continue;
-      std::ifstream file(entry.path() / "stat");
-      const std::string text((std::istreambuf_iterator<char>(file)), {});
-      const std::size_t name_end = text.rfind(") ");  // "ID (NAME) STATE ..."
-      if (name_end == std::string::npos || text[name_end + 2] != 'S') return false;
-    }
-    return true;
-  };
-  while (!all_sleep()) std::this_thread::yield();
 }
 
 // Every member takes the tasks of its share in order, then common ones, and others' only when all these are gone. A
@@ -226,7 +206,7 @@ TEST(ThreadTeam, MembersTakePart) {
       while (arrived < 4) std::this_thread::yield();
     });
     EXPECT_EQ(by_member, std::vector<int>(4, 1));
-    if (step % 5 == 0) std::this_thread::sleep_for(milliseconds(2));
+    if (step % 5 == 0) wait_until_others_sleep();
   }
 }
 
@@ -286,48 +266,32 @@ TEST(ThreadTeam, DenormalsAreZeroInsideARunAndTheCallersStateReturns) {
 }
 #endif
 
-// Processor time that the whole process takes in 300 ms in which nothing is asked of the team. It may watch for some
-// 50 us a member; half of one core would be 150 ms.
-double idle_cpu_ms() {
-  timespec before{};
-  timespec after{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-  std::this_thread::sleep_for(milliseconds(300));
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-  return static_cast<double>(after.tv_sec - before.tv_sec) * 1e3 +
-         static_cast<double>(after.tv_nsec - before.tv_nsec) * 1e-6;
-}
-
+// Each wait ends only if members that nothing is asked of fall asleep.
 TEST(ThreadTeam, IdleMembersSleep) {
   ThreadTeam team(4);
-  EXPECT_LT(idle_cpu_ms(), 20) << "before the first run";
+  wait_until_others_sleep();  // before the first run
   {
     ThreadTeam::Run run(team);
     run.step(100, [](std::int64_t, int) {});
-    EXPECT_LT(idle_cpu_ms(), 20) << "between steps";
+    wait_until_others_sleep();  // between steps
     std::atomic<int> count = 0;
     run.step(100, [&](std::int64_t, int) { ++count; });
     EXPECT_EQ(count, 100);
   }
-  EXPECT_LT(idle_cpu_ms(), 20) << "between runs";
+  wait_until_others_sleep();  // between runs
 }
 
+// Member 1's task ends only once the caller, which has none left, sleeps.
 TEST(ThreadTeam, ACallerThatWaitsLongSleeps) {
   ThreadTeam team(2);
   ThreadTeam::Run run(team);
   std::atomic<int> arrived = 0;
-  timespec before{};
-  timespec after{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
-  run.step(2, [&](std::int64_t, int member) {
+  run.step(2, [&, caller = thread_id()](std::int64_t, int member) {
     ++arrived;
-    while (arrived < 2) std::this_thread::sleep_for(milliseconds(1));
-    if (member == 1) std::this_thread::sleep_for(milliseconds(200));
+    while (arrived < 2) std::this_thread::yield();
+    while (member == 1 && !is_asleep(caller)) std::this_thread::yield();
   });
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
-  EXPECT_LT(static_cast<double>(after.tv_sec - before.tv_sec) * 1e3 +
-                static_cast<double>(after.tv_nsec - before.tv_nsec) * 1e-6,
-            20);
+  EXPECT_EQ(arrived, 2);
 }
 
 TEST(ThreadTeam, RefusesBadCounts) {

@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
+#include <atomic>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <thread>
 
+#include "effnet/base/asleep_testing.h"
 #include "effnet/base/error.h"
 #include "effnet/data/broken.h"
 #include "effnet/data/testing_sets.h"
@@ -18,20 +20,20 @@
 namespace effnet::data {
 namespace {
 
-using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 // Pictures of noise, of which some are broken, and one is a fault of effnet.
 class FakeSet final : public Dataset {
  public:
-  explicit FakeSet(std::int64_t size, std::vector<std::int64_t> broken = {}, std::int64_t fault = -1,
-                   std::chrono::milliseconds takes = 0ms)
-      : size_(size), broken_(std::move(broken)), fault_(fault), takes_(takes) {}
+  explicit FakeSet(
+      std::int64_t size, std::vector<std::int64_t> broken = {}, std::int64_t fault = -1,
+      std::function<void()> before_read = [] {})
+      : size_(size), broken_(std::move(broken)), fault_(fault), before_read_(std::move(before_read)) {}
   std::int64_t size() const override { return size_; }
   std::int64_t label(std::int64_t index) const override { return index % 3; }
   std::string name(std::int64_t index) const override { return fmt::format("picture {:03}", index); }
   Picture read(std::int64_t index) const override {
-    if (takes_ > 0ms) std::this_thread::sleep_for(takes_);
+    before_read_();
     if (index == fault_) throw internal_error("a fault");
     if (std::ranges::count(broken_, index) != 0) throw input_error("cut");
     return testing_sets::noise(static_cast<std::uint64_t>(index));
@@ -43,7 +45,7 @@ class FakeSet final : public Dataset {
   std::int64_t size_;
   std::vector<std::int64_t> broken_;
   std::int64_t fault_;
-  std::chrono::milliseconds takes_;
+  std::function<void()> before_read_;
   std::vector<std::string> classes_{"a", "b", "c"};
   std::vector<SkippedFile> skipped_;
 };
@@ -314,16 +316,22 @@ TEST(TrainingLoader, OptionsOutOfRange) {
   wrong([](LoaderOptions& o) { o.broken_limit = 2; });
 }
 
-TEST(TrainingLoader, EndsQuicklyInTheMiddleOfWork) {
-  // A batch takes two threads 2.5 s; leaving may wait for the pieces in work, at most 16 pictures or 0.3 s.
-  std::chrono::steady_clock::time_point start;
+// Reading a picture lasts until this thread sleeps, which is when it waits for the workers: of a batch's 256 pictures
+// it may wait for those of the two pieces in work only, 16 at most each.
+TEST(TrainingLoader, EndsInTheMiddleOfWork) {
+  std::atomic<int> reads = 0;
+  std::atomic<bool> leaving = false;
+  const auto until_awaited = [&, owner = testing_support::thread_id()] {
+    ++reads;
+    while (!leaving || !testing_support::is_asleep(owner)) std::this_thread::yield();
+  };
   {
-    TrainingLoader loader(std::make_shared<FakeSet>(512, std::vector<std::int64_t>{}, -1, 20ms), view(),
+    TrainingLoader loader(std::make_shared<FakeSet>(512, std::vector<std::int64_t>{}, -1, until_awaited), view(),
                           options(256, 2));
-    std::this_thread::sleep_for(30ms);
-    start = std::chrono::steady_clock::now();
+    while (reads < 2) std::this_thread::yield();
+    leaving = true;
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 1500ms);
+  EXPECT_LE(reads, 2 * 16);
 }
 
 TEST(EvaluationLoader, EveryPictureOnceOverAllRanks) {

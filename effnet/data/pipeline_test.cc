@@ -3,10 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <chrono>
+#include <functional>
 #include <thread>
 #include <vector>
 
+#include "effnet/base/asleep_testing.h"
 #include "effnet/base/error.h"
 
 namespace effnet::data {
@@ -17,12 +18,12 @@ struct Counting : Job {
   std::vector<int> made;
   bool finished = false;
   std::int64_t fails_at = -1;
-  std::chrono::milliseconds takes{0};
+  std::function<void()> before_piece = [] {};
 
   Counting(std::uint64_t n, std::int64_t count) : number(n), made(static_cast<std::size_t>(count)) {}
   std::int64_t pieces() const override { return static_cast<std::int64_t>(made.size()); }
   void make(std::int64_t piece) override {
-    if (takes.count() > 0) std::this_thread::sleep_for(takes);
+    before_piece();
     if (piece == fails_at) throw input_error("piece {} of job {}", piece, number);
     ++made[static_cast<std::size_t>(piece)];
   }
@@ -97,30 +98,35 @@ TEST(Pipeline, NoMoreJobsAheadThanAllowed) {
     ++begun;
     return std::make_unique<Counting>(number, 5);
   });
-  const auto settled = [&](int expected) {
-    for (int i = 0; i < 500 && begun < expected; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    return begun.load();
-  };
-  EXPECT_EQ(settled(4), 4);
+  testing_support::wait_until_others_sleep();  // the workers have found nothing more to do
+  EXPECT_EQ(begun, 4);
   next(pipeline);
-  EXPECT_EQ(settled(5), 5);
+  testing_support::wait_until_others_sleep();
+  EXPECT_EQ(begun, 5);
 }
 
+// Two workers are held in the first two pieces until these are dropped, then in two of another job's 1000 until this
+// thread sleeps, which is when it waits for the workers: for those in work only.
 TEST(Pipeline, EndsInTheMiddleOfWork) {
-  // 1000 pieces of 5 ms each are begun: only those in work may be waited for.
-  const auto start = std::chrono::steady_clock::now();
+  std::atomic<int> pieces = 0;
+  std::atomic<bool> dropped = false, leaving = false;
   {
-    Pipeline pipeline(2, 8, [](std::uint64_t number) {
+    Pipeline pipeline(2, 8, [&, owner = testing_support::thread_id()](std::uint64_t number) {
       auto job = std::make_unique<Counting>(number, 1000);
-      job->takes = std::chrono::milliseconds(5);
+      job->before_piece = [&, owner] {
+        const bool first = ++pieces <= 2;
+        const auto held = [&] { return first ? !dropped : !leaving || !testing_support::is_asleep(owner); };
+        while (held()) std::this_thread::yield();
+      };
       return job;
     });
-    std::this_thread::sleep_for(std::chrono::milliseconds(12));
+    while (pieces < 2) std::this_thread::yield();
     pipeline.seek(77);
-    std::this_thread::sleep_for(std::chrono::milliseconds(12));
+    dropped = true;
+    while (pieces < 4) std::this_thread::yield();
+    leaving = true;
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));  // all of it: 2.5 s a job
+  EXPECT_EQ(pieces, 4);
 }
 
 }  // namespace

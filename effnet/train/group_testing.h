@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <vector>
 
 #include "effnet/train/group_c10d.h"
@@ -67,6 +69,30 @@ inline std::vector<Outcome> together(int world, const std::function<std::string(
     const auto group = join_c10d(place(rank, world, port.number), torch::kCPU, timing);
     return part(*group);
   });
+}
+
+// What a process says that does `part` where the ranks `came` have come before it, to a store that another process
+// holds. `own` is the place of the former, with a port and without a store.
+inline Outcome where_others_came(const std::vector<int>& came, Place own,
+                                 const std::function<std::string(const Place&)>& part) {
+  own.store_prefix = "group";
+  return run_processes(2, 60, [&](int process) -> std::string {
+    const auto limit = std::chrono::seconds(60);
+    c10d::TCPStoreOptions options;
+    options.port = static_cast<std::uint16_t>(own.master_port);
+    options.isServer = process == 1;
+    options.waitWorkers = false;
+    c10d::TCPStore store(own.master_address, options);
+    if (process == 1) {
+      for (const int rank : came) store.add("group/here/" + std::to_string(rank), 1);
+      store.set("ready", {1});
+      store.wait({"done"}, limit);
+      return "";
+    }
+    store.wait({"ready"}, limit);
+    const std::shared_ptr<void> at_the_end(nullptr, [&](void*) { store.set("done", {1}); });
+    return part(own);
+  })[0];
 }
 
 }  // namespace effnet::train

@@ -19,11 +19,10 @@ namespace effnet::train {
 struct Outcome {
   int code = -1;  // the exit code; 128 + signal if it was killed
   std::string text;
-  double seconds = 0;  // until its end
 };
 
-// `part` gets the rank; what it returns, or "error CODE: WHAT" of what it throws, is the text. A process that is not
-// done after `seconds` is killed.
+// `part` gets the rank; what it returns, or "error CODE: WHAT" of what it throws, is the text. Processes that have
+// stopped themselves (SIGSTOP) are killed once all others are done; after `seconds`, a guard against hanging, all are.
 inline std::vector<Outcome> run_processes(int count, double seconds, const std::function<std::string(int)>& part) {
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
@@ -73,13 +72,19 @@ inline std::vector<Outcome> run_processes(int count, double seconds, const std::
       int status = 0;
       ::waitpid(children[i], &status, 0);
       outcomes[i].code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-      outcomes[i].seconds = elapsed();
       --open;
     }
-    if (elapsed() > seconds) {
-      for (std::size_t i = 0; i < ends.size(); ++i)
-        if (ends[i] >= 0) ::kill(children[i], SIGKILL);
-    }
+    const auto works = [&](std::size_t i) {
+      if (ends[i] < 0) return false;
+      siginfo_t stopped{};
+      ::waitid(P_PID, static_cast<id_t>(children[i]), &stopped, WSTOPPED | WNOHANG | WNOWAIT);
+      return stopped.si_pid != children[i];
+    };
+    bool any_works = false;
+    for (std::size_t i = 0; i < ends.size(); ++i) any_works = any_works || works(i);
+    if (any_works && elapsed() < seconds) continue;
+    for (std::size_t i = 0; i < ends.size(); ++i)
+      if (ends[i] >= 0) ::kill(children[i], SIGKILL);
   }
   return outcomes;
 }

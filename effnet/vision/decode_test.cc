@@ -83,18 +83,7 @@ TEST(Decode, EveryShorterFileFailsOrIsComplete) {
 TEST(Decode, DamagedBytesFailOrDecode) {
   for (const auto& fixture : golden::fixtures("pictures.tsv")) {
     SCOPED_TRACE(fixture.name);
-    std::vector<std::byte> file = golden::bytes(fixture.name);
-    for (std::size_t i = 0; i < file.size(); ++i) {
-      for (const int flip : {0x01, 0x80, 0xFF}) {
-        file[i] ^= std::byte(flip);
-        try {
-          decode(file, {.max_pixels = 1 << 16});
-        } catch (const Error& error) {
-          EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
-        }
-        file[i] ^= std::byte(flip);
-      }
-    }
+    golden::expect_damage_is_met(golden::bytes(fixture.name), 1);
   }
 }
 

@@ -1,6 +1,8 @@
 // What the tests of effnet/vision read from tests/golden/vision.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +14,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/vision/decode.h"
 #include "effnet/vision/image.h"
 
 namespace effnet::vision::golden {
@@ -64,5 +67,20 @@ inline std::vector<Fixture> fixtures(const std::string& list) {
 
 // The picture that is resized in the goldens, 23x17.
 inline Image source() { return raw("source.rgb", {17, 23}); }
+
+// Bytes `step` apart are damaged, one at a time: each file gives some picture or is refused as wrong input.
+inline void expect_damage_is_met(std::vector<std::byte> file, std::size_t step) {
+  for (std::size_t i = 0; i < file.size(); i += step) {
+    for (const int flip : {0x01, 0x80, 0xFF}) {
+      file[i] ^= std::byte(flip);
+      try {
+        decode(file, {.max_pixels = 1 << 16});
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::input) << "byte " << i << ": " << error.what();
+      }
+      file[i] ^= std::byte(flip);
+    }
+  }
+}
 
 }  // namespace effnet::vision::golden

@@ -7,13 +7,20 @@ release build is used, and if there is none everything here is skipped.
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import tarfile
+import time
 
 import pytest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 SHARED = os.path.abspath(os.path.join(ROOT, "../shared"))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: left out of `make test` (tools/run_tests), run by `make check-all`")
 
 
 class Effnet:
@@ -45,6 +52,55 @@ class Effnet:
         assert lines and lines[0].startswith("effnet: error: "), result.stderr
         assert all(line.startswith("hint: ") for line in lines[1:]) and len(lines) <= 2, result.stderr
         assert not re.search(r"Sanitizer|terminate called|what\(\)", result.stderr), result.stderr
+
+
+def wait_for(condition, process=None, what="what the test waits for", seconds=300):
+    """Returns once the condition holds, or the process has ended. The time limit only guards against hanging."""
+    end = time.monotonic() + seconds
+    while not condition() and (process is None or process.poll() is None):
+        if time.monotonic() > end:
+            if process is not None:
+                process.kill()
+            pytest.fail(f"{what} did not happen in {seconds} s")
+        time.sleep(0.005)
+
+
+def stop_midway(start, out, reached, stop):
+    """Starts a run that writes into `out`, waits for reached(), and does stop(process). A run that was over before that (on
+    a busy machine all of it may pass between two looks) is undone and started again. Exit code, stdout and stderr."""
+    before = out.with_name(out.name + ".before")
+    if out.exists():
+        shutil.copytree(out, before)
+    for _ in range(30):
+        process = start()
+        wait_for(reached, process)
+        stop(process)
+        stdout, stderr = process.communicate(timeout=300)
+        if process.returncode != 0:
+            shutil.rmtree(before, ignore_errors=True)
+            return process.returncode, stdout, stderr
+        shutil.rmtree(out)
+        if before.exists():
+            shutil.copytree(before, out)
+    pytest.fail("thirty runs were over before they could be stopped")
+
+
+def killed(process):
+    process.kill()
+
+
+def changes(file):
+    """A condition: the file is another one than now."""
+    def moment():
+        return file.stat().st_mtime_ns if file.exists() else 0
+
+    before = moment()
+    return lambda: moment() != before
+
+
+def has_lines(file, count):
+    """A condition: the file has so many lines."""
+    return lambda: file.exists() and file.read_text().count("\n") >= count
 
 
 @pytest.fixture(scope="session")

@@ -81,12 +81,12 @@ def predict_at_a_terminal(effnet, model, home):
     result = subprocess.run([effnet.path, "predict", model, CHELSEA, "--logits", "--json"], env=environment, stdout=subprocess.PIPE,
                             stderr=slave, timeout=600)
     os.close(slave)
-    os.set_blocking(master, False)
+    notes = ""
     try:
-        notes = os.read(master, 1 << 16).decode()
-    except OSError:  # nothing was written
-        notes = ""
-    os.close(master)
+        while True:
+            notes += os.read(master, 1 << 16).decode()
+    except OSError:  # the end: nobody holds the other side any more
+        os.close(master)
     assert result.returncode == 0, notes
     return json.loads(result.stdout)["images"][0]["logits"], notes
 

@@ -30,6 +30,7 @@ MODELS = [
     ("resnet152", "resnet152", (96, 96)),
     ("mnasnet1_0", "mnasnet_b1", (160, 160)),
 ]
+SLOW = ("efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "resnet101", "resnet152")
 
 
 def pictures(size, count):
@@ -73,7 +74,8 @@ def seeded_model(name, batch):
     return model.eval()
 
 
-@pytest.mark.parametrize("theirs, ours, size", MODELS, ids=[m[0] for m in MODELS])
+@pytest.mark.parametrize("theirs, ours, size",
+                         [pytest.param(*model, id=model[0], marks=[pytest.mark.slow] * (model[0] in SLOW)) for model in MODELS])
 def test_import_predict_export(effnet, tmp_path, theirs, ours, size):
     pixels = pictures(size, 8)
     model = seeded_model(theirs, network_input(pixels))

@@ -5,9 +5,10 @@ import os
 import resource
 import signal
 import subprocess
-import time
 
 import pytest
+
+from conftest import wait_for
 
 HEAD = """#!/bin/sh
 cd "$PLACE"
@@ -38,16 +39,9 @@ def launch(effnet, tmp_path):
         process.communicate()
 
 
-def finish(process, seconds=60):
+def finish(process, seconds=300):
     out, err = process.communicate(timeout=seconds)
     return process.returncode, out, err
-
-
-def wait_for(condition):
-    deadline = time.time() + 30
-    while not condition():
-        assert time.time() < deadline
-        time.sleep(0.01)
 
 
 def alive(process_id):
@@ -84,33 +78,45 @@ def test_a_long_line_does_not_fill_the_memory(launch):
     assert code == 0 and err.count("x") == 300000 and err.count("[rank 1] ") == 5
 
 
-def test_the_first_failure_is_the_exit_code(launch):
-    code, out, err = finish(launch("if [ $RANK = 1 ]; then exit 3; fi; sleep 1; exit 4", 2))
+# A process that has ended answers kill -0 until its parent, the launcher, has asked for its exit code.
+AWAIT_1 = """
+[ $RANK = 1 ] && echo $$ > part && mv part id.1
+await_1() { while [ ! -e id.1 ] || kill -0 $(cat id.1) 2>/dev/null; do sleep 0.01; done; }
+"""
+
+
+def test_the_first_failure_is_the_exit_code(launch, tmp_path):
+    code, out, err = finish(launch(AWAIT_1 + "if [ $RANK = 1 ]; then exit 3; fi; await_1; exit 4", 2))
     assert (code, out, err) == (3, "", "")
-    code, _, _ = finish(launch("[ $RANK = 1 ] || exit 0; sleep 0.3; exit 2", 3))
+    (tmp_path / "id.1").unlink()
+    code, _, _ = finish(launch(AWAIT_1 + "if [ $RANK != 2 ]; then exit 0; fi; await_1; exit 2", 3))
     assert code == 2
 
 
 def test_a_killed_rank_is_named(launch):
-    code, _, err = finish(launch("if [ $RANK = 1 ]; then kill -9 $$; fi; sleep 0.5; exit 4", 2))
+    code, _, err = finish(launch(AWAIT_1 + "if [ $RANK = 1 ]; then kill -9 $$; fi; await_1; exit 4", 2))
     assert code == 137
     assert err == "effnet: error: rank 1 of 2 was killed by signal 9 (Killed)\n"
 
 
+@pytest.mark.slow
 def test_who_does_not_end_is_made_to(launch, tmp_path):
-    """After a failure the others have 10 s to end by themselves, then 10 s from SIGTERM on."""
-    start = time.time()
-    process = launch("""
+    """After a failure the others have 10 s to end by themselves, as rank 0 does, and are then asked to by SIGTERM, as rank 2;
+    10 s later rank 3, which does not listen, is killed."""
+    process = launch(AWAIT_1 + """
+trap 'echo asked > asked.$RANK; exit 130' TERM
+[ $RANK != 3 ] || trap '' TERM
+touch ready.$RANK
+while [ ! -e ready.0 ] || [ ! -e ready.2 ] || [ ! -e ready.3 ]; do sleep 0.01; done
 case $RANK in
-0) exec sleep 100;;
-1) trap 'echo asked > asked; exit 130' TERM; while :; do sleep 0.1; done;;
-2) trap '' TERM; touch stubborn; while :; do sleep 0.1; done;;
-3) while [ ! -e stubborn ]; do sleep 0.01; done; exit 4;;
+0) await_1; echo calm > calm; exit 0;;
+1) exit 4;;
+*) while :; do sleep 0.1; done; echo over > over;;
 esac""", 4)
     code, _, _ = finish(process)
     assert code == 4
-    assert (tmp_path / "asked").exists()
-    assert 19 < time.time() - start < 30
+    assert sorted(file.name for file in tmp_path.glob("asked.*")) == ["asked.2"]
+    assert (tmp_path / "calm").exists() and not (tmp_path / "over").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -159,7 +165,7 @@ def test_if_a_rank_cannot_start_those_before_it_end(launch, tmp_path, files):
 
     process = launch("exec sleep 100", 32, preexec_fn=limit)
     try:
-        assert process.wait(timeout=60) == 4
+        assert process.wait(timeout=300) == 4
         wait_for(lambda: not with_variable(f"PLACE={tmp_path}"))
         assert "effnet: error: cannot make a pipe for rank " in process.stderr.read()
     finally:

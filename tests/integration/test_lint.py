@@ -39,7 +39,7 @@ def lint(tmp_path):
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_text(text)
         (place / "tools").mkdir()
-        for name in ("tools/lint", ".clang-format"):
+        for name in ("tools/lint", "tools/long_functions", ".clang-format"):
             shutil.copy(os.path.join(ROOT, name), place / name)
         for words in (["init", "-q"], ["add", "."]):
             subprocess.run(["git", *words], cwd=place, check=True)
@@ -83,6 +83,26 @@ def test_files_that_are_long_are_named(lint):
     code, lines = lint({"effnet/base/long.h": "int f();\n" * 501, "effnet/base/long_test.cc": "int f();\n" * 600})
     assert code == 1
     assert [one.split(" (")[0] for one in lines] == ["lint: effnet/base/long.h has 501 lines", "lint: effnet/base/long_test.cc has 600 lines"]
+
+
+LINES = "  f();\n"
+ROWS = "    {1, [] { f(); }},\n"
+
+
+@pytest.mark.parametrize("text, said", [
+    ("int f(int a = 3) {\n" + LINES * 78 + "}\n", []),
+    ("int f(int a = 3) {\n" + LINES * 79 + "}\n", [(1, 81)]),
+    ("namespace a {\nclass B {\n public:\n  B() : b{1}, c(2) {\n  " + LINES * 90 + "  }\n};\n}\n", [(4, 92)]),
+    ("void g() {\n  each(1, [&](int i) {\n" + LINES * 90 + "  });\n}\n\nint h() { return 1; }\n", [(1, 94)]),
+    ("const std::vector<Row> rows{\n" + ROWS * 200 + "};\n", []),
+    ("std::vector<Row> rows() {\n  return {\n" + ROWS * 200 + "  };\n}\n", []),
+    ("void k() {\n" + LINES * 77 + "  const Row rows[] = {\n" + ROWS * 200 + "  };\n}\n", [(1, 81)]),
+    ('void t() {  // {\n  f("{", \'{\', 1\'000);\n' + LINES * 90 + "}\n", [(1, 93)]),
+])
+def test_functions_are_short(lint, text, said):
+    _, lines = lint({"effnet/base/long.cc": text})
+    found = [one for one in lines if "a function has" in one]
+    assert [one.split(" (")[0] for one in found] == [f"lint: effnet/base/long.cc:{line}: a function has {count} lines" for line, count in said], lines
 
 
 def test_layers(lint):

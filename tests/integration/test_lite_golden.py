@@ -11,7 +11,7 @@ import numpy
 import pytest
 from PIL import Image
 
-MODELS = ["lite0", "lite1", "lite2"]
+MODELS = ["lite0", pytest.param("lite1", marks=pytest.mark.slow), "lite2"]
 FULL = os.environ.get("EFFNET_FULL") == "1"
 
 

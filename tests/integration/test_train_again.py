@@ -4,11 +4,11 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 
-from test_train import built, place, same_result, start, wait_for, words  # noqa: F401 (fixtures)
+from conftest import has_lines, killed, stop_midway
+from test_train import built, place, same_result, start, within_budget, words  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +21,9 @@ def whole(effnet, place):
 def broken_off(effnet, place):
     """A run that began in the data's folder with relative paths, and was killed in its second half."""
     out = place / "broken_off"
-    process = start(effnet, ["train", "recipe.toml", "--data", "data", "--out", "broken_off", "--threads", "1", "--set", "checkpoint.every_steps=2",
-                             "--set", "model.name=net.toml"], cwd=place)
-    wait_for(lambda: (out / "metrics.csv").exists() and (out / "metrics.csv").read_text().count("\n") > 3, process)
-    process.kill()
-    process.communicate()
+    arguments = ["train", "recipe.toml", "--data", "data", "--out", "broken_off", "--threads", "1", "--set", "checkpoint.every_steps=2",
+                 "--set", "model.name=net.toml"]
+    stop_midway(lambda: start(effnet, arguments, cwd=place), out, has_lines(out / "metrics.csv", 4), killed)
     assert not (out / "summary.json").exists()
     return out
 
@@ -95,16 +93,15 @@ def test_a_lost_model_is_made_again(effnet, place, whole, tmp_path):
 def test_a_closed_terminal_saves_the_run(effnet, place, whole, tmp_path):
     """SIGHUP, twice, as shell and kernel send it; under nohup it goes on."""
     out = tmp_path / "run"
-    process = start(effnet, words(place, out))
-    wait_for(lambda: (out / "metrics.csv").exists() and (out / "metrics.csv").read_text().count("\n") > 1, process)
-    process.send_signal(signal.SIGHUP)
-    process.send_signal(signal.SIGHUP)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "the state is saved" in err, err
+    def hang_up_twice(process):
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGHUP)
+
+    code, _, err = stop_midway(lambda: start(effnet, words(place, out)), out, has_lines(out / "metrics.csv", 2), hang_up_twice)
+    assert code == 130 and "the state is saved" in err, err
     process = start(effnet, [*words(place, out), "--resume"], preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    time.sleep(0.2)
     process.send_signal(signal.SIGHUP)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     same_result(out, whole[0])
 
@@ -117,7 +114,7 @@ def test_a_budget_that_is_too_short_is_refused(effnet, place, tmp_path):
     found = re.search(r"train\.time_budget: too short \(got 0\.01 s, expected at least (\d+) s: loading and measuring take ", result.stderr)
     assert found, result.stderr
     assert not (out / "config.toml").exists() and not (out / "metrics.csv").exists()
-    summary = effnet.json(*words(place, out, "--time-budget", f"{3 * int(found.group(1))}s", "--set", "train.epochs=0.1"))
+    summary = within_budget(effnet, words(place, out, "--set", "train.epochs=0.1"), 3 * int(found[1]))
     assert summary["epochs"] > 0.1
 
 

@@ -36,6 +36,7 @@ ROWS = {
 }
 RUNS = [("b0", "rmsprop_tf", "fused"), ("b0", "sgd", "plain"), ("v2", "sgd", "fused"), ("v2", "sgd", "plain"),
         ("v2_smooth", "rmsprop_tf", "fused"), ("v2_smooth", "sgd", "plain")]
+FAST = ("b0-rmsprop_tf-fused", "v2_smooth-sgd-plain")
 MOMENTUM, DECAY, EPSILON = 0.9, 0.9, 1e-3
 RELATIVE = 1e-4  # issue 5's bound
 
@@ -220,7 +221,8 @@ def compare_gradients(ours, theirs, exact, bound):
     return worst
 
 
-@pytest.mark.parametrize("row, optimizer, kernels", RUNS, ids=["-".join(r) for r in RUNS])
+@pytest.mark.parametrize("row, optimizer, kernels",
+                         [pytest.param(*r, id="-".join(r), marks=[pytest.mark.slow] * ("-".join(r) not in FAST)) for r in RUNS])
 def test_parity(initial, pytorch, run, row, optimizer, kernels):
     ours = run(row, optimizer, kernels)
     losses, gradients, first = pytorch(row, optimizer, kernels)
@@ -248,7 +250,7 @@ def test_parity(initial, pytorch, run, row, optimizer, kernels):
         assert numpy.abs(losses[-4:] - losses[:4]).max() > 10 * bounds.max(), "little was learnt: the comparison says little"
 
 
-@pytest.mark.parametrize("row", ["b0", "v2"])
+@pytest.mark.parametrize("row", ["b0", pytest.param("v2", marks=pytest.mark.slow)])
 def test_double(pytorch, run, row):
     """The definition itself: in float64 nothing is left but the file's rounding to float32 (2^-24 a value)."""
     ours = run(row, "sgd", "double")

@@ -24,18 +24,11 @@ import torchvision.transforms.functional as tv
 from PIL import Image, ImageOps
 
 import other_formats
+from other_formats import picture
 
 HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = HERE.parents[1] / "fuzz" / "corpus"
 ROWS = []
-
-
-def picture(w, h, seed=0):
-    """Waves with a little noise: smooth enough for JPEG, no two rows or columns alike."""
-    y, x = np.mgrid[:h, :w].astype(float)
-    rgb = np.stack([128 + 110 * np.sin(0.5 * x + 0.2 * y), 128 + 110 * np.sin(0.3 * y - 0.1 * x + 1),
-                    255 * (x + y) / (w + h)], -1)
-    return np.clip(rgb + np.random.RandomState(seed).uniform(-12, 12, rgb.shape), 0, 255).astype(np.uint8)
 
 
 def add(name, data, rgb=None):

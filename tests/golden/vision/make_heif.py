@@ -15,17 +15,12 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageOps
 
+from other_formats import picture
+
 pillow_heif.register_heif_opener()
 HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = HERE.parents[1] / "fuzz" / "corpus" / "decode_fuzz"
 ROWS = []
-
-
-def picture(w, h, seed=0):
-    y, x = np.mgrid[:h, :w].astype(float)
-    rgb = np.stack([128 + 110 * np.sin(0.5 * x + 0.2 * y), 128 + 110 * np.sin(0.3 * y - 0.1 * x + 1),
-                    255 * (x + y) / (w + h)], -1)
-    return np.clip(rgb + np.random.RandomState(seed).uniform(-12, 12, rgb.shape), 0, 255).astype(np.uint8)
 
 
 def read(data):

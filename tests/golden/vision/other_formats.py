@@ -9,6 +9,14 @@ from PIL import Image
 RNG = np.random.RandomState(11)
 
 
+def picture(w, h, seed=0):
+    """Waves with a little noise: smooth enough for JPEG, no two rows or columns alike."""
+    y, x = np.mgrid[:h, :w].astype(float)
+    rgb = np.stack([128 + 110 * np.sin(0.5 * x + 0.2 * y), 128 + 110 * np.sin(0.3 * y - 0.1 * x + 1),
+                    255 * (x + y) / (w + h)], -1)
+    return np.clip(rgb + np.random.RandomState(seed).uniform(-12, 12, rgb.shape), 0, 255).astype(np.uint8)
+
+
 def saved(image, kind, **options):
     out = io.BytesIO()
     image.save(out, kind, **options)
