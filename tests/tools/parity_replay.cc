@@ -24,8 +24,8 @@
 #include "effnet/formats/safetensors.h"
 #include "effnet/graph/lower.h"
 #include "effnet/nn/network.h"
-#include "effnet/train/group.h"
-#include "effnet/train/trainer.h"
+#include "effnet/train/distributed/group.h"
+#include "effnet/train/step/trainer.h"
 
 namespace {
 

@@ -1,0 +1,29 @@
+// What tells one run from another, as a text with a line a fact ("key = value"), kept in every checkpoint: settings,
+// architecture, and the pictures with their labels. A run goes on from a checkpoint only if it is its own.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "effnet/train/recipe/recipe.h"
+#include "effnet/train/run/data.h"
+#include "effnet/train/run/model.h"
+
+namespace effnet::train {
+
+// Settings that only change where, how fast or how often something happens are left out. Pictures go by a digest of
+// names and labels in the set's order, not of pixels: a million take a second.
+std::string identity_of(const Recipe& recipe, const RunModel& model, const RunData& data);
+
+struct Change {
+  std::string key, now, before;  // values as TOML writes them
+};
+// `now`: the run that is to go on, `then`: the checkpoint's. Throws Error(input) that names what differs. Settings of
+// the steps to come (learning rate, warm-up, clipping, length) may differ, and are returned.
+std::vector<Change> changes_of_course(const std::string& now, const std::string& then);
+
+// Keys whose values differ; files that settings name are left out.
+std::vector<std::string> differing_settings(const Recipe& now, const Recipe& then);
+bool is_free(std::string_view key);  // changes no number of any step
+
+}  // namespace effnet::train
