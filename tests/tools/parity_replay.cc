@@ -116,7 +116,7 @@ void run(const std::string& model_path, const std::string& batches_path, const s
   first_gradients(graph, store, batches, fused, torch::kFloat, out);
 
   train::Recipe recipe;
-  recipe.optimizer.name = optimizer;
+  recipe.optimizer.name = named_in(train::kOptimizers, optimizer, "optimiser");
   recipe.optimizer.weight_decay = 0;
   recipe.train.label_smoothing = 0;
   recipe.train.fused = fused;

@@ -18,7 +18,7 @@
 namespace effnet::train {
 namespace {
 
-double least(const Setting& setting) { return std::min(setting.low, setting.unset.value_or(setting.low)); }
+double least(const Range& range) { return std::min(range.low, range.unset.value_or(range.low)); }
 
 // The value of `setting` in its section of a file.
 void read(const Setting& setting, const TomlTable& table, Recipe& recipe) {
@@ -28,31 +28,36 @@ void read(const Setting& setting, const TomlTable& table, Recipe& recipe) {
       throw table.error(name, fmt::format("wrong value (got {}, expected {})", number, expected_text(setting)));
   };
   std::visit(
-      [&](auto member) {
-        auto& value = member(recipe);
-        using Value = std::decay_t<decltype(value)>;
-        if constexpr (std::is_same_v<Value, std::string>) {
-          value = table.text(name, value);
-          if (!setting.choices.empty() && !std::ranges::count(setting.choices, value)) {
+      [&](const auto& member) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Choice>) {
+          const std::string text = table.text(name, std::string(member.get(recipe)));
+          if (!takes(member, text)) {
             throw table.error(
-                name, fmt::format("wrong value (got {}, expected {})", in_quotes(value), expected_text(setting)));
+                name, fmt::format("wrong value (got {}, expected {})", in_quotes(text), expected_text(setting)));
           }
-          if (setting.check == nullptr) return;
-          try {
-            setting.check(value);
-          } catch (const Error& error) {
-            throw table.error(name, error.what());
-          }
-        } else if constexpr (std::is_same_v<Value, bool>) {
-          value = table.boolean(name, value);
-        } else if constexpr (std::is_same_v<Value, double>) {
-          value = table.number(name, value, least(setting), setting.high);
-          in_range(value);
+          member.set(recipe, text);
         } else {
-          value = static_cast<Value>(table.integer(name, static_cast<std::int64_t>(value),
-                                                   static_cast<std::int64_t>(least(setting)),
-                                                   static_cast<std::int64_t>(setting.high)));
-          in_range(static_cast<double>(value));
+          auto& value = member(recipe);
+          using Value = std::decay_t<decltype(value)>;
+          if constexpr (std::is_same_v<Value, std::string>) {
+            value = table.text(name, value);
+            if (setting.check == nullptr) return;
+            try {
+              setting.check(value);
+            } catch (const Error& error) {
+              throw table.error(name, error.what());
+            }
+          } else if constexpr (std::is_same_v<Value, bool>) {
+            value = table.boolean(name, value);
+          } else if constexpr (std::is_same_v<Value, double>) {
+            value = table.number(name, value, least(setting.range), setting.range.high);
+            in_range(value);
+          } else {
+            value = static_cast<Value>(table.integer(name, static_cast<std::int64_t>(value),
+                                                     static_cast<std::int64_t>(least(setting.range)),
+                                                     static_cast<std::int64_t>(setting.range.high)));
+            in_range(static_cast<double>(value));
+          }
         }
       },
       setting.member);
@@ -70,39 +75,40 @@ void read(const Setting& setting, const std::string& given, Recipe& recipe) {
     return usage_error("--set {}: wrong value (got {}, expected {})", setting.key, in_quotes(given),
                        expected_text(setting));
   };
+  const bool quoted = given.size() >= 2 && given.front() == '"' && given.back() == '"';
+  const std::string text = quoted ? given.substr(1, given.size() - 2) : given;
   std::visit(
-      [&](auto member) {
-        auto& value = member(recipe);
-        using Value = std::decay_t<decltype(value)>;
-        if constexpr (std::is_same_v<Value, std::string>) {
-          const bool quoted = given.size() >= 2 && given.front() == '"' && given.back() == '"';
-          const std::string text = quoted ? given.substr(1, given.size() - 2) : given;
-          if (!setting.choices.empty() && !std::ranges::count(setting.choices, text)) throw wrong();
-          try {
-            if (setting.check != nullptr) setting.check(text);
-          } catch (const Error& error) {
-            throw error.in(fmt::format("--set {}", setting.key));
-          }
-          value = text;
-        } else if constexpr (std::is_same_v<Value, bool>) {
-          if (given != "true" && given != "false") throw wrong();
-          value = given == "true";
+      [&](const auto& member) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Choice>) {
+          if (!takes(member, text)) throw wrong();
+          member.set(recipe, text);
         } else {
-          std::conditional_t<std::is_same_v<Value, double>, double, std::int64_t> number{};
-          if (!read_number(given, number)) throw wrong();
-          if (!takes(setting, static_cast<double>(number))) throw wrong();
-          value = static_cast<Value>(number);
+          auto& value = member(recipe);
+          using Value = std::decay_t<decltype(value)>;
+          if constexpr (std::is_same_v<Value, std::string>) {
+            try {
+              if (setting.check != nullptr) setting.check(text);
+            } catch (const Error& error) {
+              throw error.in(fmt::format("--set {}", setting.key));
+            }
+            value = text;
+          } else if constexpr (std::is_same_v<Value, bool>) {
+            if (given != "true" && given != "false") throw wrong();
+            value = given == "true";
+          } else {
+            std::conditional_t<std::is_same_v<Value, double>, double, std::int64_t> number{};
+            if (!read_number(given, number) || !takes(setting, static_cast<double>(number))) throw wrong();
+            value = static_cast<Value>(number);
+          }
         }
       },
       setting.member);
 }
 
 const Setting& setting_named(const std::string& key) {
+  if (const Setting* setting = find_setting(key)) return *setting;
   std::vector<std::string> keys;
-  for (const Setting& setting : settings()) {
-    if (setting.key == key) return setting;
-    keys.emplace_back(setting.key);
-  }
+  for (const Setting& setting : settings()) keys.emplace_back(setting.key);
   std::optional<std::string> near = nearest(key, keys);
   for (const Setting& setting : settings()) {  // "lr" is optimizer.lr
     if (!near && setting.name() == key) near = std::string(setting.key);
@@ -117,11 +123,8 @@ const Setting& setting_named(const std::string& key) {
 
 // What parse and print agree on: one learning rate is set, and what was left to the optimiser is filled in.
 void settle(Recipe& recipe) {
-  OptimizerSettings& optimizer = recipe.optimizer;
-  if (optimizer.lr >= 0) optimizer.lr_per_256 = -1;
-  const bool adamw = optimizer.name == "adamw";
-  if (optimizer.decay < 0) optimizer.decay = adamw ? 0.999 : 0.9;
-  if (optimizer.epsilon < 0) optimizer.epsilon = adamw ? 1e-8 : 1e-3;
+  if (recipe.optimizer.lr >= 0) recipe.optimizer.lr_per_256 = -1;
+  recipe.optimizer = settled(recipe.optimizer);
 }
 
 void apply(const std::vector<Override>& overrides, Recipe& recipe) {
@@ -225,8 +228,9 @@ Recipe found_recipe(const std::string& name_or_file, const std::vector<Override>
 
 Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides) {
   Recipe recipe = found_recipe(name_or_file, overrides);
-  make_absolute(recipe.model.name);
-  make_absolute(recipe.model.init);
+  for (const Setting& setting : settings()) {
+    if (setting.kind == Kind::model_file) make_absolute(text_of(setting, recipe));
+  }
   return recipe;
 }
 
@@ -243,6 +247,13 @@ std::string print(const Recipe& recipe) {
     text += fmt::format("# {}\n{} = {}\n", setting.meaning, setting.name(), value_text(setting, settled));
   }
   return text;
+}
+
+OptimizerSettings settled(OptimizerSettings settings) {
+  const OptimizerDefaults defaults = defaults_of(settings.name);
+  if (settings.decay < 0) settings.decay = defaults.decay;
+  if (settings.epsilon < 0) settings.epsilon = defaults.epsilon;
+  return settings;
 }
 
 double peak_lr(const Recipe& recipe) {

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "effnet/arch/spec.h"
+#include "effnet/train/recipe/choices.h"
+#include "effnet/vision/augment.h"
 
 namespace effnet::train {
 
@@ -22,7 +24,7 @@ struct ModelSettings {
 struct DataSettings {
   std::string folder;           // where --data says nothing
   std::int64_t resolution = 0;  // 0: the model's
-  std::string augment = "autoaugment";
+  vision::Augment augment = vision::Augment::autoaugment;
   bool shuffle = true;
   int workers = 0;  // loader threads; 0: as many as there are cores, less those that compute on them
   double mixup = 0, cutmix = 0, erasing = 0;
@@ -39,25 +41,25 @@ struct TrainSettings {
   double epochs = 350;
   std::int64_t batch = 256;  // the global batch
   double label_smoothing = 0.1;
-  std::int64_t accumulate = 1;     // micro-batches a step, on each process
-  double clip_norm = 0;            // of the whole gradient; 0: off
-  std::string precision = "fp32";  // fp32 | bf16 | fp16
-  std::string time_budget;         // "20m", "2h": epochs are fitted to it; empty: none
-  bool fused = true;               // own CPU kernels
-  double validate_every = 1;       // epochs
+  std::int64_t accumulate = 1;  // micro-batches a step, on each process
+  double clip_norm = 0;         // of the whole gradient; 0: off
+  Precision precision = Precision::fp32;
+  std::string time_budget;    // "20m", "2h": epochs are fitted to it; empty: none
+  bool fused = true;          // own CPU kernels
+  double validate_every = 1;  // epochs
 };
 struct OptimizerSettings {
-  std::string name = "rmsprop_tf";  // rmsprop_tf | sgd | adamw
-  double lr = -1;                   // the peak; below 0: lr_per_256 * batch / 256
-  double lr_per_256 = 0.016;        // below 0: lr is set instead
-  double momentum = 0.9;            // adamw: beta1
+  OptimizerKind name = OptimizerKind::rmsprop_tf;
+  double lr = -1;             // the peak; below 0: lr_per_256 * batch / 256
+  double lr_per_256 = 0.016;  // below 0: lr is set instead
+  double momentum = 0.9;      // adamw: beta1
   bool nesterov = false;
-  double decay = -1;    // rmsprop_tf: of the mean square; adamw: beta2; below 0: 0.9 and 0.999
-  double epsilon = -1;  // below 0: 1e-3 of rmsprop_tf, 1e-8 of adamw
+  double decay = -1;    // rmsprop_tf: of the mean square; adamw: beta2; below 0: the optimiser's (defaults_of)
+  double epsilon = -1;  // below 0: the optimiser's
   double weight_decay = 1e-5;
 };
 struct ScheduleSettings {
-  std::string name = "exponential";  // exponential | cosine | constant
+  ScheduleKind name = ScheduleKind::exponential;
   double warmup_epochs = 5, decay_epochs = 2.4, decay_rate = 0.97;
 };
 struct Recipe {
@@ -66,14 +68,14 @@ struct Recipe {
   TrainSettings train;
   OptimizerSettings optimizer;
   ScheduleSettings schedule;
-  double ema_decay = 0.9999;                // ema.decay; 0: off
-  bool unbiased_moving_variance = false;    // bn.unbiased
-  double bn_momentum = -1;                  // bn.momentum; below 0: the architecture's
-  bool bn_warmup = true;                    // bn.warmup
-  bool sync_bn = false;                     // distributed.sync_bn
-  std::int64_t checkpoint_every_steps = 0;  // checkpoint.every_steps; 0: at the end of each epoch only
-  std::int64_t checkpoint_keep = 1;         // checkpoint.keep: the k best
-  std::string checkpoint_result = "best";   // checkpoint.result: best | last
+  double ema_decay = 0.9999;                        // ema.decay; 0: off
+  bool unbiased_moving_variance = false;            // bn.unbiased
+  double bn_momentum = -1;                          // bn.momentum; below 0: the architecture's
+  bool bn_warmup = true;                            // bn.warmup
+  bool sync_bn = false;                             // distributed.sync_bn
+  std::int64_t checkpoint_every_steps = 0;          // checkpoint.every_steps; 0: at the end of each epoch only
+  std::int64_t checkpoint_keep = 1;                 // checkpoint.keep: the k best
+  SavedEpoch checkpoint_result = SavedEpoch::best;  // checkpoint.result
   std::uint64_t seed = 0;
 };
 
@@ -102,6 +104,9 @@ arch::ArchSpec load_arch(const ModelSettings& model);
 std::string print(const Recipe& recipe);
 // docs/recipes.md.
 std::string settings_document();
+
+// Decay and epsilon are given: where they were below 0, the optimiser's defaults.
+OptimizerSettings settled(OptimizerSettings settings);
 
 // The learning rate's peak: lr, or lr_per_256 scaled by the batch.
 double peak_lr(const Recipe& recipe);

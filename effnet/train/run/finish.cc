@@ -69,7 +69,7 @@ void share_state(Trainer& trainer, Group& group) {
 // Gives the trainer the weights that become the model; returns the epoch they are of.
 std::int64_t take_result(const Finish& finish, Trainer& trainer, Group& group) {
   const auto last = static_cast<std::int64_t>(finish.position.epoch);
-  if (finish.options.recipe.checkpoint_result != "best" || finish.position.best_epoch == last) return last;
+  if (finish.options.recipe.checkpoint_result != SavedEpoch::best || finish.position.best_epoch == last) return last;
   std::string why;
   on_first(group, [&] { why = take_best(finish, finish.checkpoints.best(), trainer); });
   why = from_first(group, why);

@@ -1,7 +1,6 @@
 #include "effnet/train/run/identity.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <span>
 
@@ -12,18 +11,10 @@
 namespace effnet::train {
 namespace {
 
-// Settings that change no number of the steps. model.name is among them because the architecture itself is compared,
-// model.init because what it begins with is in the checkpoint.
-constexpr std::array<std::string_view, 11> kFreeSettings{
-    "model.name",        "model.init",  "data.folder",          "data.workers",           "data.broken_limit",
-    "train.time_budget", "train.fused", "train.validate_every", "checkpoint.every_steps", "checkpoint.keep",
-    "checkpoint.result"};
-
-// Settings of the steps to come: what is done stays as it is. They are what a run that diverged needs.
-constexpr std::array<std::string_view, 5> kCourseSettings{"optimizer.lr", "optimizer.lr_per_256",
-                                                          "schedule.warmup_epochs", "train.clip_norm", "train.epochs"};
-
-bool is_of_the_course(std::string_view key) { return std::ranges::count(kCourseSettings, key) != 0; }
+bool is_of_the_course(std::string_view key) {
+  const Setting* const setting = find_setting(key);
+  return setting != nullptr && setting->kind == Kind::course;
+}
 
 // Of names and labels in order.
 std::string digest_of(const data::Dataset& set) {
@@ -36,8 +27,8 @@ std::string digest_of(const data::Dataset& set) {
   return digest.hex();
 }
 
-std::string pictures_line(std::string_view what, const data::Dataset& set) {
-  return fmt::format("{} = {} (names and labels {})\n", what, set.size(), digest_of(set));
+std::string pictures_text(const data::Dataset& set) {
+  return fmt::format("{} (names and labels {})", set.size(), digest_of(set));
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -82,20 +73,27 @@ std::string only_in(const std::vector<std::string>& some, const std::vector<std:
 
 }  // namespace
 
-bool is_free(std::string_view key) { return std::ranges::count(kFreeSettings, key) != 0; }
-
-std::string identity_of(const Recipe& recipe, const RunModel& model, const RunData& data) {
-  std::string identity;
+Identity identity_of(const Recipe& recipe, const RunModel& model, const RunData& data) {
+  Identity identity;
   for (const Setting& setting : settings()) {
-    if (!is_free(setting.key)) identity += fmt::format("{} = {}\n", setting.key, value_text(setting, recipe));
+    if (setting.changes_numbers()) identity.settings.push_back({std::string(setting.key), value_text(setting, recipe)});
   }
   const std::vector<std::string>& names = data.train->classes();
   Digest classes;
   for (const std::string& name : names) classes.add(name);
-  identity += fmt::format("classes = {} ({})\n", names.size(), classes.hex());
-  identity += pictures_line("pictures", *data.train);
-  if (data.validation) identity += pictures_line("validation pictures", *data.validation);
-  return identity + arch::print(model.arch);
+  identity.data = {{"classes", fmt::format("{} ({})", names.size(), classes.hex())},
+                   {"pictures", pictures_text(*data.train)}};
+  if (data.validation) identity.data.push_back({"validation pictures", pictures_text(*data.validation)});
+  identity.arch = arch::print(model.arch);
+  return identity;
+}
+
+std::string to_text(const Identity& identity) {
+  std::string text;
+  for (const Facts* facts : {&identity.settings, &identity.data}) {
+    for (const Fact& fact : *facts) text += fmt::format("{} = {}\n", fact.key, fact.value);
+  }
+  return text + identity.arch;
 }
 
 std::vector<Change> changes_of_course(const std::string& now, const std::string& then) {
@@ -111,15 +109,6 @@ std::vector<Change> changes_of_course(const std::string& now, const std::string&
     if (before != theirs.course.end() && before->second != value) changes.push_back({key, value, before->second});
   }
   return changes;
-}
-
-std::vector<std::string> differing_settings(const Recipe& now, const Recipe& then) {
-  std::vector<std::string> keys;
-  for (const Setting& setting : settings()) {
-    const bool file = setting.key == "model.name" || setting.key == "model.init" || setting.key == "data.folder";
-    if (!file && value_text(setting, now) != value_text(setting, then)) keys.emplace_back(setting.key);
-  }
-  return keys;
 }
 
 }  // namespace effnet::train

@@ -5,15 +5,21 @@
 #include <string>
 #include <vector>
 
+#include "effnet/train/distributed/facts.h"
 #include "effnet/train/recipe/recipe.h"
 #include "effnet/train/run/data.h"
 #include "effnet/train/run/model.h"
 
 namespace effnet::train {
 
-// Settings that only change where, how fast or how often something happens are left out. Pictures go by a digest of
-// names and labels in the set's order, not of pixels: a million take a second.
-std::string identity_of(const Recipe& recipe, const RunModel& model, const RunData& data);
+struct Identity {
+  Facts settings;  // those that change numbers, as TOML writes them
+  Facts data;      // classes and pictures, by digests
+  std::string arch;
+};
+// Pictures go by a digest of names and labels in the set's order, not of pixels: a million take a second.
+Identity identity_of(const Recipe& recipe, const RunModel& model, const RunData& data);
+std::string to_text(const Identity& identity);
 
 struct Change {
   std::string key, now, before;  // values as TOML writes them
@@ -21,9 +27,5 @@ struct Change {
 // `now`: the run that is to go on, `then`: the checkpoint's. Throws Error(input) that names what differs. Settings of
 // the steps to come (learning rate, warm-up, clipping, length) may differ, and are returned.
 std::vector<Change> changes_of_course(const std::string& now, const std::string& then);
-
-// Keys whose values differ; files that settings name are left out.
-std::vector<std::string> differing_settings(const Recipe& now, const Recipe& then);
-bool is_free(std::string_view key);  // changes no number of any step
 
 }  // namespace effnet::train

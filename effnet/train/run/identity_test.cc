@@ -43,7 +43,7 @@ std::string identity(const Recipe& recipe, const std::vector<std::string>& names
   data.train = std::make_shared<Pictures>(names, labels);
   if (validation)
     data.validation = std::make_shared<Pictures>(std::vector<std::string>{"v"}, std::vector<std::int64_t>{1});
-  return identity_of(recipe, model, data);
+  return to_text(identity_of(recipe, model, data));
 }
 
 Recipe recipe(const std::vector<Override>& overrides = {}) { return parse_recipe("", "defaults", overrides); }

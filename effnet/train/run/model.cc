@@ -109,7 +109,7 @@ std::string weights_told(const RunModel& model) {
 vision::TrainingView training_view(const Recipe& recipe, const RunModel& model) {
   vision::TrainingView view;
   view.evaluation = model.evaluation;
-  view.augment = vision::augment_named(recipe.data.augment);
+  view.augment = recipe.data.augment;
   view.area_low = recipe.data.area_low;
   view.shift_px = recipe.data.shift;
   view.randaugment_layers = recipe.data.randaugment_layers;

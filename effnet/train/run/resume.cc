@@ -1,19 +1,17 @@
 #include "effnet/train/run/resume.h"
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
+#include "effnet/train/recipe/settings.h"
 
 namespace effnet::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool holds(const std::vector<std::string>& keys, std::string_view key) { return std::ranges::count(keys, key) != 0; }
 
 }  // namespace
 
@@ -23,11 +21,11 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
   std::error_code ignored;
   if (!fs::exists(file, ignored)) return true;
   const Recipe then = parse_recipe(read_text(file), file.string());
-  const std::vector<std::string> differing = differing_settings(recipe, then);
   const bool fitted = !then.train.time_budget.empty();
-  if (holds(differing, "train.epochs") && recipe.train.epochs > summary.epochs && !fitted) return false;
+  if (recipe.train.epochs != then.train.epochs && recipe.train.epochs > summary.epochs && !fitted) return false;
   std::vector<std::string> steps, others;
-  for (const std::string& key : differing) (is_free(key) ? others : steps).push_back(key);
+  for (const Setting* setting : differing_settings(recipe, then))
+    (setting->changes_numbers() ? steps : others).emplace_back(setting->key);
   if (!steps.empty()) {
     throw usage_error(
         "{}: this run is finished, after {:.4g} epochs (got another {}, expected the settings it was made with)",
@@ -38,7 +36,7 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
                                      "anew",
                                      summary.epochs));
   }
-  if (holds(differing, "checkpoint.result")) return false;
+  if (recipe.checkpoint_result != then.checkpoint_result) return false;
   if (!others.empty()) told += fmt::format("; {} changes nothing in it any more", one_of(others));
   return true;
 }

@@ -93,7 +93,8 @@ class Run {
   RunModel model_;
   RunData data_;
   graph::Graph graph_;
-  std::string identity_;
+  Identity parts_;
+  std::string identity_;  // the same as text
   ModelMetadata metadata_;  // of the model to come, for checkpoints; rank 0's
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<data::TrainingLoader> loader_;
@@ -123,7 +124,7 @@ std::optional<Summary> Run::set_out() {
   if (group_.world() > 1) agree(group_, recipe_facts(recipe_));
   if (std::optional<Summary> done = open_folder()) return done;
   open_parts();
-  if (group_.world() > 1) agree(group_, data_facts(data_, model_, identity_));
+  if (group_.world() > 1) agree(group_, data_facts(data_, parts_));
   take_up();
   if (group_.world() > 1) agree(group_, start_facts(position_, *trainer_));
   return std::nullopt;
@@ -193,7 +194,8 @@ void Run::open_parts() {
     data_ = open_run_data(recipe_, options_.data, model_.resolution());
     model_.arch.classes = data_.classes;
     graph_ = graph::lower(model_.arch, {.resolution = model_.resolution()});
-    identity_ = identity_of(recipe_, model_, data_);
+    parts_ = identity_of(recipe_, model_, data_);
+    identity_ = to_text(parts_);
     peak_ = peak_lr(recipe_);
 
     data::LoaderOptions loader;

@@ -1,7 +1,5 @@
 #include "effnet/train/run/run_facts.h"
 
-#include <algorithm>
-#include <array>
 #include <filesystem>
 #include <span>
 #include <sstream>
@@ -13,45 +11,28 @@
 namespace effnet::train {
 namespace {
 
-constexpr std::array<std::string_view, 2> kOfAMachine{"data.workers", "data.folder"};
-
 std::string digest(std::span<const std::byte> bytes) { return sha256(bytes).substr(0, 16); }
 
 std::string count(const std::shared_ptr<const data::Dataset>& set) { return std::to_string(set ? set->size() : 0); }
 
-bool is_setting(std::string_view key) {
-  return std::ranges::any_of(settings(), [&](const Setting& setting) { return setting.key == key; });
-}
-
-// "KEY = VALUE" lines.
-void add_lines(const std::string& text, const char* source, Facts& facts) {
-  std::istringstream lines(text);
-  std::string line;
-  for (int number = 1; std::getline(lines, line); ++number) {
-    const std::size_t equals = line.find(" = ");
-    const std::string key = line.substr(0, equals);
-    if (equals == std::string::npos || is_setting(key)) continue;
-    facts.push_back(
-        {*source == '\0' ? key : fmt::format("{} (line {} of {})", key, number, source), line.substr(equals + 3)});
-  }
-}
-
 }  // namespace
 
 Facts recipe_facts(const Recipe& recipe) {
-  // A file may lie elsewhere on another machine; what it holds is compared once it is read.
-  Recipe shown = recipe;
-  for (std::string* file : {&shown.model.name, &shown.model.init})
-    *file = std::filesystem::path(*file).filename().string();
   Facts facts;
   for (const Setting& setting : settings()) {
-    if (std::ranges::find(kOfAMachine, setting.key) == kOfAMachine.end())
-      facts.push_back({std::string(setting.key), value_text(setting, shown)});
+    if (setting.kind == Kind::machine || setting.kind == Kind::data_folder) continue;
+    Recipe shown = recipe;
+    // It may lie elsewhere on another machine; what it holds is compared once it is read.
+    if (setting.kind == Kind::model_file) {
+      std::string& file = text_of(setting, shown);
+      file = std::filesystem::path(file).filename().string();
+    }
+    facts.push_back({std::string(setting.key), value_text(setting, shown)});
   }
   return facts;
 }
 
-Facts data_facts(const RunData& data, const RunModel& model, const std::string& identity) {
+Facts data_facts(const RunData& data, const Identity& identity) {
   Facts facts{{"the number of training pictures", count(data.train)},
               {"the number of validation pictures", count(data.validation)},
               {"the number of test pictures", count(data.test)},
@@ -59,10 +40,15 @@ Facts data_facts(const RunData& data, const RunModel& model, const std::string& 
   int number = 0;
   for (const std::string& name : data.train->classes())
     facts.push_back({fmt::format("class {}", number++), in_quotes(name)});
-  const std::string arch = arch::print(model.arch);
-  if (!identity.ends_with(arch)) throw internal_error("a run's identity does not end with its architecture");
-  add_lines(identity.substr(0, identity.size() - arch.size()), "", facts);
-  add_lines(arch, "the architecture", facts);
+  facts.insert(facts.end(), identity.data.begin(), identity.data.end());
+  std::istringstream lines(identity.arch);
+  std::string line;
+  for (number = 1; std::getline(lines, line); ++number) {
+    const std::size_t equals = line.find(" = ");
+    if (equals == std::string::npos) continue;
+    facts.push_back(
+        {fmt::format("{} (line {} of the architecture)", line.substr(0, equals), number), line.substr(equals + 3)});
+  }
   return facts;
 }
 

@@ -7,15 +7,15 @@
 #include "effnet/train/recipe/recipe.h"
 #include "effnet/train/run/checkpoint.h"
 #include "effnet/train/run/data.h"
-#include "effnet/train/run/model.h"
+#include "effnet/train/run/identity.h"
 
 namespace effnet::train {
 
-// Every setting but those of a machine: threads of the loader, and the folders that files lie in.
+// Every setting but those of a machine; of files their names without the folder.
 Facts recipe_facts(const Recipe& recipe);
 
-// Pictures, class names, and the lines of `identity` (identity_of()) that are no settings.
-Facts data_facts(const RunData& data, const RunModel& model, const std::string& identity);
+// Pictures, class names and the architecture.
+Facts data_facts(const RunData& data, const Identity& identity);
 
 // Where the run begins or goes on, and a digest of the weights that it does so with.
 Facts start_facts(const Position& position, Trainer& trainer);

@@ -202,24 +202,20 @@ class ByRule final : public Optimizer {
 }  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerSettings& settings, std::vector<Trainable> parameters) {
-  const bool adamw = settings.name == "adamw";
-  const double decay = settings.decay >= 0 ? settings.decay : adamw ? 0.999 : 0.9;
-  const double epsilon = settings.epsilon >= 0 ? settings.epsilon : adamw ? 1e-8 : 1e-3;
-  const double weight_decay = settings.weight_decay;
-  const auto momentum = static_cast<float>(settings.momentum);
-  if (settings.name == "rmsprop_tf") {
-    return std::make_unique<ByRule<RmsPropTf>>(
-        RmsPropTf{momentum, static_cast<float>(decay), static_cast<float>(epsilon)}, weight_decay,
-        std::move(parameters));
+  const OptimizerSettings s = settled(settings);
+  const auto momentum = static_cast<float>(s.momentum), epsilon = static_cast<float>(s.epsilon);
+  const auto by = [&]<class Rule>(Rule rule) -> std::unique_ptr<Optimizer> {
+    return std::make_unique<ByRule<Rule>>(rule, s.weight_decay, std::move(parameters));
+  };
+  switch (s.name) {
+    case OptimizerKind::rmsprop_tf:
+      return by(RmsPropTf{.momentum = momentum, .decay = static_cast<float>(s.decay), .epsilon = epsilon});
+    case OptimizerKind::sgd:
+      return by(Sgd{.momentum = momentum, .nesterov = s.nesterov});
+    case OptimizerKind::adamw:
+      return by(AdamW{.beta1 = s.momentum, .beta2 = s.decay, .epsilon = epsilon, .weight_decay = s.weight_decay});
   }
-  if (settings.name == "sgd") {
-    return std::make_unique<ByRule<Sgd>>(Sgd{momentum, settings.nesterov}, weight_decay, std::move(parameters));
-  }
-  if (adamw) {
-    return std::make_unique<ByRule<AdamW>>(AdamW{settings.momentum, decay, static_cast<float>(epsilon), weight_decay},
-                                           weight_decay, std::move(parameters));
-  }
-  throw usage_error("unknown optimiser (got {}, expected rmsprop_tf, sgd or adamw)", settings.name);
+  throw internal_error("no optimiser of number {}", static_cast<int>(s.name));
 }
 
 }  // namespace effnet::train

@@ -39,7 +39,6 @@ class Optimizer {
   virtual std::vector<std::pair<std::string, torch::Tensor>> state() = 0;
 };
 
-// Throws Error(usage) for an unknown name.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerSettings& settings, std::vector<Trainable> parameters);
 
 }  // namespace effnet::train

@@ -29,11 +29,8 @@ void set_autocast(bool cuda, bool on, at::ScalarType type) {
 
 }  // namespace
 
-Precision precision_named(const std::string& name, torch::Device device) {
-  if (name == "fp32") return Precision::fp32;
-  if (name == "bf16") return Precision::bf16;
-  if (name != "fp16") throw usage_error("unknown precision (got {}, expected fp32, bf16 or fp16)", name);
-  if (device.is_cuda()) return Precision::fp16;
+Precision precision_on(torch::Device device, Precision precision) {
+  if (precision != Precision::fp16 || device.is_cuda()) return precision;
   throw environment_error("training in fp16 needs a GPU (got {})", device.str())
       .with_hint("--set train.precision=fp32, or bf16");
 }
@@ -50,8 +47,8 @@ bool has_bf16_instructions(std::istream& cpuinfo) {
   return false;
 }
 
-std::string slow_precision(const std::string& name, torch::Device device) {
-  if (name != "bf16" || !device.is_cpu()) return {};
+std::string slow_precision(Precision precision, torch::Device device) {
+  if (precision != Precision::bf16 || !device.is_cpu()) return {};
   std::ifstream cpuinfo("/proc/cpuinfo");
   if (has_bf16_instructions(cpuinfo)) return {};
   return "warning: this processor has no instructions for bf16 (expected avx512_bf16, amx_bf16, or ARM's bf16): a step "

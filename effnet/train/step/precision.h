@@ -7,14 +7,15 @@
 #include <iosfwd>
 #include <string>
 
+#include "effnet/train/recipe/choices.h"
+
 namespace effnet::train {
 
-enum class Precision { fp32, bf16, fp16 };
-// Throws Error(usage) for an unknown name, Error(environment) for a precision that the device lacks (fp16 on a CPU).
-Precision precision_named(const std::string& name, torch::Device device);
+// The same. Throws Error(environment) for a precision that the device lacks (fp16 on a CPU).
+Precision precision_on(torch::Device device, Precision precision);
 
 // What to tell where the precision is slower than fp32 on this machine; empty where it is not.
-std::string slow_precision(const std::string& name, torch::Device device);
+std::string slow_precision(Precision precision, torch::Device device);
 // Of /proc/cpuinfo: whether the processor has instructions for bfloat16.
 bool has_bf16_instructions(std::istream& cpuinfo);
 

@@ -23,8 +23,8 @@ TEST(Precision, KnowsProcessorsWithInstructionsForBf16) {
 }
 
 TEST(Precision, OnlyBf16OnAProcessorIsEverSlow) {
-  EXPECT_EQ(slow_precision("fp32", torch::kCPU), "");
-  EXPECT_EQ(slow_precision("bf16", torch::Device(torch::kCUDA, 0)), "");
+  EXPECT_EQ(slow_precision(Precision::fp32, torch::kCPU), "");
+  EXPECT_EQ(slow_precision(Precision::bf16, torch::Device(torch::kCUDA, 0)), "");
 }
 
 }  // namespace

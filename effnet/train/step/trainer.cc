@@ -182,7 +182,7 @@ Trainer::Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, 
                      .bn_warmup = recipe.bn_warmup,
                      .device = device,
                      .group = group,
-                     .precision = precision_named(recipe.train.precision, device)}) {
+                     .precision = precision_on(device, recipe.train.precision)}) {
   Impl& impl = *impl_;
   impl.store->to(device);
   impl.options.fused = recipe.train.fused && device.is_cpu() && impl.precision == Precision::fp32;

@@ -59,7 +59,7 @@ TEST(SyncSum, GradientIsTheSumOfAllRanks) {
 
 Recipe recipe_of(bool sync_bn) {
   Recipe recipe;
-  recipe.optimizer.name = "sgd";
+  recipe.optimizer.name = OptimizerKind::sgd;
   recipe.sync_bn = sync_bn;
   recipe.ema_decay = 0.99;
   return recipe;

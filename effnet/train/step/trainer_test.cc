@@ -26,7 +26,7 @@ struct Bench {
   Trainer trainer;
 };
 
-Recipe recipe_of(const std::string& optimizer, std::int64_t accumulate = 1) {
+Recipe recipe_of(OptimizerKind optimizer, std::int64_t accumulate = 1) {
   Recipe recipe;
   recipe.optimizer.name = optimizer;
   recipe.train.accumulate = accumulate;
@@ -48,9 +48,9 @@ void copy_state(Trainer& from, Trainer& to) {
 }
 
 TEST(Trainer, GoesOnToTheSameBits) {
-  for (const char* optimizer : {"rmsprop_tf", "sgd", "adamw"}) {
+  for (const auto& [optimizer, name] : kOptimizers) {
     for (const bool fused : {true, false}) {
-      SCOPED_TRACE(fmt::format("{} {}", optimizer, fused));
+      SCOPED_TRACE(fmt::format("{} {}", name, fused));
       Recipe recipe = recipe_of(optimizer, 2);
       recipe.train.fused = fused;
       Bench unbroken(recipe), first(recipe), second(recipe);
@@ -68,7 +68,7 @@ TEST(Trainer, GoesOnToTheSameBits) {
 }
 
 TEST(Trainer, StateNamesEverythingOnce) {
-  Bench bench(recipe_of("rmsprop_tf"));
+  Bench bench(recipe_of(OptimizerKind::rmsprop_tf));
   std::set<std::string> names;
   for (const auto& [name, tensor] : bench.trainer.state()) EXPECT_TRUE(names.insert(name).second) << name;
   for (const graph::Parameter& parameter : graph::parameters(bench.graph)) {
@@ -83,7 +83,7 @@ TEST(Trainer, StateNamesEverythingOnce) {
 
 // The gradient and loss of a batch in two parts are the mean of the parts' own, computed here by torch alone.
 TEST(Trainer, PartsAddUpToTheBatchsMean) {
-  Recipe recipe = recipe_of("sgd", 2);
+  Recipe recipe = recipe_of(OptimizerKind::sgd, 2);
   recipe.optimizer.momentum = 0;
   recipe.optimizer.weight_decay = 0;
   const graph::Graph graph = tiny_graph();
@@ -130,7 +130,7 @@ TEST(Trainer, PartsAddUpToTheBatchsMean) {
 }
 
 TEST(Trainer, ClipsTheWholeGradient) {
-  Recipe recipe = recipe_of("sgd");
+  Recipe recipe = recipe_of(OptimizerKind::sgd);
   recipe.optimizer.momentum = 0;
   recipe.optimizer.weight_decay = 0;
   for (const double share : {0.5, 2.0}) {
@@ -154,7 +154,7 @@ TEST(Trainer, ClipsTheWholeGradient) {
 // Memory runs out in the second of two parts, when statistics have moved and gradients are half there: what follows is
 // what four parts would have given from the start.
 TEST(Trainer, HalvesItsPartsWhereMemoryRunsOut) {
-  Bench expected(recipe_of("rmsprop_tf", 4));
+  Bench expected(recipe_of(OptimizerKind::rmsprop_tf, 4));
   expected.trainer.step(tiny_batch(8), 0.01);
   expected.trainer.step(tiny_batch(8, 8), 0.01);
 
@@ -163,7 +163,7 @@ TEST(Trainer, HalvesItsPartsWhereMemoryRunsOut) {
   const auto device = [] { TORCH_CHECK(false, "CUDA out of memory. Tried to allocate 20.00 MiB"); };
   for (const std::function<void()>& fail :
        {std::function<void()>(real), std::function<void()>(standard), std::function<void()>(device)}) {
-    Bench bench(recipe_of("rmsprop_tf", 2));
+    Bench bench(recipe_of(OptimizerKind::rmsprop_tf, 2));
     std::vector<std::int64_t> sizes;
     bench.trainer.on_part([&](std::int64_t images) {
       sizes.push_back(images);
@@ -177,7 +177,7 @@ TEST(Trainer, HalvesItsPartsWhereMemoryRunsOut) {
 }
 
 TEST(Trainer, OnePictureTooMuchIsAnErrorThatChangesNothing) {
-  Bench bench(recipe_of("rmsprop_tf"));
+  Bench bench(recipe_of(OptimizerKind::rmsprop_tf));
   const auto before = bytes_of(bench.trainer);
   bench.trainer.on_part([](std::int64_t) { throw std::bad_alloc(); });
   try {
@@ -190,10 +190,10 @@ TEST(Trainer, OnePictureTooMuchIsAnErrorThatChangesNothing) {
 }
 
 TEST(Trainer, StopsBeforeNumbersThatAreNotFinite) {
-  Bench clean(recipe_of("rmsprop_tf", 2));
+  Bench clean(recipe_of(OptimizerKind::rmsprop_tf, 2));
   const StepResult expected = clean.trainer.step(tiny_batch(8), 0.01);
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    Bench bench(recipe_of("rmsprop_tf", 2));
+    Bench bench(recipe_of(OptimizerKind::rmsprop_tf, 2));
     const auto before = bytes_of(bench.trainer);
     data::Batch batch = tiny_batch(8, 0, 17);
     batch.images.back() = bad;  // in the second part: the first has moved the statistics
@@ -212,7 +212,7 @@ TEST(Trainer, StopsBeforeNumbersThatAreNotFinite) {
 }
 
 TEST(Trainer, ALabelThatIsNoClassChangesNothing) {
-  Bench bench(recipe_of("rmsprop_tf", 2));
+  Bench bench(recipe_of(OptimizerKind::rmsprop_tf, 2));
   const auto before = bytes_of(bench.trainer);
   data::Batch batch = tiny_batch(8);
   batch.labels.back() = kTinyClasses;
@@ -229,7 +229,7 @@ TEST(Trainer, ALabelThatIsNoClassChangesNothing) {
 
 // Shadows by a loop of its own in double, over trainable tensors and moving statistics alike.
 TEST(Trainer, AveragesWeightsAndStatistics) {
-  Recipe recipe = recipe_of("sgd");
+  Recipe recipe = recipe_of(OptimizerKind::sgd);
   recipe.ema_decay = 0.2;
   Bench bench(recipe);
   std::map<std::string, torch::Tensor> shadows;
@@ -268,9 +268,9 @@ TEST(Trainer, MovingStatisticsWarmUpWithTheSteps) {
     return values;
   };
   for (const bool fused : {true, false}) {
-    for (const char* precision : {"fp32", "bf16"}) {
-      SCOPED_TRACE(fmt::format("fused {}, {}", fused, precision));
-      Recipe recipe = recipe_of("sgd");
+    for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+      SCOPED_TRACE(fmt::format("fused {}, {}", fused, name_in(kPrecisions, precision)));
+      Recipe recipe = recipe_of(OptimizerKind::sgd);
       recipe.train.fused = fused;
       recipe.train.precision = precision;
       const auto after = [&](double momentum, bool warmup, int steps, double first_step = 0) {
@@ -300,7 +300,7 @@ TEST(Trainer, MovingStatisticsWarmUpWithTheSteps) {
 }
 
 TEST(Trainer, EvaluatesWithEither) {
-  Recipe recipe = recipe_of("sgd", 2);
+  Recipe recipe = recipe_of(OptimizerKind::sgd, 2);
   Bench bench(recipe);
   for (int step = 0; step < 3; ++step) bench.trainer.step(tiny_batch(6, 6 * step), 0.05);
   const data::Batch batch = tiny_batch(5, 100);
@@ -329,29 +329,29 @@ TEST(Trainer, EvaluatesWithEither) {
 }
 
 TEST(Trainer, Learns) {
-  for (const char* optimizer : {"rmsprop_tf", "sgd", "adamw"}) {
+  for (const auto& [optimizer, name] : kOptimizers) {
     Bench bench(recipe_of(optimizer));
-    double lr = std::string_view(optimizer) == "sgd" ? 0.1 : 0.01;
+    double lr = optimizer == OptimizerKind::sgd ? 0.1 : 0.01;
     StepResult result;
     for (int step = 0; step < 40; ++step) result = bench.trainer.step(tiny_batch(16, 16 * step), lr);
-    EXPECT_GE(result.right, 14) << optimizer;
+    EXPECT_GE(result.right, 14) << name;
     const data::Batch fresh = tiny_batch(40, 5000);
     const torch::Tensor guessed = bench.trainer.evaluate(fresh, true).argmax(1);
-    EXPECT_GE((guessed == torch::tensor(fresh.labels)).sum().item<std::int64_t>(), 36) << optimizer;
+    EXPECT_GE((guessed == torch::tensor(fresh.labels)).sum().item<std::int64_t>(), 36) << name;
   }
 }
 
 TEST(Trainer, TakesThePrecisionThatTheDeviceHas) {
-  Recipe recipe = recipe_of("sgd");
-  recipe.train.precision = "fp16";
+  Recipe recipe = recipe_of(OptimizerKind::sgd);
+  recipe.train.precision = Precision::fp16;
   try {
     Bench bench(recipe);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::environment);
   }
-  const double expected = Bench(recipe_of("sgd")).trainer.step(tiny_batch(8), 0).loss;
-  recipe.train.precision = "bf16";
+  const double expected = Bench(recipe_of(OptimizerKind::sgd)).trainer.step(tiny_batch(8), 0).loss;
+  recipe.train.precision = Precision::bf16;
   Bench bench(recipe);
   const double got = bench.trainer.step(tiny_batch(8), 0.05).loss;
   EXPECT_NE(got, expected);
