@@ -8,7 +8,6 @@
 #include "effnet/base/text.h"
 #include "effnet/formats/checkpoint_sum.h"
 #include "effnet/formats/safetensors.h"
-#include "effnet/train/run/checkpoint_file.h"
 #include "effnet/train/run/identity.h"
 
 namespace effnet::train {
@@ -145,12 +144,6 @@ void restore(const CheckpointFile& checkpoint, const fs::path& file, Trainer& tr
   const torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : state) tensor.copy_(from_file(checkpoint.weights.at(name), tensor));
   for (const auto& [name, value] : checkpoint.scalars) trainer.set_scalar(name, value);
-}
-
-Position read_checkpoint(const fs::path& file, Trainer& trainer, const std::string& identity) {
-  const CheckpointFile checkpoint = open_checkpoint(file);
-  restore(checkpoint, file, trainer, identity);
-  return checkpoint.position;
 }
 
 }  // namespace effnet::train

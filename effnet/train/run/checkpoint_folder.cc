@@ -1,9 +1,10 @@
+#include "effnet/train/run/checkpoint_folder.h"
+
 #include <algorithm>
 #include <charconv>
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
-#include "effnet/train/run/checkpoint_file.h"
 
 namespace effnet::train {
 namespace {
@@ -40,7 +41,7 @@ bool CheckpointFolder::empty() const {
   return !fs::exists(folder_ / "last", ignored) && !fs::exists(folder_ / "previous", ignored);
 }
 
-fs::path CheckpointFolder::newest_whole(const std::function<void(std::string)>& tell) const {
+fs::path CheckpointFolder::newest_whole(const Tell& tell) const {
   std::string why;
   std::vector<fs::path> damaged;
   for (const char* name : {"last", "previous"}) {

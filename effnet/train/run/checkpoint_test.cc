@@ -8,7 +8,7 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/graph/lower.h"
-#include "effnet/train/run/checkpoint_file.h"
+#include "effnet/train/run/checkpoint_folder.h"
 
 namespace effnet::train {
 namespace {
@@ -68,6 +68,12 @@ class Tiny {
 bool equal(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const torch::Tensor& x, const torch::Tensor& y) { return torch::equal(x, y); });
+}
+
+Position read_checkpoint(const fs::path& file, Trainer& trainer, const std::string& identity) {
+  const CheckpointFile checkpoint = open_checkpoint(file);
+  restore(checkpoint, file, trainer, identity);
+  return checkpoint.position;
 }
 
 std::string why(const std::function<void()>& body) {
@@ -150,7 +156,7 @@ TEST(Checkpoint, SaysWhatDiffersInAnotherRun) {
 
 TEST(CheckpointFolder, KeepsThePreviousOneAndFallsBack) {
   const TemporaryFolder folder;
-  const CheckpointFolder checkpoints(folder.path() / "checkpoints");
+  const CheckpointFolder checkpoints(folder.path());
   Tiny tiny(1);
   std::vector<std::string> told;
   const auto tell = [&](const std::string& message) { told.push_back(message); };
@@ -181,7 +187,8 @@ TEST(CheckpointFolder, NamesTheBest) {
   Tiny tiny(1);
   const auto names = [&] {
     std::vector<std::string> found;
-    for (const auto& entry : fs::directory_iterator(folder.path())) found.push_back(entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(folder.path() / "checkpoints"))
+      found.push_back(entry.path().filename());
     std::sort(found.begin(), found.end());
     return found;
   };

@@ -10,7 +10,7 @@
 #include "effnet/report/run_report.h"
 #include "effnet/report/thumbnails.h"
 #include "effnet/train/distributed/together.h"
-#include "effnet/train/run/checkpoint_file.h"
+#include "effnet/train/run/checkpoint_folder.h"
 
 namespace effnet::train {
 namespace {
@@ -40,14 +40,13 @@ std::string data_folder(const RunOptions& options) {
 }
 
 // Why `file` does not hold the best epoch's weights, which the trainer then has not got; else empty.
-std::string take_best(const Finish& finish, const fs::path& file, Trainer& trainer) {
+std::string take_best(Setup& setup, const fs::path& file) {
+  const std::int64_t best = setup.position.best_epoch;
   try {
     const CheckpointFile checkpoint = open_checkpoint(file);
-    if (checkpoint.position.batch != 0 ||
-        static_cast<std::int64_t>(checkpoint.position.epoch) != finish.position.best_epoch)
-      return fmt::format("{}: of another epoch (got {}, expected {})", file.string(), checkpoint.position.epoch,
-                         finish.position.best_epoch);
-    restore(checkpoint, file, trainer, finish.identity);
+    if (checkpoint.position.batch != 0 || static_cast<std::int64_t>(checkpoint.position.epoch) != best)
+      return fmt::format("{}: of another epoch (got {}, expected {})", file.string(), checkpoint.position.epoch, best);
+    restore(checkpoint, file, *setup.trainer, setup.identity);
     return "";
   } catch (const Error& error) {
     if (error.code() != ErrorCode::input) throw;
@@ -67,19 +66,19 @@ void share_state(Trainer& trainer, Group& group) {
 }
 
 // Gives the trainer the weights that become the model; returns the epoch they are of.
-std::int64_t take_result(const Finish& finish, Trainer& trainer, Group& group) {
-  const auto last = static_cast<std::int64_t>(finish.position.epoch);
-  if (finish.options.recipe.checkpoint_result != SavedEpoch::best || finish.position.best_epoch == last) return last;
+std::int64_t take_result(const RunOptions& options, Setup& setup, Group& group) {
+  const auto last = static_cast<std::int64_t>(setup.position.epoch);
+  if (options.recipe.checkpoint_result != SavedEpoch::best || setup.position.best_epoch == last) return last;
   std::string why;
-  on_first(group, [&] { why = take_best(finish, finish.checkpoints.best(), trainer); });
+  on_first(group, [&] { why = take_best(setup, CheckpointFolder(options.out).best()); });
   why = from_first(group, why);
   if (!why.empty()) {
-    finish.tell(fmt::format("warning: {}: the weights of the last epoch become the model instead of those of epoch {}",
-                            why, finish.position.best_epoch));
+    setup.tell(fmt::format("warning: {}: the weights of the last epoch become the model instead of those of epoch {}",
+                           why, setup.position.best_epoch));
     return last;
   }
-  share_state(trainer, group);
-  return finish.position.best_epoch;
+  share_state(*setup.trainer, group);
+  return setup.position.best_epoch;
 }
 
 // Below 0: not validated.
@@ -88,57 +87,67 @@ double top1_of(const std::vector<report::EpochMetrics>& rows, std::int64_t epoch
   return row == rows.end() ? -1 : row->score().value_or(-1);
 }
 
+Summary summary_of(const RunOptions& options, const Setup& setup, double epochs, std::int64_t saved,
+                   const Group& group) {
+  const std::vector<report::EpochMetrics>& rows = setup.folder->metrics();
+  const Position& position = setup.position;
+  const graph::Costs costs = graph::costs(setup.graph);
+  return {.best_top1 = position.best_top1,
+          .best_epoch = position.best_epoch,
+          .saved_top1 = saved == position.best_epoch ? position.best_top1 : top1_of(rows, saved),
+          .saved_epoch = saved,
+          .epochs = epochs,
+          .images_per_second = mean_rate(rows),
+          .seconds = position.seconds,
+          .params = costs.params,
+          .macs = costs.macs,
+          .device = setup.device.str(),
+          .isa = setup.trainer->isa(),
+          .world_size = group.world(),
+          .peak_rss_bytes = peak_rss_bytes(),
+          .data = data_folder(options),
+          .test_top1 = {}};
+}
+
+// Percent.
+double top1_of(const std::vector<report::Prediction>& predictions) {
+  const auto right = std::count_if(predictions.begin(), predictions.end(),
+                                   [](const report::Prediction& one) { return one.predicted == one.label; });
+  return 100 * static_cast<double>(right) / static_cast<double>(predictions.size());
+}
+
 }  // namespace
 
-Summary finish_run(const Finish& finish, Trainer& trainer, Group& group) {
-  const std::int64_t saved = take_result(finish, trainer, group);
+Summary finish_run(const RunOptions& options, Setup& setup, double epochs, Group& group) {
+  const std::int64_t saved = take_result(options, setup, group);
+  const std::optional<ValidationSet>& pictures = setup.test ? setup.test : setup.validation;
   std::optional<std::vector<report::Prediction>> predictions;
-  if (finish.pictures) {
-    predictions = predict(trainer, *finish.pictures, group);
+  if (pictures) {
+    predictions = predict(*setup.trainer, *pictures, group);
     if (!predictions)
       throw Error(ErrorCode::interrupted, "interrupted after the last epoch; the state is saved",
                   "the same command with --resume finishes the run");
   }
 
-  Summary summary;
+  std::string text;
   on_first(group, [&] {
-    const fs::path& run = finish.folder->path();
-    const graph::Costs costs = graph::costs(finish.graph);
-    summary = {.best_top1 = finish.position.best_top1,
-               .best_epoch = finish.position.best_epoch,
-               .saved_top1 = saved == finish.position.best_epoch ? finish.position.best_top1
-                                                                 : top1_of(finish.folder->metrics(), saved),
-               .saved_epoch = saved,
-               .epochs = finish.epochs,
-               .images_per_second = mean_rate(finish.folder->metrics()),
-               .seconds = finish.position.seconds,
-               .params = costs.params,
-               .macs = costs.macs,
-               .device = finish.device.str(),
-               .isa = trainer.isa(),
-               .world_size = group.world(),
-               .peak_rss_bytes = peak_rss_bytes(),
-               .data = data_folder(finish.options),
-               .test_top1 = {}};
-    const std::vector<std::string>& classes = finish.data.train->classes();
+    const fs::path& run = setup.folder->path();
+    Summary summary = summary_of(options, setup, epochs, saved, group);
+    const std::vector<std::string>& classes = setup.data.train->classes();
     formats::write_model(run / "model.safetensors",
-                         finished_model(finish.model, trainer.averaged_weights(), classes, finish.options.recipe));
+                         finished_model(setup.model, setup.trainer->averaged_weights(), classes, options.recipe));
     if (predictions) {
       write_text(run / "predictions.csv", report::predictions_text(*predictions));
-      double right = 0;
-      for (const report::Prediction& prediction : *predictions) right += prediction.predicted == prediction.label;
-      if (finish.data.test && !predictions->empty())
-        summary.test_top1 = 100 * right / static_cast<double>(predictions->size());
+      if (setup.test && !predictions->empty()) summary.test_top1 = top1_of(*predictions);
+      for (const std::string& doubt : report::doubts(setup.folder->metrics(), saved, *predictions))
+        setup.tell("warning: " + doubt);
     }
-    if (predictions) {
-      for (const std::string& doubt : report::doubts(finish.folder->metrics(), saved, *predictions))
-        finish.tell("warning: " + doubt);
-    }
-    finish.folder->write_summary(summary);
+    setup.folder->write_summary(summary);
     write_text(run / "report.html",
-               report::run_report(run, classes, report::thumbnails(finish.pictures ? finish.pictures->set : nullptr)));
+               report::run_report(run, classes, report::thumbnails(pictures ? pictures->set : nullptr)));
+    text = summary_text(summary);
   });
-  return parse_summary(from_first(group, group.rank() == 0 ? summary_text(summary) : ""));
+  return parse_summary(from_first(group, text));
 }
 
 }  // namespace effnet::train

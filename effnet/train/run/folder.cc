@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "effnet/base/error.h"
@@ -16,7 +15,6 @@ namespace effnet::train {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kBrokenHeader = "path,why\n";
 
@@ -63,51 +61,6 @@ std::string field(std::string text) {
 }
 
 }  // namespace
-
-std::string summary_text(const Summary& s) {
-  Json json{{"best_top1", s.best_top1 < 0 ? Json() : Json(s.best_top1)},
-            {"best_epoch", s.best_epoch},
-            {"saved_top1", s.saved_top1 < 0 ? Json() : Json(s.saved_top1)},
-            {"saved_epoch", s.saved_epoch},
-            {"epochs", s.epochs},
-            {"images_per_second", s.images_per_second},
-            {"seconds", s.seconds},
-            {"params", s.params},
-            {"macs", s.macs},
-            {"device", s.device},
-            {"isa", s.isa.empty() ? Json() : Json(s.isa)},
-            {"world_size", s.world_size},
-            {"peak_rss_bytes", s.peak_rss_bytes},
-            {"data", s.data}};
-  if (s.test_top1) json["test_top1"] = *s.test_top1;
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // a path may hold any bytes
-}
-
-Summary parse_summary(const std::string& text) {
-  try {
-    const Json json = Json::parse(text);
-    Summary s;
-    if (!json.at("best_top1").is_null()) json.at("best_top1").get_to(s.best_top1);
-    json.at("best_epoch").get_to(s.best_epoch);
-    json.at("epochs").get_to(s.epochs);
-    json.at("images_per_second").get_to(s.images_per_second);
-    json.at("seconds").get_to(s.seconds);
-    json.at("params").get_to(s.params);
-    json.at("macs").get_to(s.macs);
-    json.at("device").get_to(s.device);
-    // What runs of earlier versions do not say.
-    if (const auto top1 = json.find("saved_top1"); top1 != json.end() && !top1->is_null()) top1->get_to(s.saved_top1);
-    s.saved_epoch = json.value("saved_epoch", std::int64_t{0});
-    if (const auto isa = json.find("isa"); isa != json.end() && !isa->is_null()) isa->get_to(s.isa);
-    json.at("world_size").get_to(s.world_size);
-    json.at("peak_rss_bytes").get_to(s.peak_rss_bytes);
-    json.at("data").get_to(s.data);
-    if (json.contains("test_top1")) s.test_top1 = json.at("test_top1").get<double>();
-    return s;
-  } catch (const nlohmann::json::exception& error) {
-    throw input_error("no summary of a run ({})", error.what());
-  }
-}
 
 std::vector<std::int64_t> ranked_epochs(const std::vector<report::EpochMetrics>& metrics) {
   std::vector<std::pair<double, std::int64_t>> scores;
@@ -184,7 +137,7 @@ void RunFolder::write_summary(const Summary& summary) const {
   write_text(folder_ / "summary.json", summary_text(summary));
 }
 
-std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const std::function<void(const std::string&)>& tell) {
+std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Tell& tell) {
   const fs::path file = folder_ / "metrics.csv";
   metrics_.clear();
   if (bytes == 0) {
@@ -192,8 +145,8 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const std::function<
     return report::metrics_header().size();
   }
   std::error_code code;
-  std::string text = fs::exists(file, code) ? read_text(file) : "";
-  const std::uint64_t there = text.size();
+  const std::string found = fs::exists(file, code) ? read_text(file) : "";
+  std::string text = found;
   text.resize(std::min<std::size_t>(text.size(), bytes));
   text.resize(text.rfind('\n') + 1);  // npos + 1 is 0
   std::string why = text.size() < bytes ? fmt::format("got {} bytes, expected {}", text.size(), bytes) : "";
@@ -207,7 +160,7 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const std::function<
   if (!why.empty())
     tell(fmt::format("warning: {}: lines of finished epochs are missing ({}); going on with the {} that are left",
                      file.string(), why, metrics_.size()));
-  if (there != text.size() || !why.empty()) write_text(file, text);
+  if (found != text) write_text(file, text);
   return text.size();
 }
 

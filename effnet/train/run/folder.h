@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,7 +13,8 @@
 
 #include "effnet/base/file.h"
 #include "effnet/report/run_folder.h"
-#include "effnet/train/run/run.h"
+#include "effnet/train/run/progress.h"
+#include "effnet/train/run/summary.h"
 
 namespace effnet::train {
 
@@ -39,7 +39,7 @@ class RunFolder {
 
   // metrics.csv with its header alone (0), or cut to `bytes`. If it is shorter, damaged or gone, the run goes on with
   // the lines that are left, and `tell` gets a warning. Both return the length.
-  std::uint64_t begin_metrics(std::uint64_t bytes, const std::function<void(const std::string&)>& tell);
+  std::uint64_t begin_metrics(std::uint64_t bytes, const Tell& tell);
   std::uint64_t append_metrics(const report::EpochMetrics& row);  // on disk when it returns
   const std::vector<report::EpochMetrics>& metrics() const { return metrics_; }
 
