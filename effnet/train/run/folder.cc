@@ -9,6 +9,7 @@
 #include <set>
 
 #include "effnet/base/error.h"
+#include "effnet/base/lines.h"
 #include "effnet/report/csv.h"
 
 namespace effnet::train {
@@ -58,6 +59,17 @@ std::string field(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   return report::csv_field(text);
+}
+
+// The text of metrics.csv as it was written, where an editor saved it with a byte order mark or with "\r\n": a
+// checkpoint remembers its length.
+std::string as_written(std::string_view text) {
+  text = without_mark(text);
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!text.substr(i).starts_with("\r\n")) result += text[i];
+  }
+  return result;
 }
 
 }  // namespace
@@ -146,7 +158,7 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Tell& tell) {
   }
   std::error_code code;
   const std::string found = fs::exists(file, code) ? read_text(file) : "";
-  std::string text = found;
+  std::string text = as_written(found);
   text.resize(std::min<std::size_t>(text.size(), bytes));
   text.resize(text.rfind('\n') + 1);  // npos + 1 is 0
   std::string why = text.size() < bytes ? fmt::format("got {} bytes, expected {}", text.size(), bytes) : "";
