@@ -13,7 +13,7 @@
 #include "effnet/cli/output.h"
 #include "effnet/cli/version.h"
 #include "effnet/cli_train/commands.h"
-#include "effnet/train/run.h"
+#include "effnet/train/run/run.h"
 
 namespace effnet::cli {
 namespace {

@@ -434,6 +434,19 @@ TEST_F(DatasetTest, HeldOutByNameWhateverElseIsThere) {
   EXPECT_THROW(held_out(whole, 0, true), Error);
 }
 
+// Then no count would do, and none is asked for.
+TEST_F(DatasetTest, OfSinglePicturesNoneIsHeldOut) {
+  classes("train", {"cat", "dog"}, 1, 0);
+  try {
+    held_out(open_dataset(root(), "train"), 1, false);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::usage);
+    EXPECT_THAT(error.what(), HasSubstr("no picture can be held out (got no class with two pictures"));
+    EXPECT_THAT(error.hint(), HasSubstr("data.holdout=0"));
+  }
+}
+
 TEST(Synthetic, NoiseThatRepeats) {
   const auto a = synthetic(10, 4, {7, 5}, 3), b = synthetic(20, 4, {7, 5}, 3), c = synthetic(10, 4, {7, 5}, 4);
   EXPECT_EQ(a->label(6), 2);

@@ -75,6 +75,12 @@ std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64
   for (std::int64_t i = 0; i < n; ++i) ++quota[static_cast<std::size_t>(set->label(i))];
   for (std::int64_t& one : quota) one /= 2;
   const std::int64_t most = std::accumulate(quota.begin(), quota.end(), std::int64_t{0});
+  if (most == 0) {
+    throw usage_error(
+        "no picture can be held out (got no class with two pictures, expected one: at most half of a class is held "
+        "out)")
+        .with_hint("data.holdout=0 holds none out");
+  }
   if (count < 1 || count > most) {
     throw usage_error("held-out pictures: wrong number (got {}, expected 1 to {}: half of each class)", count, most);
   }

@@ -1,4 +1,4 @@
-// What makes a safetensors file a checkpoint of a training run (effnet/train/checkpoint.h), as far as a reader of
+// What makes a safetensors file a checkpoint of a training run (effnet/train/run/checkpoint.h), as far as a reader of
 // models has to know it: its metadata's keys and its checksum.
 #pragma once
 

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "effnet/base/error.h"
-#include "effnet/base/names.h"
 #include "effnet/vision/augment_policies.h"
 #include "effnet/vision/codecs.h"
 #include "effnet/vision/decode.h"
@@ -15,14 +14,6 @@
 
 namespace effnet::vision {
 namespace {
-
-constexpr NameTable<Augment, 5> kNames{{
-    {Augment::none, "none"},
-    {Augment::flip, "flip"},
-    {Augment::inception, "inception"},
-    {Augment::autoaugment, "autoaugment"},
-    {Augment::randaugment, "randaugment"},
-}};
 
 void check(const TrainingView& view) {
   if (view.shift_px < 0 || view.shift_px > 1 << 20)
@@ -145,9 +136,6 @@ void make_input(const Cut& cut, const TrainingView& view, const RandomKey& key, 
 }
 
 }  // namespace
-
-std::string_view name(Augment augment) { return name_in(kNames, augment); }
-Augment augment_named(std::string_view text) { return named_in(kNames, text, "augmentation"); }
 
 int reduction_for(Size part, Size needed) {
   for (const int reduction : {8, 4, 2}) {

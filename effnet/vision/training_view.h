@@ -11,14 +11,10 @@
 
 #include "effnet/base/preprocessing.h"
 #include "effnet/base/random_key.h"
+#include "effnet/vision/augment.h"
 #include "effnet/vision/image.h"
 
 namespace effnet::vision {
-
-// `none` and `flip` cut the evaluation crop; the others a random one. Each holds what those before it do.
-enum class Augment { none, flip, inception, autoaugment, randaugment };
-std::string_view name(Augment augment);
-Augment augment_named(std::string_view text);  // Error(input) that lists the names
 
 struct TrainingView {
   Preprocessing evaluation;  // size, filter, mean and std; and the crop where none is drawn

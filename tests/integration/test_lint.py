@@ -110,6 +110,15 @@ def test_layers(lint):
     assert code == 1 and lines == ["lint: effnet/base/text.h includes effnet/nn (a base file may use: base)"]
 
 
+# A folder below another is a layer if it has a row of its own; else it belongs to the one above.
+def test_layers_below_layers(lint):
+    code, lines = lint({"effnet/train/recipe/a.h": '#pragma once\n\n#include "effnet/base/text.h"\n#include "effnet/train/step/b.h"\n',
+                        "effnet/train/step/b.h": '#pragma once\n\n#include "effnet/base/unicode/c.h"\n#include "effnet/nn/part.h"\n',
+                        "effnet/base/unicode/c.h": '#pragma once\n\n#include "effnet/base/text.h"\n#include "effnet/nn/part.h"\n'})
+    assert code == 1 and sorted(line.split(" (")[0] for line in lines) == [
+        "lint: effnet/base/unicode/c.h includes effnet/nn", "lint: effnet/train/recipe/a.h includes effnet/train/step"], lines
+
+
 def test_tests_that_nothing_would_build(lint):
     code, lines = lint({"effnet/lost/a_test.cc": "int f();\n", "effnet/base/CMakeLists.txt": "add_library(base)\n"})
     assert code == 1

@@ -24,8 +24,8 @@
 #include "effnet/formats/safetensors.h"
 #include "effnet/graph/lower.h"
 #include "effnet/nn/network.h"
-#include "effnet/train/group.h"
-#include "effnet/train/trainer.h"
+#include "effnet/train/distributed/group.h"
+#include "effnet/train/step/trainer.h"
 
 namespace {
 
@@ -116,7 +116,7 @@ void run(const std::string& model_path, const std::string& batches_path, const s
   first_gradients(graph, store, batches, fused, torch::kFloat, out);
 
   train::Recipe recipe;
-  recipe.optimizer.name = optimizer;
+  recipe.optimizer.name = named_in(train::kOptimizers, optimizer, "optimiser");
   recipe.optimizer.weight_decay = 0;
   recipe.train.label_smoothing = 0;
   recipe.train.fused = fused;

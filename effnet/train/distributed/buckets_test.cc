@@ -1,0 +1,157 @@
+#include "effnet/train/distributed/buckets.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+namespace effnet::train {
+namespace {
+
+using torch::Tensor;
+
+Tensor parameter(std::vector<std::int64_t> shape) { return torch::randn(shape).requires_grad_(true); }
+
+// As if `world` ranks all had the same gradients; `sent` notes each bucket's elements in the order of their going.
+GradientBuckets::Launch same_everywhere(int world, std::vector<std::int64_t>& sent) {
+  return [world, &sent](Tensor& flat) {
+    sent.push_back(flat.numel());
+    flat.mul_(world);
+    return [] {};
+  };
+}
+
+TEST(GradientBuckets, CutInReverseOrderAndCarryTheGradients) {
+  torch::manual_seed(1);
+  // 4-byte elements: buckets of at least 40 bytes are {c: 12}, {b: 6, a: 2} and 3 flags.
+  std::vector<Tensor> parameters{parameter({2}), parameter({2, 3}), parameter({12})};
+  std::vector<std::int64_t> sent;
+  GradientBuckets buckets(parameters, 40, 4, same_everywhere(4, sent));
+  EXPECT_EQ(buckets.count(), 2);
+  EXPECT_TRUE(buckets.fits(parameters, 40));
+  EXPECT_FALSE(buckets.fits(parameters, 41));
+  EXPECT_FALSE(buckets.fits({parameters[0]}, 40));
+
+  for (int step = 0; step < 2; ++step) {
+    sent.clear();
+    std::vector<Tensor> expected;
+    for (Tensor& p : parameters) p.mutable_grad() = Tensor();
+    buckets.begin();
+    Tensor loss = torch::zeros({});
+    for (Tensor& p : parameters) {
+      const Tensor factor = torch::randn(p.sizes());
+      expected.push_back(factor);
+      loss = loss + (p * factor).sum();
+    }
+    loss.backward();
+    buckets.finish();
+    EXPECT_EQ(sent, (std::vector<std::int64_t>{12, 11}));
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      EXPECT_TRUE(parameters[i].grad().equal(expected[i])) << i;  // times 4, by 4: exact
+  }
+}
+
+// Backward reaches the layers from the last to the first. When it computes the first one's gradient, the buckets of the
+// later ones have gone.
+TEST(GradientBuckets, GoWhileBackwardRuns) {
+  torch::manual_seed(2);
+  std::vector<Tensor> parameters;
+  for (int i = 0; i < 6; ++i) parameters.push_back(parameter({8, 8}));
+  std::vector<std::int64_t> sent;
+  GradientBuckets buckets(parameters, 8 * 8 * 4, 2, same_everywhere(2, sent));
+  ASSERT_EQ(buckets.count(), 6);
+  std::vector<std::int64_t> gone;  // buckets gone when backward comes to the output of layer i
+  Tensor x = torch::randn({3, 8});
+  for (Tensor& p : parameters) {
+    x = torch::tanh(torch::mm(x, p));
+    x.register_hook([&](const Tensor& gradient) {
+      gone.push_back(buckets.launched());
+      return gradient;
+    });
+  }
+  buckets.begin();
+  x.sum().backward();
+  EXPECT_EQ(gone, (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(buckets.launched(), 5);  // the last one waits for finish()
+  buckets.finish();
+  EXPECT_EQ(sent.size(), 6U);
+}
+
+// A rank whose hooks come in another order sends the same buckets in the same order.
+TEST(GradientBuckets, NeverGoBeforeTheirPredecessors) {
+  std::vector<Tensor> parameters{parameter({3}), parameter({4}), parameter({5})};
+  for (const bool reversed : {false, true}) {
+    std::vector<std::int64_t> sent;
+    GradientBuckets buckets(parameters, 1, 2, same_everywhere(2, sent));
+    buckets.begin();
+    for (int i = 0; i < 3; ++i) parameters[static_cast<std::size_t>(reversed ? 2 - i : i)].sum().backward();
+    EXPECT_EQ(buckets.launched(), 2);
+    buckets.finish();
+    EXPECT_EQ(sent, (std::vector<std::int64_t>{5, 4, 6}));  // the last one with 3 flags
+  }
+}
+
+TEST(GradientBuckets, WithoutAGradientAndAccumulated) {
+  std::vector<Tensor> parameters{parameter({3}), parameter({4}), parameter({5})};
+  std::vector<std::int64_t> sent;
+  // The other rank has ones for the second parameter, nothing for the others.
+  GradientBuckets buckets(parameters, 1 << 20, 2, [&](Tensor& flat) {
+    sent.push_back(flat.numel());
+    flat.narrow(0, 5, 4).add_(1);
+    flat.narrow(0, 12 + 1, 1).add_(1);
+    return [] {};
+  });
+  parameters[2].sum().backward();  // a micro-batch before the last one
+  buckets.begin();
+  (parameters[2] * 2).sum().backward();
+  buckets.finish();
+  EXPECT_EQ(sent, (std::vector<std::int64_t>{15}));
+  EXPECT_FALSE(parameters[0].grad().defined());
+  EXPECT_TRUE(parameters[1].grad().equal(torch::full({4}, 0.5F)));
+  EXPECT_TRUE(parameters[2].grad().equal(torch::full({5}, 1.5F)));
+
+  // A gradient of an earlier micro-batch counts where the last one brings none.
+  buckets.begin();
+  buckets.finish();
+  EXPECT_TRUE(parameters[2].grad().equal(torch::full({5}, 0.75F)));
+}
+
+TEST(GradientBuckets, AgainAfterABackwardThatFailed) {
+  std::vector<Tensor> parameters{parameter({3}), parameter({4})};
+  std::vector<std::int64_t> sent;
+  GradientBuckets buckets(parameters, 1, 2, same_everywhere(2, sent));
+  buckets.begin();
+  parameters[1].sum().backward();  // its bucket goes; then the memory is full, say
+  EXPECT_EQ(sent.size(), 1U);
+  for (Tensor& p : parameters) p.mutable_grad() = Tensor();
+  buckets.begin();
+  (parameters[1] * 7).sum().backward();
+  (parameters[0] * 3).sum().backward();
+  buckets.finish();
+  EXPECT_EQ(sent.size(), 2U);
+  EXPECT_TRUE(parameters[1].grad().equal(torch::ones({4})));  // as it went
+  EXPECT_TRUE(parameters[0].grad().equal(torch::full({3}, 3.F)));
+}
+
+TEST(GradientBuckets, LayoutsAndHooksThatOutliveThem) {
+  torch::manual_seed(3);
+  Tensor weight = torch::randn({4, 3, 3, 3}).contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_(true);
+  std::vector<Tensor> parameters{weight};
+  std::vector<std::int64_t> sent;
+  const Tensor factor = torch::randn({4, 3, 3, 3});
+  {
+    GradientBuckets buckets(parameters, 1 << 20, 2, same_everywhere(2, sent));
+    buckets.begin();
+    (weight * factor).sum().backward();
+    buckets.finish();
+    EXPECT_TRUE(weight.grad().equal(factor));
+  }
+  weight.mutable_grad() = Tensor();
+  (weight * factor).sum().backward();
+  EXPECT_EQ(sent.size(), 1U);
+  EXPECT_TRUE(weight.grad().equal(factor));
+}
+
+}  // namespace
+}  // namespace effnet::train

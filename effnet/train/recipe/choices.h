@@ -1,0 +1,39 @@
+// The choices of a recipe: an enumeration and the table of its names each. A recipe's text is parsed into them once.
+#pragma once
+
+#include "effnet/base/names.h"
+
+namespace effnet::train {
+
+// A new optimiser: here with its defaults, and its rule in step/optimizer.cc.
+enum class OptimizerKind { rmsprop_tf, sgd, adamw };
+inline constexpr NameTable<OptimizerKind, 3> kOptimizers{{
+    {OptimizerKind::rmsprop_tf, "rmsprop_tf"},
+    {OptimizerKind::sgd, "sgd"},
+    {OptimizerKind::adamw, "adamw"},
+}};
+struct OptimizerDefaults {
+  double decay = 0.9, epsilon = 1e-3;
+};
+constexpr OptimizerDefaults defaults_of(OptimizerKind kind) {
+  return kind == OptimizerKind::adamw ? OptimizerDefaults{.decay = 0.999, .epsilon = 1e-8} : OptimizerDefaults{};
+}
+
+enum class ScheduleKind { exponential, cosine, constant };
+inline constexpr NameTable<ScheduleKind, 3> kSchedules{{
+    {ScheduleKind::exponential, "exponential"},
+    {ScheduleKind::cosine, "cosine"},
+    {ScheduleKind::constant, "constant"},
+}};
+
+enum class Precision { fp32, bf16, fp16 };
+inline constexpr NameTable<Precision, 3> kPrecisions{{
+    {Precision::fp32, "fp32"},
+    {Precision::bf16, "bf16"},
+    {Precision::fp16, "fp16"},
+}};
+
+enum class SavedEpoch { best, last };  // whose weights become the model
+inline constexpr NameTable<SavedEpoch, 2> kSavedEpochs{{{SavedEpoch::best, "best"}, {SavedEpoch::last, "last"}}};
+
+}  // namespace effnet::train

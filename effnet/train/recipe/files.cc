@@ -1,0 +1,85 @@
+#include "effnet/train/recipe/files.h"
+
+#include <fmt/format.h>
+
+#include <span>
+#include <utility>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/text.h"
+#include "effnet/formats/find_model.h"
+#include "effnet/train/recipe/recipe.h"
+#include "effnet/train/recipe/settings.h"
+
+namespace effnet::train {
+
+// Written by CMake from recipes/*.toml: file name and text.
+std::span<const std::pair<std::string_view, std::string_view>> embedded_recipes();
+
+std::optional<std::string_view> find_embedded(std::string_view file_name) {
+  for (const auto& [name, text] : embedded_recipes()) {
+    if (name == file_name) return text;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> recipe_names() {
+  std::vector<std::string> names;
+  for (const auto& [file, text] : embedded_recipes()) {
+    const std::string_view stem = file.substr(0, file.rfind('.'));
+    if (!stem.ends_with(kNetSuffix)) names.emplace_back(stem);
+  }
+  return names;
+}
+
+arch::ArchSpec load_arch(const ModelSettings& model) {
+  arch::ArchSpec spec;
+  std::error_code ignored;
+  if (model.name.ends_with(".toml")) {
+    if (const auto text = find_embedded(model.name); text && !std::filesystem::exists(model.name, ignored)) {
+      spec = arch::parse(*text, model.name);
+    } else {
+      spec = arch::parse(read_text(model.name), model.name);
+    }
+  } else {
+    spec = formats::describe(formats::find_model(model.name, formats::Pulled::ignore)).arch;
+  }
+  if (model.dropout >= 0) spec.dropout = model.dropout;
+  if (model.drop_path >= 0) spec.drop_path = model.drop_path;
+  return spec;
+}
+
+std::string settings_document() {
+  std::string text =
+      "# Recipes and their settings\n\n"
+      "<!-- Written by effnet_train_recipe_test from effnet/train/recipe/settings.cc and recipes/: change those, then\n"
+      "     EFFNET_RENEW=1 build/release/bin/effnet_train_recipe_test --gtest_filter=Recipe.TheDocumentIsUpToDate "
+      "-->\n"
+      "\n"
+      "A recipe is a TOML file: what to train, on what, and how. `effnet train RECIPE --data DIR --out RUN` takes a "
+      "name\n"
+      "from the list below or a file; without one, the defaults of the tables hold. `--set key=value` overrides a "
+      "setting;\n"
+      "an unknown key fails with the nearest valid one. The effective configuration is written to `RUN/config.toml`, "
+      "which\n"
+      "is itself a recipe.\n\n"
+      "| recipe | what it is |\n| --- | --- |\n";
+  for (const std::string& name : recipe_names()) {
+    const std::string_view first = find_embedded(name + ".toml")->substr(0, find_embedded(name + ".toml")->find('\n'));
+    text += fmt::format("| `{}` | {} |\n", name, first.starts_with("# ") ? first.substr(2) : first);
+  }
+  std::string_view section = "none yet";
+  for (const Setting& setting : settings()) {
+    if (setting.section() != section) {
+      section = setting.section();
+      text += section.empty() ? "\n## At the top\n\n" : fmt::format("\n## {}\n\n", section);
+      text += "| key | what it takes | default | meaning |\n| --- | --- | --- | --- |\n";
+    }
+    text += fmt::format("| `{}` | {} | `{}` | {} |\n", setting.key, expected_text(setting),
+                        value_text(setting, Recipe{}), setting.meaning);
+  }
+  return text;
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,96 @@
+#include "effnet/train/run/checkpoint_folder.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+
+namespace effnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kEpoch = "epoch-";
+
+// `name` becomes a second name of `file` in one step: it is never absent and never half a file. Where the file system
+// has no hard links, a copy.
+void name_also(const fs::path& file, const fs::path& name) {
+  const fs::path temporary = name.parent_path() / ("." + name.filename().string() + ".new");
+  std::error_code code;
+  fs::remove(temporary, code);
+  fs::create_hard_link(file, temporary, code);
+  if (code) fs::copy_file(file, temporary, code);
+  if (!code) fs::rename(temporary, name, code);
+  std::error_code ignored;
+  fs::remove(temporary, ignored);  // rename() of two names of one file leaves both
+  if (code) throw environment_error("{}: cannot write ({})", name.string(), code.message());
+}
+
+std::int64_t epoch_of(const fs::path& file) {
+  const std::string name = file.filename().string();
+  std::int64_t epoch = -1;
+  if (name.starts_with(kEpoch)) std::from_chars(name.data() + kEpoch.size(), name.data() + name.size(), epoch);
+  return epoch;
+}
+
+}  // namespace
+
+bool CheckpointFolder::empty() const {
+  std::error_code ignored;
+  return !fs::exists(folder_ / "last", ignored) && !fs::exists(folder_ / "previous", ignored);
+}
+
+fs::path CheckpointFolder::newest_whole(const Tell& tell) const {
+  std::string why;
+  std::vector<fs::path> damaged;
+  for (const char* name : {"last", "previous"}) {
+    const fs::path file = folder_ / name;
+    std::error_code ignored;
+    if (!fs::exists(file, ignored)) continue;
+    try {
+      open_checkpoint(file);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::input) throw;
+      tell(fmt::format("{}: not used, going on from the checkpoint before it", error.what()));
+      why = error.what();
+      damaged.push_back(file);
+      continue;
+    }
+    // Out of the way only now: were it still called last, the next write would let it replace the good one.
+    for (const fs::path& bad : damaged) fs::rename(bad, folder_ / "damaged", ignored);
+    return file;
+  }
+  throw input_error("no whole checkpoint is left: {}", why)
+      .with_hint("begin anew in another folder, or put a good checkpoint in the place of " +
+                 (folder_ / "last").string());
+}
+
+void CheckpointFolder::write(Trainer& trainer, const Position& position, const std::string& identity,
+                             const ModelMetadata& model) const {
+  make_folders(folder_);
+  const fs::path next = folder_ / "next", last = folder_ / "last";
+  write_checkpoint(next, trainer, position, identity, model);
+  std::error_code code;
+  if (fs::exists(last, code)) name_also(last, folder_ / "previous");
+  fs::rename(next, last, code);
+  if (code) throw environment_error("{}: cannot write ({})", last.string(), code.message());
+}
+
+void CheckpointFolder::keep_best(std::int64_t epoch, std::int64_t best_epoch, const std::vector<std::int64_t>& ranked,
+                                 std::int64_t keep) const {
+  if (epoch == best_epoch) name_also(folder_ / "last", best());
+  if (keep <= 1) return;  // `best` alone
+  const auto end = ranked.begin() + std::min<std::int64_t>(keep, static_cast<std::int64_t>(ranked.size()));
+  if (std::find(ranked.begin(), end, epoch) != end)
+    name_also(folder_ / "last", folder_ / fmt::format("{}{}", kEpoch, epoch));
+  std::vector<fs::path> gone;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+    const std::int64_t number = epoch_of(entry.path());
+    if (number >= 0 && std::find(ranked.begin(), end, number) == end) gone.push_back(entry.path());
+  }
+  std::error_code ignored;
+  for (const fs::path& file : gone) fs::remove(file, ignored);
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,62 @@
+#include "effnet/train/run/data.h"
+
+#include "effnet/base/error.h"
+
+namespace effnet::train {
+namespace {
+
+void note_skipped(const data::Dataset& set, std::string_view split, std::vector<std::string>& notes) {
+  if (set.skipped().empty()) return;
+  const data::SkippedFile& first = set.skipped().front();
+  notes.push_back(fmt::format("{}: {} files are left out ({}: {}{})", split, set.skipped().size(), first.path.string(),
+                              first.why, set.skipped().size() > 1 ? ", .." : ""));
+}
+
+}  // namespace
+
+RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder, Size resolution) {
+  RunData data;
+  if (recipe.data.synthetic > 0) {
+    const std::int64_t classes = recipe.model.classes > 0 ? recipe.model.classes : 1000;
+    data.train = data::synthetic(recipe.data.synthetic, classes, resolution, recipe.seed);
+    data.notes.emplace_back("synthetic pictures: only the speed means something");
+  } else {
+    if (folder.empty())
+      throw usage_error("no pictures (got neither --data nor data.synthetic, expected one of them)")
+          .with_hint("--data DIR has train/ and val/ with a folder for each class");
+    data.train = data::open_dataset(folder, "train");
+    note_skipped(*data.train, "train", data.notes);
+    const data::ClassNames names{
+        .classes = static_cast<std::int64_t>(data.train->classes().size()), .ids = {}, .labels = data.train->classes()};
+    std::shared_ptr<const data::Dataset> split = data::open_validation(folder, names);
+    if (split) note_skipped(*split, "val", data.notes);
+    if (recipe.data.holdout > 0) {
+      data.test = split;
+      data.validation = data::held_out(data.train, recipe.data.holdout, /*rest=*/false);
+      data.train = data::held_out(data.train, recipe.data.holdout, /*rest=*/true);
+    } else {
+      data.validation = split;
+      if (!split)
+        data.notes.push_back(
+            fmt::format("{} has neither val nor test: nothing to validate on (data.holdout=N holds "
+                        "pictures of train out)",
+                        folder.string()));
+    }
+  }
+
+  const auto found = static_cast<std::int64_t>(data.train->classes().size());
+  data.classes = recipe.model.classes > 0 ? recipe.model.classes : found;
+  if (found > data.classes)
+    throw input_error(
+        "labels are out of range: the data has more classes than the network (got {}, expected at most "
+        "{})",
+        found, data.classes)
+        .with_hint("model.classes=0 takes as many as the data has");
+  if (data.train->size() < recipe.train.batch)
+    throw input_error("fewer pictures than a batch (got {}, expected at least train.batch = {})", data.train->size(),
+                      recipe.train.batch)
+        .with_hint(fmt::format("--set train.batch={} or less", data.train->size()));
+  return data;
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,35 @@
+#include "effnet/train/run/epoch_told.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+namespace effnet::train {
+
+std::string epoch_line(const report::EpochMetrics& row, double epochs, std::size_t broken) {
+  std::string text =
+      fmt::format("epoch {} of {:.4g}: loss {:.4f}, top-1 {:.2f} %", row.epoch, epochs, row.train_loss, row.train_top1);
+  if (row.val_loss && row.val_top1)
+    text += fmt::format("; validation loss {:.4f}, top-1 {:.2f} %", *row.val_loss, *row.val_top1);
+  if (row.val_ema_top1) text += fmt::format(", averaged {:.2f} %", *row.val_ema_top1);
+  // Nothing was measured where the steps were another process's.
+  if (row.images_per_second > 0) text += fmt::format("; {:.1f} images/s", row.images_per_second);
+  if (broken > 0) text += fmt::format("; {} broken pictures, see broken.csv", broken);
+  return text;
+}
+
+void write_epoch(report::EventWriter& events, const report::EpochMetrics& row, double wall_s) {
+  const auto scalar = [&](const char* tag, const std::optional<double>& value) {
+    if (value) events.scalar(tag, row.step, *value, wall_s);
+  };
+  scalar("epoch/train_loss", row.train_loss);
+  scalar("epoch/train_top1", row.train_top1);
+  scalar("epoch/val_loss", row.val_loss);
+  scalar("epoch/val_top1", row.val_top1);
+  scalar("epoch/val_top5", row.val_top5);
+  scalar("epoch/val_ema_top1", row.val_ema_top1);
+  scalar("epoch/images_per_second", row.images_per_second);
+  events.flush();
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,12 @@
+// The end of a run: the model file, what it says of each picture, the page about the run, the summary. Everything here
+// can be done again after a kill, from the last checkpoint.
+#pragma once
+
+#include "effnet/train/run/setup.h"
+
+namespace effnet::train {
+
+// `epochs`: of the whole run. Throws Error(interrupted) if a signal comes while pictures are classified.
+Summary finish_run(const RunOptions& options, Setup& setup, double epochs, Group& group);
+
+}  // namespace effnet::train

@@ -1,0 +1,115 @@
+#include "effnet/train/run/folder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnet/base/error.h"
+
+namespace effnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Metrics : public testing::Test {
+ protected:
+  // Lines of so many epochs; the length of each.
+  Metrics() {
+    lengths_.push_back(folder_.begin_metrics(0, tell_));
+    for (std::int64_t epoch = 1; epoch <= 3; ++epoch) {
+      report::EpochMetrics row;
+      row.epoch = epoch;
+      row.step = 10 * epoch;
+      row.train_loss = 1.0 / static_cast<double>(epoch);
+      lengths_.push_back(folder_.append_metrics(row));
+    }
+    written_ = read_text(file_);
+  }
+  std::vector<std::int64_t> epochs() const {
+    std::vector<std::int64_t> found;
+    for (const report::EpochMetrics& row : folder_.metrics()) found.push_back(row.epoch);
+    return found;
+  }
+
+  const TemporaryFolder temporary_;
+  const fs::path file_ = temporary_.path() / "metrics.csv";
+  RunFolder folder_{temporary_.path()};
+  std::vector<std::string> told_;
+  const Tell tell_ = [this](const std::string& line) { told_.push_back(line); };
+  std::vector<std::uint64_t> lengths_;  // after the header and each line
+  std::string written_;
+};
+
+TEST_F(Metrics, AreCutToWhatACheckpointRemembers) {
+  EXPECT_EQ(lengths_[3], written_.size());
+  EXPECT_EQ(folder_.begin_metrics(lengths_[2], tell_), lengths_[2]);
+  EXPECT_THAT(epochs(), ElementsAre(1, 2));
+  EXPECT_EQ(read_text(file_), written_.substr(0, lengths_[2]));
+  EXPECT_THAT(told_, ElementsAre());
+}
+
+// An editor of another system has saved it: with "\r\n", with a byte order mark.
+TEST_F(Metrics, LinesThatEndAsInWindowsAreTheSameLines) {
+  std::string text = "\xef\xbb\xbf";
+  for (const char c : written_) text += c == '\n' ? std::string("\r\n") : std::string(1, c);
+  write_text(file_, text);
+  EXPECT_EQ(folder_.begin_metrics(lengths_[3], tell_), lengths_[3]);
+  EXPECT_THAT(epochs(), ElementsAre(1, 2, 3));
+  EXPECT_EQ(read_text(file_), written_);
+  EXPECT_THAT(told_, ElementsAre());
+
+  write_text(file_, text);
+  EXPECT_EQ(folder_.begin_metrics(lengths_[1], tell_), lengths_[1]);
+  EXPECT_THAT(epochs(), ElementsAre(1));
+}
+
+TEST_F(Metrics, WhatIsLeftOfADamagedFileIsGoneOnWith) {
+  write_text(file_, written_.substr(0, lengths_[2] + 5));  // within the third line
+  EXPECT_EQ(folder_.begin_metrics(lengths_[3], tell_), lengths_[2]);
+  EXPECT_THAT(epochs(), ElementsAre(1, 2));
+  EXPECT_THAT(told_, ElementsAre(HasSubstr("lines of finished epochs are missing")));
+
+  write_text(file_, written_.substr(0, lengths_[0]) + "no,number\n");
+  EXPECT_EQ(folder_.begin_metrics(lengths_[3], tell_), lengths_[0]);
+  EXPECT_THAT(told_, ElementsAre(testing::_, HasSubstr("going on with the 0 that are left")));
+
+  fs::remove(file_);
+  EXPECT_EQ(folder_.begin_metrics(lengths_[3], tell_), lengths_[0]);
+  EXPECT_EQ(read_text(file_), report::metrics_header());
+  EXPECT_EQ(told_.size(), 3U);
+}
+
+TEST(RunFolder, OneTrainerAtATime) {
+  const TemporaryFolder temporary;
+  const RunFolder first(temporary.path());
+  try {
+    const RunFolder second(temporary.path());
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::environment);
+    EXPECT_THAT(error.what(), HasSubstr("another trainer is at work"));
+  }
+}
+
+TEST(RunFolder, LeavesNothingWhereNoRunHasBegun) {
+  const TemporaryFolder temporary;
+  const fs::path run = temporary.path() / "run";
+  {
+    const RunFolder folder(run);
+    EXPECT_FALSE(folder.holds_a_run());
+  }
+  EXPECT_FALSE(fs::exists(run));
+  {
+    RunFolder folder(run);
+    folder.write_config("seed = 1\n");
+    EXPECT_TRUE(folder.holds_a_run());
+    folder.forget();
+    EXPECT_FALSE(folder.holds_a_run());
+    folder.write_config("seed = 1\n");
+  }
+  EXPECT_TRUE(fs::exists(run / "config.toml"));
+}
+
+}  // namespace
+}  // namespace effnet::train

@@ -1,0 +1,178 @@
+#include "effnet/train/run/identity.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/train/run/checks.h"
+#include "effnet/train/run/resume.h"
+
+namespace effnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+class Pictures : public data::Dataset {
+ public:
+  Pictures(std::vector<std::string> names, std::vector<std::int64_t> labels)
+      : names_(std::move(names)), labels_(std::move(labels)) {}
+  std::int64_t size() const override { return static_cast<std::int64_t>(names_.size()); }
+  std::int64_t label(std::int64_t index) const override { return labels_[static_cast<std::size_t>(index)]; }
+  std::string name(std::int64_t index) const override { return names_[static_cast<std::size_t>(index)]; }
+  data::Picture read(std::int64_t) const override { return {}; }
+  const std::vector<std::string>& classes() const override { return classes_; }
+  const std::vector<data::SkippedFile>& skipped() const override { return skipped_; }
+
+ private:
+  std::vector<std::string> names_, classes_{"a", "b"};
+  std::vector<std::int64_t> labels_;
+  std::vector<data::SkippedFile> skipped_;
+};
+
+std::string identity(const Recipe& recipe, const std::vector<std::string>& names,
+                     const std::vector<std::int64_t>& labels, const arch::ArchSpec& arch = {}, bool validation = true) {
+  RunModel model;
+  model.arch = arch;
+  RunData data;
+  data.train = std::make_shared<Pictures>(names, labels);
+  if (validation)
+    data.validation = std::make_shared<Pictures>(std::vector<std::string>{"v"}, std::vector<std::int64_t>{1});
+  return to_text(identity_of(recipe, model, data));
+}
+
+Recipe recipe(const std::vector<Override>& overrides = {}) { return parse_recipe("", "defaults", overrides); }
+
+std::string why(ErrorCode code, const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    return std::string(error.what()) + " | " + error.hint();
+  }
+  return "no error";
+}
+
+TEST(Identity, NamesAndLabelsOfThePicturesBelongToIt) {
+  const std::string own = identity(recipe(), {"x", "yz"}, {0, 1});
+  EXPECT_EQ(own, identity(recipe(), {"x", "yz"}, {0, 1}));
+  const auto refused = [&](const std::string& other) {
+    EXPECT_THAT(why(ErrorCode::input, [&] { changes_of_course(other, own); }),
+                HasSubstr("another model, recipe or data"));
+  };
+  refused(identity(recipe(), {"x", "yz"}, {1, 0}));  // labels
+  refused(identity(recipe(), {"x", "yw"}, {0, 1}));  // a name
+  refused(identity(recipe(), {"yz", "x"}, {0, 1}));  // the order
+  refused(identity(recipe(), {"xy", "z"}, {0, 1}));  // the same letters in a row
+  refused(identity(recipe(), {"x", "yz", "w"}, {0, 1, 1}));
+  refused(identity(recipe(), {"x", "yz"}, {0, 1}, {}, false));  // another validation set
+}
+
+// What is given now is "got", what the checkpoint holds is "expected".
+TEST(Identity, SaysWhatIsGivenAndWhatTheCheckpointHas) {
+  const std::string then = identity(recipe({{"seed", "3"}}), {"x"}, {0}),
+                    now = identity(recipe({{"seed", "4"}}), {"x"}, {0});
+  EXPECT_THAT(why(ErrorCode::input, [&] { changes_of_course(now, then); }),
+              HasSubstr("(got seed = 4, expected seed = 3)"));
+  const std::string more = identity(recipe({{"seed", "3"}}), {"x", "y"}, {0, 1});
+  EXPECT_THAT(why(ErrorCode::input, [&] { changes_of_course(more, then); }),
+              HasSubstr("got pictures = 2 (names and labels "));
+  // Lines in another order are another architecture.
+  arch::ArchSpec arch, turned;
+  arch.stages = {{.channels = 8}, {.channels = 16}};
+  turned.stages = {{.channels = 16}, {.channels = 8}};
+  EXPECT_THAT(
+      why(ErrorCode::input,
+          [&] { changes_of_course(identity(recipe(), {"x"}, {0}, turned), identity(recipe(), {"x"}, {0}, arch)); }),
+      HasSubstr("another model"));
+}
+
+TEST(Identity, TheCourseMayChange) {
+  const std::string then = identity(recipe({{"optimizer.lr", "0.5"}, {"train.epochs", "4"}}), {"x"}, {0});
+  const auto changes = changes_of_course(
+      identity(recipe({{"optimizer.lr", "0.1"}, {"train.epochs", "6"}, {"train.fused", "false"}}), {"x"}, {0}), then);
+  ASSERT_EQ(changes.size(), 2U);
+  EXPECT_THAT(told_of_course(changes, 2, 0.05),
+              ElementsAre("optimizer.lr is 0.1 from here on (it was 0.5)",
+                          "train.epochs is 6.0 from here on (it was 4.0)", "the next step's learning rate is 0.05"));
+  EXPECT_TRUE(told_of_course({}, 2, 0.05).empty());
+  EXPECT_THAT(why(ErrorCode::usage,
+                  [&] {
+                    told_of_course({{"train.epochs", "1.0", "4.0"}}, 2, 0.1);
+                  }),
+              HasSubstr("got 1.0, expected at least 2"));
+  EXPECT_THAT(why(ErrorCode::usage,
+                  [&] {
+                    told_of_course({{"train.epochs", "6.0", "2.5"}}, 3, 0.1);
+                  }),
+              HasSubstr("within an epoch"));
+}
+
+class Finished : public testing::Test {
+ protected:
+  Finished() {
+    folder_.write_config(print(recipe({{"train.epochs", "4"}})));
+    Summary summary;
+    summary.best_top1 = 50;
+    summary.best_epoch = 2;
+    summary.saved_top1 = 40;
+    summary.saved_epoch = 4;
+    summary.epochs = 4;
+    folder_.write_summary(summary);
+    write_text(temporary_.path() / "report.html", "page");
+  }
+  // The summary, if the run is finished and stays so.
+  std::optional<Summary> finished(const Recipe& recipe) {
+    const std::optional<Summary> summary = folder_.finished();
+    return summary && stays_finished(*summary, folder_, recipe, told_) ? summary : std::nullopt;
+  }
+  TemporaryFolder temporary_;
+  RunFolder folder_{temporary_.path()};
+  std::string told_;
+};
+
+TEST_F(Finished, AnsweredWithItsSummary) {
+  const auto summary = finished(recipe({{"train.epochs", "4"}, {"data.workers", "3"}}));
+  ASSERT_TRUE(summary);
+  EXPECT_EQ(summary->saved_top1, 40);
+  EXPECT_EQ(summary->saved_epoch, 4);
+  EXPECT_THAT(told_, HasSubstr("finished already; data.workers changes nothing"));
+}
+
+TEST_F(Finished, GoesOnOrRefuses) {
+  EXPECT_FALSE(finished(recipe({{"train.epochs", "6"}})));
+  EXPECT_FALSE(finished(recipe({{"train.epochs", "6"}, {"optimizer.lr", "0.1"}})));
+  EXPECT_FALSE(finished(recipe({{"train.epochs", "4"}, {"checkpoint.result", "last"}})));
+  for (const std::vector<Override>& asked :
+       std::vector<std::vector<Override>>{{{"train.epochs", "3"}},
+                                          {{"train.epochs", "4"}, {"optimizer.lr", "0.1"}},
+                                          {{"train.epochs", "4"}, {"seed", "9"}}}) {
+    EXPECT_THAT(why(ErrorCode::usage, [&] { finished(recipe(asked)); }),
+                testing::AllOf(HasSubstr("finished, after 4 epochs"), HasSubstr("train.epochs= with more than 4")));
+  }
+  folder_.begin_again();
+  EXPECT_FALSE(finished(recipe({{"seed", "9"}})));
+}
+
+TEST(RunChecks, RoomIsNamedOnBothSides) {
+  const std::uint64_t mib = 1 << 20;
+  EXPECT_EQ(room_for(recipe({{"train.epochs", "300"}}), 10 * mib, 3 * mib), (4 * 10 + 3 + 1) * mib);
+  EXPECT_EQ(room_for(recipe({{"train.epochs", "300"}, {"checkpoint.keep", "5"}}), 10 * mib, 3 * mib),
+            (8 * 10 + 3 + 1) * mib);
+  EXPECT_EQ(room_for(recipe({{"train.epochs", "1"}}), 10 * mib, 3 * mib), (10 + 3 + 1) * mib);
+  EXPECT_EQ(room_for(recipe({{"train.epochs", "1"}, {"checkpoint.every_steps", "10"}}), 10 * mib, 3 * mib),
+            (4 * 10 + 3 + 1) * mib);
+  const TemporaryFolder folder;
+  require_room(folder.path(), 1, 0);
+  require_room(folder.path(), std::uint64_t{1} << 62, std::uint64_t{1} << 62);  // all of it is there already
+  EXPECT_THAT(why(ErrorCode::environment, [&] { require_room(folder.path(), (std::uint64_t{1} << 60) + mib, mib); }),
+              testing::AllOf(HasSubstr(" MiB free"), HasSubstr("expected 1099511627776.0 MiB")));
+}
+
+}  // namespace
+}  // namespace effnet::train

@@ -1,0 +1,139 @@
+#include "effnet/train/run/model.h"
+
+#include "effnet/base/error.h"
+#include "effnet/base/preprocessing_rules.h"
+#include "effnet/formats/find_model.h"
+#include "effnet/formats/import.h"
+#include "effnet/formats/labels.h"
+#include "effnet/formats/read_weights.h"
+#include "effnet/formats/sources.h"
+
+namespace effnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The file of MODEL's weights.
+fs::path init_file(const std::string& model) {
+  const formats::FoundModel found = formats::find_model(model);
+  if (!found.file.empty()) return found.file;
+  if (found.name.empty())
+    throw input_error("model.init: no weights to begin with (got the arch file {}, expected a model)", model)
+        .with_hint("model.name takes an arch file");
+  throw input_error("model.init: no weights to begin with (got {}, which was not pulled)", model)
+      .with_hint(fmt::format("effnet pull {}; or name a file with weights", model));
+}
+
+formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, std::vector<std::string>& warnings) {
+  const formats::WeightsFile opened = formats::open_weights(file);
+  try {
+    if (formats::is_model_file(opened.weights)) return formats::parse_model(opened.weights);
+  } catch (const Error& error) {
+    throw error.in(file);
+  }
+  try {
+    formats::ImportResult imported = formats::import_weights(opened, {.spec = arch});
+    warnings.insert(warnings.end(), imported.report.warnings.begin(), imported.report.warnings.end());
+    return std::move(imported.model);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::usage) throw;  // two sources' numerics fit: only --source can tell
+    throw input_error("{}: {}", file, error.what())
+        .with_hint(
+            fmt::format("effnet import {} --source ... -o init.safetensors, then model.init=init.safetensors", file));
+  }
+}
+
+// Empty for a network without weights: a name of the family is trained anew, pulled or not, so that a recipe means the
+// same everywhere.
+fs::path weights_of_name(const std::string& model) {
+  if (model.ends_with(".toml")) return {};  // also one that is built in
+  return formats::find_model(model, formats::Pulled::ignore).file;
+}
+
+}  // namespace
+
+RunModel open_run_model(const Recipe& recipe) {
+  RunModel model;
+  model.arch = load_arch(recipe.model);
+  std::optional<Preprocessing> rule;
+  if (const fs::path weights = weights_of_name(recipe.model.name); !weights.empty()) {
+    formats::Model file = formats::read_model(weights);
+    rule = file.preprocessing;
+    if (recipe.model.init.empty()) {
+      model.init = std::move(file);
+      model.init_file = weights.string();
+    }
+  }
+  if (!recipe.model.init.empty()) {
+    model.init_file = init_file(recipe.model.init).string();
+    model.init = read_init(model.init_file, model.arch, model.warnings);
+    model.arch = formats::with_numerics(model.arch, model.init->arch.bn_epsilon, model.init->arch.padding);
+    rule = model.init->preprocessing;
+  }
+
+  if (recipe.bn_momentum >= 0) model.arch.bn_momentum = recipe.bn_momentum;
+  if (recipe.data.resolution > 0) model.arch.resolution = recipe.data.resolution;
+  const Size size{model.arch.resolution, model.arch.resolution};
+  model.evaluation =
+      rule ? rule->at(size) : preprocessing_rule(model.arch.preprocessing, model.arch.normalisation, size);
+  if (recipe.data.shift > 0) {
+    // Small pictures are seen whole: the 32 pixels that the official rule leaves out around 224 are half of CIFAR's.
+    const Preprocessing own = model.evaluation;
+    model.evaluation = preprocessing_rule("whole", model.arch.normalisation, size);
+    model.evaluation.mean = own.mean;
+    model.evaluation.std = own.std;
+  }
+  return model;
+}
+
+std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,
+                                                    std::uint64_t seed) {
+  if (!model.init) return nn::ParameterStore::initialised(graph, seed);
+  try {
+    return nn::ParameterStore::from_weights(graph, model.init->weights, /*skip_classifier=*/true, seed);
+  } catch (const Error& error) {
+    if (model.init->arch.name == model.arch.name) throw;
+    throw Error(error.code(), error.what(),
+                fmt::format("{} has the weights of {}: set model.name={} too", model.init_file, model.init->arch.name,
+                            model.init->arch.name));
+  }
+}
+
+std::string weights_told(const RunModel& model) {
+  if (!model.init) return "weights to begin with: random (the paper's initialisation)";
+  const std::int64_t theirs = model.init->arch.classes, own = model.arch.classes;
+  return fmt::format("weights to begin with: {}{}", model.init_file,
+                     theirs == own ? "" : fmt::format("; the classifier is new ({} classes, not {})", own, theirs));
+}
+
+vision::TrainingView training_view(const Recipe& recipe, const RunModel& model) {
+  vision::TrainingView view;
+  view.evaluation = model.evaluation;
+  view.augment = recipe.data.augment;
+  view.area_low = recipe.data.area_low;
+  view.shift_px = recipe.data.shift;
+  view.randaugment_layers = recipe.data.randaugment_layers;
+  view.randaugment_magnitude = recipe.data.randaugment_magnitude;
+  view.erasing = recipe.data.erasing;
+  return view;
+}
+
+formats::Model finished_model(const RunModel& model, formats::Weights weights, const std::vector<std::string>& classes,
+                              const Recipe& recipe) {
+  formats::Model result;
+  result.arch = model.arch;
+  result.weights = std::move(weights);
+  result.preprocessing = model.evaluation;
+  // More classes than the data names: a head kept for others. Labels are one a class or none.
+  if (static_cast<std::int64_t>(classes.size()) == model.arch.classes) result.labels = classes;
+  if (classes == formats::imagenet1k().class_ids) {
+    result.labels = formats::imagenet1k().labels;
+    result.class_ids = classes;
+  }
+  result.provenance.source = "effnet";
+  result.provenance.extra = {{"seed", std::to_string(recipe.seed)}, {"trained_by", "effnet train"}};
+  if (!recipe.model.init.empty()) result.provenance.extra["init"] = recipe.model.init;
+  return result;
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,60 @@
+#include "effnet/train/run/not_finite.h"
+
+#include <memory>
+
+#include "effnet/base/error.h"
+#include "effnet/formats/safetensors.h"
+
+namespace effnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+formats::Tensor integers(const std::vector<std::int64_t>& values) {
+  const auto owner = std::make_shared<std::vector<std::int64_t>>(values);
+  formats::Tensor tensor;
+  tensor.dtype = formats::Dtype::i64;
+  tensor.dims = {static_cast<std::int64_t>(values.size())};
+  tensor.bytes = std::as_bytes(std::span(*owner));
+  tensor.owner = owner;
+  return tensor;
+}
+
+}  // namespace
+
+Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolution, const fs::path& run, int rank) {
+  const fs::path file = run / (rank == 0 ? "not_finite.safetensors" : fmt::format("not_finite.{}.safetensors", rank));
+  formats::Weights weights;
+  weights.tensors["images"] = formats::make_tensor({batch.n(), resolution.h, resolution.w, 3}, batch.images);
+  weights.tensors["labels"] = integers(batch.labels);
+  weights.tensors["indices"] = integers(batch.indices);
+  if (!batch.other_labels.empty()) {
+    weights.tensors["other_labels"] = integers(batch.other_labels);
+    weights.tensors["own_share"] =
+        formats::make_tensor({static_cast<std::int64_t>(batch.own_share.size())}, batch.own_share);
+  }
+  weights.metadata["epoch"] = std::to_string(batch.epoch + 1);
+  weights.metadata["batch"] = std::to_string(batch.number + 1);
+  weights.metadata["error"] = error.what();
+  try {
+    formats::write_safetensors(file, weights);
+  } catch (const Error& unwritable) {
+    return Error(error.code(), fmt::format("{} (its batch could not be saved: {})", error.what(), unwritable.what()),
+                 error.hint());
+  }
+  return Error(error.code(), fmt::format("{}; its batch is in {}", error.what(), file.string()), error.hint());
+}
+
+void require_finite(const Validation& validation, Size resolution, const fs::path& run, int rank, std::int64_t epoch,
+                    std::int64_t step) {
+  if (validation.not_finite == 0) return;
+  const NotFinite error(
+      fmt::format("the network has diverged after step {}, epoch {} (got no finite answer for {} of {} validation "
+                  "pictures, expected finite numbers)",
+                  step, epoch, validation.not_finite, validation.images),
+      kDivergedHint);
+  if (!validation.example) throw error;
+  throw with_batch_saved(error, *validation.example, resolution, run, rank);
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,63 @@
+#include "effnet/train/run/recorder.h"
+
+#include <chrono>
+
+#include "effnet/train/run/epoch_told.h"
+
+namespace effnet::train {
+namespace {
+
+constexpr std::int64_t kEventSteps = 10;  // a scalar of the running epoch is written so often
+
+double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Recorder::Recorder(RunFolder& folder, const Recipe& recipe, std::string identity, ModelMetadata metadata,
+                   Position& position, const Tell& tell)
+    : folder_(folder),
+      checkpoints_(folder.path()),
+      keep_(recipe.checkpoint_keep),
+      identity_(std::move(identity)),
+      metadata_(std::move(metadata)) {
+  folder_.begin_again();
+  position.metrics_bytes = folder_.begin_metrics(position.metrics_bytes, tell);
+  folder_.write_config(print(recipe));
+  events_.emplace(folder_.path());
+}
+
+void Recorder::going_on(const std::filesystem::path& from, const Position& position, std::int64_t step) {
+  // A kill between a checkpoint and its names leaves the names behind.
+  if (position.batch == 0 && position.epoch > 0 && from.filename() == "last") name_best(position);
+  events_->restart(step, wall_seconds());
+}
+
+void Recorder::add_step(std::int64_t step, double mean_loss, double lr) {
+  if (step % kEventSteps != 0) return;
+  const double now = wall_seconds();
+  events_->scalar("train/loss", step, mean_loss, now);
+  events_->scalar("train/lr", step, lr, now);
+}
+
+void Recorder::add_epoch(const report::EpochMetrics& row, const BrokenList& broken, Trainer& trainer,
+                         Position& position) {
+  position.metrics_bytes = folder_.append_metrics(row);
+  if (!broken.empty()) folder_.add_broken(broken);
+  save(trainer, position);
+  name_best(position);
+  write_epoch(*events_, row, wall_seconds());
+}
+
+void Recorder::save(Trainer& trainer, const Position& position) {
+  events_->flush();
+  checkpoints_.write(trainer, position, identity_, metadata_);
+}
+
+void Recorder::name_best(const Position& position) {
+  checkpoints_.keep_best(static_cast<std::int64_t>(position.epoch), position.best_epoch,
+                         ranked_epochs(folder_.metrics()), keep_);
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,67 @@
+#include "effnet/train/run/run_facts.h"
+
+#include <filesystem>
+#include <span>
+#include <sstream>
+
+#include "effnet/base/file.h"
+#include "effnet/base/text.h"
+#include "effnet/train/recipe/settings.h"
+
+namespace effnet::train {
+namespace {
+
+std::string digest(std::span<const std::byte> bytes) { return sha256(bytes).substr(0, 16); }
+
+std::string count(const std::shared_ptr<const data::Dataset>& set) { return std::to_string(set ? set->size() : 0); }
+
+}  // namespace
+
+Facts recipe_facts(const Recipe& recipe) {
+  Facts facts;
+  for (const Setting& setting : settings()) {
+    if (setting.kind == Kind::machine || setting.kind == Kind::data_folder) continue;
+    Recipe shown = recipe;
+    // It may lie elsewhere on another machine; what it holds is compared once it is read.
+    if (setting.kind == Kind::model_file) {
+      std::string& file = text_of(setting, shown);
+      file = std::filesystem::path(file).filename().string();
+    }
+    facts.push_back({std::string(setting.key), value_text(setting, shown)});
+  }
+  return facts;
+}
+
+Facts data_facts(const RunData& data, const Identity& identity) {
+  Facts facts{{"the number of training pictures", count(data.train)},
+              {"the number of validation pictures", count(data.validation)},
+              {"the number of test pictures", count(data.test)},
+              {"the number of classes", std::to_string(data.train->classes().size())}};
+  int number = 0;
+  for (const std::string& name : data.train->classes())
+    facts.push_back({fmt::format("class {}", number++), in_quotes(name)});
+  facts.insert(facts.end(), identity.data.begin(), identity.data.end());
+  std::istringstream lines(identity.arch);
+  std::string line;
+  for (number = 1; std::getline(lines, line); ++number) {
+    const std::size_t equals = line.find(" = ");
+    if (equals == std::string::npos) continue;
+    facts.push_back(
+        {fmt::format("{} (line {} of the architecture)", line.substr(0, equals), number), line.substr(equals + 3)});
+  }
+  return facts;
+}
+
+Facts start_facts(const Position& position, Trainer& trainer) {
+  std::string digests;
+  for (const auto& [name, tensor] : trainer.state()) {
+    const torch::Tensor plain = tensor.to(torch::kCPU).contiguous();
+    const auto* bytes = static_cast<const std::byte*>(plain.data_ptr());
+    digests += name + " " + sha256({bytes, plain.nbytes()}) + "\n";
+  }
+  return {{"the epoch to go on from", std::to_string(position.epoch)},
+          {"the batch to go on from", std::to_string(position.batch)},
+          {"the digest of the weights to begin with", digest(std::as_bytes(std::span(digests)))}};
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,23 @@
+// What the ranks of a run compare with rank 0 before the first step (distributed/facts.h).
+#pragma once
+
+#include <string>
+
+#include "effnet/train/distributed/facts.h"
+#include "effnet/train/recipe/recipe.h"
+#include "effnet/train/run/checkpoint.h"
+#include "effnet/train/run/data.h"
+#include "effnet/train/run/identity.h"
+
+namespace effnet::train {
+
+// Every setting but those of a machine; of files their names without the folder.
+Facts recipe_facts(const Recipe& recipe);
+
+// Pictures, class names and the architecture.
+Facts data_facts(const RunData& data, const Identity& identity);
+
+// Where the run begins or goes on, and a digest of the weights that it does so with.
+Facts start_facts(const Position& position, Trainer& trainer);
+
+}  // namespace effnet::train

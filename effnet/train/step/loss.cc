@@ -1,0 +1,46 @@
+#include "effnet/train/step/loss.h"
+
+#include "effnet/base/error.h"
+
+namespace effnet::train {
+namespace {
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+void check_label(std::int64_t label, std::int64_t classes) {
+  if (label < 0 || label >= classes) {
+    throw input_error("a label is no class of the model (got {}, expected 0 to {})", label, classes - 1)
+        .with_hint("model.classes = 0 takes as many as the data has");
+  }
+}
+
+}  // namespace
+
+torch::Tensor soft_targets(const data::Batch& batch, std::int64_t first, std::int64_t n, std::int64_t classes,
+                           double smoothing) {
+  const float rest = static_cast<float>(smoothing / static_cast<double>(classes));
+  torch::Tensor targets = torch::full({n, classes}, rest, torch::kFloat);
+  float* row = targets.data_ptr<float>();
+  for (std::int64_t i = first; i < first + n; ++i, row += classes) {
+    const std::int64_t label = batch.labels[at(i)];
+    check_label(label, classes);
+    const double share = batch.own_share.empty() ? 1 : static_cast<double>(batch.own_share[at(i)]);
+    row[label] += static_cast<float>(share * (1 - smoothing));
+    if (batch.other_labels.empty()) continue;
+    const std::int64_t other = batch.other_labels[at(i)];
+    check_label(other, classes);
+    row[other] += static_cast<float>((1 - share) * (1 - smoothing));
+  }
+  return targets;
+}
+
+torch::Tensor cross_entropy_sum(const torch::Tensor& logits, const torch::Tensor& targets) {
+  return -(targets * torch::log_softmax(logits.to(targets.scalar_type()), 1)).sum();
+}
+
+std::int64_t main_label(const data::Batch& batch, std::int64_t i) {
+  if (batch.own_share.empty() || batch.own_share[at(i)] >= 0.5F) return batch.labels[at(i)];
+  return batch.other_labels[at(i)];
+}
+
+}  // namespace effnet::train

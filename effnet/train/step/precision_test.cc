@@ -1,0 +1,31 @@
+#include "effnet/train/step/precision.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace effnet::train {
+namespace {
+
+bool has_it(const std::string& cpuinfo) {
+  std::istringstream in(cpuinfo);
+  return has_bf16_instructions(in);
+}
+
+// Lines as Linux has them on an Ice Lake, a Sapphire Rapids and a Neoverse V1.
+TEST(Precision, KnowsProcessorsWithInstructionsForBf16) {
+  EXPECT_FALSE(has_it("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512_vnni avx512_vbmi2\n"));
+  EXPECT_TRUE(has_it("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx_vnni avx512_bf16 wbnoinvd amx_bf16 amx_tile\n"));
+  EXPECT_TRUE(has_it("processor\t: 0\nFeatures\t: fp asimd sve i8mm bf16 dgh\n"));
+  EXPECT_FALSE(has_it("processor\t: 0\nFeatures\t: fp asimd crc32\n"));
+  EXPECT_FALSE(has_it("model name\t: a name with bf16 in it\nflags\t\t: fpu\n"));
+  EXPECT_FALSE(has_it(""));
+}
+
+TEST(Precision, OnlyBf16OnAProcessorIsEverSlow) {
+  EXPECT_EQ(slow_precision(Precision::fp32, torch::kCPU), "");
+  EXPECT_EQ(slow_precision(Precision::bf16, torch::Device(torch::kCUDA, 0)), "");
+}
+
+}  // namespace
+}  // namespace effnet::train

@@ -1,0 +1,148 @@
+// What the tests of this folder share: a tiny network, batches without a loader, and processes that are threads.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <condition_variable>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "effnet/arch/spec.h"
+#include "effnet/base/random_key.h"
+#include "effnet/data/loader.h"
+#include "effnet/graph/lower.h"
+#include "effnet/train/distributed/group.h"
+#include "effnet/train/step/trainer.h"
+
+namespace effnet::train {
+
+inline constexpr std::int64_t kTinyPixels = 16;
+inline constexpr std::int64_t kTinyClasses = 3;
+
+// Stem, an MBConv without and two with expansion, SE, a residual, head: what EfficientNet is made of.
+inline graph::Graph tiny_graph(double dropout = 0.2, double drop_path = 0.2) {
+  arch::ArchSpec spec;
+  spec.name = "tiny";
+  spec.dropout = dropout;
+  spec.drop_path = drop_path;
+  spec.bn_momentum = 0.9;
+  spec.stem.channels = 8;
+  spec.stem.stride = 1;
+  spec.stages = {{.channels = 8, .se = 0.25}, {.repeats = 2, .channels = 12, .stride = 2, .expand = 4, .se = 0.25}};
+  spec.head.channels = 24;
+  return graph::lower(spec, {.resolution = Size{kTinyPixels, kTinyPixels}, .classes = kTinyClasses});
+}
+
+// Pictures first .. first + n - 1 of an endless set: noise, brighter in the colour of its class.
+inline data::Batch tiny_batch(std::int64_t n, std::int64_t first = 0, std::int64_t number = 0) {
+  data::Batch batch;
+  batch.number = number;
+  for (std::int64_t i = first; i < first + n; ++i) {
+    Draws draws({.seed = 5, .epoch = 0, .sample = static_cast<std::uint64_t>(i)}, "tiny picture");
+    batch.indices.push_back(i);
+    batch.labels.push_back(draws.below(kTinyClasses));
+    for (std::int64_t k = 0; k < kTinyPixels * kTinyPixels * 3; ++k) {
+      const float bright = k % 3 == batch.labels.back() ? 0.5F : 0;
+      batch.images.push_back(static_cast<float>(draws.normal()) + bright);
+    }
+  }
+  return batch;
+}
+
+// All that a step changes, as bytes.
+inline std::map<std::string, std::string> bytes_of(Trainer& trainer) {
+  std::map<std::string, std::string> result;
+  for (const auto& [name, tensor] : trainer.state()) {
+    const torch::Tensor plain = tensor.to(torch::kCPU).contiguous();
+    result[name].assign(static_cast<const char*>(plain.data_ptr()), plain.nbytes());
+  }
+  for (const auto& [name, value] : trainer.scalars()) {
+    result[name].assign(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  return result;
+}
+
+// The names whose bytes differ: short to print where a comparison of the maps is not.
+inline std::vector<std::string> differing(const std::map<std::string, std::string>& a,
+                                          const std::map<std::string, std::string>& b) {
+  std::vector<std::string> names;
+  for (const auto& [name, bytes] : a) {
+    const auto other = b.find(name);
+    if (other == b.end() || other->second != bytes) names.push_back(name);
+  }
+  for (const auto& [name, bytes] : b) {
+    if (!a.contains(name)) names.push_back(name);
+  }
+  return names;
+}
+
+// `world` ranks that are threads of this process. Sums are taken in the ranks' order.
+class Threads {
+ public:
+  explicit Threads(int world) : slots_(static_cast<std::size_t>(world)) {}
+
+  class Member final : public Group {
+   public:
+    Member(Threads& all, int rank) : all_(all), rank_(rank) {}
+    int rank() const override { return rank_; }
+    int world() const override { return static_cast<int>(all_.slots_.size()); }
+    void sum(torch::Tensor& tensor) override {
+      const torch::NoGradGuard no_gradients;
+      all_.slots_[static_cast<std::size_t>(rank_)] = tensor;
+      barrier();
+      torch::Tensor total = all_.slots_[0].clone();
+      for (std::size_t i = 1; i < all_.slots_.size(); ++i) total += all_.slots_[i];
+      barrier();
+      tensor.copy_(total);
+    }
+    void broadcast(torch::Tensor& tensor, int from) override {
+      const torch::NoGradGuard no_gradients;
+      all_.slots_[static_cast<std::size_t>(rank_)] = tensor;
+      barrier();
+      const torch::Tensor source = all_.slots_[static_cast<std::size_t>(from)].clone();
+      barrier();
+      tensor.copy_(source);
+    }
+    void barrier() override {
+      std::unique_lock lock(all_.mutex_);
+      const std::int64_t round = all_.round_;
+      if (++all_.waiting_ == world()) {
+        all_.waiting_ = 0;
+        ++all_.round_;
+        all_.changed_.notify_all();
+      } else {
+        all_.changed_.wait(lock, [&] { return all_.round_ != round; });
+      }
+    }
+    std::vector<std::string> gather(std::string_view text) override {
+      return std::vector<std::string>(all_.slots_.size(), std::string(text));
+    }
+    void begin_gradients(const std::vector<torch::Tensor>& parameters, std::int64_t) override {
+      parameters_ = parameters;
+    }
+    void end_gradients() override {
+      for (const torch::Tensor& parameter : parameters_) {
+        torch::Tensor gradient = parameter.grad();
+        sum(gradient);
+        gradient /= world();
+      }
+    }
+
+   private:
+    Threads& all_;
+    int rank_;
+    std::vector<torch::Tensor> parameters_;
+  };
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<torch::Tensor> slots_;
+  int waiting_ = 0;
+  std::int64_t round_ = 0;
+};
+
+}  // namespace effnet::train

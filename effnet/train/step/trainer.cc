@@ -1,0 +1,313 @@
+#include "effnet/train/step/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <optional>
+#include <string_view>
+
+#include "effnet/train/distributed/sync_sum.h"
+#include "effnet/train/recipe/schedule.h"
+#include "effnet/train/step/ema.h"
+#include "effnet/train/step/gradients.h"
+#include "effnet/train/step/loss.h"
+#include "effnet/train/step/precision.h"
+
+namespace effnet::train {
+namespace {
+
+std::vector<Trainable> trainables_of(const nn::ParameterStore& store) {
+  std::vector<Trainable> result;
+  for (const nn::ParameterStore::Entry& entry : store.entries()) {
+    if (!entry.statistic) result.push_back({entry.name, entry.tensor, !entry.batch_norm});
+  }
+  return result;
+}
+
+// LibTorch has a type for this only from 2.0 on, and of GPUs only; its CPU allocator says it in words.
+bool out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
+  if (dynamic_cast<const c10::Error*>(&error) == nullptr) return false;
+  const std::string_view what(error.what());
+  return what.find("out of memory") != std::string_view::npos ||
+         what.find("can't allocate memory") != std::string_view::npos ||
+         what.find("not enough memory") != std::string_view::npos;
+}
+
+// Pictures first .. first + n - 1 as (n, 3, h, w): the batch's own memory, which is channels-last already, or a copy on
+// the device.
+torch::Tensor images_of(const data::Batch& batch, std::int64_t first, std::int64_t n, const Chw& in,
+                        torch::Device device) {
+  float* const begin = const_cast<float*>(batch.images.data()) + first * in.numel();  // from_blob wants it; only read
+  return torch::from_blob(begin, {n, in.h, in.w, in.c}, torch::kFloat).permute({0, 3, 1, 2}).to(device);
+}
+
+}  // namespace
+
+struct Trainer::Impl {
+  graph::Graph graph;
+  std::shared_ptr<nn::ParameterStore> store;
+  TrainSettings settings;
+  std::uint64_t seed;
+  bool sync_bn, bn_warmup;
+  torch::Device device;
+  Group& group;
+  Precision precision;
+  nn::NetworkOptions options{};
+  std::shared_ptr<nn::Network> network{}, averaged_network{};  // the latter once it is asked for
+  std::shared_ptr<Average> average{};                          // null without
+  std::unique_ptr<Optimizer> optimizer{};
+  std::vector<torch::Tensor> trainables{}, statistics{};
+  std::int64_t steps = 0, parts = 1;
+  LossScale loss_scale{};
+  std::function<void(std::int64_t)> hook{};
+
+  struct Sums {
+    double loss = 0;
+    std::int64_t right = 0;
+  };
+
+  void check(const data::Batch& batch) const;
+  torch::Tensor saved_statistics() const;
+  void restore_statistics(const torch::Tensor& saved);
+  void average_statistics();
+  std::int64_t of_all_ranks(std::int64_t n) const;
+  Sums forward_backward(const data::Batch& batch);
+  std::optional<Sums> attempt(const data::Batch& batch, const torch::Tensor& saved);
+};
+
+void Trainer::Impl::check(const data::Batch& batch) const {
+  const auto n = static_cast<std::size_t>(batch.n());
+  const std::size_t values = n * static_cast<std::size_t>(graph.input().numel());
+  if (batch.images.size() != values || batch.indices.size() != n ||
+      batch.own_share.size() != batch.other_labels.size() ||
+      (!batch.own_share.empty() && batch.own_share.size() != n)) {
+    throw internal_error("a batch does not fit the network (got {} values for {} pictures, expected {})",
+                         batch.images.size(), n, values);
+  }
+}
+
+torch::Tensor Trainer::Impl::saved_statistics() const {
+  if (statistics.empty()) return {};
+  std::vector<torch::Tensor> flat;
+  for (const torch::Tensor& statistic : statistics) flat.push_back(statistic.flatten());
+  return torch::cat(flat);
+}
+
+void Trainer::Impl::restore_statistics(const torch::Tensor& saved) {
+  std::int64_t at = 0;
+  for (torch::Tensor& statistic : statistics) {
+    statistic.copy_(saved.narrow(0, at, statistic.numel()).view(statistic.sizes()));
+    at += statistic.numel();
+  }
+}
+
+void Trainer::Impl::average_statistics() {
+  if (group.world() == 1 || sync_bn || statistics.empty()) return;
+  torch::Tensor flat = saved_statistics();
+  group.sum(flat);
+  flat /= group.world();
+  restore_statistics(flat);
+}
+
+std::int64_t Trainer::Impl::of_all_ranks(std::int64_t n) const {
+  if (group.world() == 1) return n;
+  torch::Tensor sum = torch::tensor(n);
+  group.sum(sum);
+  return sum.item<std::int64_t>();
+}
+
+// The gradients of the global batch's mean loss, times the loss scale; sums of this rank's part.
+Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
+  const std::int64_t n = batch.n();
+  // Ranks' parts of a batch may differ by a picture. Then a larger one weighs more in the mean over the ranks; and all
+  // take as many micro-batches, since batch norms exchange sums in each.
+  const std::int64_t all = of_all_ranks(n);
+  const std::int64_t count = std::min({parts, n, all / group.world()});
+  const double share = static_cast<double>(n * group.world()) / static_cast<double>(all);
+  const double factor = share * (precision == Precision::fp16 ? loss_scale.scale : 1);
+  nn::Pass pass;
+  pass.training = true;
+  pass.seed = seed;
+  pass.epoch = batch.epoch;
+  if (bn_warmup) pass.most_momentum = moving_share(1, steps);
+  if (sync_bn && group.world() > 1) pass.all_reduce = [this](const torch::Tensor& x) { return sync_sum(x, group); };
+  torch::Tensor sums = torch::zeros({2}, torch::dtype(torch::kDouble).device(device));  // loss, right
+  for (std::int64_t part = 0; part < count; ++part) {
+    const std::int64_t first = part * n / count, size = (part + 1) * n / count - first;
+    if (hook) hook(size);
+    std::vector<std::int64_t> labels;
+    for (std::int64_t i = first; i < first + size; ++i) labels.push_back(main_label(batch, i));
+    pass.samples.assign(batch.indices.begin() + first, batch.indices.begin() + first + size);
+    const torch::Tensor targets =
+        soft_targets(batch, first, size, graph.classes(), settings.label_smoothing).to(device);
+
+    torch::Tensor logits;
+    {
+      const Autocast autocast(precision, device);
+      logits = network->forward(images_of(batch, first, size, graph.input(), device), pass);
+    }
+    const torch::Tensor loss = cross_entropy_sum(logits, targets) / static_cast<double>(n);
+    const bool last = part + 1 == count;
+    if (last) group.begin_gradients(trainables);  // they are whole only after this pass
+    (factor == 1 ? loss : loss * factor).backward();
+    if (last) group.end_gradients();
+    const torch::Tensor right = (logits.detach().argmax(1) == torch::tensor(labels).to(device)).sum();
+    sums += torch::stack({loss.detach().to(torch::kDouble), right.to(torch::kDouble)});
+  }
+  sums = sums.cpu();  // the one wait for the device
+  return {sums[0].item<double>(), static_cast<std::int64_t>(sums[1].item<double>())};
+}
+
+// Nothing if memory ran out; whatever is thrown, all is as it was before.
+std::optional<Trainer::Impl::Sums> Trainer::Impl::attempt(const data::Batch& batch, const torch::Tensor& saved) {
+  drop_gradients(trainables);
+  try {
+    return forward_backward(batch);
+  } catch (const std::exception& error) {
+    drop_gradients(trainables);
+    restore_statistics(saved);
+    if (!out_of_memory(error)) throw;
+  }
+  return std::nullopt;
+}
+
+Trainer::Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, const Recipe& recipe,
+                 torch::Device device, Group& group)
+    : impl_(new Impl{.graph = std::move(graph),
+                     .store = std::move(store),
+                     .settings = recipe.train,
+                     .seed = recipe.seed,
+                     .sync_bn = recipe.sync_bn,
+                     .bn_warmup = recipe.bn_warmup,
+                     .device = device,
+                     .group = group,
+                     .precision = precision_on(device, recipe.train.precision)}) {
+  Impl& impl = *impl_;
+  impl.store->to(device);
+  impl.options.fused = recipe.train.fused && device.is_cpu() && impl.precision == Precision::fp32;
+  impl.options.unbiased_moving_variance = recipe.unbiased_moving_variance;
+  if (recipe.bn_momentum >= 0) impl.options.bn_momentum = recipe.bn_momentum;
+  impl.network = std::make_shared<nn::Network>(impl.graph, impl.store, impl.options);
+  for (const nn::ParameterStore::Entry& entry : impl.store->entries()) {
+    (entry.statistic ? impl.statistics : impl.trainables).push_back(entry.tensor);
+  }
+  impl.optimizer = make_optimizer(recipe.optimizer, trainables_of(*impl.store));
+  if (recipe.ema_decay > 0) impl.average = std::make_shared<Average>(impl.store, recipe.ema_decay);
+  impl.parts = recipe.train.accumulate;
+}
+
+Trainer::~Trainer() = default;
+
+StepResult Trainer::step(const data::Batch& batch, double lr) {
+  Impl& impl = *impl_;
+  impl.check(batch);
+  const torch::Tensor saved = impl.saved_statistics();
+  std::optional<Impl::Sums> sums = impl.attempt(batch, saved);
+  while (!sums) {
+    if (impl.group.world() > 1 || impl.parts >= batch.n()) {
+      throw environment_error("out of memory (got {} pictures at a time, expected fewer)",
+                              std::max<std::int64_t>(1, batch.n() / impl.parts))
+          .with_hint(impl.group.world() > 1 ? "a larger train.accumulate takes less memory"
+                                            : "a smaller data.resolution or model takes less memory");
+    }
+    impl.parts = std::min(2 * impl.parts, batch.n());
+    sums = impl.attempt(batch, saved);
+  }
+
+  StepResult result{.loss = sums->loss, .right = sums->right, .images = batch.n()};
+  const bool scaled = impl.precision == Precision::fp16;
+  const double scale = scaled ? impl.loss_scale.scale : 1;
+  std::vector<torch::Tensor> gradients = gradients_of(impl.trainables);
+  result.gradient_norm = norm_of(gradients) / scale;
+  if (!std::isfinite(result.gradient_norm) || (!scaled && !std::isfinite(result.loss))) {
+    drop_gradients(impl.trainables);
+    impl.restore_statistics(saved);
+    if (scaled && impl.loss_scale.overflowed()) {
+      return {.gradient_norm = result.gradient_norm, .skipped = true};
+    }
+    throw NotFinite(fmt::format("training has diverged at step {}, batch {} of epoch {} (got a loss of {} and a "
+                                "gradient of norm {}, expected finite numbers)",
+                                impl.steps + 1, batch.number + 1, batch.epoch + 1, result.loss, result.gradient_norm),
+                    kDivergedHint);
+  }
+  const double clip = impl.settings.clip_norm;
+  const double factor = (clip > 0 && result.gradient_norm > clip ? clip / result.gradient_norm : 1) / scale;
+  if (factor != 1) {
+    const torch::NoGradGuard no_gradients;
+    at::_foreach_mul_(gradients, factor);
+  }
+  impl.optimizer->step(lr);
+  impl.average_statistics();
+  if (impl.average) impl.average->update(impl.steps);
+  if (scaled) impl.loss_scale.good();
+  ++impl.steps;
+  return result;
+}
+
+torch::Tensor Trainer::evaluate(const data::Batch& batch, bool averaged) {
+  Impl& impl = *impl_;
+  impl.check(batch);
+  const torch::NoGradGuard no_gradients;
+  if (averaged && impl.average && !impl.averaged_network) {
+    impl.averaged_network = std::make_shared<nn::Network>(impl.graph, impl.average, impl.options);
+  }
+  nn::Network& network = averaged && impl.average ? *impl.averaged_network : *impl.network;
+  const std::int64_t n = batch.n();
+  const std::int64_t count = std::min(impl.parts, n);  // what training has found to fit
+  std::vector<torch::Tensor> logits{torch::empty({0, impl.graph.classes()})};
+  for (std::int64_t part = 0; part < count; ++part) {
+    const std::int64_t first = part * n / count, size = (part + 1) * n / count - first;
+    logits.push_back(network.forward(images_of(batch, first, size, impl.graph.input(), impl.device), {})
+                         .to(torch::kCPU, torch::kFloat));
+  }
+  return torch::cat(logits);
+}
+
+void Trainer::on_part(std::function<void(std::int64_t)> hook) { impl_->hook = std::move(hook); }
+std::int64_t Trainer::steps() const { return impl_->steps; }
+bool Trainer::has_average() const { return impl_->average != nullptr; }
+std::string Trainer::isa() const { return impl_->network->isa(); }
+std::shared_ptr<nn::ParameterStore> Trainer::weights() const { return impl_->store; }
+formats::Weights Trainer::averaged_weights() const {
+  return impl_->average ? impl_->average->weights() : impl_->store->weights();
+}
+
+std::vector<std::pair<std::string, torch::Tensor>> Trainer::state() {
+  std::vector<std::pair<std::string, torch::Tensor>> result;
+  for (const nn::ParameterStore::Entry& entry : impl_->store->entries()) {
+    result.emplace_back("model/" + entry.name, entry.tensor.detach());
+  }
+  if (impl_->average) {
+    for (auto& [name, tensor] : impl_->average->state()) result.emplace_back("ema/" + name, tensor);
+  }
+  for (auto& [name, tensor] : impl_->optimizer->state()) result.emplace_back("optimizer/" + name, tensor);
+  return result;
+}
+
+std::vector<std::pair<std::string, double>> Trainer::scalars() const {
+  return {{"steps", static_cast<double>(impl_->steps)},
+          {"parts", static_cast<double>(impl_->parts)},
+          {"loss_scale", impl_->loss_scale.scale},
+          {"good_steps", static_cast<double>(impl_->loss_scale.good_steps)}};
+}
+
+void Trainer::set_scalar(const std::string& name, double value) {
+  constexpr double kMost = 0x1p53;
+  const bool whole = value == std::floor(value) && value >= 0 && value <= kMost;
+  if (name == "steps" && whole) {
+    impl_->steps = static_cast<std::int64_t>(value);
+  } else if (name == "parts" && whole && value >= 1) {
+    impl_->parts = static_cast<std::int64_t>(value);
+  } else if (name == "loss_scale" && value > 0 && value <= kMost) {
+    impl_->loss_scale.scale = value;
+  } else if (name == "good_steps" && whole) {
+    impl_->loss_scale.good_steps = static_cast<std::int64_t>(value);
+  } else {
+    throw input_error(
+        "not a number of the trainer's state (got {} = {}, expected steps, parts, loss_scale or good_steps)", name,
+        value);
+  }
+}
+
+}  // namespace effnet::train
