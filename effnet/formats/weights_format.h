@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 

@@ -26,8 +26,8 @@ double macs_of(const arch::ArchSpec& spec) { return static_cast<double>(graph::c
 Timing time_network(const arch::ArchSpec& spec, int threads, double seconds) {
   ThreadPool pool(threads);
   const graph::Graph graph = graph::lower(spec);
-  const auto weights =
-      engine::PackedWeights::pack(graph, engine::Parameters(engine::quick_weights(graph)), {kernels::chosen_isa()}, pool);
+  const auto weights = engine::PackedWeights::pack(graph, engine::Parameters(engine::quick_weights(graph)),
+                                                   {kernels::chosen_isa()}, pool);
   engine::Session session(graph, weights, {.batch = 1, .threads = threads});
   return measure(session, photo_like(graph.input(), 1, pool), seconds);
 }
