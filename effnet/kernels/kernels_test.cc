@@ -110,9 +110,10 @@ TEST(KernelSet, NamesSayEverything) {
 TEST(Targets, HaveNamesAndATableOrNone) {
   EXPECT_EQ(name(Precision::fp32), "fp32");
   EXPECT_EQ(name(Target{Isa::avx512}), "avx512_fp32");
-  EXPECT_EQ(kernel_name({Isa::avx2}, "map"), "f32_map_avx2");
+  EXPECT_EQ(kernel_name(Target{Isa::avx2}, "map"), "f32_map_avx2");
   int lacking = 0;  // no processor has both AVX2 and NEON
-  for (const Target target : {Target{Isa::avx2}, Target{Isa::neon}}) {
+  for (const Isa isa : {Isa::avx2, Isa::neon}) {
+    const Target target{isa};
     try {
       EXPECT_EQ(training_set(target).target, target);
       EXPECT_EQ(kernel_set(target).target, target);
