@@ -26,7 +26,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, con
   const auto size = static_cast<std::size_t>(layout.bytes);
   const std::shared_ptr<std::byte[]> memory = huge_pages(size);
   std::memset(memory.get(), 0, size);  // padding channels and depths are zeros
-  const Packer packer(graph, parameters, kernels::kernel_set(target));
+  const Packer packer(graph, parameters, target);
   pool.parallel_for(static_cast<std::int64_t>(graph.nodes.size()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const Offsets& at = layout.offsets[static_cast<std::size_t>(i)];

@@ -139,7 +139,7 @@ void Planner::add(std::unique_ptr<Step> step, Made made) {
   for (const BufferId id : made.reads) info.bytes += bytes_of(id);
   info.bytes += bytes_of(made.writes);
   for (const NodeId layer : made.layers) {
-    const PackedSize size = packed_size(graph_, set_, layer);
+    const PackedSize size = packed_size(graph_, target(), layer);
     info.macs += batch_ * graph::costs(graph_, graph_.at(layer)).macs;
     info.bytes += size.weight + size.bias;
   }

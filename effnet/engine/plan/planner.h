@@ -28,6 +28,7 @@ class Planner {
   Plan plan();
 
   const graph::Graph& graph() const { return graph_; }
+  const kernels::Target& target() const { return weights_.target(); }
   const kernels::KernelSet& set() const { return set_; }
   std::int64_t batch() const { return batch_; }
   BlockedShape shape_of(NodeId id) const { return {batch_, graph_.at(id).out}; }
@@ -40,7 +41,7 @@ class Planner {
   // Of any layer that has weights: without the shape.
   PackedLayer layer(NodeId layer, graph::Activation activation = graph::Activation::none) const;
   // "f32_map_avx2".
-  std::string kernel_name(std::string_view what) const { return kernels::kernel_name(weights_.target(), what); }
+  std::string kernel_name(std::string_view what) const { return kernels::kernel_name(target(), what); }
 
   // The kernel that most of the products of `pixels` pixels with the layer's first panel run.
   std::string gemm_kernel(const PackedLayer& layer, std::int64_t pixels) const;

@@ -37,7 +37,8 @@ std::int64_t pair_taps(const kernels::KernelSet& set, const graph::Conv& conv) {
   return pairs ? kernels::depthwise_pair_positions(conv.kernel) * conv.kernel : 0;
 }
 
-PackedSize packed_size(const Graph& graph, const kernels::KernelSet& set, NodeId id) {
+PackedSize packed_size(const Graph& graph, const kernels::Target& target, NodeId id) {
+  const kernels::KernelSet& set = kernels::kernel_set(target);
   const Node& node = graph.at(id);
   const std::int64_t channels = tensor::blocks_of(node.out.c) * kBlock;
   const auto size_of = [&](std::int64_t values) {  // of so many weights, and of a bias
@@ -55,7 +56,6 @@ PackedSize packed_size(const Graph& graph, const kernels::KernelSet& set, NodeId
 }
 
 WeightsLayout layout_of(const Graph& graph, const kernels::Target& target) {
-  const kernels::KernelSet& set = kernels::kernel_set(target);
   const std::vector<NodeId> norms = folded_norms(graph);
   std::vector<bool> folded(graph.nodes.size(), false);
   for (const NodeId norm : norms) {
@@ -65,7 +65,7 @@ WeightsLayout layout_of(const Graph& graph, const kernels::Target& target) {
   layout.offsets.resize(graph.nodes.size());
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     if (folded[i]) continue;
-    const PackedSize size = packed_size(graph, set, static_cast<NodeId>(i));
+    const PackedSize size = packed_size(graph, target, static_cast<NodeId>(i));
     if (size.bias == 0) continue;
     layout.offsets[i] = {layout.bytes, layout.bytes + size.weight};
     layout.bytes += size.weight + size.bias;

@@ -27,7 +27,7 @@ struct PackedSize {
   std::int64_t weight = 0;
   std::int64_t bias = 0;
 };
-PackedSize packed_size(const graph::Graph& graph, const kernels::KernelSet& set, graph::NodeId node);
+PackedSize packed_size(const graph::Graph& graph, const kernels::Target& target, graph::NodeId node);
 
 // Where all of them lie: node after node, weights and then biases.
 struct WeightsLayout {

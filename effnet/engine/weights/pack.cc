@@ -17,8 +17,8 @@ const graph::Conv* conv_of(const Graph& graph, NodeId id) { return std::get_if<g
 
 }  // namespace
 
-Packer::Packer(const Graph& graph, const ParameterSource& parameters, const kernels::KernelSet& set)
-    : graph_(graph), parameters_(parameters), set_(set), norms_(folded_norms(graph)) {}
+Packer::Packer(const Graph& graph, const ParameterSource& parameters, const kernels::Target& target)
+    : graph_(graph), parameters_(parameters), set_(kernels::kernel_set(target)), norms_(folded_norms(graph)) {}
 
 void Packer::pack(NodeId id, std::byte* weight_bytes, std::byte* bias_bytes) const {
   auto* const weight = reinterpret_cast<float*>(weight_bytes);

@@ -7,6 +7,7 @@
 #include "effnet/engine/patterns.h"
 #include "effnet/graph/graph.h"
 #include "effnet/kernels/kernels.h"
+#include "effnet/kernels/target.h"
 
 namespace effnet::engine {
 
@@ -14,7 +15,7 @@ namespace effnet::engine {
 // several threads; refers to all it was made from.
 class Packer {
  public:
-  Packer(const graph::Graph& graph, const ParameterSource& parameters, const kernels::KernelSet& set);
+  Packer(const graph::Graph& graph, const ParameterSource& parameters, const kernels::Target& target);
   // Writes what layout.h has for a node that has weights of its own. Padding channels and depths are left as they are.
   void pack(NodeId id, std::byte* weight, std::byte* bias) const;
 
