@@ -65,7 +65,7 @@ class EngineTrace : public Trace {
 
 class ReferenceTrace : public Trace {
  public:
-  ReferenceTrace(const graph::Graph& graph, const formats::Weights& weights, bool in_double, ThreadPool& pool)
+  ReferenceTrace(const graph::Graph& graph, const tensor::Weights& weights, bool in_double, ThreadPool& pool)
       : graph_(graph), parameters_(weights), network_(graph, parameters_, pool, {.double_accumulation = in_double}) {}
 
   std::vector<graph::NodeId> shows() const override {

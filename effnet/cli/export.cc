@@ -77,7 +77,7 @@ ExportResult run_export(const ExportOptions& options, const Globals& globals, Ou
   } else if (names == "effnet") {
     formats::write_model(path, model.whole());
   } else {
-    formats::Weights weights;
+    tensor::Weights weights;
     for (const auto& [name, tensor] : tensors) weights.tensors.emplace(name, tensor);
     formats::write_safetensors(path, weights);
   }

@@ -39,9 +39,9 @@ TEST(Cam, MeanPlusBiasIsTheLogit) {
     Philox(1, stream_of(name)).fill_normal(values, 0, 1.0F);
     return values;
   };
-  formats::Weights weights;
-  weights.tensors["classifier.weight"] = formats::make_tensor({kClasses, kChannels}, random("w", kClasses * kChannels));
-  weights.tensors["classifier.bias"] = formats::make_tensor({kClasses}, random("b", kClasses));
+  tensor::Weights weights;
+  weights.tensors["classifier.weight"] = tensor::make_tensor({kClasses, kChannels}, random("w", kClasses * kChannels));
+  weights.tensors["classifier.bias"] = tensor::make_tensor({kClasses}, random("b", kClasses));
   const Parameters parameters(weights);
   ThreadPool pool(1);
   const auto [logits, taps] = Reference(graph, parameters, pool).run(random("x", shape.numel()), 1, {"act"});

@@ -30,8 +30,8 @@ inline std::vector<float> normal_values(std::string_view name, std::int64_t coun
 
 // Every parameter differs from its neutral value, unlike random_weights' biases and batch norms: convolutions keep the
 // scale (variance 2 / fan-in), batch norms scale by 0.5..1.5 and shift by about 0.3, variances lie in 0.5..1.5.
-inline formats::Weights busy_weights(const graph::Graph& graph) {
-  formats::Weights weights;
+inline tensor::Weights busy_weights(const graph::Graph& graph) {
+  tensor::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     const bool matrix = parameter.dims.size() > 1;
     const auto fan_in = static_cast<float>(parameter.numel() / parameter.dims[0]);
@@ -41,7 +41,7 @@ inline formats::Weights busy_weights(const graph::Graph& graph) {
     if (norm_weight || parameter.name.ends_with(".running_var")) {
       for (float& value : values) value = 1 + std::clamp(value, -0.5F, 0.5F);
     }
-    weights.tensors[parameter.name] = formats::make_tensor(parameter.dims, std::move(values));
+    weights.tensors[parameter.name] = tensor::make_tensor(parameter.dims, std::move(values));
   }
   return weights;
 }

@@ -23,14 +23,14 @@ constexpr double kRelative = 1e-4;
 // quick_weights with residual branches damped to a fifth and the convolutions that no batch norm follows, those of the
 // SE, by the root of their fan-in. As they are, variances double from block to block and gates are all or nothing: from
 // B4 on the network is chaotic, with logits of 1e7, float and double apart by a tenth of them.
-formats::Weights tame_weights(const graph::Graph& graph) {
-  formats::Weights weights = quick_weights(graph);
+tensor::Weights tame_weights(const graph::Graph& graph) {
+  tensor::Weights weights = quick_weights(graph);
   const auto scale = [&](const std::string& name, std::int64_t fan_in, float by) {
-    const formats::Tensor& old = weights.tensors.at(name);
+    const tensor::Tensor& old = weights.tensors.at(name);
     const auto* const values = reinterpret_cast<const float*>(old.bytes.data());
-    std::vector<float> scaled(values, values + formats::numel(old.dims));
+    std::vector<float> scaled(values, values + tensor::numel(old.dims));
     for (float& value : scaled) value *= by / std::sqrt(static_cast<float>(fan_in));
-    weights.tensors[name] = formats::make_tensor(old.dims, std::move(scaled));
+    weights.tensors[name] = tensor::make_tensor(old.dims, std::move(scaled));
   };
   for (const graph::Node& node : graph.nodes) {
     if (const auto* conv = std::get_if<graph::Conv>(&node.op); conv != nullptr && conv->bias) {

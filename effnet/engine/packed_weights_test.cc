@@ -25,7 +25,7 @@ class PackedWeightsTest : public testing::Test {
 TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
   const std::vector<float> input = testkit::normal_values("pictures", graph_.input().numel());
   for (const kernels::Isa isa : kernels::usable_sets()) {
-    const auto packed = testkit::pack(graph_, parameters_, isa);
+    const auto packed = testkit::pack(graph_, parameters_, {isa});
     const std::span<const std::byte> bytes = packed->bytes();
     EXPECT_EQ(static_cast<std::int64_t>(bytes.size()), PackedWeights::size_bytes(graph_, {isa}));
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % kernels::kAlignment, 0U);
@@ -62,7 +62,7 @@ TEST_F(PackedWeightsTest, SetsThatThisCpuLacksAreRefused) {
         EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr(name(isa)), testing::HasSubstr("portable")));
       }
     };
-    refused("pack", [&] { PackedWeights::pack(graph_, parameters_, isa, pool); });
+    refused("pack", [&] { PackedWeights::pack(graph_, parameters_, {isa}, pool); });
     refused("adopt", [&] { PackedWeights::adopt(graph_, {isa}, {}, nullptr); });
   }
   EXPECT_GT(lacking, 0);
@@ -90,7 +90,7 @@ TEST_F(PackedWeightsTest, OtherBytesAreRefused) {
 }
 
 TEST_F(PackedWeightsTest, MissingParametersAreRefused) {
-  formats::Weights weights = testkit::busy_weights(graph_);
+  tensor::Weights weights = testkit::busy_weights(graph_);
   weights.tensors.erase("head.bn.running_var");
   EXPECT_THROW(testkit::pack(graph_, Parameters(weights), kernels::Isa::portable), Error);
 }
@@ -100,8 +100,8 @@ TEST_F(PackedWeightsTest, LayoutIsAFunctionOfTheLayers) {
   const graph::Graph other = testkit::lower_at(testkit::mbconv_network(), {197, 311});
   for (const kernels::Isa isa : kernels::usable_sets()) {
     ThreadPool one(1), three(3);
-    const auto a = PackedWeights::pack(graph_, parameters_, isa, one);
-    const auto b = PackedWeights::pack(other, parameters_, isa, three);
+    const auto a = PackedWeights::pack(graph_, parameters_, {isa}, one);
+    const auto b = PackedWeights::pack(other, parameters_, {isa}, three);
     ASSERT_EQ(a->bytes().size(), b->bytes().size());
     EXPECT_EQ(std::memcmp(a->bytes().data(), b->bytes().data(), a->bytes().size()), 0);
     EXPECT_TRUE(a->fit(other));
@@ -121,7 +121,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
     return static_cast<NodeId>(graph_.find(name) - graph_.nodes.data());
   };
   for (const kernels::Isa isa : kernels::usable_sets()) {
-    const auto packed = testkit::pack(graph_, parameters_, isa);
+    const auto packed = testkit::pack(graph_, parameters_, {isa});
     const auto floats = [&](std::int64_t offset) {
       return reinterpret_cast<const float*>(packed->bytes().data() + offset);
     };

@@ -10,12 +10,12 @@ constexpr int kNamedFaults = 3;
 
 }  // namespace
 
-Parameters::Parameters(const formats::Weights& weights) {
+Parameters::Parameters(const tensor::Weights& weights) {
   for (const auto& [name, tensor] : weights.tensors) {
-    const auto count = static_cast<std::size_t>(formats::numel(tensor.dims));
-    if (tensor.bytes.size() != count * formats::size_bytes(tensor.dtype)) {
+    const auto count = static_cast<std::size_t>(tensor::numel(tensor.dims));
+    if (tensor.bytes.size() != count * tensor::size_bytes(tensor.dtype)) {
       throw input_error("tensor {} does not match its shape (got {} bytes, expected {} of {})", in_quotes(name),
-                        tensor.bytes.size(), formats::to_string(tensor.dims), formats::name(tensor.dtype));
+                        tensor.bytes.size(), tensor::to_string(tensor.dims), tensor::name(tensor.dtype));
     }
     entries_.emplace(name, Entry{tensor.dims, tensor::float_values(tensor)});
   }
@@ -29,10 +29,10 @@ std::optional<std::span<const float>> Parameters::find(std::string_view name) co
 
 std::string Parameters::fault(const graph::Parameter& parameter) const {
   const auto found = entries_.find(parameter.name);
-  const std::string expected = formats::to_string(parameter.dims);
+  const std::string expected = tensor::to_string(parameter.dims);
   if (found == entries_.end()) return fmt::format("{}: got none, expected {}", parameter.name, expected);
   if (found->second.dims == parameter.dims) return {};
-  return fmt::format("{}: got {}, expected {}", parameter.name, formats::to_string(found->second.dims), expected);
+  return fmt::format("{}: got {}, expected {}", parameter.name, tensor::to_string(found->second.dims), expected);
 }
 
 std::span<const float> Parameters::at(const graph::Parameter& parameter) const {

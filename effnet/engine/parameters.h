@@ -24,7 +24,7 @@ class EFFNET_API Parameters final : public ParameterSource {
  public:
   // Aligned float32 tensors are read in place (their owner is kept alive), all others are converted once.
   // Throws Error(input) if a tensor's bytes do not match its shape.
-  explicit Parameters(const formats::Weights& weights);
+  explicit Parameters(const tensor::Weights& weights);
 
   // Row-major values; empty optional if there is no such tensor. The span lives as long as any copy of this object.
   std::optional<std::span<const float>> find(std::string_view name) const;
@@ -37,7 +37,7 @@ class EFFNET_API Parameters final : public ParameterSource {
 
  private:
   struct Entry {
-    formats::Dims dims;
+    tensor::Dims dims;
     tensor::FloatValues floats;
   };
   // What is wrong with this parameter, or empty.

@@ -13,7 +13,7 @@
 namespace effnet::engine {
 namespace {
 
-using formats::Dtype;
+using tensor::Dtype;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -26,11 +26,11 @@ graph::Graph small_graph() {
   return builder.graph();
 }
 
-formats::Weights weights_of(const graph::Graph& graph) {
-  formats::Weights weights;
+tensor::Weights weights_of(const graph::Graph& graph) {
+  tensor::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     std::vector<float> values(static_cast<std::size_t>(parameter.numel()), 0.5F);
-    weights.tensors[parameter.name] = formats::make_tensor(parameter.dims, std::move(values));
+    weights.tensors[parameter.name] = tensor::make_tensor(parameter.dims, std::move(values));
   }
   return weights;
 }
@@ -46,8 +46,8 @@ std::string message_of(const Parameters& parameters, const graph::Graph& graph) 
 }
 
 TEST(Parameters, AlignedFloatsAreReadInPlace) {
-  formats::Weights weights;
-  weights.tensors["x"] = formats::make_tensor({2}, {1.5F, -2.0F});
+  tensor::Weights weights;
+  weights.tensors["x"] = tensor::make_tensor({2}, {1.5F, -2.0F});
   const Parameters parameters(weights);
   const auto values = parameters.find("x").value();
   EXPECT_EQ(static_cast<const void*>(values.data()), weights.tensors["x"].bytes.data());
@@ -58,8 +58,8 @@ TEST(Parameters, AlignedFloatsAreReadInPlace) {
 TEST(Parameters, ValuesOutliveTheWeights) {
   std::optional<Parameters> parameters;
   {
-    formats::Weights weights;
-    weights.tensors["x"] = formats::make_tensor({1}, {3.0F});
+    tensor::Weights weights;
+    weights.tensors["x"] = tensor::make_tensor({1}, {3.0F});
     parameters.emplace(weights);
   }
   const Parameters copy = *parameters;
@@ -68,7 +68,7 @@ TEST(Parameters, ValuesOutliveTheWeights) {
 }
 
 TEST(Parameters, OtherTypesAndUnalignedBytesAreConverted) {
-  formats::Weights weights;
+  tensor::Weights weights;
   const auto bytes = std::make_shared<std::vector<std::byte>>(16);
   const float value = 7.25F;
   std::memcpy(bytes->data() + 1, &value, 4);
@@ -82,8 +82,8 @@ TEST(Parameters, OtherTypesAndUnalignedBytesAreConverted) {
 }
 
 TEST(Parameters, BytesMustMatchTheShape) {
-  formats::Weights weights;
-  weights.tensors["x"] = formats::make_tensor({2}, {1, 2});
+  tensor::Weights weights;
+  weights.tensors["x"] = tensor::make_tensor({2}, {1, 2});
   weights.tensors["x"].dims = {3};
   try {
     const Parameters parameters(weights);
@@ -96,18 +96,18 @@ TEST(Parameters, BytesMustMatchTheShape) {
 
 TEST(Parameters, CheckNamesWhatDoesNotFit) {
   const graph::Graph graph = small_graph();
-  formats::Weights weights = weights_of(graph);
-  weights.tensors["extra"] = formats::make_tensor({}, {1});
+  tensor::Weights weights = weights_of(graph);
+  weights.tensors["extra"] = tensor::make_tensor({}, {1});
   EXPECT_EQ(message_of(Parameters(weights), graph), "");
 
-  weights.tensors["a.conv.weight"] = formats::make_tensor({3, 2, 1, 1}, std::vector<float>(6));
+  weights.tensors["a.conv.weight"] = tensor::make_tensor({3, 2, 1, 1}, std::vector<float>(6));
   weights.tensors.erase("a.bn.running_var");
   EXPECT_THAT(
       message_of(Parameters(weights), graph),
       HasSubstr("2 of 8 tensors are missing or have another shape (a.conv.weight: got 3x2x1x1, expected 2x3x1x1; "
                 "a.bn.running_var: got none, expected 2)"));
 
-  const std::string none = message_of(Parameters(formats::Weights{}), graph);
+  const std::string none = message_of(Parameters(tensor::Weights{}), graph);
   EXPECT_THAT(none, HasSubstr("8 of 8"));
   EXPECT_THAT(none, HasSubstr("a.bn.weight: got none, expected 2; ...)"));
   EXPECT_THAT(none, testing::Not(HasSubstr("classifier")));
@@ -132,10 +132,10 @@ class Slices final : public ParameterSource {
 TEST(ParameterSource, MayHandOutSlicesOfAStore) {
   const graph::Graph graph = small_graph();
   const Slices source(100);
-  formats::Weights copies;
+  tensor::Weights copies;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     const auto values = source.at(parameter);
-    copies.tensors[parameter.name] = formats::make_tensor(parameter.dims, {values.begin(), values.end()});
+    copies.tensors[parameter.name] = tensor::make_tensor(parameter.dims, {values.begin(), values.end()});
   }
   ThreadPool pool(1);
   const std::vector<float> picture(static_cast<std::size_t>(graph.input().numel()), 0.75F);

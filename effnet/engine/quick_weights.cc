@@ -32,9 +32,9 @@ Row hashed_row(std::size_t size) {
   return row;
 }
 
-formats::Tensor view(const Row& row, const graph::Parameter& parameter) {
+tensor::Tensor view(const Row& row, const graph::Parameter& parameter) {
   const auto count = static_cast<std::size_t>(parameter.numel());
-  return {formats::Dtype::f32, parameter.dims, std::as_bytes(std::span(*row).first(count)), row};
+  return {tensor::Dtype::f32, parameter.dims, std::as_bytes(std::span(*row).first(count)), row};
 }
 
 // Half of the sum of squared weights that a batch norm's input was made with; 1 if no convolution made it.
@@ -48,14 +48,14 @@ float variance_before(const graph::Graph& graph, const graph::Node& norm) {
 
 }  // namespace
 
-formats::Weights quick_weights(const graph::Graph& graph) {
+tensor::Weights quick_weights(const graph::Graph& graph) {
   std::size_t largest = 0;
   std::size_t longest = 0;  // of vectors
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     std::size_t& most = parameter.dims.size() > 1 ? largest : longest;
     most = std::max(most, static_cast<std::size_t>(parameter.numel()));
   }
-  formats::Weights weights;
+  tensor::Weights weights;
   try {
     const Row hashed = hashed_row(largest);
     const Row zeros = constant_row(longest, 0);

@@ -10,6 +10,6 @@ namespace effnet::engine {
 // norm's variance is half of its convolution's fan-in (He's rule), so that activations stay finite and no layer is all
 // zeros. Answers mean nothing: random_weights.h makes weights whose networks behave.
 // Throws Error(environment) if memory does not suffice.
-formats::Weights quick_weights(const graph::Graph& graph);
+tensor::Weights quick_weights(const graph::Graph& graph);
 
 }  // namespace effnet::engine

@@ -21,7 +21,7 @@ TEST(QuickWeights, FitEveryNamedNetworkInTheMemoryOfItsLargestTensor) {
   for (const char* name : {"efficientnet_b0", "efficientnet_lite4", "mobilenet_v1", "resnet152", "amoebanet_b"}) {
     SCOPED_TRACE(name);
     const graph::Graph graph = graph::lower(arch::variant(name).spec);
-    const formats::Weights weights = quick_weights(graph);
+    const tensor::Weights weights = quick_weights(graph);
     EXPECT_NO_THROW(Parameters(weights).check(graph));
     std::set<const std::byte*> rows;
     std::size_t largest = 0;

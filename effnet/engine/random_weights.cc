@@ -69,12 +69,11 @@ std::pair<double, double> moments(std::span<const float> values, std::int64_t ba
 
 }  // namespace
 
-formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed,
-                                ThreadPool& pool) {
+tensor::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed, ThreadPool& pool) {
   const Calibration calibration = calibration_of(spec, classes);
   const graph::Graph& graph = calibration.graph;
   const std::int64_t batch = calibration.batch;
-  formats::Weights weights = formats::initial_weights(graph, seed, pool);
+  tensor::Weights weights = formats::initial_weights(graph, seed, pool);
 
   // The statistics get values of their own, to be written as the pass comes by.
   std::map<std::string, Values, std::less<>> written;
@@ -82,7 +81,7 @@ formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes
     if (!parameter.statistic()) continue;
     const auto count = static_cast<std::size_t>(parameter.numel());
     Values values = std::make_shared<float[]>(count);
-    weights.tensors[parameter.name] = {formats::Dtype::f32, parameter.dims,
+    weights.tensors[parameter.name] = {tensor::Dtype::f32, parameter.dims,
                                        std::as_bytes(std::span<const float>(values.get(), count)), values};
     written[parameter.name] = std::move(values);
   }

@@ -32,7 +32,7 @@ namespace effnet::engine {
 // Throws Error(input) as graph::lower does.
 // Rises whenever the same arguments give other values: part of what a cache of them is called.
 inline constexpr int kRandomWeightsVersion = 2;
-EFFNET_API formats::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed,
-                                           ThreadPool& pool);
+EFFNET_API tensor::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes, std::uint64_t seed,
+                                          ThreadPool& pool);
 
 }  // namespace effnet::engine

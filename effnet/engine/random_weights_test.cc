@@ -41,7 +41,7 @@ arch::ArchSpec small_spec() {
   return spec;
 }
 
-bool same_bytes(const formats::Weights& a, const formats::Weights& b) {
+bool same_bytes(const tensor::Weights& a, const tensor::Weights& b) {
   return std::equal(
       a.tensors.begin(), a.tensors.end(), b.tensors.begin(), b.tensors.end(), [](const auto& x, const auto& y) {
         return x.first == y.first && x.second.dims == y.second.dims && x.second.bytes.size() == y.second.bytes.size() &&
@@ -52,7 +52,7 @@ bool same_bytes(const formats::Weights& a, const formats::Weights& b) {
 TEST(RandomWeights, FollowTheInitialisation) {
   ThreadPool pool(2);
   const arch::ArchSpec spec = small_spec();
-  const formats::Weights weights = random_weights(spec, 100, 3, pool);
+  const tensor::Weights weights = random_weights(spec, 100, 3, pool);
   const graph::Graph graph = graph::lower(spec, {.classes = 100});
   const Parameters parameters(weights);
   parameters.check(graph);
@@ -88,7 +88,7 @@ TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
   constexpr std::int64_t kBatch = 8;
   ThreadPool pool(2);
   const arch::ArchSpec spec = small_spec();
-  const formats::Weights weights = random_weights(spec, 10, 3, pool);
+  const tensor::Weights weights = random_weights(spec, 10, 3, pool);
   const graph::Graph graph = graph::lower(spec, {.classes = 10});
   const Parameters parameters(weights);
   int norms = 0;
@@ -121,7 +121,7 @@ TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
 TEST(RandomWeights, DependOnSeedAloneNotOnThreads) {
   ThreadPool one(1), three(3);
   const arch::ArchSpec spec = small_spec();
-  const formats::Weights weights = random_weights(spec, 10, 5, one);
+  const tensor::Weights weights = random_weights(spec, 10, 5, one);
   EXPECT_TRUE(same_bytes(weights, random_weights(spec, 10, 5, three)));
   EXPECT_FALSE(same_bytes(weights, random_weights(spec, 10, 6, one)));
 }
@@ -131,8 +131,8 @@ TEST(RandomWeights, ValuesGoByName) {
   ThreadPool pool(2);
   arch::ArchSpec deeper = small_spec();
   deeper.stages[1].repeats += 2;
-  const formats::Weights a = random_weights(small_spec(), 10, 1, pool);
-  const formats::Weights b = random_weights(deeper, 10, 1, pool);
+  const tensor::Weights a = random_weights(small_spec(), 10, 1, pool);
+  const tensor::Weights b = random_weights(deeper, 10, 1, pool);
   for (const char* name :
        {"stem.conv.weight", "stages.1.1.depthwise.conv.weight", "head.conv.weight", "classifier.weight"}) {
     EXPECT_TRUE(std::equal(a.at(name).bytes.begin(), a.at(name).bytes.end(), b.at(name).bytes.begin())) << name;

@@ -42,19 +42,19 @@ Graph one_op(const Chw& in, const Op& op) {
   return builder.graph();
 }
 
-formats::Weights random_parameters(const Graph& graph) {
-  formats::Weights weights;
+tensor::Weights random_parameters(const Graph& graph) {
+  tensor::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     std::vector<float> values = random_values(parameter.name, parameter.numel());
     if (parameter.statistic()) {
       for (float& value : values) value = std::abs(value);
     }
-    weights.tensors[parameter.name] = formats::make_tensor(parameter.dims, std::move(values));
+    weights.tensors[parameter.name] = tensor::make_tensor(parameter.dims, std::move(values));
   }
   return weights;
 }
 
-std::vector<float> run(const Graph& graph, const formats::Weights& weights, std::span<const float> input,
+std::vector<float> run(const Graph& graph, const tensor::Weights& weights, std::span<const float> input,
                        std::int64_t batch, bool double_accumulation = false, int threads = 1) {
   ThreadPool pool(threads);
   const Parameters parameters(weights);
@@ -64,7 +64,7 @@ std::vector<float> run(const Graph& graph, const formats::Weights& weights, std:
 // ---- against PyTorch
 
 struct Golden {
-  formats::Dims dims;
+  tensor::Dims dims;
   std::vector<float> values;
 };
 using GoldenCase = std::map<std::string, Golden>;
@@ -82,7 +82,7 @@ GoldenCase golden(const std::string& wanted) {
     entry.dims.resize(rank);
     for (std::int64_t& dim : entry.dims) words >> dim;
     while (words >> value) entry.values.push_back(std::strtof(value.c_str(), nullptr));
-    EXPECT_EQ(static_cast<std::int64_t>(entry.values.size()), formats::numel(entry.dims));
+    EXPECT_EQ(static_cast<std::int64_t>(entry.values.size()), tensor::numel(entry.dims));
   }
   EXPECT_FALSE(result.empty()) << wanted << " is missing; run tests/golden/engine/make_goldens.py";
   return result;
@@ -101,9 +101,9 @@ TEST_P(AgainstTorch, Agrees) {
   const GoldenCase expected = golden(GetParam().name);
   const Golden& x = expected.at("x");
   const Graph graph = one_op({x.dims[1], x.dims[2], x.dims[3]}, GetParam().op);
-  formats::Weights weights;
+  tensor::Weights weights;
   for (const auto& [name, tensor] : expected) {
-    if (name != "x" && name != "y") weights.tensors["op." + name] = formats::make_tensor(tensor.dims, tensor.values);
+    if (name != "x" && name != "y") weights.tensors["op." + name] = tensor::make_tensor(tensor.dims, tensor.values);
   }
   const std::vector<float>& y = expected.at("y").values;
   // The inputs are below 4.5 in magnitude; a sum of n products is bounded by 20 n, n being the number of roundings.
@@ -152,20 +152,19 @@ struct Exact {
   std::vector<double> values, sizes;  // sizes: the sums of absolute terms
 };
 
-Exact plain_conv(const Graph& graph, const formats::Weights& weights, std::span<const float> input,
-                 std::int64_t batch) {
+Exact plain_conv(const Graph& graph, const tensor::Weights& weights, std::span<const float> input, std::int64_t batch) {
   const graph::Node& node = graph.nodes[1];
   const Conv& op = std::get<Conv>(node.op);
   const Chw in = graph.in(node), out = node.out;
   const graph::WindowPadding padding = graph::padding_of(graph, node);
-  const std::vector<float> weight = formats::to_floats(weights.at("op.weight"));
+  const std::vector<float> weight = tensor::to_floats(weights.at("op.weight"));
   const std::int64_t group_in = in.c / op.groups, group_out = out.c / op.groups;
   Exact exact;
   for (std::int64_t n = 0; n < batch; ++n)
     for (std::int64_t o = 0; o < out.c; ++o)
       for (std::int64_t y = 0; y < out.h; ++y)
         for (std::int64_t x = 0; x < out.w; ++x) {
-          const double bias = op.bias ? formats::to_floats(weights.at("op.bias"))[static_cast<std::size_t>(o)] : 0.0;
+          const double bias = op.bias ? tensor::to_floats(weights.at("op.bias"))[static_cast<std::size_t>(o)] : 0.0;
           double sum = bias, size = std::abs(bias);
           for (std::int64_t i = 0; i < group_in; ++i)
             for (std::int64_t ky = 0; ky < op.kernel; ++ky)
@@ -189,7 +188,7 @@ void check_conv(const Chw& in, const Conv& op, std::int64_t batch) {
   SCOPED_TRACE(fmt::format("{}x{}x{} -> {} channels, kernel {} stride {} groups {} padding {} batch {}", in.c, in.h,
                            in.w, op.out_channels, op.kernel, op.stride, op.groups, arch::name(op.padding), batch));
   const Graph graph = one_op(in, op);
-  const formats::Weights weights = random_parameters(graph);
+  const tensor::Weights weights = random_parameters(graph);
   const std::vector<float> input = random_values("input", batch * in.numel());
   const Exact exact = plain_conv(graph, weights, input, batch);
   // A float sum of n products, kept in order: each term passes at most one product's and n sums' roundings and the bias
@@ -340,7 +339,7 @@ Graph busy_graph(const Chw& in) {
 
 TEST(Reference, WalksTheGraph) {
   const Graph graph = busy_graph({3, 19, 14});
-  const formats::Weights weights = random_parameters(graph);
+  const tensor::Weights weights = random_parameters(graph);
   const std::vector<float> input = random_values("busy", 2 * graph.input().numel());
   ThreadPool pool(2);
   const Parameters parameters(weights);
@@ -379,7 +378,7 @@ TEST(Reference, WalksTheGraph) {
 
 TEST(Reference, ThreadsAndTapsChangeNothing) {
   const Graph graph = busy_graph({3, 61, 47});
-  const formats::Weights weights = random_parameters(graph);
+  const tensor::Weights weights = random_parameters(graph);
   const std::vector<float> input = random_values("busy", 3 * graph.input().numel());
   for (const bool in_double : {false, true}) {
     const std::vector<float> expected = run(graph, weights, input, 3, in_double, 1);
@@ -394,7 +393,7 @@ TEST(Reference, ThreadsAndTapsChangeNothing) {
 
 TEST(Reference, ImagesOfABatchDoNotMix) {
   const Graph graph = busy_graph({3, 19, 14});
-  const formats::Weights weights = random_parameters(graph);
+  const tensor::Weights weights = random_parameters(graph);
   const std::vector<float> input = random_values("busy", 3 * graph.input().numel());
   const std::vector<float> together = run(graph, weights, input, 3);
   const auto one = static_cast<std::size_t>(graph.input().numel());
@@ -463,7 +462,7 @@ TEST(Reference, RefusesWhatDoesNotFit) {
   expect_usage_error(reference, 0, 1);
   expect_usage_error(reference, 1, std::numeric_limits<std::int64_t>::max());
   EXPECT_THROW(reference.run(std::vector<float>(3 * 9 * 8), 1, std::vector<std::string>{"nowhere"}), Error);
-  const Parameters none{formats::Weights{}};
+  const Parameters none{tensor::Weights{}};
   EXPECT_THROW(Reference(graph, none, pool), Error);
 }
 

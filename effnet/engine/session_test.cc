@@ -49,13 +49,13 @@ NodeId id_of(const graph::Graph& graph, std::string_view name) {
 }
 
 // The weights with the first value of one tensor replaced.
-formats::Weights with_value(formats::Weights weights, const std::string& tensor, float value) {
-  const formats::Tensor old = weights.tensors.at(tensor);
+tensor::Weights with_value(tensor::Weights weights, const std::string& tensor, float value) {
+  const tensor::Tensor old = weights.tensors.at(tensor);
   const Parameters parameters(weights);
   const auto values = parameters.find(tensor).value();
   std::vector<float> changed(values.begin(), values.end());
   changed[0] = value;
-  weights.tensors[tensor] = formats::make_tensor(old.dims, std::move(changed));
+  weights.tensors[tensor] = tensor::make_tensor(old.dims, std::move(changed));
   return weights;
 }
 
@@ -201,7 +201,7 @@ TEST_F(SessionTest, BrokenWeightsNameTheirLayer) {
       {"classifier.bias", "classifier", "classifier"},
   }};
   const PlanOptions single{false, false, false, false};
-  const formats::Weights good = testkit::busy_weights(graph_);
+  const tensor::Weights good = testkit::busy_weights(graph_);
   for (const kernels::Isa isa : kernels::usable_sets()) {
     for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
       for (const auto& [tensor, fused, alone] : kLayers) {

@@ -38,10 +38,10 @@ graph::Graph small_graph(std::int64_t classes = 4) {
 }
 
 std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph) {
-  formats::Weights weights;
+  tensor::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     std::vector<float> values(static_cast<std::size_t>(parameter.numel()), 0.5F);
-    weights.tensors[parameter.name] = formats::make_tensor(parameter.dims, std::move(values));
+    weights.tensors[parameter.name] = tensor::make_tensor(parameter.dims, std::move(values));
   }
   ThreadPool pool(1);
   return PackedWeights::pack(graph, Parameters(weights), {kernels::Isa::portable}, pool);

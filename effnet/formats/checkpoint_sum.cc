@@ -4,7 +4,7 @@
 
 namespace effnet::formats {
 
-std::string checkpoint_sum(const Weights& weights) {
+std::string checkpoint_sum(const tensor::Weights& weights) {
   Digest digest;
   for (const auto& [key, text] : weights.metadata) {
     if (key == kCheckpointSum) continue;

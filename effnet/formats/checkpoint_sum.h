@@ -13,6 +13,6 @@ inline constexpr const char* kCheckpointIdentity = "effnet.identity";
 inline constexpr const char* kCheckpointSum = "effnet.checksum";
 
 // "xxh128:..." of all metadata but kCheckpointSum, and of all tensors with their names and dims.
-std::string checkpoint_sum(const Weights& weights);
+std::string checkpoint_sum(const tensor::Weights& weights);
 
 }  // namespace effnet::formats

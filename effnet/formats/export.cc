@@ -25,9 +25,9 @@ std::optional<NameMap> map_from(const Model& model, const graph::Graph& graph, s
   return std::nullopt;
 }
 
-Tensor counter() {
+tensor::Tensor counter() {
   auto zero = std::make_shared<const std::int64_t>(0);
-  return {Dtype::i64, {}, std::as_bytes(std::span(zero.get(), 1)), zero};
+  return {tensor::Dtype::i64, {}, std::as_bytes(std::span(zero.get(), 1)), zero};
 }
 
 std::string default_names(const Model& model, const graph::Graph& graph) {
@@ -43,7 +43,7 @@ std::string default_names(const Model& model, const graph::Graph& graph) {
 
 std::string default_names(const Model& model) { return default_names(model, graph::lower(model.arch)); }
 
-std::vector<std::pair<std::string, Tensor>> named_tensors(const Model& model, std::string_view names) {
+std::vector<std::pair<std::string, tensor::Tensor>> named_tensors(const Model& model, std::string_view names) {
   const graph::Graph graph = graph::lower(model.arch);
   const std::string source = names.empty() ? default_names(model, graph) : std::string(names);
   const std::optional<NameMap> map = map_from(model, graph, source);
@@ -59,7 +59,7 @@ std::vector<std::pair<std::string, Tensor>> named_tensors(const Model& model, st
     throw usage_error("{} has no network like {} (got --names {}, expected {})", source, in_quotes(model.arch.name),
                       source, one_of(possible));
   }
-  std::vector<std::pair<std::string, Tensor>> tensors;
+  std::vector<std::pair<std::string, tensor::Tensor>> tensors;
   for (const ForeignName& name : map->tensors) {
     tensors.emplace_back(name.foreign, to_foreign(model.weights.at(name.ours), name));
   }

@@ -18,6 +18,6 @@ std::string default_names(const Model& model);
 // All parameters in graph order, with num_batches_tracked (int64 scalars, 0) where the names are PyTorch code's.
 // `names` is torchvision, timm, lukemelas, tf or effnet; empty: default_names. Throws Error(usage) if the names are
 // unknown or have no place for this network; the message says which have.
-std::vector<std::pair<std::string, Tensor>> named_tensors(const Model& model, std::string_view names = {});
+std::vector<std::pair<std::string, tensor::Tensor>> named_tensors(const Model& model, std::string_view names = {});
 
 }  // namespace effnet::formats

@@ -17,7 +17,7 @@ Model shapes_of(std::string_view name, std::string_view came_with) {
   Model model;
   model.arch = arch::variant(name).spec;
   for (const graph::Parameter& parameter : graph::parameters(graph::lower(model.arch))) {
-    model.weights.tensors[parameter.name] = {Dtype::f32, parameter.dims, {}, nullptr};
+    model.weights.tensors[parameter.name] = {tensor::Dtype::f32, parameter.dims, {}, nullptr};
   }
   model.provenance.names = came_with;
   return model;
@@ -43,9 +43,9 @@ TEST(Export, AddsTheCountersOfPyTorch) {
   for (const auto& [name, tensor] : tensors) {
     if (!name.ends_with("num_batches_tracked")) continue;
     ++counters;
-    EXPECT_EQ(tensor.dtype, Dtype::i64);
+    EXPECT_EQ(tensor.dtype, tensor::Dtype::i64);
     EXPECT_TRUE(tensor.dims.empty());
-    EXPECT_EQ(to_floats(tensor), std::vector<float>{0});
+    EXPECT_EQ(tensor::to_floats(tensor), std::vector<float>{0});
   }
   EXPECT_EQ(counters, 49);
   EXPECT_EQ(named_tensors(model, "effnet").size(), 311U);

@@ -54,29 +54,29 @@ void append(std::string& out, const std::vector<std::string>& items, std::string
 
 }  // namespace
 
-const Tensor* find_foreign(const Weights& weights, std::string_view foreign) {
+const tensor::Tensor* find_foreign(const tensor::Weights& weights, std::string_view foreign) {
   if (foreign.find('/') != std::string_view::npos) {
-    if (const Tensor* average = weights.find(std::string(foreign) + std::string(kAverage))) return average;
+    if (const tensor::Tensor* average = weights.find(std::string(foreign) + std::string(kAverage))) return average;
   }
   return weights.find(foreign);
 }
 
-Fit fit(const NameMap& map, const Weights& weights) {
+Fit fit(const NameMap& map, const tensor::Weights& weights) {
   Fit result;
   std::set<std::string_view> known;
   for (const ForeignName& name : map.tensors) {
     known.insert(name.foreign);
-    const Tensor* tensor = find_foreign(weights, name.foreign);
+    const tensor::Tensor* tensor = find_foreign(weights, name.foreign);
     if (const auto why = weights.unreadable.find(name.foreign); !tensor && why != weights.unreadable.end()) {
       result.wrong.push_back(fmt::format("{} ({})", name.foreign, why->second));
     } else if (!tensor) {
       result.missing.push_back(name.foreign);
-    } else if (const Dims expected = foreign_dims(name); tensor->dims != expected) {
-      result.wrong.push_back(
-          fmt::format("{} (got {}, expected {})", name.foreign, to_string(tensor->dims), to_string(expected)));
+    } else if (const tensor::Dims expected = foreign_dims(name); tensor->dims != expected) {
+      result.wrong.push_back(fmt::format("{} (got {}, expected {})", name.foreign, tensor::to_string(tensor->dims),
+                                         tensor::to_string(expected)));
     } else if (!tensor::info(tensor->dtype).floating) {
       result.wrong.push_back(
-          fmt::format("{} (got {}, expected a floating type)", name.foreign, formats::name(tensor->dtype)));
+          fmt::format("{} (got {}, expected a floating type)", name.foreign, tensor::name(tensor->dtype)));
     }
   }
   for (const auto& [tensor_name, tensor] : weights.tensors) {

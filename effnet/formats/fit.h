@@ -19,13 +19,13 @@ struct Fit {
   std::size_t problems() const { return wrong.size() + missing.size() + unused.size(); }
 };
 
-Fit fit(const NameMap& map, const Weights& weights);
+Fit fit(const NameMap& map, const tensor::Weights& weights);
 
 // "3 of another shape: A (got 3, expected 4), B (..), C (..); 40 missing: D, E, F, ..; 1 unused: 'G'": three of each.
 std::string describe(const Fit& fit);
 
 // The tensor of that name; of a TensorFlow checkpoint its moving average where there is one (the published accuracies
 // are the averages': checkpoints.md section 2.1). Null if absent.
-const Tensor* find_foreign(const Weights& weights, std::string_view foreign);
+const tensor::Tensor* find_foreign(const tensor::Weights& weights, std::string_view foreign);
 
 }  // namespace effnet::formats

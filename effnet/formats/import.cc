@@ -55,7 +55,8 @@ void check_options(const ImportOptions& options) {
 }
 
 // The schemes whose probe tensor the file has, and that the source asked for may carry.
-std::vector<std::pair<const NameScheme*, std::string>> find_schemes(const Weights& weights, const std::string& source) {
+std::vector<std::pair<const NameScheme*, std::string>> find_schemes(const tensor::Weights& weights,
+                                                                    const std::string& source) {
   std::vector<std::pair<const NameScheme*, std::string>> found;
   std::vector<std::string> probes;
   std::vector<std::string> others;
@@ -81,10 +82,10 @@ std::vector<std::pair<const NameScheme*, std::string>> find_schemes(const Weight
   return found;
 }
 
-std::int64_t classes_in(const Weights& weights, const NameScheme& scheme, std::string_view model,
+std::int64_t classes_in(const tensor::Weights& weights, const NameScheme& scheme, std::string_view model,
                         const ImportOptions& options) {
   const std::string name = classifier_bias(scheme, model);
-  const Tensor* bias = find_foreign(weights, name);
+  const tensor::Tensor* bias = find_foreign(weights, name);
   if (!bias || bias->dims.size() != 1 || bias->dims[0] < 1 || bias->dims[0] > arch::kClasses.high) return 0;
   if (options.classes && *options.classes != bias->dims[0]) {
     throw input_error("the file's classifier has other classes than asked for (got {}, expected {})", bias->dims[0],
@@ -102,7 +103,7 @@ std::vector<arch::ArchSpec> specs_to_try(const ImportOptions& options) {
 }
 
 // The first network and scheme that fit exactly; else what came nearest is in the message.
-Match find_match(const Weights& weights, const ImportOptions& options) {
+Match find_match(const tensor::Weights& weights, const ImportOptions& options) {
   const auto schemes = find_schemes(weights, options.source);
   const std::vector<arch::ArchSpec> specs = specs_to_try(options);
   std::optional<Match> best;
@@ -160,7 +161,7 @@ std::string decide_source(const Match& match, const std::string& file_name, cons
       .with_hint("weights trained by timm itself are --source timm, its tf_* models are --source tf");
 }
 
-void check_finite(const Tensor& tensor, std::string_view name) {
+void check_finite(const tensor::Tensor& tensor, std::string_view name) {
   constexpr std::size_t kFloat = sizeof(float);
   for (std::size_t at = 0; at < tensor.bytes.size(); at += kFloat) {
     float value = 0;
@@ -186,9 +187,9 @@ std::string few(const std::vector<std::string>& names) {
   return names.size() > kShown ? text + ", ..." : text;
 }
 
-ImportResult import_by_names(const Weights& file, const std::string& file_name, const ImportOptions& options) {
+ImportResult import_by_names(const tensor::Weights& file, const std::string& file_name, const ImportOptions& options) {
   Chosen chosen = choose_nest(file, name_schemes(), options.averaged);
-  const Weights& weights = chosen.weights;
+  const tensor::Weights& weights = chosen.weights;
   Match match = find_match(weights, options);
   ImportResult result;
   ImportReport& report = result.report;
@@ -226,7 +227,7 @@ ImportResult import_by_names(const Weights& file, const std::string& file_name, 
         fmt::format("{}: the file's name says AdvProp, so mean and std are 0.5", in_quotes(file_name)));
   }
   for (const ForeignName& name : match.map.tensors) {
-    Tensor tensor = to_ours(*find_foreign(weights, name.foreign), name);
+    tensor::Tensor tensor = to_ours(*find_foreign(weights, name.foreign), name);
     check_finite(tensor, name.foreign);
     model.weights.tensors.emplace(name.ours, std::move(tensor));
   }
@@ -237,7 +238,7 @@ ImportResult import_by_names(const Weights& file, const std::string& file_name, 
   return result;
 }
 
-ImportResult import_own(const Weights& weights, const ImportOptions& options) {
+ImportResult import_own(const tensor::Weights& weights, const ImportOptions& options) {
   ImportResult result;
   Model& model = result.model;
   const bool never = !options.averaged.value_or(true);
@@ -253,7 +254,7 @@ ImportResult import_own(const Weights& weights, const ImportOptions& options) {
   model.arch = with_numerics(model.arch, options.bn_epsilon.value_or(model.arch.bn_epsilon),
                              options.padding.value_or(model.arch.padding));
   for (const auto& [name, tensor] : model.weights.tensors) {
-    if (tensor.dtype == Dtype::f32) check_finite(tensor, name);
+    if (tensor.dtype == tensor::Dtype::f32) check_finite(tensor, name);
   }
   result.report.source = model.provenance.source.empty() ? "effnet" : model.provenance.source;
   result.report.names = "effnet";

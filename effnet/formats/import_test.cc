@@ -32,13 +32,13 @@ Model model_of(std::string_view name, std::int64_t classes) {
       state = state * 1664525U + 1013904223U;
       value = static_cast<float>(state >> 8) * 0x1p-24F;
     }
-    model.weights.tensors.emplace(parameter.name, make_tensor(parameter.dims, std::move(values)));
+    model.weights.tensors.emplace(parameter.name, tensor::make_tensor(parameter.dims, std::move(values)));
   }
   return model;
 }
 
-Weights as_weights(const std::vector<std::pair<std::string, Tensor>>& tensors) {
-  Weights weights;
+tensor::Weights as_weights(const std::vector<std::pair<std::string, tensor::Tensor>>& tensors) {
+  tensor::Weights weights;
   for (const auto& [name, tensor] : tensors) weights.tensors.emplace(name, tensor);
   return weights;
 }
@@ -46,9 +46,9 @@ Weights as_weights(const std::vector<std::pair<std::string, Tensor>>& tensors) {
 void expect_same_weights(const Model& got, const Model& expected) {
   ASSERT_EQ(got.weights.tensors.size(), expected.weights.tensors.size());
   for (const auto& [name, tensor] : expected.weights.tensors) {
-    const Tensor* other = got.weights.find(name);
+    const tensor::Tensor* other = got.weights.find(name);
     ASSERT_TRUE(other) << name;
-    EXPECT_EQ(other->dtype, Dtype::f32);
+    EXPECT_EQ(other->dtype, tensor::Dtype::f32);
     EXPECT_EQ(other->dims, tensor.dims) << name;
     EXPECT_TRUE(std::equal(other->bytes.begin(), other->bytes.end(), tensor.bytes.begin(), tensor.bytes.end())) << name;
   }
@@ -70,7 +70,7 @@ Refusal refusal(const fs::path& file, const ImportOptions& options = {}) {
 
 class ImportTest : public testing::Test {
  protected:
-  fs::path save(const Weights& weights, std::string_view name = "w.safetensors") {
+  fs::path save(const tensor::Weights& weights, std::string_view name = "w.safetensors") {
     const fs::path path = folder_.path() / name;
     write_safetensors(path, weights);
     return path;
@@ -183,25 +183,26 @@ TEST_F(ImportTest, TakesANetworkOfOnesOwn) {
   const std::vector<std::uint16_t> halves(1 << 20, 0x3c00);  // 1.0
   for (const graph::Parameter& parameter : graph::parameters(graph::lower(model.arch))) {
     model.weights.tensors[parameter.name] = {
-        Dtype::f16, parameter.dims,
+        tensor::Dtype::f16, parameter.dims,
         std::as_bytes(std::span(halves)).first(2 * static_cast<std::size_t>(parameter.numel())), nullptr};
   }
   const ImportResult got = import_weights(save(model, "torchvision"), options);
   EXPECT_EQ(got.model.arch.name, "mine");
   EXPECT_EQ(got.model.arch.classes, 2);
-  EXPECT_EQ(to_floats(got.model.weights.at("classifier.bias")), (std::vector<float>{1, 1}));
-  EXPECT_EQ(got.model.weights.at("stem.conv.weight").dtype, Dtype::f32);
+  EXPECT_EQ(tensor::to_floats(got.model.weights.at("classifier.bias")), (std::vector<float>{1, 1}));
+  EXPECT_EQ(got.model.weights.at("stem.conv.weight").dtype, tensor::Dtype::f32);
 }
 
 TEST_F(ImportTest, TakesTensorFlowsAveragesAndReportsTheRest) {
   const Model model = model_of("efficientnet_lite0", 5);
-  Weights weights;
+  tensor::Weights weights;
   for (const auto& [name, tensor] : named_tensors(model, "tf")) {
     weights.tensors[name + "/ExponentialMovingAverage"] = tensor;
-    weights.tensors[name] = make_tensor(tensor.dims, std::vector<float>(static_cast<std::size_t>(numel(tensor.dims))));
+    weights.tensors[name] =
+        tensor::make_tensor(tensor.dims, std::vector<float>(static_cast<std::size_t>(tensor::numel(tensor.dims))));
   }
-  weights.tensors["global_step"] = make_tensor({}, {350});
-  weights.tensors["efficientnet-lite0/stem/conv2d/kernel/RMSProp"] = make_tensor({1}, {1});
+  weights.tensors["global_step"] = tensor::make_tensor({}, {350});
+  weights.tensors["efficientnet-lite0/stem/conv2d/kernel/RMSProp"] = tensor::make_tensor({1}, {1});
   const ImportResult got = import_weights(save(weights));
   EXPECT_EQ(got.model.arch.name, "efficientnet_lite0");
   expect_same_weights(got.model, model);
@@ -211,17 +212,18 @@ TEST_F(ImportTest, TakesTensorFlowsAveragesAndReportsTheRest) {
 
 // ---- where in the file ----------------------------------------------------------------------------------------------
 
-Weights under(const Weights& weights, const std::string& prefix, float factor = 1) {
-  Weights result;
+tensor::Weights under(const tensor::Weights& weights, const std::string& prefix, float factor = 1) {
+  tensor::Weights result;
   for (const auto& [name, tensor] : weights.tensors) {
-    std::vector<float> values = to_floats(tensor);
+    std::vector<float> values = tensor::to_floats(tensor);
     for (float& value : values) value *= factor;
-    result.tensors[prefix + name] = tensor.dtype == Dtype::f32 ? make_tensor(tensor.dims, std::move(values)) : tensor;
+    result.tensors[prefix + name] =
+        tensor.dtype == tensor::Dtype::f32 ? tensor::make_tensor(tensor.dims, std::move(values)) : tensor;
   }
   return result;
 }
 
-Weights both(Weights a, const Weights& b) {
+tensor::Weights both(tensor::Weights a, const tensor::Weights& b) {
   a.tensors.insert(b.tensors.begin(), b.tensors.end());
   return a;
 }
@@ -233,7 +235,7 @@ TEST_F(ImportTest, TakesPrefixesOffInEveryFormat) {
        {"module.", "_orig_mod.", "model.", "net.", "backbone.", "encoder.", "model.module.", "_orig_mod.module.",
         "module.model.backbone.", "state_dict.module._orig_mod.", "params."}) {
     for (const auto* one : {&model, &resnet}) {
-      const Weights weights =
+      const tensor::Weights weights =
           under(as_weights(named_tensors(*one, one == &model ? "lukemelas" : "torchvision")), prefix);
       ImportResult got = import_weights(save(weights));
       EXPECT_EQ(got.report.prefix, prefix);
@@ -251,7 +253,7 @@ TEST_F(ImportTest, TakesPrefixesOffInEveryFormat) {
 // A word of one's own in front of all: one place alone can be meant.
 TEST_F(ImportTest, TakesAnUnknownPrefixThatIsTheOnlyOne) {
   const Model model = model_of("resnet18", 3);
-  const Weights weights = as_weights(named_tensors(model, "torchvision"));
+  const tensor::Weights weights = as_weights(named_tensors(model, "torchvision"));
   const ImportResult got = import_weights(save(under(weights, "my_net.")));
   EXPECT_EQ(got.report.prefix, "my_net.");
   EXPECT_THAT(got.report.warnings, testing::ElementsAre("took the weights at 'my_net', the one place that has them"));
@@ -262,13 +264,15 @@ TEST_F(ImportTest, TakesAnUnknownPrefixThatIsTheOnlyOne) {
 
 TEST_F(ImportTest, ChoosesBetweenTheAverageAndThePlainWeights) {
   const Model plain = model_of("efficientnet_lite0", 3);
-  const Weights weights = as_weights(named_tensors(plain, "lukemelas"));
-  Weights file = both(under(weights, "model."), under(weights, "model_ema.module.", 0.5F));
+  const tensor::Weights weights = as_weights(named_tensors(plain, "lukemelas"));
+  tensor::Weights file = both(under(weights, "model."), under(weights, "model_ema.module.", 0.5F));
   const std::int64_t steps = 7;
-  file.tensors["model_ema.n_averaged"] = {Dtype::i64, {}, std::as_bytes(std::span(&steps, 1)), nullptr};
+  file.tensors["model_ema.n_averaged"] = {tensor::Dtype::i64, {}, std::as_bytes(std::span(&steps, 1)), nullptr};
   const fs::path path = save(file);
-  const auto first = [](const ImportResult& got) { return to_floats(got.model.weights.at("stem.conv.weight"))[0]; };
-  const float value = to_floats(plain.weights.at("stem.conv.weight"))[0];
+  const auto first = [](const ImportResult& got) {
+    return tensor::to_floats(got.model.weights.at("stem.conv.weight"))[0];
+  };
+  const float value = tensor::to_floats(plain.weights.at("stem.conv.weight"))[0];
 
   ImportResult got = import_weights(path);
   EXPECT_EQ(first(got), value / 2);
@@ -291,18 +295,18 @@ TEST_F(ImportTest, ChoosesBetweenTheAverageAndThePlainWeights) {
   EXPECT_THAT(refusal(save(under(weights, "ema.")), {.averaged = false}).text,
               HasSubstr("no plain weights (got weights at 'ema')"));
   // SWA's module alone: the counter beside it says that it is an average.
-  Weights swa = under(weights, "module.");
+  tensor::Weights swa = under(weights, "module.");
   swa.tensors["n_averaged"] = file.tensors["model_ema.n_averaged"];
   EXPECT_TRUE(import_weights(save(swa), {.averaged = true}).report.averaged);
 }
 
 TEST_F(ImportTest, TakesTensorFlowsPlainWeightsWhereAskedFor) {
   const Model model = model_of("efficientnet_lite0", 5);
-  Weights weights;
+  tensor::Weights weights;
   for (const auto& [name, tensor] : named_tensors(model, "tf")) {
     weights.tensors[name] = tensor;
     weights.tensors[name + "/ExponentialMovingAverage"] =
-        make_tensor(tensor.dims, std::vector<float>(static_cast<std::size_t>(numel(tensor.dims))));
+        tensor::make_tensor(tensor.dims, std::vector<float>(static_cast<std::size_t>(tensor::numel(tensor.dims))));
   }
   const ImportResult got = import_weights(save(weights), {.averaged = false});
   EXPECT_FALSE(got.report.averaged);
@@ -314,10 +318,11 @@ TEST_F(ImportTest, TakesTensorFlowsPlainWeightsWhereAskedFor) {
 
 TEST_F(ImportTest, LeavesOutWhatIsNoLayersParameter) {
   const Model model = model_of("efficientnet_lite0", 3);
-  const Weights weights = as_weights(named_tensors(model, "lukemelas"));
-  const auto with = [&](const std::string& name, Dims dims = {1}) {
-    Weights changed = weights;
-    changed.tensors[name] = make_tensor(dims, std::vector<float>(static_cast<std::size_t>(numel(dims)), 1));
+  const tensor::Weights weights = as_weights(named_tensors(model, "lukemelas"));
+  const auto with = [&](const std::string& name, tensor::Dims dims = {1}) {
+    tensor::Weights changed = weights;
+    changed.tensors[name] =
+        tensor::make_tensor(dims, std::vector<float>(static_cast<std::size_t>(tensor::numel(dims)), 1));
     return save(changed);
   };
   for (const char* name : {"n_averaged", "total_ops", "_blocks.0._bn1.total_params", "criterion.weight",
@@ -338,7 +343,7 @@ TEST_F(ImportTest, LeavesOutWhatIsNoLayersParameter) {
     EXPECT_THAT(refusal(with(name)).text, HasSubstr(fmt::format("1 unused: '{}'", name)));
   }
   EXPECT_TRUE(import_weights(save(weights), {.strict = true}).report.unused.empty());
-  Weights missing = weights;
+  tensor::Weights missing = weights;
   missing.tensors.erase("_fc.weight");
   EXPECT_THAT(refusal(save(missing)).text, HasSubstr("1 missing: _fc.weight"));
 }
@@ -403,7 +408,7 @@ TEST_F(ImportTest, AsksWhichOfTimmsTwoKindsItIs) {
 
 TEST_F(ImportTest, SaysWhatDoesNotFit) {
   const Model model = model_of("efficientnet_lite0", 4);
-  Weights weights = as_weights(named_tensors(model, "lukemelas"));
+  tensor::Weights weights = as_weights(named_tensors(model, "lukemelas"));
   const fs::path good = save(weights);
   ImportOptions options;
   options.arch = "efficientnet_b0";
@@ -437,23 +442,23 @@ TEST_F(ImportTest, SaysWhatDoesNotFit) {
   EXPECT_EQ(refusal(good, options).code, ErrorCode::usage);
 
   weights.tensors.erase("_blocks.3._bn1.running_mean");
-  weights.tensors["_blocks.3.extra.weight"] = make_tensor({1}, {1});
+  weights.tensors["_blocks.3.extra.weight"] = tensor::make_tensor({1}, {1});
   refused = refusal(save(weights, "broken.safetensors"));
   EXPECT_EQ(refused.code, ErrorCode::input);
   EXPECT_THAT(refused.text,
               testing::AllOf(HasSubstr("not a known architecture"), HasSubstr("nearest is efficientnet_lite0"),
                              HasSubstr("_blocks.3._bn1.running_mean"), HasSubstr("_blocks.3.extra.weight")));
 
-  Weights other;
-  other.tensors["encoder.weight"] = make_tensor({1}, {1});
+  tensor::Weights other;
+  other.tensors["encoder.weight"] = tensor::make_tensor({1}, {1});
   EXPECT_THAT(refusal(save(other, "other.safetensors")).text, HasSubstr("not a known architecture"));
   EXPECT_EQ(refusal(folder_.path() / "absent.pth").code, ErrorCode::input);
 }
 
 TEST_F(ImportTest, NamesTheTensorThatIsNotFinite) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
-    Weights weights = as_weights(named_tensors(model_of("efficientnet_lite0", 2), "lukemelas"));
-    weights.tensors["_bn1.running_var"] = make_tensor({1280}, [&] {
+    tensor::Weights weights = as_weights(named_tensors(model_of("efficientnet_lite0", 2), "lukemelas"));
+    weights.tensors["_bn1.running_var"] = tensor::make_tensor({1280}, [&] {
       std::vector<float> values(1280, 1);
       values[77] = bad;
       return values;
@@ -466,9 +471,10 @@ TEST_F(ImportTest, NamesTheTensorThatIsNotFinite) {
 
 // A classifier with absurd dims neither allocates nor crashes.
 TEST_F(ImportTest, BoundsTheClasses) {
-  Weights weights = as_weights(named_tensors(model_of("efficientnet_lite0", 2), "lukemelas"));
-  for (const Dims& dims : {Dims{}, Dims{0}, Dims{2, 1}}) {
-    weights.tensors["_fc.bias"] = make_tensor(dims, std::vector<float>(static_cast<std::size_t>(numel(dims))));
+  tensor::Weights weights = as_weights(named_tensors(model_of("efficientnet_lite0", 2), "lukemelas"));
+  for (const tensor::Dims& dims : {tensor::Dims{}, tensor::Dims{0}, tensor::Dims{2, 1}}) {
+    weights.tensors["_fc.bias"] =
+        tensor::make_tensor(dims, std::vector<float>(static_cast<std::size_t>(tensor::numel(dims))));
     EXPECT_THAT(refusal(save(weights)).text, HasSubstr("_fc.bias"));
   }
 }

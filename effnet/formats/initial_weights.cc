@@ -70,9 +70,9 @@ void fill(const Rule& rule, const Philox& numbers, std::span<float> values, Thre
 
 }  // namespace
 
-Weights initial_weights(const graph::Graph& graph, std::uint64_t seed, ThreadPool& pool,
-                        const std::function<bool(const graph::Parameter&)>& wanted) {
-  Weights weights;
+tensor::Weights initial_weights(const graph::Graph& graph, std::uint64_t seed, ThreadPool& pool,
+                                const std::function<bool(const graph::Parameter&)>& wanted) {
+  tensor::Weights weights;
   const std::set<std::string, std::less<>> damped = branch_ends(graph);
   for (const graph::Node& node : graph.nodes) {
     for (const graph::Parameter& parameter : graph::parameters(graph, node)) {
@@ -89,7 +89,7 @@ Weights initial_weights(const graph::Graph& graph, std::uint64_t seed, ThreadPoo
       const Rule rule =
           damped.contains(parameter.name) ? Rule{Rule::Kind::constant, kBranchEnd} : rule_for(node, parameter);
       fill(rule, Philox(seed, stream_of(parameter.name)), span, pool);
-      weights.tensors[parameter.name] = {Dtype::f32, parameter.dims, std::as_bytes(span), std::move(values)};
+      weights.tensors[parameter.name] = {tensor::Dtype::f32, parameter.dims, std::as_bytes(span), std::move(values)};
     }
   }
   return weights;

@@ -18,7 +18,7 @@ namespace effnet::formats {
 // or machine.
 //
 // Each tensor owns its values, in order and aligned for float. Throws Error(environment) if memory does not suffice.
-Weights initial_weights(const graph::Graph& graph, std::uint64_t seed, ThreadPool& pool,
-                        const std::function<bool(const graph::Parameter&)>& wanted = {});
+tensor::Weights initial_weights(const graph::Graph& graph, std::uint64_t seed, ThreadPool& pool,
+                                const std::function<bool(const graph::Parameter&)>& wanted = {});
 
 }  // namespace effnet::formats

@@ -27,14 +27,14 @@ constexpr std::int64_t kMostPixels = 65535;
 
 // ---- metadata texts -------------------------------------------------------------------------------------------------
 
-const std::string& metadata_text(const Weights& weights, std::string_view key) {
+const std::string& metadata_text(const tensor::Weights& weights, std::string_view key) {
   const auto found = weights.metadata.find(key);
   if (found == weights.metadata.end()) throw input_error("the model file has no {} in its metadata", key);
   return found->second;
 }
 
 // Values nest at most three deep here; deeper text is refused while it is parsed, so memory stays near the text's size.
-Json parse_json(const Weights& weights, std::string_view key) {
+Json parse_json(const tensor::Weights& weights, std::string_view key) {
   constexpr int kMostDepth = 4;
   const auto bound = [&](int depth, Json::parse_event_t, Json&) {
     if (depth > kMostDepth) throw input_error("{}: nested too deep (expected at most {} levels)", key, kMostDepth);
@@ -99,7 +99,7 @@ Size size_of(const Json& json, std::string_view key) {
   return {static_cast<std::int64_t>(numbers[0]), static_cast<std::int64_t>(numbers[1])};
 }
 
-std::vector<std::string> texts_of(const Weights& weights, std::string_view key) {
+std::vector<std::string> texts_of(const tensor::Weights& weights, std::string_view key) {
   if (!weights.metadata.contains(key)) return {};
   const Json json = parse_json(weights, key);
   if (!json.is_array()) throw input_error("{}: expected a list of texts (got {})", key, json.type_name());
@@ -121,7 +121,7 @@ Json to_json(const Preprocessing& preprocessing) {
           {"std", preprocessing.std}};
 }
 
-Preprocessing parse_preprocessing(const Weights& weights) {
+Preprocessing parse_preprocessing(const tensor::Weights& weights) {
   const Json json = parse_json(weights, "effnet.preprocessing");
   if (!json.is_object()) throw input_error("effnet.preprocessing: expected an object (got {})", json.type_name());
   Preprocessing result;
@@ -169,7 +169,7 @@ Json to_json(const Provenance& provenance) {
   return json;
 }
 
-Provenance parse_provenance(const Weights& weights) {
+Provenance parse_provenance(const tensor::Weights& weights) {
   constexpr std::string_view kKey = "effnet.provenance";
   Provenance provenance;
   if (!weights.metadata.contains(kKey)) return provenance;
@@ -187,7 +187,7 @@ Provenance parse_provenance(const Weights& weights) {
   return provenance;
 }
 
-void check_format(const Weights& weights) {
+void check_format(const tensor::Weights& weights) {
   const std::string& text = metadata_text(weights, "effnet.format");
   if (text == std::to_string(kFormat)) return;
   const bool number = !text.empty() && text.size() < 9 && text.find_first_not_of("0123456789") == std::string::npos;
@@ -205,7 +205,7 @@ void check_labels(const std::vector<std::string>& texts, std::int64_t classes, s
 
 // The network of a model, lowered only if the file can hold it: every block has a parameter, so an arch text cannot ask
 // for much more memory than the file's own tensors.
-graph::Graph lower_bounded(const arch::ArchSpec& spec, const Weights& weights) {
+graph::Graph lower_bounded(const arch::ArchSpec& spec, const tensor::Weights& weights) {
   const std::int64_t blocks =
       std::accumulate(spec.stages.begin(), spec.stages.end(), std::int64_t{0},
                       [](std::int64_t sum, const arch::StageSpec& stage) { return sum + stage.repeats; });
@@ -224,7 +224,7 @@ void check_description(const Model& model) {
 }
 
 // Everything that read and write both promise; returns the names of all parameters.
-NameMap check(const Model& model, const Weights& weights) {
+NameMap check(const Model& model, const tensor::Weights& weights) {
   check_description(model);
   const NameScheme own{.source = "effnet", .network = {}, .probe = {}, .rows = {}};
   NameMap map = *map_names(own, lower_bounded(model.arch, weights));
@@ -241,7 +241,7 @@ NameMap check(const Model& model, const Weights& weights) {
 }
 
 // The weights of a training checkpoint under a model file's names.
-Weights checkpoint_weights(const Weights& checkpoint, Averaged averaged) {
+tensor::Weights checkpoint_weights(const tensor::Weights& checkpoint, Averaged averaged) {
   if (!checkpoint.metadata.contains("effnet.arch")) {
     throw input_error("a checkpoint of an older effnet, which does not say its network (got no effnet.arch)")
         .with_hint("take the run's model.safetensors; effnet train with --resume writes new checkpoints");
@@ -251,7 +251,7 @@ Weights checkpoint_weights(const Weights& checkpoint, Averaged averaged) {
     throw input_error("a damaged checkpoint (its checksum is not that of its bytes)")
         .with_hint("checkpoints/previous or another epoch's may be whole; so may be the run's model.safetensors");
   }
-  Weights weights;
+  tensor::Weights weights;
   weights.metadata = checkpoint.metadata;
   for (const std::string_view prefix : {kPlain, kAveraged}) {
     if (prefix == kAveraged && averaged == Averaged::never) continue;
@@ -265,24 +265,24 @@ Weights checkpoint_weights(const Weights& checkpoint, Averaged averaged) {
 
 }  // namespace
 
-bool is_model_file(const Weights& weights) {
+bool is_model_file(const tensor::Weights& weights) {
   return weights.metadata.contains("effnet.format") || weights.metadata.contains("effnet.arch") ||
          weights.metadata.contains(kCheckpoint);
 }
 
-bool has_average(const Weights& weights) {
+bool has_average(const tensor::Weights& weights) {
   const auto at = weights.tensors.lower_bound(kAveraged);
   return weights.metadata.contains(kCheckpoint) && at != weights.tensors.end() && at->first.starts_with(kAveraged);
 }
 
-Model parse_model(const Weights& file, Averaged averaged) {
+Model parse_model(const tensor::Weights& file, Averaged averaged) {
   if (!is_model_file(file)) {
     throw input_error("weights without a network: no effnet metadata in the file")
         .with_hint("effnet import FILE -o MODEL.safetensors makes a model file of published weights");
   }
-  Weights of_checkpoint;
+  tensor::Weights of_checkpoint;
   if (file.metadata.contains(kCheckpoint)) of_checkpoint = checkpoint_weights(file, averaged);
-  const Weights& weights = file.metadata.contains(kCheckpoint) ? of_checkpoint : file;
+  const tensor::Weights& weights = file.metadata.contains(kCheckpoint) ? of_checkpoint : file;
   check_format(weights);
   Model model;
   model.arch = arch::parse(metadata_text(weights, "effnet.arch"), "effnet.arch");
@@ -332,7 +332,7 @@ std::map<std::string, std::string> model_metadata(const Model& model) {
 
 void write_model(const std::filesystem::path& path, const Model& model) {
   check(model, model.weights);
-  Weights out;
+  tensor::Weights out;
   out.tensors = model.weights.tensors;
   for (auto& [key, text] : model_metadata(model)) out.metadata[key] = text;
   write_safetensors(path, out);

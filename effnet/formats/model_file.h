@@ -50,16 +50,16 @@ struct Provenance {
 
 struct Model {
   arch::ArchSpec arch;
-  Weights weights;  // our names, float32; no metadata
+  tensor::Weights weights;  // our names, float32; no metadata
   Preprocessing preprocessing;
   std::vector<std::string> labels;     // empty, or one a class
   std::vector<std::string> class_ids;  // the same
   Provenance provenance;
 };
 
-EFFNET_API bool is_model_file(const Weights& weights);  // has effnet metadata: a model file or a checkpoint
+EFFNET_API bool is_model_file(const tensor::Weights& weights);  // has effnet metadata: a model file or a checkpoint
 
-EFFNET_API bool has_average(const Weights& weights);  // a checkpoint with averaged weights
+EFFNET_API bool has_average(const tensor::Weights& weights);  // a checkpoint with averaged weights
 
 // Which of a checkpoint's weights: the average's (what it lacks, the plain ones give), or the plain ones.
 enum class Averaged { where_there, never };
@@ -70,7 +70,7 @@ enum class Averaged { where_there, never };
 // Tensors of other floating types become float32; float32 ones are views of the mapped file.
 EFFNET_API Model read_model(const std::filesystem::path& path);
 // The same of what a reader gave.
-EFFNET_API Model parse_model(const Weights& weights, Averaged averaged = Averaged::where_there);
+EFFNET_API Model parse_model(const tensor::Weights& weights, Averaged averaged = Averaged::where_there);
 
 // Checks as read_model does, then writes atomically; the same model gives the same bytes.
 EFFNET_API void write_model(const std::filesystem::path& path, const Model& model);

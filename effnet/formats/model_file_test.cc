@@ -36,7 +36,7 @@ Model tiny_model() {
   for (const graph::Parameter& parameter : graph::parameters(graph::lower(model.arch))) {
     std::vector<float> values(static_cast<std::size_t>(parameter.numel()));
     for (float& v : values) v = (value += 0.25F);
-    model.weights.tensors.emplace(parameter.name, make_tensor(parameter.dims, std::move(values)));
+    model.weights.tensors.emplace(parameter.name, tensor::make_tensor(parameter.dims, std::move(values)));
   }
   model.preprocessing = preprocessing_rule("torchvision", "imagenet", {32, 40});
   model.labels = {"one", "zw\xc3\xb6lf", "\"three\"\n"};
@@ -51,10 +51,10 @@ Model tiny_model() {
 }
 
 // What write_model makes of the tiny model, with some metadata replaced; an empty text removes the key.
-Weights file_with(const std::map<std::string, std::string>& changes) {
+tensor::Weights file_with(const std::map<std::string, std::string>& changes) {
   const TemporaryFolder folder;
   write_model(folder.path() / "m.safetensors", tiny_model());
-  Weights weights = read_safetensors(folder.path() / "m.safetensors");
+  tensor::Weights weights = read_safetensors(folder.path() / "m.safetensors");
   for (const auto& [key, text] : changes) {
     weights.metadata.erase(key);
     if (!text.empty()) weights.metadata[key] = text;
@@ -62,7 +62,7 @@ Weights file_with(const std::map<std::string, std::string>& changes) {
   return weights;
 }
 
-std::string refusal(const Weights& weights) {
+std::string refusal(const tensor::Weights& weights) {
   try {
     parse_model(weights);
   } catch (const Error& error) {
@@ -93,7 +93,7 @@ TEST(ModelFile, ComesBackAsItWas) {
   EXPECT_EQ(back.provenance, model.provenance);
   ASSERT_EQ(back.weights.tensors.size(), model.weights.tensors.size());
   for (const auto& [name, tensor] : model.weights.tensors) {
-    EXPECT_EQ(to_floats(back.weights.at(name)), to_floats(tensor)) << name;
+    EXPECT_EQ(tensor::to_floats(back.weights.at(name)), tensor::to_floats(tensor)) << name;
     EXPECT_EQ(back.weights.at(name).dims, tensor.dims) << name;
   }
   write_model(folder.path() / "again.safetensors", back);
@@ -108,24 +108,24 @@ TEST(ModelFile, NeedsNeitherLabelsNorProvenance) {
 }
 
 TEST(ModelFile, ReadsHalfPrecisionAsFloat32AndKeepsWhatIsReserved) {
-  Weights weights = file_with({});
+  tensor::Weights weights = file_with({});
   const std::vector<std::uint16_t> ones(3, 0x3c00);  // float16 1.0
-  weights.tensors["classifier.bias"] = {Dtype::f16, {3}, std::as_bytes(std::span(ones)), nullptr};
-  weights.tensors["effnet.later"] = make_tensor({1}, {5});
+  weights.tensors["classifier.bias"] = {tensor::Dtype::f16, {3}, std::as_bytes(std::span(ones)), nullptr};
+  weights.tensors["effnet.later"] = tensor::make_tensor({1}, {5});
   const Model model = parse_model(weights);
-  EXPECT_EQ(model.weights.at("classifier.bias").dtype, Dtype::f32);
-  EXPECT_EQ(to_floats(model.weights.at("classifier.bias")), (std::vector<float>{1, 1, 1}));
+  EXPECT_EQ(model.weights.at("classifier.bias").dtype, tensor::Dtype::f32);
+  EXPECT_EQ(tensor::to_floats(model.weights.at("classifier.bias")), (std::vector<float>{1, 1, 1}));
   EXPECT_TRUE(model.weights.find("effnet.later"));
 }
 
 // A checkpoint of `model` as training writes it: every parameter at 1 and, of those in `averaged`, the average at 2.
-Weights checkpoint_of(const Model& model, const std::set<std::string>& averaged) {
-  Weights file;
+tensor::Weights checkpoint_of(const Model& model, const std::set<std::string>& averaged) {
+  tensor::Weights file;
   for (const auto& [key, text] : model_metadata(model)) file.metadata[key] = text;
   file.metadata["effnet.checkpoint"] = "{}";
   for (const auto& [name, tensor] : model.weights.tensors) {
     const auto all = [&dims = tensor.dims](float value) {
-      return make_tensor(dims, std::vector<float>(static_cast<std::size_t>(numel(dims)), value));
+      return tensor::make_tensor(dims, std::vector<float>(static_cast<std::size_t>(tensor::numel(dims)), value));
     };
     file.tensors["model/" + name] = all(1);
     if (averaged.contains(name)) file.tensors["ema/" + name] = all(2);
@@ -144,9 +144,9 @@ TEST(ModelFile, ReadsACheckpointsAverageOrItsPlainWeights) {
   EXPECT_EQ(read.labels, model.labels);
   EXPECT_EQ(read.preprocessing, model.preprocessing);
   ASSERT_EQ(read.weights.tensors.size(), model.weights.tensors.size());  // nothing of the optimiser
-  EXPECT_EQ(to_floats(read.weights.at("classifier.bias")), (std::vector<float>{2, 2, 2}));
-  EXPECT_EQ(to_floats(read.weights.at("head.bn.weight")).front(), 1);  // the average lacks it
-  EXPECT_EQ(to_floats(parse_model(read_safetensors(path), Averaged::never).weights.at("classifier.bias")),
+  EXPECT_EQ(tensor::to_floats(read.weights.at("classifier.bias")), (std::vector<float>{2, 2, 2}));
+  EXPECT_EQ(tensor::to_floats(read.weights.at("head.bn.weight")).front(), 1);  // the average lacks it
+  EXPECT_EQ(tensor::to_floats(parse_model(read_safetensors(path), Averaged::never).weights.at("classifier.bias")),
             (std::vector<float>{1, 1, 1}));
   EXPECT_TRUE(is_model_file(read_safetensors(path)));
   write_model(folder.path() / "m.safetensors", read);  // a model file of a checkpoint
@@ -154,7 +154,7 @@ TEST(ModelFile, ReadsACheckpointsAverageOrItsPlainWeights) {
 }
 
 TEST(ModelFile, SaysThatAnOlderCheckpointHasNoNetwork) {
-  Weights old = checkpoint_of(tiny_model(), {});
+  tensor::Weights old = checkpoint_of(tiny_model(), {});
   old.metadata = {{"effnet.checkpoint", "{}"}, {"effnet.identity", "x"}};
   EXPECT_TRUE(is_model_file(old));
   EXPECT_THAT(refusal(old), testing::AllOf(HasSubstr("a checkpoint of an older effnet"), HasSubstr("hint: take")));
@@ -162,7 +162,7 @@ TEST(ModelFile, SaysThatAnOlderCheckpointHasNoNetwork) {
 
 TEST(ModelFile, MetadataCanBeCheckedBeforeThereAreWeights) {
   Model model = tiny_model();
-  const Weights whole = file_with({});
+  const tensor::Weights whole = file_with({});
   model.weights = {};
   const auto metadata = model_metadata(model);
   EXPECT_EQ(std::map(metadata.begin(), metadata.end()),
@@ -189,7 +189,7 @@ TEST(ModelFile, MetadataCanBeCheckedBeforeThereAreWeights) {
 TEST(ModelFile, PointsFromForeignWeightsToImport) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "w.pth";
-  write_pth(path, {{"conv1.weight", make_tensor({1}, {1})}});
+  write_pth(path, {{"conv1.weight", tensor::make_tensor({1}, {1})}});
   try {
     read_model(path);
     FAIL();
@@ -201,7 +201,7 @@ TEST(ModelFile, PointsFromForeignWeightsToImport) {
 }
 
 TEST(ModelFile, TellsWhatItIsNot) {
-  Weights plain = file_with({});
+  tensor::Weights plain = file_with({});
   EXPECT_TRUE(is_model_file(plain));
   plain.metadata = {{"format", "pt"}};
   EXPECT_FALSE(is_model_file(plain));
@@ -217,17 +217,17 @@ TEST(ModelFile, TellsWhatItIsNot) {
 }
 
 TEST(ModelFile, NamesTheTensorsThatDoNotFit) {
-  Weights weights = file_with({});
-  weights.tensors["classifier.bias"] = make_tensor({4}, {1, 2, 3, 4});
+  tensor::Weights weights = file_with({});
+  weights.tensors["classifier.bias"] = tensor::make_tensor({4}, {1, 2, 3, 4});
   weights.tensors.erase("head.conv.weight");
-  weights.tensors["stem.conv.bias"] = make_tensor({1}, {1});
-  weights.tensors["head.bn.num_batches_tracked"] = make_tensor({}, {1});
+  weights.tensors["stem.conv.bias"] = tensor::make_tensor({1}, {1});
+  weights.tensors["head.bn.num_batches_tracked"] = tensor::make_tensor({}, {1});
   EXPECT_THAT(refusal(weights),
               testing::AllOf(HasSubstr("4 tensors"), HasSubstr("classifier.bias (got 4, expected 3)"),
                              HasSubstr("1 missing: head.conv.weight"), HasSubstr("'stem.conv.bias'")));
   weights = file_with({});
   const std::vector<std::int8_t> bytes(3);
-  weights.tensors["classifier.bias"] = {Dtype::i8, {3}, std::as_bytes(std::span(bytes)), nullptr};
+  weights.tensors["classifier.bias"] = {tensor::Dtype::i8, {3}, std::as_bytes(std::span(bytes)), nullptr};
   EXPECT_THAT(refusal(weights), HasSubstr("got int8, expected a floating type"));
 }
 
@@ -289,8 +289,8 @@ TEST(ModelFile, WritesNothingThatItWouldNotRead) {
 TEST(ModelFile, SaysWhichFile) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "plain.safetensors";
-  Weights plain;
-  plain.tensors["a"] = make_tensor({1}, {1});
+  tensor::Weights plain;
+  plain.tensors["a"] = tensor::make_tensor({1}, {1});
   write_safetensors(path, plain);
   try {
     read_model(path);
@@ -315,7 +315,7 @@ TEST(ModelFile, TheTableInTheHeaderHasARowForEveryKey) {
     const std::regex word("\\w+");
     inner.insert(std::sregex_token_iterator(names.begin(), names.end(), word), std::sregex_token_iterator());
   }
-  const Weights weights = file_with({});
+  const tensor::Weights weights = file_with({});
   std::set<std::string> written;
   for (const auto& [key, text] : weights.metadata) written.insert(key);
   EXPECT_EQ(rows, written);

@@ -145,7 +145,8 @@ std::vector<std::size_t> axes_of(Layout layout, const graph::Graph& graph, const
 }
 
 // out[o] = in[sum of o_k * in_stride[axes[k]]], row by row: `out_dims` are the result's, axes[k] the input's axis.
-std::vector<float> permuted(const std::vector<float>& in, const Dims& in_dims, const std::vector<std::size_t>& axes) {
+std::vector<float> permuted(const std::vector<float>& in, const tensor::Dims& in_dims,
+                            const std::vector<std::size_t>& axes) {
   const std::size_t rank = in_dims.size();
   std::vector<std::size_t> in_strides(rank, 1);
   for (std::size_t k = rank; k-- > 1;) in_strides[k - 1] = in_strides[k] * static_cast<std::size_t>(in_dims[k]);
@@ -170,8 +171,8 @@ bool is_identity(const std::vector<std::size_t>& axes) { return std::is_sorted(a
 
 }  // namespace
 
-Dims foreign_dims(const ForeignName& name) {
-  Dims dims(name.dims.size());
+tensor::Dims foreign_dims(const ForeignName& name) {
+  tensor::Dims dims(name.dims.size());
   for (std::size_t k = 0; k < dims.size(); ++k) dims[name.axes[k]] = name.dims[k];
   return dims;
 }
@@ -221,7 +222,7 @@ std::optional<NameMap> map_names(const NameScheme& scheme, const graph::Graph& g
   return map;
 }
 
-std::optional<std::string> find_probe(const NameScheme& scheme, const Weights& weights) {
+std::optional<std::string> find_probe(const NameScheme& scheme, const tensor::Weights& weights) {
   if (!scheme.probe.starts_with(kModel)) {
     if (weights.find(scheme.probe)) return std::string();
     return std::nullopt;
@@ -244,18 +245,19 @@ std::string classifier_bias(const NameScheme& scheme, std::string_view model) {
                 {{"model", std::string(model)}, {"role", std::string(role_name(scheme.layout, false, "bias"))}});
 }
 
-Tensor to_ours(const Tensor& tensor, const ForeignName& name) {
+tensor::Tensor to_ours(const tensor::Tensor& tensor, const ForeignName& name) {
   EFFNET_CHECK(tensor.dims == foreign_dims(name));
-  if (is_identity(name.axes)) return tensor.dtype == Dtype::f32 ? tensor : make_tensor(name.dims, to_floats(tensor));
-  return make_tensor(name.dims, permuted(to_floats(tensor), tensor.dims, name.axes));
+  if (is_identity(name.axes))
+    return tensor.dtype == tensor::Dtype::f32 ? tensor : tensor::make_tensor(name.dims, tensor::to_floats(tensor));
+  return tensor::make_tensor(name.dims, permuted(tensor::to_floats(tensor), tensor.dims, name.axes));
 }
 
-Tensor to_foreign(const Tensor& tensor, const ForeignName& name) {
+tensor::Tensor to_foreign(const tensor::Tensor& tensor, const ForeignName& name) {
   EFFNET_CHECK(tensor.dims == name.dims);
   if (is_identity(name.axes)) return tensor;
   std::vector<std::size_t> back(name.axes.size());
   for (std::size_t k = 0; k < back.size(); ++k) back[name.axes[k]] = k;
-  return make_tensor(foreign_dims(name), permuted(to_floats(tensor), name.dims, back));
+  return tensor::make_tensor(foreign_dims(name), permuted(tensor::to_floats(tensor), name.dims, back));
 }
 
 }  // namespace effnet::formats

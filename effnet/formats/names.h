@@ -47,10 +47,10 @@ std::span<const NameScheme> name_schemes();
 struct ForeignName {
   std::string ours;  // "stages.1.0.expand.conv.weight"
   std::string foreign;
-  Dims dims;                      // ours, PyTorch's order
+  tensor::Dims dims;              // ours, PyTorch's order
   std::vector<std::size_t> axes;  // our axis k is the foreign tensor's axis axes[k]
 };
-Dims foreign_dims(const ForeignName& name);
+tensor::Dims foreign_dims(const ForeignName& name);
 
 struct NameMap {
   std::vector<ForeignName> tensors;   // in graph order
@@ -60,13 +60,13 @@ struct NameMap {
 std::optional<NameMap> map_names(const NameScheme& scheme, const graph::Graph& graph, std::string_view model = {});
 
 // The value of {model} in a file that has the probe tensor ("" where the scheme has no {model}); empty if it has none.
-std::optional<std::string> find_probe(const NameScheme& scheme, const Weights& weights);
+std::optional<std::string> find_probe(const NameScheme& scheme, const tensor::Weights& weights);
 // The foreign name of the classifier's bias, whose length is the number of classes.
 std::string classifier_bias(const NameScheme& scheme, std::string_view model);
 
 // A foreign tensor as float32 in our layout, or ours in the foreign layout. A float32 tensor that needs no permutation
 // is returned as a view. The dims must fit.
-Tensor to_ours(const Tensor& tensor, const ForeignName& name);
-Tensor to_foreign(const Tensor& tensor, const ForeignName& name);
+tensor::Tensor to_ours(const tensor::Tensor& tensor, const ForeignName& name);
+tensor::Tensor to_foreign(const tensor::Tensor& tensor, const ForeignName& name);
 
 }  // namespace effnet::formats

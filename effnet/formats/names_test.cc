@@ -126,7 +126,7 @@ TEST(Names, EqualThoseOfTheRealThings) {
     ASSERT_TRUE(map) << model;
     std::vector<std::string> lines;
     for (const ForeignName& name : map->tensors) {
-      lines.push_back(name.foreign + " " + to_string(foreign_dims(name)) + "\n");
+      lines.push_back(name.foreign + " " + tensor::to_string(foreign_dims(name)) + "\n");
     }
     for (const std::string& name : map->counters) lines.push_back(name + " scalar\n");
     std::sort(lines.begin(), lines.end());
@@ -194,9 +194,9 @@ TEST(Names, NoTwoNetworksFitTheSameTensors) {
     }
   }
   for (const Entry& file : entries) {
-    Weights weights;  // shapes only: fit() reads no values
+    tensor::Weights weights;  // shapes only: fit() reads no values
     for (const ForeignName& name : file.map.tensors) {
-      weights.tensors[name.foreign] = {Dtype::f32, foreign_dims(name), {}, nullptr};
+      weights.tensors[name.foreign] = {tensor::Dtype::f32, foreign_dims(name), {}, nullptr};
     }
     ASSERT_EQ(find_probe(*file.scheme, weights), file.scheme->source == "tf" ? kScope : "") << file.model;
     EXPECT_TRUE(weights.find(classifier_bias(*file.scheme, kScope))) << file.model;
@@ -221,14 +221,14 @@ TEST(Names, PermuteTensorFlowKernels) {
   const ForeignName depthwise = entry("stages.0.0.depthwise.conv.weight");  // 32,1,3,3 from 3,3,32,1
   const ForeignName reduce = entry("stages.0.0.se.reduce.weight");          // 8,32,1,1 from 1,1,32,8
   const ForeignName dense = entry("classifier.weight");
-  EXPECT_EQ(foreign_dims(stem), (Dims{3, 3, 3, 32}));
-  EXPECT_EQ(foreign_dims(depthwise), (Dims{3, 3, 32, 1}));
-  EXPECT_EQ(foreign_dims(reduce), (Dims{1, 1, 32, 8}));
-  EXPECT_EQ(foreign_dims(dense), (Dims{1280, 1000}));
+  EXPECT_EQ(foreign_dims(stem), (tensor::Dims{3, 3, 3, 32}));
+  EXPECT_EQ(foreign_dims(depthwise), (tensor::Dims{3, 3, 32, 1}));
+  EXPECT_EQ(foreign_dims(reduce), (tensor::Dims{1, 1, 32, 8}));
+  EXPECT_EQ(foreign_dims(dense), (tensor::Dims{1280, 1000}));
 
   const auto check = [](const ForeignName& name, auto place_in_foreign) {
-    const Dims& d = name.dims;
-    std::vector<float> foreign(static_cast<std::size_t>(numel(d)));
+    const tensor::Dims& d = name.dims;
+    std::vector<float> foreign(static_cast<std::size_t>(tensor::numel(d)));
     std::vector<float> ours;
     for (std::int64_t o = 0; o < d[0]; ++o) {
       for (std::int64_t i = 0; i < d[1]; ++i) {
@@ -240,10 +240,10 @@ TEST(Names, PermuteTensorFlowKernels) {
         }
       }
     }
-    const Tensor theirs = make_tensor(foreign_dims(name), foreign);
-    EXPECT_EQ(to_floats(to_ours(theirs, name)), ours) << name.ours;
+    const tensor::Tensor theirs = tensor::make_tensor(foreign_dims(name), foreign);
+    EXPECT_EQ(tensor::to_floats(to_ours(theirs, name)), ours) << name.ours;
     EXPECT_EQ(to_ours(theirs, name).dims, name.dims);
-    EXPECT_EQ(to_floats(to_foreign(make_tensor(name.dims, ours), name)), foreign) << name.ours;
+    EXPECT_EQ(tensor::to_floats(to_foreign(tensor::make_tensor(name.dims, ours), name)), foreign) << name.ours;
   };
   check(stem, [](auto o, auto i, auto y, auto x) { return ((y * 3 + x) * 3 + i) * 32 + o; });
   check(depthwise, [](auto o, auto, auto y, auto x) { return (y * 3 + x) * 32 + o; });
@@ -255,18 +255,19 @@ TEST(Fit, PrefersMovingAveragesAndSkipsLeftovers) {
   const ForeignName name{"stem.conv.weight", "m/stem/conv2d/kernel", {2}, {0}};
   NameMap map;
   map.tensors.push_back(name);
-  Weights weights;
-  weights.tensors["m/stem/conv2d/kernel"] = make_tensor({2}, {1, 1});
-  weights.tensors["m/stem/conv2d/kernel/ExponentialMovingAverage"] = make_tensor({2}, {2, 2});
-  weights.tensors["m/stem/conv2d/kernel/RMSProp_1"] = make_tensor({2}, {3, 3});
-  weights.tensors["global_step"] = make_tensor({}, {7});
-  EXPECT_EQ(to_floats(*find_foreign(weights, name.foreign)), (std::vector<float>{2, 2}));
+  tensor::Weights weights;
+  weights.tensors["m/stem/conv2d/kernel"] = tensor::make_tensor({2}, {1, 1});
+  weights.tensors["m/stem/conv2d/kernel/ExponentialMovingAverage"] = tensor::make_tensor({2}, {2, 2});
+  weights.tensors["m/stem/conv2d/kernel/RMSProp_1"] = tensor::make_tensor({2}, {3, 3});
+  weights.tensors["global_step"] = tensor::make_tensor({}, {7});
+  EXPECT_EQ(tensor::to_floats(*find_foreign(weights, name.foreign)), (std::vector<float>{2, 2}));
   EXPECT_TRUE(fit(map, weights).exact());
   EXPECT_THAT(fit(map, weights).skipped,
               testing::ElementsAre("global_step", "m/stem/conv2d/kernel", "m/stem/conv2d/kernel/RMSProp_1"));
   weights.tensors.erase("m/stem/conv2d/kernel/ExponentialMovingAverage");
-  EXPECT_EQ(to_floats(*find_foreign(weights, name.foreign)), (std::vector<float>{1, 1}));
-  weights.tensors["m/blocks_0/tpu_batch_normalization/gamma"] = make_tensor({2}, {1, 1});  // no leftover: a weight
+  EXPECT_EQ(tensor::to_floats(*find_foreign(weights, name.foreign)), (std::vector<float>{1, 1}));
+  weights.tensors["m/blocks_0/tpu_batch_normalization/gamma"] =
+      tensor::make_tensor({2}, {1, 1});  // no leftover: a weight
   EXPECT_THAT(fit(map, weights).unused, testing::ElementsAre("m/blocks_0/tpu_batch_normalization/gamma"));
 }
 

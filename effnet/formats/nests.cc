@@ -80,13 +80,13 @@ std::vector<std::string_view> words_of(std::string_view prefix) {
 }
 
 // torch.optim.swa_utils.AveragedModel: "n_averaged" beside "module.".
-bool counts_averages(const Weights& weights, std::string_view prefix) {
+bool counts_averages(const tensor::Weights& weights, std::string_view prefix) {
   if (!prefix.ends_with(kModule)) return false;
   prefix.remove_suffix(kModule.size());
   return weights.find(std::string(prefix) + "n_averaged") != nullptr;
 }
 
-Nest nest_at(const Weights& weights, const std::string& prefix) {
+Nest nest_at(const tensor::Weights& weights, const std::string& prefix) {
   Nest nest{prefix, counts_averages(weights, prefix), true};
   for (const std::string_view word : words_of(prefix)) {
     const std::size_t rank = rank_of(word);
@@ -156,12 +156,12 @@ std::map<std::string, Value, std::less<>> only(const std::map<std::string, Value
 }
 
 // TensorFlow keeps averages beside the variables: "x" and "x/ExponentialMovingAverage".
-bool has_slash_averages(const Weights& weights) {
+bool has_slash_averages(const tensor::Weights& weights) {
   return std::any_of(weights.tensors.begin(), weights.tensors.end(),
                      [](const auto& entry) { return entry.first.ends_with(kAverage); });
 }
 
-void drop_slash_averages(Weights& weights) {
+void drop_slash_averages(tensor::Weights& weights) {
   std::erase_if(weights.tensors, [](const auto& entry) { return entry.first.ends_with(kAverage); });
 }
 
@@ -169,7 +169,7 @@ void drop_slash_averages(Weights& weights) {
 
 bool is_nest_word(std::string_view word) { return rank_of(word) != kWords.size(); }
 
-std::vector<Nest> find_nests(const Weights& weights, std::span<const NameScheme> schemes) {
+std::vector<Nest> find_nests(const tensor::Weights& weights, std::span<const NameScheme> schemes) {
   std::set<std::string_view> probes;
   bool scoped = false;  // a scheme whose names begin with a word of the file's own choice
   for (const NameScheme& scheme : schemes) {
@@ -204,7 +204,7 @@ std::vector<Nest> find_nests(const Weights& weights, std::span<const NameScheme>
   return known;
 }
 
-Chosen choose_nest(const Weights& weights, std::span<const NameScheme> schemes, std::optional<bool> averaged) {
+Chosen choose_nest(const tensor::Weights& weights, std::span<const NameScheme> schemes, std::optional<bool> averaged) {
   Chosen chosen;
   const std::vector<Nest> nests = find_nests(weights, schemes);
   if (nests.empty()) {  // whoever looks for a probe tensor says what is wrong

@@ -28,17 +28,17 @@ struct Nest {
 // before more, then the table's order. If there is none with known words but one place alone under other words, that
 // one. Words are only taken off where a scheme's probe tensor follows: a network whose own names begin with one of them
 // keeps it. Throws Error(input) for more than 32 places.
-std::vector<Nest> find_nests(const Weights& weights, std::span<const NameScheme> schemes);
+std::vector<Nest> find_nests(const tensor::Weights& weights, std::span<const NameScheme> schemes);
 
 // What the file holds for the network at the chosen place: its tensors without the prefix, and all that belongs to none
 // of the other places under its full name.
 struct Chosen {
   Nest nest;
-  Weights weights;
+  tensor::Weights weights;
   std::vector<std::string> warnings;  // which place was taken where there are several
 };
 // `averaged`: which kind is wanted (none: the preferred place). TensorFlow's averages, which stand beside each
 // variable, are taken or left in the same way. Throws Error(input) if the file has no weights of that kind.
-Chosen choose_nest(const Weights& weights, std::span<const NameScheme> schemes, std::optional<bool> averaged);
+Chosen choose_nest(const tensor::Weights& weights, std::span<const NameScheme> schemes, std::optional<bool> averaged);
 
 }  // namespace effnet::formats

@@ -5,12 +5,12 @@
 
 namespace effnet::formats {
 
-void write_npy(const std::filesystem::path& path, std::span<const float> values, const Dims& dims) {
-  EFFNET_CHECK(numel(dims) == static_cast<std::int64_t>(values.size()));
+void write_npy(const std::filesystem::path& path, std::span<const float> values, const tensor::Dims& dims) {
+  EFFNET_CHECK(tensor::numel(dims) == static_cast<std::int64_t>(values.size()));
   std::string shape;
   for (const std::int64_t dim : dims) shape += fmt::format("{},", dim);
-  std::string header =
-      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", tensor::info(Dtype::f32).numpy, shape);
+  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",
+                                   tensor::info(tensor::Dtype::f32).numpy, shape);
   // Magic, version and length take 10 bytes; the whole is padded so that the data starts at a multiple of 64.
   header.append(63 - (10 + header.size()) % 64, ' ');
   header += '\n';

@@ -9,6 +9,6 @@
 namespace effnet::formats {
 
 // `values` row-major, as many as `dims` say. Atomic; throws Error(environment).
-void write_npy(const std::filesystem::path& path, std::span<const float> values, const Dims& dims);
+void write_npy(const std::filesystem::path& path, std::span<const float> values, const tensor::Dims& dims);
 
 }  // namespace effnet::formats

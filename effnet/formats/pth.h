@@ -28,14 +28,14 @@ namespace effnet::formats {
 //   Other calls are objects that say nothing: nothing is ever run.
 // Throws Error(input) for: TorchScript, the tar files of torch 0.1, big-endian data, missing or short storages, a view
 // that leaves its storage, more than 64 dimensions, names twice, a file without tensors, and what is no .pth.
-Weights read_pth(const std::filesystem::path& path);
+tensor::Weights read_pth(const std::filesystem::path& path);
 // The same from memory. `owner` keeps `bytes` alive; it goes into the tensors that view them.
-Weights parse_pth(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
+tensor::Weights parse_pth(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 
 // An OrderedDict of tensors in the order given, in torch's ZIP container (pickle protocol 2, stored entries, data at
 // multiples of 64 bytes, each tensor its own storage). The same tensors give the same bytes. Atomic; tensors are
 // streamed. torch.load reads it with weights_only, too; torch needs 1.6 or later (bfloat16 likewise).
 // Throws Error(input) for a name that occurs twice, Error(environment) if the file cannot be written.
-void write_pth(const std::filesystem::path& path, const std::vector<std::pair<std::string, Tensor>>& ordered);
+void write_pth(const std::filesystem::path& path, const std::vector<std::pair<std::string, tensor::Tensor>>& ordered);
 
 }  // namespace effnet::formats

@@ -22,7 +22,7 @@ std::string_view text_of(const ZipEntry& entry) {
   return text;
 }
 
-Weights parse_zip_container(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
+tensor::Weights parse_zip_container(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
   constexpr std::string_view kPickle = "data.pkl";
   ZipContents zip = read_zip(bytes, owner);
   std::optional<std::string> root;  // the archive's folder with its slash
@@ -69,7 +69,7 @@ Weights parse_zip_container(std::span<const std::byte> bytes, const std::shared_
 constexpr std::string_view kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";  // 119547037146038801333356
 constexpr std::int64_t kProtocol = 1001;
 
-Weights parse_legacy_container(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
+tensor::Weights parse_legacy_container(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
   std::span<const std::byte> rest = bytes;
   const auto next = [&rest] {
     Pickle pickle = parse_torch_pickle(rest);
@@ -133,7 +133,7 @@ bool looks_like_pickle(std::span<const std::byte> bytes) noexcept {
 
 }  // namespace
 
-Weights parse_pth(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
+tensor::Weights parse_pth(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
   if (looks_like_zip(bytes)) return parse_zip_container(bytes, owner);
   if (looks_like_pickle(bytes)) return parse_legacy_container(bytes, owner);
   if (bytes.size() > 262 && starts_with(bytes.subspan(257), "ustar")) {
@@ -152,7 +152,7 @@ extern constinit const WeightsFormat kLegacyPthFormat{.name = "pth-legacy",
                                                       .matches = looks_like_pickle,
                                                       .parse = parse_pth};
 
-Weights read_pth(const std::filesystem::path& path) {
+tensor::Weights read_pth(const std::filesystem::path& path) {
   const auto file = std::make_shared<const MappedFile>(path);
   try {
     return parse_pth(file->bytes(), file);

@@ -71,7 +71,7 @@ struct Unreadable {
 
 // What a persistent id says: ('storage', type, key, location, element count[, (view key, offset, element count)]).
 struct StorageId {
-  std::optional<Dtype> dtype;  // none: a storage of bytes, or of numbers that Tensor cannot hold
+  std::optional<tensor::Dtype> dtype;  // none: a storage of bytes, or of numbers that Tensor cannot hold
   std::size_t element_bytes = 1;
   std::string type;
   bool known = true;  // the type, and so the size of an element
@@ -96,7 +96,7 @@ StorageId storage_id(const Pickle& pickle, const PickleValue& persistent) {
   StorageId storage;
   storage.type = global_name(pickle, pickle.item(id, 1));
   storage.dtype = tensor::find_dtype(&DtypeInfo::storage, storage.type);
-  if (storage.dtype) storage.element_bytes = size_bytes(*storage.dtype);
+  if (storage.dtype) storage.element_bytes = tensor::size_bytes(*storage.dtype);
   storage.known = storage.dtype ||
                   std::find(kUntypedStorages.begin(), kUntypedStorages.end(), storage.type) != kUntypedStorages.end();
   for (const auto& [text, size] : kOtherStorages) {
@@ -117,20 +117,20 @@ StorageId storage_id(const Pickle& pickle, const PickleValue& persistent) {
   return storage;
 }
 
-Dims dims_of(const Pickle& pickle, const PickleValue& list, std::string_view what) {
+tensor::Dims dims_of(const Pickle& pickle, const PickleValue& list, std::string_view what) {
   // torch.Size(...) is a call with one tuple.
   const PickleValue& items = list.is(PickleKind::object) ? pickle.item(pickle.item(list, 1), 0) : list;
   if (!items.is(PickleKind::tuple) && !items.is(PickleKind::list)) throw input_error("{} is not a tuple", what);
   if (items.items().size() > kMostDims) {
     throw input_error("{} too long (got {}, expected at most {})", what, items.items().size(), kMostDims);
   }
-  Dims dims;
+  tensor::Dims dims;
   for (const PickleIndex index : items.items())
     dims.push_back(static_cast<std::int64_t>(count_of(pickle[index], what)));
   return dims;
 }
 
-bool row_major(const Dims& dims, const Dims& strides) {
+bool row_major(const tensor::Dims& dims, const tensor::Dims& strides) {
   std::int64_t expected = 1;
   for (std::size_t i = dims.size(); i-- > 0;) {
     if (dims[i] != 1 && strides[i] != expected) return false;
@@ -141,8 +141,8 @@ bool row_major(const Dims& dims, const Dims& strides) {
 
 // Elements of kBytes each, gathered into row-major order. Every index was checked against the source before.
 template <std::size_t kBytes>
-void gather(const std::byte* source, const Dims& dims, const Dims& strides, std::byte* target) {
-  Dims at(dims.size(), 0);
+void gather(const std::byte* source, const tensor::Dims& dims, const tensor::Dims& strides, std::byte* target) {
+  tensor::Dims at(dims.size(), 0);
   const std::size_t inner = dims.size() - 1;
   for (;;) {
     const std::byte* from = source;
@@ -164,8 +164,8 @@ void gather(const std::byte* source, const Dims& dims, const Dims& strides, std:
 }
 
 // The tensor that (storage, offset, dims, strides) describes.
-Tensor view_of(const StorageId& id, const Dims& dims, const Dims& strides, std::uint64_t offset, Dtype dtype,
-               Storages& storages) {
+tensor::Tensor view_of(const StorageId& id, const tensor::Dims& dims, const tensor::Dims& strides, std::uint64_t offset,
+                       tensor::Dtype dtype, Storages& storages) {
   const auto found = storages.by_key.find(id.key);
   if (found == storages.by_key.end()) throw input_error("storage {} is missing", in_quotes(id.key));
   const ZipEntry& storage = found->second;
@@ -174,13 +174,13 @@ Tensor view_of(const StorageId& id, const Dims& dims, const Dims& strides, std::
                       storage.bytes.size(), id.count, id.element_bytes);
   }
   const auto window = storage.bytes.subspan(id.offset * id.element_bytes, id.window * id.element_bytes);
-  const std::size_t element = size_bytes(dtype);
+  const std::size_t element = tensor::size_bytes(dtype);
   const std::uint64_t available = window.size() / element;
 
   if (dims.size() != strides.size()) {
     throw input_error("{} strides for {} dimensions", strides.size(), dims.size());
   }
-  const auto count = static_cast<std::uint64_t>(numel(dims));
+  const auto count = static_cast<std::uint64_t>(tensor::numel(dims));
   if (count == 0) return {dtype, dims, {}, storage.owner};
   std::uint64_t last = offset;
   for (std::size_t i = 0; i < dims.size() && last < available; ++i) {
@@ -193,17 +193,17 @@ Tensor view_of(const StorageId& id, const Dims& dims, const Dims& strides, std::
   }
   if (last >= available) {
     throw input_error("a view leaves its storage (got shape {}, strides {}, offset {}, expected within {} elements)",
-                      to_string(dims), to_string(strides), offset, available);
+                      tensor::to_string(dims), tensor::to_string(strides), offset, available);
   }
   const std::span<const std::byte> from = window.subspan(offset * element);
   if (row_major(dims, strides)) return {dtype, dims, from.first(count * element), storage.owner};
 
   if (count * element > storages.copy_budget) {
     throw Unreadable{fmt::format("strided and expanded tensors would take more than twice the file's size (got {})",
-                                 to_string(dims))};
+                                 tensor::to_string(dims))};
   }
   storages.copy_budget -= count * element;
-  Dims steps = strides;  // the stride of an axis of length 1 means nothing and may be anything
+  tensor::Dims steps = strides;  // the stride of an axis of length 1 means nothing and may be anything
   for (std::size_t i = 0; i < dims.size(); ++i) steps[i] = dims[i] == 1 ? 0 : strides[i];
   auto held = std::make_shared<std::vector<std::byte>>(count * element);
   const auto run = element == 8 ? gather<8> : element == 4 ? gather<4> : element == 2 ? gather<2> : gather<1>;
@@ -240,11 +240,11 @@ Call tensor_call(const Pickle& pickle, const PickleValue& value) {
   return {};
 }
 
-Tensor tensor_of(const Pickle& pickle, const Call& call, Storages& storages) {
+tensor::Tensor tensor_of(const Pickle& pickle, const Call& call, Storages& storages) {
   // (storage, offset, shape, strides, ...); v3 adds the dtype as the seventh.
   const PickleValue& arguments = *call.arguments;
   const StorageId id = storage_id(pickle, pickle.item(arguments, 0));
-  std::optional<Dtype> dtype = id.dtype;
+  std::optional<tensor::Dtype> dtype = id.dtype;
   std::string type = id.type;
   if (call.function == "torch._utils._rebuild_tensor_v3") {
     type = global_name(pickle, pickle.item(arguments, 6));
@@ -252,8 +252,8 @@ Tensor tensor_of(const Pickle& pickle, const Call& call, Storages& storages) {
   }
   if (!dtype) throw Unreadable{fmt::format("unsupported dtype (got {})", in_quotes(type))};
   const std::uint64_t offset = count_of(pickle.item(arguments, 1), "storage offset");
-  const Dims dims = dims_of(pickle, pickle.item(arguments, 2), "shape");
-  const Dims strides = dims_of(pickle, pickle.item(arguments, 3), "strides");
+  const tensor::Dims dims = dims_of(pickle, pickle.item(arguments, 2), "shape");
+  const tensor::Dims strides = dims_of(pickle, pickle.item(arguments, 3), "strides");
   return view_of(id, dims, strides, offset, *dtype, storages);
 }
 
@@ -277,7 +277,7 @@ class Collector {
  public:
   Collector(const Pickle& pickle, Storages& storages) : pickle_(pickle), storages_(storages) {}
 
-  Weights collect() {
+  tensor::Weights collect() {
     add_dict(pickle_[pickle_.root], "", 0);
     if (weights_.tensors.empty() && weights_.unreadable.empty()) throw nothing();
     return std::move(weights_);
@@ -302,7 +302,7 @@ class Collector {
     const Call call = tensor_call(pickle_, value);
     try {
       if (call.arguments != nullptr) {
-        Tensor tensor = tensor_of(pickle_, call, storages_);
+        tensor::Tensor tensor = tensor_of(pickle_, call, storages_);
         if (weights_.unreadable.contains(full) || !weights_.tensors.emplace(full, std::move(tensor)).second) {
           throw input_error("it is there twice");
         }
@@ -348,7 +348,7 @@ class Collector {
 
   const Pickle& pickle_;
   Storages& storages_;
-  Weights weights_;
+  tensor::Weights weights_;
   std::set<const PickleValue*> seen_;
 };
 
@@ -370,6 +370,6 @@ std::map<std::string_view, std::size_t> element_sizes(const Pickle& pickle) {
   return sizes;
 }
 
-Weights weights_of(const Pickle& pickle, Storages& storages) { return Collector(pickle, storages).collect(); }
+tensor::Weights weights_of(const Pickle& pickle, Storages& storages) { return Collector(pickle, storages).collect(); }
 
 }  // namespace effnet::formats

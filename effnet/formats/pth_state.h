@@ -33,6 +33,6 @@ std::map<std::string_view, std::size_t> element_sizes(const Pickle& pickle);
 
 // The tensors of the top dict and of the dicts in it under the words of nests.h, by dotted names. Promises and errors
 // as in pth.h.
-Weights weights_of(const Pickle& pickle, Storages& storages);
+tensor::Weights weights_of(const Pickle& pickle, Storages& storages);
 
 }  // namespace effnet::formats

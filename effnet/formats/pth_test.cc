@@ -20,12 +20,12 @@ using ::testing::HasSubstr;
 class GoldenState : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenState, IsRead) {
-  const Weights weights = read_pth(kGolden / GetParam());
-  const auto values = [&](std::string_view key) { return to_floats(weights.at(key)); };
+  const tensor::Weights weights = read_pth(kGolden / GetParam());
+  const auto values = [&](std::string_view key) { return tensor::to_floats(weights.at(key)); };
   EXPECT_EQ(weights.tensors.size(), 17U);
   std::vector<float> grid;
   for (int i = 0; i < 24; ++i) grid.push_back(static_cast<float>(i) / 8);
-  EXPECT_EQ(weights.at("f32").dims, (Dims{2, 3, 4}));
+  EXPECT_EQ(weights.at("f32").dims, (tensor::Dims{2, 3, 4}));
   EXPECT_THAT(values("f32"), ElementsAreArray(grid));
   std::vector<float> permuted;
   for (int i = 0; i < 4; ++i) {
@@ -33,7 +33,7 @@ TEST_P(GoldenState, IsRead) {
       for (int k = 0; k < 3; ++k) permuted.push_back(static_cast<float>(12 * j + 4 * k + i));
     }
   }
-  EXPECT_EQ(weights.at("permuted").dims, (Dims{4, 2, 3}));
+  EXPECT_EQ(weights.at("permuted").dims, (tensor::Dims{4, 2, 3}));
   EXPECT_THAT(values("permuted"), ElementsAreArray(permuted));
   EXPECT_THAT(values("window"), ElementsAre(3, 4, 5, 6));
   EXPECT_THAT(values("column"), ElementsAre(1, 5, 9));
@@ -41,15 +41,15 @@ TEST_P(GoldenState, IsRead) {
   EXPECT_THAT(values("f64"), ElementsAre(0.1F, -infinity));
   EXPECT_THAT(values("f16"), ElementsAre(0, -1.5F, 65504, 0x1p-24F, infinity));
   EXPECT_THAT(values("bf16"), ElementsAre(1, -2.5F, 0x1p127F));
-  EXPECT_EQ(weights.at("i64").dims, Dims{});
-  EXPECT_EQ(weights.at("i64").dtype, Dtype::i64);
+  EXPECT_EQ(weights.at("i64").dims, tensor::Dims{});
+  EXPECT_EQ(weights.at("i64").dtype, tensor::Dtype::i64);
   EXPECT_THAT(values("i64"), ElementsAre(7));
   EXPECT_THAT(values("i32"), ElementsAre(-0x1p31F, 5));
   EXPECT_THAT(values("i16"), ElementsAre(-300, 300));
   EXPECT_THAT(values("i8"), ElementsAre(-128, 127, 3));
   EXPECT_THAT(values("u8"), ElementsAre(255));
   EXPECT_THAT(values("bool"), ElementsAre(1, 0));
-  EXPECT_EQ(weights.at("empty").dims, (Dims{0, 3}));
+  EXPECT_EQ(weights.at("empty").dims, (tensor::Dims{0, 3}));
   EXPECT_THAT(values("parameter"), ElementsAre(0, 1, 2));
   EXPECT_THAT(values("tied.b"), ElementsAre(0, 1, 2, 3));
   EXPECT_EQ(weights.at("tied.a").bytes.data(), weights.at("tied.b").bytes.data());
@@ -59,18 +59,18 @@ INSTANTIATE_TEST_SUITE_P(Containers, GoldenState, ::testing::Values("state.pth",
 class GoldenCheckpoint : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenCheckpoint, GivesItsStateDict) {
-  const Weights weights = read_pth(kGolden / GetParam());
+  const tensor::Weights weights = read_pth(kGolden / GetParam());
   ASSERT_EQ(weights.tensors.size(), 3U);  // not the optimizer's: its dict is none that weights are under
-  EXPECT_THAT(to_floats(weights.at("state_dict.module.fc.weight")), ElementsAre(0, 1, 2, 3, 4, 5));
-  EXPECT_THAT(to_floats(weights.at("state_dict.module.fc.steps")), ElementsAre(9));
-  EXPECT_THAT(to_floats(weights.at("best")), ElementsAre(0.5F));
+  EXPECT_THAT(tensor::to_floats(weights.at("state_dict.module.fc.weight")), ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_THAT(tensor::to_floats(weights.at("state_dict.module.fc.steps")), ElementsAre(9));
+  EXPECT_THAT(tensor::to_floats(weights.at("best")), ElementsAre(0.5F));
 }
 INSTANTIATE_TEST_SUITE_P(Containers, GoldenCheckpoint, ::testing::Values("checkpoint.pth", "checkpoint_legacy.pth"));
 
 TEST(Pth, WhatIsNeverRunDoesNoHarm) {
   for (const char* file : {"evil.pth", "evil_legacy.pth"}) {
-    const Weights weights = read_pth(kGolden / file);
-    EXPECT_THAT(to_floats(weights.at("w")), ElementsAre(0, 0));
+    const tensor::Weights weights = read_pth(kGolden / file);
+    EXPECT_THAT(tensor::to_floats(weights.at("w")), ElementsAre(0, 0));
     EXPECT_EQ(weights.tensors.size(), 1U);
     EXPECT_TRUE(weights.unreadable.empty());
   }
@@ -120,8 +120,8 @@ std::string legacy_data(std::uint64_t count, const std::string& data) {
 
 struct View {
   std::int64_t offset;
-  Dims dims;
-  Dims strides;
+  tensor::Dims dims;
+  tensor::Dims strides;
   std::string_view says;
 };
 
@@ -147,23 +147,23 @@ TEST(PthViews, AreBounded) {
       {0, {-4}, {1}, "negative shape"},
       {-1, {4}, {1}, "negative storage offset"},
       {0, {2, 2}, {1}, "1 strides for 2 dimensions"},
-      {0, Dims(65, 1), Dims(65, 1), "shape too long"},
-      {0, Dims(64, 1), Dims(64, 1), "no error"},
+      {0, tensor::Dims(65, 1), tensor::Dims(65, 1), "shape too long"},
+      {0, tensor::Dims(64, 1), tensor::Dims(64, 1), "no error"},
   };
   for (const auto& [offset, dims, strides, says] : views) {
     const std::string pickle = dict_of(tensor(storage("0", 4), offset, dims, strides));
     EXPECT_THAT(failure(zip_with(pickle)), HasSubstr(std::string(says)))
-        << to_string(dims) << " " << to_string(strides);
+        << tensor::to_string(dims) << " " << tensor::to_string(strides);
     EXPECT_THAT(failure(legacy_with(pickle, word("0"), legacy_data(4, kFour))), HasSubstr(std::string(says)));
   }
 }
 
 TEST(PthViews, AreGatheredInRowMajorOrder) {
   // Every stride order of a 2x3x1x2 tensor, element (a, b, c, d) = 6a + 2b + d by construction of the storage.
-  const Dims dims{2, 3, 1, 2};
+  const tensor::Dims dims{2, 3, 1, 2};
   std::array<std::size_t, 4> order{0, 1, 2, 3};
   do {
-    Dims strides(4);
+    tensor::Dims strides(4);
     std::int64_t step = 1;
     for (std::size_t i = 4; i-- > 0; step *= dims[order[i]]) strides[order[i]] = step;
     std::vector<float> raw(13, -1);  // one unused element in front
@@ -171,14 +171,15 @@ TEST(PthViews, AreGatheredInRowMajorOrder) {
       const std::int64_t at = i / 6 * strides[0] + i / 2 % 3 * strides[1] + i % 2 * strides[3];
       raw[static_cast<std::size_t>(at + 1)] = static_cast<float>(i);
     }
-    const Weights weights = parse(zip_with(dict_of(tensor(storage("0", 13), 1, dims, strides)), floats(raw)));
-    EXPECT_THAT(to_floats(weights.at("x")), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)) << to_string(strides);
+    const tensor::Weights weights = parse(zip_with(dict_of(tensor(storage("0", 13), 1, dims, strides)), floats(raw)));
+    EXPECT_THAT(tensor::to_floats(weights.at("x")), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11))
+        << tensor::to_string(strides);
   } while (std::next_permutation(order.begin(), order.end()));
 }
 
 TEST(PthViews, AreExpandedFromOneElement) {
-  const Weights weights = parse(zip_with(dict_of(tensor(storage("0", 4), 1, {2, 3}, {1, 0}))));
-  EXPECT_THAT(to_floats(weights.at("x")), ElementsAre(2, 2, 2, 3, 3, 3));
+  const tensor::Weights weights = parse(zip_with(dict_of(tensor(storage("0", 4), 1, {2, 3}, {1, 0}))));
+  EXPECT_THAT(tensor::to_floats(weights.at("x")), ElementsAre(2, 2, 2, 3, 3, 3));
 }
 
 TEST(PthViews, CannotMultiplyTheFile) {
@@ -187,7 +188,7 @@ TEST(PthViews, CannotMultiplyTheFile) {
   std::string pickle = "\x80\2}("s;
   for (int i = 0; i < 64; ++i) pickle += word(std::to_string(i)) + tensor(storage("0", 16384), 0, {128, 128}, {1, 128});
   const std::string file = zip_with(pickle + "u.", data);
-  const Weights weights = parse(file);
+  const tensor::Weights weights = parse(file);
   std::size_t copied = 0;
   for (const auto& [name, one] : weights.tensors) copied += one.bytes.size();
   EXPECT_LE(copied, 2 * file.size() + (1U << 20));
@@ -220,7 +221,7 @@ TEST(PthStorages, AreChecked) {
     return legacy_with(dict_of(tensor(storage("0", 4, "torch\nFloatStorage", view), 0, {2}, {1})), word("0"),
                        legacy_data(4, kFour));
   };
-  EXPECT_THAT(to_floats(parse(seen(window(1, 2))).at("x")), ElementsAre(2, 3));
+  EXPECT_THAT(tensor::to_floats(parse(seen(window(1, 2))).at("x")), ElementsAre(2, 3));
   EXPECT_THAT(failure(seen(window(1, 1))), HasSubstr("leaves its storage"));
   EXPECT_THAT(failure(seen(window(3, 2))), HasSubstr("a window leaves it"));
   EXPECT_THAT(failure(seen(window(5, 0))), HasSubstr("a window leaves it"));
@@ -230,7 +231,7 @@ TEST(PthStorages, AreChecked) {
                            tensor(storage("0", 4), 0, {4}, {1}) + "u.",
                        word("1") + word("0"), legacy_data(2, std::string(16, '\7')) + legacy_data(4, kFour));
   };
-  EXPECT_THAT(to_floats(parse(two("torch\nComplexFloatStorage")).at("x")), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(tensor::to_floats(parse(two("torch\nComplexFloatStorage")).at("x")), ElementsAre(1, 2, 3, 4));
   EXPECT_EQ(failure(two("torch\nComplexFloatStorage")), "unsupported dtype (got 'torch.ComplexFloatStorage')");
   EXPECT_THAT(failure(two("my\nStorage")), HasSubstr("unknown storage type (got 'my.Storage')"));
   const std::string object = x(storage("0", 4));
@@ -252,19 +253,19 @@ TEST(PthPickles, AsNewerTorchWritesThem) {
                          "\x89"s
                          "ccollections\nOrderedDict\n)R" +
                          "ctorch\nfloat32\ntR";
-  EXPECT_THAT(to_floats(parse(zip_with(dict_of(v3))).at("x")), ElementsAre(2, 3, 4));
+  EXPECT_THAT(tensor::to_floats(parse(zip_with(dict_of(v3))).at("x")), ElementsAre(2, 3, 4));
   // A parameter with attributes, and one inside a type of its own.
   const std::string plain = tensor(storage("0", 4), 0, {4}, {1});
   const std::string parameter = "ctorch._utils\n_rebuild_parameter_with_state\n(" + plain + "\x88NNtR"s;
-  EXPECT_THAT(to_floats(parse(zip_with(dict_of(parameter))).at("x")), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(tensor::to_floats(parse(zip_with(dict_of(parameter))).at("x")), ElementsAre(1, 2, 3, 4));
   const std::string typed =
       "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\nctorch\nTensor\n("s +
       storage("0", 4) + number(0) + numbers({4}) + numbers({1}) + "\x89NtNtR"s;
-  EXPECT_THAT(to_floats(parse(zip_with(dict_of(typed))).at("x")), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(tensor::to_floats(parse(zip_with(dict_of(typed))).at("x")), ElementsAre(1, 2, 3, 4));
   // torch.Size as the shape.
   const std::string sized = "ctorch._utils\n_rebuild_tensor\n(" + storage("0", 4) + number(0) + "ctorch\nSize\n(" +
                             numbers({2, 2}) + "tR" + numbers({2, 1}) + "tR";
-  EXPECT_EQ(parse(zip_with(dict_of(sized))).at("x").dims, (Dims{2, 2}));
+  EXPECT_EQ(parse(zip_with(dict_of(sized))).at("x").dims, (tensor::Dims{2, 2}));
 }
 
 TEST(PthPickles, WrappersCannotNestForever) {
@@ -292,13 +293,13 @@ TEST(PthPickles, HoldObjectsThatSayNothing) {
       "cenum_of\nMine\n",
   };
   for (const std::string& object : objects) {
-    const Weights weights = parse(zip_with("\x80\2}("s + word("o") + object + x + "u."));
-    EXPECT_THAT(to_floats(weights.at("x")), ElementsAre(1, 2, 3, 4)) << object;
+    const tensor::Weights weights = parse(zip_with("\x80\2}("s + word("o") + object + x + "u."));
+    EXPECT_THAT(tensor::to_floats(weights.at("x")), ElementsAre(1, 2, 3, 4)) << object;
     EXPECT_TRUE(weights.unreadable.empty()) << object;
   }
   // A tensor that somebody else's code would make.
   const std::string made = "cmy.code\nrebuild\n(" + storage("0", 4) + number(1) + "tR";
-  const Weights weights = parse(zip_with("\x80\2}("s + word("t") + made + x + "u."));
+  const tensor::Weights weights = parse(zip_with("\x80\2}("s + word("t") + made + x + "u."));
   EXPECT_EQ(weights.tensors.size(), 1U);
   EXPECT_EQ(weights.unreadable.at("t"), "made by a call of 'my.code.rebuild', which effnet does not run");
 }

@@ -21,7 +21,7 @@ using namespace std::string_literals;
 
 inline const std::filesystem::path kGolden = std::filesystem::path(EFFNET_SOURCE_DIR) / "tests/golden/formats";
 
-inline Weights parse(std::string_view file) {
+inline tensor::Weights parse(std::string_view file) {
   const auto owner = std::make_shared<const std::string>(file);
   return parse_pth(std::as_bytes(std::span(*owner)), owner);
 }
@@ -29,7 +29,7 @@ inline Weights parse(std::string_view file) {
 // The message of an error, or why the first tensor that cannot be had cannot.
 inline std::string failure(std::string_view file) {
   try {
-    const Weights weights = parse(file);
+    const tensor::Weights weights = parse(file);
     if (!weights.unreadable.empty()) return weights.unreadable.begin()->second;
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
@@ -56,7 +56,7 @@ inline std::string number(std::int64_t value) {  // LONG1
   for (int i = 0; i < 8; ++i) text += static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i));
   return text;
 }
-inline std::string numbers(const Dims& values) {
+inline std::string numbers(const tensor::Dims& values) {
   std::string text = "(";
   for (const std::int64_t value : values) text += number(value);
   return text + "t";
@@ -68,7 +68,8 @@ inline std::string storage(const std::string& key, std::int64_t count, const std
                            const std::string& view = "") {
   return "(" + word("storage") + "c" + type + "\n" + word(key) + word("cpu") + number(count) + view + "tQ";
 }
-inline std::string tensor(const std::string& from, std::int64_t offset, const Dims& dims, const Dims& strides) {
+inline std::string tensor(const std::string& from, std::int64_t offset, const tensor::Dims& dims,
+                          const tensor::Dims& strides) {
   return "ctorch._utils\n_rebuild_tensor_v2\n(" + from + number(offset) + numbers(dims) + numbers(strides) +
          "\x89"s
          "ccollections\nOrderedDict\n)RtR";

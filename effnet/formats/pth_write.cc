@@ -31,22 +31,22 @@ std::string pickled(std::uint64_t value) {
   return "\x8a" + little_endian(8, 1) + little_endian(value, 8);                                // LONG1
 }
 
-std::string pickled(const Dims& dims) {
+std::string pickled(const tensor::Dims& dims) {
   std::string text = "(";
   for (const std::int64_t dim : dims) text += pickled(static_cast<std::uint64_t>(dim));
   return text + "t";
 }
 
-Dims row_major_strides(const Dims& dims) {
-  Dims strides(dims.size(), 1);
+tensor::Dims row_major_strides(const tensor::Dims& dims) {
+  tensor::Dims strides(dims.size(), 1);
   for (std::size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * std::max<std::int64_t>(dims[i], 1);
   return strides;
 }
 
 // _rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks), the storage as a persistent id
 // ('storage', type, key, location, element count).
-std::string pickled(const Tensor& tensor, std::string_view key) {
-  const auto count = static_cast<std::uint64_t>(numel(tensor.dims));
+std::string pickled(const tensor::Tensor& tensor, std::string_view key) {
+  const auto count = static_cast<std::uint64_t>(tensor::numel(tensor.dims));
   std::string text = "ctorch._utils\n_rebuild_tensor_v2\n((";
   text += pickled(std::string_view("storage"));
   std::string storage(tensor::info(tensor.dtype).storage);  // GLOBAL: module and name, a line each
@@ -66,12 +66,13 @@ std::string module_versions() {
 
 }  // namespace
 
-void write_pth(const std::filesystem::path& path, const std::vector<std::pair<std::string, Tensor>>& ordered) {
+void write_pth(const std::filesystem::path& path, const std::vector<std::pair<std::string, tensor::Tensor>>& ordered) {
   std::string pickle = std::string("\x80\x02").append(kOrderedDict).append("(");
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < ordered.size(); ++i) {
     const auto& [tensor_name, tensor] = ordered[i];
-    EFFNET_CHECK(tensor.bytes.size() == static_cast<std::uint64_t>(numel(tensor.dims)) * size_bytes(tensor.dtype));
+    EFFNET_CHECK(tensor.bytes.size() ==
+                 static_cast<std::uint64_t>(tensor::numel(tensor.dims)) * tensor::size_bytes(tensor.dtype));
     if (!names.insert(tensor_name).second) {
       throw input_error("{}: tensor {} is given twice", path.string(), in_quotes(tensor_name));
     }

@@ -30,7 +30,7 @@ TEST(PthZip, TakesNamesThatAreNotAscii) {
   // e with an accent, composed and (macOS) decomposed; Japanese; beyond 16 bits.
   for (const char* folder : {"mod\xc3\xa8le", "mode\xcc\x80le", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\xa6\x8a"}) {
     EXPECT_EQ(failure(named(folder)), "no error") << folder;
-    EXPECT_THAT(to_floats(parse(named(folder)).at("x")), ElementsAre(1, 2, 3, 4));
+    EXPECT_THAT(tensor::to_floats(parse(named(folder)).at("x")), ElementsAre(1, 2, 3, 4));
   }
   EXPECT_THAT(failure(named("mod\xe8le")),
               HasSubstr("whose name cannot be read (expected UTF-8, which it says it is)"));
@@ -86,8 +86,8 @@ TEST(Crc32, MatchesTheKnownValues) {
 
 // ---- Writing. That torch.load opens it is tested by tests/golden/formats/torch_reads_ours.py.
 
-std::vector<std::pair<std::string, Tensor>> every_tensor() {
-  const Weights weights = read_pth(kGolden / "state.pth");
+std::vector<std::pair<std::string, tensor::Tensor>> every_tensor() {
+  const tensor::Weights weights = read_pth(kGolden / "state.pth");
   return {weights.tensors.rbegin(), weights.tensors.rend()};
 }
 
@@ -98,10 +98,10 @@ TEST(WritePth, WritesWhatItReads) {
   write_pth(folder.path() / "other name", ordered);
   EXPECT_EQ(read_text(folder.path() / "a.pth"), read_text(folder.path() / "other name"));
   const auto map = std::make_shared<const MappedFile>(folder.path() / "a.pth");
-  const Weights weights = parse_pth(map->bytes(), map);
+  const tensor::Weights weights = parse_pth(map->bytes(), map);
   ASSERT_EQ(weights.tensors.size(), ordered.size());
   for (const auto& [tensor_name, expected] : ordered) {
-    const Tensor& got = weights.at(tensor_name);
+    const tensor::Tensor& got = weights.at(tensor_name);
     EXPECT_EQ(got.dtype, expected.dtype);
     EXPECT_EQ(got.dims, expected.dims);
     ASSERT_EQ(got.bytes.size(), expected.bytes.size());
@@ -121,7 +121,7 @@ TEST(WritePth, WritesTheBytesThatTorchWasSeenToRead) {
 
 TEST(WritePth, RefusesNamesTwiceAndLeavesNothing) {
   const TemporaryFolder folder;
-  const Tensor one = make_tensor({1}, {1});
+  const tensor::Tensor one = tensor::make_tensor({1}, {1});
   EXPECT_THROW(write_pth(folder.path() / "a.pth", {{"x", one}, {"x", one}}), Error);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   EXPECT_THROW(write_pth(folder.path() / "missing" / "a.pth", {{"x", one}}), Error);
@@ -134,7 +134,7 @@ TEST(WritePth, Zip64RecordsAreRead) {
   const std::string file = zip_of({{"a/data.pkl", pickle}, {"a/data/0", floats(values)}, {"a/version", "3\n"}}, 100);
   EXPECT_NE(file.find("PK\6\6"), std::string::npos);
   EXPECT_NE(file.find("PK\6\7"), std::string::npos);
-  EXPECT_THAT(to_floats(parse(file).at("x")), ElementsAreArray(values));
+  EXPECT_THAT(tensor::to_floats(parse(file).at("x")), ElementsAreArray(values));
 }
 
 }  // namespace

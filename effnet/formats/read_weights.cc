@@ -50,6 +50,6 @@ WeightsFile open_weights(const std::filesystem::path& path) {
   }
 }
 
-Weights read_weights(const std::filesystem::path& path) { return open_weights(path).weights; }
+tensor::Weights read_weights(const std::filesystem::path& path) { return open_weights(path).weights; }
 
 }  // namespace effnet::formats

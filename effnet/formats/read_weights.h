@@ -12,7 +12,7 @@ namespace effnet::formats {
 
 struct WeightsFile {
   std::filesystem::path path;
-  Weights weights;
+  tensor::Weights weights;
   std::string_view format;                 // "safetensors", "pth" (ZIP), "pth-legacy"
   std::shared_ptr<const MappedFile> file;  // what `weights` view. The path may name another file by now
 };
@@ -20,6 +20,6 @@ struct WeightsFile {
 // Throws Error(input) for a file that is none of these, saying what it is where that can be told (what_is.h), and
 // whatever the format's reader throws.
 WeightsFile open_weights(const std::filesystem::path& path);
-Weights read_weights(const std::filesystem::path& path);  // open_weights(path).weights
+tensor::Weights read_weights(const std::filesystem::path& path);  // open_weights(path).weights
 
 }  // namespace effnet::formats

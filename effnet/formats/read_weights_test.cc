@@ -32,8 +32,8 @@ TEST(OpenWeights, TakesNoHeaderLengthForAPickle) {
   // Header lengths 640, 896, ... begin with the bytes 80 02, 80 03, ... as pickles do.
   const TemporaryFolder folder;
   for (std::size_t target : {128U, 640U, 896U}) {
-    Weights weights;
-    weights.tensors.emplace("x", make_tensor({1}, {2}));
+    tensor::Weights weights;
+    weights.tensors.emplace("x", tensor::make_tensor({1}, {2}));
     weights.metadata["pad"] = "";
     write_safetensors(folder.path() / "a", weights);
     const std::string text = read_text(folder.path() / "a");

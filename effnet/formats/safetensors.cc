@@ -30,7 +30,7 @@ constexpr std::string_view kMetadata = "__metadata__";
 struct Entry {
   std::string name;
   std::string dtype;
-  Dims dims;
+  tensor::Dims dims;
   std::vector<std::uint64_t> offsets;
   bool has_dtype = false;
   bool has_dims = false;
@@ -191,7 +191,7 @@ bool looks_like_safetensors(std::span<const std::byte> bytes) noexcept {
 
 }  // namespace
 
-Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
+tensor::Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
   const std::uint64_t length = read_length(bytes);
   const auto* text = reinterpret_cast<const char*>(bytes.data()) + kLengthBytes;
   if ((length == 0 || *text != '{') && what_is(bytes)) throw not_weights(bytes);
@@ -204,11 +204,11 @@ Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_pt
   std::sort(header.entries.begin(), header.entries.end(), [](const Entry& a, const Entry& b) {
     return std::tie(a.offsets[0], a.offsets[1], a.name) < std::tie(b.offsets[0], b.offsets[1], b.name);
   });
-  Weights weights;
+  tensor::Weights weights;
   weights.metadata = std::move(header.metadata);
   std::uint64_t expected = 0;
   for (Entry& entry : header.entries) {
-    const std::optional<Dtype> dtype = tensor::find_dtype(&tensor::DtypeInfo::safetensors, entry.dtype);
+    const std::optional<tensor::Dtype> dtype = tensor::find_dtype(&tensor::DtypeInfo::safetensors, entry.dtype);
     const std::uint64_t begin = entry.offsets[0];
     const std::uint64_t end = entry.offsets[1];
     if (begin > end || end > kMostBytes) {
@@ -227,13 +227,13 @@ Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_pt
       }
       continue;
     }
-    const auto count = static_cast<std::uint64_t>(numel(entry.dims));
-    if (end - begin != count * size_bytes(*dtype)) {
+    const auto count = static_cast<std::uint64_t>(tensor::numel(entry.dims));
+    if (end - begin != count * tensor::size_bytes(*dtype)) {
       throw input_error("tensor {}: data does not fit the shape (got {} bytes, expected {} for {} of {})",
-                        in_quotes(entry.name), end - begin, count * size_bytes(*dtype), to_string(entry.dims),
-                        name(*dtype));
+                        in_quotes(entry.name), end - begin, count * tensor::size_bytes(*dtype),
+                        tensor::to_string(entry.dims), name(*dtype));
     }
-    Tensor tensor{*dtype, std::move(entry.dims), data.subspan(begin, end - begin), owner};
+    tensor::Tensor tensor{*dtype, std::move(entry.dims), data.subspan(begin, end - begin), owner};
     if (weights.unreadable.contains(entry.name) || !weights.tensors.emplace(entry.name, std::move(tensor)).second) {
       throw input_error("tensor {} is there twice", in_quotes(entry.name));
     }
@@ -250,7 +250,7 @@ extern constinit const WeightsFormat kSafetensorsFormat{.name = "safetensors",
                                                         .matches = looks_like_safetensors,
                                                         .parse = parse_safetensors};
 
-Weights read_safetensors(const std::filesystem::path& path) {
+tensor::Weights read_safetensors(const std::filesystem::path& path) {
   const auto file = std::make_shared<const MappedFile>(path);
   try {
     return parse_safetensors(file->bytes(), file);
@@ -259,15 +259,16 @@ Weights read_safetensors(const std::filesystem::path& path) {
   }
 }
 
-void write_safetensors(const std::filesystem::path& path, const Weights& weights) {
-  std::vector<std::pair<std::string_view, const Tensor*>> order;
+void write_safetensors(const std::filesystem::path& path, const tensor::Weights& weights) {
+  std::vector<std::pair<std::string_view, const tensor::Tensor*>> order;
   for (const auto& [tensor_name, tensor] : weights.tensors) {
-    EFFNET_CHECK(tensor.bytes.size() == static_cast<std::uint64_t>(numel(tensor.dims)) * size_bytes(tensor.dtype));
+    EFFNET_CHECK(tensor.bytes.size() ==
+                 static_cast<std::uint64_t>(tensor::numel(tensor.dims)) * tensor::size_bytes(tensor.dtype));
     if (tensor_name == kMetadata) throw input_error("a tensor cannot be called {}", kMetadata);
     order.emplace_back(tensor_name, &tensor);
   }
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    return size_bytes(a.second->dtype) > size_bytes(b.second->dtype);
+    return tensor::size_bytes(a.second->dtype) > tensor::size_bytes(b.second->dtype);
   });
 
   std::string header;

@@ -21,14 +21,14 @@ namespace effnet::formats {
 // shape; and the data covered from its first byte to its last without overlap or hole. A tensor of a dtype that Tensor
 // cannot hold (float8, unsigned 16 to 64 bits) is noted in Weights::unreadable. A file that ends early or is something
 // else is told so, with a hint. Memory: a small multiple of the header.
-Weights read_safetensors(const std::filesystem::path& path);
+tensor::Weights read_safetensors(const std::filesystem::path& path);
 // The same from memory. `owner` keeps `bytes` alive; it goes into every tensor.
-Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
+tensor::Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 
 // Writes atomically and with the same bytes for the same weights: tensors by falling element size, then by name, so
 // that each is aligned to its element; the data begins at a multiple of 64 bytes. Tensors are streamed, not gathered.
 // Throws Error(input) for a name or metadata that is not UTF-8 or a tensor called __metadata__, Error(environment) if
 // the file cannot be written.
-void write_safetensors(const std::filesystem::path& path, const Weights& weights);
+void write_safetensors(const std::filesystem::path& path, const tensor::Weights& weights);
 
 }  // namespace effnet::formats

@@ -26,7 +26,7 @@ std::string file_of(std::string_view header, std::size_t data_bytes) {
   return file_of(header, data_bytes, header.size());
 }
 
-Weights parse(std::string_view file) {
+tensor::Weights parse(std::string_view file) {
   const auto owner = std::make_shared<const std::string>(file);
   return parse_safetensors(std::as_bytes(std::span(*owner)), owner);
 }
@@ -43,28 +43,28 @@ std::string failure(std::string_view file) {
 
 // made by tests/golden/formats/make_safetensors.py with the official library
 TEST(Safetensors, ReadsTheOfficialLibrarysFile) {
-  const Weights weights = read_safetensors(kGolden / "official.safetensors");
+  const tensor::Weights weights = read_safetensors(kGolden / "official.safetensors");
   ASSERT_EQ(weights.tensors.size(), 11U);
   EXPECT_EQ(weights.metadata.at("note"), "quotes \" and ä");
-  EXPECT_EQ(weights.at("f32").dims, (Dims{2, 3}));
-  EXPECT_THAT(to_floats(weights.at("f32")), ElementsAre(0, 0.125F, 0.25F, 0.375F, 0.5F, 0.625F));
+  EXPECT_EQ(weights.at("f32").dims, (tensor::Dims{2, 3}));
+  EXPECT_THAT(tensor::to_floats(weights.at("f32")), ElementsAre(0, 0.125F, 0.25F, 0.375F, 0.5F, 0.625F));
   const float infinity = std::numeric_limits<float>::infinity();
-  EXPECT_THAT(to_floats(weights.at("f64")), ElementsAre(0.1F, -infinity));
-  EXPECT_THAT(to_floats(weights.at("f16")), ElementsAre(0, -1.5F, 65504, 0x1p-24F, infinity));
-  EXPECT_THAT(to_floats(weights.at("bf16")), ElementsAre(1, -2.5F, 0x1p127F));
-  EXPECT_EQ(weights.at("i64").dims, Dims{});
-  EXPECT_THAT(to_floats(weights.at("i64")), ElementsAre(7));
-  EXPECT_THAT(to_floats(weights.at("i32")), ElementsAre(-0x1p31F, 5));
-  EXPECT_EQ(weights.at("i16").dims, (Dims{2, 1}));
-  EXPECT_THAT(to_floats(weights.at("i16")), ElementsAre(-300, 300));
-  EXPECT_THAT(to_floats(weights.at("i8")), ElementsAre(-128, 127, 3));
-  EXPECT_THAT(to_floats(weights.at("u8")), ElementsAre(255));
-  EXPECT_THAT(to_floats(weights.at("bool")), ElementsAre(1, 0));
-  EXPECT_EQ(weights.at("empty").dims, (Dims{0, 3}));
+  EXPECT_THAT(tensor::to_floats(weights.at("f64")), ElementsAre(0.1F, -infinity));
+  EXPECT_THAT(tensor::to_floats(weights.at("f16")), ElementsAre(0, -1.5F, 65504, 0x1p-24F, infinity));
+  EXPECT_THAT(tensor::to_floats(weights.at("bf16")), ElementsAre(1, -2.5F, 0x1p127F));
+  EXPECT_EQ(weights.at("i64").dims, tensor::Dims{});
+  EXPECT_THAT(tensor::to_floats(weights.at("i64")), ElementsAre(7));
+  EXPECT_THAT(tensor::to_floats(weights.at("i32")), ElementsAre(-0x1p31F, 5));
+  EXPECT_EQ(weights.at("i16").dims, (tensor::Dims{2, 1}));
+  EXPECT_THAT(tensor::to_floats(weights.at("i16")), ElementsAre(-300, 300));
+  EXPECT_THAT(tensor::to_floats(weights.at("i8")), ElementsAre(-128, 127, 3));
+  EXPECT_THAT(tensor::to_floats(weights.at("u8")), ElementsAre(255));
+  EXPECT_THAT(tensor::to_floats(weights.at("bool")), ElementsAre(1, 0));
+  EXPECT_EQ(weights.at("empty").dims, (tensor::Dims{0, 3}));
 }
 
 TEST(Safetensors, NotesATensorOfAnUnsupportedDtype) {
-  const Weights weights = read_safetensors(kGolden / "unsupported.safetensors");
+  const tensor::Weights weights = read_safetensors(kGolden / "unsupported.safetensors");
   EXPECT_TRUE(weights.tensors.empty());
   EXPECT_THAT(weights.unreadable.at("x"), HasSubstr("unsupported dtype (got 'U16', expected F64"));
   try {
@@ -74,7 +74,7 @@ TEST(Safetensors, NotesATensorOfAnUnsupportedDtype) {
     EXPECT_THAT(error.what(), HasSubstr("tensor 'x': unsupported dtype (got 'U16'"));
   }
   // What lies behind it is found all the same; a type of the future (six bits an element) as well.
-  const Weights more = parse(file_of(
+  const tensor::Weights more = parse(file_of(
       R"({"a":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[3,6]},)"
       R"("c":{"dtype":"U8","shape":[2],"data_offsets":[6,8]}})",
       8));
@@ -106,11 +106,11 @@ TEST(Safetensors, SaysThatAFileEndsEarly) {
 
 TEST(Safetensors, WritesWhatItReads) {
   const TemporaryFolder folder;
-  Weights weights = read_safetensors(kGolden / "official.safetensors");
+  tensor::Weights weights = read_safetensors(kGolden / "official.safetensors");
   weights.metadata["arch"] = "line\nbreak \"quoted\" \\ ä";
   weights.tensors.emplace("odd name \" ä", weights.at("bf16"));
   write_safetensors(folder.path() / "a", weights);
-  const Weights again = read_safetensors(folder.path() / "a");
+  const tensor::Weights again = read_safetensors(folder.path() / "a");
   EXPECT_EQ(again.metadata, weights.metadata);
   ASSERT_EQ(again.tensors.size(), weights.tensors.size());
   const std::string text = read_text(folder.path() / "a");
@@ -118,12 +118,12 @@ TEST(Safetensors, WritesWhatItReads) {
       reinterpret_cast<std::uintptr_t>(again.at("f64").bytes.data());  // the first: largest elements, by name
   EXPECT_EQ(base % 64, 0U);                                            // maps begin at pages
   for (const auto& [tensor_name, tensor] : weights.tensors) {
-    const Tensor& other = again.at(tensor_name);
+    const tensor::Tensor& other = again.at(tensor_name);
     EXPECT_EQ(other.dtype, tensor.dtype);
     EXPECT_EQ(other.dims, tensor.dims);
     ASSERT_EQ(other.bytes.size(), tensor.bytes.size());
     EXPECT_TRUE(std::equal(other.bytes.begin(), other.bytes.end(), tensor.bytes.begin())) << tensor_name;
-    EXPECT_EQ((reinterpret_cast<std::uintptr_t>(other.bytes.data()) - base) % size_bytes(other.dtype), 0U);
+    EXPECT_EQ((reinterpret_cast<std::uintptr_t>(other.bytes.data()) - base) % tensor::size_bytes(other.dtype), 0U);
   }
   write_safetensors(folder.path() / "b", again);
   EXPECT_EQ(read_text(folder.path() / "b"), text);
@@ -137,24 +137,24 @@ TEST(Safetensors, WritesNothingAtAll) {
 }
 
 TEST(Safetensors, TensorsOutliveTheWeights) {
-  Tensor tensor;
+  tensor::Tensor tensor;
   {
     const TemporaryFolder folder;
-    Weights weights;
-    weights.tensors.emplace("x", make_tensor({2}, {1, 2}));
+    tensor::Weights weights;
+    weights.tensors.emplace("x", tensor::make_tensor({2}, {1, 2}));
     write_safetensors(folder.path() / "a", weights);
     tensor = read_safetensors(folder.path() / "a").at("x");
   }
-  EXPECT_THAT(to_floats(tensor), ElementsAre(1, 2));
+  EXPECT_THAT(tensor::to_floats(tensor), ElementsAre(1, 2));
 }
 
 TEST(Safetensors, RefusesToWriteWhatNobodyCouldRead) {
   const TemporaryFolder folder;
-  Weights reserved;
-  reserved.tensors.emplace("__metadata__", make_tensor({1}, {1}));
+  tensor::Weights reserved;
+  reserved.tensors.emplace("__metadata__", tensor::make_tensor({1}, {1}));
   EXPECT_THROW(write_safetensors(folder.path() / "a", reserved), Error);
-  Weights bytes;
-  bytes.tensors.emplace("\xff", make_tensor({1}, {1}));
+  tensor::Weights bytes;
+  bytes.tensors.emplace("\xff", tensor::make_tensor({1}, {1}));
   EXPECT_THROW(write_safetensors(folder.path() / "a", bytes), Error);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }

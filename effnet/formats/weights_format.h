@@ -17,7 +17,7 @@ struct WeightsFormat {
   std::string_view extension;  // a file of this name is told what is wrong with it as such; may be empty
   bool (*matches)(std::span<const std::byte> bytes) noexcept;
   // Views of `bytes` where that can be; `owner`, which keeps them alive, goes into the tensors that view them.
-  Weights (*parse)(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
+  tensor::Weights (*parse)(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 };
 
 std::string readable_formats();  // "safetensors or a .pth of torch.save"

@@ -20,11 +20,12 @@ void fuzz_weights(const std::uint8_t* data, std::size_t size, Parse parse) {
   const auto bytes = std::as_bytes(std::span(data, size));
   const auto owner = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
   try {
-    const Weights file = parse(std::span(*owner), owner);
-    const Weights weights = choose_nest(file, name_schemes(), std::nullopt).weights;
+    const tensor::Weights file = parse(std::span(*owner), owner);
+    const tensor::Weights weights = choose_nest(file, name_schemes(), std::nullopt).weights;
     std::size_t total = 0;
     for (const auto& [tensor_name, tensor] : weights.tensors) {
-      if (tensor.bytes.size() != static_cast<std::size_t>(numel(tensor.dims)) * size_bytes(tensor.dtype)) {
+      if (tensor.bytes.size() !=
+          static_cast<std::size_t>(tensor::numel(tensor.dims)) * tensor::size_bytes(tensor.dtype)) {
         __builtin_trap();
       }
       for (const std::byte byte : tensor.bytes) total += std::to_integer<std::size_t>(byte);

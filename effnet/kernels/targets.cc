@@ -14,16 +14,22 @@
 namespace effnet::kernels {
 
 // What simd/*.cc define: constants that the compiler writes into the program, so nothing runs before a set is chosen.
-#define EFFNET_TABLES_OF(set)         \
-  namespace set {                     \
-  extern const KernelSet kKernels;    \
-  extern const TrainingSet kTraining; \
-  }
-EFFNET_TABLES_OF(portable)
-EFFNET_TABLES_OF(avx2)
-EFFNET_TABLES_OF(avx512)
-EFFNET_TABLES_OF(neon)
-#undef EFFNET_TABLES_OF
+namespace portable {
+extern const KernelSet kKernels;
+extern const TrainingSet kTraining;
+}  // namespace portable
+namespace avx2 {
+extern const KernelSet kKernels;
+extern const TrainingSet kTraining;
+}  // namespace avx2
+namespace avx512 {
+extern const KernelSet kKernels;
+extern const TrainingSet kTraining;
+}  // namespace avx512
+namespace neon {
+extern const KernelSet kKernels;
+extern const TrainingSet kTraining;
+}  // namespace neon
 
 namespace {
 

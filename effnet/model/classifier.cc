@@ -125,7 +125,7 @@ Answer Classifier::classify(const vision::Sampled& view, const AnswerOptions& op
 std::vector<float> Classifier::classifier_row(std::size_t class_index, Size size) {
   const std::shared_ptr<const graph::Graph> graph = model_.graph(size);
   const engine::CamHead head = engine::cam_head(*graph);
-  const std::vector<float> weight = formats::to_floats(model_.whole().weights.at(head.classifier->name + ".weight"));
+  const std::vector<float> weight = tensor::to_floats(model_.whole().weights.at(head.classifier->name + ".weight"));
   const auto width = static_cast<std::size_t>(head.features->out.c);
   const std::span<const float> row = std::span(weight).subspan(class_index * width, width);
   return {row.begin(), row.end()};

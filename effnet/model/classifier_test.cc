@@ -31,8 +31,8 @@ class Classifiers : public testkit::WithHome {
     std::vector<float> zeros(static_cast<std::size_t>(model.arch.classes * model.arch.head.channels));
     bias.resize(static_cast<std::size_t>(model.arch.classes));
     model.weights.tensors["classifier.weight"] =
-        formats::make_tensor({model.arch.classes, model.arch.head.channels}, std::move(zeros));
-    model.weights.tensors["classifier.bias"] = formats::make_tensor({model.arch.classes}, std::move(bias));
+        tensor::make_tensor({model.arch.classes, model.arch.head.channels}, std::move(zeros));
+    model.weights.tensors["classifier.bias"] = tensor::make_tensor({model.arch.classes}, std::move(bias));
     return model;
   }
   static std::vector<std::size_t> indices(const Answer& answer) {
@@ -124,7 +124,7 @@ TEST_F(Classifiers, PixelsThatGoInAsTheyAre) {
 // Of both executors: the mean of a class's map and its bias make its logit (engine/cam.h).
 TEST_F(Classifiers, AMapAddsUpToTheLogit) {
   const formats::Model model = tiny_model();
-  const std::vector<float> bias = formats::to_floats(model.weights.at("classifier.bias"));
+  const std::vector<float> bias = tensor::to_floats(model.weights.at("classifier.bias"));
   for (const std::string& name : executor_names()) {
     const Answer best = answer(model, {.map = true}, {.executor = name});
     ASSERT_TRUE(best.map.has_value());

@@ -85,10 +85,10 @@ TEST_F(Handle, LabelsOfAModelThatHasNone) {
 TEST_F(Handle, WeightsCanBeForgottenWhereTheyCanBeMadeAgain) {
   for (const std::string& what : {written(tiny_model(), "tiny.safetensors"), arch_file()}) {
     ModelHandle handle = open(what);
-    const std::vector<float> first = formats::to_floats(handle.whole().weights.at("classifier.weight"));
+    const std::vector<float> first = tensor::to_floats(handle.whole().weights.at("classifier.weight"));
     handle.forget_weights();
     EXPECT_TRUE(handle.info().weights.tensors.empty());
-    EXPECT_EQ(formats::to_floats(handle.whole().weights.at("classifier.weight")), first);
+    EXPECT_EQ(tensor::to_floats(handle.whole().weights.at("classifier.weight")), first);
   }
   ModelHandle in_memory(tiny_model(), pool_);
   in_memory.forget_weights();

@@ -106,7 +106,7 @@ torch::Tensor Network::forward(const torch::Tensor& images, const Pass& pass) {
   const Chw& shape = impl_->graph.input();
   if (images.dim() != 4 || images.size(1) != shape.c || images.size(2) != shape.h || images.size(3) != shape.w) {
     throw usage_error("the images do not fit {} (got {}, expected a batch of {}x{}x{})", impl_->graph.name,
-                      formats::to_string(images.sizes().vec()), shape.c, shape.h, shape.w);
+                      tensor::to_string(images.sizes().vec()), shape.c, shape.h, shape.w);
   }
   std::vector<torch::Tensor> values(impl_->graph.nodes.size());
   values[0] = images.contiguous(torch::MemoryFormat::ChannelsLast);

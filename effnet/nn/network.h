@@ -35,9 +35,9 @@ class ParameterStore : public ParameterSource {
   static std::shared_ptr<ParameterStore> initialised(const graph::Graph& graph, std::uint64_t seed);
   // Copies of a model file's tensors. Throws Error(input) if one is missing or has other dims. With `skip_classifier`
   // a classifier of other dims is initialised from `seed` instead.
-  static std::shared_ptr<ParameterStore> from_weights(const graph::Graph& graph, const formats::Weights& weights,
+  static std::shared_ptr<ParameterStore> from_weights(const graph::Graph& graph, const tensor::Weights& weights,
                                                       bool skip_classifier = false, std::uint64_t seed = 0);
-  formats::Weights weights() const;  // float32 copies on the CPU, for a model file
+  tensor::Weights weights() const;  // float32 copies on the CPU, for a model file
 
   struct Entry {
     std::string name;

@@ -140,14 +140,14 @@ TEST(Network, AmoebaNetLearns) {
 TEST(Network, WeightsGoInAndOutUnchanged) {
   const arch::ArchSpec spec = arch::variant("efficientnet_b0").spec;
   const graph::Graph graph = graph::lower(spec);
-  formats::Weights before;
+  tensor::Weights before;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     const torch::Tensor values = testkit::normal(parameter.name, parameter.dims);
     const float* first = values.data_ptr<float>();
-    before.tensors[parameter.name] = formats::make_tensor(parameter.dims, {first, first + values.numel()});
+    before.tensors[parameter.name] = tensor::make_tensor(parameter.dims, {first, first + values.numel()});
   }
   const auto store = ParameterStore::from_weights(graph, before);
-  const formats::Weights after = store->weights();
+  const tensor::Weights after = store->weights();
   ASSERT_EQ(after.tensors.size(), before.tensors.size());
   for (const auto& [name, tensor] : before.tensors) {
     EXPECT_EQ(after.at(name).dims, tensor.dims) << name;
@@ -175,19 +175,19 @@ TEST(Network, EntriesSayWhatTheyAre) {
 
 TEST(Network, WeightsThatDoNotFitAreTheCallersFault) {
   const graph::Graph graph = small("mobilenet_v2");
-  formats::Weights weights = ParameterStore::initialised(graph, 0)->weights();
+  tensor::Weights weights = ParameterStore::initialised(graph, 0)->weights();
   const graph::Graph other =
       graph::lower(arch::variant("mobilenet_v2").spec, {.resolution = Size{64, 64}, .classes = 7});
   EXPECT_THROW(ParameterStore::from_weights(other, weights), Error);
   // A new classifier is initialised; all else is kept.
   const auto store = ParameterStore::from_weights(other, weights, true, 9);
-  const formats::Weights taken = store->weights(), fresh = ParameterStore::initialised(other, 9)->weights();
+  const tensor::Weights taken = store->weights(), fresh = ParameterStore::initialised(other, 9)->weights();
   for (const auto& [name, tensor] : taken.tensors) {
-    const formats::Weights& from = name.starts_with("classifier.") ? fresh : weights;
+    const tensor::Weights& from = name.starts_with("classifier.") ? fresh : weights;
     EXPECT_TRUE(std::ranges::equal(tensor.bytes, from.at(name).bytes)) << name;
   }
   // Where the classifier fits it is kept.
-  const formats::Weights same = ParameterStore::from_weights(graph, weights, true, 9)->weights();
+  const tensor::Weights same = ParameterStore::from_weights(graph, weights, true, 9)->weights();
   EXPECT_TRUE(std::ranges::equal(same.at("classifier.weight").bytes, weights.at("classifier.weight").bytes));
 
   weights.tensors.erase("stem.bn.running_var");

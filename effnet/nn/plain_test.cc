@@ -59,7 +59,7 @@ TEST(PlainStep, PoolsPadsAndActivationsAreTheReferences) {
       EXPECT_TRUE(y.is_contiguous(torch::MemoryFormat::ChannelsLast)) << graph::op_name(op);
       const Chw out = graph.at(1).out;
       ASSERT_EQ(y.sizes().vec(), (std::vector<std::int64_t>{2, out.c, out.h, out.w})) << graph::op_name(op);
-      const engine::Parameters none{formats::Weights()};
+      const engine::Parameters none{tensor::Weights()};
       const auto expected =
           engine::Reference(graph, none, pool).run({x.data_ptr<float>(), static_cast<std::size_t>(x.numel())}, 2);
       const Tensor plain = y.contiguous();

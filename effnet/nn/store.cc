@@ -8,24 +8,24 @@ namespace effnet::nn {
 namespace {
 
 // A copy in memory of torch's own, which is aligned for its kernels.
-torch::Tensor to_torch(const formats::Tensor& tensor) {
+torch::Tensor to_torch(const tensor::Tensor& tensor) {
   const torch::Tensor copy = torch::empty(tensor.dims, torch::kFloat);
   const tensor::FloatValues from = tensor::float_values(tensor);
   std::copy(from.values.begin(), from.values.end(), copy.data_ptr<float>());
   return copy;
 }
 
-formats::Weights initial(const graph::Graph& graph, std::uint64_t seed,
-                         const std::function<bool(const graph::Parameter&)>& wanted = {}) {
+tensor::Weights initial(const graph::Graph& graph, std::uint64_t seed,
+                        const std::function<bool(const graph::Parameter&)>& wanted = {}) {
   ThreadPool pool(std::clamp(at::get_num_threads(), 1, 64));
   return formats::initial_weights(graph, seed, pool, wanted);
 }
 
 // The classifier's parameters if one of them is missing or of other dims: their values cannot be taken.
-bool fits(const graph::Graph& graph, const graph::Node& node, const formats::Weights& weights) {
+bool fits(const graph::Graph& graph, const graph::Node& node, const tensor::Weights& weights) {
   const std::vector<graph::Parameter> parameters = graph::parameters(graph, node);
   return std::all_of(parameters.begin(), parameters.end(), [&](const graph::Parameter& parameter) {
-    const formats::Tensor* found = weights.find(parameter.name);
+    const tensor::Tensor* found = weights.find(parameter.name);
     return found != nullptr && found->dims == parameter.dims;
   });
 }
@@ -39,10 +39,10 @@ torch::Tensor ParameterStore::at(const graph::Parameter& parameter) const {
   return entry->tensor;
 }
 
-std::shared_ptr<ParameterStore> ParameterStore::from_weights(const graph::Graph& graph, const formats::Weights& weights,
+std::shared_ptr<ParameterStore> ParameterStore::from_weights(const graph::Graph& graph, const tensor::Weights& weights,
                                                              bool skip_classifier, std::uint64_t seed) {
   const graph::Node& classifier = graph.at(graph.logits);
-  formats::Weights fresh;
+  tensor::Weights fresh;
   if (skip_classifier && !fits(graph, classifier, weights)) {
     const std::vector<graph::Parameter> own = graph::parameters(graph, classifier);
     fresh = initial(graph, seed, [&](const graph::Parameter& parameter) {
@@ -51,12 +51,12 @@ std::shared_ptr<ParameterStore> ParameterStore::from_weights(const graph::Graph&
   }
   auto store = std::make_shared<ParameterStore>();
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
-    const formats::Tensor* found = fresh.find(parameter.name);
+    const tensor::Tensor* found = fresh.find(parameter.name);
     if (found == nullptr) found = weights.find(parameter.name);
     if (found == nullptr) throw input_error("the weights have no {}, which {} needs", parameter.name, graph.name);
     if (found->dims != parameter.dims) {
       throw input_error("{} does not fit {} (got {}, expected {})", parameter.name, graph.name,
-                        formats::to_string(found->dims), formats::to_string(parameter.dims));
+                        tensor::to_string(found->dims), tensor::to_string(parameter.dims));
     }
     store->entries_.push_back({parameter.name, to_torch(*found).set_requires_grad(!parameter.statistic()),
                                parameter.statistic(), parameter.batch_norm()});
@@ -74,8 +74,8 @@ tensor::Tensor float_copy(const torch::Tensor& tensor) {
   return tensor::make_tensor(plain.sizes().vec(), {first, first + plain.numel()});
 }
 
-formats::Weights ParameterStore::weights() const {
-  formats::Weights weights;
+tensor::Weights ParameterStore::weights() const {
+  tensor::Weights weights;
   for (const Entry& entry : entries_) weights.tensors.emplace(entry.name, float_copy(entry.tensor));
   return weights;
 }

@@ -50,18 +50,3 @@ struct Weights {
 };
 
 }  // namespace effnet::tensor
-
-namespace effnet::formats {
-
-using tensor::Dims;
-using tensor::Dtype;
-using tensor::make_tensor;
-using tensor::name;
-using tensor::numel;
-using tensor::size_bytes;
-using tensor::Tensor;
-using tensor::to_floats;
-using tensor::to_string;
-using tensor::Weights;
-
-}  // namespace effnet::formats

@@ -31,10 +31,10 @@ namespace {
 
 using namespace effnet;
 
-formats::Tensor to_file(const torch::Tensor& tensor) {
+tensor::Tensor to_file(const torch::Tensor& tensor) {
   const torch::Tensor plain = tensor.detach().to(torch::kFloat).contiguous();
   const float* const first = plain.data_ptr<float>();
-  return formats::make_tensor(plain.sizes().vec(), {first, first + plain.numel()});
+  return tensor::make_tensor(plain.sizes().vec(), {first, first + plain.numel()});
 }
 
 struct Batches {
@@ -42,11 +42,11 @@ struct Batches {
   std::int64_t steps() const { return labels.size(0); }
 };
 Batches read_batches(const std::string& path) {
-  const formats::Weights file = formats::read_safetensors(path);
-  const formats::Tensor &images = file.at("images"), &labels = file.at("labels");
+  const tensor::Weights file = formats::read_safetensors(path);
+  const tensor::Tensor &images = file.at("images"), &labels = file.at("labels");
   Batches batches{torch::empty(images.dims, torch::kFloat), torch::empty(labels.dims, torch::kLong)};
-  if (images.dtype != formats::Dtype::f32 || labels.dtype != formats::Dtype::i64 || images.dims.size() != 5 ||
-      labels.dims != formats::Dims{images.dims[0], images.dims[1]}) {
+  if (images.dtype != tensor::Dtype::f32 || labels.dtype != tensor::Dtype::i64 || images.dims.size() != 5 ||
+      labels.dims != tensor::Dims{images.dims[0], images.dims[1]}) {
     throw input_error("{}: images must be (steps, n, 3, h, w) float32 and labels (steps, n) int64", path);
   }
   std::memcpy(batches.images.data_ptr(), images.bytes.data(), images.bytes.size());
@@ -79,7 +79,7 @@ struct DoubleSource : nn::ParameterSource {
 
 // The first batch's loss and, into `out`, its gradients. Momentum 1 leaves the statistics as they are.
 double first_gradients(const graph::Graph& graph, const std::shared_ptr<nn::ParameterSource>& source,
-                       const Batches& batches, bool fused, torch::Dtype dtype, formats::Weights& out) {
+                       const Batches& batches, bool fused, torch::Dtype dtype, tensor::Weights& out) {
   nn::Network network(graph, source, {.fused = fused, .bn_momentum = 1.0});
   const torch::Tensor logits = network.forward(batches.images[0].to(dtype), {.training = true});
   const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, batches.labels[0]);
@@ -99,12 +99,12 @@ void run(const std::string& model_path, const std::string& batches_path, const s
   const Size size{batches.images.size(3), batches.images.size(4)};
   const graph::Graph graph = graph::lower(model.arch, {.resolution = size});
   const auto store = nn::ParameterStore::from_weights(graph, model.weights);
-  formats::Weights out;
+  tensor::Weights out;
 
   std::vector<double> losses;
   const auto finish = [&] {
     out.tensors["losses"] = {
-        formats::Dtype::f64, {static_cast<std::int64_t>(losses.size())}, std::as_bytes(std::span(losses)), nullptr};
+        tensor::Dtype::f64, {static_cast<std::int64_t>(losses.size())}, std::as_bytes(std::span(losses)), nullptr};
     formats::write_safetensors(out_path, out);
   };
   if (kernels == "double") {

@@ -86,8 +86,8 @@ std::vector<Case> cases() {
 }
 
 // Values of about 1 everywhere: convolutions with a variance of 1 over their inputs, batch norms near the identity.
-formats::Weights random_parameters(const Graph& graph) {
-  formats::Weights weights;
+tensor::Weights random_parameters(const Graph& graph) {
+  tensor::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     std::vector<float> values(static_cast<std::size_t>(parameter.numel()));
     const auto of_norm = parameter.dims.size() == 1 && !parameter.name.starts_with("classifier");
@@ -97,7 +97,7 @@ formats::Weights random_parameters(const Graph& graph) {
     if (of_norm && !parameter.name.ends_with("bias") && !parameter.name.ends_with("mean")) {
       for (float& value : values) value = 1 + std::abs(value);
     }
-    weights.tensors[parameter.name] = formats::make_tensor(parameter.dims, std::move(values));
+    weights.tensors[parameter.name] = tensor::make_tensor(parameter.dims, std::move(values));
   }
   return weights;
 }
@@ -123,7 +123,7 @@ struct Network {
 
   std::int64_t batch;
   Graph graph;
-  formats::Weights weights;
+  tensor::Weights weights;
   Parameters parameters;
   std::vector<float> input;
 };

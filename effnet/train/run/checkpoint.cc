@@ -21,7 +21,7 @@ using formats::kCheckpointState;
 using formats::kCheckpointSum;
 constexpr int kFormat = 1;
 
-formats::Dtype dtype_of(const torch::Tensor& tensor, const std::string& name) {
+tensor::Dtype dtype_of(const torch::Tensor& tensor, const std::string& name) {
   const std::string storage = fmt::format("torch.{}Storage", torch::toString(tensor.scalar_type()));
   const auto dtype = tensor::find_dtype(&tensor::DtypeInfo::storage, storage);
   if (!dtype) throw internal_error("{}: a checkpoint cannot hold this type of number", name);
@@ -29,9 +29,9 @@ formats::Dtype dtype_of(const torch::Tensor& tensor, const std::string& name) {
 }
 
 // A row-major copy in memory, or the tensor's own bytes where they are that already.
-formats::Tensor to_file(const torch::Tensor& tensor, const std::string& name) {
+tensor::Tensor to_file(const torch::Tensor& tensor, const std::string& name) {
   const auto plain = std::make_shared<torch::Tensor>(tensor.detach().to(torch::kCPU).contiguous());
-  formats::Tensor result;
+  tensor::Tensor result;
   result.dtype = dtype_of(*plain, name);
   result.dims = plain->sizes().vec();
   result.bytes = {static_cast<const std::byte*>(plain->data_ptr()), static_cast<std::size_t>(plain->nbytes())};
@@ -61,7 +61,7 @@ Position to_position(const Json& json) {
   return p;
 }
 
-torch::Tensor from_file(const formats::Tensor& tensor, const torch::Tensor& like) {
+torch::Tensor from_file(const tensor::Tensor& tensor, const torch::Tensor& like) {
   torch::Tensor plain = torch::empty(tensor.dims, torch::TensorOptions().dtype(like.scalar_type()));
   std::memcpy(plain.data_ptr(), tensor.bytes.data(), tensor.bytes.size());
   return plain;
@@ -71,7 +71,7 @@ torch::Tensor from_file(const formats::Tensor& tensor, const torch::Tensor& like
 
 void write_checkpoint(const fs::path& file, Trainer& trainer, const Position& position, const std::string& identity,
                       const ModelMetadata& model) {
-  formats::Weights weights;
+  tensor::Weights weights;
   for (const auto& [key, text] : model) weights.metadata[key] = text;
   for (const auto& [name, tensor] : trainer.state()) weights.tensors.emplace(name, to_file(tensor, name));
   Json scalars = Json::object();
@@ -117,12 +117,12 @@ void restore(const CheckpointFile& checkpoint, const fs::path& file, Trainer& tr
   }
   const auto state = trainer.state();
   for (const auto& [name, tensor] : state) {
-    const formats::Tensor* found = checkpoint.weights.find(name);
+    const tensor::Tensor* found = checkpoint.weights.find(name);
     if (found == nullptr) throw input_error("{}: no tensor {}", file.string(), name);
     if (found->dims != tensor.sizes().vec() || found->dtype != dtype_of(tensor, name))
       throw input_error("{}: {} does not fit (got {} {}, expected {} {})", file.string(), name,
-                        formats::name(found->dtype), formats::to_string(found->dims),
-                        formats::name(dtype_of(tensor, name)), formats::to_string(tensor.sizes().vec()));
+                        tensor::name(found->dtype), tensor::to_string(found->dims),
+                        tensor::name(dtype_of(tensor, name)), tensor::to_string(tensor.sizes().vec()));
   }
   if (state.size() != checkpoint.weights.tensors.size())
     throw input_error("{}: other tensors than the trainer's (got {}, expected {})", file.string(),

@@ -22,7 +22,7 @@ struct CheckpointFile {
   Position position;
   std::string identity;
   std::map<std::string, double> scalars;
-  formats::Weights weights;  // views of the mapped file
+  tensor::Weights weights;  // views of the mapped file
 };
 
 // Throws Error(input) for a file that is missing, cut short, changed (checksum) or of a newer format.

@@ -118,7 +118,7 @@ vision::TrainingView training_view(const Recipe& recipe, const RunModel& model) 
   return view;
 }
 
-formats::Model finished_model(const RunModel& model, formats::Weights weights, const std::vector<std::string>& classes,
+formats::Model finished_model(const RunModel& model, tensor::Weights weights, const std::vector<std::string>& classes,
                               const Recipe& recipe) {
   formats::Model result;
   result.arch = model.arch;

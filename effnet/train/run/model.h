@@ -35,7 +35,7 @@ std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const
 vision::TrainingView training_view(const Recipe& recipe, const RunModel& model);
 
 // model.safetensors.
-formats::Model finished_model(const RunModel& model, formats::Weights weights, const std::vector<std::string>& classes,
+formats::Model finished_model(const RunModel& model, tensor::Weights weights, const std::vector<std::string>& classes,
                               const Recipe& recipe);
 
 }  // namespace effnet::train

@@ -10,10 +10,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-formats::Tensor integers(const std::vector<std::int64_t>& values) {
+tensor::Tensor integers(const std::vector<std::int64_t>& values) {
   const auto owner = std::make_shared<std::vector<std::int64_t>>(values);
-  formats::Tensor tensor;
-  tensor.dtype = formats::Dtype::i64;
+  tensor::Tensor tensor;
+  tensor.dtype = tensor::Dtype::i64;
   tensor.dims = {static_cast<std::int64_t>(values.size())};
   tensor.bytes = std::as_bytes(std::span(*owner));
   tensor.owner = owner;
@@ -24,14 +24,14 @@ formats::Tensor integers(const std::vector<std::int64_t>& values) {
 
 Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolution, const fs::path& run, int rank) {
   const fs::path file = run / (rank == 0 ? "not_finite.safetensors" : fmt::format("not_finite.{}.safetensors", rank));
-  formats::Weights weights;
-  weights.tensors["images"] = formats::make_tensor({batch.n(), resolution.h, resolution.w, 3}, batch.images);
+  tensor::Weights weights;
+  weights.tensors["images"] = tensor::make_tensor({batch.n(), resolution.h, resolution.w, 3}, batch.images);
   weights.tensors["labels"] = integers(batch.labels);
   weights.tensors["indices"] = integers(batch.indices);
   if (!batch.other_labels.empty()) {
     weights.tensors["other_labels"] = integers(batch.other_labels);
     weights.tensors["own_share"] =
-        formats::make_tensor({static_cast<std::int64_t>(batch.own_share.size())}, batch.own_share);
+        tensor::make_tensor({static_cast<std::int64_t>(batch.own_share.size())}, batch.own_share);
   }
   weights.metadata["epoch"] = std::to_string(batch.epoch + 1);
   weights.metadata["batch"] = std::to_string(batch.number + 1);

@@ -25,8 +25,8 @@ torch::Tensor Average::at(const graph::Parameter& parameter) const {
   throw internal_error("the average has no parameter {}", parameter.name);
 }
 
-formats::Weights Average::weights() const {
-  formats::Weights weights;
+tensor::Weights Average::weights() const {
+  tensor::Weights weights;
   for (std::size_t i = 0; i < shadows_.size(); ++i) {
     weights.tensors.emplace(store_->entries()[i].name, nn::float_copy(shadows_[i]));
   }

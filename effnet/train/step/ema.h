@@ -27,7 +27,7 @@ class Average final : public nn::ParameterSource {
   void update(std::int64_t step);
 
   torch::Tensor at(const graph::Parameter& parameter) const override;  // Error(internal) for an unknown name
-  formats::Weights weights() const;                                    // float32 copies on the CPU
+  tensor::Weights weights() const;                                     // float32 copies on the CPU
   std::vector<std::pair<std::string, torch::Tensor>> state();          // name -> shadow, in the store's order
 
  private:

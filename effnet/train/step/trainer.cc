@@ -269,7 +269,7 @@ std::int64_t Trainer::steps() const { return impl_->steps; }
 bool Trainer::has_average() const { return impl_->average != nullptr; }
 std::string Trainer::isa() const { return impl_->network->isa(); }
 std::shared_ptr<nn::ParameterStore> Trainer::weights() const { return impl_->store; }
-formats::Weights Trainer::averaged_weights() const {
+tensor::Weights Trainer::averaged_weights() const {
   return impl_->average ? impl_->average->weights() : impl_->store->weights();
 }
 

@@ -71,7 +71,7 @@ class Trainer {
   bool has_average() const;
   std::string isa() const;  // the instruction set of effnet's own kernels; empty where every step is LibTorch's
   std::shared_ptr<nn::ParameterStore> weights() const;
-  formats::Weights averaged_weights() const;  // float32 on the CPU; the plain ones without EMA
+  tensor::Weights averaged_weights() const;  // float32 on the CPU; the plain ones without EMA
 
   // Everything that step() changes, by name, as tensors to read or to write into: "model/<parameter>",
   // "ema/<parameter>", "optimizer/<slot>/<parameter>"; and the scalars (steps, loss scale, parts) as numbers.

@@ -247,9 +247,9 @@ TEST(Trainer, AveragesWeightsAndStatistics) {
     for (const auto& [name, value] : model()) shadows[name] = d * shadows[name] + (1 - d) * value;
   }
   ASSERT_TRUE(bench.trainer.has_average());
-  const formats::Weights averaged = bench.trainer.averaged_weights();
+  const tensor::Weights averaged = bench.trainer.averaged_weights();
   for (const auto& [name, shadow] : shadows) {
-    const std::vector<float> values = formats::to_floats(averaged.at(name));
+    const std::vector<float> values = tensor::to_floats(averaged.at(name));
     const torch::Tensor got = torch::tensor(values).view(shadow.sizes()).to(torch::kDouble);
     EXPECT_LE((got - shadow).norm().item<double>(), 4 * 3 * 6e-8 * shadow.norm().item<double>()) << name;
   }
@@ -307,7 +307,7 @@ TEST(Trainer, EvaluatesWithEither) {
   const torch::Tensor plain = bench.trainer.evaluate(batch, false), averaged = bench.trainer.evaluate(batch, true);
   ASSERT_EQ(plain.sizes(), (std::vector<std::int64_t>{5, kTinyClasses}));
   EXPECT_FALSE(torch::allclose(plain, averaged));
-  const auto logits = [&](const formats::Weights& weights) {
+  const auto logits = [&](const tensor::Weights& weights) {
     nn::Network network(bench.graph, nn::ParameterStore::from_weights(bench.graph, weights));
     const torch::NoGradGuard no_gradients;
     return network.forward(torch::tensor(batch.images).view({5, 16, 16, 3}).permute({0, 3, 1, 2}), {});
