@@ -11,8 +11,6 @@ constexpr std::size_t kMostFieldBytes = std::size_t{64} << 10;
 constexpr std::size_t kMostFields = 256;
 constexpr std::string_view kBlanks = " \t\r\n";
 
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
 void check_utf16(std::string_view text, std::string_view source) {
   if (!text.starts_with("\xff\xfe") && !text.starts_with("\xfe\xff")) return;
   throw input_error("{}: the text is UTF-16 (expected UTF-8)", source)
@@ -77,6 +75,7 @@ bool CsvRows::next() {
   line_ = next_line_;
   ended_ = false;
   bool quoted = false, closed = false;  // inside of quotes; behind them
+  const auto is_padding = [&](char c) { return by_hand && c != separator_ && (c == ' ' || c == '\t'); };
   for (std::size_t at = 0; at < rest_.size(); ++at) {
     const char c = rest_[at];
     const char following = at + 1 < rest_.size() ? rest_[at + 1] : '\0';
@@ -92,7 +91,7 @@ bool CsvRows::next() {
         quoted = false;
         closed = true;
       }
-    } else if (c == '\r' && following == '\n') {
+    } else if ((c == '\r' && following == '\n') || (is_padding(c) && (closed || field.empty()))) {
       continue;
     } else if (c == '\n' || (c == '\r' && by_hand)) {
       if (c == '\r') ++next_line_;
@@ -106,8 +105,6 @@ bool CsvRows::next() {
       end_field(closed);
       fields_.emplace_back();
       closed = false;
-    } else if (by_hand && is_blank(c) && (closed || field.empty())) {
-      continue;
     } else if (c == '"' && field.empty() && !closed) {
       quoted = true;
     } else if (closed || (c == '"' && !by_hand)) {

@@ -35,7 +35,7 @@ struct Ready {
         graph(graph::lower(arch::variant(what.name).spec)),
         session(graph,
                 engine::PackedWeights::pack(graph, engine::Parameters(engine::quick_weights(graph)),
-                                            kernels::chosen_isa(), pool),
+                                            {kernels::chosen_isa()}, pool),
                 {.batch = 1, .threads = threads}),
         input(model::photo_like(graph.input(), 1, pool)) {}
 

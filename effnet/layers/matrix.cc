@@ -14,7 +14,7 @@ alignas(64) constexpr float kZeros[64] = {};
 template <class Row>
 OwnedMatrix packed(const Context& context, std::int64_t channels, std::int64_t depth, const Row& row) {
   OwnedMatrix matrix{{channels, depth, context.kernels.base.tile}, {}};
-  matrix.values.resize(static_cast<std::size_t>(matrix.shape.floats()));
+  matrix.values.resize(static_cast<std::size_t>(matrix.shape.values()));
   context.loops.parallel(matrix.shape.panels(), [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) primitives::pack_panel(matrix.shape, i, matrix.values.data(), row);
   });
