@@ -76,8 +76,8 @@ class Lookup {
 std::string name_of(const fs::path& folder) { return folder.filename().string(); }
 
 std::vector<std::string> names_of(const std::vector<fs::path>& folders) {
-  std::vector<std::string> names;
-  for (const fs::path& folder : folders) names.push_back(name_of(folder));
+  std::vector<std::string> names(folders.size());
+  std::transform(folders.begin(), folders.end(), names.begin(), name_of);
   return names;
 }
 

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "effnet/formats/tensor.h"
+#include "effnet/tensor/tensor.h"
 #include "effnet/train/run/position.h"
 #include "effnet/train/step/trainer.h"
 
