@@ -1,4 +1,6 @@
 // Class folders as a Dataset: DIR/SPLIT/CLASS/**/picture.jpg.
+#include <algorithm>
+
 #include "effnet/base/error.h"
 #include "effnet/data/sources.h"
 
