@@ -68,13 +68,13 @@ data::Batch batch_of(const Batches& batches, std::int64_t step) {
 // The same tensors in double precision.
 struct DoubleSource : nn::ParameterSource {
   explicit DoubleSource(nn::ParameterStore& from) : store(from) {}
-  torch::Tensor parameter(const graph::Parameter& parameter) override {
+  torch::Tensor at(const graph::Parameter& parameter) const override {
     torch::Tensor& tensor = tensors[parameter.name];
-    tensor = store.parameter(parameter).detach().to(torch::kDouble).set_requires_grad(!parameter.statistic);
+    tensor = store.at(parameter).detach().to(torch::kDouble).set_requires_grad(!parameter.statistic());
     return tensor;
   }
   nn::ParameterStore& store;
-  std::map<std::string, torch::Tensor> tensors;
+  mutable std::map<std::string, torch::Tensor> tensors;
 };
 
 // The first batch's loss and, into `out`, its gradients. Momentum 1 leaves the statistics as they are.
