@@ -59,7 +59,7 @@ std::string target_of(const fs::path& link) {
 fs::path find_pulled(const std::string& model) {
   const std::optional<fs::path> home = find_home();
   if (!home) return {};
-  const fs::path file = pulled_path(model);
+  fs::path file = pulled_path(model);
   fs::path step;
   for (const fs::path& part : file) {
     step /= part;
