@@ -1,5 +1,5 @@
 // Python pickles, parsed and never run: bytes become a table of values, and a call in the file is only noted down.
-// What the calls mean (tensors, storages) is the business of pth_read.h.
+// What the calls mean (tensors, storages) is the business of pth_state.h.
 //
 // Source: Python's pickletools.py (opcodes of protocols 0 to 5). Left out, because torch.save writes none of it: the
 // extension registry, INST and OBJ, out-of-band buffers, escapes in the quoted strings of protocol 0.

@@ -76,8 +76,8 @@ struct RowsArgs {
 };
 using RowsFn = void (*)(const RowsArgs&) noexcept;
 
-// ---- Weight gradient of a product: to[r][n] (+)= sum over p of a[p * 16 + r] * b[p * 16 + n], for kGradientRows rows
-// and the 16 lanes of each of `blocks` blocks of b.
+// ---- Weight gradient of a product: to[r][n] (+)= sum over p of a[p * 16 + r] * b[p * 16 + n], for
+// TrainingSet::weight_rows rows and the 16 lanes of each of 1 or 2 blocks of b.
 struct WeightGradientArgs {
   const float* a;
   const float* b;

@@ -17,8 +17,7 @@ void check(const ConvBnActShape& shape) {
   if (sizes && (same || !shape.pointwise())) return;
   throw internal_error(
       "no convolution of {} images, {}x{}x{} to {}x{}x{}, kernel {}, stride {} (expected positive sizes, and for 1x1 "
-      "as "
-      "many pixels behind as before)",
+      "as many pixels behind as before)",
       shape.images, shape.in, shape.in_h, shape.in_w, shape.out, shape.out_h, shape.out_w, shape.kernel, shape.stride);
 }
 

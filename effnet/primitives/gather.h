@@ -16,9 +16,8 @@ struct Window {
 
 // What the depth k of a convolution's GEMM runs over, in segments (gemm.h):
 //   blocked   1x1, stride 1: channel blocks; value k is channel k
-//   image     the first layer: window rows of an HWC image, each cut into equal segments of at most 16 floats; a
-//   segment
-//             may reach beyond the row, where its weights are zero
+//   image     the first layer: window rows of an HWC image, each cut into equal segments of at most 16 floats;
+//             a segment may reach beyond the row, where its weights are zero
 //   window    other windows: taps (ky, kx) x segments of 16 channels, or of 8 where the channels are no multiple of 16
 struct DepthLayout {
   enum class Source { blocked, image, window };
