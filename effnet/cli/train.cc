@@ -73,6 +73,10 @@ void become_effnet_train(int /*argc*/, char** argv) {
                             by_name ? "EFFNET_TRAIN=" + in_quotes(named) : "none beside effnet or in ../libexec")
         .with_hint(kHint);
   }
+  std::error_code ignored;
+  if (fs::equivalent(*program, "/proc/self/exe", ignored)) {
+    throw environment_error("{}: this is effnet itself (expected effnet-train)", program->string()).with_hint(kHint);
+  }
   if (!carries_our_mark(*program)) {
     const Json answer = ask_train_program(*program);
     if (answer.is_null())

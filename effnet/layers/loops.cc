@@ -1,6 +1,7 @@
 #include "effnet/layers/loops.h"
 
 #include <algorithm>
+#include <new>
 
 namespace effnet::layers {
 namespace {
@@ -13,7 +14,8 @@ float* Scratch::floats(std::int64_t count) {
   if (count > size_) {
     memory_.reset();
     size_ = 0;
-    memory_ = tensor::allocate(static_cast<std::size_t>(count) * sizeof(float), "the scratch memory of a layer");
+    memory_ = tensor::try_allocate(static_cast<std::size_t>(count) * sizeof(float));
+    if (memory_ == nullptr) throw std::bad_alloc();
     size_ = count;
   }
   return tensor::floats(memory_);

@@ -24,7 +24,8 @@ constexpr std::int64_t on_way(Way way, std::int64_t first, std::int64_t last, st
 // Memory of one thread, kept from loop to loop.
 class Scratch {
  public:
-  // At least `count` uninitialised floats, valid until the next call; 64-byte aligned.
+  // At least `count` uninitialised floats, valid until the next call; 64-byte aligned. Throws std::bad_alloc: a trainer
+  // knows it, and tries fewer pictures at a time.
   float* floats(std::int64_t count);
 
  private:

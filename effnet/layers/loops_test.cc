@@ -74,6 +74,17 @@ TEST(Loops, ScratchMemoryIsAThreadsOwn) {
   }
 }
 
+// As what LibTorch's memory runs out of: the trainer then tries fewer pictures at a time. The memory is usable
+// afterwards.
+TEST(Loops, TooMuchScratchIsBadAlloc) {
+  Team team;
+  const Loops loops(team, 2);
+  const std::int64_t most = std::int64_t{1} << 58;
+  EXPECT_THROW(loops.parallel(4, [&](std::int64_t, std::int64_t, Scratch& scratch) { scratch.floats(most); }),
+               std::bad_alloc);
+  loops.parallel(4, [](std::int64_t, std::int64_t, Scratch& scratch) { scratch.floats(100)[99] = 1; });
+}
+
 // Two callers that wait for each other between their loops, as processes do in synchronised batch norm.
 TEST(Loops, WithoutHoldingTheTeamCallersTakeTurns) {
   Team team;

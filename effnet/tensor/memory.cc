@@ -23,7 +23,7 @@ Memory try_allocate(std::size_t bytes) {
 
 Memory allocate(std::size_t bytes, std::string_view what) {
   Memory memory = try_allocate(bytes);
-  if (memory == nullptr) throw environment_error("not enough memory for {}: failed to allocate {} bytes", what, bytes);
+  if (memory == nullptr) throw environment_error("not enough memory for {} (got no {} bytes more)", what, bytes);
   return memory;
 }
 

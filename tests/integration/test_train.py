@@ -473,6 +473,11 @@ def test_the_two_programs_belong_together(effnet, place, tmp_path):
     other = tmp_path / "other"
     other.write_text('#!/bin/sh\necho \'{"version": "99.0"}\'\n')
     other.chmod(0o755)
+    link = tmp_path / "link"
+    link.symlink_to(effnet.path)
+    for itself in (effnet.path, link):  # would start itself for ever
+        result = effnet("train", "x", env={"EFFNET_TRAIN": str(itself)})
+        assert result.returncode == 4 and "effnet itself" in result.stderr
     result = effnet("train", "x", env={"EFFNET_TRAIN": str(other)})
     effnet.check_error(result, 4)
     assert "99.0" in result.stderr and "make train" in result.stderr
