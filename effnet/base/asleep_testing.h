@@ -1,4 +1,4 @@
-// Whether threads sleep in the kernel: for tests in which one thread must be known to wait before another goes on.
+// Whether threads sleep in the kernel. A test uses it to go on only when another thread has begun to wait.
 #pragma once
 
 #include <sys/syscall.h>

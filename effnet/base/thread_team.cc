@@ -193,7 +193,7 @@ ThreadTeam::ThreadTeam(int members, Denormals denormals) {
   } catch (const std::system_error& error) {
     impl_->join_all();
     throw environment_error("cannot start {} threads ({})", members, error.code().message());
-  } catch (...) {  // out of memory: a thread that nobody joins would end the process
+  } catch (...) {  // out of memory: std::thread ends the process if it is destroyed unjoined
     impl_->join_all();
     throw;
   }

@@ -37,8 +37,8 @@ struct Child {
   int code = 0;  // 128 + signal if it was killed
 };
 
-// A port that nobody listens on, held by a socket that does not listen either: rank 0 may still take it (both ask for
-// SO_REUSEADDR), but the kernel gives it to nobody else.
+// A free port for rank 0. A socket is bound to it but does not listen, so the kernel gives the port to no other
+// program; rank 0 can still bind it, since both sockets ask for SO_REUSEADDR.
 class FreePort {
  public:
   FreePort() = default;

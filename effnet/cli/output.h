@@ -32,7 +32,7 @@ class Output {
   // Not under --quiet:
   void warn(std::string_view message);
   void say(std::string_view line);
-  // What goes on, for a person who waits:
+  // Progress; written only if `messages` is a terminal:
   void note(std::string_view line);
   void status(std::string_view line);  // in place of the status before; empty: none any more
 

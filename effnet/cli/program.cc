@@ -56,7 +56,7 @@ void on_terminate() {
       std::rethrow_exception(error);
     } catch (const std::bad_alloc&) {
       if (::write(STDERR_FILENO, kOutOfMemory.data(), kOutOfMemory.size()) < 0) {
-        // nobody is there to be told
+        // stderr is closed: the exit code alone tells it
       }
       ::_exit(static_cast<int>(ErrorCode::environment));
     } catch (...) {  // a fault of effnet: the default tells what it was

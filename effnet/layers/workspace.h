@@ -11,7 +11,7 @@ class Workspace {
  public:
   Workspace();
   // Uninitialised, aligned to 64 bytes; goes back to the workspace when the last owner lets go, who may outlive it.
-  // Blocks that nobody has asked for in a while are given back to the system. Throws std::bad_alloc.
+  // Blocks that stay unused for a while are given back to the system. Throws std::bad_alloc.
   std::shared_ptr<float> floats(std::int64_t count);
 
  private:

@@ -51,8 +51,9 @@ class Planner {
   BufferId buffer(NodeId id) const;  // of a node that a step has made
   BufferId new_buffer(std::int64_t bytes);
   BufferId output(NodeId id) { return buffer_of(id) = new_buffer(shape_of(id).bytes(kValueBytes)); }
-  // The output of a step that reads each value of `operand` (or kNone) right before it writes there: in its place if
-  // nobody reads it afterwards and it is not `other`, which the step reads in another order.
+  // The output buffer of a step that reads each value of `operand` (or kNone) right before it writes the same place. It
+  // is the buffer of `operand` if no later step reads that, and it is not `other`, which the step reads in another
+  // order; else a new one.
   BufferId output_over(NodeId out, NodeId operand, BufferId other = kNoBuffer);
 
   // Sums over the pixels that a depthwise step makes of its output for the global pool behind it:
