@@ -1,5 +1,6 @@
 #include "effnet/engine/packed_weights.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "effnet/base/error.h"
@@ -13,7 +14,7 @@ namespace {
 using graph::Graph;
 
 std::shared_ptr<std::byte[]> huge_pages(std::size_t bytes) {
-  return tensor::allocate((bytes + tensor::kHugePage - 1) / tensor::kHugePage * tensor::kHugePage, "packed weights");
+  return tensor::allocate(std::max(bytes, tensor::kHugePage), "packed weights");
 }
 
 }  // namespace

@@ -3,17 +3,12 @@
 #include "effnet/base/error.h"
 
 namespace effnet::engine {
-namespace {
 
 using graph::Graph;
 using graph::Node;
 
-const graph::Conv* conv_of(const Graph& graph, NodeId id) { return std::get_if<graph::Conv>(&graph.at(id).op); }
-
-}  // namespace
-
 bool is_depthwise(const Graph& graph, NodeId node) {
-  const auto* conv = conv_of(graph, node);
+  const auto* conv = find_op<graph::Conv>(graph, node);
   if (conv == nullptr || conv->groups == 1) return false;
   const Node& at = graph.at(node);
   if (conv->groups == graph.in(at).c && conv->groups == at.out.c) return true;
@@ -23,7 +18,7 @@ bool is_depthwise(const Graph& graph, NodeId node) {
 
 bool uses_winograd(const Graph& graph, NodeId id) {
   constexpr std::int64_t kFewest = 32;
-  const graph::Conv* const conv = conv_of(graph, id);
+  const graph::Conv* const conv = find_op<graph::Conv>(graph, id);
   const Node& node = graph.at(id);
   return conv != nullptr && conv->kernel == 3 && conv->stride == 1 && conv->groups == 1 && node.inputs[0] != 0 &&
          graph.in(node).c >= kFewest && node.out.c >= kFewest;
@@ -35,7 +30,7 @@ std::vector<NodeId> folded_norms(const Graph& graph) {
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const NodeId in : graph.nodes[i].inputs) {
       ++readers[static_cast<std::size_t>(in)];
-      if (conv_of(graph, in) != nullptr && std::holds_alternative<graph::BatchNorm>(graph.nodes[i].op)) {
+      if (find_op<graph::Conv>(graph, in) != nullptr && std::holds_alternative<graph::BatchNorm>(graph.nodes[i].op)) {
         norms[static_cast<std::size_t>(in)] = static_cast<NodeId>(i);
       }
     }

@@ -1,6 +1,7 @@
 // What packing and planning ask about the layers of a Graph. Found in the Graph alone.
 #pragma once
 
+#include <variant>
 #include <vector>
 
 #include "effnet/graph/graph.h"
@@ -9,6 +10,12 @@ namespace effnet::engine {
 
 using graph::NodeId;
 inline constexpr NodeId kNone = -1;
+
+// The op of a node if it is of this kind, else null.
+template <class Op>
+const Op* find_op(const graph::Graph& graph, NodeId node) {
+  return std::get_if<Op>(&graph.at(node).op);
+}
 
 // Whether a node is a convolution with one group a channel. Throws Error(input) for other groups, which the engine does
 // not run.

@@ -16,11 +16,6 @@ using graph::Node;
 
 std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
 
-template <class Op>
-const Op* op_of(const Graph& graph, NodeId id) {
-  return std::get_if<Op>(&graph.at(id).op);
-}
-
 bool vanishes(const Node& node) {
   return std::holds_alternative<graph::Identity>(node.op) || std::holds_alternative<graph::Dropout>(node.op) ||
          std::holds_alternative<graph::DropPath>(node.op);
@@ -90,10 +85,10 @@ class Fuser {
     while (options_.fuse_epilogues && unit.activation == Activation::none) {
       const NodeId user = only_user(unit.out);
       if (user == kNone) return;
-      if (const auto* activate = op_of<graph::Activate>(graph_, user);
+      if (const auto* activate = find_op<graph::Activate>(graph_, user);
           activate != nullptr && is_epilogue(activate->kind)) {
         unit.activation = activate->kind;
-      } else if (op_of<graph::Add>(graph_, user) != nullptr && additions && unit.addend == kNone) {
+      } else if (find_op<graph::Add>(graph_, user) != nullptr && additions && unit.addend == kNone) {
         const NodeId other = input(user, 0) == unit.out ? input(user, 1) : input(user, 0);
         if (!made_[index(other)]) return;
         unit.addend = other;
@@ -182,7 +177,7 @@ class Fuser {
     }
     if (options_.fuse_pool) {
       for (const NodeId user : users_[index(unit.out)]) {
-        if (op_of<graph::GlobalPool>(graph_, user) != nullptr) unit.pooled = user;
+        if (find_op<graph::GlobalPool>(graph_, user) != nullptr) unit.pooled = user;
       }
       if (unit.pooled != kNone) pooled_.insert(unit.pooled);
     }
@@ -200,7 +195,7 @@ class Fuser {
 
   void visit_scale(NodeId id) {
     const NodeId user = only_user(id);
-    const auto* conv = user == kNone ? nullptr : op_of<graph::Conv>(graph_, user);
+    const auto* conv = user == kNone ? nullptr : find_op<graph::Conv>(graph_, user);
     if (options_.fuse_scale && conv != nullptr && conv->kernel == 1 && conv->stride == 1 && conv->groups == 1) {
       scaled_.insert(id);
       return;

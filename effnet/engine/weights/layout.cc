@@ -12,13 +12,11 @@ using kernels::kBlock;
 
 std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
-const graph::Conv* conv_of(const Graph& graph, NodeId id) { return std::get_if<graph::Conv>(&graph.at(id).op); }
-
 }  // namespace
 
 primitives::DepthLayout depth_of(const Graph& graph, NodeId id) {
   const Node& node = graph.at(id);
-  const graph::Conv* const conv = conv_of(graph, id);
+  const graph::Conv* const conv = find_op<graph::Conv>(graph, id);
   const std::int64_t channels = graph.in(node).c;
   if (conv != nullptr && node.inputs[0] == 0) return primitives::depth_of_image(channels, conv->kernel);
   if (conv != nullptr && (conv->kernel != 1 || conv->stride != 1))
@@ -48,7 +46,7 @@ PackedSize packed_size(const Graph& graph, const kernels::Target& target, NodeId
     return PackedSize{bytes(values), bytes(channels)};
   };
   if (std::holds_alternative<graph::BatchNorm>(node.op)) return size_of(channels);
-  const graph::Conv* const conv = conv_of(graph, id);
+  const graph::Conv* const conv = find_op<graph::Conv>(graph, id);
   if (conv == nullptr && !std::holds_alternative<graph::Linear>(node.op)) return {};
   if (is_depthwise(graph, id)) return size_of(channels * (conv->kernel * conv->kernel + pair_taps(set, *conv)));
   const std::int64_t values = packed_shape(graph, set, id).values();

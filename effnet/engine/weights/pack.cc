@@ -13,8 +13,6 @@ using graph::Graph;
 using graph::Node;
 using kernels::kBlock;
 
-const graph::Conv* conv_of(const Graph& graph, NodeId id) { return std::get_if<graph::Conv>(&graph.at(id).op); }
-
 }  // namespace
 
 Packer::Packer(const Graph& graph, const ParameterSource& parameters, const kernels::Target& target)
@@ -34,7 +32,7 @@ void Packer::pack(NodeId id, std::byte* weight_bytes, std::byte* bias_bytes) con
   }
   const std::span<const float> values = parameter(node, graph::ParameterKind::weight);
   Affine affine = affine_of(norms_[static_cast<std::size_t>(id)], node.out.c);
-  const graph::Conv* const conv = conv_of(graph_, id);
+  const graph::Conv* const conv = find_op<graph::Conv>(graph_, id);
   if (conv == nullptr || conv->bias) {
     const std::span<const float> own = parameter(node, graph::ParameterKind::bias);
     for (std::size_t c = 0; c < own.size(); ++c) affine.shift[c] += affine.scale[c] * own[c];
@@ -72,7 +70,7 @@ Packer::Affine Packer::affine_of(NodeId norm, std::int64_t channels) const {
 }
 
 void Packer::pack_depthwise(NodeId id, std::span<const float> values, std::span<const double> scale, float* to) const {
-  const graph::Conv& conv = *conv_of(graph_, id);
+  const graph::Conv& conv = *find_op<graph::Conv>(graph_, id);
   const std::int64_t channels = graph_.at(id).out.c, kernel = conv.kernel;
   const std::int64_t taps = kernel * kernel, in_pairs = pair_taps(set_, conv);
   float* const pairs = to + kernels::blocks_of(channels) * taps * kBlock;
@@ -97,7 +95,7 @@ void Packer::pack_depthwise(NodeId id, std::span<const float> values, std::span<
 std::vector<std::int64_t> Packer::rows_of(NodeId id) const {
   const primitives::DepthLayout depth = depth_of(graph_, id);
   const std::int64_t channels = graph_.in(graph_.at(id)).c;
-  const graph::Conv* const conv = conv_of(graph_, id);
+  const graph::Conv* const conv = find_op<graph::Conv>(graph_, id);
   const std::int64_t kernel = conv == nullptr ? 1 : conv->kernel;
   const auto row = [&](std::int64_t c, std::int64_t ky, std::int64_t kx) { return (c * kernel + ky) * kernel + kx; };
   std::vector<std::int64_t> rows(static_cast<std::size_t>(depth.gemm.total()), -1);
