@@ -28,7 +28,7 @@ Error unreadable(const fs::path& folder, int code) {
 
 FolderEntry entry_of(DIR* folder, const dirent& found) {
   FolderEntry entry{.name = found.d_name, .mode = 0, .id = {}};
-  // The system's listing knows most types: a million pictures need no look at each.
+  // The system's listing knows most types: a million images need no look at each.
   if (found.d_type == DT_REG) {
     entry.mode = S_IFREG;
     return entry;

@@ -23,7 +23,7 @@ constexpr Rule kRules[] = {
     {"pillow", CropOrder::resize_first, true, 32, Filter::bicubic, Filter::bicubic, false},
     {"timm", CropOrder::resize_first, false, 0, Filter::bicubic, Filter::bicubic, false},
     {"torchvision", CropOrder::resize_first, false, 0, Filter::bilinear, Filter::bilinear, false},
-    // For small pictures, of which no border can be spared: the short side to the input's size.
+    // For small images, of which no border can be spared: the short side to the input's size.
     {"whole", CropOrder::resize_first, true, 0, Filter::bicubic, Filter::bicubic, false},
 };
 

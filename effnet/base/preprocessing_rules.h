@@ -15,7 +15,7 @@ namespace effnet {
 //   pillow        short side to size+32, centre crop, Pillow's bicubic
 //   timm          short side to floor(size/0.875), centre crop, Pillow's bicubic
 //   torchvision   short side to floor(size*256/224), centre crop, Pillow's bilinear
-//   whole         short side to size, centre crop, Pillow's bicubic: small pictures can spare no border
+//   whole         short side to size, centre crop, Pillow's bicubic: small images can spare no border
 // normalisation   imagenet | inception (0.5, 0.5) | lite: (x-127)/128 under `official`, 0.5 and 0.5 under the others
 // Throws Error(input) that lists the known names.
 EFFNET_API Preprocessing preprocessing_rule(std::string_view rule, std::string_view normalisation, Size resolution);

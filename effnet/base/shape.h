@@ -1,4 +1,4 @@
-// Sizes of pictures and activations. Everything in effnet that holds activations is NCHW in this text; engines choose
+// Sizes of images and activations. Everything in effnet that holds activations is NCHW in this text; engines choose
 // their own layouts inside.
 #pragma once
 

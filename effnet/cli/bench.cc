@@ -78,7 +78,7 @@ BenchRow run_case(const BenchOptions& o, const BenchCase& one, model::ModelHandl
 // The timed session's last logits against the reference executor's, largest difference over largest value.
 double error_of(const BenchRow& row, model::ModelHandle& model, ThreadPool& pool) {
   const std::shared_ptr<const graph::Graph> graph = model.graph(row.what.size);
-  const engine::Parameters parameters(model.whole().weights);
+  const engine::Parameters parameters(model.load_weights().weights);
   const std::vector<float> input = model::photo_like(graph->input(), row.what.batch, pool);
   const std::vector<float> expected =
       engine::Reference(*graph, parameters, pool, {.double_accumulation = true}).run(input, row.what.batch);
@@ -134,7 +134,7 @@ std::string layers_text(const BenchRow& row) {
 
 void declare_options(CLI::App& command, BenchOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  add_numbers(command, "--batch", options.batch, 4096, "Pictures a run, or a list: 1,8 [1]");
+  add_numbers(command, "--batch", options.batch, 4096, "Images a run, or a list: 1,8 [1]");
   command.add_option("--precision", options.precision, "fp32 (bf16 and int8 are not built yet)");
   command.add_option("--resolution", options.resolution, "Input size instead of the model's, or a list: 224,197x311")
       ->type_name("R");

@@ -10,8 +10,8 @@ namespace effnet::cli {
 
 void declare_options(CLI::App& command, CamOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  command.add_option("IMAGE", options.image, "A picture: " + vision::picture_formats())->required();
-  command.add_option("-o,--out", options.out, "The picture to write: " + vision::written_extensions() + " by its name")
+  command.add_option("IMAGE", options.image, "An image: " + vision::image_formats())->required();
+  command.add_option("-o,--out", options.out, "The image to write: " + vision::written_extensions() + " by its name")
       ->type_name("OUT.png")
       ->required();
   add_number(command, "--class", options.class_index, 0, 1 << 20,
@@ -26,7 +26,7 @@ CamResult run_cam(const CamOptions& o, const Globals& globals, Output& out) {
   check_backend_name(o.backend);
   check_no_stdout("-o", o.out);
   check_not_input("-o", o.out, o.image);
-  const vision::Encoder encode = vision::picture_encoder(o.out);
+  const vision::Encoder encode = vision::image_encoder(o.out);
   ThreadPool pool(thread_count(globals));
   model::ModelHandle model = load_model(o.model, o.load, pool, out);
   if (o.class_index >= model.arch().classes)

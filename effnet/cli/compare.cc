@@ -106,7 +106,7 @@ std::vector<std::string> parse_backends(const std::string& text) {
 std::unique_ptr<Trace> make_trace(const std::string& name, const graph::Graph& graph, model::ModelHandle& model,
                                   ThreadPool& pool) {
   if (is_reference(name))
-    return std::make_unique<ReferenceTrace>(graph, model.whole().weights, name == "reference_double", pool);
+    return std::make_unique<ReferenceTrace>(graph, model.load_weights().weights, name == "reference_double", pool);
   const std::size_t colon = name.find(':');
   const kernels::Isa isa = kernels::isa_of(colon == std::string::npos ? "" : name.substr(colon + 1));
   return std::make_unique<EngineTrace>(graph, model.packed(isa), pool.threads());
@@ -143,7 +143,7 @@ void declare_options(CLI::App& command, CompareOptions& options) {
                   "Two of engine, engine:NAME (an instruction set), reference, reference_double")
       ->type_name("A,B")
       ->required();
-  command.add_option("--image", options.image, "A picture: " + vision::picture_formats() + " [a synthetic one]")
+  command.add_option("--image", options.image, "An image: " + vision::image_formats() + " [a synthetic one]")
       ->type_name("FILE");
   command.add_option("--resolution", options.resolution, "Input size instead of the model's")->type_name("R");
   options.load.declare(command);

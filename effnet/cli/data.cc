@@ -20,10 +20,10 @@ std::string placed(const std::string& folder, const std::string& name) {
 
 constexpr std::size_t kShown = 10;  // of a list, for people; --json has all
 
-// Of many classes those with the most and the fewest pictures.
+// Of many classes those with the most and the fewest images.
 std::string class_table(const DataReport& report) {
   std::vector<report::Column> columns{{"class", report::Align::left}};
-  for (const std::string& split : report.splits) columns.push_back({split == "." ? "pictures" : split});
+  for (const std::string& split : report.splits) columns.push_back({split == "." ? "images" : split});
   columns.push_back({"", report::Align::left});
   report::Table table(std::move(columns));
   std::vector<DataReport::Class> classes = report.classes;
@@ -82,12 +82,12 @@ void declare_options(CLI::App& command, DataCheckOptions& options) {
 DataCheckResult run_data_check(const DataCheckOptions& options, const Globals& globals, Output& out) {
   ThreadPool pool(thread_count(globals));
   std::optional<Progress> progress;
-  const auto pictures_done = [&](std::int64_t done, std::int64_t total) {
+  const auto images_done = [&](std::int64_t done, std::int64_t total) {
     if (!progress) progress.emplace(out, "check", total);
     progress->update(done);
     check_interrupt();
   };
-  return {options.folder, data::check_data(options.folder, pool, pictures_done)};
+  return {options.folder, data::check_data(options.folder, pool, images_done)};
 }
 
 Json to_json(const DataCheckResult& result) {
@@ -99,8 +99,8 @@ Json to_json(const DataCheckResult& result) {
     for (std::size_t s = 0; s < report.splits.size(); ++s) row["splits"][report.splits[s]] = one.images[s];
     classes.push_back(std::move(row));
   }
-  for (const data::BrokenPicture& picture : report.broken)
-    broken.push_back({{"path", placed(folder, picture.name)}, {"why", picture.why}});
+  for (const data::CorruptImage& image : report.broken)
+    broken.push_back({{"path", placed(folder, image.name)}, {"why", image.why}});
   for (const DataReport::Duplicates& group : report.duplicates) {
     Json paths = Json::array();
     for (const std::string& name : group.names) paths.push_back(placed(folder, name));
@@ -108,8 +108,8 @@ Json to_json(const DataCheckResult& result) {
     if (group.across_classes) conflicts.push_back(paths);
     duplicates.push_back(std::move(paths));
   }
-  for (const DataReport::Turned& picture : report.turned)
-    turned.push_back({{"path", placed(folder, picture.name)}, {"orientation", picture.orientation}});
+  for (const DataReport::Turned& image : report.turned)
+    turned.push_back({{"path", placed(folder, image.name)}, {"orientation", image.orientation}});
   for (const auto& [name, split] : report.missing) missing.push_back({{"class", name}, {"split", split}});
   for (const data::SkippedFile& file : report.skipped)
     skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
@@ -134,15 +134,15 @@ std::string to_text(const DataCheckResult& result) {
     for (const DataReport::Class& one : report.classes) count += one.images[s];
     splits += fmt::format("{}{} {}", s == 0 ? "" : ", ", report.splits[s], grouped(count));
   }
-  text += fmt::format("{} pictures in {} classes", grouped(report.images), report.classes.size());
+  text += fmt::format("{} images in {} classes", grouped(report.images), report.classes.size());
   text += report.splits.front() == "." ? " (not split: training needs train/ and val/)\n\n" : " (" + splits + ")\n\n";
   text += class_table(report) + "\n";
-  text += section("broken", report.broken, [](const data::BrokenPicture& picture) {
-    return fmt::format("{}: {}", in_quotes(picture.name), picture.why);
+  text += section("broken", report.broken, [](const data::CorruptImage& image) {
+    return fmt::format("{}: {}", in_quotes(image.name), image.why);
   });
-  text += section("the same picture again", report.duplicates, group_line);
-  text += section("turned by EXIF", report.turned, [](const DataReport::Turned& picture) {
-    return fmt::format("{}: orientation {}", in_quotes(picture.name), picture.orientation);
+  text += section("the same image again", report.duplicates, group_line);
+  text += section("turned by EXIF", report.turned, [](const DataReport::Turned& image) {
+    return fmt::format("{}: orientation {}", in_quotes(image.name), image.orientation);
   });
   text += section("classes missing in a split", report.missing,
                   [](const auto& one) { return fmt::format("{} in {}", in_quotes(one.first), one.second); });
@@ -158,7 +158,7 @@ Body declare_data(CLI::App& command, const Globals& globals) {
   auto options = std::make_shared<DataCheckOptions>();
   command.require_subcommand(1);
   CLI::App* check = command.add_subcommand(
-      "check", "Decode every picture; list broken ones, duplicates, EXIF turns and the classes' balance");
+      "check", "Decode every image; list broken ones, duplicates, EXIF turns and the classes' balance");
   declare_options(*check, *options);
   return [options, &globals](Output& out) {
     show(run_data_check(*options, globals, out), globals, out);

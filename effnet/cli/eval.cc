@@ -26,12 +26,12 @@ data::ImageSet read_set(const EvalOptions& o, const formats::Model& model, Outpu
                                         : data::read_labelled_folder(o.folder, o.labels, names, extra);
   for (const std::string& text : set.notes) out.warn(text);
   if (set.images.empty())
-    throw input_error("{}: no pictures (got {} other files, expected {} files)", o.folder, set.skipped.size(),
-                      vision::picture_extensions());
+    throw input_error("{}: no images (got {} other files, expected {} files)", o.folder, set.skipped.size(),
+                      vision::image_extensions());
   return set;
 }
 
-// Decodes and resizes a batch, one picture a task; of a picture that fails there is the reason.
+// Decodes and resizes a batch, one image a task; of an image that fails there is the reason.
 struct Loaded {
   vision::Sampled view;
   std::string why;
@@ -64,17 +64,17 @@ void warn_skipped(const std::vector<data::SkippedFile>& skipped, Output& out) {
 
 void declare_options(CLI::App& command, EvalOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  command.add_option("DIR", options.folder, "Class folders, or one folder of pictures with --labels")->required();
+  command.add_option("DIR", options.folder, "Class folders, or one folder of images with --labels")->required();
   command.add_option("--precision", options.precision, "fp32 (bf16 and int8 are not built yet)");
   command.add_option("--backend", options.backend, kBackendHelp);
-  add_number(command, "--batch", options.batch, 1, 4096, "Pictures at once [8]");
+  add_number(command, "--batch", options.batch, 1, 4096, "Images at once [8]");
   command
       .add_option("--classes", options.classes,
                   "Names of classes, before the model's own: lines 'index<TAB>name' or one name a line")
       ->type_name("FILE");
   command
       .add_option("--labels", options.labels,
-                  "Labels of the pictures in DIR: lines 'file,class', all indices or all ids or labels")
+                  "Labels of the images in DIR: lines 'file,class', all indices or all ids or labels")
       ->type_name("CSV");
   command
       .add_option("--resolution", options.resolution, "Input size instead of the model's; the crop rule scales with it")
@@ -118,7 +118,7 @@ EvalResult run_eval(const EvalOptions& o, const Globals& globals, Output& out) {
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (accuracy.images() == 0)
-    throw input_error("{}: no picture could be read (first: {})", o.folder, set.skipped.front().why);
+    throw input_error("{}: no image could be read (first: {})", o.folder, set.skipped.front().why);
   if (!globals.json) warn_skipped(set.skipped, out);
   return {accuracy.images(),
           accuracy.top1_percent(),
@@ -144,7 +144,7 @@ Json to_json(const EvalResult& result) {
 
 std::string to_text(const EvalResult& result) {
   return fmt::format(
-      "{} pictures: top-1 {:.2f} %, top-5 {:.2f} %, mean per class {:.2f} %, {:.1f} pictures/s, {} skipped\n",
+      "{} images: top-1 {:.2f} %, top-5 {:.2f} %, mean per class {:.2f} %, {:.1f} images/s, {} skipped\n",
       result.images, result.top1, result.top5, result.mean_per_class, result.images_per_second, result.skipped.size());
 }
 

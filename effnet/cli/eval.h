@@ -1,4 +1,4 @@
-// effnet eval MODEL DIR: accuracy on labelled pictures.
+// effnet eval MODEL DIR: accuracy on labelled images.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,7 @@
 namespace effnet::cli {
 namespace {
 
-// Reads the file back as a stranger's and runs both networks on one seeded picture.
+// Reads the file back as a stranger's and runs both networks on one seeded image.
 double verify(model::ModelHandle& model, const std::string& path, ThreadPool& pool) {
   formats::ImportOptions options;
   options.spec = model.arch();
@@ -71,11 +71,11 @@ ExportResult run_export(const ExportOptions& options, const Globals& globals, Ou
   const bool pth = !options.pth.empty();
   const std::string path = pth ? options.pth : options.safetensors;
   const std::string names = names_for(options, model);
-  const auto tensors = formats::named_tensors(model.whole(), names);
+  const auto tensors = formats::named_tensors(model.load_weights(), names);
   if (pth) {
     formats::write_pth(path, tensors);
   } else if (names == "effnet") {
-    formats::write_model(path, model.whole());
+    formats::write_model(path, model.load_weights());
   } else {
     tensor::Weights weights;
     for (const auto& [name, tensor] : tensors) weights.tensors.emplace(name, tensor);

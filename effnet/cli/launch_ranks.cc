@@ -25,8 +25,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// After one has failed, the others notice by themselves within 5 s (train/distributed/watch.h) and say whom they miss;
-// then they are asked to end, and then made to.
+// After one has failed, the others notice by themselves within 5 s (train/distributed/heartbeat.h) and say whom they
+// miss; then they are asked to end, and then made to.
 constexpr auto kGrace = std::chrono::seconds(10);
 
 struct Child {

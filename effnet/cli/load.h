@@ -27,7 +27,7 @@ struct LoadOptions {
 // The model, with a warning if its weights are random. `pool` and `out` outlive it.
 model::ModelHandle load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool, Output& out);
 
-// --resolution of whoever prepares pictures: the model's rule, at another size if `resolution` is not empty.
+// --resolution of whoever prepares images: the model's rule, at another size if `resolution` is not empty.
 Preprocessing preprocessing_at(const model::ModelHandle& model, const std::string& resolution);
 
 // --backend: a name of model/executor.h, else Error(usage).

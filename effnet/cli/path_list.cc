@@ -40,7 +40,7 @@ bool PathList::read_more() {
   }
 }
 
-// A picture that is piped in would be hundreds of files that are not there. `block` is what was read so far.
+// An image that is piped in would be hundreds of files that are not there. `block` is what was read so far.
 void PathList::check_first(const std::string& path, const std::string& block) const {
   const auto is_odd = [](unsigned char c) {
     return (c < 0x20 && c != '\0' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
@@ -49,7 +49,7 @@ void PathList::check_first(const std::string& path, const std::string& block) co
   if (std::none_of(block.begin(), block.end(), is_odd) || std::filesystem::exists(path, ignored)) return;
   throw input_error("{}: not a list of paths (got {}, expected a path a line, or a NUL behind each)", name_,
                     in_quotes(path))
-      .with_hint("a picture that is piped in is read as /dev/stdin");
+      .with_hint("an image that is piped in is read as /dev/stdin");
 }
 
 std::optional<std::string> PathList::next() {

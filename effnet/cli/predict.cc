@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The picture as it is: the network takes its height and width.
+// The image as it is: the network takes its height and width.
 vision::Sampled whole(vision::Image image) {
   const vision::Box all{0, 0, static_cast<double>(image.w), static_cast<double>(image.h)};
   return {std::move(image), {}, all};
@@ -45,31 +45,31 @@ class Predictor {
     if (!options.cam.empty()) make_folders(options.cam);
   }
 
-  // A file that cannot be read, or whose answer is not finite, is one picture's error; all others end the command.
-  PredictedPicture run(const std::string& path) {
-    PredictedPicture picture{path, {}, {}, options_.logits, {}};
+  // A file that cannot be read, or whose answer is not finite, is one image's error; all others end the command.
+  PredictedImage run(const std::string& path) {
+    PredictedImage predicted{path, {}, {}, options_.logits, {}};
     try {
-      answer(picture);
+      answer(predicted);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw;
-      picture.error = error;
+      predicted.error = error;
     }
-    return picture;
+    return predicted;
   }
 
  private:
-  void answer(PredictedPicture& picture) {
-    const vision::Image photo = vision::read_image(picture.path, {.exif_turn = !options_.raw});
+  void answer(PredictedImage& predicted) {
+    const vision::Image photo = vision::read_image(predicted.path, {.exif_turn = !options_.raw});
     const vision::Sampled view = options_.raw ? whole(photo) : classifier_.view(photo);
     dump(view);
-    picture.answer =
+    predicted.answer =
         classifier_.classify(view, {.top = static_cast<std::size_t>(options_.top), .map = !options_.cam.empty()});
-    if (!options_.logits) picture.answer.logits = {};
-    if (!picture.answer.map) return;
-    const fs::path out = cam_path(picture.path);
-    write_bytes(out, vision::encode_png(model::overlay(photo, *picture.answer.map)));
-    picture.cam = out.string();
-    picture.answer.map = {};
+    if (!options_.logits) predicted.answer.logits = {};
+    if (!predicted.answer.map) return;
+    const fs::path out = cam_path(predicted.path);
+    write_bytes(out, vision::encode_png(model::overlay(photo, *predicted.answer.map)));
+    predicted.cam = out.string();
+    predicted.answer.map = {};
   }
 
   void dump(const vision::Sampled& view) {
@@ -79,7 +79,7 @@ class Predictor {
       formats::write_npy(options_.dump_input, classifier_.values(view), {1, 3, pixels.h, pixels.w});
   }
 
-  // DIR/NAME_cam.png; a second picture of the same name gets a number.
+  // DIR/NAME_cam.png; a second image of the same name gets a number.
   fs::path cam_path(const std::string& path) {
     const std::string stem = fs::path(path).stem().string();
     std::string name = stem + "_cam.png";
@@ -99,17 +99,17 @@ void check(const PredictOptions& o) {
   check_no_stdout("--dump-input", o.dump_input);
   const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
   if (dumps && (o.images.size() != 1 || reads_paths(o))) {
-    throw usage_error("--dump-pixels and --dump-input write one picture (got {}, expected 1)", o.images.size());
+    throw usage_error("--dump-pixels and --dump-input write one image (got {}, expected 1)", o.images.size());
   }
   if (dumps) {
     check_not_input("--dump-pixels", o.dump_pixels, o.images[0]);
     check_not_input("--dump-input", o.dump_input, o.images[0]);
   }
-  if (!o.dump_pixels.empty() && vision::picture_encoder(o.dump_pixels) != vision::encode_png) {
+  if (!o.dump_pixels.empty() && vision::image_encoder(o.dump_pixels) != vision::encode_png) {
     throw usage_error("--dump-pixels writes exact pixels (got {}, expected a .png file)", in_quotes(o.dump_pixels));
   }
   if (o.raw && !o.resolution.empty())
-    throw usage_error("--raw takes the picture's own size (got --resolution too, expected one of them)");
+    throw usage_error("--raw takes the image's own size (got --resolution too, expected one of them)");
 }
 
 }  // namespace
@@ -118,7 +118,7 @@ void declare_options(CLI::App& command, PredictOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
   command
       .add_option("IMAGE", options.images,
-                  vision::picture_formats() +
+                  vision::image_formats() +
                       " files, /dev/stdin too; - reads paths from stdin, one a line or (find -print0) with a "
                       "NUL behind each, and answers line by line")
       ->required();
@@ -129,9 +129,9 @@ void declare_options(CLI::App& command, PredictOptions& options) {
   command.add_option("--precision", options.precision, "fp32 (bf16 and int8 are not built yet)");
   command.add_option("--backend", options.backend, kBackendHelp);
   command.add_flag("--logits", options.logits, "All logits too");
-  command.add_option("--cam", options.cam, "Write each picture with its class activation map into this folder")
+  command.add_option("--cam", options.cam, "Write each image with its class activation map into this folder")
       ->type_name("DIR");
-  command.add_flag("--raw", options.raw, "The picture goes in as it is: no resize, crop or EXIF turn");
+  command.add_flag("--raw", options.raw, "The image goes in as it is: no resize, crop or EXIF turn");
   command.add_option("--mean", options.mean, "Channel means of RGB in 0..1 instead of the model's")->type_name("A,B,C");
   command.add_option("--std", options.std, "Channel deviations instead of the model's")->type_name("A,B,C");
   command.add_option("--dump-pixels", options.dump_pixels, "Write the resized and cropped pixels, exactly: as PNG")
@@ -141,7 +141,7 @@ void declare_options(CLI::App& command, PredictOptions& options) {
   options.load.declare(command);
 }
 
-PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnPicture& each) {
+PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnImage& each) {
   check(o);
   ThreadPool pool(thread_count(globals));
   model::ModelHandle model = load_model(o.model, o.load, pool, out);
@@ -160,32 +160,32 @@ PredictResult run_predict(const PredictOptions& o, const Globals& globals, Outpu
   return result;
 }
 
-Json to_json(const PredictedPicture& picture) {
-  if (picture.error) return {{"path", picture.path}, {"error", picture.error->what()}};
+Json to_json(const PredictedImage& predicted) {
+  if (predicted.error) return {{"path", predicted.path}, {"error", predicted.error->what()}};
   Json top = Json::array();
-  for (const model::Prediction& one : picture.answer.top)
+  for (const model::Prediction& one : predicted.answer.top)
     top.push_back({{"index", one.index}, {"label", one.label}, {"score", one.score}});
-  Json element{{"path", picture.path}, {"top", std::move(top)}, {"ms", picture.answer.ms}};
-  if (picture.logits) {
+  Json element{{"path", predicted.path}, {"top", std::move(top)}, {"ms", predicted.answer.ms}};
+  if (predicted.logits) {
     Json values = Json::array();
-    for (const float value : picture.answer.logits) values.push_back(shortest(value));
+    for (const float value : predicted.answer.logits) values.push_back(shortest(value));
     element["logits"] = std::move(values);
   }
-  if (!picture.cam.empty()) element["cam"] = picture.cam;
+  if (!predicted.cam.empty()) element["cam"] = predicted.cam;
   return element;
 }
 
 Json to_json(const PredictResult& result) {
   Json images = Json::array();
-  for (const PredictedPicture& picture : result.images) images.push_back(to_json(picture));
+  for (const PredictedImage& predicted : result.images) images.push_back(to_json(predicted));
   return {{"model", result.model}, {"weights", result.weights}, {"images", std::move(images)}};
 }
 
-std::string to_text(const PredictedPicture& picture) {
-  std::string text = picture.path + "\n";
-  for (const model::Prediction& one : picture.answer.top)
+std::string to_text(const PredictedImage& predicted) {
+  std::string text = predicted.path + "\n";
+  for (const model::Prediction& one : predicted.answer.top)
     text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one.score, one.label, one.index);
-  if (!picture.cam.empty()) text += fmt::format("  map: {}\n", picture.cam);
+  if (!predicted.cam.empty()) text += fmt::format("  map: {}\n", predicted.cam);
   return text;
 }
 
@@ -197,17 +197,17 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
     bool failed = false;
     std::optional<Progress> progress;
     if (!stream) progress.emplace(out, "predict", static_cast<std::int64_t>(o->images.size()));
-    const auto show_one = [&](const PredictedPicture& picture, const PredictResult& so_far) {
-      if (picture.error) out.error(*picture.error);
-      failed |= picture.error.has_value();
+    const auto show_one = [&](const PredictedImage& predicted, const PredictResult& so_far) {
+      if (predicted.error) out.error(*predicted.error);
+      failed |= predicted.error.has_value();
       if (stream) {
-        Json element = to_json(picture);
+        Json element = to_json(predicted);
         element["weights"] = so_far.weights;
         out.print_json_line(element);
         return;
       }
       progress->update(static_cast<std::int64_t>(so_far.images.size()));
-      if (!globals.json && !picture.error) out.print(to_text(picture));
+      if (!globals.json && !predicted.error) out.print(to_text(predicted));
     };
     const PredictResult result = run_predict(*o, globals, out, show_one);
     if (globals.json && !stream) out.print_json(to_json(result));

@@ -1,4 +1,4 @@
-// effnet predict MODEL IMAGE...: the classes of pictures.
+// effnet predict MODEL IMAGE...: the classes of images.
 #pragma once
 
 #include <functional>
@@ -23,8 +23,8 @@ struct PredictOptions {
 };
 void declare_options(CLI::App& command, PredictOptions& options);
 
-// Of one picture: an answer, or why there is none.
-struct PredictedPicture {
+// Of one image: an answer, or why there is none.
+struct PredictedImage {
   std::string path;
   std::optional<Error> error;
   model::Answer answer;
@@ -34,14 +34,14 @@ struct PredictedPicture {
 
 struct PredictResult {
   std::string model, weights;
-  std::vector<PredictedPicture> images;
+  std::vector<PredictedImage> images;
 };
 
-// Every picture goes to `each` when it is done. Those of paths from stdin, which may have no end, are not kept.
-using OnPicture = std::function<void(const PredictedPicture& picture, const PredictResult& so_far)>;
-PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnPicture& each);
-Json to_json(const PredictedPicture& picture);
+// Every image goes to `each` when it is done. Those of paths from stdin, which may have no end, are not kept.
+using OnImage = std::function<void(const PredictedImage& image, const PredictResult& so_far)>;
+PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnImage& each);
+Json to_json(const PredictedImage& image);
 Json to_json(const PredictResult& result);
-std::string to_text(const PredictedPicture& picture);
+std::string to_text(const PredictedImage& image);
 
 }  // namespace effnet::cli

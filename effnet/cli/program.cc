@@ -46,7 +46,7 @@ Error from_parser(const CLI::ParseError& error, std::string_view program) {
 }
 
 constexpr std::string_view kOutOfMemory =
-    "effnet: error: out of memory (expected enough for the network and one picture)\n";
+    "effnet: error: out of memory (expected enough for the network and one image)\n";
 
 std::terminate_handler default_terminate = nullptr;
 

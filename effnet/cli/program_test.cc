@@ -124,7 +124,7 @@ TEST(Program, FaultsAndMemory) {
   };
   EXPECT_EQ(run({"memory"}),
             std::pair(4, std::string("effnet: error: out of memory (expected enough for the network and one "
-                                     "picture)\n")));
+                                     "image)\n")));
   EXPECT_EQ(run({"fault"}), std::pair(1, std::string("effnet: error: a bug\nhint: this is a fault of effnet; please "
                                                      "report the command\n")));
   EXPECT_EQ(run({"interrupted"}), std::pair(130, std::string("effnet: error: stopped\n")));

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where the run's pictures lay, as summary.json says; empty if it does not.
+// Where the run's images lay, as summary.json says; empty if it does not.
 std::string data_folder(const fs::path& run) {
   const fs::path file = run / "summary.json";
   if (!fs::exists(file)) return {};
@@ -24,20 +24,20 @@ std::string data_folder(const fs::path& run) {
 }
 
 // The set that predictions.csv is about: what the run validated on, or a part of the training set. The page does
-// without its pictures and its class names if they are gone.
-std::shared_ptr<const data::Dataset> open_pictures(const std::string& folder, Output& out) {
+// without its images and its class names if they are gone.
+std::shared_ptr<const data::Dataset> open_images(const std::string& folder, Output& out) {
   if (folder.empty()) return nullptr;
   try {
     std::shared_ptr<const data::Dataset> set = data::open_validation(folder);
     return set ? set : data::open_dataset(folder, "train");
   } catch (const Error& error) {
     if (error.code() != ErrorCode::input) throw;
-    out.warn(fmt::format("the page has no pictures: {}", error.what()));
+    out.warn(fmt::format("the page has no images: {}", error.what()));
     return nullptr;
   }
 }
 
-std::vector<std::string> class_names(const fs::path& run, const data::Dataset* pictures, Output& out) {
+std::vector<std::string> class_names(const fs::path& run, const data::Dataset* images, Output& out) {
   const fs::path model = run / "model.safetensors";
   if (fs::exists(model)) {
     try {
@@ -48,7 +48,7 @@ std::vector<std::string> class_names(const fs::path& run, const data::Dataset* p
       out.warn(fmt::format("no class names from the run's model: {}", error.what()));
     }
   }
-  return pictures != nullptr ? pictures->classes() : std::vector<std::string>();
+  return images != nullptr ? images->classes() : std::vector<std::string>();
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ void declare_options(CLI::App& command, ReportOptions& options) {
   command.add_option("RUN", options.run, "The folder of a run")->required();
   command.add_option("-o,--out", options.out, "The page to write, - for stdout [RUN/report.html]")
       ->type_name("FILE.html");
-  command.add_option("--data", options.data, "Where the run's pictures lie now [where they lay]")->type_name("DIR");
+  command.add_option("--data", options.data, "Where the run's images lie now [where they lay]")->type_name("DIR");
 }
 
 ReportResult run_report(const ReportOptions& options, const Globals& globals, Output& out) {
@@ -65,9 +65,9 @@ ReportResult run_report(const ReportOptions& options, const Globals& globals, Ou
   const bool named = !options.data.empty();
   if (named && !fs::is_directory(options.data))
     throw input_error("--data: {}: no such folder (expected the run's data)", options.data);
-  const auto pictures = open_pictures(named ? options.data : data_folder(run), out);
+  const auto images = open_images(named ? options.data : data_folder(run), out);
   ReportResult result;
-  result.page = report::run_report(run, class_names(run, pictures.get(), out), report::thumbnails(pictures));
+  result.page = report::run_report(run, class_names(run, images.get(), out), report::thumbnails(images));
   result.path = options.out.empty() ? (run / "report.html").string() : options.out;
   if (!is_stdout("-o", result.path, globals)) write_text(result.path, result.page);
   return result;

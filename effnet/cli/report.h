@@ -10,7 +10,7 @@ namespace effnet::cli {
 struct ReportOptions {
   std::string run = {};
   std::string out = {};   // the page; "-": stdout; empty: RUN/report.html
-  std::string data = {};  // where the run's pictures lie now; empty: where they lay
+  std::string data = {};  // where the run's images lie now; empty: where they lay
 };
 void declare_options(CLI::App& command, ReportOptions& options);
 

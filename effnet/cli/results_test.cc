@@ -102,7 +102,7 @@ TEST(Results, Import) {
   EXPECT_EQ(to_text(result).rfind("a.pth: net with timm's names, 3 tensors, 1,234 parameters\n", 0), 0U);
   result.report.unused = {"x", "y"};
   EXPECT_NE(to_text(result).find("not used: 2 tensors ('x', ...)\n"), std::string::npos);
-  EXPECT_TRUE(to_text(result).ends_with("try: effnet predict b.safetensors PICTURE\n"));
+  EXPECT_TRUE(to_text(result).ends_with("try: effnet predict b.safetensors IMAGE\n"));
 }
 
 TEST(Results, Export) {
@@ -125,7 +125,7 @@ TEST(Results, DataCheck) {
   report.duplicates = {{{"train/cat/b.jpg", "val/cat/c.jpg"}, true, true}};
   report.turned = {{"train/dog/d.jpg", 6}};
   report.missing = {{"dog", "val"}};
-  report.skipped = {{"set/notes.txt", "no picture"}};
+  report.skipped = {{"set/notes.txt", "no image"}};
   const Json document = to_json(result);
   EXPECT_EQ(keys(document), (Keys{"images", "splits", "classes", "broken", "duplicates", "leaks", "conflicts", "turned",
                                   "missing", "skipped"}));
@@ -137,11 +137,11 @@ TEST(Results, DataCheck) {
   EXPECT_EQ(document["turned"][0].dump(), R"({"path":"set/train/dog/d.jpg","orientation":6})");
   EXPECT_EQ(document["missing"][0].dump(), R"({"class":"dog","split":"val"})");
   const std::string text = to_text(result);
-  EXPECT_EQ(text.rfind("6 pictures in 2 classes (train 5, val 1)\n\n", 0), 0U) << text;
+  EXPECT_EQ(text.rfind("6 images in 2 classes (train 5, val 1)\n\n", 0), 0U) << text;
   for (const char* line : {"largest class / smallest: 2.0\n", "broken: 1\n  'train/cat/a.jpg': cut off\n",
                            "  'train/cat/b.jpg' = 'val/cat/c.jpg'  [across splits: a leak]  [different labels]\n",
                            "  'train/dog/d.jpg': orientation 6\n", "  'dog' in val\n",
-                           "files left out: 1\n  'set/notes.txt': no picture\n"}) {
+                           "files left out: 1\n  'set/notes.txt': no image\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
   }
 }
@@ -153,7 +153,7 @@ TEST(Results, DataCheckOfMany) {
   for (int i = 0; i < 12; ++i) result.report.broken.push_back({fmt::format("b{}", i), "cut off"});
   const std::string text = to_text(result);
   for (const char* line : {" (not split: training needs train/ and val/)\n", "... 5 more", "'c24'", "'c0'",
-                           "  ... 2 more (--json lists all)\n", "the same picture again: none\n"}) {
+                           "  ... 2 more (--json lists all)\n", "the same image again: none\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
   }
   EXPECT_EQ(text.find("'c12'"), std::string::npos);

@@ -130,7 +130,7 @@ void print_summary(const train::Summary& summary, bool averaged, const fs::path&
   text += fmt::format("{:.4g} epochs in {:.0f} s, {:.1f} images/s on {}{}\n", summary.epochs, summary.seconds,
                       summary.images_per_second, train::device_text(summary.device, summary.isa),
                       summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");
-  text += fmt::format("{}: model.safetensors, metrics.csv, report.html; try: effnet predict {} PICTURE\n", run.string(),
+  text += fmt::format("{}: model.safetensors, metrics.csv, report.html; try: effnet predict {} IMAGE\n", run.string(),
                       (run / "model.safetensors").string());
   out.print(text);
 }
@@ -171,7 +171,8 @@ Body declare_train(CLI::App& command, const Globals& globals) {
     options.out = o->out;
     options.resume = o->resume;
     options.threads = threads_of(globals);
-    const train::Place place = train::place_of([](const char* name) -> const char* { return std::getenv(name); });
+    const train::RankInfo place =
+        train::rank_info_of([](const char* name) -> const char* { return std::getenv(name); });
     const torch::Device device = train::device_named(o->device, place.local_rank);
     options.device = device.str();
     // LibTorch and Gloo wait for ever for a thread that the system does not give them.

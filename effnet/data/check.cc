@@ -10,7 +10,7 @@
 #include <set>
 
 #include "effnet/base/error.h"
-#include "effnet/data/broken.h"
+#include "effnet/data/corrupt.h"
 #include "effnet/data/sources.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/formats.h"
@@ -28,7 +28,7 @@ struct Found {
   std::string why;  // not empty: broken
 };
 
-// XXH3 with 128 bits: two of a billion different pictures are taken for one with a chance of 1e-21. The width is the
+// XXH3 with 128 bits: two of a billion different images are taken for one with a chance of 1e-21. The width is the
 // seed, to tell 2x3 pixels of 3x2.
 Hash hash_of(const vision::Image& image) {
   const XXH128_hash_t hash =
@@ -36,14 +36,14 @@ Hash hash_of(const vision::Image& image) {
   return {hash.high64, hash.low64};
 }
 
-Found check_picture(const Dataset& set, std::int64_t index) {
+Found check_image(const Dataset& set, std::int64_t index) {
   Found found;
   try {
-    Picture picture = set.read(index);
-    if (const auto* image = std::get_if<vision::Image>(&picture)) {
+    ImageData content = set.read(index);
+    if (const auto* image = std::get_if<vision::Image>(&content)) {
       found.hash = hash_of(*image);
     } else {
-      vision::StoredImage stored = vision::decode_stored(std::get<std::vector<std::byte>>(picture));
+      vision::StoredImage stored = vision::decode_stored(std::get<std::vector<std::byte>>(content));
       found.orientation = stored.orientation;
       found.hash = hash_of(vision::turned(std::move(stored.image), stored.orientation));
     }
@@ -72,8 +72,8 @@ std::vector<Split> open_splits(const fs::path& folder) {
   if (found.empty() && fs::is_directory(folder, none) && has_class_folders(folder)) {
     splits.push_back({".", open_class_folders(folder, folder, {})});
     if (splits[0].set->size() == 0)
-      throw input_error("{}: no pictures (got {} other files, expected {} files)", folder.string(),
-                        splits[0].set->skipped().size(), vision::picture_extensions());
+      throw input_error("{}: no images (got {} other files, expected {} files)", folder.string(),
+                        splits[0].set->skipped().size(), vision::image_extensions());
     return splits;
   }
   if (found.empty()) open_dataset(folder, "train");  // throws what is missing
@@ -158,7 +158,7 @@ void add_classes(const std::vector<Split>& splits, DataReport& report) {
 std::int64_t DataReport::Class::total() const { return std::accumulate(images.begin(), images.end(), std::int64_t{0}); }
 
 DataReport check_data(const fs::path& folder, ThreadPool& pool,
-                      const std::function<void(std::int64_t, std::int64_t)>& pictures_done) {
+                      const std::function<void(std::int64_t, std::int64_t)>& images_done) {
   const std::vector<Split> splits = open_splits(folder);
   DataReport report;
   std::vector<Place> places;
@@ -175,9 +175,9 @@ DataReport check_data(const fs::path& folder, ThreadPool& pool,
   std::int64_t done = 0;
   pool.parallel_for(report.images, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      found[i] = check_picture(*splits[places[i].split].set, places[i].index);
+      found[i] = check_image(*splits[places[i].split].set, places[i].index);
       const std::lock_guard lock(mutex);
-      pictures_done(++done, report.images);
+      images_done(++done, report.images);
     }
   });
 

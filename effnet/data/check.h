@@ -1,5 +1,5 @@
-// What is wrong with a labelled set, before hours are spent on it: broken pictures, the same picture twice, turned
-// ones, classes that are small or missing. Every picture is read and decoded.
+// What is wrong with a labelled set, before hours are spent on it: broken images, the same image twice, turned
+// ones, classes that are small or missing. Every image is read and decoded.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct DataReport {
     std::vector<std::int64_t> images;  // by split
     std::int64_t total() const;
   };
-  struct Duplicates {                // pictures with the same pixels, whatever their encoding
+  struct Duplicates {                // images with the same pixels, whatever their encoding
     std::vector<std::string> names;  // sorted
     bool across_splits = false;      // a leak: what is validated on was trained on
     bool across_classes = false;     // at least one of the labels is wrong
@@ -33,19 +33,19 @@ struct DataReport {
   std::vector<std::string> splits;  // train, val, test: those that are there; "." for class folders in DIR itself
   std::int64_t images = 0;          // broken ones included
   std::vector<Class> classes;       // of all splits
-  std::vector<BrokenPicture> broken;
+  std::vector<CorruptImage> broken;
   std::vector<Duplicates> duplicates;  // sorted by their first name
   std::vector<Turned> turned;
-  std::vector<SkippedFile> skipped;                          // files that are no pictures by their name
-  std::vector<std::pair<std::string, std::string>> missing;  // class and split without a picture of it
+  std::vector<SkippedFile> skipped;                          // files that are no images by their name
+  std::vector<std::pair<std::string, std::string>> missing;  // class and split without an image of it
 };
 
-// `pictures_done(done, total)` is called from any thread, by one at a time; an exception of it ends the check. Throws
+// `images_done(done, total)` is called from any thread, by one at a time; an exception of it ends the check. Throws
 // Error(input) where DIR cannot be opened as a set at all (see open_dataset).
 DataReport check_data(const std::filesystem::path& folder, ThreadPool& pool,
-                      const std::function<void(std::int64_t, std::int64_t)>& pictures_done);
+                      const std::function<void(std::int64_t, std::int64_t)>& images_done);
 
-// Throws what training on `folder` would begin with: Error(input) for pictures of val/ or test/ whose class is none of
+// Throws what training on `folder` would begin with: Error(input) for images of val/ or test/ whose class is none of
 // train/. Nothing is decoded.
 void check_classes_of_splits(const std::filesystem::path& folder);
 

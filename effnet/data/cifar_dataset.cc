@@ -53,7 +53,7 @@ class CifarDataset final : public Dataset {
     const File& file = file_of(index);
     return fmt::format("{}:{}", file.name, index - file.first);
   }
-  Picture read(std::int64_t index) const override {
+  ImageData read(std::int64_t index) const override {
     const std::span<const std::byte> bytes = record(index);
     vision::Image image{kSide, kSide, std::vector<std::uint8_t>(3 * kPixels)};
     for (std::size_t c = 0; c < 3; ++c) {

@@ -44,7 +44,7 @@ struct Matched {
 Matched match_folders(const std::vector<std::filesystem::path>& folders, const ClassNames& names,
                       const ExtraNames& extra);
 
-// Labels in a list, such as the second column of a CSV: all are names (as above, 1 and 3; many pictures may have one
+// Labels in a list, such as the second column of a CSV: all are names (as above, 1 and 3; many images may have one
 // label), or all are indices. Where both fit and say different things, it is an error.
 enum class Reading { unknown, names, indices };
 struct LabelList {

@@ -64,14 +64,14 @@ Error no_split(const fs::path& folder, std::string_view split) {
     return input_error("{}: not a folder of data (got {}, expected a folder with {}/)", folder.string(),
                        fs::exists(folder, ignored) ? "a file" : "nothing there", split);
   }
-  Error error = input_error("{}: no {} pictures (expected {}/ with class folders or tar shards, or CIFAR-10's .bin)",
+  Error error = input_error("{}: no {} images (expected {}/ with class folders or tar shards, or CIFAR-10's .bin)",
                             folder.string(), split, split);
   for (const std::string_view other : {"train", "val", "test"}) {
     if (find_layout(folder, other)) return error;
   }
   if (!has_class_folders(folder)) return error;
   return error.with_hint(
-      fmt::format("the class folders lie in {0} itself: move them to {0}/train, and some pictures of "
+      fmt::format("the class folders lie in {0} itself: move them to {0}/train, and some images of "
                   "each class to {0}/val",
                   folder.string()));
 }
@@ -103,12 +103,12 @@ ClassNames training_classes(const fs::path& folder, const Layout& training) {
   return of_training({.classes = count, .ids = {}, .labels = std::move(labels)});
 }
 
-// Training needs two classes with pictures; and a class folder of train/ that is empty is a copy that went wrong.
+// Training needs two classes with images; and a class folder of train/ that is empty is a copy that went wrong.
 void check_classes(const Dataset& set, const Layout& layout, bool training, bool own_classes) {
   const std::string place = layout.place.string();
   if (set.size() == 0) {
-    throw input_error("{}: no pictures (got {} other files, expected {} files)", place, set.skipped().size(),
-                      vision::picture_extensions());
+    throw input_error("{}: no images (got {} other files, expected {} files)", place, set.skipped().size(),
+                      vision::image_extensions());
   }
   std::vector<std::int64_t> count(set.classes().size());
   for (std::int64_t i = 0; i < set.size(); ++i) ++count[static_cast<std::size_t>(set.label(i))];
@@ -122,9 +122,9 @@ void check_classes(const Dataset& set, const Layout& layout, bool training, bool
   const auto empty = std::find(count.begin(), count.end(), 0);
   if (empty != count.end()) {
     const std::string& name = set.classes()[static_cast<std::size_t>(empty - count.begin())];
-    throw input_error("{}: no pictures of this class (got none, expected {} files)", (layout.place / name).string(),
-                      vision::picture_extensions())
-        .with_hint("add pictures, or remove the folder if the class is not wanted");
+    throw input_error("{}: no images of this class (got none, expected {} files)", (layout.place / name).string(),
+                      vision::image_extensions())
+        .with_hint("add images, or remove the folder if the class is not wanted");
   }
 }
 
@@ -162,7 +162,7 @@ std::string split_name(const fs::path& folder, std::string_view split) {
       found.emplace_back(one.name);
   }
   if (found.size() > 1) {
-    throw input_error("{}: the pictures to validate on are there twice (got {} and {}, expected one of them)",
+    throw input_error("{}: the images to validate on are there twice (got {} and {}, expected one of them)",
                       folder.string(), found[0], found[1])
         .with_hint(fmt::format("move {} away", (folder / found[1]).string()));
   }

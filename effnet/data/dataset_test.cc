@@ -52,9 +52,9 @@ std::vector<std::string> skipped(const Dataset& set) {
 }
 
 vision::Image pixels(const Dataset& set, std::int64_t index) {
-  const Picture picture = set.read(index);
-  if (const auto* image = std::get_if<vision::Image>(&picture)) return *image;
-  return vision::decode(std::get<std::vector<std::byte>>(picture));
+  const ImageData content = set.read(index);
+  if (const auto* image = std::get_if<vision::Image>(&content)) return *image;
+  return vision::decode(std::get<std::vector<std::byte>>(content));
 }
 
 TEST_F(DatasetTest, ClassFoldersInSortedOrder) {
@@ -93,7 +93,7 @@ TEST_F(DatasetTest, WhatIsWrongWithClassFolders) {
   EXPECT_THAT(error("train"), HasSubstr("not a folder of data"));
   write("cat/a.png", png(1));
   write("dog/a.png", png(1));
-  EXPECT_THAT(error("train"), testing::AllOf(HasSubstr("no train pictures"), HasSubstr("move them to")));
+  EXPECT_THAT(error("train"), testing::AllOf(HasSubstr("no train images"), HasSubstr("move them to")));
   fs::create_directories(root() / "train");
   EXPECT_THAT(error("train"), HasSubstr("no class folders"));
   write("train/cat/a.png", png(1));
@@ -101,12 +101,12 @@ TEST_F(DatasetTest, WhatIsWrongWithClassFolders) {
   fs::create_directories(root() / "train/dog");
   EXPECT_THAT(error("train"), HasSubstr("a single class (got only 'cat'"));
   write("train/eel/a.png", png(1));
-  EXPECT_THAT(error("train"), HasSubstr("train/dog: no pictures of this class"));
+  EXPECT_THAT(error("train"), HasSubstr("train/dog: no images of this class"));
   write("val/cat/a.txt", "x");
-  EXPECT_THAT(error("val"), HasSubstr("no pictures (got 1 other files"));
+  EXPECT_THAT(error("val"), HasSubstr("no images (got 1 other files"));
 }
 
-TEST_F(DatasetTest, AMissingPictureIsAnInputError) {
+TEST_F(DatasetTest, AMissingImageIsAnInputError) {
   classes("train", {"cat", "dog"}, 1, 0);
   const auto set = open_dataset(root(), "train");
   fs::remove(root() / "train/dog/000.png");
@@ -132,9 +132,9 @@ TEST_F(DatasetTest, ShardsWithNumbers) {
   EXPECT_THAT(set->classes(), ElementsAre("0", "1", "2", "3"));
   EXPECT_EQ(rows(*set), (Rows{{"train-0.tar:a.jpg", 1}, {"train-0.tar:dir/b.PNG", 0}, {"train-1.tar:a.webp", 3}}));
   EXPECT_EQ(pixels(*set, 1), testing_sets::noise(5));
-  EXPECT_THAT(skipped(*set), ElementsAre("train-0.tar:dir/b.c.jpg: a second picture of its key",
-                                         "train-0.tar:c.jpg: no .cls file beside it",
-                                         "train-0.tar:d.json: not a picture by its name"));
+  EXPECT_THAT(skipped(*set),
+              ElementsAre("train-0.tar:dir/b.c.jpg: a second image of its key",
+                          "train-0.tar:c.jpg: no .cls file beside it", "train-0.tar:d.json: not an image by its name"));
 
   write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "2"}}));
   EXPECT_EQ(open_validation(root())->classes().size(), 4U);
@@ -171,7 +171,7 @@ TEST_F(DatasetTest, ArchivesOneBehindTheOtherAreOneShard) {
   EXPECT_EQ(rows(*open_dataset(root(), "train")), (Rows{{"train/s.tar:a.jpg", 0}, {"train/s.tar:b.jpg", 1}}));
 }
 
-TEST_F(DatasetTest, PicturesInShardsWhoseNamesHaveDots) {
+TEST_F(DatasetTest, ImagesInShardsWhoseNamesHaveDots) {
   write("train/s.tar", tar({{"IMG.2024.01.jpg", "A"},
                             {"IMG.2024.01.cls", "0"},
                             {"IMG.2024.02.jpg", "B"},
@@ -199,9 +199,9 @@ TEST_F(DatasetTest, PicturesInShardsWhoseNamesHaveDots) {
       ElementsAre(
           "train/more.tar.gz: not an uncompressed tar file by its name",
           "train/s.tar:._b.jpg: hidden: its name begins with a dot",
-          "train/s.tar:b.mask.png: a second picture of its key",
+          "train/s.tar:b.mask.png: a second image of its key",
           "train/s.tar:c.nef: a camera raw file by its name; to convert it: darktable-cli IN OUT.jpg (darktable)",
-          "train/s.tar:d.cls: a label without a picture"));
+          "train/s.tar:d.cls: a label without an image"));
 }
 
 TEST_F(DatasetTest, OneReadingForAllLabelsOfShards) {
@@ -336,7 +336,7 @@ TEST_F(DatasetTest, LinksAndSparseFilesInShardsAreLeftOut) {
   EXPECT_EQ(set->size(), 2);
   ASSERT_EQ(set->skipped().size(), 2U);
   EXPECT_EQ(set->skipped()[0].why, "a link or a sparse file");
-  EXPECT_EQ(set->skipped()[1].why, "a second picture of its key");
+  EXPECT_EQ(set->skipped()[1].why, "a second image of its key");
 }
 
 TEST_F(DatasetTest, AShardThatShrinksLaterIsAnInputError) {
@@ -418,7 +418,7 @@ TEST_F(DatasetTest, HeldOutByNameWhateverElseIsThere) {
   EXPECT_EQ(both, names(*whole));
   EXPECT_THAT(minival->classes(), ElementsAre("cat", "dog", "eel"));
 
-  // Pictures that come or go elsewhere change no choice but by the places they take.
+  // Images that come or go elsewhere change no choice but by the places they take.
   fs::remove(root() / "train/dog/007.png");
   const auto fewer = held_out(open_dataset(root(), "train"), 12, false);
   std::set<std::string> common;
@@ -435,14 +435,14 @@ TEST_F(DatasetTest, HeldOutByNameWhateverElseIsThere) {
 }
 
 // Then no count would do, and none is asked for.
-TEST_F(DatasetTest, OfSinglePicturesNoneIsHeldOut) {
+TEST_F(DatasetTest, OfSingleImagesNoneIsHeldOut) {
   classes("train", {"cat", "dog"}, 1, 0);
   try {
     held_out(open_dataset(root(), "train"), 1, false);
     ADD_FAILURE() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::usage);
-    EXPECT_THAT(error.what(), HasSubstr("no picture can be held out (got no class with two pictures"));
+    EXPECT_THAT(error.what(), HasSubstr("no image can be held out (got no class with two images"));
     EXPECT_THAT(error.hint(), HasSubstr("data.holdout=0"));
   }
 }

@@ -20,7 +20,7 @@ class PartOfDataset final : public Dataset {
   std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
   std::int64_t label(std::int64_t index) const override { return whole_->label(at(index)); }
   std::string name(std::int64_t index) const override { return whole_->name(at(index)); }
-  Picture read(std::int64_t index) const override { return whole_->read(at(index)); }
+  ImageData read(std::int64_t index) const override { return whole_->read(at(index)); }
   const std::vector<std::string>& classes() const override { return whole_->classes(); }
   const std::vector<SkippedFile>& skipped() const override { return whole_->skipped(); }
 
@@ -42,7 +42,7 @@ class SyntheticDataset final : public Dataset {
   std::int64_t size() const override { return size_; }
   std::int64_t label(std::int64_t index) const override { return index % static_cast<std::int64_t>(classes_.size()); }
   std::string name(std::int64_t index) const override { return "synthetic:" + std::to_string(index); }
-  Picture read(std::int64_t index) const override {
+  ImageData read(std::int64_t index) const override {
     EFFNET_CHECK(index >= 0 && index < size_);
     vision::Image image = vision::blank(resolution_);
     const auto bytes = static_cast<std::int64_t>(image.rgb.size());
@@ -77,12 +77,12 @@ std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64
   const std::int64_t most = std::accumulate(quota.begin(), quota.end(), std::int64_t{0});
   if (most == 0) {
     throw usage_error(
-        "no picture can be held out (got no class with two pictures, expected one: at most half of a class is held "
+        "no image can be held out (got no class with two images, expected one: at most half of a class is held "
         "out)")
         .with_hint("data.holdout=0 holds none out");
   }
   if (count < 1 || count > most) {
-    throw usage_error("held-out pictures: wrong number (got {}, expected 1 to {}: half of each class)", count, most);
+    throw usage_error("held-out images: wrong number (got {}, expected 1 to {}: half of each class)", count, most);
   }
 
   // XXH64 is specified for good and mixes short names well, which FNV does not.
@@ -113,7 +113,7 @@ std::unique_ptr<Dataset> synthetic(std::int64_t size, std::int64_t classes, Size
   constexpr std::int64_t kLongestSide = 1 << 14;
   if (size < 1 || classes < 1 || classes > (1 << 20) || resolution.h < 1 || resolution.w < 1 ||
       resolution.h > kLongestSide || resolution.w > kLongestSide) {
-    throw usage_error("synthetic pictures: out of range (got {} of {}x{} in {} classes)", size, resolution.h,
+    throw usage_error("synthetic images: out of range (got {} of {}x{} in {} classes)", size, resolution.h,
                       resolution.w, classes);
   }
   return std::make_unique<SyntheticDataset>(size, classes, resolution, seed);

@@ -1,4 +1,4 @@
-// Class folders as a Dataset: DIR/SPLIT/CLASS/**/picture.jpg.
+// Class folders as a Dataset: DIR/SPLIT/CLASS/**/image.jpg.
 #include <algorithm>
 
 #include "effnet/base/error.h"
@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// ImageNet has 1.3 million pictures: a path is kept as one short text, not as fs::path, which takes ten times as much.
+// ImageNet has 1.3 million images: a path is kept as one short text, not as fs::path, which takes ten times as much.
 struct Row {
   std::string name;  // below root
   std::int32_t label;
@@ -24,7 +24,7 @@ class FolderDataset final : public Dataset {
   std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
   std::int64_t label(std::int64_t index) const override { return row(index).label; }
   std::string name(std::int64_t index) const override { return row(index).name; }
-  Picture read(std::int64_t index) const override { return read_bytes(root_ / row(index).name); }
+  ImageData read(std::int64_t index) const override { return read_bytes(root_ / row(index).name); }
   const std::vector<std::string>& classes() const override { return classes_; }
   const std::vector<SkippedFile>& skipped() const override { return skipped_; }
 
@@ -51,8 +51,7 @@ std::unique_ptr<Dataset> open_class_folders(const fs::path& root, const fs::path
   std::vector<SkippedFile> skipped;
   const std::vector<fs::path> folders = class_folders(folder, &skipped);
   if (folders.empty()) {
-    throw input_error("{}: no class folders (got none, expected one folder a class with its pictures)",
-                      folder.string());
+    throw input_error("{}: no class folders (got none, expected one folder a class with its images)", folder.string());
   }
   ClassNames known = names;
   if (known.classes == 0) {
@@ -63,7 +62,7 @@ std::unique_ptr<Dataset> open_class_folders(const fs::path& root, const fs::path
   for (std::int64_t i = 0; i < known.classes; ++i) classes.push_back(known.name(i));
 
   const Matched matched = match_folders(folders, known, {});
-  PictureWalk walk(folder);
+  ImageWalk walk(folder);
   std::vector<Row> rows;
   for (std::size_t i = 0; i < folders.size(); ++i) {
     ImageSet one;

@@ -13,14 +13,14 @@ namespace fs = std::filesystem;
 
 // Hidden files are no news unless somebody may miss them.
 bool is_passed_over(const FolderEntry& entry) {
-  return !entry.is_hidden() || entry.is_folder() || is_picture_name(entry.name);
+  return !entry.is_hidden() || entry.is_folder() || is_image_name(entry.name);
 }
 
 constexpr const char* kHidden = "hidden: its name begins with a dot";
 
 }  // namespace
 
-bool is_picture_name(const fs::path& path) { return vision::is_picture_name(path); }
+bool is_image_name(const fs::path& path) { return vision::is_image_name(path); }
 
 std::vector<fs::path> class_folders(const fs::path& folder, std::vector<SkippedFile>* skipped) {
   const std::vector<FileId> above = folders_above(folder);
@@ -40,36 +40,36 @@ std::vector<fs::path> class_folders(const fs::path& folder, std::vector<SkippedF
 
 bool has_class_folders(const fs::path& folder) { return !class_folders(folder).empty(); }
 
-PictureWalk::PictureWalk(const fs::path& split) {
+ImageWalk::ImageWalk(const fs::path& split) {
   for (const FileId& id : folders_above(split)) read_.emplace(id, split.string());
 }
 
-bool PictureWalk::enter(const FileId& id, const fs::path& folder) { return read_.emplace(id, folder.string()).second; }
+bool ImageWalk::enter(const FileId& id, const fs::path& folder) { return read_.emplace(id, folder.string()).second; }
 
-void PictureWalk::add_class(const fs::path& folder, std::int64_t class_index, ImageSet& set) {
+void ImageWalk::add_class(const fs::path& folder, std::int64_t class_index, ImageSet& set) {
   const FileId id = folders_above(folder).front();
   if (!enter(id, folder)) {
-    throw input_error("{}: the same folder as {} (got a link to it, expected pictures of another class)",
-                      folder.string(), read_.at(id))
+    throw input_error("{}: the same folder as {} (got a link to it, expected images of another class)", folder.string(),
+                      read_.at(id))
         .with_hint("remove the link");
   }
-  add_pictures(folder, class_index, set);
+  add_images(folder, class_index, set);
 }
 
-void PictureWalk::add_pictures(const fs::path& folder, std::int64_t class_index, ImageSet& set) {
+void ImageWalk::add_images(const fs::path& folder, std::int64_t class_index, ImageSet& set) {
   for (const FolderEntry& entry : list_folder(folder)) {
     const fs::path path = folder / entry.name;
     if (entry.is_hidden()) {
       if (is_passed_over(entry)) set.skipped.push_back({path, kHidden});
     } else if (entry.is_folder()) {
       if (enter(entry.id, path)) {
-        add_pictures(path, class_index, set);
+        add_images(path, class_index, set);
       } else {
         set.skipped.push_back({path, fmt::format("a link to a folder that is read already: {}", read_.at(entry.id))});
       }
     } else if (entry.mode != 0 && !entry.is_file()) {
       set.skipped.push_back({path, fmt::format("{}, not a file", kind_of_file(entry.mode))});
-    } else if (is_picture_name(path)) {
+    } else if (is_image_name(path)) {
       set.images.push_back({path, class_index});
     } else {
       set.skipped.push_back({path, vision::about_other_name(path)});
@@ -82,11 +82,11 @@ ImageSet read_class_folders(const fs::path& folder, const ClassNames& names, con
   const std::vector<fs::path> folders = class_folders(folder, &set.skipped);
   if (folders.empty()) {
     throw input_error("{}: no class folders (got none, expected one folder a class)", folder.string())
-        .with_hint("pictures in one folder need --labels CSV with lines 'file,class index or id'");
+        .with_hint("images in one folder need --labels CSV with lines 'file,class index or id'");
   }
   Matched matched = match_folders(folders, names, extra);
   if (!matched.note.empty()) set.notes.push_back(std::move(matched.note));
-  PictureWalk walk(folder);
+  ImageWalk walk(folder);
   for (std::size_t i = 0; i < folders.size(); ++i) walk.add_class(folders[i], matched.classes[i], set);
   return set;
 }

@@ -1,4 +1,4 @@
-// A labelled set of pictures on disk: folders of class folders, or one folder with a CSV of labels.
+// A labelled set of images on disk: folders of class folders, or one folder with a CSV of labels.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct SkippedFile {
 
 struct ImageSet {
   std::vector<LabelledImage> images;  // sorted by path
-  std::vector<SkippedFile> skipped;   // what lies there and is not read: files that are no pictures by their name, ...
+  std::vector<SkippedFile> skipped;   // what lies there and is not read: files that are no images by their name, ...
   std::vector<std::string> notes;     // how labels were read, where a person should know
 };
 
@@ -34,18 +34,18 @@ std::vector<std::filesystem::path> class_folders(const std::filesystem::path& fo
                                                  std::vector<SkippedFile>* skipped = nullptr);
 bool has_class_folders(const std::filesystem::path& folder);
 
-// Reads the pictures below class folders, in sub-folders too, sorted within each folder. Links are followed, but each
+// Reads the images below class folders, in sub-folders too, sorted within each folder. Links are followed, but each
 // folder is read once, so that a link to a folder above ends.
-class PictureWalk {
+class ImageWalk {
  public:
-  explicit PictureWalk(const std::filesystem::path& split);  // what holds the class folders
-  // Appends the pictures of one class. Throws Error(input) for a folder that was read for another class, and
+  explicit ImageWalk(const std::filesystem::path& split);  // what holds the class folders
+  // Appends the images of one class. Throws Error(input) for a folder that was read for another class, and
   // Error(interrupted).
   void add_class(const std::filesystem::path& folder, std::int64_t class_index, ImageSet& set);
 
  private:
   bool enter(const FileId& id, const std::filesystem::path& folder);
-  void add_pictures(const std::filesystem::path& folder, std::int64_t class_index, ImageSet& set);
+  void add_images(const std::filesystem::path& folder, std::int64_t class_index, ImageSet& set);
 
   std::map<FileId, std::string> read_;  // folder -> its path
 };
@@ -54,14 +54,14 @@ class PictureWalk {
 // or a folder's class stays unknown.
 ImageSet read_class_folders(const std::filesystem::path& folder, const ClassNames& names, const ExtraNames& extra);
 
-// Pictures in one folder, labelled by a CSV `file,class` with class indices or names, as match_labels() reads them. The
+// Images in one folder, labelled by a CSV `file,class` with class indices or names, as match_labels() reads them. The
 // separator may be a tab or a semicolon, fields may stand in quotes; of more than two fields the last is the class. A
 // first line that names no file and no class is a header; `index` or `name` in it says what the labels are. Throws
-// Error(input) with the line for an unknown class, a file that is not there or that has two classes. Pictures without a
+// Error(input) with the line for an unknown class, a file that is not there or that has two classes. Images without a
 // line are skipped.
 ImageSet read_labelled_folder(const std::filesystem::path& folder, const std::filesystem::path& csv,
                               const ClassNames& names, const ExtraNames& extra);
 
-bool is_picture_name(const std::filesystem::path& path);  // that of effnet/vision/formats.h
+bool is_image_name(const std::filesystem::path& path);  // that of effnet/vision/formats.h
 
 }  // namespace effnet::data

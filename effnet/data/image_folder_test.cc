@@ -214,7 +214,7 @@ TEST_F(ImageFolder, CsvFilesAsPeopleMakeThem) {
     const ImageSet set = read_labelled_folder(root(), aside("l.csv", text), kAnimals, {});
     EXPECT_EQ(found(set), expected) << text;
     ASSERT_FALSE(set.skipped.empty());
-    EXPECT_EQ(set.skipped.back().path.filename(), "rest.jpg") << "a picture without a line is told of";
+    EXPECT_EQ(set.skipped.back().path.filename(), "rest.jpg") << "an image without a line is told of";
   }
   EXPECT_THAT(csv_error("a.jpg,n01\na.jpg,n02\n", kAnimals), HasSubstr("l.csv:2: 'a.jpg' has two classes"));
   EXPECT_THAT(csv_error("a.jpg,\"n01\n", kAnimals), HasSubstr("a quote that never ends"));

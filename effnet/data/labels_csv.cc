@@ -1,4 +1,4 @@
-// One folder of pictures with a list of their classes.
+// One folder of images with a list of their classes.
 #include <algorithm>
 #include <map>
 
@@ -61,7 +61,7 @@ Reading take_header(std::vector<Row>& rows, const fs::path& folder, const ClassN
   try {
     match_labels({.labels = {title}, .reading = {}, .source = {}, .hint = {}, .where = {[](auto) { return ""; }}},
                  names, extra);
-    return Reading::unknown;  // a picture that is missing
+    return Reading::unknown;  // an image that is missing
   } catch (const Error&) {
     rows.erase(rows.begin());
     return reading_of(title);
@@ -74,11 +74,11 @@ fs::path whole(const fs::path& path) {
   return fs::absolute(path, ignored).lexically_normal();
 }
 
-// Pictures that the list does not name.
+// Images that the list does not name.
 void add_unlisted(const fs::path& folder, const std::map<fs::path, std::size_t>& listed, const fs::path& csv,
                   ImageSet& set) {
   for (const FolderEntry& entry : list_folder(folder)) {
-    if (entry.is_folder() || !is_picture_name(entry.name) || listed.contains(whole(folder / entry.name))) continue;
+    if (entry.is_folder() || !is_image_name(entry.name) || listed.contains(whole(folder / entry.name))) continue;
     set.skipped.push_back({folder / entry.name, fmt::format("no line in {}", csv.string())});
   }
 }

@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "effnet/base/error.h"
-#include "effnet/data/broken.h"
+#include "effnet/data/corrupt.h"
 #include "effnet/data/mix.h"
 #include "effnet/data/pipeline.h"
 
@@ -31,25 +31,25 @@ void check_options(const Dataset& set, const LoaderOptions& options, Size size) 
   }
   if (size.h < 1 || size.w < 1)
     throw usage_error("loader: wrong input size (got {}x{}, expected at least 1x1)", size.h, size.w);
-  if (set.size() < 1) throw input_error("loader: no pictures (got an empty set)");
+  if (set.size() < 1) throw input_error("loader: no images (got an empty set)");
 }
 
-// Pieces are runs of pictures: one of 224 px; more of small ones, which take little beside the exchange of a piece.
+// Pieces are runs of images: one of 224 px; more of small ones, which take little beside the exchange of a piece.
 std::int64_t piece_size(std::int64_t rows, Size size, int workers) {
   constexpr std::int64_t kPixels = 1 << 14;
   return std::clamp<std::int64_t>(
       std::min(rows / (std::int64_t{4} * std::max(workers, 1)), kPixels / (std::int64_t{size.h} * size.w)), 1, 16);
 }
 
-// A picture made into a row; false and its reason in `found` if it is broken.
+// An image made into a row; false and its reason in `found` if it is broken.
 template <class Make>
-bool make_row(const Dataset& set, std::int64_t index, KnownBroken& known, std::mutex& mutex, Found& found,
+bool make_row(const Dataset& set, std::int64_t index, KnownCorrupt& known, std::mutex& mutex, Found& found,
               const Make& make) {
   std::optional<std::string> why = known.why(index);
   if (!why) {
     try {
-      const Picture picture = set.read(index);
-      std::visit(make, picture);
+      const ImageData content = set.read(index);
+      std::visit(make, content);
       return true;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw error.in(set.name(index));
@@ -67,7 +67,7 @@ struct Shared {
   std::shared_ptr<const Dataset> set;
   LoaderOptions options;
   Size size;
-  KnownBroken broken;
+  KnownCorrupt broken;
   std::size_t row_floats() const { return static_cast<std::size_t>(3 * size.h * size.w); }
 };
 
@@ -80,11 +80,11 @@ class BatchJob : public Job {
   }
 
   Batch batch;
-  Found found;  // broken pictures that this batch met
+  Found found;  // broken images that this batch met
 
   std::int64_t pieces() const override { return (rows_ + piece_ - 1) / piece_; }
   void make(std::int64_t piece) override {
-    // Not in the constructor, where the pipeline holds its lock: 128 pictures of 224 px are 77 MB to clear.
+    // Not in the constructor, where the pipeline holds its lock: 128 images of 224 px are 77 MB to clear.
     std::call_once(allocated_, [this] { batch.images.resize(batch.labels.size() * shared_.row_floats()); });
     for (std::int64_t row = piece * piece_; row < std::min((piece + 1) * piece_, rows_); ++row) make_one(row);
   }
@@ -134,8 +134,8 @@ class TrainingJob final : public BatchJob {
     Found tried;
     for (std::int64_t index = batch.indices[at];; index = (index + 1) % n) {
       const RandomKey key{shared_.options.seed, batch.epoch, static_cast<std::uint64_t>(index)};
-      const bool good = make_row(*shared_.set, index, shared_.broken, mutex_, tried, [&](const auto& picture) {
-        vision::make_training_input(picture, view_, key, image(row));
+      const bool good = make_row(*shared_.set, index, shared_.broken, mutex_, tried, [&](const auto& content) {
+        vision::make_training_input(content, view_, key, image(row));
       });
       if (good) {
         batch.indices[at] = index;
@@ -143,9 +143,9 @@ class TrainingJob final : public BatchJob {
         break;
       }
       // More in a row than may be broken at all: looking further could read the whole set.
-      if (static_cast<std::int64_t>(tried.size()) > allowed_broken(shared_.options.broken_limit, n) ||
+      if (static_cast<std::int64_t>(tried.size()) > allowed_corrupt(shared_.options.broken_limit, n) ||
           static_cast<std::int64_t>(tried.size()) == n) {
-        throw too_many_broken(*shared_.set, tried, shared_.options.broken_limit);
+        throw too_many_corrupt(*shared_.set, tried, shared_.options.broken_limit);
       }
     }
     const std::lock_guard lock(mutex_);
@@ -153,15 +153,15 @@ class TrainingJob final : public BatchJob {
   }
 
   void mix_neighbours(const Mix& mix) {
-    batch.other_labels = batch.labels;
-    batch.own_share.assign(batch.labels.size(), 1);
+    batch.labels_b = batch.labels;
+    batch.lambda.assign(batch.labels.size(), 1);
     for (std::int64_t global = rows_of_batch_.begin; global + 1 < rows_of_batch_.end; global += 2) {
       const std::int64_t row = global - rows_of_batch_.begin;
       const auto a = static_cast<std::size_t>(row), b = a + 1;
       mix_pair(mix, shared_.size, image(row), image(row + 1));
-      batch.other_labels[a] = batch.labels[b];
-      batch.other_labels[b] = batch.labels[a];
-      batch.own_share[a] = batch.own_share[b] = mix.own_share;
+      batch.labels_b[a] = batch.labels[b];
+      batch.labels_b[b] = batch.labels[a];
+      batch.lambda[a] = batch.lambda[b] = mix.lambda;
     }
   }
 
@@ -176,8 +176,8 @@ class TrainingJob final : public BatchJob {
     };
     keep(batch.indices, 1);
     keep(batch.labels, 1);
-    keep(batch.other_labels, 1);
-    keep(batch.own_share, 1);
+    keep(batch.labels_b, 1);
+    keep(batch.lambda, 1);
     keep(batch.images, static_cast<std::int64_t>(shared_.row_floats()));
   }
 
@@ -216,7 +216,7 @@ class EvaluationJob final : public BatchJob {
     const std::int64_t index = batch.indices[at];
     batch.labels[at] = shared_.set->label(index);
     good_[at] = make_row(*shared_.set, index, shared_.broken, mutex_, found,
-                         [&](const auto& picture) { vision::make_evaluation_input(picture, rule_, image(row)); });
+                         [&](const auto& content) { vision::make_evaluation_input(content, rule_, image(row)); });
   }
 
   const Preprocessing& rule_;
@@ -243,7 +243,7 @@ struct TrainingLoader::Impl {
   Rows rows;
   std::uint64_t order_epoch = 0;
   std::vector<std::int64_t> order;  // of order_epoch; used by begin() alone
-  MetBroken met;
+  MetCorrupt met;
   std::exception_ptr failure;
   std::unique_ptr<Pipeline> pipeline;  // last: its threads use all of the above
 
@@ -256,7 +256,7 @@ struct TrainingLoader::Impl {
     global = std::min(options.batch, n);
     if (global < options.world) {
       throw usage_error(
-          "loader: a batch smaller than the number of processes (got {} of {} pictures, expected at "
+          "loader: a batch smaller than the number of processes (got {} of {} images, expected at "
           "least {})",
           options.batch, n, options.world);
     }
@@ -313,13 +313,13 @@ Batch TrainingLoader::next() {
   return std::move(made.batch);
 }
 
-std::vector<BrokenPicture> TrainingLoader::broken() const { return impl_->met.list(); }
+std::vector<CorruptImage> TrainingLoader::broken() const { return impl_->met.list(); }
 
 struct EvaluationLoader::Impl {
   Shared shared;
   Preprocessing rule;
-  std::int64_t pictures = 0, rows = 0;  // of this rank; of a batch
-  MetBroken met;
+  std::int64_t images = 0, rows = 0;  // of this rank; of a batch
+  MetCorrupt met;
   std::exception_ptr failure;
   std::unique_ptr<Pipeline> pipeline;
 
@@ -328,11 +328,11 @@ struct EvaluationLoader::Impl {
         rule(std::move(the_rule)),
         met(*shared.set, options.broken_limit) {
     check_options(*shared.set, options, shared.size);
-    pictures = (shared.set->size() - options.rank + options.world - 1) / options.world;
+    images = (shared.set->size() - options.rank + options.world - 1) / options.world;
     rows = std::max<std::int64_t>(options.batch / options.world, 1);
     pipeline = std::make_unique<Pipeline>(options.workers, options.ahead, [this](std::uint64_t number) {
       const std::int64_t first = static_cast<std::int64_t>(number) * rows;
-      const std::int64_t count = std::min(rows, pictures - first);
+      const std::int64_t count = std::min(rows, images - first);
       return count <= 0
                  ? std::unique_ptr<Job>{}
                  : std::make_unique<EvaluationJob>(shared, rule, first, count, static_cast<std::int64_t>(number));
@@ -359,6 +359,6 @@ std::optional<Batch> EvaluationLoader::next() {
   return {};
 }
 
-std::vector<BrokenPicture> EvaluationLoader::broken() const { return impl_->met.list(); }
+std::vector<CorruptImage> EvaluationLoader::broken() const { return impl_->met.list(); }
 
 }  // namespace effnet::data

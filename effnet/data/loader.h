@@ -25,9 +25,9 @@ struct Batch {
   std::vector<std::int64_t> indices;  // in the data set: with seed and epoch the key of every sample's randomness
   std::vector<float> images;          // (n, h, w, 3), normalised: a channels-last tensor's memory
   std::vector<std::int64_t> labels;   // n
-  // Mixup or cutmix: picture i holds `own_share[i]` of its label and the rest of `other_labels[i]`. Empty without.
-  std::vector<std::int64_t> other_labels;
-  std::vector<float> own_share;
+  // Mixup or cutmix: image i holds `lambda[i]` of its label and the rest of `labels_b[i]`. Empty without.
+  std::vector<std::int64_t> labels_b;
+  std::vector<float> lambda;
   std::int64_t n() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
@@ -42,14 +42,14 @@ struct LoaderOptions {
   double mixup = 0;        // alpha of the Beta distribution; 0: off
   double cutmix = 0;       // the same; with both on, each batch draws one of them
   double broken_limit =
-      0.01;  // share of the set's pictures that may be broken before Error(input); at least 3 may unless it is 0
+      0.01;  // share of the set's images that may be broken before Error(input); at least 3 may unless it is 0
 };
 
-struct BrokenPicture {
+struct CorruptImage {
   std::string name, why;
 };
 
-// Training: whole batches only, floor(size / batch) an epoch; a set smaller than a batch is one batch. A broken picture
+// Training: whole batches only, floor(size / batch) an epoch; a set smaller than a batch is one batch. A broken image
 // is replaced by the next good one of the set (its index too) and noted once. Mixing is by neighbours: rows 2k and 2k +
 // 1 of the global batch are mixed with each other, so that it does not depend on how many ranks share the batch; an odd
 // last row stays as it is.
@@ -65,21 +65,21 @@ class TrainingLoader {
   // The next batch; after the last one of an epoch the first one of the next. Throws what a worker threw, and then
   // again until seek().
   Batch next();
-  std::vector<BrokenPicture> broken() const;  // in the batches given out so far, by this rank, sorted by name
+  std::vector<CorruptImage> broken() const;  // in the batches given out so far, by this rank, sorted by name
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-// Evaluation: every picture once over all ranks (rank r has the indices r, r + world, ...), in order, batch / world at
-// a time (at least one), the last batch short; broken pictures are left out and noted.
+// Evaluation: every image once over all ranks (rank r has the indices r, r + world, ...), in order, batch / world at
+// a time (at least one), the last batch short; broken images are left out and noted.
 class EvaluationLoader {
  public:
   EvaluationLoader(std::shared_ptr<const Dataset> set, Preprocessing rule, LoaderOptions options);
   ~EvaluationLoader();
   std::optional<Batch> next();  // nothing after the last
-  std::vector<BrokenPicture> broken() const;
+  std::vector<CorruptImage> broken() const;
 
  private:
   struct Impl;

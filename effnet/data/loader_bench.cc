@@ -1,7 +1,7 @@
-// How many training pictures a second the loader makes, and where the time of one goes:
-//   loader_bench DIR [WORKERS] [PICTURES]     DIR: class folders of photographs, or a folder with train/
-// Pictures go to 224 px with AutoAugment. Prints pictures a second for 1 ... WORKERS threads, and the milliseconds a
-// picture takes on one thread, step by step.
+// How many training images a second the loader makes, and where the time of one goes:
+//   loader_bench DIR [WORKERS] [IMAGES]     DIR: class folders of photographs, or a folder with train/
+// Images go to 224 px with AutoAugment. Prints images a second for 1 ... WORKERS threads, and the milliseconds a
+// image takes on one thread, step by step.
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -29,11 +29,11 @@ vision::TrainingView view_with(vision::Augment augment) {
   return view;
 }
 
-void one_thread(const Dataset& set, std::int64_t pictures) {
+void one_thread(const Dataset& set, std::int64_t images) {
   std::vector<std::vector<std::byte>> files;
   double bytes = 0, pixels = 0;
   const double read = seconds_of([&] {
-    for (std::int64_t i = 0; i < pictures; ++i)
+    for (std::int64_t i = 0; i < images; ++i)
       files.push_back(std::get<std::vector<std::byte>>(set.read(i % set.size())));
   });
   const double decode = seconds_of([&] {
@@ -43,13 +43,13 @@ void one_thread(const Dataset& set, std::int64_t pictures) {
       bytes += static_cast<double>(file.size());
     }
   });
-  const auto n = static_cast<double>(pictures);
+  const auto n = static_cast<double>(images);
   const auto line = [&](const char* what, double seconds) {
     std::printf("  %-52s %7.2f ms\n", what, 1e3 * seconds / n);
   };
-  std::printf("one thread, %.0f pictures of %.0f pixels and %.0f KB in the mean\n", n, pixels / n, bytes / n / 1000);
+  std::printf("one thread, %.0f images of %.0f pixels and %.0f KB in the mean\n", n, pixels / n, bytes / n / 1000);
   line("read the file (from the page cache)", read);
-  line("decode the whole picture, for comparison", decode);
+  line("decode the whole image, for comparison", decode);
   std::vector<float> out(3 * 224 * 224);
   const vision::Augment steps[]{vision::Augment::inception, vision::Augment::autoaugment, vision::Augment::randaugment};
   const char* const names[]{"random crop decoded alone, resized, flipped, normalised", "the same with AutoAugment",
@@ -62,7 +62,7 @@ void one_thread(const Dataset& set, std::int64_t pictures) {
   }
 }
 
-void loader(const std::shared_ptr<const Dataset>& set, int workers, std::int64_t pictures) {
+void loader(const std::shared_ptr<const Dataset>& set, int workers, std::int64_t images) {
   LoaderOptions options;
   options.workers = workers;
   options.batch = std::min<std::int64_t>(32, set->size());
@@ -71,25 +71,25 @@ void loader(const std::shared_ptr<const Dataset>& set, int workers, std::int64_t
   loader.next();  // threads are up
   std::int64_t made = 0;
   const double seconds = seconds_of([&] {
-    while (made < pictures) made += loader.next().n();
+    while (made < images) made += loader.next().n();
   });
-  std::printf("loader, %d threads: %.0f pictures/s\n", workers, static_cast<double>(made) / seconds);
+  std::printf("loader, %d threads: %.0f images/s\n", workers, static_cast<double>(made) / seconds);
 }
 
 int run(int argc, char** argv) {
   if (argc < 2 || argc > 4) {
-    std::fprintf(stderr, "usage: loader_bench DIR [WORKERS] [PICTURES]\n");
+    std::fprintf(stderr, "usage: loader_bench DIR [WORKERS] [IMAGES]\n");
     return 2;
   }
   const std::filesystem::path folder = argv[1];
   const auto number = [&](int i, std::int64_t otherwise) {
     return argc > i ? class_number(argv[i]).value_or(otherwise) : otherwise;
   };
-  const std::int64_t workers = number(2, 2), pictures = std::max<std::int64_t>(number(3, 400), 1);
+  const std::int64_t workers = number(2, 2), images = std::max<std::int64_t>(number(3, 400), 1);
   const std::shared_ptr<const Dataset> set =
       has_split(folder, "train") ? open_dataset(folder, "train") : open_class_folders(folder, folder, {});
-  one_thread(*set, pictures);
-  for (std::int64_t i = 1; i <= workers; ++i) loader(set, static_cast<int>(i), pictures);
+  one_thread(*set, images);
+  for (std::int64_t i = 1; i <= workers; ++i) loader(set, static_cast<int>(i), images);
   return 0;
 }
 

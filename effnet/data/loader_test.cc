@@ -13,7 +13,7 @@
 
 #include "effnet/base/asleep_testing.h"
 #include "effnet/base/error.h"
-#include "effnet/data/broken.h"
+#include "effnet/data/corrupt.h"
 #include "effnet/data/testing_sets.h"
 #include "effnet/vision/preprocess.h"
 
@@ -22,7 +22,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// Pictures of noise, of which some are broken, and one is a fault of effnet.
+// Images of noise, of which some are broken, and one is a fault of effnet.
 class FakeSet final : public Dataset {
  public:
   explicit FakeSet(
@@ -31,8 +31,8 @@ class FakeSet final : public Dataset {
       : size_(size), broken_(std::move(broken)), fault_(fault), before_read_(std::move(before_read)) {}
   std::int64_t size() const override { return size_; }
   std::int64_t label(std::int64_t index) const override { return index % 3; }
-  std::string name(std::int64_t index) const override { return fmt::format("picture {:03}", index); }
-  Picture read(std::int64_t index) const override {
+  std::string name(std::int64_t index) const override { return fmt::format("image {:03}", index); }
+  ImageData read(std::int64_t index) const override {
     before_read_();
     if (index == fault_) throw internal_error("a fault");
     if (std::ranges::count(broken_, index) != 0) throw input_error("cut");
@@ -77,7 +77,7 @@ std::vector<Batch> take(TrainingLoader& loader, int count) {
 
 bool same(const Batch& a, const Batch& b) {
   return a.epoch == b.epoch && a.number == b.number && a.indices == b.indices && a.images == b.images &&
-         a.labels == b.labels && a.other_labels == b.other_labels && a.own_share == b.own_share;
+         a.labels == b.labels && a.labels_b == b.labels_b && a.lambda == b.lambda;
 }
 
 TEST(EpochOrder, IsAPermutationOfItsOwn) {
@@ -170,15 +170,15 @@ TEST_P(TrainingLoaderTest, RanksHoldThePartsOfTheGlobalBatch) {
         append(joined.indices, part.indices);
         append(joined.images, part.images);
         append(joined.labels, part.labels);
-        append(joined.other_labels, part.other_labels);
-        append(joined.own_share, part.own_share);
+        append(joined.labels_b, part.labels_b);
+        append(joined.lambda, part.lambda);
       }
       ASSERT_TRUE(same(joined, whole)) << world;
     }
   }
 }
 
-TEST_P(TrainingLoaderTest, BrokenPicturesAreReplacedAndNoted) {
+TEST_P(TrainingLoaderTest, BrokenImagesAreReplacedAndNoted) {
   LoaderOptions o = with(options(53, 2));
   o.shuffle = false;
   TrainingLoader loader(set_, view(), o);
@@ -191,11 +191,11 @@ TEST_P(TrainingLoaderTest, BrokenPicturesAreReplacedAndNoted) {
     expected[30] = 31;
     EXPECT_EQ(batch.indices, expected);
     for (std::size_t i = 0; i < 53; ++i) EXPECT_EQ(batch.labels[i], expected[i] % 3);
-    const std::vector<BrokenPicture> broken = loader.broken();
+    const std::vector<CorruptImage> broken = loader.broken();
     ASSERT_EQ(broken.size(), 3U);
-    EXPECT_EQ(broken[0].name, "picture 007");
+    EXPECT_EQ(broken[0].name, "image 007");
     EXPECT_EQ(broken[0].why, "cut");
-    EXPECT_EQ(broken[2].name, "picture 030");
+    EXPECT_EQ(broken[2].name, "image 030");
   }
 }
 
@@ -207,15 +207,15 @@ TEST(TrainingLoader, MixingSaysWhatItDid) {
   o.mixup = 0.4;
   TrainingLoader mixed(set, plain_view, o);
   const Batch a = plain.next(), b = mixed.next();
-  EXPECT_TRUE(a.own_share.empty());
-  ASSERT_EQ(b.own_share.size(), 9U);
+  EXPECT_TRUE(a.lambda.empty());
+  ASSERT_EQ(b.lambda.size(), 9U);
   EXPECT_EQ(b.labels, a.labels);
   const std::size_t floats = a.images.size() / 9;
   for (std::size_t i = 0; i < 9; ++i) {
     const std::size_t partner = i == 8 ? 8 : i ^ 1;
-    const float own = b.own_share[i];
+    const float own = b.lambda[i];
     EXPECT_EQ(own == 1, i == 8);
-    EXPECT_EQ(b.other_labels[i], a.labels[partner]);
+    EXPECT_EQ(b.labels_b[i], a.labels[partner]);
     for (std::size_t k = 0; k < floats; ++k) {
       const float expected = i == 8 ? a.images[i * floats + k]
                                     : own * a.images[i * floats + k] + (1 - own) * a.images[partner * floats + k];
@@ -241,11 +241,11 @@ std::string failure(Loader& loader) {
   return "none";
 }
 
-// A share of a small set is less than a picture: three may be broken all the same, unless none may.
-TEST(TrainingLoader, AFewBrokenPicturesOfASmallSet) {
-  EXPECT_EQ(allowed_broken(0.01, 99), 3);
-  EXPECT_EQ(allowed_broken(0.01, 1000), 10);
-  EXPECT_EQ(allowed_broken(0, 99), 0);
+// A share of a small set is less than an image: three may be broken all the same, unless none may.
+TEST(TrainingLoader, AFewBrokenImagesOfASmallSet) {
+  EXPECT_EQ(allowed_corrupt(0.01, 99), 3);
+  EXPECT_EQ(allowed_corrupt(0.01, 1000), 10);
+  EXPECT_EQ(allowed_corrupt(0, 99), 0);
   const auto with = [](std::vector<std::int64_t> broken, double limit) {
     LoaderOptions o = options(4, 1);
     o.broken_limit = limit;
@@ -264,16 +264,16 @@ TEST(TrainingLoader, AFewBrokenPicturesOfASmallSet) {
   EXPECT_THROW(with({5}, 0), Error);
 }
 
-TEST(TrainingLoader, TooManyBrokenPicturesEndIt) {
+TEST(TrainingLoader, TooManyBrokenImagesEndIt) {
   const auto set = std::make_shared<FakeSet>(40, std::vector<std::int64_t>{3, 9, 20, 33});
   std::string first;
   for (const int workers : {0, 3}) {
     LoaderOptions o = options(4, workers, 8);
-    o.broken_limit = 0.08;  // 3.2 pictures
+    o.broken_limit = 0.08;  // 3.2 images
     TrainingLoader loader(set, view(), o);
     const std::string text = failure(loader);
-    EXPECT_THAT(text, HasSubstr("3 too many broken pictures (got 4 of 40, expected at most 3); picture 003: cut; "
-                                "picture 009: cut; picture 020: cut; ..."));
+    EXPECT_THAT(text, HasSubstr("3 too many broken images (got 4 of 40, expected at most 3); image 003: cut; "
+                                "image 009: cut; image 020: cut; ..."));
     EXPECT_EQ(failure(loader), text) << "and again";
     if (first.empty()) first = text;
     EXPECT_EQ(text, first);
@@ -285,17 +285,17 @@ TEST(TrainingLoader, TooManyBrokenPicturesEndIt) {
     LoaderOptions o = options(4, 1);
     o.broken_limit = limit;
     TrainingLoader loader(std::make_shared<FakeSet>(10, all), view(), o);
-    EXPECT_THAT(failure(loader), HasSubstr("too many broken pictures"));
+    EXPECT_THAT(failure(loader), HasSubstr("too many broken images"));
   }
 }
 
 TEST(TrainingLoader, AWorkersFaultReachesNext) {
   for (const int workers : {0, 2}) {
     TrainingLoader loader(std::make_shared<FakeSet>(30, std::vector<std::int64_t>{}, 17), view(), options(5, workers));
-    EXPECT_EQ(failure(loader), "1 picture 017: a fault");
+    EXPECT_EQ(failure(loader), "1 image 017: a fault");
     EvaluationLoader evaluation(std::make_shared<FakeSet>(30, std::vector<std::int64_t>{}, 17), view().evaluation,
                                 options(5, workers));
-    EXPECT_EQ(failure(evaluation), "1 picture 017: a fault");
+    EXPECT_EQ(failure(evaluation), "1 image 017: a fault");
   }
 }
 
@@ -316,7 +316,7 @@ TEST(TrainingLoader, OptionsOutOfRange) {
   wrong([](LoaderOptions& o) { o.broken_limit = 2; });
 }
 
-// Reading a picture lasts until this thread sleeps, which is when it waits for the workers: of a batch's 256 pictures
+// Reading an image lasts until this thread sleeps, which is when it waits for the workers: of a batch's 256 images
 // it may wait for those of the two pieces in work only, 16 at most each.
 TEST(TrainingLoader, EndsInTheMiddleOfWork) {
   std::atomic<int> reads = 0;
@@ -334,7 +334,7 @@ TEST(TrainingLoader, EndsInTheMiddleOfWork) {
   EXPECT_LE(reads, 2 * 16);
 }
 
-TEST(EvaluationLoader, EveryPictureOnceOverAllRanks) {
+TEST(EvaluationLoader, EveryImageOnceOverAllRanks) {
   const auto set = std::make_shared<FakeSet>(23, std::vector<std::int64_t>{4, 12, 13});
   const Preprocessing rule = view().evaluation;
   for (const std::int64_t world : {1, 2, 4, 23}) {
@@ -375,7 +375,7 @@ TEST(EvaluationLoader, EveryPictureOnceOverAllRanks) {
   }
 }
 
-TEST(EvaluationLoader, TooManyBrokenPicturesEndIt) {
+TEST(EvaluationLoader, TooManyBrokenImagesEndIt) {
   LoaderOptions o = options(4, 2);
   o.broken_limit = 0.05;
   EvaluationLoader loader(std::make_shared<FakeSet>(20, std::vector<std::int64_t>{0, 1, 7, 19}), view().evaluation, o);

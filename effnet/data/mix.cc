@@ -34,7 +34,7 @@ double draw_beta(double alpha, Draws& draws) {
   return 1 / (1 + std::exp(b - a));
 }
 
-Mix draw_mix(double mixup_alpha, double cutmix_alpha, Size picture, const RandomKey& key) {
+Mix draw_mix(double mixup_alpha, double cutmix_alpha, Size image, const RandomKey& key) {
   Mix mix;
   if (mixup_alpha <= 0 && cutmix_alpha <= 0) return mix;
   const bool cut = cutmix_alpha > 0 && (mixup_alpha <= 0 || Draws(key, "mix").chance(0.5));
@@ -42,7 +42,7 @@ Mix draw_mix(double mixup_alpha, double cutmix_alpha, Size picture, const Random
   const double lambda = draw_beta(cut ? cutmix_alpha : mixup_alpha, draws);
   if (!cut) {
     mix.kind = Mix::Kind::mixup;
-    mix.own_share = static_cast<float>(lambda);
+    mix.lambda = static_cast<float>(lambda);
     return mix;
   }
   mix.kind = Mix::Kind::cutmix;
@@ -53,22 +53,22 @@ Mix draw_mix(double mixup_alpha, double cutmix_alpha, Size picture, const Random
     begin = std::max<std::int64_t>(centre - box / 2, 0);
     length = std::min(centre - box / 2 + box, n) - begin;
   };
-  span_of(picture.h, mix.top, mix.box.h);
-  span_of(picture.w, mix.left, mix.box.w);
-  mix.own_share =
-      static_cast<float>(1 - static_cast<double>(mix.box.h * mix.box.w) / static_cast<double>(picture.h * picture.w));
+  span_of(image.h, mix.top, mix.box.h);
+  span_of(image.w, mix.left, mix.box.w);
+  mix.lambda =
+      static_cast<float>(1 - static_cast<double>(mix.box.h * mix.box.w) / static_cast<double>(image.h * image.w));
   return mix;
 }
 
-void mix_pair(const Mix& mix, Size picture, std::span<float> a, std::span<float> b) {
+void mix_pair(const Mix& mix, Size image, std::span<float> a, std::span<float> b) {
   if (mix.kind == Mix::Kind::cutmix) {
     for (std::int64_t y = mix.top; y < mix.top + mix.box.h; ++y) {
-      const auto begin = static_cast<std::ptrdiff_t>(3 * (y * picture.w + mix.left));
+      const auto begin = static_cast<std::ptrdiff_t>(3 * (y * image.w + mix.left));
       std::swap_ranges(a.begin() + begin, a.begin() + begin + static_cast<std::ptrdiff_t>(3 * mix.box.w),
                        b.begin() + begin);
     }
   } else if (mix.kind == Mix::Kind::mixup) {
-    const float own = mix.own_share, other = 1 - mix.own_share;
+    const float own = mix.lambda, other = 1 - mix.lambda;
     for (std::size_t i = 0; i < a.size(); ++i) {
       const float x = a[i], y = b[i];
       a[i] = own * x + other * y;

@@ -64,7 +64,7 @@ TEST(Mix, WhatIsDrawn) {
     ASSERT_GE(mix.left, 0);
     ASSERT_LE(mix.top + mix.box.h, size.h);
     ASSERT_LE(mix.left + mix.box.w, size.w);
-    EXPECT_EQ(mix.own_share, static_cast<float>(1 - static_cast<double>(mix.box.h * mix.box.w) / (9.0 * 13)));
+    EXPECT_EQ(mix.lambda, static_cast<float>(1 - static_cast<double>(mix.box.h * mix.box.w) / (9.0 * 13)));
     cut += draw_mix(0.2, 1, size, {1, 2, i}).kind == Mix::Kind::cutmix ? 1 : 0;
   }
   EXPECT_NEAR(cut, 200, 5 * std::sqrt(400 * 0.25));

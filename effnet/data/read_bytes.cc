@@ -13,9 +13,8 @@ std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::int64_
   if (offset < 0 || offset > length || size > length - offset)
     throw input_error("the file is too short (got {} bytes, expected {} at {})", length, size, offset);
   if (size < 0) size = length - offset;
-  if (size > kMaxPictureBytes)
-    throw input_error("the file is too large for a picture (got {} bytes, expected at most {})", size,
-                      kMaxPictureBytes);
+  if (size > kMaxImageBytes)
+    throw input_error("the file is too large for an image (got {} bytes, expected at most {})", size, kMaxImageBytes);
   std::vector<std::byte> bytes(static_cast<std::size_t>(size));
   std::size_t done = 0;
   while (done < bytes.size()) {

@@ -1,6 +1,6 @@
-// Webdataset shards as a Dataset. A sample is a picture with its label, KEY.jpg and KEY.cls. Webdataset's key is the
-// name up to its first dot, but people's pictures have dots in their names: "IMG.2024.jpg" takes "IMG.2024.cls" if it
-// is there, else "IMG.cls". A key that has a picture "KEY.jpg" has no other ("KEY.mask.png" is no sample), unless that
+// Webdataset shards as a Dataset. A sample is an image with its label, KEY.jpg and KEY.cls. Webdataset's key is the
+// name up to its first dot, but people's images have dots in their names: "IMG.2024.jpg" takes "IMG.2024.cls" if it
+// is there, else "IMG.cls". A key that has an image "KEY.jpg" has no other ("KEY.mask.png" is no sample), unless that
 // one has a label of its own.
 #include <algorithm>
 #include <map>
@@ -45,7 +45,7 @@ class ShardDataset final : public Dataset {
   std::string name(std::int64_t index) const override {
     return shard_names_[static_cast<std::size_t>(row(index).shard)] + ":" + row(index).member;
   }
-  Picture read(std::int64_t index) const override {
+  ImageData read(std::int64_t index) const override {
     const Row& one = row(index);
     return read_bytes(shards_[static_cast<std::size_t>(one.shard)], one.offset, one.size);
   }
@@ -85,7 +85,7 @@ class ShardReader {
     for (TarMember& member : index_tar(shard)) sort_in(std::move(member));
   }
 
-  // Samples in the order of their pictures; what is incomplete goes to `skipped`.
+  // Samples in the order of their images; what is incomplete goes to `skipped`.
   void take(std::vector<Sample>& samples, std::vector<SkippedFile>& skipped) {
     skipped.insert(skipped.end(), skipped_.begin(), skipped_.end());
     std::set<std::string> used, answered = told_;  // keys with a sample; with anything that is told of
@@ -93,14 +93,14 @@ class ShardReader {
       skipped.push_back({place(member), why});
       answered.insert(up_to_first_dot(member));
     };
-    for (Row& row : pictures_) {
+    for (Row& row : images_) {
       const std::string stem = up_to_last_dot(row.member), key = up_to_first_dot(row.member);
-      const bool shares = stem != key && !labels_.contains(stem);  // with other pictures of its key
+      const bool shares = stem != key && !labels_.contains(stem);  // with other images of its key
       const auto label = labels_.find(shares ? key : stem);
       if (label == labels_.end()) {
         skip(row.member, "no .cls file beside it");
       } else if ((shares && stems_.contains(key)) || !taken_.insert(label->first).second) {
-        skip(row.member, "a second picture of its key");
+        skip(row.member, "a second image of its key");
       } else {
         used.insert(key);
         samples.push_back({std::move(row), label->second});
@@ -111,7 +111,7 @@ class ShardReader {
     }
     for (const auto& [stem, label] : labels_) {
       const std::string key = up_to_first_dot(stem);
-      if (!used.contains(key) && !answered.contains(key)) skip(stem + ".cls", "a label without a picture");
+      if (!used.contains(key) && !answered.contains(key)) skip(stem + ".cls", "a label without an image");
     }
   }
 
@@ -121,15 +121,15 @@ class ShardReader {
   void sort_in(TarMember member) {
     check_interrupt();
     const std::string_view base = base_of(member.name);
-    const bool picture = is_picture_name(member.name);
+    const bool image = is_image_name(member.name);
     if (base.starts_with('.')) {  // macOS writes "._a.jpg" beside "a.jpg"
-      if (picture) skipped_.push_back({place(member.name), "hidden: its name begins with a dot"});
+      if (image) skipped_.push_back({place(member.name), "hidden: its name begins with a dot"});
     } else if (!member.plain) {
       skipped_.push_back({place(member.name), "a link or a sparse file"});
       told_.insert(up_to_first_dot(member.name));
-    } else if (picture) {
+    } else if (image) {
       stems_.insert(up_to_last_dot(member.name));
-      pictures_.push_back({std::move(member.name), member.offset, member.size, number_, 0});
+      images_.push_back({std::move(member.name), member.offset, member.size, number_, 0});
     } else if (base.ends_with(".cls")) {
       if (member.size > kLongestLabel) {
         throw input_error("{}: not a label (got {} bytes, expected at most {})", member.name, member.size,
@@ -151,8 +151,8 @@ class ShardReader {
   const fs::path& shard_;
   const std::int32_t number_;
   std::map<std::string, std::string> labels_;  // by their name without ".cls"
-  std::vector<Row> pictures_;
-  std::set<std::string> stems_, taken_;  // names of pictures without their extension; labels that have theirs
+  std::vector<Row> images_;
+  std::set<std::string> stems_, taken_;  // names of images without their extension; labels that have theirs
   std::set<std::string> told_;           // keys of what is in skipped_
   std::vector<std::string> others_;
   std::vector<SkippedFile> skipped_;

@@ -15,7 +15,7 @@
 
 namespace effnet::data {
 
-// `root` is DIR: names of pictures are relative to it. `names` without classes: the set's own.
+// `root` is DIR: names of images are relative to it. `names` without classes: the set's own.
 std::unique_ptr<Dataset> open_class_folders(const std::filesystem::path& root, const std::filesystem::path& folder,
                                             const ClassNames& names);
 std::unique_ptr<Dataset> open_shards(const std::filesystem::path& root,
@@ -23,10 +23,10 @@ std::unique_ptr<Dataset> open_shards(const std::filesystem::path& root,
 std::unique_ptr<Dataset> open_cifar(const std::filesystem::path& root, const std::vector<std::filesystem::path>& files,
                                     const ClassNames& names);
 
-inline constexpr std::int64_t kMaxPictureBytes = std::int64_t{1} << 28;  // a file; the largest photographs have 2^27
+inline constexpr std::int64_t kMaxImageBytes = std::int64_t{1} << 28;  // a file; the largest photographs have 2^27
 
 // `size` bytes at `offset`; a size below 0 is the rest of the file. Throws Error(input) without the path for a file
-// that is missing, too short or above kMaxPictureBytes.
+// that is missing, too short or above kMaxImageBytes.
 std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::int64_t offset = 0, std::int64_t size = -1);
 
 // Regular files of `folder` whose names pass, sorted; none if there is no such folder.

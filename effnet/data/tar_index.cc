@@ -14,7 +14,7 @@ namespace effnet::data {
 namespace {
 
 constexpr std::size_t kLongestName = 4096;
-// Read at once: a header and a small label behind it; the content of pictures is skipped over.
+// Read at once: a header and a small label behind it; the content of images is skipped over.
 constexpr std::size_t kBlock = 10240;
 
 struct ArchiveDeleter {

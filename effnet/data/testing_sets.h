@@ -36,7 +36,7 @@ class Folder {
     fs::create_directories((root() / name).parent_path());
     write_text(root() / name, content);
   }
-  // `each` pictures of noise in SPLIT/cat, SPLIT/dog, ...
+  // `each` images of noise in SPLIT/cat, SPLIT/dog, ...
   void classes(const std::string& split, const std::vector<std::string>& names, int each, std::uint64_t seed) const {
     for (const std::string& name : names) {
       for (int i = 0; i < each; ++i) write(fmt::format("{}/{}/{:03}.png", split, name, i), png(++seed));

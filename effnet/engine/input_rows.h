@@ -1,4 +1,4 @@
-// The pictures of a run, on their way into the padded HWC rows that the first convolutions read (ImageLayout).
+// The images of a run, on their way into the padded HWC rows that the first convolutions read (ImageLayout).
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ class InputRows {
   InputRows() = default;
   InputRows(const InputRows&) = default;
   InputRows& operator=(const InputRows&) = default;
-  // Row y of the picture itself, in.w x in.c values.
+  // Row y of the image itself, in.w x in.c values.
   virtual void write_pixels(const Chw& in, std::int64_t image, std::int64_t y, float* to) const noexcept = 0;
 };
 

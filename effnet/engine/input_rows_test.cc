@@ -11,9 +11,9 @@
 namespace effnet::engine {
 namespace {
 
-constexpr Chw kPicture{3, 19, 14};  // more pixels than a byte has values
+constexpr Chw kImage{3, 19, 14};  // more pixels than a byte has values
 constexpr std::int64_t kImages = 2;
-constexpr primitives::ImageLayout kLayout{.in = kPicture, .top = 1, .left = 2, .height = 22, .width = 19};
+constexpr primitives::ImageLayout kLayout{.in = kImage, .top = 1, .left = 2, .height = 22, .width = 19};
 
 const Session::Normalisation kNormalisations[] = {{},
                                                   {.mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}},
@@ -35,23 +35,23 @@ std::vector<float> rows_of(const InputRows& rows) {
   return all;
 }
 
-// The same pictures as vision normalises them, one after the other.
-template <class Picture, class Value>
+// The same images as vision normalises them, one after the other.
+template <class ImageType, class Value>
 std::vector<float> normalised(const std::vector<Value>& rgb, const Session::Normalisation& by) {
   std::vector<float> tensor;
-  const auto size = static_cast<std::size_t>(kPicture.numel());
+  const auto size = static_cast<std::size_t>(kImage.numel());
   for (std::size_t image = 0; image < kImages; ++image) {
     const auto first = rgb.begin() + static_cast<std::ptrdiff_t>(image * size);
-    const Picture picture{kPicture.h, kPicture.w, {first, first + static_cast<std::ptrdiff_t>(size)}};
+    const ImageType source{kImage.h, kImage.w, {first, first + static_cast<std::ptrdiff_t>(size)}};
     const std::vector<float> one =
-        vision::normalise(picture, {by.mean[0], by.mean[1], by.mean[2]}, {by.std[0], by.std[1], by.std[2]});
+        vision::normalise(source, {by.mean[0], by.mean[1], by.mean[2]}, {by.std[0], by.std[1], by.std[2]});
     tensor.insert(tensor.end(), one.begin(), one.end());
   }
   return tensor;
 }
 
 TEST(InputRows, BytesAreNormalisedAsVisionDoes) {
-  std::vector<std::uint8_t> rgb(static_cast<std::size_t>(kImages * kPicture.numel()));
+  std::vector<std::uint8_t> rgb(static_cast<std::size_t>(kImages * kImage.numel()));
   for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<std::uint8_t>(i / 3 + 85 * (i % 3));  // every byte
   for (const Session::Normalisation& by : kNormalisations) {
     const std::vector<float> tensor = normalised<vision::Image>(rgb, by);
@@ -60,7 +60,7 @@ TEST(InputRows, BytesAreNormalisedAsVisionDoes) {
 }
 
 TEST(InputRows, FloatsAreNormalisedAsVisionDoes) {
-  std::vector<float> rgb(static_cast<std::size_t>(kImages * kPicture.numel()));
+  std::vector<float> rgb(static_cast<std::size_t>(kImages * kImage.numel()));
   for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<float>(i * 7919 % 2601) / 10.0F - 1;  // -1 to 259
   for (const Session::Normalisation& by : kNormalisations) {
     const std::vector<float> tensor = normalised<vision::FloatImage>(rgb, by);
@@ -71,9 +71,9 @@ TEST(InputRows, FloatsAreNormalisedAsVisionDoes) {
 // Where each value of a tensor goes: HWC, padding zero, for three channels and for others.
 TEST(InputRows, ATensorLiesInPaddedRows) {
   for (const std::int64_t channels : {1, 3, 5}) {
-    const Chw picture{channels, 4, 6};
-    const primitives::ImageLayout layout{.in = picture, .top = 2, .left = 1, .height = 7, .width = 10};
-    std::vector<float> tensor(static_cast<std::size_t>(2 * picture.numel()));
+    const Chw shape{channels, 4, 6};
+    const primitives::ImageLayout layout{.in = shape, .top = 2, .left = 1, .height = 7, .width = 10};
+    std::vector<float> tensor(static_cast<std::size_t>(2 * shape.numel()));
     for (std::size_t i = 0; i < tensor.size(); ++i) tensor[i] = static_cast<float>(i + 1);
     const TensorRows rows(tensor);
     for (std::int64_t image = 0; image < 2; ++image) {
@@ -83,8 +83,8 @@ TEST(InputRows, ATensorLiesInPaddedRows) {
         for (std::int64_t x = 0; x < layout.width; ++x) {
           for (std::int64_t c = 0; c < channels; ++c) {
             const std::int64_t row_in = y - layout.top, column = x - layout.left;
-            const bool inside = row_in >= 0 && row_in < picture.h && column >= 0 && column < picture.w;
-            const auto place = ((image * channels + c) * picture.h + row_in) * picture.w + column;
+            const bool inside = row_in >= 0 && row_in < shape.h && column >= 0 && column < shape.w;
+            const auto place = ((image * channels + c) * shape.h + row_in) * shape.w + column;
             EXPECT_EQ(row[static_cast<std::size_t>(x * channels + c)], inside ? static_cast<float>(place + 1) : 0.0F);
           }
         }

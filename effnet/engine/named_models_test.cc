@@ -6,7 +6,7 @@
 #include "effnet/arch/family.h"
 #include "effnet/engine/engine_testing.h"
 #include "effnet/engine/quick_weights.h"
-#include "effnet/engine/synthetic_pictures.h"
+#include "effnet/engine/synthetic_images.h"
 
 namespace effnet::engine {
 namespace {
@@ -48,7 +48,7 @@ void expect_agreement(const graph::Graph& graph, std::int64_t batch, int threads
                       const std::vector<kernels::Isa>& sets) {
   const Parameters parameters(tame_weights(graph));
   ThreadPool pool(threads);
-  const std::vector<float> input = synthetic_pictures(graph.input(), batch, 1, pool);
+  const std::vector<float> input = synthetic_images(graph.input(), batch, 1, pool);
   const auto exact = Reference(graph, parameters, pool, {.double_accumulation = true}).run(input, batch);
   const testkit::Truth truth = testkit::truth_from(exact, Reference(graph, parameters, pool).run(input, batch));
   const double largest = testkit::largest_of(exact);

@@ -23,7 +23,7 @@ class PackedWeightsTest : public testing::Test {
 };
 
 TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
-  const std::vector<float> input = testkit::normal_values("pictures", graph_.input().numel());
+  const std::vector<float> input = testkit::normal_values("images", graph_.input().numel());
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const auto packed = testkit::pack(graph_, parameters_, {isa});
     const std::span<const std::byte> bytes = packed->bytes();

@@ -138,9 +138,9 @@ TEST(ParameterSource, MayHandOutSlicesOfAStore) {
     copies.tensors[parameter.name] = tensor::make_tensor(parameter.dims, {values.begin(), values.end()});
   }
   ThreadPool pool(1);
-  const std::vector<float> picture(static_cast<std::size_t>(graph.input().numel()), 0.75F);
+  const std::vector<float> image(static_cast<std::size_t>(graph.input().numel()), 0.75F);
   const Parameters same(copies);
-  EXPECT_EQ(Reference(graph, source, pool).run(picture, 1), Reference(graph, same, pool).run(picture, 1));
+  EXPECT_EQ(Reference(graph, source, pool).run(image, 1), Reference(graph, same, pool).run(image, 1));
 
   EXPECT_THROW(Slices(3).check(graph), Error);  // the classifier's bias is longer
   graph::Graph wrong = graph;

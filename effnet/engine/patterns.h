@@ -21,7 +21,7 @@ const Op* find_op(const graph::Graph& graph, NodeId node) {
 // not run.
 bool is_depthwise(const graph::Graph& graph, NodeId node);
 
-// Whether a convolution runs as Winograd's F(2x2, 3x3): dense, 3x3, stride 1, not of the picture, and with at least 32
+// Whether a convolution runs as Winograd's F(2x2, 3x3): dense, 3x3, stride 1, not of the image, and with at least 32
 // channels on both sides, below which the transforms cost what the products save.
 bool uses_winograd(const graph::Graph& graph, NodeId node);
 

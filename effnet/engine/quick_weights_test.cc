@@ -10,7 +10,7 @@
 #include "effnet/arch/family.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/engine/reference.h"
-#include "effnet/engine/synthetic_pictures.h"
+#include "effnet/engine/synthetic_images.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
 
@@ -40,7 +40,7 @@ TEST(QuickWeights, LogitsAreFiniteAndNotZero) {
     SCOPED_TRACE(name);
     const graph::Graph graph = graph::lower(arch::variant(name).spec, {.resolution = Size{64, 64}});
     const Parameters parameters(quick_weights(graph));
-    const std::vector<float> input = synthetic_pictures(graph.input(), 1, 0, pool);
+    const std::vector<float> input = synthetic_images(graph.input(), 1, 0, pool);
     const std::vector<float> logits = Reference(graph, parameters, pool).run(input, 1);
     EXPECT_TRUE(std::all_of(logits.begin(), logits.end(), [](float value) { return std::isfinite(value); }));
     EXPECT_THAT(logits, testing::Contains(testing::Ne(0.0F)));

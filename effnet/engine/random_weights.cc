@@ -11,7 +11,7 @@
 #include "effnet/base/error.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/engine/reference.h"
-#include "effnet/engine/synthetic_pictures.h"
+#include "effnet/engine/synthetic_images.h"
 #include "effnet/formats/initial_weights.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
@@ -19,8 +19,8 @@
 namespace effnet::engine {
 namespace {
 
-constexpr std::int64_t kPictures = 8;
-constexpr std::int64_t kFewPictures = 4;            // where kPictures would cost too much even at kSmallest
+constexpr std::int64_t kImages = 8;
+constexpr std::int64_t kFewImages = 4;              // where kImages would cost too much even at kSmallest
 constexpr std::int64_t kMostMacs = 32'000'000'000;  // of the calibration pass: two seconds on two cores
 constexpr std::int64_t kGrid = 32;                  // sides are multiples of it: the stride of every named network
 constexpr std::int64_t kSmallest = 128;             // at 64 L2 is chaotic
@@ -36,10 +36,10 @@ struct Calibration {
 // The network at its nominal resolution, or at the largest smaller one that keeps within kMostMacs.
 Calibration calibration_of(const arch::ArchSpec& spec, std::int64_t classes) {
   graph::Graph graph = graph::lower(spec, {.classes = classes});
-  const double macs = static_cast<double>(graph::costs(graph).macs) * kPictures;
-  if (macs <= kMostMacs) return {std::move(graph), kPictures};
+  const double macs = static_cast<double>(graph::costs(graph).macs) * kImages;
+  if (macs <= kMostMacs) return {std::move(graph), kImages};
   const double affordable = static_cast<double>(spec.resolution) * std::sqrt(kMostMacs / macs);
-  const std::int64_t batch = affordable < kSmallest ? kFewPictures : kPictures;
+  const std::int64_t batch = affordable < kSmallest ? kFewImages : kImages;
   for (std::int64_t side = std::max(kSmallest, static_cast<std::int64_t>(affordable) / kGrid * kGrid);
        side < spec.resolution; side += kGrid) {
     try {
@@ -107,9 +107,9 @@ tensor::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes,
       });
     }
   };
-  const std::vector<float> pictures = synthetic_pictures(graph.input(), batch, seed, pool);
+  const std::vector<float> images = synthetic_images(graph.input(), batch, seed, pool);
   const Parameters parameters(weights);
-  Reference(graph, parameters, pool).run(pictures, batch, set_statistics);
+  Reference(graph, parameters, pool).run(images, batch, set_statistics);
   return weights;
 }
 

@@ -16,16 +16,16 @@ namespace effnet::engine {
 // shape alone.
 //
 // Then every batch norm's running mean and (biased) variance are set to those of its own input, in one pass of eight
-// synthetic pictures (synthetic_pictures.h, the same seed) through the network so far normalised. Plain initial
+// synthetic images (synthetic_images.h, the same seed) through the network so far normalised. Plain initial
 // statistics would give logits of 1e-14 or 1e7; so activations keep unit scale. The pass is at the nominal resolution,
 // or at the largest multiple of 32 that keeps it within 32 GMAC, two seconds on two cores (B0 224, B4 352, B7 192,
-// ResNet-50 192), but not below 128, where four pictures must do (L2, AmoebaNet-B).
+// ResNet-50 192), but not below 128, where four images must do (L2, AmoebaNet-B).
 // Far above the resolution of the pass, white noise drifts out of scale and becomes chaotic (B7 at 600: 420, float and
-// double apart by 0.3); pictures with a photograph's spectrum do not (B7 at 600: 0.13, apart by 2e-6; L2 at 224: 71,
-// 1e-4). So checks of deep networks should feed the odd synthetic pictures.
+// double apart by 0.3); images with a photograph's spectrum do not (B7 at 600: 0.13, apart by 2e-6; L2 at 224: 71,
+// 1e-4). So checks of deep networks should feed the odd synthetic images.
 //
 // Why not 64 pixels and white noise for all, which would be cheaper: the last maps are then 2 x 2, where a 5 x 5 kernel
-// meets 4 values instead of 25, and all pictures look alike to the deep layers. B4's logits at 224 pixels then have a
+// meets 4 values instead of 25, and all images look alike to the deep layers. B4's logits at 224 pixels then have a
 // standard deviation of 2.6e6, and the network is chaotic: float and double sums differ by half of the logits.
 // Calibrated as here they differ by 1e-5 or less (ResNet-152: 4e-4).
 //

@@ -9,7 +9,7 @@
 #include "effnet/base/error.h"
 #include "effnet/engine/parameters.h"
 #include "effnet/engine/reference.h"
-#include "effnet/engine/synthetic_pictures.h"
+#include "effnet/engine/synthetic_images.h"
 #include "effnet/graph/lower.h"
 
 namespace effnet::engine {
@@ -83,7 +83,7 @@ TEST(RandomWeights, FollowTheInitialisation) {
   }
 }
 
-// The definition: over the calibration pictures, every batch norm gives mean 0 and variance var / (var + epsilon).
+// The definition: over the calibration images, every batch norm gives mean 0 and variance var / (var + epsilon).
 TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
   constexpr std::int64_t kBatch = 8;
   ThreadPool pool(2);
@@ -93,7 +93,7 @@ TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
   const Parameters parameters(weights);
   int norms = 0;
   Reference(graph, parameters, pool)
-      .run(synthetic_pictures(graph.input(), kBatch, 3, pool), kBatch,
+      .run(synthetic_images(graph.input(), kBatch, 3, pool), kBatch,
            [&](const graph::Node& node, std::span<const float> values) {
              const auto* norm = std::get_if<graph::BatchNorm>(&node.op);
              if (norm == nullptr) return;
@@ -139,7 +139,7 @@ TEST(RandomWeights, ValuesGoByName) {
   }
 }
 
-// Unit scale, in numbers: logits of new pictures spread by 0.05 to 10 at the nominal and at a smaller resolution. (The
+// Unit scale, in numbers: logits of new images spread by 0.05 to 10 at the nominal and at a smaller resolution. (The
 // lower end is the head's: silu of a unit normal has mean 0.2, and sqrt(1280) * 0.2 / sqrt(3 * 1000) = 0.13.)
 class NamedModel : public testing::TestWithParam<const char*> {};
 
@@ -150,7 +150,7 @@ TEST_P(NamedModel, HasLogitsOfUsefulSize) {
   for (const std::int64_t side : {std::int64_t{96}, spec.resolution}) {
     const graph::Graph graph = graph::lower(spec, {.resolution = Size{side, side}});
     const std::vector<float> logits =
-        Reference(graph, parameters, pool).run(synthetic_pictures(graph.input(), 2, 99, pool), 2);
+        Reference(graph, parameters, pool).run(synthetic_images(graph.input(), 2, 99, pool), 2);
     for (const std::size_t image : {0, 1}) {
       const auto count = static_cast<std::size_t>(graph.classes());
       const Spread spread = spread_of(std::span(logits).subspan(image * count, count));
@@ -169,24 +169,24 @@ INSTANTIATE_TEST_SUITE_P(Small, NamedModel,
                                          "mnasnet_a1", "mnasnet_b1", "resnet18"),
                          [](const auto& row) { return std::string(row.param); });
 
-TEST(SyntheticPictures, UnitScaleAndReproducible) {
+TEST(SyntheticImages, UnitScaleAndReproducible) {
   ThreadPool one(1), two(2);
   const Chw shape{3, 47, 31};
-  const std::vector<float> pictures = synthetic_pictures(shape, 4, 7, one);
-  EXPECT_EQ(pictures, synthetic_pictures(shape, 4, 7, two));
-  EXPECT_NE(pictures, synthetic_pictures(shape, 4, 8, two));
-  const std::vector<float> fewer = synthetic_pictures(shape, 2, 7, one);
-  EXPECT_TRUE(std::equal(fewer.begin(), fewer.end(), pictures.begin()));
+  const std::vector<float> images = synthetic_images(shape, 4, 7, one);
+  EXPECT_EQ(images, synthetic_images(shape, 4, 7, two));
+  EXPECT_NE(images, synthetic_images(shape, 4, 8, two));
+  const std::vector<float> fewer = synthetic_images(shape, 2, 7, one);
+  EXPECT_TRUE(std::equal(fewer.begin(), fewer.end(), images.begin()));
   // White noise: 5 standard errors of the deviation.
-  const auto one_picture = static_cast<std::size_t>(shape.numel());
-  const Spread white = spread_of(std::span(pictures).first(one_picture));
-  EXPECT_NEAR(white.deviation, 1.0, 5 / std::sqrt(2.0 * static_cast<double>(one_picture)));
+  const auto one_image = static_cast<std::size_t>(shape.numel());
+  const Spread white = spread_of(std::span(images).first(one_image));
+  EXPECT_NEAR(white.deviation, 1.0, 5 / std::sqrt(2.0 * static_cast<double>(one_image)));
   // Octaves: neighbours in a row share most patches (correlation about 0.75 at this width), white ones nothing.
-  const auto neighbours = [&](std::size_t picture) {
+  const auto neighbours = [&](std::size_t image) {
     double product = 0, square = 0;
-    for (std::size_t i = picture * one_picture; i + 1 < (picture + 1) * one_picture; ++i) {
-      product += double{pictures[i]} * pictures[i + 1];
-      square += double{pictures[i]} * pictures[i];
+    for (std::size_t i = image * one_image; i + 1 < (image + 1) * one_image; ++i) {
+      product += double{images[i]} * images[i + 1];
+      square += double{images[i]} * images[i];
     }
     return product / square;
   };

@@ -111,7 +111,7 @@ struct Session::Impl {
     return {set, schedule, weights->bytes().data(), buffers, run, scratch, zeros};
   }
 
-  // Part by part: the pictures, all steps, and what comes out of them.
+  // Part by part: the images, all steps, and what comes out of them.
   void run(const InputRows& input_rows, std::span<float> logits) {
     {
       ThreadTeam::Run running(team);

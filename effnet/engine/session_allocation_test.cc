@@ -50,7 +50,7 @@ TEST(SessionAllocation, ARunAllocatesNothing) {
   for (const arch::ArchSpec& spec : {testkit::mbconv_network(), cells}) {
     const graph::Graph graph = testkit::lower_at(spec, {32, 20});
     const auto weights = testkit::pack(graph, kernels::chosen_isa());
-    const std::vector<float> input = testkit::normal_values("pictures", 2 * graph.input().numel());
+    const std::vector<float> input = testkit::normal_values("images", 2 * graph.input().numel());
     const std::vector<std::uint8_t> rgb(input.size(), 100);
     std::vector<float> logits(2 * 37);
     for (const int threads : {1, 3}) {

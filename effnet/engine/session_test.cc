@@ -61,8 +61,8 @@ tensor::Weights with_value(tensor::Weights weights, const std::string& tensor, f
 
 class SessionTest : public testing::Test {
  protected:
-  std::vector<float> pictures(std::int64_t batch) const {
-    return testkit::normal_values("pictures", batch * graph_.input().numel());
+  std::vector<float> images(std::int64_t batch) const {
+    return testkit::normal_values("images", batch * graph_.input().numel());
   }
 
   graph::Graph graph_ = testkit::lower_at(testkit::mbconv_network(), kSize);
@@ -97,13 +97,13 @@ TEST_F(SessionTest, TellsWhatItIs) {
 
 TEST_F(SessionTest, ProfileTimesTheSameSteps) {
   Session session(graph_, weights_);
-  const std::vector<StepInfo> times = session.profile(pictures(1));
+  const std::vector<StepInfo> times = session.profile(images(1));
   ASSERT_EQ(times.size(), session.steps().size());
   for (std::size_t i = 0; i < times.size(); ++i) {
     EXPECT_EQ(times[i].name, session.steps()[i].name);
     EXPECT_GT(times[i].ms, 0);
   }
-  EXPECT_THROW(session.profile(pictures(2)), Error);
+  EXPECT_THROW(session.profile(images(2)), Error);
 }
 
 TEST_F(SessionTest, PixelsGiveTheBitsOfTheirNormalisedTensor) {
@@ -145,7 +145,7 @@ TEST_F(SessionTest, KeptOutputsAreTheReferences) {
   std::vector<std::string> names;
   for (const NodeId id : keep) names.push_back(graph_.at(id).name);
 
-  const std::vector<float> input = pictures(kImages);
+  const std::vector<float> input = images(kImages);
   const Parameters parameters(testkit::busy_weights(graph_));
   ThreadPool pool(1);
   const auto exact = Reference(graph_, parameters, pool, {.double_accumulation = true}).run(input, kImages, names);
@@ -167,7 +167,7 @@ TEST_F(SessionTest, KeptOutputsAreTheReferences) {
 TEST_F(SessionTest, KeepingFeaturesAndReductionsChangesNoBit) {
   std::vector<NodeId> keep = graph_.reductions;
   keep.push_back(graph_.features);
-  const std::vector<float> input = pictures(1);
+  const std::vector<float> input = images(1);
   Session plain(graph_, weights_);
   Session keeping(graph_, weights_, {.keep = keep});
   EXPECT_EQ(testkit::run(plain, input), testkit::run(keeping, input));
@@ -209,9 +209,9 @@ TEST_F(SessionTest, BrokenWeightsNameTheirLayer) {
         if (std::isinf(value) && std::string_view(tensor).find(".se.") != std::string_view::npos) continue;
         SCOPED_TRACE(fmt::format("{} {} {}", tensor, value, kernels::name(isa)));
         const auto weights = testkit::pack(graph_, Parameters(with_value(good, tensor, value)), isa);
-        expect_error([&] { testkit::run(graph_, weights, pictures(2), {.batch = 2, .threads = 2}); }, ErrorCode::input,
+        expect_error([&] { testkit::run(graph_, weights, images(2), {.batch = 2, .threads = 2}); }, ErrorCode::input,
                      fmt::format("the output of {} holds", fused));
-        expect_error([&] { testkit::run(graph_, weights, pictures(1), {.plan = single}); }, ErrorCode::input,
+        expect_error([&] { testkit::run(graph_, weights, images(1), {.plan = single}); }, ErrorCode::input,
                      fmt::format("the output of {} holds", alone));
       }
     }
@@ -227,7 +227,7 @@ TEST(SessionInput, BrokenValuesAreNamedAndForgotten) {
   pooled.stem = {.kernel = 7, .activation = arch::Activation::relu, .pool = arch::PoolKind::max};
   for (const arch::ArchSpec& spec : {pooled, testkit::mbconv_network()}) {
     const graph::Graph graph = testkit::lower_at(spec, {13, 11});
-    const std::vector<float> input = testkit::normal_values("pictures", 2 * graph.input().numel());
+    const std::vector<float> input = testkit::normal_values("images", 2 * graph.input().numel());
     for (const kernels::Isa isa : kernels::usable_sets()) {
       Session session(graph, testkit::pack(graph, isa), {.batch = 2, .threads = 2});
       const auto expected = testkit::run(session, input);
@@ -254,7 +254,7 @@ TEST(SessionInput, OverflowIsTheLayers) {
   spec.stem.kernel = 7;
   const graph::Graph graph = testkit::lower_at(spec, {13, 11});
   const auto weights = with_value(testkit::busy_weights(graph), "stages.0.0.project.bn.weight", 3e38F);
-  const std::vector<float> input = testkit::normal_values("pictures", graph.input().numel(), 100);
+  const std::vector<float> input = testkit::normal_values("images", graph.input().numel(), 100);
   for (const kernels::Isa isa : kernels::usable_sets()) {
     Session session(graph, testkit::pack(graph, Parameters(weights), isa));
     for (int again = 0; again < 3; ++again) {
@@ -269,8 +269,8 @@ TEST(SessionInput, OverflowIsTheLayers) {
 TEST_F(SessionTest, WrongSizesAreRefused) {
   Session session(graph_, weights_, {.batch = 2});
   std::vector<float> logits(74);
-  expect_error([&] { session.run(pictures(1), logits); }, ErrorCode::usage, "expected 2 x 3 x 31 x 17");
-  expect_error([&] { session.run(pictures(2), std::span(logits).first(73)); }, ErrorCode::usage, "expected 74");
+  expect_error([&] { session.run(images(1), logits); }, ErrorCode::usage, "expected 2 x 3 x 31 x 17");
+  expect_error([&] { session.run(images(2), std::span(logits).first(73)); }, ErrorCode::usage, "expected 74");
   for (const std::int64_t batch : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{65537}}) {
     expect_error([&] { Session(graph_, weights_, {.batch = batch}); }, ErrorCode::usage, "batch out of range");
   }
@@ -302,7 +302,7 @@ TEST_F(SessionTest, WeightsOfAnotherNetworkAreRefused) {
 TEST_F(SessionTest, MovesAndDoesNotCopy) {
   static_assert(!std::is_copy_constructible_v<Session> && !std::is_copy_assignable_v<Session>);
   static_assert(std::is_nothrow_move_constructible_v<Session> && std::is_nothrow_move_assignable_v<Session>);
-  const std::vector<float> input = pictures(1);
+  const std::vector<float> input = images(1);
   Session first(graph_, weights_, {.threads = 2});
   const auto expected = testkit::run(first, input);
   Session second = std::move(first);
@@ -315,8 +315,8 @@ TEST_F(SessionTest, MovesAndDoesNotCopy) {
 // The same weights at two sizes, both at once, after those who made them are gone.
 TEST_F(SessionTest, SessionsShareWeights) {
   const graph::Graph other = testkit::lower_at(testkit::mbconv_network(), {40, 24});
-  const std::vector<float> small = pictures(1);
-  const std::vector<float> large = testkit::normal_values("pictures", other.input().numel());
+  const std::vector<float> small = images(1);
+  const std::vector<float> large = testkit::normal_values("images", other.input().numel());
   const auto expected_small = testkit::run(graph_, weights_, small, {});
   const auto expected_large = testkit::run(other, weights_, large, {});
   Session first(graph_, weights_, {.threads = 2}), second(other, weights_);
@@ -332,7 +332,7 @@ TEST_F(SessionTest, SessionsShareWeights) {
 #if EFFNET_HAS_FLOAT_STATE
 TEST_F(SessionTest, CallersFloatingPointStateIsRestored) {
   Session session(graph_, weights_, {.threads = 2});
-  const std::vector<float> input = pictures(1);
+  const std::vector<float> input = images(1);
   std::vector<float> broken = input;
   broken[7] = std::numeric_limits<float>::quiet_NaN();
   std::vector<float> logits(37);
@@ -422,7 +422,7 @@ TEST(Session, WindowsThatAreTooLargeForADepthwiseStepAreRefused) {
   for (const std::int64_t kernel : {16, 127, 128}) {
     const graph::Graph graph = network(kernel);
     const Parameters parameters(testkit::busy_weights(graph));
-    const auto input = testkit::normal_values("pictures", graph.input().numel());
+    const auto input = testkit::normal_values("images", graph.input().numel());
     const testkit::Truth truth = testkit::truth_of(graph, parameters, input, 1);
     for (const kernels::Isa isa : kernels::usable_sets()) {
       const auto logits = testkit::run(graph, testkit::pack(graph, parameters, isa), input, {});

@@ -132,8 +132,8 @@ class SmallNetwork : public testing::TestWithParam<Case> {
 
   const ArchSpec& spec() const { return GetParam().spec; }
   static bool is_large(const graph::Graph& graph) { return graph.input().pixels() > 10000; }  // once is enough
-  static std::vector<float> pictures(const graph::Graph& graph, std::int64_t batch) {
-    return testkit::normal_values("pictures", batch * graph.input().numel());
+  static std::vector<float> images(const graph::Graph& graph, std::int64_t batch) {
+    return testkit::normal_values("images", batch * graph.input().numel());
   }
   static std::span<const float> first(const std::vector<float>& values, std::int64_t images, std::int64_t of) {
     return std::span(values).first(values.size() * static_cast<std::size_t>(images) / static_cast<std::size_t>(of));
@@ -145,7 +145,7 @@ TEST_P(SmallNetwork, AgreesWithTheReference) {
     const graph::Graph graph = testkit::lower_at(spec(), size);
     const Parameters parameters(testkit::busy_weights(graph));
     const std::int64_t most = is_large(graph) ? 1 : kMostImages;
-    const std::vector<float> input = pictures(graph, most);
+    const std::vector<float> input = images(graph, most);
     const testkit::Truth truth = testkit::truth_of(graph, parameters, input, most);
     for (const kernels::Isa isa : kernels::usable_sets()) {
       const auto weights = testkit::pack(graph, parameters, isa);
@@ -165,7 +165,7 @@ TEST_P(SmallNetwork, ThreadsChangeNoBit) {
       const graph::Graph graph = testkit::lower_at(spec(), GetParam().sizes.back());
       if (batch > 1 && is_large(graph)) continue;
       const auto weights = testkit::pack(graph, isa);
-      const std::vector<float> input = pictures(graph, batch);
+      const std::vector<float> input = images(graph, batch);
       const auto alone = testkit::run(graph, weights, input, {.batch = batch});
       for (const int threads : {2, 3, 4}) {
         Session session(graph, weights, {.batch = batch, .threads = threads});
@@ -195,7 +195,7 @@ TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
   constexpr std::int64_t kImages = 2;
   const graph::Graph graph = testkit::lower_at(spec(), GetParam().sizes.back());
   const Parameters parameters(testkit::busy_weights(graph));
-  const std::vector<float> input = pictures(graph, kImages);
+  const std::vector<float> input = images(graph, kImages);
   const testkit::Truth truth = testkit::truth_of(graph, parameters, input, kImages);
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const auto weights = testkit::pack(graph, parameters, isa);
@@ -217,11 +217,11 @@ TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
   }
 }
 
-// A batch gives each picture's own bits, but for pools that are summed in bands, whose number falls as the batch grows.
-TEST_P(SmallNetwork, BatchIsItsPictures) {
+// A batch gives each image's own bits, but for pools that are summed in bands, whose number falls as the batch grows.
+TEST_P(SmallNetwork, BatchIsItsImages) {
   constexpr std::int64_t kImages = 3;
   const graph::Graph graph = testkit::lower_at(spec(), GetParam().sizes.back());
-  const std::vector<float> input = pictures(graph, kImages);
+  const std::vector<float> input = images(graph, kImages);
   const PlanOptions plan{.fuse_pool = false};
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const auto weights = testkit::pack(graph, isa);

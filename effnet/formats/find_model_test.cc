@@ -111,9 +111,9 @@ TEST_F(FindModel, WithoutAHomeNothingIsPulled) {
 }
 
 TEST_F(FindModel, SaysWhatAFolderLacks) {
-  fs::create_directories(root() / "pictures");
-  EXPECT_THAT(refusal(at("pictures")), testing::AllOf(testing::StartsWith("3: "), HasSubstr("not a MODEL"),
-                                                      HasSubstr("a folder without model.safetensors")));
+  fs::create_directories(root() / "images");
+  EXPECT_THAT(refusal(at("images")), testing::AllOf(testing::StartsWith("3: "), HasSubstr("not a MODEL"),
+                                                    HasSubstr("a folder without model.safetensors")));
   touch("run/config.toml");
   EXPECT_THAT(refusal(at("run")), testing::AllOf(HasSubstr("the run has no model"), HasSubstr("--resume")));
   const std::string last = touch("run/checkpoints/last");

@@ -79,7 +79,7 @@ TEST(OpenWeights, SaysWhatAForeignFileIs) {
       {"a.safetensors", "{\"error\": \"not found\"}", "a JSON text"},
       {"a.safetensors", "Entry not found", "a text that begins 'Entry not found'"},
       {"a.safetensors", "\x1f\x8b\x08\0\0\0\0\0\0\3"s, "gzip"},
-      {"a.safetensors", "\xff\xd8\xff\xe0\0\x10JFIF"s, "a JPEG picture"},
+      {"a.safetensors", "\xff\xd8\xff\xe0\0\x10JFIF"s, "a JPEG image"},
       {"a.safetensors", std::string(4096, '\0'), "nothing but zeros"},
       {"a.safetensors", "", "an empty file"},
   };

@@ -15,8 +15,8 @@ using namespace std::string_view_literals;
 constexpr std::string_view kConvert = "convert it to safetensors or .pth with the library that wrote it";
 constexpr std::string_view kUnpack = "unpack it first";
 constexpr std::string_view kPage = "download the file again; the address gave a page, not the file";
-constexpr std::string_view kPicture =
-    "a file with weights belongs here; of predict and cam the model comes first, then the picture";
+constexpr std::string_view kImage =
+    "a file with weights belongs here; of predict and cam the model comes first, then the image";
 
 // Where a known format shows itself. Offsets below zero count from the end.
 struct Mark {
@@ -38,9 +38,9 @@ constexpr std::array kMarks{
     Mark{0, "7z\xbc\xaf\x27\x1c"sv, "a 7z archive", kUnpack},
     Mark{0, "Rar!\x1a\x07"sv, "a RAR archive", kUnpack},
     Mark{257, "ustar"sv, "a tar archive (or a file of torch 0.1)", kUnpack},
-    Mark{0, "\xff\xd8\xff"sv, "a JPEG picture", kPicture},
-    Mark{0, "\x89PNG\r\n"sv, "a PNG picture", kPicture},
-    Mark{8, "WEBP"sv, "a WebP picture", kPicture},
+    Mark{0, "\xff\xd8\xff"sv, "a JPEG image", kImage},
+    Mark{0, "\x89PNG\r\n"sv, "a PNG image", kImage},
+    Mark{8, "WEBP"sv, "a WebP image", kImage},
     Mark{0, "%PDF-"sv, "a PDF document", "name the file with the weights"},
 };
 

@@ -17,7 +17,7 @@ class Builder {
  public:
   Builder(std::string name, Chw input);
 
-  // Returns the new node. Throws Error(input) as infer_shape() does (a picture too small for the network) and
+  // Returns the new node. Throws Error(input) as infer_shape() does (an image too small for the network) and
   // Error(internal) if an input is no node.
   NodeId add(std::string name, Op op, std::vector<NodeId> inputs);
 

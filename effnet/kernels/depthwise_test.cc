@@ -17,7 +17,7 @@ struct Kernel {
 
 struct Shape {
   std::int64_t width;
-  std::int64_t rows_above;  // of the window, out of the picture: they share one row of zeros
+  std::int64_t rows_above;  // of the window, out of the image: they share one row of zeros
   std::int64_t shift;       // floats by which rows, out and sums miss a 64-byte boundary
   bool sums;
   Range range;

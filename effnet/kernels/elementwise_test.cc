@@ -22,7 +22,7 @@ struct Window {
 constexpr Window kWindows[] = {{2, 2, 0}, {3, 1, 1}, {3, 2, 0}, {3, 2, 1}, {5, 1, 2},
                                {5, 2, 1}, {7, 7, 3}, {1, 1, 0}, {1, 2, 0}};
 
-// test(args, text) for every output row of every window over pictures of several sizes; the last windows of a picture
+// test(args, text) for every output row of every window over images of several sizes; the last windows of an image
 // reach beyond it on the right and below.
 template <class Test>
 void for_each_pool_row(Operands& operands, Test test) {
@@ -44,7 +44,7 @@ void for_each_pool_row(Operands& operands, Test test) {
                         .stride = window.stride,
                         .count_padding = count_padding},
                in,
-               fmt::format("kernel {}, stride {}, before {}, picture {}x{}, row {}, padding counts: {}", window.kernel,
+               fmt::format("kernel {}, stride {}, before {}, image {}x{}, row {}, padding counts: {}", window.kernel,
                            window.stride, window.before, h, w, y, count_padding));
         }
       }
@@ -55,9 +55,9 @@ void for_each_pool_row(Operands& operands, Test test) {
 TEST_P(ElementwiseTest, MaxPool) {
   for_each_pool_row(operands, [&](PoolArgs args, const Floats& in, const std::string& text) {
     for (const bool with_nan : {false, true}) {
-      const Floats picture = in;
-      if (with_nan) picture[in.size() / kBlock / 2 * kBlock + 5] = kNan;
-      args.in = picture.data();
+      const Floats image = in;
+      if (with_nan) image[in.size() / kBlock / 2 * kBlock + 5] = kNan;
+      args.in = image.data();
       const Floats got(args.out_w * kBlock, 1), expected = got;
       args.out = expected.data();
       reference::max_pool(args);

@@ -37,7 +37,7 @@ template <Epilogue E, class V>
     value.low = finish_and_store<E>(to, value.low, low.low, high.low);
     value.high = finish_and_store<E>(to + 8, value.high, low.low, high.low);
   } else {
-    keep_order(value);
+    compiler_barrier(value);
     value = finish<E>(value, low, high);
     store(to, value);
   }

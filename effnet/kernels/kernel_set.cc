@@ -22,7 +22,7 @@ std::string_view name(Epilogue epilogue) { return kEpilogueNames[static_cast<std
 std::size_t KernelSet::first_height(std::int64_t lanes) const { return lanes > 8 ? wide_heights : 0; }
 std::int64_t KernelSet::tallest() const { return heights[wide_heights]; }
 
-ProductFn KernelSet::product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const {
+GemmFn KernelSet::product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const {
   const auto width = static_cast<std::size_t>(lanes / 8 - 1);
   const auto widths = static_cast<std::size_t>(tile / 8);
   return products[(p * widths + width) * kEpilogues + static_cast<std::size_t>(epilogue)];
@@ -41,7 +41,7 @@ DepthwisePairFn KernelSet::depthwise_pair(std::int64_t kernel, std::int64_t stri
   return depthwise_pairs[(row * 2 + (half ? 1 : 0)) * kEpilogues + static_cast<std::size_t>(epilogue)];
 }
 
-std::string product_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue) {
+std::string gemm_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue) {
   return kernel_name(set.target, fmt::format("product_{}x{}_{}", set.heights[p], lanes, name(epilogue)));
 }
 
@@ -58,8 +58,8 @@ DepthwiseWeightFn TrainingSet::depthwise_weight(std::int64_t kernel, std::int64_
   return known_window(kernel, stride) ? depthwise_weights[kernel / 2 - 1][stride - 1] : nullptr;
 }
 
-DepthwiseSpreadFn TrainingSet::depthwise_spread(std::int64_t kernel) const {
-  return known_window(kernel, 2) ? depthwise_spreads[kernel / 2 - 1] : nullptr;
+DepthwiseDataGradientFn TrainingSet::depthwise_data_gradient(std::int64_t kernel) const {
+  return known_window(kernel, 2) ? depthwise_data_gradients[kernel / 2 - 1] : nullptr;
 }
 
 }  // namespace effnet::kernels

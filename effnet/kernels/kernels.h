@@ -26,7 +26,7 @@ inline constexpr int kEpilogues = 3;
 // gathered): out[p][n] = epilogue(bias[n] + sum over k of a[p][k] * weight[k][n] + residual[p][n]).
 // The input is cut into segments (channel blocks, or rows of a window): k runs over `depth` contiguous floats of each
 // segment, over `last_depth` of the last. Pixel p's floats begin 16 * p after pixel 0's.
-struct ProductArgs {
+struct GemmArgs {
   const float* a;
   std::int64_t a_segment;  // floats from one segment to the next
   std::int64_t segments;   // at least 1
@@ -44,10 +44,10 @@ struct ProductArgs {
   const float* residual;  // null, or addressed as `out` is
   float low, high;        // Epilogue::clamp
 };
-using ProductFn = void (*)(const ProductArgs&) noexcept;
+using GemmFn = void (*)(const GemmArgs&) noexcept;
 
 // ---- Depthwise: one output row of one channel block. rows[ky] points at the first input pixel of the first output's
-// window, in a row that is wide enough for the last one's (padding is zeros in memory); rows out of the picture point
+// window, in a row that is wide enough for the last one's (padding is zeros in memory); rows out of the image point
 // at zeros. out[x][c] = epilogue(bias[c] + sum over ky, kx of rows[ky][(x * stride + kx) * 16 + c] * weight[..][c]).
 struct DepthwiseArgs {
   const float* const* rows;  // kernel pointers
@@ -75,9 +75,9 @@ struct DepthwisePairArgs {
 using DepthwisePairFn = void (*)(const DepthwisePairArgs&) noexcept;
 constexpr std::int64_t depthwise_pair_positions(std::int64_t kernel) { return kernel == 3 ? 4 : 7; }
 
-// ---- Windows: one output pixel row of one channel block of a pool. Taps outside of the picture do not count.
+// ---- Windows: one output pixel row of one channel block of a pool. Taps outside of the image do not count.
 struct PoolArgs {
-  const float* in;  // the block's picture: in[(y * in_w + x) * 16]
+  const float* in;  // the block's image: in[(y * in_w + x) * 16]
   float* out;       // the row's first pixel
   std::int64_t in_h, in_w, out_w;
   std::int64_t top, left;  // input row and column of the first output's first tap; may be negative
@@ -101,7 +101,7 @@ using MapFn = void (*)(const MapArgs&) noexcept;
 // ---- Winograd F(2x2, 3x3): a 3x3 convolution with stride 1 makes 2x2 outputs of 4x4 inputs by 16 products instead of
 // 36. Position i of a transformed tile t lies at i * position + t * 16.
 struct WinogradInputArgs {
-  const float* rows[4];  // of the block's picture, or zeros
+  const float* rows[4];  // of the block's image, or zeros
   std::int64_t width;    // pixels beyond it, and before 0, are zeros
   std::int64_t x;        // column of the first tile's first input; may be negative. Tiles are two columns apart
   std::int64_t tiles;
@@ -113,7 +113,7 @@ struct WinogradOutputArgs {
   std::int64_t position;
   std::int64_t tiles;
   const float* bias;         // [16]
-  float* rows[2];            // of the block's picture, at the first tile; null beyond its last row
+  float* rows[2];            // of the block's image, at the first tile; null beyond its last row
   const float* residual[2];  // null, or as `rows`
   std::int64_t width;        // outputs from the first tile to the row's end
   float low, high;
@@ -133,7 +133,7 @@ struct KernelSet {
   std::int64_t cache_bytes;      // the second-level cache that runs of pixels are cut for: of a usual CPU with this set
   std::int64_t ahead_every;      // a product fetches a line with every k, or with every second
   // p indexes heights, from first_height(lanes) on; lanes is a multiple of 8 up to `tile`.
-  ProductFn product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const;
+  GemmFn product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const;
 
   // Null unless kernel is 3, 5 or 7 and stride 1 or 2. half: 8 lanes instead of 16.
   DepthwiseFn depthwise(std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue) const;
@@ -162,7 +162,7 @@ struct KernelSet {
   std::int64_t peak_chains;
 
   // The tables behind product() and depthwise().
-  std::span<const ProductFn> products;               // [heights][tile / 8][kEpilogues]
+  std::span<const GemmFn> products;                  // [heights][tile / 8][kEpilogues]
   std::span<const DepthwiseFn> depthwises;           // [3 kernels][2 strides][2 halves][kEpilogues]
   std::span<const DepthwisePairFn> depthwise_pairs;  // [2 kernels][2 halves][kEpilogues], or empty
 };
@@ -173,7 +173,7 @@ const KernelSet& kernel_set(const Target& target);
 
 // "f32_product_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512", "f32_depthwise_pair_k5s1x16_silu_avx512":
 // dtype, op, tile, epilogue, set.
-std::string product_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue);
+std::string gemm_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue);
 std::string depthwise_name(const KernelSet& set, std::int64_t kernel, std::int64_t stride, bool half,
                            Epilogue epilogue);
 std::string depthwise_pair_name(const KernelSet& set, std::int64_t kernel, bool half, Epilogue epilogue);

@@ -7,7 +7,7 @@
 //
 // A line a shape: minimum time, GFLOP/s (2 per multiply-add, of the true channels) and share of this core's peak, which
 // is measured first; then each network's sum. Kernels alone: windows of dense k x k convolutions lie gathered in
-// memory, pictures are padded beforehand, and nothing else of a network runs between two layers.
+// memory, images are padded beforehand, and nothing else of a network runs between two layers.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -102,7 +102,7 @@ double product_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue) 
       std::size_t height = set.first_height(lanes);
       for (std::int64_t p = 0; p < pixels; p += set.heights[height]) {
         while (set.heights[height] > pixels - p) ++height;
-        set.product(height, lanes, epilogue)(
+        set.gemm(height, lanes, epilogue)(
             {in.data() + p * kBlock, pixels * kBlock, blocks_of(depth), kBlock, (depth + kBlock - 1) % kBlock + 1,
              weight.data() + n * depth, bias.data() + n, in.data(), kBlock, 0,
              out.data() + (n / kBlock * pixels + p) * kBlock, pixels * kBlock, offsets.data(), nullptr, 0, 6});

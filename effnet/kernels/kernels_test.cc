@@ -30,7 +30,7 @@ std::vector<Entry> entries(const KernelSet& set) {
   for (const Epilogue epilogue : kAllEpilogues) {
     for (std::int64_t lanes = 8; lanes <= set.tile; lanes += 8) {
       for (std::size_t p = set.first_height(lanes); p < set.heights.size(); ++p) {
-        push(product_name(set, p, lanes, epilogue), set.product(p, lanes, epilogue));
+        push(gemm_name(set, p, lanes, epilogue), set.gemm(p, lanes, epilogue));
       }
     }
     for (const std::int64_t kernel : {3, 5, 7}) {
@@ -81,7 +81,7 @@ TEST(KernelSet, TablesAreWholeAndNamesUnique) {
       EXPECT_TRUE(functions.insert(entry.function).second) << entry.name << " is another entry's function";
     }
     // All table entries are among those asked for.
-    for (const ProductFn function : set.products) {
+    for (const GemmFn function : set.products) {
       if (function == nullptr) continue;  // a height that only tiles of 8 channels have
       EXPECT_TRUE(functions.contains(reinterpret_cast<void (*)()>(function)));
     }
@@ -98,9 +98,9 @@ TEST(KernelSet, NamesSayEverything) {
   for (const Isa isa : usable_sets()) {
     const KernelSet& set = kernel_set({isa});
     const std::string end = "_" + std::string(name(isa));
-    EXPECT_EQ(product_name(set, set.wide_heights, 16, Epilogue::silu),
+    EXPECT_EQ(gemm_name(set, set.wide_heights, 16, Epilogue::silu),
               "f32_product_" + std::to_string(set.tallest()) + "x16_silu" + end);
-    EXPECT_EQ(product_name(set, set.heights.size() - 1, 8, Epilogue::clamp), "f32_product_1x8_clamp" + end);
+    EXPECT_EQ(gemm_name(set, set.heights.size() - 1, 8, Epilogue::clamp), "f32_product_1x8_clamp" + end);
     EXPECT_EQ(depthwise_name(set, 3, 2, false, Epilogue::silu), "f32_depthwise_k3s2x16_silu" + end);
     EXPECT_EQ(depthwise_pair_name(set, 5, true, Epilogue::silu), "f32_depthwise_pair_k5s1x8_silu" + end);
     EXPECT_EQ(depthwise_name(set, 7, 1, true, Epilogue::hard_swish), "f32_depthwise_k7s1x8_hard_swish" + end);

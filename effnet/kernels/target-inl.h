@@ -8,8 +8,8 @@
 
 #include "effnet/kernels/depthwise-inl.h"
 #include "effnet/kernels/elementwise-inl.h"
+#include "effnet/kernels/gemm-inl.h"
 #include "effnet/kernels/peak-inl.h"
-#include "effnet/kernels/product-inl.h"
 #include "effnet/kernels/training-inl.h"
 #include "effnet/kernels/winograd-inl.h"
 

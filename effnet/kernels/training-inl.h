@@ -8,13 +8,14 @@ namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
 template <class V>
-struct ValueAndSlope {
-  V value, slope;
+struct ValueAndDerivative {
+  V value, derivative;
 };
 
-// f(z) and f'(z). At a bend the slope is 0, at -3 and 3 of hard swish that of the parabola's outside.
+// f(z) and f'(z). At a bend the derivative is 0, at -3 and 3 of hard swish that of the parabola's outside.
 template <Epilogue E, class V>
-[[gnu::always_inline]] inline ValueAndSlope<V> activated(V z, [[maybe_unused]] V low, [[maybe_unused]] V high) {
+[[gnu::always_inline]] inline ValueAndDerivative<V> epilogue_params(V z, [[maybe_unused]] V low,
+                                                                    [[maybe_unused]] V high) {
   if constexpr (E == Epilogue::silu) {
     const V sigmoid = div(broadcast<V>(1), one_plus_exp_of_minus(z));
     const V value = mul(z, sigmoid);
@@ -114,17 +115,17 @@ void activate_sum_block(const ActivationArgs& args, float* sums) noexcept {
 }
 
 template <Epilogue E>
-void activate_both_block(const ActivationArgs& args, float* out, float* slope) noexcept {
+void activate_both_block(const ActivationArgs& args, float* out, float* derivative) noexcept {
   const Activation<Wide> f(args);
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
-    const ValueAndSlope<Wide> both = activated<E>(f.z(args.y + i), f.low, f.high);
+    const ValueAndDerivative<Wide> both = activated<E>(f.z(args.y + i), f.low, f.high);
     store(out + i, both.value);
-    store(slope + i, both.slope);
+    store(derivative + i, both.derivative);
   }
 }
 
 template <Epilogue E>
-void gate_backward_block(const ActivationArgs& args, const float* d, float* out, float* sums) noexcept {
+void se_backward_block(const ActivationArgs& args, const float* d, float* out, float* sums) noexcept {
   over_lanes(
       args.pixels, [&]<class V>(std::int64_t lane, std::int64_t first, std::int64_t count)
                        __attribute__((always_inline)) {
@@ -138,13 +139,13 @@ void gate_backward_block(const ActivationArgs& args, const float* d, float* out,
                          for (std::int64_t i = at; i < at + count * kBlock; i += kBlock) {
                            prefetch(args.y + i + kAhead);
                            const V y = load<V>(args.y + i), gradient = load<V>(d + i);
-                           const ValueAndSlope<V> both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
-                           const V xhat = fma(y, inverse, offset), behind = mul(gradient, both.slope);
+                           const ValueAndDerivative<V> both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
+                           const V xhat = fma(y, inverse, offset), behind = mul(gradient, both.derivative);
                            totals[0] = fma(gradient, both.value, totals[0]);
                            totals[1] = add(totals[1], behind);
                            totals[2] = fma(behind, xhat, totals[2]);
-                           totals[3] = add(totals[3], both.slope);
-                           totals[4] = fma(both.slope, xhat, totals[4]);
+                           totals[3] = add(totals[3], both.derivative);
+                           totals[4] = fma(both.derivative, xhat, totals[4]);
                            if (out != nullptr) store(out + i, mul(gate, both.value));
                          }
                          EFFNET_UNROLL
@@ -162,8 +163,8 @@ void activated_gradient_block(const ActivationArgs& args, const GradientArgs& gr
     prefetch(args.y + i + kAhead);
     prefetch(gradient.d + i + kAhead);
     const Wide y = load<Wide>(args.y + i);
-    const ValueAndSlope<Wide> both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
-    store(out, fma(both.slope, fma(load<Wide>(gradient.d + i), factor, mean), fma(y, c1, c2)));
+    const ValueAndDerivative<Wide> both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
+    store(out, fma(both.derivative, fma(load<Wide>(gradient.d + i), factor, mean), fma(y, c1, c2)));
   }
 }
 
@@ -181,7 +182,7 @@ void reduce_block(const ReduceArgs& args) noexcept {
   Wide total = load<Wide>(args.sums), normalised = load<Wide>(args.sums + kBlock);
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
     Wide dz = load<Wide>(args.d + i);
-    if (args.slope != nullptr) dz = mul(dz, load<Wide>(args.slope + i));
+    if (args.derivative != nullptr) dz = mul(dz, load<Wide>(args.derivative + i));
     total = add(total, dz);
     normalised = fma(dz, fma(load<Wide>(args.y + i), inverse, offset), normalised);
     if (args.out == nullptr) continue;
@@ -287,7 +288,7 @@ template <int kKernel, int kStride, int kRows, class V>
 }
 
 // As many window rows at a time as have their sums in registers. Where that takes several passes (by window rows, or by
-// halves of the lanes where a Wide is two registers), a few rows of the picture at a time, which stay in the
+// halves of the lanes where a Wide is two registers), a few rows of the image at a time, which stay in the
 // first-level cache.
 template <int kKernel, int kStride>
 void depthwise_weight(const DepthwiseWeightArgs& args) noexcept {
@@ -312,8 +313,8 @@ void depthwise_weight(const DepthwiseWeightArgs& args) noexcept {
 
 // kPairs pairs of neighbours: j + left = 2x is met by the even window columns 2m at d[x - m], the next by 2m + 1.
 template <int kKernel, int kPairs, class V>
-[[gnu::always_inline]] inline void spread_pairs(const DepthwiseSpreadArgs& args, std::int64_t x, std::int64_t lane,
-                                                V (&even)[kPairs], V (&odd)[kPairs]) {
+[[gnu::always_inline]] inline void spread_pairs(const DepthwiseDataGradientArgs& args, std::int64_t x,
+                                                std::int64_t lane, V (&even)[kPairs], V (&odd)[kPairs]) {
   EFFNET_UNROLL
   for (int t = 0; t < kPairs; ++t) even[t] = odd[t] = broadcast<V>(0);
   for (std::int64_t i = 0; i < args.count; ++i) {
@@ -340,7 +341,7 @@ template <int kKernel, int kPairs, class V>
 }
 
 template <int kKernel, class V>
-[[gnu::always_inline]] inline void spread_lanes(const DepthwiseSpreadArgs& args, std::int64_t lane) {
+[[gnu::always_inline]] inline void spread_lanes(const DepthwiseDataGradientArgs& args, std::int64_t lane) {
   constexpr int kPairs = kSpreadPairs;
   float* const out = args.out + lane;
   std::int64_t x = args.left / 2, j = x * 2 - args.left;  // j is -1 where left is odd
@@ -367,7 +368,7 @@ template <int kKernel, class V>
 }
 
 template <int kKernel>
-void depthwise_spread(const DepthwiseSpreadArgs& args) noexcept {
+void depthwise_data_gradient(const DepthwiseDataGradientArgs& args) noexcept {
   if constexpr (kWideIsTwo) {
     for (std::int64_t lane = 0; lane < kBlock; lane += 8) spread_lanes<kKernel, Half>(args, lane);
   } else {
@@ -381,7 +382,7 @@ constexpr void add_activation(TrainingSet& set) {
   set.activate[kPlace] = activate_block<E>;
   set.activate_sum[kPlace] = activate_sum_block<E>;
   set.activate_both[kPlace] = activate_both_block<E>;
-  set.gate_backward[kPlace] = gate_backward_block<E>;
+  set.se_backward[kPlace] = se_backward_block<E>;
   set.activated_gradient[kPlace] = activated_gradient_block<E>;
 }
 
@@ -389,7 +390,7 @@ template <int kKernel>
 constexpr void add_depthwise(TrainingSet& set) {
   set.depthwise_weights[kKernel / 2 - 1][0] = depthwise_weight<kKernel, 1>;
   set.depthwise_weights[kKernel / 2 - 1][1] = depthwise_weight<kKernel, 2>;
-  set.depthwise_spreads[kKernel / 2 - 1] = depthwise_spread<kKernel>;
+  set.depthwise_data_gradients[kKernel / 2 - 1] = depthwise_data_gradient<kKernel>;
 }
 
 consteval TrainingSet training_table(Isa isa) {

@@ -8,7 +8,7 @@
 // With batch statistics a value is described by its raw convolution output y:
 //   xhat = y * inverse + offset          normalised (inverse = 1 / sqrt(variance + epsilon), offset = -mean * inverse)
 //   z    = y * scale + shift             scale = gamma * inverse, shift = beta - mean * scale
-//   a    = f(z), slope = f'(z)           f: an Epilogue
+//   a    = f(z), derivative = f'(z)           f: an Epilogue
 // and the gradient before a batch norm by the gradient dz behind it: dy = c0 * dz + c1 * y + c2.
 #pragma once
 
@@ -32,18 +32,18 @@ using MomentsFn = void (*)(const float* y, std::int64_t pixels, float* moments) 
 using ActivateFn = void (*)(const ActivationArgs& args, float* out) noexcept;
 // sums[16] += a, pixel by pixel.
 using ActivateSumFn = void (*)(const ActivationArgs& args, float* sums) noexcept;
-// out = a, slope = f'(z).
-using ActivateBothFn = void (*)(const ActivationArgs& args, float* out, float* slope) noexcept;
+// out = a, derivative = f'(z).
+using ActivateBothFn = void (*)(const ActivationArgs& args, float* out, float* derivative) noexcept;
 
 // ---- Behind a squeeze-and-excitation gate. d is the gradient of gate * a; out = gate * a, or null.
-// sums [5][16] are added to: d * a, d * slope, d * slope * xhat, slope, slope * xhat. With them the gradient of the
-// gate and, once the gradient m of the mean is known, the sums of dz = slope * (gate * d + m) and of dz * xhat follow
-// without another pass.
+// sums [5][16] are added to: d * a, d * derivative, d * derivative * xhat, derivative, derivative * xhat. With them the
+// gradient of the gate and, once the gradient m of the mean is known, the sums of dz = derivative * (gate * d + m) and
+// of dz * xhat follow without another pass.
 inline constexpr std::int64_t kGateSums = 5;
-using GateBackwardFn = void (*)(const ActivationArgs& args, const float* d, float* out, float* sums) noexcept;
+using SeBackwardFn = void (*)(const ActivationArgs& args, const float* d, float* out, float* sums) noexcept;
 
 // ---- The gradient before a batch norm, from what lies behind its activation:
-// out = slope * (factor * d + mean) + c1 * y + c2, where factor = c0 * gate and mean = c0 * m. A pixel of `out` is
+// out = derivative * (factor * d + mean) + c1 * y + c2, where factor = c0 * gate and mean = c0 * m. A pixel of `out` is
 // out_step floats after the one before.
 struct GradientArgs {
   const float* d;
@@ -55,10 +55,10 @@ using ActivatedGradientFn = void (*)(const ActivationArgs& args, const GradientA
 // The same without activation: out = factor * d + c1 * y + c2, out_step 16. mean is not read.
 using GradientFn = void (*)(const float* y, const GradientArgs& gradient, std::int64_t pixels) noexcept;
 
-// out = d * slope (null: 1); sums [2][16] += out, out * xhat. out may be d, or null. stream: out, 64-byte aligned, is
-// written past the caches.
+// out = d * derivative (null: 1); sums [2][16] += out, out * xhat. out may be d, or null. stream: out, 64-byte aligned,
+// is written past the caches.
 struct ReduceArgs {
-  const float *d, *slope, *y;
+  const float *d, *derivative, *y;
   const float *inverse, *offset;  // [16]
   float* out;
   float* sums;
@@ -104,7 +104,7 @@ using DepthwiseWeightFn = void (*)(const DepthwiseWeightArgs&) noexcept;
 // ---- Data gradient of a depthwise convolution with stride 2, one row of one channel block. Input pixel j lies in the
 // windows x = (j + left - kx) / 2 where that is whole. rows[i] (kernel / 2 + 1 of them at most) are rows of d that
 // reach the row, their window rows are window[i]. d has zeros for kernel pixels on both sides of a row.
-struct DepthwiseSpreadArgs {
+struct DepthwiseDataGradientArgs {
   const float* const* rows;
   const std::int32_t* window;
   std::int64_t count;
@@ -113,7 +113,7 @@ struct DepthwiseSpreadArgs {
   std::int64_t width;  // input pixels
   float* out;
 };
-using DepthwiseSpreadFn = void (*)(const DepthwiseSpreadArgs&) noexcept;
+using DepthwiseDataGradientFn = void (*)(const DepthwiseDataGradientArgs&) noexcept;
 
 struct TrainingSet {
   Target target;
@@ -121,7 +121,7 @@ struct TrainingSet {
   ActivateFn activate[kEpilogues];
   ActivateSumFn activate_sum[kEpilogues];
   ActivateBothFn activate_both[kEpilogues];
-  GateBackwardFn gate_backward[kEpilogues];
+  SeBackwardFn se_backward[kEpilogues];
   ActivatedGradientFn activated_gradient[kEpilogues];
   GradientFn gradient;
   ReduceFn reduce;
@@ -131,9 +131,9 @@ struct TrainingSet {
   WeightGradientFn weight_gradient[2];  // for 1 and 2 blocks; the second is null where weight_blocks is 1
   // Null unless kernel is 3, 5 or 7 and stride 1 or 2.
   DepthwiseWeightFn depthwise_weight(std::int64_t kernel, std::int64_t stride) const;
-  DepthwiseSpreadFn depthwise_spread(std::int64_t kernel) const;
+  DepthwiseDataGradientFn depthwise_data_gradient(std::int64_t kernel) const;
   DepthwiseWeightFn depthwise_weights[3][2];
-  DepthwiseSpreadFn depthwise_spreads[3];
+  DepthwiseDataGradientFn depthwise_data_gradients[3];
 };
 
 const TrainingSet& training_set(const Target& target);  // as kernel_set()

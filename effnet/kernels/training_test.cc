@@ -99,28 +99,28 @@ TEST_P(TrainingTest, MomentsAboutAPivot) {
 TEST_P(TrainingTest, Activations) {
   for_each_case([&](const Case& c, Epilogue kind, const std::string& label) {
     const auto place = static_cast<std::size_t>(kind);
-    Floats out(c.y.size()), slope(c.y.size()), value(c.y.size());
+    Floats out(c.y.size()), derivative(c.y.size()), value(c.y.size());
     set().activate[place](c.args, out.data());
     EXPECT_TRUE(within(out.data(), reference::activate(kind, c.args))) << label;
     ActivationArgs open = c.args;
     open.gate = nullptr;
-    set().activate_both[place](open, value.data(), slope.data());
+    set().activate_both[place](open, value.data(), derivative.data());
     EXPECT_TRUE(within(value.data(), reference::activate(kind, open))) << label;
-    EXPECT_TRUE(within(slope.data(), reference::slopes(kind, open))) << label;
+    EXPECT_TRUE(within(derivative.data(), reference::derivatives(kind, open))) << label;
     const Floats sums = random(kBlock), before = sums;
     set().activate_sum[place](open, sums.data());
     EXPECT_TRUE(within(sums.data(), reference::activate_sum(kind, open, before.data()))) << label;
   });
 }
 
-// The twin's slope is the derivative of the twin's value: central differences in double.
+// The twin's derivative is the derivative of the twin's value: central differences in double.
 TEST(TrainingTwins, SlopesAreDerivatives) {
   for (const Epilogue kind : kAllEpilogues) {
     for (double z = -8.03; z < 8; z += 0.1) {
       constexpr double kStep = 1e-5;
       const auto f = [&](double at) { return reference::epilogue(kind, at, 0, 6); };
-      const double slope = reference::slope_of(kind, {z, 0}, 0, 6).value;
-      EXPECT_NEAR(slope, (f(z + kStep) - f(z - kStep)) / (2 * kStep), 1e-8) << name(kind) << " at " << z;
+      const double derivative = reference::derivative_of(kind, {z, 0}, 0, 6).value;
+      EXPECT_NEAR(derivative, (f(z + kStep) - f(z - kStep)) / (2 * kStep), 1e-8) << name(kind) << " at " << z;
     }
   }
 }
@@ -128,10 +128,10 @@ TEST(TrainingTwins, SlopesAreDerivatives) {
 TEST_P(TrainingTest, GateBackward) {
   for_each_case([&](const Case& c, Epilogue kind, const std::string& label) {
     const Floats out(c.y.size()), sums = random(kGateSums * kBlock), before = sums, again = sums;
-    set().gate_backward[static_cast<std::size_t>(kind)](c.args, c.d.data(), out.data(), sums.data());
+    set().se_backward[static_cast<std::size_t>(kind)](c.args, c.d.data(), out.data(), sums.data());
     EXPECT_TRUE(within(out.data(), reference::activate(kind, c.args))) << label;
     EXPECT_TRUE(within(sums.data(), reference::gate_sums(kind, c.args, c.d.data(), before.data()))) << label;
-    set().gate_backward[static_cast<std::size_t>(kind)](c.args, c.d.data(), nullptr, again.data());
+    set().se_backward[static_cast<std::size_t>(kind)](c.args, c.d.data(), nullptr, again.data());
     EXPECT_TRUE(same_bits(again.span(), sums.span())) << label;
   });
 }
@@ -169,9 +169,9 @@ TEST_P(TrainingTest, Reduce) {
   for (const std::int64_t pixels : kPixels) {
     for (const auto& [sloped, stream] : {std::pair{false, false}, {true, false}, {true, true}}) {
       const Case c(*this, pixels, sloped ? 1 : 0, false, kRanges[0]);
-      const Floats slope = random(pixels * kBlock), out(pixels * kBlock), sums = random(2 * kBlock), before = sums;
+      const Floats derivative = random(pixels * kBlock), out(pixels * kBlock), sums = random(2 * kBlock), before = sums;
       const ReduceArgs args{.d = c.d.data(),
-                            .slope = sloped ? slope.data() : nullptr,
+                            .derivative = sloped ? derivative.data() : nullptr,
                             .y = c.y.data(),
                             .inverse = c.inverse.data(),
                             .offset = c.offset.data(),
@@ -279,15 +279,15 @@ TEST_P(TrainingTest, DepthwiseSpread) {
           }
           for (const Floats& row : gradients) rows.push_back(row.data() + kernel * kBlock);
           const Floats weight = random(kernel * kernel * kBlock), out(width * kBlock, 1);
-          const DepthwiseSpreadArgs args{.rows = rows.data(),
-                                         .window = window.data(),
-                                         .count = static_cast<std::int64_t>(rows.size()),
-                                         .weight = weight.data(),
-                                         .left = left,
-                                         .width = width,
-                                         .out = out.data()};
-          set().depthwise_spread(kernel)(args);
-          EXPECT_TRUE(within(out.data(), reference::depthwise_spread(args, kernel, out_width)))
+          const DepthwiseDataGradientArgs args{.rows = rows.data(),
+                                               .window = window.data(),
+                                               .count = static_cast<std::int64_t>(rows.size()),
+                                               .weight = weight.data(),
+                                               .left = left,
+                                               .width = width,
+                                               .out = out.data()};
+          set().depthwise_data_gradient(kernel)(args);
+          EXPECT_TRUE(within(out.data(), reference::depthwise_data_gradient(args, kernel, out_width)))
               << kernel << ", left " << left << ", width " << width;
         }
       }

@@ -19,7 +19,7 @@ constexpr std::int64_t tiles_of(std::int64_t outputs) { return (outputs + 1) / 2
 
 struct InputShape {
   std::int64_t width, x, tiles;
-  std::int64_t above, below;  // rows out of the picture: they share one row of zeros
+  std::int64_t above, below;  // rows out of the image: they share one row of zeros
   std::int64_t shift;         // floats by which rows and out miss a 64-byte boundary
   std::int64_t guard;         // untouchable pixels on both sides of a row; without, the sanitizer's
   std::int64_t gap;           // floats between positions
@@ -67,7 +67,7 @@ enum class Residual { none, own, in_place };
 
 struct OutputShape {
   std::int64_t tiles, width;
-  bool second;  // whether the lower row is inside of the picture
+  bool second;  // whether the lower row is inside of the image
   Residual residual;
   std::int64_t shift, gap;
   Range range;
@@ -79,7 +79,7 @@ struct OutputShape {
   }
 };
 
-// Rows end where the last output does, or after one more pixel where the picture goes on.
+// Rows end where the last output does, or after one more pixel where the image goes on.
 struct Output {
   OutputShape shape;
   Floats in, bias;
@@ -313,14 +313,14 @@ TEST_P(WinogradTest, ExtremeSums) {
 // output transform, 1 for the bias. So |error| <= gamma(9) * S with S the same three steps on absolute values (by the
 // twins, whose rounded S one rounding more covers). S is some seven times the convolution's own sum of |g| |d|: that is
 // Winograd's price.
-struct Picture {
+struct Image {
   std::int64_t h, w, padding;
   std::int64_t out_h() const { return h + 2 * padding - 2; }
   std::int64_t out_w() const { return w + 2 * padding - 2; }
 };
 using Weights = std::array<reference::Square<3>, kBlock>;
 
-double convolution(const Picture& p, const Floats& d, const reference::Square<3>& g, std::int64_t y, std::int64_t x,
+double convolution(const Image& p, const Floats& d, const reference::Square<3>& g, std::int64_t y, std::int64_t x,
                    std::int64_t lane) {
   double sum = 0;
   for (std::int64_t ky = 0; ky < 3; ++ky) {
@@ -347,10 +347,10 @@ void multiply(const Floats& in, std::int64_t tiles, const Weights& weights, bool
 }
 
 TEST_P(WinogradTest, IsTheConvolution) {
-  for (const Picture& p : {Picture{13, 11, 1}, {14, 15, 1}, {13, 11, 0}, {3, 4, 0}, {1, 1, 1}, {2, 1, 1}, {1, 6, 1}}) {
+  for (const Image& p : {Image{13, 11, 1}, {14, 15, 1}, {13, 11, 0}, {3, 4, 0}, {1, 1, 1}, {2, 1, 1}, {1, 6, 1}}) {
     const std::int64_t tiles = tiles_of(p.out_w());
-    Floats picture(p.h * p.w * kBlock), zeros(p.w * kBlock), bias(kBlock);
-    operands.fill(picture.span());
+    Floats image(p.h * p.w * kBlock), zeros(p.w * kBlock), bias(kBlock);
+    operands.fill(image.span());
     operands.fill(bias.span());
     Input::make_zero(zeros);
     Weights weights;
@@ -364,7 +364,7 @@ TEST_P(WinogradTest, IsTheConvolution) {
       WinogradInputArgs in{};
       for (std::int64_t r = 0; r < 4; ++r) {
         const std::int64_t row = y + r - p.padding;
-        in.rows[r] = row < 0 || row >= p.h ? zeros.data() : picture.data() + row * p.w * kBlock;
+        in.rows[r] = row < 0 || row >= p.h ? zeros.data() : image.data() + row * p.w * kBlock;
       }
       in.width = p.w;
       in.x = -p.padding;
@@ -398,7 +398,7 @@ TEST_P(WinogradTest, IsTheConvolution) {
         for (std::int64_t i = 0; i < p.out_w() * kBlock; ++i) {
           const std::int64_t lane = i % kBlock;
           const double expected =
-              convolution(p, picture, weights[static_cast<std::size_t>(lane)], y + r, i / kBlock, lane) + bias[lane];
+              convolution(p, image, weights[static_cast<std::size_t>(lane)], y + r, i / kBlock, lane) + bias[lane];
           ASSERT_NEAR(rows[r][i], expected, gamma(10) * norms[r][i]) << fmt::format(
               "{} x {}, padding {}: row {}, column {}, lane {}", p.h, p.w, p.padding, y + r, i / kBlock, lane);
         }

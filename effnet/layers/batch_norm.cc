@@ -62,7 +62,7 @@ Norm normalise(const primitives::ChannelMoments& moments, std::int64_t channels,
   return norm;
 }
 
-kernels::ActivationArgs activation_args(const Activated& activation, const Norm& norm, std::int64_t block,
+kernels::ActivationArgs activation_args(const EpilogueParams& activation, const Norm& norm, std::int64_t block,
                                         const float* y, std::int64_t pixels, const float* gate) {
   const std::int64_t at = block * kBlock;
   return {.y = y,
@@ -93,9 +93,9 @@ NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, co
   if (mode.sum_all) mode.sum_all(totals);
   for (std::size_t c = 0; c < size; ++c) {
     const double scale = double{gamma[c]} * norm.inverse[c];
-    const double mean = totals[c] / norm.pixels, slope = totals[size + c] / norm.pixels;
-    result.c1[c] = static_cast<float>(-scale * slope * norm.inverse[c]);
-    result.c2[c] = static_cast<float>(-scale * (mean + slope * norm.offset[c]));
+    const double mean = totals[c] / norm.pixels, derivative = totals[size + c] / norm.pixels;
+    result.c1[c] = static_cast<float>(-scale * derivative * norm.inverse[c]);
+    result.c2[c] = static_cast<float>(-scale * (mean + derivative * norm.offset[c]));
   }
   return result;
 }

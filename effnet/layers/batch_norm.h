@@ -13,7 +13,7 @@
 
 namespace effnet::layers {
 
-using primitives::Activated;
+using primitives::EpilogueParams;
 
 struct NormMode {
   bool training = false;
@@ -39,7 +39,7 @@ Norm normalise(const primitives::ChannelMoments& moments, std::int64_t channels,
 
 // What a kernel needs to compute activation(batch norm(y)) of `pixels` pixels of a channel block, times `gate` (null,
 // or 16) where the kernel takes one.
-kernels::ActivationArgs activation_args(const Activated& activation, const Norm& norm, std::int64_t block,
+kernels::ActivationArgs activation_args(const EpilogueParams& activation, const Norm& norm, std::int64_t block,
                                         const float* y, std::int64_t pixels, const float* gate = nullptr);
 
 // dy = c0 * dz + c1 * y + c2: the gradient before a batch norm from that behind it.

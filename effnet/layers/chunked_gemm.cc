@@ -45,14 +45,14 @@ Source before_norm(const Kernels& kernels, const Partition& parts, const float* 
           {y, dz}};
 }
 
-void gemm_forward(const Context& context, const Partition& parts, Way way, const OwnedMatrix& weight, const Source& x,
-                  float* y, primitives::ChannelMoments* moments) {
+void gemm_forward(const Context& context, const Partition& parts, LoopOrder order, const OwnedMatrix& weight,
+                  const Source& x, float* y, primitives::ChannelMoments* moments) {
   const std::int64_t depth = weight.shape.depth, channels = weight.shape.channels;
   const std::int64_t block = parts.all_pixels() * kBlock, panel_block = parts.longest * kBlock;
   const auto chunks = static_cast<std::int64_t>(parts.chunks.size());
-  context.loops.parallel(chunks, way, [&](std::int64_t first, std::int64_t last, Scratch& scratch) {
+  context.loops.parallel(chunks, order, [&](std::int64_t first, std::int64_t last, Scratch& scratch) {
     const auto chunk_at = [&](std::int64_t i) -> const Chunk& {
-      return parts.chunks[static_cast<std::size_t>(on_way(way, first, last, i))];
+      return parts.chunks[static_cast<std::size_t>(ordered_index(order, first, last, i))];
     };
     float* const panel = scratch.floats(blocks_of(depth) * panel_block);
     PrefetchQueue prefetch;

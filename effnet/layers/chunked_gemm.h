@@ -40,8 +40,8 @@ Source made_by_segment(const Partition& parts, std::int64_t blocks, std::vector<
 }
 
 // y = x * weight; y blocked over all pixels; moments of every segment unless null.
-void gemm_forward(const Context& context, const Partition& parts, Way way, const OwnedMatrix& weight, const Source& x,
-                  float* y, primitives::ChannelMoments* moments);
+void gemm_forward(const Context& context, const Partition& parts, LoopOrder order, const OwnedMatrix& weight,
+                  const Source& x, float* y, primitives::ChannelMoments* moments);
 
 // dx = dy * W^T [+ residual] and dW = x^T dy, chunk by chunk. Order in a chunk: dy, dx, x, dW.
 struct GemmBackward {

@@ -59,10 +59,10 @@ void conv_bn_act_forward(const Context& context, const ConvBnActShape& shape, co
   primitives::ChannelMoments moments(parts.segment_pixels(), shape.out);
   std::vector<float> by_window(static_cast<std::size_t>(shape.out * shape.depth()));
   for_each_weight(shape, [&](std::size_t to, std::int64_t from) { by_window[to] = weight[from]; });
-  gemm_forward(context, parts, Way::from_first, pack(context, by_window.data(), shape.out, shape.depth()),
+  gemm_forward(context, parts, LoopOrder::forward, pack(context, by_window.data(), shape.out, shape.depth()),
                input(shape, parts, x), y, mode.training ? &moments : nullptr);
   norm = normalise(moments, shape.out, parameters, mode);
-  context.loops.parallel(blocks * shape.images, Way::from_last, [&](std::int64_t first, std::int64_t last) {
+  context.loops.parallel(blocks * shape.images, LoopOrder::reverse, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t task = last; task-- > first;) {
       const std::int64_t plane = plane_of(task, blocks, shape.images);
       const std::int64_t at = plane * pixels * kBlock;
@@ -86,13 +86,14 @@ void conv_bn_act_backward(const Context& context, const ConvBnActShape& shape, c
                                     padded(shape.out) + padded(shape.depth()) * 2);
   const std::vector<double> sums = sum_segments(
       context, parts, blocks * 2 * kBlock, [&](const Segment& segment, Scratch& scratch, float* segment_sums) {
-        float *const value = scratch.floats(2 * parts.longest * kBlock), *const slope = value + parts.longest * kBlock;
+        float *const value = scratch.floats(2 * parts.longest * kBlock), *const derivative =
+                                                                             value + parts.longest * kBlock;
         for (std::int64_t b = 0; b < blocks; ++b) {
           const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
           const kernels::ActivationArgs args = activation_args(shape.activation, norm, b, y + at, segment.pixels);
-          set.activate_both[activation](args, value, slope);
+          set.activate_both[activation](args, value, derivative);
           set.reduce({.d = dout + at,
-                      .slope = slope,
+                      .derivative = derivative,
                       .y = y + at,
                       .inverse = args.inverse,
                       .offset = args.offset,

@@ -11,7 +11,7 @@ struct ConvBnActShape {
   std::int64_t images, in_h, in_w, out_h, out_w;
   std::int64_t in, out;  // channels
   std::int64_t kernel, stride, top, left;
-  Activated activation;
+  EpilogueParams activation;
   bool pointwise() const { return kernel == 1 && stride == 1; }
   std::int64_t depth() const { return kernel * kernel * in; }
   std::int64_t out_pixels() const { return images * out_h * out_w; }

@@ -51,9 +51,9 @@ Named<Real> plain(const Layer& layer, bool training) {
   Named<Real> results;
   std::map<std::string, std::vector<Var<Real>>> in;
   for (const auto& [name, values] : layer.inputs) in[name] = variables(tape, values);
-  Picture<Var<Real>> x(s.images, s.in_h, s.in_w, s.in);
+  Image<Var<Real>> x(s.images, s.in_h, s.in_w, s.in);
   x.values = in.at("x");
-  Picture<Var<Real>> y = convolution(x, in.at("weight"), s.out, {s.kernel, s.stride, s.top, s.left, s.out_h, s.out_w});
+  Image<Var<Real>> y = convolution(x, in.at("weight"), s.out, {s.kernel, s.stride, s.top, s.left, s.out_h, s.out_w});
   const auto statistics = batch_norm(y, in.at("gamma"), in.at("beta"), layer.norm.plain(training));
   layer.norm.move(statistics, s.out_pixels(), "norm", results);
   activate(y, s.activation);

@@ -77,40 +77,42 @@ void depthwise_forward(const Context& context, const DepthwiseShape& shape, cons
   const std::int64_t bands = (shape.out_h + rows - 1) / rows, slots = (rows - 1) * s + k;
   const std::vector<float> weights = packed(weight, shape.channels, k * k, false);
   const kernels::DepthwiseFn convolve = context.kernels.base.depthwise(k, s, false, kernels::Epilogue::clamp);
-  context.loops.parallel(shape.planes(), Way::from_last, [&](std::int64_t first, std::int64_t last, Scratch& scratch) {
-    const RowRing ring = zeroed_ring(scratch.floats(ring_floats(slots, width * kBlock)), slots, width * kBlock);
-    const float* window[kLargest];
-    for (std::int64_t task = last; task-- > first;) {
-      const std::int64_t plane = plane_of(task, blocks_of(shape.channels), shape.images);
-      const std::int64_t block = plane / shape.images, image = plane % shape.images;
-      float* const out = y + plane * shape.out_h * shape.out_w * kBlock;
-      std::int64_t made = 0;
-      for (std::int64_t band = 0; band < bands; ++band) {
-        const std::int64_t begin = band * rows, end = std::min(begin + rows, shape.out_h);
-        const std::int64_t need = std::min((end - 1) * s - shape.top + k, shape.in_h);
-        made = std::max(made, begin * s - shape.top);
-        for (; made < need; ++made) make(plane, made, ring.slot(made) + shape.left * kBlock);
-        for (std::int64_t row = begin; row < end; ++row) {
-          for (std::int64_t ky = 0; ky < k; ++ky) window[ky] = ring.row(row * s - shape.top + ky, shape.in_h);
-          convolve({.rows = window,
-                    .weight = weights.data() + block * k * k * kBlock,
-                    .bias = kNoBias,
-                    .out = out + row * shape.out_w * kBlock,
-                    .width = shape.out_w,
-                    .sums = nullptr,
-                    .low = -kInfinity,
-                    .high = kInfinity});
+  context.loops.parallel(
+      shape.planes(), LoopOrder::reverse, [&](std::int64_t first, std::int64_t last, Scratch& scratch) {
+        const RowRing ring = zeroed_ring(scratch.floats(ring_floats(slots, width * kBlock)), slots, width * kBlock);
+        const float* window[kLargest];
+        for (std::int64_t task = last; task-- > first;) {
+          const std::int64_t plane = plane_of(task, blocks_of(shape.channels), shape.images);
+          const std::int64_t block = plane / shape.images, image = plane % shape.images;
+          float* const out = y + plane * shape.out_h * shape.out_w * kBlock;
+          std::int64_t made = 0;
+          for (std::int64_t band = 0; band < bands; ++band) {
+            const std::int64_t begin = band * rows, end = std::min(begin + rows, shape.out_h);
+            const std::int64_t need = std::min((end - 1) * s - shape.top + k, shape.in_h);
+            made = std::max(made, begin * s - shape.top);
+            for (; made < need; ++made) make(plane, made, ring.slot(made) + shape.left * kBlock);
+            for (std::int64_t row = begin; row < end; ++row) {
+              for (std::int64_t ky = 0; ky < k; ++ky) window[ky] = ring.row(row * s - shape.top + ky, shape.in_h);
+              convolve({.rows = window,
+                        .weight = weights.data() + block * k * k * kBlock,
+                        .bias = kNoBias,
+                        .out = out + row * shape.out_w * kBlock,
+                        .width = shape.out_w,
+                        .sums = nullptr,
+                        .low = -kInfinity,
+                        .high = kInfinity});
+            }
+            moments.take(context.kernels.training, image * bands + band, block, out + begin * shape.out_w * kBlock,
+                         (end - begin) * shape.out_w);
+          }
         }
-        moments.take(context.kernels.training, image * bands + band, block, out + begin * shape.out_w * kBlock,
-                     (end - begin) * shape.out_w);
-      }
-    }
-  });
+      });
 }
 
 namespace {
 
-// The backward pass of planes: rings of input rows, of their slopes and of gradient rows, a band ahead of what is done.
+// The backward pass of planes: rings of input rows, of their derivatives and of gradient rows, a band ahead of what is
+// done.
 class BackwardPlanes {
  public:
   BackwardPlanes(const Kernels& kernels, const DepthwiseShape& shape, const DepthwiseBackward& backward)
@@ -120,7 +122,7 @@ class BackwardPlanes {
         // inputs.
         weights_(packed(backward.weight, shape.channels, shape.kernel * shape.kernel, shape.stride == 1)),
         convolve_(kernels.base.depthwise(shape.kernel, 1, false, kernels::Epilogue::clamp)),
-        spread_(kernels.training.depthwise_spread(shape.kernel)),
+        spread_(kernels.training.depthwise_data_gradient(shape.kernel)),
         sum_weights_(kernels.training.depthwise_weight(shape.kernel, shape.stride)),
         partial_(static_cast<std::size_t>(shape.planes() * plane_weights())) {}
 
@@ -131,12 +133,12 @@ class BackwardPlanes {
   // Several of these at once for different planes.
   void run(std::int64_t first, std::int64_t last, Scratch& scratch) {
     const std::int64_t width = padded_width(shape_) * kBlock, gradient_width = gradient_columns() * kBlock;
-    const std::int64_t input_floats = ring_floats(slots, width), slope_floats = ring_floats(slots, in_row());
+    const std::int64_t input_floats = ring_floats(slots, width), derivative_floats = ring_floats(slots, in_row());
     const std::int64_t gradient_floats = ring_floats(gradient_slots, gradient_width);
-    float* const memory = scratch.floats(input_floats + slope_floats + gradient_floats + in_row());
+    float* const memory = scratch.floats(input_floats + derivative_floats + gradient_floats + in_row());
     const Rings rings{zeroed_ring(memory, slots, width), zeroed_ring(memory + input_floats, slots, in_row()),
-                      zeroed_ring(memory + input_floats + slope_floats, gradient_slots, gradient_width)};
-    float* const result = memory + input_floats + slope_floats + gradient_floats;
+                      zeroed_ring(memory + input_floats + derivative_floats, gradient_slots, gradient_width)};
+    float* const result = memory + input_floats + derivative_floats + gradient_floats;
     for (std::int64_t task = last; task-- > first;) {
       plane(plane_of(task, blocks_of(shape_.channels), shape_.images), rings, result);
     }
@@ -144,7 +146,7 @@ class BackwardPlanes {
 
  private:
   struct Rings {
-    RowRing input, slopes, gradient;
+    RowRing input, derivatives, gradient;
   };
   std::int64_t in_row() const { return shape_.in_w * kBlock; }
   std::int64_t gradient_columns() const {
@@ -160,7 +162,7 @@ class BackwardPlanes {
       const bool whole = end == shape_.out_h;
       const std::int64_t need = whole ? shape_.in_h : std::min((end - 1) * s - shape_.top + k, shape_.in_h);
       for (; made < need; ++made) {
-        backward_.make_input(plane, made, rings.input.slot(made) + shape_.left * kBlock, rings.slopes.slot(made));
+        backward_.make_input(plane, made, rings.input.slot(made) + shape_.left * kBlock, rings.derivatives.slot(made));
       }
       for (std::int64_t row = begin; row < end; ++row) {
         float* const to = rings.gradient.slot(row) + before * kBlock;
@@ -179,7 +181,7 @@ class BackwardPlanes {
       const std::int64_t done = whole ? shape_.in_h : std::min(end * s - shape_.top, shape_.in_h);
       for (; taken < done; ++taken) {
         input_gradient(plane, taken, rings.gradient, result);
-        backward_.take_row(plane, taken, result, rings.slopes.slot(taken));
+        backward_.take_row(plane, taken, result, rings.derivatives.slot(taken));
       }
     }
   }
@@ -224,7 +226,7 @@ class BackwardPlanes {
   const std::int64_t before = s == 1 ? k - 1 - shape_.left : k;  // zeros before a gradient row
   const std::vector<float> weights_;
   const kernels::DepthwiseFn convolve_;
-  const kernels::DepthwiseSpreadFn spread_;
+  const kernels::DepthwiseDataGradientFn spread_;
   const kernels::DepthwiseWeightFn sum_weights_;
   std::vector<float> partial_;
 };
@@ -235,9 +237,9 @@ void depthwise_backward(const Context& context, const DepthwiseShape& shape, con
                         float* dw) {
   check(shape);
   BackwardPlanes planes(context.kernels, shape, backward);
-  context.loops.parallel(shape.planes(), Way::from_last, [&](std::int64_t first, std::int64_t last, Scratch& scratch) {
-    planes.run(first, last, scratch);
-  });
+  context.loops.parallel(
+      shape.planes(), LoopOrder::reverse,
+      [&](std::int64_t first, std::int64_t last, Scratch& scratch) { planes.run(first, last, scratch); });
   const std::int64_t window = shape.kernel * shape.kernel;
   context.loops.parallel(blocks_of(shape.channels), [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first * window; i < last * window; ++i) {

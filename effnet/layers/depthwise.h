@@ -28,11 +28,12 @@ void depthwise_forward(const Context& context, const DepthwiseShape& shape, cons
 
 struct DepthwiseBackward {
   const float* weight;
-  // Input row: the activated input into `to`; `slope` keeps what take_row wants to see again (the activation's slope).
-  std::function<void(std::int64_t plane, std::int64_t row, float* to, float* slope)> make_input;
+  // Input row: the activated input into `to`; `derivative` keeps what take_row wants to see again (the activation's
+  // derivative).
+  std::function<void(std::int64_t plane, std::int64_t row, float* to, float* derivative)> make_input;
   MakeRow make_gradient;  // output row: the gradient of y
   // The input row's gradient; may be changed. Called once for every row, from the top.
-  std::function<void(std::int64_t plane, std::int64_t row, float* gradient, const float* slope)> take_row;
+  std::function<void(std::int64_t plane, std::int64_t row, float* gradient, const float* derivative)> take_row;
 };
 // dw: [channels][kernel * kernel]. Throws as depthwise_forward().
 void depthwise_backward(const Context& context, const DepthwiseShape& shape, const DepthwiseBackward& backward,

@@ -48,12 +48,12 @@ Named<Real> plain(const Layer& layer) {
   Named<Real> results;
   std::map<std::string, std::vector<Var<Real>>> in;
   for (const auto& [name, values] : layer.inputs) in[name] = variables(tape, values);
-  Picture<Var<Real>> x(s.images, s.in_h, s.in_w, s.channels);
+  Image<Var<Real>> x(s.images, s.in_h, s.in_w, s.channels);
   x.values = in.at("x");
-  Picture<Var<Real>> y = convolution(x, in.at("weight"), 0, {s.kernel, s.stride, s.top, s.left, s.out_h, s.out_w});
+  Image<Var<Real>> y = convolution(x, in.at("weight"), 0, {s.kernel, s.stride, s.top, s.left, s.out_h, s.out_w});
   results["out"] = values_of<Real>(y.values);
   add_gradients(tape, y.values, layer.loss, in, results);
-  Picture<Var<Real>> constants(s.images, s.out_h, s.out_w, s.channels);
+  Image<Var<Real>> constants(s.images, s.out_h, s.out_w, s.channels);
   for (std::size_t i = 0; i < y.values.size(); ++i) constants.values[i].value = y.values[i].value;
   const std::vector<Var<Real>> ones(static_cast<std::size_t>(s.channels), Var<Real>{1});
   const auto statistics = batch_norm(constants, ones, ones, {});
@@ -79,15 +79,15 @@ Named<float> run(Machine& machine, const Layer& layer, int threads) {
       moments);
   DepthwiseBackward backward;
   backward.weight = weight.data();
-  backward.make_input = [&](std::int64_t plane, std::int64_t row, float* to, float* slope) {
+  backward.make_input = [&](std::int64_t plane, std::int64_t row, float* to, float* derivative) {
     copy_row(x, plane * s.in_h + row, s.in_w, to);
-    std::fill_n(slope, s.in_w * kBlock, static_cast<float>(plane * s.in_h + row));
+    std::fill_n(derivative, s.in_w * kBlock, static_cast<float>(plane * s.in_h + row));
   };
   backward.make_gradient = [&](std::int64_t plane, std::int64_t row, float* to) {
     copy_row(dout, plane * s.out_h + row, s.out_w, to);
   };
-  backward.take_row = [&](std::int64_t plane, std::int64_t row, const float* gradient, const float* slope) {
-    EXPECT_EQ(slope[s.in_w * kBlock - 1], static_cast<float>(plane * s.in_h + row));  // what this row was given
+  backward.take_row = [&](std::int64_t plane, std::int64_t row, const float* gradient, const float* derivative) {
+    EXPECT_EQ(derivative[s.in_w * kBlock - 1], static_cast<float>(plane * s.in_h + row));  // what this row was given
     std::copy_n(gradient, s.in_w * kBlock, dx.begin() + (plane * s.in_h + row) * s.in_w * kBlock);
   };
   depthwise_backward(context, s, backward, dw.data());

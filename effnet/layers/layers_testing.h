@@ -38,7 +38,7 @@ inline std::vector<float> normal(std::string_view name, std::int64_t count, floa
   return values;
 }
 
-inline constexpr Activated kSilu{kernels::Epilogue::silu, 0, 0}, kHardSwish{kernels::Epilogue::hard_swish, 0, 0},
+inline constexpr EpilogueParams kSilu{kernels::Epilogue::silu, 0, 0}, kHardSwish{kernels::Epilogue::hard_swish, 0, 0},
     kRelu{kernels::Epilogue::clamp, 0, std::numeric_limits<float>::infinity()}, kRelu6{kernels::Epilogue::clamp, 0, 6};
 
 inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -171,7 +171,7 @@ class Pair {
   std::vector<double> parts_[2];
 };
 
-// The step of the whole batch from those of two processes: pictures one after the other, gradients of parameters added
+// The step of the whole batch from those of two processes: images one after the other, gradients of parameters added
 // up, statistics the same in both.
 inline void join(Named<float>& first, const Named<float>& second) {
   for (auto& [name, values] : first) {

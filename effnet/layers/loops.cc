@@ -43,7 +43,7 @@ Loops::Loops(Team& team, int threads, bool hold) : team_(team), threads_(threads
 
 Loops::~Loops() = default;
 
-void Loops::run(std::int64_t count, Way way, const Range& range) const {
+void Loops::run(std::int64_t count, LoopOrder order, const Range& range) const {
   if (count <= 0) return;
   const std::unique_ptr<Hold> own = hold_ ? nullptr : std::make_unique<Hold>(team_, threads_);
   const ThreadTeam& team = *team_.threads_;
@@ -52,11 +52,11 @@ void Loops::run(std::int64_t count, Way way, const Range& range) const {
   const auto turned = [&](std::int64_t piece) {
     int member = 0;
     while (team.share(pieces, member + 1) <= piece) ++member;
-    return on_way(Way::from_last, team.share(pieces, member), team.share(pieces, member + 1),
-                  piece - team.share(pieces, member));
+    return ordered_index(LoopOrder::reverse, team.share(pieces, member), team.share(pieces, member + 1),
+                         piece - team.share(pieces, member));
   };
   (own ? own : hold_)->run.throwing_step(pieces, [&](std::int64_t piece, int member) {
-    if (way == Way::from_last) piece = turned(piece);
+    if (order == LoopOrder::reverse) piece = turned(piece);
     range(piece * count / pieces, (piece + 1) * count / pieces, team_.scratch_[static_cast<std::size_t>(member)]);
   });
 }

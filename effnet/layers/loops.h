@@ -15,17 +15,17 @@ namespace effnet::layers {
 
 // Each pass over a batch goes the other way than the one before: what it reads first was written last and may still be
 // in the last-level cache. A thread stays with its share, so with its images.
-enum class Way { from_first, from_last };
+enum class LoopOrder { forward, reverse };
 // The i-th of first..last, going `way`.
-constexpr std::int64_t on_way(Way way, std::int64_t first, std::int64_t last, std::int64_t i) {
-  return way == Way::from_first ? first + i : last - 1 - i;
+constexpr std::int64_t ordered_index(LoopOrder order, std::int64_t first, std::int64_t last, std::int64_t i) {
+  return order == LoopOrder::forward ? first + i : last - 1 - i;
 }
 
 // Memory of one thread, kept from loop to loop.
 class Scratch {
  public:
   // At least `count` uninitialised floats, valid until the next call; 64-byte aligned. Throws std::bad_alloc: a trainer
-  // knows it, and tries fewer pictures at a time.
+  // knows it, and tries fewer images at a time.
   float* floats(std::int64_t count);
 
  private:
@@ -56,22 +56,22 @@ class Loops {
   // depend on the parts, so that results do not depend on the number of threads. The first exception is rethrown. Not
   // from inside of a range.
   template <class Body>
-  void parallel(std::int64_t count, Way way, const Body& range) const {
+  void parallel(std::int64_t count, LoopOrder order, const Body& range) const {
     if constexpr (std::is_invocable_v<Body, std::int64_t, std::int64_t>) {
-      run(count, way, [&](std::int64_t first, std::int64_t last, Scratch&) { range(first, last); });
+      run(count, order, [&](std::int64_t first, std::int64_t last, Scratch&) { range(first, last); });
     } else {
-      run(count, way, range);
+      run(count, order, range);
     }
   }
   template <class Body>
   void parallel(std::int64_t count, const Body& range) const {
-    parallel(count, Way::from_first, range);
+    parallel(count, LoopOrder::forward, range);
   }
 
  private:
   struct Hold;
   using Range = std::function<void(std::int64_t first, std::int64_t last, Scratch& scratch)>;
-  void run(std::int64_t count, Way way, const Range& range) const;
+  void run(std::int64_t count, LoopOrder order, const Range& range) const;
 
   Team& team_;
   const int threads_;

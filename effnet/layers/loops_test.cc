@@ -16,10 +16,10 @@ TEST(Loops, EveryTaskRunsOnce) {
   for (const int threads : {1, 2, 3, 2}) {
     for (const bool hold : {true, false}) {
       const Loops loops(team, threads, hold);
-      for (const Way way : {Way::from_first, Way::from_last}) {
+      for (const LoopOrder way : {LoopOrder::forward, LoopOrder::reverse}) {
         for (const std::int64_t count : {0, 1, 7, 1000}) {
           std::vector<int> runs(static_cast<std::size_t>(count));
-          loops.parallel(count, way, [&](std::int64_t first, std::int64_t last) {
+          loops.parallel(count, order, [&](std::int64_t first, std::int64_t last) {
             for (std::int64_t i = first; i < last; ++i) ++runs[static_cast<std::size_t>(i)];
           });
           EXPECT_EQ(runs, std::vector<int>(runs.size(), 1)) << threads << " threads";
@@ -32,15 +32,15 @@ TEST(Loops, EveryTaskRunsOnce) {
 TEST(Loops, OneThreadGoesTheWayItIsTold) {
   Team team;
   const Loops loops(team, 1);
-  const auto order = [&](Way way) {
+  const auto order = [&](LoopOrder order) {
     std::vector<std::int64_t> tasks;
-    loops.parallel(5, way, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = 0; i < last - first; ++i) tasks.push_back(on_way(way, first, last, i));
+    loops.parallel(5, order, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = 0; i < last - first; ++i) tasks.push_back(ordered_index(order, first, last, i));
     });
     return tasks;
   };
-  EXPECT_EQ(order(Way::from_first), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
-  EXPECT_EQ(order(Way::from_last), (std::vector<std::int64_t>{4, 3, 2, 1, 0}));
+  EXPECT_EQ(order(LoopOrder::forward), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(order(LoopOrder::reverse), (std::vector<std::int64_t>{4, 3, 2, 1, 0}));
 }
 
 TEST(Loops, AnExceptionEndsTheLoopAndTheNextOneRuns) {
@@ -74,7 +74,7 @@ TEST(Loops, ScratchMemoryIsAThreadsOwn) {
   }
 }
 
-// As what LibTorch's memory runs out of: the trainer then tries fewer pictures at a time. The memory is usable
+// As what LibTorch's memory runs out of: the trainer then tries fewer images at a time. The memory is usable
 // afterwards.
 TEST(Loops, TooMuchScratchIsBadAlloc) {
   Team team;

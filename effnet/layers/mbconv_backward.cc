@@ -57,7 +57,7 @@ class Backward {
       for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
         const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
         set.reduce({.d = dout + at,
-                    .slope = nullptr,
+                    .derivative = nullptr,
                     .y = tensors.y3 + at,
                     .inverse = state.norm3.inverse.data() + b * kBlock,
                     .offset = state.norm3.offset.data() + b * kBlock,
@@ -96,7 +96,7 @@ class Backward {
     const auto gated = [&](std::int64_t s, std::int64_t b, float* to) {
       const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
       const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
-      set.gate_backward[act](
+      set.se_backward[act](
           activation_args(shape.activation, state.norm2, b, tensors.y2 + at, segment.pixels, gate(b, segment.image)),
           dh + at, to, sums.data() + (s * blocks + b) * part_floats);
     };
@@ -133,7 +133,7 @@ class Backward {
     for (float& value : mean_gradient) value /= pixels;
   }
 
-  // dz2 = slope * (gate * dh + m): its sums follow from the gate's.
+  // dz2 = derivative * (gate * dh + m): its sums follow from the gate's.
   void depthwise_norm() {
     std::vector<double> totals(static_cast<std::size_t>(blocks * 2 * kBlock));
     for (std::int64_t b = 0; b < blocks; ++b) {
@@ -174,11 +174,11 @@ class Backward {
     std::vector<double> sums(static_cast<std::size_t>(blocks * n * 2 * kBlock));
     DepthwiseBackward backward;
     backward.weight = weights.depthwise;
-    backward.make_input = [&](std::int64_t plane, std::int64_t row, float* to, float* slope) {
+    backward.make_input = [&](std::int64_t plane, std::int64_t row, float* to, float* derivative) {
       const std::int64_t at = input_row(plane, row);
       if (shape.expand) {
         set.activate_both[act](activation_args(shape.activation, state.norm1, plane / n, tensors.y1 + at, shape.in_w),
-                               to, slope);
+                               to, derivative);
       } else {
         std::copy_n(x + at, shape.in_w * kBlock, to);
       }
@@ -196,8 +196,8 @@ class Backward {
            .out = to,
            .out_step = kBlock});
     };
-    backward.take_row = [&](std::int64_t plane, std::int64_t row, float* gradient, const float* slope) {
-      take_row(plane, row, gradient, slope, sums.data() + plane * 2 * kBlock);
+    backward.take_row = [&](std::int64_t plane, std::int64_t row, float* gradient, const float* derivative) {
+      take_row(plane, row, gradient, derivative, sums.data() + plane * 2 * kBlock);
     };
     depthwise_backward(context, shape.depthwise(), backward, gradients.depthwise);
     if (!shape.expand) return;
@@ -213,14 +213,14 @@ class Backward {
   }
 
   // The gradient of a row of the depthwise convolution's input: dz1 and its sums, or the block's own input's.
-  void take_row(std::int64_t plane, std::int64_t row, float* gradient, const float* slope, double* sums) const {
+  void take_row(std::int64_t plane, std::int64_t row, float* gradient, const float* derivative, double* sums) const {
     const std::int64_t block = plane / n, at = input_row(plane, row);
     if (shape.expand) {
       // A cache would read what dz1 overwrites, and keep little of it until the next pass: a sixth of this one's time.
       const bool streamed = !in_place && shape.y1_floats() > kPastCaches;
       float row_sums[2 * kBlock] = {};
       set.reduce({.d = gradient,
-                  .slope = slope,
+                  .derivative = derivative,
                   .y = tensors.y1 + at,
                   .inverse = state.norm1.inverse.data() + block * kBlock,
                   .offset = state.norm1.offset.data() + block * kBlock,

@@ -91,7 +91,7 @@ void mbconv_forward(const Context& context, const MbConvShape& shape, const MbCo
   if (shape.expand) {
     const Partition parts = cut(shape.in_h * shape.in_w, padded(shape.in) + 64);
     primitives::ChannelMoments moments(parts.segment_pixels(), shape.expanded);
-    gemm_forward(context, parts, Way::from_first, pack(context, weights.expand, shape.expanded, shape.in),
+    gemm_forward(context, parts, LoopOrder::forward, pack(context, weights.expand, shape.expanded, shape.in),
                  lies_in(parts, x), tensors.y1, state.mode.training ? &moments : nullptr);
     state.norm1 = normalise(moments, shape.expanded, norms[0], state.mode);
   }
@@ -126,7 +126,7 @@ void mbconv_forward(const Context& context, const MbConvShape& shape, const MbCo
                                       state.squeeze.gate_of(b, segment.image, shape.images)),
                       to);
   };
-  gemm_forward(context, parts, Way::from_last, pack(context, weights.project, shape.out, shape.expanded),
+  gemm_forward(context, parts, LoopOrder::reverse, pack(context, weights.project, shape.out, shape.expanded),
                made_by_segment(parts, blocks_of(shape.expanded), {tensors.y2}, gated), tensors.y3,
                state.mode.training ? &moments3 : nullptr);
   state.norm3 = normalise(moments3, shape.out, norms[2], state.mode);

@@ -35,7 +35,7 @@ const Case kCases[] = {
 };
 void PrintTo(const Case& block, std::ostream* out) { *out << block.label; }
 
-// A block's values by name, as the plain loops want them: pictures channels-last.
+// A block's values by name, as the plain loops want them: images channels-last.
 struct Block {
   explicit Block(const Case& block_case) : shape(block_case.shape) {
     const std::int64_t window = shape.kernel * shape.kernel;
@@ -75,15 +75,15 @@ Named<Real> plain(const Block& block, bool training) {
   Named<Real> results;
   std::map<std::string, std::vector<V>> in;
   for (const auto& [name, values] : block.inputs) in[name] = variables(tape, values);
-  const auto norm = [&](Picture<V>& y, std::size_t i) {
+  const auto norm = [&](Image<V>& y, std::size_t i) {
     const std::string number = std::to_string(i + 1);
     const auto statistics =
         batch_norm(y, in.at("gamma" + number), in.at("beta" + number), block.norms[i].plain(training));
     block.norms[i].move(statistics, y.n * y.h * y.w, "norm" + number, results);
   };
-  Picture<V> x(s.images, s.in_h, s.in_w, s.in);
+  Image<V> x(s.images, s.in_h, s.in_w, s.in);
   x.values = in.at("x");
-  Picture<V> y = x;
+  Image<V> y = x;
   if (s.expand) {
     y = convolution(x, in.at("expand"), s.expanded, {1, 1, 0, 0, s.in_h, s.in_w});
     norm(y, 0);
@@ -93,21 +93,21 @@ Named<Real> plain(const Block& block, bool training) {
   norm(y, 1);
   activate(y, s.activation);
   if (s.squeezed > 0) {
-    Picture<V> mean(s.images, 1, 1, s.expanded);
+    Image<V> mean(s.images, 1, 1, s.expanded);
     const V share = constant<V>(1.0 / static_cast<double>(s.out_h * s.out_w));
     for (std::size_t i = 0; i < y.values.size(); ++i) {
       const auto image = static_cast<std::int64_t>(i) / (s.out_h * s.out_w * s.expanded);
       V& to = mean.at(image, 0, 0, static_cast<std::int64_t>(i) % s.expanded);
       to = add_product(y.values[i], share, to);
     }
-    const auto linear = [&](const Picture<V>& from, const std::string& name, std::int64_t out) {
-      Picture<V> to = convolution(from, in.at(name), out, {1, 1, 0, 0, 1, 1});
+    const auto linear = [&](const Image<V>& from, const std::string& name, std::int64_t out) {
+      Image<V> to = convolution(from, in.at(name), out, {1, 1, 0, 0, 1, 1});
       for (std::size_t i = 0; i < to.values.size(); ++i) {
         to.values[i] = sum(to.values[i], in.at(name + " bias")[i % static_cast<std::size_t>(out)]);
       }
       return to;
     };
-    Picture<V> gate = linear(mean, "reduce", s.squeezed);
+    Image<V> gate = linear(mean, "reduce", s.squeezed);
     activate(gate, s.squeeze_activation);
     gate = linear(gate, "excite", s.expanded);
     for (V& value : gate.values) value = sigmoid(value);

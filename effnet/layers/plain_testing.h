@@ -32,14 +32,14 @@ class Tape {
       if (result[i] == 0) continue;
       for (std::size_t j = 0; j < 3; ++j) {
         const std::int64_t from = nodes_[i].from[j];
-        if (from >= 0) result[static_cast<std::size_t>(from)] += result[i] * nodes_[i].slope[j];
+        if (from >= 0) result[static_cast<std::size_t>(from)] += result[i] * nodes_[i].derivative[j];
       }
     }
     return result;
   }
 
-  Var made(Real value, const std::array<const Var*, 3>& from, const std::array<Real, 3>& slope) {
-    Node node{{-1, -1, -1}, slope};
+  Var made(Real value, const std::array<const Var*, 3>& from, const std::array<Real, 3>& derivative) {
+    Node node{{-1, -1, -1}, derivative};
     for (std::size_t j = 0; j < 3; ++j) {
       if (from[j] != nullptr && from[j]->tape != nullptr) node.from[j] = from[j]->id;
     }
@@ -50,7 +50,7 @@ class Tape {
  private:
   struct Node {
     std::array<std::int64_t, 3> from;
-    std::array<Real, 3> slope;
+    std::array<Real, 3> derivative;
   };
   std::vector<Node> nodes_;
 };
@@ -65,8 +65,8 @@ V add_product(const V& a, const V& b, const V& c) {
   return tape == nullptr ? V{value} : tape->made(value, {&a, &b, &c}, {b.value, a.value, 1});
 }
 template <class V, class Real = decltype(V::value)>
-V of_one(const V& x, Real value, Real slope) {
-  return x.tape == nullptr ? V{value} : x.tape->made(value, {&x, nullptr, nullptr}, {slope, 0, 0});
+V of_one(const V& x, Real value, Real derivative) {
+  return x.tape == nullptr ? V{value} : x.tape->made(value, {&x, nullptr, nullptr}, {derivative, 0, 0});
 }
 template <class V>
 V constant(double value) {
@@ -91,7 +91,7 @@ V inverse_root(const V& x) {
   return of_one(x, value, Real{-0.5} * value / x.value);
 }
 template <class V, class Real = decltype(V::value)>
-V activation(const primitives::Activated& kind, const V& x) {
+V activation(const primitives::EpilogueParams& kind, const V& x) {
   switch (kind.epilogue) {
     case kernels::Epilogue::silu:
       return product(x, sigmoid(x));
@@ -108,16 +108,16 @@ V activation(const primitives::Activated& kind, const V& x) {
 
 // [image][row][column][channel]
 template <class V>
-struct Picture {
+struct Image {
   std::int64_t n, h, w, c;
   std::vector<V> values;
-  Picture(std::int64_t images, std::int64_t height, std::int64_t width, std::int64_t channels)
+  Image(std::int64_t images, std::int64_t height, std::int64_t width, std::int64_t channels)
       : n(images), h(height), w(width), c(channels), values(static_cast<std::size_t>(n * h * w * c)) {}
   V& at(std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t channel) {
     return values[static_cast<std::size_t>(((image * h + y) * w + x) * c + channel)];
   }
   const V& at(std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t channel) const {
-    return const_cast<Picture*>(this)->at(image, y, x, channel);
+    return const_cast<Image*>(this)->at(image, y, x, channel);
   }
 };
 
@@ -127,10 +127,10 @@ struct Window {
 
 // weight: [out][in][kernel][kernel], or [channels][kernel][kernel] of a depthwise one (out = 0).
 template <class V>
-Picture<V> convolution(const Picture<V>& in, const std::vector<V>& weight, std::int64_t out, const Window& window) {
+Image<V> convolution(const Image<V>& in, const std::vector<V>& weight, std::int64_t out, const Window& window) {
   const bool depthwise = out == 0;
   const std::int64_t k = window.kernel, channels = depthwise ? in.c : out, each = depthwise ? 1 : in.c;
-  Picture<V> result(in.n, window.out_h, window.out_w, channels);
+  Image<V> result(in.n, window.out_h, window.out_w, channels);
   for (std::int64_t image = 0; image < in.n; ++image) {
     for (std::int64_t i = 0; i < window.out_h * window.out_w * channels; ++i) {
       const std::int64_t o = i % channels, x = i / channels % window.out_w, y = i / channels / window.out_w;
@@ -160,7 +160,7 @@ struct PlainStatistics {
   std::vector<Real> mean, variance;  // of the batch, biased
 };
 template <class V, class Real = decltype(V::value)>
-PlainStatistics<Real> batch_norm(Picture<V>& y, const std::vector<V>& gamma, const std::vector<V>& beta,
+PlainStatistics<Real> batch_norm(Image<V>& y, const std::vector<V>& gamma, const std::vector<V>& beta,
                                  const PlainNorm& norm) {
   PlainStatistics<Real> statistics;
   const std::int64_t pixels = y.n * y.h * y.w;
@@ -192,7 +192,7 @@ PlainStatistics<Real> batch_norm(Picture<V>& y, const std::vector<V>& gamma, con
 }
 
 template <class V>
-void activate(Picture<V>& x, const primitives::Activated& kind) {
+void activate(Image<V>& x, const primitives::EpilogueParams& kind) {
   for (V& value : x.values) value = activation(kind, value);
 }
 

@@ -71,7 +71,7 @@ std::vector<float> squeeze_backward(const Context& context, const SqueezeShape& 
   }
   outer_product(context, excite.data(), c, state.active.data(), r, n, gradients.excite);
   sum_images(excite, c, n, gradients.excite_bias);
-  std::vector<float> reduce(state.reduced.size()), active(state.reduced.size()), slope(state.reduced.size());
+  std::vector<float> reduce(state.reduced.size()), active(state.reduced.size()), derivative(state.reduced.size());
   multiply(context.kernels, n, excite, pack_transposed(context, weights.excite, c, r), nullptr, reduce);
   const std::vector<float> ones(kBlock, 1.0F), zeros(kBlock, 0.0F);
   context.kernels.training.activate_both[static_cast<std::size_t>(shape.activation.epilogue)](
@@ -84,8 +84,8 @@ std::vector<float> squeeze_backward(const Context& context, const SqueezeShape& 
        .low = shape.activation.low,
        .high = shape.activation.high,
        .pixels = blocks_of(r) * n},
-      active.data(), slope.data());
-  for (std::size_t i = 0; i < reduce.size(); ++i) reduce[i] *= slope[i];
+      active.data(), derivative.data());
+  for (std::size_t i = 0; i < reduce.size(); ++i) reduce[i] *= derivative[i];
   outer_product(context, reduce.data(), r, state.mean.data(), c, n, gradients.reduce);
   sum_images(reduce, r, n, gradients.reduce_bias);
   std::vector<float> mean(state.mean.size());

@@ -11,7 +11,7 @@ namespace effnet::layers {
 
 struct SqueezeShape {
   std::int64_t images, channels, squeezed;
-  primitives::Activated activation;
+  primitives::EpilogueParams activation;
 };
 struct SqueezeWeights {
   const float *reduce, *reduce_bias;  // [squeezed][channels]

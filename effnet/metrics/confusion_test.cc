@@ -11,7 +11,7 @@ namespace {
 //  truth   0  1  2  3
 //    0     3  1  0  0
 //    1     2  4  0  0
-//    2     0  2  0  0      class 3 has no picture and is never predicted; class 2 has pictures and is never predicted
+//    2     0  2  0  0      class 3 has no image and is never predicted; class 2 has images and is never predicted
 Confusion by_hand() {
   Confusion confusion(4);
   const auto add = [&](std::int64_t truth, std::int64_t predicted, int times) {

@@ -22,7 +22,7 @@ double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Pictures as an executor takes them. Bytes go in as they are; floats of TensorFlow's filters are normalised first.
+// Images as an executor takes them. Bytes go in as they are; floats of TensorFlow's filters are normalised first.
 class Batch {
  public:
   Batch(std::span<const vision::Sampled> views, const Classifier& classifier, const Preprocessing& rule,
@@ -125,7 +125,8 @@ Answer Classifier::classify(const vision::Sampled& view, const AnswerOptions& op
 std::vector<float> Classifier::classifier_row(std::size_t class_index, Size size) {
   const std::shared_ptr<const graph::Graph> graph = model_.graph(size);
   const engine::CamHead head = engine::cam_head(*graph);
-  const std::vector<float> weight = tensor::to_floats(model_.whole().weights.at(head.classifier->name + ".weight"));
+  const std::vector<float> weight =
+      tensor::to_floats(model_.load_weights().weights.at(head.classifier->name + ".weight"));
   const auto width = static_cast<std::size_t>(head.features->out.c);
   const std::span<const float> row = std::span(weight).subspan(class_index * width, width);
   return {row.begin(), row.end()};

@@ -14,18 +14,18 @@ namespace {
 
 using engine::testkit::largest_difference;
 using testing::ElementsAre;
+using testkit::test_image;
 using testkit::kSide;
-using testkit::picture;
 using testkit::tiny_model;
 
 class Classifiers : public testkit::WithHome {
  protected:
-  // Runs `model`, and asks it about picture().
+  // Runs `model`, and asks it about test_image().
   Answer answer(formats::Model model, const AnswerOptions& options = {}, const ClassifierOptions& how = {}) {
     ModelHandle handle(std::move(model), pool_);
-    return Classifier(handle, how, pool_).classify(picture(), options);
+    return Classifier(handle, how, pool_).classify(test_image(), options);
   }
-  // Logits that are the classifier's bias, whatever the picture.
+  // Logits that are the classifier's bias, whatever the image.
   static formats::Model constant(std::vector<float> bias) {
     formats::Model model = tiny_model();
     std::vector<float> zeros(static_cast<std::size_t>(model.arch.classes * model.arch.head.channels));
@@ -83,18 +83,18 @@ TEST_F(Classifiers, ThePreprocessingsSizeFilterAndMeanAreUsed) {
         Preprocessing rule = handle.preprocessing().at(size);
         rule.filter = filter;
         rule.mean = {0.1, 0.2, 0.3};
-        const vision::Prepared prepared = vision::prepare(picture(), rule);
+        const vision::Prepared prepared = vision::prepare(test_image(), rule);
         const std::vector<float> expected =
             make_executor(name, handle, pool_)->logits({.size = size, .values = prepared.input});
         Classifier classifier(handle, {.executor = name, .preprocessing = rule}, pool_);
-        EXPECT_EQ(classifier.classify(picture()).logits, expected) << name << " " << size.h;
-        EXPECT_EQ(classifier.values(classifier.view(picture())), prepared.input);
+        EXPECT_EQ(classifier.classify(test_image()).logits, expected) << name << " " << size.h;
+        EXPECT_EQ(classifier.values(classifier.view(test_image())), prepared.input);
       }
     }
   }
 }
 
-TEST_F(Classifiers, ABatchIsItsPictures) {
+TEST_F(Classifiers, ABatchIsItsImages) {
   ModelHandle handle(tiny_model(), pool_);
   for (const Filter filter : {Filter::bicubic, Filter::tf_bicubic}) {
     Preprocessing rule = handle.preprocessing();
@@ -103,7 +103,7 @@ TEST_F(Classifiers, ABatchIsItsPictures) {
     std::vector<vision::Sampled> views;
     std::vector<float> singly;
     for (const std::int64_t side : {50, 61, 80}) {
-      views.push_back(reference.view(picture(side, 70)));
+      views.push_back(reference.view(test_image(side, 70)));
       const Answer one = reference.classify(views.back());
       singly.insert(singly.end(), one.logits.begin(), one.logits.end());
     }
@@ -115,7 +115,7 @@ TEST_F(Classifiers, ABatchIsItsPictures) {
 TEST_F(Classifiers, PixelsThatGoInAsTheyAre) {
   ModelHandle handle(tiny_model(), pool_);
   Classifier classifier(handle, {}, pool_);
-  const vision::Image whole = picture(29, 37);
+  const vision::Image whole = test_image(29, 37);
   const std::vector<float> logits = classifier.classify({whole, {}, {0, 0, 37, 29}}).logits;
   const std::vector<float> values = vision::normalise(whole, handle.preprocessing().mean, handle.preprocessing().std);
   EXPECT_EQ(logits, make_executor("engine", handle, pool_)->logits({.size = {29, 37}, .values = values}));
@@ -143,7 +143,7 @@ TEST_F(Classifiers, AMapAddsUpToTheLogit) {
     const double cells = static_cast<double>(found.map->values.size());
     EXPECT_NEAR(sum / cells + bias[11], found.logits[11], 150 * 0x1p-24 * 50 * (magnitude + std::abs(bias[11])));
     EXPECT_GT(found.map->where.x1, found.map->where.x0);
-    EXPECT_EQ(overlay(picture(), *found.map).rgb.size(), picture().rgb.size());
+    EXPECT_EQ(overlay(test_image(), *found.map).rgb.size(), test_image().rgb.size());
   }
 }
 

@@ -75,7 +75,7 @@ class EngineExecutor : public Executor {
 class ReferenceExecutor : public Executor {
  public:
   ReferenceExecutor(ModelHandle& model, ThreadPool& pool)
-      : model_(model), pool_(pool), parameters_(model.whole().weights) {}
+      : model_(model), pool_(pool), parameters_(model.load_weights().weights) {}
 
   std::vector<float> logits(const Input& input) override {
     prepare(input.size);

@@ -15,7 +15,7 @@
 
 namespace effnet::model {
 
-// Pictures of one size, one behind the other: as normalised values, or, where there are none, as bytes of pixels.
+// Images of one size, one behind the other: as normalised values, or, where there are none, as bytes of pixels.
 struct Input {
   Size size = {};
   std::int64_t batch = 1;
@@ -35,7 +35,7 @@ class Executor {
  public:
   virtual ~Executor() = default;
   virtual std::vector<float> logits(const Input& input) = 0;  // batch x classes
-  // Of one picture. Throws Error(usage) if the network's head has no class activation map.
+  // Of one image. Throws Error(usage) if the network's head has no class activation map.
   virtual Features features(const Input& input) = 0;
 };
 

@@ -19,10 +19,10 @@ using testkit::tiny_model;
 class Executors : public testkit::WithHome {
  protected:
   static std::vector<float> values_for(Size size, std::int64_t batch) {
-    return engine::testkit::normal_values("pictures", 3 * size.h * size.w * batch);
+    return engine::testkit::normal_values("images", 3 * size.h * size.w * batch);
   }
   engine::testkit::Truth truth(Size size, std::span<const float> values, std::int64_t batch) {
-    const engine::Parameters parameters(model_.whole().weights);
+    const engine::Parameters parameters(model_.load_weights().weights);
     return engine::testkit::truth_of(*model_.graph(size), parameters, values, batch);
   }
 
@@ -54,10 +54,10 @@ TEST_F(Executors, AgreeWithEachOther) {
   }
 }
 
-// All 256 bytes in every channel, a mean and deviations that no float holds exactly, two pictures of an odd size.
+// All 256 bytes in every channel, a mean and deviations that no float holds exactly, two images of an odd size.
 TEST_F(Executors, BytesGiveTheBitsOfNormalisedValues) {
   constexpr std::array kMean{0.485, 1.0 / 3, -0.1}, kStd{0.229, 0.3, 1.7};
-  const vision::Image one = testkit::picture(17, 31);
+  const vision::Image one = testkit::test_image(17, 31);
   vision::Image two = one;
   std::ranges::reverse(two.rgb);
   std::vector<std::uint8_t> rgb = one.rgb;
@@ -65,7 +65,7 @@ TEST_F(Executors, BytesGiveTheBitsOfNormalisedValues) {
   for (std::size_t c = 0; c < 3; ++c) {
     std::array<bool, 256> seen{};
     for (std::size_t i = c; i < one.rgb.size(); i += 3) seen[one.rgb[i]] = true;
-    ASSERT_EQ(std::ranges::count(seen, true), 256) << "the picture lacks a byte";
+    ASSERT_EQ(std::ranges::count(seen, true), 256) << "the image lacks a byte";
   }
   std::vector<float> values = vision::normalise(one, kMean, kStd);
   const std::vector<float> more = vision::normalise(two, kMean, kStd);

@@ -9,7 +9,7 @@
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/base/philox.h"
-#include "effnet/engine/synthetic_pictures.h"
+#include "effnet/engine/synthetic_images.h"
 #include "effnet/kernels/peak.h"
 
 namespace effnet::model {
@@ -73,12 +73,12 @@ Difference difference(std::span<const float> values, std::span<const float> expe
 }
 
 std::vector<float> photo_like(const Chw& shape, std::int64_t batch, ThreadPool& pool) {
-  constexpr std::uint64_t kSeed = 1;  // not the pictures that random weights were calibrated with
-  const std::vector<float> pictures = engine::synthetic_pictures(shape, 2 * batch, kSeed, pool);
-  const std::int64_t picture = shape.numel();
-  std::vector<float> odd(static_cast<std::size_t>(batch * picture));
+  constexpr std::uint64_t kSeed = 1;  // not the images that random weights were calibrated with
+  const std::vector<float> images = engine::synthetic_images(shape, 2 * batch, kSeed, pool);
+  const std::int64_t image = shape.numel();
+  std::vector<float> odd(static_cast<std::size_t>(batch * image));
   for (std::int64_t i = 0; i < batch; ++i)
-    std::copy_n(pictures.begin() + (2 * i + 1) * picture, picture, odd.begin() + i * picture);
+    std::copy_n(images.begin() + (2 * i + 1) * image, image, odd.begin() + i * image);
   return odd;
 }
 

@@ -31,7 +31,7 @@ struct Difference {
 };
 Difference difference(std::span<const float> values, std::span<const float> expected);
 
-// batch x C x H x W: synthetic pictures with a photograph's spectrum (white noise drives deep networks with random
+// batch x C x H x W: synthetic images with a photograph's spectrum (white noise drives deep networks with random
 // weights into chaos, engine/random_weights.h), always the same.
 std::vector<float> photo_like(const Chw& shape, std::int64_t batch, ThreadPool& pool);
 std::vector<float> seeded_input(Size size, std::uint64_t seed);  // 3 x h x w standard normal values

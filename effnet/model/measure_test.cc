@@ -45,10 +45,10 @@ TEST(Measure, DifferencesAreRelativeToTheLargestExpected) {
 
 TEST(Measure, MadeUpInputsAreAlwaysTheSame) {
   ThreadPool one(1), two(2);
-  const std::vector<float> pictures = photo_like({3, 13, 17}, 2, one);
-  EXPECT_EQ(pictures.size(), 2U * 3 * 13 * 17);
-  EXPECT_EQ(photo_like({3, 13, 17}, 2, two), pictures);
-  EXPECT_EQ(photo_like({3, 13, 17}, 1, one), std::vector(pictures.begin(), pictures.begin() + 3 * 13 * 17));
+  const std::vector<float> images = photo_like({3, 13, 17}, 2, one);
+  EXPECT_EQ(images.size(), 2U * 3 * 13 * 17);
+  EXPECT_EQ(photo_like({3, 13, 17}, 2, two), images);
+  EXPECT_EQ(photo_like({3, 13, 17}, 1, one), std::vector(images.begin(), images.begin() + 3 * 13 * 17));
   EXPECT_EQ(seeded_input({5, 7}, 1).size(), 105U);
   EXPECT_NE(seeded_input({5, 7}, 1), seeded_input({5, 7}, 2));
 }

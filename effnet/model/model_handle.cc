@@ -61,7 +61,7 @@ std::shared_ptr<const graph::Graph> ModelHandle::graph(std::optional<Size> size)
   return graph_;
 }
 
-const formats::Model& ModelHandle::whole() {
+const formats::Model& ModelHandle::load_weights() {
   if (!model_.weights.tensors.empty()) return model_;
   if (!file_.empty()) {
     formats::Model again;  // of the same file: its weights belong to what was read before
@@ -74,7 +74,7 @@ const formats::Model& ModelHandle::whole() {
   return model_;
 }
 
-void ModelHandle::forget_weights() {
+void ModelHandle::release_weights() {
   if (file_.empty() && !seed_) return;  // nowhere to get them again
   model_.weights = {};
   ::malloc_trim(0);
@@ -88,8 +88,8 @@ std::shared_ptr<const engine::PackedWeights> ModelHandle::packed(kernels::Isa is
     if (auto found = cache->find(*network, key)) return found;
   }
   if (note_) note_(fmt::format("packing the weights of {}", arch().name));
-  auto packed = engine::PackedWeights::pack(*network, engine::Parameters(whole().weights), {isa}, pool_);
-  forget_weights();
+  auto packed = engine::PackedWeights::pack(*network, engine::Parameters(load_weights().weights), {isa}, pool_);
+  release_weights();
   std::string why;
   if (cache && !cache->store(*packed, key, why) && note_) note_(fmt::format("packed weights are not kept: {}", why));
   return packed;

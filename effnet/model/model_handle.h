@@ -44,8 +44,8 @@ class EFFNET_API ModelHandle {
   // The network at its nominal resolution or at `size`, lowered once as long as the size stays the same.
   std::shared_ptr<const graph::Graph> graph(std::optional<Size> size = {});
 
-  const formats::Model& whole();  // with the weights: computed or read at the first call
-  void forget_weights();          // frees them; whole() makes them again
+  const formats::Model& load_weights();  // with the weights: computed or read at the first call
+  void release_weights();                // frees them; load_weights() makes them again
   // From the cache, where only the file is read; else packed from the weights, which are freed afterwards, and stored.
   // A cache that cannot be written is no fault: `note` is told.
   std::shared_ptr<const engine::PackedWeights> packed(kernels::Isa isa);

@@ -85,25 +85,25 @@ TEST_F(Handle, LabelsOfAModelThatHasNone) {
 TEST_F(Handle, WeightsCanBeForgottenWhereTheyCanBeMadeAgain) {
   for (const std::string& what : {written(tiny_model(), "tiny.safetensors"), arch_file()}) {
     ModelHandle handle = open(what);
-    const std::vector<float> first = tensor::to_floats(handle.whole().weights.at("classifier.weight"));
-    handle.forget_weights();
+    const std::vector<float> first = tensor::to_floats(handle.load_weights().weights.at("classifier.weight"));
+    handle.release_weights();
     EXPECT_TRUE(handle.info().weights.tensors.empty());
-    EXPECT_EQ(tensor::to_floats(handle.whole().weights.at("classifier.weight")), first);
+    EXPECT_EQ(tensor::to_floats(handle.load_weights().weights.at("classifier.weight")), first);
   }
   ModelHandle in_memory(tiny_model(), pool_);
-  in_memory.forget_weights();
+  in_memory.release_weights();
   EXPECT_FALSE(in_memory.info().weights.tensors.empty());
 }
 
 TEST_F(Handle, AFileThatChangedIsRefused) {
   const std::string file = written(tiny_model(), "tiny.safetensors");
   ModelHandle handle = open(file);
-  handle.whole();
-  handle.forget_weights();
+  handle.load_weights();
+  handle.release_weights();
   formats::Model other = tiny_model();
   other.labels = std::vector<std::string>(37, "x");
   written(other, "tiny.safetensors");
-  EXPECT_THROW(handle.whole(), Error);
+  EXPECT_THROW(handle.load_weights(), Error);
 }
 
 TEST_F(Handle, TheCacheIsUsedTheSecondTime) {

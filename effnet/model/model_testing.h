@@ -31,7 +31,7 @@ inline formats::Model tiny_model() {
 }
 
 // Every value of a byte in every channel.
-inline vision::Image picture(std::int64_t h = 50, std::int64_t w = 61) {
+inline vision::Image test_image(std::int64_t h = 50, std::int64_t w = 61) {
   vision::Image image{h, w, std::vector<std::uint8_t>(static_cast<std::size_t>(3 * h * w))};
   for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i * 11 / 3 + i % 3 * 83);
   return image;

@@ -8,8 +8,8 @@ namespace effnet::nn {
 
 using torch::Tensor;
 
-primitives::Activated activation_of(const graph::Graph& graph, NodeId id) {
-  return primitives::activated(std::get<graph::Activate>(graph.at(id).op).kind);
+primitives::EpilogueParams activation_of(const graph::Graph& graph, NodeId id) {
+  return primitives::epilogue_params(std::get<graph::Activate>(graph.at(id).op).kind);
 }
 
 layers::NormParameters norm_parameters(const BatchNormState& state, const Pass& pass) {

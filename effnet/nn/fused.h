@@ -15,7 +15,7 @@
 
 namespace effnet::nn {
 
-primitives::Activated activation_of(const graph::Graph& graph, NodeId id);
+primitives::EpilogueParams activation_of(const graph::Graph& graph, NodeId id);
 
 inline float* data(const torch::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }  // null: undefined
 

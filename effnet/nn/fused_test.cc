@@ -92,10 +92,10 @@ Results step(const graph::Graph& graph, const ParameterStore& store, torch::Dtyp
              std::int64_t batch, bool training = true, const Part& part = {}) {
   const auto source = std::make_shared<Copies>(store, dtype);
   Network network(graph, source, options);
-  const Tensor pictures = part.of(testkit::pictures(graph, batch)).to(dtype);
+  const Tensor images = part.of(testkit::images(graph, batch)).to(dtype);
   Pass pass{.training = training, .seed = 5, .all_reduce = part.all_reduce};
-  for (std::int64_t i = 0; i < pictures.size(0); ++i) pass.samples.push_back(part.first + i);
-  const Tensor out = network.forward(pictures, pass);
+  for (std::int64_t i = 0; i < images.size(0); ++i) pass.samples.push_back(part.first + i);
+  const Tensor out = network.forward(images, pass);
   std::vector<std::int64_t> dims = out.sizes().vec();
   dims[0] = batch;
   (out * part.of(testkit::normal("loss", dims)).to(dtype)).sum().backward();
@@ -177,8 +177,8 @@ const BlockCase kBlocks[] = {
     {"valid", 16, 32, 24, 0, 3, 2, Padding::valid, Activation::relu, true, false, 14, 15, 2},
     {"odd channels", 5, 33, 7, 3, 3, 1, Padding::same, Activation::hard_swish, true, false, 6, 5, 2},
     {"one pixel", 8, 16, 8, 2, 5, 1, Padding::same, Activation::silu, true, true, 1, 1, 6},
-    {"wide picture", 8, 16, 8, 2, 3, 1, Padding::same, Activation::silu, true, true, 5, 150, 2},
-    {"tall picture", 8, 16, 8, 2, 5, 2, Padding::same, Activation::silu, true, false, 150, 40, 1},
+    {"wide image", 8, 16, 8, 2, 3, 1, Padding::same, Activation::silu, true, true, 5, 150, 2},
+    {"tall image", 8, 16, 8, 2, 5, 2, Padding::same, Activation::silu, true, false, 150, 40, 1},
 };
 
 void PrintTo(const BlockCase& block, std::ostream* out) { *out << block.label; }
@@ -191,7 +191,7 @@ double moved_loss(const graph::Graph& graph, const ParameterStore& store, std::i
     if (tensor.requires_grad()) tensor.add_(testkit::normal("along " + name, tensor.sizes().vec()), distance);
   }
   Network network(graph, source, {.fused = false});
-  const Tensor out = network.forward(testkit::pictures(graph, batch).to(torch::kDouble),
+  const Tensor out = network.forward(testkit::images(graph, batch).to(torch::kDouble),
                                      {.training = true, .seed = 5, .samples = testkit::training_pass(batch).samples});
   return (out * testkit::normal("loss", out.sizes().vec()).to(torch::kDouble)).sum().item<double>();
 }

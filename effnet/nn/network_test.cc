@@ -70,7 +70,7 @@ TEST_P(NamedModelNetwork, LearnsOrAtLeastStands) {
   const auto store = ParameterStore::initialised(graph, 0);
   Network network(graph, store);
   expect_canonical_names(network);
-  const torch::Tensor logits = network.forward(testkit::pictures(graph, 2), testkit::training_pass(2));
+  const torch::Tensor logits = network.forward(testkit::images(graph, 2), testkit::training_pass(2));
   ASSERT_EQ(logits.sizes().vec(), (std::vector<std::int64_t>{2, 5}));
   torch::nn::functional::cross_entropy(logits, torch::tensor({1, 3})).backward();
   for (const auto& entry : network.named_parameters()) {
@@ -92,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(Family, NamedModelNetwork, testing::ValuesIn(names()),
 void expect_reference(const arch::ArchSpec& spec, Size size) {
   const graph::Graph graph = small(spec, size);
   const auto store = testkit::busy_store(graph);
-  const torch::Tensor images = testkit::pictures(graph, 4);
+  const torch::Tensor images = testkit::images(graph, 4);
   const torch::NoGradGuard no_gradient;
   Network(small(without_drops(spec), size), store, {.bn_momentum = 0.0}).forward(images, {.training = true});
   const torch::Tensor logits = Network(graph, store).forward(images, {});
@@ -129,7 +129,7 @@ TEST(Network, AmoebaNetLearns) {
   const graph::Graph graph = small(small_amoebanet(), {65, 65});
   const auto store = testkit::busy_store(graph);
   Network network(graph, store);
-  network.forward(testkit::pictures(graph, 2), testkit::training_pass(2)).square().sum().backward();
+  network.forward(testkit::images(graph, 2), testkit::training_pass(2)).square().sum().backward();
   for (const auto& entry : network.named_parameters()) {
     ASSERT_TRUE(entry.value().grad().defined()) << entry.key();
     EXPECT_TRUE(entry.value().grad().isfinite().all().item<bool>()) << entry.key();
@@ -228,7 +228,7 @@ TEST(Network, BindsToSlicesOfALargerStore) {
   const auto source = std::make_shared<WiderStore>();
   Network first(graph, source);
   expect_canonical_names(first);
-  const torch::Tensor images = testkit::pictures(graph, 2);
+  const torch::Tensor images = testkit::images(graph, 2);
   Network second(small(without_drops(engine::testkit::mbconv_network())), source);
 
   double last = 0;
@@ -260,7 +260,7 @@ TEST(Network, TwoNetworksShareOneStore) {
   const graph::Graph deep_graph = small(deep), shallow_graph = small(shallow);
   const auto store = testkit::busy_store(deep_graph);
   Network a(deep_graph, store), b(shallow_graph, store);
-  const torch::Tensor images = testkit::pictures(deep_graph, 2);
+  const torch::Tensor images = testkit::images(deep_graph, 2);
   const torch::Tensor before = b.forward(images, {}).detach();
   a.forward(images, testkit::training_pass(2)).square().sum().backward();
   EXPECT_TRUE(b.named_parameters()["stem.conv.weight"].grad().defined());

@@ -1,4 +1,4 @@
-// What the tests of nn share: small pictures, stores with nothing neutral in them, and loops over a store.
+// What the tests of nn share: small images, stores with nothing neutral in them, and loops over a store.
 #pragma once
 
 #include <torch/torch.h>
@@ -26,9 +26,9 @@ inline torch::Tensor normal(std::string_view name, const std::vector<std::int64_
   return tensor;
 }
 
-inline torch::Tensor pictures(const graph::Graph& graph, std::int64_t batch) {
+inline torch::Tensor images(const graph::Graph& graph, std::int64_t batch) {
   const Chw& shape = graph.input();
-  return normal("pictures", {batch, shape.c, shape.h, shape.w});
+  return normal("images", {batch, shape.c, shape.h, shape.w});
 }
 
 inline torch::Tensor tensor_of(const ParameterStore& store, std::string_view name) {

@@ -96,7 +96,7 @@ Run make(const Context& context, const graph::Pool& op) {
                             op.count_padding || padding.apart);
     };
   }
-  // Sums divided by the number of valid pixels, which are the sums of a picture of ones.
+  // Sums divided by the number of valid pixels, which are the sums of an image of ones.
   const Chw in_shape = context.graph.in(context.node);
   const Tensor ones = padding.before(torch::ones({1, 1, in_shape.h, in_shape.w}), 0);
   const Tensor valid = at::avg_pool2d(ones, kernel, stride, {0, 0}, false, true, 1);

@@ -1,4 +1,4 @@
-// Times training steps (forward and backward, no optimiser) of a named network on random pictures:
+// Times training steps (forward and backward, no optimiser) of a named network on random images:
 //
 //   training_bench MODEL RESOLUTION BATCH THREADS SECONDS fused|plain
 //

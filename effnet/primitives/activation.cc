@@ -8,7 +8,7 @@ namespace effnet::primitives {
 
 using kernels::Epilogue;
 
-Activated activated(arch::Activation activation) {
+EpilogueParams epilogue_params(arch::Activation activation) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   switch (activation) {
     case arch::Activation::none:

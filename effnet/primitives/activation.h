@@ -6,11 +6,11 @@
 
 namespace effnet::primitives {
 
-struct Activated {  // an epilogue with its bounds
+struct EpilogueParams {  // an epilogue with its bounds
   kernels::Epilogue epilogue = kernels::Epilogue::clamp;
   float low = 0, high = 0;
 };
 // Any but sigmoid, which is a kernel of its own and ends no other.
-Activated activated(arch::Activation activation);
+EpilogueParams epilogue_params(arch::Activation activation);
 
 }  // namespace effnet::primitives

@@ -24,7 +24,7 @@ void over_rows(std::int64_t width, std::int64_t first, std::int64_t count, Body 
 void gather_image(const GemmSource& source, const float* in, std::int64_t first, std::int64_t count, float* to) {
   const DepthLayout& depth = source.depth;
   const std::int64_t step = source.window.stride * source.image.in.c;
-  // The picture's padding in memory may be more than this convolution's.
+  // The image's padding in memory may be more than this convolution's.
   const std::int64_t top = source.image.top - source.window.top;
   in += (source.image.left - source.window.left) * source.image.in.c;
   over_rows(source.out.w, first, count, [&](std::int64_t y, std::int64_t x, std::int64_t run, std::int64_t done) {
@@ -62,7 +62,7 @@ void gather_window(const GemmSource& source, const float* in, std::int64_t image
     const std::int64_t dx = tap % window.kernel - window.left;
     const float* const block =
         in + part / each * source.in.block_values() + image * chw.pixels() * kBlock + part % each * depth.gemm.depth;
-    // Output columns whose tap lies inside the picture.
+    // Output columns whose tap lies inside the image.
     const std::int64_t from_x = dx >= 0 ? 0 : (-dx + window.stride - 1) / window.stride;
     const std::int64_t to_x = chw.w - dx <= 0 ? 0 : (chw.w - dx + window.stride - 1) / window.stride;
     over_rows(source.out.w, first, count, [&](std::int64_t y, std::int64_t x, std::int64_t run, std::int64_t done) {
@@ -110,7 +110,7 @@ GemmInput gemm_input(const GemmSource& source, const float* in, std::int64_t ima
   return {scratch, count * kBlock};
 }
 
-// Windows within the picture are copied by whole vectors, each over the surplus of the one before: a stem's rows of 9
+// Windows within the image are copied by whole vectors, each over the surplus of the one before: a stem's rows of 9
 // floats cost a library call each otherwise, 2 % of B0's training step.
 void gather_rows(const RowSource& source, std::int64_t first, std::int64_t count, float* to, std::int64_t block) {
   const Chw &in = source.in, &out = source.out;

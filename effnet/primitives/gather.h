@@ -9,7 +9,7 @@
 
 namespace effnet::primitives {
 
-// A window over a picture; its padding before the first row and column.
+// A window over an image; its padding before the first row and column.
 struct Window {
   std::int64_t kernel = 1, stride = 1, top = 0, left = 0;
 };

@@ -30,7 +30,7 @@ const Geometry kGeometries[] = {
     {{1, 6, 5}, {5, 2, 2, 2}, 3, 3, 1},  {{7, 5, 5}, {7, 3, 3, 3}, 2, 2, 2},
 };
 
-// The input under a tap; zero outside of the picture.
+// The input under a tap; zero outside of the image.
 float tap(const Geometry& g, std::int64_t image, std::int64_t pixel, std::int64_t ky, std::int64_t kx, std::int64_t c,
           const std::vector<float>& hwc) {
   const std::int64_t y = pixel / g.out_w * g.window.stride - g.window.top + ky;

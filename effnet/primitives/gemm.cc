@@ -19,7 +19,7 @@ constexpr auto kOffsets = [] {  // of pixels that follow each other
 
 void gemm(const kernels::KernelSet& set, const TileSchedule& schedule, const GemmRun& run, std::int64_t pixels) {
   const std::int64_t lanes = run.panel.lanes, depth = run.depth.total();
-  kernels::ProductArgs args{};
+  kernels::GemmArgs args{};
   args.a_segment = run.input.segment_step;
   args.segments = run.depth.segments;
   args.depth = run.depth.depth;
@@ -54,7 +54,7 @@ void gemm(const kernels::KernelSet& set, const TileSchedule& schedule, const Gem
       args.ahead = queued != nullptr ? queued : args.a + height * kBlock;
       if (run.prefetch.queue != nullptr) args.ahead_segment = queued != nullptr ? 0 : to_next_segment;
     }
-    set.product(tile, lanes, run.activation.epilogue)(args);
+    set.gemm(tile, lanes, run.activation.epilogue)(args);
     if (fetch_weight) args.ahead += depth / set.ahead_every * args.ahead_step;
     done += height;
   }

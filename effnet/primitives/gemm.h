@@ -47,7 +47,7 @@ struct GemmRun {
   GemmDepth depth;
   Panel panel;
   const float* bias;            // of the panel's lanes
-  Activated activation;         // the epilogue
+  EpilogueParams activation;    // the epilogue
   float* out;                   // of the first pixel and the panel's first channel block
   std::int64_t out_block;       // floats from one channel block of the output to the next
   const std::int32_t* offsets;  // of each pixel in `out`, in floats; null: kBlock floats apart

@@ -1,5 +1,5 @@
-// Rows of one channel block of a picture, kept while windows need them: row r lies in slot r mod slots. Rows above and
-// below the picture are zeros.
+// Rows of one channel block of an image, kept while windows need them: row r lies in slot r mod slots. Rows above and
+// below the image are zeros.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Winograd's F(2x2, 3x3) over pictures in channel blocks: a dense 3x3 convolution with stride 1 as a GEMM for each of
+// Winograd's F(2x2, 3x3) over images in channel blocks: a dense 3x3 convolution with stride 1 as a GEMM for each of
 // 16 positions of transformed tiles, with 2.25 times fewer multiplications. Tiles of 2x2 outputs are numbered row by
 // row, image by image.
 #pragma once
@@ -34,7 +34,7 @@ struct WinogradOutput {
   const float* in;
   std::int64_t position;  // floats
   const float* bias;      // [16]
-  primitives::Activated activation;
+  primitives::EpilogueParams activation;
   float* out;             // the channel block's first pixel
   const float* residual;  // null, or laid out as `out` is
 };

@@ -1,4 +1,4 @@
-// HTML for the report page: text made safe, pictures inside of the page, the page around its sections.
+// HTML for the report page: text made safe, images inside of the page, the page around its sections.
 #pragma once
 
 #include <cstddef>

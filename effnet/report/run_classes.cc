@@ -30,7 +30,7 @@ std::string heat_map(const RunFacts& run, const metrics::Confusion& confusion) {
   map.column_title = "predicted class";
   for (std::int64_t c = 0; c < confusion.classes(); ++c) map.rows.push_back(run.class_name(c));
   map.columns = map.rows;
-  // Mistakes are a few percent of a good network's pictures. The square root and a scale of their own keep them
+  // Mistakes are a few percent of a good network's images. The square root and a scale of their own keep them
   // visible.
   double worst = 0;
   for (const auto& [cell, count] : confusion.cells()) {
@@ -51,10 +51,10 @@ std::string heat_map(const RunFacts& run, const metrics::Confusion& confusion) {
 
 std::string pairs_table(const RunFacts& run, const metrics::Confusion& confusion) {
   const std::vector<metrics::Confused> pairs = confusion.confused(kMostPairs);
-  if (pairs.empty()) return note("No picture is taken for another class.");
+  if (pairs.empty()) return note("No image is taken for another class.");
   std::string out =
       "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">class</th><th class=\"text\">taken for</th>"
-      "<th>pictures</th><th>of the class</th><th>the other way</th></tr></thead>\n<tbody>\n";
+      "<th>images</th><th>of the class</th><th>the other way</th></tr></thead>\n<tbody>\n";
   for (const metrics::Confused& pair : pairs) {
     const std::int64_t support = confusion.score(pair.truth).support;
     out +=
@@ -88,7 +88,7 @@ std::string class_row(const RunFacts& run, const metrics::Confusion& confusion, 
 
 std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) {
   const std::int64_t wrong = confusion.images() - confusion.right();
-  std::string out = fmt::format("<p class=\"soft\">{} of {} pictures are taken for another class.", grouped(wrong),
+  std::string out = fmt::format("<p class=\"soft\">{} of {} images are taken for another class.", grouped(wrong),
                                 grouped(confusion.images()));
   if (confusion.classes() > kMostMapped) {
     return out +
@@ -107,7 +107,7 @@ std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) 
 std::string per_class(const RunFacts& run, const metrics::Confusion& confusion) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(confusion.classes()));
   std::iota(order.begin(), order.end(), 0);
-  // Classes without pictures have no recall and come last.
+  // Classes without images have no recall and come last.
   std::ranges::stable_sort(order, {}, [&](std::int64_t c) {
     const metrics::ClassScore score = confusion.score(c);
     return std::pair(score.recall.value_or(2), score.f1.value_or(2));
@@ -115,13 +115,13 @@ std::string per_class(const RunFacts& run, const metrics::Confusion& confusion) 
   const metrics::Confusion::Means means = confusion.means();
   std::string out = fmt::format(
       "<p class=\"soft\">The worst first. Means over classes: recall {}, precision {}, F1 {}. Recall is the share of a "
-      "class's pictures that is found, precision the share of what is taken for it that is right; the range is "
+      "class's images that is found, precision the share of what is taken for it that is right; the range is "
       "recall's "
       "95 % interval.</p>\n",
       percent(means.recall), percent(means.precision), percent(means.f1));
   const auto table = [&](std::size_t begin, std::size_t end) {
     std::string text =
-        "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">class</th><th>pictures</th><th>recall</th>"
+        "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">class</th><th>images</th><th>recall</th>"
         "<th>range</th><th>precision</th><th>F1</th><th class=\"text\">most often taken "
         "for</th></tr></thead>\n<tbody>\n";
     for (std::size_t i = begin; i < end; ++i) text += class_row(run, confusion, order[i]);

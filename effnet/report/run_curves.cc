@@ -113,7 +113,7 @@ std::string curves(const RunFacts& run) {
   rate.lines = {line_of(run, "", 2, [](const auto& row) { return row.images_per_second; })};
 
   return "<p class=\"soft\">The training loss and accuracy are means over an epoch's batches before each update, on "
-         "augmented pictures; validation is of the state at the epoch's end.</p>\n<div class=\"grid\">\n" +
+         "augmented images; validation is of the state at the epoch's end.</p>\n<div class=\"grid\">\n" +
          figure(loss.y.log ? "Loss (log scale)" : "Loss", loss, not_finite(run)) +
          figure("Top-1 accuracy", top1, best_caption) + figure("Learning rate", lr) +
          figure("Images per second", rate) + "</div>";

@@ -11,7 +11,7 @@ namespace effnet::report {
 
 // A sentence for each, with what to do about it; empty where nothing is remarkable. `predictions` are those of the
 // saved weights, `epoch` is the one that these are of (0: the last of `epochs`). Told are
-//   - an accuracy that cannot be told from that of one answer for all pictures (Wilson's 95 % interval);
+//   - an accuracy that cannot be told from that of one answer for all images (Wilson's 95 % interval);
 //   - training more than 20 points above what that interval allows;
 //   - averaged weights worse than the plain ones by more than it allows.
 std::vector<std::string> doubts(const std::vector<EpochMetrics>& epochs, std::int64_t epoch,

@@ -10,7 +10,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// `right` of `total` pictures of `classes` classes in turn.
+// `right` of `total` images of `classes` classes in turn.
 std::vector<Prediction> answers(std::int64_t right, std::int64_t total, std::int64_t classes) {
   std::vector<Prediction> predictions;
   for (std::int64_t i = 0; i < total; ++i)
@@ -37,7 +37,7 @@ TEST(Doubts, AGoodRunHasNone) {
 
 TEST(Doubts, ValidationAtChance) {
   EXPECT_THAT(doubts({row(30, 10)}, 1, answers(4, 41, 10)),
-              ElementsAre(HasSubstr("4 of 41 pictures are right (9.76 %), one answer for all would have 12.20 %")));
+              ElementsAre(HasSubstr("4 of 41 images are right (9.76 %), one answer for all would have 12.20 %")));
   // Of two classes, one nine times as large: 90 % are chance.
   std::vector<Prediction> uneven(100);
   for (std::size_t i = 0; i < 10; ++i) uneven[i].label = 1;
@@ -54,7 +54,7 @@ TEST(Doubts, TrainingFarAboveValidation) {
 
 TEST(Doubts, AnAverageBehindItsWeights) {
   EXPECT_THAT(doubts({row(60, 90, 50)}, 1, answers(50, 100, 10)), ElementsAre(HasSubstr("ema.decay")));
-  EXPECT_THAT(doubts({row(60, 55, 50)}, 1, answers(50, 100, 10)), IsEmpty());  // within what 100 pictures can tell
+  EXPECT_THAT(doubts({row(60, 55, 50)}, 1, answers(50, 100, 10)), IsEmpty());  // within what 100 images can tell
 }
 
 }  // namespace

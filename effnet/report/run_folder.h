@@ -31,7 +31,7 @@ std::string metrics_line(const EpochMetrics& row);  // numbers read back to the 
 std::vector<EpochMetrics> read_metrics(const std::filesystem::path& file);
 std::vector<EpochMetrics> parse_metrics(std::string_view text, std::string_view source);
 
-// A line of predictions.csv (name,label,predicted,confidence,of_label): what the final weights say of each picture of
+// A line of predictions.csv (name,label,predicted,confidence,of_label): what the final weights say of each image of
 // the validation set. A name with a comma, a quote or a line's end is quoted; any bytes but 0 come back as they went
 // in.
 struct Prediction {

@@ -71,14 +71,14 @@ std::string headline(const RunFacts& run) {
     const auto saved_epoch = static_cast<std::int64_t>(run.number("saved_epoch").value_or(0));
     const std::string epoch = best ? number(best->epoch) : "";
     out += fmt::format("<b>{:.2f}<small> %</small></b><span>{}", *shown,
-                       test    ? "top-1 on pictures that chose nothing" + number(saved_epoch)
+                       test    ? "top-1 on images that chose nothing" + number(saved_epoch)
                        : saved ? "validation top-1 of the saved model" + number(saved_epoch)
                                : "best validation top-1" + epoch);
     const std::size_t images = run.predictions ? run.predictions->size() : 0;
     if (images > 0 && *shown >= 0 && *shown <= 100) {
       const auto right = std::llround(*shown / 100 * static_cast<double>(images));
       const metrics::Interval interval = metrics::wilson_95(right, static_cast<std::int64_t>(images));
-      out += fmt::format("<br>95 % interval {:.2f} to {:.2f} %<br>on {} pictures", 100 * interval.low,
+      out += fmt::format("<br>95 % interval {:.2f} to {:.2f} %<br>on {} images", 100 * interval.low,
                          100 * interval.high, grouped(static_cast<std::int64_t>(images)));
     }
     if (best && test) {

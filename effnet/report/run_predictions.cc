@@ -13,13 +13,13 @@ namespace effnet::report {
 namespace {
 
 constexpr std::size_t kMistakes = 24;
-constexpr std::int64_t kTinyPx = 64;  // pictures such as CIFAR's are enlarged as squares, not smeared
+constexpr std::int64_t kTinyPx = 64;  // images such as CIFAR's are enlarged as squares, not smeared
 
 std::string row(std::string_view name, std::string_view value, std::string_view meaning) {
   return fmt::format("<dt>{}</dt><dd><b>{}</b> <span class=\"soft\">{}</span></dd>\n", name, value, meaning);
 }
 
-std::string counted(std::int64_t images) { return grouped(images) + (images == 1 ? " picture" : " pictures"); }
+std::string counted(std::int64_t images) { return grouped(images) + (images == 1 ? " image" : " images"); }
 
 std::string chance(float probability) {
   const double percent = 100 * double{probability};
@@ -41,17 +41,17 @@ std::int64_t jpeg_width(std::span<const std::byte> file) {
   return 0;
 }
 
-std::string picture_of(const std::string& name, const Thumbnail& thumbnail) {
+std::string image_of(const std::string& name, const Thumbnail& thumbnail) {
   std::vector<std::byte> bytes;
   if (thumbnail) {
     try {
       bytes = thumbnail(name);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::input) throw;  // a picture that is gone or broken is no reason to have no report
+      if (error.code() != ErrorCode::input) throw;  // an image that is gone or broken is no reason to have no report
     }
   }
   const std::int64_t width = jpeg_width(bytes);
-  if (width == 0) return "no picture";
+  if (width == 0) return "no image";
   return fmt::format("<img{} alt=\"\" src=\"{}\">", width <= kTinyPx ? " class=\"tiny\"" : "",
                      data_uri("image/jpeg", bytes));
 }
@@ -63,7 +63,7 @@ std::string calibration(const RunFacts& run) {
   for (const Prediction& one : *run.predictions)
     judged.push_back({one.confidence, one.of_label, one.label == one.predicted});
   const metrics::Calibration c = metrics::calibrate(judged);
-  if (c.images == 0) return note("No picture has a probability that is a number.");
+  if (c.images == 0) return note("No image has a probability that is a number.");
 
   Chart reliability;
   reliability.title = "reliability: the share that was right by confidence";
@@ -72,9 +72,9 @@ std::string calibration(const RunFacts& run) {
   reliability.x = {"confidence, %", false, 0, 100, ""};
   reliability.y = {"", false, 0, 100, " %"};
   Chart histogram = reliability;
-  histogram.title = "pictures by confidence";
+  histogram.title = "images by confidence";
   histogram.y = {"", false, 0, {}, " %"};
-  Bars right{"right", {}, 0}, pictures{"", {}, 2};
+  Bars right{"right", {}, 0}, shares{"", {}, 2};
   for (const metrics::ReliabilityBin& bin : c.bins) {
     if (bin.images == 0) continue;
     const std::string images = counted(bin.images);
@@ -82,15 +82,15 @@ std::string calibration(const RunFacts& run) {
     right.bars.push_back(
         {100 * bin.low, 100 * bin.high, 100 * bin.accuracy,
          fmt::format("{}: confidence {:.1f} %, right {:.1f} %", images, 100 * bin.confidence, 100 * bin.accuracy)});
-    pictures.bars.push_back({100 * bin.low, 100 * bin.high, part, fmt::format("{} ({:.1f} %)", images, part)});
+    shares.bars.push_back({100 * bin.low, 100 * bin.high, part, fmt::format("{} ({:.1f} %)", images, part)});
   }
   Line ideal{"as it should be", {{0, 0}, {100, 100}}, 1, true, false, {}};
   reliability.bars = {right};
   reliability.lines = {ideal};
-  histogram.bars = {pictures};
+  histogram.bars = {shares};
 
   std::string out = fmt::format(
-      "<p class=\"soft\">Of the pictures that the network is 80 % sure of, 80 % should be right. On average it is "
+      "<p class=\"soft\">Of the images that the network is 80 % sure of, 80 % should be right. On average it is "
       "{:.1f} % "
       "sure and {:.1f} % right: {}.</p>\n<div class=\"grid\">\n",
       100 * c.confidence, 100 * c.accuracy,
@@ -98,7 +98,7 @@ std::string calibration(const RunFacts& run) {
       : c.confidence > c.accuracy                 ? "too sure"
                                                   : "not sure enough");
   out += fmt::format("<figure>\n<h3>Right, by confidence</h3>\n{}\n</figure>\n", svg(reliability));
-  out += fmt::format("<figure>\n<h3>Pictures, by confidence</h3>\n{}\n</figure>\n</div>\n<dl class=\"rows\">\n",
+  out += fmt::format("<figure>\n<h3>Images, by confidence</h3>\n{}\n</figure>\n</div>\n<dl class=\"rows\">\n",
                      svg(histogram));
   out += row("Expected calibration error", fmt::format("{:.2f} %", 100 * c.ece),
              fmt::format("mean distance of confidence and accuracy over {} bins", c.bins.size()));
@@ -107,12 +107,12 @@ std::string calibration(const RunFacts& run) {
   });
   out += row("Worst bin", fmt::format("{:.2f} %", 100 * c.worst),
              fmt::format("the largest such distance, of {}", counted(worst->images)));
-  out += row("Negative log-likelihood", std::isfinite(c.nll) ? fmt::format("{:.4f}", c.nll) : std::string("infinite"),
-             c.impossible == 0
-                 ? "mean of \xE2\x88\x92ln of the true class's probability"
-                 : fmt::format("{} pictures give their own class a probability of 0", grouped(c.impossible)));
+  out +=
+      row("Negative log-likelihood", std::isfinite(c.nll) ? fmt::format("{:.4f}", c.nll) : std::string("infinite"),
+          c.impossible == 0 ? "mean of \xE2\x88\x92ln of the true class's probability"
+                            : fmt::format("{} images give their own class a probability of 0", grouped(c.impossible)));
   out += row("Brier score", fmt::format("{:.4f}", c.brier), "mean square of confidence less right (1) or wrong (0)");
-  if (c.left_out > 0) out += row("Left out", grouped(c.left_out), "pictures with a probability that is not a number");
+  if (c.left_out > 0) out += row("Left out", grouped(c.left_out), "images with a probability that is not a number");
   return out + "</dl>";
 }
 
@@ -121,7 +121,7 @@ std::string mistakes(const RunFacts& run, const Thumbnail& thumbnail) {
   for (const Prediction& one : *run.predictions) {
     if (one.label != one.predicted && std::isfinite(one.confidence)) wrong.push_back(&one);
   }
-  if (wrong.empty()) return note("There is none: every picture is classified right.");
+  if (wrong.empty()) return note("There is none: every image is classified right.");
   std::ranges::stable_sort(wrong, std::greater{}, [](const Prediction* one) { return one->confidence; });
   const std::size_t shown = std::min(wrong.size(), kMistakes);
   std::string out = fmt::format(
@@ -132,9 +132,9 @@ std::string mistakes(const RunFacts& run, const Thumbnail& thumbnail) {
   for (std::size_t i = 0; i < shown; ++i) {
     const Prediction& one = *wrong[i];
     out += fmt::format(
-        "<div class=\"mistake\"><div class=\"picture\">{}</div><dl><dt>seen</dt><dd>{}</dd><dd>{}</dd>"
+        "<div class=\"mistake\"><div class=\"image\">{}</div><dl><dt>seen</dt><dd>{}</dd><dd>{}</dd>"
         "<dt>label</dt><dd>{}</dd><dd>{}</dd></dl><div class=\"name\">{}</div></div>\n",
-        picture_of(one.name, thumbnail), escaped(run.class_name(one.predicted)), chance(one.confidence),
+        image_of(one.name, thumbnail), escaped(run.class_name(one.predicted)), chance(one.confidence),
         escaped(run.class_name(one.label)), chance(one.of_label), escaped(shortened(one.name, 120)));
   }
   return out + "</div>";

@@ -100,7 +100,7 @@ std::string run_report(const fs::path& run_folder, const std::vector<std::string
   const auto judged = [&](auto part) -> std::string {
     if (!run.predictions)
       return note("There is no predictions.csv in the run folder: a run writes it when it is done.");
-    if (run.predictions->empty()) return note("predictions.csv holds no picture.");
+    if (run.predictions->empty()) return note("predictions.csv holds no image.");
     return part();
   };
   std::optional<metrics::Confusion> counted;

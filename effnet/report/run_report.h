@@ -1,5 +1,5 @@
-// report.html: one self-contained page about a run, from its folder alone (and the data set's pictures where they can
-// still be read). SVG curves, confusion matrix, per-class table, calibration, worst mistakes with their pictures,
+// report.html: one self-contained page about a run, from its folder alone (and the data set's images where they can
+// still be read). SVG curves, confusion matrix, per-class table, calibration, worst mistakes with their images,
 // configuration, speed, memory. No script, no font, no file beside it.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace effnet::report {
 
-// The bytes of a JPEG thumbnail of a picture named in predictions.csv, or nothing. May be empty.
+// The bytes of a JPEG thumbnail of an image named in predictions.csv, or nothing. May be empty.
 using Thumbnail = std::function<std::vector<std::byte>(const std::string& name)>;
 
 // Throws Error(input) if the folder is no run (metrics.csv or config.toml is missing or broken).

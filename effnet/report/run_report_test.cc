@@ -74,10 +74,10 @@ TEST_F(RunReport, OfAFinishedRun) {
   });
   // Wilson's interval of 3 in 4: z^2 = 3.841459, centre (0.75 + 0.480182) / 1.960365 = 0.627527, half width
   // 1.959964 sqrt(0.046875 + 0.060023) / 1.960365 = 0.326885.
-  EXPECT_THAT(page, AllOf(HasSubstr("<b>75.00<small>"), HasSubstr("95 % interval 30.06 to 95.44 %<br>on 4 pictures")));
+  EXPECT_THAT(page, AllOf(HasSubstr("<b>75.00<small>"), HasSubstr("95 % interval 30.06 to 95.44 %<br>on 4 images")));
   EXPECT_THAT(page, AllOf(HasSubstr("1 h 02 min"), HasSubstr("5.29M"), HasSubstr("386M"), HasSubstr("1.5 GiB"),
                           HasSubstr("processes</dt><dd>2"), HasSubstr("/some/&lt;where&gt;"),
-                          HasSubstr("note</dt><dd>&lt;i&gt;"), HasSubstr("1 of 4 pictures")));
+                          HasSubstr("note</dt><dd>&lt;i&gt;"), HasSubstr("1 of 4 images")));
   EXPECT_EQ(asked, std::vector<std::string>{"b<c>.jpg"});
   EXPECT_THAT(page,
               AllOf(HasSubstr("<img class=\"tiny\" alt=\"\" src=\"data:image/jpeg;base64,/9j/wAALCAAQACABAREA\">"),
@@ -89,7 +89,7 @@ TEST_F(RunReport, OfAFinishedRun) {
 TEST_F(RunReport, TheTestSetGoesBeforeWhatChoseTheEpoch) {
   write("summary.json", R"({"best_top1": 80, "best_epoch": 2, "test_top1": 50})");
   write("predictions.csv", predictions_text({{"a", 0, 0, 1, 1}, {"b", 1, 0, 1, 0}}));
-  EXPECT_THAT(report(), AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("on 2 pictures"),
+  EXPECT_THAT(report(), AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("on 2 images"),
                               HasSubstr("80.00 % on those held out to choose by"), HasSubstr("probability of 0")));
 }
 
@@ -101,12 +101,12 @@ TEST_F(RunReport, TheSavedModelGoesBeforeTheBestEpoch) {
                               HasSubstr("best seen: 80.00 %, epoch 2")));
 }
 
-TEST_F(RunReport, PicturesThatAreGoneLeaveTheirPlace) {
+TEST_F(RunReport, ImagesThatAreGoneLeaveTheirPlace) {
   write("predictions.csv", predictions_text({{"a", 0, 1, 0.5F, 0.25F}}));
-  EXPECT_THAT(report(), HasSubstr("no picture"));
+  EXPECT_THAT(report(), HasSubstr("no image"));
   EXPECT_THAT(report({}, [](const std::string&) -> std::vector<std::byte> { throw input_error("gone"); }),
-              HasSubstr("no picture"));
-  EXPECT_THAT(report({}, [](const std::string&) { return std::vector<std::byte>(100); }), HasSubstr("no picture"));
+              HasSubstr("no image"));
+  EXPECT_THAT(report({}, [](const std::string&) { return std::vector<std::byte>(100); }), HasSubstr("no image"));
   EXPECT_THROW(report({}, [](const std::string&) -> std::vector<std::byte> { throw environment_error("no memory"); }),
                Error);
 }

@@ -22,10 +22,10 @@ Thumbnail thumbnails(std::shared_ptr<const data::Dataset> set) {
     const auto found = places.find(name);
     if (found == places.end()) return {};
     try {
-      data::Picture picture = set->read(found->second);
-      const vision::Image image = std::holds_alternative<vision::Image>(picture)
-                                      ? std::get<vision::Image>(std::move(picture))
-                                      : vision::decode(std::get<std::vector<std::byte>>(picture));
+      data::ImageData content = set->read(found->second);
+      const vision::Image image = std::holds_alternative<vision::Image>(content)
+                                      ? std::get<vision::Image>(std::move(content))
+                                      : vision::decode(std::get<std::vector<std::byte>>(content));
       return vision::encode_jpeg(vision::thumbnail(image, kSidePx), kQuality);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw error.in(name);

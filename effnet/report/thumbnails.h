@@ -1,4 +1,4 @@
-// Small pictures of a data set for the report's page.
+// Small images of a data set for the report's page.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace effnet::report {
 
-// By the names that the set gives (those of predictions.csv). A name that the set has not, and a picture that cannot be
+// By the names that the set gives (those of predictions.csv). A name that the set has not, and an image that cannot be
 // read any more, give nothing. Keeps the set. Null gives an empty function.
 Thumbnail thumbnails(std::shared_ptr<const data::Dataset> set);
 

@@ -1,5 +1,5 @@
 // The operations of AutoAugment and RandAugment on 8-bit RGB, as the official code defines them in TensorFlow
-// (paper.md section D, "Operations"; EN autoaugment.py:176-532), quirks included. Each changes the picture in place.
+// (paper.md section D, "Operations"; EN autoaugment.py:176-532), quirks included. Each changes the image in place.
 //
 // Where TensorFlow computes in float32, so does this, in its order of operations. Two of its sums have no order of
 // their own (the grey value and the smoothing of Sharpness): they are computed exactly, so that truncation may differ
@@ -23,7 +23,7 @@ void posterize(Image& image, int bits);         // keeps the `bits` highest bits
 void solarize(Image& image, int threshold);     // 255 - x from the threshold on; 256 and above leave all as it is
 void solarize_add(Image& image, int addition);  // min(x + addition, 255) below 128
 
-// degenerate + factor * (image - degenerate), truncated, above factor 1 clamped before. The degenerate picture is grey
+// degenerate + factor * (image - degenerate), truncated, above factor 1 clamped before. The degenerate image is grey
 // (color), one level min(pixels / 256, 255) (contrast: the official code's "mean"), black (brightness), or smoothed by
 // (1 1 1, 1 5 1, 1 1 1) / 13 but for its border (sharpness).
 void color(Image& image, float factor);
@@ -32,7 +32,7 @@ void brightness(Image& image, float factor);
 void sharpness(Image& image, float factor);
 
 // Nearest neighbour, halves away from zero; what is uncovered becomes grey 128. Output (x, y) reads input
-// (x + amount * y, y), (x, y + amount * x), (x + px, y) and (x, y + px); rotation is about the picture's centre.
+// (x + amount * y, y), (x, y + amount * x), (x + px, y) and (x, y + px); rotation is about the image's centre.
 void shear_x(Image& image, float amount);
 void shear_y(Image& image, float amount);
 void translate_x(Image& image, float px);
@@ -40,7 +40,7 @@ void translate_y(Image& image, float px);
 void rotate(Image& image, double degrees);
 
 // Rows centre_y - half ... centre_y + half - 1 and the columns alike become grey 128, as far as they are in the
-// picture.
+// image.
 void cutout(Image& image, int half, std::int64_t centre_y, std::int64_t centre_x);
 
 // What the pixel distances are at level 10.
@@ -50,7 +50,7 @@ struct Distances {
 };
 
 // An operation as policies use it: the argument follows from the level (0 to 10; above extrapolates); a `directed` one
-// is negated for half of the pictures; `apply` gets a random place in the picture, which only Cutout uses.
+// is negated for half of the images; `apply` gets a random place in the image, which only Cutout uses.
 struct Operation {
   std::string_view name;
   double (*argument)(double level, const Distances& distances);

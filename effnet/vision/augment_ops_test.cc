@@ -1,4 +1,4 @@
-// Each operation on small pictures computed by hand; where Pillow 9.4 defines the same, on its result for a picture of
+// Each operation on small images computed by hand; where Pillow 9.4 defines the same, on its result for an image of
 // 23x17 (tests/golden/vision/source.rgb), as SHA-256 of the pixels.
 #include "effnet/vision/augment_ops.h"
 
@@ -14,7 +14,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// A picture of grey levels, row by row.
+// An image of grey levels, row by row.
 Image grey(Size size, const Bytes& levels) {
   Image image = blank(size);
   for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = levels.at(i / 3);
@@ -32,7 +32,7 @@ Bytes after(const std::function<void(Image&)>& operation, const Bytes& levels) {
   EXPECT_EQ(image.w, static_cast<std::int64_t>(levels.size()));
   return red(image);
 }
-// A 3x3 picture of the levels 1 ... 9 after an operation.
+// A 3x3 image of the levels 1 ... 9 after an operation.
 Bytes after_on_nine(const std::function<void(Image&)>& operation) {
   Image image = grey({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9});
   operation(image);
@@ -156,7 +156,7 @@ TEST(AugmentOps, Contrast) {
 }
 
 TEST(AugmentOps, Sharpness) {
-  // Smoothed centre: (8 * 10 + 5 * 50) / 13 = 25.38, cut to 25; the border is the picture's own.
+  // Smoothed centre: (8 * 10 + 5 * 50) / 13 = 25.38, cut to 25; the border is the image's own.
   const auto centre = [](float factor) {
     Image image = grey({3, 3}, {10, 10, 10, 10, 50, 10, 10, 10, 10});
     sharpness(image, factor);
@@ -276,7 +276,7 @@ TEST(AugmentOps, TableIsInRandAugmentsOrder) {
     EXPECT_EQ(row.name, names[i]);
     EXPECT_EQ(&operation(static_cast<Op>(i)), &row);
     EXPECT_EQ(row.directed, row.name == "Rotate" || row.name.starts_with("Shear") || row.name.starts_with("Translate"));
-    // Any operation on the smallest picture and at any level leaves a picture of that size.
+    // Any operation on the smallest image and at any level leaves an image of that size.
     for (const double level : {0.0, 5.0, 10.0, 28.0, 100.0}) {
       Image image = grey({1, 1}, {77});
       row.apply(image, row.argument(level, {250, 100}), 0, 0);

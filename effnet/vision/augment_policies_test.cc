@@ -95,7 +95,7 @@ TEST(AugmentPolicies, DrawsInTheDocumentedOrder) {
   EXPECT_GT(changed, 200);
 }
 
-// Each of the 16 operations a sixteenth of the time, told by what it does to a picture on which all differ.
+// Each of the 16 operations a sixteenth of the time, told by what it does to an image on which all differ.
 TEST(AugmentPolicies, RandAugmentDrawsUniformly) {
   const Image source = testkit::noise({24, 24}, 2, 20, 200);
   std::vector<std::int64_t> counts(16), directions(2);

@@ -22,7 +22,7 @@ constexpr std::array<std::uint32_t, 7> kHeaderSizes{kOs2Header, kWindowsHeader, 
 using Colour = std::array<std::uint8_t, 3>;
 
 Error broken(std::string_view what) {
-  return input_error("broken or unsupported BMP (got {}, expected a complete picture)", what);
+  return input_error("broken or unsupported BMP (got {}, expected a complete image)", what);
 }
 
 struct Bytes {
@@ -152,7 +152,7 @@ void read_plain(const Bytes& bytes, const Header& header, Image& image) {
   }
 }
 
-// Runs: a count and an entry (RLE4: two in turn). After a 0: 0 ends the row, 1 the picture, 2 moves on, more are so
+// Runs: a count and an entry (RLE4: two in turn). After a 0: 0 ends the row, 1 the image, 2 moves on, more are so
 // many entries as they are, up to an even number of bytes. What is passed over has entry 0.
 void read_runs(const Bytes& bytes, const Header& header, Image& image) {
   for (std::size_t i = 0; i < image.rgb.size(); i += 3)

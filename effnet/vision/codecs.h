@@ -39,13 +39,13 @@ struct Format {
   std::vector<std::string_view> extensions;  // lower case, with the dot; the common one first
   std::vector<Mark> marks;                   // a file that has one of them is of this format
   Decoded (*decode)(std::span<const std::byte>, const DecodeOptions&) = nullptr;
-  std::string_view convert = {};  // where there is no `decode`: a command that makes a picture of the file IN
+  std::string_view convert = {};  // where there is no `decode`: a command that makes an image of the file IN
   Encoder encode = nullptr;       // where effnet writes it
 };
 constexpr std::size_t kMarkedBytes = 64;           // all marks lie within so many bytes
 const Format* find_format(std::string_view head);  // null if no mark is there
 
-// Part of a picture at 1, 1/2, 1/4 or 1/8 of its size.
+// Part of an image at 1, 1/2, 1/4 or 1/8 of its size.
 struct ReducedPart {
   Image image;  // whole pixels that cover the part; at size 1 the part and nothing else
   Box box;      // the part, in pixels of `image`; 0 ... 1 pixel from its edges
@@ -63,7 +63,7 @@ class JpegFile {
   JpegFile(const JpegFile&) = delete;
   JpegFile& operator=(const JpegFile&) = delete;
 
-  Size size() const;  // of the upright picture
+  Size size() const;  // of the upright image
   // Once. `part` lies within size(), `reduction` is 1, 2, 4 or 8.
   ReducedPart read(const Window& part, int reduction);
 

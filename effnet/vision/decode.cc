@@ -29,14 +29,14 @@ std::string describe_unknown(std::string_view head) {
 void check_declared_size(std::string_view format, std::uint64_t h, std::uint64_t w, std::size_t file_bytes,
                          const DecodeOptions& options) {
   if (h == 0 || w == 0)
-    throw input_error("{}: the picture has no pixels (got {}x{}, expected at least 1x1)", format, w, h);
+    throw input_error("{}: the image has no pixels (got {}x{}, expected at least 1x1)", format, w, h);
   const auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(options.max_pixels, 1));
   if (h > limit || w > limit || h * w > limit) {
-    throw input_error("{}: the picture is too large (got {}x{}, expected at most {} pixels)", format, w, h, limit);
+    throw input_error("{}: the image is too large (got {}x{}, expected at most {} pixels)", format, w, h, limit);
   }
   const std::uint64_t plausible = kFreePixels + kPixelsPerByte * static_cast<std::uint64_t>(file_bytes);
   if (h * w > plausible) {
-    throw input_error("{}: the picture is too large for its file (got {}x{}, expected at most {} pixels from {} bytes)",
+    throw input_error("{}: the image is too large for its file (got {}x{}, expected at most {} pixels from {} bytes)",
                       format, w, h, plausible, file_bytes);
   }
 }
@@ -59,7 +59,7 @@ StoredImage decode_stored(std::span<const std::byte> file, const DecodeOptions& 
   const Format* format = find_format(head);
   if (format == nullptr || format->decode == nullptr) {
     const std::string what = format != nullptr ? std::string(format->name) : describe_unknown(head);
-    const Error error = input_error("not a picture that effnet reads (got {}, expected {})", what, picture_formats());
+    const Error error = input_error("not an image that effnet reads (got {}, expected {})", what, image_formats());
     const bool convertible = format != nullptr && !format->convert.empty();
     throw convertible ? error.with_hint(fmt::format("to convert it: {}", format->convert)) : error;
   }

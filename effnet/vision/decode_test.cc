@@ -38,7 +38,7 @@ void put(std::vector<std::byte>& file, std::size_t at, std::string_view bytes) {
 }
 
 TEST(Decode, EqualsPillow) {
-  for (const auto& [name, golden] : golden::fixtures("pictures.tsv")) {
+  for (const auto& [name, golden] : golden::fixtures("images.tsv")) {
     SCOPED_TRACE(name);
     const Image image = read_image(golden::path(name));
     ASSERT_EQ(image.w, golden.w);
@@ -55,14 +55,14 @@ TEST(Decode, LeavesTurnsUndoneOnRequest) {
 
 TEST(Decode, GoesByContentNotByName) {
   const TemporaryFolder folder;
-  write_bytes(folder.path() / "picture.jpg", golden::bytes("png_rgb8.png"));
-  EXPECT_EQ(read_image(folder.path() / "picture.jpg"), read_image(golden::path("png_rgb8.png")));
+  write_bytes(folder.path() / "image.jpg", golden::bytes("png_rgb8.png"));
+  EXPECT_EQ(read_image(folder.path() / "image.jpg"), read_image(golden::path("png_rgb8.png")));
 }
 
-// Nothing may be missing but for what comes after the picture data: the end marks of PNG, GIF and BMP's padding. Such a
+// Nothing may be missing but for what comes after the image data: the end marks of PNG, GIF and BMP's padding. Such a
 // file gives every pixel; its turn may be lost with what was cut off.
 TEST(Decode, EveryShorterFileFailsOrIsComplete) {
-  for (const auto& [name, golden] : golden::fixtures("pictures.tsv")) {
+  for (const auto& [name, golden] : golden::fixtures("images.tsv")) {
     SCOPED_TRACE(name);
     const std::vector<std::byte> file = golden::bytes(name);
     const bool needs_its_end = name.starts_with("jpeg") || name.starts_with("webp");
@@ -81,7 +81,7 @@ TEST(Decode, EveryShorterFileFailsOrIsComplete) {
 }
 
 TEST(Decode, DamagedBytesFailOrDecode) {
-  for (const auto& fixture : golden::fixtures("pictures.tsv")) {
+  for (const auto& fixture : golden::fixtures("images.tsv")) {
     SCOPED_TRACE(fixture.name);
     golden::expect_damage_is_met(golden::bytes(fixture.name), 1);
   }
@@ -152,7 +152,7 @@ TEST(Decode, SaysWhatTheFileIs) {
       {"8BPS\1", "a Photoshop file"},
       {"%PDF-1.7", "a PDF file"},
       {"\xff\x0a", "a JPEG XL file"},
-      {"P6\n2 2\n255\n", "a Netpbm picture"},
+      {"P6\n2 2\n255\n", "a Netpbm image"},
       {std::string_view("\0\0\0\x18"
                         "ftypisom",
                         12),

@@ -93,7 +93,7 @@ Range covered(double from, double to, std::int64_t pixels) {
 std::vector<std::byte> encode_png(const Image& image) {
   if (image.h < 1 || image.w < 1 || image.h > PNG_UINT_31_MAX || image.w > PNG_UINT_31_MAX / 3 ||
       3 * image.w > std::int64_t{0xFFFFFFFF} / image.h) {
-    throw input_error("picture of a size that PNG cannot hold (got {}x{})", image.w, image.h);
+    throw input_error("image of a size that PNG cannot hold (got {}x{})", image.w, image.h);
   }
   EFFNET_CHECK(static_cast<std::int64_t>(image.rgb.size()) == 3 * image.h * image.w);
   png_image png{};
@@ -104,7 +104,7 @@ std::vector<std::byte> encode_png(const Image& image) {
   std::vector<std::byte> file(PNG_IMAGE_PNG_SIZE_MAX(png));
   png_alloc_size_t size = file.size();
   if (png_image_write_to_memory(&png, file.data(), &size, 0, image.rgb.data(), 0, nullptr) == 0) {
-    throw internal_error("a PNG picture could not be written ({})", png.message);
+    throw internal_error("a PNG image could not be written ({})", png.message);
   }
   file.resize(size);
   return file;
@@ -120,7 +120,7 @@ Image overlay_heat(const Image& photo, const Box& where, std::span<const float> 
   const std::vector<Between> columns = places(photo.w, where.x0, where.x1, map_size.w);
   const Range inside_y = covered(where.y0, where.y1, photo.h);
   const Range inside_x = covered(where.x0, where.x1, photo.w);
-  // A frame is of use only where something is outside; it lies on the inside, a 400th of the picture thick.
+  // A frame is of use only where something is outside; it lies on the inside, a 400th of the image thick.
   const bool whole = inside_y.begin == 0 && inside_x.begin == 0 && inside_y.end == photo.h && inside_x.end == photo.w;
   const std::int64_t frame =
       options.outline && !whole ? std::max<std::int64_t>(1, std::min(photo.h, photo.w) / 400) : 0;

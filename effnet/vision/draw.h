@@ -1,4 +1,4 @@
-// Pictures for people: PNG files, and a heat map over a photograph.
+// Images for people: PNG files, and a heat map over a photograph.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace effnet::vision {
 
-// An 8-bit RGB PNG file. Throws Error(input) for a picture too large for libpng (4 GiB of pixels).
+// An 8-bit RGB PNG file. Throws Error(input) for an image too large for libpng (4 GiB of pixels).
 std::vector<std::byte> encode_png(const Image& image);
 
 struct HeatOptions {

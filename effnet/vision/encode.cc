@@ -39,7 +39,7 @@ struct Writer {
     codec.in_color_space = JCS_RGB;
     jpeg_set_defaults(&codec);
     jpeg_set_quality(&codec, quality, TRUE);
-    codec.optimize_coding = TRUE;  // the standard tables cost a small picture a third more
+    codec.optimize_coding = TRUE;  // the standard tables cost a small image a third more
     jpeg_start_compress(&codec, TRUE);
     while (codec.next_scanline < codec.image_height) {
       // libjpeg takes a pointer to mutable samples and leaves them as they are.

@@ -31,7 +31,7 @@ double mean_difference(const Image& a, const Image& b) {
   return sum / static_cast<double>(a.rgb.size());
 }
 
-TEST(EncodeJpeg, ReadsBackAsThePicture) {
+TEST(EncodeJpeg, ReadsBackAsTheImage) {
   for (const Size size : {Size{64, 96}, Size{17, 23}, Size{1, 1}, Size{1, 50}}) {
     const Image image = ramp(size);
     const std::vector<std::byte> file = encode_jpeg(image, 90);
@@ -49,7 +49,7 @@ TEST(EncodeJpeg, ReadsBackAsThePicture) {
   EXPECT_LT(encode_jpeg(large, 30).size(), encode_jpeg(large, 95).size());
 }
 
-TEST(EncodeWebp, ReadsBackAsThePicture) {
+TEST(EncodeWebp, ReadsBackAsTheImage) {
   for (const Size size : {Size{64, 96}, Size{17, 23}, Size{1, 1}}) {
     const Image image = ramp(size);
     const Image back = decode(encode_webp(image, 90));
@@ -61,7 +61,7 @@ TEST(EncodeWebp, ReadsBackAsThePicture) {
   EXPECT_THROW(encode_webp(blank({1, 16384}), 80), Error);
 }
 
-TEST(EncodeJpeg, RefusesWhatIsNoPicture) {
+TEST(EncodeJpeg, RefusesWhatIsNoImage) {
   EXPECT_THROW(encode_jpeg(Image{}, 80), Error);
   EXPECT_THROW(encode_jpeg(blank({1, 65501}), 80), Error);
 }

@@ -1,4 +1,4 @@
-// The one EXIF field that changes how a picture looks: the orientation (TIFF 6.0 tag 274 of the first directory).
+// The one EXIF field that changes how an image looks: the orientation (TIFF 6.0 tag 274 of the first directory).
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 namespace effnet::vision {
 
 // The orientation, 1 to 8, out of a TIFF structure in either byte order, with or without the leading "Exif\0\0" that
-// JPEG files carry. A damaged EXIF block must not cost the picture: none if the field is missing or the bytes are
+// JPEG files carry. A damaged EXIF block must not cost the image: none if the field is missing or the bytes are
 // broken, 1 (upright) if it has another value.
 //
 // As Pillow takes it: a number of any type counts if it equals 1 to 8 (whole numbers, signed or not, fractions,

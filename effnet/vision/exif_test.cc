@@ -112,7 +112,7 @@ TEST(Exif, BrokenBytesMeanUpright) {
   EXPECT_EQ(orientation("MM*" + text.substr(3)), 1);
 }
 
-// A 3x2 picture, numbered; the results are drawn by hand from the standard's words ("row 0 is the visual right-hand
+// A 3x2 image, numbered; the results are drawn by hand from the standard's words ("row 0 is the visual right-hand
 // side, column 0 the visual top", ...).
 TEST(Turned, AllOrientations) {
   Image image = blank({2, 3});

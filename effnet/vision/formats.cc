@@ -81,17 +81,17 @@ const std::vector<Format>& formats() {
        "gs -sDEVICE=png16m -r150 -o OUT.png IN (ghostscript)"},
       {"an SVG drawing", {".svg", ".svgz"}, {}, nullptr, "rsvg-convert -o OUT.png IN (librsvg2-bin)"},
       {"an icon file", {".ico", ".cur"}, {{0, "\0\0\1\0"sv}, {0, "\0\0\2\0"sv}}, nullptr, "icotool -x IN (icoutils)"},
-      {"a Netpbm picture",
+      {"a Netpbm image",
        {".ppm", ".pgm", ".pbm", ".pnm", ".pam"},
        {{0, "P1\n"sv}, {0, "P2\n"sv}, {0, "P3\n"sv}, {0, "P4\n"sv}, {0, "P5\n"sv}, {0, "P6\n"sv}, {0, "P7\n"sv}},
        nullptr,
        "pnmtopng IN >OUT.png (netpbm)"},
-      {"a Targa picture", {".tga"}, {}, nullptr, kByImageMagick},
-      {"a PCX picture", {".pcx"}, {}, nullptr, kByImageMagick},
+      {"a Targa image", {".tga"}, {}, nullptr, kByImageMagick},
+      {"a PCX image", {".pcx"}, {}, nullptr, kByImageMagick},
       {"a DirectDraw surface", {".dds"}, {{0, "DDS "sv}}, nullptr, kByImageMagick},
-      {"an OpenEXR picture", {".exr"}, {{0, "\x76\x2f\x31\x01"sv}}, nullptr, "exrtopng IN OUT.png (exrtools)"},
-      {"a Radiance picture", {".hdr"}, {{0, "#?RADIANCE"sv}}, nullptr, kByImageMagick},
-      {"a DICOM picture", {".dcm", ".dicom"}, {}, nullptr, "dcm2pnm --write-png IN OUT.png (dcmtk)"},
+      {"an OpenEXR image", {".exr"}, {{0, "\x76\x2f\x31\x01"sv}}, nullptr, "exrtopng IN OUT.png (exrtools)"},
+      {"a Radiance image", {".hdr"}, {{0, "#?RADIANCE"sv}}, nullptr, kByImageMagick},
+      {"a DICOM image", {".dcm", ".dicom"}, {}, nullptr, "dcm2pnm --write-png IN OUT.png (dcmtk)"},
       {"a NumPy array", {".npy", ".npz"}, {{0, "\x93NUMPY"sv}}, nullptr, {}},
       {"a ZIP file", {".zip"}, {{0, "PK\3\4"sv}}, nullptr, "unzip IN"},
       {"a gzip file", {".gz", ".tgz"}, {{0, "\x1f\x8b"sv}}, nullptr, "gunzip IN"},
@@ -131,12 +131,12 @@ const Format* find_format(std::string_view head) {
   return found == formats().end() ? nullptr : &*found;
 }
 
-bool is_picture_name(const std::filesystem::path& path) {
+bool is_image_name(const std::filesystem::path& path) {
   const Format* format = find_extension(path);
   return format != nullptr && format->decode != nullptr;
 }
 
-std::string picture_formats() {
+std::string image_formats() {
   std::vector<std::string> names;
   for (const Format& format : formats()) {
     if (format.decode != nullptr) names.emplace_back(format.name);
@@ -144,7 +144,7 @@ std::string picture_formats() {
   return one_of(names);
 }
 
-std::string picture_extensions() {
+std::string image_extensions() {
   return common_extensions([](const Format& format) { return format.decode != nullptr; });
 }
 
@@ -152,11 +152,11 @@ std::string written_extensions() {
   return common_extensions([](const Format& format) { return format.encode != nullptr; });
 }
 
-Encoder picture_encoder(const std::filesystem::path& path) {
+Encoder image_encoder(const std::filesystem::path& path) {
   if (path.extension().empty()) return encode_png;
   const Format* format = find_extension(path);
   if (format == nullptr || format->encode == nullptr) {
-    throw usage_error("{}: not a kind of picture that effnet writes (got {}, expected {})", path.string(),
+    throw usage_error("{}: not a kind of image that effnet writes (got {}, expected {})", path.string(),
                       in_quotes(path.extension().string()), written_extensions());
   }
   return format->encode;
@@ -164,7 +164,7 @@ Encoder picture_encoder(const std::filesystem::path& path) {
 
 std::string about_other_name(const std::filesystem::path& path) {
   const Format* format = find_extension(path);
-  if (format == nullptr || format->decode != nullptr) return "not a picture by its name";
+  if (format == nullptr || format->decode != nullptr) return "not an image by its name";
   if (format->convert.empty()) return fmt::format("{} by its name", format->name);
   return fmt::format("{} by its name; to convert it: {}", format->name, format->convert);
 }

@@ -1,4 +1,4 @@
-// The kinds of picture files, one table for all who ask: which effnet reads, by what names they are found in folders,
+// The kinds of image files, one table for all who ask: which effnet reads, by what names they are found in folders,
 // shards and lists, and what can be said of the others.
 #pragma once
 
@@ -11,21 +11,21 @@
 
 namespace effnet::vision {
 
-// By its extension, in any letter case: whether a file counts as a picture where files are searched. What it really
+// By its extension, in any letter case: whether a file counts as an image where files are searched. What it really
 // holds shows only when it is read (decode.h).
-bool is_picture_name(const std::filesystem::path& path);
+bool is_image_name(const std::filesystem::path& path);
 
-std::string picture_formats();     // "JPEG, PNG, ... or TIFF"
-std::string picture_extensions();  // ".jpg, .png, ...", the common one of each format
+std::string image_formats();     // "JPEG, PNG, ... or TIFF"
+std::string image_extensions();  // ".jpg, .png, ...", the common one of each format
 
-// What a file is whose name is_picture_name refuses: "a camera raw file; to convert it: ...", where the extension is
-// known; else "not a picture by its name".
+// What a file is whose name is_image_name refuses: "a camera raw file; to convert it: ...", where the extension is
+// known; else "not an image by its name".
 std::string about_other_name(const std::filesystem::path& path);
 
-// How a picture is written to a file of this name: .png, .jpg (quality 90) and so on, in any letter case; PNG if it has
+// How an image is written to a file of this name: .png, .jpg (quality 90) and so on, in any letter case; PNG if it has
 // no extension (a device, a pipe). Throws Error(usage) for another one.
 using Encoder = std::vector<std::byte> (*)(const Image& image);
-Encoder picture_encoder(const std::filesystem::path& path);
+Encoder image_encoder(const std::filesystem::path& path);
 std::string written_extensions();  // ".jpg, .png or .webp"
 
 }  // namespace effnet::vision

@@ -12,13 +12,13 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(Formats, PicturesByTheirNameInAnyCase) {
+TEST(Formats, ImagesByTheirNameInAnyCase) {
   for (const char* name : {"a.jpg", "a.jpeg", "a.jpe", "a.jfif", "a.png", "a.webp", "a.gif", "a.bmp", "a.tif", "a.tiff",
                            "a.JPG", "a.JfIf", "a.Tiff", "b/c.d.GIF", "a.avif", "a.HEIC", "a.heif", "\xff.BMP"}) {
-    EXPECT_TRUE(is_picture_name(name)) << name;
+    EXPECT_TRUE(is_image_name(name)) << name;
   }
   for (const char* name : {"a", "jpg", ".jpg", "a.jpg.txt", "a.jpgx", "a.tx", "a.nef", "a.psd", "a.txt", "a.", ""}) {
-    EXPECT_FALSE(is_picture_name(name)) << name;
+    EXPECT_FALSE(is_image_name(name)) << name;
   }
 }
 
@@ -30,14 +30,14 @@ TEST(Formats, OthersAreNamedWithWhatConvertsThem) {
       {"a.svg", "rsvg-convert"}, {"a.jxl", "djxl"},       {"a.jp2", "opj_decompress"}, {"a.pdf", "pdftoppm"},
       {"a.ico", "icotool"},      {"a.mp4", "ffmpeg"},     {"a.MOV", "ffmpeg"},         {"a.ppm", "pnmtopng"}};
   for (const auto& [name, said] : kNames) EXPECT_THAT(about_other_name(name), HasSubstr(said)) << name;
-  EXPECT_EQ(about_other_name("notes.txt"), "not a picture by its name");
-  EXPECT_EQ(about_other_name("a.jpg"), "not a picture by its name");
+  EXPECT_EQ(about_other_name("notes.txt"), "not an image by its name");
+  EXPECT_EQ(about_other_name("a.jpg"), "not an image by its name");
 }
 
 TEST(Formats, WrittenByTheirNames) {
   const Image image = blank({4, 5});
   const auto format_of = [&](const char* path) {
-    const std::vector<std::byte> file = picture_encoder(path)(image);
+    const std::vector<std::byte> file = image_encoder(path)(image);
     const Image back = decode(file);
     EXPECT_EQ(back.h, image.h);
     EXPECT_EQ(back.w, image.w);
@@ -52,7 +52,7 @@ TEST(Formats, WrittenByTheirNames) {
   EXPECT_STREQ(format_of("a.webp"), "WebP");
   for (const char* path : {"a.gif", "a.tif", "a.jpgx", "a.txt", "a.pdf", "b.jpg/a.x"}) {
     try {
-      picture_encoder(path);
+      image_encoder(path);
       ADD_FAILURE() << path;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::usage);

@@ -15,10 +15,10 @@
 namespace effnet::vision {
 namespace {
 
-// What giflib reads from. Nothing needs to follow the picture data: the end of its list of blocks may be missing.
+// What giflib reads from. Nothing needs to follow the image data: the end of its list of blocks may be missing.
 struct Source {
   std::span<const std::byte> rest;
-  bool in_blocks = false;  // within the picture data: a length, so many bytes, and so on
+  bool in_blocks = false;  // within the image data: a length, so many bytes, and so on
   bool within = false;     // a block's bytes come next
 
   int take(GifByteType* to, std::size_t size) {
@@ -35,7 +35,7 @@ struct Source {
 };
 
 Error broken(std::string_view what) {
-  return input_error("broken or unsupported GIF (got '{}', expected a complete picture)", what);
+  return input_error("broken or unsupported GIF (got '{}', expected a complete image)", what);
 }
 
 class Reader {
@@ -55,7 +55,7 @@ class Reader {
   void find_frame() {
     for (GifRecordType type = UNDEFINED_RECORD_TYPE; type != IMAGE_DESC_RECORD_TYPE;) {
       check(DGifGetRecordType(gif_.get(), &type));
-      if (type == TERMINATE_RECORD_TYPE) throw broken("no picture");
+      if (type == TERMINATE_RECORD_TYPE) throw broken("no image");
       if (type == EXTENSION_RECORD_TYPE) read_extension();
     }
     check(DGifGetImageDesc(gif_.get()));

@@ -65,10 +65,10 @@ inline std::vector<Fixture> fixtures(const std::string& list) {
   return result;
 }
 
-// The picture that is resized in the goldens, 23x17.
+// The image that is resized in the goldens, 23x17.
 inline Image source() { return raw("source.rgb", {17, 23}); }
 
-// Bytes `step` apart are damaged, one at a time: each file gives some picture or is refused as wrong input.
+// Bytes `step` apart are damaged, one at a time: each file gives some image or is refused as wrong input.
 inline void expect_damage_is_met(std::vector<std::byte> file, std::size_t step) {
   for (std::size_t i = 0; i < file.size(); i += step) {
     for (const int flip : {0x01, 0x80, 0xFF}) {

@@ -1,5 +1,5 @@
-// AVIF and HEIC: the primary picture, alone or as a grid of tiles, 8 to 12 bits, with its crop and turns. Alpha and
-// other auxiliary pictures are not looked at; wide ranges are not tone-mapped.
+// AVIF and HEIC: the primary image, alone or as a grid of tiles, 8 to 12 bits, with its crop and turns. Alpha and
+// other auxiliary images are not looked at; wide ranges are not tone-mapped.
 //
 // The container is read here, since Debian 12's libheif 1.15 neither bounds what its decoders allocate by the declared
 // size nor keeps dav1d's messages from stderr, and brings two encoders of 20 MB along.
@@ -70,11 +70,11 @@ class Chroma {
 };
 
 // The tiles' planes side by side. They are mixed afterwards, since chroma is interpolated across their borders.
-Planes joined(const HeifPicture& picture) {
-  Planes whole = decode_coded(picture.tiles.front());
-  if (picture.tiles.size() == 1 && whole.size.h == picture.size.h && whole.size.w == picture.size.w) return whole;
+Planes joined(const HeifImage& coded) {
+  Planes whole = decode_coded(coded.tiles.front());
+  if (coded.tiles.size() == 1 && whole.size.h == coded.size.h && whole.size.w == coded.size.w) return whole;
   const Planes first = std::exchange(whole, {});
-  whole.size = picture.size;
+  whole.size = coded.size;
   whole.bits = first.bits;
   whole.grey = first.grey;
   whole.halved_x = first.halved_x;
@@ -85,8 +85,8 @@ Planes joined(const HeifPicture& picture) {
     const Size size = plane_size(whole, plane);
     whole.samples[plane].resize(static_cast<std::size_t>(size.h * size.w));
   }
-  for (std::size_t i = 0; i < picture.tiles.size(); ++i) {
-    const Planes tile = i == 0 ? first : decode_coded(picture.tiles[i]);
+  for (std::size_t i = 0; i < coded.tiles.size(); ++i) {
+    const Planes tile = i == 0 ? first : decode_coded(coded.tiles[i]);
     if (tile.bits != first.bits || tile.grey != first.grey || tile.halved_x != first.halved_x ||
         tile.halved_y != first.halved_y || tile.size.h % (1 + tile.halved_y) != 0 ||
         tile.size.w % (1 + tile.halved_x) != 0) {
@@ -95,7 +95,7 @@ Planes joined(const HeifPicture& picture) {
     const auto place = static_cast<std::int64_t>(i);
     for (std::size_t plane = 0; plane < planes; ++plane) {
       const Size from = plane_size(tile, plane), to = plane_size(whole, plane);
-      const std::int64_t top = place / picture.columns * from.h, left = place % picture.columns * from.w;
+      const std::int64_t top = place / coded.columns * from.h, left = place % coded.columns * from.w;
       const std::int64_t rows = std::min(from.h, to.h - top), columns = std::min(from.w, to.w - left);
       for (std::int64_t y = 0; y < rows; ++y) {
         std::copy_n(tile.samples[plane].data() + y * from.w, columns,
@@ -142,14 +142,14 @@ Image mixed(const Planes& planes, const HeifColour& colour, bool interpolated) {
   return image;
 }
 
-Image cropped(const Image& image, const HeifPicture::Crop& part) {
+Image cropped(const Image& image, const HeifImage::Crop& part) {
   const Size size{std::lround(std::clamp(part.height, 0.0, 1e6)), std::lround(std::clamp(part.width, 0.0, 1e6))};
   const auto begin = [](std::int64_t whole, std::int64_t kept, double centre) {
     return std::lround(std::clamp((static_cast<double>(whole - kept)) / 2 + centre, -1e6, 1e6));
   };
   const std::int64_t top = begin(image.h, size.h, part.y), left = begin(image.w, size.w, part.x);
   if (size.h < 1 || size.w < 1 || top < 0 || left < 0 || top + size.h > image.h || left + size.w > image.w)
-    throw input_error("AVIF or HEIC: a crop outside of the picture (got {}x{}, expected at most {}x{})", size.h, size.w,
+    throw input_error("AVIF or HEIC: a crop outside of the image (got {}x{}, expected at most {}x{})", size.h, size.w,
                       image.h, image.w);
   return crop(image, top, left, size);
 }
@@ -157,17 +157,17 @@ Image cropped(const Image& image, const HeifPicture::Crop& part) {
 }  // namespace
 
 Decoded decode_heif(std::span<const std::byte> file, const DecodeOptions& options) {
-  const HeifPicture picture = read_heif(file);
-  const Size tile = picture.tiles.front().size;
-  for (const Size size : {picture.size, tile}) {
+  const HeifImage coded = read_heif(file);
+  const Size tile = coded.tiles.front().size;
+  for (const Size size : {coded.size, tile}) {
     check_declared_size("AVIF or HEIC", static_cast<std::uint64_t>(size.h), static_cast<std::uint64_t>(size.w),
                         file.size(), options);
   }
-  const Planes planes = joined(picture);
-  const bool interpolated = picture.tiles.front().codec == HeifCodec::av1;
-  Image image = mixed(planes, picture.colour.value_or(planes.colour), interpolated);
-  if (picture.crop) image = cropped(image, *picture.crop);
-  for (const int turn : picture.turns) image = turned(std::move(image), turn);
+  const Planes planes = joined(coded);
+  const bool interpolated = coded.tiles.front().codec == HeifCodec::av1;
+  Image image = mixed(planes, coded.colour.value_or(planes.colour), interpolated);
+  if (coded.crop) image = cropped(image, *coded.crop);
+  for (const int turn : coded.turns) image = turned(std::move(image), turn);
   return {std::move(image), 1};
 }
 

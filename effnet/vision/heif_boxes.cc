@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kMostProperties = 1000;  // of an item; ten are usual, and each tile of a grid walks them
 
 Error broken(std::string_view what) {
-  return input_error("broken or unsupported AVIF or HEIC file (got {}, expected a complete picture)", what);
+  return input_error("broken or unsupported AVIF or HEIC file (got {}, expected a complete image)", what);
 }
 
 struct Cursor {
@@ -156,33 +156,33 @@ Meta read_meta(std::span<const std::byte> file) {
     }
     return meta;
   }
-  throw broken("no still picture");
+  throw broken("no still image");
 }
 
 class Reader {
  public:
   explicit Reader(std::span<const std::byte> file) : file_(file), meta_(read_meta(file)) {}
 
-  HeifPicture read() {
+  HeifImage read() {
     const Item& item = find(meta_.primary);
-    HeifPicture picture;
+    HeifImage image;
     if (item.type == "grid") {
-      read_grid(item, picture);
+      read_grid(item, image);
     } else {
-      picture.tiles.push_back(coded(item));
-      picture.size = picture.tiles.front().size;
+      image.tiles.push_back(coded(item));
+      image.size = image.tiles.front().size;
     }
     for (const std::size_t index : item.properties) {
-      if (index < meta_.properties.size()) apply(meta_.properties[index], picture);
+      if (index < meta_.properties.size()) apply(meta_.properties[index], image);
     }
-    if (!picture.colour && item.type == "grid") picture.colour = colour(find(item.made_of.front()));
-    return picture;
+    if (!image.colour && item.type == "grid") image.colour = colour(find(item.made_of.front()));
+    return image;
   }
 
  private:
   const Item& find(std::uint64_t id) const {
     const auto found = meta_.items.find(id);
-    if (found == meta_.items.end()) throw broken("a picture that is not there");
+    if (found == meta_.items.end()) throw broken("an image that is not there");
     return found->second;
   }
 
@@ -191,15 +191,15 @@ class Reader {
     const std::span<const std::byte> from = item.in_idat ? meta_.idat : file_;
     std::vector<std::byte> result;
     for (const Extent& extent : item.extents) {
-      if (extent.offset > from.size()) throw broken("picture data outside of the file");
+      if (extent.offset > from.size()) throw broken("image data outside of the file");
       const auto rest = from.subspan(static_cast<std::size_t>(extent.offset));
       const auto length = extent.length == 0 ? rest.size() : static_cast<std::size_t>(extent.length);
-      if (length > rest.size()) throw broken("picture data outside of the file");
-      if (length > file_.size() - copied_) throw broken("picture data that are used twice");
+      if (length > rest.size()) throw broken("image data outside of the file");
+      if (length > file_.size() - copied_) throw broken("image data that are used twice");
       copied_ += length;
       result.insert(result.end(), rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(length));
     }
-    if (result.empty()) throw broken("a picture without data");
+    if (result.empty()) throw broken("an image without data");
     return result;
   }
 
@@ -210,7 +210,7 @@ class Reader {
     } else if (item.type == "hvc1") {
       result.codec = HeifCodec::hevc;
     } else {
-      throw broken("a picture that is neither AV1 nor HEVC");
+      throw broken("an image that is neither AV1 nor HEVC");
     }
     for (const std::size_t index : item.properties) {
       if (index >= meta_.properties.size()) continue;
@@ -229,32 +229,32 @@ class Reader {
     return {static_cast<std::int64_t>(body.number(4)), w};
   }
 
-  void read_grid(const Item& item, HeifPicture& picture) {
+  void read_grid(const Item& item, HeifImage& image) {
     const std::vector<std::byte> data = bytes(item);
     Cursor grid{data};
     const std::size_t width = (grid.number(2) & 1) != 0 ? 4 : 2;
-    picture.rows = static_cast<std::int64_t>(grid.number(1)) + 1;
-    picture.columns = static_cast<std::int64_t>(grid.number(1)) + 1;
-    picture.size.w = static_cast<std::int64_t>(grid.number(width));
-    picture.size.h = static_cast<std::int64_t>(grid.number(width));
-    if (static_cast<std::int64_t>(item.made_of.size()) != picture.rows * picture.columns)
+    image.rows = static_cast<std::int64_t>(grid.number(1)) + 1;
+    image.columns = static_cast<std::int64_t>(grid.number(1)) + 1;
+    image.size.w = static_cast<std::int64_t>(grid.number(width));
+    image.size.h = static_cast<std::int64_t>(grid.number(width));
+    if (static_cast<std::int64_t>(item.made_of.size()) != image.rows * image.columns)
       throw broken("a grid without its tiles");
     for (const std::uint64_t id : item.made_of) {
-      picture.tiles.push_back(coded(find(id)));
-      const Size first = picture.tiles.front().size, tile = picture.tiles.back().size;
+      image.tiles.push_back(coded(find(id)));
+      const Size first = image.tiles.front().size, tile = image.tiles.back().size;
       if (tile.h != first.h || tile.w != first.w) throw broken("tiles of different sizes");
     }
-    // The last row and column hold some of the picture.
-    const Size tile = picture.tiles.front().size;
+    // The last row and column hold some of the image.
+    const Size tile = image.tiles.front().size;
     const auto fits = [](std::int64_t side, std::int64_t one, std::int64_t count) {
       return one > 0 && side > one * (count - 1) && side <= one * count;
     };
-    if (!fits(picture.size.h, tile.h, picture.rows) || !fits(picture.size.w, tile.w, picture.columns))
+    if (!fits(image.size.h, tile.h, image.rows) || !fits(image.size.w, tile.w, image.columns))
       throw broken("a grid of an unlikely size");
   }
 
   std::optional<HeifColour> colour(const Item& item) const {
-    HeifPicture one;
+    HeifImage one;
     for (const std::size_t index : item.properties) {
       if (index < meta_.properties.size() && meta_.properties[index].type == "colr")
         apply(meta_.properties[index], one);
@@ -262,17 +262,17 @@ class Reader {
     return one.colour;
   }
 
-  static void apply(const Box& box, HeifPicture& picture) {
+  static void apply(const Box& box, HeifImage& image) {
     Cursor body{box.body};
     if (box.type == "colr" && body.name() == "nclx") {
       body.number(4);  // primaries and transfer
       const int matrix = static_cast<int>(body.number(2));
-      picture.colour = {matrix, (body.number(1) & 0x80) != 0};
+      image.colour = {matrix, (body.number(1) & 0x80) != 0};
     } else if (box.type == "irot") {
       constexpr int kCounterClockwise[] = {1, 8, 3, 6};  // by quarter turns
-      picture.turns.push_back(kCounterClockwise[body.number(1) & 3]);
+      image.turns.push_back(kCounterClockwise[body.number(1) & 3]);
     } else if (box.type == "imir") {
-      picture.turns.push_back((body.number(1) & 1) == 0 ? 4 : 2);  // top and bottom, or left and right
+      image.turns.push_back((body.number(1) & 1) == 0 ? 4 : 2);  // top and bottom, or left and right
     } else if (box.type == "clap") {
       double values[4];
       for (std::size_t i = 0; i < 4; ++i) {
@@ -281,7 +281,7 @@ class Reader {
         if (below <= 0) throw broken("a crop by no number");
         values[i] = double{static_cast<double>(above)} / below;
       }
-      picture.crop = {values[0], values[1], values[2], values[3]};
+      image.crop = {values[0], values[1], values[2], values[3]};
     }
   }
 
@@ -292,6 +292,6 @@ class Reader {
 
 }  // namespace
 
-HeifPicture read_heif(std::span<const std::byte> file) { return Reader(file).read(); }
+HeifImage read_heif(std::span<const std::byte> file) { return Reader(file).read(); }
 
 }  // namespace effnet::vision

@@ -1,4 +1,4 @@
-// The container of AVIF and HEIC files (ISO/IEC 23008-12), as far as one still picture needs it: which coded pictures
+// The container of AVIF and HEIC files (ISO/IEC 23008-12), as far as one still image needs it: which coded images
 // the primary item is made of, and what is done to them. Nothing is decoded and no pixel allocated.
 #pragma once
 
@@ -26,20 +26,20 @@ struct HeifColour {  // code points of ISO/IEC 23091-2
   bool full_range = true;
 };
 
-struct HeifPicture {
+struct HeifImage {
   Size size;  // before crop and turns
   std::int64_t rows = 1, columns = 1;
   std::vector<HeifCoded> tiles;  // of equal size, row by row; the last ones may reach beyond `size`
   std::optional<HeifColour> colour;
   struct Crop {
-    double width, height, x, y;  // x and y: of its centre from the picture's
+    double width, height, x, y;  // x and y: of its centre from the image's
   };
   std::optional<Crop> crop;
   std::vector<int> turns;  // EXIF orientations, one after the other
 };
 
-// Throws Error(input) for anything that is not a still picture of AV1 or HEVC. `file` must outlive the result. Copies
+// Throws Error(input) for anything that is not a still image of AV1 or HEVC. `file` must outlive the result. Copies
 // no more than the file holds.
-HeifPicture read_heif(std::span<const std::byte> file);
+HeifImage read_heif(std::span<const std::byte> file);
 
 }  // namespace effnet::vision

@@ -14,10 +14,10 @@ namespace effnet::vision {
 namespace {
 
 Error broken(std::string_view what) {
-  return input_error("broken or unsupported AVIF or HEIC file (got {}, expected a complete picture)", what);
+  return input_error("broken or unsupported AVIF or HEIC file (got {}, expected a complete image)", what);
 }
 
-// Coded pictures are padded to whole blocks.
+// Coded images are padded to whole blocks.
 std::int64_t most_pixels(Size size) { return (size.h + 64) * (size.w + 64); }
 
 void copy_plane(const std::uint8_t* from, std::ptrdiff_t stride, int bits, Size size, std::vector<std::uint16_t>& to) {
@@ -54,29 +54,29 @@ Planes decode_av1(const HeifCoded& coded) {
   if (dav1d_data_wrap(
           &data, bytes, coded.data.size(), [](const std::uint8_t*, void*) {}, nullptr) != 0)
     throw environment_error("AVIF: not enough memory");
-  Dav1dPicture picture{};
+  Dav1dPicture decoded{};
   int result = DAV1D_ERR(EAGAIN);
   while (result == DAV1D_ERR(EAGAIN)) {
     const bool more = data.sz > 0;
     if (more && (result = dav1d_send_data(context.get(), &data)) < 0 && result != DAV1D_ERR(EAGAIN)) break;
-    result = dav1d_get_picture(context.get(), &picture);
+    result = dav1d_get_picture(context.get(), &decoded);
     if (!more) break;
   }
   dav1d_data_unref(&data);
   if (result != 0) throw broken("damaged AV1 data");
-  const std::unique_ptr<Dav1dPicture, void (*)(Dav1dPicture*)> released(&picture, dav1d_picture_unref);
+  const std::unique_ptr<Dav1dPicture, void (*)(Dav1dPicture*)> released(&decoded, dav1d_picture_unref);
 
   Planes planes;
-  planes.size = {picture.p.h, picture.p.w};
-  planes.bits = picture.p.bpc;
-  planes.grey = picture.p.layout == DAV1D_PIXEL_LAYOUT_I400;
-  planes.halved_x = picture.p.layout == DAV1D_PIXEL_LAYOUT_I420 || picture.p.layout == DAV1D_PIXEL_LAYOUT_I422 ? 1 : 0;
-  planes.halved_y = picture.p.layout == DAV1D_PIXEL_LAYOUT_I420 ? 1 : 0;
-  planes.colour = {picture.seq_hdr->mtrx, picture.seq_hdr->color_range != 0};
+  planes.size = {decoded.p.h, decoded.p.w};
+  planes.bits = decoded.p.bpc;
+  planes.grey = decoded.p.layout == DAV1D_PIXEL_LAYOUT_I400;
+  planes.halved_x = decoded.p.layout == DAV1D_PIXEL_LAYOUT_I420 || decoded.p.layout == DAV1D_PIXEL_LAYOUT_I422 ? 1 : 0;
+  planes.halved_y = decoded.p.layout == DAV1D_PIXEL_LAYOUT_I420 ? 1 : 0;
+  planes.colour = {decoded.seq_hdr->mtrx, decoded.seq_hdr->color_range != 0};
   if (planes.size.h != coded.size.h || planes.size.w != coded.size.w)
-    throw broken("a picture of another size than declared");
+    throw broken("an image of another size than declared");
   for (int i = 0; i < (planes.grey ? 1 : 3); ++i) {
-    copy_plane(static_cast<const std::uint8_t*>(picture.data[i]), picture.stride[i > 0 ? 1 : 0], planes.bits,
+    copy_plane(static_cast<const std::uint8_t*>(decoded.data[i]), decoded.stride[i > 0 ? 1 : 0], planes.bits,
                plane_size(planes, static_cast<std::size_t>(i)), planes.samples[static_cast<std::size_t>(i)]);
   }
   return planes;
@@ -133,32 +133,32 @@ Planes decode_hevc(const HeifCoded& coded) {
   each_piece(data, (std::to_integer<std::size_t>(coded.config[21]) & 3) + 1, coded.data.size(), push);
   de265_flush_data(context.get());
 
-  const de265_image* picture = nullptr;
-  for (int more = 1; more != 0 && picture == nullptr;) {
+  const de265_image* decoded = nullptr;
+  for (int more = 1; more != 0 && decoded == nullptr;) {
     more = 0;
     if (de265_decode(context.get(), &more) != DE265_OK) throw broken("damaged HEVC data");
-    picture = de265_get_next_picture(context.get());
+    decoded = de265_get_next_picture(context.get());
   }
   const de265_error warning = de265_get_warning(context.get());
   const bool harmless = warning == DE265_OK || warning == DE265_WARNING_NO_WPP_CANNOT_USE_MULTITHREADING;
-  if (picture == nullptr || !harmless) throw broken("damaged HEVC data");
+  if (decoded == nullptr || !harmless) throw broken("damaged HEVC data");
 
   Planes planes;
-  planes.size = {de265_get_image_height(picture, 0), de265_get_image_width(picture, 0)};
-  planes.bits = de265_get_bits_per_pixel(picture, 0);
-  const de265_chroma chroma = de265_get_chroma_format(picture);
+  planes.size = {de265_get_image_height(decoded, 0), de265_get_image_width(decoded, 0)};
+  planes.bits = de265_get_bits_per_pixel(decoded, 0);
+  const de265_chroma chroma = de265_get_chroma_format(decoded);
   planes.grey = chroma == de265_chroma_mono;
   planes.halved_x = chroma == de265_chroma_420 || chroma == de265_chroma_422 ? 1 : 0;
   planes.halved_y = chroma == de265_chroma_420 ? 1 : 0;
-  planes.colour = {de265_get_image_matrix_coefficients(picture), de265_get_image_full_range_flag(picture) != 0};
+  planes.colour = {de265_get_image_matrix_coefficients(decoded), de265_get_image_full_range_flag(decoded) != 0};
   if (planes.size.h != coded.size.h || planes.size.w != coded.size.w)
-    throw broken("a picture of another size than declared");
+    throw broken("an image of another size than declared");
   for (int i = 0; i < (planes.grey ? 1 : 3); ++i) {
     const Size size = plane_size(planes, static_cast<std::size_t>(i));
     int stride = 0;
-    const std::uint8_t* from = de265_get_image_plane(picture, i, &stride);
-    if (from == nullptr || de265_get_image_width(picture, i) < size.w || de265_get_image_height(picture, i) < size.h ||
-        de265_get_bits_per_pixel(picture, i) != planes.bits) {
+    const std::uint8_t* from = de265_get_image_plane(decoded, i, &stride);
+    if (from == nullptr || de265_get_image_width(decoded, i) < size.w || de265_get_image_height(decoded, i) < size.h ||
+        de265_get_bits_per_pixel(decoded, i) != planes.bits) {
       throw broken("planes of an unlikely kind");
     }
     copy_plane(from, stride, planes.bits, size, planes.samples[static_cast<std::size_t>(i)]);

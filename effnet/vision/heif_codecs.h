@@ -1,4 +1,4 @@
-// The coded pictures of AVIF and HEIC files as planes, by dav1d and libde265.
+// The coded images of AVIF and HEIC files as planes, by dav1d and libde265.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ struct Planes {
 
 Size plane_size(const Planes& planes, std::size_t plane);  // 0: luma
 
-// One still picture, in the calling thread. Throws Error(input) if it is not of the declared size, or damaged; nothing
+// One still image, in the calling thread. Throws Error(input) if it is not of the declared size, or damaged; nothing
 // larger is allocated. dav1d prints nothing; libde265 prints a line for some damaged headers, with no way to stop it.
 Planes decode_coded(const HeifCoded& coded);
 

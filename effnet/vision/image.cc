@@ -11,7 +11,7 @@
 namespace effnet::vision {
 namespace {
 
-// How the upright picture reads the stored one: exchange row and column, then count rows or columns from the far end.
+// How the upright image reads the stored one: exchange row and column, then count rows or columns from the far end.
 struct Turn {
   bool transpose, flip_y, flip_x;
 };
@@ -55,7 +55,7 @@ Image turned(Image image, int orientation) {
   const Turn& turn = turn_of(orientation);
   Image result = blank(turn.transpose ? Size{image.w, image.h} : Size{image.h, image.w});
 
-  // Steps through the stored picture for one step down and one to the right in the result, and where to begin.
+  // Steps through the stored image for one step down and one to the right in the result, and where to begin.
   const std::int64_t stride = std::int64_t{3} * image.w;
   const std::int64_t row = turn.flip_y ? -stride : stride;
   const std::int64_t column = turn.flip_x ? -3 : 3;

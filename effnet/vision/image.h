@@ -1,4 +1,4 @@
-// Pictures as plain values, and the moves of whole pixels: cropping and turning. Everything is row by row, three
+// Images as plain values, and the moves of whole pixels: cropping and turning. Everything is row by row, three
 // channels a pixel in the order red, green, blue (HWC); the origin is the upper left corner.
 #pragma once
 
@@ -23,7 +23,7 @@ struct FloatImage {
   std::vector<float> rgb;  // (h, w, 3) on the scale 0..255; bicubic filters overshoot it
 };
 
-// A rectangle in pixels: pixel (y, x) covers [x, x + 1) times [y, y + 1). It may reach beyond the picture.
+// A rectangle in pixels: pixel (y, x) covers [x, x + 1) times [y, y + 1). It may reach beyond the image.
 struct Box {
   double x0 = 0;
   double y0 = 0;
@@ -33,13 +33,13 @@ struct Box {
 
 EFFNET_API Image blank(Size size);  // black
 
-// The part of `size` pixels whose upper left pixel is (top, left). What lies outside of the picture is black.
+// The part of `size` pixels whose upper left pixel is (top, left). What lies outside of the image is black.
 EFFNET_API Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size);
 
-// The picture upright, from how it was stored: EXIF orientation 1 to 8 (TIFF 6.0, tag 274). 5 to 8 swap the sides.
-// Any other number leaves the picture as it is.
+// The image upright, from how it was stored: EXIF orientation 1 to 8 (TIFF 6.0, tag 274). 5 to 8 swap the sides.
+// Any other number leaves the image as it is.
 EFFNET_API Image turned(Image image, int orientation);
-// The same for the size of a stored picture, and for a box in one of `size`.
+// The same for the size of a stored image, and for a box in one of `size`.
 EFFNET_API Size turned(Size size, int orientation);
 EFFNET_API Box turned(const Box& box, Size size, int orientation);
 

@@ -84,7 +84,7 @@ class Reader {
     return codec_;
   }
 
-  // From here on the picture is ceil(size / reduction).
+  // From here on the image is ceil(size / reduction).
   Size reduce(int reduction) {
     guarded([&] {
       codec_.scale_num = 1;
@@ -148,8 +148,8 @@ class Reader {
  private:
   static constexpr const char* kCutOff = "Premature end of JPEG file";
 
-  // libjpeg-turbo's crop takes it that a channel is as much narrower than the picture as its sampling says, or not
-  // narrower at all. In a reduced picture whose colour is sampled at a quarter (4:1:0) it is half as wide, and half of
+  // libjpeg-turbo's crop takes it that a channel is as much narrower than the image as its sampling says, or not
+  // narrower at all. In a reduced image whose colour is sampled at a quarter (4:1:0) it is half as wide, and half of
   // each row would stay unwritten.
   bool columns_croppable() const {
     for (int i = 0; i < codec_.num_components; ++i) {
@@ -182,7 +182,7 @@ class Reader {
     if (setjmp(errors_.jump) == 0) {
       step();
     } else {
-      throw input_error("broken or unsupported JPEG (got '{}', expected a complete picture)", errors_.text);
+      throw input_error("broken or unsupported JPEG (got '{}', expected a complete image)", errors_.text);
     }
   }
 
@@ -191,7 +191,7 @@ class Reader {
   JpegErrors errors_{};
 };
 
-// The first APP1 segment with EXIF before the picture data. Found here, since libjpeg keeps saved markers in a list
+// The first APP1 segment with EXIF before the image data. Found here, since libjpeg keeps saved markers in a list
 // that it walks for each new one: a file of a million empty segments would take hours.
 std::span<const std::byte> find_exif(std::span<const std::byte> file) {
   const auto byte = [&](std::size_t at) { return std::to_integer<unsigned>(file[at]); };
@@ -220,7 +220,7 @@ std::span<const std::byte> find_exif(std::span<const std::byte> file) {
 
 namespace {
 
-// Where a part of the upright picture lies in the stored one. Orientations 6 and 8 undo each other, the rest
+// Where a part of the upright image lies in the stored one. Orientations 6 and 8 undo each other, the rest
 // themselves.
 Window turned_back(const Window& part, Size upright, int orientation) {
   const auto top = static_cast<double>(part.top), left = static_cast<double>(part.left);

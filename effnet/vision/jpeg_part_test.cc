@@ -1,4 +1,4 @@
-// JpegFile: the decoded part is the same part of the whole picture.
+// JpegFile: the decoded part is the same part of the whole image.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -103,7 +103,7 @@ TEST(JpegPart, Turned) {
 }
 
 TEST(JpegPart, GoldenFiles) {
-  for (auto& line : golden::table("pictures.tsv")) {
+  for (auto& line : golden::table("images.tsv")) {
     std::string name;
     Size size;
     line >> name >> size.w >> size.h;
@@ -154,7 +154,7 @@ TEST(JpegPart, ReducedEqualsThePartOfTheReducedWhole) {
   }
 }
 
-// A reduced inverse DCT keeps a block's mean, its DC coefficient, exactly. So each block's mean in the reduced picture
+// A reduced inverse DCT keeps a block's mean, its DC coefficient, exactly. So each block's mean in the reduced image
 // is that of the full one but for rounding: half a level a pixel, and as much for libjpeg's fixed-point transforms, on
 // either side. Grey, since chroma is upsampled; of low contrast, so that nothing is clipped.
 TEST(JpegPart, ReducedKeepsBlockMeans) {

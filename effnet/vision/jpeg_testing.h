@@ -1,4 +1,4 @@
-// JPEG files and pictures made up for tests and benchmarks of effnet/vision.
+// JPEG files and images made up for tests and benchmarks of effnet/vision.
 #pragma once
 
 #include <cstddef>
@@ -80,7 +80,7 @@ inline std::vector<std::byte> encode_jpeg(const Image& image, const JpegOptions&
   return file;
 }
 
-// Every pixel drawn: the hardest picture for anything that mixes neighbours.
+// Every pixel drawn: the hardest image for anything that mixes neighbours.
 inline Image noise(Size size, std::uint64_t seed, double low = 0, double high = 255) {
   Image image = blank(size);
   const Philox numbers(seed, stream_of("noise"));

@@ -1,5 +1,5 @@
 // PNG by libpng: palette, grey and RGB of any depth, interlaced or not. Alpha and tRNS are dropped, 16-bit samples keep
-// their high byte, gamma and profiles are ignored, as Pillow does. Every checksum up to the end of the picture data
+// their high byte, gamma and profiles are ignored, as Pillow does. Every checksum up to the end of the image data
 // must be right; what comes after it may be damaged or missing, as for Pillow, but for a chunk that is cut off in its
 // body.
 //
@@ -33,7 +33,7 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  // Reads up to the picture data and leaves libpng set to give 8-bit RGB.
+  // Reads up to the image data and leaves libpng set to give 8-bit RGB.
   void read_header() {
     guarded([this] {
       png_set_read_fn(png_, this, take);
@@ -103,7 +103,7 @@ class Reader {
     if (setjmp(jump_) == 0) {
       step();
     } else {
-      throw input_error("broken or unsupported PNG (got '{}', expected a complete picture)", text_);
+      throw input_error("broken or unsupported PNG (got '{}', expected a complete image)", text_);
     }
   }
 
@@ -125,7 +125,7 @@ Decoded decode_png(std::span<const std::byte> file, const DecodeOptions& options
   check_declared_size("PNG", reader.height(), reader.width(), file.size(), options);
   Decoded result{blank({reader.height(), reader.width()}), 1};
   const PngChunks chunks = walk_png(file);
-  reader.read_pixels(result.image, chunks.end_of_picture);
+  reader.read_pixels(result.image, chunks.end_of_image);
   if (chunks.cut_off)
     throw input_error("broken or unsupported PNG (got a chunk that is cut off, expected a whole one)");
   result.orientation = png_orientation(chunks);

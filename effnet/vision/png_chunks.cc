@@ -92,15 +92,15 @@ PngChunks walk_png(std::span<const std::byte> file) {
     if (!std::ranges::all_of(kind, letter)) break;
     const auto rest = file.subspan(at + kHead);
     if (length > rest.size()) {
-      // Cut-off picture data is the decoder's to judge: the last rows may be complete.
-      if (kind == "IDAT") chunks.end_of_picture = file.size();
-      chunks.cut_off = kind != "IDAT" && chunks.end_of_picture > 0;
+      // Cut-off image data is the decoder's to judge: the last rows may be complete.
+      if (kind == "IDAT") chunks.end_of_image = file.size();
+      chunks.cut_off = kind != "IDAT" && chunks.end_of_image > 0;
       break;
     }
     const auto body = rest.first(length);
     at += std::min(kHead + length + kChecksum, file.size() - at);
     if (kind == "IEND") break;
-    if (kind == "IDAT") chunks.end_of_picture = at;
+    if (kind == "IDAT") chunks.end_of_image = at;
     if (kind == "eXIf") chunks.exif = body;
     if (kind == "tEXt" || kind == "zTXt" || kind == "iTXt") read_text(kind, as_text(body), chunks);
   }

@@ -1,4 +1,4 @@
-// What stands beside the picture data of a PNG file: where the data ends, and which way up the picture is.
+// What stands beside the image data of a PNG file: where the data ends, and which way up the image is.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@ struct PngText {
 };
 
 struct PngChunks {
-  std::size_t end_of_picture = 0;  // the byte after the last IDAT chunk, its checksum included
-  bool cut_off = false;            // the file ends within the body of a chunk after the picture data
+  std::size_t end_of_image = 0;  // the byte after the last IDAT chunk, its checksum included
+  bool cut_off = false;          // the file ends within the body of a chunk after the image data
   // The last of each kind, as Pillow has it; without bytes if there is none.
   std::span<const std::byte> exif;  // eXIf
   PngText raw_exif;  // "Raw profile type exif": EXIF in hexadecimal, as ImageMagick and exiftool write it

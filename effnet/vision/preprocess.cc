@@ -11,8 +11,8 @@
 namespace effnet::vision {
 namespace {
 
-template <class Picture>
-std::vector<float> normalised(const Picture& image, const std::array<double, 3>& mean,
+template <class ImageType>
+std::vector<float> normalised(const ImageType& image, const std::array<double, 3>& mean,
                               const std::array<double, 3>& std) {
   const auto pixels = static_cast<std::size_t>(image.h * image.w);
   std::vector<float> input(3 * pixels);
@@ -26,27 +26,27 @@ std::vector<float> normalised(const Picture& image, const std::array<double, 3>&
   return input;
 }
 
-// The network's input: a window of the resized picture, with black around it where the window is smaller.
+// The network's input: a window of the resized image, with black around it where the window is smaller.
 struct View {
   Window window;
   std::int64_t above = 0;   // black rows
   std::int64_t before = 0;  // black columns
 };
 
-template <class Picture>
-Picture framed(Picture picture, const View& view, Size size) {
-  if (picture.h == size.h && picture.w == size.w) return picture;
-  Picture result{size.h, size.w, {}};
+template <class ImageType>
+Image framed(ImageType image, const View& view, Size size) {
+  if (image.h == size.h && image.w == size.w) return image;
+  ImageType result{size.h, size.w, {}};
   result.rgb.resize(static_cast<std::size_t>(3 * size.h * size.w));
-  for (std::int64_t y = 0; y < picture.h; ++y) {
-    std::copy_n(picture.rgb.data() + 3 * y * picture.w, 3 * picture.w,
+  for (std::int64_t y = 0; y < image.h; ++y) {
+    std::copy_n(image.rgb.data() + 3 * y * image.w, 3 * image.w,
                 result.rgb.data() + 3 * ((view.above + y) * size.w + view.before));
   }
   return result;
 }
 
 void check_sizes(const Preprocessing& rule) {
-  constexpr std::int64_t kLargestSide = 1 << 20;  // keeps the products below within 64 bits for every picture
+  constexpr std::int64_t kLargestSide = 1 << 20;  // keeps the products below within 64 bits for every image
   for (const std::int64_t side : {rule.crop.h, rule.crop.w, rule.resize.h, rule.resize.w}) {
     if (side < 1 || side > kLargestSide) {
       throw input_error("preprocessing: size out of range (got {}, expected 1 to {})", side, kLargestSide);

@@ -2,9 +2,9 @@
 //
 // crop_first    box of int(crop/resize * the largest box of the crop's shape) pixels, for a square crop
 //               int(crop/resize * short side); at (n - box + 1) / 2 from the top and the left; resized to `crop`
-// resize_first  short side to `resize` (a rule that is not square: so that the picture just covers `resize`), the other
+// resize_first  short side to `resize` (a rule that is not square: so that the image just covers `resize`), the other
 //               side cut to a whole number; then the centre `crop` pixels, at (n - crop) / 2 with halves to even; where
-//               the resized picture is smaller than `crop`, black is added around it, as torchvision's CenterCrop does
+//               the resized image is smaller than `crop`, black is added around it, as torchvision's CenterCrop does
 //
 // Both take either family of filters. Sources: reference/paper.md D (evaluation), checkpoints.md 3 and 4.
 #pragma once

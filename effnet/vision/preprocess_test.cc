@@ -75,7 +75,7 @@ TEST(Prepare, ResizeFirstShowsWhereItLooked) {
   // 20 wide, 10 high to 16 x 8; the crop of 4 begins at (8 - 4) / 2 = 2 and (16 - 4) / 2 = 6; 1.25 photo pixels each.
   const Prepared result = prepare(repeated({10, 20}), rule(CropOrder::resize_first, Filter::bilinear, {8, 8}, {4, 4}));
   expect_box(result.crop, 7.5, 2.5, 12.5, 7.5);
-  // A crop larger than the picture: black around it, and the box reaches out.
+  // A crop larger than the image: black around it, and the box reaches out.
   const Prepared padded = prepare(repeated({4, 4}), rule(CropOrder::resize_first, Filter::tf_bilinear, {4, 4}, {6, 7}));
   expect_box(padded.crop, -1, -1, 6, 5);
   EXPECT_EQ(crop(padded.pixels, 1, 1, {4, 4}), repeated({4, 4}));
@@ -112,7 +112,7 @@ TEST(Prepare, InputIsNormalisedPlanes) {
   }
 }
 
-// The network gets TensorFlow's exact values, beyond 0..255 too; only the picture for people is rounded.
+// The network gets TensorFlow's exact values, beyond 0..255 too; only the image for people is rounded.
 TEST(Prepare, TfInputIsNotRounded) {
   Preprocessing how = rule(CropOrder::crop_first, Filter::tf_bicubic, {4, 4}, {4, 4});
   how.mean = {0, 0, 0};

@@ -9,7 +9,7 @@ namespace effnet::vision {
 namespace {
 
 constexpr int kAttempts = 10;
-constexpr double kLeastCovered = 0.1;  // of the object, which is the whole picture
+constexpr double kLeastCovered = 0.1;  // of the object, which is the whole image
 
 // Halves to even, as TensorFlow's lrintf.
 std::int64_t nearest(double x) { return static_cast<std::int64_t>(std::nearbyint(x)); }

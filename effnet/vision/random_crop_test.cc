@@ -41,7 +41,7 @@ TEST(RandomCrop, StaysWithinBounds) {
   }
 }
 
-TEST(RandomCrop, GivesUpWherePicturesAreTooLong) {
+TEST(RandomCrop, GivesUpWhereImagesAreTooLong) {
   // At most 1 x 1 or 1 x 2 pixels fit the aspect, less than a tenth of 500.
   for (const Size photo : {Size{1, 500}, {500, 1}, {1, 100000}}) {
     for (std::uint64_t i = 0; i < 100; ++i) EXPECT_FALSE(drawn(photo, i).has_value());
@@ -53,15 +53,15 @@ TEST(RandomCrop, GivesUpWherePicturesAreTooLong) {
   }
 }
 
-TEST(RandomCrop, WholePictureOnRequest) {
+TEST(RandomCrop, WholeImageOnRequest) {
   const auto window = drawn({64, 64}, 0, {1, 1, 1, 1});
   ASSERT_TRUE(window.has_value());
   EXPECT_EQ(window->size, (Size{64, 64}));
 }
 
-// In a square picture of side n an attempt of aspect a draws the height from sqrt(0.08 / a) n to n min(1, 1 / a) and
+// In a square image of side n an attempt of aspect a draws the height from sqrt(0.08 / a) n to n min(1, 1 / a) and
 // holds from sqrt(0.1 / a) n on, so crops have the aspect a with a density in proportion to the share that holds; and
-// their heights are uniform over what holds. The picture is large, so that rounding to pixels hides in the bins: it
+// their heights are uniform over what holds. The image is large, so that rounding to pixels hides in the bins: it
 // moves an aspect by less than 0.5 / 630, an eightieth of a bin.
 TEST(RandomCrop, AspectAndSideAreUniform) {
   constexpr double kSide = 2000;

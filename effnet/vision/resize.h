@@ -25,15 +25,15 @@ bool is_tf(Filter filter);
 // The window, or all of `to`. Throws Error(usage) if `to` is empty or the window leaves it.
 Window checked_window(Size to, const std::optional<Window>& window);
 
-// `box` is the part of the picture to resample (the default is all of it); what lies outside of it is not looked at
+// `box` is the part of the image to resample (the default is all of it); what lies outside of it is not looked at
 // unless a filter's support reaches there, as in Pillow. Throws Error(usage) for an empty box, one that leaves the
-// picture, a size of zero or a window that leaves the result.
+// image, a size of zero or a window that leaves the result.
 Image resize(const Image& image, Size to, Filter filter, std::optional<Box> box = {},
              std::optional<Window> window = {});
 
 // tf_bilinear: rows, then columns, in float32. tf_bicubic: taps at floor - 1 ... floor + 2 clamped to the border, a =
-// -0.75, the fraction rounded to 1/1024; may leave 0..255. `box` (the default is all of the picture) says between which
-// pixels the outputs lie: output i reads box.x0 + i * (box.x1 - box.x0) / to.w, clamped to the picture, not to the box.
+// -0.75, the fraction rounded to 1/1024; may leave 0..255. `box` (the default is all of the image) says between which
+// pixels the outputs lie: output i reads box.x0 + i * (box.x1 - box.x0) / to.w, clamped to the image, not to the box.
 FloatImage resize_tf(const Image& image, Size to, Filter filter, std::optional<Window> window = {},
                      std::optional<Box> box = {});
 

@@ -1,4 +1,4 @@
-// TIFF by libtiff: the first picture, in strips or tiles, interleaved or in planes; grey, palette, RGB and CMYK of 1 to
+// TIFF by libtiff: the first image, in strips or tiles, interleaved or in planes; grey, palette, RGB and CMYK of 1 to
 // 16 bits, YCbCr as JPEG leaves it. As Pillow does: alpha is dropped (colours that are multiplied by it are divided
 // again), palettes keep their high bytes, CMYK is mixed by Pillow's formula, a missing photometric tag means that 0 is
 // white. 16-bit samples keep their high byte.
@@ -24,10 +24,10 @@ constexpr std::array kCompressions{
     COMPRESSION_NONE, COMPRESSION_CCITTRLE, COMPRESSION_CCITTRLEW, COMPRESSION_CCITTFAX3,     COMPRESSION_CCITTFAX4,
     COMPRESSION_LZW,  COMPRESSION_JPEG,     COMPRESSION_DEFLATE,   COMPRESSION_ADOBE_DEFLATE, COMPRESSION_PACKBITS};
 constexpr int kLinearRaw = 34892;  // DNG's photometric interpretation, which libtiff 4.5 has no name for
-constexpr int kMostSamples = 8;    // a pixel; more are measurements, not a picture
+constexpr int kMostSamples = 8;    // a pixel; more are measurements, not an image
 
 Error broken(std::string_view what) {
-  return input_error("broken or unsupported TIFF (got '{}', expected a complete picture)", what);
+  return input_error("broken or unsupported TIFF (got '{}', expected a complete image)", what);
 }
 
 // libtiff over bytes in memory. Its messages go to `text`, never to stderr; the first error counts.
@@ -52,7 +52,7 @@ class Library {
   Library& operator=(const Library&) = delete;
 
   operator TIFF*() const { return tiff_; }
-  Error failure() const { return broken(text_[0] != '\0' ? text_ : "picture data that end early"); }
+  Error failure() const { return broken(text_[0] != '\0' ? text_ : "image data that end early"); }
 
   template <class T>
   T tag(std::uint32_t name, T otherwise) const {
@@ -71,7 +71,7 @@ class Library {
     if (text[0] == '\0') std::vsnprintf(text, sizeof(text), format, values);
     return 1;
   }
-  // libtiff takes a picture without its palette for a grey one, with a warning that names the tag. The others leave the
+  // libtiff takes an image without its palette for a grey one, with a warning that names the tag. The others leave the
   // colours as they were meant.
   static int judge_warning(TIFF*, void* user, const char*, const char* format, va_list values) {
     auto& self = *static_cast<Library*>(user);
@@ -121,7 +121,7 @@ struct Layout {
   int used = 0;             // samples that the colour needs
 };
 
-// A raw file of a camera holds a small preview first; its picture is not to be had from here.
+// A raw file of a camera holds a small preview first; its image is not to be had from here.
 bool is_camera_raw(const Library& tiff, int photometric) {
   const bool preview = (tiff.tag<std::uint32_t>(TIFFTAG_SUBFILETYPE, 0) & FILETYPE_REDUCEDIMAGE) != 0;
   return photometric == PHOTOMETRIC_CFA || photometric == kLinearRaw || tiff.has(TIFFTAG_DNGVERSION) ||
@@ -137,7 +137,7 @@ Layout read_layout(const Library& tiff) {
   layout.photometric = tiff.tag<std::uint16_t>(TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE);
   layout.planes = tiff.tag<std::uint16_t>(TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) == PLANARCONFIG_SEPARATE;
   if (is_camera_raw(tiff, layout.photometric)) {
-    throw input_error("not a picture that effnet reads (got a camera raw file, expected {})", "its developed picture")
+    throw input_error("not an image that effnet reads (got a camera raw file, expected {})", "its developed image")
         .with_hint("to convert it: darktable-cli IN OUT.jpg (darktable)");
   }
 
@@ -264,7 +264,7 @@ void mix(const Library& tiff, const Layout& layout, const std::vector<std::uint8
   if (layout.photometric == PHOTOMETRIC_PALETTE) {
     std::array<std::uint16_t*, 3> map{};
     if (TIFFGetField(tiff, TIFFTAG_COLORMAP, &map[0], &map[1], &map[2]) != 1)
-      throw broken("a palette picture without palette");
+      throw broken("a palette image without palette");
     for (std::size_t i = 0; i < std::size_t{1} << layout.bits; ++i) {
       for (std::size_t c = 0; c < 3; ++c) palette[i][c] = static_cast<std::uint8_t>(map[c][i] >> 8);
     }
@@ -288,7 +288,7 @@ void mix(const Library& tiff, const Layout& layout, const std::vector<std::uint8
 }  // namespace
 
 Decoded decode_tiff(std::span<const std::byte> file, const DecodeOptions& options) {
-  // What libtiff may allocate at once: lists as long as the file, and a row or block of the largest picture that
+  // What libtiff may allocate at once: lists as long as the file, and a row or block of the largest image that
   // check_declared_size lets pass.
   const auto bytes = static_cast<std::int64_t>(file.size());
   const std::int64_t most_pixels = std::min(options.max_pixels, kFreePixels + kPixelsPerByte * bytes);

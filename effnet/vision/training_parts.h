@@ -14,7 +14,7 @@ namespace effnet::vision {
 
 // What is resized.
 struct Cut {
-  Image pixels;            // the part, or what covers it where the picture was reduced
+  Image pixels;            // the part, or what covers it where the image was reduced
   std::optional<Box> box;  // of the part in `pixels`; none: `pixels` is the photograph, for a rule that resizes first
   int reduction = 1;       // photograph pixels a pixel, along each side
 };

@@ -69,25 +69,25 @@ Sampled sampled_cut(const Cut& cut, const Preprocessing& rule) {
   return resized_part(cut.pixels, rule.crop, rule.filter, cut.box, cut.reduction);
 }
 
-// Output (y, x) is what was at (y + down, x + right), black beyond the picture.
-template <class Picture>
-void move_pixels(Picture& picture, std::int64_t down, std::int64_t right) {
-  Picture moved = picture;
+// Output (y, x) is what was at (y + down, x + right), black beyond the image.
+template <class ImageType>
+void move_pixels(ImageType& image, std::int64_t down, std::int64_t right) {
+  ImageType moved = image;
   std::ranges::fill(moved.rgb, 0);
-  const std::int64_t begin = std::clamp<std::int64_t>(-right, 0, picture.w);
-  const std::int64_t end = std::clamp<std::int64_t>(picture.w - right, begin, picture.w);
-  for (std::int64_t y = std::max<std::int64_t>(-down, 0); y < std::min(picture.h - down, picture.h); ++y) {
-    std::copy_n(picture.rgb.data() + 3 * ((y + down) * picture.w + begin + right), 3 * (end - begin),
-                moved.rgb.data() + 3 * (y * picture.w + begin));
+  const std::int64_t begin = std::clamp<std::int64_t>(-right, 0, image.w);
+  const std::int64_t end = std::clamp<std::int64_t>(image.w - right, begin, image.w);
+  for (std::int64_t y = std::max<std::int64_t>(-down, 0); y < std::min(image.h - down, image.h); ++y) {
+    std::copy_n(image.rgb.data() + 3 * ((y + down) * image.w + begin + right), 3 * (end - begin),
+                moved.rgb.data() + 3 * (y * image.w + begin));
   }
-  picture = std::move(moved);
+  image = std::move(moved);
 }
 
-template <class Picture>
-void mirror(Picture& picture) {
-  for (std::int64_t y = 0; y < picture.h; ++y) {
-    auto* left = picture.rgb.data() + 3 * y * picture.w;
-    for (auto* right = left + 3 * (picture.w - 1); left < right; left += 3, right -= 3) {
+template <class ImageType>
+void mirror(ImageType& image) {
+  for (std::int64_t y = 0; y < image.h; ++y) {
+    auto* left = image.rgb.data() + 3 * y * image.w;
+    for (auto* right = left + 3 * (image.w - 1); left < right; left += 3, right -= 3) {
       std::swap_ranges(left, left + 3, right);
     }
   }

@@ -2,8 +2,8 @@
 //
 //   training_view_bench [FOLDER] [SECONDS] [SIDE]     the default: examples/photos, 5, 224
 //
-// A JPEG whose longer side is 500 px is used as it is; every other picture is scaled to that and encoded at quality 90,
-// 4:2:0. Prints images a second and the milliseconds of each part a picture, in processor time. Run
+// A JPEG whose longer side is 500 px is used as it is; every other image is scaled to that and encoded at quality 90,
+// 4:2:0. Prints images a second and the milliseconds of each part an image, in processor time. Run
 // it by `taskset -c N` on an idle core.
 #include <fmt/format.h>
 
@@ -54,7 +54,7 @@ std::vector<std::vector<std::byte>> read_photos(const std::filesystem::path& fol
       photos.push_back(testkit::encode_jpeg(resize(image, size, Filter::lanczos)));
     }
   }
-  if (photos.empty()) throw input_error("no pictures (got {}, expected a folder of .jpg or .png)", folder.string());
+  if (photos.empty()) throw input_error("no images (got {}, expected a folder of .jpg or .png)", folder.string());
   return photos;
 }
 
@@ -103,7 +103,7 @@ void run(const std::filesystem::path& folder, double seconds, std::int64_t side)
   }
   const double start = cpu_seconds();
   for (const auto& photo : photos) decode(photo);
-  fmt::print("  (the whole picture decoded: {:.3f} ms)\n",
+  fmt::print("  (the whole image decoded: {:.3f} ms)\n",
              1000 * (cpu_seconds() - start) / static_cast<double>(photos.size()));
 }
 

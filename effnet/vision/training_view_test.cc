@@ -35,16 +35,16 @@ TrainingView view_of(Augment augment, std::int64_t side = 32, Filter filter = Fi
   return view;
 }
 
-template <class Picture>
-Input training(const Picture& picture, const TrainingView& view, const RandomKey& key) {
+template <class ImageType>
+Input training(const ImageType& image, const TrainingView& view, const RandomKey& key) {
   Input out(static_cast<std::size_t>(3 * view.evaluation.crop.h * view.evaluation.crop.w), -99);
-  make_training_input(picture, view, key, out);
+  make_training_input(image, view, key, out);
   return out;
 }
-template <class Picture>
-Input evaluation(const Picture& picture, const Preprocessing& rule) {
+template <class ImageType>
+Input evaluation(const ImageType& image, const Preprocessing& rule) {
   Input out(static_cast<std::size_t>(3 * rule.crop.h * rule.crop.w), -99);
-  make_evaluation_input(picture, rule, out);
+  make_evaluation_input(image, rule, out);
   return out;
 }
 
@@ -88,8 +88,8 @@ TEST(TrainingView, EvaluationIsWhatPrepareGives) {
   EXPECT_EQ(evaluation(std::span(png), view.evaluation), rows(prepare(decode(png), view.evaluation).input));
 }
 
-// Below twice the input's size nothing is reduced: file and decoded picture give the same bits.
-TEST(TrainingView, FileAndPictureAgree) {
+// Below twice the input's size nothing is reduced: file and decoded image give the same bits.
+TEST(TrainingView, FileAndImageAgree) {
   for (const auto& [augment, name] : kAugments) {
     for (const Filter filter : {Filter::tf_bicubic, Filter::bilinear}) {
       TrainingView view = view_of(augment, 32, filter);
@@ -127,7 +127,7 @@ TEST(TrainingView, TheKeyDecides) {
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(forward, backward);
-    // No two crops of noise are alike; but AutoAugment's TranslateY at level 9 leaves nothing of a picture, as the
+    // No two crops of noise are alike; but AutoAugment's TranslateY at level 9 leaves nothing of an image, as the
     // official 225 of 224 pixels do.
     const std::size_t different = std::set<Input>(forward.begin(), forward.end()).size();
     EXPECT_GE(different, augment == Augment::autoaugment ? kKeys - 5 : kKeys);
@@ -169,7 +169,7 @@ TEST(TrainingView, FallsBackToTheEvaluationCrop) {
   EXPECT_TRUE(input == plain || input == mirrored(plain, 32));
 }
 
-TEST(TrainingView, SmallAndOddPictures) {
+TEST(TrainingView, SmallAndOddImages) {
   std::vector<std::vector<std::byte>> files;
   for (const Size size : {Size{1, 1}, {3, 2}, {1, 40}, {40, 1}, {2, 300}, {160, 200}}) {
     files.push_back(encode_jpeg(noise(size, 7)));
@@ -198,13 +198,13 @@ TEST(TrainingView, SmallAndOddPictures) {
   }
 }
 
-// A reduced picture is sampled where the full one would be. On ramps bilinear samples are exact but for the rounding of
+// A reduced image is sampled where the full one would be. On ramps bilinear samples are exact but for the rounding of
 // pixels, which is dithered here and so independent from pixel to pixel, with a standard deviation of at most 1/2 on
 // either side: the mean difference over 32 x 32 samples (the channels are equal) is within 5 * sqrt(2) / 2 / 32 = 0.11.
 // At 1/8 a pixel is a DC coefficient over 8, halves rounded up, which adds 1/16 on the mean: 0.18 in all. Half a pixel
 // off along one axis, at 1/2, would be 0.23 levels off; at 1/8 1.6. Pillow's filters round twice to 8 bits, alike along
 // whole rows, so that half a level is their bound.
-TEST(TrainingView, ReducedPicturesAreSampledInPlace) {
+TEST(TrainingView, ReducedImagesAreSampledInPlace) {
   std::set<int> reductions;
   for (const bool across : {true, false}) {
     Image photo = blank({399, 397});
@@ -247,7 +247,7 @@ TEST(TrainingView, ReducesAsFarAsTheResizeAllows) {
   EXPECT_EQ(reduction_for({100000, 100000}, {32, 32}), 8);
 }
 
-TEST(TrainingView, ShiftMovesSmallPictures) {
+TEST(TrainingView, ShiftMovesSmallImages) {
   const Image photo = noise({16, 16}, 10, 1);  // no black pixel, so that moves are told apart
   for (const Filter filter : {Filter::bicubic, Filter::tf_bicubic}) {
     TrainingView view = view_of(Augment::inception, 16, filter);
@@ -292,7 +292,7 @@ TEST(TrainingView, AugmentsTruncatedPixels) {
   EXPECT_TRUE(overshot);
 }
 
-// Told by the pictures that AutoAugment's sub-policy 16 moves (the first number drawn), or RandAugment moves or cuts.
+// Told by the images that AutoAugment's sub-policy 16 moves (the first number drawn), or RandAugment moves or cuts.
 TEST(TrainingView, DistancesScaleWithTheInput) {
   const Image photo = noise({50, 50}, 14);
   for (const auto& [side, scale] : {std::pair{32, 32.0 / 224}, {224, 1.0}, {260, 1.0}}) {

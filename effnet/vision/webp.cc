@@ -16,7 +16,7 @@ struct DeleteDemuxer {
   void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
 };
 
-Error broken(std::string_view what) { return input_error("broken WebP (got {}, expected a complete picture)", what); }
+Error broken(std::string_view what) { return input_error("broken WebP (got {}, expected a complete image)", what); }
 
 }  // namespace
 
@@ -31,7 +31,7 @@ Decoded decode_webp(std::span<const std::byte> file, const DecodeOptions& option
 
   Decoded result{blank({height, width}), 1};
   WebPIterator frame;
-  if (WebPDemuxGetFrame(demuxer.get(), 1, &frame) == 0) throw broken("no picture");
+  if (WebPDemuxGetFrame(demuxer.get(), 1, &frame) == 0) throw broken("no image");
   const std::unique_ptr<WebPIterator, void (*)(WebPIterator*)> release_frame(&frame, WebPDemuxReleaseIterator);
   const std::int64_t stride = 3 * std::int64_t{width};
   const bool inside = frame.complete != 0 && frame.width > 0 && frame.height > 0 && frame.x_offset >= 0 &&
@@ -53,7 +53,7 @@ Decoded decode_webp(std::span<const std::byte> file, const DecodeOptions& option
     throw broken("a frame of another size than declared");
   }
   if (WebPDecode(frame.fragment.bytes, frame.fragment.size, &config) != VP8_STATUS_OK)
-    throw broken("damaged picture data");
+    throw broken("damaged image data");
 
   WebPChunkIterator chunk;
   if (options.exif_turn && WebPDemuxGetChunk(demuxer.get(), "EXIF", 1, &chunk) != 0) {

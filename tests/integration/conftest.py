@@ -113,7 +113,7 @@ def effnet(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def shared():
-    """../shared, where the sample pictures and the golden predictions are."""
+    """../shared, where the sample images and the golden predictions are."""
     if not os.path.isdir(os.path.join(SHARED, "data")):
         pytest.skip("../shared is not here")
     return SHARED
@@ -121,7 +121,7 @@ def shared():
 
 @pytest.fixture(scope="session")
 def sample500(shared, tmp_path_factory):
-    """The 500 sample pictures, unpacked."""
+    """The 500 sample images, unpacked."""
     folder = tmp_path_factory.mktemp("sample500")
     with tarfile.open(os.path.join(shared, "data/imagenet_sample500.tar")) as archive:
         archive.extractall(folder)

@@ -46,7 +46,7 @@ def lying_webp():
     return bytes(data)
 
 
-def pictures():
+def images():
     for kind in ("JPEG", "PNG", "WEBP"):
         whole = encoded(kind)
         for part in (0.02, 0.3, 0.7, 0.97):
@@ -56,17 +56,17 @@ def pictures():
     yield "lying PNG", lying_png()
     yield "lying WebP", lying_webp()
     yield "empty", b""
-    yield "text", b"<html>not a picture</html>"
+    yield "text", b"<html>not an image</html>"
     yield "GIF", b"GIF89a" + bytes(100)
 
 
-@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in pictures()])
-def test_pictures(effnet, tiny, tmp_path, data):
-    path = tmp_path / "picture.jpg"
+@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in images()])
+def test_images(effnet, tiny, tmp_path, data):
+    path = tmp_path / "image.jpg"
     path.write_bytes(data)
     result = effnet("predict", tiny, path, "--quiet")
     effnet.check_error(result, 3)
-    assert "picture.jpg" in result.stderr
+    assert "image.jpg" in result.stderr
     out = tmp_path / "out.png"
     effnet.check_error(effnet("cam", tiny, path, "-o", out, "--quiet"), 3)
     assert not out.exists()

@@ -1,4 +1,4 @@
-"""`effnet data check` on sets that Python makes: Pillow writes the pictures, tarfile the shards."""
+"""`effnet data check` on sets that Python makes: Pillow writes the images, tarfile the shards."""
 
 import io
 import os
@@ -13,7 +13,7 @@ from PIL import Image
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 
 
-def picture(seed, size=(20, 14), kind="PNG", **options):
+def photo(seed, size=(20, 14), kind="PNG", **options):
     rng = random.Random(seed)
     out = io.BytesIO()
     Image.frombytes("RGB", size, rng.randbytes(3 * size[0] * size[1])).save(out, kind, **options)
@@ -30,10 +30,10 @@ def write(folder, name, data):
 @pytest.fixture
 def good(tmp_path):
     for i in range(4):
-        write(tmp_path, f"train/cat/{i}.png", picture(i))
-        write(tmp_path, f"train/dog/{i}.jpg", picture(10 + i, kind="JPEG"))
-    write(tmp_path, "val/cat/0.webp", picture(20, kind="WEBP", lossless=True))
-    write(tmp_path, "val/dog/0.png", picture(21))
+        write(tmp_path, f"train/cat/{i}.png", photo(i))
+        write(tmp_path, f"train/dog/{i}.jpg", photo(10 + i, kind="JPEG"))
+    write(tmp_path, "val/cat/0.webp", photo(20, kind="WEBP", lossless=True))
+    write(tmp_path, "val/dog/0.png", photo(21))
     return tmp_path
 
 
@@ -47,22 +47,22 @@ def test_a_good_folder(effnet, good):
         assert report[findings] == []
     text = effnet("data", "check", good)
     assert text.returncode == 0
-    assert "10 pictures in 2 classes (train 8, val 2)" in text.stdout
+    assert "10 images in 2 classes (train 8, val 2)" in text.stdout
     assert "broken: none" in text.stdout
 
 
 def test_findings(effnet, good):
-    whole = picture(30, kind="JPEG", size=(64, 64))
+    whole = photo(30, kind="JPEG", size=(64, 64))
     cut = write(good, "train/cat/cut.jpg", whole[:len(whole) // 2])
     empty = write(good, "train/cat/empty.png", b"")
     html = write(good, "train/dog/html.jpg", b"<html>404</html>")
-    copy = write(good, "train/cat/copy.png", picture(2))
-    encoded_again = write(good, "val/cat/again.webp", picture(3, kind="WEBP", lossless=True))
-    other_label = write(good, "train/dog/cat.png", picture(1))
+    copy = write(good, "train/cat/copy.png", photo(2))
+    encoded_again = write(good, "val/cat/again.webp", photo(3, kind="WEBP", lossless=True))
+    other_label = write(good, "train/dog/cat.png", photo(1))
     exif = Image.Exif()
     exif[0x0112] = 8
-    turned = write(good, "train/dog/turned.jpg", picture(40, kind="JPEG", exif=exif.tobytes()))
-    write(good, "train/eel/0.png", picture(50))
+    turned = write(good, "train/dog/turned.jpg", photo(40, kind="JPEG", exif=exif.tobytes()))
+    write(good, "train/eel/0.png", photo(50))
     notes = write(good, "train/dog/notes.txt", b"x")
     for threads in (1, 3):
         report = effnet.json("data", "check", good, "--threads", threads)
@@ -90,7 +90,7 @@ def test_class_folders_without_splits(effnet, good):
 def test_missing_and_unusable_folders(effnet, tmp_path):
     effnet.check_error(effnet("data", "check", tmp_path / "nowhere"), 3)
     effnet.check_error(effnet("data", "check", tmp_path), 3)
-    write(tmp_path, "train/cat/0.png", picture(0))
+    write(tmp_path, "train/cat/0.png", photo(0))
     result = effnet("data", "check", tmp_path)
     effnet.check_error(result, 3)
     assert "a single class (got only 'cat'" in result.stderr
@@ -106,8 +106,8 @@ def shard(path, members, **options):
             archive.addfile(info, io.BytesIO(data))
 
 
-SAMPLES = [("a.png", picture(0)), ("a.cls", b"0"), ("very/" + "long" * 60 + ".png", picture(1)),
-           ("very/" + "long" * 60 + ".cls", b"1"), ("c.jpg", picture(2, kind="JPEG")), ("c.cls", b"2\n")]
+SAMPLES = [("a.png", photo(0)), ("a.cls", b"0"), ("very/" + "long" * 60 + ".png", photo(1)),
+           ("very/" + "long" * 60 + ".cls", b"1"), ("c.jpg", photo(2, kind="JPEG")), ("c.cls", b"2\n")]
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -136,7 +136,7 @@ def test_hostile_shards(effnet, tmp_path):
         result = effnet("data", "check", tmp_path / "set", timeout=60)
         effnet.check_error(result, 3)
         assert str(path) in result.stderr
-    shard(path, [("a.jpg", b"no picture"), ("a.cls", b"1"), *SAMPLES[2:]])
+    shard(path, [("a.jpg", b"no image"), ("a.cls", b"1"), *SAMPLES[2:]])
     report = effnet.json("data", "check", tmp_path / "set")
     assert [broken["path"] for broken in report["broken"]] == [f"{path}:a.jpg"]
 

@@ -1,5 +1,5 @@
 """Several processes train as one: with synchronised batch norm the same losses and gradients as one process with the same
-global batch; every validation picture counts once; a dead rank ends the others, and the run goes on to the same bits.
+global batch; every validation image counts once; a dead rank ends the others, and the run goes on to the same bits.
 
 All processes run one thread and pass tensors over loopback."""
 
@@ -46,7 +46,7 @@ sync_bn = true
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """`data`: 36 pictures, three batches an epoch, and 19 to validate on (odd, and no multiple of 4 either). `batch`: 12,
+    """`data`: 36 images, three batches an epoch, and 19 to validate on (odd, and no multiple of 4 either). `batch`: 12,
     a single batch. `odd`: 13, a batch that no number of processes divides."""
     place = tmp_path_factory.mktemp("distributed")
     write_set(place / "data", (12, 12, 12), (5, 6, 8))
@@ -132,7 +132,7 @@ def test_epoch_losses(run, count):
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_every_validation_picture_counts_once(run, count):
+def test_every_validation_image_counts_once(run, count):
     def rows(out):
         with open(out / "predictions.csv") as file:
             return list(csv.DictReader(file))
@@ -141,7 +141,7 @@ def test_every_validation_picture_counts_once(run, count):
     assert len(one) == 19 and len({row[key] for row in one}) == 19
     assert [row[key] for row in several] == [row[key] for row in one]
     for out in (run(1, "data"), run(count, "data")):
-        share = metrics(out)[-1]["val_top1"] / 100 * 19  # of 19 pictures, none twice and none left out
+        share = metrics(out)[-1]["val_top1"] / 100 * 19  # of 19 images, none twice and none left out
         assert share == pytest.approx(round(share), abs=1e-6)
 
 

@@ -61,12 +61,12 @@ def test_eval_agrees_whatever_the_batch_and_backend(effnet, tiny, tmp_path):
 
 
 def test_cam_maps_agree(effnet, tiny, tmp_path):
-    pictures = []
+    photos = []
     for backend in ("engine", "reference"):
         out = tmp_path / f"{backend}.png"
         effnet.json("cam", tiny, CHELSEA, "-o", str(out), "--class", "1", "--backend", backend)
-        pictures.append(numpy.asarray(Image.open(out)).astype(int))
-    assert numpy.abs(pictures[0] - pictures[1]).max() <= 1  # a level of 255, where rounding falls the other way
+        photos.append(numpy.asarray(Image.open(out)).astype(int))
+    assert numpy.abs(photos[0] - photos[1]).max() <= 1  # a level of 255, where rounding falls the other way
 
 
 def packed(home):

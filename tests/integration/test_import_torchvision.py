@@ -12,7 +12,7 @@ torchvision = pytest.importorskip("torchvision")
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-# torchvision's name, effnet's, and height x width of the picture: the larger networks run small, and two of them at
+# torchvision's name, effnet's, and height x width of the image: the larger networks run small, and two of them at
 # sizes that no stride divides.
 MODELS = [
     ("efficientnet_b0", "efficientnet_b0", (224, 224)),
@@ -33,8 +33,8 @@ MODELS = [
 SLOW = ("efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "resnet101", "resnet152")
 
 
-def pictures(size, count):
-    """Noise that varies from picture to picture in brightness, contrast and colour; NHWC bytes."""
+def photos(size, count):
+    """Noise that varies from image to image in brightness, contrast and colour; NHWC bytes."""
     random = numpy.random.default_rng(7)
     offset = random.uniform(40, 200, (count, 1, 1, 3))
     amount = random.uniform(10, 60, (count, 1, 1, 1))
@@ -77,7 +77,7 @@ def seeded_model(name, batch):
 @pytest.mark.parametrize("theirs, ours, size",
                          [pytest.param(*model, id=model[0], marks=[pytest.mark.slow] * (model[0] in SLOW)) for model in MODELS])
 def test_import_predict_export(effnet, tmp_path, theirs, ours, size):
-    pixels = pictures(size, 8)
+    pixels = photos(size, 8)
     model = seeded_model(theirs, network_input(pixels))
     with torch.no_grad():
         expected = model(network_input(pixels[:1]))[0]

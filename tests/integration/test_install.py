@@ -115,7 +115,7 @@ def documented(tmp_path_factory):
 
 def check_documented_output(output):
     count, twice, refused = output.splitlines()
-    assert re.fullmatch(r"\d+ parameters", count) and twice == "the same picture twice" and refused == "refused"
+    assert re.fullmatch(r"\d+ parameters", count) and twice == "the same image twice" and refused == "refused"
 
 
 def test_documented_cmake(documented, prefix):

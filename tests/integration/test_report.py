@@ -23,7 +23,7 @@ def quoted(name):
 
 
 def make_run(folder, epochs=12, classes=10, images=400, name=lambda i: f"val/{i}.jpg", loss=lambda e: 2.3 / e, summary=True):
-    """A run folder as effnet train leaves it. Every third picture is taken for the next class."""
+    """A run folder as effnet train leaves it. Every third image is taken for the next class."""
     rng = random.Random(7)
     folder.mkdir()
     (folder / "config.toml").write_text(CONFIG)
@@ -106,9 +106,9 @@ def test_a_finished_run(effnet, tmp_path):
     assert effnet.json("report", run) == {"path": str(run / "report.html")}
     page = report(effnet, run, "-o", tmp_path / "page.html")
     assert (tmp_path / "page.html").read_bytes() == (run / "report.html").read_bytes()
-    for part in ("my run", "mynet", "66.50 %", "validation top-1 of the saved model", "best seen: 66.75 %, epoch 12", "on 400 pictures",
+    for part in ("my run", "mynet", "66.50 %", "validation top-1 of the saved model", "best seen: 66.75 %, epoch 12", "on 400 images",
                  "1 h 10 min", "4.02M", "386M", "1.5 GiB",
-                 "134 of 400 pictures are taken for another class", "Expected calibration error", "no picture", "every setting",
+                 "134 of 400 images are taken for another class", "Expected calibration error", "no image", "every setting",
                  'name = "mynet" # <b>'):
         assert part in page.text, part
     # Wilson's interval of 266 in 400 (66.50 %), by its formula.
@@ -197,7 +197,7 @@ def test_a_hundred_classes_have_a_map(effnet, tmp_path):
 def test_empty_predictions(effnet, tmp_path):
     run = make_run(tmp_path / "run", images=0)
     page = report(effnet, run)
-    assert page.text.count("predictions.csv holds no picture.") == 4
+    assert page.text.count("predictions.csv holds no image.") == 4
     assert "95 % interval" not in page.text
 
 
@@ -205,12 +205,12 @@ def test_no_mistake(effnet, tmp_path):
     run = make_run(tmp_path / "run", images=2)
     (run / "predictions.csv").write_text(PREDICTIONS + "a,0,0,1,1\nb,1,1,1,1\n")
     page = report(effnet, run)
-    assert "There is none: every picture is classified right." in page.text
-    assert "No picture is taken for another class." in page.text
+    assert "There is none: every image is classified right." in page.text
+    assert "No image is taken for another class." in page.text
 
 
-def test_pictures_of_the_worst_mistakes(effnet, tmp_path):
-    """From --data, or from where summary.json says they lay; a mistake's picture stands with it, small enough."""
+def test_images_of_the_worst_mistakes(effnet, tmp_path):
+    """From --data, or from where summary.json says they lay; a mistake's image stands with it, small enough."""
     for split in ("train", "val"):
         for label, colour in (("apple", (220, 40, 30)), ("pear", (60, 200, 40))):
             folder = tmp_path / "data" / split / label
@@ -221,7 +221,7 @@ def test_pictures_of_the_worst_mistakes(effnet, tmp_path):
     (run / "predictions.csv").write_text(PREDICTIONS + "val/apple/0.png,0,1,0.9,0.1\nval/apple/1.png,0,0,1,1\nval/pear/2.png,1,0,0.8,0.2\nval/gone.png,1,0,0.7,0.3\n")
     assert report(effnet, run).sources == []
     page = report(effnet, run, "--data", tmp_path / "data")
-    assert len(page.sources) == 2 and "no picture" in page.text and "apple" in page.text
+    assert len(page.sources) == 2 and "no image" in page.text and "apple" in page.text
     summary = json.loads((run / "summary.json").read_text())
     (run / "summary.json").write_text(json.dumps({**summary, "data": str(tmp_path / "data")}))
     assert report(effnet, run).sources == page.sources
@@ -234,7 +234,7 @@ def test_pictures_of_the_worst_mistakes(effnet, tmp_path):
 
     (run / "summary.json").write_text(json.dumps({**summary, "data": str(tmp_path / "moved")}))
     result = effnet("report", run)
-    assert result.returncode == 0 and "effnet: warning: the page has no pictures: " in result.stderr
+    assert result.returncode == 0 and "effnet: warning: the page has no images: " in result.stderr
 
 
 def test_what_is_no_run(effnet, tmp_path):

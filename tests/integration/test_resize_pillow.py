@@ -1,4 +1,4 @@
-"""vision::resize against Debian's Pillow, byte for byte, on seeded random pictures, sizes, boxes and filters.
+"""vision::resize against Debian's Pillow, byte for byte, on seeded random images, sizes, boxes and filters.
 
 $EFFNET_BIN_DIR is the folder with the built programs (resize_tool among them), or else that of $EFFNET_BIN.
 """
@@ -24,7 +24,7 @@ def tool():
     return path
 
 
-def picture(w, h, kind, seed):
+def photo(w, h, kind, seed):
     noise = np.random.RandomState(seed).randint(0, 256, (h, w, 3))
     if kind == "noise":
         return noise.astype(np.uint8)
@@ -54,7 +54,7 @@ def test_equals_pillow(tmp_path):
     different = []
     for case in cases():
         seed, name, kind, (w, h), to, box = case
-        image = Image.fromarray(picture(w, h, kind, seed))
+        image = Image.fromarray(photo(w, h, kind, seed))
         image.save(tmp_path / "in.png")
         command = [program, tmp_path / "in.png", name, f"{to[0]}x{to[1]}", tmp_path / "out.png"]
         if box:
@@ -68,7 +68,7 @@ def test_equals_pillow(tmp_path):
 
 def test_wrong_use_is_told(tmp_path):
     program = tool()
-    Image.fromarray(picture(4, 4, "noise", 0)).save(tmp_path / "in.png")
+    Image.fromarray(photo(4, 4, "noise", 0)).save(tmp_path / "in.png")
     for arguments, code in (((), 2), (("in.png", "bicubik", "3x3", "out.png"), 3),
                             (("in.png", "box", "3x3", "out.png", "0,0,9,9"), 2)):
         done = subprocess.run([program, *arguments], cwd=tmp_path, capture_output=True, text=True)

@@ -65,7 +65,7 @@ decay = 0.9
 CLASSES = ("across", "checks", "down")
 
 
-def picture(kind, draw):
+def photo(kind, draw):
     """40 x 36 pixels of a pattern in random colours, shifted, with noise."""
     y, x = numpy.mgrid[0:36, 0:40]
     wave = {"across": y, "down": x, "checks": (y // 4 + x // 4) * 4}[kind]
@@ -76,13 +76,13 @@ def picture(kind, draw):
 
 
 def write_set(folder, train, val, names=CLASSES, seed=2):
-    """train/ and val/ with so many pictures of each class, which may have other names."""
+    """train/ and val/ with so many images of each class, which may have other names."""
     draw = numpy.random.default_rng(seed)
     for split, counts in (("train", train), ("val", val)):
         for kind, name, count in zip(CLASSES, names, counts):
             (folder / split / name).mkdir(parents=True)
             for i in range(count):
-                picture(kind, draw).save(folder / split / name / f"{i:02}.png")
+                photo(kind, draw).save(folder / split / name / f"{i:02}.png")
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def test_learns_and_leaves_its_files(effnet, place, whole):
     kept = {path.name for path in (out / "checkpoints").glob("epoch-*")}
     assert kept == {"epoch-" + row["epoch"] for row in best[:2]}
 
-    # The model file is what the last epoch's averaged weights were: the engine gets the same pictures right, up to one
+    # The model file is what the last epoch's averaged weights were: the engine gets the same images right, up to one
     # whose two best classes are within rounding.
     scored = effnet.json("eval", out / "model.safetensors", place / "data" / "val")
     assert scored["images"] == 36
@@ -167,7 +167,7 @@ def test_learns_and_leaves_its_files(effnet, place, whole):
 
 
 def test_the_instruction_set_can_be_forced(effnet, place, tmp_path):
-    """One step of all pictures: each set gives bits of its own and says which it was; the sums are the same."""
+    """One step of all images: each set gives bits of its own and says which it was; the sums are the same."""
     def one_step(name, *more, **options):
         result = effnet(*words(place, tmp_path / name, "--json", "--set", "train.epochs=1", "--set", "train.batch=96",
                                "--set", "schedule.warmup_epochs=0", *more), **options)
@@ -380,7 +380,7 @@ def test_wrong_data(effnet, place, tmp_path):
     (tmp_path / "other" / "val" / "down").rename(tmp_path / "other" / "val" / "unheard_of")
     refused(tmp_path / "other", 3, "unheard_of")
     for name, setting, code, said in (("few", "model.classes=2", 3, "labels are out of range"),
-                                      ("batch", "train.batch=1000", 3, "fewer pictures than a batch"),
+                                      ("batch", "train.batch=1000", 3, "fewer images than a batch"),
                                       ("key", "optimizer.lrr=1", 2, "optimizer.lr"),
                                       ("value", "train.epochs=-1", 2, "train.epochs"),
                                       ("time", "train.time_budget=soon", 2, "time_budget"),
@@ -393,10 +393,10 @@ def test_wrong_data(effnet, place, tmp_path):
     effnet.check_error(effnet("train", place / "recipe.toml", "--data", place / "data"), 2)
 
 
-def test_broken_pictures_are_skipped_and_named(effnet, place, tmp_path):
+def test_broken_images_are_skipped_and_named(effnet, place, tmp_path):
     shutil.copytree(place / "data", tmp_path / "data")
     for name in ("train/down/03.png", "val/checks/04.png"):
-        (tmp_path / "data" / name).write_bytes(b"no picture")
+        (tmp_path / "data" / name).write_bytes(b"no image")
     options = ["--data", tmp_path / "data", "--set", "train.epochs=1", "--set", "data.broken_limit=0.05", "--threads", 1]
     effnet.json("train", place / "recipe.toml", "--out", tmp_path / "run", *options)
     with open(tmp_path / "run" / "broken.csv") as file:
@@ -452,7 +452,7 @@ def test_begins_with_another_runs_weights(effnet, place, whole, tmp_path):
     assert summary["best_top1"] == pytest.approx(float(metrics(whole[0])[-1]["val_ema_top1"]))
 
 
-def test_synthetic_pictures_need_no_data(effnet, place, tmp_path):
+def test_synthetic_images_need_no_data(effnet, place, tmp_path):
     summary = effnet.json("train", place / "recipe.toml", "--out", tmp_path / "run", "--threads", 1, "--set", "data.synthetic=24",
                           "--set", "model.classes=3", "--set", "train.epochs=1")
     assert summary["best_top1"] is None and summary["images_per_second"] > 0

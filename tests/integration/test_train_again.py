@@ -29,7 +29,7 @@ def broken_off(effnet, place):
 
 
 def test_resume_needs_the_folder_alone(effnet, place, broken_off, whole, tmp_path):
-    """No recipe, no --data, another working folder: arch file and pictures are found."""
+    """No recipe, no --data, another working folder: arch file and images are found."""
     out = tmp_path / "run"
     shutil.copytree(broken_off, out)
     result = subprocess.run([effnet.path, "train", "--resume", "--out", "run", "--threads", "1"], cwd=tmp_path, stdout=subprocess.PIPE,

@@ -75,7 +75,7 @@ def read_safetensors(path):
 
 
 def batches():
-    """Four batches again and again: pictures whose mean colour and stripes tell the class, in noise."""
+    """Four batches again and again: images whose mean colour and stripes tell the class, in noise."""
     random = numpy.random.default_rng(11)
     colour = random.standard_normal((CLASSES, 3, 1, 1))
     stripes = numpy.sin(numpy.arange(SIDE) * (numpy.arange(CLASSES)[:, None] + 1) / 4)[:, None, None, :]

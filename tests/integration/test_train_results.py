@@ -85,8 +85,8 @@ def test_what_is_said_is_what_is_saved(effnet, place, worse, tmp_path):
 
 def test_a_checkpoint_is_a_model(effnet, place, worse, tmp_path):
     out, _, _ = worse
-    picture = place / "data" / "val" / "down" / "00.png"
-    answers = [effnet.json("predict", model, picture, "--logits")["images"][0]["logits"]
+    photo = place / "data" / "val" / "down" / "00.png"
+    answers = [effnet.json("predict", model, photo, "--logits")["images"][0]["logits"]
                for model in (out / "model.safetensors", out / "checkpoints" / "best", out / "checkpoints" / "last")]
     assert answers[0] == answers[1] and answers[0] != answers[2]
     exported = tmp_path / "exported.safetensors"
@@ -179,7 +179,7 @@ def test_a_validation_that_is_not_finite_ends_the_run(effnet, place, tmp_path):
     result = effnet(*words(place, out, "--quiet", "--set", "train.epochs=1", "--set", "train.batch=96", "--set",
                            "optimizer.lr=10000", "--set", "schedule.warmup_epochs=0"))
     effnet.check_error(result, 3)
-    assert "after step 1, epoch 1" in result.stderr and "36 of 36 validation pictures" in result.stderr
+    assert "after step 1, epoch 1" in result.stderr and "36 of 36 validation images" in result.stderr
     assert "optimizer.lr" in result.stderr and not (out / "model.safetensors").exists()
     tensors, _ = tensors_of(out / "not_finite.safetensors")
     assert tensors["labels"]["shape"] == [36]
@@ -211,7 +211,7 @@ def test_steps_and_epochs_count_from_one(effnet, place, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["renamed", "relabelled", "validation"])
-def test_other_pictures_are_another_run(effnet, place, worse, tmp_path, change):
+def test_other_images_are_another_run(effnet, place, worse, tmp_path, change):
     out, again, _ = worse
     data = tmp_path / "data"
     shutil.copytree(place / "data", data)
@@ -231,7 +231,7 @@ def test_other_pictures_are_another_run(effnet, place, worse, tmp_path, change):
     arguments[arguments.index("--data") + 1] = str(data)
     result = effnet(*arguments)
     effnet.check_error(result, 3)
-    what = "validation pictures = 35" if change == "validation" else "(got pictures = 96 (names and labels "
+    what = "validation images = 35" if change == "validation" else "(got images = 96 (names and labels "
     assert what in result.stderr and "another model, recipe or data" in result.stderr
 
 
@@ -261,14 +261,14 @@ def test_a_finished_run_goes_on_or_says_why_not(effnet, place, worse, tmp_path):
     assert "within an epoch" in result.stderr
 
 
-def test_a_broken_picture_of_a_small_set(effnet, place, tmp_path):
+def test_a_broken_image_of_a_small_set(effnet, place, tmp_path):
     shutil.copytree(place / "data", tmp_path / "data")
     for name in ("train/down/03.png", "val/checks/04.png", "val/checks/05.png"):
-        (tmp_path / "data" / name).write_bytes(b"no picture")
+        (tmp_path / "data" / name).write_bytes(b"no image")
     arguments = words(place, tmp_path / "run", "--set", "train.epochs=1")
     arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
     result = effnet(*arguments)
-    assert result.returncode == 0 and "3 broken pictures, see broken.csv" in result.stderr, result.stderr
+    assert result.returncode == 0 and "3 broken images, see broken.csv" in result.stderr, result.stderr
     assert len(rows_of(tmp_path / "run" / "broken.csv")) == 3
 
 

@@ -168,11 +168,11 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_no_weights_file_is_named(effnet, tmp_path, what):
     content, hint = WRONG[what]
-    picture = tmp_path / "x.jpg"
+    image = tmp_path / "x.jpg"
     for name in ("w.safetensors", "w.pth", "w"):
         file = tmp_path / name
         file.write_bytes(content)
-        for command in (["import", file, "-o", tmp_path / "o.safetensors"], ["predict", file, picture], ["inspect", file]):
+        for command in (["import", file, "-o", tmp_path / "o.safetensors"], ["predict", file, image], ["inspect", file]):
             result = effnet(*command)
             effnet.check_error(result, 3)
             assert f"{file}: not a weights file (got {what}" in result.stderr and hint in result.stderr

@@ -1,4 +1,4 @@
-// resize_tool IN FILTER WxH OUT.png [X0,Y0,X1,Y1]: vision::resize on one picture, for
+// resize_tool IN FILTER WxH OUT.png [X0,Y0,X1,Y1]: vision::resize on one image, for
 // tests/integration/test_resize_pillow.py, which compares it with Pillow.
 #include <array>
 #include <cstdio>

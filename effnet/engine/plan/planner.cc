@@ -87,7 +87,7 @@ GemmSource Planner::source_of(NodeId layer, NodeId in) const {
 
 PackedLayer Planner::layer(NodeId layer, graph::Activation activation) const {
   const PackedWeights::Offsets at = weights_.offsets(layer);
-  return {.weight = at.weight, .bias = at.bias, .activated = activated(activation)};
+  return {.weight = at.weight, .bias = at.bias, .activated = epilogue_params(activation)};
 }
 
 PackedLayer Planner::gemm_layer(NodeId id, graph::Activation activation) const {
@@ -99,7 +99,7 @@ PackedLayer Planner::gemm_layer(NodeId id, graph::Activation activation) const {
 std::string Planner::gemm_kernel(const PackedLayer& layer, std::int64_t pixels) const {
   const std::int64_t lanes = layer.shape.lanes(0);
   const std::size_t tile = primitives::TileSchedule(set_).next(pixels, lanes);
-  return kernels::product_name(set_, tile, lanes, layer.activated.epilogue);
+  return kernels::gemm_name(set_, tile, lanes, layer.activated.epilogue);
 }
 
 BufferId Planner::buffer(NodeId id) const {
@@ -118,7 +118,7 @@ BufferId Planner::output_over(NodeId out, NodeId operand, BufferId other) {
   return buffer_of(out) = buffer(operand);
 }
 
-// Whether this unit is the last that reads `id`, which is not the picture.
+// Whether this unit is the last that reads `id`, which is not the image.
 bool Planner::dies_here(NodeId id) const {
   return last_unit_[static_cast<std::size_t>(id)] == static_cast<std::int64_t>(unit_) && id != 0;
 }
@@ -154,8 +154,8 @@ bool Planner::reads_image(const Unit& unit) const {
          depth_of(graph_, first_layer(unit)).source == primitives::DepthLayout::Source::image;
 }
 
-// The picture lies in HWC rows, where convolutions that read it find their windows. Each has its own padding; memory
-// has the most of all on every side. What else reads the picture reads a blocked copy of it.
+// The image lies in HWC rows, where convolutions that read it find their windows. Each has its own padding; memory
+// has the most of all on every side. What else reads the image reads a blocked copy of it.
 void Planner::make_image() {
   const Chw& in = graph_.input();
   graph::WindowPadding most;

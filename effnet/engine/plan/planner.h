@@ -18,7 +18,7 @@ namespace effnet::engine {
 struct PackedLayer {
   primitives::PackedShape shape{};    // of a GEMM's weights
   std::int64_t weight = 0, bias = 0;  // bytes from the start of the packed weights
-  Activated activated;
+  EpilogueParams activated;
 };
 
 class Planner {
@@ -46,7 +46,7 @@ class Planner {
   // The kernel that most of the products of `pixels` pixels with the layer's first panel run.
   std::string gemm_kernel(const PackedLayer& layer, std::int64_t pixels) const;
 
-  // What the unit reads: the picture's rows where its first layer is packed for them, else its first input.
+  // What the unit reads: the image's rows where its first layer is packed for them, else its first input.
   BufferId input(const Unit& unit) const { return reads_image(unit) ? plan_.image : buffer(unit.inputs[0]); }
   BufferId buffer(NodeId id) const;  // of a node that a step has made
   BufferId new_buffer(std::int64_t bytes);

@@ -1,4 +1,4 @@
-// The picture's HWC rows as a blocked tensor.
+// The image's HWC rows as a blocked tensor.
 #include <algorithm>
 
 #include "effnet/engine/steps/makers.h"

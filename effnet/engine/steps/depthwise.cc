@@ -19,7 +19,7 @@ namespace {
 using kernels::kBlock;
 
 constexpr std::int64_t kFewestTasks = 8;
-constexpr std::int64_t kLeastRows = 10;      // of the picture, for each row that a band makes again
+constexpr std::int64_t kLeastRows = 10;      // of the image, for each row that a band makes again
 constexpr std::int64_t kShortestBand = 7;    // output rows: each band makes kernel - stride input rows twice
 constexpr std::int64_t kGatheredBlocks = 2;  // of a task that gathers its input, which all of its tiles read
 
@@ -132,12 +132,12 @@ std::int64_t DepthwiseStep::scratch_bytes() const {
 void DepthwiseStep::run(const Context& context) const noexcept {
   // Alone, a task walks all bands of its channels in one go and makes no row twice. With several threads each band is a
   // task where there are few tiles or little is made twice, band by band: so a thread's tasks are neighbours in the
-  // picture. Else only the last tiles are cut, so that the threads end together.
+  // image. Else only the last tiles are cut, so that the threads end together.
   const auto members = context.members();
   const std::int64_t planes = spec_.images * tiles_;
   const std::int64_t repeated = spec_.window.kernel - spec_.window.stride, rows = spec_.in_shape.h;
   const bool by_band =
-      planes < kFewestTasks || (spec_.in_shape.pixels() >= kSmallPicture && repeated * kLeastRows <= rows);
+      planes < kFewestTasks || (spec_.in_shape.pixels() >= kSmallImage && repeated * kLeastRows <= rows);
   const std::int64_t cut = members == 1 ? 0 : by_band ? planes : std::min(members, planes);
   const std::int64_t whole = planes - cut;
   context.team.step(

@@ -44,7 +44,7 @@ class GemmStep final : public Step {
 
   GemmSpec spec_;
   BlockedShape out_;
-  std::int64_t images_;  // runs do not cross images, or 1: the batch is one long picture
+  std::int64_t images_;  // runs do not cross images, or 1: the batch is one long image
   std::int64_t pixels_;  // of one of them
   std::int64_t run_pixels_, runs_;
   std::int64_t run_step_;  // a run ends with a full tile of pixels
@@ -70,7 +70,7 @@ GemmStep::GemmStep(const kernels::KernelSet& set, const GemmSpec& spec)
   scales_input_ = spec.scale != kNoBuffer && !scales_weights_;
 }
 
-// Depends on the threads: it changes who computes a value, not how. A picture has equal parts, a part runs of one
+// Depends on the threads: it changes who computes a value, not how. An image has equal parts, a part runs of one
 // length but for the last.
 struct GemmStep::Cut {
   std::int64_t parts, part_pixels;
@@ -112,12 +112,12 @@ std::int64_t GemmStep::scratch_bytes() const {
 
 void GemmStep::run(const Context& context) const noexcept {
   const Cut cut = cut_for(context.members());
-  // A thread's runs are neighbours in the picture, as in the steps around; further groups are whoever's comes first. In
-  // small pictures the threads stay together, at the same weights: B4 2 % slower otherwise.
+  // A thread's runs are neighbours in the image, as in the steps around; further groups are whoever's comes first. In
+  // small images the threads stay together, at the same weights: B4 2 % slower otherwise.
   const std::int64_t first = images_ * cut.parts * cut.runs, all = first * cut.groups;
   context.team.step(
       all, [&](std::int64_t index, int member) noexcept { task(context, cut, index, context.scratch(member)); },
-      pixels_ < kSmallPicture ? all : all - first);
+      pixels_ < kSmallImage ? all : all - first);
 }
 
 // The scale of one image: one float a channel.

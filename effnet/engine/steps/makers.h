@@ -14,7 +14,7 @@ void make_pool(Planner& planner, const Unit& unit);
 void make_global_pool(Planner& planner, const Unit& unit);
 void make_concat(Planner& planner, const Unit& unit);
 void make_pad(Planner& planner, const Unit& unit);
-// The picture's rows as a blocked tensor, for what reads it and is no convolution of it; no unit's.
+// The image's rows as a blocked tensor, for what reads it and is no convolution of it; no unit's.
 void make_block_image(Planner& planner, BufferId rows, const ImageLayout& layout);
 
 }  // namespace effnet::engine

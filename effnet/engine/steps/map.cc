@@ -26,13 +26,13 @@ class MapStep final : public Step {
 
  private:
   MapSpec spec_;
-  Activated activated_;
+  EpilogueParams activated_;
   std::int64_t run_pixels_, runs_;  // of an image
 };
 
 MapStep::MapStep(const MapSpec& spec)
     : spec_(spec),
-      activated_(spec.activation == graph::Activation::sigmoid ? Activated{} : activated(spec.activation)),
+      activated_(spec.activation == graph::Activation::sigmoid ? EpilogueParams{} : epilogue_params(spec.activation)),
       run_pixels_(std::min(spec.shape.chw.pixels(), kMapPixels)),
       runs_(divide_up(spec.shape.chw.pixels(), run_pixels_)) {}
 

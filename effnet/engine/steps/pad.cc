@@ -1,4 +1,4 @@
-// Rows and columns of zeros around a picture, or cut from it.
+// Rows and columns of zeros around an image, or cut from it.
 #include <algorithm>
 #include <cstring>
 

@@ -19,7 +19,7 @@
 namespace effnet::engine {
 
 using primitives::activated;
-using primitives::Activated;
+using primitives::EpilogueParams;
 using primitives::GemmSource;
 using primitives::ImageLayout;
 using primitives::Window;
@@ -28,8 +28,8 @@ using tensor::BlockedShape;
 using BufferId = std::int32_t;
 inline constexpr BufferId kNoBuffer = -1;
 
-// With several threads, a picture of fewer pixels is cut by channels: its weights are more than its neighbourhood.
-inline constexpr std::int64_t kSmallPicture = 600;
+// With several threads, an image of fewer pixels is cut by channels: its weights are more than its neighbourhood.
+inline constexpr std::int64_t kSmallImage = 600;
 
 // Bytes of so many values that kernels of float32 read or write.
 constexpr std::int64_t float_bytes(std::int64_t values) { return values * static_cast<std::int64_t>(sizeof(float)); }
@@ -60,7 +60,7 @@ struct Context {
   Value* scratch(int member) const {
     return reinterpret_cast<Value*>(scratches[static_cast<std::size_t>(member)]);
   }
-  // A row of zeros for what lies outside of a picture.
+  // A row of zeros for what lies outside of an image.
   template <class Value = float>
   const Value* zeros() const {
     return reinterpret_cast<const Value*>(zero_bytes);

@@ -78,7 +78,7 @@ void WinogradStep::task(const Context& context, std::int64_t first, std::int64_t
   primitives::GemmRun run{};
   run.depth = primitives::depth_of_channels(spec_.layer.shape.depth);
   run.bias = context.zeros();
-  run.activation = activated(graph::Activation::none);
+  run.activation = epilogue_params(graph::Activation::none);
   run.out_block = count * kBlock;
   const auto matrix = [&](std::int64_t position) {
     return primitives::PackedMatrix{context.weight(spec_.layer.weight) + position * spec_.layer.shape.values(),

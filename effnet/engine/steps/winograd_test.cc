@@ -154,11 +154,11 @@ Layer layer_of(const Graph& graph, const std::string& step) {
   return layer;
 }
 
-struct Activated {
+struct EpilogueParams {
   Epilogue epilogue;
   float low = -kernels::kInfinity, high = kernels::kInfinity;
 };
-Activated activated(Activation activation) {
+EpilogueParams epilogue_params(Activation activation) {
   switch (activation) {
     case Activation::silu:
       return {Epilogue::silu};
@@ -241,7 +241,7 @@ void expect_step_agrees(const Network& network, const Session& session, const St
   const std::vector<double> norms =
       winograd_norms(graph, *layer.conv, *network.parameters.find(layer.conv->name + ".weight"), input, network.batch);
   const double epsilon = std::get<graph::BatchNorm>(layer.norm->op).epsilon;
-  const Activated last = activated(layer.activation);
+  const EpilogueParams last = epilogue_params(layer.activation);
   ASSERT_EQ(got.size(), norms.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
     const auto c = i / static_cast<std::size_t>(out.pixels()) % static_cast<std::size_t>(out.c);
@@ -289,8 +289,9 @@ TEST_P(WinogradEngineTest, StepsAgreeWithReference) {
       if (!is_winograd(step)) continue;
       SCOPED_TRACE(step.name);
       const Layer layer = layer_of(network.graph, step.name);
-      EXPECT_EQ(step.kernel, fmt::format("f32_winograd2x2_{}_{}", kernels::name(activated(layer.activation).epilogue),
-                                         kernels::name(GetParam())));
+      EXPECT_EQ(step.kernel,
+                fmt::format("f32_winograd2x2_{}_{}", kernels::name(epilogue_params(layer.activation).epilogue),
+                            kernels::name(GetParam())));
       if (layer.addend >= 0) ++with_residual;
       ++steps;
       expect_step_agrees(network, kept, step, pool_);

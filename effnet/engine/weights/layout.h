@@ -18,7 +18,7 @@ primitives::DepthLayout depth_of(const graph::Graph& graph, graph::NodeId node);
 primitives::PackedShape packed_shape(const graph::Graph& graph, const kernels::KernelSet& set, graph::NodeId node);
 
 // A depthwise convolution's weights are packed as a window for each channel block and, where the set can make rows in
-// pairs (kernels.h), after all of these for pairs too: which are used depends on the picture's width.
+// pairs (kernels.h), after all of these for pairs too: which are used depends on the image's width.
 // Values of a channel for pairs, or 0.
 std::int64_t pair_taps(const kernels::KernelSet& set, const graph::Conv& conv);
 

@@ -10,7 +10,7 @@ namespace {
 // value(c, p) of a tensor of one channel block.
 std::int64_t at(std::int64_t pixel, std::int64_t lane) { return pixel * kBlock + lane; }
 
-// combine(tap) for the taps of output x's window that lie inside of the picture; returns how many there are.
+// combine(tap) for the taps of output x's window that lie inside of the image; returns how many there are.
 template <class Combine>
 std::int64_t for_each_tap(const PoolArgs& args, std::int64_t x, std::int64_t lane, Combine combine) {
   std::int64_t taps = 0;
@@ -44,7 +44,7 @@ double epilogue(Epilogue kind, double x, float low, float high) {
   return std::clamp(x, double{low}, double{high});
 }
 
-void product(const ProductArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind) {
+void product(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind) {
   for (std::int64_t p = 0; p < pixels; ++p) {
     for (std::int64_t n = 0; n < lanes; ++n) {
       const std::int64_t place = n / kBlock * args.out_block + args.offsets[p] + n % kBlock;

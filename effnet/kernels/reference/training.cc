@@ -46,11 +46,11 @@ Bounded value_of(Epilogue kind, Bounded z, float low, float high) {
   return {value, z.error};
 }
 
-Bounded slope_of(Epilogue kind, Bounded z, float low, float high) {
+Bounded derivative_of(Epilogue kind, Bounded z, float low, float high) {
   const double size = std::abs(z.value) + z.error;
   if (kind == Epilogue::silu) {
-    // s (1 + z (1 - s)), |slope'| <= 1/2; s is off by a relative 2^-21 + |z| 2^-23, which counts 1 + |z| times, and
-    // 1 - s by a rounding of 1.
+    // s (1 + z (1 - s)), |derivative'| <= 1/2; s is off by a relative 2^-21 + |z| 2^-23, which counts 1 + |z| times,
+    // and 1 - s by a rounding of 1.
     const double s = sigmoid(z.value), value = s * (1 + z.value * (1 - s));
     return {value, 0.5 * z.error + s * (0x1p-21 + size * 0x1p-23) * (1 + size) + 8 * kUnit * (s + size * s) + 0x1p-125};
   }
@@ -97,10 +97,10 @@ Values activate(Epilogue kind, const ActivationArgs& args) {
   return result;
 }
 
-Values slopes(Epilogue kind, const ActivationArgs& args) {
+Values derivatives(Epilogue kind, const ActivationArgs& args) {
   Values result;
   for (std::int64_t i = 0; i < args.pixels * kBlock; ++i) {
-    result.push_back(slope_of(kind, z_of(args, i), args.low, args.high));
+    result.push_back(derivative_of(kind, z_of(args, i), args.low, args.high));
   }
   return result;
 }
@@ -125,13 +125,13 @@ Values gate_sums(Epilogue kind, const ActivationArgs& args, const float* d, cons
     for (std::int64_t i = 0; i < kGateSums; ++i) sums[i].add(exact(before[i * kBlock + lane]));
     for (std::int64_t p = 0; p < args.pixels; ++p) {
       const std::int64_t i = p * kBlock + lane;
-      const Bounded z = z_of(args, i), gradient = exact(d[i]), slope = slope_of(kind, z, args.low, args.high);
+      const Bounded z = z_of(args, i), gradient = exact(d[i]), derivative = derivative_of(kind, z, args.low, args.high);
       const Bounded xhat = xhat_of(args.y[i], args.inverse[lane], args.offset[lane]);
       sums[0].add(gradient * value_of(kind, z, args.low, args.high));
-      sums[1].add(gradient * slope);
-      sums[2].add(gradient * slope * xhat);
-      sums[3].add(slope);
-      sums[4].add(slope * xhat);
+      sums[1].add(gradient * derivative);
+      sums[2].add(gradient * derivative * xhat);
+      sums[3].add(derivative);
+      sums[4].add(derivative * xhat);
     }
     for (std::int64_t i = 0; i < kGateSums; ++i) {
       result[static_cast<std::size_t>(i * kBlock + lane)] = sums[i].total();
@@ -145,7 +145,8 @@ Values activated_gradient(const Epilogue* kind, const ActivationArgs& args, cons
   for (std::int64_t i = 0; i < args.pixels * kBlock; ++i) {
     const std::int64_t lane = i % kBlock;
     Bounded dz = exact(gradient.d[i]) * exact(gradient.factor[lane]);
-    if (kind != nullptr) dz = slope_of(*kind, z_of(args, i), args.low, args.high) * (dz + exact(gradient.mean[lane]));
+    if (kind != nullptr)
+      dz = derivative_of(*kind, z_of(args, i), args.low, args.high) * (dz + exact(gradient.mean[lane]));
     // The terms may cancel: each is rounded at its own size.
     const Bounded rest = exact(args.y[i]) * exact(gradient.c1[lane]) + exact(gradient.c2[lane]);
     Sum sum;
@@ -159,7 +160,7 @@ Values activated_gradient(const Epilogue* kind, const ActivationArgs& args, cons
 Values reduced(const ReduceArgs& args) {
   Values result;
   for (std::int64_t i = 0; i < args.pixels * kBlock; ++i) {
-    result.push_back(args.slope == nullptr ? exact(args.d[i]) : exact(args.d[i]) * exact(args.slope[i]));
+    result.push_back(args.derivative == nullptr ? exact(args.d[i]) : exact(args.d[i]) * exact(args.derivative[i]));
   }
   return result;
 }
@@ -214,7 +215,7 @@ Values depthwise_weight(const DepthwiseWeightArgs& args, std::int64_t kernel, st
   return result;
 }
 
-Values depthwise_spread(const DepthwiseSpreadArgs& args, std::int64_t kernel, std::int64_t out_width) {
+Values depthwise_data_gradient(const DepthwiseDataGradientArgs& args, std::int64_t kernel, std::int64_t out_width) {
   Values result;
   for (std::int64_t j = 0; j < args.width; ++j) {
     for (std::int64_t lane = 0; lane < kBlock; ++lane) {

@@ -21,7 +21,7 @@ Bounded exact(float x);
 Bounded operator+(Bounded a, Bounded b);
 Bounded operator*(Bounded a, Bounded b);
 Bounded value_of(Epilogue kind, Bounded z, float low, float high);
-Bounded slope_of(Epilogue kind, Bounded z, float low, float high);
+Bounded derivative_of(Epilogue kind, Bounded z, float low, float high);
 
 // A sum in any order: (count + 1) roundings of the sum of magnitudes (Higham, ch. 3).
 class Sum {
@@ -38,15 +38,15 @@ using Values = std::vector<Bounded>;
 
 Values moments(const float* y, std::int64_t pixels, const float* before);
 Values activate(Epilogue kind, const ActivationArgs& args);
-Values slopes(Epilogue kind, const ActivationArgs& args);
+Values derivatives(Epilogue kind, const ActivationArgs& args);
 Values activate_sum(Epilogue kind, const ActivationArgs& args, const float* before);
 Values gate_sums(Epilogue kind, const ActivationArgs& args, const float* d, const float* before);
-// Without `kind` the slope is 1 and the mean 0.
+// Without `kind` the derivative is 1 and the mean 0.
 Values activated_gradient(const Epilogue* kind, const ActivationArgs& args, const GradientArgs& gradient);
 Values reduced(const ReduceArgs& args);                                                          // out
 Values reduce_sums(const ReduceArgs& args, const float* before);                                 // [2][16]
 Values weight_gradient(const WeightGradientArgs& args, std::int64_t rows, std::int64_t blocks);  // [rows][blocks][16]
 Values depthwise_weight(const DepthwiseWeightArgs& args, std::int64_t kernel, std::int64_t stride);
-Values depthwise_spread(const DepthwiseSpreadArgs& args, std::int64_t kernel, std::int64_t out_width);
+Values depthwise_data_gradient(const DepthwiseDataGradientArgs& args, std::int64_t kernel, std::int64_t out_width);
 
 }  // namespace effnet::kernels::reference

@@ -71,7 +71,7 @@ inline void accumulate_at(Half& sum, const float* p, Half b) {
   asm("vfmadd231ps %1, %2, %0" : "+x"(sum) : "m"(*reinterpret_cast<const __m256_u*>(p)), "x"(b));
 }
 inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
-inline void keep_order(Half& value) { asm volatile("" : "+x"(value) : : "memory"); }
+inline void compiler_barrier(Half& value) { asm volatile("" : "+x"(value) : : "memory"); }
 
 inline void store(float* p, Wide v) {
   store(p, v.low);
@@ -140,9 +140,9 @@ inline void keep_in_register(Wide& value) {
   keep_in_register(value.low);
   keep_in_register(value.high);
 }
-inline void keep_order(Wide& value) {
-  keep_order(value.low);
-  keep_order(value.high);
+inline void compiler_barrier(Wide& value) {
+  compiler_barrier(value.low);
+  compiler_barrier(value.high);
 }
 
 // 1 + exp(-x), x clamped to +-87: exp2(m / 8) * exp2(f / 8) with m + f = -8 x log2(e), m whole and |f| <= 1/2. The

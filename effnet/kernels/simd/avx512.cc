@@ -133,8 +133,8 @@ inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const ch
 
 // The compiler must not begin the next value's epilogue before this point: with 28 sums in 32 registers, its scheduler
 // would interleave many epilogues and spill them (4 cycles a value). The processor reorders without registers' limits.
-inline void keep_order(Wide& value) { asm volatile("" : "+v"(value) : : "memory"); }
-inline void keep_order(Half& value) { asm volatile("" : "+v"(value) : : "memory"); }
+inline void compiler_barrier(Wide& value) { asm volatile("" : "+v"(value) : : "memory"); }
+inline void compiler_barrier(Half& value) { asm volatile("" : "+v"(value) : : "memory"); }
 
 }  // namespace
 }  // namespace effnet::kernels::avx512

@@ -89,7 +89,7 @@ inline void end_streams() {}
 inline void accumulate(Half& sum, Half a, Half b) { sum = fma(a, b, sum); }
 inline void accumulate_at(Half& sum, const float* p, Half b) { sum = fma(load<Half>(p), b, sum); }
 inline void keep_in_register(Half& value) { asm("" : "+w"(value.low), "+w"(value.high)); }
-inline void keep_order(Half& value) { asm volatile("" : "+w"(value.low), "+w"(value.high) : : "memory"); }
+inline void compiler_barrier(Half& value) { asm volatile("" : "+w"(value.low), "+w"(value.high) : : "memory"); }
 inline void prefetch(const float* line) { __builtin_prefetch(line, 0, 3); }
 
 inline void store(float* p, Wide v) {
@@ -142,9 +142,9 @@ inline void keep_in_register(Wide& value) {
   keep_in_register(value.low);
   keep_in_register(value.high);
 }
-inline void keep_order(Wide& value) {
-  keep_order(value.low);
-  keep_order(value.high);
+inline void compiler_barrier(Wide& value) {
+  compiler_barrier(value.low);
+  compiler_barrier(value.high);
 }
 
 }  // namespace

@@ -124,7 +124,7 @@ inline void accumulate(Vector<N>& sum, Vector<N> a, Vector<N> b) {
 inline void accumulate_at(Wide& sum, const float* p, Wide b) { sum = fma(load<Wide>(p), b, sum); }
 inline void prefetch(const float* line) { __builtin_prefetch(line, 0, 2); }
 template <int N>
-inline void keep_order(Vector<N>&) {}
+inline void compiler_barrier(Vector<N>&) {}
 
 }  // namespace
 }  // namespace effnet::kernels::portable

@@ -80,7 +80,7 @@ std::optional<std::string> difference(const Facts& mine, const Facts& of_rank0) 
 
 Error disagreement(int rank, std::string_view difference) {
   return usage_error("rank {}: {} (expected the same on all ranks)", rank, difference)
-      .with_hint("start every process with the same recipe, settings, pictures and version");
+      .with_hint("start every process with the same recipe, settings, images and version");
 }
 
 void agree(Group& group, const Facts& facts) {

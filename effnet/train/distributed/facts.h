@@ -1,4 +1,4 @@
-// What all processes of a group must agree on, as keys and values: the recipe, the pictures, the weights they begin
+// What all processes of a group must agree on, as keys and values: the recipe, the images, the weights they begin
 // with. Ranks that disagree would train a mixed model, or wait for each other for ever.
 #pragma once
 

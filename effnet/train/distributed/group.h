@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "effnet/train/distributed/place.h"
+#include "effnet/train/distributed/rank_info.h"
 
 namespace effnet::train {
 
@@ -41,7 +41,7 @@ std::unique_ptr<Group> single_process();
 // system has no room for it (threads, files), Error(usage) for an address that is not known or `facts` (facts.h) that
 // are not the same on all ranks, Error(interrupted). `tell` gets a line when others are waited for. The process must
 // ignore SIGPIPE: writing to a rank that was just killed would end it without a word (seen in one of 15 runs).
-std::unique_ptr<Group> join(const Place& place, torch::Device device, std::vector<Fact> facts = {},
+std::unique_ptr<Group> join(const RankInfo& place, torch::Device device, std::vector<Fact> facts = {},
                             std::function<void(const std::string&)> tell = {});
 
 }  // namespace effnet::train

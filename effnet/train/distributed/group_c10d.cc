@@ -42,13 +42,14 @@ using BackendPtr = c10::intrusive_ptr<Backend>;
 using WorkPtr = c10::intrusive_ptr<c10d::Work>;
 using std::chrono::milliseconds;
 
-// c10d's own time-outs are out of the way: a rank may take its time over a validation set, and Watch knows who is gone.
+// c10d's own time-outs are out of the way: a rank may take its time over a validation set, and Heartbeat knows who is
+// gone.
 constexpr milliseconds kNever = std::chrono::hours(24 * 7);
 
 #ifdef USE_C10D_GLOO
 // This machine's address on the way to rank 0, as a number. A host's own name is no help: Debian's /etc/hosts makes it
 // 127.0.1.1, which no other machine can reach.
-std::optional<std::string> own_address(const Place& place) {
+std::optional<std::string> own_address(const RankInfo& place) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_DGRAM;
   addrinfo* found = nullptr;
@@ -73,7 +74,7 @@ std::optional<std::string> own_address(const Place& place) {
   return result;
 }
 
-BackendPtr make_gloo(const StorePtr& store, const Place& place) {
+BackendPtr make_gloo(const StorePtr& store, const RankInfo& place) {
   const auto options = c10d::ProcessGroupGloo::Options::create(kNever);
   options->threads = 2;
   const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
@@ -90,14 +91,14 @@ BackendPtr make_gloo(const StorePtr& store, const Place& place) {
 #endif
 
 #ifdef USE_C10D_NCCL
-BackendPtr make_nccl(const StorePtr& store, const Place& place) {
+BackendPtr make_nccl(const StorePtr& store, const RankInfo& place) {
   const auto options = c10d::ProcessGroupNCCL::Options::create();
   options->timeout = kNever;
   return c10::make_intrusive<c10d::ProcessGroupNCCL>(store, place.rank, place.world, options);
 }
 #endif
 
-BackendPtr make_backend(const StorePtr& store, const Place& place, torch::Device device) {
+BackendPtr make_backend(const StorePtr& store, const RankInfo& place, torch::Device device) {
   if (device.is_cuda()) {
 #ifdef USE_C10D_NCCL
     return make_nccl(store, place);
@@ -127,7 +128,7 @@ Meeting meeting_of(const JoinOptions& options, torch::Device device) {
 
 class C10dGroup : public Group {
  public:
-  C10dGroup(const Place& place, torch::Device device, const JoinOptions& options)
+  C10dGroup(const RankInfo& place, torch::Device device, const JoinOptions& options)
       : rank_(place.rank), world_(place.world), device_(device) {
     const bool rank0_has_store = place.store_prefix.empty();
     store_ = connect(place, place.rank == 0 && rank0_has_store, options.meeting);
@@ -209,7 +210,7 @@ class C10dGroup : public Group {
 
  private:
   // Backends connect in their constructors and block there; a rank that dies meanwhile must not hold the others.
-  BackendPtr make_watched(const std::string& name, const Place& place) {
+  BackendPtr make_watched(const std::string& name, const RankInfo& place) {
     const auto made = std::make_shared<BackendPtr>();
     try {
       in_background([made, store = c10::make_intrusive<c10d::PrefixStore>(name, store_), place,
@@ -314,7 +315,7 @@ class C10dGroup : public Group {
   const int rank_, world_;
   const torch::Device device_;
   StorePtr store_;
-  std::optional<Watch> watch_;
+  std::optional<Heartbeat> watch_;
   BackendPtr backend_, gradient_backend_;
   std::unique_ptr<GradientBuckets> buckets_;
   int under_way_ = 0;  // collectives started and not waited for
@@ -323,7 +324,7 @@ class C10dGroup : public Group {
 
 }  // namespace
 
-std::unique_ptr<Group> join_c10d(const Place& place, torch::Device device, const JoinOptions& options) {
+std::unique_ptr<Group> join_c10d(const RankInfo& place, torch::Device device, const JoinOptions& options) {
   EFFNET_CHECK(place.world > 1 && place.rank >= 0 && place.rank < place.world);
   // Where c10d's own threads find none left, the process ends without a word: rank 0 holds two connections of each to
   // its store, and each rank one to each other in both of its backends.
@@ -331,7 +332,7 @@ std::unique_ptr<Group> join_c10d(const Place& place, torch::Device device, const
   return std::make_unique<C10dGroup>(place, device, options);
 }
 
-std::unique_ptr<Group> join(const Place& place, torch::Device device, Facts facts,
+std::unique_ptr<Group> join(const RankInfo& place, torch::Device device, Facts facts,
                             std::function<void(const std::string&)> tell) {
   if (place.world == 1) return single_process();
   JoinOptions options;

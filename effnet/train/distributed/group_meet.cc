@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-std::string address(const Place& place) { return fmt::format("{}:{}", place.master_address, place.master_port); }
+std::string address(const RankInfo& place) { return fmt::format("{}:{}", place.master_address, place.master_port); }
 
 // Says once after `silence`, and then each minute, what is waited for.
 class Notice {
@@ -49,7 +49,7 @@ struct Resolved {
 };
 
 // The name server may take half a minute to say no.
-void check_address(const Place& place) {
+void check_address(const RankInfo& place) {
   const auto resolved = std::make_shared<Resolved>();
   in_background(
       [resolved, host = place.master_address] {
@@ -102,7 +102,7 @@ std::vector<int> missing_ranks(c10d::Store& store, int world) {
 // counts as here once its facts are.
 class Judge {
  public:
-  Judge(c10d::Store& store, const Place& place, const Facts& facts)
+  Judge(c10d::Store& store, const RankInfo& place, const Facts& facts)
       : store_(store), facts_(facts), others_(place.world - 1) {
     for (int rank = 1; rank < place.world; ++rank) waiting_.insert(rank);
   }
@@ -147,7 +147,7 @@ class Judge {
 };
 
 // True once rank 0 has said that all agree.
-bool heard_verdict(c10d::Store& store, const Place& place, const Facts& facts) {
+bool heard_verdict(c10d::Store& store, const RankInfo& place, const Facts& facts) {
   if (!store.check({kVerdict})) return false;
   const std::string verdict = text_of(store, kVerdict);
   std::optional<Error> refused;
@@ -161,7 +161,7 @@ bool heard_verdict(c10d::Store& store, const Place& place, const Facts& facts) {
   throw *refused;
 }
 
-void wait_for_all(c10d::Store& store, const Place& place, const Meeting& meeting) {
+void wait_for_all(c10d::Store& store, const RankInfo& place, const Meeting& meeting) {
   Facts facts = meeting.facts;
   facts.push_back({"the number of processes", std::to_string(place.world)});
   if (store.add(came_key(place.rank), 1) != 1)
@@ -215,7 +215,7 @@ void in_background(const std::function<void()>& work, const std::function<void()
   future.get();
 }
 
-c10::intrusive_ptr<c10d::Store> connect(const Place& place, bool serves, const Meeting& meeting) {
+c10::intrusive_ptr<c10d::Store> connect(const RankInfo& place, bool serves, const Meeting& meeting) {
   check_address(place);
   const Clock::time_point start = Clock::now();
   Notice notice(meeting);
@@ -253,7 +253,7 @@ c10::intrusive_ptr<c10d::Store> connect(const Place& place, bool serves, const M
   }
 }
 
-void meet(c10d::Store& store, const Place& place, const Meeting& meeting) {
+void meet(c10d::Store& store, const RankInfo& place, const Meeting& meeting) {
   try {
     wait_for_all(store, place, meeting);
   } catch (const Error&) {

@@ -10,7 +10,7 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
 #include "effnet/train/distributed/facts.h"
-#include "effnet/train/distributed/place.h"
+#include "effnet/train/distributed/rank_info.h"
 
 namespace effnet::train {
 
@@ -27,12 +27,12 @@ void in_background(const std::function<void()>& work, const std::function<void()
 
 // A connection to the store at the place's address, which this process serves itself if `serves`. Throws Error(usage)
 // for an address that is not known, Error(environment) where it cannot be reached, Error(interrupted).
-c10::intrusive_ptr<c10d::Store> connect(const Place& place, bool serves, const Meeting& meeting);
+c10::intrusive_ptr<c10d::Store> connect(const RankInfo& place, bool serves, const Meeting& meeting);
 
 // Returns once all processes of the place's world are there and agree on meeting.facts. Throws Error(usage) that names
 // rank and fact where they do not, Error(environment) that names who is missing at the end of the time, Error
 // (interrupted).
-void meet(c10d::Store& store, const Place& place, const Meeting& meeting);
+void meet(c10d::Store& store, const RankInfo& place, const Meeting& meeting);
 
 // c10d's messages begin with what matters and go on with a stack trace or a source line.
 std::string first_line(const std::exception& error);

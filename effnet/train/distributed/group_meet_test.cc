@@ -20,25 +20,25 @@ using std::chrono::milliseconds;
 TEST(GroupMeet, RanksThatDisagreeAllSayHow) {
   struct Case {
     const char* name;
-    std::function<void(int rank, Place&, Facts&)> change;
+    std::function<void(int rank, RankInfo&, Facts&)> change;
     const char* said;
   };
   const std::vector<Case> cases{
       {"version",
-       [](int rank, Place&, Facts& facts) {
+       [](int rank, RankInfo&, Facts& facts) {
          facts = {{"version", rank == 2 ? "0.5" : "0.6"}};
        },
        "error 2: rank 2: version is 0.5, on rank 0 it is 0.6"},
-      {"a larger world", [](int rank, Place& own, Facts&) { own.world = rank == 1 ? 4 : 3; },
+      {"a larger world", [](int rank, RankInfo& own, Facts&) { own.world = rank == 1 ? 4 : 3; },
        "error 2: rank 1: the number of processes is 4, on rank 0 it is 3"},
-      {"a smaller world", [](int rank, Place& own, Facts&) { own.world = rank == 1 ? 2 : 3; },
+      {"a smaller world", [](int rank, RankInfo& own, Facts&) { own.world = rank == 1 ? 2 : 3; },
        "error 2: rank 1: the number of processes is 2, on rank 0 it is 3"},
   };
   for (const Case& one : cases) {
     SCOPED_TRACE(one.name);
     const Port port;
     const auto outcomes = run_processes(3, 60, [&](int rank) -> std::string {
-      Place own = place(rank, 3, port.number);
+      RankInfo own = place(rank, 3, port.number);
       JoinOptions options = quick();
       one.change(rank, own, options.meeting.facts);
       join_c10d(own, torch::kCPU, options);
@@ -93,7 +93,7 @@ TEST(GroupMeet, WaitingCanBeInterrupted) {
 }
 
 TEST(GroupMeet, SaysWhoIsAwaited) {
-  const auto heard = [](const Place& own) {
+  const auto heard = [](const RankInfo& own) {
     std::string said;
     JoinOptions options = quick();
     options.meeting.limit = milliseconds(2500);
@@ -126,7 +126,7 @@ TEST(GroupMeet, SaysWhoIsAwaited) {
 }
 
 TEST(GroupMeet, AnUnknownHostIsOneLine) {
-  Place own = place(1, 2, 29500);
+  RankInfo own = place(1, 2, 29500);
   own.master_address = "no host";  // no resolver takes a blank
   const auto outcomes = run_processes(1, 60, [&](int) -> std::string {
     join_c10d(own, torch::kCPU, quick());

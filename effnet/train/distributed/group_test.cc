@@ -40,12 +40,12 @@ std::string check_exchanges(Group& group) {
   Tensor view = base.t();
   group.sum(view);
   EXPECT_THAT_OR_RETURN(base.equal(torch::arange(12, torch::kFloat32).view({3, 4}) * world));
-  Tensor picture = torch::arange(2 * 3 * 4 * 5, torch::kFloat32).view({2, 3, 4, 5});
-  const Tensor expected = picture * world;
+  Tensor image = torch::arange(2 * 3 * 4 * 5, torch::kFloat32).view({2, 3, 4, 5});
+  const Tensor expected = image * world;
   // Each rank in its own memory order.
-  if (rank % 2 == 1) picture = picture.contiguous(torch::MemoryFormat::ChannelsLast);
-  group.sum(picture);
-  EXPECT_THAT_OR_RETURN(picture.equal(expected));
+  if (rank % 2 == 1) image = image.contiguous(torch::MemoryFormat::ChannelsLast);
+  group.sum(image);
+  EXPECT_THAT_OR_RETURN(image.equal(expected));
   Tensor nothing = torch::empty({0});
   group.sum(nothing);
   Tensor number = torch::tensor(1.5);
@@ -215,11 +215,11 @@ TEST(Group, ARankThatEndsByItselfIsNamedToo) {
     SCOPED_TRACE(leaver);
     const auto outcomes = together(3, [&](Group& group) -> std::string {
       group.barrier();
-      if (group.rank() == leaver) throw input_error("a broken picture");
+      if (group.rank() == leaver) throw input_error("a broken image");
       group.barrier();
       return "nothing noticed";
     });
-    EXPECT_EQ(outcomes[static_cast<std::size_t>(leaver)].text, "error 3: a broken picture");
+    EXPECT_EQ(outcomes[static_cast<std::size_t>(leaver)].text, "error 3: a broken image");
     expect_named(outcomes, static_cast<std::size_t>(leaver), "ended before the others");
   }
 }
@@ -243,7 +243,7 @@ TEST(Group, ASilentRankIsGivenUp) {
 TEST(Group, MissingTwiceAndUnreachable) {
   JoinOptions timing = quick();
   timing.meeting.limit = milliseconds(2000);
-  const auto join_at = [&](const Place& own) {
+  const auto join_at = [&](const RankInfo& own) {
     join_c10d(own, torch::kCPU, timing);
     return std::string("joined");
   };
@@ -294,7 +294,7 @@ TEST(Group, AnAgentsStore) {
       store.wait({"effnet/attempt_0/done/0", "effnet/attempt_0/done/1"}, std::chrono::seconds(30));
       return "ok";
     }
-    Place mine = place(number, 2, port.number);
+    RankInfo mine = place(number, 2, port.number);
     mine.store_prefix = "effnet/attempt_0";
     const std::string result = check_exchanges(*join_c10d(mine, torch::kCPU, quick()));
     c10d::TCPStoreOptions options;

@@ -42,8 +42,8 @@ class Port {
   int socket_;
 };
 
-inline Place place(int rank, int world, int port) {
-  Place result;
+inline RankInfo place(int rank, int world, int port) {
+  RankInfo result;
   result.rank = rank;
   result.world = world;
   result.master_address = "127.0.0.1";
@@ -73,8 +73,8 @@ inline std::vector<Outcome> together(int world, const std::function<std::string(
 
 // What a process says that does `part` where the ranks `came` have come before it, to a store that another process
 // holds. `own` is the place of the former, with a port and without a store.
-inline Outcome where_others_came(const std::vector<int>& came, Place own,
-                                 const std::function<std::string(const Place&)>& part) {
+inline Outcome where_others_came(const std::vector<int>& came, RankInfo own,
+                                 const std::function<std::string(const RankInfo&)>& part) {
   own.store_prefix = "group";
   return run_processes(2, 60, [&](int process) -> std::string {
     const auto limit = std::chrono::seconds(60);

@@ -22,7 +22,7 @@ Error to_error(const std::string& text) {
 
 }  // namespace
 
-void on_each(Group& group, const std::function<void()>& work) {
+void run_on_all_ranks(Group& group, const std::function<void()>& work) {
   if (group.world() == 1) return work();
   std::string failure;
   try {
@@ -37,13 +37,13 @@ void on_each(Group& group, const std::function<void()>& work) {
   }
 }
 
-void on_first(Group& group, const std::function<void()>& work) {
-  on_each(group, [&] {
+void run_on_rank0(Group& group, const std::function<void()>& work) {
+  run_on_all_ranks(group, [&] {
     if (group.rank() == 0) work();
   });
 }
 
-std::string from_first(Group& group, const std::string& text) {
+std::string broadcast_from_rank0(Group& group, const std::string& text) {
   return group.gather(group.rank() == 0 ? text : std::string()).front();
 }
 

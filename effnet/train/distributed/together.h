@@ -8,10 +8,10 @@
 namespace effnet::train {
 
 // `work` on every rank; if it fails on some, the lowest one's Error is thrown on all.
-void on_each(Group& group, const std::function<void()>& work);
+void run_on_all_ranks(Group& group, const std::function<void()>& work);
 // The same with `work` on rank 0 alone.
-void on_first(Group& group, const std::function<void()>& work);
+void run_on_rank0(Group& group, const std::function<void()>& work);
 // What rank 0's `text` says, on every rank.
-std::string from_first(Group& group, const std::string& text);
+std::string broadcast_from_rank0(Group& group, const std::string& text);
 
 }  // namespace effnet::train

@@ -179,7 +179,7 @@ Recipe parse_recipe(std::string_view text, std::string_view source, const std::v
   apply(overrides, recipe);
   settle(recipe);
   if (recipe.train.accumulate > recipe.train.batch) {
-    const std::string what = fmt::format("more parts than pictures (got {}, expected at most train.batch = {})",
+    const std::string what = fmt::format("more parts than images (got {}, expected at most train.batch = {})",
                                          recipe.train.accumulate, recipe.train.batch);
     const bool overridden = std::ranges::any_of(overrides, [](const Override& override) {
       return override.key == "train.accumulate" || override.key == "train.batch";

@@ -28,14 +28,14 @@ struct DataSettings {
   bool shuffle = true;
   int workers = 0;  // loader threads; 0: as many as there are cores, less those that compute on them
   double mixup = 0, cutmix = 0, erasing = 0;
-  std::int64_t holdout = 0;  // training pictures held out for selection, chosen by hash: the paper's minival
+  std::int64_t holdout = 0;  // training images held out for selection, chosen by hash: the paper's minival
   // Beyond docs/cli.md's list:
   double area_low = 0.08;  // of the random crop
-  std::int64_t shift = 0;  // pixels a small picture is moved by, instead of the random crop
+  std::int64_t shift = 0;  // pixels a small image is moved by, instead of the random crop
   int randaugment_layers = 2;
   double randaugment_magnitude = 10;
-  double broken_limit = 0.01;  // share of pictures that may be broken, at least 3
-  std::int64_t synthetic = 0;  // so many pictures of noise instead of --data, for measuring speed
+  double broken_limit = 0.01;  // share of images that may be broken, at least 3
+  std::int64_t synthetic = 0;  // so many images of noise instead of --data, for measuring speed
 };
 struct TrainSettings {
   double epochs = 350;

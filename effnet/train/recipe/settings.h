@@ -22,7 +22,7 @@ enum class Kind {
   handling,     // no step's numbers: how fast or how often something happens, and what is kept
   machine,      // the same, and ranks may differ
   model_file,   // a MODEL: what it holds is compared itself. On another machine it may lie in another folder
-  data_folder,  // the same of the pictures; ranks may differ
+  data_folder,  // the same of the images; ranks may differ
 };
 
 // Of a number: the bounds are taken too, up to 2^53.

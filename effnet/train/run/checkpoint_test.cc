@@ -31,7 +31,7 @@ se = 0.25
 channels = 8
 )";
 
-// A trainer after `steps` steps on pictures that depend on `seed`.
+// A trainer after `steps` steps on images that depend on `seed`.
 class Tiny {
  public:
   explicit Tiny(std::uint64_t seed, int steps = 2) : group_(single_process()) {
@@ -44,7 +44,7 @@ class Tiny {
   double step(std::uint64_t seed) {
     data::Batch batch;
     batch.epoch = seed;
-    Draws draws({seed, 0, 0}, "pictures");
+    Draws draws({seed, 0, 0}, "images");
     for (std::int64_t i = 0; i < 4; ++i) {
       batch.indices.push_back(i);
       batch.labels.push_back(i % 3);

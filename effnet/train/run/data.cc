@@ -19,10 +19,10 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
   if (recipe.data.synthetic > 0) {
     const std::int64_t classes = recipe.model.classes > 0 ? recipe.model.classes : 1000;
     data.train = data::synthetic(recipe.data.synthetic, classes, resolution, recipe.seed);
-    data.notes.emplace_back("synthetic pictures: only the speed means something");
+    data.notes.emplace_back("synthetic images: only the speed means something");
   } else {
     if (folder.empty())
-      throw usage_error("no pictures (got neither --data nor data.synthetic, expected one of them)")
+      throw usage_error("no images (got neither --data nor data.synthetic, expected one of them)")
           .with_hint("--data DIR has train/ and val/ with a folder for each class");
     data.train = data::open_dataset(folder, "train");
     note_skipped(*data.train, "train", data.notes);
@@ -39,7 +39,7 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
       if (!split)
         data.notes.push_back(
             fmt::format("{} has neither val nor test: nothing to validate on (data.holdout=N holds "
-                        "pictures of train out)",
+                        "images of train out)",
                         folder.string()));
     }
   }
@@ -53,7 +53,7 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
         found, data.classes)
         .with_hint("model.classes=0 takes as many as the data has");
   if (data.train->size() < recipe.train.batch)
-    throw input_error("fewer pictures than a batch (got {}, expected at least train.batch = {})", data.train->size(),
+    throw input_error("fewer images than a batch (got {}, expected at least train.batch = {})", data.train->size(),
                       recipe.train.batch)
         .with_hint(fmt::format("--set train.batch={} or less", data.train->size()));
   return data;

@@ -1,4 +1,4 @@
-// The pictures of a run.
+// The images of a run.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +15,7 @@ namespace effnet::train {
 struct RunData {
   std::shared_ptr<const data::Dataset> train;
   std::shared_ptr<const data::Dataset> validation;  // after each epoch; null if there is none
-  // With data.holdout the pictures held out are `validation`, and this is the folder's val or test split, looked at
+  // With data.holdout the images held out are `validation`, and this is the folder's val or test split, looked at
   // once, at the end. Null without holdout.
   std::shared_ptr<const data::Dataset> test;
   std::int64_t classes = 0;        // of the network

@@ -14,7 +14,7 @@ std::string epoch_line(const report::EpochMetrics& row, double epochs, std::size
   if (row.val_ema_top1) text += fmt::format(", averaged {:.2f} %", *row.val_ema_top1);
   // Nothing was measured where the steps were another process's.
   if (row.images_per_second > 0) text += fmt::format("; {:.1f} images/s", row.images_per_second);
-  if (broken > 0) text += fmt::format("; {} broken pictures, see broken.csv", broken);
+  if (broken > 0) text += fmt::format("; {} broken images, see broken.csv", broken);
   return text;
 }
 

@@ -12,7 +12,7 @@
 namespace effnet::train {
 namespace {
 
-// One picture's logits.
+// One image's logits.
 struct Row {
   const float* logits;
   std::int64_t classes;
@@ -38,7 +38,7 @@ struct Row {
   }
 };
 
-// Calls `use(row, i)` for each picture of the batch.
+// Calls `use(row, i)` for each image of the batch.
 template <class Use>
 void each_row(const torch::Tensor& logits, const Use& use) {
   const torch::Tensor plain = logits.contiguous();
@@ -55,19 +55,19 @@ std::int64_t label_of(const data::Batch& batch, std::int64_t i, std::int64_t cla
 
 }  // namespace
 
-BrokenList of_all_ranks(Group& group, const BrokenList& own) {
+CorruptList gather_from_all_ranks(Group& group, const CorruptList& own) {
   if (group.world() == 1) return own;
-  BrokenList all;
+  CorruptList all;
   using Json = nlohmann::json;
   for (const std::string& text : group.gather(Json(own).dump(-1, ' ', false, Json::error_handler_t::replace))) {
-    const auto list = Json::parse(text).get<BrokenList>();
+    const auto list = Json::parse(text).get<CorruptList>();
     all.insert(all.end(), list.begin(), list.end());
   }
   return all;
 }
 
 std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, torch::Device device, Group& group,
-                                   BrokenList& broken) {
+                                   CorruptList& broken) {
   const bool average = trainer.has_average();
   Validation result;
   double loss = 0, top1 = 0, top5 = 0, average_top1 = 0, images = 0, stopped = 0, not_finite = 0;
@@ -96,7 +96,7 @@ std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, t
     if (bad_here > 0 && !result.example) result.example = *batch;
     not_finite += bad_here;
   }
-  for (const data::BrokenPicture& picture : loader.broken()) broken.emplace_back(picture.name, picture.why);
+  for (const data::CorruptImage& image : loader.broken()) broken.emplace_back(image.name, image.why);
 
   torch::Tensor sums = torch::tensor({loss, top1, top5, average_top1, images, stopped, not_finite},
                                      torch::TensorOptions().dtype(torch::kDouble))
@@ -105,7 +105,7 @@ std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, t
   sums = sums.cpu();
   const double* sum = sums.data_ptr<double>();
   if (sum[5] > 0) return std::nullopt;
-  if (sum[4] < 1) throw input_error("no picture of the validation set can be read (got {} broken)", set.set->size());
+  if (sum[4] < 1) throw input_error("no image of the validation set can be read (got {} broken)", set.set->size());
   result.images = static_cast<std::int64_t>(sum[4]);
   result.not_finite = static_cast<std::int64_t>(sum[6]);
   result.loss = sum[0] / sum[4];

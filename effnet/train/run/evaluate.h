@@ -1,4 +1,4 @@
-// Going once through a validation set: every picture exactly once over all processes, sums over them.
+// Going once through a validation set: every image exactly once over all processes, sums over them.
 #pragma once
 
 #include <memory>
@@ -13,9 +13,9 @@
 
 namespace effnet::train {
 
-using BrokenList = std::vector<std::pair<std::string, std::string>>;  // name, why
+using CorruptList = std::vector<std::pair<std::string, std::string>>;  // name, why
 
-BrokenList of_all_ranks(Group& group, const BrokenList& own);  // on every rank
+CorruptList gather_from_all_ranks(Group& group, const CorruptList& own);  // on every rank
 
 struct ValidationSet {
   std::shared_ptr<const data::Dataset> set;
@@ -27,16 +27,16 @@ struct Validation {
   std::int64_t images = 0;
   double loss = 0, top1 = 0, top5 = 0;  // mean cross entropy (no smoothing); percent; of the plain weights
   std::optional<double> average_top1;   // of the moving average, where there is one
-  // Pictures that either set of weights answers with what is not finite, and this process's first batch with one: the
+  // Images that either set of weights answers with what is not finite, and this process's first batch with one: the
   // figures above then mean nothing.
   std::int64_t not_finite = 0;
   std::optional<data::Batch> example;
 };
 
-// Nothing if a signal came meanwhile (to any process). `broken` gets this process's. Throws Error(input) if no picture
+// Nothing if a signal came meanwhile (to any process). `broken` gets this process's. Throws Error(input) if no image
 // could be read.
 std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, torch::Device device, Group& group,
-                                   BrokenList& broken);
+                                   CorruptList& broken);
 
 struct ValidationCost {
   double validate_s = 0, predict_s = 0;  // what validate() and predict() take
@@ -44,7 +44,7 @@ struct ValidationCost {
 // From some batches, measured for at most about `limit_s`; this process's view. Changes nothing.
 ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
 
-// What the weights (the averaged ones where there are such) say of each picture, in the set's order, on every rank.
+// What the weights (the averaged ones where there are such) say of each image, in the set's order, on every rank.
 // Nothing if a signal came.
 std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group);
 

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Images over seconds of all epochs: rows are means of equal numbers of pictures.
+// Images over seconds of all epochs: rows are means of equal numbers of images.
 double mean_rate(const std::vector<report::EpochMetrics>& rows) {
   double seconds = 0, epochs = 0;
   for (const report::EpochMetrics& row : rows) {
@@ -70,8 +70,8 @@ std::int64_t take_result(const RunOptions& options, Setup& setup, Group& group) 
   const auto last = static_cast<std::int64_t>(setup.position.epoch);
   if (options.recipe.checkpoint_result != SavedEpoch::best || setup.position.best_epoch == last) return last;
   std::string why;
-  on_first(group, [&] { why = take_best(setup, CheckpointFolder(options.out).best()); });
-  why = from_first(group, why);
+  run_on_rank0(group, [&] { why = take_best(setup, CheckpointFolder(options.out).best()); });
+  why = broadcast_from_rank0(group, why);
   if (!why.empty()) {
     setup.tell(fmt::format("warning: {}: the weights of the last epoch become the model instead of those of epoch {}",
                            why, setup.position.best_epoch));
@@ -120,17 +120,17 @@ double top1_of(const std::vector<report::Prediction>& predictions) {
 
 Summary finish_run(const RunOptions& options, Setup& setup, double epochs, Group& group) {
   const std::int64_t saved = take_result(options, setup, group);
-  const std::optional<ValidationSet>& pictures = setup.test ? setup.test : setup.validation;
+  const std::optional<ValidationSet>& images = setup.test ? setup.test : setup.validation;
   std::optional<std::vector<report::Prediction>> predictions;
-  if (pictures) {
-    predictions = predict(*setup.trainer, *pictures, group);
+  if (images) {
+    predictions = predict(*setup.trainer, *images, group);
     if (!predictions)
       throw Error(ErrorCode::interrupted, "interrupted after the last epoch; the state is saved",
                   "the same command with --resume finishes the run");
   }
 
   std::string text;
-  on_first(group, [&] {
+  run_on_rank0(group, [&] {
     const fs::path& run = setup.folder->path();
     Summary summary = summary_of(options, setup, epochs, saved, group);
     const std::vector<std::string>& classes = setup.data.train->classes();
@@ -144,10 +144,10 @@ Summary finish_run(const RunOptions& options, Setup& setup, double epochs, Group
     }
     setup.folder->write_summary(summary);
     write_text(run / "report.html",
-               report::run_report(run, classes, report::thumbnails(pictures ? pictures->set : nullptr)));
+               report::run_report(run, classes, report::thumbnails(images ? images->set : nullptr)));
     text = summary_text(summary);
   });
-  return parse_summary(from_first(group, text));
+  return parse_summary(broadcast_from_rank0(group, text));
 }
 
 }  // namespace effnet::train

@@ -1,4 +1,4 @@
-// The end of a run: the model file, what it says of each picture, the page about the run, the summary. Everything here
+// The end of a run: the model file, what it says of each image, the page about the run, the summary. Everything here
 // can be done again after a kill, from the last checkpoint.
 #pragma once
 
@@ -6,7 +6,7 @@
 
 namespace effnet::train {
 
-// `epochs`: of the whole run. Throws Error(interrupted) if a signal comes while pictures are classified.
+// `epochs`: of the whole run. Throws Error(interrupted) if a signal comes while images are classified.
 Summary finish_run(const RunOptions& options, Setup& setup, double epochs, Group& group);
 
 }  // namespace effnet::train

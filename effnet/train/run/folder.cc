@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kBrokenHeader = "path,why\n";
+constexpr std::string_view kCorruptHeader = "path,why\n";
 
 // What a run leaves behind even if it is killed early.
 constexpr const char* kTraces[] = {"config.toml", "metrics.csv", "checkpoints", "summary.json", "model.safetensors"};
@@ -192,13 +192,13 @@ std::uint64_t RunFolder::append_metrics(const report::EpochMetrics& row) {
   return static_cast<std::uint64_t>(before) + text.size();
 }
 
-void RunFolder::add_broken(const std::vector<std::pair<std::string, std::string>>& broken) const {
+void RunFolder::add_corrupt(const std::vector<std::pair<std::string, std::string>>& broken) const {
   const fs::path file = folder_ / "broken.csv";
   std::set<std::string> lines;
   std::error_code ignored;
   if (fs::exists(file, ignored)) {
     std::string text = read_text(file);
-    for (std::size_t at = std::min(kBrokenHeader.size(), text.size()); at < text.size();) {
+    for (std::size_t at = std::min(kCorruptHeader.size(), text.size()); at < text.size();) {
       const std::size_t end = std::min(text.find('\n', at), text.size());
       lines.insert(text.substr(at, end - at));
       at = end + 1;
@@ -207,7 +207,7 @@ void RunFolder::add_broken(const std::vector<std::pair<std::string, std::string>
   const std::size_t before = lines.size();
   for (const auto& [path, why] : broken) lines.insert(field(path) + "," + field(why));
   if (lines.size() == before) return;
-  std::string text(kBrokenHeader);
+  std::string text(kCorruptHeader);
   for (const std::string& line : lines) text += line + "\n";
   write_text(file, text);
 }

@@ -44,7 +44,7 @@ class RunFolder {
   const std::vector<report::EpochMetrics>& metrics() const { return metrics_; }
 
   // broken.csv: `path,why`, what was there before and these, each once.
-  void add_broken(const std::vector<std::pair<std::string, std::string>>& broken) const;
+  void add_corrupt(const std::vector<std::pair<std::string, std::string>>& broken) const;
 
  private:
   std::filesystem::path folder_;

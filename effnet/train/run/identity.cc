@@ -27,7 +27,7 @@ std::string digest_of(const data::Dataset& set) {
   return digest.hex();
 }
 
-std::string pictures_text(const data::Dataset& set) {
+std::string images_text(const data::Dataset& set) {
   return fmt::format("{} (names and labels {})", set.size(), digest_of(set));
 }
 
@@ -82,8 +82,8 @@ Identity identity_of(const Recipe& recipe, const RunModel& model, const RunData&
   Digest classes;
   for (const std::string& name : names) classes.add(name);
   identity.data = {{"classes", fmt::format("{} ({})", names.size(), classes.hex())},
-                   {"pictures", pictures_text(*data.train)}};
-  if (data.validation) identity.data.push_back({"validation pictures", pictures_text(*data.validation)});
+                   {"pictures", images_text(*data.train)}};
+  if (data.validation) identity.data.push_back({"validation pictures", images_text(*data.validation)});
   identity.arch = arch::print(model.arch);
   return identity;
 }
@@ -101,7 +101,7 @@ std::vector<Change> changes_of_course(const std::string& now, const std::string&
   if (ours.fixed != theirs.fixed) {
     throw input_error("the checkpoint is of another model, recipe or data (got {}, expected {})",
                       only_in(ours.fixed, theirs.fixed), only_in(theirs.fixed, ours.fixed))
-        .with_hint("go on with the settings and pictures it was made with, or begin anew in another folder");
+        .with_hint("go on with the settings and images it was made with, or begin anew in another folder");
   }
   std::vector<Change> changes;
   for (const auto& [key, value] : ours.course) {

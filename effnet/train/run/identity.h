@@ -1,5 +1,5 @@
 // What tells one run from another, as a text with a line a fact ("key = value"), kept in every checkpoint: settings,
-// architecture, and the pictures with their labels. A run goes on from a checkpoint only if it is its own.
+// architecture, and the images with their labels. A run goes on from a checkpoint only if it is its own.
 #pragma once
 
 #include <string>
@@ -14,10 +14,10 @@ namespace effnet::train {
 
 struct Identity {
   Facts settings;  // those that change numbers, as TOML writes them
-  Facts data;      // classes and pictures, by digests
+  Facts data;      // classes and images, by digests
   std::string arch;
 };
-// Pictures go by a digest of names and labels in the set's order, not of pixels: a million take a second.
+// Images go by a digest of names and labels in the set's order, not of pixels: a million take a second.
 Identity identity_of(const Recipe& recipe, const RunModel& model, const RunData& data);
 std::string to_text(const Identity& identity);
 

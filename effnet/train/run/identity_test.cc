@@ -18,14 +18,14 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-class Pictures : public data::Dataset {
+class Images : public data::Dataset {
  public:
-  Pictures(std::vector<std::string> names, std::vector<std::int64_t> labels)
+  Images(std::vector<std::string> names, std::vector<std::int64_t> labels)
       : names_(std::move(names)), labels_(std::move(labels)) {}
   std::int64_t size() const override { return static_cast<std::int64_t>(names_.size()); }
   std::int64_t label(std::int64_t index) const override { return labels_[static_cast<std::size_t>(index)]; }
   std::string name(std::int64_t index) const override { return names_[static_cast<std::size_t>(index)]; }
-  data::Picture read(std::int64_t) const override { return {}; }
+  data::ImageData read(std::int64_t) const override { return {}; }
   const std::vector<std::string>& classes() const override { return classes_; }
   const std::vector<data::SkippedFile>& skipped() const override { return skipped_; }
 
@@ -40,9 +40,9 @@ std::string identity(const Recipe& recipe, const std::vector<std::string>& names
   RunModel model;
   model.arch = arch;
   RunData data;
-  data.train = std::make_shared<Pictures>(names, labels);
+  data.train = std::make_shared<Images>(names, labels);
   if (validation)
-    data.validation = std::make_shared<Pictures>(std::vector<std::string>{"v"}, std::vector<std::int64_t>{1});
+    data.validation = std::make_shared<Images>(std::vector<std::string>{"v"}, std::vector<std::int64_t>{1});
   return to_text(identity_of(recipe, model, data));
 }
 
@@ -58,7 +58,7 @@ std::string why(ErrorCode code, const std::function<void()>& body) {
   return "no error";
 }
 
-TEST(Identity, NamesAndLabelsOfThePicturesBelongToIt) {
+TEST(Identity, NamesAndLabelsOfTheImagesBelongToIt) {
   const std::string own = identity(recipe(), {"x", "yz"}, {0, 1});
   EXPECT_EQ(own, identity(recipe(), {"x", "yz"}, {0, 1}));
   const auto refused = [&](const std::string& other) {
@@ -81,7 +81,7 @@ TEST(Identity, SaysWhatIsGivenAndWhatTheCheckpointHas) {
               HasSubstr("(got seed = 4, expected seed = 3)"));
   const std::string more = identity(recipe({{"seed", "3"}}), {"x", "y"}, {0, 1});
   EXPECT_THAT(why(ErrorCode::input, [&] { changes_of_course(more, then); }),
-              HasSubstr("got pictures = 2 (names and labels "));
+              HasSubstr("got images = 2 (names and labels "));
   // Lines in another order are another architecture.
   arch::ArchSpec arch, turned;
   arch.stages = {{.channels = 8}, {.channels = 16}};

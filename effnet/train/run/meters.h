@@ -13,7 +13,7 @@
 
 namespace effnet::train {
 
-struct StepSums {  // over the pictures of all ranks
+struct StepSums {  // over the images of all ranks
   double loss = 0;
   std::int64_t right = 0, images = 0;
   bool stopping = false;  // a signal came to one of them

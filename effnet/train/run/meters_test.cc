@@ -7,7 +7,7 @@ namespace {
 
 const Recipe kTwoEpochs = parse_recipe("", "defaults", {{"train.epochs", "2"}, {"optimizer.lr", "0.5"}});
 
-TEST(Meters, AnEpochsLineHasTheMeansOverItsPictures) {
+TEST(Meters, AnEpochsLineHasTheMeansOverItsImages) {
   Position position{.epoch = 4, .best_top1 = 50};
   const Timeline timeline(kTwoEpochs, 2, position);
   Meters meters(timeline, position);

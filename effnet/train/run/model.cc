@@ -77,7 +77,7 @@ RunModel open_run_model(const Recipe& recipe) {
   model.evaluation =
       rule ? rule->at(size) : preprocessing_rule(model.arch.preprocessing, model.arch.normalisation, size);
   if (recipe.data.shift > 0) {
-    // Small pictures are seen whole: the 32 pixels that the official rule leaves out around 224 are half of CIFAR's.
+    // Small images are seen whole: the 32 pixels that the official rule leaves out around 224 are half of CIFAR's.
     const Preprocessing own = model.evaluation;
     model.evaluation = preprocessing_rule("whole", model.arch.normalisation, size);
     model.evaluation.mean = own.mean;

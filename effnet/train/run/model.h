@@ -1,4 +1,4 @@
-// What a run trains: the architecture with the recipe's changes, how its pictures are prepared, and the weights that it
+// What a run trains: the architecture with the recipe's changes, how its images are prepared, and the weights that it
 // begins with.
 #pragma once
 

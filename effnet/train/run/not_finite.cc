@@ -28,10 +28,9 @@ Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolu
   weights.tensors["images"] = tensor::make_tensor({batch.n(), resolution.h, resolution.w, 3}, batch.images);
   weights.tensors["labels"] = integers(batch.labels);
   weights.tensors["indices"] = integers(batch.indices);
-  if (!batch.other_labels.empty()) {
-    weights.tensors["other_labels"] = integers(batch.other_labels);
-    weights.tensors["own_share"] =
-        tensor::make_tensor({static_cast<std::int64_t>(batch.own_share.size())}, batch.own_share);
+  if (!batch.labels_b.empty()) {
+    weights.tensors["labels_b"] = integers(batch.labels_b);
+    weights.tensors["lambda"] = tensor::make_tensor({static_cast<std::int64_t>(batch.lambda.size())}, batch.lambda);
   }
   weights.metadata["epoch"] = std::to_string(batch.epoch + 1);
   weights.metadata["batch"] = std::to_string(batch.number + 1);
@@ -50,7 +49,7 @@ void require_finite(const Validation& validation, Size resolution, const fs::pat
   if (validation.not_finite == 0) return;
   const NotFinite error(
       fmt::format("the network has diverged after step {}, epoch {} (got no finite answer for {} of {} validation "
-                  "pictures, expected finite numbers)",
+                  "images, expected finite numbers)",
                   step, epoch, validation.not_finite, validation.images),
       kDivergedHint);
   if (!validation.example) throw error;

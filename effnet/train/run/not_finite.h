@@ -10,12 +10,12 @@
 namespace effnet::train {
 
 // The same error, with the batch that led to it in RUN/not_finite.safetensors (`images` (n, h, w, 3), `labels`,
-// `indices` in the data set; with mixed pictures `other_labels` and `own_share`; epoch and batch, counted from 1, in
+// `indices` in the data set; with mixed images `labels_b` and `lambda`; epoch and batch, counted from 1, in
 // the metadata) and the error's text naming the file.
 Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolution, const std::filesystem::path& run,
                        int rank);
 
-// Throws NotFinite if the network answers some validation picture with what is no number. `epoch` and `step` are what
+// Throws NotFinite if the network answers some validation image with what is no number. `epoch` and `step` are what
 // is done.
 void require_finite(const Validation& validation, Size resolution, const std::filesystem::path& run, int rank,
                     std::int64_t epoch, std::int64_t step);

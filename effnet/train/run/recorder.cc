@@ -41,10 +41,10 @@ void Recorder::add_step(std::int64_t step, double mean_loss, double lr) {
   events_->scalar("train/lr", step, lr, now);
 }
 
-void Recorder::add_epoch(const report::EpochMetrics& row, const BrokenList& broken, Trainer& trainer,
+void Recorder::add_epoch(const report::EpochMetrics& row, const CorruptList& broken, Trainer& trainer,
                          Position& position) {
   position.metrics_bytes = folder_.append_metrics(row);
-  if (!broken.empty()) folder_.add_broken(broken);
+  if (!broken.empty()) folder_.add_corrupt(broken);
   save(trainer, position);
   name_best(position);
   write_epoch(*events_, row, wall_seconds());

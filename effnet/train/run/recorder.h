@@ -25,8 +25,8 @@ class Recorder {
 
   // The running epoch's mean loss and the rate, of every tenth step. Steps count from 1.
   void add_step(std::int64_t step, double mean_loss, double lr);
-  // The epoch that was closed: its line, pictures that could not be read, a checkpoint and its names.
-  void add_epoch(const report::EpochMetrics& row, const BrokenList& broken, Trainer& trainer, Position& position);
+  // The epoch that was closed: its line, images that could not be read, a checkpoint and its names.
+  void add_epoch(const report::EpochMetrics& row, const CorruptList& broken, Trainer& trainer, Position& position);
   void save(Trainer& trainer, const Position& position);
   void flush() { events_->flush(); }
 

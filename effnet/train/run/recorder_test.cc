@@ -19,7 +19,7 @@ class RecorderTest : public testing::Test {
                                       [](const std::string& line) { ADD_FAILURE() << line; });
   }
   // Closes the epoch after the position's, with this accuracy.
-  void close_epoch(Recorder& recorder, Position& position, double top1, const BrokenList& broken = {}) {
+  void close_epoch(Recorder& recorder, Position& position, double top1, const CorruptList& broken = {}) {
     position.begin_next_epoch();
     report::EpochMetrics row;
     row.epoch = static_cast<std::int64_t>(position.epoch);

@@ -46,7 +46,7 @@ class Run {
   Clock::time_point start_ = Clock::now();     // of this process's part
   double seconds_before_ = position_.seconds;  // of the parts before it
   std::int64_t validated_ = 0;                 // the epoch of the newest validation
-  BrokenList broken_;                          // this rank's of that
+  CorruptList broken_;                         // this rank's of that
 };
 
 Summary Run::go() {
@@ -114,16 +114,16 @@ void Run::close_epoch() {
     costs.epoch_s = epoch_s;
     position_.epochs = budget_.refit(costs, timeline_.epochs(), group_);
   }
-  for (const data::BrokenPicture& picture : setup_.loader->broken()) broken_.emplace_back(picture.name, picture.why);
-  const BrokenList broken = of_all_ranks(group_, broken_);
+  for (const data::CorruptImage& image : setup_.loader->broken()) broken_.emplace_back(image.name, image.why);
+  const CorruptList broken = gather_from_all_ranks(group_, broken_);
   update_seconds();
-  on_first(group_, [&] { setup_.recorder->add_epoch(row, broken, *setup_.trainer, position_); });
+  run_on_rank0(group_, [&] { setup_.recorder->add_epoch(row, broken, *setup_.trainer, position_); });
   setup_.tell(epoch_line(row, timeline_.epochs(), broken.size()));
 }
 
 void Run::save() {
   update_seconds();
-  on_first(group_, [&] { setup_.recorder->save(*setup_.trainer, position_); });
+  run_on_rank0(group_, [&] { setup_.recorder->save(*setup_.trainer, position_); });
 }
 
 void Run::stop() {
@@ -142,7 +142,7 @@ RunCosts Run::costs() const {
 
 void Run::fit_to_budget() {
   const bool ready = budget_.ready(costs().spent_s, timeline_.epoch_is_over());
-  if (from_first(group_, ready ? "fit" : "").empty()) return;
+  if (broadcast_from_rank0(group_, ready ? "fit" : "").empty()) return;
   if (setup_.validation)
     budget_.set_validation(time_validation(*setup_.trainer, *setup_.validation, budget_.probe_s()));
   std::string warning;
@@ -151,7 +151,7 @@ void Run::fit_to_budget() {
   } catch (const Error& error) {
     // Too short, and nothing is lost: the next try may have this folder.
     if (error.code() == ErrorCode::usage) {
-      on_first(group_, [&] {
+      run_on_rank0(group_, [&] {
         if (CheckpointFolder(options_.out).empty()) setup_.folder->forget();
       });
     }

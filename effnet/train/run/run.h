@@ -28,7 +28,7 @@ struct RunOptions {
 
 // Returns the summary that the run folder holds; on a finished run that of then. Throws Error(interrupted) before the
 // first step, and later once the state is saved, after SIGINT, SIGTERM or SIGHUP; Error(usage) for ranks that differ in
-// recipe, pictures or weights, on all of them, and for a time budget that is too short; Error(environment) if another
+// recipe, images or weights, on all of them, and for a time budget that is too short; Error(environment) if another
 // trainer holds the folder or nothing can be written; Error(input) for unusable data, a checkpoint of another model, or
 // a loss that is not finite (the batch is saved).
 Summary run(const RunOptions& options, Group& group);

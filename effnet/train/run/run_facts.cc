@@ -33,9 +33,9 @@ Facts recipe_facts(const Recipe& recipe) {
 }
 
 Facts data_facts(const RunData& data, const Identity& identity) {
-  Facts facts{{"the number of training pictures", count(data.train)},
-              {"the number of validation pictures", count(data.validation)},
-              {"the number of test pictures", count(data.test)},
+  Facts facts{{"the number of training images", count(data.train)},
+              {"the number of validation images", count(data.validation)},
+              {"the number of test images", count(data.test)},
               {"the number of classes", std::to_string(data.train->classes().size())}};
   int number = 0;
   for (const std::string& name : data.train->classes())

@@ -14,7 +14,7 @@ namespace effnet::train {
 // Every setting but those of a machine; of files their names without the folder.
 Facts recipe_facts(const Recipe& recipe);
 
-// Pictures, class names and the architecture.
+// Images, class names and the architecture.
 Facts data_facts(const RunData& data, const Identity& identity);
 
 // Where the run begins or goes on, and a digest of the weights that it does so with.

@@ -47,11 +47,11 @@ std::string finished_summary(const RunOptions& options, const RunFolder& folder,
 
 std::optional<Summary> open_folder(const RunOptions& options, Group& group, Setup& setup) {
   std::string done, told;
-  on_first(group, [&] {
+  run_on_rank0(group, [&] {
     setup.folder = std::make_unique<RunFolder>(options.out);
     done = finished_summary(options, *setup.folder, setup.tell, told);
   });
-  done = from_first(group, done);
+  done = broadcast_from_rank0(group, done);
   if (done.empty()) return std::nullopt;
   setup.tell(told);
   return parse_summary(done);
@@ -70,11 +70,11 @@ data::LoaderOptions loader_options(const RunOptions& options, const Group& group
   return loader;
 }
 
-// Model, pictures and their loaders. Returns what identity_of() says of them.
+// Model, images and their loaders. Returns what identity_of() says of them.
 Identity open_parts(const RunOptions& options, Group& group, Setup& setup) {
   const Recipe& recipe = options.recipe;
   Identity identity;
-  on_each(group, [&] {
+  run_on_all_ranks(group, [&] {
     at::set_num_threads(options.threads);
     setup.model = open_run_model(recipe);
     setup.data = open_run_data(recipe, options.data, setup.model.resolution());
@@ -99,7 +99,7 @@ Identity open_parts(const RunOptions& options, Group& group, Setup& setup) {
 
 void tell_the_start(const Setup& setup, const Group& group) {
   const std::vector<std::string>& classes = setup.data.train->classes();
-  setup.tell(fmt::format("{}: {} parameters at {} px, {} pictures of {} classes, {} steps an epoch on {}{}",
+  setup.tell(fmt::format("{}: {} parameters at {} px, {} images of {} classes, {} steps an epoch on {}{}",
                          setup.model.arch.name, grouped(graph::costs(setup.graph).params),
                          to_string(setup.model.resolution()), grouped(setup.data.train->size()), classes.size(),
                          setup.batches(), device_text(setup.device.str(), setup.trainer->isa()),
@@ -112,13 +112,13 @@ void take_up(const RunOptions& options, Group& group, Setup& setup) {
   const Recipe& recipe = options.recipe;
   std::string from;
   std::vector<std::string> changed;
-  on_first(group, [&] {
+  run_on_rank0(group, [&] {
     const CheckpointFolder checkpoints(options.out);
     if (!checkpoints.empty()) from = checkpoints.newest_whole(setup.tell).string();
   });
-  from = from_first(group, from);
+  from = broadcast_from_rank0(group, from);
   const Timeline timeline(recipe, setup.batches(), setup.position);
-  on_each(group, [&] {
+  run_on_all_ranks(group, [&] {
     auto store = initial_weights(setup.model, setup.graph, recipe.seed);
     store->to(setup.device);
     setup.trainer = std::make_unique<Trainer>(setup.graph, std::move(store), recipe, setup.device, group);
@@ -129,7 +129,7 @@ void take_up(const RunOptions& options, Group& group, Setup& setup) {
     changed = told_of_course(changes_of_course(setup.identity, checkpoint.identity), timeline.epochs_done(),
                              timeline.rate_of_step(timeline.steps_done()));
   });
-  on_first(group, [&] {
+  run_on_rank0(group, [&] {
     check_the_end(*setup.folder, recipe, *setup.trainer);
     setup.recorder = std::make_unique<Recorder>(
         *setup.folder, recipe, setup.identity,

@@ -1,4 +1,4 @@
-// What a run has in hand before its next step: the folder, the pictures, the network, and the place to go on from.
+// What a run has in hand before its next step: the folder, the images, the network, and the place to go on from.
 #pragma once
 
 #include <memory>

@@ -41,15 +41,15 @@ double fitted_validate_every(const RunCosts& costs) {
 std::string check_budget(double budget_s, const RunCosts& costs) {
   const double needed_s = (costs.spent_s + costs.validation_s + costs.predictions_s + step_s(costs)) / kUsable;
   const double sensible_s = std::ceil((fixed_s(costs) + std::max(fixed_s(costs), step_s(costs))) / kUsable);
-  const std::string parts = fmt::format(
-      "loading and measuring take {:.1f} s, a validation {:.1f} s, the last pass over its pictures {:.1f} s",
-      costs.spent_s - costs.steps_s, costs.validation_s, costs.predictions_s);
+  const std::string parts =
+      fmt::format("loading and measuring take {:.1f} s, a validation {:.1f} s, the last pass over its images {:.1f} s",
+                  costs.spent_s - costs.steps_s, costs.validation_s, costs.predictions_s);
   if (budget_s < needed_s)
     throw usage_error(
         "train.time_budget: too short (got {:.4g} s, expected at least {:.0f} s: {}, and training gets as "
         "much as all of it)",
         budget_s, std::max(sensible_s, std::ceil(needed_s)), parts)
-        .with_hint("a longer --time-budget, or fewer validation pictures");
+        .with_hint("a longer --time-budget, or fewer validation images");
   const double share = (kUsable * budget_s - fixed_s(costs)) / budget_s;
   if (budget_s >= sensible_s) return {};
   return fmt::format(
@@ -87,7 +87,7 @@ double TimeBudget::fit(RunCosts costs, Group& group, std::string& warning) {
   costs.steps_s = all_s_;
   costs.epoch_s = (measured_ > 0 ? measured_s_ / measured_ : all_s_ / all_) * costs.steps_an_epoch;
   costs = with_validation(costs);
-  on_first(group, [&] { warning = check_budget(budget_s_, costs); });
+  run_on_rank0(group, [&] { warning = check_budget(budget_s_, costs); });
   validate_every_ = costs.validate_every;
   return shared(fitted_epochs(budget_s_, costs), group);
 }
@@ -104,7 +104,7 @@ double TimeBudget::refit(RunCosts costs, double length, Group& group) {
 
 double TimeBudget::shared(double epochs, Group& group) {
   // As text: it needs no tensor on the group's device, and "{}" reads back to the same double.
-  std::istringstream numbers(from_first(group, fmt::format("{} {}", epochs, validate_every_)));
+  std::istringstream numbers(broadcast_from_rank0(group, fmt::format("{} {}", epochs, validate_every_)));
   numbers >> epochs >> validate_every_;
   return epochs;
 }

@@ -1,5 +1,5 @@
 // train.time_budget: how many epochs fit into a time, and how often to validate, from what the run was measured to
-// cost. All counts from the process's start: loading, measuring, validation, the last pass over the pictures.
+// cost. All counts from the process's start: loading, measuring, validation, the last pass over the images.
 #pragma once
 
 #include <cstdint>

@@ -24,10 +24,10 @@ torch::Tensor soft_targets(const data::Batch& batch, std::int64_t first, std::in
   for (std::int64_t i = first; i < first + n; ++i, row += classes) {
     const std::int64_t label = batch.labels[at(i)];
     check_label(label, classes);
-    const double share = batch.own_share.empty() ? 1 : static_cast<double>(batch.own_share[at(i)]);
+    const double share = batch.lambda.empty() ? 1 : static_cast<double>(batch.lambda[at(i)]);
     row[label] += static_cast<float>(share * (1 - smoothing));
-    if (batch.other_labels.empty()) continue;
-    const std::int64_t other = batch.other_labels[at(i)];
+    if (batch.labels_b.empty()) continue;
+    const std::int64_t other = batch.labels_b[at(i)];
     check_label(other, classes);
     row[other] += static_cast<float>((1 - share) * (1 - smoothing));
   }
@@ -39,8 +39,8 @@ torch::Tensor cross_entropy_sum(const torch::Tensor& logits, const torch::Tensor
 }
 
 std::int64_t main_label(const data::Batch& batch, std::int64_t i) {
-  if (batch.own_share.empty() || batch.own_share[at(i)] >= 0.5F) return batch.labels[at(i)];
-  return batch.other_labels[at(i)];
+  if (batch.lambda.empty() || batch.lambda[at(i)] >= 0.5F) return batch.labels[at(i)];
+  return batch.labels_b[at(i)];
 }
 
 }  // namespace effnet::train

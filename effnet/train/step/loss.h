@@ -1,5 +1,5 @@
 // Cross entropy against soft targets: label smoothing (paper.md section D: target * (1 - s) + s / classes), mixup and
-// cutmix, where a picture is part of two classes.
+// cutmix, where an image is part of two classes.
 #pragma once
 
 #include <torch/torch.h>
@@ -11,7 +11,7 @@
 
 namespace effnet::train {
 
-// (n, classes) float32 on the CPU, rows that sum to 1, of the batch's pictures first .. first + n - 1. Throws
+// (n, classes) float32 on the CPU, rows that sum to 1, of the batch's images first .. first + n - 1. Throws
 // Error(input) for a label that is no class.
 torch::Tensor soft_targets(const data::Batch& batch, std::int64_t first, std::int64_t n, std::int64_t classes,
                            double smoothing);
@@ -20,7 +20,7 @@ torch::Tensor soft_targets(const data::Batch& batch, std::int64_t first, std::in
 // a batch that goes through in parts, the parts' sums over the batch's size add up to its mean.
 torch::Tensor cross_entropy_sum(const torch::Tensor& logits, const torch::Tensor& targets);
 
-// The class that a prediction is compared with: the label, of a mixed picture that of the larger share (its own if they
+// The class that a prediction is compared with: the label, of a mixed image that of the larger share (its own if they
 // are equal).
 std::int64_t main_label(const data::Batch& batch, std::int64_t i);
 

@@ -24,8 +24,8 @@ TEST(Loss, SmoothsTargets) {
 
 TEST(Loss, MixesTargets) {
   data::Batch batch = labelled({0, 1, 2});
-  batch.other_labels = {1, 1, 0};
-  batch.own_share = {0.75F, 0.25F, 0.25F};
+  batch.labels_b = {1, 1, 0};
+  batch.lambda = {0.75F, 0.25F, 0.25F};
   const torch::Tensor expected = torch::tensor({{0.75, 0.25, 0.0}, {0.0, 1.0, 0.0}, {0.75, 0.0, 0.25}});
   EXPECT_TRUE(torch::allclose(soft_targets(batch, 0, 3, 3, 0), expected, 0, 1e-7));
   EXPECT_EQ(main_label(batch, 0), 0);

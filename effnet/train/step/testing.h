@@ -36,12 +36,12 @@ inline graph::Graph tiny_graph(double dropout = 0.2, double drop_path = 0.2) {
   return graph::lower(spec, {.resolution = Size{kTinyPixels, kTinyPixels}, .classes = kTinyClasses});
 }
 
-// Pictures first .. first + n - 1 of an endless set: noise, brighter in the colour of its class.
+// Images first .. first + n - 1 of an endless set: noise, brighter in the colour of its class.
 inline data::Batch tiny_batch(std::int64_t n, std::int64_t first = 0, std::int64_t number = 0) {
   data::Batch batch;
   batch.number = number;
   for (std::int64_t i = first; i < first + n; ++i) {
-    Draws draws({.seed = 5, .epoch = 0, .sample = static_cast<std::uint64_t>(i)}, "tiny picture");
+    Draws draws({.seed = 5, .epoch = 0, .sample = static_cast<std::uint64_t>(i)}, "tiny image");
     batch.indices.push_back(i);
     batch.labels.push_back(draws.below(kTinyClasses));
     for (std::int64_t k = 0; k < kTinyPixels * kTinyPixels * 3; ++k) {

@@ -34,7 +34,7 @@ bool out_of_memory(const std::exception& error) {
          what.find("not enough memory") != std::string_view::npos;
 }
 
-// Pictures first .. first + n - 1 as (n, 3, h, w): the batch's own memory, which is channels-last already, or a copy on
+// Images first .. first + n - 1 as (n, 3, h, w): the batch's own memory, which is channels-last already, or a copy on
 // the device.
 torch::Tensor images_of(const data::Batch& batch, std::int64_t first, std::int64_t n, const Chw& in,
                         torch::Device device) {
@@ -71,7 +71,7 @@ struct Trainer::Impl {
   torch::Tensor saved_statistics() const;
   void restore_statistics(const torch::Tensor& saved);
   void average_statistics();
-  std::int64_t of_all_ranks(std::int64_t n) const;
+  std::int64_t gather_from_all_ranks(std::int64_t n) const;
   Sums forward_backward(const data::Batch& batch);
   std::optional<Sums> attempt(const data::Batch& batch, const torch::Tensor& saved);
 };
@@ -79,10 +79,9 @@ struct Trainer::Impl {
 void Trainer::Impl::check(const data::Batch& batch) const {
   const auto n = static_cast<std::size_t>(batch.n());
   const std::size_t values = n * static_cast<std::size_t>(graph.input().numel());
-  if (batch.images.size() != values || batch.indices.size() != n ||
-      batch.own_share.size() != batch.other_labels.size() ||
-      (!batch.own_share.empty() && batch.own_share.size() != n)) {
-    throw internal_error("a batch does not fit the network (got {} values for {} pictures, expected {})",
+  if (batch.images.size() != values || batch.indices.size() != n || batch.lambda.size() != batch.labels_b.size() ||
+      (!batch.lambda.empty() && batch.lambda.size() != n)) {
+    throw internal_error("a batch does not fit the network (got {} values for {} images, expected {})",
                          batch.images.size(), n, values);
   }
 }
@@ -110,7 +109,7 @@ void Trainer::Impl::average_statistics() {
   restore_statistics(flat);
 }
 
-std::int64_t Trainer::Impl::of_all_ranks(std::int64_t n) const {
+std::int64_t Trainer::Impl::gather_from_all_ranks(std::int64_t n) const {
   if (group.world() == 1) return n;
   torch::Tensor sum = torch::tensor(n);
   group.sum(sum);
@@ -120,9 +119,9 @@ std::int64_t Trainer::Impl::of_all_ranks(std::int64_t n) const {
 // The gradients of the global batch's mean loss, times the loss scale; sums of this rank's part.
 Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
   const std::int64_t n = batch.n();
-  // Ranks' parts of a batch may differ by a picture. Then a larger one weighs more in the mean over the ranks; and all
+  // Ranks' parts of a batch may differ by an image. Then a larger one weighs more in the mean over the ranks; and all
   // take as many micro-batches, since batch norms exchange sums in each.
-  const std::int64_t all = of_all_ranks(n);
+  const std::int64_t all = gather_from_all_ranks(n);
   const std::int64_t count = std::min({parts, n, all / group.world()});
   const double share = static_cast<double>(n * group.world()) / static_cast<double>(all);
   const double factor = share * (precision == Precision::fp16 ? loss_scale.scale : 1);
@@ -206,7 +205,7 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
   std::optional<Impl::Sums> sums = impl.attempt(batch, saved);
   while (!sums) {
     if (impl.group.world() > 1 || impl.parts >= batch.n()) {
-      throw environment_error("out of memory (got {} pictures at a time, expected fewer)",
+      throw environment_error("out of memory (got {} images at a time, expected fewer)",
                               std::max<std::int64_t>(1, batch.n() / impl.parts))
           .with_hint(impl.group.world() > 1 ? "a larger train.accumulate takes less memory"
                                             : "a smaller data.resolution or model takes less memory");

@@ -23,7 +23,7 @@ namespace effnet::train {
 
 struct StepResult {
   double loss = 0;         // mean over the batch before the update, with smoothing, this rank's part
-  std::int64_t right = 0;  // of the batch, top-1 against the label (mixed pictures: the larger share)
+  std::int64_t right = 0;  // of the batch, top-1 against the label (mixed images: the larger share)
   std::int64_t images = 0;
   double gradient_norm = 0;  // before clipping
   bool skipped = false;      // fp16: the loss scale was too high, nothing was updated; the loss and counts above are 0
@@ -52,10 +52,10 @@ class Trainer {
   // Forward, backward, update with `lr`. The batch (this rank's part of it, of equal size on all ranks) goes through in
   // recipe.train.accumulate parts; where the device runs out of memory a part is halved and the step begun again (the
   // result is that of the larger accumulation; batch norm sees the smaller parts), as all later steps are. With several
-  // processes that is Error(environment), since the others are in the middle of the step; so it is where one picture is
+  // processes that is Error(environment), since the others are in the middle of the step; so it is where one image is
   // too much. Throws NotFinite, and Error(input) for a label that is no class, before anything is changed.
   //
-  // With several processes and without sync_bn each normalises by its own pictures, and the moving statistics become
+  // With several processes and without sync_bn each normalises by its own images, and the moving statistics become
   // the mean of all ranks' after each step: every rank holds the same state at any time.
   StepResult step(const data::Batch& batch, double lr);
 
@@ -63,7 +63,7 @@ class Trainer {
   // Computed in float32 whatever the training's precision, so that they are those of the model file.
   torch::Tensor evaluate(const data::Batch& batch, bool averaged);
 
-  // Called before each part's forward pass with its number of pictures. What it throws counts as thrown by the pass:
+  // Called before each part's forward pass with its number of images. What it throws counts as thrown by the pass:
   // tests make memory run out with it.
   void on_part(std::function<void(std::int64_t images)> hook);
 

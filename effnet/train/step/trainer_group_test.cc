@@ -106,7 +106,7 @@ TEST(TrainerOfAGroup, WithSynchronisedBatchNormIsOneProcessWithTheWholeBatch) {
 
 TEST(TrainerOfAGroup, WithoutItEveryRankHoldsTheSameState) {
   const std::vector<Outcome> ranks = two_steps_of(2, false);
-  EXPECT_NE(ranks[0].loss, ranks[1].loss);  // of other pictures
+  EXPECT_NE(ranks[0].loss, ranks[1].loss);  // of other images
   EXPECT_THAT(differing(ranks[0].bytes, ranks[1].bytes), testing::IsEmpty());
   EXPECT_THAT(differing(two_steps_of(1, false)[0].bytes, ranks[0].bytes), testing::Not(testing::IsEmpty()));
 }
@@ -127,7 +127,7 @@ TEST(TrainerOfAGroup, DoesNotHalveItsParts) {
   for (const std::string& hint : hints) EXPECT_THAT(hint, testing::HasSubstr("train.accumulate"));
 }
 
-// A rank whose pictures are not finite makes all stop at the same step.
+// A rank whose images are not finite makes all stop at the same step.
 TEST(TrainerOfAGroup, StopsTogether) {
   std::vector<int> stopped(2);
   on_ranks(2, [&](Group& group) {

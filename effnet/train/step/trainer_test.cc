@@ -176,7 +176,7 @@ TEST(Trainer, HalvesItsPartsWhereMemoryRunsOut) {
   }
 }
 
-TEST(Trainer, OnePictureTooMuchIsAnErrorThatChangesNothing) {
+TEST(Trainer, OneImageTooMuchIsAnErrorThatChangesNothing) {
   Bench bench(recipe_of(OptimizerKind::rmsprop_tf));
   const auto before = bytes_of(bench.trainer);
   bench.trainer.on_part([](std::int64_t) { throw std::bad_alloc(); });

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 """Writes the fixtures of effnet/vision's tests and the fuzzers' corpora. Needs Debian's Pillow 9.4, NumPy, torchvision.
 
-  NAME.{jpg,png,webp,gif,bmp,tif}  a tiny picture of one kind
+  NAME.{jpg,png,webp,gif,bmp,tif}  a tiny photo of one kind
   NAME.rgb             what Pillow makes of it: exif_transpose(open()).convert("RGB"), raw
-  pictures.tsv         name, width, height of the .rgb
-  source.rgb           the 23x17 picture that is resized, raw
+  photos.tsv         name, width, height of the .rgb
+  source.rgb           the 23x17 photo that is resized, raw
   resize.tsv           filter, width, height, box, sha256 of Pillow's result
   tf.tsv, tf.f32       filter, width, height; the results one after the other, computed here with NumPy in double from
                        positions in float32, as reference/paper.md section D says
-  prepare.tsv          picture's width and height (the source cropped or repeated), resize, crop, filter, sha256 of
+  prepare.tsv          photo's width and height (the source cropped or repeated), resize, crop, filter, sha256 of
                        torchvision's Resize + CenterCrop
 
 Run it in this folder: /usr/bin/python3 make_fixtures.py
@@ -24,7 +24,7 @@ import torchvision.transforms.functional as tv
 from PIL import Image, ImageOps
 
 import other_formats
-from other_formats import picture
+from other_formats import photo
 
 HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = HERE.parents[1] / "fuzz" / "corpus"
@@ -74,13 +74,13 @@ def with_adobe(data, transform):
 
 
 def jpegs():
-    rgb = Image.fromarray(picture(17, 9))
-    cmyk = Image.fromarray(np.dstack([picture(13, 11), picture(13, 11, 1)[..., 0] // 2]), "CMYK")
+    rgb = Image.fromarray(photo(17, 9))
+    cmyk = Image.fromarray(np.dstack([photo(13, 11), photo(13, 11, 1)[..., 0] // 2]), "CMYK")
     for name, subsampling in (("444", 0), ("422", 1), ("420", 2)):
         add(f"jpeg_{name}.jpg", saved(rgb, "JPEG", subsampling=subsampling, quality=90))
         add(f"jpeg_progressive_{name}.jpg", saved(rgb, "JPEG", subsampling=subsampling, quality=90, progressive=True))
-    add("jpeg_large.jpg", saved(Image.fromarray(picture(51, 35)), "JPEG", quality=75))
-    add("jpeg_one_pixel.jpg", saved(Image.fromarray(picture(1, 1)), "JPEG"))
+    add("jpeg_large.jpg", saved(Image.fromarray(photo(51, 35)), "JPEG", quality=75))
+    add("jpeg_one_pixel.jpg", saved(Image.fromarray(photo(1, 1)), "JPEG"))
     add("jpeg_grey.jpg", saved(rgb.convert("L"), "JPEG"))
     add("jpeg_grey_progressive.jpg", saved(rgb.convert("L"), "JPEG", progressive=True))
     add("jpeg_cmyk.jpg", saved(cmyk, "JPEG", quality=90))
@@ -132,7 +132,7 @@ def pngs():
     palette = chunk(b"PLTE", bytes(range(12)))
     add("png_palette_clear.png", png(samples, 3, 2, before=palette + chunk(b"tRNS", b"\0\x80\xff")))
     add("png_grey_clear.png", png(samples, 0, 2, before=chunk(b"tRNS", b"\0\1")))
-    rgb = picture(7, 5)
+    rgb = photo(7, 5)
     add("png_rgb_clear.png", png(rgb, 2, 8, before=chunk(b"tRNS", struct.pack(">HHH", *rgb[2, 3]))))
     add("png_gamma.png", png(rgb, 2, 8, before=chunk(b"gAMA", struct.pack(">I", 100000))))
     add("png_turn6.png", png(rgb, 2, 8, before=chunk(b"eXIf", exif(6))))
@@ -154,7 +154,7 @@ def pngs():
     # A 42 in the wrong byte order, as some cameras wrote it.
     add("png_turn6_swapped_42.png", png(rgb, 2, 8, before=chunk(b"eXIf", b"MM*\0" + exif(6)[4:])))
     add("png_turn8_swapped_42.png", png(rgb, 2, 8, before=chunk(b"eXIf", b"II\0*" + exif(8, False)[4:])))
-    # Damage after the picture data.
+    # Damage after the image data.
     whole = png(rgb, 2, 8, after=chunk(b"tEXt", b"a\0text"))
     end = whole.index(b"tEXt") - 4
     add("png_no_end.png", whole[:end])
@@ -166,20 +166,20 @@ def pngs():
 
 # ---- WebP ----
 def webps():
-    rgb = Image.fromarray(picture(17, 9))
-    alpha = Image.fromarray(np.dstack([picture(17, 9), picture(17, 9, 5)[..., 0]]), "RGBA")
+    rgb = Image.fromarray(photo(17, 9))
+    alpha = Image.fromarray(np.dstack([photo(17, 9), photo(17, 9, 5)[..., 0]]), "RGBA")
     add("webp_lossy.webp", saved(rgb, "WEBP", quality=80))
     add("webp_lossless.webp", saved(rgb, "WEBP", lossless=True))
     add("webp_lossy_alpha.webp", saved(alpha, "WEBP", quality=80, exact=True))
     add("webp_lossless_alpha.webp", saved(alpha, "WEBP", lossless=True, exact=True))
     add("webp_turn5.webp", saved(rgb, "WEBP", quality=80, exif=exif(5)))
-    frames = [Image.fromarray(picture(17, 9, seed)) for seed in (0, 1)]
+    frames = [Image.fromarray(photo(17, 9, seed)) for seed in (0, 1)]
     add("webp_animated.webp", saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True))
 
 
 def others():
     for function, extension in ((other_formats.gifs, "gif"), (other_formats.bmps, "bmp"), (other_formats.tiffs, "tif")):
-        for name, data, golden in function(picture):
+        for name, data, golden in function(photo):
             if golden is None and extension == "tif":  # Pillow 9.4 turns a TIFF twice
                 golden = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
             add(f"{name}.{extension}", data, golden)
@@ -187,7 +187,7 @@ def others():
 
 # ---- resizing ----
 FILTERS = {"box": Image.BOX, "bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS}
-SOURCE = picture(23, 17, 7)
+SOURCE = photo(23, 17, 7)
 
 
 def resizes():
@@ -281,5 +281,5 @@ if __name__ == "__main__":
     resizes()
     tf_resizes()
     prepares()
-    write_table("pictures.tsv", ROWS)
+    write_table("images.tsv", ROWS)
     corpora()

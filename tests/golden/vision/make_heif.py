@@ -2,7 +2,7 @@
 
   python3 -m venv V && V/bin/pip install pillow==12.0.0 pillow-heif==1.8.1 numpy && V/bin/python make_heif.py
 
-  avif_*.avif, heic_*.heic   a tiny picture of one kind
+  avif_*.avif, heic_*.heic   a tiny image of one kind
   NAME.rgb                   what Pillow (libavif) or pillow-heif (libheif) makes of it, raw; of grids and crops what is
                              put together here from those
   heif.tsv                   name, width, height of the .rgb
@@ -15,7 +15,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageOps
 
-from other_formats import picture
+from other_formats import image
 
 pillow_heif.register_heif_opener()
 HERE = pathlib.Path(__file__).resolve().parent
@@ -61,7 +61,7 @@ def part(data, kind):
 
 
 def grid(files, rows, columns, size, kind, config, more=b"", brand=b"avif"):
-    """A grid of the coded pictures in `files`, all of one size; `more`: properties of the whole."""
+    """A grid of the coded images in `files`, all of one size; `more`: properties of the whole."""
     tile = part(files[0], b"ispe")
     data = struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, *size)
     infos = [full(b"infe", struct.pack(">HH", i + 1, 0) + (b"grid" if i == 0 else kind) + b"\0", 2) for i in range(len(files) + 1)]
@@ -91,7 +91,7 @@ def grid(files, rows, columns, size, kind, config, more=b"", brand=b"avif"):
 
 
 def main():
-    rgb = picture(40, 24)
+    rgb = image(40, 24)
     for subsampling in ("4:2:0", "4:2:2", "4:4:4"):
         add(f"avif_{subsampling.replace(':', '')}.avif", avif(rgb, quality=80, subsampling=subsampling))
         add(f"heic_{subsampling.replace(':', '')}.heic", heic(rgb, chroma=subsampling.replace(":", "")))
@@ -101,15 +101,15 @@ def main():
     add("heic_10bit.heic", out.getvalue())
     add("avif_grey.avif", avif(rgb, quality=80, subsampling="4:0:0"))
     add("avif_limited.avif", avif(rgb, quality=80, range="limited"))
-    add("avif_odd.avif", avif(picture(33, 21), quality=80))
-    add("avif_alpha.avif", avif(np.dstack([rgb, picture(40, 24, 5)[..., 0]]), quality=80))
+    add("avif_odd.avif", avif(image(33, 21), quality=80))
+    add("avif_alpha.avif", avif(np.dstack([rgb, image(40, 24, 5)[..., 0]]), quality=80))
     add("avif_lossless.avif", avif(rgb, quality=100, subsampling="4:4:4"))
     for orientation in range(2, 9):
         exif = Image.Exif()
         exif[274] = orientation
         add(f"avif_turn{orientation}.avif", avif(rgb, quality=80, exif=exif))
     for name, make, kind, config, brand in (("avif", avif, b"av01", b"av1C", b"avif"), ("heic", heic, b"hvc1", b"hvcC", b"heic")):
-        files = [make(picture(64, 64, seed)) for seed in range(6)]
+        files = [make(image(64, 64, seed)) for seed in range(6)]
         tiles = [read(f) for f in files]
         whole = np.vstack([np.hstack(tiles[:3]), np.hstack(tiles[3:])])[:100, :150]
         data = grid(files, 2, 3, (150, 100), kind, config, brand=brand)

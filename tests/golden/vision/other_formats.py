@@ -9,7 +9,7 @@ from PIL import Image
 RNG = np.random.RandomState(11)
 
 
-def picture(w, h, seed=0):
+def photo(w, h, seed=0):
     """Waves with a little noise: smooth enough for JPEG, no two rows or columns alike."""
     y, x = np.mgrid[:h, :w].astype(float)
     rgb = np.stack([128 + 110 * np.sin(0.5 * x + 0.2 * y), 128 + 110 * np.sin(0.3 * y - 0.1 * x + 1),
@@ -59,12 +59,12 @@ def gif(canvas, frame, values, palette=None, local=None, transparent=None, backg
     return data + lzw(values.ravel().tolist(), max(2, int(values.max()).bit_length())) + end
 
 
-def gifs(picture):
-    smooth = Image.fromarray(picture(40, 24)).quantize(64)
+def gifs(photo):
+    smooth = Image.fromarray(photo(40, 24)).quantize(64)
     yield "gif_plain", saved(smooth, "GIF", interlace=0), None
     yield "gif_interlaced", saved(smooth, "GIF", interlace=1), None
-    yield "gif_grey", saved(Image.fromarray(picture(17, 9)).convert("L"), "GIF"), None
-    frames = [Image.fromarray(picture(17, 9, seed)).quantize(32) for seed in (0, 1)]
+    yield "gif_grey", saved(Image.fromarray(photo(17, 9)).convert("L"), "GIF"), None
+    frames = [Image.fromarray(photo(17, 9, seed)).quantize(32) for seed in (0, 1)]
     yield "gif_animated", saved(frames[0], "GIF", save_all=True, append_images=frames[1:]), None
     four, other = colours(4), colours(8)
     small = indices(5, 4, 2)
@@ -111,8 +111,8 @@ def quads(palette):
     return np.dstack([palette[None, :, ::-1], np.zeros((1, len(palette), 1), np.uint8)]).tobytes()
 
 
-def bmps(picture):
-    rgb = Image.fromarray(picture(13, 7))
+def bmps(photo):
+    rgb = Image.fromarray(photo(13, 7))
     yield "bmp_rgb", saved(rgb, "BMP"), None
     yield "bmp_rgba", saved(rgb.convert("RGBA"), "BMP"), None
     yield "bmp_grey", saved(rgb.convert("L"), "BMP"), None
@@ -221,8 +221,8 @@ def turned(samples, orientation):
     return a[::-1 if flip_y else 1, ::-1 if flip_x else 1]
 
 
-def tiffs(picture):
-    rgb = picture(21, 18)
+def tiffs(photo):
+    rgb = photo(21, 18)
     image = Image.fromarray(rgb)
     for name, compression in (("lzw", "tiff_lzw"), ("deflate", "tiff_adobe_deflate"), ("packbits", "packbits"), ("raw", None),
                               ("jpeg", "jpeg")):
@@ -232,7 +232,7 @@ def tiffs(picture):
     deep = RNG.randint(0, 1 << 16, (9, 11)).astype(np.uint16)
     yield ("tiff_lzw_grey16", saved(Image.fromarray(deep), "TIFF", compression="tiff_lzw"),
            np.repeat(deep[..., None] >> 8, 3, 2).astype(np.uint8))  # Pillow clips, see below
-    yield "tiff_pages", saved(image, "TIFF", save_all=True, append_images=[Image.fromarray(picture(5, 5))]), None
+    yield "tiff_pages", saved(image, "TIFF", save_all=True, append_images=[Image.fromarray(photo(5, 5))]), None
     cmyk = RNG.randint(0, 256, (9, 11, 4))
     yield "tiff_cmyk", tiff(cmyk, 8, 5), None
     yield "tiff_cmyk_planes", tiff(cmyk, 8, 5, planes=True), None

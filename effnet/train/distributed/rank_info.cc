@@ -1,4 +1,4 @@
-#include "effnet/train/distributed/place.h"
+#include "effnet/train/distributed/rank_info.h"
 
 #include <charconv>
 #include <cstdint>
@@ -100,7 +100,7 @@ int derived_port(const Variables& variables, const Names& job) {
   return known ? 16384 + static_cast<int>(hash % 16384) : 29500;
 }
 
-void find_address(Place& place, const Launcher& launcher, const Variables& variables) {
+void find_address(RankInfo& place, const Launcher& launcher, const Variables& variables) {
   const bool is_env = launcher.address.empty() && launcher.local_world.empty();
   if (const auto address = variables.text("MASTER_ADDR")) {
     place.master_address = *address;
@@ -148,7 +148,7 @@ std::string first_host(const std::string& node_list) {
   return host;
 }
 
-Place place_of(const Environment& environment) {
+RankInfo rank_info_of(const Environment& environment) {
   const Variables variables(environment);
   // A batch script's own shell looks like task 0 of a step that srun has not started.
   const bool batch_shell = variables.text("ENVIRONMENT") == "BATCH" && !variables.text("SLURM_STEP_ID");
@@ -161,7 +161,7 @@ Place place_of(const Environment& environment) {
       throw usage_error("{} is set but {} is not (got half of what {} sets, expected both or none)",
                         rank != nullptr ? rank : world, written(rank != nullptr ? launcher.world : launcher.rank),
                         launcher.name);
-    Place place;
+    RankInfo place;
     place.source = launcher.name;
     place.world = variables.number(world, 1, 1 << 20);
     place.rank = variables.number(rank, 0, place.world - 1);

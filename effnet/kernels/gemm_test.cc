@@ -59,7 +59,7 @@ struct Tile {
   std::int64_t place(std::int64_t p, std::int64_t n) const {
     return n / kBlock * out_block + offsets[static_cast<std::size_t>(p)] + n % kBlock;
   }
-  ProductArgs args(const Floats& to) const {
+  GemmArgs args(const Floats& to) const {
     const float* const other = shape.residual == Residual::none       ? nullptr
                                : shape.residual == Residual::in_place ? to.data()
                                                                       : residual.data();
@@ -84,7 +84,7 @@ struct Tile {
  private:
   static std::vector<std::int32_t> offsets_of(std::int64_t pixels) {
     std::vector<std::int32_t> result;
-    for (std::int32_t p = 0; p < pixels; ++p) result.push_back(16 * p + 48 * (p / 3));  // picture rows of 3 pixels
+    for (std::int32_t p = 0; p < pixels; ++p) result.push_back(16 * p + 48 * (p / 3));  // image rows of 3 pixels
     return result;
   }
   std::int64_t out_floats() const {
@@ -103,7 +103,7 @@ Floats norms_of(const Tile& tile) {
   return absolute.out;
 }
 
-class ProductTest : public OfSet {
+class GemmTest : public OfSet {
  protected:
   // test(p, lanes, epilogue) for every kernel of the table.
   template <class Test>
@@ -120,13 +120,13 @@ class ProductTest : public OfSet {
     const Floats expected = tile.out;
     reference::product(tile.args(expected), tile.shape.pixels, tile.shape.lanes, epilogue);
     const Floats got = tile.out;
-    set().product(p, tile.shape.lanes, epilogue)(tile.args(got));
+    set().gemm(p, tile.shape.lanes, epilogue)(tile.args(got));
     return agree(got, expected, norms, function_of(epilogue), tile.shape.depth.total());
   }
 
   std::string describe(std::size_t p, Epilogue epilogue, const Shape& s) const {
     return fmt::format("{}: segments {} of {}, last {}, residual {}, shift {} floats, range {}..{}",
-                       product_name(set(), p, s.lanes, epilogue), s.depth.segments, s.depth.depth, s.depth.last_depth,
+                       gemm_name(set(), p, s.lanes, epilogue), s.depth.segments, s.depth.depth, s.depth.last_depth,
                        kResidualNames[static_cast<int>(s.residual)], s.shift, s.range.low, s.range.high);
   }
 
@@ -146,7 +146,7 @@ std::vector<Depth> depths() {
   return result;
 }
 
-TEST_P(ProductTest, AgreesWithTwin) {
+TEST_P(GemmTest, AgreesWithTwin) {
   std::size_t turn = 0;  // residual, shift and range take turns: with 44 depths each pair of them meets every kernel
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     for (const Depth& depth : depths()) {
@@ -163,7 +163,7 @@ TEST_P(ProductTest, AgreesWithTwin) {
 
 // A layer of 1 .. 2 vectors + 1 channels, cut in tiles as weights are packed: lanes beyond its channels have zero
 // weights and bias, and what is stored there is zero.
-TEST_P(ProductTest, LanesBeyondTheChannelsAreZero) {
+TEST_P(GemmTest, LanesBeyondTheChannelsAreZero) {
   ASSERT_EQ(set().tile % kBlock, 0);  // a tile begins at a channel block
   for (std::int64_t channels = 1; channels <= 2 * kBlock + 1; ++channels) {
     for (std::int64_t first = 0; first < channels; first += set().tile) {
@@ -178,7 +178,7 @@ TEST_P(ProductTest, LanesBeyondTheChannelsAreZero) {
         for (std::int64_t n = here; n < shape.lanes; ++n) tile.bias[n] = 0;
         EXPECT_TRUE(agrees_with_twin(p, epilogue, tile)) << channels << " channels, " << describe(p, epilogue, shape);
         const Floats got = tile.out;
-        set().product(p, shape.lanes, epilogue)(tile.args(got));
+        set().gemm(p, shape.lanes, epilogue)(tile.args(got));
         for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
           for (std::int64_t n = here; n < shape.lanes; ++n) {
             EXPECT_EQ(got[tile.place(pixel, n)], 0) << channels << " channels, " << describe(p, epilogue, shape);
@@ -190,7 +190,7 @@ TEST_P(ProductTest, LanesBeyondTheChannelsAreZero) {
 }
 
 // How pixels are cut into tiles is the plan's choice, so it must not show.
-TEST_P(ProductTest, HeightDoesNotChangeBits) {
+TEST_P(GemmTest, HeightDoesNotChangeBits) {
   constexpr std::int64_t kBefore = 3;
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     const std::int64_t height = set().heights[p];
@@ -198,11 +198,11 @@ TEST_P(ProductTest, HeightDoesNotChangeBits) {
     const Tile tile(shape, operands);
     // Pixels first .. end in tiles of one height.
     const auto run = [&](const Floats& out, std::int64_t first, std::size_t kernel) {
-      ProductArgs args = tile.args(out);
+      GemmArgs args = tile.args(out);
       for (std::int64_t pixel = first; pixel < shape.pixels; pixel += set().heights[kernel]) {
         args.a = tile.a.data() + kBlock * pixel;
         args.offsets = tile.offsets.data() + pixel;
-        set().product(kernel, lanes, epilogue)(args);
+        set().gemm(kernel, lanes, epilogue)(args);
       }
     };
     const Floats singly = tile.out, together = tile.out;
@@ -217,14 +217,14 @@ TEST_P(ProductTest, HeightDoesNotChangeBits) {
 }
 
 // NaN in an operand reaches exactly the results that depend on it, in every epilogue.
-TEST_P(ProductTest, NanReachesWhatDependsOnIt) {
+TEST_P(GemmTest, NanReachesWhatDependsOnIt) {
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     const std::int64_t height = set().heights[p];
     const Shape shape = {height, lanes, {2, 16, 5}, Residual::separate, 0, kRanges[2]};
     const std::int64_t bad_pixel = height / 2, bad_lane = lanes - 2;
     const Tile clean(shape, operands);
     const Floats expected = clean.out;
-    const ProductFn run = set().product(p, lanes, epilogue);
+    const GemmFn run = set().gemm(p, lanes, epilogue);
     run(clean.args(expected));
     for (const char* where : {"a", "weight", "bias", "residual"}) {
       const Tile tile = clean;
@@ -249,7 +249,7 @@ TEST_P(ProductTest, NanReachesWhatDependsOnIt) {
 }
 
 // Zeros, denormals, the bends of the functions, great magnitudes and infinities as the sum itself.
-TEST_P(ProductTest, ExtremeSums) {
+TEST_P(GemmTest, ExtremeSums) {
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     for (std::size_t first = 0; first < std::size(kExtremes); first += static_cast<std::size_t>(lanes)) {
       const Shape shape = {set().heights[p], lanes, {1, 16, 1}, Residual::none, 0, kRanges[first % 3]};
@@ -258,7 +258,7 @@ TEST_P(ProductTest, ExtremeSums) {
       for (std::int64_t n = 0; n < lanes; ++n) {
         tile.bias[n] = kExtremes[(first + static_cast<std::size_t>(n)) % std::size(kExtremes)];
       }
-      set().product(p, lanes, epilogue)(tile.args(tile.out));
+      set().gemm(p, lanes, epilogue)(tile.args(tile.out));
       for (std::int64_t n = 0; n < lanes; ++n) {
         const auto expected =
             static_cast<float>(reference::epilogue(epilogue, tile.bias[n], shape.range.low, shape.range.high));
@@ -271,7 +271,7 @@ TEST_P(ProductTest, ExtremeSums) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, ProductTest, testing::ValuesIn(usable_sets()), isa_name);
+INSTANTIATE_TEST_SUITE_P(Sets, GemmTest, testing::ValuesIn(usable_sets()), isa_name);
 
 }  // namespace
 }  // namespace effnet::kernels

@@ -1,4 +1,4 @@
-#include "effnet/train/distributed/place.h"
+#include "effnet/train/distributed/rank_info.h"
 
 #include <gtest/gtest.h>
 
@@ -13,8 +13,8 @@ namespace {
 
 using Variables = std::map<std::string, std::string>;
 
-Place from(const Variables& variables) {
-  return place_of([&](const char* name) -> const char* {
+RankInfo from(const Variables& variables) {
+  return rank_info_of([&](const char* name) -> const char* {
     const auto found = variables.find(name);
     return found == variables.end() ? nullptr : found->second.c_str();
   });
@@ -28,7 +28,7 @@ struct Case {
   std::string source;
 };
 
-TEST(Place, EveryLaunchersVariables) {
+TEST(RankInfo, EveryLaunchersVariables) {
   const std::vector<Case> cases{
       {{}, 0, 1, 0, "", 0, ""},
       {{{"RANK", "3"}, {"WORLD_SIZE", "4"}, {"LOCAL_RANK", "1"}, {"MASTER_ADDR", "h0"}, {"MASTER_PORT", "1234"}},
@@ -152,7 +152,7 @@ TEST(Place, EveryLaunchersVariables) {
   for (std::size_t i = 0; i < cases.size(); ++i) {
     SCOPED_TRACE(i);
     const Case& expected = cases[i];
-    const Place place = from(expected.variables);
+    const RankInfo place = from(expected.variables);
     EXPECT_EQ(place.rank, expected.rank);
     EXPECT_EQ(place.world, expected.world);
     EXPECT_EQ(place.local_rank, expected.local_rank);
@@ -167,7 +167,7 @@ TEST(Place, EveryLaunchersVariables) {
   }
 }
 
-TEST(Place, ThePortTellsJobsAndStepsApart) {
+TEST(RankInfo, ThePortTellsJobsAndStepsApart) {
   const auto port = [](const std::string& job, const std::string& step, const std::string& rank) {
     return from({{"SLURM_PROCID", rank},
                  {"SLURM_NTASKS", "2"},
@@ -182,7 +182,7 @@ TEST(Place, ThePortTellsJobsAndStepsApart) {
   EXPECT_NE(port("10", "11", "0"), port("101", "1", "0"));
 }
 
-TEST(Place, TorchrunsAgentMayHoldTheStore) {
+TEST(RankInfo, TorchrunsAgentMayHoldTheStore) {
   Variables variables{{"RANK", "0"},
                       {"WORLD_SIZE", "2"},
                       {"MASTER_ADDR", "h"},
@@ -194,7 +194,7 @@ TEST(Place, TorchrunsAgentMayHoldTheStore) {
   EXPECT_EQ(from(variables).store_prefix, "");
 }
 
-TEST(Place, HalfASetAndBadNumbersNameTheVariable) {
+TEST(RankInfo, HalfASetAndBadNumbersNameTheVariable) {
   const Variables good{
       {"RANK", "1"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "1"}, {"MASTER_ADDR", "h"}, {"MASTER_PORT", "99"}};
   const auto changed = [&](const std::string& name, const std::string& value) {
@@ -236,7 +236,7 @@ TEST(Place, HalfASetAndBadNumbersNameTheVariable) {
   }
 }
 
-TEST(Place, TheFirstHostOfANodeList) {
+TEST(RankInfo, TheFirstHostOfANodeList) {
   EXPECT_EQ(first_host("n1"), "n1");
   EXPECT_EQ(first_host("n1,n2"), "n1");
   EXPECT_EQ(first_host("node[07-12,20]"), "node07");

@@ -1,4 +1,4 @@
-#include "effnet/train/distributed/watch.h"
+#include "effnet/train/distributed/heartbeat.h"
 
 #include <unistd.h>
 
@@ -51,11 +51,11 @@ struct Gone {
 
 }  // namespace
 
-struct Watch::State {
+struct Heartbeat::State {
   c10::intrusive_ptr<c10d::Store> store;
   int rank, world;
   bool rank0_has_store;
-  WatchTiming timing;
+  HeartbeatTiming timing;
   std::map<int, Seen> seen;  // by the thread, and after its end by leave()
 
   std::mutex mutex;  // of what follows
@@ -71,7 +71,7 @@ struct Watch::State {
   [[noreturn]] void say_gone(std::string_view why) const;
 };
 
-void Watch::State::run() {
+void Heartbeat::State::run() {
   while (true) {
     bool lost = false;
     try {
@@ -94,7 +94,7 @@ void Watch::State::run() {
   }
 }
 
-std::optional<Gone> Watch::State::judge(int other, Clock::duration limit) {
+std::optional<Gone> Heartbeat::State::judge(int other, Clock::duration limit) {
   const std::int64_t beats = store->add(beat_key(other), 0);
   Seen& last = seen.at(other);
   const auto now = Clock::now();
@@ -105,7 +105,7 @@ std::optional<Gone> Watch::State::judge(int other, Clock::duration limit) {
 }
 
 // One round: publish a suspicion, read the verdict, judge those that this process watches.
-void Watch::State::look() {
+void Heartbeat::State::look() {
   bool suspected = false;
   {
     const std::lock_guard lock(mutex);
@@ -137,7 +137,7 @@ void Watch::State::look() {
   changed.notify_all();
 }
 
-void Watch::State::say_gone(std::string_view why) const {
+void Heartbeat::State::say_gone(std::string_view why) const {
   const std::string got = why.empty() ? "" : fmt::format(": {}", why);
   if (store_lost && !rank0_has_store)
     throw environment_error("the store that the processes met in is gone (got no answer{}, expected torchrun's)", got);
@@ -150,7 +150,8 @@ void Watch::State::say_gone(std::string_view why) const {
       .with_hint("its own message, if it had time for one, says why; --resume goes on from the last checkpoint");
 }
 
-Watch::Watch(c10::intrusive_ptr<c10d::Store> store, int rank, int world, bool rank0_has_store, WatchTiming timing)
+Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank, int world, bool rank0_has_store,
+                     HeartbeatTiming timing)
     : state_(std::make_shared<State>()) {
   state_->store = std::move(store);
   state_->rank = rank;
@@ -163,9 +164,9 @@ Watch::Watch(c10::intrusive_ptr<c10d::Store> store, int rank, int world, bool ra
   thread_ = std::thread([state = state_] { state->run(); });
 }
 
-Watch::~Watch() { leave(); }
+Heartbeat::~Heartbeat() { leave(); }
 
-void Watch::check() {
+void Heartbeat::check() {
   State& state = *state_;
   const std::lock_guard lock(state.mutex);
   const auto now = Clock::now();
@@ -180,7 +181,7 @@ void Watch::check() {
   }
 }
 
-void Watch::blame(std::string_view why) {
+void Heartbeat::blame(std::string_view why) {
   State& state = *state_;
   std::unique_lock lock(state.mutex);
   state.suspicion = true;
@@ -192,7 +193,7 @@ void Watch::blame(std::string_view why) {
       .with_hint("--resume goes on from the last checkpoint");
 }
 
-void Watch::leave() {
+void Heartbeat::leave() {
   if (!thread_.joinable()) return;
   State& state = *state_;
   {

@@ -1,4 +1,4 @@
-"""The kinds of picture files that users have: the same pixels in every format give the same answer, every reader finds them
+"""The kinds of image files that users have: the same pixels in every format give the same answer, every reader finds them
 under every name, and what is not read is named with what converts it."""
 
 import io
@@ -10,7 +10,7 @@ import numpy
 from PIL import Image
 
 
-def picture(seed=0, size=(40, 30)):
+def photo(seed=0, size=(40, 30)):
     """Few enough colours for a GIF, so that every lossless format holds the same pixels."""
     rng = numpy.random.RandomState(seed)
     colours = rng.randint(0, 256, (64, 3)).astype(numpy.uint8)
@@ -50,8 +50,8 @@ NAMES = ["a.jpg", "b.JPEG", "c.jpe", "d.JFIF", "e.Png", "f.webp", "g.GIF", "h.bm
 
 def test_every_format_gives_the_same_answer(effnet, tiny, tmp_path):
     paths = []
-    for extension, data in lossless(picture()).items():
-        paths.append(tmp_path / f"picture{extension}")
+    for extension, data in lossless(photo()).items():
+        paths.append(tmp_path / f"image{extension}")
         paths[-1].write_bytes(data)
     misnamed = tmp_path / "really_a_gif.jpg"
     misnamed.write_bytes(paths[1].read_bytes())
@@ -59,17 +59,17 @@ def test_every_format_gives_the_same_answer(effnet, tiny, tmp_path):
     assert len(images) == 7 and all(image["logits"] == images[0]["logits"] for image in images)
 
 
-def class_set(root, pictures_of):
-    """Two classes of ten pictures: every name of NAMES, whatever is in it."""
+def class_set(root, images_of):
+    """Two classes of ten images: every name of NAMES, whatever is in it."""
     for label in ("cat", "dog"):
         for i, name in enumerate(NAMES):
             path = root / "train" / label / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(pictures_of(label, i))
+            path.write_bytes(images_of(label, i))
 
 
 def content(label, i):
-    return list(lossless(picture(1 + i + (20 if label == "dog" else 0))).values())[i % 6]
+    return list(lossless(photo(1 + i + (20 if label == "dog" else 0))).values())[i % 6]
 
 
 def test_class_folders_shards_and_lists_find_every_name(effnet, tiny, tmp_path):
@@ -79,7 +79,7 @@ def test_class_folders_shards_and_lists_find_every_name(effnet, tiny, tmp_path):
     report = effnet.json("data", "check", tmp_path / "set")
     assert report["images"] == 20 and report["broken"] == []
     assert sorted((os.path.basename(row["path"]), row["why"]) for row in report["skipped"]) == [
-        ("list.txt", "not a picture by its name"),
+        ("list.txt", "not an image by its name"),
         ("raw.NEF", "a camera raw file by its name; to convert it: darktable-cli IN OUT.jpg (darktable)")]
 
     shards = tmp_path / "shards"
@@ -112,7 +112,7 @@ def test_what_is_not_read_is_named_with_what_converts_it(effnet, tiny, tmp_path)
         result = effnet("predict", tiny, path, "--quiet", "--json")
         assert result.returncode == 3 and f"got {said}, expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC" in result.stderr
         assert tool is None or f"hint: to convert it: {tool} " in result.stderr
-    # A DNG and a NEF are TIFF files by their first bytes, with a preview as their first picture.
+    # A DNG and a NEF are TIFF files by their first bytes, with a preview as their first image.
     preview = [(254, 4, 1), (256, 4, 2), (257, 4, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 200), (277, 3, 1),
                (278, 4, 1), (279, 4, 2)]
     for name, more in (("dng", [(50706, 1, 0x00000401)]), ("nef", [(330, 4, 300)])):
@@ -129,7 +129,7 @@ def test_what_is_not_read_is_named_with_what_converts_it(effnet, tiny, tmp_path)
 def test_tiff_kinds_that_are_refused_say_why(effnet, tiny, tmp_path):
     for name, data, said in (("float", encoded(Image.new("F", (4, 3)), "TIFF"), "got floating-point numbers of 32 bits"),
                              ("lab", encoded(Image.new("LAB", (4, 3)), "TIFF"), "unsupported kind of colour (got photometric 8"),
-                             ("lzma", encoded(picture(), "TIFF", compression="lzma"), "unsupported compression (got 34925")):
+                             ("lzma", encoded(photo(), "TIFF", compression="lzma"), "unsupported compression (got 34925")):
         path = tmp_path / f"{name}.tif"
         path.write_bytes(data)
         result = effnet("predict", tiny, path, "--quiet", "--json")
@@ -139,7 +139,7 @@ def test_tiff_kinds_that_are_refused_say_why(effnet, tiny, tmp_path):
 
 def test_png_without_its_end(effnet, tiny, tmp_path):
     whole, cut, half = tmp_path / "whole.png", tmp_path / "cut.png", tmp_path / "half.png"
-    data = encoded(picture(), "PNG")
+    data = encoded(photo(), "PNG")
     whole.write_bytes(data)
     cut.write_bytes(data[:-12])
     half.write_bytes(data[:len(data) // 2])
@@ -151,7 +151,7 @@ def test_png_without_its_end(effnet, tiny, tmp_path):
 
 def test_libraries_keep_their_warnings_to_themselves(effnet, tiny, tmp_path):
     """libtiff prints to stderr unless it is told otherwise."""
-    data = bytearray(encoded(picture(), "TIFF"))
+    data = bytearray(encoded(photo(), "TIFF"))
     entries = struct.unpack("<H", data[8:10])[0]
     struct.pack_into("<H", data, 10 + 12 * (entries - 1), 65000)  # a tag that nobody knows
     path = tmp_path / "odd.tif"
@@ -164,8 +164,8 @@ def test_libraries_keep_their_warnings_to_themselves(effnet, tiny, tmp_path):
 
 
 def test_cam_writes_what_the_name_says(effnet, tiny, tmp_path):
-    source = tmp_path / "picture.png"
-    picture(size=(64, 48)).save(source)
+    source = tmp_path / "image.png"
+    photo(size=(64, 48)).save(source)
     for name, kind in (("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.png", "PNG"), ("a.webp", "WEBP"), ("plain", "PNG")):
         effnet.json("cam", tiny, source, "-o", tmp_path / name)
         with Image.open(tmp_path / name) as image:
@@ -178,8 +178,8 @@ def test_cam_writes_what_the_name_says(effnet, tiny, tmp_path):
 
 
 def test_exact_pixels_are_png_only(effnet, tiny, tmp_path):
-    source = tmp_path / "picture.png"
-    picture().save(source)
+    source = tmp_path / "image.png"
+    photo().save(source)
     for name in ("a.jpg", "a.webp", "a.bmp"):
         result = effnet("predict", tiny, source, "--dump-pixels", tmp_path / name)
         effnet.check_error(result, 2)

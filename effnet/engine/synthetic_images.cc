@@ -1,4 +1,4 @@
-#include "effnet/engine/synthetic_pictures.h"
+#include "effnet/engine/synthetic_images.h"
 
 #include <array>
 #include <cmath>
@@ -34,14 +34,14 @@ void fill_octaves(const Philox& numbers, const Chw& shape, std::span<float> plan
 
 }  // namespace
 
-std::vector<float> synthetic_pictures(const Chw& shape, std::int64_t batch, std::uint64_t seed, ThreadPool& pool) {
-  std::vector<float> pictures(static_cast<std::size_t>(batch * shape.numel()));
+std::vector<float> synthetic_images(const Chw& shape, std::int64_t batch, std::uint64_t seed, ThreadPool& pool) {
+  std::vector<float> images(static_cast<std::size_t>(batch * shape.numel()));
   const Philox white(seed, stream_of("synthetic pictures: white noise"));
   const Philox octaves(seed, stream_of("synthetic pictures: octaves"));
   const auto pixels = static_cast<std::size_t>(shape.pixels());
   pool.parallel_for(batch * shape.c, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {  // one plane
-      const auto plane = std::span(pictures).subspan(static_cast<std::size_t>(task) * pixels, pixels);
+      const auto plane = std::span(images).subspan(static_cast<std::size_t>(task) * pixels, pixels);
       if (task / shape.c % 2 == 0) {
         fill_white(white, plane, task);
       } else {
@@ -49,7 +49,7 @@ std::vector<float> synthetic_pictures(const Chw& shape, std::int64_t batch, std:
       }
     }
   });
-  return pictures;
+  return images;
 }
 
 }  // namespace effnet::engine

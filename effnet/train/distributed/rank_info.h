@@ -7,7 +7,7 @@
 
 namespace effnet::train {
 
-struct Place {
+struct RankInfo {
   int rank = 0, world = 1, local_rank = 0;
   std::string master_address;  // of rank 0; empty for one process
   int master_port = 0;
@@ -21,7 +21,7 @@ using Environment = std::function<const char*(const char* name)>;  // std::geten
 // variables; MASTER_ADDR and MASTER_PORT go before what is derived from those. World 1 if there are none.
 // Throws Error(usage) that names the variables for half a set, a number that is none or out of range, and a group of
 // several without an address.
-Place place_of(const Environment& environment);
+RankInfo rank_info_of(const Environment& environment);
 
 // "node07" of Slurm's "node[07-12,20]", "a1" of "a1,b[2-3]", "r1n5" of "r[1-2]n[5-6]". Throws Error(usage).
 std::string first_host(const std::string& node_list);

@@ -12,7 +12,7 @@ namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
 template <int P, int kLanes, Epilogue E>
-void product_tile(const ProductArgs& args) noexcept {
+void gemm_tile(const GemmArgs& args) noexcept {
   constexpr int kWides = kLanes / 16;
   constexpr bool kHalf = kLanes % 16 != 0;
   Wide sums[P][kWides > 0 ? kWides : 1];
@@ -94,23 +94,23 @@ void product_tile(const ProductArgs& args) noexcept {
 
 // Null: a height that only tiles of 8 channels have.
 template <int P, int kLanes, Epilogue E>
-constexpr ProductFn product_entry() {
+constexpr GemmFn gemm_entry() {
   if constexpr (kLanes > 8 && P > kTallest) {
     return nullptr;
   } else {
-    return product_tile<P, kLanes, E>;
+    return gemm_tile<P, kLanes, E>;
   }
 }
 
 // [heights][tile / 8][kEpilogues].
 template <std::size_t... I>
-constexpr auto product_table(std::index_sequence<I...>) {
+constexpr auto gemm_table(std::index_sequence<I...>) {
   constexpr std::size_t kWidths = kTile / 8;
-  return std::array<ProductFn, sizeof...(I)>{
-      product_entry<kHeights[I / kEpilogues / kWidths], static_cast<int>(I / kEpilogues % kWidths + 1) * 8,
-                    static_cast<Epilogue>(I % kEpilogues)>()...};
+  return std::array<GemmFn, sizeof...(I)>{
+      gemm_entry<kHeights[I / kEpilogues / kWidths], static_cast<int>(I / kEpilogues % kWidths + 1) * 8,
+                 static_cast<Epilogue>(I % kEpilogues)>()...};
 }
-constexpr auto kProducts = product_table(std::make_index_sequence<std::size(kHeights) * (kTile / 8) * kEpilogues>());
+constexpr auto kProducts = gemm_table(std::make_index_sequence<std::size(kHeights) * (kTile / 8) * kEpilogues>());
 
 }  // namespace
 }  // namespace effnet::kernels::EFFNET_TARGET

@@ -20,20 +20,21 @@
 
 namespace effnet::train {
 
-struct WatchTiming {
+struct HeartbeatTiming {
   std::chrono::milliseconds beat{500};
   std::chrono::milliseconds suspected{3000};
   std::chrono::milliseconds silent{60000};
   std::chrono::milliseconds left{2000};
 };
 
-class Watch {
+class Heartbeat {
  public:
   // `store` is a connection of its own: a thread uses it until leave().
-  Watch(c10::intrusive_ptr<c10d::Store> store, int rank, int world, bool rank0_has_store, WatchTiming timing = {});
-  ~Watch();
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
+  Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank, int world, bool rank0_has_store,
+            HeartbeatTiming timing = {});
+  ~Heartbeat();
+  Heartbeat(const Heartbeat&) = delete;
+  Heartbeat& operator=(const Heartbeat&) = delete;
 
   // Only to be called by who waits for the others: throws Error(environment) that names who is gone.
   void check();
