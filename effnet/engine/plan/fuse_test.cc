@@ -175,7 +175,7 @@ TEST_F(FuseTest, AmoebaNetSharesActivations) {
   const auto activated = [](const Unit& unit) { return unit.activation == Activation::relu; };
   std::vector<NodeId> sources;
   for (const Unit& unit : units_) {
-    if (unit.kind == Kind::map && epilogue_params(unit) && unit.layer != kNone && !has_addend(unit)) {
+    if (unit.kind == Kind::map && activated(unit) && unit.layer != kNone && !has_addend(unit)) {
       sources.push_back(unit.inputs[0]);
     }
   }
@@ -186,7 +186,7 @@ TEST_F(FuseTest, AmoebaNetSharesActivations) {
     return std::holds_alternative<graph::Activate>(node.op);
   });
   const auto in_units = std::count_if(units_.begin(), units_.end(), [&](const Unit& unit) {
-    return epilogue_params(unit) || unit.producer_activation == Activation::relu;
+    return activated(unit) || unit.producer_activation == Activation::relu;
   });
   EXPECT_LT(in_units, in_graph);
   const auto concats = std::count_if(graph_.nodes.begin(), graph_.nodes.end(), [](const graph::Node& node) {
