@@ -14,8 +14,7 @@ struct ValueAndDerivative {
 
 // f(z) and f'(z). At a bend the derivative is 0, at -3 and 3 of hard swish that of the parabola's outside.
 template <Epilogue E, class V>
-[[gnu::always_inline]] inline ValueAndDerivative<V> epilogue_params(V z, [[maybe_unused]] V low,
-                                                                    [[maybe_unused]] V high) {
+[[gnu::always_inline]] inline ValueAndDerivative<V> activated(V z, [[maybe_unused]] V low, [[maybe_unused]] V high) {
   if constexpr (E == Epilogue::silu) {
     const V sigmoid = div(broadcast<V>(1), one_plus_exp_of_minus(z));
     const V value = mul(z, sigmoid);
