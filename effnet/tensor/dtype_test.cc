@@ -33,7 +33,8 @@ TEST(Dtypes, AnUnknownOrEmptyNameIsNone) {
 // NumPy's names say the size themselves.
 TEST(Dtypes, NumpysNamesHaveTheirSize) {
   for (const DtypeInfo& row : dtypes()) {
-    if (!row.numpy.empty()) EXPECT_EQ(row.numpy.substr(2), std::to_string(row.bytes)) << row.numpy;
+    if (row.numpy.empty()) continue;
+    EXPECT_EQ(row.numpy.substr(2), std::to_string(row.bytes)) << row.numpy;
   }
 }
 
