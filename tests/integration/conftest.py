@@ -16,7 +16,11 @@ import time
 import pytest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
-SHARED = os.path.abspath(os.path.join(ROOT, "../shared"))
+# Optional data sets: the 500 sample images (imagenet_sample500.tar), the flowers (flowers102.tar) and, in the folder
+# reference beside this one, PyTorch's predictions on the samples (lite_golden.json). They are no part of the repository;
+# tests that need one are skipped where it is absent. The folder is $EFFNET_SHARED_DATA, else shared/data beside the
+# checkout.
+SHARED_DATA = os.path.abspath(os.environ.get("EFFNET_SHARED_DATA") or os.path.join(ROOT, "../shared/data"))
 
 
 def pytest_configure(config):
@@ -112,18 +116,22 @@ def effnet(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def shared():
-    """../shared, where the sample images and the golden predictions are."""
-    if not os.path.isdir(os.path.join(SHARED, "data")):
-        pytest.skip("../shared is not here")
-    return SHARED
+def shared_file():
+    """shared_file(path): the path of an optional file, given relative to SHARED_DATA. Skips the test if it is absent."""
+    def find(path):
+        file = os.path.normpath(os.path.join(SHARED_DATA, path))
+        if not os.path.exists(file):
+            pytest.skip(f"optional data is absent: {file} (set EFFNET_SHARED_DATA)")
+        return file
+    return find
 
 
 @pytest.fixture(scope="session")
-def sample500(shared, tmp_path_factory):
-    """The 500 sample images, unpacked."""
+def sample500(shared_file, tmp_path_factory):
+    """The folder of the 500 sample images, unpacked."""
+    path = shared_file("imagenet_sample500.tar")
     folder = tmp_path_factory.mktemp("sample500")
-    with tarfile.open(os.path.join(shared, "data/imagenet_sample500.tar")) as archive:
+    with tarfile.open(path) as archive:
         archive.extractall(folder)
     return folder / "imagenet_sample500"
 

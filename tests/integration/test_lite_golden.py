@@ -1,4 +1,7 @@
-"""The published Lite weights against ../shared/reference/lite_golden.json: 500 images through PyTorch 1.13 in float32.
+"""The published Lite weights against lite_golden.json (docs/reference/lite_weights.md, section 5): 500 images, computed
+by PyTorch 1.13 in float32.
+
+The tests are skipped if the optional data (tests/integration/conftest.py) is absent.
 
 `make test` takes every fifth photo for Lite1 and Lite2 and all of them for Lite0; EFFNET_FULL=1 takes all.
 """
@@ -16,8 +19,9 @@ FULL = os.environ.get("EFFNET_FULL") == "1"
 
 
 @pytest.fixture(scope="module")
-def golden(shared):
-    return json.load(open(os.path.join(shared, "reference/lite_golden.json")))
+def golden(shared_file):
+    with open(shared_file("../reference/lite_golden.json")) as file:
+        return json.load(file)
 
 
 def predict(effnet, model, paths, *more):

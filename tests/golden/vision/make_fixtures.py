@@ -7,7 +7,7 @@
   source.rgb           the 23x17 photo that is resized, raw
   resize.tsv           filter, width, height, box, sha256 of Pillow's result
   tf.tsv, tf.f32       filter, width, height; the results one after the other, computed here with NumPy in double from
-                       positions in float32, as reference/paper.md section D says
+                       positions in float32, as docs/reference/paper.md, section D, says
   prepare.tsv          photo's width and height (the source cropped or repeated), resize, crop, filter, sha256 of
                        torchvision's Resize + CenterCrop
 
