@@ -1,5 +1,7 @@
-"""The binary for 64-bit ARM, run under QEMU, beside the one of this machine: same answers within the tolerance that
-instruction sets have among each other. `tools/run_tests aarch64` builds both."""
+"""The program for 64-bit ARM, run under QEMU, compared with the program for this machine.
+
+The results agree within the tolerance between instruction sets. `tools/run_tests aarch64` builds both programs.
+"""
 
 import os
 import shutil
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.skipif(not os.access(os.path.join(BUILD, "bin/effnet"),
 
 @pytest.fixture(scope="module")
 def arm(effnet, tmp_path_factory):
-    """The ARM binary, in the home of the other one."""
+    """The ARM program, with the EFFNET_HOME of the other one."""
     path = tmp_path_factory.mktemp("arm") / "effnet"
     path.write_text(f'#!/bin/sh\nexec {QEMU} -L {SYSROOT} {BUILD}/bin/effnet "$@"\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)

@@ -1,4 +1,4 @@
-"""docs/adding-a-model.md, done literally: the file that stands there by its path, and as a file dropped into arch/."""
+"""The example of docs/adding-a-model.md: the arch file of that page by its path, and as a file in arch/."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def test_by_path(effnet, tmp_path):
 
 
 def test_as_a_file_in_arch_and_no_other_edit(effnet):
-    """tests/CMakeLists.txt builds effnet with the documented file among those of arch/."""
+    """tests/CMakeLists.txt builds a second effnet that has the documented file in its arch/."""
     binary = os.path.join(os.environ.get("EFFNET_BIN_DIR", os.path.dirname(effnet.path)), "effnet_with_mynet")
     if not os.access(binary, os.X_OK):
         pytest.skip(f"{binary} is not built")

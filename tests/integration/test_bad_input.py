@@ -1,4 +1,4 @@
-"""Files that lie: each exits 3 with one clear line, and nothing half-written stays."""
+"""Corrupt files: effnet exits with 3 and one error line, and leaves no partial output."""
 
 import io
 import json
@@ -128,7 +128,7 @@ def zipped(data, **entries):
 
 
 def state_dict(shape=(2, 2), stride=(2, 1), count=4, key="0"):
-    """A pickled OrderedDict with one tensor, as torch.save writes it."""
+    """A pickled OrderedDict with one tensor, in the form that torch.save writes."""
     word = lambda text: b"X" + struct.pack("<I", len(text)) + text.encode()
     number = lambda value: b"\x8a\x08" + struct.pack("<q", value)
     numbers = lambda values: b"(" + b"".join(number(value) for value in values) + b"t"
@@ -191,7 +191,7 @@ def test_arch_files(effnet, tmp_path):
 
 
 def test_memory_stays_bounded(effnet, tiny, tmp_path):
-    """Lying files in an address space of 600 MB (the binary's own libraries take most of it)."""
+    """Corrupt files in an address space of 600 MB, most of which the program's libraries use."""
     import resource
     import subprocess
     for name, data in (("a.jpg", lying_jpeg()), ("a.png", lying_png()), ("a.webp", lying_webp())):

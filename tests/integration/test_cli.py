@@ -1,4 +1,4 @@
-"""The command line as docs/cli.md describes it: names, JSON fields, exit codes, one clear line for every error."""
+"""The command line as in docs/cli.md: names, JSON fields, exit codes, one line for each error."""
 
 import json
 import math
@@ -9,8 +9,8 @@ import pytest
 
 
 def test_the_binary_loads_little(effnet):
-    """Every start pays for the libraries that are loaded: 25 small ones take some milliseconds, LibTorch alone a second."""
-    result = effnet("--version", env={"LD_TRACE_LOADED_OBJECTS": "1"})  # what ldd does
+    """Each start loads the libraries: 25 small ones take some milliseconds, LibTorch alone takes a second."""
+    result = effnet("--version", env={"LD_TRACE_LOADED_OBJECTS": "1"})  # as ldd does
     libraries = [line.split()[0] for line in result.stdout.splitlines()]
     assert "libc.so.6" in libraries and len(libraries) <= 40, libraries
     heavy = ("torch", "c10", "gloo", "blas", "lapack", "libmkl", "libpython", "protobuf", "libcuda", "opencv", "LLVM")

@@ -1,4 +1,4 @@
-"""compare: two ways of computing one network, layer by layer."""
+"""compare: two backends or instruction sets on one network, layer by layer."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""`effnet data check` on sets that Python makes: Pillow writes the images, tarfile the shards."""
+"""`effnet data check` on datasets made in Python: Pillow writes the images, tarfile the shards."""
 
 import io
 import os

@@ -1,7 +1,8 @@
-"""Several processes train as one: with synchronised batch norm the same losses and gradients as one process with the same
-global batch; every validation image counts once; a dead rank ends the others, and the run goes on to the same bits.
+"""Training with several processes.
 
-All processes run one thread and pass tensors over loopback."""
+With synchronised batch norm, losses and gradients are those of one process with the same global batch. Each validation
+image counts once. If a rank ends, the others end too; the resumed run gives the same bits. All processes have one
+thread and exchange tensors over loopback. """
 
 import csv
 import json
@@ -46,8 +47,9 @@ sync_bn = true
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """`data`: 36 images, three batches an epoch, and 19 to validate on (odd, and no multiple of 4 either). `batch`: 12,
-    a single batch. `odd`: 13, a batch that no number of processes divides."""
+    """A folder with three datasets. `data`: 36 training images, three batches per epoch, and 19 validation images (an
+    odd number, not a multiple of 4). `batch`: 12 images, a single batch. `odd`: 13 images, a batch that cannot be
+    divided equally among the processes."""
     place = tmp_path_factory.mktemp("distributed")
     write_set(place / "data", (12, 12, 12), (5, 6, 8))
     write_set(place / "batch", (4, 4, 4), (1, 1, 1))
@@ -67,7 +69,7 @@ def words(place, count, data, out, *settings):
 
 @pytest.fixture(scope="module")
 def run(effnet, place):
-    """run(count, data, *settings): the folder of a finished run by so many processes; each is made once."""
+    """run(count, data, *settings): the folder of a finished run with `count` processes. Runs are cached."""
     made = {}
 
     def make(count, data, *settings):
@@ -96,7 +98,9 @@ def read_weights(file):
 
 
 ONE_STEP = ("train.epochs=1", "optimizer.momentum=0", "optimizer.weight_decay=0")
-LR = 8.0  # a step of plain descent: (before - after) / LR is the gradient, and float32's rounding of the weights drowns
+# One step of plain SGD: (before - after) / LR is the gradient. A large rate makes the rounding of the weights
+# negligible.
+LR = 8.0
 
 
 @pytest.mark.parametrize("data, count", [("batch", 2), ("batch", 4), ("odd", 2), ("odd", 4)])
@@ -113,11 +117,12 @@ def test_first_loss_and_gradients(run, data, count):
     assert largest > 0.01
     for name, gradient in gradients.items():
         difference = numpy.linalg.norm((after[name] - after_several[name]) / LR)
-        # Zero in exact arithmetic (a bias before a batch norm): what rounding leaves is compared with the whole gradient.
+        # Some gradients are zero in exact arithmetic (a bias before a batch norm). Their rounding errors are compared
+        # with the norm of all gradients.
         norm = numpy.linalg.norm(gradient)
         assert difference <= 1e-4 * (norm if norm > 1e-5 * largest else largest), name
     for name in before:
-        if re.search(r"running_(mean|var)$", name):  # what batch norm saw is the whole batch on every rank
+        if re.search(r"running_(mean|var)$", name):  # on each rank, the statistics are those of the whole batch
             assert numpy.abs(after[name] - after_several[name]).max() <= 1e-5 * max(1.0, numpy.abs(after[name]).max()), name
 
 
@@ -128,7 +133,7 @@ def test_epoch_losses(run, count):
     for expected, got in zip(one, several):
         assert got["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-4)
         assert got["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-4)
-        assert got["train_top1"] == pytest.approx(expected["train_top1"], abs=100 / 36)  # a tie may fall otherwise
+        assert got["train_top1"] == pytest.approx(expected["train_top1"], abs=100 / 36)  # a tie may have another winner
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -141,7 +146,7 @@ def test_every_validation_image_counts_once(run, count):
     assert len(one) == 19 and len({row[key] for row in one}) == 19
     assert [row[key] for row in several] == [row[key] for row in one]
     for out in (run(1, "data"), run(count, "data")):
-        share = metrics(out)[-1]["val_top1"] / 100 * 19  # of 19 images, none twice and none left out
+        share = metrics(out)[-1]["val_top1"] / 100 * 19  # of 19 images, each counted once
         assert share == pytest.approx(round(share), abs=1e-6)
 
 
@@ -151,7 +156,7 @@ def rank_of(process_id):
 
 
 def ranks_of(launcher):
-    """rank -> process id, of those that have become effnet-train."""
+    """{rank: process id} of the launcher's processes that already run effnet-train."""
     found = {}
     for task in os.listdir(f"/proc/{launcher}/task"):
         with open(f"/proc/{launcher}/task/{task}/children") as file:
@@ -165,8 +170,8 @@ def ranks_of(launcher):
 
 
 def test_a_dead_rank_ends_the_others_and_the_run_goes_on(effnet, place, run):
-    """Killed ranks, the first and another, then Ctrl-C: each time the run goes on, and its end is that of an unbroken
-    run of as many processes, to the bit."""
+    """Rank 0 is killed, then another rank, then Ctrl-C. After each stop the run is resumed. Its result is bit for bit
+    that of an uninterrupted run with as many processes."""
     settings = ("train.epochs=8", "checkpoint.every_steps=2")
     whole = run(2, "data", *settings)
     out = place / "broken"
@@ -183,7 +188,7 @@ def test_a_dead_rank_ends_the_others_and_the_run_goes_on(effnet, place, run):
             assert code == 130, err
         else:
             assert code == 137, err
-            # The other one ends by itself, before the launcher asks it to.
+            # The other rank ends by itself, before the launcher sends it SIGTERM.
             assert f"effnet: error: rank {end} of 2" in err and "is gone" in err and "interrupted" not in err, err
             assert f"rank {end} of 2 was killed by signal 9" in err, err
     result = effnet(*words(place, 2, "data", out, *settings, "--resume"))
@@ -199,7 +204,7 @@ def test_a_dead_rank_ends_the_others_and_the_run_goes_on(effnet, place, run):
 def test_an_error_of_one_rank_is_told_once_and_ends_all(effnet, place):
     result = effnet(*words(place, 2, "nothing", place / "no-data"))
     assert result.returncode == 3
-    assert result.stderr.count("effnet: error: ") == 2  # one by each rank; they agree before they exchange anything
+    assert result.stderr.count("effnet: error: ") == 2  # one per rank: all ranks check before they exchange tensors
 
 
 def test_half_a_set_of_variables(effnet, place):
@@ -209,7 +214,7 @@ def test_half_a_set_of_variables(effnet, place):
 
 
 def test_torchrun(effnet, place, run):
-    """Debian's torchrun, where LibTorch is Debian's too: its agent holds the store."""
+    """Debian's torchrun, if LibTorch is Debian's too. The store is in torchrun's agent."""
     torchrun = shutil.which("torchrun")
     libtorch = effnet.json("doctor").get("train", {}).get("libtorch", "")
     if torchrun is None or not libtorch.startswith("1.13") or sys.version_info[:2] != (3, 11):

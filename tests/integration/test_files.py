@@ -1,5 +1,5 @@
-"""Files as users have them: links and devices as outputs, lists from other programs, labels that a spreadsheet wrote, folders
-with links and with names that are no text."""
+"""Unusual files: links and devices as outputs, lists of other programs, labels from spreadsheets, folders with links
+and with names that are not UTF-8."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def photo(path, seed=0):
 
 @pytest.fixture(scope="session")
 def numbered(effnet, tiny, tmp_path_factory):
-    """A model with the classes "1", "2", "3", made of tiny's weights by hand."""
+    """A model file with tiny's weights and the classes "1", "2" and "3"."""
     folder = tmp_path_factory.mktemp("numbered")
     effnet.json("export", tiny, "--safetensors", folder / "w.safetensors", "--names", "effnet", "--quiet")
     effnet.json("import", folder / "w.safetensors", "--arch", tiny, "-o", folder / "m.safetensors", "--quiet")
@@ -133,7 +133,7 @@ def test_answers_come_one_by_one(effnet, tiny, tmp_path):
 
 
 def test_one_reading_of_a_label_list(effnet, numbered, tmp_path):
-    """Labels by index, where the classes are called 1, 2, 3: 100 % of what predict says."""
+    """Labels by index, for classes named 1, 2 and 3. The labels are predict's results, so eval gives 100 %."""
     paths = [photo(str(tmp_path / "set" / f"{i}.png"), i) for i in range(12)]
     top = [image["top"][0]["index"] for image in effnet.json("predict", numbered, *paths)["images"]]
     truth = top[:9] + [(index + 1) % 3 for index in top[9:]]
@@ -204,7 +204,7 @@ def test_arch_files_with_a_mark(effnet, tiny, tmp_path):
 def test_out_of_memory_is_an_environment_error(effnet, tiny, tmp_path):
     photo(str(tmp_path / "set" / "0.png"))
     with open(tmp_path / "l.csv", "wb") as file:
-        file.truncate(4 << 30)  # takes no room on the disk
+        file.truncate(4 << 30)  # a sparse file
     limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
     for flag in ("--labels", "--classes"):
         result = subprocess.run([effnet.path, "eval", tiny, str(tmp_path / "set"), flag, str(tmp_path / "l.csv"), "--quiet"],
@@ -232,7 +232,7 @@ def test_a_image_is_no_list_of_paths(effnet, tiny, tmp_path):
         result = subprocess.run([effnet.path, "predict", str(tiny), "-", "--quiet"], stdin=file, capture_output=True)
     assert result.returncode == 3 and result.stderr.count(b"effnet: error") == 1
     assert b"not a list of paths" in result.stderr and b"/dev/stdin" in result.stderr
-    assert not any(byte < 32 and byte != 10 for byte in result.stderr)  # nothing that a terminal would obey
+    assert not any(byte < 32 and byte != 10 for byte in result.stderr)  # no control characters for the terminal
     result = effnet("predict", tiny, str(tmp_path / "a\x1b[31m.jpg"), "--quiet")
     assert result.returncode == 3 and "\\x1b" in result.stderr and "\x1b" not in result.stderr
 

@@ -1,5 +1,5 @@
-"""The kinds of image files that users have: the same pixels in every format give the same answer, every reader finds them
-under every name, and what is not read is named with what converts it."""
+"""Image formats. The same pixels give the same result in each format. All kinds of datasets find all file names. For an
+unsupported format the error names it and a way to convert it."""
 
 import io
 import os
@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def photo(seed=0, size=(40, 30)):
-    """Few enough colours for a GIF, so that every lossless format holds the same pixels."""
+    """An image with at most 256 colours, so that GIF too stores it without loss."""
     rng = numpy.random.RandomState(seed)
     colours = rng.randint(0, 256, (64, 3)).astype(numpy.uint8)
     return Image.fromarray(colours[rng.randint(0, 64, size[::-1])])
@@ -24,7 +24,7 @@ def encoded(image, kind, **options):
 
 
 def lossless(image):
-    """The same pixels as files by extension."""
+    """{extension: file content} of the same pixels in all lossless formats."""
     palette = image.quantize(64)
     assert palette.convert("RGB").tobytes() == image.tobytes()
     return {".png": encoded(image, "PNG"), ".gif": encoded(palette, "GIF"), ".bmp": encoded(image, "BMP"),
@@ -60,7 +60,7 @@ def test_every_format_gives_the_same_answer(effnet, tiny, tmp_path):
 
 
 def class_set(root, images_of):
-    """Two classes of ten images: every name of NAMES, whatever is in it."""
+    """Two classes of ten images, with the file names of NAMES. A name does not say the format of its content."""
     for label in ("cat", "dog"):
         for i, name in enumerate(NAMES):
             path = root / "train" / label / name
@@ -112,7 +112,7 @@ def test_what_is_not_read_is_named_with_what_converts_it(effnet, tiny, tmp_path)
         result = effnet("predict", tiny, path, "--quiet", "--json")
         assert result.returncode == 3 and f"got {said}, expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC" in result.stderr
         assert tool is None or f"hint: to convert it: {tool} " in result.stderr
-    # A DNG and a NEF are TIFF files by their first bytes, with a preview as their first image.
+    # DNG and NEF files begin like TIFF files and have a preview as their first image.
     preview = [(254, 4, 1), (256, 4, 2), (257, 4, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 200), (277, 3, 1),
                (278, 4, 1), (279, 4, 2)]
     for name, more in (("dng", [(50706, 1, 0x00000401)]), ("nef", [(330, 4, 300)])):
@@ -150,10 +150,10 @@ def test_png_without_its_end(effnet, tiny, tmp_path):
 
 
 def test_libraries_keep_their_warnings_to_themselves(effnet, tiny, tmp_path):
-    """libtiff prints to stderr unless it is told otherwise."""
+    """By default libtiff prints warnings to stderr."""
     data = bytearray(encoded(photo(), "TIFF"))
     entries = struct.unpack("<H", data[8:10])[0]
-    struct.pack_into("<H", data, 10 + 12 * (entries - 1), 65000)  # a tag that nobody knows
+    struct.pack_into("<H", data, 10 + 12 * (entries - 1), 65000)  # an unknown tag
     path = tmp_path / "odd.tif"
     path.write_bytes(data)
     result = effnet("predict", tiny, path, "--quiet", "--json")
@@ -171,7 +171,7 @@ def test_cam_writes_what_the_name_says(effnet, tiny, tmp_path):
         with Image.open(tmp_path / name) as image:
             assert (image.format, image.size) == (kind, (64, 48)), name
     for name in ("a.gif", "a.tif", "a.html"):
-        result = effnet("cam", "no_such_model", source, "-o", tmp_path / name)  # refused before the model is looked for
+        result = effnet("cam", "no_such_model", source, "-o", tmp_path / name)  # refused before the model is loaded
         effnet.check_error(result, 2)
         assert "expected .jpg, .png or .webp" in result.stderr
         assert not (tmp_path / name).exists()

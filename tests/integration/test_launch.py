@@ -1,5 +1,7 @@
-"""effnet launch: the processes' variables, whose output goes where, exit codes and signals. The command is `train` with a
-script in the place of effnet-train, which does by rank what the test asks for."""
+"""effnet launch: variables, output, exit codes and signals of its processes.
+
+The command is `train`, with a script instead of effnet-train. The script's action depends on the rank.
+"""
 
 import os
 import resource
@@ -18,7 +20,7 @@ case "$*" in *--version*) echo "{\\"version\\": \\"$VERSION\\"}"; exit 0;; esac
 
 @pytest.fixture
 def launch(effnet, tmp_path):
-    """launch(script, count, ...): a started `effnet launch -n COUNT train`, whose ranks run the script in tmp_path."""
+    """launch(script, count, ...): starts `effnet launch -n COUNT train`, whose ranks run the script in tmp_path."""
     version = effnet("--version").stdout.split()[1]
     started = []
 
@@ -78,7 +80,7 @@ def test_a_long_line_does_not_fill_the_memory(launch):
     assert code == 0 and err.count("x") == 300000 and err.count("[rank 1] ") == 5
 
 
-# A process that has ended answers kill -0 until its parent, the launcher, has asked for its exit code.
+# kill -0 of an ended process succeeds until its parent, the launcher, has read its exit code.
 AWAIT_1 = """
 [ $RANK = 1 ] && echo $$ > part && mv part id.1
 await_1() { while [ ! -e id.1 ] || kill -0 $(cat id.1) 2>/dev/null; do sleep 0.01; done; }
@@ -101,8 +103,8 @@ def test_a_killed_rank_is_named(launch):
 
 @pytest.mark.slow
 def test_who_does_not_end_is_made_to(launch, tmp_path):
-    """After a failure the others have 10 s to end by themselves, as rank 0 does, and are then asked to by SIGTERM, as rank 2;
-    10 s later rank 3, which does not listen, is killed."""
+    """After a failure the other ranks have 10 s to end by themselves, as rank 0 does. Then they get SIGTERM, which ends
+    rank 2. After 10 s more, rank 3, which ignores SIGTERM, is killed."""
     process = launch(AWAIT_1 + """
 trap 'echo asked > asked.$RANK; exit 130' TERM
 [ $RANK != 3 ] || trap '' TERM
@@ -143,7 +145,7 @@ def test_a_killed_launcher_leaves_nobody_behind(launch, tmp_path):
 
 
 def with_variable(text):
-    """The processes whose environment holds this text."""
+    """The processes with this text in their environment."""
     found = []
     for one in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -157,8 +159,8 @@ def with_variable(text):
 
 @pytest.mark.parametrize("files", [16, 24])
 def test_if_a_rank_cannot_start_those_before_it_end(launch, tmp_path, files):
-    """Each rank's pipe takes a file: later ones find none left. SIGTERM is blocked, so that the kernel's at the launcher's end does not hide
-    who was left behind."""
+    """Each rank needs a pipe, so that the last ranks exceed the limit of open files. SIGTERM is blocked, because the
+    kernel sends it when the launcher ends: so the test sees the processes that the launcher itself did not end."""
     def limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])

@@ -1,4 +1,4 @@
-"""tools/lint finds what it says it finds: in a small repository of its own with one offence at a time."""
+"""tools/lint, in small repositories with one offence each."""
 
 import os
 import shutil
@@ -25,10 +25,10 @@ CLEAN = {
 
 @pytest.fixture
 def lint(tmp_path):
-    """lint(files): the exit code and the lines of tools/lint over CLEAN with these files besides or instead."""
+    """lint(files): the exit code and output lines of tools/lint on CLEAN with these files added or replaced."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    if shutil.which("clang-format") is None:  # it comes with the packages to check, not with those to test
+    if shutil.which("clang-format") is None:  # it is not one of the packages that the tests need
         (tools / "clang-format").write_text("#!/bin/sh\n")
         (tools / "clang-format").chmod(0o755)
     environment = os.environ | {"PATH": f"{os.environ['PATH']}:{tools}"}
@@ -110,7 +110,7 @@ def test_layers(lint):
     assert code == 1 and lines == ["lint: effnet/base/text.h includes effnet/nn (a base file may use: base)"]
 
 
-# A folder below another is a layer if it has a row of its own; else it belongs to the one above.
+# A subfolder with a row of its own is a layer; otherwise it belongs to the layer of its parent folder.
 def test_layers_below_layers(lint):
     code, lines = lint({"effnet/train/recipe/a.h": '#pragma once\n\n#include "effnet/base/text.h"\n#include "effnet/train/step/b.h"\n',
                         "effnet/train/step/b.h": '#pragma once\n\n#include "effnet/base/unicode/c.h"\n#include "effnet/nn/part.h"\n',

@@ -1,4 +1,4 @@
-"""Lite0 on images that no golden file knows, against a plain PyTorch network fed by Pillow.
+"""Lite0 on images outside of lite_golden.json, compared with a plain PyTorch network that reads them through Pillow.
 
 The network below follows docs/reference/lite_weights.md, section 3, and reads the published file itself. It shares no
 code with effnet: not the import, the resize, the padding or the arithmetic.

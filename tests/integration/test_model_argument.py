@@ -1,5 +1,5 @@
-"""MODEL in every command: names, pulled models, files, run folders, checkpoints, arch files; and whose weights a result
-used."""
+"""The MODEL argument: names, pulled models, files, run folders, checkpoints, arch files; and which weights a result
+reports."""
 
 import json
 import os
@@ -12,7 +12,7 @@ TINY = 'name = "tiny"\nresolution = 32\nclasses = 3\n[stem]\nchannels = 8\n[[sta
 
 
 def parts(path):
-    """Header and data of a safetensors file."""
+    """The header and the data of a safetensors file."""
     raw = path.read_bytes()
     size = struct.unpack("<Q", raw[:8])[0]
     return json.loads(raw[8:8 + size]), raw[8 + size:]
@@ -25,7 +25,8 @@ def write(path, header, data):
 
 @pytest.fixture(scope="module")
 def run(effnet, tmp_path_factory):
-    """A run folder: its model, and a checkpoint whose average is the model and whose plain weights are zeros."""
+    """A run folder with a model and a checkpoint. The checkpoint's averages are the model's weights; its plain weights
+    are zeros."""
     folder = tmp_path_factory.mktemp("run")
     arch = folder / "tiny.toml"
     arch.write_text(TINY)
@@ -108,7 +109,7 @@ def test_a_pulled_model_out_of_reach_is_an_error(effnet, tmp_path, kind):
         result = effnet(*command, "--quiet", "--json", env=environment)
         effnet.check_error(result, 4 if kind == "loop" else 3)
         assert "hint: " in result.stderr
-    # Where no weights are asked for, or random ones, it does not matter; nor does it for another name.
+    # Commands that need no weights, or random ones, still work, and so do other names.
     effnet.json("scale", "efficientnet_lite0", "--phi", "1", env=environment)
     document = effnet.json("bench", "efficientnet_lite0", "--random", "--seconds", "0.01", "--quiet", env=environment)
     assert document["weights"] == "random"

@@ -1,12 +1,11 @@
-"""CPUs that this machine has not, by QEMU: effnet runs on them, with the kernels of their set, and gives the answers that
-the same set gives here, to the bit.
+"""effnet on other CPUs, emulated by QEMU: it uses their instruction set, and its results are bit for bit those of the
+same instruction set on this machine.
 
-QEMU's user mode runs one program on a CPU it emulates; an instruction that this CPU lacks ends the program as the CPU
-itself would. Its floating-point arithmetic is IEEE's, fused multiply-add included, so nothing has to be tolerated between
-it and the real CPU.
+QEMU's user mode runs one program on an emulated CPU. An instruction that this CPU lacks ends the program, as on a real
+CPU. The floating-point arithmetic, fused multiply-add included, follows IEEE 754, so results have to be equal.
 
-What execv() starts from there runs on the real CPU again. So training is started as effnet-train, what `effnet train`
-becomes, and with OMP_WAIT_POLICY set, without which it starts itself again.
+A program started with execv() runs on the real CPU again. So training is started as effnet-train (the program that
+`effnet train` executes) and with OMP_WAIT_POLICY set, without which effnet-train executes itself again.
 """
 
 import csv
@@ -22,10 +21,10 @@ import pytest
 
 from conftest import ROOT, Effnet
 
-# The model, and the widest set of kernels that it can run: SSE 4.2; AVX2 with FMA.
+# QEMU's CPU model and its widest instruction set: SSE 4.2; AVX2 with FMA.
 CPUS = {"Nehalem": "portable", "Haswell": "avx2"}
-# LibTorch chooses its loops by the CPU too; the real one is held to those of the emulated one. libm and oneDNN also choose,
-# but change no bit of what is compared here.
+# LibTorch chooses its loops by the CPU too, so here it is told to use those of the emulated CPU. libm and oneDNN also
+# choose by the CPU, but the compared results do not depend on it.
 LOOPS = {"Nehalem": "default", "Haswell": "avx2"}
 QEMU = "qemu-x86_64-static"
 PHOTO = os.path.join(ROOT, "examples/photos/rocket.jpg")
@@ -75,7 +74,7 @@ decay = 0.9
 
 
 class OnCpu(Effnet):
-    """effnet, or a program beside it, on an emulated CPU."""
+    """Runs effnet, or a program in its folder, on an emulated CPU."""
 
     def __init__(self, path, home, cpu):
         super().__init__(path, home)
@@ -90,7 +89,7 @@ class OnCpu(Effnet):
 
 
 class Here(Effnet):
-    """The same programs on this CPU, as if it were another one."""
+    """Runs the same programs on the real CPU, restricted to the instruction set of the emulated one."""
 
     def __init__(self, path, home, cpu):
         super().__init__(path, home)
@@ -113,7 +112,7 @@ def cpu(request):
 
 @pytest.fixture(scope="module")
 def emulated(effnet, cpu, tmp_path_factory):
-    """A home of its own: weights are packed there, by the emulated CPU."""
+    """effnet on the emulated CPU, with an EFFNET_HOME of its own, so that it packs the weights itself."""
     return OnCpu(effnet.path, tmp_path_factory.mktemp(cpu), cpu)
 
 
@@ -126,7 +125,7 @@ def here(effnet, cpu, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Images for two steps, a network and a recipe."""
+    """A folder with images for two steps, a network and a recipe."""
     place = tmp_path_factory.mktemp("other_cpus")
     maker = os.path.join(ROOT, "tools/small_dataset")
     subprocess.run([maker, place / "data", "--train", "4", "--val", "1", "--size", "32"], check=True, stdout=subprocess.DEVNULL)
@@ -155,12 +154,12 @@ def test_predictions(effnet, pulled, emulated, here):
     there, same_set, best = [one.json(*words)["images"][0] for one in (emulated, here, effnet)]
     assert there["logits"] == same_set["logits"]
     assert there["top"] == same_set["top"]
-    # Another set adds up in another order.
+    # Another instruction set adds in another order.
     logits, others = numpy.array(there["logits"]), numpy.array(best["logits"])
     assert numpy.abs(logits - others).max() <= 1e-4 * numpy.abs(others).max()
 
 
-# Squeeze-and-excitation and silu, which the published model has not; and random weights, made on the spot.
+# Networks with squeeze-and-excitation and SiLU, which the published model lacks; with random weights.
 def test_bench_checks_itself(emulated, here, place):
     words = ("bench", place / "net.toml", "--threads", 1, "--seconds", 0.01, "--check")
     there, same_set = emulated.json(*words), here.json(*words)

@@ -1,4 +1,4 @@
-"""predict, eval and cam on photographs, with random weights: what they print, and what they do with files that fail."""
+"""predict, eval and cam on photographs, with random weights: output, and unreadable files."""
 
 import json
 import math
@@ -76,7 +76,7 @@ def test_dump_pixels_follow_the_rule(effnet, tiny, tmp_path):
     path.write_text('preprocessing = "pillow"\n' + text)
     out = tmp_path / "pixels.png"
     effnet.json("predict", str(path), ROCKET, "--resolution", "50", "--dump-pixels", str(out))
-    image = Image.open(ROCKET).convert("RGB")  # 640 x 427, no EXIF turn
+    image = Image.open(ROCKET).convert("RGB")  # 640 x 427, no EXIF orientation
     side = 50 + 32
     resized = image.resize((int(side * 640 / 427), side), Image.BICUBIC)
     left, top = int(round((resized.width - 50) / 2.0)), int(round((resized.height - 50) / 2.0))
@@ -89,7 +89,7 @@ def test_exif_turns_are_followed(effnet, tiny, tmp_path):
     image.save(upright)
     turned = tmp_path / "turned.png"
     exif = Image.Exif()
-    exif[0x0112] = 6  # the image is stored a quarter turn to the left
+    exif[0x0112] = 6  # orientation 6: the stored pixels are rotated by 90 degrees to the left
     image.transpose(Image.ROTATE_90).save(turned, exif=exif)
     logits = [effnet.json("predict", tiny, str(path), "--logits")["images"][0]["logits"] for path in (upright, turned)]
     assert logits[0] == logits[1]
@@ -132,7 +132,8 @@ def test_eval_counts_what_predict_says(effnet, tiny, tmp_path):
         images = effnet.json("predict", tiny, *paths, "--top", "1")["images"]
         hits += [image["top"][0]["index"] == index for image in images]
     assert document["top1"] == pytest.approx(100 * sum(hits) / 12)
-    assert document["mean_per_class"] == pytest.approx(document["top1"])  # as many images in every class
+    # All classes have the same number of images, so both accuracies are equal.
+    assert document["mean_per_class"] == pytest.approx(document["top1"])
 
 
 def test_eval_with_labels_and_classes(effnet, tiny, tmp_path):

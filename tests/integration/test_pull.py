@@ -1,4 +1,4 @@
-"""pull: one wins, the other waits; no network and wrong files say so; nothing half-written stays."""
+"""pull: simultaneous pulls, no network, changed files; no partial file is left."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def test_a_pulled_name_is_loaded(effnet, pulled):
 
 
 def test_two_pulls_at_once(effnet, pulled, tmp_path):
-    pulled(NAME)  # skips without a network
+    pulled(NAME)  # skips the test without a network
     environment = dict(os.environ, EFFNET_HOME=str(tmp_path))
     pulls = [subprocess.Popen([effnet.path, "pull", NAME, "--json"], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     documents = [json.loads(process.communicate()[0]) for process in pulls]

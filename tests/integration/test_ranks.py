@@ -1,5 +1,5 @@
-"""Processes that are started to train together: those that disagree end before the first step, all of them with the same
-words; a signal ends all of them wherever they are; who is awaited is said; too few threads or files are an error."""
+"""Groups of training processes. Ranks with different settings end before the first step, all with the same message. A
+signal ends all of them at any moment. A message names the missing ranks. Too few threads or files are an error."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from conftest import wait_for
 from test_distributed import RECIPE as THREE_EPOCHS
 from test_train import ARCH, built, write_set  # noqa: F401 (a fixture)
 
-# A run that is never over before its test.
+# A run that lasts longer than its test.
 RECIPE = THREE_EPOCHS.replace('"inception"', '"none"').replace("epochs = 3", "epochs = 1000").replace("[distributed]\nsync_bn = true\n", "")
 
 
@@ -51,7 +51,7 @@ def start_rank(effnet, place, rank, out, port, *words, data="data", world=2, add
 
 
 def ends(processes, seconds=300):
-    """The exit code and stderr of each; whoever is not done is killed."""
+    """The exit code and stderr of each process. Kills the processes that have not ended."""
     try:
         return [(process.communicate(timeout=seconds)[1], process.returncode) for process in processes]
     finally:
@@ -88,7 +88,7 @@ def test_what_is_a_machines_own_may_differ(effnet, place, tmp_path):
 
 
 def with_word(word):
-    """Processes with this argument that are alive."""
+    """The running processes with this argument."""
     found = []
     for one in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -113,7 +113,7 @@ def test_a_signal_ends_a_launch_at_any_moment(effnet, place, tmp_path, number, d
     words = ["launch", "-n", "2", "--threads", "2", "train", place / "recipe.toml", "--data", place / "data", "--out", out]
     process = subprocess.Popen([effnet.path, *map(str, words)], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: catches(process.pid, number), process)
-    time.sleep(delay)  # whatever the launch has come to by then
+    time.sleep(delay)  # the launch may be at any point
     process.send_signal(number)
     ((err, code),) = ends([process])
     assert code == 130, err
@@ -121,11 +121,11 @@ def test_a_signal_ends_a_launch_at_any_moment(effnet, place, tmp_path, number, d
 
 
 def test_a_signal_is_answered_while_the_others_are_awaited(effnet, place, tmp_path):
-    """Rank 1 waits for rank 0, which never comes, and another 0 for 1; both say so first."""
+    """Rank 1 waits for rank 0, which is not started, and in another group rank 0 for rank 1. Both report it first."""
     said = {1: "waiting for rank 0 at 127.0.0.1:", 0: "waiting for rank 1 at 127.0.0.1:"}
     processes = {rank: start_rank(effnet, place, rank, tmp_path / f"run{rank}", free_port()) for rank in said}
     for rank, process in processes.items():
-        assert said[rank] in process.stderr.readline()  # after some seconds
+        assert said[rank] in process.stderr.readline()  # printed after some seconds
         process.send_signal(signal.SIGTERM)
     for err, code in ends(processes.values()):
         assert code == 130 and "effnet: error: interrupted" in err, err
@@ -157,12 +157,12 @@ def test_too_few_files_are_an_error(effnet, place, tmp_path):
 
 @pytest.mark.parametrize("world, room", [(1, 2), (1, 5), (2, 7)])
 def test_too_few_threads_are_an_error(effnet, tmp_path, world, room):
-    """LibTorch's pool waits for ever for a thread that it does not get. The limit counts all threads of a user, so a user that runs nothing else
-    takes the test; not root's."""
+    """LibTorch's thread pool would wait forever for a thread that cannot be started. The limit counts all threads of a
+    user and does not apply to root, so the test runs as a user without other processes."""
     if os.geteuid() != 0:
         pytest.skip("needs a user of its own")
     variables = environment(RANK="0", WORLD_SIZE=str(world), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free_port()), EFFNET_THREADS="1")
-    # A recipe that is built in: the folders of a test are not this user's to read.
+    # A built-in recipe, because this user cannot read the folders of the test.
     process = subprocess.Popen([effnet.path, "train", "quick", "--set", "data.synthetic=64", "--out", tmp_path / "run"], env=variables, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limited(resource.RLIMIT_NPROC, room))
     ((err, code),) = ends([process])

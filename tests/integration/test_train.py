@@ -1,4 +1,4 @@
-"""effnet train: a small set of stripes is learnt, runs go on to the same bits, and what is wrong is said."""
+"""effnet train on a small dataset of stripes: accuracy, resuming to the same bits, error messages."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from PIL import Image
 
 from conftest import changes, has_lines, killed, stop_midway, wait_for
 
-# Some 10 ms a step: long enough to be killed in the middle of, short enough for forty runs.
+# A step takes about 10 ms: long enough to kill a run in the middle, short enough for forty runs.
 ARCH = """
 name = "stripes_net"
 resolution = 64
@@ -66,7 +66,7 @@ CLASSES = ("across", "checks", "down")
 
 
 def photo(kind, draw):
-    """40 x 36 pixels of a pattern in random colours, shifted, with noise."""
+    """An image of 40 x 36 pixels: a shifted pattern in random colours, with noise."""
     y, x = numpy.mgrid[0:36, 0:40]
     wave = {"across": y, "down": x, "checks": (y // 4 + x // 4) * 4}[kind]
     on = ((wave + draw.integers(8)) // 4 % 2).astype(bool)[..., None]
@@ -76,7 +76,7 @@ def photo(kind, draw):
 
 
 def write_set(folder, train, val, names=CLASSES, seed=2):
-    """train/ and val/ with so many images of each class, which may have other names."""
+    """Writes train/ and val/ with `train` and `val` images per class. `names` are the folder names of the classes."""
     draw = numpy.random.default_rng(seed)
     for split, counts in (("train", train), ("val", val)):
         for kind, name, count in zip(CLASSES, names, counts):
@@ -87,7 +87,7 @@ def write_set(folder, train, val, names=CLASSES, seed=2):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with data/train, data/val (three classes), a recipe and its network."""
+    """A folder with data/train and data/val (three classes), a recipe and its network."""
     place = tmp_path_factory.mktemp("train")
     write_set(place / "data", [32] * 3, [12] * 3, seed=1)
     (place / "net.toml").write_text(ARCH)
@@ -108,7 +108,7 @@ def words(place, out, *more):
 
 @pytest.fixture(scope="module")
 def whole(effnet, place):
-    """An unbroken run, and its summary."""
+    """The folder of an uninterrupted run, and its summary."""
     out = place / "whole"
     return out, effnet.json(*words(place, out, "--set", "checkpoint.keep=2"))
 
@@ -144,7 +144,7 @@ def test_learns_and_leaves_its_files(effnet, place, whole):
     assert list(rows[0]) == ["epoch", "step", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "val_ema_top1"]
     assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6] and int(rows[-1]["step"]) == 48
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
-    # Linear warm-up over 8 steps from 0 and a cosine over the other 40, of steps counted from 0.
+    # Linear warm-up from 0 over 8 steps, then a cosine over 40 steps. Steps count from 0.
     assert float(rows[0]["lr"]) == pytest.approx(0.1 * 7 / 8)
     assert float(rows[-1]["lr"]) == pytest.approx(0.1 * 0.5 * (1 + numpy.cos(numpy.pi * 39 / 40)))
 
@@ -157,8 +157,8 @@ def test_learns_and_leaves_its_files(effnet, place, whole):
     kept = {path.name for path in (out / "checkpoints").glob("epoch-*")}
     assert kept == {"epoch-" + row["epoch"] for row in best[:2]}
 
-    # The model file is what the last epoch's averaged weights were: the engine gets the same images right, up to one
-    # whose two best classes are within rounding.
+    # The model file has the averaged weights of the last epoch: the engine classifies the same images correctly, except
+    # at most one whose two best classes differ by a rounding error only.
     scored = effnet.json("eval", out / "model.safetensors", place / "data" / "val")
     assert scored["images"] == 36
     assert abs(scored["top1"] - float(rows[-1]["val_ema_top1"])) <= 100 / 36 + 1e-9
@@ -167,7 +167,8 @@ def test_learns_and_leaves_its_files(effnet, place, whole):
 
 
 def test_the_instruction_set_can_be_forced(effnet, place, tmp_path):
-    """One step of all images: each set gives bits of its own and says which it was; the sums are the same."""
+    """One step on all images with each instruction set. The summary names the set. The losses agree to 1e-5. The model's
+    bits are the same for the same set and differ between sets."""
     def one_step(name, *more, **options):
         result = effnet(*words(place, tmp_path / name, "--json", "--set", "train.epochs=1", "--set", "train.batch=96",
                                "--set", "schedule.warmup_epochs=0", *more), **options)
@@ -183,7 +184,7 @@ def test_the_instruction_set_can_be_forced(effnet, place, tmp_path):
         env = {"EFFNET_ISA": name}
         isa, own_loss, model, said = one_step(name, env=env)
         assert isa == effnet.json("doctor", env=env)["chosen_isa"] and f" on cpu ({isa})\n" in said
-        assert own_loss == pytest.approx(loss, rel=1e-5)  # as docs/distributed.md has it of sums in another order
+        assert own_loss == pytest.approx(loss, rel=1e-5)  # sums in another order, see docs/distributed.md
         models.setdefault(isa, set()).add(model)
     assert all(len(same) == 1 for same in models.values()), "a set gives the same bits again"
     assert len(set.union(*models.values())) == len(models), "each set's kernels ran"
@@ -205,7 +206,7 @@ def test_killed_runs_end_in_the_same_bits(effnet, place, whole, tmp_path):
     rolls = random.Random(3)
 
     def kill_soon(process):
-        time.sleep(rolls.uniform(0, 0.15))  # whatever the run is at then
+        time.sleep(rolls.uniform(0, 0.15))  # the run may be at any point
         process.kill()
 
     def run(workers):
@@ -231,7 +232,7 @@ def test_interrupt_saves_and_resumes(effnet, place, whole, tmp_path):
 
 
 def test_threads_of_openmp_do_not_spin(effnet, place, tmp_path):
-    """However the trainer is started; what a person has set stays."""
+    """Whether started as effnet or as effnet-train. A value that the user has set is kept."""
     trainer = os.path.join(os.path.dirname(effnet.path), "effnet-train")
     environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
     for number, (program, more, expected) in enumerate([(effnet.path, {}, b"passive"), (trainer, {}, b"passive"),
@@ -277,7 +278,7 @@ def test_a_finished_run_stays_as_it_is(effnet, place, whole):
 
 
 def interrupted_run(effnet, place, out):
-    """A copy of a run that stopped in its second half."""
+    """Makes a run that was killed in its second half."""
     stop_midway(lambda: start(effnet, words(place, out, "--set", "checkpoint.every_steps=2")), out, has_lines(out / "metrics.csv", 4), killed)
     assert (out / "checkpoints" / "previous").exists()
     assert not (out / "summary.json").exists()
@@ -335,7 +336,7 @@ def test_resume_needs_no_recipe(effnet, place, broken_off, whole, tmp_path):
 
 
 def limited(size):
-    """A full disk, for a process: no file may grow beyond `size` bytes."""
+    """Simulates a full disk for a process: no file can be larger than `size` bytes."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
@@ -429,7 +430,8 @@ def test_holdout_chooses_and_the_validation_set_reports(effnet, place, tmp_path)
 
 
 def within_budget(effnet, arguments, seconds):
-    """The summary of a run in so many seconds, or in three times what this machine says it needs at least."""
+    """The summary of a run with a time budget of `seconds`. If effnet refuses it as too short, the budget is three
+    times the minimum that the message gives."""
     for _ in range(10):
         result = effnet(*arguments, "--time-budget", f"{seconds}s", "--json")
         needed = re.search(r"train\.time_budget: too short \(got .* s, expected at least (\d+) s: ", result.stderr)
@@ -443,7 +445,7 @@ def within_budget(effnet, arguments, seconds):
 def test_a_time_budget_fits_the_run(effnet, place, tmp_path):
     summary = within_budget(effnet, words(place, tmp_path / "run", "--set", "train.epochs=100000"), 8)
     assert 0 < summary["epochs"] < 100000
-    assert float(metrics(tmp_path / "run")[-1]["lr"]) < 0.02  # the cosine came to its end
+    assert float(metrics(tmp_path / "run")[-1]["lr"]) < 0.02  # the cosine schedule has reached its end
 
 
 def test_begins_with_another_runs_weights(effnet, place, whole, tmp_path):
@@ -475,7 +477,7 @@ def test_the_two_programs_belong_together(effnet, place, tmp_path):
     other.chmod(0o755)
     link = tmp_path / "link"
     link.symlink_to(effnet.path)
-    for itself in (effnet.path, link):  # would start itself for ever
+    for itself in (effnet.path, link):  # would execute itself forever
         result = effnet("train", "x", env={"EFFNET_TRAIN": str(itself)})
         assert result.returncode == 4 and "effnet itself" in result.stderr
     result = effnet("train", "x", env={"EFFNET_TRAIN": str(other)})

@@ -1,4 +1,4 @@
-"""A run that is taken up again: from another working folder, without --data, with files missing; and time budgets."""
+"""Resuming a run: from another working folder, without --data, with missing files. Also time budgets."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ def whole(effnet, place):
 
 @pytest.fixture(scope="module")
 def broken_off(effnet, place):
-    """A run that began in the data's folder with relative paths, and was killed in its second half."""
+    """A run that was started in the folder of the data with relative paths, and killed in its second half."""
     out = place / "broken_off"
     arguments = ["train", "recipe.toml", "--data", "data", "--out", "broken_off", "--threads", "1", "--set", "checkpoint.every_steps=2",
                  "--set", "model.name=net.toml"]
@@ -29,7 +29,7 @@ def broken_off(effnet, place):
 
 
 def test_resume_needs_the_folder_alone(effnet, place, broken_off, whole, tmp_path):
-    """No recipe, no --data, another working folder: arch file and images are found."""
+    """Without recipe and --data, in another working folder: arch file and images are found."""
     out = tmp_path / "run"
     shutil.copytree(broken_off, out)
     result = subprocess.run([effnet.path, "train", "--resume", "--out", "run", "--threads", "1"], cwd=tmp_path, stdout=subprocess.PIPE,
@@ -41,7 +41,7 @@ def test_resume_needs_the_folder_alone(effnet, place, broken_off, whole, tmp_pat
 
 
 def test_weights_to_begin_with_are_found_from_elsewhere(effnet, place, whole, tmp_path):
-    """model.init as a relative path, and a run in a folder with a blank and an umlaut."""
+    """model.init is a relative path, and the folder's name has a space and an umlaut."""
     home = tmp_path / "ein Fäll"
     home.mkdir()
     shutil.copy(whole[0] / "model.safetensors", home / "init.safetensors")
@@ -80,7 +80,7 @@ def test_a_lost_model_is_made_again(effnet, place, whole, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "model.safetensors is gone: it is made again from the checkpoints" in result.stderr
     same_result(out, whole[0])
-    (out / "model.safetensors").write_bytes(b"")  # a copy that was cut off
+    (out / "model.safetensors").write_bytes(b"")  # an incomplete copy
     assert effnet("train", "--resume", "--out", out, "--threads", 1).returncode == 0
     same_result(out, whole[0])
     (out / "model.safetensors").unlink()
@@ -91,7 +91,7 @@ def test_a_lost_model_is_made_again(effnet, place, whole, tmp_path):
 
 
 def test_a_closed_terminal_saves_the_run(effnet, place, whole, tmp_path):
-    """SIGHUP, twice, as shell and kernel send it; under nohup it goes on."""
+    """SIGHUP comes twice, from the shell and from the kernel. Under nohup the run continues."""
     out = tmp_path / "run"
     def hang_up_twice(process):
         process.send_signal(signal.SIGHUP)
@@ -107,7 +107,7 @@ def test_a_closed_terminal_saves_the_run(effnet, place, whole, tmp_path):
 
 
 def test_a_budget_that_is_too_short_is_refused(effnet, place, tmp_path):
-    """With the smallest that makes sense, and the folder stays free for the next try."""
+    """The message gives the minimum, and the folder is left empty, so that the command can be repeated."""
     out = tmp_path / "run"
     result = effnet(*words(place, out, "--quiet", "--time-budget", "0.01s"))
     effnet.check_error(result, 2)

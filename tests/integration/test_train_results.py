@@ -1,4 +1,5 @@
-"""effnet train: what is saved is what is said, what would fail in the end fails at once, and a run's course may change."""
+"""effnet train: the reported accuracy is that of the saved model; errors are found before the first step; settings may
+change on resume."""
 
 import csv
 import json
@@ -17,13 +18,13 @@ def rows_of(file):
 
 
 def top1_of(out):
-    """Of predictions.csv."""
+    """The top-1 accuracy in predictions.csv."""
     rows = rows_of(out / "predictions.csv")
     return 100 * sum(row["label"] == row["predicted"] for row in rows) / len(rows)
 
 
 def tensors_of(file):
-    """Name -> (dtype, shape, first byte, last byte + 1), and where the bytes begin."""
+    """The header entries of a safetensors file, by name, and the offset of the data."""
     data = file.read_bytes()
     length = int.from_bytes(data[:8], "little")
     return {name: entry for name, entry in json.loads(data[8:8 + length]).items() if name != "__metadata__"}, 8 + length
@@ -31,7 +32,8 @@ def tensors_of(file):
 
 @pytest.fixture(scope="module")
 def worse(effnet, place, built):  # noqa: F811
-    """Two good epochs and a third that a large learning rate spoils: the best one is not the last."""
+    """A run with two good epochs and a third one with a far too large learning rate, so that the best epoch is not the
+    last."""
     out = place / "worse"
     steady = ["--set", "schedule.name=constant", "--set", "ema.decay=0"]
     effnet.json(*words(place, out, *steady, "--set", "train.epochs=2"))
@@ -41,11 +43,12 @@ def worse(effnet, place, built):  # noqa: F811
 
 
 def test_a_short_run_validates_as_it_trains(effnet, place, tmp_path):
-    """The paper's momentum and average in 48 steps: without a warm-up statistics are mostly those of the beginning."""
+    """The paper's momentum of batch norm and decay of the moving average, in 48 steps. Without their warm-up, the
+    averages would mostly consist of initial values."""
     summary = effnet.json(*words(place, tmp_path / "run", "--set", "bn.momentum=0.99", "--set", "ema.decay=0.9999"))
     rows = rows_of(tmp_path / "run" / "metrics.csv")
     assert summary["saved_top1"] >= 90 and float(rows[-1]["train_top1"]) >= 90
-    assert float(rows[-1]["val_loss"]) < 0.5  # ln 3 is chance
+    assert float(rows[-1]["val_loss"]) < 0.5  # chance is ln 3
     assert "far above" not in (tmp_path / "run" / "report.html").read_text()
 
 
@@ -59,7 +62,7 @@ def test_what_is_said_is_what_is_saved(effnet, place, worse, tmp_path):
     out, again, result = worse
     summary = json.loads((out / "summary.json").read_text())
     scores = [float(row["val_top1"]) for row in rows_of(out / "metrics.csv")]
-    assert scores[2] < max(scores), "the third epoch is to be worse"
+    assert scores[2] < max(scores), "the third epoch should be worse"
     best = max(range(3), key=lambda i: (scores[i], -i)) + 1
     assert summary["best_epoch"] == summary["saved_epoch"] == best
     assert summary["saved_top1"] == summary["best_top1"] == pytest.approx(scores[best - 1])
@@ -68,7 +71,7 @@ def test_what_is_said_is_what_is_saved(effnet, place, worse, tmp_path):
     scored = effnet.json("eval", out / "model.safetensors", place / "data" / "val")
     assert scored["top1"] == pytest.approx(scores[best - 1], abs=100 / 36 + 1e-9)
 
-    # The same run with the other result, which needs no step.
+    # The same run with checkpoint.result=last, which needs no further step.
     last = tmp_path / "last"
     shutil.copytree(out, last)
     result = effnet(*words(place, last, *again, "--set", "checkpoint.result=last"))
@@ -115,14 +118,14 @@ def test_a_damaged_best_checkpoint_leaves_the_last(effnet, place, worse, tmp_pat
 
 
 def retake(out):
-    """What a run that is taken up again has lost: its result, but not its checkpoints."""
+    """Deletes the result of a run, but not its checkpoints."""
     for name in ("summary.json", "report.html", "model.safetensors"):
         (out / name).unlink()
 
 
 @pytest.mark.parametrize("other", ["epoch", "run"])
 def test_a_best_checkpoint_of_something_else_leaves_the_last(effnet, place, worse, tmp_path, other):
-    """checkpoints/best is of another epoch than the run's best one, or of another run."""
+    """checkpoints/best belongs to another epoch than the best one, or to another run."""
     whole, again, _ = worse
     out = tmp_path / "run"
     shutil.copytree(whole, out)
@@ -174,7 +177,7 @@ def test_a_start_that_fails_leaves_no_folder(effnet, place, tmp_path):
 
 
 def test_a_validation_that_is_not_finite_ends_the_run(effnet, place, tmp_path):
-    """The only step's loss is finite, the weights after it answer nothing."""
+    """The loss of the only step is finite, but the weights after it give no finite logits."""
     out = tmp_path / "run"
     result = effnet(*words(place, out, "--quiet", "--set", "train.epochs=1", "--set", "train.batch=96", "--set",
                            "optimizer.lr=10000", "--set", "schedule.warmup_epochs=0"))
@@ -186,7 +189,7 @@ def test_a_validation_that_is_not_finite_ends_the_run(effnet, place, tmp_path):
 
 
 def test_statistics_that_are_no_numbers_end_the_run(effnet, place, worse, tmp_path):
-    """A moving mean of NaN: training goes by the batch's own, validation does not."""
+    """A moving mean is NaN. Training uses the statistics of the batch, so the error appears in validation."""
     model = tmp_path / "init.safetensors"
     model.write_bytes((worse[0] / "model.safetensors").read_bytes())
     tensors, base = tensors_of(model)
@@ -253,7 +256,7 @@ def test_a_finished_run_goes_on_or_says_why_not(effnet, place, worse, tmp_path):
     result = effnet(*words(place, out, *again, "--set", "train.validate_every=2"))
     assert result.returncode == 0 and "finished already; train.validate_every changes nothing" in result.stderr
     assert (out / "summary.json").read_bytes() == before
-    # One that ended within an epoch has no step from which another length could go on.
+    # A run that ended within an epoch cannot be continued with another length.
     part = tmp_path / "part"
     effnet.json(*words(place, part, "--set", "train.epochs=0.5"))
     result = effnet(*words(place, part, "--resume", "--quiet", "--set", "train.epochs=2"))

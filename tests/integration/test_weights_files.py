@@ -1,5 +1,7 @@
-"""Checkpoints as people have them -> effnet import: what stands beside the weights, before their names, and in their
-place. The files are torch's own; what it does not write (newer dtypes, cut-off downloads) is made of bytes.
+"""effnet import of various checkpoints: with other objects beside the weights, with prefixes, and files without
+weights.
+
+PyTorch writes the files. Files that it cannot write (newer data types, incomplete downloads) are made of bytes.
 """
 
 import collections
@@ -18,13 +20,14 @@ CLASSES = 4
 
 @pytest.fixture(scope="module")
 def state():
-    """A MobileNetV2 whose head is torchvision's, 4 classes: the smallest network of the family."""
+    """The state dict of torchvision's MobileNetV2 with 4 classes."""
     torch.manual_seed(0)
     return torchvision.models.mobilenet_v2(num_classes=CLASSES).state_dict()
 
 
 def safetensors(path, tensors, metadata=None, extra=()):
-    """(name, dtype, shape, bytes) rows as a safetensors file; numpy would do, but not for dtypes it lacks."""
+    """Writes (name, dtype, shape, bytes) rows as a safetensors file. Bytes, because numpy lacks some of the data
+    types."""
     header, data = {}, b""
     if metadata != "absent":
         header["__metadata__"] = metadata
@@ -65,7 +68,8 @@ def imported(effnet, tmp_path):
 
 
 def test_reference_script_with_averages(imported, effnet, state, tmp_path):
-    """torchvision's references/classification with --model-ema: AveragedModel counts beside "module."."""
+    """A checkpoint of torchvision's references/classification with --model-ema: AveragedModel adds n_averaged and the
+    prefix "module."."""
     file = saved(tmp_path / "w.pth", {"model": state, "optimizer": {"state": {}}, "epoch": 3,
                                       "model_ema": {"n_averaged": torch.tensor(7), **before_each("module.", half(state))}})
     document = imported(file)
@@ -141,7 +145,7 @@ def test_expanded_tensors_and_dtypes_that_nobody_needs(imported, effnet, state, 
     rows = [("mask", "U16", [3], bytes(6)), ("scale_factors", "F8_E4M3", [5], bytes(5)), ("ids", "U64", [1], bytes(8))]
     file = safetensors(tmp_path / "w.safetensors", state, None, rows)  # "__metadata__": null
     result = effnet("import", file, "-o", tmp_path / "o.safetensors")
-    effnet.check_error(result, 3)  # a tensor whose name says scale may be a layer's
+    effnet.check_error(result, 3)  # a tensor named scale may belong to a layer
     assert "'scale_factors'" in result.stderr
     rows[1] = ("packed", *rows[1][1:])
     assert imported(safetensors(tmp_path / "w.safetensors", state, None, rows))["unused"] == ["ids", "mask", "packed"]
