@@ -1,5 +1,5 @@
-// events_tool FOLDER <LINES: writes a TensorBoard event file, for tests/integration/test_events.py, which reads it
-// back. A line is "scalar STEP VALUE WALL_SECONDS TAG" or "restart STEP WALL_SECONDS". Prints the file's path.
+// events_tool FOLDER <LINES: writes a TensorBoard event file. tests/integration/test_events.py reads the file and
+// checks it. A line is "scalar STEP VALUE WALL_SECONDS TAG" or "restart STEP WALL_SECONDS". Prints the file's path.
 #include <cstdio>
 #include <iostream>
 #include <string>
