@@ -92,7 +92,7 @@ def stop_midway(start, out, reached, stop):
     pytest.fail("thirty runs ended before they could be stopped")
 
 
-def killed(process):
+def kill(process):
     process.kill()
 
 

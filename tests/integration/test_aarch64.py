@@ -75,7 +75,7 @@ def test_a_published_network(arm, effnet, pulled):
 
 
 @pytest.mark.parametrize("set_name", ["portable", "neon"])
-def test_no_code_of_a_set_that_others_see(set_name):
+def test_kernel_objects_export_no_code(set_name):
     path = os.path.join(BUILD, f"effnet/kernels/CMakeFiles/effnet_kernels.dir/simd/{set_name}.cc.o")
     found = symbols(path)
     assert len([name for kind, name in found if kind == "t" and f"effnet::kernels::{set_name}::" in name]) > 50

@@ -62,7 +62,7 @@ def test_every_instruction_set_by_flag(effnet, tiny):
     effnet.check_error(effnet("bench", tiny, "--isa", "avx9000"), 4)
 
 
-def test_tune_is_named_and_kept(effnet, tiny, tmp_path):
+def test_tuned_plan_is_reported_and_stored(effnet, tiny, tmp_path):
     home = {"EFFNET_HOME": str(tmp_path)}
     first = effnet.json("bench", tiny, "--seconds", "0.01", "--tune", "--threads", "1", env=home)
     assert first["tuned"] is True and set(first["plan"].values()) <= {True, False}
@@ -80,13 +80,13 @@ def test_tune_is_named_and_kept(effnet, tiny, tmp_path):
         assert json.loads(kept.read_text())["plan"]
 
 
-def test_text_for_people(effnet, tiny):
+def test_text_output(effnet, tiny):
     result = effnet("bench", tiny, "--seconds", "0.01", "--layers", "--check", "--quiet")
     assert result.returncode == 0 and "median" in result.stdout and "of peak" in result.stdout
     assert result.stderr == ""
 
 
-def test_memory_stays_near_the_weights(effnet):
+def test_peak_memory_is_little_above_the_weights(effnet):
     document = effnet.json("bench", "efficientnet_b0", "--seconds", "0.05", "--threads", "1")
     assert document["peak_rss_bytes"] - document["weights_bytes"] < 64e6
 

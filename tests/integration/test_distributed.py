@@ -18,7 +18,7 @@ import numpy
 import pytest
 
 from conftest import changes, stop_midway
-from test_train import ARCH, built, start, write_set  # noqa: F401 (a fixture)
+from test_train import ARCH, built, start, write_dataset  # noqa: F401 (a fixture)
 
 RECIPE = """
 seed = 3
@@ -46,37 +46,37 @@ sync_bn = true
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def project(tmp_path_factory):
     """A folder with three datasets. `data`: 36 training images, three batches per epoch, and 19 validation images (an
     odd number, not a multiple of 4). `batch`: 12 images, a single batch. `odd`: 13 images, a batch that cannot be
     divided equally among the processes."""
-    place = tmp_path_factory.mktemp("distributed")
-    write_set(place / "data", (12, 12, 12), (5, 6, 8))
-    write_set(place / "batch", (4, 4, 4), (1, 1, 1))
-    write_set(place / "odd", (4, 4, 5), (1, 1, 1))
-    (place / "net.toml").write_text(ARCH)
-    (place / "recipe.toml").write_text(RECIPE)
-    return place
+    project = tmp_path_factory.mktemp("distributed")
+    write_dataset(project / "data", (12, 12, 12), (5, 6, 8))
+    write_dataset(project / "batch", (4, 4, 4), (1, 1, 1))
+    write_dataset(project / "odd", (4, 4, 5), (1, 1, 1))
+    (project / "net.toml").write_text(ARCH)
+    (project / "recipe.toml").write_text(RECIPE)
+    return project
 
 
-def words(place, count, data, out, *settings):
+def train_arguments(project, count, data, out, *settings):
     launch = ["launch", "-n", str(count), "--threads", str(count)] if count > 1 else []
-    train = ["train", str(place / "recipe.toml"), "--data", str(place / data), "--out", str(out), "--json"]
+    train = ["train", str(project / "recipe.toml"), "--data", str(project / data), "--out", str(out), "--json"]
     if count == 1:
         train += ["--threads", "1"]
     return launch + train + [word for setting in settings for word in (("--set", setting) if "=" in setting else (setting,))]
 
 
 @pytest.fixture(scope="module")
-def run(effnet, place):
+def run(effnet, project):
     """run(count, data, *settings): the folder of a finished run with `count` processes. Runs are cached."""
     made = {}
 
     def make(count, data, *settings):
         key = (count, data, settings)
         if key not in made:
-            out = place / f"run{len(made)}"
-            result = effnet(*words(place, count, data, out, *settings))
+            out = project / f"run{len(made)}"
+            result = effnet(*train_arguments(project, count, data, out, *settings))
             assert result.returncode == 0, result.stderr
             assert json.loads(result.stdout)["world_size"] == count
             made[key] = out
@@ -169,13 +169,13 @@ def ranks_of(launcher):
     return found
 
 
-def test_a_dead_rank_ends_the_others_and_the_run_goes_on(effnet, place, run):
+def test_killed_rank_ends_the_others_and_the_run_resumes(effnet, project, run):
     """Rank 0 is killed, then another rank, then Ctrl-C. After each stop the run is resumed. Its result is bit for bit
     that of an uninterrupted run with as many processes."""
     settings = ("train.epochs=8", "checkpoint.every_steps=2")
     whole = run(2, "data", *settings)
-    out = place / "broken"
-    arguments = words(place, 2, "data", out, *settings, "--resume")
+    out = project / "broken"
+    arguments = train_arguments(project, 2, "data", out, *settings, "--resume")
     for end in (1, 0, None):
         def stop(launcher):
             if end is None:
@@ -191,7 +191,7 @@ def test_a_dead_rank_ends_the_others_and_the_run_goes_on(effnet, place, run):
             # The other rank ends by itself, before the launcher sends it SIGTERM.
             assert f"effnet: error: rank {end} of 2" in err and "is gone" in err and "interrupted" not in err, err
             assert f"rank {end} of 2 was killed by signal 9" in err, err
-    result = effnet(*words(place, 2, "data", out, *settings, "--resume"))
+    result = effnet(*train_arguments(project, 2, "data", out, *settings, "--resume"))
     assert result.returncode == 0, result.stderr
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     both = [metrics(folder) for folder in (out, whole)]
@@ -201,28 +201,28 @@ def test_a_dead_rank_ends_the_others_and_the_run_goes_on(effnet, place, run):
     assert both[0] == both[1]
 
 
-def test_an_error_of_one_rank_is_told_once_and_ends_all(effnet, place):
-    result = effnet(*words(place, 2, "nothing", place / "no-data"))
+def test_error_of_one_rank_is_printed_once_by_each_and_ends_all(effnet, project):
+    result = effnet(*train_arguments(project, 2, "nothing", project / "no-data"))
     assert result.returncode == 3
     assert result.stderr.count("effnet: error: ") == 2  # one per rank: all ranks check before they exchange tensors
 
 
-def test_half_a_set_of_variables(effnet, place):
-    result = effnet(*words(place, 1, "data", place / "half"), env={"RANK": "0"})
+def test_incomplete_launcher_variables_are_refused(effnet, project):
+    result = effnet(*train_arguments(project, 1, "data", project / "half"), env={"RANK": "0"})
     effnet.check_error(result, 2)
     assert "WORLD_SIZE" in result.stderr
 
 
-def test_torchrun(effnet, place, run):
+def test_torchrun(effnet, project, run):
     """Debian's torchrun, if LibTorch is Debian's too. The store is in torchrun's agent."""
     torchrun = shutil.which("torchrun")
     libtorch = effnet.json("doctor").get("train", {}).get("libtorch", "")
     if torchrun is None or not libtorch.startswith("1.13") or sys.version_info[:2] != (3, 11):
         pytest.skip("no torchrun of LibTorch's version")
-    out = place / "torchrun"
-    arguments = words(place, 1, "data", out)
+    out = project / "torchrun"
+    arguments = train_arguments(project, 1, "data", out)
     # -r and -t: on Python 3.11 torchrun 1.13 fails in its own code with their defaults.
-    options = ["--nnodes", "1", "--nproc_per_node", "2", "--master_port", "29477", "-r", "1", "-t", "2", "--log_dir", str(place / "log"), "--no_python"]
+    options = ["--nnodes", "1", "--nproc_per_node", "2", "--master_port", "29477", "-r", "1", "-t", "2", "--log_dir", str(project / "log"), "--no_python"]
     result = subprocess.run([torchrun, *options, effnet.path, *arguments],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
     assert result.returncode == 0, result.stderr

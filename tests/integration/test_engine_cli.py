@@ -21,7 +21,7 @@ def logits_of(effnet, model, *flags, **options):
     return numpy.array([image["logits"] for image in images])
 
 
-def apart(a, b):
+def largest_difference(a, b):
     return numpy.abs(a - b).max() / numpy.abs(b).max()
 
 
@@ -30,14 +30,14 @@ def test_engine_agrees_with_the_reference(effnet, tiny, model):
     name = tiny if model == "tiny" else model
     engine = logits_of(effnet, name)
     assert (engine == logits_of(effnet, name, "--backend", "engine")).all()
-    assert apart(engine, logits_of(effnet, name, "--backend", "reference")) <= 1e-4
+    assert largest_difference(engine, logits_of(effnet, name, "--backend", "reference")) <= 1e-4
 
 
 def test_instruction_sets_agree(effnet, tiny):
     default = logits_of(effnet, tiny)
     for name in effnet.json("doctor")["isa"]:
         assert effnet.json("doctor", env={"EFFNET_ISA": name})["chosen_isa"] == {"avx512_vnni": "avx512", "avx512_bf16": "avx512"}.get(name, name)
-        assert apart(logits_of(effnet, tiny, env={"EFFNET_ISA": name}), default) <= 1e-4
+        assert largest_difference(logits_of(effnet, tiny, env={"EFFNET_ISA": name}), default) <= 1e-4
     effnet.check_error(effnet("predict", tiny, CHELSEA, env={"EFFNET_ISA": "sse9"}), 4)
 
 
@@ -48,7 +48,7 @@ def test_threads_do_not_change_a_bit(effnet, tiny):
             assert (logits_of(effnet, model, "--threads", threads) == one).all()
 
 
-def test_eval_agrees_whatever_the_batch_and_backend(effnet, tiny, tmp_path):
+def test_eval_does_not_depend_on_batch_and_backend(effnet, tiny, tmp_path):
     generator = numpy.random.default_rng(1)
     for index in range(3):
         (tmp_path / f"class_{index}").mkdir()
@@ -91,7 +91,7 @@ def predict_at_a_terminal(effnet, model, home):
     return json.loads(result.stdout)["images"][0]["logits"], notes
 
 
-def test_a_second_start_neither_computes_nor_packs(effnet, tmp_path):
+def test_second_start_uses_the_packed_weights(effnet, tmp_path):
     first, notes = predict_at_a_terminal(effnet, "efficientnet_b0", tmp_path)
     assert "packing the weights of efficientnet_b0" in notes
     (file,) = packed(tmp_path)
@@ -102,7 +102,7 @@ def test_a_second_start_neither_computes_nor_packs(effnet, tmp_path):
     assert first == second and packed(tmp_path) == [file] and (file.stat().st_ino, file.read_bytes()) == before
 
 
-def test_other_weights_are_other_files(effnet, tiny, tmp_path):
+def test_other_weights_use_other_cache_files(effnet, tiny, tmp_path):
     home = {"EFFNET_HOME": str(tmp_path)}
     logits = [logits_of(effnet, tiny, *flags, env=home) for flags in ([], ["--seed", "1"], ["--seed", "0"])]
     assert (logits[0] == logits[2]).all() and (logits[0] != logits[1]).any()
@@ -123,11 +123,11 @@ def test_a_model_file_that_changes_is_packed_again(effnet, tiny, tmp_path):
     write(1)
     one = logits_of(effnet, str(model), env=home)
     assert (one == logits_of(effnet, str(model), env=home)).all()
-    assert apart(one, logits_of(effnet, str(model), "--backend", "reference", env=home)) <= 1e-4
+    assert largest_difference(one, logits_of(effnet, str(model), "--backend", "reference", env=home)) <= 1e-4
     write(2)
     two = logits_of(effnet, str(model), env=home)
     assert (one != two).any()
-    assert apart(two, logits_of(effnet, str(model), "--backend", "reference", env=home)) <= 1e-4
+    assert largest_difference(two, logits_of(effnet, str(model), "--backend", "reference", env=home)) <= 1e-4
 
 
 @pytest.mark.parametrize("damage", ["cut", "header", "first value", "last byte", "empty", "folder", "longer"])
@@ -161,7 +161,7 @@ def test_a_damaged_cache_file_is_rebuilt(effnet, tiny, tmp_path, damage):
         assert file.read_bytes() == whole
 
 
-def test_places_that_keep_nothing(effnet, tiny, tmp_path):
+def test_unwritable_homes_store_nothing(effnet, tiny, tmp_path):
     good = logits_of(effnet, tiny)
     file = tmp_path / "file"
     file.write_text("not a folder")

@@ -159,7 +159,7 @@ def same(a, b):
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-def test_a_reader_of_the_format(tool, tmp_path):
+def test_events_are_read_by_the_reader_in_this_file(tool, tmp_path):
     path = tool(tmp_path, lines(VALUES) + ["restart 128 2000.5"])
     assert path.parent == tmp_path and path.name.startswith("events.out.tfevents.")
     found = read(path)
@@ -176,7 +176,7 @@ def test_long_file(tool, tmp_path):
     assert found == [(step, wall, tag, float32(value)) for step, value, wall, tag in values]
 
 
-def test_tensorboard_reads_it(tool, tensorboard, tmp_path):
+def test_events_are_read_by_tensorboard(tool, tensorboard, tmp_path):
     tool(tmp_path, lines(VALUES))
     found = tensorboard(tmp_path)
     wanted = {}

@@ -120,7 +120,7 @@ def test_a_list_that_cannot_be_read(effnet, tiny, tmp_path):
     assert "stdin: cannot read the list" in result.stderr
 
 
-def test_answers_come_one_by_one(effnet, tiny, tmp_path):
+def test_results_are_printed_one_by_one(effnet, tiny, tmp_path):
     photo = photo(str(tmp_path / "a.png"))
     process = subprocess.Popen([effnet.path, "predict", str(tiny), "-", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                env={**os.environ, "EFFNET_HOME": str(effnet.home)}, text=True)
@@ -132,7 +132,7 @@ def test_answers_come_one_by_one(effnet, tiny, tmp_path):
     assert process.wait(60) == 130, "while it waits for a line"
 
 
-def test_one_reading_of_a_label_list(effnet, numbered, tmp_path):
+def test_label_lists_by_index(effnet, numbered, tmp_path):
     """Labels by index, for classes named 1, 2 and 3. The labels are predict's results, so eval gives 100 %."""
     paths = [photo(str(tmp_path / "set" / f"{i}.png"), i) for i in range(12)]
     top = [image["top"][0]["index"] for image in effnet.json("predict", numbered, *paths)["images"]]
@@ -165,7 +165,7 @@ def test_eval_by_name(effnet, numbered, tmp_path):
     assert effnet.json("eval", numbered, tmp_path / "set", "--classes", tmp_path / "classes")["images"] == 3
 
 
-def test_no_names_at_all_are_said(effnet, tiny, tmp_path):
+def test_model_without_class_names_gives_a_note(effnet, tiny, tmp_path):
     for i in range(3):
         photo(str(tmp_path / "xyz"[i] / "0.png"), i)
     result = effnet("eval", tiny, tmp_path)
@@ -186,7 +186,7 @@ def test_links_in_data_folders(effnet, tmp_path):
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9", b"new\nline"])
-def test_class_folders_that_are_no_text(effnet, tmp_path, name):
+def test_class_folders_that_are_not_utf8(effnet, tmp_path, name):
     for folder in ("cat", "dog"):
         photo(str(tmp_path / "train" / folder / "0.png"), len(folder))
     os.rename(tmp_path / "train" / "dog", os.path.join(os.fsencode(tmp_path / "train"), name))
@@ -196,7 +196,7 @@ def test_class_folders_that_are_no_text(effnet, tmp_path, name):
     assert repr(name)[1:].replace("\\n", "\\x0a") in result.stderr and "hint: rename it: mv $'" in result.stderr
 
 
-def test_arch_files_with_a_mark(effnet, tiny, tmp_path):
+def test_arch_files_with_a_byte_order_mark(effnet, tiny, tmp_path):
     (tmp_path / "net.toml").write_bytes(b"\xef\xbb\xbf" + open(tiny, "rb").read().replace(b"\n", b"\r\n"))
     assert effnet.json("inspect", tmp_path / "net.toml") == effnet.json("inspect", tiny)
 
@@ -226,7 +226,7 @@ def test_an_output_is_never_its_input(effnet, tiny, tmp_path):
     effnet.check_error(effnet("import", weights, "-o", weights, "--quiet"), 2)
 
 
-def test_a_image_is_no_list_of_paths(effnet, tiny, tmp_path):
+def test_image_is_not_a_list_of_paths(effnet, tiny, tmp_path):
     photo = photo(tmp_path / "a.jpg")
     with open(photo, "rb") as file:
         result = subprocess.run([effnet.path, "predict", str(tiny), "-", "--quiet"], stdin=file, capture_output=True)
@@ -237,7 +237,7 @@ def test_a_image_is_no_list_of_paths(effnet, tiny, tmp_path):
     assert result.returncode == 3 and "\\x1b" in result.stderr and "\x1b" not in result.stderr
 
 
-def test_a_file_that_may_not_grow_is_an_error(effnet, tiny, tmp_path):
+def test_file_size_limit_is_an_error(effnet, tiny, tmp_path):
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     result = subprocess.run([effnet.path, "export", str(tiny), "--safetensors", str(tmp_path / "w.safetensors"), "--names", "effnet"],
                             preexec_fn=limit, capture_output=True, text=True)
@@ -245,7 +245,7 @@ def test_a_file_that_may_not_grow_is_an_error(effnet, tiny, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_file_of_classes_names_folders(effnet, numbered, tmp_path):
+def test_classes_file_has_to_name_folders(effnet, numbered, tmp_path):
     for name in ("1", "2", "3"):
         photo(tmp_path / "set" / name / "0.png")
     (tmp_path / "c.txt").write_text("0\tqqq\n1\twww\n")
@@ -260,7 +260,7 @@ def test_a_file_of_classes_names_folders(effnet, numbered, tmp_path):
     assert effnet.json("eval", numbered, tmp_path / "set" / "1", "--labels", tmp_path / "l.csv", "--quiet")["skipped"] == []
 
 
-def test_a_class_that_only_val_has_ends_the_check(effnet, tmp_path):
+def test_class_in_val_only_is_an_error(effnet, tmp_path):
     for path in ("train/cat", "train/dog", "valid/cat", "valid/eel"):
         photo(tmp_path / path / "0.png", seed=len(path))
     result = effnet("data", "check", tmp_path, "--json")

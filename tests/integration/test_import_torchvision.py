@@ -112,7 +112,7 @@ def test_import_predict_export(effnet, tmp_path, theirs, ours, size):
             assert torch.equal(written[name], tensor), name
 
 
-def test_refusals(effnet, tmp_path):
+def test_unfitting_weights_are_refused(effnet, tmp_path):
     state = torchvision.models.mobilenet_v2().state_dict()
     torch.save(state, tmp_path / "v2.pth")
     out = tmp_path / "m.safetensors"

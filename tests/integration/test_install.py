@@ -72,7 +72,7 @@ def answers(output):
     return [(int(index), label, float(percent)) for percent, label, index in rows]
 
 
-def test_classify_answers_as_predict(effnet, classify, tmp_path):
+def test_classify_gives_the_results_of_predict(effnet, classify, tmp_path):
     # A model file with random weights, made through a .pth: it needs no network.
     effnet.json("export", "efficientnet_lite0", "--random", "--pth", tmp_path / "lite0.pth", "--names", "lukemelas")
     model = tmp_path / "lite0.safetensors"
@@ -85,17 +85,17 @@ def test_classify_answers_as_predict(effnet, classify, tmp_path):
         assert percent == pytest.approx(100 * row["score"], abs=0.006)  # two decimals are printed
 
 
-def test_classify_prints_what_its_comment_says(classify, pulled, tmp_path):
+def test_classify_prints_the_documented_output(classify, pulled, tmp_path):
     with open(os.path.join(ROOT, "examples/classify.cc")) as file:
         source = file.read()
     assert source.count("\n") < 40
     comment = "\n".join(line[2:] for line in source.splitlines() if line.startswith("//  "))
     got = answers(run_well(classify, pulled("efficientnet_lite0")["path"], CHELSEA, cwd=tmp_path))
-    for mine, said in zip(got, answers(comment)):
-        assert mine[:2] == said[:2] and mine[2] == pytest.approx(said[2], abs=0.011)  # the last decimal may differ
+    for row, expected in zip(got, answers(comment)):
+        assert row[:2] == expected[:2] and row[2] == pytest.approx(expected[2], abs=0.011)  # the last decimal may differ
 
 
-def test_an_error_crosses_the_boundary(classify, tmp_path):
+def test_errors_of_the_library_reach_the_caller(classify, tmp_path):
     for arguments, code, says in [(["efficientnet_lite0", tmp_path / "none.png"], 3, "none.png: cannot read"),
                                   (["efficientnet_b77", CHELSEA], 3, "unknown model"), ([], 2, "wrong arguments")]:
         result = run(classify, *arguments, cwd=tmp_path)
@@ -165,7 +165,7 @@ def test_only_marked_names_are_exported(prefix, lib):
     assert functions | classes <= exported, (functions | classes) - exported
 
 
-def test_nothing_installed_knows_where_it_was_built(build, prefix):
+def test_installed_files_contain_no_build_path(build, prefix):
     for path in prefix.rglob("*"):
         if path.is_file():
             content = path.read_bytes()

@@ -68,7 +68,7 @@ def test_each_rank_has_its_variables(launch, tmp_path):
     assert len(ports) == 1 and 1024 <= int(ports.pop()) <= 65535
 
 
-def test_output_is_rank_0s_and_errors_are_marked(launch):
+def test_stdout_is_of_rank_0_and_stderr_names_the_rank(launch):
     code, out, err = finish(launch("echo out $RANK; echo one $RANK >&2; [ $RANK = 0 ] || printf 'two\\n\\nend' >&2", 2))
     assert (code, out) == (0, "out 0\n")
     assert [line for line in err.splitlines() if line.startswith("[rank 1] ")] == ["[rank 1] one 1", "[rank 1] two", "[rank 1] ", "[rank 1] end"]
@@ -102,7 +102,7 @@ def test_a_killed_rank_is_named(launch):
 
 
 @pytest.mark.slow
-def test_who_does_not_end_is_made_to(launch, tmp_path):
+def test_remaining_ranks_are_terminated_then_killed(launch, tmp_path):
     """After a failure the other ranks have 10 s to end by themselves, as rank 0 does. Then they get SIGTERM, which ends
     rank 2. After 10 s more, rank 3, which ignores SIGTERM, is killed."""
     process = launch(AWAIT_1 + """
@@ -136,7 +136,7 @@ sleep 0.5; echo saved > saved.$RANK; exit 130""", 2)
         assert (tmp_path / f"saved.{rank}").exists() and (tmp_path / f"signals.{rank}").read_text() == "signal\n"
 
 
-def test_a_killed_launcher_leaves_nobody_behind(launch, tmp_path):
+def test_killed_launcher_leaves_no_process(launch, tmp_path):
     process = launch("echo $$ > part.$RANK; mv part.$RANK id.$RANK; exec sleep 100", 2)
     wait_for(lambda: (tmp_path / "id.0").exists() and (tmp_path / "id.1").exists())
     ids = [int((tmp_path / f"id.{rank}").read_text()) for rank in (0, 1)]
@@ -144,7 +144,7 @@ def test_a_killed_launcher_leaves_nobody_behind(launch, tmp_path):
     wait_for(lambda: not any(alive(one) for one in ids))
 
 
-def with_variable(text):
+def processes_with_environment(text):
     """The processes with this text in their environment."""
     found = []
     for one in filter(str.isdigit, os.listdir("/proc")):
@@ -158,7 +158,7 @@ def with_variable(text):
 
 
 @pytest.mark.parametrize("files", [16, 24])
-def test_if_a_rank_cannot_start_those_before_it_end(launch, tmp_path, files):
+def test_ranks_end_if_a_later_rank_cannot_start(launch, tmp_path, files):
     """Each rank needs a pipe, so that the last ranks exceed the limit of open files. SIGTERM is blocked, because the
     kernel sends it when the launcher ends: so the test sees the processes that the launcher itself did not end."""
     def limit():
@@ -168,20 +168,20 @@ def test_if_a_rank_cannot_start_those_before_it_end(launch, tmp_path, files):
     process = launch("exec sleep 100", 32, preexec_fn=limit)
     try:
         assert process.wait(timeout=300) == 4
-        wait_for(lambda: not with_variable(f"PLACE={tmp_path}"))
+        wait_for(lambda: not processes_with_environment(f"PLACE={tmp_path}"))
         assert "effnet: error: cannot make a pipe for rank " in process.stderr.read()
     finally:
-        for one in with_variable(f"PLACE={tmp_path}"):
+        for one in processes_with_environment(f"PLACE={tmp_path}"):
             os.kill(one, signal.SIGKILL)
 
 
 def test_wrong_usage(effnet):
-    for words, said in ((["launch"], "-n is required"), (["launch", "-n", "2"], "no command"), (["launch", "-n", "0", "models"], "-n: wrong value"),
+    for words, message in ((["launch"], "-n is required"), (["launch", "-n", "2"], "no command"), (["launch", "-n", "0", "models"], "-n: wrong value"),
                         (["launch", "-n", "2", "modles"], "unknown command"), (["launch", "-n", "2", "launch", "-n", "2", "models"], "unknown command"),
                         (["launch", "-n", "2", "--what", "models"], "unknown option"), (["launch", "-n", "2", "--threads", "1,2", "models"], "a list")):
         result = effnet(*words)
         effnet.check_error(result, 2)
-        assert said in result.stderr, result.stderr
+        assert message in result.stderr, result.stderr
 
 
 def test_any_command_can_be_launched(effnet):

@@ -77,7 +77,7 @@ def test_a_model_file_of_a_checkpoint(effnet, run, tmp_path):
     assert not any(name.startswith(("ema/", "model/")) for name in header)
 
 
-def test_folders_that_are_no_model(effnet, run, tmp_path):
+def test_folders_that_are_not_a_model(effnet, run, tmp_path):
     result = effnet("predict", tmp_path, PHOTO)
     effnet.check_error(result, 3)
     assert "a folder without model.safetensors" in result.stderr
@@ -87,7 +87,7 @@ def test_folders_that_are_no_model(effnet, run, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["link", "disk", "loop", "folder", "broken"])
-def test_a_pulled_model_out_of_reach_is_an_error(effnet, tmp_path, kind):
+def test_unreadable_pulled_model_is_an_error(effnet, tmp_path, kind):
     home = tmp_path / "home"
     models = home / "models"
     model = models / "efficientnet_lite0.safetensors"
@@ -115,7 +115,7 @@ def test_a_pulled_model_out_of_reach_is_an_error(effnet, tmp_path, kind):
     assert document["weights"] == "random"
 
 
-def test_results_say_whose_weights_they_used(effnet, run, tmp_path):
+def test_results_report_the_weights_used(effnet, run, tmp_path):
     data = tmp_path / "data"
     for name in "012":
         (data / name).mkdir(parents=True)
@@ -137,7 +137,7 @@ def test_results_say_whose_weights_they_used(effnet, run, tmp_path):
     assert json.loads(lines)["weights"] == "file"
 
 
-def test_a_name_goes_before_a_folder_of_that_name(effnet, run, tmp_path, monkeypatch):
+def test_name_takes_precedence_over_a_folder(effnet, run, tmp_path, monkeypatch):
     (tmp_path / "resnet18").symlink_to(run)
     monkeypatch.chdir(tmp_path)
     result = effnet("inspect", "resnet18", "--json")

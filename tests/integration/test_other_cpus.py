@@ -88,7 +88,7 @@ class OnCpu(Effnet):
         return result
 
 
-class Here(Effnet):
+class Native(Effnet):
     """Runs the same programs on the real CPU, restricted to the instruction set of the emulated one."""
 
     def __init__(self, path, home, cpu):
@@ -117,24 +117,24 @@ def emulated(effnet, cpu, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def here(effnet, cpu, tmp_path_factory):
+def native(effnet, cpu, tmp_path_factory):
     if CPUS[cpu] not in effnet.json("doctor")["isa"]:
         pytest.skip(f"this CPU has no {CPUS[cpu]} to compare with")
-    return Here(effnet.path, tmp_path_factory.mktemp("here"), cpu)
+    return Native(effnet.path, tmp_path_factory.mktemp("here"), cpu)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def project(tmp_path_factory):
     """A folder with images for two steps, a network and a recipe."""
-    place = tmp_path_factory.mktemp("other_cpus")
+    project = tmp_path_factory.mktemp("other_cpus")
     maker = os.path.join(ROOT, "tools/small_dataset")
-    subprocess.run([maker, place / "data", "--train", "4", "--val", "1", "--size", "32"], check=True, stdout=subprocess.DEVNULL)
-    (place / "net.toml").write_text(NET)
-    (place / "recipe.toml").write_text(RECIPE)
-    return place
+    subprocess.run([maker, project / "data", "--train", "4", "--val", "1", "--size", "32"], check=True, stdout=subprocess.DEVNULL)
+    (project / "net.toml").write_text(NET)
+    (project / "recipe.toml").write_text(RECIPE)
+    return project
 
 
-def test_the_set_is_the_best_that_the_cpu_has(emulated, cpu):
+def test_best_instruction_set_of_the_cpu_is_chosen(emulated, cpu):
     document = emulated.json("doctor")
     sets = list(CPUS.values())
     assert document["isa"] == sets[:sets.index(CPUS[cpu]) + 1]
@@ -142,16 +142,16 @@ def test_the_set_is_the_best_that_the_cpu_has(emulated, cpu):
     assert emulated.json("doctor", env={"EFFNET_ISA": "portable"})["chosen_isa"] == "portable"
 
 
-def test_a_set_that_the_cpu_lacks_is_refused(emulated):
+def test_instruction_set_that_the_cpu_lacks_is_refused(emulated):
     result = emulated("models", env={"EFFNET_ISA": "avx512"})
     emulated.check_error(result, 4)
     assert "this CPU lacks the instruction set (got 'avx512', expected " in result.stderr
 
 
-def test_predictions(effnet, pulled, emulated, here):
+def test_predictions(effnet, pulled, emulated, native):
     model = pulled("efficientnet_lite0")["path"]
     words = ("predict", model, PHOTO, "--logits", "--threads", 1)
-    there, same_set, best = [one.json(*words)["images"][0] for one in (emulated, here, effnet)]
+    there, same_set, best = [one.json(*words)["images"][0] for one in (emulated, native, effnet)]
     assert there["logits"] == same_set["logits"]
     assert there["top"] == same_set["top"]
     # Another instruction set adds in another order.
@@ -160,21 +160,21 @@ def test_predictions(effnet, pulled, emulated, here):
 
 
 # Networks with squeeze-and-excitation and SiLU, which the published model lacks; with random weights.
-def test_bench_checks_itself(emulated, here, place):
-    words = ("bench", place / "net.toml", "--threads", 1, "--seconds", 0.01, "--check")
-    there, same_set = emulated.json(*words), here.json(*words)
+def test_bench_check_agrees(emulated, native, project):
+    words = ("bench", project / "net.toml", "--threads", 1, "--seconds", 0.01, "--check")
+    there, same_set = emulated.json(*words), native.json(*words)
     assert there["isa"] == CPUS[emulated.cpu]
     assert 0 < there["max_rel_error"] <= 1e-4
     assert there["max_rel_error"] == same_set["max_rel_error"]
 
 
-def test_training(emulated, here, place, tmp_path):
+def test_training(emulated, native, project, tmp_path):
     if not os.access(os.path.join(os.path.dirname(emulated.path), "effnet-train"), os.X_OK):
         pytest.skip("effnet-train is not built")
     runs = []
-    for name, one in (("emulated", emulated), ("here", here)):
+    for name, one in (("emulated", emulated), ("here", native)):
         out = tmp_path / name
-        summary = one.json("train", place / "recipe.toml", "--data", place / "data", "--out", out, "--threads", 1, "--quiet",
+        summary = one.json("train", project / "recipe.toml", "--data", project / "data", "--out", out, "--threads", 1, "--quiet",
                            program="effnet-train")
         assert summary["isa"] == CPUS[emulated.cpu]
         with open(out / "metrics.csv") as file:

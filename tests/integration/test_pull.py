@@ -10,7 +10,7 @@ import pytest
 NAME = "efficientnet_lite0"
 
 
-def test_pull_names_what_it_wrote(effnet, pulled):
+def test_pull_reports_the_written_file(effnet, pulled):
     document = pulled(NAME)
     assert set(document) >= {"name", "path", "sha256", "source"}
     assert hashlib.sha256(open(document["path"], "rb").read()).hexdigest() == document["sha256"]

@@ -142,7 +142,7 @@ def test_ece_and_nll_against_python(effnet, tmp_path):
     assert f"Brier score {brier:.4f}" in page.text
 
 
-def test_a_run_that_goes_on(effnet, tmp_path):
+def test_unfinished_run(effnet, tmp_path):
     run = make_run(tmp_path / "run", epochs=1, summary=False)
     (run / "predictions.csv").unlink()
     with open(run / "metrics.csv", "a") as file:
@@ -154,7 +154,7 @@ def test_a_run_that_goes_on(effnet, tmp_path):
     assert "No epoch is done yet" in report(effnet, run).text
 
 
-def test_losses_that_are_no_numbers(effnet, tmp_path):
+def test_losses_that_are_not_finite(effnet, tmp_path):
     run = make_run(tmp_path / "run", loss=lambda e: 2.3 / e if e < 10 else math.nan if e < 12 else math.inf)
     page = report(effnet, run)
     assert "The loss is not a finite number at epochs 10, 11, 12." in page.text
@@ -237,7 +237,7 @@ def test_images_of_the_worst_mistakes(effnet, tmp_path):
     assert result.returncode == 0 and "effnet: warning: the page has no images: " in result.stderr
 
 
-def test_what_is_no_run(effnet, tmp_path):
+def test_folders_that_are_not_a_run(effnet, tmp_path):
     effnet.check_error(effnet("report", tmp_path / "none"), 3)
     effnet.check_error(effnet("report", tmp_path), 3)
     effnet.check_error(effnet("report"), 2)

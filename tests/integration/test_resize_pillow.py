@@ -66,7 +66,7 @@ def test_equals_pillow(tmp_path):
     assert not different, f"{len(different)} of 200 differ from Pillow, first {different[0]}"
 
 
-def test_wrong_use_is_told(tmp_path):
+def test_wrong_usage_is_reported(tmp_path):
     program = tool()
     Image.fromarray(photo(4, 4, "noise", 0)).save(tmp_path / "in.png")
     for arguments, code in (((), 2), (("in.png", "bicubik", "3x3", "out.png"), 3),

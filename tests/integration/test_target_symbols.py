@@ -41,7 +41,7 @@ def test_every_set_of_this_processor_has_an_object():
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name.split(".")[0])
-def test_no_code_that_others_see(path):
+def test_kernel_objects_export_no_code(path):
     found = symbols(path)
     set_name = path.name.split(".")[0]
     kernels = [name for kind, name in found if kind == "t" and f"effnet::kernels::{set_name}::" in name]
@@ -59,7 +59,7 @@ def test_no_code_that_others_see(path):
     ],
     ids=["standard library", "runs at start", "inline function"],
 )
-def test_an_offence_is_seen(tmp_path, source):
+def test_offence_is_found(tmp_path, source):
     (tmp_path / "bad.cc").write_text(source)
     subprocess.run(["g++", "-std=c++20", "-O0", "-c", "bad.cc"], check=True, cwd=tmp_path)
     assert offences(symbols(tmp_path / "bad.o"))

@@ -191,7 +191,7 @@ def pytorch(initial):
 @pytest.fixture
 def run(initial, replay, tmp_path):
     """run(row, optimizer, kernels): the output of parity_replay."""
-    def go(row, optimizer, kernels):
+    def replayed(row, optimizer, kernels):
         images, labels = batches()
         write_safetensors(tmp_path / "batches.safetensors", {"images": images, "labels": labels})
         out = tmp_path / "out.safetensors"
@@ -199,7 +199,7 @@ def run(initial, replay, tmp_path):
         result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
         assert result.returncode == 0, result.stderr
         return read_safetensors(out)
-    return go
+    return replayed
 
 
 def norm(values):
