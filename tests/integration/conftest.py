@@ -59,7 +59,7 @@ class Effnet:
         assert not re.search(r"Sanitizer|terminate called|what\(\)", result.stderr), result.stderr
 
 
-def wait_for(condition, process=None, what="what the test waits for", seconds=300):
+def wait_for(condition, process=None, what="the expected event", seconds=300):
     """Returns when the condition holds or the process has ended. The time limit only prevents hanging."""
     end = time.monotonic() + seconds
     while not condition() and (process is None or process.poll() is None):

@@ -19,7 +19,7 @@ QEMU = shutil.which("qemu-aarch64-static")
 CHELSEA = os.path.join(ROOT, "examples/photos/chelsea.png")
 
 pytestmark = pytest.mark.skipif(not os.access(os.path.join(BUILD, "bin/effnet"), os.X_OK) or QEMU is None,
-                                reason="no build for 64-bit ARM here: tools/run_tests aarch64 makes it")
+                                reason="there is no build for 64-bit ARM: run tools/run_tests aarch64")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def check_same_answer(got, expected):
     assert [row["index"] for row in got[0]] == [row["index"] for row in expected[0]]
     assert numpy.abs(numpy.array([row["score"] for row in got[0]]) - [row["score"] for row in expected[0]]).max() <= 1e-4
     apart = numpy.abs(got[1] - expected[1]).max()
-    print(f"logits at most {apart:.2g} apart, of up to {numpy.abs(expected[1]).max():.3g}")
+    print(f"largest difference of logits {apart:.2g}, largest logit {numpy.abs(expected[1]).max():.3g}")
     assert apart <= 1e-4
 
 

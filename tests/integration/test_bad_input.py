@@ -170,7 +170,7 @@ def test_weights_of_another_architecture_are_refused(effnet, tmp_path):
     out = tmp_path / "b1.safetensors"
     result = effnet("import", exported, "--arch", "efficientnet_b1", "-o", out)
     effnet.check_error(result, 3)
-    assert "features." in result.stderr, "the first tensors that do not fit are named"
+    assert "features." in result.stderr, "the message names the first tensors that do not fit"
     assert not out.exists()
 
 

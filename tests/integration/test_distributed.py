@@ -218,7 +218,7 @@ def test_torchrun(effnet, project, run):
     torchrun = shutil.which("torchrun")
     libtorch = effnet.json("doctor").get("train", {}).get("libtorch", "")
     if torchrun is None or not libtorch.startswith("1.13") or sys.version_info[:2] != (3, 11):
-        pytest.skip("no torchrun of LibTorch's version")
+        pytest.skip("torchrun of LibTorch's version is not installed")
     out = project / "torchrun"
     arguments = train_arguments(project, 1, "data", out)
     # -r and -t: on Python 3.11 torchrun 1.13 fails in its own code with their defaults.

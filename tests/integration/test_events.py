@@ -22,7 +22,7 @@ def tool():
     folder = os.environ.get("EFFNET_BIN_DIR") or os.path.dirname(os.environ.get("EFFNET_BIN", ""))
     path = pathlib.Path(folder or "/nonexistent") / "events_tool"
     if not os.access(path, os.X_OK):
-        pytest.skip("no events_tool: set EFFNET_BIN_DIR to the folder with the built programs")
+        pytest.skip("events_tool is not built: set EFFNET_BIN_DIR to the folder of the built programs")
 
     def write(folder, lines):
         result = subprocess.run([path, folder], input="\n".join(lines), capture_output=True, text=True, timeout=60)

@@ -108,7 +108,7 @@ def test_a_list_of_odd_names(effnet, tiny, tmp_path):
     blank = str(tmp_path / "b.png ")
     os.rename(paths[1], blank)
     result = effnet("predict", tiny, "-", "--quiet", input=blank + "\n")
-    assert result.returncode == 0, "a file whose name does end in a blank"
+    assert result.returncode == 0, "a file name may end in a space"
 
 
 def test_a_list_that_cannot_be_read(effnet, tiny, tmp_path):
@@ -129,7 +129,7 @@ def test_results_are_printed_one_by_one(effnet, tiny, tmp_path):
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["path"] == photo
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130, "while it waits for a line"
+    assert process.wait(60) == 130, "interrupted while it waits for a line"
 
 
 def test_label_lists_by_index(effnet, numbered, tmp_path):

@@ -104,9 +104,9 @@ class Native(Effnet):
 @pytest.fixture(scope="module", params=CPUS)
 def cpu(request):
     if platform.machine() != "x86_64":
-        pytest.skip("effnet is not built for x86-64 here")
+        pytest.skip("effnet is not built for x86-64")
     if shutil.which(QEMU) is None:
-        pytest.skip(f"{QEMU} is not installed: tools/install_deps test")
+        pytest.skip(f"{QEMU} is not installed: run tools/install_deps test")
     return request.param
 
 
@@ -119,7 +119,7 @@ def emulated(effnet, cpu, tmp_path_factory):
 @pytest.fixture(scope="module")
 def native(effnet, cpu, tmp_path_factory):
     if CPUS[cpu] not in effnet.json("doctor")["isa"]:
-        pytest.skip(f"this CPU has no {CPUS[cpu]} to compare with")
+        pytest.skip(f"this CPU lacks {CPUS[cpu]}, so there is nothing to compare with")
     return Native(effnet.path, tmp_path_factory.mktemp("here"), cpu)
 
 

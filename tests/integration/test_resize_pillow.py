@@ -20,7 +20,7 @@ def tool():
     folder = os.environ.get("EFFNET_BIN_DIR") or os.path.dirname(os.environ.get("EFFNET_BIN", ""))
     path = pathlib.Path(folder or "/nonexistent") / "resize_tool"
     if not os.access(path, os.X_OK):
-        pytest.skip("no resize_tool: set EFFNET_BIN_DIR to the folder with the built programs")
+        pytest.skip("resize_tool is not built: set EFFNET_BIN_DIR to the folder of the built programs")
     return path
 
 

@@ -45,7 +45,7 @@ def test_kernel_objects_export_no_code(path):
     found = symbols(path)
     set_name = path.name.split(".")[0]
     kernels = [name for kind, name in found if kind == "t" and f"effnet::kernels::{set_name}::" in name]
-    assert len(kernels) > 50, "the pattern finds the kernels"
+    assert len(kernels) > 50, "the pattern has to find the kernels"
     assert offences(found) == []
 
 

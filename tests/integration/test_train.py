@@ -186,8 +186,8 @@ def test_the_instruction_set_can_be_forced(effnet, project, tmp_path):
         assert isa == effnet.json("doctor", env=env)["chosen_isa"] and f" on cpu ({isa})\n" in message
         assert own_loss == pytest.approx(loss, rel=1e-5)  # sums in another order, see docs/distributed.md
         models.setdefault(isa, set()).add(model)
-    assert all(len(same) == 1 for same in models.values()), "a set gives the same bits again"
-    assert len(set.union(*models.values())) == len(models), "each set's kernels ran"
+    assert all(len(same) == 1 for same in models.values()), "the same set gives the same bits"
+    assert len(set.union(*models.values())) == len(models), "different sets give different bits"
 
 
 def test_a_wrong_instruction_set_is_refused_before_there_is_a_run(effnet, project, tmp_path):

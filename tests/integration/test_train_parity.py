@@ -45,7 +45,7 @@ def replay(effnet):
     folder = os.environ.get("EFFNET_BIN_DIR") or os.path.dirname(effnet.path)
     path = pathlib.Path(folder) / "parity_replay"
     if not os.access(path, os.X_OK):
-        pytest.skip("no parity_replay: it is built with EFFNET_TRAIN")
+        pytest.skip("parity_replay is not built: it needs EFFNET_TRAIN=ON")
     return path
 
 

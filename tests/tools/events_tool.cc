@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
       } else if (kind == "scalar" && std::cin >> number >> wall && std::getline(std::cin >> std::ws, tag)) {
         writer.scalar(tag, step, std::stod(number), wall);
       } else {
-        std::fprintf(stderr, "events_tool: not a line: %s\n", kind.c_str());
+        std::fprintf(stderr, "events_tool: invalid line: %s\n", kind.c_str());
         return 2;
       }
     }
