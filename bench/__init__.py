@@ -1,3 +1,3 @@
-"""effnet and the engines in use, side by side on one machine.
+"""Compares the speed of effnet and other engines on one machine.
 
-README.md says how it measures; `bench/run --help` how to run it."""
+README.md explains the method, `bench/run --help` the commands."""

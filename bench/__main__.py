@@ -1,7 +1,9 @@
-"""The command line: python -m bench [measure|ablation|sets|report|list]; bench/run starts it in the peers' environment."""
+"""The command line: python -m bench [measure|ablation|sets|report|list].
+
+bench/run starts it in the peers' Python environment.
+"""
 
 import argparse
-import json
 import os
 import sys
 
@@ -20,7 +22,7 @@ def write_page(results, table, path):
     try:
         from bench.engines import ENGINES
         configurations = {name: engine.configuration for name, engine in ENGINES.items()}
-    except ImportError:  # no numpy: a page can be made without the peers' environment
+    except ImportError:  # no numpy: the page can be written without the peers' environment
         configurations = {}
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with open(path + ".tmp", "w") as file:
@@ -30,7 +32,7 @@ def write_page(results, table, path):
 
 
 def make_bench(args):
-    """Imports here: what needs numpy is needed for measuring only."""
+    """Imports numpy's users here, because only measuring needs numpy."""
     from bench.measure import Bench, Settings
     cores = args.cores or machine.cores()
     return Bench(args.effnet, args.work, cores, Settings(args.starts, args.turns, args.slice, args.min_runs))
@@ -42,10 +44,11 @@ def line_of(result):
     error = result["competitors"]["effnet"]["info"].get("max_rel_error")
     text = f"effnet {report.ms(ours['min_ms'])} ms ({report.percent(ours['share'])} of peak)"
     if best:
-        text += (f", {report.title(best['min_name'])} {report.ms(best['min_ms'])}: ratio {f['ratio_min']:.2f}, medians "
-                 f"{f['ratio_median']:.2f}")
+        text += (f", {report.title(best['min_name'])} {report.ms(best['min_ms'])} ms: ratio "
+                 f"{report.ratio(f['ratio_min'])}, of medians {report.ratio(f['ratio_median'])}")
     text += f", error {error:.1e}" if error is not None else ""
-    noise = f", others used {report.percent(result['other_load'])}" if result["other_load"] > stats.QUIET else ""
+    load = result["other_load"]
+    noise = f", other processes used {report.percent(load)}" if load > stats.QUIET else ""
     return f"{text}{noise}  [{result['seconds']:.0f} s]"
 
 
@@ -55,17 +58,17 @@ def measure(args, table):
     peers = {name: machine.package_version(package_of(name)) for name in args.peers if name != "none"}
     for case in table.select(args.cases, args.quick):
         if not args.again and results.finished(case.id, bench.provenance, peers):
-            say(f"{case.id:<28} done before (--again measures it anew)")
+            say(f"{case.id:<28} already measured (--again measures it again)")
             continue
         try:
             result = bench.case(case, list(peers))
-        except BenchError as error:  # the other cases are worth having
+        except BenchError as error:  # go on with the other cases
             failed.append(case.id)
             say(f"{case.id:<28} {error}")
             continue
         say(f"{case.id:<28} {line_of(result)}")
         for name, why in result["skipped"].items():
-            say(f"{'':<28} {report.title(name)} left out: {why}")
+            say(f"{'':<28} {report.title(name)} was not measured: {why}")
         results.document["cases"][case.id] = result
         results.save()
     for part, run, rows in (("start_up", bench.start_up, table.start_up), ("memory", bench.memory, table.memory)):
@@ -94,7 +97,7 @@ def ablation(args, table):
         results.document.setdefault("ablation", {})[model] = part
         results.save()
         for name, variant in part["variants"].items():
-            say(f"{model:<20} {'without ' + name if name else 'the whole plan':<40} "
+            say(f"{model:<20} {'without ' + name if name else 'whole plan':<40} "
                 f"{report.ms(stats.of_turns(variant['turns'])['min_ms'])} ms")
     write_page(results, table, args.page)
 
@@ -116,54 +119,62 @@ def show_report(args, table):
 
 def list_cases(args, table):
     for case in table.select(args.cases, args.quick):
-        say(case.id, json.dumps({"must": case.must, "goal": case.goal}))
+        say(case.id)
 
 
 def parser():
-    p = argparse.ArgumentParser(prog="bench/run", description="effnet and the engines in use, side by side",
+    p = argparse.ArgumentParser(prog="bench/run",
+                                description="Compares the speed of effnet and other engines on this machine.",
                                 formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     p.set_defaults(cases=[], quick=False)
     commands = p.add_subparsers(dest="command", required=True)
 
     def command(name, run, text):
-        c = commands.add_parser(name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        c = commands.add_parser(name, help=text, description=text,
+                                formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         c.set_defaults(run=run)
         return c
 
     def files(c):
-        c.add_argument("--results", default=os.path.join(BUILD, "results.json"), help="figures are kept here")
-        c.add_argument("--page", default=os.path.join(machine.ROOT, "docs", "results", "engine.md"), help="the page to write")
+        c.add_argument("--results", default=os.path.join(BUILD, "results.json"), help="file of the measured figures")
+        c.add_argument("--page", default=os.path.join(machine.ROOT, "docs", "results", "engine.md"),
+                       help="the page to write")
 
     def which(c):
-        c.add_argument("--cases", nargs="+", default=[], help="ids, or patterns such as 'efficientnet_b?-t1-*'; without any: "
-                       "all of cases.toml, and start-up and memory")
-        c.add_argument("--quick", action="store_true", help="only the few cases that cases.toml calls quick")
+        c.add_argument("--cases", nargs="+", default=[],
+                       help="ids, or patterns such as 'efficientnet_b?-t1-*'; default: all cases of cases.toml, "
+                       "start-up and memory")
+        c.add_argument("--quick", action="store_true", help="only the cases that cases.toml lists as quick")
 
     def turns(c):
-        c.add_argument("--effnet", default=os.path.join(machine.ROOT, "build", "core", "bin", "effnet"), help="the binary")
+        c.add_argument("--effnet", default=os.path.join(machine.ROOT, "build", "core", "bin", "effnet"),
+                       help="the program to measure")
         c.add_argument("--work", default=os.path.join(BUILD, "work"),
-                       help="folder for model files (4 GB for all) and effnet's home")
-        c.add_argument("--cores", nargs="+", type=int, help="processors to pin to; a case of N threads takes the first N")
-        c.add_argument("--starts", type=int, default=6, help="how often all are started afresh")
-        c.add_argument("--turns", type=int, default=1, help="turns of each competitor in one start")
-        c.add_argument("--slice", type=float, default=0.4, help="seconds of a turn at least")
-        c.add_argument("--min-runs", type=int, default=2, help="runs of a turn at least")
+                       help="folder of model files (4 GB for all cases) and of effnet's home")
+        c.add_argument("--cores", nargs="+", type=int,
+                       help="processors to pin to; a case with N threads uses the first N")
+        c.add_argument("--starts", type=int, default=6, help="number of times that all processes are restarted")
+        c.add_argument("--turns", type=int, default=1, help="turns of each competitor after a restart")
+        c.add_argument("--slice", type=float, default=0.4, help="minimum length of a turn in seconds")
+        c.add_argument("--min-runs", type=int, default=2, help="minimum number of runs in a turn")
 
     c = command("measure", measure, "measure cases and write the page (the default)")
     which(c), files(c), turns(c)
-    c.add_argument("--peers", nargs="+", default=["ort", "openvino", "litert", "ncnn"], help="none: effnet alone")
-    c.add_argument("--again", action="store_true", help="also what the results file has of this binary, CPU and peers")
-    c = command("ablation", ablation, "measure what switches of effnet's plan bring, and write the page")
+    c.add_argument("--peers", nargs="+", default=["ort", "openvino", "litert", "ncnn"],
+                   help="engines to compare with; none: effnet alone")
+    c.add_argument("--again", action="store_true",
+                   help="measure also the cases that the results file already has for this binary, CPU and peers")
+    c = command("ablation", ablation, "measure effnet with options of its plan switched off, and write the page")
     c.add_argument("--models", nargs="+", default=["efficientnet_b0", "efficientnet_b4"])
-    c.add_argument("--without", nargs="+", required=True, help="switches of `effnet bench --without`, each turned off alone; "
-                   "a,b turns off both at once")
+    c.add_argument("--without", nargs="+", required=True,
+                   help="options of `effnet bench --without`, each switched off alone; a,b switches off both together")
     c.add_argument("--threads", type=int, default=1)
     c.add_argument("--batch", type=int, default=1)
     files(c), turns(c)
-    c = command("sets", sets, "effnet with one instruction set beside another, and write the page")
-    c.add_argument("--models", nargs="+", default=["efficientnet_b0", "efficientnet_b4", "efficientnet_lite0", "mobilenet_v2",
-                                                   "resnet50"])
-    c.add_argument("--sets", nargs="+", required=True, help="names that `effnet bench --isa` knows, the best one last")
+    c = command("sets", sets, "compare effnet's instruction sets, and write the page")
+    c.add_argument("--models", nargs="+",
+                   default=["efficientnet_b0", "efficientnet_b4", "efficientnet_lite0", "mobilenet_v2", "resnet50"])
+    c.add_argument("--sets", nargs="+", required=True, help="names for `effnet bench --isa`, the best one last")
     c.add_argument("--threads", type=int, default=1)
     c.add_argument("--batch", type=int, default=1)
     files(c), turns(c)
@@ -182,7 +193,7 @@ def main(arguments):
         print(f"bench: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("bench: interrupted; finished cases are kept", file=sys.stderr)
+        print("bench: interrupted; the finished cases are saved", file=sys.stderr)
         return 130
     return 0
 

@@ -1,6 +1,6 @@
-"""Who takes turns: a peer in a process of its own (Peer), and effnet, started afresh for each turn (Effnet).
+"""The competitors: a peer in a process of its own (Peer), and effnet, a new process in each turn (Effnet).
 
-Both have turn(seconds, min_runs) -> {"min_ms", "median_ms", "runs"} of one whole batch, and close().
+Both have turn(seconds, min_runs) -> {"min_ms", "median_ms", "runs"}, times of a whole batch, and close().
 """
 
 import json
@@ -14,23 +14,27 @@ from bench import stats
 from bench.cases import BenchError
 from bench.machine import ROOT, pinned
 
-TIMEOUT_S = 600  # for loading, and for one turn; the slowest is B7 in the reference executor, some seconds
+TIMEOUT_S = 600  # of loading, and of one turn. The slowest is B7 in the reference executor: some seconds
 
 
 def environment(**more):
-    """Ours, without what would change a competitor behind the benchmark's back. EFFNET_ISA stays: it is in the report."""
+    """This process's environment without the variables that would change a competitor unnoticed, and with `more`.
+
+    EFFNET_ISA is kept: the report shows the instruction set."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "EFFNET_THREADS", "EFFNET_HOME")}
     return {**kept, "PYTHONWARNINGS": "ignore", **more}
 
 
 def first_error(text):
-    """The line that says what went wrong, of effnet's stderr."""
+    """The error line of effnet's stderr."""
     lines = text.strip().splitlines() or ["nothing on stderr"]
     return next((line for line in lines if "error:" in line), lines[-1])[:300]
 
 
 class Peer:
-    """One engine with one network loaded, waiting on its stdin (worker.py). Throws BenchError if it does not load."""
+    """A process (worker.py) that has loaded one network in one engine and reads commands from stdin.
+
+    Raises BenchError if the network cannot be loaded."""
 
     def __init__(self, job, cores):
         self.log = tempfile.TemporaryFile("w+")
@@ -55,7 +59,8 @@ class Peer:
             answer = json.loads(line)
         except ValueError:
             self.log.seek(0)
-            raise BenchError(f"died (exit {self.process.wait()}): {self.log.read()[-200:].strip()}") from None
+            raise BenchError(f"the process ended (exit code {self.process.wait()}): "
+                             f"{self.log.read()[-200:].strip()}") from None
         if answer.get("ok") is False:
             raise BenchError(answer["error"])
         return answer
@@ -65,7 +70,7 @@ class Peer:
             self.process.stdin.write(text + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # the answer says why
+            pass  # _answer() reports the reason
         return self._answer()
 
     def turn(self, seconds, min_runs):
@@ -91,8 +96,10 @@ class Peer:
 
 
 class Effnet:
-    """`effnet bench`. A fresh process a turn draws new memory each time; so that peers are not worse off, they are
-    started afresh as often (measure.Settings)."""
+    """`effnet bench`, a new process in each turn.
+
+    Each new process gets other memory, which changes the time. So that peers have the same chances, they are restarted
+    as often (measure.Settings)."""
 
     def __init__(self, program, home, model, threads, batch, precision, resolution, cores, without=(), isa=""):
         self.program, self.home, self.cores = program, home, cores
@@ -106,7 +113,7 @@ class Effnet:
         self.last_ms = 0.0
 
     def run(self, *arguments):
-        """The JSON document of one command. Throws BenchError with its message if it fails."""
+        """Runs one command and returns its JSON document. Raises BenchError with effnet's message if it fails."""
         command = [self.program, *map(str, arguments)]
         with pinned(self.cores):
             process = subprocess.Popen(command, env=environment(EFFNET_HOME=self.home), cwd=ROOT, text=True,
@@ -118,25 +125,27 @@ class Effnet:
             process.communicate()
             raise BenchError(f"{' '.join(command)} took longer than {TIMEOUT_S} s") from None
         if process.returncode:
-            raise BenchError(f"{' '.join(command)} ended with {process.returncode}: {first_error(errors)}")
+            raise BenchError(f"{' '.join(command)} ended with exit code {process.returncode}: {first_error(errors)}")
         try:
             return json.loads(output)
         except ValueError:
             raise BenchError(f"{' '.join(command)} printed no JSON (got {output[:80]!r})") from None
 
     def macs(self):
-        """Of one image, by effnet's own count."""
+        """MACs of one image, as effnet counts them."""
         model, resolution = self.arguments[1], self.arguments[self.arguments.index("--resolution") + 1]
         return self.run("inspect", model, "--resolution", resolution, "--json")["macs"]
 
     def turn(self, seconds, min_runs, check=False):
-        """check: compares the logits of the timed session with the reference executor, into info["max_rel_error"].
-        The process's memory is taken from the turns without, since the reference executor has its own."""
+        """One turn. check: also compares the logits of the measured session with the reference executor's and sets
+        info["max_rel_error"]. info["peak_rss_bytes"] is set by turns without check only, because the reference executor
+        needs memory too."""
         seconds = max(seconds, (min_runs - 0.5) * self.last_ms / 1e3)
         document = self.run(*self.arguments, "--seconds", f"{seconds:.3f}", *(["--check"] if check else []))
         try:
             latency = document["latency_ms"]
-            turn = {"min_ms": float(latency["min"]), "median_ms": float(latency["median"]), "runs": int(document["runs"])}
+            turn = {"min_ms": float(latency["min"]), "median_ms": float(latency["median"]),
+                    "runs": int(document["runs"])}
         except (KeyError, TypeError, ValueError) as error:
             raise BenchError(f"effnet bench's JSON lacks a field (got {document}, expected {error})") from None
         self.last_ms = turn["median_ms"]
@@ -146,4 +155,4 @@ class Effnet:
         return turn
 
     def close(self):
-        """Nothing is open between turns."""
+        """Does nothing: no process runs between turns."""

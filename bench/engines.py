@@ -1,8 +1,8 @@
-"""The peers: how each loads a network in its best configuration. The loaders run inside worker.py's process only.
+"""The peers. Each loader loads a network in the engine's fastest configuration; it runs in worker.py's process only.
 
-A loader gets the model file, the number of threads, the precision and the input x (batch x 3 x H x W float32), and
-returns a function that runs one inference and returns the logits. Another precision is: its name in `precisions`, what
-the loader does for it, and a `format` that carries it (model_files.py).
+A loader gets the model file, the number of threads, the precision and the input x (batch x 3 x H x W, float32). It
+returns a function that runs one inference and returns the logits. A further precision needs its name in `precisions`,
+support in the loader, and a `format` that can hold it (model_files.py).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ def load_ort(path, threads, precision, x):
     o.intra_op_num_threads = threads
     o.inter_op_num_threads = 1
     o.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    o.add_session_config_entry("session.force_spinning_stop", "1")  # spin inside a run, never between turns
+    o.add_session_config_entry("session.force_spinning_stop", "1")  # threads spin during a run, not between turns
     o.log_severity_level = 3
     session = ort.InferenceSession(path, o, providers=["CPUExecutionProvider"])
     feed = {"x": x}
@@ -86,21 +86,21 @@ def load_ncnn(path, threads, precision, x):
 @dataclass(frozen=True)
 class Engine:
     title: str  # in the report
-    package: str  # whose version the report names
-    format: str  # of the model file: a key of model_files.WRITERS
+    package: str  # its version is in the report
+    format: str  # of the model file, a key of model_files.WRITERS
     precisions: tuple
     load: Callable
-    configuration: str  # one line for the report
+    configuration: str  # its settings, one line for the report
 
 
 ENGINES = {
     "ort": Engine("ONNX Runtime", "onnxruntime", "onnx", ("fp32",), load_ort,
-                  "all graph optimisations, sequential, spins inside a run"),
+                  "all graph optimisations, sequential execution, threads spin during a run"),
     "openvino": Engine("OpenVINO", "openvino", "onnx", ("fp32",), load_openvino,
                        "latency hint, one stream, precision hint f32"),
     "litert": Engine("LiteRT", "ai-edge-litert", "tflite", ("fp32",), load_litert,
-                     "XNNPACK delegate; SiLU is LOGISTIC and MUL"),
+                     "XNNPACK delegate; SiLU as LOGISTIC and MUL"),
     "ncnn": Engine("ncnn", "ncnn", "param", ("fp32",), load_ncnn,
-                   "winograd, sgemm and packing on; a batch runs image by image"),
+                   "winograd, sgemm and packing on; the images of a batch run one after another"),
 }
-REFERENCE = "ort"  # the peers' outputs are compared with this one's
+REFERENCE = "ort"  # the other peers' logits are compared with this peer's

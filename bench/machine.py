@@ -1,4 +1,4 @@
-"""The machine and what runs on it: CPU, cores to pin to, peak rate, versions, commit."""
+"""The machine: CPU, cores to pin to, peak rate, load by other processes; versions and commit."""
 
 import contextlib
 import hashlib
@@ -32,7 +32,7 @@ def cpu():
 
 
 def generation(cpu):
-    """The key of cases.toml's verdicts. Family 25 is Zen 3, which has no AVX-512, and Zen 4."""
+    """"zen3", "zen4", "zen5", or "" for another CPU. Family 25 is both Zen 3 and Zen 4; only Zen 4 has AVX-512."""
     if cpu["vendor"] != "AuthenticAMD":
         return ""
     wide = "avx512f" in cpu["isa"]
@@ -40,7 +40,7 @@ def generation(cpu):
 
 
 def cores():
-    """The processors that this process may use, one of every physical core before the second ones of any."""
+    """The processors that this process may use: first one of each physical core, then the others."""
     allowed, first, second, seen = sorted(os.sched_getaffinity(0)), [], [], set()
     for n in allowed:
         try:
@@ -55,7 +55,7 @@ def cores():
 
 @contextlib.contextmanager
 def pinned(cores):
-    """What is started inside runs on these cores only: as `taskset -c` does it, less the time of one exec."""
+    """Pins this process, and the processes started in the block, to these cores, as `taskset -c` does."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -65,7 +65,7 @@ def pinned(cores):
 
 
 class Peak:
-    """The peak rate of cores, by peak.cc."""
+    """Measures the peak rate of cores with peak.cc, which it compiles."""
 
     def __init__(self, folder):
         source, self.program = os.path.join(HERE, "peak.cc"), os.path.join(folder, "peak")
@@ -77,8 +77,8 @@ class Peak:
         subprocess.run([compiler, "-O2", "-pthread", "-o", self.program, source], check=True)
 
     def measure(self, cores):
-        """{"fp32", "bf16", "int8"} of these cores together, in 1e9 operations a second, and "apart_ns", how long a line
-        takes between the first two (0 for one core); takes about 0.1 s."""
+        """{"fp32", "bf16", "int8"}: the rates of these cores together in 1e9 operations per second; "apart_ns": the
+        time of a cache line from the first core to the second, 0 for one core. Takes about 0.1 s."""
         with pinned(cores):
             run = subprocess.run([self.program, str(len(cores)), "0.03"], capture_output=True, text=True, check=True)
         rates = json.loads(run.stdout)
@@ -86,8 +86,8 @@ class Peak:
 
 
 class OtherLoad:
-    """How much of the machine others used (other programs, or other guests of the host) between construction and
-    share(): 0 to 1 of all processors. Children count as ours once they have ended and been waited for."""
+    """The share of all processors, 0 to 1, that other programs (or other guests of the host) used between construction
+    and share(). The time of a child process counts as ours only after the child was waited for."""
 
     def __init__(self):
         self.before = self._read()
@@ -113,7 +113,8 @@ def package_version(package):
 
 
 def commit():
-    """Short hash, with "+" where files differ from it (those in docs/results aside, which the benchmark itself writes)."""
+    """The short hash of the commit, with "+" if tracked files differ from it. Files in docs/results do not count,
+    because the benchmark writes them."""
     def git(*arguments):
         run = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True)
         return run.stdout.strip() if run.returncode == 0 else ""
@@ -123,9 +124,9 @@ def commit():
 
 
 def provenance(effnet):
-    """Who measured what, kept with every figure. effnet is the path of the binary."""
+    """Date, commit, program and machine, stored with each measurement. effnet is the path of the program."""
     with open(effnet, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()[:16]
     version = subprocess.run([effnet, "--version"], capture_output=True, text=True).stdout.strip()
-    return {"date": time.strftime("%Y-%m-%d"), "commit": commit(), "effnet": version, "effnet_sha256": digest, "cpu": cpu(),
-            "os": f"{platform.system()} {platform.release()}", "python": platform.python_version()}
+    return {"date": time.strftime("%Y-%m-%d"), "commit": commit(), "effnet": version, "effnet_sha256": digest,
+            "cpu": cpu(), "os": f"{platform.system()} {platform.release()}", "python": platform.python_version()}

@@ -1,8 +1,8 @@
-"""Taking turns: every figure of the report is measured here.
+"""Measures all figures of the report.
 
-A drift of the machine must hit all competitors alike, so each gets short turns, round robin, from a start that rotates; the
-peak rate is measured before every turn. Memory placement alone moves a figure by some percent, so the whole set is started
-afresh several times.
+The speed of a machine drifts. So that the drift affects all competitors equally, they take short turns, and the first
+one of a round rotates. The peak rate is measured before each turn. The placement of memory alone changes a time by some
+percent, so all processes are restarted several times.
 """
 
 import os
@@ -19,20 +19,20 @@ from bench.competitors import Effnet, Peer, environment, first_error
 from bench.engines import ENGINES, REFERENCE
 from bench.model_files import ModelFiles
 
-PAUSE_S = 0.02  # lets the last competitor's threads fall asleep
+PAUSE_S = 0.02  # until the threads of the previous competitor sleep
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One turn a start gives effnet, whose process is fresh each turn, as many draws of memory as its peers have."""
-    starts: int = 6  # how often everybody is started afresh
-    turns: int = 1  # of each competitor in one start
-    slice_s: float = 0.4  # a turn's length at least
-    min_runs: int = 2  # a turn's runs at least
+    """With one turn per start, effnet (a new process in each turn) gets new memory as often as the peers do."""
+    starts: int = 6  # restarts of all processes
+    turns: int = 1  # of each competitor after a restart
+    slice_s: float = 0.4  # minimum length of a turn
+    min_runs: int = 2  # minimum number of runs in a turn
 
 
 class Bench:
-    """What all measurements share. folder: for model files, effnet's home and the peak program."""
+    """All measurements. folder: for model files, effnet's home and the peak program."""
 
     def __init__(self, effnet, folder, cores, settings):
         self.effnet, self.cores, self.settings = os.path.abspath(effnet), cores, settings
@@ -56,15 +56,16 @@ class Bench:
     # ---- a case of the table
 
     def case(self, case, peers):
-        """Its result for the results file. peers: names of ENGINES; one that cannot run is in "skipped" with the reason."""
+        """Measures a case and returns its entry in the results file. peers: names of ENGINES. A peer that cannot run is
+        in "skipped", with the reason."""
         started, load = time.time(), machine.OtherLoad()
         cores = self.first_cores(case.threads)
         ours = self.competitor(case.model, case.threads, case.batch, case.precision, case.resolution)
         jobs, macs, skipped = self._jobs(case, peers)
         competitors = {"effnet": {"model": case.model, "macs": ours.macs() * case.batch, "turns": []}}
         if jobs and case.model == case.peers_model and competitors["effnet"]["macs"] != macs:
-            raise BenchError(f"{case.model} is not the peers' network (got {competitors['effnet']['macs']} MACs in effnet, "
-                             f"expected {macs})")
+            raise BenchError(f"{case.model} is not the peers' network (got {competitors['effnet']['macs']} MACs in "
+                             f"effnet, expected {macs})")
         competitors.update({name: {"model": case.peers_model, "macs": macs, "turns": []} for name in jobs})
         peaks, apart, turn_number = [], [], 0
         for start in range(self.settings.starts):
@@ -96,13 +97,13 @@ class Bench:
                 "provenance": self.provenance}
 
     def _jobs(self, case, peers):
-        """({peer: what its worker shall do}, MACs of the batch, {peer: why it is left out})."""
+        """({peer: job for its worker}, MACs of the batch, {peer: reason why it is skipped})."""
         skipped = {}
         for name in peers:
             if not machine.package_version(ENGINES[name].package):
                 skipped[name] = "not installed"
             elif case.precision not in ENGINES[name].precisions:
-                skipped[name] = f"no {case.precision} here"
+                skipped[name] = f"{case.precision} is not supported"
         able = [name for name in peers if name not in skipped]
         resolution = case.resolution or networks.native_resolution(case.peers_model)
         if not able:
@@ -133,7 +134,7 @@ class Bench:
 
     @staticmethod
     def _compare(live, competitors, skipped):
-        """Every peer's logits against the reference's: the same input, the same weights."""
+        """Compares the logits of each peer with those of the reference peer, on the same input and weights."""
         logits = {}
         with tempfile.TemporaryDirectory() as folder:
             for name, peer in live.items():
@@ -146,13 +147,13 @@ class Bench:
         reference = logits.get(REFERENCE)
         for name, value in logits.items() if reference is not None else ():
             if value.size != reference.size:
-                skipped[name] = f"answers with {value.size} logits, {ENGINES[REFERENCE].title} with {reference.size}"
+                skipped[name] = f"gave {value.size} logits, {ENGINES[REFERENCE].title} gave {reference.size}"
                 continue
             difference = np.abs(value.reshape(reference.shape) - reference).max()
             competitors[name]["check"] = {"max_rel": float(difference / np.abs(reference).max())}
 
     def _turn(self, name, live, competitors, skipped, last):
-        if name in skipped:  # died in an earlier turn
+        if name in skipped:  # its process ended in an earlier turn
             return
         check = {"check": True} if name == "effnet" and last else {}
         try:
@@ -165,16 +166,19 @@ class Bench:
     # ---- effnet alone
 
     def ablation(self, model, switches, threads=1, batch=1, rounds=6):
-        """effnet with switches of its plan off, one by one, interleaved with the whole plan.
+        """effnet with options of its plan off, one by one, in turns with the whole plan.
 
-        switches: names that `effnet bench --without` knows, or several joined by commas to turn them off together.
+        switches: names for `effnet bench --without`; names joined by commas are switched off together.
         Returns {"threads", "batch", "macs", "peak_gflops", "variants": {"": {"turns", "info"}, SWITCH: ..}}."""
-        return self._variants({name: self.competitor(model, threads, batch, without=tuple(filter(None, name.split(","))))
-                               for name in ["", *switches]}, threads, batch, rounds)
+        variants = {name: self.competitor(model, threads, batch, without=tuple(filter(None, name.split(","))))
+                    for name in ["", *switches]}
+        return self._variants(variants, threads, batch, rounds)
 
     def sets(self, model, sets, threads=1, batch=1, rounds=6):
-        """effnet with each instruction set of `sets`, interleaved. Returns what ablation() does, the variants by set."""
-        return self._variants({isa: self.competitor(model, threads, batch, isa=isa) for isa in sets}, threads, batch, rounds)
+        """effnet with each instruction set of `sets`, in turns. Returns the same as ablation(), with a variant per
+        set."""
+        variants = {isa: self.competitor(model, threads, batch, isa=isa) for isa in sets}
+        return self._variants(variants, threads, batch, rounds)
 
     def _variants(self, variants, threads, batch, rounds):
         turns, peaks = {name: [] for name in variants}, []
@@ -189,8 +193,8 @@ class Bench:
                 "provenance": self.provenance}
 
     def start_up(self, rows, rounds=10):
-        """Fresh processes from start to exit, on all cores; the commands of cases.toml take turns. The first round, which
-        fills the page cache and effnet's own, does not count."""
+        """Times of new processes from start to exit, on all cores. The commands of cases.toml take turns. The first
+        round is not counted: it fills the page cache and effnet's caches."""
         ms = {row["title"]: [] for row in rows}
         for arguments in [command for row in rows for command in row.get("prepare", [])]:
             self._timed(arguments)
@@ -202,19 +206,19 @@ class Bench:
         return {"ms": {title: stats.of_runs(values) for title, values in ms.items()}, "provenance": self.provenance}
 
     def _timed(self, arguments):
-        """Milliseconds of one effnet command. Throws BenchError if it fails."""
+        """Milliseconds of one effnet command. Raises BenchError if it fails."""
         command = [self.effnet, *(a.format(home=self.home) for a in arguments)]
         start = time.perf_counter()
         run = subprocess.run(command, cwd=machine.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                              env=environment(EFFNET_HOME=self.home))
         took = (time.perf_counter() - start) * 1e3
         if run.returncode:
-            raise BenchError(f"{' '.join(command)} ended with {run.returncode}: {first_error(run.stderr)}")
+            raise BenchError(f"{' '.join(command)} ended with exit code {run.returncode}: {first_error(run.stderr)}")
         return took
 
     def memory(self, rows):
-        """What `effnet bench` reports on one core, without a check: the reference executor has memory of its own. The
-        second of two runs, which finds the packed weights in the cache."""
+        """The memory that `effnet bench` reports on one core, without --check, which needs memory for the reference
+        executor. The second of two runs counts, because it reads the packed weights from the cache."""
         models = {}
         for row in rows:
             ours = self.competitor(row["model"])

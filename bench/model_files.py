@@ -1,4 +1,4 @@
-"""Model files for the peers, written once into a folder and shared by all cases."""
+"""Model files for the peers. Each is written once and used by all cases."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ SOURCES = ("networks.py", "onnx_file.py", "ncnn_file.py", "tflite_file.py")
 
 
 def _write_tflite(net, path, batch):
-    from bench import tflite_file  # needs LiteRT's schema, which may be missing
+    from bench import tflite_file  # needs LiteRT's schema, which may not be installed
     tflite_file.write(net, path, batch)
 
 
@@ -19,7 +19,7 @@ WRITERS = {"onnx": onnx_file.write, "param": ncnn_file.write, "tflite": _write_t
 
 
 class ModelFiles:
-    """The folder is named after the writers' text: a changed writer does not meet old files."""
+    """The folder's name is a hash of the writers' source, so that files of an older writer are not used."""
 
     def __init__(self, folder):
         digest = hashlib.sha256()
@@ -30,8 +30,8 @@ class ModelFiles:
         os.makedirs(self.folder, exist_ok=True)
 
     def prepare(self, model, resolution, batch, formats):
-        """Writes what is missing; building the network takes up to half a minute and happens once for all formats.
-        Returns ({format: path or the error that kept it from being written}, MACs of one image)."""
+        """Writes the missing files. Building the network takes up to 30 s and is done once for all formats.
+        Returns ({format: path, or the error that prevented writing it}, MACs of one image)."""
         stem = os.path.join(self.folder, f"{model}_{resolution}_n{batch}")
         paths = {format: f"{stem}.{format}" for format in formats}
         missing = [format for format, path in paths.items() if not os.path.exists(path)]

@@ -1,8 +1,7 @@
-"""Writes a network as ncnn's pair of files: PATH (text, the .param) and PATH with .bin for .param (weights, fp32).
+"""Writes a network as ncnn's two files: PATH.param (text) and PATH.bin (weights, fp32).
 
-Activations that ncnn fuses into convolutions (relu, relu6, sigmoid) are given as fused; SiLU is its Swish layer. The
-format has no batch: images run one after another.
-"""
+Activations that ncnn can fuse into convolutions (relu, relu6, sigmoid) are written as fused. SiLU is ncnn's Swish
+layer. The format has no batch dimension: images run one after another. """
 
 import struct
 
@@ -15,7 +14,8 @@ def weights_path(path):
 
 
 class _Layers:
-    """Lines of the text file. ncnn wants one blob per consumer, so a result used twice goes through a Split."""
+    """The lines of the text file. In ncnn each blob has one consumer, so a result with several consumers gets a Split
+    layer."""
 
     def __init__(self, net):
         self.lines, self.blobs, self.taken, self.uses = [], 0, {}, {}
@@ -46,7 +46,7 @@ def write(net, path, batch):
     layers.publish("x")
     for op in net.ops:
         ins = [layers.use(i) for i in op.ins]
-        apart = op.act == "silu" or (op.act and op.kind == "add")  # the activation is a layer of its own
+        apart = op.act == "silu" or (op.act and op.kind == "add")  # the activation is a separate layer
         raw = op.out + "_pre" if apart else op.out
         fused = FUSED.get(op.act, "")
         if op.kind in ("conv", "fc"):
@@ -68,5 +68,5 @@ def write(net, path, batch):
         layers.publish(op.out)
     with open(weights_path(path), "wb") as file:
         file.writelines(data)
-    with open(path, "w") as file:  # last: its presence says that both are there
+    with open(path, "w") as file:  # written last: if it exists, both files exist
         file.write(f"7767517\n{len(layers.lines)} {layers.blobs}\n" + "\n".join(layers.lines) + "\n")

@@ -1,10 +1,9 @@
-"""The benchmark's networks as one small op list that every file writer reads. Needs numpy.
+"""The benchmark's networks as a list of ops, which all file writers read. Needs numpy.
 
-EfficientNet B0-B7 and Lite0-Lite4, ResNet-50/101/152, MobileNetV2, under effnet's names. Batch norm is folded. Weights
-are random and set as batch norm would have left them (no overflow, no denormals, no chaotic growth of rounding errors), so
-that engines can be compared with each other to 1e-6. They are not effnet's: times do not depend on them, and effnet is held
-against its own reference executor.
-"""
+EfficientNet B0-B7 and Lite0-Lite4, ResNet-50/101/152 and MobileNetV2, under effnet's names. Batch norm is folded.
+Weights are random and scaled layer by layer, as batch norm would scale them: no overflow, no denormals, no growth of
+rounding errors. So the engines' logits agree to 1e-6. effnet uses other weights: times do not depend on them, and
+effnet's logits are compared with its own reference executor's. """
 
 import math
 from dataclasses import dataclass, field
@@ -29,8 +28,8 @@ CLASSES = 1000
 
 @dataclass
 class Op:
-    """One layer. kind: conv, fc, gap (global average pool), maxpool, scale (x * gate), add.
-    act, applied to its result: "", silu, relu, relu6, sigmoid. Padding is (k - 1) / 2 on every side."""
+    """One layer. kind: conv, fc, gap (global average pool), maxpool, scale (multiplication with one value per channel),
+    add. act is applied to the result: "", silu, relu, relu6, sigmoid. Padding is (k - 1) / 2 on each side."""
     kind: str
     out: str
     ins: list
@@ -40,14 +39,14 @@ class Op:
     k: int = 1
     s: int = 1
     groups: int = 1
-    se: bool = False  # works on the 1x1 image of a squeeze-and-excitation branch
+    se: bool = False  # in a squeeze-and-excitation branch, where the image is 1x1
     w: np.ndarray = None  # OIHW, or (out, in) for fc
     b: np.ndarray = None
 
 
 @dataclass
 class Network:
-    """Ops in topological order; the input is called x (batch, 3, resolution, resolution), the logits y."""
+    """Ops in topological order. The input is named x (batch, 3, resolution, resolution), the logits y."""
     name: str
     resolution: int
     classes: int = CLASSES
@@ -64,7 +63,7 @@ def sample_input(batch, resolution, seed=7):
 
 
 def plain_conv(x, w, s, groups):
-    """Convolution of NCHW by definition; groups is 1 or the number of channels."""
+    """Convolution of NCHW by plain loops. groups is 1 or the number of channels."""
     n, c, h, _ = x.shape
     co, _, k, _ = w.shape
     p = (k - 1) // 2
@@ -90,8 +89,8 @@ def activate(v, act):
 
 
 class Builder:
-    """Adds layers and sets their weights: each convolution runs on two random 224 px images and is scaled so that its
-    output has mean 0 and standard deviation `gain`, per channel (per tensor inside squeeze-and-excitation)."""
+    """Adds layers and their weights. Each convolution is applied to two random images of 224 px and scaled so that its
+    output has mean 0 and standard deviation `gain`: per channel, or per tensor in squeeze-and-excitation."""
 
     def __init__(self, name, resolution, seed=1):
         self.net = Network(name, resolution)
@@ -116,7 +115,7 @@ class Builder:
         else:
             std, mean = y.std((0, 2, 3)), y.mean((0, 2, 3))
             std = np.maximum(std, .7 * np.median(std))
-        # Rounded to three digits: the same weights on every machine.
+        # Rounded to three digits, so that all machines get the same weights.
         f = np.array([float(f"{gain / v:.3g}") for v in std], np.float32)
         b = np.array([float(f"{-m * q:.2e}") for m, q in zip(mean, f)], np.float32) + self.random(co, .05)
         op = Op("conv", self.new_name("conv"), [x], act, ci, co, k, s, groups, se, w * f[:, None, None, None], b)

@@ -1,6 +1,6 @@
-"""Writes a network as ONNX, opset 13, fp32. Encodes protobuf itself: six message types, so no package is needed.
+"""Writes a network as ONNX, opset 13, fp32. It encodes protobuf itself (six message types), so it needs no package.
 
-Field numbers are those of onnx.proto: ModelProto 1 ir_version, 2 producer, 7 graph, 8 opset; GraphProto 1 node, 2 name,
+Field numbers of onnx.proto: ModelProto 1 ir_version, 2 producer, 7 graph, 8 opset; GraphProto 1 node, 2 name,
 5 initializer, 11 input, 12 output; NodeProto 1 input, 2 output, 3 name, 4 op_type, 5 attribute.
 """
 
@@ -32,7 +32,8 @@ class _Graph:
 
     def tensor(self, name, dims, raw):
         """A float32 constant (data type 1)."""
-        self.initializers.append(b"".join(_integer(1, d) for d in dims) + _integer(2, 1) + _bytes(8, name) + _bytes(9, raw))
+        self.initializers.append(b"".join(_integer(1, d) for d in dims) + _integer(2, 1) + _bytes(8, name) +
+                                 _bytes(9, raw))
         return name
 
     def node(self, op, ins, out, **attributes):
@@ -46,7 +47,7 @@ class _Graph:
         return out
 
     def activation(self, x, act, out):
-        if act == "silu":  # as exporters write it; engines that know SiLU find the pair
+        if act == "silu":  # as exporters write it; engines with SiLU recognise the pair
             self.node("Sigmoid", [x], out + "_sig")
             self.node("Mul", [x, out + "_sig"], out)
         elif act == "relu6":
@@ -58,7 +59,8 @@ class _Graph:
 
 
 def _value(name, dims):
-    return _bytes(1, name) + _bytes(2, _bytes(1, _integer(1, 1) + _bytes(2, b"".join(_bytes(1, _integer(1, d)) for d in dims))))
+    shape = b"".join(_bytes(1, _integer(1, d)) for d in dims)
+    return _bytes(1, name) + _bytes(2, _bytes(1, _integer(1, 1) + _bytes(2, shape)))
 
 
 def write(net, path, batch):
@@ -82,7 +84,8 @@ def write(net, path, batch):
             graph.node({"scale": "Mul", "add": "Add"}[op.kind], op.ins, raw)
         if op.act:
             graph.activation(raw, op.act, op.out)
-    body = b"".join([_bytes(1, n) for n in graph.nodes] + [_bytes(2, net.name)] + [_bytes(5, i) for i in graph.initializers] +
+    body = b"".join([_bytes(1, n) for n in graph.nodes] + [_bytes(2, net.name)] +
+                    [_bytes(5, i) for i in graph.initializers] +
                     [_bytes(11, _value("x", [batch, 3, net.resolution, net.resolution])),
                      _bytes(12, _value("y", [batch, net.classes]))])
     with open(path, "wb") as file:

@@ -1,7 +1,8 @@
-// Peak arithmetic rate of the cores this process may run on: fp32 FMA, bf16 and int8 dot products; and how far the
-// first two are from each other. Usage: peak [THREADS] [SECONDS]. Prints one JSON object in 1e9 operations a second (a
-// multiply-add counts as two), 0 for what the CPU lacks; apart_ns: how long a written line takes from one core to the
-// other, 0 for one thread.
+// Measures the peak arithmetic rate of the cores that this process may use: fp32 FMA, bf16 and int8 dot products, in
+// 1e9 operations per second (a multiply-add counts as two), 0 if the CPU lacks the instruction. Also measures apart_ns,
+// the time of a written cache line from the first core to the second, 0 for one thread.
+//
+// Usage: peak [THREADS] [SECONDS]. Prints one JSON object.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -20,7 +21,7 @@ double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// Twelve independent accumulators cover a latency of four to six cycles at two instructions a cycle.
+// Twelve independent accumulators cover a latency of up to six cycles at two instructions per cycle.
 #define EFFNET_LOOP(INS, R)                                                                                            \
   asm volatile("1:\n" INS " %%" R "14,%%" R "15,%%" R "0\n" INS " %%" R "14,%%" R "15,%%" R "1\n" INS " %%" R          \
                "14,%%" R "15,%%" R "2\n" INS " %%" R "14,%%" R "15,%%" R "3\n" INS " %%" R "14,%%" R "15,%%" R         \
@@ -31,7 +32,7 @@ double seconds_now() {
                "sub $1,%0\njnz 1b\n"                                                                                   \
                : "+r"(n)::"cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",        \
                  "xmm10", "xmm11", "xmm14", "xmm15")
-// Operands of zero: no denormals, and the same power at every run.
+// The operands are zero: no denormals, and the same power in each run.
 #define EFFNET_ZERO asm volatile("vpxor %%xmm14,%%xmm14,%%xmm14\nvpxor %%xmm15,%%xmm15,%%xmm15" ::: "xmm14", "xmm15")
 
 void fma_zmm(long n) {
@@ -51,7 +52,7 @@ void int8_zmm(long n) {
   EFFNET_LOOP("vpdpbusd", "zmm");
 }
 
-// Of all threads together, the best of several windows of about 10 ms.
+// The rate of all threads together: the best of several windows of about 10 ms.
 double rate(void (*loop)(long), double operations, int threads, double seconds) {
   const long n = 400000;
   double best = 0;
@@ -80,7 +81,7 @@ double rate(void (*loop)(long), double operations, int threads, double seconds) 
   return best / 1e9;
 }
 
-// The processors this process may use, lowest first.
+// The processors that this process may use, in ascending order.
 std::vector<int> processors() {
   cpu_set_t set;
   std::vector<int> result;
@@ -98,8 +99,8 @@ void stay_on(int processor) {
   sched_setaffinity(0, sizeof set, &set);
 }
 
-// Cores of one cache of a Zen 4 are 30 to 100 ns apart, of two caches 300. A virtual machine may have the one now and
-// the other a second later.
+// On Zen 4: 30 to 100 ns between cores that share an L3 cache, 300 ns otherwise. The cores of a virtual machine may
+// share a cache now and not share it a second later.
 double apart_ns() {
   const std::vector<int> cores = processors();
   if (cores.size() < 2) return 0;

@@ -1,10 +1,10 @@
-"""The results file: one JSON document that grows case by case, so that a long run can be stopped and resumed.
+"""The results file: a JSON document, saved after each case, so that a long run can be stopped and resumed.
 
     {"schema": 1, "cases": {ID: result}, "start_up": {..}, "memory": {..}, "ablation": {MODEL: {..}},
      "sets": {ID: {..}}}
 
-measure.py makes the parts; each carries its `provenance` (machine.provenance), since the file may hold figures of several
-days. report.py reads it.
+measure.py makes the entries and report.py reads them. The entries may be of different days, so each has its own
+`provenance` (machine.provenance).
 """
 
 import json
@@ -16,7 +16,7 @@ SCHEMA = 1
 
 
 class Results:
-    """Throws BenchError for a file that is not one of these."""
+    """Raises BenchError if the file is not a results file of this version."""
 
     def __init__(self, path):
         self.path = path
@@ -27,19 +27,19 @@ class Results:
                     self.document = json.load(file)
                 schema = self.document["schema"]
             except (ValueError, KeyError, TypeError):
-                raise BenchError(f"{path} is no results file; remove it to begin anew") from None
+                raise BenchError(f"{path} is not a results file; remove it to start again") from None
             if schema != SCHEMA:
-                raise BenchError(f"{path} is of another version (got schema {schema}, expected {SCHEMA})")
+                raise BenchError(f"{path} has another version (got schema {schema}, expected {SCHEMA})")
 
     def save(self):
-        """Whole or not at all: written beside, then renamed."""
+        """Writes a temporary file and renames it, so that the results file is always complete."""
         os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
         with open(self.path + ".tmp", "w") as file:
             json.dump(self.document, file, indent=1)
         os.replace(self.path + ".tmp", self.path)
 
     def finished(self, case_id, provenance, peers):
-        """Whether the file has this case, of this CPU and binary, and these peers ({name: version})."""
+        """Whether the file has this case, measured on this CPU with this binary and these peers ({name: version})."""
         result = self.document["cases"].get(case_id)
         return bool(result) and same_run(result["provenance"], provenance) and all(
             result["versions"].get(name) == version for name, version in peers.items())

@@ -1,15 +1,16 @@
-"""What is done with numbers: turns to one figure, figures to ratios, ratios to verdicts. Standard library only.
+"""Statistics: from turns to times, from times to ratios. Standard library only.
 
-A turn is {"min_ms", "median_ms", "runs"}. A competitor's minimum is the smallest of its turns, its median the median of
-its turns' medians: the same statistic for all, and one slow turn moves neither.
+A turn is {"min_ms", "median_ms", "runs"}. A competitor's minimum is the smallest minimum of its turns. Its median is
+the median of its turns' medians. One slow turn changes neither.
 """
 
 import statistics
 
-DISAGREES = 1e-3  # a peer whose fp32 logits are further off, relative to the largest, computes something else
-MAX_REL_ERROR = 1e-4  # of effnet against its reference executor; above it a time is worth nothing
+# Largest allowed difference of logits, relative to the largest logit.
+DISAGREES = 1e-3      # a peer against the reference peer; above it the peer is left out of the comparison
+MAX_REL_ERROR = 1e-4  # effnet against its reference executor; above it no ratio is given
 
-QUIET = 0.05  # others may use this share of the machine; above it a case should be measured again
+QUIET = 0.05  # if other processes use more than this share of the machine, the case should be measured again
 
 
 def of_runs(ms):
@@ -22,8 +23,8 @@ def of_turns(turns):
 
 
 def best_peer(competitors, key):
-    """(name, ms) of the peer whose `key` (min_ms or median_ms) is smallest, of those that computed the right thing;
-    None if there is none. competitors: {name: {"turns": [..], "check": {"max_rel"}}}, effnet among them or not."""
+    """(name, ms) of the peer with the smallest `key` (min_ms or median_ms), or None if there is no peer. Peers with
+    wrong logits and effnet itself are ignored. competitors: {name: {"turns": [..], "check": {"max_rel"}}}."""
     figures = [(of_turns(c["turns"])[key], name) for name, c in competitors.items()
                if name != "effnet" and c["turns"] and not disagrees(c)]
     return min(figures)[::-1] if figures else None
@@ -34,29 +35,23 @@ def disagrees(competitor):
 
 
 def share_of_peak(macs, ms, peak_gflops):
-    """Of the peak rate, 0 to 1 (above 1 where an algorithm such as Winograd's multiplies less than counted)."""
+    """The achieved share of the peak rate, or None without a peak. Above 1 is possible: Winograd's algorithm needs
+    fewer multiplications than are counted."""
     return 2 * macs / (ms * 1e6) / peak_gflops if peak_gflops else None
 
 
-def verdict(value, must, goal):
-    """"goal", "must" or "missed" for a figure that ought to be large; "" where nothing is asked or measured."""
-    if value is None or (must is None and goal is None):
-        return ""
-    if goal is not None and value >= goal:
-        return "goal"
-    return "must" if must is not None and value >= must else "missed"
-
-
-def verdict_below(value, must, goal):
-    """The same for a figure that ought to be small."""
-    return verdict(None if value is None else -value, None if must is None else -must, None if goal is None else -goal)
+def has_right_logits(effnet):
+    """Whether effnet's logits were compared with the reference executor's and agree. effnet: its entry in a result."""
+    error = effnet.get("info", {}).get("max_rel_error")
+    return error is not None and error <= MAX_REL_ERROR
 
 
 def comparison(result):
-    """Of one case's result: effnet's and the best peer's figures, and the ratios best peer / effnet.
+    """effnet and the fastest peer of one case, and the ratios fastest peer / effnet.
 
     {"ours": {"min_ms", "median_ms", "share"}, "best": {"min_ms", "min_name", "median_ms", "median_name", "share"},
-    "ratio_min", "ratio_median"}; a part that was not measured is None."""
+    "ratio_min", "ratio_median"}. A part that was not measured is None. The ratios are also None if effnet's logits are
+    wrong or were not compared."""
     competitors, peak = result["competitors"], result["peak_gflops"].get("highest")
     ours = competitors.get("effnet")
     ours = {**of_turns(ours["turns"]), "macs": ours["macs"]} if ours and ours["turns"] else None
@@ -68,6 +63,6 @@ def comparison(result):
     for side in (ours, best):
         if side:
             side["share"] = share_of_peak(side["macs"], side["min_ms"], peak)
-    both = ours and best
+    both = ours and best and has_right_logits(competitors["effnet"])
     return {"ours": ours, "best": best, "ratio_min": best["min_ms"] / ours["min_ms"] if both else None,
             "ratio_median": best["median_ms"] / ours["median_ms"] if both else None}

@@ -1,8 +1,7 @@
-"""Writes a network as a TFLite flatbuffer for LiteRT (XNNPACK), fp32. Needs flatbuffers, and LiteRT for the schema.
+"""Writes a network as a TFLite flatbuffer for LiteRT (XNNPACK), fp32, NHWC. Needs flatbuffers, and LiteRT's schema.
 
-NHWC. The op set has no SiLU, so it is LOGISTIC and MUL; a stride of 2 is an explicit PAD and VALID, since SAME would put the
-padding elsewhere than the other engines do.
-"""
+The op set has no SiLU, so SiLU is LOGISTIC and MUL. A convolution of stride 2 is PAD and a VALID convolution, because
+SAME would not pad symmetrically as the other engines do. """
 
 import flatbuffers
 import numpy as np
@@ -90,7 +89,7 @@ class _Model:
         o = t.Pool2DOptionsT()
         o.padding, o.strideW, o.strideH, o.filterWidth, o.filterHeight = t.Padding.VALID, op.s, op.s, op.k, op.k
         ho = (h - 1) // 2 + 1
-        # The input comes from a relu, so a border of zeros changes no maximum.
+        # The input is a relu's result, so padding with zeros does not change a maximum.
         self.add("MAX_POOL_2D", [self.pad(op.ins[0], 1)], raw, (n, ho, ho, c), o, B.Pool2DOptions)
 
     def binary(self, op, raw):

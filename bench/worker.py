@@ -1,11 +1,11 @@
-"""A peer's process: loads one network in one engine, then does as its stdin says, one line of JSON per answer.
+"""A peer's process. Loads one network in one engine, then reads commands from stdin; each answer is one line of JSON.
 
     python -m bench.worker '{"engine": "ort", "path": "b0.onnx", "threads": 1, "precision": "fp32",
                              "batch": 1, "resolution": 224}'
 
-    turn SECONDS MIN_RUNS    -> {"ms": [..], "peak_rss_bytes": ..}: runs for that long and at least so often, after one
-                                run that does not count and brings code and weights back into the caches
-    save FILE                -> {"ok": true}: one run's logits as .npy
+    turn SECONDS MIN_RUNS    -> {"ms": [..], "peak_rss_bytes": ..}: runs for SECONDS, at least MIN_RUNS times. A first
+                                run is not measured; it brings code and weights back into the caches
+    save FILE                -> {"ok": true}: writes the logits of one run as .npy
     quit
 """
 
@@ -37,7 +37,7 @@ def turn(run, seconds, min_runs):
 
 def main():
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # engines print to stdout as they like
+    os.dup2(2, 1)  # engines print to stdout, which would mix with the answers
 
     def say(**answer):
         answers.write(json.dumps(answer) + "\n")
@@ -50,7 +50,7 @@ def main():
         loaded = time.perf_counter()
         run()
         say(ok=True, load_ms=(loaded - start) * 1e3, first_run_ms=(time.perf_counter() - loaded) * 1e3)
-    except Exception as error:  # whatever an engine throws is the answer
+    except Exception as error:  # an engine may raise any exception; it is the answer
         say(ok=False, error=f"{type(error).__name__}: {error}"[:300])
         return
     gc.collect()
@@ -65,7 +65,7 @@ def main():
         else:
             break
     answers.flush()
-    os._exit(0)  # some engines hang or crash while they unload
+    os._exit(0)  # some engines hang or crash on exit
 
 
 if __name__ == "__main__":

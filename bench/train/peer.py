@@ -1,7 +1,7 @@
-"""A process that trains an EfficientNet-B0 by PyTorch: python peer.py RESOLUTION BATCH THREADS SECONDS eager|compiled.
+"""Trains an EfficientNet-B0 in PyTorch: python peer.py RESOLUTION BATCH THREADS SECONDS eager|compiled.
 
-Channels-last, float32, forward and backward without an optimiser: what training_bench does. One line of JSON.
-The network is written from the paper's table 1; padding is symmetric, which costs PyTorch less than TensorFlow's.
+Like training_bench: channels-last, float32, forward and backward passes without optimiser. Prints one line of JSON. The
+network follows the paper's Table 1. Its padding is symmetric, which is faster in PyTorch than TensorFlow's SAME.
 """
 
 import json
@@ -74,7 +74,7 @@ def main(resolution, batch, threads, seconds, mode):
         F.cross_entropy(step(images), labels).backward()
         times.append(time.perf_counter() - start)
         network.zero_grad()
-        spent += times[-1] if len(times) > 1 else 0  # the first step compiles
+        spent += times[-1] if len(times) > 1 else 0  # the first step, which compiles, is not counted
     times = times[1:]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(json.dumps({"best_ms": min(times) * 1e3, "median_ms": statistics.median(times) * 1e3, "runs": len(times),

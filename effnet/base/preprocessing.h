@@ -1,5 +1,6 @@
 // How a photograph becomes a network's input, as plain data: it is stored in model files (effnet/formats) and carried
-// out by effnet/vision/preprocess.h. Rules of the published weights: shared/reference/checkpoints.md sections 3 and 4.
+// out by effnet/vision/preprocess.h.
+// Rules of the published weights: docs/reference/checkpoints.md, sections 3 and 4.
 #pragma once
 
 #include <array>

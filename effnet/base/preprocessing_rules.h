@@ -1,6 +1,6 @@
 // The named preprocessing rules: what the published recipes do, for any input size. What a certain weight set was
 // published with (sizes that follow no rule) is in effnet/formats/sources.h.
-// Source: shared/reference/checkpoints.md sections 3 and 4, lite_weights.md section 4.
+// Source: docs/reference/checkpoints.md, sections 3 and 4; docs/reference/lite_weights.md, section 4.
 #pragma once
 
 #include <string_view>

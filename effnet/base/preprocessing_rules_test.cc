@@ -8,7 +8,7 @@
 namespace effnet {
 namespace {
 
-// By hand from checkpoints.md sections 3 and 4 and lite_golden.json's description of its two sets.
+// Written by hand from docs/reference/checkpoints.md, sections 3 and 4, and docs/reference/lite_weights.md, section 5.
 struct Case {
   std::string_view rule, normalisation;
   std::int64_t size, resize;

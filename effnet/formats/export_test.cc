@@ -38,7 +38,7 @@ TEST(Export, TakesTheNamesTheWeightsCameWith) {
 TEST(Export, AddsTheCountersOfPyTorch) {
   const Model model = shapes_of("efficientnet_b0", "");
   const auto tensors = named_tensors(model, "torchvision");
-  EXPECT_EQ(tensors.size(), 360U);  // checkpoints.md section 1
+  EXPECT_EQ(tensors.size(), 360U);  // docs/reference/checkpoints.md, section 1
   int counters = 0;
   for (const auto& [name, tensor] : tensors) {
     if (!name.ends_with("num_batches_tracked")) continue;

@@ -12,8 +12,9 @@ namespace {
 constexpr std::string_view kAverage = "/ExponentialMovingAverage";
 constexpr std::size_t kShown = 3;
 
-// What may be left over (checkpoints.md sections 1, 2.1 and 6), by a part of its name or its beginning. TensorFlow's
-// slots are sub-scopes of the variable: ".../kernel/RMSProp", ".../kernel/RMSProp_1", ".../kernel/Momentum".
+// What may be left over (docs/reference/checkpoints.md, sections 1, 2.1 and 6), by a part of its name or its beginning.
+// TensorFlow's slots are sub-scopes of the variable: ".../kernel/RMSProp", ".../kernel/RMSProp_1",
+// ".../kernel/Momentum".
 constexpr std::string_view kLeftoverParts[] = {"num_batches_tracked", kAverage,         "/RMS", "/Momentum", "/Adam",
                                                "/global_step",        "/normalization/"};
 constexpr std::string_view kLeftoverStarts[] = {"global_step", "normalization/"};

@@ -25,7 +25,7 @@ Fit fit(const NameMap& map, const tensor::Weights& weights);
 std::string describe(const Fit& fit);
 
 // The tensor of that name; of a TensorFlow checkpoint its moving average where there is one (the published accuracies
-// are the averages': checkpoints.md section 2.1). Null if absent.
+// are the averages': docs/reference/checkpoints.md, section 2.1). Null if absent.
 const tensor::Tensor* find_foreign(const tensor::Weights& weights, std::string_view foreign);
 
 }  // namespace effnet::formats

@@ -21,8 +21,8 @@
 namespace effnet::formats {
 namespace {
 
-// Variants of published sets that only the file's name tells: AdvProp weights take x*2/255 - 1 (checkpoints.md
-// section 3).
+// Variants of published sets that only the file's name tells: AdvProp weights take x*2/255 - 1
+// (docs/reference/checkpoints.md, section 3).
 constexpr std::string_view kAdvPropStart = "adv-";                      // lukemelas
 constexpr std::string_view kAdvPropParts[] = {"_ap-", "_ap.", ".ap_"};  // timm
 

@@ -123,7 +123,7 @@ TEST_F(ImportTest, StoresNumericsLabelsAndWhereItCameFrom) {
   write_pth(folder_.path() / "b0.pth", named_tensors(model, "torchvision"));
   const ImportResult got = import_weights(folder_.path() / "b0.pth");
   EXPECT_EQ(got.report.format, "pth");
-  EXPECT_EQ(got.report.params, 5288548);  // paper.md, section B
+  EXPECT_EQ(got.report.params, 5288548);  // docs/reference/paper.md, section B
   EXPECT_EQ(got.report.tensors, 311);
   EXPECT_EQ(got.model.arch.bn_epsilon, 1e-5);
   EXPECT_EQ(got.model.arch.padding, arch::Padding::symmetric);

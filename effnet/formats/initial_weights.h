@@ -1,4 +1,4 @@
-// The values that a network's training begins with: the official code's initialisation (shared/reference/paper.md
+// The values that a network's training begins with: the official code's initialisation (docs/reference/paper.md,
 // section C; EN efficientnet_model.py:61, 85).
 #pragma once
 

@@ -1,5 +1,5 @@
-// The foreign names, row by row. Every table was compared with checkpoints.md section 2; torchvision's also with the
-// models that torchvision 0.14 builds (tests/golden/import/make_names.py).
+// The foreign names, row by row. Every table was compared with docs/reference/checkpoints.md, section 2; torchvision's
+// also with the models that torchvision 0.14 builds (tests/golden/import/make_names.py).
 #include "effnet/formats/names.h"
 
 namespace effnet::formats {

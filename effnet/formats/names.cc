@@ -129,7 +129,7 @@ bool row_matches(const NameRow& row, std::string_view node, const std::optional<
   return place && row.node.substr(kInBlock.size()) == node.substr(place->block.size() + 1);
 }
 
-// Our axis k is the foreign axis axes[k] (checkpoints.md section 1, "Layout").
+// Our axis k is the foreign axis axes[k] (docs/reference/checkpoints.md, section 1, "Layout").
 std::vector<std::size_t> axes_of(Layout layout, const graph::Graph& graph, const graph::Node& node, std::size_t rank) {
   if (layout == Layout::tensorflow && rank == 4) {
     const auto* conv = std::get_if<graph::Conv>(&node.op);

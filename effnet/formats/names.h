@@ -1,6 +1,6 @@
 // How the tensors of published weights are called, as data: a NameScheme maps our node names to a foreign format's by
 // patterns. No scheme knows a model: it applies to a Graph if its rows give every parameter exactly one foreign name.
-// Source: shared/reference/checkpoints.md sections 1 and 2. The rows are in name_tables.cc.
+// Source: docs/reference/checkpoints.md, sections 1 and 2. The rows are in name_tables.cc.
 //
 // Patterns: {s} stage and {j} block inside it, from 0; {i} flat block index; {S} number of stages; {N} number of
 // blocks; {model} the scope of TensorFlow names; {role} the parameter. A number may be added: {s+1}.
@@ -18,7 +18,8 @@
 
 namespace effnet::formats {
 
-enum class Blocks { any, plain, full };     // plain: the block has no "expand.conv" (checkpoints.md section 1)
+// plain: the block has no "expand.conv" (docs/reference/checkpoints.md, section 1)
+enum class Blocks { any, plain, full };
 enum class Layout { pytorch, tensorflow };  // OIHW and out,in; or HWIO, HWC1 and in,out
 
 struct NameRow {

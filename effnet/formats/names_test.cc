@@ -88,7 +88,7 @@ TEST(Names, ApplyWhereTheForeignCodeHasSuchANetwork) {
   }
 }
 
-// checkpoints.md section 1 (B0-B7) and 2.7: counts that come from the definition of the formats.
+// docs/reference/checkpoints.md, sections 1 (B0-B7) and 2.7: counts that come from the definition of the formats.
 TEST(Names, GiveTheOfficialCounts) {
   const std::vector<std::size_t> variables{311, 439, 439, 496, 610, 738, 852, 1037};
   const std::vector<std::size_t> trainable{213, 301, 301, 340, 418, 506, 584, 711};
@@ -144,8 +144,8 @@ TEST(Names, EqualThoseOfTheRealThings) {
   EXPECT_EQ(checked, 15);
 }
 
-// By hand from checkpoints.md 2.1 to 2.4 and 2.7; stage 0 is all plain (B1 has two such blocks), the flat index goes
-// on.
+// Written by hand from docs/reference/checkpoints.md, sections 2.1 to 2.4 and 2.7. All blocks of stage 0 are plain (B1
+// has two). The flat index counts them too.
 TEST(Names, FollowTheTables) {
   const auto tf = [](std::string_view rest) { return std::string(kScope) + "/" + std::string(rest); };
   EXPECT_EQ(foreign_of("tf", "efficientnet_b0", "stem.bn.running_var"),
@@ -209,7 +209,8 @@ TEST(Names, NoTwoNetworksFitTheSameTensors) {
   }
 }
 
-// The permutations of checkpoints.md section 1, with values that tell their own place: value = 1000o + 100i + 10y + x.
+// The permutations of docs/reference/checkpoints.md, section 1. Each value encodes its index:
+// value = 1000o + 100i + 10y + x.
 TEST(Names, PermuteTensorFlowKernels) {
   const auto graph = graph_of("efficientnet_b0");
   const auto map = map_of("tf", graph);

@@ -1,7 +1,8 @@
 // PyTorch's .pth files: state dicts, read without running what is pickled in them, and written so that torch.load
 // opens them.
 //
-// Source: shared/reference/checkpoints.md section 5, lite_weights.md section 2; observed files of torch 0.4 to 2.x.
+// Source: docs/reference/checkpoints.md, section 5; docs/reference/lite_weights.md, section 2; files written by torch
+// 0.4 to 2.x.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // The numerics and the preprocessing that go with published weights, as data: the same tensors compute something else
 // under another epsilon or padding, and no file says which.
-// Source: shared/reference/checkpoints.md sections 3 and 4.
+// Source: docs/reference/checkpoints.md, sections 3 and 4.
 #pragma once
 
 #include <span>

@@ -12,7 +12,7 @@ namespace {
 constexpr auto kSame = arch::Padding::same;
 constexpr auto kSymmetric = arch::Padding::symmetric;
 
-// Typed from the tables of checkpoints.md sections 3 and 4: the row, and the resize as printed there.
+// Typed from the tables of docs/reference/checkpoints.md, sections 3 and 4: the row, and the resize as printed there.
 struct Case {
   std::string_view source, names, model;
   double epsilon;

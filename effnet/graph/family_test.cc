@@ -1,5 +1,5 @@
-// Every count of the paper, exactly: shared/reference/paper.md sections A, B, C and G, which were counted by a script
-// that knows nothing of this code and agree with torchvision's published counts.
+// Every count of the paper, exactly: docs/reference/paper.md, sections A, B, C and G. An independent script counted
+// them; they agree with torchvision's published counts.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -155,7 +155,7 @@ NodeCosts sum_of(const Graph& graph, std::string_view prefix) {
   return total;
 }
 
-// paper.md, "B0 block by block at 224": the sum of a block's nodes.
+// docs/reference/paper.md, section C, "B0 block by block at 224": the sum of a block's nodes.
 TEST(Paper, B0BlockByBlock) {
   const Graph graph = lower(arch::variant("efficientnet_b0").spec);
   const std::tuple<const char*, std::int64_t, std::int64_t> rows[] = {

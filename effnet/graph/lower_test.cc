@@ -84,7 +84,7 @@ TEST(Padding, SameAndSymmetricAsTheirFrameworks) {
     EXPECT_EQ(axis.after, after) << n << " " << k << " " << s;
     EXPECT_EQ(axis.out, out) << n << " " << k << " " << s;
   };
-  // paper.md section C: k=3 s=2: (0,1) on even n, (1,1) on odd; k=5 s=2: (1,2) and (2,2).
+  // docs/reference/paper.md, section C: k=3 s=2: (0,1) on even n, (1,1) on odd; k=5 s=2: (1,2) and (2,2).
   expect(Padding::same, 224, 3, 2, 0, 1, 112);
   expect(Padding::same, 225, 3, 2, 1, 1, 113);
   expect(Padding::same, 56, 5, 2, 1, 2, 28);

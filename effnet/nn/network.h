@@ -1,7 +1,7 @@
 // A torch module from any Graph: parameters under effnet's canonical names, bound through a ParameterSource; forward
 // and, by torch's autograd, backward. Inputs and activations are (n, c, h, w) in channels-last memory.
 //
-// Numerics are the official code's (shared/reference/paper.md section C): batch norm normalises with the biased
+// Numerics are the official code's (docs/reference/paper.md, section C): batch norm normalises with the biased
 // variance and keeps moving = momentum * moving + (1 - momentum) * batch, of the biased variance too unless asked
 // otherwise; stochastic depth draws once a sample and divides by the survival probability; SAME padding is unsymmetric.
 #pragma once
@@ -30,7 +30,7 @@ class ParameterStore : public ParameterSource {
  public:
   torch::Tensor at(const graph::Parameter& parameter) const override;  // Error(internal) for an unknown name
 
-  // Weights as initialised by the official code from `seed` (paper.md section C; the same numbers as
+  // Weights as initialised by the official code from `seed` (docs/reference/paper.md, section C; the same numbers as
   // engine::random_weights before its calibration): a tensor's values follow from seed, name and shape.
   static std::shared_ptr<ParameterStore> initialised(const graph::Graph& graph, std::uint64_t seed);
   // Copies of a model file's tensors. Throws Error(input) if one is missing or has other dims. With `skip_classifier`

@@ -1,5 +1,6 @@
 // The operations of AutoAugment and RandAugment on 8-bit RGB, as the official code defines them in TensorFlow
-// (paper.md section D, "Operations"; EN autoaugment.py:176-532), quirks included. Each changes the image in place.
+// (docs/reference/paper.md, section D, "Operations"; EN autoaugment.py:176-532), quirks included. Each changes the
+// image in place.
 //
 // Where TensorFlow computes in float32, so does this, in its order of operations. Two of its sums have no order of
 // their own (the grey value and the smoothing of Sharpness): they are computed exactly, so that truncation may differ

@@ -238,7 +238,7 @@ TEST(AugmentOps, Cutout) {
   EXPECT_EQ(after_on_nine(cut(280, 0, 2)), Bytes(9, G));
 }
 
-// paper.md's table of arguments, and what a level above 10 gives.
+// The arguments of docs/reference/paper.md, section D, and what a level above 10 gives.
 TEST(AugmentOps, ArgumentsFollowFromLevels) {
   const Distances distances{250, 100};
   const auto argument = [&](Op op, double level) { return operation(op).argument(level, distances); };

@@ -1,4 +1,4 @@
-// AutoAugment's policy v0 and RandAugment (paper.md, section D): which operations an image gets.
+// AutoAugment's policy v0 and RandAugment (docs/reference/paper.md, section D): which operations an image gets.
 //
 // Numbers are drawn in a fixed order, used or not. AutoAugment: the sub-policy, then for each of its two operations
 // whether it is applied, its direction and its place (row, column). RandAugment: for each layer the operation, its

@@ -13,7 +13,7 @@
 namespace effnet::vision {
 namespace {
 
-// paper.md section D, row by row: operation, probability and level, twice.
+// docs/reference/paper.md, section D, row by row: operation, probability and level, twice.
 constexpr const char* kPaper = R"(
 Equalize 0.8 1     ShearY 0.8 4
 Color 0.4 9        Equalize 0.6 3

@@ -6,7 +6,8 @@
 //               side cut to a whole number; then the centre `crop` pixels, at (n - crop) / 2 with halves to even; where
 //               the resized image is smaller than `crop`, black is added around it, as torchvision's CenterCrop does
 //
-// Both take either family of filters. Sources: reference/paper.md D (evaluation), checkpoints.md 3 and 4.
+// Both take either family of filters. Sources: docs/reference/paper.md, section D (evaluation);
+// docs/reference/checkpoints.md, sections 3 and 4.
 #pragma once
 
 #include <array>

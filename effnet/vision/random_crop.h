@@ -1,6 +1,6 @@
 // The random crop of the official training preprocessing: TensorFlow's sampler of distorted boxes with the whole
-// image as the one object (paper.md, section D). It is not torchvision's RandomResizedCrop: the aspect is uniform,
-// not log-uniform, and the side is uniform, not the area.
+// image as the one object (docs/reference/paper.md, section D). It is not torchvision's RandomResizedCrop: the aspect
+// is uniform, not log-uniform, and the side is uniform, not the area.
 #pragma once
 
 #include <optional>

@@ -1,7 +1,7 @@
 // Resampling, in two families. Pillow's filters (box, bilinear, bicubic, lanczos) give, byte for byte, what
 // Pillow 9.4's Image.resize(size, resample, box) gives: antialiased, rounded to 8 bits after each of the two passes.
 // TensorFlow 1's (tf_bilinear, tf_bicubic) are what the published EfficientNets were trained and measured with: no
-// half-pixel shift (source = i * in / out), no antialias, results not rounded (paper.md, section D).
+// half-pixel shift (source = i * in / out), no antialias, results not rounded (docs/reference/paper.md, section D).
 //
 // A window asks for a part of the result only; it costs as much as that part, however large the whole would be.
 #pragma once

@@ -1,6 +1,6 @@
 // From a photograph to a training input: random crop, resize, flip, AutoAugment or RandAugment, normalise, erase, as
-// the official code does it (shared/reference/paper.md section D; EN preprocessing.py:96, autoaugment.py). Which
-// numbers are drawn follows from a RandomKey alone.
+// the official code does it (docs/reference/paper.md, section D; EN preprocessing.py:96, autoaugment.py). Which numbers
+// are drawn follows from a RandomKey alone.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// Runs a fuzz target over the files of its committed corpus, for compilers and builds without libFuzzer.
+// Runs a fuzz target on the files of its committed corpus, for builds without libFuzzer.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -20,5 +20,5 @@ int main(int argc, char** argv) {
     }
   }
   std::printf("%zu corpus files replayed\n", files);
-  return files == 0 ? 1 : 0;  // an empty corpus would be a test that cannot fail
+  return files == 0 ? 1 : 0;  // with an empty corpus the test could never fail
 }

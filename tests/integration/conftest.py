@@ -1,7 +1,7 @@
-"""Fixtures: the built binary, and the places of optional data.
+"""Fixtures: the built program, optional data, and helpers of several test files.
 
-EFFNET_BIN names the binary and EFFNET_BIN_DIR the folder of the test tools (tools/run_tests sets both); without them the
-release build is used, and if there is none everything here is skipped.
+EFFNET_BIN is the program and EFFNET_BIN_DIR the folder of the test tools; tools/run_tests sets both. The default is the
+release build. If the program does not exist, all tests that need it are skipped.
 """
 
 import json
@@ -16,7 +16,11 @@ import time
 import pytest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
-SHARED = os.path.abspath(os.path.join(ROOT, "../shared"))
+# The folder of optional data sets: $EFFNET_SHARED_DATA, or by default shared/data next to the checkout. It holds 500
+# sample images (imagenet_sample500.tar) and flowers (flowers102.tar). ../reference/lite_golden.json, relative to the
+# folder, holds PyTorch's predictions on the samples. These files are not part of the repository. Tests that need an
+# absent file are skipped.
+SHARED_DATA = os.path.abspath(os.environ.get("EFFNET_SHARED_DATA") or os.path.join(ROOT, "../shared/data"))
 
 
 def pytest_configure(config):
@@ -24,7 +28,7 @@ def pytest_configure(config):
 
 
 class Effnet:
-    """Runs the binary in a home of its own."""
+    """Runs effnet with an EFFNET_HOME of its own and without the other EFFNET_ variables of this process."""
 
     def __init__(self, path, home):
         self.path = path
@@ -38,14 +42,15 @@ class Effnet:
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def json(self, *arguments, **options):
-        """The document of a run that must succeed."""
+        """Runs effnet with --json and returns the document. Fails the test if the exit code is not 0."""
         result = self(*arguments, "--json", **options)
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
 
     @staticmethod
     def check_error(result, code):
-        """The exit code, nothing on stdout, one error line, at most one hint, and no trace of a crash."""
+        """Checks the exit code, that stdout is empty, that stderr has one error line and at most one hint, and that
+        there was no crash."""
         lines = [line for line in result.stderr.splitlines() if not line.startswith("effnet: warning: ")]
         assert result.returncode == code, (result.returncode, result.stderr)
         assert result.stdout == ""
@@ -54,8 +59,8 @@ class Effnet:
         assert not re.search(r"Sanitizer|terminate called|what\(\)", result.stderr), result.stderr
 
 
-def wait_for(condition, process=None, what="what the test waits for", seconds=300):
-    """Returns once the condition holds, or the process has ended. The time limit only guards against hanging."""
+def wait_for(condition, process=None, what="the expected event", seconds=300):
+    """Returns when the condition holds or the process has ended. The time limit only prevents hanging."""
     end = time.monotonic() + seconds
     while not condition() and (process is None or process.poll() is None):
         if time.monotonic() > end:
@@ -66,8 +71,10 @@ def wait_for(condition, process=None, what="what the test waits for", seconds=30
 
 
 def stop_midway(start, out, reached, stop):
-    """Starts a run that writes into `out`, waits for reached(), and does stop(process). A run that was over before that (on
-    a busy machine all of it may pass between two looks) is undone and started again. Exit code, stdout and stderr."""
+    """Starts a run that writes into `out`, waits for reached() and calls stop(process).
+
+    A run that ends before it is stopped is undone and started again: on a busy machine it may end between two checks of
+    the condition. Returns exit code, stdout and stderr."""
     before = out.with_name(out.name + ".before")
     if out.exists():
         shutil.copytree(out, before)
@@ -82,15 +89,15 @@ def stop_midway(start, out, reached, stop):
         shutil.rmtree(out)
         if before.exists():
             shutil.copytree(before, out)
-    pytest.fail("thirty runs were over before they could be stopped")
+    pytest.fail("thirty runs ended before they could be stopped")
 
 
-def killed(process):
+def kill(process):
     process.kill()
 
 
 def changes(file):
-    """A condition: the file is another one than now."""
+    """A condition for wait_for: the file has changed since this call."""
     def moment():
         return file.stat().st_mtime_ns if file.exists() else 0
 
@@ -99,7 +106,7 @@ def changes(file):
 
 
 def has_lines(file, count):
-    """A condition: the file has so many lines."""
+    """A condition for wait_for: the file has at least `count` lines."""
     return lambda: file.exists() and file.read_text().count("\n") >= count
 
 
@@ -112,25 +119,31 @@ def effnet(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def shared():
-    """../shared, where the sample images and the golden predictions are."""
-    if not os.path.isdir(os.path.join(SHARED, "data")):
-        pytest.skip("../shared is not here")
-    return SHARED
+def shared_file():
+    """shared_file(path): the path of an optional file, given relative to SHARED_DATA. Skips the test if it is
+    absent."""
+    def find(path):
+        file = os.path.normpath(os.path.join(SHARED_DATA, path))
+        if not os.path.exists(file):
+            pytest.skip(f"optional data is absent: {file} (set EFFNET_SHARED_DATA)")
+        return file
+    return find
 
 
 @pytest.fixture(scope="session")
-def sample500(shared, tmp_path_factory):
-    """The 500 sample images, unpacked."""
+def sample500(shared_file, tmp_path_factory):
+    """The folder of the 500 sample images, unpacked."""
+    path = shared_file("imagenet_sample500.tar")
     folder = tmp_path_factory.mktemp("sample500")
-    with tarfile.open(os.path.join(shared, "data/imagenet_sample500.tar")) as archive:
+    with tarfile.open(path) as archive:
         archive.extractall(folder)
     return folder / "imagenet_sample500"
 
 
 @pytest.fixture(scope="session")
 def pulled(effnet):
-    """pulled(name): the path of a published model, or a skip where the package index cannot be reached."""
+    """pulled(name): pulls a published model and returns the document. Skips the test if the package index is
+    unreachable."""
     def pull(name):
         result = effnet("pull", name, "--json")
         if result.returncode == 4 and "cannot download" in result.stderr:
@@ -158,7 +171,7 @@ channels = 24
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """An arch file of a network that takes no time."""
+    """An arch file of a very small network."""
     path = tmp_path_factory.mktemp("tiny") / "tiny.toml"
     path.write_text(TINY)
     return str(path)

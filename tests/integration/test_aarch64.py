@@ -1,5 +1,7 @@
-"""The binary for 64-bit ARM, run under QEMU, beside the one of this machine: same answers within the tolerance that
-instruction sets have among each other. `tools/run_tests aarch64` builds both."""
+"""The program for 64-bit ARM, run under QEMU, compared with the program for this machine.
+
+The results agree within the tolerance between instruction sets. `tools/run_tests aarch64` builds both programs.
+"""
 
 import os
 import shutil
@@ -17,12 +19,12 @@ QEMU = shutil.which("qemu-aarch64-static")
 CHELSEA = os.path.join(ROOT, "examples/photos/chelsea.png")
 
 pytestmark = pytest.mark.skipif(not os.access(os.path.join(BUILD, "bin/effnet"), os.X_OK) or QEMU is None,
-                                reason="no build for 64-bit ARM here: tools/run_tests aarch64 makes it")
+                                reason="there is no build for 64-bit ARM: run tools/run_tests aarch64")
 
 
 @pytest.fixture(scope="module")
 def arm(effnet, tmp_path_factory):
-    """The ARM binary, in the home of the other one."""
+    """The ARM program, with the EFFNET_HOME of the other one."""
     path = tmp_path_factory.mktemp("arm") / "effnet"
     path.write_text(f'#!/bin/sh\nexec {QEMU} -L {SYSROOT} {BUILD}/bin/effnet "$@"\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -38,7 +40,7 @@ def check_same_answer(got, expected):
     assert [row["index"] for row in got[0]] == [row["index"] for row in expected[0]]
     assert numpy.abs(numpy.array([row["score"] for row in got[0]]) - [row["score"] for row in expected[0]]).max() <= 1e-4
     apart = numpy.abs(got[1] - expected[1]).max()
-    print(f"logits at most {apart:.2g} apart, of up to {numpy.abs(expected[1]).max():.3g}")
+    print(f"largest difference of logits {apart:.2g}, largest logit {numpy.abs(expected[1]).max():.3g}")
     assert apart <= 1e-4
 
 
@@ -73,7 +75,7 @@ def test_a_published_network(arm, effnet, pulled):
 
 
 @pytest.mark.parametrize("set_name", ["portable", "neon"])
-def test_no_code_of_a_set_that_others_see(set_name):
+def test_kernel_objects_export_no_code(set_name):
     path = os.path.join(BUILD, f"effnet/kernels/CMakeFiles/effnet_kernels.dir/simd/{set_name}.cc.o")
     found = symbols(path)
     assert len([name for kind, name in found if kind == "t" and f"effnet::kernels::{set_name}::" in name]) > 50

@@ -1,4 +1,4 @@
-"""docs/adding-a-model.md, done literally: the file that stands there by its path, and as a file dropped into arch/."""
+"""The example of docs/adding-a-model.md: the arch file of that page by its path, and as a file in arch/."""
 
 import json
 import os
@@ -15,7 +15,7 @@ def documented():
     return blocks[0], blocks[1]
 
 
-def test_by_path(effnet, tmp_path):
+def test_documented_network_by_path(effnet, tmp_path):
     path = tmp_path / "mynet.toml"
     path.write_text(documented()[0])
     assert effnet.json("inspect", str(path))["resolution"] == 160
@@ -24,8 +24,8 @@ def test_by_path(effnet, tmp_path):
     assert len(effnet.json("predict", str(path), photo, "--top", "10", "--quiet")["images"][0]["top"]) == 10
 
 
-def test_as_a_file_in_arch_and_no_other_edit(effnet):
-    """tests/CMakeLists.txt builds effnet with the documented file among those of arch/."""
+def test_documented_network_in_the_arch_folder(effnet):
+    """tests/CMakeLists.txt builds a second effnet that has the documented file in its arch/."""
     binary = os.path.join(os.environ.get("EFFNET_BIN_DIR", os.path.dirname(effnet.path)), "effnet_with_mynet")
     if not os.access(binary, os.X_OK):
         pytest.skip(f"{binary} is not built")

@@ -1,4 +1,4 @@
-"""Files that lie: each exits 3 with one clear line, and nothing half-written stays."""
+"""Corrupt files: effnet exits with 3 and one error line, and leaves no partial output."""
 
 import io
 import json
@@ -27,20 +27,20 @@ def encoded(kind, **options):
     return out.getvalue()
 
 
-def lying_jpeg():
+def corrupt_jpeg():
     data = bytearray(encoded("JPEG"))
     at = data.index(b"\xff\xc0")
     data[at + 5:at + 9] = struct.pack(">HH", 65500, 65500)
     return bytes(data)
 
 
-def lying_png():
+def corrupt_png():
     data = bytearray(encoded("PNG"))
     data[16:24] = struct.pack(">II", 1 << 30, 1 << 30)
     return bytes(data)
 
 
-def lying_webp():
+def corrupt_webp():
     data = bytearray(encoded("WEBP", lossless=True))
     data[4:8] = struct.pack("<I", 0x7FFFFFF0)
     return bytes(data)
@@ -52,16 +52,16 @@ def images():
         for part in (0.02, 0.3, 0.7, 0.97):
             yield f"{kind} cut at {part}", whole[:int(len(whole) * part)]
     yield "progressive JPEG cut", encoded("JPEG", progressive=True)[:-200]
-    yield "lying JPEG", lying_jpeg()
-    yield "lying PNG", lying_png()
-    yield "lying WebP", lying_webp()
+    yield "lying JPEG", corrupt_jpeg()
+    yield "lying PNG", corrupt_png()
+    yield "lying WebP", corrupt_webp()
     yield "empty", b""
     yield "text", b"<html>not an image</html>"
     yield "GIF", b"GIF89a" + bytes(100)
 
 
 @pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in images()])
-def test_images(effnet, tiny, tmp_path, data):
+def test_corrupt_images_are_refused(effnet, tiny, tmp_path, data):
     path = tmp_path / "image.jpg"
     path.write_bytes(data)
     result = effnet("predict", tiny, path, "--quiet")
@@ -95,7 +95,7 @@ def tensors():
 
 
 @pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in tensors()])
-def test_safetensors(effnet, tmp_path, data):
+def test_corrupt_safetensors_are_refused(effnet, tmp_path, data):
     check_import(effnet, tmp_path, data, "weights.safetensors")
     path = tmp_path / "model.safetensors"
     path.write_bytes(data)
@@ -112,7 +112,7 @@ def check_import(effnet, tmp_path, data, name):
     return result.stderr
 
 
-class Evil:
+class RunsCode:
     def __reduce__(self):
         return (os.system, ("touch /tmp/effnet_was_here",))
 
@@ -128,7 +128,7 @@ def zipped(data, **entries):
 
 
 def state_dict(shape=(2, 2), stride=(2, 1), count=4, key="0"):
-    """A pickled OrderedDict with one tensor, as torch.save writes it."""
+    """A pickled OrderedDict with one tensor, in the form that torch.save writes."""
     word = lambda text: b"X" + struct.pack("<I", len(text)) + text.encode()
     number = lambda value: b"\x8a\x08" + struct.pack("<q", value)
     numbers = lambda values: b"(" + b"".join(number(value) for value in values) + b"t"
@@ -139,8 +139,8 @@ def state_dict(shape=(2, 2), stride=(2, 1), count=4, key="0"):
 
 def pths():
     good = bytes(16)
-    yield "foreign global", zipped(pickle.dumps({"w": Evil()}, 2)), "system"
-    yield "foreign global, legacy", pickle.dumps({"w": Evil()}, 2), ""
+    yield "foreign global", zipped(pickle.dumps({"w": RunsCode()}, 2)), "system"
+    yield "foreign global, legacy", pickle.dumps({"w": RunsCode()}, 2), ""
     yield "missing storage", zipped(state_dict(key="7"), **{"0": good}), "7"
     yield "short storage", zipped(state_dict(), **{"0": good[:8]}), ""
     yield "view beyond its storage", zipped(state_dict((2, 3), (3, 1)), **{"0": good}), ""
@@ -159,22 +159,22 @@ def pths():
 
 
 @pytest.mark.parametrize("data,part", [pytest.param(data, part, id=name) for name, data, part in pths()])
-def test_pth(effnet, tmp_path, data, part):
+def test_corrupt_pth_files_are_refused(effnet, tmp_path, data, part):
     assert part in check_import(effnet, tmp_path, data, "weights.pth")
     assert not os.path.exists("/tmp/effnet_was_here")
 
 
-def test_another_architectures_weights(effnet, tmp_path):
+def test_weights_of_another_architecture_are_refused(effnet, tmp_path):
     exported = tmp_path / "b0.pth"
     effnet.json("export", "efficientnet_b0", "--pth", exported, "--quiet")
     out = tmp_path / "b1.safetensors"
     result = effnet("import", exported, "--arch", "efficientnet_b1", "-o", out)
     effnet.check_error(result, 3)
-    assert "features." in result.stderr, "the first tensors that do not fit are named"
+    assert "features." in result.stderr, "the message names the first tensors that do not fit"
     assert not out.exists()
 
 
-def test_arch_files(effnet, tmp_path):
+def test_corrupt_arch_files_are_refused(effnet, tmp_path):
     path = tmp_path / "net.toml"
     path.write_text(TINY.replace("channels = 8\n[head]", "chanels = 8\n[head]"))
     result = effnet("inspect", path)
@@ -191,10 +191,10 @@ def test_arch_files(effnet, tmp_path):
 
 
 def test_memory_stays_bounded(effnet, tiny, tmp_path):
-    """Lying files in an address space of 600 MB (the binary's own libraries take most of it)."""
+    """Corrupt files in an address space of 600 MB, most of which the program's libraries use."""
     import resource
     import subprocess
-    for name, data in (("a.jpg", lying_jpeg()), ("a.png", lying_png()), ("a.webp", lying_webp())):
+    for name, data in (("a.jpg", corrupt_jpeg()), ("a.png", corrupt_png()), ("a.webp", corrupt_webp())):
         path = tmp_path / name
         path.write_bytes(data)
         limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))

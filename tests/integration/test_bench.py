@@ -1,4 +1,5 @@
-"""bench, scale --target-latency-ms and paper table4: what they report. Times themselves are no test: machines differ."""
+"""The reports of bench, scale --target-latency-ms and paper table4. The times are not tested, because machines
+differ."""
 
 import json
 import os
@@ -61,14 +62,14 @@ def test_every_instruction_set_by_flag(effnet, tiny):
     effnet.check_error(effnet("bench", tiny, "--isa", "avx9000"), 4)
 
 
-def test_tune_is_named_and_kept(effnet, tiny, tmp_path):
+def test_tuned_plan_is_reported_and_stored(effnet, tiny, tmp_path):
     home = {"EFFNET_HOME": str(tmp_path)}
     first = effnet.json("bench", tiny, "--seconds", "0.01", "--tune", "--threads", "1", env=home)
     assert first["tuned"] is True and set(first["plan"].values()) <= {True, False}
     (kept,) = (tmp_path / "tuned").iterdir()
     choice = json.loads(kept.read_text())
     assert choice["plan"] == first["plan"]
-    # A kept choice is taken as it is: turn a switch in the file and it is used.
+    # A stored plan is used without checking whether it is the fastest: change an option in the file, and it is used.
     choice["plan"]["fuse_pool"] = not choice["plan"]["fuse_pool"]
     kept.write_text(json.dumps(choice))
     second = effnet.json("bench", tiny, "--seconds", "0.01", "--tune", "--threads", "1", "--check", env=home)
@@ -79,22 +80,23 @@ def test_tune_is_named_and_kept(effnet, tiny, tmp_path):
         assert json.loads(kept.read_text())["plan"]
 
 
-def test_text_for_people(effnet, tiny):
+def test_text_output(effnet, tiny):
     result = effnet("bench", tiny, "--seconds", "0.01", "--layers", "--check", "--quiet")
     assert result.returncode == 0 and "median" in result.stdout and "of peak" in result.stdout
     assert result.stderr == ""
 
 
-def test_memory_stays_near_the_weights(effnet):
+def test_peak_memory_is_little_above_the_weights(effnet):
     document = effnet.json("bench", "efficientnet_b0", "--seconds", "0.05", "--threads", "1")
     assert document["peak_rss_bytes"] - document["weights_bytes"] < 64e6
 
 
 def test_scale_to_a_latency(effnet, tiny, tmp_path):
     base = effnet.json("bench", tiny, "--seconds", "0.2", "--threads", "1")["latency_ms"]["median"]
-    target = max(20 * base, 2)  # so far off that a machine which slows down meanwhile still reaches more than the base
+    target = max(20 * base, 2)  # far above the base, so that the network grows even if the machine becomes slower
     out = tmp_path / "scaled.toml"
-    for _ in range(10):  # a busy machine moves between measurements; else within 3 %
+    # On an idle machine the first result is within 3 %. The speed of a busy machine changes between measurements.
+    for _ in range(10):
         scaled = effnet.json("scale", tiny, "--target-latency-ms", target, "--threads", "1", "-o", str(out))
         assert scaled["latency_ms"] <= target and scaled["phi"] > 0
         if scaled["latency_ms"] >= 0.5 * target:

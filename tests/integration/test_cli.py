@@ -1,4 +1,4 @@
-"""The command line as docs/cli.md describes it: names, JSON fields, exit codes, one clear line for every error."""
+"""The command line as in docs/cli.md: names, JSON fields, exit codes, one line for each error."""
 
 import json
 import math
@@ -8,9 +8,9 @@ import subprocess
 import pytest
 
 
-def test_the_binary_loads_little(effnet):
-    """Every start pays for the libraries that are loaded: 25 small ones take some milliseconds, LibTorch alone a second."""
-    result = effnet("--version", env={"LD_TRACE_LOADED_OBJECTS": "1"})  # what ldd does
+def test_effnet_loads_few_libraries(effnet):
+    """Each start loads the libraries: 25 small ones take some milliseconds, LibTorch alone takes a second."""
+    result = effnet("--version", env={"LD_TRACE_LOADED_OBJECTS": "1"})  # as ldd does
     libraries = [line.split()[0] for line in result.stdout.splitlines()]
     assert "libc.so.6" in libraries and len(libraries) <= 40, libraries
     heavy = ("torch", "c10", "gloo", "blas", "lapack", "libmkl", "libpython", "protobuf", "libcuda", "opencv", "LLVM")
@@ -141,7 +141,7 @@ def test_unknown_model_exits_3_with_the_nearest(effnet):
 
 
 @pytest.mark.parametrize("name", ["finetune", "search", "quantize", "features", "probe", "data split", "compare-models"])
-def test_planned_commands_exit_4_and_say_so(effnet, name):
+def test_planned_commands_exit_4(effnet, name):
     result = effnet(*name.split(), "whatever", "--flag")
     effnet.check_error(result, 4)
     assert "not built yet" in result.stderr
@@ -193,14 +193,14 @@ def test_output_that_cannot_be_written_exits_4(effnet, tmp_path):
 @pytest.mark.parametrize("words", [["predict", "efficientnet_b0", "x.jpg"], ["eval", "efficientnet_b0", "."], ["cam", "efficientnet_b0", "x.jpg", "-o", "x.png"],
                                    ["bench", "efficientnet_b0"], ["compare", "efficientnet_b0", "--backends", "engine,reference"],
                                    ["export", "efficientnet_b0", "--pth", "x.pth"]])
-def test_a_seed_is_a_whole_number(effnet, words):
+def test_seed_is_a_whole_number(effnet, words):
     for seed in ("-1", "1e3", "18446744073709551616", "", "3.5"):
         result = effnet(*words, "--seed", seed)
         effnet.check_error(result, 2)
         assert f"--seed: wrong value (got '{seed}', expected a whole number from 0 to 18446744073709551615)" in result.stderr
 
 
-def test_json_is_one_document_wherever_the_flag_stands(effnet):
+def test_json_flag_works_at_any_position(effnet):
     first = effnet("--json", "inspect", "efficientnet_b1")
     second = effnet("inspect", "efficientnet_b1", "--json", "--quiet")
     assert json.loads(first.stdout) == json.loads(second.stdout)

@@ -1,4 +1,4 @@
-"""compare: two ways of computing one network, layer by layer."""
+"""compare: two backends or instruction sets on one network, layer by layer."""
 
 import os
 
@@ -38,7 +38,7 @@ def test_a_named_network_on_a_photograph(effnet):
     assert len(document["layers"]) > 40
 
 
-def test_text_names_the_first_departure(effnet, tiny):
+def test_text_names_the_first_different_layer(effnet, tiny):
     result = effnet("compare", tiny, "--backends", "engine,reference", "--resolution", "31x45", "--quiet")
     assert result.returncode == 0 and "no layer departs" in result.stdout and "top-1 agrees" in result.stdout
 

@@ -1,4 +1,4 @@
-"""`effnet data check` on sets that Python makes: Pillow writes the images, tarfile the shards."""
+"""`effnet data check` on datasets made in Python: Pillow writes the images, tarfile the shards."""
 
 import io
 import os
@@ -28,7 +28,7 @@ def write(folder, name, data):
 
 
 @pytest.fixture
-def good(tmp_path):
+def valid_folder(tmp_path):
     for i in range(4):
         write(tmp_path, f"train/cat/{i}.png", photo(i))
         write(tmp_path, f"train/dog/{i}.jpg", photo(10 + i, kind="JPEG"))
@@ -37,38 +37,38 @@ def good(tmp_path):
     return tmp_path
 
 
-def test_a_good_folder(effnet, good):
-    report = effnet.json("data", "check", good)
+def test_valid_folder_has_no_problems(effnet, valid_folder):
+    report = effnet.json("data", "check", valid_folder)
     assert report["images"] == 10
     assert report["splits"] == ["train", "val"]
     assert report["classes"] == [{"name": "cat", "images": 5, "splits": {"train": 4, "val": 1}},
                                  {"name": "dog", "images": 5, "splits": {"train": 4, "val": 1}}]
     for findings in ("broken", "duplicates", "leaks", "conflicts", "turned", "missing", "skipped"):
         assert report[findings] == []
-    text = effnet("data", "check", good)
+    text = effnet("data", "check", valid_folder)
     assert text.returncode == 0
     assert "10 images in 2 classes (train 8, val 2)" in text.stdout
     assert "broken: none" in text.stdout
 
 
-def test_findings(effnet, good):
+def test_problems_are_reported(effnet, valid_folder):
     whole = photo(30, kind="JPEG", size=(64, 64))
-    cut = write(good, "train/cat/cut.jpg", whole[:len(whole) // 2])
-    empty = write(good, "train/cat/empty.png", b"")
-    html = write(good, "train/dog/html.jpg", b"<html>404</html>")
-    copy = write(good, "train/cat/copy.png", photo(2))
-    encoded_again = write(good, "val/cat/again.webp", photo(3, kind="WEBP", lossless=True))
-    other_label = write(good, "train/dog/cat.png", photo(1))
+    cut = write(valid_folder, "train/cat/cut.jpg", whole[:len(whole) // 2])
+    empty = write(valid_folder, "train/cat/empty.png", b"")
+    html = write(valid_folder, "train/dog/html.jpg", b"<html>404</html>")
+    copy = write(valid_folder, "train/cat/copy.png", photo(2))
+    encoded_again = write(valid_folder, "val/cat/again.webp", photo(3, kind="WEBP", lossless=True))
+    other_label = write(valid_folder, "train/dog/cat.png", photo(1))
     exif = Image.Exif()
     exif[0x0112] = 8
-    turned = write(good, "train/dog/turned.jpg", photo(40, kind="JPEG", exif=exif.tobytes()))
-    write(good, "train/eel/0.png", photo(50))
-    notes = write(good, "train/dog/notes.txt", b"x")
+    turned = write(valid_folder, "train/dog/turned.jpg", photo(40, kind="JPEG", exif=exif.tobytes()))
+    write(valid_folder, "train/eel/0.png", photo(50))
+    notes = write(valid_folder, "train/dog/notes.txt", b"x")
     for threads in (1, 3):
-        report = effnet.json("data", "check", good, "--threads", threads)
+        report = effnet.json("data", "check", valid_folder, "--threads", threads)
         assert [broken["path"] for broken in report["broken"]] == [cut, empty, html]
         assert "HTML" in report["broken"][2]["why"]
-        cat = str(good / "train/cat/")
+        cat = str(valid_folder / "train/cat/")
         pairs = [[f"{cat}/1.png", other_label], [f"{cat}/2.png", copy], [f"{cat}/3.png", encoded_again]]
         assert sorted(report["duplicates"]) == pairs
         assert report["leaks"] == pairs[2:]
@@ -76,13 +76,13 @@ def test_findings(effnet, good):
         assert report["turned"] == [{"path": turned, "orientation": 8}]
         assert report["missing"] == [{"class": "eel", "split": "val"}]
         assert [skipped["path"] for skipped in report["skipped"]] == [notes]
-    text = effnet("data", "check", good).stdout
+    text = effnet("data", "check", valid_folder).stdout
     for expected in ("broken: 3", "[across splits: a leak]", "[different labels]", "orientation 8", "'eel' in val"):
         assert expected in text
 
 
-def test_class_folders_without_splits(effnet, good):
-    report = effnet.json("data", "check", good / "train")
+def test_class_folders_without_splits(effnet, valid_folder):
+    report = effnet.json("data", "check", valid_folder / "train")
     assert report["images"] == 8
     assert report["splits"] == ["."]
 
@@ -111,7 +111,7 @@ SAMPLES = [("a.png", photo(0)), ("a.cls", b"0"), ("very/" + "long" * 60 + ".png"
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_shards_of_every_tar_dialect(effnet, tmp_path, form):
+def test_shards_of_all_tar_formats(effnet, tmp_path, form):
     samples = [(name.replace("long" * 60, "long" * 20) if form == tarfile.USTAR_FORMAT else name, data)
                for name, data in SAMPLES]
     shard(tmp_path / "train-000.tar", samples, format=form)
@@ -141,7 +141,7 @@ def test_hostile_shards(effnet, tmp_path):
     assert [broken["path"] for broken in report["broken"]] == [f"{path}:a.jpg"]
 
 
-def test_the_set_for_newcomers(effnet, tmp_path):
+def test_small_dataset_tool_makes_the_same_valid_dataset(effnet, tmp_path):
     tool = os.path.join(ROOT, "tools/small_dataset")
     for name in ("one", "two"):
         subprocess.run([tool, tmp_path / name, "--train", "6", "--val", "3"], check=True, stdout=subprocess.DEVNULL)

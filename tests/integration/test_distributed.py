@@ -1,7 +1,8 @@
-"""Several processes train as one: with synchronised batch norm the same losses and gradients as one process with the same
-global batch; every validation image counts once; a dead rank ends the others, and the run goes on to the same bits.
+"""Training with several processes.
 
-All processes run one thread and pass tensors over loopback."""
+With synchronised batch norm, losses and gradients are those of one process with the same global batch. Each validation
+image counts once. If a rank ends, the others end too; the resumed run gives the same bits. All processes have one
+thread and exchange tensors over loopback. """
 
 import csv
 import json
@@ -17,7 +18,7 @@ import numpy
 import pytest
 
 from conftest import changes, stop_midway
-from test_train import ARCH, built, start, write_set  # noqa: F401 (a fixture)
+from test_train import ARCH, built, start, write_dataset  # noqa: F401 (a fixture)
 
 RECIPE = """
 seed = 3
@@ -45,36 +46,37 @@ sync_bn = true
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """`data`: 36 images, three batches an epoch, and 19 to validate on (odd, and no multiple of 4 either). `batch`: 12,
-    a single batch. `odd`: 13, a batch that no number of processes divides."""
-    place = tmp_path_factory.mktemp("distributed")
-    write_set(place / "data", (12, 12, 12), (5, 6, 8))
-    write_set(place / "batch", (4, 4, 4), (1, 1, 1))
-    write_set(place / "odd", (4, 4, 5), (1, 1, 1))
-    (place / "net.toml").write_text(ARCH)
-    (place / "recipe.toml").write_text(RECIPE)
-    return place
+def project(tmp_path_factory):
+    """A folder with three datasets. `data`: 36 training images, three batches per epoch, and 19 validation images (an
+    odd number, not a multiple of 4). `batch`: 12 images, a single batch. `odd`: 13 images, a batch that cannot be
+    divided equally among the processes."""
+    project = tmp_path_factory.mktemp("distributed")
+    write_dataset(project / "data", (12, 12, 12), (5, 6, 8))
+    write_dataset(project / "batch", (4, 4, 4), (1, 1, 1))
+    write_dataset(project / "odd", (4, 4, 5), (1, 1, 1))
+    (project / "net.toml").write_text(ARCH)
+    (project / "recipe.toml").write_text(RECIPE)
+    return project
 
 
-def words(place, count, data, out, *settings):
+def train_arguments(project, count, data, out, *settings):
     launch = ["launch", "-n", str(count), "--threads", str(count)] if count > 1 else []
-    train = ["train", str(place / "recipe.toml"), "--data", str(place / data), "--out", str(out), "--json"]
+    train = ["train", str(project / "recipe.toml"), "--data", str(project / data), "--out", str(out), "--json"]
     if count == 1:
         train += ["--threads", "1"]
     return launch + train + [word for setting in settings for word in (("--set", setting) if "=" in setting else (setting,))]
 
 
 @pytest.fixture(scope="module")
-def run(effnet, place):
-    """run(count, data, *settings): the folder of a finished run by so many processes; each is made once."""
+def run(effnet, project):
+    """run(count, data, *settings): the folder of a finished run with `count` processes. Runs are cached."""
     made = {}
 
     def make(count, data, *settings):
         key = (count, data, settings)
         if key not in made:
-            out = place / f"run{len(made)}"
-            result = effnet(*words(place, count, data, out, *settings))
+            out = project / f"run{len(made)}"
+            result = effnet(*train_arguments(project, count, data, out, *settings))
             assert result.returncode == 0, result.stderr
             assert json.loads(result.stdout)["world_size"] == count
             made[key] = out
@@ -96,7 +98,9 @@ def read_weights(file):
 
 
 ONE_STEP = ("train.epochs=1", "optimizer.momentum=0", "optimizer.weight_decay=0")
-LR = 8.0  # a step of plain descent: (before - after) / LR is the gradient, and float32's rounding of the weights drowns
+# One step of plain SGD: (before - after) / LR is the gradient. A large rate makes the rounding of the weights
+# negligible.
+LR = 8.0
 
 
 @pytest.mark.parametrize("data, count", [("batch", 2), ("batch", 4), ("odd", 2), ("odd", 4)])
@@ -113,11 +117,12 @@ def test_first_loss_and_gradients(run, data, count):
     assert largest > 0.01
     for name, gradient in gradients.items():
         difference = numpy.linalg.norm((after[name] - after_several[name]) / LR)
-        # Zero in exact arithmetic (a bias before a batch norm): what rounding leaves is compared with the whole gradient.
+        # Some gradients are zero in exact arithmetic (a bias before a batch norm). Their rounding errors are compared
+        # with the norm of all gradients.
         norm = numpy.linalg.norm(gradient)
         assert difference <= 1e-4 * (norm if norm > 1e-5 * largest else largest), name
     for name in before:
-        if re.search(r"running_(mean|var)$", name):  # what batch norm saw is the whole batch on every rank
+        if re.search(r"running_(mean|var)$", name):  # on each rank, the statistics are those of the whole batch
             assert numpy.abs(after[name] - after_several[name]).max() <= 1e-5 * max(1.0, numpy.abs(after[name]).max()), name
 
 
@@ -128,7 +133,7 @@ def test_epoch_losses(run, count):
     for expected, got in zip(one, several):
         assert got["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-4)
         assert got["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-4)
-        assert got["train_top1"] == pytest.approx(expected["train_top1"], abs=100 / 36)  # a tie may fall otherwise
+        assert got["train_top1"] == pytest.approx(expected["train_top1"], abs=100 / 36)  # a tie may have another winner
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -141,7 +146,7 @@ def test_every_validation_image_counts_once(run, count):
     assert len(one) == 19 and len({row[key] for row in one}) == 19
     assert [row[key] for row in several] == [row[key] for row in one]
     for out in (run(1, "data"), run(count, "data")):
-        share = metrics(out)[-1]["val_top1"] / 100 * 19  # of 19 images, none twice and none left out
+        share = metrics(out)[-1]["val_top1"] / 100 * 19  # of 19 images, each counted once
         assert share == pytest.approx(round(share), abs=1e-6)
 
 
@@ -151,7 +156,7 @@ def rank_of(process_id):
 
 
 def ranks_of(launcher):
-    """rank -> process id, of those that have become effnet-train."""
+    """{rank: process id} of the launcher's processes that already run effnet-train."""
     found = {}
     for task in os.listdir(f"/proc/{launcher}/task"):
         with open(f"/proc/{launcher}/task/{task}/children") as file:
@@ -164,13 +169,13 @@ def ranks_of(launcher):
     return found
 
 
-def test_a_dead_rank_ends_the_others_and_the_run_goes_on(effnet, place, run):
-    """Killed ranks, the first and another, then Ctrl-C: each time the run goes on, and its end is that of an unbroken
-    run of as many processes, to the bit."""
+def test_killed_rank_ends_the_others_and_the_run_resumes(effnet, project, run):
+    """Rank 0 is killed, then another rank, then Ctrl-C. After each stop the run is resumed. Its result is bit for bit
+    that of an uninterrupted run with as many processes."""
     settings = ("train.epochs=8", "checkpoint.every_steps=2")
     whole = run(2, "data", *settings)
-    out = place / "broken"
-    arguments = words(place, 2, "data", out, *settings, "--resume")
+    out = project / "broken"
+    arguments = train_arguments(project, 2, "data", out, *settings, "--resume")
     for end in (1, 0, None):
         def stop(launcher):
             if end is None:
@@ -183,10 +188,10 @@ def test_a_dead_rank_ends_the_others_and_the_run_goes_on(effnet, place, run):
             assert code == 130, err
         else:
             assert code == 137, err
-            # The other one ends by itself, before the launcher asks it to.
+            # The other rank ends by itself, before the launcher sends it SIGTERM.
             assert f"effnet: error: rank {end} of 2" in err and "is gone" in err and "interrupted" not in err, err
             assert f"rank {end} of 2 was killed by signal 9" in err, err
-    result = effnet(*words(place, 2, "data", out, *settings, "--resume"))
+    result = effnet(*train_arguments(project, 2, "data", out, *settings, "--resume"))
     assert result.returncode == 0, result.stderr
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     both = [metrics(folder) for folder in (out, whole)]
@@ -196,28 +201,28 @@ def test_a_dead_rank_ends_the_others_and_the_run_goes_on(effnet, place, run):
     assert both[0] == both[1]
 
 
-def test_an_error_of_one_rank_is_told_once_and_ends_all(effnet, place):
-    result = effnet(*words(place, 2, "nothing", place / "no-data"))
+def test_error_of_one_rank_is_printed_once_by_each_and_ends_all(effnet, project):
+    result = effnet(*train_arguments(project, 2, "nothing", project / "no-data"))
     assert result.returncode == 3
-    assert result.stderr.count("effnet: error: ") == 2  # one by each rank; they agree before they exchange anything
+    assert result.stderr.count("effnet: error: ") == 2  # one per rank: all ranks check before they exchange tensors
 
 
-def test_half_a_set_of_variables(effnet, place):
-    result = effnet(*words(place, 1, "data", place / "half"), env={"RANK": "0"})
+def test_incomplete_launcher_variables_are_refused(effnet, project):
+    result = effnet(*train_arguments(project, 1, "data", project / "half"), env={"RANK": "0"})
     effnet.check_error(result, 2)
     assert "WORLD_SIZE" in result.stderr
 
 
-def test_torchrun(effnet, place, run):
-    """Debian's torchrun, where LibTorch is Debian's too: its agent holds the store."""
+def test_torchrun(effnet, project, run):
+    """Debian's torchrun, if LibTorch is Debian's too. The store is in torchrun's agent."""
     torchrun = shutil.which("torchrun")
     libtorch = effnet.json("doctor").get("train", {}).get("libtorch", "")
     if torchrun is None or not libtorch.startswith("1.13") or sys.version_info[:2] != (3, 11):
-        pytest.skip("no torchrun of LibTorch's version")
-    out = place / "torchrun"
-    arguments = words(place, 1, "data", out)
+        pytest.skip("torchrun of LibTorch's version is not installed")
+    out = project / "torchrun"
+    arguments = train_arguments(project, 1, "data", out)
     # -r and -t: on Python 3.11 torchrun 1.13 fails in its own code with their defaults.
-    options = ["--nnodes", "1", "--nproc_per_node", "2", "--master_port", "29477", "-r", "1", "-t", "2", "--log_dir", str(place / "log"), "--no_python"]
+    options = ["--nnodes", "1", "--nproc_per_node", "2", "--master_port", "29477", "-r", "1", "-t", "2", "--log_dir", str(project / "log"), "--no_python"]
     result = subprocess.run([torchrun, *options, effnet.path, *arguments],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
     assert result.returncode == 0, result.stderr

@@ -1,5 +1,5 @@
-"""The engine behind predict, eval and cam: agreement with the reference executor, instruction sets, threads, and the
-cache of packed weights, which is a convenience and never trusted."""
+"""The engine in predict, eval and cam: agreement with the reference executor, instruction sets, threads, and the cache
+of packed weights, whose files are always checked."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def logits_of(effnet, model, *flags, **options):
     return numpy.array([image["logits"] for image in images])
 
 
-def apart(a, b):
+def largest_difference(a, b):
     return numpy.abs(a - b).max() / numpy.abs(b).max()
 
 
@@ -30,14 +30,14 @@ def test_engine_agrees_with_the_reference(effnet, tiny, model):
     name = tiny if model == "tiny" else model
     engine = logits_of(effnet, name)
     assert (engine == logits_of(effnet, name, "--backend", "engine")).all()
-    assert apart(engine, logits_of(effnet, name, "--backend", "reference")) <= 1e-4
+    assert largest_difference(engine, logits_of(effnet, name, "--backend", "reference")) <= 1e-4
 
 
 def test_instruction_sets_agree(effnet, tiny):
     default = logits_of(effnet, tiny)
     for name in effnet.json("doctor")["isa"]:
         assert effnet.json("doctor", env={"EFFNET_ISA": name})["chosen_isa"] == {"avx512_vnni": "avx512", "avx512_bf16": "avx512"}.get(name, name)
-        assert apart(logits_of(effnet, tiny, env={"EFFNET_ISA": name}), default) <= 1e-4
+        assert largest_difference(logits_of(effnet, tiny, env={"EFFNET_ISA": name}), default) <= 1e-4
     effnet.check_error(effnet("predict", tiny, CHELSEA, env={"EFFNET_ISA": "sse9"}), 4)
 
 
@@ -48,7 +48,7 @@ def test_threads_do_not_change_a_bit(effnet, tiny):
             assert (logits_of(effnet, model, "--threads", threads) == one).all()
 
 
-def test_eval_agrees_whatever_the_batch_and_backend(effnet, tiny, tmp_path):
+def test_eval_does_not_depend_on_batch_and_backend(effnet, tiny, tmp_path):
     generator = numpy.random.default_rng(1)
     for index in range(3):
         (tmp_path / f"class_{index}").mkdir()
@@ -66,7 +66,7 @@ def test_cam_maps_agree(effnet, tiny, tmp_path):
         out = tmp_path / f"{backend}.png"
         effnet.json("cam", tiny, CHELSEA, "-o", str(out), "--class", "1", "--backend", backend)
         photos.append(numpy.asarray(Image.open(out)).astype(int))
-    assert numpy.abs(photos[0] - photos[1]).max() <= 1  # a level of 255, where rounding falls the other way
+    assert numpy.abs(photos[0] - photos[1]).max() <= 1  # one level of 255, if a value is rounded the other way
 
 
 def packed(home):
@@ -75,7 +75,7 @@ def packed(home):
 
 
 def predict_at_a_terminal(effnet, model, home):
-    """The logits, and what stands on the terminal: notes are for people only."""
+    """The logits, and the output on the terminal. Notes are printed on terminals only."""
     master, slave = pty.openpty()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("EFFNET_")} | {"EFFNET_HOME": str(home)}
     result = subprocess.run([effnet.path, "predict", model, CHELSEA, "--logits", "--json"], env=environment, stdout=subprocess.PIPE,
@@ -85,24 +85,24 @@ def predict_at_a_terminal(effnet, model, home):
     try:
         while True:
             notes += os.read(master, 1 << 16).decode()
-    except OSError:  # the end: nobody holds the other side any more
+    except OSError:  # end of output: the other side is closed
         os.close(master)
     assert result.returncode == 0, notes
     return json.loads(result.stdout)["images"][0]["logits"], notes
 
 
-def test_a_second_start_neither_computes_nor_packs(effnet, tmp_path):
+def test_second_start_uses_the_packed_weights(effnet, tmp_path):
     first, notes = predict_at_a_terminal(effnet, "efficientnet_b0", tmp_path)
     assert "packing the weights of efficientnet_b0" in notes
     (file,) = packed(tmp_path)
     assert file.stat().st_size > 4 * 5e6
-    before = (file.stat().st_ino, file.read_bytes())  # its time of last use may change
+    before = (file.stat().st_ino, file.read_bytes())  # the time of its last use may change
     second, notes = predict_at_a_terminal(effnet, "efficientnet_b0", tmp_path)
     assert "packing" not in notes
     assert first == second and packed(tmp_path) == [file] and (file.stat().st_ino, file.read_bytes()) == before
 
 
-def test_other_weights_are_other_files(effnet, tiny, tmp_path):
+def test_other_weights_use_other_cache_files(effnet, tiny, tmp_path):
     home = {"EFFNET_HOME": str(tmp_path)}
     logits = [logits_of(effnet, tiny, *flags, env=home) for flags in ([], ["--seed", "1"], ["--seed", "0"])]
     assert (logits[0] == logits[2]).all() and (logits[0] != logits[1]).any()
@@ -123,11 +123,11 @@ def test_a_model_file_that_changes_is_packed_again(effnet, tiny, tmp_path):
     write(1)
     one = logits_of(effnet, str(model), env=home)
     assert (one == logits_of(effnet, str(model), env=home)).all()
-    assert apart(one, logits_of(effnet, str(model), "--backend", "reference", env=home)) <= 1e-4
+    assert largest_difference(one, logits_of(effnet, str(model), "--backend", "reference", env=home)) <= 1e-4
     write(2)
     two = logits_of(effnet, str(model), env=home)
     assert (one != two).any()
-    assert apart(two, logits_of(effnet, str(model), "--backend", "reference", env=home)) <= 1e-4
+    assert largest_difference(two, logits_of(effnet, str(model), "--backend", "reference", env=home)) <= 1e-4
 
 
 @pytest.mark.parametrize("damage", ["cut", "header", "first value", "last byte", "empty", "folder", "longer"])
@@ -161,11 +161,11 @@ def test_a_damaged_cache_file_is_rebuilt(effnet, tiny, tmp_path, damage):
         assert file.read_bytes() == whole
 
 
-def test_places_that_keep_nothing(effnet, tiny, tmp_path):
+def test_unwritable_homes_store_nothing(effnet, tiny, tmp_path):
     good = logits_of(effnet, tiny)
     file = tmp_path / "file"
     file.write_text("not a folder")
-    for home in ("/proc/nope", str(file)):  # unwritable even for root
+    for home in ("/proc/nope", str(file)):  # not writable even for root
         assert (logits_of(effnet, tiny, env={"EFFNET_HOME": home}) == good).all()
         assert effnet.json("bench", tiny, "--seconds", "0.01", env={"EFFNET_HOME": home})["runs"] >= 10
         assert effnet.json("bench", tiny, "--seconds", "0.01", "--tune", env={"EFFNET_HOME": home})["tuned"] is True
@@ -173,7 +173,7 @@ def test_places_that_keep_nothing(effnet, tiny, tmp_path):
     folder.mkdir()
     folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
     assert (logits_of(effnet, tiny, env={"EFFNET_HOME": str(folder)}) == good).all()
-    # Neither EFFNET_HOME nor XDG_CACHE_HOME nor HOME: an empty value is as none.
+    # EFFNET_HOME, XDG_CACHE_HOME and HOME are empty, which is the same as not set.
     nowhere = {"EFFNET_HOME": "", "XDG_CACHE_HOME": "", "HOME": ""}
     assert (logits_of(effnet, tiny, env=nowhere) == good).all()
     assert effnet.json("bench", tiny, "--seconds", "0.01", "--tune", env=nowhere)["tuned"] is True

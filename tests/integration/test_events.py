@@ -1,7 +1,7 @@
-"""report::EventWriter's files, read back by PyPI's tensorboard and by a reader of the format in this file.
+"""Files of report::EventWriter, read by PyPI's tensorboard and by a reader in this file.
 
-tensorboard is installed once, with pip, into $XDG_CACHE_HOME/effnet-tests (~/.cache/effnet-tests); without a package
-index the test that needs it is skipped.
+pip installs tensorboard once, into $XDG_CACHE_HOME/effnet-tests (~/.cache/effnet-tests). If the package index cannot be
+reached, the tests that need it are skipped.
 """
 
 import json
@@ -22,7 +22,7 @@ def tool():
     folder = os.environ.get("EFFNET_BIN_DIR") or os.path.dirname(os.environ.get("EFFNET_BIN", ""))
     path = pathlib.Path(folder or "/nonexistent") / "events_tool"
     if not os.access(path, os.X_OK):
-        pytest.skip("no events_tool: set EFFNET_BIN_DIR to the folder with the built programs")
+        pytest.skip("events_tool is not built: set EFFNET_BIN_DIR to the folder of the built programs")
 
     def write(folder, lines):
         result = subprocess.run([path, folder], input="\n".join(lines), capture_output=True, text=True, timeout=60)
@@ -33,7 +33,7 @@ def tool():
 
 @pytest.fixture(scope="module")
 def tensorboard():
-    """read(folder): {tag: [[step, value, wall], ...]}, by tensorboard's own EventAccumulator, in another process."""
+    """read(folder): {tag: [[step, value, wall], ...]}, read by tensorboard's EventAccumulator in another process."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
     place = cache / "effnet-tests" / f"{TENSORBOARD}-py{sys.version_info.major}.{sys.version_info.minor}"
     done = place / "complete"
@@ -64,7 +64,7 @@ print(json.dumps({"version": events.file_version, "scalars": {
 
 
 def crc32c(data):
-    """Bit by bit, from the polynomial 0x1EDC6F41 (turned: 0x82F63B78)."""
+    """CRC-32C, bit by bit. Polynomial 0x1EDC6F41; with reversed bits 0x82F63B78."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte
@@ -94,7 +94,7 @@ def records(path):
 
 
 def fields(message):
-    """{field number: [values]} of a protobuf message; fixed-size values stay bytes."""
+    """{field number: [values]} of a protobuf message. Values of fixed size are bytes."""
     found, at = {}, 0
 
     def varint():
@@ -123,7 +123,7 @@ def fields(message):
 
 
 def read(path):
-    """[(step, wall, tag, value)] of a file."""
+    """The events of a file: [(step, wall, tag, value)]."""
     events = list(map(fields, records(path)))
     assert events[0][3] == [b"brain.Event:2"] and 2 not in events[0]
     assert struct.unpack("<d", events[0][1][0])[0] > 1.6e9
@@ -159,7 +159,7 @@ def same(a, b):
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-def test_a_reader_of_the_format(tool, tmp_path):
+def test_events_are_read_by_the_reader_in_this_file(tool, tmp_path):
     path = tool(tmp_path, lines(VALUES) + ["restart 128 2000.5"])
     assert path.parent == tmp_path and path.name.startswith("events.out.tfevents.")
     found = read(path)
@@ -170,13 +170,13 @@ def test_a_reader_of_the_format(tool, tmp_path):
 
 
 def test_long_file(tool, tmp_path):
-    """More than the writer's buffer."""
+    """The file is larger than the writer's buffer."""
     values = [(step, step / 7, 10.0 + step, f"tag{step % 3}") for step in range(3000)]
     found = read(tool(tmp_path, lines(values)))
     assert found == [(step, wall, tag, float32(value)) for step, value, wall, tag in values]
 
 
-def test_tensorboard_reads_it(tool, tensorboard, tmp_path):
+def test_events_are_read_by_tensorboard(tool, tensorboard, tmp_path):
     tool(tmp_path, lines(VALUES))
     found = tensorboard(tmp_path)
     wanted = {}
@@ -190,8 +190,9 @@ def test_tensorboard_reads_it(tool, tensorboard, tmp_path):
 
 
 def test_a_resumed_run_in_tensorboard(tool, tensorboard, tmp_path):
-    """Killed after step 5, gone on from the checkpoint of step 3: TensorBoard shows steps 1 to 6 once."""
+    """A run is killed after step 5 and resumed from the checkpoint of step 3. TensorBoard shows each of the steps 1 to
+    6 once."""
     first = tool(tmp_path, lines([(step, 10.0 + step, 100 + step, "loss") for step in range(1, 6)]))
-    os.rename(first, first.with_name("events.out.tfevents.1000000000.host.1.0"))  # an earlier second
+    os.rename(first, first.with_name("events.out.tfevents.1000000000.host.1.0"))  # as if it were written earlier
     tool(tmp_path, ["restart 4 200"] + lines([(step, 20.0 + step, 200 + step, "loss") for step in range(4, 7)]))
     assert [row[:2] for row in tensorboard(tmp_path)["loss"]] == [[1, 11], [2, 12], [3, 13], [4, 24], [5, 25], [6, 26]]

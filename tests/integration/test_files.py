@@ -1,5 +1,5 @@
-"""Files as users have them: links and devices as outputs, lists from other programs, labels that a spreadsheet wrote, folders
-with links and with names that are no text."""
+"""Unusual files: links and devices as outputs, lists of other programs, labels from spreadsheets, folders with links
+and with names that are not UTF-8."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 
-def photo(path, seed=0):
+def write_photo(path, seed=0):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     Image.fromarray(numpy.random.default_rng(seed).integers(0, 255, (24, 20, 3), dtype=numpy.uint8)).save(path)
     return path
@@ -22,7 +22,7 @@ def photo(path, seed=0):
 
 @pytest.fixture(scope="session")
 def numbered(effnet, tiny, tmp_path_factory):
-    """A model with the classes "1", "2", "3", made of tiny's weights by hand."""
+    """A model file with tiny's weights and the classes "1", "2" and "3"."""
     folder = tmp_path_factory.mktemp("numbered")
     effnet.json("export", tiny, "--safetensors", folder / "w.safetensors", "--names", "effnet", "--quiet")
     effnet.json("import", folder / "w.safetensors", "--arch", tiny, "-o", folder / "m.safetensors", "--quiet")
@@ -71,7 +71,7 @@ def test_stdout_as_output(effnet, tiny, tmp_path):
     (tmp_path / "b.toml").write_text(text.stdout)
     assert effnet.json("inspect", tmp_path / "b.toml")["resolution"] == 256
     effnet.check_error(effnet("scale", "efficientnet_b0", "--phi", "1", "-o", "-", "--json"), 2)
-    photo = photo(str(tmp_path / "a.png"))
+    photo = write_photo(str(tmp_path / "a.png"))
     effnet.check_error(effnet("cam", tiny, photo, "-o", "-"), 2)
     effnet.check_error(effnet("predict", tiny, photo, "--dump-pixels", "-"), 2)
     effnet.check_error(effnet("export", tiny, "--pth", "-"), 2)
@@ -79,7 +79,7 @@ def test_stdout_as_output(effnet, tiny, tmp_path):
 
 
 def test_pipes_as_input(effnet, tiny, tmp_path):
-    photo = photo(str(tmp_path / "a.png"))
+    photo = write_photo(str(tmp_path / "a.png"))
     os.mkfifo(tmp_path / "fifo.png")
     result = effnet("predict", tiny, tmp_path / "fifo.png", "--quiet", timeout=30)
     assert result.returncode == 3 and "got a FIFO, expected a file" in result.stderr
@@ -95,20 +95,20 @@ def test_pipes_as_input(effnet, tiny, tmp_path):
 
 @pytest.mark.parametrize("form", ["{}\n{}\n", "{}\r\n{}\r\n", "\ufeff{}\n{}", "{}\0{}\0", "{} \n\n{}\t\n"])
 def test_lists_of_paths(effnet, tiny, tmp_path, form):
-    paths = [photo(str(tmp_path / name), 1) for name in ("a.png", "two words.png")]
+    paths = [write_photo(str(tmp_path / name), 1) for name in ("a.png", "two words.png")]
     result = effnet("predict", tiny, "-", "--quiet", input=form.format(*paths))
     assert result.returncode == 0, result.stderr
     assert [json.loads(line)["path"] for line in result.stdout.splitlines()] == paths
 
 
 def test_a_list_of_odd_names(effnet, tiny, tmp_path):
-    paths = [photo(str(tmp_path / name), 1) for name in ("line\nend.png", "b.png")]
+    paths = [write_photo(str(tmp_path / name), 1) for name in ("line\nend.png", "b.png")]
     result = effnet("predict", tiny, "-", "--quiet", input="\0".join(paths))
     assert [json.loads(line)["path"] for line in result.stdout.splitlines()] == paths
     blank = str(tmp_path / "b.png ")
     os.rename(paths[1], blank)
     result = effnet("predict", tiny, "-", "--quiet", input=blank + "\n")
-    assert result.returncode == 0, "a file whose name does end in a blank"
+    assert result.returncode == 0, "a file name may end in a space"
 
 
 def test_a_list_that_cannot_be_read(effnet, tiny, tmp_path):
@@ -120,8 +120,8 @@ def test_a_list_that_cannot_be_read(effnet, tiny, tmp_path):
     assert "stdin: cannot read the list" in result.stderr
 
 
-def test_answers_come_one_by_one(effnet, tiny, tmp_path):
-    photo = photo(str(tmp_path / "a.png"))
+def test_results_are_printed_one_by_one(effnet, tiny, tmp_path):
+    photo = write_photo(str(tmp_path / "a.png"))
     process = subprocess.Popen([effnet.path, "predict", str(tiny), "-", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                env={**os.environ, "EFFNET_HOME": str(effnet.home)}, text=True)
     for _ in range(2):
@@ -129,12 +129,12 @@ def test_answers_come_one_by_one(effnet, tiny, tmp_path):
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["path"] == photo
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130, "while it waits for a line"
+    assert process.wait(60) == 130, "interrupted while it waits for a line"
 
 
-def test_one_reading_of_a_label_list(effnet, numbered, tmp_path):
-    """Labels by index, where the classes are called 1, 2, 3: 100 % of what predict says."""
-    paths = [photo(str(tmp_path / "set" / f"{i}.png"), i) for i in range(12)]
+def test_label_lists_by_index(effnet, numbered, tmp_path):
+    """Labels by index, for classes named 1, 2 and 3. The labels are predict's results, so eval gives 100 %."""
+    paths = [write_photo(str(tmp_path / "set" / f"{i}.png"), i) for i in range(12)]
     top = [image["top"][0]["index"] for image in effnet.json("predict", numbered, *paths)["images"]]
     truth = top[:9] + [(index + 1) % 3 for index in top[9:]]
     assert 0 in truth and len(set(truth)) > 1
@@ -157,7 +157,7 @@ def test_one_reading_of_a_label_list(effnet, numbered, tmp_path):
 
 def test_eval_by_name(effnet, numbered, tmp_path):
     for i in range(3):
-        photo(str(tmp_path / "set" / "xyz"[i] / "0.png"), i)
+        write_photo(str(tmp_path / "set" / "xyz"[i] / "0.png"), i)
     result = effnet("eval", numbered, tmp_path / "set")
     effnet.check_error(result, 3)
     assert "x: this folder's name is no class of the model" in result.stderr and "--classes FILE" in result.stderr
@@ -165,9 +165,9 @@ def test_eval_by_name(effnet, numbered, tmp_path):
     assert effnet.json("eval", numbered, tmp_path / "set", "--classes", tmp_path / "classes")["images"] == 3
 
 
-def test_no_names_at_all_are_said(effnet, tiny, tmp_path):
+def test_model_without_class_names_gives_a_note(effnet, tiny, tmp_path):
     for i in range(3):
-        photo(str(tmp_path / "xyz"[i] / "0.png"), i)
+        write_photo(str(tmp_path / "xyz"[i] / "0.png"), i)
     result = effnet("eval", tiny, tmp_path)
     assert result.returncode == 0
     assert "no names for its classes: the folders count in sorted order, 'x' is class 0" in result.stderr
@@ -176,7 +176,7 @@ def test_no_names_at_all_are_said(effnet, tiny, tmp_path):
 def test_links_in_data_folders(effnet, tmp_path):
     for name in ("cat", "dog"):
         for i in range(3):
-            photo(str(tmp_path / "train" / name / f"{i}.png"), i + len(name) * (name == "dog"))
+            write_photo(str(tmp_path / "train" / name / f"{i}.png"), i + len(name) * (name == "dog"))
     os.symlink("..", tmp_path / "train" / "cat" / "up")
     os.symlink("../..", tmp_path / "train" / "dog" / "upper")
     os.mkfifo(tmp_path / "train" / "dog" / "fifo.png")
@@ -186,9 +186,9 @@ def test_links_in_data_folders(effnet, tmp_path):
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9", b"new\nline"])
-def test_class_folders_that_are_no_text(effnet, tmp_path, name):
+def test_class_folders_that_are_not_utf8(effnet, tmp_path, name):
     for folder in ("cat", "dog"):
-        photo(str(tmp_path / "train" / folder / "0.png"), len(folder))
+        write_photo(str(tmp_path / "train" / folder / "0.png"), len(folder))
     os.rename(tmp_path / "train" / "dog", os.path.join(os.fsencode(tmp_path / "train"), name))
     result = effnet("data", "check", tmp_path)
     effnet.check_error(result, 3)
@@ -196,15 +196,15 @@ def test_class_folders_that_are_no_text(effnet, tmp_path, name):
     assert repr(name)[1:].replace("\\n", "\\x0a") in result.stderr and "hint: rename it: mv $'" in result.stderr
 
 
-def test_arch_files_with_a_mark(effnet, tiny, tmp_path):
+def test_arch_files_with_a_byte_order_mark(effnet, tiny, tmp_path):
     (tmp_path / "net.toml").write_bytes(b"\xef\xbb\xbf" + open(tiny, "rb").read().replace(b"\n", b"\r\n"))
     assert effnet.json("inspect", tmp_path / "net.toml") == effnet.json("inspect", tiny)
 
 
 def test_out_of_memory_is_an_environment_error(effnet, tiny, tmp_path):
-    photo(str(tmp_path / "set" / "0.png"))
+    write_photo(str(tmp_path / "set" / "0.png"))
     with open(tmp_path / "l.csv", "wb") as file:
-        file.truncate(4 << 30)  # takes no room on the disk
+        file.truncate(4 << 30)  # a sparse file
     limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
     for flag in ("--labels", "--classes"):
         result = subprocess.run([effnet.path, "eval", tiny, str(tmp_path / "set"), flag, str(tmp_path / "l.csv"), "--quiet"],
@@ -214,7 +214,7 @@ def test_out_of_memory_is_an_environment_error(effnet, tiny, tmp_path):
 
 
 def test_an_output_is_never_its_input(effnet, tiny, tmp_path):
-    photo = photo(tmp_path / "me.png")
+    photo = write_photo(tmp_path / "me.png")
     whole = open(photo, "rb").read()
     os.symlink("me.png", tmp_path / "link.png")
     for out in (photo, tmp_path / "link.png"):
@@ -226,18 +226,18 @@ def test_an_output_is_never_its_input(effnet, tiny, tmp_path):
     effnet.check_error(effnet("import", weights, "-o", weights, "--quiet"), 2)
 
 
-def test_a_image_is_no_list_of_paths(effnet, tiny, tmp_path):
-    photo = photo(tmp_path / "a.jpg")
+def test_image_is_not_a_list_of_paths(effnet, tiny, tmp_path):
+    photo = write_photo(tmp_path / "a.jpg")
     with open(photo, "rb") as file:
         result = subprocess.run([effnet.path, "predict", str(tiny), "-", "--quiet"], stdin=file, capture_output=True)
     assert result.returncode == 3 and result.stderr.count(b"effnet: error") == 1
     assert b"not a list of paths" in result.stderr and b"/dev/stdin" in result.stderr
-    assert not any(byte < 32 and byte != 10 for byte in result.stderr)  # nothing that a terminal would obey
+    assert not any(byte < 32 and byte != 10 for byte in result.stderr)  # no control characters for the terminal
     result = effnet("predict", tiny, str(tmp_path / "a\x1b[31m.jpg"), "--quiet")
     assert result.returncode == 3 and "\\x1b" in result.stderr and "\x1b" not in result.stderr
 
 
-def test_a_file_that_may_not_grow_is_an_error(effnet, tiny, tmp_path):
+def test_file_size_limit_is_an_error(effnet, tiny, tmp_path):
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     result = subprocess.run([effnet.path, "export", str(tiny), "--safetensors", str(tmp_path / "w.safetensors"), "--names", "effnet"],
                             preexec_fn=limit, capture_output=True, text=True)
@@ -245,9 +245,9 @@ def test_a_file_that_may_not_grow_is_an_error(effnet, tiny, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_file_of_classes_names_folders(effnet, numbered, tmp_path):
+def test_classes_file_has_to_name_folders(effnet, numbered, tmp_path):
     for name in ("1", "2", "3"):
-        photo(tmp_path / "set" / name / "0.png")
+        write_photo(tmp_path / "set" / name / "0.png")
     (tmp_path / "c.txt").write_text("0\tqqq\n1\twww\n")
     result = effnet("eval", numbered, tmp_path / "set", "--classes", tmp_path / "c.txt", "--quiet")
     effnet.check_error(result, 3)
@@ -260,9 +260,9 @@ def test_a_file_of_classes_names_folders(effnet, numbered, tmp_path):
     assert effnet.json("eval", numbered, tmp_path / "set" / "1", "--labels", tmp_path / "l.csv", "--quiet")["skipped"] == []
 
 
-def test_a_class_that_only_val_has_ends_the_check(effnet, tmp_path):
+def test_class_in_val_only_is_an_error(effnet, tmp_path):
     for path in ("train/cat", "train/dog", "valid/cat", "valid/eel"):
-        photo(tmp_path / path / "0.png", seed=len(path))
+        write_photo(tmp_path / path / "0.png", seed=len(path))
     result = effnet("data", "check", tmp_path, "--json")
     assert result.returncode == 3 and "'eel'" in result.stderr
     assert {"class": "eel", "split": "train"} in json.loads(result.stdout)["missing"]

@@ -1,5 +1,5 @@
-"""The kinds of image files that users have: the same pixels in every format give the same answer, every reader finds them
-under every name, and what is not read is named with what converts it."""
+"""Image formats. The same pixels give the same result in each format. All kinds of datasets find all file names. For an
+unsupported format the error names it and a way to convert it."""
 
 import io
 import os
@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def photo(seed=0, size=(40, 30)):
-    """Few enough colours for a GIF, so that every lossless format holds the same pixels."""
+    """An image with at most 256 colours, so that GIF too stores it without loss."""
     rng = numpy.random.RandomState(seed)
     colours = rng.randint(0, 256, (64, 3)).astype(numpy.uint8)
     return Image.fromarray(colours[rng.randint(0, 64, size[::-1])])
@@ -24,7 +24,7 @@ def encoded(image, kind, **options):
 
 
 def lossless(image):
-    """The same pixels as files by extension."""
+    """{extension: file content} of the same pixels in all lossless formats."""
     palette = image.quantize(64)
     assert palette.convert("RGB").tobytes() == image.tobytes()
     return {".png": encoded(image, "PNG"), ".gif": encoded(palette, "GIF"), ".bmp": encoded(image, "BMP"),
@@ -35,7 +35,7 @@ def lossless(image):
 GOLDEN = os.path.join(os.path.dirname(__file__), "../golden/vision")
 
 
-def test_avif_and_heic_are_read_without_a_word(effnet, tiny, tmp_path):
+def test_avif_and_heic_are_read_without_messages(effnet, tiny, tmp_path):
     paths = [os.path.join(GOLDEN, name) for name in ("avif_420.avif", "avif_grid.avif", "heic_420.heic", "heic_10bit.heic")]
     result = effnet("predict", tiny, *paths, "--quiet", "--json")
     assert result.returncode == 0 and result.stderr == ""
@@ -48,7 +48,7 @@ def test_avif_and_heic_are_read_without_a_word(effnet, tiny, tmp_path):
 NAMES = ["a.jpg", "b.JPEG", "c.jpe", "d.JFIF", "e.Png", "f.webp", "g.GIF", "h.bmp", "i.TIF", "j.tiff"]
 
 
-def test_every_format_gives_the_same_answer(effnet, tiny, tmp_path):
+def test_all_formats_give_the_same_result(effnet, tiny, tmp_path):
     paths = []
     for extension, data in lossless(photo()).items():
         paths.append(tmp_path / f"image{extension}")
@@ -59,8 +59,8 @@ def test_every_format_gives_the_same_answer(effnet, tiny, tmp_path):
     assert len(images) == 7 and all(image["logits"] == images[0]["logits"] for image in images)
 
 
-def class_set(root, images_of):
-    """Two classes of ten images: every name of NAMES, whatever is in it."""
+def make_class_folders(root, images_of):
+    """Two classes of ten images, with the file names of NAMES. A name does not say the format of its content."""
     for label in ("cat", "dog"):
         for i, name in enumerate(NAMES):
             path = root / "train" / label / name
@@ -73,7 +73,7 @@ def content(label, i):
 
 
 def test_class_folders_shards_and_lists_find_every_name(effnet, tiny, tmp_path):
-    class_set(tmp_path / "set", content)
+    make_class_folders(tmp_path / "set", content)
     (tmp_path / "set" / "train" / "cat" / "raw.NEF").write_bytes(b"II*\0")
     (tmp_path / "set" / "train" / "dog" / "list.txt").write_bytes(b"")
     report = effnet.json("data", "check", tmp_path / "set")
@@ -100,19 +100,19 @@ def test_class_folders_shards_and_lists_find_every_name(effnet, tiny, tmp_path):
     assert document["images"] == 10 and document["skipped"] == []
 
 
-def test_what_is_not_read_is_named_with_what_converts_it(effnet, tiny, tmp_path):
+def test_unsupported_formats_are_named_with_a_converter(effnet, tiny, tmp_path):
     files = {"raw": (b"II*\0\x10\0\0\0CR\2\0", "a camera raw file", "darktable-cli"), "psd": (b"8BPS\0\1", "a Photoshop file", "convert"),
              "pdf": (b"%PDF-1.4\n", "a PDF file", "pdftoppm"), "jxl": (b"\xff\x0a\1\2", "a JPEG XL file", "djxl"),
              "jp2": (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 file", "opj_decompress"),
              "mp4": (b"\0\0\0\x18ftypisom", "a video file", "ffmpeg"), "ico": (b"\0\0\1\0\1\0", "an icon file", "icotool"),
              "svg": (b"<svg xmlns=''/>", "HTML, XML or SVG text", None)}
-    for name, (data, said, tool) in files.items():
+    for name, (data, message, tool) in files.items():
         path = tmp_path / f"{name}.jpg"
         path.write_bytes(data)
         result = effnet("predict", tiny, path, "--quiet", "--json")
-        assert result.returncode == 3 and f"got {said}, expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC" in result.stderr
+        assert result.returncode == 3 and f"got {message}, expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC" in result.stderr
         assert tool is None or f"hint: to convert it: {tool} " in result.stderr
-    # A DNG and a NEF are TIFF files by their first bytes, with a preview as their first image.
+    # DNG and NEF files begin like TIFF files and have a preview as their first image.
     preview = [(254, 4, 1), (256, 4, 2), (257, 4, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 200), (277, 3, 1),
                (278, 4, 1), (279, 4, 2)]
     for name, more in (("dng", [(50706, 1, 0x00000401)]), ("nef", [(330, 4, 300)])):
@@ -126,18 +126,18 @@ def test_what_is_not_read_is_named_with_what_converts_it(effnet, tiny, tmp_path)
         assert result.returncode == 3 and "got a camera raw file" in result.stderr, result.stderr
 
 
-def test_tiff_kinds_that_are_refused_say_why(effnet, tiny, tmp_path):
-    for name, data, said in (("float", encoded(Image.new("F", (4, 3)), "TIFF"), "got floating-point numbers of 32 bits"),
+def test_unsupported_tiff_kinds_are_explained(effnet, tiny, tmp_path):
+    for name, data, message in (("float", encoded(Image.new("F", (4, 3)), "TIFF"), "got floating-point numbers of 32 bits"),
                              ("lab", encoded(Image.new("LAB", (4, 3)), "TIFF"), "unsupported kind of colour (got photometric 8"),
                              ("lzma", encoded(photo(), "TIFF", compression="lzma"), "unsupported compression (got 34925")):
         path = tmp_path / f"{name}.tif"
         path.write_bytes(data)
         result = effnet("predict", tiny, path, "--quiet", "--json")
-        assert result.returncode == 3 and said in result.stderr, result.stderr
+        assert result.returncode == 3 and message in result.stderr, result.stderr
         assert len(result.stderr.splitlines()) <= 2
 
 
-def test_png_without_its_end(effnet, tiny, tmp_path):
+def test_png_without_end_chunk(effnet, tiny, tmp_path):
     whole, cut, half = tmp_path / "whole.png", tmp_path / "cut.png", tmp_path / "half.png"
     data = encoded(photo(), "PNG")
     whole.write_bytes(data)
@@ -149,11 +149,11 @@ def test_png_without_its_end(effnet, tiny, tmp_path):
     assert effnet_half.returncode == 3 and "the file ends early" in effnet_half.stderr
 
 
-def test_libraries_keep_their_warnings_to_themselves(effnet, tiny, tmp_path):
-    """libtiff prints to stderr unless it is told otherwise."""
+def test_warnings_of_libraries_are_not_printed(effnet, tiny, tmp_path):
+    """By default libtiff prints warnings to stderr."""
     data = bytearray(encoded(photo(), "TIFF"))
     entries = struct.unpack("<H", data[8:10])[0]
-    struct.pack_into("<H", data, 10 + 12 * (entries - 1), 65000)  # a tag that nobody knows
+    struct.pack_into("<H", data, 10 + 12 * (entries - 1), 65000)  # an unknown tag
     path = tmp_path / "odd.tif"
     path.write_bytes(data)
     result = effnet("predict", tiny, path, "--quiet", "--json")
@@ -163,7 +163,7 @@ def test_libraries_keep_their_warnings_to_themselves(effnet, tiny, tmp_path):
     assert result.returncode == 3 and len(result.stderr.splitlines()) == 1, result.stderr
 
 
-def test_cam_writes_what_the_name_says(effnet, tiny, tmp_path):
+def test_cam_writes_the_format_of_the_file_name(effnet, tiny, tmp_path):
     source = tmp_path / "image.png"
     photo(size=(64, 48)).save(source)
     for name, kind in (("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.png", "PNG"), ("a.webp", "WEBP"), ("plain", "PNG")):
@@ -171,13 +171,13 @@ def test_cam_writes_what_the_name_says(effnet, tiny, tmp_path):
         with Image.open(tmp_path / name) as image:
             assert (image.format, image.size) == (kind, (64, 48)), name
     for name in ("a.gif", "a.tif", "a.html"):
-        result = effnet("cam", "no_such_model", source, "-o", tmp_path / name)  # refused before the model is looked for
+        result = effnet("cam", "no_such_model", source, "-o", tmp_path / name)  # refused before the model is loaded
         effnet.check_error(result, 2)
         assert "expected .jpg, .png or .webp" in result.stderr
         assert not (tmp_path / name).exists()
 
 
-def test_exact_pixels_are_png_only(effnet, tiny, tmp_path):
+def test_exact_pixels_need_png(effnet, tiny, tmp_path):
     source = tmp_path / "image.png"
     photo().save(source)
     for name in ("a.jpg", "a.webp", "a.bmp"):

@@ -1,4 +1,4 @@
-"""torchvision's models -> effnet import -> predict: the logits are torch's; -> export --pth: torch loads it bit for bit.
+"""torchvision's models. After import, predict gives PyTorch's logits. After export --pth, PyTorch loads equal weights.
 
 EFFNET_BIN=build/release/bin/effnet /usr/bin/python3 -m pytest tests/integration/test_import_torchvision.py
 """
@@ -12,8 +12,8 @@ torchvision = pytest.importorskip("torchvision")
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-# torchvision's name, effnet's, and height x width of the image: the larger networks run small, and two of them at
-# sizes that no stride divides.
+# torchvision's name, effnet's name, and height x width of the image. Large networks run on small images; two sizes are
+# not multiples of the strides.
 MODELS = [
     ("efficientnet_b0", "efficientnet_b0", (224, 224)),
     ("efficientnet_b1", "efficientnet_b1", (160, 160)),
@@ -34,7 +34,7 @@ SLOW = ("efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "resnet101", "r
 
 
 def photos(size, count):
-    """Noise that varies from image to image in brightness, contrast and colour; NHWC bytes."""
+    """Noise images of different brightness, contrast and colour; NHWC bytes."""
     random = numpy.random.default_rng(7)
     offset = random.uniform(40, 200, (count, 1, 1, 3))
     amount = random.uniform(10, 60, (count, 1, 1, 1))
@@ -47,11 +47,10 @@ def network_input(pixels):
 
 
 def seeded_model(name, batch):
-    """Random weights of unit scale: fan-in initialisation, and batch-norm statistics taken from one batch.
+    """Random weights of unit scale: fan-in initialisation, and batch norm statistics of one batch.
 
-    A forward in train mode normalises each layer with its own batch, so statistics that one pass sees (momentum 1)
-    are those of the layers before as they will be in eval mode. Scale and shift are drawn, so that none is hidden.
-    """
+    In train mode each batch norm normalises with its batch. So with momentum 1 one forward pass gives the statistics
+    that fit in evaluation mode too. Scale and shift are random, so that a missing one is noticed. """
     torch.manual_seed(sum(map(ord, name)))
     model = getattr(torchvision.models, name)()
     for path, module in model.named_modules():
@@ -60,14 +59,15 @@ def seeded_model(name, batch):
             if module.bias is not None:
                 torch.nn.init.normal_(module.bias, 0, 0.1)
         if isinstance(module, torch.nn.BatchNorm2d):
-            # A bottleneck's last batch norm is small: with 50 branches of the shortcut's own size, torch's float32
-            # logits would be 3e-4 from its float64 ones (ResNet-152), and the tolerance below means nothing.
+            # The scale of a bottleneck's last batch norm is small. If the 50 branches were as large as their shortcuts,
+            # PyTorch's float32 logits would differ from its float64 ones by 3e-4 (ResNet-152), more than the tolerance
+            # below.
             low, high = (0.1, 0.3) if path.endswith("bn3") else (0.7, 1.3)
             torch.nn.init.uniform_(module.weight, low, high)
             torch.nn.init.normal_(module.bias, 0, 0.1)
             module.momentum = 1.0
         if isinstance(module, (torch.nn.Dropout, torchvision.ops.StochasticDepth)):
-            module.p = 0.0  # a dropped branch would leave its statistics unlike those of eval mode
+            module.p = 0.0  # with dropped branches the statistics would not fit the evaluation mode
     model.train()
     with torch.no_grad():
         model(batch)
@@ -81,18 +81,18 @@ def test_import_predict_export(effnet, tmp_path, theirs, ours, size):
     model = seeded_model(theirs, network_input(pixels))
     with torch.no_grad():
         expected = model(network_input(pixels[:1]))[0]
-    assert 0.1 <= expected.std() <= 10, "the model under test says nothing"
+    assert 0.1 <= expected.std() <= 10, "the logits are too small or too large for a comparison"
     state = model.state_dict()
     torch.save(state, tmp_path / "in.pth")
 
-    # Import: found without --arch, nothing left over.
+    # Import: the network is detected without --arch, and no tensor is left over.
     report = effnet.json("import", tmp_path / "in.pth", "-o", tmp_path / "m.safetensors")
     assert report["arch"] == ours
     assert report["unused"] == []
     assert report["tensors"] == sum(not name.endswith("num_batches_tracked") for name in state)
     assert report["params"] == sum(p.numel() for p in model.parameters())
 
-    # Predict: the same pixels, the same logits.
+    # Predict: equal logits for equal pixels.
     Image.fromarray(pixels[0]).save(tmp_path / "x.png")
     got = effnet.json("predict", tmp_path / "m.safetensors", tmp_path / "x.png", "--raw",
                       "--mean", ",".join(map(str, MEAN)), "--std", ",".join(map(str, STD)), "--logits")
@@ -100,8 +100,8 @@ def test_import_predict_export(effnet, tmp_path, theirs, ours, size):
     assert logits.shape == expected.shape
     assert (logits - expected).abs().max() <= 1e-4 * expected.abs().max()
 
-    # Export: the names it came with; strict loading; no bit lost. num_batches_tracked says how training went, not what
-    # the network is: effnet writes 0.
+    # Export: the original names, strict loading, equal bits. num_batches_tracked is not part of the network: effnet
+    # writes 0.
     effnet.json("export", tmp_path / "m.safetensors", "--pth", tmp_path / "out.pth")
     written = torch.load(tmp_path / "out.pth")
     getattr(torchvision.models, theirs)().load_state_dict(written, strict=True)
@@ -112,7 +112,7 @@ def test_import_predict_export(effnet, tmp_path, theirs, ours, size):
             assert torch.equal(written[name], tensor), name
 
 
-def test_refusals(effnet, tmp_path):
+def test_unfitting_weights_are_refused(effnet, tmp_path):
     state = torchvision.models.mobilenet_v2().state_dict()
     torch.save(state, tmp_path / "v2.pth")
     out = tmp_path / "m.safetensors"

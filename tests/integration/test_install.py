@@ -1,4 +1,4 @@
-"""libeffnet as other programs meet it: installed, moved, found by CMake and pkg-config, and nothing of its inside shown."""
+"""The installed libeffnet: relocatable, found by CMake and pkg-config, exports public symbols only."""
 
 import os
 import re
@@ -9,11 +9,12 @@ import pytest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 CHELSEA = os.path.join(ROOT, "examples/photos/chelsea.png")
-WARNINGS = "-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror"  # of a consumer; CMake gives no -isystem here
+# The warnings of the program that uses the library. CMake does not add the headers with -isystem here.
+WARNINGS = "-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror"
 
 
 def run(*command, cwd=None, env=None):
-    # A clean environment: nothing but the compiler and the system's own folders can be found.
+    # A clean environment: only the compiler and the folders of the system are found.
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(cwd or "/"), **(env or {})}
     return subprocess.run([str(part) for part in command], cwd=cwd, env=environment, timeout=600, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -35,7 +36,7 @@ def build(effnet):
 
 @pytest.fixture(scope="module")
 def prefix(build, tmp_path_factory):
-    """An installed copy, moved after it was installed."""
+    """An installed copy, moved to another folder after the installation."""
     folder = tmp_path_factory.mktemp("installed")
     run_well("cmake", "--install", build, "--prefix", folder / "first")
     (folder / "first").rename(folder / "second")
@@ -44,7 +45,7 @@ def prefix(build, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lib(prefix):
-    """Where the library lies: lib, or lib/<architecture> where CMake was set up for /usr."""
+    """The folder of the library: lib, or lib/<architecture> if CMake was configured for /usr."""
     [library] = prefix.glob("lib/**/libeffnet.so")
     return library.parent
 
@@ -57,7 +58,7 @@ def cmake_build(source, binary, prefix):
 
 @pytest.fixture(scope="module")
 def classify(prefix, tmp_path_factory):
-    """examples/ built against the installed copy."""
+    """The program of examples/, built against the installed copy."""
     folder = tmp_path_factory.mktemp("examples")
     shutil.copytree(os.path.join(ROOT, "examples"), folder / "source")
     cmake_build(folder / "source", folder / "build", prefix)
@@ -65,36 +66,36 @@ def classify(prefix, tmp_path_factory):
 
 
 def answers(output):
-    """[(class index, label, percent)] of what classify prints."""
+    """[(class index, label, percent)] of classify's output."""
     rows = re.findall(r"^ *([\d.]+) %  (.*) \((\d+)\)$", output, re.MULTILINE)
     assert len(rows) == 5, output
     return [(int(index), label, float(percent)) for percent, label, index in rows]
 
 
-def test_classify_answers_as_predict(effnet, classify, tmp_path):
-    # Random weights by way of a .pth: a model file that any machine can make.
+def test_classify_gives_the_results_of_predict(effnet, classify, tmp_path):
+    # A model file with random weights, made through a .pth: it needs no network.
     effnet.json("export", "efficientnet_lite0", "--random", "--pth", tmp_path / "lite0.pth", "--names", "lukemelas")
     model = tmp_path / "lite0.safetensors"
     effnet.json("import", tmp_path / "lite0.pth", "--arch", "efficientnet_lite0", "--source", "lukemelas", "-o", model)
     expected = effnet.json("predict", model, CHELSEA)["images"][0]["top"]
-    got = answers(run_well(classify, model, CHELSEA, cwd=tmp_path))  # HOME, for packed weights
+    got = answers(run_well(classify, model, CHELSEA, cwd=tmp_path))  # the HOME of packed weights
     assert got[0][0] == expected[0]["index"]
     for (index, label, percent), row in zip(got, expected):
         assert (index, label) == (row["index"], row["label"])
-        assert percent == pytest.approx(100 * row["score"], abs=0.006)  # two digits printed
+        assert percent == pytest.approx(100 * row["score"], abs=0.006)  # two decimals are printed
 
 
-def test_classify_prints_what_its_comment_says(classify, pulled, tmp_path):
+def test_classify_prints_the_documented_output(classify, pulled, tmp_path):
     with open(os.path.join(ROOT, "examples/classify.cc")) as file:
         source = file.read()
     assert source.count("\n") < 40
     comment = "\n".join(line[2:] for line in source.splitlines() if line.startswith("//  "))
     got = answers(run_well(classify, pulled("efficientnet_lite0")["path"], CHELSEA, cwd=tmp_path))
-    for mine, said in zip(got, answers(comment)):
-        assert mine[:2] == said[:2] and mine[2] == pytest.approx(said[2], abs=0.011)  # a digit may round either way
+    for row, expected in zip(got, answers(comment)):
+        assert row[:2] == expected[:2] and row[2] == pytest.approx(expected[2], abs=0.011)  # the last decimal may differ
 
 
-def test_an_error_crosses_the_boundary(classify, tmp_path):
+def test_errors_of_the_library_reach_the_caller(classify, tmp_path):
     for arguments, code, says in [(["efficientnet_lite0", tmp_path / "none.png"], 3, "none.png: cannot read"),
                                   (["efficientnet_b77", CHELSEA], 3, "unknown model"), ([], 2, "wrong arguments")]:
         result = run(classify, *arguments, cwd=tmp_path)
@@ -103,7 +104,7 @@ def test_an_error_crosses_the_boundary(classify, tmp_path):
 
 @pytest.fixture(scope="module")
 def documented(tmp_path_factory):
-    """The snippets of docs/library.md as files; the folder, and the pkg-config line."""
+    """Writes the snippets of docs/library.md as files. Returns the folder and the pkg-config line."""
     with open(os.path.join(ROOT, "docs/library.md")) as file:
         text = file.read()
     snippet = lambda language: re.search(rf"```{language}\n(.*?)```", text, re.DOTALL).group(1)
@@ -145,7 +146,7 @@ def test_another_version_is_refused(effnet, prefix, tmp_path):
 
 
 def test_only_marked_names_are_exported(prefix, lib):
-    """What EFFNET_API marks in the installed headers is in the symbol table, and nothing else is."""
+    """The symbol table has the names that EFFNET_API marks in the installed headers, and no others."""
     classes, functions = set(), set()
     for path in (prefix / "include").rglob("*.h"):
         text = re.sub(r"//.*", "", path.read_text())
@@ -164,7 +165,7 @@ def test_only_marked_names_are_exported(prefix, lib):
     assert functions | classes <= exported, (functions | classes) - exported
 
 
-def test_nothing_installed_knows_where_it_was_built(build, prefix):
+def test_installed_files_contain_no_build_path(build, prefix):
     for path in prefix.rglob("*"):
         if path.is_file():
             content = path.read_bytes()

@@ -1,5 +1,7 @@
-"""effnet launch: the processes' variables, whose output goes where, exit codes and signals. The command is `train` with a
-script in the place of effnet-train, which does by rank what the test asks for."""
+"""effnet launch: variables, output, exit codes and signals of its processes.
+
+The command is `train`, with a script instead of effnet-train. The script's action depends on the rank.
+"""
 
 import os
 import resource
@@ -18,7 +20,7 @@ case "$*" in *--version*) echo "{\\"version\\": \\"$VERSION\\"}"; exit 0;; esac
 
 @pytest.fixture
 def launch(effnet, tmp_path):
-    """launch(script, count, ...): a started `effnet launch -n COUNT train`, whose ranks run the script in tmp_path."""
+    """launch(script, count, ...): starts `effnet launch -n COUNT train`, whose ranks run the script in tmp_path."""
     version = effnet("--version").stdout.split()[1]
     started = []
 
@@ -66,7 +68,7 @@ def test_each_rank_has_its_variables(launch, tmp_path):
     assert len(ports) == 1 and 1024 <= int(ports.pop()) <= 65535
 
 
-def test_output_is_rank_0s_and_errors_are_marked(launch):
+def test_stdout_is_of_rank_0_and_stderr_names_the_rank(launch):
     code, out, err = finish(launch("echo out $RANK; echo one $RANK >&2; [ $RANK = 0 ] || printf 'two\\n\\nend' >&2", 2))
     assert (code, out) == (0, "out 0\n")
     assert [line for line in err.splitlines() if line.startswith("[rank 1] ")] == ["[rank 1] one 1", "[rank 1] two", "[rank 1] ", "[rank 1] end"]
@@ -78,7 +80,7 @@ def test_a_long_line_does_not_fill_the_memory(launch):
     assert code == 0 and err.count("x") == 300000 and err.count("[rank 1] ") == 5
 
 
-# A process that has ended answers kill -0 until its parent, the launcher, has asked for its exit code.
+# kill -0 of an ended process succeeds until its parent, the launcher, has read its exit code.
 AWAIT_1 = """
 [ $RANK = 1 ] && echo $$ > part && mv part id.1
 await_1() { while [ ! -e id.1 ] || kill -0 $(cat id.1) 2>/dev/null; do sleep 0.01; done; }
@@ -100,9 +102,9 @@ def test_a_killed_rank_is_named(launch):
 
 
 @pytest.mark.slow
-def test_who_does_not_end_is_made_to(launch, tmp_path):
-    """After a failure the others have 10 s to end by themselves, as rank 0 does, and are then asked to by SIGTERM, as rank 2;
-    10 s later rank 3, which does not listen, is killed."""
+def test_remaining_ranks_are_terminated_then_killed(launch, tmp_path):
+    """After a failure the other ranks have 10 s to end by themselves, as rank 0 does. Then they get SIGTERM, which ends
+    rank 2. After 10 s more, rank 3, which ignores SIGTERM, is killed."""
     process = launch(AWAIT_1 + """
 trap 'echo asked > asked.$RANK; exit 130' TERM
 [ $RANK != 3 ] || trap '' TERM
@@ -134,7 +136,7 @@ sleep 0.5; echo saved > saved.$RANK; exit 130""", 2)
         assert (tmp_path / f"saved.{rank}").exists() and (tmp_path / f"signals.{rank}").read_text() == "signal\n"
 
 
-def test_a_killed_launcher_leaves_nobody_behind(launch, tmp_path):
+def test_killed_launcher_leaves_no_process(launch, tmp_path):
     process = launch("echo $$ > part.$RANK; mv part.$RANK id.$RANK; exec sleep 100", 2)
     wait_for(lambda: (tmp_path / "id.0").exists() and (tmp_path / "id.1").exists())
     ids = [int((tmp_path / f"id.{rank}").read_text()) for rank in (0, 1)]
@@ -142,8 +144,8 @@ def test_a_killed_launcher_leaves_nobody_behind(launch, tmp_path):
     wait_for(lambda: not any(alive(one) for one in ids))
 
 
-def with_variable(text):
-    """The processes whose environment holds this text."""
+def processes_with_environment(text):
+    """The processes with this text in their environment."""
     found = []
     for one in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -156,9 +158,9 @@ def with_variable(text):
 
 
 @pytest.mark.parametrize("files", [16, 24])
-def test_if_a_rank_cannot_start_those_before_it_end(launch, tmp_path, files):
-    """Each rank's pipe takes a file: later ones find none left. SIGTERM is blocked, so that the kernel's at the launcher's end does not hide
-    who was left behind."""
+def test_ranks_end_if_a_later_rank_cannot_start(launch, tmp_path, files):
+    """Each rank needs a pipe, so that the last ranks exceed the limit of open files. SIGTERM is blocked, because the
+    kernel sends it when the launcher ends: so the test sees the processes that the launcher itself did not end."""
     def limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
@@ -166,20 +168,20 @@ def test_if_a_rank_cannot_start_those_before_it_end(launch, tmp_path, files):
     process = launch("exec sleep 100", 32, preexec_fn=limit)
     try:
         assert process.wait(timeout=300) == 4
-        wait_for(lambda: not with_variable(f"PLACE={tmp_path}"))
+        wait_for(lambda: not processes_with_environment(f"PLACE={tmp_path}"))
         assert "effnet: error: cannot make a pipe for rank " in process.stderr.read()
     finally:
-        for one in with_variable(f"PLACE={tmp_path}"):
+        for one in processes_with_environment(f"PLACE={tmp_path}"):
             os.kill(one, signal.SIGKILL)
 
 
 def test_wrong_usage(effnet):
-    for words, said in ((["launch"], "-n is required"), (["launch", "-n", "2"], "no command"), (["launch", "-n", "0", "models"], "-n: wrong value"),
+    for words, message in ((["launch"], "-n is required"), (["launch", "-n", "2"], "no command"), (["launch", "-n", "0", "models"], "-n: wrong value"),
                         (["launch", "-n", "2", "modles"], "unknown command"), (["launch", "-n", "2", "launch", "-n", "2", "models"], "unknown command"),
                         (["launch", "-n", "2", "--what", "models"], "unknown option"), (["launch", "-n", "2", "--threads", "1,2", "models"], "a list")):
         result = effnet(*words)
         effnet.check_error(result, 2)
-        assert said in result.stderr, result.stderr
+        assert message in result.stderr, result.stderr
 
 
 def test_any_command_can_be_launched(effnet):

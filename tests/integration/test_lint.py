@@ -1,4 +1,4 @@
-"""tools/lint finds what it says it finds: in a small repository of its own with one offence at a time."""
+"""tools/lint, in small repositories with one offence each."""
 
 import os
 import shutil
@@ -25,10 +25,10 @@ CLEAN = {
 
 @pytest.fixture
 def lint(tmp_path):
-    """lint(files): the exit code and the lines of tools/lint over CLEAN with these files besides or instead."""
+    """lint(files): the exit code and output lines of tools/lint on CLEAN with these files added or replaced."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    if shutil.which("clang-format") is None:  # it comes with the packages to check, not with those to test
+    if shutil.which("clang-format") is None:  # it is not one of the packages that the tests need
         (tools / "clang-format").write_text("#!/bin/sh\n")
         (tools / "clang-format").chmod(0o755)
     environment = os.environ | {"PATH": f"{os.environ['PATH']}:{tools}"}
@@ -69,7 +69,7 @@ def test_a_library_does_not_print_or_exit(lint, file):
         assert found[i].endswith(f": {file}:{i + 1}:inline void f{i}() {{ {line} }}")
 
 
-def test_what_is_called_alike_is_allowed(lint):
+def test_similar_names_are_allowed(lint):
     alike = ["process.exit(1);", "group->abort();", "snprintf(p, 1, q);", "int exits(int);", "f();  // std::exit(1)"]
     code, lines = lint({"effnet/base/text.h": "".join(f"inline void f{i}() {{ {line} }}\n" for i, line in enumerate(alike))})
     assert not any("prints or exits" in one for one in lines), lines
@@ -79,7 +79,7 @@ def test_what_is_called_alike_is_allowed(lint):
 def test_files_are_short(lint, file):
     assert lint({file: "int f();\n" * 500})[0] == 0
 
-def test_files_that_are_long_are_named(lint):
+def test_long_files_are_found(lint):
     code, lines = lint({"effnet/base/long.h": "int f();\n" * 501, "effnet/base/long_test.cc": "int f();\n" * 600})
     assert code == 1
     assert [one.split(" (")[0] for one in lines] == ["lint: effnet/base/long.h has 501 lines", "lint: effnet/base/long_test.cc has 600 lines"]
@@ -89,7 +89,7 @@ LINES = "  f();\n"
 ROWS = "    {1, [] { f(); }},\n"
 
 
-@pytest.mark.parametrize("text, said", [
+@pytest.mark.parametrize("text, expected", [
     ("int f(int a = 3) {\n" + LINES * 78 + "}\n", []),
     ("int f(int a = 3) {\n" + LINES * 79 + "}\n", [(1, 81)]),
     ("namespace a {\nclass B {\n public:\n  B() : b{1}, c(2) {\n  " + LINES * 90 + "  }\n};\n}\n", [(4, 92)]),
@@ -99,10 +99,10 @@ ROWS = "    {1, [] { f(); }},\n"
     ("void k() {\n" + LINES * 77 + "  const Row rows[] = {\n" + ROWS * 200 + "  };\n}\n", [(1, 81)]),
     ('void t() {  // {\n  f("{", \'{\', 1\'000);\n' + LINES * 90 + "}\n", [(1, 93)]),
 ])
-def test_functions_are_short(lint, text, said):
+def test_functions_are_short(lint, text, expected):
     _, lines = lint({"effnet/base/long.cc": text})
     found = [one for one in lines if "a function has" in one]
-    assert [one.split(" (")[0] for one in found] == [f"lint: effnet/base/long.cc:{line}: a function has {count} lines" for line, count in said], lines
+    assert [one.split(" (")[0] for one in found] == [f"lint: effnet/base/long.cc:{line}: a function has {count} lines" for line, count in expected], lines
 
 
 def test_layers(lint):
@@ -110,8 +110,8 @@ def test_layers(lint):
     assert code == 1 and lines == ["lint: effnet/base/text.h includes effnet/nn (a base file may use: base)"]
 
 
-# A folder below another is a layer if it has a row of its own; else it belongs to the one above.
-def test_layers_below_layers(lint):
+# A subfolder with a row of its own is a layer; otherwise it belongs to the layer of its parent folder.
+def test_layers_in_subfolders(lint):
     code, lines = lint({"effnet/train/recipe/a.h": '#pragma once\n\n#include "effnet/base/text.h"\n#include "effnet/train/step/b.h"\n',
                         "effnet/train/step/b.h": '#pragma once\n\n#include "effnet/base/unicode/c.h"\n#include "effnet/nn/part.h"\n',
                         "effnet/base/unicode/c.h": '#pragma once\n\n#include "effnet/base/text.h"\n#include "effnet/nn/part.h"\n'})
@@ -119,7 +119,7 @@ def test_layers_below_layers(lint):
         "lint: effnet/base/unicode/c.h includes effnet/nn", "lint: effnet/train/recipe/a.h includes effnet/train/step"], lines
 
 
-def test_tests_that_nothing_would_build(lint):
+def test_unregistered_cpp_tests_are_found(lint):
     code, lines = lint({"effnet/lost/a_test.cc": "int f();\n", "effnet/base/CMakeLists.txt": "add_library(base)\n"})
     assert code == 1
     assert lines == [
@@ -128,7 +128,7 @@ def test_tests_that_nothing_would_build(lint):
         "lint: the tests in effnet/lost are not registered (expected add_subdirectory(effnet/lost) in CMakeLists.txt)"]
 
 
-def test_tests_that_pytest_would_not_collect(lint):
+def test_uncollected_python_tests_are_found(lint):
     code, lines = lint({"tests/integration/cli_tests.py": "def test_a():\n    pass\n", "tests/other/test_b.py": "def test_b():\n    pass\n",
                         "tests/integration/test_empty.py": "def check_a():\n    pass\n",
                         "tests/integration/test_twice.py": "def test_a():\n    pass\n\n\ndef test_a():\n    pass\n"})

@@ -1,7 +1,8 @@
-"""The published Lite weights against ../shared/reference/lite_golden.json: 500 images through PyTorch 1.13 in float32.
+"""The published Lite weights against lite_golden.json (docs/reference/lite_weights.md, section 5): 500 images, computed
+by PyTorch 1.13 in float32.
 
-`make test` takes every fifth photo for Lite1 and Lite2 and all of them for Lite0; EFFNET_FULL=1 takes all.
-"""
+The tests are skipped if the optional data (tests/integration/conftest.py) is absent. By default Lite0 runs on all
+images with the official preprocessing, and the other combinations on every fifth image. EFFNET_FULL=1 runs all. """
 
 import hashlib
 import json
@@ -16,8 +17,9 @@ FULL = os.environ.get("EFFNET_FULL") == "1"
 
 
 @pytest.fixture(scope="module")
-def golden(shared):
-    return json.load(open(os.path.join(shared, "reference/lite_golden.json")))
+def golden(shared_file):
+    with open(shared_file("../reference/lite_golden.json")) as file:
+        return json.load(file)
 
 
 def predict(effnet, model, paths, *more):
@@ -73,7 +75,7 @@ def test_pixels_inputs_and_logits(effnet, pulled, golden, sample500, name, rule,
             assert hashlib.sha256(Image.open(pixels).convert("RGB").tobytes()).hexdigest() == wanted["resized_rgb_sha256"]
         tensor = numpy.load(dump)
         assert list(tensor.shape) == wanted["tensor"]["shape"]
-        # Both sides round a value of at most 2 once or twice in float32: 2 ulp of 2 are 4.8e-7.
+        # Both values are at most 2 and rounded once or twice in float32: 2 ulp of 2 are 4.8e-7.
         assert numpy.abs(tensor.ravel()[:8] - numpy.float32(wanted["tensor"]["first8"])).max() <= 4.8e-7
         assert tensor.mean(dtype=numpy.float64) == pytest.approx(wanted["tensor"]["mean"], abs=1e-6)
         assert tensor.std(dtype=numpy.float64) == pytest.approx(wanted["tensor"]["std"], abs=1e-6)

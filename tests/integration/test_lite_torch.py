@@ -1,7 +1,7 @@
-"""Lite0 on images that no golden file knows, against a plain PyTorch network fed by Pillow.
+"""Lite0 on images outside of lite_golden.json, compared with a plain PyTorch network that reads them through Pillow.
 
-The network below is written from shared/reference/lite_weights.md section 3 alone and reads the published file itself, so
-it shares nothing with effnet: not the import, the resize, the padding or the arithmetic.
+The network below follows docs/reference/lite_weights.md, section 3, and reads the published file itself. It shares no
+code with effnet: not the import, the resize, the padding or the arithmetic.
 """
 
 import glob
@@ -15,6 +15,8 @@ import zipfile
 import numpy
 import pytest
 from PIL import Image
+
+from conftest import SHARED_DATA
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -61,9 +63,9 @@ def state(tmp_path_factory):
 
 
 def photos(folder):
-    """The committed photographs, and 40 flowers where ../shared is."""
+    """The committed photographs, and 40 images of flowers102.tar if it is present."""
     paths = sorted(glob.glob(os.path.join(HERE, "../../examples/photos/*.png")) + glob.glob(os.path.join(HERE, "../../examples/photos/*.jpg")))
-    flowers = os.path.join(HERE, "../../../shared/data/flowers102.tar")
+    flowers = os.path.join(SHARED_DATA, "flowers102.tar")
     if os.path.exists(flowers):
         with tarfile.open(flowers) as archive:
             names = sorted(name for name in archive.getnames() if name.endswith(".jpg"))

@@ -1,5 +1,5 @@
-"""MODEL in every command: names, pulled models, files, run folders, checkpoints, arch files; and whose weights a result
-used."""
+"""The MODEL argument: names, pulled models, files, run folders, checkpoints, arch files; and which weights a result
+reports."""
 
 import json
 import os
@@ -12,7 +12,7 @@ TINY = 'name = "tiny"\nresolution = 32\nclasses = 3\n[stem]\nchannels = 8\n[[sta
 
 
 def parts(path):
-    """Header and data of a safetensors file."""
+    """The header and the data of a safetensors file."""
     raw = path.read_bytes()
     size = struct.unpack("<Q", raw[:8])[0]
     return json.loads(raw[8:8 + size]), raw[8 + size:]
@@ -25,7 +25,8 @@ def write(path, header, data):
 
 @pytest.fixture(scope="module")
 def run(effnet, tmp_path_factory):
-    """A run folder: its model, and a checkpoint whose average is the model and whose plain weights are zeros."""
+    """A run folder with a model and a checkpoint. The checkpoint's averages are the model's weights; its plain weights
+    are zeros."""
     folder = tmp_path_factory.mktemp("run")
     arch = folder / "tiny.toml"
     arch.write_text(TINY)
@@ -76,7 +77,7 @@ def test_a_model_file_of_a_checkpoint(effnet, run, tmp_path):
     assert not any(name.startswith(("ema/", "model/")) for name in header)
 
 
-def test_folders_that_are_no_model(effnet, run, tmp_path):
+def test_folders_that_are_not_a_model(effnet, run, tmp_path):
     result = effnet("predict", tmp_path, PHOTO)
     effnet.check_error(result, 3)
     assert "a folder without model.safetensors" in result.stderr
@@ -86,7 +87,7 @@ def test_folders_that_are_no_model(effnet, run, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["link", "disk", "loop", "folder", "broken"])
-def test_a_pulled_model_out_of_reach_is_an_error(effnet, tmp_path, kind):
+def test_unreadable_pulled_model_is_an_error(effnet, tmp_path, kind):
     home = tmp_path / "home"
     models = home / "models"
     model = models / "efficientnet_lite0.safetensors"
@@ -108,13 +109,13 @@ def test_a_pulled_model_out_of_reach_is_an_error(effnet, tmp_path, kind):
         result = effnet(*command, "--quiet", "--json", env=environment)
         effnet.check_error(result, 4 if kind == "loop" else 3)
         assert "hint: " in result.stderr
-    # Where no weights are asked for, or random ones, it does not matter; nor does it for another name.
+    # Commands that need no weights, or random ones, still work, and so do other names.
     effnet.json("scale", "efficientnet_lite0", "--phi", "1", env=environment)
     document = effnet.json("bench", "efficientnet_lite0", "--random", "--seconds", "0.01", "--quiet", env=environment)
     assert document["weights"] == "random"
 
 
-def test_results_say_whose_weights_they_used(effnet, run, tmp_path):
+def test_results_report_the_weights_used(effnet, run, tmp_path):
     data = tmp_path / "data"
     for name in "012":
         (data / name).mkdir(parents=True)
@@ -136,7 +137,7 @@ def test_results_say_whose_weights_they_used(effnet, run, tmp_path):
     assert json.loads(lines)["weights"] == "file"
 
 
-def test_a_name_goes_before_a_folder_of_that_name(effnet, run, tmp_path, monkeypatch):
+def test_name_takes_precedence_over_a_folder(effnet, run, tmp_path, monkeypatch):
     (tmp_path / "resnet18").symlink_to(run)
     monkeypatch.chdir(tmp_path)
     result = effnet("inspect", "resnet18", "--json")

@@ -1,12 +1,11 @@
-"""CPUs that this machine has not, by QEMU: effnet runs on them, with the kernels of their set, and gives the answers that
-the same set gives here, to the bit.
+"""effnet on other CPUs, emulated by QEMU: it uses their instruction set, and its results are bit for bit those of the
+same instruction set on this machine.
 
-QEMU's user mode runs one program on a CPU it emulates; an instruction that this CPU lacks ends the program as the CPU
-itself would. Its floating-point arithmetic is IEEE's, fused multiply-add included, so nothing has to be tolerated between
-it and the real CPU.
+QEMU's user mode runs one program on an emulated CPU. An instruction that this CPU lacks ends the program, as on a real
+CPU. The floating-point arithmetic, fused multiply-add included, follows IEEE 754, so results have to be equal.
 
-What execv() starts from there runs on the real CPU again. So training is started as effnet-train, what `effnet train`
-becomes, and with OMP_WAIT_POLICY set, without which it starts itself again.
+A program started with execv() runs on the real CPU again. So training is started as effnet-train (the program that
+`effnet train` executes) and with OMP_WAIT_POLICY set, without which effnet-train executes itself again.
 """
 
 import csv
@@ -22,10 +21,10 @@ import pytest
 
 from conftest import ROOT, Effnet
 
-# The model, and the widest set of kernels that it can run: SSE 4.2; AVX2 with FMA.
+# QEMU's CPU model and its widest instruction set: SSE 4.2; AVX2 with FMA.
 CPUS = {"Nehalem": "portable", "Haswell": "avx2"}
-# LibTorch chooses its loops by the CPU too; the real one is held to those of the emulated one. libm and oneDNN also choose,
-# but change no bit of what is compared here.
+# LibTorch chooses its loops by the CPU too, so here it is told to use those of the emulated CPU. libm and oneDNN also
+# choose by the CPU, but the compared results do not depend on it.
 LOOPS = {"Nehalem": "default", "Haswell": "avx2"}
 QEMU = "qemu-x86_64-static"
 PHOTO = os.path.join(ROOT, "examples/photos/rocket.jpg")
@@ -75,7 +74,7 @@ decay = 0.9
 
 
 class OnCpu(Effnet):
-    """effnet, or a program beside it, on an emulated CPU."""
+    """Runs effnet, or a program in its folder, on an emulated CPU."""
 
     def __init__(self, path, home, cpu):
         super().__init__(path, home)
@@ -89,8 +88,8 @@ class OnCpu(Effnet):
         return result
 
 
-class Here(Effnet):
-    """The same programs on this CPU, as if it were another one."""
+class Native(Effnet):
+    """Runs the same programs on the real CPU, restricted to the instruction set of the emulated one."""
 
     def __init__(self, path, home, cpu):
         super().__init__(path, home)
@@ -105,37 +104,37 @@ class Here(Effnet):
 @pytest.fixture(scope="module", params=CPUS)
 def cpu(request):
     if platform.machine() != "x86_64":
-        pytest.skip("effnet is not built for x86-64 here")
+        pytest.skip("effnet is not built for x86-64")
     if shutil.which(QEMU) is None:
-        pytest.skip(f"{QEMU} is not installed: tools/install_deps test")
+        pytest.skip(f"{QEMU} is not installed: run tools/install_deps test")
     return request.param
 
 
 @pytest.fixture(scope="module")
 def emulated(effnet, cpu, tmp_path_factory):
-    """A home of its own: weights are packed there, by the emulated CPU."""
+    """effnet on the emulated CPU, with an EFFNET_HOME of its own, so that it packs the weights itself."""
     return OnCpu(effnet.path, tmp_path_factory.mktemp(cpu), cpu)
 
 
 @pytest.fixture(scope="module")
-def here(effnet, cpu, tmp_path_factory):
+def native(effnet, cpu, tmp_path_factory):
     if CPUS[cpu] not in effnet.json("doctor")["isa"]:
-        pytest.skip(f"this CPU has no {CPUS[cpu]} to compare with")
-    return Here(effnet.path, tmp_path_factory.mktemp("here"), cpu)
+        pytest.skip(f"this CPU lacks {CPUS[cpu]}, so there is nothing to compare with")
+    return Native(effnet.path, tmp_path_factory.mktemp("here"), cpu)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """Images for two steps, a network and a recipe."""
-    place = tmp_path_factory.mktemp("other_cpus")
+def project(tmp_path_factory):
+    """A folder with images for two steps, a network and a recipe."""
+    project = tmp_path_factory.mktemp("other_cpus")
     maker = os.path.join(ROOT, "tools/small_dataset")
-    subprocess.run([maker, place / "data", "--train", "4", "--val", "1", "--size", "32"], check=True, stdout=subprocess.DEVNULL)
-    (place / "net.toml").write_text(NET)
-    (place / "recipe.toml").write_text(RECIPE)
-    return place
+    subprocess.run([maker, project / "data", "--train", "4", "--val", "1", "--size", "32"], check=True, stdout=subprocess.DEVNULL)
+    (project / "net.toml").write_text(NET)
+    (project / "recipe.toml").write_text(RECIPE)
+    return project
 
 
-def test_the_set_is_the_best_that_the_cpu_has(emulated, cpu):
+def test_best_instruction_set_of_the_cpu_is_chosen(emulated, cpu):
     document = emulated.json("doctor")
     sets = list(CPUS.values())
     assert document["isa"] == sets[:sets.index(CPUS[cpu]) + 1]
@@ -143,39 +142,39 @@ def test_the_set_is_the_best_that_the_cpu_has(emulated, cpu):
     assert emulated.json("doctor", env={"EFFNET_ISA": "portable"})["chosen_isa"] == "portable"
 
 
-def test_a_set_that_the_cpu_lacks_is_refused(emulated):
+def test_instruction_set_that_the_cpu_lacks_is_refused(emulated):
     result = emulated("models", env={"EFFNET_ISA": "avx512"})
     emulated.check_error(result, 4)
     assert "this CPU lacks the instruction set (got 'avx512', expected " in result.stderr
 
 
-def test_predictions(effnet, pulled, emulated, here):
+def test_predictions(effnet, pulled, emulated, native):
     model = pulled("efficientnet_lite0")["path"]
     words = ("predict", model, PHOTO, "--logits", "--threads", 1)
-    there, same_set, best = [one.json(*words)["images"][0] for one in (emulated, here, effnet)]
+    there, same_set, best = [one.json(*words)["images"][0] for one in (emulated, native, effnet)]
     assert there["logits"] == same_set["logits"]
     assert there["top"] == same_set["top"]
-    # Another set adds up in another order.
+    # Another instruction set adds in another order.
     logits, others = numpy.array(there["logits"]), numpy.array(best["logits"])
     assert numpy.abs(logits - others).max() <= 1e-4 * numpy.abs(others).max()
 
 
-# Squeeze-and-excitation and silu, which the published model has not; and random weights, made on the spot.
-def test_bench_checks_itself(emulated, here, place):
-    words = ("bench", place / "net.toml", "--threads", 1, "--seconds", 0.01, "--check")
-    there, same_set = emulated.json(*words), here.json(*words)
+# Networks with squeeze-and-excitation and SiLU, which the published model lacks; with random weights.
+def test_bench_check_agrees(emulated, native, project):
+    words = ("bench", project / "net.toml", "--threads", 1, "--seconds", 0.01, "--check")
+    there, same_set = emulated.json(*words), native.json(*words)
     assert there["isa"] == CPUS[emulated.cpu]
     assert 0 < there["max_rel_error"] <= 1e-4
     assert there["max_rel_error"] == same_set["max_rel_error"]
 
 
-def test_training(emulated, here, place, tmp_path):
+def test_training(emulated, native, project, tmp_path):
     if not os.access(os.path.join(os.path.dirname(emulated.path), "effnet-train"), os.X_OK):
         pytest.skip("effnet-train is not built")
     runs = []
-    for name, one in (("emulated", emulated), ("here", here)):
+    for name, one in (("emulated", emulated), ("here", native)):
         out = tmp_path / name
-        summary = one.json("train", place / "recipe.toml", "--data", place / "data", "--out", out, "--threads", 1, "--quiet",
+        summary = one.json("train", project / "recipe.toml", "--data", project / "data", "--out", out, "--threads", 1, "--quiet",
                            program="effnet-train")
         assert summary["isa"] == CPUS[emulated.cpu]
         with open(out / "metrics.csv") as file:

@@ -1,4 +1,4 @@
-"""predict, eval and cam on photographs, with random weights: what they print, and what they do with files that fail."""
+"""predict, eval and cam on photographs, with random weights: output, and unreadable files."""
 
 import json
 import math
@@ -58,7 +58,7 @@ def test_paths_from_stdin(effnet, tiny):
     assert "error" in rows[1] and "top" in rows[2]
 
 
-def test_raw_takes_the_image_as_it_is(effnet, tiny, tmp_path):
+def test_raw_uses_the_image_unchanged(effnet, tiny, tmp_path):
     image = Image.open(CHELSEA).convert("RGB").crop((0, 0, 45, 37))
     path = tmp_path / "small.png"
     image.save(path)
@@ -76,20 +76,20 @@ def test_dump_pixels_follow_the_rule(effnet, tiny, tmp_path):
     path.write_text('preprocessing = "pillow"\n' + text)
     out = tmp_path / "pixels.png"
     effnet.json("predict", str(path), ROCKET, "--resolution", "50", "--dump-pixels", str(out))
-    image = Image.open(ROCKET).convert("RGB")  # 640 x 427, no EXIF turn
+    image = Image.open(ROCKET).convert("RGB")  # 640 x 427, no EXIF orientation
     side = 50 + 32
     resized = image.resize((int(side * 640 / 427), side), Image.BICUBIC)
     left, top = int(round((resized.width - 50) / 2.0)), int(round((resized.height - 50) / 2.0))
     assert Image.open(out).tobytes() == resized.crop((left, top, left + 50, top + 50)).tobytes()
 
 
-def test_exif_turns_are_followed(effnet, tiny, tmp_path):
+def test_exif_orientation_is_applied(effnet, tiny, tmp_path):
     image = Image.open(CHELSEA).convert("RGB")
     upright = tmp_path / "upright.png"
     image.save(upright)
     turned = tmp_path / "turned.png"
     exif = Image.Exif()
-    exif[0x0112] = 6  # the image is stored a quarter turn to the left
+    exif[0x0112] = 6  # orientation 6: the stored pixels are rotated by 90 degrees to the left
     image.transpose(Image.ROTATE_90).save(turned, exif=exif)
     logits = [effnet.json("predict", tiny, str(path), "--logits")["images"][0]["logits"] for path in (upright, turned)]
     assert logits[0] == logits[1]
@@ -108,7 +108,7 @@ def test_cam_writes_the_photograph_with_a_map(effnet, tiny, tmp_path):
     assert [image["cam"] for image in document["images"]] == [str(folder / "chelsea_cam.png"), str(folder / "chelsea_2_cam.png")]
 
 
-def make_set(root, classes=3, each=4):
+def make_dataset(root, classes=3, each=4):
     generator = numpy.random.default_rng(0)
     for index in range(classes):
         folder = root / f"class_{index}"
@@ -118,8 +118,8 @@ def make_set(root, classes=3, each=4):
     return root
 
 
-def test_eval_counts_what_predict_says(effnet, tiny, tmp_path):
-    root = make_set(tmp_path / "set")
+def test_eval_agrees_with_predict(effnet, tiny, tmp_path):
+    root = make_dataset(tmp_path / "set")
     (root / "class_1" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no image")
     (root / "class_1" / "notes.txt").write_text("x")
     document = effnet.json("eval", tiny, str(root), "--batch", "5")
@@ -132,11 +132,12 @@ def test_eval_counts_what_predict_says(effnet, tiny, tmp_path):
         images = effnet.json("predict", tiny, *paths, "--top", "1")["images"]
         hits += [image["top"][0]["index"] == index for image in images]
     assert document["top1"] == pytest.approx(100 * sum(hits) / 12)
-    assert document["mean_per_class"] == pytest.approx(document["top1"])  # as many images in every class
+    # All classes have the same number of images, so both accuracies are equal.
+    assert document["mean_per_class"] == pytest.approx(document["top1"])
 
 
 def test_eval_with_labels_and_classes(effnet, tiny, tmp_path):
-    root = make_set(tmp_path / "set")
+    root = make_dataset(tmp_path / "set")
     plain = effnet.json("eval", tiny, str(root))
     flat = tmp_path / "flat"
     flat.mkdir()

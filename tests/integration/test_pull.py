@@ -1,4 +1,4 @@
-"""pull: one wins, the other waits; no network and wrong files say so; nothing half-written stays."""
+"""pull: simultaneous pulls, no network, changed files; no partial file is left."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ import pytest
 NAME = "efficientnet_lite0"
 
 
-def test_pull_names_what_it_wrote(effnet, pulled):
+def test_pull_reports_the_written_file(effnet, pulled):
     document = pulled(NAME)
     assert set(document) >= {"name", "path", "sha256", "source"}
     assert hashlib.sha256(open(document["path"], "rb").read()).hexdigest() == document["sha256"]
@@ -29,7 +29,7 @@ def test_a_pulled_name_is_loaded(effnet, pulled):
 
 
 def test_two_pulls_at_once(effnet, pulled, tmp_path):
-    pulled(NAME)  # skips without a network
+    pulled(NAME)  # skips the test without a network
     environment = dict(os.environ, EFFNET_HOME=str(tmp_path))
     pulls = [subprocess.Popen([effnet.path, "pull", NAME, "--json"], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     documents = [json.loads(process.communicate()[0]) for process in pulls]

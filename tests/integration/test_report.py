@@ -1,4 +1,4 @@
-"""effnet report on run folders made here: whole, young, hostile, large, broken."""
+"""effnet report on run folders made here: finished, just started, hostile, large, invalid."""
 
 import html.parser
 import json
@@ -23,7 +23,7 @@ def quoted(name):
 
 
 def make_run(folder, epochs=12, classes=10, images=400, name=lambda i: f"val/{i}.jpg", loss=lambda e: 2.3 / e, summary=True):
-    """A run folder as effnet train leaves it. Every third image is taken for the next class."""
+    """A run folder as effnet train writes it. Every third image is predicted as the next class."""
     rng = random.Random(7)
     folder.mkdir()
     (folder / "config.toml").write_text(CONFIG)
@@ -46,7 +46,7 @@ def make_run(folder, epochs=12, classes=10, images=400, name=lambda i: f"val/{i}
 
 
 class Page(html.parser.HTMLParser):
-    """A well-formed page that refers to nothing outside of itself; what it says of itself."""
+    """Checks that a page is well-formed and refers to no other file, and collects its texts."""
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
@@ -111,7 +111,7 @@ def test_a_finished_run(effnet, tmp_path):
                  "134 of 400 images are taken for another class", "Expected calibration error", "no image", "every setting",
                  'name = "mynet" # <b>'):
         assert part in page.text, part
-    # Wilson's interval of 266 in 400 (66.50 %), by its formula.
+    # Wilson's interval of 266 of 400 (66.50 %), from its formula.
     n, z = 400, 1.959963984540054
     p = 266 / n
     centre, half = (p + z * z / 2 / n) / (1 + z * z / n), z * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n) / (1 + z * z / n)
@@ -119,7 +119,7 @@ def test_a_finished_run(effnet, tmp_path):
     assert len(page.svgs) == 4 + 1 + 2
     titles = [element.text for element in xml.fromstring(page.svgs[0]).iter("title")]
     assert "epoch 12: training 0.191667" in titles
-    # The confusion matrix: 10 right cells and 10 wrong ones of one class for the next.
+    # The confusion matrix: 10 cells of correct predictions, and 10 of a class predicted as the next one.
     cells = [element.get("class") for element in xml.fromstring(page.svgs[4]).iter("rect")]
     assert (cells.count("right"), cells.count("wrong")) == (10, 10)
 
@@ -142,11 +142,11 @@ def test_ece_and_nll_against_python(effnet, tmp_path):
     assert f"Brier score {brier:.4f}" in page.text
 
 
-def test_a_run_that_goes_on(effnet, tmp_path):
+def test_unfinished_run(effnet, tmp_path):
     run = make_run(tmp_path / "run", epochs=1, summary=False)
     (run / "predictions.csv").unlink()
     with open(run / "metrics.csv", "a") as file:
-        file.write("2,20,0.09")  # being written
+        file.write("2,20,0.09")  # an incomplete line: the run writes it just now
     page = report(effnet, run)
     assert "not finished" in page.text and "52.00 %" in page.text and "epochs so far 1" in page.text
     assert page.text.count("There is no predictions.csv") == 4
@@ -154,7 +154,7 @@ def test_a_run_that_goes_on(effnet, tmp_path):
     assert "No epoch is done yet" in report(effnet, run).text
 
 
-def test_losses_that_are_no_numbers(effnet, tmp_path):
+def test_losses_that_are_not_finite(effnet, tmp_path):
     run = make_run(tmp_path / "run", loss=lambda e: 2.3 / e if e < 10 else math.nan if e < 12 else math.inf)
     page = report(effnet, run)
     assert "The loss is not a finite number at epochs 10, 11, 12." in page.text
@@ -164,10 +164,10 @@ def test_losses_that_are_no_numbers(effnet, tmp_path):
 
 
 def test_hostile_names(effnet, tmp_path):
-    """Names come out of files: none becomes markup, and a name cannot pass for another one."""
+    """Names come from files. They must not become markup, and two different names must not look the same."""
     run = make_run(tmp_path / "<b>run&", name=lambda i: HOSTILE[i // 3 % len(HOSTILE)] + str(i), images=60)
     for where in ("val", "train"):
-        for label in sorted(HOSTILE[:2]):  # '/' cannot be in a folder's name
+        for label in sorted(HOSTILE[:2]):  # a folder's name cannot contain '/'
             folder = tmp_path / "data" / where / label.replace("/", "|")
             folder.mkdir(parents=True)
             Image.new("RGB", (40, 30), (200, 30, 30)).save(folder / "a.jpg")
@@ -178,7 +178,7 @@ def test_hostile_names(effnet, tmp_path):
     page = report(effnet, run, "--data", tmp_path / "data")
     assert "<script>alert(1)</script>" in page.text and "<script>alert(2)</script>" in page.text and "<i>gpu</i>" in page.text
     assert "\u202e" not in page.text and "\u0007" not in page.text and "caf\u00e9 \ufffdgpj.exe" in page.text
-    assert any("|script>" in text for text in page.texts)  # class names are the folders'
+    assert any("|script>" in text for text in page.texts)  # class names are folder names
 
 
 def test_a_thousand_classes(effnet, tmp_path):
@@ -210,7 +210,7 @@ def test_no_mistake(effnet, tmp_path):
 
 
 def test_images_of_the_worst_mistakes(effnet, tmp_path):
-    """From --data, or from where summary.json says they lay; a mistake's image stands with it, small enough."""
+    """The images come from --data, or from the folder in summary.json. Each mistake has its image, reduced in size."""
     for split in ("train", "val"):
         for label, colour in (("apple", (220, 40, 30)), ("pear", (60, 200, 40))):
             folder = tmp_path / "data" / split / label
@@ -237,7 +237,7 @@ def test_images_of_the_worst_mistakes(effnet, tmp_path):
     assert result.returncode == 0 and "effnet: warning: the page has no images: " in result.stderr
 
 
-def test_what_is_no_run(effnet, tmp_path):
+def test_folders_that_are_not_a_run(effnet, tmp_path):
     effnet.check_error(effnet("report", tmp_path / "none"), 3)
     effnet.check_error(effnet("report", tmp_path), 3)
     effnet.check_error(effnet("report"), 2)

@@ -1,6 +1,6 @@
-"""vision::resize against Debian's Pillow, byte for byte, on seeded random images, sizes, boxes and filters.
+"""vision::resize compared with Debian's Pillow, byte for byte, on random images, sizes, boxes and filters (fixed seed).
 
-$EFFNET_BIN_DIR is the folder with the built programs (resize_tool among them), or else that of $EFFNET_BIN.
+$EFFNET_BIN_DIR is the folder of the built programs, with resize_tool. Default: the folder of $EFFNET_BIN.
 """
 import os
 import pathlib
@@ -20,7 +20,7 @@ def tool():
     folder = os.environ.get("EFFNET_BIN_DIR") or os.path.dirname(os.environ.get("EFFNET_BIN", ""))
     path = pathlib.Path(folder or "/nonexistent") / "resize_tool"
     if not os.access(path, os.X_OK):
-        pytest.skip("no resize_tool: set EFFNET_BIN_DIR to the folder with the built programs")
+        pytest.skip("resize_tool is not built: set EFFNET_BIN_DIR to the folder of the built programs")
     return path
 
 
@@ -28,7 +28,7 @@ def photo(w, h, kind, seed):
     noise = np.random.RandomState(seed).randint(0, 256, (h, w, 3))
     if kind == "noise":
         return noise.astype(np.uint8)
-    if kind == "stripes":  # black and white, so that filters overshoot and clip
+    if kind == "stripes":  # black and white, so that filters overshoot and are clipped
         return np.repeat(255 * (noise[..., :1] & 1), 3, 2).astype(np.uint8)
     y, x = np.mgrid[:h, :w]
     return np.stack([x * 255 // w, y * 255 // h, (x + y) % 256], -1).astype(np.uint8)
@@ -38,7 +38,7 @@ def cases():
     rng = random.Random(20260101)
     for seed in range(200):
         w, h = rng.choice(SIDES), rng.choice(SIDES)
-        # A quarter of the cases keeps a side, which leaves out one of the passes.
+        # In a quarter of the cases one side keeps its size, so that one of the two passes is skipped.
         to = (w if rng.random() < 0.25 else rng.choice(SIDES), h if rng.random() < 0.25 else rng.choice(SIDES))
         box = None
         if rng.random() < 0.4:
@@ -66,7 +66,7 @@ def test_equals_pillow(tmp_path):
     assert not different, f"{len(different)} of 200 differ from Pillow, first {different[0]}"
 
 
-def test_wrong_use_is_told(tmp_path):
+def test_wrong_usage_is_reported(tmp_path):
     program = tool()
     Image.fromarray(photo(4, 4, "noise", 0)).save(tmp_path / "in.png")
     for arguments, code in (((), 2), (("in.png", "bicubik", "3x3", "out.png"), 3),

@@ -1,8 +1,8 @@
-"""The objects of an instruction set's kernels hold no code that the rest of the program could come to run.
+"""The object files of an instruction set's kernels define no code that other parts of the program may call.
 
-A function that several objects may define (a template or inline function of the standard library, say) is a weak symbol:
-the linker keeps one copy for the whole program. Were it the copy that simd/avx512.cc was compiled with, every caller
-would need AVX-512. So an object of a set may define no function that others see, and no constructor that runs at start.
+A function that several object files define (for example an inline function of the standard library) is a weak symbol:
+the linker keeps one copy for the whole program. If it kept the copy of simd/avx512.cc, all callers would need AVX-512.
+So the object file of an instruction set may define no visible function, and no constructor that runs at program start.
 """
 
 import os
@@ -19,13 +19,14 @@ OBJECTS = sorted((BINARY.parent.parent / "effnet/kernels").rglob("simd/*.o"))
 
 
 def symbols(path):
-    """Lines of nm as (type letter, name); those without an address are undefined."""
+    """The lines of nm as (type letter, name). Undefined symbols (type U) are included."""
     text = subprocess.run(["nm", "-C", str(path)], check=True, capture_output=True, text=True).stdout
     return re.findall(r"^(?:[0-9a-f]{16}| {16}) (\S) (.*)$", text, re.MULTILINE)
 
 
 def offences(found):
-    """What an object of a set must not have: symbols that others see, but for its tables, and code that runs at start."""
+    """The symbols that an object file of an instruction set may not have: visible ones, except its tables, and code
+    that runs at program start."""
     tables = re.compile(r"effnet::kernels::\w+::k(Kernels|Training)$")
     return [
         f"{kind} {name}"
@@ -40,11 +41,11 @@ def test_every_set_of_this_processor_has_an_object():
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name.split(".")[0])
-def test_no_code_that_others_see(path):
+def test_kernel_objects_export_no_code(path):
     found = symbols(path)
     set_name = path.name.split(".")[0]
     kernels = [name for kind, name in found if kind == "t" and f"effnet::kernels::{set_name}::" in name]
-    assert len(kernels) > 50, "the pattern finds the kernels"
+    assert len(kernels) > 50, "the pattern has to find the kernels"
     assert offences(found) == []
 
 
@@ -58,7 +59,7 @@ def test_no_code_that_others_see(path):
     ],
     ids=["standard library", "runs at start", "inline function"],
 )
-def test_an_offence_is_seen(tmp_path, source):
+def test_offence_is_found(tmp_path, source):
     (tmp_path / "bad.cc").write_text(source)
     subprocess.run(["g++", "-std=c++20", "-O0", "-c", "bad.cc"], check=True, cwd=tmp_path)
     assert offences(symbols(tmp_path / "bad.o"))

@@ -1,4 +1,4 @@
-"""effnet train: a small set of stripes is learnt, runs go on to the same bits, and what is wrong is said."""
+"""effnet train on a small dataset of stripes: accuracy, resuming to the same bits, error messages."""
 
 import csv
 import json
@@ -15,9 +15,9 @@ import numpy
 import pytest
 from PIL import Image
 
-from conftest import changes, has_lines, killed, stop_midway, wait_for
+from conftest import changes, has_lines, kill, stop_midway, wait_for
 
-# Some 10 ms a step: long enough to be killed in the middle of, short enough for forty runs.
+# A step takes about 10 ms: long enough to kill a run in the middle, short enough for forty runs.
 ARCH = """
 name = "stripes_net"
 resolution = 64
@@ -66,7 +66,7 @@ CLASSES = ("across", "checks", "down")
 
 
 def photo(kind, draw):
-    """40 x 36 pixels of a pattern in random colours, shifted, with noise."""
+    """An image of 40 x 36 pixels: a shifted pattern in random colours, with noise."""
     y, x = numpy.mgrid[0:36, 0:40]
     wave = {"across": y, "down": x, "checks": (y // 4 + x // 4) * 4}[kind]
     on = ((wave + draw.integers(8)) // 4 % 2).astype(bool)[..., None]
@@ -75,8 +75,8 @@ def photo(kind, draw):
     return Image.fromarray(pixels.clip(0, 255).astype(numpy.uint8))
 
 
-def write_set(folder, train, val, names=CLASSES, seed=2):
-    """train/ and val/ with so many images of each class, which may have other names."""
+def write_dataset(folder, train, val, names=CLASSES, seed=2):
+    """Writes train/ and val/ with `train` and `val` images per class. `names` are the folder names of the classes."""
     draw = numpy.random.default_rng(seed)
     for split, counts in (("train", train), ("val", val)):
         for kind, name, count in zip(CLASSES, names, counts):
@@ -86,13 +86,13 @@ def write_set(folder, train, val, names=CLASSES, seed=2):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder with data/train, data/val (three classes), a recipe and its network."""
-    place = tmp_path_factory.mktemp("train")
-    write_set(place / "data", [32] * 3, [12] * 3, seed=1)
-    (place / "net.toml").write_text(ARCH)
-    (place / "recipe.toml").write_text(RECIPE)
-    return place
+def project(tmp_path_factory):
+    """A folder with data/train and data/val (three classes), a recipe and its network."""
+    project = tmp_path_factory.mktemp("train")
+    write_dataset(project / "data", [32] * 3, [12] * 3, seed=1)
+    (project / "net.toml").write_text(ARCH)
+    (project / "recipe.toml").write_text(RECIPE)
+    return project
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,16 +101,16 @@ def built(effnet):
         pytest.skip("effnet-train is not built")
 
 
-def words(place, out, *more):
-    return ["train", str(place / "recipe.toml"), "--data", str(place / "data"), "--out", str(out), "--threads", "1",
+def train_arguments(project, out, *more):
+    return ["train", str(project / "recipe.toml"), "--data", str(project / "data"), "--out", str(out), "--threads", "1",
             *map(str, more)]
 
 
 @pytest.fixture(scope="module")
-def whole(effnet, place):
-    """An unbroken run, and its summary."""
-    out = place / "whole"
-    return out, effnet.json(*words(place, out, "--set", "checkpoint.keep=2"))
+def complete_run(effnet, project):
+    """The folder of an uninterrupted run, and its summary."""
+    out = project / "whole"
+    return out, effnet.json(*train_arguments(project, out, "--set", "checkpoint.keep=2"))
 
 
 def start(effnet, arguments, **options):
@@ -128,14 +128,14 @@ def metrics(out):
     return rows
 
 
-def same_result(out, whole):
-    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    assert metrics(out) == metrics(whole)
-    assert (out / "predictions.csv").read_bytes() == (whole / "predictions.csv").read_bytes()
+def same_result(out, complete_run):
+    assert (out / "model.safetensors").read_bytes() == (complete_run / "model.safetensors").read_bytes()
+    assert metrics(out) == metrics(complete_run)
+    assert (out / "predictions.csv").read_bytes() == (complete_run / "predictions.csv").read_bytes()
 
 
-def test_learns_and_leaves_its_files(effnet, place, whole):
-    out, summary = whole
+def test_run_learns_and_writes_its_files(effnet, project, complete_run):
+    out, summary = complete_run
     assert {"best_top1", "best_epoch", "epochs", "images_per_second", "seconds", "params", "macs", "device", "isa", "world_size"} <= set(summary)
     assert summary["best_top1"] >= 90 and summary["epochs"] == 6 and summary["device"] == "cpu" and summary["world_size"] == 1
     assert summary == json.loads((out / "summary.json").read_text())
@@ -144,7 +144,7 @@ def test_learns_and_leaves_its_files(effnet, place, whole):
     assert list(rows[0]) == ["epoch", "step", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "val_ema_top1"]
     assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6] and int(rows[-1]["step"]) == 48
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
-    # Linear warm-up over 8 steps from 0 and a cosine over the other 40, of steps counted from 0.
+    # Linear warm-up from 0 over 8 steps, then a cosine over 40 steps. Steps count from 0.
     assert float(rows[0]["lr"]) == pytest.approx(0.1 * 7 / 8)
     assert float(rows[-1]["lr"]) == pytest.approx(0.1 * 0.5 * (1 + numpy.cos(numpy.pi * 39 / 40)))
 
@@ -157,87 +157,88 @@ def test_learns_and_leaves_its_files(effnet, place, whole):
     kept = {path.name for path in (out / "checkpoints").glob("epoch-*")}
     assert kept == {"epoch-" + row["epoch"] for row in best[:2]}
 
-    # The model file is what the last epoch's averaged weights were: the engine gets the same images right, up to one
-    # whose two best classes are within rounding.
-    scored = effnet.json("eval", out / "model.safetensors", place / "data" / "val")
+    # The model file has the averaged weights of the last epoch: the engine classifies the same images correctly, except
+    # at most one whose two best classes differ by a rounding error only.
+    scored = effnet.json("eval", out / "model.safetensors", project / "data" / "val")
     assert scored["images"] == 36
     assert abs(scored["top1"] - float(rows[-1]["val_ema_top1"])) <= 100 / 36 + 1e-9
-    answer = effnet.json("predict", out / "model.safetensors", place / "data" / "val" / "down" / "00.png")
+    answer = effnet.json("predict", out / "model.safetensors", project / "data" / "val" / "down" / "00.png")
     assert answer["images"][0]["top"][0]["label"] in CLASSES
 
 
-def test_the_instruction_set_can_be_forced(effnet, place, tmp_path):
-    """One step of all images: each set gives bits of its own and says which it was; the sums are the same."""
+def test_the_instruction_set_can_be_forced(effnet, project, tmp_path):
+    """One step on all images with each instruction set. The summary names the set. The losses agree to 1e-5. The model's
+    bits are the same for the same set and differ between sets."""
     def one_step(name, *more, **options):
-        result = effnet(*words(place, tmp_path / name, "--json", "--set", "train.epochs=1", "--set", "train.batch=96",
+        result = effnet(*train_arguments(project, tmp_path / name, "--json", "--set", "train.epochs=1", "--set", "train.batch=96",
                                "--set", "schedule.warmup_epochs=0", *more), **options)
         assert result.returncode == 0, result.stderr
         row, = metrics(tmp_path / name)
         assert row["step"] == "1"
         return json.loads(result.stdout)["isa"], float(row["train_loss"]), (tmp_path / name / "model.safetensors").read_bytes(), result.stderr
 
-    none, loss, _, said = one_step("plain", "--set", "train.fused=false")
-    assert none is None and " on cpu\n" in said
+    none, loss, _, message = one_step("plain", "--set", "train.fused=false")
+    assert none is None and " on cpu\n" in message
     models = {}
     for name in effnet.json("doctor")["isa"]:
         env = {"EFFNET_ISA": name}
-        isa, own_loss, model, said = one_step(name, env=env)
-        assert isa == effnet.json("doctor", env=env)["chosen_isa"] and f" on cpu ({isa})\n" in said
-        assert own_loss == pytest.approx(loss, rel=1e-5)  # as docs/distributed.md has it of sums in another order
+        isa, own_loss, model, message = one_step(name, env=env)
+        assert isa == effnet.json("doctor", env=env)["chosen_isa"] and f" on cpu ({isa})\n" in message
+        assert own_loss == pytest.approx(loss, rel=1e-5)  # sums in another order, see docs/distributed.md
         models.setdefault(isa, set()).add(model)
-    assert all(len(same) == 1 for same in models.values()), "a set gives the same bits again"
-    assert len(set.union(*models.values())) == len(models), "each set's kernels ran"
+    assert all(len(same) == 1 for same in models.values()), "the same set gives the same bits"
+    assert len(set.union(*models.values())) == len(models), "different sets give different bits"
 
 
-def test_a_wrong_instruction_set_is_refused_before_there_is_a_run(effnet, place, tmp_path):
-    effnet.check_error(effnet(*words(place, tmp_path / "run"), env={"EFFNET_ISA": "avx9000"}), 4)
+def test_a_wrong_instruction_set_is_refused_before_there_is_a_run(effnet, project, tmp_path):
+    effnet.check_error(effnet(*train_arguments(project, tmp_path / "run"), env={"EFFNET_ISA": "avx9000"}), 4)
     assert not (tmp_path / "run").exists()
 
 
-def test_the_written_configuration_gives_the_same_run(effnet, place, whole, tmp_path):
-    effnet.json("train", whole[0] / "config.toml", "--data", place / "data", "--out", tmp_path / "again", "--threads", 1)
-    same_result(tmp_path / "again", whole[0])
+def test_the_written_configuration_gives_the_same_run(effnet, project, complete_run, tmp_path):
+    effnet.json("train", complete_run[0] / "config.toml", "--data", project / "data", "--out", tmp_path / "again", "--threads", 1)
+    same_result(tmp_path / "again", complete_run[0])
 
 
-def test_killed_runs_end_in_the_same_bits(effnet, place, whole, tmp_path):
+def test_killed_runs_resume_to_the_same_bits(effnet, project, complete_run, tmp_path):
     out = tmp_path / "killed"
     last = out / "checkpoints" / "last"
     rolls = random.Random(3)
 
     def kill_soon(process):
-        time.sleep(rolls.uniform(0, 0.15))  # whatever the run is at then
+        time.sleep(rolls.uniform(0, 0.15))  # the run may be at any point
         process.kill()
 
     def run(workers):
-        return words(place, out, "--resume", "--set", "checkpoint.every_steps=3", "--set", "checkpoint.keep=2", "--set", f"data.workers={workers}")
+        return train_arguments(project, out, "--resume", "--set", "checkpoint.every_steps=3", "--set", "checkpoint.keep=2", "--set", f"data.workers={workers}")
 
     for workers in (1, 2, 3):
         code, _, err = stop_midway(lambda: start(effnet, run(workers)), out, changes(last), kill_soon)
         assert code == -signal.SIGKILL, err
     effnet.json(*run(1))
-    same_result(out, whole[0])
-    assert {path.name for path in (out / "checkpoints").glob("epoch-*")} == {path.name for path in (whole[0] / "checkpoints").glob("epoch-*")}
+    same_result(out, complete_run[0])
+    assert {path.name for path in (out / "checkpoints").glob("epoch-*")} == {path.name for path in (complete_run[0] / "checkpoints").glob("epoch-*")}
 
 
-def test_interrupt_saves_and_resumes(effnet, place, whole, tmp_path):
+def test_interrupt_saves_and_resumes(effnet, project, complete_run, tmp_path):
     out = tmp_path / "run"
     for number in (signal.SIGINT, signal.SIGTERM):
-        code, stdout, stderr = stop_midway(lambda: start(effnet, words(place, out, "--resume")), out, changes(out / "checkpoints" / "last"),
+        code, stdout, stderr = stop_midway(lambda: start(effnet, train_arguments(project, out, "--resume")), out, changes(out / "checkpoints" / "last"),
                                            lambda process: process.send_signal(number))
         assert code == 130, stderr
         assert stdout == "" and "effnet: error: interrupted at step" in stderr and "hint: " in stderr
-    effnet.json(*words(place, out, "--resume"))
-    same_result(out, whole[0])
+    effnet.json(*train_arguments(project, out, "--resume"))
+    same_result(out, complete_run[0])
 
 
-def test_threads_of_openmp_do_not_spin(effnet, place, tmp_path):
-    """However the trainer is started; what a person has set stays."""
+def test_threads_of_openmp_do_not_spin(effnet, project, tmp_path):
+    """Whether started as effnet or as effnet-train. A value that the user has set is kept."""
     trainer = os.path.join(os.path.dirname(effnet.path), "effnet-train")
     environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
     for number, (program, more, expected) in enumerate([(effnet.path, {}, b"passive"), (trainer, {}, b"passive"),
                                                         (trainer, {"OMP_WAIT_POLICY": "active"}, b"active")]):
         out = tmp_path / str(number)
-        process = subprocess.Popen([program, *words(place, out, "--set", "train.epochs=100000")],
+        process = subprocess.Popen([program, *train_arguments(project, out, "--set", "train.epochs=100000")],
                                    env=environment | more, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             wait_for(has_lines(out / "metrics.csv", 1), process)
@@ -248,13 +249,13 @@ def test_threads_of_openmp_do_not_spin(effnet, place, tmp_path):
             process.wait()
 
 
-def test_a_second_trainer_is_refused(effnet, place, tmp_path):
+def test_a_second_trainer_is_refused(effnet, project, tmp_path):
     out = tmp_path / "run"
-    process = start(effnet, words(place, out, "--set", "train.epochs=100000"))
+    process = start(effnet, train_arguments(project, out, "--set", "train.epochs=100000"))
     try:
         wait_for(has_lines(out / "metrics.csv", 1), process)
         for more in ([], ["--resume"]):
-            result = effnet(*words(place, out, *more))
+            result = effnet(*train_arguments(project, out, *more))
             effnet.check_error(result, 4)
             assert "another trainer" in result.stderr
     finally:
@@ -262,155 +263,155 @@ def test_a_second_trainer_is_refused(effnet, place, tmp_path):
         process.communicate()
 
 
-def test_a_finished_run_stays_as_it_is(effnet, place, whole):
-    out, summary = whole
+def test_finished_run_is_not_changed(effnet, project, complete_run):
+    out, summary = complete_run
 
     def state():
         return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(out.rglob("*")) if path.is_file()}
 
     before = state()
-    assert effnet.json(*words(place, out, "--resume")) == summary
-    result = effnet(*words(place, out))
+    assert effnet.json(*train_arguments(project, out, "--resume")) == summary
+    result = effnet(*train_arguments(project, out))
     effnet.check_error(result, 2)
     assert "holds a run already" in result.stderr and "--resume" in result.stderr
     assert state() == before
 
 
-def interrupted_run(effnet, place, out):
-    """A copy of a run that stopped in its second half."""
-    stop_midway(lambda: start(effnet, words(place, out, "--set", "checkpoint.every_steps=2")), out, has_lines(out / "metrics.csv", 4), killed)
+def make_interrupted_run(effnet, project, out):
+    """Makes a run that was killed in its second half."""
+    stop_midway(lambda: start(effnet, train_arguments(project, out, "--set", "checkpoint.every_steps=2")), out, has_lines(out / "metrics.csv", 4), kill)
     assert (out / "checkpoints" / "previous").exists()
     assert not (out / "summary.json").exists()
 
 
 @pytest.fixture(scope="module")
-def broken_off(effnet, place):
-    out = place / "broken_off"
-    interrupted_run(effnet, place, out)
+def interrupted(effnet, project):
+    out = project / "broken_off"
+    make_interrupted_run(effnet, project, out)
     return out
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "bit"])
-def test_a_damaged_checkpoint_falls_back(effnet, place, whole, broken_off, tmp_path, damage):
+def test_damaged_checkpoint_falls_back_to_the_previous_one(effnet, project, complete_run, interrupted, tmp_path, damage):
     out = tmp_path / "run"
-    shutil.copytree(broken_off, out)
+    shutil.copytree(interrupted, out)
     last = out / "checkpoints" / "last"
     data = bytearray(last.read_bytes())
     if damage == "bit":
         data[-1000] ^= 4
     last.write_bytes({"cut": data[:len(data) // 2], "empty": b"", "bit": data}[damage])
-    result = effnet(*words(place, out, "--resume", "--json"))
+    result = effnet(*train_arguments(project, out, "--resume", "--json"))
     assert result.returncode == 0, result.stderr
     assert "going on from the checkpoint before it" in result.stderr and "previous" in result.stderr
-    same_result(out, whole[0])
+    same_result(out, complete_run[0])
 
 
-def test_no_whole_checkpoint_is_left(effnet, place, broken_off, tmp_path):
+def test_no_valid_checkpoint_is_an_error(effnet, project, interrupted, tmp_path):
     out = tmp_path / "run"
-    shutil.copytree(broken_off, out)
+    shutil.copytree(interrupted, out)
     for name in ("last", "previous"):
         (out / "checkpoints" / name).write_bytes(b"not a checkpoint")
-    result = effnet(*words(place, out, "--resume", "--quiet"))
+    result = effnet(*train_arguments(project, out, "--resume", "--quiet"))
     effnet.check_error(result, 3)
     assert "no whole checkpoint" in result.stderr
 
 
-def test_a_checkpoint_of_another_run_is_refused(effnet, place, broken_off, tmp_path):
+def test_a_checkpoint_of_another_run_is_refused(effnet, project, interrupted, tmp_path):
     out = tmp_path / "run"
-    shutil.copytree(broken_off, out)
+    shutil.copytree(interrupted, out)
     before = (out / "checkpoints" / "last").read_bytes()
-    for setting, said in (("seed=6", "got seed = 6, expected seed = 5"), ("train.batch=16", "got train.batch = 16, expected train.batch = 12"),
+    for setting, message in (("seed=6", "got seed = 6, expected seed = 5"), ("train.batch=16", "got train.batch = 16, expected train.batch = 12"),
                           ("model.name=efficientnet_b0", "efficientnet_b0")):
-        result = effnet(*words(place, out, "--resume", "--quiet", "--set", setting))
+        result = effnet(*train_arguments(project, out, "--resume", "--quiet", "--set", setting))
         effnet.check_error(result, 3)
-        assert "another model, recipe or data" in result.stderr and said in result.stderr, result.stderr
+        assert "another model, recipe or data" in result.stderr and message in result.stderr, result.stderr
     assert (out / "checkpoints" / "last").read_bytes() == before
 
 
-def test_resume_needs_no_recipe(effnet, place, broken_off, whole, tmp_path):
+def test_resume_needs_no_recipe(effnet, project, interrupted, complete_run, tmp_path):
     out = tmp_path / "run"
-    shutil.copytree(broken_off, out)
-    effnet.json("train", "--resume", "--data", place / "data", "--out", out, "--threads", 1)
-    same_result(out, whole[0])
+    shutil.copytree(interrupted, out)
+    effnet.json("train", "--resume", "--data", project / "data", "--out", out, "--threads", 1)
+    same_result(out, complete_run[0])
 
 
 def limited(size):
-    """A full disk, for a process: no file may grow beyond `size` bytes."""
+    """Simulates a full disk for a process: no file can be larger than `size` bytes."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def test_a_full_disk_loses_nothing(effnet, place, broken_off, whole, tmp_path):
+def test_a_full_disk_loses_nothing(effnet, project, interrupted, complete_run, tmp_path):
     out = tmp_path / "run"
-    shutil.copytree(broken_off, out)
+    shutil.copytree(interrupted, out)
     kept = (out / "checkpoints" / "last").read_bytes()
-    process = start(effnet, words(place, out, "--resume", "--quiet"), preexec_fn=limited(len(kept) // 2))
+    process = start(effnet, train_arguments(project, out, "--resume", "--quiet"), preexec_fn=limited(len(kept) // 2))
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 4 and stdout == "", stderr
     assert stderr.startswith("effnet: error: ") and "cannot write" in stderr and len(stderr.splitlines()) <= 2
     assert (out / "checkpoints" / "last").read_bytes() == kept
     assert not list(out.rglob(".*"))
-    effnet.json(*words(place, out, "--resume"))
-    same_result(out, whole[0])
+    effnet.json(*train_arguments(project, out, "--resume"))
+    same_result(out, complete_run[0])
 
 
-def test_places_that_cannot_be_written(effnet, place, tmp_path):
+def test_unwritable_run_folders(effnet, project, tmp_path):
     (tmp_path / "file").write_text("")
-    effnet.check_error(effnet(*words(place, tmp_path / "file" / "run", "--quiet")), 4)
-    effnet.check_error(effnet(*words(place, tmp_path / "file", "--quiet")), 4)
-    effnet.check_error(effnet(*words(place, "/proc/run", "--quiet")), 4)
+    effnet.check_error(effnet(*train_arguments(project, tmp_path / "file" / "run", "--quiet")), 4)
+    effnet.check_error(effnet(*train_arguments(project, tmp_path / "file", "--quiet")), 4)
+    effnet.check_error(effnet(*train_arguments(project, "/proc/run", "--quiet")), 4)
 
 
-def test_wrong_data(effnet, place, tmp_path):
-    def refused(data, code, *said):
+def test_wrong_data(effnet, project, tmp_path):
+    def refused(data, code, *message):
         out = tmp_path / "run"
-        result = effnet("train", place / "recipe.toml", "--data", data, "--out", out, "--quiet")
+        result = effnet("train", project / "recipe.toml", "--data", data, "--out", out, "--quiet")
         effnet.check_error(result, code)
-        for word in said:
+        for word in message:
             assert word in result.stderr, result.stderr
         shutil.rmtree(out, ignore_errors=True)
 
     refused(tmp_path / "missing", 3)
     (tmp_path / "empty" / "train").mkdir(parents=True)
     refused(tmp_path / "empty", 3)
-    shutil.copytree(place / "data" / "train" / "down", tmp_path / "flat" / "train")
+    shutil.copytree(project / "data" / "train" / "down", tmp_path / "flat" / "train")
     refused(tmp_path / "flat", 3)
-    shutil.copytree(place / "data" / "train" / "down", tmp_path / "single" / "train" / "down")
+    shutil.copytree(project / "data" / "train" / "down", tmp_path / "single" / "train" / "down")
     refused(tmp_path / "single", 3, "class")
-    shutil.copytree(place / "data", tmp_path / "other")
+    shutil.copytree(project / "data", tmp_path / "other")
     (tmp_path / "other" / "val" / "down").rename(tmp_path / "other" / "val" / "unheard_of")
     refused(tmp_path / "other", 3, "unheard_of")
-    for name, setting, code, said in (("few", "model.classes=2", 3, "labels are out of range"),
+    for name, setting, code, message in (("few", "model.classes=2", 3, "labels are out of range"),
                                       ("batch", "train.batch=1000", 3, "fewer images than a batch"),
                                       ("key", "optimizer.lrr=1", 2, "optimizer.lr"),
                                       ("value", "train.epochs=-1", 2, "train.epochs"),
                                       ("time", "train.time_budget=soon", 2, "time_budget"),
                                       ("init", "model.init=missing.pth", 3, "missing.pth")):
-        result = effnet(*words(place, tmp_path / name, "--quiet", "--set", setting))
+        result = effnet(*train_arguments(project, tmp_path / name, "--quiet", "--set", setting))
         effnet.check_error(result, code)
-        assert said in result.stderr, (setting, result.stderr)
-    effnet.check_error(effnet("train", "no_such_recipe", "--data", place / "data", "--out", tmp_path / "x"), 3)
-    effnet.check_error(effnet(*words(place, tmp_path / "gpu", "--device", "tpu")), 2)
-    effnet.check_error(effnet("train", place / "recipe.toml", "--data", place / "data"), 2)
+        assert message in result.stderr, (setting, result.stderr)
+    effnet.check_error(effnet("train", "no_such_recipe", "--data", project / "data", "--out", tmp_path / "x"), 3)
+    effnet.check_error(effnet(*train_arguments(project, tmp_path / "gpu", "--device", "tpu")), 2)
+    effnet.check_error(effnet("train", project / "recipe.toml", "--data", project / "data"), 2)
 
 
-def test_broken_images_are_skipped_and_named(effnet, place, tmp_path):
-    shutil.copytree(place / "data", tmp_path / "data")
+def test_corrupt_images_are_skipped_and_listed(effnet, project, tmp_path):
+    shutil.copytree(project / "data", tmp_path / "data")
     for name in ("train/down/03.png", "val/checks/04.png"):
         (tmp_path / "data" / name).write_bytes(b"no image")
     options = ["--data", tmp_path / "data", "--set", "train.epochs=1", "--set", "data.broken_limit=0.05", "--threads", 1]
-    effnet.json("train", place / "recipe.toml", "--out", tmp_path / "run", *options)
+    effnet.json("train", project / "recipe.toml", "--out", tmp_path / "run", *options)
     with open(tmp_path / "run" / "broken.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows] == ["train/down/03.png", "val/checks/04.png"] or \
         [row["path"] for row in rows] == ["checks/04.png", "down/03.png"]
     assert all(row["why"] for row in rows)
     options[options.index("data.broken_limit=0.05")] = "data.broken_limit=0"
-    effnet.check_error(effnet("train", place / "recipe.toml", "--out", tmp_path / "run2", "--quiet", *options), 3)
+    effnet.check_error(effnet("train", project / "recipe.toml", "--out", tmp_path / "run2", "--quiet", *options), 3)
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_batch(effnet, place, tmp_path):
+def test_non_finite_loss_stops_the_run_and_saves_the_batch(effnet, project, tmp_path):
     out = tmp_path / "run"
-    result = effnet(*words(place, out, "--quiet", "--set", "optimizer.lr=10000", "--set", "schedule.warmup_epochs=0"))
+    result = effnet(*train_arguments(project, out, "--quiet", "--set", "optimizer.lr=10000", "--set", "schedule.warmup_epochs=0"))
     effnet.check_error(result, 3)
     assert "not_finite.safetensors" in result.stderr
     data = (out / "not_finite.safetensors").read_bytes()
@@ -418,8 +419,8 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch(effnet, place, tmp_path)
     assert header["images"]["shape"] == [12, 64, 64, 3] and header["labels"]["shape"] == [12]
 
 
-def test_holdout_chooses_and_the_validation_set_reports(effnet, place, tmp_path):
-    summary = effnet.json(*words(place, tmp_path / "run", "--set", "data.holdout=18", "--set", "train.epochs=2"))
+def test_holdout_selects_the_epoch_and_validation_gives_test_top1(effnet, project, tmp_path):
+    summary = effnet.json(*train_arguments(project, tmp_path / "run", "--set", "data.holdout=18", "--set", "train.epochs=2"))
     assert "test_top1" in summary
     with open(tmp_path / "run" / "predictions.csv") as file:
         rows = list(csv.DictReader(file))
@@ -429,7 +430,8 @@ def test_holdout_chooses_and_the_validation_set_reports(effnet, place, tmp_path)
 
 
 def within_budget(effnet, arguments, seconds):
-    """The summary of a run in so many seconds, or in three times what this machine says it needs at least."""
+    """The summary of a run with a time budget of `seconds`. If effnet refuses it as too short, the budget is three
+    times the minimum that the message gives."""
     for _ in range(10):
         result = effnet(*arguments, "--time-budget", f"{seconds}s", "--json")
         needed = re.search(r"train\.time_budget: too short \(got .* s, expected at least (\d+) s: ", result.stderr)
@@ -440,30 +442,30 @@ def within_budget(effnet, arguments, seconds):
     return json.loads(result.stdout)
 
 
-def test_a_time_budget_fits_the_run(effnet, place, tmp_path):
-    summary = within_budget(effnet, words(place, tmp_path / "run", "--set", "train.epochs=100000"), 8)
+def test_a_time_budget_fits_the_run(effnet, project, tmp_path):
+    summary = within_budget(effnet, train_arguments(project, tmp_path / "run", "--set", "train.epochs=100000"), 8)
     assert 0 < summary["epochs"] < 100000
-    assert float(metrics(tmp_path / "run")[-1]["lr"]) < 0.02  # the cosine came to its end
+    assert float(metrics(tmp_path / "run")[-1]["lr"]) < 0.02  # the cosine schedule has reached its end
 
 
-def test_begins_with_another_runs_weights(effnet, place, whole, tmp_path):
-    summary = effnet.json(*words(place, tmp_path / "run", "--set", f"model.init={whole[0] / 'model.safetensors'}",
+def test_initial_weights_of_another_run(effnet, project, complete_run, tmp_path):
+    summary = effnet.json(*train_arguments(project, tmp_path / "run", "--set", f"model.init={complete_run[0] / 'model.safetensors'}",
                                  "--set", "train.epochs=1", "--set", "optimizer.lr=0"))
-    assert summary["best_top1"] == pytest.approx(float(metrics(whole[0])[-1]["val_ema_top1"]))
+    assert summary["best_top1"] == pytest.approx(float(metrics(complete_run[0])[-1]["val_ema_top1"]))
 
 
-def test_synthetic_images_need_no_data(effnet, place, tmp_path):
-    summary = effnet.json("train", place / "recipe.toml", "--out", tmp_path / "run", "--threads", 1, "--set", "data.synthetic=24",
+def test_synthetic_images_need_no_data(effnet, project, tmp_path):
+    summary = effnet.json("train", project / "recipe.toml", "--out", tmp_path / "run", "--threads", 1, "--set", "data.synthetic=24",
                           "--set", "model.classes=3", "--set", "train.epochs=1")
     assert summary["best_top1"] is None and summary["images_per_second"] > 0
 
 
-def test_only_errors_on_stderr_when_quiet(effnet, place, tmp_path):
-    result = effnet(*words(place, tmp_path / "run", "--quiet", "--json", "--set", "train.epochs=1"))
+def test_only_errors_on_stderr_when_quiet(effnet, project, tmp_path):
+    result = effnet(*train_arguments(project, tmp_path / "run", "--quiet", "--json", "--set", "train.epochs=1"))
     assert result.returncode == 0 and result.stderr == "" and json.loads(result.stdout)
 
 
-def test_the_two_programs_belong_together(effnet, place, tmp_path):
+def test_effnet_and_effnet_train_have_the_same_version(effnet, project, tmp_path):
     document = effnet.json("doctor")
     assert document["train"]["found"] and document["train"]["version"] == document["version"]
     assert document["train"]["libtorch"]
@@ -475,7 +477,7 @@ def test_the_two_programs_belong_together(effnet, place, tmp_path):
     other.chmod(0o755)
     link = tmp_path / "link"
     link.symlink_to(effnet.path)
-    for itself in (effnet.path, link):  # would start itself for ever
+    for itself in (effnet.path, link):  # would execute itself forever
         result = effnet("train", "x", env={"EFFNET_TRAIN": str(itself)})
         assert result.returncode == 4 and "effnet itself" in result.stderr
     result = effnet("train", "x", env={"EFFNET_TRAIN": str(other)})

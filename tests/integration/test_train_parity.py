@@ -1,16 +1,15 @@
-"""Training beside PyTorch: torchvision's networks, the same initial weights and batches.
+"""Training compared with PyTorch: torchvision's networks, the same initial weights and batches.
 
-The first loss, the first gradient of every tensor, the batch norms' statistics after one step, and the losses of 20
-steps: by RMSProp with effnet's own kernels, by SGD without (the optimiser does not know which; Debian's PyTorch takes
-most of the time). PyTorch also runs in float64: what float32 itself costs
-at each step is known, and so is which gradients are zero in exact arithmetic. Without effnet's kernels it is LibTorch's
-channels-last ones that run, whose batch norm sums less exactly (first loss of B0: 4e-6 off, else 1e-7); PyTorch then uses
-that layout too.
+Compared are the first loss, the first gradient of each tensor, the statistics of batch norm after one step, and the
+losses of 20 steps. effnet's kernels run with RMSProp, LibTorch's with SGD: the optimisers do not depend on the kernels,
+and most of the time is Debian's PyTorch. PyTorch also runs in float64, which gives the error of float32 at each step,
+and the gradients that are zero in exact arithmetic. LibTorch's kernels are channels-last; their batch norm sums less
+exactly (error of B0's first loss 4e-6, otherwise 1e-7), so PyTorch uses that layout too.
 
-ReLU6 has kinks. In MobileNetV2's millions of activations rounding always puts some on the other side of one, and
-PyTorch's own float32 gradients are 2e-2 off its float64 ones. So that network is compared three times: in float64; in
-float32 from batch norms that keep most values away from the kinks; and, losses only, in float32 from its own initial
-weights, where PyTorch's two runs are 1e-2 apart after a few steps.
+ReLU6 is not differentiable at 0 and 6. Among MobileNetV2's millions of activations, rounding always moves some across
+these points, so that PyTorch's float32 gradients differ from its float64 ones by 2e-2. So this network is compared in
+three ways: in float64; in float32 with batch norms that keep most values away from 0 and 6; and, losses only, in
+float32 with its own initial weights, where PyTorch's float32 and float64 losses differ by 1e-2 after a few steps.
 
 EFFNET_BIN=build/release/bin/effnet /usr/bin/python3 -m pytest tests/integration/test_train_parity.py
 """
@@ -27,8 +26,8 @@ torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 
 STEPS, BATCH, SIDE, CLASSES = 20, 8, 64, 10
-# A row: the network; whether its batch norms keep away from ReLU6's kinks; learning rates, as large as still leaves
-# PyTorch's float32 and float64 runs together.
+# A row: the network; whether its batch norms keep the values away from 0 and 6; the learning rates, the largest for
+# which PyTorch's float32 and float64 runs do not diverge from each other.
 ROWS = {
     "b0": ("efficientnet_b0", False, {"sgd": 3e-5, "rmsprop_tf": 5e-5}),
     "v2": ("mobilenet_v2", False, {"sgd": 1e-4}),
@@ -38,7 +37,7 @@ RUNS = [("b0", "rmsprop_tf", "fused"), ("b0", "sgd", "plain"), ("v2", "sgd", "fu
         ("v2_smooth", "rmsprop_tf", "fused"), ("v2_smooth", "sgd", "plain")]
 FAST = ("b0-rmsprop_tf-fused", "v2_smooth-sgd-plain")
 MOMENTUM, DECAY, EPSILON = 0.9, 0.9, 1e-3
-RELATIVE = 1e-4  # issue 5's bound
+RELATIVE = 1e-4  # largest relative difference from PyTorch
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ def replay(effnet):
     folder = os.environ.get("EFFNET_BIN_DIR") or os.path.dirname(effnet.path)
     path = pathlib.Path(folder) / "parity_replay"
     if not os.access(path, os.X_OK):
-        pytest.skip("no parity_replay: it is built with EFFNET_TRAIN")
+        pytest.skip("parity_replay is not built: it needs EFFNET_TRAIN=ON")
     return path
 
 
@@ -75,7 +74,8 @@ def read_safetensors(path):
 
 
 def batches():
-    """Four batches again and again: images whose mean colour and stripes tell the class, in noise."""
+    """The batches of all steps: four batches, repeated. The class determines the mean colour and the stripes of the
+    noisy images."""
     random = numpy.random.default_rng(11)
     colour = random.standard_normal((CLASSES, 3, 1, 1))
     stripes = numpy.sin(numpy.arange(SIDE) * (numpy.arange(CLASSES)[:, None] + 1) / 4)[:, None, None, :]
@@ -86,7 +86,8 @@ def batches():
 
 
 def optimizer_step(name, lr, parameters, state):
-    """By hand. rmsprop_tf is TensorFlow's: the mean square starts at 1, epsilon is inside the root, the rate inside momentum."""
+    """One optimiser step, written out. rmsprop_tf is TensorFlow's RMSProp: the mean square starts at 1, epsilon is
+    inside the root, the learning rate inside the momentum."""
     with torch.no_grad():
         for i, p in enumerate(parameters):
             square, velocity = state.setdefault(i, (torch.ones_like(p), torch.zeros_like(p)))
@@ -101,7 +102,7 @@ def optimizer_step(name, lr, parameters, state):
 
 
 def network(name):
-    """torchvision's, without dropout and stochastic depth."""
+    """torchvision's network, without dropout and stochastic depth."""
     model = getattr(torchvision.models, name)(num_classes=CLASSES)
     for module in model.modules():
         if isinstance(module, (torch.nn.Dropout, torchvision.ops.StochasticDepth)):
@@ -114,7 +115,7 @@ def initial_state(row):
     torch.manual_seed(3)
     model = network(name)
     if smooth:
-        # A unit deviation around 3: the kinks at 0 and 6 still cut, but few of the values lie near them.
+        # Standard deviation 1 around 3: some values are outside of 0 to 6, but few are near these points.
         for before, after in zip(list(model.modules()), list(model.modules())[1:]):
             if isinstance(after, torch.nn.ReLU6):
                 torch.nn.init.uniform_(before.weight, 0.8, 1.0)
@@ -123,7 +124,8 @@ def initial_state(row):
 
 
 def train(row, state, optimizer, dtype, layout):
-    """Losses of all steps, and the state dicts of the first gradient and after the first step."""
+    """Trains in PyTorch. Returns the losses of all steps, the gradients of the first step, and the state dict after
+    it."""
     name, _, rates = ROWS[row]
     model = network(name)
     model.load_state_dict(state)
@@ -145,7 +147,8 @@ def train(row, state, optimizer, dtype, layout):
 
 @pytest.fixture(scope="module")
 def initial(effnet, tmp_path_factory):
-    """initial(row): PyTorch's initial weights, the same as a model file, and a way to give any state dict our names."""
+    """initial(row): PyTorch's initial state dict, the same as a model file, and a function that writes a state dict as
+    a model file with effnet's names."""
     made = {}
 
     def make(row):
@@ -165,7 +168,8 @@ def initial(effnet, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pytorch(initial):
-    """pytorch(row, optimizer, precision): losses, gradients under our names and the first step's state."""
+    """pytorch(row, optimizer, precision): PyTorch's losses, its gradients under effnet's names, and the state dict
+    after the first step."""
     precisions = {"fused": (torch.float32, torch.contiguous_format), "plain": (torch.float32, torch.channels_last),
                   "double": (torch.float64, torch.contiguous_format)}
     made = {}
@@ -175,7 +179,7 @@ def pytorch(initial):
         if key not in made:
             state, _, as_model = initial(row)
             losses, gradients, first = train(row, state, optimizer, *precisions[precision])
-            # Our names, by importing gradients as if they were weights.
+            # The gradients are imported like weights, which gives them effnet's names.
             values = {**state, **{name: gradient.float() for name, gradient in gradients.items()}}
             named = read_safetensors(as_model(values, "gradients.safetensors"))
             named = {name: value for name, value in named.items() if not name.endswith(("running_mean", "running_var"))}
@@ -186,8 +190,8 @@ def pytorch(initial):
 
 @pytest.fixture
 def run(initial, replay, tmp_path):
-    """run(row, optimizer, kernels): what parity_replay writes."""
-    def go(row, optimizer, kernels):
+    """run(row, optimizer, kernels): the output of parity_replay."""
+    def replayed(row, optimizer, kernels):
         images, labels = batches()
         write_safetensors(tmp_path / "batches.safetensors", {"images": images, "labels": labels})
         out = tmp_path / "out.safetensors"
@@ -195,7 +199,7 @@ def run(initial, replay, tmp_path):
         result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
         assert result.returncode == 0, result.stderr
         return read_safetensors(out)
-    return go
+    return replayed
 
 
 def norm(values):
@@ -203,20 +207,23 @@ def norm(values):
 
 
 def compare_gradients(ours, theirs, exact, bound):
-    """The largest difference over the tensor's norm. `exact`, in float64, says which are zero in exact arithmetic."""
+    """The largest relative difference of all tensors: norm of the difference / norm of the tensor. `exact` are the
+    float64 gradients, which show the ones that are zero in exact arithmetic."""
     assert {"gradient/" + key for key in theirs} == {key for key in ours if key.startswith("gradient/")}
     zeros, worst = 0, 0.0
     for key, expected in theirs.items():
         scale = norm(expected)
         if key.endswith(".bn.bias") and norm(exact[key]) < 1e-2 * norm(exact[key[:-4] + "weight"]):
-            # The next batch norm takes a shift away again, all of it or, through a ReLU6 that lets almost all pass, almost
-            # all. What rounding leaves is measured by the gradient of the same batch norm's scale.
+            # The next batch norm removes a shift: completely, or almost completely after a ReLU6 that changes few
+            # values. So this gradient is nearly zero, and its rounding error is compared with the gradient of the
+            # scale.
             zeros += norm(exact[key]) < 1e-9 * norm(exact[key[:-4] + "weight"])
             scale = norm(theirs[key[:-4] + "weight"])
         difference = norm(ours["gradient/" + key] - expected) / scale
         assert difference <= bound, (key, difference)
         worst = max(worst, difference)
-    # Blocks end in a batch norm without activation, so all but the last of their biases are taken away by the next one.
+    # A block ends with a batch norm without activation, so the next batch norm removes its bias, except in the last
+    # block.
     assert zeros > 0 and zeros <= sum(key.endswith("project.bn.bias") for key in theirs)
     return worst
 
@@ -230,7 +237,7 @@ def test_parity(initial, pytorch, run, row, optimizer, kernels):
     smooth = row != "v2"
     worst = compare_gradients(ours, gradients, exact_gradients, RELATIVE) if smooth else float("nan")
 
-    # A mean may be zero in exact arithmetic; its unit is the deviation.
+    # A mean may be zero in exact arithmetic, so its error is relative to the standard deviation.
     moved = read_safetensors(initial(row)[2](first, "first.safetensors"))
     for key in moved:
         if key.endswith(".running_var"):
@@ -238,7 +245,8 @@ def test_parity(initial, pytorch, run, row, optimizer, kernels):
             assert norm(ours["first/" + key] - moved[key]) <= RELATIVE * norm(moved[key]), key
             assert norm(ours["first/" + mean] - moved[mean]) <= RELATIVE * norm(numpy.sqrt(moved[key])), mean
 
-    # At each step ten times PyTorch's own error there. In a chaotic run that is now and then small by chance: the largest so far.
+    # The bound of a step is ten times PyTorch's float32 error at this step. In a chaotic run this error may be small by
+    # chance, so there the largest error so far is used.
     own = numpy.abs(losses - exact_losses)
     bounds = numpy.maximum(RELATIVE * losses, 10 * (own if smooth else numpy.maximum.accumulate(own)))
     differences = numpy.abs(ours["losses"] - losses)
@@ -247,12 +255,12 @@ def test_parity(initial, pytorch, run, row, optimizer, kernels):
     assert differences[0] <= RELATIVE * losses[0]
     assert (differences <= bounds).all(), list(zip(losses, ours["losses"], bounds))
     if smooth:
-        assert numpy.abs(losses[-4:] - losses[:4]).max() > 10 * bounds.max(), "little was learnt: the comparison says little"
+        assert numpy.abs(losses[-4:] - losses[:4]).max() > 10 * bounds.max(), "the losses changed too little"
 
 
 @pytest.mark.parametrize("row", ["b0", pytest.param("v2", marks=pytest.mark.slow)])
 def test_double(pytorch, run, row):
-    """The definition itself: in float64 nothing is left but the file's rounding to float32 (2^-24 a value)."""
+    """In float64 the only difference is the rounding of the file's values to float32 (2^-24)."""
     ours = run(row, "sgd", "double")
     losses, gradients, _ = pytorch(row, "sgd", "double")
     print(f"{row} in float64: gradients {compare_gradients(ours, gradients, gradients, 1e-6):.1e}")

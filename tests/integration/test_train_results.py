@@ -1,4 +1,5 @@
-"""effnet train: what is saved is what is said, what would fail in the end fails at once, and a run's course may change."""
+"""effnet train: the reported accuracy is that of the saved model; errors are found before the first step; settings may
+change on resume."""
 
 import csv
 import json
@@ -8,7 +9,7 @@ import shutil
 import numpy
 import pytest
 
-from test_train import built, place, words  # noqa: F401 (fixtures)
+from test_train import built, project, train_arguments  # noqa: F401 (fixtures)
 
 
 def rows_of(file):
@@ -17,61 +18,63 @@ def rows_of(file):
 
 
 def top1_of(out):
-    """Of predictions.csv."""
+    """The top-1 accuracy in predictions.csv."""
     rows = rows_of(out / "predictions.csv")
     return 100 * sum(row["label"] == row["predicted"] for row in rows) / len(rows)
 
 
 def tensors_of(file):
-    """Name -> (dtype, shape, first byte, last byte + 1), and where the bytes begin."""
+    """The header entries of a safetensors file, by name, and the offset of the data."""
     data = file.read_bytes()
     length = int.from_bytes(data[:8], "little")
     return {name: entry for name, entry in json.loads(data[8:8 + length]).items() if name != "__metadata__"}, 8 + length
 
 
 @pytest.fixture(scope="module")
-def worse(effnet, place, built):  # noqa: F811
-    """Two good epochs and a third that a large learning rate spoils: the best one is not the last."""
-    out = place / "worse"
+def worse_last_epoch(effnet, project, built):  # noqa: F811
+    """A run with two good epochs and a third one with a far too large learning rate, so that the best epoch is not the
+    last."""
+    out = project / "worse"
     steady = ["--set", "schedule.name=constant", "--set", "ema.decay=0"]
-    effnet.json(*words(place, out, *steady, "--set", "train.epochs=2"))
-    result = effnet(*words(place, out, *steady, "--set", "train.epochs=3", "--set", "optimizer.lr=30", "--resume"))
+    effnet.json(*train_arguments(project, out, *steady, "--set", "train.epochs=2"))
+    result = effnet(*train_arguments(project, out, *steady, "--set", "train.epochs=3", "--set", "optimizer.lr=30", "--resume"))
     assert result.returncode == 0, result.stderr
     return out, steady + ["--set", "train.epochs=3", "--set", "optimizer.lr=30", "--resume"], result
 
 
-def test_a_short_run_validates_as_it_trains(effnet, place, tmp_path):
-    """The paper's momentum and average in 48 steps: without a warm-up statistics are mostly those of the beginning."""
-    summary = effnet.json(*words(place, tmp_path / "run", "--set", "bn.momentum=0.99", "--set", "ema.decay=0.9999"))
+def test_short_run_has_similar_training_and_validation_accuracy(effnet, project, tmp_path):
+    """The paper's momentum of batch norm and decay of the moving average, in 48 steps. Without their warm-up, the
+    averages would mostly consist of initial values."""
+    summary = effnet.json(*train_arguments(project, tmp_path / "run", "--set", "bn.momentum=0.99", "--set", "ema.decay=0.9999"))
     rows = rows_of(tmp_path / "run" / "metrics.csv")
     assert summary["saved_top1"] >= 90 and float(rows[-1]["train_top1"]) >= 90
-    assert float(rows[-1]["val_loss"]) < 0.5  # ln 3 is chance
+    assert float(rows[-1]["val_loss"]) < 0.5  # chance is ln 3
     assert "far above" not in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_parts_of_a_batch_warm_up_too(effnet, place, tmp_path):
-    summary = effnet.json(*words(place, tmp_path / "run", "--set", "bn.momentum=0.999", "--set", "train.accumulate=3",
+def test_bn_warmup_with_micro_batches(effnet, project, tmp_path):
+    summary = effnet.json(*train_arguments(project, tmp_path / "run", "--set", "bn.momentum=0.999", "--set", "train.accumulate=3",
                                  "--set", "ema.decay=0", "--set", "train.epochs=4"))
     assert summary["saved_top1"] >= 90
 
 
-def test_what_is_said_is_what_is_saved(effnet, place, worse, tmp_path):
-    out, again, result = worse
+def test_reported_accuracy_is_that_of_the_saved_model(effnet, project, worse_last_epoch, tmp_path):
+    out, resume_arguments, result = worse_last_epoch
     summary = json.loads((out / "summary.json").read_text())
     scores = [float(row["val_top1"]) for row in rows_of(out / "metrics.csv")]
-    assert scores[2] < max(scores), "the third epoch is to be worse"
+    assert scores[2] < max(scores), "the third epoch should be worse"
     best = max(range(3), key=lambda i: (scores[i], -i)) + 1
     assert summary["best_epoch"] == summary["saved_epoch"] == best
     assert summary["saved_top1"] == summary["best_top1"] == pytest.approx(scores[best - 1])
     assert top1_of(out) == pytest.approx(scores[best - 1])
     assert f"validation top-1 of the saved model {scores[best - 1]:.2f} % (epoch {best}, the best)" in result.stdout
-    scored = effnet.json("eval", out / "model.safetensors", place / "data" / "val")
+    scored = effnet.json("eval", out / "model.safetensors", project / "data" / "val")
     assert scored["top1"] == pytest.approx(scores[best - 1], abs=100 / 36 + 1e-9)
 
-    # The same run with the other result, which needs no step.
+    # The same run with checkpoint.result=last, which needs no further step.
     last = tmp_path / "last"
     shutil.copytree(out, last)
-    result = effnet(*words(place, last, *again, "--set", "checkpoint.result=last"))
+    result = effnet(*train_arguments(project, last, *resume_arguments, "--set", "checkpoint.result=last"))
     assert result.returncode == 0, result.stderr
     summary = json.loads((last / "summary.json").read_text())
     assert (summary["best_epoch"], summary["saved_epoch"]) == (best, 3)
@@ -83,9 +86,9 @@ def test_what_is_said_is_what_is_saved(effnet, place, worse, tmp_path):
         "warning: training" in result.stderr or scores[2] > 60
 
 
-def test_a_checkpoint_is_a_model(effnet, place, worse, tmp_path):
-    out, _, _ = worse
-    photo = place / "data" / "val" / "down" / "00.png"
+def test_a_checkpoint_is_a_model(effnet, project, worse_last_epoch, tmp_path):
+    out, _, _ = worse_last_epoch
+    photo = project / "data" / "val" / "down" / "00.png"
     answers = [effnet.json("predict", model, photo, "--logits")["images"][0]["logits"]
                for model in (out / "model.safetensors", out / "checkpoints" / "best", out / "checkpoints" / "last")]
     assert answers[0] == answers[1] and answers[0] != answers[2]
@@ -95,10 +98,10 @@ def test_a_checkpoint_is_a_model(effnet, place, worse, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
-def test_a_damaged_best_checkpoint_leaves_the_last(effnet, place, worse, tmp_path, damage):
-    whole, again, _ = worse
+def test_damaged_best_checkpoint_falls_back_to_the_last(effnet, project, worse_last_epoch, tmp_path, damage):
+    source, resume_arguments, _ = worse_last_epoch
     out = tmp_path / "run"
-    shutil.copytree(whole, out)
+    shutil.copytree(source, out)
     best = out / "checkpoints" / "best"
     data = bytearray(best.read_bytes())
     data[len(data) // 2] ^= 1
@@ -107,53 +110,53 @@ def test_a_damaged_best_checkpoint_leaves_the_last(effnet, place, worse, tmp_pat
         best.write_bytes(data[:1000] if damage == "cut" else data)
     for name in ("summary.json", "report.html", "model.safetensors"):
         (out / name).unlink()
-    result = effnet(*words(place, out, *again))
+    result = effnet(*train_arguments(project, out, *resume_arguments))
     assert result.returncode == 0, result.stderr
     assert "checkpoints/best" in result.stderr and "the weights of the last epoch become the model" in result.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["saved_epoch"] == 3 and top1_of(out) == pytest.approx(summary["saved_top1"])
 
 
-def retake(out):
-    """What a run that is taken up again has lost: its result, but not its checkpoints."""
+def delete_result(out):
+    """Deletes the result of a run, but not its checkpoints."""
     for name in ("summary.json", "report.html", "model.safetensors"):
         (out / name).unlink()
 
 
 @pytest.mark.parametrize("other", ["epoch", "run"])
-def test_a_best_checkpoint_of_something_else_leaves_the_last(effnet, place, worse, tmp_path, other):
-    """checkpoints/best is of another epoch than the run's best one, or of another run."""
-    whole, again, _ = worse
+def test_foreign_best_checkpoint_falls_back_to_the_last(effnet, project, worse_last_epoch, tmp_path, other):
+    """checkpoints/best belongs to another epoch than the best one, or to another run."""
+    source, resume_arguments, _ = worse_last_epoch
     out = tmp_path / "run"
-    shutil.copytree(whole, out)
-    stranger = out / "checkpoints" / "last"
+    shutil.copytree(source, out)
+    other_checkpoint = out / "checkpoints" / "last"
     if other == "run":
-        effnet.json(*words(place, tmp_path / "other", "--set", "train.epochs=1", "--set", "seed=77"))
-        stranger = tmp_path / "other" / "checkpoints" / "best"
-    data = stranger.read_bytes()
+        effnet.json(*train_arguments(project, tmp_path / "other", "--set", "train.epochs=1", "--set", "seed=77"))
+        other_checkpoint = tmp_path / "other" / "checkpoints" / "best"
+    data = other_checkpoint.read_bytes()
     (out / "checkpoints" / "best").unlink()
     (out / "checkpoints" / "best").write_bytes(data)
-    retake(out)
-    result = effnet(*words(place, out, *again))
+    delete_result(out)
+    result = effnet(*train_arguments(project, out, *resume_arguments))
     assert result.returncode == 0, result.stderr
     assert "the weights of the last epoch become the model" in result.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["saved_epoch"] == 3 and top1_of(out) == pytest.approx(summary["saved_top1"])
 
 
-def test_a_finished_run_without_checkpoints_is_not_begun_anew(effnet, place, worse, tmp_path):
+def test_finished_run_without_checkpoints_is_not_restarted(effnet, project, worse_last_epoch, tmp_path):
     out = tmp_path / "run"
-    shutil.copytree(worse[0], out)
+    shutil.copytree(worse_last_epoch[0], out)
     shutil.rmtree(out / "checkpoints")
     model = (out / "model.safetensors").read_bytes()
-    result = effnet(*words(place, out, *worse[1][:-1], "--set", "train.epochs=9", "--resume", "--quiet"))
+    result = effnet(*train_arguments(project, out, *worse_last_epoch[1][:-1], "--set", "train.epochs=9", "--resume", "--quiet"))
     effnet.check_error(result, 3)
     assert "the checkpoints to go on from are gone" in result.stderr
     assert (out / "model.safetensors").read_bytes() == model
 
 
-def test_a_damaged_checkpoint_is_no_model(effnet, place, worse, tmp_path):
-    data = bytearray((worse[0] / "checkpoints" / "best").read_bytes())
+def test_damaged_checkpoint_is_not_a_model(effnet, project, worse_last_epoch, tmp_path):
+    data = bytearray((worse_last_epoch[0] / "checkpoints" / "best").read_bytes())
     data[-5] ^= 1
     (tmp_path / "flip").write_bytes(data)
     result = effnet("export", tmp_path / "flip", "--safetensors", tmp_path / "out.safetensors", "--quiet")
@@ -161,8 +164,8 @@ def test_a_damaged_checkpoint_is_no_model(effnet, place, worse, tmp_path):
     assert "damaged checkpoint" in result.stderr and not (tmp_path / "out.safetensors").exists()
 
 
-def test_a_start_that_fails_leaves_no_folder(effnet, place, tmp_path):
-    start = lambda out: effnet("train", place / "recipe.toml", "--data", tmp_path / "nowhere", "--out", out, "--quiet")
+def test_a_start_that_fails_leaves_no_folder(effnet, project, tmp_path):
+    start = lambda out: effnet("train", project / "recipe.toml", "--data", tmp_path / "nowhere", "--out", out, "--quiet")
     effnet.check_error(start(tmp_path / "run"), 3)
     assert not (tmp_path / "run").exists()
     (tmp_path / "mine").mkdir()
@@ -173,10 +176,10 @@ def test_a_start_that_fails_leaves_no_folder(effnet, place, tmp_path):
     assert "no run to go on with" in result.stderr and not (tmp_path / "no run").exists()
 
 
-def test_a_validation_that_is_not_finite_ends_the_run(effnet, place, tmp_path):
-    """The only step's loss is finite, the weights after it answer nothing."""
+def test_non_finite_validation_ends_the_run(effnet, project, tmp_path):
+    """The loss of the only step is finite, but the weights after it give no finite logits."""
     out = tmp_path / "run"
-    result = effnet(*words(place, out, "--quiet", "--set", "train.epochs=1", "--set", "train.batch=96", "--set",
+    result = effnet(*train_arguments(project, out, "--quiet", "--set", "train.epochs=1", "--set", "train.batch=96", "--set",
                            "optimizer.lr=10000", "--set", "schedule.warmup_epochs=0"))
     effnet.check_error(result, 3)
     assert "after step 1, epoch 1" in result.stderr and "36 of 36 validation images" in result.stderr
@@ -185,23 +188,23 @@ def test_a_validation_that_is_not_finite_ends_the_run(effnet, place, tmp_path):
     assert tensors["labels"]["shape"] == [36]
 
 
-def test_statistics_that_are_no_numbers_end_the_run(effnet, place, worse, tmp_path):
-    """A moving mean of NaN: training goes by the batch's own, validation does not."""
+def test_non_finite_statistics_end_the_run(effnet, project, worse_last_epoch, tmp_path):
+    """A moving mean is NaN. Training uses the statistics of the batch, so the error appears in validation."""
     model = tmp_path / "init.safetensors"
-    model.write_bytes((worse[0] / "model.safetensors").read_bytes())
+    model.write_bytes((worse_last_epoch[0] / "model.safetensors").read_bytes())
     tensors, base = tensors_of(model)
     name = next(name for name in sorted(tensors) if name.endswith("running_mean"))
     data = bytearray(model.read_bytes())
     first = base + tensors[name]["data_offsets"][0]
     data[first:first + 4] = numpy.float32("nan").tobytes()
     model.write_bytes(data)
-    result = effnet(*words(place, tmp_path / "run", "--quiet", "--set", f"model.init={model}", "--set", "train.epochs=1"))
+    result = effnet(*train_arguments(project, tmp_path / "run", "--quiet", "--set", f"model.init={model}", "--set", "train.epochs=1"))
     effnet.check_error(result, 3)
     assert "after step 8, epoch 1" in result.stderr
 
 
-def test_steps_and_epochs_count_from_one(effnet, place, tmp_path):
-    result = effnet(*words(place, tmp_path / "run", "--quiet", "--set", "optimizer.lr=10000", "--set", "schedule.warmup_epochs=0"))
+def test_steps_and_epochs_count_from_one(effnet, project, tmp_path):
+    result = effnet(*train_arguments(project, tmp_path / "run", "--quiet", "--set", "optimizer.lr=10000", "--set", "schedule.warmup_epochs=0"))
     effnet.check_error(result, 3)
     step = int(result.stderr.split("at step ")[1].split(",")[0])
     assert 1 <= step <= 8 and f"diverged at step {step}, batch {step} of epoch 1 (" in result.stderr
@@ -211,10 +214,10 @@ def test_steps_and_epochs_count_from_one(effnet, place, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["renamed", "relabelled", "validation"])
-def test_other_images_are_another_run(effnet, place, worse, tmp_path, change):
-    out, again, _ = worse
+def test_other_images_are_another_run(effnet, project, worse_last_epoch, tmp_path, change):
+    out, resume_arguments, _ = worse_last_epoch
     data = tmp_path / "data"
-    shutil.copytree(place / "data", data)
+    shutil.copytree(project / "data", data)
     if change == "renamed":
         (data / "train" / "across" / "00.png").rename(data / "train" / "across" / "00b.png")
     elif change == "relabelled":
@@ -227,7 +230,7 @@ def test_other_images_are_another_run(effnet, place, worse, tmp_path, change):
     shutil.copy(out / "config.toml", tmp_path / "run")
     shutil.copy(out / "checkpoints" / "last", tmp_path / "run" / "checkpoints")
     shutil.copy(out / "metrics.csv", tmp_path / "run")
-    arguments = words(place, tmp_path / "run", *again, "--quiet")
+    arguments = train_arguments(project, tmp_path / "run", *resume_arguments, "--quiet")
     arguments[arguments.index("--data") + 1] = str(data)
     result = effnet(*arguments)
     effnet.check_error(result, 3)
@@ -235,37 +238,37 @@ def test_other_images_are_another_run(effnet, place, worse, tmp_path, change):
     assert what in result.stderr and "another model, recipe or data" in result.stderr
 
 
-def test_the_course_may_change_and_is_said(worse):
-    _, _, result = worse
+def test_settings_changed_on_resume_are_reported(worse_last_epoch):
+    _, _, result = worse_last_epoch
     assert "going on from" in result.stderr
     assert "optimizer.lr is 30.0 from here on (it was 0.1)" in result.stderr
     assert "train.epochs is 3.0 from here on (it was 2.0)" in result.stderr
     assert "the next step's learning rate is 30\n" in result.stderr
 
 
-def test_a_finished_run_goes_on_or_says_why_not(effnet, place, worse, tmp_path):
-    out, again, _ = worse
+def test_finished_run_is_extended_or_refused(effnet, project, worse_last_epoch, tmp_path):
+    out, resume_arguments, _ = worse_last_epoch
     before = (out / "summary.json").read_bytes()
-    for setting, said in (("train.epochs=2", "after 3 epochs"), ("optimizer.lr=0.1", "another optimizer.lr"), ("seed=8", "another seed")):
-        result = effnet(*words(place, out, *again, "--quiet", "--set", setting))
+    for setting, message in (("train.epochs=2", "after 3 epochs"), ("optimizer.lr=0.1", "another optimizer.lr"), ("seed=8", "another seed")):
+        result = effnet(*train_arguments(project, out, *resume_arguments, "--quiet", "--set", setting))
         effnet.check_error(result, 2)
-        assert said in result.stderr and "goes on with it" in result.stderr
-    result = effnet(*words(place, out, *again, "--set", "train.validate_every=2"))
+        assert message in result.stderr and "goes on with it" in result.stderr
+    result = effnet(*train_arguments(project, out, *resume_arguments, "--set", "train.validate_every=2"))
     assert result.returncode == 0 and "finished already; train.validate_every changes nothing" in result.stderr
     assert (out / "summary.json").read_bytes() == before
-    # One that ended within an epoch has no step from which another length could go on.
+    # A run that ended within an epoch cannot be continued with another length.
     part = tmp_path / "part"
-    effnet.json(*words(place, part, "--set", "train.epochs=0.5"))
-    result = effnet(*words(place, part, "--resume", "--quiet", "--set", "train.epochs=2"))
+    effnet.json(*train_arguments(project, part, "--set", "train.epochs=0.5"))
+    result = effnet(*train_arguments(project, part, "--resume", "--quiet", "--set", "train.epochs=2"))
     effnet.check_error(result, 2)
     assert "within an epoch" in result.stderr
 
 
-def test_a_broken_image_of_a_small_set(effnet, place, tmp_path):
-    shutil.copytree(place / "data", tmp_path / "data")
+def test_corrupt_images_of_a_small_dataset(effnet, project, tmp_path):
+    shutil.copytree(project / "data", tmp_path / "data")
     for name in ("train/down/03.png", "val/checks/04.png", "val/checks/05.png"):
         (tmp_path / "data" / name).write_bytes(b"no image")
-    arguments = words(place, tmp_path / "run", "--set", "train.epochs=1")
+    arguments = train_arguments(project, tmp_path / "run", "--set", "train.epochs=1")
     arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
     result = effnet(*arguments)
     assert result.returncode == 0 and "3 broken images, see broken.csv" in result.stderr, result.stderr
@@ -277,47 +280,47 @@ def fails_before_the_first_step(effnet, result, out, code):
     assert not (out / "metrics.csv").exists() and not (out / "checkpoints").exists()
 
 
-def test_a_class_that_no_model_can_name_fails_at_once(effnet, place, tmp_path):
-    shutil.copytree(place / "data", tmp_path / "data")
+def test_class_name_that_is_not_utf8_fails_at_once(effnet, project, tmp_path):
+    shutil.copytree(project / "data", tmp_path / "data")
     for split in ("train", "val"):
         folder = os.fsencode(tmp_path / "data" / split)
         os.rename(folder + b"/down", folder + b"/caf\xe9")
-    arguments = words(place, tmp_path / "run", "--quiet")
+    arguments = train_arguments(project, tmp_path / "run", "--quiet")
     arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
     result = effnet(*arguments)
     fails_before_the_first_step(effnet, result, tmp_path / "run", 3)
     assert "UTF-8" in result.stderr and "caf" in result.stderr
 
 
-def test_a_recipe_that_cannot_be_written_fails_at_once(effnet, place, worse, tmp_path):
+def test_a_recipe_that_cannot_be_written_fails_at_once(effnet, project, worse_last_epoch, tmp_path):
     model = os.fsencode(tmp_path) + b"/caf\xe9.safetensors"
-    shutil.copy(worse[0] / "model.safetensors", model)
-    result = effnet(*words(place, tmp_path / "run", "--quiet", "--set", "model.init=" + os.fsdecode(model)))
+    shutil.copy(worse_last_epoch[0] / "model.safetensors", model)
+    result = effnet(*train_arguments(project, tmp_path / "run", "--quiet", "--set", "model.init=" + os.fsdecode(model)))
     fails_before_the_first_step(effnet, result, tmp_path / "run", 3)
     assert "UTF-8" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["predictions.csv", "report.html"])
-def test_a_folder_in_the_way_fails_at_once(effnet, place, tmp_path, name):
+def test_folder_with_the_name_of_an_output_fails_at_once(effnet, project, tmp_path, name):
     (tmp_path / "run" / name).mkdir(parents=True)
-    result = effnet(*words(place, tmp_path / "run", "--quiet"))
+    result = effnet(*train_arguments(project, tmp_path / "run", "--quiet"))
     fails_before_the_first_step(effnet, result, tmp_path / "run", 4)
     assert name in result.stderr
 
 
-def test_weights_to_begin_with_are_a_model(effnet, place, worse, tmp_path):
-    out, _, _ = worse
+def test_initial_weights_may_be_any_model(effnet, project, worse_last_epoch, tmp_path):
+    out, _, _ = worse_last_epoch
     scores = [float(row["val_top1"]) for row in rows_of(out / "metrics.csv")]
     still = ["--set", "train.epochs=1", "--set", "optimizer.lr=0", "--set", "bn.momentum=1", "--set", "ema.decay=0"]
     for i, (setting, expected) in enumerate((
             (f"model.init={out}", max(scores)), (f"model.init={out / 'checkpoints' / 'last'}", scores[2]),
             (f"model.name={out}", max(scores)), (f"model.name={out / 'checkpoints' / 'best'}", max(scores)))):
-        summary = effnet.json(*words(place, tmp_path / str(i), *still, "--set", setting))
+        summary = effnet.json(*train_arguments(project, tmp_path / str(i), *still, "--set", setting))
         assert summary["saved_top1"] == pytest.approx(expected), setting
 
-    result = effnet(*words(place, tmp_path / "none", "--quiet", "--set", "model.init=efficientnet_b0"))
+    result = effnet(*train_arguments(project, tmp_path / "none", "--quiet", "--set", "model.init=efficientnet_b0"))
     effnet.check_error(result, 3)
     assert "not pulled" in result.stderr and "hint: effnet pull efficientnet_b0" in result.stderr
-    result = effnet(*words(place, tmp_path / "arch", "--quiet", "--set", f"model.init={place / 'net.toml'}"))
+    result = effnet(*train_arguments(project, tmp_path / "arch", "--quiet", "--set", f"model.init={project / 'net.toml'}"))
     effnet.check_error(result, 3)
     assert "no weights to begin with" in result.stderr

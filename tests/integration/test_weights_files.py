@@ -1,5 +1,7 @@
-"""Checkpoints as people have them -> effnet import: what stands beside the weights, before their names, and in their
-place. The files are torch's own; what it does not write (newer dtypes, cut-off downloads) is made of bytes.
+"""effnet import of various checkpoints: with other objects beside the weights, with prefixes, and files without
+weights.
+
+PyTorch writes the files. Files that it cannot write (newer data types, incomplete downloads) are made of bytes.
 """
 
 import collections
@@ -18,13 +20,14 @@ CLASSES = 4
 
 @pytest.fixture(scope="module")
 def state():
-    """A MobileNetV2 whose head is torchvision's, 4 classes: the smallest network of the family."""
+    """The state dict of torchvision's MobileNetV2 with 4 classes."""
     torch.manual_seed(0)
     return torchvision.models.mobilenet_v2(num_classes=CLASSES).state_dict()
 
 
 def safetensors(path, tensors, metadata=None, extra=()):
-    """(name, dtype, shape, bytes) rows as a safetensors file; numpy would do, but not for dtypes it lacks."""
+    """Writes (name, dtype, shape, bytes) rows as a safetensors file. Bytes, because numpy lacks some of the data
+    types."""
     header, data = {}, b""
     if metadata != "absent":
         header["__metadata__"] = metadata
@@ -46,7 +49,7 @@ def half(state):
     return collections.OrderedDict((k, v / 2 if v.is_floating_point() else v) for k, v in state.items())
 
 
-def before_each(prefix, state):
+def with_prefix(prefix, state):
     return collections.OrderedDict((prefix + k, v) for k, v in state.items())
 
 
@@ -65,9 +68,10 @@ def imported(effnet, tmp_path):
 
 
 def test_reference_script_with_averages(imported, effnet, state, tmp_path):
-    """torchvision's references/classification with --model-ema: AveragedModel counts beside "module."."""
+    """A checkpoint of torchvision's references/classification with --model-ema: AveragedModel adds n_averaged and the
+    prefix "module."."""
     file = saved(tmp_path / "w.pth", {"model": state, "optimizer": {"state": {}}, "epoch": 3,
-                                      "model_ema": {"n_averaged": torch.tensor(7), **before_each("module.", half(state))}})
+                                      "model_ema": {"n_averaged": torch.tensor(7), **with_prefix("module.", half(state))}})
     document = imported(file)
     assert document["averaged"] is True and document["prefix"] == "model_ema.module."
     assert document["unused"] == ["model_ema.n_averaged"]
@@ -75,9 +79,9 @@ def test_reference_script_with_averages(imported, effnet, state, tmp_path):
     plain = imported(file, "--weights", "model")
     assert plain["averaged"] is False and plain["unused"] == []
     assert (plain["bias"] == state["classifier.1.bias"].numpy()).all()
-    said = effnet("import", file, "-o", tmp_path / "o.safetensors").stderr
-    assert "warning: took the average of the weights at 'model_ema.module'; others are at 'model', and --weights model" in said
-    assert "warning: 1 of the file's tensors are not used: 'model_ema.n_averaged'" in said
+    message = effnet("import", file, "-o", tmp_path / "o.safetensors").stderr
+    assert "warning: took the average of the weights at 'model_ema.module'; others are at 'model', and --weights model" in message
+    assert "warning: 1 of the file's tensors are not used: 'model_ema.n_averaged'" in message
     effnet.check_error(effnet("import", file, "-o", tmp_path / "p.safetensors", "--strict"), 3)
     assert not (tmp_path / "p.safetensors").exists()
     effnet.check_error(effnet("import", file, "-o", tmp_path / "p.safetensors", "--weights", "best"), 2)
@@ -122,16 +126,16 @@ KEYS = ["net", "ema", "weights", "params", "model", "state_dict", "network", "mo
 
 def test_prefixes_and_nests_of_both_formats(imported, state, tmp_path):
     for prefix in PREFIXES:
-        for file in (saved(tmp_path / "w.pth", before_each(prefix, state)),
-                     safetensors(tmp_path / "w.safetensors", before_each(prefix, state))):
+        for file in (saved(tmp_path / "w.pth", with_prefix(prefix, state)),
+                     safetensors(tmp_path / "w.safetensors", with_prefix(prefix, state))):
             assert imported(file)["prefix"] == prefix
     for key in KEYS:
-        document = imported(saved(tmp_path / "w.pth", {"epoch": 1, key: before_each("module.", state)}))
+        document = imported(saved(tmp_path / "w.pth", {"epoch": 1, key: with_prefix("module.", state)}))
         assert document["prefix"] == key + ".module." and document["averaged"] is (key == "ema")
     assert imported(saved(tmp_path / "w.pth", {"model": {"state_dict": state}}))["prefix"] == "model.state_dict."
 
 
-def test_expanded_tensors_and_dtypes_that_nobody_needs(imported, effnet, state, tmp_path):
+def test_expanded_tensors_and_unused_dtypes(imported, effnet, state, tmp_path):
     expanded = {**state, "classifier.1.bias": torch.full((1,), 0.25).expand(CLASSES), "anchors": torch.ones(1).expand(10**7, 10**5)}
     document = imported(saved(tmp_path / "w.pth", expanded))
     assert document["bias"].tolist() == [0.25] * CLASSES and document["unused"] == ["anchors"]
@@ -141,7 +145,7 @@ def test_expanded_tensors_and_dtypes_that_nobody_needs(imported, effnet, state, 
     rows = [("mask", "U16", [3], bytes(6)), ("scale_factors", "F8_E4M3", [5], bytes(5)), ("ids", "U64", [1], bytes(8))]
     file = safetensors(tmp_path / "w.safetensors", state, None, rows)  # "__metadata__": null
     result = effnet("import", file, "-o", tmp_path / "o.safetensors")
-    effnet.check_error(result, 3)  # a tensor whose name says scale may be a layer's
+    effnet.check_error(result, 3)  # a tensor named scale may belong to a layer
     assert "'scale_factors'" in result.stderr
     rows[1] = ("packed", *rows[1][1:])
     assert imported(safetensors(tmp_path / "w.safetensors", state, None, rows))["unused"] == ["ids", "mask", "packed"]
@@ -166,7 +170,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_no_weights_file_is_named(effnet, tmp_path, what):
+def test_files_that_are_not_weights_are_named(effnet, tmp_path, what):
     content, hint = WRONG[what]
     image = tmp_path / "x.jpg"
     for name in ("w.safetensors", "w.pth", "w"):
@@ -178,7 +182,7 @@ def test_what_is_no_weights_file_is_named(effnet, tmp_path, what):
             assert f"{file}: not a weights file (got {what}" in result.stderr and hint in result.stderr
 
 
-def test_a_cut_off_download(effnet, state, tmp_path):
+def test_incomplete_download_is_refused(effnet, state, tmp_path):
     files = [saved(tmp_path / "w.pth", state), safetensors(tmp_path / "w.safetensors", state),
              saved(tmp_path / "l.pth", state, _use_new_zipfile_serialization=False)]
     for file in files:

@@ -1,5 +1,5 @@
-// events_tool FOLDER <LINES: writes a TensorBoard event file, for tests/integration/test_events.py, which reads it
-// back. A line is "scalar STEP VALUE WALL_SECONDS TAG" or "restart STEP WALL_SECONDS". Prints the file's path.
+// events_tool FOLDER <LINES: writes a TensorBoard event file. tests/integration/test_events.py reads the file and
+// checks it. A line is "scalar STEP VALUE WALL_SECONDS TAG" or "restart STEP WALL_SECONDS". Prints the file's path.
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
       } else if (kind == "scalar" && std::cin >> number >> wall && std::getline(std::cin >> std::ws, tag)) {
         writer.scalar(tag, step, std::stod(number), wall);
       } else {
-        std::fprintf(stderr, "events_tool: not a line: %s\n", kind.c_str());
+        std::fprintf(stderr, "events_tool: invalid line: %s\n", kind.c_str());
         return 2;
       }
     }

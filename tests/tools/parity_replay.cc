@@ -1,13 +1,13 @@
-// Trains a model on given batches and writes what happened, for tests/integration/test_train_parity.py, which compares
-// it with PyTorch.
+// Trains a model on given batches and writes losses and gradients. tests/integration/test_train_parity.py compares them
+// with PyTorch's.
 //
 //   parity_replay MODEL BATCHES OUT OPTIMIZER LR fused|plain|double
 //
 // BATCHES (safetensors): images (steps, n, 3, h, w) float32, normalised; labels (steps, n) int64.
-// OUT: losses (steps) float64, each before its update; gradient/<parameter> of the first batch, before anything is
-// changed; first/<statistic> after the first step. Momentum and decay are 0.9, the epsilon 1e-3; batch norm keeps 0.9
-// of its statistics and moves by the unbiased variance, as PyTorch's does. No regularisation of any kind.
-// `double` computes the first loss and gradient in double precision, and nothing more.
+// OUT: losses (steps) float64, each before its update; gradient/<parameter> of the first batch, before the first
+// update; first/<statistic> after the first step. Momentum and decay are 0.9, epsilon is 1e-3. The momentum of batch
+// norm is 0.9, and its moving variance is the average of unbiased variances, as in PyTorch. There is no regularisation.
+// `double` computes only the first loss and gradients, in double precision.
 #include <torch/torch.h>
 
 #include <charconv>
@@ -47,7 +47,7 @@ Batches read_batches(const std::string& path) {
   Batches batches{torch::empty(images.dims, torch::kFloat), torch::empty(labels.dims, torch::kLong)};
   if (images.dtype != tensor::Dtype::f32 || labels.dtype != tensor::Dtype::i64 || images.dims.size() != 5 ||
       labels.dims != tensor::Dims{images.dims[0], images.dims[1]}) {
-    throw input_error("{}: images must be (steps, n, 3, h, w) float32 and labels (steps, n) int64", path);
+    throw input_error("{}: wrong shapes (expected images (steps, n, 3, h, w) float32 and labels (steps, n) int64)", path);
   }
   std::memcpy(batches.images.data_ptr(), images.bytes.data(), images.bytes.size());
   std::memcpy(batches.labels.data_ptr(), labels.bytes.data(), labels.bytes.size());
@@ -65,7 +65,7 @@ data::Batch batch_of(const Batches& batches, std::int64_t step) {
   return batch;
 }
 
-// The same tensors in double precision.
+// The tensors of a store in double precision.
 struct DoubleSource : nn::ParameterSource {
   explicit DoubleSource(nn::ParameterStore& from) : store(from) {}
   torch::Tensor at(const graph::Parameter& parameter) const override {
@@ -77,7 +77,7 @@ struct DoubleSource : nn::ParameterSource {
   mutable std::map<std::string, torch::Tensor> tensors;
 };
 
-// The first batch's loss and, into `out`, its gradients. Momentum 1 leaves the statistics as they are.
+// Returns the loss of the first batch and adds its gradients to `out`. Momentum 1 keeps the statistics unchanged.
 double first_gradients(const graph::Graph& graph, const std::shared_ptr<nn::ParameterSource>& source,
                        const Batches& batches, bool fused, torch::Dtype dtype, tensor::Weights& out) {
   nn::Network network(graph, source, {.fused = fused, .bn_momentum = 1.0});
@@ -122,7 +122,7 @@ void run(const std::string& model_path, const std::string& batches_path, const s
   recipe.train.fused = fused;
   recipe.ema_decay = 0;
   recipe.bn_momentum = 0.9;
-  recipe.bn_warmup = false;  // as torch.nn.BatchNorm2d
+  recipe.bn_warmup = false;  // as in torch.nn.BatchNorm2d
   recipe.unbiased_moving_variance = true;
   const auto group = train::single_process();
   train::Trainer trainer(graph, store, recipe, torch::kCPU, *group);

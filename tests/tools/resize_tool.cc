@@ -1,5 +1,5 @@
-// resize_tool IN FILTER WxH OUT.png [X0,Y0,X1,Y1]: vision::resize on one image, for
-// tests/integration/test_resize_pillow.py, which compares it with Pillow.
+// resize_tool IN FILTER WxH OUT.png [X0,Y0,X1,Y1]: applies vision::resize to one image.
+// tests/integration/test_resize_pillow.py compares the result with Pillow's.
 #include <array>
 #include <cstdio>
 #include <optional>

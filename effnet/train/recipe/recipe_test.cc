@@ -45,7 +45,7 @@ ModelSettings model_named(const std::string& name) {
   return model;
 }
 
-// The names that scripts rely on: shared/cli.md, 'Recipes and settings'.
+// The setting keys that scripts rely on.
 TEST(Recipe, HasTheKeysOfTheCommandLine) {
   std::set<std::string_view> keys;
   for (const Setting& setting : settings()) EXPECT_TRUE(keys.insert(setting.key).second) << setting.key;
@@ -258,7 +258,7 @@ TEST(Recipe, EveryOneThatIsBuiltInLoads) {
     EXPECT_EQ(print(parse_recipe(print(recipe), "printed")), print(recipe));
     const arch::ArchSpec spec = load_arch(recipe.model);
     EXPECT_GT(graph::lower(spec).nodes.size(), 10U);
-    if (name.starts_with("imagenet_b")) {  // paper.md section D
+    if (name.starts_with("imagenet_b")) {  // docs/reference/paper.md, section D
       EXPECT_DOUBLE_EQ(peak_lr(recipe), 0.256);
       EXPECT_EQ(recipe.optimizer.name, OptimizerKind::rmsprop_tf);
       EXPECT_EQ(recipe.optimizer.epsilon, 1e-3);

@@ -1,5 +1,5 @@
 // The learning rate as a function of the epochs done (a real number: images seen / images of the set), and what moving
-// averages keep as a function of the step. Source: paper.md section D.
+// averages keep as a function of the step. Source: docs/reference/paper.md, section D.
 #pragma once
 
 #include <cstdint>

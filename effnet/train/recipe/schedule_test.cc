@@ -10,7 +10,8 @@ namespace {
 
 constexpr double kTolerance = 1e-15;  // a few roundings of numbers below 1
 
-// paper.md section D: linear from 0 to 0.256 over 5 epochs; then 0.97^floor(epoch / 2.4), counted from the start.
+// docs/reference/paper.md, section D: linear from 0 to 0.256 over 5 epochs; then 0.97^floor(epoch / 2.4), counted from
+// the start.
 TEST(Schedule, ThePapersRate) {
   const ScheduleSettings paper;
   EXPECT_EQ(learning_rate(paper, 0.256, 0, 350), 0);

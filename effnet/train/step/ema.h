@@ -1,5 +1,6 @@
-// The moving average of a network's tensors, trainable ones and batch norm's moving statistics alike (paper.md section
-// D: EN utils.py:339). Shadows start at the tensors' values of when the average is made.
+// The moving average of a network's tensors, trainable ones and batch norm's moving statistics alike
+// (docs/reference/paper.md, section D: EN utils.py:339). Shadows start at the tensors' values of when the average is
+// made.
 #pragma once
 
 #include <torch/torch.h>

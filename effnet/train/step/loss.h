@@ -1,5 +1,5 @@
-// Cross entropy against soft targets: label smoothing (paper.md section D: target * (1 - s) + s / classes), mixup and
-// cutmix, where an image is part of two classes.
+// Cross entropy against soft targets: label smoothing (docs/reference/paper.md, section D: target * (1 - s) +
+// s / classes), mixup and cutmix, where an image is part of two classes.
 #pragma once
 
 #include <torch/torch.h>

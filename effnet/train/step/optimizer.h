@@ -2,7 +2,7 @@
 // it gives the same bits for any number of threads.
 //
 //   rmsprop_tf  TensorFlow's: m <- decay m + (1 - decay) g^2;  v <- momentum v + lr g / sqrt(m + eps);  p <- p - v.
-//               Epsilon is inside the root, m starts at 1, v at 0 (paper.md section D; TF rmsprop.py)
+//               Epsilon is inside the root, m starts at 1, v at 0 (docs/reference/paper.md, section D; TF rmsprop.py)
 //   sgd         v <- momentum v + g;  p <- p - lr (g + momentum v with Nesterov, else v)
 //   adamw       Loshchilov & Hutter 2019: bias-corrected moments, decay * lr * p apart from the gradient
 // Weight decay of the first two is weight_decay * p added to the gradient, of all tensors but batch norms'.

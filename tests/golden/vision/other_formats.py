@@ -1,5 +1,7 @@
-"""GIF, BMP and TIFF files of every kind, for make_fixtures.py: each function yields (name, file, golden). A golden of None
-is Pillow's; the others are stated here, since Pillow 9.4 reads the kind wrongly or not at all (the reason stands there)."""
+"""GIF, BMP and TIFF files of all kinds, for make_fixtures.py. The functions yield (name, file, expected pixels).
+
+None means Pillow's pixels. Otherwise Pillow 9.4 reads the kind wrongly or not at all, and a comment gives the reason.
+"""
 import io
 import struct
 
@@ -10,7 +12,7 @@ RNG = np.random.RandomState(11)
 
 
 def photo(w, h, seed=0):
-    """Waves with a little noise: smooth enough for JPEG, no two rows or columns alike."""
+    """Waves with a little noise: smooth enough for JPEG; all rows and columns are different."""
     y, x = np.mgrid[:h, :w].astype(float)
     rgb = np.stack([128 + 110 * np.sin(0.5 * x + 0.2 * y), 128 + 110 * np.sin(0.3 * y - 0.1 * x + 1),
                     255 * (x + y) / (w + h)], -1)
@@ -37,7 +39,7 @@ def blocks(data):
 
 
 def lzw(values, bits):
-    """Codes without compression: the table is cleared before it grows."""
+    """LZW codes without compression: the table is cleared before the codes get longer."""
     text, clear = "", 1 << bits
     for i, value in enumerate(values):
         if i % (clear - 2 or 1) == 0:
@@ -76,12 +78,12 @@ def gifs(photo):
     yield "gif_inside_clear", gif((9, 7), (2, 1, 5, 4), small, four, transparent=1, background=3), None
     yield "gif_beyond", gif((3, 3), (1, 2, 5, 4), small, four), None
     yield "gif_no_trailer", gif((5, 4), (0, 0, 5, 4), small, four, end=b""), None
-    yield "gif_no_end", gif((5, 4), (0, 0, 5, 4), small, four, end=b"")[:-1], None  # nor the end of the blocks
+    yield "gif_no_end", gif((5, 4), (0, 0, 5, 4), small, four, end=b"")[:-1], None  # the end of the blocks is missing too
 
 
 # ---- BMP ----
 def packed(rows, bits):
-    """Rows of whole numbers, the first pixel in the highest bits, padded to four bytes."""
+    """Packs rows of integers, the first pixel in the highest bits. Rows are padded to four bytes."""
     data = b""
     for row in rows:
         text = "".join(format(int(v), f"0{bits}b") for v in row)
@@ -102,7 +104,7 @@ def bmp(w, h, bits, data, header=40, compression=0, palette=b"", colours=0, mask
 
 
 def pixels(array, width):
-    """Pixels of `width` bytes, least significant first, rows padded to four bytes."""
+    """Pixels of `width` bytes, little-endian. Rows are padded to four bytes."""
     rows = [b"".join(int(v).to_bytes(width, "little") for v in row) for row in array]
     return b"".join(row + b"\0" * (-len(row) % 4) for row in rows)
 
@@ -136,12 +138,13 @@ def bmps(photo):
                                       ("xbgr", 32, 40, (0xFF000000, 0xFF0000, 0xFF00))):
         yield (f"bmp_{name}", bmp(5, 3, bits, pixels(deep % (1 << bits), bits // 8), header=header, compression=3,
                                   masks=struct.pack(f"<{len(masks)}I", *masks)), None)
-    # Headers that Pillow 9.4 does not know (later ones do), and masks of ten bits, rounded down as Pillow does with five.
+    # Headers that Pillow 9.4 does not support (later versions do), and masks of ten bits, rounded down as Pillow does
+    # for five bits.
     golden = np.dstack([(deep >> shift & 1023) * 255 // 1023 for shift in (20, 10, 0)])[::-1].astype(np.uint8)
     masks = struct.pack("<4I", 1023 << 20, 1023 << 10, 1023, 0)
     yield "bmp_101010_v3", bmp(5, 3, 32, pixels(deep, 4), header=56, compression=3, masks=masks), golden
     yield "bmp_101010_v2", bmp(5, 3, 32, pixels(deep, 4), header=52, compression=3, masks=masks), golden
-    # Runs. RLE8 as Pillow; a move and an odd number of single RLE4 entries it reads wrongly, so they are stated.
+    # Run-length encoding. Pillow reads RLE8 correctly, but not a delta code and an odd number of absolute RLE4 pixels.
     palette = colours(256)
     runs = b"\4\7\2\1\0\0" + b"\0\3\1\2\3\0\3\x09" + b"\0\0" + b"\6\5\0\0" + b"\0\4\1\2\3\4\2\x0b\0\1"
     yield "bmp_rle8", bmp(6, 4, 8, runs, compression=1, palette=quads(palette)), None
@@ -156,7 +159,7 @@ def bmps(photo):
 # ---- TIFF ----
 def tiff(samples, bits, photometric, order="<", tile=None, planes=False, rows=None, extra=(), orientation=None, palette=None,
          big=False, reverse=False, more=(), pages=1):
-    """Uncompressed; samples: (h, w, channels) of whole numbers below 2^bits."""
+    """An uncompressed TIFF. samples: (h, w, channels), integers below 2^bits."""
     h, w, channels = samples.shape
     one = "B" if bits <= 8 else "H"
 
@@ -214,8 +217,8 @@ def tiff(samples, bits, photometric, order="<", tile=None, planes=False, rows=No
     return data
 
 
-def turned(samples, orientation):
-    """Upright, in NumPy: what the words of TIFF 6.0 mean."""
+def oriented(samples, orientation):
+    """The samples with the orientation applied, as TIFF 6.0 defines it."""
     a = samples.transpose(1, 0, 2) if orientation >= 5 else samples
     flip_y, flip_x = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}[orientation]
     return a[::-1 if flip_y else 1, ::-1 if flip_x else 1]
@@ -241,7 +244,7 @@ def tiffs(photo):
         yield f"tiff_rgb16_{word}", tiff(RNG.randint(0, 1 << 16, (9, 11, 3)), 16, 2, order=order), None
         yield f"tiff_tiles_{word}", tiff(rgb.astype(int), 8, 2, order=order, tile=16), None
     yield "tiff_planes", tiff(rgb.astype(int), 8, 2, planes=True, rows=5), None
-    # Planes in tiles: Pillow 9.4 asks for the first plane's tiles only.
+    # Tiles of separate planes: Pillow 9.4 reads only the tiles of the first plane.
     yield "tiff_planes_tiles", tiff(rgb.astype(int), 8, 2, planes=True, tile=16), rgb
     yield "tiff_strips", tiff(rgb.astype(int), 8, 2, rows=4), None
     yield "tiff_big", tiff(rgb.astype(int), 8, 2, rows=7, big=True), None
@@ -251,7 +254,7 @@ def tiffs(photo):
         yield f"tiff_grey{bits}_white", tiff(values, bits, 0, order=">"), None
         yield f"tiff_palette{bits}", tiff(values, bits, 3, palette=colours(1 << bits)), None
     yield "tiff_reversed", tiff(RNG.randint(0, 2, (9, 11, 1)), 1, 1, reverse=True), None
-    # Pillow clips 12- and 16-bit grey at 255, where effnet keeps the high byte; it does not invert 16 bits.
+    # Pillow clips 12- and 16-bit grey at 255 and does not invert 16-bit grey; effnet keeps the high byte.
     deep = RNG.randint(0, 1 << 16, (9, 11, 1))
     yield "tiff_grey16", tiff(deep, 16, 1), np.repeat(deep >> 8, 3, 2).astype(np.uint8)
     yield "tiff_grey16_white", tiff(deep, 16, 0, order=">"), np.repeat(255 - (deep >> 8), 3, 2).astype(np.uint8)
@@ -263,6 +266,7 @@ def tiffs(photo):
     yield "tiff_rgba_unsaid", tiff(alpha, 8, 2), None
     yield "tiff_rgba_multiplied", tiff(alpha, 8, 2, extra=(1,)), None
     yield "tiff_rgbx", tiff(RNG.randint(0, 256, (9, 11, 5)), 8, 2, extra=(0, 0)), None
-    # Pillow 9.4 turns a TIFF when it loads it and again in exif_transpose, so the turn is stated.
+    # Pillow 9.4 applies the orientation of a TIFF when loading and again in exif_transpose.
     for orientation in range(1, 9):
-        yield f"tiff_turn{orientation}", tiff(rgb.astype(int), 8, 2, orientation=orientation, rows=7), turned(rgb, orientation)
+        file = tiff(rgb.astype(int), 8, 2, orientation=orientation, rows=7)
+        yield f"tiff_turn{orientation}", file, oriented(rgb, orientation)
