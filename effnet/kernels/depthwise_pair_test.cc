@@ -63,7 +63,7 @@ struct Rows {
   }
 };
 
-class DepthwisePairTest : public OfSet {
+class DepthwisePairTest : public InstructionSetTest {
  protected:
   // Nothing where the set has no such kernels.
   template <class Test>
@@ -93,13 +93,13 @@ class DepthwisePairTest : public OfSet {
 // two more, and the bias: n + 3 = 2 * size + 5.
 constexpr std::int64_t roundings(std::int64_t size) { return 2 * size + 2; }
 
-TEST_P(DepthwisePairTest, AgreesWithTwin) {
-  std::int64_t turn = 0;  // the other choices take turns over 40 widths
+TEST_P(DepthwisePairTest, AgreesWithReference) {
+  std::int64_t variant = 0;  // the other choices take turns over 40 widths
   for_each_kernel([&](const Kernel& kernel) {
-    for (std::int64_t width = 1; width <= 40; ++width, ++turn) {
+    for (std::int64_t width = 1; width <= 40; ++width, ++variant) {
       const Shape shape = {
-          width,        turn % 5 != 0,     turn % 3 == 2 ? kernel.size / 2 * (turn % 2 == 0 ? 1 : -1) : 0,
-          turn % 7 % 2, turn / 2 % 2 == 1, kRanges[turn / 4 % 4]};
+          width,           variant % 5 != 0,     variant % 3 == 2 ? kernel.size / 2 * (variant % 2 == 0 ? 1 : -1) : 0,
+          variant % 7 % 2, variant / 2 % 2 == 1, kRanges[variant / 4 % 4]};
       const Rows rows(kernel, shape, operands);
       const Rows twin = rows, norms = rows;
       twin.with_args(
@@ -127,7 +127,7 @@ TEST_P(DepthwisePairTest, AgreesWithTwin) {
 }
 
 // Where a row is cut must not show, nor whether the second is made.
-TEST_P(DepthwisePairTest, PlaceInTheRowDoesNotChangeBits) {
+TEST_P(DepthwisePairTest, SplittingARowKeepsTheBits) {
   for_each_kernel([&](const Kernel& kernel) {
     const Rows whole(kernel, {40, true, 0, 0, false, kRanges[3]}, operands);
     run(whole);
@@ -191,7 +191,7 @@ TEST_P(DepthwisePairTest, IsTheConvolution) {
 }
 
 // NaN in the first input row reaches the first output alone, in the last one the second; between, both.
-TEST_P(DepthwisePairTest, NanReachesWhatDependsOnIt) {
+TEST_P(DepthwisePairTest, NanReachesExactlyTheDependentOutputs) {
   for_each_kernel([&](const Kernel& kernel) {
     const Rows clean(kernel, {11, true, 0, 0, true, kRanges[2]}, operands);
     run(clean);

@@ -65,7 +65,7 @@ struct Row {
   }
 };
 
-class DepthwiseTest : public OfSet {
+class DepthwiseTest : public InstructionSetTest {
  protected:
   template <class Test>
   void for_each_kernel(Test test) const {
@@ -90,7 +90,7 @@ class DepthwiseTest : public OfSet {
   void run(const Row& row) const {
     row.with_args([&](const DepthwiseArgs& args) { run(row.kernel, args); });
   }
-  static void run_twin(const Row& row, Epilogue epilogue) {
+  static void run_reference(const Row& row, Epilogue epilogue) {
     const Kernel& k = row.kernel;
     row.with_args(
         [&](const DepthwiseArgs& args) { reference::depthwise(args, k.size, k.stride, k.lanes(), epilogue); });
@@ -113,21 +113,21 @@ Floats sums_of(const Floats& before, const Floats& out, std::int64_t lanes) {
   return sums;
 }
 
-TEST_P(DepthwiseTest, AgreesWithTwin) {
-  std::int64_t turn = 0;  // the other choices take turns over 40 widths
+TEST_P(DepthwiseTest, AgreesWithReference) {
+  std::int64_t variant = 0;  // the other choices take turns over 40 widths
   for_each_kernel([&](const Kernel& kernel) {
     for (std::int64_t width = 1; width <= 40; ++width) {
-      const Shape shape = {width, turn % 3 == 2 ? kernel.size / 2 : 0, turn % 2, turn / 2 % 2 == 1,
-                           kRanges[turn / 4 % 4]};
-      ++turn;
+      const Shape shape = {width, variant % 3 == 2 ? kernel.size / 2 : 0, variant % 2, variant / 2 % 2 == 1,
+                           kRanges[variant / 4 % 4]};
+      ++variant;
       const Row row(kernel, shape, operands);
       Row twin = row, absolute = row;
       for (const Floats& input : absolute.inputs) make_absolute(input.span());
       make_absolute(absolute.weight.span());
       make_absolute(absolute.bias.span());
       absolute.shape.range = kRanges[0];
-      run_twin(absolute, Epilogue::clamp);
-      run_twin(twin, kernel.epilogue);
+      run_reference(absolute, Epilogue::clamp);
+      run_reference(twin, kernel.epilogue);
       const Floats before = row.sums;
       run(row);
       const testing::AssertionResult result =
@@ -141,7 +141,7 @@ TEST_P(DepthwiseTest, AgreesWithTwin) {
 }
 
 // Where a row is cut must not show: every output has the bits it has in the whole row.
-TEST_P(DepthwiseTest, PlaceInTheRowDoesNotChangeBits) {
+TEST_P(DepthwiseTest, SplittingARowKeepsTheBits) {
   for_each_kernel([&](const Kernel& kernel) {
     Row row(kernel, {40, 0, 0, false, kRanges[3]}, operands);
     run(row);
@@ -165,7 +165,7 @@ TEST_P(DepthwiseTest, PlaceInTheRowDoesNotChangeBits) {
   });
 }
 
-TEST_P(DepthwiseTest, NanReachesWhatDependsOnIt) {
+TEST_P(DepthwiseTest, NanReachesExactlyTheDependentOutputs) {
   for_each_kernel([&](const Kernel& kernel) {
     const Row clean(kernel, {11, 0, 0, true, kRanges[2]}, operands);
     Row bad = clean;
@@ -187,7 +187,7 @@ TEST_P(DepthwiseTest, NanReachesWhatDependsOnIt) {
   });
 }
 
-TEST_P(DepthwiseTest, ExtremeSums) {
+TEST_P(DepthwiseTest, ExtremeSumsAgreeWithReference) {
   for_each_kernel([&](const Kernel& kernel) {
     for (std::size_t first = 0; first < std::size(kExtremes); first += static_cast<std::size_t>(kernel.lanes())) {
       const Row row(kernel, {7, 0, 0, false, kRanges[first % 3]}, operands);

@@ -6,7 +6,7 @@
 namespace effnet::kernels {
 namespace {
 
-class ElementwiseTest : public OfSet {
+class ElementwiseTest : public InstructionSetTest {
  protected:
   Floats filled(std::int64_t size, std::int64_t shift) {
     Floats result(size, shift);
@@ -125,14 +125,15 @@ struct Map {
 
 template <class Test>
 void for_each_map(Test test) {
-  std::size_t turn = 0;
+  std::size_t variant = 0;
   for (const std::int64_t pixels : {1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 40}) {
     for (const bool b : {false, true}) {
       for (const bool scale : {false, true}) {
         for (const bool shift : {false, true}) {
           for (int out = 0; out < (b ? 3 : 2); ++out) {
-            ++turn;
-            test(MapShape{pixels, b, scale, shift, out, static_cast<std::int64_t>(turn % 2), kRanges[turn / 2 % 4]});
+            ++variant;
+            test(MapShape{pixels, b, scale, shift, out, static_cast<std::int64_t>(variant % 2),
+                          kRanges[variant / 2 % 4]});
           }
         }
       }

@@ -70,9 +70,9 @@ struct Tile {
             .last_depth = shape.depth.last_depth,
             .weight = weight.data(),
             .bias = bias.data(),
-            .ahead = nullptr,  // nothing to fetch ahead: a hint may point anywhere
-            .ahead_step = kBlock,
-            .ahead_segment = 1 << 20,
+            .prefetch_address = nullptr,  // nothing to fetch ahead: a hint may point anywhere
+            .prefetch_step = kBlock,
+            .prefetch_segment_step = 1 << 20,
             .out = to.data(),
             .out_block = out_block,
             .offsets = offsets.data(),
@@ -99,11 +99,11 @@ Floats norms_of(const Tile& tile) {
   for (const Floats* operand : {&absolute.a, &absolute.weight, &absolute.bias, &absolute.residual, &absolute.out}) {
     make_absolute(operand->span());
   }
-  reference::product(absolute.args(absolute.out), tile.shape.pixels, tile.shape.lanes, Epilogue::clamp);
+  reference::gemm(absolute.args(absolute.out), tile.shape.pixels, tile.shape.lanes, Epilogue::clamp);
   return absolute.out;
 }
 
-class GemmTest : public OfSet {
+class GemmTest : public InstructionSetTest {
  protected:
   // test(p, lanes, epilogue) for every kernel of the table.
   template <class Test>
@@ -115,10 +115,10 @@ class GemmTest : public OfSet {
     }
   }
 
-  testing::AssertionResult agrees_with_twin(std::size_t p, Epilogue epilogue, const Tile& tile) const {
+  testing::AssertionResult agrees_with_reference(std::size_t p, Epilogue epilogue, const Tile& tile) const {
     const Floats norms = norms_of(tile);
     const Floats expected = tile.out;
-    reference::product(tile.args(expected), tile.shape.pixels, tile.shape.lanes, epilogue);
+    reference::gemm(tile.args(expected), tile.shape.pixels, tile.shape.lanes, epilogue);
     const Floats got = tile.out;
     set().gemm(p, tile.shape.lanes, epilogue)(tile.args(got));
     return agree(got, expected, norms, function_of(epilogue), tile.shape.depth.total());
@@ -146,15 +146,18 @@ std::vector<Depth> depths() {
   return result;
 }
 
-TEST_P(GemmTest, AgreesWithTwin) {
-  std::size_t turn = 0;  // residual, shift and range take turns: with 44 depths each pair of them meets every kernel
+TEST_P(GemmTest, AgreesWithReference) {
+  std::size_t variant = 0;  // residual, shift and range take turns: with 44 depths each pair of them meets every kernel
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     for (const Depth& depth : depths()) {
-      const Shape shape = {
-          set().heights[p],     lanes, depth, static_cast<Residual>(turn % 3), static_cast<std::int64_t>(turn / 3 % 2),
-          kRanges[turn / 6 % 4]};
-      ++turn;
-      const testing::AssertionResult result = agrees_with_twin(p, epilogue, Tile(shape, operands));
+      const Shape shape = {set().heights[p],
+                           lanes,
+                           depth,
+                           static_cast<Residual>(variant % 3),
+                           static_cast<std::int64_t>(variant / 3 % 2),
+                           kRanges[variant / 6 % 4]};
+      ++variant;
+      const testing::AssertionResult result = agrees_with_reference(p, epilogue, Tile(shape, operands));
       EXPECT_TRUE(result) << describe(p, epilogue, shape);
       if (!result) return;
     }
@@ -176,7 +179,8 @@ TEST_P(GemmTest, LanesBeyondTheChannelsAreZero) {
           for (std::int64_t n = here; n < shape.lanes; ++n) tile.weight[k * shape.lanes + n] = 0;
         }
         for (std::int64_t n = here; n < shape.lanes; ++n) tile.bias[n] = 0;
-        EXPECT_TRUE(agrees_with_twin(p, epilogue, tile)) << channels << " channels, " << describe(p, epilogue, shape);
+        EXPECT_TRUE(agrees_with_reference(p, epilogue, tile))
+            << channels << " channels, " << describe(p, epilogue, shape);
         const Floats got = tile.out;
         set().gemm(p, shape.lanes, epilogue)(tile.args(got));
         for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
@@ -217,7 +221,7 @@ TEST_P(GemmTest, HeightDoesNotChangeBits) {
 }
 
 // NaN in an operand reaches exactly the results that depend on it, in every epilogue.
-TEST_P(GemmTest, NanReachesWhatDependsOnIt) {
+TEST_P(GemmTest, NanReachesExactlyTheDependentOutputs) {
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     const std::int64_t height = set().heights[p];
     const Shape shape = {height, lanes, {2, 16, 5}, Residual::separate, 0, kRanges[2]};
@@ -249,7 +253,7 @@ TEST_P(GemmTest, NanReachesWhatDependsOnIt) {
 }
 
 // Zeros, denormals, the bends of the functions, great magnitudes and infinities as the sum itself.
-TEST_P(GemmTest, ExtremeSums) {
+TEST_P(GemmTest, ExtremeSumsAgreeWithReference) {
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     for (std::size_t first = 0; first < std::size(kExtremes); first += static_cast<std::size_t>(lanes)) {
       const Shape shape = {set().heights[p], lanes, {1, 16, 1}, Residual::none, 0, kRanges[first % 3]};

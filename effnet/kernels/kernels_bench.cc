@@ -89,7 +89,7 @@ class Values {
   float* data_;
 };
 
-double product_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue) {
+double gemm_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue) {
   const std::int64_t pixels = s.h * s.w, depth = s.in_channels * s.window();
   const Values in(blocked_floats(depth, pixels)), out(blocked_floats(s.channels, pixels));
   const Values weight(depth * lanes_of(s.channels)), bias(lanes_of(s.channels));
@@ -170,8 +170,7 @@ void run(std::string_view isa, const std::string& filter, Epilogue epilogue) {
   double total = 0, total_flops = 0;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const Shape& s = shapes[i];
-    const double seconds =
-        s.depthwise() ? depthwise_seconds(set, s, epilogue, false) : product_seconds(set, s, epilogue);
+    const double seconds = s.depthwise() ? depthwise_seconds(set, s, epilogue, false) : gemm_seconds(set, s, epilogue);
     const auto line = [&](const std::string& what, double time, double flops) {
       fmt::print("{:<18} {:<44} {:10.2f} us {:8.1f} GFLOP/s {:5.1f} %\n", s.network, what, time * 1e6,
                  flops / time * 1e-9, flops / time * 1e-9 / peak * 100);

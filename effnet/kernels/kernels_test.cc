@@ -69,7 +69,7 @@ TEST(KernelSet, TablesAreWholeAndNamesUnique) {
     ASSERT_FALSE(set.heights.empty());
     EXPECT_EQ(set.heights.back(), 1);
     for (std::size_t p = 1; p < set.heights.size(); ++p) EXPECT_LT(set.heights[p], set.heights[p - 1]);
-    EXPECT_EQ(set.products.size(), set.heights.size() * static_cast<std::size_t>(set.tile / 8) * kEpilogues);
+    EXPECT_EQ(set.gemms.size(), set.heights.size() * static_cast<std::size_t>(set.tile / 8) * kEpilogues);
     EXPECT_EQ(set.depthwises.size(), 3U * 2 * 2 * kEpilogues);
     EXPECT_TRUE(set.depthwise_pairs.empty() || set.depthwise_pairs.size() == 2U * 2 * kEpilogues);
 
@@ -81,7 +81,7 @@ TEST(KernelSet, TablesAreWholeAndNamesUnique) {
       EXPECT_TRUE(functions.insert(entry.function).second) << entry.name << " is another entry's function";
     }
     // All table entries are among those asked for.
-    for (const GemmFn function : set.products) {
+    for (const GemmFn function : set.gemms) {
       if (function == nullptr) continue;  // a height that only tiles of 8 channels have
       EXPECT_TRUE(functions.contains(reinterpret_cast<void (*)()>(function)));
     }

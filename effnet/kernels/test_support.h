@@ -188,7 +188,7 @@ inline constexpr Range kRanges[] = {{-kInfinity, kInfinity}, {0, kInfinity}, {0,
 inline constexpr Epilogue kAllEpilogues[] = {Epilogue::clamp, Epilogue::silu, Epilogue::hard_swish};
 
 // One run of a test for each set of this CPU: `INSTANTIATE_TEST_SUITE_P(Sets, X, usable, isa_name)`.
-class OfSet : public testing::TestWithParam<Isa> {
+class InstructionSetTest : public testing::TestWithParam<Isa> {
  protected:
   const KernelSet& set() const { return kernel_set({GetParam()}); }
 };

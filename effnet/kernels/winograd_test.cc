@@ -124,7 +124,7 @@ struct Output {
   }
 };
 
-class WinogradTest : public OfSet {
+class WinogradTest : public InstructionSetTest {
  protected:
   void run(const Input& input) const { set().winograd_input(input.args()); }
   void run(const Output& output, Epilogue epilogue) const { run(output.args(), epilogue); }
@@ -138,8 +138,8 @@ class WinogradTest : public OfSet {
   Operands operands{5};
 };
 
-TEST_P(WinogradTest, InputAgreesWithTwin) {
-  std::int64_t turn = 0;  // the other choices take turns
+TEST_P(WinogradTest, InputAgreesWithReference) {
+  std::int64_t variant = 0;  // the other choices take turns
   for (std::int64_t width = 1; width <= 17; ++width) {
     const std::int64_t all = tiles_of(width);
     for (const auto& [x, tiles] : {std::pair{std::int64_t{-1}, all},
@@ -149,8 +149,8 @@ TEST_P(WinogradTest, InputAgreesWithTwin) {
                                    {3, all},
                                    {width - 1, 2}}) {
       for (std::int64_t above = 0; above < 2; ++above) {
-        for (std::int64_t below = 0; below < 4; ++below, ++turn) {
-          const InputShape shape = {width, x, tiles, above, below, turn % 2, turn / 2 % 2, turn % 3 * 11};
+        for (std::int64_t below = 0; below < 4; ++below, ++variant) {
+          const InputShape shape = {width, x, tiles, above, below, variant % 2, variant / 2 % 2, variant % 3 * 11};
           const Input input(shape, operands);
           const Input twin = input, norms = input;
           reference::winograd_input(twin.args());
@@ -163,15 +163,16 @@ TEST_P(WinogradTest, InputAgreesWithTwin) {
   }
 }
 
-TEST_P(WinogradTest, OutputAgreesWithTwin) {
-  std::int64_t turn = 0;
+TEST_P(WinogradTest, OutputAgreesWithReference) {
+  std::int64_t variant = 0;
   for (const Epilogue epilogue : kAllEpilogues) {
     for (std::int64_t width = 1; width <= 17; ++width) {
       for (const std::int64_t tiles : {tiles_of(width), tiles_of(tiles_of(width))}) {
         for (const bool second : {true, false}) {
           for (const Residual residual : {Residual::none, Residual::own, Residual::in_place}) {
-            const OutputShape shape = {tiles, width, second, residual, turn % 2, turn % 3 * 11, kRanges[turn % 4]};
-            ++turn;
+            const OutputShape shape = {
+                tiles, width, second, residual, variant % 2, variant % 3 * 11, kRanges[variant % 4]};
+            ++variant;
             const Output output(shape, operands);
             const Output twin = output, norms = output;
             reference::winograd_output(twin.args(), epilogue);
@@ -189,7 +190,7 @@ TEST_P(WinogradTest, OutputAgreesWithTwin) {
 }
 
 // Where a row of tiles is cut must not show: a tile has the bits it has in the whole row.
-TEST_P(WinogradTest, PlaceInTheRowDoesNotChangeBits) {
+TEST_P(WinogradTest, SplittingARowKeepsTheBits) {
   constexpr std::int64_t kWidth = 13, kTiles = tiles_of(kWidth);
   const Input input({kWidth, -1, kTiles, 0, 0, 0, 0, 0}, operands);
   run(input);
@@ -244,7 +245,7 @@ testing::AssertionResult nan_as_twin(const Floats& got, const Floats& clean, con
   return testing::AssertionSuccess();
 }
 
-TEST_P(WinogradTest, NanReachesWhatDependsOnIt) {
+TEST_P(WinogradTest, NanReachesExactlyTheDependentOutputs) {
   const Input clean({11, -1, 6, 0, 0, 0, 0, 0}, operands);
   run(clean);
   for (std::size_t row = 0; row < 4; ++row) {
@@ -285,7 +286,7 @@ TEST_P(WinogradTest, NanReachesWhatDependsOnIt) {
   }
 }
 
-TEST_P(WinogradTest, ExtremeSums) {
+TEST_P(WinogradTest, ExtremeSumsAgreeWithReference) {
   for (const Epilogue epilogue : kAllEpilogues) {
     for (std::size_t first = 0; first < std::size(kExtremes); first += kBlock) {
       const Output output({2, 3, true, Residual::none, 0, 0, kRanges[first % 3]}, operands);

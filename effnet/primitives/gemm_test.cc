@@ -17,8 +17,6 @@ namespace {
 using kernels::blocks_of;
 using kernels::kBlock;
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
 std::vector<float> values(std::string_view name, std::int64_t count) {
   std::vector<float> result(static_cast<std::size_t>(count));
   Philox(5, stream_of(name)).fill_normal(result, 0, 1);
@@ -83,7 +81,6 @@ std::vector<float> run_gemm(const Case& one, const kernels::KernelSet& set, cons
     run.depth = depth_of_channels(one.depth);
     run.panel = matrix.panel(i);
     run.bias = one.bias.data() + run.panel.channel;
-    run.activation = {kernels::Epilogue::clamp, -kInfinity, kInfinity};
     run.out = out.data() + run.panel.channel / kBlock * one.pixels * kBlock;
     run.out_block = one.pixels * kBlock;
     run.offsets = scattered ? offsets.data() : nullptr;

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -48,7 +47,6 @@ class Convolution {
 
   // In runs of `run` tiles.
   std::vector<float> run(const kernels::KernelSet& set, std::int64_t run) const {
-    constexpr float kInfinity = std::numeric_limits<float>::infinity();
     const TileSchedule schedule(set);
     const PackedShape shape{case_.channels, case_.depth, set.tile};
     std::vector<float> packed(static_cast<std::size_t>(kWinogradPositions * shape.values()));
@@ -65,7 +63,6 @@ class Convolution {
         GemmRun gemm_run{};
         gemm_run.depth = depth_of_channels(case_.depth);
         gemm_run.bias = zeros.data();
-        gemm_run.activation = {kernels::Epilogue::clamp, -kInfinity, kInfinity};
         gemm_run.out_block = count * kBlock;
         for (std::int64_t position = 0; position < kWinogradPositions; ++position) {
           gemm_run.input = {inputs.data() + position * in_blocks * count * kBlock, count * kBlock};
@@ -79,7 +76,7 @@ class Convolution {
                           {.in = products.data() + b * count * kBlock,
                            .position = panel_blocks * count * kBlock,
                            .bias = bias_.data() + block * kBlock,
-                           .activation = {kernels::Epilogue::clamp, -kInfinity, kInfinity},
+                           .activation = {},
                            .out = out.data() + block * tiles_.out.block_values(),
                            .residual = residual_.data() + block * tiles_.out.block_values()},
                           first, count);

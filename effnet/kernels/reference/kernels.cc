@@ -44,7 +44,7 @@ double epilogue(Epilogue kind, double x, float low, float high) {
   return std::clamp(x, double{low}, double{high});
 }
 
-void product(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind) {
+void gemm(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind) {
   for (std::int64_t p = 0; p < pixels; ++p) {
     for (std::int64_t n = 0; n < lanes; ++n) {
       const std::int64_t place = n / kBlock * args.out_block + args.offsets[p] + n % kBlock;

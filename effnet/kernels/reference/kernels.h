@@ -15,7 +15,7 @@ namespace effnet::kernels::reference {
 double epilogue(Epilogue kind, double x, float low, float high);  // NaN gives NaN
 double sigmoid(double x);
 
-void product(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind);
+void gemm(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind);
 void depthwise(const DepthwiseArgs& args, std::int64_t kernel, std::int64_t stride, std::int64_t lanes, Epilogue kind);
 // magnitudes: as below.
 void depthwise_pair(const DepthwisePairArgs& args, std::int64_t kernel, std::int64_t lanes, Epilogue kind,

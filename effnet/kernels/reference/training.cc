@@ -11,8 +11,8 @@ Bounded z_of(const ActivationArgs& args, std::int64_t i) {
   const std::int64_t lane = i % kBlock;
   return exact(args.y[i]) * exact(args.scale[lane]) + exact(args.shift[lane]);
 }
-Bounded gate_of(const ActivationArgs& args, std::int64_t lane) {
-  return args.gate == nullptr ? Bounded{1, 0} : exact(args.gate[lane]);
+Bounded se_scale_of(const ActivationArgs& args, std::int64_t lane) {
+  return args.se_scale == nullptr ? Bounded{1, 0} : exact(args.se_scale[lane]);
 }
 Bounded xhat_of(float y, float inverse, float offset) { return exact(y) * exact(inverse) + exact(offset); }
 
@@ -92,7 +92,7 @@ Values activate(Epilogue kind, const ActivationArgs& args) {
   Values result;
   for (std::int64_t i = 0; i < args.pixels * kBlock; ++i) {
     const Bounded value = value_of(kind, z_of(args, i), args.low, args.high);
-    result.push_back(args.gate == nullptr ? value : gate_of(args, i % kBlock) * value);
+    result.push_back(args.se_scale == nullptr ? value : se_scale_of(args, i % kBlock) * value);
   }
   return result;
 }
@@ -118,11 +118,11 @@ Values activate_sum(Epilogue kind, const ActivationArgs& args, const float* befo
   return result;
 }
 
-Values gate_sums(Epilogue kind, const ActivationArgs& args, const float* d, const float* before) {
-  Values result(static_cast<std::size_t>(kGateSums * kBlock));
+Values se_sums(Epilogue kind, const ActivationArgs& args, const float* d, const float* before) {
+  Values result(static_cast<std::size_t>(kSeSums * kBlock));
   for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-    Sum sums[kGateSums];
-    for (std::int64_t i = 0; i < kGateSums; ++i) sums[i].add(exact(before[i * kBlock + lane]));
+    Sum sums[kSeSums];
+    for (std::int64_t i = 0; i < kSeSums; ++i) sums[i].add(exact(before[i * kBlock + lane]));
     for (std::int64_t p = 0; p < args.pixels; ++p) {
       const std::int64_t i = p * kBlock + lane;
       const Bounded z = z_of(args, i), gradient = exact(d[i]), derivative = derivative_of(kind, z, args.low, args.high);
@@ -133,7 +133,7 @@ Values gate_sums(Epilogue kind, const ActivationArgs& args, const float* d, cons
       sums[3].add(derivative);
       sums[4].add(derivative * xhat);
     }
-    for (std::int64_t i = 0; i < kGateSums; ++i) {
+    for (std::int64_t i = 0; i < kSeSums; ++i) {
       result[static_cast<std::size_t>(i * kBlock + lane)] = sums[i].total();
     }
   }

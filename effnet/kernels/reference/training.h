@@ -40,7 +40,7 @@ Values moments(const float* y, std::int64_t pixels, const float* before);
 Values activate(Epilogue kind, const ActivationArgs& args);
 Values derivatives(Epilogue kind, const ActivationArgs& args);
 Values activate_sum(Epilogue kind, const ActivationArgs& args, const float* before);
-Values gate_sums(Epilogue kind, const ActivationArgs& args, const float* d, const float* before);
+Values se_sums(Epilogue kind, const ActivationArgs& args, const float* d, const float* before);
 // Without `kind` the derivative is 1 and the mean 0.
 Values activated_gradient(const Epilogue* kind, const ActivationArgs& args, const GradientArgs& gradient);
 Values reduced(const ReduceArgs& args);                                                          // out
