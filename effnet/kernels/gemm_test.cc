@@ -1,4 +1,4 @@
-// Every product kernel of every usable set against the slow twin.
+// Every GEMM kernel of every usable instruction set against the reference.
 #include <gtest/gtest.h>
 
 #include "effnet/kernels/test_support.h"
@@ -7,7 +7,7 @@ namespace effnet::kernels {
 namespace {
 
 enum class Residual { none, separate, in_place };
-constexpr const char* kResidualNames[] = {"none", "separate", "in place"};
+constexpr const char* kResidualNames[] = {"none", "separate", "in index_of"};
 
 struct Depth {
   std::int64_t segments, depth, last_depth;
@@ -18,12 +18,12 @@ struct Shape {
   std::int64_t pixels, lanes;
   Depth depth;
   Residual residual;
-  std::int64_t shift;  // floats by which a, out and residual miss a 64-byte boundary
+  std::int64_t shift;  // floats from a 64-byte boundary to a, out and residual
   Range range;
 };
 
-// The memory of one tile. Between segments, pixel rows and channel blocks lie gaps; what may be touched ends where the
-// allocation ends.
+// The memory of one tile. There are gaps between segments, pixel rows and channel blocks. Each allocation ends with the
+// last float that the kernel may access.
 struct Tile {
   Shape shape;
   std::vector<std::int32_t> offsets;
@@ -51,12 +51,12 @@ struct Tile {
     if (s.residual == Residual::none) return;
     for (std::int64_t p = 0; p < s.pixels; ++p) {
       for (std::int64_t n = 0; n < s.lanes; ++n) {
-        (s.residual == Residual::separate ? residual : out)[place(p, n)] = operands.next();
+        (s.residual == Residual::separate ? residual : out)[index_of(p, n)] = operands.next();
       }
     }
   }
 
-  std::int64_t place(std::int64_t p, std::int64_t n) const {
+  std::int64_t index_of(std::int64_t p, std::int64_t n) const {
     return n / kBlock * out_block + offsets[static_cast<std::size_t>(p)] + n % kBlock;
   }
   GemmArgs args(const Floats& to) const {
@@ -70,7 +70,7 @@ struct Tile {
             .last_depth = shape.depth.last_depth,
             .weight = weight.data(),
             .bias = bias.data(),
-            .prefetch_address = nullptr,  // nothing to fetch ahead: a hint may point anywhere
+            .prefetch_address = nullptr,  // a hint: any address is allowed
             .prefetch_step = kBlock,
             .prefetch_segment_step = 1 << 20,
             .out = to.data(),
@@ -92,7 +92,7 @@ struct Tile {
   }
 };
 
-// S of the tolerance, at the places of the results: the twin on absolute values, before the epilogue.
+// S of the tolerance for each result: the reference on absolute values, without epilogue.
 Floats norms_of(const Tile& tile) {
   Tile absolute = tile;
   absolute.shape.range = kRanges[0];
@@ -133,7 +133,7 @@ class GemmTest : public InstructionSetTest {
   Operands operands{1};
 };
 
-// Depths 1..40 in channel blocks, and the windows' rows of stems (3 x 3 channels; 11 floats).
+// Depths 1..40 in channel blocks, and window rows as stems have them: 3 pixels x 3 channels = 9 floats; 11 floats.
 std::vector<Depth> depths() {
   std::vector<Depth> result;
   for (std::int64_t total = 1; total <= 40; ++total) {
@@ -147,7 +147,8 @@ std::vector<Depth> depths() {
 }
 
 TEST_P(GemmTest, AgreesWithReference) {
-  std::size_t variant = 0;  // residual, shift and range take turns: with 44 depths each pair of them meets every kernel
+  std::size_t variant =
+      0;  // cycles through residual, shift and range: with 44 depths every kernel runs all combinations
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     for (const Depth& depth : depths()) {
       const Shape shape = {set().heights[p],
@@ -164,9 +165,9 @@ TEST_P(GemmTest, AgreesWithReference) {
   });
 }
 
-// A layer of 1 .. 2 vectors + 1 channels, cut in tiles as weights are packed: lanes beyond its channels have zero
-// weights and bias, and what is stored there is zero.
-TEST_P(GemmTest, LanesBeyondTheChannelsAreZero) {
+// Layers of 1 to 33 channels, in tiles as weights are packed. Padding lanes have zero weights and zero bias, and the
+// kernel stores zeros there.
+TEST_P(GemmTest, PaddingLanesAreZero) {
   ASSERT_EQ(set().tile % kBlock, 0);  // a tile begins at a channel block
   for (std::int64_t channels = 1; channels <= 2 * kBlock + 1; ++channels) {
     for (std::int64_t first = 0; first < channels; first += set().tile) {
@@ -185,7 +186,7 @@ TEST_P(GemmTest, LanesBeyondTheChannelsAreZero) {
         set().gemm(p, shape.lanes, epilogue)(tile.args(got));
         for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
           for (std::int64_t n = here; n < shape.lanes; ++n) {
-            EXPECT_EQ(got[tile.place(pixel, n)], 0) << channels << " channels, " << describe(p, epilogue, shape);
+            EXPECT_EQ(got[tile.index_of(pixel, n)], 0) << channels << " channels, " << describe(p, epilogue, shape);
           }
         }
       }
@@ -193,15 +194,15 @@ TEST_P(GemmTest, LanesBeyondTheChannelsAreZero) {
   }
 }
 
-// How pixels are cut into tiles is the plan's choice, so it must not show.
+// The plan chooses how a range of pixels is divided into tiles, so the results must not depend on it.
 TEST_P(GemmTest, HeightDoesNotChangeBits) {
   constexpr std::int64_t kBefore = 3;
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     const std::int64_t height = set().heights[p];
     const Shape shape = {height + kBefore, lanes, {2, 16, 7}, Residual::separate, 0, kRanges[3]};
     const Tile tile(shape, operands);
-    // Pixels first .. end in tiles of one height.
-    const auto run = [&](const Floats& out, std::int64_t first, std::size_t kernel) {
+    // Computes the pixels from `first` to the end in tiles of one height.
+    const auto run_tiles = [&](const Floats& out, std::int64_t first, std::size_t kernel) {
       GemmArgs args = tile.args(out);
       for (std::int64_t pixel = first; pixel < shape.pixels; pixel += set().heights[kernel]) {
         args.a = tile.a.data() + kBlock * pixel;
@@ -209,18 +210,18 @@ TEST_P(GemmTest, HeightDoesNotChangeBits) {
         set().gemm(kernel, lanes, epilogue)(args);
       }
     };
-    const Floats singly = tile.out, together = tile.out;
-    run(singly, 0, set().heights.size() - 1);
-    run(together, 0, set().heights.size() - 1);
+    const Floats one_by_one = tile.out, in_tiles = tile.out;
+    run_tiles(one_by_one, 0, set().heights.size() - 1);
+    run_tiles(in_tiles, 0, set().heights.size() - 1);
     for (std::int64_t pixel = kBefore; pixel < shape.pixels; ++pixel) {
-      for (std::int64_t n = 0; n < lanes; ++n) together[tile.place(pixel, n)] = kUntouched;
+      for (std::int64_t n = 0; n < lanes; ++n) in_tiles[tile.index_of(pixel, n)] = kUntouched;
     }
-    run(together, kBefore, p);
-    EXPECT_TRUE(same_bits(together.span(), singly.span())) << describe(p, epilogue, shape);
+    run_tiles(in_tiles, kBefore, p);
+    EXPECT_TRUE(same_bits(in_tiles.span(), one_by_one.span())) << describe(p, epilogue, shape);
   });
 }
 
-// NaN in an operand reaches exactly the results that depend on it, in every epilogue.
+// A NaN in an operand reaches exactly the results that depend on it, with every epilogue.
 TEST_P(GemmTest, NanReachesExactlyTheDependentOutputs) {
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     const std::int64_t height = set().heights[p];
@@ -236,14 +237,14 @@ TEST_P(GemmTest, NanReachesExactlyTheDependentOutputs) {
       if (operand == "a") tile.a[tile.a_segment + kBlock * bad_pixel + 2] = kNan;
       if (operand == "weight") tile.weight[18 * lanes + bad_lane] = kNan;
       if (operand == "bias") tile.bias[bad_lane] = kNan;
-      if (operand == "residual") tile.residual[tile.place(bad_pixel, bad_lane)] = kNan;
+      if (operand == "residual") tile.residual[tile.index_of(bad_pixel, bad_lane)] = kNan;
       run(tile.args(tile.out));
       for (std::int64_t pixel = 0; pixel < height; ++pixel) {
         for (std::int64_t n = 0; n < lanes; ++n) {
           const bool on_pixel = pixel == bad_pixel, on_lane = n == bad_lane;
           const bool bad = operand == "a" ? on_pixel : operand == "residual" ? on_pixel && on_lane : on_lane;
-          const float got = tile.out[tile.place(pixel, n)];
-          EXPECT_TRUE(bad ? std::isnan(got) : bits(got) == bits(expected[tile.place(pixel, n)]))
+          const float got = tile.out[tile.index_of(pixel, n)];
+          EXPECT_TRUE(bad ? std::isnan(got) : bits(got) == bits(expected[tile.index_of(pixel, n)]))
               << "NaN in " << where << ": pixel " << pixel << " lane " << n << " is " << got << "; "
               << describe(p, epilogue, shape);
         }
@@ -252,7 +253,7 @@ TEST_P(GemmTest, NanReachesExactlyTheDependentOutputs) {
   });
 }
 
-// Zeros, denormals, the bends of the functions, great magnitudes and infinities as the sum itself.
+// The sum before the epilogue is zero, a denormal, a kink of a function, a large magnitude or infinite.
 TEST_P(GemmTest, ExtremeSumsAgreeWithReference) {
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     for (std::size_t first = 0; first < std::size(kExtremes); first += static_cast<std::size_t>(lanes)) {
@@ -267,7 +268,7 @@ TEST_P(GemmTest, ExtremeSumsAgreeWithReference) {
         const auto expected =
             static_cast<float>(reference::epilogue(epilogue, tile.bias[n], shape.range.low, shape.range.high));
         for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
-          EXPECT_TRUE(agree_at(tile.bias[n], tile.out[tile.place(pixel, n)], expected, function_of(epilogue)))
+          EXPECT_TRUE(agree_at(tile.bias[n], tile.out[tile.index_of(pixel, n)], expected, function_of(epilogue)))
               << "lane " << n << " pixel " << pixel << "; " << describe(p, epilogue, shape);
         }
       }

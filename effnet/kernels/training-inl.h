@@ -34,7 +34,7 @@ template <Epilogue E, class V>
 // call for each half of the lanes and each 64 pixels, which stay in the L1 cache for the second half. Both ways process
 // the pixels of a lane in order.
 template <class Body>
-[[gnu::always_inline]] inline void over_lanes(std::int64_t pixels, Body body) {
+[[gnu::always_inline]] inline void for_each_lane_range(std::int64_t pixels, Body body) {
   if constexpr (kWideIsTwo) {
     constexpr std::int64_t kMost = 64;
     for (std::int64_t first = 0; first < pixels; first += kMost) {
@@ -48,8 +48,8 @@ template <class Body>
 }
 
 void moments_block(const float* y, std::int64_t pixels, float* moments) noexcept {
-  constexpr int kChains =
-      kMomentChains;  // independent sums, which the processor adds in parallel; each one is summed in order
+  // Independent sums, which the processor adds in parallel; each one is summed in order.
+  constexpr int kChains = kMomentChains;
   const Wide pivot = load<Wide>(moments);
   Wide sums[kChains], squares[kChains];
   EFFNET_UNROLL
@@ -128,7 +128,7 @@ void activate_both_block(const ActivationArgs& args, float* out, float* derivati
 
 template <Epilogue E>
 void se_backward_block(const ActivationArgs& args, const float* d, float* out, float* sums) noexcept {
-  over_lanes(
+  for_each_lane_range(
       args.pixels, [&]<class V>(std::int64_t lane, std::int64_t first,
                                 std::int64_t count) __attribute__((always_inline)) {
         const Activation<V> f(args, lane);

@@ -1,4 +1,5 @@
-// Every training kernel of every usable set against its slow twin, within the bound that the twin carries.
+// Every training kernel of every usable instruction set against its reference, within the error bound that the
+// reference computes.
 #include "effnet/kernels/training.h"
 
 #include <gtest/gtest.h>
@@ -48,7 +49,7 @@ class TrainingTest : public testing::TestWithParam<Isa> {
                inverse.data(), offset.data(), with_se_scale ? se_scale.data() : nullptr,
                range.low,      range.high,    pixels} {}
   };
-  // test(case, epilogue, label): all sizes, alignments, functions and bounds.
+  // Calls test(case, epilogue, label) for all sizes, alignments, epilogues and bounds.
   template <class Test>
   void for_each_case(Test test) {
     for (const std::int64_t pixels : kPixels) {
@@ -76,8 +77,8 @@ TEST_P(TrainingTest, Moments) {
   }
 }
 
-// A mean of 1000 deviations costs nothing, since the pivot is near.
-TEST_P(TrainingTest, MomentsAboutAPivot) {
+// A mean of about 1000 standard deviations does not reduce the precision, because the pivot is close to the mean.
+TEST_P(TrainingTest, MomentsKeepPrecisionWithALargeMean) {
   constexpr std::int64_t kCount = 196;
   const Floats y = random(kCount * kBlock);
   for (float& value : y.span()) value = 1000 + value;
@@ -92,30 +93,30 @@ TEST_P(TrainingTest, MomentsAboutAPivot) {
       variance += (y[p * kBlock + lane] - mean) * (y[p * kBlock + lane] - mean) / double{kCount};
     }
     const double sum = moments[kBlock + lane] / double{kCount};
-    // Deviations of at most 2, so squares of 4 summed with 196 roundings.
+    // The deviations from the pivot are at most 2, so the squares are at most 4; their sum has 196 roundings.
     EXPECT_NEAR(moments[2 * kBlock + lane] / double{kCount} - sum * sum, variance, 2 * 4 * kCount * 0x1p-24);
   }
 }
 
 TEST_P(TrainingTest, Activations) {
   for_each_case([&](const Case& c, Epilogue kind, const std::string& label) {
-    const auto place = static_cast<std::size_t>(kind);
+    const auto index = static_cast<std::size_t>(kind);
     Floats out(c.y.size()), derivative(c.y.size()), value(c.y.size());
-    set().activate[place](c.args, out.data());
+    set().activate[index](c.args, out.data());
     EXPECT_TRUE(within(out.data(), reference::activate(kind, c.args))) << label;
     ActivationArgs without_se = c.args;
     without_se.se_scale = nullptr;
-    set().activate_both[place](without_se, value.data(), derivative.data());
+    set().activate_both[index](without_se, value.data(), derivative.data());
     EXPECT_TRUE(within(value.data(), reference::activate(kind, without_se))) << label;
     EXPECT_TRUE(within(derivative.data(), reference::derivatives(kind, without_se))) << label;
     const Floats sums = random(kBlock), before = sums;
-    set().activate_sum[place](without_se, sums.data());
+    set().activate_sum[index](without_se, sums.data());
     EXPECT_TRUE(within(sums.data(), reference::activate_sum(kind, without_se, before.data()))) << label;
   });
 }
 
-// The twin's derivative is the derivative of the twin's value: central differences in double.
-TEST(TrainingTwins, SlopesAreDerivatives) {
+// The reference's derivative equals the central difference of the reference's value, in double.
+TEST(TrainingReference, DerivativeEqualsCentralDifference) {
   for (const Epilogue kind : kAllEpilogues) {
     for (double z = -8.03; z < 8; z += 0.1) {
       constexpr double kStep = 1e-5;
@@ -188,7 +189,7 @@ TEST_P(TrainingTest, Reduce) {
   }
 }
 
-TEST_P(TrainingTest, RowsThereAndBack) {
+TEST_P(TrainingTest, ScatterAfterGatherRestoresTheRows) {
   for (std::int64_t channels = 1; channels <= 49; ++channels) {
     for (const std::int64_t pixels : {1, 2, 13}) {
       const std::int64_t block = pixels * kBlock + 2;
@@ -265,7 +266,7 @@ TEST_P(TrainingTest, DepthwiseDataGradient) {
   for (const std::int64_t kernel : {3, 5, 7}) {
     for (std::int64_t left = 0; left <= kernel / 2; ++left) {
       for (const std::int64_t out_width : {1, 2, 5, 16}) {
-        // Every width whose windows are that many, one pixel more than any reaches included.
+        // Every input width that has out_width windows, and a width with one more pixel, which no window contains.
         for (std::int64_t width = std::max<std::int64_t>(1, 2 * out_width - 1 - left);
              width <= 2 * (out_width - 1) + kernel - left + 1; ++width) {
           std::vector<Floats> gradients;

@@ -25,8 +25,8 @@ constexpr int kCascadePixels = 84;  // 14 full tiles, as with AVX2, which has th
 constexpr int kCacheBytes = 512 << 10;
 constexpr int kPrefetchInterval = 2;
 constexpr bool kEqualRuns = false;
-constexpr int kDepthwiseRun =
-    7;  // 7 x 2 accumulators, 5 x 2 weights of a window row, 2 inputs; divides 112, 56, 28, 14
+// kDepthwiseRun: 7 x 2 accumulators, 5 x 2 weights of a window row, 2 inputs; divides 112, 56, 28, 14.
+constexpr int kDepthwiseRun = 7;
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
 constexpr int kWeightSums = 14;  // accumulators of a depthwise weight gradient in registers, two registers each
 constexpr int kMomentChains = 2;
