@@ -147,8 +147,8 @@ std::vector<Depth> depths() {
 }
 
 TEST_P(GemmTest, AgreesWithReference) {
-  std::size_t variant =
-      0;  // cycles through residual, shift and range: with 44 depths every kernel runs all combinations
+  // Cycles through residual, shift and range: with 44 depths every kernel runs all combinations.
+  std::size_t variant = 0;
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     for (const Depth& depth : depths()) {
       const Shape shape = {set().heights[p],
@@ -171,21 +171,21 @@ TEST_P(GemmTest, PaddingLanesAreZero) {
   ASSERT_EQ(set().tile % kBlock, 0);  // a tile begins at a channel block
   for (std::int64_t channels = 1; channels <= 2 * kBlock + 1; ++channels) {
     for (std::int64_t first = 0; first < channels; first += set().tile) {
-      const std::int64_t here = std::min(set().tile, channels - first);
+      const std::int64_t tile_channels = std::min(set().tile, channels - first);
       for (const Epilogue epilogue : kAllEpilogues) {
         const std::size_t p = std::max(static_cast<std::size_t>(channels) % set().heights.size(), set().wide_heights);
-        const Shape shape = {set().heights[p], lanes_of(here), {2, 16, 3}, Residual::none, 0, kRanges[2]};
+        const Shape shape = {set().heights[p], lanes_of(tile_channels), {2, 16, 3}, Residual::none, 0, kRanges[2]};
         Tile tile(shape, operands);
         for (std::int64_t k = 0; k < shape.depth.total(); ++k) {
-          for (std::int64_t n = here; n < shape.lanes; ++n) tile.weight[k * shape.lanes + n] = 0;
+          for (std::int64_t n = tile_channels; n < shape.lanes; ++n) tile.weight[k * shape.lanes + n] = 0;
         }
-        for (std::int64_t n = here; n < shape.lanes; ++n) tile.bias[n] = 0;
+        for (std::int64_t n = tile_channels; n < shape.lanes; ++n) tile.bias[n] = 0;
         EXPECT_TRUE(agrees_with_reference(p, epilogue, tile))
             << channels << " channels, " << describe(p, epilogue, shape);
         const Floats got = tile.out;
         set().gemm(p, shape.lanes, epilogue)(tile.args(got));
         for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
-          for (std::int64_t n = here; n < shape.lanes; ++n) {
+          for (std::int64_t n = tile_channels; n < shape.lanes; ++n) {
             EXPECT_EQ(got[tile.index_of(pixel, n)], 0) << channels << " channels, " << describe(p, epilogue, shape);
           }
         }

@@ -134,7 +134,7 @@ struct KernelSet {
   std::int64_t tallest() const;    // heights[wide_heights]: a range of pixels is best a multiple of it
   std::int64_t cascade_pixels;     // minimum number of pixels of a GEMM in a row cascade: a few full tiles
   std::int64_t cache_bytes;        // size of L2 on a usual CPU with this set; limits the input of one range of pixels
-  std::int64_t prefetch_interval;  // a GEMM prefetches one line per so many values of k (1 or 2)
+  std::int64_t prefetch_interval;  // a GEMM prefetches one line per so many values of k: 1, 2 or 4
   // p is an index into heights, at least first_height(lanes); lanes is a multiple of 8, at most `tile`.
   GemmFn gemm(std::size_t p, std::int64_t lanes, Epilogue epilogue) const;
 

@@ -2,8 +2,8 @@
 //
 //   kernels_bench [ISA] [FILTER] [EPILOGUE]
 //
-//   FILTER     text that a line of bench/shapes.txt must contain, such as `efficientnet_b0    depthwise`; empty: all
-//   lines EPILOGUE   silu (the default), clamp or hard_swish
+//   FILTER     only lines of bench/shapes.txt with this text, such as `efficientnet_b0    depthwise`; empty: all
+//   EPILOGUE   silu (the default), clamp or hard_swish
 //
 // Prints one line per shape: minimum time, GFLOP/s (2 per multiply-add, without padding lanes), and the share of this
 // core's peak, which is measured first. After each network: its sum. Only kernels are timed: the windows of dense k x k

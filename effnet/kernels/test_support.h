@@ -91,11 +91,10 @@ class Operands {
 //
 // An epilogue f multiplies this error by its Lipschitz constant (the greatest |f'|) and adds its own error:
 //   clamp       1     exact
-//   silu        1.1   y = x / (1 + e): exponential, addition and division together give 4 ulps of y: 2^-21 |y|. e may
-//   be
-//                     computed as 2^(x log2(e)), with log2(e) and the product rounded to float: an error of 2 u |x| in
-//                     the exponent, so 2^-23 |x| |y|. A kernel may clamp the exponent to +-87 (float ends at e^88.7):
-//                     |x| e^-87 < |x| 2^-125.
+//   silu        1.1   y = x / (1 + e): exponential, addition and division together give 4 ulps of y: 2^-21 |y|.
+//                     e may be computed as 2^(x log2(e)), with log2(e) and the product rounded to float: an error of
+//                     2 u |x| in the exponent, so 2^-23 |x| |y|.
+//                     A kernel may clamp the exponent to +-87 (float ends at e^88.7): |x| e^-87 < |x| 2^-125.
 //   sigmoid     0.25  y = 1 / (1 + e): the same, and for the clamp e^-87 < 2^-125
 //   hard_swish  1.5   a factor in [0, 1] with an error of at most 4 u, times x: |x| 2^-22
 // and |x| <= S. Results below 2^-126 may be flushed to zero.

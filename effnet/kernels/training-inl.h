@@ -315,8 +315,7 @@ void depthwise_weight(const DepthwiseWeightArgs& args) noexcept {
 }
 
 // Gradients of kPairs pairs of neighbouring input pixels. An input pixel j with j + left = 2x gets the terms of the
-// even window columns 2m, each with d[x - m]; the next pixel gets the terms of the odd columns 2m + 1, also with d[x -
-// m].
+// even window columns 2m. The next pixel gets the terms of the odd columns 2m + 1. Both terms are with d[x - m].
 template <int kKernel, int kPairs, class V>
 [[gnu::always_inline]] inline void data_gradient_pairs(const DepthwiseDataGradientArgs& args, std::int64_t x,
                                                        std::int64_t lane, V (&even)[kPairs], V (&odd)[kPairs]) {

@@ -90,8 +90,8 @@ struct WeightGradientArgs {
 };
 using WeightGradientFn = void (*)(const WeightGradientArgs&) noexcept;
 
-// ---- Weight gradient of a depthwise convolution, one channel block: to[ky * kernel + kx][c] += sum over outputs (y,
-// x) of rows[y * stride + ky][(x * stride + kx) * 16 + c] * d[y][x * d_step + c].
+// ---- Weight gradient of a depthwise convolution, one channel block: to[ky * kernel + kx][c] += sum over outputs y, x
+// of rows[y * stride + ky][(x * stride + kx) * 16 + c] * d[y][x * d_step + c].
 struct DepthwiseWeightArgs {
   const float* const* rows;
   const float* const* d;

@@ -18,9 +18,8 @@ struct Window {
 //   blocked   1x1, stride 1: channel blocks; value k is channel k
 //   image     the first layer: each window row of an HWC image is divided into equal segments of at most 16 floats; the
 //             last segment may extend beyond the row, and its weights are zero there
-//   window    all other windows: for each tap (ky, kx), segments of 16 channels; of 8 channels if the number of
-//   channels
-//             is not a multiple of 16
+//   window    all other windows: for each tap (ky, kx), segments of 16 channels, or of 8 channels if the number of
+//             channels is not a multiple of 16
 struct DepthLayout {
   enum class Source { blocked, image, window };
   Source source = Source::blocked;
