@@ -1,5 +1,5 @@
-// The depthwise kernel, written once for every instruction set: a run of T outputs of one row held in registers. Each
-// input vector is loaded once a window row and used by every output it belongs to.
+// The depthwise kernel, written once for all instruction sets. T consecutive outputs of a row stay in registers. For
+// each window row, an input vector is loaded once and used for all outputs whose windows contain it.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@ struct Constants {
   V bias, low, high;
 };
 
-// Outputs [x, x + T). `lane`: of the block's 16, the first that V holds.
+// Computes the outputs [x, x + T). `lane` is the first of the block's 16 lanes that V holds.
 template <int T, int kKernel, int kStride, Epilogue E, class V>
 [[gnu::always_inline]] inline void depthwise_run(const DepthwiseArgs& args, std::int64_t lane, std::int64_t x,
                                                  const Constants<V>& constants, V& total) {
@@ -26,8 +26,8 @@ template <int T, int kKernel, int kStride, Epilogue E, class V>
     const float* row = args.rows[ky] + x * kStride * kBlock + lane;
     const float* weight = args.weight + ky * kKernel * kBlock + lane;
     if constexpr (kWideIsTwo) {
-      one_pointer(row);
-      one_pointer(weight);
+      keep_base_pointer(row);
+      keep_base_pointer(weight);
     }
     V weights[kKernel];
     EFFNET_UNROLL
@@ -54,10 +54,10 @@ template <int T, int kKernel, int kStride, Epilogue E, class V>
     for (int ky = 0; ky < kKernel; ++ky) window_row(ky);
   }
   float* out = args.out + x * kBlock + lane;
-  if constexpr (kWideIsTwo) one_pointer(out);
+  if constexpr (kWideIsTwo) keep_base_pointer(out);
   EFFNET_UNROLL
   for (int t = 0; t < T; ++t) {
-    total = add(total, finish_and_store<E>(out + t * kBlock, sums[t], constants.low, constants.high));
+    total = add(total, apply_epilogue_and_store<E>(out + t * kBlock, sums[t], constants.low, constants.high));
   }
 }
 
@@ -71,9 +71,10 @@ template <int kKernel, int kStride, Epilogue E, class V>
     x += T;
   };
   if constexpr (kEqualRuns) {
-    // Runs of nearly equal length. Larger windows have more weights, so fewer sums fit the registers.
+    // The row is divided into runs of nearly equal length. Larger windows have more weights, so that fewer accumulators
+    // fit in the registers.
     constexpr int kMost = kKernel == 3 ? kDepthwiseRun : kStride == 1 ? 8 : 7;
-    static_assert(kMost <= 10, "a case for every length");
+    static_assert(kMost <= 10, "the switch below has a case for each length");
     for (std::int64_t runs = (args.width + kMost - 1) / kMost; x < args.width; --runs) {
       switch ((args.width - x + runs - 1) / runs) {
         case 10:
@@ -120,8 +121,8 @@ struct VectorOf<true> {
   using Type = Half;
 };
 
-// Where a Wide is two registers, a whole block is two halves, one after the other: so one input, kKernel weights and 8
-// sums are in registers, not 4 sums of twice the width beside twice the weights.
+// If a Wide is two registers, the two halves of a block are processed one after the other. Then one input, kKernel
+// weights and 8 accumulators are in registers, instead of 4 accumulators of twice the width and twice as many weights.
 template <int kKernel, int kStride, Epilogue E, bool kHalf>
 void depthwise_row(const DepthwiseArgs& args) noexcept {
   if constexpr (kWideIsTwo) {

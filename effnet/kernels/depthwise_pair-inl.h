@@ -1,10 +1,12 @@
-// Two rows of a depthwise convolution with stride 1 at once, by Winograd's algorithm down the columns (Winograd 1980,
-// Lavin and Gray 2016): F(2, 3) makes two outputs of four rows by 4 products instead of 6, F(2, 2) of three rows by 3
-// instead of 4. A 5x5 window is three rows F(2, 3) above two rows F(2, 2): 35 multiply-adds for two outputs, not 50.
-// Both have nothing but additions around the products, which run beside multiply-adds.
+// Two rows of a depthwise convolution with stride 1 at once, by Winograd's algorithm in the vertical direction
+// (Winograd 1980, Lavin and Gray 2016). F(2, 3) computes two outputs from four rows with 4 multiplications instead of
+// 6; F(2, 2) computes two outputs from three rows with 3 instead of 4. A 5x5 window uses F(2, 3) for its upper three
+// rows and F(2, 2) for its lower two: 35 multiply-adds for two outputs instead of 50. The transforms of both need
+// additions only, which run in parallel with the multiply-adds.
 //
-// What follows is loops with constant bounds over a constant table for a reason: written with a template for each
-// product GCC 12 keeps a product's inputs for the next one and spills sums, and k5 takes 35 cycles a vector, not 27.
+// The code uses loops with constant bounds over a constant table. With one template per multiplication, GCC 12 keeps
+// the inputs of one multiplication in registers for the next and spills accumulators: kernel 5 then takes 35 cycles per
+// vector instead of 27.
 #pragma once
 
 #include <array>
@@ -15,31 +17,31 @@
 namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
-// One product of input rows by a row of packed weights: row `a`, plus or minus row `b`, into one of four sums.
-// Output 0 is first + both + difference, output 1 both - difference + second.
-enum Sum { kFirst, kBoth, kDifference, kSecond };
-struct Position {
-  int a, sign, b;
-  Sum sum;
+// One multiplication: (row + sign * other) times a row of packed weights, added to one of four accumulators. row and
+// other are indices of input rows; sign is 1, 0 or -1. Output 0 is kFirst + kBoth + kDifference; output 1 is
+// kBoth - kDifference + kSecond.
+enum Accumulator { kFirst, kBoth, kDifference, kSecond };
+struct Term {
+  int row, sign, other;
+  Accumulator to;
 };
 template <int kKernel>
-struct Positions;
+struct Terms;  // kAll[position]
 template <>
-struct Positions<3> {
-  static constexpr Position kAt[] = {
-      {0, -1, 2, kFirst}, {1, 1, 2, kBoth}, {2, -1, 1, kDifference}, {3, -1, 1, kSecond}};
+struct Terms<3> {
+  static constexpr Term kAll[] = {{0, -1, 2, kFirst}, {1, 1, 2, kBoth}, {2, -1, 1, kDifference}, {3, -1, 1, kSecond}};
 };
 template <>
-struct Positions<5> {
-  static constexpr Position kAt[] = {{0, -1, 2, kFirst}, {1, 1, 2, kBoth}, {2, -1, 1, kDifference}, {3, -1, 1, kSecond},
-                                     {3, -1, 4, kFirst}, {4, 0, 4, kBoth}, {5, -1, 4, kSecond}};
+struct Terms<5> {
+  static constexpr Term kAll[] = {{0, -1, 2, kFirst}, {1, 1, 2, kBoth}, {2, -1, 1, kDifference}, {3, -1, 1, kSecond},
+                                  {3, -1, 4, kFirst}, {4, 0, 4, kBoth}, {5, -1, 4, kSecond}};
 };
 
-// T columns. Their sums stay in registers while position after position passes, each with its weights.
+// Computes T columns. Their accumulators stay in registers over all positions.
 template <int T, int kKernel, Epilogue E, class V>
 [[gnu::always_inline]] inline void depthwise_pair_run(const DepthwisePairArgs& args, std::int64_t x,
                                                       const Constants<V>& constants, V& total, V& second_total) {
-  constexpr auto& kAt = Positions<kKernel>::kAt;
+  constexpr auto& kTerms = Terms<kKernel>::kAll;
   constexpr int kCount = depthwise_pair_positions(kKernel);
   V sums[4][T];
   EFFNET_UNROLL
@@ -55,23 +57,24 @@ template <int T, int kKernel, Epilogue E, class V>
       weights[kx] = load<V>(args.weight + (p * kKernel + kx) * kBlock);
       keep_in_register(weights[kx]);
     }
-    const float* const a = args.rows[kAt[p].a] + x * kBlock;
-    const float* const b = args.rows[kAt[p].b] + x * kBlock;
+    const float* const a = args.rows[kTerms[p].row] + x * kBlock;
+    const float* const b = args.rows[kTerms[p].other] + x * kBlock;
     EFFNET_UNROLL
     for (int i = 0; i < T + kKernel - 1; ++i) {
       V in = load<V>(a + i * kBlock);
-      if (kAt[p].sign > 0) in = add(in, load<V>(b + i * kBlock));
-      if (kAt[p].sign < 0) in = sub(in, load<V>(b + i * kBlock));
+      if (kTerms[p].sign > 0) in = add(in, load<V>(b + i * kBlock));
+      if (kTerms[p].sign < 0) in = sub(in, load<V>(b + i * kBlock));
       keep_in_register(in);
       EFFNET_UNROLL
       for (int kx = 0; kx < kKernel; ++kx) {
         if (i - kx < 0 || i - kx >= T) continue;
-        V& sum = sums[kAt[p].sum][i - kx];
+        V& sum = sums[kTerms[p].to][i - kx];
         sum = fma(in, weights[kx], sum);
       }
     }
   }
-  // From here on the first two are the outputs. All of them before the first epilogue, which needs the registers.
+  // sums[0] and sums[1] become the two outputs. This is done for all columns before the first epilogue, because the
+  // epilogue needs the registers of the other accumulators.
   EFFNET_UNROLL
   for (int t = 0; t < T; ++t) {
     const V first = add(add(sums[kFirst][t], sums[kBoth][t]), sums[kDifference][t]);
@@ -84,7 +87,8 @@ template <int T, int kKernel, Epilogue E, class V>
     EFFNET_UNROLL
     for (int t = 0; t < T; ++t) {
       V& to = row == 0 ? total : second_total;
-      to = add(to, finish_and_store<E>(args.out[row] + (x + t) * kBlock, sums[row][t], constants.low, constants.high));
+      to = add(to, apply_epilogue_and_store<E>(args.out[row] + (x + t) * kBlock, sums[row][t], constants.low,
+                                               constants.high));
     }
   }
 }
@@ -92,10 +96,10 @@ template <int T, int kKernel, Epilogue E, class V>
 template <int kKernel, Epilogue E, bool kHalf>
 void depthwise_pair(const DepthwisePairArgs& args) noexcept {
   using V = typename VectorOf<kHalf>::Type;
-  constexpr std::int64_t kMost = 6;  // 24 sums, 5 weights and an input in 32 registers
+  constexpr std::int64_t kMost = 6;  // 24 accumulators, 5 weights and one input in 32 registers
   const Constants<V> constants{load<V>(args.bias), broadcast<V>(args.low), broadcast<V>(args.high)};
   V total = args.sums != nullptr ? load<V>(args.sums) : broadcast<V>(0), second_total = broadcast<V>(0);
-  // Runs of equal length, as nearly as may be.
+  // The row is divided into runs of nearly equal length.
   std::int64_t x = 0;
   for (std::int64_t runs = (args.width + kMost - 1) / kMost; x < args.width; --runs) {
     const std::int64_t columns = (args.width - x + runs - 1) / runs;
@@ -121,9 +125,10 @@ void depthwise_pair(const DepthwisePairArgs& args) noexcept {
   if (args.sums != nullptr) store(args.sums, add(total, second_total));
 }
 
-// Measured on Zen 4. Rows of 7 and 14 are whole runs of the kernel that makes one row, which reads less: 2 to 3 % of a
-// step. With 3 x 3 windows pairs save multiply-adds that only an activation after them can use.
-bool pairs_pay(std::int64_t kernel, std::int64_t width, Epilogue epilogue) noexcept {
+// Measured on Zen 4. Rows of 7 and 14 outputs are a multiple of the 7 outputs that the kernel for one row computes at a
+// time; that kernel reads less and makes a step 2 to 3 % faster. With 3 x 3 windows, the saved multiply-adds make pairs
+// faster only if an activation follows.
+bool pairs_are_faster(std::int64_t kernel, std::int64_t width, Epilogue epilogue) noexcept {
   return width != 7 && width != 14 && (kernel == 5 || epilogue != Epilogue::clamp);
 }
 

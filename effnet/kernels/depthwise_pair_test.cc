@@ -1,4 +1,4 @@
-// The kernels that make two rows of a depthwise convolution at once, against the slow twin, and with packed weights
+// The kernels that compute two rows of a depthwise convolution at once: against the reference, and with packed weights
 // against the plain convolution.
 #include <gtest/gtest.h>
 
@@ -17,13 +17,14 @@ struct Kernel {
 struct Shape {
   std::int64_t width;
   bool second;         // whether there is a second row
-  std::int64_t zeros;  // rows that share one row of zeros: above, or below if negative
-  std::int64_t shift;  // floats by which rows, outputs and sums miss a 64-byte boundary
+  std::int64_t zeros;  // number of input rows that are zeros: the first ones; if negative, the last ones
+  std::int64_t shift;  // floats from a 64-byte boundary to rows, outputs and sums
   bool sums;
   Range range;
 };
 
-// The memory of a pair of rows. Of a half block the upper 8 lanes are kUntouched, and missing after the last pixel.
+// The memory of a pair of rows. In a half block the upper 8 lanes are kUntouched, and the allocation ends before the
+// upper 8 lanes of the last pixel.
 struct Rows {
   Kernel kernel;
   Shape shape;
@@ -47,7 +48,7 @@ struct Rows {
       fill_lanes(*operand, k.lanes(), [&] { return operands.next(); });
   }
 
-  // call(args), from column x on.
+  // Calls call(args) with the arguments of these rows. The first output is at column x.
   template <class Call>
   void with_args(Call call, std::int64_t x = 0) const {
     std::vector<const float*> rows;
@@ -63,9 +64,9 @@ struct Rows {
   }
 };
 
-class DepthwisePairTest : public OfSet {
+class DepthwisePairTest : public InstructionSetTest {
  protected:
-  // Nothing where the set has no such kernels.
+  // Calls nothing if the set has no such kernels.
   template <class Test>
   void for_each_kernel(Test test) const {
     for (const std::int64_t size : {3, 5}) {
@@ -89,20 +90,20 @@ class DepthwisePairTest : public OfSet {
   Operands operands{6};
 };
 
-// A term passes one addition of inputs, its weight is as given, then a product, at most 2 * size additions in its sum,
-// two more, and the bias: n + 3 = 2 * size + 5.
+// Roundings of a term: one addition of inputs, one product, at most 2 * size additions into the accumulator, two more
+// additions for the output, and the bias: n + 3 = 2 * size + 5. The packed weight counts as exact.
 constexpr std::int64_t roundings(std::int64_t size) { return 2 * size + 2; }
 
-TEST_P(DepthwisePairTest, AgreesWithTwin) {
-  std::int64_t turn = 0;  // the other choices take turns over 40 widths
+TEST_P(DepthwisePairTest, AgreesWithReference) {
+  std::int64_t variant = 0;  // cycles through the other choices over 40 widths
   for_each_kernel([&](const Kernel& kernel) {
-    for (std::int64_t width = 1; width <= 40; ++width, ++turn) {
+    for (std::int64_t width = 1; width <= 40; ++width, ++variant) {
       const Shape shape = {
-          width,        turn % 5 != 0,     turn % 3 == 2 ? kernel.size / 2 * (turn % 2 == 0 ? 1 : -1) : 0,
-          turn % 7 % 2, turn / 2 % 2 == 1, kRanges[turn / 4 % 4]};
+          width,           variant % 5 != 0,     variant % 3 == 2 ? kernel.size / 2 * (variant % 2 == 0 ? 1 : -1) : 0,
+          variant % 7 % 2, variant / 2 % 2 == 1, kRanges[variant / 4 % 4]};
       const Rows rows(kernel, shape, operands);
-      const Rows twin = rows, norms = rows;
-      twin.with_args(
+      const Rows expected = rows, norms = rows;
+      expected.with_args(
           [&](const auto& args) { reference::depthwise_pair(args, kernel.size, kernel.lanes(), kernel.epilogue); });
       norms.with_args([&](const auto& args) {
         reference::depthwise_pair(args, kernel.size, kernel.lanes(), kernel.epilogue, true);
@@ -110,9 +111,10 @@ TEST_P(DepthwisePairTest, AgreesWithTwin) {
       const Floats before = rows.sums;
       run(rows);
       const Function function = function_of(kernel.epilogue);
-      ASSERT_TRUE(agree(rows.first, twin.first, norms.first, function, roundings(kernel.size))) << describe(rows);
-      ASSERT_TRUE(agree(rows.second, twin.second, norms.second, function, roundings(kernel.size))) << describe(rows);
-      // From its own outputs: the order is part of the promise.
+      ASSERT_TRUE(agree(rows.first, expected.first, norms.first, function, roundings(kernel.size))) << describe(rows);
+      ASSERT_TRUE(agree(rows.second, expected.second, norms.second, function, roundings(kernel.size)))
+          << describe(rows);
+      // The expected sums, computed from the rows' own outputs: the order of the additions is specified.
       Floats sums = before;
       std::vector<float> second(kBlock);
       for (std::int64_t i = 0; shape.sums && i < rows.first.size(); ++i) {
@@ -126,8 +128,9 @@ TEST_P(DepthwisePairTest, AgreesWithTwin) {
   });
 }
 
-// Where a row is cut must not show, nor whether the second is made.
-TEST_P(DepthwisePairTest, PlaceInTheRowDoesNotChangeBits) {
+// An output has the same bits whether it is computed in a part of the row or in the whole row, with or without the
+// second row.
+TEST_P(DepthwisePairTest, SplittingARowKeepsTheBits) {
   for_each_kernel([&](const Kernel& kernel) {
     const Rows whole(kernel, {40, true, 0, 0, false, kRanges[3]}, operands);
     run(whole);
@@ -154,9 +157,9 @@ TEST_P(DepthwisePairTest, PlaceInTheRowDoesNotChangeBits) {
   });
 }
 
-// With weights packed as kernels.h says it is the convolution that the kernel of one row makes. The packed weights are
-// rounded once, so a term's weight is off by u of the sum of three.
-TEST_P(DepthwisePairTest, IsTheConvolution) {
+// With weights that are packed as kernels.h specifies, the results equal the plain convolution. Each packed weight is
+// rounded once more, which is one more rounding of each term.
+TEST_P(DepthwisePairTest, EqualsTheConvolution) {
   for_each_kernel([&](const Kernel& kernel) {
     const std::int64_t size = kernel.size, width = 23;
     const Rows rows(kernel, {width, true, 0, 0, false, kRanges[0]}, operands);
@@ -190,8 +193,9 @@ TEST_P(DepthwisePairTest, IsTheConvolution) {
   });
 }
 
-// NaN in the first input row reaches the first output alone, in the last one the second; between, both.
-TEST_P(DepthwisePairTest, NanReachesWhatDependsOnIt) {
+// A NaN in the first input row reaches only the first output row; in the last input row, only the second output row; in
+// all other input rows, both.
+TEST_P(DepthwisePairTest, NanReachesExactlyTheDependentOutputs) {
   for_each_kernel([&](const Kernel& kernel) {
     const Rows clean(kernel, {11, true, 0, 0, true, kRanges[2]}, operands);
     run(clean);
@@ -203,19 +207,19 @@ TEST_P(DepthwisePairTest, NanReachesWhatDependsOnIt) {
       for (std::int64_t i = 0; i < bad.first.size(); ++i) {
         const std::int64_t x = i / kBlock, c = i % kBlock;
         if (c >= kernel.lanes()) continue;
-        const bool meets = c == lane && x <= pixel && pixel < x + kernel.size;
-        const auto right = [&](const Floats& got, const Floats& before, bool reached) {
-          return meets && reached ? std::isnan(got[i]) : bits(got[i]) == bits(before[i]);
+        const bool depends = c == lane && x <= pixel && pixel < x + kernel.size;
+        const auto correct = [&](const Floats& got, const Floats& before, bool reached) {
+          return depends && reached ? std::isnan(got[i]) : bits(got[i]) == bits(before[i]);
         };
-        ASSERT_TRUE(right(bad.first, clean.first, row < kernel.size)) << row << " " << x << " " << c << describe(bad);
-        ASSERT_TRUE(right(bad.second, clean.second, row > 0)) << row << " " << x << " " << c << describe(bad);
+        ASSERT_TRUE(correct(bad.first, clean.first, row < kernel.size)) << row << " " << x << " " << c << describe(bad);
+        ASSERT_TRUE(correct(bad.second, clean.second, row > 0)) << row << " " << x << " " << c << describe(bad);
       }
       EXPECT_TRUE(std::isnan(bad.sums[lane])) << describe(bad);
     }
   });
 }
 
-TEST_P(DepthwisePairTest, IsThereForWindowsOf3And5WithStride1OrNotAtAll) {
+TEST_P(DepthwisePairTest, ExistsOnlyOnAvx512ForKernel3And5WithStride1) {
   const bool has = !set().depthwise_pairs.empty();
   EXPECT_EQ(has, set().target.isa == Isa::avx512);
   for (const std::int64_t size : {1, 2, 3, 4, 5, 7}) {

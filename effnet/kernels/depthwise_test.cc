@@ -1,4 +1,4 @@
-// Every depthwise kernel of every usable set, depthwise_any included, against the slow twin.
+// Every depthwise kernel of every usable instruction set, including depthwise_any, against the reference.
 #include <gtest/gtest.h>
 
 #include "effnet/kernels/test_support.h"
@@ -17,13 +17,14 @@ struct Kernel {
 
 struct Shape {
   std::int64_t width;
-  std::int64_t rows_above;  // of the window, out of the image: they share one row of zeros
-  std::int64_t shift;       // floats by which rows, out and sums miss a 64-byte boundary
+  std::int64_t rows_above;  // window rows above the image; all of them point to the same row of zeros
+  std::int64_t shift;       // floats from a 64-byte boundary to rows, out and sums
   bool sums;
   Range range;
 };
 
-// The memory of one output row. Of a half block the upper 8 lanes are kUntouched, and missing after the last pixel.
+// The memory of one output row. In a half block the upper 8 lanes are kUntouched, and the allocation ends before the
+// upper 8 lanes of the last pixel.
 struct Row {
   Kernel kernel;
   Shape shape;
@@ -46,7 +47,7 @@ struct Row {
     fill_lanes(sums, k.lanes(), [&] { return operands.next(); });
   }
 
-  // call(args) of the row, its first output at x.
+  // Calls call(args) with the arguments of this row. The first output is at column x.
   template <class Call>
   void with_args(Call call, std::int64_t x = 0) const {
     std::vector<const float*> rows;
@@ -65,7 +66,7 @@ struct Row {
   }
 };
 
-class DepthwiseTest : public OfSet {
+class DepthwiseTest : public InstructionSetTest {
  protected:
   template <class Test>
   void for_each_kernel(Test test) const {
@@ -90,7 +91,7 @@ class DepthwiseTest : public OfSet {
   void run(const Row& row) const {
     row.with_args([&](const DepthwiseArgs& args) { run(row.kernel, args); });
   }
-  static void run_twin(const Row& row, Epilogue epilogue) {
+  static void run_reference(const Row& row, Epilogue epilogue) {
     const Kernel& k = row.kernel;
     row.with_args(
         [&](const DepthwiseArgs& args) { reference::depthwise(args, k.size, k.stride, k.lanes(), epilogue); });
@@ -104,7 +105,7 @@ class DepthwiseTest : public OfSet {
   Operands operands{2};
 };
 
-// What the row adds to `sums`, from its own outputs: the order is part of the promise.
+// The expected sums, computed from the row's own outputs: the order of the additions is specified.
 Floats sums_of(const Floats& before, const Floats& out, std::int64_t lanes) {
   Floats sums = before;
   for (std::int64_t i = 0; i < out.size(); ++i) {
@@ -113,25 +114,25 @@ Floats sums_of(const Floats& before, const Floats& out, std::int64_t lanes) {
   return sums;
 }
 
-TEST_P(DepthwiseTest, AgreesWithTwin) {
-  std::int64_t turn = 0;  // the other choices take turns over 40 widths
+TEST_P(DepthwiseTest, AgreesWithReference) {
+  std::int64_t variant = 0;  // cycles through the other choices over 40 widths
   for_each_kernel([&](const Kernel& kernel) {
     for (std::int64_t width = 1; width <= 40; ++width) {
-      const Shape shape = {width, turn % 3 == 2 ? kernel.size / 2 : 0, turn % 2, turn / 2 % 2 == 1,
-                           kRanges[turn / 4 % 4]};
-      ++turn;
+      const Shape shape = {width, variant % 3 == 2 ? kernel.size / 2 : 0, variant % 2, variant / 2 % 2 == 1,
+                           kRanges[variant / 4 % 4]};
+      ++variant;
       const Row row(kernel, shape, operands);
-      Row twin = row, absolute = row;
+      Row expected = row, absolute = row;
       for (const Floats& input : absolute.inputs) make_absolute(input.span());
       make_absolute(absolute.weight.span());
       make_absolute(absolute.bias.span());
       absolute.shape.range = kRanges[0];
-      run_twin(absolute, Epilogue::clamp);
-      run_twin(twin, kernel.epilogue);
+      run_reference(absolute, Epilogue::clamp);
+      run_reference(expected, kernel.epilogue);
       const Floats before = row.sums;
       run(row);
       const testing::AssertionResult result =
-          agree(row.out, twin.out, absolute.out, function_of(kernel.epilogue), kernel.size * kernel.size);
+          agree(row.out, expected.out, absolute.out, function_of(kernel.epilogue), kernel.size * kernel.size);
       EXPECT_TRUE(result) << describe(kernel, shape);
       if (!result) return;
       const Floats sums = shape.sums ? sums_of(before, row.out, kernel.lanes()) : before;
@@ -140,8 +141,8 @@ TEST_P(DepthwiseTest, AgreesWithTwin) {
   });
 }
 
-// Where a row is cut must not show: every output has the bits it has in the whole row.
-TEST_P(DepthwiseTest, PlaceInTheRowDoesNotChangeBits) {
+// An output has the same bits whether it is computed in a part of the row or in the whole row.
+TEST_P(DepthwiseTest, SplittingARowKeepsTheBits) {
   for_each_kernel([&](const Kernel& kernel) {
     Row row(kernel, {40, 0, 0, false, kRanges[3]}, operands);
     run(row);
@@ -165,7 +166,7 @@ TEST_P(DepthwiseTest, PlaceInTheRowDoesNotChangeBits) {
   });
 }
 
-TEST_P(DepthwiseTest, NanReachesWhatDependsOnIt) {
+TEST_P(DepthwiseTest, NanReachesExactlyTheDependentOutputs) {
   for_each_kernel([&](const Kernel& kernel) {
     const Row clean(kernel, {11, 0, 0, true, kRanges[2]}, operands);
     Row bad = clean;
@@ -175,9 +176,9 @@ TEST_P(DepthwiseTest, NanReachesWhatDependsOnIt) {
     run(bad);
     for (std::int64_t x = 0; x < bad.shape.width; ++x) {
       for (std::int64_t c = 0; c < kernel.lanes(); ++c) {
-        const bool meets = c == lane && x * kernel.stride <= pixel && pixel < x * kernel.stride + kernel.size;
+        const bool depends = c == lane && x * kernel.stride <= pixel && pixel < x * kernel.stride + kernel.size;
         const float got = bad.out[x * kBlock + c];
-        EXPECT_TRUE(meets ? std::isnan(got) : bits(got) == bits(clean.out[x * kBlock + c]))
+        EXPECT_TRUE(depends ? std::isnan(got) : bits(got) == bits(clean.out[x * kBlock + c]))
             << "output " << x << " lane " << c << " is " << got << "; " << describe(kernel, bad.shape);
       }
     }
@@ -187,7 +188,7 @@ TEST_P(DepthwiseTest, NanReachesWhatDependsOnIt) {
   });
 }
 
-TEST_P(DepthwiseTest, ExtremeSums) {
+TEST_P(DepthwiseTest, ExtremeSumsAgreeWithReference) {
   for_each_kernel([&](const Kernel& kernel) {
     for (std::size_t first = 0; first < std::size(kExtremes); first += static_cast<std::size_t>(kernel.lanes())) {
       const Row row(kernel, {7, 0, 0, false, kRanges[first % 3]}, operands);
@@ -207,7 +208,7 @@ TEST_P(DepthwiseTest, ExtremeSums) {
   });
 }
 
-TEST_P(DepthwiseTest, KnowsNoOtherWindows) {
+TEST_P(DepthwiseTest, OtherWindowsAndStridesReturnNull) {
   for (const auto& [size, stride] :
        {std::pair<int, int>{1, 1}, {2, 1}, {4, 1}, {9, 1}, {3, 3}, {3, 0}, {5, 4}, {-3, 1}}) {
     EXPECT_EQ(set().depthwise(size, stride, false, Epilogue::silu), nullptr) << size << " by " << stride;

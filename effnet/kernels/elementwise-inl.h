@@ -1,4 +1,4 @@
-// Pools and elementwise kernels, written once for every instruction set.
+// Pools and elementwise kernels, written once for all instruction sets.
 #pragma once
 
 #include "effnet/kernels/epilogue-inl.h"
@@ -15,14 +15,15 @@ struct Range {
   std::int64_t first, last;
   std::int64_t size() const { return last > first ? last - first : 0; }
 };
-// Taps of a window at `at` (may be negative) that fall on n values.
+// The taps of a window that are inside [0, n) if the window begins at `at`, which may be negative.
 inline Range taps_inside(std::int64_t at, std::int64_t kernel, std::int64_t n) {
   return {within(-at, 0, kernel), within(n - at, 0, kernel)};
 }
 
-// Joins the valid taps of every window of a row by `join`, from `start`; `finish_window` gets the number of taps.
-template <class Join, class Finish>
-inline void pool_row(const PoolArgs& args, float start, Join join, Finish finish_window) {
+// For each window of a row: combines `start` and the taps inside the image with `combine`, then stores
+// result_of(combined, number of taps inside the image).
+template <class Combine, class ResultOf>
+inline void pool_row(const PoolArgs& args, float start, Combine combine, ResultOf result_of) {
   const Range rows = taps_inside(args.top, args.kernel, args.in_h);
   for (std::int64_t x = 0; x < args.out_w; ++x) {
     const std::int64_t left = args.left + x * args.stride;
@@ -31,10 +32,10 @@ inline void pool_row(const PoolArgs& args, float start, Join join, Finish finish
     for (std::int64_t ky = rows.first; ky < rows.last; ++ky) {
       const float* const in = args.in + ((args.top + ky) * args.in_w + left) * kBlock;
       for (std::int64_t kx = columns.first; kx < columns.last; ++kx) {
-        result = join(result, load<Wide>(in + kx * kBlock));
+        result = combine(result, load<Wide>(in + kx * kBlock));
       }
     }
-    store(args.out + x * kBlock, finish_window(result, rows.size() * columns.size()));
+    store(args.out + x * kBlock, result_of(result, rows.size() * columns.size()));
   }
 }
 
@@ -62,34 +63,34 @@ void depthwise_any(const DepthwiseArgs& args, std::int64_t kernel, std::int64_t 
       const float* const in = args.rows[tap / kernel] + (x * stride + tap % kernel) * kBlock;
       sum = fma(load<Wide>(in), load<Wide>(args.weight + tap * kBlock), sum);
     }
-    const Wide value = finish<E>(sum, broadcast<Wide>(args.low), broadcast<Wide>(args.high));
+    const Wide value = apply_epilogue<E>(sum, broadcast<Wide>(args.low), broadcast<Wide>(args.high));
     total = add(total, value);
     store(args.out + x * kBlock, value);
   }
   if (args.sums != nullptr) store(args.sums, total);
 }
 
-template <class Last>
-[[gnu::always_inline]] inline void map_pixels(const MapArgs& args, Last last) {
+template <class Function>
+[[gnu::always_inline]] inline void map_pixels(const MapArgs& args, Function function) {
   const Wide scale = args.scale != nullptr ? load<Wide>(args.scale) : broadcast<Wide>(1);
   const Wide shift = args.shift != nullptr ? load<Wide>(args.shift) : broadcast<Wide>(0);
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
     Wide value = fma(load<Wide>(args.a + i), scale, shift);
     if (args.b != nullptr) value = add(value, load<Wide>(args.b + i));
-    store(args.out + i, last(value));
+    store(args.out + i, function(value));
   }
 }
 
 template <Epilogue E>
 void map_block(const MapArgs& args) noexcept {
   const Wide low = broadcast<Wide>(args.low), high = broadcast<Wide>(args.high);
-  map_pixels(args, [&](Wide value) { return finish<E>(value, low, high); });
+  map_pixels(args, [&](Wide value) { return apply_epilogue<E>(value, low, high); });
 }
 
 void sigmoid_block(const MapArgs& args) noexcept {
   map_pixels(args, [](Wide value) {
-    // The exponential's bits lose NaN: the numerator is 1, or NaN if the value is (bounded, because Inf * 0 is NaN
-    // too).
+    // one_plus_exp_of_minus() loses NaN, so the numerator carries it: bounded * 0 + 1 is NaN if the value is NaN,
+    // else 1. The bounds are needed because Inf * 0 is NaN too.
     const Wide bounded = at_most(at_least(value, broadcast<Wide>(-1)), broadcast<Wide>(1));
     return div(fma(bounded, broadcast<Wide>(0), broadcast<Wide>(1)), one_plus_exp_of_minus(value));
   });

@@ -1,4 +1,4 @@
-// Pools, maps, sums and row scaling of every usable set against the slow twins.
+// Pools, maps, sums and row scaling of every usable instruction set against the reference.
 #include <gtest/gtest.h>
 
 #include "effnet/kernels/test_support.h"
@@ -6,7 +6,7 @@
 namespace effnet::kernels {
 namespace {
 
-class ElementwiseTest : public OfSet {
+class ElementwiseTest : public InstructionSetTest {
  protected:
   Floats filled(std::int64_t size, std::int64_t shift) {
     Floats result(size, shift);
@@ -22,8 +22,8 @@ struct Window {
 constexpr Window kWindows[] = {{2, 2, 0}, {3, 1, 1}, {3, 2, 0}, {3, 2, 1}, {5, 1, 2},
                                {5, 2, 1}, {7, 7, 3}, {1, 1, 0}, {1, 2, 0}};
 
-// test(args, text) for every output row of every window over images of several sizes; the last windows of an image
-// reach beyond it on the right and below.
+// Calls test(args, in, text) for every output row of every window, over images of several sizes. The last windows of an
+// image extend beyond its right and lower edges.
 template <class Test>
 void for_each_pool_row(Operands& operands, Test test) {
   for (const auto& [h, w] : {std::pair<std::int64_t, std::int64_t>{13, 11}, {1, 1}, {2, 3}, {7, 40}}) {
@@ -84,16 +84,17 @@ TEST_P(ElementwiseTest, AveragePool) {
     args.in = absolute.data();
     args.out = norms.data();
     reference::average_pool(args);
-    // The division, or the product with a rounded reciprocal, stands for the two roundings beyond those of the sum.
+    // Dividing, or multiplying by a rounded reciprocal, has at most two roundings; tolerance() allows them beyond the
+    // sum.
     EXPECT_TRUE(agree(got, expected, norms, Function::clamp, args.kernel * args.kernel)) << text;
   });
 }
 
-// All of MapArgs' choices: which operands there are, where the result goes, how far memory is from a boundary.
+// The variants of MapArgs: which operands are used, where the result is stored, and the alignment.
 struct MapShape {
   std::int64_t pixels;
   bool b, scale, shift;
-  int out;  // 0: elsewhere, 1: is a, 2: is b
+  int out;  // 0: separate memory, 1: in place of a, 2: in place of b
   std::int64_t misaligned;
   Range range;
 };
@@ -125,14 +126,15 @@ struct Map {
 
 template <class Test>
 void for_each_map(Test test) {
-  std::size_t turn = 0;
+  std::size_t variant = 0;
   for (const std::int64_t pixels : {1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 40}) {
     for (const bool b : {false, true}) {
       for (const bool scale : {false, true}) {
         for (const bool shift : {false, true}) {
           for (int out = 0; out < (b ? 3 : 2); ++out) {
-            ++turn;
-            test(MapShape{pixels, b, scale, shift, out, static_cast<std::int64_t>(turn % 2), kRanges[turn / 2 % 4]});
+            ++variant;
+            test(MapShape{pixels, b, scale, shift, out, static_cast<std::int64_t>(variant % 2),
+                          kRanges[variant / 2 % 4]});
           }
         }
       }
@@ -140,23 +142,23 @@ void for_each_map(Test test) {
   }
 }
 
-// run and twin take MapArgs.
-template <class Run, class Twin>
-void expect_map_agrees(const MapShape& shape, Operands& operands, Function function, Run run, Twin twin) {
+// run and run_reference take MapArgs.
+template <class Run, class Reference>
+void expect_map_agrees(const MapShape& shape, Operands& operands, Function function, Run run, Reference run_reference) {
   const Map got(shape, operands), expected = got;
   Map absolute = got;
   for (const Floats* operand : {&absolute.a, &absolute.b, &absolute.scale, &absolute.shift})
     make_absolute(operand->span());
   absolute.shape.range = kRanges[0];
   reference::map(absolute.args(), Epilogue::clamp);
-  twin(expected.args());
+  run_reference(expected.args());
   run(got.args());
   EXPECT_TRUE(agree(got.result(), expected.result(), absolute.result(), function, 1))
-      << fmt::format("pixels {}, b {}, scale {}, shift {}, out is {}, misaligned {} floats, range {}..{}", shape.pixels,
+      << fmt::format("pixels {}, b {}, scale {}, shift {}, out {}, misaligned {} floats, range {}..{}", shape.pixels,
                      shape.b, shape.scale, shape.shift,
-                     shape.out == 0   ? "elsewhere"
-                     : shape.out == 1 ? "a"
-                                      : "b",
+                     shape.out == 0   ? "separate"
+                     : shape.out == 1 ? "in a"
+                                      : "in b",
                      shape.misaligned, shape.range.low, shape.range.high);
 }
 
@@ -176,7 +178,7 @@ TEST_P(ElementwiseTest, Sigmoid) {
   });
 }
 
-// Each function over everything a float can be: 2^9 values of every sign and exponent, and the extremes.
+// Each function for 64 values of each sign and exponent, and for the extremes.
 TEST_P(ElementwiseTest, FunctionsOverAllFloats) {
   std::vector<float> values(std::begin(kExtremes), std::end(kExtremes));
   for (std::uint32_t top = 0; top < 512; ++top) {

@@ -1,4 +1,5 @@
-// What kernels do to a value before it is stored. Needs the vectors of a set (simd/) before it.
+// The epilogue: the function that a kernel applies to a value before it stores the value. A file in simd/ includes this
+// header after it has defined the vector types.
 #pragma once
 
 #include "effnet/kernels/kernels.h"
@@ -9,36 +10,37 @@ namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
 template <Epilogue E, class V>
-[[gnu::always_inline]] inline V finish(V x, [[maybe_unused]] V low, [[maybe_unused]] V high) {
+[[gnu::always_inline]] inline V apply_epilogue(V x, [[maybe_unused]] V low, [[maybe_unused]] V high) {
   if constexpr (E == Epilogue::silu) {
     return div(x, one_plus_exp_of_minus(x));
   } else if constexpr (E == Epilogue::hard_swish) {
-    const V gate =
+    const V factor =
         at_most(at_least(fma(x, broadcast<V>(1.0F / 6), broadcast<V>(0.5F)), broadcast<V>(0)), broadcast<V>(1));
-    return mul(x, gate);
+    return mul(x, factor);
   } else {
     return at_most(at_least(x, low), high);
   }
 }
 
-// Addresses are constants from this pointer. GCC would else make a pointer, or an index, of every one of them, count
-// them all in loops and spill them.
+// Hides the pointer's origin from the compiler, so that all addresses are constant offsets from this one pointer.
+// Without it GCC keeps a pointer or an index for each address, increments all of them in the loop, and spills them.
 template <class Float>
-[[gnu::always_inline]] inline void one_pointer(Float*& pointer) {
+[[gnu::always_inline]] inline void keep_base_pointer(Float*& pointer) {
   asm("" : "+r"(pointer));
 }
 
-// to = finish(value), and nothing of it before this point: with all registers full of sums the compiler's scheduler
-// would interleave several values' epilogues and spill. The processor reorders without that limit. low and high are the
-// same in every lane; a Wide that is two registers is finished one by one.
+// to = apply_epilogue(value). The compiler barrier keeps the compiler from starting the epilogue earlier: while all
+// registers hold accumulators, its scheduler would interleave the epilogues of several values and spill. The processor
+// itself reorders without that limit. low and high have the same value in every lane. A Wide of two registers is
+// processed one register after the other.
 template <Epilogue E, class V>
-[[gnu::always_inline]] inline V finish_and_store(float* to, V value, V low, V high) {
+[[gnu::always_inline]] inline V apply_epilogue_and_store(float* to, V value, V low, V high) {
   if constexpr (kWideIsTwo && sizeof(V) == sizeof(Wide)) {
-    value.low = finish_and_store<E>(to, value.low, low.low, high.low);
-    value.high = finish_and_store<E>(to + 8, value.high, low.low, high.low);
+    value.low = apply_epilogue_and_store<E>(to, value.low, low.low, high.low);
+    value.high = apply_epilogue_and_store<E>(to + 8, value.high, low.low, high.low);
   } else {
     compiler_barrier(value);
-    value = finish<E>(value, low, high);
+    value = apply_epilogue<E>(value, low, high);
     store(to, value);
   }
   return value;

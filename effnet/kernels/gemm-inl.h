@@ -1,5 +1,5 @@
-// The product kernel, written once for every instruction set: a tile of P pixels x kLanes output channels held in
-// registers over the whole depth. Each step of k broadcasts P input values against one row of packed weights.
+// The GEMM kernel, written once for all instruction sets. A tile of P pixels x kLanes output channels stays in
+// registers over the whole depth. Each step of k multiplies P broadcast input values by one row of packed weights.
 #pragma once
 
 #include <array>
@@ -26,14 +26,14 @@ void gemm_tile(const GemmArgs& args) noexcept {
 
   const float* a = args.a;
   const float* w = args.weight;
-  const float* ahead = args.ahead;
+  const float* prefetched = args.prefetch_address;
   const auto step = [&](const float* at) __attribute__((always_inline)) {
     [[maybe_unused]] Wide weights[kWides > 0 ? kWides : 1];
     [[maybe_unused]] Half half_weights;
     EFFNET_UNROLL
     for (int v = 0; v < kWides; ++v) {
       weights[v] = load<Wide>(w + 16 * v);
-      if constexpr (P > 2) keep_in_register(weights[v]);  // lower tiles read each once or twice
+      if constexpr (P > 2) keep_in_register(weights[v]);  // tiles of 1 or 2 pixels use each weight only once or twice
     }
     if constexpr (kHalf) {
       half_weights = load<Half>(w + 16 * kWides);
@@ -59,15 +59,16 @@ void gemm_tile(const GemmArgs& args) noexcept {
       EFFNET_UNROLL
       for (int u = 0; u < 4; ++u) {
         step(a + k + u);
-        if constexpr (P <= 2) prefetch(ahead + 16);  // a row of weights passes in a few cycles
-        if (u % kAheadEvery != 0) continue;
-        prefetch(ahead);
-        ahead += args.ahead_step;
+        if constexpr (P <= 2)
+          prefetch(prefetched + 16);  // with 1 or 2 pixels, a row of weights is used up in a few cycles
+        if (u % kPrefetchInterval != 0) continue;
+        prefetch(prefetched);
+        prefetched += args.prefetch_step;
       }
     }
     for (; k < depth; ++k) step(a + k);
     a += args.a_segment;
-    ahead += args.ahead_segment;
+    prefetched += args.prefetch_segment_step;
   }
 
   if (args.residual != nullptr) {
@@ -87,12 +88,13 @@ void gemm_tile(const GemmArgs& args) noexcept {
   for (int p = 0; p < P; ++p) {
     float* const out = first_out + offsets[p];
     EFFNET_UNROLL
-    for (int v = 0; v < kWides; ++v) finish_and_store<E>(out + v * out_block, sums[p][v], low, high);
-    if constexpr (kHalf) finish_and_store<E>(out + kWides * out_block, halves[p], lower_half(low), lower_half(high));
+    for (int v = 0; v < kWides; ++v) apply_epilogue_and_store<E>(out + v * out_block, sums[p][v], low, high);
+    if constexpr (kHalf)
+      apply_epilogue_and_store<E>(out + kWides * out_block, halves[p], lower_half(low), lower_half(high));
   }
 }
 
-// Null: a height that only tiles of 8 channels have.
+// Null if the height exists only for tiles of 8 channels.
 template <int P, int kLanes, Epilogue E>
 constexpr GemmFn gemm_entry() {
   if constexpr (kLanes > 8 && P > kTallest) {
@@ -110,7 +112,7 @@ constexpr auto gemm_table(std::index_sequence<I...>) {
       gemm_entry<kHeights[I / kEpilogues / kWidths], static_cast<int>(I / kEpilogues % kWidths + 1) * 8,
                  static_cast<Epilogue>(I % kEpilogues)>()...};
 }
-constexpr auto kProducts = gemm_table(std::make_index_sequence<std::size(kHeights) * (kTile / 8) * kEpilogues>());
+constexpr auto kGemms = gemm_table(std::make_index_sequence<std::size(kHeights) * (kTile / 8) * kEpilogues>());
 
 }  // namespace
 }  // namespace effnet::kernels::EFFNET_TARGET

@@ -1,4 +1,4 @@
-// Every product kernel of every usable set against the slow twin.
+// Every GEMM kernel of every usable instruction set against the reference.
 #include <gtest/gtest.h>
 
 #include "effnet/kernels/test_support.h"
@@ -7,7 +7,7 @@ namespace effnet::kernels {
 namespace {
 
 enum class Residual { none, separate, in_place };
-constexpr const char* kResidualNames[] = {"none", "separate", "in place"};
+constexpr const char* kResidualNames[] = {"none", "separate", "in index_of"};
 
 struct Depth {
   std::int64_t segments, depth, last_depth;
@@ -18,12 +18,12 @@ struct Shape {
   std::int64_t pixels, lanes;
   Depth depth;
   Residual residual;
-  std::int64_t shift;  // floats by which a, out and residual miss a 64-byte boundary
+  std::int64_t shift;  // floats from a 64-byte boundary to a, out and residual
   Range range;
 };
 
-// The memory of one tile. Between segments, pixel rows and channel blocks lie gaps; what may be touched ends where the
-// allocation ends.
+// The memory of one tile. There are gaps between segments, pixel rows and channel blocks. Each allocation ends with the
+// last float that the kernel may access.
 struct Tile {
   Shape shape;
   std::vector<std::int32_t> offsets;
@@ -51,12 +51,12 @@ struct Tile {
     if (s.residual == Residual::none) return;
     for (std::int64_t p = 0; p < s.pixels; ++p) {
       for (std::int64_t n = 0; n < s.lanes; ++n) {
-        (s.residual == Residual::separate ? residual : out)[place(p, n)] = operands.next();
+        (s.residual == Residual::separate ? residual : out)[index_of(p, n)] = operands.next();
       }
     }
   }
 
-  std::int64_t place(std::int64_t p, std::int64_t n) const {
+  std::int64_t index_of(std::int64_t p, std::int64_t n) const {
     return n / kBlock * out_block + offsets[static_cast<std::size_t>(p)] + n % kBlock;
   }
   GemmArgs args(const Floats& to) const {
@@ -70,9 +70,9 @@ struct Tile {
             .last_depth = shape.depth.last_depth,
             .weight = weight.data(),
             .bias = bias.data(),
-            .ahead = nullptr,  // nothing to fetch ahead: a hint may point anywhere
-            .ahead_step = kBlock,
-            .ahead_segment = 1 << 20,
+            .prefetch_address = nullptr,  // a hint: any address is allowed
+            .prefetch_step = kBlock,
+            .prefetch_segment_step = 1 << 20,
             .out = to.data(),
             .out_block = out_block,
             .offsets = offsets.data(),
@@ -92,18 +92,18 @@ struct Tile {
   }
 };
 
-// S of the tolerance, at the places of the results: the twin on absolute values, before the epilogue.
+// S of the tolerance for each result: the reference on absolute values, without epilogue.
 Floats norms_of(const Tile& tile) {
   Tile absolute = tile;
   absolute.shape.range = kRanges[0];
   for (const Floats* operand : {&absolute.a, &absolute.weight, &absolute.bias, &absolute.residual, &absolute.out}) {
     make_absolute(operand->span());
   }
-  reference::product(absolute.args(absolute.out), tile.shape.pixels, tile.shape.lanes, Epilogue::clamp);
+  reference::gemm(absolute.args(absolute.out), tile.shape.pixels, tile.shape.lanes, Epilogue::clamp);
   return absolute.out;
 }
 
-class GemmTest : public OfSet {
+class GemmTest : public InstructionSetTest {
  protected:
   // test(p, lanes, epilogue) for every kernel of the table.
   template <class Test>
@@ -115,10 +115,10 @@ class GemmTest : public OfSet {
     }
   }
 
-  testing::AssertionResult agrees_with_twin(std::size_t p, Epilogue epilogue, const Tile& tile) const {
+  testing::AssertionResult agrees_with_reference(std::size_t p, Epilogue epilogue, const Tile& tile) const {
     const Floats norms = norms_of(tile);
     const Floats expected = tile.out;
-    reference::product(tile.args(expected), tile.shape.pixels, tile.shape.lanes, epilogue);
+    reference::gemm(tile.args(expected), tile.shape.pixels, tile.shape.lanes, epilogue);
     const Floats got = tile.out;
     set().gemm(p, tile.shape.lanes, epilogue)(tile.args(got));
     return agree(got, expected, norms, function_of(epilogue), tile.shape.depth.total());
@@ -133,7 +133,7 @@ class GemmTest : public OfSet {
   Operands operands{1};
 };
 
-// Depths 1..40 in channel blocks, and the windows' rows of stems (3 x 3 channels; 11 floats).
+// Depths 1..40 in channel blocks, and window rows as stems have them: 3 pixels x 3 channels = 9 floats; 11 floats.
 std::vector<Depth> depths() {
   std::vector<Depth> result;
   for (std::int64_t total = 1; total <= 40; ++total) {
@@ -146,42 +146,47 @@ std::vector<Depth> depths() {
   return result;
 }
 
-TEST_P(GemmTest, AgreesWithTwin) {
-  std::size_t turn = 0;  // residual, shift and range take turns: with 44 depths each pair of them meets every kernel
+TEST_P(GemmTest, AgreesWithReference) {
+  // Cycles through residual, shift and range: with 44 depths every kernel runs all combinations.
+  std::size_t variant = 0;
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     for (const Depth& depth : depths()) {
-      const Shape shape = {
-          set().heights[p],     lanes, depth, static_cast<Residual>(turn % 3), static_cast<std::int64_t>(turn / 3 % 2),
-          kRanges[turn / 6 % 4]};
-      ++turn;
-      const testing::AssertionResult result = agrees_with_twin(p, epilogue, Tile(shape, operands));
+      const Shape shape = {set().heights[p],
+                           lanes,
+                           depth,
+                           static_cast<Residual>(variant % 3),
+                           static_cast<std::int64_t>(variant / 3 % 2),
+                           kRanges[variant / 6 % 4]};
+      ++variant;
+      const testing::AssertionResult result = agrees_with_reference(p, epilogue, Tile(shape, operands));
       EXPECT_TRUE(result) << describe(p, epilogue, shape);
       if (!result) return;
     }
   });
 }
 
-// A layer of 1 .. 2 vectors + 1 channels, cut in tiles as weights are packed: lanes beyond its channels have zero
-// weights and bias, and what is stored there is zero.
-TEST_P(GemmTest, LanesBeyondTheChannelsAreZero) {
+// Layers of 1 to 33 channels, in tiles as weights are packed. Padding lanes have zero weights and zero bias, and the
+// kernel stores zeros there.
+TEST_P(GemmTest, PaddingLanesAreZero) {
   ASSERT_EQ(set().tile % kBlock, 0);  // a tile begins at a channel block
   for (std::int64_t channels = 1; channels <= 2 * kBlock + 1; ++channels) {
     for (std::int64_t first = 0; first < channels; first += set().tile) {
-      const std::int64_t here = std::min(set().tile, channels - first);
+      const std::int64_t tile_channels = std::min(set().tile, channels - first);
       for (const Epilogue epilogue : kAllEpilogues) {
         const std::size_t p = std::max(static_cast<std::size_t>(channels) % set().heights.size(), set().wide_heights);
-        const Shape shape = {set().heights[p], lanes_of(here), {2, 16, 3}, Residual::none, 0, kRanges[2]};
+        const Shape shape = {set().heights[p], lanes_of(tile_channels), {2, 16, 3}, Residual::none, 0, kRanges[2]};
         Tile tile(shape, operands);
         for (std::int64_t k = 0; k < shape.depth.total(); ++k) {
-          for (std::int64_t n = here; n < shape.lanes; ++n) tile.weight[k * shape.lanes + n] = 0;
+          for (std::int64_t n = tile_channels; n < shape.lanes; ++n) tile.weight[k * shape.lanes + n] = 0;
         }
-        for (std::int64_t n = here; n < shape.lanes; ++n) tile.bias[n] = 0;
-        EXPECT_TRUE(agrees_with_twin(p, epilogue, tile)) << channels << " channels, " << describe(p, epilogue, shape);
+        for (std::int64_t n = tile_channels; n < shape.lanes; ++n) tile.bias[n] = 0;
+        EXPECT_TRUE(agrees_with_reference(p, epilogue, tile))
+            << channels << " channels, " << describe(p, epilogue, shape);
         const Floats got = tile.out;
         set().gemm(p, shape.lanes, epilogue)(tile.args(got));
         for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
-          for (std::int64_t n = here; n < shape.lanes; ++n) {
-            EXPECT_EQ(got[tile.place(pixel, n)], 0) << channels << " channels, " << describe(p, epilogue, shape);
+          for (std::int64_t n = tile_channels; n < shape.lanes; ++n) {
+            EXPECT_EQ(got[tile.index_of(pixel, n)], 0) << channels << " channels, " << describe(p, epilogue, shape);
           }
         }
       }
@@ -189,15 +194,15 @@ TEST_P(GemmTest, LanesBeyondTheChannelsAreZero) {
   }
 }
 
-// How pixels are cut into tiles is the plan's choice, so it must not show.
+// The plan chooses how a range of pixels is divided into tiles, so the results must not depend on it.
 TEST_P(GemmTest, HeightDoesNotChangeBits) {
   constexpr std::int64_t kBefore = 3;
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     const std::int64_t height = set().heights[p];
     const Shape shape = {height + kBefore, lanes, {2, 16, 7}, Residual::separate, 0, kRanges[3]};
     const Tile tile(shape, operands);
-    // Pixels first .. end in tiles of one height.
-    const auto run = [&](const Floats& out, std::int64_t first, std::size_t kernel) {
+    // Computes the pixels from `first` to the end in tiles of one height.
+    const auto run_tiles = [&](const Floats& out, std::int64_t first, std::size_t kernel) {
       GemmArgs args = tile.args(out);
       for (std::int64_t pixel = first; pixel < shape.pixels; pixel += set().heights[kernel]) {
         args.a = tile.a.data() + kBlock * pixel;
@@ -205,19 +210,19 @@ TEST_P(GemmTest, HeightDoesNotChangeBits) {
         set().gemm(kernel, lanes, epilogue)(args);
       }
     };
-    const Floats singly = tile.out, together = tile.out;
-    run(singly, 0, set().heights.size() - 1);
-    run(together, 0, set().heights.size() - 1);
+    const Floats one_by_one = tile.out, in_tiles = tile.out;
+    run_tiles(one_by_one, 0, set().heights.size() - 1);
+    run_tiles(in_tiles, 0, set().heights.size() - 1);
     for (std::int64_t pixel = kBefore; pixel < shape.pixels; ++pixel) {
-      for (std::int64_t n = 0; n < lanes; ++n) together[tile.place(pixel, n)] = kUntouched;
+      for (std::int64_t n = 0; n < lanes; ++n) in_tiles[tile.index_of(pixel, n)] = kUntouched;
     }
-    run(together, kBefore, p);
-    EXPECT_TRUE(same_bits(together.span(), singly.span())) << describe(p, epilogue, shape);
+    run_tiles(in_tiles, kBefore, p);
+    EXPECT_TRUE(same_bits(in_tiles.span(), one_by_one.span())) << describe(p, epilogue, shape);
   });
 }
 
-// NaN in an operand reaches exactly the results that depend on it, in every epilogue.
-TEST_P(GemmTest, NanReachesWhatDependsOnIt) {
+// A NaN in an operand reaches exactly the results that depend on it, with every epilogue.
+TEST_P(GemmTest, NanReachesExactlyTheDependentOutputs) {
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     const std::int64_t height = set().heights[p];
     const Shape shape = {height, lanes, {2, 16, 5}, Residual::separate, 0, kRanges[2]};
@@ -232,14 +237,14 @@ TEST_P(GemmTest, NanReachesWhatDependsOnIt) {
       if (operand == "a") tile.a[tile.a_segment + kBlock * bad_pixel + 2] = kNan;
       if (operand == "weight") tile.weight[18 * lanes + bad_lane] = kNan;
       if (operand == "bias") tile.bias[bad_lane] = kNan;
-      if (operand == "residual") tile.residual[tile.place(bad_pixel, bad_lane)] = kNan;
+      if (operand == "residual") tile.residual[tile.index_of(bad_pixel, bad_lane)] = kNan;
       run(tile.args(tile.out));
       for (std::int64_t pixel = 0; pixel < height; ++pixel) {
         for (std::int64_t n = 0; n < lanes; ++n) {
           const bool on_pixel = pixel == bad_pixel, on_lane = n == bad_lane;
           const bool bad = operand == "a" ? on_pixel : operand == "residual" ? on_pixel && on_lane : on_lane;
-          const float got = tile.out[tile.place(pixel, n)];
-          EXPECT_TRUE(bad ? std::isnan(got) : bits(got) == bits(expected[tile.place(pixel, n)]))
+          const float got = tile.out[tile.index_of(pixel, n)];
+          EXPECT_TRUE(bad ? std::isnan(got) : bits(got) == bits(expected[tile.index_of(pixel, n)]))
               << "NaN in " << where << ": pixel " << pixel << " lane " << n << " is " << got << "; "
               << describe(p, epilogue, shape);
         }
@@ -248,8 +253,8 @@ TEST_P(GemmTest, NanReachesWhatDependsOnIt) {
   });
 }
 
-// Zeros, denormals, the bends of the functions, great magnitudes and infinities as the sum itself.
-TEST_P(GemmTest, ExtremeSums) {
+// The sum before the epilogue is zero, a denormal, a kink of a function, a large magnitude or infinite.
+TEST_P(GemmTest, ExtremeSumsAgreeWithReference) {
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     for (std::size_t first = 0; first < std::size(kExtremes); first += static_cast<std::size_t>(lanes)) {
       const Shape shape = {set().heights[p], lanes, {1, 16, 1}, Residual::none, 0, kRanges[first % 3]};
@@ -263,7 +268,7 @@ TEST_P(GemmTest, ExtremeSums) {
         const auto expected =
             static_cast<float>(reference::epilogue(epilogue, tile.bias[n], shape.range.low, shape.range.high));
         for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
-          EXPECT_TRUE(agree_at(tile.bias[n], tile.out[tile.place(pixel, n)], expected, function_of(epilogue)))
+          EXPECT_TRUE(agree_at(tile.bias[n], tile.out[tile.index_of(pixel, n)], expected, function_of(epilogue)))
               << "lane " << n << " pixel " << pixel << "; " << describe(p, epilogue, shape);
         }
       }

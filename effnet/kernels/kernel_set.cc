@@ -8,7 +8,7 @@
 namespace effnet::kernels {
 namespace {
 
-// The windows of which tables have a kernel of their own.
+// Whether the tables have a specialised kernel for this window.
 bool known_window(std::int64_t kernel, std::int64_t stride) {
   return (kernel == 3 || kernel == 5 || kernel == 7) && (stride == 1 || stride == 2);
 }
@@ -22,10 +22,10 @@ std::string_view name(Epilogue epilogue) { return kEpilogueNames[static_cast<std
 std::size_t KernelSet::first_height(std::int64_t lanes) const { return lanes > 8 ? wide_heights : 0; }
 std::int64_t KernelSet::tallest() const { return heights[wide_heights]; }
 
-GemmFn KernelSet::product(std::size_t p, std::int64_t lanes, Epilogue epilogue) const {
+GemmFn KernelSet::gemm(std::size_t p, std::int64_t lanes, Epilogue epilogue) const {
   const auto width = static_cast<std::size_t>(lanes / 8 - 1);
   const auto widths = static_cast<std::size_t>(tile / 8);
-  return products[(p * widths + width) * kEpilogues + static_cast<std::size_t>(epilogue)];
+  return gemms[(p * widths + width) * kEpilogues + static_cast<std::size_t>(epilogue)];
 }
 
 DepthwiseFn KernelSet::depthwise(std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue) const {

@@ -1,13 +1,14 @@
-// Times the products and depthwise kernels over the shapes of bench/shapes.txt, on one thread:
+// Times the GEMM and depthwise kernels on the shapes of bench/shapes.txt, on one thread:
 //
 //   kernels_bench [ISA] [FILTER] [EPILOGUE]
 //
-//   FILTER     part of a line of bench/shapes.txt, such as `efficientnet_b0    depthwise`; empty: all
+//   FILTER     only lines of bench/shapes.txt with this text, such as `efficientnet_b0    depthwise`; empty: all
 //   EPILOGUE   silu (the default), clamp or hard_swish
 //
-// A line a shape: minimum time, GFLOP/s (2 per multiply-add, of the true channels) and share of this core's peak, which
-// is measured first; then each network's sum. Kernels alone: windows of dense k x k convolutions lie gathered in
-// memory, images are padded beforehand, and nothing else of a network runs between two layers.
+// Prints one line per shape: minimum time, GFLOP/s (2 per multiply-add, without padding lanes), and the share of this
+// core's peak, which is measured first. After each network: its sum. Only kernels are timed: the windows of dense k x k
+// convolutions are already gathered in memory, images are already padded, and no other code of a network runs between
+// two layers.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -47,13 +48,13 @@ std::vector<Shape> read_shapes(const std::string& path, const std::string& filte
     Shape s;
     words >> s.network >> s.op >> s.kernel >> s.stride >> s.in_channels >> s.in_h >> s.in_w >> s.channels >> s.h >>
         s.w >> s.layers;
-    if (!words) throw input_error("a broken line in {} (got \"{}\", expected 11 columns)", path, line);
+    if (!words) throw input_error("{}: malformed line (got \"{}\", expected 11 columns)", path, line);
     shapes.push_back(s);
   }
   return shapes;
 }
 
-// Seconds of one call: the least of repeated measurements of at least 20 us, over 30 ms.
+// Seconds per call: the minimum of measurements of at least 20 us each, repeated for 30 ms.
 template <class Function>
 double seconds_of(Function function) {
   using Clock = std::chrono::steady_clock;
@@ -73,7 +74,7 @@ double seconds_of(Function function) {
   return least;
 }
 
-// 64-byte aligned values in (-1, 1): zeros and denormals would be easier or harder than real ones.
+// 64-byte aligned values in (-1, 1). Zeros and denormals could change the speed, so there are none.
 class Values {
  public:
   explicit Values(std::int64_t size) : memory_(static_cast<std::size_t>(size + 16)) {
@@ -89,7 +90,7 @@ class Values {
   float* data_;
 };
 
-double product_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue) {
+double gemm_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue) {
   const std::int64_t pixels = s.h * s.w, depth = s.in_channels * s.window();
   const Values in(blocked_floats(depth, pixels)), out(blocked_floats(s.channels, pixels));
   const Values weight(depth * lanes_of(s.channels)), bias(lanes_of(s.channels));
@@ -111,7 +112,7 @@ double product_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue) 
   });
 }
 
-// `pairs`: two rows at a time, as far as they go.
+// pairs: with depthwise_pair(), two rows per call; for an odd height the last call computes one row.
 double depthwise_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue, bool pairs) {
   const std::int64_t in_h = (s.h - 1) * s.stride + s.kernel, in_w = (s.w - 1) * s.stride + s.kernel;
   const std::int64_t taps = pairs ? depthwise_pair_positions(s.kernel) * s.kernel : s.window();
@@ -170,8 +171,7 @@ void run(std::string_view isa, const std::string& filter, Epilogue epilogue) {
   double total = 0, total_flops = 0;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const Shape& s = shapes[i];
-    const double seconds =
-        s.depthwise() ? depthwise_seconds(set, s, epilogue, false) : product_seconds(set, s, epilogue);
+    const double seconds = s.depthwise() ? depthwise_seconds(set, s, epilogue, false) : gemm_seconds(set, s, epilogue);
     const auto line = [&](const std::string& what, double time, double flops) {
       fmt::print("{:<18} {:<44} {:10.2f} us {:8.1f} GFLOP/s {:5.1f} %\n", s.network, what, time * 1e6,
                  flops / time * 1e-9, flops / time * 1e-9 / peak * 100);
@@ -180,7 +180,7 @@ void run(std::string_view isa, const std::string& filter, Epilogue epilogue) {
                      s.w, s.layers),
          seconds, s.flops());
     if (s.depthwise() && set.depthwise_pair(s.kernel, s.stride, false, epilogue) != nullptr) {
-      line("  the same, rows in pairs", depthwise_seconds(set, s, epilogue, true), s.flops());
+      line("  the same, two rows at once", depthwise_seconds(set, s, epilogue, true), s.flops());
     }
     total += seconds * static_cast<double>(s.layers);
     total_flops += s.flops() * static_cast<double>(s.layers);

@@ -1,4 +1,4 @@
-// The tables and their choice: what is named is what runs.
+// The kernel tables and the choice of the instruction set: the named kernel is the one that runs.
 #include "effnet/kernels/kernels.h"
 
 #include <gtest/gtest.h>
@@ -59,7 +59,7 @@ std::vector<Entry> entries(const KernelSet& set) {
   return result;
 }
 
-TEST(KernelSet, TablesAreWholeAndNamesUnique) {
+TEST(KernelSet, TablesAreCompleteAndNamesAreUnique) {
   for (const Isa isa : usable_sets()) {
     const KernelSet& set = kernel_set({isa});
     SCOPED_TRACE(name(isa));
@@ -69,7 +69,7 @@ TEST(KernelSet, TablesAreWholeAndNamesUnique) {
     ASSERT_FALSE(set.heights.empty());
     EXPECT_EQ(set.heights.back(), 1);
     for (std::size_t p = 1; p < set.heights.size(); ++p) EXPECT_LT(set.heights[p], set.heights[p - 1]);
-    EXPECT_EQ(set.products.size(), set.heights.size() * static_cast<std::size_t>(set.tile / 8) * kEpilogues);
+    EXPECT_EQ(set.gemms.size(), set.heights.size() * static_cast<std::size_t>(set.tile / 8) * kEpilogues);
     EXPECT_EQ(set.depthwises.size(), 3U * 2 * 2 * kEpilogues);
     EXPECT_TRUE(set.depthwise_pairs.empty() || set.depthwise_pairs.size() == 2U * 2 * kEpilogues);
 
@@ -77,11 +77,11 @@ TEST(KernelSet, TablesAreWholeAndNamesUnique) {
     std::set<void (*)()> functions;
     for (const Entry& entry : entries(set)) {
       EXPECT_NE(entry.function, nullptr) << entry.name;
-      EXPECT_TRUE(names.insert(entry.name).second) << entry.name << " is there twice";
-      EXPECT_TRUE(functions.insert(entry.function).second) << entry.name << " is another entry's function";
+      EXPECT_TRUE(names.insert(entry.name).second) << entry.name << ": the name occurs twice";
+      EXPECT_TRUE(functions.insert(entry.function).second) << entry.name << ": the function occurs twice";
     }
-    // All table entries are among those asked for.
-    for (const GemmFn function : set.products) {
+    // entries() returns every function of the tables.
+    for (const GemmFn function : set.gemms) {
       if (function == nullptr) continue;  // a height that only tiles of 8 channels have
       EXPECT_TRUE(functions.contains(reinterpret_cast<void (*)()>(function)));
     }
@@ -94,7 +94,7 @@ TEST(KernelSet, TablesAreWholeAndNamesUnique) {
   }
 }
 
-TEST(KernelSet, NamesSayEverything) {
+TEST(KernelSet, NamesContainTileEpilogueAndInstructionSet) {
   for (const Isa isa : usable_sets()) {
     const KernelSet& set = kernel_set({isa});
     const std::string end = "_" + std::string(name(isa));
@@ -107,7 +107,7 @@ TEST(KernelSet, NamesSayEverything) {
   }
 }
 
-TEST(Targets, HaveNamesAndATableOrNone) {
+TEST(Targets, HaveNamesAndTablesOrThrow) {
   EXPECT_EQ(name(Precision::fp32), "fp32");
   EXPECT_EQ(name(Target{Isa::avx512}), "avx512_fp32");
   EXPECT_EQ(kernel_name(Target{Isa::avx2}, "map"), "f32_map_avx2");
@@ -125,18 +125,18 @@ TEST(Targets, HaveNamesAndATableOrNone) {
   EXPECT_GE(lacking, 1);
 }
 
-// No set runs another's code.
+// No instruction set runs the code of another one.
 TEST(KernelSet, SetsShareNoFunction) {
   std::map<void (*)(), std::string> owners;
   for (const Isa isa : usable_sets()) {
     for (const Entry& entry : entries(kernel_set({isa}))) {
-      const auto [at, fresh] = owners.emplace(entry.function, std::string(name(isa)));
-      EXPECT_TRUE(fresh || at->second == name(isa)) << entry.name << " of " << name(isa) << " runs " << at->second;
+      const auto [at, inserted] = owners.emplace(entry.function, std::string(name(isa)));
+      EXPECT_TRUE(inserted || at->second == name(isa)) << entry.name << " of " << name(isa) << " runs " << at->second;
     }
   }
 }
 
-TEST(Isa, NamesReadBack) {
+TEST(Isa, IsaOfReturnsTheSetOfEachName) {
   const std::vector<Isa> sets = usable_sets();
   ASSERT_FALSE(sets.empty());
   EXPECT_EQ(sets.front(), Isa::portable);
@@ -147,17 +147,17 @@ TEST(Isa, NamesReadBack) {
 }
 
 template <class Function>
-void expect_environment_error(std::string_view named, Function function) {
+void expect_environment_error(std::string_view name_in_message, Function function) {
   try {
     function();
-    ADD_FAILURE() << named << " was accepted";
+    ADD_FAILURE() << name_in_message << ": no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::environment);
-    EXPECT_NE(std::string_view(error.what()).find(named), std::string_view::npos) << error.what();
+    EXPECT_NE(std::string_view(error.what()).find(name_in_message), std::string_view::npos) << error.what();
   }
 }
 
-TEST(Isa, RefusesWhatThisCpuLacks) {
+TEST(Isa, RejectsUnknownAndUnsupportedSets) {
   for (const char* unknown : {"sse9", "AVX2", "avx2 "}) {
     expect_environment_error(unknown, [&] { (void)isa_of(unknown); });
   }
@@ -173,12 +173,12 @@ TEST(Isa, RefusesWhatThisCpuLacks) {
   }
 }
 
-// $EFFNET_ISA in a process of its own each, because the choice may be remembered.
+// Each case sets $EFFNET_ISA in a new process, because the program may read the variable only once.
 class ForcedIsa : public testing::Test {
  protected:
   void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 
-  // Ends with 100 + the set that is chosen under EFFNET_ISA = value, or with the error's code.
+  // Sets EFFNET_ISA to `value` (null: unset) and exits with 100 + the chosen set, or with the error code.
   [[noreturn]] static void choose(const char* value) {
     value == nullptr ? unsetenv("EFFNET_ISA") : setenv("EFFNET_ISA", value, 1);
     int code = 0;
@@ -193,17 +193,17 @@ class ForcedIsa : public testing::Test {
   }
 };
 
-TEST_F(ForcedIsa, RunsTheSetThatIsNamed) {
+TEST_F(ForcedIsa, RunsTheNamedSet) {
   for (const Isa isa : usable_sets()) {
     EXPECT_EXIT(choose(std::string(name(isa)).c_str()), testing::ExitedWithCode(100 + static_cast<int>(isa)), "");
   }
 }
 
-TEST_F(ForcedIsa, WithoutItTheBest) {
+TEST_F(ForcedIsa, UnsetMeansTheBestSet) {
   EXPECT_EXIT(choose(nullptr), testing::ExitedWithCode(100 + static_cast<int>(usable_sets().back())), "");
 }
 
-TEST_F(ForcedIsa, AnImpossibleOneIsAnEnvironmentError) {
+TEST_F(ForcedIsa, UnknownNameIsAnEnvironmentError) {
   EXPECT_EXIT(choose("sse9"), testing::ExitedWithCode(static_cast<int>(ErrorCode::environment)), "");
 }
 

@@ -1,4 +1,4 @@
-// What a core can do at most: independent multiply-adds on registers, written once for every instruction set.
+// The peak loop: independent multiply-adds on registers, written once for all instruction sets.
 #pragma once
 
 #include "effnet/kernels/epilogue-inl.h"
@@ -6,11 +6,12 @@
 namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
-// A multiply-add takes 4 cycles on the CPUs known, with up to 4 units for it: kPeakChains vectors are enough registers
-// to fill them. `values`: 16 floats a chain, read and written, so that a compiler can neither leave a chain out nor
-// compute one for all. Adding a 2^30th of a value to it does not change it: nothing overflows, nothing becomes
-// denormal. The sum is a factor too, since NEON's multiply-add overwrites its third operand: a chain through a factor
-// alone would be copied at each step.
+// On the CPUs known, a multiply-add has a latency of 4 cycles and a core has up to 4 units for it. kPeakChains vectors
+// occupy enough registers to keep all units busy. `values` has 16 floats per chain. They are read and written, so that
+// the compiler can neither remove a chain nor merge chains. Each step adds value * 2^-30 to the value, which rounding
+// leaves unchanged: nothing overflows and nothing becomes denormal. A chain is both a factor and the addend of its
+// multiply-add, because NEON's multiply-add overwrites the addend: a chain that is only a factor would need a register
+// copy in each step.
 void peak_loop(std::int64_t steps, float* values) noexcept {
   const Wide factor = broadcast<Wide>(0x1p-30F);
   Wide chains[kPeakChains];

@@ -13,7 +13,7 @@ double measured_peak_gflops(Isa isa, double seconds) {
   using Clock = std::chrono::steady_clock;
   require(isa);
   const KernelSet& set = kernel_set({isa});
-  constexpr std::int64_t kSteps = 32'000;  // a slice
+  constexpr std::int64_t kSteps = 32'000;  // of one slice
   std::vector<float> values(static_cast<std::size_t>(set.peak_chains * kBlock), 1.0F);
   double best_s = 1e9;
   const auto begin = Clock::now();

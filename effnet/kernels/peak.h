@@ -1,12 +1,13 @@
-// What a core can do at most, measured: the yardstick of `effnet bench --layers`.
+// The measured peak performance of a core. `effnet bench --layers` reports each layer as a share of it.
 #pragma once
 
 #include "effnet/kernels/isa.h"
 
 namespace effnet::kernels {
 
-// float32 GFLOP/s (a multiply-add counts two) of the calling thread's core in a loop of independent multiply-adds on
-// registers, the best slice of some 0.1 ms out of `seconds`. Needs a CPU that has the set.
+// float32 GFLOP/s of the calling thread's core (a multiply-add counts as two) in a loop of independent multiply-adds on
+// registers. Measures for `seconds` and returns the best slice; a slice takes about 0.1 ms. Throws Error(environment)
+// if the CPU lacks the set.
 double measured_peak_gflops(Isa isa, double seconds);
 
 }  // namespace effnet::kernels

@@ -7,8 +7,8 @@
 namespace effnet::kernels {
 namespace {
 
-// A figure for each set. How large it is depends on who else uses the core, so no test says.
-TEST(MeasuredPeak, IsAFigureForEverySet) {
+// The value is not checked: it depends on what else runs on the core.
+TEST(MeasuredPeak, IsFiniteAndPositiveForEverySet) {
   for (const Isa isa : usable_sets()) {
     const double peak = measured_peak_gflops(isa, 0.02);
     EXPECT_TRUE(std::isfinite(peak) && peak > 0) << name(isa) << ": " << peak;

@@ -1,9 +1,11 @@
-// All kernels of one instruction set. Its file in simd/ defines the vectors, includes this, and defines the two tables.
+// All kernels of one instruction set. A file in simd/ defines the vector types, includes this header, and defines the
+// two tables.
 //
-// Everything is in the set's own namespace and unnamed in it: no symbol of a set can stand in for another's. Nothing of
-// the standard library that is a function may be used where it would become code (std::min, std::clamp): such functions
-// are shared by the whole program, and the linker would keep the copy that only this set's CPUs can run. A test looks
-// at the symbols of the object files (tests/integration/test_target_symbols.py).
+// All functions are in an unnamed namespace inside the set's namespace, so that the linker cannot replace a function of
+// one set by that of another. For the same reason kernels must not call functions of the standard library such as
+// std::min or std::clamp: the linker keeps only one copy of such a function for the whole program, and it could keep
+// the copy that only CPUs with this set can run. tests/integration/test_target_symbols.py checks the symbols of the
+// object files.
 #pragma once
 
 #include "effnet/kernels/depthwise-inl.h"
@@ -22,10 +24,10 @@ namespace {
 
 template <Epilogue E>
 constexpr void add_epilogue(KernelSet& set) {
-  constexpr auto kPlace = static_cast<int>(E);
-  set.depthwise_any[kPlace] = depthwise_any<E>;
-  set.map[kPlace] = map_block<E>;
-  set.winograd_output[kPlace] = winograd_output<E>;
+  constexpr auto kIndex = static_cast<int>(E);
+  set.depthwise_any[kIndex] = depthwise_any<E>;
+  set.map[kIndex] = map_block<E>;
+  set.winograd_output[kIndex] = winograd_output<E>;
 }
 
 consteval KernelSet kernel_table(Isa isa) {
@@ -36,8 +38,8 @@ consteval KernelSet kernel_table(Isa isa) {
   while (kHeights[set.wide_heights] > kTallest) ++set.wide_heights;
   set.cascade_pixels = kCascadePixels;
   set.cache_bytes = kCacheBytes;
-  set.ahead_every = kAheadEvery;
-  set.products = kProducts;
+  set.prefetch_interval = kPrefetchInterval;
+  set.gemms = kGemms;
   set.depthwises = kDepthwises;
   add_epilogue<Epilogue::clamp>(set);
   add_epilogue<Epilogue::silu>(set);

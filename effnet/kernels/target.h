@@ -1,4 +1,4 @@
-// What a table of kernels is found by: an instruction set, and the precision of what is multiplied.
+// The key of a table of kernels: an instruction set, and the precision of the numbers that are multiplied.
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@ struct Target {
   friend bool operator==(const Target&, const Target&) = default;
 };
 EFFNET_API std::string name(const Target& target);  // "avx512_fp32"
-// "f32_global_pool_avx512": the name that plans and benchmarks give to what runs `what` on this target.
+// The name of a kernel in plans and benchmarks: "f32_global_pool_avx512" for the operation `what` = "global_pool".
 std::string kernel_name(const Target& target, std::string_view what);
 
 }  // namespace effnet::kernels

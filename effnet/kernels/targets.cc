@@ -1,4 +1,4 @@
-// Every instruction set, precision and table of kernels that there is, a row each.
+// The tables of all instruction sets, precisions and kernel tables: one row each.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace effnet::kernels {
 
-// What simd/*.cc define: constants that the compiler writes into the program, so nothing runs before a set is chosen.
+// Defined in simd/*.cc. They are constant-initialised, so no code of a set runs before the set is chosen.
 namespace portable {
 extern const KernelSet kKernels;
 extern const TrainingSet kTraining;
@@ -58,7 +58,7 @@ const Tables& tables_of(const Target& target) {
 struct PrecisionRow {
   Precision precision;
   std::string_view name;
-  std::string_view prefix;  // of kernels' names
+  std::string_view prefix;  // of the kernels' names
 };
 constexpr PrecisionRow kPrecisions[] = {{Precision::fp32, "fp32", "f32"}};
 
@@ -69,16 +69,16 @@ const PrecisionRow& row_of(Precision precision) {
   return *found;
 }
 
-struct Known {
+struct InstructionSet {
   std::string_view name;
-  Isa isa;         // whose kernels run
-  bool (*here)();  // whether this CPU has it
+  Isa isa;                 // the set whose kernels run
+  bool (*is_supported)();  // whether this CPU has the instructions
 };
 
 bool always() { return true; }
 #if defined(__x86_64__)
 bool never() { return false; }
-// The compiler's functions ask the CPU (CPUID) and the operating system (XGETBV: does it save the wide registers?).
+// __builtin_cpu_supports asks the CPU (CPUID), and the operating system (XGETBV) whether it saves the wide registers.
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -97,48 +97,48 @@ constexpr auto has_neon = never;
 #endif
 #endif
 
-// Plainest first, by set; the first row of a set has its own name.
-constexpr Known kKnown[] = {
+// Sorted by isa. The first row of each isa has the name of that isa.
+constexpr InstructionSet kInstructionSets[] = {
     {"portable", Isa::portable, always},    {"avx2", Isa::avx2, has_avx2},          {"avx512", Isa::avx512, has_avx512},
     {"avx512_vnni", Isa::avx512, has_vnni}, {"avx512_bf16", Isa::avx512, has_bf16}, {"neon", Isa::neon, has_neon},
 };
 
-const Known* find(std::string_view text) {
-  const Known* const found =
-      std::find_if(std::begin(kKnown), std::end(kKnown), [&](const Known& known) { return known.name == text; });
-  return found == std::end(kKnown) ? nullptr : found;
+const InstructionSet* find(std::string_view text) {
+  const InstructionSet* const found = std::find_if(std::begin(kInstructionSets), std::end(kInstructionSets),
+                                                   [&](const InstructionSet& set) { return set.name == text; });
+  return found == std::end(kInstructionSets) ? nullptr : found;
 }
 
-// `where` names what asked: "EFFNET_ISA: " or nothing.
-Isa checked(std::string_view text, std::string_view where) {
-  const Known* const known = find(text);
-  if (known != nullptr && known->here()) return known->isa;
-  throw environment_error("{}{} (got {}, expected {})", where,
-                          known != nullptr ? "this CPU lacks the instruction set" : "unknown instruction set",
+// `source` begins the error message: "EFFNET_ISA: ", or empty.
+Isa checked(std::string_view text, std::string_view source) {
+  const InstructionSet* const set = find(text);
+  if (set != nullptr && set->is_supported()) return set->isa;
+  throw environment_error("{}{} (got {}, expected {})", source,
+                          set != nullptr ? "this CPU lacks the instruction set" : "unknown instruction set",
                           in_quotes(text), one_of(instruction_sets()));
 }
 
 }  // namespace
 
 std::string_view name(Isa isa) {
-  const Known* const known =
-      std::find_if(std::begin(kKnown), std::end(kKnown), [&](const Known& candidate) { return candidate.isa == isa; });
-  EFFNET_CHECK(known != std::end(kKnown));
-  return known->name;
+  const InstructionSet* const found = std::find_if(std::begin(kInstructionSets), std::end(kInstructionSets),
+                                                   [&](const InstructionSet& set) { return set.isa == isa; });
+  EFFNET_CHECK(found != std::end(kInstructionSets));
+  return found->name;
 }
 
 std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;
-  for (const Known& known : kKnown) {
-    if (known.here()) names.emplace_back(known.name);
+  for (const InstructionSet& set : kInstructionSets) {
+    if (set.is_supported()) names.emplace_back(set.name);
   }
   return names;
 }
 
 std::vector<Isa> usable_sets() {
   std::vector<Isa> sets;
-  for (const Known& known : kKnown) {
-    if (known.here() && (sets.empty() || sets.back() != known.isa)) sets.push_back(known.isa);
+  for (const InstructionSet& set : kInstructionSets) {
+    if (set.is_supported() && (sets.empty() || sets.back() != set.isa)) sets.push_back(set.isa);
   }
   return sets;
 }

@@ -1,4 +1,5 @@
-// What the kernel tests share: memory that shows what was touched, operands, tolerances, comparison with the twin.
+// Shared by the kernel tests: memory that detects forbidden accesses, operands, tolerances, comparison with the
+// reference.
 #pragma once
 
 #include <fmt/format.h>
@@ -26,12 +27,13 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 inline std::uint32_t bits(float x) { return std::bit_cast<std::uint32_t>(x); }
 
-// A NaN that no operation makes: memory that holds it was not written, and a result of it shows a forbidden read.
+// A NaN with bits that no operation produces. Memory that still has these bits was not written; a NaN in a result shows
+// a read of memory that must not be read.
 inline constexpr std::uint32_t kUntouchedBits = 0x7fc0dead;
 inline const float kUntouched = std::bit_cast<float>(kUntouchedBits);
 
-// Exactly `size` floats, all kUntouched, from `shift` floats after a 64-byte boundary to the end of the allocation, so
-// that the address sanitizer sees any access beyond.
+// `size` floats, all kUntouched. They begin `shift` floats after a 64-byte boundary and end where the allocation ends,
+// so that the address sanitizer detects any access beyond the end.
 class Floats {
  public:
   explicit Floats(std::int64_t size, std::int64_t shift = 0)
@@ -60,7 +62,8 @@ class Floats {
   std::span<float> values_;
 };
 
-// Operands: uniform in [-1, 1), cut from one fixed stream so that thousands of small cases cost nothing to fill.
+// Operands: uniform in [-1, 1). All cases take them from one precomputed array, because there are thousands of small
+// cases.
 class Operands {
  public:
   explicit Operands(std::uint64_t seed) : values_(1 << 14) {
@@ -70,7 +73,9 @@ class Operands {
   void fill(std::span<float> to) {
     for (float& value : to) value = next();
   }
-  float next() { return values_[at_++ % (values_.size() - 3)]; }  // 16381 is prime: two cases never share a phase
+  float next() {
+    return values_[at_++ % (values_.size() - 3)];
+  }  // 16381 is prime, so cases begin at different positions
 
  private:
   std::vector<float> values_;
@@ -79,18 +84,19 @@ class Operands {
 
 // ---- Tolerances. With u = 2^-24 and gamma(m) = m u / (1 - m u):
 //
-// A sum of a bias, n products and a residual, in any order and with or without FMA: each term is rounded at most once
-// as a product and once by each of the n + 1 additions; the twin's own result is rounded once more when it is stored.
+// A sum of a bias, n products and a residual, in any order, with or without FMA: each term is rounded at most once as a
+// product and once by each of the n + 1 additions. The reference rounds once more when it stores its result.
 // So |error| <= gamma(n + 3) * S with S = |bias| + sum |a| |w| + |residual| (Higham, Accuracy and Stability, ch. 3). S
-// comes from the twin itself, run on absolute values.
+// is computed by the reference on absolute values.
 //
-// An epilogue f then passes this on times its Lipschitz constant (the greatest |f'|) and adds its own error:
+// An epilogue f multiplies this error by its Lipschitz constant (the greatest |f'|) and adds its own error:
 //   clamp       1     exact
-//   silu        1.1   y = x / (1 + e): exponential, addition and division give 4 ulps of y, 2^-21 |y|, in all. e may be
-//                     2^(x log2(e)) with log2(e) and the product rounded to float: an error of 2 u |x| in the exponent,
-//                     2^-23 |x| |y|. The exponential may stop at e^+-87 (float ends at e^88.7): |x| e^-87 < |x| 2^-125.
-//   sigmoid     0.25  y = 1 / (1 + e): the same, and e^-87 < 2^-125 itself
-//   hard_swish  1.5   a gate in [0, 1] with an error of at most 4 u, times x: |x| 2^-22
+//   silu        1.1   y = x / (1 + e): exponential, addition and division together give 4 ulps of y: 2^-21 |y|.
+//                     e may be computed as 2^(x log2(e)), with log2(e) and the product rounded to float: an error of
+//                     2 u |x| in the exponent, so 2^-23 |x| |y|.
+//                     A kernel may clamp the exponent to +-87 (float ends at e^88.7): |x| e^-87 < |x| 2^-125.
+//   sigmoid     0.25  y = 1 / (1 + e): the same, and for the clamp e^-87 < 2^-125
+//   hard_swish  1.5   a factor in [0, 1] with an error of at most 4 u, times x: |x| 2^-22
 // and |x| <= S. Results below 2^-126 may be flushed to zero.
 inline double gamma(std::int64_t m) {
   const double mu = static_cast<double>(m) * 0x1p-24;
@@ -101,7 +107,7 @@ enum class Function { clamp, silu, hard_swish, sigmoid };
 inline Function function_of(Epilogue epilogue) { return static_cast<Function>(epilogue); }
 static_assert(static_cast<int>(Function::hard_swish) == static_cast<int>(Epilogue::hard_swish));
 
-// Of result y, from n products with operand norm S.
+// The tolerance of a result y that is computed from n products with norm S.
 inline double tolerance(Function function, std::int64_t n, double s, double y) {
   const double sum = gamma(n + 3) * s + 0x1p-126;
   const double exponential = std::abs(y) * (0x1p-21 + s * 0x1p-23);
@@ -118,8 +124,8 @@ inline double tolerance(Function function, std::int64_t n, double s, double y) {
   return 0;
 }
 
-// ---- Comparison of all of an output with the twin's: what the twin left untouched must be so, bit for bit; the rest
-// is within the tolerance of the norm at the same place. NaN and Inf must meet their like.
+// ---- Compares a whole output with the reference's. Floats that the reference did not write must not be written. The
+// others must be within the tolerance for the norm at the same index. NaN and Inf must be equal to the reference's.
 inline testing::AssertionResult agree(const Floats& got, const Floats& expected, const Floats& norms, Function function,
                                       std::int64_t n) {
   for (std::int64_t i = 0; i < got.size(); ++i) {
@@ -140,8 +146,8 @@ inline testing::AssertionResult agree(const Floats& got, const Floats& expected,
   return testing::AssertionSuccess();
 }
 
-// One result of x. The functions have no limit at -Inf that arithmetic finds (-Inf * 0): Inf or NaN will do, a finite
-// number will not.
+// Compares one result f(x). At x = -Inf, silu and hard_swish compute -Inf * 0, and the reference gives NaN: then Inf
+// and NaN are accepted, finite numbers are not.
 inline testing::AssertionResult agree_at(float x, float got, float expected, Function function) {
   const double s = std::isinf(x) ? 1 : std::abs(double{x});
   const bool accepted = std::isnan(x)          ? std::isnan(got)
@@ -153,7 +159,7 @@ inline testing::AssertionResult agree_at(float x, float got, float expected, Fun
   return testing::AssertionFailure() << fmt::format("f({:.9g}): got {:.9g}, expected {:.9g}", x, got, expected);
 }
 
-// Zeros, denormals, the bends of the functions, where exponentials end, great magnitudes, infinities, NaN.
+// Zeros, denormals, the kinks of the functions, the limits of the exponential, large magnitudes, infinities, NaN.
 inline const float kExtremes[] = {0.0F, -0.0F, 1e-40F, -1e-40F, 0x1p-126F, -0x1p-126F, 1.0F,  -1.0F,  3.0F,   -3.0F,
                                   6.0F, -6.0F, 20.0F,  -20.0F,  87.5F,     -87.5F,     89.0F, -89.0F, 100.0F, -100.0F,
                                   1e4F, -1e4F, 1e38F,  -1e38F,  kInfinity, -kInfinity, kNan};
@@ -167,7 +173,7 @@ inline testing::AssertionResult same_bits(std::span<const float> got, std::span<
   return testing::AssertionSuccess();
 }
 
-// The first `lanes` of every pixel of a channel block.
+// Sets the first `lanes` lanes of every pixel of a channel block.
 template <class Value>
 void fill_lanes(const Floats& to, std::int64_t lanes, Value value) {
   for (std::int64_t i = 0; i < to.size(); ++i) {
@@ -179,7 +185,7 @@ inline void make_absolute(std::span<float> values) {
   for (float& value : values) value = bits(value) == kUntouchedBits ? value : std::abs(value);
 }
 
-// none, relu, relu6, and one that cuts on both sides.
+// The bounds of none, relu and relu6, and a range that clamps on both sides.
 struct Range {
   float low, high;
 };
@@ -187,8 +193,9 @@ inline constexpr Range kRanges[] = {{-kInfinity, kInfinity}, {0, kInfinity}, {0,
 
 inline constexpr Epilogue kAllEpilogues[] = {Epilogue::clamp, Epilogue::silu, Epilogue::hard_swish};
 
-// One run of a test for each set of this CPU: `INSTANTIATE_TEST_SUITE_P(Sets, X, usable, isa_name)`.
-class OfSet : public testing::TestWithParam<Isa> {
+// A fixture for tests that run once for each instruction set of this CPU:
+// INSTANTIATE_TEST_SUITE_P(Sets, X, testing::ValuesIn(usable_sets()), isa_name).
+class InstructionSetTest : public testing::TestWithParam<Isa> {
  protected:
   const KernelSet& set() const { return kernel_set({GetParam()}); }
 };

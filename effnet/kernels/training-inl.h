@@ -1,4 +1,4 @@
-// Kernels of training, written once for every instruction set.
+// Kernels of training, written once for all instruction sets.
 #pragma once
 
 #include "effnet/kernels/epilogue-inl.h"
@@ -12,31 +12,33 @@ struct ValueAndDerivative {
   V value, derivative;
 };
 
-// f(z) and f'(z). At a bend the derivative is 0, at -3 and 3 of hard swish that of the parabola's outside.
+// f(z) and f'(z). At a kink the derivative is 0: for clamp at `low` and `high`, for hard swish at -3 and 3.
 template <Epilogue E, class V>
-[[gnu::always_inline]] inline ValueAndDerivative<V> activated(V z, [[maybe_unused]] V low, [[maybe_unused]] V high) {
+[[gnu::always_inline]] inline ValueAndDerivative<V> value_and_derivative(V z, [[maybe_unused]] V low,
+                                                                         [[maybe_unused]] V high) {
   if constexpr (E == Epilogue::silu) {
     const V sigmoid = div(broadcast<V>(1), one_plus_exp_of_minus(z));
     const V value = mul(z, sigmoid);
     return {value, fma(value, sub(broadcast<V>(1), sigmoid), sigmoid)};
   } else if constexpr (E == Epilogue::hard_swish) {
-    const V bend = inside(z, broadcast<V>(-3), broadcast<V>(3));
+    const V middle = inside(z, broadcast<V>(-3), broadcast<V>(3));
     const V above = inside(z, broadcast<V>(3), broadcast<V>(__builtin_inff()));
-    return {finish<E>(z, low, high), fma(bend, fma(z, broadcast<V>(1.0F / 3), broadcast<V>(0.5F)), above)};
+    return {apply_epilogue<E>(z, low, high), fma(middle, fma(z, broadcast<V>(1.0F / 3), broadcast<V>(0.5F)), above)};
   } else {
-    return {finish<E>(z, low, high), inside(z, low, high)};
+    return {apply_epilogue<E>(z, low, high), inside(z, low, high)};
   }
 }
 
-// Calls body<V>(lane, first, count) for the pixels of a channel block: once for all of it; or, where a Wide is two
-// registers and what a loop reads once would not fit beside both, for one half of the lanes after the other, some
-// pixels at a time, so that they stay in the first-level cache. Pixels come in order, whichever way.
+// Calls body<V>(lane, first, count) for the pixels of a channel block. Normally one call covers all lanes and pixels.
+// If a Wide is two registers, the constants of a loop would not fit in registers for all 16 lanes: then there is one
+// call for each half of the lanes and each 64 pixels, which stay in the L1 cache for the second half. Both ways process
+// the pixels of a lane in order.
 template <class Body>
-[[gnu::always_inline]] inline void over_lanes(std::int64_t pixels, Body body) {
+[[gnu::always_inline]] inline void for_each_lane_range(std::int64_t pixels, Body body) {
   if constexpr (kWideIsTwo) {
-    constexpr std::int64_t kPart = 64;
-    for (std::int64_t first = 0; first < pixels; first += kPart) {
-      const std::int64_t count = pixels - first < kPart ? pixels - first : kPart;
+    constexpr std::int64_t kMost = 64;
+    for (std::int64_t first = 0; first < pixels; first += kMost) {
+      const std::int64_t count = pixels - first < kMost ? pixels - first : kMost;
       body.template operator()<Half>(0, first, count);
       body.template operator()<Half>(8, first, count);
     }
@@ -46,12 +48,13 @@ template <class Body>
 }
 
 void moments_block(const float* y, std::int64_t pixels, float* moments) noexcept {
-  constexpr int kChains = kMomentChains;  // the processor adds several at once; each chain is summed in order
+  // Independent sums, which the processor adds in parallel; each one is summed in order.
+  constexpr int kChains = kMomentChains;
   const Wide pivot = load<Wide>(moments);
   Wide sums[kChains], squares[kChains];
   EFFNET_UNROLL
   for (int i = 0; i < kChains; ++i) sums[i] = squares[i] = broadcast<Wide>(0);
-  const auto take = [&](const float* at, int i) __attribute__((always_inline)) {
+  const auto add_pixel = [&](const float* at, int i) __attribute__((always_inline)) {
     const Wide d = sub(load<Wide>(at), pivot);
     sums[i] = add(sums[i], d);
     squares[i] = fma(d, d, squares[i]);
@@ -59,9 +62,9 @@ void moments_block(const float* y, std::int64_t pixels, float* moments) noexcept
   std::int64_t p = 0;
   for (; p + kChains <= pixels; p += kChains) {
     EFFNET_UNROLL
-    for (int i = 0; i < kChains; ++i) take(y + (p + i) * kBlock, i);
+    for (int i = 0; i < kChains; ++i) add_pixel(y + (p + i) * kBlock, i);
   }
-  for (; p < pixels; ++p) take(y + p * kBlock, 0);
+  for (; p < pixels; ++p) add_pixel(y + p * kBlock, 0);
   for (int i = 1; i < kChains; ++i) {
     sums[0] = add(sums[0], sums[i]);
     squares[0] = add(squares[0], squares[i]);
@@ -70,10 +73,10 @@ void moments_block(const float* y, std::int64_t pixels, float* moments) noexcept
   store(moments + 2 * kBlock, add(load<Wide>(moments + 2 * kBlock), squares[0]));
 }
 
-// Large tensors come from memory while an activation computes: floats that are fetched ahead, 32 pixels.
-constexpr std::int64_t kAhead = 512;
+// How far ahead the activation kernels prefetch: 512 floats, which are 32 pixels. Large tensors are read from memory.
+constexpr std::int64_t kPrefetchFloats = 512;
 
-// What an activation's loops read once, in the lanes of V from `lane` on.
+// The per-channel constants of an activation kernel, in the lanes of V from `lane` on.
 template <class V>
 struct Activation {
   explicit Activation(const ActivationArgs& args, std::int64_t lane = 0)
@@ -82,7 +85,7 @@ struct Activation {
         low(broadcast<V>(args.low)),
         high(broadcast<V>(args.high)) {}
   V z(const float* y) const {
-    prefetch(y + kAhead);
+    prefetch(y + kPrefetchFloats);
     return fma(load<V>(y), scale, shift);
   }
   V scale, shift, low, high;
@@ -91,15 +94,15 @@ struct Activation {
 template <Epilogue E>
 void activate_block(const ActivationArgs& args, float* out) noexcept {
   const Activation<Wide> f(args);
-  if (args.gate == nullptr) {
+  if (args.se_scale == nullptr) {
     for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
-      store(out + i, finish<E>(f.z(args.y + i), f.low, f.high));
+      store(out + i, apply_epilogue<E>(f.z(args.y + i), f.low, f.high));
     }
     return;
   }
-  const Wide gate = load<Wide>(args.gate);
+  const Wide se_scale = load<Wide>(args.se_scale);
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
-    store(out + i, mul(gate, finish<E>(f.z(args.y + i), f.low, f.high)));
+    store(out + i, mul(se_scale, apply_epilogue<E>(f.z(args.y + i), f.low, f.high)));
   }
 }
 
@@ -108,7 +111,7 @@ void activate_sum_block(const ActivationArgs& args, float* sums) noexcept {
   const Activation<Wide> f(args);
   Wide total = load<Wide>(sums);
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
-    total = add(total, finish<E>(f.z(args.y + i), f.low, f.high));
+    total = add(total, apply_epilogue<E>(f.z(args.y + i), f.low, f.high));
   }
   store(sums, total);
 }
@@ -117,7 +120,7 @@ template <Epilogue E>
 void activate_both_block(const ActivationArgs& args, float* out, float* derivative) noexcept {
   const Activation<Wide> f(args);
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock) {
-    const ValueAndDerivative<Wide> both = activated<E>(f.z(args.y + i), f.low, f.high);
+    const ValueAndDerivative<Wide> both = value_and_derivative<E>(f.z(args.y + i), f.low, f.high);
     store(out + i, both.value);
     store(derivative + i, both.derivative);
   }
@@ -125,31 +128,31 @@ void activate_both_block(const ActivationArgs& args, float* out, float* derivati
 
 template <Epilogue E>
 void se_backward_block(const ActivationArgs& args, const float* d, float* out, float* sums) noexcept {
-  over_lanes(
-      args.pixels, [&]<class V>(std::int64_t lane, std::int64_t first, std::int64_t count)
-                       __attribute__((always_inline)) {
-                         const Activation<V> f(args, lane);
-                         const V inverse = load<V>(args.inverse + lane), offset = load<V>(args.offset + lane);
-                         const V gate = args.gate != nullptr ? load<V>(args.gate + lane) : broadcast<V>(1);
-                         const std::int64_t at = first * kBlock + lane;
-                         V totals[kGateSums];
-                         EFFNET_UNROLL
-                         for (int i = 0; i < kGateSums; ++i) totals[i] = load<V>(sums + i * kBlock + lane);
-                         for (std::int64_t i = at; i < at + count * kBlock; i += kBlock) {
-                           prefetch(args.y + i + kAhead);
-                           const V y = load<V>(args.y + i), gradient = load<V>(d + i);
-                           const ValueAndDerivative<V> both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
-                           const V xhat = fma(y, inverse, offset), behind = mul(gradient, both.derivative);
-                           totals[0] = fma(gradient, both.value, totals[0]);
-                           totals[1] = add(totals[1], behind);
-                           totals[2] = fma(behind, xhat, totals[2]);
-                           totals[3] = add(totals[3], both.derivative);
-                           totals[4] = fma(both.derivative, xhat, totals[4]);
-                           if (out != nullptr) store(out + i, mul(gate, both.value));
-                         }
-                         EFFNET_UNROLL
-                         for (int i = 0; i < kGateSums; ++i) store(sums + i * kBlock + lane, totals[i]);
-                       });
+  for_each_lane_range(
+      args.pixels, [&]<class V>(std::int64_t lane, std::int64_t first,
+                                std::int64_t count) __attribute__((always_inline)) {
+        const Activation<V> f(args, lane);
+        const V inverse = load<V>(args.inverse + lane), offset = load<V>(args.offset + lane);
+        const V se_scale = args.se_scale != nullptr ? load<V>(args.se_scale + lane) : broadcast<V>(1);
+        const std::int64_t at = first * kBlock + lane;
+        V totals[kSeSums];
+        EFFNET_UNROLL
+        for (int i = 0; i < kSeSums; ++i) totals[i] = load<V>(sums + i * kBlock + lane);
+        for (std::int64_t i = at; i < at + count * kBlock; i += kBlock) {
+          prefetch(args.y + i + kPrefetchFloats);
+          const V y = load<V>(args.y + i), gradient = load<V>(d + i);
+          const ValueAndDerivative<V> both = value_and_derivative<E>(fma(y, f.scale, f.shift), f.low, f.high);
+          const V xhat = fma(y, inverse, offset), product = mul(gradient, both.derivative);
+          totals[0] = fma(gradient, both.value, totals[0]);
+          totals[1] = add(totals[1], product);
+          totals[2] = fma(product, xhat, totals[2]);
+          totals[3] = add(totals[3], both.derivative);
+          totals[4] = fma(both.derivative, xhat, totals[4]);
+          if (out != nullptr) store(out + i, mul(se_scale, both.value));
+        }
+        EFFNET_UNROLL
+        for (int i = 0; i < kSeSums; ++i) store(sums + i * kBlock + lane, totals[i]);
+      });
 }
 
 template <Epilogue E>
@@ -159,10 +162,10 @@ void activated_gradient_block(const ActivationArgs& args, const GradientArgs& gr
   const Wide c1 = load<Wide>(gradient.c1), c2 = load<Wide>(gradient.c2);
   float* out = gradient.out;
   for (std::int64_t i = 0; i < args.pixels * kBlock; i += kBlock, out += gradient.out_step) {
-    prefetch(args.y + i + kAhead);
-    prefetch(gradient.d + i + kAhead);
+    prefetch(args.y + i + kPrefetchFloats);
+    prefetch(gradient.d + i + kPrefetchFloats);
     const Wide y = load<Wide>(args.y + i);
-    const ValueAndDerivative<Wide> both = activated<E>(fma(y, f.scale, f.shift), f.low, f.high);
+    const ValueAndDerivative<Wide> both = value_and_derivative<E>(fma(y, f.scale, f.shift), f.low, f.high);
     store(out, fma(both.derivative, fma(load<Wide>(gradient.d + i), factor, mean), fma(y, c1, c2)));
   }
 }
@@ -170,8 +173,8 @@ void activated_gradient_block(const ActivationArgs& args, const GradientArgs& gr
 void gradient_block(const float* y, const GradientArgs& gradient, std::int64_t pixels) noexcept {
   const Wide factor = load<Wide>(gradient.factor), c1 = load<Wide>(gradient.c1), c2 = load<Wide>(gradient.c2);
   for (std::int64_t i = 0; i < pixels * kBlock; i += kBlock) {
-    prefetch(y + i + kAhead);
-    prefetch(gradient.d + i + kAhead);
+    prefetch(y + i + kPrefetchFloats);
+    prefetch(gradient.d + i + kPrefetchFloats);
     store(gradient.out + i, fma(load<Wide>(gradient.d + i), factor, fma(load<Wide>(y + i), c1, c2)));
   }
 }
@@ -192,7 +195,7 @@ void reduce_block(const ReduceArgs& args) noexcept {
   if (args.stream) end_streams();
 }
 
-// Pixel by pixel, so that rows are read and written as memory streams.
+// Pixel by pixel, so that the rows are accessed sequentially.
 void gather_rows(const RowsArgs& args) noexcept {
   const std::int64_t whole = args.channels / kBlock, rest = args.channels % kBlock;
   for (std::int64_t p = 0; p < args.pixels; ++p) {
@@ -244,7 +247,7 @@ void weight_gradient(const WeightGradientArgs& args) noexcept {
     EFFNET_UNROLL
     for (int u = 0; u < 4; ++u) {
       step((p + u) * kBlock);
-      prefetch(args.ahead + (p + u) * kBlock);
+      prefetch(args.prefetch_address + (p + u) * kBlock);
     }
   }
   for (; p < args.pixels; ++p) step(p * kBlock);
@@ -258,7 +261,8 @@ void weight_gradient(const WeightGradientArgs& args) noexcept {
   }
 }
 
-// Output rows [y, end) and kRows window rows from `first` on, in the lanes of V from `lane` on.
+// Adds the terms of the output rows [y, end) to the gradients of kRows window rows from `first` on, in the lanes of V
+// from `lane` on.
 template <int kKernel, int kStride, int kRows, class V>
 [[gnu::always_inline]] inline void depthwise_weight_rows(const DepthwiseWeightArgs& args, std::int64_t y,
                                                          std::int64_t end, int first, std::int64_t lane) {
@@ -286,22 +290,22 @@ template <int kKernel, int kStride, int kRows, class V>
   for (int i = 0; i < kRows * kKernel; ++i) store(to + i * kBlock, sums[i]);
 }
 
-// As many window rows at a time as have their sums in registers. Where that takes several passes (by window rows, or by
-// halves of the lanes where a Wide is two registers), a few rows of the image at a time, which stay in the
-// first-level cache.
+// A pass computes as many window rows as have their accumulators in registers. Several passes may be needed: for the
+// remaining window rows, and for the second half of the lanes if a Wide is two registers. In the latter case all passes
+// run over 4 output rows at a time, whose inputs stay in the L1 cache.
 template <int kKernel, int kStride>
 void depthwise_weight(const DepthwiseWeightArgs& args) noexcept {
   constexpr int kFitting = kWeightSums / kKernel, kRows = kFitting < 1 ? 1 : kFitting > kKernel ? kKernel : kFitting;
   constexpr int kRest = kKernel % kRows;
-  const std::int64_t part = kWideIsTwo ? 4 : args.height;
+  const std::int64_t most = kWideIsTwo ? 4 : args.height;
   const auto all = [&]<class V>(std::int64_t y, std::int64_t lane) __attribute__((always_inline)) {
-    const std::int64_t end = y + part < args.height ? y + part : args.height;
+    const std::int64_t end = y + most < args.height ? y + most : args.height;
     int first = 0;
     for (; first + kRows <= kKernel; first += kRows)
       depthwise_weight_rows<kKernel, kStride, kRows, V>(args, y, end, first, lane);
     if constexpr (kRest > 0) depthwise_weight_rows<kKernel, kStride, kRest, V>(args, y, end, first, lane);
   };
-  for (std::int64_t y = 0; y < args.height; y += part) {
+  for (std::int64_t y = 0; y < args.height; y += most) {
     if constexpr (kWideIsTwo) {
       for (std::int64_t lane = 0; lane < kBlock; lane += 8) all.template operator()<Half>(y, lane);
     } else {
@@ -310,18 +314,19 @@ void depthwise_weight(const DepthwiseWeightArgs& args) noexcept {
   }
 }
 
-// kPairs pairs of neighbours: j + left = 2x is met by the even window columns 2m at d[x - m], the next by 2m + 1.
+// Gradients of kPairs pairs of neighbouring input pixels. An input pixel j with j + left = 2x gets the terms of the
+// even window columns 2m. The next pixel gets the terms of the odd columns 2m + 1. Both terms are with d[x - m].
 template <int kKernel, int kPairs, class V>
-[[gnu::always_inline]] inline void spread_pairs(const DepthwiseDataGradientArgs& args, std::int64_t x,
-                                                std::int64_t lane, V (&even)[kPairs], V (&odd)[kPairs]) {
+[[gnu::always_inline]] inline void data_gradient_pairs(const DepthwiseDataGradientArgs& args, std::int64_t x,
+                                                       std::int64_t lane, V (&even)[kPairs], V (&odd)[kPairs]) {
   EFFNET_UNROLL
   for (int t = 0; t < kPairs; ++t) even[t] = odd[t] = broadcast<V>(0);
   for (std::int64_t i = 0; i < args.count; ++i) {
     const float* d = args.rows[i] + x * kBlock + lane;
     const float* weight = args.weight + args.window[i] * kKernel * kBlock + lane;
     if constexpr (kWideIsTwo) {
-      one_pointer(d);
-      one_pointer(weight);
+      keep_base_pointer(d);
+      keep_base_pointer(weight);
     }
     EFFNET_UNROLL
     for (int m = 0; m <= kKernel / 2; ++m) {
@@ -340,14 +345,14 @@ template <int kKernel, int kPairs, class V>
 }
 
 template <int kKernel, class V>
-[[gnu::always_inline]] inline void spread_lanes(const DepthwiseDataGradientArgs& args, std::int64_t lane) {
-  constexpr int kPairs = kSpreadPairs;
+[[gnu::always_inline]] inline void data_gradient_lanes(const DepthwiseDataGradientArgs& args, std::int64_t lane) {
+  constexpr int kPairs = kDataGradientPairs;
   float* const out = args.out + lane;
   std::int64_t x = args.left / 2, j = x * 2 - args.left;  // j is -1 where left is odd
   while (j < args.width) {
     if (j >= 0 && j + 2 * kPairs <= args.width) {
       V even[kPairs], odd[kPairs];
-      spread_pairs<kKernel, kPairs>(args, x, lane, even, odd);
+      data_gradient_pairs<kKernel, kPairs>(args, x, lane, even, odd);
       EFFNET_UNROLL
       for (int t = 0; t < kPairs; ++t) {
         store(out + (j + 2 * t) * kBlock, even[t]);
@@ -357,7 +362,7 @@ template <int kKernel, class V>
       j += 2 * kPairs;
     } else {
       V even[1], odd[1];
-      spread_pairs<kKernel, 1>(args, x, lane, even, odd);
+      data_gradient_pairs<kKernel, 1>(args, x, lane, even, odd);
       if (j >= 0) store(out + j * kBlock, even[0]);
       if (j + 1 < args.width) store(out + (j + 1) * kBlock, odd[0]);
       ++x;
@@ -369,20 +374,20 @@ template <int kKernel, class V>
 template <int kKernel>
 void depthwise_data_gradient(const DepthwiseDataGradientArgs& args) noexcept {
   if constexpr (kWideIsTwo) {
-    for (std::int64_t lane = 0; lane < kBlock; lane += 8) spread_lanes<kKernel, Half>(args, lane);
+    for (std::int64_t lane = 0; lane < kBlock; lane += 8) data_gradient_lanes<kKernel, Half>(args, lane);
   } else {
-    spread_lanes<kKernel, Wide>(args, 0);
+    data_gradient_lanes<kKernel, Wide>(args, 0);
   }
 }
 
 template <Epilogue E>
 constexpr void add_activation(TrainingSet& set) {
-  constexpr auto kPlace = static_cast<int>(E);
-  set.activate[kPlace] = activate_block<E>;
-  set.activate_sum[kPlace] = activate_sum_block<E>;
-  set.activate_both[kPlace] = activate_both_block<E>;
-  set.se_backward[kPlace] = se_backward_block<E>;
-  set.activated_gradient[kPlace] = activated_gradient_block<E>;
+  constexpr auto kIndex = static_cast<int>(E);
+  set.activate[kIndex] = activate_block<E>;
+  set.activate_sum[kIndex] = activate_sum_block<E>;
+  set.activate_both[kIndex] = activate_both_block<E>;
+  set.se_backward[kIndex] = se_backward_block<E>;
+  set.activated_gradient[kIndex] = activated_gradient_block<E>;
 }
 
 template <int kKernel>

@@ -1,15 +1,15 @@
-// Kernels of training: what a step needs beside the engine's products and depthwise rows. As those they are noexcept,
-// allocate nothing, check nothing, and always sum in the same order.
+// Kernels of training: what a training step needs in addition to the engine's GEMM and depthwise kernels. They too are
+// noexcept, allocate nothing, check nothing, and always sum in the same order.
 //
-// Tensors inside of a fused block are "blocked" as in kernels.h: a kernel sees one block of 16 channels of some pixels,
-// 16 contiguous floats a pixel, and constants of the block as 16 floats each. All 16 lanes are computed, each
-// of its own alone: what lies beyond the channels does not matter.
+// Tensors inside a fused block have the blocked layout, as in kernels.h. A kernel call processes one block of 16
+// channels over some pixels: each pixel is 16 contiguous floats, and each per-channel constant is 16 floats. Every
+// lane is computed independently of the others, padding lanes too, so the values of padding lanes do not matter.
 //
-// With batch statistics a value is described by its raw convolution output y:
+// With batch statistics, all values of a layer follow from the raw convolution output y:
 //   xhat = y * inverse + offset          normalised (inverse = 1 / sqrt(variance + epsilon), offset = -mean * inverse)
 //   z    = y * scale + shift             scale = gamma * inverse, shift = beta - mean * scale
-//   a    = f(z), derivative = f'(z)           f: an Epilogue
-// and the gradient before a batch norm by the gradient dz behind it: dy = c0 * dz + c1 * y + c2.
+//   a    = f(z), derivative = f'(z)      f: an Epilogue
+// With dz the gradient of z, the gradient of y is dy = c0 * dz + c1 * y + c2.
 #pragma once
 
 #include "effnet/kernels/kernels.h"
@@ -19,32 +19,32 @@ namespace effnet::kernels {
 struct ActivationArgs {
   const float* y;
   const float *scale, *shift;     // [16]
-  const float *inverse, *offset;  // [16], where xhat is used
-  const float* gate;              // null: 1; else [16], a factor of a
-  float low, high;                // Epilogue::clamp
+  const float *inverse, *offset;  // [16]; read only by kernels that use xhat
+  const float* se_scale;          // null: 1; else [16]: the factor of a from squeeze-and-excitation
+  float low, high;                // for Epilogue::clamp
   std::int64_t pixels;
 };
 
-// ---- Moments: sums of d = y - pivot and of d * d, so that a mean far from zero costs no precision.
-// moments: [3][16]: pivot (read), sum and square (added to).
+// ---- Moments: sums of d = y - pivot and of d * d. The pivot keeps the precision when the mean is far from zero.
+// moments: [3][16]: the pivot (read), the sum and the sum of squares (added to).
 using MomentsFn = void (*)(const float* y, std::int64_t pixels, float* moments) noexcept;
-// out = gate * a.
+// out = se_scale * a.
 using ActivateFn = void (*)(const ActivationArgs& args, float* out) noexcept;
 // sums[16] += a, pixel by pixel.
 using ActivateSumFn = void (*)(const ActivationArgs& args, float* sums) noexcept;
 // out = a, derivative = f'(z).
 using ActivateBothFn = void (*)(const ActivationArgs& args, float* out, float* derivative) noexcept;
 
-// ---- Behind a squeeze-and-excitation gate. d is the gradient of gate * a; out = gate * a, or null.
-// sums [5][16] are added to: d * a, d * derivative, d * derivative * xhat, derivative, derivative * xhat. With them the
-// gradient of the gate and, once the gradient m of the mean is known, the sums of dz = derivative * (gate * d + m) and
-// of dz * xhat follow without another pass.
-inline constexpr std::int64_t kGateSums = 5;
+// ---- Backward of squeeze-and-excitation. d is the gradient of se_scale * a. out = se_scale * a; out may be null.
+// Added to sums [5][16]: d * a, d * derivative, d * derivative * xhat, derivative, derivative * xhat. The first is the
+// gradient of se_scale. Once the gradient m of the mean is known, the others give the sums of
+// dz = derivative * (se_scale * d + m) and of dz * xhat without a second pass over the tensor.
+inline constexpr std::int64_t kSeSums = 5;
 using SeBackwardFn = void (*)(const ActivationArgs& args, const float* d, float* out, float* sums) noexcept;
 
-// ---- The gradient before a batch norm, from what lies behind its activation:
-// out = derivative * (factor * d + mean) + c1 * y + c2, where factor = c0 * gate and mean = c0 * m. A pixel of `out` is
-// out_step floats after the one before.
+// ---- The gradient of y, from d, the gradient after the activation:
+// out = derivative * (factor * d + mean) + c1 * y + c2, where factor = c0 * se_scale and mean = c0 * m. Each pixel of
+// `out` is out_step floats after the previous one.
 struct GradientArgs {
   const float* d;
   const float *factor, *mean, *c1, *c2;  // [16]
@@ -52,11 +52,11 @@ struct GradientArgs {
   std::int64_t out_step;
 };
 using ActivatedGradientFn = void (*)(const ActivationArgs& args, const GradientArgs& gradient) noexcept;
-// The same without activation: out = factor * d + c1 * y + c2, out_step 16. mean is not read.
+// The same for a batch norm without activation: out = factor * d + c1 * y + c2. Does not read mean; out_step is 16.
 using GradientFn = void (*)(const float* y, const GradientArgs& gradient, std::int64_t pixels) noexcept;
 
-// out = d * derivative (null: 1); sums [2][16] += out, out * xhat. out may be d, or null. stream: out, 64-byte aligned,
-// is written past the caches.
+// out = d * derivative; sums [2][16] += out, out * xhat. derivative may be null: 1. out may be d, or null.
+// stream: `out` is written with non-temporal stores, which bypass the caches; it must be 64-byte aligned.
 struct ReduceArgs {
   const float *d, *derivative, *y;
   const float *inverse, *offset;  // [16]
@@ -67,8 +67,8 @@ struct ReduceArgs {
 };
 using ReduceFn = void (*)(const ReduceArgs&) noexcept;
 
-// ---- To and from torch's channels-last rows [pixel][channel]. Channel block b begins `block` floats after the one
-// before. gather fills lanes beyond the channels with zeros.
+// ---- Conversion from and to LibTorch's channels-last rows [pixel][channel]. Channel block b begins b * `block` floats
+// after the first. gather sets padding lanes to zero.
 struct RowsArgs {
   const float* from;  // gather: rows; scatter: blocks
   float* to;
@@ -76,8 +76,8 @@ struct RowsArgs {
 };
 using RowsFn = void (*)(const RowsArgs&) noexcept;
 
-// ---- Weight gradient of a product: to[r][n] (+)= sum over p of a[p * 16 + r] * b[p * 16 + n], for
-// TrainingSet::weight_rows rows and the 16 lanes of each of 1 or 2 blocks of b.
+// ---- Weight gradient of a GEMM: to[r][n] (+)= sum over p of a[p * 16 + r] * b[p * 16 + n], for
+// TrainingSet::weight_rows rows r, and for the 16 lanes n of each of 1 or 2 blocks of b.
 struct WeightGradientArgs {
   const float* a;
   const float* b;
@@ -85,13 +85,13 @@ struct WeightGradientArgs {
   float* to;
   std::int64_t to_row;  // floats from one row to the next
   std::int64_t pixels;
-  bool accumulate;     // false: `to` is written, not read
-  const float* ahead;  // what to fetch from memory meanwhile, a line for every pixel; a hint, any address will do
+  bool accumulate;                // false: `to` is written, not read
+  const float* prefetch_address;  // a hint: one line is prefetched per pixel, from here on; any address is allowed
 };
 using WeightGradientFn = void (*)(const WeightGradientArgs&) noexcept;
 
-// ---- Weight gradient of a depthwise convolution, one channel block: to[ky * kernel + kx][c] += sum over outputs of
-// rows[y * stride + ky][(x * stride + kx) * 16 + c] * d[y][x * d_step + c].
+// ---- Weight gradient of a depthwise convolution, one channel block: to[ky * kernel + kx][c] += sum over outputs y, x
+// of rows[y * stride + ky][(x * stride + kx) * 16 + c] * d[y][x * d_step + c].
 struct DepthwiseWeightArgs {
   const float* const* rows;
   const float* const* d;
@@ -101,13 +101,14 @@ struct DepthwiseWeightArgs {
 };
 using DepthwiseWeightFn = void (*)(const DepthwiseWeightArgs&) noexcept;
 
-// ---- Data gradient of a depthwise convolution with stride 2, one row of one channel block. Input pixel j lies in the
-// windows x = (j + left - kx) / 2 where that is whole. rows[i] (kernel / 2 + 1 of them at most) are rows of d that
-// reach the row, their window rows are window[i]. d has zeros for kernel pixels on both sides of a row.
+// ---- Data gradient of a depthwise convolution with stride 2: one input row of one channel block. Input pixel j is in
+// the window of output x = (j + left - kx) / 2 for each kx that makes x an integer. rows: the rows of d whose windows
+// contain the input row, at most kernel / 2 + 1; window[i] is the row ky of the window that is used with rows[i]. Each
+// row of d has zeros for `kernel` pixels before its first and after its last pixel.
 struct DepthwiseDataGradientArgs {
   const float* const* rows;
   const std::int32_t* window;
-  std::int64_t count;
+  std::int64_t count;   // of rows
   const float* weight;  // [ky * kernel + kx][16]
   std::int64_t left;
   std::int64_t width;  // input pixels
@@ -126,16 +127,17 @@ struct TrainingSet {
   GradientFn gradient;
   ReduceFn reduce;
   RowsFn gather, scatter;
-  std::int64_t weight_rows;             // rows of one weight_gradient: 8, 4 or 2
-  std::int64_t weight_blocks;           // blocks of its widest form
-  WeightGradientFn weight_gradient[2];  // for 1 and 2 blocks; the second is null where weight_blocks is 1
-  // Null unless kernel is 3, 5 or 7 and stride 1 or 2.
+  std::int64_t weight_rows;             // rows that one call of weight_gradient computes: 8, 4 or 2
+  std::int64_t weight_blocks;           // blocks of b that one call can process: 1 or 2
+  WeightGradientFn weight_gradient[2];  // for 1 and 2 blocks; the second is null if weight_blocks is 1
+  // Null unless kernel is 3, 5 or 7 and stride is 1 or 2.
   DepthwiseWeightFn depthwise_weight(std::int64_t kernel, std::int64_t stride) const;
+  // Null unless kernel is 3, 5 or 7.
   DepthwiseDataGradientFn depthwise_data_gradient(std::int64_t kernel) const;
   DepthwiseWeightFn depthwise_weights[3][2];
   DepthwiseDataGradientFn depthwise_data_gradients[3];
 };
 
-const TrainingSet& training_set(const Target& target);  // as kernel_set()
+const TrainingSet& training_set(const Target& target);  // throws as kernel_set() does
 
 }  // namespace effnet::kernels

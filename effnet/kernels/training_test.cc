@@ -1,4 +1,5 @@
-// Every training kernel of every usable set against its slow twin, within the bound that the twin carries.
+// Every training kernel of every usable instruction set against its reference, within the error bound that the
+// reference computes.
 #include "effnet/kernels/training.h"
 
 #include <gtest/gtest.h>
@@ -34,20 +35,21 @@ class TrainingTest : public testing::TestWithParam<Isa> {
   }
 
   struct Case {
-    Floats y, d, scale, shift, inverse, offset, gate;
+    Floats y, d, scale, shift, inverse, offset, se_scale;
     ActivationArgs args;
-    Case(TrainingTest& test, std::int64_t pixels, std::int64_t misaligned, bool gated, Range range)
+    Case(TrainingTest& test, std::int64_t pixels, std::int64_t misaligned, bool with_se_scale, Range range)
         : y(test.random(pixels * kBlock, misaligned, 4)),
           d(test.random(pixels * kBlock, misaligned)),
           scale(test.random(kBlock, misaligned, 2)),
           shift(test.random(kBlock, misaligned)),
           inverse(test.random(kBlock)),
           offset(test.random(kBlock)),
-          gate(test.random(kBlock)),
-          args{y.data(),  scale.data(), shift.data(), inverse.data(), offset.data(), gated ? gate.data() : nullptr,
-               range.low, range.high,   pixels} {}
+          se_scale(test.random(kBlock)),
+          args{y.data(),       scale.data(),  shift.data(),
+               inverse.data(), offset.data(), with_se_scale ? se_scale.data() : nullptr,
+               range.low,      range.high,    pixels} {}
   };
-  // test(case, epilogue, label): all sizes, alignments, functions and bounds.
+  // Calls test(case, epilogue, label) for all sizes, alignments, epilogues and bounds.
   template <class Test>
   void for_each_case(Test test) {
     for (const std::int64_t pixels : kPixels) {
@@ -75,8 +77,8 @@ TEST_P(TrainingTest, Moments) {
   }
 }
 
-// A mean of 1000 deviations costs nothing, since the pivot is near.
-TEST_P(TrainingTest, MomentsAboutAPivot) {
+// A mean of about 1000 standard deviations does not reduce the precision, because the pivot is close to the mean.
+TEST_P(TrainingTest, MomentsKeepPrecisionWithALargeMean) {
   constexpr std::int64_t kCount = 196;
   const Floats y = random(kCount * kBlock);
   for (float& value : y.span()) value = 1000 + value;
@@ -91,30 +93,30 @@ TEST_P(TrainingTest, MomentsAboutAPivot) {
       variance += (y[p * kBlock + lane] - mean) * (y[p * kBlock + lane] - mean) / double{kCount};
     }
     const double sum = moments[kBlock + lane] / double{kCount};
-    // Deviations of at most 2, so squares of 4 summed with 196 roundings.
+    // The deviations from the pivot are at most 2, so the squares are at most 4; their sum has 196 roundings.
     EXPECT_NEAR(moments[2 * kBlock + lane] / double{kCount} - sum * sum, variance, 2 * 4 * kCount * 0x1p-24);
   }
 }
 
 TEST_P(TrainingTest, Activations) {
   for_each_case([&](const Case& c, Epilogue kind, const std::string& label) {
-    const auto place = static_cast<std::size_t>(kind);
+    const auto index = static_cast<std::size_t>(kind);
     Floats out(c.y.size()), derivative(c.y.size()), value(c.y.size());
-    set().activate[place](c.args, out.data());
+    set().activate[index](c.args, out.data());
     EXPECT_TRUE(within(out.data(), reference::activate(kind, c.args))) << label;
-    ActivationArgs open = c.args;
-    open.gate = nullptr;
-    set().activate_both[place](open, value.data(), derivative.data());
-    EXPECT_TRUE(within(value.data(), reference::activate(kind, open))) << label;
-    EXPECT_TRUE(within(derivative.data(), reference::derivatives(kind, open))) << label;
+    ActivationArgs without_se = c.args;
+    without_se.se_scale = nullptr;
+    set().activate_both[index](without_se, value.data(), derivative.data());
+    EXPECT_TRUE(within(value.data(), reference::activate(kind, without_se))) << label;
+    EXPECT_TRUE(within(derivative.data(), reference::derivatives(kind, without_se))) << label;
     const Floats sums = random(kBlock), before = sums;
-    set().activate_sum[place](open, sums.data());
-    EXPECT_TRUE(within(sums.data(), reference::activate_sum(kind, open, before.data()))) << label;
+    set().activate_sum[index](without_se, sums.data());
+    EXPECT_TRUE(within(sums.data(), reference::activate_sum(kind, without_se, before.data()))) << label;
   });
 }
 
-// The twin's derivative is the derivative of the twin's value: central differences in double.
-TEST(TrainingTwins, SlopesAreDerivatives) {
+// The reference's derivative equals the central difference of the reference's value, in double.
+TEST(TrainingReference, DerivativeEqualsCentralDifference) {
   for (const Epilogue kind : kAllEpilogues) {
     for (double z = -8.03; z < 8; z += 0.1) {
       constexpr double kStep = 1e-5;
@@ -125,12 +127,12 @@ TEST(TrainingTwins, SlopesAreDerivatives) {
   }
 }
 
-TEST_P(TrainingTest, GateBackward) {
+TEST_P(TrainingTest, SeBackward) {
   for_each_case([&](const Case& c, Epilogue kind, const std::string& label) {
-    const Floats out(c.y.size()), sums = random(kGateSums * kBlock), before = sums, again = sums;
+    const Floats out(c.y.size()), sums = random(kSeSums * kBlock), before = sums, again = sums;
     set().se_backward[static_cast<std::size_t>(kind)](c.args, c.d.data(), out.data(), sums.data());
     EXPECT_TRUE(within(out.data(), reference::activate(kind, c.args))) << label;
-    EXPECT_TRUE(within(sums.data(), reference::gate_sums(kind, c.args, c.d.data(), before.data()))) << label;
+    EXPECT_TRUE(within(sums.data(), reference::se_sums(kind, c.args, c.d.data(), before.data()))) << label;
     set().se_backward[static_cast<std::size_t>(kind)](c.args, c.d.data(), nullptr, again.data());
     EXPECT_TRUE(same_bits(again.span(), sums.span())) << label;
   });
@@ -146,16 +148,16 @@ TEST_P(TrainingTest, Gradients) {
                           constants.data() + 3 * kBlock,
                           nullptr,
                           kBlock};
-    const Floats out(c.y.size()), spread(2 * c.y.size());
+    const Floats out(c.y.size()), spaced(2 * c.y.size());
     gradient.out = out.data();
     set().activated_gradient[static_cast<std::size_t>(kind)](c.args, gradient);
     EXPECT_TRUE(within(out.data(), reference::activated_gradient(&kind, c.args, gradient))) << label;
-    gradient.out = spread.data();
+    gradient.out = spaced.data();
     gradient.out_step = 2 * kBlock;
     set().activated_gradient[static_cast<std::size_t>(kind)](c.args, gradient);
-    for (std::int64_t i = 0; i < spread.size(); ++i) {
+    for (std::int64_t i = 0; i < spaced.size(); ++i) {
       const bool written = i / kBlock % 2 == 0;
-      ASSERT_EQ(bits(spread[i]), written ? bits(out[i / kBlock / 2 * kBlock + i % kBlock]) : kUntouchedBits) << label;
+      ASSERT_EQ(bits(spaced[i]), written ? bits(out[i / kBlock / 2 * kBlock + i % kBlock]) : kUntouchedBits) << label;
     }
     const Floats plain(c.y.size());
     gradient.out = plain.data();
@@ -167,11 +169,11 @@ TEST_P(TrainingTest, Gradients) {
 
 TEST_P(TrainingTest, Reduce) {
   for (const std::int64_t pixels : kPixels) {
-    for (const auto& [sloped, stream] : {std::pair{false, false}, {true, false}, {true, true}}) {
-      const Case c(*this, pixels, sloped ? 1 : 0, false, kRanges[0]);
+    for (const auto& [with_derivative, stream] : {std::pair{false, false}, {true, false}, {true, true}}) {
+      const Case c(*this, pixels, with_derivative ? 1 : 0, false, kRanges[0]);
       const Floats derivative = random(pixels * kBlock), out(pixels * kBlock), sums = random(2 * kBlock), before = sums;
       const ReduceArgs args{.d = c.d.data(),
-                            .derivative = sloped ? derivative.data() : nullptr,
+                            .derivative = with_derivative ? derivative.data() : nullptr,
                             .y = c.y.data(),
                             .inverse = c.inverse.data(),
                             .offset = c.offset.data(),
@@ -187,7 +189,7 @@ TEST_P(TrainingTest, Reduce) {
   }
 }
 
-TEST_P(TrainingTest, RowsThereAndBack) {
+TEST_P(TrainingTest, ScatterAfterGatherRestoresTheRows) {
   for (std::int64_t channels = 1; channels <= 49; ++channels) {
     for (const std::int64_t pixels : {1, 2, 13}) {
       const std::int64_t block = pixels * kBlock + 2;
@@ -220,7 +222,7 @@ TEST_P(TrainingTest, WeightGradient) {
                                       .to_row = row,
                                       .pixels = pixels,
                                       .accumulate = accumulate,
-                                      .ahead = a.data()};
+                                      .prefetch_address = a.data()};
         const reference::Values expected = reference::weight_gradient(args, set().weight_rows, blocks);
         set().weight_gradient[blocks - 1](args);
         for (std::int64_t r = 0; r < set().weight_rows; ++r) {
@@ -260,11 +262,11 @@ TEST_P(TrainingTest, DepthwiseWeight) {
   EXPECT_EQ(set().depthwise_weight(3, 3), nullptr);
 }
 
-TEST_P(TrainingTest, DepthwiseSpread) {
+TEST_P(TrainingTest, DepthwiseDataGradient) {
   for (const std::int64_t kernel : {3, 5, 7}) {
     for (std::int64_t left = 0; left <= kernel / 2; ++left) {
       for (const std::int64_t out_width : {1, 2, 5, 16}) {
-        // Every width whose windows are that many, one pixel more than any reaches included.
+        // Every input width that has out_width windows, and a width with one more pixel, which no window contains.
         for (std::int64_t width = std::max<std::int64_t>(1, 2 * out_width - 1 - left);
              width <= 2 * (out_width - 1) + kernel - left + 1; ++width) {
           std::vector<Floats> gradients;

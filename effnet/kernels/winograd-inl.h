@@ -1,4 +1,4 @@
-// The transforms of Winograd's F(2x2, 3x3) (Lavin and Gray 2016), written once for every instruction set.
+// The transforms of Winograd's F(2x2, 3x3) (Lavin and Gray 2016), written once for all instruction sets.
 #pragma once
 
 #include "effnet/kernels/epilogue-inl.h"
@@ -50,7 +50,7 @@ void winograd_output(const WinogradOutputArgs& args) noexcept {
         const std::int64_t at = (2 * t + c) * kBlock;
         Wide value = add(sums[c], bias);
         if (args.residual[r] != nullptr) value = add(value, load<Wide>(args.residual[r] + at));
-        store(args.rows[r] + at, finish<E>(value, low, high));
+        store(args.rows[r] + at, apply_epilogue<E>(value, low, high));
       }
     }
   }

@@ -1,7 +1,9 @@
-// Winograd's transforms of every usable set against the slow twins, and the whole of it against the convolution.
+// Winograd's transforms of every usable instruction set against the reference, and both transforms with the
+// multiplication between them against the convolution.
 //
-// Tolerances: tolerance() allows gamma(n + 3). A value of the input transform passes 2 additions, one a direction, and
-// the twin's rounding: n = 0. One of the output transform passes 4, bias, residual and the twin's rounding: n = 4.
+// Tolerances: tolerance() allows gamma(n + 3), which is n + 3 roundings. A result of the input transform has 2
+// additions (one per direction) and the reference's rounding: n = 0. A result of the output transform has 4 additions,
+// the bias, the residual and the reference's rounding: n = 4.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -19,9 +21,9 @@ constexpr std::int64_t tiles_of(std::int64_t outputs) { return (outputs + 1) / 2
 
 struct InputShape {
   std::int64_t width, x, tiles;
-  std::int64_t above, below;  // rows out of the image: they share one row of zeros
-  std::int64_t shift;         // floats by which rows and out miss a 64-byte boundary
-  std::int64_t guard;         // untouchable pixels on both sides of a row; without, the sanitizer's
+  std::int64_t above, below;  // number of rows outside the image; all of them point to the same row of zeros
+  std::int64_t shift;         // floats from a 64-byte boundary to rows and out
+  std::int64_t guard;         // kUntouched pixels on both sides of a row; 0: the row is the whole allocation
   std::int64_t gap;           // floats between positions
 
   std::string describe() const {
@@ -67,7 +69,7 @@ enum class Residual { none, own, in_place };
 
 struct OutputShape {
   std::int64_t tiles, width;
-  bool second;  // whether the lower row is inside of the image
+  bool second;  // whether the lower row is inside the image
   Residual residual;
   std::int64_t shift, gap;
   Range range;
@@ -79,7 +81,7 @@ struct OutputShape {
   }
 };
 
-// Rows end where the last output does, or after one more pixel where the image goes on.
+// A row ends with the last output; if the image has more columns, it ends one pixel later.
 struct Output {
   OutputShape shape;
   Floats in, bias;
@@ -115,7 +117,8 @@ struct Output {
     }
     if (!shape.second) {
       args.rows[1] = nullptr;
-      if (args.residual[1] != nullptr) args.residual[1] += from[1].size();  // beyond its memory: not to be read
+      if (args.residual[1] != nullptr)
+        args.residual[1] += from[1].size();  // beyond its memory, so that a read is detected
     }
     args.width = shape.width;
     args.low = shape.range.low;
@@ -124,7 +127,7 @@ struct Output {
   }
 };
 
-class WinogradTest : public OfSet {
+class WinogradTest : public InstructionSetTest {
  protected:
   void run(const Input& input) const { set().winograd_input(input.args()); }
   void run(const Output& output, Epilogue epilogue) const { run(output.args(), epilogue); }
@@ -138,8 +141,8 @@ class WinogradTest : public OfSet {
   Operands operands{5};
 };
 
-TEST_P(WinogradTest, InputAgreesWithTwin) {
-  std::int64_t turn = 0;  // the other choices take turns
+TEST_P(WinogradTest, InputAgreesWithReference) {
+  std::int64_t variant = 0;  // cycles through the other choices
   for (std::int64_t width = 1; width <= 17; ++width) {
     const std::int64_t all = tiles_of(width);
     for (const auto& [x, tiles] : {std::pair{std::int64_t{-1}, all},
@@ -149,36 +152,37 @@ TEST_P(WinogradTest, InputAgreesWithTwin) {
                                    {3, all},
                                    {width - 1, 2}}) {
       for (std::int64_t above = 0; above < 2; ++above) {
-        for (std::int64_t below = 0; below < 4; ++below, ++turn) {
-          const InputShape shape = {width, x, tiles, above, below, turn % 2, turn / 2 % 2, turn % 3 * 11};
+        for (std::int64_t below = 0; below < 4; ++below, ++variant) {
+          const InputShape shape = {width, x, tiles, above, below, variant % 2, variant / 2 % 2, variant % 3 * 11};
           const Input input(shape, operands);
-          const Input twin = input, norms = input;
-          reference::winograd_input(twin.args());
+          const Input expected = input, norms = input;
+          reference::winograd_input(expected.args());
           reference::winograd_input(norms.args(), true);
           run(input);
-          ASSERT_TRUE(agree(input.out, twin.out, norms.out, Function::clamp, kInputTerms)) << shape.describe();
+          ASSERT_TRUE(agree(input.out, expected.out, norms.out, Function::clamp, kInputTerms)) << shape.describe();
         }
       }
     }
   }
 }
 
-TEST_P(WinogradTest, OutputAgreesWithTwin) {
-  std::int64_t turn = 0;
+TEST_P(WinogradTest, OutputAgreesWithReference) {
+  std::int64_t variant = 0;
   for (const Epilogue epilogue : kAllEpilogues) {
     for (std::int64_t width = 1; width <= 17; ++width) {
       for (const std::int64_t tiles : {tiles_of(width), tiles_of(tiles_of(width))}) {
         for (const bool second : {true, false}) {
           for (const Residual residual : {Residual::none, Residual::own, Residual::in_place}) {
-            const OutputShape shape = {tiles, width, second, residual, turn % 2, turn % 3 * 11, kRanges[turn % 4]};
-            ++turn;
+            const OutputShape shape = {
+                tiles, width, second, residual, variant % 2, variant % 3 * 11, kRanges[variant % 4]};
+            ++variant;
             const Output output(shape, operands);
-            const Output twin = output, norms = output;
-            reference::winograd_output(twin.args(), epilogue);
+            const Output expected = output, norms = output;
+            reference::winograd_output(expected.args(), epilogue);
             reference::winograd_output(norms.args(), epilogue, true);
             run(output, epilogue);
             for (std::size_t r = 0; r < 2; ++r) {
-              ASSERT_TRUE(agree(output.rows[r], twin.rows[r], norms.rows[r], function_of(epilogue), kOutputTerms))
+              ASSERT_TRUE(agree(output.rows[r], expected.rows[r], norms.rows[r], function_of(epilogue), kOutputTerms))
                   << "row " << r << "; " << describe(shape, epilogue);
             }
           }
@@ -188,8 +192,8 @@ TEST_P(WinogradTest, OutputAgreesWithTwin) {
   }
 }
 
-// Where a row of tiles is cut must not show: a tile has the bits it has in the whole row.
-TEST_P(WinogradTest, PlaceInTheRowDoesNotChangeBits) {
+// A tile has the same bits whether it is computed alone, in a part of the row, or in the whole row.
+TEST_P(WinogradTest, SplittingARowKeepsTheBits) {
   constexpr std::int64_t kWidth = 13, kTiles = tiles_of(kWidth);
   const Input input({kWidth, -1, kTiles, 0, 0, 0, 0, 0}, operands);
   run(input);
@@ -233,32 +237,35 @@ TEST_P(WinogradTest, PlaceInTheRowDoesNotChangeBits) {
   }
 }
 
-// NaN where the twin has it, the clean run's bits elsewhere.
-testing::AssertionResult nan_as_twin(const Floats& got, const Floats& clean, const Floats& twin, std::int64_t& met) {
+// Checks that `got` is NaN where `expected` is NaN, and has the bits of `clean` elsewhere. Adds the number of NaNs to
+// nan_count.
+testing::AssertionResult nan_agrees(const Floats& got, const Floats& clean, const Floats& expected,
+                                    std::int64_t& nan_count) {
   for (std::int64_t i = 0; i < got.size(); ++i) {
-    if (std::isnan(twin[i])) ++met;
-    if (std::isnan(twin[i]) ? std::isnan(got[i]) : bits(got[i]) == bits(clean[i])) continue;
-    return testing::AssertionFailure() << fmt::format("float {} is {}, clean {}, twin {}", i, got[i], clean[i],
-                                                      twin[i]);
+    if (std::isnan(expected[i])) ++nan_count;
+    if (std::isnan(expected[i]) ? std::isnan(got[i]) : bits(got[i]) == bits(clean[i])) continue;
+    return testing::AssertionFailure() << fmt::format("float {}: got {}, without NaN {}, expected {}", i, got[i],
+                                                      clean[i], expected[i]);
   }
   return testing::AssertionSuccess();
 }
 
-TEST_P(WinogradTest, NanReachesWhatDependsOnIt) {
+TEST_P(WinogradTest, NanReachesExactlyTheDependentOutputs) {
   const Input clean({11, -1, 6, 0, 0, 0, 0, 0}, operands);
   run(clean);
   for (std::size_t row = 0; row < 4; ++row) {
     for (const std::int64_t pixel : {0, 3, 4, 10}) {
       const Input bad = clean;
       bad.at(row, pixel, 13) = kNan;
-      const Input twin = bad;
+      const Input expected = bad;
       run(bad);
-      reference::winograd_input(twin.args());
-      std::int64_t met = 0;
-      EXPECT_TRUE(nan_as_twin(bad.out, clean.out, twin.out, met)) << "row " << row << ", pixel " << pixel;
-      // An outer row or column of a tile (0, 3) is in one position of its direction, an inner one in three. The two
-      // tiles of a pixel see it in an outer and an inner column; pixel 0 has one tile and is inner there.
-      EXPECT_EQ(met, (row == 0 || row == 3 ? 1 : 3) * (pixel == 0 ? 3 : 4)) << row << ", " << pixel;
+      reference::winograd_input(expected.args());
+      std::int64_t nan_count = 0;
+      EXPECT_TRUE(nan_agrees(bad.out, clean.out, expected.out, nan_count)) << "row " << row << ", pixel " << pixel;
+      // In each direction, an outer row or column of a tile (0, 3) enters one position and an inner one (1, 2) enters
+      // three. A pixel is in two tiles, in an outer column of one and an inner column of the other. Pixel 0 is in one
+      // tile only, in an inner column.
+      EXPECT_EQ(nan_count, (row == 0 || row == 3 ? 1 : 3) * (pixel == 0 ? 3 : 4)) << row << ", " << pixel;
     }
   }
 
@@ -270,22 +277,22 @@ TEST_P(WinogradTest, NanReachesWhatDependsOnIt) {
       for (std::int64_t i = 0; i < 16; ++i) {
         const Output bad = start;
         bad.in[i * bad.position() + kBlock + 6] = kNan;
-        const Output twin = bad;
+        const Output expected = bad;
         run(bad, epilogue);
-        reference::winograd_output(twin.args(), epilogue);
-        std::int64_t met = 0;
+        reference::winograd_output(expected.args(), epilogue);
+        std::int64_t nan_count = 0;
         for (std::size_t r = 0; r < 2; ++r) {
-          EXPECT_TRUE(nan_as_twin(bad.rows[r], good.rows[r], twin.rows[r], met))
+          EXPECT_TRUE(nan_agrees(bad.rows[r], good.rows[r], expected.rows[r], nan_count))
               << "position " << i << ", row " << r << "; " << describe(bad.shape, epilogue);
         }
-        const auto reaches = [](std::int64_t at) { return at == 0 || at == 3 ? 1 : 2; };  // outputs of a direction
-        EXPECT_EQ(met, reaches(i / 4) * reaches(i % 4)) << "position " << i;
+        const auto outputs_of = [](std::int64_t at) { return at == 0 || at == 3 ? 1 : 2; };  // outputs of a direction
+        EXPECT_EQ(nan_count, outputs_of(i / 4) * outputs_of(i % 4)) << "position " << i;
       }
     }
   }
 }
 
-TEST_P(WinogradTest, ExtremeSums) {
+TEST_P(WinogradTest, ExtremeSumsAgreeWithReference) {
   for (const Epilogue epilogue : kAllEpilogues) {
     for (std::size_t first = 0; first < std::size(kExtremes); first += kBlock) {
       const Output output({2, 3, true, Residual::none, 0, 0, kRanges[first % 3]}, operands);
@@ -307,12 +314,13 @@ TEST_P(WinogradTest, ExtremeSums) {
   }
 }
 
-// ---- All of it: 16 lanes, each a channel with its own 3x3 weights, against the convolution in double.
+// ---- Both transforms and the multiplication, against the convolution in double. Each of the 16 lanes is a channel
+// with its own 3x3 weights.
 //
-// Roundings on a term's way: 2 in the input transform, 1 when the transformed weight is stored, 1 product, 4 in the
-// output transform, 1 for the bias. So |error| <= gamma(9) * S with S the same three steps on absolute values (by the
-// twins, whose rounded S one rounding more covers). S is some seven times the convolution's own sum of |g| |d|: that is
-// Winograd's price.
+// Roundings of a term: 2 in the input transform, 1 when the transformed weight is stored, 1 product, 4 in the output
+// transform, 1 for the bias. So |error| <= gamma(9) * S, where S is the result of the same three steps on absolute
+// values. The reference rounds S, which one more rounding covers. S is about seven times the sum of |g| |d| of the
+// convolution: this is the loss of accuracy of Winograd's algorithm.
 struct Image {
   std::int64_t h, w, padding;
   std::int64_t out_h() const { return h + 2 * padding - 2; }
@@ -333,7 +341,7 @@ double convolution(const Image& p, const Floats& d, const reference::Square<3>& 
   return sum;
 }
 
-// in[position][tile][lane] *= the transformed weight, or the sum of its terms' magnitudes.
+// in[position][tile][lane] *= the transformed weight; with `magnitudes`, times the sum of the magnitudes of its terms.
 void multiply(const Floats& in, std::int64_t tiles, const Weights& weights, bool magnitudes) {
   for (std::size_t lane = 0; lane < kBlock; ++lane) {
     const reference::Square<4> u = reference::transform(reference::kWinogradWeight, weights[lane], magnitudes);
@@ -346,7 +354,7 @@ void multiply(const Floats& in, std::int64_t tiles, const Weights& weights, bool
   }
 }
 
-TEST_P(WinogradTest, IsTheConvolution) {
+TEST_P(WinogradTest, EqualsTheConvolution) {
   for (const Image& p : {Image{13, 11, 1}, {14, 15, 1}, {13, 11, 0}, {3, 4, 0}, {1, 1, 1}, {2, 1, 1}, {1, 6, 1}}) {
     const std::int64_t tiles = tiles_of(p.out_w());
     Floats image(p.h * p.w * kBlock), zeros(p.w * kBlock), bias(kBlock);

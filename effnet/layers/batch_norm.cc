@@ -70,7 +70,7 @@ kernels::ActivationArgs activation_args(const EpilogueParams& activation, const 
           .shift = norm.shift.data() + at,
           .inverse = norm.inverse.data() + at,
           .offset = norm.offset.data() + at,
-          .gate = gate,
+          .se_scale = gate,
           .low = activation.low,
           .high = activation.high,
           .pixels = pixels};

@@ -1,10 +1,10 @@
 #include "effnet/layers/depthwise.h"
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "effnet/base/error.h"
+#include "effnet/primitives/activation.h"
 #include "effnet/primitives/row_ring.h"
 
 namespace effnet::layers {
@@ -14,7 +14,7 @@ using primitives::RowRing;
 
 constexpr std::int64_t kBandFloats = 24 * 1024 / 4;  // input rows of a band: most of 32 KB of L1
 constexpr std::int64_t kLargest = 7;                 // kernel
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr primitives::EpilogueParams kNoActivation{};
 alignas(64) constexpr float kNoBias[kBlock] = {};
 
 void check(const DepthwiseShape& shape) {
@@ -99,8 +99,8 @@ void depthwise_forward(const Context& context, const DepthwiseShape& shape, cons
                         .out = out + row * shape.out_w * kBlock,
                         .width = shape.out_w,
                         .sums = nullptr,
-                        .low = -kInfinity,
-                        .high = kInfinity});
+                        .low = kNoActivation.low,
+                        .high = kNoActivation.high});
             }
             moments.take(context.kernels.training, image * bands + band, block, out + begin * shape.out_w * kBlock,
                          (end - begin) * shape.out_w);
@@ -122,7 +122,7 @@ class BackwardPlanes {
         // inputs.
         weights_(packed(backward.weight, shape.channels, shape.kernel * shape.kernel, shape.stride == 1)),
         convolve_(kernels.base.depthwise(shape.kernel, 1, false, kernels::Epilogue::clamp)),
-        spread_(kernels.training.depthwise_data_gradient(shape.kernel)),
+        data_gradient_(kernels.training.depthwise_data_gradient(shape.kernel)),
         sum_weights_(kernels.training.depthwise_weight(shape.kernel, shape.stride)),
         partial_(static_cast<std::size_t>(shape.planes() * plane_weights())) {}
 
@@ -198,8 +198,8 @@ class BackwardPlanes {
                  .out = result,
                  .width = shape_.in_w,
                  .sums = nullptr,
-                 .low = -kInfinity,
-                 .high = kInfinity});
+                 .low = kNoActivation.low,
+                 .high = kNoActivation.high});
       return;
     }
     std::int32_t places[kLargest];
@@ -210,7 +210,7 @@ class BackwardPlanes {
       window[count] = gradient.slot(from) + before * kBlock;
       places[count++] = static_cast<std::int32_t>(ky);
     }
-    spread_({.rows = window,
+    data_gradient_({.rows = window,
              .window = places,
              .count = count,
              .weight = weight,
@@ -226,7 +226,7 @@ class BackwardPlanes {
   const std::int64_t before = s == 1 ? k - 1 - shape_.left : k;  // zeros before a gradient row
   const std::vector<float> weights_;
   const kernels::DepthwiseFn convolve_;
-  const kernels::DepthwiseDataGradientFn spread_;
+  const kernels::DepthwiseDataGradientFn data_gradient_;
   const kernels::DepthwiseWeightFn sum_weights_;
   std::vector<float> partial_;
 };

@@ -86,7 +86,7 @@ template <class Real>
 void add_gradients(Tape<Real>& tape, const std::vector<Var<Real>>& out, const std::vector<float>& weights,
                    const std::map<std::string, std::vector<Var<Real>>>& inputs, Named<Real>& results) {
   Var<Real> loss = tape.variable(0);
-  for (std::size_t i = 0; i < out.size(); ++i) loss = add_product(out[i], Var<Real>{weights[i]}, loss);
+  for (std::size_t i = 0; i < out.size(); ++i) loss = multiply_add(out[i], Var<Real>{weights[i]}, loss);
   const std::vector<Real> gradients = tape.gradients(loss);
   for (const auto& [name, variables] : inputs) {
     std::vector<Real>& to = results["d " + name];

@@ -1,7 +1,6 @@
 #include "effnet/layers/matrix.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "effnet/primitives/gemm.h"
 
@@ -37,11 +36,9 @@ OwnedMatrix pack_transposed(const Context& context, const float* weight, std::in
 }
 
 void gemm_panels(const Kernels& kernels, const Gemm& gemm, std::int64_t first_panel, std::int64_t last_panel) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
   primitives::GemmRun run{};
   run.input = {gemm.a, gemm.a_block};
   run.depth = primitives::depth_of_channels(gemm.matrix.shape.depth);
-  run.activation = {kernels::Epilogue::clamp, -kInfinity, kInfinity};
   run.out_block = gemm.out_block;
   run.prefetch.queue = gemm.prefetch;
   for (std::int64_t i = first_panel; i < last_panel; ++i) {
@@ -70,7 +67,7 @@ void add_outer_product(const Kernels& kernels, Pixels rows, std::int64_t row_cha
                                      .to_row = column_blocks * kBlock,
                                      .pixels = pixels,
                                      .accumulate = accumulate,
-                                     .ahead = next != nullptr ? next : columns.data});
+                                     .prefetch_address = next != nullptr ? next : columns.data});
     }
     c += wide;
   }

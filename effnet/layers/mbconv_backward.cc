@@ -8,7 +8,7 @@
 namespace effnet::layers {
 namespace {
 
-using kernels::kGateSums;
+using kernels::kSeSums;
 
 constexpr std::int64_t kPastCaches = 24 * 1024 * 1024 / 4;
 
@@ -74,7 +74,7 @@ class Backward {
   // dh = dy3 * W^T, dW, and the sums that the gate and the batch norm before it need.
   void project(const NormGradient& norm3) {
     const Partition parts = cut(shape.out_h * shape.out_w, padded(shape.expanded) + padded(shape.out));
-    const std::int64_t part_floats = kGateSums * kBlock;
+    const std::int64_t part_floats = kSeSums * kBlock;
     std::vector<float> sums(parts.segments.size() * static_cast<std::size_t>(blocks * part_floats));
     const auto dy3 = [&](std::int64_t s, std::int64_t b, float* to) {
       const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
@@ -116,7 +116,7 @@ class Backward {
     }
   }
   const double* gate_sum(std::int64_t image, std::int64_t block) const {
-    return gate_sums.data() + (image * blocks + block) * kGateSums * kBlock;
+    return gate_sums.data() + (image * blocks + block) * kSeSums * kBlock;
   }
 
   // From the gate's gradient to that of the mean, divided by the pixels.
@@ -273,7 +273,7 @@ class Backward {
   const std::shared_ptr<float> dh_memory, dz1_memory;
   float *const dh, *const dz1;  // gradients of the gated activation, and behind batch norm 1
   NormGradient norm1, norm2;
-  std::vector<double> gate_sums;     // [image][block][kGateSums][16]
+  std::vector<double> gate_sums;     // [image][block][kSeSums][16]
   std::vector<float> mean_gradient;  // blocked over images
 };
 

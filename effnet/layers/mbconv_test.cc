@@ -98,7 +98,7 @@ Named<Real> plain(const Block& block, bool training) {
     for (std::size_t i = 0; i < y.values.size(); ++i) {
       const auto image = static_cast<std::int64_t>(i) / (s.out_h * s.out_w * s.expanded);
       V& to = mean.at(image, 0, 0, static_cast<std::int64_t>(i) % s.expanded);
-      to = add_product(y.values[i], share, to);
+      to = multiply_add(y.values[i], share, to);
     }
     const auto linear = [&](const Image<V>& from, const std::string& name, std::int64_t out) {
       Image<V> to = convolution(from, in.at(name), out, {1, 1, 0, 0, 1, 1});

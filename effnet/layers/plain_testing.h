@@ -59,7 +59,7 @@ using Var = typename Tape<Real>::Var;
 
 // a * b + c
 template <class V, class Real = decltype(V::value)>
-V add_product(const V& a, const V& b, const V& c) {
+V multiply_add(const V& a, const V& b, const V& c) {
   const Real value = a.value * b.value + c.value;
   Tape<Real>* const tape = a.tape != nullptr ? a.tape : b.tape != nullptr ? b.tape : c.tape;
   return tape == nullptr ? V{value} : tape->made(value, {&a, &b, &c}, {b.value, a.value, 1});
@@ -74,11 +74,11 @@ V constant(double value) {
 }
 template <class V>
 V product(const V& a, const V& b) {
-  return add_product(a, b, V{});
+  return multiply_add(a, b, V{});
 }
 template <class V>
 V sum(const V& a, const V& b) {
-  return add_product(a, constant<V>(1), b);
+  return multiply_add(a, constant<V>(1), b);
 }
 template <class V, class Real = decltype(V::value)>
 V sigmoid(const V& x) {
@@ -139,7 +139,7 @@ Image<V> convolution(const Image<V>& in, const std::vector<V>& weight, std::int6
         const std::int64_t c = j % each, from_x = x * window.stride - window.left + j / each % k;
         const std::int64_t from_y = y * window.stride - window.top + j / each / k;
         if (from_y < 0 || from_y >= in.h || from_x < 0 || from_x >= in.w) continue;
-        total = add_product(in.at(image, from_y, from_x, depthwise ? o : c),
+        total = multiply_add(in.at(image, from_y, from_x, depthwise ? o : c),
                             weight[static_cast<std::size_t>((o * each + c) * k * k + j / each)], total);
       }
       result.at(image, y, x, o) = total;
@@ -173,8 +173,8 @@ PlainStatistics<Real> batch_norm(Image<V>& y, const std::vector<V>& gamma, const
       for (std::int64_t p = 0; p < pixels; ++p) mean = sum(mean, value(p));
       mean = product(mean, share);
       for (std::int64_t p = 0; p < pixels; ++p) {
-        const V d = add_product(mean, minus, value(p));
-        variance = add_product(d, d, variance);
+        const V d = multiply_add(mean, minus, value(p));
+        variance = multiply_add(d, d, variance);
       }
       variance = product(variance, share);
       statistics.mean.push_back(mean.value);
@@ -185,7 +185,7 @@ PlainStatistics<Real> batch_norm(Image<V>& y, const std::vector<V>& gamma, const
     }
     const V scale = product(gamma[channel], inverse_root(sum(variance, constant<V>(norm.epsilon))));
     for (std::int64_t p = 0; p < pixels; ++p) {
-      value(p) = add_product(add_product(mean, minus, value(p)), scale, beta[channel]);
+      value(p) = multiply_add(multiply_add(mean, minus, value(p)), scale, beta[channel]);
     }
   }
   return statistics;

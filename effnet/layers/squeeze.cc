@@ -80,7 +80,7 @@ std::vector<float> squeeze_backward(const Context& context, const SqueezeShape& 
        .shift = zeros.data(),
        .inverse = nullptr,
        .offset = nullptr,
-       .gate = nullptr,
+       .se_scale = nullptr,
        .low = shape.activation.low,
        .high = shape.activation.high,
        .pixels = blocks_of(r) * n},

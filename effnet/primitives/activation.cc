@@ -1,7 +1,5 @@
 #include "effnet/primitives/activation.h"
 
-#include <limits>
-
 #include "effnet/base/error.h"
 
 namespace effnet::primitives {
@@ -9,12 +7,11 @@ namespace effnet::primitives {
 using kernels::Epilogue;
 
 EpilogueParams epilogue_params(arch::Activation activation) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
   switch (activation) {
     case arch::Activation::none:
-      return {Epilogue::clamp, -kInfinity, kInfinity};
+      return {};
     case arch::Activation::relu:
-      return {Epilogue::clamp, 0, kInfinity};
+      return {.epilogue = Epilogue::clamp, .low = 0};
     case arch::Activation::relu6:
       return {Epilogue::clamp, 0, 6};
     case arch::Activation::silu:
@@ -24,7 +21,7 @@ EpilogueParams epilogue_params(arch::Activation activation) {
     case arch::Activation::sigmoid:
       break;
   }
-  throw internal_error("a sigmoid is no epilogue");
+  throw internal_error("sigmoid is not an epilogue");
 }
 
 }  // namespace effnet::primitives

@@ -1,16 +1,20 @@
-// The kernels of a network's activations: the only table from the one to the other.
+// Which epilogue of the kernels computes an activation of a network. No other code maps one to the other.
 #pragma once
+
+#include <limits>
 
 #include "effnet/arch/spec.h"
 #include "effnet/kernels/kernels.h"
 
 namespace effnet::primitives {
 
-struct EpilogueParams {  // an epilogue with its bounds
+// An epilogue and its bounds; only Epilogue::clamp reads the bounds. EpilogueParams{} means "no activation".
+struct EpilogueParams {
   kernels::Epilogue epilogue = kernels::Epilogue::clamp;
-  float low = 0, high = 0;
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
 };
-// Any but sigmoid, which is a kernel of its own and ends no other.
+// Throws Error(internal) for sigmoid: it is a separate kernel (KernelSet::sigmoid), not an epilogue.
 EpilogueParams epilogue_params(arch::Activation activation);
 
 }  // namespace effnet::primitives

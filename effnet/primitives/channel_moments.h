@@ -1,5 +1,6 @@
-// Mean and variance of each channel over many pixels: sums over runs of pixels, taken by kernels in any order of runs,
-// and joined in a fixed order, so that the result does not depend on threads.
+// Mean and variance of each channel over many pixels. The pixels are divided into ranges, called slots. Kernels compute
+// the sums of the slots in any order; the slots are combined in a fixed order, so that the result does not depend on
+// the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +12,21 @@ namespace effnet::primitives {
 
 class ChannelMoments {
  public:
-  // A slot for each run of pixels: slot i over slot_pixels[i] of them.
+  // Slot i has slot_pixels[i] pixels.
   ChannelMoments(std::vector<std::int64_t> slot_pixels, std::int64_t channels);
 
-  // Takes the sums of a run of one channel block, 16 floats a pixel; of different slots or blocks also at once. The
-  // first pixel is the pivot, so a large mean costs no precision.
+  // Computes the sums of one slot and one channel block from `pixels` pixels of 16 floats each. Threads may call this
+  // at the same time for different slots or blocks. The first pixel is the pivot, which keeps the precision if the mean
+  // is large.
   void take(const kernels::TrainingSet& set, std::int64_t slot, std::int64_t block, const float* y,
             std::int64_t pixels);
 
   struct Joined {
-    std::vector<double> mean, squares;  // by channel; squares: sum of (y - mean)^2
+    std::vector<double> mean, squares;  // per channel; squares: the sum of (y - mean)^2
     double pixels = 0;
   };
-  // Slots in their order, each by the formula of Chan, Golub and LeVeque (1979): sums of squares are about means as
-  // near as there are, so nothing cancels.
+  // Combines the slots in order, by the formula of Chan, Golub and LeVeque (1979). Each sum of squares is about the
+  // mean of its own slots, so no large numbers cancel.
   Joined joined() const;
 
  private:

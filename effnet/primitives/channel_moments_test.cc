@@ -12,8 +12,8 @@ namespace {
 
 using kernels::kBlock;
 
-// Against sums in double, with a mean far from zero: a slot's sums are about its first pixel, so the error is of the
-// deviation's size, not the mean's. Slots come in any order; lanes beyond the channels are NaN.
+// Compared with sums in double, with a mean of 1000. The sums of a slot are about its first pixel, so the error depends
+// on the size of the deviations, not of the mean. The slots are computed in reverse order; padding lanes are NaN.
 TEST(ChannelMoments, EqualSumsInDouble) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const kernels::TrainingSet& set = kernels::training_set({isa});
@@ -46,7 +46,7 @@ TEST(ChannelMoments, EqualSumsInDouble) {
         double mean = 0, squares = 0;
         for (std::int64_t p = 0; p < pixels; ++p) mean += value(p) / pixels;
         for (std::int64_t p = 0; p < pixels; ++p) squares += (value(p) - mean) * (value(p) - mean);
-        // Sums of up to 100 floats of size at most 8 (twice the largest deviation), each rounded 101 times.
+        // A sum of up to 100 floats of magnitude at most 8 (twice the largest deviation) has at most 101 roundings.
         EXPECT_NEAR(joined.mean[static_cast<std::size_t>(c)], mean, 8 * 101 * 0x1p-24);
         EXPECT_NEAR(joined.squares[static_cast<std::size_t>(c)], squares, 64 * 101 * 101 * 0x1p-24);
       }

@@ -9,32 +9,34 @@ namespace {
 
 using tensor::kBlock;
 
-// Calls body(y, x, run, done) for the rows that output pixels [first, first + count) lie in.
+// Calls body(y, x, pixels, done) for each image row that contains some of the output pixels [first, first + count): its
+// pixels are (y, x) to (y, x + pixels - 1), and `done` pixels are in earlier rows.
 template <class Body>
-void over_rows(std::int64_t width, std::int64_t first, std::int64_t count, Body body) {
+void for_each_row(std::int64_t width, std::int64_t first, std::int64_t count, Body body) {
   std::int64_t y = first / width;
   std::int64_t x = first % width;
   for (std::int64_t done = 0; done < count; x = 0, ++y) {
-    const std::int64_t run = std::min(width - x, count - done);
-    body(y, x, run, done);
-    done += run;
+    const std::int64_t pixels = std::min(width - x, count - done);
+    body(y, x, pixels, done);
+    done += pixels;
   }
 }
 
 void gather_image(const GemmSource& source, const float* in, std::int64_t first, std::int64_t count, float* to) {
   const DepthLayout& depth = source.depth;
   const std::int64_t step = source.window.stride * source.image.in.c;
-  // The image's padding in memory may be more than this convolution's.
+  // The padding in memory may be larger than the padding of this convolution.
   const std::int64_t top = source.image.top - source.window.top;
   in += (source.image.left - source.window.left) * source.image.in.c;
-  over_rows(source.out.w, first, count, [&](std::int64_t y, std::int64_t x, std::int64_t run, std::int64_t done) {
+  for_each_row(source.out.w, first, count, [&](std::int64_t y, std::int64_t x, std::int64_t pixels, std::int64_t done) {
     for (std::int64_t segment = 0; segment < depth.gemm.segments; ++segment) {
       const std::int64_t row = top + y * source.window.stride + segment / depth.segments_each;
       const float* from =
           in + row * source.image.row_values() + x * step + segment % depth.segments_each * depth.gemm.depth;
       float* at = to + (segment * count + done) * kBlock;
-      // Sixteen floats whatever the depth: constant size, and what is beyond is not used.
-      for (std::int64_t i = 0; i < run; ++i, from += step, at += kBlock) std::memcpy(at, from, kBlock * sizeof(float));
+      // Always copies 16 floats, because a constant size is faster. Floats beyond the depth are not used.
+      for (std::int64_t i = 0; i < pixels; ++i, from += step, at += kBlock)
+        std::memcpy(at, from, kBlock * sizeof(float));
     }
   });
 }
@@ -62,24 +64,25 @@ void gather_window(const GemmSource& source, const float* in, std::int64_t image
     const std::int64_t dx = tap % window.kernel - window.left;
     const float* const block =
         in + part / each * source.in.block_values() + image * chw.pixels() * kBlock + part % each * depth.gemm.depth;
-    // Output columns whose tap lies inside the image.
+    // Output columns [from_x, to_x) whose tap is inside the image.
     const std::int64_t from_x = dx >= 0 ? 0 : (-dx + window.stride - 1) / window.stride;
     const std::int64_t to_x = chw.w - dx <= 0 ? 0 : (chw.w - dx + window.stride - 1) / window.stride;
-    over_rows(source.out.w, first, count, [&](std::int64_t y, std::int64_t x, std::int64_t run, std::int64_t done) {
-      float* const at = to + (segment * count + done) * kBlock;
-      const std::int64_t row = y * window.stride + dy;
-      if (row < 0 || row >= chw.h) return zero_pixels(run, at);
-      const std::int64_t begin = std::clamp(from_x - x, std::int64_t{0}, run);
-      const std::int64_t end = std::clamp(to_x - x, begin, run);
-      zero_pixels(begin, at);
-      const float* const pixel = block + (row * chw.w + (x + begin) * window.stride + dx) * kBlock;
-      if (depth.gemm.depth == kBlock) {
-        copy_pixels<kBlock>(pixel, step, end - begin, at + begin * kBlock);
-      } else {
-        copy_pixels<8>(pixel, step, end - begin, at + begin * kBlock);
-      }
-      zero_pixels(run - end, at + end * kBlock);
-    });
+    for_each_row(source.out.w, first, count,
+                 [&](std::int64_t y, std::int64_t x, std::int64_t pixels, std::int64_t done) {
+                   float* const at = to + (segment * count + done) * kBlock;
+                   const std::int64_t row = y * window.stride + dy;
+                   if (row < 0 || row >= chw.h) return zero_pixels(pixels, at);
+                   const std::int64_t begin = std::clamp(from_x - x, std::int64_t{0}, pixels);
+                   const std::int64_t end = std::clamp(to_x - x, begin, pixels);
+                   zero_pixels(begin, at);
+                   const float* const pixel = block + (row * chw.w + (x + begin) * window.stride + dx) * kBlock;
+                   if (depth.gemm.depth == kBlock) {
+                     copy_pixels<kBlock>(pixel, step, end - begin, at + begin * kBlock);
+                   } else {
+                     copy_pixels<8>(pixel, step, end - begin, at + begin * kBlock);
+                   }
+                   zero_pixels(pixels - end, at + end * kBlock);
+                 });
   }
 }
 
@@ -110,8 +113,8 @@ GemmInput gemm_input(const GemmSource& source, const float* in, std::int64_t ima
   return {scratch, count * kBlock};
 }
 
-// Windows within the image are copied by whole vectors, each over the surplus of the one before: a stem's rows of 9
-// floats cost a library call each otherwise, 2 % of B0's training step.
+// Windows inside the image are copied in units of 16 floats; each row overwrites the surplus of the previous one. A
+// library call for each row of 9 floats of a stem would take 2 % of B0's training step.
 void gather_rows(const RowSource& source, std::int64_t first, std::int64_t count, float* to, std::int64_t block) {
   const Chw &in = source.in, &out = source.out;
   const std::int64_t k = source.window.kernel, depth = source.depth(), row_floats = k * in.c;

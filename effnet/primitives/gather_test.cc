@@ -1,4 +1,4 @@
-// Gathered windows against plain indexing.
+// Gathered windows are compared with plain indexing.
 #include "effnet/primitives/gather.h"
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ const Geometry kGeometries[] = {
     {{1, 6, 5}, {5, 2, 2, 2}, 3, 3, 1},  {{7, 5, 5}, {7, 3, 3, 3}, 2, 2, 2},
 };
 
-// The input under a tap; zero outside of the image.
+// The input value of a tap; 0 outside the image.
 float tap(const Geometry& g, std::int64_t image, std::int64_t pixel, std::int64_t ky, std::int64_t kx, std::int64_t c,
           const std::vector<float>& hwc) {
   const std::int64_t y = pixel / g.out_w * g.window.stride - g.window.top + ky;
@@ -97,7 +97,7 @@ TEST(Gather, WindowsOfBlockedTensorsEqualPlainIndexing) {
   }
 }
 
-TEST(Gather, OnePixelWindowsLieInPlace) {
+TEST(Gather, OneByOneWindowsAreNotCopied) {
   const std::vector<float> blocked = values(2 * 6 * kBlock);
   GemmSource source;
   source.depth.gemm = depth_of_channels(20);
@@ -109,7 +109,7 @@ TEST(Gather, OnePixelWindowsLieInPlace) {
   EXPECT_EQ(input.segment_step, 6 * kBlock);
 }
 
-TEST(RowRing, RowsShareSlotsAndTheOutsideIsZeros) {
+TEST(RowRing, RowsReuseSlotsAndRowsOutsideAreZeros) {
   std::vector<float> memory(3 * 4), zeros(4);
   const RowRing ring(memory.data(), 3, 4, zeros.data());
   EXPECT_EQ(ring.slot(0), memory.data());

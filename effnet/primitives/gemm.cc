@@ -7,9 +7,9 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kShortRun = 112;  // pixels: up to here the next panel's weights are worth fetching
+constexpr std::int64_t kShortRun = 112;  // pixels; at most so many: prefetching the next panel's weights is faster
 
-constexpr auto kOffsets = [] {  // of pixels that follow each other
+constexpr auto kOffsets = [] {  // of contiguous pixels
   std::array<std::int32_t, 16> offsets{};
   for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i] = static_cast<std::int32_t>(i) * 16;
   return offsets;
@@ -30,15 +30,15 @@ void gemm(const kernels::KernelSet& set, const TileSchedule& schedule, const Gem
   args.low = run.activation.low;
   args.high = run.activation.high;
   const bool fetch_weight = run.prefetch.next_weight != nullptr && pixels <= kShortRun;
-  // Where a segment ends, from the pixels that were fetched with it to those of the next segment.
-  const std::int64_t to_next_segment = run.input.segment_step - run.depth.depth / set.ahead_every * kBlock;
+  // The step from the last line that is prefetched in one segment to the first line of the next segment.
+  const std::int64_t to_next_segment = run.input.segment_step - run.depth.depth / set.prefetch_interval * kBlock;
   if (fetch_weight) {
     const std::int64_t height = set.heights[set.first_height(lanes)], tiles = (pixels + height - 1) / height;
-    args.ahead = run.prefetch.next_weight;
-    args.ahead_step = (lanes * set.ahead_every + tiles - 1) / tiles;
+    args.prefetch_address = run.prefetch.next_weight;
+    args.prefetch_step = (lanes * set.prefetch_interval + tiles - 1) / tiles;
   } else {
-    args.ahead_step = kBlock;
-    args.ahead_segment = to_next_segment;
+    args.prefetch_step = kBlock;
+    args.prefetch_segment_step = to_next_segment;
   }
   for (std::int64_t done = 0; done < pixels;) {
     const std::size_t tile = schedule.next(pixels - done, lanes);
@@ -50,12 +50,12 @@ void gemm(const kernels::KernelSet& set, const TileSchedule& schedule, const Gem
     args.offsets = run.offsets == nullptr ? kOffsets.data() : run.offsets + done;
     if (!fetch_weight) {
       const float* const queued =
-          run.prefetch.queue == nullptr ? nullptr : run.prefetch.queue->take(depth / set.ahead_every);
-      args.ahead = queued != nullptr ? queued : args.a + height * kBlock;
-      if (run.prefetch.queue != nullptr) args.ahead_segment = queued != nullptr ? 0 : to_next_segment;
+          run.prefetch.queue == nullptr ? nullptr : run.prefetch.queue->take(depth / set.prefetch_interval);
+      args.prefetch_address = queued != nullptr ? queued : args.a + height * kBlock;
+      if (run.prefetch.queue != nullptr) args.prefetch_segment_step = queued != nullptr ? 0 : to_next_segment;
     }
     set.gemm(tile, lanes, run.activation.epilogue)(args);
-    if (fetch_weight) args.ahead += depth / set.ahead_every * args.ahead_step;
+    if (fetch_weight) args.prefetch_address += depth / set.prefetch_interval * args.prefetch_step;
     done += height;
   }
 }

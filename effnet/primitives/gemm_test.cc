@@ -1,4 +1,4 @@
-// GEMM against plain loops in double, for every instruction set that this CPU has.
+// GEMM is compared with plain loops in double, for every instruction set of this CPU.
 #include "effnet/primitives/gemm.h"
 
 #include <gtest/gtest.h>
@@ -17,15 +17,13 @@ namespace {
 using kernels::blocks_of;
 using kernels::kBlock;
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
 std::vector<float> values(std::string_view name, std::int64_t count) {
   std::vector<float> result(static_cast<std::size_t>(count));
   Philox(5, stream_of(name)).fill_normal(result, 0, 1);
   return result;
 }
 
-// One GEMM of all panels, inputs and outputs blocked.
+// A GEMM over all panels; input and output have the blocked layout.
 struct Case {
   std::int64_t pixels, depth, channels;
   std::vector<float> input = values("input", blocks_of(depth) * pixels * kBlock);
@@ -66,15 +64,15 @@ std::vector<float> packed(const Case& one, const PackedShape& shape) {
 std::vector<float> run_gemm(const Case& one, const kernels::KernelSet& set, const std::vector<float>& weights,
                             bool next_weight, PrefetchQueue* queue, bool scattered) {
   const PackedMatrix matrix{weights.data(), {one.channels, one.depth, set.tile}};
-  // Scattered: pixels lie in the reverse order.
+  // scattered: the output pixels are stored in reverse order.
   std::vector<std::int32_t> offsets;
   for (std::int64_t p = 0; p < one.pixels; ++p)
     offsets.push_back(static_cast<std::int32_t>((one.pixels - 1 - p) * kBlock));
   std::vector<float> out(static_cast<std::size_t>(blocks_of(one.channels) * one.pixels * kBlock)), residual = out;
   for (std::size_t i = 0; i < residual.size(); ++i) {
     const auto at = static_cast<std::int64_t>(i), block = at / kBlock / one.pixels, pixel = at / kBlock % one.pixels;
-    const std::int64_t place = scattered ? one.pixels - 1 - pixel : pixel;
-    residual[static_cast<std::size_t>((block * one.pixels + place) * kBlock + at % kBlock)] = one.residual[i];
+    const std::int64_t target = scattered ? one.pixels - 1 - pixel : pixel;
+    residual[static_cast<std::size_t>((block * one.pixels + target) * kBlock + at % kBlock)] = one.residual[i];
   }
   const TileSchedule schedule(set);
   for (std::int64_t i = 0; i < matrix.panels(); ++i) {
@@ -83,7 +81,6 @@ std::vector<float> run_gemm(const Case& one, const kernels::KernelSet& set, cons
     run.depth = depth_of_channels(one.depth);
     run.panel = matrix.panel(i);
     run.bias = one.bias.data() + run.panel.channel;
-    run.activation = {kernels::Epilogue::clamp, -kInfinity, kInfinity};
     run.out = out.data() + run.panel.channel / kBlock * one.pixels * kBlock;
     run.out_block = one.pixels * kBlock;
     run.offsets = scattered ? offsets.data() : nullptr;
@@ -110,7 +107,7 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-// Each output is a sum of depth products, a bias and a residual in float: its error is at most (depth + 2) roundings of
+// Each output is a float sum of `depth` products, a bias and a residual. Its error is at most depth + 2 roundings of
 // the sum of magnitudes.
 TEST(Gemm, EqualsPlainLoops) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
@@ -131,8 +128,8 @@ TEST(Gemm, EqualsPlainLoops) {
   }
 }
 
-// What is fetched ahead, and where outputs lie, changes no bit.
-TEST(Gemm, PrefetchAndOffsetsChangeNoBit) {
+// Neither prefetching nor the addresses of the outputs change the results.
+TEST(Gemm, PrefetchAndOffsetsDoNotChangeBits) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const kernels::KernelSet& set = kernels::kernel_set({isa});
     for (const Case& one : cases()) {
@@ -140,14 +137,14 @@ TEST(Gemm, PrefetchAndOffsetsChangeNoBit) {
       const std::vector<float> plain = run_gemm(one, set, weights, false, nullptr, false);
       EXPECT_EQ(run_gemm(one, set, weights, true, nullptr, false), plain);
       PrefetchQueue queue;
-      queue.add(one.input.data(), one.pixels);  // fewer lines than the tiles ask for
+      queue.add(one.input.data(), one.pixels);  // fewer lines than the tiles request
       EXPECT_EQ(run_gemm(one, set, weights, false, &queue, false), plain);
       EXPECT_EQ(run_gemm(one, set, weights, false, nullptr, true), plain);
     }
   }
 }
 
-// Panels follow each other without a gap, and lanes beyond the channels are zeros.
+// Panels are contiguous, and padding lanes are zeros.
 TEST(PackedShape, PanelsCoverTheMatrix) {
   for (const std::int64_t panel_channels : {std::int64_t{8}, std::int64_t{16}, std::int64_t{32}}) {
     for (const std::int64_t channels : {1, 8, 9, 16, 24, 31, 32, 33, 100}) {
@@ -179,7 +176,7 @@ TEST(PackedShape, PanelsCoverTheMatrix) {
   }
 }
 
-TEST(PrefetchQueue, HandsOutEachLineOnce) {
+TEST(PrefetchQueue, ReturnsEachLineOnce) {
   const std::vector<float> memory(20 * 16);
   PrefetchQueue queue;
   EXPECT_EQ(queue.take(1), nullptr);
@@ -192,7 +189,7 @@ TEST(PrefetchQueue, HandsOutEachLineOnce) {
   EXPECT_EQ(queue.take(1), nullptr);
   queue.clear();
   queue.add(memory.data(), 1 << 20);
-  queue.add(memory.data(), 1);  // beyond what a second-level cache holds: left out
+  queue.add(memory.data(), 1);  // the queue is full: ignored
   EXPECT_EQ(queue.take(1 << 20), memory.data());
   EXPECT_EQ(queue.take(1), nullptr);
 }

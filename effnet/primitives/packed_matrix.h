@@ -1,9 +1,10 @@
-// The weights of a GEMM as the kernels read them: output channels in panels of KernelSet::tile channels, in a panel one
-// row of channels after the other for every k of the depth. The last panel has only as many lanes as its channels need.
+// The packed weights of a GEMM, in the layout that the kernels read. The output channels are divided into panels of
+// KernelSet::tile channels. A panel is one row of channels for each k of the depth. The last panel has only as many
+// lanes as its channels need, rounded up to a multiple of 8.
 //
 //   panel 0: [depth][lanes]   panel 1: [depth][lanes]   ...
 //
-// Nothing else in effnet knows where a panel lies.
+// Only this file computes the address of a panel.
 #pragma once
 
 #include <algorithm>
@@ -16,10 +17,10 @@ namespace effnet::primitives {
 struct Panel {
   const float* weight;
   std::int64_t channel;  // the first one
-  std::int64_t lanes;    // a multiple of 8; those beyond the matrix's channels are padding
+  std::int64_t lanes;    // a multiple of 8, padding lanes included
 };
 
-// The shape of a packed matrix; a value.
+// The shape of a packed matrix.
 struct PackedShape {
   std::int64_t channels, depth;
   std::int64_t panel_channels;  // KernelSet::tile
@@ -28,13 +29,13 @@ struct PackedShape {
   std::int64_t values() const { return lanes() * depth; }
   std::int64_t channel(std::int64_t panel) const { return panel * panel_channels; }
   std::int64_t lanes(std::int64_t panel) const { return std::min(panel_channels, lanes() - channel(panel)); }
-  std::int64_t offset(std::int64_t panel) const { return channel(panel) * depth; }  // values from the start
+  std::int64_t offset(std::int64_t panel) const { return channel(panel) * depth; }  // in floats
 
  private:
   std::int64_t lanes() const { return kernels::lanes_of(channels); }
 };
 
-// A packed matrix in memory that somebody else owns.
+// A view of a packed matrix; it does not own the memory.
 struct PackedMatrix {
   const float* data;
   PackedShape shape;
@@ -43,8 +44,8 @@ struct PackedMatrix {
   Panel panel(std::int64_t i) const { return {data + shape.offset(i), shape.channel(i), shape.lanes(i)}; }
 };
 
-// Writes panel `i`: row(k, channel, count, to) writes `count` channels of row k of the depth, from `channel` on.
-// Padding lanes are set to zero, so that they stay finite.
+// Writes panel `i`. For each k of the depth, row(k, channel, count, to) must write the weights of `count` channels from
+// `channel` on. Padding lanes are set to zero, so that they stay finite.
 template <class Row>
 void pack_panel(const PackedShape& shape, std::int64_t i, float* matrix, const Row& row) {
   const std::int64_t lanes = shape.lanes(i), channel = shape.channel(i);

@@ -1,5 +1,5 @@
-// What a chunk of work will read from memory next. GEMMs and weight gradients fetch a line with each of their steps, so
-// that memory works while they compute. A hint: results do not depend on it.
+// The memory that the next range of work will read. GEMM and weight-gradient kernels prefetch its lines while they
+// compute. This is a hint: results do not depend on it.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,20 @@ namespace effnet::primitives {
 
 class PrefetchQueue {
  public:
-  void clear() { runs_.clear(), current_ = 0, left_ = kMost; }
-  // `lines` lines of 64 bytes that follow each other. What is beyond 256 KB in all is left out.
+  void clear() { ranges_.clear(), current_ = 0, left_ = kMost; }
+  // Adds `lines` contiguous lines of 64 bytes. Lines beyond a total of 256 KB are ignored.
   void add(const float* from, std::int64_t lines);
-  // The address of `lines` lines that were not handed out yet; null if there are none.
+  // Removes up to `lines` contiguous lines from the queue and returns their address. There may be fewer; the caller may
+  // prefetch beyond them. Returns null if the queue is empty.
   const float* take(std::int64_t lines);
 
  private:
-  static constexpr std::int64_t kMost = 4096;  // 256 KB, so that a chunk's own panels stay in the second-level cache
-  struct Run {
+  static constexpr std::int64_t kMost = 4096;  // 256 KB, so that the panels of the current range of work stay in L2
+  struct Range {
     const float* from;
     std::int64_t lines;
   };
-  std::vector<Run> runs_;
+  std::vector<Range> ranges_;
   std::size_t current_ = 0;
   std::int64_t left_ = kMost;
 };

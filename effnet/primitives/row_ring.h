@@ -1,5 +1,5 @@
-// Rows of one channel block of an image, kept while windows need them: row r lies in slot r mod slots. Rows above and
-// below the image are zeros.
+// A buffer of the last rows of an image: row r is in slot r mod `slots`, so that a new row overwrites the oldest one.
+// For a row above or below the image, row() returns a row of zeros.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +8,14 @@ namespace effnet::primitives {
 
 class RowRing {
  public:
-  // `memory` holds slots x row_floats floats, `zeros` one row of zeros; both outlive the ring. row_floats includes the
-  // padding columns, which the owner of the memory sets to zero.
+  // `memory` has slots x row_floats floats; `zeros` is one row of zeros. Both must outlive the ring. row_floats
+  // includes the padding columns; the caller sets them to zero.
   RowRing(float* memory, std::int64_t slots, std::int64_t row_floats, const float* zeros)
       : memory_(memory), slots_(slots), row_floats_(row_floats), zeros_(zeros) {}
 
-  std::int64_t offset(std::int64_t row) const { return row % slots_ * row_floats_; }  // floats from `memory`; row >= 0
+  std::int64_t offset(std::int64_t row) const {
+    return row % slots_ * row_floats_;
+  }  // in floats from `memory`; row >= 0
   float* slot(std::int64_t row) const { return memory_ + offset(row); }
   const float* row(std::int64_t row, std::int64_t height) const {
     return row >= 0 && row < height ? slot(row) : zeros_;

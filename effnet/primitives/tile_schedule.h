@@ -1,4 +1,4 @@
-// How a run of pixels is cut into GEMM tiles of the heights that an instruction set has.
+// Divides a range of pixels into GEMM tiles of the heights that an instruction set has.
 #pragma once
 
 #include <array>
@@ -12,9 +12,10 @@ class TileSchedule {
  public:
   explicit TileSchedule(const kernels::KernelSet& set);
 
-  // The index into KernelSet::heights of the next tile, for a run with `left` pixels left and a panel of `lanes`
-  // channels. A long run takes the tallest tile. The last kExact pixels are cut at the least cost: a tile costs its
-  // height, at least 4 (below 4 the latency of a multiply-add shows), and half a pixel for its start.
+  // Returns the index into KernelSet::heights of the next tile, when `left` pixels are left and the panel has `lanes`
+  // channels. While more than kExact pixels are left, this is the tallest tile. The last kExact pixels are divided at
+  // the minimum cost. The cost of a tile is max(height, 4) + 0.5: tiles lower than 4 pixels are limited by the latency
+  // of a multiply-add, and 0.5 is the cost of starting a tile.
   std::size_t next(std::int64_t left, std::int64_t lanes) const {
     const Table& table = lanes > 8 ? wide_ : narrow_;
     return table[static_cast<std::size_t>(left > kExact ? kExact + 1 : left)];
@@ -22,9 +23,9 @@ class TileSchedule {
 
  private:
   static constexpr std::int64_t kExact = 128;
-  using Table = std::array<std::uint8_t, kExact + 2>;  // by pixels left; the last entry: more than kExact
+  using Table = std::array<std::uint8_t, kExact + 2>;  // indexed by `left`; the last entry is for more than kExact
   static Table table_of(const kernels::KernelSet& set, std::int64_t lanes);
-  Table narrow_, wide_;  // panels of up to 8 channels, and wider ones
+  Table narrow_, wide_;  // for panels of 8 channels, and for wider ones
 };
 
 }  // namespace effnet::primitives

@@ -22,7 +22,7 @@ TEST(TileSchedule, TilesCoverEveryLengthExactly) {
           ASSERT_LT(tile, set.heights.size());
           ASSERT_GE(tile, tallest) << pixels << " x " << lanes << " " << kernels::name(isa);
           ASSERT_LE(set.heights[tile], left) << pixels << " x " << lanes << " " << kernels::name(isa);
-          // Far from the end, whole tiles.
+          // While more than 128 pixels are left, the tile is the tallest one.
           if (left > 128) {
             ASSERT_EQ(tile, tallest);
           }
@@ -34,8 +34,9 @@ TEST(TileSchedule, TilesCoverEveryLengthExactly) {
   }
 }
 
-// Never more tiles than the greedy cut, which takes the tallest that fits, and one tile where one suffices.
-TEST(TileSchedule, NeverWorseThanGreedy) {
+// The cost is at most that of the greedy schedule, which always takes the tallest tile that fits. If one tile covers
+// all pixels, the schedule uses one tile.
+TEST(TileSchedule, CostsAtMostAsMuchAsGreedy) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const kernels::KernelSet& set = kernels::kernel_set({isa});
     const TileSchedule schedule(set);

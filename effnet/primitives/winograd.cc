@@ -9,23 +9,23 @@ namespace {
 
 using kernels::kBlock;
 
-// Part of a row of tiles: tiles [x, x + count) of row y of an image, `done` tiles after the first.
-struct Part {
+// Consecutive tiles of one row: tiles [x, x + count) of tile row y of an image. `done` tiles are in earlier ranges.
+struct TileRange {
   std::int64_t image, y, x, count, done;
 };
 
 template <class Body>
-void over_parts(const WinogradTiles& tiles, std::int64_t first, std::int64_t count, const Body& body) {
+void for_each_row(const WinogradTiles& tiles, std::int64_t first, std::int64_t count, const Body& body) {
   const std::int64_t across = tiles.across(), down = tiles.down();
   for (std::int64_t done = 0; done < count;) {
     const std::int64_t at = first + done, x = at % across;
-    const std::int64_t part = std::min(across - x, count - done);
-    body(Part{at / across / down, at / across % down, x, part, done});
-    done += part;
+    const std::int64_t tiles_of_row = std::min(across - x, count - done);
+    body(TileRange{at / across / down, at / across % down, x, tiles_of_row, done});
+    done += tiles_of_row;
   }
 }
 
-// With G = [1 0 0; .5 .5 .5; .5 -.5 .5; 0 0 1].
+// G g G^T * scale, with G = [1 0 0; .5 .5 .5; .5 -.5 .5; 0 0 1].
 std::array<float, kWinogradPositions> transformed(const float* g, double scale) {
   double rows[4][3];
   for (int c = 0; c < 3; ++c) {
@@ -69,14 +69,14 @@ void winograd_input(const kernels::KernelSet& set, const WinogradTiles& tiles, c
   args.position = tiles.in.blocks() * count * kBlock;
   for (std::int64_t b = 0; b < tiles.in.blocks(); ++b) {
     const float* const block = in + b * tiles.in.block_values();
-    over_parts(tiles, first, count, [&](const Part& part) {
+    for_each_row(tiles, first, count, [&](const TileRange& range) {
       for (std::int64_t r = 0; r < 4; ++r) {
-        const std::int64_t row = 2 * part.y - tiles.top + r;
-        args.rows[r] = row < 0 || row >= chw.h ? zeros : block + (part.image * chw.h + row) * chw.w * kBlock;
+        const std::int64_t row = 2 * range.y - tiles.top + r;
+        args.rows[r] = row < 0 || row >= chw.h ? zeros : block + (range.image * chw.h + row) * chw.w * kBlock;
       }
-      args.x = 2 * part.x - tiles.left;
-      args.tiles = part.count;
-      args.out = to + (b * count + part.done) * kBlock;
+      args.x = 2 * range.x - tiles.left;
+      args.tiles = range.count;
+      args.out = to + (b * count + range.done) * kBlock;
       set.winograd_input(args);
     });
   }
@@ -90,16 +90,16 @@ void winograd_output(const kernels::KernelSet& set, const WinogradTiles& tiles, 
   args.bias = output.bias;
   args.low = output.activation.low;
   args.high = output.activation.high;
-  over_parts(tiles, first, count, [&](const Part& part) {
+  for_each_row(tiles, first, count, [&](const TileRange& range) {
     for (std::int64_t r = 0; r < 2; ++r) {
-      const std::int64_t row = 2 * part.y + r;
-      const std::int64_t at = ((part.image * chw.h + row) * chw.w + 2 * part.x) * kBlock;
+      const std::int64_t row = 2 * range.y + r;
+      const std::int64_t at = ((range.image * chw.h + row) * chw.w + 2 * range.x) * kBlock;
       args.rows[r] = row < chw.h ? output.out + at : nullptr;
       args.residual[r] = output.residual == nullptr ? nullptr : output.residual + at;
     }
-    args.in = output.in + part.done * kBlock;
-    args.tiles = part.count;
-    args.width = chw.w - 2 * part.x;
+    args.in = output.in + range.done * kBlock;
+    args.tiles = range.count;
+    args.width = chw.w - 2 * range.x;
     set.winograd_output[static_cast<std::size_t>(output.activation.epilogue)](args);
   });
 }

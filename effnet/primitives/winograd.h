@@ -1,6 +1,6 @@
-// Winograd's F(2x2, 3x3) over images in channel blocks: a dense 3x3 convolution with stride 1 as a GEMM for each of
-// 16 positions of transformed tiles, with 2.25 times fewer multiplications. Tiles of 2x2 outputs are numbered row by
-// row, image by image.
+// Winograd's F(2x2, 3x3) for tensors with the blocked layout. A dense 3x3 convolution with stride 1 becomes one GEMM
+// for each of the 16 positions of the transformed tiles, with 2.25 times fewer multiplications. The tiles of 2x2
+// outputs are numbered row by row, image by image.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace effnet::primitives {
 
 inline constexpr std::int64_t kWinogradPositions = 16;
 
-// G g G^T of weights [shape.channels][shape.depth][3][3], each times its channel's scale, computed in double: a packed
-// matrix of `shape` for each position, one after the other.
+// Transforms weights [shape.channels][shape.depth][3][3] to G g G^T, times the scale of the output channel, in double.
+// Writes 16 contiguous packed matrices of `shape`, one per position.
 void pack_winograd(const PackedShape& shape, std::span<const float> weight, std::span<const double> scale, float* to);
 
 struct WinogradTiles {
@@ -25,18 +25,19 @@ struct WinogradTiles {
   std::int64_t count() const { return out.images * across() * down(); }
 };
 
-// Tiles [first, first + count) of the input to [position][block][tile][16]. `zeros`: a row of the input.
+// Transforms the input of the tiles [first, first + count) to [position][block][tile][16]. `zeros`: as many zeros as an
+// input row of one channel block has floats.
 void winograd_input(const kernels::KernelSet& set, const WinogradTiles& tiles, const float* in, const float* zeros,
                     std::int64_t first, std::int64_t count, float* to) noexcept;
 
-// From the products of one channel block of the output, of which position i begins at in + i * position, [tile][16].
+// Transforms the GEMM results of one channel block to outputs. Position i begins at in + i * position, as [tile][16].
 struct WinogradOutput {
   const float* in;
   std::int64_t position;  // floats
   const float* bias;      // [16]
   primitives::EpilogueParams activation;
   float* out;             // the channel block's first pixel
-  const float* residual;  // null, or laid out as `out` is
+  const float* residual;  // null, or addressed as `out` is
 };
 void winograd_output(const kernels::KernelSet& set, const WinogradTiles& tiles, const WinogradOutput& output,
                      std::int64_t first, std::int64_t count) noexcept;

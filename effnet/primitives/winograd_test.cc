@@ -1,11 +1,10 @@
-// The transforms around a GEMM a position, against the convolution by plain loops in double.
+// Input transform, one GEMM per position and output transform, compared with plain loops of the convolution in double.
 #include "effnet/primitives/winograd.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -46,9 +45,8 @@ class Convolution {
 
   const WinogradTiles& tiles() const { return tiles_; }
 
-  // In runs of `run` tiles.
-  std::vector<float> run(const kernels::KernelSet& set, std::int64_t run) const {
-    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  // Processes `range` tiles at a time.
+  std::vector<float> run(const kernels::KernelSet& set, std::int64_t range) const {
     const TileSchedule schedule(set);
     const PackedShape shape{case_.channels, case_.depth, set.tile};
     std::vector<float> packed(static_cast<std::size_t>(kWinogradPositions * shape.values()));
@@ -56,16 +54,15 @@ class Convolution {
     const std::vector<float> zeros(static_cast<std::size_t>(std::max(case_.in.w * kBlock, set.tile)));
     std::vector<float> out(residual_.size());
     const std::int64_t in_blocks = tiles_.in.blocks(), panel_blocks = (set.tile + kBlock - 1) / kBlock;
-    std::vector<float> inputs(static_cast<std::size_t>(kWinogradPositions * in_blocks * run * kBlock));
-    std::vector<float> products(static_cast<std::size_t>(kWinogradPositions * panel_blocks * run * kBlock));
-    for (std::int64_t first = 0; first < tiles_.count(); first += run) {
-      const std::int64_t count = std::min(run, tiles_.count() - first);
+    std::vector<float> inputs(static_cast<std::size_t>(kWinogradPositions * in_blocks * range * kBlock));
+    std::vector<float> products(static_cast<std::size_t>(kWinogradPositions * panel_blocks * range * kBlock));
+    for (std::int64_t first = 0; first < tiles_.count(); first += range) {
+      const std::int64_t count = std::min(range, tiles_.count() - first);
       winograd_input(set, tiles_, input_.data(), zeros.data(), first, count, inputs.data());
       for (std::int64_t i = 0; i < shape.panels(); ++i) {
         GemmRun gemm_run{};
         gemm_run.depth = depth_of_channels(case_.depth);
         gemm_run.bias = zeros.data();
-        gemm_run.activation = {kernels::Epilogue::clamp, -kInfinity, kInfinity};
         gemm_run.out_block = count * kBlock;
         for (std::int64_t position = 0; position < kWinogradPositions; ++position) {
           gemm_run.input = {inputs.data() + position * in_blocks * count * kBlock, count * kBlock};
@@ -79,7 +76,7 @@ class Convolution {
                           {.in = products.data() + b * count * kBlock,
                            .position = panel_blocks * count * kBlock,
                            .bias = bias_.data() + block * kBlock,
-                           .activation = {kernels::Epilogue::clamp, -kInfinity, kInfinity},
+                           .activation = {},
                            .out = out.data() + block * tiles_.out.block_values(),
                            .residual = residual_.data() + block * tiles_.out.block_values()},
                           first, count);
@@ -89,20 +86,20 @@ class Convolution {
     return out;
   }
 
-  std::size_t place(std::int64_t image, std::int64_t c, std::int64_t y, std::int64_t x) const {
+  std::size_t index_of(std::int64_t image, std::int64_t c, std::int64_t y, std::int64_t x) const {
     const Chw& chw = tiles_.out.chw;
     return static_cast<std::size_t>(c / kBlock * tiles_.out.block_values() +
                                     ((image * chw.h + y) * chw.w + x) * kBlock + c % kBlock);
   }
 
-  struct Truth {
+  struct Expected {
     double value, tolerance;
   };
-  // A product passes 2 roundings of its input's transform (one a direction), one of its weight's, depth of its sum, 4
-  // of the output's transform, bias and residual: depth + 9 of the sum of magnitudes. That sum: an input value has at
-  // most 4 terms in a tile's transform, a weight's transform at most the window's sum of magnitudes, an output 9
-  // positions.
-  Truth truth(std::int64_t image, std::int64_t channel, std::int64_t y, std::int64_t x) const {
+  // Roundings of a product: 2 in the input transform (one per direction), 1 in the weight transform, `depth` in the
+  // sum, 4 in the output transform, and those of bias and residual. Together at most depth + 9 roundings of the sum of
+  // magnitudes. Bounds of that sum: a transformed input has at most 4 terms, a transformed weight is at most the
+  // window's sum of magnitudes, and an output has 9 positions.
+  Expected expected(std::int64_t image, std::int64_t channel, std::int64_t y, std::int64_t x) const {
     const auto c = static_cast<std::size_t>(channel);
     double sum = 0, magnitude = 0;
     for (std::int64_t k = 0; k < case_.depth; ++k) {
@@ -119,7 +116,7 @@ class Convolution {
       }
       magnitude += 9 * 4 * window;  // inputs are at most 1
     }
-    const double more = double{bias_[c]} + residual_[place(image, channel, y, x)];
+    const double more = double{bias_[c]} + residual_[index_of(image, channel, y, x)];
     return {sum + more, static_cast<double>(case_.depth + 9) * 0x1p-24 * (magnitude + 2)};
   }
 
@@ -136,7 +133,7 @@ constexpr Case kCases[] = {{.images = 1, .depth = 32, .channels = 32, .in = {8, 
                            {.images = 3, .depth = 40, .channels = 9, .in = {5, 12}, .padding = 0},
                            {.images = 1, .depth = 1, .channels = 1, .in = {1, 1}, .padding = 1}};
 
-TEST(Winograd, IsTheConvolution) {
+TEST(Winograd, EqualsTheConvolution) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     for (const Case& one : kCases) {
       SCOPED_TRACE(std::string(kernels::name(isa)) + " " + std::to_string(one.depth));
@@ -147,8 +144,8 @@ TEST(Winograd, IsTheConvolution) {
         for (std::int64_t c = 0; c < chw.c; ++c) {
           for (std::int64_t y = 0; y < chw.h; ++y) {
             for (std::int64_t x = 0; x < chw.w; ++x) {
-              const Convolution::Truth truth = convolution.truth(image, c, y, x);
-              ASSERT_NEAR(out[convolution.place(image, c, y, x)], truth.value, truth.tolerance)
+              const Convolution::Expected expected = convolution.expected(image, c, y, x);
+              ASSERT_NEAR(out[convolution.index_of(image, c, y, x)], expected.value, expected.tolerance)
                   << image << ", " << c << ", " << y << ", " << x;
             }
           }
@@ -158,13 +155,13 @@ TEST(Winograd, IsTheConvolution) {
   }
 }
 
-TEST(Winograd, RunsChangeNoBit) {
+TEST(Winograd, RangeSizeDoesNotChangeBits) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const kernels::KernelSet& set = kernels::kernel_set({isa});
     for (const Case& one : kCases) {
       const Convolution convolution(one);
       const std::vector<float> whole = convolution.run(set, convolution.tiles().count());
-      for (const std::int64_t run : {1, 3, 7}) EXPECT_EQ(convolution.run(set, run), whole) << run;
+      for (const std::int64_t range : {1, 3, 7}) EXPECT_EQ(convolution.run(set, range), whole) << range;
     }
   }
 }

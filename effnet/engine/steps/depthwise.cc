@@ -102,7 +102,7 @@ bool DepthwiseStep::makes_pairs(const kernels::KernelSet& set, const DepthwiseSp
   const std::int64_t kernel = spec.window.kernel;
   const kernels::Epilogue epilogue = spec.layer.activated.epilogue;
   return set.depthwise_pair(kernel, spec.window.stride, false, epilogue) != nullptr &&
-         set.pairs_pay(kernel, spec.out_shape.w, epilogue);
+         set.pairs_are_faster(kernel, spec.out_shape.w, epilogue);
 }
 
 DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec& spec) : spec_(spec) {

@@ -1,7 +1,6 @@
 // A convolution with groups = 1, or a linear layer: products over runs of pixels.
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "effnet/engine/steps/makers.h"
@@ -131,16 +130,16 @@ void GemmStep::load_scale(const Context& context, std::int64_t image, float* sca
 primitives::GemmInput GemmStep::scaled_input(const Context& context, std::int64_t image, std::int64_t first,
                                              std::int64_t count, float* scratch) const noexcept {
   const primitives::GemmInput plain = gemm_input(spec_.source, context.buffer(spec_.in), image, first, count, nullptr);
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  constexpr EpilogueParams kNoActivation{};
   kernels::MapArgs args{};
   args.pixels = count;
-  args.low = -kInfinity;
-  args.high = kInfinity;
+  args.low = kNoActivation.low;
+  args.high = kNoActivation.high;
   for (std::int64_t b = 0; b < spec_.source.depth.gemm.segments; ++b) {
     args.a = plain.data + b * plain.segment_step;
     args.scale = context.buffer(spec_.scale) + (b * spec_.source.in.images + image) * kBlock;
     args.out = scratch + b * count * kBlock;
-    context.set.map[static_cast<std::size_t>(kernels::Epilogue::clamp)](args);
+    context.set.map[static_cast<std::size_t>(kNoActivation.epilogue)](args);
   }
   return {scratch, count * kBlock};
 }

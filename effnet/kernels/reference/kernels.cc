@@ -7,10 +7,10 @@
 namespace effnet::kernels::reference {
 namespace {
 
-// value(c, p) of a tensor of one channel block.
+// Index of a value in a tensor of one channel block.
 std::int64_t at(std::int64_t pixel, std::int64_t lane) { return pixel * kBlock + lane; }
 
-// combine(tap) for the taps of output x's window that lie inside of the image; returns how many there are.
+// Calls combine(tap) for each tap of output x's window that is inside the image. Returns the number of these taps.
 template <class Combine>
 std::int64_t for_each_tap(const PoolArgs& args, std::int64_t x, std::int64_t lane, Combine combine) {
   std::int64_t taps = 0;
@@ -44,10 +44,10 @@ double epilogue(Epilogue kind, double x, float low, float high) {
   return std::clamp(x, double{low}, double{high});
 }
 
-void product(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind) {
+void gemm(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind) {
   for (std::int64_t p = 0; p < pixels; ++p) {
     for (std::int64_t n = 0; n < lanes; ++n) {
-      const std::int64_t place = n / kBlock * args.out_block + args.offsets[p] + n % kBlock;
+      const std::int64_t index = n / kBlock * args.out_block + args.offsets[p] + n % kBlock;
       double sum = args.bias[n];
       const float* weight = args.weight + n;
       for (std::int64_t segment = 0; segment < args.segments; ++segment) {
@@ -57,8 +57,8 @@ void product(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epil
           weight += lanes;
         }
       }
-      if (args.residual != nullptr) sum += args.residual[place];
-      args.out[place] = static_cast<float>(epilogue(kind, sum, args.low, args.high));
+      if (args.residual != nullptr) sum += args.residual[index];
+      args.out[index] = static_cast<float>(epilogue(kind, sum, args.low, args.high));
     }
   }
 }
@@ -86,7 +86,7 @@ void depthwise_pair(const DepthwisePairArgs& args, std::int64_t kernel, std::int
       double y[2] = {args.bias[c], args.bias[c]};
       if (magnitudes) y[0] = y[1] = std::abs(y[0]);
       for (std::int64_t kx = 0; kx < kernel; ++kx) {
-        // The rows' values, and what each packed weight contributes to the outputs.
+        // d: the value of an input row. term: the contribution of one packed weight to the outputs.
         const auto d = [&](std::int64_t row) { return double{args.rows[row][at(x + kx, c)]}; };
         const auto product = [&](std::int64_t position, double sum, double sum_of_magnitudes) {
           const double weight = args.weight[at(position * kernel + kx, c)];
@@ -118,11 +118,11 @@ void depthwise_pair(const DepthwisePairArgs& args, std::int64_t kernel, std::int
 void max_pool(const PoolArgs& args) {
   for (std::int64_t x = 0; x < args.out_w; ++x) {
     for (std::int64_t c = 0; c < kBlock; ++c) {
-      float most = -std::numeric_limits<float>::infinity();
+      float largest = -std::numeric_limits<float>::infinity();
       for_each_tap(args, x, c, [&](float value) {
-        if (value > most || std::isnan(value)) most = value;
+        if (value > largest || std::isnan(value)) largest = value;
       });
-      args.out[at(x, c)] = most;
+      args.out[at(x, c)] = largest;
     }
   }
 }

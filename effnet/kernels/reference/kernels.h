@@ -1,6 +1,7 @@
-// The kernels' slow twins: the same arguments, one loop for one formula of kernels.h, sums in double in that formula's
-// order, exponentials of libm. What kernels are tested against, and what to read first about one. Sums over pixels stay
-// in float: there the order is part of the promise, so kernels give the same bits.
+// Reference implementations of the kernels, which the kernels are tested against: the same arguments, one plain loop
+// per formula of kernels.h, sums in double in the order of the formula, exponentials from libm. To understand a kernel,
+// read its reference first. Sums over pixels are in float: their order is specified, so a kernel must give the same
+// bits.
 #pragma once
 
 #include <array>
@@ -15,19 +16,20 @@ namespace effnet::kernels::reference {
 double epilogue(Epilogue kind, double x, float low, float high);  // NaN gives NaN
 double sigmoid(double x);
 
-void product(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind);
+void gemm(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind);
 void depthwise(const DepthwiseArgs& args, std::int64_t kernel, std::int64_t stride, std::int64_t lanes, Epilogue kind);
-// magnitudes: as below.
+// magnitudes: as for winograd_input() below.
 void depthwise_pair(const DepthwisePairArgs& args, std::int64_t kernel, std::int64_t lanes, Epilogue kind,
                     bool magnitudes = false);
-void max_pool(const PoolArgs& args);  // NaN passes
+void max_pool(const PoolArgs& args);  // NaN if a tap is NaN
 void average_pool(const PoolArgs& args);
 void map(const MapArgs& args, Epilogue kind);
 void map_sigmoid(const MapArgs& args);
 void sum(const float* in, std::int64_t pixels, float* sums);
 void scale_rows(const float* from, const float* scale, std::int64_t depth, std::int64_t lanes, float* to);
 
-// Winograd's F(2x2, 3x3): Y = A^T [(G g G^T) . (B^T d B)] A makes 2x2 outputs of 4x4 inputs d and 3x3 weights g.
+// Winograd's F(2x2, 3x3): Y = A^T [(G g G^T) . (B^T d B)] A computes 2x2 outputs from 4x4 inputs d and 3x3
+// weights g.
 inline constexpr double kWinogradInput[4][4] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}};  // B^T
 inline constexpr double kWinogradWeight[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};   // G
 inline constexpr double kWinogradOutput[2][4] = {{1, 1, 1, 0}, {0, 1, -1, -1}};                              // A^T
@@ -35,8 +37,8 @@ inline constexpr double kWinogradOutput[2][4] = {{1, 1, 1, 0}, {0, 1, -1, -1}}; 
 template <std::size_t N>
 using Square = std::array<std::array<double, N>, N>;
 
-// M x M^T or, with `magnitudes`, |M| |x| |M|^T: what rounding errors are measured by. Terms of a zero coefficient do
-// not count, so NaN goes only where it belongs.
+// M x M^T. With `magnitudes`: |M| |x| |M|^T, which bounds the rounding errors. Terms with a zero coefficient are
+// skipped, so that NaN reaches only the results that depend on it.
 template <std::size_t N, std::size_t K>
 Square<N> transform(const double (&matrix)[N][K], const Square<K>& x, bool magnitudes = false) {
   Square<N> result{};
@@ -53,7 +55,7 @@ Square<N> transform(const double (&matrix)[N][K], const Square<K>& x, bool magni
   return result;
 }
 
-// magnitudes: the sum of all terms' absolute values, bias and residual among them, without epilogue.
+// magnitudes: computes the sum of the absolute values of all terms (bias and residual too), without epilogue.
 void winograd_input(const WinogradInputArgs& args, bool magnitudes = false);
 void winograd_output(const WinogradOutputArgs& args, Epilogue kind, bool magnitudes = false);
 

@@ -11,13 +11,13 @@ Bounded z_of(const ActivationArgs& args, std::int64_t i) {
   const std::int64_t lane = i % kBlock;
   return exact(args.y[i]) * exact(args.scale[lane]) + exact(args.shift[lane]);
 }
-Bounded gate_of(const ActivationArgs& args, std::int64_t lane) {
-  return args.gate == nullptr ? Bounded{1, 0} : exact(args.gate[lane]);
+Bounded se_scale_of(const ActivationArgs& args, std::int64_t lane) {
+  return args.se_scale == nullptr ? Bounded{1, 0} : exact(args.se_scale[lane]);
 }
 Bounded xhat_of(float y, float inverse, float offset) { return exact(y) * exact(inverse) + exact(offset); }
 
-// How far a step at `bend` may be missed by z: 1 if z may lie on either side.
-double unsure(Bounded z, double bend) { return std::abs(z.value - bend) <= z.error ? 1 : 0; }
+// The error of a derivative that jumps by 1 at `kink`: 1 if the error bound of z allows both sides, else 0.
+double jump_error(Bounded z, double kink) { return std::abs(z.value - kink) <= z.error ? 1 : 0; }
 
 }  // namespace
 
@@ -32,7 +32,7 @@ Bounded operator*(Bounded a, Bounded b) {
   return {value, carried + 2 * kUnit * std::abs(value) + 0x1p-126};
 }
 
-// Lipschitz constants and own errors as test_support.h derives them.
+// Lipschitz constants and the epilogues' own errors: derived in test_support.h.
 Bounded value_of(Epilogue kind, Bounded z, float low, float high) {
   const double value = epilogue(kind, z.value, low, high), size = std::abs(z.value) + z.error;
   switch (kind) {
@@ -49,16 +49,16 @@ Bounded value_of(Epilogue kind, Bounded z, float low, float high) {
 Bounded derivative_of(Epilogue kind, Bounded z, float low, float high) {
   const double size = std::abs(z.value) + z.error;
   if (kind == Epilogue::silu) {
-    // s (1 + z (1 - s)), |derivative'| <= 1/2; s is off by a relative 2^-21 + |z| 2^-23, which counts 1 + |z| times,
-    // and 1 - s by a rounding of 1.
+    // The derivative is s (1 + z (1 - s)), and the magnitude of its own derivative is at most 1/2. s has a relative
+    // error of 2^-21 + |z| 2^-23, which enters 1 + |z| times. 1 - s has the error of one rounding of 1.
     const double s = sigmoid(z.value), value = s * (1 + z.value * (1 - s));
     return {value, 0.5 * z.error + s * (0x1p-21 + size * 0x1p-23) * (1 + size) + 8 * kUnit * (s + size * s) + 0x1p-125};
   }
   if (kind == Epilogue::hard_swish) {
     const double value = z.value <= -3 ? 0 : z.value >= 3 ? 1 : z.value / 3 + 0.5;
-    return {value, z.error / 3 + 8 * kUnit + unsure(z, -3) + unsure(z, 3)};
+    return {value, z.error / 3 + 8 * kUnit + jump_error(z, -3) + jump_error(z, 3)};
   }
-  return {z.value > low && z.value < high ? 1.0 : 0.0, unsure(z, low) + unsure(z, high)};
+  return {z.value > low && z.value < high ? 1.0 : 0.0, jump_error(z, low) + jump_error(z, high)};
 }
 
 void Sum::add(Bounded term) {
@@ -92,7 +92,7 @@ Values activate(Epilogue kind, const ActivationArgs& args) {
   Values result;
   for (std::int64_t i = 0; i < args.pixels * kBlock; ++i) {
     const Bounded value = value_of(kind, z_of(args, i), args.low, args.high);
-    result.push_back(args.gate == nullptr ? value : gate_of(args, i % kBlock) * value);
+    result.push_back(args.se_scale == nullptr ? value : se_scale_of(args, i % kBlock) * value);
   }
   return result;
 }
@@ -118,11 +118,11 @@ Values activate_sum(Epilogue kind, const ActivationArgs& args, const float* befo
   return result;
 }
 
-Values gate_sums(Epilogue kind, const ActivationArgs& args, const float* d, const float* before) {
-  Values result(static_cast<std::size_t>(kGateSums * kBlock));
+Values se_sums(Epilogue kind, const ActivationArgs& args, const float* d, const float* before) {
+  Values result(static_cast<std::size_t>(kSeSums * kBlock));
   for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-    Sum sums[kGateSums];
-    for (std::int64_t i = 0; i < kGateSums; ++i) sums[i].add(exact(before[i * kBlock + lane]));
+    Sum sums[kSeSums];
+    for (std::int64_t i = 0; i < kSeSums; ++i) sums[i].add(exact(before[i * kBlock + lane]));
     for (std::int64_t p = 0; p < args.pixels; ++p) {
       const std::int64_t i = p * kBlock + lane;
       const Bounded z = z_of(args, i), gradient = exact(d[i]), derivative = derivative_of(kind, z, args.low, args.high);
@@ -133,7 +133,7 @@ Values gate_sums(Epilogue kind, const ActivationArgs& args, const float* d, cons
       sums[3].add(derivative);
       sums[4].add(derivative * xhat);
     }
-    for (std::int64_t i = 0; i < kGateSums; ++i) {
+    for (std::int64_t i = 0; i < kSeSums; ++i) {
       result[static_cast<std::size_t>(i * kBlock + lane)] = sums[i].total();
     }
   }
@@ -147,7 +147,7 @@ Values activated_gradient(const Epilogue* kind, const ActivationArgs& args, cons
     Bounded dz = exact(gradient.d[i]) * exact(gradient.factor[lane]);
     if (kind != nullptr)
       dz = derivative_of(*kind, z_of(args, i), args.low, args.high) * (dz + exact(gradient.mean[lane]));
-    // The terms may cancel: each is rounded at its own size.
+    // The terms may cancel, so the error follows from the size of each term, not of the sum.
     const Bounded rest = exact(args.y[i]) * exact(gradient.c1[lane]) + exact(gradient.c2[lane]);
     Sum sum;
     sum.add(dz);

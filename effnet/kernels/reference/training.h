@@ -1,5 +1,6 @@
-// Slow twins of the training kernels: the formulas of training.h, a loop each, in double, with a bound of the rounding
-// error that float kernels may have, carried from operand to result. Pixels are those of one block.
+// Reference implementations of the training kernels: one plain loop per formula of training.h, in double. Each result
+// comes with a bound of the rounding error that a float kernel may have; the bound is computed from the operands'
+// bounds. Pixels are those of one channel block.
 #pragma once
 
 #include <cmath>
@@ -10,10 +11,10 @@
 
 namespace effnet::kernels::reference {
 
-inline constexpr double kUnit = 0x1p-24;  // of float's rounding
+inline constexpr double kUnit = 0x1p-24;  // unit roundoff of float
 
-// A value and how far a float computation of it may be off. u stands for one rounding of each operation, twice where a
-// set has no fused multiply-add.
+// A value, and a bound of the error of its computation in float. Each operation counts as two roundings (2 * kUnit),
+// because a set without fused multiply-add rounds twice.
 struct Bounded {
   double value = 0, error = 0;
 };
@@ -23,7 +24,7 @@ Bounded operator*(Bounded a, Bounded b);
 Bounded value_of(Epilogue kind, Bounded z, float low, float high);
 Bounded derivative_of(Epilogue kind, Bounded z, float low, float high);
 
-// A sum in any order: (count + 1) roundings of the sum of magnitudes (Higham, ch. 3).
+// A sum in any order. Error bound: (count + 1) roundings of the sum of magnitudes (Higham, ch. 3).
 class Sum {
  public:
   void add(Bounded term);
@@ -40,8 +41,8 @@ Values moments(const float* y, std::int64_t pixels, const float* before);
 Values activate(Epilogue kind, const ActivationArgs& args);
 Values derivatives(Epilogue kind, const ActivationArgs& args);
 Values activate_sum(Epilogue kind, const ActivationArgs& args, const float* before);
-Values gate_sums(Epilogue kind, const ActivationArgs& args, const float* d, const float* before);
-// Without `kind` the derivative is 1 and the mean 0.
+Values se_sums(Epilogue kind, const ActivationArgs& args, const float* d, const float* before);
+// kind may be null: then the derivative is 1 and the mean is 0.
 Values activated_gradient(const Epilogue* kind, const ActivationArgs& args, const GradientArgs& gradient);
 Values reduced(const ReduceArgs& args);                                                          // out
 Values reduce_sums(const ReduceArgs& args, const float* before);                                 // [2][16]

@@ -1,4 +1,4 @@
-// AVX2 with FMA: a wide vector is two registers.
+// AVX2 with FMA: a Wide is two registers.
 #include <immintrin.h>
 
 #include <cstdint>
@@ -13,21 +13,23 @@ struct Wide {
   Half low, high;
 };
 
-// 16 registers: 6 x 2 sums, two of weights, one broadcast.
+// 16 registers: 6 x 2 accumulators, two vectors of weights, one broadcast input.
 constexpr int kHeights[] = {12, 10, 8, 6, 5, 4, 3, 2, 1};
-constexpr int kTallest = 6;  // of a tile wider than 8 channels; one of 8 needs 12 sums to hide a multiply-add's latency
+// kTallest: tiles wider than 8 channels. Tiles of 8 channels are up to 12 pixels high: fewer accumulators would not
+// hide the latency of a multiply-add.
+constexpr int kTallest = 6;
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 84;
 constexpr int kCacheBytes = 512 << 10;
-constexpr int kAheadEvery = 2;
+constexpr int kPrefetchInterval = 2;
 constexpr bool kEqualRuns = true;
-constexpr int kDepthwiseRun = 10;  // 10 sums, 3 weights and an input of a 3 x 3 window
+constexpr int kDepthwiseRun = 10;  // with a 3 x 3 window: 10 accumulators, 3 weights and one input
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
-constexpr int kWeightSums = 10;  // of a depthwise weight gradient, in registers
+constexpr int kWeightSums = 10;  // accumulators of a depthwise weight gradient in registers
 constexpr int kMomentChains = 2;
-constexpr int kSpreadPairs = 7;
+constexpr int kDataGradientPairs = 7;
 constexpr bool kWideIsTwo = true;
-constexpr int kUnrolledWindow = 3;  // larger windows loop over their rows: less code, a few percent slower
+constexpr int kUnrolledWindow = 3;  // larger windows use a loop over their rows: less code, a few percent slower
 constexpr int kPeakChains = 6;      // of two registers
 
 template <class V>
@@ -57,16 +59,16 @@ inline Half add(Half a, Half b) { return _mm256_add_ps(a, b); }
 inline Half sub(Half a, Half b) { return _mm256_sub_ps(a, b); }
 inline Half mul(Half a, Half b) { return _mm256_mul_ps(a, b); }
 inline Half div(Half a, Half b) { return _mm256_div_ps(a, b); }
-// NaN in `x` passes: x86 returns the second operand if either is NaN.
+// If x is NaN the result is NaN: x86 returns the second operand if either one is NaN.
 inline Half at_least(Half x, Half low) { return _mm256_max_ps(low, x); }
 inline Half at_most(Half x, Half high) { return _mm256_min_ps(high, x); }
-// A vector used several times is loaded once: GCC would make it a memory operand of each use.
+// Makes GCC load a vector once if it is used several times; GCC would otherwise read it from memory at each use.
 inline void keep_in_register(Half& value) { asm("" : "+x"(value)); }
-// sum += a * b, in place: from an intrinsic GCC makes the form that overwrites a factor, with moves and spills after
-// it.
+// sum += a * b. The asm chooses the form that overwrites the sum. For the intrinsic, GCC chooses the form that
+// overwrites a factor, which then needs moves and spills.
 inline void accumulate(Half& sum, Half a, Half b) { asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b)); }
-// sum += (eight floats at p) * b, read by the multiply-add itself: GCC would keep what neighbouring windows share in
-// registers that the sums need.
+// sum += (eight floats at p) * b, with p as the memory operand of the multiply-add. GCC would otherwise keep inputs
+// that neighbouring windows share in registers, which the accumulators need.
 inline void accumulate_at(Half& sum, const float* p, Half b) {
   asm("vfmadd231ps %1, %2, %0" : "+x"(sum) : "m"(*reinterpret_cast<const __m256_u*>(p)), "x"(b));
 }
@@ -77,7 +79,8 @@ inline void store(float* p, Wide v) {
   store(p, v.low);
   store(p + 8, v.high);
 }
-// Past the caches: memory need not be read to be overwritten. 64-byte aligned; seen by others after end_streams().
+// Non-temporal store: bypasses the caches, so that the old content of the memory is not read. `p` is 64-byte aligned.
+// Other threads see the values only after end_streams().
 inline void stream(float* p, Wide v) {
   _mm256_stream_ps(p, v.low);
   _mm256_stream_ps(p + 8, v.high);
@@ -91,11 +94,11 @@ inline Wide div(Wide a, Wide b) { return {div(a.low, b.low), div(a.high, b.high)
 inline Wide at_least(Wide x, Wide low) { return {at_least(x.low, low.low), at_least(x.high, low.high)}; }
 inline Wide at_most(Wide x, Wide high) { return {at_most(x.low, high.low), at_most(x.high, high.high)}; }
 inline Half lower_half(Wide v) { return v.low; }
-// The larger one; NaN in either passes.
+// The larger value; NaN if either one is NaN.
 inline Half larger(Half a, Half b) {
   return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
 }
-// 1 where low < x < high, else 0; NaN is not inside.
+// 1 where low < x < high, else 0; for NaN 0.
 inline Half inside(Half x, Half low, Half high) {
   const Half both = _mm256_and_ps(_mm256_cmp_ps(x, low, _CMP_GT_OQ), _mm256_cmp_ps(x, high, _CMP_LT_OQ));
   return _mm256_and_ps(both, _mm256_set1_ps(1));
@@ -103,15 +106,16 @@ inline Half inside(Half x, Half low, Half high) {
 inline Wide inside(Wide x, Wide low, Wide high) {
   return {inside(x.low, low.low, high.low), inside(x.high, low.high, high.high)};
 }
-// The first n (1..16) floats; the other lanes are zero, and not touched.
+// The mask of the first n of 8 lanes; n may be outside 0..8.
 inline __m256i first_lanes(std::int64_t n) {
-  const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), places);
+  const __m256i indices = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), indices);
 }
+// Reads only the first n (1..16) floats and sets the other lanes to zero.
 inline Wide load_first(const float* p, std::int64_t n) {
   return {_mm256_maskload_ps(p, first_lanes(n)), _mm256_maskload_ps(p + 8, first_lanes(n - 8))};
 }
-// Whole vectors first: AMD's processors store under a mask in 20 cycles and more.
+// Writes only the first n (1..16) floats. It uses no masked store, which takes 20 cycles or more on AMD processors.
 inline void store_first(float* p, Wide v, std::int64_t n) {
   if (n >= 8) {
     store(p, v.low);
@@ -145,12 +149,13 @@ inline void compiler_barrier(Wide& value) {
   compiler_barrier(value.high);
 }
 
-// 1 + exp(-x), x clamped to +-87: exp2(m / 8) * exp2(f / 8) with m + f = -8 x log2(e), m whole and |f| <= 1/2. The
-// first factor is one permutation of a table of 8 (the index is m's low three bits), whose exponent field takes up the
-// rest of m; the second a cubic with a relative error of 3e-8. The magic number 1.5 * 2^23 rounds to whole numbers. A
-// chain of 13 operations, of which the processor overlaps some 6 vectors': a polynomial of degree 5 without a table
-// takes 16, and 7.1 cycles instead of 6.0. NaN becomes finite here: whoever divides by the result passes it on in the
-// numerator.
+// 1 + exp(-x), with x clamped to +-87. exp(-x) = 2^(m / 8) * 2^(f / 8), where m + f = -8 x log2(e), m is an integer and
+// |f| <= 1/2. The first factor is one permutation of a register that holds a table of 8 values; the index is m mod 8,
+// and the other bits of m are added to the exponent. The second factor is a cubic polynomial with a relative error of
+// 3e-8. Adding the magic number 1.5 * 2^23 rounds to an integer.
+// This is a chain of 13 operations; the processor overlaps the chains of about 6 vectors. A polynomial of degree 5
+// without a table takes 16 operations, and 7.1 cycles instead of 6.0.
+// For NaN the result is a finite number. A caller that divides by the result must carry NaN in the numerator.
 struct ExpTable {
   alignas(32) std::uint32_t entry[8];  // bits of 2^(j/8), less j << 20
 };
@@ -167,7 +172,8 @@ constexpr ExpTable kExpTable = {{
 constexpr float kMagic = 12582912.0F;              // 1.5 * 2^23
 constexpr float kExpScale = -11.541560327111707F;  // -8 log2(e)
 constexpr float kExpLimit = 87.0F;
-constexpr float kExp1 = 0.0866434018F;  // about ln 2 / 8, its square / 2 and cube / 6: fitted to |f| <= 1/2
+constexpr float kExp1 =
+    0.0866434018F;  // kExp1..3: about ln 2 / 8, its square / 2 and its cube / 6, fitted to |f| <= 1/2
 constexpr float kExp2 = 0.00375402533F;
 constexpr float kExp3 = 0.000108391048F;
 

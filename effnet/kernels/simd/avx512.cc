@@ -1,4 +1,4 @@
-// AVX-512 (F, BW, DQ, VL): vectors of 16 lanes, and of 8 for the half blocks.
+// AVX-512 (F, BW, DQ, VL): a vector has 16 lanes; half blocks use vectors of 8 lanes.
 #include <immintrin.h>
 
 #include <cstdint>
@@ -11,21 +11,23 @@ namespace {
 using Wide = __m512;
 using Half = __m256;
 
-// 32 registers: 14 x 2 sums, two vectors of weights, one broadcast input, and one to spare.
+// 32 registers: 14 x 2 accumulators, two vectors of weights, one broadcast input, and one free register.
 constexpr int kHeights[] = {14, 13, 12, 10, 8, 6, 4, 2, 1};
 constexpr int kTallest = 14;
 constexpr int kTile = 32;
 constexpr int kCascadePixels = 42;
 constexpr int kCacheBytes = 1024 << 10;
-constexpr int kAheadEvery = 1;
+constexpr int kPrefetchInterval = 1;
 constexpr bool kEqualRuns = false;
-constexpr int kDepthwiseRun = 7;                   // divides 112, 56, 28, 14 and 7
-constexpr int kWeightRows = 8, kWeightBlocks = 2;  // of a weight gradient: 16 sums hide the latency of 2 a cycle
-constexpr int kWeightSums = 25;                    // of a depthwise weight gradient, in registers
+constexpr int kDepthwiseRun = 7;  // divides 112, 56, 28, 14 and 7
+constexpr int kWeightRows = 8,
+              kWeightBlocks =
+                  2;  // of a weight gradient: 8 x 2 accumulators hide the latency of 2 multiply-adds per cycle
+constexpr int kWeightSums = 25;  // accumulators of a depthwise weight gradient in registers
 constexpr int kMomentChains = 4;
-constexpr int kSpreadPairs = 7;
+constexpr int kDataGradientPairs = 7;
 constexpr bool kWideIsTwo = false;
-constexpr int kUnrolledWindow = 5;  // larger windows loop over their rows: less code, a few percent slower
+constexpr int kUnrolledWindow = 5;  // larger windows use a loop over their rows: less code, a few percent slower
 constexpr int kPeakChains = 12;
 
 template <class V>
@@ -52,7 +54,8 @@ inline Half broadcast<Half>(float x) {
 inline Half lower_half(Wide v) { return _mm512_castps512_ps256(v); }
 inline void store(float* p, Wide v) { _mm512_storeu_ps(p, v); }
 inline void store(float* p, Half v) { _mm256_storeu_ps(p, v); }
-// Past the caches: memory need not be read to be overwritten. 64-byte aligned; seen by others after end_streams().
+// Non-temporal store: bypasses the caches, so that the old content of the memory is not read. `p` is 64-byte aligned.
+// Other threads see the values only after end_streams().
 inline void stream(float* p, Wide v) { _mm512_stream_ps(p, v); }
 inline void end_streams() { _mm_sfence(); }
 inline Wide fma(Wide a, Wide b, Wide c) { return _mm512_fmadd_ps(a, b, c); }
@@ -65,29 +68,30 @@ inline Wide mul(Wide a, Wide b) { return _mm512_mul_ps(a, b); }
 inline Half mul(Half a, Half b) { return _mm256_mul_ps(a, b); }
 inline Wide div(Wide a, Wide b) { return _mm512_div_ps(a, b); }
 inline Half div(Half a, Half b) { return _mm256_div_ps(a, b); }
-// NaN in `x` passes: x86 returns the second operand if either is NaN.
+// If x is NaN the result is NaN: x86 returns the second operand if either one is NaN.
 inline Wide at_least(Wide x, Wide low) { return _mm512_max_ps(low, x); }
 inline Half at_least(Half x, Half low) { return _mm256_max_ps(low, x); }
 inline Wide at_most(Wide x, Wide high) { return _mm512_min_ps(high, x); }
 inline Half at_most(Half x, Half high) { return _mm256_min_ps(high, x); }
-// The larger one; NaN in either passes.
+// The larger value; NaN if either one is NaN.
 inline Wide larger(Wide a, Wide b) {
   return _mm512_mask_mov_ps(_mm512_max_ps(a, b), _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
 }
 
-// 1 where low < x < high, else 0; NaN is not inside.
+// 1 where low < x < high, else 0; for NaN 0.
 inline Wide inside(Wide x, Wide low, Wide high) {
   const __mmask16 above = _mm512_cmp_ps_mask(x, low, _CMP_GT_OQ);
   return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, x, high, _CMP_LT_OQ), broadcast<Wide>(1));
 }
-// The first n (1..16) floats; the other lanes are zero, and not touched.
+// Only the first n (1..16) floats are read or written. load_first sets the other lanes to zero.
 inline __mmask16 first_lanes(std::int64_t n) { return static_cast<__mmask16>((1U << n) - 1); }
 inline Wide load_first(const float* p, std::int64_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 inline void store_first(float* p, Wide v, std::int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
 
-// 1 + exp(-x), x clamped to +-87: exp2(m / 32) * exp2(f / 32) with m + f = -32 x log2(e), m whole. The first factor is
-// one two-register permutation (a table of 32 whose exponent field takes up the rest of m), the second a quadratic with
-// a relative error of 5e-8. The magic number 1.5 * 2^23 rounds to whole numbers.
+// 1 + exp(-x), with x clamped to +-87. exp(-x) = 2^(m / 32) * 2^(f / 32), where m + f = -32 x log2(e) and m is an
+// integer. The first factor is one permutation of two registers, which hold a table of 32 values; the index is m mod
+// 32, and the other bits of m are added to the exponent. The second factor is a quadratic polynomial with a relative
+// error of 5e-8. Adding the magic number 1.5 * 2^23 rounds to an integer.
 struct ExpTable {
   alignas(64) std::uint32_t entry[32];  // bits of 2^(j/32), less j << 18
 };
@@ -108,7 +112,7 @@ constexpr float kExp1 = 0.021660849392498290F;  // ln 2 / 32
 constexpr float kExp2 = 0.000234596200205F;     // (ln 2 / 32)^2 / 2
 
 inline Wide one_plus_exp_of_minus(Wide x) {
-  const Wide clamped = _mm512_range_ps(x, _mm512_set1_ps(kExpLimit), 2);  // the smaller magnitude, x's sign
+  const Wide clamped = _mm512_range_ps(x, _mm512_set1_ps(kExpLimit), 2);  // the smaller magnitude, with the sign of x
   const Wide rounded = fma(clamped, broadcast<Wide>(kExpScale), broadcast<Wide>(kMagic));
   const Wide whole = _mm512_sub_ps(rounded, broadcast<Wide>(kMagic));
   const Wide rest = _mm512_fmsub_ps(clamped, broadcast<Wide>(kExpScale), whole);
@@ -123,7 +127,7 @@ inline Half one_plus_exp_of_minus(Half x) {
   return _mm512_castps512_ps256(one_plus_exp_of_minus(_mm512_castps256_ps512(x)));
 }
 
-// A vector used several times is loaded once: GCC would make it a memory operand of each use.
+// Makes GCC load a vector once if it is used several times; GCC would otherwise read it from memory at each use.
 inline void keep_in_register(Wide& value) { asm("" : "+v"(value)); }
 inline void keep_in_register(Half& value) { asm("" : "+v"(value)); }
 inline void accumulate(Wide& sum, Wide a, Wide b) { sum = fma(a, b, sum); }
@@ -131,8 +135,9 @@ inline void accumulate(Half& sum, Half a, Half b) { sum = fma(a, b, sum); }
 inline void accumulate_at(Wide& sum, const float* p, Wide b) { sum = fma(load<Wide>(p), b, sum); }
 inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 
-// The compiler must not begin the next value's epilogue before this point: with 28 sums in 32 registers, its scheduler
-// would interleave many epilogues and spill them (4 cycles a value). The processor reorders without registers' limits.
+// The compiler must not move the next value's epilogue before this point: with 28 accumulators in 32 registers, its
+// scheduler would interleave many epilogues and spill (4 cycles per value). The processor itself reorders without this
+// limit.
 inline void compiler_barrier(Wide& value) { asm volatile("" : "+v"(value) : : "memory"); }
 inline void compiler_barrier(Half& value) { asm volatile("" : "+v"(value) : : "memory"); }
 
@@ -147,7 +152,7 @@ namespace {
 
 consteval KernelSet with_pairs(KernelSet set) {
   set.depthwise_pairs = kDepthwisePairs;
-  set.pairs_pay = pairs_pay;
+  set.pairs_are_faster = pairs_are_faster;
   return set;
 }
 

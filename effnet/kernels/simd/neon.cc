@@ -1,4 +1,4 @@
-// NEON, which every 64-bit ARM CPU has: a wide vector is four registers.
+// NEON, which every 64-bit ARM CPU has: a Wide is four registers.
 #include <arm_neon.h>
 
 #include <cstdint>
@@ -15,21 +15,24 @@ struct Wide {
   Half low, high;
 };
 
-// 32 registers: 6 x 4 sums, four of weights, and the broadcast inputs.
+// 32 registers: 6 x 4 accumulators, four of weights, and the broadcast inputs.
 constexpr int kHeights[] = {12, 10, 8, 6, 5, 4, 3, 2, 1};
-constexpr int kTallest = 6;  // of a tile wider than 8 channels; one of 8 needs 16 sums to fill 4 multiply-add pipes
+// kTallest: tiles wider than 8 channels. Tiles of 8 channels are up to 12 pixels high: fewer than 16 accumulators would
+// not keep 4 multiply-add pipes busy.
+constexpr int kTallest = 6;
 constexpr int kTile = 16;
-constexpr int kCascadePixels = 84;  // full tiles, as with the same tile on AVX2
+constexpr int kCascadePixels = 84;  // 14 full tiles, as with AVX2, which has the same tile
 constexpr int kCacheBytes = 512 << 10;
-constexpr int kAheadEvery = 2;
+constexpr int kPrefetchInterval = 2;
 constexpr bool kEqualRuns = false;
-constexpr int kDepthwiseRun = 7;  // 7 x 2 sums, 5 x 2 weights of a window row, two of input; divides 112, 56, 28, 14
+// kDepthwiseRun: 7 x 2 accumulators, 5 x 2 weights of a window row, 2 inputs; divides 112, 56, 28, 14.
+constexpr int kDepthwiseRun = 7;
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
-constexpr int kWeightSums = 14;  // of a depthwise weight gradient, in registers: two each
+constexpr int kWeightSums = 14;  // accumulators of a depthwise weight gradient in registers, two registers each
 constexpr int kMomentChains = 2;
-constexpr int kSpreadPairs = 5;
-constexpr bool kWideIsTwo = true;   // halves, of two registers each
-constexpr int kUnrolledWindow = 3;  // larger windows loop over their rows: less code
+constexpr int kDataGradientPairs = 5;
+constexpr bool kWideIsTwo = true;   // here: two halves of two registers each
+constexpr int kUnrolledWindow = 3;  // larger windows use a loop over their rows: less code
 constexpr int kPeakChains = 6;      // of four registers
 
 template <class V>
@@ -62,7 +65,7 @@ inline Half add(Half a, Half b) { return {vaddq_f32(a.low, b.low), vaddq_f32(a.h
 inline Half sub(Half a, Half b) { return {vsubq_f32(a.low, b.low), vsubq_f32(a.high, b.high)}; }
 inline Half mul(Half a, Half b) { return {vmulq_f32(a.low, b.low), vmulq_f32(a.high, b.high)}; }
 inline Half div(Half a, Half b) { return {vdivq_f32(a.low, b.low), vdivq_f32(a.high, b.high)}; }
-// NaN passes: ARM returns NaN if either operand is.
+// ARM returns NaN if either operand is NaN.
 inline Half at_least(Half x, Half low) { return {vmaxq_f32(x.low, low.low), vmaxq_f32(x.high, low.high)}; }
 inline Half at_most(Half x, Half high) { return {vminq_f32(x.low, high.low), vminq_f32(x.high, high.high)}; }
 inline Half larger(Half a, Half b) { return at_least(a, b); }
@@ -73,7 +76,7 @@ inline float32x4_t add_to_exponent(float32x4_t x, float32x4_t whole) {
 inline Half add_to_exponent(Half x, Half whole) {  // whole: 1.5 * 2^23 + n
   return {add_to_exponent(x.low, whole.low), add_to_exponent(x.high, whole.high)};
 }
-// 1 where low < x < high, else 0; NaN is not inside.
+// 1 where low < x < high, else 0; for NaN 0.
 inline float32x4_t inside(float32x4_t x, float32x4_t low, float32x4_t high) {
   const uint32x4_t both = vandq_u32(vcgtq_f32(x, low), vcltq_f32(x, high));
   return vreinterpretq_f32_u32(vandq_u32(both, vreinterpretq_u32_f32(vdupq_n_f32(1))));
@@ -81,7 +84,8 @@ inline float32x4_t inside(float32x4_t x, float32x4_t low, float32x4_t high) {
 inline Half inside(Half x, Half low, Half high) {
   return {inside(x.low, low.low, high.low), inside(x.high, low.high, high.high)};
 }
-// Past the caches: a hint to write memory without reading it. Others see it in the order that they see any store.
+// Non-temporal store: a hint to bypass the caches. Other threads see it in the same order as any other store, so
+// end_streams() does nothing.
 inline void stream(float* p, Half v) {
   asm("stnp %q1, %q2, [%3]" : "=m"(*reinterpret_cast<float(*)[8]>(p)) : "w"(v.low), "w"(v.high), "r"(p));
 }
@@ -112,7 +116,7 @@ inline Wide inside(Wide x, Wide low, Wide high) {
   return {inside(x.low, low.low, high.low), inside(x.high, low.high, high.high)};
 }
 inline Half lower_half(Wide v) { return v.low; }
-// The first n (1..16) floats; the other lanes are zero, and not touched.
+// Only the first n floats are read or written (load_first and store_first: 1..16). Loads set the other lanes to zero.
 inline float32x4_t load_up_to_four(const float* p, std::int64_t n) {
   if (n >= 4) return vld1q_f32(p);
   float32x4_t v = vdupq_n_f32(0);

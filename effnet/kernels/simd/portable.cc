@@ -1,4 +1,5 @@
-// Plain C++ on the compilers' generic vectors of four: what runs where nothing better does, and on any processor.
+// Plain C++ on the compilers' generic vectors of four floats. It runs on any processor, and is used where no better set
+// is available.
 #include <cstdint>
 #include <cstring>
 
@@ -16,21 +17,21 @@ struct Vector {
 using Half = Vector<2>;
 using Wide = Vector<4>;
 
-// 16 registers of the x86-64 baseline: 2 x 4 sums, four of weights, one broadcast.
+// 16 registers of the x86-64 baseline: 2 x 4 accumulators, four of weights, one broadcast input.
 constexpr int kHeights[] = {2, 1};
 constexpr int kTallest = 2;
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 42;
 constexpr int kCacheBytes = 512 << 10;
-constexpr int kAheadEvery = 1;
+constexpr int kPrefetchInterval = 1;
 constexpr bool kEqualRuns = false;
 constexpr int kDepthwiseRun = 2;
 constexpr int kWeightRows = 2, kWeightBlocks = 1;
-constexpr int kWeightSums = 0;  // of a depthwise weight gradient, in registers
+constexpr int kWeightSums = 0;  // accumulators of a depthwise weight gradient in registers
 constexpr int kMomentChains = 4;
-constexpr int kSpreadPairs = 2;
+constexpr int kDataGradientPairs = 2;
 constexpr bool kWideIsTwo = false;
-constexpr int kUnrolledWindow = 0;  // larger windows loop over their rows: less code, a few percent slower
+constexpr int kUnrolledWindow = 0;  // larger windows use a loop over their rows: less code, a few percent slower
 constexpr int kPeakChains = 3;      // of four registers
 
 template <class V>
@@ -59,7 +60,7 @@ inline void store(float* p, Vector<N> v) {
 }
 inline void stream(float* p, Wide v) { store(p, v); }
 inline void end_streams() {}
-// Two roundings, not one: the baseline has no fused multiply-add.
+// Rounds twice, because the x86-64 baseline has no fused multiply-add.
 template <int N>
 inline Vector<N> fma(Vector<N> a, Vector<N> b, Vector<N> c) {
   return each<Vector<N>>([&](int i) { return a.quad[i] * b.quad[i] + c.quad[i]; });
@@ -81,7 +82,7 @@ inline Vector<N> div(Vector<N> a, Vector<N> b) {
   return each<Vector<N>>([&](int i) { return a.quad[i] / b.quad[i]; });
 }
 template <int N>
-inline Vector<N> at_least(Vector<N> x, Vector<N> low) {  // NaN passes
+inline Vector<N> at_least(Vector<N> x, Vector<N> low) {  // NaN if x is NaN
   return each<Vector<N>>([&](int i) { return x.quad[i] < low.quad[i] ? low.quad[i] : x.quad[i]; });
 }
 template <int N>
@@ -94,18 +95,18 @@ inline Vector<N> add_to_exponent(Vector<N> x, Vector<N> whole) {  // whole: 1.5 
   return each<Vector<N>>([&](int i) { return (Quad)((Bits)x.quad[i] + ((Bits)whole.quad[i] << 23)); });
 }
 template <int N>
-inline Vector<N> larger(Vector<N> a, Vector<N> b) {  // NaN in either passes
+inline Vector<N> larger(Vector<N> a, Vector<N> b) {  // NaN if either one is NaN
   return each<Vector<N>>(
       [&](int i) { return ((a.quad[i] > b.quad[i]) | (a.quad[i] != a.quad[i])) ? a.quad[i] : b.quad[i]; });
 }
-// 1 where low < x < high, else 0; NaN is not inside.
+// 1 where low < x < high, else 0; for NaN 0.
 template <int N>
 inline Vector<N> inside(Vector<N> x, Vector<N> low, Vector<N> high) {
   return each<Vector<N>>([&](int i) {
     return ((x.quad[i] > low.quad[i]) & (x.quad[i] < high.quad[i])) ? Quad{1, 1, 1, 1} : Quad{0, 0, 0, 0};
   });
 }
-// The first n (1..16) floats; the other lanes are zero, and not touched.
+// Only the first n (1..16) floats are read or written. load_first sets the other lanes to zero.
 inline Wide load_first(const float* p, std::int64_t n) {
   Wide v = broadcast<Wide>(0);
   std::memcpy(&v, p, static_cast<std::size_t>(n) * sizeof(float));
