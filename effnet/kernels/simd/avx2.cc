@@ -144,7 +144,7 @@ inline void keep_in_register(Wide& value) {
   keep_in_register(value.low);
   keep_in_register(value.high);
 }
-inline void compiler_barrier(Wide& value) {
+[[maybe_unused]] inline void compiler_barrier(Wide& value) {
   compiler_barrier(value.low);
   compiler_barrier(value.high);
 }
