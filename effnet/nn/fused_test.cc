@@ -68,9 +68,9 @@ graph::Graph block_graph(const BlockCase& c) {
 }
 
 // A source of copies in one dtype.
-class Copies : public ParameterSource {
+class CopiedParameters : public ParameterSource {
  public:
-  Copies(const ParameterStore& store, torch::Dtype dtype) {
+  CopiedParameters(const ParameterStore& store, torch::Dtype dtype) {
     for (const ParameterStore::Entry& entry : store.entries()) {
       tensors[entry.name] = entry.tensor.detach().to(dtype).clone().set_requires_grad(!entry.statistic);
     }
@@ -80,7 +80,7 @@ class Copies : public ParameterSource {
 };
 
 // What a process sees of a batch; all of it by default.
-struct Part {
+struct BatchPart {
   std::int64_t first = 0, count = -1;
   std::function<Tensor(const Tensor&)> all_reduce = {};
   Tensor of(const Tensor& whole) const { return whole.narrow(0, first, count < 0 ? whole.size(0) : count); }
@@ -89,11 +89,11 @@ struct Part {
 // Everything that a training step makes: output, gradients, moving statistics, by name.
 using Results = std::map<std::string, Tensor>;
 Results step(const graph::Graph& graph, const ParameterStore& store, torch::Dtype dtype, const NetworkOptions& options,
-             std::int64_t batch, bool training = true, const Part& part = {}) {
-  const auto source = std::make_shared<Copies>(store, dtype);
+             std::int64_t batch, bool training = true, const BatchPart& part = {}) {
+  const auto source = std::make_shared<CopiedParameters>(store, dtype);
   Network network(graph, source, options);
   const Tensor images = part.of(testkit::images(graph, batch)).to(dtype);
-  Pass pass{.training = training, .seed = 5, .all_reduce = part.all_reduce};
+  ForwardContext pass{.training = training, .seed = 5, .all_reduce = part.all_reduce};
   for (std::int64_t i = 0; i < images.size(0); ++i) pass.samples.push_back(part.first + i);
   const Tensor out = network.forward(images, pass);
   std::vector<std::int64_t> dims = out.sizes().vec();
@@ -112,13 +112,13 @@ Results step(const graph::Graph& graph, const ParameterStore& store, torch::Dtyp
 }
 
 // The same by two processes, here threads, that share what batch norms sum up: outputs put together, gradients added.
-Results step_of_two(const graph::Graph& graph, const ParameterStore& store, const NetworkOptions& options,
+Results step_of_two_processes(const graph::Graph& graph, const ParameterStore& store, const NetworkOptions& options,
                     std::int64_t batch) {
-  testkit::Pair pair;
+  testkit::ProcessPair pair;
   Results results[2];
   const auto process = [&](int rank) {
     const std::int64_t half = batch / 2;  // the smaller one
-    const Part part{rank == 0 ? 0 : batch - half, rank == 0 ? batch - half : half, pair.all_reduce(rank)};
+    const BatchPart part{rank == 0 ? 0 : batch - half, rank == 0 ? batch - half : half, pair.all_reduce(rank)};
     results[rank] = step(graph, store, torch::kFloat, options, batch, true, part);
   };
   std::thread other(process, 1);
@@ -142,8 +142,8 @@ Results step_of_two(const graph::Graph& graph, const ParameterStore& store, cons
 // by 64 roundings. Values below 1e-3 are measured by 1e-3: some gradients are zero in exact arithmetic.
 void expect_same(const graph::Graph& graph, const NetworkOptions& options, std::int64_t batch, bool training = true,
                  int processes = 1) {
-  const auto store = testkit::busy_store(graph);
-  const Results fused = processes == 2 ? step_of_two(graph, *store, options, batch)
+  const auto store = testkit::random_store(graph);
+  const Results fused = processes == 2 ? step_of_two_processes(graph, *store, options, batch)
                                        : step(graph, *store, torch::kFloat, options, batch, training);
   NetworkOptions plain_options = options;
   plain_options.fused = false;
@@ -186,7 +186,7 @@ void PrintTo(const BlockCase& block, std::ostream* out) { *out << block.label; }
 // The loss of expect_same() by plain steps in double, with every parameter moved by `distance` along its direction.
 double moved_loss(const graph::Graph& graph, const ParameterStore& store, std::int64_t batch, double distance) {
   const torch::NoGradGuard no_gradient;
-  const auto source = std::make_shared<Copies>(store, torch::kDouble);
+  const auto source = std::make_shared<CopiedParameters>(store, torch::kDouble);
   for (const auto& [name, tensor] : source->tensors) {
     if (tensor.requires_grad()) tensor.add_(testkit::normal("along " + name, tensor.sizes().vec()), distance);
   }
@@ -200,7 +200,7 @@ class FusedBlock : public testing::TestWithParam<BlockCase> {};
 
 TEST_P(FusedBlock, TrainsAsThePlainStepsDo) {
   const graph::Graph graph = block_graph(GetParam());
-  const auto patterns = Network(graph, testkit::busy_store(graph)).fused_patterns();
+  const auto patterns = Network(graph, testkit::random_store(graph)).fused_patterns();
   ASSERT_EQ(patterns.size(), 1);
   EXPECT_NE(patterns[0].find("mbconv"), std::string::npos) << patterns[0];
   expect_same(graph, {}, GetParam().batch);
@@ -220,7 +220,7 @@ TEST_P(FusedBlock, GradientIsTheLimitOfDifferences) {
   const BlockCase& block = GetParam();
   if (block.activation != Activation::silu) return;
   const graph::Graph graph = block_graph(block);
-  const auto store = testkit::busy_store(graph);
+  const auto store = testkit::random_store(graph);
   const auto results = step(graph, *store, torch::kFloat, {}, block.batch);
   double derivative = 0, size = 0;
   for (const auto& [name, gradient] : results) {
@@ -300,7 +300,7 @@ TEST(FusedNetwork, ValuesReadFromOutsideAreKept) {
   // expands nothing. Were it within, the reader would find no value.
   const auto inner = static_cast<graph::NodeId>(graph.find("expand.act") - graph.nodes.data());
   graph.nodes.push_back({"reader", graph::GlobalPool{}, {inner}, {block.expanded, 1, 1}});
-  const auto patterns = Network(graph, testkit::busy_store(graph)).fused_patterns();
+  const auto patterns = Network(graph, testkit::random_store(graph)).fused_patterns();
   EXPECT_EQ(patterns, (std::vector<std::string>{"expand: conv_bn_act", ": mbconv"}));
   expect_same(graph, {}, block.batch);
 }
@@ -309,7 +309,7 @@ TEST(FusedNetwork, ValuesReadFromOutsideAreKept) {
 TEST(FusedNetwork, ThreadsDoNotChangeBits) {
   const graph::Graph graph =
       graph::lower(arch::variant("efficientnet_b0").spec, {.resolution = Size{64, 64}, .classes = 10});
-  const auto store = testkit::busy_store(graph);
+  const auto store = testkit::random_store(graph);
   const int threads = torch::get_num_threads();
   std::map<std::string, Tensor> first;
   for (const int count : {1, 2, 3, 1}) {

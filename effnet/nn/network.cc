@@ -50,7 +50,7 @@ struct Network::Impl {
   graph::Graph graph;
   std::shared_ptr<ParameterSource> source;  // kept: a source may own what its tensors are slices of
   std::vector<Step> steps;
-  std::vector<std::vector<graph::NodeId>> dead;  // by step: the nodes whose values nobody reads after it
+  std::vector<std::vector<graph::NodeId>> released_after;  // by step: the nodes whose values nobody reads after it
 };
 
 Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, const NetworkOptions& options)
@@ -92,17 +92,17 @@ Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, co
     last_reader[static_cast<std::size_t>(impl_->steps[s].last)] = s;
     for (const graph::NodeId input : impl_->steps[s].inputs) last_reader[static_cast<std::size_t>(input)] = s;
   }
-  impl_->dead.resize(impl_->steps.size());
+  impl_->released_after.resize(impl_->steps.size());
   for (std::size_t id = 0; id < g.nodes.size(); ++id) {
     if (id != static_cast<std::size_t>(g.logits)) {
-      impl_->dead[last_reader[id]].push_back(static_cast<graph::NodeId>(id));
+      impl_->released_after[last_reader[id]].push_back(static_cast<graph::NodeId>(id));
     }
   }
 }
 
 Network::~Network() = default;
 
-torch::Tensor Network::forward(const torch::Tensor& images, const Pass& pass) {
+torch::Tensor Network::forward(const torch::Tensor& images, const ForwardContext& pass) {
   const Chw& shape = impl_->graph.input();
   if (images.dim() != 4 || images.size(1) != shape.c || images.size(2) != shape.h || images.size(3) != shape.w) {
     throw usage_error("the images do not fit {} (got {}, expected a batch of {}x{}x{})", impl_->graph.name,
@@ -115,14 +115,14 @@ torch::Tensor Network::forward(const torch::Tensor& images, const Pass& pass) {
     const Step& step = impl_->steps[s];
     for (const graph::NodeId input : step.inputs) {
       const torch::Tensor& value = values[static_cast<std::size_t>(input)];
-      inputs.push_back(step.takes_blocked ? value : to_plain(value, impl_->graph.at(input).out.c));
+      inputs.push_back(step.accepts_blocked ? value : to_channels_last(value, impl_->graph.at(input).out.c));
     }
     values[static_cast<std::size_t>(step.last)] = step.run(inputs, pass);
     inputs.clear();
-    for (const graph::NodeId id : impl_->dead[s]) values[static_cast<std::size_t>(id)].reset();
+    for (const graph::NodeId id : impl_->released_after[s]) values[static_cast<std::size_t>(id)].reset();
   }
   const graph::NodeId logits = impl_->graph.logits;
-  return to_plain(values[static_cast<std::size_t>(logits)], impl_->graph.at(logits).out.c).flatten(1);
+  return to_channels_last(values[static_cast<std::size_t>(logits)], impl_->graph.at(logits).out.c).flatten(1);
 }
 
 const graph::Graph& Network::graph() const { return impl_->graph; }
@@ -138,7 +138,7 @@ std::vector<std::string> Network::fused_patterns() const {
 }
 
 std::string Network::isa() const {
-  return fused_patterns().empty() ? "" : std::string(kernels::name(own_kernels().base.target.isa));
+  return fused_patterns().empty() ? "" : std::string(kernels::name(shared_kernels().base.target.isa));
 }
 
 }  // namespace effnet::nn

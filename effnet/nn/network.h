@@ -61,7 +61,7 @@ struct NetworkOptions {
 };
 
 // What a forward pass needs to know beyond its input.
-struct Pass {
+struct ForwardContext {
   bool training = false;
   std::uint64_t seed = 0, epoch = 0;
   std::vector<std::int64_t> samples =
@@ -70,7 +70,7 @@ struct Pass {
   // the backward pass: it is called without gradients. Null: this process alone.
   std::function<torch::Tensor(const torch::Tensor&)> all_reduce = {};
   // The most that moving statistics keep of what they were: a run's first steps set it below 1.
-  double most_momentum = 1;
+  double max_momentum = 1;
 };
 
 class Network : public torch::nn::Module {
@@ -79,7 +79,7 @@ class Network : public torch::nn::Module {
   Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, const NetworkOptions& options = {});
   ~Network() override;
 
-  torch::Tensor forward(const torch::Tensor& images, const Pass& pass);  // (n, 3, h, w) -> logits (n, classes)
+  torch::Tensor forward(const torch::Tensor& images, const ForwardContext& pass);  // (n, 3, h, w) -> logits (n, classes)
   const graph::Graph& graph() const;
   std::vector<std::string> fused_patterns() const;  // "stages.2.1: mbconv": what runs on own kernels
   std::string isa() const;  // "avx2": the instruction set of the own kernels; empty where every step is LibTorch's

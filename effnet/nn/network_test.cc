@@ -91,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Family, NamedModelNetwork, testing::ValuesIn(names()),
 // this network (engine_testing.h). The statistics are those of one batch: momentum 0 takes them as they are.
 void expect_reference(const arch::ArchSpec& spec, Size size) {
   const graph::Graph graph = small(spec, size);
-  const auto store = testkit::busy_store(graph);
+  const auto store = testkit::random_store(graph);
   const torch::Tensor images = testkit::images(graph, 4);
   const torch::NoGradGuard no_gradient;
   Network(small(without_drops(spec), size), store, {.bn_momentum = 0.0}).forward(images, {.training = true});
@@ -127,7 +127,7 @@ TEST(Network, InfersInBothPaddingDialects) {
 // AmoebaNet's pads, concatenations and pools pass gradients too.
 TEST(Network, AmoebaNetLearns) {
   const graph::Graph graph = small(small_amoebanet(), {65, 65});
-  const auto store = testkit::busy_store(graph);
+  const auto store = testkit::random_store(graph);
   Network network(graph, store);
   network.forward(testkit::images(graph, 2), testkit::training_pass(2)).square().sum().backward();
   for (const auto& entry : network.named_parameters()) {
@@ -258,7 +258,7 @@ TEST(Network, TwoNetworksShareOneStore) {
   arch::ArchSpec deep = engine::testkit::mbconv_network(), shallow = deep;
   shallow.stages[1].repeats = 1;
   const graph::Graph deep_graph = small(deep), shallow_graph = small(shallow);
-  const auto store = testkit::busy_store(deep_graph);
+  const auto store = testkit::random_store(deep_graph);
   Network a(deep_graph, store), b(shallow_graph, store);
   const torch::Tensor images = testkit::images(deep_graph, 2);
   const torch::Tensor before = b.forward(images, {}).detach();

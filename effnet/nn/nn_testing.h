@@ -39,7 +39,7 @@ inline torch::Tensor tensor_of(const ParameterStore& store, std::string_view nam
 }
 
 // The initial values, moved so that no bias is 0 and no scale 1.
-inline std::shared_ptr<ParameterStore> busy_store(const graph::Graph& graph) {
+inline std::shared_ptr<ParameterStore> random_store(const graph::Graph& graph) {
   auto store = ParameterStore::initialised(graph, 3);
   const torch::NoGradGuard no_gradient;
   for (const ParameterStore::Entry& entry : store->entries()) {
@@ -50,14 +50,14 @@ inline std::shared_ptr<ParameterStore> busy_store(const graph::Graph& graph) {
   return store;
 }
 
-inline Pass training_pass(std::int64_t batch, std::uint64_t seed = 1) {
-  Pass pass{.training = true, .seed = seed, .epoch = 0};
+inline ForwardContext training_pass(std::int64_t batch, std::uint64_t seed = 1) {
+  ForwardContext pass{.training = true, .seed = seed, .epoch = 0};
   for (std::int64_t i = 0; i < batch; ++i) pass.samples.push_back(i);
   return pass;
 }
 
 // Two threads that stand for processes: what each gives to all_reduce is added up.
-class Pair {
+class ProcessPair {
  public:
   std::function<torch::Tensor(const torch::Tensor&)> all_reduce(int rank) {
     return [this, rank](const torch::Tensor& values) {

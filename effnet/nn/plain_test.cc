@@ -26,7 +26,7 @@ Step step_of(const graph::Graph& graph, const NetworkOptions& options = {}) {
   return plain_step(
       graph, graph.logits, [](const std::string&) { return Tensor(); }, options);
 }
-Tensor run(const Step& step, const Tensor& x, const Pass& pass = {}) { return step.run(std::array{x}, pass); }
+Tensor run(const Step& step, const Tensor& x, const ForwardContext& pass = {}) { return step.run(std::array{x}, pass); }
 
 // Every kind of window and edge operation against the engine's reference executor, on odd and even sizes. Sums of at
 // most 9 values: a few units of rounding.
@@ -122,13 +122,13 @@ TEST(BatchNorm, OverTwoProcessesIsThatOfTheWholeBatch) {
     const Tensor y = batch_norm_training(x, one.state, {});
     (y * target).sum().backward();
 
-    testkit::Pair pair;
+    testkit::ProcessPair pair;
     Norm norms[2] = {Norm(channels, 0.9, unbiased), Norm(channels, 0.9, unbiased)};
     Tensor inputs[2], outputs[2];
     const auto process = [&](int rank) {
       const std::int64_t first = rank == 0 ? 0 : 3, count = rank == 0 ? 3 : 2;
       inputs[rank] = whole.narrow(0, first, count).clone().set_requires_grad(true);
-      Pass pass;
+      ForwardContext pass;
       pass.all_reduce = pair.all_reduce(rank);
       outputs[rank] = batch_norm_training(inputs[rank], norms[rank].state, pass);
       (outputs[rank] * target.narrow(0, first, count)).sum().backward();
@@ -158,7 +158,7 @@ TEST(BatchNorm, GradientOverProcessesIsTheNumericOne) {
   for (Tensor* tensor : {&norm.state.weight, &norm.state.bias, &norm.state.mean, &norm.state.variance}) {
     *tensor = tensor->detach().to(torch::kDouble);
   }
-  Pass pass;
+  ForwardContext pass;
   pass.all_reduce = [](const Tensor& values) { return values * 2; };  // a twin process with the same batch
   const Tensor target = testkit::normal("target", {2, 3, 2, 2}).to(torch::kDouble);
   const auto loss = [&](const Tensor& x) { return (batch_norm_training(x, norm.state, pass) * target).sum(); };
@@ -180,7 +180,7 @@ TEST(BatchNorm, GradientOverProcessesIsTheNumericOne) {
 TEST(Drop, DropoutDrawsAValueEach) {
   const graph::Graph graph = one_op(graph::Dropout{0.4}, {7, 1, 1});
   const Tensor x = torch::ones({3, 7, 1, 1});
-  Pass pass{.training = true, .seed = 5, .epoch = 2, .samples = {11, 4, 900}};
+  ForwardContext pass{.training = true, .seed = 5, .epoch = 2, .samples = {11, 4, 900}};
   const Tensor y = run(step_of(graph), x, pass);
   int dropped = 0;
   for (std::int64_t n = 0; n < 3; ++n) {
@@ -203,7 +203,7 @@ TEST(Drop, DropoutDrawsAValueEach) {
 TEST(Drop, DropPathDrawsASampleEach) {
   const graph::Graph graph = one_op(graph::DropPath{0.2}, {2, 3, 3});
   const Tensor x = torch::ones({4000, 2, 3, 3});
-  const Pass pass = testkit::training_pass(4000);
+  const ForwardContext pass = testkit::training_pass(4000);
   const Tensor y = run(step_of(graph), x, pass);
   const Tensor first = y.select(1, 0).select(1, 0).select(1, 0);
   EXPECT_TRUE(torch::equal(y, first.view({-1, 1, 1, 1}).expand_as(y)));
@@ -211,12 +211,12 @@ TEST(Drop, DropPathDrawsASampleEach) {
   EXPECT_NEAR((first == 0).to(torch::kDouble).mean().item<double>(), 0.2, 5 * std::sqrt(0.16 / 4000));
   EXPECT_FLOAT_EQ(first.max().item<float>(), 1.25F);
 
-  Pass other{.training = true, .seed = 1, .epoch = 0, .samples = {17, 3}};
+  ForwardContext other{.training = true, .seed = 1, .epoch = 0, .samples = {17, 3}};
   const Tensor z = run(step_of(graph), x.narrow(0, 0, 2), other);
   EXPECT_TRUE(torch::equal(z[0], y[17]));
   EXPECT_TRUE(torch::equal(z[1], y[3]));
   other.epoch = 1;
-  Pass long_pass = pass;
+  ForwardContext long_pass = pass;
   long_pass.epoch = 1;
   EXPECT_FALSE(torch::equal(run(step_of(graph), x, long_pass), y));
 }
@@ -263,7 +263,7 @@ TEST(Network, FreesValuesAfterTheirLastReader) {
       torch::ones({1, kLargeChannels, kLargeSide, kLargeSide}).contiguous(torch::MemoryFormat::ChannelsLast);
   const std::size_t before = mapped_bytes();
   std::size_t most = 0;
-  Pass pass{.training = true, .seed = 0, .epoch = 0};
+  ForwardContext pass{.training = true, .seed = 0, .epoch = 0};
   pass.all_reduce = [&](const Tensor& values) {  // called within each batch norm
     most = std::max(most, mapped_bytes() - before);
     return values;

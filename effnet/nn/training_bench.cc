@@ -42,7 +42,7 @@ void run(const std::string& model, std::int64_t resolution, std::int64_t batch, 
   const torch::Tensor images =
       torch::randn({batch, 3, resolution, resolution}).contiguous(torch::MemoryFormat::ChannelsLast);
   const torch::Tensor labels = torch::randint(graph.classes(), {batch}, torch::kLong);
-  Pass pass{.training = true, .seed = 1};
+  ForwardContext pass{.training = true, .seed = 1};
   for (std::int64_t i = 0; i < batch; ++i) pass.samples.push_back(i);
 
   using Clock = std::chrono::steady_clock;

@@ -66,16 +66,16 @@ TEST(Loss, ALabelMustBeAClass) {
 
 TEST(Gradients, NormIsOfAllTogether) {
   const torch::Tensor large = torch::full({100'000}, 0.01F),
-                      turned = torch::full({2, 3, 4, 4}, 2.0F).permute({0, 2, 3, 1});
-  EXPECT_NEAR(norm_of({large, turned}), std::sqrt(100'000 * 1e-4 + 96 * 4.0), 1e-5);
+                      permuted = torch::full({2, 3, 4, 4}, 2.0F).permute({0, 2, 3, 1});
+  EXPECT_NEAR(norm_of({large, permuted}), std::sqrt(100'000 * 1e-4 + 96 * 4.0), 1e-5);
   EXPECT_NEAR(norm_of({torch::full({9}, 1e30F)}), 3e30, 1e24);  // whose squares no float holds
   EXPECT_EQ(norm_of({}), 0);
   for (const std::int64_t at : {0, 50'003, 99'999}) {
     torch::Tensor bad = large.clone();
     bad[at] = std::numeric_limits<float>::quiet_NaN();
-    EXPECT_TRUE(std::isnan(norm_of({turned, bad}))) << at;
+    EXPECT_TRUE(std::isnan(norm_of({permuted, bad}))) << at;
     bad[at] = -std::numeric_limits<float>::infinity();
-    EXPECT_TRUE(std::isinf(norm_of({bad, turned}))) << at;
+    EXPECT_TRUE(std::isinf(norm_of({bad, permuted}))) << at;
   }
 }
 

@@ -13,7 +13,7 @@ namespace {
 using Tensors = std::vector<torch::Tensor>;
 
 // Elements of one piece of work for a thread; elementwise, so pieces decide nothing.
-constexpr std::int64_t kPiece = 1 << 15;
+constexpr std::int64_t kTaskElements = 1 << 15;
 
 // A rule updates one float: its gradient g, decayed already, and two slots a and b (the second unused by some). The
 // same for lists of tensors on any device. What depends on the step alone is computed in begin().
@@ -99,12 +99,12 @@ struct AdamW {
 };
 
 template <class Rule>
-class ByRule final : public Optimizer {
+class RuleOptimizer final : public Optimizer {
  public:
   static constexpr std::size_t kCount = Rule::kSlots.size();
   static constexpr bool kDecoupled = std::is_same_v<Rule, AdamW>;
 
-  ByRule(Rule rule, double weight_decay, std::vector<Trainable> parameters)
+  RuleOptimizer(Rule rule, double weight_decay, std::vector<Trainable> parameters)
       : rule_(rule), weight_decay_(static_cast<float>(weight_decay)), parameters_(std::move(parameters)) {
     for (const Trainable& parameter : parameters_) {
       for (std::size_t slot = 0; slot < kCount; ++slot) {
@@ -115,7 +115,7 @@ class ByRule final : public Optimizer {
 
   void step(double lr) override {
     const torch::NoGradGuard no_gradients;
-    const layers::Loops loops = nn::own_loops();  // for hundreds of small loops
+    const layers::Loops loops = nn::shared_loops();  // for hundreds of small loops
     rule_.begin(lr, steps_.data_ptr<float>()[0]);
     Lists decaying, others;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -180,8 +180,8 @@ class ByRule final : public Optimizer {
     const float factor = parameters_[i].decays ? kept() : 1.0F;
     const Rule rule = rule_;
     const std::int64_t n = p.numel();
-    loops.parallel((n + kPiece - 1) / kPiece, [=](std::int64_t first, std::int64_t last) {
-      for (std::int64_t k = first * kPiece; k < std::min(n, last * kPiece); ++k) {
+    loops.parallel((n + kTaskElements - 1) / kTaskElements, [=](std::int64_t first, std::int64_t last) {
+      for (std::int64_t k = first * kTaskElements; k < std::min(n, last * kTaskElements); ++k) {
         float value = factor * pp[k];
         const float g_decayed = gp[k] + added * value;
         float a = ap[k], b = bp[k];
@@ -206,7 +206,7 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerSettings& settings, std
   const OptimizerSettings s = settled(settings);
   const auto momentum = static_cast<float>(s.momentum), epsilon = static_cast<float>(s.epsilon);
   const auto by = [&]<class Rule>(Rule rule) -> std::unique_ptr<Optimizer> {
-    return std::make_unique<ByRule<Rule>>(rule, s.weight_decay, std::move(parameters));
+    return std::make_unique<RuleOptimizer<Rule>>(rule, s.weight_decay, std::move(parameters));
   };
   switch (s.name) {
     case OptimizerKind::rmsprop_tf:

@@ -80,13 +80,13 @@ inline std::vector<std::string> differing(const std::map<std::string, std::strin
 }
 
 // `world` ranks that are threads of this process. Sums are taken in the ranks' order.
-class Threads {
+class ThreadGroup {
  public:
-  explicit Threads(int world) : slots_(static_cast<std::size_t>(world)) {}
+  explicit ThreadGroup(int world) : slots_(static_cast<std::size_t>(world)) {}
 
   class Member final : public Group {
    public:
-    Member(Threads& all, int rank) : all_(all), rank_(rank) {}
+    Member(ThreadGroup& all, int rank) : all_(all), rank_(rank) {}
     int rank() const override { return rank_; }
     int world() const override { return static_cast<int>(all_.slots_.size()); }
     void sum(torch::Tensor& tensor) override {
@@ -132,7 +132,7 @@ class Threads {
     }
 
    private:
-    Threads& all_;
+    ThreadGroup& all_;
     int rank_;
     std::vector<torch::Tensor> parameters_;
   };

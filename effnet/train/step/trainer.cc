@@ -58,7 +58,7 @@ struct Trainer::Impl {
   std::shared_ptr<Average> average{};                          // null without
   std::unique_ptr<Optimizer> optimizer{};
   std::vector<torch::Tensor> trainables{}, statistics{};
-  std::int64_t steps = 0, parts = 1;
+  std::int64_t steps = 0, micro_batches = 1;
   LossScale loss_scale{};
   std::function<void(std::int64_t)> hook{};
 
@@ -71,7 +71,7 @@ struct Trainer::Impl {
   torch::Tensor saved_statistics() const;
   void restore_statistics(const torch::Tensor& saved);
   void average_statistics();
-  std::int64_t gather_from_all_ranks(std::int64_t n) const;
+  std::int64_t sum_over_ranks(std::int64_t n) const;
   Sums forward_backward(const data::Batch& batch);
   std::optional<Sums> attempt(const data::Batch& batch, const torch::Tensor& saved);
 };
@@ -109,7 +109,7 @@ void Trainer::Impl::average_statistics() {
   restore_statistics(flat);
 }
 
-std::int64_t Trainer::Impl::gather_from_all_ranks(std::int64_t n) const {
+std::int64_t Trainer::Impl::sum_over_ranks(std::int64_t n) const {
   if (group.world() == 1) return n;
   torch::Tensor sum = torch::tensor(n);
   group.sum(sum);
@@ -119,17 +119,17 @@ std::int64_t Trainer::Impl::gather_from_all_ranks(std::int64_t n) const {
 // The gradients of the global batch's mean loss, times the loss scale; sums of this rank's part.
 Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
   const std::int64_t n = batch.n();
-  // Ranks' parts of a batch may differ by an image. Then a larger one weighs more in the mean over the ranks; and all
+  // Ranks' micro_batches of a batch may differ by an image. Then a larger one weighs more in the mean over the ranks; and all
   // take as many micro-batches, since batch norms exchange sums in each.
-  const std::int64_t all = gather_from_all_ranks(n);
-  const std::int64_t count = std::min({parts, n, all / group.world()});
+  const std::int64_t all = sum_over_ranks(n);
+  const std::int64_t count = std::min({micro_batches, n, all / group.world()});
   const double share = static_cast<double>(n * group.world()) / static_cast<double>(all);
   const double factor = share * (precision == Precision::fp16 ? loss_scale.scale : 1);
-  nn::Pass pass;
+  nn::ForwardContext pass;
   pass.training = true;
   pass.seed = seed;
   pass.epoch = batch.epoch;
-  if (bn_warmup) pass.most_momentum = moving_share(1, steps);
+  if (bn_warmup) pass.max_momentum = moving_share(1, steps);
   if (sync_bn && group.world() > 1) pass.all_reduce = [this](const torch::Tensor& x) { return sync_sum(x, group); };
   torch::Tensor sums = torch::zeros({2}, torch::dtype(torch::kDouble).device(device));  // loss, right
   for (std::int64_t part = 0; part < count; ++part) {
@@ -193,7 +193,7 @@ Trainer::Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, 
   }
   impl.optimizer = make_optimizer(recipe.optimizer, trainables_of(*impl.store));
   if (recipe.ema_decay > 0) impl.average = std::make_shared<Average>(impl.store, recipe.ema_decay);
-  impl.parts = recipe.train.accumulate;
+  impl.micro_batches = recipe.train.accumulate;
 }
 
 Trainer::~Trainer() = default;
@@ -204,13 +204,13 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
   const torch::Tensor saved = impl.saved_statistics();
   std::optional<Impl::Sums> sums = impl.attempt(batch, saved);
   while (!sums) {
-    if (impl.group.world() > 1 || impl.parts >= batch.n()) {
+    if (impl.group.world() > 1 || impl.micro_batches >= batch.n()) {
       throw environment_error("out of memory (got {} images at a time, expected fewer)",
-                              std::max<std::int64_t>(1, batch.n() / impl.parts))
+                              std::max<std::int64_t>(1, batch.n() / impl.micro_batches))
           .with_hint(impl.group.world() > 1 ? "a larger train.accumulate takes less memory"
                                             : "a smaller data.resolution or model takes less memory");
     }
-    impl.parts = std::min(2 * impl.parts, batch.n());
+    impl.micro_batches = std::min(2 * impl.micro_batches, batch.n());
     sums = impl.attempt(batch, saved);
   }
 
@@ -253,7 +253,7 @@ torch::Tensor Trainer::evaluate(const data::Batch& batch, bool averaged) {
   }
   nn::Network& network = averaged && impl.average ? *impl.averaged_network : *impl.network;
   const std::int64_t n = batch.n();
-  const std::int64_t count = std::min(impl.parts, n);  // what training has found to fit
+  const std::int64_t count = std::min(impl.micro_batches, n);  // what training has found to fit
   std::vector<torch::Tensor> logits{torch::empty({0, impl.graph.classes()})};
   for (std::int64_t part = 0; part < count; ++part) {
     const std::int64_t first = part * n / count, size = (part + 1) * n / count - first;
@@ -263,7 +263,7 @@ torch::Tensor Trainer::evaluate(const data::Batch& batch, bool averaged) {
   return torch::cat(logits);
 }
 
-void Trainer::on_part(std::function<void(std::int64_t)> hook) { impl_->hook = std::move(hook); }
+void Trainer::on_micro_batch(std::function<void(std::int64_t)> hook) { impl_->hook = std::move(hook); }
 std::int64_t Trainer::steps() const { return impl_->steps; }
 bool Trainer::has_average() const { return impl_->average != nullptr; }
 std::string Trainer::isa() const { return impl_->network->isa(); }
@@ -286,7 +286,7 @@ std::vector<std::pair<std::string, torch::Tensor>> Trainer::state() {
 
 std::vector<std::pair<std::string, double>> Trainer::scalars() const {
   return {{"steps", static_cast<double>(impl_->steps)},
-          {"parts", static_cast<double>(impl_->parts)},
+          {"parts", static_cast<double>(impl_->micro_batches)},
           {"loss_scale", impl_->loss_scale.scale},
           {"good_steps", static_cast<double>(impl_->loss_scale.good_steps)}};
 }
@@ -297,14 +297,14 @@ void Trainer::set_scalar(const std::string& name, double value) {
   if (name == "steps" && whole) {
     impl_->steps = static_cast<std::int64_t>(value);
   } else if (name == "parts" && whole && value >= 1) {
-    impl_->parts = static_cast<std::int64_t>(value);
+    impl_->micro_batches = static_cast<std::int64_t>(value);
   } else if (name == "loss_scale" && value > 0 && value <= kMost) {
     impl_->loss_scale.scale = value;
   } else if (name == "good_steps" && whole) {
     impl_->loss_scale.good_steps = static_cast<std::int64_t>(value);
   } else {
     throw input_error(
-        "not a number of the trainer's state (got {} = {}, expected steps, parts, loss_scale or good_steps)", name,
+        "not a number of the trainer's state (got {} = {}, expected steps, micro_batches, loss_scale or good_steps)", name,
         value);
   }
 }

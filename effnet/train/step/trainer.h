@@ -65,7 +65,7 @@ class Trainer {
 
   // Called before each part's forward pass with its number of images. What it throws counts as thrown by the pass:
   // tests make memory run out with it.
-  void on_part(std::function<void(std::int64_t images)> hook);
+  void on_micro_batch(std::function<void(std::int64_t images)> hook);
 
   std::int64_t steps() const;
   bool has_average() const;

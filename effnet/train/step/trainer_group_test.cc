@@ -14,11 +14,11 @@ namespace {
 
 template <class Body>
 void on_ranks(int world, const Body& body) {
-  Threads all(world);
+  ThreadGroup all(world);
   std::vector<std::thread> threads;
   for (int rank = 0; rank < world; ++rank) {
     threads.emplace_back([&, rank] {
-      Threads::Member member(all, rank);
+      ThreadGroup::Member member(all, rank);
       body(member);
     });
   }
@@ -117,7 +117,7 @@ TEST(TrainerOfAGroup, DoesNotHalveItsParts) {
   on_ranks(2, [&](Group& group) {
     const graph::Graph graph = tiny_graph();
     Trainer trainer(graph, nn::ParameterStore::initialised(graph, 11), recipe_of(false), torch::kCPU, group);
-    trainer.on_part([](std::int64_t) { throw std::bad_alloc(); });
+    trainer.on_micro_batch([](std::int64_t) { throw std::bad_alloc(); });
     try {
       trainer.step(tiny_batch(4), 0.05);
     } catch (const Error& error) {
