@@ -16,8 +16,8 @@ struct KeptReduce : torch::CustomClassHolder {
 
 Tensor per_channel(const Tensor& values) { return values.view({1, -1, 1, 1}); }
 
-// Mean and biased variance over n, h and w. LibTorch's CPU kernel accepts float and double only. The CUDA kernel accepts
-// any dtype and returns float.
+// Mean and biased variance over n, h and w. LibTorch's CPU kernel accepts float and double only. The CUDA kernel
+// accepts any dtype and returns float.
 std::pair<Tensor, Tensor> moments(const Tensor& x) {
   const bool narrow = x.device().is_cpu() && x.scalar_type() != torch::kFloat && x.scalar_type() != torch::kDouble;
   const auto [mean, variance] = at::batch_norm_update_stats(narrow ? x.to(torch::kFloat) : x, {}, {}, 0.0);
@@ -25,7 +25,8 @@ std::pair<Tensor, Tensor> moments(const Tensor& x) {
 }
 
 // moving = momentum * moving + (1 - momentum) * batch.
-void update_moving_statistics(const BatchNormState& state, const ForwardContext& pass, const Tensor& mean, const Tensor& variance) {
+void update_moving_statistics(const BatchNormState& state, const ForwardContext& pass, const Tensor& mean,
+                              const Tensor& variance) {
   const torch::NoGradGuard no_gradient;
   const double momentum = state.momentum_in(pass);
   state.mean.mul_(momentum).add_(mean, 1 - momentum);
@@ -112,9 +113,9 @@ Tensor batch_norm_training(const Tensor& x, const BatchNormState& state, const F
                             state.epsilon, at::globalContext().userEnabledCuDNN());
   const bool single = count < 2;  // one value per channel: the unbiased variance is 0 / 0
   update_moving_statistics(state, pass, mean,
-                  single           ? torch::zeros_like(variance)
-                  : state.unbiased ? variance
-                                   : variance * ((count - 1) / count));
+                           single           ? torch::zeros_like(variance)
+                           : state.unbiased ? variance
+                                            : variance * ((count - 1) / count));
   return y;
 }
 

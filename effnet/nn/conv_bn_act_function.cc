@@ -32,8 +32,8 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
     call->parameters.gamma = data(scale);
     call->parameters.beta = data(shift);
     const layers::Loops loops = shared_loops(!call->mode.sum_all);
-    layers::conv_bn_act_forward({shared_kernels(), loops, shared_workspace()}, shape, data(kernel), call->parameters, data(x),
-                                call->mode, data(y), call->norm, data(out));
+    layers::conv_bn_act_forward({shared_kernels(), loops, shared_workspace()}, shape, data(kernel), call->parameters,
+                                data(x), call->mode, data(y), call->norm, data(out));
     context->save_for_backward({x, weight, gamma, y});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     return out;
@@ -48,8 +48,8 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
         context->needs_input_grad(0) ? workspace_blocks(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const Tensor dw = torch::empty_like(weight), dgamma = torch::empty_like(gamma), dbeta = torch::empty_like(gamma);
     const layers::Loops loops = shared_loops(!call->mode.sum_all);
-    layers::conv_bn_act_backward({shared_kernels(), loops, shared_workspace()}, shape, data(weight), data(gamma), data(saved[0]),
-                                 call->mode, data(saved[3]), call->norm, data(dout),
+    layers::conv_bn_act_backward({shared_kernels(), loops, shared_workspace()}, shape, data(weight), data(gamma),
+                                 data(saved[0]), call->mode, data(saved[3]), call->norm, data(dout),
                                  {.x = data(dx), .weight = data(dw), .gamma = data(dgamma), .beta = data(dbeta)});
     return {dx, dw, dgamma, dbeta, Tensor()};
   }
@@ -85,7 +85,8 @@ Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, co
           .run = [=, fallback = Fallback(graph, nodes.nodes.conv, nodes.last, bind, options)](
                      std::span<const Tensor> inputs, const ForwardContext& pass) {
             // The layer cannot compute the gradient of a window's input.
-            const bool differentiable = shape.pointwise() || !(inputs[0].requires_grad() && torch::GradMode::is_enabled());
+            const bool differentiable =
+                shape.pointwise() || !(inputs[0].requires_grad() && torch::GradMode::is_enabled());
             if (!differentiable || !can_run_fused(inputs[0], std::array{weight, norm.weight, norm.bias})) {
               return fallback.run(inputs[0], pass);
             }

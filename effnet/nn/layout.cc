@@ -64,7 +64,9 @@ Tensor workspace_strided(const std::vector<std::int64_t>& dims, const std::vecto
 }  // namespace
 
 Tensor to_blocked(const Tensor& x) { return is_blocked(x) ? x : ToBlocked::apply(x); }
-Tensor to_channels_last(const Tensor& x, std::int64_t channels) { return is_blocked(x) ? ToChannelsLast::apply(x, channels) : x; }
+Tensor to_channels_last(const Tensor& x, std::int64_t channels) {
+  return is_blocked(x) ? ToChannelsLast::apply(x, channels) : x;
+}
 
 Tensor workspace_tensor(const std::vector<std::int64_t>& dims) {
   std::vector<std::int64_t> strides(dims.size(), 1);

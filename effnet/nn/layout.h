@@ -13,13 +13,14 @@ namespace effnet::nn {
 inline bool is_blocked(const torch::Tensor& x) { return x.dim() == 5; }
 inline std::int64_t images_of(const torch::Tensor& x) { return x.size(is_blocked(x) ? 1 : 0); }
 
-// Convert x to the named layout; differentiable. Return x itself if it is in that layout already. x: float32 on the CPU.
+// Convert x to the named layout; differentiable. Return x itself if it is in that layout already. x: float32 on the
+// CPU.
 torch::Tensor to_blocked(const torch::Tensor& x);
 torch::Tensor to_channels_last(const torch::Tensor& x, std::int64_t channels);
 
-// Uninitialised float tensors in memory of the shared workspace (nn/resources.h): contiguous with any dims; (n, c, h, w)
-// in channels-last memory; blocked. The memory returns to the workspace with the last reference to the tensor. Autograd
-// drops its references after the backward pass.
+// Uninitialised float tensors in memory of the shared workspace (nn/resources.h): contiguous with any dims; (n, c, h,
+// w) in channels-last memory; blocked. The memory returns to the workspace with the last reference to the tensor.
+// Autograd drops its references after the backward pass.
 torch::Tensor workspace_tensor(const std::vector<std::int64_t>& dims);
 torch::Tensor workspace_channels_last(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w);
 torch::Tensor workspace_blocks(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w);

@@ -19,8 +19,8 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const layers::LinearShape shape{input.size(0), kernel.size(1), kernel.size(0)};
     Tensor out = torch::empty({shape.n, shape.out});
     const layers::Loops loops = shared_loops();
-    layers::linear_forward({shared_kernels(), loops, shared_workspace()}, shape, data(input), data(kernel), data(biases),
-                           data(out));
+    layers::linear_forward({shared_kernels(), loops, shared_workspace()}, shape, data(input), data(kernel),
+                           data(biases), data(out));
     context->save_for_backward({input, weight});
     return out;
   }
@@ -32,8 +32,8 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const Tensor dx = context->needs_input_grad(0) ? torch::empty_like(saved[0]) : Tensor();
     const Tensor dw = torch::empty_like(weight), dbias = torch::empty({shape.out});
     const layers::Loops loops = shared_loops();
-    layers::linear_backward({shared_kernels(), loops, shared_workspace()}, shape, data(saved[0]), data(weight), data(dy),
-                            data(dx), data(dw), data(dbias));
+    layers::linear_backward({shared_kernels(), loops, shared_workspace()}, shape, data(saved[0]), data(weight),
+                            data(dy), data(dx), data(dw), data(dbias));
     return {dx, dw, dbias};
   }
 };

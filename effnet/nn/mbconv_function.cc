@@ -86,16 +86,16 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
                           reduce_bias, excite, excite_bias, project,   gamma3, beta3};
     for (Tensor& tensor : parameters) tensor = dense(tensor);
     const layers::MbConvShape& shape = call->shape;
-    const Tensor y1 = shape.expand ? workspace_tensor({shape.y1_floats()}) : Tensor(), y2 = workspace_tensor({shape.y2_floats()}),
-                 y3 = workspace_tensor({shape.y3_floats()});
+    const Tensor y1 = shape.expand ? workspace_tensor({shape.y1_floats()}) : Tensor(),
+                 y2 = workspace_tensor({shape.y2_floats()}), y3 = workspace_tensor({shape.y3_floats()});
     Tensor out = workspace_blocks(shape.images, shape.out, shape.out_h, shape.out_w);
     for (std::size_t i = 0; i < 3; ++i) {
       call->norms[i].gamma = data(parameters[kGammas[i]]);
       call->norms[i].beta = data(parameters[kBetas[i]]);
     }
     const layers::Loops loops = shared_loops(!call->state.mode.sum_all);
-    layers::mbconv_forward({shared_kernels(), loops, shared_workspace()}, shape, weights_of(parameters), call->norms, data(x),
-                           {data(y1), data(y2), data(y3)}, call->state, data(out));
+    layers::mbconv_forward({shared_kernels(), loops, shared_workspace()}, shape, weights_of(parameters), call->norms,
+                           data(x), {data(y1), data(y2), data(y3)}, call->state, data(out));
     context->save_for_backward({x, y1, y2, y3, expand, gamma1, beta1, depthwise, gamma2, beta2, reduce, reduce_bias,
                                 excite, excite_bias, project, gamma3, beta3});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
@@ -112,10 +112,11 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
       if (parameters[i].defined()) wanted[i] = torch::empty_like(parameters[i]);
     }
     const Tensor dout = gradients[0].contiguous();
-    Tensor dx = context->needs_input_grad(0) ? workspace_blocks(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
+    Tensor dx =
+        context->needs_input_grad(0) ? workspace_blocks(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const layers::Loops loops = shared_loops(!call->state.mode.sum_all);
-    layers::mbconv_backward({shared_kernels(), loops, shared_workspace()}, shape, weights_of(parameters), data(saved[0]),
-                            {data(saved[1]), data(saved[2]), data(saved[3])}, call->state, data(dout),
+    layers::mbconv_backward({shared_kernels(), loops, shared_workspace()}, shape, weights_of(parameters),
+                            data(saved[0]), {data(saved[1]), data(saved[2]), data(saved[3])}, call->state, data(dout),
                             gradients_of(dx, wanted));
     variable_list result{dx};
     result.insert(result.end(), wanted.begin(), wanted.end());

@@ -65,7 +65,8 @@ class Reader {
 
 bool is_pointwise(const graph::Conv& conv) { return conv.kernel == 1 && conv.stride == 1 && conv.groups == 1; }
 
-// Whether the values of nodes [first, last) are used by nodes up to `last` only: a fused step does not keep them.
+// Whether only nodes up to `last` read the values of nodes [first, last), and the logits are not among them. A fused
+// step does not keep these values.
 bool is_closed(const graph::Graph& graph, NodeId first, NodeId last) {
   for (NodeId id = last + 1; id < static_cast<NodeId>(graph.nodes.size()); ++id) {
     for (const NodeId input : graph.at(id).inputs) {

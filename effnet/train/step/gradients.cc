@@ -9,8 +9,8 @@
 namespace effnet::train {
 namespace {
 
-// Squares in double: no float overflows, and 2^53 of them lose no more than a float's rounding. Eight sums side by side
-// let the compiler use vectors without a freedom that would change bits.
+// In double the square of a float cannot overflow, and the rounding error of the sum is far below that of a float. With
+// eight separate sums the compiler can use vector instructions and the order of summation is still fixed.
 double sum_of_squares(const float* x, std::int64_t n) {
   constexpr std::int64_t kLanes = 8;
   double sums[kLanes] = {};
@@ -64,7 +64,7 @@ double norm_of(const std::vector<torch::Tensor>& tensors) {
   if (!tensors.front().is_cpu()) {
     return torch::stack(at::_foreach_norm(tensors, 2)).to(torch::kDouble).norm().item<double>();
   }
-  const layers::Loops loops = nn::shared_loops();  // for hundreds of small loops
+  const layers::Loops loops = nn::shared_loops();  // held for all tensors: hundreds of small loops
   double sum = 0;
   for (const torch::Tensor& tensor : tensors) sum += sum_of_squares(loops, tensor);
   return std::sqrt(sum);

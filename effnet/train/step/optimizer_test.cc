@@ -11,7 +11,7 @@
 namespace effnet::train {
 namespace {
 
-constexpr double kEpsilon = std::numeric_limits<float>::epsilon() / 2;  // of one rounding
+constexpr double kEpsilon = std::numeric_limits<float>::epsilon() / 2;  // relative error of one rounding
 
 torch::Tensor numbers(std::int64_t n, std::uint64_t stream, float scale = 1) {
   std::vector<float> values(static_cast<std::size_t>(n));
@@ -24,7 +24,7 @@ std::vector<double> doubles(const torch::Tensor& tensor) {
   return {plain.data_ptr<double>(), plain.data_ptr<double>() + plain.numel()};
 }
 
-// One parameter of `n` values and the gradients of each step.
+// One parameter of `n` values, with the gradient and the learning rate of each step.
 struct Scenario {
   std::int64_t n = 100;
   int steps = 20;
@@ -33,10 +33,11 @@ struct Scenario {
   double lr(int step) const { return 0.05 / (1 + step); }
 };
 
-// `channels_last` gives the parameter other strides than its gradient.
-torch::Tensor run(const OptimizerSettings& settings, const Scenario& scenario, bool decays = true, bool foreach = false) {
+// The parameter after all steps. `foreach`: through LibTorch's foreach operations.
+torch::Tensor run(const OptimizerSettings& settings, const Scenario& scenario, bool decays = true,
+                  bool foreach = false) {
   torch::Tensor p = numbers(scenario.n, 0);
-  // A slice with holes is not updated in place: the path that GPUs take.
+  // A strided slice is not updated in place, but by the foreach operations that GPUs use.
   if (foreach) p = torch::stack({p, p}, 1).select(1, 0);
   p.requires_grad_();
   const auto optimizer = make_optimizer(settings, {{"p", p, decays}});
@@ -47,7 +48,7 @@ torch::Tensor run(const OptimizerSettings& settings, const Scenario& scenario, b
   return p.detach().contiguous();
 }
 
-// A handful of roundings a step, each relative to numbers of the parameter's or the update's size (both below 4 here).
+// 8 roundings per step, each relative to the size of the parameter or its update (both below 4 here).
 double tolerance(const Scenario& scenario) { return 8 * kEpsilon * 4 * scenario.steps; }
 
 void expect_near(const std::vector<double>& got, const std::vector<double>& expected, double bound) {
@@ -55,7 +56,7 @@ void expect_near(const std::vector<double>& got, const std::vector<double>& expe
   for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], bound) << i;
 }
 
-// TensorFlow's definition in double: shared/reference/paper.md section D.
+// TensorFlow's definition in double: docs/reference/paper.md, section D.
 std::vector<double> rmsprop_tf(const Scenario& scenario, double decay, double momentum, double epsilon,
                                double weight_decay) {
   std::vector<double> p = scenario.start, m(p.size(), 1), v(p.size(), 0);
@@ -71,7 +72,7 @@ std::vector<double> rmsprop_tf(const Scenario& scenario, double decay, double mo
   return p;
 }
 
-TEST(Optimizer, RmsPropIsTensorFlows) {
+TEST(Optimizer, RmsPropMatchesTensorFlowsDefinition) {
   const Scenario scenario;
   for (const bool foreach : {false, true}) {
     const OptimizerSettings settings{.name = OptimizerKind::rmsprop_tf, .weight_decay = 0.01};
@@ -84,8 +85,8 @@ TEST(Optimizer, RmsPropIsTensorFlows) {
 
 // By hand: p = 1, g = 0.5, lr = 0.1, no weight decay. m = 0.9 + 0.1 * 0.25 = 0.925, v = 0.05 / sqrt(0.926) =
 // 0.05195945, p = 0.94804055; then g = -1: m = 0.9325, v = 0.9 * 0.05195945 - 0.1 / sqrt(0.9335) = -0.05673709,
-// p = 1.00477765. Epsilon outside of the root would give 0.05193353 first, m from 0 0.31008684.
-TEST(Optimizer, RmsPropByHand) {
+// p = 1.00477765. With epsilon outside the root, the first v would be 0.05193353; with m starting at 0, 0.31008684.
+TEST(Optimizer, RmsPropMatchesValuesComputedByHand) {
   torch::Tensor p = torch::ones({1}).requires_grad_();
   const auto optimizer = make_optimizer({.name = OptimizerKind::rmsprop_tf, .weight_decay = 0}, {{"p", p, true}});
   p.mutable_grad() = torch::full({1}, 0.5);
@@ -108,7 +109,7 @@ std::vector<double> reference(const Scenario& scenario, Options options) {
   return doubles(p);
 }
 
-TEST(Optimizer, SgdIsTorchs) {
+TEST(Optimizer, SgdMatchesTorch) {
   const Scenario scenario;
   for (const bool nesterov : {false, true}) {
     const std::vector<double> expected = reference<torch::optim::SGD>(
@@ -122,7 +123,7 @@ TEST(Optimizer, SgdIsTorchs) {
   }
 }
 
-TEST(Optimizer, AdamWIsTorchs) {
+TEST(Optimizer, AdamWMatchesTorch) {
   const Scenario scenario;
   for (const double weight_decay : {0.0, 0.05}) {
     const std::vector<double> expected = reference<torch::optim::AdamW>(
@@ -130,19 +131,19 @@ TEST(Optimizer, AdamWIsTorchs) {
     for (const bool foreach : {false, true}) {
       const OptimizerSettings settings{
           .name = OptimizerKind::adamw, .momentum = 0.9, .decay = 0.99, .epsilon = 1e-8, .weight_decay = weight_decay};
-      // Where the gradients cancel, the update m / sqrt(v) amplifies m's rounding by 1 / sqrt(1 - beta2) = 10.
+      // If gradients cancel, the update m / sqrt(v) amplifies the rounding of m by 1 / sqrt(1 - beta2) = 10.
       expect_near(doubles(run(settings, scenario, true, foreach)), expected, 10 * tolerance(scenario));
-      expect_near(doubles(run({.name = OptimizerKind::adamw, .decay = 0.99, .weight_decay = weight_decay}, scenario, true,
-                              foreach)),
-                  expected, 10 * tolerance(scenario));  // epsilon left to the optimiser
+      expect_near(doubles(run({.name = OptimizerKind::adamw, .decay = 0.99, .weight_decay = weight_decay}, scenario,
+                              true, foreach)),
+                  expected, 10 * tolerance(scenario));  // with the default epsilon
     }
   }
 }
 
-TEST(Optimizer, ATensorIsTheSameWhereverItsPiecesLie) {
+TEST(Optimizer, TensorSizeAndNumberOfThreadsDoNotChangeBits) {
   const Scenario small;
   for (const auto& [kind, name] : kOptimizers) {
-    // 100,000 values are cut into pieces for threads; the first hundred must not know.
+    // 100,000 values are divided among threads; the first hundred must get the same bits as alone.
     Scenario large = small;
     large.n = 100'000;
     const torch::Tensor whole = run({.name = kind}, large), part = run({.name = kind}, small);
@@ -154,7 +155,7 @@ TEST(Optimizer, ATensorIsTheSameWhereverItsPiecesLie) {
   }
 }
 
-TEST(Optimizer, AGradientMayHaveOtherStrides) {
+TEST(Optimizer, AGradientMayHaveOtherStridesThanItsParameter) {
   const torch::Tensor values = numbers(2 * 3 * 5 * 5, 0).view({2, 3, 5, 5});
   const torch::Tensor gradient = numbers(2 * 3 * 5 * 5, 1).view({2, 3, 5, 5});
   torch::Tensor plain = values.clone().requires_grad_();
@@ -168,15 +169,15 @@ TEST(Optimizer, AGradientMayHaveOtherStrides) {
   EXPECT_TRUE(torch::equal(plain, permuted));
 }
 
-TEST(Optimizer, ATensorWithoutGradientIsLeftAlone) {
+TEST(Optimizer, ATensorWithoutGradientDoesNotChange) {
   torch::Tensor p = torch::ones({4}).requires_grad_();
   const auto optimizer = make_optimizer({.name = OptimizerKind::rmsprop_tf}, {{"p", p, true}});
   optimizer->step(0.1);
   EXPECT_TRUE(torch::equal(p, torch::ones({4})));
 }
 
-// Written into a fresh optimiser, the state goes on to the same bits.
-TEST(Optimizer, StateIsAllThereIs) {
+// A new optimiser that receives the state of another one computes the same bits from then on.
+TEST(Optimizer, StateIsComplete) {
   for (const auto& [kind, name] : kOptimizers) {
     const Scenario scenario;
     torch::Tensor p = numbers(scenario.n, 0).requires_grad_();

@@ -24,7 +24,8 @@ std::vector<Trainable> trainables_of(const nn::ParameterStore& store) {
   return result;
 }
 
-// LibTorch has a type for this only from 2.0 on, and of GPUs only; its CPU allocator says it in words.
+// LibTorch has an exception type for out of memory only since 2.0 and only for GPUs. Its CPU allocator throws
+// c10::Error, which can be recognised by its text only.
 bool out_of_memory(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
   if (dynamic_cast<const c10::Error*>(&error) == nullptr) return false;
@@ -34,11 +35,12 @@ bool out_of_memory(const std::exception& error) {
          what.find("not enough memory") != std::string_view::npos;
 }
 
-// Images first .. first + n - 1 as (n, 3, h, w): the batch's own memory, which is channels-last already, or a copy on
-// the device.
+// Images [first, first + n) of a batch as (n, 3, h, w). On the CPU the tensor shares the batch's memory, which is
+// channels-last; on a GPU it is a copy.
 torch::Tensor images_of(const data::Batch& batch, std::int64_t first, std::int64_t n, const Chw& in,
                         torch::Device device) {
-  float* const begin = const_cast<float*>(batch.images.data()) + first * in.numel();  // from_blob wants it; only read
+  float* const begin = const_cast<float*>(batch.images.data()) +
+                       first * in.numel();  // from_blob takes no const pointer; the memory is only read
   return torch::from_blob(begin, {n, in.h, in.w, in.c}, torch::kFloat).permute({0, 3, 1, 2}).to(device);
 }
 
@@ -54,8 +56,8 @@ struct Trainer::Impl {
   Group& group;
   Precision precision;
   nn::NetworkOptions options{};
-  std::shared_ptr<nn::Network> network{}, averaged_network{};  // the latter once it is asked for
-  std::shared_ptr<Average> average{};                          // null without
+  std::shared_ptr<nn::Network> network{}, averaged_network{};  // averaged_network: made by the first use in evaluate()
+  std::shared_ptr<Average> average{};                          // null without EMA
   std::unique_ptr<Optimizer> optimizer{};
   std::vector<torch::Tensor> trainables{}, statistics{};
   std::int64_t steps = 0, micro_batches = 1;
@@ -81,8 +83,8 @@ void Trainer::Impl::check(const data::Batch& batch) const {
   const std::size_t values = n * static_cast<std::size_t>(graph.input().numel());
   if (batch.images.size() != values || batch.indices.size() != n || batch.lambda.size() != batch.labels_b.size() ||
       (!batch.lambda.empty() && batch.lambda.size() != n)) {
-    throw internal_error("a batch does not fit the network (got {} values for {} images, expected {})",
-                         batch.images.size(), n, values);
+    throw internal_error("batch of the wrong size (got {} values for {} images, expected {})", batch.images.size(), n,
+                         values);
   }
 }
 
@@ -116,15 +118,16 @@ std::int64_t Trainer::Impl::sum_over_ranks(std::int64_t n) const {
   return sum.item<std::int64_t>();
 }
 
-// The gradients of the global batch's mean loss, times the loss scale; sums of this rank's part.
+// Computes the gradients of the global batch's mean loss, times the loss scale. Returns the sums over this rank's
+// images.
 Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
   const std::int64_t n = batch.n();
-  // Ranks' micro_batches of a batch may differ by an image. Then a larger one weighs more in the mean over the ranks; and all
-  // take as many micro-batches, since batch norms exchange sums in each.
+  // The numbers of images of the ranks may differ by one. A rank with more images gets a larger weight in the mean over
+  // the ranks. All ranks must use the same number of micro-batches, since batch norms exchange sums in each of them.
   const std::int64_t all = sum_over_ranks(n);
   const std::int64_t count = std::min({micro_batches, n, all / group.world()});
-  const double share = static_cast<double>(n * group.world()) / static_cast<double>(all);
-  const double factor = share * (precision == Precision::fp16 ? loss_scale.scale : 1);
+  const double weight = static_cast<double>(n * group.world()) / static_cast<double>(all);
+  const double factor = weight * (precision == Precision::fp16 ? loss_scale.scale : 1);
   nn::ForwardContext pass;
   pass.training = true;
   pass.seed = seed;
@@ -148,17 +151,17 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
     }
     const torch::Tensor loss = cross_entropy_sum(logits, targets) / static_cast<double>(n);
     const bool last = part + 1 == count;
-    if (last) group.begin_gradients(trainables);  // they are whole only after this pass
+    if (last) group.begin_gradients(trainables);  // the gradients are complete only after this backward pass
     (factor == 1 ? loss : loss * factor).backward();
     if (last) group.end_gradients();
     const torch::Tensor right = (logits.detach().argmax(1) == torch::tensor(labels).to(device)).sum();
     sums += torch::stack({loss.detach().to(torch::kDouble), right.to(torch::kDouble)});
   }
-  sums = sums.cpu();  // the one wait for the device
+  sums = sums.cpu();  // the only point that waits for the device
   return {sums[0].item<double>(), static_cast<std::int64_t>(sums[1].item<double>())};
 }
 
-// Nothing if memory ran out; whatever is thrown, all is as it was before.
+// Returns nothing if memory ran out. In this case and after an exception the state is as before, without gradients.
 std::optional<Trainer::Impl::Sums> Trainer::Impl::attempt(const data::Batch& batch, const torch::Tensor& saved) {
   drop_gradients(trainables);
   try {
@@ -205,10 +208,10 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
   std::optional<Impl::Sums> sums = impl.attempt(batch, saved);
   while (!sums) {
     if (impl.group.world() > 1 || impl.micro_batches >= batch.n()) {
-      throw environment_error("out of memory (got {} images at a time, expected fewer)",
+      throw environment_error("out of memory (got micro-batches of {} images, expected fewer)",
                               std::max<std::int64_t>(1, batch.n() / impl.micro_batches))
-          .with_hint(impl.group.world() > 1 ? "a larger train.accumulate takes less memory"
-                                            : "a smaller data.resolution or model takes less memory");
+          .with_hint(impl.group.world() > 1 ? "a larger train.accumulate needs less memory"
+                                            : "a smaller data.resolution or model needs less memory");
     }
     impl.micro_batches = std::min(2 * impl.micro_batches, batch.n());
     sums = impl.attempt(batch, saved);
@@ -225,8 +228,8 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
     if (scaled && impl.loss_scale.overflowed()) {
       return {.gradient_norm = result.gradient_norm, .skipped = true};
     }
-    throw NotFinite(fmt::format("training has diverged at step {}, batch {} of epoch {} (got a loss of {} and a "
-                                "gradient of norm {}, expected finite numbers)",
+    throw NotFinite(fmt::format("training has diverged at step {}, batch {} of epoch {} (got loss {} and gradient norm "
+                                "{}, expected finite numbers)",
                                 impl.steps + 1, batch.number + 1, batch.epoch + 1, result.loss, result.gradient_norm),
                     kDivergedHint);
   }
@@ -253,7 +256,7 @@ torch::Tensor Trainer::evaluate(const data::Batch& batch, bool averaged) {
   }
   nn::Network& network = averaged && impl.average ? *impl.averaged_network : *impl.network;
   const std::int64_t n = batch.n();
-  const std::int64_t count = std::min(impl.micro_batches, n);  // what training has found to fit
+  const std::int64_t count = std::min(impl.micro_batches, n);  // as in training, where this size fits in memory
   std::vector<torch::Tensor> logits{torch::empty({0, impl.graph.classes()})};
   for (std::int64_t part = 0; part < count; ++part) {
     const std::int64_t first = part * n / count, size = (part + 1) * n / count - first;
@@ -304,8 +307,9 @@ void Trainer::set_scalar(const std::string& name, double value) {
     impl_->loss_scale.good_steps = static_cast<std::int64_t>(value);
   } else {
     throw input_error(
-        "not a number of the trainer's state (got {} = {}, expected steps, micro_batches, loss_scale or good_steps)", name,
-        value);
+        "invalid scalar of the trainer's state (got {} = {}, expected a valid value of steps, parts, loss_scale or "
+        "good_steps)",
+        name, value);
   }
 }
 

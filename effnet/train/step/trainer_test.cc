@@ -17,7 +17,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// A trainer of the tiny network and what it needs.
+// A trainer of the tiny network, with its graph and group.
 struct Fixture {
   explicit Fixture(const Recipe& recipe, graph::Graph network = tiny_graph())
       : graph(network), trainer(network, nn::ParameterStore::initialised(network, 11), recipe, torch::kCPU, *group) {}
@@ -47,7 +47,7 @@ void copy_state(Trainer& from, Trainer& to) {
   for (const auto& [name, value] : from.scalars()) to.set_scalar(name, value);
 }
 
-TEST(Trainer, GoesOnToTheSameBits) {
+TEST(Trainer, ResumesToTheSameBits) {
   for (const auto& [optimizer, name] : kOptimizers) {
     for (const bool fused : {true, false}) {
       SCOPED_TRACE(fmt::format("{} {}", name, fused));
@@ -67,7 +67,7 @@ TEST(Trainer, GoesOnToTheSameBits) {
   }
 }
 
-TEST(Trainer, StateNamesEverythingOnce) {
+TEST(Trainer, StateHasEveryTensorOnce) {
   Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf));
   std::set<std::string> names;
   for (const auto& [name, tensor] : fixture.trainer.state()) EXPECT_TRUE(names.insert(name).second) << name;
@@ -81,8 +81,9 @@ TEST(Trainer, StateNamesEverythingOnce) {
   EXPECT_THROW(fixture.trainer.set_scalar("speed", 1), Error);
 }
 
-// The gradient and loss of a batch in two parts are the mean of the parts' own, computed here by torch alone.
-TEST(Trainer, PartsAddUpToTheBatchsMean) {
+// The gradient and loss of a batch in two micro-batches are the means over the micro-batches. The expected values are
+// computed by plain steps and torch's cross entropy.
+TEST(Trainer, MicroBatchesGiveTheMeanOfTheBatch) {
   Recipe recipe = recipe_of(OptimizerKind::sgd, 2);
   recipe.optimizer.momentum = 0;
   recipe.optimizer.weight_decay = 0;
@@ -112,7 +113,8 @@ TEST(Trainer, PartsAddUpToTheBatchsMean) {
   loss.backward();
 
   const StepResult got = fixture.trainer.step(batch, 0);
-  // Some fifty layers, each a sum of at most 100 products in another order: 1e-5 of the norm is a hundred roundings.
+  // About fifty layers, each a sum of at most 100 products in a different order: 1e-5 of the norm is a hundred
+  // roundings.
   EXPECT_NEAR(got.loss, loss.item<double>(), 1e-5 * loss.item<double>());
   EXPECT_EQ(got.right, right);
   EXPECT_EQ(got.images, 6);
@@ -122,43 +124,44 @@ TEST(Trainer, PartsAddUpToTheBatchsMean) {
     if (ours[i].statistic) continue;
     const torch::Tensor expected = store->entries()[i].tensor.grad();
     const double difference = (ours[i].tensor.grad() - expected).norm().item<double>();
-    // The project batch norms' biases shift what the next batch norm takes away again: theirs is a rounding error.
+    // The next batch norm removes the bias of a projection's batch norm, so the gradient of this bias is only rounding
+    // error.
     EXPECT_LE(difference, 1e-4 * expected.norm().item<double>() + 1e-6) << ours[i].name;
     squares += expected.square().sum().item<double>();
   }
   EXPECT_NEAR(got.gradient_norm, std::sqrt(squares), 1e-4 * std::sqrt(squares));
 }
 
-TEST(Trainer, ClipsTheWholeGradient) {
+TEST(Trainer, ClipsByTheNormOfAllGradients) {
   Recipe recipe = recipe_of(OptimizerKind::sgd);
   recipe.optimizer.momentum = 0;
   recipe.optimizer.weight_decay = 0;
-  for (const double share : {0.5, 2.0}) {
-    Fixture free(recipe);
-    const double norm = free.trainer.step(tiny_batch(6), 1).gradient_norm;
+  for (const double factor : {0.5, 2.0}) {
+    Fixture unclipped(recipe);
+    const double norm = unclipped.trainer.step(tiny_batch(6), 1).gradient_norm;
     Recipe clipped = recipe;
-    clipped.train.clip_norm = share * norm;
+    clipped.train.clip_norm = factor * norm;
     Fixture fixture(clipped);
     const auto before = nn::ParameterStore::initialised(fixture.graph, 11);
-    EXPECT_EQ(fixture.trainer.step(tiny_batch(6), 1).gradient_norm, norm);  // as it was
+    EXPECT_EQ(fixture.trainer.step(tiny_batch(6), 1).gradient_norm, norm);  // before clipping
     double squares = 0;
     for (std::size_t i = 0; i < before->entries().size(); ++i) {
       if (before->entries()[i].statistic) continue;
       const auto after = fixture.trainer.weights()->entries()[i].tensor;
       squares += (after - before->entries()[i].tensor).to(torch::kDouble).square().sum().item<double>();
     }
-    EXPECT_NEAR(std::sqrt(squares), std::min(share, 1.0) * norm, 1e-5 * norm);
+    EXPECT_NEAR(std::sqrt(squares), std::min(factor, 1.0) * norm, 1e-5 * norm);
   }
 }
 
-// Memory runs out in the second of two parts, when statistics have moved and gradients are half there: what follows is
-// what four parts would have given from the start.
-TEST(Trainer, HalvesItsPartsWhereMemoryRunsOut) {
+// Memory runs out in the second of two micro-batches, when the first one has updated the moving statistics and
+// gradients. The results must equal those of four micro-batches from the start.
+TEST(Trainer, HalvesMicroBatchesIfMemoryRunsOut) {
   Fixture expected(recipe_of(OptimizerKind::rmsprop_tf, 4));
   expected.trainer.step(tiny_batch(8), 0.01);
   expected.trainer.step(tiny_batch(8, 8), 0.01);
 
-  const auto real = [] { torch::empty({std::int64_t{1} << 50}); };  // LibTorch's own words
+  const auto real = [] { torch::empty({std::int64_t{1} << 50}); };  // LibTorch's own error
   const auto standard = [] { throw std::bad_alloc(); };
   const auto device = [] { TORCH_CHECK(false, "CUDA out of memory. Tried to allocate 20.00 MiB"); };
   for (const std::function<void()>& fail :
@@ -176,7 +179,7 @@ TEST(Trainer, HalvesItsPartsWhereMemoryRunsOut) {
   }
 }
 
-TEST(Trainer, OneImageTooMuchIsAnErrorThatChangesNothing) {
+TEST(Trainer, OutOfMemoryWithOneImageIsAnErrorThatKeepsTheWeights) {
   Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf));
   const auto before = bytes_of(fixture.trainer);
   fixture.trainer.on_micro_batch([](std::int64_t) { throw std::bad_alloc(); });
@@ -189,14 +192,14 @@ TEST(Trainer, OneImageTooMuchIsAnErrorThatChangesNothing) {
   EXPECT_THAT(differing(before, bytes_of(fixture.trainer)), ElementsAre("parts"));
 }
 
-TEST(Trainer, StopsBeforeNumbersThatAreNotFinite) {
+TEST(Trainer, NonFiniteImagesAreAnErrorThatChangesNothing) {
   Fixture clean(recipe_of(OptimizerKind::rmsprop_tf, 2));
   const StepResult expected = clean.trainer.step(tiny_batch(8), 0.01);
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf, 2));
     const auto before = bytes_of(fixture.trainer);
     data::Batch batch = tiny_batch(8, 0, 17);
-    batch.images.back() = bad;  // in the second part: the first has moved the statistics
+    batch.images.back() = bad;  // in the second micro-batch, after the first one has updated the statistics
     try {
       fixture.trainer.step(batch, 0.01);
       FAIL();
@@ -211,7 +214,7 @@ TEST(Trainer, StopsBeforeNumbersThatAreNotFinite) {
   }
 }
 
-TEST(Trainer, ALabelThatIsNoClassChangesNothing) {
+TEST(Trainer, ALabelOutOfRangeIsAnErrorThatChangesNothing) {
   Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf, 2));
   const auto before = bytes_of(fixture.trainer);
   data::Batch batch = tiny_batch(8);
@@ -227,7 +230,7 @@ TEST(Trainer, ALabelThatIsNoClassChangesNothing) {
   EXPECT_THROW(fixture.trainer.step(batch, 0.01), Error);
 }
 
-// Shadows by a loop of its own in double, over trainable tensors and moving statistics alike.
+// Compares the moving average with a loop in double, for trainable tensors and moving statistics.
 TEST(Trainer, AveragesWeightsAndStatistics) {
   Recipe recipe = recipe_of(OptimizerKind::sgd);
   recipe.ema_decay = 0.2;
@@ -255,10 +258,9 @@ TEST(Trainer, AveragesWeightsAndStatistics) {
   }
 }
 
-// With weights that stay as they are a batch's own statistics b are the same in every step: from s they move to
-// k s + (1 - k) b, k = (1 + t) / (10 + t) until it passes the momentum. Plain steps, own kernels, parts and half
-// precision all take k from the step's number.
-TEST(Trainer, MovingStatisticsWarmUpWithTheSteps) {
+// With a learning rate of 0, the batch statistics b are the same in every step t. Moving statistics s become
+// k s + (1 - k) b with k = min(momentum, (1 + t) / (10 + t)). Tested for fused and plain steps, in fp32 and bf16.
+TEST(Trainer, BatchNormWarmUpLimitsTheMomentumOfEarlySteps) {
   const data::Batch batch = tiny_batch(8);
   const auto statistics = [](Fixture& fixture) {
     std::map<std::string, torch::Tensor> values;
@@ -281,10 +283,10 @@ TEST(Trainer, MovingStatisticsWarmUpWithTheSteps) {
         for (int step = 0; step < steps; ++step) fixture.trainer.step(batch, 0);
         return statistics(fixture);
       };
-      const auto begun = after(0, true, 0), own = after(0, true, 1);
+      const auto start = after(0, true, 0), batch_statistics = after(0, true, 1);
       const auto expect = [&](const std::map<std::string, torch::Tensor>& got, double kept) {
         for (const auto& [name, value] : got) {
-          const torch::Tensor expected = kept * begun.at(name) + (1 - kept) * own.at(name);
+          const torch::Tensor expected = kept * start.at(name) + (1 - kept) * batch_statistics.at(name);
           EXPECT_LE((value - expected).norm().item<double>(), 1e-5 * expected.norm().item<double>()) << name;
         }
       };
@@ -292,14 +294,14 @@ TEST(Trainer, MovingStatisticsWarmUpWithTheSteps) {
       expect(after(0.99, true, 2), 0.1 * 2 / 11);
       expect(after(0.15, true, 2), 0.1 * 0.15);
       expect(after(0.99, true, 1, 89), 90.0 / 99);
-      expect(after(0.99, true, 1, 1000), 0.99);  // the paper's from step 890 on
+      expect(after(0.99, true, 1, 1000), 0.99);  // from step 890 on the momentum is the paper's
       expect(after(0.99, false, 2), 0.99 * 0.99);
-      expect(after(1, true, 2), 1);  // statistics that are to stay
+      expect(after(1, true, 2), 1);  // momentum 1: the statistics must not change
     }
   }
 }
 
-TEST(Trainer, EvaluatesWithEither) {
+TEST(Trainer, EvaluatesWithCurrentOrAveragedWeights) {
   Recipe recipe = recipe_of(OptimizerKind::sgd, 2);
   Fixture fixture(recipe);
   for (int step = 0; step < 3; ++step) fixture.trainer.step(tiny_batch(6, 6 * step), 0.05);
@@ -314,7 +316,7 @@ TEST(Trainer, EvaluatesWithEither) {
   };
   EXPECT_TRUE(torch::allclose(plain, logits(fixture.trainer.weights()->weights()), 1e-5, 1e-6));
   EXPECT_TRUE(torch::allclose(averaged, logits(fixture.trainer.averaged_weights()), 1e-5, 1e-6));
-  // It changes nothing, and follows the weights.
+  // Evaluation changes no state, and uses the latest weights.
   const auto before = bytes_of(fixture.trainer);
   fixture.trainer.evaluate(batch, true);
   EXPECT_THAT(differing(before, bytes_of(fixture.trainer)), IsEmpty());
@@ -328,7 +330,7 @@ TEST(Trainer, EvaluatesWithEither) {
   EXPECT_TRUE(torch::equal(without.trainer.evaluate(batch, true), without.trainer.evaluate(batch, false)));
 }
 
-TEST(Trainer, Learns) {
+TEST(Trainer, EveryOptimizerLearnsTheTinyDataset) {
   for (const auto& [optimizer, name] : kOptimizers) {
     Fixture fixture(recipe_of(optimizer));
     double lr = optimizer == OptimizerKind::sgd ? 0.1 : 0.01;
@@ -341,7 +343,7 @@ TEST(Trainer, Learns) {
   }
 }
 
-TEST(Trainer, TakesThePrecisionThatTheDeviceHas) {
+TEST(Trainer, RejectsFp16OnTheCpuAndTrainsInBf16) {
   Recipe recipe = recipe_of(OptimizerKind::sgd);
   recipe.train.precision = Precision::fp16;
   try {
@@ -355,7 +357,7 @@ TEST(Trainer, TakesThePrecisionThatTheDeviceHas) {
   Fixture fixture(recipe);
   const double got = fixture.trainer.step(tiny_batch(8), 0.05).loss;
   EXPECT_NE(got, expected);
-  EXPECT_NEAR(got, expected, 0.05 * expected);  // a dozen layers with 8 bits each: 2^-9 * sqrt(12), and batch norms
+  EXPECT_NEAR(got, expected, 0.05 * expected);  // 12 layers with 8-bit mantissas: 2^-9 * sqrt(12), plus batch norms
   EXPECT_EQ(fixture.trainer.weights()->entries()[0].tensor.scalar_type(), torch::kFloat);
   EXPECT_TRUE(std::isfinite(fixture.trainer.step(tiny_batch(8), 0.05).loss));
 }
