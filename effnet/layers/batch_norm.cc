@@ -84,7 +84,7 @@ BatchNormGradient batch_norm_gradient(const std::vector<double>& sums, const Bat
   const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
   BatchNormGradient result;
   for (std::vector<float>* values : {&result.c0, &result.c1, &result.c2}) values->resize(all);
-  std::vector<double> totals(2 * size);  // of dz, then of dz * xhat
+  std::vector<double> totals(2 * size);  // sums of dz, then of dz * xhat
   for (std::size_t c = 0; c < size; ++c) {
     totals[c] = sums[c / kBlock * 2 * kBlock + c % kBlock];
     totals[size + c] = sums[c / kBlock * 2 * kBlock + kBlock + c % kBlock];

@@ -25,7 +25,7 @@ struct GemmOperand {
 // The operand is a stored tensor, blocked over all pixels.
 GemmOperand stored_operand(const Partition& parts, const float* tensor);
 // The operand is the gradient of a batch norm's input: c0 * dz + c1 * y + c2, where dz is the gradient of its output.
-// y and dz are blocked over all pixels. All arguments must outlive the operand.
+// y and dz are blocked over all pixels. kernels, y, dz and norm must outlive the operand.
 GemmOperand norm_gradient_operand(const Kernels& kernels, const Partition& parts, const float* y, const float* dz,
                                   const BatchNormGradient& norm, std::int64_t channels);
 

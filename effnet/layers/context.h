@@ -15,7 +15,7 @@ struct Kernels {
       : base(kernels::kernel_set({isa})), training(kernels::training_set({isa})), schedule(base) {}
   const kernels::KernelSet& base;
   const kernels::TrainingSet& training;
-  primitives::TileSchedule schedule;  // of `base`
+  primitives::TileSchedule schedule;  // for the GEMM kernels of `base`
 };
 
 struct Context {

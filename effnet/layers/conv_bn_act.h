@@ -11,7 +11,7 @@ namespace effnet::layers {
 
 struct ConvBnActShape {
   std::int64_t images, in_h, in_w, out_h, out_w;
-  std::int64_t in, out;  // channels
+  std::int64_t in, out;  // numbers of channels
   std::int64_t kernel, stride, top, left;
   EpilogueParams activation;
   bool pointwise() const { return kernel == 1 && stride == 1; }

@@ -20,7 +20,7 @@ std::vector<DepthwiseShape> shapes() {
           return std::max<std::int64_t>((out - 1) * stride + kernel - in, 0) / 2;
         };
         result.push_back({2, 5, h, w, out_h, out_w, kernel, stride, same(h, out_h), same(w, out_w)});
-        result.push_back({1, 17, h, w, out_h, out_w, kernel, stride, kernel / 2, kernel / 2});  // PyTorch's
+        result.push_back({1, 17, h, w, out_h, out_w, kernel, stride, kernel / 2, kernel / 2});  // PyTorch's padding
         if (std::min(h, w) >= kernel) {                                                         // no padding
           result.push_back({1, 1, h, w, (h - kernel) / stride + 1, (w - kernel) / stride + 1, kernel, stride, 0, 0});
         }

@@ -96,11 +96,11 @@ Named<Real> plain(const Block& block, bool training) {
   activate(y, s.activation);
   if (s.squeezed > 0) {
     Image<V> mean(s.images, 1, 1, s.expanded);
-    const V share = constant<V>(1.0 / static_cast<double>(s.out_h * s.out_w));
+    const V weight = constant<V>(1.0 / static_cast<double>(s.out_h * s.out_w));
     for (std::size_t i = 0; i < y.values.size(); ++i) {
       const auto image = static_cast<std::int64_t>(i) / (s.out_h * s.out_w * s.expanded);
       V& to = mean.at(image, 0, 0, static_cast<std::int64_t>(i) % s.expanded);
-      to = add_product(y.values[i], share, to);
+      to = add_product(y.values[i], weight, to);
     }
     const auto linear = [&](const Image<V>& from, const std::string& name, std::int64_t out) {
       Image<V> to = convolution(from, in.at(name), out, {1, 1, 0, 0, 1, 1});

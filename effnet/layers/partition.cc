@@ -5,7 +5,7 @@
 namespace effnet::layers {
 namespace {
 
-constexpr std::int64_t kLongest = 196;     // 14 tiles of 14 pixels, 7 * 28, 14 * 14
+constexpr std::int64_t kLongest = 196;     // pixels; 14 tiles of 14 pixels; fits the sizes 7 * 28 and 14 * 14
 constexpr std::int64_t kFewestChunks = 8;  // when several small images share a chunk: enough work for several threads
 
 }  // namespace

@@ -9,8 +9,8 @@ using torch::Tensor;
 using Reduce = std::function<Tensor(const Tensor&)>;
 
 // Holds the all-reduce function in a type that an autograd context can store for the backward pass.
-struct KeptReduce : torch::CustomClassHolder {
-  explicit KeptReduce(Reduce function) : reduce(std::move(function)) {}
+struct ReduceHolder : torch::CustomClassHolder {
+  explicit ReduceHolder(Reduce function) : reduce(std::move(function)) {}
   Reduce reduce;
 };
 
@@ -45,22 +45,22 @@ class SyncBatchNorm : public torch::autograd::Function<SyncBatchNorm> {
   // Returns y, mean, biased variance and N (a tensor of one element); the last three are not differentiable.
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const Tensor& x,
                                                 const Tensor& weight, const Tensor& bias, double epsilon,
-                                                c10::intrusive_ptr<KeptReduce> kept) {
+                                                c10::intrusive_ptr<ReduceHolder> holder) {
     const auto [local_mean, local_variance] = moments(x);
     const double count = static_cast<double>(x.numel() / x.size(1));
     const Tensor center = local_mean.to(torch::kDouble);
-    const Tensor sums = kept->reduce(torch::cat({center * count, torch::full({1}, count, center.options())}));
+    const Tensor sums = holder->reduce(torch::cat({center * count, torch::full({1}, count, center.options())}));
     const Tensor total = sums.slice(0, -1);
     const Tensor mean = sums.slice(0, 0, -1) / total;
     const Tensor squares = (local_variance.to(torch::kDouble) + (center - mean).square()) * count;
-    const Tensor variance = kept->reduce(squares) / total;
+    const Tensor variance = holder->reduce(squares) / total;
 
     const auto stored = weight.options().requires_grad(false);
     const Tensor narrow_mean = mean.to(stored), narrow_variance = variance.to(stored);
     Tensor y = std::get<0>(
         at::native_batch_norm(x, weight, bias, narrow_mean, narrow_variance, /*training=*/false, 0.0, epsilon));
     context->save_for_backward({x, weight, narrow_mean, (variance + epsilon).rsqrt().to(stored), total});
-    context->saved_data["reduce"] = c10::IValue::make_capsule(std::move(kept));
+    context->saved_data["reduce"] = c10::IValue::make_capsule(std::move(holder));
     context->mark_non_differentiable({narrow_mean, narrow_variance, total});
     return {y, narrow_mean, narrow_variance, total};
   }
@@ -69,12 +69,12 @@ class SyncBatchNorm : public torch::autograd::Function<SyncBatchNorm> {
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1], &mean = saved[2], &inverse = saved[3], &total = saved[4];
-    const auto kept = c10::static_intrusive_pointer_cast<KeptReduce>(context->saved_data["reduce"].toCapsule());
+    const auto holder = c10::static_intrusive_pointer_cast<ReduceHolder>(context->saved_data["reduce"].toCapsule());
     const Tensor dy = gradients[0].to(weight.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
     const Tensor centered = x - per_channel(mean);
     const std::vector<std::int64_t> pixels{0, 2, 3};
     const Tensor sum = dy.sum(pixels), product = (dy * centered).sum(pixels) * inverse;
-    const Tensor means = (kept->reduce(torch::cat({sum, product}).to(torch::kDouble)) / total).to(weight.options());
+    const Tensor means = (holder->reduce(torch::cat({sum, product}).to(torch::kDouble)) / total).to(weight.options());
     const Tensor mean_sum = means.slice(0, 0, x.size(1)), mean_product = means.slice(0, x.size(1));
     const Tensor dx =
         (dy - per_channel(mean_sum) - centered * per_channel(inverse * mean_product)) * per_channel(weight * inverse);
@@ -98,7 +98,7 @@ BatchNormState batch_norm_state(const graph::Node& node, const Bind& bind, const
 Tensor batch_norm_training(const Tensor& x, const BatchNormState& state, const ForwardContext& pass) {
   if (pass.all_reduce) {
     const auto out = SyncBatchNorm::apply(x, state.weight, state.bias, state.epsilon,
-                                          c10::make_intrusive<KeptReduce>(pass.all_reduce));
+                                          c10::make_intrusive<ReduceHolder>(pass.all_reduce));
     const Tensor& total = out[3];
     const Tensor variance =
         state.unbiased ? out[2] * (total / (total - 1).clamp_min(1)).to(out[2].scalar_type()) : out[2];

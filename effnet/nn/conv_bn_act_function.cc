@@ -94,7 +94,7 @@ Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, co
                                                : inputs[0].contiguous(torch::MemoryFormat::ChannelsLast);
             auto call = c10::make_intrusive<ConvBnActCall>();
             call->shape = shape;
-            call->shape.images = images_of(x);
+            call->shape.images = batch_size_of(x);
             call->parameters = batch_norm_parameters(norm, pass);
             call->mode = batch_norm_mode(pass);
             return ConvBnActFunction::apply(x, weight, norm.weight, norm.bias, call);

@@ -29,7 +29,7 @@ struct BlockCase {
   double drop_path = 0;
 };
 
-// input -> 1x1 convolution (so that the block's input needs a gradient) -> block -> pool -> linear.
+// input -> 1x1 convolution (so that the block's input needs a gradient) -> block.
 graph::Graph block_graph(const BlockCase& c) {
   graph::Builder b(c.label, {3, c.h, c.w});
   graph::NodeId x = b.add("before", graph::Conv{.out_channels = c.in, .bias = true}, {0});
@@ -220,7 +220,7 @@ TEST_P(FusedBlock, TwoProcessesMatchTheStepOfTheWholeBatch) {
 
 // Independent of autograd: the derivative along one random direction through all parameters must equal a difference
 // quotient in double. Only SiLU is tested: the quotient is not valid at points where an activation has no derivative,
-// as relu6.
+// such as relu6.
 TEST_P(FusedBlock, GradientMatchesDifferenceQuotients) {
   const BlockCase& block = GetParam();
   if (block.activation != Activation::silu) return;

@@ -11,7 +11,7 @@
 namespace effnet::nn {
 
 inline bool is_blocked(const torch::Tensor& x) { return x.dim() == 5; }
-inline std::int64_t images_of(const torch::Tensor& x) { return x.size(is_blocked(x) ? 1 : 0); }
+inline std::int64_t batch_size_of(const torch::Tensor& x) { return x.size(is_blocked(x) ? 1 : 0); }
 
 // Convert x to the named layout; differentiable. Return x itself if it is in that layout already. x: float32 on the
 // CPU.

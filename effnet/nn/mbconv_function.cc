@@ -197,14 +197,14 @@ Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, NodeId fir
             const Tensor x = to_blocked(inputs[0]).contiguous();
             auto call = c10::make_intrusive<MbConvCall>();
             call->shape = shape;
-            call->shape.images = images_of(x);
+            call->shape.images = batch_size_of(x);
             for (std::size_t i = 0; i < 3; ++i) call->norms[i] = batch_norm_parameters(bound.norms[i], pass);
             call->state.mode = batch_norm_mode(pass);
             if (drop_path && pass.training) {
               // The plain step, applied to ones, gives the factor of each image.
-              const Tensor ones = torch::ones({images_of(x), 1, 1, 1});
+              const Tensor ones = torch::ones({batch_size_of(x), 1, 1, 1});
               const Tensor scale = drop_path->run(std::array{ones}, pass);
-              call->state.drop_path_scale.assign(scale.data_ptr<float>(), scale.data_ptr<float>() + images_of(x));
+              call->state.drop_path_scale.assign(scale.data_ptr<float>(), scale.data_ptr<float>() + batch_size_of(x));
             }
             Parameters p = bound.parameters;
             std::transform(p.begin(), p.end(), p.begin(), or_empty);

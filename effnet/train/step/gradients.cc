@@ -35,13 +35,13 @@ double sum_of_squares(const layers::Loops& loops, const torch::Tensor& tensor) {
   const std::int64_t n = x.numel();
   std::vector<double> sums(static_cast<std::size_t>((n + kTaskElements - 1) / kTaskElements));
   loops.parallel(static_cast<std::int64_t>(sums.size()), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t piece = begin; piece < end; ++piece) {
-      sums[static_cast<std::size_t>(piece)] =
-          sum_of_squares(from + piece * kTaskElements, std::min(kTaskElements, n - piece * kTaskElements));
+    for (std::int64_t task = begin; task < end; ++task) {
+      sums[static_cast<std::size_t>(task)] =
+          sum_of_squares(from + task * kTaskElements, std::min(kTaskElements, n - task * kTaskElements));
     }
   });
   double sum = 0;
-  for (const double piece : sums) sum += piece;
+  for (const double partial : sums) sum += partial;
   return sum;
 }
 

@@ -135,8 +135,8 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
   if (bn_warmup) pass.max_momentum = moving_share(1, steps);
   if (sync_bn && group.world() > 1) pass.all_reduce = [this](const torch::Tensor& x) { return sync_sum(x, group); };
   torch::Tensor sums = torch::zeros({2}, torch::dtype(torch::kDouble).device(device));  // loss, right
-  for (std::int64_t part = 0; part < count; ++part) {
-    const std::int64_t first = part * n / count, size = (part + 1) * n / count - first;
+  for (std::int64_t micro_batch = 0; micro_batch < count; ++micro_batch) {
+    const std::int64_t first = micro_batch * n / count, size = (micro_batch + 1) * n / count - first;
     if (hook) hook(size);
     std::vector<std::int64_t> labels;
     for (std::int64_t i = first; i < first + size; ++i) labels.push_back(main_label(batch, i));
@@ -150,7 +150,7 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
       logits = network->forward(images_of(batch, first, size, graph.input(), device), pass);
     }
     const torch::Tensor loss = cross_entropy_sum(logits, targets) / static_cast<double>(n);
-    const bool last = part + 1 == count;
+    const bool last = micro_batch + 1 == count;
     if (last) group.begin_gradients(trainables);  // the gradients are complete only after this backward pass
     (factor == 1 ? loss : loss * factor).backward();
     if (last) group.end_gradients();
@@ -258,8 +258,8 @@ torch::Tensor Trainer::evaluate(const data::Batch& batch, bool averaged) {
   const std::int64_t n = batch.n();
   const std::int64_t count = std::min(impl.micro_batches, n);  // as in training, where this size fits in memory
   std::vector<torch::Tensor> logits{torch::empty({0, impl.graph.classes()})};
-  for (std::int64_t part = 0; part < count; ++part) {
-    const std::int64_t first = part * n / count, size = (part + 1) * n / count - first;
+  for (std::int64_t micro_batch = 0; micro_batch < count; ++micro_batch) {
+    const std::int64_t first = micro_batch * n / count, size = (micro_batch + 1) * n / count - first;
     logits.push_back(network.forward(images_of(batch, first, size, impl.graph.input(), impl.device), {})
                          .to(torch::kCPU, torch::kFloat));
   }

@@ -279,7 +279,7 @@ TEST(Trainer, BatchNormWarmUpLimitsTheMomentumOfEarlySteps) {
         recipe.bn_momentum = momentum;
         recipe.bn_warmup = warmup;
         Fixture fixture(recipe, tiny_graph(0, 0));
-        fixture.trainer.set_scalar("steps", first_step);  // as a checkpoint does
+        fixture.trainer.set_scalar("steps", first_step);  // as when a checkpoint is loaded
         for (int step = 0; step < steps; ++step) fixture.trainer.step(batch, 0);
         return statistics(fixture);
       };
