@@ -24,9 +24,8 @@ void check(const DepthwiseShape& shape) {
   if (known && padded && std::min({shape.planes(), shape.in_h, shape.in_w, shape.out_h, shape.out_w}) > 0) return;
   throw internal_error(
       "invalid depthwise convolution shape (got {} images, {} channels, {}x{} to {}x{} pixels, kernel {}, stride {}, "
-      "padding top {} and left {}, expected positive sizes, kernel 3, 5 or 7, stride 1 or 2, padding from 0 to kernel "
-      "- "
-      "1)",
+      "padding top {} and left {}, expected positive sizes, kernel 3, 5 or 7, stride 1 or 2, padding at least 0 and "
+      "below the kernel)",
       shape.images, shape.channels, shape.in_h, shape.in_w, shape.out_h, shape.out_w, shape.kernel, shape.stride,
       shape.top, shape.left);
 }

@@ -2,9 +2,8 @@
 // backward pass uses torch's autograd. Inputs are (n, c, h, w) in channels-last memory.
 //
 // The numerics follow the official code (docs/reference/paper.md, section C):
-//  - Batch norm normalises with the biased variance and updates moving = momentum * moving + (1 - momentum) * batch.
-//  The
-//    moving variance is updated with the biased variance too, unless NetworkOptions says otherwise.
+//  - Batch norm normalises with the biased variance and updates moving = momentum * moving + (1 - momentum) * batch. It
+//    updates the moving variance with the biased variance too, unless NetworkOptions says otherwise.
 //  - Drop path (stochastic depth) draws one number per sample and divides by the survival probability.
 //  - SAME padding is asymmetric.
 #pragma once
