@@ -13,8 +13,9 @@ struct Statistics {
   double pixels = 0;
 };
 
-// Processes are joined as slots are: sums of squares are moved from the own mean to the common one.
-Statistics batch_statistics(const primitives::ChannelMoments& moments, const NormMode& mode) {
+// Combines processes as ChannelMoments combines slots: each process's sum of squares is moved from its own mean to the
+// mean of all processes.
+Statistics batch_statistics(const primitives::ChannelMoments& moments, const BatchNormMode& mode) {
   auto [mean, squares, pixels] = moments.joined();
   const std::size_t size = mean.size();
   if (mode.sum_all) {
@@ -23,27 +24,27 @@ Statistics batch_statistics(const primitives::ChannelMoments& moments, const Nor
     mode.sum_all(sums);
     for (std::size_t c = 0; c < size; ++c) {
       const double all_mean = sums[c] / sums[size], delta = mean[c] - all_mean;
-      mean[c] = all_mean;  // not mean - delta, which would differ between processes by rounding
+      mean[c] = all_mean;  // mean - delta would differ between processes by rounding
       squares[c] += delta * delta * pixels;
     }
     mode.sum_all(squares);
     pixels = sums[size];
   }
-  // A NaN must not become a variance of 0.
+  // Written so that NaN stays NaN; std::max(0, NaN) would give a variance of 0.
   for (double& square : squares) square = square < 0 ? 0 : square / pixels;
   return {std::move(mean), std::move(squares), pixels};
 }
 
 }  // namespace
 
-Norm normalise(const primitives::ChannelMoments& moments, std::int64_t channels, const NormParameters& parameters,
-               const NormMode& mode) {
+BatchNormConstants batch_norm_constants(const primitives::ChannelMoments& moments, std::int64_t channels,
+                                        const BatchNormParameters& parameters, const BatchNormMode& mode) {
   const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
   const Statistics statistics = mode.training
                                     ? batch_statistics(moments, mode)
                                     : Statistics{{parameters.moving_mean, parameters.moving_mean + channels},
                                                  {parameters.moving_variance, parameters.moving_variance + channels}};
-  Norm norm;
+  BatchNormConstants norm;
   norm.pixels = statistics.pixels;
   for (std::vector<float>* values : {&norm.scale, &norm.shift, &norm.inverse, &norm.offset}) values->resize(all);
   for (std::size_t c = 0; c < size; ++c) {
@@ -54,16 +55,17 @@ Norm normalise(const primitives::ChannelMoments& moments, std::int64_t channels,
     norm.scale[c] = static_cast<float>(scale);
     norm.shift[c] = static_cast<float>(parameters.beta[c] - mean * scale);
     if (!mode.training) continue;
-    const double keep = parameters.momentum, take = 1 - keep;
-    const double more = parameters.unbiased && norm.pixels > 1 ? norm.pixels / (norm.pixels - 1) : 1;
-    parameters.moving_mean[c] = static_cast<float>(keep * parameters.moving_mean[c] + take * mean);
-    parameters.moving_variance[c] = static_cast<float>(keep * parameters.moving_variance[c] + take * variance * more);
+    const double old_weight = parameters.momentum, new_weight = 1 - old_weight;
+    const double correction = parameters.unbiased && norm.pixels > 1 ? norm.pixels / (norm.pixels - 1) : 1;
+    parameters.moving_mean[c] = static_cast<float>(old_weight * parameters.moving_mean[c] + new_weight * mean);
+    parameters.moving_variance[c] =
+        static_cast<float>(old_weight * parameters.moving_variance[c] + new_weight * variance * correction);
   }
   return norm;
 }
 
-kernels::ActivationArgs activation_args(const EpilogueParams& activation, const Norm& norm, std::int64_t block,
-                                        const float* y, std::int64_t pixels, const float* gate) {
+kernels::ActivationArgs activation_args(const EpilogueParams& activation, const BatchNormConstants& norm,
+                                        std::int64_t block, const float* y, std::int64_t pixels, const float* gate) {
   const std::int64_t at = block * kBlock;
   return {.y = y,
           .scale = norm.scale.data() + at,
@@ -76,12 +78,13 @@ kernels::ActivationArgs activation_args(const EpilogueParams& activation, const 
           .pixels = pixels};
 }
 
-NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma, std::int64_t channels,
-                           const NormMode& mode, float* dgamma, float* dbeta) {
+BatchNormGradient batch_norm_gradient(const std::vector<double>& sums, const BatchNormConstants& norm,
+                                      const float* gamma, std::int64_t channels, const BatchNormMode& mode,
+                                      float* dgamma, float* dbeta) {
   const auto size = static_cast<std::size_t>(channels), all = static_cast<std::size_t>(padded(channels));
-  NormGradient result;
+  BatchNormGradient result;
   for (std::vector<float>* values : {&result.c0, &result.c1, &result.c2}) values->resize(all);
-  std::vector<double> totals(2 * size);  // of dz, then of dz * xhat
+  std::vector<double> totals(2 * size);  // sums of dz, then of dz * xhat
   for (std::size_t c = 0; c < size; ++c) {
     totals[c] = sums[c / kBlock * 2 * kBlock + c % kBlock];
     totals[size + c] = sums[c / kBlock * 2 * kBlock + kBlock + c % kBlock];

@@ -1,5 +1,5 @@
-// Batch norm of fused layers: the statistics of a batch, the constants that kernels apply (kernels/training.h), and the
-// gradient. Vectors of floats are padded with zeros to whole blocks.
+// Batch norm of fused layers: statistics of a batch, the constants that kernels apply (kernels/training.h), and the
+// gradient. Vectors of float are padded with zeros to whole channel blocks.
 #pragma once
 
 #include <cstdint>
@@ -15,40 +15,43 @@ namespace effnet::layers {
 
 using primitives::EpilogueParams;
 
-struct NormMode {
+struct BatchNormMode {
   bool training = false;
-  // Adds every value over all processes, in place: synchronised batch norm. Empty: this process alone.
+  // Synchronised batch norm: replaces each value by its sum over all processes. Empty: this process only.
   std::function<void(std::span<double>)> sum_all = {};
 };
-// What a batch norm is given and learns; arrays of as many values as there are channels. In training the moving
+// Parameters and moving statistics of a batch norm; each array has one value per channel. In training the moving
 // statistics become momentum * moving + (1 - momentum) * batch.
-struct NormParameters {
+struct BatchNormParameters {
   const float *gamma = nullptr, *beta = nullptr;
   float *moving_mean = nullptr, *moving_variance = nullptr;
   double epsilon = 1e-3, momentum = 0.99;
-  bool unbiased = false;  // the moving variance takes the sum of squares / (N - 1) instead of / N
+  bool unbiased = false;  // update the moving variance with the sum of squares / (N - 1) instead of / N
 };
-struct Norm {
+// One value per channel: xhat = y * inverse + offset, z = y * scale + shift (kernels/training.h).
+struct BatchNormConstants {
   std::vector<float> scale, shift, inverse, offset;
-  double pixels = 0;  // of the batch, in training
+  double pixels = 0;  // N, the number of pixels of the batch over all processes; 0 in evaluation
 };
-// In training from the moments, and the moving statistics are updated; else from the moving statistics. sum_all is
-// called for c + 1 values, then for c.
-Norm normalise(const primitives::ChannelMoments& moments, std::int64_t channels, const NormParameters& parameters,
-               const NormMode& mode);
+// Training: computes the constants from `moments` and updates the moving statistics. Evaluation: computes them from the
+// moving statistics. sum_all is called twice: with c + 1 values, then with c.
+BatchNormConstants batch_norm_constants(const primitives::ChannelMoments& moments, std::int64_t channels,
+                                        const BatchNormParameters& parameters, const BatchNormMode& mode);
 
-// What a kernel needs to compute activation(batch norm(y)) of `pixels` pixels of a channel block, times `gate` (null,
-// or 16) where the kernel takes one.
-kernels::ActivationArgs activation_args(const EpilogueParams& activation, const Norm& norm, std::int64_t block,
-                                        const float* y, std::int64_t pixels, const float* gate = nullptr);
+// Kernel arguments for activation(batch norm(y)) of `pixels` pixels of a channel block. `gate`: 16 factors for kernels
+// that multiply by squeeze-and-excitation; may be null.
+kernels::ActivationArgs activation_args(const EpilogueParams& activation, const BatchNormConstants& norm,
+                                        std::int64_t block, const float* y, std::int64_t pixels,
+                                        const float* gate = nullptr);
 
-// dy = c0 * dz + c1 * y + c2: the gradient before a batch norm from that behind it.
-struct NormGradient {
+// Gradient of a batch norm's input y from the gradient dz of its output: dy = c0 * dz + c1 * y + c2.
+struct BatchNormGradient {
   std::vector<float> c0, c1, c2;
 };
-// sums: [block][2][16]: of dz and of dz * xhat over all pixels. dgamma and dbeta, of this process, are written. Not in
-// training the statistics are constants: c1 = c2 = 0. sum_all is called for 2 c values.
-NormGradient norm_gradient(const std::vector<double>& sums, const Norm& norm, const float* gamma, std::int64_t channels,
-                           const NormMode& mode, float* dgamma, float* dbeta);
+// sums [block][2][16]: the sums of dz and of dz * xhat over this process's pixels. Writes dgamma and dbeta of this
+// process. In evaluation the statistics are constants, so c1 = c2 = 0. sum_all is called once, with 2 c values.
+BatchNormGradient batch_norm_gradient(const std::vector<double>& sums, const BatchNormConstants& norm,
+                                      const float* gamma, std::int64_t channels, const BatchNormMode& mode,
+                                      float* dgamma, float* dbeta);
 
 }  // namespace effnet::layers

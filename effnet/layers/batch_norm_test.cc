@@ -1,4 +1,4 @@
-// What the layers' own tests do not show of the batch norm: its moving statistics at their limits, and NaN.
+// Batch norm cases that the tests of the layers do not cover: moving statistics with momentum 0 and 1, and NaN.
 #include "effnet/layers/batch_norm.h"
 
 #include "effnet/layers/layers_testing.h"
@@ -19,18 +19,18 @@ struct Fixture {
     }
   }
   primitives::ChannelMoments moments;
-  NormValues values{"norm", kChannels};
+  BatchNormValues values{"norm", kChannels};
 };
 
-TEST(BatchNorm, MomentumOneKeepsTheStatisticsAndZeroTakesTheBatch) {
+TEST(BatchNorm, MomentumOneKeepsTheStatisticsAndZeroReplacesThem) {
   Fixture fixture;
-  const NormValues before = fixture.values;
+  const BatchNormValues before = fixture.values;
   fixture.values.momentum = 1;
-  normalise(fixture.moments, kChannels, fixture.values.parameters(), {.training = true});
+  batch_norm_constants(fixture.moments, kChannels, fixture.values.parameters(), {.training = true});
   EXPECT_EQ(fixture.values.mean, before.mean);
   EXPECT_EQ(fixture.values.variance, before.variance);
   fixture.values.momentum = 0;
-  normalise(fixture.moments, kChannels, fixture.values.parameters(), {.training = true});
+  batch_norm_constants(fixture.moments, kChannels, fixture.values.parameters(), {.training = true});
   const auto joined = fixture.moments.joined();
   for (std::size_t c = 0; c < kChannels; ++c) {
     EXPECT_EQ(fixture.values.mean[c], static_cast<float>(joined.mean[c]));
@@ -38,10 +38,10 @@ TEST(BatchNorm, MomentumOneKeepsTheStatisticsAndZeroTakesTheBatch) {
   }
 }
 
-TEST(BatchNorm, EvaluationChangesNothingAndPadsWithZeros) {
+TEST(BatchNorm, EvaluationKeepsTheStatisticsAndPadsWithZeros) {
   Fixture fixture;
-  const NormValues before = fixture.values;
-  const Norm norm = normalise(fixture.moments, kChannels, fixture.values.parameters(), {});
+  const BatchNormValues before = fixture.values;
+  const BatchNormConstants norm = batch_norm_constants(fixture.moments, kChannels, fixture.values.parameters(), {});
   EXPECT_EQ(fixture.values.mean, before.mean);
   EXPECT_EQ(fixture.values.variance, before.variance);
   for (const std::vector<float>* values : {&norm.scale, &norm.shift, &norm.inverse, &norm.offset}) {
@@ -50,13 +50,13 @@ TEST(BatchNorm, EvaluationChangesNothingAndPadsWithZeros) {
   }
 }
 
-// A NaN stays one: a variance of 0 would hide it.
-TEST(BatchNorm, NanStaysNan) {
+// A NaN input must give a NaN variance: a variance of 0 would hide the NaN.
+TEST(BatchNorm, NanInputGivesNanStatistics) {
   primitives::ChannelMoments moments({1}, 1);
   const std::vector<float> y(kBlock, kNan);
   moments.take(Kernels{kernels::chosen_isa()}.training, 0, 0, y.data(), 1);
-  NormValues values("norm", 1);
-  normalise(moments, 1, values.parameters(), {.training = true});
+  BatchNormValues values("norm", 1);
+  batch_norm_constants(moments, 1, values.parameters(), {.training = true});
   EXPECT_TRUE(std::isnan(values.mean[0]));
   EXPECT_TRUE(std::isnan(values.variance[0]));
 }

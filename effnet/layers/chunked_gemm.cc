@@ -8,24 +8,24 @@ namespace {
 
 using primitives::PrefetchQueue;
 
-void add_reads(const Source& source, const Chunk& chunk, std::int64_t batch_block, PrefetchQueue& prefetch) {
-  for (std::int64_t b = 0; b < source.blocks; ++b) {
-    for (const float* const tensor : source.reads)
+void add_reads(const GemmOperand& operand, const Chunk& chunk, std::int64_t batch_block, PrefetchQueue& prefetch) {
+  for (std::int64_t b = 0; b < operand.blocks; ++b) {
+    for (const float* const tensor : operand.reads)
       prefetch.add(tensor + b * batch_block + chunk.first * kBlock, chunk.pixels);
   }
 }
 
 }  // namespace
 
-Source lies_in(const Partition& parts, const float* tensor) {
-  return {[tensor, block = parts.all_pixels() * kBlock](const Chunk& chunk, float*, std::int64_t) {
-    return Pixels{tensor + chunk.first * kBlock, block};
+GemmOperand stored_operand(const Partition& parts, const float* tensor) {
+  return {[tensor, block = parts.total_pixels() * kBlock](const Chunk& chunk, float*, std::int64_t) {
+    return BlockedPixels{tensor + chunk.first * kBlock, block};
   }};
 }
 
-Source before_norm(const Kernels& kernels, const Partition& parts, const float* y, const float* dz,
-                   const NormGradient& norm, std::int64_t channels) {
-  const std::int64_t blocks = blocks_of(channels), batch_block = parts.all_pixels() * kBlock;
+GemmOperand norm_gradient_operand(const Kernels& kernels, const Partition& parts, const float* y, const float* dz,
+                                  const BatchNormGradient& norm, std::int64_t channels) {
+  const std::int64_t blocks = blocks_of(channels), batch_block = parts.total_pixels() * kBlock;
   return {[=, &kernels, &norm](const Chunk& chunk, float* panel, std::int64_t panel_block) {
             for (std::int64_t b = 0; b < blocks; ++b) {
               const std::int64_t at = b * batch_block + chunk.first * kBlock, channel = b * kBlock;
@@ -39,16 +39,16 @@ Source before_norm(const Kernels& kernels, const Partition& parts, const float* 
                                          .out_step = kBlock},
                                         chunk.pixels);
             }
-            return Pixels{panel, panel_block};
+            return BlockedPixels{panel, panel_block};
           },
           blocks,
           {y, dz}};
 }
 
 void gemm_forward(const Context& context, const Partition& parts, LoopOrder order, const OwnedMatrix& weight,
-                  const Source& x, float* y, primitives::ChannelMoments* moments) {
+                  const GemmOperand& x, float* y, primitives::ChannelMoments* moments) {
   const std::int64_t depth = weight.shape.depth, channels = weight.shape.channels;
-  const std::int64_t block = parts.all_pixels() * kBlock, panel_block = parts.longest * kBlock;
+  const std::int64_t block = parts.total_pixels() * kBlock, panel_block = parts.longest_chunk * kBlock;
   const auto chunks = static_cast<std::int64_t>(parts.chunks.size());
   context.loops.parallel(chunks, order, [&](std::int64_t first, std::int64_t last, Scratch& scratch) {
     const auto chunk_at = [&](std::int64_t i) -> const Chunk& {
@@ -58,7 +58,7 @@ void gemm_forward(const Context& context, const Partition& parts, LoopOrder orde
     PrefetchQueue prefetch;
     for (std::int64_t i = 0; i < last - first; ++i) {
       const Chunk& chunk = chunk_at(i);
-      const Pixels from = x.make(chunk, panel, panel_block);
+      const BlockedPixels from = x.make(chunk, panel, panel_block);
       prefetch.clear();
       if (i + 1 < last - first) add_reads(x, chunk_at(i + 1), block, prefetch);
       gemm_all(context.kernels, {.a = from.data,
@@ -80,9 +80,9 @@ void gemm_forward(const Context& context, const Partition& parts, LoopOrder orde
 
 void gemm_backward(const Context& context, const Partition& parts, const GemmBackward& gemm, float* dw) {
   const std::int64_t in = gemm.in_channels, out = gemm.out_channels;
-  const std::int64_t panel_block = parts.longest * kBlock, batch_block = parts.all_pixels() * kBlock;
+  const std::int64_t panel_block = parts.longest_chunk * kBlock, batch_block = parts.total_pixels() * kBlock;
   const std::int64_t in_floats = blocks_of(in) * panel_block, out_floats = blocks_of(out) * panel_block;
-  // The wider side lies in vectors. Groups of chunks have partial sums of their own.
+  // The wider of in and out runs along vector lanes. Each group of chunks has its own partial sums.
   const bool rows_are_out = in >= out;
   const std::int64_t rows = rows_are_out ? out : in, columns = rows_are_out ? in : out;
   const std::int64_t size = padded(rows) * padded(columns);
@@ -98,7 +98,7 @@ void gemm_backward(const Context& context, const Partition& parts, const GemmBac
       const std::int64_t begin = group * chunks / groups, end = (group + 1) * chunks / groups;
       for (std::int64_t i = begin; i < end; ++i) {
         const Chunk& chunk = parts.chunks[static_cast<std::size_t>(i)];
-        const Pixels dy = gemm.dy.make(chunk, dy_panel, panel_block);
+        const BlockedPixels dy = gemm.dy.make(chunk, dy_panel, panel_block);
         prefetch.clear();
         if (i + 1 < end) {
           const Chunk& next = parts.chunks[static_cast<std::size_t>(i + 1)];
@@ -116,7 +116,7 @@ void gemm_backward(const Context& context, const Partition& parts, const GemmBac
                                      .residual = gemm.residual == nullptr ? nullptr : gemm.residual + at,
                                      .prefetch = &prefetch});
         }
-        const Pixels x = gemm.x.make(chunk, x_panel, panel_block);
+        const BlockedPixels x = gemm.x.make(chunk, x_panel, panel_block);
         add_outer_product(context.kernels, rows_are_out ? dy : x, rows, rows_are_out ? x : dy, columns, chunk.pixels,
                           i > begin, partial + group * size, &prefetch);
       }

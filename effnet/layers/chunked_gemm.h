@@ -1,5 +1,5 @@
-// GEMM over the pixels of a batch, chunk by chunk: a chunk's input is made from raw convolution outputs and multiplied
-// while it is in cache, so that it is never written to memory.
+// GEMM over the pixels of a batch, chunk by chunk. The operand of a chunk is computed from raw convolution outputs and
+// multiplied while it is in the cache, so it is never written to memory.
 #pragma once
 
 #include <cstdint>
@@ -13,49 +13,55 @@
 
 namespace effnet::layers {
 
-struct Source {
-  // A chunk's pixels: made in `panel`, blocks panel_block apart, or where they lie already.
-  std::function<Pixels(const Chunk& chunk, float* panel, std::int64_t panel_block)> make;
-  // What make() reads of the chunk's pixels from memory: tensors of `blocks` blocks over all pixels.
+// An operand of a chunked GEMM. It is available one chunk at a time.
+struct GemmOperand {
+  // Returns the chunk's pixels. Either computes them in `panel`, whose blocks are panel_block floats apart, or returns
+  // the address of a stored tensor.
+  std::function<BlockedPixels(const Chunk& chunk, float* panel, std::int64_t panel_block)> make;
+  // For prefetching: the tensors that make() reads. Each is blocked over all pixels and has `blocks` channel blocks.
   std::int64_t blocks = 0;
   std::vector<const float*> reads = {};
 };
-Source lies_in(const Partition& parts, const float* tensor);  // blocked over all pixels
-// The gradient before a batch norm from dz behind it: c0 * dz + c1 * y + c2, both blocked over all pixels. All of it,
-// as of the next one, must outlive the source.
-Source before_norm(const Kernels& kernels, const Partition& parts, const float* y, const float* dz,
-                   const NormGradient& norm, std::int64_t channels);
+// The operand is a stored tensor, blocked over all pixels.
+GemmOperand stored_operand(const Partition& parts, const float* tensor);
+// The operand is the gradient of a batch norm's input: c0 * dz + c1 * y + c2, where dz is the gradient of its output.
+// y and dz are blocked over all pixels. kernels, y, dz and norm must outlive the operand.
+GemmOperand norm_gradient_operand(const Kernels& kernels, const Partition& parts, const float* y, const float* dz,
+                                  const BatchNormGradient& norm, std::int64_t channels);
 
-// A panel made by make(segment index, block, to) for every block of each of the chunk's segments.
+// The operand is computed by make(segment index, channel block, to), which is called for every block of every segment
+// of a chunk. `parts` must outlive the operand.
 template <class Make>
-Source made_by_segment(const Partition& parts, std::int64_t blocks, std::vector<const float*> reads, Make make) {
+GemmOperand segment_operand(const Partition& parts, std::int64_t blocks, std::vector<const float*> reads, Make make) {
   return {[=, &parts](const Chunk& chunk, float* panel, std::int64_t panel_block) {
             for (std::int64_t s = chunk.segment; s < chunk.segment + chunk.segments; ++s) {
               const std::int64_t at = (parts.segments[static_cast<std::size_t>(s)].first - chunk.first) * kBlock;
               for (std::int64_t b = 0; b < blocks; ++b) make(s, b, panel + b * panel_block + at);
             }
-            return Pixels{panel, panel_block};
+            return BlockedPixels{panel, panel_block};
           },
           blocks, std::move(reads)};
 }
 
-// y = x * weight; y blocked over all pixels; moments of every segment unless null.
+// y = x * weight; y is blocked over all pixels. Takes the channel moments of every segment of y unless `moments` is
+// null.
 void gemm_forward(const Context& context, const Partition& parts, LoopOrder order, const OwnedMatrix& weight,
-                  const Source& x, float* y, primitives::ChannelMoments* moments);
+                  const GemmOperand& x, float* y, primitives::ChannelMoments* moments);
 
-// dx = dy * W^T [+ residual] and dW = x^T dy, chunk by chunk. Order in a chunk: dy, dx, x, dW.
+// dx = dy * W [+ residual] and dW = dy^T x for weights W [out_channels][in_channels], chunk by chunk. For each chunk,
+// dx is computed before x.make() is called, so that make() may read dx.
 struct GemmBackward {
   std::int64_t in_channels, out_channels;
-  Source dy, x;
-  OwnedMatrix weight = {};          // packed for dx = dy * W; not read where dx is not wanted
-  float* dx = nullptr;              // null: not wanted; else blocked over all pixels, as `residual` is
-  const float* residual = nullptr;  // may be null
+  GemmOperand dy, x;
+  OwnedMatrix weight = {};          // from pack_transposed(); not read if dx is null
+  float* dx = nullptr;              // blocked over all pixels; null: not computed
+  const float* residual = nullptr;  // in the layout of dx; may be null
 };
-// dw: [out_channels][in_channels].
+// Writes dw [out_channels][in_channels].
 void gemm_backward(const Context& context, const Partition& parts, const GemmBackward& gemm, float* dw);
 
-// Sums by segment and their total: add(segment, sums) adds to `floats` floats that are zero at first, on several
-// threads; the segments' sums, each times factor(image), are added in order.
+// Calls add(segment, scratch, sums) for every segment, in parallel; add() adds to the segment's `floats` sums, which
+// start at zero. Returns the total: the sums of all segments in order, each multiplied by factor(image) if given.
 std::vector<double> sum_segments(const Context& context, const Partition& parts, std::int64_t floats,
                                  const std::function<void(const Segment& segment, Scratch& scratch, float* sums)>& add,
                                  const std::function<double(std::int64_t image)>& factor = {});

@@ -1,4 +1,5 @@
-// What layers compute with. The caller owns all of it; nothing in this folder is global.
+// Context: the kernels, threads and memory that a layer uses. The caller owns all of them; this folder has no global
+// state.
 #pragma once
 
 #include "effnet/kernels/training.h"
@@ -8,13 +9,13 @@
 
 namespace effnet::layers {
 
-// The kernels of one instruction set, which this CPU must have (kernels/isa.h).
+// The kernels of one instruction set. The CPU must support it (kernels/isa.h).
 struct Kernels {
   explicit Kernels(kernels::Isa isa)
       : base(kernels::kernel_set({isa})), training(kernels::training_set({isa})), schedule(base) {}
   const kernels::KernelSet& base;
   const kernels::TrainingSet& training;
-  primitives::TileSchedule schedule;  // of `base`
+  primitives::TileSchedule schedule;  // for the GEMM kernels of `base`
 };
 
 struct Context {

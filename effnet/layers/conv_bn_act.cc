@@ -16,13 +16,13 @@ void check(const ConvBnActShape& shape) {
   const bool same = shape.in_h == shape.out_h && shape.in_w == shape.out_w && shape.top == 0 && shape.left == 0;
   if (sizes && (same || !shape.pointwise())) return;
   throw internal_error(
-      "no convolution of {} images, {}x{}x{} to {}x{}x{}, kernel {}, stride {} (expected positive sizes, and for 1x1 "
-      "as many pixels behind as before)",
+      "invalid convolution shape (got {} images, {}x{}x{} to {}x{}x{}, kernel {}, stride {}, expected positive sizes "
+      "and, for 1x1 with stride 1, equal input and output sizes without padding)",
       shape.images, shape.in, shape.in_h, shape.in_w, shape.out, shape.out_h, shape.out_w, shape.kernel, shape.stride);
 }
 
-// Depth runs over window rows, window columns and channels, as the pixels' memory does: each(place in [out][depth],
-// place in [out][in][kernel][kernel]).
+// Calls each(index in [out][depth], index in [out][in][kernel][kernel]) for every weight. Depth is ordered by window
+// row, window column, channel, which is the order of the pixels in memory.
 template <class Each>
 void for_each_weight(const ConvBnActShape& shape, const Each& each) {
   const std::int64_t window = shape.kernel * shape.kernel;
@@ -35,8 +35,8 @@ void for_each_weight(const ConvBnActShape& shape, const Each& each) {
   }
 }
 
-Source input(const ConvBnActShape& shape, const Partition& parts, const float* x) {
-  if (shape.pointwise()) return lies_in(parts, x);
+GemmOperand input(const ConvBnActShape& shape, const Partition& parts, const float* x) {
+  if (shape.pointwise()) return stored_operand(parts, x);
   const primitives::RowSource source{.data = x,
                                      .images = shape.images,
                                      .in = {shape.in, shape.in_h, shape.in_w},
@@ -44,15 +44,15 @@ Source input(const ConvBnActShape& shape, const Partition& parts, const float* x
                                      .window = {shape.kernel, shape.stride, shape.top, shape.left}};
   return {[source](const Chunk& chunk, float* panel, std::int64_t panel_block) {
     gather_rows(source, chunk.first, chunk.pixels, panel, panel_block);
-    return Pixels{panel, panel_block};
+    return BlockedPixels{panel, panel_block};
   }};
 }
 
 }  // namespace
 
 void conv_bn_act_forward(const Context& context, const ConvBnActShape& shape, const float* weight,
-                         const NormParameters& parameters, const float* x, const NormMode& mode, float* y, Norm& norm,
-                         float* out) {
+                         const BatchNormParameters& parameters, const float* x, const BatchNormMode& mode, float* y,
+                         BatchNormConstants& norm, float* out) {
   check(shape);
   const std::int64_t pixels = shape.out_h * shape.out_w, blocks = blocks_of(shape.out);
   const Partition parts = partition(context.kernels.base, shape.images, pixels, padded(shape.depth()) + 64);
@@ -61,7 +61,7 @@ void conv_bn_act_forward(const Context& context, const ConvBnActShape& shape, co
   for_each_weight(shape, [&](std::size_t to, std::int64_t from) { by_window[to] = weight[from]; });
   gemm_forward(context, parts, LoopOrder::forward, pack(context, by_window.data(), shape.out, shape.depth()),
                input(shape, parts, x), y, mode.training ? &moments : nullptr);
-  norm = normalise(moments, shape.out, parameters, mode);
+  norm = batch_norm_constants(moments, shape.out, parameters, mode);
   context.loops.parallel(blocks * shape.images, LoopOrder::reverse, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t task = last; task-- > first;) {
       const std::int64_t plane = plane_of(task, blocks, shape.images);
@@ -73,8 +73,8 @@ void conv_bn_act_forward(const Context& context, const ConvBnActShape& shape, co
 }
 
 void conv_bn_act_backward(const Context& context, const ConvBnActShape& shape, const float* weight, const float* gamma,
-                          const float* x, const NormMode& mode, const float* y, const Norm& norm, const float* dout,
-                          const ConvBnActGradients& gradients) {
+                          const float* x, const BatchNormMode& mode, const float* y, const BatchNormConstants& norm,
+                          const float* dout, const ConvBnActGradients& gradients) {
   check(shape);
   EFFNET_CHECK(gradients.x == nullptr || shape.pointwise());
   const kernels::TrainingSet& set = context.kernels.training;
@@ -86,8 +86,8 @@ void conv_bn_act_backward(const Context& context, const ConvBnActShape& shape, c
                                     padded(shape.out) + padded(shape.depth()) * 2);
   const std::vector<double> sums = sum_segments(
       context, parts, blocks * 2 * kBlock, [&](const Segment& segment, Scratch& scratch, float* segment_sums) {
-        float *const value = scratch.floats(2 * parts.longest * kBlock), *const derivative =
-                                                                             value + parts.longest * kBlock;
+        float *const value = scratch.floats(2 * parts.longest_chunk * kBlock), *const derivative =
+                                                                                   value + parts.longest_chunk * kBlock;
         for (std::int64_t b = 0; b < blocks; ++b) {
           const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
           const kernels::ActivationArgs args = activation_args(shape.activation, norm, b, y + at, segment.pixels);
@@ -102,14 +102,15 @@ void conv_bn_act_backward(const Context& context, const ConvBnActShape& shape, c
                       .pixels = segment.pixels});
         }
       });
-  const NormGradient gradient = norm_gradient(sums, norm, gamma, shape.out, mode, gradients.gamma, gradients.beta);
+  const BatchNormGradient gradient =
+      batch_norm_gradient(sums, norm, gamma, shape.out, mode, gradients.gamma, gradients.beta);
 
   std::vector<float> dw(static_cast<std::size_t>(shape.out * shape.depth()));
   gemm_backward(
       context, parts,
       {.in_channels = shape.depth(),
        .out_channels = shape.out,
-       .dy = before_norm(context.kernels, parts, y, dz, gradient, shape.out),
+       .dy = norm_gradient_operand(context.kernels, parts, y, dz, gradient, shape.out),
        .x = input(shape, parts, x),
        .weight = gradients.x == nullptr ? OwnedMatrix{} : pack_transposed(context, weight, shape.out, shape.in),
        .dx = gradients.x},

@@ -1,5 +1,7 @@
-// A convolution with its batch norm and activation: 1x1 with stride 1 (a network's head), or any window over an input
-// that needs no gradient (its stem). All tensors are blocked but the input of a window, which is channels-last.
+// Convolution, batch norm and activation as one layer. Two cases:
+//  - pointwise (1x1, stride 1), such as a network's head; x is blocked;
+//  - any other window, such as a network's stem; x is channels-last and gets no gradient.
+// All other tensors are blocked.
 #pragma once
 
 #include "effnet/layers/batch_norm.h"
@@ -9,7 +11,7 @@ namespace effnet::layers {
 
 struct ConvBnActShape {
   std::int64_t images, in_h, in_w, out_h, out_w;
-  std::int64_t in, out;  // channels
+  std::int64_t in, out;  // numbers of channels
   std::int64_t kernel, stride, top, left;
   EpilogueParams activation;
   bool pointwise() const { return kernel == 1 && stride == 1; }
@@ -18,18 +20,18 @@ struct ConvBnActShape {
   std::int64_t y_floats() const { return padded(out) * out_pixels(); }
 };
 
-// weight: [out][in][kernel][kernel]. y: y_floats(), kept for backward as `norm` is. Throws Error(internal) for a shape
-// that cannot be.
+// weight: [out][in][kernel][kernel]. Writes y (y_floats() floats, the raw convolution output) and `norm`, which
+// backward needs, and `out`. Throws Error(internal) for an invalid shape.
 void conv_bn_act_forward(const Context& context, const ConvBnActShape& shape, const float* weight,
-                         const NormParameters& parameters, const float* x, const NormMode& mode, float* y, Norm& norm,
-                         float* out);
+                         const BatchNormParameters& parameters, const float* x, const BatchNormMode& mode, float* y,
+                         BatchNormConstants& norm, float* out);
 
 struct ConvBnActGradients {
-  float* x;  // null where no gradient is wanted; always null unless 1x1
+  float* x;  // null: not computed; must be null unless the convolution is pointwise
   float *weight, *gamma, *beta;
 };
 void conv_bn_act_backward(const Context& context, const ConvBnActShape& shape, const float* weight, const float* gamma,
-                          const float* x, const NormMode& mode, const float* y, const Norm& norm, const float* dout,
-                          const ConvBnActGradients& gradients);
+                          const float* x, const BatchNormMode& mode, const float* y, const BatchNormConstants& norm,
+                          const float* dout, const ConvBnActGradients& gradients);
 
 }  // namespace effnet::layers

@@ -1,4 +1,4 @@
-// A convolution with batch norm and activation against plain loops in double.
+// Compares conv_bn_act with plain loops in double.
 #include "effnet/layers/conv_bn_act.h"
 
 #include <thread>
@@ -17,7 +17,7 @@ struct Case {
 };
 // images, in_h, in_w, out_h, out_w; in, out; kernel, stride, top, left
 const Case kCases[] = {
-    {"Stem", {3, 9, 8, 5, 4, 3, 20, 3, 2, 1, 0, kSilu}},  // SAME: of 8 columns none before, one behind
+    {"Stem", {3, 9, 8, 5, 4, 3, 20, 3, 2, 1, 0, kSilu}},  // SAME padding: for 8 columns, 0 left and 1 right
     {"Kernel7Stride3", {2, 7, 8, 3, 3, 3, 9, 7, 3, 3, 3, kRelu}},
     {"OneChannelKernel5", {1, 6, 5, 6, 5, 1, 1, 5, 1, 2, 2, kHardSwish}},
     {"Valid", {2, 5, 6, 3, 4, 17, 24, 3, 1, 0, 0, kRelu6}},
@@ -39,7 +39,7 @@ struct Layer {
     loss = normal("loss", s.out_pixels() * s.out);
   }
   ConvBnActShape shape;
-  NormValues norm;
+  BatchNormValues norm;
   Named<float> inputs;
   std::vector<float> loss;
 };
@@ -58,15 +58,15 @@ Named<Real> plain(const Layer& layer, bool training) {
   layer.norm.move(statistics, s.out_pixels(), "norm", results);
   activate(y, s.activation);
   results["out"] = values_of<Real>(y.values);
-  if (!s.pointwise()) in.erase("x");  // its gradient is not known
+  if (!s.pointwise()) in.erase("x");  // the layer does not compute this gradient
   add_gradients(tape, y.values, layer.loss, in, results);
   return results;
 }
 
-Named<float> run(Machine& machine, const Layer& layer, int threads, const NormMode& mode, std::int64_t first = 0,
-                 std::int64_t count = -1) {
+Named<float> run(Resources& resources, const Layer& layer, int threads, const BatchNormMode& mode,
+                 std::int64_t first = 0, std::int64_t count = -1) {
   ConvBnActShape s = layer.shape;
-  NormValues own = layer.norm;
+  BatchNormValues own = layer.norm;
   if (count >= 0) s.images = count;
   const auto part = [&](const std::vector<float>& values) -> std::vector<float> {
     const std::int64_t each = static_cast<std::int64_t>(values.size()) / layer.shape.images;
@@ -77,9 +77,9 @@ Named<float> run(Machine& machine, const Layer& layer, int threads, const NormMo
   const std::vector<float>& weight = layer.inputs.at("weight");
   std::vector<float> y(static_cast<std::size_t>(s.y_floats()), kNan), out(y.size(), kNan);
   std::vector<float> dx(s.pointwise() ? x.size() : 0, kNan);
-  const Loops loops(machine.team, threads, !mode.sum_all);
-  const Context context{machine.kernels, loops, machine.workspace};
-  Norm norm;
+  const Loops loops(resources.team, threads, !mode.sum_all);
+  const Context context{resources.kernels, loops, resources.workspace};
+  BatchNormConstants norm;
   conv_bn_act_forward(context, s, weight.data(), own.parameters(), x.data(), mode, y.data(), norm, out.data());
   Named<float> results;
   for (const char* name : {"weight", "gamma", "beta"}) {
@@ -101,35 +101,35 @@ Named<float> run(Machine& machine, const Layer& layer, int threads, const NormMo
 
 class ConvBnAct : public testing::TestWithParam<Case> {
  protected:
-  Machine machine;
+  Resources resources;
   Layer layer{GetParam().shape};
 };
 
-TEST_P(ConvBnAct, TrainsAsPlainLoops) {
+TEST_P(ConvBnAct, TrainingMatchesPlainLoops) {
   for (const bool unbiased : {false, true}) {
     layer.norm.unbiased = unbiased;
-    expect_close(run(machine, layer, 2, {.training = true}), plain<float>(layer, true), plain<double>(layer, true));
+    expect_close(run(resources, layer, 2, {.training = true}), plain<float>(layer, true), plain<double>(layer, true));
   }
 }
 
-TEST_P(ConvBnAct, EvaluatesAsPlainLoops) {
-  expect_close(run(machine, layer, 2, {}), plain<float>(layer, false), plain<double>(layer, false));
+TEST_P(ConvBnAct, EvaluationMatchesPlainLoops) {
+  expect_close(run(resources, layer, 2, {}), plain<float>(layer, false), plain<double>(layer, false));
 }
 
-TEST_P(ConvBnAct, ThreadsDoNotChangeBits) {
-  const Named<float> one = run(machine, layer, 1, {.training = true});
+TEST_P(ConvBnAct, NumberOfThreadsDoesNotChangeBits) {
+  const Named<float> one = run(resources, layer, 1, {.training = true});
   for (const int threads : {2, 3, 1}) {
-    expect_same_bits(run(machine, layer, threads, {.training = true}), one, std::to_string(threads) + " threads");
+    expect_same_bits(run(resources, layer, threads, {.training = true}), one, std::to_string(threads) + " threads");
   }
 }
 
-TEST_P(ConvBnAct, TwoProcessesMakeTheStepOfTheWholeBatch) {
+TEST_P(ConvBnAct, TwoProcessesMatchTheStepOfTheWholeBatch) {
   const std::int64_t images = layer.shape.images, half = images / 2;
   if (images < 2) return;
-  Pair pair;
+  ProcessPair pair;
   Named<float> parts[2];
   const auto process = [&](int rank) {
-    parts[rank] = run(machine, layer, 2, {.training = true, .sum_all = pair.sum_all(rank)}, rank == 0 ? 0 : half,
+    parts[rank] = run(resources, layer, 2, {.training = true, .sum_all = pair.sum_all(rank)}, rank == 0 ? 0 : half,
                       rank == 0 ? half : images - half);
   };
   std::thread other(process, 1);
@@ -141,12 +141,12 @@ TEST_P(ConvBnAct, TwoProcessesMakeTheStepOfTheWholeBatch) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, ConvBnAct, testing::ValuesIn(kCases), [](const auto& one) { return one.param.label; });
 
-TEST(ConvBnActShapes, ThoseThatCannotBeAreRefused) {
-  Machine machine;
-  const Loops loops(machine.team, 1);
-  const Context context{machine.kernels, loops, machine.workspace};
+TEST(ConvBnActShapes, InvalidShapesAreRejected) {
+  Resources resources;
+  const Loops loops(resources.team, 1);
+  const Context context{resources.kernels, loops, resources.workspace};
   const auto forward = [&](ConvBnActShape shape) {
-    Norm norm;
+    BatchNormConstants norm;
     conv_bn_act_forward(context, shape, nullptr, {}, nullptr, {}, nullptr, norm, nullptr);
   };
   EXPECT_THROW(forward({0, 3, 3, 3, 3, 4, 4, 1, 1, 0, 0, kSilu}), Error);

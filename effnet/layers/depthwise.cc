@@ -1,10 +1,10 @@
 #include "effnet/layers/depthwise.h"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "effnet/base/error.h"
-#include "effnet/primitives/activation.h"
 #include "effnet/primitives/row_ring.h"
 
 namespace effnet::layers {
@@ -12,8 +12,8 @@ namespace {
 
 using primitives::RowRing;
 
-constexpr std::int64_t kBandFloats = 24 * 1024 / 4;  // input rows of a band: most of 32 KB of L1
-constexpr std::int64_t kLargest = 7;                 // kernel
+constexpr std::int64_t kBandFloats = 24 * 1024 / 4;  // size of a band's input rows: 24 of the 32 KB of L1
+constexpr std::int64_t kLargest = 7;                 // largest kernel
 constexpr primitives::EpilogueParams kNoActivation{};
 alignas(64) constexpr float kNoBias[kBlock] = {};
 
@@ -23,13 +23,14 @@ void check(const DepthwiseShape& shape) {
   const bool padded = shape.top >= 0 && shape.left >= 0 && shape.top < shape.kernel && shape.left < shape.kernel;
   if (known && padded && std::min({shape.planes(), shape.in_h, shape.in_w, shape.out_h, shape.out_w}) > 0) return;
   throw internal_error(
-      "no depthwise convolution of {} images, {} channels, {}x{} to {}x{} pixels, kernel {}, stride {}, padding {} and "
-      "{} (expected positive sizes, kernel 3, 5 or 7, stride 1 or 2, padding below the kernel)",
+      "invalid depthwise convolution shape (got {} images, {} channels, {}x{} to {}x{} pixels, kernel {}, stride {}, "
+      "padding top {} and left {}, expected positive sizes, kernel 3, 5 or 7, stride 1 or 2, padding at least 0 and "
+      "below the kernel)",
       shape.images, shape.channels, shape.in_h, shape.in_w, shape.out_h, shape.out_w, shape.kernel, shape.stride,
       shape.top, shape.left);
 }
 
-// [block][window][16] of [channels][window]; flipped: the last tap first.
+// Packs weights [channels][window] into [block][window][16]. `flipped` reverses the order of the taps.
 std::vector<float> packed(const float* weight, std::int64_t channels, std::int64_t window, bool flipped) {
   std::vector<float> result(static_cast<std::size_t>(padded(channels) * window));
   for (std::int64_t c = 0; c < channels; ++c) {
@@ -45,12 +46,12 @@ std::int64_t padded_width(const DepthwiseShape& shape) {
   return std::max((shape.out_w - 1) * shape.stride + shape.kernel, shape.left + shape.in_w);
 }
 
-std::int64_t band_rows(const DepthwiseShape& shape) {  // output rows of a band
+std::int64_t band_rows(const DepthwiseShape& shape) {  // in output rows
   const std::int64_t rows = kBandFloats / (padded_width(shape) * kBlock);
   return std::clamp<std::int64_t>((rows - shape.kernel) / shape.stride + 1, 1, shape.out_h);
 }
 
-// A ring of zeros, with a row of zeros behind its slots.
+// A row ring filled with zeros. The row of zeros that it returns for rows outside the image follows its slots.
 std::int64_t ring_floats(std::int64_t slots, std::int64_t row_floats) { return (slots + 1) * row_floats; }
 RowRing zeroed_ring(float* memory, std::int64_t slots, std::int64_t row_floats) {
   std::fill_n(memory, ring_floats(slots, row_floats), 0.0F);
@@ -111,15 +112,15 @@ void depthwise_forward(const Context& context, const DepthwiseShape& shape, cons
 
 namespace {
 
-// The backward pass of planes: rings of input rows, of their derivatives and of gradient rows, a band ahead of what is
-// done.
+// Backward pass of planes. For each band it fills rings of input rows, of their derivatives and of gradient rows, then
+// computes the weight gradient and the data gradient of those input rows whose gradient rows are complete.
 class BackwardPlanes {
  public:
   BackwardPlanes(const Kernels& kernels, const DepthwiseShape& shape, const DepthwiseBackward& backward)
       : shape_(shape),
         backward_(backward),
-        // With stride 1 the data gradient is a convolution with the turned kernel, else each gradient spreads over
-        // inputs.
+        // With stride 1 the data gradient is a convolution with the flipped kernel. With stride 2 a kernel of its own
+        // computes it from unflipped weights.
         weights_(packed(backward.weight, shape.channels, shape.kernel * shape.kernel, shape.stride == 1)),
         convolve_(kernels.base.depthwise(shape.kernel, 1, false, kernels::Epilogue::clamp)),
         data_gradient_(kernels.training.depthwise_data_gradient(shape.kernel)),
@@ -130,7 +131,7 @@ class BackwardPlanes {
   // [plane][tap][16]: each plane's weight gradient.
   const std::vector<float>& partial() const { return partial_; }
 
-  // Several of these at once for different planes.
+  // Processes tasks [first, last), in descending order. May be called from several threads for disjoint ranges.
   void run(std::int64_t first, std::int64_t last, Scratch& scratch) {
     const std::int64_t width = padded_width(shape_) * kBlock, gradient_width = gradient_columns() * kBlock;
     const std::int64_t input_floats = ring_floats(slots, width), derivative_floats = ring_floats(slots, in_row());
@@ -159,8 +160,8 @@ class BackwardPlanes {
     std::int64_t made = 0, taken = 0;
     for (std::int64_t begin = 0; begin < shape_.out_h; begin += rows) {
       const std::int64_t end = std::min(begin + rows, shape_.out_h);
-      const bool whole = end == shape_.out_h;
-      const std::int64_t need = whole ? shape_.in_h : std::min((end - 1) * s - shape_.top + k, shape_.in_h);
+      const bool is_last = end == shape_.out_h;
+      const std::int64_t need = is_last ? shape_.in_h : std::min((end - 1) * s - shape_.top + k, shape_.in_h);
       for (; made < need; ++made) {
         backward_.make_input(plane, made, rings.input.slot(made) + shape_.left * kBlock, rings.derivatives.slot(made));
       }
@@ -178,7 +179,7 @@ class BackwardPlanes {
                     .width = shape_.out_w,
                     .height = end - begin,
                     .to = partial_.data() + plane * plane_weights()});
-      const std::int64_t done = whole ? shape_.in_h : std::min(end * s - shape_.top, shape_.in_h);
+      const std::int64_t done = is_last ? shape_.in_h : std::min(end * s - shape_.top, shape_.in_h);
       for (; taken < done; ++taken) {
         input_gradient(plane, taken, rings.gradient, result);
         backward_.take_row(plane, taken, result, rings.derivatives.slot(taken));
@@ -186,7 +187,7 @@ class BackwardPlanes {
     }
   }
 
-  // The gradient of an input row.
+  // Writes the gradient of an input row to `result`.
   void input_gradient(std::int64_t plane, std::int64_t row, const RowRing& gradient, float* result) const {
     const float* const weight = weights_.data() + plane / shape_.images * plane_weights();
     const float* window[kLargest];
@@ -202,28 +203,28 @@ class BackwardPlanes {
                  .high = kNoActivation.high});
       return;
     }
-    std::int32_t places[kLargest];
+    std::int32_t window_rows[kLargest];
     std::int64_t count = 0;
     for (std::int64_t ky = (row + shape_.top) % s; ky < k; ky += s) {
       const std::int64_t from = (row + shape_.top - ky) / s;
       if (row + shape_.top < ky || from >= shape_.out_h) continue;
       window[count] = gradient.slot(from) + before * kBlock;
-      places[count++] = static_cast<std::int32_t>(ky);
+      window_rows[count++] = static_cast<std::int32_t>(ky);
     }
     data_gradient_({.rows = window,
-             .window = places,
-             .count = count,
-             .weight = weight,
-             .left = shape_.left,
-             .width = shape_.in_w,
-             .out = result});
+                    .window = window_rows,
+                    .count = count,
+                    .weight = weight,
+                    .left = shape_.left,
+                    .width = shape_.in_w,
+                    .out = result});
   }
 
   const DepthwiseShape& shape_;
   const DepthwiseBackward& backward_;
   const std::int64_t k = shape_.kernel, s = shape_.stride, rows = band_rows(shape_);
   const std::int64_t slots = (rows - 1) * s + k + s, gradient_slots = rows + k;
-  const std::int64_t before = s == 1 ? k - 1 - shape_.left : k;  // zeros before a gradient row
+  const std::int64_t before = s == 1 ? k - 1 - shape_.left : k;  // zero pixels to the left of a gradient row
   const std::vector<float> weights_;
   const kernels::DepthwiseFn convolve_;
   const kernels::DepthwiseDataGradientFn data_gradient_;

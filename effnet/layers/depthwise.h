@@ -1,5 +1,6 @@
-// A depthwise convolution, forward and backward, one plane (a block of 16 channels of one image) after the other, in
-// bands of rows that stay in the first-level cache. Its input is made a row at a time from what is in memory.
+// Depthwise convolution, forward and backward. A task is one plane (16 channels of one image), processed in bands of
+// rows that fit in the first-level cache. The input is computed one row at a time by a callback, so that the activated
+// input is never written to memory.
 #pragma once
 
 #include <functional>
@@ -12,30 +13,34 @@ namespace effnet::layers {
 struct DepthwiseShape {
   std::int64_t images, channels;
   std::int64_t in_h, in_w, out_h, out_w;
-  std::int64_t kernel, stride;  // 3, 5 or 7; 1 or 2
-  std::int64_t top, left;       // padding before; less than `kernel`, not negative
+  std::int64_t kernel, stride;  // kernel: 3, 5 or 7; stride: 1 or 2
+  std::int64_t top, left;       // padding above and to the left, 0 to kernel - 1
   std::int64_t planes() const { return images * blocks_of(channels); }
 };
-// A row of one plane, kBlock floats a pixel. On any thread of the loops, as are all functions below.
+// Writes a row of one plane to `to`, kBlock floats per pixel. This and all callbacks below are called from several
+// threads.
 using MakeRow = std::function<void(std::int64_t plane, std::int64_t row, float* to)>;
 
-primitives::ChannelMoments moments_of(const DepthwiseShape& shape);  // a slot for each band of each image
+// Returns empty moments of the output, with one slot for each band of each image.
+primitives::ChannelMoments moments_of(const DepthwiseShape& shape);
 
-// y (blocked, raw) = conv(rows made by `make`), with its moments. weight: [channels][kernel * kernel].
-// Throws Error(internal) for a kernel, stride or padding that there is no kernel for.
+// y = convolution of the rows that `make` writes; y is blocked. Takes the moments of y. The weight has the shape
+// [channels][kernel * kernel]. Throws Error(internal) for an unsupported kernel size, stride or padding, or a size that
+// is not positive.
 void depthwise_forward(const Context& context, const DepthwiseShape& shape, const float* weight, const MakeRow& make,
                        float* y, primitives::ChannelMoments& moments);
 
 struct DepthwiseBackward {
   const float* weight;
-  // Input row: the activated input into `to`; `derivative` keeps what take_row wants to see again (the activation's
-  // derivative).
+  // Writes an input row to `to` (the activated input) and to `derivative` (the activation's derivative, which is
+  // passed to take_row() later). Both have kBlock floats per pixel.
   std::function<void(std::int64_t plane, std::int64_t row, float* to, float* derivative)> make_input;
-  MakeRow make_gradient;  // output row: the gradient of y
-  // The input row's gradient; may be changed. Called once for every row, from the top.
+  MakeRow make_gradient;  // writes an output row of the gradient of y
+  // Receives the gradient of an input row and may overwrite it. Called once for each row of a plane, from top to
+  // bottom.
   std::function<void(std::int64_t plane, std::int64_t row, float* gradient, const float* derivative)> take_row;
 };
-// dw: [channels][kernel * kernel]. Throws as depthwise_forward().
+// Writes dw [channels][kernel * kernel]. Throws as depthwise_forward().
 void depthwise_backward(const Context& context, const DepthwiseShape& shape, const DepthwiseBackward& backward,
                         float* dw);
 

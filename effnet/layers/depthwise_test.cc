@@ -1,5 +1,5 @@
-// The depthwise convolution by itself against plain loops in double; every kernel and stride, paddings of both
-// dialects.
+// Compares the depthwise convolution with plain loops in double, for every kernel size and stride and for the paddings
+// of TensorFlow and PyTorch.
 #include "effnet/layers/depthwise.h"
 
 #include "effnet/base/error.h"
@@ -16,12 +16,12 @@ std::vector<DepthwiseShape> shapes() {
     for (const std::int64_t stride : {1, 2}) {
       for (const auto& [h, w] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 9}, {7, 8}, {40, 3}, {6, 70}}) {
         const std::int64_t out_h = (h + stride - 1) / stride, out_w = (w + stride - 1) / stride;
-        const auto same = [&](std::int64_t in, std::int64_t out) {  // TensorFlow's: the smaller half before
+        const auto same = [&](std::int64_t in, std::int64_t out) {  // TensorFlow's SAME: smaller half on top and left
           return std::max<std::int64_t>((out - 1) * stride + kernel - in, 0) / 2;
         };
         result.push_back({2, 5, h, w, out_h, out_w, kernel, stride, same(h, out_h), same(w, out_w)});
-        result.push_back({1, 17, h, w, out_h, out_w, kernel, stride, kernel / 2, kernel / 2});  // PyTorch's
-        if (std::min(h, w) >= kernel) {                                                         // none
+        result.push_back({1, 17, h, w, out_h, out_w, kernel, stride, kernel / 2, kernel / 2});  // PyTorch's padding
+        if (std::min(h, w) >= kernel) {                                                         // no padding
           result.push_back({1, 1, h, w, (h - kernel) / stride + 1, (w - kernel) / stride + 1, kernel, stride, 0, 0});
         }
       }
@@ -62,13 +62,13 @@ Named<Real> plain(const Layer& layer) {
   return results;
 }
 
-Named<float> run(Machine& machine, const Layer& layer, int threads) {
+Named<float> run(Resources& resources, const Layer& layer, int threads) {
   const DepthwiseShape& s = layer.s;
   const std::vector<float> x = blocked(layer.inputs.at("x"), s.channels), dout = blocked(layer.loss, s.channels);
   const std::vector<float>& weight = layer.inputs.at("weight");
   std::vector<float> y(dout.size(), kNan), dx(x.size(), kNan), dw(weight.size(), kNan);
-  const Loops loops(machine.team, threads);
-  const Context context{machine.kernels, loops, machine.workspace};
+  const Loops loops(resources.team, threads);
+  const Context context{resources.kernels, loops, resources.workspace};
   primitives::ChannelMoments moments = moments_of(s);
   const auto copy_row = [](const std::vector<float>& from, std::int64_t row, std::int64_t width, float* to) {
     std::copy_n(from.begin() + row * width * kBlock, width * kBlock, to);
@@ -87,7 +87,7 @@ Named<float> run(Machine& machine, const Layer& layer, int threads) {
     copy_row(dout, plane * s.out_h + row, s.out_w, to);
   };
   backward.take_row = [&](std::int64_t plane, std::int64_t row, const float* gradient, const float* derivative) {
-    EXPECT_EQ(derivative[s.in_w * kBlock - 1], static_cast<float>(plane * s.in_h + row));  // what this row was given
+    EXPECT_EQ(derivative[s.in_w * kBlock - 1], static_cast<float>(plane * s.in_h + row));  // written by make_input()
     std::copy_n(gradient, s.in_w * kBlock, dx.begin() + (plane * s.in_h + row) * s.in_w * kBlock);
   };
   depthwise_backward(context, s, backward, dw.data());
@@ -101,22 +101,23 @@ Named<float> run(Machine& machine, const Layer& layer, int threads) {
   return results;
 }
 
-TEST(Depthwise, EqualsPlainLoops) {
-  Machine machine;
+TEST(Depthwise, MatchesPlainLoops) {
+  Resources resources;
   for (const DepthwiseShape& s : shapes()) {
     SCOPED_TRACE(testing::Message() << "k" << s.kernel << " s" << s.stride << ", " << s.in_h << "x" << s.in_w
                                     << ", padding " << s.top << " " << s.left << ", " << s.channels << " channels");
     const Layer layer(s);
-    const Named<float> one = run(machine, layer, 1);
+    const Named<float> one = run(resources, layer, 1);
     expect_close(one, plain<float>(layer), plain<double>(layer));
-    for (const int threads : {2, 3}) expect_same_bits(run(machine, layer, threads), one, "with more threads");
+    for (const int threads : {2, 3})
+      expect_same_bits(run(resources, layer, threads), one, std::to_string(threads) + " threads");
   }
 }
 
-TEST(Depthwise, ShapesWithoutAKernelAreRefused) {
-  Machine machine;
-  const Loops loops(machine.team, 1);
-  const Context context{machine.kernels, loops, machine.workspace};
+TEST(Depthwise, UnsupportedShapesAreRejected) {
+  Resources resources;
+  const Loops loops(resources.team, 1);
+  const Context context{resources.kernels, loops, resources.workspace};
   const auto forward = [&](const DepthwiseShape& s) {
     primitives::ChannelMoments moments({}, 1);
     depthwise_forward(context, s, nullptr, {}, nullptr, moments);

@@ -1,4 +1,4 @@
-// What the tests of layers share: a context, random values, blocked tensors, named results and their comparison.
+// Shared by the tests of layers: a context, random values, blocked tensors, named results and their comparison.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -24,8 +24,8 @@
 
 namespace effnet::layers::testkit {
 
-// A context of the process's instruction set (EFFNET_ISA); several of one team and workspace may exist.
-struct Machine {
+// The parts of a Context, for the instruction set of this process (EFFNET_ISA).
+struct Resources {
   const Kernels kernels{kernels::chosen_isa()};
   Team team;
   Workspace workspace;
@@ -43,7 +43,7 @@ inline constexpr EpilogueParams kSilu{kernels::Epilogue::silu, 0, 0}, kHardSwish
 
 inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-// [pixels][channels] to blocks, with NaN in the lanes beyond the channels, and back.
+// blocked() converts [pixels][channels] to the blocked layout, with NaN in padding lanes; rows() converts back.
 inline std::vector<float> blocked(const std::vector<float>& rows, std::int64_t channels) {
   const auto pixels = static_cast<std::int64_t>(rows.size()) / channels;
   std::vector<float> result(static_cast<std::size_t>(padded(channels) * pixels), kNan);
@@ -81,7 +81,8 @@ std::vector<Real> values_of(const std::vector<Var<Real>>& variables) {
   return result;
 }
 
-// The loss is the sum of out * weights: its gradient of `out` is what layers are given. Adds "d NAME" for every input.
+// Adds the gradient "d NAME" of every input to `results`. The loss is the sum of out * weights, so `weights` is the
+// gradient of `out`, which the layers under test receive.
 template <class Real>
 void add_gradients(Tape<Real>& tape, const std::vector<Var<Real>>& out, const std::vector<float>& weights,
                    const std::map<std::string, std::vector<Var<Real>>>& inputs, Named<Real>& results) {
@@ -94,10 +95,10 @@ void add_gradients(Tape<Real>& tape, const std::vector<Var<Real>>& out, const st
   }
 }
 
-// A layer's float results and those of plain float loops are two orders of the same sums: the layer may be off the
-// truth by what the loops are, some times over (a batch norm's gradient is a difference, so errors exceed an epsilon),
-// or by 64 roundings of the largest value. Values below 1/16 are measured by 1/16: gradients before a batch norm are
-// differences of terms of about 1, and some are zero in exact arithmetic.
+// Compares a layer's float results with `truth`. The layer and plain float loops compute the same sums in different
+// orders, so the layer's error may be 8 times the largest error of the plain loops plus 64 roundings of the largest
+// value. (A batch norm's gradient is a difference, so errors exceed an epsilon.) The largest value counts as at least
+// 1/16: gradients of a batch norm's input are differences of terms of about 1, and some are zero in exact arithmetic.
 inline void expect_close(const Named<float>& got, const Named<float>& plain, const Named<double>& truth) {
   ASSERT_EQ(got.size(), truth.size());
   for (const auto& [name, expected] : truth) {
@@ -122,57 +123,57 @@ inline void expect_same_bits(const Named<float>& got, const Named<float>& expect
   }
 }
 
-// A batch norm's arrays; moving statistics that training moves.
-struct NormValues {
+// The arrays of a batch norm. Training changes `mean` and `variance`, the moving statistics.
+struct BatchNormValues {
   std::vector<float> gamma, beta, mean, variance;
   double epsilon = 1e-3, momentum = 0.7;
   bool unbiased = false;
-  NormValues() = default;
-  NormValues(const std::string& name, std::int64_t channels)
+  BatchNormValues() = default;
+  BatchNormValues(const std::string& name, std::int64_t channels)
       : gamma(normal(name + " gamma", channels, 0.3F, 1)),
         beta(normal(name + " beta", channels, 0.3F)),
         mean(normal(name + " mean", channels, 0.5F)),
         variance(normal(name + " variance", channels)) {
     for (float& value : variance) value = 0.5F + value * value;
   }
-  NormParameters parameters() {
+  BatchNormParameters parameters() {
     return {gamma.data(), beta.data(), mean.data(), variance.data(), epsilon, momentum, unbiased};
   }
-  PlainNorm plain(bool training) const { return {training, epsilon, mean, variance}; }
-  // What the moving statistics become.
+  PlainBatchNorm plain(bool training) const { return {training, epsilon, mean, variance}; }
+  // Appends the expected moving statistics after a training step to `results`.
   template <class Real>
   void move(const PlainStatistics<Real>& batch, std::int64_t pixels, const std::string& name,
             Named<Real>& results) const {
-    const auto keep = static_cast<Real>(momentum);
+    const auto old_weight = static_cast<Real>(momentum);
     const auto count = static_cast<Real>(pixels);
     for (std::size_t c = 0; c < batch.mean.size(); ++c) {
-      const Real more = unbiased && pixels > 1 ? count / (count - 1) : 1;
-      results[name + " mean"].push_back(keep * static_cast<Real>(mean[c]) + (1 - keep) * batch.mean[c]);
-      results[name + " variance"].push_back(keep * static_cast<Real>(variance[c]) +
-                                            (1 - keep) * batch.variance[c] * more);
+      const Real correction = unbiased && pixels > 1 ? count / (count - 1) : 1;
+      results[name + " mean"].push_back(old_weight * static_cast<Real>(mean[c]) + (1 - old_weight) * batch.mean[c]);
+      results[name + " variance"].push_back(old_weight * static_cast<Real>(variance[c]) +
+                                            (1 - old_weight) * batch.variance[c] * correction);
     }
   }
 };
 
-// Two threads that stand for processes: what each gives to sum_all is added up.
-class Pair {
+// A fake sum_all for two threads that act as two processes: it adds the values of both.
+class ProcessPair {
  public:
   std::function<void(std::span<double>)> sum_all(int rank) {
     return [this, rank](std::span<double> values) {
       parts_[rank].assign(values.begin(), values.end());
-      both_.arrive_and_wait();
+      barrier_.arrive_and_wait();
       for (std::size_t i = 0; i < values.size(); ++i) values[i] = parts_[0][i] + parts_[1][i];
-      both_.arrive_and_wait();
+      barrier_.arrive_and_wait();
     };
   }
 
  private:
-  std::barrier<> both_{2};
+  std::barrier<> barrier_{2};
   std::vector<double> parts_[2];
 };
 
-// The step of the whole batch from those of two processes: images one after the other, gradients of parameters added
-// up, statistics the same in both.
+// Combines the results of two processes into those of the whole batch, in `first`: images are concatenated, gradients
+// of parameters added. The statistics must be equal.
 inline void join(Named<float>& first, const Named<float>& second) {
   for (auto& [name, values] : first) {
     const std::vector<float>& others = second.at(name);

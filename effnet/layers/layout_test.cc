@@ -7,11 +7,11 @@ namespace {
 
 using namespace testkit;
 
-TEST(Layout, RowsToBlocksAndBack) {
-  Machine machine;
+TEST(Layout, RowsToBlocksAndBackRestoresTheValues) {
+  Resources resources;
   for (const int threads : {1, 3}) {
-    const Loops loops(machine.team, threads);
-    const Context context{machine.kernels, loops, machine.workspace};
+    const Loops loops(resources.team, threads);
+    const Context context{resources.kernels, loops, resources.workspace};
     for (const std::int64_t channels : {1, 7, 16, 17, 40}) {
       for (const std::int64_t pixels : {1, 5, 50}) {
         const std::vector<float> values = normal("values", pixels * channels);
@@ -28,15 +28,14 @@ TEST(Layout, RowsToBlocksAndBack) {
   }
 }
 
-// Tasks go image by image and meet every plane once.
-TEST(Layout, PlanesOfTasks) {
-  std::vector<int> met(3 * 4);
+TEST(Layout, PlaneOfVisitsEveryPlaneOnceImageByImage) {
+  std::vector<int> visits(3 * 4);
   for (std::int64_t task = 0; task < 12; ++task) {
     const std::int64_t plane = plane_of(task, 3, 4);
     EXPECT_EQ(plane % 4, task / 3);
-    ++met[static_cast<std::size_t>(plane)];
+    ++visits[static_cast<std::size_t>(plane)];
   }
-  EXPECT_EQ(met, std::vector<int>(12, 1));
+  EXPECT_EQ(visits, std::vector<int>(12, 1));
 }
 
 }  // namespace

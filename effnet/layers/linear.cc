@@ -12,11 +12,11 @@ namespace {
 
 void check(const LinearShape& shape) {
   if (std::min({shape.n, shape.in, shape.out}) > 0) return;
-  throw internal_error("no linear layer of {} rows from {} to {} channels (expected positive sizes)", shape.n, shape.in,
-                       shape.out);
+  throw internal_error("invalid linear layer shape (got {} rows, {} to {} channels, expected positive sizes)", shape.n,
+                       shape.in, shape.out);
 }
 
-// y = x * weight [+ bias], panels of output channels on several threads. x and y are blocked over n rows.
+// y = x * weight [+ bias], parallel over panels of output channels. x and y are blocked tensors of n pixels.
 void multiply(const Context& context, std::int64_t n, const float* x, const OwnedMatrix& weight, const float* bias,
               float* y) {
   context.loops.parallel(weight.shape.panels(), [&](std::int64_t first, std::int64_t last) {

@@ -1,5 +1,6 @@
-// A linear layer (Debian's LibTorch has a BLAS of a few percent of the peak). Row-major: x [n][in], weight [out][in],
-// y [n][out].
+// Linear layer. It exists because the BLAS of Debian's LibTorch reaches only a few percent of the peak. All tensors are
+// row-major: x [n][in], weight [out][in], y [n][out]. Both functions throw Error(internal) unless n, in and out are
+// positive.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@ struct LinearShape {
 
 void linear_forward(const Context& context, const LinearShape& shape, const float* x, const float* weight,
                     const float* bias, float* y);
-// dx: null where it is not wanted.
+// dx may be null: then it is not computed.
 void linear_backward(const Context& context, const LinearShape& shape, const float* x, const float* weight,
                      const float* dy, float* dx, float* dweight, float* dbias);
 

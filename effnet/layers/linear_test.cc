@@ -1,4 +1,4 @@
-// The linear layer against sums in double.
+// Compares the linear layer with sums in double.
 #include "effnet/layers/linear.h"
 
 #include "effnet/base/error.h"
@@ -14,10 +14,10 @@ const LinearShape kShapes[] = {{1, 1, 1}, {3, 17, 10}, {5, 40, 7}, {2, 33, 100},
 struct Results {
   std::vector<float> y, dx, dweight, dbias;
 };
-Results run(Machine& machine, const LinearShape& s, int threads, const std::vector<float>& x,
+Results run(Resources& resources, const LinearShape& s, int threads, const std::vector<float>& x,
             const std::vector<float>& weight, const std::vector<float>& bias, const std::vector<float>& dy) {
-  const Loops loops(machine.team, threads);
-  const Context context{machine.kernels, loops, machine.workspace};
+  const Loops loops(resources.team, threads);
+  const Context context{resources.kernels, loops, resources.workspace};
   Results results{std::vector<float>(dy.size(), kNan), std::vector<float>(x.size(), kNan),
                   std::vector<float>(weight.size(), kNan), std::vector<float>(bias.size(), kNan)};
   linear_forward(context, s, x.data(), weight.data(), bias.data(), results.y.data());
@@ -29,18 +29,19 @@ Results run(Machine& machine, const LinearShape& s, int threads, const std::vect
   return results;
 }
 
-// A sum of `count` products in float, in any order, with `more` other terms: Higham, chapter 3.
+// Error bound of a float sum of `count` products and at most 3 other roundings, in any order of summation: Higham,
+// chapter 3. `magnitude` is the sum of the absolute values.
 void expect_sum(float got, double sum, double magnitude, std::int64_t count) {
   EXPECT_LE(std::abs(got - sum), static_cast<double>(count + 3) * 0x1p-24 * magnitude);
 }
 
-TEST(Linear, EqualsSumsInDouble) {
-  Machine machine;
+TEST(Linear, MatchesSumsInDouble) {
+  Resources resources;
   for (const LinearShape& s : kShapes) {
     const std::vector<float> x = normal("x", s.n * s.in), weight = normal("weight", s.out * s.in),
                              bias = normal("bias", s.out), dy = normal("dy", s.n * s.out);
-    const Results got = run(machine, s, 2, x, weight, bias, dy);
-    // The sum over k of a(k) * b(k).
+    const Results got = run(resources, s, 2, x, weight, bias, dy);
+    // Compares `result` with start + the sum over k of a(k) * b(k).
     const auto check = [](float result, std::int64_t count, double start, const auto& a, const auto& b) {
       double sum = start, magnitude = std::abs(start);
       for (std::int64_t k = 0; k < count; ++k) {
@@ -77,14 +78,14 @@ TEST(Linear, EqualsSumsInDouble) {
   }
 }
 
-TEST(Linear, ThreadsDoNotChangeBits) {
-  Machine machine;
+TEST(Linear, NumberOfThreadsDoesNotChangeBits) {
+  Resources resources;
   const LinearShape s{7, 50, 130};
   const std::vector<float> x = normal("x", s.n * s.in), weight = normal("weight", s.out * s.in),
                            bias = normal("bias", s.out), dy = normal("dy", s.n * s.out);
-  const Results one = run(machine, s, 1, x, weight, bias, dy);
+  const Results one = run(resources, s, 1, x, weight, bias, dy);
   for (const int threads : {2, 3}) {
-    const Results more = run(machine, s, threads, x, weight, bias, dy);
+    const Results more = run(resources, s, threads, x, weight, bias, dy);
     EXPECT_EQ(more.y, one.y);
     EXPECT_EQ(more.dx, one.dx);
     EXPECT_EQ(more.dweight, one.dweight);
@@ -92,10 +93,10 @@ TEST(Linear, ThreadsDoNotChangeBits) {
   }
 }
 
-TEST(Linear, ShapesThatCannotBeAreRefused) {
-  Machine machine;
-  const Loops loops(machine.team, 1);
-  const Context context{machine.kernels, loops, machine.workspace};
+TEST(Linear, InvalidShapesAreRejected) {
+  Resources resources;
+  const Loops loops(resources.team, 1);
+  const Context context{resources.kernels, loops, resources.workspace};
   EXPECT_THROW(linear_forward(context, {0, 3, 3}, nullptr, nullptr, nullptr, nullptr), Error);
   EXPECT_THROW(linear_backward(context, {1, 3, 0}, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr), Error);
 }

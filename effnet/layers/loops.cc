@@ -6,7 +6,7 @@
 namespace effnet::layers {
 namespace {
 
-constexpr std::int64_t kPiecesAThread = 8;  // so that a thread that is held up leaves its rest to others
+constexpr std::int64_t kRangesPerThread = 8;  // other threads take over the remaining ranges of a delayed thread
 
 }  // namespace
 
@@ -45,19 +45,19 @@ Loops::~Loops() = default;
 
 void Loops::run(std::int64_t count, LoopOrder order, const Range& range) const {
   if (count <= 0) return;
-  const std::unique_ptr<Hold> own = hold_ ? nullptr : std::make_unique<Hold>(team_, threads_);
+  const std::unique_ptr<Hold> temporary = hold_ ? nullptr : std::make_unique<Hold>(team_, threads_);
   const ThreadTeam& team = *team_.threads_;
-  const std::int64_t pieces = std::min<std::int64_t>(count, team.members() * kPiecesAThread);
-  // Of a share from its end.
-  const auto turned = [&](std::int64_t piece) {
+  const std::int64_t ranges = std::min<std::int64_t>(count, team.members() * kRangesPerThread);
+  // Mirrors an index within the indices of its member.
+  const auto reverse_within_member = [&](std::int64_t index) {
     int member = 0;
-    while (team.share(pieces, member + 1) <= piece) ++member;
-    return ordered_index(LoopOrder::reverse, team.share(pieces, member), team.share(pieces, member + 1),
-                         piece - team.share(pieces, member));
+    while (team.share(ranges, member + 1) <= index) ++member;
+    return ordered_index(LoopOrder::reverse, team.share(ranges, member), team.share(ranges, member + 1),
+                         index - team.share(ranges, member));
   };
-  (own ? own : hold_)->run.throwing_step(pieces, [&](std::int64_t piece, int member) {
-    if (order == LoopOrder::reverse) piece = turned(piece);
-    range(piece * count / pieces, (piece + 1) * count / pieces, team_.scratch_[static_cast<std::size_t>(member)]);
+  (temporary ? temporary : hold_)->run.throwing_step(ranges, [&](std::int64_t index, int member) {
+    if (order == LoopOrder::reverse) index = reverse_within_member(index);
+    range(index * count / ranges, (index + 1) * count / ranges, team_.scratch_[static_cast<std::size_t>(member)]);
   });
 }
 

@@ -1,4 +1,5 @@
-// Loops of layers over a team of threads. Denormals are flushed to zero, in the caller too while it holds the team.
+// Parallel loops on a team of threads. Denormals are flushed to zero in all threads of the team, including the calling
+// thread while it holds the team.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +14,20 @@
 
 namespace effnet::layers {
 
-// Each pass over a batch goes the other way than the one before: what it reads first was written last and may still be
-// in the last-level cache. A thread stays with its share, so with its images.
+// Direction of a pass over a batch. When a pass runs in the opposite direction to the previous one, it starts with the
+// data that was written last and may still be in the last-level cache. Each thread keeps its range of the indices in
+// both directions, and so its images.
 enum class LoopOrder { forward, reverse };
-// The i-th of first..last, going `way`.
+// The i-th index of the range [first, last) in the given order.
 constexpr std::int64_t ordered_index(LoopOrder order, std::int64_t first, std::int64_t last, std::int64_t i) {
   return order == LoopOrder::forward ? first + i : last - 1 - i;
 }
 
-// Memory of one thread, kept from loop to loop.
+// Scratch memory of one thread, reused by later loops.
 class Scratch {
  public:
-  // At least `count` uninitialised floats, valid until the next call; 64-byte aligned. Throws std::bad_alloc: a trainer
-  // knows it, and tries fewer images at a time.
+  // Returns at least `count` uninitialised floats, aligned to 64 bytes and valid until the next call. Throws
+  // std::bad_alloc; the trainer then retries with smaller micro-batches.
   float* floats(std::int64_t count);
 
  private:
@@ -33,28 +35,30 @@ class Scratch {
   std::int64_t size_ = 0;
 };
 
-// Threads and their scratch memory. One caller at a time has it; others wait.
+// Threads and their scratch memory. One caller holds the team at a time; other callers wait.
 class Team {
  private:
   friend class Loops;
   std::mutex busy_;
-  std::unique_ptr<ThreadTeam> threads_;  // for as long as the number of threads stays the same
-  std::vector<Scratch> scratch_;         // by member
+  std::unique_ptr<ThreadTeam> threads_;  // recreated when the number of threads changes
+  std::vector<Scratch> scratch_;         // one for each member of the team
 };
 
 class Loops {
  public:
-  // Over `threads` threads, at least 1, of the team, which must outlive this. hold: the team is this object's alone and
-  // stays awake from loop to loop. Not where a layer waits for other processes (NormMode::sum_all), whose cores awake
-  // threads would take: then a loop wakes the team, and others may have it in between.
+  // Loops on `threads` threads (at least 1) of `team`, which must outlive this object.
+  //
+  // hold = true: this object holds the team for its whole life, and the threads stay awake between loops.
+  // hold = false: each loop acquires and wakes the team, then releases it. Needed where a layer waits for other
+  // processes (BatchNormMode::sum_all): awake threads would occupy the cores that those processes need.
   Loops(Team& team, int threads, bool hold = true);
   ~Loops();
   Loops(const Loops&) = delete;
   Loops& operator=(const Loops&) = delete;
 
-  // range(first, last) or range(first, last, scratch) for parts of 0..count that cover it. What a task computes may not
-  // depend on the parts, so that results do not depend on the number of threads. The first exception is rethrown. Not
-  // from inside of a range.
+  // Divides [0, count) into ranges and calls range(first, last) or range(first, last, scratch) once for each. The
+  // result for an index must not depend on the division, so that results do not depend on the number of threads. The
+  // first exception is rethrown. Must not be called inside a range.
   template <class Body>
   void parallel(std::int64_t count, LoopOrder order, const Body& range) const {
     if constexpr (std::is_invocable_v<Body, std::int64_t, std::int64_t>) {

@@ -11,12 +11,12 @@
 namespace effnet::layers {
 namespace {
 
-TEST(Loops, EveryTaskRunsOnce) {
+TEST(Loops, RunEveryTaskOnce) {
   Team team;
   for (const int threads : {1, 2, 3, 2}) {
     for (const bool hold : {true, false}) {
       const Loops loops(team, threads, hold);
-      for (const LoopOrder way : {LoopOrder::forward, LoopOrder::reverse}) {
+      for (const LoopOrder order : {LoopOrder::forward, LoopOrder::reverse}) {
         for (const std::int64_t count : {0, 1, 7, 1000}) {
           std::vector<int> runs(static_cast<std::size_t>(count));
           loops.parallel(count, order, [&](std::int64_t first, std::int64_t last) {
@@ -29,21 +29,21 @@ TEST(Loops, EveryTaskRunsOnce) {
   }
 }
 
-TEST(Loops, OneThreadGoesTheWayItIsTold) {
+TEST(Loops, OneThreadRunsTasksInTheRequestedOrder) {
   Team team;
   const Loops loops(team, 1);
-  const auto order = [&](LoopOrder order) {
+  const auto tasks_in = [&](LoopOrder order) {
     std::vector<std::int64_t> tasks;
     loops.parallel(5, order, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = 0; i < last - first; ++i) tasks.push_back(ordered_index(order, first, last, i));
     });
     return tasks;
   };
-  EXPECT_EQ(order(LoopOrder::forward), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
-  EXPECT_EQ(order(LoopOrder::reverse), (std::vector<std::int64_t>{4, 3, 2, 1, 0}));
+  EXPECT_EQ(tasks_in(LoopOrder::forward), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(tasks_in(LoopOrder::reverse), (std::vector<std::int64_t>{4, 3, 2, 1, 0}));
 }
 
-TEST(Loops, AnExceptionEndsTheLoopAndTheNextOneRuns) {
+TEST(Loops, AnExceptionIsRethrownAndTheNextLoopRuns) {
   Team team;
   const Loops loops(team, 2);
   EXPECT_THROW(loops.parallel(100,
@@ -56,8 +56,8 @@ TEST(Loops, AnExceptionEndsTheLoopAndTheNextOneRuns) {
   EXPECT_EQ(runs, 3);
 }
 
-// Each part writes all of its scratch memory and finds what it wrote.
-TEST(Loops, ScratchMemoryIsAThreadsOwn) {
+// Each task writes its scratch memory and reads the same values back.
+TEST(Loops, EachThreadHasItsOwnScratchMemory) {
   Team team;
   const Loops loops(team, 3);
   for (const std::int64_t floats : {1, 100, 50, 5000}) {
@@ -74,9 +74,9 @@ TEST(Loops, ScratchMemoryIsAThreadsOwn) {
   }
 }
 
-// As what LibTorch's memory runs out of: the trainer then tries fewer images at a time. The memory is usable
-// afterwards.
-TEST(Loops, TooMuchScratchIsBadAlloc) {
+// The trainer handles std::bad_alloc as it handles LibTorch's out-of-memory errors: it retries with smaller
+// micro-batches. The scratch memory stays usable after the exception.
+TEST(Loops, TooLargeScratchMemoryThrowsBadAlloc) {
   Team team;
   const Loops loops(team, 2);
   const std::int64_t most = std::int64_t{1} << 58;
@@ -85,10 +85,10 @@ TEST(Loops, TooMuchScratchIsBadAlloc) {
   loops.parallel(4, [](std::int64_t, std::int64_t, Scratch& scratch) { scratch.floats(100)[99] = 1; });
 }
 
-// Two callers that wait for each other between their loops, as processes do in synchronised batch norm.
-TEST(Loops, WithoutHoldingTheTeamCallersTakeTurns) {
+// Two callers wait for each other between their loops, as processes do in synchronised batch norm.
+TEST(Loops, CallersThatDoNotHoldTheTeamAlternate) {
   Team team;
-  std::barrier<> both{2};
+  std::barrier<> barrier{2};
   std::int64_t sums[2] = {};
   const auto caller = [&](int which) {
     const Loops loops(team, 2, /*hold=*/false);
@@ -96,7 +96,7 @@ TEST(Loops, WithoutHoldingTheTeamCallersTakeTurns) {
       std::atomic<std::int64_t> sum = 0;
       loops.parallel(10, [&](std::int64_t first, std::int64_t last) { sum += last - first; });
       sums[which] += sum;
-      both.arrive_and_wait();
+      barrier.arrive_and_wait();
     }
   };
   std::thread other(caller, 1);

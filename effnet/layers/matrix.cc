@@ -9,7 +9,7 @@ namespace {
 
 alignas(64) constexpr float kZeros[64] = {};
 
-// row(k, channel, count, to), as pack_panel() wants it. Panels are packed in parallel.
+// Packs panels in parallel. `row` is the function that primitives::pack_panel() calls.
 template <class Row>
 OwnedMatrix packed(const Context& context, std::int64_t channels, std::int64_t depth, const Row& row) {
   OwnedMatrix matrix{{channels, depth, context.kernels.base.tile}, {}};
@@ -51,7 +51,7 @@ void gemm_panels(const Kernels& kernels, const Gemm& gemm, std::int64_t first_pa
   }
 }
 
-void add_outer_product(const Kernels& kernels, Pixels rows, std::int64_t row_channels, Pixels columns,
+void add_outer_product(const Kernels& kernels, BlockedPixels rows, std::int64_t row_channels, BlockedPixels columns,
                        std::int64_t column_channels, std::int64_t pixels, bool accumulate, float* to,
                        primitives::PrefetchQueue* prefetch) {
   const kernels::TrainingSet& set = kernels.training;

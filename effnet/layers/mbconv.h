@@ -1,7 +1,8 @@
-// A MBConv block: [expand, batch norm, activation,] depthwise, batch norm, activation, [squeeze and excitation,]
-// project, batch norm [, drop path, residual]. x, out, their gradients and what is kept between forward and backward,
-// the raw convolution outputs y1, y2 and y3, are blocked (layers/layout.h); weights are as PyTorch shapes them.
-// docs/training-kernels.md.
+// An MBConv block: [expand, batch norm, activation,] depthwise, batch norm, activation, [squeeze-and-excitation,]
+// project, batch norm [, drop path, residual]. Described in docs/training-kernels.md.
+//
+// Forward keeps the raw convolution outputs y1 (expand), y2 (depthwise) and y3 (project) for backward. They, x, out and
+// the gradients of x and out are blocked (layers/layout.h). Weights have PyTorch's shapes.
 #pragma once
 
 #include <vector>
@@ -15,7 +16,7 @@ namespace effnet::layers {
 struct MbConvShape {
   std::int64_t images, in_h, in_w, out_h, out_w;
   std::int64_t in, expanded, out;  // channels
-  std::int64_t squeezed = 0;       // 0: no squeeze and excitation
+  std::int64_t squeezed = 0;       // channels between the two linear layers of SE; 0: no SE
   std::int64_t kernel, stride, top, left;
   bool expand, residual;
   EpilogueParams activation, squeeze_activation;
@@ -30,29 +31,32 @@ struct MbConvShape {
 
 struct MbConvWeights {
   const float *expand, *depthwise, *project;  // [expanded][in], [expanded][kernel^2], [out][expanded]
-  SqueezeWeights squeeze;                     // not read where shape.squeezed is 0
+  SqueezeWeights squeeze;                     // not read if shape.squeezed is 0
   const float *gamma1, *gamma2, *gamma3;
 };
 
 struct MbConvState {
-  Norm norm1, norm2, norm3;
+  BatchNormConstants norm1, norm2, norm3;
   SqueezeState squeeze;
-  std::vector<float> keep;  // what drop path multiplies each image's branch with; empty: 1
-  NormMode mode;
-  float keep_of(std::int64_t image) const { return keep.empty() ? 1.0F : keep[static_cast<std::size_t>(image)]; }
+  std::vector<float> drop_path_scale;  // one factor per image for the block's branch (drop path); empty: 1
+  BatchNormMode mode;
+  float drop_path_scale_of(std::int64_t image) const {
+    return drop_path_scale.empty() ? 1.0F : drop_path_scale[static_cast<std::size_t>(image)];
+  }
 };
 
 struct MbConvTensors {
   float *y1, *y2, *y3;
 };
 
-// Throws Error(internal) for a shape that cannot be.
+// Reads state.mode and state.drop_path_scale; writes the rest of `state`, the tensors y1, y2, y3, and `out`. Updates
+// the moving statistics in training. Throws Error(internal) for an invalid shape.
 void mbconv_forward(const Context& context, const MbConvShape& shape, const MbConvWeights& weights,
-                    const NormParameters (&norms)[3], const float* x, const MbConvTensors& tensors, MbConvState& state,
-                    float* out);
+                    const BatchNormParameters (&norms)[3], const float* x, const MbConvTensors& tensors,
+                    MbConvState& state, float* out);
 
 struct MbConvGradients {
-  float* x;  // null where no gradient is wanted
+  float* x;  // null: not computed
   float *expand, *depthwise, *project;
   SqueezeGradients squeeze;
   float *gamma1, *beta1, *gamma2, *beta2, *gamma3, *beta3;

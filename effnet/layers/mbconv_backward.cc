@@ -10,7 +10,7 @@ namespace {
 
 using kernels::kSeSums;
 
-constexpr std::int64_t kPastCaches = 24 * 1024 * 1024 / 4;
+constexpr std::int64_t kStreamingFloats = 24 * 1024 * 1024 / 4;  // larger gradients bypass the caches
 
 class Backward {
  public:
@@ -36,7 +36,7 @@ class Backward {
         dz1(dz1_memory.get()) {}
 
   void run() {
-    const NormGradient norm3 = project_norm();
+    const BatchNormGradient norm3 = project_norm();
     project(norm3);
     squeeze();
     depthwise_norm();
@@ -45,14 +45,14 @@ class Backward {
   }
 
  private:
-  Partition cut(std::int64_t pixels, std::int64_t floats_a_pixel) const {
+  Partition partition_pixels(std::int64_t pixels, std::int64_t floats_a_pixel) const {
     return partition(context.kernels.base, n, pixels, floats_a_pixel);
   }
   const float* gate(std::int64_t block, std::int64_t image) const { return state.squeeze.gate_of(block, image, n); }
 
-  // The sums of the project's batch norm: one pass over dout and y3.
-  NormGradient project_norm() const {
-    const Partition parts = cut(shape.out_h * shape.out_w, padded(shape.out) * 2);
+  // Gradient of the projection's batch norm, in one pass over dout and y3.
+  BatchNormGradient project_norm() const {
+    const Partition parts = partition_pixels(shape.out_h * shape.out_w, padded(shape.out) * 2);
     const auto add = [&](const Segment& segment, Scratch&, float* sums) {
       for (std::int64_t b = 0; b < blocks_of(shape.out); ++b) {
         const std::int64_t at = (b * shape.out_pixels() + segment.first) * kBlock;
@@ -67,20 +67,21 @@ class Backward {
       }
     };
     const std::vector<double> sums = sum_segments(context, parts, padded(shape.out) * 2, add,
-                                                  [&](std::int64_t image) { return state.keep_of(image); });
-    return norm_gradient(sums, state.norm3, weights.gamma3, shape.out, state.mode, gradients.gamma3, gradients.beta3);
+                                                  [&](std::int64_t image) { return state.drop_path_scale_of(image); });
+    return batch_norm_gradient(sums, state.norm3, weights.gamma3, shape.out, state.mode, gradients.gamma3,
+                               gradients.beta3);
   }
 
-  // dh = dy3 * W^T, dW, and the sums that the gate and the batch norm before it need.
-  void project(const NormGradient& norm3) {
-    const Partition parts = cut(shape.out_h * shape.out_w, padded(shape.expanded) + padded(shape.out));
+  // dh = dy3 * W, dW, and the sums from which the gradients of the gate and of batch norm 2 follow.
+  void project(const BatchNormGradient& norm3) {
+    const Partition parts = partition_pixels(shape.out_h * shape.out_w, padded(shape.expanded) + padded(shape.out));
     const std::int64_t part_floats = kSeSums * kBlock;
     std::vector<float> sums(parts.segments.size() * static_cast<std::size_t>(blocks * part_floats));
     const auto dy3 = [&](std::int64_t s, std::int64_t b, float* to) {
       const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
       float factor[kBlock];
       for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-        factor[lane] = norm3.c0[static_cast<std::size_t>(b * kBlock + lane)] * state.keep_of(segment.image);
+        factor[lane] = norm3.c0[static_cast<std::size_t>(b * kBlock + lane)] * state.drop_path_scale_of(segment.image);
       }
       const std::int64_t from = (b * shape.out_pixels() + segment.first) * kBlock;
       set.gradient(tensors.y3 + from,
@@ -103,8 +104,8 @@ class Backward {
     gemm_backward(context, parts,
                   {.in_channels = shape.expanded,
                    .out_channels = shape.out,
-                   .dy = made_by_segment(parts, blocks_of(shape.out), {tensors.y3, dout}, dy3),
-                   .x = made_by_segment(parts, blocks, {tensors.y2}, gated),
+                   .dy = segment_operand(parts, blocks_of(shape.out), {tensors.y3, dout}, dy3),
+                   .x = segment_operand(parts, blocks, {tensors.y2}, gated),
                    .weight = pack_transposed(context, weights.project, shape.out, shape.expanded),
                    .dx = dh},
                   gradients.project);
@@ -119,7 +120,8 @@ class Backward {
     return gate_sums.data() + (image * blocks + block) * kSeSums * kBlock;
   }
 
-  // From the gate's gradient to that of the mean, divided by the pixels.
+  // Computes m, the gradient of the channel means divided by the number of pixels, from the gate's gradient. Without SE
+  // m is 0.
   void squeeze() {
     mean_gradient.assign(static_cast<std::size_t>(padded(shape.expanded) * n), 0.0F);
     if (shape.squeezed == 0) return;
@@ -133,15 +135,15 @@ class Backward {
     for (float& value : mean_gradient) value /= pixels;
   }
 
-  // dz2 = derivative * (gate * dh + m): its sums follow from the gate's.
+  // dz2 = derivative * (gate * dh + m). Its sums follow from gate_sums.
   void depthwise_norm() {
     std::vector<double> totals(static_cast<std::size_t>(blocks * 2 * kBlock));
     for (std::int64_t b = 0; b < blocks; ++b) {
       for (std::int64_t image = 0; image < n; ++image) {
         const double* const part = gate_sum(image, b);
-        const float* const open = gate(b, image);
+        const float* const gate_factors = gate(b, image);
         for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-          const double factor = open != nullptr ? open[lane] : 1;
+          const double factor = gate_factors != nullptr ? gate_factors[lane] : 1;
           const double m = mean_gradient[static_cast<std::size_t>((b * n + image) * kBlock + lane)];
           double* const to = totals.data() + b * 2 * kBlock + lane;
           to[0] += factor * part[kBlock + lane] + m * part[3 * kBlock + lane];
@@ -149,26 +151,26 @@ class Backward {
         }
       }
     }
-    norm2 = norm_gradient(totals, state.norm2, weights.gamma2, shape.expanded, state.mode, gradients.gamma2,
-                          gradients.beta2);
+    norm2 = batch_norm_gradient(totals, state.norm2, weights.gamma2, shape.expanded, state.mode, gradients.gamma2,
+                                gradients.beta2);
   }
 
-  // [plane][2][16]: what dh is multiplied with before batch norm 2, and what is added.
+  // [plane][2][16]: c0 * gate and c0 * m, where dy2 = derivative * (c0 * gate * dh + c0 * m) + c1 * y2 + c2.
   std::vector<float> plane_factors() const {
     std::vector<float> factors(static_cast<std::size_t>(blocks * n * 2 * kBlock));
     for (std::int64_t plane = 0; plane < blocks * n; ++plane) {
-      const float* const open = gate(plane / n, plane % n);
+      const float* const gate_factors = gate(plane / n, plane % n);
       float* const to = factors.data() + plane * 2 * kBlock;
       for (std::int64_t lane = 0; lane < kBlock; ++lane) {
         const float c0 = norm2.c0[static_cast<std::size_t>(plane / n * kBlock + lane)];
-        to[lane] = open != nullptr ? c0 * open[lane] : c0;
+        to[lane] = gate_factors != nullptr ? c0 * gate_factors[lane] : c0;
         to[kBlock + lane] = c0 * mean_gradient[static_cast<std::size_t>(plane * kBlock + lane)];
       }
     }
     return factors;
   }
 
-  // From dh to dz1 (or to the input's gradient, where nothing is expanded), and the sums of the expand's batch norm.
+  // Computes dz1 from dh, and the gradient of batch norm 1. Without expansion: computes the input's gradient from dh.
   void depthwise() {
     const std::vector<float> factors = plane_factors();
     std::vector<double> sums(static_cast<std::size_t>(blocks * n * 2 * kBlock));
@@ -208,16 +210,18 @@ class Backward {
             sums[static_cast<std::size_t>(plane * 2 * kBlock + j)];
       }
     }
-    norm1 = norm_gradient(totals, state.norm1, weights.gamma1, shape.expanded, state.mode, gradients.gamma1,
-                          gradients.beta1);
+    norm1 = batch_norm_gradient(totals, state.norm1, weights.gamma1, shape.expanded, state.mode, gradients.gamma1,
+                                gradients.beta1);
   }
 
-  // The gradient of a row of the depthwise convolution's input: dz1 and its sums, or the block's own input's.
+  // Receives the gradient of a row of the depthwise convolution's input. With expansion: writes dz1 and adds to its
+  // sums. Without: writes the gradient of the block's input.
   void take_row(std::int64_t plane, std::int64_t row, float* gradient, const float* derivative, double* sums) const {
     const std::int64_t block = plane / n, at = input_row(plane, row);
     if (shape.expand) {
-      // A cache would read what dz1 overwrites, and keep little of it until the next pass: a sixth of this one's time.
-      const bool streamed = !in_place && shape.y1_floats() > kPastCaches;
+      // Streaming stores save a sixth of this pass's time. Normal stores would first read the memory that dz1
+      // overwrites, and little of dz1 would stay in the cache until the next pass.
+      const bool streamed = !in_place && shape.y1_floats() > kStreamingFloats;
       float row_sums[2 * kBlock] = {};
       set.reduce({.d = gradient,
                   .derivative = derivative,
@@ -245,12 +249,12 @@ class Backward {
   }
 
   void expand() const {
-    const Partition parts = cut(shape.in_h * shape.in_w, padded(shape.expanded) + padded(shape.in) * 2);
+    const Partition parts = partition_pixels(shape.in_h * shape.in_w, padded(shape.expanded) + padded(shape.in) * 2);
     gemm_backward(context, parts,
                   {.in_channels = shape.in,
                    .out_channels = shape.expanded,
-                   .dy = before_norm(context.kernels, parts, tensors.y1, dz1, norm1, shape.expanded),
-                   .x = lies_in(parts, x),
+                   .dy = norm_gradient_operand(context.kernels, parts, tensors.y1, dz1, norm1, shape.expanded),
+                   .x = stored_operand(parts, x),
                    .weight = pack_transposed(context, weights.expand, shape.expanded, shape.in),
                    .dx = gradients.x,
                    .residual = shape.residual ? dout : nullptr},
@@ -268,13 +272,13 @@ class Backward {
   const MbConvGradients& gradients;
   const std::int64_t n, blocks;
   const std::size_t act;
-  // dz1 may be written over dh, which saves fetching memory only to overwrite it: a row is read before it is written.
+  // dz1 overwrites dh, so that its memory is in the cache already. This is safe: a row is read before it is written.
   const bool in_place;
   const std::shared_ptr<float> dh_memory, dz1_memory;
-  float *const dh, *const dz1;  // gradients of the gated activation, and behind batch norm 1
-  NormGradient norm1, norm2;
+  float *const dh, *const dz1;  // gradients of the gated activation a2 and of batch norm 1's output
+  BatchNormGradient norm1, norm2;
   std::vector<double> gate_sums;     // [image][block][kSeSums][16]
-  std::vector<float> mean_gradient;  // blocked over images
+  std::vector<float> mean_gradient;  // m: blocked, one pixel per image
 };
 
 }  // namespace

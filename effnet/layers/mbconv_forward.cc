@@ -13,17 +13,17 @@ void check(const MbConvShape& s) {
   const bool same_pixels = s.in_h == s.out_h && s.in_w == s.out_w;
   if (smallest > 0 && (s.expand || s.in == s.expanded) && (!s.residual || (s.in == s.out && same_pixels))) return;
   throw internal_error(
-      "no MBConv block of {} images, {}x{}x{} by {} channels to {}x{}x{} (expected positive sizes, as many channels "
-      "before the depthwise convolution as in it where nothing expands, and a residual only of the output's shape)",
+      "invalid MBConv shape (got {} images, {}x{}x{} by {} channels to {}x{}x{}, expected positive sizes, equal input "
+      "and expanded channels if there is no expansion, and equal input and output shapes if there is a residual)",
       s.images, s.in, s.in_h, s.in_w, s.expanded, s.out, s.out_h, s.out_w);
 }
 
-// The mean of the activated depthwise output: one pass over y2.
-void squeeze_means(const Context& context, const MbConvShape& shape, const float* y2, const Norm& norm,
+// Channel means of the activated depthwise output, in one pass over y2.
+void squeeze_means(const Context& context, const MbConvShape& shape, const float* y2, const BatchNormConstants& norm,
                    std::vector<float>& means) {
   const kernels::TrainingSet& set = context.kernels.training;
   const std::int64_t pixels = shape.out_h * shape.out_w;
-  constexpr std::int64_t kRun = 256;  // pixels summed in float; runs in double
+  constexpr std::int64_t kRun = 256;  // sums of up to 256 pixels in float; their sum in double
   means.resize(static_cast<std::size_t>(padded(shape.expanded) * shape.images));
   const std::int64_t blocks = blocks_of(shape.expanded);
   context.loops.parallel(blocks * shape.images, [&](std::int64_t first, std::int64_t last) {
@@ -45,7 +45,7 @@ void squeeze_means(const Context& context, const MbConvShape& shape, const float
   });
 }
 
-// out = norm(y3) * keep [+ x].
+// out = batch norm(y3) * drop path scale [+ x].
 void write_out(const Context& context, const MbConvShape& shape, const float* y3, const MbConvState& state,
                const float* x, float* out) {
   const std::int64_t pixels = shape.out_h * shape.out_w;
@@ -54,11 +54,11 @@ void write_out(const Context& context, const MbConvShape& shape, const float* y3
     for (std::int64_t task = first; task < last; ++task) {
       const std::int64_t plane = plane_of(task, blocks, shape.images);
       const std::int64_t channel = plane / shape.images * kBlock, at = plane * pixels * kBlock;
-      const float keep = state.keep_of(plane % shape.images);
+      const float branch_scale = state.drop_path_scale_of(plane % shape.images);
       float scale[kBlock], shift[kBlock];
       for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-        scale[lane] = state.norm3.scale[static_cast<std::size_t>(channel + lane)] * keep;
-        shift[lane] = state.norm3.shift[static_cast<std::size_t>(channel + lane)] * keep;
+        scale[lane] = state.norm3.scale[static_cast<std::size_t>(channel + lane)] * branch_scale;
+        shift[lane] = state.norm3.shift[static_cast<std::size_t>(channel + lane)] * branch_scale;
       }
       context.kernels.base.map[static_cast<int>(kernels::Epilogue::clamp)]({.a = y3 + at,
                                                                             .b = shape.residual ? x + at : nullptr,
@@ -75,25 +75,36 @@ void write_out(const Context& context, const MbConvShape& shape, const float* y3
 }  // namespace
 
 DepthwiseShape MbConvShape::depthwise() const {
-  return {images, expanded, in_h, in_w, out_h, out_w, kernel, stride, top, left};
+  return {.images = images,
+          .channels = expanded,
+          .in_h = in_h,
+          .in_w = in_w,
+          .out_h = out_h,
+          .out_w = out_w,
+          .kernel = kernel,
+          .stride = stride,
+          .top = top,
+          .left = left};
 }
-SqueezeShape MbConvShape::squeeze() const { return {images, expanded, squeezed, squeeze_activation}; }
+SqueezeShape MbConvShape::squeeze() const {
+  return {.images = images, .channels = expanded, .squeezed = squeezed, .activation = squeeze_activation};
+}
 
 void mbconv_forward(const Context& context, const MbConvShape& shape, const MbConvWeights& weights,
-                    const NormParameters (&norms)[3], const float* x, const MbConvTensors& tensors, MbConvState& state,
-                    float* out) {
+                    const BatchNormParameters (&norms)[3], const float* x, const MbConvTensors& tensors,
+                    MbConvState& state, float* out) {
   check(shape);
   const kernels::TrainingSet& set = context.kernels.training;
   const auto act = static_cast<std::size_t>(shape.activation.epilogue);
-  const auto cut = [&](std::int64_t pixels, std::int64_t floats_a_pixel) {
+  const auto partition_pixels = [&](std::int64_t pixels, std::int64_t floats_a_pixel) {
     return partition(context.kernels.base, shape.images, pixels, floats_a_pixel);
   };
   if (shape.expand) {
-    const Partition parts = cut(shape.in_h * shape.in_w, padded(shape.in) + 64);
+    const Partition parts = partition_pixels(shape.in_h * shape.in_w, padded(shape.in) + 64);
     primitives::ChannelMoments moments(parts.segment_pixels(), shape.expanded);
     gemm_forward(context, parts, LoopOrder::forward, pack(context, weights.expand, shape.expanded, shape.in),
-                 lies_in(parts, x), tensors.y1, state.mode.training ? &moments : nullptr);
-    state.norm1 = normalise(moments, shape.expanded, norms[0], state.mode);
+                 stored_operand(parts, x), tensors.y1, state.mode.training ? &moments : nullptr);
+    state.norm1 = batch_norm_constants(moments, shape.expanded, norms[0], state.mode);
   }
 
   const DepthwiseShape depthwise = shape.depthwise();
@@ -110,14 +121,14 @@ void mbconv_forward(const Context& context, const MbConvShape& shape, const MbCo
         }
       },
       tensors.y2, moments2);
-  state.norm2 = normalise(moments2, shape.expanded, norms[1], state.mode);
+  state.norm2 = batch_norm_constants(moments2, shape.expanded, norms[1], state.mode);
 
   if (shape.squeezed > 0) {
     squeeze_means(context, shape, tensors.y2, state.norm2, state.squeeze.mean);
     squeeze_forward(context, shape.squeeze(), weights.squeeze, state.squeeze);
   }
 
-  const Partition parts = cut(shape.out_h * shape.out_w, padded(shape.expanded));
+  const Partition parts = partition_pixels(shape.out_h * shape.out_w, padded(shape.expanded));
   primitives::ChannelMoments moments3(parts.segment_pixels(), shape.out);
   const auto gated = [&](std::int64_t s, std::int64_t b, float* to) {
     const Segment& segment = parts.segments[static_cast<std::size_t>(s)];
@@ -127,9 +138,9 @@ void mbconv_forward(const Context& context, const MbConvShape& shape, const MbCo
                       to);
   };
   gemm_forward(context, parts, LoopOrder::reverse, pack(context, weights.project, shape.out, shape.expanded),
-               made_by_segment(parts, blocks_of(shape.expanded), {tensors.y2}, gated), tensors.y3,
+               segment_operand(parts, blocks_of(shape.expanded), {tensors.y2}, gated), tensors.y3,
                state.mode.training ? &moments3 : nullptr);
-  state.norm3 = normalise(moments3, shape.out, norms[2], state.mode);
+  state.norm3 = batch_norm_constants(moments3, shape.out, norms[2], state.mode);
   write_out(context, shape, tensors.y3, state, x, out);
 }
 

@@ -1,4 +1,4 @@
-// MBConv blocks against plain loops in double: outputs, every gradient, moving statistics.
+// Compares MBConv blocks with plain loops in double: outputs, all gradients, moving statistics.
 #include "effnet/layers/mbconv.h"
 
 #include <thread>
@@ -19,7 +19,7 @@ struct Case {
 // images, in_h, in_w, out_h, out_w; in, expanded, out, squeezed; kernel, stride, top, left; expand, residual
 const Case kCases[] = {
     {"OddChannelsSame", {2, 6, 5, 6, 5, 5, 33, 7, 3, 3, 1, 1, 1, true, false, kHardSwish, kHardSwish}},
-    // TensorFlow's SAME: of an even size nothing before and one behind.
+    // TensorFlow's SAME: for an even size, padding 0 on top and left, 1 on bottom and right.
     {"Stride2AsymmetricSame", {2, 6, 8, 3, 4, 8, 20, 9, 2, 3, 2, 0, 0, true, false, kSilu, kSilu}},
     {"Stride2Kernel5OddSize", {2, 7, 5, 4, 3, 4, 17, 6, 0, 5, 2, 2, 2, true, false, kSilu, {}}},
     {"Kernel5AsymmetricSame", {1, 6, 4, 3, 2, 3, 16, 5, 2, 5, 2, 1, 1, true, false, kRelu6, kRelu}},
@@ -31,11 +31,11 @@ const Case kCases[] = {
     {"NoExpansion", {3, 4, 4, 4, 4, 18, 18, 5, 2, 3, 1, 1, 1, false, false, kSilu, kSilu}},
     {"NoExpansionResidual", {2, 4, 4, 4, 4, 9, 9, 9, 0, 3, 1, 1, 1, false, true, kRelu, {}}, true},
     {"ValidPadding", {2, 7, 6, 3, 2, 4, 10, 5, 0, 3, 2, 0, 0, true, false, kRelu, {}}},
-    {"Wide", {1, 3, 140, 3, 140, 2, 3, 2, 1, 3, 1, 1, 1, true, true, kSilu, kSilu}},  // more than a segment, some bands
+    {"Wide", {1, 3, 140, 3, 140, 2, 3, 2, 1, 3, 1, 1, 1, true, true, kSilu, kSilu}},  // several segments and bands
 };
 void PrintTo(const Case& block, std::ostream* out) { *out << block.label; }
 
-// A block's values by name, as the plain loops want them: images channels-last.
+// The inputs of a block by name, channels-last, as the plain loops read them.
 struct Block {
   explicit Block(const Case& block_case) : shape(block_case.shape) {
     const std::int64_t window = shape.kernel * shape.kernel;
@@ -52,19 +52,21 @@ struct Block {
     inputs["project"] = normal("project", shape.out * shape.expanded, scale(shape.expanded));
     const std::int64_t channels[] = {shape.expanded, shape.expanded, shape.out};
     for (std::size_t i = 0; i < 3; ++i) {
-      norms[i] = NormValues("norm" + std::to_string(i + 1), channels[i]);
+      norms[i] = BatchNormValues("norm" + std::to_string(i + 1), channels[i]);
       if (i == 0 && !shape.expand) continue;
       inputs["gamma" + std::to_string(i + 1)] = norms[i].gamma;
       inputs["beta" + std::to_string(i + 1)] = norms[i].beta;
     }
     loss = normal("loss", shape.out_pixels() * shape.out);
-    for (std::int64_t i = 0; block_case.drop && i < shape.images; ++i) keep.push_back(i % 2 == 0 ? 1.25F : 0);
+    for (std::int64_t i = 0; block_case.drop && i < shape.images; ++i) {
+      drop_path_scale.push_back(i % 2 == 0 ? 1.25F : 0);
+    }
   }
 
   MbConvShape shape;
   Named<float> inputs;
-  NormValues norms[3];
-  std::vector<float> loss, keep;
+  BatchNormValues norms[3];
+  std::vector<float> loss, drop_path_scale;
 };
 
 template <class Real>
@@ -94,11 +96,11 @@ Named<Real> plain(const Block& block, bool training) {
   activate(y, s.activation);
   if (s.squeezed > 0) {
     Image<V> mean(s.images, 1, 1, s.expanded);
-    const V share = constant<V>(1.0 / static_cast<double>(s.out_h * s.out_w));
+    const V weight = constant<V>(1.0 / static_cast<double>(s.out_h * s.out_w));
     for (std::size_t i = 0; i < y.values.size(); ++i) {
       const auto image = static_cast<std::int64_t>(i) / (s.out_h * s.out_w * s.expanded);
       V& to = mean.at(image, 0, 0, static_cast<std::int64_t>(i) % s.expanded);
-      to = multiply_add(y.values[i], share, to);
+      to = multiply_add(y.values[i], weight, to);
     }
     const auto linear = [&](const Image<V>& from, const std::string& name, std::int64_t out) {
       Image<V> to = convolution(from, in.at(name), out, {1, 1, 0, 0, 1, 1});
@@ -120,7 +122,7 @@ Named<Real> plain(const Block& block, bool training) {
   norm(y, 2);
   for (std::size_t i = 0; i < y.values.size(); ++i) {
     const std::size_t image = i / static_cast<std::size_t>(s.out_h * s.out_w * s.out);
-    if (!block.keep.empty()) y.values[i] = product(y.values[i], V{block.keep[image]});
+    if (!block.drop_path_scale.empty()) y.values[i] = product(y.values[i], V{block.drop_path_scale[image]});
     if (s.residual) y.values[i] = sum(y.values[i], x.values[i]);
   }
   results["out"] = values_of<Real>(y.values);
@@ -128,8 +130,8 @@ Named<Real> plain(const Block& block, bool training) {
   return results;
 }
 
-// Images [first, first + count) of the batch, by the layer.
-Named<float> layer(Machine& machine, const Block& block, int threads, NormMode mode, std::int64_t first = 0,
+// Runs the layer on images [first, first + count) of the batch; count = -1: all images.
+Named<float> layer(Resources& resources, const Block& block, int threads, BatchNormMode mode, std::int64_t first = 0,
                    std::int64_t count = -1) {
   Block own = block;
   MbConvShape& s = own.shape;
@@ -151,9 +153,9 @@ Named<float> layer(Machine& machine, const Block& block, int threads, NormMode m
   const MbConvTensors tensors{y1.data(), y2.data(), y3.data()};
   MbConvState state;
   state.mode = std::move(mode);
-  state.keep = own.keep;
-  const Loops loops(machine.team, threads, !state.mode.sum_all);
-  const Context context{machine.kernels, loops, machine.workspace};
+  state.drop_path_scale = own.drop_path_scale;
+  const Loops loops(resources.team, threads, !state.mode.sum_all);
+  const Context context{resources.kernels, loops, resources.workspace};
   mbconv_forward(context, s, weights, {own.norms[0].parameters(), own.norms[1].parameters(), own.norms[2].parameters()},
                  x.data(), tensors, state, out.data());
   Named<float> results;
@@ -185,39 +187,39 @@ Named<float> layer(Machine& machine, const Block& block, int threads, NormMode m
 
 class MbConv : public testing::TestWithParam<Case> {
  protected:
-  Machine machine;
+  Resources resources;
 };
 
-TEST_P(MbConv, TrainsAsPlainLoops) {
+TEST_P(MbConv, TrainingMatchesPlainLoops) {
   Block block(GetParam());
   for (const bool unbiased : {false, true}) {
-    for (NormValues& norm : block.norms) norm.unbiased = unbiased;
-    expect_close(layer(machine, block, 2, {.training = true}), plain<float>(block, true), plain<double>(block, true));
+    for (BatchNormValues& norm : block.norms) norm.unbiased = unbiased;
+    expect_close(layer(resources, block, 2, {.training = true}), plain<float>(block, true), plain<double>(block, true));
   }
 }
 
-TEST_P(MbConv, EvaluatesAsPlainLoops) {
+TEST_P(MbConv, EvaluationMatchesPlainLoops) {
   const Block block(GetParam());
-  expect_close(layer(machine, block, 2, {}), plain<float>(block, false), plain<double>(block, false));
+  expect_close(layer(resources, block, 2, {}), plain<float>(block, false), plain<double>(block, false));
 }
 
-TEST_P(MbConv, ThreadsDoNotChangeBits) {
+TEST_P(MbConv, NumberOfThreadsDoesNotChangeBits) {
   const Block block(GetParam());
-  const Named<float> one = layer(machine, block, 1, {.training = true});
+  const Named<float> one = layer(resources, block, 1, {.training = true});
   for (const int threads : {2, 3, 1}) {
-    expect_same_bits(layer(machine, block, threads, {.training = true}), one, std::to_string(threads) + " threads");
+    expect_same_bits(layer(resources, block, threads, {.training = true}), one, std::to_string(threads) + " threads");
   }
 }
 
-// Synchronised batch norm; both processes share the team, so that neither may hold it while it waits.
-TEST_P(MbConv, TwoProcessesMakeTheStepOfTheWholeBatch) {
+// Synchronised batch norm. Both processes share the team, so neither may hold it while waiting for the other.
+TEST_P(MbConv, TwoProcessesMatchTheStepOfTheWholeBatch) {
   const Block block(GetParam());
   const std::int64_t images = block.shape.images, half = images / 2;
-  if (images < 2 || !block.keep.empty()) return;
-  Pair pair;
+  if (images < 2 || !block.drop_path_scale.empty()) return;
+  ProcessPair pair;
   Named<float> parts[2];
   const auto process = [&](int rank) {
-    parts[rank] = layer(machine, block, 2, {.training = true, .sum_all = pair.sum_all(rank)}, rank == 0 ? 0 : half,
+    parts[rank] = layer(resources, block, 2, {.training = true, .sum_all = pair.sum_all(rank)}, rank == 0 ? 0 : half,
                         rank == 0 ? half : images - half);
   };
   std::thread other(process, 1);
@@ -230,10 +232,10 @@ TEST_P(MbConv, TwoProcessesMakeTheStepOfTheWholeBatch) {
 INSTANTIATE_TEST_SUITE_P(Blocks, MbConv, testing::ValuesIn(kCases),
                          [](const auto& block) { return block.param.label; });
 
-TEST(MbConvShapes, ThoseThatCannotBeAreRefused) {
-  Machine machine;
-  const Loops loops(machine.team, 1);
-  const Context context{machine.kernels, loops, machine.workspace};
+TEST(MbConvShapes, InvalidShapesAreRejected) {
+  Resources resources;
+  const Loops loops(resources.team, 1);
+  const Context context{resources.kernels, loops, resources.workspace};
   const auto run = [&](void (*change)(MbConvShape&)) {
     MbConvShape shape = kCases[0].shape;
     change(shape);

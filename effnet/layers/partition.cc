@@ -5,8 +5,8 @@
 namespace effnet::layers {
 namespace {
 
-constexpr std::int64_t kLongest = 196;     // 14 tiles of 14 pixels, 7 * 28, 14 * 14
-constexpr std::int64_t kFewestChunks = 8;  // where images are small: work for some threads
+constexpr std::int64_t kLongest = 196;     // pixels; 14 tiles of 14 pixels; fits the sizes 7 * 28 and 14 * 14
+constexpr std::int64_t kFewestChunks = 8;  // when several small images share a chunk: enough work for several threads
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Partition partition(const kernels::KernelSet& set, std::int64_t images, std::int
   result.images = images;
   result.pixels = pixels;
   const std::int64_t step = set.tallest();                       // a chunk ends with a full tile
-  const std::int64_t floats = set.cache_bytes / 1024 * 460 / 4;  // the rest is for weights and results
+  const std::int64_t floats = set.cache_bytes / 1024 * 460 / 4;  // 45 %; the rest is for weights and results
   const std::int64_t fitting = floats / floats_a_pixel / step * step;
   const std::int64_t most = std::clamp(fitting, step, kLongest);
   const std::int64_t together =
@@ -41,7 +41,7 @@ Partition partition(const kernels::KernelSet& set, std::int64_t images, std::int
       } else {
         result.chunks.push_back({segment.first, segment.pixels, id, 1});
       }
-      result.longest = std::max(result.longest, result.chunks.back().pixels);
+      result.longest_chunk = std::max(result.longest_chunk, result.chunks.back().pixels);
     }
   }
   return result;

@@ -1,5 +1,5 @@
-// How the pixels of a batch are cut into chunks that stay in cache. It follows from shapes and the instruction set,
-// never from the number of threads.
+// Division of a batch's pixels into chunks that fit in the cache. It depends on shapes and the instruction set only,
+// not on the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -9,23 +9,24 @@
 
 namespace effnet::layers {
 
-// A segment is a run of pixels of one image, a chunk some segments that follow each other.
+// A segment is a range of pixels of one image. A chunk is one or more consecutive segments. Pixels are counted from the
+// start of the batch.
 struct Segment {
-  std::int64_t image, first, pixels;  // first: a pixel of the batch
+  std::int64_t image, first, pixels;  // pixels [first, first + pixels) of the batch
 };
 struct Chunk {
-  std::int64_t first, pixels;      // of the batch
+  std::int64_t first, pixels;      // pixels [first, first + pixels) of the batch
   std::int64_t segment, segments;  // segments [segment, segment + segments)
 };
 struct Partition {
   std::vector<Segment> segments;
   std::vector<Chunk> chunks;
-  std::int64_t images = 0, pixels = 0;  // of an image
-  std::int64_t longest = 0;             // pixels of the longest chunk
-  std::int64_t all_pixels() const { return images * pixels; }
+  std::int64_t images = 0, pixels = 0;  // pixels: of one image
+  std::int64_t longest_chunk = 0;       // in pixels
+  std::int64_t total_pixels() const { return images * pixels; }
   std::vector<std::int64_t> segment_pixels() const;
 };
-// floats_a_pixel: what must stay in the second-level cache.
+// floats_a_pixel: floats per pixel that must stay in the second-level cache while a chunk is processed.
 Partition partition(const kernels::KernelSet& set, std::int64_t images, std::int64_t pixels,
                     std::int64_t floats_a_pixel);
 

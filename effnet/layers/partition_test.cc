@@ -7,8 +7,9 @@
 namespace effnet::layers {
 namespace {
 
-// Segments cover every image's pixels once and in order, chunks every segment; a chunk fits the cache or is one tile.
-TEST(Partition, CoversEveryPixelOnceInChunksThatFit) {
+// Segments cover the pixels of every image once and in order; chunks cover every segment once and in order. A chunk
+// fits in the cache or is one tile.
+TEST(Partition, CoversEveryPixelOnceInChunksThatFitTheCache) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const kernels::KernelSet& set = kernels::kernel_set({isa});
     for (const std::int64_t images : {1, 2, 9, 33}) {
@@ -16,7 +17,7 @@ TEST(Partition, CoversEveryPixelOnceInChunksThatFit) {
         for (const std::int64_t floats : {16, 240, 3000, 100000}) {
           const Partition parts = partition(set, images, pixels, floats);
           SCOPED_TRACE(testing::Message() << images << " images of " << pixels << " pixels, " << floats << " floats");
-          std::int64_t next = 0, segment = 0, longest = 0;
+          std::int64_t next = 0, segment = 0, longest_chunk = 0;
           for (const Chunk& chunk : parts.chunks) {
             ASSERT_EQ(chunk.first, next);
             ASSERT_EQ(chunk.segment, segment);
@@ -29,12 +30,12 @@ TEST(Partition, CoversEveryPixelOnceInChunksThatFit) {
               next += own.pixels;
             }
             ASSERT_EQ(next - chunk.first, chunk.pixels);
-            longest = std::max(longest, chunk.pixels);
+            longest_chunk = std::max(longest_chunk, chunk.pixels);
           }
           ASSERT_EQ(next, images * pixels);
-          ASSERT_EQ(next, parts.all_pixels());
+          ASSERT_EQ(next, parts.total_pixels());
           ASSERT_EQ(segment, static_cast<std::int64_t>(parts.segments.size()));
-          ASSERT_EQ(longest, parts.longest);
+          ASSERT_EQ(longest_chunk, parts.longest_chunk);
         }
       }
     }

@@ -1,5 +1,5 @@
-// The truth of the layer tests: the layers' formulas as plain loops over a tape that differentiates itself. Run in
-// double it is the truth; run in float it shows how far an ordinary order of float sums is off.
+// Expected results for the layer tests: the layers' formulas as plain loops on a tape with automatic differentiation.
+// In double they are the truth; in float they show the rounding error of an ordinary order of summation.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace effnet::layers::testkit {
 
-// Reverse-mode differentiation: every value remembers what it was made of.
+// Reverse-mode differentiation: each value records its operands and its derivatives with respect to them.
 template <class Real>
 class Tape {
  public:
@@ -22,9 +22,9 @@ class Tape {
     Tape* tape = nullptr;  // null: a constant
     std::int64_t id = 0;
   };
-  Var variable(Real value) { return made(value, {}, {}); }
+  Var variable(Real value) { return record(value, {}, {}); }
 
-  // Gradients of `of`, by Var::id.
+  // The derivatives of `of` with respect to all values, indexed by Var::id.
   std::vector<Real> gradients(const Var& of) const {
     std::vector<Real> result(nodes_.size());
     result[static_cast<std::size_t>(of.id)] = 1;
@@ -38,7 +38,7 @@ class Tape {
     return result;
   }
 
-  Var made(Real value, const std::array<const Var*, 3>& from, const std::array<Real, 3>& derivative) {
+  Var record(Real value, const std::array<const Var*, 3>& from, const std::array<Real, 3>& derivative) {
     Node node{{-1, -1, -1}, derivative};
     for (std::size_t j = 0; j < 3; ++j) {
       if (from[j] != nullptr && from[j]->tape != nullptr) node.from[j] = from[j]->id;
@@ -62,11 +62,11 @@ template <class V, class Real = decltype(V::value)>
 V multiply_add(const V& a, const V& b, const V& c) {
   const Real value = a.value * b.value + c.value;
   Tape<Real>* const tape = a.tape != nullptr ? a.tape : b.tape != nullptr ? b.tape : c.tape;
-  return tape == nullptr ? V{value} : tape->made(value, {&a, &b, &c}, {b.value, a.value, 1});
+  return tape == nullptr ? V{value} : tape->record(value, {&a, &b, &c}, {b.value, a.value, 1});
 }
 template <class V, class Real = decltype(V::value)>
-V of_one(const V& x, Real value, Real derivative) {
-  return x.tape == nullptr ? V{value} : x.tape->made(value, {&x, nullptr, nullptr}, {derivative, 0, 0});
+V unary(const V& x, Real value, Real derivative) {
+  return x.tape == nullptr ? V{value} : x.tape->record(value, {&x, nullptr, nullptr}, {derivative, 0, 0});
 }
 template <class V>
 V constant(double value) {
@@ -83,12 +83,12 @@ V sum(const V& a, const V& b) {
 template <class V, class Real = decltype(V::value)>
 V sigmoid(const V& x) {
   const Real s = 1 / (1 + std::exp(-x.value));
-  return of_one(x, s, s * (1 - s));
+  return unary(x, s, s * (1 - s));
 }
 template <class V, class Real = decltype(V::value)>
 V inverse_root(const V& x) {
   const Real value = 1 / std::sqrt(x.value);
-  return of_one(x, value, Real{-0.5} * value / x.value);
+  return unary(x, value, Real{-0.5} * value / x.value);
 }
 template <class V, class Real = decltype(V::value)>
 V activation(const primitives::EpilogueParams& kind, const V& x) {
@@ -96,14 +96,14 @@ V activation(const primitives::EpilogueParams& kind, const V& x) {
     case kernels::Epilogue::silu:
       return product(x, sigmoid(x));
     case kernels::Epilogue::hard_swish:
-      if (x.value <= -3) return of_one(x, Real{0}, Real{0});
-      if (x.value >= 3) return of_one(x, x.value, Real{1});
-      return of_one(x, x.value * (x.value + 3) / 6, x.value / 3 + Real{0.5});
+      if (x.value <= -3) return unary(x, Real{0}, Real{0});
+      if (x.value >= 3) return unary(x, x.value, Real{1});
+      return unary(x, x.value * (x.value + 3) / 6, x.value / 3 + Real{0.5});
     case kernels::Epilogue::clamp:
       break;
   }
   const bool within = x.value > kind.low && x.value < kind.high;
-  return within ? x : of_one(x, x.value <= kind.low ? Real{kind.low} : Real{kind.high}, Real{0});
+  return within ? x : unary(x, x.value <= kind.low ? Real{kind.low} : Real{kind.high}, Real{0});
 }
 
 // [image][row][column][channel]
@@ -125,7 +125,7 @@ struct Window {
   std::int64_t kernel, stride, top, left, out_h, out_w;
 };
 
-// weight: [out][in][kernel][kernel], or [channels][kernel][kernel] of a depthwise one (out = 0).
+// weight: [out][in][kernel][kernel]. out = 0: a depthwise convolution with weight [channels][kernel][kernel].
 template <class V>
 Image<V> convolution(const Image<V>& in, const std::vector<V>& weight, std::int64_t out, const Window& window) {
   const bool depthwise = out == 0;
@@ -148,9 +148,8 @@ Image<V> convolution(const Image<V>& in, const std::vector<V>& weight, std::int6
   return result;
 }
 
-// What a batch norm needs beside gamma and beta; of moving statistics the mean and variance that it had, for
-// evaluation.
-struct PlainNorm {
+// Options of a batch norm. The moving statistics are read in evaluation only.
+struct PlainBatchNorm {
   bool training = true;
   double epsilon = 1e-3;
   std::vector<float> moving_mean = {}, moving_variance = {};
@@ -161,22 +160,22 @@ struct PlainStatistics {
 };
 template <class V, class Real = decltype(V::value)>
 PlainStatistics<Real> batch_norm(Image<V>& y, const std::vector<V>& gamma, const std::vector<V>& beta,
-                                 const PlainNorm& norm) {
+                                 const PlainBatchNorm& norm) {
   PlainStatistics<Real> statistics;
   const std::int64_t pixels = y.n * y.h * y.w;
-  const V share = constant<V>(1.0 / static_cast<double>(pixels)), minus = constant<V>(-1);
+  const V weight = constant<V>(1.0 / static_cast<double>(pixels)), minus = constant<V>(-1);
   for (std::int64_t c = 0; c < y.c; ++c) {
     const auto channel = static_cast<std::size_t>(c);
     const auto value = [&](std::int64_t p) -> V& { return y.values[static_cast<std::size_t>(p * y.c + c)]; };
     V mean{}, variance{};
     if (norm.training) {
       for (std::int64_t p = 0; p < pixels; ++p) mean = sum(mean, value(p));
-      mean = product(mean, share);
+      mean = product(mean, weight);
       for (std::int64_t p = 0; p < pixels; ++p) {
         const V d = multiply_add(mean, minus, value(p));
         variance = multiply_add(d, d, variance);
       }
-      variance = product(variance, share);
+      variance = product(variance, weight);
       statistics.mean.push_back(mean.value);
       statistics.variance.push_back(variance.value);
     } else {

@@ -7,7 +7,7 @@
 namespace effnet::layers {
 namespace {
 
-// out = a * weight [+ bias]; a and out are blocked over images.
+// out = a * weight [+ bias]; a and out are blocked, with one pixel per image.
 void multiply(const Kernels& kernels, std::int64_t images, const std::vector<float>& a, const OwnedMatrix& weight,
               const float* bias, std::vector<float>& out) {
   std::vector<float> biases(static_cast<std::size_t>(padded(weight.shape.channels)));
@@ -64,7 +64,7 @@ std::vector<float> squeeze_backward(const Context& context, const SqueezeShape& 
                                     const SqueezeState& state, const std::vector<double>& dgate,
                                     const SqueezeGradients& gradients) {
   const std::int64_t n = shape.images, c = shape.channels, r = shape.squeezed;
-  std::vector<float> excite(state.gate.size());  // the gradient before the sigmoid
+  std::vector<float> excite(state.gate.size());  // gradient of the sigmoid's input
   for (std::size_t i = 0; i < excite.size(); ++i) {
     const double gate = state.gate[i];
     excite[i] = static_cast<float>(dgate[i] * gate * (1 - gate));

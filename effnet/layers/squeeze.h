@@ -1,5 +1,5 @@
-// Squeeze and excitation: from the mean of each channel of an image, by two linear layers, a factor for each channel.
-// Values are blocked over images.
+// Squeeze-and-excitation: two linear layers map the channel means of an image to one factor per channel (the gate).
+// Tensors are blocked, with one pixel per image.
 #pragma once
 
 #include <vector>
@@ -18,22 +18,22 @@ struct SqueezeWeights {
   const float *excite, *excite_bias;  // [channels][squeezed]
 };
 struct SqueezeState {
-  std::vector<float> mean;             // padded(channels) * images
-  std::vector<float> reduced, active;  // before and behind the activation
-  std::vector<float> gate;
-  // The 16 factors of a channel block of an image; null where there is no gate.
+  std::vector<float> mean;             // input: padded(channels) * images
+  std::vector<float> reduced, active;  // first linear layer's output, before and after the activation
+  std::vector<float> gate;             // output: sigmoid of the second linear layer; empty without SE
+  // The 16 factors of a channel block of an image; null without SE.
   const float* gate_of(std::int64_t block, std::int64_t image, std::int64_t images) const {
     return gate.empty() ? nullptr : gate.data() + (block * images + image) * kBlock;
   }
 };
-// From state.mean.
+// Computes the other members of `state` from state.mean.
 void squeeze_forward(const Context& context, const SqueezeShape& shape, const SqueezeWeights& weights,
                      SqueezeState& state);
 
 struct SqueezeGradients {
   float *reduce, *reduce_bias, *excite, *excite_bias;
 };
-// Returns the gradient of the mean from that of the gate.
+// Takes the gradient of the gate, writes the weights' gradients and returns the gradient of the mean.
 std::vector<float> squeeze_backward(const Context& context, const SqueezeShape& shape, const SqueezeWeights& weights,
                                     const SqueezeState& state, const std::vector<double>& dgate,
                                     const SqueezeGradients& gradients);

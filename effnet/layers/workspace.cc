@@ -10,12 +10,12 @@
 namespace effnet::layers {
 namespace {
 
-constexpr std::uint64_t kOld = 1024;  // requests; a step of B7 has some 400
+constexpr std::uint64_t kMaxUnusedRequests = 1024;  // a training step of B7 has about 400
 
 struct Block {
   tensor::Memory memory;
   std::size_t bytes = 0;
-  std::uint64_t returned = 0;  // the number of the last request before
+  std::uint64_t returned = 0;  // number of requests before the block was returned
 };
 
 }  // namespace
@@ -26,7 +26,7 @@ class Workspace::Pool {
     bytes = tensor::block_bytes(bytes);
     const std::lock_guard lock(mutex_);
     ++requests_;
-    // The smallest that is large enough, and wastes at most a quarter.
+    // The smallest block that is large enough and at most a quarter too large.
     auto best = free_.end();
     for (auto block = free_.begin(); block != free_.end(); ++block) {
       if (block->bytes < bytes || block->bytes > bytes + bytes / 4) continue;
@@ -37,7 +37,7 @@ class Workspace::Pool {
       free_.erase(best);
       return found;
     }
-    std::erase_if(free_, [&](const Block& block) { return requests_ - block.returned > kOld; });
+    std::erase_if(free_, [&](const Block& block) { return requests_ - block.returned > kMaxUnusedRequests; });
     tensor::Memory memory = tensor::try_allocate(bytes);
     if (memory == nullptr) {
       free_.clear();
@@ -51,7 +51,7 @@ class Workspace::Pool {
     block.returned = requests_;
     try {
       free_.push_back(std::move(block));
-    } catch (const std::bad_alloc&) {  // the block goes back to the system
+    } catch (const std::bad_alloc&) {  // `block` is freed
     }
   }
 

@@ -1,5 +1,5 @@
-// Large memory of layers, kept for the next step: what a training step needs it needs again in the next, and fresh
-// pages cost more than a pass over them. Thread-safe.
+// A pool of large memory blocks. Every training step needs blocks of the same sizes, and new pages from the system cost
+// more time than one pass over them, so blocks are reused. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,9 @@ namespace effnet::layers {
 class Workspace {
  public:
   Workspace();
-  // Uninitialised, aligned to 64 bytes; goes back to the workspace when the last owner lets go, who may outlive it.
-  // Blocks that stay unused for a while are given back to the system. Throws std::bad_alloc.
+  // Returns `count` uninitialised floats, aligned to 64 bytes. The block returns to the pool when its last owner is
+  // destroyed; owners may outlive the workspace. When a new block is allocated, blocks that were unused for more than
+  // 1024 requests are returned to the system. Throws std::bad_alloc.
   std::shared_ptr<float> floats(std::int64_t count);
 
  private:

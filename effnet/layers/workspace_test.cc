@@ -9,7 +9,7 @@
 namespace effnet::layers {
 namespace {
 
-TEST(Workspace, MemoryIsAlignedAndUsedAgain) {
+TEST(Workspace, MemoryIsAlignedAndReused) {
   Workspace workspace;
   std::shared_ptr<float> first = workspace.floats(5000);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first.get()) % 64, 0);
@@ -19,11 +19,11 @@ TEST(Workspace, MemoryIsAlignedAndUsedAgain) {
   const float* const address = first.get();
   first.reset();
   EXPECT_EQ(workspace.floats(5000).get(), address);
-  EXPECT_NE(workspace.floats(1000).get(), address);  // it would waste more than a quarter
+  EXPECT_NE(workspace.floats(1000).get(), address);  // the block is more than a quarter too large
   EXPECT_NE(workspace.floats(0), nullptr);
 }
 
-TEST(Workspace, MemoryOutlivesIt) {
+TEST(Workspace, MemoryOutlivesTheWorkspace) {
   std::shared_ptr<float> memory;
   {
     Workspace workspace;
@@ -33,7 +33,7 @@ TEST(Workspace, MemoryOutlivesIt) {
   EXPECT_EQ(memory.get()[99], 2.0F);
 }
 
-TEST(Workspace, ThreadsShareIt) {
+TEST(Workspace, CanBeSharedByThreads) {
   Workspace workspace;
   const auto use = [&](float value) {
     for (std::int64_t i = 0; i < 200; ++i) {

@@ -1,5 +1,5 @@
-// Batch norm in training: normalises by the batch's own mean and biased variance, and moves the statistics towards
-// them.
+// Batch norm in training, by LibTorch: normalises by the mean and biased variance of the batch, and updates the moving
+// statistics with them.
 #pragma once
 
 #include <torch/torch.h>
@@ -12,21 +12,21 @@
 namespace effnet::nn {
 
 struct BatchNormState {
-  torch::Tensor weight, bias, mean, variance;  // (c); the last two are changed
+  torch::Tensor weight, bias, mean, variance;  // (c); mean and variance: the moving statistics, which training updates
   double epsilon = 1e-3;
   double momentum = 0.99;  // moving = momentum * moving + (1 - momentum) * batch
-  bool unbiased = false;   // the moving variance takes the batch's sum of squares / (N - 1) instead of / N
+  bool unbiased = false;   // update the moving variance with the sum of squares / (N - 1) instead of / N
 
-  // What moving statistics keep in a training pass: at most Pass::most_momentum. A momentum of 1 means statistics that
-  // stay as they are, whatever that is.
-  double momentum_in(const Pass& pass) const {
-    return momentum < 1 && pass.most_momentum < momentum ? pass.most_momentum : momentum;
+  // The momentum of a training pass: at most ForwardContext::max_momentum. A momentum of 1 stays 1, because it means
+  // that the statistics must not change.
+  double momentum_in(const ForwardContext& pass) const {
+    return momentum < 1 && pass.max_momentum < momentum ? pass.max_momentum : momentum;
   }
 };
 BatchNormState batch_norm_state(const graph::Node& node, const Bind& bind, const NetworkOptions& options);
 
-// x: (n, c, h, w), of any floating dtype. With pass.all_reduce the batch is that of all processes: two reductions of
-// c + 1 and c doubles forward, one of 2c backward.
-torch::Tensor batch_norm_training(const torch::Tensor& x, const BatchNormState& state, const Pass& pass);
+// x: (n, c, h, w), any floating dtype. With pass.all_reduce the statistics are those of all processes' images: forward
+// makes two all-reduces, of c + 1 and of c doubles; backward makes one, of 2 c.
+torch::Tensor batch_norm_training(const torch::Tensor& x, const BatchNormState& state, const ForwardContext& pass);
 
 }  // namespace effnet::nn

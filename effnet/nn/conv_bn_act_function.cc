@@ -1,4 +1,4 @@
-// layers/conv_bn_act.h as an autograd function.
+// The autograd function and the fused step for layers/conv_bn_act.h.
 #include "effnet/layers/conv_bn_act.h"
 
 #include <array>
@@ -16,9 +16,9 @@ using torch::autograd::variable_list;
 
 struct ConvBnActCall : torch::CustomClassHolder {
   layers::ConvBnActShape shape{};
-  layers::NormParameters parameters;  // for forward; of tensors that the step holds
-  layers::NormMode mode;
-  layers::Norm norm;
+  layers::BatchNormParameters parameters;  // read by forward only; points into tensors that the step owns
+  layers::BatchNormMode mode;
+  layers::BatchNormConstants norm;
 };
 
 class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
@@ -27,13 +27,13 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
                         const Tensor& beta, const c10::intrusive_ptr<ConvBnActCall>& call) {
     const layers::ConvBnActShape& shape = call->shape;
     const Tensor kernel = weight.contiguous(), scale = gamma.contiguous(), shift = beta.contiguous();
-    const Tensor y = pooled({shape.y_floats()});
-    Tensor out = pooled_blocks(shape.images, shape.out, shape.out_h, shape.out_w);
+    const Tensor y = workspace_tensor({shape.y_floats()});
+    Tensor out = workspace_blocks(shape.images, shape.out, shape.out_h, shape.out_w);
     call->parameters.gamma = data(scale);
     call->parameters.beta = data(shift);
-    const layers::Loops loops = own_loops(!call->mode.sum_all);
-    layers::conv_bn_act_forward({own_kernels(), loops, workspace()}, shape, data(kernel), call->parameters, data(x),
-                                call->mode, data(y), call->norm, data(out));
+    const layers::Loops loops = shared_loops(!call->mode.sum_all);
+    layers::conv_bn_act_forward({shared_kernels(), loops, shared_workspace()}, shape, data(kernel), call->parameters,
+                                data(x), call->mode, data(y), call->norm, data(out));
     context->save_for_backward({x, weight, gamma, y});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     return out;
@@ -45,11 +45,11 @@ class ConvBnActFunction : public torch::autograd::Function<ConvBnActFunction> {
     const variable_list saved = context->get_saved_variables();
     const Tensor weight = saved[1].contiguous(), gamma = saved[2].contiguous(), dout = gradients[0].contiguous();
     const Tensor dx =
-        context->needs_input_grad(0) ? pooled_blocks(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
+        context->needs_input_grad(0) ? workspace_blocks(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
     const Tensor dw = torch::empty_like(weight), dgamma = torch::empty_like(gamma), dbeta = torch::empty_like(gamma);
-    const layers::Loops loops = own_loops(!call->mode.sum_all);
-    layers::conv_bn_act_backward({own_kernels(), loops, workspace()}, shape, data(weight), data(gamma), data(saved[0]),
-                                 call->mode, data(saved[3]), call->norm, data(dout),
+    const layers::Loops loops = shared_loops(!call->mode.sum_all);
+    layers::conv_bn_act_backward({shared_kernels(), loops, shared_workspace()}, shape, data(weight), data(gamma),
+                                 data(saved[0]), call->mode, data(saved[3]), call->norm, data(dout),
                                  {.x = data(dx), .weight = data(dw), .gamma = data(dgamma), .beta = data(dbeta)});
     return {dx, dw, dgamma, dbeta, Tensor()};
   }
@@ -63,7 +63,7 @@ Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, co
   const auto& conv = std::get<graph::Conv>(node.op);
   const graph::WindowPadding padding = graph::padding_of(graph, node);
   const Chw& in = graph.in(node);
-  const layers::ConvBnActShape shape{.images = 0,  // of each batch
+  const layers::ConvBnActShape shape{.images = 0,  // set for each batch
                                      .in_h = in.h,
                                      .in_w = in.w,
                                      .out_h = node.out.h,
@@ -74,28 +74,29 @@ Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, co
                                      .stride = conv.stride,
                                      .top = padding.top,
                                      .left = padding.left,
-                                     .activation = activation_of(graph, nodes.nodes.activate)};
+                                     .activation = epilogue_params_of(graph, nodes.nodes.activate)};
   const BatchNormState norm = batch_norm_state(graph.at(nodes.nodes.norm), bind, options);
   const Tensor weight = bind(node.name + ".weight");
   return {.pattern = "conv_bn_act",
           .first = nodes.nodes.conv,
           .last = nodes.last,
           .inputs = {nodes.input},
-          .takes_blocked = shape.pointwise(),
+          .accepts_blocked = shape.pointwise(),
           .run = [=, fallback = Fallback(graph, nodes.nodes.conv, nodes.last, bind, options)](
-                     std::span<const Tensor> inputs, const Pass& pass) {
-            // The gradient of a window's input is not known here.
-            const bool known = shape.pointwise() || !(inputs[0].requires_grad() && torch::GradMode::is_enabled());
-            if (!known || !runs_here(inputs[0], std::array{weight, norm.weight, norm.bias})) {
+                     std::span<const Tensor> inputs, const ForwardContext& pass) {
+            // The layer cannot compute the gradient of a window's input.
+            const bool differentiable =
+                shape.pointwise() || !(inputs[0].requires_grad() && torch::GradMode::is_enabled());
+            if (!differentiable || !can_run_fused(inputs[0], std::array{weight, norm.weight, norm.bias})) {
               return fallback.run(inputs[0], pass);
             }
             const Tensor x = shape.pointwise() ? to_blocked(inputs[0]).contiguous()
                                                : inputs[0].contiguous(torch::MemoryFormat::ChannelsLast);
             auto call = c10::make_intrusive<ConvBnActCall>();
             call->shape = shape;
-            call->shape.images = images_of(x);
-            call->parameters = norm_parameters(norm, pass);
-            call->mode = norm_mode(pass);
+            call->shape.images = batch_size_of(x);
+            call->parameters = batch_norm_parameters(norm, pass);
+            call->mode = batch_norm_mode(pass);
             return ConvBnActFunction::apply(x, weight, norm.weight, norm.bias, call);
           }};
 }

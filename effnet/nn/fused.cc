@@ -8,11 +8,11 @@ namespace effnet::nn {
 
 using torch::Tensor;
 
-primitives::EpilogueParams activation_of(const graph::Graph& graph, NodeId id) {
+primitives::EpilogueParams epilogue_params_of(const graph::Graph& graph, NodeId id) {
   return primitives::epilogue_params(std::get<graph::Activate>(graph.at(id).op).kind);
 }
 
-layers::NormParameters norm_parameters(const BatchNormState& state, const Pass& pass) {
+layers::BatchNormParameters batch_norm_parameters(const BatchNormState& state, const ForwardContext& pass) {
   return {.moving_mean = data(state.mean),
           .moving_variance = data(state.variance),
           .epsilon = state.epsilon,
@@ -20,8 +20,8 @@ layers::NormParameters norm_parameters(const BatchNormState& state, const Pass& 
           .unbiased = state.unbiased};
 }
 
-layers::NormMode norm_mode(const Pass& pass) {
-  layers::NormMode mode{.training = pass.training};
+layers::BatchNormMode batch_norm_mode(const ForwardContext& pass) {
+  layers::BatchNormMode mode{.training = pass.training};
   if (pass.all_reduce) {
     mode.sum_all = [reduce = pass.all_reduce](std::span<double> values) {
       const Tensor own = torch::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, torch::kDouble);
@@ -39,7 +39,7 @@ bool is_autocast() {
 #endif
 }
 
-bool is_plain_float(const Tensor& x) {
+bool is_cpu_float32(const Tensor& x) {
   return !x.defined() || (x.device().is_cpu() && x.scalar_type() == torch::kFloat && x.layout() == torch::kStrided);
 }
 
@@ -49,8 +49,8 @@ Fallback::Fallback(const graph::Graph& graph, NodeId first, NodeId last, const B
   channels_ = graph.in(graph.at(first)).c;
 }
 
-Tensor Fallback::run(const Tensor& any_layout, const Pass& pass) const {
-  const Tensor x = to_plain(any_layout, channels_);
+Tensor Fallback::run(const Tensor& any_layout, const ForwardContext& pass) const {
+  const Tensor x = to_channels_last(any_layout, channels_);
   const NodeId first = steps_.front().first;
   std::vector<Tensor> values(steps_.size());
   for (const Step& step : steps_) {

@@ -1,5 +1,5 @@
-// What the fused steps share: how tensors of torch become raw memory of layers, and the way back to LibTorch's steps
-// where a pass cannot run on own kernels. Each pattern has an autograd function of its own, in <pattern>_function.cc.
+// Shared by the fused steps: access to the raw memory of torch tensors, and the fallback to plain steps where a forward
+// pass cannot run on effnet's kernels. Each pattern has one autograd function, in <pattern>_function.cc.
 #pragma once
 
 #include <torch/torch.h>
@@ -15,35 +15,36 @@
 
 namespace effnet::nn {
 
-primitives::EpilogueParams activation_of(const graph::Graph& graph, NodeId id);
+// The epilogue of Activate node `id`.
+primitives::EpilogueParams epilogue_params_of(const graph::Graph& graph, NodeId id);
 
-inline float* data(const torch::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }  // null: undefined
+inline float* data(const torch::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
 
-// Without gamma and beta, of which the autograd function has dense tensors.
-layers::NormParameters norm_parameters(const BatchNormState& state, const Pass& pass);
-layers::NormMode norm_mode(const Pass& pass);
+// All parameters except gamma and beta: the autograd function sets these, to contiguous tensors.
+layers::BatchNormParameters batch_norm_parameters(const BatchNormState& state, const ForwardContext& pass);
+layers::BatchNormMode batch_norm_mode(const ForwardContext& pass);
 
-// Whether a pass is what own kernels compute: all of it float32 in this process's memory.
 bool is_autocast();
-bool is_plain_float(const torch::Tensor& x);  // or undefined
+bool is_cpu_float32(const torch::Tensor& x);  // also true for an undefined tensor
+// Whether effnet's kernels can compute a forward pass: no autocast, x not empty, all tensors float32 on the CPU.
 template <class Tensors>
-bool runs_here(const torch::Tensor& x, const Tensors& parameters) {
-  return !is_autocast() && x.numel() > 0 && is_plain_float(x) &&
-         std::all_of(parameters.begin(), parameters.end(), is_plain_float);
+bool can_run_fused(const torch::Tensor& x, const Tensors& parameters) {
+  return !is_autocast() && x.numel() > 0 && is_cpu_float32(x) &&
+         std::all_of(parameters.begin(), parameters.end(), is_cpu_float32);
 }
 
-// The same nodes by LibTorch.
+// Runs nodes [first, last] as plain steps. All inputs from before `first` must be the same value.
 class Fallback {
  public:
   Fallback(const graph::Graph& graph, NodeId first, NodeId last, const Bind& bind, const NetworkOptions& options);
-  torch::Tensor run(const torch::Tensor& any_layout, const Pass& pass) const;
+  torch::Tensor run(const torch::Tensor& any_layout, const ForwardContext& pass) const;
 
  private:
   std::vector<Step> steps_;
-  std::int64_t channels_ = 0;  // of the input
+  std::int64_t channels_ = 0;  // channels of the input
 };
 
-// The patterns.
+// One function for each pattern.
 Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, NodeId first, const Bind& bind,
                  const NetworkOptions& options);
 Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, const Bind& bind,

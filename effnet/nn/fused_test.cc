@@ -1,5 +1,5 @@
-// The fused steps against the plain ones, in double where a bound is wanted: outputs, gradients of everything, moving
-// statistics; for every shape of block that the patterns know.
+// Compares fused steps with plain steps: outputs, all gradients and moving statistics, for every kind of block that the
+// patterns match. Plain steps in double give the truth.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -29,7 +29,7 @@ struct BlockCase {
   double drop_path = 0;
 };
 
-// input -> 1x1 convolution (so that the block's input needs a gradient) -> block -> pool -> linear.
+// input -> 1x1 convolution (so that the block's input needs a gradient) -> block.
 graph::Graph block_graph(const BlockCase& c) {
   graph::Builder b(c.label, {3, c.h, c.w});
   graph::NodeId x = b.add("before", graph::Conv{.out_channels = c.in, .bias = true}, {0});
@@ -67,10 +67,10 @@ graph::Graph block_graph(const BlockCase& c) {
   return std::move(b.graph());
 }
 
-// A source of copies in one dtype.
-class Copies : public ParameterSource {
+// A source of copies of a store's tensors in one dtype.
+class CopiedParameters : public ParameterSource {
  public:
-  Copies(const ParameterStore& store, torch::Dtype dtype) {
+  CopiedParameters(const ParameterStore& store, torch::Dtype dtype) {
     for (const ParameterStore::Entry& entry : store.entries()) {
       tensors[entry.name] = entry.tensor.detach().to(dtype).clone().set_requires_grad(!entry.statistic);
     }
@@ -79,21 +79,21 @@ class Copies : public ParameterSource {
   std::map<std::string, Tensor> tensors;
 };
 
-// What a process sees of a batch; all of it by default.
-struct Part {
+// One process's images of a batch; by default the whole batch.
+struct BatchPart {
   std::int64_t first = 0, count = -1;
   std::function<Tensor(const Tensor&)> all_reduce = {};
   Tensor of(const Tensor& whole) const { return whole.narrow(0, first, count < 0 ? whole.size(0) : count); }
 };
 
-// Everything that a training step makes: output, gradients, moving statistics, by name.
+// The results of a training step by name: output, gradients, moving statistics.
 using Results = std::map<std::string, Tensor>;
 Results step(const graph::Graph& graph, const ParameterStore& store, torch::Dtype dtype, const NetworkOptions& options,
-             std::int64_t batch, bool training = true, const Part& part = {}) {
-  const auto source = std::make_shared<Copies>(store, dtype);
+             std::int64_t batch, bool training = true, const BatchPart& part = {}) {
+  const auto source = std::make_shared<CopiedParameters>(store, dtype);
   Network network(graph, source, options);
   const Tensor images = part.of(testkit::images(graph, batch)).to(dtype);
-  Pass pass{.training = training, .seed = 5, .all_reduce = part.all_reduce};
+  ForwardContext pass{.training = training, .seed = 5, .all_reduce = part.all_reduce};
   for (std::int64_t i = 0; i < images.size(0); ++i) pass.samples.push_back(part.first + i);
   const Tensor out = network.forward(images, pass);
   std::vector<std::int64_t> dims = out.sizes().vec();
@@ -111,14 +111,15 @@ Results step(const graph::Graph& graph, const ParameterStore& store, torch::Dtyp
   return results;
 }
 
-// The same by two processes, here threads, that share what batch norms sum up: outputs put together, gradients added.
-Results step_of_two(const graph::Graph& graph, const ParameterStore& store, const NetworkOptions& options,
-                    std::int64_t batch) {
-  testkit::Pair pair;
+// The same step by two processes (here: threads) with synchronised batch norm. Outputs are concatenated, gradients
+// added.
+Results step_of_two_processes(const graph::Graph& graph, const ParameterStore& store, const NetworkOptions& options,
+                              std::int64_t batch) {
+  testkit::ProcessPair pair;
   Results results[2];
   const auto process = [&](int rank) {
-    const std::int64_t half = batch / 2;  // the smaller one
-    const Part part{rank == 0 ? 0 : batch - half, rank == 0 ? batch - half : half, pair.all_reduce(rank)};
+    const std::int64_t half = batch / 2;  // rounded down: rank 1 has the smaller part
+    const BatchPart part{rank == 0 ? 0 : batch - half, rank == 0 ? batch - half : half, pair.all_reduce(rank)};
     results[rank] = step(graph, store, torch::kFloat, options, batch, true, part);
   };
   std::thread other(process, 1);
@@ -137,13 +138,14 @@ Results step_of_two(const graph::Graph& graph, const ParameterStore& store, cons
   return results[0];
 }
 
-// Fused and plain float32 are two orders of the same sums: both are compared with double, and the fused one may be off
-// by what the plain one is, some times over (a batch norm's gradient is a difference, so errors exceed an epsilon), or
-// by 64 roundings. Values below 1e-3 are measured by 1e-3: some gradients are zero in exact arithmetic.
+// Fused and plain steps compute the same sums in different orders. Both are compared with plain steps in double. The
+// fused step's error may be 8 times that of the plain steps in float32 plus 64 roundings. (A batch norm's gradient is a
+// difference, so errors exceed an epsilon.) Errors are relative to the tensor's largest value, or to 1e-3 if that is
+// larger: some gradients are zero in exact arithmetic.
 void expect_same(const graph::Graph& graph, const NetworkOptions& options, std::int64_t batch, bool training = true,
                  int processes = 1) {
-  const auto store = testkit::busy_store(graph);
-  const Results fused = processes == 2 ? step_of_two(graph, *store, options, batch)
+  const auto store = testkit::random_store(graph);
+  const Results fused = processes == 2 ? step_of_two_processes(graph, *store, options, batch)
                                        : step(graph, *store, torch::kFloat, options, batch, training);
   NetworkOptions plain_options = options;
   plain_options.fused = false;
@@ -183,10 +185,11 @@ const BlockCase kBlocks[] = {
 
 void PrintTo(const BlockCase& block, std::ostream* out) { *out << block.label; }
 
-// The loss of expect_same() by plain steps in double, with every parameter moved by `distance` along its direction.
+// The loss of expect_same(), by plain steps in double, after every parameter has moved by `distance` along a random
+// direction.
 double moved_loss(const graph::Graph& graph, const ParameterStore& store, std::int64_t batch, double distance) {
   const torch::NoGradGuard no_gradient;
-  const auto source = std::make_shared<Copies>(store, torch::kDouble);
+  const auto source = std::make_shared<CopiedParameters>(store, torch::kDouble);
   for (const auto& [name, tensor] : source->tensors) {
     if (tensor.requires_grad()) tensor.add_(testkit::normal("along " + name, tensor.sizes().vec()), distance);
   }
@@ -198,29 +201,31 @@ double moved_loss(const graph::Graph& graph, const ParameterStore& store, std::i
 
 class FusedBlock : public testing::TestWithParam<BlockCase> {};
 
-TEST_P(FusedBlock, TrainsAsThePlainStepsDo) {
+TEST_P(FusedBlock, TrainingMatchesPlainSteps) {
   const graph::Graph graph = block_graph(GetParam());
-  const auto patterns = Network(graph, testkit::busy_store(graph)).fused_patterns();
+  const auto patterns = Network(graph, testkit::random_store(graph)).fused_patterns();
   ASSERT_EQ(patterns.size(), 1);
   EXPECT_NE(patterns[0].find("mbconv"), std::string::npos) << patterns[0];
   expect_same(graph, {}, GetParam().batch);
   expect_same(graph, {.unbiased_moving_variance = true, .bn_momentum = 0.7}, GetParam().batch);
 }
 
-// Synchronised batch norm. Where a part has one value a channel its own variance is 0: only the sums can be right.
-TEST_P(FusedBlock, TwoProcessesMakeTheStepOfTheWholeBatch) {
+// Synchronised batch norm. With one value per channel a process's own variance is 0, so the test fails unless the sums
+// of both processes are used.
+TEST_P(FusedBlock, TwoProcessesMatchTheStepOfTheWholeBatch) {
   if (GetParam().batch < 2) return;
   expect_same(block_graph(GetParam()), {}, GetParam().batch, true, 2);
   expect_same(block_graph(GetParam()), {.unbiased_moving_variance = true}, GetParam().batch, true, 2);
 }
 
-// Not against autograd but against the function itself: the derivative along one direction through all parameters is a
-// difference quotient in double. At the bends of relu6 and its like that is none, so smooth activations only.
-TEST_P(FusedBlock, GradientIsTheLimitOfDifferences) {
+// Independent of autograd: the derivative along one random direction through all parameters must equal a difference
+// quotient in double. Only SiLU is tested: the quotient is not valid at points where an activation has no derivative,
+// such as relu6.
+TEST_P(FusedBlock, GradientMatchesDifferenceQuotients) {
   const BlockCase& block = GetParam();
   if (block.activation != Activation::silu) return;
   const graph::Graph graph = block_graph(block);
-  const auto store = testkit::busy_store(graph);
+  const auto store = testkit::random_store(graph);
   const auto results = step(graph, *store, torch::kFloat, {}, block.batch);
   double derivative = 0, size = 0;
   for (const auto& [name, gradient] : results) {
@@ -229,8 +234,8 @@ TEST_P(FusedBlock, GradientIsTheLimitOfDifferences) {
     derivative += (gradient.to(torch::kDouble) * along).sum().item<double>();
     size += (gradient.to(torch::kDouble) * along).abs().sum().item<double>();
   }
-  // Central differences of a function with third derivatives of the gradient's order: the step's square. Richardson's
-  // step takes that term away.
+  // The error of central differences is of order h^2 times the third derivative. Richardson extrapolation removes this
+  // term.
   const auto quotient = [&](double h) {
     return (moved_loss(graph, *store, block.batch, h) - moved_loss(graph, *store, block.batch, -h)) / (2 * h);
   };
@@ -238,7 +243,7 @@ TEST_P(FusedBlock, GradientIsTheLimitOfDifferences) {
   EXPECT_NEAR(derivative, expected, size * 1024 * 0x1p-24);
 }
 
-TEST_P(FusedBlock, EvaluatesAsThePlainStepsDo) { expect_same(block_graph(GetParam()), {}, GetParam().batch, false); }
+TEST_P(FusedBlock, EvaluationMatchesPlainSteps) { expect_same(block_graph(GetParam()), {}, GetParam().batch, false); }
 
 INSTANTIATE_TEST_SUITE_P(Blocks, FusedBlock, testing::ValuesIn(kBlocks), [](const auto& block) {
   std::string name = block.param.label;
@@ -257,7 +262,7 @@ graph::Graph conv_graph(std::int64_t kernel, std::int64_t stride, Padding paddin
   return std::move(b.graph());
 }
 
-TEST(FusedConv, TrainsAsThePlainStepsDo) {
+TEST(FusedConv, TrainingAndEvaluationMatchPlainSteps) {
   for (const bool training : {true, false}) {
     expect_same(conv_graph(3, 2, Padding::same, Activation::silu, true, 32), {}, 3, training);
     expect_same(conv_graph(3, 1, Padding::symmetric, Activation::relu6, true, 24), {}, 2, training);
@@ -269,14 +274,14 @@ TEST(FusedConv, TrainsAsThePlainStepsDo) {
   expect_same(conv_graph(1, 1, Padding::same, Activation::hard_swish, false, 100), {}, 5, true, 2);
 }
 
-// Maps of more than 24 MB, whose gradients are written past the caches.
-TEST(FusedNetwork, LargeMapsTrainAsThePlainStepsDo) {
+// Tensors of more than 24 MB: their gradients are written by streaming stores.
+TEST(FusedNetwork, TrainingOfLargeTensorsMatchesPlainSteps) {
   expect_same(block_graph({"large", 8, 64, 8, 0, 3, 2, Padding::same, Activation::relu, true, false, 160, 160, 4}), {},
               4);
 }
 
-// Stem, head and every block of the mobile networks are covered; a value that somebody else reads is not swallowed.
-TEST(FusedNetwork, PatternsCoverTheFamily) {
+// The patterns cover the stem, the head and every block of the mobile networks.
+TEST(FusedNetwork, PatternsCoverStemBlocksAndHead) {
   for (const auto& [name, blocks] : {std::pair<std::string, std::size_t>{"efficientnet_b0", 16},
                                      {"efficientnet_b4", 32},
                                      {"efficientnet_lite0", 16},
@@ -296,20 +301,20 @@ TEST(FusedNetwork, PatternsCoverTheFamily) {
 TEST(FusedNetwork, ValuesReadFromOutsideAreKept) {
   const BlockCase& block = kBlocks[0];
   graph::Graph graph = block_graph(block);
-  // The expanded value is read once more behind the block: it ends a pattern of its own, and the rest is a block that
-  // expands nothing. Were it within, the reader would find no value.
+  // A node after the block also reads the expanded value. The expansion must therefore be a separate pattern, followed
+  // by a block without expansion: values inside a pattern are not kept.
   const auto inner = static_cast<graph::NodeId>(graph.find("expand.act") - graph.nodes.data());
   graph.nodes.push_back({"reader", graph::GlobalPool{}, {inner}, {block.expanded, 1, 1}});
-  const auto patterns = Network(graph, testkit::busy_store(graph)).fused_patterns();
+  const auto patterns = Network(graph, testkit::random_store(graph)).fused_patterns();
   EXPECT_EQ(patterns, (std::vector<std::string>{"expand: conv_bn_act", ": mbconv"}));
   expect_same(graph, {}, block.batch);
 }
 
-// The same bits with any number of threads, and again.
-TEST(FusedNetwork, ThreadsDoNotChangeBits) {
+// Also checks that a repeated run gives the same bits.
+TEST(FusedNetwork, NumberOfThreadsDoesNotChangeBits) {
   const graph::Graph graph =
       graph::lower(arch::variant("efficientnet_b0").spec, {.resolution = Size{64, 64}, .classes = 10});
-  const auto store = testkit::busy_store(graph);
+  const auto store = testkit::random_store(graph);
   const int threads = torch::get_num_threads();
   std::map<std::string, Tensor> first;
   for (const int count : {1, 2, 3, 1}) {
@@ -317,7 +322,6 @@ TEST(FusedNetwork, ThreadsDoNotChangeBits) {
     const auto results = step(graph, *store, torch::kFloat, {}, 4);
     if (first.empty()) first = results;
     for (const auto& [name, tensor] : results) {
-      // The classifier and the mean over the last map are LibTorch's.
       EXPECT_TRUE(torch::equal(tensor, first.at(name))) << name << " with " << count << " threads";
     }
   }

@@ -1,6 +1,6 @@
-// Values between fused steps stay in their layout, so that no step turns what the next turns back: a tensor of five
-// dimensions, (channels / 16 rounded up, n, h, w, 16), contiguous, anything in the lanes beyond the channels. All else
-// is (n, c, h, w) in channels-last memory. What a fused step gives is blocked; Network turns it for steps that are not.
+// Tensor layouts between steps. Fused steps of convolutions exchange blocked tensors: five dimensions, (channels / 16
+// rounded up, n, h, w, 16), contiguous, padding lanes undefined. All other tensors are (n, c, h, w) in channels-last
+// memory. Network::forward() converts the inputs of steps that do not accept blocked tensors.
 #pragma once
 
 #include <torch/torch.h>
@@ -11,16 +11,18 @@
 namespace effnet::nn {
 
 inline bool is_blocked(const torch::Tensor& x) { return x.dim() == 5; }
-inline std::int64_t images_of(const torch::Tensor& x) { return x.size(is_blocked(x) ? 1 : 0); }
+inline std::int64_t batch_size_of(const torch::Tensor& x) { return x.size(is_blocked(x) ? 1 : 0); }
 
-// The value in one layout or the other, differentiable; x itself where it has it. float32 on the CPU.
+// Convert x to the named layout; differentiable. Return x itself if it is in that layout already. x: float32 on the
+// CPU.
 torch::Tensor to_blocked(const torch::Tensor& x);
-torch::Tensor to_plain(const torch::Tensor& x, std::int64_t channels);
+torch::Tensor to_channels_last(const torch::Tensor& x, std::int64_t channels);
 
-// Uninitialised floats of the workspace (nn/resources.h): contiguous, or (n, c, h, w) in channels-last memory. Autograd
-// lets go of what it kept once backward has run.
-torch::Tensor pooled(const std::vector<std::int64_t>& dims);
-torch::Tensor pooled_channels_last(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w);
-torch::Tensor pooled_blocks(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w);
+// Uninitialised float tensors in memory of the shared workspace (nn/resources.h): contiguous with any dims; (n, c, h,
+// w) in channels-last memory; blocked. The memory returns to the workspace with the last reference to the tensor.
+// Autograd drops its references after the backward pass.
+torch::Tensor workspace_tensor(const std::vector<std::int64_t>& dims);
+torch::Tensor workspace_channels_last(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w);
+torch::Tensor workspace_blocks(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w);
 
 }  // namespace effnet::nn

@@ -1,4 +1,4 @@
-// layers/linear.h as an autograd function.
+// The autograd function and the fused step for layers/linear.h.
 #include <array>
 
 #include "effnet/layers/linear.h"
@@ -18,9 +18,9 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const Tensor input = x.contiguous(), kernel = weight.contiguous(), biases = bias.contiguous();
     const layers::LinearShape shape{input.size(0), kernel.size(1), kernel.size(0)};
     Tensor out = torch::empty({shape.n, shape.out});
-    const layers::Loops loops = own_loops();
-    layers::linear_forward({own_kernels(), loops, workspace()}, shape, data(input), data(kernel), data(biases),
-                           data(out));
+    const layers::Loops loops = shared_loops();
+    layers::linear_forward({shared_kernels(), loops, shared_workspace()}, shape, data(input), data(kernel),
+                           data(biases), data(out));
     context->save_for_backward({input, weight});
     return out;
   }
@@ -31,9 +31,9 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const layers::LinearShape shape{saved[0].size(0), weight.size(1), weight.size(0)};
     const Tensor dx = context->needs_input_grad(0) ? torch::empty_like(saved[0]) : Tensor();
     const Tensor dw = torch::empty_like(weight), dbias = torch::empty({shape.out});
-    const layers::Loops loops = own_loops();
-    layers::linear_backward({own_kernels(), loops, workspace()}, shape, data(saved[0]), data(weight), data(dy),
-                            data(dx), data(dw), data(dbias));
+    const layers::Loops loops = shared_loops();
+    layers::linear_backward({shared_kernels(), loops, shared_workspace()}, shape, data(saved[0]), data(weight),
+                            data(dy), data(dx), data(dw), data(dbias));
     return {dx, dw, dbias};
   }
 };
@@ -45,8 +45,8 @@ Step linear_step(const graph::Graph& graph, NodeId id, const Bind& bind, const N
   const std::string& name = graph.at(id).name;
   step.pattern = "linear";
   step.run = [plain = step.run, weight = bind(name + ".weight"), bias = bind(name + ".bias")](
-                 std::span<const Tensor> inputs, const Pass& pass) {
-    if (!runs_here(inputs[0], std::array{weight, bias})) return plain(inputs, pass);
+                 std::span<const Tensor> inputs, const ForwardContext& pass) {
+    if (!can_run_fused(inputs[0], std::array{weight, bias})) return plain(inputs, pass);
     return LinearFunction::apply(inputs[0].flatten(1), weight, bias).unsqueeze(-1).unsqueeze(-1);
   };
   return step;

@@ -1,4 +1,4 @@
-// layers/mbconv.h as an autograd function.
+// The autograd function and the fused step for layers/mbconv.h.
 #include "effnet/layers/mbconv.h"
 
 #include <algorithm>
@@ -15,8 +15,8 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// The order in which the function gets its tensors, behind x.
-enum Place {
+// The order of the function's parameters after x.
+enum ParameterIndex {
   kExpand,
   kGamma1,
   kBeta1,
@@ -30,18 +30,19 @@ enum Place {
   kProject,
   kGamma3,
   kBeta3,
-  kPlaces
+  kParameterCount
 };
-using Parameters = std::array<Tensor, kPlaces>;
-constexpr Place kGammas[3] = {kGamma1, kGamma2, kGamma3}, kBetas[3] = {kBeta1, kBeta2, kBeta3};
+using Parameters = std::array<Tensor, kParameterCount>;
+constexpr ParameterIndex kGammas[3] = {kGamma1, kGamma2, kGamma3}, kBetas[3] = {kBeta1, kBeta2, kBeta3};
 
-// An autograd function takes no undefined tensor: an empty one stands for what a block does not have.
+// An autograd function accepts no undefined tensors, so an empty tensor replaces a parameter that a block does not
+// have. dense() converts it back to an undefined one.
 Tensor or_empty(const Tensor& x) { return x.defined() ? x : torch::empty({0}); }
 Tensor dense(const Tensor& x) { return x.numel() > 0 ? x.contiguous() : Tensor(); }
 
 struct MbConvCall : torch::CustomClassHolder {
   layers::MbConvShape shape{};
-  layers::NormParameters norms[3];  // for forward; of tensors that the step holds
+  layers::BatchNormParameters norms[3];  // read by forward only; point into tensors that the step owns
   layers::MbConvState state;
 };
 
@@ -85,16 +86,16 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
                           reduce_bias, excite, excite_bias, project,   gamma3, beta3};
     for (Tensor& tensor : parameters) tensor = dense(tensor);
     const layers::MbConvShape& shape = call->shape;
-    const Tensor y1 = shape.expand ? pooled({shape.y1_floats()}) : Tensor(), y2 = pooled({shape.y2_floats()}),
-                 y3 = pooled({shape.y3_floats()});
-    Tensor out = pooled_blocks(shape.images, shape.out, shape.out_h, shape.out_w);
+    const Tensor y1 = shape.expand ? workspace_tensor({shape.y1_floats()}) : Tensor(),
+                 y2 = workspace_tensor({shape.y2_floats()}), y3 = workspace_tensor({shape.y3_floats()});
+    Tensor out = workspace_blocks(shape.images, shape.out, shape.out_h, shape.out_w);
     for (std::size_t i = 0; i < 3; ++i) {
       call->norms[i].gamma = data(parameters[kGammas[i]]);
       call->norms[i].beta = data(parameters[kBetas[i]]);
     }
-    const layers::Loops loops = own_loops(!call->state.mode.sum_all);
-    layers::mbconv_forward({own_kernels(), loops, workspace()}, shape, weights_of(parameters), call->norms, data(x),
-                           {data(y1), data(y2), data(y3)}, call->state, data(out));
+    const layers::Loops loops = shared_loops(!call->state.mode.sum_all);
+    layers::mbconv_forward({shared_kernels(), loops, shared_workspace()}, shape, weights_of(parameters), call->norms,
+                           data(x), {data(y1), data(y2), data(y3)}, call->state, data(out));
     context->save_for_backward({x, y1, y2, y3, expand, gamma1, beta1, depthwise, gamma2, beta2, reduce, reduce_bias,
                                 excite, excite_bias, project, gamma3, beta3});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
@@ -106,15 +107,16 @@ class MbConvFunction : public torch::autograd::Function<MbConvFunction> {
     const layers::MbConvShape& shape = call->shape;
     const variable_list saved = context->get_saved_variables();
     Parameters parameters, wanted;
-    for (std::size_t i = 0; i < kPlaces; ++i) {
+    for (std::size_t i = 0; i < kParameterCount; ++i) {
       parameters[i] = dense(saved[4 + i]);
       if (parameters[i].defined()) wanted[i] = torch::empty_like(parameters[i]);
     }
     const Tensor dout = gradients[0].contiguous();
-    Tensor dx = context->needs_input_grad(0) ? pooled_blocks(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
-    const layers::Loops loops = own_loops(!call->state.mode.sum_all);
-    layers::mbconv_backward({own_kernels(), loops, workspace()}, shape, weights_of(parameters), data(saved[0]),
-                            {data(saved[1]), data(saved[2]), data(saved[3])}, call->state, data(dout),
+    Tensor dx =
+        context->needs_input_grad(0) ? workspace_blocks(shape.images, shape.in, shape.in_h, shape.in_w) : Tensor();
+    const layers::Loops loops = shared_loops(!call->state.mode.sum_all);
+    layers::mbconv_backward({shared_kernels(), loops, shared_workspace()}, shape, weights_of(parameters),
+                            data(saved[0]), {data(saved[1]), data(saved[2]), data(saved[3])}, call->state, data(dout),
                             gradients_of(dx, wanted));
     variable_list result{dx};
     result.insert(result.end(), wanted.begin(), wanted.end());
@@ -127,7 +129,7 @@ layers::MbConvShape shape_of(const graph::Graph& graph, const MbConvNodes& nodes
   const graph::Node& depthwise = graph.at(nodes.depthwise.conv);
   const auto& conv = std::get<graph::Conv>(depthwise.op);
   const graph::WindowPadding padding = graph::padding_of(graph, depthwise);
-  layers::MbConvShape shape{.images = 0,  // of each batch
+  layers::MbConvShape shape{.images = 0,  // set for each batch
                             .in_h = graph.in(depthwise).h,
                             .in_w = graph.in(depthwise).w,
                             .out_h = depthwise.out.h,
@@ -141,26 +143,26 @@ layers::MbConvShape shape_of(const graph::Graph& graph, const MbConvNodes& nodes
                             .left = padding.left,
                             .expand = nodes.expand.has_value(),
                             .residual = nodes.add >= 0,
-                            .activation = activation_of(graph, nodes.depthwise.activate)};
+                            .activation = epilogue_params_of(graph, nodes.depthwise.activate)};
   if (nodes.reduce >= 0) {
     shape.squeezed = graph.at(nodes.reduce).out.c;
-    shape.squeeze_activation = activation_of(graph, nodes.squeeze_activate);
+    shape.squeeze_activation = epilogue_params_of(graph, nodes.squeeze_activate);
   }
   return shape;
 }
 
-// A block's tensors; batch norm i of those it has.
+// A block's parameters and batch norms. Those that the block does not have are undefined.
 struct Bound {
   Parameters parameters;
   std::array<BatchNormState, 3> norms;
 };
 Bound bind_all(const graph::Graph& graph, const MbConvNodes& nodes, const Bind& bind, const NetworkOptions& options) {
   Bound bound;
-  const auto take = [&](Place place, NodeId id, const char* role) {
-    bound.parameters[place] = bind(graph.at(id).name + role);
+  const auto take = [&](ParameterIndex index, NodeId id, const char* role) {
+    bound.parameters[index] = bind(graph.at(id).name + role);
   };
-  const auto take_conv = [&](std::size_t i, Place place, const ConvNodes& conv) {
-    take(place, conv.conv, ".weight");
+  const auto take_conv = [&](std::size_t i, ParameterIndex index, const ConvNodes& conv) {
+    take(index, conv.conv, ".weight");
     bound.norms[i] = batch_norm_state(graph.at(conv.norm), bind, options);
     bound.parameters[kGammas[i]] = bound.norms[i].weight;
     bound.parameters[kBetas[i]] = bound.norms[i].bias;
@@ -187,22 +189,22 @@ Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, NodeId fir
           .first = first,
           .last = nodes.last,
           .inputs = {nodes.input},
-          .takes_blocked = true,
+          .accepts_blocked = true,
           .run = [shape = shape_of(graph, nodes), bound = bind_all(graph, nodes, bind, options), drop_path,
                   fallback = Fallback(graph, first, nodes.last, bind, options)](std::span<const Tensor> inputs,
-                                                                                const Pass& pass) {
-            if (!runs_here(inputs[0], bound.parameters)) return fallback.run(inputs[0], pass);
+                                                                                const ForwardContext& pass) {
+            if (!can_run_fused(inputs[0], bound.parameters)) return fallback.run(inputs[0], pass);
             const Tensor x = to_blocked(inputs[0]).contiguous();
             auto call = c10::make_intrusive<MbConvCall>();
             call->shape = shape;
-            call->shape.images = images_of(x);
-            for (std::size_t i = 0; i < 3; ++i) call->norms[i] = norm_parameters(bound.norms[i], pass);
-            call->state.mode = norm_mode(pass);
+            call->shape.images = batch_size_of(x);
+            for (std::size_t i = 0; i < 3; ++i) call->norms[i] = batch_norm_parameters(bound.norms[i], pass);
+            call->state.mode = batch_norm_mode(pass);
             if (drop_path && pass.training) {
-              // What the plain step does to a branch of ones.
-              const Tensor ones = torch::ones({images_of(x), 1, 1, 1});
-              const Tensor keep = drop_path->run(std::array{ones}, pass);
-              call->state.keep.assign(keep.data_ptr<float>(), keep.data_ptr<float>() + images_of(x));
+              // The plain step, applied to ones, gives the factor of each image.
+              const Tensor ones = torch::ones({batch_size_of(x), 1, 1, 1});
+              const Tensor scale = drop_path->run(std::array{ones}, pass);
+              call->state.drop_path_scale.assign(scale.data_ptr<float>(), scale.data_ptr<float>() + batch_size_of(x));
             }
             Parameters p = bound.parameters;
             std::transform(p.begin(), p.end(), p.begin(), or_empty);

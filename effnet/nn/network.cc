@@ -12,16 +12,16 @@
 namespace effnet::nn {
 namespace {
 
-// One level of the dotted names. torch allows no dot in a name, so "stem.conv.weight" is the parameter "weight" of the
-// child "conv" of the child "stem"; then named_parameters() gives our names.
+// One level of the dotted names. torch does not allow a dot in a name, so "stem.conv.weight" is registered as the
+// parameter "weight" of the module "conv" of the module "stem". named_parameters() then returns effnet's names.
 class Scope : public torch::nn::Module {
  public:
-  // The scope or tensor of this name is made where it is not there yet.
+  // Registers `tensor` under a dotted name and creates the modules in between if they do not exist.
   void add(std::string_view name, const torch::Tensor& tensor, bool statistic) {
     const std::size_t dot = name.find('.');
     const std::string head(name.substr(0, dot));
     if (dot == std::string_view::npos) {
-      // Not register_parameter(): it sets requires_grad, which belongs to a leaf, and a slice is none.
+      // register_parameter() would set requires_grad, which is allowed for leaf tensors only; a slice is not a leaf.
       statistic ? static_cast<void>(register_buffer(head, tensor))
                 : static_cast<void>(parameters_.insert(head, tensor));
       return;
@@ -35,7 +35,8 @@ class Scope : public torch::nn::Module {
   std::map<std::string, std::shared_ptr<Scope>> scopes_;
 };
 
-// What two names have in common, in whole words: "stages.2.1" of "stages.2.1.expand.conv" and "stages.2.1.add".
+// The longest common prefix of two names in whole parts: "stages.2.1" for "stages.2.1.expand.conv" and
+// "stages.2.1.add".
 std::string common_scope(const std::string& a, const std::string& b) {
   const auto [end, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   if (end == a.end() && other == b.end()) return a;
@@ -48,9 +49,9 @@ std::string common_scope(const std::string& a, const std::string& b) {
 
 struct Network::Impl {
   graph::Graph graph;
-  std::shared_ptr<ParameterSource> source;  // kept: a source may own what its tensors are slices of
+  std::shared_ptr<ParameterSource> source;  // the tensors may be slices of memory that the source owns
   std::vector<Step> steps;
-  std::vector<std::vector<graph::NodeId>> dead;  // by step: the nodes whose values nobody reads after it
+  std::vector<std::vector<graph::NodeId>> released_after;  // for each step: the values that no later step reads
 };
 
 Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, const NetworkOptions& options)
@@ -64,8 +65,8 @@ Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, co
   for (const graph::Parameter& parameter : graph::parameters(g)) {
     const torch::Tensor tensor = impl_->source->at(parameter);
     if (!tensor.defined() || tensor.sizes().vec() != parameter.dims) {
-      throw internal_error("the source gave no tensor that fits {} (got {} dimensions, expected {})", parameter.name,
-                           tensor.defined() ? tensor.dim() : 0, parameter.dims.size());
+      throw internal_error("the source returned no tensor with the dims of {} (got {} dimensions, expected {})",
+                           parameter.name, tensor.defined() ? tensor.dim() : 0, parameter.dims.size());
     }
     bound.emplace(parameter.name, tensor);
     const std::size_t dot = parameter.name.find('.');
@@ -86,26 +87,27 @@ Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, co
     impl_->steps.push_back(std::move(*step));
   }
 
-  // A value dies with the last step that reads it, at once if nobody does; the logits never.
+  // A value is released after the last step that reads it, or after its own step if no step reads it. The logits are
+  // kept.
   std::vector<std::size_t> last_reader(g.nodes.size(), 0);
   for (std::size_t s = 0; s < impl_->steps.size(); ++s) {
     last_reader[static_cast<std::size_t>(impl_->steps[s].last)] = s;
     for (const graph::NodeId input : impl_->steps[s].inputs) last_reader[static_cast<std::size_t>(input)] = s;
   }
-  impl_->dead.resize(impl_->steps.size());
+  impl_->released_after.resize(impl_->steps.size());
   for (std::size_t id = 0; id < g.nodes.size(); ++id) {
     if (id != static_cast<std::size_t>(g.logits)) {
-      impl_->dead[last_reader[id]].push_back(static_cast<graph::NodeId>(id));
+      impl_->released_after[last_reader[id]].push_back(static_cast<graph::NodeId>(id));
     }
   }
 }
 
 Network::~Network() = default;
 
-torch::Tensor Network::forward(const torch::Tensor& images, const Pass& pass) {
+torch::Tensor Network::forward(const torch::Tensor& images, const ForwardContext& pass) {
   const Chw& shape = impl_->graph.input();
   if (images.dim() != 4 || images.size(1) != shape.c || images.size(2) != shape.h || images.size(3) != shape.w) {
-    throw usage_error("the images do not fit {} (got {}, expected a batch of {}x{}x{})", impl_->graph.name,
+    throw usage_error("wrong image size for {} (got {}, expected a batch of {}x{}x{})", impl_->graph.name,
                       tensor::to_string(images.sizes().vec()), shape.c, shape.h, shape.w);
   }
   std::vector<torch::Tensor> values(impl_->graph.nodes.size());
@@ -115,14 +117,14 @@ torch::Tensor Network::forward(const torch::Tensor& images, const Pass& pass) {
     const Step& step = impl_->steps[s];
     for (const graph::NodeId input : step.inputs) {
       const torch::Tensor& value = values[static_cast<std::size_t>(input)];
-      inputs.push_back(step.takes_blocked ? value : to_plain(value, impl_->graph.at(input).out.c));
+      inputs.push_back(step.accepts_blocked ? value : to_channels_last(value, impl_->graph.at(input).out.c));
     }
     values[static_cast<std::size_t>(step.last)] = step.run(inputs, pass);
     inputs.clear();
-    for (const graph::NodeId id : impl_->dead[s]) values[static_cast<std::size_t>(id)].reset();
+    for (const graph::NodeId id : impl_->released_after[s]) values[static_cast<std::size_t>(id)].reset();
   }
   const graph::NodeId logits = impl_->graph.logits;
-  return to_plain(values[static_cast<std::size_t>(logits)], impl_->graph.at(logits).out.c).flatten(1);
+  return to_channels_last(values[static_cast<std::size_t>(logits)], impl_->graph.at(logits).out.c).flatten(1);
 }
 
 const graph::Graph& Network::graph() const { return impl_->graph; }
@@ -138,7 +140,7 @@ std::vector<std::string> Network::fused_patterns() const {
 }
 
 std::string Network::isa() const {
-  return fused_patterns().empty() ? "" : std::string(kernels::name(own_kernels().base.target.isa));
+  return fused_patterns().empty() ? "" : std::string(kernels::name(shared_kernels().base.target.isa));
 }
 
 }  // namespace effnet::nn

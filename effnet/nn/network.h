@@ -1,9 +1,11 @@
-// A torch module from any Graph: parameters under effnet's canonical names, bound through a ParameterSource; forward
-// and, by torch's autograd, backward. Inputs and activations are (n, c, h, w) in channels-last memory.
+// A torch module made from any Graph. Its parameters have effnet's canonical names and come from a ParameterSource. The
+// backward pass uses torch's autograd. Inputs are (n, c, h, w) in channels-last memory.
 //
-// Numerics are the official code's (docs/reference/paper.md, section C): batch norm normalises with the biased
-// variance and keeps moving = momentum * moving + (1 - momentum) * batch, of the biased variance too unless asked
-// otherwise; stochastic depth draws once a sample and divides by the survival probability; SAME padding is unsymmetric.
+// The numerics follow the official code (docs/reference/paper.md, section C):
+//  - Batch norm normalises with the biased variance and updates moving = momentum * moving + (1 - momentum) * batch. It
+//    updates the moving variance with the biased variance too, unless NetworkOptions says otherwise.
+//  - Drop path (stochastic depth) draws one number per sample and divides by the survival probability.
+//  - SAME padding is asymmetric.
 #pragma once
 
 #include <torch/torch.h>
@@ -22,19 +24,20 @@
 
 namespace effnet::nn {
 
-// Gives tensors of which trainable ones require a gradient (a slice of a leaf counts).
+// Provides the tensor of each parameter. Trainable tensors must require a gradient; they may be slices of larger leaf
+// tensors.
 using ParameterSource = graph::ParameterSource<torch::Tensor>;
 
-// The plain source: a tensor of its own for each name.
+// A source with a separate tensor for each parameter.
 class ParameterStore : public ParameterSource {
  public:
   torch::Tensor at(const graph::Parameter& parameter) const override;  // Error(internal) for an unknown name
 
-  // Weights as initialised by the official code from `seed` (docs/reference/paper.md, section C; the same numbers as
-  // engine::random_weights before its calibration): a tensor's values follow from seed, name and shape.
+  // Initial weights by the rules of the official code (docs/reference/paper.md, section C). A tensor's values depend on
+  // `seed`, its name and its shape only, and equal those of engine::random_weights before its calibration.
   static std::shared_ptr<ParameterStore> initialised(const graph::Graph& graph, std::uint64_t seed);
-  // Copies of a model file's tensors. Throws Error(input) if one is missing or has other dims. With `skip_classifier`
-  // a classifier of other dims is initialised from `seed` instead.
+  // Copies the tensors of a model file. Throws Error(input) if one is missing or has other dims. With
+  // `skip_classifier`, a classifier that is missing or has other dims is initialised from `seed` instead.
   static std::shared_ptr<ParameterStore> from_weights(const graph::Graph& graph, const tensor::Weights& weights,
                                                       bool skip_classifier = false, std::uint64_t seed = 0);
   tensor::Weights weights() const;  // float32 copies on the CPU, for a model file
@@ -42,47 +45,52 @@ class ParameterStore : public ParameterSource {
   struct Entry {
     std::string name;
     torch::Tensor tensor;
-    bool statistic;   // a batch norm's moving mean or variance: not trained
-    bool batch_norm;  // belongs to a batch norm: weight decay leaves it alone
+    bool statistic;   // a batch norm's moving mean or variance; not trainable
+    bool batch_norm;  // belongs to a batch norm; weight decay does not apply
   };
   const std::vector<Entry>& entries() const { return entries_; }  // in the graph's order
-  void to(torch::Device device);                                  // before networks bind
+  void to(torch::Device device);  // replaces all tensors, so call it before a Network is made from this store
 
  private:
   std::vector<Entry> entries_;
 };
 
-tensor::Tensor float_copy(const torch::Tensor& tensor);  // float32 on the CPU, for a model file
+tensor::Tensor float_copy(const torch::Tensor& tensor);  // a float32 copy on the CPU, for a model file
 
 struct NetworkOptions {
-  bool fused = true;  // own CPU kernels for float32 training where the graph has patterns they know (nn/fused.h)
-  bool unbiased_moving_variance = false;   // PyTorch's habit
-  std::optional<double> bn_momentum = {};  // instead of the graph's
+  bool fused = true;                       // use fused steps, on effnet's float32 CPU kernels (nn/step.h)
+  bool unbiased_moving_variance = false;   // as PyTorch does; false: as TensorFlow does
+  std::optional<double> bn_momentum = {};  // replaces the momentum of the graph's batch norms
 };
 
-// What a forward pass needs to know beyond its input.
-struct Pass {
+// Arguments of a forward pass other than the images.
+struct ForwardContext {
   bool training = false;
   std::uint64_t seed = 0, epoch = 0;
-  std::vector<std::int64_t> samples =
-      {};  // n indices in the data set: with seed and epoch the key of dropout and drop path
-  // Sums of per-channel doubles over all processes (synchronised batch norm), for the forward and, with other values,
-  // the backward pass: it is called without gradients. Null: this process alone.
+  // The dataset index of each of the n images. Dropout and drop path draw their numbers from seed, epoch and this
+  // index.
+  std::vector<std::int64_t> samples = {};
+  // Synchronised batch norm: returns the sums over all processes of a tensor of doubles. Called in the forward and in
+  // the backward pass, always with autograd disabled. Empty: this process only.
   std::function<torch::Tensor(const torch::Tensor&)> all_reduce = {};
-  // The most that moving statistics keep of what they were: a run's first steps set it below 1.
-  double most_momentum = 1;
+  // Upper limit for the momentum of moving statistics. Batch norm warm-up sets it below 1 in the first steps of a run.
+  double max_momentum = 1;
 };
 
 class Network : public torch::nn::Module {
  public:
-  // Throws Error(input) for a graph with an op that cannot be trained.
+  // Throws Error(input) for a graph with an Input node other than node 0.
   Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, const NetworkOptions& options = {});
   ~Network() override;
 
-  torch::Tensor forward(const torch::Tensor& images, const Pass& pass);  // (n, 3, h, w) -> logits (n, classes)
+  // images (n, 3, h, w) -> logits (n, classes). Throws Error(usage) for images of another size, or if dropout or drop
+  // path needs `samples` and their number is not n.
+  torch::Tensor forward(const torch::Tensor& images, const ForwardContext& pass);
   const graph::Graph& graph() const;
-  std::vector<std::string> fused_patterns() const;  // "stages.2.1: mbconv": what runs on own kernels
-  std::string isa() const;  // "avx2": the instruction set of the own kernels; empty where every step is LibTorch's
+  // The fused steps of several nodes, such as "stages.2.1: mbconv". Fused linear layers are not listed.
+  std::vector<std::string> fused_patterns() const;
+  // The instruction set of effnet's kernels, such as "avx2"; empty if fused_patterns() is empty.
+  std::string isa() const;
 
  private:
   struct Impl;

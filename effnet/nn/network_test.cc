@@ -19,13 +19,13 @@ graph::Graph small(const arch::ArchSpec& spec, Size size = {64, 64}) {
 }
 graph::Graph small(const std::string& name) { return small(arch::variant(name).spec); }
 
-// The same network without dropout and drop path, whose numbers a pass need not know.
+// The same network without dropout and drop path, so that a forward pass needs no sample indices.
 arch::ArchSpec without_drops(arch::ArchSpec spec) {
   spec.dropout = spec.drop_path = 0;
   return spec;
 }
 
-// AmoebaNet-B with its cells at a sixteenth of the channels: every op it has, in no time.
+// AmoebaNet-B with a sixteenth of the channels and at most 2 repeats per stage: all of its ops, in a short time.
 arch::ArchSpec small_amoebanet() {
   arch::ArchSpec spec = arch::variant("amoebanet_b").spec;
   for (arch::StageSpec& stage : spec.stages) {
@@ -35,7 +35,7 @@ arch::ArchSpec small_amoebanet() {
   return spec;
 }
 
-// Tensors of any size in the memory of one number.
+// Gives tensors of any size that all share the memory of one number.
 struct EmptySource : ParameterSource {
   torch::Tensor at(const graph::Parameter& parameter) const override {
     return torch::zeros({1}).expand(parameter.dims);
@@ -56,14 +56,14 @@ void expect_canonical_names(const Network& network) {
 
 class NamedModelNetwork : public testing::TestWithParam<std::string> {};
 
-// Forward, backward, and a finite gradient for every parameter. B7, ResNet-152 and those beyond, with up to 2 GB of
-// weights and as much of gradients, are built only.
-TEST_P(NamedModelNetwork, LearnsOrAtLeastStands) {
+// Forward and backward give a finite gradient for every parameter. Models of more than 50 million weights (B7,
+// ResNet-152 and larger, up to 2 GB of weights and as much of gradients) are only constructed.
+TEST_P(NamedModelNetwork, HasCanonicalNamesAndFiniteGradients) {
   const graph::Graph graph = small(GetParam());
-  constexpr std::int64_t kMostWeights = 50'000'000;
+  constexpr std::int64_t kMaxWeights = 50'000'000;
   std::int64_t weights = 0;
   for (const graph::Parameter& parameter : graph::parameters(graph)) weights += parameter.numel();
-  if (weights > kMostWeights) {
+  if (weights > kMaxWeights) {
     expect_canonical_names(Network(graph, std::make_shared<EmptySource>()));
     return;
   }
@@ -87,11 +87,11 @@ std::vector<std::string> names() {
 INSTANTIATE_TEST_SUITE_P(Family, NamedModelNetwork, testing::ValuesIn(names()),
                          [](const auto& parameter) { return parameter.param; });
 
-// Inference equals the engine's reference executor, which shares no code with LibTorch, within what rounding does to
-// this network (engine_testing.h). The statistics are those of one batch: momentum 0 takes them as they are.
+// Inference must equal that of the engine's reference executor, which shares no code with LibTorch, within the rounding
+// error of this network (engine_testing.h). Momentum 0 sets the moving statistics to those of one batch.
 void expect_reference(const arch::ArchSpec& spec, Size size) {
   const graph::Graph graph = small(spec, size);
-  const auto store = testkit::busy_store(graph);
+  const auto store = testkit::random_store(graph);
   const torch::Tensor images = testkit::images(graph, 4);
   const torch::NoGradGuard no_gradient;
   Network(small(without_drops(spec), size), store, {.bn_momentum = 0.0}).forward(images, {.training = true});
@@ -105,17 +105,17 @@ void expect_reference(const arch::ArchSpec& spec, Size size) {
   EXPECT_LE(engine::testkit::largest_difference(got, truth.values), truth.tolerance) << spec.name;
   const double largest = engine::testkit::largest_of(truth.values);
   EXPECT_GT(largest, 1e-3) << spec.name;
-  EXPECT_LE(truth.tolerance, 1e-3 * largest) << spec.name << " amplifies rounding: this comparison says nothing";
+  EXPECT_LE(truth.tolerance, 1e-3 * largest) << spec.name << " amplifies rounding too much for this comparison";
 }
 
-TEST(Network, InfersAsTheReferenceExecutor) {
+TEST(Network, InferenceMatchesTheReferenceExecutor) {
   for (const char* name : {"efficientnet_b0", "efficientnet_lite0", "mobilenet_v2", "mobilenet_v1", "resnet50"}) {
     expect_reference(arch::variant(name).spec, {72, 89});
   }
   expect_reference(small_amoebanet(), {97, 97});
 }
 
-TEST(Network, InfersInBothPaddingDialects) {
+TEST(Network, InferenceMatchesInBothPaddingRules) {
   for (const char* name : {"efficientnet_b0", "resnet50"}) {
     arch::ArchSpec spec = arch::variant(name).spec;
     const bool same = spec.padding == arch::Padding::same;
@@ -124,10 +124,10 @@ TEST(Network, InfersInBothPaddingDialects) {
   }
 }
 
-// AmoebaNet's pads, concatenations and pools pass gradients too.
-TEST(Network, AmoebaNetLearns) {
+// Covers the gradients of AmoebaNet's pads, concatenations and pools.
+TEST(Network, AmoebaNetHasFiniteGradients) {
   const graph::Graph graph = small(small_amoebanet(), {65, 65});
-  const auto store = testkit::busy_store(graph);
+  const auto store = testkit::random_store(graph);
   Network network(graph, store);
   network.forward(testkit::images(graph, 2), testkit::training_pass(2)).square().sum().backward();
   for (const auto& entry : network.named_parameters()) {
@@ -136,8 +136,8 @@ TEST(Network, AmoebaNetLearns) {
   }
 }
 
-// Weights of a model file that go in and out unchanged, to the bit.
-TEST(Network, WeightsGoInAndOutUnchanged) {
+// Weights of a model file keep every bit on the way into a store and out again.
+TEST(Network, StoreKeepsWeightsToTheBit) {
   const arch::ArchSpec spec = arch::variant("efficientnet_b0").spec;
   const graph::Graph graph = graph::lower(spec);
   tensor::Weights before;
@@ -153,13 +153,13 @@ TEST(Network, WeightsGoInAndOutUnchanged) {
     EXPECT_EQ(after.at(name).dims, tensor.dims) << name;
     EXPECT_TRUE(std::ranges::equal(after.at(name).bytes, tensor.bytes)) << name;
   }
-  // The store's are copies: training does not write into the caller's tensors.
+  // from_weights() and weights() copy: a later change of the store changes neither its source nor its result.
   const torch::NoGradGuard no_gradient;
   testkit::tensor_of(*store, "classifier.bias").fill_(7);
   EXPECT_TRUE(std::ranges::equal(after.at("classifier.bias").bytes, before.at("classifier.bias").bytes));
 }
 
-TEST(Network, EntriesSayWhatTheyAre) {
+TEST(Network, EntriesAreMarkedAsStatisticOrBatchNorm) {
   const graph::Graph graph = small("mobilenet_v2");
   const auto store = ParameterStore::initialised(graph, 0);
   const std::vector<graph::Parameter> parameters = graph::parameters(graph);
@@ -173,20 +173,20 @@ TEST(Network, EntriesSayWhatTheyAre) {
   }
 }
 
-TEST(Network, WeightsThatDoNotFitAreTheCallersFault) {
+TEST(Network, WeightsThatDoNotFitAreInputErrors) {
   const graph::Graph graph = small("mobilenet_v2");
   tensor::Weights weights = ParameterStore::initialised(graph, 0)->weights();
   const graph::Graph other =
       graph::lower(arch::variant("mobilenet_v2").spec, {.resolution = Size{64, 64}, .classes = 7});
   EXPECT_THROW(ParameterStore::from_weights(other, weights), Error);
-  // A new classifier is initialised; all else is kept.
+  // A classifier of other dims is initialised; all other tensors are kept.
   const auto store = ParameterStore::from_weights(other, weights, true, 9);
   const tensor::Weights taken = store->weights(), fresh = ParameterStore::initialised(other, 9)->weights();
   for (const auto& [name, tensor] : taken.tensors) {
     const tensor::Weights& from = name.starts_with("classifier.") ? fresh : weights;
     EXPECT_TRUE(std::ranges::equal(tensor.bytes, from.at(name).bytes)) << name;
   }
-  // Where the classifier fits it is kept.
+  // A classifier of the right dims is kept.
   const tensor::Weights same = ParameterStore::from_weights(graph, weights, true, 9)->weights();
   EXPECT_TRUE(std::ranges::equal(same.at("classifier.weight").bytes, weights.at("classifier.weight").bytes));
 
@@ -200,14 +200,14 @@ TEST(Network, WeightsThatDoNotFitAreTheCallersFault) {
   }
 }
 
-TEST(Network, ImagesOfAnotherSizeAreRefused) {
+TEST(Network, ImagesOfAnotherSizeAreRejected) {
   const graph::Graph graph = small("mobilenet_v2");
   Network network(graph, ParameterStore::initialised(graph, 0));
   EXPECT_THROW(network.forward(torch::zeros({1, 3, 64, 63}), {}), Error);
   EXPECT_THROW(network.forward(torch::zeros({3, 64, 64}), {}), Error);
 }
 
-// A store larger than the network: each tensor is the first part of a wider one, as a search's supernet has them.
+// A source whose tensors are slices of wider ones, as in the supernet of an architecture search.
 struct WiderStore : ParameterSource {
   mutable std::map<std::string, torch::Tensor> leaves;
   torch::Tensor at(const graph::Parameter& parameter) const override {
@@ -232,7 +232,7 @@ TEST(Network, BindsToSlicesOfALargerStore) {
   Network second(small(without_drops(engine::testkit::mbconv_network())), source);
 
   double last = 0;
-  for (int step = 0; step < 3; ++step) {  // the slices follow their leaves from step to step
+  for (int step = 0; step < 3; ++step) {  // the slices show the updates of their leaf tensors
     const torch::Tensor loss = second.forward(images, testkit::training_pass(2)).square().sum();
     loss.backward();
     if (step > 0) {
@@ -249,16 +249,16 @@ TEST(Network, BindsToSlicesOfALargerStore) {
       leaf.grad().zero_();
     }
   }
-  // Both networks read what the steps wrote, moving statistics included.
+  // Both networks see the updated tensors, including moving statistics.
   EXPECT_TRUE(torch::equal(first.forward(images, {}), second.forward(images, {})));
 }
 
-// Two networks of different depth on one store: what they share changes for both.
-TEST(Network, TwoNetworksShareOneStore) {
+// Two networks of different depth on one store: a change of a shared tensor affects both.
+TEST(Network, TwoNetworksCanShareOneStore) {
   arch::ArchSpec deep = engine::testkit::mbconv_network(), shallow = deep;
   shallow.stages[1].repeats = 1;
   const graph::Graph deep_graph = small(deep), shallow_graph = small(shallow);
-  const auto store = testkit::busy_store(deep_graph);
+  const auto store = testkit::random_store(deep_graph);
   Network a(deep_graph, store), b(shallow_graph, store);
   const torch::Tensor images = testkit::images(deep_graph, 2);
   const torch::Tensor before = b.forward(images, {}).detach();

@@ -1,4 +1,4 @@
-// What the tests of nn share: small images, stores with nothing neutral in them, and loops over a store.
+// Shared by the tests of nn: random images, parameter stores without neutral values, a fake all-reduce.
 #pragma once
 
 #include <torch/torch.h>
@@ -38,8 +38,8 @@ inline torch::Tensor tensor_of(const ParameterStore& store, std::string_view nam
   return {};
 }
 
-// The initial values, moved so that no bias is 0 and no scale 1.
-inline std::shared_ptr<ParameterStore> busy_store(const graph::Graph& graph) {
+// Initial values plus noise in all vectors, so that no bias is 0 and no batch norm scale is 1.
+inline std::shared_ptr<ParameterStore> random_store(const graph::Graph& graph) {
   auto store = ParameterStore::initialised(graph, 3);
   const torch::NoGradGuard no_gradient;
   for (const ParameterStore::Entry& entry : store->entries()) {
@@ -50,31 +50,31 @@ inline std::shared_ptr<ParameterStore> busy_store(const graph::Graph& graph) {
   return store;
 }
 
-inline Pass training_pass(std::int64_t batch, std::uint64_t seed = 1) {
-  Pass pass{.training = true, .seed = seed, .epoch = 0};
+inline ForwardContext training_pass(std::int64_t batch, std::uint64_t seed = 1) {
+  ForwardContext pass{.training = true, .seed = seed, .epoch = 0};
   for (std::int64_t i = 0; i < batch; ++i) pass.samples.push_back(i);
   return pass;
 }
 
-// Two threads that stand for processes: what each gives to all_reduce is added up.
-class Pair {
+// A fake all_reduce for two threads that act as two processes: it adds the values of both.
+class ProcessPair {
  public:
   std::function<torch::Tensor(const torch::Tensor&)> all_reduce(int rank) {
     return [this, rank](const torch::Tensor& values) {
       parts_[rank] = values;
-      both_.arrive_and_wait();
+      barrier_.arrive_and_wait();
       const torch::Tensor sum = parts_[0] + parts_[1];
-      both_.arrive_and_wait();
+      barrier_.arrive_and_wait();
       return sum;
     };
   }
 
  private:
-  std::barrier<> both_{2};
+  std::barrier<> barrier_{2};
   torch::Tensor parts_[2];
 };
 
-// Largest difference, over the largest value of `b`.
+// The largest difference divided by the largest value of `b`.
 inline double relative(const torch::Tensor& a, const torch::Tensor& b) {
   return ((a - b).abs().max() / b.abs().max().clamp_min(1e-30)).item<double>();
 }

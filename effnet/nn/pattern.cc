@@ -9,12 +9,12 @@ bool has_kernel(graph::Activation kind) {
   return kind != graph::Activation::none && kind != graph::Activation::sigmoid;
 }
 
-// Reads nodes one after the other from `first` on.
+// Reads consecutive nodes, starting at `first`. Functions that do not match leave the position unchanged.
 class Reader {
  public:
   Reader(const graph::Graph& graph, NodeId first) : graph_(graph), next_(first) {}
 
-  // The next node if it is an Op that reads `input` alone.
+  // Returns the next node's op if it is an Op whose only input is `input`; else null.
   template <class Op>
   const Op* take(NodeId input) {
     if (next_ >= static_cast<NodeId>(graph_.nodes.size())) return nullptr;
@@ -24,21 +24,21 @@ class Reader {
     if (op != nullptr) ++next_;
     return op;
   }
-  // The next node if it is an Op of two inputs, in this order or, where `either`, in any.
+  // Whether the next node is an Op with inputs a and b, in this order or, with `either`, in any order.
   template <class Op>
   bool take_two(NodeId a, NodeId b, bool either) {
     if (next_ >= static_cast<NodeId>(graph_.nodes.size())) return false;
     const graph::Node& node = graph_.at(next_);
     if (!std::holds_alternative<Op>(node.op) || node.inputs.size() != 2) return false;
     const bool same = node.inputs[0] == a && node.inputs[1] == b;
-    const bool turned = either && node.inputs[0] == b && node.inputs[1] == a;
-    if (same || turned) ++next_;
-    return same || turned;
+    const bool swapped = either && node.inputs[0] == b && node.inputs[1] == a;
+    if (same || swapped) ++next_;
+    return same || swapped;
   }
   NodeId last() const { return next_ - 1; }
   void go_back_to(NodeId id) { next_ = id; }
 
-  // A convolution that fits, its batch norm and, if asked for, its activation.
+  // A convolution without bias for which fits() is true, its batch norm and, with `activated`, its activation.
   template <class Fits>
   std::optional<ConvNodes> take_conv(NodeId input, bool activated, Fits fits) {
     const NodeId start = next_;
@@ -65,7 +65,8 @@ class Reader {
 
 bool is_pointwise(const graph::Conv& conv) { return conv.kernel == 1 && conv.stride == 1 && conv.groups == 1; }
 
-// Nobody after `last`, and no endpoint, reads the values between: they are not kept.
+// Whether only nodes up to `last` read the values of nodes [first, last), and the logits are not among them. A fused
+// step does not keep these values.
 bool is_closed(const graph::Graph& graph, NodeId first, NodeId last) {
   for (NodeId id = last + 1; id < static_cast<NodeId>(graph.nodes.size()); ++id) {
     for (const NodeId input : graph.at(id).inputs) {
@@ -130,7 +131,7 @@ std::optional<MbConvNodes> match_mbconv(const graph::Graph& graph, NodeId first)
     nodes.add = nodes.last = reader.last();
   }
   if (!is_closed(graph, first, nodes.last)) {
-    // The residual sum may stay outside.
+    // Without the residual sum the block may still be closed.
     nodes.drop_path = nodes.add = -1;
     nodes.last = nodes.project.norm;
     if (!is_closed(graph, first, nodes.last)) return std::nullopt;

@@ -1,4 +1,4 @@
-// A step for every op, by LibTorch's own operations; each is differentiable by autograd.
+// A step for every op, made of LibTorch operations, which autograd can differentiate.
 #include <array>
 #include <utility>
 #include <variant>
@@ -13,22 +13,22 @@ namespace {
 
 using torch::Tensor;
 using Inputs = std::span<const Tensor>;
-using Run = std::function<Tensor(Inputs, const Pass&)>;
+using Run = std::function<Tensor(Inputs, const ForwardContext&)>;
 
-// The padding of a window as LibTorch wants it: what its operations can add on both sides alike, or, where the sides
-// differ (TensorFlow's SAME), a pad of its own before the operation.
+// A window's padding for LibTorch, whose operations can pad only symmetrically. Asymmetric padding (TensorFlow's SAME)
+// becomes a separate pad operation before the window operation.
 struct SplitPadding {
-  bool apart = false;
-  std::array<std::int64_t, 2> inside{0, 0};         // height, width
-  std::array<std::int64_t, 4> outside{0, 0, 0, 0};  // left, right, top, bottom: torch's order
+  bool separate = false;
+  std::array<std::int64_t, 2> inside{0, 0};         // padding by the window operation: height, width
+  std::array<std::int64_t, 4> outside{0, 0, 0, 0};  // separate padding, in torch's order: left, right, top, bottom
 
-  Tensor before(const Tensor& x, double value) const { return apart ? at::constant_pad_nd(x, outside, value) : x; }
+  Tensor before(const Tensor& x, double value) const { return separate ? at::constant_pad_nd(x, outside, value) : x; }
 };
 SplitPadding split(const graph::WindowPadding& padding) {
   if (padding.top == padding.bottom && padding.left == padding.right) {
     return {.inside = {padding.top, padding.left}};
   }
-  return {.apart = true, .outside = {padding.left, padding.right, padding.top, padding.bottom}};
+  return {.separate = true, .outside = {padding.left, padding.right, padding.top, padding.bottom}};
 }
 
 struct Context {
@@ -42,95 +42,99 @@ struct Context {
 
 Run make(const Context& context, const graph::Conv& op) {
   const SplitPadding padding = split(graph::padding_of(context.graph, context.node));
-  return [=, weight = context.parameter("weight"), bias = op.bias ? context.parameter("bias") : Tensor()](Inputs in,
-                                                                                                          const Pass&) {
+  return [=, weight = context.parameter("weight"), bias = op.bias ? context.parameter("bias") : Tensor()](
+             Inputs in, const ForwardContext&) {
     return at::conv2d(padding.before(in[0], 0), weight, bias, {op.stride, op.stride}, padding.inside, {1, 1},
                       op.groups);
   };
 }
 
 Run make(const Context& context, const graph::BatchNorm&) {
-  return [state = batch_norm_state(context.node, context.bind, context.options)](Inputs in, const Pass& pass) {
-    if (pass.training) return batch_norm_training(in[0], state, pass);
-    return at::batch_norm(in[0], state.weight, state.bias, state.mean, state.variance, /*training=*/false, 0.0,
-                          state.epsilon, at::globalContext().userEnabledCuDNN());
-  };
+  return
+      [state = batch_norm_state(context.node, context.bind, context.options)](Inputs in, const ForwardContext& pass) {
+        if (pass.training) return batch_norm_training(in[0], state, pass);
+        return at::batch_norm(in[0], state.weight, state.bias, state.mean, state.variance, /*training=*/false, 0.0,
+                              state.epsilon, at::globalContext().userEnabledCuDNN());
+      };
 }
 
-// at::silu keeps its input alone for backward and computes the sigmoid again, as do hardswish and hardtanh (relu6).
+// at::silu saves only its input for backward and recomputes the sigmoid there. hardswish and hardtanh (relu6) save only
+// their input too.
 Run make(const Context&, const graph::Activate& op) {
   switch (op.kind) {
     case graph::Activation::none:
-      return [](Inputs in, const Pass&) { return in[0]; };
+      return [](Inputs in, const ForwardContext&) { return in[0]; };
     case graph::Activation::relu:
-      return [](Inputs in, const Pass&) { return at::relu(in[0]); };
+      return [](Inputs in, const ForwardContext&) { return at::relu(in[0]); };
     case graph::Activation::relu6:
-      return [](Inputs in, const Pass&) { return at::hardtanh(in[0], 0, 6); };
+      return [](Inputs in, const ForwardContext&) { return at::hardtanh(in[0], 0, 6); };
     case graph::Activation::silu:
-      return [](Inputs in, const Pass&) { return at::silu(in[0]); };
+      return [](Inputs in, const ForwardContext&) { return at::silu(in[0]); };
     case graph::Activation::hard_swish:
-      return [](Inputs in, const Pass&) { return at::hardswish(in[0]); };
+      return [](Inputs in, const ForwardContext&) { return at::hardswish(in[0]); };
     case graph::Activation::sigmoid:
-      return [](Inputs in, const Pass&) { return at::sigmoid(in[0]); };
+      return [](Inputs in, const ForwardContext&) { return at::sigmoid(in[0]); };
   }
   throw internal_error("unknown activation");
 }
 
 Run make(const Context&, const graph::GlobalPool&) {
-  return [](Inputs in, const Pass&) { return at::adaptive_avg_pool2d(in[0], {1, 1}); };
+  return [](Inputs in, const ForwardContext&) { return at::adaptive_avg_pool2d(in[0], {1, 1}); };
 }
 
 Run make(const Context& context, const graph::Pool& op) {
   const SplitPadding padding = split(graph::padding_of(context.graph, context.node));
   const std::array<std::int64_t, 2> kernel{op.kernel, op.kernel}, stride{op.stride, op.stride};
   if (op.kind == graph::PoolKind::max) {
-    return [=](Inputs in, const Pass&) {
+    return [=](Inputs in, const ForwardContext&) {
       const Tensor x = padding.before(in[0], -std::numeric_limits<double>::infinity());
       return at::max_pool2d(x, kernel, stride, padding.inside);
     };
   }
   EFFNET_CHECK(op.kind == graph::PoolKind::average);
-  if (!padding.apart || op.count_padding) {
-    return [=](Inputs in, const Pass&) {
+  if (!padding.separate || op.count_padding) {
+    return [=](Inputs in, const ForwardContext&) {
       return at::avg_pool2d(padding.before(in[0], 0), kernel, stride, padding.inside, /*ceil_mode=*/false,
-                            op.count_padding || padding.apart);
+                            op.count_padding || padding.separate);
     };
   }
-  // Sums divided by the number of valid pixels, which are the sums of an image of ones.
+  // Sums divided by the number of valid pixels; these numbers are the sums of an image of ones.
   const Chw in_shape = context.graph.in(context.node);
   const Tensor ones = padding.before(torch::ones({1, 1, in_shape.h, in_shape.w}), 0);
   const Tensor valid = at::avg_pool2d(ones, kernel, stride, {0, 0}, false, true, 1);
-  return [=](Inputs in, const Pass&) {
+  return [=](Inputs in, const ForwardContext&) {
     const Tensor sums = at::avg_pool2d(padding.before(in[0], 0), kernel, stride, {0, 0}, false, true, 1);
     return sums / valid.to(sums.options());
   };
 }
 
 Run make(const Context& context, const graph::Linear&) {
-  return [weight = context.parameter("weight"), bias = context.parameter("bias")](Inputs in, const Pass&) {
+  return [weight = context.parameter("weight"), bias = context.parameter("bias")](Inputs in, const ForwardContext&) {
     return at::linear(in[0].flatten(1), weight, bias).unsqueeze(-1).unsqueeze(-1);
   };
 }
 
 Run make(const Context&, const graph::Add&) {
-  return [](Inputs in, const Pass&) { return in[0] + in[1]; };
+  return [](Inputs in, const ForwardContext&) { return in[0] + in[1]; };
 }
 Run make(const Context&, const graph::Mul&) {
-  return [](Inputs in, const Pass&) { return in[0] * in[1]; };
+  return [](Inputs in, const ForwardContext&) { return in[0] * in[1]; };
 }
 Run make(const Context&, const graph::Concat&) {
-  return [](Inputs in, const Pass&) { return at::cat(std::vector<Tensor>(in.begin(), in.end()), 1); };
+  return [](Inputs in, const ForwardContext&) { return at::cat(std::vector<Tensor>(in.begin(), in.end()), 1); };
 }
 Run make(const Context&, const graph::Pad& op) {
-  return [op](Inputs in, const Pass&) { return at::constant_pad_nd(in[0], {op.left, op.right, op.top, op.bottom}, 0); };
+  return [op](Inputs in, const ForwardContext&) {
+    return at::constant_pad_nd(in[0], {op.left, op.right, op.top, op.bottom}, 0);
+  };
 }
 
-// x times 0 or 1 / (1 - rate): `draws` numbers a sample, shared by the values of a row of x's (n, draws, ...). They
-// depend on seed, epoch, sample and node alone, so they are drawn here and not on the device.
-Tensor drop(const Tensor& x, std::int64_t draws, double rate, const std::string& name, const Pass& pass) {
+// Multiplies x by 0 or 1 / (1 - rate), with `draws` random numbers per sample: 1 for the whole sample, or one per
+// channel. The numbers depend only on seed, epoch, sample and node name, so they are drawn on the CPU for every device.
+Tensor drop(const Tensor& x, std::int64_t draws, double rate, const std::string& name, const ForwardContext& pass) {
   const std::int64_t n = x.size(0);
   if (static_cast<std::int64_t>(pass.samples.size()) != n) {
-    throw usage_error("{} needs the number of every sample (got {}, expected {})", name, pass.samples.size(), n);
+    throw usage_error("{} needs one sample index per image (got {}, expected {})", name, pass.samples.size(), n);
   }
   const Tensor scale = torch::empty({n, draws, 1, 1}, torch::kFloat);
   const auto kept = static_cast<float>(1 / (1 - rate));
@@ -144,22 +148,22 @@ Tensor drop(const Tensor& x, std::int64_t draws, double rate, const std::string&
 
 Run dropping(const Context& context, double rate, bool whole_samples) {
   if (!(rate >= 0 && rate < 1)) {
-    throw usage_error("{} cannot drop this share (got {}, expected at least 0 and below 1)", context.node.name, rate);
+    throw usage_error("{}: drop rate out of range (got {}, expected at least 0 and below 1)", context.node.name, rate);
   }
-  return [rate, whole_samples, name = context.node.name](Inputs in, const Pass& pass) {
+  return [rate, whole_samples, name = context.node.name](Inputs in, const ForwardContext& pass) {
     if (!pass.training || rate == 0) return in[0];
     return drop(in[0], whole_samples ? 1 : in[0].size(1), rate, name, pass);
   };
 }
-// Of a map of c channels, dropout takes whole channels; the networks here use it on 1x1 maps.
+// Dropout drops whole channels. The networks here use it on 1x1 tensors only.
 Run make(const Context& context, const graph::Dropout& op) { return dropping(context, op.rate, false); }
 Run make(const Context& context, const graph::DropPath& op) { return dropping(context, op.rate, true); }
 
 Run make(const Context&, const graph::Identity&) {
-  return [](Inputs in, const Pass&) { return in[0]; };
+  return [](Inputs in, const ForwardContext&) { return in[0]; };
 }
 Run make(const Context& context, const graph::Input&) {
-  throw input_error("{} has an input within the network, which cannot be trained", context.graph.name);
+  throw input_error("{} has more than one input node (expected one, the first node)", context.graph.name);
 }
 
 }  // namespace

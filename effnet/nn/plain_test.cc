@@ -26,11 +26,11 @@ Step step_of(const graph::Graph& graph, const NetworkOptions& options = {}) {
   return plain_step(
       graph, graph.logits, [](const std::string&) { return Tensor(); }, options);
 }
-Tensor run(const Step& step, const Tensor& x, const Pass& pass = {}) { return step.run(std::array{x}, pass); }
+Tensor run(const Step& step, const Tensor& x, const ForwardContext& pass = {}) { return step.run(std::array{x}, pass); }
 
-// Every kind of window and edge operation against the engine's reference executor, on odd and even sizes. Sums of at
-// most 9 values: a few units of rounding.
-TEST(PlainStep, PoolsPadsAndActivationsAreTheReferences) {
+// Every kind of pool, pad and activation must equal the engine's reference executor, on odd and even sizes. Window sums
+// have at most 9 values, so the tolerance is a few roundings.
+TEST(PlainStep, PoolsPadsAndActivationsMatchTheReference) {
   std::vector<graph::Op> ops;
   for (const auto padding : {graph::Padding::same, graph::Padding::symmetric, graph::Padding::valid}) {
     for (const std::int64_t stride : {1, 2}) {
@@ -70,9 +70,9 @@ TEST(PlainStep, PoolsPadsAndActivationsAreTheReferences) {
   }
 }
 
-struct Norm {
+struct BatchNormFixture {
   BatchNormState state;
-  explicit Norm(std::int64_t channels, double momentum = 0.9, bool unbiased = false)
+  explicit BatchNormFixture(std::int64_t channels, double momentum = 0.9, bool unbiased = false)
       : state{testkit::normal("weight", {channels}, 0.2F).add_(1).set_requires_grad(true),
               testkit::normal("bias", {channels}).set_requires_grad(true),
               testkit::normal("mean", {channels}),
@@ -82,11 +82,11 @@ struct Norm {
               unbiased} {}
 };
 
-// Two values a channel whose statistics are known: 1 and 3 have mean 2, biased variance 1, unbiased 2.
-TEST(BatchNorm, MovesItsStatisticsByTheDefinition) {
+// Two values per channel with known statistics: 1 and 3 have mean 2, biased variance 1, unbiased variance 2.
+TEST(BatchNorm, UpdatesMovingStatisticsByTheDefinition) {
   const Tensor x = torch::tensor({1.0F, 10.0F, 3.0F, 30.0F}).view({2, 2, 1, 1});
   for (const bool unbiased : {false, true}) {
-    Norm norm(2, 0.75, unbiased);
+    BatchNormFixture norm(2, 0.75, unbiased);
     norm.state.mean.copy_(torch::tensor({4.0F, 0.0F}));
     norm.state.variance.copy_(torch::tensor({8.0F, 0.0F}));
     const Tensor y = batch_norm_training(x, norm.state, {});
@@ -100,35 +100,35 @@ TEST(BatchNorm, MovesItsStatisticsByTheDefinition) {
   }
 }
 
-TEST(BatchNorm, OneValueAChannelHasVarianceZero) {
+TEST(BatchNorm, OneValuePerChannelHasVarianceZero) {
   for (const bool unbiased : {false, true}) {
-    Norm norm(3, 0.5, unbiased);
+    BatchNormFixture norm(3, 0.5, unbiased);
     const Tensor before = norm.state.variance.clone();
     batch_norm_training(testkit::normal("x", {1, 3, 1, 1}), norm.state, {});
     EXPECT_TRUE(torch::allclose(norm.state.variance, before * 0.5)) << norm.state.variance;
   }
 }
 
-// Two processes, here threads, that share their sums: outputs, statistics and all gradients are those of one process
-// with both batches. The second batch is the smaller, and its mean lies far off, where E[x^2] - E[x]^2 would lose 4
-// digits.
-TEST(BatchNorm, OverTwoProcessesIsThatOfTheWholeBatch) {
+// Two processes (here: threads) with synchronised batch norm must give the outputs, statistics and gradients of one
+// process with both batches. The second batch is smaller. All values are near 100, where the formula E[x^2] - E[x]^2
+// would lose 4 digits.
+TEST(BatchNorm, TwoProcessesMatchTheWholeBatch) {
   const std::int64_t channels = 6;
   const Tensor whole = testkit::normal("whole", {5, channels, 4, 3}) + 100;
   const Tensor target = testkit::normal("target", {5, channels, 4, 3});
   for (const bool unbiased : {false, true}) {
-    Norm one(channels, 0.9, unbiased);
+    BatchNormFixture one(channels, 0.9, unbiased);
     Tensor x = whole.clone().contiguous(torch::MemoryFormat::ChannelsLast).set_requires_grad(true);
     const Tensor y = batch_norm_training(x, one.state, {});
     (y * target).sum().backward();
 
-    testkit::Pair pair;
-    Norm norms[2] = {Norm(channels, 0.9, unbiased), Norm(channels, 0.9, unbiased)};
+    testkit::ProcessPair pair;
+    BatchNormFixture norms[2] = {BatchNormFixture(channels, 0.9, unbiased), BatchNormFixture(channels, 0.9, unbiased)};
     Tensor inputs[2], outputs[2];
     const auto process = [&](int rank) {
       const std::int64_t first = rank == 0 ? 0 : 3, count = rank == 0 ? 3 : 2;
       inputs[rank] = whole.narrow(0, first, count).clone().set_requires_grad(true);
-      Pass pass;
+      ForwardContext pass;
       pass.all_reduce = pair.all_reduce(rank);
       outputs[rank] = batch_norm_training(inputs[rank], norms[rank].state, pass);
       (outputs[rank] * target.narrow(0, first, count)).sum().backward();
@@ -137,7 +137,7 @@ TEST(BatchNorm, OverTwoProcessesIsThatOfTheWholeBatch) {
     process(0);
     other.join();
 
-    // Inputs near 100 carry 2^-17 of rounding, relative to their deviation of 1, on both sides.
+    // Inputs near 100 have a rounding error of up to 2^-17, relative to their deviation of 1, in both results.
     constexpr double kTolerance = 4 * 100 * 0x1p-24;
     EXPECT_LT(testkit::relative(torch::cat({outputs[0], outputs[1]}), y), kTolerance);
     EXPECT_LT(testkit::relative(torch::cat({inputs[0].grad(), inputs[1].grad()}), x.grad()), kTolerance);
@@ -145,21 +145,21 @@ TEST(BatchNorm, OverTwoProcessesIsThatOfTheWholeBatch) {
               kTolerance);
     EXPECT_LT(testkit::relative(norms[0].state.bias.grad() + norms[1].state.bias.grad(), one.state.bias.grad()),
               kTolerance);
-    for (const Norm& norm : norms) {
+    for (const BatchNormFixture& norm : norms) {
       EXPECT_LT(testkit::relative(norm.state.mean, one.state.mean), 1e-6);
       EXPECT_LT(testkit::relative(norm.state.variance, one.state.variance), kTolerance);
     }
   }
 }
 
-// dx by central differences of a double-precision run: an independent check of the gradient's formula.
-TEST(BatchNorm, GradientOverProcessesIsTheNumericOne) {
-  Norm norm(3);
+// Checks the gradient's formula independently, by central differences in double.
+TEST(BatchNorm, SynchronisedGradientMatchesDifferenceQuotients) {
+  BatchNormFixture norm(3);
   for (Tensor* tensor : {&norm.state.weight, &norm.state.bias, &norm.state.mean, &norm.state.variance}) {
     *tensor = tensor->detach().to(torch::kDouble);
   }
-  Pass pass;
-  pass.all_reduce = [](const Tensor& values) { return values * 2; };  // a twin process with the same batch
+  ForwardContext pass;
+  pass.all_reduce = [](const Tensor& values) { return values * 2; };  // simulates a second process with the same batch
   const Tensor target = testkit::normal("target", {2, 3, 2, 2}).to(torch::kDouble);
   const auto loss = [&](const Tensor& x) { return (batch_norm_training(x, norm.state, pass) * target).sum(); };
   Tensor x = testkit::normal("x", {2, 3, 2, 2}).to(torch::kDouble).set_requires_grad(true);
@@ -170,17 +170,18 @@ TEST(BatchNorm, GradientOverProcessesIsTheNumericOne) {
     Tensor high = x.clone(), low = x.clone();
     high.view(-1)[i] += h;
     low.view(-1)[i] -= h;
-    // The twin moves as well, so a change of x counts twice in the statistics and the loss of both processes moves by
-    // twice the loss of one; dx is the derivative of that sum to one of the two.
+    // The simulated second process always has the same x. A change of x therefore changes the inputs of both processes,
+    // and the sum of both losses changes by twice this loss. dx is the derivative of that sum with respect to one of
+    // the two inputs: half of twice this loss's derivative.
     const double numeric = ((loss(high) - loss(low)) / (2 * h)).item<double>();
     EXPECT_NEAR(x.grad().view(-1)[i].item<double>(), numeric, 1e-8) << i;
   }
 }
 
-TEST(Drop, DropoutDrawsAValueEach) {
+TEST(Drop, DropoutDrawsOneNumberPerChannel) {
   const graph::Graph graph = one_op(graph::Dropout{0.4}, {7, 1, 1});
   const Tensor x = torch::ones({3, 7, 1, 1});
-  Pass pass{.training = true, .seed = 5, .epoch = 2, .samples = {11, 4, 900}};
+  ForwardContext pass{.training = true, .seed = 5, .epoch = 2, .samples = {11, 4, 900}};
   const Tensor y = run(step_of(graph), x, pass);
   int dropped = 0;
   for (std::int64_t n = 0; n < 3; ++n) {
@@ -198,12 +199,12 @@ TEST(Drop, DropoutDrawsAValueEach) {
   EXPECT_TRUE(torch::equal(run(step_of(graph), x), x));  // inference
 }
 
-// One draw a sample, the same wherever the sample stands in whatever batch; over many samples the share and the mean
-// are right.
-TEST(Drop, DropPathDrawsASampleEach) {
+// One draw per sample, which depends neither on the batch nor on the sample's position in it. Over many samples the
+// fraction of dropped samples is the rate.
+TEST(Drop, DropPathDrawsOneNumberPerSample) {
   const graph::Graph graph = one_op(graph::DropPath{0.2}, {2, 3, 3});
   const Tensor x = torch::ones({4000, 2, 3, 3});
-  const Pass pass = testkit::training_pass(4000);
+  const ForwardContext pass = testkit::training_pass(4000);
   const Tensor y = run(step_of(graph), x, pass);
   const Tensor first = y.select(1, 0).select(1, 0).select(1, 0);
   EXPECT_TRUE(torch::equal(y, first.view({-1, 1, 1, 1}).expand_as(y)));
@@ -211,29 +212,29 @@ TEST(Drop, DropPathDrawsASampleEach) {
   EXPECT_NEAR((first == 0).to(torch::kDouble).mean().item<double>(), 0.2, 5 * std::sqrt(0.16 / 4000));
   EXPECT_FLOAT_EQ(first.max().item<float>(), 1.25F);
 
-  Pass other{.training = true, .seed = 1, .epoch = 0, .samples = {17, 3}};
+  ForwardContext other{.training = true, .seed = 1, .epoch = 0, .samples = {17, 3}};
   const Tensor z = run(step_of(graph), x.narrow(0, 0, 2), other);
   EXPECT_TRUE(torch::equal(z[0], y[17]));
   EXPECT_TRUE(torch::equal(z[1], y[3]));
   other.epoch = 1;
-  Pass long_pass = pass;
+  ForwardContext long_pass = pass;
   long_pass.epoch = 1;
   EXPECT_FALSE(torch::equal(run(step_of(graph), x, long_pass), y));
 }
 
-TEST(Drop, WrongCallsAreRefused) {
+TEST(Drop, MissingSampleIndicesAndInvalidRatesAreRejected) {
   const graph::Graph graph = one_op(graph::DropPath{0.2}, {2, 3, 3});
   EXPECT_THROW(run(step_of(graph), torch::ones({2, 2, 3, 3}), testkit::training_pass(1)), Error);
   EXPECT_THROW(step_of(one_op(graph::DropPath{1}, {2, 3, 3})), Error);
 }
 
-// Bytes in allocations above malloc's largest threshold (32 MB), which are mapped one by one.
+// Bytes in allocations above malloc's largest mmap threshold (32 MB); each of them is mapped separately.
 std::size_t mapped_bytes() { return mallinfo2().hblkhd; }
 constexpr std::int64_t kLargeChannels = 10, kLargeSide = 1000;
 constexpr std::size_t kLarge = 4 * kLargeChannels * kLargeSide * kLargeSide;  // 40 MB
 
-// Forward keeps x and gives y, no sigmoid; backward gives dx and keeps nothing.
-TEST(PlainStep, SiluKeepsItsInputAlone) {
+// Forward keeps x and returns y, but keeps neither y nor the sigmoid.
+TEST(PlainStep, SiluKeepsOnlyItsInput) {
   const graph::Graph graph = one_op(graph::Activate{graph::Activation::silu}, {kLargeChannels, kLargeSide, kLargeSide});
   const Step step = step_of(graph);
   Tensor x = torch::ones({1, kLargeChannels, kLargeSide, kLargeSide}).set_requires_grad(true);
@@ -248,8 +249,8 @@ TEST(PlainStep, SiluKeepsItsInputAlone) {
   EXPECT_NEAR(x.grad().view(-1)[0].item<double>(), s * (1 + 1 - s), 1e-6);
 }
 
-// While inference runs, a value lives no longer than its last reader: on a chain of eight maps never more than three
-// are there (a step's input and output, and one for what LibTorch lays out anew).
+// Without gradients, a value is freed after the last step that reads it: on a chain of eight large tensors at most
+// three exist at a time (a step's input and output, and a temporary copy by LibTorch).
 TEST(Network, FreesValuesAfterTheirLastReader) {
   graph::Builder builder("chain", {kLargeChannels, kLargeSide, kLargeSide});
   graph::NodeId x = 0;
@@ -263,14 +264,14 @@ TEST(Network, FreesValuesAfterTheirLastReader) {
       torch::ones({1, kLargeChannels, kLargeSide, kLargeSide}).contiguous(torch::MemoryFormat::ChannelsLast);
   const std::size_t before = mapped_bytes();
   std::size_t most = 0;
-  Pass pass{.training = true, .seed = 0, .epoch = 0};
+  ForwardContext pass{.training = true, .seed = 0, .epoch = 0};
   pass.all_reduce = [&](const Tensor& values) {  // called within each batch norm
     most = std::max(most, mapped_bytes() - before);
     return values;
   };
   const torch::NoGradGuard no_gradient;
   network.forward(images, pass);
-  EXPECT_GE(most, kLarge / 2);  // the measure works
+  EXPECT_GE(most, kLarge / 2);  // proves that mapped_bytes() sees these tensors
   EXPECT_LT(most, 3 * kLarge + kLarge / 2);
 }
 

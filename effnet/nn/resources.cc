@@ -6,18 +6,18 @@
 
 namespace effnet::nn {
 
-const layers::Kernels& own_kernels() {
+const layers::Kernels& shared_kernels() {
   static const layers::Kernels kernels(kernels::chosen_isa());
   return kernels;
 }
 
-// Neither is ever destroyed: threads and tensors may outlive static objects.
-layers::Workspace& workspace() {
+// The workspace and the team are never destroyed: threads and tensors may outlive static objects.
+layers::Workspace& shared_workspace() {
   static layers::Workspace* const shared = new layers::Workspace;
   return *shared;
 }
 
-layers::Loops own_loops(bool hold) {
+layers::Loops shared_loops(bool hold) {
   static layers::Team* const team = new layers::Team;
   return {*team, std::clamp(at::get_num_threads(), 1, 1024), hold};
 }

@@ -1,17 +1,18 @@
-// What the layers of this process compute with (layers/context.h): one team of threads, as many as torch uses in an
-// operation (torch::set_num_threads), one workspace, the kernels of one instruction set. The team is effnet's own:
-// at::parallel_for lives in a header that is parallel only where the compiler's OpenMP is torch's, and its threads take
-// longer to start than many loops of layers to run.
+// Kernels, threads and memory shared by all layers of this process (layers/context.h). The team has as many threads as
+// torch uses in one operation (torch::set_num_threads), at least 1 and at most 1024. It does not use at::parallel_for
+// for two reasons: that header is parallel only if the compiler uses the same OpenMP library as torch, and its threads
+// take longer to start than many loops of layers take to run.
 #pragma once
 
 #include "effnet/layers/context.h"
 
 namespace effnet::nn {
 
-const layers::Kernels& own_kernels();  // of kernels::chosen_isa(), chosen once
-layers::Workspace& workspace();
+const layers::Kernels& shared_kernels();  // for kernels::chosen_isa(), chosen at the first call
+layers::Workspace& shared_workspace();
 
-// The team: `hold` as in layers/loops.h. One at a time has it, others wait: on one thread only one at once.
-layers::Loops own_loops(bool hold = true);
+// Loops on the shared team; `hold` as in layers/loops.h. With hold = true a second call waits until the first object is
+// destroyed, so one thread must not have two such objects at once.
+layers::Loops shared_loops(bool hold = true);
 
 }  // namespace effnet::nn

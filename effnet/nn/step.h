@@ -1,5 +1,6 @@
-// A network is a list of steps, each computing some consecutive nodes of the graph. plain.cc has a step for every op;
-// fused.cc has patterns of several nodes, on own kernels. A new pattern is a line of fused_step().
+// A network runs as a list of steps; each step computes one or more consecutive nodes of the graph. plain.cc makes a
+// step for a single node, with LibTorch operations (a plain step). fused.cc makes steps that run on effnet's kernels (a
+// fused step): patterns of several nodes, and linear layers. A new pattern is one more line in fused_step().
 #pragma once
 
 #include <torch/torch.h>
@@ -17,22 +18,22 @@
 namespace effnet::nn {
 
 struct Step {
-  std::string pattern;  // "conv", "batch_norm", ...; of a fused one "mbconv", "conv_bn_act"
-  graph::NodeId first = 0,
-                last = 0;  // the nodes it computes; the value of `last` is its output, the others' are not kept
-  std::vector<graph::NodeId> inputs;  // nodes before `first` whose values it reads
-  bool takes_blocked = false;         // inputs may come as fused steps make them (nn/layout.h)
-  std::function<torch::Tensor(std::span<const torch::Tensor> inputs, const Pass& pass)> run;
+  std::string pattern;  // plain steps: the op's name; fused steps: "mbconv", "conv_bn_act" or "linear"
+  // The step computes nodes [first, last] and outputs the value of `last`. The other values are not kept.
+  graph::NodeId first = 0, last = 0;
+  std::vector<graph::NodeId> inputs;  // nodes before `first` whose values the step reads
+  bool accepts_blocked = false;       // inputs may be in the blocked layout (nn/layout.h)
+  std::function<torch::Tensor(std::span<const torch::Tensor> inputs, const ForwardContext& pass)> run;
 };
 
 using Bind = std::function<torch::Tensor(const std::string& parameter_name)>;
 
-// The node alone, by LibTorch's ops. Throws Error(input) for an op without one.
+// A plain step for one node. Throws Error(input) for an Input node, which is no operation.
 Step plain_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind, const NetworkOptions& options);
 
-// The longest pattern that begins at node `id`, if any: none of its inner values may be read from outside of it. Where
-// a pass cannot run on own kernels (another device or dtype), the step itself falls back to the plain steps of its
-// nodes.
+// A fused step that begins at node `id`; nothing if no pattern matches. No step after a pattern may read the pattern's
+// inner values. Where a forward pass cannot run on effnet's kernels (GPU, other dtype, autocast), the returned step
+// runs the plain steps of its nodes.
 std::optional<Step> fused_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind,
                                const NetworkOptions& options);
 

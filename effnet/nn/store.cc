@@ -7,7 +7,7 @@
 namespace effnet::nn {
 namespace {
 
-// A copy in memory of torch's own, which is aligned for its kernels.
+// Copies a tensor into memory allocated by torch, which is aligned for torch's kernels.
 torch::Tensor to_torch(const tensor::Tensor& tensor) {
   const torch::Tensor copy = torch::empty(tensor.dims, torch::kFloat);
   const tensor::FloatValues from = tensor::float_values(tensor);
@@ -21,7 +21,7 @@ tensor::Weights initial(const graph::Graph& graph, std::uint64_t seed,
   return formats::initial_weights(graph, seed, pool, wanted);
 }
 
-// The classifier's parameters if one of them is missing or of other dims: their values cannot be taken.
+// Whether `weights` has all parameters of the node, with the same dims.
 bool fits(const graph::Graph& graph, const graph::Node& node, const tensor::Weights& weights) {
   const std::vector<graph::Parameter> parameters = graph::parameters(graph, node);
   return std::all_of(parameters.begin(), parameters.end(), [&](const graph::Parameter& parameter) {
@@ -53,9 +53,11 @@ std::shared_ptr<ParameterStore> ParameterStore::from_weights(const graph::Graph&
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     const tensor::Tensor* found = fresh.find(parameter.name);
     if (found == nullptr) found = weights.find(parameter.name);
-    if (found == nullptr) throw input_error("the weights have no {}, which {} needs", parameter.name, graph.name);
+    if (found == nullptr) {
+      throw input_error("the weights have no tensor {} (expected all parameters of {})", parameter.name, graph.name);
+    }
     if (found->dims != parameter.dims) {
-      throw input_error("{} does not fit {} (got {}, expected {})", parameter.name, graph.name,
+      throw input_error("{} has the wrong shape for {} (got {}, expected {})", parameter.name, graph.name,
                         tensor::to_string(found->dims), tensor::to_string(parameter.dims));
     }
     store->entries_.push_back({parameter.name, to_torch(*found).set_requires_grad(!parameter.statistic()),
@@ -82,8 +84,8 @@ tensor::Weights ParameterStore::weights() const {
 
 void ParameterStore::to(torch::Device device) {
   for (Entry& entry : entries_) {
-    const bool trained = entry.tensor.requires_grad();
-    entry.tensor = entry.tensor.detach().to(device).set_requires_grad(trained);
+    const bool trainable = entry.tensor.requires_grad();
+    entry.tensor = entry.tensor.detach().to(device).set_requires_grad(trainable);
   }
 }
 

@@ -2,9 +2,10 @@
 //
 //   training_bench MODEL RESOLUTION BATCH THREADS SECONDS fused|plain
 //
-// One line of JSON: of the best step images/s, GFLOP/s (a step counts three forward passes) and the share of the
-// threads' peak; times of the best and the median step, of the best forward pass; the least processor time of a step,
-// which a busy machine distorts less; the process's peak memory. The first step does not count.
+// Prints one line of JSON: images/s, GFLOP/s (a step counts as three forward passes) and the fraction of the threads'
+// peak, all for the fastest step; the times of the fastest and the median step and of the fastest forward pass; the
+// lowest CPU time of a step, which other load on the machine affects less; the peak memory of the process. The first
+// step is not counted.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <torch/torch.h>
@@ -42,7 +43,7 @@ void run(const std::string& model, std::int64_t resolution, std::int64_t batch, 
   const torch::Tensor images =
       torch::randn({batch, 3, resolution, resolution}).contiguous(torch::MemoryFormat::ChannelsLast);
   const torch::Tensor labels = torch::randint(graph.classes(), {batch}, torch::kLong);
-  Pass pass{.training = true, .seed = 1};
+  ForwardContext pass{.training = true, .seed = 1};
   for (std::int64_t i = 0; i < batch; ++i) pass.samples.push_back(i);
 
   using Clock = std::chrono::steady_clock;
@@ -52,13 +53,13 @@ void run(const std::string& model, std::int64_t resolution, std::int64_t batch, 
     const auto start = Clock::now();
     const double before = processor_seconds();
     const torch::Tensor loss = torch::cross_entropy_loss(network.forward(images, pass), labels);
-    const double ahead = std::chrono::duration<double>(Clock::now() - start).count();
+    const double forward_time = std::chrono::duration<double>(Clock::now() - start).count();
     loss.backward();
     const double time = std::chrono::duration<double>(Clock::now() - start).count();
     const double busy = processor_seconds() - before;
     network.zero_grad();
     if (step > 0) processor = std::min(processor, busy);
-    if (step > 0) forward = std::min(forward, ahead);
+    if (step > 0) forward = std::min(forward, forward_time);
     if (step > 0) best = std::min(best, time);
     if (step > 0) times.push_back(time);
     last_loss = loss.item<double>();
@@ -86,7 +87,7 @@ int main(int argc, char** argv) {
   try {
     if (argc != 7) throw effnet::usage_error("expected MODEL RESOLUTION BATCH THREADS SECONDS fused|plain");
     const bool fused = std::string(argv[6]) == "fused";
-    if (fused) effnet::restart_with_sleeping_openmp(argv);  // as effnet-train does; LibTorch alone is faster without
+    if (fused) effnet::restart_with_sleeping_openmp(argv);  // as effnet-train does; plain steps are faster without it
     effnet::nn::run(argv[1], std::stoll(argv[2]), std::stoll(argv[3]), std::stoi(argv[4]), std::stod(argv[5]), fused);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "training_bench: %s\n", error.what());

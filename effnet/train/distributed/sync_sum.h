@@ -1,4 +1,4 @@
-// A sum over all processes that autograd can go through: what synchronised batch norm is made of (nn::Pass).
+// A sum over all processes that autograd can go through: what synchronised batch norm is made of (nn::ForwardContext).
 #pragma once
 
 #include <torch/torch.h>

@@ -12,14 +12,13 @@ std::string device_text(const std::string& device, const std::string& isa) {
 }
 
 torch::Device device_named(const std::string& name, int local_rank) {
-  const bool there = torch::cuda::is_available();
-  if (name == "cpu" || (name == "auto" && !there)) return torch::Device(torch::kCPU);
+  const bool has_gpu = torch::cuda::is_available();
+  if (name == "cpu" || (name == "auto" && !has_gpu)) return torch::Device(torch::kCPU);
   if (name != "auto" && name != "cuda" && !name.starts_with("cuda:"))
     throw usage_error("--device: unknown device (got {}, expected auto, cpu or cuda)", in_quotes(name));
-  if (!there)
-    throw environment_error("no GPU that this LibTorch {} can use (got {}, expected cpu)", TORCH_VERSION,
-                            in_quotes(name))
-        .with_hint("--device cpu trains on the processor; a GPU needs a LibTorch built with CUDA");
+  if (!has_gpu)
+    throw environment_error("LibTorch {} finds no GPU (got --device {}, expected cpu)", TORCH_VERSION, in_quotes(name))
+        .with_hint("--device cpu trains on the CPU; training on a GPU needs a LibTorch built with CUDA");
   const auto count = static_cast<int>(torch::cuda::device_count());
   int index = local_rank;
   if (name.starts_with("cuda:")) {
@@ -28,7 +27,9 @@ torch::Device device_named(const std::string& name, int local_rank) {
     if (code != std::errc{} || stop != end || index < 0)
       throw usage_error("--device: unknown device (got {}, expected auto, cpu, cuda or cuda:N)", in_quotes(name));
   }
-  if (index >= count) throw environment_error("no such GPU (got number {}, expected 0 to {})", index, count - 1);
+  if (index >= count) {
+    throw environment_error("GPU number out of range (got {}, expected 0 to {})", index, count - 1);
+  }
   return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(index));
 }
 

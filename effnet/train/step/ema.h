@@ -1,6 +1,6 @@
-// The moving average of a network's tensors, trainable ones and batch norm's moving statistics alike
-// (docs/reference/paper.md, section D: EN utils.py:339). Shadows start at the tensors' values of when the average is
-// made.
+// The moving average (EMA) of all tensors of a network: trainable ones and moving statistics of batch norms
+// (docs/reference/paper.md, section D: EN utils.py:339). The averages are called shadows. They start as copies of the
+// tensors.
 #pragma once
 
 #include <torch/torch.h>
@@ -16,15 +16,16 @@
 
 namespace effnet::train {
 
-// As a ParameterSource it hands out the shadows: a network bound to it evaluates with the average, and no weights are
-// copied or swapped.
+// As a ParameterSource it provides the shadows, so a network that is made from it evaluates with the average, without
+// copying or swapping weights.
 class Average final : public nn::ParameterSource {
  public:
-  // The store's tensors must stay where they are (ParameterStore::to before this). `decay`: the largest, see update.
+  // The store's tensors must not be replaced afterwards, so call ParameterStore::to() before. `decay`: the upper limit
+  // of d in update().
   Average(std::shared_ptr<nn::ParameterStore> store, double decay);
 
-  // shadow <- d shadow + (1 - d) value with d = min(decay, (1 + step) / (10 + step)), step counted from 0. Elementwise:
-  // the same bits for any number of threads.
+  // shadow <- d shadow + (1 - d) value with d = min(decay, (1 + step) / (10 + step)); steps count from 0. Elementwise,
+  // so the bits do not depend on the number of threads.
   void update(std::int64_t step);
 
   torch::Tensor at(const graph::Parameter& parameter) const override;  // Error(internal) for an unknown name
@@ -34,7 +35,7 @@ class Average final : public nn::ParameterSource {
  private:
   std::shared_ptr<nn::ParameterStore> store_;
   double decay_;
-  std::vector<torch::Tensor> shadows_, values_;  // entry i of the store
+  std::vector<torch::Tensor> shadows_, values_;  // element i belongs to entry i of the store
 };
 
 }  // namespace effnet::train

@@ -9,8 +9,8 @@
 namespace effnet::train {
 namespace {
 
-// Squares in double: no float overflows, and 2^53 of them lose no more than a float's rounding. Eight sums side by side
-// let the compiler use vectors without a freedom that would change bits.
+// In double the square of a float cannot overflow, and the rounding error of the sum is far below that of a float. With
+// eight separate sums the compiler can use vector instructions and the order of summation is still fixed.
 double sum_of_squares(const float* x, std::int64_t n) {
   constexpr std::int64_t kLanes = 8;
   double sums[kLanes] = {};
@@ -26,22 +26,22 @@ double sum_of_squares(const float* x, std::int64_t n) {
   return sum;
 }
 
-constexpr std::int64_t kPiece = 1 << 15;
+constexpr std::int64_t kTaskElements = 1 << 15;
 
 double sum_of_squares(const layers::Loops& loops, const torch::Tensor& tensor) {
   const bool dense = tensor.is_non_overlapping_and_dense() && tensor.scalar_type() == torch::kFloat;
   const torch::Tensor x = dense ? tensor : tensor.to(torch::kFloat).contiguous();
   const float* const from = x.data_ptr<float>();
   const std::int64_t n = x.numel();
-  std::vector<double> sums(static_cast<std::size_t>((n + kPiece - 1) / kPiece));
+  std::vector<double> sums(static_cast<std::size_t>((n + kTaskElements - 1) / kTaskElements));
   loops.parallel(static_cast<std::int64_t>(sums.size()), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t piece = begin; piece < end; ++piece) {
-      sums[static_cast<std::size_t>(piece)] =
-          sum_of_squares(from + piece * kPiece, std::min(kPiece, n - piece * kPiece));
+    for (std::int64_t task = begin; task < end; ++task) {
+      sums[static_cast<std::size_t>(task)] =
+          sum_of_squares(from + task * kTaskElements, std::min(kTaskElements, n - task * kTaskElements));
     }
   });
   double sum = 0;
-  for (const double piece : sums) sum += piece;
+  for (const double partial : sums) sum += partial;
   return sum;
 }
 
@@ -64,7 +64,7 @@ double norm_of(const std::vector<torch::Tensor>& tensors) {
   if (!tensors.front().is_cpu()) {
     return torch::stack(at::_foreach_norm(tensors, 2)).to(torch::kDouble).norm().item<double>();
   }
-  const layers::Loops loops = nn::own_loops();  // for hundreds of small loops
+  const layers::Loops loops = nn::shared_loops();  // held for all tensors: hundreds of small loops
   double sum = 0;
   for (const torch::Tensor& tensor : tensors) sum += sum_of_squares(loops, tensor);
   return std::sqrt(sum);

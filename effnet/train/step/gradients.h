@@ -1,4 +1,4 @@
-// What is done to the whole gradient at once: its norm, and a factor.
+// Operations on the gradients of all parameters together.
 #pragma once
 
 #include <torch/torch.h>
@@ -7,11 +7,12 @@
 
 namespace effnet::train {
 
-std::vector<torch::Tensor> gradients_of(const std::vector<torch::Tensor>& parameters);  // those that are defined
+std::vector<torch::Tensor> gradients_of(const std::vector<torch::Tensor>& parameters);  // omits undefined gradients
 void drop_gradients(const std::vector<torch::Tensor>& parameters);
 
-// The root of the sum of squares over all tensors, in double; not finite if and only if an element is not. On the CPU
-// the order of summation is fixed by the tensors' sizes, not by the threads.
+// The square root of the sum of squares over all tensors. On the CPU the sum is in double, so the result is not finite
+// if and only if an element is not finite, and the order of summation depends on the tensors' sizes only, not on the
+// number of threads. On a GPU each tensor's norm is computed by LibTorch.
 double norm_of(const std::vector<torch::Tensor>& tensors);
 
 }  // namespace effnet::train

@@ -9,8 +9,8 @@ std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 void check_label(std::int64_t label, std::int64_t classes) {
   if (label < 0 || label >= classes) {
-    throw input_error("a label is no class of the model (got {}, expected 0 to {})", label, classes - 1)
-        .with_hint("model.classes = 0 takes as many as the data has");
+    throw input_error("label out of range (got {}, expected 0 to {})", label, classes - 1)
+        .with_hint("with model.classes=0 the model has as many classes as the data");
   }
 }
 
@@ -24,12 +24,12 @@ torch::Tensor soft_targets(const data::Batch& batch, std::int64_t first, std::in
   for (std::int64_t i = first; i < first + n; ++i, row += classes) {
     const std::int64_t label = batch.labels[at(i)];
     check_label(label, classes);
-    const double share = batch.lambda.empty() ? 1 : static_cast<double>(batch.lambda[at(i)]);
-    row[label] += static_cast<float>(share * (1 - smoothing));
+    const double lambda = batch.lambda.empty() ? 1 : static_cast<double>(batch.lambda[at(i)]);
+    row[label] += static_cast<float>(lambda * (1 - smoothing));
     if (batch.labels_b.empty()) continue;
     const std::int64_t other = batch.labels_b[at(i)];
     check_label(other, classes);
-    row[other] += static_cast<float>((1 - share) * (1 - smoothing));
+    row[other] += static_cast<float>((1 - lambda) * (1 - smoothing));
   }
   return targets;
 }

@@ -33,7 +33,7 @@ TEST(Loss, MixesTargets) {
   EXPECT_EQ(main_label(labelled({2}), 0), 2);
 }
 
-TEST(Loss, IsTorchsCrossEntropy) {
+TEST(Loss, MatchesTorchsCrossEntropy) {
   torch::manual_seed(1);
   const torch::Tensor logits = torch::randn({6, 5}, torch::kDouble).mul_(3).requires_grad_();
   const data::Batch batch = labelled({0, 4, 2, 2, 1, 3});
@@ -46,14 +46,14 @@ TEST(Loss, IsTorchsCrossEntropy) {
   EXPECT_TRUE(torch::allclose(gradient(got), gradient(expected), 0, 6e-8));
 }
 
-TEST(Loss, IsComputedInFloatWhateverTheLogits) {
+TEST(Loss, IsComputedInFloatForLogitsInBfloat16) {
   const torch::Tensor logits = torch::full({1, 1000}, 2.0, torch::kBFloat16);
   const torch::Tensor loss = cross_entropy_sum(logits, soft_targets(labelled({3}), 0, 1, 1000, 0.1));
   EXPECT_EQ(loss.scalar_type(), torch::kFloat);
   EXPECT_NEAR(loss.item<double>(), std::log(1000.0), 1e-5);
 }
 
-TEST(Loss, ALabelMustBeAClass) {
+TEST(Loss, LabelsOutOfRangeAreInputErrors) {
   for (const std::int64_t label : {-1, 4}) {
     try {
       soft_targets(labelled({0, label}), 0, 2, 4, 0);
@@ -64,22 +64,22 @@ TEST(Loss, ALabelMustBeAClass) {
   }
 }
 
-TEST(Gradients, NormIsOfAllTogether) {
+TEST(Gradients, NormCoversAllTensors) {
   const torch::Tensor large = torch::full({100'000}, 0.01F),
-                      turned = torch::full({2, 3, 4, 4}, 2.0F).permute({0, 2, 3, 1});
-  EXPECT_NEAR(norm_of({large, turned}), std::sqrt(100'000 * 1e-4 + 96 * 4.0), 1e-5);
-  EXPECT_NEAR(norm_of({torch::full({9}, 1e30F)}), 3e30, 1e24);  // whose squares no float holds
+                      permuted = torch::full({2, 3, 4, 4}, 2.0F).permute({0, 2, 3, 1});
+  EXPECT_NEAR(norm_of({large, permuted}), std::sqrt(100'000 * 1e-4 + 96 * 4.0), 1e-5);
+  EXPECT_NEAR(norm_of({torch::full({9}, 1e30F)}), 3e30, 1e24);  // the squares overflow a float
   EXPECT_EQ(norm_of({}), 0);
   for (const std::int64_t at : {0, 50'003, 99'999}) {
     torch::Tensor bad = large.clone();
     bad[at] = std::numeric_limits<float>::quiet_NaN();
-    EXPECT_TRUE(std::isnan(norm_of({turned, bad}))) << at;
+    EXPECT_TRUE(std::isnan(norm_of({permuted, bad}))) << at;
     bad[at] = -std::numeric_limits<float>::infinity();
-    EXPECT_TRUE(std::isinf(norm_of({bad, turned}))) << at;
+    EXPECT_TRUE(std::isinf(norm_of({bad, permuted}))) << at;
   }
 }
 
-TEST(LossScale, FallsAtOnceAndRisesSlowly) {
+TEST(LossScale, HalvesAtAnOverflowAndDoublesAfter2000GoodSteps) {
   LossScale scale;
   EXPECT_TRUE(scale.overflowed());
   EXPECT_EQ(scale.scale, 32768);
@@ -92,7 +92,7 @@ TEST(LossScale, FallsAtOnceAndRisesSlowly) {
   EXPECT_FALSE(scale.overflowed());
 }
 
-TEST(Autocast, IsForItsScopeOnly) {
+TEST(Autocast, EndsWithItsScope) {
   const torch::Tensor a = torch::ones({8, 8});
   {
     const Autocast autocast(Precision::bf16, torch::kCPU);

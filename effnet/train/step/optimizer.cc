@@ -12,11 +12,12 @@ namespace {
 
 using Tensors = std::vector<torch::Tensor>;
 
-// Elements of one piece of work for a thread; elementwise, so pieces decide nothing.
-constexpr std::int64_t kPiece = 1 << 15;
+// Elements of one task of a thread. The update is elementwise, so this does not affect results.
+constexpr std::int64_t kTaskElements = 1 << 15;
 
-// A rule updates one float: its gradient g, decayed already, and two slots a and b (the second unused by some). The
-// same for lists of tensors on any device. What depends on the step alone is computed in begin().
+// A rule has two overloads of operator(): for one float p with its gradient g (which includes weight decay) and two
+// slot values, and for lists of tensors on any device. Rules with one slot ignore the second. begin() computes the
+// values that are the same for all parameters of a step.
 
 struct RmsPropTf {
   static constexpr std::array<std::string_view, 2> kSlots{"mean_square", "momentum"};
@@ -71,14 +72,15 @@ struct AdamW {
   double beta1, beta2;
   float epsilon;
   double weight_decay;
-  float rate = 0, root2 = 1, kept = 1;  // lr / (1 - beta1^t), sqrt(1 - beta2^t), 1 - lr * weight_decay
+  // For step t: lr / (1 - beta1^t), sqrt(1 - beta2^t), 1 - lr * weight_decay.
+  float rate = 0, root2 = 1, decay_factor = 1;
 
-  // `steps` is a float, as the rest of the state: exact to 2^24, where both corrections have long been 1.
+  // `steps` is a float, as the rest of the state. It is exact up to 2^24; long before, both corrections round to 1.
   void begin(double lr, float& steps) {
     steps += 1;
     rate = static_cast<float>(lr / (1 - std::pow(beta1, steps)));
     root2 = static_cast<float>(std::sqrt(1 - std::pow(beta2, steps)));
-    kept = static_cast<float>(1 - lr * weight_decay);
+    decay_factor = static_cast<float>(1 - lr * weight_decay);
   }
   void operator()(float& p, float g, float& m, float& v) const {
     const auto b1 = static_cast<float>(beta1), b2 = static_cast<float>(beta2);
@@ -99,12 +101,12 @@ struct AdamW {
 };
 
 template <class Rule>
-class ByRule final : public Optimizer {
+class RuleOptimizer final : public Optimizer {
  public:
   static constexpr std::size_t kCount = Rule::kSlots.size();
   static constexpr bool kDecoupled = std::is_same_v<Rule, AdamW>;
 
-  ByRule(Rule rule, double weight_decay, std::vector<Trainable> parameters)
+  RuleOptimizer(Rule rule, double weight_decay, std::vector<Trainable> parameters)
       : rule_(rule), weight_decay_(static_cast<float>(weight_decay)), parameters_(std::move(parameters)) {
     for (const Trainable& parameter : parameters_) {
       for (std::size_t slot = 0; slot < kCount; ++slot) {
@@ -115,7 +117,7 @@ class ByRule final : public Optimizer {
 
   void step(double lr) override {
     const torch::NoGradGuard no_gradients;
-    const layers::Loops loops = nn::own_loops();  // for hundreds of small loops
+    const layers::Loops loops = nn::shared_loops();  // held for all parameters: hundreds of small loops
     rule_.begin(lr, steps_.data_ptr<float>()[0]);
     Lists decaying, others;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -133,7 +135,7 @@ class ByRule final : public Optimizer {
     }
     if (!decaying.p.empty()) {
       if (kDecoupled) {
-        at::_foreach_mul_(decaying.p, kept());
+        at::_foreach_mul_(decaying.p, decay_factor());
       } else {
         decaying.g = at::_foreach_add(decaying.g, decaying.p, weight_decay_);
       }
@@ -159,15 +161,15 @@ class ByRule final : public Optimizer {
     std::array<Tensors, kCount> slots;
   };
 
-  float kept() const {
+  float decay_factor() const {
     if constexpr (kDecoupled) {
-      return rule_.kept;
+      return rule_.decay_factor;
     } else {
       return 1;
     }
   }
 
-  // The slots have the parameter's strides (full_like keeps them), so place k in memory is the same element in all.
+  // The slots have the strides of the parameter (full_like keeps them), so offset k is the same element in all tensors.
   void update_in_place(const layers::Loops& loops, std::size_t i, const torch::Tensor& p,
                        const torch::Tensor& gradient) {
     const bool fits = gradient.scalar_type() == torch::kFloat && gradient.strides() == p.strides();
@@ -177,17 +179,17 @@ class ByRule final : public Optimizer {
     float* const ap = slots_[0][i].template data_ptr<float>();
     float* const bp = slots_[kCount - 1][i].template data_ptr<float>();
     const float added = parameters_[i].decays && !kDecoupled ? weight_decay_ : 0.0F;
-    const float factor = parameters_[i].decays ? kept() : 1.0F;
+    const float factor = parameters_[i].decays ? decay_factor() : 1.0F;
     const Rule rule = rule_;
     const std::int64_t n = p.numel();
-    loops.parallel((n + kPiece - 1) / kPiece, [=](std::int64_t first, std::int64_t last) {
-      for (std::int64_t k = first * kPiece; k < std::min(n, last * kPiece); ++k) {
+    loops.parallel((n + kTaskElements - 1) / kTaskElements, [=](std::int64_t first, std::int64_t last) {
+      for (std::int64_t k = first * kTaskElements; k < std::min(n, last * kTaskElements); ++k) {
         float value = factor * pp[k];
         const float g_decayed = gp[k] + added * value;
         float a = ap[k], b = bp[k];
         rule(value, g_decayed, a, b);
         pp[k] = value;
-        bp[k] = b;  // with one slot, b is a copy of a that nobody changed: a comes last
+        bp[k] = b;  // with one slot, bp is ap and b is its old value, so a must be stored last
         ap[k] = a;
       }
     });
@@ -206,7 +208,7 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerSettings& settings, std
   const OptimizerSettings s = settled(settings);
   const auto momentum = static_cast<float>(s.momentum), epsilon = static_cast<float>(s.epsilon);
   const auto by = [&]<class Rule>(Rule rule) -> std::unique_ptr<Optimizer> {
-    return std::make_unique<ByRule<Rule>>(rule, s.weight_decay, std::move(parameters));
+    return std::make_unique<RuleOptimizer<Rule>>(rule, s.weight_decay, std::move(parameters));
   };
   switch (s.name) {
     case OptimizerKind::rmsprop_tf:
@@ -216,7 +218,7 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerSettings& settings, std
     case OptimizerKind::adamw:
       return by(AdamW{.beta1 = s.momentum, .beta2 = s.decay, .epsilon = epsilon, .weight_decay = s.weight_decay});
   }
-  throw internal_error("no optimiser of number {}", static_cast<int>(s.name));
+  throw internal_error("unknown optimiser (got number {})", static_cast<int>(s.name));
 }
 
 }  // namespace effnet::train

@@ -11,7 +11,7 @@
 namespace effnet::train {
 namespace {
 
-constexpr double kEpsilon = std::numeric_limits<float>::epsilon() / 2;  // of one rounding
+constexpr double kEpsilon = std::numeric_limits<float>::epsilon() / 2;  // relative error of one rounding
 
 torch::Tensor numbers(std::int64_t n, std::uint64_t stream, float scale = 1) {
   std::vector<float> values(static_cast<std::size_t>(n));
@@ -24,8 +24,8 @@ std::vector<double> doubles(const torch::Tensor& tensor) {
   return {plain.data_ptr<double>(), plain.data_ptr<double>() + plain.numel()};
 }
 
-// One parameter of `n` values and the gradients of each step.
-struct Course {
+// One parameter of `n` values, with the gradient and the learning rate of each step.
+struct Scenario {
   std::int64_t n = 100;
   int steps = 20;
   std::vector<double> start = doubles(numbers(n, 0));
@@ -33,22 +33,23 @@ struct Course {
   double lr(int step) const { return 0.05 / (1 + step); }
 };
 
-// `channels_last` gives the parameter other strides than its gradient.
-torch::Tensor run(const OptimizerSettings& settings, const Course& course, bool decays = true, bool foreach = false) {
-  torch::Tensor p = numbers(course.n, 0);
-  // A slice with holes is not updated in place: the path that GPUs take.
+// The parameter after all steps. `foreach`: through LibTorch's foreach operations.
+torch::Tensor run(const OptimizerSettings& settings, const Scenario& scenario, bool decays = true,
+                  bool foreach = false) {
+  torch::Tensor p = numbers(scenario.n, 0);
+  // A strided slice is not updated in place, but by the foreach operations that GPUs use.
   if (foreach) p = torch::stack({p, p}, 1).select(1, 0);
   p.requires_grad_();
   const auto optimizer = make_optimizer(settings, {{"p", p, decays}});
-  for (int step = 0; step < course.steps; ++step) {
-    p.mutable_grad() = course.gradient(step);
-    optimizer->step(course.lr(step));
+  for (int step = 0; step < scenario.steps; ++step) {
+    p.mutable_grad() = scenario.gradient(step);
+    optimizer->step(scenario.lr(step));
   }
   return p.detach().contiguous();
 }
 
-// A handful of roundings a step, each relative to numbers of the parameter's or the update's size (both below 4 here).
-double tolerance(const Course& course) { return 8 * kEpsilon * 4 * course.steps; }
+// 8 roundings per step, each relative to the size of the parameter or its update (both below 4 here).
+double tolerance(const Scenario& scenario) { return 8 * kEpsilon * 4 * scenario.steps; }
 
 void expect_near(const std::vector<double>& got, const std::vector<double>& expected, double bound) {
   ASSERT_EQ(got.size(), expected.size());
@@ -56,36 +57,36 @@ void expect_near(const std::vector<double>& got, const std::vector<double>& expe
 }
 
 // TensorFlow's definition in double: docs/reference/paper.md, section D.
-std::vector<double> rmsprop_tf(const Course& course, double decay, double momentum, double epsilon,
+std::vector<double> rmsprop_tf(const Scenario& scenario, double decay, double momentum, double epsilon,
                                double weight_decay) {
-  std::vector<double> p = course.start, m(p.size(), 1), v(p.size(), 0);
-  for (int step = 0; step < course.steps; ++step) {
-    const std::vector<double> gradient = doubles(course.gradient(step));
+  std::vector<double> p = scenario.start, m(p.size(), 1), v(p.size(), 0);
+  for (int step = 0; step < scenario.steps; ++step) {
+    const std::vector<double> gradient = doubles(scenario.gradient(step));
     for (std::size_t i = 0; i < p.size(); ++i) {
       const double g = gradient[i] + weight_decay * p[i];
       m[i] = decay * m[i] + (1 - decay) * g * g;
-      v[i] = momentum * v[i] + course.lr(step) * g / std::sqrt(m[i] + epsilon);
+      v[i] = momentum * v[i] + scenario.lr(step) * g / std::sqrt(m[i] + epsilon);
       p[i] -= v[i];
     }
   }
   return p;
 }
 
-TEST(Optimizer, RmsPropIsTensorFlows) {
-  const Course course;
+TEST(Optimizer, RmsPropMatchesTensorFlowsDefinition) {
+  const Scenario scenario;
   for (const bool foreach : {false, true}) {
     const OptimizerSettings settings{.name = OptimizerKind::rmsprop_tf, .weight_decay = 0.01};
-    expect_near(doubles(run(settings, course, true, foreach)), rmsprop_tf(course, 0.9, 0.9, 1e-3, 0.01),
-                tolerance(course));
-    expect_near(doubles(run(settings, course, false, foreach)), rmsprop_tf(course, 0.9, 0.9, 1e-3, 0),
-                tolerance(course));
+    expect_near(doubles(run(settings, scenario, true, foreach)), rmsprop_tf(scenario, 0.9, 0.9, 1e-3, 0.01),
+                tolerance(scenario));
+    expect_near(doubles(run(settings, scenario, false, foreach)), rmsprop_tf(scenario, 0.9, 0.9, 1e-3, 0),
+                tolerance(scenario));
   }
 }
 
 // By hand: p = 1, g = 0.5, lr = 0.1, no weight decay. m = 0.9 + 0.1 * 0.25 = 0.925, v = 0.05 / sqrt(0.926) =
 // 0.05195945, p = 0.94804055; then g = -1: m = 0.9325, v = 0.9 * 0.05195945 - 0.1 / sqrt(0.9335) = -0.05673709,
-// p = 1.00477765. Epsilon outside of the root would give 0.05193353 first, m from 0 0.31008684.
-TEST(Optimizer, RmsPropByHand) {
+// p = 1.00477765. With epsilon outside the root, the first v would be 0.05193353; with m starting at 0, 0.31008684.
+TEST(Optimizer, RmsPropMatchesValuesComputedByHand) {
   torch::Tensor p = torch::ones({1}).requires_grad_();
   const auto optimizer = make_optimizer({.name = OptimizerKind::rmsprop_tf, .weight_decay = 0}, {{"p", p, true}});
   p.mutable_grad() = torch::full({1}, 0.5);
@@ -97,53 +98,53 @@ TEST(Optimizer, RmsPropByHand) {
 }
 
 template <class Reference, class Options>
-std::vector<double> reference(const Course& course, Options options) {
-  torch::Tensor p = numbers(course.n, 0).to(torch::kDouble).requires_grad_();
+std::vector<double> reference(const Scenario& scenario, Options options) {
+  torch::Tensor p = numbers(scenario.n, 0).to(torch::kDouble).requires_grad_();
   Reference optimizer({p}, options);
-  for (int step = 0; step < course.steps; ++step) {
-    p.mutable_grad() = course.gradient(step).to(torch::kDouble);
-    static_cast<Options&>(optimizer.param_groups()[0].options()).lr(course.lr(step));
+  for (int step = 0; step < scenario.steps; ++step) {
+    p.mutable_grad() = scenario.gradient(step).to(torch::kDouble);
+    static_cast<Options&>(optimizer.param_groups()[0].options()).lr(scenario.lr(step));
     optimizer.step();
   }
   return doubles(p);
 }
 
-TEST(Optimizer, SgdIsTorchs) {
-  const Course course;
+TEST(Optimizer, SgdMatchesTorch) {
+  const Scenario scenario;
   for (const bool nesterov : {false, true}) {
     const std::vector<double> expected = reference<torch::optim::SGD>(
-        course, torch::optim::SGDOptions(0.1).momentum(0.9).nesterov(nesterov).weight_decay(0.01));
+        scenario, torch::optim::SGDOptions(0.1).momentum(0.9).nesterov(nesterov).weight_decay(0.01));
     for (const bool foreach : {false, true}) {
       const torch::Tensor got =
-          run({.name = OptimizerKind::sgd, .momentum = 0.9, .nesterov = nesterov, .weight_decay = 0.01}, course, true,
+          run({.name = OptimizerKind::sgd, .momentum = 0.9, .nesterov = nesterov, .weight_decay = 0.01}, scenario, true,
               foreach);
-      expect_near(doubles(got), expected, tolerance(course));
+      expect_near(doubles(got), expected, tolerance(scenario));
     }
   }
 }
 
-TEST(Optimizer, AdamWIsTorchs) {
-  const Course course;
+TEST(Optimizer, AdamWMatchesTorch) {
+  const Scenario scenario;
   for (const double weight_decay : {0.0, 0.05}) {
     const std::vector<double> expected = reference<torch::optim::AdamW>(
-        course, torch::optim::AdamWOptions(0.1).betas({0.9, 0.99}).eps(1e-8).weight_decay(weight_decay));
+        scenario, torch::optim::AdamWOptions(0.1).betas({0.9, 0.99}).eps(1e-8).weight_decay(weight_decay));
     for (const bool foreach : {false, true}) {
       const OptimizerSettings settings{
           .name = OptimizerKind::adamw, .momentum = 0.9, .decay = 0.99, .epsilon = 1e-8, .weight_decay = weight_decay};
-      // Where the gradients cancel, the update m / sqrt(v) amplifies m's rounding by 1 / sqrt(1 - beta2) = 10.
-      expect_near(doubles(run(settings, course, true, foreach)), expected, 10 * tolerance(course));
-      expect_near(doubles(run({.name = OptimizerKind::adamw, .decay = 0.99, .weight_decay = weight_decay}, course, true,
-                              foreach)),
-                  expected, 10 * tolerance(course));  // epsilon left to the optimiser
+      // If gradients cancel, the update m / sqrt(v) amplifies the rounding of m by 1 / sqrt(1 - beta2) = 10.
+      expect_near(doubles(run(settings, scenario, true, foreach)), expected, 10 * tolerance(scenario));
+      expect_near(doubles(run({.name = OptimizerKind::adamw, .decay = 0.99, .weight_decay = weight_decay}, scenario,
+                              true, foreach)),
+                  expected, 10 * tolerance(scenario));  // with the default epsilon
     }
   }
 }
 
-TEST(Optimizer, ATensorIsTheSameWhereverItsPiecesLie) {
-  const Course small;
+TEST(Optimizer, TensorSizeAndNumberOfThreadsDoNotChangeBits) {
+  const Scenario small;
   for (const auto& [kind, name] : kOptimizers) {
-    // 100,000 values are cut into pieces for threads; the first hundred must not know.
-    Course large = small;
+    // 100,000 values are divided among threads; the first hundred must get the same bits as alone.
+    Scenario large = small;
     large.n = 100'000;
     const torch::Tensor whole = run({.name = kind}, large), part = run({.name = kind}, small);
     EXPECT_TRUE(torch::equal(whole.narrow(0, 0, small.n), part)) << name;
@@ -154,35 +155,35 @@ TEST(Optimizer, ATensorIsTheSameWhereverItsPiecesLie) {
   }
 }
 
-TEST(Optimizer, AGradientMayHaveOtherStrides) {
+TEST(Optimizer, AGradientMayHaveOtherStridesThanItsParameter) {
   const torch::Tensor values = numbers(2 * 3 * 5 * 5, 0).view({2, 3, 5, 5});
   const torch::Tensor gradient = numbers(2 * 3 * 5 * 5, 1).view({2, 3, 5, 5});
   torch::Tensor plain = values.clone().requires_grad_();
-  torch::Tensor turned = values.clone().contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_();
+  torch::Tensor permuted = values.clone().contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_();
   const auto optimizer =
-      make_optimizer({.name = OptimizerKind::adamw}, {{"plain", plain, true}, {"turned", turned, true}});
+      make_optimizer({.name = OptimizerKind::adamw}, {{"plain", plain, true}, {"permuted", permuted, true}});
   plain.mutable_grad() = gradient.clone();
-  turned.mutable_grad() = gradient.clone();
+  permuted.mutable_grad() = gradient.clone();
   optimizer->step(0.1);
   EXPECT_FALSE(torch::equal(plain, values));
-  EXPECT_TRUE(torch::equal(plain, turned));
+  EXPECT_TRUE(torch::equal(plain, permuted));
 }
 
-TEST(Optimizer, ATensorWithoutGradientIsLeftAlone) {
+TEST(Optimizer, ATensorWithoutGradientDoesNotChange) {
   torch::Tensor p = torch::ones({4}).requires_grad_();
   const auto optimizer = make_optimizer({.name = OptimizerKind::rmsprop_tf}, {{"p", p, true}});
   optimizer->step(0.1);
   EXPECT_TRUE(torch::equal(p, torch::ones({4})));
 }
 
-// Written into a fresh optimiser, the state goes on to the same bits.
-TEST(Optimizer, StateIsAllThereIs) {
+// A new optimiser that receives the state of another one computes the same bits from then on.
+TEST(Optimizer, StateIsComplete) {
   for (const auto& [kind, name] : kOptimizers) {
-    const Course course;
-    torch::Tensor p = numbers(course.n, 0).requires_grad_();
+    const Scenario scenario;
+    torch::Tensor p = numbers(scenario.n, 0).requires_grad_();
     auto optimizer = make_optimizer({.name = kind, .nesterov = true}, {{"p", p, true}});
-    for (int step = 0; step < course.steps; ++step) {
-      if (step == course.steps / 2) {
+    for (int step = 0; step < scenario.steps; ++step) {
+      if (step == scenario.steps / 2) {
         auto fresh = make_optimizer({.name = kind, .nesterov = true}, {{"p", p, true}});
         auto to = fresh->state(), from = optimizer->state();
         ASSERT_EQ(to.size(), from.size());
@@ -193,10 +194,10 @@ TEST(Optimizer, StateIsAllThereIs) {
         }
         optimizer = std::move(fresh);
       }
-      p.mutable_grad() = course.gradient(step);
-      optimizer->step(course.lr(step));
+      p.mutable_grad() = scenario.gradient(step);
+      optimizer->step(scenario.lr(step));
     }
-    EXPECT_TRUE(torch::equal(p, run({.name = kind, .nesterov = true}, course))) << name;
+    EXPECT_TRUE(torch::equal(p, run({.name = kind, .nesterov = true}, scenario))) << name;
   }
 }
 

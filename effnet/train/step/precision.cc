@@ -13,7 +13,7 @@
 namespace effnet::train {
 namespace {
 
-// LibTorch 2.4 gave autocast one function for all devices and deprecated those that name the device.
+// LibTorch 2.4 introduced autocast functions for all devices and deprecated those for one device.
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
 void set_autocast(bool cuda, bool on, at::ScalarType type) {
   const at::DeviceType device = cuda ? at::kCUDA : at::kCPU;
@@ -32,7 +32,7 @@ void set_autocast(bool cuda, bool on, at::ScalarType type) {
 Precision precision_on(torch::Device device, Precision precision) {
   if (precision != Precision::fp16 || device.is_cuda()) return precision;
   throw environment_error("training in fp16 needs a GPU (got {})", device.str())
-      .with_hint("--set train.precision=fp32, or bf16");
+      .with_hint("set train.precision=fp32 or train.precision=bf16 (--set)");
 }
 
 bool has_bf16_instructions(std::istream& cpuinfo) {
@@ -51,8 +51,8 @@ std::string slow_precision(Precision precision, torch::Device device) {
   if (precision != Precision::bf16 || !device.is_cpu()) return {};
   std::ifstream cpuinfo("/proc/cpuinfo");
   if (has_bf16_instructions(cpuinfo)) return {};
-  return "warning: this processor has no instructions for bf16 (expected avx512_bf16, amx_bf16, or ARM's bf16): a step "
-         "may take 20 times as long as in fp32; --set train.precision=fp32";
+  return "warning: this CPU has no instructions for bf16 (expected avx512_bf16, amx_bf16, or ARM's bf16): a step may "
+         "take 20 times as long as in fp32; --set train.precision=fp32 is faster";
 }
 
 Autocast::Autocast(Precision precision, torch::Device device)
@@ -65,7 +65,7 @@ Autocast::Autocast(Precision precision, torch::Device device)
 Autocast::~Autocast() {
   if (!on_) return;
   set_autocast(cuda_, false, at::kBFloat16);
-  // Casts of the weights are kept while autocast is on; the next step has other weights.
+  // Autocast caches the converted weights; the next step has new weights.
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
 }
 

@@ -1,4 +1,4 @@
-// Mixed precision: LibTorch's autocast for a scope, and the loss scale that float16's gradients need.
+// Mixed precision: LibTorch's autocast for a scope, and the loss scale that float16 gradients need.
 #pragma once
 
 #include <torch/torch.h>
@@ -11,15 +11,16 @@
 
 namespace effnet::train {
 
-// The same. Throws Error(environment) for a precision that the device lacks (fp16 on a CPU).
+// Returns `precision`. Throws Error(environment) if the device does not support it (fp16 on a CPU).
 Precision precision_on(torch::Device device, Precision precision);
 
-// What to tell where the precision is slower than fp32 on this machine; empty where it is not.
+// A warning if `precision` is slower than fp32 on this machine; else empty.
 std::string slow_precision(Precision precision, torch::Device device);
-// Of /proc/cpuinfo: whether the processor has instructions for bfloat16.
+// Whether the CPU has instructions for bfloat16; `cpuinfo` has the format of /proc/cpuinfo.
 bool has_bf16_instructions(std::istream& cpuinfo);
 
-// While it lives, LibTorch's operations on `device` choose the lower precision where that is safe. Nothing for fp32.
+// During the life of this object, LibTorch's operations on `device` use the lower precision where that is safe. With
+// fp32 it does nothing.
 class Autocast {
  public:
   Autocast(Precision precision, torch::Device device);
@@ -31,8 +32,8 @@ class Autocast {
   bool on_, cuda_;
 };
 
-// Dynamic loss scaling (Micikevicius et al. 2018, section 3.2): doubled after 2000 good steps, halved after one whose
-// gradients overflowed. A power of two, so that scaling rounds nothing.
+// Dynamic loss scaling (Micikevicius et al. 2018, section 3.2). The scale is doubled after 2000 steps without overflow
+// and halved after a step with overflowing gradients. It is a power of two, so that scaling causes no rounding.
 struct LossScale {
   double scale = 65536;
   std::int64_t good_steps = 0;
@@ -42,7 +43,7 @@ struct LossScale {
     good_steps = 0;
     if (scale < 0x1p24) scale *= 2;
   }
-  // False once the scale is spent: then it is not the scale that overflows.
+  // Returns false if the scale falls below 1: then the overflow is not caused by the scale.
   bool overflowed() {
     good_steps = 0;
     scale /= 2;

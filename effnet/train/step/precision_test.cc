@@ -12,8 +12,8 @@ bool has_it(const std::string& cpuinfo) {
   return has_bf16_instructions(in);
 }
 
-// Lines as Linux has them on an Ice Lake, a Sapphire Rapids and a Neoverse V1.
-TEST(Precision, KnowsProcessorsWithInstructionsForBf16) {
+// Lines from Linux on an Ice Lake, a Sapphire Rapids and a Neoverse V1.
+TEST(Precision, RecognisesCpusWithInstructionsForBf16) {
   EXPECT_FALSE(has_it("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512_vnni avx512_vbmi2\n"));
   EXPECT_TRUE(has_it("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx_vnni avx512_bf16 wbnoinvd amx_bf16 amx_tile\n"));
   EXPECT_TRUE(has_it("processor\t: 0\nFeatures\t: fp asimd sve i8mm bf16 dgh\n"));
@@ -22,7 +22,7 @@ TEST(Precision, KnowsProcessorsWithInstructionsForBf16) {
   EXPECT_FALSE(has_it(""));
 }
 
-TEST(Precision, OnlyBf16OnAProcessorIsEverSlow) {
+TEST(Precision, Fp32AndBf16OnAGpuGiveNoWarning) {
   EXPECT_EQ(slow_precision(Precision::fp32, torch::kCPU), "");
   EXPECT_EQ(slow_precision(Precision::bf16, torch::Device(torch::kCUDA, 0)), "");
 }

@@ -1,4 +1,4 @@
-// What the tests of this folder share: a tiny network, batches without a loader, and processes that are threads.
+// Shared by the tests of this folder: a tiny network, batches made without a loader, and a group of ranks in threads.
 #pragma once
 
 #include <torch/torch.h>
@@ -22,7 +22,7 @@ namespace effnet::train {
 inline constexpr std::int64_t kTinyPixels = 16;
 inline constexpr std::int64_t kTinyClasses = 3;
 
-// Stem, an MBConv without and two with expansion, SE, a residual, head: what EfficientNet is made of.
+// All parts of an EfficientNet: stem, an MBConv without expansion, two with expansion, SE, a residual, head.
 inline graph::Graph tiny_graph(double dropout = 0.2, double drop_path = 0.2) {
   arch::ArchSpec spec;
   spec.name = "tiny";
@@ -36,7 +36,7 @@ inline graph::Graph tiny_graph(double dropout = 0.2, double drop_path = 0.2) {
   return graph::lower(spec, {.resolution = Size{kTinyPixels, kTinyPixels}, .classes = kTinyClasses});
 }
 
-// Images first .. first + n - 1 of an endless set: noise, brighter in the colour of its class.
+// Images [first, first + n) of an infinite dataset: noise, with a higher mean in the colour channel of the class.
 inline data::Batch tiny_batch(std::int64_t n, std::int64_t first = 0, std::int64_t number = 0) {
   data::Batch batch;
   batch.number = number;
@@ -52,7 +52,7 @@ inline data::Batch tiny_batch(std::int64_t n, std::int64_t first = 0, std::int64
   return batch;
 }
 
-// All that a step changes, as bytes.
+// Everything that a step changes, as bytes by name.
 inline std::map<std::string, std::string> bytes_of(Trainer& trainer) {
   std::map<std::string, std::string> result;
   for (const auto& [name, tensor] : trainer.state()) {
@@ -65,7 +65,7 @@ inline std::map<std::string, std::string> bytes_of(Trainer& trainer) {
   return result;
 }
 
-// The names whose bytes differ: short to print where a comparison of the maps is not.
+// The names whose bytes differ. Printed by a failing test instead of the bytes.
 inline std::vector<std::string> differing(const std::map<std::string, std::string>& a,
                                           const std::map<std::string, std::string>& b) {
   std::vector<std::string> names;
@@ -79,14 +79,14 @@ inline std::vector<std::string> differing(const std::map<std::string, std::strin
   return names;
 }
 
-// `world` ranks that are threads of this process. Sums are taken in the ranks' order.
-class Threads {
+// A group whose ranks are threads of this process. Sums are computed in the order of the ranks.
+class ThreadGroup {
  public:
-  explicit Threads(int world) : slots_(static_cast<std::size_t>(world)) {}
+  explicit ThreadGroup(int world) : slots_(static_cast<std::size_t>(world)) {}
 
   class Member final : public Group {
    public:
-    Member(Threads& all, int rank) : all_(all), rank_(rank) {}
+    Member(ThreadGroup& all, int rank) : all_(all), rank_(rank) {}
     int rank() const override { return rank_; }
     int world() const override { return static_cast<int>(all_.slots_.size()); }
     void sum(torch::Tensor& tensor) override {
@@ -132,7 +132,7 @@ class Threads {
     }
 
    private:
-    Threads& all_;
+    ThreadGroup& all_;
     int rank_;
     std::vector<torch::Tensor> parameters_;
   };

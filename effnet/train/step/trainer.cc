@@ -24,7 +24,8 @@ std::vector<Trainable> trainables_of(const nn::ParameterStore& store) {
   return result;
 }
 
-// LibTorch has a type for this only from 2.0 on, and of GPUs only; its CPU allocator says it in words.
+// LibTorch has an exception type for out of memory only since 2.0 and only for GPUs. Its CPU allocator throws
+// c10::Error, which can be recognised by its text only.
 bool out_of_memory(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
   if (dynamic_cast<const c10::Error*>(&error) == nullptr) return false;
@@ -34,11 +35,12 @@ bool out_of_memory(const std::exception& error) {
          what.find("not enough memory") != std::string_view::npos;
 }
 
-// Images first .. first + n - 1 as (n, 3, h, w): the batch's own memory, which is channels-last already, or a copy on
-// the device.
+// Images [first, first + n) of a batch as (n, 3, h, w). On the CPU the tensor shares the batch's memory, which is
+// channels-last; on a GPU it is a copy.
 torch::Tensor images_of(const data::Batch& batch, std::int64_t first, std::int64_t n, const Chw& in,
                         torch::Device device) {
-  float* const begin = const_cast<float*>(batch.images.data()) + first * in.numel();  // from_blob wants it; only read
+  float* const begin = const_cast<float*>(batch.images.data()) +
+                       first * in.numel();  // from_blob takes no const pointer; the memory is only read
   return torch::from_blob(begin, {n, in.h, in.w, in.c}, torch::kFloat).permute({0, 3, 1, 2}).to(device);
 }
 
@@ -54,11 +56,11 @@ struct Trainer::Impl {
   Group& group;
   Precision precision;
   nn::NetworkOptions options{};
-  std::shared_ptr<nn::Network> network{}, averaged_network{};  // the latter once it is asked for
-  std::shared_ptr<Average> average{};                          // null without
+  std::shared_ptr<nn::Network> network{}, averaged_network{};  // averaged_network: made by the first use in evaluate()
+  std::shared_ptr<Average> average{};                          // null without EMA
   std::unique_ptr<Optimizer> optimizer{};
   std::vector<torch::Tensor> trainables{}, statistics{};
-  std::int64_t steps = 0, parts = 1;
+  std::int64_t steps = 0, micro_batches = 1;
   LossScale loss_scale{};
   std::function<void(std::int64_t)> hook{};
 
@@ -71,7 +73,7 @@ struct Trainer::Impl {
   torch::Tensor saved_statistics() const;
   void restore_statistics(const torch::Tensor& saved);
   void average_statistics();
-  std::int64_t gather_from_all_ranks(std::int64_t n) const;
+  std::int64_t sum_over_ranks(std::int64_t n) const;
   Sums forward_backward(const data::Batch& batch);
   std::optional<Sums> attempt(const data::Batch& batch, const torch::Tensor& saved);
 };
@@ -81,8 +83,8 @@ void Trainer::Impl::check(const data::Batch& batch) const {
   const std::size_t values = n * static_cast<std::size_t>(graph.input().numel());
   if (batch.images.size() != values || batch.indices.size() != n || batch.lambda.size() != batch.labels_b.size() ||
       (!batch.lambda.empty() && batch.lambda.size() != n)) {
-    throw internal_error("a batch does not fit the network (got {} values for {} images, expected {})",
-                         batch.images.size(), n, values);
+    throw internal_error("batch of the wrong size (got {} values for {} images, expected {})", batch.images.size(), n,
+                         values);
   }
 }
 
@@ -109,31 +111,32 @@ void Trainer::Impl::average_statistics() {
   restore_statistics(flat);
 }
 
-std::int64_t Trainer::Impl::gather_from_all_ranks(std::int64_t n) const {
+std::int64_t Trainer::Impl::sum_over_ranks(std::int64_t n) const {
   if (group.world() == 1) return n;
   torch::Tensor sum = torch::tensor(n);
   group.sum(sum);
   return sum.item<std::int64_t>();
 }
 
-// The gradients of the global batch's mean loss, times the loss scale; sums of this rank's part.
+// Computes the gradients of the global batch's mean loss, times the loss scale. Returns the sums over this rank's
+// images.
 Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
   const std::int64_t n = batch.n();
-  // Ranks' parts of a batch may differ by an image. Then a larger one weighs more in the mean over the ranks; and all
-  // take as many micro-batches, since batch norms exchange sums in each.
-  const std::int64_t all = gather_from_all_ranks(n);
-  const std::int64_t count = std::min({parts, n, all / group.world()});
-  const double share = static_cast<double>(n * group.world()) / static_cast<double>(all);
-  const double factor = share * (precision == Precision::fp16 ? loss_scale.scale : 1);
-  nn::Pass pass;
+  // The numbers of images of the ranks may differ by one. A rank with more images gets a larger weight in the mean over
+  // the ranks. All ranks must use the same number of micro-batches, since batch norms exchange sums in each of them.
+  const std::int64_t all = sum_over_ranks(n);
+  const std::int64_t count = std::min({micro_batches, n, all / group.world()});
+  const double weight = static_cast<double>(n * group.world()) / static_cast<double>(all);
+  const double factor = weight * (precision == Precision::fp16 ? loss_scale.scale : 1);
+  nn::ForwardContext pass;
   pass.training = true;
   pass.seed = seed;
   pass.epoch = batch.epoch;
-  if (bn_warmup) pass.most_momentum = moving_share(1, steps);
+  if (bn_warmup) pass.max_momentum = moving_share(1, steps);
   if (sync_bn && group.world() > 1) pass.all_reduce = [this](const torch::Tensor& x) { return sync_sum(x, group); };
   torch::Tensor sums = torch::zeros({2}, torch::dtype(torch::kDouble).device(device));  // loss, right
-  for (std::int64_t part = 0; part < count; ++part) {
-    const std::int64_t first = part * n / count, size = (part + 1) * n / count - first;
+  for (std::int64_t micro_batch = 0; micro_batch < count; ++micro_batch) {
+    const std::int64_t first = micro_batch * n / count, size = (micro_batch + 1) * n / count - first;
     if (hook) hook(size);
     std::vector<std::int64_t> labels;
     for (std::int64_t i = first; i < first + size; ++i) labels.push_back(main_label(batch, i));
@@ -147,18 +150,18 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
       logits = network->forward(images_of(batch, first, size, graph.input(), device), pass);
     }
     const torch::Tensor loss = cross_entropy_sum(logits, targets) / static_cast<double>(n);
-    const bool last = part + 1 == count;
-    if (last) group.begin_gradients(trainables);  // they are whole only after this pass
+    const bool last = micro_batch + 1 == count;
+    if (last) group.begin_gradients(trainables);  // the gradients are complete only after this backward pass
     (factor == 1 ? loss : loss * factor).backward();
     if (last) group.end_gradients();
     const torch::Tensor right = (logits.detach().argmax(1) == torch::tensor(labels).to(device)).sum();
     sums += torch::stack({loss.detach().to(torch::kDouble), right.to(torch::kDouble)});
   }
-  sums = sums.cpu();  // the one wait for the device
+  sums = sums.cpu();  // the only point that waits for the device
   return {sums[0].item<double>(), static_cast<std::int64_t>(sums[1].item<double>())};
 }
 
-// Nothing if memory ran out; whatever is thrown, all is as it was before.
+// Returns nothing if memory ran out. In this case and after an exception the state is as before, without gradients.
 std::optional<Trainer::Impl::Sums> Trainer::Impl::attempt(const data::Batch& batch, const torch::Tensor& saved) {
   drop_gradients(trainables);
   try {
@@ -193,7 +196,7 @@ Trainer::Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, 
   }
   impl.optimizer = make_optimizer(recipe.optimizer, trainables_of(*impl.store));
   if (recipe.ema_decay > 0) impl.average = std::make_shared<Average>(impl.store, recipe.ema_decay);
-  impl.parts = recipe.train.accumulate;
+  impl.micro_batches = recipe.train.accumulate;
 }
 
 Trainer::~Trainer() = default;
@@ -204,13 +207,13 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
   const torch::Tensor saved = impl.saved_statistics();
   std::optional<Impl::Sums> sums = impl.attempt(batch, saved);
   while (!sums) {
-    if (impl.group.world() > 1 || impl.parts >= batch.n()) {
-      throw environment_error("out of memory (got {} images at a time, expected fewer)",
-                              std::max<std::int64_t>(1, batch.n() / impl.parts))
-          .with_hint(impl.group.world() > 1 ? "a larger train.accumulate takes less memory"
-                                            : "a smaller data.resolution or model takes less memory");
+    if (impl.group.world() > 1 || impl.micro_batches >= batch.n()) {
+      throw environment_error("out of memory (got micro-batches of {} images, expected fewer)",
+                              std::max<std::int64_t>(1, batch.n() / impl.micro_batches))
+          .with_hint(impl.group.world() > 1 ? "a larger train.accumulate needs less memory"
+                                            : "a smaller data.resolution or model needs less memory");
     }
-    impl.parts = std::min(2 * impl.parts, batch.n());
+    impl.micro_batches = std::min(2 * impl.micro_batches, batch.n());
     sums = impl.attempt(batch, saved);
   }
 
@@ -225,8 +228,8 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
     if (scaled && impl.loss_scale.overflowed()) {
       return {.gradient_norm = result.gradient_norm, .skipped = true};
     }
-    throw NotFinite(fmt::format("training has diverged at step {}, batch {} of epoch {} (got a loss of {} and a "
-                                "gradient of norm {}, expected finite numbers)",
+    throw NotFinite(fmt::format("training has diverged at step {}, batch {} of epoch {} (got loss {} and gradient norm "
+                                "{}, expected finite numbers)",
                                 impl.steps + 1, batch.number + 1, batch.epoch + 1, result.loss, result.gradient_norm),
                     kDivergedHint);
   }
@@ -253,17 +256,17 @@ torch::Tensor Trainer::evaluate(const data::Batch& batch, bool averaged) {
   }
   nn::Network& network = averaged && impl.average ? *impl.averaged_network : *impl.network;
   const std::int64_t n = batch.n();
-  const std::int64_t count = std::min(impl.parts, n);  // what training has found to fit
+  const std::int64_t count = std::min(impl.micro_batches, n);  // as in training, where this size fits in memory
   std::vector<torch::Tensor> logits{torch::empty({0, impl.graph.classes()})};
-  for (std::int64_t part = 0; part < count; ++part) {
-    const std::int64_t first = part * n / count, size = (part + 1) * n / count - first;
+  for (std::int64_t micro_batch = 0; micro_batch < count; ++micro_batch) {
+    const std::int64_t first = micro_batch * n / count, size = (micro_batch + 1) * n / count - first;
     logits.push_back(network.forward(images_of(batch, first, size, impl.graph.input(), impl.device), {})
                          .to(torch::kCPU, torch::kFloat));
   }
   return torch::cat(logits);
 }
 
-void Trainer::on_part(std::function<void(std::int64_t)> hook) { impl_->hook = std::move(hook); }
+void Trainer::on_micro_batch(std::function<void(std::int64_t)> hook) { impl_->hook = std::move(hook); }
 std::int64_t Trainer::steps() const { return impl_->steps; }
 bool Trainer::has_average() const { return impl_->average != nullptr; }
 std::string Trainer::isa() const { return impl_->network->isa(); }
@@ -286,7 +289,7 @@ std::vector<std::pair<std::string, torch::Tensor>> Trainer::state() {
 
 std::vector<std::pair<std::string, double>> Trainer::scalars() const {
   return {{"steps", static_cast<double>(impl_->steps)},
-          {"parts", static_cast<double>(impl_->parts)},
+          {"parts", static_cast<double>(impl_->micro_batches)},
           {"loss_scale", impl_->loss_scale.scale},
           {"good_steps", static_cast<double>(impl_->loss_scale.good_steps)}};
 }
@@ -297,15 +300,16 @@ void Trainer::set_scalar(const std::string& name, double value) {
   if (name == "steps" && whole) {
     impl_->steps = static_cast<std::int64_t>(value);
   } else if (name == "parts" && whole && value >= 1) {
-    impl_->parts = static_cast<std::int64_t>(value);
+    impl_->micro_batches = static_cast<std::int64_t>(value);
   } else if (name == "loss_scale" && value > 0 && value <= kMost) {
     impl_->loss_scale.scale = value;
   } else if (name == "good_steps" && whole) {
     impl_->loss_scale.good_steps = static_cast<std::int64_t>(value);
   } else {
     throw input_error(
-        "not a number of the trainer's state (got {} = {}, expected steps, parts, loss_scale or good_steps)", name,
-        value);
+        "invalid scalar of the trainer's state (got {} = {}, expected a valid value of steps, parts, loss_scale or "
+        "good_steps)",
+        name, value);
   }
 }
 

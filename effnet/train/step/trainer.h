@@ -1,5 +1,5 @@
-// One step of training, and the state that steps change: weights, optimiser, moving average, counters. Knows nothing of
-// epochs, files or terminals; train/run/run.h drives it.
+// One training step, and the state that steps change: weights, optimiser, moving average, counters. It does not handle
+// epochs, files or output; train/run/run.h calls it.
 #pragma once
 
 #include <torch/torch.h>
@@ -22,20 +22,20 @@
 namespace effnet::train {
 
 struct StepResult {
-  double loss = 0;         // mean over the batch before the update, with smoothing, this rank's part
-  std::int64_t right = 0;  // of the batch, top-1 against the label (mixed images: the larger share)
+  double loss = 0;         // mean over this rank's part of the batch, before the update, with label smoothing
+  std::int64_t right = 0;  // images of this rank whose top-1 class is main_label() (loss.h)
   std::int64_t images = 0;
   double gradient_norm = 0;  // before clipping
-  bool skipped = false;      // fp16: the loss scale was too high, nothing was updated; the loss and counts above are 0
+  bool skipped = false;      // fp16: gradients overflowed, nothing was updated; loss, right and images are 0
 };
 
-// What may help, and what --resume takes (train/run/identity.h).
+// Names settings that --resume allows to change (train/run/identity.h).
 inline constexpr const char* kDivergedHint =
-    "a lower optimizer.lr, a longer schedule.warmup_epochs or train.clip_norm may help; --resume takes them by --set "
-    "and "
-    "goes on from the last checkpoint";
+    "a lower optimizer.lr, a longer schedule.warmup_epochs or train.clip_norm may help: change them with --set and "
+    "--resume, which continues from the last checkpoint";
 
-// Thrown out of step() when loss or gradient is not finite. The trainer is then as it was before the step.
+// Thrown by step() if the loss or the gradient is not finite. The weights, the statistics and the optimiser are then as
+// before the step.
 class NotFinite : public Error {
  public:
   NotFinite(const std::string& what, std::string hint) : Error(ErrorCode::input, what, std::move(hint)) {}
@@ -43,41 +43,47 @@ class NotFinite : public Error {
 
 class Trainer {
  public:
-  // `recipe` gives optimiser, precision, accumulation, clipping, smoothing and seed; `graph` is lowered with its
-  // classes and resolution. Throws Error(environment) for a precision that the device lacks.
+  // Reads optimiser, precision, accumulation, clipping, label smoothing and seed from `recipe`. `graph` must be lowered
+  // with the recipe's classes and resolution. Throws Error(environment) if the device does not support the precision.
   Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, const Recipe& recipe, torch::Device device,
           Group& group);
   ~Trainer();
 
-  // Forward, backward, update with `lr`. The batch (this rank's part of it, of equal size on all ranks) goes through in
-  // recipe.train.accumulate parts; where the device runs out of memory a part is halved and the step begun again (the
-  // result is that of the larger accumulation; batch norm sees the smaller parts), as all later steps are. With several
-  // processes that is Error(environment), since the others are in the middle of the step; so it is where one image is
-  // too much. Throws NotFinite, and Error(input) for a label that is no class, before anything is changed.
+  // Forward, backward and update with learning rate `lr`. `batch` is this rank's part of the global batch; the sizes
+  // may differ between ranks, and gradients are weighted accordingly.
   //
-  // With several processes and without sync_bn each normalises by its own images, and the moving statistics become
-  // the mean of all ranks' after each step: every rank holds the same state at any time.
+  // The batch is processed in recipe.train.accumulate micro-batches. If memory runs out, their number is doubled and
+  // the step is repeated; later steps keep that number. The result is that of a larger train.accumulate (batch norm
+  // sees the smaller micro-batches). Throws Error(environment) if memory runs out with several ranks, since the other
+  // ranks cannot repeat the step, or with a single image.
+  //
+  // Throws NotFinite, and Error(input) for a label out of range. After an exception of these kinds only the number of
+  // micro-batches and, in fp16, the loss scale may have changed.
+  //
+  // With several ranks and without sync_bn, each rank normalises by its own images. After each step the moving
+  // statistics are averaged over the ranks, so that all ranks have the same state after every step.
   StepResult step(const data::Batch& batch, double lr);
 
-  // Logits (n, classes), float32 on the CPU, of an evaluation batch; `averaged`: with the moving average's weights.
-  // Computed in float32 whatever the training's precision, so that they are those of the model file.
+  // Returns the logits of an evaluation batch: (n, classes), float32 on the CPU. `averaged`: with the moving average of
+  // the weights, if there is one. Always computed in float32, so that the logits equal those of the model file.
   torch::Tensor evaluate(const data::Batch& batch, bool averaged);
 
-  // Called before each part's forward pass with its number of images. What it throws counts as thrown by the pass:
-  // tests make memory run out with it.
-  void on_part(std::function<void(std::int64_t images)> hook);
+  // For tests: sets a function that is called before each micro-batch with its number of images. An exception from it
+  // is handled as one from the forward pass, so that tests can simulate out-of-memory errors.
+  void on_micro_batch(std::function<void(std::int64_t images)> hook);
 
   std::int64_t steps() const;
   bool has_average() const;
-  std::string isa() const;  // the instruction set of effnet's own kernels; empty where every step is LibTorch's
+  std::string isa() const;  // as nn::Network::isa()
   std::shared_ptr<nn::ParameterStore> weights() const;
-  tensor::Weights averaged_weights() const;  // float32 on the CPU; the plain ones without EMA
+  tensor::Weights averaged_weights() const;  // float32 on the CPU; without EMA: the current weights
 
-  // Everything that step() changes, by name, as tensors to read or to write into: "model/<parameter>",
-  // "ema/<parameter>", "optimizer/<slot>/<parameter>"; and the scalars (steps, loss scale, parts) as numbers.
+  // Everything that step() changes, by name. state(): tensors that share the trainer's memory, to read or to write:
+  // "model/<parameter>", "ema/<parameter>", "optimizer/<slot>/<parameter>". scalars(): the numbers "steps", "parts"
+  // (micro-batches per step), "loss_scale" and "good_steps".
   std::vector<std::pair<std::string, torch::Tensor>> state();
   std::vector<std::pair<std::string, double>> scalars() const;
-  void set_scalar(const std::string& name, double value);  // Error(input) for an unknown name or an impossible value
+  void set_scalar(const std::string& name, double value);  // Error(input) for an unknown name or an invalid value
 
  private:
   struct Impl;

@@ -1,4 +1,4 @@
-// Several ranks, as threads of one process: what of a step depends on the group.
+// Steps with several ranks, which are threads of one process here.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,18 +14,18 @@ namespace {
 
 template <class Body>
 void on_ranks(int world, const Body& body) {
-  Threads all(world);
+  ThreadGroup all(world);
   std::vector<std::thread> threads;
   for (int rank = 0; rank < world; ++rank) {
     threads.emplace_back([&, rank] {
-      Threads::Member member(all, rank);
+      ThreadGroup::Member member(all, rank);
       body(member);
     });
   }
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST(SingleProcess, IsAGroupOfOne) {
+TEST(SingleProcess, IsAGroupOfOneRank) {
   const auto group = single_process();
   torch::Tensor x = torch::ones({3});
   group->sum(x);
@@ -89,7 +89,7 @@ std::vector<Outcome> two_steps_of(int world, bool sync_bn) {
   return outcomes;
 }
 
-TEST(TrainerOfAGroup, WithSynchronisedBatchNormIsOneProcessWithTheWholeBatch) {
+TEST(TrainerOfAGroup, WithSynchronisedBatchNormMatchesOneProcessWithTheWholeBatch) {
   const Outcome one = two_steps_of(1, true)[0];
   for (const int world : {2, 3}) {
     const std::vector<Outcome> ranks = two_steps_of(world, true);
@@ -104,20 +104,20 @@ TEST(TrainerOfAGroup, WithSynchronisedBatchNormIsOneProcessWithTheWholeBatch) {
   }
 }
 
-TEST(TrainerOfAGroup, WithoutItEveryRankHoldsTheSameState) {
+TEST(TrainerOfAGroup, WithoutSynchronisedBatchNormAllRanksHaveTheSameState) {
   const std::vector<Outcome> ranks = two_steps_of(2, false);
-  EXPECT_NE(ranks[0].loss, ranks[1].loss);  // of other images
+  EXPECT_NE(ranks[0].loss, ranks[1].loss);  // the ranks have different images
   EXPECT_THAT(differing(ranks[0].bytes, ranks[1].bytes), testing::IsEmpty());
   EXPECT_THAT(differing(two_steps_of(1, false)[0].bytes, ranks[0].bytes), testing::Not(testing::IsEmpty()));
 }
 
-// The others are in the middle of the step: no rank may begin it again.
-TEST(TrainerOfAGroup, DoesNotHalveItsParts) {
+// The other ranks are in the middle of the step, so no rank may repeat it.
+TEST(TrainerOfAGroup, DoesNotRetryWithSmallerMicroBatches) {
   std::vector<std::string> hints(2);
   on_ranks(2, [&](Group& group) {
     const graph::Graph graph = tiny_graph();
     Trainer trainer(graph, nn::ParameterStore::initialised(graph, 11), recipe_of(false), torch::kCPU, group);
-    trainer.on_part([](std::int64_t) { throw std::bad_alloc(); });
+    trainer.on_micro_batch([](std::int64_t) { throw std::bad_alloc(); });
     try {
       trainer.step(tiny_batch(4), 0.05);
     } catch (const Error& error) {
@@ -127,8 +127,8 @@ TEST(TrainerOfAGroup, DoesNotHalveItsParts) {
   for (const std::string& hint : hints) EXPECT_THAT(hint, testing::HasSubstr("train.accumulate"));
 }
 
-// A rank whose images are not finite makes all stop at the same step.
-TEST(TrainerOfAGroup, StopsTogether) {
+// If the images of one rank are not finite, all ranks stop at the same step.
+TEST(TrainerOfAGroup, AllRanksStopAtTheSameStep) {
   std::vector<int> stopped(2);
   on_ranks(2, [&](Group& group) {
     const graph::Graph graph = tiny_graph();

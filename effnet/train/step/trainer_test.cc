@@ -17,9 +17,9 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// A trainer of the tiny network and what it needs.
-struct Bench {
-  explicit Bench(const Recipe& recipe, graph::Graph network = tiny_graph())
+// A trainer of the tiny network, with its graph and group.
+struct Fixture {
+  explicit Fixture(const Recipe& recipe, graph::Graph network = tiny_graph())
       : graph(network), trainer(network, nn::ParameterStore::initialised(network, 11), recipe, torch::kCPU, *group) {}
   graph::Graph graph;
   std::unique_ptr<Group> group = single_process();
@@ -47,13 +47,13 @@ void copy_state(Trainer& from, Trainer& to) {
   for (const auto& [name, value] : from.scalars()) to.set_scalar(name, value);
 }
 
-TEST(Trainer, GoesOnToTheSameBits) {
+TEST(Trainer, ResumesToTheSameBits) {
   for (const auto& [optimizer, name] : kOptimizers) {
     for (const bool fused : {true, false}) {
       SCOPED_TRACE(fmt::format("{} {}", name, fused));
       Recipe recipe = recipe_of(optimizer, 2);
       recipe.train.fused = fused;
-      Bench unbroken(recipe), first(recipe), second(recipe);
+      Fixture unbroken(recipe), first(recipe), second(recipe);
       for (int step = 0; step < 6; ++step) {
         const data::Batch batch = tiny_batch(8, 8 * step, step);
         unbroken.trainer.step(batch, 0.01);
@@ -67,27 +67,28 @@ TEST(Trainer, GoesOnToTheSameBits) {
   }
 }
 
-TEST(Trainer, StateNamesEverythingOnce) {
-  Bench bench(recipe_of(OptimizerKind::rmsprop_tf));
+TEST(Trainer, StateHasEveryTensorOnce) {
+  Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf));
   std::set<std::string> names;
-  for (const auto& [name, tensor] : bench.trainer.state()) EXPECT_TRUE(names.insert(name).second) << name;
-  for (const graph::Parameter& parameter : graph::parameters(bench.graph)) {
+  for (const auto& [name, tensor] : fixture.trainer.state()) EXPECT_TRUE(names.insert(name).second) << name;
+  for (const graph::Parameter& parameter : graph::parameters(fixture.graph)) {
     EXPECT_TRUE(names.contains("model/" + parameter.name));
     EXPECT_TRUE(names.contains("ema/" + parameter.name));
     EXPECT_EQ(names.contains("optimizer/momentum/" + parameter.name), !parameter.statistic());
   }
-  EXPECT_THROW(bench.trainer.set_scalar("parts", 0), Error);
-  EXPECT_THROW(bench.trainer.set_scalar("steps", 0.5), Error);
-  EXPECT_THROW(bench.trainer.set_scalar("speed", 1), Error);
+  EXPECT_THROW(fixture.trainer.set_scalar("parts", 0), Error);
+  EXPECT_THROW(fixture.trainer.set_scalar("steps", 0.5), Error);
+  EXPECT_THROW(fixture.trainer.set_scalar("speed", 1), Error);
 }
 
-// The gradient and loss of a batch in two parts are the mean of the parts' own, computed here by torch alone.
-TEST(Trainer, PartsAddUpToTheBatchsMean) {
+// The gradient and loss of a batch in two micro-batches are the means over the micro-batches. The expected values are
+// computed by plain steps and torch's cross entropy.
+TEST(Trainer, MicroBatchesGiveTheMeanOfTheBatch) {
   Recipe recipe = recipe_of(OptimizerKind::sgd, 2);
   recipe.optimizer.momentum = 0;
   recipe.optimizer.weight_decay = 0;
   const graph::Graph graph = tiny_graph();
-  Bench bench(recipe, graph);
+  Fixture fixture(recipe, graph);
   const data::Batch batch = tiny_batch(6);
 
   const auto store = nn::ParameterStore::initialised(graph, 11);
@@ -99,7 +100,7 @@ TEST(Trainer, PartsAddUpToTheBatchsMean) {
                                      .permute({0, 3, 1, 2})
                                      .contiguous();
     const torch::Tensor labels = torch::tensor(batch.labels).narrow(0, first, 3);
-    nn::Pass pass;
+    nn::ForwardContext pass;
     pass.training = true;
     pass.seed = 3;
     pass.samples = {first, first + 1, first + 2};
@@ -111,143 +112,145 @@ TEST(Trainer, PartsAddUpToTheBatchsMean) {
   }
   loss.backward();
 
-  const StepResult got = bench.trainer.step(batch, 0);
-  // Some fifty layers, each a sum of at most 100 products in another order: 1e-5 of the norm is a hundred roundings.
+  const StepResult got = fixture.trainer.step(batch, 0);
+  // About fifty layers, each a sum of at most 100 products in a different order: 1e-5 of the norm is a hundred
+  // roundings.
   EXPECT_NEAR(got.loss, loss.item<double>(), 1e-5 * loss.item<double>());
   EXPECT_EQ(got.right, right);
   EXPECT_EQ(got.images, 6);
   double squares = 0;
-  const auto& ours = bench.trainer.weights()->entries();
+  const auto& ours = fixture.trainer.weights()->entries();
   for (std::size_t i = 0; i < ours.size(); ++i) {
     if (ours[i].statistic) continue;
     const torch::Tensor expected = store->entries()[i].tensor.grad();
     const double difference = (ours[i].tensor.grad() - expected).norm().item<double>();
-    // The project batch norms' biases shift what the next batch norm takes away again: theirs is a rounding error.
+    // The next batch norm removes the bias of a projection's batch norm, so the gradient of this bias is only rounding
+    // error.
     EXPECT_LE(difference, 1e-4 * expected.norm().item<double>() + 1e-6) << ours[i].name;
     squares += expected.square().sum().item<double>();
   }
   EXPECT_NEAR(got.gradient_norm, std::sqrt(squares), 1e-4 * std::sqrt(squares));
 }
 
-TEST(Trainer, ClipsTheWholeGradient) {
+TEST(Trainer, ClipsByTheNormOfAllGradients) {
   Recipe recipe = recipe_of(OptimizerKind::sgd);
   recipe.optimizer.momentum = 0;
   recipe.optimizer.weight_decay = 0;
-  for (const double share : {0.5, 2.0}) {
-    Bench free(recipe);
-    const double norm = free.trainer.step(tiny_batch(6), 1).gradient_norm;
+  for (const double factor : {0.5, 2.0}) {
+    Fixture unclipped(recipe);
+    const double norm = unclipped.trainer.step(tiny_batch(6), 1).gradient_norm;
     Recipe clipped = recipe;
-    clipped.train.clip_norm = share * norm;
-    Bench bench(clipped);
-    const auto before = nn::ParameterStore::initialised(bench.graph, 11);
-    EXPECT_EQ(bench.trainer.step(tiny_batch(6), 1).gradient_norm, norm);  // as it was
+    clipped.train.clip_norm = factor * norm;
+    Fixture fixture(clipped);
+    const auto before = nn::ParameterStore::initialised(fixture.graph, 11);
+    EXPECT_EQ(fixture.trainer.step(tiny_batch(6), 1).gradient_norm, norm);  // before clipping
     double squares = 0;
     for (std::size_t i = 0; i < before->entries().size(); ++i) {
       if (before->entries()[i].statistic) continue;
-      const auto after = bench.trainer.weights()->entries()[i].tensor;
+      const auto after = fixture.trainer.weights()->entries()[i].tensor;
       squares += (after - before->entries()[i].tensor).to(torch::kDouble).square().sum().item<double>();
     }
-    EXPECT_NEAR(std::sqrt(squares), std::min(share, 1.0) * norm, 1e-5 * norm);
+    EXPECT_NEAR(std::sqrt(squares), std::min(factor, 1.0) * norm, 1e-5 * norm);
   }
 }
 
-// Memory runs out in the second of two parts, when statistics have moved and gradients are half there: what follows is
-// what four parts would have given from the start.
-TEST(Trainer, HalvesItsPartsWhereMemoryRunsOut) {
-  Bench expected(recipe_of(OptimizerKind::rmsprop_tf, 4));
+// Memory runs out in the second of two micro-batches, when the first one has updated the moving statistics and
+// gradients. The results must equal those of four micro-batches from the start.
+TEST(Trainer, HalvesMicroBatchesIfMemoryRunsOut) {
+  Fixture expected(recipe_of(OptimizerKind::rmsprop_tf, 4));
   expected.trainer.step(tiny_batch(8), 0.01);
   expected.trainer.step(tiny_batch(8, 8), 0.01);
 
-  const auto real = [] { torch::empty({std::int64_t{1} << 50}); };  // LibTorch's own words
+  const auto real = [] { torch::empty({std::int64_t{1} << 50}); };  // LibTorch's own error
   const auto standard = [] { throw std::bad_alloc(); };
   const auto device = [] { TORCH_CHECK(false, "CUDA out of memory. Tried to allocate 20.00 MiB"); };
   for (const std::function<void()>& fail :
        {std::function<void()>(real), std::function<void()>(standard), std::function<void()>(device)}) {
-    Bench bench(recipe_of(OptimizerKind::rmsprop_tf, 2));
+    Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf, 2));
     std::vector<std::int64_t> sizes;
-    bench.trainer.on_part([&](std::int64_t images) {
+    fixture.trainer.on_micro_batch([&](std::int64_t images) {
       sizes.push_back(images);
       if (sizes.size() == 2) fail();
     });
-    bench.trainer.step(tiny_batch(8), 0.01);
-    bench.trainer.step(tiny_batch(8, 8), 0.01);
+    fixture.trainer.step(tiny_batch(8), 0.01);
+    fixture.trainer.step(tiny_batch(8, 8), 0.01);
     EXPECT_THAT(sizes, ElementsAre(4, 4, 2, 2, 2, 2, 2, 2, 2, 2));
-    EXPECT_THAT(differing(bytes_of(expected.trainer), bytes_of(bench.trainer)), IsEmpty());
+    EXPECT_THAT(differing(bytes_of(expected.trainer), bytes_of(fixture.trainer)), IsEmpty());
   }
 }
 
-TEST(Trainer, OneImageTooMuchIsAnErrorThatChangesNothing) {
-  Bench bench(recipe_of(OptimizerKind::rmsprop_tf));
-  const auto before = bytes_of(bench.trainer);
-  bench.trainer.on_part([](std::int64_t) { throw std::bad_alloc(); });
+TEST(Trainer, OutOfMemoryWithOneImageIsAnErrorThatKeepsTheWeights) {
+  Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf));
+  const auto before = bytes_of(fixture.trainer);
+  fixture.trainer.on_micro_batch([](std::int64_t) { throw std::bad_alloc(); });
   try {
-    bench.trainer.step(tiny_batch(5), 0.01);
+    fixture.trainer.step(tiny_batch(5), 0.01);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::environment);
   }
-  EXPECT_THAT(differing(before, bytes_of(bench.trainer)), ElementsAre("parts"));
+  EXPECT_THAT(differing(before, bytes_of(fixture.trainer)), ElementsAre("parts"));
 }
 
-TEST(Trainer, StopsBeforeNumbersThatAreNotFinite) {
-  Bench clean(recipe_of(OptimizerKind::rmsprop_tf, 2));
+TEST(Trainer, NonFiniteImagesAreAnErrorThatChangesNothing) {
+  Fixture clean(recipe_of(OptimizerKind::rmsprop_tf, 2));
   const StepResult expected = clean.trainer.step(tiny_batch(8), 0.01);
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    Bench bench(recipe_of(OptimizerKind::rmsprop_tf, 2));
-    const auto before = bytes_of(bench.trainer);
+    Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf, 2));
+    const auto before = bytes_of(fixture.trainer);
     data::Batch batch = tiny_batch(8, 0, 17);
-    batch.images.back() = bad;  // in the second part: the first has moved the statistics
+    batch.images.back() = bad;  // in the second micro-batch, after the first one has updated the statistics
     try {
-      bench.trainer.step(batch, 0.01);
+      fixture.trainer.step(batch, 0.01);
       FAIL();
     } catch (const NotFinite& error) {
       EXPECT_EQ(error.code(), ErrorCode::input);
       EXPECT_THAT(error.what(), testing::HasSubstr("batch 18"));
       EXPECT_FALSE(error.hint().empty());
     }
-    EXPECT_THAT(differing(before, bytes_of(bench.trainer)), IsEmpty());
-    EXPECT_EQ(bench.trainer.step(tiny_batch(8), 0.01).loss, expected.loss);
-    EXPECT_THAT(differing(bytes_of(clean.trainer), bytes_of(bench.trainer)), IsEmpty());
+    EXPECT_THAT(differing(before, bytes_of(fixture.trainer)), IsEmpty());
+    EXPECT_EQ(fixture.trainer.step(tiny_batch(8), 0.01).loss, expected.loss);
+    EXPECT_THAT(differing(bytes_of(clean.trainer), bytes_of(fixture.trainer)), IsEmpty());
   }
 }
 
-TEST(Trainer, ALabelThatIsNoClassChangesNothing) {
-  Bench bench(recipe_of(OptimizerKind::rmsprop_tf, 2));
-  const auto before = bytes_of(bench.trainer);
+TEST(Trainer, ALabelOutOfRangeIsAnErrorThatChangesNothing) {
+  Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf, 2));
+  const auto before = bytes_of(fixture.trainer);
   data::Batch batch = tiny_batch(8);
   batch.labels.back() = kTinyClasses;
   try {
-    bench.trainer.step(batch, 0.01);
+    fixture.trainer.step(batch, 0.01);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::input);
   }
-  EXPECT_THAT(differing(before, bytes_of(bench.trainer)), IsEmpty());
+  EXPECT_THAT(differing(before, bytes_of(fixture.trainer)), IsEmpty());
   batch.images.pop_back();
-  EXPECT_THROW(bench.trainer.step(batch, 0.01), Error);
+  EXPECT_THROW(fixture.trainer.step(batch, 0.01), Error);
 }
 
-// Shadows by a loop of its own in double, over trainable tensors and moving statistics alike.
+// Compares the moving average with a loop in double, for trainable tensors and moving statistics.
 TEST(Trainer, AveragesWeightsAndStatistics) {
   Recipe recipe = recipe_of(OptimizerKind::sgd);
   recipe.ema_decay = 0.2;
-  Bench bench(recipe);
+  Fixture fixture(recipe);
   std::map<std::string, torch::Tensor> shadows;
   const auto model = [&] {
     std::map<std::string, torch::Tensor> result;
-    for (const auto& [name, tensor] : bench.trainer.state()) {
+    for (const auto& [name, tensor] : fixture.trainer.state()) {
       if (name.starts_with("model/")) result[name.substr(6)] = tensor.to(torch::kDouble);
     }
     return result;
   };
   shadows = model();
   for (int step = 0; step < 4; ++step) {
-    bench.trainer.step(tiny_batch(6, 6 * step), 0.05);
+    fixture.trainer.step(tiny_batch(6, 6 * step), 0.05);
     const double d = std::min(0.2, (1.0 + step) / (10.0 + step));
     for (const auto& [name, value] : model()) shadows[name] = d * shadows[name] + (1 - d) * value;
   }
-  ASSERT_TRUE(bench.trainer.has_average());
-  const tensor::Weights averaged = bench.trainer.averaged_weights();
+  ASSERT_TRUE(fixture.trainer.has_average());
+  const tensor::Weights averaged = fixture.trainer.averaged_weights();
   for (const auto& [name, shadow] : shadows) {
     const std::vector<float> values = tensor::to_floats(averaged.at(name));
     const torch::Tensor got = torch::tensor(values).view(shadow.sizes()).to(torch::kDouble);
@@ -255,14 +258,13 @@ TEST(Trainer, AveragesWeightsAndStatistics) {
   }
 }
 
-// With weights that stay as they are a batch's own statistics b are the same in every step: from s they move to
-// k s + (1 - k) b, k = (1 + t) / (10 + t) until it passes the momentum. Plain steps, own kernels, parts and half
-// precision all take k from the step's number.
-TEST(Trainer, MovingStatisticsWarmUpWithTheSteps) {
+// With a learning rate of 0, the batch statistics b are the same in every step t. Moving statistics s become
+// k s + (1 - k) b with k = min(momentum, (1 + t) / (10 + t)). Tested for fused and plain steps, in fp32 and bf16.
+TEST(Trainer, BatchNormWarmUpLimitsTheMomentumOfEarlySteps) {
   const data::Batch batch = tiny_batch(8);
-  const auto statistics = [](Bench& bench) {
+  const auto statistics = [](Fixture& fixture) {
     std::map<std::string, torch::Tensor> values;
-    for (const nn::ParameterStore::Entry& entry : bench.trainer.weights()->entries()) {
+    for (const nn::ParameterStore::Entry& entry : fixture.trainer.weights()->entries()) {
       if (entry.statistic) values[entry.name] = entry.tensor.to(torch::kDouble);
     }
     return values;
@@ -276,15 +278,15 @@ TEST(Trainer, MovingStatisticsWarmUpWithTheSteps) {
       const auto after = [&](double momentum, bool warmup, int steps, double first_step = 0) {
         recipe.bn_momentum = momentum;
         recipe.bn_warmup = warmup;
-        Bench bench(recipe, tiny_graph(0, 0));
-        bench.trainer.set_scalar("steps", first_step);  // as a checkpoint does
-        for (int step = 0; step < steps; ++step) bench.trainer.step(batch, 0);
-        return statistics(bench);
+        Fixture fixture(recipe, tiny_graph(0, 0));
+        fixture.trainer.set_scalar("steps", first_step);  // as when a checkpoint is loaded
+        for (int step = 0; step < steps; ++step) fixture.trainer.step(batch, 0);
+        return statistics(fixture);
       };
-      const auto begun = after(0, true, 0), own = after(0, true, 1);
+      const auto start = after(0, true, 0), batch_statistics = after(0, true, 1);
       const auto expect = [&](const std::map<std::string, torch::Tensor>& got, double kept) {
         for (const auto& [name, value] : got) {
-          const torch::Tensor expected = kept * begun.at(name) + (1 - kept) * own.at(name);
+          const torch::Tensor expected = kept * start.at(name) + (1 - kept) * batch_statistics.at(name);
           EXPECT_LE((value - expected).norm().item<double>(), 1e-5 * expected.norm().item<double>()) << name;
         }
       };
@@ -292,72 +294,72 @@ TEST(Trainer, MovingStatisticsWarmUpWithTheSteps) {
       expect(after(0.99, true, 2), 0.1 * 2 / 11);
       expect(after(0.15, true, 2), 0.1 * 0.15);
       expect(after(0.99, true, 1, 89), 90.0 / 99);
-      expect(after(0.99, true, 1, 1000), 0.99);  // the paper's from step 890 on
+      expect(after(0.99, true, 1, 1000), 0.99);  // from step 890 on the momentum is the paper's
       expect(after(0.99, false, 2), 0.99 * 0.99);
-      expect(after(1, true, 2), 1);  // statistics that are to stay
+      expect(after(1, true, 2), 1);  // momentum 1: the statistics must not change
     }
   }
 }
 
-TEST(Trainer, EvaluatesWithEither) {
+TEST(Trainer, EvaluatesWithCurrentOrAveragedWeights) {
   Recipe recipe = recipe_of(OptimizerKind::sgd, 2);
-  Bench bench(recipe);
-  for (int step = 0; step < 3; ++step) bench.trainer.step(tiny_batch(6, 6 * step), 0.05);
+  Fixture fixture(recipe);
+  for (int step = 0; step < 3; ++step) fixture.trainer.step(tiny_batch(6, 6 * step), 0.05);
   const data::Batch batch = tiny_batch(5, 100);
-  const torch::Tensor plain = bench.trainer.evaluate(batch, false), averaged = bench.trainer.evaluate(batch, true);
+  const torch::Tensor plain = fixture.trainer.evaluate(batch, false), averaged = fixture.trainer.evaluate(batch, true);
   ASSERT_EQ(plain.sizes(), (std::vector<std::int64_t>{5, kTinyClasses}));
   EXPECT_FALSE(torch::allclose(plain, averaged));
   const auto logits = [&](const tensor::Weights& weights) {
-    nn::Network network(bench.graph, nn::ParameterStore::from_weights(bench.graph, weights));
+    nn::Network network(fixture.graph, nn::ParameterStore::from_weights(fixture.graph, weights));
     const torch::NoGradGuard no_gradients;
     return network.forward(torch::tensor(batch.images).view({5, 16, 16, 3}).permute({0, 3, 1, 2}), {});
   };
-  EXPECT_TRUE(torch::allclose(plain, logits(bench.trainer.weights()->weights()), 1e-5, 1e-6));
-  EXPECT_TRUE(torch::allclose(averaged, logits(bench.trainer.averaged_weights()), 1e-5, 1e-6));
-  // It changes nothing, and follows the weights.
-  const auto before = bytes_of(bench.trainer);
-  bench.trainer.evaluate(batch, true);
-  EXPECT_THAT(differing(before, bytes_of(bench.trainer)), IsEmpty());
-  bench.trainer.step(tiny_batch(6, 50), 0.05);
-  EXPECT_FALSE(torch::equal(bench.trainer.evaluate(batch, true), averaged));
-  EXPECT_EQ(bench.trainer.evaluate(tiny_batch(0), true).size(0), 0);
+  EXPECT_TRUE(torch::allclose(plain, logits(fixture.trainer.weights()->weights()), 1e-5, 1e-6));
+  EXPECT_TRUE(torch::allclose(averaged, logits(fixture.trainer.averaged_weights()), 1e-5, 1e-6));
+  // Evaluation changes no state, and uses the latest weights.
+  const auto before = bytes_of(fixture.trainer);
+  fixture.trainer.evaluate(batch, true);
+  EXPECT_THAT(differing(before, bytes_of(fixture.trainer)), IsEmpty());
+  fixture.trainer.step(tiny_batch(6, 50), 0.05);
+  EXPECT_FALSE(torch::equal(fixture.trainer.evaluate(batch, true), averaged));
+  EXPECT_EQ(fixture.trainer.evaluate(tiny_batch(0), true).size(0), 0);
 
   recipe.ema_decay = 0;
-  Bench without(recipe);
+  Fixture without(recipe);
   EXPECT_FALSE(without.trainer.has_average());
   EXPECT_TRUE(torch::equal(without.trainer.evaluate(batch, true), without.trainer.evaluate(batch, false)));
 }
 
-TEST(Trainer, Learns) {
+TEST(Trainer, EveryOptimizerLearnsTheTinyDataset) {
   for (const auto& [optimizer, name] : kOptimizers) {
-    Bench bench(recipe_of(optimizer));
+    Fixture fixture(recipe_of(optimizer));
     double lr = optimizer == OptimizerKind::sgd ? 0.1 : 0.01;
     StepResult result;
-    for (int step = 0; step < 40; ++step) result = bench.trainer.step(tiny_batch(16, 16 * step), lr);
+    for (int step = 0; step < 40; ++step) result = fixture.trainer.step(tiny_batch(16, 16 * step), lr);
     EXPECT_GE(result.right, 14) << name;
     const data::Batch fresh = tiny_batch(40, 5000);
-    const torch::Tensor guessed = bench.trainer.evaluate(fresh, true).argmax(1);
+    const torch::Tensor guessed = fixture.trainer.evaluate(fresh, true).argmax(1);
     EXPECT_GE((guessed == torch::tensor(fresh.labels)).sum().item<std::int64_t>(), 36) << name;
   }
 }
 
-TEST(Trainer, TakesThePrecisionThatTheDeviceHas) {
+TEST(Trainer, RejectsFp16OnTheCpuAndTrainsInBf16) {
   Recipe recipe = recipe_of(OptimizerKind::sgd);
   recipe.train.precision = Precision::fp16;
   try {
-    Bench bench(recipe);
+    Fixture fixture(recipe);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::environment);
   }
-  const double expected = Bench(recipe_of(OptimizerKind::sgd)).trainer.step(tiny_batch(8), 0).loss;
+  const double expected = Fixture(recipe_of(OptimizerKind::sgd)).trainer.step(tiny_batch(8), 0).loss;
   recipe.train.precision = Precision::bf16;
-  Bench bench(recipe);
-  const double got = bench.trainer.step(tiny_batch(8), 0.05).loss;
+  Fixture fixture(recipe);
+  const double got = fixture.trainer.step(tiny_batch(8), 0.05).loss;
   EXPECT_NE(got, expected);
-  EXPECT_NEAR(got, expected, 0.05 * expected);  // a dozen layers with 8 bits each: 2^-9 * sqrt(12), and batch norms
-  EXPECT_EQ(bench.trainer.weights()->entries()[0].tensor.scalar_type(), torch::kFloat);
-  EXPECT_TRUE(std::isfinite(bench.trainer.step(tiny_batch(8), 0.05).loss));
+  EXPECT_NEAR(got, expected, 0.05 * expected);  // 12 layers with 8-bit mantissas: 2^-9 * sqrt(12), plus batch norms
+  EXPECT_EQ(fixture.trainer.weights()->entries()[0].tensor.scalar_type(), torch::kFloat);
+  EXPECT_TRUE(std::isfinite(fixture.trainer.step(tiny_batch(8), 0.05).loss));
 }
 
 }  // namespace
