@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "effnet/base/error.h"
+#include "effnet/primitives/activation.h"
 #include "effnet/primitives/row_ring.h"
 
 namespace effnet::layers {
