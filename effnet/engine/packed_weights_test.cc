@@ -25,7 +25,7 @@ class PackedWeightsTest : public testing::Test {
 TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
   const std::vector<float> input = testkit::normal_values("images", graph_.input().numel());
   for (const kernels::Isa isa : kernels::usable_sets()) {
-    const auto packed = testkit::pack(graph_, parameters_, {isa});
+    const auto packed = testkit::pack(graph_, parameters_, isa);
     const std::span<const std::byte> bytes = packed->bytes();
     EXPECT_EQ(static_cast<std::int64_t>(bytes.size()), PackedWeights::size_bytes(graph_, {isa}));
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % kernels::kAlignment, 0U);
@@ -121,7 +121,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
     return static_cast<NodeId>(graph_.find(name) - graph_.nodes.data());
   };
   for (const kernels::Isa isa : kernels::usable_sets()) {
-    const auto packed = testkit::pack(graph_, parameters_, {isa});
+    const auto packed = testkit::pack(graph_, parameters_, isa);
     const auto floats = [&](std::int64_t offset) {
       return reinterpret_cast<const float*>(packed->bytes().data() + offset);
     };

@@ -175,10 +175,14 @@ TEST(WeightsCache, TheLimitHoldsOverSeveralModels) {
 }
 
 TEST(CacheKey, EveryPartCounts) {
-  const std::vector<CacheKey> keys{{"a", "b", kernels::Isa::portable}, {"a", "b", kernels::Isa::avx2},
-                                   {"a", "b", kernels::Isa::avx512},   {"b", "a", kernels::Isa::portable},
-                                   {"ab", "", kernels::Isa::portable}, {"", "ab", kernels::Isa::portable},
-                                   {"a weights 1:b", "", {}},          {"a", "b weights 0:", {}}};
+  const std::vector<CacheKey> keys{{"a", "b", {kernels::Isa::portable}},
+                                   {"a", "b", {kernels::Isa::avx2}},
+                                   {"a", "b", {kernels::Isa::avx512}},
+                                   {"b", "a", {kernels::Isa::portable}},
+                                   {"ab", "", {kernels::Isa::portable}},
+                                   {"", "ab", {kernels::Isa::portable}},
+                                   {"a weights 1:b", "", {}},
+                                   {"a", "b weights 0:", {}}};
   std::set<std::string> digests;
   for (const CacheKey& key : keys) {
     EXPECT_EQ(key.digest().size(), 32U);

@@ -82,7 +82,7 @@ void ModelHandle::release_weights() {
 
 std::shared_ptr<const engine::PackedWeights> ModelHandle::packed(kernels::Isa isa) {
   const std::shared_ptr<const graph::Graph> network = graph();
-  const engine::CacheKey key{arch::print(arch()), identity_, isa};
+  const engine::CacheKey key{arch::print(arch()), identity_, {isa}};
   const std::optional<engine::WeightsCache> cache = identity_.empty() ? std::nullopt : find_cache();
   if (cache) {
     if (auto found = cache->find(*network, key)) return found;
