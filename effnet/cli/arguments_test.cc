@@ -27,9 +27,9 @@ TEST(Arguments, Lists) {
   struct Wrong {
     const char *text, *part;
   };
-  for (const auto& [text, part] : {Wrong{"1,,8", ""}, {"1,", ""}, {",", ""}, {"1,4097", "4097"}, {"1;8", "1;8"}}) {
-    EXPECT_EQ(refusal([&] { parse_counts("--batch", text, 4096); }),
-              fmt::format("2 --batch: wrong value (got '{}', expected a whole number from 1 to 4096)", part));
+  for (const Wrong& wrong : {Wrong{"1,,8", ""}, {"1,", ""}, {",", ""}, {"1,4097", "4097"}, {"1;8", "1;8"}}) {
+    EXPECT_EQ(refusal([&] { parse_counts("--batch", wrong.text, 4096); }),
+              fmt::format("2 --batch: wrong value (got '{}', expected a whole number from 1 to 4096)", wrong.part));
   }
   EXPECT_EQ(split_list(""), std::vector<std::string>{""});
   EXPECT_EQ(split_list("a,,b,"), (std::vector<std::string>{"a", "", "b", ""}));
