@@ -160,7 +160,7 @@ def test_too_few_threads_are_an_error(effnet, tmp_path, world, room):
     """LibTorch's thread pool would wait forever for a thread that cannot be started. The limit counts all threads of a
     user and does not apply to root, so the test runs as a user without other processes."""
     if os.geteuid() != 0:
-        pytest.skip("needs a user of its own")
+        pytest.skip("needs root, to start a process as another user")
     variables = environment(RANK="0", WORLD_SIZE=str(world), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free_port()), EFFNET_THREADS="1")
     # A built-in recipe, because this user cannot read the folders of the test.
     process = subprocess.Popen([effnet.path, "train", "quick", "--set", "data.synthetic=64", "--out", tmp_path / "run"], env=variables, text=True,

@@ -47,7 +47,8 @@ Batches read_batches(const std::string& path) {
   Batches batches{torch::empty(images.dims, torch::kFloat), torch::empty(labels.dims, torch::kLong)};
   if (images.dtype != tensor::Dtype::f32 || labels.dtype != tensor::Dtype::i64 || images.dims.size() != 5 ||
       labels.dims != tensor::Dims{images.dims[0], images.dims[1]}) {
-    throw input_error("{}: wrong shapes (expected images (steps, n, 3, h, w) float32 and labels (steps, n) int64)", path);
+    throw input_error("{}: wrong shapes (expected images (steps, n, 3, h, w) float32 and labels (steps, n) int64)",
+                      path);
   }
   std::memcpy(batches.images.data_ptr(), images.bytes.data(), images.bytes.size());
   std::memcpy(batches.labels.data_ptr(), labels.bytes.data(), labels.bytes.size());
