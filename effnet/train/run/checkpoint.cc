@@ -111,7 +111,7 @@ CheckpointFile open_checkpoint(const fs::path& file) {
 
 void restore(const CheckpointFile& checkpoint, const fs::path& file, Trainer& trainer, const std::string& identity) {
   try {
-    changes_of_course(identity, checkpoint.identity);
+    changes_on_resume(identity, checkpoint.identity);
   } catch (const Error& error) {
     throw error.in(file.string());
   }

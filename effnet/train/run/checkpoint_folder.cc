@@ -15,7 +15,7 @@ constexpr std::string_view kEpoch = "epoch-";
 
 // `name` becomes a second name of `file` in one step: it is never absent and never half a file. Where the file system
 // has no hard links, a copy.
-void name_also(const fs::path& file, const fs::path& name) {
+void link_as(const fs::path& file, const fs::path& name) {
   const fs::path temporary = name.parent_path() / ("." + name.filename().string() + ".new");
   std::error_code code;
   fs::remove(temporary, code);
@@ -41,7 +41,7 @@ bool CheckpointFolder::empty() const {
   return !fs::exists(folder_ / "last", ignored) && !fs::exists(folder_ / "previous", ignored);
 }
 
-fs::path CheckpointFolder::newest_whole(const Tell& tell) const {
+fs::path CheckpointFolder::newest_intact(const Log& tell) const {
   std::string why;
   std::vector<fs::path> damaged;
   for (const char* name : {"last", "previous"}) {
@@ -72,18 +72,18 @@ void CheckpointFolder::write(Trainer& trainer, const Position& position, const s
   const fs::path next = folder_ / "next", last = folder_ / "last";
   write_checkpoint(next, trainer, position, identity, model);
   std::error_code code;
-  if (fs::exists(last, code)) name_also(last, folder_ / "previous");
+  if (fs::exists(last, code)) link_as(last, folder_ / "previous");
   fs::rename(next, last, code);
   if (code) throw environment_error("{}: cannot write ({})", last.string(), code.message());
 }
 
 void CheckpointFolder::keep_best(std::int64_t epoch, std::int64_t best_epoch, const std::vector<std::int64_t>& ranked,
                                  std::int64_t keep) const {
-  if (epoch == best_epoch) name_also(folder_ / "last", best());
+  if (epoch == best_epoch) link_as(folder_ / "last", best());
   if (keep <= 1) return;  // `best` alone
   const auto end = ranked.begin() + std::min<std::int64_t>(keep, static_cast<std::int64_t>(ranked.size()));
   if (std::find(ranked.begin(), end, epoch) != end)
-    name_also(folder_ / "last", folder_ / fmt::format("{}{}", kEpoch, epoch));
+    link_as(folder_ / "last", folder_ / fmt::format("{}{}", kEpoch, epoch));
   std::vector<fs::path> gone;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
     const std::int64_t number = epoch_of(entry.path());

@@ -22,7 +22,7 @@ class CheckpointFolder {
 
   // The newest whole one; a damaged `last` before it is renamed to `damaged`. `tell` gets a line for each damaged one
   // before it. Throws Error(input) if all are damaged.
-  std::filesystem::path newest_whole(const Tell& tell) const;
+  std::filesystem::path newest_intact(const Log& tell) const;
 
   // Last becomes previous once the new one is whole. Throws Error(environment); last is then what it was.
   void write(Trainer& trainer, const Position& position, const std::string& identity,

@@ -163,13 +163,13 @@ TEST(CheckpointFolder, KeepsThePreviousOneAndFallsBack) {
   EXPECT_TRUE(checkpoints.empty());
   for (const std::uint64_t epoch : {1, 2}) checkpoints.write(tiny.trainer(), {.epoch = epoch}, "this\n");
   const fs::path last = folder.path() / "checkpoints/last", previous = folder.path() / "checkpoints/previous";
-  EXPECT_EQ(checkpoints.newest_whole(tell), last);
+  EXPECT_EQ(checkpoints.newest_intact(tell), last);
   EXPECT_EQ(open_checkpoint(last).position.epoch, 2U);
   EXPECT_EQ(open_checkpoint(previous).position.epoch, 1U);
   EXPECT_TRUE(told.empty());
 
   fs::resize_file(last, fs::file_size(last) / 2);
-  EXPECT_EQ(checkpoints.newest_whole(tell), previous);
+  EXPECT_EQ(checkpoints.newest_intact(tell), previous);
   ASSERT_EQ(told.size(), 1U);
   EXPECT_THAT(told[0], HasSubstr("last"));
   // The next write must not put the damaged one in the place of the good one.
@@ -178,7 +178,7 @@ TEST(CheckpointFolder, KeepsThePreviousOneAndFallsBack) {
   EXPECT_EQ(open_checkpoint(last).position.epoch, 3U);
 
   for (const fs::path& file : {last, previous}) fs::resize_file(file, 10);
-  EXPECT_THAT(why([&] { checkpoints.newest_whole(tell); }), HasSubstr("no whole checkpoint"));
+  EXPECT_THAT(why([&] { checkpoints.newest_intact(tell); }), HasSubstr("no whole checkpoint"));
 }
 
 TEST(CheckpointFolder, NamesTheBest) {

@@ -64,14 +64,14 @@ void require_writable(const fs::path& folder, std::initializer_list<const char*>
 
 }  // namespace
 
-std::uint64_t room_for(const Recipe& recipe, std::uint64_t checkpoint, std::uint64_t model) {
+std::uint64_t disk_bytes_needed(const Recipe& recipe, std::uint64_t checkpoint, std::uint64_t model) {
   std::int64_t together = 3 + recipe.checkpoint_keep;
   if (recipe.checkpoint_every_steps == 0 && recipe.train.time_budget.empty() && recipe.train.epochs < 1e6)
     together = std::min(together, std::max<std::int64_t>(1, std::llround(std::ceil(recipe.train.epochs))));
   return static_cast<std::uint64_t>(together) * checkpoint + model + kSmallFiles;
 }
 
-void require_room(const fs::path& folder, std::uint64_t bytes, std::uint64_t taken) {
+void require_disk_space(const fs::path& folder, std::uint64_t bytes, std::uint64_t taken) {
   struct statvfs disk {};
   if (::statvfs(folder.c_str(), &disk) != 0) return;  // a file system that does not say
   const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
@@ -82,7 +82,7 @@ void require_room(const fs::path& folder, std::uint64_t bytes, std::uint64_t tak
       .with_hint("make room, or take another disk by --out; checkpoint.keep=1 keeps the fewest checkpoints");
 }
 
-void check_the_end(const RunFolder& folder, const Recipe& recipe, Trainer& trainer) {
+void check_run_can_finish(const RunFolder& folder, const Recipe& recipe, Trainer& trainer) {
   // The page reads config.toml again.
   try {
     parse_recipe(print(recipe), "config.toml");
@@ -95,7 +95,7 @@ void check_the_end(const RunFolder& folder, const Recipe& recipe, Trainer& train
   require_writable(run, {"config.toml", "metrics.csv", "broken.csv", "model.safetensors", "predictions.csv",
                          "summary.json", "report.html"});
   require_writable(checkpoints, {"next", "last", "previous", "best"});
-  require_room(run, room_for(recipe, checkpoint_bytes(trainer), model_bytes(trainer)), bytes_below(checkpoints));
+  require_disk_space(run, disk_bytes_needed(recipe, checkpoint_bytes(trainer), model_bytes(trainer)), bytes_below(checkpoints));
 }
 
 }  // namespace effnet::train

@@ -115,7 +115,7 @@ std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, t
   return result;
 }
 
-ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, double limit_s) {
+ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, double limit_s) {
   using Clock = std::chrono::steady_clock;
   const auto seconds = [](Clock::time_point from) {
     return std::chrono::duration<double>(Clock::now() - from).count();

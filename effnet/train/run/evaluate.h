@@ -42,7 +42,7 @@ struct ValidationCost {
   double validate_s = 0, predict_s = 0;  // what validate() and predict() take
 };
 // From some batches, measured for at most about `limit_s`; this process's view. Changes nothing.
-ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
+ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
 
 // What the weights (the averaged ones where there are such) say of each image, in the set's order, on every rank.
 // Nothing if a signal came.

@@ -98,13 +98,13 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
 }
 
 RunFolder::~RunFolder() {
-  if (!lock_ || holds_a_run()) return;
+  if (!lock_ || contains_run()) return;
   std::error_code ignored;
   fs::remove(folder_ / "lock", ignored);
   if (made_) fs::remove(folder_, ignored);  // if it is empty
 }
 
-bool RunFolder::holds_a_run() const {
+bool RunFolder::contains_run() const {
   return std::any_of(std::begin(kTraces), std::end(kTraces), [&](const char* trace) {
     std::error_code ignored;
     return fs::exists(folder_ / trace, ignored);
@@ -122,7 +122,7 @@ std::optional<Summary> RunFolder::finished() const {
   }
 }
 
-void RunFolder::begin_again() const {
+void RunFolder::mark_unfinished() const {
   std::error_code ignored;
   for (const char* name : {"report.html", "summary.json"}) fs::remove(folder_ / name, ignored);
 }
@@ -133,7 +133,7 @@ bool RunFolder::has_model() const {
   return !failure && size > 0;
 }
 
-void RunFolder::forget() const {
+void RunFolder::remove_traces() const {
   std::error_code ignored;
   for (const char* file : {"config.toml", "metrics.csv"}) fs::remove(folder_ / file, ignored);
   std::vector<fs::path> events;
@@ -149,7 +149,7 @@ void RunFolder::write_summary(const Summary& summary) const {
   write_text(folder_ / "summary.json", summary_text(summary));
 }
 
-std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Tell& tell) {
+std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Log& tell) {
   const fs::path file = folder_ / "metrics.csv";
   metrics_.clear();
   if (bytes == 0) {

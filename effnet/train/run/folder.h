@@ -28,18 +28,18 @@ class RunFolder {
   RunFolder& operator=(const RunFolder&) = delete;
 
   const std::filesystem::path& path() const { return folder_; }
-  bool holds_a_run() const;
+  bool contains_run() const;
   std::optional<Summary> finished() const;  // summary.json, if it and what is written last, report.html, are there
   bool has_model() const;                   // model.safetensors, not empty
-  void forget() const;                      // what says that there is a run, where none has begun
+  void remove_traces() const;                      // what says that there is a run, where none has begun
 
-  void begin_again() const;  // no longer finished()
+  void mark_unfinished() const;  // no longer finished()
   void write_config(const std::string& text) const;
   void write_summary(const Summary& summary) const;
 
   // metrics.csv with its header alone (0), or cut to `bytes`. If it is shorter, damaged or gone, the run goes on with
   // the lines that are left, and `tell` gets a warning. Both return the length.
-  std::uint64_t begin_metrics(std::uint64_t bytes, const Tell& tell);
+  std::uint64_t begin_metrics(std::uint64_t bytes, const Log& tell);
   std::uint64_t append_metrics(const report::EpochMetrics& row);  // on disk when it returns
   const std::vector<report::EpochMetrics>& metrics() const { return metrics_; }
 

@@ -36,7 +36,7 @@ class Metrics : public testing::Test {
   const fs::path file_ = temporary_.path() / "metrics.csv";
   RunFolder folder_{temporary_.path()};
   std::vector<std::string> told_;
-  const Tell tell_ = [this](const std::string& line) { told_.push_back(line); };
+  const Log tell_ = [this](const std::string& line) { told_.push_back(line); };
   std::vector<std::uint64_t> lengths_;  // after the header and each line
   std::string written_;
 };
@@ -97,15 +97,15 @@ TEST(RunFolder, LeavesNothingWhereNoRunHasBegun) {
   const fs::path run = temporary.path() / "run";
   {
     const RunFolder folder(run);
-    EXPECT_FALSE(folder.holds_a_run());
+    EXPECT_FALSE(folder.contains_run());
   }
   EXPECT_FALSE(fs::exists(run));
   {
     RunFolder folder(run);
     folder.write_config("seed = 1\n");
-    EXPECT_TRUE(folder.holds_a_run());
-    folder.forget();
-    EXPECT_FALSE(folder.holds_a_run());
+    EXPECT_TRUE(folder.contains_run());
+    folder.remove_traces();
+    EXPECT_FALSE(folder.contains_run());
     folder.write_config("seed = 1\n");
   }
   EXPECT_TRUE(fs::exists(run / "config.toml"));

@@ -11,9 +11,9 @@
 namespace effnet::train {
 namespace {
 
-bool is_of_the_course(std::string_view key) {
+bool may_change_on_resume(std::string_view key) {
   const Setting* const setting = find_setting(key);
-  return setting != nullptr && setting->kind == Kind::course;
+  return setting != nullptr && setting->kind == SettingKind::adjustable;
 }
 
 // Of names and labels in order.
@@ -50,7 +50,7 @@ Parts parts_of(const std::string& identity) {
   Parts parts;
   for (std::string& line : lines_of(identity)) {
     const std::size_t equals = line.find(" = ");
-    if (equals != std::string::npos && is_of_the_course(line.substr(0, equals))) {
+    if (equals != std::string::npos && may_change_on_resume(line.substr(0, equals))) {
       parts.course[line.substr(0, equals)] = line.substr(equals + 3);
     } else {
       parts.fixed.push_back(std::move(line));
@@ -76,7 +76,7 @@ std::string only_in(const std::vector<std::string>& some, const std::vector<std:
 Identity identity_of(const Recipe& recipe, const RunModel& model, const RunData& data) {
   Identity identity;
   for (const Setting& setting : settings()) {
-    if (setting.changes_numbers()) identity.settings.push_back({std::string(setting.key), value_text(setting, recipe)});
+    if (setting.affects_results()) identity.settings.push_back({std::string(setting.key), value_text(setting, recipe)});
   }
   const std::vector<std::string>& names = data.train->classes();
   Digest classes;
@@ -90,13 +90,13 @@ Identity identity_of(const Recipe& recipe, const RunModel& model, const RunData&
 
 std::string to_text(const Identity& identity) {
   std::string text;
-  for (const Facts* facts : {&identity.settings, &identity.data}) {
-    for (const Fact& fact : *facts) text += fmt::format("{} = {}\n", fact.key, fact.value);
+  for (const KeyValues* facts : {&identity.settings, &identity.data}) {
+    for (const KeyValue& fact : *facts) text += fmt::format("{} = {}\n", fact.key, fact.value);
   }
   return text + identity.arch;
 }
 
-std::vector<Change> changes_of_course(const std::string& now, const std::string& then) {
+std::vector<Change> changes_on_resume(const std::string& now, const std::string& then) {
   const Parts ours = parts_of(now), theirs = parts_of(then);
   if (ours.fixed != theirs.fixed) {
     throw input_error("the checkpoint is of another model, recipe or data (got {}, expected {})",

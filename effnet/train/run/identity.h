@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "effnet/train/distributed/facts.h"
+#include "effnet/train/distributed/consistency.h"
 #include "effnet/train/recipe/recipe.h"
 #include "effnet/train/run/data.h"
 #include "effnet/train/run/model.h"
@@ -13,8 +13,8 @@
 namespace effnet::train {
 
 struct Identity {
-  Facts settings;  // those that change numbers, as TOML writes them
-  Facts data;      // classes and images, by digests
+  KeyValues settings;  // those that change numbers, as TOML writes them
+  KeyValues data;      // classes and images, by digests
   std::string arch;
 };
 // Images go by a digest of names and labels in the set's order, not of pixels: a million take a second.
@@ -26,6 +26,6 @@ struct Change {
 };
 // `now`: the run that is to go on, `then`: the checkpoint's. Throws Error(input) that names what differs. Settings of
 // the steps to come (learning rate, warm-up, clipping, length) may differ, and are returned.
-std::vector<Change> changes_of_course(const std::string& now, const std::string& then);
+std::vector<Change> changes_on_resume(const std::string& now, const std::string& then);
 
 }  // namespace effnet::train

@@ -18,7 +18,7 @@ TEST(Meters, AnEpochsLineHasTheMeansOverItsImages) {
   report::EpochMetrics row = meters.row({});
   EXPECT_EQ(row.epoch, 5);
   EXPECT_EQ(row.step, 10);
-  EXPECT_EQ(row.lr, timeline.rate_of_step(9));  // the last step's
+  EXPECT_EQ(row.lr, timeline.learning_rate_of_step(9));  // the last step's
   EXPECT_EQ(row.train_loss, 2);
   EXPECT_EQ(row.train_top1, 50);
   EXPECT_EQ(row.images_per_second, 2);

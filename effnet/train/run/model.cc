@@ -99,7 +99,7 @@ std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const
   }
 }
 
-std::string weights_told(const RunModel& model) {
+std::string describe_initial_weights(const RunModel& model) {
   if (!model.init) return "weights to begin with: random (the paper's initialisation)";
   const std::int64_t theirs = model.init->arch.classes, own = model.arch.classes;
   return fmt::format("weights to begin with: {}{}", model.init_file,

@@ -28,7 +28,7 @@ struct RunModel {
 RunModel open_run_model(const Recipe& recipe);
 
 // A classifier of other classes than the weights' begins anew, from the seed.
-std::string weights_told(const RunModel& model);  // a line for the log; model.arch.classes is the data's
+std::string describe_initial_weights(const RunModel& model);  // a line for the log; model.arch.classes is the data's
 std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,
                                                     std::uint64_t seed);
 

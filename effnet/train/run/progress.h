@@ -14,6 +14,6 @@ struct Progress {  // after each step, on rank 0
   std::string message;  // not empty: something to tell (an epoch's result, a fallback, a broken image), a line
 };
 
-using Tell = std::function<void(const std::string& line)>;  // a line for a person
+using Log = std::function<void(const std::string& line)>;  // a line for a person
 
 }  // namespace effnet::train

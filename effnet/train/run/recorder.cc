@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "effnet/train/run/epoch_told.h"
+#include "effnet/train/run/epoch_log.h"
 
 namespace effnet::train {
 namespace {
@@ -16,19 +16,19 @@ double wall_seconds() {
 }  // namespace
 
 Recorder::Recorder(RunFolder& folder, const Recipe& recipe, std::string identity, ModelMetadata metadata,
-                   Position& position, const Tell& tell)
+                   Position& position, const Log& tell)
     : folder_(folder),
       checkpoints_(folder.path()),
       keep_(recipe.checkpoint_keep),
       identity_(std::move(identity)),
       metadata_(std::move(metadata)) {
-  folder_.begin_again();
+  folder_.mark_unfinished();
   position.metrics_bytes = folder_.begin_metrics(position.metrics_bytes, tell);
   folder_.write_config(print(recipe));
   events_.emplace(folder_.path());
 }
 
-void Recorder::going_on(const std::filesystem::path& from, const Position& position, std::int64_t step) {
+void Recorder::resume_from(const std::filesystem::path& from, const Position& position, std::int64_t step) {
   // A kill between a checkpoint and its names leaves the names behind.
   if (position.batch == 0 && position.epoch > 0 && from.filename() == "last") name_best(position);
   events_->restart(step, wall_seconds());

@@ -18,10 +18,10 @@ class Recorder {
   // Begins the files, or goes on with those that belong to `position`, whose metrics_bytes becomes their length. The
   // folder outlives this. Throws Error(environment), as all of these do.
   Recorder(RunFolder& folder, const Recipe& recipe, std::string identity, ModelMetadata metadata, Position& position,
-           const Tell& tell);
+           const Log& tell);
 
   // Told once where the run goes on from the checkpoint `from`: the next step is `step`, counted from 1.
-  void going_on(const std::filesystem::path& from, const Position& position, std::int64_t step);
+  void resume_from(const std::filesystem::path& from, const Position& position, std::int64_t step);
 
   // The running epoch's mean loss and the rate, of every tenth step. Steps count from 1.
   void add_step(std::int64_t step, double mean_loss, double lr);

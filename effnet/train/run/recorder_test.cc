@@ -88,9 +88,9 @@ TEST_F(RecorderTest, NamesTheBestThatAKillLeftWithoutAName) {
   }
   const auto again = recorder(position);
   const fs::path last = folder_.path() / "checkpoints/last";
-  again->going_on(folder_.path() / "checkpoints/previous", position, 1);
+  again->resume_from(folder_.path() / "checkpoints/previous", position, 1);
   EXPECT_FALSE(there("best"));
-  again->going_on(last, position, 1);
+  again->resume_from(last, position, 1);
   EXPECT_TRUE(there("best"));
   EXPECT_TRUE(there("epoch-1"));
 }

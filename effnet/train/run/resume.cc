@@ -25,7 +25,7 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
   if (recipe.train.epochs != then.train.epochs && recipe.train.epochs > summary.epochs && !fitted) return false;
   std::vector<std::string> steps, others;
   for (const Setting* setting : differing_settings(recipe, then))
-    (setting->changes_numbers() ? steps : others).emplace_back(setting->key);
+    (setting->affects_results() ? steps : others).emplace_back(setting->key);
   if (!steps.empty()) {
     throw usage_error(
         "{}: this run is finished, after {:.4g} epochs (got another {}, expected the settings it was made with)",
@@ -41,7 +41,7 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
   return true;
 }
 
-std::vector<std::string> told_of_course(const std::vector<Change>& changes, double epochs_done, double next_lr) {
+std::vector<std::string> describe_changes(const std::vector<Change>& changes, double epochs_done, double next_lr) {
   std::vector<std::string> lines;
   for (const Change& change : changes) {
     lines.push_back(fmt::format("{} is {} from here on (it was {})", change.key, change.now, change.before));

@@ -16,6 +16,6 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
 
 // Lines about `changes` for the log. `next_lr` is the next step's learning rate under the new settings. Throws
 // Error(usage) for a length that is below `epochs_done`, or that would go on from within an epoch.
-std::vector<std::string> told_of_course(const std::vector<Change>& changes, double epochs_done, double next_lr);
+std::vector<std::string> describe_changes(const std::vector<Change>& changes, double epochs_done, double next_lr);
 
 }  // namespace effnet::train

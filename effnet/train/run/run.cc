@@ -4,12 +4,12 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
-#include "effnet/train/distributed/together.h"
-#include "effnet/train/run/epoch_told.h"
-#include "effnet/train/run/finish.h"
+#include "effnet/train/distributed/run_on_ranks.h"
+#include "effnet/train/run/epoch_log.h"
+#include "effnet/train/run/results.h"
 #include "effnet/train/run/meters.h"
 #include "effnet/train/run/not_finite.h"
-#include "effnet/train/run/setup.h"
+#include "effnet/train/run/prepare.h"
 #include "effnet/train/run/time_budget.h"
 
 namespace effnet::train {
@@ -21,7 +21,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 class Run {
  public:
-  Run(const RunOptions& options, Group& group, Setup& setup) : options_(options), group_(group), setup_(setup) {}
+  Run(const RunOptions& options, Group& group, RunContext& setup) : options_(options), group_(group), setup_(setup) {}
 
   Summary go();
 
@@ -38,7 +38,7 @@ class Run {
 
   const RunOptions& options_;
   Group& group_;
-  Setup& setup_;
+  RunContext& setup_;
   Position& position_ = setup_.position;
   Timeline timeline_{options_.recipe, setup_.batches(), position_};
   Meters meters_{timeline_, position_};
@@ -59,13 +59,13 @@ Summary Run::go() {
   }
   update_seconds();
   if (setup_.recorder) setup_.recorder->flush();
-  return finish_run(options_, setup_, timeline_.epochs(), group_);
+  return write_results(options_, setup_, timeline_.epochs(), group_);
 }
 
 void Run::step() {
   const Clock::time_point start = Clock::now();
   const data::Batch batch = setup_.loader->next();
-  const double lr = timeline_.rate_of_step(timeline_.steps_done());
+  const double lr = timeline_.learning_rate_of_step(timeline_.steps_done());
   StepResult result;
   try {
     result = setup_.trainer->step(batch, lr);
@@ -144,7 +144,7 @@ void Run::fit_to_budget() {
   const bool ready = budget_.ready(costs().spent_s, timeline_.epoch_is_over());
   if (broadcast_from_rank0(group_, ready ? "fit" : "").empty()) return;
   if (setup_.validation)
-    budget_.set_validation(time_validation(*setup_.trainer, *setup_.validation, budget_.probe_s()));
+    budget_.set_validation(measure_validation(*setup_.trainer, *setup_.validation, budget_.probe_s()));
   std::string warning;
   try {
     position_.epochs = budget_.fit(costs(), group_, warning);
@@ -152,7 +152,7 @@ void Run::fit_to_budget() {
     // Too short, and nothing is lost: the next try may have this folder.
     if (error.code() == ErrorCode::usage) {
       run_on_rank0(group_, [&] {
-        if (CheckpointFolder(options_.out).empty()) setup_.folder->forget();
+        if (CheckpointFolder(options_.out).empty()) setup_.folder->remove_traces();
       });
     }
     throw;
@@ -164,17 +164,17 @@ void Run::fit_to_budget() {
 }  // namespace
 
 Summary run(const RunOptions& options, Group& group) {
-  const Tell tell = [&](const std::string& line) {
+  const Log tell = [&](const std::string& line) {
     if (group.rank() != 0 || !options.progress) return;
     Progress progress;
     progress.message = line;
     options.progress(progress);
   };
-  Setup setup;
+  RunContext setup;
   setup.device = device_named(options.device);
   setup.tell = tell;
   try {
-    if (const std::optional<Summary> done = set_up(options, group, setup)) return *done;
+    if (const std::optional<Summary> done = prepare_run(options, group, setup)) return *done;
   } catch (const Error& error) {
     // The others got the signal too, and were gone before this process looked for its own.
     if (error.code() == ErrorCode::environment) check_interrupt();

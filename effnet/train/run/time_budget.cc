@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "effnet/base/error.h"
-#include "effnet/train/distributed/together.h"
+#include "effnet/train/distributed/run_on_ranks.h"
 
 namespace effnet::train {
 namespace {

@@ -28,7 +28,7 @@ class Timeline {
   bool checkpoint_is_due() const;  // within an epoch: checkpoint.every_steps
 
   // The recipe's schedule, stretched to the run's length, warm-up and decay too. Steps count from 0.
-  double rate_of_step(std::int64_t step) const;
+  double learning_rate_of_step(std::int64_t step) const;
 
  private:
   const Recipe& recipe_;

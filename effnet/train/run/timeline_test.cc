@@ -54,11 +54,11 @@ TEST(Timeline, TheScheduleIsStretchedToTheRunsLength) {
                                      {"schedule.warmup_epochs", "2"}});
   const Position position{.epochs = 5};
   const Timeline timeline(recipe, 100, position);
-  EXPECT_EQ(timeline.rate_of_step(0), 0);
-  EXPECT_DOUBLE_EQ(timeline.rate_of_step(50), 0.25);
-  EXPECT_DOUBLE_EQ(timeline.rate_of_step(100), 0.5);
-  EXPECT_DOUBLE_EQ(timeline.rate_of_step(300), 0.25);
-  EXPECT_NEAR(timeline.rate_of_step(500), 0, 1e-15);
+  EXPECT_EQ(timeline.learning_rate_of_step(0), 0);
+  EXPECT_DOUBLE_EQ(timeline.learning_rate_of_step(50), 0.25);
+  EXPECT_DOUBLE_EQ(timeline.learning_rate_of_step(100), 0.5);
+  EXPECT_DOUBLE_EQ(timeline.learning_rate_of_step(300), 0.25);
+  EXPECT_NEAR(timeline.learning_rate_of_step(500), 0, 1e-15);
 }
 
 TEST(Timeline, ValidatesAndSavesAsOftenAsTheRecipeSays) {

@@ -1,4 +1,4 @@
-#include "effnet/train/run/run_facts.h"
+#include "effnet/train/run/compared_values.h"
 
 #include <filesystem>
 #include <span>
@@ -17,13 +17,13 @@ std::string count(const std::shared_ptr<const data::Dataset>& set) { return std:
 
 }  // namespace
 
-Facts recipe_facts(const Recipe& recipe) {
-  Facts facts;
+KeyValues compared_settings(const Recipe& recipe) {
+  KeyValues facts;
   for (const Setting& setting : settings()) {
-    if (setting.kind == Kind::machine || setting.kind == Kind::data_folder) continue;
+    if (setting.kind == SettingKind::per_rank || setting.kind == SettingKind::data_folder) continue;
     Recipe shown = recipe;
     // It may lie elsewhere on another machine; what it holds is compared once it is read.
-    if (setting.kind == Kind::model_file) {
+    if (setting.kind == SettingKind::model_file) {
       std::string& file = text_of(setting, shown);
       file = std::filesystem::path(file).filename().string();
     }
@@ -32,8 +32,8 @@ Facts recipe_facts(const Recipe& recipe) {
   return facts;
 }
 
-Facts data_facts(const RunData& data, const Identity& identity) {
-  Facts facts{{"the number of training images", count(data.train)},
+KeyValues compared_data(const RunData& data, const Identity& identity) {
+  KeyValues facts{{"the number of training images", count(data.train)},
               {"the number of validation images", count(data.validation)},
               {"the number of test images", count(data.test)},
               {"the number of classes", std::to_string(data.train->classes().size())}};
@@ -52,7 +52,7 @@ Facts data_facts(const RunData& data, const Identity& identity) {
   return facts;
 }
 
-Facts start_facts(const Position& position, Trainer& trainer) {
+KeyValues compared_start(const Position& position, Trainer& trainer) {
   std::string digests;
   for (const auto& [name, tensor] : trainer.state()) {
     const torch::Tensor plain = tensor.to(torch::kCPU).contiguous();

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "effnet/train/distributed/facts.h"
+#include "effnet/train/distributed/consistency.h"
 #include "effnet/train/recipe/recipe.h"
 #include "effnet/train/run/checkpoint.h"
 #include "effnet/train/run/data.h"
@@ -12,12 +12,12 @@
 namespace effnet::train {
 
 // Every setting but those of a machine; of files their names without the folder.
-Facts recipe_facts(const Recipe& recipe);
+KeyValues compared_settings(const Recipe& recipe);
 
 // Images, class names and the architecture.
-Facts data_facts(const RunData& data, const Identity& identity);
+KeyValues compared_data(const RunData& data, const Identity& identity);
 
 // Where the run begins or goes on, and a digest of the weights that it does so with.
-Facts start_facts(const Position& position, Trainer& trainer);
+KeyValues compared_start(const Position& position, Trainer& trainer);
 
 }  // namespace effnet::train

@@ -14,9 +14,9 @@
 
 namespace effnet::train {
 
-struct Setup {
+struct RunContext {
   torch::Device device = torch::kCPU;
-  Tell tell;                          // to the person, from rank 0
+  Log tell;                          // to the person, from rank 0
   std::unique_ptr<RunFolder> folder;  // rank 0's; null on the others, as the recorder
   RunModel model;
   RunData data;
@@ -33,6 +33,6 @@ struct Setup {
 
 // On every rank. Fills `setup`, or returns the summary of a run that is finished already. Throws what run() says of the
 // time before the first step.
-std::optional<Summary> set_up(const RunOptions& options, Group& group, Setup& setup);
+std::optional<Summary> prepare_run(const RunOptions& options, Group& group, RunContext& setup);
 
 }  // namespace effnet::train

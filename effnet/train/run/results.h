@@ -2,11 +2,11 @@
 // can be done again after a kill, from the last checkpoint.
 #pragma once
 
-#include "effnet/train/run/setup.h"
+#include "effnet/train/run/prepare.h"
 
 namespace effnet::train {
 
 // `epochs`: of the whole run. Throws Error(interrupted) if a signal comes while images are classified.
-Summary finish_run(const RunOptions& options, Setup& setup, double epochs, Group& group);
+Summary write_results(const RunOptions& options, RunContext& setup, double epochs, Group& group);
 
 }  // namespace effnet::train

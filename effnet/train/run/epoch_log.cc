@@ -1,4 +1,4 @@
-#include "effnet/train/run/epoch_told.h"
+#include "effnet/train/run/epoch_log.h"
 
 #include <fmt/format.h>
 

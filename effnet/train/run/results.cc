@@ -1,4 +1,4 @@
-#include "effnet/train/run/finish.h"
+#include "effnet/train/run/results.h"
 
 #include <sys/resource.h>
 
@@ -9,7 +9,7 @@
 #include "effnet/report/run_doubts.h"
 #include "effnet/report/run_report.h"
 #include "effnet/report/thumbnails.h"
-#include "effnet/train/distributed/together.h"
+#include "effnet/train/distributed/run_on_ranks.h"
 #include "effnet/train/run/checkpoint_folder.h"
 
 namespace effnet::train {
@@ -40,7 +40,7 @@ std::string data_folder(const RunOptions& options) {
 }
 
 // Why `file` does not hold the best epoch's weights, which the trainer then has not got; else empty.
-std::string take_best(Setup& setup, const fs::path& file) {
+std::string load_best_weights(RunContext& setup, const fs::path& file) {
   const std::int64_t best = setup.position.best_epoch;
   try {
     const CheckpointFile checkpoint = open_checkpoint(file);
@@ -55,7 +55,7 @@ std::string take_best(Setup& setup, const fs::path& file) {
 }
 
 // Rank 0's weights on all ranks: their folders may be others.
-void share_state(Trainer& trainer, Group& group) {
+void broadcast_state(Trainer& trainer, Group& group) {
   if (group.world() == 1) return;
   const torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : trainer.state()) {
@@ -66,18 +66,18 @@ void share_state(Trainer& trainer, Group& group) {
 }
 
 // Gives the trainer the weights that become the model; returns the epoch they are of.
-std::int64_t take_result(const RunOptions& options, Setup& setup, Group& group) {
+std::int64_t load_result_weights(const RunOptions& options, RunContext& setup, Group& group) {
   const auto last = static_cast<std::int64_t>(setup.position.epoch);
   if (options.recipe.checkpoint_result != SavedEpoch::best || setup.position.best_epoch == last) return last;
   std::string why;
-  run_on_rank0(group, [&] { why = take_best(setup, CheckpointFolder(options.out).best()); });
+  run_on_rank0(group, [&] { why = load_best_weights(setup, CheckpointFolder(options.out).best()); });
   why = broadcast_from_rank0(group, why);
   if (!why.empty()) {
     setup.tell(fmt::format("warning: {}: the weights of the last epoch become the model instead of those of epoch {}",
                            why, setup.position.best_epoch));
     return last;
   }
-  share_state(*setup.trainer, group);
+  broadcast_state(*setup.trainer, group);
   return setup.position.best_epoch;
 }
 
@@ -87,7 +87,7 @@ double top1_of(const std::vector<report::EpochMetrics>& rows, std::int64_t epoch
   return row == rows.end() ? -1 : row->score().value_or(-1);
 }
 
-Summary summary_of(const RunOptions& options, const Setup& setup, double epochs, std::int64_t saved,
+Summary summary_of(const RunOptions& options, const RunContext& setup, double epochs, std::int64_t saved,
                    const Group& group) {
   const std::vector<report::EpochMetrics>& rows = setup.folder->metrics();
   const Position& position = setup.position;
@@ -118,8 +118,8 @@ double top1_of(const std::vector<report::Prediction>& predictions) {
 
 }  // namespace
 
-Summary finish_run(const RunOptions& options, Setup& setup, double epochs, Group& group) {
-  const std::int64_t saved = take_result(options, setup, group);
+Summary write_results(const RunOptions& options, RunContext& setup, double epochs, Group& group) {
+  const std::int64_t saved = load_result_weights(options, setup, group);
   const std::optional<ValidationSet>& images = setup.test ? setup.test : setup.validation;
   std::optional<std::vector<report::Prediction>> predictions;
   if (images) {

@@ -1,4 +1,4 @@
-#include "effnet/train/run/setup.h"
+#include "effnet/train/run/prepare.h"
 
 #include <ATen/Parallel.h>
 
@@ -9,11 +9,11 @@
 #include "effnet/base/text.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
-#include "effnet/train/distributed/together.h"
+#include "effnet/train/distributed/run_on_ranks.h"
 #include "effnet/train/run/checks.h"
 #include "effnet/train/run/identity.h"
 #include "effnet/train/run/resume.h"
-#include "effnet/train/run/run_facts.h"
+#include "effnet/train/run/compared_values.h"
 #include "effnet/train/step/precision.h"
 
 namespace effnet::train {
@@ -23,8 +23,8 @@ namespace fs = std::filesystem;
 
 // Rank 0's part of open_folder(): the summary of a run that is finished and stays so, else empty. `told`: a line for
 // the person.
-std::string finished_summary(const RunOptions& options, const RunFolder& folder, const Tell& tell, std::string& told) {
-  if (folder.holds_a_run() && !options.resume)
+std::string finished_summary(const RunOptions& options, const RunFolder& folder, const Log& tell, std::string& told) {
+  if (folder.contains_run() && !options.resume)
     throw usage_error("{}: holds a run already (expected an empty or a new folder)", options.out.string())
         .with_hint("--resume goes on with it; another --out begins anew");
   const std::optional<Summary> summary = folder.finished();
@@ -45,7 +45,7 @@ std::string finished_summary(const RunOptions& options, const RunFolder& folder,
   return "";
 }
 
-std::optional<Summary> open_folder(const RunOptions& options, Group& group, Setup& setup) {
+std::optional<Summary> open_folder(const RunOptions& options, Group& group, RunContext& setup) {
   std::string done, told;
   run_on_rank0(group, [&] {
     setup.folder = std::make_unique<RunFolder>(options.out);
@@ -71,7 +71,7 @@ data::LoaderOptions loader_options(const RunOptions& options, const Group& group
 }
 
 // Model, images and their loaders. Returns what identity_of() says of them.
-Identity open_parts(const RunOptions& options, Group& group, Setup& setup) {
+Identity open_model_and_data(const RunOptions& options, Group& group, RunContext& setup) {
   const Recipe& recipe = options.recipe;
   Identity identity;
   run_on_all_ranks(group, [&] {
@@ -97,24 +97,24 @@ Identity open_parts(const RunOptions& options, Group& group, Setup& setup) {
   return identity;
 }
 
-void tell_the_start(const Setup& setup, const Group& group) {
+void log_start(const RunContext& setup, const Group& group) {
   const std::vector<std::string>& classes = setup.data.train->classes();
   setup.tell(fmt::format("{}: {} parameters at {} px, {} images of {} classes, {} steps an epoch on {}{}",
                          setup.model.arch.name, grouped(graph::costs(setup.graph).params),
                          to_string(setup.model.resolution()), grouped(setup.data.train->size()), classes.size(),
                          setup.batches(), device_text(setup.device.str(), setup.trainer->isa()),
                          group.world() > 1 ? fmt::format(", {} processes", group.world()) : ""));
-  setup.tell(weights_told(setup.model));
+  setup.tell(describe_initial_weights(setup.model));
 }
 
 // The trainer, its state and the run's files: those of the newest whole checkpoint, or their beginning.
-void take_up(const RunOptions& options, Group& group, Setup& setup) {
+void resume_or_start(const RunOptions& options, Group& group, RunContext& setup) {
   const Recipe& recipe = options.recipe;
   std::string from;
   std::vector<std::string> changed;
   run_on_rank0(group, [&] {
     const CheckpointFolder checkpoints(options.out);
-    if (!checkpoints.empty()) from = checkpoints.newest_whole(setup.tell).string();
+    if (!checkpoints.empty()) from = checkpoints.newest_intact(setup.tell).string();
   });
   from = broadcast_from_rank0(group, from);
   const Timeline timeline(recipe, setup.batches(), setup.position);
@@ -126,19 +126,19 @@ void take_up(const RunOptions& options, Group& group, Setup& setup) {
     const CheckpointFile checkpoint = open_checkpoint(from);
     restore(checkpoint, from, *setup.trainer, setup.identity);
     setup.position = checkpoint.position;
-    changed = told_of_course(changes_of_course(setup.identity, checkpoint.identity), timeline.epochs_done(),
-                             timeline.rate_of_step(timeline.steps_done()));
+    changed = describe_changes(changes_on_resume(setup.identity, checkpoint.identity), timeline.epochs_done(),
+                             timeline.learning_rate_of_step(timeline.steps_done()));
   });
   run_on_rank0(group, [&] {
-    check_the_end(*setup.folder, recipe, *setup.trainer);
+    check_run_can_finish(*setup.folder, recipe, *setup.trainer);
     setup.recorder = std::make_unique<Recorder>(
         *setup.folder, recipe, setup.identity,
         formats::model_metadata(finished_model(setup.model, {}, setup.data.train->classes(), recipe)), setup.position,
         setup.tell);
-    if (!from.empty()) setup.recorder->going_on(from, setup.position, timeline.steps_done() + 1);
+    if (!from.empty()) setup.recorder->resume_from(from, setup.position, timeline.steps_done() + 1);
   });
   setup.loader->seek(setup.position.epoch, setup.position.batch);
-  if (from.empty()) return tell_the_start(setup, group);
+  if (from.empty()) return log_start(setup, group);
   setup.tell(fmt::format("going on from {} at epoch {:.4g} of {:.4g} on {}", from, timeline.epochs_done(),
                          timeline.epochs(), device_text(setup.device.str(), setup.trainer->isa())));
   for (const std::string& line : changed) setup.tell(line);
@@ -146,15 +146,15 @@ void take_up(const RunOptions& options, Group& group, Setup& setup) {
 
 }  // namespace
 
-std::optional<Summary> set_up(const RunOptions& options, Group& group, Setup& setup) {
+std::optional<Summary> prepare_run(const RunOptions& options, Group& group, RunContext& setup) {
   const bool alone = group.world() == 1;  // then no digest is computed
-  if (!alone) agree(group, recipe_facts(options.recipe));
+  if (!alone) agree(group, compared_settings(options.recipe));
   if (std::optional<Summary> done = open_folder(options, group, setup)) return done;
-  const Identity identity = open_parts(options, group, setup);
+  const Identity identity = open_model_and_data(options, group, setup);
   setup.identity = to_text(identity);
-  if (!alone) agree(group, data_facts(setup.data, identity));
-  take_up(options, group, setup);
-  if (!alone) agree(group, start_facts(setup.position, *setup.trainer));
+  if (!alone) agree(group, compared_data(setup.data, identity));
+  resume_or_start(options, group, setup);
+  if (!alone) agree(group, compared_start(setup.position, *setup.trainer));
   return std::nullopt;
 }
 
