@@ -256,7 +256,7 @@ def test_a_second_trainer_is_refused(effnet, place, tmp_path):
         for more in ([], ["--resume"]):
             result = effnet(*words(place, out, *more))
             effnet.check_error(result, 4)
-            assert "another trainer" in result.stderr
+            assert "another process is training" in result.stderr
     finally:
         process.kill()
         process.communicate()
@@ -272,7 +272,7 @@ def test_a_finished_run_stays_as_it_is(effnet, place, whole):
     assert effnet.json(*words(place, out, "--resume")) == summary
     result = effnet(*words(place, out))
     effnet.check_error(result, 2)
-    assert "holds a run already" in result.stderr and "--resume" in result.stderr
+    assert "already contains a run" in result.stderr and "--resume" in result.stderr
     assert state() == before
 
 
@@ -301,7 +301,7 @@ def test_a_damaged_checkpoint_falls_back(effnet, place, whole, broken_off, tmp_p
     last.write_bytes({"cut": data[:len(data) // 2], "empty": b"", "bit": data}[damage])
     result = effnet(*words(place, out, "--resume", "--json"))
     assert result.returncode == 0, result.stderr
-    assert "going on from the checkpoint before it" in result.stderr and "previous" in result.stderr
+    assert "resuming from the previous checkpoint" in result.stderr and "previous" in result.stderr
     same_result(out, whole[0])
 
 
@@ -312,7 +312,7 @@ def test_no_whole_checkpoint_is_left(effnet, place, broken_off, tmp_path):
         (out / "checkpoints" / name).write_bytes(b"not a checkpoint")
     result = effnet(*words(place, out, "--resume", "--quiet"))
     effnet.check_error(result, 3)
-    assert "no whole checkpoint" in result.stderr
+    assert "no intact checkpoint" in result.stderr
 
 
 def test_a_checkpoint_of_another_run_is_refused(effnet, place, broken_off, tmp_path):

@@ -109,7 +109,7 @@ def test_a_damaged_best_checkpoint_leaves_the_last(effnet, place, worse, tmp_pat
         (out / name).unlink()
     result = effnet(*words(place, out, *again))
     assert result.returncode == 0, result.stderr
-    assert "checkpoints/best" in result.stderr and "the weights of the last epoch become the model" in result.stderr
+    assert "checkpoints/best" in result.stderr and "saving the weights of the last epoch" in result.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["saved_epoch"] == 3 and top1_of(out) == pytest.approx(summary["saved_top1"])
 
@@ -136,7 +136,7 @@ def test_a_best_checkpoint_of_something_else_leaves_the_last(effnet, place, wors
     retake(out)
     result = effnet(*words(place, out, *again))
     assert result.returncode == 0, result.stderr
-    assert "the weights of the last epoch become the model" in result.stderr
+    assert "saving the weights of the last epoch" in result.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["saved_epoch"] == 3 and top1_of(out) == pytest.approx(summary["saved_top1"])
 
@@ -148,7 +148,7 @@ def test_a_finished_run_without_checkpoints_is_not_begun_anew(effnet, place, wor
     model = (out / "model.safetensors").read_bytes()
     result = effnet(*words(place, out, *worse[1][:-1], "--set", "train.epochs=9", "--resume", "--quiet"))
     effnet.check_error(result, 3)
-    assert "the checkpoints to go on from are gone" in result.stderr
+    assert "cannot be extended, because its checkpoints are missing" in result.stderr
     assert (out / "model.safetensors").read_bytes() == model
 
 
@@ -231,27 +231,27 @@ def test_other_images_are_another_run(effnet, place, worse, tmp_path, change):
     arguments[arguments.index("--data") + 1] = str(data)
     result = effnet(*arguments)
     effnet.check_error(result, 3)
-    what = "validation images = 35" if change == "validation" else "(got images = 96 (names and labels "
+    what = "validation pictures = 35" if change == "validation" else "(got pictures = 96 (names and labels "
     assert what in result.stderr and "another model, recipe or data" in result.stderr
 
 
 def test_the_course_may_change_and_is_said(worse):
     _, _, result = worse
-    assert "going on from" in result.stderr
-    assert "optimizer.lr is 30.0 from here on (it was 0.1)" in result.stderr
-    assert "train.epochs is 3.0 from here on (it was 2.0)" in result.stderr
+    assert "resuming from" in result.stderr
+    assert "optimizer.lr changes from 0.1 to 30.0" in result.stderr
+    assert "train.epochs changes from 2.0 to 3.0" in result.stderr
     assert "the next step's learning rate is 30\n" in result.stderr
 
 
 def test_a_finished_run_goes_on_or_says_why_not(effnet, place, worse, tmp_path):
     out, again, _ = worse
     before = (out / "summary.json").read_bytes()
-    for setting, said in (("train.epochs=2", "after 3 epochs"), ("optimizer.lr=0.1", "another optimizer.lr"), ("seed=8", "another seed")):
+    for setting, said in (("train.epochs=2", "after 3 epochs"), ("optimizer.lr=0.1", "a changed optimizer.lr"), ("seed=8", "a changed seed")):
         result = effnet(*words(place, out, *again, "--quiet", "--set", setting))
         effnet.check_error(result, 2)
-        assert said in result.stderr and "goes on with it" in result.stderr
+        assert said in result.stderr and "extends it" in result.stderr
     result = effnet(*words(place, out, *again, "--set", "train.validate_every=2"))
-    assert result.returncode == 0 and "finished already; train.validate_every changes nothing" in result.stderr
+    assert result.returncode == 0 and "already finished; train.validate_every has no effect" in result.stderr
     assert (out / "summary.json").read_bytes() == before
     # One that ended within an epoch has no step from which another length could go on.
     part = tmp_path / "part"
@@ -268,7 +268,7 @@ def test_a_broken_image_of_a_small_set(effnet, place, tmp_path):
     arguments = words(place, tmp_path / "run", "--set", "train.epochs=1")
     arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
     result = effnet(*arguments)
-    assert result.returncode == 0 and "3 broken images, see broken.csv" in result.stderr, result.stderr
+    assert result.returncode == 0 and "3 corrupt images, see broken.csv" in result.stderr, result.stderr
     assert len(rows_of(tmp_path / "run" / "broken.csv")) == 3
 
 
@@ -320,4 +320,4 @@ def test_weights_to_begin_with_are_a_model(effnet, place, worse, tmp_path):
     assert "not pulled" in result.stderr and "hint: effnet pull efficientnet_b0" in result.stderr
     result = effnet(*words(place, tmp_path / "arch", "--quiet", "--set", f"model.init={place / 'net.toml'}"))
     effnet.check_error(result, 3)
-    assert "no weights to begin with" in result.stderr
+    assert "model.init: no weights" in result.stderr

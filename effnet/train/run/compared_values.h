@@ -1,4 +1,4 @@
-// What the ranks of a run compare with rank 0 before the first step (distributed/facts.h).
+// The values of a run that must be the same on all ranks before the first step (distributed/consistency.h).
 #pragma once
 
 #include <string>
@@ -11,13 +11,13 @@
 
 namespace effnet::train {
 
-// Every setting but those of a machine; of files their names without the folder.
+// All settings except those that may differ between ranks. Model files are compared by file name without the folder.
 KeyValues compared_settings(const Recipe& recipe);
 
-// Images, class names and the architecture.
+// The images, the class names and the architecture.
 KeyValues compared_data(const RunData& data, const Identity& identity);
 
-// Where the run begins or goes on, and a digest of the weights that it does so with.
+// The position of the next step, and a digest of the weights, optimiser state and other tensors of the trainer.
 KeyValues compared_start(const Position& position, Trainer& trainer);
 
 }  // namespace effnet::train

@@ -11,9 +11,9 @@
 #include "effnet/graph/lower.h"
 #include "effnet/train/distributed/run_on_ranks.h"
 #include "effnet/train/run/checks.h"
+#include "effnet/train/run/compared_values.h"
 #include "effnet/train/run/identity.h"
 #include "effnet/train/run/resume.h"
-#include "effnet/train/run/compared_values.h"
 #include "effnet/train/step/precision.h"
 
 namespace effnet::train {
@@ -21,39 +21,39 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Rank 0's part of open_folder(): the summary of a run that is finished and stays so, else empty. `told`: a line for
-// the person.
-std::string finished_summary(const RunOptions& options, const RunFolder& folder, const Log& tell, std::string& told) {
+// Rank 0's part of open_folder(): the summary of a run that is finished and stays finished (`message`: a line for the
+// log), else empty.
+std::string finished_summary(const RunOptions& options, const RunFolder& folder, const Log& log, std::string& message) {
   if (folder.contains_run() && !options.resume)
-    throw usage_error("{}: holds a run already (expected an empty or a new folder)", options.out.string())
-        .with_hint("--resume goes on with it; another --out begins anew");
+    throw usage_error("{}: already contains a run (expected an empty or a new folder)", options.out.string())
+        .with_hint("--resume continues that run; another --out starts a new one");
   const std::optional<Summary> summary = folder.finished();
   if (!summary) return "";
-  const bool stays = stays_finished(*summary, folder, options.recipe, told);
+  const bool stays = stays_finished(*summary, folder, options.recipe, message);
   if (stays && folder.has_model()) return summary_text(*summary);
   const bool no_checkpoint = CheckpointFolder(options.out).empty();
   if (!stays && no_checkpoint)
-    throw input_error("{}: the run is finished, but the checkpoints to go on from are gone", options.out.string())
-        .with_hint("model.init=" + options.out.string() + " begins a run of its own with its weights");
+    throw input_error("{}: the run is finished and cannot be extended, because its checkpoints are missing",
+                      options.out.string())
+        .with_hint("model.init=" + options.out.string() + " starts a new run from its weights");
   if (!stays) return "";
   if (no_checkpoint)
-    throw input_error("{}: the run is finished, but model.safetensors and the checkpoint to make it from are gone",
+    throw input_error("{}: the run is finished, but model.safetensors and the checkpoints are missing",
                       options.out.string())
-        .with_hint(
-            "checkpoints/best or an epoch's, if one is left, is a MODEL too; else train again in another folder");
-  tell("model.safetensors is gone: it is made again from the checkpoints");
+        .with_hint("checkpoints/best or checkpoints/epoch-N, if one is left, can be used as a MODEL; else train again");
+  log("model.safetensors is missing; writing it again from the checkpoints");
   return "";
 }
 
-std::optional<Summary> open_folder(const RunOptions& options, Group& group, RunContext& setup) {
-  std::string done, told;
+std::optional<Summary> open_folder(const RunOptions& options, Group& group, RunContext& context) {
+  std::string done, message;
   run_on_rank0(group, [&] {
-    setup.folder = std::make_unique<RunFolder>(options.out);
-    done = finished_summary(options, *setup.folder, setup.tell, told);
+    context.folder = std::make_unique<RunFolder>(options.out);
+    done = finished_summary(options, *context.folder, context.log, message);
   });
   done = broadcast_from_rank0(group, done);
   if (done.empty()) return std::nullopt;
-  setup.tell(told);
+  context.log(message);
   return parse_summary(done);
 }
 
@@ -70,91 +70,92 @@ data::LoaderOptions loader_options(const RunOptions& options, const Group& group
   return loader;
 }
 
-// Model, images and their loaders. Returns what identity_of() says of them.
-Identity open_model_and_data(const RunOptions& options, Group& group, RunContext& setup) {
+// Opens the model, the datasets and the loaders. Returns the identity of the run.
+Identity open_model_and_data(const RunOptions& options, Group& group, RunContext& context) {
   const Recipe& recipe = options.recipe;
   Identity identity;
   run_on_all_ranks(group, [&] {
     at::set_num_threads(options.threads);
-    setup.model = open_run_model(recipe);
-    setup.data = open_run_data(recipe, options.data, setup.model.resolution());
-    setup.model.arch.classes = setup.data.classes;
-    setup.graph = graph::lower(setup.model.arch, {.resolution = setup.model.resolution()});
-    identity = identity_of(recipe, setup.model, setup.data);
+    context.model = open_run_model(recipe);
+    context.data = open_run_data(recipe, options.data, context.model.resolution());
+    context.model.arch.classes = context.data.classes;
+    context.graph = graph::lower(context.model.arch, {.resolution = context.model.resolution()});
+    identity = identity_of(recipe, context.model, context.data);
 
     data::LoaderOptions loader = loader_options(options, group), evaluation = loader;
     evaluation.batch =
         std::max<std::int64_t>(recipe.train.batch / std::max<std::int64_t>(recipe.train.accumulate, 1), group.world());
-    if (setup.data.validation) setup.validation = {setup.data.validation, setup.model.evaluation, evaluation};
-    if (setup.data.test) setup.test = {setup.data.test, setup.model.evaluation, evaluation};
+    if (context.data.validation) context.validation = {context.data.validation, context.model.evaluation, evaluation};
+    if (context.data.test) context.test = {context.data.test, context.model.evaluation, evaluation};
     loader.mixup = recipe.data.mixup;
     loader.cutmix = recipe.data.cutmix;
-    setup.loader = std::make_unique<data::TrainingLoader>(setup.data.train, training_view(recipe, setup.model), loader);
+    context.loader =
+        std::make_unique<data::TrainingLoader>(context.data.train, training_view(recipe, context.model), loader);
   });
-  if (const std::string slow = slow_precision(recipe.train.precision, setup.device); !slow.empty()) setup.tell(slow);
-  for (const std::string& warning : setup.model.warnings) setup.tell(warning);
-  for (const std::string& note : setup.data.notes) setup.tell(note);
+  if (const std::string slow = slow_precision(recipe.train.precision, context.device); !slow.empty()) context.log(slow);
+  for (const std::string& warning : context.model.warnings) context.log(warning);
+  for (const std::string& note : context.data.notes) context.log(note);
   return identity;
 }
 
-void log_start(const RunContext& setup, const Group& group) {
-  const std::vector<std::string>& classes = setup.data.train->classes();
-  setup.tell(fmt::format("{}: {} parameters at {} px, {} images of {} classes, {} steps an epoch on {}{}",
-                         setup.model.arch.name, grouped(graph::costs(setup.graph).params),
-                         to_string(setup.model.resolution()), grouped(setup.data.train->size()), classes.size(),
-                         setup.batches(), device_text(setup.device.str(), setup.trainer->isa()),
-                         group.world() > 1 ? fmt::format(", {} processes", group.world()) : ""));
-  setup.tell(describe_initial_weights(setup.model));
+void log_start(const RunContext& context, const Group& group) {
+  const std::vector<std::string>& classes = context.data.train->classes();
+  context.log(fmt::format("{}: {} parameters at {} px, {} images of {} classes, {} steps per epoch on {}{}",
+                          context.model.arch.name, grouped(graph::costs(context.graph).params),
+                          to_string(context.model.resolution()), grouped(context.data.train->size()), classes.size(),
+                          context.batches(), device_text(context.device.str(), context.trainer->isa()),
+                          group.world() > 1 ? fmt::format(", {} processes", group.world()) : ""));
+  context.log(describe_initial_weights(context.model));
 }
 
-// The trainer, its state and the run's files: those of the newest whole checkpoint, or their beginning.
-void resume_or_start(const RunOptions& options, Group& group, RunContext& setup) {
+// Creates the trainer and the recorder. Loads the newest intact checkpoint if there is one, else starts the run.
+void resume_or_start(const RunOptions& options, Group& group, RunContext& context) {
   const Recipe& recipe = options.recipe;
   std::string from;
   std::vector<std::string> changed;
   run_on_rank0(group, [&] {
     const CheckpointFolder checkpoints(options.out);
-    if (!checkpoints.empty()) from = checkpoints.newest_intact(setup.tell).string();
+    if (!checkpoints.empty()) from = checkpoints.newest_intact(context.log).string();
   });
   from = broadcast_from_rank0(group, from);
-  const Timeline timeline(recipe, setup.batches(), setup.position);
+  const Timeline timeline(recipe, context.batches(), context.position);
   run_on_all_ranks(group, [&] {
-    auto store = initial_weights(setup.model, setup.graph, recipe.seed);
-    store->to(setup.device);
-    setup.trainer = std::make_unique<Trainer>(setup.graph, std::move(store), recipe, setup.device, group);
+    auto store = initial_weights(context.model, context.graph, recipe.seed);
+    store->to(context.device);
+    context.trainer = std::make_unique<Trainer>(context.graph, std::move(store), recipe, context.device, group);
     if (from.empty()) return;
     const CheckpointFile checkpoint = open_checkpoint(from);
-    restore(checkpoint, from, *setup.trainer, setup.identity);
-    setup.position = checkpoint.position;
-    changed = describe_changes(changes_on_resume(setup.identity, checkpoint.identity), timeline.epochs_done(),
-                             timeline.learning_rate_of_step(timeline.steps_done()));
+    restore(checkpoint, from, *context.trainer, context.identity);
+    context.position = checkpoint.position;
+    changed = describe_changes(changes_on_resume(context.identity, checkpoint.identity), timeline.epochs_done(),
+                               timeline.learning_rate_of_step(timeline.steps_done()));
   });
   run_on_rank0(group, [&] {
-    check_run_can_finish(*setup.folder, recipe, *setup.trainer);
-    setup.recorder = std::make_unique<Recorder>(
-        *setup.folder, recipe, setup.identity,
-        formats::model_metadata(finished_model(setup.model, {}, setup.data.train->classes(), recipe)), setup.position,
-        setup.tell);
-    if (!from.empty()) setup.recorder->resume_from(from, setup.position, timeline.steps_done() + 1);
+    check_run_can_finish(*context.folder, recipe, *context.trainer);
+    context.recorder = std::make_unique<Recorder>(
+        *context.folder, recipe, context.identity,
+        formats::model_metadata(finished_model(context.model, {}, context.data.train->classes(), recipe)),
+        context.position, context.log);
+    if (!from.empty()) context.recorder->resume_from(from, context.position, timeline.steps_done() + 1);
   });
-  setup.loader->seek(setup.position.epoch, setup.position.batch);
-  if (from.empty()) return log_start(setup, group);
-  setup.tell(fmt::format("going on from {} at epoch {:.4g} of {:.4g} on {}", from, timeline.epochs_done(),
-                         timeline.epochs(), device_text(setup.device.str(), setup.trainer->isa())));
-  for (const std::string& line : changed) setup.tell(line);
+  context.loader->seek(context.position.epoch, context.position.batch);
+  if (from.empty()) return log_start(context, group);
+  context.log(fmt::format("resuming from {} at epoch {:.4g} of {:.4g} on {}", from, timeline.epochs_done(),
+                          timeline.epochs(), device_text(context.device.str(), context.trainer->isa())));
+  for (const std::string& line : changed) context.log(line);
 }
 
 }  // namespace
 
-std::optional<Summary> prepare_run(const RunOptions& options, Group& group, RunContext& setup) {
-  const bool alone = group.world() == 1;  // then no digest is computed
-  if (!alone) agree(group, compared_settings(options.recipe));
-  if (std::optional<Summary> done = open_folder(options, group, setup)) return done;
-  const Identity identity = open_model_and_data(options, group, setup);
-  setup.identity = to_text(identity);
-  if (!alone) agree(group, compared_data(setup.data, identity));
-  resume_or_start(options, group, setup);
-  if (!alone) agree(group, compared_start(setup.position, *setup.trainer));
+std::optional<Summary> prepare_run(const RunOptions& options, Group& group, RunContext& context) {
+  const bool alone = group.world() == 1;  // nothing to compare, so no digests are computed
+  if (!alone) require_same_on_all_ranks(group, compared_settings(options.recipe));
+  if (std::optional<Summary> done = open_folder(options, group, context)) return done;
+  const Identity identity = open_model_and_data(options, group, context);
+  context.identity = to_text(identity);
+  if (!alone) require_same_on_all_ranks(group, compared_data(context.data, identity));
+  resume_or_start(options, group, context);
+  if (!alone) require_same_on_all_ranks(group, compared_start(context.position, *context.trainer));
   return std::nullopt;
 }
 

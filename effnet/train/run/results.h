@@ -1,12 +1,13 @@
-// The end of a run: the model file, what it says of each image, the page about the run, the summary. Everything here
-// can be done again after a kill, from the last checkpoint.
+// The end of a run: writes the model file, its predictions for each validation image, the summary and report.html. If
+// the process is killed here, --resume repeats all of it from the last checkpoint.
 #pragma once
 
 #include "effnet/train/run/prepare.h"
 
 namespace effnet::train {
 
-// `epochs`: of the whole run. Throws Error(interrupted) if a signal comes while images are classified.
-Summary write_results(const RunOptions& options, RunContext& setup, double epochs, Group& group);
+// `epochs`: the length of the whole run. Throws Error(interrupted) if a signal arrives while images are being
+// classified.
+Summary write_results(const RunOptions& options, RunContext& context, double epochs, Group& group);
 
 }  // namespace effnet::train
