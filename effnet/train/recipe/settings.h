@@ -21,8 +21,8 @@ enum class SettingKind {
   adjustable,   // affects the steps that follow; may change on --resume, for example after the run diverged
   operational,  // affects speed, frequency or what is kept, not the result of a step; may change on --resume
   per_rank,     // as operational; may differ between ranks
-  model_file,   // a MODEL. Its contents are compared, not its path: another machine may have it in another folder
-  data_folder,  // the dataset. Its contents are compared, not its path; ranks may have different paths
+  model_file,   // a MODEL. Its folder may differ; the architecture and, between ranks, the initial weights are compared
+  data_folder,  // the dataset. Its folder may differ; the names and labels of the images are compared
 };
 
 // The accepted range of a number. Both bounds are inclusive, and at most 2^53.
