@@ -85,9 +85,8 @@ std::string rank_list(const std::vector<int>& ranks) {
 std::string arrival_key(int rank) { return "here/" + std::to_string(rank); }
 std::string values_key(int rank) { return "facts/" + std::to_string(rank); }
 constexpr const char* kArrived = "here";
-constexpr const char* kVerdict =
-    "verdict";                           // written by rank 0: kAgreed, or "RANK DIFFERENCE" for the rank that differs
-constexpr const char* kHeard = "heard";  // the number of ranks that have read a verdict other than kAgreed
+constexpr const char* kVerdict = "verdict";  // from rank 0: kAgreed, or "RANK DIFFERENCE" for a rank that differs
+constexpr const char* kHeard = "heard";      // the number of ranks that have read a verdict other than kAgreed
 constexpr std::string_view kAgreed = "agreed";
 
 std::vector<std::uint8_t> bytes(std::string_view text) { return {text.begin(), text.end()}; }

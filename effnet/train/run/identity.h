@@ -1,5 +1,6 @@
-// The identity of a run: settings, architecture, classes, and images with their labels, as a text with one "key =
-// value" per line. Every checkpoint stores it, and a run resumes only from a checkpoint with the same identity.
+// The identity of a run: settings, architecture, classes, and images with their labels. As text it has one "key =
+// value" per line. Every checkpoint stores it. A run resumes only from a checkpoint with the same identity; only
+// adjustable settings (SettingKind) may differ.
 #pragma once
 
 #include <string>

@@ -31,8 +31,7 @@ struct RunOptions {
 // - Error(interrupted) after SIGINT, SIGTERM or SIGHUP: at once before the first step, later when the state is saved;
 // - Error(usage) on all ranks if recipe, images or weights differ between ranks, or if the time budget is too short;
 // - Error(environment) if another process is training in the folder, or if files cannot be written;
-// - Error(input) for an unusable dataset, a checkpoint of another run, or a loss that is not finite (the batch is
-// saved).
+// - Error(input) for an unusable dataset, a checkpoint of another run, or a loss that is not finite.
 Summary run(const RunOptions& options, Group& group);
 
 }  // namespace effnet::train

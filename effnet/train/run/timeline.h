@@ -22,10 +22,10 @@ class Timeline {
   double epochs_done() const;
 
   bool last_step_is_done() const;
-  bool epoch_is_over() const {
-    return position_.batch == batches_ || last_step_is_done();
-  }                                                                                 // its results must be written
-  bool run_is_over() const { return position_.batch == 0 && last_step_is_done(); }  // and they are written
+  // All steps of the epoch are done, and its results must be written.
+  bool epoch_is_over() const { return position_.batch == batches_ || last_step_is_done(); }
+  // All steps of the run are done, and the results of its last epoch are written.
+  bool run_is_over() const { return position_.batch == 0 && last_step_is_done(); }
   // True if train.validate_every requires a validation at the end of `epoch`, counted from 1.
   bool validation_is_due(std::int64_t epoch) const;
   bool checkpoint_is_due() const;  // by checkpoint.every_steps; false at the end of an epoch, which has its own
