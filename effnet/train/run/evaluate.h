@@ -47,8 +47,8 @@ struct ValidationCost {
 // An estimate for this rank from at most 8 batches, measured for about `limit_s` at most. Does not change the trainer.
 ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
 
-// The prediction for each image, in the order of the set, on every rank. Uses the averaged weights if there are any,
-// else the trained ones. Returns null if any rank received a signal to stop.
+// The prediction for each image, in the order of the dataset, on every rank. Uses the averaged weights if there are
+// any, else the trained ones. Returns null if any rank received a signal to stop.
 std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group);
 
 }  // namespace effnet::train
