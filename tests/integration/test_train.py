@@ -257,7 +257,7 @@ def test_a_second_trainer_is_refused(effnet, project, tmp_path):
         for more in ([], ["--resume"]):
             result = effnet(*train_arguments(project, out, *more))
             effnet.check_error(result, 4)
-            assert "another trainer" in result.stderr
+            assert "another process is training" in result.stderr
     finally:
         process.kill()
         process.communicate()
@@ -273,7 +273,7 @@ def test_finished_run_is_not_changed(effnet, project, complete_run):
     assert effnet.json(*train_arguments(project, out, "--resume")) == summary
     result = effnet(*train_arguments(project, out))
     effnet.check_error(result, 2)
-    assert "holds a run already" in result.stderr and "--resume" in result.stderr
+    assert "already contains a run" in result.stderr and "--resume" in result.stderr
     assert state() == before
 
 
@@ -302,7 +302,7 @@ def test_damaged_checkpoint_falls_back_to_the_previous_one(effnet, project, comp
     last.write_bytes({"cut": data[:len(data) // 2], "empty": b"", "bit": data}[damage])
     result = effnet(*train_arguments(project, out, "--resume", "--json"))
     assert result.returncode == 0, result.stderr
-    assert "going on from the checkpoint before it" in result.stderr and "previous" in result.stderr
+    assert "resuming from the previous checkpoint" in result.stderr and "previous" in result.stderr
     same_result(out, complete_run[0])
 
 
@@ -313,7 +313,7 @@ def test_no_valid_checkpoint_is_an_error(effnet, project, interrupted, tmp_path)
         (out / "checkpoints" / name).write_bytes(b"not a checkpoint")
     result = effnet(*train_arguments(project, out, "--resume", "--quiet"))
     effnet.check_error(result, 3)
-    assert "no whole checkpoint" in result.stderr
+    assert "no intact checkpoint" in result.stderr
 
 
 def test_a_checkpoint_of_another_run_is_refused(effnet, project, interrupted, tmp_path):

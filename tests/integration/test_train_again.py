@@ -78,16 +78,16 @@ def test_missing_model_is_written_again(effnet, project, complete_run, tmp_path)
     (out / "model.safetensors").unlink()
     result = effnet("train", "--resume", "--out", out, "--threads", 1)
     assert result.returncode == 0, result.stderr
-    assert "model.safetensors is gone: it is made again from the checkpoints" in result.stderr
+    assert "model.safetensors is missing; writing it again from the checkpoints" in result.stderr
     same_result(out, complete_run[0])
-    (out / "model.safetensors").write_bytes(b"")  # an incomplete copy
+    (out / "model.safetensors").write_bytes(b"")  # a copy that was cut off
     assert effnet("train", "--resume", "--out", out, "--threads", 1).returncode == 0
     same_result(out, complete_run[0])
     (out / "model.safetensors").unlink()
     shutil.rmtree(out / "checkpoints")
     result = effnet("train", "--resume", "--out", out, "--threads", 1)
     effnet.check_error(result, 3)
-    assert "model.safetensors and the checkpoint to make it from are gone" in result.stderr
+    assert "model.safetensors and the checkpoints are missing" in result.stderr
 
 
 def test_a_closed_terminal_saves_the_run(effnet, project, complete_run, tmp_path):

@@ -112,7 +112,7 @@ def test_damaged_best_checkpoint_falls_back_to_the_last(effnet, project, worse_l
         (out / name).unlink()
     result = effnet(*train_arguments(project, out, *resume_arguments))
     assert result.returncode == 0, result.stderr
-    assert "checkpoints/best" in result.stderr and "the weights of the last epoch become the model" in result.stderr
+    assert "checkpoints/best" in result.stderr and "saving the weights of the last epoch" in result.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["saved_epoch"] == 3 and top1_of(out) == pytest.approx(summary["saved_top1"])
 
@@ -139,7 +139,7 @@ def test_foreign_best_checkpoint_falls_back_to_the_last(effnet, project, worse_l
     delete_result(out)
     result = effnet(*train_arguments(project, out, *resume_arguments))
     assert result.returncode == 0, result.stderr
-    assert "the weights of the last epoch become the model" in result.stderr
+    assert "saving the weights of the last epoch" in result.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["saved_epoch"] == 3 and top1_of(out) == pytest.approx(summary["saved_top1"])
 
@@ -151,7 +151,7 @@ def test_finished_run_without_checkpoints_is_not_restarted(effnet, project, wors
     model = (out / "model.safetensors").read_bytes()
     result = effnet(*train_arguments(project, out, *worse_last_epoch[1][:-1], "--set", "train.epochs=9", "--resume", "--quiet"))
     effnet.check_error(result, 3)
-    assert "the checkpoints to go on from are gone" in result.stderr
+    assert "cannot be extended, because its checkpoints are missing" in result.stderr
     assert (out / "model.safetensors").read_bytes() == model
 
 
@@ -234,27 +234,27 @@ def test_other_images_are_another_run(effnet, project, worse_last_epoch, tmp_pat
     arguments[arguments.index("--data") + 1] = str(data)
     result = effnet(*arguments)
     effnet.check_error(result, 3)
-    what = "validation images = 35" if change == "validation" else "(got images = 96 (names and labels "
+    what = "validation pictures = 35" if change == "validation" else "(got pictures = 96 (names and labels "
     assert what in result.stderr and "another model, recipe or data" in result.stderr
 
 
 def test_settings_changed_on_resume_are_reported(worse_last_epoch):
     _, _, result = worse_last_epoch
-    assert "going on from" in result.stderr
-    assert "optimizer.lr is 30.0 from here on (it was 0.1)" in result.stderr
-    assert "train.epochs is 3.0 from here on (it was 2.0)" in result.stderr
+    assert "resuming from" in result.stderr
+    assert "optimizer.lr changes from 0.1 to 30.0" in result.stderr
+    assert "train.epochs changes from 2.0 to 3.0" in result.stderr
     assert "the next step's learning rate is 30\n" in result.stderr
 
 
 def test_finished_run_is_extended_or_refused(effnet, project, worse_last_epoch, tmp_path):
     out, resume_arguments, _ = worse_last_epoch
     before = (out / "summary.json").read_bytes()
-    for setting, message in (("train.epochs=2", "after 3 epochs"), ("optimizer.lr=0.1", "another optimizer.lr"), ("seed=8", "another seed")):
+    for setting, message in (("train.epochs=2", "after 3 epochs"), ("optimizer.lr=0.1", "a changed optimizer.lr"), ("seed=8", "a changed seed")):
         result = effnet(*train_arguments(project, out, *resume_arguments, "--quiet", "--set", setting))
         effnet.check_error(result, 2)
-        assert message in result.stderr and "goes on with it" in result.stderr
+        assert message in result.stderr and "extends it" in result.stderr
     result = effnet(*train_arguments(project, out, *resume_arguments, "--set", "train.validate_every=2"))
-    assert result.returncode == 0 and "finished already; train.validate_every changes nothing" in result.stderr
+    assert result.returncode == 0 and "already finished; train.validate_every has no effect" in result.stderr
     assert (out / "summary.json").read_bytes() == before
     # A run that ended within an epoch cannot be continued with another length.
     part = tmp_path / "part"
@@ -271,7 +271,7 @@ def test_corrupt_images_of_a_small_dataset(effnet, project, tmp_path):
     arguments = train_arguments(project, tmp_path / "run", "--set", "train.epochs=1")
     arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
     result = effnet(*arguments)
-    assert result.returncode == 0 and "3 broken images, see broken.csv" in result.stderr, result.stderr
+    assert result.returncode == 0 and "3 corrupt images, see broken.csv" in result.stderr, result.stderr
     assert len(rows_of(tmp_path / "run" / "broken.csv")) == 3
 
 
@@ -323,4 +323,4 @@ def test_initial_weights_may_be_any_model(effnet, project, worse_last_epoch, tmp
     assert "not pulled" in result.stderr and "hint: effnet pull efficientnet_b0" in result.stderr
     result = effnet(*train_arguments(project, tmp_path / "arch", "--quiet", "--set", f"model.init={project / 'net.toml'}"))
     effnet.check_error(result, 3)
-    assert "no weights to begin with" in result.stderr
+    assert "model.init: no weights" in result.stderr

@@ -13,16 +13,16 @@
 namespace effnet::train {
 namespace {
 
-// std::shared_ptr<Node> in LibTorch 1.13, an intrusive pointer in later ones.
+// std::shared_ptr<Node> in LibTorch 1.13, an intrusive pointer in later versions.
 using NodePtr = decltype(torch::autograd::impl::grad_accumulator(std::declval<const torch::Tensor&>()));
 using torch::autograd::variable_list;
 
 struct Slot {
   torch::Tensor parameter;
   std::size_t bucket = 0;
-  std::int64_t offset = 0;  // in the bucket's flat tensor
+  std::int64_t offset = 0;  // in the bucket's flat tensor, in elements
   bool ready = false;
-  NodePtr accumulator;  // the parameter itself holds it only weakly
+  NodePtr accumulator;  // kept alive here: the parameter has only a weak reference
   std::uintptr_t hook = 0;
 };
 
@@ -38,15 +38,15 @@ struct Bucket {
 struct GradientBuckets::State {
   std::vector<Slot> slots;  // parameters in reverse order
   std::vector<Bucket> buckets;
-  std::int64_t bucket_bytes = 0, flags = 0;  // flags: their offset in the last bucket, one a slot
+  std::int64_t bucket_bytes = 0, flags = 0;  // flags: offset in the last bucket of one flag per slot
   int world = 1;
   Launch launch;
 
-  std::mutex mutex;  // of what follows, slots' ready and buckets' missing
+  std::mutex mutex;  // protects `active`, `sent`, Slot::ready and Bucket::missing
   bool active = false;
   std::size_t sent = 0;
 
-  // The slot's part of the bucket, in the parameter's shape.
+  // The slot's range of its bucket, in the parameter's shape.
   torch::Tensor view(const Slot& slot) const {
     return buckets[slot.bucket].flat.narrow(0, slot.offset, slot.parameter.numel()).view(slot.parameter.sizes());
   }
@@ -66,12 +66,12 @@ struct GradientBuckets::State {
     bucket.wait = launch(bucket.flat);
     ++sent;
   }
-  void arrived(std::size_t index) {
+  void gradient_ready(std::size_t index) {
     const std::lock_guard lock(mutex);
     Slot& slot = slots[index];
     if (!active || slot.ready || slot.bucket < sent) return;
     fill(slot);
-    // The last one goes in finish(): only then is it known who had which gradient.
+    // finish() sends the last bucket, because only then all flags are known.
     while (sent + 1 < buckets.size() && buckets[sent].missing == 0) send_next();
   }
 };
@@ -88,10 +88,10 @@ GradientBuckets::GradientBuckets(const std::vector<torch::Tensor>& parameters, s
   for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter) {
     EFFNET_CHECK(parameter->is_leaf() && parameter->requires_grad() && parameter->is_floating_point());
     const std::size_t index = state.slots.size();
-    const bool another = index == 0 || elements.back() * parameter->element_size() >= bucket_bytes ||
-                         state.slots.back().parameter.scalar_type() != parameter->scalar_type() ||
-                         state.slots.back().parameter.device() != parameter->device();
-    if (another) {
+    const bool new_bucket = index == 0 || elements.back() * parameter->element_size() >= bucket_bytes ||
+                            state.slots.back().parameter.scalar_type() != parameter->scalar_type() ||
+                            state.slots.back().parameter.device() != parameter->device();
+    if (new_bucket) {
       state.buckets.push_back({index, index, {}, 0, {}});
       elements.push_back(0);
     }
@@ -110,7 +110,7 @@ GradientBuckets::GradientBuckets(const std::vector<torch::Tensor>& parameters, s
     slot.accumulator = torch::autograd::impl::grad_accumulator(slot.parameter);
     slot.hook = slot.accumulator->add_post_hook(std::make_unique<torch::autograd::utils::LambdaPostHook>(
         [weak = std::weak_ptr<State>(state_), i](const variable_list& outputs, const variable_list& /*inputs*/) {
-          if (const auto alive = weak.lock()) alive->arrived(i);
+          if (const auto alive = weak.lock()) alive->gradient_ready(i);
           return outputs;
         }));
   }
@@ -120,7 +120,7 @@ GradientBuckets::~GradientBuckets() {
   for (Slot& slot : state_->slots) slot.accumulator->del_post_hook(slot.hook);
 }
 
-bool GradientBuckets::fits(const std::vector<torch::Tensor>& parameters, std::int64_t bucket_bytes) const {
+bool GradientBuckets::matches(const std::vector<torch::Tensor>& parameters, std::int64_t bucket_bytes) const {
   return bucket_bytes == state_->bucket_bytes &&
          std::equal(parameters.rbegin(), parameters.rend(), state_->slots.begin(), state_->slots.end(),
                     [](const torch::Tensor& parameter, const Slot& slot) { return parameter.is_same(slot.parameter); });
@@ -144,22 +144,22 @@ void GradientBuckets::finish() {
   EFFNET_CHECK(state.active);
   state.active = false;
   const auto count = static_cast<std::int64_t>(state.slots.size());
-  std::vector<float> had(state.slots.size());
+  std::vector<float> has_gradient(state.slots.size());
   for (std::size_t i = 0; i < state.slots.size(); ++i) {
     Slot& slot = state.slots[i];
-    had[i] = slot.parameter.grad().defined() ? 1.0F : 0.0F;
+    has_gradient[i] = slot.parameter.grad().defined() ? 1.0F : 0.0F;
     if (!slot.ready && slot.bucket >= state.sent) state.fill(slot);
   }
   torch::Tensor flags = state.buckets.back().flat.narrow(0, state.flags, count);
-  flags.copy_(torch::from_blob(had.data(), {count}, torch::kFloat32));
+  flags.copy_(torch::from_blob(has_gradient.data(), {count}, torch::kFloat32));
   while (state.sent < state.buckets.size()) state.send_next();
   state.sent = 0;
   for (Bucket& bucket : state.buckets) bucket.wait();
 
-  const torch::Tensor holders = flags.to(torch::kCPU, torch::kFloat32).contiguous();
+  const torch::Tensor ranks_with_gradient = flags.to(torch::kCPU, torch::kFloat32).contiguous();
   for (Bucket& bucket : state.buckets) bucket.flat.div_(state.world);
   for (std::size_t i = 0; i < state.slots.size(); ++i) {
-    if (holders.data_ptr<float>()[i] == 0) continue;
+    if (ranks_with_gradient.data_ptr<float>()[i] == 0) continue;
     Slot& slot = state.slots[i];
     torch::Tensor& gradient = slot.parameter.mutable_grad();
     if (!gradient.defined()) gradient = torch::empty_like(slot.parameter);

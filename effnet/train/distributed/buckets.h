@@ -1,10 +1,12 @@
-// Gradients on their way: parameters in reverse order (the order in which backward makes their gradients, nearly), cut
-// into buckets of a few megabytes. A hook behind each parameter's accumulation copies its gradient into its bucket; a
-// full bucket goes out at once, while backward still runs, but never before its predecessors, so that all ranks send
-// the same ones in the same order whatever the order of their hooks.
+// All-reduce of gradients in buckets, while backward still runs.
 //
-// A parameter that got no gradient counts as zeros. With the last bucket travels how many ranks had one: where none
-// had, the parameter is left without, as in one process.
+// The parameters in reverse order are divided into buckets of a few megabytes; backward computes the gradients in about
+// this order. A hook on each parameter's gradient accumulator copies the gradient into its bucket. A full bucket is
+// sent at once, but never before the previous buckets. All ranks therefore send the same buckets in the same order,
+// even if their hooks run in different orders.
+//
+// A parameter without a gradient contributes zeros. The last bucket also contains one flag per parameter: the number of
+// ranks that had a gradient. If no rank had one, the parameter keeps no gradient, as in a single process.
 #pragma once
 
 #include <torch/torch.h>
@@ -18,26 +20,29 @@ namespace effnet::train {
 
 class GradientBuckets {
  public:
-  // Starts a sum over all ranks, in place, and returns what waits for it. Called in the order of the buckets, from the
-  // thread that runs backward.
+  // Starts an in-place sum of `flat` over all ranks and returns a function that waits for it. Called in the order of
+  // the buckets, on the thread that runs backward.
   using Wait = std::function<void()>;
   using Launch = std::function<Wait(torch::Tensor& flat)>;
 
   GradientBuckets(const std::vector<torch::Tensor>& parameters, std::int64_t bucket_bytes, int world, Launch launch);
-  ~GradientBuckets();  // takes the hooks off
+  ~GradientBuckets();  // removes the hooks
   GradientBuckets(const GradientBuckets&) = delete;
   GradientBuckets& operator=(const GradientBuckets&) = delete;
 
-  bool fits(const std::vector<torch::Tensor>& parameters, std::int64_t bucket_bytes) const;  // made for these?
+  // True if this object was created with the same parameters and bucket size.
+  bool matches(const std::vector<torch::Tensor>& parameters, std::int64_t bucket_bytes) const;
 
-  // Before the backward that completes the step's gradients (what earlier micro-batches accumulated counts). Again
-  // without finish() after a backward that failed: buckets that have gone stay as they went.
+  // To be called before the backward of the step's last micro-batch; gradients of earlier micro-batches are included.
+  // If that backward fails, begin() may be called again without finish(). Buckets that were already sent are not sent
+  // again.
   void begin();
-  // After it: sends what is left, waits, and writes the means over the ranks into the gradients.
+  // To be called after that backward: sends the remaining buckets, waits for all of them, and replaces each gradient by
+  // its mean over the ranks.
   void finish();
 
-  std::int64_t count() const;     // of buckets
-  std::int64_t launched() const;  // since begin()
+  std::int64_t count() const;     // number of buckets
+  std::int64_t launched() const;  // number of buckets sent since begin()
 
  private:
   struct State;

@@ -1,4 +1,4 @@
-// The processes that train together, as the trainer sees them. One process alone is a group too.
+// Interface of a group of processes that train one model. A single process is a group of world size 1.
 #pragma once
 
 #include <torch/torch.h>
@@ -14,7 +14,7 @@
 
 namespace effnet::train {
 
-struct Fact {
+struct KeyValue {
   std::string key, value;
 };
 
@@ -23,25 +23,28 @@ class Group {
   virtual ~Group() = default;
   virtual int rank() const = 0;
   virtual int world() const = 0;
-  // All throw Error(environment) that names the rank when another process is gone, within seconds.
-  virtual void sum(torch::Tensor& tensor) = 0;  // in place, over all ranks
-  virtual void broadcast(torch::Tensor& tensor, int from) = 0;
+  // Collectives: all ranks must call them in the same order. If another process is lost, they throw Error(environment)
+  // that names its rank: after some 5 s if it was killed, after a minute if its machine vanished (heartbeat.h).
+  virtual void sum(torch::Tensor& tensor) = 0;                  // all-reduce in place
+  virtual void broadcast(torch::Tensor& tensor, int from) = 0;  // of rank `from`, in place
   virtual void barrier() = 0;
-  virtual std::vector<std::string> gather(std::string_view text) = 0;  // every rank's text, on every rank
+  virtual std::vector<std::string> gather(std::string_view text) = 0;  // the texts of all ranks, on all ranks
 
-  // Gradients are averaged over the ranks in buckets of `bucket_bytes` while backward still runs: begin() before
-  // backward, end() after it. One bucket layout for all ranks: the parameters in reverse order.
+  // Averages the gradients over the ranks in buckets of `bucket_bytes` while backward runs (buckets.h). Call
+  // begin_gradients() before backward and end_gradients() after it. `parameters` must have the same order on all ranks.
   virtual void begin_gradients(const std::vector<torch::Tensor>& parameters, std::int64_t bucket_bytes = 4 << 20) = 0;
   virtual void end_gradients() = 0;
 };
 
 std::unique_ptr<Group> single_process();
 
-// Gloo on the CPU, NCCL on GPUs where the LibTorch has it. Throws Error(environment) if the others do not come or the
-// system has no room for it (threads, files), Error(usage) for an address that is not known or `facts` (facts.h) that
-// are not the same on all ranks, Error(interrupted). `tell` gets a line when others are waited for. The process must
-// ignore SIGPIPE: writing to a rank that was just killed would end it without a word (seen in one of 15 runs).
-std::unique_ptr<Group> join(const RankInfo& place, torch::Device device, std::vector<Fact> facts = {},
-                            std::function<void(const std::string&)> tell = {});
+// Joins the group that `info` describes. Collectives use Gloo on the CPU and NCCL on GPUs (if LibTorch has it).
+// `compared` must be the same on all ranks (consistency.h). `log` gets a line when this process waits for other ranks.
+// Throws Error(environment) if other ranks do not arrive in time or the limits on threads or files are too low,
+// Error(usage) for an unknown host name or if `compared` differs between ranks, and Error(interrupted).
+// The process must ignore SIGPIPE: otherwise a write to a rank that was just killed ends this process without a message
+// (seen in one of 15 runs).
+std::unique_ptr<Group> join(const RankInfo& info, torch::Device device, std::vector<KeyValue> compared = {},
+                            std::function<void(const std::string&)> log = {});
 
 }  // namespace effnet::train

@@ -42,18 +42,18 @@ using BackendPtr = c10::intrusive_ptr<Backend>;
 using WorkPtr = c10::intrusive_ptr<c10d::Work>;
 using std::chrono::milliseconds;
 
-// c10d's own time-outs are out of the way: a rank may take its time over a validation set, and Heartbeat knows who is
-// gone.
+// c10d's own timeouts are disabled in effect: a rank may be busy for long (validation), and Heartbeat detects lost
+// ranks.
 constexpr milliseconds kNever = std::chrono::hours(24 * 7);
 
 #ifdef USE_C10D_GLOO
-// This machine's address on the way to rank 0, as a number. A host's own name is no help: Debian's /etc/hosts makes it
-// 127.0.1.1, which no other machine can reach.
-std::optional<std::string> own_address(const RankInfo& place) {
+// The numeric address of the local interface on the route to rank 0. The host name cannot be used: Debian's /etc/hosts
+// maps it to 127.0.1.1, which other machines cannot reach.
+std::optional<std::string> own_address(const RankInfo& info) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_DGRAM;
   addrinfo* found = nullptr;
-  if (::getaddrinfo(place.master_address.c_str(), std::to_string(place.master_port).c_str(), &hints, &found) != 0)
+  if (::getaddrinfo(info.master_address.c_str(), std::to_string(info.master_port).c_str(), &hints, &found) != 0)
     return std::nullopt;
   std::optional<std::string> result;
   for (const addrinfo* entry = found; entry != nullptr && !result; entry = entry->ai_next) {
@@ -62,7 +62,7 @@ std::optional<std::string> own_address(const RankInfo& place) {
     sockaddr_storage own{};
     socklen_t length = sizeof own;
     std::array<char, NI_MAXHOST> name{};
-    // Connecting a datagram socket sends nothing; it only chooses the route.
+    // connect() on a datagram socket sends nothing; it only selects the route.
     if (::connect(socket, entry->ai_addr, entry->ai_addrlen) == 0 &&
         ::getsockname(socket, reinterpret_cast<sockaddr*>(&own), &length) == 0 &&
         ::getnameinfo(reinterpret_cast<sockaddr*>(&own), length, name.data(), name.size(), nullptr, 0,
@@ -74,11 +74,11 @@ std::optional<std::string> own_address(const RankInfo& place) {
   return result;
 }
 
-BackendPtr make_gloo(const StorePtr& store, const RankInfo& place) {
+BackendPtr make_gloo(const StorePtr& store, const RankInfo& info) {
   const auto options = c10d::ProcessGroupGloo::Options::create(kNever);
   options->threads = 2;
   const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
-  const auto address = own_address(place);
+  const auto address = own_address(info);
   if (interface != nullptr && *interface != '\0') {
     options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForInterface(interface));
   } else if (address) {
@@ -86,67 +86,68 @@ BackendPtr make_gloo(const StorePtr& store, const RankInfo& place) {
   } else {
     options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
   }
-  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, place.rank, place.world, options);
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, info.rank, info.world, options);
 }
 #endif
 
 #ifdef USE_C10D_NCCL
-BackendPtr make_nccl(const StorePtr& store, const RankInfo& place) {
+BackendPtr make_nccl(const StorePtr& store, const RankInfo& info) {
   const auto options = c10d::ProcessGroupNCCL::Options::create();
   options->timeout = kNever;
-  return c10::make_intrusive<c10d::ProcessGroupNCCL>(store, place.rank, place.world, options);
+  return c10::make_intrusive<c10d::ProcessGroupNCCL>(store, info.rank, info.world, options);
 }
 #endif
 
-BackendPtr make_backend(const StorePtr& store, const RankInfo& place, torch::Device device) {
+BackendPtr make_backend(const StorePtr& store, const RankInfo& info, torch::Device device) {
   if (device.is_cuda()) {
 #ifdef USE_C10D_NCCL
-    return make_nccl(store, place);
+    return make_nccl(store, info);
 #else
     throw environment_error("this effnet-train has no NCCL (got {} processes on GPUs, expected one, or the CPU)",
-                            place.world)
+                            info.world)
         .with_hint("build it with a LibTorch 2.x for CUDA and NCCL's header nccl.h");
 #endif
   }
 #ifdef USE_C10D_GLOO
-  return make_gloo(store, place);
+  return make_gloo(store, info);
 #else
-  throw environment_error("this effnet-train has no Gloo (got {} processes, expected one)", place.world)
+  throw environment_error("this effnet-train has no Gloo (got {} processes, expected one)", info.world)
       .with_hint("build it with Gloo's headers (Debian: libgloo-dev)");
 #endif
 }
 
-// What the backends below rest on, besides what the caller compares.
-Meeting meeting_of(const JoinOptions& options, torch::Device device) {
-  Meeting meeting = options.meeting;
-  meeting.facts.push_back({"LibTorch", TORCH_VERSION});
-  meeting.facts.push_back({"--device", device.is_cuda() ? "cuda" : "cpu"});
-  return meeting;
+// The caller's options, and the values that the backends need to be the same on all ranks.
+RendezvousOptions rendezvous_options(const JoinOptions& options, torch::Device device) {
+  RendezvousOptions result = options.rendezvous;
+  result.compared.push_back({"LibTorch", TORCH_VERSION});
+  result.compared.push_back({"--device", device.is_cuda() ? "cuda" : "cpu"});
+  return result;
 }
 
 // ---- The group ----
 
 class C10dGroup : public Group {
  public:
-  C10dGroup(const RankInfo& place, torch::Device device, const JoinOptions& options)
-      : rank_(place.rank), world_(place.world), device_(device) {
-    const bool rank0_has_store = place.store_prefix.empty();
-    store_ = connect(place, place.rank == 0 && rank0_has_store, options.meeting);
-    meet(*store_, place, meeting_of(options, device));
-    // Heartbeats have a connection of their own: the other one may be blocked.
-    watch_.emplace(connect(place, false, options.meeting), rank_, world_, rank0_has_store, options.watch);
-    // Sums that the model asks for (batch norm) and gradients do not share a sequence: their order on a rank is not
-    // promised. NCCL keeps one: two communicators at once on a GPU can block each other.
-    backend_ = make_watched("sums", place);
-    gradient_backend_ = device.is_cuda() ? backend_ : make_watched("gradients", place);
+  C10dGroup(const RankInfo& info, torch::Device device, const JoinOptions& options)
+      : rank_(info.rank), world_(info.world), device_(device) {
+    const bool rank0_has_store = info.store_prefix.empty();
+    store_ = connect_store(info, info.rank == 0 && rank0_has_store, options.rendezvous);
+    rendezvous(*store_, info, rendezvous_options(options, device));
+    // A separate connection for heartbeats, because the first one may be blocked in a call.
+    heartbeat_.emplace(connect_store(info, false, options.rendezvous), rank_, world_, rank0_has_store,
+                       options.heartbeat);
+    // Sums of batch norm and sums of gradients have separate backends, because their relative order may differ between
+    // ranks. NCCL has only one: two communicators that run at the same time on a GPU can deadlock.
+    backend_ = make_backend_in_background("sums", info);
+    gradient_backend_ = device.is_cuda() ? backend_ : make_backend_in_background("gradients", info);
   }
 
   ~C10dGroup() override {
     buckets_.reset();
-    watch_->leave();
-    // A backend's destructor waits for the collectives under way. If one is, because an error came in between, it would
-    // wait for ranks that do not come; the process ends soon, and its connections with it.
-    if (under_way_ > 0 || failed_) {
+    heartbeat_->leave();
+    // A backend's destructor waits for pending collectives. After an error it would wait for ranks that do not take
+    // part any more. The objects are leaked instead; the process exits soon, which closes its connections.
+    if (pending_ > 0 || failed_) {
       backend_.release();
       if (!device_.is_cuda()) gradient_backend_.release();
       store_.release();
@@ -158,13 +159,13 @@ class C10dGroup : public Group {
 
   void sum(torch::Tensor& tensor) override {
     const torch::NoGradGuard no_grad;
-    exchange(tensor, [&](torch::Tensor& plain) { wait(start_sum(*backend_, plain)); });
+    with_plain_tensor(tensor, [&](torch::Tensor& plain) { wait(start_sum(*backend_, plain)); });
   }
 
   void broadcast(torch::Tensor& tensor, int from) override {
     EFFNET_CHECK(from >= 0 && from < world_);
     const torch::NoGradGuard no_grad;
-    exchange(tensor, [&](torch::Tensor& plain) {
+    with_plain_tensor(tensor, [&](torch::Tensor& plain) {
       c10d::BroadcastOptions options;
       options.rootRank = from;
       std::vector<torch::Tensor> tensors{plain};
@@ -177,7 +178,7 @@ class C10dGroup : public Group {
     sum(one);
   }
 
-  // Sums of what only one rank has: first the lengths, then all bytes in one tensor.
+  // Implemented with sums: each rank fills its own range and leaves the others 0. First the lengths, then all bytes.
   std::vector<std::string> gather(std::string_view text) override {
     torch::Tensor lengths = torch::zeros({world_}, torch::kInt64);
     lengths[rank_] = static_cast<std::int64_t>(text.size());
@@ -196,7 +197,7 @@ class C10dGroup : public Group {
 
   void begin_gradients(const std::vector<torch::Tensor>& parameters, std::int64_t bucket_bytes) override {
     if (parameters.empty()) return;
-    if (!buckets_ || !buckets_->fits(parameters, bucket_bytes)) {
+    if (!buckets_ || !buckets_->matches(parameters, bucket_bytes)) {
       buckets_ = std::make_unique<GradientBuckets>(parameters, bucket_bytes, world_, [this](torch::Tensor& flat) {
         return [this, work = start_sum(*gradient_backend_, flat)] { wait(work); };
       });
@@ -209,21 +210,22 @@ class C10dGroup : public Group {
   }
 
  private:
-  // Backends connect in their constructors and block there; a rank that dies meanwhile must not hold the others.
-  BackendPtr make_watched(const std::string& name, const RankInfo& place) {
+  // A backend connects to the other ranks in its constructor and blocks there. In a background thread, a rank that is
+  // lost meanwhile does not block this process.
+  BackendPtr make_backend_in_background(const std::string& name, const RankInfo& info) {
     const auto made = std::make_shared<BackendPtr>();
     try {
-      in_background([made, store = c10::make_intrusive<c10d::PrefixStore>(name, store_), place,
-                     device = device_] { *made = make_backend(store, place, device); },
-                    [this] {
-                      check_interrupt();
-                      watch_->check();
-                    });
+      run_in_background([made, store = c10::make_intrusive<c10d::PrefixStore>(name, store_), info,
+                         device = device_] { *made = make_backend(store, info, device); },
+                        [this] {
+                          check_interrupt();
+                          heartbeat_->check();
+                        });
       return *made;
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
-      watch_->blame(first_line(error));
+      heartbeat_->report_failure(first_line(error));
     }
   }
 
@@ -232,10 +234,10 @@ class C10dGroup : public Group {
     if (failed_) throw *failed_;
     try {
       WorkPtr work = begin();
-      ++under_way_;
+      ++pending_;
       return work;
     } catch (const std::exception& error) {
-      broke(error);
+      throw_connection_error(error);
     }
   }
 
@@ -250,9 +252,9 @@ class C10dGroup : public Group {
     if (failed_) throw *failed_;
     try {
       if (device_.is_cuda()) {
-        // NCCL's wait() only orders streams, and the process would then hang in CUDA, where nobody looks at the watch.
+        // NCCL's wait() only orders streams. The process would then block in CUDA, where it cannot check the heartbeat.
         for (int round = 0; !work->isCompleted(); ++round) {
-          if (round % 1000 == 999) look();
+          if (round % 1000 == 999) check_while_waiting();
           std::this_thread::sleep_for(std::chrono::microseconds(50));
         }
       } else {
@@ -260,49 +262,52 @@ class C10dGroup : public Group {
           try {
             work->wait(milliseconds(200));
           } catch (const std::exception&) {
-            if (!work->isCompleted()) look();  // else it failed, and says so below
+            if (!work->isCompleted()) check_while_waiting();  // if completed, wait() below throws its error
           }
         }
       }
-      work->wait();  // rethrows what went wrong
-      --under_way_;
+      work->wait();  // throws the error of a failed collective
+      --pending_;
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
-      broke(error);
+      throw_connection_error(error);
     }
   }
 
-  // Called while others are waited for. A run holds interrupts from its first step on: its end is agreed on there.
-  void look() {
+  // Called repeatedly while this process waits for other ranks. From the first step on, the run holds back interrupts
+  // (InterruptsHeld), and all ranks agree on the step after which they stop; check_interrupt() then does nothing here.
+  void check_while_waiting() {
     try {
       check_interrupt();
-      watch_->check();
+      heartbeat_->check();
     } catch (const Error& error) {
       fail(error);
     }
   }
 
-  [[noreturn]] void broke(const std::exception& error) {
+  [[noreturn]] void throw_connection_error(const std::exception& error) {
     try {
-      watch_->blame(first_line(error));
+      heartbeat_->report_failure(first_line(error));
     } catch (const Error& known) {
       fail(known);
     }
   }
 
-  // The group has ended: whatever is asked of it later gets the same answer.
+  // Marks the group as failed: every later call throws the same error.
   [[noreturn]] void fail(const Error& error) {
     failed_ = error;
 #ifdef USE_C10D_NCCL
-    if (auto* nccl = dynamic_cast<c10d::ProcessGroupNCCL*>(backend_.get())) nccl->abort();  // ends the waiting kernels
+    if (auto* nccl = dynamic_cast<c10d::ProcessGroupNCCL*>(backend_.get()))
+      nccl->abort();  // ends the kernels that wait for other ranks
 #endif
     throw error;
   }
 
-  // A dense tensor of a type and on a device that the backend takes, and back.
+  // Calls `work` with a contiguous copy of `tensor` in a type and on a device that the backend supports, and copies the
+  // result back. If `tensor` already is such a tensor, `work` gets it without a copy.
   template <class Do>
-  void exchange(torch::Tensor& tensor, const Do& work) {
+  void with_plain_tensor(torch::Tensor& tensor, const Do& work) {
     if (tensor.numel() == 0) return;
     torch::ScalarType type = tensor.scalar_type();
     if (type == torch::kBFloat16) type = torch::kFloat32;
@@ -315,30 +320,30 @@ class C10dGroup : public Group {
   const int rank_, world_;
   const torch::Device device_;
   StorePtr store_;
-  std::optional<Heartbeat> watch_;
+  std::optional<Heartbeat> heartbeat_;
   BackendPtr backend_, gradient_backend_;
   std::unique_ptr<GradientBuckets> buckets_;
-  int under_way_ = 0;  // collectives started and not waited for
+  int pending_ = 0;  // collectives that were started and not yet waited for
   std::optional<Error> failed_;
 };
 
 }  // namespace
 
-std::unique_ptr<Group> join_c10d(const RankInfo& place, torch::Device device, const JoinOptions& options) {
-  EFFNET_CHECK(place.world > 1 && place.rank >= 0 && place.rank < place.world);
-  // Where c10d's own threads find none left, the process ends without a word: rank 0 holds two connections of each to
-  // its store, and each rank one to each other in both of its backends.
-  check_files(4 * place.world + 32);
-  return std::make_unique<C10dGroup>(place, device, options);
+std::unique_ptr<Group> join_c10d(const RankInfo& info, torch::Device device, const JoinOptions& options) {
+  EFFNET_CHECK(info.world > 1 && info.rank >= 0 && info.rank < info.world);
+  // When file descriptors run out in a thread of c10d, the process ends without a message. Rank 0's store has two
+  // connections from each rank, and each of the two backends has one connection to every other rank.
+  check_files(4 * info.world + 32);
+  return std::make_unique<C10dGroup>(info, device, options);
 }
 
-std::unique_ptr<Group> join(const RankInfo& place, torch::Device device, Facts facts,
-                            std::function<void(const std::string&)> tell) {
-  if (place.world == 1) return single_process();
+std::unique_ptr<Group> join(const RankInfo& info, torch::Device device, KeyValues compared,
+                            std::function<void(const std::string&)> log) {
+  if (info.world == 1) return single_process();
   JoinOptions options;
-  options.meeting.facts = std::move(facts);
-  options.meeting.tell = std::move(tell);
-  return join_c10d(place, device, options);
+  options.rendezvous.compared = std::move(compared);
+  options.rendezvous.log = std::move(log);
+  return join_c10d(info, device, options);
 }
 
 }  // namespace effnet::train

@@ -3,7 +3,7 @@
 namespace effnet::train {
 namespace {
 
-// Every collective of one process is the identity, and its own gradients are their mean.
+// With one process every collective is the identity, and the mean of the gradients is the gradient itself.
 class SingleProcess final : public Group {
  public:
   int rank() const override { return 0; }

@@ -35,14 +35,14 @@ std::string check_exchanges(Group& group) {
     const Tensor expected = torch::full({7}, world * (world + 1) / 2, torch::kInt64).to(type);
     EXPECT_THAT_OR_RETURN(numbers.scalar_type() == type && numbers.equal(expected));
   }
-  // Other layouts: a transposed view, channels-last, nothing, a number.
+  // Other layouts: a transposed view, channels-last, an empty tensor, a scalar.
   Tensor base = torch::arange(12, torch::kFloat32).view({3, 4});
   Tensor view = base.t();
   group.sum(view);
   EXPECT_THAT_OR_RETURN(base.equal(torch::arange(12, torch::kFloat32).view({3, 4}) * world));
   Tensor image = torch::arange(2 * 3 * 4 * 5, torch::kFloat32).view({2, 3, 4, 5});
   const Tensor expected = image * world;
-  // Each rank in its own memory order.
+  // The memory order differs between the ranks.
   if (rank % 2 == 1) image = image.contiguous(torch::MemoryFormat::ChannelsLast);
   group.sum(image);
   EXPECT_THAT_OR_RETURN(image.equal(expected));
@@ -56,9 +56,9 @@ std::string check_exchanges(Group& group) {
   EXPECT_THAT_OR_RETURN(leaf.is_leaf() && leaf.detach().equal(torch::full({2}, static_cast<float>(world))));
 
   for (int from = 0; from < world; ++from) {
-    Tensor told = torch::full({2, 3, 2, 2}, rank, torch::kFloat32).contiguous(torch::MemoryFormat::ChannelsLast);
-    group.broadcast(told, from);
-    EXPECT_THAT_OR_RETURN(told.equal(torch::full({2, 3, 2, 2}, static_cast<float>(from))));
+    Tensor sent = torch::full({2, 3, 2, 2}, rank, torch::kFloat32).contiguous(torch::MemoryFormat::ChannelsLast);
+    group.broadcast(sent, from);
+    EXPECT_THAT_OR_RETURN(sent.equal(torch::full({2, 3, 2, 2}, static_cast<float>(from))));
   }
   group.barrier();
 
@@ -72,19 +72,18 @@ std::string check_exchanges(Group& group) {
   return "ok";
 }
 
-TEST(Group, SumsBroadcastsAndGathers) {
-  for (const int world : {2, 4}) expect_ok(together(world, check_exchanges));
+TEST(Group, SumBroadcastAndGatherInAllTypesAndLayouts) {
+  for (const int world : {2, 4}) expect_ok(run_group(world, check_exchanges));
 }
 
-// Sums are the same bits on all ranks, and the next time.
-TEST(Group, SumsAreTheSameBitsEverywhereAndAgain) {
+TEST(Group, SumsHaveTheSameBitsOnAllRanksAndInEveryRun) {
   std::vector<std::string> seen;
   for (int again = 0; again < 2; ++again) {
-    const auto outcomes = together(4, [](Group& group) {
+    const auto outcomes = run_group(4, [](Group& group) {
       torch::manual_seed(static_cast<std::uint64_t>(group.rank()));
       Tensor numbers = torch::randn({100003});
       group.sum(numbers);
-      // Order-dependent, in integers: equal only if all bits are.
+      // An integer checksum that depends on the order: almost surely equal only if all bits are equal.
       const Tensor bits = torch::from_blob(numbers.data_ptr(), {numbers.numel()}, torch::kInt32).to(torch::kInt64);
       return std::to_string((bits * torch::arange(1, numbers.numel() + 1)).sum().item<std::int64_t>());
     });
@@ -96,8 +95,9 @@ TEST(Group, SumsAreTheSameBitsEverywhereAndAgain) {
   for (const std::string& text : seen) EXPECT_EQ(text, seen[0]);
 }
 
-// Gradients of a small network by buckets, and by one sum a parameter. Ring sums take the ranks in another order in
-// each part of a tensor, so each may be off by (world - 1) roundings of a partial sum of magnitudes.
+// Compares the gradients of a small network summed in buckets with one sum per parameter. A ring all-reduce adds the
+// ranks in a different order in each part of a tensor, so each result may differ by (world - 1) roundings of a partial
+// sum of magnitudes.
 std::string check_gradients(Group& group) {
   const int world = group.world();
   torch::manual_seed(7);
@@ -107,7 +107,7 @@ std::string check_gradients(Group& group) {
     parameters.push_back(torch::randn({24}).requires_grad_(true));
   }
   parameters.push_back(torch::randn({9}).requires_grad_(true));  // used by rank 1 only
-  parameters.push_back(torch::randn({9}).requires_grad_(true));  // used by nobody
+  parameters.push_back(torch::randn({9}).requires_grad_(true));  // not used
   for (int step = 0; step < 3; ++step) {
     torch::manual_seed(static_cast<std::uint64_t>(100 * step + group.rank()));
     const auto backward = [&] {
@@ -118,11 +118,11 @@ std::string check_gradients(Group& group) {
       loss.backward();
     };
     for (Tensor& p : parameters) p.mutable_grad() = Tensor();
-    backward();  // two micro-batches: the first one accumulates here only
+    backward();  // the first of two micro-batches: its gradients stay on this rank
     group.begin_gradients(parameters, 4096);
     backward();
     std::vector<Tensor> direct, magnitudes;
-    // The buckets are under way; other sums do not mix with them.
+    // Other sums while the buckets are being sent must not mix with them.
     for (const Tensor& p : parameters) {
       direct.push_back(p.grad().defined() ? p.grad().clone() : torch::zeros_like(p).detach());
       magnitudes.push_back(direct.back().abs());
@@ -138,25 +138,25 @@ std::string check_gradients(Group& group) {
     }
     EXPECT_THAT_OR_RETURN(parameters[10].grad().equal(torch::full({9}, 1.0F / static_cast<float>(world) * 2)));
     EXPECT_THAT_OR_RETURN(!parameters[11].grad().defined());
-    // All ranks hold the same bits.
+    // All ranks have the same bits.
     for (std::size_t i = 0; i + 1 < parameters.size(); ++i) {
-      Tensor of_first = parameters[i].grad().clone();
-      group.broadcast(of_first, 0);
-      EXPECT_THAT_OR_RETURN(of_first.equal(parameters[i].grad()));
+      Tensor of_rank0 = parameters[i].grad().clone();
+      group.broadcast(of_rank0, 0);
+      EXPECT_THAT_OR_RETURN(of_rank0.equal(parameters[i].grad()));
     }
   }
   return "ok";
 }
 
-TEST(Group, BucketsAreTheDirectAverage) {
-  for (const int world : {2, 4}) expect_ok(together(world, check_gradients));
+TEST(Group, BucketsGiveTheMeanOfTheGradients) {
+  for (const int world : {2, 4}) expect_ok(run_group(world, check_gradients));
 }
 
-TEST(Group, ASlowRankIsWaitedFor) {
-  JoinOptions timing = quick();
-  timing.watch.silent = milliseconds(3000);  // thirty heartbeats
-  timing.watch.suspected = milliseconds(500);
-  expect_ok(together(
+TEST(Group, WaitsForASlowRank) {
+  JoinOptions timing = short_timeouts();
+  timing.heartbeat.timeout = milliseconds(3000);  // thirty heartbeats
+  timing.heartbeat.suspected_timeout = milliseconds(500);
+  expect_ok(run_group(
       3,
       [](Group& group) {
         if (group.rank() == 1) std::this_thread::sleep_for(milliseconds(3500));
@@ -166,7 +166,7 @@ TEST(Group, ASlowRankIsWaitedFor) {
       timing));
 }
 
-// What all but `dead` say: environment, and who is missing.
+// Expects Error(environment) that names rank `dead` on all other ranks.
 void expect_named(const std::vector<Outcome>& outcomes, std::size_t dead, const std::string& how) {
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (i == dead) continue;
@@ -177,24 +177,24 @@ void expect_named(const std::vector<Outcome>& outcomes, std::size_t dead, const 
   }
 }
 
-TEST(Group, AKilledRankEndsTheOthersByName) {
+TEST(Group, AllRanksReportAKilledRank) {
   for (const int dead : {0, 2}) {
     SCOPED_TRACE(dead);
-    const auto outcomes = together(3, [&](Group& group) {
+    const auto outcomes = run_group(3, [&](Group& group) {
       group.barrier();
       if (group.rank() == dead) ::raise(SIGKILL);
       Tensor gradients = torch::ones({100000});
       for (int i = 0; i < 1000; ++i) group.sum(gradients);
-      return std::string("nothing noticed");
+      return std::string("no error");
     });
     EXPECT_EQ(outcomes[static_cast<std::size_t>(dead)].code, 128 + SIGKILL);
-    expect_named(outcomes, static_cast<std::size_t>(dead), "is gone");
+    expect_named(outcomes, static_cast<std::size_t>(dead), "was lost");
   }
 }
 
-// In the middle of backward: the error comes out of end_gradients() or of backward itself, and is Error.
-TEST(Group, AKilledRankAmongGradients) {
-  const auto outcomes = together(2, [](Group& group) {
+// The rank is killed during backward. end_gradients() or backward itself throws an Error.
+TEST(Group, AllRanksReportARankKilledDuringBackward) {
+  const auto outcomes = run_group(2, [](Group& group) {
     std::vector<Tensor> parameters;
     for (int i = 0; i < 8; ++i) parameters.push_back(torch::ones({1000}).requires_grad_(true));
     for (int step = 0; step < 1000; ++step) {
@@ -205,82 +205,83 @@ TEST(Group, AKilledRankAmongGradients) {
       }
       group.end_gradients();
     }
-    return std::string("nothing noticed");
+    return std::string("no error");
   });
-  expect_named(outcomes, 1, "is gone");
+  expect_named(outcomes, 1, "was lost");
 }
 
-TEST(Group, ARankThatEndsByItselfIsNamedToo) {
+TEST(Group, AllRanksReportARankThatExited) {
   for (const int leaver : {0, 1}) {
     SCOPED_TRACE(leaver);
-    const auto outcomes = together(3, [&](Group& group) -> std::string {
+    const auto outcomes = run_group(3, [&](Group& group) -> std::string {
       group.barrier();
-      if (group.rank() == leaver) throw input_error("a broken image");
+      if (group.rank() == leaver) throw input_error("a corrupt image");
       group.barrier();
-      return "nothing noticed";
+      return "no error";
     });
-    EXPECT_EQ(outcomes[static_cast<std::size_t>(leaver)].text, "error 3: a broken image");
-    expect_named(outcomes, static_cast<std::size_t>(leaver), "ended before the others");
+    EXPECT_EQ(outcomes[static_cast<std::size_t>(leaver)].text, "error 3: a corrupt image");
+    expect_named(outcomes, static_cast<std::size_t>(leaver), "exited before the others");
   }
 }
 
-// No connection breaks when a machine loses power. A stopped process looks the same from outside.
-TEST(Group, ASilentRankIsGivenUp) {
-  JoinOptions timing = quick();
-  timing.watch.silent = milliseconds(1500);
-  const auto outcomes = together(
+// When a machine loses power, its connections do not fail. A stopped process behaves in the same way.
+TEST(Group, DeclaresARankWithoutHeartbeatLost) {
+  JoinOptions timing = short_timeouts();
+  timing.heartbeat.timeout = milliseconds(1500);
+  const auto outcomes = run_group(
       3,
       [](Group& group) {
         group.barrier();
         if (group.rank() == 1) ::raise(SIGSTOP);
         group.barrier();
-        return std::string("nothing noticed");
+        return std::string("no error");
       },
       timing);
-  expect_named(outcomes, 1, "is gone");
+  expect_named(outcomes, 1, "was lost");
 }
 
-TEST(Group, MissingTwiceAndUnreachable) {
-  JoinOptions timing = quick();
-  timing.meeting.limit = milliseconds(2000);
+TEST(Group, ReportsMissingDuplicateAndUnreachableRanks) {
+  JoinOptions timing = short_timeouts();
+  timing.rendezvous.timeout = milliseconds(2000);
   const auto join_at = [&](const RankInfo& own) {
     join_c10d(own, torch::kCPU, timing);
     return std::string("joined");
   };
   {
     const Port port;
-    const Outcome outcome = where_others_came({2}, place(0, 4, port.number), join_at);
+    const Outcome outcome = run_with_registered_ranks({2}, make_rank_info(0, 4, port.number), join_at);
     EXPECT_EQ(outcome.code, 4);
     EXPECT_NE(outcome.text.find("got 2 of 4 processes; missing: rank 1, 3"), std::string::npos) << outcome.text;
   }
   {
-    const Port port;  // whichever of the two comes first or ends first
-    const auto outcomes = run_processes(2, 30, [&](int rank) { return join_at(place(rank * 2, 4, port.number)); });
+    const Port port;  // the order in which the two start and end does not matter
+    const auto outcomes =
+        run_processes(2, 30, [&](int rank) { return join_at(make_rank_info(rank * 2, 4, port.number)); });
     for (const Outcome& outcome : outcomes) EXPECT_EQ(outcome.code, 4) << outcome.text;
   }
   {
-    const Port port;  // nobody listens
-    const auto outcomes = run_processes(1, 30, [&](int) { return join_at(place(1, 2, port.number)); });
+    const Port port;  // no process listens on it
+    const auto outcomes = run_processes(1, 30, [&](int) { return join_at(make_rank_info(1, 2, port.number)); });
     EXPECT_EQ(outcomes[0].code, 4);
     EXPECT_NE(outcomes[0].text.find("cannot reach rank 0 at 127.0.0.1"), std::string::npos) << outcomes[0].text;
   }
   {
     const Port port;
-    ASSERT_EQ(::listen(port.handle(), 1), 0);  // taken
-    const auto outcomes = run_processes(1, 30, [&](int) { return join_at(place(0, 2, port.number)); });
+    ASSERT_EQ(::listen(port.handle(), 1), 0);  // the port is in use
+    const auto outcomes = run_processes(1, 30, [&](int) { return join_at(make_rank_info(0, 2, port.number)); });
     EXPECT_EQ(outcomes[0].code, 4);
     EXPECT_NE(outcomes[0].text.find("cannot listen on port"), std::string::npos) << outcomes[0].text;
   }
   {
     const Port port;
-    const Outcome outcome = where_others_came({1}, place(1, 3, port.number), join_at);
+    const Outcome outcome = run_with_registered_ranks({1}, make_rank_info(1, 3, port.number), join_at);
     EXPECT_EQ(outcome.code, 4);
-    EXPECT_NE(outcome.text.find("rank 1 came twice"), std::string::npos) << outcome.text;
+    EXPECT_NE(outcome.text.find("rank 1 joined twice"), std::string::npos) << outcome.text;
   }
 }
 
-// torchrun's agent holds the store: no rank serves it, and it stays when they are gone.
-TEST(Group, AnAgentsStore) {
+// torchrun's agent runs the store: no rank serves it, and it runs longer than the ranks.
+TEST(Group, UsesTheStoreOfAnAgent) {
   const Port port;
   const auto outcomes = run_processes(3, 60, [&](int number) -> std::string {
     at::set_num_threads(1);
@@ -290,13 +291,13 @@ TEST(Group, AnAgentsStore) {
       options.isServer = true;
       options.waitWorkers = false;
       c10d::TCPStore store("127.0.0.1", options);
-      store.set("someone/elses", {1});
+      store.set("key/of/another/program", {1});
       store.wait({"effnet/attempt_0/done/0", "effnet/attempt_0/done/1"}, std::chrono::seconds(30));
       return "ok";
     }
-    RankInfo mine = place(number, 2, port.number);
+    RankInfo mine = make_rank_info(number, 2, port.number);
     mine.store_prefix = "effnet/attempt_0";
-    const std::string result = check_exchanges(*join_c10d(mine, torch::kCPU, quick()));
+    const std::string result = check_exchanges(*join_c10d(mine, torch::kCPU, short_timeouts()));
     c10d::TCPStoreOptions options;
     options.port = static_cast<std::uint16_t>(port.number);
     options.waitWorkers = false;
@@ -306,7 +307,7 @@ TEST(Group, AnAgentsStore) {
   expect_ok(outcomes);
 }
 
-TEST(Group, OneProcessIsAGroupToo) {
+TEST(Group, JoinOfOneProcessGivesASingleProcessGroup) {
   const auto group = join({}, torch::kCPU);
   EXPECT_EQ(group->world(), 1);
   Tensor numbers = torch::ones({3});

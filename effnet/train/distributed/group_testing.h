@@ -18,7 +18,7 @@
 
 namespace effnet::train {
 
-// A port of 127.0.0.1, held without listening until the test ends, so that nobody else is given it.
+// A free port of 127.0.0.1. The socket stays bound, without listening, so that no other process gets the port.
 class Port {
  public:
   Port() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -42,7 +42,7 @@ class Port {
   int socket_;
 };
 
-inline RankInfo place(int rank, int world, int port) {
+inline RankInfo make_rank_info(int rank, int world, int port) {
   RankInfo result;
   result.rank = rank;
   result.world = world;
@@ -52,29 +52,29 @@ inline RankInfo place(int rank, int world, int port) {
   return result;
 }
 
-inline JoinOptions quick() {
+inline JoinOptions short_timeouts() {
   JoinOptions timing;
-  timing.meeting.limit = std::chrono::seconds(30);
-  timing.watch = {std::chrono::milliseconds(100), std::chrono::milliseconds(1500), std::chrono::milliseconds(60000),
-                  std::chrono::milliseconds(300)};
+  timing.rendezvous.timeout = std::chrono::seconds(30);
+  timing.heartbeat = {std::chrono::milliseconds(100), std::chrono::milliseconds(1500), std::chrono::milliseconds(60000),
+                      std::chrono::milliseconds(300)};
   return timing;
 }
 
-// Each rank of a group of `world` does `part`; its text is the outcome's.
-inline std::vector<Outcome> together(int world, const std::function<std::string(Group&)>& part,
-                                     const JoinOptions& timing = quick(), double seconds = 60) {
+// Forks `world` processes that join a group. Each runs `part`, whose result is the text of its outcome.
+inline std::vector<Outcome> run_group(int world, const std::function<std::string(Group&)>& part,
+                                      const JoinOptions& timing = short_timeouts(), double seconds = 60) {
   const Port port;
   return run_processes(world, seconds, [&](int rank) {
-    at::set_num_threads(1);  // a forked process has none of its parent's threads
-    const auto group = join_c10d(place(rank, world, port.number), torch::kCPU, timing);
+    at::set_num_threads(1);  // the parent's threads do not exist in a forked process
+    const auto group = join_c10d(make_rank_info(rank, world, port.number), torch::kCPU, timing);
     return part(*group);
   });
 }
 
-// What a process says that does `part` where the ranks `came` have come before it, to a store that another process
-// holds. `own` is the place of the former, with a port and without a store.
-inline Outcome where_others_came(const std::vector<int>& came, RankInfo own,
-                                 const std::function<std::string(const RankInfo&)>& part) {
+// Runs `part` in a process while the ranks `joined` are already registered in the store. Another process runs the
+// store. `own`: the rank of the first process, with a port and without a store prefix. Returns the outcome of `part`.
+inline Outcome run_with_registered_ranks(const std::vector<int>& joined, RankInfo own,
+                                         const std::function<std::string(const RankInfo&)>& part) {
   own.store_prefix = "group";
   return run_processes(2, 60, [&](int process) -> std::string {
     const auto limit = std::chrono::seconds(60);
@@ -84,13 +84,13 @@ inline Outcome where_others_came(const std::vector<int>& came, RankInfo own,
     options.waitWorkers = false;
     c10d::TCPStore store(own.master_address, options);
     if (process == 1) {
-      for (const int rank : came) store.add("group/here/" + std::to_string(rank), 1);
+      for (const int rank : joined) store.add("group/here/" + std::to_string(rank), 1);
       store.set("ready", {1});
       store.wait({"done"}, limit);
       return "";
     }
     store.wait({"ready"}, limit);
-    const std::shared_ptr<void> at_the_end(nullptr, [&](void*) { store.set("done", {1}); });
+    const std::shared_ptr<void> at_exit(nullptr, [&](void*) { store.set("done", {1}); });
     return part(own);
   })[0];
 }

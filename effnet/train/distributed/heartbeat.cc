@@ -16,7 +16,8 @@
 namespace effnet::train {
 namespace {
 
-constexpr std::int64_t kGoodbye = std::int64_t{1} << 40;  // taken from the count of beats, which makes it negative
+// leave() subtracts this from the rank's counter. A negative counter means that the rank has left.
+constexpr std::int64_t kLeft = std::int64_t{1} << 40;
 
 std::string beat_key(int rank) { return "beat/" + std::to_string(rank); }
 std::string host_key(int rank) { return "host/" + std::to_string(rank); }
@@ -30,21 +31,22 @@ std::string host_name() {
   return name.data();
 }
 
-// "3 left node07", as it stands in the store.
-std::string written(int rank, bool by_itself, const std::string& host) {
-  return std::to_string(rank) + (by_itself ? " left " : " lost ") + host;
+// The text that a rank publishes under "gone": "3 left node07" or "3 lost node07".
+std::string lost_text(int rank, bool left, const std::string& host) {
+  return std::to_string(rank) + (left ? " left " : " lost ") + host;
 }
 
 using Clock = std::chrono::steady_clock;
 
-struct Seen {
+// The newest known counter of a rank, and when it last changed.
+struct LastBeat {
   std::int64_t beats = 0;
   Clock::time_point since = Clock::now();
 };
 
-struct Gone {
+struct LostRank {
   int rank = 0;
-  bool by_itself = false;  // it left; else it was lost
+  bool left = false;  // true: it left the group; false: its heartbeats stopped
   std::string host;
   Clock::time_point noticed = Clock::now();
 };
@@ -56,98 +58,100 @@ struct Heartbeat::State {
   int rank, world;
   bool rank0_has_store;
   HeartbeatTiming timing;
-  std::map<int, Seen> seen;  // by the thread, and after its end by leave()
+  std::map<int, LastBeat> watched;  // used by the thread, and by leave() after the thread has ended
 
-  std::mutex mutex;  // of what follows
+  std::mutex mutex;  // protects the members below
   std::condition_variable changed;
   bool stop = false, stopped = false, suspicion = false, store_lost = false;
-  std::optional<Gone> gone;
+  std::optional<LostRank> lost;
   Clock::time_point last_round = Clock::now();
   int stale_checks = 0;
 
   void run();
-  void look();
-  std::optional<Gone> judge(int other, Clock::duration limit);
-  [[noreturn]] void say_gone(std::string_view why) const;
+  void round();
+  std::optional<LostRank> find_lost(int other, Clock::duration limit);
+  [[noreturn]] void throw_lost(std::string_view why) const;
 };
 
 void Heartbeat::State::run() {
   while (true) {
-    bool lost = false;
+    bool failed = false;
     try {
       store->add(beat_key(rank), 1);
-      look();
+      round();
     } catch (const std::exception&) {
-      lost = true;
+      failed = true;
     }
     std::unique_lock lock(mutex);
     last_round = Clock::now();
-    if (lost) {
+    if (failed) {
       store_lost = true;
-      if (!gone) gone = Gone{};
+      if (!lost) lost = LostRank{};
     }
-    if (!lost && !stop) changed.wait_for(lock, timing.beat, [this] { return stop; });
-    if (!lost && !stop) continue;
+    if (!failed && !stop) changed.wait_for(lock, timing.interval, [this] { return stop; });
+    if (!failed && !stop) continue;
     stopped = true;
     changed.notify_all();
     return;
   }
 }
 
-std::optional<Gone> Heartbeat::State::judge(int other, Clock::duration limit) {
+// Returns `other` if it has left, or if its counter has not changed for `limit`.
+std::optional<LostRank> Heartbeat::State::find_lost(int other, Clock::duration limit) {
   const std::int64_t beats = store->add(beat_key(other), 0);
-  Seen& last = seen.at(other);
+  LastBeat& last = watched.at(other);
   const auto now = Clock::now();
   if (beats != last.beats) last = {beats, now};
   const bool left = beats < 0;
   if (!left && now - last.since < limit) return std::nullopt;
-  return Gone{other, left, store->check({host_key(other)}) ? text(store->get(host_key(other))) : "", now};
+  return LostRank{other, left, store->check({host_key(other)}) ? text(store->get(host_key(other))) : "", now};
 }
 
-// One round: publish a suspicion, read the verdict, judge those that this process watches.
-void Heartbeat::State::look() {
+// One round: publishes a suspicion, reads the published lost rank, and checks the watched ranks.
+void Heartbeat::State::round() {
   bool suspected = false;
   {
     const std::lock_guard lock(mutex);
     suspected = suspicion;
-    if (gone) return;
+    if (lost) return;
   }
   if (suspected) {
     store->add("suspicion", 1);
   } else {
     suspected = store->check({"suspicion"});
   }
-  std::optional<Gone> found;
+  std::optional<LostRank> found;
   if (store->check({"gone"})) {
-    std::istringstream verdict(text(store->get("gone")));
+    std::istringstream published(text(store->get("gone")));
     found.emplace();
     std::string how;
-    verdict >> found->rank >> how >> found->host;
-    found->by_itself = how == "left";
+    published >> found->rank >> how >> found->host;
+    found->left = how == "left";
   } else {
-    for (const auto& entry : seen) {
-      found = judge(entry.first, suspected ? timing.suspected : timing.silent);
+    for (const auto& entry : watched) {
+      found = find_lost(entry.first, suspected ? timing.suspected_timeout : timing.timeout);
       if (found) break;
     }
-    if (found) store->set("gone", bytes(written(found->rank, found->by_itself, found->host)));
+    if (found) store->set("gone", bytes(lost_text(found->rank, found->left, found->host)));
   }
   if (!found) return;
   const std::lock_guard lock(mutex);
-  gone = found;
+  lost = found;
   changed.notify_all();
 }
 
-void Heartbeat::State::say_gone(std::string_view why) const {
-  const std::string got = why.empty() ? "" : fmt::format(": {}", why);
+void Heartbeat::State::throw_lost(std::string_view why) const {
+  const std::string reason = why.empty() ? "" : fmt::format(": {}", why);
   if (store_lost && !rank0_has_store)
-    throw environment_error("the store that the processes met in is gone (got no answer{}, expected torchrun's)", got);
-  if (gone->rank == rank)
-    throw environment_error("the others gave this process up (got no sign of rank {} of {} in time{})", rank, world,
-                            got);
-  throw environment_error("rank {} of {}{} {} (got no answer{}, expected all {} processes to go on together)",
-                          gone->rank, world, gone->host.empty() ? "" : " on " + gone->host,
-                          gone->by_itself ? "ended before the others" : "is gone", got, world)
-      .with_hint("its own message, if it had time for one, says why; --resume goes on from the last checkpoint");
+    throw environment_error("torchrun's store was lost (got no answer{}, expected it to run as long as the ranks)",
+                            reason);
+  if (lost->rank == rank)
+    throw environment_error("rank {} of {} was declared lost by the other ranks (got no heartbeat of this process{})",
+                            rank, world, reason);
+  throw environment_error("rank {} of {}{} {} (got no answer{}, expected all {} processes to run until the end)",
+                          lost->rank, world, lost->host.empty() ? "" : " on " + lost->host,
+                          lost->left ? "exited before the others" : "was lost", reason, world)
+      .with_hint("its own messages may show the reason; --resume continues from the last checkpoint");
 }
 
 Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank, int world, bool rank0_has_store,
@@ -160,7 +164,7 @@ Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank, int world,
   state_->timing = timing;
   state_->store->set(host_key(rank), bytes(host_name()));
   for (int other = 0; other < (rank == 0 ? world : 1); ++other)
-    if (other != rank) state_->seen[other] = {};
+    if (other != rank) state_->watched[other] = {};
   thread_ = std::thread([state = state_] { state->run(); });
 }
 
@@ -170,27 +174,26 @@ void Heartbeat::check() {
   State& state = *state_;
   const std::lock_guard lock(state.mutex);
   const auto now = Clock::now();
-  if (state.gone && (!state.gone->by_itself || now - state.gone->noticed >= state.timing.left)) state.say_gone("");
-  // The thread hangs in the store: its machine does not even refuse. Ten times in a row, since a process that was
-  // itself stopped for a while finds an old time first.
-  state.stale_checks = now - state.last_round > state.timing.silent ? state.stale_checks + 1 : 0;
+  if (state.lost && (!state.lost->left || now - state.lost->noticed >= state.timing.exit_grace)) state.throw_lost("");
+  // Without a round for `timeout`, the thread is blocked in the store, whose machine vanished. Ten stale checks in a
+  // row are required: a process that was itself stopped for a while first sees an old time.
+  state.stale_checks = now - state.last_round > state.timing.timeout ? state.stale_checks + 1 : 0;
   if (state.stale_checks >= 10) {
     state.store_lost = true;
-    state.gone = Gone{};
-    state.say_gone("");
+    state.lost = LostRank{};
+    state.throw_lost("");
   }
 }
 
-void Heartbeat::blame(std::string_view why) {
+void Heartbeat::report_failure(std::string_view why) {
   State& state = *state_;
   std::unique_lock lock(state.mutex);
   state.suspicion = true;
-  state.changed.wait_for(lock, state.timing.suspected + state.timing.left + 4 * state.timing.beat,
-                         [&] { return state.gone.has_value(); });
-  if (state.gone) state.say_gone(why);
-  throw environment_error("the connection to another process of the group broke (rank {} of {} got: {})", state.rank,
-                          state.world, why)
-      .with_hint("--resume goes on from the last checkpoint");
+  state.changed.wait_for(lock, state.timing.suspected_timeout + state.timing.exit_grace + 4 * state.timing.interval,
+                         [&] { return state.lost.has_value(); });
+  if (state.lost) state.throw_lost(why);
+  throw environment_error("a connection to another rank failed (rank {} of {} got: {})", state.rank, state.world, why)
+      .with_hint("--resume continues from the last checkpoint");
 }
 
 void Heartbeat::leave() {
@@ -201,21 +204,21 @@ void Heartbeat::leave() {
     state.stop = true;
     state.changed.notify_all();
     if (!state.changed.wait_for(lock, std::chrono::seconds(2), [&] { return state.stopped; })) {
-      thread_.detach();  // it hangs in the store; the state stays with it
+      thread_.detach();  // it is blocked in the store, and shares the ownership of the state
       return;
     }
   }
   thread_.join();
   if (state.store_lost) return;
   try {
-    state.store->add(beat_key(state.rank), -kGoodbye);
+    state.store->add(beat_key(state.rank), -kLeft);
     if (state.rank != 0 || !state.rank0_has_store) return;
     const auto end = Clock::now() + std::chrono::seconds(10);
-    for (const auto& entry : state.seen) {
-      while (Clock::now() < end && !state.judge(entry.first, state.timing.suspected))
-        std::this_thread::sleep_for(state.timing.beat / 10);
+    for (const auto& entry : state.watched) {
+      while (Clock::now() < end && !state.find_lost(entry.first, state.timing.suspected_timeout))
+        std::this_thread::sleep_for(state.timing.interval / 10);
     }
-  } catch (const std::exception&) {  // the store is gone, and so is whoever could care
+  } catch (const std::exception&) {  // the store has ended, so nothing can be announced
   }
 }
 

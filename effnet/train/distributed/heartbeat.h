@@ -1,13 +1,14 @@
-// Who of a group is still there, told by heartbeats in the store that the processes met in. A collective itself only
-// says that some connection broke, or, where a machine vanished or NCCL is at work, nothing at all.
+// Detects lost ranks by heartbeats in the group's store. A collective itself only reports that some connection failed,
+// or nothing at all if a machine vanished or if NCCL is used.
 //
-// Each process counts up a number of its own twice a second; rank 0 reads all numbers, the others rank 0's and its
-// verdict. A process is gone
-//   - at once when the store's connection breaks, if that is rank 0, which holds the store;
-//   - after `suspected` of silence when anybody's collective failed (a killed process: 3 to 5 seconds in all);
-//   - after `silent` of silence else (a machine that lost power, a network that is cut);
-//   - `left` after it said goodbye while others still wait for it: it ended with an error of its own.
-// A slow process is none of these: the heartbeat has a thread to itself.
+// Each process increments a counter of its own twice a second. Rank 0 reads all counters and publishes the first lost
+// rank; the others read rank 0's counter and what it published. A rank counts as lost
+//   - at once if it is rank 0, which runs the store, and the connection to the store fails;
+//   - after `suspected_timeout` without a heartbeat if a collective of any rank failed. A killed process is detected
+//     after 3 to 5 s in all;
+//   - after `timeout` without a heartbeat otherwise, for example if its machine lost power or the network;
+//   - `exit_grace` after it left the group while others still wait for it: it ended with an error of its own.
+// A slow rank is not lost: a separate thread sends the heartbeats.
 #pragma once
 
 #include <torch/torch.h>
@@ -21,31 +22,33 @@
 namespace effnet::train {
 
 struct HeartbeatTiming {
-  std::chrono::milliseconds beat{500};
-  std::chrono::milliseconds suspected{3000};
-  std::chrono::milliseconds silent{60000};
-  std::chrono::milliseconds left{2000};
+  std::chrono::milliseconds interval{500};
+  std::chrono::milliseconds suspected_timeout{3000};
+  std::chrono::milliseconds timeout{60000};
+  std::chrono::milliseconds exit_grace{2000};
 };
 
 class Heartbeat {
  public:
-  // `store` is a connection of its own: a thread uses it until leave().
+  // `store` must be a connection that nothing else uses: a thread uses it until leave(). `rank0_has_store`: rank 0 runs
+  // the store's server (else torchrun's agent does).
   Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank, int world, bool rank0_has_store,
             HeartbeatTiming timing = {});
-  ~Heartbeat();
+  ~Heartbeat();  // leave()
   Heartbeat(const Heartbeat&) = delete;
   Heartbeat& operator=(const Heartbeat&) = delete;
 
-  // Only to be called by who waits for the others: throws Error(environment) that names who is gone.
+  // Throws Error(environment) that names the lost rank, if there is one. To be called only while waiting for others.
   void check();
-  // A collective failed with `why`: waits until it is known who is gone, and throws Error(environment).
-  [[noreturn]] void blame(std::string_view why);
-  // Goodbye. Rank 0 then waits (at most 10 s) until the others have said it too: the store ends with its process.
+  // To be called when a collective failed with `why`: waits until the lost rank is known and throws Error(environment).
+  [[noreturn]] void report_failure(std::string_view why);
+  // Announces that this rank leaves the group, and stops the thread. Rank 0 then waits, at most 10 s, until all others
+  // have left too, because the store ends with its process.
   void leave();
 
  private:
   struct State;
-  std::shared_ptr<State> state_;  // shared with the thread, which may hang in the store of a machine that vanished
+  std::shared_ptr<State> state_;  // shared with the thread, which may block in the store of a vanished machine
   std::thread thread_;
 };
 

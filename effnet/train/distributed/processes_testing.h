@@ -1,4 +1,4 @@
-// Several processes for tests of what they do together: each is forked, does its part and says a line.
+// Forks several processes for a test; each runs a function and returns a text.
 #pragma once
 
 #include <poll.h>
@@ -21,8 +21,9 @@ struct Outcome {
   std::string text;
 };
 
-// `part` gets the rank; what it returns, or "error CODE: WHAT" of what it throws, is the text. Processes that have
-// stopped themselves (SIGSTOP) are killed once all others are done; after `seconds`, a guard against hanging, all are.
+// Forks `count` processes and runs `part(rank)` in each. The text of an outcome is the function's result, or "error
+// CODE: WHAT" if it throws. Processes that stopped themselves (SIGSTOP) are killed when all others have ended. After
+// `seconds`, a guard against hanging, all processes are killed.
 inline std::vector<Outcome> run_processes(int count, double seconds, const std::function<std::string(int)>& part) {
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
@@ -30,11 +31,11 @@ inline std::vector<Outcome> run_processes(int count, double seconds, const std::
   std::vector<int> ends;
   for (int rank = 0; rank < count; ++rank) {
     std::array<int, 2> pipe{};
-    if (::pipe(pipe.data()) != 0) throw environment_error("no pipe");
+    if (::pipe(pipe.data()) != 0) throw environment_error("cannot create a pipe");
     const pid_t child = ::fork();
     if (child == 0) {
       ::close(pipe[0]);
-      std::signal(SIGPIPE, SIG_IGN);  // as in effnet-train: join() asks for it
+      std::signal(SIGPIPE, SIG_IGN);  // required by join(), and done by effnet-train
       std::string text;
       int code = 0;
       try {
@@ -68,21 +69,21 @@ inline std::vector<Outcome> run_processes(int count, double seconds, const std::
         continue;
       }
       ::close(ends[i]);
-      ends[i] = -1;  // poll() leaves it out
+      ends[i] = -1;  // poll() ignores it
       int status = 0;
       ::waitpid(children[i], &status, 0);
       outcomes[i].code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
       --open;
     }
-    const auto works = [&](std::size_t i) {
+    const auto is_running = [&](std::size_t i) {
       if (ends[i] < 0) return false;
       siginfo_t stopped{};
       ::waitid(P_PID, static_cast<id_t>(children[i]), &stopped, WSTOPPED | WNOHANG | WNOWAIT);
       return stopped.si_pid != children[i];
     };
-    bool any_works = false;
-    for (std::size_t i = 0; i < ends.size(); ++i) any_works = any_works || works(i);
-    if (any_works && elapsed() < seconds) continue;
+    bool any_running = false;
+    for (std::size_t i = 0; i < ends.size(); ++i) any_running = any_running || is_running(i);
+    if (any_running && elapsed() < seconds) continue;
     for (std::size_t i = 0; i < ends.size(); ++i)
       if (ends[i] >= 0) ::kill(children[i], SIGKILL);
   }

@@ -12,15 +12,15 @@
 namespace effnet::train {
 namespace {
 
-// Of a list of variables the first that is set counts.
+// Alternative variables: the first one that is set is used.
 using Names = std::vector<const char*>;
 struct Launcher {
   const char* name;
   Names rank, world, local_rank, local_world;
-  Names address;  // hosts or Slurm's node lists; rank 0 is on the first
-  Names job;      // what all processes of one start have in common and others have not: the port is derived from it
-  // Slurm sets the number of tasks in the shell of an allocation too (salloc), where no step has started.
-  bool world_alone_is_fine = false;
+  Names address;  // host names or Slurm's node lists; rank 0 runs on the first host
+  Names job;      // variables that identify the run: the same in all its processes. The port is derived from them
+  // Slurm also sets the number of tasks in the shell of an allocation (salloc), which is not a task.
+  bool world_may_be_set_alone = false;
 };
 
 const std::vector<Launcher>& launchers() {
@@ -33,7 +33,7 @@ const std::vector<Launcher>& launchers() {
        {"OMPI_COMM_WORLD_LOCAL_SIZE"},
        {},
        {"PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid"}},
-      // srun --mpi=pmi2 sets PMI's variables and its own.
+      // srun --mpi=pmi2 sets PMI's variables in addition to Slurm's.
       {"mpich",
        {"PMI_RANK"},
        {"PMI_SIZE"},
@@ -41,7 +41,8 @@ const std::vector<Launcher>& launchers() {
        {"MPI_LOCALNRANKS"},
        {"SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"},
        {"SLURM_JOB_ID", "SLURM_STEP_ID", "PBS_JOBID", "LSB_JOBID"}},
-      // The node that srun was called on is rank 0's only in a batch job, so the step's nodes go before it.
+      // The node on which srun was called (SLURM_LAUNCH_NODE_IPADDR) has rank 0 only in a batch job. The nodes of the
+      // step therefore take precedence.
       {"slurm",
        {"SLURM_PROCID"},
        {"SLURM_NTASKS", "SLURM_NPROCS"},
@@ -63,7 +64,7 @@ class Variables {
     if (value == nullptr || *value == '\0') return std::nullopt;
     return value;
   }
-  const char* set_one(const Names& names) const {  // null: none
+  const char* first_set(const Names& names) const {  // null if none is set
     for (const char* name : names)
       if (text(name)) return name;
     return nullptr;
@@ -82,12 +83,13 @@ class Variables {
   const Environment& environment_;
 };
 
-std::string written(const Names& names) {
+std::string names_text(const Names& names) {
   std::vector<std::string> words(names.begin(), names.end());
   return one_of(words);
 }
 
-// 16384 to 32767: below the ports that Linux gives to outgoing connections, 29500 (c10d's own) where nothing is known.
+// A port from 16384 to 32767, which is below the ports that Linux uses for outgoing connections. If no variable of
+// `job` is set: 29500, the default of c10d.
 int derived_port(const Variables& variables, const Names& job) {
   std::uint32_t hash = 2166136261U;  // FNV-1a, 32 bits
   bool known = false;
@@ -100,28 +102,30 @@ int derived_port(const Variables& variables, const Names& job) {
   return known ? 16384 + static_cast<int>(hash % 16384) : 29500;
 }
 
-void find_address(RankInfo& place, const Launcher& launcher, const Variables& variables) {
+void find_address(RankInfo& info, const Launcher& launcher, const Variables& variables) {
   const bool is_env = launcher.address.empty() && launcher.local_world.empty();
   if (const auto address = variables.text("MASTER_ADDR")) {
-    place.master_address = *address;
-  } else if (const char* name = variables.set_one(launcher.address)) {
-    place.master_address = first_host(*variables.text(name));
-  } else if (const char* local = variables.set_one(launcher.local_world);
-             local != nullptr && variables.number(local, 1, place.world) == place.world) {
-    place.master_address = "127.0.0.1";
+    info.master_address = *address;
+  } else if (const char* name = variables.first_set(launcher.address)) {
+    info.master_address = first_host(*variables.text(name));
+  } else if (const char* local = variables.first_set(launcher.local_world);
+             local != nullptr && variables.number(local, 1, info.world) == info.world) {
+    info.master_address = "127.0.0.1";
   } else {
-    throw usage_error("{} processes, but nobody says where rank 0 is (got no MASTER_ADDR, expected its host name{})",
-                      place.world, is_env ? " and MASTER_PORT" : "")
-        .with_hint("export MASTER_ADDR=HOST to all of them; with Open MPI: mpirun -x MASTER_ADDR=HOST");
+    throw usage_error(
+        "the address of rank 0 is unknown for {} processes (got no MASTER_ADDR, expected its host name{})", info.world,
+        is_env ? " and MASTER_PORT" : "")
+        .with_hint("export MASTER_ADDR=HOST in all processes; with Open MPI: mpirun -x MASTER_ADDR=HOST");
   }
   if (variables.text("MASTER_PORT")) {
-    place.master_port = variables.number("MASTER_PORT", 1, 65535);
+    info.master_port = variables.number("MASTER_PORT", 1, 65535);
   } else if (!is_env) {
-    place.master_port = derived_port(variables, launcher.job);
+    info.master_port = derived_port(variables, launcher.job);
   } else {
-    throw usage_error("{} processes, but no port of rank 0 (got no MASTER_PORT, expected a number from 1 to 65535)",
-                      place.world)
-        .with_hint("export MASTER_PORT to all of them, any free port of MASTER_ADDR's machine");
+    throw usage_error(
+        "the port of rank 0 is unknown for {} processes (got no MASTER_PORT, expected a number from 1 to 65535)",
+        info.world)
+        .with_hint("export MASTER_PORT in all processes: any free port of rank 0's machine");
   }
 }
 
@@ -129,7 +133,8 @@ void find_address(RankInfo& place, const Launcher& launcher, const Variables& va
 
 std::string first_host(const std::string& node_list) {
   const auto wrong = [&] {
-    return usage_error("node list: cannot read it (got {}, expected such as node[01-04],other)", in_quotes(node_list))
+    return usage_error("node list: wrong syntax (got {}, expected a list such as node[01-04],other)",
+                       in_quotes(node_list))
         .with_hint("export MASTER_ADDR=HOST and MASTER_PORT instead");
   };
   std::string host;
@@ -150,31 +155,32 @@ std::string first_host(const std::string& node_list) {
 
 RankInfo rank_info_of(const Environment& environment) {
   const Variables variables(environment);
-  // A batch script's own shell looks like task 0 of a step that srun has not started.
+  // The shell of a batch script has SLURM_PROCID=0, but srun did not start it.
   const bool batch_shell = variables.text("ENVIRONMENT") == "BATCH" && !variables.text("SLURM_STEP_ID");
   for (const Launcher& launcher : launchers()) {
-    const char* rank = variables.set_one(launcher.rank);
-    const char* world = variables.set_one(launcher.world);
+    const char* rank = variables.first_set(launcher.rank);
+    const char* world = variables.first_set(launcher.world);
     if (std::string_view(launcher.name) == "slurm" && batch_shell) continue;
-    if (rank == nullptr && (world == nullptr || launcher.world_alone_is_fine)) continue;
+    if (rank == nullptr && (world == nullptr || launcher.world_may_be_set_alone)) continue;
     if (rank == nullptr || world == nullptr)
-      throw usage_error("{} is set but {} is not (got half of what {} sets, expected both or none)",
-                        rank != nullptr ? rank : world, written(rank != nullptr ? launcher.world : launcher.rank),
+      throw usage_error("{} is set but {} is not (got one of two variables of {}, expected both or none)",
+                        rank != nullptr ? rank : world, names_text(rank != nullptr ? launcher.world : launcher.rank),
                         launcher.name);
-    RankInfo place;
-    place.source = launcher.name;
-    place.world = variables.number(world, 1, 1 << 20);
-    place.rank = variables.number(rank, 0, place.world - 1);
-    if (const char* local = variables.set_one(launcher.local_rank))
-      place.local_rank = variables.number(local, 0, place.world - 1);
-    if (place.world == 1) return {};
-    find_address(place, launcher, variables);
+    RankInfo info;
+    info.source = launcher.name;
+    info.world = variables.number(world, 1, 1 << 20);
+    info.rank = variables.number(rank, 0, info.world - 1);
+    if (const char* local = variables.first_set(launcher.local_rank))
+      info.local_rank = variables.number(local, 0, info.world - 1);
+    if (info.world == 1) return {};
+    find_address(info, launcher, variables);
     if (variables.text("TORCHELASTIC_USE_AGENT_STORE") == "True")
-      place.store_prefix = "effnet/attempt_" + variables.text("TORCHELASTIC_RESTART_COUNT").value_or("0");
-    return place;
+      info.store_prefix = "effnet/attempt_" + variables.text("TORCHELASTIC_RESTART_COUNT").value_or("0");
+    return info;
   }
   if (variables.text("LOCAL_RANK"))
-    throw usage_error("LOCAL_RANK is set but RANK and WORLD_SIZE are not (got a third of a set, expected all or none)");
+    throw usage_error(
+        "LOCAL_RANK is set but RANK and WORLD_SIZE are not (got one of three variables, expected all or none)");
   return {};
 }
 

@@ -1,5 +1,5 @@
-// Where a process stands among those that train together, told by whoever started it: torchrun, `effnet launch`, Slurm
-// or mpirun. One table (place.cc) says which variables each of them sets.
+// Rank and world size of a process, from the environment variables of its launcher: torchrun, `effnet launch`, Slurm or
+// mpirun. A table in rank_info.cc lists the variables of each launcher.
 #pragma once
 
 #include <functional>
@@ -12,18 +12,21 @@ struct RankInfo {
   std::string master_address;  // of rank 0; empty for one process
   int master_port = 0;
   std::string source;        // "torchrun", "slurm", "openmpi", "mpich"; empty for one process
-  std::string store_prefix;  // not empty: torchrun's agent holds the store already, and this start's keys begin so
+  std::string store_prefix;  // not empty: torchrun's agent runs the store, and this run's keys begin with the prefix
 };
 
-using Environment = std::function<const char*(const char* name)>;  // std::getenv, or a test's; an empty value is none
+using Environment =
+    std::function<const char*(const char* name)>;  // std::getenv, or a test's; an empty value counts as not set
 
-// RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT go first, then Open MPI's, MPICH's and Intel MPI's, Slurm's
-// variables; MASTER_ADDR and MASTER_PORT go before what is derived from those. World 1 if there are none.
-// Throws Error(usage) that names the variables for half a set, a number that is none or out of range, and a group of
-// several without an address.
+// Reads RANK, WORLD_SIZE and LOCAL_RANK; if they are not set, the variables of Open MPI, then of MPICH and Intel MPI,
+// then of Slurm. If none are set, the world size is 1. MASTER_ADDR and MASTER_PORT take precedence over an address and
+// a port that are derived from the launcher's variables. Throws Error(usage) that names the variable: for a rank
+// without a world size or the reverse, for a value that is not a number or out of range, and for several processes
+// without an address.
 RankInfo rank_info_of(const Environment& environment);
 
-// "node07" of Slurm's "node[07-12,20]", "a1" of "a1,b[2-3]", "r1n5" of "r[1-2]n[5-6]". Throws Error(usage).
+// The first host of a Slurm node list: "node07" of "node[07-12,20]", "a1" of "a1,b[2-3]", "r1n5" of "r[1-2]n[5-6]".
+// Throws Error(usage) for another syntax.
 std::string first_host(const std::string& node_list);
 
 }  // namespace effnet::train

@@ -24,11 +24,11 @@ struct Case {
   Variables variables;
   int rank, world, local_rank;
   std::string address;
-  int port;  // 0: a derived one
+  int port;  // 0: any derived port
   std::string source;
 };
 
-TEST(RankInfo, EveryLaunchersVariables) {
+TEST(RankInfo, ReadsTheVariablesOfEveryLauncher) {
   const std::vector<Case> cases{
       {{}, 0, 1, 0, "", 0, ""},
       {{{"RANK", "3"}, {"WORLD_SIZE", "4"}, {"LOCAL_RANK", "1"}, {"MASTER_ADDR", "h0"}, {"MASTER_PORT", "1234"}},
@@ -40,7 +40,7 @@ TEST(RankInfo, EveryLaunchersVariables) {
        "torchrun"},
       {{{"RANK", "0"}, {"WORLD_SIZE", "1"}}, 0, 1, 0, "", 0, ""},
       {{{"RANK", ""}, {"WORLD_SIZE", ""}}, 0, 1, 0, "", 0, ""},
-      // One process a machine: some starters set no LOCAL_RANK.
+      // With one process per machine some launchers do not set LOCAL_RANK.
       {{{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "::1"}, {"MASTER_PORT", "29500"}},
        1,
        2,
@@ -70,7 +70,7 @@ TEST(RankInfo, EveryLaunchersVariables) {
        "n03",
        0,
        "slurm"},
-      // salloc on another machine: the step's nodes say where rank 0 is.
+      // salloc on another machine: rank 0 runs on the first node of the step.
       {{{"SLURM_PROCID", "1"},
         {"SLURM_NTASKS", "2"},
         {"SLURM_LAUNCH_NODE_IPADDR", "10.0.0.7"},
@@ -125,7 +125,7 @@ TEST(RankInfo, EveryLaunchersVariables) {
        "c1",
        0,
        "mpich"},
-      // torchrun's set goes before what a cluster's shell has.
+      // torchrun's variables take precedence over Slurm's.
       {{{"RANK", "0"},
         {"WORLD_SIZE", "2"},
         {"LOCAL_RANK", "0"},
@@ -139,7 +139,7 @@ TEST(RankInfo, EveryLaunchersVariables) {
        "x",
        1,
        "torchrun"},
-      // The shells of salloc and of a batch script are no step of srun.
+      // The shell of salloc and that of a batch script are not tasks of srun.
       {{{"SLURM_NTASKS", "8"}, {"SLURM_JOB_ID", "4"}}, 0, 1, 0, "", 0, ""},
       {{{"ENVIRONMENT", "BATCH"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "8"}, {"SLURM_LOCALID", "0"}},
        0,
@@ -152,22 +152,22 @@ TEST(RankInfo, EveryLaunchersVariables) {
   for (std::size_t i = 0; i < cases.size(); ++i) {
     SCOPED_TRACE(i);
     const Case& expected = cases[i];
-    const RankInfo place = from(expected.variables);
-    EXPECT_EQ(place.rank, expected.rank);
-    EXPECT_EQ(place.world, expected.world);
-    EXPECT_EQ(place.local_rank, expected.local_rank);
-    EXPECT_EQ(place.master_address, expected.address);
-    EXPECT_EQ(place.source, expected.source);
-    if (expected.port != 0 || place.world == 1) {
-      EXPECT_EQ(place.master_port, expected.port);
+    const RankInfo info = from(expected.variables);
+    EXPECT_EQ(info.rank, expected.rank);
+    EXPECT_EQ(info.world, expected.world);
+    EXPECT_EQ(info.local_rank, expected.local_rank);
+    EXPECT_EQ(info.master_address, expected.address);
+    EXPECT_EQ(info.source, expected.source);
+    if (expected.port != 0 || info.world == 1) {
+      EXPECT_EQ(info.master_port, expected.port);
     } else {
-      EXPECT_GE(place.master_port, 16384);
-      EXPECT_LE(place.master_port, 32767);
+      EXPECT_GE(info.master_port, 16384);
+      EXPECT_LE(info.master_port, 32767);
     }
   }
 }
 
-TEST(RankInfo, ThePortTellsJobsAndStepsApart) {
+TEST(RankInfo, DerivedPortDiffersBetweenJobsAndSteps) {
   const auto port = [](const std::string& job, const std::string& step, const std::string& rank) {
     return from({{"SLURM_PROCID", rank},
                  {"SLURM_NTASKS", "2"},
@@ -182,7 +182,7 @@ TEST(RankInfo, ThePortTellsJobsAndStepsApart) {
   EXPECT_NE(port("10", "11", "0"), port("101", "1", "0"));
 }
 
-TEST(RankInfo, TorchrunsAgentMayHoldTheStore) {
+TEST(RankInfo, UsesAPrefixInTheStoreOfTorchrunsAgent) {
   Variables variables{{"RANK", "0"},
                       {"WORLD_SIZE", "2"},
                       {"MASTER_ADDR", "h"},
@@ -194,7 +194,7 @@ TEST(RankInfo, TorchrunsAgentMayHoldTheStore) {
   EXPECT_EQ(from(variables).store_prefix, "");
 }
 
-TEST(RankInfo, HalfASetAndBadNumbersNameTheVariable) {
+TEST(RankInfo, ErrorsNameTheMissingOrWrongVariable) {
   const Variables good{
       {"RANK", "1"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "1"}, {"MASTER_ADDR", "h"}, {"MASTER_PORT", "99"}};
   const auto changed = [&](const std::string& name, const std::string& value) {
@@ -236,7 +236,7 @@ TEST(RankInfo, HalfASetAndBadNumbersNameTheVariable) {
   }
 }
 
-TEST(RankInfo, TheFirstHostOfANodeList) {
+TEST(RankInfo, FirstHostOfANodeList) {
   EXPECT_EQ(first_host("n1"), "n1");
   EXPECT_EQ(first_host("n1,n2"), "n1");
   EXPECT_EQ(first_host("node[07-12,20]"), "node07");

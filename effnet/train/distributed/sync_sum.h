@@ -1,4 +1,4 @@
-// A sum over all processes that autograd can go through: what synchronised batch norm is made of (nn::ForwardContext).
+// A differentiable sum over all processes, for synchronised batch norm (nn::ForwardContext).
 #pragma once
 
 #include <torch/torch.h>
@@ -7,9 +7,10 @@
 
 namespace effnet::train {
 
-// y = sum over ranks of x, on every rank; the input is left alone. y depends on every rank's x with factor 1, so the
-// gradient of the sum of all ranks' losses by x is the sum over ranks of their gradients by y: backward is a sum, too.
-// Every rank must call this, and run backward, in the same order. `group` must outlive the backward pass.
+// Returns y, the sum of x over the ranks, on every rank; x is not changed. dy/dx is 1 for every rank's x. The gradient
+// of the sum of all ranks' losses with respect to x is therefore the sum over the ranks of the gradients with respect
+// to y, so backward is a sum over the ranks too. All ranks must call this function and run backward in the same order.
+// `group` must outlive the backward pass.
 torch::Tensor sync_sum(const torch::Tensor& x, Group& group);
 
 }  // namespace effnet::train

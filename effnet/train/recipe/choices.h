@@ -1,11 +1,12 @@
-// The choices of a recipe: an enumeration and the table of its names each. A recipe's text is parsed into them once.
+// The settings of a recipe that are enumerations, each with the table of its names. The recipe parser converts text to
+// these values.
 #pragma once
 
 #include "effnet/base/names.h"
 
 namespace effnet::train {
 
-// A new optimiser: here with its defaults, and its rule in step/optimizer.cc.
+// To add an optimiser: add its name and defaults here, and its update rule in step/optimizer.cc.
 enum class OptimizerKind { rmsprop_tf, sgd, adamw };
 inline constexpr NameTable<OptimizerKind, 3> kOptimizers{{
     {OptimizerKind::rmsprop_tf, "rmsprop_tf"},
@@ -33,7 +34,7 @@ inline constexpr NameTable<Precision, 3> kPrecisions{{
     {Precision::fp16, "fp16"},
 }};
 
-enum class SavedEpoch { best, last };  // whose weights become the model
+enum class SavedEpoch { best, last };  // the epoch whose weights become the model
 inline constexpr NameTable<SavedEpoch, 2> kSavedEpochs{{{SavedEpoch::best, "best"}, {SavedEpoch::last, "last"}}};
 
 }  // namespace effnet::train

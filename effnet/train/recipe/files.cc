@@ -14,7 +14,7 @@
 
 namespace effnet::train {
 
-// Written by CMake from recipes/*.toml: file name and text.
+// File name and text of each file in recipes/. CMake generates this function.
 std::span<const std::pair<std::string_view, std::string_view>> embedded_recipes();
 
 std::optional<std::string_view> find_embedded(std::string_view file_name) {
@@ -53,18 +53,18 @@ arch::ArchSpec load_arch(const ModelSettings& model) {
 std::string settings_document() {
   std::string text =
       "# Recipes and their settings\n\n"
-      "<!-- Written by effnet_train_recipe_test from effnet/train/recipe/settings.cc and recipes/: change those, then\n"
-      "     EFFNET_RENEW=1 build/release/bin/effnet_train_recipe_test --gtest_filter=Recipe.TheDocumentIsUpToDate "
-      "-->\n"
+      "<!-- effnet_train_recipe_test generates this page from effnet/train/recipe/settings.cc and recipes/. To update "
+      "it, run\n"
+      "     EFFNET_RENEW=1 build/release/bin/effnet_train_recipe_test --gtest_filter=Recipe.DocumentIsUpToDate -->\n"
       "\n"
-      "A recipe is a TOML file: what to train, on what, and how. `effnet train RECIPE --data DIR --out RUN` takes a "
+      "A recipe is a TOML file with all settings of a training run. `effnet train RECIPE --data DIR --out RUN` takes a "
       "name\n"
-      "from the list below or a file; without one, the defaults of the tables hold. `--set key=value` overrides a "
-      "setting;\n"
-      "an unknown key fails with the nearest valid one. The effective configuration is written to `RUN/config.toml`, "
-      "which\n"
-      "is itself a recipe.\n\n"
-      "| recipe | what it is |\n| --- | --- |\n";
+      "from the list below or a file. Without a recipe, the defaults in the tables are used. `--set key=value` "
+      "overrides a\n"
+      "setting. An unknown key is an error, and the message suggests the nearest valid key. The effective "
+      "configuration is\n"
+      "written to `RUN/config.toml`, which is itself a recipe.\n\n"
+      "| recipe | description |\n| --- | --- |\n";
   for (const std::string& name : recipe_names()) {
     const std::string_view first = find_embedded(name + ".toml")->substr(0, find_embedded(name + ".toml")->find('\n'));
     text += fmt::format("| `{}` | {} |\n", name, first.starts_with("# ") ? first.substr(2) : first);
@@ -73,8 +73,8 @@ std::string settings_document() {
   for (const Setting& setting : settings()) {
     if (setting.section() != section) {
       section = setting.section();
-      text += section.empty() ? "\n## At the top\n\n" : fmt::format("\n## {}\n\n", section);
-      text += "| key | what it takes | default | meaning |\n| --- | --- | --- | --- |\n";
+      text += section.empty() ? "\n## Top level\n\n" : fmt::format("\n## {}\n\n", section);
+      text += "| key | accepted values | default | meaning |\n| --- | --- | --- | --- |\n";
     }
     text += fmt::format("| `{}` | {} | `{}` | {} |\n", setting.key, expected_text(setting),
                         value_text(setting, Recipe{}), setting.meaning);

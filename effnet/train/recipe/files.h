@@ -1,4 +1,4 @@
-// The files of recipes/, built into the library: recipes, and the arch files of networks that only a recipe uses.
+// The files of recipes/ are built into the library: the recipes, and the arch files of networks that only recipes use.
 #pragma once
 
 #include <optional>
@@ -9,6 +9,6 @@ namespace effnet::train {
 
 inline constexpr std::string_view kNetSuffix = "_net";  // recipes/cifar10_net.toml is an arch file
 
-std::optional<std::string_view> find_embedded(std::string_view file_name);  // its text
+std::optional<std::string_view> find_embedded(std::string_view file_name);  // the text of the file
 
 }  // namespace effnet::train

@@ -18,20 +18,21 @@
 namespace effnet::train {
 namespace {
 
-double least(const Range& range) { return std::min(range.low, range.unset.value_or(range.low)); }
+// The smallest accepted number, including the one that means "not set".
+double smallest_accepted(const Range& range) { return std::min(range.low, range.unset.value_or(range.low)); }
 
-// The value of `setting` in its section of a file.
+// Reads `setting` from `table`, its section of a recipe file.
 void read(const Setting& setting, const TomlTable& table, Recipe& recipe) {
   const std::string_view name = setting.name();
-  const auto in_range = [&](double number) {
-    if (!takes(setting, number))
+  const auto require_in_range = [&](double number) {
+    if (!accepts(setting, number))
       throw table.error(name, fmt::format("wrong value (got {}, expected {})", number, expected_text(setting)));
   };
   std::visit(
       [&](const auto& member) {
         if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Choice>) {
           const std::string text = table.text(name, std::string(member.get(recipe)));
-          if (!takes(member, text)) {
+          if (!accepts(member, text)) {
             throw table.error(
                 name, fmt::format("wrong value (got {}, expected {})", in_quotes(text), expected_text(setting)));
           }
@@ -50,13 +51,13 @@ void read(const Setting& setting, const TomlTable& table, Recipe& recipe) {
           } else if constexpr (std::is_same_v<Value, bool>) {
             value = table.boolean(name, value);
           } else if constexpr (std::is_same_v<Value, double>) {
-            value = table.number(name, value, least(setting.range), setting.range.high);
-            in_range(value);
+            value = table.number(name, value, smallest_accepted(setting.range), setting.range.high);
+            require_in_range(value);
           } else {
             value = static_cast<Value>(table.integer(name, static_cast<std::int64_t>(value),
-                                                     static_cast<std::int64_t>(least(setting.range)),
+                                                     static_cast<std::int64_t>(smallest_accepted(setting.range)),
                                                      static_cast<std::int64_t>(setting.range.high)));
-            in_range(static_cast<double>(value));
+            require_in_range(static_cast<double>(value));
           }
         }
       },
@@ -69,7 +70,7 @@ bool read_number(std::string_view text, Number& value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-// The same from the command line, where a text needs no quotes.
+// Reads `setting` from the command line (`--set key=given`), where quotes around a text are optional.
 void read(const Setting& setting, const std::string& given, Recipe& recipe) {
   const auto wrong = [&] {
     return usage_error("--set {}: wrong value (got {}, expected {})", setting.key, in_quotes(given),
@@ -80,7 +81,7 @@ void read(const Setting& setting, const std::string& given, Recipe& recipe) {
   std::visit(
       [&](const auto& member) {
         if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Choice>) {
-          if (!takes(member, text)) throw wrong();
+          if (!accepts(member, text)) throw wrong();
           member.set(recipe, text);
         } else {
           auto& value = member(recipe);
@@ -97,7 +98,7 @@ void read(const Setting& setting, const std::string& given, Recipe& recipe) {
             value = given == "true";
           } else {
             std::conditional_t<std::is_same_v<Value, double>, double, std::int64_t> number{};
-            if (!read_number(given, number) || !takes(setting, static_cast<double>(number))) throw wrong();
+            if (!read_number(given, number) || !accepts(setting, static_cast<double>(number))) throw wrong();
             value = static_cast<Value>(number);
           }
         }
@@ -110,21 +111,22 @@ const Setting& setting_named(const std::string& key) {
   std::vector<std::string> keys;
   for (const Setting& setting : settings()) keys.emplace_back(setting.key);
   std::optional<std::string> near = nearest(key, keys);
-  for (const Setting& setting : settings()) {  // "lr" is optimizer.lr
+  for (const Setting& setting : settings()) {  // a name without its section: "lr" for optimizer.lr
     if (!near && setting.name() == key) near = std::string(setting.key);
   }
   if (near) {
     throw usage_error("--set: unknown key (got {}, expected {})", in_quotes(key), *near)
         .with_hint(fmt::format("did you mean {}? docs/recipes.md lists the keys", *near));
   }
-  throw usage_error("--set: unknown key (got {}, expected one of those below)", in_quotes(key))
+  throw usage_error("--set: unknown key (got {}, expected one of the keys in the hint)", in_quotes(key))
       .with_hint(fmt::format("the keys are {}", one_of(keys)));
 }
 
-// What parse and print agree on: one learning rate is set, and what was left to the optimiser is filled in.
-void settle(Recipe& recipe) {
+// The form that parse_recipe() returns and print() writes: only one learning rate is set, and the optimiser's defaults
+// are filled in.
+void normalise(Recipe& recipe) {
   if (recipe.optimizer.lr >= 0) recipe.optimizer.lr_per_256 = -1;
-  recipe.optimizer = settled(recipe.optimizer);
+  recipe.optimizer = with_optimizer_defaults(recipe.optimizer);
 }
 
 void apply(const std::vector<Override>& overrides, Recipe& recipe) {
@@ -156,7 +158,8 @@ Override parse_override(std::string_view text) {
 
 Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides) {
   const TomlTable root = TomlTable::parse(text, source);
-  std::map<std::string_view, TomlTable> sections;  // one object each: finish() knows what was asked of it
+  std::map<std::string_view, TomlTable>
+      sections;  // one object per section: finish() reports the keys that were not read
   Recipe recipe;
   for (const Setting& setting : settings()) {
     const std::string_view section = setting.section();
@@ -177,10 +180,11 @@ Recipe parse_recipe(std::string_view text, std::string_view source, const std::v
     recipe.optimizer.lr_per_256 = -1;
   }
   apply(overrides, recipe);
-  settle(recipe);
+  normalise(recipe);
   if (recipe.train.accumulate > recipe.train.batch) {
-    const std::string what = fmt::format("more parts than images (got {}, expected at most train.batch = {})",
-                                         recipe.train.accumulate, recipe.train.batch);
+    const std::string what =
+        fmt::format("more micro-batches than images in a batch (got {}, expected at most train.batch = {})",
+                    recipe.train.accumulate, recipe.train.batch);
     const bool overridden = std::ranges::any_of(overrides, [](const Override& override) {
       return override.key == "train.accumulate" || override.key == "train.batch";
     });
@@ -192,16 +196,16 @@ Recipe parse_recipe(std::string_view text, std::string_view source, const std::v
 
 namespace {
 
-// The run's config.toml is read from other working folders too. What is no file (a name of the family, an arch that is
-// built in) stays as it is.
+// Makes the path of a file absolute, because the run's config.toml may be read from another working folder. A name of
+// the family or a built-in arch file is not a file and does not change.
 void make_absolute(std::string& model) {
   std::error_code failure;
   if (model.empty() || arch::find_variant(model) != nullptr || !std::filesystem::exists(model, failure)) return;
-  const std::string whole = std::filesystem::absolute(model, failure).lexically_normal().string();
-  if (!failure && is_utf8(whole)) model = whole;  // TOML holds no other text
+  const std::string absolute = std::filesystem::absolute(model, failure).lexically_normal().string();
+  if (!failure && is_utf8(absolute)) model = absolute;  // TOML text must be UTF-8
 }
 
-Recipe found_recipe(const std::string& name_or_file, const std::vector<Override>& overrides) {
+Recipe read_recipe(const std::string& name_or_file, const std::vector<Override>& overrides) {
   if (name_or_file.empty()) return parse_recipe("", "no recipe", overrides);
   if (const auto text = find_embedded(name_or_file + ".toml"); text && !name_or_file.ends_with(kNetSuffix)) {
     return parse_recipe(*text, name_or_file, overrides);
@@ -227,16 +231,16 @@ Recipe found_recipe(const std::string& name_or_file, const std::vector<Override>
 }  // namespace
 
 Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides) {
-  Recipe recipe = found_recipe(name_or_file, overrides);
+  Recipe recipe = read_recipe(name_or_file, overrides);
   for (const Setting& setting : settings()) {
-    if (setting.kind == Kind::model_file) make_absolute(text_of(setting, recipe));
+    if (setting.kind == SettingKind::model_file) make_absolute(text_of(setting, recipe));
   }
   return recipe;
 }
 
 std::string print(const Recipe& recipe) {
-  Recipe settled = recipe;
-  settle(settled);
+  Recipe normalised = recipe;
+  normalise(normalised);
   std::string text = "# The effective configuration. docs/recipes.md describes the settings.\n";
   std::string_view section;
   for (const Setting& setting : settings()) {
@@ -244,12 +248,12 @@ std::string print(const Recipe& recipe) {
       section = setting.section();
       text += fmt::format("\n[{}]\n", section);
     }
-    text += fmt::format("# {}\n{} = {}\n", setting.meaning, setting.name(), value_text(setting, settled));
+    text += fmt::format("# {}\n{} = {}\n", setting.meaning, setting.name(), value_text(setting, normalised));
   }
   return text;
 }
 
-OptimizerSettings settled(OptimizerSettings settings) {
+OptimizerSettings with_optimizer_defaults(OptimizerSettings settings) {
   const OptimizerDefaults defaults = defaults_of(settings.name);
   if (settings.decay < 0) settings.decay = defaults.decay;
   if (settings.epsilon < 0) settings.epsilon = defaults.epsilon;
@@ -263,7 +267,7 @@ double peak_lr(const Recipe& recipe) {
 
 double parse_seconds(std::string_view budget) {
   const Error wrong =
-      usage_error("not a length of time (got {}, expected something like 90s, 20m or 1h30m)", in_quotes(budget));
+      usage_error("not a duration (got {}, expected a text such as 90s, 20m or 1h30m)", in_quotes(budget));
   double seconds = 0, smallest = 1e9;
   std::string_view rest = budget;
   while (!rest.empty()) {
@@ -271,7 +275,8 @@ double parse_seconds(std::string_view budget) {
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number, std::chars_format::fixed);
     if (error != std::errc() || end == rest.data() + rest.size()) throw wrong;
     const double unit = *end == 'h' ? 3600 : *end == 'm' ? 60 : *end == 's' ? 1 : 0;
-    if (unit == 0 || unit >= smallest || !(number >= 0 && number <= 1e7)) throw wrong;  // "1m1h" is a slip
+    if (unit == 0 || unit >= smallest || !(number >= 0 && number <= 1e7))
+      throw wrong;  // units must decrease: "1m1h" is an error
     seconds += number * unit;
     smallest = unit;
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()) + 1);

@@ -1,6 +1,6 @@
-// A training recipe: what `effnet train RECIPE --set key=value` reads, checks and writes to the run's config.toml. One
-// table of settings (settings.cc) has each key with its type, range, default and meaning; parsing, overriding,
-// printing and docs/recipes.md come from it.
+// A training recipe: the settings that `effnet train RECIPE --set key=value` reads, checks and writes to the run's
+// config.toml. Parsing, overriding, printing and docs/recipes.md all use one table (settings.cc), which has the type,
+// range and meaning of each key. The defaults are those of the structs below.
 #pragma once
 
 #include <cstdint>
@@ -16,46 +16,47 @@
 namespace effnet::train {
 
 struct ModelSettings {
-  std::string name = "efficientnet_b0";  // a MODEL (docs/cli.md); a name is trained anew, pulled or not
-  std::string init;  // a MODEL with weights or a foreign checkpoint; empty: the paper's initialisation
-  double dropout = -1, drop_path = -1;  // below 0: the architecture's own
-  std::int64_t classes = 0;             // 0: as many as the data has
+  std::string name = "efficientnet_b0";  // a MODEL (docs/cli.md); for a name, pulled weights are not used
+  // A MODEL with weights, or a published checkpoint. Empty: the weights of `name` if it is a file with weights, else
+  // the paper's initialisation.
+  std::string init;
+  double dropout = -1, drop_path = -1;  // below 0: the architecture's
+  std::int64_t classes = 0;             // 0: as many as the dataset has
 };
 struct DataSettings {
-  std::string folder;           // where --data says nothing
+  std::string folder;           // used if --data is not given
   std::int64_t resolution = 0;  // 0: the model's
   vision::Augment augment = vision::Augment::autoaugment;
   bool shuffle = true;
-  int workers = 0;  // loader threads; 0: as many as there are cores, less those that compute on them
+  int workers = 0;  // loader threads; 0: usable cores minus --threads, at least 1
   double mixup = 0, cutmix = 0, erasing = 0;
-  std::int64_t holdout = 0;  // training images held out for selection, chosen by hash: the paper's minival
-  // Beyond docs/cli.md's list:
-  double area_low = 0.08;  // of the random crop
-  std::int64_t shift = 0;  // pixels a small image is moved by, instead of the random crop
+  std::int64_t holdout = 0;  // training images held out to select the best epoch, chosen by hash (the paper's minival)
+  double area_low = 0.08;    // smallest area of the random crop, as a fraction of the image
+  std::int64_t shift = 0;    // largest random shift in pixels, instead of the random crop; 0: off
   int randaugment_layers = 2;
   double randaugment_magnitude = 10;
-  double broken_limit = 0.01;  // share of images that may be broken, at least 3
-  std::int64_t synthetic = 0;  // so many images of noise instead of --data, for measuring speed
+  double broken_limit = 0.01;  // fraction of images that may be corrupt; above 0, at least 3 images may
+  std::int64_t synthetic = 0;  // number of noise images to train on instead of --data, to measure speed; 0: off
 };
 struct TrainSettings {
   double epochs = 350;
-  std::int64_t batch = 256;  // the global batch
+  std::int64_t batch = 256;  // global batch size, over all processes
   double label_smoothing = 0.1;
-  std::int64_t accumulate = 1;  // micro-batches a step, on each process
-  double clip_norm = 0;         // of the whole gradient; 0: off
+  std::int64_t accumulate = 1;  // micro-batches per step in each process
+  double clip_norm = 0;         // norm of the gradient of all parameters together; 0: off
   Precision precision = Precision::fp32;
-  std::string time_budget;    // "20m", "2h": epochs are fitted to it; empty: none
-  bool fused = true;          // own CPU kernels
-  double validate_every = 1;  // epochs
+  std::string time_budget;    // "20m", "2h": the number of epochs is fitted to it; empty: none
+  bool fused = true;          // effnet's fused CPU kernels
+  double validate_every = 1;  // in epochs
 };
 struct OptimizerSettings {
   OptimizerKind name = OptimizerKind::rmsprop_tf;
-  double lr = -1;             // the peak; below 0: lr_per_256 * batch / 256
-  double lr_per_256 = 0.016;  // below 0: lr is set instead
+  double lr = -1;             // peak; below 0: lr_per_256 * batch / 256
+  double lr_per_256 = 0.016;  // below 0: lr is used
   double momentum = 0.9;      // adamw: beta1
   bool nesterov = false;
-  double decay = -1;    // rmsprop_tf: of the mean square; adamw: beta2; below 0: the optimiser's (defaults_of)
-  double epsilon = -1;  // below 0: the optimiser's
+  double decay = -1;    // rmsprop_tf: of the mean square; adamw: beta2; below 0: the optimiser's default (defaults_of)
+  double epsilon = -1;  // below 0: the optimiser's default
   double weight_decay = 1e-5;
 };
 struct ScheduleSettings {
@@ -73,8 +74,8 @@ struct Recipe {
   double bn_momentum = -1;                          // bn.momentum; below 0: the architecture's
   bool bn_warmup = true;                            // bn.warmup
   bool sync_bn = false;                             // distributed.sync_bn
-  std::int64_t checkpoint_every_steps = 0;          // checkpoint.every_steps; 0: at the end of each epoch only
-  std::int64_t checkpoint_keep = 1;                 // checkpoint.keep: the k best
+  std::int64_t checkpoint_every_steps = 0;          // checkpoint.every_steps; 0: only at the end of an epoch
+  std::int64_t checkpoint_keep = 1;                 // checkpoint.keep: number of best checkpoints
   SavedEpoch checkpoint_result = SavedEpoch::best;  // checkpoint.result
   std::uint64_t seed = 0;
 };
@@ -82,35 +83,36 @@ struct Recipe {
 struct Override {  // --set key=value
   std::string key, value;
 };
-Override parse_override(std::string_view text);  // Error(usage) without "="
+Override parse_override(std::string_view text);  // throws Error(usage) if there is no "=" or no key before it
 
-// `text` may be empty (the defaults). What is left to the optimiser (decay, epsilon) is filled in. Throws Error(input)
+// Parses `text` and applies `overrides`. Settings that are not given have their defaults; decay and epsilon that are
+// not given have the optimiser's. An override of one of the two learning rates unsets the other. Throws Error(input)
 // with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the nearest valid one), a wrong type, a value out of
-// range, or both lr and lr_per_256; Error(usage) for the same in an override. An override of one of the two learning
-// rates unsets the other.
+// range, or both lr and lr_per_256. Throws Error(usage) for the same errors in an override.
 Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides = {});
-// "imagenet_b0" (built in, from recipes/) or a file; empty: the defaults. A model.name that is a relative .toml path
-// and lies beside the recipe's file is found there. Files that model.name and model.init name become absolute paths.
-// Throws Error(input) that lists the names.
+// Loads a built-in recipe ("imagenet_b0") or a file; an empty name gives the defaults. A model.name that ends in .toml
+// is first looked for in the folder of the recipe file. model.name and model.init become absolute paths if they are
+// files. Throws Error(input) that lists the built-in recipes if there is no such recipe.
 Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides);
 std::vector<std::string> recipe_names();
 
-// What model.name names: of the family; an arch file (.toml), also one of those built in with the recipes
-// ("cifar10_net.toml"); the arch of a model file, a run or a checkpoint. model.dropout and model.drop_path are put into
-// it. Throws Error(input).
+// The architecture of model.name with model.dropout and model.drop_path applied. model.name is a name of the family, an
+// arch file (.toml, also one that is built in, such as "cifar10_net.toml"), a model file, a run or a checkpoint. Throws
+// Error(input).
 arch::ArchSpec load_arch(const ModelSettings& model);
 
-// Every key, in the table's order, with its meaning as a comment; parse_recipe reads back the same recipe.
+// The recipe as TOML: every key in the table's order, with its meaning as a comment. parse_recipe reads back the same
+// recipe.
 std::string print(const Recipe& recipe);
-// docs/recipes.md.
+// The text of docs/recipes.md.
 std::string settings_document();
 
-// Decay and epsilon are given: where they were below 0, the optimiser's defaults.
-OptimizerSettings settled(OptimizerSettings settings);
+// Replaces a decay or epsilon below 0 by the optimiser's default.
+OptimizerSettings with_optimizer_defaults(OptimizerSettings settings);
 
-// The learning rate's peak: lr, or lr_per_256 scaled by the batch.
+// The peak learning rate: lr, or lr_per_256 * batch / 256.
 double peak_lr(const Recipe& recipe);
-// "90s", "20m", "1h30m" -> seconds. Throws Error(usage) for anything else or nothing.
+// "90s", "20m", "1h30m" in seconds. Throws Error(usage) for an empty text or another syntax.
 double parse_seconds(std::string_view budget);
 
 }  // namespace effnet::train

@@ -45,8 +45,8 @@ ModelSettings model_named(const std::string& name) {
   return model;
 }
 
-// The setting keys that scripts rely on.
-TEST(Recipe, HasTheKeysOfTheCommandLine) {
+// Scripts rely on these names (docs/recipes.md).
+TEST(Recipe, HasThePublicKeys) {
   std::set<std::string_view> keys;
   for (const Setting& setting : settings()) EXPECT_TRUE(keys.insert(setting.key).second) << setting.key;
   for (const std::string_view key : {"model.name",
@@ -89,8 +89,8 @@ TEST(Recipe, HasTheKeysOfTheCommandLine) {
   }
 }
 
-// Two settings at one place, or a key that reaches another's member, would show here.
-TEST(Recipe, EverySettingReachesItsOwnMember) {
+// Fails if two settings share a member or if a key changes the member of another key.
+TEST(Recipe, EachSettingChangesItsOwnMember) {
   const std::string plain = print(Recipe{});
   for (const Setting& setting : settings()) {
     const std::string key(setting.key);
@@ -107,7 +107,7 @@ TEST(Recipe, EverySettingReachesItsOwnMember) {
     } else {
       value = value_text(setting, Recipe{}).starts_with("1") ? "2" : "1";
       if (setting.range.high < 1) value = "0.5";
-      if (key == "model.classes") value = "2";  // of one there is nothing to learn
+      if (key == "model.classes") value = "2";  // 1 is not accepted
     }
     const Recipe changed = with(key + "=" + value);
     EXPECT_EQ(print(parse_recipe(print(changed), "printed")), print(changed)) << key;
@@ -117,9 +117,9 @@ TEST(Recipe, EverySettingReachesItsOwnMember) {
   }
 }
 
-// What a run may change when it goes on, as docs/training.md promises it.
-TEST(Recipe, KnowsWhatMayChangeOnTheWay) {
-  const auto of_kind = [](Kind kind) {
+// docs/training.md lists the settings that may change on --resume.
+TEST(Recipe, ClassifiesSettingsByWhatMayChangeOnResume) {
+  const auto of_kind = [](SettingKind kind) {
     std::set<std::string_view> keys;
     for (const Setting& setting : settings()) {
       if (setting.kind == kind) keys.insert(setting.key);
@@ -127,14 +127,14 @@ TEST(Recipe, KnowsWhatMayChangeOnTheWay) {
     return keys;
   };
   using Keys = std::set<std::string_view>;
-  EXPECT_EQ(of_kind(Kind::course), (Keys{"optimizer.lr", "optimizer.lr_per_256", "schedule.warmup_epochs",
-                                         "train.clip_norm", "train.epochs"}));
-  EXPECT_EQ(of_kind(Kind::handling),
+  EXPECT_EQ(of_kind(SettingKind::adjustable), (Keys{"optimizer.lr", "optimizer.lr_per_256", "schedule.warmup_epochs",
+                                                    "train.clip_norm", "train.epochs"}));
+  EXPECT_EQ(of_kind(SettingKind::operational),
             (Keys{"data.broken_limit", "train.time_budget", "train.validate_every", "train.fused",
                   "checkpoint.every_steps", "checkpoint.keep", "checkpoint.result"}));
-  EXPECT_EQ(of_kind(Kind::machine), Keys{"data.workers"});
-  EXPECT_EQ(of_kind(Kind::model_file), (Keys{"model.name", "model.init"}));
-  EXPECT_EQ(of_kind(Kind::data_folder), Keys{"data.folder"});
+  EXPECT_EQ(of_kind(SettingKind::per_rank), Keys{"data.workers"});
+  EXPECT_EQ(of_kind(SettingKind::model_file), (Keys{"model.name", "model.init"}));
+  EXPECT_EQ(of_kind(SettingKind::data_folder), Keys{"data.folder"});
 }
 
 TEST(Recipe, ReadsAFile) {
@@ -148,7 +148,7 @@ TEST(Recipe, ReadsAFile) {
   EXPECT_EQ(recipe.data.augment, vision::Augment::flip);
 }
 
-TEST(Recipe, SaysWhatIsWrongInAFile) {
+TEST(Recipe, FileErrorsNamePositionAndExpectedValue) {
   EXPECT_THAT(file_failure("[train]\nbach = 64\n").text,
               AllOf(HasSubstr("r.toml:2:1:"), HasSubstr("bach"), HasSubstr("did you mean batch")));
   EXPECT_THAT(file_failure("[tran]\nbatch = 64\n").text, HasSubstr("did you mean train"));
@@ -163,7 +163,7 @@ TEST(Recipe, SaysWhatIsWrongInAFile) {
   EXPECT_EQ(file_failure("[optimizer]\nmomentum = nan\n").code, ErrorCode::input);
 }
 
-TEST(Recipe, SaysWhatIsWrongInAnOverride) {
+TEST(Recipe, OverrideErrorsNameTheKey) {
   EXPECT_THAT(set_failure("train.bach=3").text,
               AllOf(HasSubstr("'train.bach'"), HasSubstr("did you mean train.batch")));
   EXPECT_THAT(set_failure("lr=3").text, HasSubstr("did you mean optimizer.lr?"));
@@ -175,9 +175,9 @@ TEST(Recipe, SaysWhatIsWrongInAnOverride) {
   }
 }
 
-// Numbers that a person may write and that mean nothing: no training, no rate, one class, a value that stands for "not
-// given" but is another number.
-TEST(Recipe, RefusesWhatMeansNothing) {
+// Examples: zero epochs, a learning rate that is not a number, one class, a negative number other than the one that
+// means "not set".
+TEST(Recipe, RefusesNumbersWithoutMeaning) {
   for (const char* text :
        {"train.epochs=0",           "train.epochs=inf",      "train.validate_every=0",    "train.validate_every=0.5",
         "train.validate_every=nan", "train.accumulate=257",  "optimizer.lr=-0.5",         "optimizer.lr=nan",
@@ -206,15 +206,15 @@ TEST(Recipe, RefusesWhatMeansNothing) {
   EXPECT_EQ(with("optimizer.epsilon=-1").optimizer.epsilon, 1e-3);
 }
 
-TEST(Recipe, OverridesAreTyped) {
-  EXPECT_EQ(with("model.init=\"a b.pth\"").model.init, "a b.pth");  // quotes as TOML has them are taken, too
+TEST(Recipe, ParsesOverridesByTheTypeOfTheSetting) {
+  EXPECT_EQ(with("model.init=\"a b.pth\"").model.init, "a b.pth");  // TOML's quotes are accepted
   EXPECT_EQ(with("model.init=a=b").model.init, "a=b");
   EXPECT_EQ(with("train.epochs=1e2").train.epochs, 100);
   EXPECT_FALSE(with("data.shuffle=false").data.shuffle);
   EXPECT_EQ(with("seed=9007199254740992").seed, 9007199254740992U);
 }
 
-TEST(Recipe, TakesOneOfTheTwoLearningRates) {
+TEST(Recipe, AcceptsOneOfTheTwoLearningRates) {
   EXPECT_DOUBLE_EQ(peak_lr(with("train.batch=4096")), 0.256);  // 0.016 for 256: the paper's
   EXPECT_EQ(peak_lr(with("optimizer.lr=0.3")), 0.3);
   EXPECT_EQ(peak_lr(with("optimizer.lr=0")), 0);
@@ -232,14 +232,14 @@ TEST(Recipe, TakesOneOfTheTwoLearningRates) {
   EXPECT_EQ(set_failure("optimizer.lr_per_256=-1").code, ErrorCode::usage);
 }
 
-TEST(Recipe, LeavesToTheOptimiserWhatIsNotSet) {
+TEST(Recipe, UsesTheOptimisersDefaultsForDecayAndEpsilon) {
   EXPECT_EQ(with("optimizer.name=rmsprop_tf").optimizer.decay, 0.9);
   EXPECT_EQ(with("optimizer.name=rmsprop_tf").optimizer.epsilon, 1e-3);
   EXPECT_EQ(with("optimizer.name=adamw").optimizer.decay, 0.999);
   EXPECT_EQ(with("optimizer.name=adamw").optimizer.epsilon, 1e-8);
 }
 
-TEST(Recipe, ReadsTimes) {
+TEST(Recipe, ParsesDurations) {
   EXPECT_EQ(parse_seconds("90s"), 90);
   EXPECT_EQ(parse_seconds("20m"), 1200);
   EXPECT_EQ(parse_seconds("1.5h"), 5400);
@@ -249,7 +249,7 @@ TEST(Recipe, ReadsTimes) {
   }
 }
 
-TEST(Recipe, EveryOneThatIsBuiltInLoads) {
+TEST(Recipe, LoadsEveryBuiltInRecipe) {
   EXPECT_THAT(recipe_names(), testing::IsSupersetOf({"imagenet_b0", "imagenet_b7", "cifar10", "quick"}));
   EXPECT_THAT(recipe_names(), testing::Not(testing::Contains("cifar10_net")));
   for (const std::string& name : recipe_names()) {
@@ -274,7 +274,7 @@ TEST(Recipe, EveryOneThatIsBuiltInLoads) {
   EXPECT_EQ(failure([] { load_recipe("cifar10_net", {}); }).code, ErrorCode::input);
 }
 
-TEST(Recipe, TheSmallNetworksAreSmall) {
+TEST(Recipe, SmallNetworksHaveFewMacs) {
   const graph::Costs cifar = graph::costs(graph::lower(load_arch(load_recipe("cifar10", {}).model)));
   EXPECT_GT(cifar.macs, 30'000'000);
   EXPECT_LT(cifar.macs, 60'000'000);
@@ -282,7 +282,7 @@ TEST(Recipe, TheSmallNetworksAreSmall) {
   EXPECT_LT(quick.macs, 15'000'000);
 }
 
-TEST(Recipe, FindsAnArchFileBesideIt) {
+TEST(Recipe, FindsAnArchFileInItsOwnFolder) {
   const TemporaryFolder folder;
   write_text(folder.path() / "net.toml", arch::print(load_arch(model_named("quick_net.toml"))));
   write_text(folder.path() / "r.toml", "[model]\nname = \"net.toml\"\ndropout = 0.4\ndrop_path = 0.3\n");
@@ -297,11 +297,11 @@ TEST(Recipe, FindsAnArchFileBesideIt) {
   EXPECT_EQ(failure([] { load_arch(model_named("efficientnet_b99")); }).code, ErrorCode::input);
 }
 
-TEST(Recipe, TheDocumentIsUpToDate) {
+TEST(Recipe, DocumentIsUpToDate) {
   const std::filesystem::path file = std::filesystem::path(EFFNET_SOURCE_DIR) / "docs/recipes.md";
   if (std::getenv("EFFNET_RENEW") != nullptr) write_text(file, settings_document());
   EXPECT_EQ(read_text(file), settings_document())
-      << "docs/recipes.md is not what the table says; its first comment names the command that renews it";
+      << "docs/recipes.md differs from the table of settings; the comment at its top has the command that updates it";
 }
 
 }  // namespace

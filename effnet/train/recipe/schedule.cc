@@ -21,12 +21,12 @@ double learning_rate(const ScheduleSettings& schedule, double peak, double epoch
       return peak * 0.5 * (1 + std::cos(std::numbers::pi * done));
     }
   }
-  throw internal_error("no schedule of number {}", static_cast<int>(schedule.name));
+  throw internal_error("unknown schedule (got number {})", static_cast<int>(schedule.name));
 }
 
-double moving_share(double largest, std::int64_t step) {
-  const double warming = (1.0 + static_cast<double>(step)) / (10.0 + static_cast<double>(step));
-  return std::min(largest, warming);
+double decay_at_step(double largest, std::int64_t step) {
+  const double warm_up = (1.0 + static_cast<double>(step)) / (10.0 + static_cast<double>(step));
+  return std::min(largest, warm_up);
 }
 
 }  // namespace effnet::train

@@ -1,5 +1,5 @@
-// The learning rate as a function of the epochs done (a real number: images seen / images of the set), and what moving
-// averages keep as a function of the step. Source: docs/reference/paper.md, section D.
+// The learning rate as a function of the epochs done (a real number: images seen / images in the dataset), and the
+// decay of moving averages as a function of the step. Source: docs/reference/paper.md, section D.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,16 @@
 
 namespace effnet::train {
 
-// Warm-up: linear from 0 over warmup_epochs. exponential: peak * rate^floor(epoch / decay_epochs), counted from 0 and
-// so 0.97^2 right after the paper's warm-up; cosine: to 0 at `epochs`, from the end of the warm-up; constant.
+// Warm-up: linear from 0 to `peak` over warmup_epochs. Afterwards:
+// - exponential: peak * decay_rate^floor(epoch / decay_epochs). `epoch` counts from the start of the run. The factor is
+//   therefore 0.97^2 right after the paper's warm-up of 5 epochs.
+// - cosine: from `peak` at the end of the warm-up to 0 at `epochs`.
+// - constant: `peak`.
 double learning_rate(const ScheduleSettings& schedule, double peak, double epoch, double epochs);
 
-// What a moving average keeps of its value at a step, counted from 0: min(largest, (1 + step) / (10 + step)). It then
-// looks back over the newest ninth of the run's steps until `largest` is the shorter horizon. For the weights' average
-// and for batch norms' moving statistics.
-double moving_share(double largest, std::int64_t step);
+// The decay of a moving average at `step`, counted from 0: min(largest, (1 + step) / (10 + step)). The average then
+// covers about the newest ninth of the steps, until `largest` gives the shorter window. Used for the average of the
+// weights and for the moving statistics of batch norm.
+double decay_at_step(double largest, std::int64_t step);
 
 }  // namespace effnet::train

@@ -12,7 +12,7 @@ constexpr double kTolerance = 1e-15;  // a few roundings of numbers below 1
 
 // docs/reference/paper.md, section D: linear from 0 to 0.256 over 5 epochs; then 0.97^floor(epoch / 2.4), counted from
 // the start.
-TEST(Schedule, ThePapersRate) {
+TEST(Schedule, MatchesThePaper) {
   const ScheduleSettings paper;
   EXPECT_EQ(learning_rate(paper, 0.256, 0, 350), 0);
   EXPECT_NEAR(learning_rate(paper, 0.256, 2.5, 350), 0.128, kTolerance);
@@ -33,25 +33,25 @@ TEST(Schedule, CosineEndsAtZero) {
   EXPECT_NEAR(learning_rate(cosine, 0.4, 120, 110), 0, kTolerance);
 }
 
-TEST(Schedule, WithoutWarmUpTheFirstStepHasThePeak) {
+TEST(Schedule, StartsAtThePeakWithoutWarmUp) {
   for (const auto& [kind, name] : kSchedules) {
     EXPECT_EQ(learning_rate({.name = kind, .warmup_epochs = 0}, 0.1, 0, 10), 0.1) << name;
   }
   EXPECT_EQ(learning_rate({.name = ScheduleKind::constant, .warmup_epochs = 1}, 0.1, 9, 10), 0.1);
 }
 
-TEST(Schedule, AWarmUpLongerThanTheRunIsCutByItsEnd) {
+TEST(Schedule, CosineIsZeroAfterAWarmUpLongerThanTheRun) {
   const double rate = learning_rate({.name = ScheduleKind::cosine, .warmup_epochs = 5}, 0.1, 5, 3);
   EXPECT_EQ(rate, 0);
 }
 
-// (1 + t) / (10 + t) until it passes the decay: 0.9999 at t = 89,990.
-TEST(Schedule, TheAverageWarmsUp) {
-  EXPECT_EQ(moving_share(0.9999, 0), 0.1);
-  EXPECT_EQ(moving_share(0.9999, 90), 0.91);
-  EXPECT_LT(moving_share(0.9999, 89000), 0.9999);
-  EXPECT_EQ(moving_share(0.9999, 89991), 0.9999);
-  EXPECT_EQ(moving_share(0.5, 90), 0.5);
+// (1 + t) / (10 + t) is the smaller value up to t = 89,990, where it is 0.9999.
+TEST(Schedule, DecayWarmsUpToItsLimit) {
+  EXPECT_EQ(decay_at_step(0.9999, 0), 0.1);
+  EXPECT_EQ(decay_at_step(0.9999, 90), 0.91);
+  EXPECT_LT(decay_at_step(0.9999, 89000), 0.9999);
+  EXPECT_EQ(decay_at_step(0.9999, 89991), 0.9999);
+  EXPECT_EQ(decay_at_step(0.5, 90), 0.5);
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ constexpr auto optimizer = &in<&Recipe::optimizer, kField>;
 template <auto kField>
 constexpr auto schedule = &in<&Recipe::schedule, kField>;
 
-// The member that `kMember` reaches, which is an enumeration with `kNames`.
+// A Choice for the enumeration that `kMember` returns. `kNames`: the names of its values.
 template <const auto& kNames, auto kMember>
 Choice choice() {
   Choice choice{
@@ -41,7 +41,7 @@ Choice choice() {
   return choice;
 }
 
-constexpr double kMost = 0x1p53;  // whole numbers up to here are doubles
+constexpr double kLargestInteger = 0x1p53;  // a double holds every whole number up to 2^53 exactly
 
 void check_name(std::string_view text) {
   if (text.empty()) throw usage_error("no model (got an empty text, expected a name, a .toml or a .safetensors file)");
@@ -58,113 +58,132 @@ constexpr Range or_unset(Range range, double unset) {
 }
 
 std::vector<Setting> make_settings() {
-  using enum Kind;
+  using enum SettingKind;
   using M = ModelSettings;
   using D = DataSettings;
   using T = TrainSettings;
   using O = OptimizerSettings;
   using S = ScheduleSettings;
   return {
-      {"seed", result, &top<&Recipe::seed>, "All random numbers follow from it", from(0, kMost)},
+      {"seed", fixed, &top<&Recipe::seed>, "Seed of all random numbers", from(0, kLargestInteger)},
 
       {"model.name",
        model_file,
        model<&M::name>,
-       "A MODEL (cli.md): a name from `effnet models`, an arch file, or a model file, run or checkpoint to begin with",
+       "A MODEL (cli.md): a name from `effnet models`, an arch file, or a model file, run or checkpoint with initial "
+       "weights",
        {},
        check_name},
       {"model.init", model_file, model<&M::init>,
-       "Weights to start from: a MODEL (a pulled name, a file, a run, a checkpoint) or a foreign checkpoint; empty: "
-       "the paper's initialisation"},
-      {"model.dropout", result, model<&M::dropout>, "Before the classifier; -1: the architecture's own",
+       "Initial weights: a MODEL with weights (a pulled name, a file, a run, a checkpoint) or a published checkpoint; "
+       "empty: those of model.name if it has any, else the paper's initialisation"},
+      {"model.dropout", fixed, model<&M::dropout>, "Dropout rate before the classifier; -1: the architecture's",
        or_unset(from(0, 0.99), -1)},
-      {"model.drop_path", result, model<&M::drop_path>,
-       "Stochastic depth of the last block; -1: the architecture's own", or_unset(from(0, 0.99), -1)},
-      {"model.classes", result, model<&M::classes>, "0: as many as the data has", or_unset(from(2, 1e6), 0)},
+      {"model.drop_path", fixed, model<&M::drop_path>,
+       "Stochastic depth rate of the last block; -1: the architecture's", or_unset(from(0, 0.99), -1)},
+      {"model.classes", fixed, model<&M::classes>, "Number of classes; 0: as many as the dataset has",
+       or_unset(from(2, 1e6), 0)},
 
-      {"data.folder", data_folder, data<&D::folder>,
-       "Where the images lie; --data goes before it, and is written here"},
-      {"data.resolution", result, data<&D::resolution>, "Pixels a side; 0: the model's", from(0, 8192)},
-      {"data.augment", result, choice<vision::kAugments, data<&D::augment>>(),
-       "Each but the last holds what stands before it; randaugment takes autoaugment's place"},
-      {"data.area_low", result, data<&D::area_low>, "Smallest share of the image that a random crop may have",
+      {"data.folder", data_folder, data<&D::folder>, "Folder of the dataset; --data overrides it and is stored here"},
+      {"data.resolution", fixed, data<&D::resolution>,
+       "Height and width of the network's input in pixels; 0: the model's", from(0, 8192)},
+      {"data.augment", fixed, choice<vision::kAugments, data<&D::augment>>(),
+       "Each level includes the previous ones, but randaugment replaces autoaugment"},
+      {"data.area_low", fixed, data<&D::area_low>, "Smallest area of the random crop, as a fraction of the image",
        from(0.001, 1)},
-      {"data.shift", result, data<&D::shift>,
-       "For small images: moved by up to so many pixels each way instead of the random crop", from(0, 1024)},
-      {"data.randaugment_layers", result, data<&D::randaugment_layers>, "Operations an image", from(0, 16)},
-      {"data.randaugment_magnitude", result, data<&D::randaugment_magnitude>,
-       "On the scale of 0 to 10; above, it extrapolates", from(0, 100)},
-      {"data.mixup", result, data<&D::mixup>, "Alpha of the Beta distribution; 0: off", from(0, 100)},
-      {"data.cutmix", result, data<&D::cutmix>, "The same; with both on, each batch draws one of them", from(0, 100)},
-      {"data.erasing", result, data<&D::erasing>, "Probability of random erasing", from(0, 1)},
-      {"data.holdout", result, data<&D::holdout>,
-       "Training images held out for selection, chosen by hash (the paper's minival)", from(0, 1e9)},
-      {"data.shuffle", result, data<&D::shuffle>, "A new order each epoch"},
-      {"data.workers", machine, data<&D::workers>, "Loader threads; 0: the cores that do not compute, at least one",
+      {"data.shift", fixed, data<&D::shift>,
+       "For small images: a random shift by up to this many pixels in each direction, instead of the random crop",
        from(0, 1024)},
-      {"data.broken_limit", handling, data<&D::broken_limit>,
-       "Share of the images that may be broken, of a small set at least 3; 0: none may", from(0, 1)},
-      {"data.synthetic", result, data<&D::synthetic>, "So many images of noise instead of --data, for measuring speed",
+      {"data.randaugment_layers", fixed, data<&D::randaugment_layers>, "Number of RandAugment operations per image",
+       from(0, 16)},
+      {"data.randaugment_magnitude", fixed, data<&D::randaugment_magnitude>,
+       "RandAugment's magnitude, on a scale of 0 to 10; larger values extrapolate", from(0, 100)},
+      {"data.mixup", fixed, data<&D::mixup>, "Alpha of mixup's Beta distribution; 0: off", from(0, 100)},
+      {"data.cutmix", fixed, data<&D::cutmix>,
+       "Alpha of CutMix's Beta distribution; 0: off. If mixup is on too, each batch uses one of the two at random",
+       from(0, 100)},
+      {"data.erasing", fixed, data<&D::erasing>, "Probability of random erasing", from(0, 1)},
+      {"data.holdout", fixed, data<&D::holdout>,
+       "Number of training images held out to select the best epoch, chosen by hash (the paper's minival)",
        from(0, 1e9)},
+      {"data.shuffle", fixed, data<&D::shuffle>, "Shuffle the training images in each epoch"},
+      {"data.workers", per_rank, data<&D::workers>,
+       "Number of loader threads; 0: the usable cores minus --threads, at least 1", from(0, 1024)},
+      {"data.broken_limit", operational, data<&D::broken_limit>,
+       "Largest fraction of corrupt images that is tolerated; above 0, at least 3 images are tolerated", from(0, 1)},
+      {"data.synthetic", fixed, data<&D::synthetic>,
+       "Number of noise images to train on instead of --data, to measure speed; 0: off", from(0, 1e9)},
 
-      {"train.epochs", course, train<&T::epochs>, "Passes over the training images; may be a fraction", above(0, 1e6)},
+      {"train.epochs", adjustable, train<&T::epochs>, "Passes over the training images; may be a fraction",
+       above(0, 1e6)},
       {"train.time_budget",
-       handling,
+       operational,
        train<&T::time_budget>,
-       "\"90s\", \"20m\", \"1h30m\": epochs are fitted to it; empty: train.epochs holds",
+       "A time (\"90s\", \"20m\", \"1h30m\") to which the number of epochs is fitted; empty: train.epochs is used",
        {},
        check_budget},
-      {"train.batch", result, train<&T::batch>, "The global batch: images an update, over all processes",
+      {"train.batch", fixed, train<&T::batch>, "Global batch size: images per update, over all processes",
        from(1, 1 << 20)},
-      {"train.accumulate", result, train<&T::accumulate>,
-       "Parts that a process's share of the batch goes through in, to save memory; at most train.batch",
-       from(1, 1 << 20)},
-      {"train.precision", result, choice<kPrecisions, train<&T::precision>>(), "fp16 scales the loss; needs a GPU"},
-      {"train.label_smoothing", result, train<&T::label_smoothing>, "Share of the target spread over all classes",
-       from(0, 0.99)},
-      {"train.clip_norm", course, train<&T::clip_norm>, "Largest norm of the whole gradient; 0: off", from(0, 1e9)},
-      {"train.validate_every", handling, train<&T::validate_every>,
-       "Epochs from one validation to the next, at their ends; 2.5 is every second or third", from(1, 1e6)},
-      {"train.fused", handling, train<&T::fused>,
-       "effnet's own CPU kernels instead of LibTorch's, where they know the pattern"},
+      {"train.accumulate", fixed, train<&T::accumulate>,
+       "Number of micro-batches per update in each process, to save memory; at most train.batch", from(1, 1 << 20)},
+      {"train.precision", fixed, choice<kPrecisions, train<&T::precision>>(),
+       "Precision of autocast; fp16 uses a loss scale and needs a GPU"},
+      {"train.label_smoothing", fixed, train<&T::label_smoothing>,
+       "Fraction of the target probability that is spread over all classes", from(0, 0.99)},
+      {"train.clip_norm", adjustable, train<&T::clip_norm>,
+       "Largest norm of the gradient of all parameters together; 0: no clipping", from(0, 1e9)},
+      {"train.validate_every", operational, train<&T::validate_every>,
+       "Epochs between validations, which run at the end of an epoch; 2.5: after every second or third epoch",
+       from(1, 1e6)},
+      {"train.fused", operational, train<&T::fused>,
+       "Use effnet's fused CPU kernels instead of LibTorch's for the layers that they support"},
 
-      {"optimizer.name", result, choice<kOptimizers, optimizer<&O::name>>(),
+      {"optimizer.name", fixed, choice<kOptimizers, optimizer<&O::name>>(),
        "RMSProp as TensorFlow defines it, SGD or AdamW"},
-      {"optimizer.lr", course, optimizer<&O::lr>,
-       "Peak learning rate; -1: from lr_per_256. Only one of the two may be set", or_unset(from(0, 1e4), -1)},
-      {"optimizer.lr_per_256", course, optimizer<&O::lr_per_256>,
-       "Peak learning rate for a batch of 256, scaled by train.batch; -1: lr is set", or_unset(from(0, 1e4), -1)},
-      {"optimizer.momentum", result, optimizer<&O::momentum>, "Of rmsprop_tf and sgd; adamw: beta1",
+      {"optimizer.lr", adjustable, optimizer<&O::lr>,
+       "Peak learning rate; -1: computed from lr_per_256. Only one of the two may be set", or_unset(from(0, 1e4), -1)},
+      {"optimizer.lr_per_256", adjustable, optimizer<&O::lr_per_256>,
+       "Peak learning rate for a batch of 256, multiplied by train.batch / 256; -1: lr is set",
+       or_unset(from(0, 1e4), -1)},
+      {"optimizer.momentum", fixed, optimizer<&O::momentum>, "Momentum of rmsprop_tf and sgd; adamw: beta1",
        from(0, 0.9999999)},
-      {"optimizer.nesterov", result, optimizer<&O::nesterov>, "sgd only"},
-      {"optimizer.decay", result, optimizer<&O::decay>, "Of the mean square; adamw: beta2; -1: 0.9 and 0.999",
+      {"optimizer.nesterov", fixed, optimizer<&O::nesterov>, "Nesterov momentum; sgd only"},
+      {"optimizer.decay", fixed, optimizer<&O::decay>,
+       "rmsprop_tf: decay of the mean square; adamw: beta2; -1: 0.9 for rmsprop_tf, 0.999 for adamw",
        or_unset(from(0, 0.9999999), -1)},
-      {"optimizer.epsilon", result, optimizer<&O::epsilon>,
-       "-1: 1e-3 of rmsprop_tf, where it stands inside the root, and 1e-8 of adamw", or_unset(from(0, 10), -1)},
-      {"optimizer.weight_decay", result, optimizer<&O::weight_decay>, "Of all tensors but batch norms'", from(0, 10)},
+      {"optimizer.epsilon", fixed, optimizer<&O::epsilon>,
+       "-1: 1e-3 for rmsprop_tf (inside the square root), 1e-8 for adamw", or_unset(from(0, 10), -1)},
+      {"optimizer.weight_decay", fixed, optimizer<&O::weight_decay>,
+       "Weight decay of all tensors except those of batch norms", from(0, 10)},
 
-      {"schedule.name", result, choice<kSchedules, schedule<&S::name>>(),
-       "exponential: in steps; cosine: to 0 at the end"},
-      {"schedule.warmup_epochs", course, schedule<&S::warmup_epochs>, "Linear from 0", from(0, 1e6)},
-      {"schedule.decay_epochs", result, schedule<&S::decay_epochs>, "exponential: length of a step", from(0.001, 1e6)},
-      {"schedule.decay_rate", result, schedule<&S::decay_rate>, "exponential: factor of a step", above(0, 1)},
+      {"schedule.name", fixed, choice<kSchedules, schedule<&S::name>>(),
+       "exponential: decays in steps; cosine: decays to 0 at the end of the run"},
+      {"schedule.warmup_epochs", adjustable, schedule<&S::warmup_epochs>,
+       "Length of the linear warm-up from 0, in epochs", from(0, 1e6)},
+      {"schedule.decay_epochs", fixed, schedule<&S::decay_epochs>, "exponential: epochs per step", from(0.001, 1e6)},
+      {"schedule.decay_rate", fixed, schedule<&S::decay_rate>, "exponential: factor per step", above(0, 1)},
 
-      {"ema.decay", result, &top<&Recipe::ema_decay>,
-       "Of the weights' moving average, which is what is evaluated and saved; 0: off", from(0, 0.9999999)},
+      {"ema.decay", fixed, &top<&Recipe::ema_decay>,
+       "Decay of the moving average of the weights, which is validated and saved as the model; 0: off",
+       from(0, 0.9999999)},
 
-      {"bn.momentum", result, &top<&Recipe::bn_momentum>,
-       "Of the moving statistics; -1: the architecture's own; 1: they stay as they are", or_unset(from(0, 1), -1)},
-      {"bn.warmup", result, &top<&Recipe::bn_warmup>,
-       "At most (1 + step) / (10 + step) of the moving statistics is kept, as of the weights' average"},
-      {"bn.unbiased", result, &top<&Recipe::unbiased_moving_variance>, "Moving variance with n - 1, as PyTorch has it"},
+      {"bn.momentum", fixed, &top<&Recipe::bn_momentum>,
+       "Fraction of the moving statistics that each step keeps; -1: the architecture's; 1: the statistics do not "
+       "change",
+       or_unset(from(0, 1), -1)},
+      {"bn.warmup", fixed, &top<&Recipe::bn_warmup>,
+       "Limit bn.momentum to (1 + step) / (10 + step), as for the average of the weights"},
+      {"bn.unbiased", fixed, &top<&Recipe::unbiased_moving_variance>,
+       "Moving variance with the divisor n - 1, as in PyTorch"},
 
-      {"distributed.sync_bn", result, &top<&Recipe::sync_bn>, "Batch norm over the batches of all processes"},
+      {"distributed.sync_bn", fixed, &top<&Recipe::sync_bn>, "Batch norm statistics over the batches of all processes"},
 
-      {"checkpoint.every_steps", handling, &top<&Recipe::checkpoint_every_steps>, "0: at the end of an epoch only",
-       from(0, 1e9)},
-      {"checkpoint.keep", handling, &top<&Recipe::checkpoint_keep>, "So many of the best are kept", from(1, 1000)},
-      {"checkpoint.result", handling, choice<kSavedEpochs, &top<&Recipe::checkpoint_result>>(),
-       "Whose weights become the model: of the best epoch in validation, or of the last one"},
+      {"checkpoint.every_steps", operational, &top<&Recipe::checkpoint_every_steps>,
+       "Steps between checkpoints within an epoch; 0: only at the end of an epoch", from(0, 1e9)},
+      {"checkpoint.keep", operational, &top<&Recipe::checkpoint_keep>, "Number of best checkpoints to keep",
+       from(1, 1000)},
+      {"checkpoint.result", operational, choice<kSavedEpochs, &top<&Recipe::checkpoint_result>>(),
+       "Epoch whose weights become the model: the best one in validation, or the last one"},
   };
 }
 
@@ -186,16 +205,16 @@ const Setting* find_setting(std::string_view key) {
   return found == settings().end() ? nullptr : &*found;
 }
 
-bool takes(const Setting& setting, double number) {
+bool accepts(const Setting& setting, double number) {
   const Range& range = setting.range;
   if (range.unset && number == *range.unset) return true;
   return (range.above_low ? number > range.low : number >= range.low) && number <= range.high;
 }
 
-bool takes(const Choice& choice, std::string_view text) { return std::ranges::count(choice.names, text) != 0; }
+bool accepts(const Choice& choice, std::string_view text) { return std::ranges::count(choice.names, text) != 0; }
 
 std::string value_text(const Setting& setting, const Recipe& recipe) {
-  Recipe copy = recipe;  // members are reached through a Recipe that may be written
+  Recipe copy = recipe;  // Member takes a non-const Recipe
   return std::visit(
       [&](const auto& member) -> std::string {
         if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Choice>) {
@@ -247,8 +266,8 @@ std::string expected_text(const Setting& setting) {
 std::vector<const Setting*> differing_settings(const Recipe& now, const Recipe& then) {
   std::vector<const Setting*> differing;
   for (const Setting& setting : settings()) {
-    const bool a_file = setting.kind == Kind::model_file || setting.kind == Kind::data_folder;
-    if (!a_file && value_text(setting, now) != value_text(setting, then)) differing.push_back(&setting);
+    const bool is_path = setting.kind == SettingKind::model_file || setting.kind == SettingKind::data_folder;
+    if (!is_path && value_text(setting, now) != value_text(setting, then)) differing.push_back(&setting);
   }
   return differing;
 }

@@ -1,5 +1,5 @@
-// The table of settings: each key of a recipe in one row. What a recipe's text may hold, what --set takes, what is
-// printed and documented, what a run may change when it goes on and what its ranks must agree on follow from the row.
+// The table of settings: one row for each key of a recipe. The row determines how a recipe is parsed, what --set
+// accepts, what is printed and documented, what may change on --resume, and what must be the same on all ranks.
 #pragma once
 
 #include <cstdint>
@@ -14,59 +14,60 @@
 
 namespace effnet::train {
 
-// What another value changes. A run goes on (--resume) with the same values of `result`; all others may change. All
-// ranks of a run have the same values, but where it says otherwise.
-enum class Kind {
-  result,       // every step's numbers
-  course,       // the numbers of the steps to come: what is done stays as it is. What a run that diverged needs
-  handling,     // no step's numbers: how fast or how often something happens, and what is kept
-  machine,      // the same, and ranks may differ
-  model_file,   // a MODEL: what it holds is compared itself. On another machine it may lie in another folder
-  data_folder,  // the same of the images; ranks may differ
+// What a setting affects, and so whether it may change on --resume. Unless the comment says otherwise, a setting must
+// be the same on all ranks.
+enum class SettingKind {
+  fixed,        // affects the result of every step; must stay the same on --resume
+  adjustable,   // affects the steps that follow; may change on --resume, for example after the run diverged
+  operational,  // affects speed, frequency or what is kept, not the result of a step; may change on --resume
+  per_rank,     // as operational; may differ between ranks
+  model_file,   // a MODEL. Its folder may differ; the architecture and, between ranks, the initial weights are compared
+  data_folder,  // the dataset. Its folder may differ; the names and labels of the images are compared
 };
 
-// Of a number: the bounds are taken too, up to 2^53.
+// The accepted range of a number. Both bounds are inclusive, and at most 2^53.
 struct Range {
   double low = 0, high = 0;
-  bool above_low = false;            // `low` itself is refused
-  std::optional<double> unset = {};  // the one number outside that is taken: "not given"
+  bool above_low = false;            // `low` itself is not accepted
+  std::optional<double> unset = {};  // a number outside of the range that means "not set"
 };
 
-// A setting that is an enumeration, by its names.
+// A setting that is an enumeration.
 struct Choice {
   std::vector<std::string_view> names;
   std::string_view (*get)(Recipe&);
   void (*set)(Recipe&, std::string_view);  // one of `names`
 };
 
-// Where a setting lies in a Recipe; the type of what it refers to is the setting's.
+// Returns the setting's member of a Recipe. Its type is the type of the setting.
 using Member = std::variant<std::string& (*)(Recipe&), bool& (*)(Recipe&), int& (*)(Recipe&),
                             std::int64_t& (*)(Recipe&), std::uint64_t& (*)(Recipe&), double& (*)(Recipe&), Choice>;
 
 struct Setting {
   std::string_view key;  // "SECTION.NAME", or a name alone at the top level
-  Kind kind;
+  SettingKind kind;
   Member member;
   std::string_view meaning;
-  Range range = {};                           // of a number
-  void (*check)(std::string_view) = nullptr;  // of a text: throws Error(usage)
+  Range range = {};                           // for numbers
+  void (*check)(std::string_view) = nullptr;  // for texts; throws Error(usage). May be null
 
   std::string_view section() const;  // empty at the top level
   std::string_view name() const;
-  bool changes_numbers() const { return kind == Kind::result || kind == Kind::course; }
+  bool affects_results() const { return kind == SettingKind::fixed || kind == SettingKind::adjustable; }
 };
 
 std::span<const Setting> settings();                // grouped by section, the top level first
-const Setting* find_setting(std::string_view key);  // null: there is none
+const Setting* find_setting(std::string_view key);  // null for an unknown key
 
-bool takes(const Setting& setting, double number);                     // in its range; false for NaN
-bool takes(const Choice& choice, std::string_view text);               // one of its names
-std::string value_text(const Setting& setting, const Recipe& recipe);  // as TOML writes it
-std::string& text_of(const Setting& setting, Recipe& recipe);          // of a setting that is a text
-// What the setting takes: "a number from 0 to 1", "one of none, flip", "a text".
+bool accepts(const Setting& setting, double number);                   // false for NaN
+bool accepts(const Choice& choice, std::string_view text);             // true for one of `names`
+std::string value_text(const Setting& setting, const Recipe& recipe);  // in TOML syntax
+std::string& text_of(const Setting& setting, Recipe& recipe);          // for settings that are texts
+// The accepted values: "a number from 0 to 1", "one of none, flip", "a text".
 std::string expected_text(const Setting& setting);
 
-// Settings whose values differ. Files and folders are left out: what they hold counts.
+// The settings that differ between the two recipes, except model_file and data_folder, whose contents are compared
+// elsewhere (train/run/identity.h).
 std::vector<const Setting*> differing_settings(const Recipe& now, const Recipe& then);
 
 }  // namespace effnet::train

@@ -24,11 +24,11 @@ constexpr int kFormat = 1;
 tensor::Dtype dtype_of(const torch::Tensor& tensor, const std::string& name) {
   const std::string storage = fmt::format("torch.{}Storage", torch::toString(tensor.scalar_type()));
   const auto dtype = tensor::find_dtype(&tensor::DtypeInfo::storage, storage);
-  if (!dtype) throw internal_error("{}: a checkpoint cannot hold this type of number", name);
+  if (!dtype) throw internal_error("{}: a checkpoint cannot store this data type", name);
   return *dtype;
 }
 
-// A row-major copy in memory, or the tensor's own bytes where they are that already.
+// The tensor's bytes in CPU memory, row-major: a copy, or the tensor's own memory if it already has this layout.
 tensor::Tensor to_file(const torch::Tensor& tensor, const std::string& name) {
   const auto plain = std::make_shared<torch::Tensor>(tensor.detach().to(torch::kCPU).contiguous());
   tensor::Tensor result;
@@ -88,12 +88,13 @@ CheckpointFile open_checkpoint(const fs::path& file) {
   result.weights = formats::read_safetensors(file);
   const auto& metadata = result.weights.metadata;
   for (const char* key : {kCheckpointState, kCheckpointIdentity, kCheckpointSum}) {
-    if (!metadata.contains(key)) throw input_error("{}: no checkpoint (got no {} in its metadata)", file.string(), key);
+    if (!metadata.contains(key))
+      throw input_error("{}: not a checkpoint (got no {} in its metadata)", file.string(), key);
   }
   const Json state = Json::parse(metadata.find(kCheckpointState)->second, nullptr, false);
   const int format = state.is_object() ? state.value("format", 0) : 0;
   if (format > kFormat)
-    throw input_error("{}: a newer effnet's checkpoint (got format {}, expected at most {})", file.string(), format,
+    throw input_error("{}: a checkpoint of a newer effnet (got format {}, expected at most {})", file.string(), format,
                       kFormat);
   const std::string sum = formats::checkpoint_sum(result.weights);
   if (sum != metadata.find(kCheckpointSum)->second)
@@ -111,21 +112,21 @@ CheckpointFile open_checkpoint(const fs::path& file) {
 
 void restore(const CheckpointFile& checkpoint, const fs::path& file, Trainer& trainer, const std::string& identity) {
   try {
-    changes_of_course(identity, checkpoint.identity);
+    changes_on_resume(identity, checkpoint.identity);
   } catch (const Error& error) {
     throw error.in(file.string());
   }
   const auto state = trainer.state();
   for (const auto& [name, tensor] : state) {
     const tensor::Tensor* found = checkpoint.weights.find(name);
-    if (found == nullptr) throw input_error("{}: no tensor {}", file.string(), name);
+    if (found == nullptr) throw input_error("{}: tensor {} is missing", file.string(), name);
     if (found->dims != tensor.sizes().vec() || found->dtype != dtype_of(tensor, name))
       throw input_error("{}: {} does not fit (got {} {}, expected {} {})", file.string(), name,
                         tensor::name(found->dtype), tensor::to_string(found->dims),
                         tensor::name(dtype_of(tensor, name)), tensor::to_string(tensor.sizes().vec()));
   }
   if (state.size() != checkpoint.weights.tensors.size())
-    throw input_error("{}: other tensors than the trainer's (got {}, expected {})", file.string(),
+    throw input_error("{}: wrong number of tensors (got {}, expected {})", file.string(),
                       checkpoint.weights.tensors.size(), state.size());
   const torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : state) tensor.copy_(from_file(checkpoint.weights.at(name), tensor));

@@ -1,5 +1,6 @@
-// A checkpoint: everything a run needs to go on to the same bits, in one safetensors file with a checksum. Written
-// under a temporary name, synced and renamed. It is read and verified apart from any trainer, before one is touched.
+// A checkpoint: everything that a run needs to resume to the same bits, in one safetensors file with a checksum. It is
+// written under a temporary name, synced and renamed. Reading verifies the whole file before restore() changes a
+// trainer.
 #pragma once
 
 #include <filesystem>
@@ -12,8 +13,8 @@
 
 namespace effnet::train {
 
-// `identity` tells one model, recipe and data from others (train/run/identity.h): a checkpoint of another is refused.
-// `model` is what formats::model_metadata() says of the model to come: with it a checkpoint is a MODEL.
+// `identity` describes model, recipe and data (train/run/identity.h); restore() refuses the checkpoint of another run.
+// `model`: formats::model_metadata() of the run's model, with which the checkpoint can be used as a MODEL.
 using ModelMetadata = std::map<std::string, std::string>;
 void write_checkpoint(const std::filesystem::path& file, Trainer& trainer, const Position& position,
                       const std::string& identity, const ModelMetadata& model = {});
@@ -25,9 +26,10 @@ struct CheckpointFile {
   tensor::Weights weights;  // views of the mapped file
 };
 
-// Throws Error(input) for a file that is missing, cut short, changed (checksum) or of a newer format.
+// Throws Error(input) for a file that is missing, truncated, changed (checksum) or of a newer format.
 CheckpointFile open_checkpoint(const std::filesystem::path& file);
-// Throws Error(input) that names what differs, and only fills the trainer if everything fits.
+// Copies the checkpoint into the trainer. Throws Error(input) that names the difference if it does not fit; the trainer
+// is then unchanged. `file` is for messages.
 void restore(const CheckpointFile& checkpoint, const std::filesystem::path& file, Trainer& trainer,
              const std::string& identity);
 

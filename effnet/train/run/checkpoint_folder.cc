@@ -13,9 +13,9 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kEpoch = "epoch-";
 
-// `name` becomes a second name of `file` in one step: it is never absent and never half a file. Where the file system
-// has no hard links, a copy.
-void name_also(const fs::path& file, const fs::path& name) {
+// Makes `name` a second name of `file`, or a copy of it if the file system has no hard links. An existing `name` is
+// replaced atomically: it is always a complete file.
+void link_as(const fs::path& file, const fs::path& name) {
   const fs::path temporary = name.parent_path() / ("." + name.filename().string() + ".new");
   std::error_code code;
   fs::remove(temporary, code);
@@ -23,7 +23,7 @@ void name_also(const fs::path& file, const fs::path& name) {
   if (code) fs::copy_file(file, temporary, code);
   if (!code) fs::rename(temporary, name, code);
   std::error_code ignored;
-  fs::remove(temporary, ignored);  // rename() of two names of one file leaves both
+  fs::remove(temporary, ignored);  // rename() between two names of the same file keeps both
   if (code) throw environment_error("{}: cannot write ({})", name.string(), code.message());
 }
 
@@ -41,7 +41,7 @@ bool CheckpointFolder::empty() const {
   return !fs::exists(folder_ / "last", ignored) && !fs::exists(folder_ / "previous", ignored);
 }
 
-fs::path CheckpointFolder::newest_whole(const Tell& tell) const {
+fs::path CheckpointFolder::newest_intact(const Log& log) const {
   std::string why;
   std::vector<fs::path> damaged;
   for (const char* name : {"last", "previous"}) {
@@ -52,18 +52,19 @@ fs::path CheckpointFolder::newest_whole(const Tell& tell) const {
       open_checkpoint(file);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw;
-      tell(fmt::format("{}: not used, going on from the checkpoint before it", error.what()));
+      log(fmt::format("{}: not used, resuming from the previous checkpoint", error.what()));
       why = error.what();
       damaged.push_back(file);
       continue;
     }
-    // Out of the way only now: were it still called last, the next write would let it replace the good one.
+    // The damaged file must not stay `last`: write() would rename it to `previous` and so replace the good one. It is
+    // renamed only now, when a good one is known to exist.
     for (const fs::path& bad : damaged) fs::rename(bad, folder_ / "damaged", ignored);
     return file;
   }
-  throw input_error("no whole checkpoint is left: {}", why)
-      .with_hint("begin anew in another folder, or put a good checkpoint in the place of " +
-                 (folder_ / "last").string());
+  throw input_error("no intact checkpoint is left: {}", why)
+      .with_hint("start a new run in another folder, or replace " + (folder_ / "last").string() +
+                 " by a good checkpoint");
 }
 
 void CheckpointFolder::write(Trainer& trainer, const Position& position, const std::string& identity,
@@ -72,25 +73,25 @@ void CheckpointFolder::write(Trainer& trainer, const Position& position, const s
   const fs::path next = folder_ / "next", last = folder_ / "last";
   write_checkpoint(next, trainer, position, identity, model);
   std::error_code code;
-  if (fs::exists(last, code)) name_also(last, folder_ / "previous");
+  if (fs::exists(last, code)) link_as(last, folder_ / "previous");
   fs::rename(next, last, code);
   if (code) throw environment_error("{}: cannot write ({})", last.string(), code.message());
 }
 
 void CheckpointFolder::keep_best(std::int64_t epoch, std::int64_t best_epoch, const std::vector<std::int64_t>& ranked,
                                  std::int64_t keep) const {
-  if (epoch == best_epoch) name_also(folder_ / "last", best());
-  if (keep <= 1) return;  // `best` alone
+  if (epoch == best_epoch) link_as(folder_ / "last", best());
+  if (keep <= 1) return;  // only `best`
   const auto end = ranked.begin() + std::min<std::int64_t>(keep, static_cast<std::int64_t>(ranked.size()));
   if (std::find(ranked.begin(), end, epoch) != end)
-    name_also(folder_ / "last", folder_ / fmt::format("{}{}", kEpoch, epoch));
-  std::vector<fs::path> gone;
+    link_as(folder_ / "last", folder_ / fmt::format("{}{}", kEpoch, epoch));
+  std::vector<fs::path> removed;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
     const std::int64_t number = epoch_of(entry.path());
-    if (number >= 0 && std::find(ranked.begin(), end, number) == end) gone.push_back(entry.path());
+    if (number >= 0 && std::find(ranked.begin(), end, number) == end) removed.push_back(entry.path());
   }
   std::error_code ignored;
-  for (const fs::path& file : gone) fs::remove(file, ignored);
+  for (const fs::path& file : removed) fs::remove(file, ignored);
 }
 
 }  // namespace effnet::train

@@ -1,4 +1,4 @@
-// The folder that keeps the last checkpoint of a run, the one before and the best.
+// The checkpoint folder of a run: the last checkpoint, the previous one and the best ones.
 #pragma once
 
 #include <cstdint>
@@ -12,23 +12,25 @@
 
 namespace effnet::train {
 
-// RUN/checkpoints: `last`, `previous`, `best` and `epoch-N` of the `keep` best.
+// RUN/checkpoints with `last`, `previous`, `best`, and `epoch-N` for the best epochs if checkpoint.keep is above 1.
 class CheckpointFolder {
  public:
   explicit CheckpointFolder(const std::filesystem::path& run) : folder_(run / "checkpoints") {}
 
   std::filesystem::path best() const { return folder_ / "best"; }
-  bool empty() const;  // nothing to go on from
+  bool empty() const;  // true if there is neither `last` nor `previous`
 
-  // The newest whole one; a damaged `last` before it is renamed to `damaged`. `tell` gets a line for each damaged one
-  // before it. Throws Error(input) if all are damaged.
-  std::filesystem::path newest_whole(const Tell& tell) const;
+  // Returns the newest checkpoint that is not damaged: `last` or `previous`. A damaged `last` is renamed to `damaged`
+  // and logged. Throws Error(input) if both are damaged.
+  std::filesystem::path newest_intact(const Log& log) const;
 
-  // Last becomes previous once the new one is whole. Throws Error(environment); last is then what it was.
+  // Writes a new `last`. When it is complete, the old `last` becomes `previous`. Throws Error(environment); `last` is
+  // then unchanged.
   void write(Trainer& trainer, const Position& position, const std::string& identity,
              const ModelMetadata& model = {}) const;
-  // `last`, which closed `epoch`, under the name best (if it is) and epoch-N (if it is among the `keep` of `ranked`,
-  // epochs from the best on); epochs that no longer are go. Doing it again changes nothing.
+  // Gives `last`, the checkpoint at the end of `epoch`, additional names: `best` if `epoch` is `best_epoch`, and, if
+  // `keep` is above 1, `epoch-N` if `epoch` is among the first `keep` of `ranked` (epochs from best to worst). Removes
+  // the `epoch-N` of all others. A second call changes nothing.
   void keep_best(std::int64_t epoch, std::int64_t best_epoch, const std::vector<std::int64_t>& ranked,
                  std::int64_t keep) const;
 

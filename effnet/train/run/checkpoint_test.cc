@@ -86,7 +86,7 @@ std::string why(const std::function<void()>& body) {
   return "no error";
 }
 
-TEST(Checkpoint, HoldsEverythingAStepDependsOn) {
+TEST(Checkpoint, RestoresEverythingThatAStepDependsOn) {
   const TemporaryFolder folder;
   const fs::path file = folder.path() / "last";
   Tiny first(1), second(7);
@@ -123,7 +123,7 @@ TEST(Checkpoint, HoldsEverythingAStepDependsOn) {
   EXPECT_EQ(read_text(folder.path() / "a"), read_text(folder.path() / "b"));
 }
 
-TEST(Checkpoint, DamageAnywhereIsFoundAndNothingIsTouched) {
+TEST(Checkpoint, DamageAnywhereIsDetectedAndTheTrainerIsUnchanged) {
   const TemporaryFolder folder;
   const fs::path good = folder.path() / "good", bad = folder.path() / "bad";
   Tiny first(1), second(7);
@@ -143,7 +143,7 @@ TEST(Checkpoint, DamageAnywhereIsFoundAndNothingIsTouched) {
   EXPECT_TRUE(equal(second.tensors(), before));
 }
 
-TEST(Checkpoint, SaysWhatDiffersInAnotherRun) {
+TEST(Checkpoint, NamesTheDifferenceToAnotherRun) {
   const TemporaryFolder folder;
   const fs::path file = folder.path() / "last";
   Tiny first(1), second(7);
@@ -154,34 +154,34 @@ TEST(Checkpoint, SaysWhatDiffersInAnotherRun) {
   EXPECT_TRUE(equal(second.tensors(), before));
 }
 
-TEST(CheckpointFolder, KeepsThePreviousOneAndFallsBack) {
+TEST(CheckpointFolder, FallsBackToThePreviousCheckpoint) {
   const TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());
   Tiny tiny(1);
-  std::vector<std::string> told;
-  const auto tell = [&](const std::string& message) { told.push_back(message); };
+  std::vector<std::string> lines;
+  const auto log = [&](const std::string& message) { lines.push_back(message); };
   EXPECT_TRUE(checkpoints.empty());
   for (const std::uint64_t epoch : {1, 2}) checkpoints.write(tiny.trainer(), {.epoch = epoch}, "this\n");
   const fs::path last = folder.path() / "checkpoints/last", previous = folder.path() / "checkpoints/previous";
-  EXPECT_EQ(checkpoints.newest_whole(tell), last);
+  EXPECT_EQ(checkpoints.newest_intact(log), last);
   EXPECT_EQ(open_checkpoint(last).position.epoch, 2U);
   EXPECT_EQ(open_checkpoint(previous).position.epoch, 1U);
-  EXPECT_TRUE(told.empty());
+  EXPECT_TRUE(lines.empty());
 
   fs::resize_file(last, fs::file_size(last) / 2);
-  EXPECT_EQ(checkpoints.newest_whole(tell), previous);
-  ASSERT_EQ(told.size(), 1U);
-  EXPECT_THAT(told[0], HasSubstr("last"));
-  // The next write must not put the damaged one in the place of the good one.
+  EXPECT_EQ(checkpoints.newest_intact(log), previous);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_THAT(lines[0], HasSubstr("last"));
+  // The next write must not replace the good checkpoint by the damaged one.
   checkpoints.write(tiny.trainer(), {.epoch = 3}, "this\n");
   EXPECT_EQ(open_checkpoint(previous).position.epoch, 1U);
   EXPECT_EQ(open_checkpoint(last).position.epoch, 3U);
 
   for (const fs::path& file : {last, previous}) fs::resize_file(file, 10);
-  EXPECT_THAT(why([&] { checkpoints.newest_whole(tell); }), HasSubstr("no whole checkpoint"));
+  EXPECT_THAT(why([&] { checkpoints.newest_intact(log); }), HasSubstr("no intact checkpoint"));
 }
 
-TEST(CheckpointFolder, NamesTheBest) {
+TEST(CheckpointFolder, KeepsTheBestCheckpoints) {
   const TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());
   Tiny tiny(1);

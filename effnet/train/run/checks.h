@@ -1,4 +1,4 @@
-// What would end a run after its last step is looked at before the first: hours are between them.
+// Checks before the first step for problems that would otherwise end the run hours later, when it writes its results.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,17 @@
 
 namespace effnet::train {
 
-// On rank 0; formats::model_metadata() looks at what the model file has to hold. Throws Error(input) for settings that
-// config.toml cannot hold; Error(environment) if a file of the run cannot be written, or if the disk has no room for
-// its checkpoints and model.
-void check_the_end(const RunFolder& folder, const Recipe& recipe, Trainer& trainer);
+// For rank 0. Throws Error(input) if config.toml cannot represent the settings, Error(environment) if a file of the run
+// cannot be written or if the disk has too little space for the checkpoints and the model. formats::model_metadata()
+// checks the metadata of the model file.
+void check_run_can_finish(const RunFolder& folder, const Recipe& recipe, Trainer& trainer);
 
-// Bytes that a run's files may take at most: `checkpoint` each of so many checkpoints as lie beside each other (the
-// last, the one before, the best, the next, and those of checkpoint.keep; a short run writes fewer), and `model`.
-std::uint64_t room_for(const Recipe& recipe, std::uint64_t checkpoint, std::uint64_t model);
-// Throws Error(environment) if `folder`'s disk has less than `bytes` for this user beside what `taken` says is there
-// already and will be replaced.
-void require_room(const std::filesystem::path& folder, std::uint64_t bytes, std::uint64_t taken);
+// The largest size of a run's files in bytes. `checkpoint`, `model`: the sizes of one checkpoint and of the model file.
+// Counts the checkpoints that can exist at the same time: 3 and checkpoint.keep more, or as many as the run has epochs
+// if that is fewer (without checkpoint.every_steps and without a time budget).
+std::uint64_t disk_bytes_needed(const Recipe& recipe, std::uint64_t checkpoint, std::uint64_t model);
+// Throws Error(environment) if the disk of `folder` has less free space for this user than `bytes` - `taken`. `taken`:
+// bytes of existing files that will be replaced.
+void require_disk_space(const std::filesystem::path& folder, std::uint64_t bytes, std::uint64_t taken);
 
 }  // namespace effnet::train

@@ -8,7 +8,7 @@ namespace {
 void note_skipped(const data::Dataset& set, std::string_view split, std::vector<std::string>& notes) {
   if (set.skipped().empty()) return;
   const data::SkippedFile& first = set.skipped().front();
-  notes.push_back(fmt::format("{}: {} files are left out ({}: {}{})", split, set.skipped().size(), first.path.string(),
+  notes.push_back(fmt::format("{}: {} files are skipped ({}: {}{})", split, set.skipped().size(), first.path.string(),
                               first.why, set.skipped().size() > 1 ? ", .." : ""));
 }
 
@@ -19,11 +19,11 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
   if (recipe.data.synthetic > 0) {
     const std::int64_t classes = recipe.model.classes > 0 ? recipe.model.classes : 1000;
     data.train = data::synthetic(recipe.data.synthetic, classes, resolution, recipe.seed);
-    data.notes.emplace_back("synthetic images: only the speed means something");
+    data.notes.emplace_back("synthetic images: only the speed is meaningful, not the accuracy");
   } else {
     if (folder.empty())
       throw usage_error("no images (got neither --data nor data.synthetic, expected one of them)")
-          .with_hint("--data DIR has train/ and val/ with a folder for each class");
+          .with_hint("--data DIR: a folder with train/ and val/, each with one folder per class");
     data.train = data::open_dataset(folder, "train");
     note_skipped(*data.train, "train", data.notes);
     const data::ClassNames names{
@@ -38,8 +38,7 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
       data.validation = split;
       if (!split)
         data.notes.push_back(
-            fmt::format("{} has neither val nor test: nothing to validate on (data.holdout=N holds "
-                        "images of train out)",
+            fmt::format("{} has neither val/ nor test/: no validation (data.holdout=N uses N training images for it)",
                         folder.string()));
     }
   }
@@ -48,10 +47,9 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
   data.classes = recipe.model.classes > 0 ? recipe.model.classes : found;
   if (found > data.classes)
     throw input_error(
-        "labels are out of range: the data has more classes than the network (got {}, expected at most "
-        "{})",
-        found, data.classes)
-        .with_hint("model.classes=0 takes as many as the data has");
+        "labels are out of range: the dataset has more classes than the network (got {}, expected at most {})", found,
+        data.classes)
+        .with_hint("model.classes=0 uses the number of classes of the dataset");
   if (data.train->size() < recipe.train.batch)
     throw input_error("fewer images than a batch (got {}, expected at least train.batch = {})", data.train->size(),
                       recipe.train.batch)

@@ -1,4 +1,4 @@
-// The images of a run.
+// The datasets of a run.
 #pragma once
 
 #include <filesystem>
@@ -14,15 +14,15 @@ namespace effnet::train {
 
 struct RunData {
   std::shared_ptr<const data::Dataset> train;
-  std::shared_ptr<const data::Dataset> validation;  // after each epoch; null if there is none
-  // With data.holdout the images held out are `validation`, and this is the folder's val or test split, looked at
-  // once, at the end. Null without holdout.
+  std::shared_ptr<const data::Dataset> validation;  // used at the end of epochs; null if there is none
+  // With data.holdout, `validation` has the held-out images, and `test` is the val or test split of the folder, which
+  // is evaluated once at the end of the run. Null without data.holdout.
   std::shared_ptr<const data::Dataset> test;
   std::int64_t classes = 0;        // of the network
-  std::vector<std::string> notes;  // for a person: files left out, nothing to validate on
+  std::vector<std::string> notes;  // lines for the log: skipped files, missing validation split
 };
 
-// Throws Error(input) for data that cannot be trained on, Error(usage) for settings that do not go with it.
+// Throws Error(input) for a dataset that cannot be used for training, Error(usage) if no dataset is given.
 RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder, Size resolution);
 
 }  // namespace effnet::train

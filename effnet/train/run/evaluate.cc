@@ -17,8 +17,8 @@ struct Row {
   const float* logits;
   std::int64_t classes;
 
-  // How many classes come before `label`: those with a larger logit, and among equals those with a smaller index. What
-  // cannot be compared (NaN) comes before.
+  // The number of classes that rank before `label`: those with a larger logit, those with an equal logit and a smaller
+  // index, and those with NaN.
   std::int64_t rank(std::int64_t label) const {
     const float own = logits[label];
     std::int64_t before = 0;
@@ -38,7 +38,7 @@ struct Row {
   }
 };
 
-// Calls `use(row, i)` for each image of the batch.
+// Calls `use(row, i)` for each image i of the batch. `logits`: n x classes.
 template <class Use>
 void each_row(const torch::Tensor& logits, const Use& use) {
   const torch::Tensor plain = logits.contiguous();
@@ -67,7 +67,7 @@ CorruptList gather_from_all_ranks(Group& group, const CorruptList& own) {
 }
 
 std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, torch::Device device, Group& group,
-                                   CorruptList& broken) {
+                                   CorruptList& corrupt) {
   const bool average = trainer.has_average();
   Validation result;
   double loss = 0, top1 = 0, top5 = 0, average_top1 = 0, images = 0, stopped = 0, not_finite = 0;
@@ -96,7 +96,7 @@ std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, t
     if (bad_here > 0 && !result.example) result.example = *batch;
     not_finite += bad_here;
   }
-  for (const data::CorruptImage& image : loader.broken()) broken.emplace_back(image.name, image.why);
+  for (const data::CorruptImage& image : loader.broken()) corrupt.emplace_back(image.name, image.why);
 
   torch::Tensor sums = torch::tensor({loss, top1, top5, average_top1, images, stopped, not_finite},
                                      torch::TensorOptions().dtype(torch::kDouble))
@@ -105,7 +105,8 @@ std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, t
   sums = sums.cpu();
   const double* sum = sums.data_ptr<double>();
   if (sum[5] > 0) return std::nullopt;
-  if (sum[4] < 1) throw input_error("no image of the validation set can be read (got {} broken)", set.set->size());
+  if (sum[4] < 1)
+    throw input_error("no image of the validation set can be decoded (got {} corrupt images)", set.set->size());
   result.images = static_cast<std::int64_t>(sum[4]);
   result.not_finite = static_cast<std::int64_t>(sum[6]);
   result.loss = sum[0] / sum[4];
@@ -115,7 +116,7 @@ std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, t
   return result;
 }
 
-ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, double limit_s) {
+ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, double limit_s) {
   using Clock = std::chrono::steady_clock;
   const auto seconds = [](Clock::time_point from) {
     return std::chrono::duration<double>(Clock::now() - from).count();
@@ -125,7 +126,7 @@ ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, doubl
   Clock::time_point start = begin;
   std::int64_t images = 0;
   double all_s = 0, plain_s = 0;
-  // The first batch pays for memory and threads that the others find ready; it counts only if it is alone.
+  // The first batch is slower, because it allocates memory and starts threads. It counts only if it is the only one.
   for (int number = 0; number < 8 && (number < 2 || seconds(begin) < limit_s); ++number) {
     const std::optional<data::Batch> batch = loader.next();
     if (!batch) break;
@@ -136,7 +137,7 @@ ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, doubl
     const Clock::time_point loaded = Clock::now();
     trainer.evaluate(*batch, false);
     if (trainer.has_average()) {
-      plain_s += seconds(loaded);  // predict() leaves it out
+      plain_s += seconds(loaded);  // predict() skips this pass
       trainer.evaluate(*batch, true);
     }
     images += batch->n();
@@ -165,7 +166,7 @@ std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const V
     });
   }
   const std::vector<std::string> texts = group.gather(stopped ? "stopped" : rows.dump());
-  std::map<std::int64_t, report::Prediction> sorted;  // by the index in the set
+  std::map<std::int64_t, report::Prediction> sorted;  // by the index in the dataset
   for (const std::string& text : texts) {
     if (text == "stopped") return std::nullopt;
     for (const Json& row : Json::parse(text)) {
@@ -173,7 +174,7 @@ std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const V
       sorted[index] = {.name = set.set->name(index),
                        .label = row[1],
                        .predicted = row[2],
-                       .confidence = row[3].is_null() ? 0 : row[3].get<float>(),  // of NaN logits
+                       .confidence = row[3].is_null() ? 0 : row[3].get<float>(),  // null for NaN logits
                        .of_label = row[4].is_null() ? 0 : row[4].get<float>()};
     }
   }

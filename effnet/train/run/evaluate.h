@@ -1,4 +1,5 @@
-// Going once through a validation set: every image exactly once over all processes, sums over them.
+// Evaluation on a validation set: the ranks share the images, each image is used exactly once, and the results are
+// summed over all ranks.
 #pragma once
 
 #include <memory>
@@ -15,7 +16,8 @@ namespace effnet::train {
 
 using CorruptList = std::vector<std::pair<std::string, std::string>>;  // name, why
 
-CorruptList gather_from_all_ranks(Group& group, const CorruptList& own);  // on every rank
+// The lists of all ranks together, on every rank.
+CorruptList gather_from_all_ranks(Group& group, const CorruptList& own);
 
 struct ValidationSet {
   std::shared_ptr<const data::Dataset> set;
@@ -25,27 +27,28 @@ struct ValidationSet {
 
 struct Validation {
   std::int64_t images = 0;
-  double loss = 0, top1 = 0, top5 = 0;  // mean cross entropy (no smoothing); percent; of the plain weights
-  std::optional<double> average_top1;   // of the moving average, where there is one
-  // Images that either set of weights answers with what is not finite, and this process's first batch with one: the
-  // figures above then mean nothing.
+  // Of the trained weights: mean cross entropy without label smoothing; top1 and top5 in percent.
+  double loss = 0, top1 = 0, top5 = 0;
+  std::optional<double> average_top1;  // percent, of the moving average of the weights; null if there is none
+  // The number of images with logits that are not finite, for the trained weights or their average; the results above
+  // are then meaningless. `example`: this rank's first batch with such an image.
   std::int64_t not_finite = 0;
   std::optional<data::Batch> example;
 };
 
-// Nothing if a signal came meanwhile (to any process). `broken` gets this process's. Throws Error(input) if no image
-// could be read.
+// Returns null if any rank received a signal to stop. Appends this rank's corrupt images to `corrupt`. Throws
+// Error(input) if no image could be decoded.
 std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, torch::Device device, Group& group,
-                                   CorruptList& broken);
+                                   CorruptList& corrupt);
 
 struct ValidationCost {
-  double validate_s = 0, predict_s = 0;  // what validate() and predict() take
+  double validate_s = 0, predict_s = 0;  // the duration of validate() and of predict()
 };
-// From some batches, measured for at most about `limit_s`; this process's view. Changes nothing.
-ValidationCost time_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
+// An estimate for this rank from at most 8 batches, measured for about `limit_s` at most. Does not change the trainer.
+ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
 
-// What the weights (the averaged ones where there are such) say of each image, in the set's order, on every rank.
-// Nothing if a signal came.
+// The prediction for each image, in the order of the dataset, on every rank. Uses the averaged weights if there are
+// any, else the trained ones. Returns null if any rank received a signal to stop.
 std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group);
 
 }  // namespace effnet::train

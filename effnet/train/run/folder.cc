@@ -19,11 +19,12 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kCorruptHeader = "path,why\n";
 
-// What a run leaves behind even if it is killed early.
-constexpr const char* kTraces[] = {"config.toml", "metrics.csv", "checkpoints", "summary.json", "model.safetensors"};
+// A folder with one of these contains a run, possibly one that was killed early.
+constexpr const char* kRunFiles[] = {"config.toml", "metrics.csv", "checkpoints", "summary.json", "model.safetensors"};
 
-constexpr const char* kWritten[] = {"config.toml", "metrics.csv",       "broken.csv",      "summary.json",
-                                    "report.html", "model.safetensors", "predictions.csv", "next"};
+// The files that AtomicFile writes. "next": the next checkpoint.
+constexpr const char* kAtomicFiles[] = {"config.toml", "metrics.csv",       "broken.csv",      "summary.json",
+                                        "report.html", "model.safetensors", "predictions.csv", "next"};
 
 Error unwritable(const fs::path& path) {
   return environment_error("{}: cannot write ({})", path.string(), std::strerror(errno));
@@ -43,27 +44,27 @@ class Descriptor {
   int number_;
 };
 
-// What a killed process was writing when it ended: AtomicFile's temporary files. Only under the lock.
-void remove_leftovers(const fs::path& folder) {
+// Removes the temporary files of AtomicFile that a killed process left. The caller must have the lock.
+void remove_temporary_files(const fs::path& folder) {
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
-    const bool ours = std::any_of(std::begin(kWritten), std::end(kWritten),
+    const bool ours = std::any_of(std::begin(kAtomicFiles), std::end(kAtomicFiles),
                                   [&](const char* file) { return name.starts_with(fmt::format(".{}.", file)); });
     if (ours) fs::remove(entry.path(), ignored);
   }
 }
 
-// One field; line ends inside it would make it two lines, and no reader of this file needs them.
+// A CSV field. Line ends inside of it become blanks, so that each image has one line.
 std::string field(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   return report::csv_field(text);
 }
 
-// The text of metrics.csv as it was written, where an editor saved it with a byte order mark or with "\r\n": a
-// checkpoint remembers its length.
-std::string as_written(std::string_view text) {
+// The text of metrics.csv without a byte order mark and with "\n" line ends, in case an editor changed them. The length
+// then equals the one in the checkpoint again.
+std::string with_own_line_ends(std::string_view text) {
   text = without_mark(text);
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -87,25 +88,25 @@ std::vector<std::int64_t> ranked_epochs(const std::vector<report::EpochMetrics>&
 
 RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
   std::error_code ignored;
-  made_ = !fs::exists(folder_, ignored);
+  created_ = !fs::exists(folder_, ignored);
   make_folders(folder_);
   lock_ = FileLock::try_lock(folder_ / "lock");
   if (!lock_)
-    throw environment_error("{}: another trainer is at work on this run", folder_.string())
-        .with_hint("wait for it or stop it; another --out starts a run of its own");
-  remove_leftovers(folder_);
-  remove_leftovers(folder_ / "checkpoints");
+    throw environment_error("{}: another process is training in this folder", folder_.string())
+        .with_hint("wait for it or stop it, or use another folder for --out");
+  remove_temporary_files(folder_);
+  remove_temporary_files(folder_ / "checkpoints");
 }
 
 RunFolder::~RunFolder() {
-  if (!lock_ || holds_a_run()) return;
+  if (!lock_ || contains_run()) return;
   std::error_code ignored;
   fs::remove(folder_ / "lock", ignored);
-  if (made_) fs::remove(folder_, ignored);  // if it is empty
+  if (created_) fs::remove(folder_, ignored);  // does nothing if the folder is not empty
 }
 
-bool RunFolder::holds_a_run() const {
-  return std::any_of(std::begin(kTraces), std::end(kTraces), [&](const char* trace) {
+bool RunFolder::contains_run() const {
+  return std::any_of(std::begin(kRunFiles), std::end(kRunFiles), [&](const char* trace) {
     std::error_code ignored;
     return fs::exists(folder_ / trace, ignored);
   });
@@ -118,11 +119,11 @@ std::optional<Summary> RunFolder::finished() const {
   try {
     return parse_summary(read_text(file));
   } catch (const Error& error) {
-    throw error.in(file.string()).with_hint("without this file --resume writes it again");
+    throw error.in(file.string()).with_hint("delete this file, and --resume will write it again");
   }
 }
 
-void RunFolder::begin_again() const {
+void RunFolder::mark_unfinished() const {
   std::error_code ignored;
   for (const char* name : {"report.html", "summary.json"}) fs::remove(folder_ / name, ignored);
 }
@@ -133,7 +134,7 @@ bool RunFolder::has_model() const {
   return !failure && size > 0;
 }
 
-void RunFolder::forget() const {
+void RunFolder::remove_traces() const {
   std::error_code ignored;
   for (const char* file : {"config.toml", "metrics.csv"}) fs::remove(folder_ / file, ignored);
   std::vector<fs::path> events;
@@ -149,7 +150,7 @@ void RunFolder::write_summary(const Summary& summary) const {
   write_text(folder_ / "summary.json", summary_text(summary));
 }
 
-std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Tell& tell) {
+std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Log& log) {
   const fs::path file = folder_ / "metrics.csv";
   metrics_.clear();
   if (bytes == 0) {
@@ -158,7 +159,7 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Tell& tell) {
   }
   std::error_code code;
   const std::string found = fs::exists(file, code) ? read_text(file) : "";
-  std::string text = as_written(found);
+  std::string text = with_own_line_ends(found);
   text.resize(std::min<std::size_t>(text.size(), bytes));
   text.resize(text.rfind('\n') + 1);  // npos + 1 is 0
   std::string why = text.size() < bytes ? fmt::format("got {} bytes, expected {}", text.size(), bytes) : "";
@@ -170,8 +171,8 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Tell& tell) {
   }
   if (text.empty()) text = report::metrics_header();
   if (!why.empty())
-    tell(fmt::format("warning: {}: lines of finished epochs are missing ({}); going on with the {} that are left",
-                     file.string(), why, metrics_.size()));
+    log(fmt::format("warning: {}: lines of finished epochs are missing ({}); continuing with the remaining {}",
+                    file.string(), why, metrics_.size()));
   if (found != text) write_text(file, text);
   return text.size();
 }
@@ -181,18 +182,18 @@ std::uint64_t RunFolder::append_metrics(const report::EpochMetrics& row) {
   const Descriptor descriptor(file, O_WRONLY | O_APPEND);
   const off_t before = ::lseek(descriptor.get(), 0, SEEK_END);
   const std::string text = report::metrics_line(row);
-  errno = ENOSPC;  // what a short write without a reason means
+  errno = ENOSPC;  // a short write sets no errno; its usual reason is a full disk
   const ssize_t written = ::write(descriptor.get(), text.data(), text.size());
   if (written != static_cast<ssize_t>(text.size()) || ::fsync(descriptor.get()) != 0) {
     const Error error = unwritable(file);
-    if (::ftruncate(descriptor.get(), before) != 0) throw unwritable(file);  // half a line
+    if (::ftruncate(descriptor.get(), before) != 0) throw unwritable(file);  // an incomplete line remains
     throw error;
   }
   metrics_.push_back(row);
   return static_cast<std::uint64_t>(before) + text.size();
 }
 
-void RunFolder::add_corrupt(const std::vector<std::pair<std::string, std::string>>& broken) const {
+void RunFolder::add_corrupt(const std::vector<std::pair<std::string, std::string>>& corrupt) const {
   const fs::path file = folder_ / "broken.csv";
   std::set<std::string> lines;
   std::error_code ignored;
@@ -205,7 +206,7 @@ void RunFolder::add_corrupt(const std::vector<std::pair<std::string, std::string
     }
   }
   const std::size_t before = lines.size();
-  for (const auto& [path, why] : broken) lines.insert(field(path) + "," + field(why));
+  for (const auto& [path, why] : corrupt) lines.insert(field(path) + "," + field(why));
   if (lines.size() == before) return;
   std::string text(kCorruptHeader);
   for (const std::string& line : lines) text += line + "\n";

@@ -1,6 +1,6 @@
-// A run folder's files, as training writes them: the lock, the configuration, metrics.csv, broken.csv, summary.json.
-// Only rank 0 has one. Everything but metrics.csv appears whole or not at all; metrics.csv only grows, and is cut to
-// the length that a checkpoint remembers when a run goes on from it.
+// The files that training writes into the run folder: the lock, config.toml, metrics.csv, broken.csv, summary.json.
+// Only rank 0 has a RunFolder. All files are written atomically, except metrics.csv: lines are appended to it, and a
+// run that resumes truncates it to the length that is stored in the checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -20,41 +20,41 @@ namespace effnet::train {
 
 class RunFolder {
  public:
-  // Makes the folder and takes its lock. Throws Error(environment) if another trainer holds it or nothing can be
-  // written there.
+  // Creates the folder and locks it. Throws Error(environment) if another process has the lock or the folder is not
+  // writable.
   explicit RunFolder(std::filesystem::path folder);
-  ~RunFolder();  // takes away the lock, and the folder that was made here, if no run has begun
+  ~RunFolder();  // if no run was started, removes the lock file, and the folder if the constructor created it
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
   const std::filesystem::path& path() const { return folder_; }
-  bool holds_a_run() const;
-  std::optional<Summary> finished() const;  // summary.json, if it and what is written last, report.html, are there
-  bool has_model() const;                   // model.safetensors, not empty
-  void forget() const;                      // what says that there is a run, where none has begun
+  bool contains_run() const;                // true if any file of a run exists
+  std::optional<Summary> finished() const;  // summary.json; null unless report.html, which is written last, exists too
+  bool has_model() const;                   // true if model.safetensors exists and is not empty
+  void remove_traces() const;               // removes config.toml, metrics.csv and events of a run without a checkpoint
 
-  void begin_again() const;  // no longer finished()
+  void mark_unfinished() const;  // removes summary.json and report.html, so that finished() returns null
   void write_config(const std::string& text) const;
   void write_summary(const Summary& summary) const;
 
-  // metrics.csv with its header alone (0), or cut to `bytes`. If it is shorter, damaged or gone, the run goes on with
-  // the lines that are left, and `tell` gets a warning. Both return the length.
-  std::uint64_t begin_metrics(std::uint64_t bytes, const Tell& tell);
+  // Creates metrics.csv with its header (`bytes` = 0), or truncates it to `bytes`. If the file is shorter, damaged or
+  // missing, the remaining lines are kept and a warning is logged. Both functions return the length in bytes.
+  std::uint64_t begin_metrics(std::uint64_t bytes, const Log& log);
   std::uint64_t append_metrics(const report::EpochMetrics& row);  // on disk when it returns
   const std::vector<report::EpochMetrics>& metrics() const { return metrics_; }
 
-  // broken.csv: `path,why`, what was there before and these, each once.
-  void add_corrupt(const std::vector<std::pair<std::string, std::string>>& broken) const;
+  // Adds images to broken.csv (columns: path, why). Lines that are already there are not repeated.
+  void add_corrupt(const std::vector<std::pair<std::string, std::string>>& corrupt) const;
 
  private:
   std::filesystem::path folder_;
-  bool made_ = false;  // the folder, by this object
+  bool created_ = false;  // this object created the folder
   std::unique_ptr<FileLock> lock_;
   std::vector<report::EpochMetrics> metrics_;
 };
 
-// Epochs from the best on, by what position.best_top1 goes by: the averaged weights' top-1 where there is one, else the
-// plain ones'; of equals the earlier. Epochs that were not validated are left out.
+// The validated epochs from best to worst, by the same score as Position::best_top1: the top-1 of the averaged weights
+// if there are any, else of the trained weights. Of epochs with the same score the earlier one comes first.
 std::vector<std::int64_t> ranked_epochs(const std::vector<report::EpochMetrics>& metrics);
 
 }  // namespace effnet::train

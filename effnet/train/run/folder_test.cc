@@ -14,9 +14,9 @@ using testing::HasSubstr;
 
 class Metrics : public testing::Test {
  protected:
-  // Lines of so many epochs; the length of each.
+  // Writes the lines of three epochs and stores the length of the file after each.
   Metrics() {
-    lengths_.push_back(folder_.begin_metrics(0, tell_));
+    lengths_.push_back(folder_.begin_metrics(0, log_));
     for (std::int64_t epoch = 1; epoch <= 3; ++epoch) {
       report::EpochMetrics row;
       row.epoch = epoch;
@@ -35,52 +35,52 @@ class Metrics : public testing::Test {
   const TemporaryFolder temporary_;
   const fs::path file_ = temporary_.path() / "metrics.csv";
   RunFolder folder_{temporary_.path()};
-  std::vector<std::string> told_;
-  const Tell tell_ = [this](const std::string& line) { told_.push_back(line); };
-  std::vector<std::uint64_t> lengths_;  // after the header and each line
+  std::vector<std::string> logged_;
+  const Log log_ = [this](const std::string& line) { logged_.push_back(line); };
+  std::vector<std::uint64_t> lengths_;  // after the header and after each line
   std::string written_;
 };
 
-TEST_F(Metrics, AreCutToWhatACheckpointRemembers) {
+TEST_F(Metrics, AreTruncatedToTheLengthInTheCheckpoint) {
   EXPECT_EQ(lengths_[3], written_.size());
-  EXPECT_EQ(folder_.begin_metrics(lengths_[2], tell_), lengths_[2]);
+  EXPECT_EQ(folder_.begin_metrics(lengths_[2], log_), lengths_[2]);
   EXPECT_THAT(epochs(), ElementsAre(1, 2));
   EXPECT_EQ(read_text(file_), written_.substr(0, lengths_[2]));
-  EXPECT_THAT(told_, ElementsAre());
+  EXPECT_THAT(logged_, ElementsAre());
 }
 
-// An editor of another system has saved it: with "\r\n", with a byte order mark.
-TEST_F(Metrics, LinesThatEndAsInWindowsAreTheSameLines) {
+// As after saving in an editor on Windows.
+TEST_F(Metrics, AcceptCrLfAndAByteOrderMark) {
   std::string text = "\xef\xbb\xbf";
   for (const char c : written_) text += c == '\n' ? std::string("\r\n") : std::string(1, c);
   write_text(file_, text);
-  EXPECT_EQ(folder_.begin_metrics(lengths_[3], tell_), lengths_[3]);
+  EXPECT_EQ(folder_.begin_metrics(lengths_[3], log_), lengths_[3]);
   EXPECT_THAT(epochs(), ElementsAre(1, 2, 3));
   EXPECT_EQ(read_text(file_), written_);
-  EXPECT_THAT(told_, ElementsAre());
+  EXPECT_THAT(logged_, ElementsAre());
 
   write_text(file_, text);
-  EXPECT_EQ(folder_.begin_metrics(lengths_[1], tell_), lengths_[1]);
+  EXPECT_EQ(folder_.begin_metrics(lengths_[1], log_), lengths_[1]);
   EXPECT_THAT(epochs(), ElementsAre(1));
 }
 
-TEST_F(Metrics, WhatIsLeftOfADamagedFileIsGoneOnWith) {
+TEST_F(Metrics, ContinueWithTheRemainingLinesOfADamagedFile) {
   write_text(file_, written_.substr(0, lengths_[2] + 5));  // within the third line
-  EXPECT_EQ(folder_.begin_metrics(lengths_[3], tell_), lengths_[2]);
+  EXPECT_EQ(folder_.begin_metrics(lengths_[3], log_), lengths_[2]);
   EXPECT_THAT(epochs(), ElementsAre(1, 2));
-  EXPECT_THAT(told_, ElementsAre(HasSubstr("lines of finished epochs are missing")));
+  EXPECT_THAT(logged_, ElementsAre(HasSubstr("lines of finished epochs are missing")));
 
   write_text(file_, written_.substr(0, lengths_[0]) + "no,number\n");
-  EXPECT_EQ(folder_.begin_metrics(lengths_[3], tell_), lengths_[0]);
-  EXPECT_THAT(told_, ElementsAre(testing::_, HasSubstr("going on with the 0 that are left")));
+  EXPECT_EQ(folder_.begin_metrics(lengths_[3], log_), lengths_[0]);
+  EXPECT_THAT(logged_, ElementsAre(testing::_, HasSubstr("continuing with the remaining 0")));
 
   fs::remove(file_);
-  EXPECT_EQ(folder_.begin_metrics(lengths_[3], tell_), lengths_[0]);
+  EXPECT_EQ(folder_.begin_metrics(lengths_[3], log_), lengths_[0]);
   EXPECT_EQ(read_text(file_), report::metrics_header());
-  EXPECT_EQ(told_.size(), 3U);
+  EXPECT_EQ(logged_.size(), 3U);
 }
 
-TEST(RunFolder, OneTrainerAtATime) {
+TEST(RunFolder, IsLockedByOneProcess) {
   const TemporaryFolder temporary;
   const RunFolder first(temporary.path());
   try {
@@ -88,24 +88,24 @@ TEST(RunFolder, OneTrainerAtATime) {
     ADD_FAILURE() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::environment);
-    EXPECT_THAT(error.what(), HasSubstr("another trainer is at work"));
+    EXPECT_THAT(error.what(), HasSubstr("another process is training in this folder"));
   }
 }
 
-TEST(RunFolder, LeavesNothingWhereNoRunHasBegun) {
+TEST(RunFolder, IsRemovedIfNoRunWasStarted) {
   const TemporaryFolder temporary;
   const fs::path run = temporary.path() / "run";
   {
     const RunFolder folder(run);
-    EXPECT_FALSE(folder.holds_a_run());
+    EXPECT_FALSE(folder.contains_run());
   }
   EXPECT_FALSE(fs::exists(run));
   {
     RunFolder folder(run);
     folder.write_config("seed = 1\n");
-    EXPECT_TRUE(folder.holds_a_run());
-    folder.forget();
-    EXPECT_FALSE(folder.holds_a_run());
+    EXPECT_TRUE(folder.contains_run());
+    folder.remove_traces();
+    EXPECT_FALSE(folder.contains_run());
     folder.write_config("seed = 1\n");
   }
   EXPECT_TRUE(fs::exists(run / "config.toml"));

@@ -11,12 +11,12 @@
 namespace effnet::train {
 namespace {
 
-bool is_of_the_course(std::string_view key) {
+bool may_change_on_resume(std::string_view key) {
   const Setting* const setting = find_setting(key);
-  return setting != nullptr && setting->kind == Kind::course;
+  return setting != nullptr && setting->kind == SettingKind::adjustable;
 }
 
-// Of names and labels in order.
+// A digest of the names and labels in the order of the dataset.
 std::string digest_of(const data::Dataset& set) {
   Digest digest;
   for (std::int64_t i = 0; i < set.size(); ++i) {
@@ -41,17 +41,17 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// Lines of settings that may change, by key, and all others in their order.
+// The lines of an identity: adjustable settings by key, and all other lines in order.
 struct Parts {
-  std::map<std::string, std::string> course;
+  std::map<std::string, std::string> adjustable;
   std::vector<std::string> fixed;
 };
 Parts parts_of(const std::string& identity) {
   Parts parts;
   for (std::string& line : lines_of(identity)) {
     const std::size_t equals = line.find(" = ");
-    if (equals != std::string::npos && is_of_the_course(line.substr(0, equals))) {
-      parts.course[line.substr(0, equals)] = line.substr(equals + 3);
+    if (equals != std::string::npos && may_change_on_resume(line.substr(0, equals))) {
+      parts.adjustable[line.substr(0, equals)] = line.substr(equals + 3);
     } else {
       parts.fixed.push_back(std::move(line));
     }
@@ -59,7 +59,7 @@ Parts parts_of(const std::string& identity) {
   return parts;
 }
 
-// The first lines of `some` that `others` lack.
+// The first three lines of `some` that are not in `others`.
 std::string only_in(const std::vector<std::string>& some, const std::vector<std::string>& others) {
   std::string text;
   int count = 0;
@@ -68,7 +68,7 @@ std::string only_in(const std::vector<std::string>& some, const std::vector<std:
     if (++count > 3) return text + ", ..";
     text += (text.empty() ? "" : ", ") + line;
   }
-  return text.empty() ? std::string("nothing more") : text;
+  return text.empty() ? std::string("no such line") : text;
 }
 
 }  // namespace
@@ -76,11 +76,12 @@ std::string only_in(const std::vector<std::string>& some, const std::vector<std:
 Identity identity_of(const Recipe& recipe, const RunModel& model, const RunData& data) {
   Identity identity;
   for (const Setting& setting : settings()) {
-    if (setting.changes_numbers()) identity.settings.push_back({std::string(setting.key), value_text(setting, recipe)});
+    if (setting.affects_results()) identity.settings.push_back({std::string(setting.key), value_text(setting, recipe)});
   }
   const std::vector<std::string>& names = data.train->classes();
   Digest classes;
   for (const std::string& name : names) classes.add(name);
+  // The keys "pictures" are part of the checkpoint format.
   identity.data = {{"classes", fmt::format("{} ({})", names.size(), classes.hex())},
                    {"pictures", images_text(*data.train)}};
   if (data.validation) identity.data.push_back({"validation pictures", images_text(*data.validation)});
@@ -90,23 +91,23 @@ Identity identity_of(const Recipe& recipe, const RunModel& model, const RunData&
 
 std::string to_text(const Identity& identity) {
   std::string text;
-  for (const Facts* facts : {&identity.settings, &identity.data}) {
-    for (const Fact& fact : *facts) text += fmt::format("{} = {}\n", fact.key, fact.value);
+  for (const KeyValues* part : {&identity.settings, &identity.data}) {
+    for (const KeyValue& entry : *part) text += fmt::format("{} = {}\n", entry.key, entry.value);
   }
   return text + identity.arch;
 }
 
-std::vector<Change> changes_of_course(const std::string& now, const std::string& then) {
+std::vector<Change> changes_on_resume(const std::string& now, const std::string& then) {
   const Parts ours = parts_of(now), theirs = parts_of(then);
   if (ours.fixed != theirs.fixed) {
     throw input_error("the checkpoint is of another model, recipe or data (got {}, expected {})",
                       only_in(ours.fixed, theirs.fixed), only_in(theirs.fixed, ours.fixed))
-        .with_hint("go on with the settings and images it was made with, or begin anew in another folder");
+        .with_hint("use the settings and images of the checkpoint, or start a new run in another folder");
   }
   std::vector<Change> changes;
-  for (const auto& [key, value] : ours.course) {
-    const auto before = theirs.course.find(key);
-    if (before != theirs.course.end() && before->second != value) changes.push_back({key, value, before->second});
+  for (const auto& [key, value] : ours.adjustable) {
+    const auto before = theirs.adjustable.find(key);
+    if (before != theirs.adjustable.end() && before->second != value) changes.push_back({key, value, before->second});
   }
   return changes;
 }

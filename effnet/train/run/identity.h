@@ -1,11 +1,12 @@
-// What tells one run from another, as a text with a line a fact ("key = value"), kept in every checkpoint: settings,
-// architecture, and the images with their labels. A run goes on from a checkpoint only if it is its own.
+// The identity of a run: settings, architecture, classes, and images with their labels. As text it has one "key =
+// value" per line. Every checkpoint stores it. A run resumes only from a checkpoint with the same identity; only
+// adjustable settings (SettingKind) may differ.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "effnet/train/distributed/facts.h"
+#include "effnet/train/distributed/consistency.h"
 #include "effnet/train/recipe/recipe.h"
 #include "effnet/train/run/data.h"
 #include "effnet/train/run/model.h"
@@ -13,19 +14,21 @@
 namespace effnet::train {
 
 struct Identity {
-  Facts settings;  // those that change numbers, as TOML writes them
-  Facts data;      // classes and images, by digests
+  KeyValues settings;  // the settings that affect results, in TOML syntax
+  KeyValues data;      // digests of the classes and of the images
   std::string arch;
 };
-// Images go by a digest of names and labels in the set's order, not of pixels: a million take a second.
+// The digest of the images covers their names and labels in the order of the dataset, not their pixels. A million
+// images take a second.
 Identity identity_of(const Recipe& recipe, const RunModel& model, const RunData& data);
 std::string to_text(const Identity& identity);
 
 struct Change {
-  std::string key, now, before;  // values as TOML writes them
+  std::string key, now, before;  // values in TOML syntax
 };
-// `now`: the run that is to go on, `then`: the checkpoint's. Throws Error(input) that names what differs. Settings of
-// the steps to come (learning rate, warm-up, clipping, length) may differ, and are returned.
-std::vector<Change> changes_of_course(const std::string& now, const std::string& then);
+// Compares the identity of this run (`now`) with that of the checkpoint (`then`). Returns the adjustable settings
+// (SettingKind) that differ: learning rate, warm-up, clipping, length. Throws Error(input) that names any other
+// difference.
+std::vector<Change> changes_on_resume(const std::string& now, const std::string& then);
 
 }  // namespace effnet::train

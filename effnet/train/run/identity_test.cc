@@ -58,57 +58,57 @@ std::string why(ErrorCode code, const std::function<void()>& body) {
   return "no error";
 }
 
-TEST(Identity, NamesAndLabelsOfTheImagesBelongToIt) {
+TEST(Identity, IncludesNamesAndLabelsOfTheImages) {
   const std::string own = identity(recipe(), {"x", "yz"}, {0, 1});
   EXPECT_EQ(own, identity(recipe(), {"x", "yz"}, {0, 1}));
   const auto refused = [&](const std::string& other) {
-    EXPECT_THAT(why(ErrorCode::input, [&] { changes_of_course(other, own); }),
+    EXPECT_THAT(why(ErrorCode::input, [&] { changes_on_resume(other, own); }),
                 HasSubstr("another model, recipe or data"));
   };
   refused(identity(recipe(), {"x", "yz"}, {1, 0}));  // labels
   refused(identity(recipe(), {"x", "yw"}, {0, 1}));  // a name
   refused(identity(recipe(), {"yz", "x"}, {0, 1}));  // the order
-  refused(identity(recipe(), {"xy", "z"}, {0, 1}));  // the same letters in a row
+  refused(identity(recipe(), {"xy", "z"}, {0, 1}));  // other names with the same concatenation
   refused(identity(recipe(), {"x", "yz", "w"}, {0, 1, 1}));
   refused(identity(recipe(), {"x", "yz"}, {0, 1}, {}, false));  // another validation set
 }
 
-// What is given now is "got", what the checkpoint holds is "expected".
-TEST(Identity, SaysWhatIsGivenAndWhatTheCheckpointHas) {
+// "got" is the value of this run, "expected" that of the checkpoint.
+TEST(Identity, ErrorsNameTheValueOfTheRunAndOfTheCheckpoint) {
   const std::string then = identity(recipe({{"seed", "3"}}), {"x"}, {0}),
                     now = identity(recipe({{"seed", "4"}}), {"x"}, {0});
-  EXPECT_THAT(why(ErrorCode::input, [&] { changes_of_course(now, then); }),
+  EXPECT_THAT(why(ErrorCode::input, [&] { changes_on_resume(now, then); }),
               HasSubstr("(got seed = 4, expected seed = 3)"));
   const std::string more = identity(recipe({{"seed", "3"}}), {"x", "y"}, {0, 1});
-  EXPECT_THAT(why(ErrorCode::input, [&] { changes_of_course(more, then); }),
-              HasSubstr("got images = 2 (names and labels "));
-  // Lines in another order are another architecture.
-  arch::ArchSpec arch, turned;
+  EXPECT_THAT(why(ErrorCode::input, [&] { changes_on_resume(more, then); }),
+              HasSubstr("got pictures = 2 (names and labels "));
+  // The same lines in another order are another architecture.
+  arch::ArchSpec arch, reversed;
   arch.stages = {{.channels = 8}, {.channels = 16}};
-  turned.stages = {{.channels = 16}, {.channels = 8}};
+  reversed.stages = {{.channels = 16}, {.channels = 8}};
   EXPECT_THAT(
       why(ErrorCode::input,
-          [&] { changes_of_course(identity(recipe(), {"x"}, {0}, turned), identity(recipe(), {"x"}, {0}, arch)); }),
+          [&] { changes_on_resume(identity(recipe(), {"x"}, {0}, reversed), identity(recipe(), {"x"}, {0}, arch)); }),
       HasSubstr("another model"));
 }
 
-TEST(Identity, TheCourseMayChange) {
+TEST(Identity, AdjustableSettingsMayChange) {
   const std::string then = identity(recipe({{"optimizer.lr", "0.5"}, {"train.epochs", "4"}}), {"x"}, {0});
-  const auto changes = changes_of_course(
+  const auto changes = changes_on_resume(
       identity(recipe({{"optimizer.lr", "0.1"}, {"train.epochs", "6"}, {"train.fused", "false"}}), {"x"}, {0}), then);
   ASSERT_EQ(changes.size(), 2U);
-  EXPECT_THAT(told_of_course(changes, 2, 0.05),
-              ElementsAre("optimizer.lr is 0.1 from here on (it was 0.5)",
-                          "train.epochs is 6.0 from here on (it was 4.0)", "the next step's learning rate is 0.05"));
-  EXPECT_TRUE(told_of_course({}, 2, 0.05).empty());
+  EXPECT_THAT(describe_changes(changes, 2, 0.05),
+              ElementsAre("optimizer.lr changes from 0.5 to 0.1", "train.epochs changes from 4.0 to 6.0",
+                          "the next step's learning rate is 0.05"));
+  EXPECT_TRUE(describe_changes({}, 2, 0.05).empty());
   EXPECT_THAT(why(ErrorCode::usage,
                   [&] {
-                    told_of_course({{"train.epochs", "1.0", "4.0"}}, 2, 0.1);
+                    describe_changes({{"train.epochs", "1.0", "4.0"}}, 2, 0.1);
                   }),
               HasSubstr("got 1.0, expected at least 2"));
   EXPECT_THAT(why(ErrorCode::usage,
                   [&] {
-                    told_of_course({{"train.epochs", "6.0", "2.5"}}, 3, 0.1);
+                    describe_changes({{"train.epochs", "6.0", "2.5"}}, 3, 0.1);
                   }),
               HasSubstr("within an epoch"));
 }
@@ -126,25 +126,25 @@ class Finished : public testing::Test {
     folder_.write_summary(summary);
     write_text(temporary_.path() / "report.html", "page");
   }
-  // The summary, if the run is finished and stays so.
+  // The summary if the run stays finished with this recipe.
   std::optional<Summary> finished(const Recipe& recipe) {
     const std::optional<Summary> summary = folder_.finished();
-    return summary && stays_finished(*summary, folder_, recipe, told_) ? summary : std::nullopt;
+    return summary && stays_finished(*summary, folder_, recipe, message_) ? summary : std::nullopt;
   }
   TemporaryFolder temporary_;
   RunFolder folder_{temporary_.path()};
-  std::string told_;
+  std::string message_;
 };
 
-TEST_F(Finished, AnsweredWithItsSummary) {
+TEST_F(Finished, ReturnsTheStoredSummary) {
   const auto summary = finished(recipe({{"train.epochs", "4"}, {"data.workers", "3"}}));
   ASSERT_TRUE(summary);
   EXPECT_EQ(summary->saved_top1, 40);
   EXPECT_EQ(summary->saved_epoch, 4);
-  EXPECT_THAT(told_, HasSubstr("finished already; data.workers changes nothing"));
+  EXPECT_THAT(message_, HasSubstr("already finished; data.workers has no effect"));
 }
 
-TEST_F(Finished, GoesOnOrRefuses) {
+TEST_F(Finished, ResumesWithMoreEpochsAndRefusesOtherChanges) {
   EXPECT_FALSE(finished(recipe({{"train.epochs", "6"}})));
   EXPECT_FALSE(finished(recipe({{"train.epochs", "6"}, {"optimizer.lr", "0.1"}})));
   EXPECT_FALSE(finished(recipe({{"train.epochs", "4"}, {"checkpoint.result", "last"}})));
@@ -153,25 +153,27 @@ TEST_F(Finished, GoesOnOrRefuses) {
                                           {{"train.epochs", "4"}, {"optimizer.lr", "0.1"}},
                                           {{"train.epochs", "4"}, {"seed", "9"}}}) {
     EXPECT_THAT(why(ErrorCode::usage, [&] { finished(recipe(asked)); }),
-                testing::AllOf(HasSubstr("finished, after 4 epochs"), HasSubstr("train.epochs= with more than 4")));
+                testing::AllOf(HasSubstr("finished after 4 epochs"), HasSubstr("train.epochs above 4")));
   }
-  folder_.begin_again();
+  folder_.mark_unfinished();
   EXPECT_FALSE(finished(recipe({{"seed", "9"}})));
 }
 
-TEST(RunChecks, RoomIsNamedOnBothSides) {
+TEST(RunChecks, ComputesAndRequiresDiskSpace) {
   const std::uint64_t mib = 1 << 20;
-  EXPECT_EQ(room_for(recipe({{"train.epochs", "300"}}), 10 * mib, 3 * mib), (4 * 10 + 3 + 1) * mib);
-  EXPECT_EQ(room_for(recipe({{"train.epochs", "300"}, {"checkpoint.keep", "5"}}), 10 * mib, 3 * mib),
+  EXPECT_EQ(disk_bytes_needed(recipe({{"train.epochs", "300"}}), 10 * mib, 3 * mib), (4 * 10 + 3 + 1) * mib);
+  EXPECT_EQ(disk_bytes_needed(recipe({{"train.epochs", "300"}, {"checkpoint.keep", "5"}}), 10 * mib, 3 * mib),
             (8 * 10 + 3 + 1) * mib);
-  EXPECT_EQ(room_for(recipe({{"train.epochs", "1"}}), 10 * mib, 3 * mib), (10 + 3 + 1) * mib);
-  EXPECT_EQ(room_for(recipe({{"train.epochs", "1"}, {"checkpoint.every_steps", "10"}}), 10 * mib, 3 * mib),
+  EXPECT_EQ(disk_bytes_needed(recipe({{"train.epochs", "1"}}), 10 * mib, 3 * mib), (10 + 3 + 1) * mib);
+  EXPECT_EQ(disk_bytes_needed(recipe({{"train.epochs", "1"}, {"checkpoint.every_steps", "10"}}), 10 * mib, 3 * mib),
             (4 * 10 + 3 + 1) * mib);
   const TemporaryFolder folder;
-  require_room(folder.path(), 1, 0);
-  require_room(folder.path(), std::uint64_t{1} << 62, std::uint64_t{1} << 62);  // all of it is there already
-  EXPECT_THAT(why(ErrorCode::environment, [&] { require_room(folder.path(), (std::uint64_t{1} << 60) + mib, mib); }),
-              testing::AllOf(HasSubstr(" MiB free"), HasSubstr("expected 1099511627776.0 MiB")));
+  require_disk_space(folder.path(), 1, 0);
+  require_disk_space(folder.path(), std::uint64_t{1} << 62,
+                     std::uint64_t{1} << 62);  // existing files will be replaced, so nothing more is needed
+  EXPECT_THAT(
+      why(ErrorCode::environment, [&] { require_disk_space(folder.path(), (std::uint64_t{1} << 60) + mib, mib); }),
+      testing::AllOf(HasSubstr(" MiB free"), HasSubstr("expected 1099511627776.0 MiB")));
 }
 
 }  // namespace

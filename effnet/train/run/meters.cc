@@ -49,7 +49,7 @@ report::EpochMetrics Meters::row(const std::optional<Validation>& validation) co
   report::EpochMetrics row;
   row.epoch = static_cast<std::int64_t>(position_.epoch) + 1;
   row.step = timeline_.steps_done();
-  row.lr = timeline_.rate_of_step(row.step - 1);
+  row.lr = timeline_.learning_rate_of_step(row.step - 1);
   row.train_loss = mean_loss();
   row.train_top1 = mean_top1();
   row.images_per_second = times_.images_per_second();

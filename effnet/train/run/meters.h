@@ -1,5 +1,5 @@
-// What is measured of the running epoch: sums over all processes, which a checkpoint holds, and this process's times,
-// which it does not.
+// The measurements of the current epoch: sums over all ranks, which are part of the checkpoint, and the step times of
+// this process, which are not.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,16 @@ namespace effnet::train {
 struct StepSums {  // over the images of all ranks
   double loss = 0;
   std::int64_t right = 0, images = 0;
-  bool stopping = false;  // a signal came to one of them
+  bool stopping = false;  // a rank received a signal to stop
 };
-// To be called on all ranks after each step. `interrupted`: a signal came to this one.
+// Sums the results of a step over the ranks. To be called on all ranks after each step. `interrupted`: this rank
+// received a signal to stop.
 StepSums sum_over_ranks(const StepResult& result, bool interrupted, Group& group, torch::Device device);
 
-// This process's steps of the running epoch, by its clock.
+// The steps that this process did in the current epoch.
 struct StepTimes {
   double seconds = 0;
-  std::int64_t images = 0, steps = 0;  // images: of all ranks
+  std::int64_t images = 0, steps = 0;  // `images` counts those of all ranks
 
   double images_per_second() const { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
   double seconds_a_step() const { return steps > 0 ? seconds / static_cast<double>(steps) : 0; }
@@ -32,14 +33,14 @@ struct StepTimes {
 
 class Meters {
  public:
-  // Outlive this. Sums are added to the position's.
+  // Both references must outlive this object. add() updates the sums in `position`.
   Meters(const Timeline& timeline, Position& position) : timeline_(timeline), position_(position) {}
 
-  void add(const StepSums& sums, double seconds);  // a step's
-  double epoch_s() const;                          // of an epoch's training, by the steps so far; 0: no step so far
+  void add(const StepSums& sums, double seconds);  // to be called after each step
+  double epoch_s() const;  // estimated training time of an epoch from the steps so far; 0 before the first step
   double mean_loss() const { return position_.loss_sum / static_cast<double>(position_.images); }
   Progress progress(double lr) const;
-  // The line of metrics.csv for the running epoch, whose steps are done.
+  // The line of metrics.csv for the current epoch, when all its steps are done.
   report::EpochMetrics row(const std::optional<Validation>& validation) const;
   void begin_next_epoch();
 

@@ -7,7 +7,7 @@ namespace {
 
 const Recipe kTwoEpochs = parse_recipe("", "defaults", {{"train.epochs", "2"}, {"optimizer.lr", "0.5"}});
 
-TEST(Meters, AnEpochsLineHasTheMeansOverItsImages) {
+TEST(Meters, RowHasTheMeansOverTheImagesOfTheEpoch) {
   Position position{.epoch = 4, .best_top1 = 50};
   const Timeline timeline(kTwoEpochs, 2, position);
   Meters meters(timeline, position);
@@ -18,7 +18,7 @@ TEST(Meters, AnEpochsLineHasTheMeansOverItsImages) {
   report::EpochMetrics row = meters.row({});
   EXPECT_EQ(row.epoch, 5);
   EXPECT_EQ(row.step, 10);
-  EXPECT_EQ(row.lr, timeline.rate_of_step(9));  // the last step's
+  EXPECT_EQ(row.lr, timeline.learning_rate_of_step(9));  // the last step's
   EXPECT_EQ(row.train_loss, 2);
   EXPECT_EQ(row.train_top1, 50);
   EXPECT_EQ(row.images_per_second, 2);
@@ -34,12 +34,12 @@ TEST(Meters, AnEpochsLineHasTheMeansOverItsImages) {
   EXPECT_EQ(position.epoch, 5U);
   EXPECT_EQ(position.batch, 0);
   EXPECT_EQ(position.images, 0);
-  EXPECT_EQ(position.best_top1, 50);  // the run's, not the epoch's
+  EXPECT_EQ(position.best_top1, 50);  // belongs to the run, so it is kept
   EXPECT_EQ(meters.epoch_s(), 0);
 }
 
-// Sums go on from the checkpoint's, times are this process's.
-TEST(Meters, GoOnWithinAnEpoch) {
+// Sums continue from the checkpoint; times are those of this process only.
+TEST(Meters, ContinueWithinAnEpoch) {
   Position position{.epoch = 0, .batch = 2, .loss_sum = 4, .right = 2, .images = 4};
   const Timeline timeline(kTwoEpochs, 4, position);
   Meters meters(timeline, position);
@@ -56,8 +56,8 @@ TEST(Meters, GoOnWithinAnEpoch) {
   EXPECT_EQ(progress.seconds_left, 5 * 0.25);
 }
 
-// The steps were another process's, which ended between the last one and the epoch's line.
-TEST(Meters, WithoutAStepNothingIsMeasured) {
+// An earlier process did all steps of the epoch and ended before it wrote the epoch's line.
+TEST(Meters, SpeedIsZeroWithoutAStep) {
   Position position{.epoch = 0, .batch = 4, .loss_sum = 4, .right = 2, .images = 4};
   const Timeline timeline(kTwoEpochs, 4, position);
   const Meters meters(timeline, position);
@@ -65,7 +65,7 @@ TEST(Meters, WithoutAStepNothingIsMeasured) {
   EXPECT_EQ(meters.epoch_s(), 0);
 }
 
-TEST(Meters, OneProcessIsASumOfItself) {
+TEST(Meters, SumOverOneRankIsItsOwnResult) {
   const auto group = single_process();
   const StepSums sums = sum_over_ranks({.loss = 1.5, .right = 2, .images = 4}, true, *group, torch::kCPU);
   EXPECT_EQ(sums.loss, 6);

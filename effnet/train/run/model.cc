@@ -13,15 +13,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The file of MODEL's weights.
+// The file with the weights of model.init.
 fs::path init_file(const std::string& model) {
   const formats::FoundModel found = formats::find_model(model);
   if (!found.file.empty()) return found.file;
   if (found.name.empty())
-    throw input_error("model.init: no weights to begin with (got the arch file {}, expected a model)", model)
-        .with_hint("model.name takes an arch file");
-  throw input_error("model.init: no weights to begin with (got {}, which was not pulled)", model)
-      .with_hint(fmt::format("effnet pull {}; or name a file with weights", model));
+    throw input_error("model.init: no weights (got the arch file {}, expected a model)", model)
+        .with_hint("use model.name for an arch file");
+  throw input_error("model.init: no weights (got {}, which was not pulled)", model)
+      .with_hint(fmt::format("effnet pull {} downloads weights; or use a file with weights", model));
 }
 
 formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, std::vector<std::string>& warnings) {
@@ -36,17 +36,17 @@ formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, st
     warnings.insert(warnings.end(), imported.report.warnings.begin(), imported.report.warnings.end());
     return std::move(imported.model);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::usage) throw;  // two sources' numerics fit: only --source can tell
+    if (error.code() != ErrorCode::usage) throw;  // the numerics of two sources fit, and only --source decides
     throw input_error("{}: {}", file, error.what())
-        .with_hint(
-            fmt::format("effnet import {} --source ... -o init.safetensors, then model.init=init.safetensors", file));
+        .with_hint(fmt::format(
+            "run effnet import {} --source ... -o init.safetensors, then use model.init=init.safetensors", file));
   }
 }
 
-// Empty for a network without weights: a name of the family is trained anew, pulled or not, so that a recipe means the
-// same everywhere.
+// The file with the weights of model.name; empty if it has none. For a name of the family pulled weights are ignored,
+// so that a recipe gives the same result on every machine.
 fs::path weights_of_name(const std::string& model) {
-  if (model.ends_with(".toml")) return {};  // also one that is built in
+  if (model.ends_with(".toml")) return {};  // may be a built-in arch file
   return formats::find_model(model, formats::Pulled::ignore).file;
 }
 
@@ -77,7 +77,8 @@ RunModel open_run_model(const Recipe& recipe) {
   model.evaluation =
       rule ? rule->at(size) : preprocessing_rule(model.arch.preprocessing, model.arch.normalisation, size);
   if (recipe.data.shift > 0) {
-    // Small images are seen whole: the 32 pixels that the official rule leaves out around 224 are half of CIFAR's.
+    // Small images are validated without a crop: at a resolution of r pixels the official rule keeps r / (r + 32) of
+    // each side, which is only half at CIFAR's 32 pixels.
     const Preprocessing own = model.evaluation;
     model.evaluation = preprocessing_rule("whole", model.arch.normalisation, size);
     model.evaluation.mean = own.mean;
@@ -94,16 +95,17 @@ std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const
   } catch (const Error& error) {
     if (model.init->arch.name == model.arch.name) throw;
     throw Error(error.code(), error.what(),
-                fmt::format("{} has the weights of {}: set model.name={} too", model.init_file, model.init->arch.name,
+                fmt::format("{} has the weights of {}; set model.name={} too", model.init_file, model.init->arch.name,
                             model.init->arch.name));
   }
 }
 
-std::string weights_told(const RunModel& model) {
-  if (!model.init) return "weights to begin with: random (the paper's initialisation)";
+std::string describe_initial_weights(const RunModel& model) {
+  if (!model.init) return "initial weights: random (the paper's initialisation)";
   const std::int64_t theirs = model.init->arch.classes, own = model.arch.classes;
-  return fmt::format("weights to begin with: {}{}", model.init_file,
-                     theirs == own ? "" : fmt::format("; the classifier is new ({} classes, not {})", own, theirs));
+  return fmt::format(
+      "initial weights: {}{}", model.init_file,
+      theirs == own ? "" : fmt::format("; random classifier (for {} classes instead of {})", own, theirs));
 }
 
 vision::TrainingView training_view(const Recipe& recipe, const RunModel& model) {
@@ -124,7 +126,7 @@ formats::Model finished_model(const RunModel& model, tensor::Weights weights, co
   result.arch = model.arch;
   result.weights = std::move(weights);
   result.preprocessing = model.evaluation;
-  // More classes than the data names: a head kept for others. Labels are one a class or none.
+  // model.classes may be above the number of classes in the dataset. A model file has one label per class or no labels.
   if (static_cast<std::int64_t>(classes.size()) == model.arch.classes) result.labels = classes;
   if (classes == formats::imagenet1k().class_ids) {
     result.labels = formats::imagenet1k().labels;

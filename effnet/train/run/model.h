@@ -1,5 +1,5 @@
-// What a run trains: the architecture with the recipe's changes, how its images are prepared, and the weights that it
-// begins with.
+// The model that a run trains: the architecture with the recipe's changes, the preprocessing rule, and the initial
+// weights.
 #pragma once
 
 #include <optional>
@@ -14,27 +14,29 @@
 namespace effnet::train {
 
 struct RunModel {
-  arch::ArchSpec arch;  // resolution and dropout are the recipe's; classes come with the data
-  Preprocessing evaluation;
-  std::optional<formats::Model> init;  // weights to begin with
-  std::string init_file;               // where they are from
+  arch::ArchSpec arch;       // with the recipe's resolution and dropout; the caller sets the number of classes
+  Preprocessing evaluation;  // the rule for validation images
+  std::optional<formats::Model> init;  // the initial weights; null: the paper's initialisation
+  std::string init_file;               // the file of `init`
   std::vector<std::string> warnings;
   Size resolution() const { return evaluation.crop; }
 };
 
-// Reads model.name (a name of the family, an arch file, a model file, a run or a checkpoint of one) and model.init (any
-// of these that has weights, pulled ones too, or a published checkpoint that fits the architecture: its source's
-// epsilon and padding become the network's). Throws Error(input).
+// Reads model.name (a name of the family, an arch file, a model file, a run or a checkpoint) and model.init (one of
+// these with weights, also a pulled name, or a published checkpoint that fits the architecture; the epsilon and padding
+// of its source become those of the network). Throws Error(input).
 RunModel open_run_model(const Recipe& recipe);
 
-// A classifier of other classes than the weights' begins anew, from the seed.
-std::string weights_told(const RunModel& model);  // a line for the log; model.arch.classes is the data's
+// A line for the log about the initial weights. model.arch.classes must be that of the dataset.
+std::string describe_initial_weights(const RunModel& model);
+// The initial weights. The classifier is initialised from `seed` if its number of classes differs from that of
+// model.init.
 std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,
                                                     std::uint64_t seed);
 
 vision::TrainingView training_view(const Recipe& recipe, const RunModel& model);
 
-// model.safetensors.
+// The content of model.safetensors.
 formats::Model finished_model(const RunModel& model, tensor::Weights weights, const std::vector<std::string>& classes,
                               const Recipe& recipe);
 

@@ -48,8 +48,8 @@ void require_finite(const Validation& validation, Size resolution, const fs::pat
                     std::int64_t step) {
   if (validation.not_finite == 0) return;
   const NotFinite error(
-      fmt::format("the network has diverged after step {}, epoch {} (got no finite answer for {} of {} validation "
-                  "images, expected finite numbers)",
+      fmt::format("the network has diverged after step {}, epoch {} (got logits that are not finite for {} of {} "
+                  "validation images, expected finite numbers)",
                   step, epoch, validation.not_finite, validation.images),
       kDivergedHint);
   if (!validation.example) throw error;

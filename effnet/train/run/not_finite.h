@@ -1,4 +1,4 @@
-// What happens when numbers are no longer finite: the batch that led to it is kept, and the error says where it lies.
+// When a loss, a gradient or logits are not finite, the batch is saved and the error names the file.
 #pragma once
 
 #include <filesystem>
@@ -9,14 +9,14 @@
 
 namespace effnet::train {
 
-// The same error, with the batch that led to it in RUN/not_finite.safetensors (`images` (n, h, w, 3), `labels`,
-// `indices` in the data set; with mixed images `labels_b` and `lambda`; epoch and batch, counted from 1, in
-// the metadata) and the error's text naming the file.
+// Writes the batch to RUN/not_finite.safetensors and returns the error with the name of the file added. On ranks above
+// 0 the file is not_finite.RANK.safetensors. Tensors: `images` (n, h, w, 3), `labels`, `indices` in the dataset; for
+// mixed images also `labels_b` and `lambda`. Metadata: epoch and batch, counted from 1, and the error.
 Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolution, const std::filesystem::path& run,
                        int rank);
 
-// Throws NotFinite if the network answers some validation image with what is no number. `epoch` and `step` are what
-// is done.
+// Throws NotFinite if the logits of a validation image are not finite. `epoch`, `step`: the numbers of epochs and steps
+// that are done.
 void require_finite(const Validation& validation, Size resolution, const std::filesystem::path& run, int rank,
                     std::int64_t epoch, std::int64_t step);
 

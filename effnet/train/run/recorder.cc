@@ -2,12 +2,12 @@
 
 #include <chrono>
 
-#include "effnet/train/run/epoch_told.h"
+#include "effnet/train/run/epoch_log.h"
 
 namespace effnet::train {
 namespace {
 
-constexpr std::int64_t kEventSteps = 10;  // a scalar of the running epoch is written so often
+constexpr std::int64_t kEventSteps = 10;  // steps between events within an epoch
 
 double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -16,20 +16,20 @@ double wall_seconds() {
 }  // namespace
 
 Recorder::Recorder(RunFolder& folder, const Recipe& recipe, std::string identity, ModelMetadata metadata,
-                   Position& position, const Tell& tell)
+                   Position& position, const Log& log)
     : folder_(folder),
       checkpoints_(folder.path()),
       keep_(recipe.checkpoint_keep),
       identity_(std::move(identity)),
       metadata_(std::move(metadata)) {
-  folder_.begin_again();
-  position.metrics_bytes = folder_.begin_metrics(position.metrics_bytes, tell);
+  folder_.mark_unfinished();
+  position.metrics_bytes = folder_.begin_metrics(position.metrics_bytes, log);
   folder_.write_config(print(recipe));
   events_.emplace(folder_.path());
 }
 
-void Recorder::going_on(const std::filesystem::path& from, const Position& position, std::int64_t step) {
-  // A kill between a checkpoint and its names leaves the names behind.
+void Recorder::resume_from(const std::filesystem::path& from, const Position& position, std::int64_t step) {
+  // If the process was killed after it wrote `last`, the other names of that checkpoint may be out of date.
   if (position.batch == 0 && position.epoch > 0 && from.filename() == "last") name_best(position);
   events_->restart(step, wall_seconds());
 }
@@ -41,10 +41,10 @@ void Recorder::add_step(std::int64_t step, double mean_loss, double lr) {
   events_->scalar("train/lr", step, lr, now);
 }
 
-void Recorder::add_epoch(const report::EpochMetrics& row, const CorruptList& broken, Trainer& trainer,
+void Recorder::add_epoch(const report::EpochMetrics& row, const CorruptList& corrupt, Trainer& trainer,
                          Position& position) {
   position.metrics_bytes = folder_.append_metrics(row);
-  if (!broken.empty()) folder_.add_corrupt(broken);
+  if (!corrupt.empty()) folder_.add_corrupt(corrupt);
   save(trainer, position);
   name_best(position);
   write_epoch(*events_, row, wall_seconds());

@@ -1,4 +1,4 @@
-// What rank 0 writes while a run is under way: metrics.csv, broken.csv, TensorBoard's events, checkpoints.
+// Writes the files of a running run on rank 0: metrics.csv, broken.csv, TensorBoard events, checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +15,20 @@ namespace effnet::train {
 
 class Recorder {
  public:
-  // Begins the files, or goes on with those that belong to `position`, whose metrics_bytes becomes their length. The
-  // folder outlives this. Throws Error(environment), as all of these do.
+  // Creates the files, or continues those of `position`, whose metrics_bytes is updated. `folder` must outlive this
+  // object. All functions throw Error(environment) if a file cannot be written.
   Recorder(RunFolder& folder, const Recipe& recipe, std::string identity, ModelMetadata metadata, Position& position,
-           const Tell& tell);
+           const Log& log);
 
-  // Told once where the run goes on from the checkpoint `from`: the next step is `step`, counted from 1.
-  void going_on(const std::filesystem::path& from, const Position& position, std::int64_t step);
+  // To be called once when the run resumes from the checkpoint `from`. `step`: the next step, counted from 1.
+  void resume_from(const std::filesystem::path& from, const Position& position, std::int64_t step);
 
-  // The running epoch's mean loss and the rate, of every tenth step. Steps count from 1.
+  // Writes the mean loss of the current epoch and the learning rate as an event, for every tenth step. Steps count
+  // from 1.
   void add_step(std::int64_t step, double mean_loss, double lr);
-  // The epoch that was closed: its line, images that could not be read, a checkpoint and its names.
-  void add_epoch(const report::EpochMetrics& row, const CorruptList& broken, Trainer& trainer, Position& position);
+  // Writes the results of a finished epoch: its line in metrics.csv, corrupt images, a checkpoint, and the names of the
+  // best checkpoints. `position` is that after the epoch.
+  void add_epoch(const report::EpochMetrics& row, const CorruptList& corrupt, Trainer& trainer, Position& position);
   void save(Trainer& trainer, const Position& position);
   void flush() { events_->flush(); }
 

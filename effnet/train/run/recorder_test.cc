@@ -18,8 +18,8 @@ class RecorderTest : public testing::Test {
     return std::make_unique<Recorder>(folder_, recipe_, "identity\n", ModelMetadata{}, position,
                                       [](const std::string& line) { ADD_FAILURE() << line; });
   }
-  // Closes the epoch after the position's, with this accuracy.
-  void close_epoch(Recorder& recorder, Position& position, double top1, const CorruptList& broken = {}) {
+  // Finishes the next epoch with this validation accuracy.
+  void close_epoch(Recorder& recorder, Position& position, double top1, const CorruptList& corrupt = {}) {
     position.begin_next_epoch();
     report::EpochMetrics row;
     row.epoch = static_cast<std::int64_t>(position.epoch);
@@ -28,9 +28,9 @@ class RecorderTest : public testing::Test {
       position.best_top1 = top1;
       position.best_epoch = row.epoch;
     }
-    recorder.add_epoch(row, broken, trainer_, position);
+    recorder.add_epoch(row, corrupt, trainer_, position);
   }
-  bool there(const char* checkpoint) const { return fs::exists(folder_.path() / "checkpoints" / checkpoint); }
+  bool exists(const char* checkpoint) const { return fs::exists(folder_.path() / "checkpoints" / checkpoint); }
   std::string events() const {
     std::string text;
     for (const fs::directory_entry& entry : fs::directory_iterator(folder_.path())) {
@@ -47,27 +47,27 @@ class RecorderTest : public testing::Test {
   Trainer trainer_{graph_, nn::ParameterStore::initialised(graph_, 1), recipe_, torch::kCPU, *group_};
 };
 
-TEST_F(RecorderTest, AnEpochIsOnDiskBeforeItsCheckpointSaysSo) {
+TEST_F(RecorderTest, AddEpochWritesMetricsCorruptImagesAndCheckpoints) {
   Position position;
   const auto writes = recorder(position);
   EXPECT_EQ(read_text(folder_.path() / "config.toml"), print(recipe_));
-  close_epoch(*writes, position, 40, {{"a.jpg", "cut short"}});
+  close_epoch(*writes, position, 40, {{"a.jpg", "truncated"}});
   close_epoch(*writes, position, 60);
   close_epoch(*writes, position, 50);
   EXPECT_EQ(report::read_metrics(folder_.path() / "metrics.csv").size(), 3U);
-  EXPECT_EQ(read_text(folder_.path() / "broken.csv"), "path,why\na.jpg,cut short\n");
+  EXPECT_EQ(read_text(folder_.path() / "broken.csv"), "path,why\na.jpg,truncated\n");
   const CheckpointFolder checkpoints(folder_.path());
   const Position last = open_checkpoint(folder_.path() / "checkpoints/last").position;
   EXPECT_EQ(last.epoch, 3U);
   EXPECT_EQ(last.metrics_bytes, fs::file_size(folder_.path() / "metrics.csv"));
   EXPECT_EQ(open_checkpoint(checkpoints.best()).position.epoch, 2U);
-  EXPECT_FALSE(there("epoch-1"));
-  EXPECT_TRUE(there("epoch-2"));
-  EXPECT_TRUE(there("epoch-3"));
+  EXPECT_FALSE(exists("epoch-1"));
+  EXPECT_TRUE(exists("epoch-2"));
+  EXPECT_TRUE(exists("epoch-3"));
   EXPECT_THAT(events(), HasSubstr("epoch/val_top1"));
 }
 
-TEST_F(RecorderTest, EveryTenthStepIsAnEvent) {
+TEST_F(RecorderTest, WritesAnEventForEveryTenthStep) {
   Position position;
   const auto writes = recorder(position);
   for (std::int64_t step = 1; step < 10; ++step) writes->add_step(step, 1, 0.1);
@@ -78,8 +78,8 @@ TEST_F(RecorderTest, EveryTenthStepIsAnEvent) {
   EXPECT_THAT(events(), HasSubstr("train/loss"));
 }
 
-// A kill came between the checkpoint and its second names.
-TEST_F(RecorderTest, NamesTheBestThatAKillLeftWithoutAName) {
+// The process was killed after it wrote the checkpoint and before it named the best one.
+TEST_F(RecorderTest, RestoresTheNamesOfTheBestCheckpointOnResume) {
   Position position;
   {
     const auto writes = recorder(position);
@@ -88,11 +88,11 @@ TEST_F(RecorderTest, NamesTheBestThatAKillLeftWithoutAName) {
   }
   const auto again = recorder(position);
   const fs::path last = folder_.path() / "checkpoints/last";
-  again->going_on(folder_.path() / "checkpoints/previous", position, 1);
-  EXPECT_FALSE(there("best"));
-  again->going_on(last, position, 1);
-  EXPECT_TRUE(there("best"));
-  EXPECT_TRUE(there("epoch-1"));
+  again->resume_from(folder_.path() / "checkpoints/previous", position, 1);
+  EXPECT_FALSE(exists("best"));
+  again->resume_from(last, position, 1);
+  EXPECT_TRUE(exists("best"));
+  EXPECT_TRUE(exists("epoch-1"));
 }
 
 }  // namespace

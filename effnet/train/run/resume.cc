@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 
 }  // namespace
 
-bool stays_finished(const Summary& summary, const RunFolder& folder, const Recipe& recipe, std::string& told) {
-  told = "this run is finished already";
+bool stays_finished(const Summary& summary, const RunFolder& folder, const Recipe& recipe, std::string& message) {
+  message = "this run is already finished";
   const fs::path file = folder.path() / "config.toml";
   std::error_code ignored;
   if (!fs::exists(file, ignored)) return true;
@@ -25,41 +25,38 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
   if (recipe.train.epochs != then.train.epochs && recipe.train.epochs > summary.epochs && !fitted) return false;
   std::vector<std::string> steps, others;
   for (const Setting* setting : differing_settings(recipe, then))
-    (setting->changes_numbers() ? steps : others).emplace_back(setting->key);
+    (setting->affects_results() ? steps : others).emplace_back(setting->key);
   if (!steps.empty()) {
     throw usage_error(
-        "{}: this run is finished, after {:.4g} epochs (got another {}, expected the settings it was made with)",
+        "{}: this run is finished after {:.4g} epochs (got a changed {}, expected the settings of the run)",
         folder.path().string(), summary.epochs, one_of(steps))
-        .with_hint(fitted
-                       ? "a run that was fitted to a time budget does not go on; another --out begins anew"
-                       : fmt::format("--set train.epochs= with more than {:.4g} goes on with it; another --out begins "
-                                     "anew",
-                                     summary.epochs));
+        .with_hint(fitted ? "a run with a time budget cannot be extended; start a new run with another --out"
+                          : fmt::format("--set train.epochs above {:.4g} extends it; another --out starts a new run",
+                                        summary.epochs));
   }
   if (recipe.checkpoint_result != then.checkpoint_result) return false;
-  if (!others.empty()) told += fmt::format("; {} changes nothing in it any more", one_of(others));
+  if (!others.empty()) message += fmt::format("; {} has no effect", one_of(others));
   return true;
 }
 
-std::vector<std::string> told_of_course(const std::vector<Change>& changes, double epochs_done, double next_lr) {
+std::vector<std::string> describe_changes(const std::vector<Change>& changes, double epochs_done, double next_lr) {
   std::vector<std::string> lines;
   for (const Change& change : changes) {
-    lines.push_back(fmt::format("{} is {} from here on (it was {})", change.key, change.now, change.before));
+    lines.push_back(fmt::format("{} changes from {} to {}", change.key, change.before, change.now));
     if (change.key != "train.epochs") continue;
     double now = 0, before = 0;
     std::from_chars(change.now.data(), change.now.data() + change.now.size(), now);
     std::from_chars(change.before.data(), change.before.data() + change.before.size(), before);
     if (now < epochs_done) {
-      throw usage_error("train.epochs is below what is done (got {}, expected at least {:.4g})", change.now,
-                        epochs_done)
-          .with_hint("without --set train.epochs the run goes on to its own length");
+      throw usage_error("train.epochs is below the number of epochs done (got {}, expected at least {:.4g})",
+                        change.now, epochs_done)
+          .with_hint("without --set train.epochs the run resumes with its own length");
     }
     if (before < epochs_done) {
       throw usage_error(
-          "the run ended within an epoch, from where none can go on (got train.epochs = {}, expected a "
-          "whole number)",
+          "the run ended within an epoch and cannot be extended (got train.epochs = {}, expected a whole number)",
           change.before)
-          .with_hint("another --out begins anew");
+          .with_hint("another --out starts a new run");
     }
   }
   if (!lines.empty()) lines.push_back(fmt::format("the next step's learning rate is {:.4g}", next_lr));

@@ -1,4 +1,4 @@
-// What --resume means where the settings are no longer those of before.
+// What --resume does if settings have changed since the run was stopped or finished.
 #pragma once
 
 #include <string>
@@ -9,13 +9,14 @@
 
 namespace effnet::train {
 
-// Whether a run that is finished, with this summary, stays so; a line about it is then in `told`. It goes on if
-// train.epochs is above what was done, or checkpoint.result is another. Throws Error(usage) if something else is asked
-// for that would need steps.
-bool stays_finished(const Summary& summary, const RunFolder& folder, const Recipe& recipe, std::string& told);
+// Returns true if a finished run with this summary stays finished; `message` is then a line for the log. Returns false
+// if it must resume: train.epochs is above the epochs that were done, or checkpoint.result has changed. Throws
+// Error(usage) for any other change that affects results.
+bool stays_finished(const Summary& summary, const RunFolder& folder, const Recipe& recipe, std::string& message);
 
-// Lines about `changes` for the log. `next_lr` is the next step's learning rate under the new settings. Throws
-// Error(usage) for a length that is below `epochs_done`, or that would go on from within an epoch.
-std::vector<std::string> told_of_course(const std::vector<Change>& changes, double epochs_done, double next_lr);
+// Lines for the log about `changes`. `next_lr`: the learning rate of the next step with the new settings. Throws
+// Error(usage) if the new length is below `epochs_done`, or if the run ended within an epoch, from where it cannot
+// resume with another length.
+std::vector<std::string> describe_changes(const std::vector<Change>& changes, double epochs_done, double next_lr);
 
 }  // namespace effnet::train

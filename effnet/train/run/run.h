@@ -1,5 +1,5 @@
-// A training run from start to end: data, trainer, schedule, validation, checkpoints, the run folder, and going on
-// after a stop to the same bits.
+// A training run from start to end: dataset, trainer, schedule, validation, checkpoints and the run folder. A run that
+// was stopped resumes to the same bits.
 #pragma once
 
 #include <chrono>
@@ -19,18 +19,19 @@ struct RunOptions {
   Recipe recipe;
   std::filesystem::path data, out;
   bool resume = false;
-  std::string device = "auto";  // as device_named() reads it
+  std::string device = "auto";  // an argument of device_named()
   int threads = 1;
   std::function<void(const Progress&)> progress;  // may be empty
-  // When a time budget began to run: the process's start, for a program that knows it.
+  // The start of the time budget: the start of the process, if the caller knows it.
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
 
-// Returns the summary that the run folder holds; on a finished run that of then. Throws Error(interrupted) before the
-// first step, and later once the state is saved, after SIGINT, SIGTERM or SIGHUP; Error(usage) for ranks that differ in
-// recipe, images or weights, on all of them, and for a time budget that is too short; Error(environment) if another
-// trainer holds the folder or nothing can be written; Error(input) for unusable data, a checkpoint of another model, or
-// a loss that is not finite (the batch is saved).
+// Trains, writes the run folder and returns the run's summary. For a finished run: the stored one.
+// Throws
+// - Error(interrupted) after SIGINT, SIGTERM or SIGHUP: at once before the first step, later when the state is saved;
+// - Error(usage) on all ranks if recipe, images or weights differ between ranks, or if the time budget is too short;
+// - Error(environment) if another process is training in the folder, or if files cannot be written;
+// - Error(input) for an unusable dataset, a checkpoint of another run, or a loss that is not finite.
 Summary run(const RunOptions& options, Group& group);
 
 }  // namespace effnet::train

@@ -24,7 +24,7 @@ std::string summary_text(const Summary& s) {
             {"peak_rss_bytes", s.peak_rss_bytes},
             {"data", s.data}};
   if (s.test_top1) json["test_top1"] = *s.test_top1;
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // a path may hold any bytes
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // a path may contain invalid UTF-8
 }
 
 Summary parse_summary(const std::string& text) {
@@ -39,7 +39,7 @@ Summary parse_summary(const std::string& text) {
     json.at("params").get_to(s.params);
     json.at("macs").get_to(s.macs);
     json.at("device").get_to(s.device);
-    // What runs of earlier versions do not say.
+    // Earlier versions did not write these fields.
     if (const auto top1 = json.find("saved_top1"); top1 != json.end() && !top1->is_null()) top1->get_to(s.saved_top1);
     s.saved_epoch = json.value("saved_epoch", std::int64_t{0});
     if (const auto isa = json.find("isa"); isa != json.end() && !isa->is_null()) isa->get_to(s.isa);
@@ -49,7 +49,7 @@ Summary parse_summary(const std::string& text) {
     if (json.contains("test_top1")) s.test_top1 = json.at("test_top1").get<double>();
     return s;
   } catch (const nlohmann::json::exception& error) {
-    throw input_error("no summary of a run ({})", error.what());
+    throw input_error("not the summary of a run ({})", error.what());
   }
 }
 

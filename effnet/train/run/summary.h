@@ -1,4 +1,4 @@
-// summary.json: what a run came to, which `effnet train --json` prints too.
+// summary.json: the result of a run. `effnet train --json` prints the same text.
 #pragma once
 
 #include <cstdint>
@@ -8,23 +8,25 @@
 namespace effnet::train {
 
 struct Summary {
-  double best_top1 =
-      -1;  // percent, of the averaged weights where there are such; null in the file: nothing to validate
+  // Top-1 of the best epoch in percent, of the averaged weights if there are any. Below 0 (null in the file) without
+  // validation.
+  double best_top1 = -1;
   std::int64_t best_epoch = 0;
-  // Of the weights in model.safetensors (checkpoint.result): the same figure as the best's where they are the best's.
+  // As best_top1 and best_epoch, for the epoch whose weights are in model.safetensors (checkpoint.result).
   double saved_top1 = -1;
   std::int64_t saved_epoch = 0;
   double epochs = 0, images_per_second = 0, seconds = 0;
   std::int64_t params = 0, macs = 0;
   std::string device;
-  std::string isa;  // the instruction set of effnet's own kernels (rank 0's); empty, null in the file: none ran
+  std::string isa;  // instruction set of effnet's own kernels on rank 0; empty (null in the file) if they were not used
   int world_size = 1;
-  std::int64_t peak_rss_bytes = 0;  // the largest memory of rank 0's last process
-  std::string data;                 // --data, absolute
-  // With data.holdout, which chose the best epoch: the saved weights on the validation set, which chose nothing.
+  std::int64_t peak_rss_bytes = 0;  // peak resident memory of rank 0's last process
+  std::string data;                 // absolute path of --data
+  // Only with data.holdout: top-1 of the saved weights on the val or test split, which was not used to select the
+  // epoch.
   std::optional<double> test_top1;
 };
 std::string summary_text(const Summary& summary);        // JSON
-Summary parse_summary(const std::string& summary_json);  // Error(input)
+Summary parse_summary(const std::string& summary_json);  // throws Error(input)
 
 }  // namespace effnet::train

@@ -5,19 +5,19 @@
 #include <sstream>
 
 #include "effnet/base/error.h"
-#include "effnet/train/distributed/together.h"
+#include "effnet/train/distributed/run_on_ranks.h"
 
 namespace effnet::train {
 namespace {
 
-constexpr double kUsable = 0.97;
-constexpr int kWarmUpSteps = 3;      // not measured: memory and threads are still coming
-constexpr int kMeasuredSteps = 5;    // at least, where the budget has room for them
-constexpr double kMeasuring = 0.25;  // of the budget: then what is measured has to do
-constexpr double kLeastPart = 0.05;  // of an epoch: less at the end is not worth a validation of its own
-constexpr double kTrainingOverValidation = 3;
+constexpr double kUsable = 0.97;     // the fraction of the budget that is planned
+constexpr int kWarmUpSteps = 3;      // not measured, because memory is allocated and threads are started in them
+constexpr int kMeasuredSteps = 5;    // the minimum number of measured steps
+constexpr double kMeasuring = 0.25;  // after this fraction of the budget, the steps measured so far must be enough
+constexpr double kLeastPart = 0.05;  // of an epoch: a shorter rest at the end is dropped, because it needs a validation
+constexpr double kTrainingOverValidation = 3;  // the smallest ratio of training time to validation time
 
-// All but training.
+// The time for everything except training.
 double fixed_s(const RunCosts& costs) {
   return costs.spent_s - costs.steps_s + costs.validation_s + costs.predictions_s;
 }
@@ -42,19 +42,19 @@ std::string check_budget(double budget_s, const RunCosts& costs) {
   const double needed_s = (costs.spent_s + costs.validation_s + costs.predictions_s + step_s(costs)) / kUsable;
   const double sensible_s = std::ceil((fixed_s(costs) + std::max(fixed_s(costs), step_s(costs))) / kUsable);
   const std::string parts =
-      fmt::format("loading and measuring take {:.1f} s, a validation {:.1f} s, the last pass over its images {:.1f} s",
+      fmt::format("loading and measuring take {:.1f} s, a validation {:.1f} s, the final predictions {:.1f} s",
                   costs.spent_s - costs.steps_s, costs.validation_s, costs.predictions_s);
   if (budget_s < needed_s)
     throw usage_error(
-        "train.time_budget: too short (got {:.4g} s, expected at least {:.0f} s: {}, and training gets as "
-        "much as all of it)",
+        "train.time_budget: too short (got {:.4g} s, expected at least {:.0f} s: {}, and training needs at least as "
+        "long as these together)",
         budget_s, std::max(sensible_s, std::ceil(needed_s)), parts)
-        .with_hint("a longer --time-budget, or fewer validation images");
+        .with_hint("use a longer --time-budget or fewer validation images");
   const double share = (kUsable * budget_s - fixed_s(costs)) / budget_s;
   if (budget_s >= sensible_s) return {};
   return fmt::format(
-      "warning: a time budget of {:.4g} s leaves {:.0f} % for training ({}); from {:.0f} s on it gets half", budget_s,
-      100 * share, parts, sensible_s);
+      "warning: a time budget of {:.4g} s leaves {:.0f} % for training ({}); with {:.0f} s or more it gets half",
+      budget_s, 100 * share, parts, sensible_s);
 }
 
 TimeBudget::TimeBudget(const Recipe& recipe)
@@ -89,27 +89,27 @@ double TimeBudget::fit(RunCosts costs, Group& group, std::string& warning) {
   costs = with_validation(costs);
   run_on_rank0(group, [&] { warning = check_budget(budget_s_, costs); });
   validate_every_ = costs.validate_every;
-  return shared(fitted_epochs(budget_s_, costs), group);
+  return broadcast_fit(fitted_epochs(budget_s_, costs), group);
 }
 
-// In the second half the run only gets shorter: a late stretch would raise the learning rate again.
+// In the second half of the run the length may only decrease: a late extension would raise the learning rate again.
 double TimeBudget::refit(RunCosts costs, double length, Group& group) {
   costs = with_validation(costs);
   const double fitted = fitted_epochs(budget_s_, costs);
   double epochs = costs.epochs_done < 0.5 * length || fitted < length ? fitted : length;
   if (epochs - costs.epochs_done < kLeastPart) epochs = costs.epochs_done;
   validate_every_ = costs.validate_every;
-  return shared(epochs, group);
+  return broadcast_fit(epochs, group);
 }
 
-double TimeBudget::shared(double epochs, Group& group) {
-  // As text: it needs no tensor on the group's device, and "{}" reads back to the same double.
+double TimeBudget::broadcast_fit(double epochs, Group& group) {
+  // Sent as text: this needs no tensor on the group's device, and "{}" prints a double so that it is read back exactly.
   std::istringstream numbers(broadcast_from_rank0(group, fmt::format("{} {}", epochs, validate_every_)));
   numbers >> epochs >> validate_every_;
   return epochs;
 }
 
-void TimeBudget::validated(double seconds) {
+void TimeBudget::set_validation_time(double seconds) {
   const double share = validation_.validate_s > 0 ? validation_.predict_s / validation_.validate_s : 1;
   validation_ = {.validate_s = seconds, .predict_s = share * seconds};
 }

@@ -1,5 +1,6 @@
-// train.time_budget: how many epochs fit into a time, and how often to validate, from what the run was measured to
-// cost. All counts from the process's start: loading, measuring, validation, the last pass over the images.
+// train.time_budget: computes the number of epochs and how often to validate from measured costs, so that the run ends
+// within the budget. The budget includes everything from the start of the process: loading, measuring, training,
+// validation and the final pass over the validation images.
 #pragma once
 
 #include <cstdint>
@@ -12,56 +13,59 @@
 namespace effnet::train {
 
 struct RunCosts {
-  double spent_s = 0;         // so far
-  double steps_s = 0;         // of that in training steps
-  double epoch_s = 0;         // of training for an epoch, without validation
-  double validation_s = 0;    // of one validation
-  double predictions_s = 0;   // of the pass for predictions.csv
-  double validate_every = 1;  // epochs
-  double epochs_done = 0;     // when `spent_s` was read
+  double spent_s = 0;         // time since the start
+  double steps_s = 0;         // the part of spent_s in training steps
+  double epoch_s = 0;         // training time of an epoch, without validation
+  double validation_s = 0;    // time of one validation
+  double predictions_s = 0;   // time of the pass for predictions.csv
+  double validate_every = 1;  // in epochs
+  double epochs_done = 0;     // at the time of spent_s
   double steps_an_epoch = 1;
 };
 
-// The length of the run in epochs: whole steps, at least one more than are done. What is kept back: a validation after
-// a last part of an epoch, the pass for predictions.csv, and 3 % for files and for steps that take longer than those
-// measured.
+// The length of the run in epochs: a whole number of steps, at least one more than are done. Time is reserved for a
+// validation after a last incomplete epoch, for the pass for predictions.csv, and 3 % for writing files and for steps
+// that take longer than the measured ones.
 double fitted_epochs(double budget_s, const RunCosts& costs);
 
-// Epochs from one validation to the next, whole, so that they take at most a quarter of the training's time.
+// The number of epochs between validations, a whole number. Chosen so that validation takes at most a third of the
+// training time, a quarter of both together.
 double fitted_validate_every(const RunCosts& costs);
 
-// Throws Error(usage) if not one step more fits into the budget. A line to tell if training gets less than half of it;
-// else empty. Both name the smallest budget that makes sense: training gets as much as all else.
+// Throws Error(usage) if not even one more step fits into the budget. Returns a warning if training gets less than half
+// of the budget, else an empty text. Both name the smallest sensible budget, half of which is for training.
 std::string check_budget(double budget_s, const RunCosts& costs);
 
-// Measures the steps of a run, and fits its length once it knows enough and again after each epoch.
+// Measures the steps of a run, fits its length as soon as enough steps were measured, and again after each epoch.
 class TimeBudget {
  public:
   explicit TimeBudget(const Recipe& recipe);
 
   bool on() const { return budget_s_ > 0; }
-  double probe_s() const;  // how long to measure a validation for
+  double probe_s() const;  // time limit for measure_validation()
 
   void add_step(double seconds);
-  // Measured long enough that one slow step decides nothing, short against the budget.
+  // True when enough steps were measured: so many that a single slow step has little effect, but only a small part of
+  // the budget.
   bool ready(double spent_s, bool epoch_done) const;
-  // Both return the length of the run in epochs, by rank 0's costs: each rank measured something else. Of `costs`
-  // spent_s, epochs_done and steps_an_epoch are given, for refit() epoch_s too.
+  // fit() and refit() return the length of the run in epochs. They use the costs of rank 0, because each rank measures
+  // different times. The caller sets spent_s, epochs_done and steps_an_epoch of `costs`, and for refit() also epoch_s.
+  // `length`: the current length. To be called on all ranks.
   double fit(RunCosts costs, Group& group, std::string& warning);
   double refit(RunCosts costs, double length, Group& group);
 
-  // After a fit there may be more epochs from one validation to the next than in the recipe.
+  // After a fit there may be more epochs between validations than train.validate_every.
   bool validation_is_due(double epochs_since) const { return epochs_since >= validate_every_; }
-  bool knows_validation() const { return validation_.validate_s > 0; }
+  bool has_validation_time() const { return validation_.validate_s > 0; }
   void set_validation(const ValidationCost& measured) { validation_ = measured; }
-  void validated(double seconds);
+  void set_validation_time(double seconds);  // of a complete validation; the time of predict() is scaled with it
 
  private:
   RunCosts with_validation(RunCosts costs) const;
-  double shared(double epochs, Group& group);  // rank 0's, and validate_every_, on all ranks
+  double broadcast_fit(double epochs, Group& group);  // rank 0's `epochs` and validate_every_ on all ranks
 
   double budget_s_ = 0, recipe_every_ = 1, validate_every_ = 0;
-  double all_s_ = 0, measured_s_ = 0;  // of all steps, of those after the warm-up
+  double all_s_ = 0, measured_s_ = 0;  // time of all steps, and of those after the first kWarmUpSteps
   int all_ = 0, measured_ = 0;
   ValidationCost validation_;
 };

@@ -11,9 +11,9 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-// 1000 s, of which 970 are used; 70 spent; a validation of 10 s and 10 s for the predictions kept back: 880 s at
-// 80 + 10 / 2 s an epoch.
-TEST(TimeBudget, FillsTheTimeThatIsLeft) {
+// 970 of 1000 s are planned, 70 s are spent, and 10 s for a validation and 10 s for the predictions are reserved. This
+// leaves 880 s for epochs of 80 + 10 / 2 s.
+TEST(TimeBudget, UsesTheRemainingTime) {
   const RunCosts costs{.spent_s = 70,
                        .epoch_s = 80,
                        .validation_s = 10,
@@ -24,22 +24,22 @@ TEST(TimeBudget, FillsTheTimeThatIsLeft) {
   EXPECT_DOUBLE_EQ(fitted_epochs(1000, costs), 0.5 + 10.35);
 }
 
-TEST(TimeBudget, AlwaysTakesAStepMore) {
+TEST(TimeBudget, AddsAtLeastOneStep) {
   const RunCosts costs{.spent_s = 50, .epoch_s = 80, .validation_s = 10, .epochs_done = 2, .steps_an_epoch = 4};
   EXPECT_DOUBLE_EQ(fitted_epochs(30, costs), 2.25);
 }
 
-// Three seconds of training for each of validation.
-TEST(TimeBudget, ValidationTakesAtMostAQuarterOfTheTraining) {
+// At least 3 s of training for each second of validation.
+TEST(TimeBudget, ValidationTakesAtMostAThirdOfTheTrainingTime) {
   EXPECT_EQ(fitted_validate_every({.epoch_s = 30, .validation_s = 10}), 1);
   EXPECT_EQ(fitted_validate_every({.epoch_s = 29, .validation_s = 10}), 2);
   EXPECT_EQ(fitted_validate_every({.epoch_s = 1, .validation_s = 10}), 30);
   EXPECT_EQ(fitted_validate_every({.epoch_s = 30, .validation_s = 0}), 1);
 }
 
-// 5 s spent, 2 of them in steps; 20 s of validation, 10 s of predictions; a step of 1 s. Not one step more fits into
-// less than (5 + 20 + 10 + 1) / 0.97 = 37.1 s; from 2 * (3 + 20 + 10) / 0.97 = 68.04 s on training gets half.
-TEST(TimeBudget, SaysFromWhenOnItMakesSense) {
+// 5 s are spent, 2 s of them in steps; a validation takes 20 s, the predictions 10 s, a step 1 s. One more step needs
+// (5 + 20 + 10 + 1) / 0.97 = 37.1 s. Training gets half of a budget of 2 * (3 + 20 + 10) / 0.97 = 68.04 s or more.
+TEST(TimeBudget, MessagesNameTheSmallestSensibleBudget) {
   const RunCosts costs{.spent_s = 5,
                        .steps_s = 2,
                        .epoch_s = 100,
@@ -48,7 +48,7 @@ TEST(TimeBudget, SaysFromWhenOnItMakesSense) {
                        .epochs_done = 0.02,
                        .steps_an_epoch = 100};
   EXPECT_THAT(check_budget(38, costs), AllOf(HasSubstr("warning: a time budget of 38 s leaves 10 % for training"),
-                                             HasSubstr("from 69 s on it gets half")));
+                                             HasSubstr("with 69 s or more it gets half")));
   EXPECT_NE(check_budget(68, costs), "");
   EXPECT_EQ(check_budget(69, costs), "");
   EXPECT_EQ(check_budget(7200, costs), "");
@@ -62,8 +62,8 @@ TEST(TimeBudget, SaysFromWhenOnItMakesSense) {
   }
 }
 
-// Where steps are what is slow (one of 100 s), the smallest budget has room for one.
-TEST(TimeBudget, OneStepHasToFit) {
+// With slow steps (100 s each) the smallest budget must still fit one step.
+TEST(TimeBudget, OneStepMustFit) {
   const RunCosts costs{.spent_s = 1, .epoch_s = 1000, .steps_an_epoch = 10};
   EXPECT_THROW(check_budget(50, costs), Error);
   EXPECT_EQ(check_budget(105, costs), "");
@@ -71,22 +71,22 @@ TEST(TimeBudget, OneStepHasToFit) {
 
 Recipe with_budget(const std::string& text) { return parse_recipe("", "", {{"train.time_budget", text}}); }
 
-TEST(TimeBudget, MeasuresLongEnoughAndNoLonger) {
+TEST(TimeBudget, IsReadyAfterEnoughStepsOrAQuarterOfTheBudget) {
   EXPECT_FALSE(TimeBudget(Recipe{}).on());
   TimeBudget long_one(with_budget("100s"));
   for (int step = 0; step < 7; ++step) long_one.add_step(1);
-  EXPECT_FALSE(long_one.ready(8, false));  // four after the warm-up
+  EXPECT_FALSE(long_one.ready(8, false));  // four measured steps
   long_one.add_step(1);
-  EXPECT_TRUE(long_one.ready(9, false));  // 5 s are more than 2 %
+  EXPECT_TRUE(long_one.ready(9, false));  // five measured steps, and their 5 s are more than 2 % of the budget
   TimeBudget short_one(with_budget("4s"));
-  EXPECT_FALSE(short_one.ready(2, false));  // not a step yet
+  EXPECT_FALSE(short_one.ready(2, false));  // no step yet
   short_one.add_step(1);
   EXPECT_FALSE(short_one.ready(0.9, false));
-  EXPECT_TRUE(short_one.ready(1, false));  // a quarter of the time is gone
+  EXPECT_TRUE(short_one.ready(1, false));  // a quarter of the budget is spent
 }
 
-// 100 s, 97 usable: 4 s spent, steps of 1 s, 30 epochs of 10 steps would be too many. A validation of 20 s is due each
-// 6 epochs of 10 s then.
+// 97 of 100 s are planned, 4 s are spent, a step takes 1 s. With epochs of 10 s, a validation of 20 s is due every 6
+// epochs.
 TEST(TimeBudget, FitsLengthAndValidation) {
   const auto group = single_process();
   TimeBudget budget(with_budget("100s"));
@@ -99,7 +99,7 @@ TEST(TimeBudget, FitsLengthAndValidation) {
   EXPECT_DOUBLE_EQ(epochs, 0.4 + 4.7);  // 63 s left, at 10 + 20 / 6 s an epoch
   EXPECT_FALSE(budget.validation_is_due(5));
   EXPECT_TRUE(budget.validation_is_due(6));
-  // The first half: epochs of 5 s stretch the run. The second: they do not.
+  // In the first half of the run faster epochs extend it, in the second half they do not.
   const RunCosts faster{.spent_s = 10, .epoch_s = 5, .epochs_done = 1, .steps_an_epoch = 10};
   EXPECT_GT(budget.refit(faster, epochs, *group), epochs);
   EXPECT_EQ(budget.refit({.spent_s = 40, .epoch_s = 5, .epochs_done = 4, .steps_an_epoch = 10}, epochs, *group),

@@ -38,7 +38,7 @@ bool Timeline::checkpoint_is_due() const {
   return every > 0 && steps_done() % every == 0 && position_.batch < batches_;
 }
 
-double Timeline::rate_of_step(std::int64_t step) const {
+double Timeline::learning_rate_of_step(std::int64_t step) const {
   const double stretch = recipe_.train.epochs / epochs();
   const double epoch = static_cast<double>(step) / static_cast<double>(batches_) * stretch;
   return learning_rate(recipe_.schedule, peak_lr(recipe_), epoch, recipe_.train.epochs);

@@ -1,4 +1,4 @@
-// A run's length and how far it is, in steps and epochs, and the learning rate of each step.
+// The length and progress of a run in steps and epochs, and the learning rate of each step.
 #pragma once
 
 #include <cstdint>
@@ -11,24 +11,27 @@ namespace effnet::train {
 
 class Timeline {
  public:
-  // `batches`: an epoch's. `recipe` and `position`, whose numbers count at the time of each call, outlive this.
+  // `batches`: the number of batches in an epoch. `recipe` and `position` must outlive this object; each call uses
+  // their current values.
   Timeline(const Recipe& recipe, std::int64_t batches, const Position& position);
 
   std::int64_t batches() const { return batches_; }
-  double epochs() const;                             // the run's length: as fitted to a time budget, else the recipe's
-  std::optional<std::int64_t> steps_in_all() const;  // at least one; nothing before a time budget is fitted
+  double epochs() const;                             // length of the run, fitted to a time budget or from the recipe
+  std::optional<std::int64_t> steps_in_all() const;  // at least 1; null until a time budget is fitted
   std::int64_t steps_done() const;
   double epochs_done() const;
 
   bool last_step_is_done() const;
-  bool epoch_is_over() const { return position_.batch == batches_ || last_step_is_done(); }  // it is to be closed
-  bool run_is_over() const { return position_.batch == 0 && last_step_is_done(); }           // and the epoch is closed
-  // Whether the recipe (train.validate_every) wants a validation at the end of `epoch`, counted from 1.
+  // All steps of the epoch are done, and its results must be written.
+  bool epoch_is_over() const { return position_.batch == batches_ || last_step_is_done(); }
+  // All steps of the run are done, and the results of its last epoch are written.
+  bool run_is_over() const { return position_.batch == 0 && last_step_is_done(); }
+  // True if train.validate_every requires a validation at the end of `epoch`, counted from 1.
   bool validation_is_due(std::int64_t epoch) const;
-  bool checkpoint_is_due() const;  // within an epoch: checkpoint.every_steps
+  bool checkpoint_is_due() const;  // by checkpoint.every_steps; false at the end of an epoch, which has its own
 
-  // The recipe's schedule, stretched to the run's length, warm-up and decay too. Steps count from 0.
-  double rate_of_step(std::int64_t step) const;
+  // The recipe's schedule, including warm-up and decay, stretched to the length of the run. Steps count from 0.
+  double learning_rate_of_step(std::int64_t step) const;
 
  private:
   const Recipe& recipe_;

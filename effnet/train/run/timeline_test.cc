@@ -7,7 +7,7 @@ namespace {
 
 Recipe recipe_with(const std::vector<Override>& overrides) { return parse_recipe("", "defaults", overrides); }
 
-TEST(Timeline, CountsStepsToTheEndOfARunThatEndsWithinAnEpoch) {
+TEST(Timeline, CountsTheStepsOfARunThatEndsWithinAnEpoch) {
   const Recipe recipe = recipe_with({{"train.epochs", "2.5"}});
   Position position;
   const Timeline timeline(recipe, 7, position);
@@ -32,7 +32,7 @@ TEST(Timeline, HasAtLeastOneStep) {
   EXPECT_EQ(Timeline(recipe, 7, Position{}).steps_in_all(), 1);
 }
 
-TEST(Timeline, HasNoEndBeforeATimeBudgetIsFitted) {
+TEST(Timeline, LengthIsUnknownUntilATimeBudgetIsFitted) {
   const Recipe recipe = recipe_with({{"train.epochs", "1"}, {"train.time_budget", "1m"}});
   Position position{.epoch = 3, .batch = 4};
   const Timeline timeline(recipe, 8, position);
@@ -45,8 +45,8 @@ TEST(Timeline, HasNoEndBeforeATimeBudgetIsFitted) {
   EXPECT_FALSE(timeline.run_is_over());
 }
 
-// Half the length: warm-up of half the steps, and the cosine ends where the run does.
-TEST(Timeline, TheScheduleIsStretchedToTheRunsLength) {
+// With half the length, the warm-up has half the steps and the cosine ends at the end of the run.
+TEST(Timeline, ScheduleIsStretchedToTheLengthOfTheRun) {
   const Recipe recipe = recipe_with({{"train.epochs", "10"},
                                      {"train.time_budget", "1m"},
                                      {"optimizer.lr", "0.5"},
@@ -54,14 +54,14 @@ TEST(Timeline, TheScheduleIsStretchedToTheRunsLength) {
                                      {"schedule.warmup_epochs", "2"}});
   const Position position{.epochs = 5};
   const Timeline timeline(recipe, 100, position);
-  EXPECT_EQ(timeline.rate_of_step(0), 0);
-  EXPECT_DOUBLE_EQ(timeline.rate_of_step(50), 0.25);
-  EXPECT_DOUBLE_EQ(timeline.rate_of_step(100), 0.5);
-  EXPECT_DOUBLE_EQ(timeline.rate_of_step(300), 0.25);
-  EXPECT_NEAR(timeline.rate_of_step(500), 0, 1e-15);
+  EXPECT_EQ(timeline.learning_rate_of_step(0), 0);
+  EXPECT_DOUBLE_EQ(timeline.learning_rate_of_step(50), 0.25);
+  EXPECT_DOUBLE_EQ(timeline.learning_rate_of_step(100), 0.5);
+  EXPECT_DOUBLE_EQ(timeline.learning_rate_of_step(300), 0.25);
+  EXPECT_NEAR(timeline.learning_rate_of_step(500), 0, 1e-15);
 }
 
-TEST(Timeline, ValidatesAndSavesAsOftenAsTheRecipeSays) {
+TEST(Timeline, ValidationAndCheckpointsFollowTheRecipe) {
   const Recipe recipe = recipe_with({{"train.validate_every", "2.5"}, {"checkpoint.every_steps", "4"}});
   Position position;
   const Timeline timeline(recipe, 8, position);
@@ -73,7 +73,7 @@ TEST(Timeline, ValidatesAndSavesAsOftenAsTheRecipeSays) {
   for (position.batch = 1; position.batch <= 8; ++position.batch) {
     if (timeline.checkpoint_is_due()) saved.push_back(position.batch);
   }
-  EXPECT_EQ(saved, (std::vector<std::int64_t>{4}));  // the end of the epoch has its own
+  EXPECT_EQ(saved, (std::vector<std::int64_t>{4}));  // not 8: the end of the epoch has its own checkpoint
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ Average::Average(std::shared_ptr<nn::ParameterStore> store, double decay) : stor
 }
 
 void Average::update(std::int64_t step) {
-  const double d = moving_share(decay_, step);
+  const double d = decay_at_step(decay_, step);
   at::_foreach_mul_(shadows_, d);
   at::_foreach_add_(shadows_, values_, 1 - d);
 }

@@ -205,7 +205,7 @@ class RuleOptimizer final : public Optimizer {
 }  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerSettings& settings, std::vector<Trainable> parameters) {
-  const OptimizerSettings s = settled(settings);
+  const OptimizerSettings s = with_optimizer_defaults(settings);
   const auto momentum = static_cast<float>(s.momentum), epsilon = static_cast<float>(s.epsilon);
   const auto by = [&]<class Rule>(Rule rule) -> std::unique_ptr<Optimizer> {
     return std::make_unique<RuleOptimizer<Rule>>(rule, s.weight_decay, std::move(parameters));

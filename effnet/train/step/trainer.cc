@@ -132,7 +132,7 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
   pass.training = true;
   pass.seed = seed;
   pass.epoch = batch.epoch;
-  if (bn_warmup) pass.max_momentum = moving_share(1, steps);
+  if (bn_warmup) pass.max_momentum = decay_at_step(1, steps);
   if (sync_bn && group.world() > 1) pass.all_reduce = [this](const torch::Tensor& x) { return sync_sum(x, group); };
   torch::Tensor sums = torch::zeros({2}, torch::dtype(torch::kDouble).device(device));  // loss, right
   for (std::int64_t micro_batch = 0; micro_batch < count; ++micro_batch) {

@@ -1,4 +1,4 @@
-#include "effnet/train/run/run_facts.h"
+#include "effnet/train/run/compared_values.h"
 
 #include <filesystem>
 #include <span>
@@ -17,51 +17,51 @@ std::string count(const std::shared_ptr<const data::Dataset>& set) { return std:
 
 }  // namespace
 
-Facts recipe_facts(const Recipe& recipe) {
-  Facts facts;
+KeyValues compared_settings(const Recipe& recipe) {
+  KeyValues values;
   for (const Setting& setting : settings()) {
-    if (setting.kind == Kind::machine || setting.kind == Kind::data_folder) continue;
+    if (setting.kind == SettingKind::per_rank || setting.kind == SettingKind::data_folder) continue;
     Recipe shown = recipe;
-    // It may lie elsewhere on another machine; what it holds is compared once it is read.
-    if (setting.kind == Kind::model_file) {
+    // The folder may differ between machines. The contents are compared after the file has been read.
+    if (setting.kind == SettingKind::model_file) {
       std::string& file = text_of(setting, shown);
       file = std::filesystem::path(file).filename().string();
     }
-    facts.push_back({std::string(setting.key), value_text(setting, shown)});
+    values.push_back({std::string(setting.key), value_text(setting, shown)});
   }
-  return facts;
+  return values;
 }
 
-Facts data_facts(const RunData& data, const Identity& identity) {
-  Facts facts{{"the number of training images", count(data.train)},
-              {"the number of validation images", count(data.validation)},
-              {"the number of test images", count(data.test)},
-              {"the number of classes", std::to_string(data.train->classes().size())}};
+KeyValues compared_data(const RunData& data, const Identity& identity) {
+  KeyValues values{{"the number of training images", count(data.train)},
+                   {"the number of validation images", count(data.validation)},
+                   {"the number of test images", count(data.test)},
+                   {"the number of classes", std::to_string(data.train->classes().size())}};
   int number = 0;
   for (const std::string& name : data.train->classes())
-    facts.push_back({fmt::format("class {}", number++), in_quotes(name)});
-  facts.insert(facts.end(), identity.data.begin(), identity.data.end());
+    values.push_back({fmt::format("class {}", number++), in_quotes(name)});
+  values.insert(values.end(), identity.data.begin(), identity.data.end());
   std::istringstream lines(identity.arch);
   std::string line;
   for (number = 1; std::getline(lines, line); ++number) {
     const std::size_t equals = line.find(" = ");
     if (equals == std::string::npos) continue;
-    facts.push_back(
+    values.push_back(
         {fmt::format("{} (line {} of the architecture)", line.substr(0, equals), number), line.substr(equals + 3)});
   }
-  return facts;
+  return values;
 }
 
-Facts start_facts(const Position& position, Trainer& trainer) {
+KeyValues compared_start(const Position& position, Trainer& trainer) {
   std::string digests;
   for (const auto& [name, tensor] : trainer.state()) {
     const torch::Tensor plain = tensor.to(torch::kCPU).contiguous();
     const auto* bytes = static_cast<const std::byte*>(plain.data_ptr());
     digests += name + " " + sha256({bytes, plain.nbytes()}) + "\n";
   }
-  return {{"the epoch to go on from", std::to_string(position.epoch)},
-          {"the batch to go on from", std::to_string(position.batch)},
-          {"the digest of the weights to begin with", digest(std::as_bytes(std::span(digests)))}};
+  return {{"the epoch to resume from", std::to_string(position.epoch)},
+          {"the batch to resume from", std::to_string(position.batch)},
+          {"the digest of the initial weights", digest(std::as_bytes(std::span(digests)))}};
 }
 
 }  // namespace effnet::train

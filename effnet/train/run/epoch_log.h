@@ -1,4 +1,4 @@
-// What is told of an epoch when it is closed.
+// The log line and the TensorBoard events of a finished epoch.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 namespace effnet::train {
 
 // "epoch 3 of 10: loss 1.2345, top-1 50.00 %; validation loss ..".
-std::string epoch_line(const report::EpochMetrics& row, double epochs, std::size_t broken);
-// The row for TensorBoard, on disk when it returns.
+std::string epoch_line(const report::EpochMetrics& row, double epochs, std::size_t corrupt);
+// Writes the row as TensorBoard events; they are on disk when the function returns.
 void write_epoch(report::EventWriter& events, const report::EpochMetrics& row, double wall_s);
 
 }  // namespace effnet::train

@@ -1,4 +1,4 @@
-// What a run has in hand before its next step: the folder, the images, the network, and the place to go on from.
+// Prepares a run for its next step: opens the folder, the dataset, the model and the checkpoint.
 #pragma once
 
 #include <memory>
@@ -14,14 +14,14 @@
 
 namespace effnet::train {
 
-struct Setup {
+struct RunContext {
   torch::Device device = torch::kCPU;
-  Tell tell;                          // to the person, from rank 0
-  std::unique_ptr<RunFolder> folder;  // rank 0's; null on the others, as the recorder
+  Log log;                            // prints on rank 0 only
+  std::unique_ptr<RunFolder> folder;  // null on ranks above 0, like `recorder`
   RunModel model;
   RunData data;
   graph::Graph graph;
-  std::string identity;  // identity_of(), as text
+  std::string identity;  // identity_of() as text
   std::unique_ptr<data::TrainingLoader> loader;
   std::optional<ValidationSet> validation, test;
   std::unique_ptr<Trainer> trainer;
@@ -31,8 +31,8 @@ struct Setup {
   std::int64_t batches() const { return loader->batches_an_epoch(); }
 };
 
-// On every rank. Fills `setup`, or returns the summary of a run that is finished already. Throws what run() says of the
-// time before the first step.
-std::optional<Summary> set_up(const RunOptions& options, Group& group, Setup& setup);
+// Fills `context`. If the run is already finished, returns its summary instead. To be called on all ranks. Throws the
+// errors that run() documents.
+std::optional<Summary> prepare_run(const RunOptions& options, Group& group, RunContext& context);
 
 }  // namespace effnet::train

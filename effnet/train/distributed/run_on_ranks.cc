@@ -1,4 +1,4 @@
-#include "effnet/train/distributed/together.h"
+#include "effnet/train/distributed/run_on_ranks.h"
 
 #include <nlohmann/json.hpp>
 #include <optional>

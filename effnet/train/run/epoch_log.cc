@@ -1,4 +1,4 @@
-#include "effnet/train/run/epoch_told.h"
+#include "effnet/train/run/epoch_log.h"
 
 #include <fmt/format.h>
 
@@ -6,15 +6,15 @@
 
 namespace effnet::train {
 
-std::string epoch_line(const report::EpochMetrics& row, double epochs, std::size_t broken) {
+std::string epoch_line(const report::EpochMetrics& row, double epochs, std::size_t corrupt) {
   std::string text =
       fmt::format("epoch {} of {:.4g}: loss {:.4f}, top-1 {:.2f} %", row.epoch, epochs, row.train_loss, row.train_top1);
   if (row.val_loss && row.val_top1)
     text += fmt::format("; validation loss {:.4f}, top-1 {:.2f} %", *row.val_loss, *row.val_top1);
   if (row.val_ema_top1) text += fmt::format(", averaged {:.2f} %", *row.val_ema_top1);
-  // Nothing was measured where the steps were another process's.
+  // The speed is unknown if an earlier process did all steps of the epoch.
   if (row.images_per_second > 0) text += fmt::format("; {:.1f} images/s", row.images_per_second);
-  if (broken > 0) text += fmt::format("; {} broken images, see broken.csv", broken);
+  if (corrupt > 0) text += fmt::format("; {} corrupt images, see broken.csv", corrupt);
   return text;
 }
 

@@ -1,4 +1,4 @@
-#include "effnet/train/run/finish.h"
+#include "effnet/train/run/results.h"
 
 #include <sys/resource.h>
 
@@ -9,7 +9,7 @@
 #include "effnet/report/run_doubts.h"
 #include "effnet/report/run_report.h"
 #include "effnet/report/thumbnails.h"
-#include "effnet/train/distributed/together.h"
+#include "effnet/train/distributed/run_on_ranks.h"
 #include "effnet/train/run/checkpoint_folder.h"
 
 namespace effnet::train {
@@ -17,7 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Images over seconds of all epochs: rows are means of equal numbers of images.
+// Images per second over all epochs. Each epoch has the same number of images, so this is the harmonic mean of the
+// rows.
 double mean_rate(const std::vector<report::EpochMetrics>& rows) {
   double seconds = 0, epochs = 0;
   for (const report::EpochMetrics& row : rows) {
@@ -39,14 +40,16 @@ std::string data_folder(const RunOptions& options) {
   return options.data.empty() || options.recipe.data.synthetic > 0 ? "" : fs::absolute(options.data, ignored).string();
 }
 
-// Why `file` does not hold the best epoch's weights, which the trainer then has not got; else empty.
-std::string take_best(Setup& setup, const fs::path& file) {
-  const std::int64_t best = setup.position.best_epoch;
+// Loads the weights of the best epoch from `file` into the trainer and returns an empty text. If the file is damaged or
+// has another epoch, returns the reason; the trainer is then unchanged.
+std::string load_best_weights(RunContext& context, const fs::path& file) {
+  const std::int64_t best = context.position.best_epoch;
   try {
     const CheckpointFile checkpoint = open_checkpoint(file);
     if (checkpoint.position.batch != 0 || static_cast<std::int64_t>(checkpoint.position.epoch) != best)
-      return fmt::format("{}: of another epoch (got {}, expected {})", file.string(), checkpoint.position.epoch, best);
-    restore(checkpoint, file, *setup.trainer, setup.identity);
+      return fmt::format("{}: checkpoint of another epoch (got {}, expected {})", file.string(),
+                         checkpoint.position.epoch, best);
+    restore(checkpoint, file, *context.trainer, context.identity);
     return "";
   } catch (const Error& error) {
     if (error.code() != ErrorCode::input) throw;
@@ -54,8 +57,9 @@ std::string take_best(Setup& setup, const fs::path& file) {
   }
 }
 
-// Rank 0's weights on all ranks: their folders may be others.
-void share_state(Trainer& trainer, Group& group) {
+// Copies rank 0's state to all ranks. Only rank 0 reads the file, because the other ranks may have another folder
+// there.
+void broadcast_state(Trainer& trainer, Group& group) {
   if (group.world() == 1) return;
   const torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : trainer.state()) {
@@ -65,33 +69,33 @@ void share_state(Trainer& trainer, Group& group) {
   }
 }
 
-// Gives the trainer the weights that become the model; returns the epoch they are of.
-std::int64_t take_result(const RunOptions& options, Setup& setup, Group& group) {
-  const auto last = static_cast<std::int64_t>(setup.position.epoch);
-  if (options.recipe.checkpoint_result != SavedEpoch::best || setup.position.best_epoch == last) return last;
+// Loads the weights that become the model into the trainer and returns their epoch.
+std::int64_t load_result_weights(const RunOptions& options, RunContext& context, Group& group) {
+  const auto last = static_cast<std::int64_t>(context.position.epoch);
+  if (options.recipe.checkpoint_result != SavedEpoch::best || context.position.best_epoch == last) return last;
   std::string why;
-  run_on_rank0(group, [&] { why = take_best(setup, CheckpointFolder(options.out).best()); });
+  run_on_rank0(group, [&] { why = load_best_weights(context, CheckpointFolder(options.out).best()); });
   why = broadcast_from_rank0(group, why);
   if (!why.empty()) {
-    setup.tell(fmt::format("warning: {}: the weights of the last epoch become the model instead of those of epoch {}",
-                           why, setup.position.best_epoch));
+    context.log(fmt::format("warning: {}: saving the weights of the last epoch instead of those of the best epoch {}",
+                            why, context.position.best_epoch));
     return last;
   }
-  share_state(*setup.trainer, group);
-  return setup.position.best_epoch;
+  broadcast_state(*context.trainer, group);
+  return context.position.best_epoch;
 }
 
-// Below 0: not validated.
+// The validation top-1 of an epoch in percent; below 0 if it was not validated.
 double top1_of(const std::vector<report::EpochMetrics>& rows, std::int64_t epoch) {
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& one) { return one.epoch == epoch; });
   return row == rows.end() ? -1 : row->score().value_or(-1);
 }
 
-Summary summary_of(const RunOptions& options, const Setup& setup, double epochs, std::int64_t saved,
+Summary summary_of(const RunOptions& options, const RunContext& context, double epochs, std::int64_t saved,
                    const Group& group) {
-  const std::vector<report::EpochMetrics>& rows = setup.folder->metrics();
-  const Position& position = setup.position;
-  const graph::Costs costs = graph::costs(setup.graph);
+  const std::vector<report::EpochMetrics>& rows = context.folder->metrics();
+  const Position& position = context.position;
+  const graph::Costs costs = graph::costs(context.graph);
   return {.best_top1 = position.best_top1,
           .best_epoch = position.best_epoch,
           .saved_top1 = saved == position.best_epoch ? position.best_top1 : top1_of(rows, saved),
@@ -101,15 +105,15 @@ Summary summary_of(const RunOptions& options, const Setup& setup, double epochs,
           .seconds = position.seconds,
           .params = costs.params,
           .macs = costs.macs,
-          .device = setup.device.str(),
-          .isa = setup.trainer->isa(),
+          .device = context.device.str(),
+          .isa = context.trainer->isa(),
           .world_size = group.world(),
           .peak_rss_bytes = peak_rss_bytes(),
           .data = data_folder(options),
           .test_top1 = {}};
 }
 
-// Percent.
+// The fraction of correct predictions in percent.
 double top1_of(const std::vector<report::Prediction>& predictions) {
   const auto right = std::count_if(predictions.begin(), predictions.end(),
                                    [](const report::Prediction& one) { return one.predicted == one.label; });
@@ -118,31 +122,31 @@ double top1_of(const std::vector<report::Prediction>& predictions) {
 
 }  // namespace
 
-Summary finish_run(const RunOptions& options, Setup& setup, double epochs, Group& group) {
-  const std::int64_t saved = take_result(options, setup, group);
-  const std::optional<ValidationSet>& images = setup.test ? setup.test : setup.validation;
+Summary write_results(const RunOptions& options, RunContext& context, double epochs, Group& group) {
+  const std::int64_t saved = load_result_weights(options, context, group);
+  const std::optional<ValidationSet>& images = context.test ? context.test : context.validation;
   std::optional<std::vector<report::Prediction>> predictions;
   if (images) {
-    predictions = predict(*setup.trainer, *images, group);
+    predictions = predict(*context.trainer, *images, group);
     if (!predictions)
       throw Error(ErrorCode::interrupted, "interrupted after the last epoch; the state is saved",
-                  "the same command with --resume finishes the run");
+                  "the same command with --resume completes the run");
   }
 
   std::string text;
   run_on_rank0(group, [&] {
-    const fs::path& run = setup.folder->path();
-    Summary summary = summary_of(options, setup, epochs, saved, group);
-    const std::vector<std::string>& classes = setup.data.train->classes();
+    const fs::path& run = context.folder->path();
+    Summary summary = summary_of(options, context, epochs, saved, group);
+    const std::vector<std::string>& classes = context.data.train->classes();
     formats::write_model(run / "model.safetensors",
-                         finished_model(setup.model, setup.trainer->averaged_weights(), classes, options.recipe));
+                         finished_model(context.model, context.trainer->averaged_weights(), classes, options.recipe));
     if (predictions) {
       write_text(run / "predictions.csv", report::predictions_text(*predictions));
-      if (setup.test && !predictions->empty()) summary.test_top1 = top1_of(*predictions);
-      for (const std::string& doubt : report::doubts(setup.folder->metrics(), saved, *predictions))
-        setup.tell("warning: " + doubt);
+      if (context.test && !predictions->empty()) summary.test_top1 = top1_of(*predictions);
+      for (const std::string& doubt : report::doubts(context.folder->metrics(), saved, *predictions))
+        context.log("warning: " + doubt);
     }
-    setup.folder->write_summary(summary);
+    context.folder->write_summary(summary);
     write_text(run / "report.html",
                report::run_report(run, classes, report::thumbnails(images ? images->set : nullptr)));
     text = summary_text(summary);

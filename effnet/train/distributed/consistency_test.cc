@@ -1,4 +1,4 @@
-#include "effnet/train/distributed/facts.h"
+#include "effnet/train/distributed/consistency.h"
 
 #include <gtest/gtest.h>
 
@@ -7,26 +7,26 @@
 namespace effnet::train {
 namespace {
 
-TEST(Facts, TextKeepsThem) {
-  const Facts facts{{"a", "1"}, {"b c", ""}, {"path", "caf\xe9\n = x"}};
-  const Facts back = facts_from(to_text(facts));
+TEST(Consistency, TextRoundTrip) {
+  const KeyValues values{{"a", "1"}, {"b c", ""}, {"path", "caf\xe9\n = x"}};
+  const KeyValues back = key_values_from(to_text(values));
   ASSERT_EQ(back.size(), 3U);
   for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_EQ(back[i].key, facts[i].key);
-    EXPECT_EQ(back[i].value, facts[i].value);
+    EXPECT_EQ(back[i].key, values[i].key);
+    EXPECT_EQ(back[i].value, values[i].value);
   }
-  EXPECT_TRUE(facts_from("").empty());
-  EXPECT_THROW(facts_from("no end"), Error);
+  EXPECT_TRUE(key_values_from("").empty());
+  EXPECT_THROW(key_values_from("no end"), Error);
 }
 
-TEST(Facts, DifferencesAreNamed) {
-  const Facts one{{"lr", "0.1"}, {"seed", "3"}};
+TEST(Consistency, ListsDifferences) {
+  const KeyValues one{{"lr", "0.1"}, {"seed", "3"}};
   EXPECT_EQ(difference(one, one), std::nullopt);
   EXPECT_EQ(difference({{"lr", "0.2"}, {"seed", "3"}}, one), "lr is 0.2, on rank 0 it is 0.1");
-  EXPECT_EQ(difference({{"lr", "0.1"}}, one), "seed is not there, on rank 0 it is 3");
+  EXPECT_EQ(difference({{"lr", "0.1"}}, one), "seed is missing, on rank 0 it is 3");
   EXPECT_EQ(difference({{"lr", "0.1"}, {"seed", "3"}, {"class 2", "'d'"}}, one),
-            "class 2 is 'd', on rank 0 it is not there");
-  Facts many, others;
+            "class 2 is 'd', on rank 0 it is missing");
+  KeyValues many, others;
   for (int i = 0; i < 5; ++i) {
     many.push_back({std::to_string(i), "x"});
     others.push_back({std::to_string(i), "y"});
