@@ -155,7 +155,7 @@ class ImageReader : public testing::TestWithParam<Case> {};
 TEST_P(ImageReader, AgreesWithTheReference) {
   constexpr std::int64_t kImages = 3;
   const graph::Graph graph = graph_of(GetParam());
-  const Parameters parameters(testkit::busy_weights(graph));
+  const Parameters parameters(testkit::nontrivial_weights(graph));
   const std::vector<float> input = testkit::normal_values("images", kImages * graph.input().numel());
   const testkit::Truth truth = testkit::truth_of(graph, parameters, input, kImages);
   PlanOptions all_off{.fuse_epilogues = false, .fuse_depthwise = false, .fuse_scale = false, .fuse_pool = false};

@@ -23,7 +23,7 @@ constexpr double kRelative = 1e-4;
 // quick_weights with residual branches damped to a fifth and the convolutions that no batch norm follows, those of the
 // SE, by the root of their fan-in. As they are, variances double from block to block and gates are all or nothing: from
 // B4 on the network is chaotic, with logits of 1e7, float and double apart by a tenth of them.
-tensor::Weights tame_weights(const graph::Graph& graph) {
+tensor::Weights stable_weights(const graph::Graph& graph) {
   tensor::Weights weights = quick_weights(graph);
   const auto scale = [&](const std::string& name, std::int64_t fan_in, float by) {
     const tensor::Tensor& old = weights.tensors.at(name);
@@ -46,7 +46,7 @@ tensor::Weights tame_weights(const graph::Graph& graph) {
 
 void expect_agreement(const graph::Graph& graph, std::int64_t batch, int threads,
                       const std::vector<kernels::Isa>& sets) {
-  const Parameters parameters(tame_weights(graph));
+  const Parameters parameters(stable_weights(graph));
   ThreadPool pool(threads);
   const std::vector<float> input = synthetic_images(graph.input(), batch, 1, pool);
   const auto exact = Reference(graph, parameters, pool, {.double_accumulation = true}).run(input, batch);
@@ -73,10 +73,10 @@ std::int64_t weights_of(const graph::Graph& graph) {
 
 // All but B8, L2 and AmoebaNet-B, which have gigabytes of weights; under a sanitizer those that take below two seconds.
 std::vector<std::string> names() {
-  constexpr std::int64_t kMostWeights = kSanitized ? 6'000'000 : 80'000'000;
+  constexpr std::int64_t kMaxWeights = kSanitized ? 6'000'000 : 80'000'000;
   std::vector<std::string> fitting;
   for (const arch::Variant& variant : arch::family()) {
-    if (weights_of(small(variant.name)) <= kMostWeights) fitting.push_back(variant.name);
+    if (weights_of(small(variant.name)) <= kMaxWeights) fitting.push_back(variant.name);
   }
   return fitting;
 }

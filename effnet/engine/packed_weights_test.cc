@@ -19,7 +19,7 @@ using graph::NodeId;
 class PackedWeightsTest : public testing::Test {
  protected:
   const graph::Graph graph_ = testkit::lower_at(testkit::mbconv_network(), {32, 32});
-  const Parameters parameters_{testkit::busy_weights(graph_)};
+  const Parameters parameters_{testkit::nontrivial_weights(graph_)};
 };
 
 TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
@@ -90,7 +90,7 @@ TEST_F(PackedWeightsTest, OtherBytesAreRefused) {
 }
 
 TEST_F(PackedWeightsTest, MissingParametersAreRefused) {
-  tensor::Weights weights = testkit::busy_weights(graph_);
+  tensor::Weights weights = testkit::nontrivial_weights(graph_);
   weights.tensors.erase("head.bn.running_var");
   EXPECT_THROW(testkit::pack(graph_, Parameters(weights), kernels::Isa::portable), Error);
 }

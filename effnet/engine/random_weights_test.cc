@@ -15,20 +15,20 @@
 namespace effnet::engine {
 namespace {
 
-struct Spread {
+struct Moments {
   double mean = 0, deviation = 0;
   bool finite = true;
 };
-Spread spread_of(std::span<const float> values) {
-  Spread spread;
+Moments moments_of(std::span<const float> values) {
+  Moments moments;
   const auto n = static_cast<double>(values.size());
   for (const float value : values) {
-    spread.mean += value / n;
-    spread.finite = spread.finite && std::isfinite(value);
+    moments.mean += value / n;
+    moments.finite = moments.finite && std::isfinite(value);
   }
-  for (const float value : values) spread.deviation += (value - spread.mean) * (value - spread.mean) / n;
-  spread.deviation = std::sqrt(spread.deviation);
-  return spread;
+  for (const float value : values) moments.deviation += (value - moments.mean) * (value - moments.mean) / n;
+  moments.deviation = std::sqrt(moments.deviation);
+  return moments;
 }
 
 // A network small enough for every test: MobileNetV2's blocks on few channels.
@@ -62,17 +62,17 @@ TEST(RandomWeights, FollowTheInitialisation) {
     for (const graph::Parameter& parameter : graph::parameters(graph, node)) {
       SCOPED_TRACE(parameter.name);
       const std::span<const float> values = parameters.at(parameter);
-      const Spread spread = spread_of(values);
-      ASSERT_TRUE(spread.finite);
+      const Moments moments = moments_of(values);
+      ASSERT_TRUE(moments.finite);
       const auto root = std::sqrt(static_cast<double>(values.size()));
       if (const auto* conv = std::get_if<graph::Conv>(&node.op); conv != nullptr && parameter.dims.size() == 4) {
         const double std =
             std::sqrt(2.0 / static_cast<double>(conv->kernel * conv->kernel * conv->out_channels / conv->groups));
-        EXPECT_LT(std::abs(spread.mean), 5 * std / root);  // 5 standard errors
-        EXPECT_NEAR(spread.deviation, std, 5 * std / (std::sqrt(2.0) * root) + std / root);
+        EXPECT_LT(std::abs(moments.mean), 5 * std / root);  // 5 standard errors
+        EXPECT_NEAR(moments.deviation, std, 5 * std / (std::sqrt(2.0) * root) + std / root);
       } else if (parameter.name == "classifier.weight") {
         for (const float value : values) EXPECT_LE(std::abs(value), 0.1F);  // 1 / sqrt(100)
-        EXPECT_NEAR(spread.deviation, 0.1 / std::sqrt(3.0), 0.1 / root);
+        EXPECT_NEAR(moments.deviation, 0.1 / std::sqrt(3.0), 0.1 / root);
       } else if (!parameter.statistic()) {
         const bool ones = std::holds_alternative<graph::BatchNorm>(node.op) && parameter.name.ends_with("weight");
         for (const float value : values) EXPECT_EQ(value, ones ? 1.0F : 0.0F);
@@ -107,12 +107,12 @@ TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
                                     static_cast<std::size_t>(node.out.pixels()));
                  channel.insert(channel.end(), plane.begin(), plane.end());
                }
-               const Spread spread = spread_of(channel);
+               const Moments moments = moments_of(channel);
                const double var = variance[static_cast<std::size_t>(c)];
                // Mean and variance are rounded to float: relative 2^-24 of a mean of at most some 10 deviations, and of
                // a value.
-               ASSERT_NEAR(spread.mean, 0, 1e-5) << node.name;
-               ASSERT_NEAR(spread.deviation, std::sqrt(var / (var + norm->epsilon)), 1e-5) << node.name;
+               ASSERT_NEAR(moments.mean, 0, 1e-5) << node.name;
+               ASSERT_NEAR(moments.deviation, std::sqrt(var / (var + norm->epsilon)), 1e-5) << node.name;
              }
            });
   EXPECT_GT(norms, 10);
@@ -153,10 +153,10 @@ TEST_P(NamedModel, HasLogitsOfUsefulSize) {
         Reference(graph, parameters, pool).run(synthetic_images(graph.input(), 2, 99, pool), 2);
     for (const std::size_t image : {0, 1}) {
       const auto count = static_cast<std::size_t>(graph.classes());
-      const Spread spread = spread_of(std::span(logits).subspan(image * count, count));
-      EXPECT_TRUE(spread.finite);
-      EXPECT_GT(spread.deviation, 0.05) << side;
-      EXPECT_LT(spread.deviation, 10) << side;
+      const Moments moments = moments_of(std::span(logits).subspan(image * count, count));
+      EXPECT_TRUE(moments.finite);
+      EXPECT_GT(moments.deviation, 0.05) << side;
+      EXPECT_LT(moments.deviation, 10) << side;
     }
   }
 }
@@ -179,7 +179,7 @@ TEST(SyntheticImages, UnitScaleAndReproducible) {
   EXPECT_TRUE(std::equal(fewer.begin(), fewer.end(), images.begin()));
   // White noise: 5 standard errors of the deviation.
   const auto one_image = static_cast<std::size_t>(shape.numel());
-  const Spread white = spread_of(std::span(images).first(one_image));
+  const Moments white = moments_of(std::span(images).first(one_image));
   EXPECT_NEAR(white.deviation, 1.0, 5 / std::sqrt(2.0 * static_cast<double>(one_image)));
   // Octaves: neighbours in a row share most patches (correlation about 0.75 at this width), white ones nothing.
   const auto neighbours = [&](std::size_t image) {

@@ -429,13 +429,13 @@ TEST(Reference, ExtremeActivations) {
   const float infinity = std::numeric_limits<float>::infinity();
   const std::vector<float> input{infinity, -infinity, 3e38F, -3e38F, 88.8F, -88.8F};
   const auto activated = [&](Activation kind) { return run(one_op({6, 1, 1}, graph::Activate{kind}), {}, input, 1); };
-  const std::vector<float> sigmoid = epilogue_params(Activation::sigmoid);
+  const std::vector<float> sigmoid = activated(Activation::sigmoid);
   EXPECT_EQ(sigmoid[0], 1.0F);
   EXPECT_EQ(sigmoid[1], 0.0F);
   EXPECT_EQ(sigmoid[2], 1.0F);
   EXPECT_EQ(sigmoid[3], 0.0F);
   EXPECT_FLOAT_EQ(sigmoid[5], std::exp(-88.8F));
-  const std::vector<float> silu = epilogue_params(Activation::silu);
+  const std::vector<float> silu = activated(Activation::silu);
   EXPECT_EQ(silu[2], 3e38F);
   EXPECT_EQ(silu[3], 0.0F);
   EXPECT_EQ(silu[4], 88.8F);

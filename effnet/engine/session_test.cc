@@ -146,7 +146,7 @@ TEST_F(SessionTest, KeptOutputsAreTheReferences) {
   for (const NodeId id : keep) names.push_back(graph_.at(id).name);
 
   const std::vector<float> input = images(kImages);
-  const Parameters parameters(testkit::busy_weights(graph_));
+  const Parameters parameters(testkit::nontrivial_weights(graph_));
   ThreadPool pool(1);
   const auto exact = Reference(graph_, parameters, pool, {.double_accumulation = true}).run(input, kImages, names);
   const auto rough = Reference(graph_, parameters, pool).run(input, kImages, names);
@@ -201,7 +201,7 @@ TEST_F(SessionTest, BrokenWeightsNameTheirLayer) {
       {"classifier.bias", "classifier", "classifier"},
   }};
   const PlanOptions single{false, false, false, false};
-  const tensor::Weights good = testkit::busy_weights(graph_);
+  const tensor::Weights good = testkit::nontrivial_weights(graph_);
   for (const kernels::Isa isa : kernels::usable_sets()) {
     for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
       for (const auto& [tensor, fused, alone] : kLayers) {
@@ -253,7 +253,7 @@ TEST(SessionInput, OverflowIsTheLayers) {
   arch::ArchSpec spec = testkit::network("overflow", {{.channels = 20, .expand = 2}, {.channels = 24, .expand = 2}});
   spec.stem.kernel = 7;
   const graph::Graph graph = testkit::lower_at(spec, {13, 11});
-  const auto weights = with_value(testkit::busy_weights(graph), "stages.0.0.project.bn.weight", 3e38F);
+  const auto weights = with_value(testkit::nontrivial_weights(graph), "stages.0.0.project.bn.weight", 3e38F);
   const std::vector<float> input = testkit::normal_values("images", graph.input().numel(), 100);
   for (const kernels::Isa isa : kernels::usable_sets()) {
     Session session(graph, testkit::pack(graph, Parameters(weights), isa));
@@ -421,7 +421,7 @@ TEST(Session, WindowsThatAreTooLargeForADepthwiseStepAreRefused) {
   };
   for (const std::int64_t kernel : {16, 127, 128}) {
     const graph::Graph graph = network(kernel);
-    const Parameters parameters(testkit::busy_weights(graph));
+    const Parameters parameters(testkit::nontrivial_weights(graph));
     const auto input = testkit::normal_values("images", graph.input().numel());
     const testkit::Truth truth = testkit::truth_of(graph, parameters, input, 1);
     for (const kernels::Isa isa : kernels::usable_sets()) {

@@ -143,7 +143,7 @@ class SmallNetwork : public testing::TestWithParam<Case> {
 TEST_P(SmallNetwork, AgreesWithTheReference) {
   for (const Size size : GetParam().sizes) {
     const graph::Graph graph = testkit::lower_at(spec(), size);
-    const Parameters parameters(testkit::busy_weights(graph));
+    const Parameters parameters(testkit::nontrivial_weights(graph));
     const std::int64_t most = is_large(graph) ? 1 : kMostImages;
     const std::vector<float> input = images(graph, most);
     const testkit::Truth truth = testkit::truth_of(graph, parameters, input, most);
@@ -194,7 +194,7 @@ TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
                                   {"fuse_pool", &PlanOptions::fuse_pool, false}};
   constexpr std::int64_t kImages = 2;
   const graph::Graph graph = testkit::lower_at(spec(), GetParam().sizes.back());
-  const Parameters parameters(testkit::busy_weights(graph));
+  const Parameters parameters(testkit::nontrivial_weights(graph));
   const std::vector<float> input = images(graph, kImages);
   const testkit::Truth truth = testkit::truth_of(graph, parameters, input, kImages);
   for (const kernels::Isa isa : kernels::usable_sets()) {

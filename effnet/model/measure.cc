@@ -30,15 +30,15 @@ double Timing::percentile(double p) const {
 }
 
 Timing measure(const std::function<void()>& run, double seconds) {
-  constexpr std::size_t kRuns = 10;
-  constexpr std::size_t kFewRuns = 3;
-  constexpr double kLongMs = 1000;
-  constexpr double kWarmMs = 50;  // clocks rise and caches fill within that
+  constexpr std::size_t kMinRuns = 10;
+  constexpr std::size_t kMinLongRuns = 3;
+  constexpr double kLongRunMs = 1000;
+  constexpr double kWarmUpMs = 50;  // clocks rise and caches fill within that
   const auto begin_warm = Clock::now();
   do {
     check_interrupt();
     run();
-  } while (ms_since(begin_warm) < std::min(kWarmMs, 1000 * seconds));
+  } while (ms_since(begin_warm) < std::min(kWarmUpMs, 1000 * seconds));
 
   Timing timing;
   const auto begin = Clock::now();
@@ -47,7 +47,7 @@ Timing measure(const std::function<void()>& run, double seconds) {
     const auto start = Clock::now();
     run();
     timing.ms.push_back(ms_since(start));
-  } while (ms_since(begin) < 1000 * seconds || timing.ms.size() < (timing.ms.front() > kLongMs ? kFewRuns : kRuns));
+  } while (ms_since(begin) < 1000 * seconds || timing.ms.size() < (timing.ms.front() > kLongRunMs ? kMinLongRuns : kMinRuns));
   timing.mean_ms = std::accumulate(timing.ms.begin(), timing.ms.end(), 0.0) / static_cast<double>(timing.ms.size());
   std::sort(timing.ms.begin(), timing.ms.end());
   return timing;

@@ -48,7 +48,7 @@ class Handle : public testkit::WithHome {
 TEST_F(Handle, AFileARunFolderAndAnArchFile) {
   const formats::Model model = tiny_model();
   for (const std::string& what :
-       {written(model, "tiny.safetensors"), fs::path(written(model, "run/model.safetensors")).parent_path().string()}) {
+       {write_file(model, "tiny.safetensors"), fs::path(write_file(model, "run/model.safetensors")).parent_path().string()}) {
     const ModelHandle handle = open(what);
     EXPECT_EQ(handle.arch(), model.arch) << what;
     EXPECT_EQ(handle.preprocessing(), model.preprocessing);
@@ -68,7 +68,7 @@ TEST_F(Handle, ANameIsRandomUntilItIsPulled) {
   EXPECT_EQ(open("efficientnet_b0").family_name(), "efficientnet_b0");
   EXPECT_TRUE(open("efficientnet_b0").info().weights.tensors.empty()) << "none before they are asked for";
   EXPECT_EQ(open("efficientnet_b0").label(1), "goldfish");
-  written(tiny_model(), "home/models/efficientnet_b0.safetensors");
+  write_file(tiny_model(), "home/models/efficientnet_b0.safetensors");
   EXPECT_EQ(open("efficientnet_b0").weights_from(), "pulled");
   EXPECT_EQ(open("efficientnet_b0", true).weights_from(), "random");
 }
@@ -83,7 +83,7 @@ TEST_F(Handle, LabelsOfAModelThatHasNone) {
 }
 
 TEST_F(Handle, WeightsCanBeForgottenWhereTheyCanBeMadeAgain) {
-  for (const std::string& what : {written(tiny_model(), "tiny.safetensors"), arch_file()}) {
+  for (const std::string& what : {write_file(tiny_model(), "tiny.safetensors"), arch_file()}) {
     ModelHandle handle = open(what);
     const std::vector<float> first = tensor::to_floats(handle.load_weights().weights.at("classifier.weight"));
     handle.release_weights();
@@ -96,18 +96,18 @@ TEST_F(Handle, WeightsCanBeForgottenWhereTheyCanBeMadeAgain) {
 }
 
 TEST_F(Handle, AFileThatChangedIsRefused) {
-  const std::string file = written(tiny_model(), "tiny.safetensors");
+  const std::string file = write_file(tiny_model(), "tiny.safetensors");
   ModelHandle handle = open(file);
   handle.load_weights();
   handle.release_weights();
   formats::Model other = tiny_model();
   other.labels = std::vector<std::string>(37, "x");
-  written(other, "tiny.safetensors");
+  write_file(other, "tiny.safetensors");
   EXPECT_THROW(handle.load_weights(), Error);
 }
 
 TEST_F(Handle, TheCacheIsUsedTheSecondTime) {
-  for (const std::string& what : {written(tiny_model(), "tiny.safetensors"), arch_file()}) {
+  for (const std::string& what : {write_file(tiny_model(), "tiny.safetensors"), arch_file()}) {
     fs::remove_all(at("home"));
     const std::vector<std::byte> first = packed_bytes(what);
     EXPECT_THAT(notes_, ElementsAre("packing the weights of mbconv"));
@@ -120,7 +120,7 @@ TEST_F(Handle, TheCacheIsUsedTheSecondTime) {
 }
 
 TEST_F(Handle, ADamagedCacheIsNotUsed) {
-  const std::string file = written(tiny_model(), "tiny.safetensors");
+  const std::string file = write_file(tiny_model(), "tiny.safetensors");
   const std::vector<std::byte> first = packed_bytes(file);
   const fs::path cached = cached_file();
   {

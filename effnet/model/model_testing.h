@@ -23,7 +23,7 @@ inline formats::Model tiny_model() {
   formats::Model model;
   model.arch = engine::testkit::mbconv_network();
   model.arch.resolution = kSide;
-  model.weights = engine::testkit::busy_weights(graph::lower(model.arch));
+  model.weights = engine::testkit::nontrivial_weights(graph::lower(model.arch));
   model.preprocessing.crop = {kSide, kSide};
   model.preprocessing.resize = {kSide + 8, kSide + 8};
   model.preprocessing.filter = Filter::bicubic;
@@ -43,7 +43,7 @@ class WithHome : public testing::Test {
   void TearDown() override { ::unsetenv("EFFNET_HOME"); }
 
   std::string at(const std::string& file) const { return (folder_.path() / file).string(); }
-  std::string written(const formats::Model& model, const std::string& file) const {
+  std::string write_file(const formats::Model& model, const std::string& file) const {
     make_folders((folder_.path() / file).parent_path());
     formats::write_model(at(file), model);
     return at(file);

@@ -15,7 +15,7 @@
 
 namespace effnet::engine {
 
-struct Unit {
+struct FusedOp {
   enum class Kind {
     gemm,         // convolution with groups = 1, or linear
     winograd,     // the same where uses_winograd() says so
@@ -36,10 +36,10 @@ struct Unit {
   // depthwise: the convolution that makes its input rows (gemm; inputs[0] is then that one's input), or kNone.
   NodeId producer = kNone;
   graph::Activation producer_activation = graph::Activation::none;
-  NodeId pooled = kNone;  // depthwise: the global pool it sums; the global pool itself is a unit that reads the sums
+  NodeId pooled = kNone;  // depthwise: the global pool it sums; the global pool itself is a op that reads the sums
 };
 
 // In an order that can run. `keep`: nodes whose outputs must exist.
-std::vector<Unit> fuse(const graph::Graph& graph, const PlanOptions& options, const std::vector<NodeId>& keep);
+std::vector<FusedOp> fuse(const graph::Graph& graph, const PlanOptions& options, const std::vector<NodeId>& keep);
 
 }  // namespace effnet::engine

@@ -14,59 +14,59 @@ namespace effnet::engine {
 namespace {
 
 using graph::Activation;
-using Kind = Unit::Kind;
+using Kind = FusedOp::Kind;
 
 class FuseTest : public testing::Test {
  protected:
   void lower(const char* name) { graph_ = graph::lower(arch::variant(name).spec); }
   void fuse(const PlanOptions& options = {}, const std::vector<NodeId>& keep = {}) {
-    units_ = engine::fuse(graph_, options, keep);
+    ops_ = engine::fuse(graph_, options, keep);
   }
   std::int64_t count(Kind kind) const {
-    return std::count_if(units_.begin(), units_.end(), [&](const Unit& unit) { return unit.kind == kind; });
+    return std::count_if(ops_.begin(), ops_.end(), [&](const FusedOp& op) { return op.kind == kind; });
   }
   template <class Test>
   std::int64_t count(Kind kind, Test test) const {
-    return std::count_if(units_.begin(), units_.end(),
-                         [&](const Unit& unit) { return unit.kind == kind && test(unit); });
+    return std::count_if(ops_.begin(), ops_.end(),
+                         [&](const FusedOp& op) { return op.kind == kind && test(op); });
   }
   NodeId id(std::string_view name) const {
     const graph::Node* const node = graph_.find(name);
     EXPECT_NE(node, nullptr) << name;
     return node == nullptr ? 0 : static_cast<NodeId>(node - graph_.nodes.data());
   }
-  const Unit* unit_of(std::string_view out) const {
+  const FusedOp* op_of(std::string_view out) const {
     const NodeId node = id(out);
-    const auto found = std::find_if(units_.begin(), units_.end(), [&](const Unit& unit) { return unit.out == node; });
-    return found == units_.end() ? nullptr : &*found;
+    const auto found = std::find_if(ops_.begin(), ops_.end(), [&](const FusedOp& op) { return op.out == node; });
+    return found == ops_.end() ? nullptr : &*found;
   }
 
   // Whatever the switches: every unit reads what earlier ones made, and the logits are made.
   void expect_runs() const {
     std::vector<bool> made(graph_.nodes.size(), false);
     made[0] = true;
-    for (const Unit& unit : units_) {
-      std::vector<NodeId> reads = unit.inputs;
-      for (const NodeId more : {unit.addend, unit.scale}) {
+    for (const FusedOp& op : ops_) {
+      std::vector<NodeId> reads = op.inputs;
+      for (const NodeId more : {op.addend, op.scale}) {
         if (more != kNone) reads.push_back(more);
       }
       // A global pool that is summed where its input is made reads the sums.
-      for (const NodeId in : reads) EXPECT_TRUE(made[static_cast<std::size_t>(in)]) << graph_.at(unit.out).name;
-      EXPECT_FALSE(made[static_cast<std::size_t>(unit.out)]) << graph_.at(unit.out).name << " is made twice";
-      made[static_cast<std::size_t>(unit.out)] = true;
+      for (const NodeId in : reads) EXPECT_TRUE(made[static_cast<std::size_t>(in)]) << graph_.at(op.out).name;
+      EXPECT_FALSE(made[static_cast<std::size_t>(op.out)]) << graph_.at(op.out).name << " is made twice";
+      made[static_cast<std::size_t>(op.out)] = true;
     }
     EXPECT_TRUE(made[static_cast<std::size_t>(graph_.logits)]);
   }
 
   graph::Graph graph_;
-  std::vector<Unit> units_;
+  std::vector<FusedOp> ops_;
 };
 
-bool has_producer(const Unit& unit) { return unit.producer != kNone; }
-bool has_pool(const Unit& unit) { return unit.pooled != kNone; }
-bool has_scale(const Unit& unit) { return unit.scale != kNone; }
-bool has_addend(const Unit& unit) { return unit.addend != kNone; }
-bool is_gate(const Unit& unit) { return unit.activation == Activation::sigmoid; }
+bool has_producer(const FusedOp& op) { return op.producer != kNone; }
+bool has_pool(const FusedOp& op) { return op.pooled != kNone; }
+bool has_scale(const FusedOp& op) { return op.scale != kNone; }
+bool has_addend(const FusedOp& op) { return op.addend != kNone; }
+bool is_gate(const FusedOp& op) { return op.activation == Activation::sigmoid; }
 
 // Sixteen blocks, nine with a skip. The first has no expansion: the stem makes its rows.
 TEST_F(FuseTest, EfficientNetB0) {
@@ -77,8 +77,8 @@ TEST_F(FuseTest, EfficientNetB0) {
   EXPECT_EQ(count(Kind::depthwise, has_producer), 16);
   EXPECT_EQ(count(Kind::depthwise, has_pool), 16);
   EXPECT_EQ(count(Kind::depthwise,
-                  [](const Unit& unit) {
-                    return unit.activation == Activation::silu && unit.producer_activation == Activation::silu;
+                  [](const FusedOp& op) {
+                    return op.activation == Activation::silu && op.producer_activation == Activation::silu;
                   }),
             16);
   // Two of the SE and the projection a block, the head and the classifier.
@@ -89,8 +89,8 @@ TEST_F(FuseTest, EfficientNetB0) {
   EXPECT_EQ(count(Kind::global_pool, has_pool), 16);
   EXPECT_EQ(count(Kind::map), 16);
   EXPECT_EQ(count(Kind::map, is_gate), 16);
-  EXPECT_EQ(units_.size(), 16U + 50U + 17U + 16U);
-  EXPECT_EQ(units_.front().producer, id("stem.conv"));
+  EXPECT_EQ(ops_.size(), 16U + 50U + 17U + 16U);
+  EXPECT_EQ(ops_.front().producer, id("stem.conv"));
 }
 
 TEST_F(FuseTest, SwitchesOfEfficientNetB0) {
@@ -132,18 +132,18 @@ TEST_F(FuseTest, ResNet50) {
   EXPECT_EQ(count(Kind::gemm), 54 - 13);
   EXPECT_EQ(count(Kind::winograd), 13);  // one a block, without the three of stride 2
   EXPECT_EQ(count(Kind::gemm, has_addend), 16);
-  EXPECT_EQ(count(Kind::gemm, [](const Unit& unit) { return has_addend(unit) && unit.activation == Activation::relu; }),
+  EXPECT_EQ(count(Kind::gemm, [](const FusedOp& op) { return has_addend(op) && op.activation == Activation::relu; }),
             16);
   // Where the shape changes, the addition waits for the shortcut's convolution, which is made last.
   EXPECT_EQ(count(Kind::gemm,
-                  [&](const Unit& unit) {
-                    return has_addend(unit) && graph_.at(unit.layer).name.find("downsample") != std::string::npos;
+                  [&](const FusedOp& op) {
+                    return has_addend(op) && graph_.at(op.layer).name.find("downsample") != std::string::npos;
                   }),
             4);
   EXPECT_EQ(count(Kind::pool), 1);
   EXPECT_EQ(count(Kind::global_pool), 1);
   EXPECT_EQ(count(Kind::map), 0);
-  EXPECT_EQ(units_.size(), 56U);
+  EXPECT_EQ(ops_.size(), 56U);
 
   fuse({.fuse_epilogues = false});
   expect_runs();
@@ -164,7 +164,7 @@ TEST_F(FuseTest, NetworksWithoutSqueeze) {
   EXPECT_EQ(count(Kind::depthwise), 13);
   EXPECT_EQ(count(Kind::depthwise, has_producer), 13);
   EXPECT_EQ(count(Kind::gemm), 2);  // the last pointwise convolution and the classifier
-  EXPECT_EQ(units_.size(), 16U);
+  EXPECT_EQ(ops_.size(), 16U);
 }
 
 // A cell activates each of its states once for every reader: one activation of a tensor serves all.
@@ -172,11 +172,11 @@ TEST_F(FuseTest, AmoebaNetSharesActivations) {
   lower("amoebanet_b");
   fuse();
   expect_runs();
-  const auto activated = [](const Unit& unit) { return unit.activation == Activation::relu; };
+  const auto activated = [](const FusedOp& op) { return op.activation == Activation::relu; };
   std::vector<NodeId> sources;
-  for (const Unit& unit : units_) {
-    if (unit.kind == Kind::map && epilogue_params(unit) && unit.layer != kNone && !has_addend(unit)) {
-      sources.push_back(unit.inputs[0]);
+  for (const FusedOp& op : ops_) {
+    if (op.kind == Kind::map && activated(op) && op.layer != kNone && !has_addend(op)) {
+      sources.push_back(op.inputs[0]);
     }
   }
   std::sort(sources.begin(), sources.end());
@@ -185,8 +185,8 @@ TEST_F(FuseTest, AmoebaNetSharesActivations) {
   const auto in_graph = std::count_if(graph_.nodes.begin(), graph_.nodes.end(), [](const graph::Node& node) {
     return std::holds_alternative<graph::Activate>(node.op);
   });
-  const auto in_units = std::count_if(units_.begin(), units_.end(), [&](const Unit& unit) {
-    return epilogue_params(unit) || unit.producer_activation == Activation::relu;
+  const auto in_units = std::count_if(ops_.begin(), ops_.end(), [&](const FusedOp& op) {
+    return activated(op) || op.producer_activation == Activation::relu;
   });
   EXPECT_LT(in_units, in_graph);
   const auto concats = std::count_if(graph_.nodes.begin(), graph_.nodes.end(), [](const graph::Node& node) {
@@ -203,13 +203,13 @@ TEST_F(FuseTest, KeepIsRespected) {
                                  id("stages.1.1.project.bn")};
   fuse({}, keep);
   expect_runs();
-  for (const NodeId node : keep) EXPECT_NE(unit_of(graph_.at(node).name), nullptr) << graph_.at(node).name;
+  for (const NodeId node : keep) EXPECT_NE(op_of(graph_.at(node).name), nullptr) << graph_.at(node).name;
   EXPECT_EQ(count(Kind::depthwise, has_producer), 15);
   EXPECT_EQ(count(Kind::depthwise, has_pool), 15);  // one's activation is apart
   EXPECT_EQ(count(Kind::gemm, has_scale), 15);
   EXPECT_EQ(count(Kind::gemm, has_addend), 8);
   fuse({}, graph_.reductions);
-  EXPECT_EQ(units_.size(), 99U);
+  EXPECT_EQ(ops_.size(), 99U);
 }
 
 TEST_F(FuseTest, GroupedConvolutionsAreRefused) {

@@ -18,7 +18,7 @@ namespace effnet::engine {
 struct PackedLayer {
   primitives::PackedShape shape{};    // of a GEMM's weights
   std::int64_t weight = 0, bias = 0;  // bytes from the start of the packed weights
-  EpilogueParams activated;
+  EpilogueParams activation;
 };
 
 class Planner {
@@ -47,14 +47,14 @@ class Planner {
   std::string gemm_kernel(const PackedLayer& layer, std::int64_t pixels) const;
 
   // What the unit reads: the image's rows where its first layer is packed for them, else its first input.
-  BufferId input(const Unit& unit) const { return reads_image(unit) ? plan_.image : buffer(unit.inputs[0]); }
+  BufferId input(const FusedOp& op) const { return reads_image(op) ? plan_.image : buffer(op.inputs[0]); }
   BufferId buffer(NodeId id) const;  // of a node that a step has made
   BufferId new_buffer(std::int64_t bytes);
   BufferId output(NodeId id) { return buffer_of(id) = new_buffer(shape_of(id).bytes(kValueBytes)); }
   // The output buffer of a step that reads each value of `operand` (or kNone) right before it writes the same place. It
   // is the buffer of `operand` if no later step reads that, and it is not `other`, which the step reads in another
   // order; else a new one.
-  BufferId output_over(NodeId out, NodeId operand, BufferId other = kNoBuffer);
+  BufferId output_in_place(NodeId out, NodeId operand, BufferId other = kNoBuffer);
 
   // Sums over the pixels that a depthwise step makes of its output for the global pool behind it:
   // [block][image][band][16].
@@ -64,20 +64,20 @@ class Planner {
   };
   Sums& sums(NodeId global_pool) { return sums_[global_pool]; }
 
-  struct Made {
+  struct StepDescription {
     NodeId out = kNone;
     std::string kernel;
     std::vector<BufferId> reads = {};
     BufferId writes = kNoBuffer;
     std::vector<NodeId> layers = {};  // whose products it computes and whose weights it reads
   };
-  void add(std::unique_ptr<Step> step, Made made);
+  void add(std::unique_ptr<Step> step, StepDescription description);
 
  private:
   static constexpr std::int64_t kValueBytes = sizeof(float);  // of an activation
 
   BufferId& buffer_of(NodeId id) { return buffer_of_[static_cast<std::size_t>(id)]; }
-  bool reads_image(const Unit& unit) const;
+  bool reads_image(const FusedOp& op) const;
   bool dies_here(NodeId id) const;
   void make_image();
   void publish(NodeId id);
@@ -88,10 +88,10 @@ class Planner {
   const kernels::KernelSet& set_;
   std::int64_t batch_;
   const std::vector<NodeId>& keep_;
-  std::vector<Unit> units_;
-  std::size_t unit_ = 0;                 // the one that is made
+  std::vector<FusedOp> ops_;
+  std::size_t op_ = 0;                 // the one that is made
   std::vector<BufferId> buffer_of_;      // by node
-  std::vector<std::int64_t> last_unit_;  // by node: the last unit that reads it
+  std::vector<std::int64_t> last_op_;  // by node: the last op that reads it
   std::map<NodeId, Sums> sums_;
   Plan plan_;
 };

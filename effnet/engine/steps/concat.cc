@@ -55,16 +55,16 @@ void ConcatStep::run(const Context& context) const noexcept {
 
 }  // namespace
 
-void make_concat(Planner& planner, const Unit& unit) {
+void make_concat(Planner& planner, const FusedOp& op) {
   ConcatSpec spec;
-  for (const NodeId in : unit.inputs) {
+  for (const NodeId in : op.inputs) {
     spec.in.push_back(planner.buffer(in));
     spec.channels.push_back(planner.graph().at(in).out.c);
   }
-  spec.shape = planner.shape_of(unit.out);
-  spec.out = planner.output(unit.out);
-  Planner::Made made{.out = unit.out, .kernel = planner.kernel_name("concat"), .reads = spec.in, .writes = spec.out};
-  planner.add(std::make_unique<ConcatStep>(std::move(spec)), std::move(made));
+  spec.shape = planner.shape_of(op.out);
+  spec.out = planner.output(op.out);
+  Planner::StepDescription description{.out = op.out, .kernel = planner.kernel_name("concat"), .reads = spec.in, .writes = spec.out};
+  planner.add(std::make_unique<ConcatStep>(std::move(spec)), std::move(description));
 }
 
 }  // namespace effnet::engine

@@ -18,13 +18,13 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kFewestTasks = 8;
-constexpr std::int64_t kLeastRows = 10;      // of the image, for each row that a band makes again
-constexpr std::int64_t kShortestBand = 7;    // output rows: each band makes kernel - stride input rows twice
+constexpr std::int64_t kMinTasks = 8;
+constexpr std::int64_t kMinRowsPerRepeatedRow = 10;      // of the image, for each row that a band makes again
+constexpr std::int64_t kMinBandRows = 7;    // output rows: each band makes kernel - stride input rows twice
 constexpr std::int64_t kGatheredBlocks = 2;  // of a task that gathers its input, which all of its tiles read
 
 // A task keeps a pointer to each row of a window on the stack.
-inline constexpr std::int64_t kLargestDepthwiseKernel = 128;
+inline constexpr std::int64_t kMaxDepthwiseKernel = 128;
 
 struct DepthwiseSpec {
   // What makes the input rows: a product of this source, or none and the rows are copied from `in`.
@@ -94,24 +94,24 @@ struct DepthwiseStep::Task {
 
 std::int64_t DepthwiseStep::bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out) {
   const std::int64_t tiles = images * divide_up(kernels::lanes_of(out.c), set.tile);
-  const std::int64_t wanted = std::max<std::int64_t>(divide_up(kFewestTasks, tiles), 2);
-  return std::min(wanted, std::max<std::int64_t>(out.h / kShortestBand, 1));
+  const std::int64_t wanted = std::max<std::int64_t>(divide_up(kMinTasks, tiles), 2);
+  return std::min(wanted, std::max<std::int64_t>(out.h / kMinBandRows, 1));
 }
 
 bool DepthwiseStep::makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec) {
   const std::int64_t kernel = spec.window.kernel;
-  const kernels::Epilogue epilogue = spec.layer.activated.epilogue;
+  const kernels::Epilogue epilogue = spec.layer.activation.epilogue;
   return set.depthwise_pair(kernel, spec.window.stride, false, epilogue) != nullptr &&
          set.pairs_pay(kernel, spec.out_shape.w, epilogue);
 }
 
 DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec& spec) : spec_(spec) {
   const std::int64_t kernel = spec.window.kernel, stride = spec.window.stride;
-  whole_ = set.depthwise(kernel, stride, false, spec.layer.activated.epilogue);
-  half_ = set.depthwise(kernel, stride, true, spec.layer.activated.epilogue);
+  whole_ = set.depthwise(kernel, stride, false, spec.layer.activation.epilogue);
+  half_ = set.depthwise(kernel, stride, true, spec.layer.activation.epilogue);
   if (makes_pairs(set, spec)) {
-    whole_pair_ = set.depthwise_pair(kernel, stride, false, spec.layer.activated.epilogue);
-    half_pair_ = set.depthwise_pair(kernel, stride, true, spec.layer.activated.epilogue);
+    whole_pair_ = set.depthwise_pair(kernel, stride, false, spec.layer.activation.epilogue);
+    half_pair_ = set.depthwise_pair(kernel, stride, true, spec.layer.activation.epilogue);
   }
   tile_blocks_ = std::max(set.tile / kBlock, spec.produced && !spec.source.in_place() ? kGatheredBlocks : 1);
   tiles_ = divide_up(kernels::blocks_of(spec.out_shape.c), tile_blocks_);
@@ -137,7 +137,7 @@ void DepthwiseStep::run(const Context& context) const noexcept {
   const std::int64_t planes = spec_.images * tiles_;
   const std::int64_t repeated = spec_.window.kernel - spec_.window.stride, rows = spec_.in_shape.h;
   const bool by_band =
-      planes < kFewestTasks || (spec_.in_shape.pixels() >= kSmallImage && repeated * kLeastRows <= rows);
+      planes < kMinTasks || (spec_.in_shape.pixels() >= kSmallImage && repeated * kMinRowsPerRepeatedRow <= rows);
   const std::int64_t cut = members == 1 ? 0 : by_band ? planes : std::min(members, planes);
   const std::int64_t whole = planes - cut;
   context.team.step(
@@ -231,7 +231,7 @@ void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int
   primitives::GemmRun run{};
   run.input = gemm_input(spec_.source, context.buffer(spec_.in), task.image, first * width, pixels, task.gathered);
   run.depth = spec_.source.depth.gemm;
-  run.activation = spec_.producer.activated;
+  run.activation = spec_.producer.activation;
   run.out_block = block_ring;
   run.offsets = task.offsets;
   const primitives::PackedMatrix matrix{context.weight(spec_.producer.weight), spec_.producer.shape};
@@ -253,8 +253,8 @@ void DepthwiseStep::convolve(const Context& context, const Task& task, std::int6
   const std::int64_t kernel = spec_.window.kernel, width = spec_.out_shape.w;
   const std::int64_t lanes = kernels::lanes_of(spec_.out_shape.c);
   const std::int64_t block_out = spec_.images * spec_.out_shape.pixels() * kBlock;
-  const float low = spec_.layer.activated.low, high = spec_.layer.activated.high;
-  const float* in[kLargestDepthwiseKernel + 1];
+  const float low = spec_.layer.activation.low, high = spec_.layer.activation.high;
+  const float* in[kMaxDepthwiseKernel + 1];
   for (std::int64_t b = 0; b < task.blocks; ++b) {
     const std::int64_t block = task.first_block + b;
     const primitives::RowRing ring = ring_of(context, task, b);
@@ -293,7 +293,7 @@ void DepthwiseStep::convolve(const Context& context, const Task& task, std::int6
     if (whole_ != nullptr) {
       (half ? half_ : whole_)(args);
     } else {
-      context.set.depthwise_any[static_cast<std::size_t>(spec_.layer.activated.epilogue)](args, kernel,
+      context.set.depthwise_any[static_cast<std::size_t>(spec_.layer.activation.epilogue)](args, kernel,
                                                                                           spec_.window.stride);
     }
   }
@@ -302,7 +302,7 @@ void DepthwiseStep::convolve(const Context& context, const Task& task, std::int6
 std::string kernel_name(const kernels::KernelSet& set, const DepthwiseSpec& spec) {
   const std::int64_t kernel = spec.window.kernel;
   const bool half = kernels::lanes_of(spec.out_shape.c) <= 8;
-  const kernels::Epilogue epilogue = spec.layer.activated.epilogue;
+  const kernels::Epilogue epilogue = spec.layer.activation.epilogue;
   return DepthwiseStep::makes_pairs(set, spec)
              ? kernels::depthwise_pair_name(set, kernel, half, epilogue)
              : kernels::depthwise_name(set, kernel, spec.window.stride, half, epilogue);
@@ -310,39 +310,39 @@ std::string kernel_name(const kernels::KernelSet& set, const DepthwiseSpec& spec
 
 }  // namespace
 
-void make_depthwise(Planner& planner, const Unit& unit) {
-  const graph::Node& node = planner.graph().at(unit.layer);
+void make_depthwise(Planner& planner, const FusedOp& op) {
+  const graph::Node& node = planner.graph().at(op.layer);
   DepthwiseSpec spec;
   spec.images = planner.batch();
   spec.in_shape = planner.graph().in(node);
   spec.out_shape = node.out;
-  spec.window = planner.window_of(unit.layer);
+  spec.window = planner.window_of(op.layer);
   spec.right = graph::padding_of(planner.graph(), node).right;
   const std::int64_t kernel = spec.window.kernel;
-  if (kernel > kLargestDepthwiseKernel) {
+  if (kernel > kMaxDepthwiseKernel) {
     throw input_error("{}: the window of a depthwise convolution is too large (got {}x{}, expected at most {}x{})",
-                      node.name, kernel, kernel, kLargestDepthwiseKernel, kLargestDepthwiseKernel)
+                      node.name, kernel, kernel, kMaxDepthwiseKernel, kMaxDepthwiseKernel)
         .with_hint("the reference executor runs it: --backend reference");
   }
-  spec.in = planner.input(unit);
-  spec.layer = planner.layer(unit.layer, unit.activation);
+  spec.in = planner.input(op);
+  spec.layer = planner.layer(op.layer, op.activation);
   spec.pair_weight = spec.layer.weight + float_bytes(kernels::blocked_floats(node.out.c, kernel * kernel));
-  std::vector<NodeId> layers{unit.layer};
+  std::vector<NodeId> layers{op.layer};
   std::string name = kernel_name(planner.set(), spec);
-  if (unit.producer != kNone) {
+  if (op.producer != kNone) {
     spec.produced = true;
-    spec.source = planner.source_of(unit.producer, unit.inputs[0]);
-    spec.producer = planner.gemm_layer(unit.producer, unit.producer_activation);
-    layers.push_back(unit.producer);
+    spec.source = planner.source_of(op.producer, op.inputs[0]);
+    spec.producer = planner.gemm_layer(op.producer, op.producer_activation);
+    layers.push_back(op.producer);
     name = planner.gemm_kernel(spec.producer, spec.source.out.pixels()) + "+" + name;
   }
-  spec.out = planner.output(unit.out);
-  if (unit.pooled != kNone) {
+  spec.out = planner.output(op.out);
+  if (op.pooled != kNone) {
     const std::int64_t bands = DepthwiseStep::bands(planner.set(), spec.images, spec.out_shape);
     spec.sums = planner.new_buffer(float_bytes(kernels::blocked_floats(spec.out_shape.c, spec.images * bands)));
-    planner.sums(unit.pooled) = {spec.sums, bands};
+    planner.sums(op.pooled) = {spec.sums, bands};
   }
-  planner.add(std::make_unique<DepthwiseStep>(planner.set(), spec), {.out = unit.out,
+  planner.add(std::make_unique<DepthwiseStep>(planner.set(), spec), {.out = op.out,
                                                                      .kernel = std::move(name),
                                                                      .reads = {spec.in},
                                                                      .writes = spec.out,

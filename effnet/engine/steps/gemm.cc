@@ -11,11 +11,11 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kShortestRun = 56;     // pixels: below, weights are read too often
-constexpr std::int64_t kTasksAThread = 4;     // so that threads end together
-constexpr std::int64_t kFewestMacs = 40'000;  // some 4 us: less is not worth a second thread
-constexpr std::int64_t kFewestPanels = 3;     // of a group that has to prepare its input
-constexpr std::int64_t kShortestCut = 42;     // pixels, where threads share a run
+constexpr std::int64_t kMinRunPixels = 56;     // pixels: below, weights are read too often
+constexpr std::int64_t kTasksPerThread = 4;     // so that threads end together
+constexpr std::int64_t kMinMacs = 40'000;  // some 4 us: less is not worth a second thread
+constexpr std::int64_t kMinPanels = 3;     // of a group that has to prepare its input
+constexpr std::int64_t kMinPartPixels = 42;     // pixels, where threads share a run
 
 struct GemmSpec {
   GemmSource source;
@@ -35,9 +35,9 @@ class GemmStep final : public Step {
   std::int64_t scratch_bytes() const override;
 
  private:
-  struct Cut;
-  Cut cut_for(std::int64_t members) const;
-  void task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept;
+  struct Partition;
+  Partition partition_for(std::int64_t members) const;
+  void task(const Context& context, const Partition& partition, std::int64_t index, float* scratch) const noexcept;
   primitives::GemmInput scaled_input(const Context& context, std::int64_t image, std::int64_t first, std::int64_t count,
                                      float* scratch) const noexcept;
   void load_scale(const Context& context, std::int64_t image, float* scale) const noexcept;
@@ -61,7 +61,7 @@ GemmStep::GemmStep(const kernels::KernelSet& set, const GemmSpec& spec)
   // A run's input takes three eighths of the second-level cache, which a panel of weights shares.
   const std::int64_t affordable = set.cache_bytes * 3 / 8 / float_bytes(spec.layer.shape.depth);
   run_pixels_ =
-      std::min(pixels_, std::max(affordable / run_step_ * run_step_, divide_up(kShortestRun, run_step_) * run_step_));
+      std::min(pixels_, std::max(affordable / run_step_ * run_step_, divide_up(kMinRunPixels, run_step_) * run_step_));
   // Runs of equal length, but for the rounding to full tiles.
   run_pixels_ =
       std::min(pixels_, divide_up(divide_up(pixels_, divide_up(pixels_, run_pixels_)), run_step_) * run_step_);
@@ -72,34 +72,34 @@ GemmStep::GemmStep(const kernels::KernelSet& set, const GemmSpec& spec)
 
 // Depends on the threads: it changes who computes a value, not how. An image has equal parts, a part runs of one
 // length but for the last.
-struct GemmStep::Cut {
+struct GemmStep::Partition {
   std::int64_t parts, part_pixels;
   std::int64_t runs, run_pixels;  // of a part
   std::int64_t group_panels, groups;
 };
 
-GemmStep::Cut GemmStep::cut_for(std::int64_t members) const {
+GemmStep::Partition GemmStep::partition_for(std::int64_t members) const {
   const std::int64_t panels = spec_.layer.shape.panels();
-  Cut cut{1, pixels_, runs_, run_pixels_, panels, 1};
-  if (members == 1 || pixels_ * images_ * spec_.layer.shape.depth * spec_.layer.shape.channels < kFewestMacs)
-    return cut;
+  Partition partition{1, pixels_, runs_, run_pixels_, panels, 1};
+  if (members == 1 || pixels_ * images_ * spec_.layer.shape.depth * spec_.layer.shape.channels < kMinMacs)
+    return partition;
   // Pixels first, as many for each thread: few panels of different widths do not share out evenly.
-  cut.parts = std::clamp<std::int64_t>(pixels_ / kShortestCut, 1, divide_up(members, images_));
-  cut.part_pixels = divide_up(pixels_, cut.parts);
-  const std::int64_t wanted_runs = cut.part_pixels < 2 * kShortestCut ? 1 : 2;
-  const std::int64_t runs = std::max(divide_up(cut.part_pixels, run_pixels_), wanted_runs);
-  cut.run_pixels = std::min(divide_up(divide_up(cut.part_pixels, runs), run_step_) * run_step_, run_pixels_);
-  cut.runs = divide_up(cut.part_pixels, cut.run_pixels);
-  const std::int64_t tasks = images_ * cut.parts * cut.runs;
+  partition.parts = std::clamp<std::int64_t>(pixels_ / kMinPartPixels, 1, divide_up(members, images_));
+  partition.part_pixels = divide_up(pixels_, partition.parts);
+  const std::int64_t wanted_runs = partition.part_pixels < 2 * kMinPartPixels ? 1 : 2;
+  const std::int64_t runs = std::max(divide_up(partition.part_pixels, run_pixels_), wanted_runs);
+  partition.run_pixels = std::min(divide_up(divide_up(partition.part_pixels, runs), run_step_) * run_step_, run_pixels_);
+  partition.runs = divide_up(partition.part_pixels, partition.run_pixels);
+  const std::int64_t tasks = images_ * partition.parts * partition.runs;
   std::int64_t most = panels;
   if (scales_input_ || !spec_.source.in_place()) {
     // Every group of a run scales or gathers its input again, which costs as much as some three channels.
-    most = tasks == 1 ? members : panels / kFewestPanels;
+    most = tasks == 1 ? members : panels / kMinPanels;
   }
-  const std::int64_t wanted = divide_up(members * kTasksAThread, tasks);
-  cut.group_panels = divide_up(panels, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(most, 1)));
-  cut.groups = divide_up(panels, cut.group_panels);
-  return cut;
+  const std::int64_t wanted = divide_up(members * kTasksPerThread, tasks);
+  partition.group_panels = divide_up(panels, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(most, 1)));
+  partition.groups = divide_up(panels, partition.group_panels);
+  return partition;
 }
 
 // The gathered or scaled input; or, where it is read in place, a scaled panel and the scale.
@@ -111,12 +111,12 @@ std::int64_t GemmStep::scratch_bytes() const {
 }
 
 void GemmStep::run(const Context& context) const noexcept {
-  const Cut cut = cut_for(context.members());
+  const Partition partition = partition_for(context.members());
   // A thread's runs are neighbours in the image, as in the steps around; further groups are whoever's comes first. In
   // small images the threads stay together, at the same weights: B4 2 % slower otherwise.
-  const std::int64_t first = images_ * cut.parts * cut.runs, all = first * cut.groups;
+  const std::int64_t first = images_ * partition.parts * partition.runs, all = first * partition.groups;
   context.team.step(
-      all, [&](std::int64_t index, int member) noexcept { task(context, cut, index, context.scratch(member)); },
+      all, [&](std::int64_t index, int member) noexcept { task(context, partition, index, context.scratch(member)); },
       pixels_ < kSmallImage ? all : all - first);
 }
 
@@ -145,13 +145,13 @@ primitives::GemmInput GemmStep::scaled_input(const Context& context, std::int64_
   return {scratch, count * kBlock};
 }
 
-void GemmStep::task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept {
+void GemmStep::task(const Context& context, const Partition& partition, std::int64_t index, float* scratch) const noexcept {
   // Group by group, since the last group is the smallest: so the threads end together.
-  const std::int64_t image_runs = cut.parts * cut.runs;
+  const std::int64_t image_runs = partition.parts * partition.runs;
   const std::int64_t group = index / (image_runs * images_), image = index / image_runs % images_;
-  const std::int64_t part = index % image_runs / cut.runs, part_end = std::min((part + 1) * cut.part_pixels, pixels_);
-  const std::int64_t first = part * cut.part_pixels + index % cut.runs * cut.run_pixels;
-  const std::int64_t count = std::min(cut.run_pixels, part_end - first);
+  const std::int64_t part = index % image_runs / partition.runs, part_end = std::min((part + 1) * partition.part_pixels, pixels_);
+  const std::int64_t first = part * partition.part_pixels + index % partition.runs * partition.run_pixels;
+  const std::int64_t count = std::min(partition.run_pixels, part_end - first);
   if (count <= 0) return;  // the last part is shorter by a few pixels
 
   float* const panel = scratch + spec_.source.scratch_bytes(run_pixels_) / float_bytes(1);
@@ -162,12 +162,12 @@ void GemmStep::task(const Context& context, const Cut& cut, std::int64_t index, 
   run.input = scales_input_ ? scaled_input(context, image, first, count, scratch)
                             : gemm_input(spec_.source, context.buffer(spec_.in), image, first, count, scratch);
   run.depth = spec_.source.depth.gemm;
-  run.activation = spec_.layer.activated;
+  run.activation = spec_.layer.activation;
   run.out_block = out_.block_values();
   const std::int64_t at = (image * pixels_ + first) * kBlock;
   const primitives::PackedMatrix matrix{context.weight(spec_.layer.weight), spec_.layer.shape};
-  const std::int64_t last = std::min((group + 1) * cut.group_panels, matrix.panels());
-  for (std::int64_t i = group * cut.group_panels; i < last; ++i) {
+  const std::int64_t last = std::min((group + 1) * partition.group_panels, matrix.panels());
+  for (std::int64_t i = group * partition.group_panels; i < last; ++i) {
     run.panel = matrix.panel(i);
     run.prefetch.next_weight = i + 1 < last ? matrix.panel(i + 1).weight : nullptr;
     run.bias = context.weight(spec_.layer.bias) + run.panel.channel;
@@ -184,21 +184,21 @@ void GemmStep::task(const Context& context, const Cut& cut, std::int64_t index, 
 
 }  // namespace
 
-void make_gemm(Planner& planner, const Unit& unit) {
+void make_gemm(Planner& planner, const FusedOp& op) {
   GemmSpec spec;
-  spec.source = planner.source_of(unit.layer, unit.inputs[0]);
-  spec.in = planner.input(unit);
-  spec.layer = planner.gemm_layer(unit.layer, unit.activation);
+  spec.source = planner.source_of(op.layer, op.inputs[0]);
+  spec.in = planner.input(op);
+  spec.layer = planner.gemm_layer(op.layer, op.activation);
   std::vector<BufferId> reads{spec.in};
-  if (unit.scale != kNone) reads.push_back(spec.scale = planner.buffer(unit.scale));
-  if (unit.addend != kNone) reads.push_back(spec.residual = planner.buffer(unit.addend));
-  spec.out = planner.output_over(unit.out, unit.addend, spec.in);
+  if (op.scale != kNone) reads.push_back(spec.scale = planner.buffer(op.scale));
+  if (op.addend != kNone) reads.push_back(spec.residual = planner.buffer(op.addend));
+  spec.out = planner.output_in_place(op.out, op.addend, spec.in);
   planner.add(std::make_unique<GemmStep>(planner.set(), spec),
-              {.out = unit.out,
+              {.out = op.out,
                .kernel = planner.gemm_kernel(spec.layer, planner.batch() * spec.source.out.pixels()),
                .reads = std::move(reads),
                .writes = spec.out,
-               .layers = {unit.layer}});
+               .layers = {op.layer}});
 }
 
 }  // namespace effnet::engine

@@ -6,14 +6,14 @@
 
 namespace effnet::engine {
 
-void make_gemm(Planner& planner, const Unit& unit);
-void make_winograd(Planner& planner, const Unit& unit);
-void make_depthwise(Planner& planner, const Unit& unit);
-void make_map(Planner& planner, const Unit& unit);
-void make_pool(Planner& planner, const Unit& unit);
-void make_global_pool(Planner& planner, const Unit& unit);
-void make_concat(Planner& planner, const Unit& unit);
-void make_pad(Planner& planner, const Unit& unit);
+void make_gemm(Planner& planner, const FusedOp& op);
+void make_winograd(Planner& planner, const FusedOp& op);
+void make_depthwise(Planner& planner, const FusedOp& op);
+void make_map(Planner& planner, const FusedOp& op);
+void make_pool(Planner& planner, const FusedOp& op);
+void make_global_pool(Planner& planner, const FusedOp& op);
+void make_concat(Planner& planner, const FusedOp& op);
+void make_pad(Planner& planner, const FusedOp& op);
 // The image's rows as a blocked tensor, for what reads it and is no convolution of it; no unit's.
 void make_block_image(Planner& planner, BufferId rows, const ImageLayout& layout);
 

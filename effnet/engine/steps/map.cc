@@ -26,13 +26,13 @@ class MapStep final : public Step {
 
  private:
   MapSpec spec_;
-  EpilogueParams activated_;
+  EpilogueParams params_;
   std::int64_t run_pixels_, runs_;  // of an image
 };
 
 MapStep::MapStep(const MapSpec& spec)
     : spec_(spec),
-      activated_(spec.activation == graph::Activation::sigmoid ? EpilogueParams{} : epilogue_params(spec.activation)),
+      params_(spec.activation == graph::Activation::sigmoid ? EpilogueParams{} : epilogue_params(spec.activation)),
       run_pixels_(std::min(spec.shape.chw.pixels(), kMapPixels)),
       runs_(divide_up(spec.shape.chw.pixels(), run_pixels_)) {}
 
@@ -49,44 +49,44 @@ void MapStep::run(const Context& context) const noexcept {
     args.b = spec_.addend == kNoBuffer ? nullptr : context.buffer(spec_.addend) + at;
     args.out = context.buffer(spec_.out) + at;
     args.pixels = std::min(run_pixels_, pixels - first);
-    args.low = activated_.low;
-    args.high = activated_.high;
+    args.low = params_.low;
+    args.high = params_.high;
     if (spec_.scale != kNoBuffer) args.scale = context.buffer(spec_.scale) + plane * kBlock;
     if (spec_.weight >= 0) {
       args.scale = context.weight(spec_.weight) + block * kBlock;
       args.shift = context.weight(spec_.bias) + block * kBlock;
     }
     const bool sigmoid = spec_.activation == graph::Activation::sigmoid;
-    (sigmoid ? context.set.sigmoid : context.set.map[static_cast<std::size_t>(activated_.epilogue)])(args);
+    (sigmoid ? context.set.sigmoid : context.set.map[static_cast<std::size_t>(params_.epilogue)])(args);
   };
   // Small maps go together: a gate's one pixel a block is not worth a second thread.
   const std::int64_t pieces = spec_.shape.blocks() * images * runs_;
-  const std::int64_t pieces_a_task = kMapPixels / run_pixels_;
-  context.team.step(divide_up(pieces, pieces_a_task), [&](std::int64_t task, int) noexcept {
-    const std::int64_t last = std::min(pieces, (task + 1) * pieces_a_task);
-    for (std::int64_t index = task * pieces_a_task; index < last; ++index) piece(index);
+  const std::int64_t pieces_per_task = kMapPixels / run_pixels_;
+  context.team.step(divide_up(pieces, pieces_per_task), [&](std::int64_t task, int) noexcept {
+    const std::int64_t last = std::min(pieces, (task + 1) * pieces_per_task);
+    for (std::int64_t index = task * pieces_per_task; index < last; ++index) piece(index);
   });
 }
 
 }  // namespace
 
-void make_map(Planner& planner, const Unit& unit) {
+void make_map(Planner& planner, const FusedOp& op) {
   MapSpec spec;
-  spec.shape = planner.shape_of(unit.out);
-  spec.in = planner.buffer(unit.inputs[0]);
-  spec.activation = unit.activation;
+  spec.shape = planner.shape_of(op.out);
+  spec.in = planner.buffer(op.inputs[0]);
+  spec.activation = op.activation;
   std::vector<BufferId> reads{spec.in};
   std::vector<NodeId> layers;
-  if (unit.layer != kNone && std::holds_alternative<graph::BatchNorm>(planner.graph().at(unit.layer).op)) {
-    const PackedLayer norm = planner.layer(unit.layer);
+  if (op.layer != kNone && std::holds_alternative<graph::BatchNorm>(planner.graph().at(op.layer).op)) {
+    const PackedLayer norm = planner.layer(op.layer);
     spec.weight = norm.weight;
     spec.bias = norm.bias;
-    layers.push_back(unit.layer);
+    layers.push_back(op.layer);
   }
-  if (unit.addend != kNone) reads.push_back(spec.addend = planner.buffer(unit.addend));
-  if (unit.scale != kNone) reads.push_back(spec.scale = planner.buffer(unit.scale));
-  spec.out = planner.output_over(unit.out, unit.inputs[0]);
-  planner.add(std::make_unique<MapStep>(spec), {.out = unit.out,
+  if (op.addend != kNone) reads.push_back(spec.addend = planner.buffer(op.addend));
+  if (op.scale != kNone) reads.push_back(spec.scale = planner.buffer(op.scale));
+  spec.out = planner.output_in_place(op.out, op.inputs[0]);
+  planner.add(std::make_unique<MapStep>(spec), {.out = op.out,
                                                 .kernel = planner.kernel_name("map"),
                                                 .reads = std::move(reads),
                                                 .writes = spec.out,

@@ -18,7 +18,7 @@
 
 namespace effnet::engine {
 
-using primitives::activated;
+using primitives::epilogue_params;
 using primitives::EpilogueParams;
 using primitives::GemmSource;
 using primitives::ImageLayout;

@@ -14,7 +14,7 @@ namespace {
 using kernels::kBlock;
 using primitives::kWinogradPositions;
 
-constexpr std::int64_t kTasksAThread = 4;
+constexpr std::int64_t kTasksPerThread = 4;
 
 struct WinogradSpec {
   BufferId in = kNoBuffer, out = kNoBuffer, residual = kNoBuffer;
@@ -58,7 +58,7 @@ std::int64_t WinogradStep::scratch_bytes() const {
 
 void WinogradStep::run(const Context& context) const noexcept {
   const auto members = context.members();
-  const std::int64_t wanted = members == 1 ? 1 : divide_up(members * kTasksAThread, runs_);
+  const std::int64_t wanted = members == 1 ? 1 : divide_up(members * kTasksPerThread, runs_);
   const std::int64_t panels = spec_.layer.shape.panels(), group_panels = divide_up(panels, std::min(panels, wanted));
   const std::int64_t groups = divide_up(panels, group_panels);
   context.team.step(runs_ * groups, [&](std::int64_t index, int member) noexcept {
@@ -99,7 +99,7 @@ void WinogradStep::task(const Context& context, std::int64_t first, std::int64_t
           {.in = products + b * count * kBlock,
            .position = panel_blocks() * count * kBlock,
            .bias = context.weight(spec_.layer.bias) + block * kBlock,
-           .activation = spec_.layer.activated,
+           .activation = spec_.layer.activation,
            .out = context.buffer(spec_.out) + at,
            .residual = spec_.residual == kNoBuffer ? nullptr : context.buffer(spec_.residual) + at},
           first, count);
@@ -109,21 +109,21 @@ void WinogradStep::task(const Context& context, std::int64_t first, std::int64_t
 
 }  // namespace
 
-void make_winograd(Planner& planner, const Unit& unit) {
+void make_winograd(Planner& planner, const FusedOp& op) {
   WinogradSpec spec;
-  spec.in = planner.buffer(unit.inputs[0]);
-  spec.layer = planner.gemm_layer(unit.layer, unit.activation);
-  const Window window = planner.window_of(unit.layer);
-  spec.tiles = {planner.shape_of(unit.inputs[0]), planner.shape_of(unit.layer), window.top, window.left};
+  spec.in = planner.buffer(op.inputs[0]);
+  spec.layer = planner.gemm_layer(op.layer, op.activation);
+  const Window window = planner.window_of(op.layer);
+  spec.tiles = {planner.shape_of(op.inputs[0]), planner.shape_of(op.layer), window.top, window.left};
   std::vector<BufferId> reads{spec.in};
-  if (unit.addend != kNone) reads.push_back(spec.residual = planner.buffer(unit.addend));
-  spec.out = planner.output_over(unit.out, unit.addend, spec.in);
-  const auto kernel = fmt::format("winograd2x2_{}", kernels::name(spec.layer.activated.epilogue));
-  planner.add(std::make_unique<WinogradStep>(planner.set(), spec), {.out = unit.out,
+  if (op.addend != kNone) reads.push_back(spec.residual = planner.buffer(op.addend));
+  spec.out = planner.output_in_place(op.out, op.addend, spec.in);
+  const auto kernel = fmt::format("winograd2x2_{}", kernels::name(spec.layer.activation.epilogue));
+  planner.add(std::make_unique<WinogradStep>(planner.set(), spec), {.out = op.out,
                                                                     .kernel = planner.kernel_name(kernel),
                                                                     .reads = std::move(reads),
                                                                     .writes = spec.out,
-                                                                    .layers = {unit.layer}});
+                                                                    .layers = {op.layer}});
 }
 
 }  // namespace effnet::engine
