@@ -48,7 +48,8 @@ std::string read_identified(const fs::path& path, const std::function<void()>& r
     read();
     if (file_identity(path) == before) return before;
   }
-  throw input_error("{}: the file changed while it was read (got different contents, expected no change)", path.string())
+  throw input_error("{}: the file changed while it was read (got different contents, expected no change)",
+                    path.string())
       .with_hint("run the command again when the file is completely written");
 }
 

@@ -12,8 +12,9 @@ bool is_depthwise(const Graph& graph, NodeId node) {
   if (conv == nullptr || conv->groups == 1) return false;
   const Node& at = graph.at(node);
   if (conv->groups == graph.in(at).c && conv->groups == at.out.c) return true;
-  throw input_error("{}: the engine does not run this grouped convolution (got {} groups for {} channels, expected 1 or {})", at.name,
-                    conv->groups, graph.in(at).c, graph.in(at).c);
+  throw input_error(
+      "{}: the engine does not run this grouped convolution (got {} groups for {} channels, expected 1 or {})", at.name,
+      conv->groups, graph.in(at).c, graph.in(at).c);
 }
 
 bool uses_winograd(const Graph& graph, NodeId id) {

@@ -20,9 +20,9 @@ namespace effnet::engine {
 namespace {
 
 constexpr std::int64_t kBatch = 8;
-constexpr std::int64_t kSmallBatch = 4;              // used if kBatch images are too expensive even at kMinSide
+constexpr std::int64_t kSmallBatch = 4;            // used if kBatch images are too expensive even at kMinSide
 constexpr std::int64_t kMaxMacs = 32'000'000'000;  // of the calibration pass: two seconds on two cores
-constexpr std::int64_t kGrid = 32;                  // sides are multiples of the total stride of every named network
+constexpr std::int64_t kGrid = 32;                 // sides are multiples of the total stride of every named network
 constexpr std::int64_t kMinSide = 128;             // at 64 pixels L2 becomes chaotic
 
 // Values that are written during the calibration; the Weights hold views of them.

@@ -53,7 +53,7 @@ class Reference {
   ThreadPool& pool_;
   ReferenceOptions options_;
   std::vector<std::vector<std::span<const float>>> bound_;  // by node, in the order of graph::parameters(graph, node)
-  std::vector<std::size_t> last_use_;                       // by node: the last node that reads it; nodes.size() for the logits
+  std::vector<std::size_t> last_use_;  // by node: the last node that reads it; nodes.size() for the logits
 };
 
 }  // namespace effnet::engine

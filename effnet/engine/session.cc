@@ -103,7 +103,8 @@ struct Session::Impl {
   // with a batch of 8 takes 3 % longer per image than with a batch of 1.
   static std::int64_t micro_batch_of(std::int64_t images, std::int64_t image_bytes) {
     constexpr std::int64_t kMicroBatchBytes = 16 << 20;
-    std::int64_t micro_batch = std::clamp<std::int64_t>(kMicroBatchBytes / std::max<std::int64_t>(image_bytes, 1), 1, images);
+    std::int64_t micro_batch =
+        std::clamp<std::int64_t>(kMicroBatchBytes / std::max<std::int64_t>(image_bytes, 1), 1, images);
     while (images % micro_batch != 0) --micro_batch;
     return micro_batch;
   }
@@ -170,7 +171,9 @@ struct Session::Impl {
       const Plan::Output& output = plan.step_outputs[s];
       if (all_finite(buffer(output.buffer), output.shape)) continue;
       throw input_error("the output of {} holds NaN or infinity (expected finite values)", plan.steps[s]->info.name)
-          .with_hint("the weights are corrupt or overflow float32; effnet compare shows the first layer where two backends differ");
+          .with_hint(
+              "the weights are corrupt or overflow float32; effnet compare shows the first layer where two backends "
+              "differ");
     }
     throw internal_error("the logits hold NaN or infinity, but every layer's output is finite");
   }
@@ -186,12 +189,14 @@ struct Session::Impl {
     }
     const auto values_expected = static_cast<std::size_t>(batch * classes());
     if (logits.size() != values_expected) {
-      throw usage_error("the logits buffer has the wrong size (got {} values, expected {})", logits.size(), values_expected);
+      throw usage_error("the logits buffer has the wrong size (got {} values, expected {})", logits.size(),
+                        values_expected);
     }
   }
   void check_pixels(std::size_t values, std::span<const float> logits) const {
     check(values, logits);
-    if (input.c != 3) throw usage_error("the network does not take RGB pixels (got {} input channels, expected 3)", input.c);
+    if (input.c != 3)
+      throw usage_error("the network does not take RGB pixels (got {} input channels, expected 3)", input.c);
   }
 
   std::shared_ptr<const PackedWeights> weights;

@@ -407,7 +407,7 @@ TEST(Session, GraphsThatDoNotFitTogetherAreRefused) {
   EXPECT_THAT(with("head.pool", [](graph::Node& n) { n.out.h = 2; }), HasSubstr("head.pool"));
   graph::Graph maps = good;  // as many logits as pixels do not fit where run() writes
   maps.logits = maps.features;
-  EXPECT_THAT(refusal(maps), HasSubstr("the output is no vector"));
+  EXPECT_THAT(refusal(maps), HasSubstr("the output is not a vector"));
 }
 
 TEST(Session, WindowsThatAreTooLargeForADepthwiseStepAreRefused) {

@@ -24,8 +24,8 @@ namespace fs = std::filesystem;
 using std::chrono::minutes;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
-using testkit::WithoutRootRights;
 using testkit::names_in;
+using testkit::WithoutRootRights;
 
 graph::Graph small_graph(std::int64_t classes = 4) {
   graph::Builder builder("small", {3, 5, 5});

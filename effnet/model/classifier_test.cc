@@ -14,8 +14,8 @@ namespace {
 
 using engine::testkit::largest_difference;
 using testing::ElementsAre;
-using testkit::test_image;
 using testkit::kSide;
+using testkit::test_image;
 using testkit::tiny_model;
 
 class Classifiers : public testkit::WithHome {

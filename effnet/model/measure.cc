@@ -47,7 +47,8 @@ Timing measure(const std::function<void()>& run, double seconds) {
     const auto start = Clock::now();
     run();
     timing.ms.push_back(ms_since(start));
-  } while (ms_since(begin) < 1000 * seconds || timing.ms.size() < (timing.ms.front() > kLongRunMs ? kMinLongRuns : kMinRuns));
+  } while (ms_since(begin) < 1000 * seconds ||
+           timing.ms.size() < (timing.ms.front() > kLongRunMs ? kMinLongRuns : kMinRuns));
   timing.mean_ms = std::accumulate(timing.ms.begin(), timing.ms.end(), 0.0) / static_cast<double>(timing.ms.size());
   std::sort(timing.ms.begin(), timing.ms.end());
   return timing;

@@ -47,8 +47,8 @@ class Handle : public testkit::WithHome {
 
 TEST_F(Handle, AFileARunFolderAndAnArchFile) {
   const formats::Model model = tiny_model();
-  for (const std::string& what :
-       {write_file(model, "tiny.safetensors"), fs::path(write_file(model, "run/model.safetensors")).parent_path().string()}) {
+  for (const std::string& what : {write_file(model, "tiny.safetensors"),
+                                  fs::path(write_file(model, "run/model.safetensors")).parent_path().string()}) {
     const ModelHandle handle = open(what);
     EXPECT_EQ(handle.arch(), model.arch) << what;
     EXPECT_EQ(handle.preprocessing(), model.preprocessing);

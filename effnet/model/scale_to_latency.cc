@@ -12,10 +12,10 @@
 namespace effnet::model {
 namespace {
 
-constexpr double kSeconds = 0.5;  // a measurement
-constexpr double kCloseEnough = 0.97;   // of the target: near enough
-constexpr double kTargetFraction = 0.985;    // the middle of what is near enough
-constexpr double kMinMacsRatio = 1.01;   // MACs of what fits and what does not: nothing lies between
+constexpr double kSeconds = 0.5;           // a measurement
+constexpr double kCloseEnough = 0.97;      // of the target: near enough
+constexpr double kTargetFraction = 0.985;  // the middle of what is near enough
+constexpr double kMinMacsRatio = 1.01;     // MACs of what fits and what does not: nothing lies between
 constexpr int kRounds = 16;
 constexpr double kSmallestPhi = -20;  // as arch::solve
 

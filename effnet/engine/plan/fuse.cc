@@ -21,7 +21,7 @@ bool is_identity_at_inference(const Node& node) {
          std::holds_alternative<graph::DropPath>(node.op);
 }
 
-// Activations that a kernel applies before it stores; a sigmoid is a map of its own.
+// Whether kernels apply this activation before they store. A sigmoid is a separate map step.
 bool is_epilogue(Activation activation) { return activation != Activation::sigmoid; }
 
 class Fuser {
@@ -61,7 +61,8 @@ class Fuser {
   NodeId alias(NodeId id) const { return alias_[index(id)]; }
   NodeId input(NodeId id, std::size_t i = 0) const { return alias(graph_.at(id).inputs[i]); }
 
-  // Cells activate one tensor for each of its readers: one activation serves all.
+  // AmoebaNet cells apply the same activation once per reader of a tensor. One of these nodes is computed and serves
+  // all readers.
   void share_activations() {
     std::map<std::pair<NodeId, Activation>, NodeId> first;
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
@@ -75,12 +76,12 @@ class Fuser {
     }
   }
 
-  // The one reader of `id`, if there is just one and nobody outside wants to see `id` itself.
+  // The only reader of `id`; kNone if there are several or `id` itself must be kept.
   NodeId only_user(NodeId id) const {
     return users_[index(id)].size() == 1 && !kept_[index(id)] ? users_[index(id)][0] : kNone;
   }
 
-  // Takes what follows `unit.out` into the unit: additions (if `additions`) and one activation.
+  // Fuses the nodes after `op.out` into the op: additions (if `additions`), then one activation.
   void fuse_epilogue(FusedOp& op, bool additions) {
     while (options_.fuse_epilogues && op.activation == Activation::none) {
       const NodeId user = only_user(op.out);
@@ -147,7 +148,7 @@ class Fuser {
     } else if (std::holds_alternative<graph::BatchNorm>(node.op)) {
       fuse_epilogue(op, false);
     } else {
-      throw internal_error("{}: the engine has no op for {}", node.name, graph::op_name(node.op));
+      throw internal_error("{}: the engine cannot run the op {}", node.name, graph::op_name(node.op));
     }
     emit(std::move(op));
   }
@@ -162,7 +163,7 @@ class Fuser {
     const NodeId user = only_user(op.out);
     if (options_.fuse_depthwise && user != kNone && is_depthwise(graph_, user) && op.addend == kNone &&
         op.scale == kNone && kind == FusedOp::Kind::gemm) {
-      producers_[user] = std::move(op);  // runs inside that one
+      producers_[user] = std::move(op);  // runs inside the depthwise convolution
       return;
     }
     emit(std::move(op));
@@ -209,13 +210,13 @@ class Fuser {
 
   const Graph& graph_;
   const PlanOptions& options_;
-  std::vector<NodeId> alias_;  // by node: the node that holds the same values
+  std::vector<NodeId> alias_;  // by node: the node that has the same values
   std::vector<std::vector<NodeId>> users_;
   std::vector<NodeId> norms_;
   std::vector<bool> computed_, fused_, kept_;
-  std::map<NodeId, FusedOp> producers_;  // by depthwise convolution: what makes its input
-  std::set<NodeId> scaled_;       // multiplications left to their reader
-  std::set<NodeId> pooled_;       // global pools summed where their input is made
+  std::map<NodeId, FusedOp> producers_;  // by depthwise convolution: the op that computes its input
+  std::set<NodeId> scaled_;              // channel scales that their reader applies
+  std::set<NodeId> pooled_;              // global pools whose sums the step before them computes
   std::vector<FusedOp> ops_;
 };
 

@@ -20,9 +20,14 @@ struct Row {
   void (*make)(Planner& planner, const FusedOp& op);
 };
 constexpr Row kMakers[] = {
-    {FusedOp::Kind::gemm, make_gemm}, {FusedOp::Kind::winograd, make_winograd}, {FusedOp::Kind::depthwise, make_depthwise},
-    {FusedOp::Kind::map, make_map},   {FusedOp::Kind::pool, make_pool},         {FusedOp::Kind::global_pool, make_global_pool},
-    {FusedOp::Kind::pad, make_pad},   {FusedOp::Kind::concat, make_concat},
+    {FusedOp::Kind::gemm, make_gemm},
+    {FusedOp::Kind::winograd, make_winograd},
+    {FusedOp::Kind::depthwise, make_depthwise},
+    {FusedOp::Kind::map, make_map},
+    {FusedOp::Kind::pool, make_pool},
+    {FusedOp::Kind::global_pool, make_global_pool},
+    {FusedOp::Kind::pad, make_pad},
+    {FusedOp::Kind::concat, make_concat},
 };
 
 NodeId first_layer(const FusedOp& op) { return op.producer != kNone ? op.producer : op.layer; }
@@ -114,19 +119,18 @@ BufferId Planner::new_buffer(std::int64_t bytes) {
 }
 
 BufferId Planner::output_in_place(NodeId out, NodeId operand, BufferId other) {
-  if (operand == kNone || !dies_here(operand) || buffer(operand) == other) return output(out);
+  if (operand == kNone || !is_last_reader(operand) || buffer(operand) == other) return output(out);
   return buffer_of(out) = buffer(operand);
 }
 
-// Whether this unit is the last that reads `id`, which is not the image.
-bool Planner::dies_here(NodeId id) const {
+// Whether the current op is the last reader of node `id`. Always false for the network's input.
+bool Planner::is_last_reader(NodeId id) const {
   return last_op_[static_cast<std::size_t>(id)] == static_cast<std::int64_t>(op_) && id != 0;
 }
 
 void Planner::publish(NodeId id) {
   if (buffer_of(id) == kNoBuffer) {
-    throw usage_error("{} of {} cannot be kept (it is folded into the node that follows)", graph_.at(id).name,
-                      graph_.name);
+    throw usage_error("{} of {} cannot be kept (it is fused into the next node)", graph_.at(id).name, graph_.name);
   }
   plan_.outputs[id] = {buffer(id), shape_of(id)};
 }
@@ -154,8 +158,9 @@ bool Planner::reads_image(const FusedOp& op) const {
          depth_of(graph_, first_layer(op)).source == primitives::DepthLayout::Source::image;
 }
 
-// The image lies in HWC rows, where convolutions that read it find their windows. Each has its own padding; memory
-// has the most of all on every side. What else reads the image reads a blocked copy of it.
+// The network's input is stored in HWC rows, from which convolutions read their windows directly. The convolutions may
+// have different padding; the rows have the largest padding on each side. All other readers of the input read a blocked
+// copy.
 void Planner::make_image() {
   const Chw& in = graph_.input();
   graph::WindowPadding most;
@@ -177,11 +182,11 @@ void Planner::make_image() {
 void Planner::finish() {
   for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
     const Step& step = *plan_.steps[s];
-    const auto lives = [&](BufferId id) {
+    const auto extend_lifetime = [&](BufferId id) {
       plan_.buffers[static_cast<std::size_t>(id)].last = static_cast<std::int64_t>(s);
     };
-    for (const BufferId id : step.reads) lives(id);
-    lives(step.writes);
+    for (const BufferId id : step.reads) extend_lifetime(id);
+    extend_lifetime(step.writes);
     plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.scratch_bytes());
     plan_.zero_bytes = std::max(plan_.zero_bytes, step.zero_bytes());
   }
@@ -194,12 +199,12 @@ Plan make_plan(const graph::Graph& graph, const PackedWeights& weights, std::int
   graph::check(graph);
   const graph::Node& logits = graph.at(graph.logits);
   if (logits.out.pixels() != 1) {
-    throw input_error("{}: the output is no vector (got {}x{} pixels, expected one)", logits.name, logits.out.h,
+    throw input_error("{}: the output is not a vector (got {}x{} pixels, expected 1x1)", logits.name, logits.out.h,
                       logits.out.w);
   }
   for (const NodeId id : keep) {
     if (id < 1 || static_cast<std::size_t>(id) >= graph.nodes.size()) {
-      throw usage_error("a node that cannot be kept (got {}, expected 1 to {})", id, graph.nodes.size() - 1);
+      throw usage_error("this node cannot be kept (got id {}, expected 1 to {})", id, graph.nodes.size() - 1);
     }
   }
   return Planner(graph, weights, batch, options, keep).plan();

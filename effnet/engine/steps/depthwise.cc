@@ -1,9 +1,10 @@
-// A depthwise convolution, and with it the convolution that makes its input, the activations of both and the sums of
-// its global pool: the row cascade.
+// A depthwise convolution. If fused, the step also runs the convolution that produces its input, both activations, and
+// the sums of its global pool: the row cascade.
 //
-// A task is one tile of channels of one band of output rows of one image. It walks down the band. For the next output
-// rows it makes the input rows that are still missing (products of that tile's channels alone), into a ring of rows
-// that lies in L1 or L2 and has the padding in memory, then convolves. The expanded tensor never exists as a whole.
+// A task is one tile of channels of one band of output rows of one image. It processes its band from top to bottom. For
+// each group of output rows it first computes the missing input rows (a GEMM of this tile's channels only) into a row
+// ring, which fits L1 or L2 and includes the padding columns. Then it convolves. The expanded tensor is never stored as
+// a whole.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -19,26 +20,28 @@ namespace {
 using kernels::kBlock;
 
 constexpr std::int64_t kMinTasks = 8;
-constexpr std::int64_t kMinRowsPerRepeatedRow = 10;      // of the image, for each row that a band makes again
-constexpr std::int64_t kMinBandRows = 7;    // output rows: each band makes kernel - stride input rows twice
-constexpr std::int64_t kGatheredBlocks = 2;  // of a task that gathers its input, which all of its tiles read
+constexpr std::int64_t kMinRowsPerRepeatedRow =
+    10;  // bands are tasks only if the image has this many input rows per row that a band repeats
+constexpr std::int64_t kMinBandRows = 7;  // output rows; neighbouring bands both compute kernel - stride input rows
+constexpr std::int64_t kGatheredBlocks =
+    2;  // per task, if the input is gathered: all its tiles read the gathered input
 
-// A task keeps a pointer to each row of a window on the stack.
+// A task keeps a pointer to each row of a window on the stack, so the kernel size is limited.
 inline constexpr std::int64_t kMaxDepthwiseKernel = 128;
 
 struct DepthwiseSpec {
-  // What makes the input rows: a product of this source, or none and the rows are copied from `in`.
+  // true: a GEMM of `source` with the weights of `producer` computes the input rows. false: they are copied from `in`.
   bool produced = false;
-  GemmSource source;  // produced
+  GemmSource source;
   PackedLayer producer;
 
   BufferId in = kNoBuffer, out = kNoBuffer;
   BufferId sums = kNoBuffer;  // [block][image][band][16]
   std::int64_t images = 1;
-  Chw in_shape, out_shape;  // of one image; channels are equal
+  Chw in_shape, out_shape;  // of one image; both have the same number of channels
   Window window;
-  std::int64_t right = 0;  // columns of padding; rows below need none
-  PackedLayer layer;       // without a shape
+  std::int64_t right = 0;  // padding columns on the right; bottom rows need no padding
+  PackedLayer layer;       // its shape is not set
   std::int64_t pair_weight = 0;
 };
 
@@ -49,9 +52,10 @@ class DepthwiseStep final : public Step {
   std::int64_t scratch_bytes() const override;
   std::int64_t zero_bytes() const override { return float_bytes(row_values_); }
 
-  // Whether it makes its rows in pairs: where that is faster.
+  // Whether the step computes two output rows at once (depthwise_pair): if the instruction set supports it and it is
+  // faster.
   static bool makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec);
-  // Bands are a function of the shape, so the order of the sums is too.
+  // The number of bands depends on the shape only, so the order of the sums does too.
   static std::int64_t bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out);
 
  private:
@@ -61,7 +65,8 @@ class DepthwiseStep final : public Step {
     constexpr auto kBytes = static_cast<std::int64_t>(sizeof(std::int32_t));
     return divide_up(ring_rows_ * spec_.in_shape.w * kBytes, kernels::kAlignment) * kernels::kAlignment;
   }
-  // Of even rows where they are made in pairs, so that a row's bits do not depend on bands.
+  // The first row of a band. It is even if rows are computed in pairs, so that the bits of a row do not depend on the
+  // bands.
   std::int64_t band_begin(std::int64_t band) const {
     const std::int64_t row = band * spec_.out_shape.h / bands_;
     return band == bands_ ? row : row / rows_ * rows_;
@@ -74,22 +79,23 @@ class DepthwiseStep final : public Step {
                 float* sums) const noexcept;
 
   DepthwiseSpec spec_;
-  kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;                // null: depthwise_any
+  kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;                // null: use depthwise_any
   kernels::DepthwisePairFn whole_pair_ = nullptr, half_pair_ = nullptr;  // null: row by row
-  std::int64_t tile_blocks_, tiles_, bands_;  // of a task: one product tile, or as many as share gathered input
-  std::int64_t rows_;                         // output rows that a kernel makes, 1 or 2
-  std::int64_t group_;                        // output rows made at a time
-  std::int64_t ring_rows_;                    // slots
-  std::int64_t row_values_;                   // of one padded row
+  std::int64_t tile_blocks_, tiles_,
+      bands_;                // channel blocks of a task: one GEMM tile, or the blocks that share a gathered input
+  std::int64_t rows_;        // output rows per kernel call, 1 or 2
+  std::int64_t group_;       // output rows computed at a time
+  std::int64_t ring_rows_;   // slots of the row ring
+  std::int64_t row_values_;  // floats of one padded row
 };
 
-// The rows that a task has made so far.
+// The working memory of a task.
 struct DepthwiseStep::Task {
   std::int64_t image;
   std::int64_t first_block, blocks;
   float* ring;            // [block][slot][padded column][16]
-  float* gathered;        // the source's scratch
-  std::int32_t* offsets;  // of the pixels of a run, in the ring
+  float* gathered;        // scratch of gemm_input()
+  std::int32_t* offsets;  // of each pixel of a GEMM run in the ring
 };
 
 std::int64_t DepthwiseStep::bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out) {
@@ -123,32 +129,33 @@ DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec&
   row_values_ = (spec.window.left + spec.in_shape.w + spec.right) * kBlock;
 }
 
-// The ring, the offsets in it, the gathered input.
+// The row ring, the pixel offsets, and the gathered input.
 std::int64_t DepthwiseStep::scratch_bytes() const {
   return ring_bytes() + offset_bytes() +
          (spec_.produced ? spec_.source.scratch_bytes(ring_rows_ * spec_.in_shape.w) : 0);
 }
 
 void DepthwiseStep::run(const Context& context) const noexcept {
-  // Alone, a task walks all bands of its channels in one go and makes no row twice. With several threads each band is a
-  // task where there are few tiles or little is made twice, band by band: so a thread's tasks are neighbours in the
-  // image. Else only the last tiles are cut, so that the threads end together.
+  // With one thread, a task processes all bands of its channels in one pass, and no row is computed twice. With several
+  // threads there are two cases. If there are few tiles, or few rows are computed twice, each band is a task, in the
+  // order of the bands, so that the tasks of a thread are neighbours in the image. Otherwise only the last tiles are
+  // split into bands, so that all threads finish at about the same time.
   const auto members = context.members();
   const std::int64_t planes = spec_.images * tiles_;
   const std::int64_t repeated = spec_.window.kernel - spec_.window.stride, rows = spec_.in_shape.h;
   const bool by_band =
       planes < kMinTasks || (spec_.in_shape.pixels() >= kSmallImage && repeated * kMinRowsPerRepeatedRow <= rows);
-  const std::int64_t cut = members == 1 ? 0 : by_band ? planes : std::min(members, planes);
-  const std::int64_t whole = planes - cut;
+  const std::int64_t split = members == 1 ? 0 : by_band ? planes : std::min(members, planes);
+  const std::int64_t whole = planes - split;
   context.team.step(
-      whole + cut * bands_,
+      whole + split * bands_,
       [&](std::int64_t index, int member) noexcept {
         auto* const scratch = context.scratch<std::byte>(member);
         if (index < whole) return walk(context, index / tiles_, index % tiles_, 0, bands_, scratch);
-        const std::int64_t plane = whole + (index - whole) % cut, band = (index - whole) / cut;
+        const std::int64_t plane = whole + (index - whole) % split, band = (index - whole) / split;
         walk(context, plane / tiles_, plane % tiles_, band, band + 1, scratch);
       },
-      whole > 0 ? cut * bands_ : 0);
+      whole > 0 ? split * bands_ : 0);
 }
 
 void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,
@@ -161,7 +168,7 @@ void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_
   task.offsets = reinterpret_cast<std::int32_t*>(scratch + ring_bytes());
   task.gathered = reinterpret_cast<float*>(scratch + ring_bytes() + offset_bytes());
 
-  // The padding columns of every slot stay zero: products and copies write between them.
+  // The padding columns of all slots stay zero: GEMMs and copies write only between them.
   for (std::int64_t row = 0; row < task.blocks * ring_rows_; ++row) {
     float* const at = task.ring + row * row_values_;
     std::memset(at, 0, static_cast<std::size_t>(spec_.window.left * kBlock) * sizeof(float));
@@ -184,7 +191,8 @@ void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_
       const std::int64_t last = std::min(y + group_, end);
       const std::int64_t needed =
           std::min((last - 1) * spec_.window.stride - spec_.window.top + spec_.window.kernel, spec_.in_shape.h);
-      // A stride above the kernel leaves rows out; the ring has no place for them.
+      // If the stride is larger than the kernel, some input rows are never read. Skip them: the ring has no slot for
+      // them.
       made = std::max(made, y * spec_.window.stride - spec_.window.top);
       if (needed > made) {
         make_rows(context, task, made, needed);
@@ -201,7 +209,7 @@ primitives::RowRing DepthwiseStep::ring_of(const Context& context, const Task& t
   return {task.ring + block * ring_rows_ * row_values_, ring_rows_, row_values_, context.zeros()};
 }
 
-// Input rows [first, last) into their slots.
+// Computes or copies the input rows [first, last) into their slots.
 void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int64_t first,
                               std::int64_t last) const noexcept {
   const std::int64_t width = spec_.in_shape.w;
@@ -247,7 +255,7 @@ void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int
   }
 }
 
-// Output rows [y, y + rows), one or two.
+// Computes the output rows [y, y + rows); rows is 1 or 2.
 void DepthwiseStep::convolve(const Context& context, const Task& task, std::int64_t y, std::int64_t rows,
                              float* sums) const noexcept {
   const std::int64_t kernel = spec_.window.kernel, width = spec_.out_shape.w;
@@ -294,7 +302,7 @@ void DepthwiseStep::convolve(const Context& context, const Task& task, std::int6
       (half ? half_ : whole_)(args);
     } else {
       context.set.depthwise_any[static_cast<std::size_t>(spec_.layer.activation.epilogue)](args, kernel,
-                                                                                          spec_.window.stride);
+                                                                                           spec_.window.stride);
     }
   }
 }
@@ -342,11 +350,9 @@ void make_depthwise(Planner& planner, const FusedOp& op) {
     spec.sums = planner.new_buffer(float_bytes(kernels::blocked_floats(spec.out_shape.c, spec.images * bands)));
     planner.sums(op.pooled) = {spec.sums, bands};
   }
-  planner.add(std::make_unique<DepthwiseStep>(planner.set(), spec), {.out = op.out,
-                                                                     .kernel = std::move(name),
-                                                                     .reads = {spec.in},
-                                                                     .writes = spec.out,
-                                                                     .layers = std::move(layers)});
+  planner.add(
+      std::make_unique<DepthwiseStep>(planner.set(), spec),
+      {.out = op.out, .kernel = std::move(name), .reads = {spec.in}, .writes = spec.out, .layers = std::move(layers)});
 }
 
 }  // namespace effnet::engine

@@ -1,4 +1,4 @@
-// A convolution with groups = 1, or a linear layer: products over runs of pixels.
+// A convolution with groups = 1, or a linear layer, as GEMMs over runs of pixels.
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -11,23 +11,24 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kMinRunPixels = 56;     // pixels: below, weights are read too often
-constexpr std::int64_t kTasksPerThread = 4;     // so that threads end together
-constexpr std::int64_t kMinMacs = 40'000;  // some 4 us: less is not worth a second thread
-constexpr std::int64_t kMinPanels = 3;     // of a group that has to prepare its input
-constexpr std::int64_t kMinPartPixels = 42;     // pixels, where threads share a run
+constexpr std::int64_t kMinRunPixels = 56;   // in shorter runs, weights are read too often
+constexpr std::int64_t kTasksPerThread = 4;  // so that all threads finish at about the same time
+constexpr std::int64_t kMinMacs = 40'000;    // about 4 us; smaller steps are not worth a second thread
+constexpr std::int64_t kMinPanels = 3;       // of a group that scales or gathers its input
+constexpr std::int64_t kMinPartPixels = 42;  // pixels of a part, if threads share the pixels of an image
 
 struct GemmSpec {
   GemmSource source;
   BufferId in = kNoBuffer, out = kNoBuffer;
   BufferId residual = kNoBuffer;
-  BufferId scale = kNoBuffer;  // images x channels, 1x1: multiplies the input's channels
+  BufferId scale = kNoBuffer;  // images x channels, 1x1: multiplies the channels of the input
   PackedLayer layer;
 };
 
-// Tasks are runs of pixels x groups of channel tiles. A run's input stays in L2 while all of a group's weights pass
-// over it; a gathered input is gathered once a group. A channel scale goes into each tile's weights once a run (depth x
-// tile multiplications) or into the run's input once a group (depth x pixels), whichever is less.
+// A task is one run of pixels x one group of panels. The input of the run stays in L2 while all panels of the group
+// pass over it. A gathered input is gathered once per group. A channel scale is applied to the weights of each panel
+// once per run (depth x panel channels multiplications), or to the input of the run once per group (depth x pixels
+// multiplications), whichever is less.
 class GemmStep final : public Step {
  public:
   GemmStep(const kernels::KernelSet& set, const GemmSpec& spec);
@@ -44,10 +45,10 @@ class GemmStep final : public Step {
 
   GemmSpec spec_;
   BlockedShape out_;
-  std::int64_t images_;  // runs do not cross images, or 1: the batch is one long image
-  std::int64_t pixels_;  // of one of them
+  std::int64_t images_;  // a run does not cross images; or 1: the batch is treated as one long image
+  std::int64_t pixels_;  // per image
   std::int64_t run_pixels_, runs_;
-  std::int64_t run_step_;  // a run ends with a full tile of pixels
+  std::int64_t run_step_;  // the tallest tile; the length of a run is a multiple of it
   bool scales_weights_ = false, scales_input_ = false;
 };
 
@@ -58,11 +59,11 @@ GemmStep::GemmStep(const kernels::KernelSet& set, const GemmSpec& spec)
   const bool by_image = !spec.source.in_place() || spec.scale != kNoBuffer;
   images_ = by_image ? out_.images : 1;
   pixels_ = out_.pixels() / images_;
-  // A run's input takes three eighths of the second-level cache, which a panel of weights shares.
+  // The input of a run takes 3/8 of the second-level cache; a panel of weights shares the cache.
   const std::int64_t affordable = set.cache_bytes * 3 / 8 / float_bytes(spec.layer.shape.depth);
   run_pixels_ =
       std::min(pixels_, std::max(affordable / run_step_ * run_step_, divide_up(kMinRunPixels, run_step_) * run_step_));
-  // Runs of equal length, but for the rounding to full tiles.
+  // Runs have equal length, rounded up to full tiles.
   run_pixels_ =
       std::min(pixels_, divide_up(divide_up(pixels_, divide_up(pixels_, run_pixels_)), run_step_) * run_step_);
   runs_ = divide_up(pixels_, run_pixels_);
@@ -70,11 +71,11 @@ GemmStep::GemmStep(const kernels::KernelSet& set, const GemmSpec& spec)
   scales_input_ = spec.scale != kNoBuffer && !scales_weights_;
 }
 
-// Depends on the threads: it changes who computes a value, not how. An image has equal parts, a part runs of one
-// length but for the last.
+// How the work is divided among threads. It depends on the number of threads, but only decides who computes a value,
+// not how. An image is divided into equal parts; a part is divided into runs of equal length, except the last.
 struct GemmStep::Partition {
   std::int64_t parts, part_pixels;
-  std::int64_t runs, run_pixels;  // of a part
+  std::int64_t runs, run_pixels;  // per part
   std::int64_t group_panels, groups;
 };
 
@@ -83,17 +84,18 @@ GemmStep::Partition GemmStep::partition_for(std::int64_t members) const {
   Partition partition{1, pixels_, runs_, run_pixels_, panels, 1};
   if (members == 1 || pixels_ * images_ * spec_.layer.shape.depth * spec_.layer.shape.channels < kMinMacs)
     return partition;
-  // Pixels first, as many for each thread: few panels of different widths do not share out evenly.
+  // Divide by pixels first: equal numbers of pixels balance better than a few panels of different widths.
   partition.parts = std::clamp<std::int64_t>(pixels_ / kMinPartPixels, 1, divide_up(members, images_));
   partition.part_pixels = divide_up(pixels_, partition.parts);
   const std::int64_t wanted_runs = partition.part_pixels < 2 * kMinPartPixels ? 1 : 2;
   const std::int64_t runs = std::max(divide_up(partition.part_pixels, run_pixels_), wanted_runs);
-  partition.run_pixels = std::min(divide_up(divide_up(partition.part_pixels, runs), run_step_) * run_step_, run_pixels_);
+  partition.run_pixels =
+      std::min(divide_up(divide_up(partition.part_pixels, runs), run_step_) * run_step_, run_pixels_);
   partition.runs = divide_up(partition.part_pixels, partition.run_pixels);
   const std::int64_t tasks = images_ * partition.parts * partition.runs;
   std::int64_t most = panels;
   if (scales_input_ || !spec_.source.in_place()) {
-    // Every group of a run scales or gathers its input again, which costs as much as some three channels.
+    // Each group of a run scales or gathers the input again, which costs about as much as three output channels.
     most = tasks == 1 ? members : panels / kMinPanels;
   }
   const std::int64_t wanted = divide_up(members * kTasksPerThread, tasks);
@@ -102,7 +104,7 @@ GemmStep::Partition GemmStep::partition_for(std::int64_t members) const {
   return partition;
 }
 
-// The gathered or scaled input; or, where it is read in place, a scaled panel and the scale.
+// The gathered or scaled input. If the input is read in place: a scaled panel and the scale.
 std::int64_t GemmStep::scratch_bytes() const {
   const std::int64_t input = scales_input_ ? float_bytes(spec_.source.depth.gemm.segments * run_pixels_ * kBlock)
                                            : spec_.source.scratch_bytes(run_pixels_);
@@ -112,15 +114,16 @@ std::int64_t GemmStep::scratch_bytes() const {
 
 void GemmStep::run(const Context& context) const noexcept {
   const Partition partition = partition_for(context.members());
-  // A thread's runs are neighbours in the image, as in the steps around; further groups are whoever's comes first. In
-  // small images the threads stay together, at the same weights: B4 2 % slower otherwise.
+  // Large images: the runs of a thread are neighbours in the image, as in the steps before and after; the tasks of all
+  // groups but the first are handed out in order. Small images: all tasks are handed out in order, so that the threads
+  // use the same weights at the same time (otherwise B4 is 2 % slower).
   const std::int64_t first = images_ * partition.parts * partition.runs, all = first * partition.groups;
   context.team.step(
       all, [&](std::int64_t index, int member) noexcept { task(context, partition, index, context.scratch(member)); },
       pixels_ < kSmallImage ? all : all - first);
 }
 
-// The scale of one image: one float a channel.
+// Copies the scale of one image: one float per channel.
 void GemmStep::load_scale(const Context& context, std::int64_t image, float* scale) const noexcept {
   const float* const from = context.buffer(spec_.scale) + image * kBlock;
   for (std::int64_t b = 0; b < spec_.source.in.blocks(); ++b) {
@@ -145,14 +148,16 @@ primitives::GemmInput GemmStep::scaled_input(const Context& context, std::int64_
   return {scratch, count * kBlock};
 }
 
-void GemmStep::task(const Context& context, const Partition& partition, std::int64_t index, float* scratch) const noexcept {
-  // Group by group, since the last group is the smallest: so the threads end together.
+void GemmStep::task(const Context& context, const Partition& partition, std::int64_t index,
+                    float* scratch) const noexcept {
+  // Tasks are ordered by group. The last group is the smallest, so all threads finish at about the same time.
   const std::int64_t image_runs = partition.parts * partition.runs;
   const std::int64_t group = index / (image_runs * images_), image = index / image_runs % images_;
-  const std::int64_t part = index % image_runs / partition.runs, part_end = std::min((part + 1) * partition.part_pixels, pixels_);
+  const std::int64_t part = index % image_runs / partition.runs,
+                     part_end = std::min((part + 1) * partition.part_pixels, pixels_);
   const std::int64_t first = part * partition.part_pixels + index % partition.runs * partition.run_pixels;
   const std::int64_t count = std::min(partition.run_pixels, part_end - first);
-  if (count <= 0) return;  // the last part is shorter by a few pixels
+  if (count <= 0) return;  // the last part may have fewer runs
 
   float* const panel = scratch + spec_.source.scratch_bytes(run_pixels_) / float_bytes(1);
   float* const scale = panel + spec_.layer.shape.depth * spec_.layer.shape.panel_channels;

@@ -1,4 +1,5 @@
-// The mean over all pixels of an image, from a tensor (in order, one sum a channel) or from a depthwise step's sums.
+// The mean over all pixels of an image: from a tensor (one sum per channel, in pixel order), or from the sums of a
+// depthwise step.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -12,8 +13,8 @@ using kernels::kBlock;
 
 struct GlobalPoolSpec {
   BufferId in = kNoBuffer, out = kNoBuffer;
-  BlockedShape shape;      // of what is averaged
-  std::int64_t bands = 0;  // above zero: `in` holds sums [block][image][band][16]
+  BlockedShape shape;      // of the tensor that is averaged
+  std::int64_t bands = 0;  // if > 0, `in` holds the sums [block][image][band][16] of a depthwise step
 };
 class GlobalPoolStep final : public Step {
  public:
@@ -27,7 +28,7 @@ class GlobalPoolStep final : public Step {
 void GlobalPoolStep::run(const Context& context) const noexcept {
   const std::int64_t planes = spec_.shape.blocks() * spec_.shape.images;
   const std::int64_t summands = spec_.bands > 0 ? spec_.bands : spec_.shape.chw.pixels();
-  // Bands are a few vectors a plane: not worth a second thread.
+  // The sums of the bands are a few vectors per plane: not worth a second thread.
   const std::int64_t planes_per_task = spec_.bands > 0 ? planes : 1;
   context.team.step(divide_up(planes, planes_per_task), [&](std::int64_t task, int) noexcept {
     for (std::int64_t plane = task * planes_per_task; plane < std::min(planes, (task + 1) * planes_per_task); ++plane) {

@@ -1,5 +1,5 @@
-// epilogue(in * scale + shift + addend) of every value, in place or not: a standalone batch norm, activation, addition
-// or channel scale, or several of them.
+// epilogue(in * scale + shift + addend) of every value, possibly in place: a standalone batch norm, activation,
+// addition or channel scale, or several of them.
 #include <algorithm>
 #include <utility>
 
@@ -10,13 +10,13 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kMapPixels = 256;  // of a task: 16 KB in, 16 KB out
+constexpr std::int64_t kMapPixels = 256;  // per task: 16 KB of input, 16 KB of output
 
 struct MapSpec {
   BlockedShape shape;
   BufferId in = kNoBuffer, out = kNoBuffer, addend = kNoBuffer;
   BufferId scale = kNoBuffer;           // images x channels, 1x1
-  std::int64_t weight = -1, bias = -1;  // a standalone batch norm as scale and shift, in the packed weights
+  std::int64_t weight = -1, bias = -1;  // scale and shift of a standalone batch norm: offsets in the packed weights
   graph::Activation activation = graph::Activation::none;
 };
 class MapStep final : public Step {
@@ -27,7 +27,7 @@ class MapStep final : public Step {
  private:
   MapSpec spec_;
   EpilogueParams params_;
-  std::int64_t run_pixels_, runs_;  // of an image
+  std::int64_t run_pixels_, runs_;  // per image
 };
 
 MapStep::MapStep(const MapSpec& spec)
@@ -39,9 +39,9 @@ MapStep::MapStep(const MapSpec& spec)
 void MapStep::run(const Context& context) const noexcept {
   const std::int64_t images = spec_.shape.images;
   const std::int64_t pixels = spec_.shape.chw.pixels();
-  const auto piece = [&](std::int64_t index) {
+  const auto run_one = [&](std::int64_t index) {
     const std::int64_t first = index % runs_ * run_pixels_;
-    const std::int64_t plane = index / runs_;  // block * images + image
+    const std::int64_t plane = index / runs_;  // = block * images + image
     const std::int64_t block = plane / images;
     const std::int64_t at = (plane * pixels + first) * kBlock;
     kernels::MapArgs args{};
@@ -59,12 +59,12 @@ void MapStep::run(const Context& context) const noexcept {
     const bool sigmoid = spec_.activation == graph::Activation::sigmoid;
     (sigmoid ? context.set.sigmoid : context.set.map[static_cast<std::size_t>(params_.epilogue)])(args);
   };
-  // Small maps go together: a gate's one pixel a block is not worth a second thread.
-  const std::int64_t pieces = spec_.shape.blocks() * images * runs_;
-  const std::int64_t pieces_per_task = kMapPixels / run_pixels_;
-  context.team.step(divide_up(pieces, pieces_per_task), [&](std::int64_t task, int) noexcept {
-    const std::int64_t last = std::min(pieces, (task + 1) * pieces_per_task);
-    for (std::int64_t index = task * pieces_per_task; index < last; ++index) piece(index);
+  // Small maps are combined into one task: the sigmoid of SE has one pixel per block and is not worth a second thread.
+  const std::int64_t runs = spec_.shape.blocks() * images * runs_;
+  const std::int64_t runs_per_task = kMapPixels / run_pixels_;
+  context.team.step(divide_up(runs, runs_per_task), [&](std::int64_t task, int) noexcept {
+    const std::int64_t last = std::min(runs, (task + 1) * runs_per_task);
+    for (std::int64_t index = task * runs_per_task; index < last; ++index) run_one(index);
   });
 }
 

@@ -1,4 +1,4 @@
-// Rows and columns of zeros around an image, or cut from it.
+// Adds rows and columns of zeros around an image, or removes rows and columns.
 #include <algorithm>
 #include <cstring>
 
@@ -13,7 +13,7 @@ struct PadSpec {
   BufferId in = kNoBuffer, out = kNoBuffer;
   std::int64_t images = 1;
   Chw in_shape, out_shape;
-  std::int64_t top = 0, left = 0;  // zeros before, or rows and columns cut where negative
+  std::int64_t top = 0, left = 0;  // zeros added before the image; negative: rows or columns removed
 };
 class PadStep final : public Step {
  public:

@@ -1,4 +1,4 @@
-// Windows: their maximum or mean.
+// Max and average pooling.
 #include "effnet/engine/steps/makers.h"
 
 namespace effnet::engine {

@@ -1,4 +1,4 @@
-// A dense 3x3 convolution with stride 1 as Winograd's F(2x2, 3x3): 16 products of transformed tiles, 2.25 times fewer
+// A dense 3x3 convolution with stride 1 as Winograd's F(2x2, 3x3): 16 GEMMs of transformed tiles, with 2.25 times fewer
 // multiplications.
 #include <fmt/format.h>
 
@@ -19,11 +19,11 @@ constexpr std::int64_t kTasksPerThread = 4;
 struct WinogradSpec {
   BufferId in = kNoBuffer, out = kNoBuffer, residual = kNoBuffer;
   primitives::WinogradTiles tiles;
-  PackedLayer layer;  // the shape of each position's weights
+  PackedLayer layer;  // its shape is that of one position's weights
 };
 
-// A task is a run of tiles x a group of panels: it transforms the run's input into scratch (half of L2), then,
-// for each panel, multiplies all positions and transforms the result back.
+// A task is one run of tiles x one group of panels. It transforms the input of the run into scratch (half of L2). Then,
+// for each panel, it runs the GEMMs of all positions and transforms the result back.
 class WinogradStep final : public Step {
  public:
   WinogradStep(const kernels::KernelSet& set, const WinogradSpec& spec);
@@ -40,12 +40,12 @@ class WinogradStep final : public Step {
   std::int64_t panel_blocks() const { return divide_up(spec_.layer.shape.panel_channels, kBlock); }
 
   WinogradSpec spec_;
-  std::int64_t all_, run_tiles_, runs_;  // tiles of the batch
+  std::int64_t all_, run_tiles_, runs_;  // tiles of the batch, tiles per run, runs
 };
 
 WinogradStep::WinogradStep(const kernels::KernelSet& set, const WinogradSpec& spec)
     : spec_(spec), all_(spec.tiles.count()) {
-  const std::int64_t step = set.tallest();  // a run ends with a full tile
+  const std::int64_t step = set.tallest();  // the length of a run is a multiple of the tallest tile
   const std::int64_t tile_bytes = float_bytes(kWinogradPositions * in_blocks() * kBlock);
   run_tiles_ = std::min(all_, std::max(set.cache_bytes / 2 / tile_bytes / step * step, step));
   run_tiles_ = std::min(all_, divide_up(divide_up(all_, divide_up(all_, run_tiles_)), step) * step);
