@@ -31,7 +31,7 @@ Moments moments_of(std::span<const float> values) {
   return moments;
 }
 
-// A network small enough for every test: MobileNetV2's blocks on few channels.
+// A small network for fast tests: the first three stages of B0.
 arch::ArchSpec small_spec() {
   arch::ArchSpec spec = arch::variant("efficientnet_b0").spec;
   spec.name = "small";
@@ -49,7 +49,7 @@ bool same_bytes(const tensor::Weights& a, const tensor::Weights& b) {
       });
 }
 
-TEST(RandomWeights, FollowTheInitialisation) {
+TEST(RandomWeights, FollowTheOfficialInitialisation) {
   ThreadPool pool(2);
   const arch::ArchSpec spec = small_spec();
   const tensor::Weights weights = random_weights(spec, 100, 3, pool);
@@ -83,7 +83,8 @@ TEST(RandomWeights, FollowTheInitialisation) {
   }
 }
 
-// The definition: over the calibration images, every batch norm gives mean 0 and variance var / (var + epsilon).
+// By definition: over the calibration images, the output of every batch norm has mean 0 and variance var / (var +
+// epsilon).
 TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
   constexpr std::int64_t kBatch = 8;
   ThreadPool pool(2);
@@ -109,8 +110,8 @@ TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
                }
                const Moments moments = moments_of(channel);
                const double var = variance[static_cast<std::size_t>(c)];
-               // Mean and variance are rounded to float: relative 2^-24 of a mean of at most some 10 deviations, and of
-               // a value.
+               // Mean and variance are rounded to float: a relative error of 2^-24 of a mean of at most about 10
+               // deviations, and of each value.
                ASSERT_NEAR(moments.mean, 0, 1e-5) << node.name;
                ASSERT_NEAR(moments.deviation, std::sqrt(var / (var + norm->epsilon)), 1e-5) << node.name;
              }
@@ -118,7 +119,7 @@ TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
   EXPECT_GT(norms, 10);
 }
 
-TEST(RandomWeights, DependOnSeedAloneNotOnThreads) {
+TEST(RandomWeights, DependOnTheSeedButNotOnThreads) {
   ThreadPool one(1), three(3);
   const arch::ArchSpec spec = small_spec();
   const tensor::Weights weights = random_weights(spec, 10, 5, one);
@@ -126,8 +127,9 @@ TEST(RandomWeights, DependOnSeedAloneNotOnThreads) {
   EXPECT_FALSE(same_bytes(weights, random_weights(spec, 10, 6, one)));
 }
 
-// Values go by name: a deeper network shares those of the blocks that it has in common.
-TEST(RandomWeights, ValuesGoByName) {
+// The values of a tensor depend on its name: a deeper network has the same values in the blocks that both networks
+// have.
+TEST(RandomWeights, ValuesDependOnTheName) {
   ThreadPool pool(2);
   arch::ArchSpec deeper = small_spec();
   deeper.stages[1].repeats += 2;
@@ -139,11 +141,12 @@ TEST(RandomWeights, ValuesGoByName) {
   }
 }
 
-// Unit scale, in numbers: logits of new images spread by 0.05 to 10 at the nominal and at a smaller resolution. (The
-// lower end is the head's: silu of a unit normal has mean 0.2, and sqrt(1280) * 0.2 / sqrt(3 * 1000) = 0.13.)
+// Activations keep unit scale: the logits of new images have a standard deviation of 0.05 to 10, at the nominal
+// resolution and at a smaller one. The lower bound comes from the head: SiLU of a unit normal has mean 0.2, and
+// sqrt(1280) * 0.2 / sqrt(3 * 1000) = 0.13.
 class NamedModel : public testing::TestWithParam<const char*> {};
 
-TEST_P(NamedModel, HasLogitsOfUsefulSize) {
+TEST_P(NamedModel, HasLogitsOfUnitScale) {
   ThreadPool pool(2);
   const arch::ArchSpec& spec = arch::variant(GetParam()).spec;
   const Parameters parameters(random_weights(spec, spec.classes, 0, pool));
@@ -161,15 +164,15 @@ TEST_P(NamedModel, HasLogitsOfUsefulSize) {
   }
 }
 
-// Those whose calibration stays below 15 GMAC. B3 to L2, Lite3 and 4, ResNet-50 to -152 and AmoebaNet-B are run by
-// hand.
+// The networks whose calibration takes less than 15 GMAC. B3 to L2, Lite3, Lite4, ResNet-50 to -152 and AmoebaNet-B
+// were checked by hand.
 INSTANTIATE_TEST_SUITE_P(Small, NamedModel,
                          testing::Values("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_lite0",
                                          "efficientnet_lite1", "efficientnet_lite2", "mobilenet_v1", "mobilenet_v2",
                                          "mnasnet_a1", "mnasnet_b1", "resnet18"),
                          [](const auto& row) { return std::string(row.param); });
 
-TEST(SyntheticImages, UnitScaleAndReproducible) {
+TEST(SyntheticImages, HaveUnitScaleAndAreReproducible) {
   ThreadPool one(1), two(2);
   const Chw shape{3, 47, 31};
   const std::vector<float> images = synthetic_images(shape, 4, 7, one);
@@ -177,11 +180,12 @@ TEST(SyntheticImages, UnitScaleAndReproducible) {
   EXPECT_NE(images, synthetic_images(shape, 4, 8, two));
   const std::vector<float> fewer = synthetic_images(shape, 2, 7, one);
   EXPECT_TRUE(std::equal(fewer.begin(), fewer.end(), images.begin()));
-  // White noise: 5 standard errors of the deviation.
+  // White noise: within 5 standard errors of deviation 1.
   const auto one_image = static_cast<std::size_t>(shape.numel());
   const Moments white = moments_of(std::span(images).first(one_image));
   EXPECT_NEAR(white.deviation, 1.0, 5 / std::sqrt(2.0 * static_cast<double>(one_image)));
-  // Octaves: neighbours in a row share most patches (correlation about 0.75 at this width), white ones nothing.
+  // Octaves: neighbours in a row share most patches (correlation about 0.75 at this width). White noise has no
+  // correlation.
   const auto neighbours = [&](std::size_t image) {
     double product = 0, square = 0;
     for (std::size_t i = image * one_image; i + 1 < (image + 1) * one_image; ++i) {
@@ -194,7 +198,7 @@ TEST(SyntheticImages, UnitScaleAndReproducible) {
   EXPECT_GT(neighbours(1), 0.4);
 }
 
-TEST(RandomWeights, UnknownBlockIsTheCallersFault) {
+TEST(RandomWeights, AnUnknownBlockIsAnError) {
   ThreadPool pool(1);
   arch::ArchSpec spec = small_spec();
   spec.stages[0].block = "nonsense";

@@ -33,7 +33,7 @@ Timing measure(const std::function<void()>& run, double seconds) {
   constexpr std::size_t kMinRuns = 10;
   constexpr std::size_t kMinLongRuns = 3;
   constexpr double kLongRunMs = 1000;
-  constexpr double kWarmUpMs = 50;  // clocks rise and caches fill within that
+  constexpr double kWarmUpMs = 50;  // enough for clock frequency and caches to settle
   const auto begin_warm = Clock::now();
   do {
     check_interrupt();
@@ -74,7 +74,7 @@ Difference difference(std::span<const float> values, std::span<const float> expe
 }
 
 std::vector<float> photo_like(const Chw& shape, std::int64_t batch, ThreadPool& pool) {
-  constexpr std::uint64_t kSeed = 1;  // not the images that random weights were calibrated with
+  constexpr std::uint64_t kSeed = 1;  // other images than those that calibrate random weights
   const std::vector<float> images = engine::synthetic_images(shape, 2 * batch, kSeed, pool);
   const std::int64_t image = shape.numel();
   std::vector<float> odd(static_cast<std::size_t>(batch * image));

@@ -12,12 +12,12 @@
 namespace effnet::model {
 namespace {
 
-constexpr double kSeconds = 0.5;           // a measurement
-constexpr double kCloseEnough = 0.97;      // of the target: near enough
-constexpr double kTargetFraction = 0.985;  // the middle of what is near enough
-constexpr double kMinMacsRatio = 1.01;     // MACs of what fits and what does not: nothing lies between
+constexpr double kSeconds = 0.5;           // per measurement
+constexpr double kCloseEnough = 0.97;      // stop at this fraction of the target
+constexpr double kTargetFraction = 0.985;  // aim at the middle of the accepted range
+constexpr double kMinMacsRatio = 1.01;     // stop if the smallest too slow MACs are within 1 % of the largest that fit
 constexpr int kRounds = 16;
-constexpr double kSmallestPhi = -20;  // as arch::solve
+constexpr double kSmallestPhi = -20;  // as in arch::solve
 
 double macs_of(const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).macs); }
 
@@ -63,8 +63,9 @@ TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, cons
     budget = std::isinf(too_slow) ? 1.1 * fits : fits == 0 ? too_slow / 2 : std::sqrt(fits * too_slow);
   }
   if (!best)
-    throw usage_error("the target cannot be reached (got {:g} ms, expected a latency that this machine repeats)",
-                      target_ms);
+    throw usage_error(
+        "the target cannot be reached (got {:g} ms, expected a latency that is reproducible on this machine)",
+        target_ms);
   return *best;
 }
 
