@@ -225,7 +225,7 @@ std::vector<float> Reference::run(std::span<const float> input, std::int64_t bat
     throw usage_error("the input does not fit {} (got {} values for a batch of {}, expected {} x {} x {} per image)",
                       graph_.name, input.size(), batch, shape.c, shape.h, shape.w);
   }
-  graph::activation_memory(graph_, batch);  // throws if a size leaves 64 bits
+  graph::activation_memory(graph_, batch);  // throws if a size exceeds 64 bits
   return ReferenceRun(*this, input, batch).walk(observer);
 }
 
