@@ -37,8 +37,8 @@ struct FusedOp {
   // convolution.
   NodeId producer = kNone;
   graph::Activation producer_activation = graph::Activation::none;
-  NodeId pooled =
-      kNone;  // depthwise: the global pool whose sums it computes; the global pool: itself, it then reads these sums
+  // For depthwise: the global pool whose sums it computes. For that global pool: itself; it then reads the sums.
+  NodeId pooled = kNone;
 };
 
 // Returns the fused ops in execution order. The outputs of the nodes in `keep` are not fused away.

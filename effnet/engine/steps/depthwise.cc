@@ -20,11 +20,11 @@ namespace {
 using kernels::kBlock;
 
 constexpr std::int64_t kMinTasks = 8;
-constexpr std::int64_t kMinRowsPerRepeatedRow =
-    10;  // bands are tasks only if the image has this many input rows per row that a band repeats
+// Bands are tasks only if the image has this many input rows per row that a band repeats.
+constexpr std::int64_t kMinRowsPerRepeatedRow = 10;
 constexpr std::int64_t kMinBandRows = 7;  // output rows; neighbouring bands both compute kernel - stride input rows
-constexpr std::int64_t kGatheredBlocks =
-    2;  // per task, if the input is gathered: all its tiles read the gathered input
+// Per task, if the input is gathered: all tiles of the task read the gathered input.
+constexpr std::int64_t kGatheredBlocks = 2;
 
 // A task keeps a pointer to each row of a window on the stack, so the kernel size is limited.
 inline constexpr std::int64_t kMaxDepthwiseKernel = 128;
@@ -55,7 +55,7 @@ class DepthwiseStep final : public Step {
   // Whether the step computes two output rows at once (depthwise_pair): if the instruction set supports it and it is
   // faster.
   static bool makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec);
-  // The number of bands depends on the shape only, so the order of the sums does too.
+  // The number of bands depends on instruction set, batch and shape only, so the order of the sums does too.
   static std::int64_t bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out);
 
  private:
@@ -81,8 +81,8 @@ class DepthwiseStep final : public Step {
   DepthwiseSpec spec_;
   kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;                // null: use depthwise_any
   kernels::DepthwisePairFn whole_pair_ = nullptr, half_pair_ = nullptr;  // null: row by row
-  std::int64_t tile_blocks_, tiles_,
-      bands_;                // channel blocks of a task: one GEMM tile, or the blocks that share a gathered input
+  std::int64_t tile_blocks_;  // channel blocks of a task: one GEMM tile, or the blocks that share a gathered input
+  std::int64_t tiles_, bands_;
   std::int64_t rows_;        // output rows per kernel call, 1 or 2
   std::int64_t group_;       // output rows computed at a time
   std::int64_t ring_rows_;   // slots of the row ring
