@@ -17,11 +17,11 @@ namespace effnet::engine {
 // seed, name and shape.
 //
 // Then the running mean and the (biased) variance of every batch norm are set to those of its own input, in one pass of
-// eight synthetic images (synthetic_images.h, same seed) through the network. The statistics are set
-// before the batch norm itself runs. Without this calibration logits would be 1e-14 or 1e7; with it activations keep unit
-// scale. The pass runs at the nominal resolution, or at the largest multiple of 32 that keeps it within 32 GMAC, two
-// seconds on two cores (B0 224, B4 352, B7 192, ResNet-50 192). It never runs below 128; if 128 is still too expensive,
-// it uses four images (L2, AmoebaNet-B).
+// eight synthetic images (synthetic_images.h, same seed) through the network. The statistics of a batch norm are set
+// before it runs itself. Without this calibration logits would be 1e-14 or 1e7; with it activations keep unit scale.
+// The pass runs at the nominal resolution, or at the largest multiple of 32 that keeps it within 32 GMAC, two seconds
+// on two cores (B0 224, B4 352, B7 192, ResNet-50 192). It never runs below 128; if 128 is still too expensive, it uses
+// four images (L2, AmoebaNet-B).
 //
 // Far above the resolution of the pass, white noise leaves the unit scale and the network becomes chaotic (B7 at 600:
 // logits of 420, float and double differ by 0.3). Images with a photograph's spectrum stay stable (B7 at 600: 0.13,
