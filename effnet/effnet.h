@@ -1,5 +1,5 @@
-// All that a program needs to describe, count and run networks (docs/library.md). A header that is not included from
-// here, directly or not, is no part of the library's interface.
+// The interface of libeffnet (docs/library.md): describe, count and run networks. Only headers that this file includes,
+// directly or indirectly, belong to the interface.
 #pragma once
 
 #include "effnet/arch/family.h"

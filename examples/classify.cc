@@ -1,5 +1,5 @@
-// What a photograph shows. MODEL is what effnet takes as one: a model file, a run folder, an arch file, or a name: with
-// pulled weights, else with random ones, to try things.
+// Prints the five most likely classes of a photograph. MODEL is a model file, a run folder, an arch file or the name of
+// a network. A name or arch file without pulled weights runs with random weights.
 //   $ classify ~/.cache/effnet/models/efficientnet_lite0.safetensors examples/photos/chelsea.png
 //    40.95 %  tiger cat (282)
 //    34.56 %  Egyptian cat (285)

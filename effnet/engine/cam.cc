@@ -5,8 +5,9 @@
 namespace effnet::engine {
 
 CamHead cam_head(const graph::Graph& graph) {
-  const Error refused =
-      usage_error("{} has no class activation map (got another head, expected global pool and classifier)", graph.name);
+  const Error refused = usage_error(
+      "{} has no class activation map (got a different head, expected a global pool and a linear classifier)",
+      graph.name);
   CamHead head;
   head.classifier = &graph.at(graph.logits);
   if (!std::holds_alternative<graph::Linear>(head.classifier->op)) throw refused;
@@ -23,8 +24,9 @@ std::vector<float> class_activation_map(std::span<const float> features, const C
                                         std::span<const float> class_weights) {
   if (features.size() != static_cast<std::size_t>(shape.numel()) ||
       class_weights.size() != static_cast<std::size_t>(shape.c)) {
-    throw usage_error("class activation map of mismatched sizes (got {} values and {} weights, expected {} x {} x {})",
-                      features.size(), class_weights.size(), shape.c, shape.h, shape.w);
+    throw usage_error(
+        "class activation map: sizes do not match (got {} values and {} weights, expected {} x {} x {} values)",
+        features.size(), class_weights.size(), shape.c, shape.h, shape.w);
   }
   const auto pixels = static_cast<std::size_t>(shape.pixels());
   std::vector<double> sums(pixels);

@@ -16,7 +16,7 @@ namespace {
 
 using testing::ElementsAre;
 
-TEST(Cam, ByHand) {
+TEST(Cam, KnownValues) {
   const std::vector<float> features{1, 2, 3, 4, /**/ 10, 20, 30, 40};
   EXPECT_THAT(class_activation_map(features, {2, 2, 2}, std::vector<float>{2, -0.5F}), ElementsAre(-3, -6, -9, -12));
   EXPECT_THROW(class_activation_map(features, {2, 2, 2}, std::vector<float>{2}), Error);
@@ -63,13 +63,13 @@ TEST(Cam, MeanPlusBiasIsTheLogit) {
                 static_cast<double>(shape.pixels());
       }
     }
-    // The executor's roundings: at most 63/8 + 4 additions and a division in the pool, 37 products and sums and the
-    // bias in the classifier; the map's: one. Each is at most 2^-24 of `size`, the sum of absolute terms.
+    // Roundings of the executor: at most 63/8 + 4 additions and one division in the pool; 37 products, sums and the
+    // bias in the classifier. The map rounds once. Each is at most 2^-24 of `size`, the sum of absolute terms.
     EXPECT_NEAR(mean + bias, logits[static_cast<std::size_t>(c)], (13 + 37 + 2 + 1) * 0x1p-24 * size);
   }
 }
 
-TEST(Cam, OtherHeadsAreRefused) {
+TEST(Cam, HeadsWithoutPoolAndClassifierAreRefused) {
   graph::Builder no_pool("no_pool", {3, 1, 1});
   no_pool.graph().logits = no_pool.add("classifier", graph::Linear{2}, {0});
   graph::Builder no_classifier("no_classifier", {3, 4, 4});

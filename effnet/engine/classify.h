@@ -1,4 +1,4 @@
-// From logits to answers.
+// Probabilities and rankings from logits.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,8 @@
 
 namespace effnet::engine {
 
-// exp(x_i - max) / sum, in double. Sums to 1 within n * 2^-53. NaN anywhere, or a maximum that is infinite, gives NaN
-// everywhere. Empty for empty logits.
+// exp(x_i - max) / sum, in double; the sum of the result is 1 within n * 2^-53. If a logit is NaN or the maximum is
+// infinite, every result is NaN. Returns an empty vector for empty logits.
 EFFNET_API std::vector<double> softmax(std::span<const float> logits);
 
 struct Ranked {
@@ -18,7 +18,7 @@ struct Ranked {
   float score = 0;
   friend bool operator==(const Ranked&, const Ranked&) = default;
 };
-// The min(k, n) largest scores, best first; equal scores by index, lower first; NaN last.
+// The min(k, n) largest scores in descending order. Equal scores are ordered by index, lower first. NaN comes last.
 EFFNET_API std::vector<Ranked> top_k(std::span<const float> scores, std::size_t k);
 
 }  // namespace effnet::engine

@@ -17,7 +17,7 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 TEST(Softmax, KnownValues) {
-  // Odds 1 : 3 : 4 by hand; float logits are off by at most 2^-24 * ln 4.
+  // Odds of 1 : 3 : 4, calculated by hand. The float logits have an error of at most 2^-24 * ln 4.
   const std::vector<float> logits{0.0F, std::log(3.0F), std::log(4.0F)};
   const std::vector<double> p = softmax(logits);
   EXPECT_NEAR(p[0], 0.125, 1e-7);
@@ -46,7 +46,7 @@ TEST(Softmax, NanIsNotHidden) {
   }
 }
 
-TEST(TopK, BestFirstTiesByIndex) {
+TEST(TopK, BestFirstAndTiesByIndex) {
   const std::vector<float> scores{1, 5, 3, 5, -2, 3};
   EXPECT_THAT(top_k(scores, 4), ElementsAre(Ranked{1, 5}, Ranked{3, 5}, Ranked{2, 3}, Ranked{5, 3}));
   EXPECT_EQ(top_k(scores, 100).size(), 6U);

@@ -1,4 +1,4 @@
-// What the engine's tests share: small networks, weights that use every parameter, and the tolerance.
+// Helpers of the engine's tests: small networks, weights in which every parameter has an effect, and the tolerance.
 #pragma once
 
 #include <algorithm>
@@ -28,9 +28,10 @@ inline std::vector<float> normal_values(std::string_view name, std::int64_t coun
   return values;
 }
 
-// Every parameter differs from its neutral value, unlike random_weights' biases and batch norms: convolutions keep the
-// scale (variance 2 / fan-in), batch norms scale by 0.5..1.5 and shift by about 0.3, variances lie in 0.5..1.5.
-inline tensor::Weights busy_weights(const graph::Graph& graph) {
+// Weights in which every parameter differs from its neutral value (random_weights has zero biases and unit batch
+// norms). Convolutions keep the scale (variance 2 / fan-in), batch norms scale by 0.5 to 1.5 and shift by about 0.3,
+// variances are between 0.5 and 1.5.
+inline tensor::Weights nontrivial_weights(const graph::Graph& graph) {
   tensor::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     const bool matrix = parameter.dims.size() > 1;
@@ -56,7 +57,8 @@ inline arch::ArchSpec network(std::string name, std::vector<arch::StageSpec> sta
   return spec;
 }
 
-// Silu, SE, skips, channels that are no multiple of 8: the smallest network that uses every fusion.
+// SiLU, SE, residual connections, and channel counts that are not multiples of 8: the smallest network that uses every
+// fusion.
 inline arch::ArchSpec mbconv_network() {
   return network("mbconv", {{.channels = 20, .se = 0.25},
                             {.repeats = 2, .channels = 24, .kernel = 5, .stride = 2, .expand = 6, .se = 0.25},
@@ -71,7 +73,7 @@ inline std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, cons
   return PackedWeights::pack(graph, parameters, {isa}, pool);
 }
 inline std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, kernels::Isa isa) {
-  return pack(graph, Parameters(busy_weights(graph)), isa);
+  return pack(graph, Parameters(nontrivial_weights(graph)), isa);
 }
 
 inline std::vector<float> run(Session& session, std::span<const float> input) {
@@ -95,15 +97,16 @@ inline double largest_difference(std::span<const float> a, std::span<const float
   double most = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const double difference = std::abs(double{a[i]} - double{b[i]});
-    if (!(difference <= most)) most = difference;  // NaN stays
+    if (!(difference <= most)) most = difference;  // a NaN difference is kept
   }
   return most;
 }
 
-// The reference's answer in double and how far a right float32 engine may be from it. The reference's own float path
-// shows how much rounding this network amplifies with these values. The engine rounds at the same places and a few
-// more: folded weights once more each, activations a few units instead of half a one, partial sums in another order;
-// in all less than eight times as much. One lucky float run must not give a bound of nothing: 2^-22 of the largest.
+// The reference's logits in double, and the tolerance for a correct float32 engine. The difference between the
+// reference's float and double results shows how much rounding this network amplifies with these values. The engine
+// rounds at the same places and at a few more: each folded weight once more, activations by a few units instead of half
+// a unit, partial sums in another order. Together that is less than eight times the reference's difference. A float run
+// can be exact by chance, so the bound is never below 8 * 2^-22 of the largest value.
 struct Truth {
   std::vector<float> values;
   double tolerance = 0;

@@ -27,7 +27,7 @@ struct stat status_of(const fs::path& path) {
 }
 
 std::string file_identity(const fs::path& path) {
-  constexpr auto kTicks = std::chrono::milliseconds(20);  // two of the longest tick, 10 ms
+  constexpr auto kTicks = std::chrono::milliseconds(20);  // twice the longest clock step of Linux, 10 ms
   struct stat status = status_of(path);
   const auto changed = std::chrono::seconds(status.st_ctim.tv_sec) + std::chrono::nanoseconds(status.st_ctim.tv_nsec);
   const auto age = std::chrono::system_clock::now().time_since_epoch() - changed;
@@ -48,8 +48,9 @@ std::string read_identified(const fs::path& path, const std::function<void()>& r
     read();
     if (file_identity(path) == before) return before;
   }
-  throw input_error("{}: the file changed while it was read (got another one, expected one that stays)", path.string())
-      .with_hint("run it again once the file is written");
+  throw input_error("{}: the file changed while it was read (got different contents, expected no change)",
+                    path.string())
+      .with_hint("run the command again when the file is completely written");
 }
 
 }  // namespace effnet::engine

@@ -1,4 +1,4 @@
-// What tells a file's contents from all others, for whoever keeps something that was made of them.
+// The identity of a file's contents, for caches of data that was computed from the file.
 #pragma once
 
 #include <filesystem>
@@ -8,15 +8,14 @@
 namespace effnet::engine {
 
 // Calls `read`, which reads the file, and returns the identity of what it read: absolute path, device, inode, size,
-// modification and change times in nanoseconds. A file cannot change without changing one of them.
+// modification time and change time in nanoseconds. Any change of the file changes at least one of them.
 //
-// The identity is asked for before the file is read and again after it. In the other order alone a file that is
-// replaced in between would give its identity to the contents of the one before it. Throws Error(input) if the file
-// changed meanwhile, if it is another one than `expected` (the identity that an earlier reading gave), or if there is
-// none.
+// The identity is taken before and after the file is read. Taken only once, it could belong to a file that replaced the
+// one that was read. Throws Error(input) if the file does not exist, if it changed in the meantime, or if its identity
+// differs from `expected` (the identity of an earlier read; empty: not checked).
 //
-// Takes 20 ms if the file changed less than that ago: its times move in steps of the system's clock, so only then is a
-// further change sure to show.
+// Waits 20 ms if the file changed less than 20 ms ago. File times advance in steps of the system's clock, so a second
+// change within one step would not be visible.
 std::string read_identified(const std::filesystem::path& path, const std::function<void()>& read,
                             const std::string& expected = {});
 

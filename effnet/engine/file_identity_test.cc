@@ -48,20 +48,20 @@ TEST(FileIdentity, ChangesWithTheFile) {
   const auto before = fs::last_write_time(path);
   const auto changed = [&](const char* how) { EXPECT_TRUE(seen.insert(identity_of(path)).second) << how; };
   overwrite(path, "two");
-  changed("the same size, in place, at once");
+  changed("overwritten in place with the same size, immediately");
   overwrite(path, "six");
   fs::last_write_time(path, before);
-  changed("with its old modification time");
+  changed("overwritten, with the old modification time");
   write_text(path, "two");
   changed("replaced");
   fs::resize_file(path, 2);
-  changed("cut");
+  changed("truncated");
   fs::copy_file(path, folder.path() / "copy");
   EXPECT_FALSE(seen.contains(identity_of(folder.path() / "copy")));
 }
 
-// The file is replaced while it is read: the old contents must not get the new file's identity.
-TEST(FileIdentity, AFileThatChangesWhileItIsReadIsRefused) {
+// The file is replaced while it is read: the old contents must not get the identity of the new file.
+TEST(FileIdentity, AChangeDuringTheReadIsAnError) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "weights";
   struct Change {
@@ -99,8 +99,8 @@ TEST(FileIdentity, AFileThatChangesWhileItIsReadIsRefused) {
   }
 }
 
-// Weights that are read a second time belong to the labels and the architecture of the first.
-TEST(FileIdentity, ASecondReadingIsOfTheSameFile) {
+// Weights that are read a second time must belong to the labels and architecture of the first read.
+TEST(FileIdentity, ASecondReadMustBeOfTheSameFile) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "weights";
   write_text(path, "one");
@@ -115,13 +115,13 @@ TEST(FileIdentity, ASecondReadingIsOfTheSameFile) {
     change();
     EXPECT_THAT(refusal([&] {
                   read_identified(
-                      path, [] { FAIL() << "another file is not read"; }, first);
+                      path, [] { FAIL() << "the changed file must not be read"; }, first);
                 }),
                 HasSubstr("changed while it was read"));
   }
 }
 
-TEST(FileIdentity, NeedsAFile) {
+TEST(FileIdentity, OtherThanRegularFilesAreRefused) {
   const TemporaryFolder folder;
   for (const fs::path& path : {folder.path() / "none", folder.path(), fs::path("/dev/null")}) {
     try {

@@ -1,5 +1,5 @@
-// What reads the network's input: convolutions with different paddings, and everything that is no convolution. Graphs
-// of this kind come from other programs; no architecture makes them.
+// Readers of the network's input: convolutions with different paddings, and nodes that are not convolutions. No
+// architecture file produces such graphs, but other programs may.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -35,7 +35,7 @@ NodeId depthwise(Builder& b, const char* name, NodeId in, std::int64_t kernel, s
       {in});
 }
 
-// Two or three convolutions of the input, whose means are concatenated: their sizes may differ.
+// Concatenates the means of several branches, because the branches may have different sizes.
 NodeId side_by_side(Builder& b, const std::vector<NodeId>& branches) {
   std::vector<NodeId> means;
   for (const NodeId branch : branches)
@@ -63,7 +63,7 @@ std::vector<Case> cases() {
          return b.add("sum", graph::Add{},
                       {conv(b, "a", 0, 3, 1, Padding::same), conv(b, "b", 0, 5, 1, Padding::symmetric)});
        }},
-      {"two_rings",  // each convolution runs inside its depthwise convolution
+      {"two_rings",  // each convolution is fused into its depthwise convolution
        [](Builder& b) {
          return side_by_side(b, {depthwise(b, "a.dw", conv(b, "a", 0, 3, 2, Padding::symmetric), 3, 1, Padding::same),
                                  depthwise(b, "b.dw", conv(b, "b", 0, 3, 2, Padding::same), 5, 2, Padding::same)});
@@ -155,7 +155,7 @@ class ImageReader : public testing::TestWithParam<Case> {};
 TEST_P(ImageReader, AgreesWithTheReference) {
   constexpr std::int64_t kImages = 3;
   const graph::Graph graph = graph_of(GetParam());
-  const Parameters parameters(testkit::busy_weights(graph));
+  const Parameters parameters(testkit::nontrivial_weights(graph));
   const std::vector<float> input = testkit::normal_values("images", kImages * graph.input().numel());
   const testkit::Truth truth = testkit::truth_of(graph, parameters, input, kImages);
   PlanOptions all_off{.fuse_epilogues = false, .fuse_depthwise = false, .fuse_scale = false, .fuse_pool = false};
@@ -165,7 +165,7 @@ TEST_P(ImageReader, AgreesWithTheReference) {
       for (const std::int64_t batch : {std::int64_t{1}, kImages}) {
         const auto part = static_cast<std::size_t>(batch);
         Session session(graph, weights, {.batch = batch, .threads = 2, .plan = plan});
-        for (int again = 0; again < 2; ++again) {  // a second run finds memory that the first has used
+        for (int again = 0; again < 2; ++again) {  // the second run starts with the memory contents of the first
           const auto logits = testkit::run(session, std::span(input).first(input.size() * part / kImages));
           EXPECT_LE(largest_difference(logits, std::span(truth.values).first(logits.size())), truth.tolerance)
               << isa << " batch " << batch << (plan.fuse_pool ? "" : " all off");

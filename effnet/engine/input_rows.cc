@@ -19,7 +19,7 @@ void InputRows::write(const primitives::ImageLayout& layout, std::int64_t image,
 void TensorRows::write_pixels(const Chw& in, std::int64_t image, std::int64_t y, float* to) const noexcept {
   const float* const from = values_.data() + image * in.numel() + y * in.w;
   const std::int64_t plane = in.pixels();
-  if (in.c == 3) {  // one pass, which compilers turn into shuffles of whole vectors
+  if (in.c == 3) {  // one pass, which compilers vectorise with shuffles
     for (std::int64_t x = 0; x < in.w; ++x) {
       to[3 * x] = from[x];
       to[3 * x + 1] = from[plane + x];

@@ -1,4 +1,4 @@
-// The images of a run, on their way into the padded HWC rows that the first convolutions read (ImageLayout).
+// Writes the images of a run into the padded HWC rows that the first convolutions read (ImageLayout).
 #pragma once
 
 #include <array>
@@ -14,18 +14,18 @@ namespace effnet::engine {
 class InputRows {
  public:
   virtual ~InputRows() = default;
-  // Row y of the layout of an image of the batch: normalised pixels with zeros for padding.
+  // Writes row y of the layout for one image of the batch: normalised pixels, zeros in the padding.
   void write(const primitives::ImageLayout& layout, std::int64_t image, std::int64_t y, float* row) const noexcept;
 
  protected:
   InputRows() = default;
   InputRows(const InputRows&) = default;
   InputRows& operator=(const InputRows&) = default;
-  // Row y of the image itself, in.w x in.c values.
+  // Writes row y of the image without padding, in.w x in.c values.
   virtual void write_pixels(const Chw& in, std::int64_t image, std::int64_t y, float* to) const noexcept = 0;
 };
 
-// batch x C x H x W, normalised.
+// Input: batch x C x H x W floats, already normalised.
 class TensorRows final : public InputRows {
  public:
   explicit TensorRows(std::span<const float> values) : values_(values) {}
@@ -35,8 +35,8 @@ class TensorRows final : public InputRows {
   std::span<const float> values_;
 };
 
-// batch x H x W x 3, of 0 to 255. Both compute (value - 255 mean) / (255 std) in double, as vision::normalise does, the
-// first ahead for every byte.
+// Input: batch x H x W x 3 values from 0 to 255. Both classes compute (value - 255 mean) / (255 std) in double, as
+// vision::normalise does. ByteRows uses a table of the 256 results per channel.
 class ByteRows final : public InputRows {
  public:
   ByteRows(std::span<const std::uint8_t> rgb, const Session::Normalisation& normalisation);

@@ -1,4 +1,4 @@
-// Pixels against the tensor that vision makes of them, bit for bit.
+// Compares the rows with the tensor that vision::normalise produces, bit for bit.
 #include "effnet/engine/input_rows.h"
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 namespace effnet::engine {
 namespace {
 
-constexpr Chw kImage{3, 19, 14};  // more pixels than a byte has values
+constexpr Chw kImage{3, 19, 14};  // more pixels than 256, so that every byte value occurs
 constexpr std::int64_t kImages = 2;
 constexpr primitives::ImageLayout kLayout{.in = kImage, .top = 1, .left = 2, .height = 22, .width = 19};
 
@@ -19,7 +19,7 @@ const Session::Normalisation kNormalisations[] = {{},
                                                   {.mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}},
                                                   {.mean = {0.5, -1.0 / 3, 1e-9}, .std = {1e-3, 7.0 / 11, 123.456}}};
 
-// All rows of all images, between values that no row may touch.
+// All rows of all images. Each row has a guard value on both sides that must not change.
 std::vector<float> rows_of(const InputRows& rows) {
   constexpr float kUntouched = -12345;
   std::vector<float> all;
@@ -35,7 +35,7 @@ std::vector<float> rows_of(const InputRows& rows) {
   return all;
 }
 
-// The same images as vision normalises them, one after the other.
+// The same images, normalised by vision::normalise, one after the other.
 template <class ImageType, class Value>
 std::vector<float> normalised(const std::vector<Value>& rgb, const Session::Normalisation& by) {
   std::vector<float> tensor;
@@ -50,16 +50,17 @@ std::vector<float> normalised(const std::vector<Value>& rgb, const Session::Norm
   return tensor;
 }
 
-TEST(InputRows, BytesAreNormalisedAsVisionDoes) {
+TEST(InputRows, BytesEqualVisionNormalise) {
   std::vector<std::uint8_t> rgb(static_cast<std::size_t>(kImages * kImage.numel()));
-  for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<std::uint8_t>(i / 3 + 85 * (i % 3));  // every byte
+  for (std::size_t i = 0; i < rgb.size(); ++i)
+    rgb[i] = static_cast<std::uint8_t>(i / 3 + 85 * (i % 3));  // every byte value
   for (const Session::Normalisation& by : kNormalisations) {
     const std::vector<float> tensor = normalised<vision::Image>(rgb, by);
     EXPECT_EQ(rows_of(ByteRows(rgb, by)), rows_of(TensorRows(tensor)));
   }
 }
 
-TEST(InputRows, FloatsAreNormalisedAsVisionDoes) {
+TEST(InputRows, FloatsEqualVisionNormalise) {
   std::vector<float> rgb(static_cast<std::size_t>(kImages * kImage.numel()));
   for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<float>(i * 7919 % 2601) / 10.0F - 1;  // -1 to 259
   for (const Session::Normalisation& by : kNormalisations) {
@@ -68,8 +69,8 @@ TEST(InputRows, FloatsAreNormalisedAsVisionDoes) {
   }
 }
 
-// Where each value of a tensor goes: HWC, padding zero, for three channels and for others.
-TEST(InputRows, ATensorLiesInPaddedRows) {
+// The place of each value of a tensor: HWC with zero padding, for three channels and for other numbers.
+TEST(InputRows, WritesATensorIntoPaddedRows) {
   for (const std::int64_t channels : {1, 3, 5}) {
     const Chw shape{channels, 4, 6};
     const primitives::ImageLayout layout{.in = shape, .top = 2, .left = 1, .height = 7, .width = 10};

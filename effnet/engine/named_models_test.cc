@@ -1,4 +1,4 @@
-// Every named network against the reference executor.
+// Compares every named network with the reference executor.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -17,13 +17,14 @@ constexpr bool kSanitized = true;
 constexpr bool kSanitized = false;
 #endif
 
-// Issue 4's bound on logits, for every model.
+// The bound on the difference of logits, relative to the largest logit, for every network.
 constexpr double kRelative = 1e-4;
 
-// quick_weights with residual branches damped to a fifth and the convolutions that no batch norm follows, those of the
-// SE, by the root of their fan-in. As they are, variances double from block to block and gates are all or nothing: from
-// B4 on the network is chaotic, with logits of 1e7, float and double apart by a tenth of them.
-tensor::Weights tame_weights(const graph::Graph& graph) {
+// quick_weights with smaller values in two places: residual branches are scaled by 0.2, and the convolutions without
+// batch norm (those of the SE) by 1 / sqrt(fan-in). Without this, variances double from block to block and the sigmoids
+// of the SE saturate. From B4 on the network is then chaotic: logits of 1e7, with a difference between float and double
+// of a tenth of that.
+tensor::Weights stable_weights(const graph::Graph& graph) {
   tensor::Weights weights = quick_weights(graph);
   const auto scale = [&](const std::string& name, std::int64_t fan_in, float by) {
     const tensor::Tensor& old = weights.tensors.at(name);
@@ -46,7 +47,7 @@ tensor::Weights tame_weights(const graph::Graph& graph) {
 
 void expect_agreement(const graph::Graph& graph, std::int64_t batch, int threads,
                       const std::vector<kernels::Isa>& sets) {
-  const Parameters parameters(tame_weights(graph));
+  const Parameters parameters(stable_weights(graph));
   ThreadPool pool(threads);
   const std::vector<float> input = synthetic_images(graph.input(), batch, 1, pool);
   const auto exact = Reference(graph, parameters, pool, {.double_accumulation = true}).run(input, batch);
@@ -71,22 +72,23 @@ std::int64_t weights_of(const graph::Graph& graph) {
   return weights;
 }
 
-// All but B8, L2 and AmoebaNet-B, which have gigabytes of weights; under a sanitizer those that take below two seconds.
+// All networks except B8, L2 and AmoebaNet-B, which have gigabytes of weights. Under a sanitizer: those that take less
+// than two seconds.
 std::vector<std::string> names() {
-  constexpr std::int64_t kMostWeights = kSanitized ? 6'000'000 : 80'000'000;
+  constexpr std::int64_t kMaxWeights = kSanitized ? 6'000'000 : 80'000'000;
   std::vector<std::string> fitting;
   for (const arch::Variant& variant : arch::family()) {
-    if (weights_of(small(variant.name)) <= kMostWeights) fitting.push_back(variant.name);
+    if (weights_of(small(variant.name)) <= kMaxWeights) fitting.push_back(variant.name);
   }
   return fitting;
 }
 
 class NamedModelEngine : public testing::TestWithParam<std::string> {};
 
-// At 72x88: five halvings, with odd sizes on the way.
+// 72x88: five halvings, some of them of odd sizes.
 TEST_P(NamedModelEngine, AgreesWithTheReference) {
   const graph::Graph graph = small(GetParam());
-  // The portable set takes the most time and computes nothing for large networks that it does not for small ones.
+  // The portable set takes the most time, and large networks use no code that small ones do not use.
   std::vector<kernels::Isa> sets = kernels::usable_sets();
   if (weights_of(graph) > 12'000'000 && sets.size() > 1) sets.erase(sets.begin());
   expect_agreement(graph, 1, 1, sets);
@@ -95,7 +97,8 @@ TEST_P(NamedModelEngine, AgreesWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(Family, NamedModelEngine, testing::ValuesIn(names()),
                          [](const auto& parameter) { return parameter.param; });
 
-// Minutes and gigabytes, so only if EFFNET_FULL is set: native resolutions, the giants but B8 and L2, an odd size.
+// Takes minutes and gigabytes, so it runs only if EFFNET_FULL is set: nominal resolutions, large networks except B8 and
+// L2, and an odd size.
 TEST(NamedModelEngineFull, AgreesAtItsOwnResolution) {
   if (std::getenv("EFFNET_FULL") == nullptr) GTEST_SKIP() << "set EFFNET_FULL=1 for native resolutions";
   const std::vector<kernels::Isa> best{kernels::chosen_isa()};

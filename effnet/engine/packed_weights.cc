@@ -26,7 +26,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::pack(const Graph& graph, con
   WeightsLayout layout = layout_of(graph, target);
   const auto size = static_cast<std::size_t>(layout.bytes);
   const std::shared_ptr<std::byte[]> memory = huge_pages(size);
-  std::memset(memory.get(), 0, size);  // padding channels and depths are zeros
+  std::memset(memory.get(), 0, size);  // padding channels and padding depth must be zero
   const Packer packer(graph, parameters, target);
   pool.parallel_for(static_cast<std::int64_t>(graph.nodes.size()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -43,10 +43,11 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, co
   kernels::require(target.isa);
   WeightsLayout layout = layout_of(graph, target);
   if (bytes.size() != static_cast<std::size_t>(layout.bytes)) {
-    throw input_error("packed weights of another network (got {} bytes, expected {})", bytes.size(), layout.bytes);
+    throw input_error("the packed weights are of another network (got {} bytes, expected {})", bytes.size(),
+                      layout.bytes);
   }
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % kernels::kAlignment != 0) {
-    throw input_error("packed weights that are not aligned (got an address not divisible by {})", kernels::kAlignment);
+    throw input_error("the packed weights are not aligned (expected an address divisible by {})", kernels::kAlignment);
   }
   std::shared_ptr<PackedWeights> weights(new PackedWeights);
   weights->target_ = target;

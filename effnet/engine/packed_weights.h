@@ -1,6 +1,6 @@
-// Weights as the engine's kernels read them: batch norm folded, channels in tiles, 64-byte aligned. One block of bytes
-// whose layout is a pure function of graph and target (not of resolution, batch or threads), so that all
-// sessions of a model share it and a file of it can be mapped (weights_cache.h).
+// Weights in the layout that the engine's kernels read: batch norm folded, output channels in panels, 64-byte aligned.
+// They are one block of bytes. Its layout depends only on graph and target, not on resolution, batch or threads, so all
+// sessions of a model share one block, and a file of it can be mapped (weights_cache.h).
 #pragma once
 
 #include <cstddef>
@@ -19,33 +19,35 @@ namespace effnet::engine {
 
 class EFFNET_API PackedWeights {
  public:
-  // Throws Error(input) if the parameters do not fit (ParameterSource::check), Error(environment) if this CPU lacks the
-  // instruction set or memory does not suffice.
+  // Throws Error(input) if the parameters do not fit the graph (ParameterSource::check), Error(environment) if this CPU
+  // does not have the instruction set or memory is insufficient.
   static std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const ParameterSource& parameters,
                                                    const kernels::Target& target, ThreadPool& pool);
-  // Bytes that pack() once gave for the same graph and target, kept alive by `owner`. Throws Error(input) if their
-  // number is another than size_bytes(graph, target) or they are not 64-byte aligned, Error(environment) if this CPU
-  // lacks the set; the caller has checked that they are whole.
+  // Uses bytes that pack() produced earlier for the same graph and target. `owner` keeps them alive. Throws
+  // Error(input) if the number of bytes is not size_bytes(graph, target) or they are not 64-byte aligned,
+  // Error(environment) if this CPU does not have the instruction set. The contents are not checked; the caller verifies
+  // them.
   static std::shared_ptr<const PackedWeights> adopt(const graph::Graph& graph, const kernels::Target& target,
                                                     std::span<const std::byte> bytes,
                                                     std::shared_ptr<const void> owner);
   static std::int64_t size_bytes(const graph::Graph& graph, const kernels::Target& target);
-  // Rises whenever the layout changes: a file of another version is of no use.
+  // Incremented with every change of the layout. Files of another version are not used.
   static constexpr std::uint32_t kLayoutVersion = 3;
 
-  // A copy in huge pages, for a process that runs for long: B0 3 to 4 % faster than from a mapped file, since its 20 MB
-  // are more than the processor's table of small pages reaches. Throws Error(environment) if memory does not suffice.
+  // A copy in huge pages, for long-running processes. B0 runs 3 to 4 % faster with it than from a mapped file, because
+  // its 20 MB in small pages exceed the reach of the processor's TLB. Throws Error(environment) if memory is
+  // insufficient.
   std::shared_ptr<const PackedWeights> in_huge_pages() const;
 
-  // Whether they were packed for a graph of these layers, at whatever resolution.
+  // Whether the weights were packed for a graph with these layers, at any resolution.
   bool fit(const graph::Graph& graph) const;
 
   std::span<const std::byte> bytes() const { return bytes_; }
   const kernels::Target& target() const { return target_; }
   kernels::Isa isa() const { return target_.isa; }
 
-  // Where the values of a node (a convolution or linear layer, its batch norm folded in) begin, in bytes from the
-  // start; negative if the node has none.
+  // Offsets, in bytes from the start, of the values of a node: a convolution or linear layer with its folded batch
+  // norm, or a batch norm that is not folded. Negative if the node has no values of its own.
   struct Offsets {
     std::int64_t weight = -1;
     std::int64_t bias = -1;

@@ -19,7 +19,7 @@ using graph::NodeId;
 class PackedWeightsTest : public testing::Test {
  protected:
   const graph::Graph graph_ = testkit::lower_at(testkit::mbconv_network(), {32, 32});
-  const Parameters parameters_{testkit::busy_weights(graph_)};
+  const Parameters parameters_{testkit::nontrivial_weights(graph_)};
 };
 
 TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
@@ -36,7 +36,7 @@ TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
     const auto adopted =
         PackedWeights::adopt(graph_, {isa}, {static_cast<const std::byte*>(copy.get()), bytes.size()}, copy);
     EXPECT_EQ(adopted->bytes().data(), static_cast<const void*>(copy.get()));
-    EXPECT_EQ(copy.use_count(), 2);  // kept alive
+    EXPECT_EQ(copy.use_count(), 2);  // adopt() keeps the owner
     EXPECT_TRUE(adopted->fit(graph_));
     const auto expected = testkit::run(graph_, packed, input, {});
     EXPECT_EQ(testkit::run(graph_, adopted, input, {}), expected);
@@ -44,19 +44,19 @@ TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
   }
 }
 
-// On every CPU there is one: no processor has both AVX2 and NEON.
-TEST_F(PackedWeightsTest, SetsThatThisCpuLacksAreRefused) {
+// There is at least one on every CPU: no processor has both AVX2 and NEON.
+TEST_F(PackedWeightsTest, InstructionSetsThatThisCpuDoesNotHaveAreRefused) {
   const std::vector<kernels::Isa> usable = kernels::usable_sets();
   ThreadPool pool(1);
-  int lacking = 0;
+  int unsupported = 0;
   for (std::size_t i = 0; i < kernels::kIsas; ++i) {
     const auto isa = static_cast<kernels::Isa>(i);
     if (std::find(usable.begin(), usable.end(), isa) != usable.end()) continue;
-    ++lacking;
+    ++unsupported;
     const auto refused = [&](const char* what, auto function) {
       try {
         function();
-        ADD_FAILURE() << what << " took " << name(isa);
+        ADD_FAILURE() << what << " accepted " << name(isa);
       } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::environment) << what;
         EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr(name(isa)), testing::HasSubstr("portable")));
@@ -65,7 +65,7 @@ TEST_F(PackedWeightsTest, SetsThatThisCpuLacksAreRefused) {
     refused("pack", [&] { PackedWeights::pack(graph_, parameters_, {isa}, pool); });
     refused("adopt", [&] { PackedWeights::adopt(graph_, {isa}, {}, nullptr); });
   }
-  EXPECT_GT(lacking, 0);
+  EXPECT_GT(unsupported, 0);
 }
 
 TEST_F(PackedWeightsTest, OtherBytesAreRefused) {
@@ -90,13 +90,13 @@ TEST_F(PackedWeightsTest, OtherBytesAreRefused) {
 }
 
 TEST_F(PackedWeightsTest, MissingParametersAreRefused) {
-  tensor::Weights weights = testkit::busy_weights(graph_);
+  tensor::Weights weights = testkit::nontrivial_weights(graph_);
   weights.tensors.erase("head.bn.running_var");
   EXPECT_THROW(testkit::pack(graph_, Parameters(weights), kernels::Isa::portable), Error);
 }
 
-// Neither resolution nor threads nor classes of other layers move a byte.
-TEST_F(PackedWeightsTest, LayoutIsAFunctionOfTheLayers) {
+// The bytes do not depend on resolution or threads.
+TEST_F(PackedWeightsTest, LayoutDependsOnTheLayersOnly) {
   const graph::Graph other = testkit::lower_at(testkit::mbconv_network(), {197, 311});
   for (const kernels::Isa isa : kernels::usable_sets()) {
     ThreadPool one(1), three(3);
@@ -111,7 +111,7 @@ TEST_F(PackedWeightsTest, LayoutIsAFunctionOfTheLayers) {
   }
 }
 
-// Every value once: weight * scale and (bias - mean * scale), computed in double and rounded once.
+// Checks every value: weight * scale and (bias - mean * scale), computed in double and rounded once.
 TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
   const auto values = [&](const std::string& name) { return parameters_.find(name).value(); };
   const auto scale_of = [&](const std::string& norm, std::size_t c) {
@@ -126,7 +126,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
       return reinterpret_cast<const float*>(packed->bytes().data() + offset);
     };
     const std::int64_t tile = kernels::kernel_set({isa}).tile;
-    // 1x1, 40 channels from 72: tiles of channels, [k][channel] in each; the last tile is narrower.
+    // 1x1, 72 to 40 channels: panels of channels, [k][channel] in each; the last panel is narrower.
     const std::string point = "stages.2.0.project";
     const PackedWeights::Offsets at = packed->offsets(id_of(point + ".conv"));
     const std::int64_t channels = 40, depth = 72;
@@ -141,7 +141,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
         ASSERT_EQ(floats(at.weight)[first * depth + k * width + c % tile], static_cast<float>(weight * scale));
       }
     }
-    // Depthwise, 18 channels, 3x3: blocks of 16 channels, [tap][channel]; zeros beyond the channels.
+    // Depthwise, 18 channels, 3x3: blocks of 16 channels, [tap][channel]; padding lanes are zero.
     const std::string deep = "stages.0.0.depthwise";
     const PackedWeights::Offsets rows = packed->offsets(id_of(deep + ".conv"));
     for (std::int64_t c = 0; c < 32; ++c) {
@@ -154,7 +154,7 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
         ASSERT_EQ(got, static_cast<float>(expected)) << c << " " << tap;
       }
     }
-    // The same for pairs of rows, after both blocks: [position][column][channel], and the bias right behind.
+    // The weights for pairs of rows follow after both blocks: [position][column][channel]; then the bias.
     const bool has_pairs = !kernels::kernel_set({isa}).depthwise_pairs.empty();
     EXPECT_EQ(rows.bias - rows.weight, 4 * 2 * 16 * (9 + (has_pairs ? 4 * 3 : 0)));
     for (std::int64_t c = 0; has_pairs && c < 32; ++c) {
@@ -172,12 +172,12 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
         }
       }
     }
-    // A bias of its own and no batch norm.
+    // A convolution with a bias and without batch norm.
     const PackedWeights::Offsets gate = packed->offsets(id_of("stages.0.0.se.expand"));
     for (std::size_t c = 0; c < 18; ++c) {
       EXPECT_EQ(floats(gate.bias)[static_cast<std::int64_t>(c)], values("stages.0.0.se.expand.bias")[c]);
     }
-    // Folded norms have nothing of their own.
+    // Folded batch norms and activations have no packed values.
     EXPECT_EQ(packed->offsets(id_of("stem.bn")).weight, -1);
     EXPECT_EQ(packed->offsets(id_of("stages.0.0.se.gate")).bias, -1);
   }

@@ -6,7 +6,7 @@
 namespace effnet::engine {
 namespace {
 
-constexpr int kNamedFaults = 3;
+constexpr int kMaxListedFaults = 3;
 
 }  // namespace
 
@@ -30,7 +30,7 @@ std::optional<std::span<const float>> Parameters::find(std::string_view name) co
 std::string Parameters::fault(const graph::Parameter& parameter) const {
   const auto found = entries_.find(parameter.name);
   const std::string expected = tensor::to_string(parameter.dims);
-  if (found == entries_.end()) return fmt::format("{}: got none, expected {}", parameter.name, expected);
+  if (found == entries_.end()) return fmt::format("{}: missing, expected {}", parameter.name, expected);
   if (found->second.dims == parameter.dims) return {};
   return fmt::format("{}: got {}, expected {}", parameter.name, tensor::to_string(found->second.dims), expected);
 }
@@ -49,11 +49,11 @@ void Parameters::check(const graph::Graph& graph) const {
   for (const graph::Parameter& parameter : all) {
     const std::string wrong = fault(parameter);
     if (wrong.empty()) continue;
-    if (++faults <= kNamedFaults) named += (faults == 1 ? "" : "; ") + wrong;
+    if (++faults <= kMaxListedFaults) named += (faults == 1 ? "" : "; ") + wrong;
   }
   if (faults == 0) return;
   throw input_error("the weights do not fit {}: {} of {} tensors are missing or have another shape ({}{})", graph.name,
-                    faults, all.size(), named, faults > kNamedFaults ? "; ..." : "");
+                    faults, all.size(), named, faults > kMaxListedFaults ? "; ..." : "");
 }
 
 }  // namespace effnet::engine

@@ -1,4 +1,4 @@
-// The parameters of networks from named tensors.
+// The parameters of a network, looked up in named tensors.
 #pragma once
 
 #include <cstdint>
@@ -16,23 +16,23 @@
 
 namespace effnet::engine {
 
-// What packing and the reference executor read.
+// The interface through which packing and the reference executor read parameters.
 using ParameterSource = graph::ParameterSource<std::span<const float>>;
 
-// Immutable once made: read it from any number of threads and networks. Copies share the values.
+// Immutable: several threads and networks may read it at the same time. Copies share the values.
 class EFFNET_API Parameters final : public ParameterSource {
  public:
-  // Aligned float32 tensors are read in place (their owner is kept alive), all others are converted once.
-  // Throws Error(input) if a tensor's bytes do not match its shape.
+  // Aligned float32 tensors are used in place and their owner is kept alive; all others are converted once. Throws
+  // Error(input) if the number of bytes of a tensor does not match its shape.
   explicit Parameters(const tensor::Weights& weights);
 
-  // Row-major values; empty optional if there is no such tensor. The span lives as long as any copy of this object.
+  // Row-major values; std::nullopt if there is no such tensor. The span is valid as long as any copy of this object.
   std::optional<std::span<const float>> find(std::string_view name) const;
-  // Throws Error(input) if there is no such tensor or its shape differs.
+  // Throws Error(input) if the tensor is missing or has another shape.
   std::span<const float> at(const graph::Parameter& parameter) const override;
 
-  // Throws Error(input) that names the first three parameters of `graph` that are missing or have other dimensions.
-  // Tensors that the graph does not ask for are no fault.
+  // Throws Error(input) if parameters of `graph` are missing or have another shape; the message names the first three.
+  // Additional tensors are allowed.
   void check(const graph::Graph& graph) const override;
 
  private:
@@ -40,7 +40,7 @@ class EFFNET_API Parameters final : public ParameterSource {
     tensor::Dims dims;
     tensor::FloatValues floats;
   };
-  // What is wrong with this parameter, or empty.
+  // A description of what is wrong with this parameter; empty if it fits.
   std::string fault(const graph::Parameter& parameter) const;
 
   std::map<std::string, Entry, std::less<>> entries_;

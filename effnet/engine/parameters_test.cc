@@ -94,7 +94,7 @@ TEST(Parameters, BytesMustMatchTheShape) {
   }
 }
 
-TEST(Parameters, CheckNamesWhatDoesNotFit) {
+TEST(Parameters, CheckNamesTheParametersThatDoNotFit) {
   const graph::Graph graph = small_graph();
   tensor::Weights weights = weights_of(graph);
   weights.tensors["extra"] = tensor::make_tensor({}, {1});
@@ -105,16 +105,17 @@ TEST(Parameters, CheckNamesWhatDoesNotFit) {
   EXPECT_THAT(
       message_of(Parameters(weights), graph),
       HasSubstr("2 of 8 tensors are missing or have another shape (a.conv.weight: got 3x2x1x1, expected 2x3x1x1; "
-                "a.bn.running_var: got none, expected 2)"));
+                "a.bn.running_var: missing, expected 2)"));
 
   const std::string none = message_of(Parameters(tensor::Weights{}), graph);
   EXPECT_THAT(none, HasSubstr("8 of 8"));
-  EXPECT_THAT(none, HasSubstr("a.bn.weight: got none, expected 2; ...)"));
+  EXPECT_THAT(none, HasSubstr("a.bn.weight: missing, expected 2; ...)"));
   EXPECT_THAT(none, testing::Not(HasSubstr("classifier")));
   EXPECT_THROW(Parameters(weights).at(graph::parameters(graph)[0]), Error);
 }
 
-// A store larger than the network, each parameter the beginning of its longest tensor: as a search's supernet has them.
+// A parameter source in which every parameter is the beginning of one long tensor, as in the supernet of an
+// architecture search.
 class Slices final : public ParameterSource {
  public:
   explicit Slices(std::int64_t longest) : store_(static_cast<std::size_t>(longest)) {
@@ -129,7 +130,7 @@ class Slices final : public ParameterSource {
   std::vector<float> store_;
 };
 
-TEST(ParameterSource, MayHandOutSlicesOfAStore) {
+TEST(ParameterSource, MayReturnSlicesOfALargerTensor) {
   const graph::Graph graph = small_graph();
   const Slices source(100);
   tensor::Weights copies;
@@ -142,7 +143,7 @@ TEST(ParameterSource, MayHandOutSlicesOfAStore) {
   const Parameters same(copies);
   EXPECT_EQ(Reference(graph, source, pool).run(image, 1), Reference(graph, same, pool).run(image, 1));
 
-  EXPECT_THROW(Slices(3).check(graph), Error);  // the classifier's bias is longer
+  EXPECT_THROW(Slices(3).check(graph), Error);  // the classifier's bias needs 4 values
   graph::Graph wrong = graph;
   wrong.nodes[1].out.c = 7;
   EXPECT_THROW(source.check(wrong), Error);

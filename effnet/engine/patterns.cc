@@ -12,16 +12,17 @@ bool is_depthwise(const Graph& graph, NodeId node) {
   if (conv == nullptr || conv->groups == 1) return false;
   const Node& at = graph.at(node);
   if (conv->groups == graph.in(at).c && conv->groups == at.out.c) return true;
-  throw input_error("{}: a grouped convolution (got {} groups of {} channels, expected 1 or one a channel)", at.name,
-                    conv->groups, graph.in(at).c);
+  throw input_error(
+      "{}: the engine does not run this grouped convolution (got {} groups for {} channels, expected 1 or {})", at.name,
+      conv->groups, graph.in(at).c, graph.in(at).c);
 }
 
 bool uses_winograd(const Graph& graph, NodeId id) {
-  constexpr std::int64_t kFewest = 32;
+  constexpr std::int64_t kMinChannels = 32;
   const graph::Conv* const conv = find_op<graph::Conv>(graph, id);
   const Node& node = graph.at(id);
   return conv != nullptr && conv->kernel == 3 && conv->stride == 1 && conv->groups == 1 && node.inputs[0] != 0 &&
-         graph.in(node).c >= kFewest && node.out.c >= kFewest;
+         graph.in(node).c >= kMinChannels && node.out.c >= kMinChannels;
 }
 
 std::vector<NodeId> folded_norms(const Graph& graph) {

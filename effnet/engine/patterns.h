@@ -1,4 +1,4 @@
-// What packing and planning ask about the layers of a Graph. Found in the Graph alone.
+// Questions that packing and planning ask about the nodes of a Graph. The answers depend on the Graph only.
 #pragma once
 
 #include <variant>
@@ -11,21 +11,21 @@ namespace effnet::engine {
 using graph::NodeId;
 inline constexpr NodeId kNone = -1;
 
-// The op of a node if it is of this kind, else null.
+// The op of the node if it has the type Op, else null.
 template <class Op>
 const Op* find_op(const graph::Graph& graph, NodeId node) {
   return std::get_if<Op>(&graph.at(node).op);
 }
 
-// Whether a node is a convolution with one group a channel. Throws Error(input) for other groups, which the engine does
-// not run.
+// Whether a node is a convolution with one group per channel. Throws Error(input) for other grouped convolutions, which
+// the engine does not support.
 bool is_depthwise(const graph::Graph& graph, NodeId node);
 
-// Whether a convolution runs as Winograd's F(2x2, 3x3): dense, 3x3, stride 1, not of the image, and with at least 32
-// channels on both sides, below which the transforms cost what the products save.
+// Whether a convolution runs as Winograd's F(2x2, 3x3): dense, 3x3, stride 1, not on the network's input, and at least
+// 32 input and 32 output channels. With fewer channels the transforms cost as much as the saved multiplications.
 bool uses_winograd(const graph::Graph& graph, NodeId node);
 
-// By node: the batch norm folded into this convolution, which is its only reader; else kNone.
+// By node: the batch norm that is folded into this convolution (it is the only reader of the convolution); else kNone.
 std::vector<NodeId> folded_norms(const graph::Graph& graph);
 
 }  // namespace effnet::engine

@@ -16,13 +16,14 @@ namespace {
 
 using Row = std::shared_ptr<std::vector<float>>;
 
-// Of one value each, as long as the longest tensor that asks for it.
+// A row of `size` equal values. `size` is the length of the longest vector that uses it.
 Row constant_row(std::size_t size, float value) { return std::make_shared<std::vector<float>>(size, value); }
 
-// Uniform in +-sqrt(3), which has variance 1: the top bits of a multiplicative hash (Knuth, TAOCP 6.4).
+// Values uniform in [-sqrt(3), sqrt(3)], so their variance is 1. They are the top bits of a multiplicative hash (Knuth,
+// TAOCP 6.4).
 Row hashed_row(std::size_t size) {
   auto row = std::make_shared<std::vector<float>>(size);
-  constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15U;  // 2^64 over the golden ratio
+  constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
   const float scale = std::sqrt(12.0F) / 16777216.0F;
   for (std::size_t i = 0; i < size; ++i) {
     const std::uint64_t mixed = (i + 1) * kGolden;
@@ -37,7 +38,8 @@ tensor::Tensor view(const Row& row, const graph::Parameter& parameter) {
   return {tensor::Dtype::f32, parameter.dims, std::as_bytes(std::span(*row).first(count)), row};
 }
 
-// Half of the sum of squared weights that a batch norm's input was made with; 1 if no convolution made it.
+// Half of the fan-in of the convolution before this batch norm, which is half of the sum of its squared weights. 1 if
+// the input comes from another node.
 float variance_before(const graph::Graph& graph, const graph::Node& norm) {
   const graph::Node& before = graph.at(norm.inputs[0]);
   const auto* conv = std::get_if<graph::Conv>(&before.op);
@@ -50,7 +52,7 @@ float variance_before(const graph::Graph& graph, const graph::Node& norm) {
 
 tensor::Weights quick_weights(const graph::Graph& graph) {
   std::size_t largest = 0;
-  std::size_t longest = 0;  // of vectors
+  std::size_t longest = 0;  // among one-dimensional tensors
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     std::size_t& most = parameter.dims.size() > 1 ? largest : longest;
     most = std::max(most, static_cast<std::size_t>(parameter.numel()));
@@ -79,7 +81,7 @@ tensor::Weights quick_weights(const graph::Graph& graph) {
       }
     }
   } catch (const std::bad_alloc&) {
-    throw environment_error("not enough memory for weights (got no {} bytes more)", 4 * largest);
+    throw environment_error("out of memory for weights (failed to allocate {} bytes)", 4 * largest);
   }
   return weights;
 }

@@ -1,4 +1,4 @@
-// Weights for timing alone: made in no time and in the memory of the largest tensor, whatever the network's size.
+// Weights for timing: fast to create, and no larger in memory than the largest tensors, for networks of any size.
 #pragma once
 
 #include "effnet/graph/graph.h"
@@ -6,10 +6,11 @@
 
 namespace effnet::engine {
 
-// Every parameter of `graph`, float32. All weights are views of one row of hashed values of variance 1, and a batch
-// norm's variance is half of its convolution's fan-in (He's rule), so that activations stay finite and no layer is all
-// zeros. Answers mean nothing: random_weights.h makes weights whose networks behave.
-// Throws Error(environment) if memory does not suffice.
+// Returns every parameter of `graph`, float32. All weights are views of one row of hashed values with variance 1. The
+// variance of each batch norm is half of the fan-in of its convolution (He's rule), so that activations stay finite and
+// no layer is all zeros. Predictions are meaningless; use random_weights.h for networks whose activations keep unit
+// scale.
+// Throws Error(environment) if memory is insufficient.
 tensor::Weights quick_weights(const graph::Graph& graph);
 
 }  // namespace effnet::engine

@@ -17,7 +17,7 @@
 namespace effnet::engine {
 namespace {
 
-TEST(QuickWeights, FitEveryNamedNetworkInTheMemoryOfItsLargestTensor) {
+TEST(QuickWeights, FitTheNetworkAndShareFewRows) {
   for (const char* name : {"efficientnet_b0", "efficientnet_lite4", "mobilenet_v1", "resnet152", "amoebanet_b"}) {
     SCOPED_TRACE(name);
     const graph::Graph graph = graph::lower(arch::variant(name).spec);
@@ -29,7 +29,7 @@ TEST(QuickWeights, FitEveryNamedNetworkInTheMemoryOfItsLargestTensor) {
       rows.insert(tensor.bytes.data());
       largest = std::max(largest, tensor.bytes.size());
     }
-    EXPECT_LT(rows.size(), 40U);  // one hashed row, zeros, ones, and one a distinct fan-in
+    EXPECT_LT(rows.size(), 40U);  // one hashed row, zeros, ones, and one row per distinct fan-in
     EXPECT_LT(largest, static_cast<std::size_t>(graph::costs(graph).weights_bytes()));
   }
 }

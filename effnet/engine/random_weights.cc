@@ -19,13 +19,13 @@
 namespace effnet::engine {
 namespace {
 
-constexpr std::int64_t kImages = 8;
-constexpr std::int64_t kFewImages = 4;              // where kImages would cost too much even at kSmallest
-constexpr std::int64_t kMostMacs = 32'000'000'000;  // of the calibration pass: two seconds on two cores
-constexpr std::int64_t kGrid = 32;                  // sides are multiples of it: the stride of every named network
-constexpr std::int64_t kSmallest = 128;             // at 64 L2 is chaotic
+constexpr std::int64_t kBatch = 8;
+constexpr std::int64_t kSmallBatch = 4;            // used if kBatch images are too expensive even at kMinSide
+constexpr std::int64_t kMaxMacs = 32'000'000'000;  // of the calibration pass: two seconds on two cores
+constexpr std::int64_t kGrid = 32;                 // sides are multiples of the total stride of every named network
+constexpr std::int64_t kMinSide = 128;             // at 64 pixels L2 becomes chaotic
 
-// Values still to be written; the Weights hold views of them.
+// Values that are written during the calibration; the Weights hold views of them.
 using Values = std::shared_ptr<float[]>;
 
 struct Calibration {
@@ -33,25 +33,25 @@ struct Calibration {
   std::int64_t batch;
 };
 
-// The network at its nominal resolution, or at the largest smaller one that keeps within kMostMacs.
+// The network at its nominal resolution, or at the largest smaller resolution that stays within kMaxMacs.
 Calibration calibration_of(const arch::ArchSpec& spec, std::int64_t classes) {
   graph::Graph graph = graph::lower(spec, {.classes = classes});
-  const double macs = static_cast<double>(graph::costs(graph).macs) * kImages;
-  if (macs <= kMostMacs) return {std::move(graph), kImages};
-  const double affordable = static_cast<double>(spec.resolution) * std::sqrt(kMostMacs / macs);
-  const std::int64_t batch = affordable < kSmallest ? kFewImages : kImages;
-  for (std::int64_t side = std::max(kSmallest, static_cast<std::int64_t>(affordable) / kGrid * kGrid);
+  const double macs = static_cast<double>(graph::costs(graph).macs) * kBatch;
+  if (macs <= kMaxMacs) return {std::move(graph), kBatch};
+  const double affordable = static_cast<double>(spec.resolution) * std::sqrt(kMaxMacs / macs);
+  const std::int64_t batch = affordable < kMinSide ? kSmallBatch : kBatch;
+  for (std::int64_t side = std::max(kMinSide, static_cast<std::int64_t>(affordable) / kGrid * kGrid);
        side < spec.resolution; side += kGrid) {
     try {
       return {graph::lower(spec, {.resolution = Size{side, side}, .classes = classes}), batch};
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::input) throw;  // too small for this network
+      if (error.code() != ErrorCode::input) throw;  // the resolution is too small for this network
     }
   }
   return {std::move(graph), batch};
 }
 
-// Mean and biased variance of one channel of a batch, two passes in double.
+// Mean and biased variance of one channel over a batch, in two passes in double.
 std::pair<double, double> moments(std::span<const float> values, std::int64_t batch, const Chw& shape,
                                   std::int64_t channel) {
   const auto over_planes = [&](auto function) {
@@ -75,34 +75,34 @@ tensor::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes,
   const std::int64_t batch = calibration.batch;
   tensor::Weights weights = formats::initial_weights(graph, seed, pool);
 
-  // The statistics get values of their own, to be written as the pass comes by.
-  std::map<std::string, Values, std::less<>> written;
+  // Batch norm statistics get memory of their own, which the calibration pass fills.
+  std::map<std::string, Values, std::less<>> statistics;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     if (!parameter.statistic()) continue;
     const auto count = static_cast<std::size_t>(parameter.numel());
     Values values = std::make_shared<float[]>(count);
     weights.tensors[parameter.name] = {tensor::Dtype::f32, parameter.dims,
                                        std::as_bytes(std::span<const float>(values.get(), count)), values};
-    written[parameter.name] = std::move(values);
+    statistics[parameter.name] = std::move(values);
   }
 
-  // The executor reads these very values, so statistics written when a node's output is seen hold for the batch norm
-  // that reads it next.
-  std::vector<std::vector<const graph::Node*>> norms(graph.nodes.size());  // by the node they read
+  // The executor reads the same memory. Statistics that are written when a node's output is observed are in use when
+  // the batch norm that reads the node runs.
+  std::vector<std::vector<const graph::Node*>> norms(graph.nodes.size());  // by the node that they read
   for (const graph::Node& node : graph.nodes) {
     if (!std::holds_alternative<graph::BatchNorm>(node.op)) continue;
     norms[static_cast<std::size_t>(node.inputs[0])].push_back(&node);
   }
   const auto set_statistics = [&](const graph::Node& node, std::span<const float> values) {
     for (const graph::Node* norm : norms[static_cast<std::size_t>(&node - graph.nodes.data())]) {
-      float* const mean = written.at(graph::parameter(graph, *norm, graph::ParameterKind::norm_mean).name).get();
+      float* const mean = statistics.at(graph::parameter(graph, *norm, graph::ParameterKind::norm_mean).name).get();
       float* const variance =
-          written.at(graph::parameter(graph, *norm, graph::ParameterKind::norm_variance).name).get();
+          statistics.at(graph::parameter(graph, *norm, graph::ParameterKind::norm_variance).name).get();
       pool.parallel_for(node.out.c, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t c = begin; c < end; ++c) {
           const auto [m, v] = moments(values, batch, node.out, c);
           mean[c] = static_cast<float>(m);
-          variance[c] = v > 0 ? static_cast<float>(v) : 1.0F;  // a constant channel: nothing to scale
+          variance[c] = v > 0 ? static_cast<float>(v) : 1.0F;  // a constant channel is not scaled
         }
       });
     }

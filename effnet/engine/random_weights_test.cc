@@ -15,23 +15,23 @@
 namespace effnet::engine {
 namespace {
 
-struct Spread {
+struct Moments {
   double mean = 0, deviation = 0;
   bool finite = true;
 };
-Spread spread_of(std::span<const float> values) {
-  Spread spread;
+Moments moments_of(std::span<const float> values) {
+  Moments moments;
   const auto n = static_cast<double>(values.size());
   for (const float value : values) {
-    spread.mean += value / n;
-    spread.finite = spread.finite && std::isfinite(value);
+    moments.mean += value / n;
+    moments.finite = moments.finite && std::isfinite(value);
   }
-  for (const float value : values) spread.deviation += (value - spread.mean) * (value - spread.mean) / n;
-  spread.deviation = std::sqrt(spread.deviation);
-  return spread;
+  for (const float value : values) moments.deviation += (value - moments.mean) * (value - moments.mean) / n;
+  moments.deviation = std::sqrt(moments.deviation);
+  return moments;
 }
 
-// A network small enough for every test: MobileNetV2's blocks on few channels.
+// A small network for fast tests: the first three stages of B0.
 arch::ArchSpec small_spec() {
   arch::ArchSpec spec = arch::variant("efficientnet_b0").spec;
   spec.name = "small";
@@ -49,7 +49,7 @@ bool same_bytes(const tensor::Weights& a, const tensor::Weights& b) {
       });
 }
 
-TEST(RandomWeights, FollowTheInitialisation) {
+TEST(RandomWeights, FollowTheOfficialInitialisation) {
   ThreadPool pool(2);
   const arch::ArchSpec spec = small_spec();
   const tensor::Weights weights = random_weights(spec, 100, 3, pool);
@@ -62,17 +62,17 @@ TEST(RandomWeights, FollowTheInitialisation) {
     for (const graph::Parameter& parameter : graph::parameters(graph, node)) {
       SCOPED_TRACE(parameter.name);
       const std::span<const float> values = parameters.at(parameter);
-      const Spread spread = spread_of(values);
-      ASSERT_TRUE(spread.finite);
+      const Moments moments = moments_of(values);
+      ASSERT_TRUE(moments.finite);
       const auto root = std::sqrt(static_cast<double>(values.size()));
       if (const auto* conv = std::get_if<graph::Conv>(&node.op); conv != nullptr && parameter.dims.size() == 4) {
         const double std =
             std::sqrt(2.0 / static_cast<double>(conv->kernel * conv->kernel * conv->out_channels / conv->groups));
-        EXPECT_LT(std::abs(spread.mean), 5 * std / root);  // 5 standard errors
-        EXPECT_NEAR(spread.deviation, std, 5 * std / (std::sqrt(2.0) * root) + std / root);
+        EXPECT_LT(std::abs(moments.mean), 5 * std / root);  // 5 standard errors
+        EXPECT_NEAR(moments.deviation, std, 5 * std / (std::sqrt(2.0) * root) + std / root);
       } else if (parameter.name == "classifier.weight") {
         for (const float value : values) EXPECT_LE(std::abs(value), 0.1F);  // 1 / sqrt(100)
-        EXPECT_NEAR(spread.deviation, 0.1 / std::sqrt(3.0), 0.1 / root);
+        EXPECT_NEAR(moments.deviation, 0.1 / std::sqrt(3.0), 0.1 / root);
       } else if (!parameter.statistic()) {
         const bool ones = std::holds_alternative<graph::BatchNorm>(node.op) && parameter.name.ends_with("weight");
         for (const float value : values) EXPECT_EQ(value, ones ? 1.0F : 0.0F);
@@ -83,7 +83,8 @@ TEST(RandomWeights, FollowTheInitialisation) {
   }
 }
 
-// The definition: over the calibration images, every batch norm gives mean 0 and variance var / (var + epsilon).
+// By definition: over the calibration images, the output of every batch norm has mean 0 and variance var / (var +
+// epsilon).
 TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
   constexpr std::int64_t kBatch = 8;
   ThreadPool pool(2);
@@ -107,18 +108,18 @@ TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
                                     static_cast<std::size_t>(node.out.pixels()));
                  channel.insert(channel.end(), plane.begin(), plane.end());
                }
-               const Spread spread = spread_of(channel);
+               const Moments moments = moments_of(channel);
                const double var = variance[static_cast<std::size_t>(c)];
-               // Mean and variance are rounded to float: relative 2^-24 of a mean of at most some 10 deviations, and of
-               // a value.
-               ASSERT_NEAR(spread.mean, 0, 1e-5) << node.name;
-               ASSERT_NEAR(spread.deviation, std::sqrt(var / (var + norm->epsilon)), 1e-5) << node.name;
+               // Mean and variance are rounded to float: a relative error of 2^-24 of a mean of at most about 10
+               // deviations, and of each value.
+               ASSERT_NEAR(moments.mean, 0, 1e-5) << node.name;
+               ASSERT_NEAR(moments.deviation, std::sqrt(var / (var + norm->epsilon)), 1e-5) << node.name;
              }
            });
   EXPECT_GT(norms, 10);
 }
 
-TEST(RandomWeights, DependOnSeedAloneNotOnThreads) {
+TEST(RandomWeights, DependOnTheSeedButNotOnThreads) {
   ThreadPool one(1), three(3);
   const arch::ArchSpec spec = small_spec();
   const tensor::Weights weights = random_weights(spec, 10, 5, one);
@@ -126,8 +127,9 @@ TEST(RandomWeights, DependOnSeedAloneNotOnThreads) {
   EXPECT_FALSE(same_bytes(weights, random_weights(spec, 10, 6, one)));
 }
 
-// Values go by name: a deeper network shares those of the blocks that it has in common.
-TEST(RandomWeights, ValuesGoByName) {
+// The values of a tensor depend on its name: a deeper network has the same values in the blocks that both networks
+// have.
+TEST(RandomWeights, ValuesDependOnTheName) {
   ThreadPool pool(2);
   arch::ArchSpec deeper = small_spec();
   deeper.stages[1].repeats += 2;
@@ -139,11 +141,12 @@ TEST(RandomWeights, ValuesGoByName) {
   }
 }
 
-// Unit scale, in numbers: logits of new images spread by 0.05 to 10 at the nominal and at a smaller resolution. (The
-// lower end is the head's: silu of a unit normal has mean 0.2, and sqrt(1280) * 0.2 / sqrt(3 * 1000) = 0.13.)
+// Activations keep unit scale: the logits of new images have a standard deviation of 0.05 to 10, at the nominal
+// resolution and at a smaller one. The lower bound comes from the head: SiLU of a unit normal has mean 0.2, and
+// sqrt(1280) * 0.2 / sqrt(3 * 1000) = 0.13.
 class NamedModel : public testing::TestWithParam<const char*> {};
 
-TEST_P(NamedModel, HasLogitsOfUsefulSize) {
+TEST_P(NamedModel, HasLogitsOfUnitScale) {
   ThreadPool pool(2);
   const arch::ArchSpec& spec = arch::variant(GetParam()).spec;
   const Parameters parameters(random_weights(spec, spec.classes, 0, pool));
@@ -153,23 +156,23 @@ TEST_P(NamedModel, HasLogitsOfUsefulSize) {
         Reference(graph, parameters, pool).run(synthetic_images(graph.input(), 2, 99, pool), 2);
     for (const std::size_t image : {0, 1}) {
       const auto count = static_cast<std::size_t>(graph.classes());
-      const Spread spread = spread_of(std::span(logits).subspan(image * count, count));
-      EXPECT_TRUE(spread.finite);
-      EXPECT_GT(spread.deviation, 0.05) << side;
-      EXPECT_LT(spread.deviation, 10) << side;
+      const Moments moments = moments_of(std::span(logits).subspan(image * count, count));
+      EXPECT_TRUE(moments.finite);
+      EXPECT_GT(moments.deviation, 0.05) << side;
+      EXPECT_LT(moments.deviation, 10) << side;
     }
   }
 }
 
-// Those whose calibration stays below 15 GMAC. B3 to L2, Lite3 and 4, ResNet-50 to -152 and AmoebaNet-B are run by
-// hand.
+// The networks whose calibration takes less than 15 GMAC. B3 to L2, Lite3, Lite4, ResNet-50 to -152 and AmoebaNet-B
+// were checked by hand.
 INSTANTIATE_TEST_SUITE_P(Small, NamedModel,
                          testing::Values("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_lite0",
                                          "efficientnet_lite1", "efficientnet_lite2", "mobilenet_v1", "mobilenet_v2",
                                          "mnasnet_a1", "mnasnet_b1", "resnet18"),
                          [](const auto& row) { return std::string(row.param); });
 
-TEST(SyntheticImages, UnitScaleAndReproducible) {
+TEST(SyntheticImages, HaveUnitScaleAndAreReproducible) {
   ThreadPool one(1), two(2);
   const Chw shape{3, 47, 31};
   const std::vector<float> images = synthetic_images(shape, 4, 7, one);
@@ -177,11 +180,12 @@ TEST(SyntheticImages, UnitScaleAndReproducible) {
   EXPECT_NE(images, synthetic_images(shape, 4, 8, two));
   const std::vector<float> fewer = synthetic_images(shape, 2, 7, one);
   EXPECT_TRUE(std::equal(fewer.begin(), fewer.end(), images.begin()));
-  // White noise: 5 standard errors of the deviation.
+  // White noise: within 5 standard errors of deviation 1.
   const auto one_image = static_cast<std::size_t>(shape.numel());
-  const Spread white = spread_of(std::span(images).first(one_image));
+  const Moments white = moments_of(std::span(images).first(one_image));
   EXPECT_NEAR(white.deviation, 1.0, 5 / std::sqrt(2.0 * static_cast<double>(one_image)));
-  // Octaves: neighbours in a row share most patches (correlation about 0.75 at this width), white ones nothing.
+  // Octaves: neighbours in a row share most patches (correlation about 0.75 at this width). White noise has no
+  // correlation.
   const auto neighbours = [&](std::size_t image) {
     double product = 0, square = 0;
     for (std::size_t i = image * one_image; i + 1 < (image + 1) * one_image; ++i) {
@@ -194,7 +198,7 @@ TEST(SyntheticImages, UnitScaleAndReproducible) {
   EXPECT_GT(neighbours(1), 0.4);
 }
 
-TEST(RandomWeights, UnknownBlockIsTheCallersFault) {
+TEST(RandomWeights, AnUnknownBlockIsAnError) {
   ThreadPool pool(1);
   arch::ArchSpec spec = small_spec();
   spec.stages[0].block = "nonsense";

@@ -15,11 +15,12 @@
 namespace effnet::engine {
 namespace {
 
-// Below this much work a thread is not worth waking (some 10 us): multiply-adds, and values for operations on memory.
+// Less work than this does not justify waking a thread (about 10 us). In multiply-adds, or in values for elementwise
+// operations.
 constexpr std::int64_t kGrainMacs = 1 << 16;
 constexpr std::int64_t kGrainValues = 1 << 14;
 
-// A node's output, or the caller's input. Copies share the values, so a node that changes nothing costs nothing.
+// A node's output, or the caller's input. Copies share the values, so identity nodes cost nothing.
 struct Buffer {
   std::shared_ptr<float[]> owned;  // null for the caller's input
   std::span<const float> values;
@@ -33,13 +34,13 @@ Buffer allocate(std::int64_t count) {
     const std::span<const float> values(owned.get(), static_cast<std::size_t>(count));
     return {std::move(owned), values};
   } catch (const std::bad_alloc&) {
-    throw environment_error("not enough memory for activations (got no {} bytes more)", 4 * count);
+    throw environment_error("out of memory for activations (failed to allocate {} bytes)", 4 * count);
   }
 }
 
 }  // namespace
 
-// One walk over the graph.
+// One run of the network: executes the nodes in order.
 class ReferenceRun {
  public:
   ReferenceRun(const Reference& reference, std::span<const float> input, std::int64_t batch)
@@ -75,7 +76,7 @@ class ReferenceRun {
   std::span<const float> parameter(std::size_t i) const { return reference_.bound_[node_][i]; }
   Buffer new_output(const graph::Node& node) const { return allocate(batch_ * node.out.numel()); }
 
-  // The first input to be written over: itself if nobody else will read it, else a copy.
+  // The first input, for an operation in place: the buffer itself if no other node reads it later, else a copy.
   Buffer take(const graph::Node& node) {
     const auto id = static_cast<std::size_t>(node.inputs[0]);
     const bool read_twice = std::count(node.inputs.begin(), node.inputs.end(), node.inputs[0]) > 1;
@@ -87,7 +88,7 @@ class ReferenceRun {
     return copy;
   }
 
-  // Tasks [0, n) of `cost` each, in pieces worth a thread.
+  // Runs the tasks [0, n), each of `cost`, in ranges of at least `grain` work.
   void parallel(std::int64_t n, std::int64_t cost, std::int64_t grain, const ThreadPool::Body& body) const {
     reference_.pool_.parallel_for(n, body, grain / std::max<std::int64_t>(cost, 1) + 1);
   }
@@ -189,7 +190,8 @@ class ReferenceRun {
     });
     return out;
   }
-  // Dropout, drop path and identity do nothing at inference: they share their input's values. (Input never comes here.)
+  // Dropout, drop path and identity do nothing at inference: they share the values of their input. Input nodes are
+  // never run.
   template <class Nothing>
   Buffer run(const graph::Node& node, const Nothing&) {
     return buffers_[static_cast<std::size_t>(node.inputs[0])];
@@ -198,8 +200,8 @@ class ReferenceRun {
   const Reference& reference_;
   const graph::Graph& graph_;
   std::int64_t batch_;
-  std::vector<Buffer> buffers_;  // by node; empty before it runs and after its last use
-  std::size_t node_ = 0;         // the one that runs
+  std::vector<Buffer> buffers_;  // empty before the node runs and after its last use
+  std::size_t node_ = 0;         // the node that is running
 };
 
 Reference::Reference(const graph::Graph& graph, const ParameterSource& parameters, ThreadPool& pool,
@@ -220,17 +222,17 @@ std::vector<float> Reference::run(std::span<const float> input, std::int64_t bat
   const Chw& shape = graph_.input();
   if (batch < 1 || input.size() % static_cast<std::size_t>(batch) != 0 ||
       input.size() / static_cast<std::size_t>(batch) != static_cast<std::size_t>(shape.numel())) {
-    throw usage_error("the input does not fit {} (got {} values for a batch of {}, expected {} x {} x {} an image)",
+    throw usage_error("the input does not fit {} (got {} values for a batch of {}, expected {} x {} x {} per image)",
                       graph_.name, input.size(), batch, shape.c, shape.h, shape.w);
   }
-  graph::activation_memory(graph_, batch);  // throws if a size leaves 64 bits
+  graph::activation_memory(graph_, batch);  // throws if a size exceeds 64 bits
   return ReferenceRun(*this, input, batch).walk(observer);
 }
 
 Reference::Tapped Reference::run(std::span<const float> input, std::int64_t batch,
                                  const std::vector<std::string>& taps) const {
   for (const std::string& tap : taps) {
-    if (graph_.find(tap) == nullptr) throw usage_error("no such node in {} (got {})", graph_.name, in_quotes(tap));
+    if (graph_.find(tap) == nullptr) throw usage_error("{} has no such node (got {})", graph_.name, in_quotes(tap));
   }
   const std::set<std::string_view> wanted(taps.begin(), taps.end());
   Tapped result;

@@ -1,6 +1,6 @@
-// The reference executor: runs any Graph, one node after the other, nothing folded or fused. It is the slow twin that
-// every faster engine is compared with, so it is plain C++ whose results depend on nothing but graph, parameters, input
-// and options: not on threads, compiler or instruction set.
+// The reference executor: runs any Graph node by node, without folding or fusion. Faster engines are compared with it.
+// It is plain C++, and its results depend only on graph, parameters, input and options, not on threads, compiler or
+// instruction set.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,14 @@
 namespace effnet::engine {
 
 struct ReferenceOptions {
-  // Sums of convolutions, pools and the classifier in double, rounded when a node's output is stored. Else in float.
-  // Batch norm and activations are computed in double either way.
+  // true: convolutions, pools and the classifier sum in double and round when the output of the node is stored. false:
+  // they sum in float. Batch norm and activations are computed in double in both cases.
   bool double_accumulation = false;
 };
 
 class Reference {
  public:
-  // Sees a node's output (batch x C x H x W) right after it is computed and before any later node runs.
+  // Called with each node's output (batch x C x H x W) after it is computed and before the next node runs.
   using Observer = std::function<void(const graph::Node& node, std::span<const float> values)>;
 
   struct Tapped {
@@ -32,16 +32,18 @@ class Reference {
     std::map<std::string, std::vector<float>, std::less<>> activations;
   };
 
-  // Refers to all three for its life. Throws Error(input) if the parameters do not fit (ParameterSource::check).
+  // Keeps references to all three arguments. Throws Error(input) if the parameters do not fit the graph
+  // (ParameterSource::check).
   Reference(const graph::Graph& graph, const ParameterSource& parameters, ThreadPool& pool,
             ReferenceOptions options = {});
 
-  // input: batch x C x H x W float32, as graph.input() says; returns graph.logits' output, batch x classes.
-  // Throws Error(usage) for a wrong batch or number of values, Error(environment) if memory does not suffice and
-  // Error(interrupted) between nodes. Memory: at most graph::activation_memory(graph, batch), less the input.
-  // const and without state: run it from several threads at once.
+  // input: batch x C x H x W float32, with the shape of graph.input(). Returns the output of graph.logits, batch x
+  // classes. Throws Error(usage) for a wrong batch or number of values, Error(environment) if memory is insufficient
+  // and Error(interrupted) between nodes. Memory: at most graph::activation_memory(graph, batch) without the input.
+  // Several threads may call it at the same time.
   std::vector<float> run(std::span<const float> input, std::int64_t batch, const Observer& observer = {}) const;
-  // The same, and the outputs of the nodes named in `taps`. Throws Error(usage) for a name that is not in the graph.
+  // The same, and returns the outputs of the nodes named in `taps`. Throws Error(usage) for a name that is not in the
+  // graph.
   Tapped run(std::span<const float> input, std::int64_t batch, const std::vector<std::string>& taps) const;
 
  private:
@@ -51,7 +53,7 @@ class Reference {
   ThreadPool& pool_;
   ReferenceOptions options_;
   std::vector<std::vector<std::span<const float>>> bound_;  // by node, in the order of graph::parameters(graph, node)
-  std::vector<std::size_t> last_use_;                       // by node: the last node that reads it, or past the end
+  std::vector<std::size_t> last_use_;  // by node: the last node that reads it; nodes.size() for the logits
 };
 
 }  // namespace effnet::engine

@@ -1,4 +1,5 @@
-// The executor's operations against PyTorch (tests/golden/engine) and, at awkward sizes, against seven plain loops.
+// Compares the operations of the reference executor with PyTorch (tests/golden/engine) and, at awkward sizes, with
+// plain loops.
 #include "effnet/engine/reference.h"
 
 #include <gmock/gmock.h>
@@ -28,7 +29,7 @@ using graph::Op;
 using graph::Padding;
 using graph::PoolKind;
 
-constexpr double kHalfUlp = 0x1p-24;  // of one float32 rounding, relative
+constexpr double kHalfUlp = 0x1p-24;  // relative error of one float32 rounding
 
 std::vector<float> random_values(std::string_view name, std::int64_t count) {
   std::vector<float> values(static_cast<std::size_t>(count));
@@ -91,7 +92,8 @@ GoldenCase golden(const std::string& wanted) {
 struct GoldenOp {
   const char* name;
   Op op;
-  // Roundings of the float path, each relative to the largest sum of absolute terms; the double path has one.
+  // The number of roundings of the float path, each relative to the largest sum of absolute terms. The double path
+  // rounds once.
   double float_roundings;
 };
 
@@ -106,13 +108,13 @@ TEST_P(AgainstTorch, Agrees) {
     if (name != "x" && name != "y") weights.tensors["op." + name] = tensor::make_tensor(tensor.dims, tensor.values);
   }
   const std::vector<float>& y = expected.at("y").values;
-  // The inputs are below 4.5 in magnitude; a sum of n products is bounded by 20 n, n being the number of roundings.
+  // The inputs are below 4.5 in magnitude, so a sum of n products is bounded by 20 n; n is the number of roundings.
   for (const bool in_double : {false, true}) {
     const std::vector<float> got = run(graph, weights, x.values, x.dims[0], in_double);
     ASSERT_EQ(got.size(), y.size());
     const double roundings = in_double ? 0 : GetParam().float_roundings;
     for (std::size_t i = 0; i < y.size(); ++i) {
-      // Two results rounded once from doubles that differ in their last bits are at most one float apart.
+      // Two results that are rounded once from doubles with different last bits differ by at most one float unit.
       const double tolerance = 2 * kHalfUlp * std::abs(y[i]) + roundings * kHalfUlp * 20 * roundings + 1e-44;
       ASSERT_NEAR(got[i], y[i], tolerance) << i << (in_double ? " in double" : " in float");
     }
@@ -149,7 +151,7 @@ INSTANTIATE_TEST_SUITE_P(
 // ---- against plain loops
 
 struct Exact {
-  std::vector<double> values, sizes;  // sizes: the sums of absolute terms
+  std::vector<double> values, sizes;  // sizes: sums of absolute terms
 };
 
 Exact plain_conv(const Graph& graph, const tensor::Weights& weights, std::span<const float> input, std::int64_t batch) {
@@ -191,8 +193,8 @@ void check_conv(const Chw& in, const Conv& op, std::int64_t batch) {
   const tensor::Weights weights = random_parameters(graph);
   const std::vector<float> input = random_values("input", batch * in.numel());
   const Exact exact = plain_conv(graph, weights, input, batch);
-  // A float sum of n products, kept in order: each term passes at most one product's and n sums' roundings and the bias
-  // one more. In double only the final rounding counts (and n * 2^-53 of the size).
+  // A float sum of n products in fixed order: each term goes through at most one rounding of its product and n of sums,
+  // and the bias adds one. In double only the final rounding counts (and n * 2^-53 of the size).
   const double roundings = static_cast<double>(in.c / op.groups * op.kernel * op.kernel + 2);
   for (const bool in_double : {false, true}) {
     const std::vector<float> got = run(graph, weights, input, batch, in_double);
@@ -210,7 +212,7 @@ bool fits(const Chw& in, const Conv& op) {
     one_op(in, op);
     return true;
   } catch (const Error&) {
-    return false;  // no window fits
+    return false;  // the window is larger than the input
   }
 }
 
@@ -248,8 +250,8 @@ TEST(ReferenceConv, AwkwardSizes) {
   EXPECT_GT(checked, 500);
 }
 
-// Beyond one tile of 64 pixels, 64 weights and 32 channels in each direction, and rows longer than depthwise's 256
-// pixels.
+// More than one tile of 64 pixels, 64 weights and 32 channels in each direction, and rows longer than the 256 pixels of
+// a depthwise segment.
 TEST(ReferenceConv, SeveralTiles) {
   check_conv({70, 9, 15}, {.out_channels = 67, .padding = Padding::same}, 2);
   check_conv({15, 11, 13}, {.out_channels = 33, .kernel = 3, .padding = Padding::symmetric, .bias = true}, 1);
@@ -261,7 +263,7 @@ TEST(ReferenceConv, SeveralTiles) {
   }
 }
 
-// Depthwise means groups = inputs = outputs; two outputs an input go the general way.
+// The depthwise code needs groups = inputs = outputs. With two outputs per input the general code runs.
 TEST(ReferenceConv, ChannelMultiplier) {
   check_conv({5, 7, 6}, {.out_channels = 10, .kernel = 3, .groups = 5, .padding = Padding::same}, 2);
 }
@@ -306,10 +308,10 @@ TEST(ReferencePool, AwkwardSizes) {
   }
 }
 
-// ---- the walk
+// ---- whole graphs
 
-// A block with everything: branches, a value read twice, squeeze-and-excitation, concat, pad, a pool, and operations in
-// place on values that are read again.
+// A graph with branches, a value that is read twice, squeeze-and-excitation, concat, pad, a pool, and in-place
+// operations on values that are read again.
 Graph busy_graph(const Chw& in) {
   Builder b("busy", in);
   const NodeId stem = b.add("stem", Conv{.out_channels = 8, .kernel = 3, .stride = 2}, {0});
@@ -325,8 +327,8 @@ Graph busy_graph(const Chw& in) {
   const NodeId sum = b.add("add", graph::Add{}, {dropped, act});
   const NodeId twice = b.add("twice", graph::Add{}, {sum, sum});
   const NodeId copy = b.add("identity", graph::Identity{}, {twice});
-  const NodeId changed = b.add("changed", graph::Activate{Activation::relu}, {copy});  // `twice` must survive this
-  const NodeId squashed = b.add("squashed", graph::Activate{Activation::sigmoid}, {twice});  // and this
+  const NodeId changed = b.add("changed", graph::Activate{Activation::relu}, {copy});  // must not overwrite `twice`
+  const NodeId squashed = b.add("squashed", graph::Activate{Activation::sigmoid}, {twice});  // nor this
   const NodeId pooled = b.add("pool", graph::Pool{PoolKind::max, 3, 1, Padding::same, false}, {twice});
   const NodeId shifted = b.add("pad", graph::Pad{-1, 1, 1, -1}, {twice});
   const NodeId all = b.add("concat", graph::Concat{}, {changed, pooled, shifted, squashed, twice});
@@ -337,7 +339,7 @@ Graph busy_graph(const Chw& in) {
   return b.graph();
 }
 
-TEST(Reference, WalksTheGraph) {
+TEST(Reference, RunsEveryNode) {
   const Graph graph = busy_graph({3, 19, 14});
   const tensor::Weights weights = random_parameters(graph);
   const std::vector<float> input = random_values("busy", 2 * graph.input().numel());
@@ -376,7 +378,7 @@ TEST(Reference, WalksTheGraph) {
   }
 }
 
-TEST(Reference, ThreadsAndTapsChangeNothing) {
+TEST(Reference, ThreadsAndTapsDoNotChangeBits) {
   const Graph graph = busy_graph({3, 61, 47});
   const tensor::Weights weights = random_parameters(graph);
   const std::vector<float> input = random_values("busy", 3 * graph.input().numel());
@@ -387,7 +389,7 @@ TEST(Reference, ThreadsAndTapsChangeNothing) {
     const Parameters parameters(weights);
     const Reference reference(graph, parameters, pool, {in_double});
     EXPECT_EQ(reference.run(input, 3, {"act", "twice"}).logits, expected);
-    EXPECT_EQ(reference.run(input, 3), expected);  // and nothing is left over from the run before
+    EXPECT_EQ(reference.run(input, 3), expected);  // a second run does not depend on the first
   }
 }
 
@@ -403,17 +405,17 @@ TEST(Reference, ImagesOfABatchDoNotMix) {
   }
 }
 
-TEST(Reference, GraphMayEndAnywhere) {
+TEST(Reference, AnyNodeMayBeTheOutput) {
   Builder builder("input only", {2, 3, 1});
   const std::vector<float> input{1, 2, 3, 4, 5, 6};
   EXPECT_EQ(run(builder.graph(), {}, input, 1), input);  // logits = 0, the input itself
   builder.graph().logits = builder.add("act", graph::Activate{Activation::relu6}, {0});
   builder.add("unread", graph::GlobalPool{}, {0});
   EXPECT_EQ(run(builder.graph(), {}, input, 1), input);
-  EXPECT_EQ(input, (std::vector<float>{1, 2, 3, 4, 5, 6}));  // never written over
+  EXPECT_EQ(input, (std::vector<float>{1, 2, 3, 4, 5, 6}));  // the input is not modified
 }
 
-TEST(Reference, NanPasses) {
+TEST(Reference, NanPassesThrough) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> input{1, nan, 2, 3};
   for (const Op& op :
@@ -450,7 +452,7 @@ void expect_usage_error(const Reference& reference, std::size_t values, std::int
   }
 }
 
-TEST(Reference, RefusesWhatDoesNotFit) {
+TEST(Reference, RefusesInputsThatDoNotFit) {
   const Graph graph = busy_graph({3, 9, 8});
   const Parameters parameters(random_parameters(graph));
   ThreadPool pool(1);

@@ -18,7 +18,7 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kMostImages = 1 << 16;
+constexpr std::int64_t kMaxBatch = 1 << 16;
 
 tensor::Memory zeroed(std::int64_t bytes, std::string_view what) {
   const auto size = static_cast<std::size_t>(bytes);
@@ -27,7 +27,7 @@ tensor::Memory zeroed(std::int64_t bytes, std::string_view what) {
   return memory;
 }
 
-// One image of a blocked tensor as C x H x W.
+// Converts one image of a blocked tensor to C x H x W.
 void unblock(const float* from, const BlockedShape& shape, std::int64_t image, float* to) {
   const std::int64_t pixels = shape.chw.pixels();
   for (std::int64_t c = 0; c < shape.chw.c; ++c) {
@@ -47,8 +47,8 @@ bool all_finite(const float* from, const BlockedShape& shape) {
   return true;
 }
 
-std::shared_ptr<const PackedWeights> given(std::shared_ptr<const PackedWeights> weights) {
-  if (weights == nullptr) throw usage_error("a session without weights (got null, expected PackedWeights)");
+std::shared_ptr<const PackedWeights> require_weights(std::shared_ptr<const PackedWeights> weights) {
+  if (weights == nullptr) throw usage_error("a session needs weights (got null, expected PackedWeights)");
   return weights;
 }
 
@@ -56,7 +56,7 @@ std::shared_ptr<const PackedWeights> given(std::shared_ptr<const PackedWeights> 
 
 struct Session::Impl {
   Impl(const graph::Graph& graph, std::shared_ptr<const PackedWeights> packed, const SessionOptions& options)
-      : weights(given(std::move(packed))),
+      : weights(require_weights(std::move(packed))),
         set(kernels::kernel_set(weights->target())),
         schedule(set),
         batch(options.batch),
@@ -65,7 +65,8 @@ struct Session::Impl {
         plan(checked_plan(graph, options)),
         team(options.threads) {
     const std::int64_t members = team.members();
-    // Members' scratch a page and a line apart: neither shared lines nor the same cache sets.
+    // The scratch blocks of the members are a page and a cache line apart, so that they share neither cache lines nor
+    // cache sets.
     constexpr auto kPage = static_cast<std::int64_t>(tensor::kPage);
     scratch_stride = (plan.scratch_bytes + kPage - 1) / kPage * kPage + kPage + tensor::kAlignment;
     arena = zeroed(plan.arena.bytes, "activations");
@@ -75,8 +76,8 @@ struct Session::Impl {
     zeros = scratch_memory.get() + members * scratch_stride;
     for (const auto& step : plan.steps) {
       infos.push_back(step->info);
-      infos.back().macs *= batch / part;
-      infos.back().bytes *= batch / part;
+      infos.back().macs *= batch / micro_batch;
+      infos.back().bytes *= batch / micro_batch;
     }
     for (const auto& [node, output] : plan.outputs) {
       kept[node].resize(static_cast<std::size_t>(batch * output.shape.chw.numel()));
@@ -84,68 +85,69 @@ struct Session::Impl {
   }
 
   Plan checked_plan(const graph::Graph& graph, const SessionOptions& options) {
-    if (options.batch < 1 || options.batch > kMostImages) {
-      throw usage_error("batch out of range (got {}, expected 1 to {})", options.batch, kMostImages);
+    if (options.batch < 1 || options.batch > kMaxBatch) {
+      throw usage_error("batch out of range (got {}, expected 1 to {})", options.batch, kMaxBatch);
     }
     kernels::require(weights->target().isa);
     graph::check(graph);
     if (!weights->fit(graph)) {
-      throw input_error("packed weights of another network (got {} bytes, expected the {} of {})",
+      throw input_error("the packed weights are of another network (got {} bytes, expected {} bytes for {})",
                         weights->bytes().size(), PackedWeights::size_bytes(graph, weights->target()), graph.name);
     }
     Plan one = make_plan(graph, *weights, 1, options.plan, options.keep);
-    part = images_a_part(options.batch, one.arena.bytes);
-    return part == 1 ? std::move(one) : make_plan(graph, *weights, part, options.plan, options.keep);
+    micro_batch = micro_batch_of(options.batch, one.arena.bytes);
+    return micro_batch == 1 ? std::move(one) : make_plan(graph, *weights, micro_batch, options.plan, options.keep);
   }
 
-  // A batch runs in equal parts whose activations stay in the last level of cache: B4's batch of 8 as one is 3 % slower
-  // an image than one alone.
-  static std::int64_t images_a_part(std::int64_t images, std::int64_t bytes_an_image) {
-    constexpr std::int64_t kPartBytes = 16 << 20;
-    std::int64_t part = std::clamp<std::int64_t>(kPartBytes / std::max<std::int64_t>(bytes_an_image, 1), 1, images);
-    while (images % part != 0) --part;
-    return part;
+  // A batch runs in micro-batches of equal size whose activations stay in the last level of cache. Without this, B4
+  // with a batch of 8 takes 3 % longer per image than with a batch of 1.
+  static std::int64_t micro_batch_of(std::int64_t images, std::int64_t image_bytes) {
+    constexpr std::int64_t kMicroBatchBytes = 16 << 20;
+    std::int64_t micro_batch =
+        std::clamp<std::int64_t>(kMicroBatchBytes / std::max<std::int64_t>(image_bytes, 1), 1, images);
+    while (images % micro_batch != 0) --micro_batch;
+    return micro_batch;
   }
 
   Context context(ThreadTeam::Run& run) const {
     return {set, schedule, weights->bytes().data(), buffers, run, scratch, zeros};
   }
 
-  // Part by part: the images, all steps, and what comes out of them.
+  // For each micro-batch: writes the images, runs all steps, copies the kept outputs.
   void run(const InputRows& input_rows, std::span<float> logits) {
     {
       ThreadTeam::Run running(team);
       const Context at = context(running);
-      for (std::int64_t first = 0; first < batch; first += part) {
+      for (std::int64_t first = 0; first < batch; first += micro_batch) {
         write_images(running, first, input_rows);
         for (const auto& step : plan.steps) step->run(at);
-        for (auto& [node, values] : kept) take(node, first, values);
+        for (auto& [node, values] : kept) copy_output(node, first, values);
       }
     }
     std::copy(kept.at(logits_node).begin(), kept.at(logits_node).end(), logits.begin());
     for (std::size_t i = 0; i < logits.size(); ++i) {
       if (!std::isfinite(logits[i]))
-        name_the_culprit(input_rows, static_cast<std::int64_t>(i) / classes() / part * part);
+        throw_first_non_finite(input_rows, static_cast<std::int64_t>(i) / classes() / micro_batch * micro_batch);
     }
   }
 
-  // The part's outputs of a node into the batch's.
-  void take(NodeId node, std::int64_t first, std::span<float> values) const {
+  // Copies a node's output for the current micro-batch into the output of the whole batch.
+  void copy_output(NodeId node, std::int64_t first, std::span<float> values) const {
     const Plan::Output& output = plan.outputs.at(node);
     const std::int64_t size = output.shape.chw.numel();
-    for (std::int64_t image = 0; image < part; ++image) {
+    for (std::int64_t image = 0; image < micro_batch; ++image) {
       unblock(buffer(output.buffer), output.shape, image, values.data() + (first + image) * size);
     }
   }
 
   void write_images(ThreadTeam::Run& running, std::int64_t first_image, const InputRows& input_rows) const {
     const ImageLayout& layout = plan.image_layout;
-    // The part of a window row that reaches beyond the last row meets zero weights, so it must be finite; later steps
-    // of the run before wrote here.
-    std::fill_n(buffer(plan.image) + part * layout.image_values(), kBlock, 0.0F);
-    constexpr std::int64_t kRows = 16;  // of a task
+    // A kernel may read up to 16 floats beyond the last row. Their weights are zero, so the values must be finite.
+    // Later steps of the previous run may have written here.
+    std::fill_n(buffer(plan.image) + micro_batch * layout.image_values(), kBlock, 0.0F);
+    constexpr std::int64_t kRows = 16;  // per task
     const std::int64_t tasks = (layout.height + kRows - 1) / kRows;
-    running.step(part * tasks, [&](std::int64_t index, int) noexcept {
+    running.step(micro_batch * tasks, [&](std::int64_t index, int) noexcept {
       const std::int64_t first = index % tasks * kRows, place = index / tasks;
       float* const image = buffer(plan.image) + place * layout.image_values();
       for (std::int64_t y = first; y < std::min(first + kRows, layout.height); ++y) {
@@ -154,13 +156,14 @@ struct Session::Impl {
     });
   }
 
-  // Runs a part again and looks at every step's output.
-  [[noreturn]] void name_the_culprit(const InputRows& input_rows, std::int64_t first_image) {
+  // Runs one micro-batch again, checks the output of every step, and throws Error(input) that names the first that is
+  // not finite.
+  [[noreturn]] void throw_first_non_finite(const InputRows& input_rows, std::int64_t first_image) {
     ThreadTeam::Run running(team);
     write_images(running, first_image, input_rows);
     const Context at = context(running);
     const float* const image = buffer(plan.image);
-    for (std::int64_t i = 0; i < plan.image_layout.values(part); ++i) {
+    for (std::int64_t i = 0; i < plan.image_layout.values(micro_batch); ++i) {
       if (!std::isfinite(image[i])) throw input_error("the input holds NaN or infinity (expected finite values)");
     }
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
@@ -168,9 +171,11 @@ struct Session::Impl {
       const Plan::Output& output = plan.step_outputs[s];
       if (all_finite(buffer(output.buffer), output.shape)) continue;
       throw input_error("the output of {} holds NaN or infinity (expected finite values)", plan.steps[s]->info.name)
-          .with_hint("the weights are broken or overflow float32; effnet compare shows where two backends depart");
+          .with_hint(
+              "the weights are corrupt or overflow float32; effnet compare shows the first layer where two backends "
+              "differ");
     }
-    throw internal_error("the logits hold NaN or infinity, but no layer's output does");
+    throw internal_error("the logits hold NaN or infinity, but every layer's output is finite");
   }
 
   std::int64_t classes() const { return plan.outputs.at(logits_node).shape.chw.c; }
@@ -182,21 +187,23 @@ struct Session::Impl {
       throw usage_error("the input does not fit (got {} values, expected {} x {} x {} x {})", values, batch, input.c,
                         input.h, input.w);
     }
-    const auto places = static_cast<std::size_t>(batch * classes());
-    if (logits.size() != places) {
-      throw usage_error("no room for the logits (got {} places, expected {})", logits.size(), places);
+    const auto values_expected = static_cast<std::size_t>(batch * classes());
+    if (logits.size() != values_expected) {
+      throw usage_error("the logits buffer has the wrong size (got {} values, expected {})", logits.size(),
+                        values_expected);
     }
   }
   void check_pixels(std::size_t values, std::span<const float> logits) const {
     check(values, logits);
-    if (input.c != 3) throw usage_error("pixels for a network of {} channels (expected 3)", input.c);
+    if (input.c != 3)
+      throw usage_error("the network does not take RGB pixels (got {} input channels, expected 3)", input.c);
   }
 
   std::shared_ptr<const PackedWeights> weights;
   const kernels::KernelSet& set;
   primitives::TileSchedule schedule;
   std::int64_t batch;
-  std::int64_t part = 1;  // images that the plan runs at a time; divides the batch
+  std::int64_t micro_batch = 1;  // images that the plan runs at a time; divides the batch
   Chw input;
   NodeId logits_node;
   Plan plan;
@@ -206,7 +213,7 @@ struct Session::Impl {
   std::vector<std::byte*> buffers, scratch;
   const std::byte* zeros = nullptr;
   std::vector<StepInfo> infos;
-  std::map<NodeId, std::vector<float>> kept;  // outputs of the whole batch, the logits too
+  std::map<NodeId, std::vector<float>> kept;  // of the whole batch; includes the logits
 };
 
 Session::Session(const graph::Graph& graph, std::shared_ptr<const PackedWeights> weights, const SessionOptions& options)
@@ -233,7 +240,7 @@ void Session::run(std::span<const float> rgb, const Normalisation& normalisation
 std::vector<float> Session::output(graph::NodeId node) const {
   const auto found = impl_->kept.find(node);
   if (found == impl_->kept.end()) {
-    throw usage_error("node {} was not kept (expected one of SessionOptions::keep)", node);
+    throw usage_error("node {} was not kept (expected a node of SessionOptions::keep)", node);
   }
   return found->second;
 }
@@ -244,7 +251,7 @@ std::vector<StepInfo> Session::profile(std::span<const float> input) {
   std::vector<StepInfo> infos = impl_->infos;
   ThreadTeam::Run running(impl_->team);
   const Context at = impl_->context(running);
-  for (std::int64_t first = 0; first < impl_->batch; first += impl_->part) {
+  for (std::int64_t first = 0; first < impl_->batch; first += impl_->micro_batch) {
     impl_->write_images(running, first, TensorRows(input));
     for (std::size_t s = 0; s < infos.size(); ++s) {
       const auto start = std::chrono::steady_clock::now();

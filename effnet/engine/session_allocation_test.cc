@@ -1,5 +1,5 @@
-// A run allocates nothing: malloc and its kin are wrapped for this program and count the calls of all threads. Under a
-// sanitizer, which wraps them itself, nothing is counted.
+// Checks that a run allocates no memory: this program replaces malloc and related functions and counts their calls in
+// all threads. Under a sanitizer, which replaces them itself, the test is disabled.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -11,7 +11,7 @@
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define EFFNET_COUNTS_ALLOCATIONS
 static std::atomic<std::size_t> allocations = 0;
-// The C library's own, under the names by which wrappers reach them.
+// The implementations of the C library.
 extern "C" {
 void* __libc_malloc(std::size_t size);                           // NOLINT
 void* __libc_calloc(std::size_t count, std::size_t size);        // NOLINT
@@ -41,8 +41,8 @@ namespace effnet::engine {
 namespace {
 
 #if defined(EFFNET_COUNTS_ALLOCATIONS)
-TEST(SessionAllocation, ARunAllocatesNothing) {
-  // Between them: every kind of step.
+TEST(SessionAllocation, ARunAllocatesNoMemory) {
+  // Together with mbconv_network(): every kind of step.
   arch::ArchSpec cells = testkit::network("cells", {{.block = "amoebanet_b_reduction", .channels = 12, .stride = 2},
                                                     {.block = "amoebanet_b_normal", .channels = 18},
                                                     {.block = "basic", .channels = 40},
@@ -62,7 +62,7 @@ TEST(SessionAllocation, ARunAllocatesNothing) {
     }
   }
   const std::size_t before = allocations;
-  void* volatile counted = std::malloc(100);  // volatile: clang leaves out an allocation that nobody looks at
+  void* volatile counted = std::malloc(100);  // volatile, because clang removes an allocation that is not used
   EXPECT_EQ(allocations - before, 1U);
   std::free(counted);
 }

@@ -1,4 +1,5 @@
-// What a Session promises besides right logits (small_networks_test.cc): kept outputs, errors, the caller's state.
+// The behaviour of a Session apart from its logits (small_networks_test.cc): kept outputs, errors, and the caller's
+// floating-point state.
 #include "effnet/engine/session.h"
 
 #include <gmock/gmock.h>
@@ -24,7 +25,7 @@ using testing::HasSubstr;
 
 constexpr Size kSize{31, 17};
 
-// `call` must throw; its code and text.
+// The code and the text of the error that `call` throws.
 template <class Call>
 std::pair<ErrorCode, std::string> error_of(Call call) {
   try {
@@ -69,7 +70,7 @@ class SessionTest : public testing::Test {
   std::shared_ptr<const PackedWeights> weights_ = testkit::pack(graph_, kernels::chosen_isa());
 };
 
-TEST_F(SessionTest, TellsWhatItIs) {
+TEST_F(SessionTest, ReportsItsProperties) {
   const Session session(graph_, weights_, {.batch = 2, .threads = 3});
   EXPECT_EQ(session.input_shape(), (Chw{3, kSize.h, kSize.w}));
   EXPECT_EQ(session.classes(), 37);
@@ -106,7 +107,7 @@ TEST_F(SessionTest, ProfileTimesTheSameSteps) {
   EXPECT_THROW(session.profile(images(2)), Error);
 }
 
-TEST_F(SessionTest, PixelsGiveTheBitsOfTheirNormalisedTensor) {
+TEST_F(SessionTest, PixelsGiveTheSameBitsAsTheNormalisedTensor) {
   constexpr std::int64_t kImages = 2;
   const Session::Normalisation normalisation{.mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}};
   const auto pixels = static_cast<std::size_t>(kSize.h * kSize.w);
@@ -133,10 +134,10 @@ TEST_F(SessionTest, PixelsGiveTheBitsOfTheirNormalisedTensor) {
   expect_error([&] { session.run(std::span(rgb).first(9), normalisation, logits); }, ErrorCode::usage, "got 9 values");
 }
 
-TEST_F(SessionTest, KeptOutputsAreTheReferences) {
+TEST_F(SessionTest, KeptOutputsAgreeWithTheReference) {
   constexpr std::int64_t kImages = 2;
   std::vector<NodeId> keep = graph_.reductions;
-  // What is fused by default too: an activation in front of a depthwise convolution, a scaled tensor, a gate.
+  // Includes nodes that are fused by default: an activation before a depthwise convolution, a scaled tensor, a sigmoid.
   for (const char* const node : {"stem.act", "stages.1.1.expand.act", "stages.1.1.se.scale", "stages.1.1.se.gate",
                                  "stages.1.0.depthwise.bn", "stages.1.1.project.bn", "head.pool"}) {
     keep.push_back(id_of(graph_, node));
@@ -146,7 +147,7 @@ TEST_F(SessionTest, KeptOutputsAreTheReferences) {
   for (const NodeId id : keep) names.push_back(graph_.at(id).name);
 
   const std::vector<float> input = images(kImages);
-  const Parameters parameters(testkit::busy_weights(graph_));
+  const Parameters parameters(testkit::nontrivial_weights(graph_));
   ThreadPool pool(1);
   const auto exact = Reference(graph_, parameters, pool, {.double_accumulation = true}).run(input, kImages, names);
   const auto rough = Reference(graph_, parameters, pool).run(input, kImages, names);
@@ -163,8 +164,8 @@ TEST_F(SessionTest, KeptOutputsAreTheReferences) {
   }
 }
 
-// A block's end and the features are in memory anyway: keeping them costs memory alone.
-TEST_F(SessionTest, KeepingFeaturesAndReductionsChangesNoBit) {
+// The outputs of blocks and the features are stored anyway, so keeping them only costs memory.
+TEST_F(SessionTest, KeepingFeaturesAndReductionsDoesNotChangeBits) {
   std::vector<NodeId> keep = graph_.reductions;
   keep.push_back(graph_.features);
   const std::vector<float> input = images(1);
@@ -174,13 +175,13 @@ TEST_F(SessionTest, KeepingFeaturesAndReductionsChangesNoBit) {
   EXPECT_EQ(plain.steps().size(), keeping.steps().size());
 }
 
-TEST_F(SessionTest, NodesThatAreFoldedCannotBeKept) {
+TEST_F(SessionTest, FusedNodesCannotBeKept) {
   for (const char* const node : {"stem.conv", "stages.1.1.expand.conv", "stages.1.1.drop_path"}) {
     expect_error([&] { Session(graph_, weights_, {.keep = {id_of(graph_, node)}}); }, ErrorCode::usage, node);
   }
 }
 
-TEST_F(SessionTest, OnlyOutputsOfLayersCanBeKept) {
+TEST_F(SessionTest, IdsThatAreNotLayersCannotBeKept) {
   const auto nodes = static_cast<NodeId>(graph_.nodes.size());
   for (const NodeId id : {NodeId{0}, NodeId{-1}, nodes, std::numeric_limits<NodeId>::max()}) {
     expect_error([&] { Session(graph_, weights_, {.keep = {id}}); }, ErrorCode::usage, "cannot be kept");
@@ -189,10 +190,12 @@ TEST_F(SessionTest, OnlyOutputsOfLayersCanBeKept) {
 
 // ---- NaN and infinity
 
-TEST_F(SessionTest, BrokenWeightsNameTheirLayer) {
-  // The layer, the step that computes it in the default plan, and where every node is a step of its own.
+TEST_F(SessionTest, CorruptWeightsNameTheirLayer) {
+  // The parameter, the step that reports it in the default plan, and the step that reports it if every node is a step
+  // of its own.
   constexpr std::array<std::array<const char*, 3>, 7> kLayers{{
-      {"stem.conv.weight", "stages.0.0.depthwise.act", "stem.bn"},  // makes the first depthwise convolution's rows
+      {"stem.conv.weight", "stages.0.0.depthwise.act",
+       "stem.bn"},  // computes the rows of the first depthwise convolution
       {"stages.0.0.project.bn.bias", "stages.0.0.project.bn", "stages.0.0.project.bn"},
       {"stages.1.0.expand.conv.weight", "stages.1.0.depthwise.act", "stages.1.0.expand.bn"},
       {"stages.1.0.se.reduce.bias", "stages.1.0.se.act", "stages.1.0.se.reduce"},
@@ -201,11 +204,11 @@ TEST_F(SessionTest, BrokenWeightsNameTheirLayer) {
       {"classifier.bias", "classifier", "classifier"},
   }};
   const PlanOptions single{false, false, false, false};
-  const tensor::Weights good = testkit::busy_weights(graph_);
+  const tensor::Weights good = testkit::nontrivial_weights(graph_);
   for (const kernels::Isa isa : kernels::usable_sets()) {
     for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
       for (const auto& [tensor, fused, alone] : kLayers) {
-        // A gate of infinity is a gate of one: no error.
+        // An infinite input to the sigmoid gives 1, so there is no error.
         if (std::isinf(value) && std::string_view(tensor).find(".se.") != std::string_view::npos) continue;
         SCOPED_TRACE(fmt::format("{} {} {}", tensor, value, kernels::name(isa)));
         const auto weights = testkit::pack(graph_, Parameters(with_value(good, tensor, value)), isa);
@@ -218,9 +221,9 @@ TEST_F(SessionTest, BrokenWeightsNameTheirLayer) {
   }
 }
 
-// One broken value anywhere is an error that says so, and the next run is as if it had not been. Clamps and maxima must
-// let NaN pass; a 7x7 first layer reads a float beyond the last row.
-TEST(SessionInput, BrokenValuesAreNamedAndForgotten) {
+// One NaN or infinity anywhere in the input is an error that says so, and the next run is not affected. Clamps and
+// maxima must let NaN pass through. A 7x7 first layer also reads a float beyond the last row.
+TEST(SessionInput, NonFiniteValuesAreReportedAndDoNotAffectTheNextRun) {
   arch::ArchSpec pooled =
       testkit::network("pooled", {{.block = "bottleneck", .channels = 10}, {.channels = 20, .kernel = 5, .expand = 2}});
   pooled.activation = pooled.head.activation = arch::Activation::relu6;
@@ -240,7 +243,7 @@ TEST(SessionInput, BrokenValuesAreNamedAndForgotten) {
           EXPECT_EQ(testkit::run(session, input), expected);
         }
       }
-      // Everything is NaN, and whatever the weights make of it stays in memory.
+      // All values are NaN, and everything that the network computes from them stays in memory.
       const std::vector<float> all(input.size(), std::numeric_limits<float>::quiet_NaN());
       expect_error([&] { testkit::run(session, all); }, ErrorCode::input, "the input holds NaN or infinity");
       EXPECT_EQ(testkit::run(session, input), expected) << spec.name << " " << isa;
@@ -248,12 +251,12 @@ TEST(SessionInput, BrokenValuesAreNamedAndForgotten) {
   }
 }
 
-// What a layer made of finite input is not blamed on the input, whatever lay in its memory.
-TEST(SessionInput, OverflowIsTheLayers) {
+// An overflow in a layer is reported for that layer and not for the input, whatever its memory held before.
+TEST(SessionInput, OverflowIsReportedForItsLayer) {
   arch::ArchSpec spec = testkit::network("overflow", {{.channels = 20, .expand = 2}, {.channels = 24, .expand = 2}});
   spec.stem.kernel = 7;
   const graph::Graph graph = testkit::lower_at(spec, {13, 11});
-  const auto weights = with_value(testkit::busy_weights(graph), "stages.0.0.project.bn.weight", 3e38F);
+  const auto weights = with_value(testkit::nontrivial_weights(graph), "stages.0.0.project.bn.weight", 3e38F);
   const std::vector<float> input = testkit::normal_values("images", graph.input().numel(), 100);
   for (const kernels::Isa isa : kernels::usable_sets()) {
     Session session(graph, testkit::pack(graph, Parameters(weights), isa));
@@ -282,9 +285,10 @@ TEST_F(SessionTest, WrongSizesAreRefused) {
 TEST_F(SessionTest, WeightsOfAnotherNetworkAreRefused) {
   arch::ArchSpec deeper = testkit::mbconv_network();
   deeper.stages.push_back(deeper.stages.back());
-  arch::ArchSpec wider = testkit::mbconv_network();  // the same nodes
+  arch::ArchSpec wider = testkit::mbconv_network();  // has the same nodes
   wider.stages[1].channels = 64;
-  arch::ArchSpec swapped = testkit::network("", {{.channels = 17}, {.channels = 32}});  // and the same size
+  arch::ArchSpec swapped = testkit::network(
+      "", {{.channels = 17}, {.channels = 32}});  // has the same nodes, and packed weights of the same size
   arch::ArchSpec swapping = testkit::network("", {{.channels = 32}, {.channels = 17}});
   swapping.head.channels = swapped.head.channels = 0;
   const auto expect_refused = [&](const arch::ArchSpec& wanted, const arch::ArchSpec& given) {
@@ -299,7 +303,7 @@ TEST_F(SessionTest, WeightsOfAnotherNetworkAreRefused) {
 
 // ---- sharing and state
 
-TEST_F(SessionTest, MovesAndDoesNotCopy) {
+TEST_F(SessionTest, IsMovableAndNotCopyable) {
   static_assert(!std::is_copy_constructible_v<Session> && !std::is_copy_assignable_v<Session>);
   static_assert(std::is_nothrow_move_constructible_v<Session> && std::is_nothrow_move_assignable_v<Session>);
   const std::vector<float> input = images(1);
@@ -312,7 +316,8 @@ TEST_F(SessionTest, MovesAndDoesNotCopy) {
   EXPECT_EQ(testkit::run(third, input), expected);
 }
 
-// The same weights at two sizes, both at once, after those who made them are gone.
+// Two sessions of different sizes use the same weights at the same time, after the other owners of the weights are
+// gone.
 TEST_F(SessionTest, SessionsShareWeights) {
   const graph::Graph other = testkit::lower_at(testkit::mbconv_network(), {40, 24});
   const std::vector<float> small = images(1);
@@ -367,8 +372,9 @@ TEST_F(SessionTest, DenormalsCountAsZero) {
 }
 #endif
 
-// Graphs that were filled in by hand: an error when the session is made, not memory that is overrun when it runs.
-TEST(Session, NoWeightsAreRefused) {
+// Graphs that were built by hand and are inconsistent: constructing the session throws; it must not overrun memory
+// later.
+TEST(Session, NullWeightsAreRefused) {
   const graph::Graph graph = testkit::lower_at(testkit::mbconv_network(), {32, 32});
   try {
     const Session session(graph, nullptr);
@@ -378,7 +384,7 @@ TEST(Session, NoWeightsAreRefused) {
   }
 }
 
-TEST(Session, GraphsThatDoNotFitTogetherAreRefused) {
+TEST(Session, InconsistentGraphsAreRefused) {
   const graph::Graph good = testkit::lower_at(testkit::mbconv_network(), {32, 32});
   const auto weights = testkit::pack(good, kernels::Isa::portable);
   const auto refusal = [&](const graph::Graph& graph) {
@@ -405,9 +411,9 @@ TEST(Session, GraphsThatDoNotFitTogetherAreRefused) {
   EXPECT_THAT(with("stem.conv", [](graph::Node& n) { n.out.w = 1; }), HasSubstr("stem.conv"));
   EXPECT_THAT(with("stages.1.1.add", [](graph::Node& n) { n.inputs[1] = 100000; }), HasSubstr("stages.1.1.add"));
   EXPECT_THAT(with("head.pool", [](graph::Node& n) { n.out.h = 2; }), HasSubstr("head.pool"));
-  graph::Graph maps = good;  // as many logits as pixels do not fit where run() writes
+  graph::Graph maps = good;  // the output would have one logit per pixel and would not fit the buffer of run()
   maps.logits = maps.features;
-  EXPECT_THAT(refusal(maps), HasSubstr("the output is no vector"));
+  EXPECT_THAT(refusal(maps), HasSubstr("the output is not a vector"));
 }
 
 TEST(Session, WindowsThatAreTooLargeForADepthwiseStepAreRefused) {
@@ -421,7 +427,7 @@ TEST(Session, WindowsThatAreTooLargeForADepthwiseStepAreRefused) {
   };
   for (const std::int64_t kernel : {16, 127, 128}) {
     const graph::Graph graph = network(kernel);
-    const Parameters parameters(testkit::busy_weights(graph));
+    const Parameters parameters(testkit::nontrivial_weights(graph));
     const auto input = testkit::normal_values("images", graph.input().numel());
     const testkit::Truth truth = testkit::truth_of(graph, parameters, input, 1);
     for (const kernels::Isa isa : kernels::usable_sets()) {

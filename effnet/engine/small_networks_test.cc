@@ -1,5 +1,5 @@
-// Small networks that meet every kind of block, kernel, stride, padding and activation, at odd sizes: against the
-// reference executor, and against themselves with other threads, batches and plans.
+// Small networks with every kind of block, kernel, stride, padding and activation, at odd sizes. They are compared with
+// the reference executor, and with themselves for other threads, batches and plans.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -56,7 +56,7 @@ std::vector<Case> cases() {
   const ArchSpec basic = headless(network("", {{.block = "basic", .repeats = 2, .channels = 18},
                                                {.block = "basic", .channels = 40, .kernel = 5, .stride = 2},
                                                {.block = "basic", .channels = 32}}));
-  // Dense 3x3 with at least 32 channels on both sides: Winograd's, with and without a residual.
+  // Dense 3x3 with at least 32 channels on both sides: these run as Winograd, with and without a residual.
   const ArchSpec dense = headless(network("", {{.block = "basic", .channels = 32},
                                                {.block = "basic", .repeats = 2, .channels = 41},
                                                {.block = "bottleneck", .channels = 33, .stride = 2},
@@ -73,7 +73,7 @@ std::vector<Case> cases() {
                  .activation = Activation::relu,
                  .padding = Padding::symmetric,
                  .pool = PoolKind::max};
-  // A stride above the kernel leaves rows of the input out.
+  // A stride larger than the kernel skips rows of the input.
   const ArchSpec odd_kernels = network("", {{.channels = 20, .kernel = 1, .expand = 2},
                                             {.channels = 24, .kernel = 2, .expand = 3, .se = 0.5},
                                             {.channels = 18, .kernel = 1, .stride = 2, .expand = 2},
@@ -94,7 +94,7 @@ std::vector<Case> cases() {
   for (const Activation activation : {Activation::silu, Activation::relu6, Activation::hard_swish, Activation::relu,
                                       Activation::sigmoid, Activation::none}) {
     const std::string suffix = "_" + std::string(arch::name(activation));
-    // Alternating, so that both dialects meet every block.
+    // Alternates, so that every block is tested with both kinds of padding.
     const bool even = static_cast<int>(activation) % 2 == 0;
     const Padding padding = even ? Padding::same : Padding::symmetric;
     all.push_back({with(plain, "plain" + suffix, activation, padding)});
@@ -131,7 +131,9 @@ class SmallNetwork : public testing::TestWithParam<Case> {
   static constexpr std::int64_t kMostImages = 8;
 
   const ArchSpec& spec() const { return GetParam().spec; }
-  static bool is_large(const graph::Graph& graph) { return graph.input().pixels() > 10000; }  // once is enough
+  static bool is_large(const graph::Graph& graph) {
+    return graph.input().pixels() > 10000;
+  }  // large networks run once only
   static std::vector<float> images(const graph::Graph& graph, std::int64_t batch) {
     return testkit::normal_values("images", batch * graph.input().numel());
   }
@@ -143,7 +145,7 @@ class SmallNetwork : public testing::TestWithParam<Case> {
 TEST_P(SmallNetwork, AgreesWithTheReference) {
   for (const Size size : GetParam().sizes) {
     const graph::Graph graph = testkit::lower_at(spec(), size);
-    const Parameters parameters(testkit::busy_weights(graph));
+    const Parameters parameters(testkit::nontrivial_weights(graph));
     const std::int64_t most = is_large(graph) ? 1 : kMostImages;
     const std::vector<float> input = images(graph, most);
     const testkit::Truth truth = testkit::truth_of(graph, parameters, input, most);
@@ -159,7 +161,7 @@ TEST_P(SmallNetwork, AgreesWithTheReference) {
   }
 }
 
-TEST_P(SmallNetwork, ThreadsChangeNoBit) {
+TEST_P(SmallNetwork, ThreadsDoNotChangeBits) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     for (const std::int64_t batch : {1, 3}) {
       const graph::Graph graph = testkit::lower_at(spec(), GetParam().sizes.back());
@@ -177,12 +179,14 @@ TEST_P(SmallNetwork, ThreadsChangeNoBit) {
   }
 }
 
-// Every switch off alone, and all. What only moves an operation to another step keeps every bit. A pool that is summed
-// while rows are made has one sum a band instead of one in all, a scale that goes into the weights is multiplied before
-// the sum: these two are as near as two right answers are. (A depthwise convolution sums its pool only if its
-// activation is fused, so the exact ones are compared without fuse_pool on either side. And a 3x3 depthwise convolution
-// makes its rows in pairs only with its activation, where the set can: then fuse_epilogues is not exact either.)
-TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
+// Each fusion off alone, and all off. A fusion that only moves an operation to another step does not change bits. Two
+// fusions change the rounding: fuse_pool sums each band separately instead of the whole image, and fuse_scale may scale
+// the weights before the sum. Their results must be within the tolerance.
+//
+// A depthwise convolution computes the sums of its pool only if its activation is fused, so bits are compared with
+// fuse_pool off on both sides. A 3x3 depthwise convolution computes rows in pairs only if SiLU or hard-swish is fused, on
+// instruction sets with depthwise_pair; there fuse_epilogues also changes bits.
+TEST_P(SmallNetwork, FusionsDoNotChangeResultsBeyondRounding) {
   struct Switch {
     const char* name;
     bool PlanOptions::*flag;
@@ -194,7 +198,7 @@ TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
                                   {"fuse_pool", &PlanOptions::fuse_pool, false}};
   constexpr std::int64_t kImages = 2;
   const graph::Graph graph = testkit::lower_at(spec(), GetParam().sizes.back());
-  const Parameters parameters(testkit::busy_weights(graph));
+  const Parameters parameters(testkit::nontrivial_weights(graph));
   const std::vector<float> input = images(graph, kImages);
   const testkit::Truth truth = testkit::truth_of(graph, parameters, input, kImages);
   for (const kernels::Isa isa : kernels::usable_sets()) {
@@ -217,8 +221,9 @@ TEST_P(SmallNetwork, SwitchesChangeNothingThatCounts) {
   }
 }
 
-// A batch gives each image's own bits, but for pools that are summed in bands, whose number falls as the batch grows.
-TEST_P(SmallNetwork, BatchIsItsImages) {
+// Each image of a batch gets the same bits as alone. The exception are pools that are summed in bands, because the
+// number of bands depends on the batch; so fuse_pool is off.
+TEST_P(SmallNetwork, ABatchGivesTheBitsOfItsImages) {
   constexpr std::int64_t kImages = 3;
   const graph::Graph graph = testkit::lower_at(spec(), GetParam().sizes.back());
   const std::vector<float> input = images(graph, kImages);

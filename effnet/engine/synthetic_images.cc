@@ -9,7 +9,7 @@
 namespace effnet::engine {
 namespace {
 
-constexpr std::uint64_t kOctaves = 7;  // patches of the side / 1, 2, 4, ... 64
+constexpr std::uint64_t kOctaves = 7;  // patch sides: the image side / 1, 2, 4, ... 64
 
 void fill_white(const Philox& numbers, std::span<float> plane, std::int64_t task) {
   numbers.fill_normal(plane, static_cast<std::uint64_t>(task) * plane.size(), 1.0F);
@@ -40,7 +40,7 @@ std::vector<float> synthetic_images(const Chw& shape, std::int64_t batch, std::u
   const Philox octaves(seed, stream_of("synthetic pictures: octaves"));
   const auto pixels = static_cast<std::size_t>(shape.pixels());
   pool.parallel_for(batch * shape.c, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t task = begin; task < end; ++task) {  // one plane
+    for (std::int64_t task = begin; task < end; ++task) {  // a task is one plane
       const auto plane = std::span(images).subspan(static_cast<std::size_t>(task) * pixels, pixels);
       if (task / shape.c % 2 == 0) {
         fill_white(white, plane, task);

@@ -1,4 +1,4 @@
-// Images for when there are none: to calibrate, check and time a network.
+// Synthetic images, to calibrate, check and time networks.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@
 
 namespace effnet::engine {
 
-// batch x C x H x W values of mean 0 and variance 1, as a normalised photograph has. Even images are white noise, odd
-// ones have a photograph's spectrum: the sum of seven octaves of square patches, from the whole side down to 1/64 of
-// it, all of the same strength. An image depends on seed, its number and the shape alone.
+// Returns batch x C x H x W values with mean 0 and variance 1, like a normalised photograph. Even images are white
+// noise. Odd images have a photograph's spectrum: the sum of seven octaves of square patches, from the full side to
+// 1/64 of it, all with the same amplitude. An image depends only on seed, index and shape.
 std::vector<float> synthetic_images(const Chw& shape, std::int64_t batch, std::uint64_t seed, ThreadPool& pool);
 
 }  // namespace effnet::engine

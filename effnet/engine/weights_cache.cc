@@ -8,7 +8,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string subject_text(const CacheKey& key) {  // lengths first, so that no two keys share a text
+std::string subject_text(
+    const CacheKey& key) {  // each text has its length before it, so different keys have different texts
   return fmt::format("target {} arch {}:{} weights {}:{}", kernels::name(key.target), key.arch.size(), key.arch,
                      key.weights.size(), key.weights);
 }

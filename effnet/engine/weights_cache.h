@@ -1,7 +1,7 @@
-// Packed weights in a file, mapped at start: a network is ready milliseconds after the process. The file is never
-// trusted: another version, CPU set, model or a single wrong byte, and it is not used.
+// A cache of packed weights in files that are mapped at start, so that a network is ready within milliseconds. A file
+// is not trusted: it is used only if version, target, model and every byte are right.
 //
-// effnet-<digest>.packed under a cache folder; packed_file.h has the format.
+// The files are called effnet-<digest>.packed; packed_file.h describes the format.
 #pragma once
 
 #include <cstdint>
@@ -13,31 +13,32 @@
 
 namespace effnet::engine {
 
-// What a cached file stands for. Any difference is another file.
+// The key of a cached file. Every different key has its own file.
 struct CacheKey {
-  std::string arch;     // the text of the architecture
-  std::string weights;  // the identity of the weights: "random seed 0", or a file's (file_identity.h)
+  std::string arch;     // the text form of the architecture
+  std::string weights;  // the identity of the weights: "random 2 seed 0", or a file's identity (file_identity.h)
   kernels::Target target{kernels::Isa::portable};
-  // 32 hex digits of all of it, the layout version and effnet's version.
+  // 32 hex digits: a hash of all members, the layout version and effnet's version.
   std::string digest() const;
-  // The same without the versions: files of one subject replace each other.
+  // The same without the versions. A new file replaces older files with the same subject.
   std::string subject() const;
 };
 
-// Usable by several threads and processes at once.
+// Several threads and processes may use the same folder at the same time.
 class WeightsCache {
  public:
   static constexpr std::uintmax_t kLimitBytes = std::uintmax_t{2} << 30;
 
-  // `folder` is made when something is stored; it may be unwritable, then nothing is.
+  // `folder` is created at the first store(). If it is not writable, nothing is stored.
   explicit WeightsCache(std::filesystem::path folder, std::uintmax_t limit_bytes = kLimitBytes);
 
   std::filesystem::path path_of(const CacheKey& key) const;
-  // Null if there is no file or it is stale, broken, truncated or unreadable. Checks every byte (21 MB in 1.2 ms).
+  // Null if the file is missing, outdated, corrupt, truncated or unreadable. Checks every byte (21 MB in 1.2 ms).
   std::shared_ptr<const PackedWeights> find(const graph::Graph& graph, const CacheKey& key) const;
-  // Atomic; false with the reason in `why` if the place does not allow it (a full disk is no error: the cache is a
-  // convenience). Removes files of other versions of the same key, and the least recently used ones beyond the limit;
-  // the file just stored stays, even alone beyond it. Throws Error(interrupted) after Ctrl-C.
+  // Writes the file atomically. Returns false and sets `why` if the file cannot be written (a full disk, for example);
+  // this is not an error, because the cache is optional. Removes files of other versions with the same subject, then
+  // the least recently used files beyond the limit. The new file is always kept, even if it alone exceeds the limit.
+  // Throws Error(interrupted) after Ctrl-C.
   bool store(const PackedWeights& weights, const CacheKey& key, std::string& why) const;
 
  private:

@@ -1,5 +1,6 @@
-// Whatever bytes lie where packed weights are expected: they are used only if they are what the writer writes for this
-// key, which is also checked the other way round, the input taken as weights.
+// Fuzzes the reader of packed weights. Arbitrary bytes are accepted only if they equal what the writer produces for
+// this key. In the other direction, a file written with the input as weights is accepted, and any changed or truncated
+// copy of it is rejected.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -17,7 +18,7 @@ void require(bool condition) {
   if (!condition) __builtin_trap();
 }
 
-std::vector<std::byte> written(const effnet::engine::PackedFileKey& key, std::span<const std::byte> bytes) {
+std::vector<std::byte> file_of(const effnet::engine::PackedFileKey& key, std::span<const std::byte> bytes) {
   const auto header = packed_header(key, bytes);
   std::vector<std::byte> file(header.size() + bytes.size());
   std::copy(bytes.begin(), bytes.end(), std::copy(header.begin(), header.end(), file.begin()));
@@ -28,19 +29,19 @@ std::vector<std::byte> written(const effnet::engine::PackedFileKey& key, std::sp
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const effnet::engine::PackedFileKey key{std::string(32, 'd'), std::string(32, '5'), 1};
-  // A copy of exactly this size, so that a sanitizer sees a read that leaves it.
+  // A copy of exactly this size, so that a sanitizer detects reads beyond the end.
   const auto given = std::as_bytes(std::span(data, size));
   const std::vector<std::byte> input(given.begin(), given.end());
 
   require(!is_packed_file(input, key, input.size()));
   if (input.size() >= kPackedHeaderBytes) {
     const auto bytes = std::span(input).subspan(kPackedHeaderBytes);
-    if (is_packed_file(input, key, bytes.size())) require(written(key, bytes) == input);
+    if (is_packed_file(input, key, bytes.size())) require(file_of(key, bytes) == input);
   }
 
-  std::vector<std::byte> file = written(key, input);
+  std::vector<std::byte> file = file_of(key, input);
   require(is_packed_file(file, key, input.size()));
-  if (!input.empty()) {  // the input also chooses a bit to flip, and a length to cut to
+  if (!input.empty()) {  // the input also selects a bit to flip and a length to truncate to
     const std::size_t place = (static_cast<std::size_t>(data[0]) * 256 + data[size - 1]) % file.size();
     file[place] ^= static_cast<std::byte>(1 << (data[size / 2] % 8));
     require(!is_packed_file(file, key, input.size()));

@@ -24,8 +24,8 @@ namespace fs = std::filesystem;
 using std::chrono::minutes;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
-using testkit::AsNobody;
 using testkit::names_in;
+using testkit::WithoutRootRights;
 
 graph::Graph small_graph(std::int64_t classes = 4) {
   graph::Builder builder("small", {3, 5, 5});
@@ -51,14 +51,14 @@ bool same(std::span<const std::byte> a, std::span<const std::byte> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
 
-TEST(WeightsCache, FindsWhatItStored) {
+TEST(WeightsCache, FindsAStoredFile) {
   const TemporaryFolder folder;
   const WeightsCache cache(folder.path() / "cache");
   const graph::Graph graph = small_graph();
   const auto packed = pack(graph);
   const CacheKey key{"arch", "random seed 0"};
   EXPECT_EQ(cache.find(graph, key), nullptr);
-  EXPECT_FALSE(fs::exists(folder.path() / "cache")) << "looking makes no folder";
+  EXPECT_FALSE(fs::exists(folder.path() / "cache")) << "find() does not create the folder";
   std::string why;
   ASSERT_TRUE(cache.store(*packed, key, why)) << why;
   EXPECT_THAT(names_in(folder.path() / "cache"), UnorderedElementsAre("effnet-" + key.digest() + ".packed"));
@@ -66,11 +66,11 @@ TEST(WeightsCache, FindsWhatItStored) {
   ASSERT_NE(found, nullptr);
   EXPECT_TRUE(same(found->bytes(), packed->bytes()));
   EXPECT_EQ(found->isa(), packed->isa());
-  EXPECT_EQ(cache.find(small_graph(4000), key), nullptr) << "another number of bytes";
+  EXPECT_EQ(cache.find(small_graph(4000), key), nullptr) << "the size differs";
   EXPECT_EQ(cache.find(graph, {"arch", "random seed 1"}), nullptr);
 }
 
-TEST(WeightsCache, ABrokenFileIsReplaced) {
+TEST(WeightsCache, ACorruptFileIsIgnoredAndReplaced) {
   const TemporaryFolder folder;
   const WeightsCache cache(folder.path());
   const graph::Graph graph = small_graph();
@@ -99,7 +99,7 @@ TEST(WeightsCache, ABrokenFileIsReplaced) {
   }
 }
 
-TEST(WeightsCache, PlacesThatCannotHoldItSayWhy) {
+TEST(WeightsCache, StoreReportsWhyItFailed) {
   const TemporaryFolder folder;
   const graph::Graph graph = small_graph();
   const auto packed = pack(graph);
@@ -121,13 +121,14 @@ TEST(WeightsCache, PlacesThatCannotHoldItSayWhy) {
   for (const auto& [name, rights] : {std::pair{"unwritable", 0555}, std::pair{"unsearchable", 0666}}) {
     fs::create_directory(folder.path() / name);
     fs::permissions(folder.path() / name, static_cast<fs::perms>(rights));
-    const AsNobody nobody;
+    const WithoutRootRights guard;
     EXPECT_THAT(refused(folder.path() / name), HasSubstr("Permission denied"));
   }
 }
 
-// A full disk, by the process's own limit of file sizes: nothing is left behind and the old file is still found.
-TEST(WeightsCache, AFullDiskLosesNothing) {
+// A full disk is simulated by the file size limit of a child process: no temporary file is left, and the old file is
+// still found.
+TEST(WeightsCache, AFullDiskKeepsTheOldFile) {
   const TemporaryFolder folder;
   const WeightsCache cache(folder.path());
   const graph::Graph graph = small_graph();
@@ -154,7 +155,7 @@ TEST(WeightsCache, AFullDiskLosesNothing) {
   EXPECT_NE(cache.find(graph, key), nullptr);
 }
 
-TEST(WeightsCache, TheLimitHoldsOverSeveralModels) {
+TEST(WeightsCache, TheLimitAppliesToAllModelsTogether) {
   const TemporaryFolder folder;
   const graph::Graph graph = small_graph();
   const auto packed = pack(graph);
@@ -167,14 +168,14 @@ TEST(WeightsCache, TheLimitHoldsOverSeveralModels) {
     ASSERT_TRUE(cache.store(*packed, keys[i], why)) << why;
     fs::last_write_time(cache.path_of(keys[i]), now - minutes(10 - i));
   }
-  EXPECT_NE(cache.find(graph, keys[0]), nullptr);  // used later than b
+  EXPECT_NE(cache.find(graph, keys[0]), nullptr);  // now more recently used than b
   ASSERT_TRUE(cache.store(*packed, keys[2], why)) << why;
   EXPECT_NE(cache.find(graph, keys[0]), nullptr);
   EXPECT_EQ(cache.find(graph, keys[1]), nullptr);
   EXPECT_NE(cache.find(graph, keys[2]), nullptr);
 }
 
-TEST(CacheKey, EveryPartCounts) {
+TEST(CacheKey, EveryMemberChangesTheDigest) {
   const std::vector<CacheKey> keys{{"a", "b", {kernels::Isa::portable}},
                                    {"a", "b", {kernels::Isa::avx2}},
                                    {"a", "b", {kernels::Isa::avx512}},

@@ -22,7 +22,7 @@ double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Images as an executor takes them. Bytes go in as they are; floats of TensorFlow's filters are normalised first.
+// The input of an executor. Bytes are passed on unchanged; the floats of the TensorFlow filters are normalised first.
 class Batch {
  public:
   Batch(std::span<const vision::Sampled> views, const Classifier& classifier, const Preprocessing& rule,
@@ -50,7 +50,7 @@ class Batch {
     input_.values = values_;
   }
 
-  Batch(const Batch&) = delete;  // input_ points into it
+  Batch(const Batch&) = delete;  // input_ has spans of the other members
   Batch& operator=(const Batch&) = delete;
 
   const Input& input() const { return input_; }
@@ -121,7 +121,8 @@ Answer Classifier::classify(const vision::Sampled& view, const AnswerOptions& op
   return answer;
 }
 
-// The classifier's weights of a class, one a channel of the feature map. Random weights are computed for it.
+// The row of the classifier's weight for a class, one value per channel of the feature map. Loads the weights, or
+// computes random ones again.
 std::vector<float> Classifier::classifier_row(std::size_t class_index, Size size) {
   const std::shared_ptr<const graph::Graph> graph = model_.graph(size);
   const engine::CamHead head = engine::cam_head(*graph);

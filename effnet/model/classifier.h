@@ -1,4 +1,4 @@
-// Photographs in, predictions out: a model, its preprocessing, and what computes it.
+// Classifies photographs: combines a model, its preprocessing and an executor.
 //
 //   ThreadPool pool(usable_cores());
 //   model::ModelHandle handle("efficientnet_lite0", {}, pool);
@@ -26,56 +26,56 @@ class Executor;
 
 struct Prediction {
   std::size_t index = 0;
-  std::string label;  // "class 7" where the model has no labels
-  double score = 0;   // the softmax of the logits
+  std::string label;  // "class 7" if the model has no labels
+  double score = 0;   // softmax probability
 };
 
-// Where in a photograph the evidence for a class is (engine/cam.h).
+// A class activation map: the regions of a photograph that support a class (engine/cam.h).
 struct ActivationMap {
-  Prediction shown;
+  Prediction shown;  // the class
   Size size;
   std::vector<float> values;  // h x w
-  vision::Box where;          // the part of the photograph that the map covers
+  vision::Box where;          // the region of the photograph that the map covers
 };
 
 struct Answer {
-  std::vector<Prediction> top;  // best first; equal logits by index, lower first
+  std::vector<Prediction> top;  // in descending order; equal logits by index, lower first
   std::vector<float> logits;
-  double ms = 0;  // of computing, without decoding and resizing
+  double ms = 0;  // time of the network, without decoding and resizing
   std::optional<ActivationMap> map;
 };
 
 struct AnswerOptions {
-  std::size_t top = 5;                        // predictions, at most one a class
-  bool map = false;                           // the class activation map too
-  std::optional<std::size_t> map_class = {};  // of this class; [the best one]
+  std::size_t top = 5;                        // number of predictions, at most the number of classes
+  bool map = false;                           // also compute the class activation map
+  std::optional<std::size_t> map_class = {};  // the class of the map; default: the best class
 };
 
 struct ClassifierOptions {
-  std::string executor = "engine";                  // executor.h
-  std::optional<Preprocessing> preprocessing = {};  // instead of the model's: another size, mean, deviation
+  std::string executor = "engine";                  // see executor.h
+  std::optional<Preprocessing> preprocessing = {};  // overrides the model's preprocessing
 };
 
-// Used by one thread at a time.
+// One thread at a time may use it.
 class EFFNET_API Classifier {
  public:
-  // Finds or packs the weights. `model` and `pool` outlive the classifier. Throws Error(usage) for an unknown executor,
-  // and what ModelHandle::packed and whole throw.
+  // Loads the packed weights from the cache or packs them. Keeps references to `model` and `pool`. Throws Error(usage)
+  // for an unknown executor, and the errors of ModelHandle::packed and ModelHandle::load_weights.
   Classifier(ModelHandle& model, const ClassifierOptions& options, ThreadPool& pool);
   ~Classifier();
   Classifier(Classifier&&) noexcept;
 
-  // Throws Error(usage) for a class that is none, and for a map of a network whose head has none; Error(input) for
-  // logits that are not finite.
+  // Throws Error(usage) for a class out of range, and for a map if the network's head does not support maps;
+  // Error(input) if logits are not finite.
   Answer classify(const vision::Image& photo, const AnswerOptions& options = {});
-  // The same of pixels that the preprocessing's rule made, or that go in as they are: the network takes their size.
+  // The same for pixels that are already preprocessed, or that need no preprocessing. The network runs at their size.
   Answer classify(const vision::Sampled& view, const AnswerOptions& options = {});
-  // Of a batch of one size: batch x classes.
+  // The logits of a batch of views with the same size: batch x classes.
   std::vector<float> logits(std::span<const vision::Sampled> views);
 
-  // What the network sees of a photograph. Safe to call from several threads.
+  // Applies the preprocessing: resizes and crops the photograph. Several threads may call it at the same time.
   vision::Sampled view(const vision::Image& photo) const;
-  // The network's input: (3, h, w), normalised.
+  // The input of the network for a view: 3 x h x w, normalised.
   std::vector<float> values(const vision::Sampled& view) const;
 
  private:
@@ -87,7 +87,7 @@ class EFFNET_API Classifier {
   std::unique_ptr<Executor> executor_;
 };
 
-// The photograph with the map over it, hot where the evidence is.
+// Returns the photograph with the map drawn over it as a heat map.
 EFFNET_API vision::Image overlay(const vision::Image& photo, const ActivationMap& map);
 
 }  // namespace effnet::model

@@ -14,18 +14,18 @@ namespace {
 
 using engine::testkit::largest_difference;
 using testing::ElementsAre;
-using testkit::test_image;
 using testkit::kSide;
+using testkit::test_image;
 using testkit::tiny_model;
 
 class Classifiers : public testkit::WithHome {
  protected:
-  // Runs `model`, and asks it about test_image().
+  // Classifies test_image() with `model`.
   Answer answer(formats::Model model, const AnswerOptions& options = {}, const ClassifierOptions& how = {}) {
     ModelHandle handle(std::move(model), pool_);
     return Classifier(handle, how, pool_).classify(test_image(), options);
   }
-  // Logits that are the classifier's bias, whatever the image.
+  // A model whose logits are `bias` for every image.
   static formats::Model constant(std::vector<float> bias) {
     formats::Model model = tiny_model();
     std::vector<float> zeros(static_cast<std::size_t>(model.arch.classes * model.arch.head.channels));
@@ -42,7 +42,7 @@ class Classifiers : public testkit::WithHome {
   }
 };
 
-TEST_F(Classifiers, EqualScoresComeInTheOrderOfTheirIndices) {
+TEST_F(Classifiers, EqualScoresAreOrderedByIndex) {
   const Answer found = answer(constant({0, 2, 3, 2, 0, 3}));
   EXPECT_THAT(indices(found), ElementsAre(2, 5, 1, 3, 0));
   EXPECT_EQ(found.top[0].score, found.top[1].score);
@@ -51,7 +51,7 @@ TEST_F(Classifiers, EqualScoresComeInTheOrderOfTheirIndices) {
   EXPECT_FALSE(found.map.has_value());
 }
 
-TEST_F(Classifiers, LabelsAndTheNumberOfPredictions) {
+TEST_F(Classifiers, LabelsAndNumberOfPredictions) {
   formats::Model model = constant({1, 9});
   for (std::int64_t i = 0; i < model.arch.classes; ++i) model.labels.push_back(fmt::format("label {}", i));
   const Answer found = answer(model, {.top = 1000});
@@ -59,12 +59,12 @@ TEST_F(Classifiers, LabelsAndTheNumberOfPredictions) {
   EXPECT_EQ(found.top[0].label, "label 1");
   double sum = 0;
   for (const Prediction& one : found.top) sum += one.score;
-  EXPECT_NEAR(sum, 1, 2 * 37 * 0x1p-53);  // the softmax's roundings and this sum's
+  EXPECT_NEAR(sum, 1, 2 * 37 * 0x1p-53);  // roundings of the softmax and of this sum
   EXPECT_EQ(found.logits[1], 9);
   EXPECT_TRUE(answer(model, {.top = 0}).top.empty());
 }
 
-TEST_F(Classifiers, LogitsThatAreNotFiniteAreAnError) {
+TEST_F(Classifiers, NonFiniteLogitsAreAnError) {
   try {
     answer(constant({std::numeric_limits<float>::quiet_NaN()}));
     FAIL() << "accepted";
@@ -73,9 +73,9 @@ TEST_F(Classifiers, LogitsThatAreNotFiniteAreAnError) {
   }
 }
 
-// Both kinds of filter, the nominal size and another, both executors: what is computed is what prepare() and the
-// executor give.
-TEST_F(Classifiers, ThePreprocessingsSizeFilterAndMeanAreUsed) {
+// For both kinds of filter, the nominal size and another, and both executors: the classifier gives the logits of
+// vision::prepare() and the executor.
+TEST_F(Classifiers, SizeFilterAndMeanOfThePreprocessingAreUsed) {
   ModelHandle handle(tiny_model(), pool_);
   for (const std::string& name : executor_names()) {
     for (const Size size : {Size{kSide, kSide}, Size{33, 50}}) {
@@ -94,7 +94,7 @@ TEST_F(Classifiers, ThePreprocessingsSizeFilterAndMeanAreUsed) {
   }
 }
 
-TEST_F(Classifiers, ABatchIsItsImages) {
+TEST_F(Classifiers, ABatchGivesTheLogitsOfItsImages) {
   ModelHandle handle(tiny_model(), pool_);
   for (const Filter filter : {Filter::bicubic, Filter::tf_bicubic}) {
     Preprocessing rule = handle.preprocessing();
@@ -107,12 +107,12 @@ TEST_F(Classifiers, ABatchIsItsImages) {
       const Answer one = reference.classify(views.back());
       singly.insert(singly.end(), one.logits.begin(), one.logits.end());
     }
-    EXPECT_EQ(reference.logits(views), singly) << "the reference executor knows no batch";
+    EXPECT_EQ(reference.logits(views), singly) << "the reference executor computes each image separately";
     EXPECT_TRUE(reference.logits({}).empty());
   }
 }
 
-TEST_F(Classifiers, PixelsThatGoInAsTheyAre) {
+TEST_F(Classifiers, PixelsMaySkipThePreprocessing) {
   ModelHandle handle(tiny_model(), pool_);
   Classifier classifier(handle, {}, pool_);
   const vision::Image whole = test_image(29, 37);
@@ -121,8 +121,8 @@ TEST_F(Classifiers, PixelsThatGoInAsTheyAre) {
   EXPECT_EQ(logits, make_executor("engine", handle, pool_)->logits({.size = {29, 37}, .values = values}));
 }
 
-// Of both executors: the mean of a class's map and its bias make its logit (engine/cam.h).
-TEST_F(Classifiers, AMapAddsUpToTheLogit) {
+// For both executors: the mean of a class's map plus the bias equals the logit (engine/cam.h).
+TEST_F(Classifiers, TheMeanOfAMapPlusBiasIsTheLogit) {
   const formats::Model model = tiny_model();
   const std::vector<float> bias = tensor::to_floats(model.weights.at("classifier.bias"));
   for (const std::string& name : executor_names()) {
@@ -139,7 +139,7 @@ TEST_F(Classifiers, AMapAddsUpToTheLogit) {
       sum += value;
       magnitude = std::max(magnitude, std::abs(double{value}));
     }
-    // The pool adds 100 values in float, the classifier 50: at most 150 roundings of half an ulp of what they add.
+    // The pool adds 100 values in float, the classifier 50: at most 150 roundings, each of half a unit of the sum.
     const double cells = static_cast<double>(found.map->values.size());
     EXPECT_NEAR(sum / cells + bias[11], found.logits[11], 150 * 0x1p-24 * 50 * (magnitude + std::abs(bias[11])));
     EXPECT_GT(found.map->where.x1, found.map->where.x0);
@@ -147,7 +147,7 @@ TEST_F(Classifiers, AMapAddsUpToTheLogit) {
   }
 }
 
-TEST_F(Classifiers, WrongChoicesAreUsageErrors) {
+TEST_F(Classifiers, AnUnknownClassOrExecutorIsAUsageError) {
   const auto code = [&](const AnswerOptions& options, const ClassifierOptions& how) {
     try {
       answer(tiny_model(), options, how);

@@ -29,7 +29,7 @@ class Executors : public testkit::WithHome {
   ModelHandle model_{tiny_model(), pool_};
 };
 
-TEST_F(Executors, AreFoundByName) {
+TEST_F(Executors, AreCreatedByName) {
   EXPECT_THAT(executor_names(), ElementsAre("engine", "reference"));
   try {
     make_executor("gpu", model_, pool_);
@@ -40,8 +40,8 @@ TEST_F(Executors, AreFoundByName) {
   }
 }
 
-// At the nominal size and at others, in any order: each keeps the network of the last one only.
-TEST_F(Executors, AgreeWithEachOther) {
+// Sizes and batches change in any order; an executor keeps the network of the last one only.
+TEST_F(Executors, AgreeWithinTheTolerance) {
   const auto engine = make_executor("engine", model_, pool_);
   const auto reference = make_executor("reference", model_, pool_);
   for (const auto& [size, batch] :
@@ -54,8 +54,9 @@ TEST_F(Executors, AgreeWithEachOther) {
   }
 }
 
-// All 256 bytes in every channel, a mean and deviations that no float holds exactly, two images of an odd size.
-TEST_F(Executors, BytesGiveTheBitsOfNormalisedValues) {
+// All 256 byte values in every channel, a mean and deviations that float cannot represent exactly, and two images of an
+// odd size.
+TEST_F(Executors, BytesGiveTheSameBitsAsNormalisedValues) {
   constexpr std::array kMean{0.485, 1.0 / 3, -0.1}, kStd{0.229, 0.3, 1.7};
   const vision::Image one = testkit::test_image(17, 31);
   vision::Image two = one;
@@ -65,7 +66,7 @@ TEST_F(Executors, BytesGiveTheBitsOfNormalisedValues) {
   for (std::size_t c = 0; c < 3; ++c) {
     std::array<bool, 256> seen{};
     for (std::size_t i = c; i < one.rgb.size(); i += 3) seen[one.rgb[i]] = true;
-    ASSERT_EQ(std::ranges::count(seen, true), 256) << "the image lacks a byte";
+    ASSERT_EQ(std::ranges::count(seen, true), 256) << "the image does not contain every byte value";
   }
   std::vector<float> values = vision::normalise(one, kMean, kStd);
   const std::vector<float> more = vision::normalise(two, kMean, kStd);
@@ -80,7 +81,7 @@ TEST_F(Executors, BytesGiveTheBitsOfNormalisedValues) {
   }
 }
 
-TEST_F(Executors, ShowTheFeaturesThatTheHeadPools) {
+TEST_F(Executors, ReturnTheFeatureMapOfTheHead) {
   const Size size{31, 53};
   const std::vector<float> values = values_for(size, 1);
   const Input input{.size = size, .values = values};
@@ -93,19 +94,21 @@ TEST_F(Executors, ShowTheFeaturesThatTheHeadPools) {
   EXPECT_LE(largest_difference(features.logits, expected.values), expected.tolerance);
   EXPECT_EQ(features.shape, right.shape);
   EXPECT_EQ(features.shape.c, 50);
-  // As engine_testing.h: a right float32 path is within eight times what float costs the reference, here unknown, but
-  // at least 2^-22 of the largest a layer; the network has 20 layers.
+  // As in engine_testing.h, a correct float32 path is within eight times the float error of the reference. That error
+  // is unknown here; assume at least 2^-22 of the largest value per layer, for 20 layers.
   EXPECT_LE(largest_difference(features.values, right.values),
             20 * 8 * 0x1p-22 * engine::testkit::largest_of(right.values));
-  EXPECT_LE(largest_difference(engine->logits(input), expected.values), expected.tolerance) << "logits alone, again";
+  EXPECT_LE(largest_difference(engine->logits(input), expected.values), expected.tolerance)
+      << "logits without features, again";
 }
 
-TEST_F(Executors, TheEngineGivesTheSameBitsHoweverOften) {
+TEST_F(Executors, TheEngineGivesTheSameBitsInEveryRun) {
   const std::vector<float> values = values_for({kSide, kSide}, 1);
   const auto engine = make_executor("engine", model_, pool_);
   const Input input{.size = {kSide, kSide}, .values = values};
   const std::vector<float> first = engine->logits(input);
-  for (int run = 1; run < 20; ++run) ASSERT_EQ(engine->logits(input), first) << "run " << run;  // it settles at 16
+  for (int run = 1; run < 20; ++run)
+    ASSERT_EQ(engine->logits(input), first) << "run " << run;  // run 16 copies the weights to huge pages
 }
 
 }  // namespace

@@ -30,15 +30,15 @@ double Timing::percentile(double p) const {
 }
 
 Timing measure(const std::function<void()>& run, double seconds) {
-  constexpr std::size_t kRuns = 10;
-  constexpr std::size_t kFewRuns = 3;
-  constexpr double kLongMs = 1000;
-  constexpr double kWarmMs = 50;  // clocks rise and caches fill within that
+  constexpr std::size_t kMinRuns = 10;
+  constexpr std::size_t kMinLongRuns = 3;
+  constexpr double kLongRunMs = 1000;
+  constexpr double kWarmUpMs = 50;  // enough for clock frequency and caches to settle
   const auto begin_warm = Clock::now();
   do {
     check_interrupt();
     run();
-  } while (ms_since(begin_warm) < std::min(kWarmMs, 1000 * seconds));
+  } while (ms_since(begin_warm) < std::min(kWarmUpMs, 1000 * seconds));
 
   Timing timing;
   const auto begin = Clock::now();
@@ -47,7 +47,8 @@ Timing measure(const std::function<void()>& run, double seconds) {
     const auto start = Clock::now();
     run();
     timing.ms.push_back(ms_since(start));
-  } while (ms_since(begin) < 1000 * seconds || timing.ms.size() < (timing.ms.front() > kLongMs ? kFewRuns : kRuns));
+  } while (ms_since(begin) < 1000 * seconds ||
+           timing.ms.size() < (timing.ms.front() > kLongRunMs ? kMinLongRuns : kMinRuns));
   timing.mean_ms = std::accumulate(timing.ms.begin(), timing.ms.end(), 0.0) / static_cast<double>(timing.ms.size());
   std::sort(timing.ms.begin(), timing.ms.end());
   return timing;
@@ -73,7 +74,7 @@ Difference difference(std::span<const float> values, std::span<const float> expe
 }
 
 std::vector<float> photo_like(const Chw& shape, std::int64_t batch, ThreadPool& pool) {
-  constexpr std::uint64_t kSeed = 1;  // not the images that random weights were calibrated with
+  constexpr std::uint64_t kSeed = 1;  // other images than those that calibrate random weights
   const std::vector<float> images = engine::synthetic_images(shape, 2 * batch, kSeed, pool);
   const std::int64_t image = shape.numel();
   std::vector<float> odd(static_cast<std::size_t>(batch * image));

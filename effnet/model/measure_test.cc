@@ -14,7 +14,7 @@
 namespace effnet::model {
 namespace {
 
-TEST(Measure, PercentilesLieBetweenNeighbours) {
+TEST(Measure, PercentilesInterpolateBetweenNeighbours) {
   const Timing timing{{1, 2, 4, 8}, 3.75};
   EXPECT_EQ(timing.min(), 1);
   EXPECT_EQ(timing.median(), 3);
@@ -24,11 +24,11 @@ TEST(Measure, PercentilesLieBetweenNeighbours) {
   EXPECT_EQ((Timing{{5}, 5}).percentile(99), 5);
 }
 
-TEST(Measure, RunsTenTimesHoweverShortTheTime) {
+TEST(Measure, RunsAtLeastTenTimes) {
   int calls = 0;
   const Timing timing = measure([&] { ++calls; }, 1e-9);
   EXPECT_GE(timing.ms.size(), 10U);
-  EXPECT_GT(calls, static_cast<int>(timing.ms.size())) << "a run to warm up";
+  EXPECT_GT(calls, static_cast<int>(timing.ms.size())) << "there is a warm-up run";
   EXPECT_TRUE(std::ranges::is_sorted(timing.ms));
 }
 
@@ -43,7 +43,7 @@ TEST(Measure, DifferencesAreRelativeToTheLargestExpected) {
   EXPECT_TRUE(std::isnan(difference(expected, nan).max_abs));
 }
 
-TEST(Measure, MadeUpInputsAreAlwaysTheSame) {
+TEST(Measure, GeneratedInputsAreReproducible) {
   ThreadPool one(1), two(2);
   const std::vector<float> images = photo_like({3, 13, 17}, 2, one);
   EXPECT_EQ(images.size(), 2U * 3 * 13 * 17);
@@ -53,10 +53,10 @@ TEST(Measure, MadeUpInputsAreAlwaysTheSame) {
   EXPECT_NE(seeded_input({5, 7}, 1), seeded_input({5, 7}, 2));
 }
 
-TEST(Measure, ThisProcessHasMemory) { EXPECT_GT(peak_rss_bytes(), 1 << 20); }
+TEST(Measure, PeakMemoryIsPositive) { EXPECT_GT(peak_rss_bytes(), 1 << 20); }
 
-// No clock decides: no network is as fast as that.
-TEST(ScaleToLatency, RefusesATargetThatNothingReaches) {
+// The result does not depend on the clock: no network runs in 1e-12 ms.
+TEST(ScaleToLatency, RefusesAnUnreachableTarget) {
   const arch::ArchSpec spec = testkit::tiny_model().arch;
   std::vector<std::string> notes;
   try {

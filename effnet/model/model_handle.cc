@@ -13,7 +13,7 @@
 namespace effnet::model {
 namespace {
 
-// Nothing without a home folder: then nothing is kept.
+// std::nullopt if there is no home folder; packed weights are then not cached.
 std::optional<engine::WeightsCache> find_cache() {
   try {
     return engine::WeightsCache(formats::home_folder() / "packed");
@@ -64,7 +64,7 @@ std::shared_ptr<const graph::Graph> ModelHandle::graph(std::optional<Size> size)
 const formats::Model& ModelHandle::load_weights() {
   if (!model_.weights.tensors.empty()) return model_;
   if (!file_.empty()) {
-    formats::Model again;  // of the same file: its weights belong to what was read before
+    formats::Model again;  // must be the same file: its weights belong to the architecture that was read first
     engine::read_identified(
         file_, [&] { again = formats::read_model(file_); }, identity_);
     model_.weights = std::move(again.weights);
@@ -75,7 +75,7 @@ const formats::Model& ModelHandle::load_weights() {
 }
 
 void ModelHandle::release_weights() {
-  if (file_.empty() && !seed_) return;  // nowhere to get them again
+  if (file_.empty() && !seed_) return;  // cannot be loaded again
   model_.weights = {};
   ::malloc_trim(0);
 }
@@ -91,7 +91,8 @@ std::shared_ptr<const engine::PackedWeights> ModelHandle::packed(kernels::Isa is
   auto packed = engine::PackedWeights::pack(*network, engine::Parameters(load_weights().weights), {isa}, pool_);
   release_weights();
   std::string why;
-  if (cache && !cache->store(*packed, key, why) && note_) note_(fmt::format("packed weights are not kept: {}", why));
+  if (cache && !cache->store(*packed, key, why) && note_)
+    note_(fmt::format("the packed weights were not cached: {}", why));
   return packed;
 }
 
@@ -102,7 +103,7 @@ std::string_view ModelHandle::weights_from() const {
 
 std::string ModelHandle::warning() const {
   if (!seed_) return {};
-  return fmt::format("{} has random weights (seed {}): its answers mean nothing", arch().name, *seed_);
+  return fmt::format("{} has random weights (seed {}): its predictions are meaningless", arch().name, *seed_);
 }
 
 }  // namespace effnet::model

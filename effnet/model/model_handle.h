@@ -1,5 +1,5 @@
-// A model ready to be used: its architecture, preprocessing and labels at once, its weights when they are asked for,
-// its packed weights from the cache under EFFNET_HOME. What MODEL may be: effnet/formats/find_model.h.
+// A model by its MODEL argument (effnet/formats/find_model.h). Architecture, preprocessing and labels are read at once;
+// weights are loaded on demand; packed weights come from the cache under EFFNET_HOME.
 #pragma once
 
 #include <cstdint>
@@ -19,42 +19,42 @@
 
 namespace effnet::model {
 
-// Told what takes long when it begins, and what could not be kept. For a person who waits; nothing depends on it.
+// Receives messages for the user: when something slow begins, and when packed weights could not be stored.
 using Note = std::function<void(std::string_view text)>;
 
 struct HandleOptions {
-  bool random = false;     // random weights even where pulled ones exist
+  bool random = false;     // random weights even if pulled ones exist
   std::uint64_t seed = 0;  // of random weights
   Note note = {};
 };
 
-// Used by one thread at a time.
+// One thread at a time may use it.
 class EFFNET_API ModelHandle {
  public:
-  // Reads a model file's header or an arch; of random weights nothing is computed yet. `pool` outlives the handle.
-  // Throws what formats::find_model and read_model throw.
+  // Reads a model file or an arch file. Random weights are not computed yet. Keeps a reference to `pool`. Throws the
+  // errors of formats::find_model and formats::read_model.
   ModelHandle(const std::string& model, const HandleOptions& options, ThreadPool& pool);
-  ModelHandle(formats::Model model, ThreadPool& pool);  // one that is in memory
+  ModelHandle(formats::Model model, ThreadPool& pool);  // for a model in memory
 
   const arch::ArchSpec& arch() const { return model_.arch; }
   const Preprocessing& preprocessing() const { return model_.preprocessing; }
-  const formats::Model& info() const { return model_; }  // all but the weights, which may not be there yet
-  std::string label(std::size_t class_index) const;      // "class 7" where the model has none
+  const formats::Model& info() const { return model_; }  // all except the weights, which may not be loaded
+  std::string label(std::size_t class_index) const;      // "class 7" if the model has no labels
 
-  // The network at its nominal resolution or at `size`, lowered once as long as the size stays the same.
+  // The graph at the nominal resolution or at `size`. It is lowered again only if the size changes.
   std::shared_ptr<const graph::Graph> graph(std::optional<Size> size = {});
 
-  const formats::Model& load_weights();  // with the weights: computed or read at the first call
-  void release_weights();                // frees them; load_weights() makes them again
-  // From the cache, where only the file is read; else packed from the weights, which are freed afterwards, and stored.
-  // A cache that cannot be written is no fault: `note` is told.
+  const formats::Model& load_weights();  // loads or computes the weights if needed; returns the complete model
+  void release_weights();                // frees the weights if load_weights() can restore them
+  // Maps the packed weights from the cache. If they are not there, loads the weights, packs them, releases the weights
+  // and stores the result. If the cache cannot be written, `note` receives a message.
   std::shared_ptr<const engine::PackedWeights> packed(kernels::Isa isa);
 
   std::string_view weights_from() const;                           // "file", "pulled" or "random"
-  const std::string& family_name() const { return family_name_; }  // empty unless MODEL was a name of the family
-  // Why the answers mean nothing: "NAME has random weights (seed 0): ..."; empty for weights that were trained.
+  const std::string& family_name() const { return family_name_; }  // empty if MODEL was not the name of a known network
+  // A warning if the weights are random: "NAME has random weights (seed 0): ..."; otherwise empty.
   std::string warning() const;
-  // What tells these weights from others (engine::CacheKey::weights); empty if they may not be cached.
+  // The identity of these weights (engine::CacheKey::weights); empty if they cannot be cached.
   const std::string& identity() const { return identity_; }
 
  private:
@@ -62,9 +62,9 @@ class EFFNET_API ModelHandle {
   Note note_;
   formats::Model model_;
   std::string family_name_, identity_;
-  std::filesystem::path file_;         // of weights from a file
-  bool pulled_ = false;                // that file
-  std::optional<std::uint64_t> seed_;  // of random ones
+  std::filesystem::path file_;         // the file of the weights; empty if they are random or in memory
+  bool pulled_ = false;                // whether file_ was pulled
+  std::optional<std::uint64_t> seed_;  // of random weights
   std::shared_ptr<const graph::Graph> graph_;
 };
 

@@ -19,7 +19,7 @@ using testkit::tiny_model;
 
 class Handle : public testkit::WithHome {
  protected:
-  // A handle whose notes go to notes_.
+  // A handle whose messages are collected in notes_.
   ModelHandle open(const std::string& model, bool random = false) {
     notes_.clear();
     const Note note = [this](std::string_view text) { notes_.emplace_back(text); };
@@ -45,10 +45,10 @@ class Handle : public testkit::WithHome {
   std::vector<std::string> notes_;
 };
 
-TEST_F(Handle, AFileARunFolderAndAnArchFile) {
+TEST_F(Handle, OpensAFileARunFolderOrAnArchFile) {
   const formats::Model model = tiny_model();
-  for (const std::string& what :
-       {written(model, "tiny.safetensors"), fs::path(written(model, "run/model.safetensors")).parent_path().string()}) {
+  for (const std::string& what : {write_file(model, "tiny.safetensors"),
+                                  fs::path(write_file(model, "run/model.safetensors")).parent_path().string()}) {
     const ModelHandle handle = open(what);
     EXPECT_EQ(handle.arch(), model.arch) << what;
     EXPECT_EQ(handle.preprocessing(), model.preprocessing);
@@ -59,21 +59,21 @@ TEST_F(Handle, AFileARunFolderAndAnArchFile) {
   const ModelHandle handle = open(arch_file());
   EXPECT_EQ(handle.arch(), model.arch);
   EXPECT_EQ(handle.weights_from(), "random");
-  EXPECT_EQ(handle.warning(), "mbconv has random weights (seed 5): its answers mean nothing");
+  EXPECT_EQ(handle.warning(), "mbconv has random weights (seed 5): its predictions are meaningless");
   EXPECT_THROW(open(at("missing.safetensors")), Error);
 }
 
-TEST_F(Handle, ANameIsRandomUntilItIsPulled) {
+TEST_F(Handle, ANameHasRandomWeightsUntilItIsPulled) {
   EXPECT_EQ(open("efficientnet_b0").weights_from(), "random");
   EXPECT_EQ(open("efficientnet_b0").family_name(), "efficientnet_b0");
-  EXPECT_TRUE(open("efficientnet_b0").info().weights.tensors.empty()) << "none before they are asked for";
+  EXPECT_TRUE(open("efficientnet_b0").info().weights.tensors.empty()) << "weights are loaded on demand";
   EXPECT_EQ(open("efficientnet_b0").label(1), "goldfish");
-  written(tiny_model(), "home/models/efficientnet_b0.safetensors");
+  write_file(tiny_model(), "home/models/efficientnet_b0.safetensors");
   EXPECT_EQ(open("efficientnet_b0").weights_from(), "pulled");
   EXPECT_EQ(open("efficientnet_b0", true).weights_from(), "random");
 }
 
-TEST_F(Handle, LabelsOfAModelThatHasNone) {
+TEST_F(Handle, LabelsHaveADefault) {
   formats::Model model = tiny_model();
   EXPECT_EQ(ModelHandle(model, pool_).label(7), "class 7");
   for (std::int64_t i = 0; i < model.arch.classes; ++i) model.labels.push_back(fmt::format("label {}", i));
@@ -82,8 +82,8 @@ TEST_F(Handle, LabelsOfAModelThatHasNone) {
   EXPECT_EQ(labelled.label(37), "class 37");
 }
 
-TEST_F(Handle, WeightsCanBeForgottenWhereTheyCanBeMadeAgain) {
-  for (const std::string& what : {written(tiny_model(), "tiny.safetensors"), arch_file()}) {
+TEST_F(Handle, ReleasedWeightsAreLoadedAgain) {
+  for (const std::string& what : {write_file(tiny_model(), "tiny.safetensors"), arch_file()}) {
     ModelHandle handle = open(what);
     const std::vector<float> first = tensor::to_floats(handle.load_weights().weights.at("classifier.weight"));
     handle.release_weights();
@@ -95,19 +95,19 @@ TEST_F(Handle, WeightsCanBeForgottenWhereTheyCanBeMadeAgain) {
   EXPECT_FALSE(in_memory.info().weights.tensors.empty());
 }
 
-TEST_F(Handle, AFileThatChangedIsRefused) {
-  const std::string file = written(tiny_model(), "tiny.safetensors");
+TEST_F(Handle, AChangedFileIsRefused) {
+  const std::string file = write_file(tiny_model(), "tiny.safetensors");
   ModelHandle handle = open(file);
   handle.load_weights();
   handle.release_weights();
   formats::Model other = tiny_model();
   other.labels = std::vector<std::string>(37, "x");
-  written(other, "tiny.safetensors");
+  write_file(other, "tiny.safetensors");
   EXPECT_THROW(handle.load_weights(), Error);
 }
 
-TEST_F(Handle, TheCacheIsUsedTheSecondTime) {
-  for (const std::string& what : {written(tiny_model(), "tiny.safetensors"), arch_file()}) {
+TEST_F(Handle, TheSecondHandleUsesTheCache) {
+  for (const std::string& what : {write_file(tiny_model(), "tiny.safetensors"), arch_file()}) {
     fs::remove_all(at("home"));
     const std::vector<std::byte> first = packed_bytes(what);
     EXPECT_THAT(notes_, ElementsAre("packing the weights of mbconv"));
@@ -116,11 +116,11 @@ TEST_F(Handle, TheCacheIsUsedTheSecondTime) {
   }
   ModelHandle handle = open(arch_file());
   handle.packed(kernels::Isa::portable);
-  EXPECT_TRUE(handle.info().weights.tensors.empty()) << "a mapped file needs no weights";
+  EXPECT_TRUE(handle.info().weights.tensors.empty()) << "packed weights from the cache need no weights";
 }
 
-TEST_F(Handle, ADamagedCacheIsNotUsed) {
-  const std::string file = written(tiny_model(), "tiny.safetensors");
+TEST_F(Handle, ACorruptCacheFileIsReplaced) {
+  const std::string file = write_file(tiny_model(), "tiny.safetensors");
   const std::vector<std::byte> first = packed_bytes(file);
   const fs::path cached = cached_file();
   {
@@ -134,27 +134,27 @@ TEST_F(Handle, ADamagedCacheIsNotUsed) {
   EXPECT_EQ(packed_bytes(file), first);
   EXPECT_THAT(notes_, ElementsAre("packing the weights of mbconv"));
   EXPECT_EQ(packed_bytes(file), first);
-  EXPECT_THAT(notes_, ElementsAre()) << "the damaged file was not replaced";
+  EXPECT_THAT(notes_, ElementsAre()) << "the corrupt file was not replaced";
 }
 
-TEST_F(Handle, OtherWeightsAreNotTakenFromTheCache) {
+TEST_F(Handle, OtherWeightsHaveAnotherCacheFile) {
   const std::vector<std::byte> first = packed_bytes(arch_file());
   ModelHandle other(arch_file(), {.seed = 6}, pool_);
   const auto packed = other.packed(kernels::Isa::portable);
   EXPECT_FALSE(std::ranges::equal(packed->bytes(), first));
 }
 
-TEST_F(Handle, NothingIsKeptWhereTheCacheCannotBe) {
+TEST_F(Handle, AnUnusableCacheIsReportedAndNotFatal) {
   write_text(at("home"), "a file where the folder should be");
   packed_bytes(arch_file());
-  EXPECT_THAT(notes_, ElementsAre("packing the weights of mbconv", HasSubstr("packed weights are not kept: ")));
+  EXPECT_THAT(notes_, ElementsAre("packing the weights of mbconv", HasSubstr("the packed weights were not cached: ")));
 
   ModelHandle in_memory(tiny_model(), pool_);
-  EXPECT_EQ(in_memory.identity(), "") << "nothing tells these weights from others";
+  EXPECT_EQ(in_memory.identity(), "") << "weights in memory have no identity";
   EXPECT_GT(in_memory.packed(kernels::Isa::portable)->bytes().size(), 0U);
 }
 
-TEST_F(Handle, TheNetworkIsLoweredOnceASize) {
+TEST_F(Handle, TheGraphIsLoweredOncePerSize) {
   ModelHandle handle(tiny_model(), pool_);
   const auto nominal = handle.graph();
   EXPECT_EQ(nominal->input(), (Chw{3, kSide, kSide}));
@@ -162,7 +162,7 @@ TEST_F(Handle, TheNetworkIsLoweredOnceASize) {
   const auto wide = handle.graph(Size{33, 57});
   EXPECT_EQ(wide->input(), (Chw{3, 33, 57}));
   EXPECT_EQ(handle.graph(Size{33, 57}), wide);
-  EXPECT_EQ(nominal->input(), (Chw{3, kSide, kSide})) << "whoever holds one keeps it";
+  EXPECT_EQ(nominal->input(), (Chw{3, kSide, kSide})) << "existing graphs stay valid";
 }
 
 }  // namespace

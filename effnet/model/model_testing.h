@@ -1,4 +1,4 @@
-// What this layer's tests share: a tiny network as a model in memory and as files, in a home folder of their own.
+// Helpers of the model tests: a tiny network as a model in memory and as files, in a separate home folder.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,19 +18,19 @@ namespace effnet::model::testkit {
 
 constexpr std::int64_t kSide = 40;  // the tiny network's nominal resolution
 
-// 37 classes, squeeze and excitation, skips; with weights that use every parameter, and without labels.
+// 37 classes, squeeze-and-excitation, residuals, weights in which every parameter has an effect, and no labels.
 inline formats::Model tiny_model() {
   formats::Model model;
   model.arch = engine::testkit::mbconv_network();
   model.arch.resolution = kSide;
-  model.weights = engine::testkit::busy_weights(graph::lower(model.arch));
+  model.weights = engine::testkit::nontrivial_weights(graph::lower(model.arch));
   model.preprocessing.crop = {kSide, kSide};
   model.preprocessing.resize = {kSide + 8, kSide + 8};
   model.preprocessing.filter = Filter::bicubic;
   return model;
 }
 
-// Every value of a byte in every channel.
+// Contains every byte value in every channel.
 inline vision::Image test_image(std::int64_t h = 50, std::int64_t w = 61) {
   vision::Image image{h, w, std::vector<std::uint8_t>(static_cast<std::size_t>(3 * h * w))};
   for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i * 11 / 3 + i % 3 * 83);
@@ -43,7 +43,7 @@ class WithHome : public testing::Test {
   void TearDown() override { ::unsetenv("EFFNET_HOME"); }
 
   std::string at(const std::string& file) const { return (folder_.path() / file).string(); }
-  std::string written(const formats::Model& model, const std::string& file) const {
+  std::string write_file(const formats::Model& model, const std::string& file) const {
     make_folders((folder_.path() / file).parent_path());
     formats::write_model(at(file), model);
     return at(file);

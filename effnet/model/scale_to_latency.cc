@@ -12,12 +12,12 @@
 namespace effnet::model {
 namespace {
 
-constexpr double kSeconds = 0.5;  // a measurement
-constexpr double kReach = 0.97;   // of the target: near enough
-constexpr double kAim = 0.985;    // the middle of what is near enough
-constexpr double kApart = 1.01;   // MACs of what fits and what does not: nothing lies between
+constexpr double kSeconds = 0.5;           // per measurement
+constexpr double kCloseEnough = 0.97;      // stop at this fraction of the target
+constexpr double kTargetFraction = 0.985;  // aim at the middle of the accepted range
+constexpr double kMinMacsRatio = 1.01;     // stop if the smallest too slow MACs are within 1 % of the largest that fit
 constexpr int kRounds = 16;
-constexpr double kSmallestPhi = -20;  // as arch::solve
+constexpr double kSmallestPhi = -20;  // as in arch::solve
 
 double macs_of(const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).macs); }
 
@@ -40,7 +40,7 @@ TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, cons
   double fits = 0;
   double too_slow = std::numeric_limits<double>::infinity();
   double budget = macs_of(base) * target_ms / time_network(base, threads, kSeconds).median();
-  for (int round = 0; round < kRounds && too_slow > kApart * fits; ++round) {
+  for (int round = 0; round < kRounds && too_slow > kMinMacsRatio * fits; ++round) {
     const bool least = budget <= smallest_macs;
     const arch::Scaling scaling = least ? smallest : arch::solve(base, budget, coefficients, dimensions, macs_of);
     const double macs = macs_of(scaling.spec);
@@ -49,7 +49,7 @@ TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, cons
     if (note) note(fmt::format("{:.0f} MMACs: {:.3f} ms", macs * 1e-6, ms));
     if (ms <= target_ms) {
       if (!best || macs > macs_of(best->scaling.spec)) best = TimedScaling{scaling, timing};
-      if (ms >= kReach * target_ms) break;
+      if (ms >= kCloseEnough * target_ms) break;
       fits = std::max(fits, budget);
     } else if (least) {
       throw usage_error(
@@ -58,13 +58,14 @@ TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, cons
     } else {
       too_slow = std::min(too_slow, budget);
     }
-    budget = macs * kAim * target_ms / ms;
+    budget = macs * kTargetFraction * target_ms / ms;
     if (budget > fits && budget < too_slow) continue;
     budget = std::isinf(too_slow) ? 1.1 * fits : fits == 0 ? too_slow / 2 : std::sqrt(fits * too_slow);
   }
   if (!best)
-    throw usage_error("the target cannot be reached (got {:g} ms, expected a latency that this machine repeats)",
-                      target_ms);
+    throw usage_error(
+        "the target cannot be reached (got {:g} ms, expected a latency that is reproducible on this machine)",
+        target_ms);
   return *best;
 }
 

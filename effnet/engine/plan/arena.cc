@@ -15,7 +15,7 @@ Arena place(const std::vector<Lifetime>& buffers) {
                    [&](std::size_t a, std::size_t b) { return buffers[a].bytes > buffers[b].bytes; });
   Arena arena;
   arena.offsets.resize(buffers.size());
-  std::vector<std::size_t> placed;  // by offset
+  std::vector<std::size_t> placed;  // ordered by offset
   for (const std::size_t i : order) {
     const Lifetime& buffer = buffers[i];
     std::int64_t at = 0;

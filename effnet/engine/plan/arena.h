@@ -1,4 +1,4 @@
-// One block of memory for buffers that live from one step to another.
+// Places buffers with known lifetimes in one block of memory.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,12 @@ struct Lifetime {
 };
 
 struct Arena {
-  std::vector<std::int64_t> offsets;  // in bytes, multiples of tensor::kAlignment, by buffer
+  std::vector<std::int64_t> offsets;  // by buffer, in bytes, multiples of tensor::kAlignment
   std::int64_t bytes = 0;
 };
 
-// Places buffers, the largest first, each at the lowest offset where it meets no other that lives at the same time.
+// Places the largest buffer first. Each buffer gets the lowest offset at which it overlaps no buffer that is alive at
+// the same time.
 Arena place(const std::vector<Lifetime>& buffers);
 
 }  // namespace effnet::engine

@@ -27,7 +27,7 @@ void expect_sound(const std::vector<Lifetime>& buffers, const Arena& arena) {
   }
 }
 
-// The most bytes alive at once, each buffer rounded up to the grid.
+// The largest number of bytes that are alive at the same time, each buffer rounded up to the alignment.
 std::int64_t least_bytes(const std::vector<Lifetime>& buffers) {
   std::int64_t most = 0;
   for (const Lifetime& at : buffers) {
@@ -47,8 +47,9 @@ TEST(Arena, EmptyAndSingle) {
   EXPECT_EQ(arena.bytes, 100);
 }
 
-// A step's result may not lie where its input lies: both live during the step. What comes after may.
-TEST(Arena, AChainTakesTwoPlaces) {
+// The input and the output of a step are both alive during the step, so they must not overlap. The buffer after that
+// may reuse the memory of the input.
+TEST(Arena, AChainNeedsMemoryForTwoBuffers) {
   const std::vector<Lifetime> chain{{64, 0, 1}, {64, 1, 2}, {64, 2, 3}, {64, 3, 4}};
   const Arena arena = place(chain);
   expect_sound(chain, arena);
@@ -63,13 +64,14 @@ TEST(Arena, NoTwoLiveBuffersOverlap) {
   for (int trial = 0; trial < 300; ++trial) {
     std::vector<Lifetime> buffers(static_cast<std::size_t>(1 + below(60)));
     for (Lifetime& buffer : buffers) {
-      buffer.bytes = below(3) == 0 ? 1 + below(20) : 1 + below(5000);  // equal and odd sizes too
+      buffer.bytes = below(3) == 0 ? 1 + below(20) : 1 + below(5000);  // includes equal and odd sizes
       buffer.first = below(40);
       buffer.last = below(12) == 0 ? std::numeric_limits<std::int64_t>::max() : buffer.first + below(6);
     }
     const Arena arena = place(buffers);
     expect_sound(buffers, arena);
-    // Largest first is no proof of a bound, but placement that never reused a byte would be far above this.
+    // Placing the largest first does not guarantee this bound, but a placement that never reuses memory would be far
+    // above it.
     EXPECT_LE(arena.bytes, 2 * least_bytes(buffers));
   }
 }

@@ -1,10 +1,10 @@
-// From a Graph to what the engine computes: units, each a convolution with all that can ride on it. Patterns are found
-// in the Graph alone; nothing here knows a network's name.
+// Converts a Graph into fused ops: each is one node (usually a convolution) with the neighbouring nodes that are fused
+// into it. The patterns depend on the Graph only, not on the name of the network.
 //
-// Always: dropout, drop path and identity vanish, and a batch norm behind a convolution is folded into its weights. By
-// PlanOptions: the activation and an addition behind a convolution become its epilogue; the convolution in front of a
-// depthwise one computes its rows just ahead of it; a depthwise convolution sums its own global pool; a channel scale
-// in front of a 1x1 convolution goes into that.
+// Always: dropout, drop path and identity are removed, and a batch norm after a convolution is folded into its weights.
+// Controlled by PlanOptions: the activation and an addition after a convolution become its epilogue; the convolution
+// before a depthwise convolution computes its rows just in time (row cascade); a depthwise convolution sums its output
+// for its global pool; a channel scale before a 1x1 convolution is applied by that convolution.
 #pragma once
 
 #include <vector>
@@ -15,31 +15,33 @@
 
 namespace effnet::engine {
 
-struct Unit {
+struct FusedOp {
   enum class Kind {
-    gemm,         // convolution with groups = 1, or linear
-    winograd,     // the same where uses_winograd() says so
+    gemm,         // convolution with groups = 1, or linear layer
+    winograd,     // such a convolution, if uses_winograd()
     depthwise,    // convolution with groups = channels
-    map,          // standalone batch norm, activation, addition, channel scale, or several of them
+    map,          // standalone batch norm, activation, addition or channel scale, or several of them
     pool,         // max or average
     global_pool,  // mean over h and w
     concat,
     pad,
   };
   Kind kind = Kind::map;
-  NodeId out = kNone;          // the node whose output it makes
-  std::vector<NodeId> inputs;  // materialised nodes it reads; the first is the main one
-  NodeId layer = kNone;        // the node that has the weights, window or amounts
+  NodeId out = kNone;          // the node whose output it computes
+  std::vector<NodeId> inputs;  // the nodes whose outputs it reads; the first is the main input
+  NodeId layer = kNone;        // the node that has the weights, the window or the padding amounts
   graph::Activation activation = graph::Activation::none;
   NodeId addend = kNone;  // added before the activation
-  NodeId scale = kNone;   // 1x1 per image: multiplies the main input's channels
-  // depthwise: the convolution that makes its input rows (gemm; inputs[0] is then that one's input), or kNone.
+  NodeId scale = kNone;   // 1x1 per image: multiplies the channels of the main input
+  // For depthwise: the convolution that computes its input rows, or kNone. inputs[0] is then the input of that
+  // convolution.
   NodeId producer = kNone;
   graph::Activation producer_activation = graph::Activation::none;
-  NodeId pooled = kNone;  // depthwise: the global pool it sums; the global pool itself is a unit that reads the sums
+  // For depthwise: the global pool whose sums it computes. For that global pool: itself; it then reads the sums.
+  NodeId pooled = kNone;
 };
 
-// In an order that can run. `keep`: nodes whose outputs must exist.
-std::vector<Unit> fuse(const graph::Graph& graph, const PlanOptions& options, const std::vector<NodeId>& keep);
+// Returns the fused ops in execution order. The outputs of the nodes in `keep` are not fused away.
+std::vector<FusedOp> fuse(const graph::Graph& graph, const PlanOptions& options, const std::vector<NodeId>& keep);
 
 }  // namespace effnet::engine

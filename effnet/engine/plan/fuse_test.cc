@@ -1,4 +1,4 @@
-// The units found in known networks: by kind, and with each switch off.
+// The fused ops of known networks: their number by kind, with all fusions and with each one off.
 #include "effnet/engine/plan/fuse.h"
 
 #include <gtest/gtest.h>
@@ -14,61 +14,60 @@ namespace effnet::engine {
 namespace {
 
 using graph::Activation;
-using Kind = Unit::Kind;
+using Kind = FusedOp::Kind;
 
 class FuseTest : public testing::Test {
  protected:
   void lower(const char* name) { graph_ = graph::lower(arch::variant(name).spec); }
   void fuse(const PlanOptions& options = {}, const std::vector<NodeId>& keep = {}) {
-    units_ = engine::fuse(graph_, options, keep);
+    ops_ = engine::fuse(graph_, options, keep);
   }
   std::int64_t count(Kind kind) const {
-    return std::count_if(units_.begin(), units_.end(), [&](const Unit& unit) { return unit.kind == kind; });
+    return std::count_if(ops_.begin(), ops_.end(), [&](const FusedOp& op) { return op.kind == kind; });
   }
   template <class Test>
   std::int64_t count(Kind kind, Test test) const {
-    return std::count_if(units_.begin(), units_.end(),
-                         [&](const Unit& unit) { return unit.kind == kind && test(unit); });
+    return std::count_if(ops_.begin(), ops_.end(), [&](const FusedOp& op) { return op.kind == kind && test(op); });
   }
   NodeId id(std::string_view name) const {
     const graph::Node* const node = graph_.find(name);
     EXPECT_NE(node, nullptr) << name;
     return node == nullptr ? 0 : static_cast<NodeId>(node - graph_.nodes.data());
   }
-  const Unit* unit_of(std::string_view out) const {
+  const FusedOp* op_of(std::string_view out) const {
     const NodeId node = id(out);
-    const auto found = std::find_if(units_.begin(), units_.end(), [&](const Unit& unit) { return unit.out == node; });
-    return found == units_.end() ? nullptr : &*found;
+    const auto found = std::find_if(ops_.begin(), ops_.end(), [&](const FusedOp& op) { return op.out == node; });
+    return found == ops_.end() ? nullptr : &*found;
   }
 
-  // Whatever the switches: every unit reads what earlier ones made, and the logits are made.
+  // For any options: every op reads only outputs of earlier ops, and the logits are computed.
   void expect_runs() const {
     std::vector<bool> made(graph_.nodes.size(), false);
     made[0] = true;
-    for (const Unit& unit : units_) {
-      std::vector<NodeId> reads = unit.inputs;
-      for (const NodeId more : {unit.addend, unit.scale}) {
+    for (const FusedOp& op : ops_) {
+      std::vector<NodeId> reads = op.inputs;
+      for (const NodeId more : {op.addend, op.scale}) {
         if (more != kNone) reads.push_back(more);
       }
-      // A global pool that is summed where its input is made reads the sums.
-      for (const NodeId in : reads) EXPECT_TRUE(made[static_cast<std::size_t>(in)]) << graph_.at(unit.out).name;
-      EXPECT_FALSE(made[static_cast<std::size_t>(unit.out)]) << graph_.at(unit.out).name << " is made twice";
-      made[static_cast<std::size_t>(unit.out)] = true;
+      // The sums that a global pool reads have no node id and are not checked here.
+      for (const NodeId in : reads) EXPECT_TRUE(made[static_cast<std::size_t>(in)]) << graph_.at(op.out).name;
+      EXPECT_FALSE(made[static_cast<std::size_t>(op.out)]) << graph_.at(op.out).name << " is computed twice";
+      made[static_cast<std::size_t>(op.out)] = true;
     }
     EXPECT_TRUE(made[static_cast<std::size_t>(graph_.logits)]);
   }
 
   graph::Graph graph_;
-  std::vector<Unit> units_;
+  std::vector<FusedOp> ops_;
 };
 
-bool has_producer(const Unit& unit) { return unit.producer != kNone; }
-bool has_pool(const Unit& unit) { return unit.pooled != kNone; }
-bool has_scale(const Unit& unit) { return unit.scale != kNone; }
-bool has_addend(const Unit& unit) { return unit.addend != kNone; }
-bool is_gate(const Unit& unit) { return unit.activation == Activation::sigmoid; }
+bool has_producer(const FusedOp& op) { return op.producer != kNone; }
+bool has_pool(const FusedOp& op) { return op.pooled != kNone; }
+bool has_scale(const FusedOp& op) { return op.scale != kNone; }
+bool has_addend(const FusedOp& op) { return op.addend != kNone; }
+bool is_sigmoid(const FusedOp& op) { return op.activation == Activation::sigmoid; }
 
-// Sixteen blocks, nine with a skip. The first has no expansion: the stem makes its rows.
+// Sixteen blocks, nine with a residual. The first has no expansion: the stem computes its rows.
 TEST_F(FuseTest, EfficientNetB0) {
   lower("efficientnet_b0");
   fuse();
@@ -77,28 +76,29 @@ TEST_F(FuseTest, EfficientNetB0) {
   EXPECT_EQ(count(Kind::depthwise, has_producer), 16);
   EXPECT_EQ(count(Kind::depthwise, has_pool), 16);
   EXPECT_EQ(count(Kind::depthwise,
-                  [](const Unit& unit) {
-                    return unit.activation == Activation::silu && unit.producer_activation == Activation::silu;
+                  [](const FusedOp& op) {
+                    return op.activation == Activation::silu && op.producer_activation == Activation::silu;
                   }),
             16);
-  // Two of the SE and the projection a block, the head and the classifier.
+  // Per block: two convolutions of the SE and the projection. In addition: head and classifier.
   EXPECT_EQ(count(Kind::gemm), 3 * 16 + 2);
   EXPECT_EQ(count(Kind::gemm, has_scale), 16);
   EXPECT_EQ(count(Kind::gemm, has_addend), 9);
   EXPECT_EQ(count(Kind::global_pool), 17);
   EXPECT_EQ(count(Kind::global_pool, has_pool), 16);
   EXPECT_EQ(count(Kind::map), 16);
-  EXPECT_EQ(count(Kind::map, is_gate), 16);
-  EXPECT_EQ(units_.size(), 16U + 50U + 17U + 16U);
-  EXPECT_EQ(units_.front().producer, id("stem.conv"));
+  EXPECT_EQ(count(Kind::map, is_sigmoid), 16);
+  EXPECT_EQ(ops_.size(), 16U + 50U + 17U + 16U);
+  EXPECT_EQ(ops_.front().producer, id("stem.conv"));
 }
 
-TEST_F(FuseTest, SwitchesOfEfficientNetB0) {
+TEST_F(FuseTest, EfficientNetB0WithEachFusionOff) {
   lower("efficientnet_b0");
   fuse({.fuse_epilogues = false});
   expect_runs();
-  // Silu: 1 stem, 15 expansions, 16 depthwise, 16 SE, 1 head; additions: 9; gates: 16. With its activation apart, an
-  // expansion is no longer what the depthwise convolution reads, and a depthwise one not what the pool reads.
+  // SiLU: 1 stem, 15 expansions, 16 depthwise, 16 SE, 1 head; 9 additions; 16 sigmoids. With a separate activation, the
+  // depthwise convolution no longer reads the expansion directly, and the pool no longer reads the depthwise
+  // convolution directly.
   EXPECT_EQ(count(Kind::map), 49 + 9 + 16);
   EXPECT_EQ(count(Kind::depthwise, has_producer), 0);
   EXPECT_EQ(count(Kind::depthwise, has_pool), 0);
@@ -124,34 +124,35 @@ TEST_F(FuseTest, SwitchesOfEfficientNetB0) {
   EXPECT_EQ(count(Kind::global_pool), 17);
 }
 
-// Convolutions and additions with their activation: nothing is left between them.
+// Convolutions and additions include their activations, so no map step is left.
 TEST_F(FuseTest, ResNet50) {
   lower("resnet50");
   fuse();
   expect_runs();
   EXPECT_EQ(count(Kind::gemm), 54 - 13);
-  EXPECT_EQ(count(Kind::winograd), 13);  // one a block, without the three of stride 2
+  EXPECT_EQ(count(Kind::winograd), 13);  // one per block, except the three with stride 2
   EXPECT_EQ(count(Kind::gemm, has_addend), 16);
-  EXPECT_EQ(count(Kind::gemm, [](const Unit& unit) { return has_addend(unit) && unit.activation == Activation::relu; }),
+  EXPECT_EQ(count(Kind::gemm, [](const FusedOp& op) { return has_addend(op) && op.activation == Activation::relu; }),
             16);
-  // Where the shape changes, the addition waits for the shortcut's convolution, which is made last.
+  // Where the shape changes, the addition is fused into the convolution of the shortcut, which runs last.
   EXPECT_EQ(count(Kind::gemm,
-                  [&](const Unit& unit) {
-                    return has_addend(unit) && graph_.at(unit.layer).name.find("downsample") != std::string::npos;
+                  [&](const FusedOp& op) {
+                    return has_addend(op) && graph_.at(op.layer).name.find("downsample") != std::string::npos;
                   }),
             4);
   EXPECT_EQ(count(Kind::pool), 1);
   EXPECT_EQ(count(Kind::global_pool), 1);
   EXPECT_EQ(count(Kind::map), 0);
-  EXPECT_EQ(units_.size(), 56U);
+  EXPECT_EQ(ops_.size(), 56U);
 
   fuse({.fuse_epilogues = false});
   expect_runs();
-  EXPECT_EQ(count(Kind::map), 49 + 16);  // ReLU: 1 + 3 a block; additions
+  EXPECT_EQ(count(Kind::map), 49 + 16);  // ReLU: 1 + 3 per block; 16 additions
 }
 
-// Lite: no SE, so no pools, gates or scales; MobileNetV1: every pair in one unit but the first half of the next.
-TEST_F(FuseTest, NetworksWithoutSqueeze) {
+// Lite has no SE, so it has no pooled sums, sigmoids or scales. MobileNetV1: each pointwise convolution is fused with
+// the depthwise convolution after it.
+TEST_F(FuseTest, NetworksWithoutSqueezeAndExcitation) {
   lower("efficientnet_lite0");
   fuse();
   expect_runs();
@@ -164,31 +165,31 @@ TEST_F(FuseTest, NetworksWithoutSqueeze) {
   EXPECT_EQ(count(Kind::depthwise), 13);
   EXPECT_EQ(count(Kind::depthwise, has_producer), 13);
   EXPECT_EQ(count(Kind::gemm), 2);  // the last pointwise convolution and the classifier
-  EXPECT_EQ(units_.size(), 16U);
+  EXPECT_EQ(ops_.size(), 16U);
 }
 
-// A cell activates each of its states once for every reader: one activation of a tensor serves all.
-TEST_F(FuseTest, AmoebaNetSharesActivations) {
+// AmoebaNet cells apply the same activation once per reader of a tensor; one op serves all readers.
+TEST_F(FuseTest, AmoebaNetComputesEachActivationOnce) {
   lower("amoebanet_b");
   fuse();
   expect_runs();
-  const auto activated = [](const Unit& unit) { return unit.activation == Activation::relu; };
+  const auto activated = [](const FusedOp& op) { return op.activation == Activation::relu; };
   std::vector<NodeId> sources;
-  for (const Unit& unit : units_) {
-    if (unit.kind == Kind::map && activated(unit) && unit.layer != kNone && !has_addend(unit)) {
-      sources.push_back(unit.inputs[0]);
+  for (const FusedOp& op : ops_) {
+    if (op.kind == Kind::map && activated(op) && op.layer != kNone && !has_addend(op)) {
+      sources.push_back(op.inputs[0]);
     }
   }
   std::sort(sources.begin(), sources.end());
   EXPECT_EQ(std::adjacent_find(sources.begin(), sources.end()), sources.end());
-  // Fewer activations than the graph has, and every cell's concatenation.
+  // The ops contain fewer activations than the graph, and all concatenations.
   const auto in_graph = std::count_if(graph_.nodes.begin(), graph_.nodes.end(), [](const graph::Node& node) {
     return std::holds_alternative<graph::Activate>(node.op);
   });
-  const auto in_units = std::count_if(units_.begin(), units_.end(), [&](const Unit& unit) {
-    return activated(unit) || unit.producer_activation == Activation::relu;
+  const auto in_ops = std::count_if(ops_.begin(), ops_.end(), [&](const FusedOp& op) {
+    return activated(op) || op.producer_activation == Activation::relu;
   });
-  EXPECT_LT(in_units, in_graph);
+  EXPECT_LT(in_ops, in_graph);
   const auto concats = std::count_if(graph_.nodes.begin(), graph_.nodes.end(), [](const graph::Node& node) {
     return std::holds_alternative<graph::Concat>(node.op);
   });
@@ -196,20 +197,20 @@ TEST_F(FuseTest, AmoebaNetSharesActivations) {
   EXPECT_GT(count(Kind::pad), 0);
 }
 
-// What is kept is made: fusions stop in front of it, and only there.
-TEST_F(FuseTest, KeepIsRespected) {
+// Kept nodes are computed: fusions that would remove them do not happen, all others do.
+TEST_F(FuseTest, KeptNodesAreNotFusedAway) {
   lower("efficientnet_b0");
   const std::vector<NodeId> keep{id("stages.1.0.expand.act"), id("stages.2.0.depthwise.bn"), id("stages.3.0.se.scale"),
                                  id("stages.1.1.project.bn")};
   fuse({}, keep);
   expect_runs();
-  for (const NodeId node : keep) EXPECT_NE(unit_of(graph_.at(node).name), nullptr) << graph_.at(node).name;
+  for (const NodeId node : keep) EXPECT_NE(op_of(graph_.at(node).name), nullptr) << graph_.at(node).name;
   EXPECT_EQ(count(Kind::depthwise, has_producer), 15);
-  EXPECT_EQ(count(Kind::depthwise, has_pool), 15);  // one's activation is apart
+  EXPECT_EQ(count(Kind::depthwise, has_pool), 15);  // one activation is separate
   EXPECT_EQ(count(Kind::gemm, has_scale), 15);
   EXPECT_EQ(count(Kind::gemm, has_addend), 8);
   fuse({}, graph_.reductions);
-  EXPECT_EQ(units_.size(), 99U);
+  EXPECT_EQ(ops_.size(), 99U);
 }
 
 TEST_F(FuseTest, GroupedConvolutionsAreRefused) {

@@ -1,4 +1,5 @@
-// Graph + packed weights' target and layout + batch -> steps over one block of memory.
+// The plan of a network: steps over one block of memory. It depends on graph, target and layout of the packed weights,
+// batch and options.
 #pragma once
 
 #include <map>
@@ -16,22 +17,22 @@ struct Plan {
   std::vector<std::unique_ptr<Step>> steps;
   Arena arena;
   std::vector<Lifetime> buffers;
-  BufferId image = 0;  // the network's input; written before the first step
+  BufferId image = 0;  // the network's input; it is written before the first step
   ImageLayout image_layout;
-  std::int64_t scratch_bytes = 0;  // of each team member
+  std::int64_t scratch_bytes = 0;  // per team member
   std::int64_t zero_bytes = 0;
-  // The buffers that can be read after a run, by node.
+  // By node: the buffers that can be read after a run.
   struct Output {
     BufferId buffer;
     BlockedShape shape;
   };
   std::map<NodeId, Output> outputs;
-  // Every materialised node's buffer: for finding where NaN arose. A step's output may be overwritten by a later one.
-  std::vector<Output> step_outputs;  // by step
+  // By step: its output, to find the first step whose output is not finite. A later step may overwrite it.
+  std::vector<Output> step_outputs;
 };
 
-// Throws Error(input) for a graph that does not fit together (graph::check), whose output is not one pixel or whose
-// depthwise windows are too large, and Error(usage) if a node to keep is folded into another.
+// Throws Error(input) if the graph is inconsistent (graph::check), its output is not one pixel, or a depthwise window
+// is too large. Throws Error(usage) if a node of `keep` is fused into another one.
 Plan make_plan(const graph::Graph& graph, const PackedWeights& weights, std::int64_t batch, const PlanOptions& options,
                const std::vector<NodeId>& keep);
 

@@ -1,4 +1,4 @@
-// Plans of whole networks, whose weights are never touched: what is placed where, and how much memory it takes.
+// Plans of whole networks, without real weights: where buffers are placed and how much memory a plan needs.
 #include "effnet/engine/plan/plan.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 namespace effnet::engine {
 namespace {
 
-// Bytes of the right number that take no memory.
+// Packed weights of the right size that are never read and use no physical memory.
 std::shared_ptr<const PackedWeights> untouched_weights(const graph::Graph& graph, kernels::Isa isa) {
   const auto bytes = static_cast<std::size_t>(PackedWeights::size_bytes(graph, {isa}));
   void* const memory = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -30,7 +30,7 @@ const char* const kNames[] = {"efficientnet_b0", "efficientnet_b1", "efficientne
                               "efficientnet_b4", "efficientnet_b5", "efficientnet_b6",   "efficientnet_b7",
                               "resnet50",        "mobilenet_v2",    "efficientnet_lite0"};
 
-TEST(Plan, IsAFunctionOfItsArguments) {
+TEST(Plan, DependsOnItsArgumentsOnly) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     for (const char* const name : {"efficientnet_b0", "resnet50"}) {
       const graph::Graph graph = graph::lower(arch::variant(name).spec);
@@ -51,7 +51,7 @@ TEST(Plan, IsAFunctionOfItsArguments) {
   }
 }
 
-// What a step reads was written before, lives until then, and overlaps nothing that lives.
+// The inputs of a step were written before it and are alive during it, and no two live buffers overlap.
 TEST(Plan, BuffersLiveFromTheirWriterToTheirLastReader) {
   const kernels::Isa isa = kernels::chosen_isa();
   for (const char* const name : kNames) {
@@ -72,7 +72,7 @@ TEST(Plan, BuffersLiveFromTheirWriterToTheirLastReader) {
       const auto buffer = static_cast<std::size_t>(plan.outputs.at(id).buffer);
       EXPECT_GE(plan.buffers[buffer].last, steps) << graph.at(id).name;
       for (std::size_t other = 0; other < plan.buffers.size(); ++other) {
-        // Nothing of a later step lies where a kept output lies.
+        // No buffer of a later step overlaps a kept output.
         if (other == buffer || plan.buffers[other].last < plan.buffers[buffer].first) continue;
         EXPECT_TRUE(plan.arena.offsets[other] + plan.buffers[other].bytes <= plan.arena.offsets[buffer] ||
                     plan.arena.offsets[buffer] + plan.buffers[buffer].bytes <= plan.arena.offsets[other]);
@@ -81,7 +81,7 @@ TEST(Plan, BuffersLiveFromTheirWriterToTheirLastReader) {
   }
 }
 
-// No placement needs less than what lives at the busiest step.
+// Every placement needs at least the bytes that are alive in the busiest step.
 TEST(Plan, ArenaIsNearItsLowerBound) {
   for (const char* const name : kNames) {
     for (const std::int64_t batch : {1, 8}) {

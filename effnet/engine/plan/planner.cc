@@ -16,16 +16,21 @@ namespace {
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
 struct Row {
-  Unit::Kind kind;
-  void (*make)(Planner& planner, const Unit& unit);
+  FusedOp::Kind kind;
+  void (*make)(Planner& planner, const FusedOp& op);
 };
 constexpr Row kMakers[] = {
-    {Unit::Kind::gemm, make_gemm}, {Unit::Kind::winograd, make_winograd}, {Unit::Kind::depthwise, make_depthwise},
-    {Unit::Kind::map, make_map},   {Unit::Kind::pool, make_pool},         {Unit::Kind::global_pool, make_global_pool},
-    {Unit::Kind::pad, make_pad},   {Unit::Kind::concat, make_concat},
+    {FusedOp::Kind::gemm, make_gemm},
+    {FusedOp::Kind::winograd, make_winograd},
+    {FusedOp::Kind::depthwise, make_depthwise},
+    {FusedOp::Kind::map, make_map},
+    {FusedOp::Kind::pool, make_pool},
+    {FusedOp::Kind::global_pool, make_global_pool},
+    {FusedOp::Kind::pad, make_pad},
+    {FusedOp::Kind::concat, make_concat},
 };
 
-NodeId first_layer(const Unit& unit) { return unit.producer != kNone ? unit.producer : unit.layer; }
+NodeId first_layer(const FusedOp& op) { return op.producer != kNone ? op.producer : op.layer; }
 
 }  // namespace
 
@@ -36,17 +41,17 @@ Planner::Planner(const graph::Graph& graph, const PackedWeights& weights, std::i
       set_(kernels::kernel_set(weights.target())),
       batch_(batch),
       keep_(keep),
-      units_(fuse(graph, options, keep)),
+      ops_(fuse(graph, options, keep)),
       buffer_of_(graph.nodes.size(), kNoBuffer),
-      last_unit_(graph.nodes.size(), -1) {
-  const auto last_reader = [&](NodeId id, std::int64_t unit) {
-    if (id != kNone) last_unit_[static_cast<std::size_t>(id)] = unit;
+      last_op_(graph.nodes.size(), -1) {
+  const auto last_reader = [&](NodeId id, std::int64_t op) {
+    if (id != kNone) last_op_[static_cast<std::size_t>(id)] = op;
   };
-  for (std::size_t u = 0; u < units_.size(); ++u) {
-    const auto unit = static_cast<std::int64_t>(u);
-    for (const NodeId in : units_[u].inputs) last_reader(in, unit);
-    last_reader(units_[u].addend, unit);
-    last_reader(units_[u].scale, unit);
+  for (std::size_t u = 0; u < ops_.size(); ++u) {
+    const auto op = static_cast<std::int64_t>(u);
+    for (const NodeId in : ops_[u].inputs) last_reader(in, op);
+    last_reader(ops_[u].addend, op);
+    last_reader(ops_[u].scale, op);
   }
   for (const NodeId id : keep) last_reader(id, kForever);
   last_reader(graph.logits, kForever);
@@ -54,11 +59,11 @@ Planner::Planner(const graph::Graph& graph, const PackedWeights& weights, std::i
 
 Plan Planner::plan() {
   make_image();
-  for (unit_ = 0; unit_ < units_.size(); ++unit_) {
-    const Unit& unit = units_[unit_];
+  for (op_ = 0; op_ < ops_.size(); ++op_) {
+    const FusedOp& op = ops_[op_];
     std::find_if(std::begin(kMakers), std::end(kMakers), [&](const Row& row) {
-      return row.kind == unit.kind;
-    })->make(*this, unit);
+      return row.kind == op.kind;
+    })->make(*this, op);
   }
   for (const NodeId id : keep_) publish(id);
   publish(graph_.logits);
@@ -87,7 +92,7 @@ GemmSource Planner::source_of(NodeId layer, NodeId in) const {
 
 PackedLayer Planner::layer(NodeId layer, graph::Activation activation) const {
   const PackedWeights::Offsets at = weights_.offsets(layer);
-  return {.weight = at.weight, .bias = at.bias, .activated = epilogue_params(activation)};
+  return {.weight = at.weight, .bias = at.bias, .activation = epilogue_params(activation)};
 }
 
 PackedLayer Planner::gemm_layer(NodeId id, graph::Activation activation) const {
@@ -99,7 +104,7 @@ PackedLayer Planner::gemm_layer(NodeId id, graph::Activation activation) const {
 std::string Planner::gemm_kernel(const PackedLayer& layer, std::int64_t pixels) const {
   const std::int64_t lanes = layer.shape.lanes(0);
   const std::size_t tile = primitives::TileSchedule(set_).next(pixels, lanes);
-  return kernels::gemm_name(set_, tile, lanes, layer.activated.epilogue);
+  return kernels::gemm_name(set_, tile, lanes, layer.activation.epilogue);
 }
 
 BufferId Planner::buffer(NodeId id) const {
@@ -113,59 +118,59 @@ BufferId Planner::new_buffer(std::int64_t bytes) {
   return static_cast<BufferId>(plan_.buffers.size() - 1);
 }
 
-BufferId Planner::output_over(NodeId out, NodeId operand, BufferId other) {
-  if (operand == kNone || !dies_here(operand) || buffer(operand) == other) return output(out);
+BufferId Planner::output_in_place(NodeId out, NodeId operand, BufferId other) {
+  if (operand == kNone || !is_last_reader(operand) || buffer(operand) == other) return output(out);
   return buffer_of(out) = buffer(operand);
 }
 
-// Whether this unit is the last that reads `id`, which is not the image.
-bool Planner::dies_here(NodeId id) const {
-  return last_unit_[static_cast<std::size_t>(id)] == static_cast<std::int64_t>(unit_) && id != 0;
+// Whether the current op is the last reader of node `id`. Always false for the network's input.
+bool Planner::is_last_reader(NodeId id) const {
+  return last_op_[static_cast<std::size_t>(id)] == static_cast<std::int64_t>(op_) && id != 0;
 }
 
 void Planner::publish(NodeId id) {
   if (buffer_of(id) == kNoBuffer) {
-    throw usage_error("{} of {} cannot be kept (it is folded into the node that follows)", graph_.at(id).name,
-                      graph_.name);
+    throw usage_error("{} of {} cannot be kept (it is fused into the next node)", graph_.at(id).name, graph_.name);
   }
   plan_.outputs[id] = {buffer(id), shape_of(id)};
 }
 
-void Planner::add(std::unique_ptr<Step> step, Made made) {
+void Planner::add(std::unique_ptr<Step> step, StepDescription description) {
   StepInfo& info = step->info;
-  info.name = graph_.at(made.out).name;
-  info.kernel = std::move(made.kernel);
+  info.name = graph_.at(description.out).name;
+  info.kernel = std::move(description.kernel);
   const auto bytes_of = [&](BufferId id) { return plan_.buffers[static_cast<std::size_t>(id)].bytes; };
-  for (const BufferId id : made.reads) info.bytes += bytes_of(id);
-  info.bytes += bytes_of(made.writes);
-  for (const NodeId layer : made.layers) {
+  for (const BufferId id : description.reads) info.bytes += bytes_of(id);
+  info.bytes += bytes_of(description.writes);
+  for (const NodeId layer : description.layers) {
     const PackedSize size = packed_size(graph_, target(), layer);
     info.macs += batch_ * graph::costs(graph_, graph_.at(layer)).macs;
     info.bytes += size.weight + size.bias;
   }
-  step->reads = std::move(made.reads);
-  step->writes = made.writes;
+  step->reads = std::move(description.reads);
+  step->writes = description.writes;
   plan_.steps.push_back(std::move(step));
-  plan_.step_outputs.push_back({made.writes, shape_of(made.out)});
+  plan_.step_outputs.push_back({description.writes, shape_of(description.out)});
 }
 
-bool Planner::reads_image(const Unit& unit) const {
-  return (unit.kind == Unit::Kind::gemm || unit.producer != kNone) &&
-         depth_of(graph_, first_layer(unit)).source == primitives::DepthLayout::Source::image;
+bool Planner::reads_image(const FusedOp& op) const {
+  return (op.kind == FusedOp::Kind::gemm || op.producer != kNone) &&
+         depth_of(graph_, first_layer(op)).source == primitives::DepthLayout::Source::image;
 }
 
-// The image lies in HWC rows, where convolutions that read it find their windows. Each has its own padding; memory
-// has the most of all on every side. What else reads the image reads a blocked copy of it.
+// The network's input is stored in HWC rows, from which convolutions read their windows directly. The convolutions may
+// have different padding; the rows have the largest padding on each side. All other readers of the input read a blocked
+// copy.
 void Planner::make_image() {
   const Chw& in = graph_.input();
   graph::WindowPadding most;
   bool copied = false;
-  for (const Unit& unit : units_) {
-    const bool from_rows = reads_image(unit);
-    copied = copied || unit.addend == 0 || unit.scale == 0;
-    for (const NodeId id : unit.inputs) copied = copied || (id == 0 && !from_rows);
+  for (const FusedOp& op : ops_) {
+    const bool from_rows = reads_image(op);
+    copied = copied || op.addend == 0 || op.scale == 0;
+    for (const NodeId id : op.inputs) copied = copied || (id == 0 && !from_rows);
     if (!from_rows) continue;
-    const graph::WindowPadding own = graph::padding_of(graph_, graph_.at(first_layer(unit)));
+    const graph::WindowPadding own = graph::padding_of(graph_, graph_.at(first_layer(op)));
     most = {std::max(most.top, own.top), std::max(most.bottom, own.bottom), std::max(most.left, own.left),
             std::max(most.right, own.right)};
   }
@@ -177,11 +182,11 @@ void Planner::make_image() {
 void Planner::finish() {
   for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
     const Step& step = *plan_.steps[s];
-    const auto lives = [&](BufferId id) {
+    const auto extend_lifetime = [&](BufferId id) {
       plan_.buffers[static_cast<std::size_t>(id)].last = static_cast<std::int64_t>(s);
     };
-    for (const BufferId id : step.reads) lives(id);
-    lives(step.writes);
+    for (const BufferId id : step.reads) extend_lifetime(id);
+    extend_lifetime(step.writes);
     plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.scratch_bytes());
     plan_.zero_bytes = std::max(plan_.zero_bytes, step.zero_bytes());
   }
@@ -194,12 +199,12 @@ Plan make_plan(const graph::Graph& graph, const PackedWeights& weights, std::int
   graph::check(graph);
   const graph::Node& logits = graph.at(graph.logits);
   if (logits.out.pixels() != 1) {
-    throw input_error("{}: the output is no vector (got {}x{} pixels, expected one)", logits.name, logits.out.h,
+    throw input_error("{}: the output is not a vector (got {}x{} pixels, expected 1x1)", logits.name, logits.out.h,
                       logits.out.w);
   }
   for (const NodeId id : keep) {
     if (id < 1 || static_cast<std::size_t>(id) >= graph.nodes.size()) {
-      throw usage_error("a node that cannot be kept (got {}, expected 1 to {})", id, graph.nodes.size() - 1);
+      throw usage_error("this node cannot be kept (got id {}, expected 1 to {})", id, graph.nodes.size() - 1);
     }
   }
   return Planner(graph, weights, batch, options, keep).plan();

@@ -1,4 +1,4 @@
-// A plan while it is made: what the maker of a step (steps/makers.h) can ask, and how it adds the step.
+// Builds a plan. The functions make_* of steps/makers.h query it and add their steps.
 #pragma once
 
 #include <map>
@@ -14,11 +14,11 @@
 
 namespace effnet::engine {
 
-// A layer's packed weights, and what is applied to its outputs.
+// Where a layer's packed weights are, and the epilogue of its outputs.
 struct PackedLayer {
   primitives::PackedShape shape{};    // of a GEMM's weights
-  std::int64_t weight = 0, bias = 0;  // bytes from the start of the packed weights
-  EpilogueParams activated;
+  std::int64_t weight = 0, bias = 0;  // offsets in bytes from the start of the packed weights
+  EpilogueParams activation;
 };
 
 class Planner {
@@ -32,53 +32,53 @@ class Planner {
   const kernels::KernelSet& set() const { return set_; }
   std::int64_t batch() const { return batch_; }
   BlockedShape shape_of(NodeId id) const { return {batch_, graph_.at(id).out}; }
-  // Of a convolution or a pool.
+  // The window of a convolution or pool.
   Window window_of(NodeId id) const;
-  // The input of the GEMM that a convolution or linear layer is; `in` is the node it reads.
+  // The input of the GEMM that computes a convolution or linear layer; `in` is the node that it reads.
   GemmSource source_of(NodeId layer, NodeId in) const;
-  // Of a convolution with groups = 1 or a linear layer.
+  // For a convolution with groups = 1 or a linear layer.
   PackedLayer gemm_layer(NodeId layer, graph::Activation activation) const;
-  // Of any layer that has weights: without the shape.
+  // For any layer that has weights; the shape is not set.
   PackedLayer layer(NodeId layer, graph::Activation activation = graph::Activation::none) const;
-  // "f32_map_avx2".
+  // For example "f32_map_avx2".
   std::string kernel_name(std::string_view what) const { return kernels::kernel_name(target(), what); }
 
-  // The kernel that most of the products of `pixels` pixels with the layer's first panel run.
+  // The name of the kernel for the first tile of a GEMM over `pixels` pixels with the first panel of the layer.
   std::string gemm_kernel(const PackedLayer& layer, std::int64_t pixels) const;
 
-  // What the unit reads: the image's rows where its first layer is packed for them, else its first input.
-  BufferId input(const Unit& unit) const { return reads_image(unit) ? plan_.image : buffer(unit.inputs[0]); }
-  BufferId buffer(NodeId id) const;  // of a node that a step has made
+  // The buffer that the op reads: the HWC rows of the network's input if the weights of its first layer are packed for
+  // them, else the buffer of its first input.
+  BufferId input(const FusedOp& op) const { return reads_image(op) ? plan_.image : buffer(op.inputs[0]); }
+  BufferId buffer(NodeId id) const;  // of a node that a step has computed
   BufferId new_buffer(std::int64_t bytes);
   BufferId output(NodeId id) { return buffer_of(id) = new_buffer(shape_of(id).bytes(kValueBytes)); }
-  // The output buffer of a step that reads each value of `operand` (or kNone) right before it writes the same place. It
-  // is the buffer of `operand` if no later step reads that, and it is not `other`, which the step reads in another
-  // order; else a new one.
-  BufferId output_over(NodeId out, NodeId operand, BufferId other = kNoBuffer);
+  // The output buffer of a step that reads each value of `operand` immediately before it writes the value at the same
+  // place. Returns the buffer of `operand` if no later step reads it and it is not `other`, the input that the step
+  // reads in another order. Otherwise, or if `operand` is kNone, returns a new buffer.
+  BufferId output_in_place(NodeId out, NodeId operand, BufferId other = kNoBuffer);
 
-  // Sums over the pixels that a depthwise step makes of its output for the global pool behind it:
-  // [block][image][band][16].
+  // The sums that a depthwise step computes of its output for the global pool after it: [block][image][band][16].
   struct Sums {
     BufferId buffer = kNoBuffer;
     std::int64_t bands = 0;
   };
   Sums& sums(NodeId global_pool) { return sums_[global_pool]; }
 
-  struct Made {
+  struct StepDescription {
     NodeId out = kNone;
     std::string kernel;
     std::vector<BufferId> reads = {};
     BufferId writes = kNoBuffer;
-    std::vector<NodeId> layers = {};  // whose products it computes and whose weights it reads
+    std::vector<NodeId> layers = {};  // the layers whose weights it reads and whose multiply-adds it computes
   };
-  void add(std::unique_ptr<Step> step, Made made);
+  void add(std::unique_ptr<Step> step, StepDescription description);
 
  private:
-  static constexpr std::int64_t kValueBytes = sizeof(float);  // of an activation
+  static constexpr std::int64_t kValueBytes = sizeof(float);  // of one activation value
 
   BufferId& buffer_of(NodeId id) { return buffer_of_[static_cast<std::size_t>(id)]; }
-  bool reads_image(const Unit& unit) const;
-  bool dies_here(NodeId id) const;
+  bool reads_image(const FusedOp& op) const;
+  bool is_last_reader(NodeId id) const;
   void make_image();
   void publish(NodeId id);
   void finish();
@@ -88,10 +88,10 @@ class Planner {
   const kernels::KernelSet& set_;
   std::int64_t batch_;
   const std::vector<NodeId>& keep_;
-  std::vector<Unit> units_;
-  std::size_t unit_ = 0;                 // the one that is made
-  std::vector<BufferId> buffer_of_;      // by node
-  std::vector<std::int64_t> last_unit_;  // by node: the last unit that reads it
+  std::vector<FusedOp> ops_;
+  std::size_t op_ = 0;                 // the op that is being planned
+  std::vector<BufferId> buffer_of_;    // by node
+  std::vector<std::int64_t> last_op_;  // by node: the last op that reads it
   std::map<NodeId, Sums> sums_;
   Plan plan_;
 };

@@ -1,7 +1,7 @@
-// Convolution as a matrix product over tiles: the input values that 64 output pixels meet are laid out as columns, 64
-// weights deep, and 32 output channels are summed over them. In float a tile is 16 KB of columns and 8 KB of sums, so
-// it stays in L1; adding two channels x four weights at a time reads each column once per eight multiplications and
-// fits SSE2's 16 registers. The loops run over pixels and vectorise; the order of each sum does not change.
+// Convolution as a tiled GEMM. The input values for 64 output pixels are copied into columns, 64 weights deep, and 32
+// output channels are summed over them. In float a tile has 16 KB of columns and 8 KB of sums, so it stays in L1. Two
+// channels x four weights are added at a time: each column is read once per eight multiplications, and the values fit
+// SSE2's 16 registers. The innermost loops run over pixels and vectorise; the order of each sum does not change.
 #include <algorithm>
 
 #include "effnet/base/error.h"
@@ -13,7 +13,7 @@ namespace {
 constexpr std::int64_t kPixels = 64;
 constexpr std::int64_t kDepth = 64;
 constexpr std::int64_t kChannels = 32;
-constexpr std::int64_t kLanes = 8;  // pixels are padded to a multiple, so that no loop has a tail
+constexpr std::int64_t kLanes = 8;  // pixels are padded to a multiple of this, so that loops have no tail
 
 template <class Acc>
 struct Tile {
@@ -25,7 +25,8 @@ bool depthwise(const ConvShape& shape) { return shape.groups == shape.in.c && sh
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return a > 0 ? (a + b - 1) / b : 0; }
 
-// Output positions [first, last) of one axis whose tap `offset` (kernel index - padding) lies inside n pixels.
+// Output positions [first, last) along one axis for which the tap at `offset` (kernel index - padding) is inside the n
+// input pixels.
 struct Inside {
   std::int64_t first, last;
 };
@@ -34,7 +35,8 @@ Inside inside(std::int64_t n, std::int64_t outputs, std::int64_t stride, std::in
   return {first, std::max(first, std::min(divide_up(n - offset, stride), outputs))};
 }
 
-// One column: what weight (channel, ky, kx) meets at output pixels first .. first + pixels, row by row.
+// Fills one column: the input values that weight (channel, ky, kx) multiplies, for the output pixels first .. first +
+// pixels in row order.
 template <class Acc>
 void fill_column(const ConvShape& shape, const float* plane, std::int64_t ky, std::int64_t kx, std::int64_t first,
                  std::int64_t pixels, Acc* column) {
@@ -95,7 +97,7 @@ void add_rows(const float* weights, std::int64_t weight_stride, std::int64_t dep
   }
 }
 
-// Tasks are numbered (image, group, tile of pixels, block of channels), the last fastest.
+// Tasks are numbered by (image, group, pixel tile, channel block); the last index changes fastest.
 struct Tiles {
   std::int64_t channels, depth, blocks, tiles;
   explicit Tiles(const ConvShape& s)
@@ -119,7 +121,7 @@ void dense_task(const ConvShape& shape, const float* in, const float* weight, co
   const std::int64_t lanes = divide_up(pixels, kLanes) * kLanes;
   const std::int64_t window = shape.kernel * shape.kernel;
   const float* const planes = in + (image * shape.in.c + group * (shape.in.c / shape.groups)) * shape.in.pixels();
-  const std::int64_t channel = group * tiles.channels + block;  // of the first row
+  const std::int64_t channel = group * tiles.channels + block;  // of the first row of sums
 
   Tile<Acc> tile;
   for (std::int64_t r = 0; r < rows; ++r) std::fill(tile.sums[r], tile.sums[r] + lanes, Acc{0});
@@ -142,7 +144,8 @@ void dense_task(const ConvShape& shape, const float* in, const float* weight, co
   }
 }
 
-// One plane, a row (in pieces of 256 pixels) at a time: each tap adds to the stretch of the row where it is inside.
+// One plane, row by row, in segments of 256 pixels. Each tap is added to the part of the segment where it is inside the
+// input.
 template <class Acc>
 void depthwise_task(const ConvShape& shape, const float* in, const float* weight, const float* bias, float* out,
                     std::int64_t task) {
@@ -164,7 +167,7 @@ void depthwise_task(const ConvShape& shape, const float* in, const float* weight
           const Inside valid = inside(shape.in.w, shape.out.w, shape.stride, offset);
           const std::int64_t begin = std::clamp(valid.first - piece, std::int64_t{0}, width);
           const std::int64_t count = std::clamp(valid.last - piece, begin, width) - begin;
-          if (count == 0) continue;  // a tap that is never inside has no address either
+          if (count == 0) continue;  // such a tap has no valid address
           const Acc w = weights[ky * shape.kernel + kx];
           const float* const from = plane + row * shape.in.w + (piece + begin) * shape.stride + offset;
           Acc* const to = sums + begin;

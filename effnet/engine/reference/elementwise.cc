@@ -1,4 +1,4 @@
-// Operations that change values in place: batch norm, channel scale, activations, addition.
+// Operations in place: batch norm, channel scale, activations, addition.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -9,8 +9,8 @@
 namespace effnet::engine::reference {
 namespace {
 
-// e^x for |x| <= 700: 2^k * e^r with |r| <= ln(2)/2, Taylor to r^10: relative error 3e-13. Adding 1.5 * 2^52 rounds to
-// the nearest integer k and leaves it in the low bits.
+// e^x for |x| <= 700, as 2^k * e^r with |r| <= ln(2)/2 and a Taylor polynomial up to r^10; relative error 3e-13. Adding
+// 1.5 * 2^52 rounds to the nearest integer k and leaves k in the low bits.
 inline double exponential(double x) {
   constexpr double kRound = 0x1.8p52;
   const double rounded = x * std::numbers::log2e + kRound;
@@ -29,7 +29,7 @@ inline double exponential(double x) {
   return p * std::bit_cast<double>((std::bit_cast<std::uint64_t>(rounded) + 1023) << 52);
 }
 
-// Comparisons are written so that NaN passes.
+// The comparisons let NaN pass through.
 template <class Value>
 Value clamp_to_six(Value x) {
   x = x < 0 ? 0 : x;
@@ -42,8 +42,8 @@ void apply(std::span<float> values, std::int64_t begin, std::int64_t end, Functi
   for (std::int64_t i = begin; i < end; ++i) data[i] = static_cast<float>(function(data[i]));
 }
 
-// value = function(value, e^-value). In pieces, because GCC vectorises the three loops only one by one. Beyond 700 the
-// exponential is cut: the functions below have reached their limits in float long before.
+// value = function(value, e^-value). The work is done in blocks of 64 values, because GCC vectorises the three loops
+// only separately. Exponents are clamped to +-700: in float the functions below have long reached their limits there.
 template <class Function>
 void apply_with_exponential(std::span<float> values, std::int64_t begin, std::int64_t end, Function function) {
   constexpr std::int64_t kPiece = 64;

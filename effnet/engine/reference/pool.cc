@@ -1,4 +1,4 @@
-// Poolings and the zero border: operations on one plane after the other.
+// Pooling and zero padding, plane by plane.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -8,7 +8,7 @@
 namespace effnet::engine::reference {
 namespace {
 
-// The pixels [top, bottom) x [left, right) of the plane that output (y, x) sees.
+// The input pixels [top, bottom) x [left, right) in the window of output (y, x).
 struct Window {
   std::int64_t top, bottom, left, right;
 };
@@ -19,7 +19,7 @@ Window window_at(const PoolShape& shape, std::int64_t y, std::int64_t x) {
           std::min(left + shape.kernel, shape.in.w)};
 }
 
-// to(y, x) = value(plane, window)
+// output(y, x) = value(plane, window)
 template <class Value>
 void pool_planes(const PoolShape& shape, std::span<const float> in, std::span<float> out, std::int64_t begin,
                  std::int64_t end, Value value) {
@@ -83,7 +83,7 @@ void global_pool(std::int64_t pixels, std::span<const float> in, std::span<float
 
 void pad(const Chw& in_shape, const Chw& out_shape, const graph::Pad& amounts, std::span<const float> in,
          std::span<float> out, std::int64_t begin, std::int64_t end) noexcept {
-  // Columns [first, last) of the output lie inside the input.
+  // The output columns [first, last) are inside the input.
   const std::int64_t first = std::clamp<std::int64_t>(amounts.left, 0, out_shape.w);
   const std::int64_t last = std::clamp(amounts.left + in_shape.w, first, out_shape.w);
   for (std::int64_t task = begin; task < end; ++task) {

@@ -1,4 +1,4 @@
-// The image's HWC rows as a blocked tensor.
+// Converts the HWC rows of the network's input to a blocked tensor.
 #include <algorithm>
 
 #include "effnet/engine/steps/makers.h"

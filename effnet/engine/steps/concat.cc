@@ -1,4 +1,4 @@
-// Tensors of one size as the channels of one tensor.
+// Concatenates tensors along the channels.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -27,11 +27,11 @@ class ConcatStep final : public Step {
 
 void ConcatStep::run(const Context& context) const noexcept {
   const std::int64_t pixels = spec_.shape.pixels();
-  // A task is one block of the output: whole blocks of an input, or lanes of several.
+  // A task computes one block of the output: a whole block of one input, or lanes of several inputs.
   context.team.step(spec_.shape.blocks(), [&](std::int64_t block, int) noexcept {
     float* const out = context.buffer(spec_.out) + block * pixels * kBlock;
     const std::int64_t lanes = std::min(kBlock, spec_.shape.chw.c - block * kBlock);
-    std::int64_t first = 0;  // channel of the output
+    std::int64_t first = 0;  // first output channel of input i
     for (std::size_t i = 0; i < spec_.in.size(); first += spec_.channels[i++]) {
       const std::int64_t begin = std::max(first, block * kBlock);
       const std::int64_t end = std::min(first + spec_.channels[i], block * kBlock + lanes);
@@ -46,7 +46,7 @@ void ConcatStep::run(const Context& context) const noexcept {
         for (std::int64_t p = 0; p < pixels; ++p) out[p * kBlock + c % kBlock] = from[p * kBlock];
       }
     }
-    // What kernels touch beyond the channels must be finite.
+    // Kernels read these padding lanes, so their values must be finite.
     for (std::int64_t c = lanes; c < std::min(kBlock, kernels::lanes_of(lanes)); ++c) {
       for (std::int64_t p = 0; p < pixels; ++p) out[p * kBlock + c] = 0;
     }
@@ -55,16 +55,17 @@ void ConcatStep::run(const Context& context) const noexcept {
 
 }  // namespace
 
-void make_concat(Planner& planner, const Unit& unit) {
+void make_concat(Planner& planner, const FusedOp& op) {
   ConcatSpec spec;
-  for (const NodeId in : unit.inputs) {
+  for (const NodeId in : op.inputs) {
     spec.in.push_back(planner.buffer(in));
     spec.channels.push_back(planner.graph().at(in).out.c);
   }
-  spec.shape = planner.shape_of(unit.out);
-  spec.out = planner.output(unit.out);
-  Planner::Made made{.out = unit.out, .kernel = planner.kernel_name("concat"), .reads = spec.in, .writes = spec.out};
-  planner.add(std::make_unique<ConcatStep>(std::move(spec)), std::move(made));
+  spec.shape = planner.shape_of(op.out);
+  spec.out = planner.output(op.out);
+  Planner::StepDescription description{
+      .out = op.out, .kernel = planner.kernel_name("concat"), .reads = spec.in, .writes = spec.out};
+  planner.add(std::make_unique<ConcatStep>(std::move(spec)), std::move(description));
 }
 
 }  // namespace effnet::engine

@@ -1,9 +1,10 @@
-// A depthwise convolution, and with it the convolution that makes its input, the activations of both and the sums of
-// its global pool: the row cascade.
+// A depthwise convolution. If fused, the step also runs the convolution that produces its input, both activations, and
+// the sums of its global pool: the row cascade.
 //
-// A task is one tile of channels of one band of output rows of one image. It walks down the band. For the next output
-// rows it makes the input rows that are still missing (products of that tile's channels alone), into a ring of rows
-// that lies in L1 or L2 and has the padding in memory, then convolves. The expanded tensor never exists as a whole.
+// A task is one tile of channels of one band of output rows of one image. It processes its band from top to bottom. For
+// each group of output rows it first computes the missing input rows (a GEMM of this tile's channels only) into a row
+// ring, which fits L1 or L2 and includes the padding columns. Then it convolves. The expanded tensor is never stored as
+// a whole.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -18,27 +19,29 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kFewestTasks = 8;
-constexpr std::int64_t kLeastRows = 10;      // of the image, for each row that a band makes again
-constexpr std::int64_t kShortestBand = 7;    // output rows: each band makes kernel - stride input rows twice
-constexpr std::int64_t kGatheredBlocks = 2;  // of a task that gathers its input, which all of its tiles read
+constexpr std::int64_t kMinTasks = 8;
+// Bands are tasks only if the image has this many input rows per row that a band repeats.
+constexpr std::int64_t kMinRowsPerRepeatedRow = 10;
+constexpr std::int64_t kMinBandRows = 7;  // output rows; neighbouring bands both compute kernel - stride input rows
+// Per task, if the input is gathered: all tiles of the task read the gathered input.
+constexpr std::int64_t kGatheredBlocks = 2;
 
-// A task keeps a pointer to each row of a window on the stack.
-inline constexpr std::int64_t kLargestDepthwiseKernel = 128;
+// A task keeps a pointer to each row of a window on the stack, so the kernel size is limited.
+inline constexpr std::int64_t kMaxDepthwiseKernel = 128;
 
 struct DepthwiseSpec {
-  // What makes the input rows: a product of this source, or none and the rows are copied from `in`.
+  // true: a GEMM of `source` with the weights of `producer` computes the input rows. false: they are copied from `in`.
   bool produced = false;
-  GemmSource source;  // produced
+  GemmSource source;
   PackedLayer producer;
 
   BufferId in = kNoBuffer, out = kNoBuffer;
   BufferId sums = kNoBuffer;  // [block][image][band][16]
   std::int64_t images = 1;
-  Chw in_shape, out_shape;  // of one image; channels are equal
+  Chw in_shape, out_shape;  // of one image; both have the same number of channels
   Window window;
-  std::int64_t right = 0;  // columns of padding; rows below need none
-  PackedLayer layer;       // without a shape
+  std::int64_t right = 0;  // padding columns on the right; bottom rows need no padding
+  PackedLayer layer;       // its shape is not set
   std::int64_t pair_weight = 0;
 };
 
@@ -49,9 +52,10 @@ class DepthwiseStep final : public Step {
   std::int64_t scratch_bytes() const override;
   std::int64_t zero_bytes() const override { return float_bytes(row_values_); }
 
-  // Whether it makes its rows in pairs: where that is faster.
+  // Whether the step computes two output rows at once (depthwise_pair): if the instruction set supports it and it is
+  // faster.
   static bool makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec);
-  // Bands are a function of the shape, so the order of the sums is too.
+  // The number of bands depends on instruction set, batch and shape only, so the order of the sums does too.
   static std::int64_t bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out);
 
  private:
@@ -61,7 +65,8 @@ class DepthwiseStep final : public Step {
     constexpr auto kBytes = static_cast<std::int64_t>(sizeof(std::int32_t));
     return divide_up(ring_rows_ * spec_.in_shape.w * kBytes, kernels::kAlignment) * kernels::kAlignment;
   }
-  // Of even rows where they are made in pairs, so that a row's bits do not depend on bands.
+  // The first row of a band. It is even if rows are computed in pairs, so that the bits of a row do not depend on the
+  // bands.
   std::int64_t band_begin(std::int64_t band) const {
     const std::int64_t row = band * spec_.out_shape.h / bands_;
     return band == bands_ ? row : row / rows_ * rows_;
@@ -74,44 +79,45 @@ class DepthwiseStep final : public Step {
                 float* sums) const noexcept;
 
   DepthwiseSpec spec_;
-  kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;                // null: depthwise_any
+  kernels::DepthwiseFn whole_ = nullptr, half_ = nullptr;                // null: use depthwise_any
   kernels::DepthwisePairFn whole_pair_ = nullptr, half_pair_ = nullptr;  // null: row by row
-  std::int64_t tile_blocks_, tiles_, bands_;  // of a task: one product tile, or as many as share gathered input
-  std::int64_t rows_;                         // output rows that a kernel makes, 1 or 2
-  std::int64_t group_;                        // output rows made at a time
-  std::int64_t ring_rows_;                    // slots
-  std::int64_t row_values_;                   // of one padded row
+  std::int64_t tile_blocks_;  // channel blocks of a task: one GEMM tile, or the blocks that share a gathered input
+  std::int64_t tiles_, bands_;
+  std::int64_t rows_;        // output rows per kernel call, 1 or 2
+  std::int64_t group_;       // output rows computed at a time
+  std::int64_t ring_rows_;   // slots of the row ring
+  std::int64_t row_values_;  // floats of one padded row
 };
 
-// The rows that a task has made so far.
+// The working memory of a task.
 struct DepthwiseStep::Task {
   std::int64_t image;
   std::int64_t first_block, blocks;
   float* ring;            // [block][slot][padded column][16]
-  float* gathered;        // the source's scratch
-  std::int32_t* offsets;  // of the pixels of a run, in the ring
+  float* gathered;        // scratch of gemm_input()
+  std::int32_t* offsets;  // of each pixel of a GEMM run in the ring
 };
 
 std::int64_t DepthwiseStep::bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out) {
   const std::int64_t tiles = images * divide_up(kernels::lanes_of(out.c), set.tile);
-  const std::int64_t wanted = std::max<std::int64_t>(divide_up(kFewestTasks, tiles), 2);
-  return std::min(wanted, std::max<std::int64_t>(out.h / kShortestBand, 1));
+  const std::int64_t wanted = std::max<std::int64_t>(divide_up(kMinTasks, tiles), 2);
+  return std::min(wanted, std::max<std::int64_t>(out.h / kMinBandRows, 1));
 }
 
 bool DepthwiseStep::makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec) {
   const std::int64_t kernel = spec.window.kernel;
-  const kernels::Epilogue epilogue = spec.layer.activated.epilogue;
+  const kernels::Epilogue epilogue = spec.layer.activation.epilogue;
   return set.depthwise_pair(kernel, spec.window.stride, false, epilogue) != nullptr &&
          set.pairs_are_faster(kernel, spec.out_shape.w, epilogue);
 }
 
 DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec& spec) : spec_(spec) {
   const std::int64_t kernel = spec.window.kernel, stride = spec.window.stride;
-  whole_ = set.depthwise(kernel, stride, false, spec.layer.activated.epilogue);
-  half_ = set.depthwise(kernel, stride, true, spec.layer.activated.epilogue);
+  whole_ = set.depthwise(kernel, stride, false, spec.layer.activation.epilogue);
+  half_ = set.depthwise(kernel, stride, true, spec.layer.activation.epilogue);
   if (makes_pairs(set, spec)) {
-    whole_pair_ = set.depthwise_pair(kernel, stride, false, spec.layer.activated.epilogue);
-    half_pair_ = set.depthwise_pair(kernel, stride, true, spec.layer.activated.epilogue);
+    whole_pair_ = set.depthwise_pair(kernel, stride, false, spec.layer.activation.epilogue);
+    half_pair_ = set.depthwise_pair(kernel, stride, true, spec.layer.activation.epilogue);
   }
   tile_blocks_ = std::max(set.tile / kBlock, spec.produced && !spec.source.in_place() ? kGatheredBlocks : 1);
   tiles_ = divide_up(kernels::blocks_of(spec.out_shape.c), tile_blocks_);
@@ -123,32 +129,33 @@ DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec&
   row_values_ = (spec.window.left + spec.in_shape.w + spec.right) * kBlock;
 }
 
-// The ring, the offsets in it, the gathered input.
+// The row ring, the pixel offsets, and the gathered input.
 std::int64_t DepthwiseStep::scratch_bytes() const {
   return ring_bytes() + offset_bytes() +
          (spec_.produced ? spec_.source.scratch_bytes(ring_rows_ * spec_.in_shape.w) : 0);
 }
 
 void DepthwiseStep::run(const Context& context) const noexcept {
-  // Alone, a task walks all bands of its channels in one go and makes no row twice. With several threads each band is a
-  // task where there are few tiles or little is made twice, band by band: so a thread's tasks are neighbours in the
-  // image. Else only the last tiles are cut, so that the threads end together.
+  // With one thread, a task processes all bands of its channels in one pass, and no row is computed twice. With several
+  // threads there are two cases. If there are few tiles, or few rows are computed twice, each band is a task, in the
+  // order of the bands, so that the tasks of a thread are neighbours in the image. Otherwise only the last tiles are
+  // split into bands, so that all threads finish at about the same time.
   const auto members = context.members();
   const std::int64_t planes = spec_.images * tiles_;
   const std::int64_t repeated = spec_.window.kernel - spec_.window.stride, rows = spec_.in_shape.h;
   const bool by_band =
-      planes < kFewestTasks || (spec_.in_shape.pixels() >= kSmallImage && repeated * kLeastRows <= rows);
-  const std::int64_t cut = members == 1 ? 0 : by_band ? planes : std::min(members, planes);
-  const std::int64_t whole = planes - cut;
+      planes < kMinTasks || (spec_.in_shape.pixels() >= kSmallImage && repeated * kMinRowsPerRepeatedRow <= rows);
+  const std::int64_t split = members == 1 ? 0 : by_band ? planes : std::min(members, planes);
+  const std::int64_t whole = planes - split;
   context.team.step(
-      whole + cut * bands_,
+      whole + split * bands_,
       [&](std::int64_t index, int member) noexcept {
         auto* const scratch = context.scratch<std::byte>(member);
         if (index < whole) return walk(context, index / tiles_, index % tiles_, 0, bands_, scratch);
-        const std::int64_t plane = whole + (index - whole) % cut, band = (index - whole) / cut;
+        const std::int64_t plane = whole + (index - whole) % split, band = (index - whole) / split;
         walk(context, plane / tiles_, plane % tiles_, band, band + 1, scratch);
       },
-      whole > 0 ? cut * bands_ : 0);
+      whole > 0 ? split * bands_ : 0);
 }
 
 void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_t tile, std::int64_t first_band,
@@ -161,7 +168,7 @@ void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_
   task.offsets = reinterpret_cast<std::int32_t*>(scratch + ring_bytes());
   task.gathered = reinterpret_cast<float*>(scratch + ring_bytes() + offset_bytes());
 
-  // The padding columns of every slot stay zero: products and copies write between them.
+  // The padding columns of all slots stay zero: GEMMs and copies write only between them.
   for (std::int64_t row = 0; row < task.blocks * ring_rows_; ++row) {
     float* const at = task.ring + row * row_values_;
     std::memset(at, 0, static_cast<std::size_t>(spec_.window.left * kBlock) * sizeof(float));
@@ -184,7 +191,8 @@ void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_
       const std::int64_t last = std::min(y + group_, end);
       const std::int64_t needed =
           std::min((last - 1) * spec_.window.stride - spec_.window.top + spec_.window.kernel, spec_.in_shape.h);
-      // A stride above the kernel leaves rows out; the ring has no place for them.
+      // If the stride is larger than the kernel, some input rows are never read. Skip them: the ring has no slot for
+      // them.
       made = std::max(made, y * spec_.window.stride - spec_.window.top);
       if (needed > made) {
         make_rows(context, task, made, needed);
@@ -201,7 +209,7 @@ primitives::RowRing DepthwiseStep::ring_of(const Context& context, const Task& t
   return {task.ring + block * ring_rows_ * row_values_, ring_rows_, row_values_, context.zeros()};
 }
 
-// Input rows [first, last) into their slots.
+// Computes or copies the input rows [first, last) into their slots.
 void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int64_t first,
                               std::int64_t last) const noexcept {
   const std::int64_t width = spec_.in_shape.w;
@@ -231,7 +239,7 @@ void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int
   primitives::GemmRun run{};
   run.input = gemm_input(spec_.source, context.buffer(spec_.in), task.image, first * width, pixels, task.gathered);
   run.depth = spec_.source.depth.gemm;
-  run.activation = spec_.producer.activated;
+  run.activation = spec_.producer.activation;
   run.out_block = block_ring;
   run.offsets = task.offsets;
   const primitives::PackedMatrix matrix{context.weight(spec_.producer.weight), spec_.producer.shape};
@@ -247,14 +255,14 @@ void DepthwiseStep::make_rows(const Context& context, const Task& task, std::int
   }
 }
 
-// Output rows [y, y + rows), one or two.
+// Computes the output rows [y, y + rows); rows is 1 or 2.
 void DepthwiseStep::convolve(const Context& context, const Task& task, std::int64_t y, std::int64_t rows,
                              float* sums) const noexcept {
   const std::int64_t kernel = spec_.window.kernel, width = spec_.out_shape.w;
   const std::int64_t lanes = kernels::lanes_of(spec_.out_shape.c);
   const std::int64_t block_out = spec_.images * spec_.out_shape.pixels() * kBlock;
-  const float low = spec_.layer.activated.low, high = spec_.layer.activated.high;
-  const float* in[kLargestDepthwiseKernel + 1];
+  const float low = spec_.layer.activation.low, high = spec_.layer.activation.high;
+  const float* in[kMaxDepthwiseKernel + 1];
   for (std::int64_t b = 0; b < task.blocks; ++b) {
     const std::int64_t block = task.first_block + b;
     const primitives::RowRing ring = ring_of(context, task, b);
@@ -293,8 +301,8 @@ void DepthwiseStep::convolve(const Context& context, const Task& task, std::int6
     if (whole_ != nullptr) {
       (half ? half_ : whole_)(args);
     } else {
-      context.set.depthwise_any[static_cast<std::size_t>(spec_.layer.activated.epilogue)](args, kernel,
-                                                                                          spec_.window.stride);
+      context.set.depthwise_any[static_cast<std::size_t>(spec_.layer.activation.epilogue)](args, kernel,
+                                                                                           spec_.window.stride);
     }
   }
 }
@@ -302,7 +310,7 @@ void DepthwiseStep::convolve(const Context& context, const Task& task, std::int6
 std::string kernel_name(const kernels::KernelSet& set, const DepthwiseSpec& spec) {
   const std::int64_t kernel = spec.window.kernel;
   const bool half = kernels::lanes_of(spec.out_shape.c) <= 8;
-  const kernels::Epilogue epilogue = spec.layer.activated.epilogue;
+  const kernels::Epilogue epilogue = spec.layer.activation.epilogue;
   return DepthwiseStep::makes_pairs(set, spec)
              ? kernels::depthwise_pair_name(set, kernel, half, epilogue)
              : kernels::depthwise_name(set, kernel, spec.window.stride, half, epilogue);
@@ -310,43 +318,41 @@ std::string kernel_name(const kernels::KernelSet& set, const DepthwiseSpec& spec
 
 }  // namespace
 
-void make_depthwise(Planner& planner, const Unit& unit) {
-  const graph::Node& node = planner.graph().at(unit.layer);
+void make_depthwise(Planner& planner, const FusedOp& op) {
+  const graph::Node& node = planner.graph().at(op.layer);
   DepthwiseSpec spec;
   spec.images = planner.batch();
   spec.in_shape = planner.graph().in(node);
   spec.out_shape = node.out;
-  spec.window = planner.window_of(unit.layer);
+  spec.window = planner.window_of(op.layer);
   spec.right = graph::padding_of(planner.graph(), node).right;
   const std::int64_t kernel = spec.window.kernel;
-  if (kernel > kLargestDepthwiseKernel) {
+  if (kernel > kMaxDepthwiseKernel) {
     throw input_error("{}: the window of a depthwise convolution is too large (got {}x{}, expected at most {}x{})",
-                      node.name, kernel, kernel, kLargestDepthwiseKernel, kLargestDepthwiseKernel)
+                      node.name, kernel, kernel, kMaxDepthwiseKernel, kMaxDepthwiseKernel)
         .with_hint("the reference executor runs it: --backend reference");
   }
-  spec.in = planner.input(unit);
-  spec.layer = planner.layer(unit.layer, unit.activation);
+  spec.in = planner.input(op);
+  spec.layer = planner.layer(op.layer, op.activation);
   spec.pair_weight = spec.layer.weight + float_bytes(kernels::blocked_floats(node.out.c, kernel * kernel));
-  std::vector<NodeId> layers{unit.layer};
+  std::vector<NodeId> layers{op.layer};
   std::string name = kernel_name(planner.set(), spec);
-  if (unit.producer != kNone) {
+  if (op.producer != kNone) {
     spec.produced = true;
-    spec.source = planner.source_of(unit.producer, unit.inputs[0]);
-    spec.producer = planner.gemm_layer(unit.producer, unit.producer_activation);
-    layers.push_back(unit.producer);
+    spec.source = planner.source_of(op.producer, op.inputs[0]);
+    spec.producer = planner.gemm_layer(op.producer, op.producer_activation);
+    layers.push_back(op.producer);
     name = planner.gemm_kernel(spec.producer, spec.source.out.pixels()) + "+" + name;
   }
-  spec.out = planner.output(unit.out);
-  if (unit.pooled != kNone) {
+  spec.out = planner.output(op.out);
+  if (op.pooled != kNone) {
     const std::int64_t bands = DepthwiseStep::bands(planner.set(), spec.images, spec.out_shape);
     spec.sums = planner.new_buffer(float_bytes(kernels::blocked_floats(spec.out_shape.c, spec.images * bands)));
-    planner.sums(unit.pooled) = {spec.sums, bands};
+    planner.sums(op.pooled) = {spec.sums, bands};
   }
-  planner.add(std::make_unique<DepthwiseStep>(planner.set(), spec), {.out = unit.out,
-                                                                     .kernel = std::move(name),
-                                                                     .reads = {spec.in},
-                                                                     .writes = spec.out,
-                                                                     .layers = std::move(layers)});
+  planner.add(
+      std::make_unique<DepthwiseStep>(planner.set(), spec),
+      {.out = op.out, .kernel = std::move(name), .reads = {spec.in}, .writes = spec.out, .layers = std::move(layers)});
 }
 
 }  // namespace effnet::engine

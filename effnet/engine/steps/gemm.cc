@@ -1,4 +1,4 @@
-// A convolution with groups = 1, or a linear layer: products over runs of pixels.
+// A convolution with groups = 1, or a linear layer, as GEMMs over runs of pixels.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -10,23 +10,24 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kShortestRun = 56;     // pixels: below, weights are read too often
-constexpr std::int64_t kTasksAThread = 4;     // so that threads end together
-constexpr std::int64_t kFewestMacs = 40'000;  // some 4 us: less is not worth a second thread
-constexpr std::int64_t kFewestPanels = 3;     // of a group that has to prepare its input
-constexpr std::int64_t kShortestCut = 42;     // pixels, where threads share a run
+constexpr std::int64_t kMinRunPixels = 56;   // in shorter runs, weights are read too often
+constexpr std::int64_t kTasksPerThread = 4;  // so that all threads finish at about the same time
+constexpr std::int64_t kMinMacs = 40'000;    // about 4 us; smaller steps are not worth a second thread
+constexpr std::int64_t kMinPanels = 3;       // of a group that scales or gathers its input
+constexpr std::int64_t kMinPartPixels = 42;  // pixels of a part, if threads share the pixels of an image
 
 struct GemmSpec {
   GemmSource source;
   BufferId in = kNoBuffer, out = kNoBuffer;
   BufferId residual = kNoBuffer;
-  BufferId scale = kNoBuffer;  // images x channels, 1x1: multiplies the input's channels
+  BufferId scale = kNoBuffer;  // images x channels, 1x1: multiplies the channels of the input
   PackedLayer layer;
 };
 
-// Tasks are runs of pixels x groups of channel tiles. A run's input stays in L2 while all of a group's weights pass
-// over it; a gathered input is gathered once a group. A channel scale goes into each tile's weights once a run (depth x
-// tile multiplications) or into the run's input once a group (depth x pixels), whichever is less.
+// A task is one run of pixels x one group of panels. The input of the run stays in L2 while all panels of the group
+// pass over it. A gathered input is gathered once per group. A channel scale is applied to the weights of each panel
+// once per run (depth x panel channels multiplications), or to the input of the run once per group (depth x pixels
+// multiplications), whichever is less.
 class GemmStep final : public Step {
  public:
   GemmStep(const kernels::KernelSet& set, const GemmSpec& spec);
@@ -34,19 +35,19 @@ class GemmStep final : public Step {
   std::int64_t scratch_bytes() const override;
 
  private:
-  struct Cut;
-  Cut cut_for(std::int64_t members) const;
-  void task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept;
+  struct Partition;
+  Partition partition_for(std::int64_t members) const;
+  void task(const Context& context, const Partition& partition, std::int64_t index, float* scratch) const noexcept;
   primitives::GemmInput scaled_input(const Context& context, std::int64_t image, std::int64_t first, std::int64_t count,
                                      float* scratch) const noexcept;
   void load_scale(const Context& context, std::int64_t image, float* scale) const noexcept;
 
   GemmSpec spec_;
   BlockedShape out_;
-  std::int64_t images_;  // runs do not cross images, or 1: the batch is one long image
-  std::int64_t pixels_;  // of one of them
+  std::int64_t images_;  // a run does not cross images; or 1: the batch is treated as one long image
+  std::int64_t pixels_;  // per image
   std::int64_t run_pixels_, runs_;
-  std::int64_t run_step_;  // a run ends with a full tile of pixels
+  std::int64_t run_step_;  // the tallest tile; the length of a run is a multiple of it
   bool scales_weights_ = false, scales_input_ = false;
 };
 
@@ -57,11 +58,11 @@ GemmStep::GemmStep(const kernels::KernelSet& set, const GemmSpec& spec)
   const bool by_image = !spec.source.in_place() || spec.scale != kNoBuffer;
   images_ = by_image ? out_.images : 1;
   pixels_ = out_.pixels() / images_;
-  // A run's input takes three eighths of the second-level cache, which a panel of weights shares.
+  // The input of a run takes 3/8 of the second-level cache; a panel of weights shares the cache.
   const std::int64_t affordable = set.cache_bytes * 3 / 8 / float_bytes(spec.layer.shape.depth);
   run_pixels_ =
-      std::min(pixels_, std::max(affordable / run_step_ * run_step_, divide_up(kShortestRun, run_step_) * run_step_));
-  // Runs of equal length, but for the rounding to full tiles.
+      std::min(pixels_, std::max(affordable / run_step_ * run_step_, divide_up(kMinRunPixels, run_step_) * run_step_));
+  // Runs have equal length, rounded up to full tiles.
   run_pixels_ =
       std::min(pixels_, divide_up(divide_up(pixels_, divide_up(pixels_, run_pixels_)), run_step_) * run_step_);
   runs_ = divide_up(pixels_, run_pixels_);
@@ -69,39 +70,40 @@ GemmStep::GemmStep(const kernels::KernelSet& set, const GemmSpec& spec)
   scales_input_ = spec.scale != kNoBuffer && !scales_weights_;
 }
 
-// Depends on the threads: it changes who computes a value, not how. An image has equal parts, a part runs of one
-// length but for the last.
-struct GemmStep::Cut {
+// How the work is divided among threads. It depends on the number of threads, but only decides who computes a value,
+// not how. An image is divided into equal parts; a part is divided into runs of equal length, except the last.
+struct GemmStep::Partition {
   std::int64_t parts, part_pixels;
-  std::int64_t runs, run_pixels;  // of a part
+  std::int64_t runs, run_pixels;  // per part
   std::int64_t group_panels, groups;
 };
 
-GemmStep::Cut GemmStep::cut_for(std::int64_t members) const {
+GemmStep::Partition GemmStep::partition_for(std::int64_t members) const {
   const std::int64_t panels = spec_.layer.shape.panels();
-  Cut cut{1, pixels_, runs_, run_pixels_, panels, 1};
-  if (members == 1 || pixels_ * images_ * spec_.layer.shape.depth * spec_.layer.shape.channels < kFewestMacs)
-    return cut;
-  // Pixels first, as many for each thread: few panels of different widths do not share out evenly.
-  cut.parts = std::clamp<std::int64_t>(pixels_ / kShortestCut, 1, divide_up(members, images_));
-  cut.part_pixels = divide_up(pixels_, cut.parts);
-  const std::int64_t wanted_runs = cut.part_pixels < 2 * kShortestCut ? 1 : 2;
-  const std::int64_t runs = std::max(divide_up(cut.part_pixels, run_pixels_), wanted_runs);
-  cut.run_pixels = std::min(divide_up(divide_up(cut.part_pixels, runs), run_step_) * run_step_, run_pixels_);
-  cut.runs = divide_up(cut.part_pixels, cut.run_pixels);
-  const std::int64_t tasks = images_ * cut.parts * cut.runs;
+  Partition partition{1, pixels_, runs_, run_pixels_, panels, 1};
+  if (members == 1 || pixels_ * images_ * spec_.layer.shape.depth * spec_.layer.shape.channels < kMinMacs)
+    return partition;
+  // Divide by pixels first: equal numbers of pixels balance better than a few panels of different widths.
+  partition.parts = std::clamp<std::int64_t>(pixels_ / kMinPartPixels, 1, divide_up(members, images_));
+  partition.part_pixels = divide_up(pixels_, partition.parts);
+  const std::int64_t wanted_runs = partition.part_pixels < 2 * kMinPartPixels ? 1 : 2;
+  const std::int64_t runs = std::max(divide_up(partition.part_pixels, run_pixels_), wanted_runs);
+  partition.run_pixels =
+      std::min(divide_up(divide_up(partition.part_pixels, runs), run_step_) * run_step_, run_pixels_);
+  partition.runs = divide_up(partition.part_pixels, partition.run_pixels);
+  const std::int64_t tasks = images_ * partition.parts * partition.runs;
   std::int64_t most = panels;
   if (scales_input_ || !spec_.source.in_place()) {
-    // Every group of a run scales or gathers its input again, which costs as much as some three channels.
-    most = tasks == 1 ? members : panels / kFewestPanels;
+    // Each group of a run scales or gathers the input again, which costs about as much as three output channels.
+    most = tasks == 1 ? members : panels / kMinPanels;
   }
-  const std::int64_t wanted = divide_up(members * kTasksAThread, tasks);
-  cut.group_panels = divide_up(panels, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(most, 1)));
-  cut.groups = divide_up(panels, cut.group_panels);
-  return cut;
+  const std::int64_t wanted = divide_up(members * kTasksPerThread, tasks);
+  partition.group_panels = divide_up(panels, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(most, 1)));
+  partition.groups = divide_up(panels, partition.group_panels);
+  return partition;
 }
 
-// The gathered or scaled input; or, where it is read in place, a scaled panel and the scale.
+// The gathered or scaled input. If the input is read in place: a scaled panel and the scale.
 std::int64_t GemmStep::scratch_bytes() const {
   const std::int64_t input = scales_input_ ? float_bytes(spec_.source.depth.gemm.segments * run_pixels_ * kBlock)
                                            : spec_.source.scratch_bytes(run_pixels_);
@@ -110,16 +112,17 @@ std::int64_t GemmStep::scratch_bytes() const {
 }
 
 void GemmStep::run(const Context& context) const noexcept {
-  const Cut cut = cut_for(context.members());
-  // A thread's runs are neighbours in the image, as in the steps around; further groups are whoever's comes first. In
-  // small images the threads stay together, at the same weights: B4 2 % slower otherwise.
-  const std::int64_t first = images_ * cut.parts * cut.runs, all = first * cut.groups;
+  const Partition partition = partition_for(context.members());
+  // Large images: the runs of a thread are neighbours in the image, as in the steps before and after; the tasks of all
+  // groups but the first are handed out in order. Small images: all tasks are handed out in order, so that the threads
+  // use the same weights at the same time (otherwise B4 is 2 % slower).
+  const std::int64_t first = images_ * partition.parts * partition.runs, all = first * partition.groups;
   context.team.step(
-      all, [&](std::int64_t index, int member) noexcept { task(context, cut, index, context.scratch(member)); },
+      all, [&](std::int64_t index, int member) noexcept { task(context, partition, index, context.scratch(member)); },
       pixels_ < kSmallImage ? all : all - first);
 }
 
-// The scale of one image: one float a channel.
+// Copies the scale of one image: one float per channel.
 void GemmStep::load_scale(const Context& context, std::int64_t image, float* scale) const noexcept {
   const float* const from = context.buffer(spec_.scale) + image * kBlock;
   for (std::int64_t b = 0; b < spec_.source.in.blocks(); ++b) {
@@ -144,14 +147,16 @@ primitives::GemmInput GemmStep::scaled_input(const Context& context, std::int64_
   return {scratch, count * kBlock};
 }
 
-void GemmStep::task(const Context& context, const Cut& cut, std::int64_t index, float* scratch) const noexcept {
-  // Group by group, since the last group is the smallest: so the threads end together.
-  const std::int64_t image_runs = cut.parts * cut.runs;
+void GemmStep::task(const Context& context, const Partition& partition, std::int64_t index,
+                    float* scratch) const noexcept {
+  // Tasks are ordered by group. The last group is the smallest, so all threads finish at about the same time.
+  const std::int64_t image_runs = partition.parts * partition.runs;
   const std::int64_t group = index / (image_runs * images_), image = index / image_runs % images_;
-  const std::int64_t part = index % image_runs / cut.runs, part_end = std::min((part + 1) * cut.part_pixels, pixels_);
-  const std::int64_t first = part * cut.part_pixels + index % cut.runs * cut.run_pixels;
-  const std::int64_t count = std::min(cut.run_pixels, part_end - first);
-  if (count <= 0) return;  // the last part is shorter by a few pixels
+  const std::int64_t part = index % image_runs / partition.runs,
+                     part_end = std::min((part + 1) * partition.part_pixels, pixels_);
+  const std::int64_t first = part * partition.part_pixels + index % partition.runs * partition.run_pixels;
+  const std::int64_t count = std::min(partition.run_pixels, part_end - first);
+  if (count <= 0) return;  // the last part may have fewer runs
 
   float* const panel = scratch + spec_.source.scratch_bytes(run_pixels_) / float_bytes(1);
   float* const scale = panel + spec_.layer.shape.depth * spec_.layer.shape.panel_channels;
@@ -161,12 +166,12 @@ void GemmStep::task(const Context& context, const Cut& cut, std::int64_t index, 
   run.input = scales_input_ ? scaled_input(context, image, first, count, scratch)
                             : gemm_input(spec_.source, context.buffer(spec_.in), image, first, count, scratch);
   run.depth = spec_.source.depth.gemm;
-  run.activation = spec_.layer.activated;
+  run.activation = spec_.layer.activation;
   run.out_block = out_.block_values();
   const std::int64_t at = (image * pixels_ + first) * kBlock;
   const primitives::PackedMatrix matrix{context.weight(spec_.layer.weight), spec_.layer.shape};
-  const std::int64_t last = std::min((group + 1) * cut.group_panels, matrix.panels());
-  for (std::int64_t i = group * cut.group_panels; i < last; ++i) {
+  const std::int64_t last = std::min((group + 1) * partition.group_panels, matrix.panels());
+  for (std::int64_t i = group * partition.group_panels; i < last; ++i) {
     run.panel = matrix.panel(i);
     run.prefetch.next_weight = i + 1 < last ? matrix.panel(i + 1).weight : nullptr;
     run.bias = context.weight(spec_.layer.bias) + run.panel.channel;
@@ -183,21 +188,21 @@ void GemmStep::task(const Context& context, const Cut& cut, std::int64_t index, 
 
 }  // namespace
 
-void make_gemm(Planner& planner, const Unit& unit) {
+void make_gemm(Planner& planner, const FusedOp& op) {
   GemmSpec spec;
-  spec.source = planner.source_of(unit.layer, unit.inputs[0]);
-  spec.in = planner.input(unit);
-  spec.layer = planner.gemm_layer(unit.layer, unit.activation);
+  spec.source = planner.source_of(op.layer, op.inputs[0]);
+  spec.in = planner.input(op);
+  spec.layer = planner.gemm_layer(op.layer, op.activation);
   std::vector<BufferId> reads{spec.in};
-  if (unit.scale != kNone) reads.push_back(spec.scale = planner.buffer(unit.scale));
-  if (unit.addend != kNone) reads.push_back(spec.residual = planner.buffer(unit.addend));
-  spec.out = planner.output_over(unit.out, unit.addend, spec.in);
+  if (op.scale != kNone) reads.push_back(spec.scale = planner.buffer(op.scale));
+  if (op.addend != kNone) reads.push_back(spec.residual = planner.buffer(op.addend));
+  spec.out = planner.output_in_place(op.out, op.addend, spec.in);
   planner.add(std::make_unique<GemmStep>(planner.set(), spec),
-              {.out = unit.out,
+              {.out = op.out,
                .kernel = planner.gemm_kernel(spec.layer, planner.batch() * spec.source.out.pixels()),
                .reads = std::move(reads),
                .writes = spec.out,
-               .layers = {unit.layer}});
+               .layers = {op.layer}});
 }
 
 }  // namespace effnet::engine

@@ -1,4 +1,5 @@
-// The mean over all pixels of an image, from a tensor (in order, one sum a channel) or from a depthwise step's sums.
+// The mean over all pixels of an image: from a tensor (one sum per channel, in pixel order), or from the sums of a
+// depthwise step.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -12,8 +13,8 @@ using kernels::kBlock;
 
 struct GlobalPoolSpec {
   BufferId in = kNoBuffer, out = kNoBuffer;
-  BlockedShape shape;      // of what is averaged
-  std::int64_t bands = 0;  // above zero: `in` holds sums [block][image][band][16]
+  BlockedShape shape;      // of the tensor that is averaged
+  std::int64_t bands = 0;  // if > 0, `in` holds the sums [block][image][band][16] of a depthwise step
 };
 class GlobalPoolStep final : public Step {
  public:
@@ -27,10 +28,10 @@ class GlobalPoolStep final : public Step {
 void GlobalPoolStep::run(const Context& context) const noexcept {
   const std::int64_t planes = spec_.shape.blocks() * spec_.shape.images;
   const std::int64_t summands = spec_.bands > 0 ? spec_.bands : spec_.shape.chw.pixels();
-  // Bands are a few vectors a plane: not worth a second thread.
-  const std::int64_t planes_a_task = spec_.bands > 0 ? planes : 1;
-  context.team.step(divide_up(planes, planes_a_task), [&](std::int64_t task, int) noexcept {
-    for (std::int64_t plane = task * planes_a_task; plane < std::min(planes, (task + 1) * planes_a_task); ++plane) {
+  // The sums of the bands are a few vectors per plane: not worth a second thread.
+  const std::int64_t planes_per_task = spec_.bands > 0 ? planes : 1;
+  context.team.step(divide_up(planes, planes_per_task), [&](std::int64_t task, int) noexcept {
+    for (std::int64_t plane = task * planes_per_task; plane < std::min(planes, (task + 1) * planes_per_task); ++plane) {
       alignas(kernels::kAlignment) std::array<float, kBlock> mean{};
       context.set.sum(context.buffer(spec_.in) + plane * summands * kBlock, summands, mean.data());
       for (float& value : mean) value /= static_cast<float>(spec_.shape.chw.pixels());
@@ -41,18 +42,18 @@ void GlobalPoolStep::run(const Context& context) const noexcept {
 
 }  // namespace
 
-void make_global_pool(Planner& planner, const Unit& unit) {
+void make_global_pool(Planner& planner, const FusedOp& op) {
   GlobalPoolSpec spec;
-  spec.shape = planner.shape_of(unit.inputs[0]);
-  if (unit.pooled != kNone) {
-    spec.in = planner.sums(unit.pooled).buffer;
-    spec.bands = planner.sums(unit.pooled).bands;
+  spec.shape = planner.shape_of(op.inputs[0]);
+  if (op.pooled != kNone) {
+    spec.in = planner.sums(op.pooled).buffer;
+    spec.bands = planner.sums(op.pooled).bands;
   } else {
-    spec.in = planner.buffer(unit.inputs[0]);
+    spec.in = planner.buffer(op.inputs[0]);
   }
-  spec.out = planner.output(unit.out);
+  spec.out = planner.output(op.out);
   planner.add(std::make_unique<GlobalPoolStep>(spec),
-              {.out = unit.out, .kernel = planner.kernel_name("global_pool"), .reads = {spec.in}, .writes = spec.out});
+              {.out = op.out, .kernel = planner.kernel_name("global_pool"), .reads = {spec.in}, .writes = spec.out});
 }
 
 }  // namespace effnet::engine

@@ -1,20 +1,21 @@
-// The makers of steps, each beside its step in a file of its name. A new kind of step is a Unit::Kind, a file, a line
-// here and a row of the table in plan/planner.cc.
+// Plan the steps. Each function is in the file of its step. To add a kind of step: a FusedOp::Kind, a file, a
+// declaration here, and a row of the table in plan/planner.cc.
 #pragma once
 
 #include "effnet/engine/plan/planner.h"
 
 namespace effnet::engine {
 
-void make_gemm(Planner& planner, const Unit& unit);
-void make_winograd(Planner& planner, const Unit& unit);
-void make_depthwise(Planner& planner, const Unit& unit);
-void make_map(Planner& planner, const Unit& unit);
-void make_pool(Planner& planner, const Unit& unit);
-void make_global_pool(Planner& planner, const Unit& unit);
-void make_concat(Planner& planner, const Unit& unit);
-void make_pad(Planner& planner, const Unit& unit);
-// The image's rows as a blocked tensor, for what reads it and is no convolution of it; no unit's.
+void make_gemm(Planner& planner, const FusedOp& op);
+void make_winograd(Planner& planner, const FusedOp& op);
+void make_depthwise(Planner& planner, const FusedOp& op);
+void make_map(Planner& planner, const FusedOp& op);
+void make_pool(Planner& planner, const FusedOp& op);
+void make_global_pool(Planner& planner, const FusedOp& op);
+void make_concat(Planner& planner, const FusedOp& op);
+void make_pad(Planner& planner, const FusedOp& op);
+// Adds a step that converts the HWC rows of the network's input to a blocked tensor, for readers that are not
+// convolutions. It belongs to no fused op.
 void make_block_image(Planner& planner, BufferId rows, const ImageLayout& layout);
 
 }  // namespace effnet::engine

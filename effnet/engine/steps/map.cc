@@ -1,5 +1,5 @@
-// epilogue(in * scale + shift + addend) of every value, in place or not: a standalone batch norm, activation, addition
-// or channel scale, or several of them.
+// epilogue(in * scale + shift + addend) of every value, possibly in place: a standalone batch norm, activation,
+// addition or channel scale, or several of them.
 #include <algorithm>
 #include <utility>
 
@@ -10,13 +10,13 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kMapPixels = 256;  // of a task: 16 KB in, 16 KB out
+constexpr std::int64_t kMapPixels = 256;  // per task: 16 KB of input, 16 KB of output
 
 struct MapSpec {
   BlockedShape shape;
   BufferId in = kNoBuffer, out = kNoBuffer, addend = kNoBuffer;
   BufferId scale = kNoBuffer;           // images x channels, 1x1
-  std::int64_t weight = -1, bias = -1;  // a standalone batch norm as scale and shift, in the packed weights
+  std::int64_t weight = -1, bias = -1;  // scale and shift of a standalone batch norm: offsets in the packed weights
   graph::Activation activation = graph::Activation::none;
 };
 class MapStep final : public Step {
@@ -26,22 +26,22 @@ class MapStep final : public Step {
 
  private:
   MapSpec spec_;
-  EpilogueParams activated_;
-  std::int64_t run_pixels_, runs_;  // of an image
+  EpilogueParams params_;
+  std::int64_t run_pixels_, runs_;  // per image
 };
 
 MapStep::MapStep(const MapSpec& spec)
     : spec_(spec),
-      activated_(spec.activation == graph::Activation::sigmoid ? EpilogueParams{} : epilogue_params(spec.activation)),
+      params_(spec.activation == graph::Activation::sigmoid ? EpilogueParams{} : epilogue_params(spec.activation)),
       run_pixels_(std::min(spec.shape.chw.pixels(), kMapPixels)),
       runs_(divide_up(spec.shape.chw.pixels(), run_pixels_)) {}
 
 void MapStep::run(const Context& context) const noexcept {
   const std::int64_t images = spec_.shape.images;
   const std::int64_t pixels = spec_.shape.chw.pixels();
-  const auto piece = [&](std::int64_t index) {
+  const auto run_one = [&](std::int64_t index) {
     const std::int64_t first = index % runs_ * run_pixels_;
-    const std::int64_t plane = index / runs_;  // block * images + image
+    const std::int64_t plane = index / runs_;  // = block * images + image
     const std::int64_t block = plane / images;
     const std::int64_t at = (plane * pixels + first) * kBlock;
     kernels::MapArgs args{};
@@ -49,44 +49,44 @@ void MapStep::run(const Context& context) const noexcept {
     args.b = spec_.addend == kNoBuffer ? nullptr : context.buffer(spec_.addend) + at;
     args.out = context.buffer(spec_.out) + at;
     args.pixels = std::min(run_pixels_, pixels - first);
-    args.low = activated_.low;
-    args.high = activated_.high;
+    args.low = params_.low;
+    args.high = params_.high;
     if (spec_.scale != kNoBuffer) args.scale = context.buffer(spec_.scale) + plane * kBlock;
     if (spec_.weight >= 0) {
       args.scale = context.weight(spec_.weight) + block * kBlock;
       args.shift = context.weight(spec_.bias) + block * kBlock;
     }
     const bool sigmoid = spec_.activation == graph::Activation::sigmoid;
-    (sigmoid ? context.set.sigmoid : context.set.map[static_cast<std::size_t>(activated_.epilogue)])(args);
+    (sigmoid ? context.set.sigmoid : context.set.map[static_cast<std::size_t>(params_.epilogue)])(args);
   };
-  // Small maps go together: a gate's one pixel a block is not worth a second thread.
-  const std::int64_t pieces = spec_.shape.blocks() * images * runs_;
-  const std::int64_t pieces_a_task = kMapPixels / run_pixels_;
-  context.team.step(divide_up(pieces, pieces_a_task), [&](std::int64_t task, int) noexcept {
-    const std::int64_t last = std::min(pieces, (task + 1) * pieces_a_task);
-    for (std::int64_t index = task * pieces_a_task; index < last; ++index) piece(index);
+  // Small maps are combined into one task: the sigmoid of SE has one pixel per block and is not worth a second thread.
+  const std::int64_t runs = spec_.shape.blocks() * images * runs_;
+  const std::int64_t runs_per_task = kMapPixels / run_pixels_;
+  context.team.step(divide_up(runs, runs_per_task), [&](std::int64_t task, int) noexcept {
+    const std::int64_t last = std::min(runs, (task + 1) * runs_per_task);
+    for (std::int64_t index = task * runs_per_task; index < last; ++index) run_one(index);
   });
 }
 
 }  // namespace
 
-void make_map(Planner& planner, const Unit& unit) {
+void make_map(Planner& planner, const FusedOp& op) {
   MapSpec spec;
-  spec.shape = planner.shape_of(unit.out);
-  spec.in = planner.buffer(unit.inputs[0]);
-  spec.activation = unit.activation;
+  spec.shape = planner.shape_of(op.out);
+  spec.in = planner.buffer(op.inputs[0]);
+  spec.activation = op.activation;
   std::vector<BufferId> reads{spec.in};
   std::vector<NodeId> layers;
-  if (unit.layer != kNone && std::holds_alternative<graph::BatchNorm>(planner.graph().at(unit.layer).op)) {
-    const PackedLayer norm = planner.layer(unit.layer);
+  if (op.layer != kNone && std::holds_alternative<graph::BatchNorm>(planner.graph().at(op.layer).op)) {
+    const PackedLayer norm = planner.layer(op.layer);
     spec.weight = norm.weight;
     spec.bias = norm.bias;
-    layers.push_back(unit.layer);
+    layers.push_back(op.layer);
   }
-  if (unit.addend != kNone) reads.push_back(spec.addend = planner.buffer(unit.addend));
-  if (unit.scale != kNone) reads.push_back(spec.scale = planner.buffer(unit.scale));
-  spec.out = planner.output_over(unit.out, unit.inputs[0]);
-  planner.add(std::make_unique<MapStep>(spec), {.out = unit.out,
+  if (op.addend != kNone) reads.push_back(spec.addend = planner.buffer(op.addend));
+  if (op.scale != kNone) reads.push_back(spec.scale = planner.buffer(op.scale));
+  spec.out = planner.output_in_place(op.out, op.inputs[0]);
+  planner.add(std::make_unique<MapStep>(spec), {.out = op.out,
                                                 .kernel = planner.kernel_name("map"),
                                                 .reads = std::move(reads),
                                                 .writes = spec.out,

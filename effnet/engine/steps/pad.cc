@@ -1,4 +1,4 @@
-// Rows and columns of zeros around an image, or cut from it.
+// Adds rows and columns of zeros around an image, or removes rows and columns.
 #include <algorithm>
 #include <cstring>
 
@@ -13,7 +13,7 @@ struct PadSpec {
   BufferId in = kNoBuffer, out = kNoBuffer;
   std::int64_t images = 1;
   Chw in_shape, out_shape;
-  std::int64_t top = 0, left = 0;  // zeros before, or rows and columns cut where negative
+  std::int64_t top = 0, left = 0;  // zeros added before the image; negative: rows or columns removed
 };
 class PadStep final : public Step {
  public:
@@ -49,19 +49,19 @@ void PadStep::run(const Context& context) const noexcept {
 
 }  // namespace
 
-void make_pad(Planner& planner, const Unit& unit) {
-  const graph::Node& node = planner.graph().at(unit.layer);
+void make_pad(Planner& planner, const FusedOp& op) {
+  const graph::Node& node = planner.graph().at(op.layer);
   const auto& pad = std::get<graph::Pad>(node.op);
   PadSpec spec;
-  spec.in = planner.buffer(unit.inputs[0]);
-  spec.out = planner.output(unit.out);
+  spec.in = planner.buffer(op.inputs[0]);
+  spec.out = planner.output(op.out);
   spec.images = planner.batch();
   spec.in_shape = planner.graph().in(node);
   spec.out_shape = node.out;
   spec.top = pad.top;
   spec.left = pad.left;
   planner.add(std::make_unique<PadStep>(spec),
-              {.out = unit.out, .kernel = planner.kernel_name("pad"), .reads = {spec.in}, .writes = spec.out});
+              {.out = op.out, .kernel = planner.kernel_name("pad"), .reads = {spec.in}, .writes = spec.out});
 }
 
 }  // namespace effnet::engine

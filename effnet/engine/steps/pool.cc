@@ -1,4 +1,4 @@
-// Windows: their maximum or mean.
+// Max and average pooling.
 #include "effnet/engine/steps/makers.h"
 
 namespace effnet::engine {
@@ -47,20 +47,20 @@ void PoolStep::run(const Context& context) const noexcept {
 
 }  // namespace
 
-void make_pool(Planner& planner, const Unit& unit) {
-  const graph::Node& node = planner.graph().at(unit.layer);
+void make_pool(Planner& planner, const FusedOp& op) {
+  const graph::Node& node = planner.graph().at(op.layer);
   const auto& pool = std::get<graph::Pool>(node.op);
   PoolSpec spec;
-  spec.in = planner.buffer(unit.inputs[0]);
-  spec.out = planner.output(unit.out);
+  spec.in = planner.buffer(op.inputs[0]);
+  spec.out = planner.output(op.out);
   spec.images = planner.batch();
   spec.in_shape = planner.graph().in(node);
   spec.out_shape = node.out;
-  spec.window = planner.window_of(unit.layer);
+  spec.window = planner.window_of(op.layer);
   spec.kind = pool.kind;
   spec.count_padding = pool.count_padding;
   planner.add(std::make_unique<PoolStep>(spec),
-              {.out = unit.out, .kernel = planner.kernel_name("pool"), .reads = {spec.in}, .writes = spec.out});
+              {.out = op.out, .kernel = planner.kernel_name("pool"), .reads = {spec.in}, .writes = spec.out});
 }
 
 }  // namespace effnet::engine

@@ -1,5 +1,5 @@
-// What a plan is made of: steps over numbered buffers. A step holds all it needs but the buffers' addresses, so a plan
-// is a value that runs anywhere. Making one allocates; running one does not.
+// The steps of a plan, which work on numbered buffers. A step holds everything except the addresses of the buffers.
+// Creating a step allocates memory, running it does not.
 #pragma once
 
 #include <cstdint>
@@ -28,26 +28,27 @@ using tensor::BlockedShape;
 using BufferId = std::int32_t;
 inline constexpr BufferId kNoBuffer = -1;
 
-// With several threads, an image of fewer pixels is cut by channels: its weights are more than its neighbourhood.
+// With several threads, steps partition images with fewer pixels than this by channels: there the weights are larger
+// than the pixels that neighbouring tasks share.
 inline constexpr std::int64_t kSmallImage = 600;
 
-// Bytes of so many values that kernels of float32 read or write.
+// The number of bytes of `values` floats.
 constexpr std::int64_t float_bytes(std::int64_t values) { return values * static_cast<std::int64_t>(sizeof(float)); }
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// What a run works in.
+// The memory and the threads of a run.
 struct Context {
   const kernels::KernelSet& set;
   const primitives::TileSchedule& schedule;
-  const std::byte* weights;  // of the network, from where steps count their offsets
+  const std::byte* weights;  // of the network; the offsets of the steps count from here
   std::span<std::byte* const> buffers;
   ThreadTeam::Run& team;
   std::span<std::byte* const> scratches;  // by team member
   const std::byte* zero_bytes;
 
   std::int64_t members() const { return static_cast<std::int64_t>(scratches.size()); }
-  // What lies there, as values of a type.
+  // The memory as values of a type.
   template <class Value = float>
   Value* buffer(BufferId id) const {
     return reinterpret_cast<Value*>(buffers[static_cast<std::size_t>(id)]);
@@ -60,7 +61,7 @@ struct Context {
   Value* scratch(int member) const {
     return reinterpret_cast<Value*>(scratches[static_cast<std::size_t>(member)]);
   }
-  // A row of zeros for what lies outside of an image.
+  // Zeros, for rows outside the image.
   template <class Value = float>
   const Value* zeros() const {
     return reinterpret_cast<const Value*>(zero_bytes);
@@ -75,8 +76,8 @@ class Step {
   virtual ~Step() = default;
 
   virtual void run(const Context& context) const noexcept = 0;
-  virtual std::int64_t scratch_bytes() const { return 0; }  // of each team member
-  virtual std::int64_t zero_bytes() const { return 0; }     // of Context::zeros
+  virtual std::int64_t scratch_bytes() const { return 0; }  // per team member
+  virtual std::int64_t zero_bytes() const { return 0; }     // size of Context::zeros
 
   StepInfo info;
   std::vector<BufferId> reads;

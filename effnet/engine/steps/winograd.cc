@@ -1,4 +1,4 @@
-// A dense 3x3 convolution with stride 1 as Winograd's F(2x2, 3x3): 16 products of transformed tiles, 2.25 times fewer
+// A dense 3x3 convolution with stride 1 as Winograd's F(2x2, 3x3): 16 GEMMs of transformed tiles, with 2.25 times fewer
 // multiplications.
 #include <fmt/format.h>
 
@@ -14,16 +14,16 @@ namespace {
 using kernels::kBlock;
 using primitives::kWinogradPositions;
 
-constexpr std::int64_t kTasksAThread = 4;
+constexpr std::int64_t kTasksPerThread = 4;
 
 struct WinogradSpec {
   BufferId in = kNoBuffer, out = kNoBuffer, residual = kNoBuffer;
   primitives::WinogradTiles tiles;
-  PackedLayer layer;  // the shape of each position's weights
+  PackedLayer layer;  // its shape is that of one position's weights
 };
 
-// A task is a run of tiles x a group of panels: it transforms the run's input into scratch (half of L2), then,
-// for each panel, multiplies all positions and transforms the result back.
+// A task is one run of tiles x one group of panels. It transforms the input of the run into scratch (half of L2). Then,
+// for each panel, it runs the GEMMs of all positions and transforms the result back.
 class WinogradStep final : public Step {
  public:
   WinogradStep(const kernels::KernelSet& set, const WinogradSpec& spec);
@@ -40,12 +40,12 @@ class WinogradStep final : public Step {
   std::int64_t panel_blocks() const { return divide_up(spec_.layer.shape.panel_channels, kBlock); }
 
   WinogradSpec spec_;
-  std::int64_t all_, run_tiles_, runs_;  // tiles of the batch
+  std::int64_t all_, run_tiles_, runs_;  // tiles of the batch, tiles per run, runs
 };
 
 WinogradStep::WinogradStep(const kernels::KernelSet& set, const WinogradSpec& spec)
     : spec_(spec), all_(spec.tiles.count()) {
-  const std::int64_t step = set.tallest();  // a run ends with a full tile
+  const std::int64_t step = set.tallest();  // the length of a run is a multiple of the tallest tile
   const std::int64_t tile_bytes = float_bytes(kWinogradPositions * in_blocks() * kBlock);
   run_tiles_ = std::min(all_, std::max(set.cache_bytes / 2 / tile_bytes / step * step, step));
   run_tiles_ = std::min(all_, divide_up(divide_up(all_, divide_up(all_, run_tiles_)), step) * step);
@@ -58,7 +58,7 @@ std::int64_t WinogradStep::scratch_bytes() const {
 
 void WinogradStep::run(const Context& context) const noexcept {
   const auto members = context.members();
-  const std::int64_t wanted = members == 1 ? 1 : divide_up(members * kTasksAThread, runs_);
+  const std::int64_t wanted = members == 1 ? 1 : divide_up(members * kTasksPerThread, runs_);
   const std::int64_t panels = spec_.layer.shape.panels(), group_panels = divide_up(panels, std::min(panels, wanted));
   const std::int64_t groups = divide_up(panels, group_panels);
   context.team.step(runs_ * groups, [&](std::int64_t index, int member) noexcept {
@@ -99,7 +99,7 @@ void WinogradStep::task(const Context& context, std::int64_t first, std::int64_t
           {.in = products + b * count * kBlock,
            .position = panel_blocks() * count * kBlock,
            .bias = context.weight(spec_.layer.bias) + block * kBlock,
-           .activation = spec_.layer.activated,
+           .activation = spec_.layer.activation,
            .out = context.buffer(spec_.out) + at,
            .residual = spec_.residual == kNoBuffer ? nullptr : context.buffer(spec_.residual) + at},
           first, count);
@@ -109,21 +109,21 @@ void WinogradStep::task(const Context& context, std::int64_t first, std::int64_t
 
 }  // namespace
 
-void make_winograd(Planner& planner, const Unit& unit) {
+void make_winograd(Planner& planner, const FusedOp& op) {
   WinogradSpec spec;
-  spec.in = planner.buffer(unit.inputs[0]);
-  spec.layer = planner.gemm_layer(unit.layer, unit.activation);
-  const Window window = planner.window_of(unit.layer);
-  spec.tiles = {planner.shape_of(unit.inputs[0]), planner.shape_of(unit.layer), window.top, window.left};
+  spec.in = planner.buffer(op.inputs[0]);
+  spec.layer = planner.gemm_layer(op.layer, op.activation);
+  const Window window = planner.window_of(op.layer);
+  spec.tiles = {planner.shape_of(op.inputs[0]), planner.shape_of(op.layer), window.top, window.left};
   std::vector<BufferId> reads{spec.in};
-  if (unit.addend != kNone) reads.push_back(spec.residual = planner.buffer(unit.addend));
-  spec.out = planner.output_over(unit.out, unit.addend, spec.in);
-  const auto kernel = fmt::format("winograd2x2_{}", kernels::name(spec.layer.activated.epilogue));
-  planner.add(std::make_unique<WinogradStep>(planner.set(), spec), {.out = unit.out,
+  if (op.addend != kNone) reads.push_back(spec.residual = planner.buffer(op.addend));
+  spec.out = planner.output_in_place(op.out, op.addend, spec.in);
+  const auto kernel = fmt::format("winograd2x2_{}", kernels::name(spec.layer.activation.epilogue));
+  planner.add(std::make_unique<WinogradStep>(planner.set(), spec), {.out = op.out,
                                                                     .kernel = planner.kernel_name(kernel),
                                                                     .reads = std::move(reads),
                                                                     .writes = spec.out,
-                                                                    .layers = {unit.layer}});
+                                                                    .layers = {op.layer}});
 }
 
 }  // namespace effnet::engine

@@ -1,4 +1,5 @@
-// Networks whose 3x3 convolutions run as Winograd's, step by step against the reference executor in double.
+// Networks whose 3x3 convolutions run as Winograd's F(2x2, 3x3). Each step is compared with the reference executor in
+// double.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -39,7 +40,7 @@ arch::ArchSpec network(std::string name, Activation activation, Padding padding,
   return spec;
 }
 
-// No block has a 3x3 convolution without padding, but a Graph may.
+// A graph with 3x3 convolutions without padding; no block of the architecture files has them.
 Graph without_padding() {
   graph::Builder builder("without_padding", {3, 13, 12});
   NodeId x = 0;
@@ -62,8 +63,8 @@ struct Case {
   std::int64_t batch;
 };
 
-// 36 channels end a block of 16 after 4 lanes, 40 a tile of 32 after 8; 27 x 25 with a batch of 3 takes several runs of
-// tiles, cut within rows.
+// 36 channels leave 4 lanes in the last block of 16; 40 channels leave 8 in the last tile of 32. 27 x 25 with a batch
+// of 3 needs several runs of tiles, which begin and end within rows.
 std::vector<Case> cases() {
   const arch::ArchSpec basic = network("basic", Activation::relu, Padding::symmetric, 32,
                                        {stage("basic", 2, 32), stage("basic", 1, 48), stage("basic", 2, 40, 2)});
@@ -85,7 +86,8 @@ std::vector<Case> cases() {
   return result;
 }
 
-// Values of about 1 everywhere: convolutions with a variance of 1 over their inputs, batch norms near the identity.
+// Parameters that keep all values near 1: convolutions have variance 1 over their fan-in, batch norms are near the
+// identity.
 tensor::Weights random_parameters(const Graph& graph) {
   tensor::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
@@ -130,7 +132,7 @@ struct Network {
 
 bool is_winograd(const StepInfo& step) { return step.kernel.find("winograd2x2") != std::string::npos; }
 
-// What a Winograd step computes: activation(norm(conv(input)) + addend).
+// The nodes of a Winograd step: activation(norm(conv(input)) + addend).
 struct Layer {
   const Node* conv = nullptr;
   const Node* norm = nullptr;
@@ -173,8 +175,8 @@ EpilogueParams epilogue_params(Activation activation) {
   }
 }
 
-// The sum of all terms' absolute values on Winograd's way through a convolution, by output value: what its rounding
-// errors are relative to. Images x channels x h x w, as input is.
+// For each output value, the sum of the absolute values of all terms in the Winograd algorithm. Rounding errors are
+// relative to it. Images x channels x h x w, as the input.
 std::vector<double> winograd_norms(const Graph& graph, const Node& conv, std::span<const float> weight,
                                    std::span<const float> input, std::int64_t batch) {
   const Chw in = graph.in(conv), out = conv.out;
@@ -219,9 +221,9 @@ std::vector<double> winograd_norms(const Graph& graph, const Node& conv, std::sp
   return norms;
 }
 
-// One Winograd step, given the engine's own inputs. Roundings on a term's way: 2 in the input transform, 1 of the
-// stored weight, 1 product, `depth` additions, 4 in the output transform, bias, stored bias, residual: depth + 11. The
-// reference's: the stored convolution and batch norm, 2. tolerance() adds 3 to its n: n = depth + 10.
+// Checks one Winograd step on the engine's own inputs. Roundings of a term: 2 in the input transform, 1 of the stored
+// weight, 1 multiplication, `depth` additions, 4 in the output transform, bias, stored bias, residual: depth + 11. The
+// reference has 2: the stored convolution and batch norm. tolerance() adds 3 to its n, so n = depth + 10.
 void expect_step_agrees(const Network& network, const Session& session, const StepInfo& step, ThreadPool& pool) {
   const Graph& graph = network.graph;
   const Layer layer = layer_of(graph, step.name);
@@ -275,7 +277,7 @@ TEST_P(WinogradEngineTest, StepsAgreeWithReference) {
     SCOPED_TRACE(network.describe());
     SessionOptions options{.batch = of.batch};
     Session plain = session(network, options);
-    // What steps make exists anyway: keeping it changes no step.
+    // The outputs of steps are computed anyway, so keeping them does not change the steps.
     for (const StepInfo& step : plain.steps()) {
       const Node* const node = network.graph.find(step.name);
       if (node != nullptr) options.keep.push_back(network.id(*node));
@@ -303,7 +305,7 @@ TEST_P(WinogradEngineTest, StepsAgreeWithReference) {
       EXPECT_EQ(kept.steps()[i].kernel, plain.steps()[i].kernel) << plain.steps()[i].name;
     }
 
-    // The whole, by the project's bound for every network: 1e-4 of the logits.
+    // The whole network, with the bound that the project uses for every network: 1e-4 of the largest logit.
     const std::vector<float> expected =
         Reference(network.graph, network.parameters, pool_, {.double_accumulation = true})
             .run(network.input, network.batch);
@@ -326,7 +328,7 @@ TEST_P(WinogradEngineTest, ThreadsDoNotChangeBits) {
   }
 }
 
-TEST_P(WinogradEngineTest, OtherConvolutionsStayProducts) {
+TEST_P(WinogradEngineTest, OtherConvolutionsRunAsGemm) {
   const arch::ArchSpec narrow = network("narrow", Activation::relu, Padding::same, 31, {stage("basic", 1, 31)});
   arch::ArchSpec wide = network("wide", Activation::relu, Padding::same, 40, {stage("bottleneck", 1, 40)});
   wide.stages[0].kernel = 5;

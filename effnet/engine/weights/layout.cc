@@ -39,7 +39,7 @@ PackedSize packed_size(const Graph& graph, const kernels::Target& target, NodeId
   const kernels::KernelSet& set = kernels::kernel_set(target);
   const Node& node = graph.at(id);
   const std::int64_t channels = tensor::blocks_of(node.out.c) * kBlock;
-  const auto size_of = [&](std::int64_t values) {  // of so many weights, and of a bias
+  const auto size_of = [&](std::int64_t values) {  // bytes of `values` weights and of one bias per channel
     const auto bytes = [](std::int64_t n) {
       return round_up(n * static_cast<std::int64_t>(sizeof(float)), kernels::kAlignment);
     };

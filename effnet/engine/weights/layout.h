@@ -1,4 +1,4 @@
-// Where packed weights lie: a pure function of graph and target, shared by what packs them and what plans.
+// The layout of packed weights. It depends on graph and target only; packing and planning share it.
 #pragma once
 
 #include <cstdint>
@@ -12,24 +12,26 @@
 
 namespace effnet::engine {
 
-// For a Conv with groups = 1 or a Linear.
+// The depth layout of a Conv with groups = 1 or a Linear.
 primitives::DepthLayout depth_of(const graph::Graph& graph, graph::NodeId node);
-// The packed weights of that GEMM; of each position where the layer runs as Winograd's.
+// The shape of the packed weights of that GEMM; for a Winograd layer, of each of its 16 positions.
 primitives::PackedShape packed_shape(const graph::Graph& graph, const kernels::KernelSet& set, graph::NodeId node);
 
-// A depthwise convolution's weights are packed as a window for each channel block and, where the set can make rows in
-// pairs (kernels.h), after all of these for pairs too: which are used depends on the image's width.
-// Values of a channel for pairs, or 0.
+// The packed weights of a depthwise convolution are one window per channel block. If the instruction set has
+// depthwise_pair kernels (kernels.h), the weights for pairs of rows follow after all blocks; the width of the image
+// decides which of the two is used.
+// Returns the number of values per channel for pairs of rows, or 0.
 std::int64_t pair_taps(const kernels::KernelSet& set, const graph::Conv& conv);
 
-// Bytes of a node's packed weights and biases, each a multiple of kAlignment; zero if it has none of its own.
+// Bytes of the packed weights and biases of a node, each a multiple of kAlignment; zero if the node has no values of
+// its own.
 struct PackedSize {
   std::int64_t weight = 0;
   std::int64_t bias = 0;
 };
 PackedSize packed_size(const graph::Graph& graph, const kernels::Target& target, graph::NodeId node);
 
-// Where all of them lie: node after node, weights and then biases.
+// The offsets of all nodes: node after node, first weights, then biases.
 struct WeightsLayout {
   std::vector<PackedWeights::Offsets> offsets;  // by node
   std::int64_t bytes = 0;

@@ -51,7 +51,7 @@ std::span<const float> Packer::parameter(const Node& node, graph::ParameterKind 
   return parameters_.at(graph::parameter(graph_, node, kind));
 }
 
-// A batch norm as scale and shift; the identity for kNone.
+// Converts a batch norm to scale and shift; the identity for kNone.
 Packer::Affine Packer::affine_of(NodeId norm, std::int64_t channels) const {
   Affine affine{std::vector<double>(static_cast<std::size_t>(channels), 1.0),
                 std::vector<double>(static_cast<std::size_t>(channels), 0.0)};
@@ -91,7 +91,7 @@ void Packer::pack_depthwise(NodeId id, std::span<const float> values, std::span<
   }
 }
 
-// Where each k of the packed depth comes from in a row of the weight (i, ky, kx), or -1 for a zero.
+// For each k of the packed depth: its index in a row (i, ky, kx) of the weight, or -1 for a padding zero.
 std::vector<std::int64_t> Packer::rows_of(NodeId id) const {
   const primitives::DepthLayout depth = depth_of(graph_, id);
   const std::int64_t channels = graph_.in(graph_.at(id)).c;
@@ -103,7 +103,7 @@ std::vector<std::int64_t> Packer::rows_of(NodeId id) const {
     const std::int64_t segment = static_cast<std::int64_t>(k) / depth.gemm.depth;
     const std::int64_t inside =
         segment % depth.segments_each * depth.gemm.depth + static_cast<std::int64_t>(k) % depth.gemm.depth;
-    const std::int64_t outer = segment / depth.segments_each;  // window row of an image, or tap
+    const std::int64_t outer = segment / depth.segments_each;  // image: row of the window; window: tap
     switch (depth.source) {
       case primitives::DepthLayout::Source::blocked:
         rows[k] = static_cast<std::int64_t>(k);

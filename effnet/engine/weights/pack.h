@@ -1,4 +1,4 @@
-// From a layer's parameters to its packed weights.
+// Packs the parameters of layers.
 #pragma once
 
 #include <vector>
@@ -11,12 +11,13 @@
 
 namespace effnet::engine {
 
-// Folds every convolution's batch norm: weight * scale, bias * scale + shift, by output channel, in double. Usable by
-// several threads; refers to all it was made from.
+// Folds the batch norm of every convolution in double, per output channel: weight * scale, bias * scale + shift.
+// Several threads may use one Packer. It keeps references to the constructor's arguments.
 class Packer {
  public:
   Packer(const graph::Graph& graph, const ParameterSource& parameters, const kernels::Target& target);
-  // Writes what layout.h has for a node that has weights of its own. Padding channels and depths are left as they are.
+  // Writes the weights and biases of a node in the layout of layout.h. Does not write padding channels and padding
+  // depth.
   void pack(NodeId id, std::byte* weight, std::byte* bias) const;
 
  private:

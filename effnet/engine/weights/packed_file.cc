@@ -44,7 +44,7 @@ bool is_packed_name(std::string_view name) {
          name.substr(kPrefix.size(), kDigits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// As AtomicFile names its temporary: ".NAME.XXXXXX".
+// The name of an AtomicFile's temporary file: ".NAME.XXXXXX".
 bool is_temporary_name(std::string_view name) {
   constexpr std::size_t kTail = 7;
   return name.size() > kTail + 1 && name.front() == '.' && name[name.size() - kTail] == '.' &&
@@ -86,7 +86,7 @@ std::array<std::byte, kPackedHeaderBytes> packed_header(const PackedFileKey& key
   std::memcpy(header.subject, key.subject.data(), kDigits);
   header.size = bytes.size();
 
-  // The hash of the header before its checksum is the seed of the bytes' hash.
+  // The hash of the header up to the checksum is the seed of the hash of the bytes.
   const XXH64_hash_t seed = XXH3_64bits(&header, offsetof(Header, checksum));
   XXH128_canonicalFromHash(&header.checksum, XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed));
   std::array<std::byte, kPackedHeaderBytes> page{};
@@ -102,7 +102,7 @@ bool is_packed_file(std::span<const std::byte> file, const PackedFileKey& key, s
 
 std::optional<MappedBytes> read_packed_file(const fs::path& path, const PackedFileKey& key, std::size_t size) {
   std::error_code code;
-  if (!fs::is_regular_file(path, code)) return std::nullopt;  // opening a pipe would wait for a writer
+  if (!fs::is_regular_file(path, code)) return std::nullopt;  // opening a FIFO would block until a writer opens it
   try {
     const auto file = std::make_shared<const MappedFile>(path);
     if (!is_packed_file(file->bytes(), key, size)) return std::nullopt;
@@ -114,7 +114,8 @@ std::optional<MappedBytes> read_packed_file(const fs::path& path, const PackedFi
 }
 
 void write_packed_file(const fs::path& path, const PackedFileKey& key, std::span<const std::byte> bytes) {
-  // A FIFO or a device in the file's place would be written through (base/file.h); the cache is no output of a user's.
+  // AtomicFile writes through a FIFO or device at the path (base/file.h). That is for output paths of the user, not for
+  // the cache, so remove it.
   std::error_code ignored;
   if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) fs::remove(path, ignored);
   make_folders(path.parent_path());

@@ -23,8 +23,8 @@ namespace fs = std::filesystem;
 using std::chrono::hours;
 using std::chrono::minutes;
 using testing::UnorderedElementsAre;
-using testkit::AsNobody;
 using testkit::names_in;
+using testkit::WithoutRootRights;
 
 const PackedFileKey kKey{short_digest("a"), short_digest("b"), 3};
 
@@ -61,7 +61,7 @@ TEST(PackedFile, HeadersArePinned) {
   EXPECT_EQ(short_digest(""), "99aa06d3014798d86001c324468d497f");
 }
 
-TEST(PackedFile, AnyOtherBitIsNoSuchFile) {
+TEST(PackedFile, AnyFlippedBitIsRejected) {
   const auto bytes = some_bytes(320);
   auto file = file_of(kKey, bytes);
   ASSERT_TRUE(is_packed_file(file, kKey, bytes.size()));
@@ -77,14 +77,14 @@ TEST(PackedFile, AnyOtherBitIsNoSuchFile) {
   EXPECT_TRUE(is_packed_file(file, kKey, bytes.size()));
 }
 
-TEST(PackedFile, AnyOtherLengthIsNoSuchFile) {
+TEST(PackedFile, AnyOtherLengthIsRejected) {
   const auto bytes = some_bytes(320);
   auto file = file_of(kKey, bytes);
   std::size_t accepted = 0;
   for (std::size_t length = 0; length < file.size(); ++length) {
     const auto part = std::span(file).first(length);
     accepted += is_packed_file(part, kKey, bytes.size()) ? 1 : 0;
-    // Also where the graph asks for just what is left.
+    // Also if the expected size is exactly the remaining length.
     if (length >= kPackedHeaderBytes) accepted += is_packed_file(part, kKey, length - kPackedHeaderBytes) ? 1 : 0;
   }
   EXPECT_EQ(accepted, 0U);
@@ -95,7 +95,7 @@ TEST(PackedFile, AnyOtherLengthIsNoSuchFile) {
   EXPECT_TRUE(is_packed_file(file_of(kKey, {}), kKey, 0));
 }
 
-TEST(PackedFile, AnotherKeyIsAnotherFile) {
+TEST(PackedFile, AFileOfAnotherKeyIsRejected) {
   const auto bytes = some_bytes(320);
   const auto file = file_of(kKey, bytes);
   EXPECT_FALSE(is_packed_file(file, {short_digest("other"), kKey.subject, 3}, bytes.size()));
@@ -103,15 +103,15 @@ TEST(PackedFile, AnotherKeyIsAnotherFile) {
   EXPECT_FALSE(is_packed_file(file, {kKey.digest, kKey.subject, 4}, bytes.size()));
 }
 
-// A newer writer's file whose checksum is right for what it says: only the version differs.
-TEST(PackedFile, AnotherFormatVersionIsNoSuchFile) {
+// The format version is changed, everything else is as written.
+TEST(PackedFile, AnotherFormatVersionIsRejected) {
   const auto bytes = some_bytes(320);
   auto file = file_of(kKey, bytes);
   file[8] = std::byte{2};
   EXPECT_FALSE(is_packed_file(file, kKey, bytes.size()));
 }
 
-TEST(PackedFile, ReadsWhatWasWrittenAligned) {
+TEST(PackedFile, ReturnsTheWrittenBytesAligned) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "made" / "here" / packed_file_name(kKey.digest);
   for (const std::size_t size : {std::size_t{0}, std::size_t{64}, std::size_t{1} << 20}) {
@@ -119,7 +119,7 @@ TEST(PackedFile, ReadsWhatWasWrittenAligned) {
     write_packed_file(path, kKey, bytes);
     auto mapped = read_packed_file(path, kKey, size);
     ASSERT_TRUE(mapped.has_value()) << size;
-    fs::remove(path);  // a map outlives its file's name
+    fs::remove(path);  // a mapping stays valid after its file is removed
     EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), mapped->bytes.begin(), mapped->bytes.end()));
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(mapped->bytes.data()) % 64, 0U);
   }
@@ -127,7 +127,7 @@ TEST(PackedFile, ReadsWhatWasWrittenAligned) {
 
 // ---- The folder
 
-TEST(PackedFolder, WhatCannotBeReadIsNotThere) {
+TEST(PackedFolder, UnreadableFilesAreIgnored) {
   const TemporaryFolder folder;
   const auto bytes = some_bytes(320);
   const fs::path path = folder.path() / packed_file_name(kKey.digest);
@@ -140,7 +140,7 @@ TEST(PackedFolder, WhatCannotBeReadIsNotThere) {
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
   EXPECT_FALSE(read_packed_file(path, kKey, bytes.size()).has_value()) << "a pipe";
   tidy_packed_files(folder.path() / packed_file_name(short_digest("new")), kKey.subject, 0);
-  write_packed_file(path, kKey, bytes);  // takes its place and waits for nobody
+  write_packed_file(path, kKey, bytes);  // replaces the FIFO without blocking
   EXPECT_TRUE(read_packed_file(path, kKey, bytes.size()).has_value());
   fs::remove(path);
   fs::create_symlink("nowhere", path);
@@ -153,14 +153,14 @@ TEST(PackedFolder, WhatCannotBeReadIsNotThere) {
   fs::permissions(folder.path(), fs::perms::all);
   fs::permissions(path, fs::perms::none);
   {
-    const AsNobody nobody;
+    const WithoutRootRights guard;
     EXPECT_FALSE(read_packed_file(path, kKey, bytes.size()).has_value()) << "unreadable";
   }
   fs::permissions(path, fs::perms::owner_read);
   EXPECT_TRUE(read_packed_file(path, kKey, bytes.size()).has_value());
 }
 
-TEST(PackedFolder, AReadOnlyFolderIsReadAndLeftAlone) {
+TEST(PackedFolder, AReadOnlyFolderIsReadAndNotChanged) {
   const TemporaryFolder folder;
   const auto bytes = some_bytes(320);
   const fs::path path = folder.path() / packed_file_name(kKey.digest);
@@ -171,7 +171,7 @@ TEST(PackedFolder, AReadOnlyFolderIsReadAndLeftAlone) {
   fs::permissions(path, fs::perms{0444});
   fs::permissions(folder.path(), fs::perms{0555});
   {
-    const AsNobody nobody;
+    const WithoutRootRights guard;
     EXPECT_TRUE(read_packed_file(path, kKey, bytes.size()).has_value());
     tidy_packed_files(folder.path() / packed_file_name(short_digest("new")), kKey.subject, 0);
     EXPECT_THROW(write_packed_file(path, kKey, bytes), Error);
@@ -181,7 +181,7 @@ TEST(PackedFolder, AReadOnlyFolderIsReadAndLeftAlone) {
   fs::permissions(folder.path(), fs::perms{0755});
 }
 
-TEST(PackedFolder, TheLeastRecentlyUsedGoFirst) {
+TEST(PackedFolder, TheLeastRecentlyUsedFilesAreRemovedFirst) {
   const TemporaryFolder folder;
   const auto now = fs::file_time_type::clock::now();
   std::vector<PackedFileKey> keys;
@@ -192,32 +192,32 @@ TEST(PackedFolder, TheLeastRecentlyUsedGoFirst) {
     write_packed_file(paths.back(), keys.back(), some_bytes(904));  // 5000 bytes a file
     fs::last_write_time(paths.back(), now - minutes(10 - i));
   }
-  // Strangers stay, whatever they are called.
+  // Other files are not removed, also if their names are similar.
   const std::vector<std::string> strangers{"effnet-.packed", "effnet-" + std::string(32, 'g') + ".packed", "other",
                                            packed_file_name(std::string(32, '0')) + ".bak"};
   for (const std::string& name : strangers) write_text(folder.path() / name, std::string(9000, 'x'));
   fs::create_directory(folder.path() / packed_file_name(std::string(32, '1')));
   fs::create_symlink("other", folder.path() / packed_file_name(std::string(32, '2')));
 
-  ASSERT_TRUE(read_packed_file(paths[0], keys[0], 904).has_value());  // so 1 is the oldest now
+  ASSERT_TRUE(read_packed_file(paths[0], keys[0], 904).has_value());  // file 1 is now the least recently used
   tidy_packed_files(paths[4], keys[4].subject, 25000);
   EXPECT_EQ(names_in(folder.path()).size(), 5 + strangers.size() + 2) << "all fit";
   tidy_packed_files(paths[4], keys[4].subject, 15000);
   EXPECT_TRUE(fs::exists(paths[0]) && fs::exists(paths[3]) && fs::exists(paths[4]));
   EXPECT_FALSE(fs::exists(paths[1]) || fs::exists(paths[2]));
   tidy_packed_files(paths[3], keys[3].subject, 0);
-  EXPECT_TRUE(fs::exists(paths[3])) << "the one just stored stays, even alone beyond the limit";
+  EXPECT_TRUE(fs::exists(paths[3])) << "the new file stays, even if it alone exceeds the limit";
   EXPECT_EQ(names_in(folder.path()).size(), 1 + strangers.size() + 2);
 }
 
-TEST(PackedFolder, FilesOfOtherVersionsOfTheSameSubjectGo) {
+TEST(PackedFolder, OtherVersionsOfTheSameSubjectAreRemoved) {
   const TemporaryFolder folder;
   const PackedFileKey old{short_digest("old"), kKey.subject, 2};
   const PackedFileKey other{short_digest("x"), short_digest("y"), 3};
   for (const PackedFileKey& key : {kKey, old, other}) {
     write_packed_file(folder.path() / packed_file_name(key.digest), key, some_bytes(64));
   }
-  // Named as ours, but no header in it: only its age counts.
+  // A file with a valid name but without a full header: its subject is unknown.
   write_text(folder.path() / packed_file_name(short_digest("short")), "effnetPW");
   tidy_packed_files(folder.path() / packed_file_name(kKey.digest), kKey.subject, 1 << 20);
   EXPECT_THAT(names_in(folder.path()),
@@ -225,7 +225,7 @@ TEST(PackedFolder, FilesOfOtherVersionsOfTheSameSubjectGo) {
                                    packed_file_name(short_digest("short"))));
 }
 
-TEST(PackedFolder, AbandonedTemporariesGo) {
+TEST(PackedFolder, OldTemporaryFilesAreRemoved) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / packed_file_name(kKey.digest);
   write_packed_file(path, kKey, some_bytes(64));
@@ -237,8 +237,8 @@ TEST(PackedFolder, AbandonedTemporariesGo) {
   EXPECT_THAT(names_in(folder.path()), UnorderedElementsAre(path.filename().string(), fresh));
 }
 
-// Every process writes its own bytes; whoever reads meanwhile sees one's or the other's, whole.
-TEST(PackedFolder, TwoProcessesStoringAtOnce) {
+// Each process writes its own bytes. A reader sees the complete bytes of one of them.
+TEST(PackedFolder, TwoProcessesMayStoreAtOnce) {
   constexpr std::size_t kSize = 200000;
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "cache" / packed_file_name(kKey.digest);
@@ -269,7 +269,7 @@ TEST(PackedFolder, TwoProcessesStoringAtOnce) {
       ++ended;
     }
     const auto mapped = read_packed_file(path, kKey, kSize);
-    EXPECT_TRUE(mapped.has_value() || !there) << "a file that was there went or broke";
+    EXPECT_TRUE(mapped.has_value() || !there) << "an existing file disappeared or became corrupt";
     if (!mapped) continue;
     there = true;
     seen.insert(mapped->bytes.front());

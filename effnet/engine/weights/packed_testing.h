@@ -1,4 +1,4 @@
-// What the tests of packed files and of the cache of packed weights share.
+// Helpers for the tests of packed files and of the cache.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,11 +17,11 @@ inline std::vector<std::string> names_in(const std::filesystem::path& folder) {
   return names;
 }
 
-// Root may write everywhere, so these tests run as the user `nobody` while one lives.
-class AsNobody {
+// Root ignores file permissions. While an object of this class exists, a root process runs as the user `nobody`.
+class WithoutRootRights {
  public:
-  AsNobody() : root_(::geteuid() == 0 && ::seteuid(65534) == 0) {}
-  ~AsNobody() {
+  WithoutRootRights() : root_(::geteuid() == 0 && ::seteuid(65534) == 0) {}
+  ~WithoutRootRights() {
     if (!root_) return;
     EXPECT_EQ(::seteuid(0), 0);
   }
