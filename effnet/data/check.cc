@@ -45,7 +45,7 @@ Found check_image(const Dataset& set, std::int64_t index) {
     } else {
       vision::StoredImage stored = vision::decode_stored(std::get<std::vector<std::byte>>(content));
       found.orientation = stored.orientation;
-      found.hash = hash_of(vision::turned(std::move(stored.image), stored.orientation));
+      found.hash = hash_of(vision::oriented(std::move(stored.image), stored.orientation));
     }
   } catch (const Error& error) {
     if (error.code() != ErrorCode::input) throw error.in(set.name(index));
