@@ -1,5 +1,6 @@
 // The container of AVIF and HEIC files (ISO/IEC 23008-12), as far as one still image needs it: the coded images of the
 // primary item, and the operations on them. Nothing is decoded and no pixels are allocated.
+#pragma once
 
 #include <cstddef>
 #include <cstdint>

@@ -41,6 +41,7 @@ class Reader {
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // the limits of decode.h apply instead
       // libpng parses only the chunks that the pixels need: texts and profiles inflate to megabytes, and for an eXIf
       // chunk libpng allocates the length that the chunk claims. read_png_chunks() finds the other useful chunks.
+      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
       png_read_info(png_, info_);
     });
   }

@@ -36,9 +36,10 @@ Image resize(const Image& image, Size to, Filter filter, std::optional<Box> box 
 // image, a = -0.75, the fraction rounded to 1/1024; results may be outside of 0..255. `box` (default: all of the image)
 // sets the positions of the outputs: output i reads box.x0 + i * (box.x1 - box.x0) / to.w. Positions are clamped to the
 // image, not to the box.
+FloatImage resize_tf(const Image& image, Size to, Filter filter, std::optional<Window> window = {},
                      std::optional<Box> box = {});
 
-                     // Rounds to the nearest integer and clamps to 0..255.
-                     Image rounded(const FloatImage& image);
+// Rounds to the nearest integer and clamps to 0..255.
+Image rounded(const FloatImage& image);
 
-                     }  // namespace effnet::vision
+}  // namespace effnet::vision

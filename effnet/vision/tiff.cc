@@ -31,85 +31,86 @@ Error corrupt(std::string_view what) {
 }
 
 // libtiff on bytes in memory. Its messages go to `text_`, never to stderr; the first error is kept.
-public:
-Library(std::span<const std::byte> file, std::int64_t most_bytes) : file_(file) {
-  const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(TIFFOpenOptionsAlloc(),
-                                                                             TIFFOpenOptionsFree);
-  if (options == nullptr) throw environment_error("TIFF: not enough memory");
-  TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), most_bytes);
-  TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_error, this);
-  TIFFOpenOptionsSetWarningHandlerExtR(options.get(), check_warning, this);
-  tiff_ = TIFFClientOpenExt("TIFF", "r", this, read, write, seek, close, size, map, unmap, options.get());
-  if (tiff_ == nullptr) throw failure();
-  if (palette_lost_) {
-    TIFFClose(tiff_);
-    throw failure();
+class Library {
+ public:
+  Library(std::span<const std::byte> file, std::int64_t most_bytes) : file_(file) {
+    const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(TIFFOpenOptionsAlloc(),
+                                                                               TIFFOpenOptionsFree);
+    if (options == nullptr) throw environment_error("TIFF: not enough memory");
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), most_bytes);
+    TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_error, this);
+    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), check_warning, this);
+    tiff_ = TIFFClientOpenExt("TIFF", "r", this, read, write, seek, close, size, map, unmap, options.get());
+    if (tiff_ == nullptr) throw failure();
+    if (palette_lost_) {
+      TIFFClose(tiff_);
+      throw failure();
+    }
   }
-}
-~Library() { TIFFClose(tiff_); }
-Library(const Library&) = delete;
-Library& operator=(const Library&) = delete;
+  ~Library() { TIFFClose(tiff_); }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
 
-operator TIFF*() const { return tiff_; }
-Error failure() const { return corrupt(text_[0] != '\0' ? text_ : "image data that ends early"); }
+  operator TIFF*() const { return tiff_; }
+  Error failure() const { return corrupt(text_[0] != '\0' ? text_ : "image data that ends early"); }
 
-template <class T>
-T tag(std::uint32_t name, T default_value) const {
-  T value{};
-  return TIFFGetFieldDefaulted(tiff_, name, &value) == 1 ? value : default_value;
-}
-bool has(std::uint32_t name) const {
-  std::array<void*, 4> ignored{};
-  return TIFFGetField(tiff_, name, &ignored[0], &ignored[1], &ignored[2], &ignored[3]) == 1;
-}
-
-private:
-static Library& of(thandle_t handle) { return *static_cast<Library*>(handle); }
-static int keep_error(TIFF*, void* user, const char*, const char* format, va_list values) {
-  auto& text = static_cast<Library*>(user)->text_;
-  if (text[0] == '\0') std::vsnprintf(text, sizeof(text), format, values);
-  return 1;
-}
-// If a palette image has no valid palette, libtiff warns about the tag ColorMap and reads the image as grey. This
-// warning is an error here. Other warnings do not affect the colours.
-static int check_warning(TIFF*, void* user, const char*, const char* format, va_list values) {
-  auto& self = *static_cast<Library*>(user);
-  std::array<char, sizeof(self.text_)> text{};
-  std::vsnprintf(text.data(), text.size(), format, values);
-  if (std::strstr(text.data(), "ColorMap") != nullptr && self.text_[0] == '\0') {
-    std::memcpy(self.text_, text.data(), text.size());
-    self.palette_lost_ = true;
+  template <class T>
+  T tag(std::uint32_t name, T default_value) const {
+    T value{};
+    return TIFFGetFieldDefaulted(tiff_, name, &value) == 1 ? value : default_value;
   }
-  return 1;
-}
-static tmsize_t read(thandle_t handle, void* to, tmsize_t size) {
-  Library& self = of(handle);
-  const std::size_t at = std::min<std::size_t>(self.at_, self.file_.size());
-  const std::size_t count = std::min(static_cast<std::size_t>(size), self.file_.size() - at);
-  if (count > 0) std::memcpy(to, self.file_.data() + at, count);
-  self.at_ = at + count;
-  return static_cast<tmsize_t>(count);
-}
-static tmsize_t write(thandle_t, void*, tmsize_t) { return 0; }
-static toff_t seek(thandle_t handle, toff_t offset, int from) {
-  Library& self = of(handle);
-  self.at_ = (from == SEEK_CUR ? self.at_ : from == SEEK_END ? self.file_.size() : 0) + offset;
-  return self.at_;
-}
-static int close(thandle_t) { return 0; }
-static toff_t size(thandle_t handle) { return of(handle).file_.size(); }
-static int map(thandle_t handle, void** base, toff_t* size) {
-  *base = const_cast<std::byte*>(of(handle).file_.data());  // libtiff only reads it
-  *size = of(handle).file_.size();
-  return 1;
-}
-static void unmap(thandle_t, void*, toff_t) {}
+  bool has(std::uint32_t name) const {
+    std::array<void*, 4> ignored{};
+    return TIFFGetField(tiff_, name, &ignored[0], &ignored[1], &ignored[2], &ignored[3]) == 1;
+  }
 
-std::span<const std::byte> file_;
-toff_t at_ = 0;
-char text_[200] = "";
-bool palette_lost_ = false;
-TIFF* tiff_ = nullptr;
+ private:
+  static Library& of(thandle_t handle) { return *static_cast<Library*>(handle); }
+  static int keep_error(TIFF*, void* user, const char*, const char* format, va_list values) {
+    auto& text = static_cast<Library*>(user)->text_;
+    if (text[0] == '\0') std::vsnprintf(text, sizeof(text), format, values);
+    return 1;
+  }
+  // If a palette image has no valid palette, libtiff warns about the tag ColorMap and reads the image as grey. This
+  // warning is an error here. Other warnings do not affect the colours.
+  static int check_warning(TIFF*, void* user, const char*, const char* format, va_list values) {
+    auto& self = *static_cast<Library*>(user);
+    std::array<char, sizeof(self.text_)> text{};
+    std::vsnprintf(text.data(), text.size(), format, values);
+    if (std::strstr(text.data(), "ColorMap") != nullptr && self.text_[0] == '\0') {
+      std::memcpy(self.text_, text.data(), text.size());
+      self.palette_lost_ = true;
+    }
+    return 1;
+  }
+  static tmsize_t read(thandle_t handle, void* to, tmsize_t size) {
+    Library& self = of(handle);
+    const std::size_t at = std::min<std::size_t>(self.at_, self.file_.size());
+    const std::size_t count = std::min(static_cast<std::size_t>(size), self.file_.size() - at);
+    if (count > 0) std::memcpy(to, self.file_.data() + at, count);
+    self.at_ = at + count;
+    return static_cast<tmsize_t>(count);
+  }
+  static tmsize_t write(thandle_t, void*, tmsize_t) { return 0; }
+  static toff_t seek(thandle_t handle, toff_t offset, int from) {
+    Library& self = of(handle);
+    self.at_ = (from == SEEK_CUR ? self.at_ : from == SEEK_END ? self.file_.size() : 0) + offset;
+    return self.at_;
+  }
+  static int close(thandle_t) { return 0; }
+  static toff_t size(thandle_t handle) { return of(handle).file_.size(); }
+  static int map(thandle_t handle, void** base, toff_t* size) {
+    *base = const_cast<std::byte*>(of(handle).file_.data());  // libtiff only reads it
+    *size = of(handle).file_.size();
+    return 1;
+  }
+  static void unmap(thandle_t, void*, toff_t) {}
+
+  std::span<const std::byte> file_;
+  toff_t at_ = 0;
+  char text_[200] = "";
+  bool palette_lost_ = false;
+  TIFF* tiff_ = nullptr;
 };
 
 struct Layout {

@@ -28,6 +28,7 @@ struct TrainingView {
   double randaugment_magnitude = 10;
   // AutoAugment's distances (translation 250 px, cutout 100 px; RandAugment 100 px and 40 px) are meant for images of
   // about 224 px. They are multiplied by this factor. 0 stands for min(crop height / 224, 1).
+  double distance_scale = 0;
   double erasing = 0;  // probability of random erasing (Zhong et al. 2020: area 0.02-0.4, aspect 0.3-3.3, zeros)
 };
 
