@@ -61,7 +61,8 @@ struct Split {
 
 std::set<std::string> set_of(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
 
-// Opens all splits with one list of classes, so that a class of val that is missing in train is a finding, not an error.
+// Opens all splits with one list of classes, so that a class of val that is missing in train is a finding, not an
+// error.
 std::vector<Split> open_splits(const fs::path& folder) {
   std::vector<Split> splits;
   std::vector<std::string> found;

@@ -11,7 +11,8 @@
 
 namespace effnet::data {
 
-// The classes that a model or a training split has. Entry i of `ids` and of `labels` names class i; either may be empty.
+// The classes that a model or a training split has. Entry i of `ids` and of `labels` names class i; either may be
+// empty.
 struct ClassNames {
   std::int64_t classes = 0;
   std::vector<std::string> ids;  // WordNet ids for ImageNet

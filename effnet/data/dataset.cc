@@ -163,8 +163,8 @@ std::string split_name(const fs::path& folder, std::string_view split) {
       found.emplace_back(one.name);
   }
   if (found.size() > 1) {
-    throw input_error("{}: the validation split exists twice (got {} and {}, expected one of them)",
-                      folder.string(), found[0], found[1])
+    throw input_error("{}: the validation split exists twice (got {} and {}, expected one of them)", folder.string(),
+                      found[0], found[1])
         .with_hint(fmt::format("move {} away", (folder / found[1]).string()));
   }
   return found.empty() ? std::string(split) : found[0];

@@ -31,15 +31,16 @@ class Dataset {
   virtual const std::vector<SkippedFile>& skipped() const = 0;  // files that are not read, and why
 };
 
-// Opens a split (train, val or test; val may also be called valid or validation) of `--data DIR`. The format follows from
-// the content:
+// Opens a split (train, val or test; val may also be called valid or validation) of `--data DIR`. The format follows
+// from the content:
 //   DIR/SPLIT/CLASS/*.jpg                     class folders, with their sub-folders
 //   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          uncompressed webdataset shards: KEY.jpg (or another image) and its label
 //                                             KEY.cls. All labels are numbers, or all are class names. KEY ends at the
 //                                             last dot if there is a label for that key, otherwise at the first dot.
 //                                             DIR/classes.txt names the classes
-//   DIR/data_batch_*.bin, test_batch.bin      CIFAR-10's binary format, also in DIR/cifar-10-batches-bin (train; val and
-//                                             test are both test_batch)
+//   DIR/data_batch_*.bin, test_batch.bin      CIFAR-10's binary format, also in DIR/cifar-10-batches-bin: data_batch_*
+//   is
+//                                             train, test_batch is both val and test
 // The classes are those of `names`. Without `names` they are those of DIR's training split, so that every split has the
 // same ones: the class names in sorted order; for shards with numbers 0 up to the largest number. Without a training
 // split they are the split's own.

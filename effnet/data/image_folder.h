@@ -56,10 +56,10 @@ class ImageWalk {
 ImageSet read_class_folders(const std::filesystem::path& folder, const ClassNames& names, const ExtraNames& extra);
 
 // Reads images in one folder, labelled by a CSV `file,class` with class indices or names; match_labels() finds their
-// classes. The separator may also be a tab or a semicolon, fields may be quoted; of more than two fields the last is the
-// class. A first line whose file does not exist and whose class is unknown is a header; `index` or `name` in it is the
-// kind of the labels. Throws Error(input) with the line for an unknown class, a file that does not exist or that has two
-// classes. Images without a line are skipped.
+// classes. The separator may also be a tab or a semicolon, fields may be quoted; of more than two fields the last is
+// the class. A first line whose file does not exist and whose class is unknown is a header; `index` or `name` in it is
+// the kind of the labels. Throws Error(input) with the line for an unknown class, a file that does not exist or that
+// has two classes. Images without a line are skipped.
 ImageSet read_labelled_folder(const std::filesystem::path& folder, const std::filesystem::path& csv,
                               const ClassNames& names, const ExtraNames& extra);
 

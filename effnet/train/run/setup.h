@@ -28,7 +28,7 @@ struct Setup {
   Position position;
   std::unique_ptr<Recorder> recorder;
 
-  std::int64_t batches() const { return loader->batches_an_epoch(); }
+  std::int64_t batches() const { return loader->batches_per_epoch(); }
 };
 
 // On every rank. Fills `setup`, or returns the summary of a run that is finished already. Throws what run() says of the
