@@ -30,7 +30,7 @@ std::optional<std::int64_t> integer(std::string_view text) {
   return value;
 }
 
-// Returns the class index that the text is, if it is one of `classes`.
+// Returns the text as a number if it is a class index below `classes`.
 std::optional<std::int64_t> class_index(std::string_view text, std::int64_t classes) {
   const auto number = integer(text);
   return number && *number >= 0 && *number < classes ? number : std::nullopt;

@@ -38,9 +38,8 @@ class Dataset {
 //                                             KEY.cls. All labels are numbers, or all are class names. KEY ends at the
 //                                             last dot if there is a label for that key, otherwise at the first dot.
 //                                             DIR/classes.txt names the classes
-//   DIR/data_batch_*.bin, test_batch.bin      CIFAR-10's binary format, also in DIR/cifar-10-batches-bin: data_batch_*
-//   is
-//                                             train, test_batch is both val and test
+//   DIR/data_batch_*.bin, test_batch.bin      CIFAR-10's binary format, also in DIR/cifar-10-batches-bin. The split
+//                                             train is data_batch_*; val and test are both test_batch
 // The classes are those of `names`. Without `names` they are those of DIR's training split, so that every split has the
 // same ones: the class names in sorted order; for shards with numbers 0 up to the largest number. Without a training
 // split they are the split's own.

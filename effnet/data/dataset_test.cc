@@ -418,7 +418,7 @@ TEST_F(DatasetTest, HeldOutImagesFollowFromTheirNames) {
   EXPECT_EQ(both, names(*whole));
   EXPECT_THAT(minival->classes(), ElementsAre("cat", "dog", "eel"));
 
-  // Without one other image the choice stays the same, except for the image that takes its place.
+  // If an image is removed, the choice changes only by the image that replaces it.
   fs::remove(root() / "train/dog/007.png");
   const auto fewer = held_out(open_dataset(root(), "train"), 12, false);
   std::set<std::string> common;

@@ -28,15 +28,15 @@ struct ImageSet {
   std::vector<std::string> notes;     // how labels were interpreted, if the user should know
 };
 
-// Returns the class folders of a split: its sub-folders, sorted. Hidden folders and links to a parent folder are left
-// out. These, and files beside the class folders, are added to `skipped` if it is not null. Throws Error(input) if the
-// folder cannot be read.
+// Returns the class folders of a split: its sub-folders, sorted. Hidden folders and links to an enclosing folder are
+// left out. These, and files beside the class folders, are added to `skipped` if it is not null. Throws Error(input) if
+// the folder cannot be read.
 std::vector<std::filesystem::path> class_folders(const std::filesystem::path& folder,
                                                  std::vector<SkippedFile>* skipped = nullptr);
 bool has_class_folders(const std::filesystem::path& folder);
 
 // Reads the images of class folders and their sub-folders, sorted within each folder. Links are followed, but each
-// folder is read once, so that a link to a parent folder does not loop.
+// folder is read once, so that a link to an enclosing folder does not loop.
 class ImageWalk {
  public:
   explicit ImageWalk(const std::filesystem::path& split);  // the folder that has the class folders

@@ -96,11 +96,11 @@ class ShardReader {
     };
     for (Row& row : images_) {
       const std::string stem = up_to_last_dot(row.member), key = up_to_first_dot(row.member);
-      const bool shares = stem != key && !labels_.contains(stem);  // its label with other images of its key
-      const auto label = labels_.find(shares ? key : stem);
+      const bool uses_key = stem != key && !labels_.contains(stem);  // has the label of its key, like its other images
+      const auto label = labels_.find(uses_key ? key : stem);
       if (label == labels_.end()) {
         skip(row.member, "no .cls file for it");
-      } else if ((shares && stems_.contains(key)) || !used_labels_.insert(label->first).second) {
+      } else if ((uses_key && stems_.contains(key)) || !used_labels_.insert(label->first).second) {
         skip(row.member, "a second image with the same key");
       } else {
         used.insert(key);

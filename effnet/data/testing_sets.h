@@ -47,7 +47,7 @@ class Folder {
   TemporaryFolder folder_;
 };
 
-// Makes a tar archive by hand (POSIX.1-1988, ustar), so that tests can write invalid fields.
+// An entry of a tar archive that tests write by hand (POSIX.1-1988, ustar), so that fields can be invalid.
 struct TarEntry {
   std::string name, content;
   char type = '0';

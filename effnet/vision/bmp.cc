@@ -74,12 +74,13 @@ Header read_header(const Bytes& bytes) {
   }
 
   constexpr std::array<std::uint32_t, 7> kBits{1, 2, 4, 8, 16, 24, 32};
-  if (std::ranges::find(kBits, header.bits) == kBits.end()) throw corrupt(fmt::format("{} bits a pixel", header.bits));
+  if (std::ranges::find(kBits, header.bits) == kBits.end())
+    throw corrupt(fmt::format("{} bits per pixel", header.bits));
   const bool run_lengths = header.compression == kRle8 || header.compression == kRle4;
   const bool masked = (header.compression == kMasks || header.compression == kMasksWithAlpha) && header.bits >= 16;
   if ((run_lengths && header.bits != (header.compression == kRle8 ? 8 : 4)) ||
       (!run_lengths && !masked && header.compression != kPlain)) {
-    throw corrupt(fmt::format("compression {} of {} bits a pixel", header.compression, header.bits));
+    throw corrupt(fmt::format("compression {} of {} bits per pixel", header.compression, header.bits));
   }
 
   std::size_t end = kFileHeader + size;  // end of the headers

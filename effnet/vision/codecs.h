@@ -29,11 +29,12 @@ Decoded decode_bmp(std::span<const std::byte> file, const DecodeOptions& options
 Decoded decode_heif(std::span<const std::byte> file, const DecodeOptions& options);  // AVIF too
 Decoded decode_tiff(std::span<const std::byte> file, const DecodeOptions& options);
 
-// A file format. It may be one that effnet only recognises.
+// The bytes at an offset by which a format is recognised.
 struct Signature {
   std::size_t offset;
   std::string_view bytes;
 };
+// A file format. It may be one that effnet only recognises.
 struct Format {
   std::string_view name;                     // "JPEG"; with an article if effnet cannot read it: "a PDF file"
   std::vector<std::string_view> extensions;  // lower case, with the dot; the usual one first

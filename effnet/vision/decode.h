@@ -16,8 +16,9 @@
 //   JPEG  a block of 64 pixels costs at least one bit in every Huffman-coded scan: at most 512 pixels per byte
 //   PNG   deflate expands one byte to at most 1032: 1032 pixels per byte (more below 8 bits per pixel: blank pages)
 //   BMP   at least one bit per pixel, or two bytes for a run of 255
-//   The other formats have no such bound: an image of one colour costs WebP, AVIF and HEIC nothing per pixel, and GIF
-//   and TIFF compress it further. Photographs are far below kPixelsPerByte.
+//   The other formats can exceed kPixelsPerByte: an image of one colour costs WebP, AVIF and HEIC almost nothing, and
+//   GIF and TIFF less than one byte per kPixelsPerByte pixels. Such images are rejected; photos are far below the
+//   bound.
 // Memory: 3 bytes per pixel for the result, 3 more to orient it, and the codec's own: 2 bytes per sample for a
 // progressive JPEG, 4 per pixel for a lossless WebP, at most 4 per pixel and the largest strip or tile for a TIFF,
 // about 15 per pixel for AVIF and HEIC.

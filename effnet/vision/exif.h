@@ -17,8 +17,8 @@ namespace effnet::vision {
 // counts, of several fields the last.
 std::optional<int> stored_orientation(std::span<const std::byte> exif) noexcept;
 inline int exif_orientation(std::span<const std::byte> exif) noexcept { return stored_orientation(exif).value_or(1); }
+
 // The same for XMP text: `tiff:Orientation="6"` or `<tiff:Orientation>6`.
-// The same out of XMP text: `tiff:Orientation="6"` or `<tiff:Orientation>6`.
 std::optional<int> xmp_orientation(std::string_view xmp) noexcept;
 
 }  // namespace effnet::vision

@@ -18,13 +18,13 @@ struct Transform {
 constexpr std::array<Transform, 9> kTransforms{{
     {false, false, false},  // not an orientation
     {false, false, false},  // 1
-    {false, false, true},   // 2: mirrored
-    {false, true, true},    // 3: upside down
-    {false, true, false},   // 4: mirrored and upside down
-    {true, false, false},   // 5: mirrored, then a quarter turn
-    {true, true, false},    // 6: a quarter turn clockwise
-    {true, true, true},     // 7
-    {true, false, true},    // 8: a quarter turn anticlockwise
+    {false, false, true},   // 2: left and right swapped
+    {false, true, true},    // 3: rotated by 180 degrees
+    {false, true, false},   // 4: top and bottom swapped
+    {true, false, false},   // 5: transposed
+    {true, true, false},    // 6: rotated by 90 degrees clockwise
+    {true, true, true},     // 7: transposed about the other diagonal
+    {true, false, true},    // 8: rotated by 90 degrees anticlockwise
 }};
 
 const Transform& transform_of(int orientation) {

@@ -177,7 +177,7 @@ Layout read_layout(const Library& tiff) {
   }
   layout.used = colours->samples;
   if (layout.samples < layout.used || layout.samples > kMaxSamples) {
-    throw input_error("TIFF: unsupported number of samples a pixel (got {}, expected {} to {})", layout.samples,
+    throw input_error("TIFF: unsupported number of samples per pixel (got {}, expected {} to {})", layout.samples,
                       layout.used, kMaxSamples);
   }
   std::uint16_t extra = 0;

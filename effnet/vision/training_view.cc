@@ -24,8 +24,8 @@ void check(const TrainingView& view) {
     throw usage_error("probability of erasing out of range (got {}, expected 0 to 1)", view.erasing);
 }
 
-// The part of the photo that is resized to the input. Functions return nothing for a resize_first rule, which resizes
-// the whole photo.
+// The part of the photo that is resized to the input. evaluation_part() and training_part() return nothing for a
+// resize_first rule, which resizes the whole photo.
 struct Part {
   Window window;
   bool reducible;  // may be decoded at a smaller size

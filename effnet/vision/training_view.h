@@ -33,8 +33,8 @@ struct TrainingView {
 };
 
 // Writes the normalised input (crop.h, crop.w, 3) to `out`, row-major with channels last. `file` is an encoded image.
-// Of a JPEG only the crop is decoded, at the smallest DCT size (1/1, 1/2, 1/4, 1/8) that has all pixels that the resize
-// needs. Throws Error(input) as decode() does.
+// Of a JPEG only the crop is decoded, at the smallest DCT size (1/1, 1/2, 1/4, 1/8) at which the crop is not smaller
+// than the input. Throws Error(input) as decode() does.
 void make_training_input(std::span<const std::byte> file, const TrainingView& view, const RandomKey& key,
                          std::span<float> out);
 void make_training_input(const Image& photo, const TrainingView& view, const RandomKey& key, std::span<float> out);
