@@ -65,7 +65,7 @@ LabelKind take_header(std::vector<Row>& rows, const fs::path& folder, const Clas
     return LabelKind::unknown;  // not a header: the line of a missing image
   } catch (const Error&) {
     rows.erase(rows.begin());
-    return reading_of(title);
+    return label_kind(title);
   }
 }
 

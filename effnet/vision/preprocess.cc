@@ -34,7 +34,7 @@ struct View {
 };
 
 template <class ImageType>
-Image framed(ImageType image, const View& view, Size size) {
+ImageType framed(ImageType image, const View& view, Size size) {
   if (image.h == size.h && image.w == size.w) return image;
   ImageType result{size.h, size.w, {}};
   result.rgb.resize(static_cast<std::size_t>(3 * size.h * size.w));
