@@ -59,7 +59,7 @@ class Predictor {
 
  private:
   void answer(PredictedImage& predicted) {
-    const vision::Image photo = vision::read_image(predicted.path, {.exif_turn = !options_.raw});
+    const vision::Image photo = vision::read_image(predicted.path, {.apply_orientation = !options_.raw});
     const vision::Sampled view = options_.raw ? whole(photo) : classifier_.view(photo);
     dump(view);
     predicted.answer =

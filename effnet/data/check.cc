@@ -22,22 +22,22 @@ namespace fs = std::filesystem;
 
 using Hash = std::array<std::uint64_t, 2>;
 
-struct Found {
+struct ImageCheck {
   Hash hash{};
   int orientation = 1;
-  std::string why;  // not empty: broken
+  std::string why;  // why the image is corrupt; empty if it is not
 };
 
-// XXH3 with 128 bits: two of a billion different images are taken for one with a chance of 1e-21. The width is the
-// seed, to tell 2x3 pixels of 3x2.
+// XXH3 with 128 bits: among a billion different images two have the same hash with a probability of 1e-21. The width is
+// the seed, so that 2x3 and 3x2 pixels with the same bytes differ.
 Hash hash_of(const vision::Image& image) {
   const XXH128_hash_t hash =
       XXH3_128bits_withSeed(image.rgb.data(), image.rgb.size(), static_cast<std::uint64_t>(image.w));
   return {hash.high64, hash.low64};
 }
 
-Found check_image(const Dataset& set, std::int64_t index) {
-  Found found;
+ImageCheck check_image(const Dataset& set, std::int64_t index) {
+  ImageCheck found;
   try {
     ImageData content = set.read(index);
     if (const auto* image = std::get_if<vision::Image>(&content)) {
@@ -45,7 +45,7 @@ Found check_image(const Dataset& set, std::int64_t index) {
     } else {
       vision::StoredImage stored = vision::decode_stored(std::get<std::vector<std::byte>>(content));
       found.orientation = stored.orientation;
-      found.hash = hash_of(vision::turned(std::move(stored.image), stored.orientation));
+      found.hash = hash_of(vision::oriented(std::move(stored.image), stored.orientation));
     }
   } catch (const Error& error) {
     if (error.code() != ErrorCode::input) throw error.in(set.name(index));
@@ -61,7 +61,8 @@ struct Split {
 
 std::set<std::string> set_of(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
 
-// All splits with one list of classes, so that a class of val that train lacks is a finding and no error.
+// Opens all splits with one list of classes, so that a class of val that is missing in train is a finding, not an
+// error.
 std::vector<Split> open_splits(const fs::path& folder) {
   std::vector<Split> splits;
   std::vector<std::string> found;
@@ -76,19 +77,19 @@ std::vector<Split> open_splits(const fs::path& folder) {
                         splits[0].set->skipped().size(), vision::image_extensions());
     return splits;
   }
-  if (found.empty()) open_dataset(folder, "train");  // throws what is missing
+  if (found.empty()) open_dataset(folder, "train");  // throws the error that says what is missing
 
   std::set<std::string> folders;
   for (const std::string& name : found) {
-    const fs::path place = folder / split_name(folder, name);
+    const fs::path path = folder / split_name(folder, name);
     std::error_code ignored;
-    if (fs::is_directory(place, ignored)) folders.merge(set_of(folder_names(class_folders(place))));
+    if (fs::is_directory(path, ignored)) folders.merge(set_of(folder_names(class_folders(path))));
   }
   const ClassNames all{static_cast<std::int64_t>(folders.size()), {folders.begin(), folders.end()}, {}};
   for (const std::string& name : found) {
-    const fs::path place = folder / split_name(folder, name);
+    const fs::path path = folder / split_name(folder, name);
     std::error_code ignored;
-    const bool in_folders = fs::is_directory(place, ignored) && has_class_folders(place);
+    const bool in_folders = fs::is_directory(path, ignored) && has_class_folders(path);
     std::unique_ptr<Dataset> set = open_dataset(folder, name, in_folders ? all : ClassNames{});
     // CIFAR-10's test_batch is both val and test.
     if (!splits.empty() && splits.back().set->name(0) == set->name(0)) splits.pop_back();
@@ -97,14 +98,14 @@ std::vector<Split> open_splits(const fs::path& folder) {
   return splits;
 }
 
-// One place in all splits.
-struct Place {
+// An image of a split.
+struct ImageId {
   std::size_t split = 0;
   std::int64_t index = 0;
 };
 
-void add_duplicates(const std::vector<Split>& splits, const std::vector<Place>& places, const std::vector<Found>& found,
-                    DataReport& report) {
+void add_duplicates(const std::vector<Split>& splits, const std::vector<ImageId>& images,
+                    const std::vector<ImageCheck>& found, DataReport& report) {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (found[i].why.empty()) order.push_back(i);
@@ -116,14 +117,14 @@ void add_duplicates(const std::vector<Split>& splits, const std::vector<Place>& 
     while (end < order.size() && found[order[end]].hash == found[order[begin]].hash) ++end;
     if (end - begin < 2) continue;
     DataReport::Duplicates group;
-    const Place& first = places[order[begin]];
+    const ImageId& first = images[order[begin]];
     for (std::size_t i = begin; i < end; ++i) {
-      const Place& place = places[order[i]];
-      const Dataset& set = *splits[place.split].set;
-      group.names.push_back(set.name(place.index));
-      group.across_splits |= place.split != first.split;
+      const ImageId& image = images[order[i]];
+      const Dataset& set = *splits[image.split].set;
+      group.names.push_back(set.name(image.index));
+      group.across_splits |= image.split != first.split;
       group.across_classes |=
-          set.classes()[static_cast<std::size_t>(set.label(place.index))] !=
+          set.classes()[static_cast<std::size_t>(set.label(image.index))] !=
           splits[first.split].set->classes()[static_cast<std::size_t>(splits[first.split].set->label(first.index))];
     }
     std::sort(group.names.begin(), group.names.end());
@@ -134,17 +135,17 @@ void add_duplicates(const std::vector<Split>& splits, const std::vector<Place>& 
 }
 
 void add_classes(const std::vector<Split>& splits, DataReport& report) {
-  std::map<std::string, std::size_t> place_of;
+  std::map<std::string, std::size_t> row_of;  // class name -> its row of the report
   for (std::size_t s = 0; s < splits.size(); ++s) {
     const Dataset& set = *splits[s].set;
-    std::vector<std::size_t> place;
+    std::vector<std::size_t> rows;  // class index of this split -> its row of the report
     for (const std::string& name : set.classes()) {
-      const auto [where, added] = place_of.emplace(name, report.classes.size());
+      const auto [where, added] = row_of.emplace(name, report.classes.size());
       if (added) report.classes.push_back({name, std::vector<std::int64_t>(splits.size())});
-      place.push_back(where->second);
+      rows.push_back(where->second);
     }
     for (std::int64_t i = 0; i < set.size(); ++i)
-      ++report.classes[place[static_cast<std::size_t>(set.label(i))]].images[s];
+      ++report.classes[rows[static_cast<std::size_t>(set.label(i))]].images[s];
   }
   for (const DataReport::Class& one : report.classes) {
     for (std::size_t s = 0; s < splits.size(); ++s) {
@@ -161,38 +162,38 @@ DataReport check_data(const fs::path& folder, ThreadPool& pool,
                       const std::function<void(std::int64_t, std::int64_t)>& images_done) {
   const std::vector<Split> splits = open_splits(folder);
   DataReport report;
-  std::vector<Place> places;
+  std::vector<ImageId> images;
   for (std::size_t s = 0; s < splits.size(); ++s) {
     const Dataset& set = *splits[s].set;
     report.splits.push_back(splits[s].name);
     report.skipped.insert(report.skipped.end(), set.skipped().begin(), set.skipped().end());
-    for (std::int64_t i = 0; i < set.size(); ++i) places.push_back({s, i});
+    for (std::int64_t i = 0; i < set.size(); ++i) images.push_back({s, i});
   }
-  report.images = static_cast<std::int64_t>(places.size());
+  report.images = static_cast<std::int64_t>(images.size());
 
-  std::vector<Found> found(places.size());
+  std::vector<ImageCheck> found(images.size());
   std::mutex mutex;
   std::int64_t done = 0;
   pool.parallel_for(report.images, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      found[i] = check_image(*splits[places[i].split].set, places[i].index);
+      found[i] = check_image(*splits[images[i].split].set, images[i].index);
       const std::lock_guard lock(mutex);
       images_done(++done, report.images);
     }
   });
 
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    const std::string name = splits[places[i].split].set->name(places[i].index);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const std::string name = splits[images[i].split].set->name(images[i].index);
     if (!found[i].why.empty()) report.broken.push_back({name, found[i].why});
     if (found[i].orientation != 1) report.turned.push_back({name, found[i].orientation});
   }
-  add_duplicates(splits, places, found, report);
+  add_duplicates(splits, images, found, report);
   add_classes(splits, report);
   return report;
 }
 
 void check_classes_of_splits(const fs::path& folder) {
-  if (has_split(folder, "train")) open_validation(folder);  // finds the classes of train/ by itself
+  if (has_split(folder, "train")) open_validation(folder);  // compares its classes with those of train/
 }
 
 }  // namespace effnet::data

@@ -1,5 +1,5 @@
-// What is wrong with a labelled set, before hours are spent on it: broken images, the same image twice, turned
-// ones, classes that are small or missing. Every image is read and decoded.
+// Checks a dataset before hours of training are spent on it: corrupt images, duplicates, images with an EXIF
+// orientation, small or missing classes. Every image is read and decoded.
 #pragma once
 
 #include <cstdint>
@@ -17,36 +17,36 @@ namespace effnet::data {
 struct DataReport {
   struct Class {
     std::string name;
-    std::vector<std::int64_t> images;  // by split
+    std::vector<std::int64_t> images;  // number of images in each split
     std::int64_t total() const;
   };
-  struct Duplicates {                // images with the same pixels, whatever their encoding
+  struct Duplicates {                // images with the same pixels, in any encoding
     std::vector<std::string> names;  // sorted
-    bool across_splits = false;      // a leak: what is validated on was trained on
+    bool across_splits = false;      // a leak: a validation image is also a training image
     bool across_classes = false;     // at least one of the labels is wrong
   };
   struct Turned {
     std::string name;
-    int orientation = 1;  // of EXIF, 2 to 8; effnet follows it, other programs may not
+    int orientation = 1;  // EXIF's, 2 to 8; effnet applies it, other programs may not
   };
 
-  std::vector<std::string> splits;  // train, val, test: those that are there; "." for class folders in DIR itself
-  std::int64_t images = 0;          // broken ones included
+  std::vector<std::string> splits;  // those of train, val and test that exist; "." for class folders in DIR itself
+  std::int64_t images = 0;          // corrupt images included
   std::vector<Class> classes;       // of all splits
   std::vector<CorruptImage> broken;
   std::vector<Duplicates> duplicates;  // sorted by their first name
   std::vector<Turned> turned;
-  std::vector<SkippedFile> skipped;                          // files that are no images by their name
-  std::vector<std::pair<std::string, std::string>> missing;  // class and split without an image of it
+  std::vector<SkippedFile> skipped;                          // files without an image extension, ...
+  std::vector<std::pair<std::string, std::string>> missing;  // class, and split that has no image of it
 };
 
-// `images_done(done, total)` is called from any thread, by one at a time; an exception of it ends the check. Throws
-// Error(input) where DIR cannot be opened as a set at all (see open_dataset).
+// `images_done(done, total)` is called from any thread, but never by two threads at once. If it throws, the check ends
+// with that exception. Throws Error(input) if DIR cannot be opened as a dataset (see open_dataset).
 DataReport check_data(const std::filesystem::path& folder, ThreadPool& pool,
                       const std::function<void(std::int64_t, std::int64_t)>& images_done);
 
-// Throws what training on `folder` would begin with: Error(input) for images of val/ or test/ whose class is none of
-// train/. Nothing is decoded.
+// Throws the Error(input) with which training on `folder` would stop: val/ or test/ has images of a class that train/
+// does not have. Nothing is decoded.
 void check_classes_of_splits(const std::filesystem::path& folder);
 
 }  // namespace effnet::data

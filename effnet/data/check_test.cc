@@ -25,20 +25,20 @@ std::string golden(const std::string& name) {
   return read_text(std::filesystem::path(EFFNET_SOURCE_DIR) / "tests/golden/vision" / name);
 }
 
-TEST(DataCheck, ListsWhatIsWrong) {
+TEST(DataCheck, ListsAllFindings) {
   const testing_sets::Folder folder;
   folder.write("train/cat/a.png", png(1));
   folder.write("train/cat/b.png", png(2));
-  folder.write("train/cat/broken.png", png(3).substr(0, 150));
-  folder.write("train/cat/broken_too.png", png(3).substr(0, 150));
+  folder.write("train/cat/corrupt.png", png(3).substr(0, 150));
+  folder.write("train/cat/corrupt_too.png", png(3).substr(0, 150));
   folder.write("train/dog/a.png", png(4));
   folder.write("train/dog/turned.jpg", golden("jpeg_turn6.jpg"));
   folder.write("train/dog/upright.jpg", golden("jpeg_turn1.jpg"));
-  folder.write("train/dog/b.png", png(2));               // train/cat/b.png: two labels
-  folder.write("train/dog/wide.png", png(2, {10, 12}));  // the same bytes in another shape
+  folder.write("train/dog/b.png", png(2));               // equals train/cat/b.png: two labels for one image
+  folder.write("train/dog/wide.png", png(2, {10, 12}));  // the same bytes with other dimensions
   folder.write("train/readme.txt", "x");
   folder.write("train/cat/readme.txt", "x");
-  folder.write("val/dog/c.png", png(4));  // train/dog/a.png: a leak
+  folder.write("val/dog/c.png", png(4));  // equals train/dog/a.png: a leak
   folder.write("val/eel/a.png", png(6));
   for (const int threads : {1, 3}) {
     const DataReport report = check(folder, threads);
@@ -51,7 +51,7 @@ TEST(DataCheck, ListsWhatIsWrong) {
     EXPECT_THAT(report.classes[2].images, ElementsAre(0, 1));
     EXPECT_THAT(report.missing, ElementsAre(Pair("cat", "val"), Pair("eel", "train")));
     ASSERT_EQ(report.broken.size(), 2U);
-    EXPECT_EQ(report.broken[0].name, "train/cat/broken.png");
+    EXPECT_EQ(report.broken[0].name, "train/cat/corrupt.png");
     ASSERT_EQ(report.duplicates.size(), 2U);
     EXPECT_THAT(report.duplicates[0].names, ElementsAre("train/cat/b.png", "train/dog/b.png"));
     EXPECT_TRUE(report.duplicates[0].across_classes);
@@ -97,7 +97,7 @@ TEST(DataCheck, ShardsAndCifar) {
   EXPECT_THAT(report.duplicates[0].names, ElementsAre("data_batch_1.bin:0", "data_batch_1.bin:3"));
 }
 
-TEST(DataCheck, RefusesWhatWouldFailAtTheEndOfTraining) {
+TEST(DataCheck, RejectsNamesThatAModelFileCannotStore) {
   const testing_sets::Folder folder;
   folder.classes("train", {"cat", "dog"}, 1, 0);
   folder.write("valid/caf\xe9/a.png", png(9));
@@ -120,7 +120,7 @@ TEST(DataCheck, UnusableFolders) {
   EXPECT_THROW(check(folder), Error);
 }
 
-TEST(DataCheck, AnExceptionOfTheCallerEndsIt) {
+TEST(DataCheck, ExceptionOfTheCallbackEndsTheCheck) {
   const testing_sets::Folder folder;
   folder.classes("train", {"cat", "dog"}, 3, 0);
   ThreadPool pool(2);

@@ -1,4 +1,4 @@
-// CIFAR-10's binary form: records of a label and 32x32 pixels, plane by plane (cs.toronto.edu/~kriz/cifar.html).
+// CIFAR-10's binary format: records of a label and 32x32 pixels, channel by channel (cs.toronto.edu/~kriz/cifar.html).
 #include <algorithm>
 #include <array>
 
@@ -25,7 +25,7 @@ class CifarDataset final : public Dataset {
     for (fs::path& path : files_in(files.front().parent_path(), [&](const std::string& name) {
            return name.starts_with(prefix) && !name.ends_with(".bin");
          }))
-      skipped_.push_back({std::move(path), "not a file of CIFAR-10's binary form by its name"});
+      skipped_.push_back({std::move(path), "not a file of CIFAR-10's binary format by its name"});
     for (const fs::path& path : files) {
       check_interrupt();
       File file{relative_name(root, path), std::make_unique<MappedFile>(path), size_};
@@ -69,7 +69,7 @@ class CifarDataset final : public Dataset {
   struct File {
     std::string name;
     std::unique_ptr<MappedFile> map;
-    std::int64_t first = 0;  // its first record's index
+    std::int64_t first = 0;  // index of its first record
   };
   const File& file_of(std::int64_t index) const {
     EFFNET_CHECK(index >= 0 && index < size_);
@@ -91,7 +91,7 @@ class CifarDataset final : public Dataset {
 
 std::unique_ptr<Dataset> open_cifar(const fs::path& root, const std::vector<fs::path>& files, const ClassNames& names) {
   if (names.classes != 0 && names.classes != static_cast<std::int64_t>(kClasses.size())) {
-    throw input_error("{}: label out of range (got CIFAR-10's {} classes, expected {})", root.string(), kClasses.size(),
+    throw input_error("{}: wrong number of classes (got CIFAR-10's {}, expected {})", root.string(), kClasses.size(),
                       names.classes);
   }
   return std::make_unique<CifarDataset>(root, files);

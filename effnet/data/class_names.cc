@@ -16,23 +16,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// "Great_White-shark" and "great white shark" are one label.
-std::string plain_label(std::string text) {
+// Maps "Great_White-shark" and "great white shark" to the same text.
+std::string normalised_label(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return c == '_' || c == '-' ? ' ' : static_cast<char>(std::tolower(c)); });
   return text;
 }
 
-std::optional<std::int64_t> whole_number(std::string_view text) {
+std::optional<std::int64_t> integer(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || code != std::errc{} || end != text.data() + text.size()) return {};
   return value;
 }
 
-// The index that a text says, if it is one of `classes`.
+// Returns the text as a number if it is a class index below `classes`.
 std::optional<std::int64_t> class_index(std::string_view text, std::int64_t classes) {
-  const auto number = whole_number(text);
+  const auto number = integer(text);
   return number && *number >= 0 && *number < classes ? number : std::nullopt;
 }
 
@@ -42,15 +42,15 @@ class Lookup {
     for (std::size_t i = 0; i < names.ids.size(); ++i) ids_.emplace(names.ids[i], static_cast<std::int64_t>(i));
     for (std::size_t i = 0; i < names.labels.size(); ++i) {
       labels_[names.labels[i]].insert(static_cast<std::int64_t>(i));
-      plain_[plain_label(names.labels[i])].insert(static_cast<std::int64_t>(i));
+      similar_[normalised_label(names.labels[i])].insert(static_cast<std::int64_t>(i));
     }
     for (std::size_t i = 0; i < names.ids.size(); ++i)
-      plain_[plain_label(names.ids[i])].insert(static_cast<std::int64_t>(i));
+      similar_[normalised_label(names.ids[i])].insert(static_cast<std::int64_t>(i));
   }
 
-  bool knows_names() const { return !extra_.empty() || !ids_.empty() || !labels_.empty(); }
+  bool has_names() const { return !extra_.empty() || !ids_.empty() || !labels_.empty(); }
 
-  // A label that two classes have (ImageNet has two cranes) is none: it fails instead of guessing.
+  // Returns nothing for a label of two classes (ImageNet has two cranes): an error is better than a guess.
   std::optional<std::int64_t> exact(const std::string& name) const {
     if (const auto found = extra_.find(name); found != extra_.end()) return found->second;
     if (const auto found = ids_.find(name); found != ids_.end()) return found->second;
@@ -59,18 +59,18 @@ class Lookup {
     return {};
   }
 
-  // The classes that a name may mean.
-  std::set<std::int64_t> near(const std::string& name) const {
-    // "n01443537_goldfish": the id leads, as many copies of ImageNet name their folders.
+  // Returns all classes that a name may mean.
+  std::set<std::int64_t> similar(const std::string& name) const {
+    // "n01443537_goldfish": many copies of ImageNet name their folders by id and label.
     if (const auto found = ids_.find(name.substr(0, name.find('_'))); found != ids_.end()) return {found->second};
-    const auto found = plain_.find(plain_label(name));
-    return found != plain_.end() ? found->second : std::set<std::int64_t>{};
+    const auto found = similar_.find(normalised_label(name));
+    return found != similar_.end() ? found->second : std::set<std::int64_t>{};
   }
 
  private:
   const ExtraNames& extra_;
   std::map<std::string, std::int64_t> ids_;
-  std::map<std::string, std::set<std::int64_t>> labels_, plain_;
+  std::map<std::string, std::set<std::int64_t>> labels_, similar_;  // by label; by normalised label or id
 };
 
 std::string name_of(const fs::path& folder) { return folder.filename().string(); }
@@ -85,79 +85,79 @@ Error unknown_folder(const fs::path& folder, const ClassNames& names) {
   std::vector<std::string> known = names.labels;
   known.insert(known.end(), names.ids.begin(), names.ids.end());
   const auto close = nearest(name_of(folder), known);
-  const std::string meant = close ? fmt::format("did you mean {}? ", in_quotes(*close)) : "";
-  return input_error("{}: this folder's name is no class of {} (got {}, expected the name of one of its {} classes)",
+  const std::string suggestion = close ? fmt::format("did you mean {}? ", in_quotes(*close)) : "";
+  return input_error("{}: this folder's name is not a class of {} (got {}, expected one of its {} class names)",
                      folder.string(), names.owner, in_quotes(name_of(folder)), names.classes)
-      .with_hint(meant + names.hint);
+      .with_hint(suggestion + names.hint);
 }
 
 Error ambiguous_folder(const fs::path& folder, const ClassNames& names, const std::string& why) {
-  return input_error("{}: this folder's name fits more than one class of {} or more than one folder ({})",
-                     folder.string(), names.owner, why)
-      .with_hint(std::string("give the folder exactly the class's name") +
+  return input_error("{}: this folder's name is ambiguous among the classes of {} ({})", folder.string(), names.owner,
+                     why)
+      .with_hint(std::string("give the folder exactly the name of its class") +
                  (names.hint.empty() ? "" : "; or " + names.hint));
 }
 
-using Found = std::vector<std::optional<std::int64_t>>;
+using Matches = std::vector<std::optional<std::int64_t>>;  // the class of each folder, if known
 
-bool all_known(const Found& found) {
+bool all_known(const Matches& found) {
   return std::all_of(found.begin(), found.end(), [](const auto& one) { return one.has_value(); });
 }
 
-// Fills in what is not exact.
-void add_near(const std::vector<fs::path>& folders, const ClassNames& names, const Lookup& lookup, Found& found) {
+// Matches the folders without an exact match by similar names (rule 3).
+void add_similar(const std::vector<fs::path>& folders, const ClassNames& names, const Lookup& lookup, Matches& found) {
   std::map<std::int64_t, std::size_t> taken;  // class -> folder
   for (std::size_t i = 0; i < folders.size(); ++i) {
     if (found[i]) taken.emplace(*found[i], i);
   }
   for (std::size_t i = 0; i < folders.size(); ++i) {
     if (found[i]) continue;
-    const std::set<std::int64_t> near = lookup.near(name_of(folders[i]));
-    if (near.empty()) throw unknown_folder(folders[i], names);
-    const std::int64_t index = *near.begin();
-    if (near.size() > 1) {
+    const std::set<std::int64_t> similar = lookup.similar(name_of(folders[i]));
+    if (similar.empty()) throw unknown_folder(folders[i], names);
+    const std::int64_t index = *similar.begin();
+    if (similar.size() > 1) {
       throw ambiguous_folder(folders[i], names,
-                             fmt::format("got {}, which may be class {} or class {}", in_quotes(name_of(folders[i])),
-                                         index, *std::next(near.begin())));
+                             fmt::format("got {}, which matches class {} and class {}, expected one class",
+                                         in_quotes(name_of(folders[i])), index, *std::next(similar.begin())));
     }
     const auto [other, added] = taken.emplace(index, i);
     if (!added) {
       throw ambiguous_folder(
           folders[i], names,
-          fmt::format("got {} beside {}, expected one folder for class {}, {}", in_quotes(name_of(folders[i])),
+          fmt::format("got {} and {}, expected one folder for class {}, {}", in_quotes(name_of(folders[i])),
                       in_quotes(name_of(folders[other->second])), index, in_quotes(names.name(index))));
     }
     found[i] = index;
   }
 }
 
-// All as indices, none twice; else nothing.
-std::optional<Matched> as_indices(const std::vector<fs::path>& folders, std::int64_t classes) {
-  Matched matched;
+// Interprets all names as class indices. Returns nothing if one is not an index, or if two are equal.
+std::optional<ClassAssignment> as_indices(const std::vector<fs::path>& folders, std::int64_t classes) {
+  ClassAssignment assignment;
   for (const fs::path& folder : folders) {
     const auto index = class_index(name_of(folder), classes);
     if (!index) return {};
-    matched.classes.push_back(*index);
+    assignment.classes.push_back(*index);
   }
-  if (std::set<std::int64_t>(matched.classes.begin(), matched.classes.end()).size() != folders.size()) return {};
-  matched.note = fmt::format("the folders' names are read as class indices: {} is class {}", name_of(folders.front()),
-                             matched.classes.front());
-  return matched;
+  if (std::set<std::int64_t>(assignment.classes.begin(), assignment.classes.end()).size() != folders.size()) return {};
+  assignment.note = fmt::format("the folders' names are read as class indices: {} is class {}",
+                                name_of(folders.front()), assignment.classes.front());
+  return assignment;
 }
 
-Matched by_order(const std::vector<fs::path>& folders, const ClassNames& names) {
+ClassAssignment by_order(const std::vector<fs::path>& folders, const ClassNames& names) {
   if (static_cast<std::int64_t>(folders.size()) != names.classes) {
-    throw input_error("{}: {} has no names for its classes (got {} folders, expected {}, one a class)",
+    throw input_error("{}: {} has no names for its classes (got {} folders, expected {}, one per class)",
                       folders.front().parent_path().string(), names.owner, folders.size(), names.classes)
-        .with_hint(std::string("name the folders by the class's index, from 0") +
+        .with_hint(std::string("name each folder by its class index, from 0") +
                    (names.hint.empty() ? "" : "; or " + names.hint));
   }
-  Matched matched;
-  for (std::size_t i = 0; i < folders.size(); ++i) matched.classes.push_back(static_cast<std::int64_t>(i));
-  matched.note = fmt::format(
-      "{} has no names for its classes: the folders count in sorted order, {} is class 0, {} is class {}", names.owner,
-      in_quotes(name_of(folders.front())), in_quotes(name_of(folders.back())), folders.size() - 1);
-  return matched;
+  ClassAssignment assignment;
+  for (std::size_t i = 0; i < folders.size(); ++i) assignment.classes.push_back(static_cast<std::int64_t>(i));
+  assignment.note = fmt::format(
+      "{} has no names for its classes: the folders are numbered in sorted order, {} is class 0, {} is class {}",
+      names.owner, in_quotes(name_of(folders.front())), in_quotes(name_of(folders.back())), folders.size() - 1);
+  return assignment;
 }
 
 }  // namespace
@@ -177,9 +177,9 @@ ExtraNames read_class_file(const fs::path& file, std::int64_t classes) {
     if (line.empty()) continue;
     if (const std::size_t tab = line.find('\t'); tab != std::string_view::npos) {
       const std::string_view field = trimmed(line.substr(0, tab));
-      const auto parsed = whole_number(field);
+      const auto parsed = integer(field);
       if (!parsed)
-        throw input_error("{}:{}: not a class index (got {}, expected a whole number)", file.string(), number,
+        throw input_error("{}:{}: not a class index (got {}, expected an integer)", file.string(), number,
                           in_quotes(field));
       index = *parsed;
       line.remove_prefix(tab + 1);
@@ -203,37 +203,37 @@ ExtraNames read_class_file(const fs::path& file, std::int64_t classes) {
   return names;
 }
 
-Matched match_folders(const std::vector<fs::path>& folders, const ClassNames& names, const ExtraNames& extra) {
+ClassAssignment match_folders(const std::vector<fs::path>& folders, const ClassNames& names, const ExtraNames& extra) {
   const Lookup lookup(names, extra);
   const std::vector<std::string> folder_names = names_of(folders);
   if (!extra.empty() &&
       std::none_of(folder_names.begin(), folder_names.end(), [&](const auto& name) { return extra.contains(name); })) {
-    throw input_error("the file of classes names none of the folders (got {}, expected {}, ...)",
+    throw input_error("the class file contains no folder's name (got {}, expected {}, ...)",
                       in_quotes(extra.begin()->first), in_quotes(folder_names.front()))
-        .with_hint("its lines are 'index<TAB>name', or one name a line");
+        .with_hint("its lines are 'index<TAB>name', or one name per line");
   }
-  Found found;
+  Matches found;
   for (const std::string& name : folder_names) found.push_back(lookup.exact(name));
   if (!all_known(found)) {
     if (auto indices = names.by_index ? as_indices(folders, names.classes) : std::nullopt) return *std::move(indices);
-    if (!lookup.knows_names()) return by_order(folders, names);
-    add_near(folders, names, lookup, found);
+    if (!lookup.has_names()) return by_order(folders, names);
+    add_similar(folders, names, lookup, found);
   }
-  Matched matched;
-  for (const auto& one : found) matched.classes.push_back(*one);
-  return matched;
+  ClassAssignment assignment;
+  for (const auto& one : found) assignment.classes.push_back(*one);
+  return assignment;
 }
 
-Matched match_labels(const LabelList& list, const ClassNames& names, const ExtraNames& extra) {
+ClassAssignment match_labels(const LabelList& list, const ClassNames& names, const ExtraNames& extra) {
   const std::vector<std::string>& labels = list.labels;
   const Lookup lookup(names, extra);
-  Matched by_name, by_index;
-  std::size_t unnamed = labels.size(), no_index = labels.size();  // the first label that is not one
+  ClassAssignment by_name, by_index;
+  std::size_t unnamed = labels.size(), no_index = labels.size();  // the first label that is not a name, not an index
   for (std::size_t i = 0; i < labels.size(); ++i) {
     std::optional<std::int64_t> index = lookup.exact(labels[i]);
     if (!index) {
-      const std::set<std::int64_t> near = lookup.near(labels[i]);
-      if (near.size() == 1) index = *near.begin();
+      const std::set<std::int64_t> similar = lookup.similar(labels[i]);
+      if (similar.size() == 1) index = *similar.begin();
     }
     if (!index) unnamed = std::min(unnamed, i);
     by_name.classes.push_back(index.value_or(-1));
@@ -241,48 +241,50 @@ Matched match_labels(const LabelList& list, const ClassNames& names, const Extra
     if (!number) no_index = std::min(no_index, i);
     by_index.classes.push_back(number.value_or(-1));
   }
-  by_name.note = fmt::format("{}: the labels are read as names of classes", list.source);
+  by_name.note = fmt::format("{}: the labels are read as class names", list.source);
   by_index.note = fmt::format("{}: the labels are read as class indices", list.source);
-  const bool names_fit = unnamed == labels.size() && list.reading != Reading::indices;
-  const bool indices_fit = no_index == labels.size() && list.reading != Reading::names;
+  const bool names_fit = unnamed == labels.size() && list.kind != LabelKind::indices;
+  const bool indices_fit = no_index == labels.size() && list.kind != LabelKind::names;
   if (names_fit && indices_fit && by_name.classes != by_index.classes) {
     const auto at = static_cast<std::size_t>(
         std::mismatch(by_name.classes.begin(), by_name.classes.end(), by_index.classes.begin()).first -
         by_name.classes.begin());
-    throw input_error("{}: the labels may be names of classes or indices (got {}, which as a name is class {})",
-                      list.where(at), in_quotes(labels[at]), by_name.classes[at])
+    throw input_error(
+        "{}: the labels can be class names or class indices (got {}, which is class {} as a name and class {} as an "
+        "index)",
+        list.where(at), in_quotes(labels[at]), by_name.classes[at], by_index.classes[at])
         .with_hint(list.hint);
   }
   if (names_fit) return by_name;
   if (indices_fit) return by_index;
-  const std::string index_words = fmt::format("indices below {} throughout", names.classes);
-  const std::string name_words = fmt::format("names of classes of {} throughout", names.owner);
-  // Blamed is the reading that got further.
-  const auto [bad, expected] = list.reading == Reading::names ? std::pair(unnamed, name_words)
-                               : list.reading == Reading::indices
+  const std::string index_words = fmt::format("only indices below {}", names.classes);
+  const std::string name_words = fmt::format("only class names of {}", names.owner);
+  // The error is for the interpretation that fits the most labels before its first failure.
+  const auto [bad, expected] = list.kind == LabelKind::names ? std::pair(unnamed, name_words)
+                               : list.kind == LabelKind::indices
                                    ? std::pair(no_index, index_words)
                                    : std::pair(std::max(unnamed, no_index), index_words + ", or " + name_words);
   throw input_error("{}: unknown class (got {}, expected {})", list.where(bad), in_quotes(labels[bad]), expected)
       .with_hint(names.hint);
 }
 
-void check_class_names(const std::vector<std::string>& names, std::string_view place, std::string_view what) {
+void check_class_names(const std::vector<std::string>& names, std::string_view source, std::string_view what) {
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   for (const std::string& name : names) {
     if (!is_utf8(name)) {
-      throw input_error("{}: {} is not UTF-8 (got {}, expected text, as a model's labels are)", place, what,
+      throw input_error("{}: {} is not UTF-8 (got {}, expected text, like a model's labels)", source, what,
                         in_quotes(name))
-          .with_hint(fmt::format(
-              "rename it: mv ${} NEW; or all below a folder, here from Western European: convmv -f CP1252 -t "
-              "UTF-8 -r --notest DIR",
-              in_quotes(name)));
+          .with_hint(
+              fmt::format("rename it: mv ${} NEW; to convert all names in a folder from Western European: convmv -f "
+                          "CP1252 -t UTF-8 -r --notest DIR",
+                          in_quotes(name)));
     }
     if (std::any_of(name.begin(), name.end(), is_control))
-      throw input_error("{}: {} has a control character (got {}, expected text, as a model's labels are)", place, what,
+      throw input_error("{}: {} has a control character (got {}, expected text, like a model's labels)", source, what,
                         in_quotes(name))
           .with_hint(fmt::format("rename it: mv ${} NEW", in_quotes(name)));
     if (trimmed(name).empty())
-      throw input_error("{}: {} is empty or blank (got {}, expected the class's name)", place, what, in_quotes(name));
+      throw input_error("{}: {} is empty or blank (got {}, expected a class name)", source, what, in_quotes(name));
   }
 }
 

@@ -1,4 +1,4 @@
-// Which class a name means: the names of folders, and those in lists of labels.
+// Finds the class that a name means: for names of folders and for labels in lists.
 #pragma once
 
 #include <cstdint>
@@ -11,53 +11,56 @@
 
 namespace effnet::data {
 
-// What a model, or a training split, knows of its classes: entry i of both (either may be empty) names class i.
+// The classes that a model or a training split has. Entry i of `ids` and of `labels` names class i; either may be
+// empty.
 struct ClassNames {
   std::int64_t classes = 0;
   std::vector<std::string> ids;  // WordNet ids for ImageNet
   std::vector<std::string> labels;
-  std::string owner = "the model";  // whose they are, for messages
-  std::string hint = {};            // what a person can do about a name that is none of them
-  bool by_index = true;             // folders may be called by the class's index
+  std::string owner = "the model";  // who has these classes, for messages
+  std::string hint = {};            // for messages: what to do about an unknown name
+  bool by_index = true;             // a folder's name may be its class index
 
-  std::string name(std::int64_t index) const;  // the id, else the label, else the number
+  std::string name(std::int64_t index) const;  // the id, otherwise the label, otherwise the index as text
 };
 
-// More names for classes, given by a person: they go before those of ClassNames.
+// Additional names for classes, given by the user. They have priority over those of ClassNames.
 using ExtraNames = std::map<std::string, std::int64_t>;
-// From a file: lines "index<TAB>name<TAB>name..." or one name a line (line i names class i). Throws Error(input) for an
-// index out of range or a name of two classes.
+// Reads a class file: lines "index<TAB>name<TAB>name...", or one name per line (line i names class i). Throws
+// Error(input) for an index out of range or a name of two classes.
 ExtraNames read_class_file(const std::filesystem::path& file, std::int64_t classes);
 
-struct Matched {
-  std::vector<std::int64_t> classes;  // of each name, in their order
-  std::string note;                   // how they were read, where a person should know; else empty
+struct ClassAssignment {
+  std::vector<std::int64_t> classes;  // the class of each name, in the order of the names
+  std::string note;                   // how the names were interpreted, if the user should know; otherwise empty
 };
 
-// Folders' classes, by their names. In this order:
-//   1. a name that is exactly one of `extra`, an id, or the label of one class;
-//   2. if not all are that, and all are whole numbers below names.classes: these are the classes (names.by_index);
-//   3. "n01443537_goldfish" by the id before the first "_"; a label but for case and "-", "_", " ". Only where a single
-//      class and a single folder fit;
-//   4. where neither `names` nor `extra` has any name: sorted order, if there are as many folders as classes.
-// Throws Error(input) that names the folder whose class stays unknown or is not the only one.
-Matched match_folders(const std::vector<std::filesystem::path>& folders, const ClassNames& names,
-                      const ExtraNames& extra);
+// Finds the classes of folders by their names. The rules, in this order:
+//   1. The name equals one of `extra`, an id, or the label of exactly one class.
+//   2. If rule 1 does not match all folders, and all names are integers below names.classes: they are class indices
+//      (only if names.by_index).
+//   3. "n01443537_goldfish" matches by the id before the first "_". A label matches if it differs only in letter case
+//      and in "-", "_", " ". This rule needs exactly one class and one folder that match.
+//   4. If neither `names` nor `extra` has any name, and there are as many folders as classes: the sorted order.
+// Throws Error(input) with the folder's name if its class is unknown or ambiguous.
+ClassAssignment match_folders(const std::vector<std::filesystem::path>& folders, const ClassNames& names,
+                              const ExtraNames& extra);
 
-// Labels in a list, such as the second column of a CSV: all are names (as above, 1 and 3; many images may have one
-// label), or all are indices. Where both fit and say different things, it is an error.
-enum class Reading { unknown, names, indices };
+// Labels in a list, such as the second column of a CSV. Either all are names (rules 1 and 3 above; many images may have
+// one label), or all are indices. If both are possible with different results, it is an error.
+enum class LabelKind { unknown, names, indices };
 struct LabelList {
   std::vector<std::string> labels;
-  Reading reading = Reading::unknown;             // what a header says
-  std::string source;                             // where the labels stand
-  std::string hint;                               // what makes them clear
-  std::function<std::string(std::size_t)> where;  // where label i stands: "labels.csv:12"
+  LabelKind kind = LabelKind::unknown;            // from a header
+  std::string source;                             // the file or folder of the labels, for messages
+  std::string hint;                               // for messages: how to resolve an ambiguity
+  std::function<std::string(std::size_t)> where;  // the position of label i, for messages: "labels.csv:12"
 };
-Matched match_labels(const LabelList& list, const ClassNames& names, const ExtraNames& extra);
+ClassAssignment match_labels(const LabelList& list, const ClassNames& names, const ExtraNames& extra);
 
-// Names that are to become the classes of a model: it can hold only text. Throws Error(input) for one that is empty,
-// not UTF-8 or has control characters. `what` says what they are: "a class folder", "a line".
-void check_class_names(const std::vector<std::string>& names, std::string_view place, std::string_view what);
+// Checks names that become the classes of a model, which can store only text. Throws Error(input) for a name that is
+// empty, not UTF-8 or has control characters. For the message: `source` is the file or folder of the names, `what` is
+// what each of them is ("a class folder's name", "a line").
+void check_class_names(const std::vector<std::string>& names, std::string_view source, std::string_view what);
 
 }  // namespace effnet::data

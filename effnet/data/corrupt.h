@@ -1,4 +1,4 @@
-// Which images of a set are broken, as the threads of a loader find out. Not for use outside of effnet/data.
+// The corrupt images of a dataset that a loader has found. Private to effnet/data.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace effnet::data {
 
-// What the threads know, so that a broken image is read once. Safe from any thread.
-class KnownCorrupt {
+// The corrupt images that any thread has found, so that each of them is read only once. Thread-safe.
+class CorruptCache {
  public:
   std::optional<std::string> why(std::int64_t index) const;
   void add(std::int64_t index, std::string why);
@@ -24,26 +24,26 @@ class KnownCorrupt {
   std::map<std::int64_t, std::string> why_;
 };
 
-// What was met in the batches given out, in their order: a loader's answers do not depend on how far its threads are.
-class MetCorrupt {
+// The corrupt images of the batches that the loader has returned, in the order of the batches. So a loader's results do
+// not depend on how many batches its threads have made ahead.
+class CorruptLog {
  public:
-  // `limit` is a share of `size` images.
-  MetCorrupt(const Dataset& set, double limit) : set_(set), limit_(limit) {}
-  // Throws Error(input) that names the first few once more than allowed_corrupt() are.
+  // `limit` is a fraction of the `set`'s size.
+  CorruptLog(const Dataset& set, double limit) : set_(set), limit_(limit) {}
+  // Throws Error(input) with the first few images as soon as there are more than allowed_corrupt().
   void add(const std::map<std::int64_t, std::string>& found);
   std::vector<CorruptImage> list() const;
 
  private:
   const Dataset& set_;
   double limit_;
-  std::map<std::int64_t, std::string> met_;
+  std::map<std::int64_t, std::string> images_;  // index -> why
 };
 
-// How many of `size` images may be broken: `limit` of them and, of a small set, three all the same. A limit of 0
-// means none.
+// Returns how many of `size` images may be corrupt: the fraction `limit`, but at least three. A limit of 0 allows none.
 std::int64_t allowed_corrupt(double limit, std::int64_t size);
 
-// Error(input) with the first few.
-Error too_many_corrupt(const Dataset& set, const std::map<std::int64_t, std::string>& broken, double limit);
+// Returns the Error(input) that lists the first few of the `corrupt` images.
+Error too_many_corrupt(const Dataset& set, const std::map<std::int64_t, std::string>& corrupt, double limit);
 
 }  // namespace effnet::data

@@ -17,11 +17,11 @@ namespace fs = std::filesystem;
 enum class Kind { class_folders, shards, cifar };
 struct Layout {
   Kind kind = Kind::class_folders;
-  fs::path place;                // what messages name
+  fs::path source;               // for messages
   std::vector<fs::path> shards;  // or CIFAR's files
 };
 
-// The names that people give a split.
+// The names that a split may have on disk.
 struct SplitName {
   std::string_view split, name;
 };
@@ -31,8 +31,8 @@ constexpr std::array kSplitNames{SplitName{"train", "train"}, SplitName{"val", "
 bool is_shard(const std::string& name) { return name.ends_with(".tar") && !name.starts_with("."); }
 
 std::vector<fs::path> cifar_files(const fs::path& folder, std::string_view split) {
-  for (const fs::path& place : {folder, folder / "cifar-10-batches-bin"}) {
-    std::vector<fs::path> files = files_in(place, [&](const std::string& name) {
+  for (const fs::path& candidate : {folder, folder / "cifar-10-batches-bin"}) {
+    std::vector<fs::path> files = files_in(candidate, [&](const std::string& name) {
       return split == "train" ? name.starts_with("data_batch_") && name.ends_with(".bin") : name == "test_batch.bin";
     });
     if (!files.empty()) return files;
@@ -43,16 +43,16 @@ std::vector<fs::path> cifar_files(const fs::path& folder, std::string_view split
 std::optional<Layout> find_layout(const fs::path& folder, std::string_view general_split) {
   const std::string split = split_name(folder, general_split);
   std::error_code ignored;
-  const fs::path place = folder / split;
-  if (fs::is_directory(place, ignored)) {
-    if (has_class_folders(place)) return Layout{Kind::class_folders, place, {}};
-    std::vector<fs::path> shards = files_in(place, is_shard);
-    if (shards.empty()) return Layout{Kind::class_folders, place, {}};  // empty: its opener says what is missing
-    return Layout{Kind::shards, place, std::move(shards)};
+  const fs::path path = folder / split;
+  if (fs::is_directory(path, ignored)) {
+    if (has_class_folders(path)) return Layout{Kind::class_folders, path, {}};
+    std::vector<fs::path> shards = files_in(path, is_shard);
+    if (shards.empty()) return Layout{Kind::class_folders, path, {}};  // empty: opening it throws what is missing
+    return Layout{Kind::shards, path, std::move(shards)};
   }
   std::vector<fs::path> shards =
       files_in(folder, [&](const std::string& name) { return is_shard(name) && name.starts_with(split + "-"); });
-  if (!shards.empty()) return Layout{Kind::shards, fmt::format("{}-*.tar", place.string()), std::move(shards)};
+  if (!shards.empty()) return Layout{Kind::shards, fmt::format("{}-*.tar", path.string()), std::move(shards)};
   std::vector<fs::path> files = cifar_files(folder, split);
   if (!files.empty()) return Layout{Kind::cifar, files.front(), std::move(files)};
   return {};
@@ -61,8 +61,8 @@ std::optional<Layout> find_layout(const fs::path& folder, std::string_view gener
 Error no_split(const fs::path& folder, std::string_view split) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) {
-    return input_error("{}: not a folder of data (got {}, expected a folder with {}/)", folder.string(),
-                       fs::exists(folder, ignored) ? "a file" : "nothing there", split);
+    return input_error("{}: not a dataset folder (got {}, expected a folder with {}/)", folder.string(),
+                       fs::exists(folder, ignored) ? "a file" : "no such folder", split);
   }
   Error error = input_error("{}: no {} images (expected {}/ with class folders or tar shards, or CIFAR-10's .bin)",
                             folder.string(), split, split);
@@ -71,7 +71,7 @@ Error no_split(const fs::path& folder, std::string_view split) {
   }
   if (!has_class_folders(folder)) return error;
   return error.with_hint(
-      fmt::format("the class folders lie in {0} itself: move them to {0}/train, and some images of "
+      fmt::format("the class folders are in {0} itself: move them to {0}/train, and some images of "
                   "each class to {0}/val",
                   folder.string()));
 }
@@ -85,29 +85,30 @@ std::unique_ptr<Dataset> open_layout(const fs::path& folder, const Layout& layou
     case Kind::class_folders:
       break;
   }
-  return open_class_folders(folder, layout.place, names);
+  return open_class_folders(folder, layout.source, names);
 }
 
-ClassNames of_training(ClassNames names) {
+ClassNames as_training_classes(ClassNames names) {
   names.owner = "train/";
-  names.hint = "name the folders as those of train/";
+  names.hint = "give the folders the names of those in train/";
   names.by_index = false;
   return names;
 }
 
-// What the training split calls its classes; of class folders without looking into them.
+// The classes of the training split. Class folders are not searched for images.
 ClassNames training_classes(const fs::path& folder, const Layout& training) {
-  std::vector<std::string> labels = training.kind == Kind::class_folders ? folder_names(class_folders(training.place))
+  std::vector<std::string> labels = training.kind == Kind::class_folders ? folder_names(class_folders(training.source))
                                                                          : open_layout(folder, training, {})->classes();
   const auto count = static_cast<std::int64_t>(labels.size());
-  return of_training({.classes = count, .ids = {}, .labels = std::move(labels)});
+  return as_training_classes({.classes = count, .ids = {}, .labels = std::move(labels)});
 }
 
-// Training needs two classes with images; and a class folder of train/ that is empty is a copy that went wrong.
+// Training needs two classes with images. An empty class folder of train/ is an error, because it is usually a failed
+// copy.
 void check_classes(const Dataset& set, const Layout& layout, bool training, bool own_classes) {
-  const std::string place = layout.place.string();
+  const std::string source = layout.source.string();
   if (set.size() == 0) {
-    throw input_error("{}: no images (got {} other files, expected {} files)", place, set.skipped().size(),
+    throw input_error("{}: no images (got {} other files, expected {} files)", source, set.skipped().size(),
                       vision::image_extensions());
   }
   std::vector<std::int64_t> count(set.classes().size());
@@ -115,16 +116,16 @@ void check_classes(const Dataset& set, const Layout& layout, bool training, bool
   const auto used = count.size() - static_cast<std::size_t>(std::count(count.begin(), count.end(), 0));
   if (count.size() < 2 || (training && used < 2)) {
     const auto only = static_cast<std::size_t>(std::max_element(count.begin(), count.end()) - count.begin());
-    throw input_error("{}: a single class (got only {}, expected at least two)", place, in_quotes(set.classes()[only]))
-        .with_hint("a network learns to tell classes apart: give each its own folder");
+    throw input_error("{}: a single class (got only {}, expected at least two)", source, in_quotes(set.classes()[only]))
+        .with_hint("a classifier needs two classes or more: give each class its own folder");
   }
   if (!training || !own_classes || layout.kind != Kind::class_folders) return;
   const auto empty = std::find(count.begin(), count.end(), 0);
   if (empty != count.end()) {
     const std::string& name = set.classes()[static_cast<std::size_t>(empty - count.begin())];
-    throw input_error("{}: no images of this class (got none, expected {} files)", (layout.place / name).string(),
+    throw input_error("{}: no images of this class (got none, expected {} files)", (layout.source / name).string(),
                       vision::image_extensions())
-        .with_hint("add images, or remove the folder if the class is not wanted");
+        .with_hint("add images, or remove the folder if the class is not needed");
   }
 }
 
@@ -162,8 +163,8 @@ std::string split_name(const fs::path& folder, std::string_view split) {
       found.emplace_back(one.name);
   }
   if (found.size() > 1) {
-    throw input_error("{}: the images to validate on are there twice (got {} and {}, expected one of them)",
-                      folder.string(), found[0], found[1])
+    throw input_error("{}: the validation split exists twice (got {} and {}, expected one of them)", folder.string(),
+                      found[0], found[1])
         .with_hint(fmt::format("move {} away", (folder / found[1]).string()));
   }
   return found.empty() ? std::string(split) : found[0];
@@ -176,7 +177,7 @@ std::unique_ptr<Dataset> open_dataset(const fs::path& folder, std::string_view s
 }
 
 std::unique_ptr<Dataset> open_validation(const fs::path& folder, const ClassNames& given) {
-  const ClassNames names = of_training(given);
+  const ClassNames names = as_training_classes(given);
   for (const std::string_view split : {"val", "test"}) {
     if (const std::optional<Layout> layout = find_layout(folder, split))
       return open_found(folder, split, *layout, names);

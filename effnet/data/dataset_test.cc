@@ -76,21 +76,21 @@ TEST_F(DatasetTest, ValidationHasTheClassesOfTraining) {
   ASSERT_NE(test, nullptr);
   EXPECT_THAT(test->classes(), ElementsAre("ant", "bee", "cat"));
   EXPECT_EQ(rows(*test), (Rows{{"test/cat/000.png", 2}, {"test/cat/001.png", 2}}));
-  classes("val", {"bee_eater"}, 1, 20);  // no prefix of a training class is taken for it
-  EXPECT_THAT(error("val"), HasSubstr("no class of train/ (got 'bee_eater'"));
+  classes("val", {"bee_eater"}, 1, 20);  // a class name that is only a prefix does not match
+  EXPECT_THAT(error("val"), HasSubstr("not a class of train/ (got 'bee_eater'"));
 }
 
-TEST_F(DatasetTest, NamesOfAModelDecide) {
+TEST_F(DatasetTest, ClassesFollowTheGivenNames) {
   classes("train", {"n02", "n01_goldfish"}, 1, 0);
   const ClassNames names{3, {"n00", "n01", "n02"}, {}};
   EXPECT_EQ(rows(*open_dataset(root(), "train", names)),
             (Rows{{"train/n01_goldfish/000.png", 1}, {"train/n02/000.png", 2}}));
   write("train/n07/a.png", png(1));
-  EXPECT_THAT(error("train", names), HasSubstr("no class of the model"));
+  EXPECT_THAT(error("train", names), HasSubstr("not a class of the model"));
 }
 
-TEST_F(DatasetTest, WhatIsWrongWithClassFolders) {
-  EXPECT_THAT(error("train"), HasSubstr("not a folder of data"));
+TEST_F(DatasetTest, ErrorsOfClassFolders) {
+  EXPECT_THAT(error("train"), HasSubstr("not a dataset folder"));
   write("cat/a.png", png(1));
   write("dog/a.png", png(1));
   EXPECT_THAT(error("train"), testing::AllOf(HasSubstr("no train images"), HasSubstr("move them to")));
@@ -106,7 +106,7 @@ TEST_F(DatasetTest, WhatIsWrongWithClassFolders) {
   EXPECT_THAT(error("val"), HasSubstr("no images (got 1 other files"));
 }
 
-TEST_F(DatasetTest, AMissingImageIsAnInputError) {
+TEST_F(DatasetTest, MissingImageIsAnInputError) {
   classes("train", {"cat", "dog"}, 1, 0);
   const auto set = open_dataset(root(), "train");
   fs::remove(root() / "train/dog/000.png");
@@ -122,7 +122,7 @@ TEST_F(DatasetTest, AMissingImageIsAnInputError) {
 TEST_F(DatasetTest, ShardsWithNumbers) {
   write("train-0.tar", tar({{"a.jpg", "AAA"},
                             {"a.cls", "1"},
-                            {"dir/b.c.jpg", "not it: there is dir/b.PNG"},
+                            {"dir/b.c.jpg", "not the sample: there is dir/b.PNG"},
                             {"dir/b.PNG", png(5)},
                             {"dir/b.cls", " 0\n"},
                             {"c.jpg", "C"},
@@ -133,13 +133,13 @@ TEST_F(DatasetTest, ShardsWithNumbers) {
   EXPECT_EQ(rows(*set), (Rows{{"train-0.tar:a.jpg", 1}, {"train-0.tar:dir/b.PNG", 0}, {"train-1.tar:a.webp", 3}}));
   EXPECT_EQ(pixels(*set, 1), testing_sets::noise(5));
   EXPECT_THAT(skipped(*set),
-              ElementsAre("train-0.tar:dir/b.c.jpg: a second image of its key",
-                          "train-0.tar:c.jpg: no .cls file beside it", "train-0.tar:d.json: not an image by its name"));
+              ElementsAre("train-0.tar:dir/b.c.jpg: a second image with the same key",
+                          "train-0.tar:c.jpg: no .cls file for it", "train-0.tar:d.json: not an image by its name"));
 
   write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "2"}}));
   EXPECT_EQ(open_validation(root())->classes().size(), 4U);
   write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "4"}}));
-  EXPECT_THAT(error("val"), HasSubstr("x.tar:a.jpg: unknown class (got '4', expected indices below 4"));
+  EXPECT_THAT(error("val"), HasSubstr("x.tar:a.jpg: unknown class (got '4', expected only indices below 4"));
 }
 
 TEST_F(DatasetTest, ShardsWithNames) {
@@ -152,26 +152,26 @@ TEST_F(DatasetTest, ShardsWithNames) {
   write("classes.txt", "dog\ncow\n");
   EXPECT_THAT(error("train"), HasSubstr("train/s.tar:b.jpg: unknown class (got 'cat'"));
   write("classes.txt", "dog\ndog\n");
-  EXPECT_THAT(error("train"), HasSubstr("comes twice"));
+  EXPECT_THAT(error("train"), HasSubstr("duplicate class name"));
   EXPECT_THAT(error("train", {1, {"dog"}, {}}), HasSubstr("unknown class"));
 }
 
-TEST_F(DatasetTest, ALabelThatIsInAShardTwice) {
+TEST_F(DatasetTest, RepeatedLabelInAShard) {
   const auto shard = [&](const std::string& second) {
     return tar({{"a.jpg", "A"}, {"a.cls", "0"}, {"b.jpg", "B"}, {"b.cls", "1"}, {"a.jpg", "C"}, {"a.cls", second}});
   };
   write("train/s.tar", shard("1"));
-  EXPECT_THAT(error("train"), HasSubstr("s.tar: a.cls: this label is there twice (got '0' and '1', expected one)"));
+  EXPECT_THAT(error("train"), HasSubstr("s.tar: a.cls: two labels for one key (got '0' and '1', expected one)"));
   write("train/s.tar", shard(" 0\n"));
   EXPECT_EQ(rows(*open_dataset(root(), "train")), (Rows{{"train/s.tar:a.jpg", 0}, {"train/s.tar:b.jpg", 1}}));
 }
 
-TEST_F(DatasetTest, ArchivesOneBehindTheOtherAreOneShard) {
+TEST_F(DatasetTest, ConcatenatedArchivesAreOneShard) {
   write("train/s.tar", tar({{"a.jpg", "A"}, {"a.cls", "0"}}) + tar({{"b.jpg", "B"}, {"b.cls", "1"}}));
   EXPECT_EQ(rows(*open_dataset(root(), "train")), (Rows{{"train/s.tar:a.jpg", 0}, {"train/s.tar:b.jpg", 1}}));
 }
 
-TEST_F(DatasetTest, ImagesInShardsWhoseNamesHaveDots) {
+TEST_F(DatasetTest, ShardImagesWithDotsInTheirNames) {
   write("train/s.tar", tar({{"IMG.2024.01.jpg", "A"},
                             {"IMG.2024.01.cls", "0"},
                             {"IMG.2024.02.jpg", "B"},
@@ -199,12 +199,12 @@ TEST_F(DatasetTest, ImagesInShardsWhoseNamesHaveDots) {
       ElementsAre(
           "train/more.tar.gz: not an uncompressed tar file by its name",
           "train/s.tar:._b.jpg: hidden: its name begins with a dot",
-          "train/s.tar:b.mask.png: a second image of its key",
+          "train/s.tar:b.mask.png: a second image with the same key",
           "train/s.tar:c.nef: a camera raw file by its name; to convert it: darktable-cli IN OUT.jpg (darktable)",
           "train/s.tar:d.cls: a label without an image"));
 }
 
-TEST_F(DatasetTest, OneReadingForAllLabelsOfShards) {
+TEST_F(DatasetTest, AllLabelsOfShardsAreNamesOrAllAreIndices) {
   const auto labels = [&](const std::vector<std::string>& all) {
     std::vector<TarEntry> entries;
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -226,7 +226,7 @@ TEST_F(DatasetTest, OneReadingForAllLabelsOfShards) {
   labels({"1", "2", "3"});
   EXPECT_THAT(read(), ElementsAre(0, 1, 2));
   labels({"1", "2"});
-  EXPECT_THAT(error("train"), HasSubstr("names of classes or indices"));
+  EXPECT_THAT(error("train"), HasSubstr("class names or class indices"));
   write("classes.txt", "caf\xe9\nb\n");
   EXPECT_THAT(error("train"), HasSubstr("classes.txt:1: not a line of text (got 'caf\\xe9', expected UTF-8)"));
   fs::remove(root() / "classes.txt");
@@ -234,7 +234,7 @@ TEST_F(DatasetTest, OneReadingForAllLabelsOfShards) {
   EXPECT_THAT(error("train"), HasSubstr("a label in a .cls file is not UTF-8 (got 'caf\\xe9'"));
 }
 
-TEST_F(DatasetTest, NamesThatAModelCannotHoldAreRefusedBeforeAnythingBegins) {
+TEST_F(DatasetTest, RejectsNamesThatAModelFileCannotStore) {
   classes("train", {"cat", "dog"}, 1, 0);
   for (const char* name : {"caf\xe9", "new\nline"}) {
     write(std::string("train/") + name + "/a.png", png(7));
@@ -245,10 +245,10 @@ TEST_F(DatasetTest, NamesThatAModelCannotHoldAreRefusedBeforeAnythingBegins) {
   }
   EXPECT_EQ(error("train"), "no error");
   write("val/caf\xe9/a.png", png(7));
-  EXPECT_THAT(error("val"), HasSubstr("no class of train/ (got 'caf\\xe9'"));
+  EXPECT_THAT(error("val"), HasSubstr("not a class of train/ (got 'caf\\xe9'"));
 }
 
-TEST_F(DatasetTest, ValidationByNameEverywhere) {
+TEST_F(DatasetTest, ValidationFoldersMatchByName) {
   classes("train", {"A", "B", "C", "a"}, 1, 0);
   classes("val", {"A", "B", "a", "b"}, 1, 10);
   const ClassNames names{4, {}, {"A", "B", "C", "a"}};
@@ -257,7 +257,7 @@ TEST_F(DatasetTest, ValidationByNameEverywhere) {
       open_validation(root(), given);
       ADD_FAILURE() << "no error";
     } catch (const Error& e) {
-      EXPECT_THAT(e.what(), HasSubstr("val/b: this folder's name fits more than one class of train/"));
+      EXPECT_THAT(e.what(), HasSubstr("val/b: this folder's name is ambiguous among the classes of train/"));
       EXPECT_THAT(e.hint(), testing::Not(HasSubstr("--classes"))) << "train has no such option";
     }
   }
@@ -266,13 +266,13 @@ TEST_F(DatasetTest, ValidationByNameEverywhere) {
             (Rows{{"val/A/000.png", 0}, {"val/B/000.png", 1}, {"val/a/000.png", 3}, {"val/c/000.png", 2}}));
 }
 
-TEST_F(DatasetTest, NumbersForFoldersOfValAreNamesToo) {
+TEST_F(DatasetTest, NumericFolderNamesOfValAreNames) {
   classes("train", {"1", "2", "3"}, 1, 0);
   classes("val", {"0", "1", "2"}, 1, 10);
-  EXPECT_THAT(error("val"), HasSubstr("val/0: this folder's name is no class of train/"));
+  EXPECT_THAT(error("val"), HasSubstr("val/0: this folder's name is not a class of train/"));
 }
 
-TEST_F(DatasetTest, OtherNamesOfVal) {
+TEST_F(DatasetTest, ValMayBeCalledValidOrValidation) {
   classes("train", {"ant", "bee"}, 1, 0);
   for (const char* name : {"valid", "validation"}) {
     classes(name, {"bee"}, 1, 10);
@@ -284,10 +284,10 @@ TEST_F(DatasetTest, OtherNamesOfVal) {
   write("validation-0.tar", tar({{"a.jpg", "A"}, {"a.cls", "1"}}));
   EXPECT_EQ(rows(*open_validation(root())), (Rows{{"validation-0.tar:a.jpg", 1}}));
   classes("valid", {"bee"}, 1, 10);
-  EXPECT_THAT(error("val"), HasSubstr("there twice (got valid and validation, expected one of them)"));
+  EXPECT_THAT(error("val"), HasSubstr("exists twice (got valid and validation, expected one of them)"));
 }
 
-TEST_F(DatasetTest, FilesBesideClassFoldersAreToldOf) {
+TEST_F(DatasetTest, FilesBesideClassFoldersAreReportedAsSkipped) {
   classes("train", {"cat", "dog"}, 1, 0);
   write("train/stray.png", png(9));
   write("train/.DS_Store", "x");
@@ -296,19 +296,19 @@ TEST_F(DatasetTest, FilesBesideClassFoldersAreToldOf) {
                                                                    "train/stray.png: not in a class folder"));
 }
 
-TEST_F(DatasetTest, HostileShards) {
+TEST_F(DatasetTest, CorruptShardsAreErrors) {
   const std::string good = tar({{"a.jpg", std::string(2000, 'A')}, {"a.cls", "0"}, {"b.jpg", "B"}, {"b.cls", "1"}});
   const auto shard_error = [&](const std::string& archive) {
     write("train/s.tar", archive);
     return error("train");
   };
   EXPECT_EQ(shard_error(good), "no error");
-  for (const std::size_t cut : {100, 513, 1500, 2561, 3200, 4100})
-    EXPECT_NE(shard_error(good.substr(0, cut)), "no error") << cut;
+  for (const std::size_t size : {100, 513, 1500, 2561, 3200, 4100})
+    EXPECT_NE(shard_error(good.substr(0, size)), "no error") << size;
   // Octal: 8 GiB. Base 256: 2^62, and a negative number.
-  EXPECT_THAT(shard_error(tar({{"a.jpg", "A", '0', "77777777777"}, {"a.cls", "0"}})), HasSubstr("broken tar archive"));
+  EXPECT_THAT(shard_error(tar({{"a.jpg", "A", '0', "77777777777"}, {"a.cls", "0"}})), HasSubstr("corrupt tar archive"));
   EXPECT_THAT(shard_error(tar({{"a.jpg", "A", '0', std::string("\x80\0\0\0\x40\0\0\0\0\0\0\0", 12)}})),
-              HasSubstr("broken tar archive"));
+              HasSubstr("corrupt tar archive"));
   EXPECT_NE(shard_error(tar({{"a.jpg", "A", '0', std::string(12, '\xff')}})), "no error");
   EXPECT_NE(shard_error(std::string(4096, 'x')), "no error");
   EXPECT_NE(shard_error(""), "no error");
@@ -319,12 +319,12 @@ TEST_F(DatasetTest, HostileShards) {
     if (std::string_view(label) == "1048576") {
       EXPECT_THAT(text, HasSubstr("label out of range"));
     } else {
-      EXPECT_EQ(text, "no error") << "a name like any other: " << label;
+      EXPECT_EQ(text, "no error") << "a class name like any other: " << label;
     }
   }
 }
 
-TEST_F(DatasetTest, LinksAndSparseFilesInShardsAreLeftOut) {
+TEST_F(DatasetTest, LinksAndSparseFilesInShardsAreSkipped) {
   write("train/s.tar", tar({{"a.jpg", "A"},
                             {"a.cls", "0"},
                             {"b.jpg", "B"},
@@ -336,23 +336,23 @@ TEST_F(DatasetTest, LinksAndSparseFilesInShardsAreLeftOut) {
   EXPECT_EQ(set->size(), 2);
   ASSERT_EQ(set->skipped().size(), 2U);
   EXPECT_EQ(set->skipped()[0].why, "a link or a sparse file");
-  EXPECT_EQ(set->skipped()[1].why, "a second image of its key");
+  EXPECT_EQ(set->skipped()[1].why, "a second image with the same key");
 }
 
-TEST_F(DatasetTest, AShardThatShrinksLaterIsAnInputError) {
+TEST_F(DatasetTest, ShardTruncatedAfterOpeningIsAnInputError) {
   write("train/s.tar", tar({{"a.cls", "0"}, {"b.cls", "1"}, {"a.jpg", "A"}, {"b.jpg", std::string(3000, 'B')}}));
   const auto set = open_dataset(root(), "train");
   fs::resize_file(root() / "train/s.tar", 3000);
   EXPECT_THROW(set->read(1), Error);
 }
 
-TEST_F(DatasetTest, OffsetsAreThoseOfTheContent) {
+TEST_F(DatasetTest, TarOffsetsPointToTheContent) {
   std::string archive;
   std::vector<TarEntry> entries;
   for (int i = 0; i < 40; ++i)
     entries.push_back(
         {fmt::format("{}.bin", i), std::string(static_cast<std::size_t>(i * 301), static_cast<char>('0' + i))});
-  // A GNU long name before one of them: the content begins two records later.
+  // A GNU long name before one of the members: its content begins two records later.
   const std::string long_name = std::string(150, 'n') + ".bin";
   entries.insert(entries.begin() + 20, {{"././@LongLink", long_name + std::string(1, '\0'), 'L'}});
   archive = tar(entries);
@@ -380,8 +380,8 @@ TEST_F(DatasetTest, CifarBinaries) {
   write("cifar-10-batches-bin/data_batch_2.bin", cifar_records({0}));
   write("cifar-10-batches-bin/test_batch.bin", cifar_records({1, 2}));
   const auto set = open_dataset(root(), "train");
-  const std::string place = "cifar-10-batches-bin/data_batch_";
-  EXPECT_EQ(rows(*set), (Rows{{place + "1.bin:0", 3}, {place + "1.bin:1", 9}, {place + "2.bin:0", 0}}));
+  const std::string prefix = "cifar-10-batches-bin/data_batch_";
+  EXPECT_EQ(rows(*set), (Rows{{prefix + "1.bin:0", 3}, {prefix + "1.bin:1", 9}, {prefix + "2.bin:0", 0}}));
   EXPECT_EQ(set->classes()[9], "truck");
   const vision::Image image = pixels(*set, 1);
   EXPECT_EQ(image.h, 32);
@@ -392,7 +392,7 @@ TEST_F(DatasetTest, CifarBinaries) {
   EXPECT_EQ(open_validation(root())->size(), 2);
   write("cifar-10-batches-bin/data_batch_3", "of the Python version");
   EXPECT_THAT(skipped(*open_dataset(root(), "train")),
-              ElementsAre("cifar-10-batches-bin/data_batch_3: not a file of CIFAR-10's binary form by its name"));
+              ElementsAre("cifar-10-batches-bin/data_batch_3: not a file of CIFAR-10's binary format by its name"));
 
   write("cifar-10-batches-bin/data_batch_2.bin", cifar_records({10}));
   EXPECT_THAT(error("train"), HasSubstr("label out of range in record 0 (got 10, expected 0 to 9)"));
@@ -400,9 +400,9 @@ TEST_F(DatasetTest, CifarBinaries) {
   EXPECT_THAT(error("train"), HasSubstr("multiple of 3073"));
 }
 
-TEST_F(DatasetTest, HeldOutByNameWhateverElseIsThere) {
+TEST_F(DatasetTest, HeldOutImagesFollowFromTheirNames) {
   classes("train", {"cat", "dog"}, 20, 0);
-  write("train/eel/0.png", png(99));  // half of one is none
+  write("train/eel/0.png", png(99));  // a class of one image: half of it, rounded down, is no image
   const std::shared_ptr<const Dataset> whole = open_dataset(root(), "train");
   const auto names = [](const Dataset& set) {
     std::set<std::string> all;
@@ -418,7 +418,7 @@ TEST_F(DatasetTest, HeldOutByNameWhateverElseIsThere) {
   EXPECT_EQ(both, names(*whole));
   EXPECT_THAT(minival->classes(), ElementsAre("cat", "dog", "eel"));
 
-  // Images that come or go elsewhere change no choice but by the places they take.
+  // If an image is removed, the choice changes only by the image that replaces it.
   fs::remove(root() / "train/dog/007.png");
   const auto fewer = held_out(open_dataset(root(), "train"), 12, false);
   std::set<std::string> common;
@@ -434,8 +434,8 @@ TEST_F(DatasetTest, HeldOutByNameWhateverElseIsThere) {
   EXPECT_THROW(held_out(whole, 0, true), Error);
 }
 
-// Then no count would do, and none is asked for.
-TEST_F(DatasetTest, OfSingleImagesNoneIsHeldOut) {
+// No count would be valid, so the message does not ask for another count.
+TEST_F(DatasetTest, ClassesOfOneImageHoldNoneOut) {
   classes("train", {"cat", "dog"}, 1, 0);
   try {
     held_out(open_dataset(root(), "train"), 1, false);
@@ -447,7 +447,7 @@ TEST_F(DatasetTest, OfSingleImagesNoneIsHeldOut) {
   }
 }
 
-TEST(Synthetic, NoiseThatRepeats) {
+TEST(Synthetic, ImagesFollowFromTheSeed) {
   const auto a = synthetic(10, 4, {7, 5}, 3), b = synthetic(20, 4, {7, 5}, 3), c = synthetic(10, 4, {7, 5}, 4);
   EXPECT_EQ(a->label(6), 2);
   EXPECT_EQ(a->classes().size(), 4U);

@@ -1,4 +1,4 @@
-// Sets made of another set, or of nothing: a part held out, and noise.
+// Datasets that are derived from another one or generated: held-out images and random images.
 #include <xxhash.h>
 
 #include <algorithm>
@@ -12,9 +12,9 @@
 namespace effnet::data {
 namespace {
 
-class PartOfDataset final : public Dataset {
+class Subset final : public Dataset {
  public:
-  PartOfDataset(std::shared_ptr<const Dataset> whole, std::vector<std::int64_t> indices)
+  Subset(std::shared_ptr<const Dataset> whole, std::vector<std::int64_t> indices)
       : whole_(std::move(whole)), indices_(std::move(indices)) {}
 
   std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
@@ -77,15 +77,16 @@ std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64
   const std::int64_t most = std::accumulate(quota.begin(), quota.end(), std::int64_t{0});
   if (most == 0) {
     throw usage_error(
-        "no image can be held out (got no class with two images, expected one: at most half of a class is held "
-        "out)")
-        .with_hint("data.holdout=0 holds none out");
+        "no image can be held out (got no class with two images, expected one or more: at most half of each class is "
+        "held out)")
+        .with_hint("data.holdout=0 holds out no images");
   }
   if (count < 1 || count > most) {
-    throw usage_error("held-out images: wrong number (got {}, expected 1 to {}: half of each class)", count, most);
+    throw usage_error("held-out images: out of range (got {}, expected 1 to {}: at most half of each class)", count,
+                      most);
   }
 
-  // XXH64 is specified for good and mixes short names well, which FNV does not.
+  // XXH64 is a fixed specification and, unlike FNV, mixes short names well.
   std::vector<std::pair<std::uint64_t, std::int64_t>> order(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i) {
     const std::string name = set->name(i);
@@ -106,7 +107,7 @@ std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64
   for (std::int64_t i = 0; i < n; ++i) {
     if (taken[static_cast<std::size_t>(i)] != rest) indices.push_back(i);
   }
-  return std::make_unique<PartOfDataset>(std::move(set), std::move(indices));
+  return std::make_unique<Subset>(std::move(set), std::move(indices));
 }
 
 std::unique_ptr<Dataset> synthetic(std::int64_t size, std::int64_t classes, Size resolution, std::uint64_t seed) {

@@ -1,4 +1,4 @@
-// Class folders as a Dataset: DIR/SPLIT/CLASS/**/image.jpg.
+// Class folders as a dataset: DIR/SPLIT/CLASS/**/image.jpg.
 #include <algorithm>
 
 #include "effnet/base/error.h"
@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// ImageNet has 1.3 million images: a path is kept as one short text, not as fs::path, which takes ten times as much.
+// ImageNet has 1.3 million images. A path is stored as a string, because fs::path takes ten times as much memory.
 struct Row {
   std::string name;  // below root
   std::int32_t label;
@@ -51,7 +51,8 @@ std::unique_ptr<Dataset> open_class_folders(const fs::path& root, const fs::path
   std::vector<SkippedFile> skipped;
   const std::vector<fs::path> folders = class_folders(folder, &skipped);
   if (folders.empty()) {
-    throw input_error("{}: no class folders (got none, expected one folder a class with its images)", folder.string());
+    throw input_error("{}: no class folders (got none, expected one folder per class with its images)",
+                      folder.string());
   }
   ClassNames known = names;
   if (known.classes == 0) {
@@ -61,14 +62,14 @@ std::unique_ptr<Dataset> open_class_folders(const fs::path& root, const fs::path
   std::vector<std::string> classes;
   for (std::int64_t i = 0; i < known.classes; ++i) classes.push_back(known.name(i));
 
-  const Matched matched = match_folders(folders, known, {});
+  const ClassAssignment assignment = match_folders(folders, known, {});
   ImageWalk walk(folder);
   std::vector<Row> rows;
   for (std::size_t i = 0; i < folders.size(); ++i) {
     ImageSet one;
-    walk.add_class(folders[i], matched.classes[i], one);
+    walk.add_class(folders[i], assignment.classes[i], one);
     for (const LabelledImage& image : one.images)
-      rows.push_back({relative_name(root, image.path), static_cast<std::int32_t>(matched.classes[i])});
+      rows.push_back({relative_name(root, image.path), static_cast<std::int32_t>(assignment.classes[i])});
     skipped.insert(skipped.end(), one.skipped.begin(), one.skipped.end());
   }
   return std::make_unique<FolderDataset>(root, std::move(classes), std::move(rows), std::move(skipped));

@@ -11,8 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Hidden files are no news unless somebody may miss them.
-bool is_passed_over(const FolderEntry& entry) {
+// Hidden files are not reported unless they may be missed: folders and images.
+bool is_worth_reporting(const FolderEntry& entry) {
   return !entry.is_hidden() || entry.is_folder() || is_image_name(entry.name);
 }
 
@@ -29,7 +29,7 @@ std::vector<fs::path> class_folders(const fs::path& folder, std::vector<SkippedF
     const bool loops = entry.is_folder() && std::find(above.begin(), above.end(), entry.id) != above.end();
     if (entry.is_folder() && !entry.is_hidden() && !loops) {
       folders.push_back(folder / entry.name);
-    } else if (skipped != nullptr && is_passed_over(entry)) {
+    } else if (skipped != nullptr && is_worth_reporting(entry)) {
       skipped->push_back({folder / entry.name, entry.is_hidden() ? kHidden
                                                : loops           ? "a link to a folder above it"
                                                                  : "not in a class folder"});
@@ -49,7 +49,7 @@ bool ImageWalk::enter(const FileId& id, const fs::path& folder) { return read_.e
 void ImageWalk::add_class(const fs::path& folder, std::int64_t class_index, ImageSet& set) {
   const FileId id = folders_above(folder).front();
   if (!enter(id, folder)) {
-    throw input_error("{}: the same folder as {} (got a link to it, expected images of another class)", folder.string(),
+    throw input_error("{}: the same folder as {} (got a link to it, expected the images of one class)", folder.string(),
                       read_.at(id))
         .with_hint("remove the link");
   }
@@ -60,12 +60,12 @@ void ImageWalk::add_images(const fs::path& folder, std::int64_t class_index, Ima
   for (const FolderEntry& entry : list_folder(folder)) {
     const fs::path path = folder / entry.name;
     if (entry.is_hidden()) {
-      if (is_passed_over(entry)) set.skipped.push_back({path, kHidden});
+      if (is_worth_reporting(entry)) set.skipped.push_back({path, kHidden});
     } else if (entry.is_folder()) {
       if (enter(entry.id, path)) {
         add_images(path, class_index, set);
       } else {
-        set.skipped.push_back({path, fmt::format("a link to a folder that is read already: {}", read_.at(entry.id))});
+        set.skipped.push_back({path, fmt::format("a link to a folder that was already read: {}", read_.at(entry.id))});
       }
     } else if (entry.mode != 0 && !entry.is_file()) {
       set.skipped.push_back({path, fmt::format("{}, not a file", kind_of_file(entry.mode))});
@@ -81,13 +81,13 @@ ImageSet read_class_folders(const fs::path& folder, const ClassNames& names, con
   ImageSet set;
   const std::vector<fs::path> folders = class_folders(folder, &set.skipped);
   if (folders.empty()) {
-    throw input_error("{}: no class folders (got none, expected one folder a class)", folder.string())
+    throw input_error("{}: no class folders (got none, expected one folder per class)", folder.string())
         .with_hint("images in one folder need --labels CSV with lines 'file,class index or id'");
   }
-  Matched matched = match_folders(folders, names, extra);
-  if (!matched.note.empty()) set.notes.push_back(std::move(matched.note));
+  ClassAssignment assignment = match_folders(folders, names, extra);
+  if (!assignment.note.empty()) set.notes.push_back(std::move(assignment.note));
   ImageWalk walk(folder);
-  for (std::size_t i = 0; i < folders.size(); ++i) walk.add_class(folders[i], matched.classes[i], set);
+  for (std::size_t i = 0; i < folders.size(); ++i) walk.add_class(folders[i], assignment.classes[i], set);
   return set;
 }
 

@@ -1,4 +1,4 @@
-// A labelled set of images on disk: folders of class folders, or one folder with a CSV of labels.
+// Labelled images on disk: class folders, or one folder with a CSV of labels.
 #pragma once
 
 #include <cstdint>
@@ -24,23 +24,24 @@ struct SkippedFile {
 
 struct ImageSet {
   std::vector<LabelledImage> images;  // sorted by path
-  std::vector<SkippedFile> skipped;   // what lies there and is not read: files that are no images by their name, ...
-  std::vector<std::string> notes;     // how labels were read, where a person should know
+  std::vector<SkippedFile> skipped;   // files that are not read, because their extension is not an image's, ...
+  std::vector<std::string> notes;     // how labels were interpreted, if the user should know
 };
 
-// The class folders of a split: folders in it, sorted. Hidden ones are left out, as are links to a folder above; these
-// and files beside the class folders go to `skipped`, if it is given. Error(input) if the folder cannot be read.
+// Returns the class folders of a split: its sub-folders, sorted. Hidden folders and links to an enclosing folder are
+// left out. These, and files beside the class folders, are added to `skipped` if it is not null. Throws Error(input) if
+// the folder cannot be read.
 std::vector<std::filesystem::path> class_folders(const std::filesystem::path& folder,
                                                  std::vector<SkippedFile>* skipped = nullptr);
 bool has_class_folders(const std::filesystem::path& folder);
 
-// Reads the images below class folders, in sub-folders too, sorted within each folder. Links are followed, but each
-// folder is read once, so that a link to a folder above ends.
+// Reads the images of class folders and their sub-folders, sorted within each folder. Links are followed, but each
+// folder is read once, so that a link to an enclosing folder does not loop.
 class ImageWalk {
  public:
-  explicit ImageWalk(const std::filesystem::path& split);  // what holds the class folders
-  // Appends the images of one class. Throws Error(input) for a folder that was read for another class, and
-  // Error(interrupted).
+  explicit ImageWalk(const std::filesystem::path& split);  // the folder that has the class folders
+  // Appends the images of one class to `set`. Throws Error(input) for a folder that was already read for another class,
+  // and Error(interrupted).
   void add_class(const std::filesystem::path& folder, std::int64_t class_index, ImageSet& set);
 
  private:
@@ -50,18 +51,18 @@ class ImageWalk {
   std::map<FileId, std::string> read_;  // folder -> its path
 };
 
-// Class folders as match_folders() (class_names.h) reads their names. Throws Error(input) if there is no class folder,
-// or a folder's class stays unknown.
+// Reads class folders; match_folders() (class_names.h) finds their classes. Throws Error(input) if there is no class
+// folder, or a folder's class is unknown or ambiguous.
 ImageSet read_class_folders(const std::filesystem::path& folder, const ClassNames& names, const ExtraNames& extra);
 
-// Images in one folder, labelled by a CSV `file,class` with class indices or names, as match_labels() reads them. The
-// separator may be a tab or a semicolon, fields may stand in quotes; of more than two fields the last is the class. A
-// first line that names no file and no class is a header; `index` or `name` in it says what the labels are. Throws
-// Error(input) with the line for an unknown class, a file that is not there or that has two classes. Images without a
-// line are skipped.
+// Reads images in one folder, labelled by a CSV `file,class` with class indices or names; match_labels() finds their
+// classes. The separator may also be a tab or a semicolon, fields may be quoted; of more than two fields the last is
+// the class. A first line whose file does not exist and whose class is unknown is a header; `index` or `name` in it is
+// the kind of the labels. Throws Error(input) with the line for an unknown class, a file that does not exist or that
+// has two classes. Images without a line are skipped.
 ImageSet read_labelled_folder(const std::filesystem::path& folder, const std::filesystem::path& csv,
                               const ClassNames& names, const ExtraNames& extra);
 
-bool is_image_name(const std::filesystem::path& path);  // that of effnet/vision/formats.h
+bool is_image_name(const std::filesystem::path& path);  // that of vision/formats.h
 
 }  // namespace effnet::data

@@ -73,62 +73,62 @@ TEST_F(ImageFolder, IdsThenLabelsThenExtraNames) {
   EXPECT_EQ(set.skipped[1].path.filename(), "notes.txt");
 }
 
-TEST_F(ImageFolder, AnAmbiguousLabelIsNoMatch) {
+TEST_F(ImageFolder, AmbiguousLabelIsAnError) {
   touch("n01/a.jpg");
   touch("crane/a.jpg");
   EXPECT_THROW(read_class_folders(root(), kAnimals, {}), Error);
   EXPECT_EQ(found(read_class_folders(root(), kAnimals, {{"crane", 2}})), (Rows{{"crane/a.jpg", 2}, {"n01/a.jpg", 0}}));
 }
 
-TEST_F(ImageFolder, SortedOrderOnlyWhereThereAreNoNames) {
+TEST_F(ImageFolder, SortedOrderOnlyWithoutClassNames) {
   for (const char* name : {"ants", "cats", "dogs"}) touch(std::string(name) + "/a.jpg");
-  EXPECT_THAT(error(kAnimals), HasSubstr("ants: this folder's name is no class of the model (got 'ants'"));
+  EXPECT_THAT(error(kAnimals), HasSubstr("ants: this folder's name is not a class of the model (got 'ants'"));
   const ClassNames unnamed{3, {}, {}};
   const ImageSet set = read_class_folders(root(), unnamed, {});
   EXPECT_EQ(found(set), (Rows{{"ants/a.jpg", 0}, {"cats/a.jpg", 1}, {"dogs/a.jpg", 2}}));
   EXPECT_THAT(set.notes, ElementsAre(HasSubstr("sorted order, 'ants' is class 0, 'dogs' is class 2")));
-  EXPECT_THAT(error(unnamed, {{"ants", 2}}), HasSubstr("cats: this folder's name is no class"));
+  EXPECT_THAT(error(unnamed, {{"ants", 2}}), HasSubstr("cats: this folder's name is not a class"));
   touch("eels/a.jpg");
   EXPECT_THAT(error(unnamed), HasSubstr("got 4 folders, expected 3"));
 }
 
-TEST_F(ImageFolder, AnExactNameGoesBeforeANearOne) {
+TEST_F(ImageFolder, ExactNameHasPriorityOverSimilarName) {
   const ClassNames letters{4, {}, {"A", "B", "C", "a"}};
   for (const char* name : {"A", "B", "C", "a"}) touch(std::string(name) + "/a.jpg");
   EXPECT_EQ(found(read_class_folders(root(), letters, {})),
             (Rows{{"A/a.jpg", 0}, {"B/a.jpg", 1}, {"C/a.jpg", 2}, {"a/a.jpg", 3}}));
-  fs::rename(root() / "C", root() / "b");  // as many folders as classes, but b is no class, and B has its folder
-  EXPECT_THAT(error(letters), HasSubstr("/b: this folder's name fits more than one class of the model or more than one "
-                                        "folder (got 'b' beside 'B', expected one folder for class 1, 'B')"));
+  fs::rename(root() / "C", root() / "b");  // as many folders as classes, but b is only similar to B, which has a folder
+  EXPECT_THAT(error(letters), HasSubstr("/b: this folder's name is ambiguous among the classes of the model (got 'b' "
+                                        "and 'B', expected one folder for class 1, 'B')"));
   fs::remove_all(root() / "B");
   EXPECT_EQ(found(read_class_folders(root(), letters, {})), (Rows{{"A/a.jpg", 0}, {"a/a.jpg", 3}, {"b/a.jpg", 1}}));
 }
 
-TEST_F(ImageFolder, ANearNameMustBeTheOnlyOne) {
+TEST_F(ImageFolder, SimilarNameMustBeUnique) {
   const ClassNames labels{3, {}, {"tabby cat", "tabby_cat", "dog"}};
   touch("tabby-cat/a.jpg");
-  EXPECT_THAT(error(labels), HasSubstr("'tabby-cat', which may be class 0 or class 1"));
+  EXPECT_THAT(error(labels), HasSubstr("'tabby-cat', which matches class 0 and class 1"));
   fs::rename(root() / "tabby-cat", root() / "tabby_cat");
   EXPECT_EQ(found(read_class_folders(root(), labels, {})), (Rows{{"tabby_cat/a.jpg", 1}}));
   touch("DOG/a.jpg");
   touch("Dog/a.jpg");
-  EXPECT_THAT(error(labels), HasSubstr("'Dog' beside 'DOG'"));
+  EXPECT_THAT(error(labels), HasSubstr("'Dog' and 'DOG'"));
 }
 
-TEST_F(ImageFolder, FoldersThatAreAllIndices) {
+TEST_F(ImageFolder, FoldersNamedByIndices) {
   const ClassNames numbers{3, {}, {"1", "2", "3"}};
   for (const char* name : {"0", "1", "2"}) touch(std::string(name) + "/a.jpg");
   const ImageSet set = read_class_folders(root(), numbers, {});
   EXPECT_EQ(found(set), (Rows{{"0/a.jpg", 0}, {"1/a.jpg", 1}, {"2/a.jpg", 2}}));
   EXPECT_THAT(set.notes, ElementsAre(HasSubstr("read as class indices")));
-  fs::rename(root() / "0", root() / "3");  // now all are names
+  fs::rename(root() / "0", root() / "3");  // now all of them are class names
   EXPECT_EQ(found(read_class_folders(root(), numbers, {})), (Rows{{"1/a.jpg", 0}, {"2/a.jpg", 1}, {"3/a.jpg", 2}}));
   EXPECT_EQ(found(read_class_folders(root(), kAnimals, {{"1", 2}, {"2", 1}, {"3", 0}})),
             (Rows{{"1/a.jpg", 2}, {"2/a.jpg", 1}, {"3/a.jpg", 0}}));
-  EXPECT_THAT(error(kAnimals), HasSubstr("/1: this folder's name is no class")) << "3 is out of range";
+  EXPECT_THAT(error(kAnimals), HasSubstr("/1: this folder's name is not a class")) << "3 is out of range";
 }
 
-TEST_F(ImageFolder, AFileOfClassesGoesBeforeTheModelsNames) {
+TEST_F(ImageFolder, ClassFileHasPriorityOverTheModelsNames) {
   touch("n01/a.jpg");
   touch("n02/a.jpg");
   EXPECT_EQ(found(read_class_folders(root(), kAnimals, {{"n01", 1}, {"n02", 0}})),
@@ -150,15 +150,15 @@ TEST_F(ImageFolder, EachFolderIsReadOnce) {
   std::vector<std::string> why;
   for (const SkippedFile& file : set.skipped) why.push_back(file.path.filename().string() + " " + file.why);
   EXPECT_THAT(
-      why, ElementsAre("n03 a link to a folder above it", HasSubstr("upper a link to a folder that is read"),
-                       HasSubstr("up a link to a folder that is read already"),
-                       HasSubstr("zweitens a link to a folder that is read already"), "fifo.jpg a FIFO, not a file"));
+      why, ElementsAre("n03 a link to a folder above it", HasSubstr("upper a link to a folder that was already read"),
+                       HasSubstr("up a link to a folder that was already read"),
+                       HasSubstr("zweitens a link to a folder that was already read"), "fifo.jpg a FIFO, not a file"));
   fs::remove(root() / "n03");
   fs::create_directory_symlink("n01", root() / "n03");
   EXPECT_THAT(error(kAnimals), HasSubstr("n03: the same folder as"));
 }
 
-TEST_F(ImageFolder, AWalkCanBeInterrupted) {
+TEST_F(ImageFolder, ReadingCanBeInterrupted) {
   touch("n01/a.jpg");
   EXPECT_EXIT(
       {
@@ -186,7 +186,7 @@ TEST_F(ImageFolder, LabelsFromACsv) {
   }
 }
 
-TEST_F(ImageFolder, OneReadingForAllLabels) {
+TEST_F(ImageFolder, AllLabelsAreNamesOrAllAreIndices) {
   const ClassNames numbers{3, {}, {"1", "2", "3"}};
   for (const char* name : {"a.jpg", "b.jpg", "c.jpg"}) touch(name);
   const auto read = [&](const std::string& text) {
@@ -197,13 +197,14 @@ TEST_F(ImageFolder, OneReadingForAllLabels) {
   EXPECT_EQ(found(read("a.jpg,1\nb.jpg,2\nc.jpg,3\n")), (Rows{{"a.jpg", 0}, {"b.jpg", 1}, {"c.jpg", 2}}));
   EXPECT_THAT(
       csv_error("a.jpg,1\nb.jpg,2\nc.jpg,2\n", numbers),
-      HasSubstr("l.csv:1: the labels may be names of classes or indices (got '1', which as a name is class 0)"));
+      HasSubstr("l.csv:1: the labels can be class names or class indices (got '1', which is class 0 as a name and "
+                "class 1 as an index)"));
   EXPECT_EQ(found(read("file,index\na.jpg,1\nb.jpg,2\nc.jpg,2\n")), (Rows{{"a.jpg", 1}, {"b.jpg", 2}, {"c.jpg", 2}}));
   EXPECT_EQ(found(read("file,name\na.jpg,1\nb.jpg,2\nc.jpg,2\n")), (Rows{{"a.jpg", 0}, {"b.jpg", 1}, {"c.jpg", 1}}));
   EXPECT_THAT(csv_error("a.jpg,0\nb.jpg,3\n", numbers), HasSubstr("unknown class"));
 }
 
-TEST_F(ImageFolder, CsvFilesAsPeopleMakeThem) {
+TEST_F(ImageFolder, CsvDialects) {
   for (const char* name : {"a.jpg", "b,c.jpg", "d e.jpg", "rest.jpg"}) touch(name);
   const Rows expected{{"a.jpg", 0}, {"b,c.jpg", 1}, {"d e.jpg", 2}};
   for (const char* text :
@@ -214,14 +215,14 @@ TEST_F(ImageFolder, CsvFilesAsPeopleMakeThem) {
     const ImageSet set = read_labelled_folder(root(), aside("l.csv", text), kAnimals, {});
     EXPECT_EQ(found(set), expected) << text;
     ASSERT_FALSE(set.skipped.empty());
-    EXPECT_EQ(set.skipped.back().path.filename(), "rest.jpg") << "an image without a line is told of";
+    EXPECT_EQ(set.skipped.back().path.filename(), "rest.jpg") << "an image without a line is reported";
   }
   EXPECT_THAT(csv_error("a.jpg,n01\na.jpg,n02\n", kAnimals), HasSubstr("l.csv:2: 'a.jpg' has two classes"));
   EXPECT_THAT(csv_error("a.jpg,\"n01\n", kAnimals), HasSubstr("a quote that never ends"));
   EXPECT_THAT(csv_error(std::string("\xff\xfe") + "a", kAnimals), HasSubstr("UTF-16"));
 }
 
-TEST_F(ImageFolder, NamesThatAModelCannotHold) {
+TEST_F(ImageFolder, RejectsNamesThatAModelFileCannotStore) {
   check_class_names({"cat", "caf\xc3\xa9", "a b"}, "p", "w");
   for (const char* wrong : {"caf\xe9", "a\nb", "a\tb", "", " ", "\xed\xa0\x80", "\xc0\xaf"})
     EXPECT_THROW(check_class_names({"cat", wrong}, "p", "w"), Error) << wrong;

@@ -14,38 +14,40 @@
 namespace effnet::data {
 namespace {
 
-using Found = std::map<std::int64_t, std::string>;
+using CorruptImages = std::map<std::int64_t, std::string>;  // index -> why
 
 void check_options(const Dataset& set, const LoaderOptions& options, Size size) {
   if (options.world < 1 || options.rank < 0 || options.rank >= options.world)
-    throw usage_error("loader: wrong rank (got {} of {}, expected 0 to {})", options.rank, options.world,
+    throw usage_error("loader: rank out of range (got {} of {}, expected 0 to {})", options.rank, options.world,
                       options.world - 1);
-  if (options.batch < 1) throw usage_error("loader: wrong batch (got {}, expected at least 1)", options.batch);
+  if (options.batch < 1) throw usage_error("loader: batch out of range (got {}, expected at least 1)", options.batch);
   if (options.workers < 0 || options.workers > 1024)
-    throw usage_error("loader: wrong number of workers (got {}, expected 0 to 1024)", options.workers);
+    throw usage_error("loader: number of workers out of range (got {}, expected 0 to 1024)", options.workers);
   if (!(options.broken_limit >= 0 && options.broken_limit <= 1))
-    throw usage_error("loader: wrong broken limit (got {}, expected a share from 0 to 1)", options.broken_limit);
+    throw usage_error("loader: limit of corrupt images out of range (got {}, expected a fraction from 0 to 1)",
+                      options.broken_limit);
   for (const double alpha : {options.mixup, options.cutmix}) {
     if (!(alpha >= 0 && alpha <= 1000))
-      throw usage_error("loader: wrong mixup or cutmix (got {}, expected an alpha from 0 to 1000)", alpha);
+      throw usage_error("loader: alpha of mixup or CutMix out of range (got {}, expected 0 to 1000)", alpha);
   }
   if (size.h < 1 || size.w < 1)
-    throw usage_error("loader: wrong input size (got {}x{}, expected at least 1x1)", size.h, size.w);
-  if (set.size() < 1) throw input_error("loader: no images (got an empty set)");
+    throw usage_error("loader: input size out of range (got {}x{}, expected at least 1x1)", size.h, size.w);
+  if (set.size() < 1) throw input_error("loader: no images (got an empty dataset)");
 }
 
-// Pieces are runs of images: one of 224 px; more of small ones, which take little beside the exchange of a piece.
-std::int64_t piece_size(std::int64_t rows, Size size, int workers) {
+// The number of rows in a task: one of 224 px, several of small images, for which the hand-over of a task would take
+// too large a part of the time.
+std::int64_t task_rows(std::int64_t rows, Size size, int workers) {
   constexpr std::int64_t kPixels = 1 << 14;
   return std::clamp<std::int64_t>(
       std::min(rows / (std::int64_t{4} * std::max(workers, 1)), kPixels / (std::int64_t{size.h} * size.w)), 1, 16);
 }
 
-// An image made into a row; false and its reason in `found` if it is broken.
+// Makes an image into a row with `make`. If the image is corrupt, returns false and adds it to `found`.
 template <class Make>
-bool make_row(const Dataset& set, std::int64_t index, KnownCorrupt& known, std::mutex& mutex, Found& found,
+bool make_row(const Dataset& set, std::int64_t index, CorruptCache& cache, std::mutex& mutex, CorruptImages& found,
               const Make& make) {
-  std::optional<std::string> why = known.why(index);
+  std::optional<std::string> why = cache.why(index);
   if (!why) {
     try {
       const ImageData content = set.read(index);
@@ -54,7 +56,7 @@ bool make_row(const Dataset& set, std::int64_t index, KnownCorrupt& known, std::
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw error.in(set.name(index));
       why = error.what();
-      known.add(index, *why);
+      cache.add(index, *why);
     }
   }
   const std::lock_guard lock(mutex);
@@ -62,31 +64,31 @@ bool make_row(const Dataset& set, std::int64_t index, KnownCorrupt& known, std::
   return false;
 }
 
-// What the threads share of one loader.
+// The data of a loader that its threads share.
 struct Shared {
   std::shared_ptr<const Dataset> set;
   LoaderOptions options;
   Size size;
-  KnownCorrupt broken;
+  CorruptCache corrupt;
   std::size_t row_floats() const { return static_cast<std::size_t>(3 * size.h * size.w); }
 };
 
 class BatchJob : public Job {
  public:
   BatchJob(Shared& shared, std::int64_t rows)
-      : shared_(shared), rows_(rows), piece_(piece_size(rows, shared.size, shared.options.workers)) {
+      : shared_(shared), rows_(rows), task_rows_(task_rows(rows, shared.size, shared.options.workers)) {
     batch.indices.resize(static_cast<std::size_t>(rows));
     batch.labels.resize(static_cast<std::size_t>(rows));
   }
 
   Batch batch;
-  Found found;  // broken images that this batch met
+  CorruptImages found;  // the corrupt images of this batch
 
-  std::int64_t pieces() const override { return (rows_ + piece_ - 1) / piece_; }
-  void make(std::int64_t piece) override {
-    // Not in the constructor, where the pipeline holds its lock: 128 images of 224 px are 77 MB to clear.
+  std::int64_t tasks() const override { return (rows_ + task_rows_ - 1) / task_rows_; }
+  void make(std::int64_t task) override {
+    // Not in the constructor, during which the pipeline holds its lock: 128 images of 224 px are 77 MB to clear.
     std::call_once(allocated_, [this] { batch.images.resize(batch.labels.size() * shared_.row_floats()); });
-    for (std::int64_t row = piece * piece_; row < std::min((piece + 1) * piece_, rows_); ++row) make_one(row);
+    for (std::int64_t row = task * task_rows_; row < std::min((task + 1) * task_rows_, rows_); ++row) make_one(row);
   }
 
  protected:
@@ -99,14 +101,14 @@ class BatchJob : public Job {
   std::mutex mutex_;
 
  private:
-  std::int64_t piece_;
+  std::int64_t task_rows_;
   std::once_flag allocated_;
 };
 
-// Rows of the global batch: this rank's part, and the mixing partners that lie just outside of it.
+// Rows of the global batch: this rank's rows, and mixing partners just outside of them.
 struct Rows {
-  std::int64_t begin = 0, end = 0;            // made
-  std::int64_t part_begin = 0, part_end = 0;  // handed out
+  std::int64_t begin = 0, end = 0;            // rows that are made
+  std::int64_t rank_begin = 0, rank_end = 0;  // rows that are returned
 };
 
 class TrainingJob final : public BatchJob {
@@ -131,10 +133,10 @@ class TrainingJob final : public BatchJob {
   void make_one(std::int64_t row) override {
     const auto at = static_cast<std::size_t>(row);
     const std::int64_t n = shared_.set->size();
-    Found tried;
+    CorruptImages tried;
     for (std::int64_t index = batch.indices[at];; index = (index + 1) % n) {
       const RandomKey key{shared_.options.seed, batch.epoch, static_cast<std::uint64_t>(index)};
-      const bool good = make_row(*shared_.set, index, shared_.broken, mutex_, tried, [&](const auto& content) {
+      const bool good = make_row(*shared_.set, index, shared_.corrupt, mutex_, tried, [&](const auto& content) {
         vision::make_training_input(content, view_, key, image(row));
       });
       if (good) {
@@ -142,7 +144,7 @@ class TrainingJob final : public BatchJob {
         batch.labels[at] = shared_.set->label(index);
         break;
       }
-      // More in a row than may be broken at all: looking further could read the whole set.
+      // More corrupt images in a row than are allowed in all: a further search could read the whole dataset.
       if (static_cast<std::int64_t>(tried.size()) > allowed_corrupt(shared_.options.broken_limit, n) ||
           static_cast<std::int64_t>(tried.size()) == n) {
         throw too_many_corrupt(*shared_.set, tried, shared_.options.broken_limit);
@@ -166,8 +168,8 @@ class TrainingJob final : public BatchJob {
   }
 
   void drop_partners() {
-    const std::int64_t before = rows_of_batch_.part_begin - rows_of_batch_.begin;
-    const std::int64_t n = rows_of_batch_.part_end - rows_of_batch_.part_begin;
+    const std::int64_t before = rows_of_batch_.rank_begin - rows_of_batch_.begin;
+    const std::int64_t n = rows_of_batch_.rank_end - rows_of_batch_.rank_begin;
     if (n == rows_) return;
     const auto keep = [&](auto& values, std::int64_t each) {
       if (values.empty()) return;
@@ -194,7 +196,7 @@ class EvaluationJob final : public BatchJob {
       batch.indices[static_cast<std::size_t>(i)] = shared.options.rank + (first + i) * shared.options.world;
   }
 
-  // Leaves the broken ones out.
+  // Leaves the corrupt images out.
   void finish() override {
     std::int64_t kept = 0;
     for (std::int64_t row = 0; row < rows_; ++row) {
@@ -215,12 +217,12 @@ class EvaluationJob final : public BatchJob {
     const auto at = static_cast<std::size_t>(row);
     const std::int64_t index = batch.indices[at];
     batch.labels[at] = shared_.set->label(index);
-    good_[at] = make_row(*shared_.set, index, shared_.broken, mutex_, found,
+    good_[at] = make_row(*shared_.set, index, shared_.corrupt, mutex_, found,
                          [&](const auto& content) { vision::make_evaluation_input(content, rule_, image(row)); });
   }
 
   const Preprocessing& rule_;
-  std::vector<char> good_;  // not bool: neighbours are written by different threads
+  std::vector<char> good_;  // not bool: different threads write neighbouring elements
 };
 
 }  // namespace
@@ -229,7 +231,7 @@ std::vector<std::int64_t> epoch_order(std::int64_t n, std::uint64_t seed, std::u
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   if (!shuffle) return order;
-  for (std::int64_t i = n - 1; i > 0; --i) {  // Fisher and Yates; each exchange has a key of its own
+  for (std::int64_t i = n - 1; i > 0; --i) {  // Fisher-Yates; each swap has its own random key
     const std::int64_t j = Draws({seed, epoch, static_cast<std::uint64_t>(i)}, "epoch order").below(i + 1);
     std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(j)]);
   }
@@ -242,29 +244,29 @@ struct TrainingLoader::Impl {
   std::int64_t global = 0, batches = 0;
   Rows rows;
   std::uint64_t order_epoch = 0;
-  std::vector<std::int64_t> order;  // of order_epoch; used by begin() alone
-  MetCorrupt met;
+  std::vector<std::int64_t> order;  // of order_epoch; used by begin() only
+  CorruptLog log;
   std::exception_ptr failure;
-  std::unique_ptr<Pipeline> pipeline;  // last: its threads use all of the above
+  std::unique_ptr<Pipeline> pipeline;  // the last member, because its threads use all others
 
   Impl(std::shared_ptr<const Dataset> set, const vision::TrainingView& the_view, LoaderOptions options)
       : shared{std::move(set), options, the_view.evaluation.crop, {}},
         view(the_view),
-        met(*shared.set, options.broken_limit) {
+        log(*shared.set, options.broken_limit) {
     check_options(*shared.set, options, shared.size);
     const std::int64_t n = shared.set->size();
     global = std::min(options.batch, n);
     if (global < options.world) {
       throw usage_error(
-          "loader: a batch smaller than the number of processes (got {} of {} images, expected at "
+          "loader: the batch is smaller than the number of processes (got {} of {} images, expected at "
           "least {})",
           options.batch, n, options.world);
     }
     batches = n / global;
-    rows.part_begin = options.rank * global / options.world;
-    rows.part_end = (options.rank + 1) * global / options.world;
-    rows.begin = rows.part_begin;
-    rows.end = rows.part_end;
+    rows.rank_begin = options.rank * global / options.world;
+    rows.rank_end = (options.rank + 1) * global / options.world;
+    rows.begin = rows.rank_begin;
+    rows.end = rows.rank_end;
     if (options.mixup > 0 || options.cutmix > 0) {
       rows.begin -= rows.begin % 2;
       rows.end = std::min(rows.end + rows.end % 2, global);
@@ -292,7 +294,7 @@ TrainingLoader::TrainingLoader(std::shared_ptr<const Dataset> set, const vision:
     : impl_(std::make_unique<Impl>(std::move(set), view, options)) {}
 TrainingLoader::~TrainingLoader() = default;
 
-std::int64_t TrainingLoader::batches_an_epoch() const { return impl_->batches; }
+std::int64_t TrainingLoader::batches_per_epoch() const { return impl_->batches; }
 
 void TrainingLoader::seek(std::uint64_t epoch, std::int64_t batch) {
   EFFNET_CHECK(batch >= 0 && batch <= impl_->batches);
@@ -305,7 +307,7 @@ Batch TrainingLoader::next() {
   const std::unique_ptr<Job> job = impl_->pipeline->next();
   auto& made = static_cast<TrainingJob&>(*job);
   try {
-    impl_->met.add(made.found);
+    impl_->log.add(made.found);
   } catch (...) {
     impl_->failure = std::current_exception();
     throw;
@@ -313,20 +315,20 @@ Batch TrainingLoader::next() {
   return std::move(made.batch);
 }
 
-std::vector<CorruptImage> TrainingLoader::broken() const { return impl_->met.list(); }
+std::vector<CorruptImage> TrainingLoader::broken() const { return impl_->log.list(); }
 
 struct EvaluationLoader::Impl {
   Shared shared;
   Preprocessing rule;
-  std::int64_t images = 0, rows = 0;  // of this rank; of a batch
-  MetCorrupt met;
+  std::int64_t images = 0, rows = 0;  // images of this rank; rows of a batch
+  CorruptLog log;
   std::exception_ptr failure;
   std::unique_ptr<Pipeline> pipeline;
 
   Impl(std::shared_ptr<const Dataset> set, Preprocessing the_rule, LoaderOptions options)
       : shared{std::move(set), options, the_rule.crop, {}},
         rule(std::move(the_rule)),
-        met(*shared.set, options.broken_limit) {
+        log(*shared.set, options.broken_limit) {
     check_options(*shared.set, options, shared.size);
     images = (shared.set->size() - options.rank + options.world - 1) / options.world;
     rows = std::max<std::int64_t>(options.batch / options.world, 1);
@@ -349,7 +351,7 @@ std::optional<Batch> EvaluationLoader::next() {
   while (const std::unique_ptr<Job> job = impl_->pipeline->next()) {
     auto& made = static_cast<EvaluationJob&>(*job);
     try {
-      impl_->met.add(made.found);
+      impl_->log.add(made.found);
     } catch (...) {
       impl_->failure = std::current_exception();
       throw;
@@ -359,6 +361,6 @@ std::optional<Batch> EvaluationLoader::next() {
   return {};
 }
 
-std::vector<CorruptImage> EvaluationLoader::broken() const { return impl_->met.list(); }
+std::vector<CorruptImage> EvaluationLoader::broken() const { return impl_->log.list(); }
 
 }  // namespace effnet::data

@@ -1,7 +1,7 @@
-// How many training images a second the loader makes, and where the time of one goes:
-//   loader_bench DIR [WORKERS] [IMAGES]     DIR: class folders of photographs, or a folder with train/
-// Images go to 224 px with AutoAugment. Prints images a second for 1 ... WORKERS threads, and the milliseconds a
-// image takes on one thread, step by step.
+// Measures how many training images per second the loader makes, and the time of each step:
+//   loader_bench DIR [WORKERS] [IMAGES]     DIR: class folders of photos, or a folder with train/
+// Images are resized to 224 px, with AutoAugment. Prints the images per second for 1 ... WORKERS threads, and the
+// milliseconds per image of each step on one thread.
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -47,7 +47,7 @@ void one_thread(const Dataset& set, std::int64_t images) {
   const auto line = [&](const char* what, double seconds) {
     std::printf("  %-52s %7.2f ms\n", what, 1e3 * seconds / n);
   };
-  std::printf("one thread, %.0f images of %.0f pixels and %.0f KB in the mean\n", n, pixels / n, bytes / n / 1000);
+  std::printf("one thread, %.0f images of %.0f pixels and %.0f KB on average\n", n, pixels / n, bytes / n / 1000);
   line("read the file (from the page cache)", read);
   line("decode the whole image, for comparison", decode);
   std::vector<float> out(3 * 224 * 224);
@@ -68,7 +68,7 @@ void loader(const std::shared_ptr<const Dataset>& set, int workers, std::int64_t
   options.batch = std::min<std::int64_t>(32, set->size());
   options.ahead = 4;
   TrainingLoader loader(set, view_with(vision::Augment::autoaugment), options);
-  loader.next();  // threads are up
+  loader.next();  // starts the threads
   std::int64_t made = 0;
   const double seconds = seconds_of([&] {
     while (made < images) made += loader.next().n();
@@ -82,8 +82,8 @@ int run(int argc, char** argv) {
     return 2;
   }
   const std::filesystem::path folder = argv[1];
-  const auto number = [&](int i, std::int64_t otherwise) {
-    return argc > i ? class_number(argv[i]).value_or(otherwise) : otherwise;
+  const auto number = [&](int i, std::int64_t default_value) {
+    return argc > i ? class_number(argv[i]).value_or(default_value) : default_value;
   };
   const std::int64_t workers = number(2, 2), images = std::max<std::int64_t>(number(3, 400), 1);
   const std::shared_ptr<const Dataset> set =

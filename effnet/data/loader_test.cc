@@ -22,20 +22,20 @@ namespace {
 
 using testing::HasSubstr;
 
-// Images of noise, of which some are broken, and one is a fault of effnet.
+// Random images, some of them corrupt. Reading image `fault` throws an internal error.
 class FakeSet final : public Dataset {
  public:
   explicit FakeSet(
-      std::int64_t size, std::vector<std::int64_t> broken = {}, std::int64_t fault = -1,
+      std::int64_t size, std::vector<std::int64_t> corrupt = {}, std::int64_t fault = -1,
       std::function<void()> before_read = [] {})
-      : size_(size), broken_(std::move(broken)), fault_(fault), before_read_(std::move(before_read)) {}
+      : size_(size), corrupt_(std::move(corrupt)), fault_(fault), before_read_(std::move(before_read)) {}
   std::int64_t size() const override { return size_; }
   std::int64_t label(std::int64_t index) const override { return index % 3; }
   std::string name(std::int64_t index) const override { return fmt::format("image {:03}", index); }
   ImageData read(std::int64_t index) const override {
     before_read_();
     if (index == fault_) throw internal_error("a fault");
-    if (std::ranges::count(broken_, index) != 0) throw input_error("cut");
+    if (std::ranges::count(corrupt_, index) != 0) throw input_error("cut");
     return testing_sets::noise(static_cast<std::uint64_t>(index));
   }
   const std::vector<std::string>& classes() const override { return classes_; }
@@ -43,7 +43,7 @@ class FakeSet final : public Dataset {
 
  private:
   std::int64_t size_;
-  std::vector<std::int64_t> broken_;
+  std::vector<std::int64_t> corrupt_;
   std::int64_t fault_;
   std::function<void()> before_read_;
   std::vector<std::string> classes_{"a", "b", "c"};
@@ -80,7 +80,7 @@ bool same(const Batch& a, const Batch& b) {
          a.labels == b.labels && a.labels_b == b.labels_b && a.lambda == b.lambda;
 }
 
-TEST(EpochOrder, IsAPermutationOfItsOwn) {
+TEST(EpochOrder, IsAPermutationThatFollowsFromSeedAndEpoch) {
   for (const std::int64_t n : {1, 2, 3, 10, 1000}) {
     std::vector<std::int64_t> order = epoch_order(n, 1, 5, true);
     EXPECT_EQ(order, epoch_order(n, 1, 5, true));
@@ -108,7 +108,7 @@ TEST(EpochOrder, IsUniform) {
   EXPECT_GT(chi, 119 - 5 * 15.4);
 }
 
-class TrainingLoaderTest : public testing::TestWithParam<bool> {  // mixing
+class TrainingLoaderTest : public testing::TestWithParam<bool> {  // with or without mixing
  protected:
   static LoaderOptions with(LoaderOptions options) {
     if (GetParam()) options.mixup = options.cutmix = 0.8;
@@ -118,9 +118,9 @@ class TrainingLoaderTest : public testing::TestWithParam<bool> {  // mixing
 };
 INSTANTIATE_TEST_SUITE_P(Mixing, TrainingLoaderTest, testing::Bool());
 
-TEST_P(TrainingLoaderTest, BatchesAreTheSameHoweverTheyAreMade) {
+TEST_P(TrainingLoaderTest, BatchesDoNotDependOnWorkersOrAhead) {
   TrainingLoader plain(set_, view(), with(options(10, 0)));
-  EXPECT_EQ(plain.batches_an_epoch(), 5);
+  EXPECT_EQ(plain.batches_per_epoch(), 5);
   const std::vector<Batch> expected = take(plain, 12);
   for (const int workers : {1, 2, 5}) {
     for (const std::int64_t ahead : {1, 2, 9}) {
@@ -133,22 +133,22 @@ TEST_P(TrainingLoaderTest, BatchesAreTheSameHoweverTheyAreMade) {
   EXPECT_FALSE(same(expected[0], expected[5]));
 }
 
-TEST_P(TrainingLoaderTest, SeekGoesOnFromAnyPlace) {
+TEST_P(TrainingLoaderTest, SeekContinuesFromAnyBatch) {
   TrainingLoader plain(set_, view(), with(options(10, 0)));
   const std::vector<Batch> expected = take(plain, 15);
   for (const int workers : {0, 2}) {
     TrainingLoader loader(set_, view(), with(options(10, workers)));
-    for (const int place : {13, 2, 5, 4, 0, 9}) {
-      loader.seek(static_cast<std::uint64_t>(place / 5), place % 5);
-      for (int i = place; i < std::min(place + 3, 15); ++i)
-        ASSERT_TRUE(same(loader.next(), expected[static_cast<std::size_t>(i)])) << workers << " " << place << " " << i;
+    for (const int batch : {13, 2, 5, 4, 0, 9}) {
+      loader.seek(static_cast<std::uint64_t>(batch / 5), batch % 5);
+      for (int i = batch; i < std::min(batch + 3, 15); ++i)
+        ASSERT_TRUE(same(loader.next(), expected[static_cast<std::size_t>(i)])) << workers << " " << batch << " " << i;
     }
   }
-  plain.seek(0, 5);  // behind an epoch's last batch: the next epoch's first
+  plain.seek(0, 5);  // after the last batch of an epoch comes the first batch of the next epoch
   EXPECT_TRUE(same(plain.next(), expected[5]));
 }
 
-TEST_P(TrainingLoaderTest, RanksHoldThePartsOfTheGlobalBatch) {
+TEST_P(TrainingLoaderTest, BatchesOfAllRanksAreTheGlobalBatch) {
   TrainingLoader plain(set_, view(), with(options(11, 0)));
   const std::vector<Batch> expected = take(plain, 6);
   for (const std::int64_t world : {1, 2, 3, 4, 11}) {
@@ -178,7 +178,7 @@ TEST_P(TrainingLoaderTest, RanksHoldThePartsOfTheGlobalBatch) {
   }
 }
 
-TEST_P(TrainingLoaderTest, BrokenImagesAreReplacedAndNoted) {
+TEST_P(TrainingLoaderTest, CorruptImagesAreReplacedAndRecorded) {
   LoaderOptions o = with(options(53, 2));
   o.shuffle = false;
   TrainingLoader loader(set_, view(), o);
@@ -199,7 +199,7 @@ TEST_P(TrainingLoaderTest, BrokenImagesAreReplacedAndNoted) {
   }
 }
 
-TEST(TrainingLoader, MixingSaysWhatItDid) {
+TEST(TrainingLoader, MixingReturnsBothLabelsAndLambda) {
   const auto set = std::make_shared<FakeSet>(9);
   vision::TrainingView plain_view = view();
   TrainingLoader plain(set, plain_view, options(9, 0));
@@ -224,9 +224,9 @@ TEST(TrainingLoader, MixingSaysWhatItDid) {
   }
 }
 
-TEST(TrainingLoader, ASetSmallerThanABatchIsOneBatch) {
+TEST(TrainingLoader, DatasetSmallerThanABatchIsOneBatch) {
   TrainingLoader loader(std::make_shared<FakeSet>(5), view(), options(32, 1));
-  EXPECT_EQ(loader.batches_an_epoch(), 1);
+  EXPECT_EQ(loader.batches_per_epoch(), 1);
   EXPECT_EQ(loader.next().n(), 5);
   EXPECT_EQ(loader.next().epoch, 1U);
 }
@@ -241,30 +241,31 @@ std::string failure(Loader& loader) {
   return "none";
 }
 
-// A share of a small set is less than an image: three may be broken all the same, unless none may.
-TEST(TrainingLoader, AFewBrokenImagesOfASmallSet) {
+// The fraction of a small dataset may be less than one image. Three images may be corrupt nevertheless, unless the
+// limit is 0.
+TEST(TrainingLoader, SmallDatasetsMayHaveAFewCorruptImages) {
   EXPECT_EQ(allowed_corrupt(0.01, 99), 3);
   EXPECT_EQ(allowed_corrupt(0.01, 1000), 10);
   EXPECT_EQ(allowed_corrupt(0, 99), 0);
-  const auto with = [](std::vector<std::int64_t> broken, double limit) {
+  const auto with = [](std::vector<std::int64_t> corrupt, double limit) {
     LoaderOptions o = options(4, 1);
     o.broken_limit = limit;
-    TrainingLoader training(std::make_shared<FakeSet>(12, broken), view(), o);
+    TrainingLoader training(std::make_shared<FakeSet>(12, corrupt), view(), o);
     for (int i = 0; i < 6; ++i) training.next();
-    EvaluationLoader evaluation(std::make_shared<FakeSet>(12, broken), view().evaluation, o);
+    EvaluationLoader evaluation(std::make_shared<FakeSet>(12, corrupt), view().evaluation, o);
     std::int64_t seen = 0;
     while (const auto batch = evaluation.next()) seen += batch->n();
-    EXPECT_EQ(evaluation.broken().size(), broken.size());
-    EXPECT_EQ(training.broken().size(), broken.size());
+    EXPECT_EQ(evaluation.broken().size(), corrupt.size());
+    EXPECT_EQ(training.broken().size(), corrupt.size());
     return seen;
   };
   EXPECT_EQ(with({5}, 0.01), 11);
-  EXPECT_EQ(with({0, 1, 2}, 0.01), 9);  // in a row
+  EXPECT_EQ(with({0, 1, 2}, 0.01), 9);  // consecutive images
   EXPECT_THROW(with({0, 1, 2, 7}, 0.01), Error);
   EXPECT_THROW(with({5}, 0), Error);
 }
 
-TEST(TrainingLoader, TooManyBrokenImagesEndIt) {
+TEST(TrainingLoader, TooManyCorruptImagesAreAnError) {
   const auto set = std::make_shared<FakeSet>(40, std::vector<std::int64_t>{3, 9, 20, 33});
   std::string first;
   for (const int workers : {0, 3}) {
@@ -272,24 +273,24 @@ TEST(TrainingLoader, TooManyBrokenImagesEndIt) {
     o.broken_limit = 0.08;  // 3.2 images
     TrainingLoader loader(set, view(), o);
     const std::string text = failure(loader);
-    EXPECT_THAT(text, HasSubstr("3 too many broken images (got 4 of 40, expected at most 3); image 003: cut; "
+    EXPECT_THAT(text, HasSubstr("3 too many corrupt images (got 4 of 40, expected at most 3); image 003: cut; "
                                 "image 009: cut; image 020: cut; ..."));
-    EXPECT_EQ(failure(loader), text) << "and again";
+    EXPECT_EQ(failure(loader), text) << "the next call throws the same error";
     if (first.empty()) first = text;
     EXPECT_EQ(text, first);
   }
-  // All of them: the search for a replacement ends.
+  // All images are corrupt: the search for a replacement must end.
   std::vector<std::int64_t> all(10);
   std::iota(all.begin(), all.end(), std::int64_t{0});
   for (const double limit : {0.0, 0.5, 1.0}) {
     LoaderOptions o = options(4, 1);
     o.broken_limit = limit;
     TrainingLoader loader(std::make_shared<FakeSet>(10, all), view(), o);
-    EXPECT_THAT(failure(loader), HasSubstr("too many broken images"));
+    EXPECT_THAT(failure(loader), HasSubstr("too many corrupt images"));
   }
 }
 
-TEST(TrainingLoader, AWorkersFaultReachesNext) {
+TEST(TrainingLoader, ErrorOfAWorkerIsThrownByNext) {
   for (const int workers : {0, 2}) {
     TrainingLoader loader(std::make_shared<FakeSet>(30, std::vector<std::int64_t>{}, 17), view(), options(5, workers));
     EXPECT_EQ(failure(loader), "1 image 017: a fault");
@@ -299,7 +300,7 @@ TEST(TrainingLoader, AWorkersFaultReachesNext) {
   }
 }
 
-TEST(TrainingLoader, OptionsOutOfRange) {
+TEST(TrainingLoader, RejectsOptionsOutOfRange) {
   const auto set = std::make_shared<FakeSet>(10);
   const auto wrong = [&](auto change) {
     LoaderOptions o = options(4, 1);
@@ -316,31 +317,31 @@ TEST(TrainingLoader, OptionsOutOfRange) {
   wrong([](LoaderOptions& o) { o.broken_limit = 2; });
 }
 
-// Reading an image lasts until this thread sleeps, which is when it waits for the workers: of a batch's 256 images
-// it may wait for those of the two pieces in work only, 16 at most each.
-TEST(TrainingLoader, EndsInTheMiddleOfWork) {
+// Reading an image blocks until this thread sleeps, that is until the destructor waits for the workers. Of a batch's
+// 256 images it may wait only for those of the two running tasks, at most 16 each.
+TEST(TrainingLoader, DestructorWaitsForRunningTasksOnly) {
   std::atomic<int> reads = 0;
   std::atomic<bool> leaving = false;
-  const auto until_awaited = [&, owner = testing_support::thread_id()] {
+  const auto until_destructor_waits = [&, owner = testing_support::thread_id()] {
     ++reads;
     while (!leaving || !testing_support::is_asleep(owner)) std::this_thread::yield();
   };
   {
-    TrainingLoader loader(std::make_shared<FakeSet>(512, std::vector<std::int64_t>{}, -1, until_awaited), view(),
-                          options(256, 2));
+    TrainingLoader loader(std::make_shared<FakeSet>(512, std::vector<std::int64_t>{}, -1, until_destructor_waits),
+                          view(), options(256, 2));
     while (reads < 2) std::this_thread::yield();
     leaving = true;
   }
   EXPECT_LE(reads, 2 * 16);
 }
 
-TEST(EvaluationLoader, EveryImageOnceOverAllRanks) {
+TEST(EvaluationLoader, EveryImageIsInOneBatchOfOneRank) {
   const auto set = std::make_shared<FakeSet>(23, std::vector<std::int64_t>{4, 12, 13});
   const Preprocessing rule = view().evaluation;
   for (const std::int64_t world : {1, 2, 4, 23}) {
     for (const int workers : {0, 1, 3}) {
       std::map<std::int64_t, int> seen;
-      std::size_t broken = 0;
+      std::size_t corrupt = 0;
       for (std::int64_t rank = 0; rank < world; ++rank) {
         LoaderOptions o = options(6, workers);
         o.rank = rank;
@@ -366,23 +367,23 @@ TEST(EvaluationLoader, EveryImageOnceOverAllRanks) {
           }
         }
         EXPECT_FALSE(loader.next().has_value());
-        broken += loader.broken().size();
+        corrupt += loader.broken().size();
       }
       EXPECT_EQ(seen.size(), 20U);
       for (const auto& [index, times] : seen) EXPECT_EQ(times, 1) << index;
-      EXPECT_EQ(broken, 3U);
+      EXPECT_EQ(corrupt, 3U);
     }
   }
 }
 
-TEST(EvaluationLoader, TooManyBrokenImagesEndIt) {
+TEST(EvaluationLoader, TooManyCorruptImagesAreAnError) {
   LoaderOptions o = options(4, 2);
   o.broken_limit = 0.05;
   EvaluationLoader loader(std::make_shared<FakeSet>(20, std::vector<std::int64_t>{0, 1, 7, 19}), view().evaluation, o);
   EXPECT_THAT(failure(loader), HasSubstr("got 4 of 20, expected at most 3"));
 }
 
-// Files instead of pixels, from the disk.
+// Image files from the disk instead of pixels.
 TEST(TrainingLoader, ReadsFiles) {
   const testing_sets::Folder folder;
   folder.classes("train", {"cat", "dog"}, 6, 0);

@@ -8,9 +8,9 @@
 namespace effnet::data {
 namespace {
 
-// Mean 1/2 and variance 1 / (4 (2 alpha + 1)) of Beta(alpha, alpha). The mean of n draws has a standard error of
-// sigma / sqrt(n); the variance's is below sigma^2 sqrt((k - 1) / n) with a kurtosis k of at most 3 here.
-TEST(Mix, BetaHasItsMoments) {
+// Beta(alpha, alpha) has the mean 1/2 and the variance 1 / (4 (2 alpha + 1)). The mean of n draws has a standard error
+// of sigma / sqrt(n). That of their variance is below sigma^2 sqrt((k - 1) / n), with a kurtosis k of at most 3 here.
+TEST(Mix, BetaHasTheRightMoments) {
   constexpr int kDraws = 40000;
   for (const double alpha : {0.1, 0.2, 1.0, 4.0}) {
     double sum = 0, squares = 0;
@@ -30,9 +30,9 @@ TEST(Mix, BetaHasItsMoments) {
   EXPECT_TRUE(std::isfinite(draw_beta(1e-3, draws)));  // U^1000 underflows
 }
 
-// Beta(1, 1) is uniform, Beta(1/2, 1/2) has the distribution function 2/pi asin(sqrt(x)): Kolmogorov and Smirnov's
-// distance of n draws exceeds 1.95 / sqrt(n) with a chance of 0.1 %.
-TEST(Mix, BetaHasItsDistribution) {
+// Beta(1, 1) is uniform, Beta(1/2, 1/2) has the distribution function 2/pi asin(sqrt(x)). The Kolmogorov-Smirnov
+// distance of n draws exceeds 1.95 / sqrt(n) with a probability of 0.1 %.
+TEST(Mix, BetaHasTheRightDistribution) {
   constexpr int kDraws = 20000;
   for (const double alpha : {1.0, 0.5}) {
     std::vector<double> values;
@@ -52,7 +52,7 @@ TEST(Mix, BetaHasItsDistribution) {
   }
 }
 
-TEST(Mix, WhatIsDrawn) {
+TEST(Mix, DrawsKindBoxAndLambda) {
   const Size size{9, 13};
   EXPECT_EQ(draw_mix(0, 0, size, {1, 2, 3}).kind, Mix::Kind::none);
   int cut = 0;
@@ -70,7 +70,7 @@ TEST(Mix, WhatIsDrawn) {
   EXPECT_NEAR(cut, 200, 5 * std::sqrt(400 * 0.25));
 }
 
-TEST(Mix, Pairs) {
+TEST(Mix, MixesBothImagesOfAPair) {
   const Size size{2, 3};
   std::vector<float> a(18), b(18);
   for (std::size_t i = 0; i < 18; ++i) {

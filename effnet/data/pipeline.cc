@@ -15,11 +15,11 @@
 namespace effnet::data {
 namespace {
 
-// A job in work. Threads hold it by shared_ptr, so that seek() may drop it while they are at a piece of it.
+// A begun job. Threads hold it by shared_ptr, so that seek() can drop it while they run one of its tasks.
 struct Slot {
-  std::unique_ptr<Job> job;  // null: the end, or begin() threw
-  std::int64_t claimed = 0;  // pieces given to threads
-  std::int64_t left = 0;     // pieces not yet done
+  std::unique_ptr<Job> job;  // null: after the last job, or begin() threw
+  std::int64_t claimed = 0;  // tasks that threads have taken
+  std::int64_t left = 0;     // tasks that are not finished
   bool done = false;
   bool dropped = false;
   std::exception_ptr failure;
@@ -31,22 +31,22 @@ struct Pipeline::Impl {
   Begin begin;
   std::size_t ahead;
   std::mutex mutex;
-  std::condition_variable work_came, job_done;
-  std::deque<std::shared_ptr<Slot>> slots;  // begun and not yet handed out, in order
+  std::condition_variable work_available, job_done;
+  std::deque<std::shared_ptr<Slot>> slots;  // begun and not yet returned, in order
   std::uint64_t number = 0;                 // of the job to begin next
-  bool ended = false;                       // the last job was begun, or one failed to begin
+  bool ended = false;                       // the last job was begun, or begin() threw
   bool stopping = false;
   std::vector<std::thread> threads;
 
   Impl(Begin function, std::int64_t jobs_ahead)
       : begin(std::move(function)), ahead(static_cast<std::size_t>(std::max<std::int64_t>(jobs_ahead, 1))) {}
 
-  // With the mutex held.
+  // Requires the mutex.
   void begin_job() {
     auto slot = std::make_shared<Slot>();
     try {
       slot->job = begin(number++);
-      if (slot->job != nullptr) slot->left = slot->job->pieces();
+      if (slot->job != nullptr) slot->left = slot->job->tasks();
     } catch (...) {
       slot->failure = std::current_exception();
     }
@@ -58,24 +58,24 @@ struct Pipeline::Impl {
     slots.push_back(std::move(slot));
   }
 
-  // The earliest job with a piece that nobody has; a new one if there is room. Null: nothing to do. With the mutex
-  // held.
+  // Returns the earliest job with an untaken task, or begins a new job if there is room. Null: nothing to do. Requires
+  // the mutex.
   std::shared_ptr<Slot> claimable() {
     for (const std::shared_ptr<Slot>& slot : slots) {
-      if (slot->job != nullptr && !slot->failure && slot->claimed < slot->job->pieces()) return slot;
+      if (slot->job != nullptr && !slot->failure && slot->claimed < slot->job->tasks()) return slot;
     }
     if (ended || slots.size() >= ahead) return nullptr;
     begin_job();
     return slots.back()->job != nullptr ? slots.back() : nullptr;
   }
 
-  // Does one piece; `lock` is let go meanwhile.
+  // Runs one task; `lock` is released meanwhile.
   void work(const std::shared_ptr<Slot>& slot, std::unique_lock<std::mutex>& lock) {
-    const std::int64_t piece = slot->claimed++;
+    const std::int64_t task = slot->claimed++;
     std::exception_ptr failure;
     lock.unlock();
     try {
-      slot->job->make(piece);
+      slot->job->make(task);
     } catch (...) {
       failure = std::current_exception();
     }
@@ -91,7 +91,7 @@ struct Pipeline::Impl {
       lock.lock();
       if (failure) slot->failure = failure;
     }
-    // A failed job is over at once: its remaining pieces are not claimed any more.
+    // A failed job is done at once: its remaining tasks are not taken.
     if (slot->failure || slot->left == 0) {
       slot->done = true;
       job_done.notify_all();
@@ -104,7 +104,7 @@ struct Pipeline::Impl {
       if (const std::shared_ptr<Slot> slot = claimable()) {
         work(slot, lock);
       } else {
-        work_came.wait(lock);
+        work_available.wait(lock);
       }
     }
   }
@@ -114,7 +114,7 @@ struct Pipeline::Impl {
       const std::lock_guard lock(mutex);
       stopping = true;
     }
-    work_came.notify_all();
+    work_available.notify_all();
     for (std::thread& thread : threads) thread.join();
   }
 };
@@ -140,7 +140,7 @@ void Pipeline::seek(std::uint64_t number) {
     impl_->number = number;
     impl_->ended = false;
   }
-  impl_->work_came.notify_all();
+  impl_->work_available.notify_all();
 }
 
 std::unique_ptr<Job> Pipeline::next() {
@@ -156,7 +156,7 @@ std::unique_ptr<Job> Pipeline::next() {
   if (slot->job == nullptr) return nullptr;
   impl_->slots.pop_front();
   lock.unlock();
-  impl_->work_came.notify_all();
+  impl_->work_available.notify_all();
   return std::move(slot->job);
 }
 

@@ -13,26 +13,26 @@
 namespace effnet::data {
 namespace {
 
-struct Counting : Job {
+struct CountingJob : Job {
   std::uint64_t number;
   std::vector<int> made;
   bool finished = false;
   std::int64_t fails_at = -1;
-  std::function<void()> before_piece = [] {};
+  std::function<void()> before_task = [] {};
 
-  Counting(std::uint64_t n, std::int64_t count) : number(n), made(static_cast<std::size_t>(count)) {}
-  std::int64_t pieces() const override { return static_cast<std::int64_t>(made.size()); }
-  void make(std::int64_t piece) override {
-    before_piece();
-    if (piece == fails_at) throw input_error("piece {} of job {}", piece, number);
-    ++made[static_cast<std::size_t>(piece)];
+  CountingJob(std::uint64_t n, std::int64_t count) : number(n), made(static_cast<std::size_t>(count)) {}
+  std::int64_t tasks() const override { return static_cast<std::int64_t>(made.size()); }
+  void make(std::int64_t task) override {
+    before_task();
+    if (task == fails_at) throw input_error("task {} of job {}", task, number);
+    ++made[static_cast<std::size_t>(task)];
   }
   void finish() override { finished = true; }
 };
 
-std::unique_ptr<Counting> next(Pipeline& pipeline) {
+std::unique_ptr<CountingJob> next(Pipeline& pipeline) {
   std::unique_ptr<Job> job = pipeline.next();
-  return std::unique_ptr<Counting>(static_cast<Counting*>(job.release()));
+  return std::unique_ptr<CountingJob>(static_cast<CountingJob*>(job.release()));
 }
 
 class PipelineTest : public testing::TestWithParam<std::pair<int, int>> {};  // workers, ahead
@@ -40,10 +40,10 @@ INSTANTIATE_TEST_SUITE_P(Threads, PipelineTest,
                          testing::Values(std::pair(0, 1), std::pair(1, 1), std::pair(1, 4), std::pair(3, 1),
                                          std::pair(3, 2), std::pair(5, 16)));
 
-TEST_P(PipelineTest, EveryJobWholeAndInOrder) {
+TEST_P(PipelineTest, ReturnsFinishedJobsInOrder) {
   const auto [workers, ahead] = GetParam();
   Pipeline pipeline(workers, ahead, [](std::uint64_t number) {
-    return number < 50 ? std::make_unique<Counting>(number, 1 + static_cast<std::int64_t>(number % 7)) : nullptr;
+    return number < 50 ? std::make_unique<CountingJob>(number, 1 + static_cast<std::int64_t>(number % 7)) : nullptr;
   });
   for (std::uint64_t i = 0; i < 50; ++i) {
     const auto job = next(pipeline);
@@ -60,10 +60,10 @@ TEST_P(PipelineTest, EveryJobWholeAndInOrder) {
   EXPECT_EQ(pipeline.next(), nullptr);
 }
 
-TEST_P(PipelineTest, AFailureComesInItsPlaceAndStays) {
+TEST_P(PipelineTest, FailureIsThrownInItsOrderAndRepeated) {
   const auto [workers, ahead] = GetParam();
   Pipeline pipeline(workers, ahead, [](std::uint64_t number) {
-    auto job = std::make_unique<Counting>(number, 6);
+    auto job = std::make_unique<CountingJob>(number, 6);
     if (number == 3) job->fails_at = 4;
     return job;
   });
@@ -73,18 +73,18 @@ TEST_P(PipelineTest, AFailureComesInItsPlaceAndStays) {
       pipeline.next();
       FAIL();
     } catch (const Error& error) {
-      EXPECT_STREQ(error.what(), "piece 4 of job 3");
+      EXPECT_STREQ(error.what(), "task 4 of job 3");
     }
   }
   pipeline.seek(4);
   EXPECT_EQ(next(pipeline)->number, 4U);
 }
 
-TEST_P(PipelineTest, AFailedBeginComesInItsPlace) {
+TEST_P(PipelineTest, FailedBeginIsThrownInItsOrder) {
   const auto [workers, ahead] = GetParam();
   Pipeline pipeline(workers, ahead, [](std::uint64_t number) {
     if (number == 2) throw std::bad_alloc();
-    return std::make_unique<Counting>(number, 2);
+    return std::make_unique<CountingJob>(number, 2);
   });
   EXPECT_EQ(next(pipeline)->number, 0U);
   EXPECT_EQ(next(pipeline)->number, 1U);
@@ -92,41 +92,41 @@ TEST_P(PipelineTest, AFailedBeginComesInItsPlace) {
   EXPECT_THROW(pipeline.next(), std::bad_alloc);
 }
 
-TEST(Pipeline, NoMoreJobsAheadThanAllowed) {
+TEST(Pipeline, AheadLimitsTheBegunJobs) {
   std::atomic<int> begun = 0;
   Pipeline pipeline(3, 4, [&](std::uint64_t number) {
     ++begun;
-    return std::make_unique<Counting>(number, 5);
+    return std::make_unique<CountingJob>(number, 5);
   });
-  testing_support::wait_until_others_sleep();  // the workers have found nothing more to do
+  testing_support::wait_until_others_sleep();  // the workers have nothing more to do
   EXPECT_EQ(begun, 4);
   next(pipeline);
   testing_support::wait_until_others_sleep();
   EXPECT_EQ(begun, 5);
 }
 
-// Two workers are held in the first two pieces until these are dropped, then in two of another job's 1000 until this
-// thread sleeps, which is when it waits for the workers: for those in work only.
-TEST(Pipeline, EndsInTheMiddleOfWork) {
-  std::atomic<int> pieces = 0;
+// Two workers block in the first two tasks until these are dropped, then in two of another job's 1000 tasks until this
+// thread sleeps, that is until the destructor waits for the workers. It must wait for the running tasks only.
+TEST(Pipeline, DestructorWaitsForRunningTasksOnly) {
+  std::atomic<int> tasks = 0;
   std::atomic<bool> dropped = false, leaving = false;
   {
     Pipeline pipeline(2, 8, [&, owner = testing_support::thread_id()](std::uint64_t number) {
-      auto job = std::make_unique<Counting>(number, 1000);
-      job->before_piece = [&, owner] {
-        const bool first = ++pieces <= 2;
-        const auto held = [&] { return first ? !dropped : !leaving || !testing_support::is_asleep(owner); };
-        while (held()) std::this_thread::yield();
+      auto job = std::make_unique<CountingJob>(number, 1000);
+      job->before_task = [&, owner] {
+        const bool first = ++tasks <= 2;
+        const auto blocked = [&] { return first ? !dropped : !leaving || !testing_support::is_asleep(owner); };
+        while (blocked()) std::this_thread::yield();
       };
       return job;
     });
-    while (pieces < 2) std::this_thread::yield();
+    while (tasks < 2) std::this_thread::yield();
     pipeline.seek(77);
     dropped = true;
-    while (pieces < 4) std::this_thread::yield();
+    while (tasks < 4) std::this_thread::yield();
     leaving = true;
   }
-  EXPECT_EQ(pieces, 4);
+  EXPECT_EQ(tasks, 4);
 }
 
 }  // namespace

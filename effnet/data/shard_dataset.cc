@@ -1,7 +1,7 @@
-// Webdataset shards as a Dataset. A sample is an image with its label, KEY.jpg and KEY.cls. Webdataset's key is the
-// name up to its first dot, but people's images have dots in their names: "IMG.2024.jpg" takes "IMG.2024.cls" if it
-// is there, else "IMG.cls". A key that has an image "KEY.jpg" has no other ("KEY.mask.png" is no sample), unless that
-// one has a label of its own.
+// Webdataset shards as a dataset. A sample is an image and its label, KEY.jpg and KEY.cls. In webdataset the key is the
+// name up to its first dot, but users' images have dots in their names. So "IMG.2024.jpg" has the label "IMG.2024.cls"
+// if that exists, otherwise "IMG.cls". If a key has an image "KEY.jpg", its other images ("KEY.mask.png") are not
+// samples, unless they have their own label.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kLongestLabel = 256;
-constexpr std::int64_t kMostClasses = 1 << 20;  // that numbers without names may tell
+constexpr std::int64_t kMostClasses = 1 << 20;  // limit for labels that are numbers without a list of classes
 
 struct Row {
   std::string member;
@@ -64,17 +64,18 @@ class ShardDataset final : public Dataset {
 
 std::string_view base_of(std::string_view name) { return name.substr(name.rfind('/') + 1); }
 
-// "a/b.c.jpg" -> "a/b.c", and "a/b" as webdataset cuts it.
+// "a/b.c.jpg" -> "a/b.c".
 std::string up_to_last_dot(std::string_view name) {
   const std::size_t dot = base_of(name).rfind('.');
   return std::string(dot == std::string_view::npos ? name : name.substr(0, name.size() - base_of(name).size() + dot));
 }
+// "a/b.c.jpg" -> "a/b", which is webdataset's key.
 std::string up_to_first_dot(std::string_view name) {
   return std::string(
       name.substr(0, name.size() - base_of(name).size() + base_of(name).substr(0, base_of(name).find('.')).size()));
 }
 
-struct Sample {  // with the label as it stands in the shard
+struct Sample {  // `label` is the text in the shard
   Row row;
   std::string label;
 };
@@ -82,25 +83,25 @@ struct Sample {  // with the label as it stands in the shard
 class ShardReader {
  public:
   ShardReader(const fs::path& shard, std::int32_t number) : shard_(shard), number_(number) {
-    for (TarMember& member : index_tar(shard)) sort_in(std::move(member));
+    for (TarMember& member : index_tar(shard)) add_member(std::move(member));
   }
 
-  // Samples in the order of their images; what is incomplete goes to `skipped`.
-  void take(std::vector<Sample>& samples, std::vector<SkippedFile>& skipped) {
+  // Appends the samples in the order of their images, and incomplete ones to `skipped`.
+  void add_samples(std::vector<Sample>& samples, std::vector<SkippedFile>& skipped) {
     skipped.insert(skipped.end(), skipped_.begin(), skipped_.end());
-    std::set<std::string> used, answered = told_;  // keys with a sample; with anything that is told of
+    std::set<std::string> used, reported = skipped_keys_;  // keys with a sample; keys with a skipped file
     const auto skip = [&](const std::string& member, const std::string& why) {
-      skipped.push_back({place(member), why});
-      answered.insert(up_to_first_dot(member));
+      skipped.push_back({path_of(member), why});
+      reported.insert(up_to_first_dot(member));
     };
     for (Row& row : images_) {
       const std::string stem = up_to_last_dot(row.member), key = up_to_first_dot(row.member);
-      const bool shares = stem != key && !labels_.contains(stem);  // with other images of its key
-      const auto label = labels_.find(shares ? key : stem);
+      const bool uses_key = stem != key && !labels_.contains(stem);  // has the label of its key, like its other images
+      const auto label = labels_.find(uses_key ? key : stem);
       if (label == labels_.end()) {
-        skip(row.member, "no .cls file beside it");
-      } else if ((shares && stems_.contains(key)) || !taken_.insert(label->first).second) {
-        skip(row.member, "a second image of its key");
+        skip(row.member, "no .cls file for it");
+      } else if ((uses_key && stems_.contains(key)) || !used_labels_.insert(label->first).second) {
+        skip(row.member, "a second image with the same key");
       } else {
         used.insert(key);
         samples.push_back({std::move(row), label->second});
@@ -111,22 +112,22 @@ class ShardReader {
     }
     for (const auto& [stem, label] : labels_) {
       const std::string key = up_to_first_dot(stem);
-      if (!used.contains(key) && !answered.contains(key)) skip(stem + ".cls", "a label without an image");
+      if (!used.contains(key) && !reported.contains(key)) skip(stem + ".cls", "a label without an image");
     }
   }
 
  private:
-  fs::path place(const std::string& member) const { return shard_.string() + ":" + member; }
+  fs::path path_of(const std::string& member) const { return shard_.string() + ":" + member; }
 
-  void sort_in(TarMember member) {
+  void add_member(TarMember member) {
     check_interrupt();
     const std::string_view base = base_of(member.name);
     const bool image = is_image_name(member.name);
     if (base.starts_with('.')) {  // macOS writes "._a.jpg" beside "a.jpg"
-      if (image) skipped_.push_back({place(member.name), "hidden: its name begins with a dot"});
+      if (image) skipped_.push_back({path_of(member.name), "hidden: its name begins with a dot"});
     } else if (!member.plain) {
-      skipped_.push_back({place(member.name), "a link or a sparse file"});
-      told_.insert(up_to_first_dot(member.name));
+      skipped_.push_back({path_of(member.name), "a link or a sparse file"});
+      skipped_keys_.insert(up_to_first_dot(member.name));
     } else if (image) {
       stems_.insert(up_to_last_dot(member.name));
       images_.push_back({std::move(member.name), member.offset, member.size, number_, 0});
@@ -139,9 +140,9 @@ class ShardReader {
       const std::string_view label = trimmed(without_mark({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
       const auto [first, added] = labels_.emplace(up_to_last_dot(member.name), label);
       if (!added && first->second != label) {
-        throw input_error("{}: this label is there twice (got {} and {}, expected one)", member.name,
+        throw input_error("{}: two labels for one key (got {} and {}, expected one)", member.name,
                           in_quotes(first->second), in_quotes(label))
-            .with_hint("keys must differ: two folders in one shard need names such as a/0.jpg and b/0.jpg");
+            .with_hint("keys must be unique: two folders in one shard need names such as a/0.jpg and b/0.jpg");
       }
     } else {
       others_.push_back(std::move(member.name));
@@ -150,16 +151,16 @@ class ShardReader {
 
   const fs::path& shard_;
   const std::int32_t number_;
-  std::map<std::string, std::string> labels_;  // by their name without ".cls"
+  std::map<std::string, std::string> labels_;  // by the name without ".cls"
   std::vector<Row> images_;
-  std::set<std::string> stems_, taken_;  // names of images without their extension; labels that have theirs
-  std::set<std::string> told_;           // keys of what is in skipped_
+  std::set<std::string> stems_, used_labels_;  // names of images without their extension; labels that have an image
+  std::set<std::string> skipped_keys_;         // keys of the files in skipped_
   std::vector<std::string> others_;
   std::vector<SkippedFile> skipped_;
 };
 
-// Files that lie among the shards and are none: compressed ones, mostly.
-void add_no_shards(const fs::path& root, const std::vector<fs::path>& shards, std::vector<SkippedFile>& skipped) {
+// Reports files among the shards that are not shards, mostly compressed ones.
+void add_non_shards(const fs::path& root, const std::vector<fs::path>& shards, std::vector<SkippedFile>& skipped) {
   const fs::path folder = shards.front().parent_path();
   const std::string first = shards.front().filename().string();
   const std::string prefix = folder == root ? first.substr(0, first.find('-') + 1) : "";  // "train-"
@@ -177,11 +178,11 @@ std::vector<std::string> read_classes(const fs::path& file) {
   }
   check_class_names(classes, file.string(), "a line");
   if (std::set<std::string>(classes.begin(), classes.end()).size() != classes.size())
-    throw input_error("{}: a class name comes twice (expected {} different ones)", file.string(), classes.size());
+    throw input_error("{}: duplicate class name (expected {} different names)", file.string(), classes.size());
   return classes;
 }
 
-// The classes of shards without a list: numbers 0 up to the largest, or the names that occur, sorted.
+// The classes of shards without a list of classes: numbers 0 up to the largest label, or all names, sorted.
 std::vector<std::string> own_classes(const std::vector<Sample>& samples, const std::vector<std::string>& shard_names) {
   std::set<std::string> names;
   std::int64_t largest = -1;
@@ -215,30 +216,30 @@ std::vector<std::string> class_list(const fs::path& root, const ClassNames& name
   return classes;
 }
 
-// One reading for all labels: names or indices.
+// Sets the class of all samples. Either all labels are names, or all are indices.
 void set_labels(const std::vector<fs::path>& shards, const std::vector<std::string>& classes, const ClassNames& names,
                 std::vector<Sample>& samples) {
   std::map<std::string, std::pair<std::size_t, std::int64_t>> known;  // label -> its first sample, its class
   for (std::size_t i = 0; i < samples.size(); ++i) known.try_emplace(samples[i].label, i, 0);
   std::vector<std::size_t> first;
   LabelList list{.labels = {},
-                 .reading = Reading::unknown,
+                 .kind = LabelKind::unknown,
                  .source = shards.front().parent_path().string(),
-                 .hint = "a classes.txt without numbers for names makes them clear",
+                 .hint = "use class names that are not numbers in classes.txt",
                  .where = [&](std::size_t i) {
                    const Row& row = samples[first[i]].row;
                    return fmt::format("{}:{}", shards[static_cast<std::size_t>(row.shard)].string(), row.member);
                  }};
-  for (const auto& [label, place] : known) {
+  for (const auto& [label, entry] : known) {
     list.labels.push_back(label);
-    first.push_back(place.first);
+    first.push_back(entry.first);
   }
   const ClassNames all{.classes = static_cast<std::int64_t>(classes.size()),
                        .ids = {},
                        .labels = classes,
-                       .owner = names.classes == 0 ? "the set" : names.owner};
-  const Matched matched = match_labels(list, all, {});
-  for (std::size_t i = 0; i < list.labels.size(); ++i) known.at(list.labels[i]).second = matched.classes[i];
+                       .owner = names.classes == 0 ? "the dataset" : names.owner};
+  const ClassAssignment assignment = match_labels(list, all, {});
+  for (std::size_t i = 0; i < list.labels.size(); ++i) known.at(list.labels[i]).second = assignment.classes[i];
   for (Sample& sample : samples) sample.row.label = static_cast<std::int32_t>(known.at(sample.label).second);
 }
 
@@ -249,11 +250,11 @@ std::unique_ptr<Dataset> open_shards(const fs::path& root, const std::vector<fs:
   std::vector<Sample> samples;
   std::vector<SkippedFile> skipped;
   std::vector<std::string> shard_names;
-  add_no_shards(root, shards, skipped);
+  add_non_shards(root, shards, skipped);
   for (const fs::path& shard : shards) {
     shard_names.push_back(relative_name(root, shard));
     try {
-      ShardReader(shard, static_cast<std::int32_t>(shard_names.size() - 1)).take(samples, skipped);
+      ShardReader(shard, static_cast<std::int32_t>(shard_names.size() - 1)).add_samples(samples, skipped);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::interrupted) throw;
       throw error.in(shard.string());

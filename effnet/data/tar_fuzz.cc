@@ -1,4 +1,4 @@
-// Any bytes are an index whose members lie within the archive, or Error(input).
+// Any input gives an index whose members are within the archive, or throws Error(input).
 #include <sys/mman.h>
 #include <unistd.h>
 

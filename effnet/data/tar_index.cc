@@ -14,30 +14,30 @@ namespace effnet::data {
 namespace {
 
 constexpr std::size_t kLongestName = 4096;
-// Read at once: a header and a small label behind it; the content of images is skipped over.
+// Bytes per read: a header and a small label after it. The content of images is skipped.
 constexpr std::size_t kBlock = 10240;
 
 struct ArchiveDeleter {
   void operator()(archive* reader) const { archive_read_free(reader); }
 };
 
-Error broken(archive* reader) {
+Error corrupt(archive* reader) {
   const char* reason = archive_error_string(reader);
-  return input_error("broken tar archive (got {})", in_quotes(reason != nullptr ? reason : "no reason"))
-      .with_hint("shards are uncompressed tar files; unpack .tar.gz ones, and copy a cut one again");
+  return input_error("corrupt tar archive (got {})", in_quotes(reason != nullptr ? reason : "unknown reason"))
+      .with_hint("shards are uncompressed tar files: decompress .tar.gz files, and copy truncated files again");
 }
 
 TarMember member(archive* reader, archive_entry* entry, std::int64_t archive_bytes) {
   TarMember result;
   const char* name = archive_entry_pathname(entry);
   if (name == nullptr) name = archive_entry_pathname_utf8(entry);
-  if (name == nullptr || *name == '\0') throw input_error("broken tar archive: a member has no name");
+  if (name == nullptr || *name == '\0') throw input_error("corrupt tar archive: a member has no name");
   result.name = name;
   if (result.name.size() > kLongestName) {
-    throw input_error("broken tar archive: a name is too long (got {} bytes, expected at most {})", result.name.size(),
+    throw input_error("corrupt tar archive: a name is too long (got {} bytes, expected at most {})", result.name.size(),
                       kLongestName);
   }
-  // libarchive has read the headers and nothing of the content: where it stands is where the content begins.
+  // libarchive has read the headers but not the content, so its position is the beginning of the content.
   result.offset = archive_filter_bytes(reader, 0);
   result.size = archive_entry_size(entry);
   result.plain = archive_entry_filetype(entry) == AE_IFREG && archive_entry_hardlink(entry) == nullptr &&
@@ -48,7 +48,7 @@ TarMember member(archive* reader, archive_entry* entry, std::int64_t archive_byt
   }
   if (result.offset < 0 || result.size < 0 || result.offset > archive_bytes ||
       result.size > archive_bytes - result.offset) {
-    throw input_error("broken tar archive: {} reaches beyond its end (got {} bytes at {}, expected at most {} in all)",
+    throw input_error("corrupt tar archive: {} extends beyond the end (got {} bytes at {}, expected at most {} in all)",
                       in_quotes(result.name), result.size, result.offset, archive_bytes);
   }
   return result;
@@ -62,11 +62,11 @@ std::vector<TarMember> index_tar(const std::filesystem::path& path) {
   if (code) throw input_error("cannot read this file ({})", code.message());
   const std::unique_ptr<archive, ArchiveDeleter> reader(archive_read_new());
   if (reader == nullptr) throw std::bad_alloc();
-  // No filters: a member of a compressed archive cannot be reached without unpacking all before it.
+  // No compression filters: to read a member of a compressed archive, everything before it must be decompressed.
   if (archive_read_support_format_tar(reader.get()) != ARCHIVE_OK ||
       archive_read_set_option(reader.get(), "tar", "read_concatenated_archives", "1") != ARCHIVE_OK ||
       archive_read_open_filename(reader.get(), path.c_str(), kBlock) != ARCHIVE_OK) {
-    throw broken(reader.get());
+    throw corrupt(reader.get());
   }
   std::vector<TarMember> members;
   while (true) {
@@ -74,8 +74,8 @@ std::vector<TarMember> index_tar(const std::filesystem::path& path) {
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(reader.get(), &entry);
     if (status == ARCHIVE_EOF) return members;
-    // The warnings are about names in another character set and odd attributes; neither matters here.
-    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) throw broken(reader.get());
+    // The warnings are about names in another character set and unusual attributes, which do not matter here.
+    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) throw corrupt(reader.get());
     if (archive_entry_filetype(entry) == AE_IFDIR) continue;
     members.push_back(member(reader.get(), entry, archive_bytes));
   }

@@ -1,4 +1,4 @@
-// Small sets that the tests of effnet/data make on disk.
+// Small datasets that the tests of effnet/data write to disk.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ class Folder {
     fs::create_directories((root() / name).parent_path());
     write_text(root() / name, content);
   }
-  // `each` images of noise in SPLIT/cat, SPLIT/dog, ...
+  // Writes `each` random images to SPLIT/cat, SPLIT/dog, ...
   void classes(const std::string& split, const std::vector<std::string>& names, int each, std::uint64_t seed) const {
     for (const std::string& name : names) {
       for (int i = 0; i < each; ++i) write(fmt::format("{}/{}/{:03}.png", split, name, i), png(++seed));
@@ -47,11 +47,11 @@ class Folder {
   TemporaryFolder folder_;
 };
 
-// A tar archive written by hand (POSIX.1-1988, ustar), so that it may lie.
+// An entry of a tar archive that tests write by hand (POSIX.1-1988, ustar), so that fields can be invalid.
 struct TarEntry {
   std::string name, content;
   char type = '0';
-  std::string size = {};  // the field as it stands, instead of the content's size
+  std::string size = {};  // the text of the size field; empty: the content's size
 };
 
 inline std::string tar(const std::vector<TarEntry>& entries, bool with_end = true) {

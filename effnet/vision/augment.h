@@ -5,7 +5,7 @@
 
 namespace effnet::vision {
 
-// `none` and `flip` cut the evaluation crop; the others a random one. Each holds what those before it do.
+// `none` and `flip` use the evaluation crop, the others a random crop. Each kind includes the previous ones.
 enum class Augment { none, flip, inception, autoaugment, randaugment };
 inline constexpr NameTable<Augment, 5> kAugments{{
     {Augment::none, "none"},

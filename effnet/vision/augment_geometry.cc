@@ -13,26 +13,26 @@ namespace {
 
 constexpr std::uint8_t kGrey = 128;
 
-// Input x = x[0] * column + x[1] * row + x[2] of an output pixel; y alike.
+// An output pixel (column, row) reads input x = x[0] * column + x[1] * row + x[2]; y in the same way.
 struct Affine {
   std::array<float, 3> x, y;
 };
 
-// Where the pixels of output row `row` come from: the nearest whole numbers, halves away from zero, cut to -1 ...
-// limit. Exact, since a number minus its whole part has no rounding error; without comparisons, so that it is vector
-// code.
-void find_places(const std::array<float, 3>& source, std::int64_t row, std::int64_t limit,
-                 std::vector<std::int32_t>& places) {
+// Writes the source coordinates of the pixels of output row `row` along one axis to `coordinates`: rounded to nearest,
+// halves away from zero, and clamped to -1 ... limit. The rounding is exact, because a float minus its integer part has
+// no rounding error. Compilers vectorise the loop.
+void find_sources(const std::array<float, 3>& source, std::int64_t row, std::int64_t limit,
+                  std::vector<std::int32_t>& coordinates) {
   const float along = source[0], down = source[1] * static_cast<float>(row), offset = source[2];
   const auto highest = static_cast<float>(limit);
-  const auto count = static_cast<std::int32_t>(places.size());
-  std::int32_t* to = places.data();
+  const auto count = static_cast<std::int32_t>(coordinates.size());
+  std::int32_t* to = coordinates.data();
   for (std::int32_t x = 0; x < count; ++x) {
-    float place = along * static_cast<float>(x) + down + offset;
-    place = place < -1 ? -1 : place;
-    place = place > highest ? highest : place;
-    const auto whole = static_cast<std::int32_t>(place);
-    const float rest = place - static_cast<float>(whole);  // -1 < rest < 1, of the sign of place
+    float at = along * static_cast<float>(x) + down + offset;
+    at = at < -1 ? -1 : at;
+    at = at > highest ? highest : at;
+    const auto whole = static_cast<std::int32_t>(at);
+    const float rest = at - static_cast<float>(whole);  // -1 < rest < 1, with the sign of `at`
     to[x] = whole + static_cast<std::int32_t>(rest + rest);
   }
 }
@@ -44,10 +44,10 @@ void warp(Image& image, const Affine& source) {
   std::vector<std::int32_t> columns(width), rows(width);
   std::uint8_t* to = result.rgb.data();
   for (std::int64_t y = 0; y < image.h; ++y) {
-    if (y == 0 || source.x[1] != 0) find_places(source.x, y, image.w, columns);  // else the same in every row
-    if (y == 0 || source.y[1] != 0) find_places(source.y, y, image.h, rows);
+    if (y == 0 || source.x[1] != 0) find_sources(source.x, y, image.w, columns);  // otherwise equal in every row
+    if (y == 0 || source.y[1] != 0) find_sources(source.y, y, image.h, rows);
     for (std::size_t x = 0; x < width; ++x, to += 3) {
-      // Below zero is above every limit, so one comparison does for both sides.
+      // -1 becomes the largest unsigned number, so that one comparison checks both bounds.
       if (static_cast<std::uint32_t>(columns[x]) >= w || static_cast<std::uint32_t>(rows[x]) >= h) continue;
       std::copy_n(image.rgb.data() + 3 * (rows[x] * image.w + columns[x]), 3, to);
     }
@@ -62,7 +62,7 @@ void shear_y(Image& image, float amount) { warp(image, {{1, 0, 0}, {amount, 1, 0
 void translate_x(Image& image, float px) { warp(image, {{1, 0, px}, {0, 1, 0}}); }
 void translate_y(Image& image, float px) { warp(image, {{1, 0, 0}, {0, 1, px}}); }
 
-// Output (x, y) reads input R (x, y) + offset, the offset such that ((w - 1) / 2, (h - 1) / 2) stays in place.
+// Output (x, y) reads input R (x, y) + offset. The offset maps the centre ((w - 1) / 2, (h - 1) / 2) to itself.
 void rotate(Image& image, double degrees) {
   const double radians = degrees * (std::numbers::pi / 180);
   const auto c = static_cast<float>(std::cos(radians)), s = static_cast<float>(std::sin(radians));

@@ -1,5 +1,5 @@
-// Operations that look at one pixel at a time, and the table of all. Loops over bytes and floats are written so that
-// compilers make vector code of them at SSE2.
+// Operations on single pixels and on neighbourhoods of 3 x 3, and the table of all operations. Loops over bytes and
+// floats are written so that compilers vectorise them for SSE2.
 #include "effnet/vision/augment_ops.h"
 
 #include <algorithm>
@@ -12,15 +12,15 @@ namespace {
 using Table = std::array<std::uint8_t, 256>;
 using Histogram = std::array<std::int64_t, 256>;
 
-constexpr std::size_t kBlock = 192;  // bytes that are blended at a time: 64 pixels
+constexpr std::size_t kBlock = 192;  // bytes blended at a time: 64 pixels
 
 template <class Change>
 void change_bytes(Image& image, Change change) {
   for (std::uint8_t& value : image.rgb) value = change(value);
 }
 
-// Each channel through a table of its own.
-void look_up(Image& image, const std::array<Table, 3>& tables) {
+// Maps each channel through its own table.
+void apply_tables(Image& image, const std::array<Table, 3>& tables) {
   std::uint8_t* end = image.rgb.data() + image.rgb.size();
   for (std::uint8_t* pixel = image.rgb.data(); pixel < end; pixel += 3) {
     pixel[0] = tables[0][pixel[0]];
@@ -35,7 +35,7 @@ std::uint8_t clamped_byte(float value) {
   return static_cast<std::uint8_t>(static_cast<int>(value));
 }
 
-// Between two bytes no clamping is needed at 0 < factor < 1, and it changes nothing.
+// For 0 < factor < 1 the result is between the two bytes, so that clamping changes nothing.
 std::uint8_t blended(std::uint8_t degenerate, std::uint8_t value, float factor) {
   const auto from = static_cast<float>(degenerate);
   return clamped_byte(from + factor * (static_cast<float>(value) - from));
@@ -44,10 +44,10 @@ std::uint8_t blended(std::uint8_t degenerate, std::uint8_t value, float factor) 
 void blend_with_level(Image& image, std::uint8_t level, float factor) {
   Table table;
   for (std::size_t i = 0; i < table.size(); ++i) table[i] = blended(level, static_cast<std::uint8_t>(i), factor);
-  look_up(image, {table, table, table});
+  apply_tables(image, {table, table, table});
 }
 
-// floor(255.5 / 255 * (0.2989 r + 0.587 g + 0.114 b)), in whole numbers; below 2^32 throughout.
+// floor(255.5 / 255 * (0.2989 r + 0.587 g + 0.114 b)) in integers; every intermediate result is below 2^32.
 std::uint8_t grey_of(std::uint32_t r, std::uint32_t g, std::uint32_t b) {
   return static_cast<std::uint8_t>((2989 * r + 5870 * g + 1140 * b) * 511 / 5100000);
 }
@@ -69,12 +69,12 @@ Table identity() {
   return table;
 }
 
-Table stretching(const Histogram& counts) {
+Table stretch_table(const Histogram& counts) {
   std::size_t low = 0, high = 255;
   while (low < 255 && counts[low] == 0) ++low;
   while (high > 0 && counts[high] == 0) --high;
   if (high <= low) return identity();
-  // float32 after each step, as TensorFlow: the highest value may become 254.99998 and so 254.
+  // Rounded to float32 after each step, like TensorFlow: the highest value may become 254.99998, truncated to 254.
   const float scale = 255.0F / (static_cast<float>(high) - static_cast<float>(low));
   const float offset = -static_cast<float>(low) * scale;
   Table table;
@@ -82,7 +82,7 @@ Table stretching(const Histogram& counts) {
   return table;
 }
 
-Table flattening(const Histogram& counts) {
+Table equalize_table(const Histogram& counts) {
   std::int64_t pixels = 0, last = 0;
   for (const std::int64_t count : counts) {
     pixels += count;
@@ -99,22 +99,22 @@ Table flattening(const Histogram& counts) {
   return table;
 }
 
-void through_histograms(Image& image, Table (*table_of)(const Histogram&)) {
+void apply_histogram_tables(Image& image, Table (*table_of)(const Histogram&)) {
   const std::array<Histogram, 3> counts = histograms(image);
-  look_up(image, {table_of(counts[0]), table_of(counts[1]), table_of(counts[2])});
+  apply_tables(image, {table_of(counts[0]), table_of(counts[1]), table_of(counts[2])});
 }
 
 }  // namespace
 
-void auto_contrast(Image& image) { through_histograms(image, stretching); }
-void equalize(Image& image) { through_histograms(image, flattening); }
+void auto_contrast(Image& image) { apply_histogram_tables(image, stretch_table); }
+void equalize(Image& image) { apply_histogram_tables(image, equalize_table); }
 
 void invert(Image& image) {
   change_bytes(image, [](std::uint8_t x) { return static_cast<std::uint8_t>(255 - x); });
 }
 
 void posterize(Image& image, int bits) {
-  const int shift = std::clamp(8 - bits, 0, 7);  // TensorFlow shifts an 8-bit number by 7 at most
+  const int shift = std::clamp(8 - bits, 0, 7);  // TensorFlow shifts an 8-bit integer by at most 7
   const auto mask = static_cast<std::uint8_t>(0xFF << shift & 0xFF);
   change_bytes(image, [=](std::uint8_t x) { return static_cast<std::uint8_t>(x & mask); });
 }
@@ -154,7 +154,7 @@ void contrast(Image& image, float factor) {
 void brightness(Image& image, float factor) { blend_with_level(image, 0, factor); }
 
 void sharpness(Image& image, float factor) {
-  if (image.h < 3 || image.w < 3) return;  // all of it is border, which is the image's own
+  if (image.h < 3 || image.w < 3) return;  // every pixel is border, which stays as it is
   const auto width = static_cast<std::size_t>(3 * image.w);
   const Image original = image;
   std::vector<std::uint16_t> columns(width);  // sums of three rows
@@ -175,49 +175,51 @@ void sharpness(Image& image, float factor) {
 
 namespace {
 
-double nothing(double, const Distances&) { return 0; }
+double no_argument(double, const Distances&) { return 0; }
 double shear(double level, const Distances&) { return level / 10 * 0.3; }
 double degrees(double level, const Distances&) { return level / 10 * 30; }
 double blending(double level, const Distances&) { return level / 10 * 1.8 + 0.1; }
 double translation(double level, const Distances& distances) { return level / 10 * distances.translate_px; }
-// Whole numbers, cut off.
+// Truncated to integers.
 double bits(double level, const Distances&) { return std::trunc(level / 10 * 4); }
 double threshold(double level, const Distances&) { return std::trunc(level / 10 * 256); }
 double addition(double level, const Distances&) { return std::trunc(level / 10 * 110); }
 double half_side(double level, const Distances& distances) { return std::trunc(level / 10 * distances.cutout_px); }
 
-using Place = std::int64_t;
+using Coordinate = std::int64_t;
 template <void (*kApply)(Image&)>
-void plain(Image& image, double, Place, Place) {
+void without_argument(Image& image, double, Coordinate, Coordinate) {
   kApply(image);
 }
 template <void (*kApply)(Image&, int)>
-void whole(Image& image, double argument, Place, Place) {
+void with_int(Image& image, double argument, Coordinate, Coordinate) {
   kApply(image, static_cast<int>(argument));
 }
 template <void (*kApply)(Image&, float)>
-void real(Image& image, double argument, Place, Place) {
+void with_float(Image& image, double argument, Coordinate, Coordinate) {
   kApply(image, static_cast<float>(argument));
 }
 
 constexpr std::array<Operation, 16> kOperations{{
-    {"AutoContrast", nothing, false, plain<auto_contrast>},
-    {"Equalize", nothing, false, plain<equalize>},
-    {"Invert", nothing, false, plain<invert>},
-    {"Rotate", degrees, true, [](Image& image, double argument, Place, Place) { rotate(image, argument); }},
-    {"Posterize", bits, false, whole<posterize>},
-    {"Solarize", threshold, false, whole<solarize>},
-    {"Color", blending, false, real<color>},
-    {"Contrast", blending, false, real<contrast>},
-    {"Brightness", blending, false, real<brightness>},
-    {"Sharpness", blending, false, real<sharpness>},
-    {"ShearX", shear, true, real<shear_x>},
-    {"ShearY", shear, true, real<shear_y>},
-    {"TranslateX", translation, true, real<translate_x>},
-    {"TranslateY", translation, true, real<translate_y>},
+    {"AutoContrast", no_argument, false, without_argument<auto_contrast>},
+    {"Equalize", no_argument, false, without_argument<equalize>},
+    {"Invert", no_argument, false, without_argument<invert>},
+    {"Rotate", degrees, true, [](Image& image, double argument, Coordinate, Coordinate) { rotate(image, argument); }},
+    {"Posterize", bits, false, with_int<posterize>},
+    {"Solarize", threshold, false, with_int<solarize>},
+    {"Color", blending, false, with_float<color>},
+    {"Contrast", blending, false, with_float<contrast>},
+    {"Brightness", blending, false, with_float<brightness>},
+    {"Sharpness", blending, false, with_float<sharpness>},
+    {"ShearX", shear, true, with_float<shear_x>},
+    {"ShearY", shear, true, with_float<shear_y>},
+    {"TranslateX", translation, true, with_float<translate_x>},
+    {"TranslateY", translation, true, with_float<translate_y>},
     {"Cutout", half_side, false,
-     [](Image& image, double argument, Place y, Place x) { cutout(image, static_cast<int>(argument), y, x); }},
-    {"SolarizeAdd", addition, false, whole<solarize_add>},
+     [](Image& image, double argument, Coordinate y, Coordinate x) {
+       cutout(image, static_cast<int>(argument), y, x);
+     }},
+    {"SolarizeAdd", addition, false, with_int<solarize_add>},
 }};
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Each operation on small images computed by hand; where Pillow 9.4 defines the same, on its result for an image of
-// 23x17 (tests/golden/vision/source.rgb), as SHA-256 of the pixels.
+// Each operation on small images computed by hand. Where Pillow 9.4 defines the same operation, also on the image
+// tests/golden/vision/source.rgb (23x17), compared with the SHA-256 of Pillow's pixels.
 #include "effnet/vision/augment_ops.h"
 
 #include <gtest/gtest.h>
@@ -38,7 +38,7 @@ Bytes after_on_nine(const std::function<void(Image&)>& operation) {
   operation(image);
   return red(image);
 }
-constexpr std::uint8_t G = 128;  // what is uncovered
+constexpr std::uint8_t G = 128;  // the level of pixels without a source
 
 std::string hash_after(const std::function<void(Image&)>& operation) {
   Image image = golden::source();
@@ -56,7 +56,7 @@ TEST(AugmentOps, Posterize) {
   const Bytes levels{0, 1, 127, 128, 255};
   EXPECT_EQ(after(bits(4), levels), (Bytes{0, 0, 112, 128, 240}));
   EXPECT_EQ(after(bits(1), levels), (Bytes{0, 0, 0, 128, 128}));
-  EXPECT_EQ(after(bits(0), levels), (Bytes{0, 0, 0, 128, 128}));  // the shift is 7 at most
+  EXPECT_EQ(after(bits(0), levels), (Bytes{0, 0, 0, 128, 128}));  // the shift is at most 7
   EXPECT_EQ(after(bits(8), levels), levels);
   EXPECT_EQ(after(bits(11), levels), levels);
   // ImageOps.posterize
@@ -88,10 +88,10 @@ TEST(AugmentOps, SolarizeAdd) {
 TEST(AugmentOps, AutoContrast) {
   EXPECT_EQ(after(auto_contrast, {100, 120, 151}), (Bytes{0, 100, 255}));  // 5 x - 500
   EXPECT_EQ(after(auto_contrast, {10, 12, 17}), (Bytes{0, 72, 255}));      // 255 / 7 * 2 = 72.86
-  EXPECT_EQ(after(auto_contrast, {0, 7}), (Bytes{0, 254}));  // in float32 255 / 7 * 7 = 254.99998, and is cut off
+  EXPECT_EQ(after(auto_contrast, {0, 7}), (Bytes{0, 254}));  // in float32 255 / 7 * 7 = 254.99998, truncated
   EXPECT_EQ(after(auto_contrast, {0, 99, 255}), (Bytes{0, 99, 255}));
   EXPECT_EQ(after(auto_contrast, {9, 9, 9}), (Bytes{9, 9, 9}));
-  // Channels are stretched one by one: red 0 ... 51 by 5, green not at all, blue from 205 on by 5.1.
+  // Channels are stretched separately: red 0 ... 51 by 5, green not at all, blue from 205 on by 5.1.
   Image image{1, 3, {0, 70, 205, 51, 70, 255, 17, 70, 225}};
   auto_contrast(image);
   EXPECT_EQ(image.rgb, (Bytes{0, 70, 0, 255, 70, 255, 85, 70, 102}));
@@ -109,7 +109,7 @@ TEST(AugmentOps, Equalize) {
   EXPECT_EQ(after(equalize, levels), expected);
   EXPECT_EQ(after(equalize, Bytes(1000, 7)), Bytes(1000, 7));  // one value: step 0
   EXPECT_EQ(after(equalize, {1, 2, 3}), (Bytes{1, 2, 3}));     // fewer than 256 pixels: step 0
-  // ImageOps.equalize, of the source and of its pixels over and over as numpy.resize gives them
+  // ImageOps.equalize of the source, and of the source's values repeated by numpy.resize
   EXPECT_EQ(hash_after(equalize), "fdcd427f802eeb062ffacbe49240892257edcea2f78a8aa3b164c7303171a5bc");
   const Image source = golden::source();
   Image big = blank({75, 100});
@@ -119,7 +119,7 @@ TEST(AugmentOps, Equalize) {
 }
 
 TEST(AugmentOps, Color) {
-  // Grey of (200, 100, 50): (0.2989 * 200 + 0.587 * 100 + 0.114 * 50) * 255.5 / 255 = 124.42, cut to 124.
+  // Grey of (200, 100, 50): (0.2989 * 200 + 0.587 * 100 + 0.114 * 50) * 255.5 / 255 = 124.42, truncated to 124.
   const auto blended = [](float factor) {
     Image image{1, 1, {200, 100, 50}};
     color(image, factor);
@@ -131,7 +131,7 @@ TEST(AugmentOps, Color) {
   EXPECT_EQ(blended(1), (Bytes{200, 100, 50}));
   EXPECT_EQ(blended(1.5F), (Bytes{238, 88, 13}));
   EXPECT_EQ(blended(1.9F), (Bytes{255, 78, 0}));  // 268.4, 78.4, -16.6
-  // White is grey 0.9999 * 255.5 = 255.47; more pixels than are blended at a time, and an odd number.
+  // White has the grey value 0.9999 * 255.5 = 255.47. The row has more pixels than one block, and an odd number.
   EXPECT_EQ(after([](Image& image) { color(image, 0); }, Bytes(131, 255)), Bytes(131, 255));
 }
 
@@ -144,7 +144,7 @@ TEST(AugmentOps, Brightness) {
 }
 
 TEST(AugmentOps, Contrast) {
-  // The "mean" is pixels / 256: 4 pixels give 0, 512 give 2, 300 * 256 are clipped to 255.
+  // The "mean" is pixels / 256: 4 pixels give 0, 512 pixels 2, 300 * 256 pixels 300, clipped to 255.
   const auto by = [](float factor) { return [factor](Image& image) { contrast(image, factor); }; };
   EXPECT_EQ(after(by(0.5F), {0, 101, 200, 255}), (Bytes{0, 50, 100, 127}));
   EXPECT_EQ(after(by(0), Bytes(512, 77)), Bytes(512, 2));
@@ -156,7 +156,7 @@ TEST(AugmentOps, Contrast) {
 }
 
 TEST(AugmentOps, Sharpness) {
-  // Smoothed centre: (8 * 10 + 5 * 50) / 13 = 25.38, cut to 25; the border is the image's own.
+  // Smoothed centre: (8 * 10 + 5 * 50) / 13 = 25.38, truncated to 25. The border stays as it is.
   const auto centre = [](float factor) {
     Image image = grey({3, 3}, {10, 10, 10, 10, 50, 10, 10, 10, 10});
     sharpness(image, factor);
@@ -170,7 +170,8 @@ TEST(AugmentOps, Sharpness) {
   EXPECT_EQ(centre(0.5F), 37);  // 37.5
   EXPECT_EQ(centre(1), 50);
   EXPECT_EQ(centre(1.9F), 72);  // 72.5
-  // Every neighbour counts once, channels apart: 1 + ... + 9 + 4 * 5 = 65, a fifth of 13; red 0, blue 255.
+  // Every neighbour has weight 1, and channels are separate: green is (1 + ... + 9 + 4 * 5) / 13 = 65 / 13 = 5, red 0,
+  // blue 255.
   Image image = blank({3, 3});
   for (std::size_t i = 0; i < 9; ++i)
     image.rgb[3 * i + 1] = static_cast<std::uint8_t>(i + 1), image.rgb[3 * i + 2] = 255;
@@ -178,7 +179,7 @@ TEST(AugmentOps, Sharpness) {
   EXPECT_EQ(image.rgb[12], 0);
   EXPECT_EQ(image.rgb[13], 5);
   EXPECT_EQ(image.rgb[14], 255);
-  // A row of two interior pixels: (10 * 6 + 20 * 3 + ...) by hand: columns 0 39 78 117, so 39 and 78 stay.
+  // Two interior pixels of a linear ramp (columns 0 39 78 117): smoothing leaves 39 and 78.
   Image ramp = grey({3, 4}, {0, 39, 78, 117, 0, 39, 78, 117, 0, 39, 78, 117});
   const Image before = ramp;
   sharpness(ramp, 0);
@@ -199,8 +200,8 @@ TEST(AugmentOps, Translate) {
   EXPECT_EQ(after_on_nine(x(-2)), (Bytes{G, G, 1, G, G, 4, G, G, 7}));
   EXPECT_EQ(after_on_nine(y(1)), (Bytes{4, 5, 6, 7, 8, 9, G, G, G}));
   EXPECT_EQ(after_on_nine(y(-1)), (Bytes{G, G, G, 1, 2, 3, 4, 5, 6}));
-  EXPECT_EQ(after_on_nine(x(0.5F)), (Bytes{2, 3, G, 5, 6, G, 8, 9, G}));   // halves away from zero ...
-  EXPECT_EQ(after_on_nine(x(-0.5F)), (Bytes{G, 2, 3, G, 5, 6, G, 8, 9}));  // ... which takes -0.5 to -1
+  EXPECT_EQ(after_on_nine(x(0.5F)), (Bytes{2, 3, G, 5, 6, G, 8, 9, G}));   // halves are rounded away from zero:
+  EXPECT_EQ(after_on_nine(x(-0.5F)), (Bytes{G, 2, 3, G, 5, 6, G, 8, 9}));  // -0.5 becomes -1
   EXPECT_EQ(after_on_nine(x(0.49F)), (Bytes{1, 2, 3, 4, 5, 6, 7, 8, 9}));
   for (const float far : {3.0F, -3.0F, 225.0F, -1e30F, 1e30F}) EXPECT_EQ(after_on_nine(x(far)), Bytes(9, G));
 }
@@ -223,7 +224,7 @@ TEST(AugmentOps, Rotate) {
   EXPECT_EQ(after_on_nine(by(0)), (Bytes{1, 2, 3, 4, 5, 6, 7, 8, 9}));
   EXPECT_EQ(after_on_nine(by(90)), (Bytes{3, 6, 9, 2, 5, 8, 1, 4, 7}));  // anticlockwise
   EXPECT_EQ(after_on_nine(by(180)), (Bytes{9, 8, 7, 6, 5, 4, 3, 2, 1}));
-  EXPECT_EQ(after_on_nine(by(45)), (Bytes{2, 3, 6, 1, 5, 9, 4, 7, 8}));  // corners come from 1.41 steps away, cut to 1
+  EXPECT_EQ(after_on_nine(by(45)), (Bytes{2, 3, 6, 1, 5, 9, 4, 7, 8}));  // a corner's source is 1.41 away, rounded to 1
   // Pillow: image.rotate(degrees, NEAREST, fillcolor=128)
   EXPECT_EQ(hash_after(by(7)), "b27ffeddd2472fe179b167a31d4ef96426ba7e24a5de73d6d89b2819baf29159");
   EXPECT_EQ(hash_after(by(-24)), "6d06a1cb0a8f65b9dd5c13607518f44c93395e28ba8d4b64685a6555d3a12406");
@@ -238,7 +239,7 @@ TEST(AugmentOps, Cutout) {
   EXPECT_EQ(after_on_nine(cut(280, 0, 2)), Bytes(9, G));
 }
 
-// The arguments of docs/reference/paper.md, section D, and what a level above 10 gives.
+// The table of arguments in docs/reference/paper.md, and levels above 10.
 TEST(AugmentOps, ArgumentsFollowFromLevels) {
   const Distances distances{250, 100};
   const auto argument = [&](Op op, double level) { return operation(op).argument(level, distances); };
@@ -276,7 +277,7 @@ TEST(AugmentOps, TableIsInRandAugmentsOrder) {
     EXPECT_EQ(row.name, names[i]);
     EXPECT_EQ(&operation(static_cast<Op>(i)), &row);
     EXPECT_EQ(row.directed, row.name == "Rotate" || row.name.starts_with("Shear") || row.name.starts_with("Translate"));
-    // Any operation on the smallest image and at any level leaves an image of that size.
+    // Any operation at any level works on the smallest image and keeps its size.
     for (const double level : {0.0, 5.0, 10.0, 28.0, 100.0}) {
       Image image = grey({1, 1}, {77});
       row.apply(image, row.argument(level, {250, 100}), 0, 0);
@@ -285,7 +286,6 @@ TEST(AugmentOps, TableIsInRandAugmentsOrder) {
   }
 }
 
-// The table applies what the functions do.
 TEST(AugmentOps, TableAppliesTheFunctions) {
   const auto through_table = [](Op op, double argument) {
     return hash_after([=](Image& image) { operation(op).apply(image, argument, 5, 7); });

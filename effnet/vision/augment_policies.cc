@@ -7,7 +7,7 @@
 namespace effnet::vision {
 namespace {
 
-// Not the policy that is printed in the AutoAugment paper.
+// The official code's policy v0. The policy that is printed in the AutoAugment paper is a different one.
 constexpr std::array<SubPolicy, 25> kV0{{
     {{{Op::equalize, 0.8, 1}, {Op::shear_y, 0.8, 4}}},
     {{{Op::color, 0.4, 9}, {Op::equalize, 0.6, 3}}},
@@ -43,14 +43,14 @@ Distances scaled(const Distances& distances, double scale) {
   return {distances.translate_px * scale, distances.cutout_px * scale};
 }
 
-void apply_drawn(Image& image, Op op, bool applied, double level, const Distances& distances, Draws& draws) {
+void apply_with_draws(Image& image, Op op, bool applied, double level, const Distances& distances, Draws& draws) {
   const bool negated = draws.chance(0.5);
   const std::int64_t centre_y = draws.below(image.h);
   const std::int64_t centre_x = draws.below(image.w);
   if (!applied) return;
-  const Operation& operation_of = operation(op);
-  const double argument = operation_of.argument(level, distances);
-  operation_of.apply(image, operation_of.directed && negated ? -argument : argument, centre_y, centre_x);
+  const Operation& row = operation(op);
+  const double argument = row.argument(level, distances);
+  row.apply(image, row.directed && negated ? -argument : argument, centre_y, centre_x);
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ void autoaugment(Image& image, double distance_scale, Draws& draws) {
   const SubPolicy& policy = kV0.at(static_cast<std::size_t>(draws.below(kV0.size())));
   for (const PolicyStep& step : policy) {
     const bool applied = draws.chance(step.probability);
-    apply_drawn(image, step.op, applied, step.level, distances, draws);
+    apply_with_draws(image, step.op, applied, step.level, distances, draws);
   }
 }
 
@@ -74,7 +74,7 @@ void randaugment(Image& image, int layers, double magnitude, double distance_sca
   const Distances distances = scaled(kRandAugment, distance_scale);
   for (int layer = 0; layer < layers; ++layer) {
     const Op op = static_cast<Op>(draws.below(static_cast<std::int64_t>(operations().size())));
-    apply_drawn(image, op, true, magnitude, distances, draws);
+    apply_with_draws(image, op, true, magnitude, distances, draws);
   }
 }
 

@@ -13,7 +13,7 @@
 namespace effnet::vision {
 namespace {
 
-// docs/reference/paper.md, section D, row by row: operation, probability and level, twice.
+// The table of docs/reference/paper.md, section D: operation, probability and level, twice a row.
 constexpr const char* kPaper = R"(
 Equalize 0.8 1     ShearY 0.8 4
 Color 0.4 9        Equalize 0.6 3
@@ -42,7 +42,7 @@ Solarize 0.6 8     Equalize 0.6 1
 Color 0.8 6        Rotate 0.4 5
 )";
 
-TEST(AugmentPolicies, AutoAugmentIsThePapersTable) {
+TEST(AugmentPolicies, AutoAugmentEqualsThePapersTable) {
   std::istringstream paper(kPaper);
   for (const SubPolicy& policy : autoaugment_v0()) {
     for (const PolicyStep& step : policy) {
@@ -59,7 +59,7 @@ TEST(AugmentPolicies, AutoAugmentIsThePapersTable) {
   EXPECT_FALSE(paper >> more);
 }
 
-// The documented order of draws, carried out by hand.
+// Repeats the documented order of draws with plain calls.
 void replay(Image& image, Op op, bool applied, double level, const Distances& distances, Draws& draws) {
   const bool negated = draws.uniform() < 0.5F;
   const std::int64_t y = draws.below(image.h), x = draws.below(image.w);
@@ -95,7 +95,8 @@ TEST(AugmentPolicies, DrawsInTheDocumentedOrder) {
   EXPECT_GT(changed, 200);
 }
 
-// Each of the 16 operations a sixteenth of the time, told by what it does to an image on which all differ.
+// Each of the 16 operations is drawn with probability 1/16. An operation is recognised by its result on an image for
+// which all results differ.
 TEST(AugmentPolicies, RandAugmentDrawsUniformly) {
   const Image source = testkit::noise({24, 24}, 2, 20, 200);
   std::vector<std::int64_t> counts(16), directions(2);
@@ -128,7 +129,7 @@ TEST(AugmentPolicies, RandAugmentDrawsUniformly) {
   EXPECT_LT(testkit::chi_square(directions, {0.5, 0.5}), testkit::chi_square_bound(2));
 }
 
-TEST(AugmentPolicies, RefusesWildSettings) {
+TEST(AugmentPolicies, RejectsInvalidSettings) {
   Image image = golden::source();
   Draws draws({}, "augment");
   EXPECT_THROW(randaugment(image, -1, 9, 1, draws), Error);

@@ -1,8 +1,8 @@
-// Windows and OS/2 bitmaps: every header from OS/2 1 to Windows 5, 1 to 32 bits a pixel, palettes, bit masks, RLE4 and
-// RLE8, either direction. Alpha is dropped.
+// Windows and OS/2 bitmaps: every header from OS/2 1 to Windows 5, 1 to 32 bits per pixel, palettes, bit masks, RLE4
+// and RLE8, bottom-up and top-down. Alpha is dropped.
 //
-// Own code, since Debian's libraries that read BMP are toolkits (gd, ImageMagick, SDL) which draw in a font or window
-// system, and read fewer kinds; the format needs no more than what stands here.
+// This decoder is our own, because Debian's libraries that read BMP are toolkits (gd, ImageMagick, SDL): they depend on
+// a font or window system and read fewer variants.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -21,15 +21,15 @@ constexpr std::array<std::uint32_t, 7> kHeaderSizes{kOs2Header, kWindowsHeader, 
 
 using Colour = std::array<std::uint8_t, 3>;
 
-Error broken(std::string_view what) {
-  return input_error("broken or unsupported BMP (got {}, expected a complete image)", what);
+Error corrupt(std::string_view what) {
+  return input_error("corrupt or unsupported BMP (got {}, expected a complete image)", what);
 }
 
 struct Bytes {
   std::span<const std::byte> file;
 
   std::uint32_t number(std::size_t at, std::size_t size) const {
-    if (at > file.size() || size > file.size() - at) throw broken("a file that ends early");
+    if (at > file.size() || size > file.size() - at) throw corrupt("a file that ends early");
     std::uint32_t value = 0;
     for (std::size_t i = size; i-- > 0;) value = value << 8 | std::to_integer<std::uint32_t>(file[at + i]);
     return value;
@@ -40,9 +40,9 @@ struct Header {
   std::int64_t h = 0, w = 0;
   bool top_down = false;
   std::uint32_t bits = 0, compression = kPlain;
-  std::size_t pixels = 0;                // where they begin
-  std::array<Colour, 256> palette{};     // entries that the file lacks are greys
-  std::array<std::uint32_t, 3> masks{};  // red, green, blue; of 16 bits and more
+  std::size_t pixels = 0;                // their offset in the file
+  std::array<Colour, 256> palette{};     // entries that the file lacks are grey levels
+  std::array<std::uint32_t, 3> masks{};  // red, green, blue; used from 16 bits per pixel on
 };
 
 void read_palette(const Bytes& bytes, std::size_t at, std::size_t entry, std::size_t count, Header& header) {
@@ -59,7 +59,7 @@ Header read_header(const Bytes& bytes) {
   Header header;
   const std::uint32_t size = bytes.number(kFileHeader, 4);
   if (std::ranges::find(kHeaderSizes, size) == kHeaderSizes.end())
-    throw broken(fmt::format("a header of {} bytes", size));
+    throw corrupt(fmt::format("a header of {} bytes", size));
   const auto field = [&](std::size_t at, std::size_t width) { return bytes.number(kFileHeader + at, width); };
   const bool os2 = size == kOs2Header;
   header.w = field(4, os2 ? 2 : 4);
@@ -74,22 +74,24 @@ Header read_header(const Bytes& bytes) {
   }
 
   constexpr std::array<std::uint32_t, 7> kBits{1, 2, 4, 8, 16, 24, 32};
-  if (std::ranges::find(kBits, header.bits) == kBits.end()) throw broken(fmt::format("{} bits a pixel", header.bits));
+  if (std::ranges::find(kBits, header.bits) == kBits.end())
+    throw corrupt(fmt::format("{} bits per pixel", header.bits));
   const bool run_lengths = header.compression == kRle8 || header.compression == kRle4;
   const bool masked = (header.compression == kMasks || header.compression == kMasksWithAlpha) && header.bits >= 16;
   if ((run_lengths && header.bits != (header.compression == kRle8 ? 8 : 4)) ||
       (!run_lengths && !masked && header.compression != kPlain)) {
-    throw broken(fmt::format("compression {} of {} bits a pixel", header.compression, header.bits));
+    throw corrupt(fmt::format("compression {} of {} bits per pixel", header.compression, header.bits));
   }
 
-  std::size_t end = kFileHeader + size;  // of the headers
+  std::size_t end = kFileHeader + size;  // end of the headers
   if (header.bits == 16) {
     header.masks = {0x7C00, 0x3E0, 0x1F};
   } else {
     header.masks = {0xFF0000, 0xFF00, 0xFF};
   }
   if (masked) {
-    // In the longer headers, or behind the short one. All zero: the usual ones, as Pillow has it.
+    // The masks are part of the longer headers and follow the short one. If all are zero, the defaults hold, as in
+    // Pillow.
     std::array<std::uint32_t, 3> masks{};
     for (std::size_t i = 0; i < masks.size(); ++i) masks[i] = field(kWindowsHeader + 4 * i, 4);
     if (masks != std::array<std::uint32_t, 3>{}) header.masks = masks;
@@ -102,12 +104,12 @@ Header read_header(const Bytes& bytes) {
     end += entry * count;
   }
   header.pixels = bytes.number(10, 4);
-  // Some writers point to the palette.
+  // Some writers store the palette's offset here.
   if (header.pixels == 0 || (header.bits <= 8 && header.pixels == kFileHeader + size)) header.pixels = end;
   return header;
 }
 
-// A channel of 1 to 32 bits anywhere in a pixel, on the scale 0 to 255: rounded down, as Pillow does.
+// Extracts a channel of 1 to 32 adjacent bits from a pixel and scales it to 0..255, rounded down like Pillow.
 struct Channel {
   explicit Channel(std::uint32_t bits)
       : mask(bits), shift(bits == 0 ? 0 : std::countr_zero(bits)), most(bits >> shift) {}
@@ -129,7 +131,7 @@ void read_plain(const Bytes& bytes, const Header& header, Image& image) {
   const std::size_t row_bytes = (row_bits + 7) / 8, stride = (row_bits + 31) / 32 * 4;
   const std::size_t needed = stride * (static_cast<std::size_t>(header.h) - 1) + row_bytes;
   if (header.pixels > bytes.file.size() || needed > bytes.file.size() - header.pixels)
-    throw broken("a file that ends early");
+    throw corrupt("a file that ends early");
   const std::array<Channel, 3> channels{Channel(header.masks[0]), Channel(header.masks[1]), Channel(header.masks[2])};
   for (std::int64_t y = 0; y < header.h; ++y) {
     const std::byte* from = bytes.file.data() + header.pixels + static_cast<std::size_t>(y) * stride;
@@ -152,8 +154,9 @@ void read_plain(const Bytes& bytes, const Header& header, Image& image) {
   }
 }
 
-// Runs: a count and an entry (RLE4: two in turn). After a 0: 0 ends the row, 1 the image, 2 moves on, more are so
-// many entries as they are, up to an even number of bytes. What is passed over has entry 0.
+// A run is a count and a palette entry (RLE4: two alternating entries). A count of 0 is an escape, and the next byte is
+// its kind: 0 ends the row, 1 ends the image, 2 skips columns and rows, n > 2 announces n literal entries, padded to an
+// even number of bytes. Skipped pixels have entry 0.
 void read_runs(const Bytes& bytes, const Header& header, Image& image) {
   for (std::size_t i = 0; i < image.rgb.size(); i += 3)
     std::copy(header.palette[0].begin(), header.palette[0].end(), &image.rgb[i]);
@@ -168,7 +171,7 @@ void read_runs(const Bytes& bytes, const Header& header, Image& image) {
   };
   std::size_t at = header.pixels;
   const auto next = [&] { return bytes.number(at++, 1); };
-  // The last row need not end.
+  // The end mark of the last row is optional.
   while (y + 1 < header.h || (y < header.h && x < header.w)) {
     const std::uint32_t count = next(), value = next();
     if (count > 0) {

@@ -1,4 +1,4 @@
-// The decoders behind decode.h, one file each, and what they share. Not for use outside of effnet/vision.
+// The decoders behind decode.h, one file per format, and their common parts. Private to effnet/vision.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace effnet::vision {
 
 struct Decoded {
   Image image;
-  int orientation = 1;  // of EXIF, not yet applied
+  int orientation = 1;  // EXIF orientation, not yet applied
 };
 
 Decoded decode_jpeg(std::span<const std::byte> file, const DecodeOptions& options);
@@ -29,33 +29,35 @@ Decoded decode_bmp(std::span<const std::byte> file, const DecodeOptions& options
 Decoded decode_heif(std::span<const std::byte> file, const DecodeOptions& options);  // AVIF too
 Decoded decode_tiff(std::span<const std::byte> file, const DecodeOptions& options);
 
-// A format of files, whether effnet reads it or not.
-struct Mark {
+// The bytes at an offset by which a format is recognised.
+struct Signature {
   std::size_t offset;
   std::string_view bytes;
 };
+// A file format. It may be one that effnet only recognises.
 struct Format {
-  std::string_view name;                     // "JPEG"; of those that are not read with an article: "a PDF file"
-  std::vector<std::string_view> extensions;  // lower case, with the dot; the common one first
-  std::vector<Mark> marks;                   // a file that has one of them is of this format
-  Decoded (*decode)(std::span<const std::byte>, const DecodeOptions&) = nullptr;
-  std::string_view convert = {};  // where there is no `decode`: a command that makes an image of the file IN
-  Encoder encode = nullptr;       // where effnet writes it
+  std::string_view name;                     // "JPEG"; with an article if effnet cannot read it: "a PDF file"
+  std::vector<std::string_view> extensions;  // lower case, with the dot; the usual one first
+  std::vector<Signature> signatures;         // a file that has one of them has this format
+  Decoded (*decode)(std::span<const std::byte>, const DecodeOptions&) = nullptr;  // null: effnet cannot read it
+  std::string_view convert = {};  // if `decode` is null: a command that converts the file IN to a readable image
+  Encoder encode = nullptr;       // null: effnet cannot write it
 };
-constexpr std::size_t kMarkedBytes = 64;           // all marks lie within so many bytes
-const Format* find_format(std::string_view head);  // null if no mark is there
+constexpr std::size_t kSignatureBytes = 64;        // every signature is within this many first bytes
+const Format* find_format(std::string_view head);  // null if no signature matches
 
-// Part of an image at 1, 1/2, 1/4 or 1/8 of its size.
+// A part of an image at 1, 1/2, 1/4 or 1/8 of its size.
 struct ReducedPart {
-  Image image;  // whole pixels that cover the part; at size 1 the part and nothing else
-  Box box;      // the part, in pixels of `image`; 0 ... 1 pixel from its edges
+  Image image;  // whole pixels that cover the part; at size 1 exactly the part
+  Box box;      // the part in pixels of `image`; its edges are 0 to 1 pixel inside the image's edges
 };
 
-// A JPEG of which only a part is decoded, upright (with options.exif_turn). At size 1 its pixels are, byte for byte,
-// those of decode(); at the others libjpeg's smaller inverse DCTs give them, for less than the price of the whole.
+// Decodes a part of a JPEG file, oriented if options.apply_orientation is set. At size 1 the pixels are byte for byte
+// those of decode(). At smaller sizes libjpeg uses its smaller inverse DCTs, which cost less than the full ones.
 //
-// Above and beside the part only the entropy code is read, below it nothing: damage there is not seen, but a file
-// without its end is always an error. Bounds and errors are those of decode.h. `file` must outlive this.
+// Rows above and columns beside the part are only entropy-decoded; rows below it are not read. So corrupt data outside
+// of the part may stay undetected, but a file without an end-of-image marker is always an error. Bounds and errors are
+// those of decode.h. `file` must outlive the object.
 class JpegFile {
  public:
   explicit JpegFile(std::span<const std::byte> file, const DecodeOptions& options = {});  // reads the header
@@ -63,8 +65,8 @@ class JpegFile {
   JpegFile(const JpegFile&) = delete;
   JpegFile& operator=(const JpegFile&) = delete;
 
-  Size size() const;  // of the upright image
-  // Once. `part` lies within size(), `reduction` is 1, 2, 4 or 8.
+  Size size() const;  // of the oriented image
+  // May be called once. `part` is within size(), `reduction` is 1, 2, 4 or 8.
   ReducedPart read(const Window& part, int reduction);
 
  private:
@@ -72,10 +74,10 @@ class JpegFile {
   std::unique_ptr<State> state_;
 };
 
-// One row of inks (cyan, magenta, yellow, black; 255: no ink if `inverted`, else full ink) as RGB, by Pillow's formula.
-void mix_inks(const std::uint8_t* inks, std::int64_t pixels, bool inverted, std::uint8_t* rgb);
+// Converts one row of CMYK pixels to RGB by Pillow's formula. `inverted`: 255 means no ink, otherwise full ink.
+void cmyk_to_rgb(const std::uint8_t* cmyk, std::int64_t pixels, bool inverted, std::uint8_t* rgb);
 
-// The bounds of decode.h, for sizes as a file declares them. Throws Error(input).
+// Checks the size that a file declares against the bounds of decode.h. Throws Error(input).
 void check_declared_size(std::string_view format, std::uint64_t h, std::uint64_t w, std::size_t file_bytes,
                          const DecodeOptions& options);
 

@@ -41,12 +41,12 @@ void check_declared_size(std::string_view format, std::uint64_t h, std::uint64_t
   }
 }
 
-void mix_inks(const std::uint8_t* inks, std::int64_t pixels, bool inverted, std::uint8_t* rgb) {
-  for (std::int64_t x = 0; x < pixels; ++x, inks += 4, rgb += 3) {
-    const int light = inverted ? inks[3] : 255 - inks[3];
+void cmyk_to_rgb(const std::uint8_t* cmyk, std::int64_t pixels, bool inverted, std::uint8_t* rgb) {
+  for (std::int64_t x = 0; x < pixels; ++x, cmyk += 4, rgb += 3) {
+    const int light = inverted ? cmyk[3] : 255 - cmyk[3];
     for (int c = 0; c < 3; ++c) {
-      // a * b / 255 to the nearest integer
-      const int product = (inverted ? 255 - inks[c] : inks[c]) * light + 128;
+      // a * b / 255, rounded to nearest
+      const int product = (inverted ? 255 - cmyk[c] : cmyk[c]) * light + 128;
       const int value = light - (((product >> 8) + product) >> 8);
       rgb[c] = static_cast<std::uint8_t>(value < 0 ? 0 : value);
     }
@@ -54,7 +54,7 @@ void mix_inks(const std::uint8_t* inks, std::int64_t pixels, bool inverted, std:
 }
 
 StoredImage decode_stored(std::span<const std::byte> file, const DecodeOptions& options) {
-  const auto head_bytes = file.first(std::min(file.size(), kMarkedBytes));
+  const auto head_bytes = file.first(std::min(file.size(), kSignatureBytes));
   const std::string_view head(reinterpret_cast<const char*>(head_bytes.data()), head_bytes.size());
   const Format* format = find_format(head);
   if (format == nullptr || format->decode == nullptr) {
@@ -69,7 +69,7 @@ StoredImage decode_stored(std::span<const std::byte> file, const DecodeOptions& 
 
 Image decode(std::span<const std::byte> file, const DecodeOptions& options) {
   StoredImage decoded = decode_stored(file, options);
-  return options.exif_turn ? turned(std::move(decoded.image), decoded.orientation) : std::move(decoded.image);
+  return options.apply_orientation ? oriented(std::move(decoded.image), decoded.orientation) : std::move(decoded.image);
 }
 
 Image read_image(const std::filesystem::path& path, const DecodeOptions& options) {

@@ -1,23 +1,27 @@
-// Image files as 8-bit RGB. JPEG, PNG, WebP, GIF, BMP and TIFF byte for byte as Pillow 9.4's
-// Image.open(...).convert('RGB') gives them (with the same libjpeg-turbo, libwebp and libtiff); AVIF and HEIC, which it
-// does not read, as Pillow 12 and pillow-heif do, to 3 of 255. The format is told by the file's first bytes, never by
-// its name.
+// Decodes image files to 8-bit RGB. JPEG, PNG, WebP, GIF, BMP and TIFF give byte for byte the pixels of Pillow 9.4's
+// Image.open(...).convert('RGB') with the same libjpeg-turbo, libwebp and libtiff. Pillow 9.4 does not read AVIF and
+// HEIC; they differ from Pillow 12 and pillow-heif by at most 3 of 255. The format is detected by the file's first
+// bytes, never by its name.
 //
-// Where effnet differs from Pillow on purpose: 16-bit grey keeps its high byte (Pillow clips it); a JPEG with damaged
-// image data is an error (Pillow fills it up), as is a PNG with a wrong checksum in what comes before the end of the
-// image data; a TIFF is turned once (Pillow 9.4 turns it twice). Alpha is dropped, not blended; colour profiles and
-// gamma are ignored; of an animation or a document the first image is read.
+// Intended differences from Pillow:
+//   16-bit grey  keeps its high byte; Pillow clips it
+//   JPEG         corrupt image data is an error; Pillow fills the rest
+//   PNG          a wrong checksum up to the end of the image data is an error
+//   TIFF         the orientation is applied once; Pillow 9.4 applies it twice
+// Alpha is dropped, not blended. Colour profiles and gamma are ignored. Of an animation or a document the first image
+// is read.
 //
-// Files are hostile. Before anything is allocated the declared pixels must be at most `max_pixels`, and at most
-// kFreePixels + kPixelsPerByte for each byte of the file:
-//   JPEG  a block of 64 pixels costs a bit or more in every Huffman-coded scan, so at most 512 pixels a byte
-//   PNG   deflate gives at most 1032 bytes for one, so 1032 pixels a byte (more below 8 bits a pixel: blank pages)
-//   BMP   at least a bit a pixel, or two bytes for a run of 255
-//   The others have no bound (an image of one colour costs WebP, AVIF and HEIC nothing a pixel; GIF and TIFF pack it
-//   more densely); photographs are far below
-// Memory is at most 3 bytes a pixel for the result, 3 more to turn it, and the codec's own: 2 bytes a sample for a
-// progressive JPEG, 4 a pixel for a lossless WebP, for a TIFF at most 4 a pixel and its largest strip or tile,
-// about 15 a pixel for AVIF and HEIC.
+// Files are untrusted. Before anything is allocated, the declared number of pixels must be at most `max_pixels`, and at
+// most kFreePixels + kPixelsPerByte for each byte of the file:
+//   JPEG  a block of 64 pixels costs at least one bit in every Huffman-coded scan: at most 512 pixels per byte
+//   PNG   deflate expands one byte to at most 1032: 1032 pixels per byte (more below 8 bits per pixel: blank pages)
+//   BMP   at least one bit per pixel, or two bytes for a run of 255
+//   The other formats can exceed kPixelsPerByte: an image of one colour costs WebP, AVIF and HEIC almost nothing, and
+//   GIF and TIFF less than one byte per kPixelsPerByte pixels. Such images are rejected; photos are far below the
+//   bound.
+// Memory: 3 bytes per pixel for the result, 3 more to orient it, and the codec's own: 2 bytes per sample for a
+// progressive JPEG, 4 per pixel for a lossless WebP, at most 4 per pixel and the largest strip or tile for a TIFF,
+// about 15 per pixel for AVIF and HEIC.
 #pragma once
 
 #include <cstddef>
@@ -35,18 +39,18 @@ inline constexpr std::int64_t kFreePixels = std::int64_t{4} << 20;
 inline constexpr std::int64_t kPixelsPerByte = 1100;
 
 struct DecodeOptions {
-  bool exif_turn = true;  // turn the image upright as its EXIF orientation says
+  bool apply_orientation = true;  // orient the image by its EXIF orientation
   std::int64_t max_pixels = kMaxPixels;
 };
 
-// An image as it lies in the file, with the turn that its EXIF orientation asks for (1 to 8, 1: none) not yet applied.
+// An image as stored in the file: its EXIF orientation (1 to 8; 1: upright) is not yet applied.
 struct StoredImage {
   Image image;
   int orientation = 1;
 };
 StoredImage decode_stored(std::span<const std::byte> file, const DecodeOptions& options = {});
 
-// All throw Error(input) for anything that is not a whole image of a known format; read_image names the path.
+// All throw Error(input) unless the file is a complete image of a known format. read_image names the path in the error.
 EFFNET_API Image decode(std::span<const std::byte> file, const DecodeOptions& options = {});
 EFFNET_API Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {});
 

@@ -1,5 +1,5 @@
-// Any bytes either decode or throw Error(input); libFuzzer and the sanitizers watch the rest. The limit on pixels only
-// keeps single inputs fast.
+// Any input either decodes or throws Error(input); libFuzzer and the sanitizers detect other failures. The limit on
+// pixels only keeps single inputs fast.
 #include <cstdint>
 #include <cstdlib>
 

@@ -14,7 +14,7 @@ namespace {
 using namespace std::string_view_literals;
 using testing::HasSubstr;
 
-// The message of the Error(input) that decoding throws; empty, with a failed test, if it throws none.
+// Returns the message of the Error(input) that decoding throws. If it throws no error, the test fails.
 std::string failure(std::span<const std::byte> file, const DecodeOptions& options = {}) {
   try {
     decode(file, options);
@@ -47,31 +47,31 @@ TEST(Decode, EqualsPillow) {
   }
 }
 
-TEST(Decode, LeavesTurnsUndoneOnRequest) {
-  const Image stored = read_image(golden::path("jpeg_turn6.jpg"), {.exif_turn = false});
+TEST(Decode, OrientationIsOptional) {
+  const Image stored = read_image(golden::path("jpeg_turn6.jpg"), {.apply_orientation = false});
   EXPECT_EQ(stored, read_image(golden::path("jpeg_turn1.jpg")));
-  EXPECT_EQ(turned(stored, 6), read_image(golden::path("jpeg_turn6.jpg")));
+  EXPECT_EQ(oriented(stored, 6), read_image(golden::path("jpeg_turn6.jpg")));
 }
 
-TEST(Decode, GoesByContentNotByName) {
+TEST(Decode, DetectsFormatByContentNotName) {
   const TemporaryFolder folder;
   write_bytes(folder.path() / "image.jpg", golden::bytes("png_rgb8.png"));
   EXPECT_EQ(read_image(folder.path() / "image.jpg"), read_image(golden::path("png_rgb8.png")));
 }
 
-// Nothing may be missing but for what comes after the image data: the end marks of PNG, GIF and BMP's padding. Such a
-// file gives every pixel; its turn may be lost with what was cut off.
-TEST(Decode, EveryShorterFileFailsOrIsComplete) {
+// A truncated file decodes only if all image data is there: what comes after it is optional (the end marks of PNG and
+// GIF, BMP's padding). Such a file gives every pixel; its orientation may be in the missing part.
+TEST(Decode, TruncatedFileFailsOrIsComplete) {
   for (const auto& [name, golden] : golden::fixtures("images.tsv")) {
     SCOPED_TRACE(name);
     const std::vector<std::byte> file = golden::bytes(name);
     const bool needs_its_end = name.starts_with("jpeg") || name.starts_with("webp");
     const std::size_t end = name == "jpeg_bytes_after_end.jpg" ? file.size() - 7 : file.size();
-    const Image whole = decode_stored(file).image;
+    const Image complete = decode_stored(file).image;
     for (std::size_t size = 0; size < end; ++size) {
       try {
         const Image image = decode_stored(std::span(file).first(size)).image;
-        EXPECT_TRUE(!needs_its_end && image == whole) << size << " of " << file.size() << " bytes";
+        EXPECT_TRUE(!needs_its_end && image == complete) << size << " of " << file.size() << " bytes";
       } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
       }
@@ -80,14 +80,14 @@ TEST(Decode, EveryShorterFileFailsOrIsComplete) {
   }
 }
 
-TEST(Decode, DamagedBytesFailOrDecode) {
+TEST(Decode, CorruptBytesFailOrDecode) {
   for (const auto& fixture : golden::fixtures("images.tsv")) {
     SCOPED_TRACE(fixture.name);
-    golden::expect_damage_is_met(golden::bytes(fixture.name), 1);
+    golden::expect_corrupt_bytes_fail_or_decode(golden::bytes(fixture.name), 1);
   }
 }
 
-TEST(Decode, PngChecksumsCount) {
+TEST(Decode, ChecksPngChecksums) {
   std::vector<std::byte> file = golden::bytes("png_gamma.png");
   for (const char* kind : {"IHDR", "gAMA", "IDAT"}) {
     const std::size_t at = find(file, kind) - 4;
@@ -98,8 +98,8 @@ TEST(Decode, PngChecksumsCount) {
   }
 }
 
-// Sizes that a header claims and the file cannot have; nothing of that size may be allocated.
-TEST(Decode, LyingHeaders) {
+// A header declares a size that is implausible for the file. Memory of that size must not be allocated.
+TEST(Decode, RejectsImplausibleSizes) {
   std::vector<std::byte> jpeg = golden::bytes("jpeg_420.jpg");
   put(jpeg, find(jpeg, "\xff\xc0") + 5, "\xff\xdc\xff\xdc");  // 65500 x 65500
   EXPECT_THAT(failure(jpeg), HasSubstr("too large (got 65500x65500, expected at most 268435456 pixels)"));
@@ -110,7 +110,7 @@ TEST(Decode, LyingHeaders) {
   put(progressive, find(progressive, "\xff\xc2") + 5, "\x20\x01\x20\x01");
   EXPECT_THAT(failure(progressive), HasSubstr("too large for its file"));
 
-  // A PNG of 2^31 - 1 squared with a right checksum (from zlib.crc32), then nothing.
+  // A PNG of 2^31 - 1 squared with a valid checksum (from zlib.crc32) and without image data.
   EXPECT_THAT(failure(std::string_view("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x02\0\0\0"
                                        "\x9b\xab\x9c\x31\0\0\0\0IDAT\x35\xaf\x06\x1e",
                                        45)),
@@ -121,15 +121,15 @@ TEST(Decode, LyingHeaders) {
   EXPECT_THAT(failure(webp), HasSubstr("too large"));
 }
 
-TEST(Decode, LimitIsTheCallers) {
+TEST(Decode, MaxPixelsIsAnOption) {
   const std::vector<std::byte> file = golden::bytes("jpeg_420.jpg");  // 17 x 9 = 153
   EXPECT_EQ(decode(file, {.max_pixels = 153}).w, 17);
   EXPECT_THAT(failure(file, {.max_pixels = 152}), HasSubstr("expected at most 152 pixels"));
 }
 
-// Each repetition of a scan costs a walk over all blocks and adds a few bytes. The first one may be repeated: it sets
-// the same coefficients again.
-TEST(Decode, ProgressiveBomb) {
+// Each repetition of a scan makes the decoder visit all blocks and costs only a few bytes. Only the first scan can be
+// repeated: it sets the same coefficients again.
+TEST(Decode, RejectsProgressiveBomb) {
   const std::vector<std::byte> file = golden::bytes("jpeg_grey_progressive.jpg");
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
   const auto begin = file.begin() + static_cast<std::ptrdiff_t>(text.find("\xff\xda"));
@@ -144,7 +144,7 @@ TEST(Decode, ProgressiveBomb) {
   EXPECT_THAT(failure(repeated(200)), HasSubstr("too many scans"));
 }
 
-TEST(Decode, SaysWhatTheFileIs) {
+TEST(Decode, ErrorNamesTheDetectedFormat) {
   const std::pair<std::string_view, std::string_view> kFiles[] = {
       {"", "an empty file"},
       {std::string_view("II*\0\x10\0\0\0CR\2", 11), "a camera raw file"},
@@ -169,16 +169,16 @@ TEST(Decode, SaysWhatTheFileIs) {
   }
 }
 
-TEST(ReadImage, NamesThePath) {
+TEST(ReadImage, ErrorNamesThePath) {
   const TemporaryFolder folder;
-  const auto path = folder.path() / "broken.png";
+  const auto path = folder.path() / "corrupt.png";
   write_text(path, "\x89PNG\r\n\x1a\n");
   try {
     read_image(path);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::input);
-    EXPECT_THAT(error.what(), HasSubstr(path.string() + ": broken or unsupported PNG"));
+    EXPECT_THAT(error.what(), HasSubstr(path.string() + ": corrupt or unsupported PNG"));
   }
   EXPECT_THROW(read_image(folder.path() / "missing.png"), Error);
 }

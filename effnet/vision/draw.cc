@@ -14,8 +14,8 @@ namespace {
 
 using Colour = std::array<float, 3>;  // RGB, 0..255
 
-// Dark blue, blue, cyan-green, yellow, orange, red: lightness rises to the yellow and falls a little after it, so that
-// the hottest places are told by hue even for readers who confuse red and green.
+// Dark blue, blue, cyan-green, yellow, orange, red. Lightness rises up to yellow and falls slightly after it, so that
+// the hottest points stay recognisable for readers with red-green colour blindness.
 constexpr std::array<Colour, 9> kHeat{{
     {24, 15, 92},
     {38, 60, 190},
@@ -37,12 +37,12 @@ Colour heat_colour(float heat) {
   return colour;
 }
 
-// Along one axis: the map's cells that pixel i lies between, and how far it is from the first to the second.
+// For pixel i of one axis: the two map cells around it, and its position between their centres (0..1).
 struct Between {
   std::int64_t low, high;
   float t;
 };
-std::vector<Between> places(std::int64_t pixels, double begin, double end, std::int64_t cells) {
+std::vector<Between> interpolation(std::int64_t pixels, double begin, double end, std::int64_t cells) {
   std::vector<Between> result;
   result.reserve(static_cast<std::size_t>(pixels));
   for (std::int64_t i = 0; i < pixels; ++i) {
@@ -54,7 +54,7 @@ std::vector<Between> places(std::int64_t pixels, double begin, double end, std::
   return result;
 }
 
-// The map on the scale 0..1.
+// Scales the map to 0..1.
 std::vector<float> scaled(std::span<const float> map) {
   float low = INFINITY, high = -INFINITY;
   for (const float value : map) {
@@ -78,9 +78,9 @@ std::uint8_t blended(std::uint8_t under, float over, float opacity) {
 
 struct Range {  // whole pixels [begin, end)
   std::int64_t begin, end;
-  bool holds(std::int64_t at) const { return at >= begin && at < end; }
+  bool contains(std::int64_t at) const { return at >= begin && at < end; }
 };
-// The whole pixels whose centres lie between `from` and `to`, of `pixels`.
+// The pixels, out of `pixels`, whose centres are between `from` and `to`.
 Range covered(double from, double to, std::int64_t pixels) {
   const auto edge = [&](double at) {
     return static_cast<std::int64_t>(std::clamp(std::ceil(at - 0.5), 0.0, static_cast<double>(pixels)));
@@ -104,7 +104,7 @@ std::vector<std::byte> encode_png(const Image& image) {
   std::vector<std::byte> file(PNG_IMAGE_PNG_SIZE_MAX(png));
   png_alloc_size_t size = file.size();
   if (png_image_write_to_memory(&png, file.data(), &size, 0, image.rgb.data(), 0, nullptr) == 0) {
-    throw internal_error("a PNG image could not be written ({})", png.message);
+    throw internal_error("libpng could not write the image ({})", png.message);
   }
   file.resize(size);
   return file;
@@ -116,11 +116,12 @@ Image overlay_heat(const Image& photo, const Box& where, std::span<const float> 
   EFFNET_CHECK(where.x1 > where.x0 && where.y1 > where.y0);
   Image result = photo;
   const std::vector<float> heat = scaled(map);
-  const std::vector<Between> rows = places(photo.h, where.y0, where.y1, map_size.h);
-  const std::vector<Between> columns = places(photo.w, where.x0, where.x1, map_size.w);
+  const std::vector<Between> rows = interpolation(photo.h, where.y0, where.y1, map_size.h);
+  const std::vector<Between> columns = interpolation(photo.w, where.x0, where.x1, map_size.w);
   const Range inside_y = covered(where.y0, where.y1, photo.h);
   const Range inside_x = covered(where.x0, where.x1, photo.w);
-  // A frame is of use only where something is outside; it lies on the inside, a 400th of the image thick.
+  // A frame is drawn only if part of the photo is outside of `where`. It is inside `where` and 1/400 of the photo's
+  // shorter side thick.
   const bool whole = inside_y.begin == 0 && inside_x.begin == 0 && inside_y.end == photo.h && inside_x.end == photo.w;
   const std::int64_t frame =
       options.outline && !whole ? std::max<std::int64_t>(1, std::min(photo.h, photo.w) / 400) : 0;
@@ -137,9 +138,9 @@ Image overlay_heat(const Image& photo, const Box& where, std::span<const float> 
       line[static_cast<std::size_t>(x)] = low + (high - low) * row.t;
     }
     for (std::int64_t x = 0; x < photo.w; ++x, pixel += 3) {
-      if (!inside_y.holds(y) || !inside_x.holds(x)) {
+      if (!inside_y.contains(y) || !inside_x.contains(x)) {
         for (int c = 0; c < 3; ++c) pixel[c] = blended(pixel[c], 0, 1 - options.dim);
-      } else if (!core_y.holds(y) || !core_x.holds(x)) {
+      } else if (!core_y.contains(y) || !core_x.contains(x)) {
         for (int c = 0; c < 3; ++c) pixel[c] = blended(pixel[c], 255, 0.8F);
       } else {
         const Between column = columns[static_cast<std::size_t>(x)];

@@ -1,4 +1,4 @@
-// Images for people: PNG files, and a heat map over a photograph.
+// Images for viewing: PNG files, and a heat map over a photo.
 #pragma once
 
 #include <cstddef>
@@ -10,19 +10,19 @@
 
 namespace effnet::vision {
 
-// An 8-bit RGB PNG file. Throws Error(input) for an image too large for libpng (4 GiB of pixels).
+// Returns an 8-bit RGB PNG file. Throws Error(input) for an image that is too large for libpng (4 GiB of pixels).
 std::vector<std::byte> encode_png(const Image& image);
 
 struct HeatOptions {
-  float strength = 0.7F;  // opacity of the hottest place, 0..1; cold places are a third as opaque
-  float dim = 0.6F;       // brightness of the photograph outside of `where`, 0..1
-  bool outline = true;    // a thin frame around `where`
+  float strength = 0.7F;  // opacity of the hottest point, 0..1; the coldest points have a third of it
+  float dim = 0.6F;       // brightness of the photo outside of `where`, 0..1
+  bool outline = true;    // draw a thin frame around `where`
 };
 
-// `map` (map_size.h, map_size.w), row by row, stretched over the rectangle `where` of the photograph: its smallest
-// value is shown cold (dark blue), its largest hot (red); NaN counts as the smallest, a map of one value is all cold.
-// Between the map's points, which are the centres of equal cells, it is interpolated linearly. `where` may leave the
-// photograph.
+// Stretches `map` (map_size.h, map_size.w; row-major) over the rectangle `where` of the photo. The smallest value is
+// cold (dark blue), the largest hot (red). NaN counts as the smallest value; a map of one value is all cold. The map's
+// points are the centres of equal cells; between them values are interpolated linearly. `where` may extend beyond the
+// photo.
 Image overlay_heat(const Image& photo, const Box& where, std::span<const float> map, Size map_size,
                    const HeatOptions& options = {});
 

@@ -35,17 +35,17 @@ TEST(EncodePng, ReadsBack) {
   EXPECT_THROW(encode_png(Image{}), Error);
 }
 
-TEST(OverlayHeat, HotIsRedColdIsBlue) {
+TEST(OverlayHeat, HighestValueIsRedLowestIsBlue) {
   const std::vector<float> map{-5, 3, -5, 3};
   const Image result = overlay_heat(grey({40, 40}, 128), {0, 0, 40, 40}, map, {2, 2});
   const Pixel cold = at(result, 20, 1), hot = at(result, 20, 38);
   EXPECT_GT(cold.b, cold.r);
   EXPECT_GT(hot.r, hot.b + 60);
-  EXPECT_EQ(at(result, 3, 38), hot);  // rows of the map are alike
-  // The hotter, the farther from the photograph.
+  EXPECT_EQ(at(result, 3, 38), hot);  // the rows of the map are equal
+  // A hotter point differs more from the photo.
   const auto distance = [](Pixel p) { return std::abs(p.r - 128) + std::abs(p.g - 128) + std::abs(p.b - 128); };
   EXPECT_GT(distance(hot), distance(cold));
-  // Between the centres of the two cells (10 and 30) it changes, outside it does not.
+  // The colour changes between the centres of the two cells (10 and 30) and is constant outside.
   EXPECT_EQ(at(result, 20, 0), at(result, 20, 9));
   EXPECT_NE(at(result, 20, 12), at(result, 20, 9));
   EXPECT_EQ(at(result, 20, 31), at(result, 20, 39));
@@ -65,17 +65,17 @@ TEST(OverlayHeat, OutsideIsDimmedAndFramed) {
             (Pixel{224, 224, 224}));
 }
 
-TEST(OverlayHeat, BoxBeyondThePhotoHasNoFrame) {
+TEST(OverlayHeat, BoxAroundThePhotoHasNoFrame) {
   const Image result = overlay_heat(grey({10, 10}, 100), {-5, -5, 15, 15}, std::vector<float>{0, 1, 0, 1}, {2, 2});
   EXPECT_EQ(at(result, 0, 0).r, at(result, 9, 0).r);
   EXPECT_GT(at(result, 5, 9).r, at(result, 5, 0).r);
-  // A box that misses the photograph altogether dims all of it.
+  // A box that does not intersect the photo dims all of it.
   const Image missed =
       overlay_heat(grey({10, 10}, 100), {20, 20, 30, 30}, std::vector<float>{1}, {1, 1}, {.dim = 0.5F});
   EXPECT_EQ(missed, grey({10, 10}, 50));
 }
 
-TEST(OverlayHeat, FlatAndBrokenMapsAreCold) {
+TEST(OverlayHeat, ConstantAndNanMapsAreCold) {
   const Image photo = grey({4, 4}, 100);
   const Box all{0, 0, 4, 4};
   const Image flat = overlay_heat(photo, all, std::vector<float>{7}, {1, 1});
@@ -83,7 +83,7 @@ TEST(OverlayHeat, FlatAndBrokenMapsAreCold) {
   EXPECT_EQ(overlay_heat(photo, all, std::vector<float>{3, INFINITY, 3, 3}, {2, 2}).rgb.size(), flat.rgb.size());
   const Image mixed = overlay_heat(photo, all, std::vector<float>{NAN, 0, 1, 1}, {2, 2});
   EXPECT_EQ(at(mixed, 0, 0), at(flat, 0, 0));
-  // Ranges beyond float's: 3e38 - (-3e38) overflows.
+  // The range exceeds float: 3e38 - (-3e38) overflows.
   EXPECT_EQ(at(overlay_heat(photo, all, std::vector<float>{-3e38F, 3e38F}, {1, 2}), 0, 0), at(flat, 0, 0));
 }
 

@@ -1,4 +1,5 @@
-// Errors leave libjpeg by longjmp; as in jpeg.cc no object with a destructor lives between setjmp and libjpeg's frames.
+// libjpeg reports errors by longjmp. As in jpeg.cc, no object with a destructor is created between setjmp and libjpeg's
+// frames.
 #include "effnet/vision/encode.h"
 
 #include <webp/encode.h>
@@ -24,7 +25,7 @@ struct Writer {
   }
   ~Writer() {
     jpeg_destroy_compress(&codec);
-    std::free(bytes);  // libjpeg's, from malloc
+    std::free(bytes);  // allocated by libjpeg with malloc
   }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -39,10 +40,11 @@ struct Writer {
     codec.in_color_space = JCS_RGB;
     jpeg_set_defaults(&codec);
     jpeg_set_quality(&codec, quality, TRUE);
-    codec.optimize_coding = TRUE;  // the standard tables cost a small image a third more
+    // The standard Huffman tables would make a small image a third larger.
+    codec.optimize_coding = TRUE;
     jpeg_start_compress(&codec, TRUE);
     while (codec.next_scanline < codec.image_height) {
-      // libjpeg takes a pointer to mutable samples and leaves them as they are.
+      // libjpeg takes a pointer to mutable samples but does not change them.
       auto* row = const_cast<JSAMPLE*>(image.rgb.data() + 3 * std::int64_t{codec.next_scanline} * image.w);
       jpeg_write_scanlines(&codec, &row, 1);
     }

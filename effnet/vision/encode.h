@@ -1,4 +1,4 @@
-// Images as JPEG and WebP files, and small ones for pages. PNG is in draw.h.
+// Encodes images as JPEG and WebP, and makes thumbnails. PNG is in draw.h.
 #pragma once
 
 #include <cstddef>
@@ -9,14 +9,16 @@
 
 namespace effnet::vision {
 
-// A baseline JPEG file (4:2:0), quality 1 to 100 as libjpeg counts it. Throws Error(input) for an image without pixels
+// Returns a baseline JPEG file (4:2:0). Quality is libjpeg's, 1 to 100. Throws Error(input) for an image without pixels
 // or with a side over 65,500, which is libjpeg's limit.
 std::vector<std::byte> encode_jpeg(const Image& image, int quality);
 
-// A lossy WebP file, quality 1 to 100. Throws Error(input) as encode_jpeg does; WebP's limit is 16,383.
+// Returns a lossy WebP file, quality 1 to 100. Throws Error(input) for an image without pixels or with a side over
+// 16,383, which is WebP's limit.
 std::vector<std::byte> encode_webp(const Image& image, int quality);
 
-// The image at most `most_px` wide and high, its shape kept (a side is at least 1); as it is if it fits.
+// Shrinks the image to at most `most_px` in width and height and keeps its aspect ratio (each side is at least 1). An
+// image that fits is returned unchanged.
 Image thumbnail(const Image& image, std::int64_t most_px);
 
 }  // namespace effnet::vision

@@ -10,7 +10,7 @@
 namespace effnet::vision {
 namespace {
 
-// Smooth, so that JPEG loses little of it.
+// A smooth image, for which JPEG's loss is small.
 Image ramp(Size size) {
   Image image = blank(size);
   for (std::int64_t y = 0; y < size.h; ++y) {
@@ -31,7 +31,7 @@ double mean_difference(const Image& a, const Image& b) {
   return sum / static_cast<double>(a.rgb.size());
 }
 
-TEST(EncodeJpeg, ReadsBackAsTheImage) {
+TEST(EncodeJpeg, DecodesToASimilarImage) {
   for (const Size size : {Size{64, 96}, Size{17, 23}, Size{1, 1}, Size{1, 50}}) {
     const Image image = ramp(size);
     const std::vector<std::byte> file = encode_jpeg(image, 90);
@@ -41,15 +41,15 @@ TEST(EncodeJpeg, ReadsBackAsTheImage) {
     const Image back = decode(file);
     ASSERT_EQ(back.h, size.h);
     ASSERT_EQ(back.w, size.w);
-    // On average less than two steps of quality 90's quantisation (3 for the lowest frequencies); a row or channel out
-    // of place would be tens.
+    // On average less than two steps of quality 90's quantisation (3 for the lowest frequencies). A misplaced row or
+    // channel would give tens.
     EXPECT_LT(mean_difference(back, image), 6);
   }
   const Image large = ramp({200, 200});
   EXPECT_LT(encode_jpeg(large, 30).size(), encode_jpeg(large, 95).size());
 }
 
-TEST(EncodeWebp, ReadsBackAsTheImage) {
+TEST(EncodeWebp, DecodesToASimilarImage) {
   for (const Size size : {Size{64, 96}, Size{17, 23}, Size{1, 1}}) {
     const Image image = ramp(size);
     const Image back = decode(encode_webp(image, 90));
@@ -61,12 +61,12 @@ TEST(EncodeWebp, ReadsBackAsTheImage) {
   EXPECT_THROW(encode_webp(blank({1, 16384}), 80), Error);
 }
 
-TEST(EncodeJpeg, RefusesWhatIsNoImage) {
+TEST(EncodeJpeg, RejectsEmptyAndTooLargeImages) {
   EXPECT_THROW(encode_jpeg(Image{}, 80), Error);
   EXPECT_THROW(encode_jpeg(blank({1, 65501}), 80), Error);
 }
 
-TEST(Thumbnail, FitsAndKeepsTheShape) {
+TEST(Thumbnail, FitsAndKeepsTheAspectRatio) {
   const auto size = [](Size from) {
     const Image small = thumbnail(ramp(from), 128);
     return Size{small.h, small.w};
@@ -76,7 +76,7 @@ TEST(Thumbnail, FitsAndKeepsTheShape) {
   EXPECT_EQ(size({128, 10}), (Size{128, 10}));
   EXPECT_EQ(size({32, 32}), (Size{32, 32}));
   EXPECT_EQ(size({1, 3000}), (Size{1, 128}));
-  // The ramp stays one.
+  // A thumbnail of a ramp is a ramp.
   EXPECT_LT(mean_difference(thumbnail(ramp({512, 512}), 128), ramp({128, 128})), 3);
 }
 

@@ -49,7 +49,7 @@ TEST(Exif, BothByteOrdersWithAndWithoutPrefix) {
   }
 }
 
-// What Pillow 9.4 says of the same bytes (Image.open(...).getexif().get(274)).
+// Expected values: Pillow 9.4's Image.open(...).getexif().get(274) for the same bytes.
 TEST(Exif, TypesAndRepetition) {
   for (const bool big_endian : {false, true}) {
     const auto of_type = [&](unsigned type, unsigned value, std::size_t bytes) {
@@ -62,10 +62,10 @@ TEST(Exif, TypesAndRepetition) {
     EXPECT_EQ(of_type(8, 0xFFFA, 2), 1);                                                  // -6
     EXPECT_EQ(of_type(11, 0x40C00000, 4), 6);                                             // FLOAT 6
     EXPECT_EQ(of_type(11, 0x40C80000, 4), 1);                                             // 6.25
-    EXPECT_EQ(of_type(14, 6, 2), 1);                                                      // no type
-    EXPECT_EQ(orientation(tiff({{0x0112, 3, 2, 6}}, big_endian)), 6);                     // of two values the first
-    EXPECT_EQ(orientation(tiff({{0x0112, 3, 0, 6}}, big_endian)), 1);                     // none
-    // Fractions lie elsewhere: 8 + 2 + 12 bytes on.
+    EXPECT_EQ(of_type(14, 6, 2), 1);                                                      // unknown type
+    EXPECT_EQ(orientation(tiff({{0x0112, 3, 2, 6}}, big_endian)), 6);                     // the first of two values
+    EXPECT_EQ(orientation(tiff({{0x0112, 3, 0, 6}}, big_endian)), 1);                     // no value
+    // Fractions are stored outside of the entry, at offset 8 + 2 + 12.
     const std::string fraction = tiff({{0x0112, 5, 1, 22, 4}}, big_endian);
     EXPECT_EQ(orientation(fraction + number(12, 4, big_endian) + number(2, 4, big_endian)), 6);
     EXPECT_EQ(orientation(fraction + number(6, 4, big_endian) + number(0, 4, big_endian)), 1);
@@ -80,14 +80,14 @@ TEST(Exif, TypesAndRepetition) {
   EXPECT_EQ(orientation(tiff({}, false)), 1);
 }
 
-TEST(Exif, SaysWhetherTheFieldIsThere) {
+TEST(Exif, TellsMissingFromInvalid) {
   const auto stored = [](const std::string& text) { return stored_orientation(std::as_bytes(std::span(text))); };
   EXPECT_EQ(stored(tiff({{0x0112, 3, 1, 9}}, true)), 1);
   EXPECT_EQ(stored(tiff({{0x0100, 3, 1, 6}}, true)), std::nullopt);
   EXPECT_EQ(stored("no EXIF"), std::nullopt);
 }
 
-TEST(Exif, OfXmp) {
+TEST(Exif, ReadsXmp) {
   EXPECT_EQ(xmp_orientation("<x tiff:Orientation=\"6\" y=\"1\"/>"), 6);
   EXPECT_EQ(xmp_orientation("<tiff:Orientation>8</tiff:Orientation>"), 8);
   EXPECT_EQ(xmp_orientation("tiff:Orientation tiff:Orientation=\"3\""), 3);
@@ -96,11 +96,11 @@ TEST(Exif, OfXmp) {
     EXPECT_EQ(xmp_orientation(text), std::nullopt) << text;
 }
 
-TEST(Exif, BrokenBytesMeanUpright) {
+TEST(Exif, CorruptBytesMeanUpright) {
   const std::string text = tiff({{0x0100, 3, 1, 5}, {0x0112, 3, 1, 6}}, true);
   for (std::size_t size = 0; size < text.size(); ++size) EXPECT_EQ(orientation(text.substr(0, size)), 1) << size;
   std::string more = text;
-  more.replace(8, 2, "\xff\xff");  // 65535 entries, two there: what was found counts
+  more.replace(8, 2, "\xff\xff");  // claims 65535 entries, has two: those two are read
   EXPECT_EQ(orientation(more), 6);
   for (const char* offset : {"\xff\xff\xff\xff", "\x7f\xff\xff\xff"}) {
     std::string far = text;
@@ -112,9 +112,9 @@ TEST(Exif, BrokenBytesMeanUpright) {
   EXPECT_EQ(orientation("MM*" + text.substr(3)), 1);
 }
 
-// A 3x2 image, numbered; the results are drawn by hand from the standard's words ("row 0 is the visual right-hand
-// side, column 0 the visual top", ...).
-TEST(Turned, AllOrientations) {
+// A numbered 3x2 image. The expected results were drawn by hand from the standard's text ("row 0 is the visual
+// right-hand side, column 0 the visual top", ...).
+TEST(Oriented, AllOrientations) {
   Image image = blank({2, 3});
   for (std::size_t i = 0; i < 6; ++i) image.rgb[3 * i] = static_cast<std::uint8_t>(i + 1);  // 1 2 3 / 4 5 6
   const std::pair<Size, std::vector<int>> kUpright[] = {
@@ -125,7 +125,7 @@ TEST(Turned, AllOrientations) {
   };
   for (int orientation_number = 0; orientation_number <= 9; ++orientation_number) {
     const auto& [size, numbers] = kUpright[orientation_number];
-    const Image result = turned(image, orientation_number);
+    const Image result = oriented(image, orientation_number);
     ASSERT_EQ(result.h, size.h);
     ASSERT_EQ(result.w, size.w);
     for (std::size_t i = 0; i < 6; ++i) {

@@ -14,7 +14,8 @@ namespace {
 
 using namespace std::string_view_literals;
 
-// Told by the first row that fits: what shares its first bytes with another format stands above it.
+// The first row with a matching signature is the format. A row whose signature begins with another row's signature is
+// above that row.
 const std::vector<Format>& formats() {
   constexpr int kQuality = 90;
   constexpr auto kByImageMagick = "convert IN OUT.png (ImageMagick)"sv;
@@ -26,7 +27,7 @@ const std::vector<Format>& formats() {
        {},
        [](const Image& image) { return encode_jpeg(image, kQuality); }},
       {"PNG", {".png", ".apng"}, {{0, "\x89PNG\r\n\x1a\n"sv}}, decode_png, {}, encode_png},
-      // After "RIFF" and a size; WebPDemux checks both.
+      // The signature follows "RIFF" and a size; WebPDemux checks both.
       {"WebP",
        {".webp"},
        {{8, "WEBP"sv}},
@@ -124,8 +125,8 @@ std::string common_extensions(Chosen chosen) {
 
 const Format* find_format(std::string_view head) {
   const auto found = std::ranges::find_if(formats(), [&](const Format& format) {
-    return std::ranges::any_of(format.marks, [&](const Mark& mark) {
-      return head.size() >= mark.offset && head.substr(mark.offset).starts_with(mark.bytes);
+    return std::ranges::any_of(format.signatures, [&](const Signature& signature) {
+      return head.size() >= signature.offset && head.substr(signature.offset).starts_with(signature.bytes);
     });
   });
   return found == formats().end() ? nullptr : &*found;

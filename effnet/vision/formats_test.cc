@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(Formats, ImagesByTheirNameInAnyCase) {
+TEST(Formats, RecognisesImageExtensionsInAnyCase) {
   for (const char* name : {"a.jpg", "a.jpeg", "a.jpe", "a.jfif", "a.png", "a.webp", "a.gif", "a.bmp", "a.tif", "a.tiff",
                            "a.JPG", "a.JfIf", "a.Tiff", "b/c.d.GIF", "a.avif", "a.HEIC", "a.heif", "\xff.BMP"}) {
     EXPECT_TRUE(is_image_name(name)) << name;
@@ -22,19 +22,19 @@ TEST(Formats, ImagesByTheirNameInAnyCase) {
   }
 }
 
-TEST(Formats, OthersAreNamedWithWhatConvertsThem) {
+TEST(Formats, DescribesOtherFilesAndTheirConversion) {
   EXPECT_EQ(about_other_name("a.NEF"),
             "a camera raw file by its name; to convert it: darktable-cli IN OUT.jpg (darktable)");
   const std::pair<const char*, const char*> kNames[] = {
       {"a.raw", "camera raw"},   {"a.CR2", "camera raw"}, {"a.dng", "camera raw"},     {"a.psd", "Photoshop"},
       {"a.svg", "rsvg-convert"}, {"a.jxl", "djxl"},       {"a.jp2", "opj_decompress"}, {"a.pdf", "pdftoppm"},
       {"a.ico", "icotool"},      {"a.mp4", "ffmpeg"},     {"a.MOV", "ffmpeg"},         {"a.ppm", "pnmtopng"}};
-  for (const auto& [name, said] : kNames) EXPECT_THAT(about_other_name(name), HasSubstr(said)) << name;
+  for (const auto& [name, expected] : kNames) EXPECT_THAT(about_other_name(name), HasSubstr(expected)) << name;
   EXPECT_EQ(about_other_name("notes.txt"), "not an image by its name");
   EXPECT_EQ(about_other_name("a.jpg"), "not an image by its name");
 }
 
-TEST(Formats, WrittenByTheirNames) {
+TEST(Formats, EncoderFollowsTheExtension) {
   const Image image = blank({4, 5});
   const auto format_of = [&](const char* path) {
     const std::vector<std::byte> file = image_encoder(path)(image);

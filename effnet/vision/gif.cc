@@ -1,6 +1,6 @@
-// GIF by giflib: the first frame, as Pillow's convert('RGB') gives it. The canvas grows to hold the frame; what the
-// frame does not cover has the transparent colour's entry of the palette, or entry 0. Transparent pixels show their
-// palette's colour; without a palette an entry is a grey.
+// GIF by giflib: the first frame, as Pillow's convert('RGB') gives it. The canvas is enlarged to contain the frame.
+// Pixels that the frame does not cover get the palette's transparent entry, or entry 0. Transparent pixels get their
+// palette colour. Without a palette an entry is a grey level.
 #include <gif_lib.h>
 
 #include <algorithm>
@@ -15,27 +15,27 @@
 namespace effnet::vision {
 namespace {
 
-// What giflib reads from. Nothing needs to follow the image data: the end of its list of blocks may be missing.
+// The source that giflib reads from. The file may end after the image data: the end of its list of blocks is optional.
 struct Source {
   std::span<const std::byte> rest;
-  bool in_blocks = false;  // within the image data: a length, so many bytes, and so on
-  bool within = false;     // a block's bytes come next
+  bool in_blocks = false;  // inside the image data, a list of blocks: a length byte, then that many bytes
+  bool in_body = false;    // the next bytes are a block's body, not its length
 
   int take(GifByteType* to, std::size_t size) {
-    if (in_blocks && !within && rest.empty()) {
+    if (in_blocks && !in_body && rest.empty()) {
       *to = 0;
       return 1;
     }
     const std::size_t count = std::min(size, rest.size());
     if (count > 0) std::memcpy(to, rest.data(), count);
     rest = rest.subspan(count);
-    if (in_blocks) within = !within && count == 1 && *to != 0;
+    if (in_blocks) in_body = !in_body && count == 1 && *to != 0;
     return static_cast<int>(count);
   }
 };
 
-Error broken(std::string_view what) {
-  return input_error("broken or unsupported GIF (got '{}', expected a complete image)", what);
+Error corrupt(std::string_view what) {
+  return input_error("corrupt or unsupported GIF (got '{}', expected a complete image)", what);
 }
 
 class Reader {
@@ -51,18 +51,18 @@ class Reader {
     if (gif_ == nullptr) throw failure(error);
   }
 
-  // Goes to the first frame; its place is in image(). The transparent entry, if there is one, is kept.
+  // Reads up to the first frame, which frame() then describes, and stores the transparent entry if there is one.
   void find_frame() {
     for (GifRecordType type = UNDEFINED_RECORD_TYPE; type != IMAGE_DESC_RECORD_TYPE;) {
       check(DGifGetRecordType(gif_.get(), &type));
-      if (type == TERMINATE_RECORD_TYPE) throw broken("no image");
+      if (type == TERMINATE_RECORD_TYPE) throw corrupt("no image");
       if (type == EXTENSION_RECORD_TYPE) read_extension();
     }
     check(DGifGetImageDesc(gif_.get()));
     source_.in_blocks = true;
   }
 
-  // Of the canvas and the frame in it.
+  // The size of the canvas, enlarged to contain the frame.
   std::int64_t height() const {
     return std::max<std::int64_t>(gif_->SHeight, std::int64_t{frame().Top} + frame().Height);
   }
@@ -110,9 +110,9 @@ class Reader {
   };
 
   static Error failure(int error) {
-    if (error == D_GIF_ERR_READ_FAILED) return broken("the file ends early");
+    if (error == D_GIF_ERR_READ_FAILED) return corrupt("the file ends early");
     const char* text = GifErrorString(error);
-    return broken(text != nullptr ? text : "unknown damage");
+    return corrupt(text != nullptr ? text : "an unknown error");
   }
   void check(int result) const {
     if (result == GIF_ERROR) throw failure(gif_->Error);
@@ -122,7 +122,7 @@ class Reader {
     int kind = 0;
     GifByteType* block = nullptr;
     check(DGifGetExtension(gif_.get(), &kind, &block));
-    // Its length, flags, a delay of two bytes, the transparent entry.
+    // The block: its length, flags, a delay of two bytes, the transparent entry.
     if (kind == GRAPHICS_EXT_FUNC_CODE && block != nullptr && block[0] >= 4 && (block[1] & 1) != 0)
       transparent_ = block[4];
     while (block != nullptr) check(DGifGetExtensionNext(gif_.get(), &block));
@@ -138,7 +138,7 @@ class Reader {
 Decoded decode_gif(std::span<const std::byte> file, const DecodeOptions& options) {
   Reader reader(file);
   reader.find_frame();
-  if (reader.frame().Width < 1 || reader.frame().Height < 1) throw broken("a frame without pixels");
+  if (reader.frame().Width < 1 || reader.frame().Height < 1) throw corrupt("a frame without pixels");
   check_declared_size("GIF", static_cast<std::uint64_t>(reader.height()), static_cast<std::uint64_t>(reader.width()),
                       file.size(), options);
   return {reader.read(), 1};

@@ -1,4 +1,4 @@
-// What the tests of effnet/vision read from tests/golden/vision.
+// The golden files in tests/golden/vision, for the tests of effnet/vision.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -39,7 +39,7 @@ inline Image raw(const std::string& name, Size size) {
 
 inline std::string hash(const Image& image) { return sha256(std::as_bytes(std::span(image.rgb))); }
 
-// The lines of a table as streams.
+// The lines of a table, each as a stream.
 inline std::vector<std::istringstream> table(const std::string& name) {
   std::istringstream text(read_text(path(name)));
   std::vector<std::istringstream> lines;
@@ -48,8 +48,8 @@ inline std::vector<std::istringstream> table(const std::string& name) {
   return lines;
 }
 
-// The rows "FILE WIDTH HEIGHT" of a table: each file's name, and the pixels that it has to give, from FILE's name with
-// .rgb.
+// The rows "FILE WIDTH HEIGHT" of a table. A fixture is the file's name and its expected pixels, read from the file of
+// that name with the extension .rgb.
 struct Fixture {
   std::string name;
   Image golden;
@@ -65,11 +65,11 @@ inline std::vector<Fixture> fixtures(const std::string& list) {
   return result;
 }
 
-// The image that is resized in the goldens, 23x17.
+// The source image of the resize goldens, 23x17.
 inline Image source() { return raw("source.rgb", {17, 23}); }
 
-// Bytes `step` apart are damaged, one at a time: each file gives some image or is refused as wrong input.
-inline void expect_damage_is_met(std::vector<std::byte> file, std::size_t step) {
+// Flips bits of every `step`-th byte, one byte at a time. Each changed file must decode or throw Error(input).
+inline void expect_corrupt_bytes_fail_or_decode(std::vector<std::byte> file, std::size_t step) {
   for (std::size_t i = 0; i < file.size(); i += step) {
     for (const int flip : {0x01, 0x80, 0xFF}) {
       file[i] ^= std::byte(flip);

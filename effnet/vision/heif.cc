@@ -1,12 +1,13 @@
-// AVIF and HEIC: the primary image, alone or as a grid of tiles, 8 to 12 bits, with its crop and turns. Alpha and
-// other auxiliary images are not looked at; wide ranges are not tone-mapped.
+// AVIF and HEIC: the primary image, alone or as a grid of tiles, 8 to 12 bits, with its crop, rotations and mirrorings.
+// Alpha and other auxiliary images are ignored; high dynamic range is not tone-mapped.
 //
-// The container is read here, since Debian 12's libheif 1.15 neither bounds what its decoders allocate by the declared
-// size nor keeps dav1d's messages from stderr, and brings two encoders of 20 MB along.
+// effnet reads the container itself, for two reasons. Debian 12's libheif 1.15 does not bound its decoders' memory by
+// the declared size and does not suppress dav1d's messages on stderr. And it depends on two encoders of 20 MB.
 //
-// Colours as the readers compute them that people have: AVIF as libavif, so as Pillow from 11.3 on, with chroma that is
-// interpolated between the nearest samples (3/4 and 1/4); HEIC as libheif, so as pillow-heif, with the nearest sample.
-// Give or take 3 of 255, for the fixed point of theirs. What the file does not say is BT.601.
+// Colours are computed as by the common readers. AVIF: like libavif, and so like Pillow from 11.3 on; chroma is
+// interpolated between the nearest samples (3/4 and 1/4). HEIC: like libheif, and so like pillow-heif; chroma is the
+// nearest sample. The results differ by at most 3 of 255, because those readers use fixed point. The default colour
+// matrix is BT.601.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -19,22 +20,22 @@
 namespace effnet::vision {
 namespace {
 
-struct Weights {
-  int matrix;
-  double red, blue;  // of luma
+struct LumaWeights {
+  int matrix;        // code point of ISO/IEC 23091-2
+  double red, blue;  // their weights in luma
 };
-constexpr std::array<Weights, 7> kWeights{{{1, 0.2126, 0.0722},
-                                           {2, 0.299, 0.114},
-                                           {4, 0.30, 0.11},
-                                           {5, 0.299, 0.114},
-                                           {6, 0.299, 0.114},
-                                           {7, 0.212, 0.087},
-                                           {9, 0.2627, 0.0593}}};
+constexpr std::array<LumaWeights, 7> kLumaWeights{{{1, 0.2126, 0.0722},
+                                                   {2, 0.299, 0.114},
+                                                   {4, 0.30, 0.11},
+                                                   {5, 0.299, 0.114},
+                                                   {6, 0.299, 0.114},
+                                                   {7, 0.212, 0.087},
+                                                   {9, 0.2627, 0.0593}}};
 constexpr int kIdentity = 0;  // the planes are green, blue and red
 
 std::uint8_t to_byte(double value) { return static_cast<std::uint8_t>(std::clamp(std::lround(255 * value), 0L, 255L)); }
 
-// A sample of a chroma plane at the place of a luma sample.
+// A chroma plane, sampled at the positions of luma samples.
 class Chroma {
  public:
   Chroma(const Planes& planes, std::size_t plane, bool interpolated)
@@ -57,7 +58,8 @@ class Chroma {
   }
 
  private:
-  // The second nearest sample. The last column has none, even if it is the first of its two: so has libyuv's.
+  // Returns the index of the second nearest sample. The last column uses its nearest sample only (see at()), even if it
+  // is the first of its pair, because libyuv does so.
   std::int64_t other(std::int64_t at, int halved, std::int64_t count) const {
     if (halved == 0 || !interpolated_) return at >> halved;
     return std::clamp<std::int64_t>(at / 2 + (at % 2 == 0 ? -1 : 1), 0, count - 1);
@@ -69,7 +71,8 @@ class Chroma {
   std::int64_t last_x_, h_, w_;
 };
 
-// The tiles' planes side by side. They are mixed afterwards, since chroma is interpolated across their borders.
+// Joins the tiles' planes. This is done before the conversion to RGB, because chroma is interpolated across tile
+// borders.
 Planes joined(const HeifImage& coded) {
   Planes whole = decode_coded(coded.tiles.front());
   if (coded.tiles.size() == 1 && whole.size.h == coded.size.h && whole.size.w == coded.size.w) return whole;
@@ -92,10 +95,10 @@ Planes joined(const HeifImage& coded) {
         tile.size.w % (1 + tile.halved_x) != 0) {
       throw input_error("AVIF or HEIC: a grid of tiles that do not fit together");
     }
-    const auto place = static_cast<std::int64_t>(i);
+    const auto index = static_cast<std::int64_t>(i);
     for (std::size_t plane = 0; plane < planes; ++plane) {
       const Size from = plane_size(tile, plane), to = plane_size(whole, plane);
-      const std::int64_t top = place / coded.columns * from.h, left = place % coded.columns * from.w;
+      const std::int64_t top = index / coded.columns * from.h, left = index % coded.columns * from.w;
       const std::int64_t rows = std::min(from.h, to.h - top), columns = std::min(from.w, to.w - left);
       for (std::int64_t y = 0; y < rows; ++y) {
         std::copy_n(tile.samples[plane].data() + y * from.w, columns,
@@ -106,14 +109,14 @@ Planes joined(const HeifImage& coded) {
   return whole;
 }
 
-Image mixed(const Planes& planes, const HeifColour& colour, bool interpolated) {
+Image to_rgb(const Planes& planes, const HeifColour& colour, bool interpolated) {
   Image image = blank(planes.size);
   const double step = std::exp2(planes.bits - 8), most = std::exp2(planes.bits) - 1,
                middle = std::exp2(planes.bits - 1);
   const double black = colour.full_range ? 0 : 16 * step, luma = colour.full_range ? most : 219 * step;
   const double chroma = colour.full_range ? most : 224 * step;
-  const auto* const weights = std::ranges::find(kWeights, colour.matrix, &Weights::matrix);
-  if (!planes.grey && weights == kWeights.end() && colour.matrix != kIdentity)
+  const auto* const weights = std::ranges::find(kLumaWeights, colour.matrix, &LumaWeights::matrix);
+  if (!planes.grey && weights == kLumaWeights.end() && colour.matrix != kIdentity)
     throw input_error("AVIF or HEIC: unsupported colours (got matrix {}, expected RGB, BT.601, BT.709 or BT.2020)",
                       colour.matrix);
   const Chroma blue_plane(planes, 1, interpolated), red_plane(planes, 2, interpolated);
@@ -165,9 +168,9 @@ Decoded decode_heif(std::span<const std::byte> file, const DecodeOptions& option
   }
   const Planes planes = joined(coded);
   const bool interpolated = coded.tiles.front().codec == HeifCodec::av1;
-  Image image = mixed(planes, coded.colour.value_or(planes.colour), interpolated);
+  Image image = to_rgb(planes, coded.colour.value_or(planes.colour), interpolated);
   if (coded.crop) image = cropped(image, *coded.crop);
-  for (const int turn : coded.turns) image = turned(std::move(image), turn);
+  for (const int orientation : coded.orientations) image = oriented(std::move(image), orientation);
   return {std::move(image), 1};
 }
 

@@ -9,17 +9,17 @@
 namespace effnet::vision {
 namespace {
 
-constexpr std::size_t kMostProperties = 1000;  // of an item; ten are usual, and each tile of a grid walks them
+constexpr std::size_t kMaxProperties = 1000;  // of an item; usual are ten. Each tile of a grid searches all of them
 
-Error broken(std::string_view what) {
-  return input_error("broken or unsupported AVIF or HEIC file (got {}, expected a complete image)", what);
+Error corrupt(std::string_view what) {
+  return input_error("corrupt or unsupported AVIF or HEIC file (got {}, expected a complete image)", what);
 }
 
 struct Cursor {
   std::span<const std::byte> rest;
 
   std::span<const std::byte> take(std::uint64_t size) {
-    if (size > rest.size()) throw broken("a box that ends early");
+    if (size > rest.size()) throw corrupt("a box that ends early");
     const auto taken = rest.first(static_cast<std::size_t>(size));
     rest = rest.subspan(static_cast<std::size_t>(size));
     return taken;
@@ -44,8 +44,8 @@ Box take_box(Cursor& cursor) {
     size = cursor.number(8);
     head = 16;
   }
-  if (size == 0) size = head + cursor.rest.size();  // to the end
-  if (size < head) throw broken("a box without a size");
+  if (size == 0) size = head + cursor.rest.size();  // 0: up to the end
+  if (size < head) throw corrupt("a box without a size");
   return {type, cursor.take(size - head)};
 }
 
@@ -56,8 +56,8 @@ struct Item {
   std::string_view type;
   bool in_idat = false;
   std::vector<Extent> extents;
-  std::vector<std::size_t> properties;  // places in Meta::properties
-  std::vector<std::uint64_t> made_of;
+  std::vector<std::size_t> properties;  // indices of Meta::properties
+  std::vector<std::uint64_t> tiles;     // ids of the items that a grid is made of
 };
 struct Meta {
   std::uint64_t primary = 0;
@@ -68,7 +68,7 @@ struct Meta {
 
 void read_infos(Cursor cursor, Meta& meta) {
   const auto version = cursor.number(4) >> 24;
-  cursor.number(version == 0 ? 2 : 4);  // how many
+  cursor.number(version == 0 ? 2 : 4);  // the number of entries
   while (!cursor.rest.empty()) {
     const Box box = take_box(cursor);
     if (box.type != "infe") continue;
@@ -86,7 +86,7 @@ void read_locations(Cursor cursor, Meta& meta) {
   const auto sizes = cursor.number(2);
   const std::size_t offset = sizes >> 12, length = sizes >> 8 & 15, base = sizes >> 4 & 15,
                     index = version > 0 ? sizes & 15 : 0;
-  if (std::max({offset, length, base, index}) > 8) throw broken("numbers of an unknown size");
+  if (std::max({offset, length, base, index}) > 8) throw corrupt("numbers of an unknown size");
   const std::size_t id_size = version < 2 ? 2 : 4;
   for (auto count = cursor.number(id_size); count > 0; --count) {
     Item& item = meta.items[cursor.number(id_size)];
@@ -111,8 +111,8 @@ void read_references(Cursor cursor, Meta& meta) {
     if (box.type != "dimg") continue;
     Cursor reference{box.body};
     Item& item = meta.items[reference.number(id_size)];
-    item.made_of.clear();
-    for (auto count = reference.number(2); count > 0; --count) item.made_of.push_back(reference.number(id_size));
+    item.tiles.clear();
+    for (auto count = reference.number(2); count > 0; --count) item.tiles.push_back(reference.number(id_size));
   }
 }
 
@@ -130,7 +130,7 @@ void read_properties(Cursor cursor, Meta& meta) {
         for (auto properties = inner.number(1); properties > 0; --properties) {
           const std::uint64_t index = inner.number(width) & (width == 2 ? 0x7FFF : 0x7F);
           if (index > 0) item.properties.push_back(static_cast<std::size_t>(index - 1));
-          if (item.properties.size() > kMostProperties) throw broken("too many properties");
+          if (item.properties.size() > kMaxProperties) throw corrupt("too many properties");
         }
       }
     }
@@ -156,7 +156,7 @@ Meta read_meta(std::span<const std::byte> file) {
     }
     return meta;
   }
-  throw broken("no still image");
+  throw corrupt("no still image");
 }
 
 class Reader {
@@ -175,31 +175,31 @@ class Reader {
     for (const std::size_t index : item.properties) {
       if (index < meta_.properties.size()) apply(meta_.properties[index], image);
     }
-    if (!image.colour && item.type == "grid") image.colour = colour(find(item.made_of.front()));
+    if (!image.colour && item.type == "grid") image.colour = colour(find(item.tiles.front()));
     return image;
   }
 
  private:
   const Item& find(std::uint64_t id) const {
     const auto found = meta_.items.find(id);
-    if (found == meta_.items.end()) throw broken("an image that is not there");
+    if (found == meta_.items.end()) throw corrupt("a reference to a missing image");
     return found->second;
   }
 
-  // Each byte of the file may be used once, so that small lies cannot grow.
+  // Each byte of the file may be used once, so that a small file cannot make a large result.
   std::vector<std::byte> bytes(const Item& item) {
     const std::span<const std::byte> from = item.in_idat ? meta_.idat : file_;
     std::vector<std::byte> result;
     for (const Extent& extent : item.extents) {
-      if (extent.offset > from.size()) throw broken("image data outside of the file");
+      if (extent.offset > from.size()) throw corrupt("image data outside of the file");
       const auto rest = from.subspan(static_cast<std::size_t>(extent.offset));
       const auto length = extent.length == 0 ? rest.size() : static_cast<std::size_t>(extent.length);
-      if (length > rest.size()) throw broken("image data outside of the file");
-      if (length > file_.size() - copied_) throw broken("image data that are used twice");
+      if (length > rest.size()) throw corrupt("image data outside of the file");
+      if (length > file_.size() - copied_) throw corrupt("image data that is used twice");
       copied_ += length;
       result.insert(result.end(), rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(length));
     }
-    if (result.empty()) throw broken("an image without data");
+    if (result.empty()) throw corrupt("an image without data");
     return result;
   }
 
@@ -210,7 +210,7 @@ class Reader {
     } else if (item.type == "hvc1") {
       result.codec = HeifCodec::hevc;
     } else {
-      throw broken("an image that is neither AV1 nor HEVC");
+      throw corrupt("an image that is neither AV1 nor HEVC");
     }
     for (const std::size_t index : item.properties) {
       if (index >= meta_.properties.size()) continue;
@@ -237,20 +237,20 @@ class Reader {
     image.columns = static_cast<std::int64_t>(grid.number(1)) + 1;
     image.size.w = static_cast<std::int64_t>(grid.number(width));
     image.size.h = static_cast<std::int64_t>(grid.number(width));
-    if (static_cast<std::int64_t>(item.made_of.size()) != image.rows * image.columns)
-      throw broken("a grid without its tiles");
-    for (const std::uint64_t id : item.made_of) {
+    if (static_cast<std::int64_t>(item.tiles.size()) != image.rows * image.columns)
+      throw corrupt("a grid without its tiles");
+    for (const std::uint64_t id : item.tiles) {
       image.tiles.push_back(coded(find(id)));
       const Size first = image.tiles.front().size, tile = image.tiles.back().size;
-      if (tile.h != first.h || tile.w != first.w) throw broken("tiles of different sizes");
+      if (tile.h != first.h || tile.w != first.w) throw corrupt("tiles of different sizes");
     }
-    // The last row and column hold some of the image.
+    // The last row and the last column of tiles must overlap the image.
     const Size tile = image.tiles.front().size;
     const auto fits = [](std::int64_t side, std::int64_t one, std::int64_t count) {
       return one > 0 && side > one * (count - 1) && side <= one * count;
     };
     if (!fits(image.size.h, tile.h, image.rows) || !fits(image.size.w, tile.w, image.columns))
-      throw broken("a grid of an unlikely size");
+      throw corrupt("a grid of an implausible size");
   }
 
   std::optional<HeifColour> colour(const Item& item) const {
@@ -270,16 +270,16 @@ class Reader {
       image.colour = {matrix, (body.number(1) & 0x80) != 0};
     } else if (box.type == "irot") {
       constexpr int kCounterClockwise[] = {1, 8, 3, 6};  // by quarter turns
-      image.turns.push_back(kCounterClockwise[body.number(1) & 3]);
+      image.orientations.push_back(kCounterClockwise[body.number(1) & 3]);
     } else if (box.type == "imir") {
-      image.turns.push_back((body.number(1) & 1) == 0 ? 4 : 2);  // top and bottom, or left and right
+      image.orientations.push_back((body.number(1) & 1) == 0 ? 4 : 2);  // swaps top and bottom, or left and right
     } else if (box.type == "clap") {
       double values[4];
       for (std::size_t i = 0; i < 4; ++i) {
-        const auto above = static_cast<std::int32_t>(body.number(4));
-        const auto below = static_cast<std::int32_t>(body.number(4));
-        if (below <= 0) throw broken("a crop by no number");
-        values[i] = double{static_cast<double>(above)} / below;
+        const auto numerator = static_cast<std::int32_t>(body.number(4));
+        const auto denominator = static_cast<std::int32_t>(body.number(4));
+        if (denominator <= 0) throw corrupt("a crop with an invalid fraction");
+        values[i] = double{static_cast<double>(numerator)} / denominator;
       }
       image.crop = {values[0], values[1], values[2], values[3]};
     }

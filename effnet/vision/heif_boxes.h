@@ -1,5 +1,5 @@
-// The container of AVIF and HEIC files (ISO/IEC 23008-12), as far as one still image needs it: which coded images
-// the primary item is made of, and what is done to them. Nothing is decoded and no pixel allocated.
+// The container of AVIF and HEIC files (ISO/IEC 23008-12), as far as one still image needs it: the coded images of the
+// primary item, and the operations on them. Nothing is decoded and no pixels are allocated.
 #pragma once
 
 #include <cstddef>
@@ -18,28 +18,28 @@ struct HeifCoded {
   HeifCodec codec = HeifCodec::av1;
   Size size;                          // as declared
   std::span<const std::byte> config;  // the body of av1C or hvcC
-  std::vector<std::byte> data;        // its bitstream, in one piece
+  std::vector<std::byte> data;        // its bitstream, contiguous
 };
 
 struct HeifColour {  // code points of ISO/IEC 23091-2
-  int matrix = 2;    // 2: not said
+  int matrix = 2;    // 2: unspecified
   bool full_range = true;
 };
 
 struct HeifImage {
-  Size size;  // before crop and turns
+  Size size;  // before the crop and the orientations
   std::int64_t rows = 1, columns = 1;
-  std::vector<HeifCoded> tiles;  // of equal size, row by row; the last ones may reach beyond `size`
+  std::vector<HeifCoded> tiles;  // of equal size, row-major; the last row and column may extend beyond `size`
   std::optional<HeifColour> colour;
   struct Crop {
-    double width, height, x, y;  // x and y: of its centre from the image's
+    double width, height, x, y;  // x and y: offset of the crop's centre from the image's centre
   };
   std::optional<Crop> crop;
-  std::vector<int> turns;  // EXIF orientations, one after the other
+  std::vector<int> orientations;  // rotations and mirrorings as EXIF orientations, in the order of their application
 };
 
-// Throws Error(input) for anything that is not a still image of AV1 or HEVC. `file` must outlive the result. Copies
-// no more than the file holds.
+// Throws Error(input) for anything that is not a still image of AV1 or HEVC. `file` must outlive the result. Copies at
+// most as many bytes as the file has.
 HeifImage read_heif(std::span<const std::byte> file);
 
 }  // namespace effnet::vision

@@ -1,5 +1,5 @@
-// AVIF and HEIC beside what Pillow 12 (libavif) and pillow-heif (libheif) make of the same files:
-// tests/golden/vision/make_heif.py.
+// AVIF and HEIC files, compared with the pixels of Pillow 12 (libavif) and pillow-heif (libheif). The fixtures are made
+// by tests/golden/vision/make_heif.py.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(Heif, EqualsTheReadersThatPeopleHave) {
+TEST(Heif, EqualsPillowAndPillowHeif) {
   for (const auto& [name, golden] : golden::fixtures("heif.tsv")) {
     SCOPED_TRACE(name);
     const Image image = read_image(golden::path(name));
@@ -27,18 +27,18 @@ TEST(Heif, EqualsTheReadersThatPeopleHave) {
       largest = std::max(largest, difference);
       sum += difference;
     }
-    // Their arithmetic is in fixed point. A wrong matrix, range or place of the chroma gives ten times as much.
+    // Their arithmetic is fixed-point. A wrong matrix, range or chroma position would give a tenfold difference.
     EXPECT_LE(largest, 3);
     EXPECT_LE(sum / static_cast<double>(image.rgb.size()), 0.7);
   }
 }
 
-TEST(Heif, TurnsAreTheFilesOwn) {
+TEST(Heif, OrientationIsPartOfTheImage) {
   const auto path = golden::path("avif_turn6.avif");
-  EXPECT_EQ(read_image(path, {.exif_turn = false}), read_image(path));
+  EXPECT_EQ(read_image(path, {.apply_orientation = false}), read_image(path));
 }
 
-TEST(Heif, EveryShorterFileFailsOrIsComplete) {
+TEST(Heif, TruncatedFileFailsOrIsComplete) {
   for (const auto& fixture : golden::fixtures("heif.tsv")) {
     SCOPED_TRACE(fixture.name);
     const std::vector<std::byte> file = golden::bytes(fixture.name);
@@ -53,13 +53,14 @@ TEST(Heif, EveryShorterFileFailsOrIsComplete) {
   }
 }
 
-TEST(Heif, DamagedBytesFailOrDecode) {
+TEST(Heif, CorruptBytesFailOrDecode) {
   for (const auto& fixture : golden::fixtures("heif.tsv")) {
     SCOPED_TRACE(fixture.name);
     testing::internal::CaptureStderr();
     const std::vector<std::byte> file = golden::bytes(fixture.name);
-    golden::expect_damage_is_met(file, 1 + file.size() / 30);
-    // dav1d logs to stderr unless it is told not to. libde265 has no such switch for some lines about damaged headers.
+    golden::expect_corrupt_bytes_fail_or_decode(file, 1 + file.size() / 30);
+    // dav1d writes to stderr unless its logger is removed. libde265 prints lines about some corrupt headers, which
+    // cannot be suppressed.
     const std::string printed = testing::internal::GetCapturedStderr();
     if (fixture.name.ends_with(".avif")) {
       EXPECT_EQ(printed, "");
@@ -67,7 +68,7 @@ TEST(Heif, DamagedBytesFailOrDecode) {
   }
 }
 
-TEST(Heif, LyingSizes) {
+TEST(Heif, RejectsImplausibleSizes) {
   for (const char* name : {"avif_420.avif", "heic_420.heic", "avif_grid.avif"}) {
     std::vector<std::byte> file = golden::bytes(name);
     const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
@@ -79,7 +80,7 @@ TEST(Heif, LyingSizes) {
       ADD_FAILURE() << name;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::input);
-      EXPECT_THAT(error.what(), testing::AnyOf(HasSubstr("too large"), HasSubstr("unlikely size"))) << name;
+      EXPECT_THAT(error.what(), testing::AnyOf(HasSubstr("too large"), HasSubstr("implausible size"))) << name;
     }
   }
 }

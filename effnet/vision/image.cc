@@ -11,24 +11,24 @@
 namespace effnet::vision {
 namespace {
 
-// How the upright image reads the stored one: exchange row and column, then count rows or columns from the far end.
-struct Turn {
+// How the upright image reads the stored one: swap row and column, then count rows or columns from the end.
+struct Transform {
   bool transpose, flip_y, flip_x;
 };
-constexpr std::array<Turn, 9> kTurns{{
+constexpr std::array<Transform, 9> kTransforms{{
     {false, false, false},  // not an orientation
     {false, false, false},  // 1
-    {false, false, true},   // 2: mirrored
-    {false, true, true},    // 3: upside down
-    {false, true, false},   // 4: mirrored and upside down
-    {true, false, false},   // 5: mirrored, then a quarter turn
-    {true, true, false},    // 6: a quarter turn clockwise
-    {true, true, true},     // 7
-    {true, false, true},    // 8: a quarter turn anticlockwise
+    {false, false, true},   // 2: left and right swapped
+    {false, true, true},    // 3: rotated by 180 degrees
+    {false, true, false},   // 4: top and bottom swapped
+    {true, false, false},   // 5: transposed
+    {true, true, false},    // 6: rotated by 90 degrees clockwise
+    {true, true, true},     // 7: transposed about the other diagonal
+    {true, false, true},    // 8: rotated by 90 degrees anticlockwise
 }};
 
-const Turn& turn_of(int orientation) {
-  return kTurns[orientation >= 2 && orientation <= 8 ? static_cast<std::size_t>(orientation) : 1];
+const Transform& transform_of(int orientation) {
+  return kTransforms[orientation >= 2 && orientation <= 8 ? static_cast<std::size_t>(orientation) : 1];
 }
 
 }  // namespace
@@ -50,18 +50,18 @@ Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size) {
   return result;
 }
 
-Image turned(Image image, int orientation) {
+Image oriented(Image image, int orientation) {
   if (orientation < 2 || orientation > 8 || image.rgb.empty()) return image;
-  const Turn& turn = turn_of(orientation);
-  Image result = blank(turn.transpose ? Size{image.w, image.h} : Size{image.h, image.w});
+  const Transform& transform = transform_of(orientation);
+  Image result = blank(transform.transpose ? Size{image.w, image.h} : Size{image.h, image.w});
 
-  // Steps through the stored image for one step down and one to the right in the result, and where to begin.
+  // Offsets in the stored image for one step down and one step right in the result, and the offset of the first pixel.
   const std::int64_t stride = std::int64_t{3} * image.w;
-  const std::int64_t row = turn.flip_y ? -stride : stride;
-  const std::int64_t column = turn.flip_x ? -3 : 3;
-  const std::int64_t down = turn.transpose ? column : row;
-  const std::int64_t right = turn.transpose ? row : column;
-  const std::int64_t begin = (turn.flip_y ? stride * (image.h - 1) : 0) + (turn.flip_x ? stride - 3 : 0);
+  const std::int64_t row = transform.flip_y ? -stride : stride;
+  const std::int64_t column = transform.flip_x ? -3 : 3;
+  const std::int64_t down = transform.transpose ? column : row;
+  const std::int64_t right = transform.transpose ? row : column;
+  const std::int64_t begin = (transform.flip_y ? stride * (image.h - 1) : 0) + (transform.flip_x ? stride - 3 : 0);
 
   std::uint8_t* to = result.rgb.data();
   for (std::int64_t y = 0; y < result.h; ++y) {
@@ -73,15 +73,15 @@ Image turned(Image image, int orientation) {
   return result;
 }
 
-Size turned(Size size, int orientation) { return turn_of(orientation).transpose ? Size{size.w, size.h} : size; }
+Size oriented(Size size, int orientation) { return transform_of(orientation).transpose ? Size{size.w, size.h} : size; }
 
-Box turned(const Box& box, Size size, int orientation) {
-  const Turn& turn = turn_of(orientation);
+Box oriented(const Box& box, Size size, int orientation) {
+  const Transform& transform = transform_of(orientation);
   const auto h = static_cast<double>(size.h), w = static_cast<double>(size.w);
   Box result = box;
-  if (turn.flip_y) std::tie(result.y0, result.y1) = std::pair(h - box.y1, h - box.y0);
-  if (turn.flip_x) std::tie(result.x0, result.x1) = std::pair(w - box.x1, w - box.x0);
-  return turn.transpose ? Box{result.y0, result.x0, result.y1, result.x1} : result;
+  if (transform.flip_y) std::tie(result.y0, result.y1) = std::pair(h - box.y1, h - box.y0);
+  if (transform.flip_x) std::tie(result.x0, result.x1) = std::pair(w - box.x1, w - box.x0);
+  return transform.transpose ? Box{result.y0, result.x0, result.y1, result.x1} : result;
 }
 
 }  // namespace effnet::vision

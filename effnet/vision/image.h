@@ -1,5 +1,5 @@
-// Images as plain values, and the moves of whole pixels: cropping and turning. Everything is row by row, three
-// channels a pixel in the order red, green, blue (HWC); the origin is the upper left corner.
+// Images as plain values, and operations on whole pixels: cropping and orienting. Pixels are row-major with three
+// channels in the order red, green, blue (HWC); the origin is the upper left corner.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,10 @@ struct Image {
 struct FloatImage {
   std::int64_t h = 0;
   std::int64_t w = 0;
-  std::vector<float> rgb;  // (h, w, 3) on the scale 0..255; bicubic filters overshoot it
+  std::vector<float> rgb;  // (h, w, 3) on the scale 0..255; bicubic filters exceed it
 };
 
-// A rectangle in pixels: pixel (y, x) covers [x, x + 1) times [y, y + 1). It may reach beyond the image.
+// A rectangle in pixels: pixel (y, x) covers [x, x + 1) times [y, y + 1). It may extend beyond the image.
 struct Box {
   double x0 = 0;
   double y0 = 0;
@@ -33,14 +33,14 @@ struct Box {
 
 EFFNET_API Image blank(Size size);  // black
 
-// The part of `size` pixels whose upper left pixel is (top, left). What lies outside of the image is black.
+// Returns `size` pixels of the image from pixel (top, left) on. Pixels outside of the image are black.
 EFFNET_API Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size);
 
-// The image upright, from how it was stored: EXIF orientation 1 to 8 (TIFF 6.0, tag 274). 5 to 8 swap the sides.
-// Any other number leaves the image as it is.
-EFFNET_API Image turned(Image image, int orientation);
-// The same for the size of a stored image, and for a box in one of `size`.
-EFFNET_API Size turned(Size size, int orientation);
-EFFNET_API Box turned(const Box& box, Size size, int orientation);
+// Returns the upright image of a stored one with EXIF orientation 1 to 8 (TIFF 6.0, tag 274). 5 to 8 swap height and
+// width. Any other number leaves the image unchanged.
+EFFNET_API Image oriented(Image image, int orientation);
+// The upright size of a stored image, and the upright position of a box in a stored image of `size`.
+EFFNET_API Size oriented(Size size, int orientation);
+EFFNET_API Box oriented(const Box& box, Size size, int orientation);
 
 }  // namespace effnet::vision

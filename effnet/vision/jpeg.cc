@@ -1,8 +1,8 @@
 // JPEG by libjpeg-turbo with its defaults (accurate DCT, fancy upsampling), which are also Pillow's.
 //
-// libjpeg reports errors by a callback that must not return, so control leaves it by longjmp. The jumps stay within
-// Reader::guarded: between setjmp there and libjpeg's C frames no object has a destructor, and what a step needs
-// allocated is allocated outside.
+// libjpeg reports errors by a callback that must not return, so the callback leaves libjpeg by longjmp. The jumps stay
+// within Reader::guarded: between setjmp there and libjpeg's C frames no object has a destructor. Memory that a step
+// needs is allocated before it.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -17,18 +17,18 @@
 namespace effnet::vision {
 namespace {
 
-// Encoders write about ten scans. Each costs a walk over all blocks, at next to no bytes, so a small file could ask for
-// thousands; 2^32 pixels of walking are some ten seconds.
+// Encoders write about ten scans. Each scan makes the decoder visit all blocks and needs almost no bytes, so a small
+// file could demand thousands of scans. Decoding 2^32 pixels takes about ten seconds.
 constexpr int kMaxScans = 100;
 constexpr std::int64_t kMaxScannedPixels = std::int64_t{1} << 32;
 
-// Upsampled colour depends on its neighbours, two pixels away at most, and libjpeg repeats the edge of what it decodes:
-// so much more is decoded on each side of a part. Narrower rows than kLeastWidth are not asked for, since libjpeg would
-// choose another upsampling for them.
+// Upsampled chroma depends on neighbours at most two pixels away, and libjpeg repeats the edge of the region that it
+// decodes. So kContext more pixels are decoded on each side of a part. Rows are never narrower than kMinWidth, because
+// libjpeg would upsample them in another way.
 constexpr std::int64_t kContext = 2;
-constexpr std::int64_t kLeastWidth = 32;
+constexpr std::int64_t kMinWidth = 32;
 
-// CMYK as Adobe writes it (255 = no ink), whatever the file says: Pillow assumes the same.
+// CMYK is always read as Adobe writes it (255 = no ink). Pillow assumes the same.
 constexpr bool kInverted = true;
 
 [[noreturn]] void fail_with(j_common_ptr codec, const char* text) {
@@ -37,9 +37,9 @@ constexpr bool kInverted = true;
   std::longjmp(errors->jump, 1);
 }
 
-// libjpeg goes on after damage with grey or repeated blocks and a warning. Those warnings are errors here; the others
-// (bytes between two markers, a strange version number) leave every pixel as it was meant.
-void judge_message(j_common_ptr codec, int level) {
+// On corrupt data libjpeg continues with grey or repeated blocks and a warning. These warnings are errors here. Other
+// warnings (bytes between two markers, an unknown version number) do not affect pixels.
+void handle_message(j_common_ptr codec, int level) {
   if (level >= 0) return;
   switch (codec->err->msg_code) {
     case JWRN_JPEG_EOF:
@@ -53,7 +53,7 @@ void judge_message(j_common_ptr codec, int level) {
   }
 }
 
-void judge_progress(j_common_ptr codec) {
+void check_scans(j_common_ptr codec) {
   const auto* decompress = reinterpret_cast<j_decompress_ptr>(codec);
   const std::int64_t pixels = std::int64_t{decompress->image_height} * decompress->image_width;
   if (decompress->input_scan_number > kMaxScans || decompress->input_scan_number > kMaxScannedPixels / pixels) {
@@ -66,9 +66,9 @@ class Reader {
   Reader() {
     codec_.err = jpeg_std_error(&errors_.base);
     errors_.base.error_exit = fail;
-    errors_.base.emit_message = judge_message;
+    errors_.base.emit_message = handle_message;
     errors_.base.output_message = [](j_common_ptr) {};
-    progress_.progress_monitor = judge_progress;
+    progress_.progress_monitor = check_scans;
   }
   ~Reader() { jpeg_destroy_decompress(&codec_); }
   Reader(const Reader&) = delete;
@@ -84,7 +84,7 @@ class Reader {
     return codec_;
   }
 
-  // From here on the image is ceil(size / reduction).
+  // Sets the output size to ceil(size / reduction) and returns it.
   Size reduce(int reduction) {
     guarded([&] {
       codec_.scale_num = 1;
@@ -94,7 +94,7 @@ class Reader {
     return {codec_.output_height, codec_.output_width};
   }
 
-  // Grey and YCbCr come out of libjpeg as RGB; YCCK and CMYK as CMYK into `cmyk` (one row), and are mixed here.
+  // libjpeg converts grey and YCbCr to RGB, and YCCK and CMYK to CMYK, one row in `cmyk`, which is converted here.
   void read(Image& image, std::vector<std::uint8_t>& cmyk) {
     guarded([&] {
       codec_.out_color_space = cmyk.empty() ? JCS_RGB : JCS_CMYK;
@@ -103,54 +103,54 @@ class Reader {
         std::uint8_t* to = image.rgb.data() + 3 * std::int64_t{codec_.output_scanline} * image.w;
         JSAMPROW row = cmyk.empty() ? to : cmyk.data();
         jpeg_read_scanlines(&codec_, &row, 1);
-        if (!cmyk.empty()) mix_inks(cmyk.data(), image.w, kInverted, to);
+        if (!cmyk.empty()) cmyk_to_rgb(cmyk.data(), image.w, kInverted, to);
       }
       jpeg_finish_decompress(&codec_);
     });
   }
 
-  // The pixels of `part` alone, into an image of its size. `row` holds a whole row of the file's channels.
+  // Reads the pixels of `part` only, into an image of its size. `row` has space for a whole row of the file's channels.
   void read_part(const Window& part, Image& image, std::vector<std::uint8_t>& row) {
-    const bool inks = codec_.num_components == 4;
+    const bool cmyk = codec_.num_components == 4;
     guarded([&] {
-      codec_.out_color_space = inks ? JCS_CMYK : JCS_RGB;
+      codec_.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
       jpeg_start_decompress(&codec_);
       const std::int64_t whole = codec_.output_width;
-      const std::int64_t begin = std::max<std::int64_t>(std::min(part.left - kContext, whole - kLeastWidth), 0);
-      const std::int64_t end = std::min(std::max(part.left + part.size.w + kContext, begin + kLeastWidth), whole);
+      const std::int64_t begin = std::max<std::int64_t>(std::min(part.left - kContext, whole - kMinWidth), 0);
+      const std::int64_t end = std::min(std::max(part.left + part.size.w + kContext, begin + kMinWidth), whole);
       auto left = static_cast<JDIMENSION>(begin);
       auto width = static_cast<JDIMENSION>(end - begin);
       if ((begin > 0 || end < whole) && columns_croppable()) {
-        jpeg_crop_scanline(&codec_, &left, &width);  // moves `left` to a block's edge
+        jpeg_crop_scanline(&codec_, &left, &width);  // moves `left` to the edge of a block
       } else {
         left = 0;
       }
       if (part.top > kContext) jpeg_skip_scanlines(&codec_, static_cast<JDIMENSION>(part.top - kContext));
 
-      const std::uint8_t* from = row.data() + (part.left - left) * (inks ? 4 : 3);
+      const std::uint8_t* from = row.data() + (part.left - left) * (cmyk ? 4 : 3);
       JSAMPROW to = row.data();
       while (codec_.output_scanline < part.top + part.size.h) {
         const std::int64_t y = std::int64_t{codec_.output_scanline} - part.top;
         jpeg_read_scanlines(&codec_, &to, 1);
         if (y < 0) continue;
         std::uint8_t* rgb = image.rgb.data() + 3 * y * part.size.w;
-        if (inks) {
-          mix_inks(from, part.size.w, kInverted, rgb);
+        if (cmyk) {
+          cmyk_to_rgb(from, part.size.w, kInverted, rgb);
         } else {
           std::memcpy(rgb, from, static_cast<std::size_t>(3 * part.size.w));
         }
       }
-      if (!end_follows()) fail_with(reinterpret_cast<j_common_ptr>(&codec_), kCutOff);
+      if (!end_follows()) fail_with(reinterpret_cast<j_common_ptr>(&codec_), kTruncated);
       jpeg_abort_decompress(&codec_);
     });
   }
 
  private:
-  static constexpr const char* kCutOff = "Premature end of JPEG file";
+  static constexpr const char* kTruncated = "Premature end of JPEG file";
 
-  // libjpeg-turbo's crop takes it that a channel is as much narrower than the image as its sampling says, or not
-  // narrower at all. In a reduced image whose colour is sampled at a quarter (4:1:0) it is half as wide, and half of
-  // each row would stay unwritten.
+  // libjpeg-turbo's crop assumes that a channel's width follows from its sampling factor, or is the image's width. In a
+  // reduced image whose chroma has a quarter of the columns (4:1:0) a chroma row is half as wide as the image instead,
+  // and half of each row would not be written. Returns whether the assumption holds.
   bool columns_croppable() const {
     for (int i = 0; i < codec_.num_components; ++i) {
       const jpeg_component_info& channel = codec_.comp_info[i];
@@ -162,8 +162,8 @@ class Reader {
     return true;
   }
 
-  // Whether an end-of-image marker comes after what has been read. Within the entropy code 0xFF is followed by 0 or by
-  // a restart marker, so the two bytes are the marker.
+  // Returns whether an end-of-image marker follows. In entropy-coded data 0xFF is followed by 0 or by a restart marker
+  // only, so these two bytes are the marker.
   bool end_follows() {
     if (jpeg_input_complete(&codec_) || codec_.unread_marker == JPEG_EOI) return true;
     const JOCTET* at = codec_.src->next_input_byte;
@@ -182,7 +182,7 @@ class Reader {
     if (setjmp(errors_.jump) == 0) {
       step();
     } else {
-      throw input_error("broken or unsupported JPEG (got '{}', expected a complete image)", errors_.text);
+      throw input_error("corrupt or unsupported JPEG (got '{}', expected a complete image)", errors_.text);
     }
   }
 
@@ -191,19 +191,20 @@ class Reader {
   JpegErrors errors_{};
 };
 
-// The first APP1 segment with EXIF before the image data. Found here, since libjpeg keeps saved markers in a list
-// that it walks for each new one: a file of a million empty segments would take hours.
+// Returns the first APP1 segment with EXIF before the image data; empty if there is none. libjpeg is not used for it,
+// because it saves markers in a list that it walks for each new one: a file of a million empty segments would take
+// hours.
 std::span<const std::byte> find_exif(std::span<const std::byte> file) {
   const auto byte = [&](std::size_t at) { return std::to_integer<unsigned>(file[at]); };
   std::size_t at = 2;  // after the start-of-image marker
   while (at + 4 <= file.size()) {
-    if (byte(at) != 0xFF || byte(at + 1) == 0xFF || byte(at + 1) == 0) {  // fill bytes and stray ones, as libjpeg skips
+    if (byte(at) != 0xFF || byte(at + 1) == 0xFF || byte(at + 1) == 0) {  // fill or stray bytes, skipped as in libjpeg
       ++at;
       continue;
     }
     const unsigned marker = byte(at + 1);
     if (marker == 0xD9 || marker == 0xDA) break;
-    if (marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8)) {  // no length
+    if (marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8)) {  // markers without a length
       at += 2;
       continue;
     }
@@ -216,23 +217,19 @@ std::span<const std::byte> find_exif(std::span<const std::byte> file) {
   return {};
 }
 
-}  // namespace
-
-namespace {
-
-// Where a part of the upright image lies in the stored one. Orientations 6 and 8 undo each other, the rest
-// themselves.
-Window turned_back(const Window& part, Size upright, int orientation) {
+// Converts a window of the upright image to one of the stored image. Orientations 6 and 8 are inverse to each other,
+// every other orientation is inverse to itself.
+Window stored_window(const Window& part, Size upright, int orientation) {
   const auto top = static_cast<double>(part.top), left = static_cast<double>(part.left);
   const Box box =
-      turned(Box{left, top, left + static_cast<double>(part.size.w), top + static_cast<double>(part.size.h)}, upright,
-             orientation == 6   ? 8
-             : orientation == 8 ? 6
-                                : orientation);
-  return {static_cast<std::int64_t>(box.y0), static_cast<std::int64_t>(box.x0), turned(part.size, orientation)};
+      oriented(Box{left, top, left + static_cast<double>(part.size.w), top + static_cast<double>(part.size.h)}, upright,
+               orientation == 6   ? 8
+               : orientation == 8 ? 6
+                                  : orientation);
+  return {static_cast<std::int64_t>(box.y0), static_cast<std::int64_t>(box.x0), oriented(part.size, orientation)};
 }
 
-// The header, checked: what may be decoded within the bounds of decode.h.
+// Reads the header and checks it against the bounds of decode.h.
 void read_checked_header(Reader& reader, std::span<const std::byte> file, const DecodeOptions& options, Size& size,
                          int& channels) {
   const jpeg_decompress_struct& header = reader.read_header(file);
@@ -271,17 +268,17 @@ struct JpegFile::State {
 
 JpegFile::JpegFile(std::span<const std::byte> file, const DecodeOptions& options) : state_(std::make_unique<State>()) {
   read_checked_header(state_->reader, file, options, state_->stored, state_->channels);
-  if (options.exif_turn) state_->orientation = exif_orientation(find_exif(file));
+  if (options.apply_orientation) state_->orientation = exif_orientation(find_exif(file));
 }
 
 JpegFile::~JpegFile() = default;
 
-Size JpegFile::size() const { return turned(state_->stored, state_->orientation); }
+Size JpegFile::size() const { return oriented(state_->stored, state_->orientation); }
 
 ReducedPart JpegFile::read(const Window& part, int reduction) {
   EFFNET_CHECK(reduction == 1 || reduction == 2 || reduction == 4 || reduction == 8);
   checked_window(size(), part);
-  const Window stored = turned_back(part, size(), state_->orientation);
+  const Window stored = stored_window(part, size(), state_->orientation);
   const Size reduced = state_->reader.reduce(reduction);
   const auto first = [&](std::int64_t begin) { return begin / reduction; };
   const auto last = [&](std::int64_t begin, std::int64_t count) { return (begin + count - 1) / reduction + 1; };
@@ -293,12 +290,12 @@ ReducedPart JpegFile::read(const Window& part, int reduction) {
   std::vector<std::uint8_t> row(static_cast<std::size_t>(reduced.w) * (state_->channels == 4 ? 4 : 3));
   state_->reader.read_part({top, left, size}, image, row);
 
-  const auto place = [&](std::int64_t pixel, std::int64_t begin) {
+  const auto reduced_position = [&](std::int64_t pixel, std::int64_t begin) {
     return static_cast<double>(pixel) / reduction - static_cast<double>(begin);
   };
-  const Box box{place(stored.left, left), place(stored.top, top), place(stored.left + stored.size.w, left),
-                place(stored.top + stored.size.h, top)};
-  return {turned(std::move(image), state_->orientation), turned(box, size, state_->orientation)};
+  const Box box{reduced_position(stored.left, left), reduced_position(stored.top, top),
+                reduced_position(stored.left + stored.size.w, left), reduced_position(stored.top + stored.size.h, top)};
+  return {oriented(std::move(image), state_->orientation), oriented(box, size, state_->orientation)};
 }
 
 }  // namespace effnet::vision

@@ -1,11 +1,11 @@
-// libjpeg's errors, for the reader (jpeg.cc) and the writer (encode.cc): a callback that must not return, so control
-// leaves it by longjmp. Between setjmp and libjpeg's C frames no object may have a destructor.
+// libjpeg's error callback, for the reader (jpeg.cc) and the writer (encode.cc). The callback must not return, so it
+// leaves libjpeg by longjmp. No object with a destructor may be created between setjmp and libjpeg's C frames.
 #pragma once
 
 #include <csetjmp>
 #include <cstdio>
 
-// jpeglib.h needs stdio first, jerror.h jpeglib.h.
+// jpeglib.h requires stdio before it, and jerror.h requires jpeglib.h.
 #include <jpeglib.h>
 
 #include <jerror.h>
@@ -13,7 +13,7 @@
 namespace effnet::vision {
 
 struct JpegErrors {
-  jpeg_error_mgr base;  // first, so that libjpeg's pointer to it is a pointer to this
+  jpeg_error_mgr base;  // the first member, so that libjpeg's pointer to it also points to this struct
   std::jmp_buf jump;
   char text[JMSG_LENGTH_MAX];
 };

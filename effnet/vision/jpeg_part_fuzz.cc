@@ -1,5 +1,5 @@
-// Any bytes give a part of a JPEG or throw Error(input). The file's own bytes choose the part and the reduction: its
-// length and its last bytes, which belong to no segment.
+// Any input gives a part of a JPEG or throws Error(input). The part and the reduction follow from the file's length and
+// its last bytes, which belong to no segment.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

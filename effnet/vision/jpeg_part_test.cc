@@ -1,4 +1,4 @@
-// JpegFile: the decoded part is the same part of the whole image.
+// JpegFile: a part decoded alone equals that part of the decoded whole image.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -38,12 +38,12 @@ std::vector<Kind> kinds() {
           {"progressive arithmetic", {.progressive = true, .arithmetic = true}}};
 }
 
-Window window_of(Size photo, Draws& draws) {
+Window random_window(Size photo, Draws& draws) {
   const Size size{1 + draws.below(photo.h), 1 + draws.below(photo.w)};
   return {draws.below(photo.h - size.h + 1), draws.below(photo.w - size.w + 1), size};
 }
 
-std::string words(const Window& part) {
+std::string as_text(const Window& part) {
   return fmt::format("{}x{} at {},{}", part.size.h, part.size.w, part.top, part.left);
 }
 
@@ -51,7 +51,7 @@ void expect_part(std::span<const std::byte> file, const Image& whole, const Wind
   JpegFile jpeg(file);
   ASSERT_EQ(jpeg.size(), (Size{whole.h, whole.w}));
   const ReducedPart read = jpeg.read(part, 1);
-  ASSERT_EQ(read.image, crop(whole, part.top, part.left, part.size)) << words(part);
+  ASSERT_EQ(read.image, crop(whole, part.top, part.left, part.size)) << as_text(part);
   EXPECT_EQ(read.box.x0, 0);
   EXPECT_EQ(read.box.y0, 0);
   EXPECT_EQ(read.box.x1, static_cast<double>(part.size.w));
@@ -67,13 +67,13 @@ TEST(JpegPart, EqualsThePartOfTheWhole) {
       expect_part(file, whole, {0, 0, size});
       expect_part(file, whole, {size.h - 1, size.w - 1, {1, 1}});
       Draws draws({1, 0, 0}, kind.name);
-      for (int i = 0; i < 30; ++i) expect_part(file, whole, window_of(size, draws));
+      for (int i = 0; i < 30; ++i) expect_part(file, whole, random_window(size, draws));
     }
   }
 }
 
-// Every first row and column, so that each place relative to the blocks comes.
-TEST(JpegPart, EveryEdge) {
+// Parts begin at every row and column, so that every offset from a block's edge occurs.
+TEST(JpegPart, EveryOffsetFromABlock) {
   for (const Kind& kind : kinds()) {
     SCOPED_TRACE(kind.name);
     const Size size{49, 60};
@@ -88,16 +88,16 @@ TEST(JpegPart, EveryEdge) {
   }
 }
 
-TEST(JpegPart, Turned) {
+TEST(JpegPart, EveryOrientation) {
   for (int orientation = 1; orientation <= 8; ++orientation) {
     SCOPED_TRACE(orientation);
     const auto file = encode_jpeg(noise({45, 71}, 3), {.orientation = orientation});
     const Image whole = decode(file);
     EXPECT_EQ(whole.h, orientation < 5 ? 45 : 71);
     Draws draws({3, 0, 0}, "turned");
-    for (int i = 0; i < 40; ++i) expect_part(file, whole, window_of({whole.h, whole.w}, draws));
-    const Image stored = decode(file, {.exif_turn = false});
-    JpegFile jpeg(file, {.exif_turn = false});
+    for (int i = 0; i < 40; ++i) expect_part(file, whole, random_window({whole.h, whole.w}, draws));
+    const Image stored = decode(file, {.apply_orientation = false});
+    JpegFile jpeg(file, {.apply_orientation = false});
     EXPECT_EQ(jpeg.read({1, 2, {9, 8}}, 1).image, crop(stored, 1, 2, {9, 8}));
   }
 }
@@ -112,11 +112,11 @@ TEST(JpegPart, GoldenFiles) {
     const auto file = golden::bytes(name);
     const Image whole = golden::raw(name.substr(0, name.rfind('.')) + ".rgb", size);  // from Pillow
     Draws draws({4, 0, 0}, name);
-    for (int i = 0; i < 20; ++i) expect_part(file, whole, window_of(size, draws));
+    for (int i = 0; i < 20; ++i) expect_part(file, whole, random_window(size, draws));
   }
 }
 
-// The reduced part is the part of the reduced whole, whatever the turn.
+// The reduced part equals the part of the reduced whole image, for every orientation.
 TEST(JpegPart, ReducedEqualsThePartOfTheReducedWhole) {
   for (const Kind& kind : kinds()) {
     for (const int orientation : {1, 2, 3, 6, 7}) {
@@ -124,7 +124,7 @@ TEST(JpegPart, ReducedEqualsThePartOfTheReducedWhole) {
       options.orientation = orientation;
       const auto file = encode_jpeg(noise({90, 151}, 5), options);
       for (const int reduction : {2, 4, 8}) {
-        SCOPED_TRACE(fmt::format("{} turned {} at 1/{}", kind.name, orientation, reduction));
+        SCOPED_TRACE(fmt::format("{} orientation {} at 1/{}", kind.name, orientation, reduction));
         JpegFile all(file);
         const Size size = all.size();
         const ReducedPart whole = all.read({0, 0, size}, reduction);
@@ -132,10 +132,10 @@ TEST(JpegPart, ReducedEqualsThePartOfTheReducedWhole) {
         ASSERT_EQ(whole.image.w, (size.w + reduction - 1) / reduction);
         Draws draws({5, 0, 0}, kind.name);
         for (int i = 0; i < 6; ++i) {
-          const Window part = window_of(size, draws);
+          const Window part = random_window(size, draws);
           JpegFile jpeg(file);
           const auto [image, box] = jpeg.read(part, reduction);
-          // The box in pixels of the whole, from the part's own place in it.
+          // The box in pixels of the whole reduced image.
           const double x0 = whole.box.x0 + static_cast<double>(part.left) / reduction;
           const double y0 = whole.box.y0 + static_cast<double>(part.top) / reduction;
           const double left = x0 - box.x0, top = y0 - box.y0;
@@ -147,16 +147,17 @@ TEST(JpegPart, ReducedEqualsThePartOfTheReducedWhole) {
           ASSERT_TRUE(box.y0 >= 0 && box.y0 < 1 && box.y1 <= static_cast<double>(image.h));
           ASSERT_EQ(image, crop(whole.image, static_cast<std::int64_t>(top), static_cast<std::int64_t>(left),
                                 {image.h, image.w}))
-              << words(part);
+              << as_text(part);
         }
       }
     }
   }
 }
 
-// A reduced inverse DCT keeps a block's mean, its DC coefficient, exactly. So each block's mean in the reduced image
-// is that of the full one but for rounding: half a level a pixel, and as much for libjpeg's fixed-point transforms, on
-// either side. Grey, since chroma is upsampled; of low contrast, so that nothing is clipped.
+// A reduced inverse DCT keeps a block's mean, its DC coefficient, exactly. So a block's means in the reduced and in the
+// full image are equal up to rounding: for each image half a level for the pixels, and half a level for libjpeg's
+// fixed-point transforms. The image is grey, because chroma is upsampled, and has low contrast, so that nothing is
+// clipped.
 TEST(JpegPart, ReducedKeepsBlockMeans) {
   const Size size{64, 96};
   const auto file = encode_jpeg(noise(size, 6, 100, 156), {.quality = 95, .colours = JCS_GRAYSCALE});
@@ -181,14 +182,14 @@ TEST(JpegPart, ReducedKeepsBlockMeans) {
   }
 }
 
-TEST(JpegPart, EveryCutFileFails) {
+TEST(JpegPart, TruncatedFileFails) {
   for (const Kind& kind : kinds()) {
     SCOPED_TRACE(kind.name);
     const auto file = encode_jpeg(noise({20, 30}, 7), kind.options);
     for (std::size_t size = 0; size < file.size(); ++size) {
-      const auto cut = std::span(file).first(size);
+      const auto truncated = std::span(file).first(size);
       try {
-        JpegFile(cut).read({4, 4, {5, 5}}, 1);
+        JpegFile(truncated).read({4, 4, {5, 5}}, 1);
         ADD_FAILURE() << "decoded " << size << " of " << file.size() << " bytes";
       } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
@@ -197,7 +198,7 @@ TEST(JpegPart, EveryCutFileFails) {
   }
 }
 
-TEST(JpegPart, DamagedBytesFailOrDecode) {
+TEST(JpegPart, CorruptBytesFailOrDecode) {
   for (const Kind& kind : kinds()) {
     SCOPED_TRACE(kind.name);
     auto file = encode_jpeg(noise({20, 34}, 8), kind.options);
@@ -220,8 +221,8 @@ TEST(JpegPart, DamagedBytesFailOrDecode) {
   }
 }
 
-// The bounds are those of decode(): a size that the file cannot have is refused before anything is allocated.
-TEST(JpegPart, LyingHeader) {
+// The bounds are those of decode(): a size that is implausible for the file is an error before anything is allocated.
+TEST(JpegPart, RejectsImplausibleSize) {
   auto file = encode_jpeg(noise({16, 16}, 9));
   for (std::size_t i = 0; i + 9 < file.size(); ++i) {
     if (file[i] != std::byte{0xFF} || file[i + 1] != std::byte{0xC0}) continue;

@@ -1,4 +1,4 @@
-// JPEG files and images made up for tests and benchmarks of effnet/vision.
+// Makes JPEG files and images for the tests and benchmarks of effnet/vision.
 #pragma once
 
 #include <cstddef>
@@ -17,31 +17,31 @@ namespace effnet::vision::testkit {
 
 struct JpegOptions {
   int quality = 90;
-  int h_samples = 2, v_samples = 2;   // of luma for each of chroma: 2, 2 is 4:2:0
-  J_COLOR_SPACE colours = JCS_YCbCr;  // JCS_GRAYSCALE: of the red channel; JCS_CMYK: inks (255 - red, green, blue; 200)
+  int h_samples = 2, v_samples = 2;   // luma samples per chroma sample: 2, 2 is 4:2:0
+  J_COLOR_SPACE colours = JCS_YCbCr;  // JCS_GRAYSCALE: the red channel; JCS_CMYK: (255 - rgb, 200)
   bool progressive = false;
   bool arithmetic = false;
-  unsigned restart_rows = 0;  // a restart marker after so many rows of blocks
-  int orientation = 0;        // above 0: an EXIF block says so
+  unsigned restart_rows = 0;  // a restart marker after this many rows of blocks; 0: none
+  int orientation = 0;        // above 0: stored in an EXIF block
 };
 
 inline std::vector<std::byte> encode_jpeg(const Image& image, const JpegOptions& options = {}) {
   jpeg_compress_struct codec{};
   jpeg_error_mgr errors{};
-  codec.err = jpeg_std_error(&errors);  // prints and exits: only a test or a benchmark may
+  codec.err = jpeg_std_error(&errors);  // prints and exits on an error: acceptable in a test or a benchmark only
   jpeg_create_compress(&codec);
   unsigned char* bytes = nullptr;
   unsigned long size = 0;
   jpeg_mem_dest(&codec, &bytes, &size);
-  const bool grey = options.colours == JCS_GRAYSCALE, inks = options.colours == JCS_CMYK;
+  const bool grey = options.colours == JCS_GRAYSCALE, cmyk = options.colours == JCS_CMYK;
   codec.image_height = static_cast<JDIMENSION>(image.h);
   codec.image_width = static_cast<JDIMENSION>(image.w);
-  codec.input_components = grey ? 1 : inks ? 4 : 3;
-  codec.in_color_space = grey ? JCS_GRAYSCALE : inks ? JCS_CMYK : JCS_RGB;
+  codec.input_components = grey ? 1 : cmyk ? 4 : 3;
+  codec.in_color_space = grey ? JCS_GRAYSCALE : cmyk ? JCS_CMYK : JCS_RGB;
   jpeg_set_defaults(&codec);
   jpeg_set_colorspace(&codec, options.colours);
   jpeg_set_quality(&codec, options.quality, TRUE);
-  if (!grey && !inks) {
+  if (!grey && !cmyk) {
     codec.comp_info[0].h_samp_factor = options.h_samples;
     codec.comp_info[0].v_samp_factor = options.v_samples;
   }
@@ -62,7 +62,7 @@ inline std::vector<std::byte> encode_jpeg(const Image& image, const JpegOptions&
       const std::uint8_t* rgb = image.rgb.data() + 3 * (static_cast<std::size_t>(y * image.w) + x);
       if (grey) {
         row[x] = rgb[0];
-      } else if (inks) {
+      } else if (cmyk) {
         for (std::size_t c = 0; c < 3; ++c) row[4 * x + c] = static_cast<JSAMPLE>(255 - rgb[c]);
         row[4 * x + 3] = 200;
       } else {
@@ -80,7 +80,7 @@ inline std::vector<std::byte> encode_jpeg(const Image& image, const JpegOptions&
   return file;
 }
 
-// Every pixel drawn: the hardest image for anything that mixes neighbours.
+// Random pixels: the hardest image for code that mixes neighbouring pixels.
 inline Image noise(Size size, std::uint64_t seed, double low = 0, double high = 255) {
   Image image = blank(size);
   const Philox numbers(seed, stream_of("noise"));

@@ -1,9 +1,9 @@
-// PNG by libpng: palette, grey and RGB of any depth, interlaced or not. Alpha and tRNS are dropped, 16-bit samples keep
-// their high byte, gamma and profiles are ignored, as Pillow does. Every checksum up to the end of the image data
-// must be right; what comes after it may be damaged or missing, as for Pillow, but for a chunk that is cut off in its
-// body.
+// PNG by libpng: palette, grey and RGB of any depth, interlaced or not. As in Pillow, alpha and tRNS are dropped,
+// 16-bit samples keep their high byte, gamma and profiles are ignored. Every checksum up to the end of the image data
+// must be valid. As in Pillow, the bytes after it may be corrupt or missing; only a chunk that is truncated in its body
+// is an error.
 //
-// Errors leave libpng by longjmp; as in jpeg.cc the jumps stay within Reader::guarded.
+// libpng reports errors by longjmp; as in jpeg.cc the jumps stay within Reader::guarded.
 #include <png.h>
 
 #include <csetjmp>
@@ -22,7 +22,7 @@ class Reader {
   explicit Reader(std::span<const std::byte> file) : rest_(file) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, [](png_structp, png_const_charp) {});
     if (png_ == nullptr)
-      throw environment_error("PNG: libpng does not start (got a library other than {})", PNG_LIBPNG_VER_STRING);
+      throw environment_error("PNG: libpng does not start (got a version other than {})", PNG_LIBPNG_VER_STRING);
     info_ = png_create_info_struct(png_);
     if (info_ == nullptr) {
       png_destroy_read_struct(&png_, nullptr, nullptr);
@@ -33,14 +33,14 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  // Reads up to the image data and leaves libpng set to give 8-bit RGB.
+  // Reads up to the image data and sets libpng to output 8-bit RGB.
   void read_header() {
     guarded([this] {
       png_set_read_fn(png_, this, take);
       png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-      png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // decode.h has its own
-      // No chunk that the pixels don't need is parsed: texts and profiles inflate to megabytes, and for an eXIf chunk
-      // libpng allocates whatever length it claims. walk_png finds those that are of use.
+      png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // the limits of decode.h apply instead
+      // libpng parses only the chunks that the pixels need: texts and profiles inflate to megabytes, and for an eXIf
+      // chunk libpng allocates the length that the chunk claims. read_png_chunks() finds the other useful chunks.
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
       png_read_info(png_, info_);
     });
@@ -48,7 +48,7 @@ class Reader {
   std::uint32_t height() const { return png_get_image_height(png_, info_); }
   std::uint32_t width() const { return png_get_image_width(png_, info_); }
 
-  // After the last row the file may end, and what is damaged behind its first `checked` bytes does not count.
+  // After the last row the file may end, and errors after the first `checked` bytes are ignored.
   void read_pixels(Image& image, std::size_t checked) {
     try {
       guarded([&] {
@@ -56,7 +56,7 @@ class Reader {
         png_read_end(png_, info_);
       });
     } catch (const Error&) {
-      if (!rows_complete() || (!early_ && taken_ <= checked)) throw;
+      if (!rows_complete() || (!ends_early_ && taken_ <= checked)) throw;
     }
   }
 
@@ -78,7 +78,7 @@ class Reader {
     }
   }
 
-  // libpng counts a row, or the last of the 7 passes, once its pixels are there and before it looks for what follows.
+  // libpng counts a row, or the last of the 7 passes, when its pixels are complete and before it reads further.
   bool rows_complete() const {
     return passes_ == 1 ? png_get_current_row_number(png_) >= height() : png_get_current_pass_number(png_) >= 7;
   }
@@ -91,8 +91,8 @@ class Reader {
 
   static void take(png_structp png, png_bytep to, std::size_t size) {
     auto* reader = static_cast<Reader*>(png_get_io_ptr(png));
-    reader->early_ = size > reader->rest_.size();
-    if (reader->early_) png_error(png, "the file ends early");
+    reader->ends_early_ = size > reader->rest_.size();
+    if (reader->ends_early_) png_error(png, "the file ends early");
     std::memcpy(to, reader->rest_.data(), size);
     reader->taken_ += size;
     reader->rest_ = reader->rest_.subspan(size);
@@ -103,13 +103,13 @@ class Reader {
     if (setjmp(jump_) == 0) {
       step();
     } else {
-      throw input_error("broken or unsupported PNG (got '{}', expected a complete image)", text_);
+      throw input_error("corrupt or unsupported PNG (got '{}', expected a complete image)", text_);
     }
   }
 
   std::span<const std::byte> rest_;
   std::size_t taken_ = 0;
-  bool early_ = false;  // the last read asked for more than there is
+  bool ends_early_ = false;  // the last read asked for more bytes than are left
   int passes_ = 0;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
@@ -124,10 +124,10 @@ Decoded decode_png(std::span<const std::byte> file, const DecodeOptions& options
   reader.read_header();
   check_declared_size("PNG", reader.height(), reader.width(), file.size(), options);
   Decoded result{blank({reader.height(), reader.width()}), 1};
-  const PngChunks chunks = walk_png(file);
+  const PngChunks chunks = read_png_chunks(file);
   reader.read_pixels(result.image, chunks.end_of_image);
-  if (chunks.cut_off)
-    throw input_error("broken or unsupported PNG (got a chunk that is cut off, expected a whole one)");
+  if (chunks.truncated)
+    throw input_error("corrupt or unsupported PNG (got a truncated chunk, expected a complete file)");
   result.orientation = png_orientation(chunks);
   return result;
 }

@@ -13,52 +13,52 @@ namespace effnet::vision {
 namespace {
 
 constexpr std::size_t kSignature = 8, kHead = 8, kChecksum = 4;
-constexpr std::size_t kMostText = 1 << 20;  // of an unpacked text, Pillow's limit too
+constexpr std::size_t kMaxText = 1 << 20;  // bytes of a decompressed text; Pillow has the same limit
 
 std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// The part before the next NUL, which is taken away with it; all if there is none.
-std::string_view take_word(std::string_view& text) {
+// Removes the text before the next NUL, and the NUL, from `text` and returns it. Without a NUL it is the whole text.
+std::string_view take_until_nul(std::string_view& text) {
   const std::size_t end = std::min(text.find('\0'), text.size());
   const std::string_view word = text.substr(0, end);
   text.remove_prefix(std::min(end + 1, text.size()));
   return word;
 }
 
-// tEXt: key, text. zTXt: key, method, packed text. iTXt: key, flag, method, language, translated key, text.
+// tEXt: key, text. zTXt: key, method, compressed text. iTXt: key, flag, method, language, translated key, text.
 void read_text(std::string_view kind, std::string_view body, PngChunks& chunks) {
-  const std::string_view key = take_word(body);
-  PngText* const kept = key == "Raw profile type exif" ? &chunks.raw_exif
-                        : key == "XML:com.adobe.xmp"   ? &chunks.xmp
-                                                       : nullptr;
-  if (kept == nullptr) return;
+  const std::string_view key = take_until_nul(body);
+  PngText* const target = key == "Raw profile type exif" ? &chunks.raw_exif
+                          : key == "XML:com.adobe.xmp"   ? &chunks.xmp
+                                                         : nullptr;
+  if (target == nullptr) return;
   bool compressed = kind == "zTXt";
   const std::size_t head = kind == "iTXt" ? 2 : kind == "zTXt" ? 1 : 0;
-  if (body.size() < head || (head > 0 && body[head - 1] != 0)) return;  // methods other than 0 don't exist
+  if (body.size() < head || (head > 0 && body[head - 1] != 0)) return;  // 0 is the only defined method
   if (kind == "iTXt") compressed = body[0] != 0;
   body.remove_prefix(head);
   if (kind == "iTXt") {
-    take_word(body);
-    take_word(body);
+    take_until_nul(body);
+    take_until_nul(body);
   }
-  *kept = {std::as_bytes(std::span(body)), compressed};
+  *target = {std::as_bytes(std::span(body)), compressed};
 }
 
-// Empty if it is broken or too long.
-std::string unpacked(const PngText& text) {
+// Returns the decompressed text; empty if it is corrupt or too long.
+std::string decompressed(const PngText& text) {
   if (!text.compressed) return std::string(as_text(text.bytes));
-  std::vector<char> space(kMostText);
-  uLongf size = kMostText;
+  std::vector<char> space(kMaxText);
+  uLongf size = kMaxText;
   const auto* from = reinterpret_cast<const Bytef*>(text.bytes.data());
   if (uncompress(reinterpret_cast<Bytef*>(space.data()), &size, from, static_cast<uLong>(text.bytes.size())) != Z_OK)
     return {};
   return {space.data(), size};
 }
 
-// After three line breaks ("\nexif\n  LENGTH\n") hexadecimal digits, in pairs between blanks. Empty if other characters
-// come.
+// Decodes the pairs of hexadecimal digits, separated by blanks, that follow three line breaks ("\nexif\n  LENGTH\n").
+// Empty if there are other characters.
 std::vector<std::byte> from_hexadecimal(std::string_view text) {
   for (int i = 0; i < 3; ++i) {
     const std::size_t end = text.find('\n');
@@ -82,7 +82,7 @@ std::vector<std::byte> from_hexadecimal(std::string_view text) {
 
 }  // namespace
 
-PngChunks walk_png(std::span<const std::byte> file) {
+PngChunks read_png_chunks(std::span<const std::byte> file) {
   PngChunks chunks;
   for (std::size_t at = kSignature; at <= file.size() && file.size() - at >= kHead;) {
     std::size_t length = 0;
@@ -92,9 +92,9 @@ PngChunks walk_png(std::span<const std::byte> file) {
     if (!std::ranges::all_of(kind, letter)) break;
     const auto rest = file.subspan(at + kHead);
     if (length > rest.size()) {
-      // Cut-off image data is the decoder's to judge: the last rows may be complete.
+      // Truncated image data is left to the decoder: all rows may be complete.
       if (kind == "IDAT") chunks.end_of_image = file.size();
-      chunks.cut_off = kind != "IDAT" && chunks.end_of_image > 0;
+      chunks.truncated = kind != "IDAT" && chunks.end_of_image > 0;
       break;
     }
     const auto body = rest.first(length);
@@ -110,8 +110,8 @@ PngChunks walk_png(std::span<const std::byte> file) {
 int png_orientation(const PngChunks& chunks) {
   const std::optional<int> exif = !chunks.exif.empty()
                                       ? stored_orientation(chunks.exif)
-                                      : stored_orientation(from_hexadecimal(unpacked(chunks.raw_exif)));
-  return exif ? *exif : xmp_orientation(unpacked(chunks.xmp)).value_or(1);
+                                      : stored_orientation(from_hexadecimal(decompressed(chunks.raw_exif)));
+  return exif ? *exif : xmp_orientation(decompressed(chunks.xmp)).value_or(1);
 }
 
 }  // namespace effnet::vision

@@ -26,7 +26,7 @@ std::vector<float> normalised(const ImageType& image, const std::array<double, 3
   return input;
 }
 
-// The network's input: a window of the resized image, with black around it where the window is smaller.
+// The network's input: a window of the resized image, and the black border where the image is smaller than the input.
 struct View {
   Window window;
   std::int64_t above = 0;   // black rows
@@ -34,7 +34,7 @@ struct View {
 };
 
 template <class ImageType>
-Image framed(ImageType image, const View& view, Size size) {
+ImageType framed(ImageType image, const View& view, Size size) {
   if (image.h == size.h && image.w == size.w) return image;
   ImageType result{size.h, size.w, {}};
   result.rgb.resize(static_cast<std::size_t>(3 * size.h * size.w));
@@ -46,7 +46,7 @@ Image framed(ImageType image, const View& view, Size size) {
 }
 
 void check_sizes(const Preprocessing& rule) {
-  constexpr std::int64_t kLargestSide = 1 << 20;  // keeps the products below within 64 bits for every image
+  constexpr std::int64_t kLargestSide = 1 << 20;  // the products below then fit into 64 bits for every image
   for (const std::int64_t side : {rule.crop.h, rule.crop.w, rule.resize.h, rule.resize.w}) {
     if (side < 1 || side > kLargestSide) {
       throw input_error("preprocessing: size out of range (got {}, expected 1 to {})", side, kLargestSide);
@@ -72,8 +72,8 @@ Sampled crop_then_resize(const Image& photo, const Preprocessing& rule) {
   return result;
 }
 
-// Where a crop of `size` begins along an axis of `n` resized pixels: int(round((n - size) / 2.0)) of Python, halves to
-// even; below zero if black comes first.
+// The start of a crop of `size` along an axis of `n` resized pixels: Python's int(round((n - size) / 2.0)), halves to
+// even. Negative if a black border comes first.
 std::int64_t centre_begin(std::int64_t n, std::int64_t size) {
   if (size > n) return -((size - n) / 2);
   const std::int64_t half = (n - size) / 2;
@@ -128,7 +128,7 @@ void normalise_rows(const Image& image, const Preprocessing& rule, std::span<flo
 
 void normalise_rows(const FloatImage& image, const Preprocessing& rule, std::span<float> out) {
   EFFNET_CHECK(out.size() == image.rgb.size());
-  constexpr std::size_t kBlock = 12;  // a whole number of pixels and of vectors
+  constexpr std::size_t kBlock = 12;  // a multiple of a pixel's 3 channels and of a vector's 4 floats
   std::array<double, kBlock> shift, scale;
   for (std::size_t i = 0; i < kBlock; ++i) {
     shift[i] = 255 * rule.mean[i % 3];
@@ -148,7 +148,7 @@ Window centre_part(Size photo, const Preprocessing& rule) {
   check_sizes(rule);
   const auto h = static_cast<double>(photo.h), w = static_cast<double>(photo.w);
   const auto to_h = static_cast<double>(rule.crop.h), to_w = static_cast<double>(rule.crop.w);
-  // The largest box of the target's shape; of a square target both sides are min(h, w).
+  // The largest box with the target's aspect ratio; for a square target both sides are min(h, w).
   const double whole_h = std::min(h, w * to_h / to_w);
   const double whole_w = std::min(w, h * to_w / to_h);
   const auto side = [](double crop, std::int64_t resize, double whole, std::int64_t limit) {
@@ -162,7 +162,7 @@ Window centre_part(Size photo, const Preprocessing& rule) {
 Sampled resized_part(const Image& image, Size to, Filter filter, std::optional<Box> box, int reduction) {
   Sampled result;
   if (is_tf(filter)) {
-    // The photograph's pixel p, whose middle is at p + 1/2, is at (p + 1/2) / reduction - 1/2 in the reduced one.
+    // The centre of the photo's pixel p is p + 1/2. In the reduced image it is at (p + 1/2) / reduction - 1/2.
     const double shift = 0.5 / reduction - 0.5;
     if (box) box = Box{box->x0 + shift, box->y0 + shift, box->x1 + shift, box->y1 + shift};
     result.exact = resize_tf(image, to, filter, {}, box);

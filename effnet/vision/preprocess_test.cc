@@ -25,7 +25,7 @@ void expect_box(const Box& box, double x0, double y0, double x1, double y1) {
   EXPECT_DOUBLE_EQ(box.y1, y1);
 }
 
-// The source's pixels over and over, as numpy.resize gives them.
+// The source's values repeated, as numpy.resize repeats them.
 Image repeated(Size size) {
   const Image source = golden::source();
   Image image = blank(size);
@@ -45,7 +45,7 @@ TEST(Prepare, ResizeFirstEqualsTorchvision) {
   }
 }
 
-TEST(Prepare, CropFirstIsTheOfficialSquare) {
+TEST(Prepare, CropFirstTakesTheOfficialSquare) {
   // 500x375: int(224/256 * 375) = 328, left (172 + 1) / 2 = 86, top (47 + 1) / 2 = 24.
   const Image photo = repeated({375, 500});
   for (const Filter filter : {Filter::tf_bicubic, Filter::bicubic}) {
@@ -58,24 +58,26 @@ TEST(Prepare, CropFirstIsTheOfficialSquare) {
   }
 }
 
-TEST(Prepare, CropFirstOfOtherShapes) {
-  // Target twice as wide as high from 100 x 100: the largest such box is 50 high and 100 wide; of it 4/5 and 1/2.
+TEST(Prepare, CropFirstWithOtherAspectRatios) {
+  // The target is twice as wide as high. In 100 x 100 the largest such box is 50 high and 100 wide; the crop is 4/5 of
+  // its height and 1/2 of its width.
   const Prepared wide = prepare(repeated({100, 100}), rule(CropOrder::crop_first, Filter::bilinear, {10, 32}, {8, 16}));
   expect_box(wide.crop, 25, 30, 75, 70);
   EXPECT_EQ(wide.pixels.h, 8);
   EXPECT_EQ(wide.pixels.w, 16);
-  // Never less than a pixel, never more than the photograph (a rule may ask for more than there is).
+  // At least one pixel, and at most the photo, even if the rule asks for more.
   expect_box(prepare(repeated({1, 1}), rule(CropOrder::crop_first, Filter::tf_bilinear, {256, 256}, {224, 224})).crop,
              0, 0, 1, 1);
   expect_box(prepare(repeated({4, 6}), rule(CropOrder::crop_first, Filter::tf_bilinear, {2, 2}, {4, 4})).crop, 0, 0, 6,
              4);
 }
 
-TEST(Prepare, ResizeFirstShowsWhereItLooked) {
-  // 20 wide, 10 high to 16 x 8; the crop of 4 begins at (8 - 4) / 2 = 2 and (16 - 4) / 2 = 6; 1.25 photo pixels each.
+TEST(Prepare, ResizeFirstReportsItsCrop) {
+  // 20 wide, 10 high is resized to 16 x 8. The crop of 4 begins at (8 - 4) / 2 = 2 and (16 - 4) / 2 = 6. One resized
+  // pixel is 1.25 photo pixels.
   const Prepared result = prepare(repeated({10, 20}), rule(CropOrder::resize_first, Filter::bilinear, {8, 8}, {4, 4}));
   expect_box(result.crop, 7.5, 2.5, 12.5, 7.5);
-  // A crop larger than the image: black around it, and the box reaches out.
+  // A crop larger than the image has a black border, and its box extends beyond the photo.
   const Prepared padded = prepare(repeated({4, 4}), rule(CropOrder::resize_first, Filter::tf_bilinear, {4, 4}, {6, 7}));
   expect_box(padded.crop, -1, -1, 6, 5);
   EXPECT_EQ(crop(padded.pixels, 1, 1, {4, 4}), repeated({4, 4}));
@@ -83,21 +85,21 @@ TEST(Prepare, ResizeFirstShowsWhereItLooked) {
   EXPECT_EQ(crop(padded.pixels, 0, 5, {6, 2}), blank({6, 2}));
 }
 
-TEST(Prepare, ResizeFirstOfOtherShapesCovers) {
-  // 30 x 20 (w x h) must cover 8 high and 16 wide: by width 16, height int(16 * 20 / 30) = 10.
+TEST(Prepare, ResizeFirstCoversOtherAspectRatios) {
+  // 30 x 20 (w x h) must cover 16 x 8: the width becomes 16, the height int(16 * 20 / 30) = 10.
   const Prepared result = prepare(repeated({20, 30}), rule(CropOrder::resize_first, Filter::bicubic, {8, 16}, {8, 16}));
   EXPECT_EQ(result.pixels, crop(resize(repeated({20, 30}), {10, 16}, Filter::bicubic), 1, 0, {8, 16}));
 }
 
-// A strip of a million pixels would be 256 million wide when its short side is 256.
-TEST(Prepare, StripsCostWhatTheNetworkSees) {
+// With a short side of 256 the strip of a million pixels would be 256 million pixels wide. Only the crop is computed.
+TEST(Prepare, StripsNeedNoMemoryForTheWholeResize) {
   const Image strip = repeated({1, 1000000});
   for (const Filter filter : {Filter::bicubic, Filter::tf_bicubic}) {
     EXPECT_EQ(prepare(strip, rule(CropOrder::resize_first, filter, {256, 256}, {224, 224})).pixels.w, 224);
   }
 }
 
-TEST(Prepare, InputIsNormalisedPlanes) {
+TEST(Prepare, InputIsNormalisedByChannel) {
   Preprocessing how = rule(CropOrder::crop_first, Filter::tf_bilinear, {4, 4}, {4, 4});
   how.mean = {127.0 / 255, 0.5, 0};
   how.std = {128.0 / 255, 0.25, 1};
@@ -112,7 +114,7 @@ TEST(Prepare, InputIsNormalisedPlanes) {
   }
 }
 
-// The network gets TensorFlow's exact values, beyond 0..255 too; only the image for people is rounded.
+// The network gets TensorFlow's exact values, also those outside of 0..255. Only the image for viewing is rounded.
 TEST(Prepare, TfInputIsNotRounded) {
   Preprocessing how = rule(CropOrder::crop_first, Filter::tf_bicubic, {4, 4}, {4, 4});
   how.mean = {0, 0, 0};
@@ -125,7 +127,7 @@ TEST(Prepare, TfInputIsNotRounded) {
   EXPECT_EQ(result.pixels.rgb[9], 255);
 }
 
-TEST(Prepare, RefusesImpossibleRules) {
+TEST(Prepare, RejectsInvalidSizes) {
   for (const std::int64_t side : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 40}) {
     EXPECT_THROW(prepare(repeated({4, 4}), rule(CropOrder::crop_first, Filter::box, {4, 4}, {4, side})), Error);
     EXPECT_THROW(prepare(repeated({4, 4}), rule(CropOrder::resize_first, Filter::box, {side, 4}, {4, 4})), Error);

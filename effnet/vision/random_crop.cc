@@ -9,9 +9,9 @@ namespace effnet::vision {
 namespace {
 
 constexpr int kAttempts = 10;
-constexpr double kLeastCovered = 0.1;  // of the object, which is the whole image
+constexpr double kMinObjectCovered = 0.1;  // fraction of the object, which is the whole image
 
-// Halves to even, as TensorFlow's lrintf.
+// Rounds halves to even, like TensorFlow's lrintf.
 std::int64_t nearest(double x) { return static_cast<std::int64_t>(std::nearbyint(x)); }
 
 // The largest height whose width nearest(height * aspect) is at most `limit`.
@@ -32,14 +32,14 @@ std::optional<Window> attempt(Size photo, const CropRange& range, Draws& draws) 
   std::int64_t h = lowest + draws.below(highest - lowest + 1);
   const auto width = [&] { return nearest(static_cast<double>(h) * aspect); };
   const auto area = [&] { return static_cast<double>(h) * static_cast<double>(width()); };
-  if (area() < least) ++h;  // rounding alone must not fail the attempt
+  if (area() < least) ++h;  // an attempt must not fail because of rounding alone
   if (area() > most) --h;
   const std::int64_t w = width();
 
   const std::int64_t top = draws.below(std::max<std::int64_t>(photo.h - h, 1));
   const std::int64_t left = draws.below(std::max<std::int64_t>(photo.w - w, 1));
   const bool inside = h > 0 && w > 0 && h <= photo.h && w <= photo.w;
-  if (!inside || area() < std::max(least, kLeastCovered * whole) || area() > most) return {};
+  if (!inside || area() < std::max(least, kMinObjectCovered * whole) || area() > most) return {};
   return Window{top, left, {h, w}};
 }
 

@@ -29,11 +29,11 @@ TEST(RandomCrop, StaysWithinBounds) {
       const auto [top, left, size] = *window;
       ASSERT_TRUE(size.h >= 1 && size.w >= 1);
       ASSERT_TRUE(top >= 0 && left >= 0 && top + size.h <= photo.h && left + size.w <= photo.w);
-      // The last place is never taken where there is slack: offsets are below it.
+      // Offsets are drawn below the slack, so the last possible offset does not occur (except where the slack is 0).
       ASSERT_TRUE(top < std::max<std::int64_t>(photo.h - size.h, 1));
       ASSERT_TRUE(left < std::max<std::int64_t>(photo.w - size.w, 1));
       ASSERT_GE(static_cast<double>(size.h * size.w), 0.1 * whole);
-      // The width is the height times an aspect within 3/4 ... 4/3, to the nearest.
+      // The width is the height times an aspect ratio of 3/4 to 4/3, rounded to nearest.
       ASSERT_GE(static_cast<double>(size.w), 0.75 * static_cast<double>(size.h) - 0.5);
       ASSERT_LE(static_cast<double>(size.w), 4.0 / 3 * static_cast<double>(size.h) + 0.5);
     }
@@ -41,8 +41,8 @@ TEST(RandomCrop, StaysWithinBounds) {
   }
 }
 
-TEST(RandomCrop, GivesUpWhereImagesAreTooLong) {
-  // At most 1 x 1 or 1 x 2 pixels fit the aspect, less than a tenth of 500.
+TEST(RandomCrop, ElongatedImagesHaveNoCrop) {
+  // At most 1 x 1 or 1 x 2 pixels fit the aspect ratio: less than a tenth of 500 pixels.
   for (const Size photo : {Size{1, 500}, {500, 1}, {1, 100000}}) {
     for (std::uint64_t i = 0; i < 100; ++i) EXPECT_FALSE(drawn(photo, i).has_value());
   }
@@ -53,33 +53,33 @@ TEST(RandomCrop, GivesUpWhereImagesAreTooLong) {
   }
 }
 
-TEST(RandomCrop, WholeImageOnRequest) {
+TEST(RandomCrop, FullRangeGivesTheWholeImage) {
   const auto window = drawn({64, 64}, 0, {1, 1, 1, 1});
   ASSERT_TRUE(window.has_value());
   EXPECT_EQ(window->size, (Size{64, 64}));
 }
 
-// In a square image of side n an attempt of aspect a draws the height from sqrt(0.08 / a) n to n min(1, 1 / a) and
-// holds from sqrt(0.1 / a) n on, so crops have the aspect a with a density in proportion to the share that holds; and
-// their heights are uniform over what holds. The image is large, so that rounding to pixels hides in the bins: it
-// moves an aspect by less than 0.5 / 630, an eightieth of a bin.
-TEST(RandomCrop, AspectAndSideAreUniform) {
+// In a square image of side n, an attempt with aspect ratio a draws the height from sqrt(0.08 / a) n to n min(1, 1 / a)
+// and is valid from sqrt(0.1 / a) n on. So the density of the aspect ratio a among all crops is proportional to the
+// fraction of valid heights, and the heights are uniform over the valid range. The image is large, so that rounding to
+// pixels is small compared with a bin: it changes an aspect ratio by less than 0.5 / 630, an eightieth of a bin.
+TEST(RandomCrop, AspectRatioAndHeightAreUniform) {
   constexpr double kSide = 2000;
   constexpr std::size_t kBins = 10;
   const auto highest = [](double a) { return std::min(1.0, 1 / a); };
-  const auto holds = [&](double a) { return (highest(a) - std::sqrt(0.1 / a)) / (highest(a) - std::sqrt(0.08 / a)); };
-  std::vector<double> shares(kBins);
+  const auto valid = [&](double a) { return (highest(a) - std::sqrt(0.1 / a)) / (highest(a) - std::sqrt(0.08 / a)); };
+  std::vector<double> fractions(kBins);
   double sum = 0;
   for (int i = 0; i < 10000; ++i) {
-    const double share = holds(0.75 + (4.0 / 3 - 0.75) * (i + 0.5) / 10000);
-    shares[static_cast<std::size_t>(i) * kBins / 10000] += share;
-    sum += share;
+    const double fraction = valid(0.75 + (4.0 / 3 - 0.75) * (i + 0.5) / 10000);
+    fractions[static_cast<std::size_t>(i) * kBins / 10000] += fraction;
+    sum += fraction;
   }
-  for (double& share : shares) share /= sum;
+  for (double& fraction : fractions) fraction /= sum;
 
   std::vector<std::int64_t> aspects(kBins), heights(kBins), tops(kBins), lefts(kBins);
-  const auto count = [](std::vector<std::int64_t>& bins, double place) {
-    ++bins[static_cast<std::size_t>(std::clamp(place * kBins, 0.0, kBins - 1.0))];
+  const auto count = [](std::vector<std::int64_t>& bins, double position) {
+    ++bins[static_cast<std::size_t>(std::clamp(position * kBins, 0.0, kBins - 1.0))];
   };
   for (std::uint64_t i = 0; i < 20000; ++i) {
     const auto window = drawn({static_cast<std::int64_t>(kSide), static_cast<std::int64_t>(kSide)}, i);
@@ -93,12 +93,12 @@ TEST(RandomCrop, AspectAndSideAreUniform) {
     if (kSide - w >= 200) count(lefts, static_cast<double>(window->left) / (kSide - w));
   }
   const double bound = testkit::chi_square_bound(kBins);
-  EXPECT_LT(testkit::chi_square(aspects, shares), bound);
+  EXPECT_LT(testkit::chi_square(aspects, fractions), bound);
   const std::vector<double> even(kBins, 1.0 / kBins);
   EXPECT_LT(testkit::chi_square(heights, even), bound);
   EXPECT_LT(testkit::chi_square(tops, even), bound);
   EXPECT_LT(testkit::chi_square(lefts, even), bound);
-  // The test tells apart what it should: a log-uniform aspect, as torchvision's, would fail.
+  // The test has enough power: a log-uniform aspect ratio, as torchvision draws it, fails.
   std::vector<double> logarithmic(kBins);
   for (std::size_t i = 0; i < kBins; ++i) {
     const double low = 0.75 + (4.0 / 3 - 0.75) * static_cast<double>(i) / kBins;
@@ -107,7 +107,7 @@ TEST(RandomCrop, AspectAndSideAreUniform) {
   EXPECT_GT(testkit::chi_square(aspects, logarithmic), bound);
 }
 
-TEST(RandomCrop, RefusesImpossibleRanges) {
+TEST(RandomCrop, RejectsInvalidRanges) {
   for (const CropRange& range : {CropRange{0, 1, 1, 1},
                                  {0.5, 0.4, 1, 1},
                                  {0.1, 1.5, 1, 1},

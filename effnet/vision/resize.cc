@@ -13,7 +13,7 @@
 namespace effnet::vision {
 namespace {
 
-// Weights are whole multiples of 2^-22: 8 bits of pixel, 2 bits for what a sum of weighted pixels overshoots.
+// Weights are integer multiples of 2^-22: of 32 bits 8 are for the pixel and 2 for the overshoot of a weighted sum.
 constexpr int kWeightBits = 32 - 8 - 2;
 
 double box_kernel(double x) { return x > -0.5 && x <= 0.5 ? 1 : 0; }
@@ -44,7 +44,7 @@ constexpr std::array<Kernel, 4> kKernels{{
     {lanczos_kernel, 3},
 }};
 
-// What one output pixel reads: `count` inputs from `first` on, with the weights from `weights[begin]` on.
+// The inputs of one output pixel: `count` pixels from `first` on, with the weights from `weights[begin]` on.
 struct Tap {
   std::int64_t first, count;
   std::size_t begin;
@@ -52,13 +52,13 @@ struct Tap {
 struct Taps {
   std::vector<Tap> pixels;
   std::vector<std::int32_t> weights;
-  // The inputs that all of them read, [first, last).
+  // The range of all inputs, [first, last).
   std::int64_t first() const { return pixels.front().first; }
   std::int64_t last() const { return pixels.back().first + pixels.back().count; }
 };
 
-// Outputs [from, from + count) of `out`, which cover [begin, end) of `in` pixels. `begin` and `end` are float, as in
-// Pillow, and so is their difference; the rest is double.
+// The taps of outputs [from, from + count), where all `out` outputs cover [begin, end) of `in` input pixels. As in
+// Pillow, `begin`, `end` and their difference are float; the rest is double.
 Taps make_taps(std::int64_t in, float begin, float end, std::int64_t out, std::int64_t from, std::int64_t count,
                const Kernel& kernel) {
   const double scale = static_cast<double>(end - begin) / static_cast<double>(out);
@@ -70,7 +70,7 @@ Taps make_taps(std::int64_t in, float begin, float end, std::int64_t out, std::i
   std::vector<double> values;
   for (std::int64_t i = from; i < from + count; ++i) {
     const double centre = begin + (static_cast<double>(i) + 0.5) * scale;
-    // NOLINTBEGIN(bugprone-incorrect-roundings): Pillow's, which truncates
+    // NOLINTBEGIN(bugprone-incorrect-roundings): Pillow rounds in this way, by truncation
     const auto first = std::max(static_cast<std::int64_t>(centre - support + 0.5), std::int64_t{0});
     const auto last = std::min(static_cast<std::int64_t>(centre + support + 0.5), in);
     // NOLINTEND(bugprone-incorrect-roundings)
@@ -94,7 +94,7 @@ constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
 
 std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255)); }
 
-// Rows [first_row, first_row + rows) of `image`, resampled along each row.
+// Resamples rows [first_row, first_row + rows) of `image` along the rows.
 Image resample_rows(const Image& image, const Taps& taps, std::int64_t first_row, std::int64_t rows) {
   Image result = blank({rows, static_cast<std::int64_t>(taps.pixels.size())});
   std::uint8_t* to = result.rgb.data();
@@ -117,7 +117,8 @@ Image resample_rows(const Image& image, const Taps& taps, std::int64_t first_row
   return result;
 }
 
-// Columns; input row r of the taps is row r - first_row of `image`. Blocks of fixed width become vector code.
+// Resamples along the columns. Input row r of the taps is row r - first_row of `image`. Blocks have a fixed width, so
+// that compilers vectorise them.
 Image resample_columns(const Image& image, const Taps& taps, std::int64_t first_row) {
   constexpr std::int64_t kBlock = 64;
   Image result = blank({static_cast<std::int64_t>(taps.pixels.size()), image.w});
@@ -151,7 +152,7 @@ bool is_tf(Filter filter) { return filter == Filter::tf_bilinear || filter == Fi
 
 Window checked_window(Size to, const std::optional<Window>& window) {
   if (to.h < 1 || to.w < 1)
-    throw usage_error("an image cannot be resized to nothing (got {}x{}, expected 1x1 or more)", to.h, to.w);
+    throw usage_error("resize: empty target size (got {}x{}, expected at least 1x1)", to.h, to.w);
   const Window part = window.value_or(Window{0, 0, to});
   const bool inside = part.top >= 0 && part.left >= 0 && part.size.h > 0 && part.size.w > 0 &&
                       part.size.h <= to.h - part.top && part.size.w <= to.w - part.left;
@@ -175,8 +176,8 @@ Image resize(const Image& image, Size to, Filter filter, std::optional<Box> box,
   }
   const Kernel& kernel = kKernels.at(static_cast<std::size_t>(filter));
 
-  // A pass that would change nothing is left out, which spares its rounding too. The pass along the rows goes over
-  // those rows only that the other one reads.
+  // As in Pillow, a pass that changes nothing is skipped, and so is its rounding. The pass along the rows covers only
+  // the rows that the other pass reads.
   const bool rows_needed = to.w != image.w || x0 != 0 || x1 != static_cast<float>(to.w);
   const bool columns_needed = to.h != image.h || y0 != 0 || y1 != static_cast<float>(to.h);
   if (!rows_needed && !columns_needed) return crop(image, part.top, part.left, part.size);

@@ -38,7 +38,7 @@ TEST(Resize, EqualsPillow) {
   }
 }
 
-// By hand: two pixels to one is their mean, halves up; one to three repeats it.
+// Computed by hand: two pixels become their mean, halves rounded up; one pixel becomes three equal ones.
 TEST(Resize, SmallCases) {
   for (const Filter filter : kPillowFilters) {
     EXPECT_EQ(resize(grey({1, 2}, {10, 21}), {1, 1}, filter), grey({1, 1}, {16})) << name(filter);
@@ -47,7 +47,7 @@ TEST(Resize, SmallCases) {
   }
 }
 
-// A window is that part of the whole, whichever passes run.
+// A window equals that part of the whole result, whichever passes run.
 TEST(Resize, WindowIsPartOfTheWhole) {
   const Image source = golden::source();
   for (const Filter filter : kPillowFilters) {
@@ -64,15 +64,15 @@ TEST(Resize, WindowIsPartOfTheWhole) {
   }
 }
 
-// 4 billion rows of which three are wanted.
-TEST(Resize, WindowCostsWhatItShows) {
+// Only three rows of 4 billion are computed.
+TEST(Resize, WindowOfAHugeResult) {
   const Image line = grey({100000, 1}, {1, 2, 3});
   const Image part = resize(line, {40000000, 400}, Filter::bicubic, {}, Window{20000000, 200, {3, 2}});
   EXPECT_EQ(part.h, 3);
   EXPECT_EQ(resize_tf(line, {40000000, 400}, Filter::tf_bicubic, Window{20000000, 200, {3, 2}}).w, 2);
 }
 
-TEST(Resize, RefusesWhatIsNotThere) {
+TEST(Resize, RejectsInvalidBoxesSizesAndWindows) {
   const Image source = golden::source();
   const Size to{4, 4};
   for (const Box box : {Box{-1, 0, 5, 5}, Box{0, -0.5, 5, 5}, Box{0, 0, 23.5, 5}, Box{0, 0, 5, 18}, Box{5, 5, 5, 6},
@@ -85,8 +85,8 @@ TEST(Resize, RefusesWhatIsNotThere) {
   EXPECT_THROW(resize_tf(source, {4, 0}, Filter::tf_bilinear), Error);
 }
 
-// Positions are the same float32 numbers in golden and code, so what differs is the rounding of weights and sums: the
-// absolute weights add up to at most 1.4 an axis, so values to 500, and no more than 16 roundings of 2^-24 each.
+// Golden file and code use the same float32 positions, so differences come from rounding of weights and sums only. The
+// absolute weights add up to at most 1.4 per axis, so values are at most 500, with at most 16 roundings of 2^-24 each.
 TEST(ResizeTf, EqualsDoubleArithmetic) {
   constexpr float kTolerance = 500 * 16 * 0x1p-24F;
   const Image source = golden::source();
@@ -109,8 +109,8 @@ TEST(ResizeTf, EqualsDoubleArithmetic) {
   EXPECT_EQ(at, data.size());
 }
 
-// By hand: positions 0, 0.5, 1, 1.5; no half-pixel shift, the last column repeated. The cubic weights at a half are
-// -0.09375, 0.59375, 0.59375, -0.09375.
+// Computed by hand: positions 0, 0.5, 1, 1.5 without a half-pixel shift; the last column is repeated. The cubic weights
+// at 0.5 are -0.09375, 0.59375, 0.59375, -0.09375.
 TEST(ResizeTf, SmallCases) {
   const Image step = grey({1, 2}, {0, 100});
   const auto first = [](const FloatImage& image, std::size_t i) { return image.rgb[3 * i]; };

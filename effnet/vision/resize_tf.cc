@@ -12,17 +12,17 @@
 namespace effnet::vision {
 namespace {
 
-// The inputs that an axis covers.
+// The range of inputs that the outputs of an axis cover.
 struct Span {
   float begin, length;
 };
 
-// Where output i of `out` lies among the inputs, in float32 as TensorFlow computes it.
-struct Place {
+// The position of an output among the inputs, computed in float32 as in TensorFlow.
+struct Position {
   std::int64_t floor;
   float fraction;
 };
-Place tf_place(std::int64_t i, const Span& in, std::int64_t out) {
+Position tf_position(std::int64_t i, const Span& in, std::int64_t out) {
   const float scale = in.length / static_cast<float>(out);
   const float position = in.begin + static_cast<float>(i) * scale;
   const float floor = std::floor(position);
@@ -34,7 +34,7 @@ struct TfTap {
   std::array<float, 4> weight;
 };
 
-// The cubic kernel at 0 <= x <= 1 (near) and at 1 + x (far).
+// The cubic kernel at x (near) and at 1 + x (far), for 0 <= x <= 1.
 float tf_cubic_near(double x) {
   constexpr double kA = -0.75;
   return static_cast<float>(((kA + 2) * x - (kA + 3)) * x * x + 1);
@@ -47,10 +47,10 @@ float tf_cubic_far(double x) {
 
 std::vector<TfTap> tf_taps(std::int64_t in, const Span& covered, std::int64_t out, std::int64_t from,
                            std::int64_t count, Filter filter) {
-  const auto clamped = [&](std::int64_t place) { return std::clamp<std::int64_t>(place, 0, in - 1); };
+  const auto clamped = [&](std::int64_t at) { return std::clamp<std::int64_t>(at, 0, in - 1); };
   std::vector<TfTap> taps;
   for (std::int64_t i = from; i < from + count; ++i) {
-    const auto [floor, fraction] = tf_place(i, covered, out);
+    const auto [floor, fraction] = tf_position(i, covered, out);
     if (filter == Filter::tf_bilinear) {
       taps.push_back({{clamped(floor), clamped(floor + 1), clamped(floor), clamped(floor)}, {fraction, 0, 0, 0}});
     } else {
@@ -62,9 +62,9 @@ std::vector<TfTap> tf_taps(std::int64_t in, const Span& covered, std::int64_t ou
   return taps;
 }
 
-// Value i of the tap's four sources, mixed.
+// Interpolates value i of the tap's four sources.
 template <class Value>
-float tf_mix(const TfTap& tap, bool bilinear, const std::array<const Value*, 4>& from, std::size_t i) {
+float tf_interpolate(const TfTap& tap, bool bilinear, const std::array<const Value*, 4>& from, std::size_t i) {
   const auto value = [&](std::size_t k) { return static_cast<float>(from[k][i]); };
   if (bilinear) return value(0) + (value(1) - value(0)) * tap.weight[0];
   return value(0) * tap.weight[0] + value(1) * tap.weight[1] + value(2) * tap.weight[2] + value(3) * tap.weight[3];
@@ -92,18 +92,18 @@ FloatImage resize_tf(const Image& image, Size to, Filter filter, std::optional<W
   const auto last = static_cast<std::size_t>(3 * (std::ranges::max(along.back().source) + 1));
   FloatImage result{part.size.h, part.size.w,
                     std::vector<float>(static_cast<std::size_t>(3 * part.size.h * part.size.w))};
-  std::vector<float> row(static_cast<std::size_t>(3 * image.w) + 1);  // the source rows of one output row, mixed
+  std::vector<float> row(static_cast<std::size_t>(3 * image.w) + 1);  // an output row before the pass along the row
   std::vector<float> line(static_cast<std::size_t>(3 * part.size.w) + 1);
   auto to_line = result.rgb.begin();
   for (const TfTap& y : down) {
     const auto rows_of = sources(y, image.rgb.data(), 3 * image.w);
-    for (std::size_t i = first; i < last; ++i) row[i] = tf_mix(y, bilinear, rows_of, i);
-    // Four values at a time make one vector; the fourth is the next pixel's and is written again.
+    for (std::size_t i = first; i < last; ++i) row[i] = tf_interpolate(y, bilinear, rows_of, i);
+    // Four values at a time make a vector. The fourth value belongs to the next pixel, which overwrites it.
     float* pixel = line.data();
     for (const TfTap& x : along) {
       const auto pixels = sources(x, std::as_const(row).data(), 3);
       std::array<float, 4> values;
-      for (std::size_t c = 0; c < 4; ++c) values[c] = tf_mix(x, bilinear, pixels, c);
+      for (std::size_t c = 0; c < 4; ++c) values[c] = tf_interpolate(x, bilinear, pixels, c);
       std::ranges::copy(values, pixel);
       pixel += 3;
     }

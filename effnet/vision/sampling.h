@@ -1,4 +1,4 @@
-// The steps of preprocess.h, which evaluation and training share. Not for use outside of effnet/vision.
+// The steps of preprocess.h that evaluation and training share. Private to effnet/vision.
 #pragma once
 
 #include <optional>
@@ -11,13 +11,13 @@
 
 namespace effnet::vision {
 
-// The part of a photograph that a crop_first rule resizes.
+// The part of the photo that a crop_first rule resizes.
 Window centre_part(Size photo, const Preprocessing& rule);
-// A part of a photograph, resized to `to`; `box` says where in `image` the part lies (the default: it is all of it).
-// Where the image is a reduced one, `reduction` photograph pixels make one of its own.
+// Resizes a part of a photo to size `to`. `box` is the part's position in `image`; without it the part is the whole
+// image. `reduction` is the factor by which `image` is smaller than the photo (1: not reduced).
 Sampled resized_part(const Image& image, Size to, Filter filter, std::optional<Box> box = {}, int reduction = 1);
 
-// The values of normalise() as (h, w, 3), into `out`.
+// Writes the values of normalise() to `out`, in the layout (h, w, 3).
 void normalise_rows(const Image& image, const Preprocessing& rule, std::span<float> out);
 void normalise_rows(const FloatImage& image, const Preprocessing& rule, std::span<float> out);
 

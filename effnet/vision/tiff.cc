@@ -1,10 +1,10 @@
-// TIFF by libtiff: the first image, in strips or tiles, interleaved or in planes; grey, palette, RGB and CMYK of 1 to
-// 16 bits, YCbCr as JPEG leaves it. As Pillow does: alpha is dropped (colours that are multiplied by it are divided
-// again), palettes keep their high bytes, CMYK is mixed by Pillow's formula, a missing photometric tag means that 0 is
-// white. 16-bit samples keep their high byte.
+// TIFF by libtiff: the first image, in strips or tiles, interleaved or in planes. Grey, palette, RGB and CMYK of 1 to
+// 16 bits; YCbCr as libtiff's JPEG codec outputs it. As in Pillow: alpha is dropped (associated alpha is divided out),
+// palettes keep their high bytes, CMYK is converted by Pillow's formula, and without a photometric tag 0 is white.
+// 16-bit samples keep their high byte.
 //
-// libtiff's rarer codecs (old-style JPEG, LZMA, ZSTD, WebP, ...) are refused: what they allocate depends on the
-// compressed data alone, and is not bounded by the file.
+// libtiff's rarer codecs (old-style JPEG, LZMA, ZSTD, WebP, ...) are rejected: their memory depends on the compressed
+// data alone and is not bounded by the file's size.
 #include <tiffio.h>
 
 #include <algorithm>
@@ -23,14 +23,14 @@ namespace {
 constexpr std::array kCompressions{
     COMPRESSION_NONE, COMPRESSION_CCITTRLE, COMPRESSION_CCITTRLEW, COMPRESSION_CCITTFAX3,     COMPRESSION_CCITTFAX4,
     COMPRESSION_LZW,  COMPRESSION_JPEG,     COMPRESSION_DEFLATE,   COMPRESSION_ADOBE_DEFLATE, COMPRESSION_PACKBITS};
-constexpr int kLinearRaw = 34892;  // DNG's photometric interpretation, which libtiff 4.5 has no name for
-constexpr int kMostSamples = 8;    // a pixel; more are measurements, not an image
+constexpr int kLinearRaw = 34892;  // DNG's photometric interpretation; libtiff 4.5 has no name for it
+constexpr int kMaxSamples = 8;     // per pixel; files with more contain measurements, not an image
 
-Error broken(std::string_view what) {
-  return input_error("broken or unsupported TIFF (got '{}', expected a complete image)", what);
+Error corrupt(std::string_view what) {
+  return input_error("corrupt or unsupported TIFF (got '{}', expected a complete image)", what);
 }
 
-// libtiff over bytes in memory. Its messages go to `text`, never to stderr; the first error counts.
+// libtiff on bytes in memory. Its messages go to `text_`, never to stderr; the first error is kept.
 class Library {
  public:
   Library(std::span<const std::byte> file, std::int64_t most_bytes) : file_(file) {
@@ -39,7 +39,7 @@ class Library {
     if (options == nullptr) throw environment_error("TIFF: not enough memory");
     TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), most_bytes);
     TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_error, this);
-    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), judge_warning, this);
+    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), check_warning, this);
     tiff_ = TIFFClientOpenExt("TIFF", "r", this, read, write, seek, close, size, map, unmap, options.get());
     if (tiff_ == nullptr) throw failure();
     if (palette_lost_) {
@@ -52,12 +52,12 @@ class Library {
   Library& operator=(const Library&) = delete;
 
   operator TIFF*() const { return tiff_; }
-  Error failure() const { return broken(text_[0] != '\0' ? text_ : "image data that end early"); }
+  Error failure() const { return corrupt(text_[0] != '\0' ? text_ : "image data that ends early"); }
 
   template <class T>
-  T tag(std::uint32_t name, T otherwise) const {
+  T tag(std::uint32_t name, T default_value) const {
     T value{};
-    return TIFFGetFieldDefaulted(tiff_, name, &value) == 1 ? value : otherwise;
+    return TIFFGetFieldDefaulted(tiff_, name, &value) == 1 ? value : default_value;
   }
   bool has(std::uint32_t name) const {
     std::array<void*, 4> ignored{};
@@ -71,9 +71,9 @@ class Library {
     if (text[0] == '\0') std::vsnprintf(text, sizeof(text), format, values);
     return 1;
   }
-  // libtiff takes an image without its palette for a grey one, with a warning that names the tag. The others leave the
-  // colours as they were meant.
-  static int judge_warning(TIFF*, void* user, const char*, const char* format, va_list values) {
+  // If a palette image has no valid palette, libtiff warns about the tag ColorMap and reads the image as grey. This
+  // warning is an error here. Other warnings do not affect the colours.
+  static int check_warning(TIFF*, void* user, const char*, const char* format, va_list values) {
     auto& self = *static_cast<Library*>(user);
     std::array<char, sizeof(self.text_)> text{};
     std::vsnprintf(text.data(), text.size(), format, values);
@@ -100,7 +100,7 @@ class Library {
   static int close(thandle_t) { return 0; }
   static toff_t size(thandle_t handle) { return of(handle).file_.size(); }
   static int map(thandle_t handle, void** base, toff_t* size) {
-    *base = const_cast<std::byte*>(of(handle).file_.data());  // libtiff reads it only
+    *base = const_cast<std::byte*>(of(handle).file_.data());  // libtiff only reads it
     *size = of(handle).file_.size();
     return 1;
   }
@@ -116,12 +116,12 @@ class Library {
 struct Layout {
   std::int64_t h = 0, w = 0;
   int bits = 0, samples = 0, photometric = 0;
-  bool planes = false;      // one after the other
-  bool multiplied = false;  // RGB by the alpha that follows it
-  int used = 0;             // samples that the colour needs
+  bool planes = false;         // the samples are separate planes, one after the other
+  bool premultiplied = false;  // RGB is multiplied by the alpha sample that follows it
+  int used = 0;                // samples per pixel that the colour needs
 };
 
-// A raw file of a camera holds a small preview first; its image is not to be had from here.
+// A camera's raw file has a small preview first. Its main image cannot be decoded here.
 bool is_camera_raw(const Library& tiff, int photometric) {
   const bool preview = (tiff.tag<std::uint32_t>(TIFFTAG_SUBFILETYPE, 0) & FILETYPE_REDUCEDIMAGE) != 0;
   return photometric == PHOTOMETRIC_CFA || photometric == kLinearRaw || tiff.has(TIFFTAG_DNGVERSION) ||
@@ -149,12 +149,12 @@ Layout read_layout(const Library& tiff) {
   }
   const int format = tiff.tag<std::uint16_t>(TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
   if ((format != SAMPLEFORMAT_UINT && format != SAMPLEFORMAT_VOID) || layout.bits < 1 || layout.bits > 16) {
-    throw input_error("TIFF: unsupported samples (got {} of {} bits, expected whole numbers of 1 to 16)",
+    throw input_error("TIFF: unsupported samples (got {} of {} bits, expected unsigned integers of 1 to 16 bits)",
                       format == SAMPLEFORMAT_IEEEFP ? "floating-point numbers"
-                      : format == SAMPLEFORMAT_INT  ? "signed numbers"
-                                                    : "numbers",
+                      : format == SAMPLEFORMAT_INT  ? "signed integers"
+                                                    : "unsigned integers",
                       layout.bits)
-        .with_hint("what such values mean as colours is in the program that wrote them: export 8 bits from there");
+        .with_hint("only the program that wrote the file can show these values as colours: export 8-bit samples there");
   }
   if (layout.photometric == PHOTOMETRIC_YCBCR && compression == COMPRESSION_JPEG && !layout.planes) {
     TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
@@ -176,34 +176,35 @@ Layout read_layout(const Library& tiff) {
         layout.photometric, layout.bits);
   }
   layout.used = colours->samples;
-  if (layout.samples < layout.used || layout.samples > kMostSamples) {
-    throw input_error("TIFF: unsupported number of samples a pixel (got {}, expected {} to {})", layout.samples,
-                      layout.used, kMostSamples);
+  if (layout.samples < layout.used || layout.samples > kMaxSamples) {
+    throw input_error("TIFF: unsupported number of samples per pixel (got {}, expected {} to {})", layout.samples,
+                      layout.used, kMaxSamples);
   }
   std::uint16_t extra = 0;
   const std::uint16_t* kinds = nullptr;
   if (layout.photometric == PHOTOMETRIC_RGB && layout.samples > layout.used &&
       TIFFGetField(tiff, TIFFTAG_EXTRASAMPLES, &extra, &kinds) == 1 && extra > 0) {
-    layout.multiplied = kinds[0] == EXTRASAMPLE_ASSOCALPHA;
-    layout.used += layout.multiplied ? 1 : 0;
+    layout.premultiplied = kinds[0] == EXTRASAMPLE_ASSOCALPHA;
+    layout.used += layout.premultiplied ? 1 : 0;
   }
   return layout;
 }
 
-// Rows of packed samples to a byte each: `count` pixels of `step` samples, of which the first `used` go to every
-// `to_step`th byte. Shorter samples than 8 bits are stretched to 0 ... 255, entries of a palette stay as they are.
+// Unpacks a row of packed samples to one byte per sample: `count` pixels of `step` samples each. The first `used`
+// samples of a pixel are written, and pixels are `to_step` bytes apart. Samples below 8 bits are scaled to 0 ... 255;
+// palette entries are not scaled.
 void unpack(const std::uint8_t* row, std::int64_t count, int step, int used, const Layout& layout, int to_step,
             std::uint8_t* to) {
   const auto bits = static_cast<std::size_t>(layout.bits);
   const unsigned most = (1U << bits) - 1;
-  const bool stretched = layout.photometric != PHOTOMETRIC_PALETTE;
+  const bool scaled = layout.photometric != PHOTOMETRIC_PALETTE;
   for (std::int64_t x = 0; x < count; ++x, to += to_step) {
     for (int i = 0; i < used; ++i) {
       const std::size_t sample =
           static_cast<std::size_t>(x) * static_cast<std::size_t>(step) + static_cast<std::size_t>(i);
       if (bits == 8) {
         to[i] = row[sample];
-      } else if (bits == 16) {  // in this machine's order
+      } else if (bits == 16) {  // libtiff gives this machine's byte order
         std::uint16_t value = 0;
         std::memcpy(&value, row + 2 * sample, 2);
         to[i] = static_cast<std::uint8_t>(value >> 8);
@@ -211,24 +212,25 @@ void unpack(const std::uint8_t* row, std::int64_t count, int step, int used, con
         unsigned value = 0;
         for (std::size_t bit = sample * bits; bit < (sample + 1) * bits; ++bit)
           value = value << 1 | (row[bit / 8] >> (7 - bit % 8) & 1U);
-        to[i] = static_cast<std::uint8_t>(bits > 8 ? value >> (bits - 8) : stretched ? value * 255 / most : value);
+        to[i] = static_cast<std::uint8_t>(bits > 8 ? value >> (bits - 8) : scaled ? value * 255 / most : value);
       }
     }
   }
 }
 
-// The samples that the colour needs, a byte each, `layout.used` a pixel. `most_bytes` bounds one strip or tile.
-std::vector<std::uint8_t> read_samples(const Library& tiff, const Layout& layout, std::int64_t most_bytes) {
+// Returns the samples that the colour needs, one byte each, `layout.used` per pixel. `max_bytes` bounds one strip or
+// tile.
+std::vector<std::uint8_t> read_samples(const Library& tiff, const Layout& layout, std::int64_t max_bytes) {
   const bool tiled = TIFFIsTiled(tiff) != 0;
   const std::int64_t block_h =
       tiled ? tiff.tag<std::uint32_t>(TIFFTAG_TILELENGTH, 0)
             : std::min<std::int64_t>(tiff.tag<std::uint32_t>(TIFFTAG_ROWSPERSTRIP, 0xFFFFFFFFU), layout.h);
   const std::int64_t block_w = tiled ? tiff.tag<std::uint32_t>(TIFFTAG_TILEWIDTH, 0) : layout.w;
-  if (block_h < 1 || block_w < 1) throw broken("strips or tiles without pixels");
+  if (block_h < 1 || block_w < 1) throw corrupt("strips or tiles without pixels");
   const int step = layout.planes ? 1 : layout.samples;
   const std::int64_t row_bytes = (block_w * step * layout.bits + 7) / 8;
-  if (row_bytes > most_bytes / block_h || row_bytes != (tiled ? TIFFTileRowSize(tiff) : TIFFScanlineSize(tiff)))
-    throw broken("strips or tiles of an unlikely size");
+  if (row_bytes > max_bytes / block_h || row_bytes != (tiled ? TIFFTileRowSize(tiff) : TIFFScanlineSize(tiff)))
+    throw corrupt("strips or tiles of an implausible size");
 
   std::vector<std::uint8_t> block(static_cast<std::size_t>(row_bytes * block_h));
   std::vector<std::uint8_t> samples(static_cast<std::size_t>(layout.h * layout.w * layout.used));
@@ -254,17 +256,17 @@ std::vector<std::uint8_t> read_samples(const Library& tiff, const Layout& layout
   return samples;
 }
 
-void mix(const Library& tiff, const Layout& layout, const std::vector<std::uint8_t>& samples, Image& image) {
+void to_rgb(const Library& tiff, const Layout& layout, const std::vector<std::uint8_t>& samples, Image& image) {
   const std::int64_t pixels = layout.h * layout.w;
   const std::uint8_t* from = samples.data();
   std::uint8_t* to = image.rgb.data();
-  if (layout.photometric == PHOTOMETRIC_SEPARATED) return mix_inks(from, pixels, false, to);
+  if (layout.photometric == PHOTOMETRIC_SEPARATED) return cmyk_to_rgb(from, pixels, false, to);
 
-  std::array<std::array<std::uint8_t, 3>, 256> palette{};  // of one sample
+  std::array<std::array<std::uint8_t, 3>, 256> palette{};  // for images of one sample per pixel
   if (layout.photometric == PHOTOMETRIC_PALETTE) {
     std::array<std::uint16_t*, 3> map{};
     if (TIFFGetField(tiff, TIFFTAG_COLORMAP, &map[0], &map[1], &map[2]) != 1)
-      throw broken("a palette image without palette");
+      throw corrupt("a palette image without a palette");
     for (std::size_t i = 0; i < std::size_t{1} << layout.bits; ++i) {
       for (std::size_t c = 0; c < 3; ++c) palette[i][c] = static_cast<std::uint8_t>(map[c][i] >> 8);
     }
@@ -275,7 +277,7 @@ void mix(const Library& tiff, const Layout& layout, const std::vector<std::uint8
   for (std::int64_t i = 0; i < pixels; ++i, from += layout.used, to += 3) {
     if (layout.used == 1) {
       std::copy(palette[*from].begin(), palette[*from].end(), to);
-    } else if (!layout.multiplied) {
+    } else if (!layout.premultiplied) {
       std::copy(from, from + 3, to);
     } else {
       const int alpha = from[3];
@@ -288,17 +290,17 @@ void mix(const Library& tiff, const Layout& layout, const std::vector<std::uint8
 }  // namespace
 
 Decoded decode_tiff(std::span<const std::byte> file, const DecodeOptions& options) {
-  // What libtiff may allocate at once: lists as long as the file, and a row or block of the largest image that
-  // check_declared_size lets pass.
+  // The largest allocation that libtiff may make: for lists as long as the file, and for a row or block of the largest
+  // image that check_declared_size accepts.
   const auto bytes = static_cast<std::int64_t>(file.size());
   const std::int64_t most_pixels = std::min(options.max_pixels, kFreePixels + kPixelsPerByte * bytes);
-  const Library tiff(file, (std::int64_t{1} << 20) + 8 * bytes + 2 * kMostSamples * most_pixels);
+  const Library tiff(file, (std::int64_t{1} << 20) + 8 * bytes + 2 * kMaxSamples * most_pixels);
   const Layout layout = read_layout(tiff);
   check_declared_size("TIFF", static_cast<std::uint64_t>(layout.h), static_cast<std::uint64_t>(layout.w), file.size(),
                       options);
-  const std::int64_t most_block = (std::int64_t{1} << 20) + 2 * kMostSamples * layout.h * layout.w;
+  const std::int64_t most_block = (std::int64_t{1} << 20) + 2 * kMaxSamples * layout.h * layout.w;
   Decoded result{blank({layout.h, layout.w}), tiff.tag<std::uint16_t>(TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT)};
-  mix(tiff, layout, read_samples(tiff, layout, most_block), result.image);
+  to_rgb(tiff, layout, read_samples(tiff, layout, most_block), result.image);
   return result;
 }
 

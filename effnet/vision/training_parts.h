@@ -1,6 +1,6 @@
-// The steps of training_view.h one by one, for its tests and its benchmark. Not for use outside of effnet/vision.
+// The single steps of training_view.h, for its tests and its benchmark. Private to effnet/vision.
 //
-// The draws of each step have a purpose of their own: "crop", "shift", "flip", "augment", "erasing".
+// Each step draws its random numbers for a purpose of its own: "crop", "shift", "flip", "augment", "erasing".
 #pragma once
 
 #include <cstddef>
@@ -12,26 +12,26 @@
 
 namespace effnet::vision {
 
-// What is resized.
-struct Cut {
-  Image pixels;            // the part, or what covers it where the image was reduced
-  std::optional<Box> box;  // of the part in `pixels`; none: `pixels` is the photograph, for a rule that resizes first
-  int reduction = 1;       // photograph pixels a pixel, along each side
+// The part of a photo that becomes the input, before it is resized.
+struct SourceCrop {
+  Image pixels;            // the part; from a reduced photo the whole pixels that cover it
+  std::optional<Box> box;  // the part in `pixels`; without it `pixels` is the whole photo, for a resize_first rule
+  int reduction = 1;       // photo pixels per pixel of `pixels`, along each axis
 };
 
-// The largest of 1, 2, 4, 8 at which the part still has `needed` pixels along both sides.
+// Returns the largest of 1, 2, 4, 8 such that the reduced part has at least `needed` pixels along both axes.
 int reduction_for(Size part, Size needed);
 
-Cut take_cut(std::span<const std::byte> file, const TrainingView& view, const RandomKey& key);
-Cut take_cut(const Image& photo, const TrainingView& view, const RandomKey& key);
-Cut take_evaluation_cut(std::span<const std::byte> file, const Preprocessing& rule);
-Cut take_evaluation_cut(const Image& photo, const Preprocessing& rule);
+SourceCrop load_crop(std::span<const std::byte> file, const TrainingView& view, const RandomKey& key);
+SourceCrop load_crop(const Image& photo, const TrainingView& view, const RandomKey& key);
+SourceCrop load_evaluation_crop(std::span<const std::byte> file, const Preprocessing& rule);
+SourceCrop load_evaluation_crop(const Image& photo, const Preprocessing& rule);
 
-// At the input's size, and moved by shift_px.
-Sampled sample(const Cut& cut, const TrainingView& view, const RandomKey& key);
-// Flip and AutoAugment or RandAugment, which need whole pixels: floats are clamped and truncated for them.
+// Resizes the crop to the input's size and shifts it by up to shift_px.
+Sampled sample(const SourceCrop& source, const TrainingView& view, const RandomKey& key);
+// Flips, and applies AutoAugment or RandAugment. These two need 8-bit pixels, so floats are clamped and truncated.
 void augment(Sampled& sampled, const TrainingView& view, const RandomKey& key);
-// Normalisation and erasing.
-void finish(const Sampled& sampled, const TrainingView& view, const RandomKey& key, std::span<float> out);
+// Normalises and erases.
+void normalise_and_erase(const Sampled& sampled, const TrainingView& view, const RandomKey& key, std::span<float> out);
 
 }  // namespace effnet::vision

@@ -24,10 +24,11 @@ void check(const TrainingView& view) {
     throw usage_error("probability of erasing out of range (got {}, expected 0 to 1)", view.erasing);
 }
 
-// The part of the photograph that is resized to the input; nothing for the whole of a rule that resizes first.
+// The part of the photo that is resized to the input. evaluation_part() and training_part() return nothing for a
+// resize_first rule, which resizes the whole photo.
 struct Part {
   Window window;
-  bool reducible;  // may be read at a smaller size
+  bool reducible;  // may be decoded at a smaller size
 };
 std::optional<Part> evaluation_part(Size photo, const Preprocessing& rule) {
   if (rule.order != CropOrder::crop_first) return {};
@@ -39,37 +40,37 @@ std::optional<Part> training_part(Size photo, const TrainingView& view, const Ra
   if (view.augment >= Augment::inception) {
     Draws draws(key, "crop");
     const auto window = random_crop(photo, {view.area_low, view.area_high, view.aspect_low, view.aspect_high}, draws);
-    // The official code tells by its size that the sampler gave up, so a crop that is everything counts as none.
+    // The official code recognises a failed sampler by the crop's size, so a crop of the whole photo counts as failed.
     if (window && window->size != photo) return Part{*window, true};
   }
   return evaluation_part(photo, view.evaluation);
 }
 
-template <class PartOf>
-Cut cut_of(const Image& photo, PartOf part_of) {
-  const std::optional<Part> part = part_of(Size{photo.h, photo.w});
+template <class ChoosePart>
+SourceCrop source_crop(const Image& photo, ChoosePart choose_part) {
+  const std::optional<Part> part = choose_part(Size{photo.h, photo.w});
   if (!part) return {photo, {}, 1};
   const auto& [top, left, size] = part->window;
   return {crop(photo, top, left, size), Box{0, 0, static_cast<double>(size.w), static_cast<double>(size.h)}, 1};
 }
 
-template <class PartOf>
-Cut cut_of(std::span<const std::byte> file, Size needed, PartOf part_of) {
-  if (!is_jpeg(file)) return cut_of(decode(file), part_of);
+template <class ChoosePart>
+SourceCrop source_crop(std::span<const std::byte> file, Size needed, ChoosePart choose_part) {
+  if (!is_jpeg(file)) return source_crop(decode(file), choose_part);
   JpegFile jpeg(file);
-  const std::optional<Part> part = part_of(jpeg.size());
+  const std::optional<Part> part = choose_part(jpeg.size());
   if (!part) return {decode(file), {}, 1};
   const int reduction = part->reducible ? reduction_for(part->window.size, needed) : 1;
   ReducedPart read = jpeg.read(part->window, reduction);
   return {std::move(read.image), read.box, reduction};
 }
 
-Sampled sampled_cut(const Cut& cut, const Preprocessing& rule) {
-  if (!cut.box) return sample_crop(cut.pixels, rule);
-  return resized_part(cut.pixels, rule.crop, rule.filter, cut.box, cut.reduction);
+Sampled resized_crop(const SourceCrop& source, const Preprocessing& rule) {
+  if (!source.box) return sample_crop(source.pixels, rule);
+  return resized_part(source.pixels, rule.crop, rule.filter, source.box, source.reduction);
 }
 
-// Output (y, x) is what was at (y + down, x + right), black beyond the image.
+// Output pixel (y, x) is input pixel (y + down, x + right), black outside of the image.
 template <class ImageType>
 void move_pixels(ImageType& image, std::int64_t down, std::int64_t right) {
   ImageType moved = image;
@@ -93,7 +94,7 @@ void mirror(ImageType& image) {
   }
 }
 
-// As TensorFlow: clamped and cut off, not rounded.
+// Like TensorFlow: clamped and truncated, not rounded.
 Image truncated(const FloatImage& image) {
   Image result = blank({image.h, image.w});
   std::ranges::transform(image.rgb, result.rgb.begin(), [](float value) {
@@ -104,8 +105,8 @@ Image truncated(const FloatImage& image) {
   return result;
 }
 
-// A rectangle of zeros, by the code of Zhong et al.: area and aspect (height to width) uniform, up to 100 tries until
-// it is smaller than the input along both sides.
+// Sets a rectangle to zero, like the code of Zhong et al.: area and aspect ratio (height / width) are uniform, with up
+// to 100 attempts until the rectangle is smaller than the input along both axes.
 void erase(Size size, Draws& draws, std::span<float> out) {
   constexpr double kAspect = 0.3;
   for (int i = 0; i < 100; ++i) {
@@ -129,10 +130,10 @@ void normalise_sampled(const Sampled& sampled, const Preprocessing& rule, std::s
   }
 }
 
-void make_input(const Cut& cut, const TrainingView& view, const RandomKey& key, std::span<float> out) {
-  Sampled sampled = sample(cut, view, key);
+void make_input(const SourceCrop& source, const TrainingView& view, const RandomKey& key, std::span<float> out) {
+  Sampled sampled = sample(source, view, key);
   augment(sampled, view, key);
-  finish(sampled, view, key, out);
+  normalise_and_erase(sampled, view, key, out);
 }
 
 }  // namespace
@@ -144,21 +145,21 @@ int reduction_for(Size part, Size needed) {
   return 1;
 }
 
-Cut take_cut(std::span<const std::byte> file, const TrainingView& view, const RandomKey& key) {
-  return cut_of(file, view.evaluation.crop, [&](Size photo) { return training_part(photo, view, key); });
+SourceCrop load_crop(std::span<const std::byte> file, const TrainingView& view, const RandomKey& key) {
+  return source_crop(file, view.evaluation.crop, [&](Size photo) { return training_part(photo, view, key); });
 }
-Cut take_cut(const Image& photo, const TrainingView& view, const RandomKey& key) {
-  return cut_of(photo, [&](Size size) { return training_part(size, view, key); });
+SourceCrop load_crop(const Image& photo, const TrainingView& view, const RandomKey& key) {
+  return source_crop(photo, [&](Size size) { return training_part(size, view, key); });
 }
-Cut take_evaluation_cut(std::span<const std::byte> file, const Preprocessing& rule) {
-  return cut_of(file, rule.crop, [&](Size photo) { return evaluation_part(photo, rule); });
+SourceCrop load_evaluation_crop(std::span<const std::byte> file, const Preprocessing& rule) {
+  return source_crop(file, rule.crop, [&](Size photo) { return evaluation_part(photo, rule); });
 }
-Cut take_evaluation_cut(const Image& photo, const Preprocessing& rule) {
-  return cut_of(photo, [&](Size size) { return evaluation_part(size, rule); });
+SourceCrop load_evaluation_crop(const Image& photo, const Preprocessing& rule) {
+  return source_crop(photo, [&](Size size) { return evaluation_part(size, rule); });
 }
 
-Sampled sample(const Cut& cut, const TrainingView& view, const RandomKey& key) {
-  Sampled sampled = sampled_cut(cut, view.evaluation);
+Sampled sample(const SourceCrop& source, const TrainingView& view, const RandomKey& key) {
+  Sampled sampled = resized_crop(source, view.evaluation);
   if (view.augment < Augment::inception || view.shift_px == 0) return sampled;
   Draws draws(key, "shift");
   const std::int64_t down = draws.below(2 * view.shift_px + 1) - view.shift_px;
@@ -173,8 +174,8 @@ Sampled sample(const Cut& cut, const TrainingView& view, const RandomKey& key) {
 
 void augment(Sampled& sampled, const TrainingView& view, const RandomKey& key) {
   if (view.augment == Augment::none) return;
-  const bool whole_pixels = view.augment >= Augment::autoaugment;
-  if (whole_pixels && !sampled.exact.rgb.empty()) {
+  const bool needs_bytes = view.augment >= Augment::autoaugment;
+  if (needs_bytes && !sampled.exact.rgb.empty()) {
     sampled.pixels = truncated(sampled.exact);
     sampled.exact = {};
   }
@@ -182,7 +183,7 @@ void augment(Sampled& sampled, const TrainingView& view, const RandomKey& key) {
     mirror(sampled.pixels);
     mirror(sampled.exact);
   }
-  if (!whole_pixels) return;
+  if (!needs_bytes) return;
   const double automatic = std::min(1.0, static_cast<double>(view.evaluation.crop.h) / 224);
   const double scale = view.distance_scale > 0 ? view.distance_scale : automatic;
   Draws draws(key, "augment");
@@ -193,7 +194,7 @@ void augment(Sampled& sampled, const TrainingView& view, const RandomKey& key) {
   }
 }
 
-void finish(const Sampled& sampled, const TrainingView& view, const RandomKey& key, std::span<float> out) {
+void normalise_and_erase(const Sampled& sampled, const TrainingView& view, const RandomKey& key, std::span<float> out) {
   normalise_sampled(sampled, view.evaluation, out);
   Draws draws(key, "erasing");
   if (draws.chance(view.erasing)) erase(view.evaluation.crop, draws, out);
@@ -201,17 +202,17 @@ void finish(const Sampled& sampled, const TrainingView& view, const RandomKey& k
 
 void make_training_input(std::span<const std::byte> file, const TrainingView& view, const RandomKey& key,
                          std::span<float> out) {
-  make_input(take_cut(file, view, key), view, key, out);
+  make_input(load_crop(file, view, key), view, key, out);
 }
 void make_training_input(const Image& photo, const TrainingView& view, const RandomKey& key, std::span<float> out) {
-  make_input(take_cut(photo, view, key), view, key, out);
+  make_input(load_crop(photo, view, key), view, key, out);
 }
 
 void make_evaluation_input(std::span<const std::byte> file, const Preprocessing& rule, std::span<float> out) {
-  normalise_sampled(sampled_cut(take_evaluation_cut(file, rule), rule), rule, out);
+  normalise_sampled(resized_crop(load_evaluation_crop(file, rule), rule), rule, out);
 }
 void make_evaluation_input(const Image& photo, const Preprocessing& rule, std::span<float> out) {
-  normalise_sampled(sampled_cut(take_evaluation_cut(photo, rule), rule), rule, out);
+  normalise_sampled(resized_crop(load_evaluation_crop(photo, rule), rule), rule, out);
 }
 
 }  // namespace effnet::vision

@@ -1,10 +1,10 @@
-// Times the loader's work on one thread, from a JPEG's bytes to the network's input with AutoAugment:
+// Measures one loader thread's work, from a JPEG's bytes to the network's input with AutoAugment:
 //
-//   training_view_bench [FOLDER] [SECONDS] [SIDE]     the default: examples/photos, 5, 224
+//   training_view_bench [FOLDER] [SECONDS] [SIDE]     defaults: examples/photos, 5, 224
 //
-// A JPEG whose longer side is 500 px is used as it is; every other image is scaled to that and encoded at quality 90,
-// 4:2:0. Prints images a second and the milliseconds of each part an image, in processor time. Run
-// it by `taskset -c N` on an idle core.
+// A JPEG whose longer side is 500 px is used as it is. Every other image is scaled to that size and encoded at quality
+// 90, 4:2:0. Prints images per second and the milliseconds per image of each step, in processor time. Run it with
+// `taskset -c N` on an idle core.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@
 namespace effnet::vision {
 namespace {
 
-// Of this process, so that what else runs on the machine does not count.
+// Processor time of this process, so that other processes do not count.
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 constexpr std::int64_t kLongSide = 500;
@@ -83,13 +83,13 @@ void run(const std::filesystem::path& folder, double seconds, std::int64_t side)
   };
   while (now - begin < seconds) {
     const RandomKey key{1, images / photos.size(), images % photos.size()};
-    const Cut cut = take_cut(std::span(photos[key.sample]), view, key);
+    const SourceCrop source = load_crop(std::span(photos[key.sample]), view, key);
     lap(parts[0]);
-    Sampled sampled = sample(cut, view, key);
+    Sampled sampled = sample(source, view, key);
     lap(parts[1]);
     augment(sampled, view, key);
     lap(parts[2]);
-    finish(sampled, view, key, input);
+    normalise_and_erase(sampled, view, key, input);
     lap(parts[3]);
     ++images;
   }
@@ -103,7 +103,7 @@ void run(const std::filesystem::path& folder, double seconds, std::int64_t side)
   }
   const double start = cpu_seconds();
   for (const auto& photo : photos) decode(photo);
-  fmt::print("  (the whole image decoded: {:.3f} ms)\n",
+  fmt::print("  (decoding the whole image: {:.3f} ms)\n",
              1000 * (cpu_seconds() - start) / static_cast<double>(photos.size()));
 }
 

@@ -48,7 +48,7 @@ Input evaluation(const ImageType& image, const Preprocessing& rule) {
   return out;
 }
 
-// (h, w, 3) of a (3, h, w).
+// Converts (3, h, w) to (h, w, 3).
 Input rows(const Input& planes) {
   const std::size_t pixels = planes.size() / 3;
   Input result(planes.size());
@@ -66,7 +66,7 @@ Input mirrored(const Input& input, std::size_t side) {
   return result;
 }
 
-TEST(TrainingView, EvaluationIsWhatPrepareGives) {
+TEST(TrainingView, EvaluationEqualsPrepare) {
   for (const Filter filter : {Filter::tf_bicubic, Filter::bicubic, Filter::tf_bilinear}) {
     for (const CropOrder order : {CropOrder::crop_first, CropOrder::resize_first}) {
       const TrainingView view = view_of(Augment::none, 32, filter, order);
@@ -88,8 +88,8 @@ TEST(TrainingView, EvaluationIsWhatPrepareGives) {
   EXPECT_EQ(evaluation(std::span(png), view.evaluation), rows(prepare(decode(png), view.evaluation).input));
 }
 
-// Below twice the input's size nothing is reduced: file and decoded image give the same bits.
-TEST(TrainingView, FileAndImageAgree) {
+// Photos below twice the input's size are not reduced, so file and decoded image give the same bits.
+TEST(TrainingView, FileAndImageGiveTheSameBits) {
   for (const auto& [augment, name] : kAugments) {
     for (const Filter filter : {Filter::tf_bicubic, Filter::bilinear}) {
       TrainingView view = view_of(augment, 32, filter);
@@ -106,8 +106,8 @@ TEST(TrainingView, FileAndImageAgree) {
   }
 }
 
-// Pixels follow from the key alone: the same again, in another order and on other threads; each part of the key counts.
-TEST(TrainingView, TheKeyDecides) {
+// The input follows from the key alone: in any order, on any thread. Every part of the key changes it.
+TEST(TrainingView, InputFollowsFromTheKey) {
   const Image photo = noise({80, 100}, 3);
   const auto file = encode_jpeg(photo);
   for (const Augment augment : {Augment::inception, Augment::autoaugment, Augment::randaugment}) {
@@ -127,30 +127,30 @@ TEST(TrainingView, TheKeyDecides) {
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(forward, backward);
-    // No two crops of noise are alike; but AutoAugment's TranslateY at level 9 leaves nothing of an image, as the
-    // official 225 of 224 pixels do.
+    // Two crops of noise are never equal. An exception is AutoAugment's TranslateY at level 9: it moves an image out of
+    // sight, like the official 225 px do with 224 px.
     const std::size_t different = std::set<Input>(forward.begin(), forward.end()).size();
     EXPECT_GE(different, augment == Augment::autoaugment ? kKeys - 5 : kKeys);
   }
 }
 
-TEST(TrainingView, FlipsHalfOfThem) {
+TEST(TrainingView, FlipsHalfOfTheImages) {
   const Image photo = noise({50, 40}, 4);
   for (const Filter filter : {Filter::tf_bicubic, Filter::bicubic}) {
     const TrainingView view = view_of(Augment::flip, 31, filter);
     const Input plain = evaluation(photo, view.evaluation);
-    const Input turned_over = mirrored(plain, 31);
+    const Input flipped = mirrored(plain, 31);
     int flips = 0;
     for (std::uint64_t sample = 0; sample < 1000; ++sample) {
       const Input input = training(photo, view, {5, 0, sample});
-      ASSERT_TRUE(input == plain || input == turned_over);
-      flips += input == turned_over ? 1 : 0;
+      ASSERT_TRUE(input == plain || input == flipped);
+      flips += input == flipped ? 1 : 0;
     }
     EXPECT_NEAR(flips, 500, 5 * std::sqrt(250.0));  // five standard deviations
   }
 }
 
-// Where the sampler gives up, and where the crop would be everything, the evaluation crop is cut.
+// If the sampler fails or returns the whole photo, the evaluation crop is used.
 TEST(TrainingView, FallsBackToTheEvaluationCrop) {
   for (const Size size : {Size{1, 500}, {500, 1}, {1, 1}}) {
     const Image photo = noise(size, 5);
@@ -188,7 +188,7 @@ TEST(TrainingView, SmallAndOddImages) {
         for (const auto& file : files) {
           for (std::uint64_t sample = 0; sample < 2; ++sample) {
             const Input input = training(std::span(file), view, {8, 1, sample});
-            // Pixels are 0..255; the cubic kernel overshoots by less than 4 of them.
+            // Pixels are 0..255; the cubic kernel exceeds that by less than 4 times the range.
             const auto [low, high] = std::ranges::minmax(input);
             ASSERT_TRUE(low > -4 / 0.22 && high < 4 / 0.22) << name;
           }
@@ -198,21 +198,21 @@ TEST(TrainingView, SmallAndOddImages) {
   }
 }
 
-// A reduced image is sampled where the full one would be. On ramps bilinear samples are exact but for the rounding of
-// pixels, which is dithered here and so independent from pixel to pixel, with a standard deviation of at most 1/2 on
-// either side: the mean difference over 32 x 32 samples (the channels are equal) is within 5 * sqrt(2) / 2 / 32 = 0.11.
-// At 1/8 a pixel is a DC coefficient over 8, halves rounded up, which adds 1/16 on the mean: 0.18 in all. Half a pixel
-// off along one axis, at 1/2, would be 0.23 levels off; at 1/8 1.6. Pillow's filters round twice to 8 bits, alike along
-// whole rows, so that half a level is their bound.
-TEST(TrainingView, ReducedImagesAreSampledInPlace) {
+// A reduced image is sampled at the same positions as the full one. On ramps bilinear samples are exact except for the
+// rounding of pixels. Pixels are dithered, so that their rounding errors are independent, with a standard deviation of
+// at most 1/2 in each image. The mean difference over 32 x 32 samples (the channels are equal) is then within
+// 5 * sqrt(2) / 2 / 32 = 0.11. At 1/8 a pixel is a DC coefficient over 8 with halves rounded up, which adds 1/16 to the
+// mean: 0.18 in all. A wrong position by half a pixel along one axis would give a difference of 0.23 levels at 1/2, and
+// of 1.6 at 1/8. Pillow's filters round twice to 8 bits, equally along whole rows, so half a level is their bound.
+TEST(TrainingView, ReducedImagesAreSampledAtTheSamePositions) {
   std::set<int> reductions;
   for (const bool across : {true, false}) {
     Image photo = blank({399, 397});
     Draws dither({9, 0, across}, "dither");
     for (std::int64_t y = 0; y < photo.h; ++y) {
       for (std::int64_t x = 0; x < photo.w; ++x) {
-        const auto [along, aside] = across ? std::pair(x, y) : std::pair(y, x);
-        const double level = 0.453 * static_cast<double>(along) + 0.171 * static_cast<double>(aside);
+        const auto [along, across_it] = across ? std::pair(x, y) : std::pair(y, x);
+        const double level = 0.453 * static_cast<double>(along) + 0.171 * static_cast<double>(across_it);
         std::fill_n(photo.rgb.begin() + 3 * (y * photo.w + x), 3, static_cast<std::uint8_t>(level + dither.uniform()));
       }
     }
@@ -226,7 +226,7 @@ TEST(TrainingView, ReducedImagesAreSampledInPlace) {
         const double bound = is_tf(filter) ? 0.18 : 0.5;
         for (std::uint64_t sample = 0; sample < 8; ++sample) {
           const RandomKey key{9, static_cast<std::uint64_t>(orientation), sample};
-          reductions.insert(take_cut(std::span(file), view, key).reduction);
+          reductions.insert(load_crop(std::span(file), view, key).reduction);
           const Input reduced = training(std::span(file), view, key), full = training(upright, view, key);
           double sum = 0;
           for (std::size_t i = 0; i < full.size(); ++i) sum += static_cast<double>(reduced[i]) - full[i];
@@ -238,7 +238,7 @@ TEST(TrainingView, ReducedImagesAreSampledInPlace) {
   EXPECT_EQ(reductions, (std::set<int>{2, 4, 8}));
 }
 
-TEST(TrainingView, ReducesAsFarAsTheResizeAllows) {
+TEST(TrainingView, ReductionKeepsThePixelsThatTheResizeNeeds) {
   EXPECT_EQ(reduction_for({63, 64}, {32, 32}), 1);
   EXPECT_EQ(reduction_for({64, 64}, {32, 32}), 2);
   EXPECT_EQ(reduction_for({500, 127}, {32, 32}), 2);
@@ -248,7 +248,7 @@ TEST(TrainingView, ReducesAsFarAsTheResizeAllows) {
 }
 
 TEST(TrainingView, ShiftMovesSmallImages) {
-  const Image photo = noise({16, 16}, 10, 1);  // no black pixel, so that moves are told apart
+  const Image photo = noise({16, 16}, 10, 1);  // no black pixel, so that different shifts give different images
   for (const Filter filter : {Filter::bicubic, Filter::tf_bicubic}) {
     TrainingView view = view_of(Augment::inception, 16, filter);
     view.shift_px = 2;
@@ -273,7 +273,7 @@ TEST(TrainingView, ShiftMovesSmallImages) {
   }
 }
 
-TEST(TrainingView, AugmentsTruncatedPixels) {
+TEST(TrainingView, AugmentationTruncatesPixels) {
   TrainingView view = view_of(Augment::randaugment);
   view.randaugment_layers = 0;
   view.evaluation.mean = {0, 0, 0};
@@ -292,7 +292,8 @@ TEST(TrainingView, AugmentsTruncatedPixels) {
   EXPECT_TRUE(overshot);
 }
 
-// Told by the images that AutoAugment's sub-policy 16 moves (the first number drawn), or RandAugment moves or cuts.
+// Only images that use a distance are compared: with AutoAugment those of sub-policy 16, the first number drawn; with
+// RandAugment some of ten images translate or cut out.
 TEST(TrainingView, DistancesScaleWithTheInput) {
   const Image photo = noise({50, 50}, 14);
   for (const auto& [side, scale] : {std::pair{32, 32.0 / 224}, {224, 1.0}, {260, 1.0}}) {
@@ -316,7 +317,7 @@ TEST(TrainingView, DistancesScaleWithTheInput) {
 }
 
 TEST(TrainingView, ErasesARectangle) {
-  const Image photo = noise({40, 40}, 16, 200, 255);  // far from the mean, so that zeros are erased ones
+  const Image photo = noise({40, 40}, 16, 200, 255);  // far from the mean, so that only erased values are zero
   TrainingView view = view_of(Augment::inception);
   view.erasing = 0.25;
   int erased = 0;
@@ -334,7 +335,7 @@ TEST(TrainingView, ErasesARectangle) {
     ++erased;
     const std::int64_t h = bottom - top + 1, w = right - left + 1;
     ASSERT_EQ(count, h * w);
-    // Area 0.02 to 0.4 of 1024 and aspect 0.3 to 1 / 0.3, each side to the nearest pixel.
+    // Area 0.02 to 0.4 of 1024 and aspect ratio 0.3 to 1 / 0.3, each side rounded to the nearest pixel.
     const auto dh = static_cast<double>(h), dw = static_cast<double>(w);
     ASSERT_TRUE((dh + 0.5) * (dw + 0.5) >= 0.02 * 1024 && (dh - 0.5) * (dw - 0.5) <= 0.4 * 1024);
     ASSERT_TRUE((dh + 0.5) / (dw - 0.5) >= 0.3 && (dh - 0.5) / (dw + 0.5) <= 1 / 0.3);
@@ -343,22 +344,22 @@ TEST(TrainingView, ErasesARectangle) {
   EXPECT_NEAR(erased, 250, 5 * std::sqrt(1000 * 0.25 * 0.75));
 }
 
-TEST(TrainingView, RefusesWildSettings) {
+TEST(TrainingView, RejectsInvalidSettings) {
   const Image photo = noise({20, 20}, 18);
-  const auto refused = [&](auto change) {
+  const auto rejected = [&](auto change) {
     TrainingView view = view_of(Augment::inception);
     change(view);
     EXPECT_THROW(training(photo, view, {}), Error);
   };
-  refused([](TrainingView& view) { view.shift_px = -1; });
-  refused([](TrainingView& view) { view.distance_scale = -1; });
-  refused([](TrainingView& view) { view.distance_scale = NAN; });
-  refused([](TrainingView& view) { view.erasing = 1.5; });
-  refused([](TrainingView& view) { view.area_low = 0; });
-  refused([](TrainingView& view) { view.aspect_high = 0.5; });
+  rejected([](TrainingView& view) { view.shift_px = -1; });
+  rejected([](TrainingView& view) { view.distance_scale = -1; });
+  rejected([](TrainingView& view) { view.distance_scale = NAN; });
+  rejected([](TrainingView& view) { view.erasing = 1.5; });
+  rejected([](TrainingView& view) { view.area_low = 0; });
+  rejected([](TrainingView& view) { view.aspect_high = 0.5; });
 }
 
-TEST(TrainingView, BrokenFilesAreErrors) {
+TEST(TrainingView, TruncatedFilesAreErrors) {
   auto file = encode_jpeg(noise({90, 90}, 19));
   for (const std::size_t size : {std::size_t{0}, std::size_t{3}, std::size_t{200}, file.size() - 1}) {
     for (const auto& [augment, name] : kAugments) {

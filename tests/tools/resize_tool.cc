@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    const auto image = effnet::vision::read_image(argv[1], {.exif_turn = false});
+    const auto image = effnet::vision::read_image(argv[1], {.apply_orientation = false});
     const auto result = effnet::vision::resize(image, {h, w}, effnet::filter_named(argv[2]), part);
     effnet::write_bytes(argv[4], effnet::vision::encode_png(result));
   } catch (const effnet::Error& error) {

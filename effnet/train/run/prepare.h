@@ -28,7 +28,7 @@ struct RunContext {
   Position position;
   std::unique_ptr<Recorder> recorder;
 
-  std::int64_t batches() const { return loader->batches_an_epoch(); }
+  std::int64_t batches() const { return loader->batches_per_epoch(); }
 };
 
 // Fills `context`. If the run is already finished, returns its summary instead. To be called on all ranks. Throws the
