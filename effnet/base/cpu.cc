@@ -21,7 +21,7 @@
 namespace effnet {
 namespace {
 
-// This process's group in a controller's hierarchy: "/" in most containers.
+// Path of this process's cgroup in the controller's hierarchy. "/" in most containers.
 std::string cgroup_path(std::string_view controller) {
   std::ifstream in("/proc/self/cgroup");
   std::string line;
@@ -44,7 +44,7 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
-// The smallest limit from the process's group up to the root; `read` gives one folder's limit.
+// The smallest limit of the process's cgroup and all its parents. `read` returns the limit of one folder.
 template <class Read>
 std::optional<double> least_limit(const std::string& root, std::string group, Read read) {
   std::optional<double> least;
@@ -89,7 +89,7 @@ int usable_cores() {
 std::string cpu_model_in(std::istream& cpuinfo) {
   std::string line;
   std::string implementer;
-  std::vector<std::string> kinds;  // a big and a little core in one CPU, say
+  std::vector<std::string> kinds;  // kinds of cores: one CPU may have big and little ones
   while (std::getline(cpuinfo, line)) {
     const std::size_t colon = line.find(": ");
     if (colon == std::string::npos) continue;

@@ -51,9 +51,9 @@ void Loops::run(std::int64_t count, LoopOrder order, const Range& range) const {
   // Of a share from its end.
   const auto turned = [&](std::int64_t piece) {
     int member = 0;
-    while (team.share(pieces, member + 1) <= piece) ++member;
-    return ordered_index(LoopOrder::reverse, team.share(pieces, member), team.share(pieces, member + 1),
-                         piece - team.share(pieces, member));
+    while (team.range_begin(pieces, member + 1) <= piece) ++member;
+    return ordered_index(LoopOrder::reverse, team.range_begin(pieces, member), team.range_begin(pieces, member + 1),
+                         piece - team.range_begin(pieces, member));
   };
   (own ? own : hold_)->run.throwing_step(pieces, [&](std::int64_t piece, int member) {
     if (order == LoopOrder::reverse) piece = turned(piece);

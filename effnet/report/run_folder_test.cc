@@ -112,7 +112,7 @@ TEST(Metrics, BrokenFilesNameTheLine) {
   EXPECT_THAT(metrics_error(head + std::string(1 << 20, '9') + ",1\n"), HasSubstr("file.csv:2: field 1 is too long"));
   EXPECT_THAT(metrics_error(head + std::string(1 << 20, ',') + "\n"), HasSubstr("file.csv:2: too many fields"));
   EXPECT_THAT(metrics_error(head + "1,10,\"0.1\"x,1,1,,,,,1\n"),
-              HasSubstr("file.csv:2: field 3: a quote in the middle"));
+              HasSubstr("file.csv:2: field 3: a quote inside the field"));
   EXPECT_LT(metrics_error(head + "1,10," + std::string(60000, 'x') + ",2.5,30,,,,,1\n").size(), 300U);
 }
 
@@ -150,9 +150,9 @@ TEST(Predictions, BrokenFilesNameTheLine) {
   EXPECT_THAT(predictions_error(head + "a,1048576,1,1,1\n"), HasSubstr("label"));
   EXPECT_THAT(predictions_error(head + "a,1,1,1.01,1\n"), HasSubstr("file.csv:2: confidence: wrong value (got '1.01'"));
   EXPECT_THAT(predictions_error(head + "a,1,1,1,-0.1\n"), HasSubstr("of_label"));
-  EXPECT_THAT(predictions_error(head + "a\"b,1,1,1,1\n"), HasSubstr("a quote in the middle"));
+  EXPECT_THAT(predictions_error(head + "a\"b,1,1,1,1\n"), HasSubstr("a quote inside the field"));
   EXPECT_THAT(predictions_error(head + "a,1,1,1,1\n\"b,1,1,1,1\nc,1,1,1,1\n"),
-              HasSubstr("file.csv:3: field 1: a quote that never ends"));
+              HasSubstr("file.csv:3: field 1: the closing quote is missing"));
   EXPECT_EQ(parse_predictions(head + "a,1,1,1,1\n\"b,", "x").size(), 1U);  // torn
 }
 

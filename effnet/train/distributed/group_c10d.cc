@@ -26,7 +26,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
-#include "effnet/base/process_room.h"
+#include "effnet/base/process_limits.h"
 #include "effnet/train/distributed/buckets.h"
 
 namespace effnet::train {
@@ -328,7 +328,7 @@ std::unique_ptr<Group> join_c10d(const RankInfo& place, torch::Device device, co
   EFFNET_CHECK(place.world > 1 && place.rank >= 0 && place.rank < place.world);
   // Where c10d's own threads find none left, the process ends without a word: rank 0 holds two connections of each to
   // its store, and each rank one to each other in both of its backends.
-  check_files(4 * place.world + 32);
+  check_file_limit(4 * place.world + 32);
   return std::make_unique<C10dGroup>(place, device, options);
 }
 

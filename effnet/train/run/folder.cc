@@ -64,7 +64,7 @@ std::string field(std::string text) {
 // The text of metrics.csv as it was written, where an editor saved it with a byte order mark or with "\r\n": a
 // checkpoint remembers its length.
 std::string as_written(std::string_view text) {
-  text = without_mark(text);
+  text = without_bom(text);
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (!text.substr(i).starts_with("\r\n")) result += text[i];

@@ -182,7 +182,7 @@ Summary run(const RunOptions& options, Group& group) {
   }
   // From here on a signal is answered between steps, where the state can be saved: no file that is being written is
   // given up.
-  const InterruptsHeld held;
+  const DeferInterrupts held;
   return Run(options, group, setup).go();
 }
 
