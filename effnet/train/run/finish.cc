@@ -6,8 +6,8 @@
 
 #include "effnet/base/error.h"
 #include "effnet/graph/costs.h"
-#include "effnet/report/run_doubts.h"
 #include "effnet/report/run_report.h"
+#include "effnet/report/run_warnings.h"
 #include "effnet/report/thumbnails.h"
 #include "effnet/train/distributed/together.h"
 #include "effnet/train/run/checkpoint_folder.h"
@@ -139,8 +139,8 @@ Summary finish_run(const RunOptions& options, Setup& setup, double epochs, Group
     if (predictions) {
       write_text(run / "predictions.csv", report::predictions_text(*predictions));
       if (setup.test && !predictions->empty()) summary.test_top1 = top1_of(*predictions);
-      for (const std::string& doubt : report::doubts(setup.folder->metrics(), saved, *predictions))
-        setup.tell("warning: " + doubt);
+      for (const std::string& warning : report::result_warnings(setup.folder->metrics(), saved, *predictions))
+        setup.tell("warning: " + warning);
     }
     setup.folder->write_summary(summary);
     write_text(run / "report.html",
