@@ -53,7 +53,7 @@ int open_new(std::string& path, mode_t mode) {
 }
 
 // The descriptor of this process that `path` names: 3 for /dev/fd/3, 1 for /dev/stdout (a link to /proc/self/fd/1).
-// Empty for other paths. Opening such a path anew would lose the file position, and is impossible for a socket.
+// Empty for other paths. Opening such a path again would lose the file position, and is impossible for a socket.
 std::optional<int> named_descriptor(fs::path path) {
   std::error_code code;
   for (int links = 0; links < kMaxLinks; ++links) {

@@ -16,10 +16,10 @@ struct TomlTable::Impl {
   const toml::table* table;                 // null if the table is absent: all keys have their defaults
   std::string source;
   std::string path;  // "stages[2]." for messages about a missing key
-  std::set<std::string, std::less<>> asked;
+  std::set<std::string, std::less<>> requested;
 
   const toml::node* find(std::string_view key) {
-    asked.emplace(key);
+    requested.emplace(key);
     return table == nullptr ? nullptr : table->get(key);
   }
   Error at(const toml::source_region& region, std::string_view message) const {
@@ -43,7 +43,8 @@ struct TomlTable::Impl {
     // If an unknown key has a similar name, the required key is probably misspelt.
     if (table != nullptr) {
       for (const auto& [present, node] : *table) {
-        if (!asked.contains(present.str()) && nearest(present.str(), {std::string(key)})) return unknown(present, key);
+        if (!requested.contains(present.str()) && nearest(present.str(), {std::string(key)}))
+          return unknown(present, key);
       }
     }
     if (table == nullptr) return input_error("{}: {}{} is missing (expected {})", source, path, key, expected);
@@ -153,8 +154,8 @@ Error TomlTable::error(std::string_view key, std::string_view message) const {
 void TomlTable::finish() const {
   if (impl_->table == nullptr) return;
   for (const auto& [key, node] : *impl_->table) {
-    if (impl_->asked.contains(key.str())) continue;
-    const std::vector<std::string> known(impl_->asked.begin(), impl_->asked.end());
+    if (impl_->requested.contains(key.str())) continue;
+    const std::vector<std::string> known(impl_->requested.begin(), impl_->requested.end());
     const auto near = nearest(key.str(), known);
     const Error error = impl_->unknown(key, near ? *near : one_of(known));
     throw near ? error.with_hint(fmt::format("did you mean {}? Known keys: {}", *near, fmt::join(known, ", "))) : error;

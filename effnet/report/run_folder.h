@@ -23,8 +23,8 @@ struct EpochMetrics {
   std::optional<double> val_loss, val_top1, val_top5, val_ema_top1;  // empty: not measured
   double images_per_second = 0;
 
-  // The validation accuracy by which epochs are compared: that of the averaged weights if they exist, because they
-  // become the result.
+  // The validation accuracy by which epochs are compared: val_ema_top1 if it exists, because the averaged weights
+  // become the result; otherwise val_top1.
   const std::optional<double>& score() const { return val_ema_top1 ? val_ema_top1 : val_top1; }
 };
 std::string_view metrics_header();                  // with its newline

@@ -82,6 +82,7 @@ TEST_F(RunReport, OfAFinishedRunHasSummaryAndPredictions) {
   EXPECT_THAT(page,
               AllOf(HasSubstr("<img class=\"tiny\" alt=\"\" src=\"data:image/jpeg;base64,/9j/wAALCAAQACABAREA\">"),
                     HasSubstr("87.5 %"), HasSubstr("b&lt;c&gt;.jpg"), HasSubstr("&lt;dog&gt;")));
+  EXPECT_THAT(page, AllOf(HasSubstr("<div class=\"image\">"), HasSubstr(".mistake .image {")));  // report.css styles it
   // The confidences 0.9 and 0.875 are in one bin, (0.867, 0.933]: the error is |0.75 - 0.89375| = 14.37 %.
   EXPECT_THAT(page, HasSubstr("14.3"));
 }

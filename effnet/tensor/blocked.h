@@ -5,8 +5,8 @@
 //
 // So a batch only adds pixels, no layer changes the layout, and all addresses in a kernel are constant offsets from one
 // pointer. If the last block has at most 8 channels, kernels process only its lower 8 lanes (24 channels cost 24, not
-// 32). Padding lanes are the processed lanes beyond the last channel: their values are finite and are multiplied by
-// zero weights.
+// 32). Padding lanes are the processed lanes beyond the last channel. In the engine their values are finite and are
+// multiplied by zero weights; the training layers allow any value there (effnet/layers/layout.h).
 #pragma once
 
 #include <cstdint>
