@@ -1,4 +1,4 @@
-# One door for work. Everything here is a thin word for a CMake preset or a script in tools/.
+# Entry points for common tasks. Each target only calls a CMake preset or a script in tools/.
 .PHONY: run test test-fast check-all arm build core train deps lint tidy fuzz bench bench-quick bench-train format install clean help
 
 JOBS ?= $(shell nproc)
@@ -8,74 +8,74 @@ EFFNET := build/core/bin/effnet
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-run: ## Install what is missing, build, fetch a pretrained network, classify the example photographs
+run: ## Install missing packages, build, fetch a pretrained network, classify the example photographs
 	@tools/install_deps build
 	@$(MAKE) --no-print-directory core
 	@tools/demo $(EFFNET)
 
-test: ## Install what is missing; release build with every test but the slow Python ones, and the core under the sanitizers
+test: ## Install missing packages; run the release tests (without slow Python tests) and the sanitizer tests
 	@tools/install_deps test
 	@tools/run_tests release asan
 
-test-fast: ## The C++ tests without LibTorch and without whole networks (under a minute once it is built)
+test-fast: ## The C++ tests without LibTorch and without whole networks (less than a minute after the build)
 	@tools/install_deps fast
 	@tools/run_tests fast
 
-check-all: ## Before an issue is closed: slow tests too, both compilers, all sanitizers, 64-bit ARM, lint, tidy, fuzz
+check-all: ## All checks: slow tests too, both compilers, all sanitizers, 64-bit ARM, lint, tidy, fuzz
 	@tools/install_deps all
 	@EFFNET_SLOW=1 tools/run_tests release dev clang asan tsan aarch64
 	@$(MAKE) --no-print-directory lint tidy fuzz
 
-arm: ## Compile for 64-bit ARM, and run its tests under QEMU
+arm: ## Compile for 64-bit ARM and run the tests under QEMU
 	@tools/install_deps arm
 	@tools/run_tests aarch64
 
-core: ## The binary alone, optimised: build/core/bin/effnet
+core: ## Build only the optimised binary: build/core/bin/effnet
 	@cmake --preset core >/dev/null
 	@cmake --build --preset core -j $(JOBS)
 
-train: ## What run builds, and effnet-train beside it (installs LibTorch): effnet train works then
+train: ## Like core, and effnet-train, which `effnet train` needs (installs LibTorch)
 	@tools/install_deps train
 	@cmake --preset train >/dev/null
 	@cmake --build --preset train -j $(JOBS)
 
-build: ## A preset with its tests: make build PRESET=dev
+build: ## Build a preset with its tests: make build PRESET=dev
 	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET) -j $(JOBS)
 
-deps: ## Debian packages to build, test and check
+deps: ## Install the Debian packages to build, test and check
 	@tools/install_deps all
 
-lint: ## Format, lengths of files and functions, layers, prints of libraries, registered tests
+lint: ## Check format, lengths of files and functions, layers, that libraries do not print, and that all tests run
 	@tools/lint
 
-tidy: ## clang-tidy over every source
+tidy: ## Run clang-tidy on the sources
 	@tools/tidy
 
-fuzz: ## Every fuzz target, FUZZ_SECONDS each (default 60)
+fuzz: ## Run every fuzz target for FUZZ_SECONDS (default 60)
 	@tools/install_deps all
 	@tools/fuzz $${FUZZ_SECONDS:-60}
 
-bench: core ## effnet and its rivals side by side, into docs/results/engine.md (20 minutes; resumes where it was stopped)
+bench: core ## Compare effnet with other engines, write docs/results/engine.md (20 minutes; a stopped run resumes)
 	@tools/install_deps bench
 	@bench/setup
 	@bench/run $(BENCH_ARGS)
 
-bench-quick: core ## The same for a few cases, into build/bench/quick.md (2 minutes)
+bench-quick: core ## The same for a few cases, write build/bench/quick.md (2 minutes)
 	@tools/install_deps bench
 	@bench/setup
 	@bench/run --quick --again --starts 2 --results build/bench/quick.json --page build/bench/quick.md $(BENCH_ARGS)
 
-bench-train: ## Training speed beside LibTorch and PyTorch 2, into docs/results/training.md (10 minutes)
+bench-train: ## Compare training speed with LibTorch and PyTorch 2, write docs/results/training.md (10 minutes)
 	@tools/install_deps all
 	@bench/train/setup
 	@cmake --preset release >/dev/null && cmake --build --preset release --target training_bench
 	@python3 -m bench.train $(BENCH_ARGS)
 
-format: ## clang-format in place
+format: ## Format the sources with clang-format
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i
 
-install: ## What was built last, by core or train, to PREFIX (default /usr/local)
+install: ## Install the last build of core or train to PREFIX (default /usr/local)
 	@[ -f build/core/build.ninja ] || $(MAKE) --no-print-directory core
 	@cmake --build build/core -j $(JOBS)
 	@cmake --install build/core --prefix $${PREFIX:-/usr/local}

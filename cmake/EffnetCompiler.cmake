@@ -1,10 +1,10 @@
-# One set of flags for every target of the project.
+# The compiler flags of all targets.
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-set(CMAKE_CXX_VISIBILITY_PRESET hidden)  # libeffnet.so shows what effnet/base/export.h marks
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)  # libeffnet.so exports only what effnet/base/export.h marks
 set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 if(NOT CMAKE_BUILD_TYPE)
@@ -16,16 +16,16 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-# -ffp-contract=off: the reference executor is the twin that kernels are compared with, so both compilers and every
-# instruction set must give its results to the bit.
+# -ffp-contract=off: tests compare kernels with the reference executor, so its results must have the same bits with both
+# compilers and on every instruction set.
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -ffp-contract=off)
-# __FILE__ from the project's root on: no program carries the place where it was built.
+# Makes __FILE__ relative to the project's root, so that programs do not contain the path of the build.
 add_compile_options(-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   add_compile_options(-Wno-restrict)  # GCC bug 105651: false alarms on std::string's operator+
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
-  add_compile_options(-Wno-psabi)  # notes that GCC 9 passed pairs of doubles in another way
+  add_compile_options(-Wno-psabi)  # suppresses notes that GCC 9 passed pairs of doubles differently
 endif()
 if(EFFNET_WERROR)
   add_compile_options(-Werror)

@@ -1,4 +1,4 @@
-# Every library comes from Debian's packages; tools/install_deps installs them.
+# All libraries are Debian packages; tools/install_deps installs them.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)

@@ -1,9 +1,9 @@
-# For other programs: libeffnet.so from the objects of the layers below the command line, the public headers, and the
-# files by which CMake and pkg-config find them. docs/library.md says how it is used; tests/integration/test_install.py
-# does what stands there.
+# Builds and installs libeffnet.so for other programs: from the objects of the layers below the command line, with the
+# public headers and the files for CMake and pkg-config. docs/library.md says how to use it, and
+# tests/integration/test_install.py tests that.
 #
-# Nothing is listed twice. Public headers: what effnet/effnet.h includes, directly or not. Layers: those that model
-# uses. Libraries: those that these layers link.
+# No list is kept by hand. Public headers: all that effnet/effnet.h includes, directly or indirectly. Layers: those that
+# model uses. Libraries: those that these layers link.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
@@ -40,8 +40,8 @@ endwhile()
 list(REMOVE_DUPLICATES libraries)
 list(REMOVE_ITEM libraries fmt::fmt)  # public: effnet/base/error.h includes it
 
-# The objects are those of the static layers, so the library costs one link. While the major version is 0, a minor
-# version may break what the one before promised: it is part of the soname.
+# The library reuses the objects of the static layers, so it costs only one link. While the major version is 0, a minor
+# version may be incompatible with the previous one, so the minor version is part of the soname.
 set(version_script ${PROJECT_SOURCE_DIR}/cmake/effnet.map)
 add_library(effnet_library SHARED)
 add_library(effnet::effnet ALIAS effnet_library)
@@ -57,8 +57,7 @@ set_target_properties(effnet_library PROPERTIES OUTPUT_NAME effnet EXPORT_NAME e
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
   LINK_DEPENDS ${version_script})
 
-# The folder of the CMake files and the one of effnet.pc say where they are relative to themselves: what is installed may
-# be moved as a whole.
+# The CMake files and effnet.pc use paths relative to their own folders, so that the whole installation can be moved.
 set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/effnet)
 set(generated ${PROJECT_BINARY_DIR}/install)
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/effnet-config.cmake.in ${generated}/effnet-config.cmake

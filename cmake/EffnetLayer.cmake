@@ -1,16 +1,15 @@
 # effnet_layer(NAME [USES layer...] [LIBRARIES target...])
 #
-# One folder of effnet/ as a library `effnet_NAME` from all its .cc files and those of its sub-folders, with what lies
-# beside them:
-#   *_test.cc  -> one test program effnet_NAME_test, every case known to ctest with the label NAME, or `slow` if it takes
-#                 whole named networks (suites called NamedModel...)
-#   *_bench.cc -> a program each, built with the tests, run by hand
-#   main.cc    -> nothing: the folder's CMakeLists.txt makes a program of it
-#   *_fuzz.cc  -> a libFuzzer program each (EFFNET_FUZZ), else a ctest that replays its corpus tests/fuzz/corpus/STEM
-# Files are found, not listed, so that a test cannot be forgotten.
+# Makes a library `effnet_NAME` from the .cc files of one folder of effnet/ and its sub-folders. Special file names:
+#   *_test.cc  -> one test program effnet_NAME_test; in ctest each case has the label NAME, or the label `slow` if it
+#                 runs whole named networks (test suites NamedModel...)
+#   *_bench.cc -> one program each, built with the tests and run by hand
+#   main.cc    -> skipped: the folder's CMakeLists.txt makes a program from it
+#   *_fuzz.cc  -> one libFuzzer program each (EFFNET_FUZZ); otherwise a ctest that replays tests/fuzz/corpus/STEM
+# Files are found by pattern, so that no test can be forgotten.
 #
-# The target `effnet_checks` builds what ctest or tools/fuzz runs and nothing else: sanitizer builds can leave the
-# programs out.
+# The target `effnet_checks` builds only the programs that ctest or tools/fuzz runs. Sanitizer builds use it to skip all
+# other programs.
 add_custom_target(effnet_checks)
 
 function(effnet_layer name)
@@ -33,7 +32,7 @@ function(effnet_layer name)
     add_executable(effnet_${name}_test ${tests})
     target_link_libraries(effnet_${name}_test PRIVATE effnet_${name} ${LAYER_LIBRARIES} GTest::gtest_main GTest::gmock)
     target_compile_definitions(effnet_${name}_test PRIVATE EFFNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-    target_compile_options(effnet_${name}_test PRIVATE -O1)  # the library under test keeps the build's level
+    target_compile_options(effnet_${name}_test PRIVATE -O1)  # the library under test keeps the optimisation level of the build
     add_dependencies(effnet_checks effnet_${name}_test)
     gtest_discover_tests(effnet_${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
       TEST_FILTER "-*NamedModel*" PROPERTIES LABELS ${name} TIMEOUT 300)

@@ -1,10 +1,11 @@
 # LibTorch for the layers nn, train and cli_train: Debian's 1.13, or a 2.x whose folder is in CMAKE_PREFIX_PATH.
 #
-# effnet_torch carries include folders, libraries and one precompiled torch/torch.h (37 s once, then 6 s a file instead
-# of 30). Layers take it by effnet_uses_torch(target).
+# The target effnet_torch has the include folders, the libraries and a precompiled torch/torch.h, which takes 37 s once;
+# each file then takes 6 s instead of 30 s. A target uses it with effnet_uses_torch(target).
 #
-# EFFNET_TORCH_WHEEL: the folder `torch` of a PyPI wheel, taken as it lies. The CMake files in a CUDA wheel insist on nvcc
-# even where nothing is compiled for a GPU; its fmt headers (another version than Debian's library) come first.
+# EFFNET_TORCH_WHEEL: the folder `torch` of a PyPI wheel, used without the CMake files in it, because those of a CUDA
+# wheel require nvcc even if nothing is compiled for a GPU. The wheel's fmt headers, whose version differs from Debian's
+# library, are found first.
 set(EFFNET_TORCH_WHEEL "" CACHE PATH "The folder of PyPI's torch, instead of find_package(Torch)")
 if(EFFNET_TORCH_WHEEL)
   set(TORCH_INSTALL_PREFIX ${EFFNET_TORCH_WHEEL})
@@ -22,14 +23,14 @@ else()
   find_package(Torch REQUIRED)
 endif()
 find_path(EFFNET_GLOO gloo/context.h)
-# Groups on GPUs: a LibTorch for CUDA has ProcessGroupNCCL; its header wants nccl.h (a CUDA installation's, or the
-# nvidia-nccl wheel's beside PyPI's torch).
+# For groups on GPUs: LibTorch for CUDA has ProcessGroupNCCL. Its header includes nccl.h, which is in a CUDA
+# installation or in the nvidia-nccl wheel next to PyPI's torch.
 if(TORCH_CUDA_LIBRARIES OR TARGET torch_cuda)
   find_path(EFFNET_NCCL nccl.h HINTS ${CUDA_TOOLKIT_ROOT_DIR}/include ${TORCH_INSTALL_PREFIX}/../nvidia/nccl/include)
 endif()
 
 set(stub ${CMAKE_BINARY_DIR}/torch_headers.cc)
-file(CONFIGURE OUTPUT ${stub} CONTENT "// Nothing but the precompiled header.\n")
+file(CONFIGURE OUTPUT ${stub} CONTENT "// Only for the precompiled header.\n")
 add_library(effnet_torch STATIC ${stub})
 target_link_libraries(effnet_torch PUBLIC ${TORCH_LIBRARIES})
 if(EFFNET_GLOO)
@@ -46,7 +47,7 @@ function(effnet_uses_torch)
     if(TARGET ${target})
       target_link_libraries(${target} PRIVATE effnet_torch)
       target_precompile_headers(${target} REUSE_FROM effnet_torch)
-      target_compile_options(${target} PRIVATE -fPIC)  # programs too: the precompiled header fits no -fPIE
+      target_compile_options(${target} PRIVATE -fPIC)  # for programs too: the precompiled header requires it
     endif()
   endforeach()
 endfunction()

@@ -12,7 +12,7 @@
 
 namespace effnet::arch {
 
-// Written by CMake from arch/*.toml: file name and text.
+// File name and text of each arch/*.toml. CMake generates the definition.
 std::span<const std::pair<std::string_view, std::string_view>> embedded_family_files();
 
 std::vector<Variant> parse_family(std::string_view text, std::string_view source) {
@@ -31,8 +31,8 @@ std::vector<Variant> parse_family(std::string_view text, std::string_view source
     unscaled.dropout = row.number("dropout", base.dropout, kDropRate.low, kDropRate.high);
     const std::vector<std::int64_t> repeats = row.integers("repeats", kRepeats.low, kRepeats.high);
     if (!repeats.empty() && repeats.size() != base.stages.size()) {
-      throw row.error("repeats",
-                      fmt::format("one number a stage (got {}, expected {})", repeats.size(), base.stages.size()));
+      throw row.error("repeats", fmt::format("wrong number of values (got {}, expected {}, one for each stage)",
+                                             repeats.size(), base.stages.size()));
     }
     for (std::size_t i = 0; i < repeats.size(); ++i) unscaled.stages[i].repeats = repeats[i];
     row.finish();

@@ -1,6 +1,6 @@
-// The ranges of an ArchSpec's numbers: one table for what reads arch files (spec.cc), what scales (scaling.cc) and what
-// checks a spec that was filled in by hand (check()). They are far above any published network and keep every count
-// within 64 bits with the check in effnet/graph/costs.
+// The ranges of an ArchSpec's numbers. Used to read arch files (spec.cc), to scale (scaling.cc) and to check a spec
+// that code has filled in (check()). They are far beyond all published networks. Together with the check in
+// effnet/graph/costs they keep all counts within 64 bits.
 #pragma once
 
 #include <cstdint>
@@ -25,16 +25,16 @@ inline constexpr Range<std::int64_t> kClasses{1, 1 << 20};
 inline constexpr Range<std::int64_t> kStages{1, 100};
 inline constexpr Range<std::int64_t> kChannelsOrNone{0, kChannels.high};
 inline constexpr Range<double> kEpsilon{1e-12, 1};
-inline constexpr Range<double> kShare{0, 1};  // a part of a whole
+inline constexpr Range<double> kFraction{0, 1};
 inline constexpr Range<double> kDropRate{0, 0.99};
 
-// Calls visit(key, value, range) for every number of a part. `Part` is the part or const of it.
+// Each function calls visit(key, value, range) for every number of one part of the spec. `Part` may be const.
 template <class Part, class Visit>
 void visit_network(Part& spec, Visit visit) {
   visit("resolution", spec.resolution, kResolution);
   visit("classes", spec.classes, kClasses);
   visit("bn_epsilon", spec.bn_epsilon, kEpsilon);
-  visit("bn_momentum", spec.bn_momentum, kShare);
+  visit("bn_momentum", spec.bn_momentum, kFraction);
   visit("dropout", spec.dropout, kDropRate);
   visit("drop_path", spec.drop_path, kDropRate);
 }
@@ -51,7 +51,7 @@ void visit_stage(Part& stage, Visit visit) {
   visit("kernel", stage.kernel, kKernel);
   visit("stride", stage.stride, kStride);
   visit("expand", stage.expand, kExpand);
-  visit("se", stage.se, kShare);
+  visit("se", stage.se, kFraction);
 }
 template <class Part, class Visit>
 void visit_head(Part& head, Visit visit) {

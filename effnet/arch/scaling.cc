@@ -14,18 +14,18 @@ namespace {
 
 constexpr std::int64_t kResolutionStep = 4;
 constexpr double kResolutionSlack = 0.06;  // cli.md: within 6 % of gamma^phi
-constexpr double kReach = 0.03;            // cli.md: reached to within 3 %
+constexpr double kTolerance = 0.03;        // cli.md: reached to within 3 %
 
 void check_multiplier(std::string_view what, double value) {
   if (!(value > 0 && value <= 100))
-    throw usage_error("{}: not a multiplier (got {}, expected above 0, at most 100)", what, value);
+    throw usage_error("{}: out of range (got {}, expected above 0, at most 100)", what, value);
 }
 
-// So that what scaling writes can be read again.
+// Returns `value`. Throws Error(usage) if an arch file could not contain it.
 double bounded(std::string_view what, double value, const Range<std::int64_t>& range) {
   const auto most = static_cast<double>(range.high);
   if (!(value <= most))
-    throw usage_error("scaling leaves the range of {} (got {:.0f}, expected at most {:.0f})", what, value, most);
+    throw usage_error("the scaled {} is out of range (got {:.0f}, expected at most {:.0f})", what, value, most);
   return value;
 }
 
@@ -51,7 +51,7 @@ std::int64_t round_resolution(double pixels) {
 
 ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t resolution) {
   if (!base.scalable) {
-    throw usage_error("{} is not scaled (got a network of fixed size, expected one whose depth and width may change)",
+    throw usage_error("{} cannot be scaled (got a network of fixed size, expected one with scalable = true)",
                       base.name);
   }
   check_multiplier("--depth", depth);
@@ -88,7 +88,7 @@ Scaling compound(const ArchSpec& base, double phi, const Coefficients& c, Dimens
 }
 
 Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimensions dimensions, const Cost& cost) {
-  // A scaling outside the bounds of an arch file costs more than any target.
+  // If the scaled network exceeds the ranges of an arch file, its cost counts as infinite.
   const auto cost_at = [&](double phi) {
     try {
       return cost(compound(base, phi, c, dimensions).spec);
@@ -99,7 +99,7 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
   };
   double low = -20;
   double high = 60;
-  compound(base, 0, c, dimensions);  // a network that refuses scaling says so before the search
+  compound(base, 0, c, dimensions);  // throws before the search if the network cannot be scaled
   if (const double least = cost_at(low); least > target) {
     throw usage_error("the target cannot be reached (got {:g}, expected at least {:g}, the smallest scaling of {})",
                       target, least, base.name);
@@ -111,11 +111,12 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
 
   Scaling best = compound(base, low, c, dimensions);
   double best_cost = cost(best.spec);
-  if (best_cost >= (1 - kReach) * target || !dimensions.resolution) return best;
+  if (best_cost >= (1 - kTolerance) * target || !dimensions.resolution) return best;
 
-  // Depth and width jumped past the target. Look at nearby steps of phi with the resolution off its curve.
+  // Depth and width are rounded, so the cost has steps, and the next step exceeds the target. Search nearby values of
+  // phi, with a resolution that may differ from gamma^phi.
   double best_departure = INFINITY;
-  // 6 % of resolution is 12 % of MACs, 0.18 of phi; the steps of small networks are wider: 0.6 to both sides.
+  // 6 % of resolution are 12 % of MACs, or 0.18 of phi. Small networks have larger steps: search 0.6 on both sides.
   constexpr int kSteps = 120;
   constexpr double kStep = 0.005;
   for (int step = kSteps; step > -kSteps; --step) {
@@ -124,12 +125,12 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
     try {
       candidate = compound(base, phi, c, dimensions);
     } catch (const Error&) {
-      continue;  // out of bounds: larger than any target
+      continue;  // out of range, so larger than any target
     }
     const double centre = std::pow(c.gamma, phi) * static_cast<double>(base.resolution);
     const auto first = static_cast<std::int64_t>(std::ceil(centre * (1 - kResolutionSlack)));
     const auto last = static_cast<std::int64_t>(std::floor(centre * (1 + kResolutionSlack)));
-    // Binary search: cost does not fall with resolution, so the best for these blocks is the largest that fits.
+    // Binary search for the largest resolution whose cost does not exceed the target; cost never falls with resolution.
     std::int64_t fits = first - 1;
     for (std::int64_t over = last + 1; over - fits > 1;) {
       const std::int64_t middle = (fits + over) / 2;
@@ -137,12 +138,12 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
       (cost(candidate.spec) <= target ? fits : over) = middle;
     }
     if (fits < first) continue;
-    // Prefer the grid of the resolution rule if it still reaches the target.
+    // Prefer a multiple of 4 if it still reaches the target.
     for (const std::int64_t resolution : {std::max(fits / kResolutionStep * kResolutionStep, first), fits}) {
       candidate.spec.resolution = candidate.resolution = resolution;
       const double reached = cost(candidate.spec);
       const double departure = std::abs(static_cast<double>(resolution) / centre - 1);
-      const bool near = reached >= (1 - kReach) * target;
+      const bool near = reached >= (1 - kTolerance) * target;
       const bool better = near ? departure < best_departure : std::isinf(best_departure) && reached > best_cost;
       if (better) {
         best = candidate;

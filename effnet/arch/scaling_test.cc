@@ -12,7 +12,8 @@ namespace {
 
 const ArchSpec& b0() { return variant("efficientnet_b0").spec; }
 
-// A cost that follows the rule of thumb d*w^2*r^2 on the rounded network, without the graph (a layer below it).
+// A cost by the rule of thumb d*w^2*r^2 on the rounded network. The exact cost is in effnet/graph, which this folder
+// may not use.
 double toy_cost(const ArchSpec& spec) {
   double sum = 0;
   for (const StageSpec& stage : spec.stages)
@@ -28,11 +29,11 @@ TEST(Rounding, WidthFollowsTheOfficialCode) {
   EXPECT_EQ(round_width(0.5, 24), 16);  // 12: halves go up to 16
   EXPECT_EQ(round_width(4.3, 16), 72);  // 68.8
   EXPECT_EQ(round_width(1.3, 10), 16);  // 13 -> 16
-  EXPECT_EQ(round_width(1.49, 8), 16);  // 11.92: nearest 8 is below 0.9 of it, so one step up
+  EXPECT_EQ(round_width(1.49, 8), 16);  // 11.92 -> 8, which is below 0.9 * 11.92, so one step up
   EXPECT_EQ(round_width(1, 20), 20);    // 1 changes nothing
 }
 
-TEST(Rounding, DepthRoundsUpAndResolutionToFour) {
+TEST(Rounding, DepthRoundsUpAndResolutionToAMultipleOfFour) {
   EXPECT_EQ(round_repeats(1.1, 1), 2);
   EXPECT_EQ(round_repeats(3.1, 4), 13);
   EXPECT_EQ(round_repeats(1, 4), 4);
@@ -41,7 +42,7 @@ TEST(Rounding, DepthRoundsUpAndResolutionToFour) {
   EXPECT_EQ(round_resolution(1), 4);
 }
 
-// The rule's grid holds every published size: it is a fixed point of the rounding.
+// Every published size is a multiple of 4, so that rounding does not change it.
 TEST(Rounding, PublishedResolutionsAreFixedPoints) {
   for (const Variant& variant : family()) {
     if (!variant.name.starts_with("efficientnet_")) continue;
@@ -50,7 +51,7 @@ TEST(Rounding, PublishedResolutionsAreFixedPoints) {
   }
 }
 
-TEST(Scaled, ByHandEqualsThePublishedFamily) {
+TEST(Scaled, PublishedCoefficientsGiveThePublishedFamily) {
   for (const Variant& variant : family()) {
     if (variant.base != "efficientnet_b0") continue;
     ArchSpec by_hand = scaled(b0(), variant.depth, variant.width, variant.resolution);
@@ -62,7 +63,7 @@ TEST(Scaled, ByHandEqualsThePublishedFamily) {
 
 TEST(Compound, PhiOfZeroIsTheBase) { EXPECT_EQ(compound(b0(), 0, {}, {}).spec, b0()); }
 
-TEST(Compound, MovesOnlyTheDimensionsAsked) {
+TEST(Compound, ScalesOnlyTheGivenDimensions) {
   const Scaling depth = compound(b0(), 2, {}, {true, false, false});
   EXPECT_DOUBLE_EQ(depth.depth, 1.44);
   EXPECT_EQ(depth.width, 1);
@@ -74,16 +75,16 @@ TEST(Compound, MovesOnlyTheDimensionsAsked) {
   EXPECT_NEAR(Coefficients{}.constraint(), 1.9203, 5e-5);
 }
 
-TEST(Compound, RefusesWhatIsNotScaled) {
+TEST(Compound, FixedSizeNetworksAndBadMultipliersAreErrors) {
   EXPECT_THROW(compound(variant("amoebanet_b").spec, 1, {}, {}), Error);
   EXPECT_THROW(scaled(b0(), 0, 1, 224), Error);
   EXPECT_THROW(scaled(b0(), 1, -1, 224), Error);
   EXPECT_THROW(scaled(b0(), NAN, 1, 224), Error);
   EXPECT_THROW(scaled(b0(), 1, 1, 0), Error);
-  EXPECT_THROW(scaled(b0(), 100, 100, 224), Error) << "32,000 channels x 100 is beyond an arch file";
+  EXPECT_THROW(scaled(b0(), 100, 100, 224), Error) << "head: 128,000 channels, allowed are 65,536";
 }
 
-TEST(Compound, LiteKeepsStemHeadAndEdges) {
+TEST(Compound, LiteKeepsStemHeadAndRepeatsOfFirstAndLastStage) {
   const ArchSpec lite = scaled(variant("efficientnet_lite0").spec, 3, 2, 448);
   EXPECT_EQ(lite.stem.channels, 32);
   EXPECT_EQ(lite.head.channels, 1280);
@@ -93,7 +94,7 @@ TEST(Compound, LiteKeepsStemHeadAndEdges) {
   EXPECT_EQ(lite.stages[1].repeats, 6);
 }
 
-// A sweep over targets: never exceeded, and within 3 %.
+// For a sweep of targets: the cost never exceeds the target and is within 3 % of it.
 TEST(Solve, ReachesTargetsFromBelow) {
   const double base = toy_cost(b0());
   for (double factor = 0.3; factor < 100; factor *= 1.37) {
@@ -104,11 +105,11 @@ TEST(Solve, ReachesTargetsFromBelow) {
     const double curve = std::pow(1.15, *found.phi) * 224;
     EXPECT_NEAR(static_cast<double>(found.resolution) / curve, 1, 0.06 + 2 / curve) << factor;
     EXPECT_EQ(found.spec, scaled(b0(), found.depth, found.width, found.resolution))
-        << "the answer is a scaling by hand";
+        << "the result equals scaled() with the same multipliers";
   }
 }
 
-TEST(Solve, OneDimensionAlone) {
+TEST(Solve, ScalesOneDimensionAlone) {
   const double base = toy_cost(b0());
   const Scaling deep = solve(b0(), 4 * base, {}, {true, false, false}, toy_cost);
   EXPECT_EQ(deep.width, 1);

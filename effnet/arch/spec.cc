@@ -33,7 +33,7 @@ Value choice(const TomlTable& table, const NameTable<Value, kCount>& names, std:
   }
 }
 
-// For visit_*: reads each number. What the spec holds is what an absent key means.
+// For visit_*: reads each number from the table. An absent key keeps the spec's value.
 auto reader(const TomlTable& table) {
   return [&table](std::string_view key, auto& value, const auto& range) {
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
@@ -44,7 +44,7 @@ auto reader(const TomlTable& table) {
   };
 }
 
-// For visit_*: throws for a number outside of its range, which NaN is too.
+// For visit_*: throws for a number outside its range. NaN is outside every range.
 auto checker(std::string place) {
   return [place = std::move(place)](std::string_view key, const auto& value, const auto& range) {
     if (value >= range.low && value <= range.high) return;
@@ -87,7 +87,7 @@ HeadSpec read_head(const TomlTable& table, const ArchSpec& spec) {
   return head;
 }
 
-// A value that no enumerator has: a cast made it.
+// Throws if `value` is none of the enumerators. Such a value can only come from a cast.
 template <class Value, std::size_t kCount>
 void check_known(const NameTable<Value, kCount>& table, const std::string& key, Value value) {
   for (const auto& entry : table) {
@@ -128,7 +128,7 @@ std::string_view name(PoolKind kind) { return name_in(kPools, kind); }
 ArchSpec read_spec(const TomlTable& table) {
   ArchSpec spec;
   spec.name = table.text("name");
-  if (spec.name.empty()) throw table.error("name", "an empty name (expected a word)");
+  if (spec.name.empty()) throw table.error("name", "the name is empty (expected a word)");
   spec.family = table.text("family", spec.name);
   visit_network(spec, reader(table));
   spec.activation = choice(table, kActivations, "activation", spec.activation);
@@ -139,8 +139,8 @@ ArchSpec read_spec(const TomlTable& table) {
   spec.stem = read_stem(table.table("stem"), spec);
   for (const TomlTable& stage : table.tables("stages")) spec.stages.push_back(read_stage(stage));
   if (!has_stages(spec)) {
-    throw table.error("stages",
-                      fmt::format("a network has 1 to {} [[stages]] (got {})", kStages.high, spec.stages.size()));
+    throw table.error("stages", fmt::format("wrong number of [[stages]] (got {}, expected {} to {})",
+                                            spec.stages.size(), kStages.low, kStages.high));
   }
   spec.head = read_head(table.table("head"), spec);
   return spec;

@@ -1,7 +1,7 @@
-// ArchSpec: what a person writes to describe a network. Plain data; effnet/graph lowers it to the Graph that everything
-// else reads. Epsilon and padding dialect live here and nowhere else.
+// ArchSpec: the description of a network, as plain data that a person can write. effnet/graph lowers it to the Graph,
+// which all other code reads. Only here are batch-norm epsilon and padding dialect set.
 //
-// Sources: Tan & Le 2019, Table 1 and section 4; the official builder's names for what a stage holds.
+// Sources: Tan & Le 2019, Table 1 and section 4; the fields of a stage are named as in the official builder.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ EFFNET_API std::string_view name(Activation activation);
 
 // How a window operation pads an axis of n pixels with kernel k and stride s.
 enum class Padding {
-  same,       // TensorFlow's SAME: ceil(n/s) outputs, the odd pixel goes after
-  symmetric,  // PyTorch's usual floor((k-1)/2) on both sides
-  valid,      // none
+  same,       // TensorFlow's SAME: ceil(n/s) outputs; if the padding is odd, the extra pixel is at the end
+  symmetric,  // as usual in PyTorch: floor((k-1)/2) on both sides
+  valid,      // no padding
 };
 EFFNET_API std::string_view name(Padding padding);
 
@@ -33,31 +33,31 @@ struct StemSpec {
   std::int64_t stride = 2;
   Activation activation = Activation::silu;  // default: the network's
   Padding padding = Padding::same;           // default: the network's
-  PoolKind pool = PoolKind::none;            // after the activation; kernel 3, stride 2 (ResNet)
-  bool scale_width = true;                   // false: compound scaling leaves it alone (Lite)
+  PoolKind pool = PoolKind::none;            // after the activation, kernel 3, stride 2 (ResNet)
+  bool scale_width = true;                   // false: compound scaling does not change it (Lite)
   friend bool operator==(const StemSpec&, const StemSpec&) = default;
 };
 
-// `repeats` blocks of one kind; the first takes the stage's stride and channel change.
+// `repeats` blocks of one kind. The first block has the stage's stride and changes the number of channels.
 struct StageSpec {
   std::string block = "mbconv";  // a row of effnet/graph/blocks.cc
   std::int64_t repeats = 1;
-  std::int64_t channels = 16;  // output channels; of a bottleneck its inner width (output is 4x), of a cell its filters
+  std::int64_t channels = 16;  // output channels. bottleneck: inner width (output is 4x); AmoebaNet cell: filters F
   std::int64_t kernel = 3;
   std::int64_t stride = 1;
   std::int64_t expand = 1;    // mbconv: expanded width = block input channels * expand
   double se = 0;              // mbconv: squeeze width = max(1, int(se * block INPUT channels)); 0: none
-  bool skip = true;           // add the input where stride is 1 and channels agree
-  bool stride_first = false;  // bottleneck: stride in the first 1x1 (original) instead of the 3x3 (v1.5)
-  bool scale_depth = true;    // false: compound scaling keeps the repeats (Lite's first and last stage)
+  bool skip = true;           // add the block's input to its output if the stride is 1 and the shapes are equal
+  bool stride_first = false;  // bottleneck: true puts the stride in the first 1x1 (original), false in the 3x3 (v1.5)
+  bool scale_depth = true;    // false: compound scaling does not change the repeats (first and last stage of Lite)
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 
 struct HeadSpec {
-  std::int64_t channels = 1280;              // of the last 1x1 convolution; 0: none, pool what the stages give
-  Activation activation = Activation::silu;  // default: the network's; with channels = 0: none
+  std::int64_t channels = 1280;              // of the last 1x1 convolution; 0: no convolution before the global pool
+  Activation activation = Activation::silu;  // default: the network's, or none if channels = 0
   bool scale_width = true;
-  std::int64_t min_channels = 0;  // scaled width never falls below (MobileNetV2: 1280)
+  std::int64_t min_channels = 0;  // lower bound of the scaled width (MobileNetV2: 1280)
   friend bool operator==(const HeadSpec&, const HeadSpec&) = default;
 };
 
@@ -71,23 +71,23 @@ struct ArchSpec {
   double bn_epsilon = 1e-3;
   double bn_momentum = 0.99;  // moving = momentum * moving + (1 - momentum) * batch (TensorFlow's convention)
   double dropout = 0.2;       // before the classifier
-  double drop_path = 0.2;     // of the last block; block i of N drops its branch with drop_path * i / N
-  bool scalable = true;       // false: compound scaling refuses it (AmoebaNet)
-  std::string preprocessing = "official";  // a rule of effnet/base/preprocessing_rules.h
-  std::string normalisation = "imagenet";  // a row of the same
+  double drop_path = 0.2;     // block i of N (i from 0) drops its branch with probability drop_path * i / N
+  bool scalable = true;       // false: compound scaling is an error (AmoebaNet)
+  std::string preprocessing = "official";  // a rule in effnet/base/preprocessing_rules.h
+  std::string normalisation = "imagenet";  // a normalisation in the same header
   StemSpec stem;
   std::vector<StageSpec> stages;
   HeadSpec head;
   friend bool operator==(const ArchSpec&, const ArchSpec&) = default;
 };
 
-// Throws Error(input) with the field's name if a number is out of range, or if there are no stages: for a spec that was
-// filled in by hand. parse() allows the same ranges (effnet/arch/ranges.h).
+// Checks a spec that code has filled in. Throws Error(input) with the field's name if a number or the number of stages
+// is out of range. parse() applies the same ranges (effnet/arch/ranges.h).
 EFFNET_API void check(const ArchSpec& spec);
 
-// Text form (TOML). parse throws Error(input) with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the
-// nearest valid one), a wrong type or a value out of range. print writes every key that parse reads, in a fixed order,
-// so parse(print(spec)) == spec and print(parse(text)) is canonical.
+// The text form (TOML). parse() throws Error(input) with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with
+// the nearest valid one), a wrong type or a value out of range. print() writes all keys that parse() reads, in a fixed
+// order, so that parse(print(spec)) == spec and print(parse(text)) is canonical.
 EFFNET_API ArchSpec parse(std::string_view text, std::string_view source);
 EFFNET_API std::string print(const ArchSpec& spec);
 

@@ -47,7 +47,7 @@ TEST(ArchText, DefaultsFollowTheNetwork) {
   EXPECT_EQ(headless.head.activation, Activation::none);
 }
 
-TEST(ArchText, UnknownKeysNameLineColumnAndTheNearestKey) {
+TEST(ArchText, ErrorForUnknownKeyHasLineColumnAndTheNearestKey) {
   EXPECT_EQ(message("name = 'n'\n[[stages]]\nchannels = 8\n  kernle = 3\n"),
             "net.toml:4:3: stages[0]: unknown key (got 'kernle', expected kernel)");
   EXPECT_THAT(message("name = 'n'\nresolutoin = 224\n[[stages]]\nchannels = 8\n"),
@@ -56,12 +56,12 @@ TEST(ArchText, UnknownKeysNameLineColumnAndTheNearestKey) {
               HasSubstr("net.toml:3:1: stem: unknown key (got 'zzzzzzzz', expected "));
 }
 
-TEST(ArchText, AMisspeltRequiredKeyIsNamedToo) {
+TEST(ArchText, ErrorForMisspeltRequiredKeyNamesBothKeys) {
   EXPECT_EQ(message("name = 'n'\n[[stages]]\nchanels = 8\n"),
             "net.toml:3:1: stages[0]: unknown key (got 'chanels', expected channels)");
 }
 
-TEST(ArchText, WrongValuesNameTheirPlace) {
+TEST(ArchText, ErrorForWrongValueHasLineAndColumn) {
   EXPECT_EQ(message("name = 'n'\nclasses = 'many'\n[[stages]]\nchannels = 8\n"),
             "net.toml:2:11: classes: wrong value (got 'many', expected a whole number from 1 to 1048576)");
   EXPECT_THAT(message("name = 'n'\n[[stages]]\nchannels = 0\n"),
@@ -85,7 +85,7 @@ void visit_all(ArchSpec& spec, Visit visit) {
   visit_head(spec.head, visit);
 }
 
-// The `index`th number of `spec` as `change(value, range)` gives it; its key, or "" if there are not so many.
+// Replaces number `index` of `spec` by change(value, range). Returns its key, or "" if there are fewer numbers.
 template <class Change>
 std::string change_number(ArchSpec& spec, int index, Change change) {
   std::string changed;
@@ -108,8 +108,8 @@ bool check_accepts(const ArchSpec& spec) {
   return true;
 }
 
-// A struct that was filled in by hand has the ranges of a file.
-TEST(ArchRanges, EveryNumberIsCheckedAsInAFile) {
+// check() applies the same ranges to a struct as parse() to a file.
+TEST(ArchRanges, CheckAndParseAcceptTheSameNumbers) {
   const auto low = [](auto, const auto& range) { return range.low; };
   const auto high = [](auto, const auto& range) { return range.high; };
   const auto below = [](auto value, const auto& range) -> decltype(value) {
@@ -143,10 +143,10 @@ TEST(ArchRanges, EveryNumberIsCheckedAsInAFile) {
     expect(false, nan);
     ++numbers;
   }
-  EXPECT_EQ(numbers, 6 + 3 + 6 + 2) << "of the network, the stem, a stage and the head";
+  EXPECT_EQ(numbers, 6 + 3 + 6 + 2) << "network, stem, stage and head";
 }
 
-TEST(ArchRanges, SayWhichField) {
+TEST(ArchRanges, ErrorNamesTheField) {
   ArchSpec spec = variant("efficientnet_b0").spec;
   spec.stages[2].stride = 0;
   try {

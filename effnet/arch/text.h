@@ -6,8 +6,8 @@
 
 namespace effnet::arch {
 
-// Reads the keys of an ArchSpec from `table`, sub-tables finished; the caller may read further keys and finishes
-// `table`.
+// Reads the keys of an ArchSpec from `table` and calls finish() of the sub-tables. The caller may read more keys and
+// then calls table.finish().
 ArchSpec read_spec(const TomlTable& table);
 
 }  // namespace effnet::arch

@@ -1,4 +1,4 @@
-// Whether threads sleep in the kernel. A test uses it to go on only when another thread has begun to wait.
+// Tells whether a thread sleeps in the kernel. A test uses it to continue only after another thread has begun to wait.
 #pragma once
 
 #include <sys/syscall.h>
@@ -12,7 +12,7 @@
 
 namespace effnet::testing_support {
 
-// This thread's name below /proc/self/task.
+// The calling thread's id, as in /proc/self/task.
 inline std::string thread_id() { return std::to_string(::syscall(SYS_gettid)); }
 
 inline bool is_asleep(const std::string& thread) {
@@ -22,7 +22,7 @@ inline bool is_asleep(const std::string& thread) {
   return name_end != std::string::npos && text[name_end + 2] == 'S';
 }
 
-// Returns once every other thread of this process sleeps; ctest's time limit ends a test in which one never does.
+// Returns once all other threads of this process sleep. If a thread never sleeps, ctest's time limit ends the test.
 inline void wait_until_others_sleep() {
   const auto all_sleep = [self = thread_id()] {
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {

@@ -21,7 +21,7 @@
 namespace effnet {
 namespace {
 
-// This process's group in a controller's hierarchy: "/" in most containers.
+// Path of this process's cgroup in the controller's hierarchy. "/" in most containers.
 std::string cgroup_path(std::string_view controller) {
   std::ifstream in("/proc/self/cgroup");
   std::string line;
@@ -44,30 +44,29 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
-// The smallest limit from the process's group up to the root; `read` gives one folder's limit.
+// The smallest limit of the process's cgroup and all its parents. `read` returns the limit of one folder.
 template <class Read>
-std::optional<double> least_limit(const std::string& root, std::string group, Read read) {
-  std::optional<double> least;
+std::optional<double> min_limit(const std::string& root, std::string group, Read read) {
+  std::optional<double> lowest;
   while (true) {
     const std::optional<double> limit = read(root + (group == "/" ? "" : group));
-    if (limit && (!least || *limit < *least)) least = limit;
-    if (group.empty() || group == "/") return least;
+    if (limit && (!lowest || *limit < *lowest)) lowest = limit;
+    if (group.empty() || group == "/") return lowest;
     group = group.substr(0, group.rfind('/'));
     if (group.empty()) group = "/";
   }
 }
 
 std::optional<double> cpu_quota() {
-  const auto v2 =
-      least_limit("/sys/fs/cgroup", cgroup_path(""), [](const std::string& folder) -> std::optional<double> {
-        std::istringstream line(first_line(folder + "/cpu.max"));
-        double quota = 0;
-        double period = 0;
-        if (line >> quota >> period && period > 0) return quota / period;  // "max 100000" fails to parse: no limit
-        return {};
-      });
+  const auto v2 = min_limit("/sys/fs/cgroup", cgroup_path(""), [](const std::string& folder) -> std::optional<double> {
+    std::istringstream line(first_line(folder + "/cpu.max"));
+    double quota = 0;
+    double period = 0;
+    if (line >> quota >> period && period > 0) return quota / period;  // "max 100000" fails to parse: no limit
+    return {};
+  });
   if (v2) return v2;
-  return least_limit("/sys/fs/cgroup/cpu", cgroup_path("cpu"), [](const std::string& folder) -> std::optional<double> {
+  return min_limit("/sys/fs/cgroup/cpu", cgroup_path("cpu"), [](const std::string& folder) -> std::optional<double> {
     const double quota = std::atof(first_line(folder + "/cpu.cfs_quota_us").c_str());
     const double period = std::atof(first_line(folder + "/cpu.cfs_period_us").c_str());
     if (quota > 0 && period > 0) return quota / period;
@@ -89,7 +88,7 @@ int usable_cores() {
 std::string cpu_model_in(std::istream& cpuinfo) {
   std::string line;
   std::string implementer;
-  std::vector<std::string> kinds;  // a big and a little core in one CPU, say
+  std::vector<std::string> kinds;  // kinds of cores: one CPU may have big and little ones
   while (std::getline(cpuinfo, line)) {
     const std::size_t colon = line.find(": ");
     if (colon == std::string::npos) continue;
@@ -111,7 +110,7 @@ std::string cpu_model() {
 std::int64_t memory_bytes() {
   double bytes = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
   const auto limit =
-      least_limit("/sys/fs/cgroup", cgroup_path(""), [](const std::string& folder) -> std::optional<double> {
+      min_limit("/sys/fs/cgroup", cgroup_path(""), [](const std::string& folder) -> std::optional<double> {
         const double value = std::atof(first_line(folder + "/memory.max").c_str());
         if (value > 0) return value;
         return {};

@@ -1,5 +1,5 @@
-// A digest of a list of parts: XXH3 with 128 bits. It tells contents apart that differ by chance, not by a forger's
-// work.
+// A digest of a list of byte strings: XXH3 with 128 bits. It detects accidental differences. It is not cryptographic:
+// it does not protect against forged content.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ class Digest {
   Digest(const Digest&) = delete;
   Digest& operator=(const Digest&) = delete;
 
-  // The length goes before each part, so that no two lists of parts are the same bytes.
+  // Hashes the length of the part before its bytes, so that different lists never hash the same bytes.
   void add(std::span<const std::byte> part);
   void add(std::string_view part) { add(std::as_bytes(std::span(part))); }
   std::string hex() const;  // 32 digits

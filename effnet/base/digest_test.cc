@@ -16,7 +16,7 @@ std::string digest_of(const std::vector<std::string_view>& parts) {
   return digest.hex();
 }
 
-TEST(Digest, IsTheLibrarysHashOfLengthsAndParts) {
+TEST(Digest, EqualsXxh3OfLengthsAndParts) {
   std::string bytes;
   for (const std::string_view part : {"abc", "", "de"}) {
     const std::uint64_t length = part.size();
@@ -27,7 +27,7 @@ TEST(Digest, IsTheLibrarysHashOfLengthsAndParts) {
   EXPECT_EQ(digest_of({"abc", "", "de"}), fmt::format("{:016x}{:016x}", expected.high64, expected.low64));
 }
 
-TEST(Digest, TellsListsApartThatJoinToTheSameText) {
+TEST(Digest, DiffersForListsWithTheSameConcatenation) {
   EXPECT_NE(digest_of({"ab", "c"}), digest_of({"a", "bc"}));
   EXPECT_NE(digest_of({"abc"}), digest_of({"abc", ""}));
   EXPECT_EQ(digest_of({}).size(), 32U);

@@ -1,7 +1,7 @@
-// The one exception type of effnet. A library throws it; only the command line turns it into text and an exit code.
+// The only exception type of effnet. The library throws it; only the command line turns it into text and an exit code.
 //
-// A message is one line that says what was wrong, what came and what was expected: "WHAT (got X, expected Y)".
-// The hint, where there is one, says what to do about it.
+// A message is one line: what is wrong, the value found and the value expected, "WHAT (got X, expected Y)".
+// The optional hint says what to do.
 #pragma once
 
 #include <fmt/format.h>
@@ -16,10 +16,10 @@ namespace effnet {
 
 // The values are the process exit codes of docs/cli.
 enum class ErrorCode {
-  internal = 1,     // a fault of effnet itself
-  usage = 2,        // wrong flags, values out of range, an unreachable target
-  input = 3,        // a missing, broken or unsupported file; an unknown model; wrong data
-  environment = 4,  // no space, unwritable place, missing component, unsupported CPU
+  internal = 1,     // a bug in effnet
+  usage = 2,        // wrong options, values out of range, an unreachable target
+  input = 3,        // a missing, corrupt or unsupported file; an unknown model; wrong data
+  environment = 4,  // no disk space, no write permission, missing component, unsupported CPU
   interrupted = 130,
 };
 
@@ -33,7 +33,7 @@ class EFFNET_API Error : public std::runtime_error {
 
   // `throw input_error(...).with_hint("...")`
   Error with_hint(std::string hint) const { return Error(code_, what(), std::move(hint)); }
-  // The same error, said of a certain file: "PATH: WHAT".
+  // The same error with `place`, usually a path, before the message: "PATH: WHAT".
   Error in(std::string_view place) const { return Error(code_, fmt::format("{}: {}", place, what()), hint_); }
 
  private:
@@ -60,7 +60,8 @@ Error environment_error(fmt::format_string<Args...> format, Args&&... args) {
 
 }  // namespace effnet
 
-// A promise of effnet to itself: reaching it is a bug, never bad input. Always on (it guards no hot loop).
+// An assertion: if the condition is false, effnet has a bug; bad input never causes it. Also checked in release builds,
+// because it is not used in hot loops.
 #define EFFNET_CHECK(condition)                                                                             \
   do {                                                                                                      \
     if (!(condition)) throw ::effnet::internal_error("{}:{}: {} is false", __FILE__, __LINE__, #condition); \

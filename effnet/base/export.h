@@ -1,7 +1,7 @@
-// What libeffnet.so shows to other programs. Everything is compiled with hidden symbols; a name is public because it is
-// marked here or lies whole in a public header (cmake/EffnetInstall.cmake lists these).
+// Marks the symbols that libeffnet.so exports. All code is compiled with hidden symbols. A name is public if it is
+// marked with EFFNET_API, or if it is defined completely in a public header (listed in cmake/EffnetInstall.cmake).
 #pragma once
 
 #define EFFNET_API __attribute__((visibility("default")))
-// For what a public class keeps to itself: nested types would be as visible as the class.
+// For private nested types of a public class, which would otherwise be exported with the class.
 #define EFFNET_HIDDEN __attribute__((visibility("hidden")))

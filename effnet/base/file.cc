@@ -24,21 +24,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMostLinks = 40;  // as the kernel follows
+constexpr int kMaxLinks = 40;  // the kernel's limit
 
 std::string reason(int code) { return std::strerror(code); }
 
-Error unwritable(const fs::path& path, int code) {
+Error write_error(const fs::path& path, int code) {
   return environment_error("{}: cannot write ({})", path.string(), reason(code));
 }
 
-Error refused(const fs::path& path, unsigned mode) {
+Error not_writable_kind(const fs::path& path, unsigned mode) {
   return environment_error("{}: cannot write (got {}, expected a file name)", path.string(), kind_of_file(mode));
 }
 
-// Creates a new file and returns its descriptor. The six X at the end of `path` become random letters and digits.
-// As mkostemp(), but with a mode: the kernel applies the umask to it. A library cannot read the umask without setting
-// it for every thread of the process.
+// Creates a new file and returns its descriptor, or -1 with errno. Replaces the six X at the end of `path` by random
+// letters and digits. Unlike mkostemp() it takes a mode, to which the kernel applies the umask. A library cannot read
+// the umask itself: reading it means setting it, for all threads of the process.
 int open_new(std::string& path, mode_t mode) {
   constexpr std::string_view kDigits = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   constexpr std::size_t kRandom = 6;
@@ -52,11 +52,11 @@ int open_new(std::string& path, mode_t mode) {
   return -1;
 }
 
-// The descriptor of this process that a path names: 3 for /dev/fd/3, 1 for /dev/stdout (a link to /proc/self/fd/1).
-// Opening such a path again would lose the place in the file, and cannot be done for a socket.
+// The descriptor of this process that `path` names: 3 for /dev/fd/3, 1 for /dev/stdout (a link to /proc/self/fd/1).
+// Empty for other paths. Opening such a path again would lose the file position, and is impossible for a socket.
 std::optional<int> named_descriptor(fs::path path) {
   std::error_code code;
-  for (int links = 0; links < kMostLinks; ++links) {
+  for (int links = 0; links < kMaxLinks; ++links) {
     const fs::path folder = path.parent_path();
     if (folder == "/dev/fd" || folder == "/proc/self/fd") {
       const std::string digits = path.filename().string();
@@ -72,9 +72,9 @@ std::optional<int> named_descriptor(fs::path path) {
   return {};
 }
 
-// The path behind all links, whether something is there or not.
-fs::path behind_links(fs::path path) {
-  for (int links = 0; links < kMostLinks; ++links) {
+// The path with all links resolved. The last target need not exist.
+fs::path resolve_links(fs::path path) {
+  for (int links = 0; links < kMaxLinks; ++links) {
     std::error_code code;
     const fs::path next = fs::read_symlink(path, code);
     if (code) return path;
@@ -85,7 +85,7 @@ fs::path behind_links(fs::path path) {
 
 Error not_a_file(unsigned mode) {
   return input_error("cannot read (got {}, expected a file)", kind_of_file(mode))
-      .with_hint(S_ISFIFO(mode) ? "a pipe is read as /dev/stdin: COMMAND ... /dev/stdin < FIFO" : "");
+      .with_hint(S_ISFIFO(mode) ? "connect the FIFO to stdin and read /dev/stdin: COMMAND ... /dev/stdin < FIFO" : "");
 }
 
 std::vector<std::byte> read_pipe(const OpenFile& file, std::size_t most) {
@@ -93,7 +93,8 @@ std::vector<std::byte> read_pipe(const OpenFile& file, std::size_t most) {
   std::vector<std::byte> bytes;
   while (true) {
     const std::size_t done = bytes.size();
-    if (done > most) throw input_error("too long for a pipe (got more than {} bytes, expected at most that)", most);
+    if (done > most)
+      throw input_error("the pipe's data is too long (got more than {0} bytes, expected at most {0})", most);
     bytes.resize(done + kStep);
     const std::size_t got = file.read(std::span(bytes).subspan(done));
     bytes.resize(done + got);
@@ -101,7 +102,7 @@ std::vector<std::byte> read_pipe(const OpenFile& file, std::size_t most) {
   }
 }
 
-constexpr std::size_t kMostPiped = std::size_t{1} << 30;
+constexpr std::size_t kMaxPipedBytes = std::size_t{1} << 30;
 
 }  // namespace
 
@@ -122,7 +123,7 @@ OpenFile::OpenFile(const fs::path& path) {
   regular_ = S_ISREG(status.st_mode);
   const bool pipe = own && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
   if (!regular_ && !pipe) throw not_a_file(status.st_mode);
-  // Not blocking: between the look and the opening a FIFO may have taken the file's place.
+  // O_NONBLOCK: after the check above, a FIFO may have replaced the file, and opening a FIFO would wait.
   descriptor_ = pipe ? ::fcntl(*own, F_DUPFD_CLOEXEC, 3) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) throw input_error("cannot read ({})", reason(errno));
   if (pipe) return;
@@ -156,7 +157,7 @@ MappedFile::MappedFile(const fs::path& path) try {
   const OpenFile file(path);
   size_ = static_cast<std::size_t>(file.size());
   if (!file.is_regular()) {
-    piped_ = read_pipe(file, kMostPiped);
+    piped_ = read_pipe(file, kMaxPipedBytes);
     if (!piped_.empty()) data_ = piped_.data();
     size_ = piped_.size();
   } else if (size_ > 0) {
@@ -174,31 +175,30 @@ MappedFile::~MappedFile() {
 }
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
-  if (path_.filename().empty()) throw refused(path_, S_IFDIR);
+  if (path_.filename().empty()) throw not_writable_kind(path_, S_IFDIR);
   const std::optional<int> own = named_descriptor(path_);
   struct stat status {};
-  const bool there = ::stat(path_.c_str(), &status) == 0;
-  if (there && (S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) || (S_ISSOCK(status.st_mode) && !own)))
-    throw refused(path_, status.st_mode);
-  if (own || (there && !S_ISREG(status.st_mode))) {
-    // Opening a FIFO waits for its reader.
-    do {
+  const bool exists = ::stat(path_.c_str(), &status) == 0;
+  if (exists && (S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) || (S_ISSOCK(status.st_mode) && !own)))
+    throw not_writable_kind(path_, status.st_mode);
+  if (own || (exists && !S_ISREG(status.st_mode))) {
+    do {  // opening a FIFO waits for its reader
       descriptor_ = own ? ::fcntl(*own, F_DUPFD_CLOEXEC, 3) : ::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
       if (descriptor_ < 0 && errno == EINTR) check_interrupt();
     } while (descriptor_ < 0 && errno == EINTR);
-    if (descriptor_ < 0) throw unwritable(path_, errno);
+    if (descriptor_ < 0) throw write_error(path_, errno);
     return;
   }
-  if (there) before_ = Before{status.st_mode & 0777, status.st_uid, status.st_gid};
-  target_ = behind_links(path_);
+  if (exists) replaced_ = Attributes{status.st_mode & 0777, status.st_uid, status.st_gid};
+  target_ = resolve_links(path_);
   std::error_code ignored;
-  if (fs::is_symlink(target_, ignored)) throw unwritable(path_, ELOOP);
-  // A name may have 255 bytes; the temporary one has 8 more around it.
+  if (fs::is_symlink(target_, ignored)) throw write_error(path_, ELOOP);
+  // A file name has at most 255 bytes; the temporary name adds 8 bytes to the target's.
   constexpr std::size_t kLongestPart = 240;
   const fs::path folder = target_.has_parent_path() ? target_.parent_path() : fs::path(".");
   temporary_ = (folder / ("." + target_.filename().string().substr(0, kLongestPart) + ".XXXXXX")).string();
-  descriptor_ = open_new(temporary_, before_ ? before_->mode : 0666);
-  if (descriptor_ < 0) throw unwritable(path_, errno);
+  descriptor_ = open_new(temporary_, replaced_ ? replaced_->mode : 0666);
+  if (descriptor_ < 0) throw write_error(path_, errno);
 }
 
 AtomicFile::~AtomicFile() {
@@ -208,36 +208,36 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
-  // In steps, so that Ctrl-C during a gigabyte is answered at once.
+  // In steps of 16 MiB, so that Ctrl-C takes effect at once in a long write.
   constexpr std::size_t kStep = std::size_t{16} << 20;
   while (!bytes.empty()) {
     check_interrupt();
     const ssize_t written = ::write(descriptor_, bytes.data(), std::min(bytes.size(), kStep));
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw unwritable(path_, errno);
+    if (written < 0) throw write_error(path_, errno);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
 }
 
 void AtomicFile::commit() {
   if (!temporary_.empty()) {
-    // The owner goes first: changing it may take permissions away. Only root may give a file away; who may not keeps
-    // it as its own.
-    if (before_ && (before_->owner != ::geteuid() || before_->group != ::getegid()))
-      std::ignore = ::fchown(descriptor_, before_->owner, before_->group);
-    if ((before_ && ::fchmod(descriptor_, before_->mode) != 0) || ::fsync(descriptor_) != 0 ||
+    // The owner is set before the permissions, because fchown() may clear permission bits. Only root may change the
+    // owner; for other users fchown() fails, and the file keeps this process's owner.
+    if (replaced_ && (replaced_->owner != ::geteuid() || replaced_->group != ::getegid()))
+      std::ignore = ::fchown(descriptor_, replaced_->owner, replaced_->group);
+    if ((replaced_ && ::fchmod(descriptor_, replaced_->mode) != 0) || ::fsync(descriptor_) != 0 ||
         ::rename(temporary_.c_str(), target_.c_str()) != 0) {
-      throw unwritable(path_, errno);
+      throw write_error(path_, errno);
     }
   }
   const int descriptor = std::exchange(descriptor_, -1);
-  // Only what is written through is told of a failure this late.
-  if (::close(descriptor) != 0 && temporary_.empty()) throw unwritable(path_, errno);
+  // A temporary file was synced above; only a path that is written directly can still fail here.
+  if (::close(descriptor) != 0 && temporary_.empty()) throw write_error(path_, errno);
 }
 
 FileLock::FileLock(const fs::path& path) {
   descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) throw unwritable(path, errno);
+  if (descriptor_ < 0) throw write_error(path, errno);
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
   waited_ = true;
   while (::flock(descriptor_, LOCK_EX) != 0) {
@@ -251,7 +251,7 @@ FileLock::FileLock(const fs::path& path) {
 
 std::unique_ptr<FileLock> FileLock::try_lock(const fs::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (descriptor < 0) throw unwritable(path, errno);
+  if (descriptor < 0) throw write_error(path, errno);
   if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
     std::unique_ptr<FileLock> lock(new FileLock);
     lock->descriptor_ = descriptor;
@@ -266,9 +266,9 @@ std::unique_ptr<FileLock> FileLock::try_lock(const fs::path& path) {
 FileLock::~FileLock() { ::close(descriptor_); }
 
 TemporaryFolder::TemporaryFolder(const fs::path& parent) {
-  const fs::path place = parent.empty() ? fs::temp_directory_path() : parent;
-  std::string name = (place / "effnet-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw unwritable(place, errno);
+  const fs::path folder = parent.empty() ? fs::temp_directory_path() : parent;
+  std::string name = (folder / "effnet-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) throw write_error(folder, errno);
   path_ = name;
 }
 
@@ -278,10 +278,10 @@ TemporaryFolder::~TemporaryFolder() {
 }
 
 std::string read_text(const fs::path& path) try {
-  // Read, not mapped: a text may be edited in place while we hold it.
+  // Read, not mapped, because an editor may change the file in place while the text is in use.
   const OpenFile file(path);
   if (!file.is_regular()) {
-    const std::vector<std::byte> bytes = read_pipe(file, kMostPiped);
+    const std::vector<std::byte> bytes = read_pipe(file, kMaxPipedBytes);
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
   std::string text(static_cast<std::size_t>(file.size()), '\0');
@@ -309,7 +309,7 @@ void write_text(const fs::path& path, std::string_view text) { write_bytes(path,
 void make_folders(const fs::path& path) {
   std::error_code code;
   fs::create_directories(path, code);
-  if (code) throw environment_error("{}: cannot make this folder ({})", path.string(), code.message());
+  if (code) throw environment_error("{}: cannot create this folder ({})", path.string(), code.message());
 }
 
 std::string sha256(std::span<const std::byte> bytes) {

@@ -1,4 +1,4 @@
-// Files as effnet needs them: read-only maps, writes that appear whole or not at all, and a lock between processes.
+// File access: read-only memory maps, atomic writes, and locks between processes.
 #pragma once
 
 #include <cstddef>
@@ -13,12 +13,12 @@
 
 namespace effnet {
 
-// What stands at a path or behind a descriptor, in words: "a folder", "a FIFO", "a socket", "a device", "a file".
+// The kind of a file in words: "a folder", "a FIFO", "a socket", "a device", "a link" or "a file".
 std::string_view kind_of_file(unsigned mode);  // st_mode
 
-// An open file to read. Its type is looked at before it is opened, so that a FIFO or a device is an error at once and
-// nothing waits. A path that names a descriptor which this process already has (/dev/stdin, /dev/fd/63: what a shell
-// makes of `<(command)`) may also be a pipe or a socket; is_regular() is false then.
+// A file opened for reading. The type is checked before the file is opened: a FIFO or a device is an error at once,
+// without waiting. A path that names a descriptor of this process (/dev/stdin, or /dev/fd/63 as a shell makes it for
+// `<(command)`) may also be a pipe or a socket; is_regular() is then false.
 class OpenFile {
  public:
   // Throws Error(input) without the path if it is missing, a folder, a special file or unreadable.
@@ -28,9 +28,10 @@ class OpenFile {
   OpenFile& operator=(const OpenFile&) = delete;
 
   bool is_regular() const noexcept { return regular_; }
-  std::int64_t size() const noexcept { return size_; }  // in bytes, when it was opened; 0 for a pipe
-  // Up to `bytes.size()` bytes; 0 at the end. A pipe is waited for. Throws Error(input) without the path, and
-  // Error(interrupted). read_at() is for regular files.
+  std::int64_t size() const noexcept { return size_; }  // in bytes, when the file was opened; 0 for a pipe
+  // Reads up to `bytes.size()` bytes and returns their number; 0 at the end of the file. read() waits for the data of a
+  // pipe. read_at() is for regular files only. Throws Error(input) without the path in its message; read() also throws
+  // Error(interrupted).
   std::size_t read(std::span<std::byte> bytes) const;
   std::size_t read_at(std::span<std::byte> bytes, std::int64_t offset) const;
   int descriptor() const noexcept { return descriptor_; }
@@ -41,9 +42,9 @@ class OpenFile {
   std::int64_t size_ = 0;
 };
 
-// A whole file, mapped read-only. Pages are read as they are touched; the view lives as long as the object.
-// A file that another process truncates while it is mapped faults on access (as with every memory map).
-// A pipe that OpenFile takes is read to its end into memory, at most 1 GiB.
+// A whole file, mapped read-only. The system reads pages on first access. bytes() is valid as long as the object.
+// If another process truncates the file while it is mapped, access faults (as with every memory map).
+// A pipe (see OpenFile) is read to its end into memory, at most 1 GiB.
 class MappedFile {
  public:
   // Throws Error(input) if the path is missing, a folder, a special file or unreadable. An empty file gives an empty
@@ -58,17 +59,18 @@ class MappedFile {
  private:
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  std::vector<std::byte> piped_;  // what a pipe gave; nothing is mapped then
+  std::vector<std::byte> piped_;  // the bytes read from a pipe; then nothing is mapped
 };
 
-// Writes to a temporary name beside `path`; commit() syncs and renames it over `path`. Destroyed without commit(), or
-// ended by an exception, it leaves what was there before and no temporary file. Links are followed: what they point to
-// is replaced. A file that was there gives its permissions and, where this process may, its owner to the new one; else
-// the permissions are 0666 without the umask. (Another name of the same file, a hard link, keeps the old content.)
-// What can be no temporary file is written through, as it comes: a FIFO (whose reader is waited for), a character
-// device such as /dev/null, and a path that names a descriptor of this process (/dev/stdout, /dev/fd/3).
+// Writes a file atomically: to a temporary file in the same folder; commit() syncs it and renames it to `path`. Without
+// commit(), or after an exception, the old file stays and the temporary file is removed.
+// Symbolic links are followed, and the file that they point to is replaced. A hard link of it keeps the old content.
+// The new file gets the permissions of the file that it replaces and, if this process may set it, its owner. Without an
+// old file the permissions are 0666 minus the umask.
+// Three kinds of path have no temporary file and are written directly: a FIFO (the constructor waits for its reader), a
+// character device such as /dev/null, and a path that names a descriptor of this process (/dev/stdout, /dev/fd/3).
 // Throws Error(environment) with the system's reason (no space, no permission, missing folder), and for a folder, a
-// block device and a socket.
+// block device or a socket.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -81,22 +83,23 @@ class AtomicFile {
   void commit();
 
  private:
-  struct Before {  // the file that was there
+  struct Attributes {
     unsigned mode, owner, group;
   };
-  std::filesystem::path path_;    // as given, for messages
-  std::filesystem::path target_;  // behind all links
-  std::string temporary_;         // empty: written through
-  std::optional<Before> before_;
+  std::filesystem::path path_;          // as given, for messages
+  std::filesystem::path target_;        // with all links resolved
+  std::string temporary_;               // path of the temporary file; empty if the path is written directly
+  std::optional<Attributes> replaced_;  // of the file that will be replaced
   int descriptor_ = -1;
 };
 
-// An exclusive lock on `path` (created if missing) between processes, held until destroyed. `waited` tells whether
-// somebody else held it first.
+// An exclusive lock between processes on the file `path`, which is created if missing. The constructor waits for the
+// lock; the destructor releases it. waited(): another process or object held the lock at first.
+// Throws Error(environment), and Error(interrupted) while it waits.
 class FileLock {
  public:
   explicit FileLock(const std::filesystem::path& path);
-  // Without waiting: null if somebody else holds it.
+  // Does not wait. Returns null if the lock is held elsewhere. Throws Error(environment).
   static std::unique_ptr<FileLock> try_lock(const std::filesystem::path& path);
   ~FileLock();
   FileLock(const FileLock&) = delete;
@@ -109,7 +112,7 @@ class FileLock {
   bool waited_ = false;
 };
 
-// A fresh folder under the system's temporary directory, or under `parent`; removed with everything in it.
+// A new folder in the system's temporary directory, or in `parent`. The destructor removes it with all its contents.
 class TemporaryFolder {
  public:
   explicit TemporaryFolder(const std::filesystem::path& parent = {});

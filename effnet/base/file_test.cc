@@ -18,7 +18,7 @@
 #include "effnet/base/asleep_testing.h"
 #include "effnet/base/error.h"
 
-// In place of the C library's, so that a test sees who calls it: the umask belongs to the whole process.
+// Replaces the C library's umask(), so that a test can count the calls. The umask belongs to the whole process.
 namespace {
 std::atomic<int> umask_calls = 0;
 }
@@ -46,7 +46,7 @@ ErrorCode code_of(const std::function<void()>& work) {
   return ErrorCode::internal;
 }
 
-TEST(File, WritesAppearWholeOrNotAtAll) {
+TEST(File, WritesAreAtomic) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "a";
   write_text(path, "first");
@@ -55,20 +55,20 @@ TEST(File, WritesAppearWholeOrNotAtAll) {
     file.write("second, never committed");
   }
   EXPECT_EQ(read_text(path), "first");
-  EXPECT_EQ(files_in(folder.path()), 1U) << "no temporary file stays";
+  EXPECT_EQ(files_in(folder.path()), 1U) << "the temporary file is removed";
   write_text(path, "third");
   EXPECT_EQ(read_text(path), "third");
 }
 
-TEST(File, UnwritablePlacesAreEnvironmentErrors) {
+TEST(File, UnwritablePathsAreEnvironmentErrors) {
   const TemporaryFolder folder;
   EXPECT_EQ(code_of([&] { write_text(folder.path() / "missing" / "a", "x"); }), ErrorCode::environment);
   EXPECT_EQ(code_of([&] { write_text(folder.path(), "x"); }), ErrorCode::environment);
   EXPECT_EQ(code_of([&] { make_folders("/proc/effnet"); }), ErrorCode::environment);
 }
 
-// A full disk, by the process's own file size limit: the old file stays, no temporary is left.
-TEST(File, AFullDiskLosesNothing) {
+// The process's file size limit simulates a full disk. The old file stays and the temporary file is removed.
+TEST(File, AFullDiskKeepsTheOldFile) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "a";
   write_text(path, "precious");
@@ -98,7 +98,7 @@ mode_t mode_of(const fs::path& path) {
   return status.st_mode & 07777;
 }
 
-// While a test holds it, this is the process's umask.
+// Sets the process's umask; the destructor restores it.
 class Umask {
  public:
   explicit Umask(mode_t mask) : before_(::umask(mask)) {}
@@ -110,7 +110,7 @@ class Umask {
   const mode_t before_;
 };
 
-TEST(File, ANewFileHasWhatTheUmaskLeaves) {
+TEST(File, ANewFileHasMode0666WithoutTheUmask) {
   const TemporaryFolder folder;
   for (const mode_t mask : {0022U, 0027U, 0077U, 0002U, 0U}) {
     const Umask held(mask);
@@ -120,7 +120,7 @@ TEST(File, ANewFileHasWhatTheUmaskLeaves) {
   }
 }
 
-TEST(File, AFileThatIsReplacedKeepsItsPermissions) {
+TEST(File, AReplacedFileKeepsItsPermissions) {
   const TemporaryFolder folder;
   for (const mode_t mask : {0022U, 0077U, 0U}) {
     const Umask held(mask);
@@ -142,19 +142,19 @@ TEST(File, AFileThatIsReplacedKeepsItsPermissions) {
   }
 }
 
-// Another thread that made a file between setting the umask and setting it back would make it for everybody.
-TEST(File, WritingNeverTouchesTheUmask) {
+// If effnet set the umask for a moment, a file that another thread creates in that moment would get wrong permissions.
+TEST(File, WritingNeverChangesTheUmask) {
   const TemporaryFolder folder;
   const int before = umask_calls;
   write_text(folder.path() / "a", "new");
-  write_text(folder.path() / "a", "in place of it");
+  write_text(folder.path() / "a", "replaced");
   const FileLock lock(folder.path() / "lock");
   make_folders(folder.path() / "b" / "c");
   const TemporaryFolder other(folder.path());
   EXPECT_EQ(umask_calls, before);
 }
 
-TEST(File, UnreadableThingsAreInputErrors) {
+TEST(File, UnreadablePathsAreInputErrors) {
   const TemporaryFolder folder;
   EXPECT_EQ(code_of([&] { MappedFile file(folder.path() / "none"); }), ErrorCode::input);
   EXPECT_EQ(code_of([&] { MappedFile file(folder.path()); }), ErrorCode::input);
@@ -164,7 +164,7 @@ TEST(File, UnreadableThingsAreInputErrors) {
   EXPECT_TRUE(MappedFile(folder.path() / "empty").bytes().empty());
 }
 
-TEST(File, LinksAreFollowedAndTheirTargetReplaced) {
+TEST(File, LinksAreFollowedAndTheirTargetIsReplaced) {
   const TemporaryFolder folder;
   const fs::path target = folder.path() / "sub" / "v3";
   fs::create_directory(target.parent_path());
@@ -187,7 +187,7 @@ TEST(File, LinksAreFollowedAndTheirTargetReplaced) {
   EXPECT_TRUE(fs::is_symlink(folder.path() / "loop"));
 }
 
-TEST(File, DevicesAreWrittenThrough) {
+TEST(File, CharacterDevicesAreWrittenDirectly) {
   const TemporaryFolder folder;
   const fs::path nothing = folder.path() / "null", full = folder.path() / "full", disk = folder.path() / "disk";
   if (::mknod(nothing.c_str(), S_IFCHR | 0666, makedev(1, 3)) != 0) GTEST_SKIP() << "needs root";
@@ -201,7 +201,7 @@ TEST(File, DevicesAreWrittenThrough) {
   EXPECT_EQ(files_in(folder.path()), 3U);
 }
 
-TEST(File, AFifoIsWrittenThroughAndNeverWaitedForWhenRead) {
+TEST(File, AFifoIsWrittenDirectlyAndRefusedForReading) {
   const TemporaryFolder folder;
   const fs::path fifo = folder.path() / "fifo";
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
@@ -229,10 +229,10 @@ TEST(File, DescriptorsOfThisProcessAreReadAndWritten) {
     ::close(ends[1]);
     const MappedFile file(path(ends[0]));
     EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()), "piped");
-    EXPECT_EQ(read_text(path(ends[0])), "") << "what is read is gone";
+    EXPECT_EQ(read_text(path(ends[0])), "") << "a pipe can be read only once";
     ::close(ends[0]);
   }
-  // A regular file that the shell has open (> all.txt) keeps what is in it.
+  // A regular file that the shell has opened (> all.txt) is written at its position; earlier content stays.
   const fs::path all = folder.path() / "all.txt";
   const int descriptor = ::open(all.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   ASSERT_EQ(::write(descriptor, "one ", 4), 4);
@@ -243,8 +243,8 @@ TEST(File, DescriptorsOfThisProcessAreReadAndWritten) {
   EXPECT_EQ(read_text(all), "one two three");
 }
 
-TEST(File, AFileThatIsReplacedKeepsItsOwner) {
-  if (::geteuid() != 0) GTEST_SKIP() << "only root may give a file away";
+TEST(File, AReplacedFileKeepsItsOwner) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may change the owner of a file";
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "a";
   write_text(path, "old");
@@ -258,19 +258,19 @@ TEST(File, AFileThatIsReplacedKeepsItsOwner) {
   EXPECT_EQ(mode_of(path), 0640U);
 }
 
-TEST(File, NamesMayBeAsLongAsTheSystemLetsThem) {
+TEST(File, NamesMayHave255Bytes) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / std::string(255, 'n');
   write_text(path, "x");
   EXPECT_EQ(read_text(path), "x");
 }
 
-TEST(File, LockIsExclusiveAndSaysWhetherItWaited) {
+TEST(File, LockIsExclusiveAndReportsWhetherItWaited) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "lock";
   auto first = std::make_unique<FileLock>(path);
   EXPECT_FALSE(first->waited());
-  std::atomic<bool> released = false;  // thread sanitizers see no order in a file's lock
+  std::atomic<bool> released = false;  // atomic: the thread sanitizer does not know that flock() orders the threads
   std::thread other([&] {
     const FileLock second(path);
     EXPECT_TRUE(second.waited());

@@ -28,7 +28,7 @@ Error unreadable(const fs::path& folder, int code) {
 
 FolderEntry entry_of(DIR* folder, const dirent& found) {
   FolderEntry entry{.name = found.d_name, .mode = 0, .id = {}};
-  // The system's listing knows most types: a million images need no look at each.
+  // The directory listing itself gives the type of most entries, which saves a stat() for each of a million images.
   if (found.d_type == DT_REG) {
     entry.mode = S_IFREG;
     return entry;
@@ -62,7 +62,7 @@ std::vector<FolderEntry> list_folder(const fs::path& folder) {
   return entries;
 }
 
-std::vector<FileId> folders_above(const fs::path& folder) {
+std::vector<FileId> with_parents(const fs::path& folder) {
   std::vector<FileId> ids;
   std::error_code code;
   for (fs::path path : {fs::absolute(folder, code), fs::canonical(folder, code)}) {

@@ -1,4 +1,5 @@
-// What lies in a folder. std::filesystem's iterator ends the process where memory ends, and waits for no Ctrl-C.
+// Lists the entries of a folder. Used instead of std::filesystem's iterator, which ends the process when memory runs
+// out and does not react to Ctrl-C.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +14,20 @@ using FileId = std::pair<std::uint64_t, std::uint64_t>;  // device and inode: th
 
 struct FolderEntry {
   std::string name;
-  unsigned mode = 0;  // st_mode's type of what the entry leads to, links followed; 0: it leads nowhere
-  FileId id{};        // of a folder only
+  unsigned mode = 0;  // file type bits of st_mode, links followed; 0 for a dangling link
+  FileId id{};        // not set for regular files
 
   bool is_folder() const noexcept;
-  bool is_file() const noexcept;  // a regular one
+  bool is_file() const noexcept;  // a regular file
   bool is_hidden() const noexcept { return name.starts_with('.'); }
 };
 
-// All entries but "." and "..", sorted by name. Throws Error(input) that names the folder if it cannot be read, and
+// All entries except "." and "..", sorted by name. Throws Error(input) with the folder's path if it cannot be read, and
 // Error(interrupted).
 std::vector<FolderEntry> list_folder(const std::filesystem::path& folder);
 
-// The folder and all those above it, by the path as it is written and by where it really lies.
-std::vector<FileId> folders_above(const std::filesystem::path& folder);
+// The ids of the folder and of all its parents, first along the path as written, then along the path with all links
+// resolved. The first id is the folder's own.
+std::vector<FileId> with_parents(const std::filesystem::path& folder);
 
 }  // namespace effnet

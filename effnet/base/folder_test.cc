@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST(Folder, TypesLinksAndOrder) {
+TEST(Folder, ListHasTypesFollowsLinksAndIsSorted) {
   const TemporaryFolder folder;
   write_text(folder.path() / "b", "x");
   fs::create_directory(folder.path() / "c");
@@ -27,21 +27,21 @@ TEST(Folder, TypesLinksAndOrder) {
   EXPECT_TRUE(entries[0].is_hidden());
   EXPECT_TRUE(entries[1].is_folder());
   EXPECT_TRUE(entries[2].is_file());
-  EXPECT_EQ(entries[1].id, entries[3].id) << "a link to a folder is that folder";
+  EXPECT_EQ(entries[1].id, entries[3].id) << "a link to a folder has the folder's id";
   EXPECT_TRUE(S_ISFIFO(entries[4].mode));
   EXPECT_THROW(list_folder(folder.path() / "none"), Error);
   EXPECT_THROW(list_folder(folder.path() / "b"), Error);
 }
 
-TEST(Folder, WhatIsAbove) {
+TEST(Folder, WithParentsFollowsBothPathsOfALink) {
   const TemporaryFolder folder;
   fs::create_directories(folder.path() / "a" / "b");
   fs::create_directory_symlink("a/b", folder.path() / "link");
   const FileId a = list_folder(folder.path())[0].id, b = list_folder(folder.path() / "a")[0].id;
-  const std::vector<FileId> above = folders_above(folder.path() / "link");
+  const std::vector<FileId> above = with_parents(folder.path() / "link");
   EXPECT_EQ(above.front(), b);
-  EXPECT_NE(std::find(above.begin(), above.end(), a), above.end()) << "above where it lies";
-  EXPECT_EQ(folders_above(folder.path() / "a" / ".").front(), a);
+  EXPECT_NE(std::find(above.begin(), above.end(), a), above.end()) << "the parent of the link's target";
+  EXPECT_EQ(with_parents(folder.path() / "a" / ".").front(), a);
 }
 
 }  // namespace

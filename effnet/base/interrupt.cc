@@ -10,16 +10,16 @@
 namespace effnet {
 namespace {
 
-// Written by the handler, in whichever thread the signal comes, and read by all threads: only an atomic may be, and
-// only one without a lock may be used in a handler.
+// The handler runs in any thread and writes these; all threads read them. So they are atomic, and lock-free as a signal
+// handler needs.
 std::atomic<bool> signal_seen = false;
-std::atomic<bool> asked_to_end = false;  // by a person or a program, not only by a terminal that is gone
+std::atomic<bool> end_requested = false;  // by SIGINT or SIGTERM; SIGHUP (a closed terminal) does not count
 static_assert(std::atomic<bool>::is_always_lock_free);
-thread_local int held = 0;
+thread_local int deferred = 0;
 
 void on_signal(int number) {
   signal_seen = true;
-  if (number != SIGHUP && asked_to_end.exchange(true)) ::_exit(static_cast<int>(ErrorCode::interrupted));
+  if (number != SIGHUP && end_requested.exchange(true)) ::_exit(static_cast<int>(ErrorCode::interrupted));
 }
 
 void mask_signals(int how) {
@@ -33,23 +33,23 @@ void mask_signals(int how) {
 
 void install_interrupt_handlers() {
   struct sigaction action {};
-  action.sa_handler = on_signal;  // no SA_RESTART: waiting for a lock or a child ends with EINTR
+  action.sa_handler = on_signal;  // no SA_RESTART, so that waiting for a lock or a child ends with EINTR
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   struct sigaction before {};
   if (sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
-void hold_signals() { mask_signals(SIG_BLOCK); }
-void admit_signals() { mask_signals(SIG_UNBLOCK); }
+void block_signals() { mask_signals(SIG_BLOCK); }
+void unblock_signals() { mask_signals(SIG_UNBLOCK); }
 
 bool interrupted() noexcept { return signal_seen; }
 
 void check_interrupt() {
-  if (interrupted() && held == 0) throw Error(ErrorCode::interrupted, "interrupted");
+  if (interrupted() && deferred == 0) throw Error(ErrorCode::interrupted, "interrupted");
 }
 
-InterruptsHeld::InterruptsHeld() noexcept { ++held; }
-InterruptsHeld::~InterruptsHeld() { --held; }
+DeferInterrupts::DeferInterrupts() noexcept { ++deferred; }
+DeferInterrupts::~DeferInterrupts() { --deferred; }
 
 }  // namespace effnet

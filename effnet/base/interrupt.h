@@ -1,28 +1,29 @@
-// Ctrl-C without loss: the signal only raises a flag; work that takes long asks for it between steps that can be
-// undone, and the exception unwinds (temporary files go, locks open) to exit code 130.
+// Ctrl-C without loss of data. The signal handler only sets a flag. Long work checks the flag between steps, where it
+// can stop safely, and throws. Unwinding removes temporary files and releases locks; the exit code is 130.
 #pragma once
 
 namespace effnet {
 
-// SIGINT and SIGTERM: a second one ends the process at once. SIGHUP (a closed terminal, a lost connection) too, where
-// it is not ignored (nohup), but it never counts as a second one: shell and kernel may both send it.
+// Installs the handler for SIGINT, SIGTERM and SIGHUP. A second SIGINT or SIGTERM ends the process at once. SIGHUP (a
+// closed terminal, a lost connection) sets the flag too, but never ends the process, because shell and kernel may both
+// send it. If SIGHUP is ignored (nohup), it stays ignored.
 void install_interrupt_handlers();
 bool interrupted() noexcept;
-void check_interrupt();  // throws Error(interrupted) once a signal came
+void check_interrupt();  // throws Error(interrupted) if a signal has arrived
 
-// Between two programs of one process (execv) no handler is there: these signals then wait, also across execv, until
-// the next program has its own and admits them.
-void hold_signals();
-void admit_signals();
+// execv removes all signal handlers. block_signals() makes SIGINT, SIGTERM and SIGHUP pending, also across execv, until
+// the next program has installed its handlers and calls unblock_signals().
+void block_signals();
+void unblock_signals();
 
-// While one lives, check_interrupt() does not throw on this thread: for saving state after the signal came, when the
-// files that are written must not be given up half way.
-class InterruptsHeld {
+// While an object of this class exists, check_interrupt() does not throw on this thread. For saving a checkpoint after
+// the signal: the write must not stop half way.
+class DeferInterrupts {
  public:
-  InterruptsHeld() noexcept;
-  ~InterruptsHeld();
-  InterruptsHeld(const InterruptsHeld&) = delete;
-  InterruptsHeld& operator=(const InterruptsHeld&) = delete;
+  DeferInterrupts() noexcept;
+  ~DeferInterrupts();
+  DeferInterrupts(const DeferInterrupts&) = delete;
+  DeferInterrupts& operator=(const DeferInterrupts&) = delete;
 };
 
 }  // namespace effnet

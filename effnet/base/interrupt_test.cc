@@ -21,11 +21,11 @@ ErrorCode code_of_check() {
   return {};
 }
 
-// Each case is a process of its own, since a signal is seen for good. std::exit, not _exit, so that the thread
-// sanitizer can turn what it found into an exit code.
+// Each case runs in its own process, because the flag is never cleared. They end with std::exit, not _exit, so that the
+// thread sanitizer can set its exit code.
 class Interrupt : public testing::TestWithParam<int> {};
 
-// The threads read the flag while the handler writes it: the thread sanitizer's builds say if that is a data race.
+// The threads read the flag while the handler writes it: builds with the thread sanitizer would report a data race.
 TEST_P(Interrupt, EveryThreadSeesTheSignal) {
   const auto threads_end = [signal = GetParam()] {
     install_interrupt_handlers();
@@ -54,12 +54,12 @@ TEST_P(Interrupt, ASecondSignalEndsTheProcess) {
   EXPECT_EXIT(end_twice(), testing::ExitedWithCode(130), "");
 }
 
-TEST_P(Interrupt, IsHeldWhereStateIsSaved) {
+TEST_P(Interrupt, CheckDoesNotThrowWhileInterruptsAreHeld) {
   const auto hold = [signal = GetParam()] {
     install_interrupt_handlers();
     std::raise(signal);
     {
-      const InterruptsHeld held;
+      const DeferInterrupts held;
       if (!interrupted() || code_of_check() == ErrorCode::interrupted) std::exit(1);
     }
     std::exit(code_of_check() == ErrorCode::interrupted ? 0 : 2);
@@ -69,14 +69,14 @@ TEST_P(Interrupt, IsHeldWhereStateIsSaved) {
 
 INSTANTIATE_TEST_SUITE_P(Signals, Interrupt, testing::Values(SIGINT, SIGTERM));
 
-// Shell and kernel may each send one when a terminal closes: the state must still be saved.
-TEST(Hangup, IsSeenAndNeverEndsAtOnce) {
+// When a terminal closes, shell and kernel may each send SIGHUP. The checkpoint must still be saved.
+TEST(Hangup, SetsTheFlagAndNeverEndsTheProcess) {
   const auto hang_up = [] {
     install_interrupt_handlers();
     std::raise(SIGHUP);
     if (!interrupted()) std::exit(1);
     std::raise(SIGHUP);
-    std::raise(SIGTERM);  // the first that asks for an end
+    std::raise(SIGTERM);  // counts as the first, because SIGHUP does not count
     std::raise(SIGHUP);
     std::exit(code_of_check() == ErrorCode::interrupted ? 0 : 2);
   };
@@ -93,14 +93,14 @@ TEST(Hangup, IsIgnoredUnderNohup) {
   EXPECT_EXIT(hang_up(), testing::ExitedWithCode(0), "");
 }
 
-TEST(Interrupts, AreHeldUntilTheyAreAdmitted) {
+TEST(Interrupts, ArePendingWhileSignalsAreBlocked) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     const auto hold = [signal] {
       install_interrupt_handlers();
-      hold_signals();
+      block_signals();
       std::raise(signal);
       if (interrupted()) std::exit(1);
-      admit_signals();
+      unblock_signals();
       std::exit(interrupted() ? 0 : 2);
     };
     EXPECT_EXIT(hold(), testing::ExitedWithCode(0), "") << signal;

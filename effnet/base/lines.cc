@@ -7,14 +7,14 @@
 namespace effnet {
 namespace {
 
-constexpr std::size_t kMostFieldBytes = std::size_t{64} << 10;
-constexpr std::size_t kMostFields = 256;
+constexpr std::size_t kMaxFieldBytes = std::size_t{64} << 10;
+constexpr std::size_t kMaxFields = 256;
 constexpr std::string_view kBlanks = " \t\r\n";
 
 void check_utf16(std::string_view text, std::string_view source) {
   if (!text.starts_with("\xff\xfe") && !text.starts_with("\xfe\xff")) return;
   throw input_error("{}: the text is UTF-16 (expected UTF-8)", source)
-      .with_hint(fmt::format("save it as UTF-8, or: iconv -f UTF-16 -t UTF-8 {} > NEW", source));
+      .with_hint(fmt::format("save the file as UTF-8, or run: iconv -f UTF-16 -t UTF-8 {} > NEW", source));
 }
 
 char separator_of(std::string_view text) {
@@ -27,9 +27,7 @@ char separator_of(std::string_view text) {
 
 }  // namespace
 
-std::string_view without_mark(std::string_view text) {
-  return text.starts_with("\xef\xbb\xbf") ? text.substr(3) : text;
-}
+std::string_view without_bom(std::string_view text) { return text.starts_with("\xef\xbb\xbf") ? text.substr(3) : text; }
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kBlanks);
@@ -39,7 +37,7 @@ std::string_view trimmed(std::string_view text) {
 
 std::vector<std::string_view> text_lines(std::string_view text, std::string_view source) {
   check_utf16(text, source);
-  text = without_mark(text);
+  text = without_bom(text);
   const char end_of_line = text.find('\n') == std::string_view::npos ? '\r' : '\n';
   std::vector<std::string_view> lines;
   while (!text.empty()) {
@@ -49,8 +47,10 @@ std::vector<std::string_view> text_lines(std::string_view text, std::string_view
     line = line.substr(0, line.find_last_not_of(kBlanks) + 1);
     lines.push_back(line);
     if (!is_utf8(line) || line.find('\0') != std::string_view::npos) {
-      throw input_error("{}:{}: not a line of text (got {}, expected UTF-8)", source, lines.size(), in_quotes(line))
-          .with_hint(fmt::format("save the file as UTF-8; of a Western European one: iconv -f CP1252 -t UTF-8 {} > NEW",
+      throw input_error("{}:{}: the line is not valid text (got {}, expected UTF-8)", source, lines.size(),
+                        in_quotes(line))
+          .with_hint(fmt::format("save the file as UTF-8; if its encoding is Western European, run: "
+                                 "iconv -f CP1252 -t UTF-8 {} > NEW",
                                  source));
     }
   }
@@ -60,7 +60,7 @@ std::vector<std::string_view> text_lines(std::string_view text, std::string_view
 CsvRows::CsvRows(std::string_view text, std::string_view source, From from)
     : rest_(text), source_(source), from_(from) {
   check_utf16(text, source);
-  rest_ = without_mark(rest_);
+  rest_ = without_bom(rest_);
   if (from_ == From::people) separator_ = separator_of(rest_);
 }
 
@@ -74,7 +74,7 @@ bool CsvRows::next() {
   fields_.assign(1, {});
   line_ = next_line_;
   ended_ = false;
-  bool quoted = false, closed = false;  // inside of quotes; behind them
+  bool quoted = false, closed = false;  // inside quotes; after the closing quote
   const auto is_padding = [&](char c) { return by_hand && c != separator_ && (c == ' ' || c == '\t'); };
   for (std::size_t at = 0; at < rest_.size(); ++at) {
     const char c = rest_[at];
@@ -100,24 +100,28 @@ bool CsvRows::next() {
       ended_ = true;
       return true;
     } else if (c == separator_) {
-      if (fields_.size() == kMostFields)
-        throw error(fmt::format("too many fields (got more than {0}, expected at most {0})", kMostFields));
+      if (fields_.size() == kMaxFields)
+        throw error(fmt::format("too many fields (got more than {0}, expected at most {0})", kMaxFields));
       end_field(closed);
       fields_.emplace_back();
       closed = false;
     } else if (c == '"' && field.empty() && !closed) {
       quoted = true;
     } else if (closed || (c == '"' && !by_hand)) {
-      throw error(fmt::format("field {}: a quote in the middle (expected \"...\" around all of it)", fields_.size()));
+      throw error(
+          fmt::format("field {}: a quote inside the field (expected quotes around the whole field, and \"\" "
+                      "for a quote inside)",
+                      fields_.size()));
     } else {
       field += c;
     }
-    if (fields_.back().size() > kMostFieldBytes)
-      throw error(fmt::format("field {} is too long (got more than {} bytes)", fields_.size(), kMostFieldBytes));
+    if (fields_.back().size() > kMaxFieldBytes)
+      throw error(fmt::format("field {} is too long (got more than {} bytes)", fields_.size(), kMaxFieldBytes));
   }
-  // The end of the file within a row. A quote that swallowed whole lines is damage, not a torn line.
+  // The file ends within a row. In a file that effnet wrote, a quoted field that is still open after a line end is an
+  // error; within its first line it is the last row of an interrupted write, which the caller sees by ended().
   if (quoted && (by_hand || next_line_ > line_))
-    throw error(fmt::format("field {}: a quote that never ends", fields_.size()));
+    throw error(fmt::format("field {}: the closing quote is missing", fields_.size()));
   end_field(closed);
   rest_ = {};
   return true;

@@ -1,6 +1,5 @@
-// Text files that people write by hand or by a spreadsheet, on any system. Everything that effnet reads of this kind
-// goes through here, so that a byte order mark, "\r\n", blanks at the end of a line and quotes mean the same
-// everywhere.
+// Reads text files that people write by hand or with a spreadsheet, on any system. All such files of effnet are read
+// with these functions, so that byte order marks, "\r\n", blanks at the end of a line and quotes are treated alike.
 #pragma once
 
 #include <cstdint>
@@ -12,31 +11,31 @@
 
 namespace effnet {
 
-std::string_view without_mark(std::string_view text);  // without UTF-8's byte order mark
-std::string_view trimmed(std::string_view text);       // without blanks, tabs and line ends at both ends
+std::string_view without_bom(std::string_view text);  // without UTF-8's byte order mark
+std::string_view trimmed(std::string_view text);      // without blanks, tabs and line ends at both ends
 
-// The lines, without their ends ("\n", "\r\n", or "\r" where the text has no "\n") and without blanks behind them. Line
-// i has number i + 1. They view `text`. Throws Error(input) that begins with `source` for UTF-16, and with the line for
-// a byte that is not UTF-8 or for a NUL.
+// The lines of `text`, without line ends ("\n", "\r\n", or "\r" if the text has no "\n") and without blanks at the end.
+// lines[i] is line number i + 1. The results are views of `text`. Throws Error(input): "SOURCE: ..." for UTF-16,
+// "SOURCE:LINE: ..." for a line that is not UTF-8 or has a NUL.
 std::vector<std::string_view> text_lines(std::string_view text, std::string_view source);
 
-// The rows of a CSV (RFC 4180): a field in quotes may hold separators, line ends and doubled quotes. An empty line is a
-// row of one empty field.
+// Reads the rows of a CSV file (RFC 4180): a quoted field may contain separators, line ends and doubled quotes. An
+// empty line is a row with one empty field.
 class CsvRows {
  public:
   enum class From {
-    effnet,  // written by csv_field(): commas, blanks count, a quote within a field is damage
-    people,  // separated by what the first line has of comma, tab and semicolon, in this order; blanks around a field
-             // do not count; a quote within a field is a character like others
+    effnet,  // written with csv_field(): the separator is a comma, blanks are kept, a quote inside a field is an error
+    people,  // the separator is the first of comma, tab and semicolon that the first line contains; blanks around a
+             // field are removed; a quote inside an unquoted field is an ordinary character
   };
-  // `text` outlives the reader. `source` begins the messages.
+  // `text` must outlive the reader. Messages begin with `source`.
   CsvRows(std::string_view text, std::string_view source, From from);
 
-  bool next();  // reads a row; false at the end. Throws Error(input)
+  bool next();  // reads a row; returns false at the end. Throws Error(input)
   const std::vector<std::string>& fields() const { return fields_; }
-  std::int64_t line() const { return line_; }  // of the row's first byte, from 1
-  bool ended() const { return ended_; }        // false: the file ends within this row
-  Error error(std::string_view message) const;
+  std::int64_t line() const { return line_; }   // line number of the row's first byte, from 1
+  bool ended() const { return ended_; }         // false: the file ends within this row
+  Error error(std::string_view message) const;  // Error(input): "SOURCE:LINE: message"
 
  private:
   void end_field(bool quoted);
@@ -50,7 +49,7 @@ class CsvRows {
   bool ended_ = false;
 };
 
-// The text as a field of a CSV: in quotes where needed.
+// The text as a CSV field, quoted if necessary.
 std::string csv_field(std::string_view text);
 
 }  // namespace effnet

@@ -1,4 +1,4 @@
-// Any bytes are lines and rows of bounded size, or Error(input).
+// Any bytes give lines and rows of bounded size, or throw Error(input).
 #include "effnet/base/lines.h"
 
 #include <cstdint>

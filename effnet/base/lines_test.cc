@@ -11,7 +11,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-TEST(Lines, MarksLineEndsAndBlanksDoNotCount) {
+TEST(Lines, ByteOrderMarkLineEndsAndTrailingBlanksAreRemoved) {
   for (const char* text : {"\xef\xbb\xbf"
                            "a b\r\n\r\n c\t \r\n",
                            "a b\n\n c", "a b \r\r c\r"}) {
@@ -32,8 +32,9 @@ std::string error(std::string_view text) {
   return "no error";
 }
 
-TEST(Lines, WhatIsNoText) {
-  EXPECT_THAT(error("a\ncaf\xe9\n"), HasSubstr("list.txt:2: not a line of text (got 'caf\\xe9', expected UTF-8)"));
+TEST(Lines, InvalidUtf8Utf16AndNulAreErrors) {
+  EXPECT_THAT(error("a\ncaf\xe9\n"),
+              HasSubstr("list.txt:2: the line is not valid text (got 'caf\\xe9', expected UTF-8)"));
   EXPECT_THAT(error(std::string_view("\xff\xfe"
                                      "a\0",
                                      4)),
@@ -41,7 +42,7 @@ TEST(Lines, WhatIsNoText) {
   EXPECT_THAT(error(std::string_view("a\0b", 3)), HasSubstr("list.txt:1"));
 }
 
-TEST(Lines, Utf8IsTheShortestFormOfACharacter) {
+TEST(Lines, Utf8AcceptsOnlyTheShortestForm) {
   for (const char* good : {"", "a", "caf\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\x88", "\xf4\x8f\xbf\xbf"})
     EXPECT_TRUE(is_utf8(good)) << good;
   for (const char* bad : {"\xe9", "\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80"})
@@ -55,7 +56,7 @@ std::vector<std::vector<std::string>> rows(std::string_view text, CsvRows::From 
   return all;
 }
 
-TEST(Csv, OfPeople) {
+TEST(Csv, FromPeopleIsLenient) {
   const auto people = CsvRows::From::people;
   EXPECT_THAT(rows("\xef\xbb\xbf"
                    "\"a,b\" , \"c\"\"d\"\r\n e f ,5\" disk\n",
@@ -68,7 +69,7 @@ TEST(Csv, OfPeople) {
   EXPECT_THROW(rows("\"a\"b,c\n", people), Error);
 }
 
-TEST(Csv, OfEffnetIsExact) {
+TEST(Csv, FromEffnetIsExact) {
   const auto own = CsvRows::From::effnet;
   EXPECT_THAT(rows(" a ;b,c\n", own), ElementsAre(ElementsAre(" a ;b", "c")));
   EXPECT_THROW(rows("5\" disk,c\n", own), Error);

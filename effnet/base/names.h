@@ -1,5 +1,5 @@
-// Enumerations and their text names as one table each: what is written is what is read, and an unknown word is answered
-// with the words that exist.
+// One table per enumeration: its values and their text names, for both reading and writing. The error for an unknown
+// name lists the known ones.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,8 @@ std::string_view name_in(const NameTable<Value, kCount>& table, Value value) {
   return "?";
 }
 
-// `what` says which enumeration, for the message: "unknown filter (got bicubik, expected one of ...)".
+// The value with this name. Throws Error(input), with `what` as the enumeration's name:
+// "unknown filter (got 'bicubik', expected box, bilinear or ...)".
 template <class Value, std::size_t kCount>
 Value named_in(const NameTable<Value, kCount>& table, std::string_view text, std::string_view what) {
   std::vector<std::string> known;

@@ -1,10 +1,10 @@
-// Random numbers without state: number i of a stream is a function of (seed, stream, i), so any element of a tensor can
-// be made alone, in any order and on any thread.
+// Counter-based random numbers: number i of a stream is a function of (seed, stream, i). So each element of a tensor
+// can be computed on its own, in any order and on any thread.
 //
 // Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Logarithm, sine
-// and cosine are written out here because libm's last bits differ between CPUs; with -ffp-contract=off every machine
-// gives the same numbers. All of it is branch-free, so loops over it vectorise at SSE2 (with -fno-math-errno for the
-// root).
+// and cosine are implemented here because the last bits of libm's results differ between CPUs; with -ffp-contract=off
+// every machine gives the same numbers. The code is branch-free, so that loops over it vectorise with SSE2 (the square
+// root needs -fno-math-errno).
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,7 @@ constexpr PhiloxCounter philox4x32_10(PhiloxCounter x, PhiloxKey key) noexcept {
   return x;
 }
 
-// A stream's number from a name (FNV-1a, 64 bits): a tensor's values follow from its name, not from its place.
+// The stream number for a name (FNV-1a, 64 bits). So a tensor's values depend on its name, not on its position.
 constexpr std::uint64_t stream_of(std::string_view name) noexcept {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -44,13 +44,13 @@ constexpr std::uint64_t stream_of(std::string_view name) noexcept {
 
 namespace philox_detail {
 
-// An integer below 2^52 as a double, without a conversion that SSE2 lacks.
+// Converts an integer below 2^52 to double. SSE2 has no instruction for this conversion.
 inline double from_integer(std::uint64_t value) noexcept {
   return std::bit_cast<double>(value | 0x4330000000000000) - 0x1p52;
 }
 
-// ln x for x in [2^-40, 1]: x = m * 2^k with m in [sqrt(1/2), sqrt(2)], ln m = 2 artanh((m-1)/(m+1)). The series is cut
-// after s^17: relative error below 1e-14.
+// ln x for x in [2^-40, 1]: x = m * 2^k with m in [sqrt(1/2), sqrt(2)], ln m = 2 artanh((m-1)/(m+1)). The series ends
+// with s^17: relative error below 1e-14.
 inline double log_below_one(double x) noexcept {
   constexpr std::uint64_t kRootHalf = 0x3fe6a09e667f3bcd;
   const auto bits = std::bit_cast<std::uint64_t>(x);
@@ -69,7 +69,7 @@ inline double log_below_one(double x) noexcept {
   return (from_integer(shifted) - 64) * std::numbers::ln2 + 2 * s * (p * z + 1);
 }
 
-// cos and sin of a for |a| <= pi/4, Taylor to a^14 and a^15: error below 2e-15.
+// cos and sin of a for |a| <= pi/4, Taylor series up to a^14 and a^15: error below 2e-15.
 inline std::pair<double, double> cos_sin(double a) noexcept {
   const double z = a * a;
   double c = -1.0 / 87178291200;
@@ -89,14 +89,14 @@ inline std::pair<double, double> cos_sin(double a) noexcept {
   return {c * z + 1, (s * z + 1) * a};
 }
 
-// Box-Muller: two independent standard normals from 2 x 32 bits. The first word gives the radius (at most 6.8), the
-// second the angle: a quarter turn from its top bits and -pi/4..pi/4 from the rest.
+// Box-Muller: two independent standard normals from two 32-bit words. The first word gives the radius (at most 6.8),
+// the second the angle: the top two bits select the quadrant, the other 30 bits an angle of -pi/4..pi/4 within it.
 inline std::pair<double, double> normal_pair(std::uint32_t radius_bits, std::uint32_t angle_bits) noexcept {
   const double u = (from_integer(radius_bits) + 0.5) * 0x1p-32;
   const double radius = std::sqrt(-2 * log_below_one(u));
   const double turn = (from_integer(angle_bits & 0x3fffffff) + 0.5) * 0x1p-30 - 0.5;
   const auto [c, s] = cos_sin(turn * (std::numbers::pi / 2));
-  // Quarter turns 0..3 take (c, s) to (c, s), (-s, c), (-c, -s), (s, -c).
+  // Rotations by 0..3 quarter turns map (c, s) to (c, s), (-s, c), (-c, -s), (s, -c).
   const std::uint64_t quarter = angle_bits >> 30;
   const std::uint64_t swap = 0 - (quarter & 1);
   const auto cb = std::bit_cast<std::uint64_t>(c);
@@ -109,12 +109,12 @@ inline std::pair<double, double> normal_pair(std::uint32_t radius_bits, std::uin
 
 }  // namespace philox_detail
 
-// One stream of numbers. A value: copy it freely, use it from any thread.
+// One stream of numbers. It has no state: it can be copied and used from any thread.
 class Philox {
  public:
   constexpr Philox(std::uint64_t seed, std::uint64_t stream) noexcept : seed_(seed), stream_(stream) {}
 
-  // Four random words; every number below comes from the block of index i / 4.
+  // Four random words. The functions below take number i from block i / 4.
   constexpr PhiloxCounter block(std::uint64_t index) const noexcept {
     return philox4x32_10({low(index), high(index), low(stream_), high(stream_)}, {low(seed_), high(seed_)});
   }
@@ -130,7 +130,8 @@ class Philox {
     return static_cast<float>(i % 2 == 0 ? x : y);
   }
 
-  // out[j] = offset + scale * uniform(first + j), out[j] = scale * normal(first + j); rounded after each operation.
+  // fill_uniform: out[j] = offset + scale * uniform(first + j). fill_normal: out[j] = scale * normal(first + j).
+  // The result is rounded to float32 after each operation.
   void fill_uniform(std::span<float> out, std::uint64_t first, float offset, float scale) const noexcept {
     fill(out, first, [&](const Lanes& words, float* values) {
       for (std::size_t j = 0; j < kLanes; ++j) {
@@ -156,14 +157,14 @@ class Philox {
   }
 
  private:
-  static constexpr std::size_t kLanes = 16;  // blocks made side by side: 16 x 4 words keep SSE2 and AVX-512 busy
+  static constexpr std::size_t kLanes = 16;  // blocks computed together: 16 x 4 words fill SSE2 and AVX-512 registers
   using Lanes = std::uint32_t[4][kLanes];
 
   static constexpr std::uint32_t low(std::uint64_t value) noexcept { return static_cast<std::uint32_t>(value); }
   static constexpr std::uint32_t high(std::uint64_t value) noexcept { return static_cast<std::uint32_t>(value >> 32); }
   static constexpr float unit(std::uint32_t word) noexcept { return static_cast<float>(word >> 8) * 0x1p-24F; }
 
-  // The blocks index .. index + kLanes - 1, word by word.
+  // Computes the blocks index .. index + kLanes - 1: x[word][block].
   void blocks(std::uint64_t index, Lanes& x) const noexcept {
     for (std::size_t j = 0; j < kLanes; ++j) {
       x[0][j] = low(index + j);

@@ -29,11 +29,11 @@ TEST(Philox, StreamOfIsFnv1a) {  // draft-eastlake-fnv, appendix C
   EXPECT_EQ(stream_of("foobar"), 0x85944171f73967e8U);
 }
 
-// Any piece of a stream, at any offset and length, is the numbers made one by one.
+// A range of a stream, of any offset and length, equals the single numbers.
 TEST(Philox, FillEqualsElements) {
   const Philox numbers(7, stream_of("x"));
   const std::uint64_t firsts[] = {
-      0, 1, 2, 3, 5, 63, (std::uint64_t{1} << 34) - 7};  // the last crosses 32 bits of blocks
+      0, 1, 2, 3, 5, 63, (std::uint64_t{1} << 34) - 7};  // in the last, the block index exceeds 32 bits
   for (const std::uint64_t first : firsts) {
     for (const std::size_t count : {0, 1, 3, 4, 61, 64, 65, 200}) {
       std::vector<float> uniform(count), normal(count);
@@ -56,7 +56,7 @@ TEST(Philox, FunctionsAgreeWithLibm) {
     const auto [c, s] = philox_detail::cos_sin(a);
     ASSERT_NEAR(c, std::cos(a), 1e-14);
     ASSERT_NEAR(s, std::sin(a), 1e-14);
-    // The pair is a point at the stated radius and angle.
+    // The pair is a point with the radius and angle of the Box-Muller formula.
     const auto [x, y] = philox_detail::normal_pair(words[2], words[3]);
     const double radius = std::sqrt(-2 * std::log((words[2] + 0.5) * 0x1p-32));
     const double angle = ((words[3] + 0.5) * 0x1p-32 * 4 - 0.5) * (std::numbers::pi / 2);
@@ -75,8 +75,8 @@ TEST(Philox, ExtremeWordsStayFinite) {
   }
 }
 
-// n = 2^18 numbers of a fixed seed. The bounds are 5 standard errors of the statistic: mean sd/sqrt(n), variance
-// sd of x^2 / sqrt(n), share sqrt(p(1-p)/n).
+// n = 2^18 numbers with a fixed seed. The bounds are 5 standard errors of each statistic: sd / sqrt(n) for a mean,
+// sd of x^2 / sqrt(n) for the variance, sqrt(p(1-p)/n) for a proportion.
 TEST(Philox, Moments) {
   constexpr std::size_t n = 1 << 18;
   const double root = std::sqrt(static_cast<double>(n));

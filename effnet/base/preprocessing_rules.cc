@@ -12,18 +12,18 @@ namespace {
 struct Rule {
   std::string_view name;
   CropOrder order;
-  bool fixed_margin;    // resize = size + margin, else floor(size * 8/7), which is size/0.875 and size*256/224
-  std::int64_t margin;  // 32: the official code's CROP_PADDING
+  bool fixed_margin;    // true: resize = size + margin; false: floor(size * 8/7), equal to size/0.875 and size*256/224
+  std::int64_t margin;  // 32 is CROP_PADDING of the official code
   Filter filter;
   Filter lite_filter;
-  bool lite_in_bytes;  // (x-127)/128 as the official Lite code has it; the Pillow ports take the symmetric 0.5, 0.5
+  bool lite_in_bytes;  // lite: true (x-127)/128 as in the official Lite code, false mean and std 0.5 as in Pillow ports
 };
 constexpr Rule kRules[] = {
     {"official", CropOrder::crop_first, true, 32, Filter::tf_bicubic, Filter::tf_bilinear, true},
     {"pillow", CropOrder::resize_first, true, 32, Filter::bicubic, Filter::bicubic, false},
     {"timm", CropOrder::resize_first, false, 0, Filter::bicubic, Filter::bicubic, false},
     {"torchvision", CropOrder::resize_first, false, 0, Filter::bilinear, Filter::bilinear, false},
-    // For small images, of which no border can be spared: the short side to the input's size.
+    // For small images, whose border must not be lost: resizes the short side to the input size.
     {"whole", CropOrder::resize_first, true, 0, Filter::bicubic, Filter::bicubic, false},
 };
 

@@ -8,7 +8,7 @@
 namespace effnet {
 namespace {
 
-// Written by hand from docs/reference/checkpoints.md, sections 3 and 4, and docs/reference/lite_weights.md, section 5.
+// Computed by hand from docs/reference/checkpoints.md, sections 3 and 4, and docs/reference/lite_weights.md, section 4.
 struct Case {
   std::string_view rule, normalisation;
   std::int64_t size, resize;
@@ -31,7 +31,7 @@ const Case kCases[] = {
     {"whole", "imagenet", 32, 32, CropOrder::resize_first, true, Filter::bicubic, 0.485, 0.229},
 };
 
-TEST(PreprocessingRules, GiveThePublishedRecipes) {
+TEST(PreprocessingRules, MatchThePublishedRecipes) {
   for (const Case& c : kCases) {
     SCOPED_TRACE(fmt::format("{} {} {}", c.rule, c.normalisation, c.size));
     const Preprocessing got = preprocessing_rule(c.rule, c.normalisation, {c.size, c.size});
@@ -46,21 +46,21 @@ TEST(PreprocessingRules, GiveThePublishedRecipes) {
   }
 }
 
-TEST(PreprocessingRules, TreatTheAxesApart) {
+TEST(PreprocessingRules, TreatHeightAndWidthSeparately) {
   const Preprocessing got = preprocessing_rule("official", "imagenet", {100, 300});
   EXPECT_EQ(got.crop, (Size{100, 300}));
   EXPECT_EQ(got.resize, (Size{132, 332}));
 }
 
-// A rule asked for at a size is the rule moved to that size.
-TEST(PreprocessingRules, AgreeWithMovingToAnotherSize) {
+// preprocessing_rule() for a size equals a rule of another size, moved there with at().
+TEST(PreprocessingRules, AgreeWithAt) {
   for (const std::string_view rule : {"official", "pillow", "timm", "torchvision", "whole"}) {
     const Preprocessing at_224 = preprocessing_rule(rule, "imagenet", {224, 224});
     EXPECT_EQ(at_224.at({448, 448}), preprocessing_rule(rule, "imagenet", {448, 448})) << rule;
   }
 }
 
-TEST(PreprocessingRules, NameWhatExists) {
+TEST(PreprocessingRules, ErrorListsTheKnownNames) {
   const auto message = [](std::string_view rule, std::string_view normalisation) -> std::string {
     try {
       preprocessing_rule(rule, normalisation, {224, 224});

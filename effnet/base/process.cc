@@ -21,7 +21,7 @@ namespace effnet {
 
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
   std::array<int, 2> pipe{};
-  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw environment_error("cannot make a pipe for {}", words.at(0));
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw environment_error("cannot create a pipe for {}", words.at(0));
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -64,7 +64,8 @@ ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
 }
 
 double process_age_s() {
-  // The 22nd field, in clock ticks since the system's start; the second, a file name, may hold anything but its last ).
+  // Field 22 is the start time in clock ticks since boot. Field 2 is the program's name in parentheses. The name itself
+  // may contain blanks and parentheses, so the last ")" ends it.
   std::ifstream file("/proc/self/stat");
   std::string text((std::istreambuf_iterator<char>(file)), {});
   const std::size_t name_end = text.rfind(')');

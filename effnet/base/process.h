@@ -1,4 +1,4 @@
-// Running another program and waiting for it.
+// Runs another program and waits for it.
 #pragma once
 
 #include <string>
@@ -7,19 +7,20 @@
 namespace effnet {
 
 struct ProcessResult {
-  bool started = false;  // false: no such program
-  int exit_code = -1;    // 128 + signal if it was killed
-  std::string errors;    // the last 4 KB of its stderr
-  std::string output;    // the last 4 KB of its stdout, if that was what to keep
+  bool started = false;  // false: the program could not be started
+  int exit_code = -1;    // 128 + signal number if a signal ended it
+  std::string errors;    // Keep::errors: the last 4 KB of its stderr
+  std::string output;    // Keep::output: the last 4 KB of its stdout
 };
 
 enum class Keep { errors, output };
 
-// Runs words[0], found on PATH, with no input; of its stdout and stderr one is kept, the other discarded. Ctrl-C
-// reaches the child too (same process group); afterwards Error(interrupted) is thrown.
+// Runs the program words[0], found on PATH, with the other words as arguments and empty stdin. `keep` selects stderr or
+// stdout; the other is discarded. Ctrl-C also reaches the child (same process group); after the child has ended,
+// Error(interrupted) is thrown.
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep = Keep::errors);
 
-// Seconds since this process was made, whatever programs it has been since (execv). 0 where /proc does not say.
+// Seconds since this process was created; execv does not reset it. 0 if /proc does not tell.
 double process_age_s();
 
 }  // namespace effnet

@@ -12,7 +12,7 @@
 namespace effnet {
 namespace {
 
-TEST(Process, ExitCodesAndErrors) {
+TEST(Process, GivesExitCodeAndKeptOutput) {
   EXPECT_EQ(run_process({"true"}).exit_code, 0);
   EXPECT_EQ(run_process({"sh", "-c", "exit 7"}).exit_code, 7);
   EXPECT_EQ(run_process({"sh", "-c", "kill -9 $$"}).exit_code, 137);
@@ -21,22 +21,22 @@ TEST(Process, ExitCodesAndErrors) {
   EXPECT_EQ(run_process({"sh", "-c", "echo out; echo why >&2"}, Keep::output).output, "out\n");
 }
 
-TEST(Process, KeepsTheEndOfLongErrors) {
+TEST(Process, KeepsTheLast4KbOfStderr) {
   const ProcessResult result = run_process({"sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x >&2; echo last >&2"});
   EXPECT_LE(result.errors.size(), 4096U);
   EXPECT_TRUE(result.errors.ends_with("last\n"));
 }
 
-TEST(Cpu, SaysSomethingSensible) {
+TEST(Cpu, HasCoresAndMemory) {
   EXPECT_GE(usable_cores(), 1);
   EXPECT_GT(memory_bytes(), 64 << 20);
 }
 
-TEST(Process, ItsAgeGoesOn) {
+TEST(Process, AgeIncreases) {
   const double before = process_age_s();
   EXPECT_GT(before, 0);
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_GT(process_age_s(), before + 0.02);  // the kernel counts in hundredths
+  EXPECT_GT(process_age_s(), before + 0.02);  // the kernel counts in hundredths of a second
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Where a random number of training comes from: (seed, epoch, sample, purpose), and nothing that would have to be saved
-// or that depends on threads, batches or the number of processes.
+// The random numbers of training depend on (seed, epoch, sample, purpose) only. There is no state to save, and they do
+// not depend on threads, batches or the number of processes.
 #pragma once
 
 #include <cmath>
@@ -10,15 +10,15 @@
 
 namespace effnet {
 
-// One sample's use in one epoch. For what is drawn once a batch or once an epoch, `sample` is the batch's number or 0.
+// One sample in one epoch. For numbers that are drawn once per batch or epoch, `sample` is the batch number or 0.
 struct RandomKey {
   std::uint64_t seed = 0;
   std::uint64_t epoch = 0;
   std::uint64_t sample = 0;
 };
 
-// The numbers of one key and purpose, one after the other: at most 2^24 of them. A purpose is a word such as "crop" or
-// a node's name; another purpose or key gives independent numbers.
+// The sequence of random numbers of one key and purpose: at most 2^24 numbers. A purpose is a word such as "crop" or
+// a node's name. Different keys or purposes give independent sequences.
 class Draws {
  public:
   Draws(const RandomKey& key, std::string_view purpose) noexcept
@@ -26,7 +26,7 @@ class Draws {
 
   float uniform() noexcept { return philox_.uniform(next_++); }  // [0, 1)
   double uniform(double low, double high) noexcept { return low + (high - low) * uniform(); }
-  // Uniform over 0 .. n - 1, n at most 2^31; the bias is below n / 2^53.
+  // Uniform integer in 0 .. n - 1, with n at most 2^31; the bias is below n / 2^53.
   std::int64_t below(std::int64_t n) noexcept {
     const std::uint64_t high = static_cast<std::uint64_t>(uniform() * 0x1p24F);
     const std::uint64_t low = static_cast<std::uint64_t>(uniform() * 0x1p24F);
@@ -34,8 +34,8 @@ class Draws {
         std::floor(static_cast<double>(high << 24 | low) * 0x1p-48 * static_cast<double>(n)));
   }
   bool chance(double probability) noexcept { return uniform() < probability; }
-  // Takes two numbers, from an even one on: those that Philox makes a pair of normals of, so that no other draw shares
-  // them.
+  // Uses two numbers, the first with an even index: Philox makes a pair of normals from exactly such two numbers, so
+  // that no other draw uses the same random bits.
   double normal() noexcept {
     const std::uint64_t first = next_ + next_ % 2;
     next_ = first + 2;

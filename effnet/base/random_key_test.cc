@@ -7,9 +7,9 @@
 namespace effnet {
 namespace {
 
-// Draws after each other are independent whatever their kinds: the correlation of n pairs has a standard error of
-// 1 / sqrt(n). Of a normal its square is taken too, since its angle and its radius come from numbers of their own.
-TEST(Draws, NeighboursOfDifferentKindsAreIndependent) {
+// Successive draws of different kinds are independent: the correlation of n pairs has a standard error of 1 / sqrt(n).
+// For a normal, the square is tested too, because its angle and its radius come from different random words.
+TEST(Draws, SuccessiveDrawsOfDifferentKindsAreIndependent) {
   constexpr int kPairs = 40000;
   double before = 0, after = 0, before_square = 0, after_square = 0;
   for (std::uint64_t i = 0; i < kPairs; ++i) {
@@ -22,7 +22,7 @@ TEST(Draws, NeighboursOfDifferentKindsAreIndependent) {
     before_square += u * (x * x - 1);
     after_square += v * (x * x - 1);
   }
-  // Standard deviations: of a uniform sqrt(1/12), of x 1, of x^2 - 1 sqrt(2).
+  // Standard deviations: uniform sqrt(1/12), x 1, x^2 - 1 sqrt(2).
   const double bound = 5 * std::sqrt(kPairs / 12.0);
   EXPECT_LT(std::abs(before), bound);
   EXPECT_LT(std::abs(after), bound);
@@ -30,7 +30,7 @@ TEST(Draws, NeighboursOfDifferentKindsAreIndependent) {
   EXPECT_LT(std::abs(after_square), bound * std::sqrt(2.0));
 }
 
-TEST(Draws, DependOnAllOfTheKey) {
+TEST(Draws, DependOnEveryPartOfTheKey) {
   const auto first = [](const RandomKey& key, std::string_view purpose) { return Draws(key, purpose).uniform(); };
   const float value = first({1, 2, 3}, "a");
   EXPECT_EQ(value, first({1, 2, 3}, "a"));

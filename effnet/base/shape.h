@@ -1,5 +1,5 @@
-// Sizes of images and activations. Everything in effnet that holds activations is NCHW in this text; engines choose
-// their own layouts inside.
+// Sizes of images and activations. Public interfaces use NCHW; the engine uses its own layout inside
+// (effnet/tensor/blocked.h).
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ struct Size {  // height and width in pixels
   friend bool operator==(const Size&, const Size&) = default;
 };
 
-struct Chw {  // one image's activation: channels, height, width
+struct Chw {  // shape of one image's activation: channels, height, width
   std::int64_t c = 0;
   std::int64_t h = 0;
   std::int64_t w = 0;

@@ -10,8 +10,8 @@
 namespace effnet {
 namespace {
 
-// Length of the valid UTF-8 sequence at the start of `text`, 0 if it is not one (RFC 3629: the shortest form, no
-// surrogates, nothing above U+10FFFF).
+// Length of the UTF-8 sequence at the start of `text`, 0 if it is not valid. RFC 3629 allows only the shortest form, no
+// surrogates, and nothing above U+10FFFF.
 std::size_t utf8_length(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   const std::size_t length = lead < 0x80 ? 1 : (lead >> 5) == 6 ? 2 : (lead >> 4) == 14 ? 3 : (lead >> 3) == 30 ? 4 : 0;
@@ -55,9 +55,9 @@ bool is_utf8(std::string_view text) {
 
 std::string in_quotes(std::string_view text) {
   std::string result = "'";
-  constexpr std::size_t kMost = 80;
+  constexpr std::size_t kMaxBytes = 80;
   std::size_t at = 0;
-  while (at < text.size() && at < kMost) {
+  while (at < text.size() && at < kMaxBytes) {
     const std::size_t length = utf8_length(text.substr(at));
     const auto byte = static_cast<unsigned char>(text[at]);
     if (length == 0 || byte < 0x20 || byte == 0x7f) {

@@ -1,4 +1,4 @@
-// Text for people: numbers with units, lists of choices, the nearest known word.
+// Text for messages: quoted values, numbers with units, lists of choices, the nearest known word.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +12,20 @@
 namespace effnet {
 
 bool is_utf8(std::string_view text);
-// In quotes, control characters and bytes that are not UTF-8 as \xNN, cut after 80 bytes: safe to print from any file.
+// The text in single quotes, safe to print: control characters and bytes that are not UTF-8 become \xNN, and "..."
+// replaces everything after 80 bytes.
 std::string in_quotes(std::string_view text);
-// For a terminal: control characters and bytes that are not UTF-8 as \xNN, a line end as a blank.
+// The text on one line, safe for a terminal: control characters and bytes that are not UTF-8 become \xNN, a line end
+// becomes a blank.
 std::string one_line(std::string_view text);
 std::string one_of(const std::vector<std::string>& words);  // "a, b or c"
 
-// The known word with the smallest edit distance, if that is at most a third of the word's length (at least 1, at most
-// 4).
+// The known word with the smallest edit distance to `word`. The distance is at most a third of the word's length (the
+// bound is at least 1 and at most 4); otherwise empty.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 
 std::string grouped(std::int64_t number);  // 5,288,548
-std::string abbreviated(double number);    // 5.29M, 386M, 37.7B-like counts: K, M, G, T with three digits
+std::string abbreviated(double number);    // 5.29M, 386M, 37.7G: three digits and K, M, G or T
 
 std::string to_string(Size size);  // "224" if square, else "300x200"
 

@@ -7,7 +7,7 @@
 namespace effnet {
 namespace {
 
-TEST(Text, QuotedIsSafeToPrint) {
+TEST(Text, InQuotesIsSafeToPrint) {
   EXPECT_EQ(in_quotes("a b"), "'a b'");
   EXPECT_EQ(in_quotes("a\nb\x1b[31m"), "'a\\x0ab\\x1b[31m'");
   EXPECT_EQ(in_quotes("\xff\xc3"), "'\\xff\\xc3'");
@@ -15,7 +15,7 @@ TEST(Text, QuotedIsSafeToPrint) {
   EXPECT_EQ(in_quotes(std::string(100, 'x')), "'" + std::string(80, 'x') + "...'");
 }
 
-TEST(Text, NearestIsNearOrNothing) {
+TEST(Text, NearestIsEmptyWithoutASimilarWord) {
   const std::vector<std::string> words{"kernel", "stride", "channels"};
   EXPECT_EQ(nearest("kernle", words), "kernel");
   EXPECT_EQ(nearest("stide", words), "stride");
@@ -42,7 +42,7 @@ TEST(Text, Sizes) {
   EXPECT_EQ(to_string(Size{224, 224}), "224");
 }
 
-TEST(OneLine, HasNothingThatATerminalObeys) {
+TEST(OneLine, HasNoControlCharacters) {
   EXPECT_EQ(one_line("caf\xc3\xa9: cannot read"), "caf\xc3\xa9: cannot read");
   EXPECT_EQ(one_line("a\nb\x1b[31m\x7f\xe9"), "a b\\x1b[31m\\x7f\\xe9");
 }

@@ -9,8 +9,8 @@
 namespace effnet {
 namespace {
 
-// Pieces per thread: a thread that the system delays by up to a quarter of its share does not hold up the others.
-constexpr std::int64_t kPiecesPerThread = 4;
+// Ranges per thread. With 4, a thread that the system delays by a quarter of its work does not delay the whole loop.
+constexpr std::int64_t kRangesPerThread = 4;
 
 thread_local bool inside_body = false;
 
@@ -26,7 +26,7 @@ class InsideBody {
 
 struct ThreadPool::Impl {
   explicit Impl(int threads) : team(threads, Denormals::keep) {}
-  std::mutex call;  // held by the one parallel_for that runs
+  std::mutex call;  // held by the parallel_for that runs
   ThreadTeam team;
 };
 
@@ -43,17 +43,17 @@ void ThreadPool::parallel_for(std::int64_t n, const Body& body, std::int64_t gra
     body(0, n);
     return;
   }
-  const std::int64_t length = std::max(grain, (n - 1) / (threads() * kPiecesPerThread) + 1);
-  const std::int64_t pieces = (n - 1) / length + 1;
+  const std::int64_t length = std::max(grain, (n - 1) / (threads() * kRangesPerThread) + 1);
+  const std::int64_t ranges = (n - 1) / length + 1;
   const std::lock_guard call(impl_->call);
   ThreadTeam::Run run(impl_->team);
   run.throwing_step(
-      pieces,
-      [&](std::int64_t piece, int) {
+      ranges,
+      [&](std::int64_t range, int) {
         const InsideBody inside;
-        body(piece * length, std::min(n, (piece + 1) * length));
+        body(range * length, std::min(n, (range + 1) * length));
       },
-      /*common=*/pieces);
+      /*common=*/ranges);
 }
 
 }  // namespace effnet

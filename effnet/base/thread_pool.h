@@ -1,7 +1,8 @@
-// Threads for loops over independent pieces. Passed by reference to whatever works in parallel; never a singleton.
+// A thread pool for loops over independent indices. It is passed by reference to code that works in parallel; it is
+// never a singleton.
 //
-// Promise for callers: whatever a body computes for index i must not depend on how the range was cut, because the
-// pieces depend on the number of threads. Then no result depends on it either.
+// The caller must make sure that the result for index i does not depend on the range in which i is computed, because
+// the ranges depend on the number of threads. Then the results are the same for any number of threads.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ class EFFNET_API ThreadPool {
  public:
   using Body = std::function<void(std::int64_t begin, std::int64_t end)>;
 
-  // `threads` counts the calling thread, so 1 starts none and 2 starts one. Throws Error(usage) outside 1..1024 and
-  // Error(environment) if the system refuses a thread.
+  // `threads` includes the calling thread: 1 starts no thread, 2 starts one. Throws Error(usage) outside 1..1024 and
+  // Error(environment) if the system cannot start a thread.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -25,10 +26,10 @@ class EFFNET_API ThreadPool {
 
   int threads() const noexcept;
 
-  // Calls body(begin, end) on pieces that cover [0, n) once each, none shorter than `grain` except the last; returns
-  // when all are done. The caller's thread works too; idle threads sleep. A call from inside a body runs inline, as
-  // does a range of at most `grain`. The first exception of a body is rethrown here, and pieces not yet begun are left
-  // out. Safe to call from several threads: the calls run one after the other.
+  // Calls body(begin, end) for ranges that together cover [0, n) exactly once, and returns when all have finished. Only
+  // the last range may be shorter than `grain`. The calling thread works too; idle threads sleep. A call from inside a
+  // body, or with n <= grain, runs as one range on the calling thread. The first exception of a body is rethrown here;
+  // ranges that have not begun are skipped. May be called from several threads: the calls run one after the other.
   void parallel_for(std::int64_t n, const Body& body, std::int64_t grain = 1);
 
  private:

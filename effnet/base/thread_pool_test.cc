@@ -38,7 +38,7 @@ TEST_P(ThreadPoolTest, VisitsEveryIndexOnce) {
   }
 }
 
-TEST_P(ThreadPoolTest, NestedCallsRunInline) {
+TEST_P(ThreadPoolTest, NestedCallsRunOnTheCallingThread) {
   ThreadPool pool(GetParam());
   std::atomic<int> total = 0;
   pool.parallel_for(20, [&](std::int64_t begin, std::int64_t end) {
@@ -72,7 +72,7 @@ TEST_P(ThreadPoolTest, RethrowsAndStaysUsable) {
   }
 }
 
-TEST_P(ThreadPoolTest, CallsFromSeveralThreadsTakeTurns) {
+TEST_P(ThreadPoolTest, CallsFromSeveralThreadsRunOneAfterTheOther) {
   ThreadPool pool(GetParam());
   std::vector<std::thread> callers;
   std::vector<std::int64_t> sums(4);
@@ -93,8 +93,8 @@ TEST_P(ThreadPoolTest, CallsFromSeveralThreadsTakeTurns) {
 
 INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest, testing::Values(1, 2, 3, 8));
 
-TEST(ThreadPool, WorkersTakePart) {
-  // Two pieces that wait for each other can only end if two threads run them.
+TEST(ThreadPool, AllThreadsWork) {
+  // Two ranges that wait for each other can only end if two threads run them.
   ThreadPool pool(2);
   std::atomic<int> arrived = 0;
   std::mutex mutex;
@@ -110,7 +110,7 @@ TEST(ThreadPool, WorkersTakePart) {
   EXPECT_EQ(ids.size(), 2U);
 }
 
-TEST(ThreadPool, RefusesBadCounts) {
+TEST(ThreadPool, NumberOfThreadsOutOfRangeIsAUsageError) {
   for (const int threads : {0, -1, 1025}) {
     try {
       ThreadPool pool(threads);

@@ -1,12 +1,13 @@
-// How a step runs. The caller writes what to do, the number of tasks of each share to its `unclaimed`, and raises
-// `generation`, which the members watch. Everyone then takes tasks by counting `unclaimed` down, of the own share, the
-// common one, the others': whoever gets r > 0 owns task `end - r`. The caller leaves step() when `pending`, the tasks
-// not yet finished, is 0.
+// How a step runs. The caller stores the task function, stores the number of tasks of each range in the range's
+// `unclaimed`, and increments `generation`, on which the members wait. Then every member, the caller included, claims
+// tasks by decrementing `unclaimed`: first of its own range, then of the common range, then of other members' ranges.
+// A member whose decrement returns r > 0 owns task `end - r`. The caller returns from step() when `pending`, the number
+// of unfinished tasks, is 0.
 //
-// A member may come late by any time: the system took its core after it saw the generation. It cannot do harm, because
-// what a step is about is read only by the owner of a task, and a step with an owned task has not ended. So a late
-// member either gets a task of the step that runs now or finds the counts used up, whatever generation it came for; and
-// no step waits for members that own nothing.
+// A member may be late by any time, because the system may suspend it after it saw the new generation. This is safe: a
+// member reads the data of a step only after it has claimed a task, and a step with a claimed task has not ended. So a
+// late member either claims a task of the current step or finds no unclaimed task, no matter which generation it saw.
+// And no step waits for members that have claimed nothing.
 #include "effnet/base/thread_team.h"
 
 #include <algorithm>
@@ -27,13 +28,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kMostMembers = 1024;
-// Two cache lines: the prefetcher of some CPUs fetches them in pairs.
+constexpr int kMaxMembers = 1024;
+// Two cache lines: the prefetcher of some CPUs fetches lines in pairs.
 constexpr std::size_t kLine = 128;
-// Others' shares that a member looks at in the end; the caller looks at all.
-constexpr int kHelped = 8;
-// Waking a sleeping thread costs about this much, so watching longer can at most double what is lost.
-constexpr auto kWatch = std::chrono::microseconds(50);
+// Number of other members' ranges in which a member looks for tasks at the end. The caller looks in all.
+constexpr int kHelpedRanges = 8;
+// How long a thread spins before it sleeps. Waking a sleeping thread costs about as much, so that spinning at most
+// doubles the loss.
+constexpr auto kSpinTime = std::chrono::microseconds(50);
 
 #if defined(__x86_64__) || defined(__i386__)
 constexpr unsigned kFlushDenormals = 0x8040;  // FTZ (results) and DAZ (operands) of MXCSR
@@ -55,7 +57,7 @@ unsigned flush_denormals() noexcept {
   restore(static_cast<unsigned>(before) | kFlushDenormals);
   return static_cast<unsigned>(before);
 }
-// `yield` does nothing on most cores; `isb` takes about as long as x86's pause.
+// `yield` does nothing on most cores. `isb` takes about as long as the pause instruction of x86.
 void pause() noexcept { asm volatile("isb" : : : "memory"); }
 #else
 unsigned flush_denormals() noexcept { return 0; }
@@ -63,20 +65,20 @@ void restore(unsigned) noexcept {}
 void pause() noexcept { std::this_thread::yield(); }
 #endif
 
-// Waits for `ready()` without giving up the core, for kWatch at most; returns whether it came.
+// Spins until `ready()` is true, at most for kSpinTime. Returns whether it became true.
 template <class Ready>
-bool watch(const Ready& ready) noexcept {
-  const auto look = [&] {
-    for (int i = 0; i < 32; ++i) {  // some 0.3 to 1 us, so that reading the clock is a small part
+bool spin_until(const Ready& ready) noexcept {
+  const auto poll = [&] {
+    for (int i = 0; i < 32; ++i) {  // about 0.3 to 1 us, so that reading the clock takes a small part of the time
       if (ready()) return true;
       pause();
     }
     return false;
   };
-  if (look()) return true;
-  const Clock::time_point end = Clock::now() + kWatch;
+  if (poll()) return true;
+  const Clock::time_point end = Clock::now() + kSpinTime;
   while (Clock::now() < end) {
-    if (look()) return true;
+    if (poll()) return true;
   }
   return false;
 }
@@ -84,44 +86,47 @@ bool watch(const Ready& ready) noexcept {
 }  // namespace
 
 struct ThreadTeam::Impl {
-  // Written by the caller only. Raised by every shared step, every run and the end.
+  // Written by the caller only: incremented at each run, at each step that more than one member works on, and at the
+  // team's end.
   alignas(kLine) std::atomic<std::uint32_t> generation{0};
   std::atomic<bool> stop{false};
 
-  // Tasks before `end`. `unclaimed` goes below 0 by a few: each member tries once too often now and then.
-  struct alignas(kLine) Share {
+  // The tasks [end - unclaimed, end). `unclaimed` may become slightly negative: several members may try to claim the
+  // last task at the same time.
+  struct alignas(kLine) Range {
     std::atomic<std::int64_t> unclaimed{0};
     std::int64_t end = 0;
   };
 
-  Impl(int count, Denormals kind) : members(count), denormals(kind), shares(static_cast<std::size_t>(count) + 1) {}
+  Impl(int count, Denormals kind) : members(count), denormals(kind), ranges(static_cast<std::size_t>(count) + 1) {}
   const int members;
   const Denormals denormals;
-  std::vector<Share> shares;  // by member; the last is the common one
+  std::vector<Range> ranges;  // one per member, then the common range
 
-  // The step.
+  // The current step.
   alignas(kLine) Run::Task task = nullptr;
   void* context = nullptr;
 
   alignas(kLine) std::atomic<std::int64_t> pending{0};
   std::atomic<std::uint32_t> caller_sleeps{0};
 
-  // Members that sleep or are about to, so that a step costs no system call while all of them watch.
+  // Number of members that sleep or are about to. While it is 0, all members spin, and a step needs no system call.
   alignas(kLine) std::atomic<std::uint32_t> sleepers{0};
 
   alignas(kLine) std::vector<std::thread> workers;
 
-  // A member announces its sleep and then looks at the generation once more; here the generation is raised before
-  // the announcements are read. All four in one order (seq_cst), so either the member sees the new generation or this
-  // sees the member; and between its last look and its sleep the system compares again.
-  void raise_generation() noexcept {
+  // A member increments `sleepers` and then reads `generation` again; this function increments `generation` and then
+  // reads `sleepers`. All four operations are seq_cst, so they have one order: either the member sees the new
+  // generation, or this function sees the member and wakes it. If the generation changes between the member's read and
+  // its sleep, wait() returns at once, because the kernel compares the value again.
+  void increment_generation() noexcept {
     generation.fetch_add(1, std::memory_order_seq_cst);
     if (sleepers.load(std::memory_order_seq_cst) != 0) generation.notify_all();
   }
 
   std::uint32_t next_generation(std::uint32_t seen) noexcept {
-    const auto raised = [&] { return generation.load(std::memory_order_acquire) != seen; };
-    if (!watch(raised)) {
+    const auto changed = [&] { return generation.load(std::memory_order_acquire) != seen; };
+    if (!spin_until(changed)) {
       sleepers.fetch_add(1, std::memory_order_seq_cst);
       generation.wait(seen, std::memory_order_seq_cst);
       sleepers.fetch_sub(1, std::memory_order_relaxed);
@@ -130,25 +135,25 @@ struct ThreadTeam::Impl {
   }
 
   void work(int member) noexcept {
-    // All tasks taken until they are reported below are of one step, since it cannot end before. Nothing of a step is
-    // read before one of its tasks is owned.
+    // All tasks counted in `finished` belong to one step: the step cannot end before they are subtracted from `pending`
+    // below. Data of the step is read only after a task has been claimed.
     std::int64_t finished = 0;
-    const auto take = [&](int place) {
-      Share& share = shares[static_cast<std::size_t>(place)];
-      while (share.unclaimed.load(std::memory_order_relaxed) > 0) {
-        const std::int64_t left = share.unclaimed.fetch_sub(1, std::memory_order_acquire);
+    const auto run_tasks_of = [&](int range_index) {
+      Range& range = ranges[static_cast<std::size_t>(range_index)];
+      while (range.unclaimed.load(std::memory_order_relaxed) > 0) {
+        const std::int64_t left = range.unclaimed.fetch_sub(1, std::memory_order_acquire);
         if (left <= 0) break;
-        task(context, share.end - left, member);
+        task(context, range.end - left, member);
         ++finished;
       }
     };
-    take(member);
-    take(members);
-    const int others = member == 0 ? members - 1 : std::min(members - 1, kHelped);
-    for (int i = 1; i <= others; ++i) take((member + i) % members);
+    run_tasks_of(member);
+    run_tasks_of(members);  // the common range
+    const int others = member == 0 ? members - 1 : std::min(members - 1, kHelpedRanges);
+    for (int i = 1; i <= others; ++i) run_tasks_of((member + i) % members);
     if (finished == 0) return;
-    // As with the generation: the caller announces its sleep before it looks at `pending` again. A member that wakes
-    // it late, in a later step, does no harm: the caller looks again.
+    // The same protocol as for the generation: the caller sets `caller_sleeps` before it reads `pending` again. If a
+    // late member wakes the caller in a later step, nothing goes wrong, because the caller checks `pending` again.
     if (pending.fetch_sub(finished, std::memory_order_seq_cst) != finished) return;
     if (caller_sleeps.load(std::memory_order_seq_cst) == 0) return;
     caller_sleeps.store(0, std::memory_order_seq_cst);
@@ -157,7 +162,7 @@ struct ThreadTeam::Impl {
 
   void wait_for_members() noexcept {
     const auto finished = [&] { return pending.load(std::memory_order_acquire) == 0; };
-    if (watch(finished)) return;
+    if (spin_until(finished)) return;
     while (pending.load(std::memory_order_seq_cst) != 0) {
       caller_sleeps.store(1, std::memory_order_seq_cst);
       if (pending.load(std::memory_order_seq_cst) != 0) caller_sleeps.wait(1, std::memory_order_seq_cst);
@@ -177,14 +182,14 @@ struct ThreadTeam::Impl {
 
   void join_all() noexcept {
     stop.store(true, std::memory_order_relaxed);
-    raise_generation();
+    increment_generation();
     for (std::thread& worker : workers) worker.join();
   }
 };
 
 ThreadTeam::ThreadTeam(int members, Denormals denormals) {
-  if (members < 1 || members > kMostMembers) {
-    throw usage_error("number of threads out of range (got {}, expected 1 to {})", members, kMostMembers);
+  if (members < 1 || members > kMaxMembers) {
+    throw usage_error("number of threads out of range (got {}, expected 1 to {})", members, kMaxMembers);
   }
   impl_ = std::make_unique<Impl>(members, denormals);
   impl_->workers.reserve(static_cast<std::size_t>(members - 1));
@@ -193,7 +198,7 @@ ThreadTeam::ThreadTeam(int members, Denormals denormals) {
   } catch (const std::system_error& error) {
     impl_->join_all();
     throw environment_error("cannot start {} threads ({})", members, error.code().message());
-  } catch (...) {  // out of memory: std::thread ends the process if it is destroyed unjoined
+  } catch (...) {  // out of memory. Join first: destroying a std::thread that is not joined ends the process.
     impl_->join_all();
     throw;
   }
@@ -205,7 +210,7 @@ int ThreadTeam::members() const noexcept { return impl_->members; }
 
 ThreadTeam::Run::Run(ThreadTeam& team) noexcept : team_(team) {
   if (team_.impl_->denormals == Denormals::flush) saved_state_ = flush_denormals();
-  if (!team_.impl_->workers.empty()) team_.impl_->raise_generation();
+  if (!team_.impl_->workers.empty()) team_.impl_->increment_generation();
 }
 
 ThreadTeam::Run::~Run() {
@@ -221,15 +226,15 @@ void ThreadTeam::Run::step(std::int64_t tasks, std::int64_t common, Task task, v
   impl.task = task;
   impl.context = context;
   impl.pending.store(tasks, std::memory_order_relaxed);
-  const std::int64_t shared_out = tasks - common;
+  const std::int64_t assigned = tasks - common;
   std::int64_t begin = 0;
-  for (int place = 0; place <= impl.members; ++place) {
-    Impl::Share& share = impl.shares[static_cast<std::size_t>(place)];
-    share.end = place < impl.members ? team_.share(shared_out, place + 1) : tasks;
-    share.unclaimed.store(share.end - begin, std::memory_order_release);
-    begin = share.end;
+  for (int i = 0; i <= impl.members; ++i) {
+    Impl::Range& range = impl.ranges[static_cast<std::size_t>(i)];
+    range.end = i < impl.members ? team_.range_begin(assigned, i + 1) : tasks;
+    range.unclaimed.store(range.end - begin, std::memory_order_release);
+    begin = range.end;
   }
-  impl.raise_generation();
+  impl.increment_generation();
   impl.work(0);
   impl.wait_for_members();
 }

@@ -1,8 +1,9 @@
-// The threads of effnet: short parallel steps, one after the other, at the price of a cache line each.
+// A team of threads for a sequence of short parallel steps. Starting a step costs about one cache line transfer.
 //
-// Waking a sleeping thread costs some ten microseconds; a network has a hundred steps of some ten. A team is woken once
-// a run and its members wait for the next step by watching a counter, for some microseconds at most, then sleep.
-// Results must not depend on which member does which task. ThreadPool (thread_pool.h) is a team for loops over ranges.
+// Waking a sleeping thread costs tens of microseconds, and a network has about a hundred steps of tens of microseconds.
+// So a team is woken once per run; between steps its members spin on a counter, for 50 microseconds at most, and then
+// sleep. Results must not depend on which member executes which task. ThreadPool (thread_pool.h) uses a team for loops
+// over ranges.
 #pragma once
 
 #include <atomic>
@@ -13,24 +14,26 @@
 
 namespace effnet {
 
-// flush: every member, the caller during a run included, computes with denormals flushed to zero (x86: FTZ and DAZ,
-// 64-bit ARM: FZ); the caller's state is restored when the run ends.
+// flush: all members, and the caller during a run, compute with denormals flushed to zero (x86: FTZ and DAZ, 64-bit
+// ARM: FZ). The caller's floating-point state is restored when the run ends.
 enum class Denormals { flush, keep };
 
 class ThreadTeam {
  public:
-  // `members` counts the calling thread, so 1 starts none. Throws Error(usage) outside 1..1024 and Error(environment)
-  // if the system refuses a thread.
+  // `members` includes the calling thread: 1 starts no thread. Throws Error(usage) outside 1..1024 and
+  // Error(environment) if the system cannot start a thread.
   explicit ThreadTeam(int members, Denormals denormals = Denormals::flush);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
 
   int members() const noexcept;
-  // Where a member's share of `tasks` begins; its end is the next one's begin.
-  std::int64_t share(std::int64_t tasks, int member) const noexcept { return tasks * member / members(); }
+  // The first index of the member's range when `tasks` indices are divided among all members. The range ends where the
+  // next member's range begins.
+  std::int64_t range_begin(std::int64_t tasks, int member) const noexcept { return tasks * member / members(); }
 
-  // Wakes the team for a run and lets it sleep when destroyed. Between, step() is cheap. One at a time.
+  // The constructor wakes the team; after the destructor the team sleeps. In between, step() is cheap. Only one Run of
+  // a team may exist at a time.
   class Run {
    public:
     explicit Run(ThreadTeam& team) noexcept;
@@ -38,19 +41,19 @@ class ThreadTeam {
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    // Calls task(context, index, member) for every index in [0, tasks), each once, on any member (0 is the caller);
-    // returns when all are done, and everything they wrote is visible.
+    // Calls task(context, index, member) exactly once for each index in [0, tasks), on any member (0 is the caller).
+    // Returns when all tasks have finished; everything that they wrote is then visible.
     //
-    // Each member has a share, n tasks that follow each other: where neighbours touch the same memory in successive
-    // steps, they find it in its caches and not in those of another core, which cost three times as much to reach, and
-    // another three where cores have no cache in common. The last `common` tasks belong to nobody and are handed out in
-    // order, once a member's share is done; then members help each other. (A member that looks around just while a step
-    // is handed out may begin with another's tasks.)
+    // Each member has a range of consecutive tasks. If neighbouring tasks access the same memory in successive steps, a
+    // member finds it in its own cache. Another core's cache costs three times as much, and three times as much again
+    // if the cores share no cache. The last `common` tasks belong to no range: a member that has finished its range
+    // claims them in order. After them, members take tasks from each other's ranges. (A member that looks for tasks
+    // while the caller starts a step may begin with a task of another member's range.)
     //
-    // Tasks must not throw. No allocation. With one member or one task it is a plain loop.
+    // Tasks must not throw. step() does not allocate. With one member or one task it is a plain loop.
     using Task = void (*)(void* context, std::int64_t index, int member) noexcept;
     void step(std::int64_t tasks, std::int64_t common, Task task, void* context) noexcept;
-    // The same for a callable (std::int64_t index, int member) -> void, noexcept.
+    // The same for a callable void(std::int64_t index, int member), which must not throw.
     template <class Body>
     void step(std::int64_t tasks, Body&& body, std::int64_t common = 0) noexcept {
       using Plain = std::remove_reference_t<Body>;
@@ -62,8 +65,7 @@ class ThreadTeam {
           const_cast<void*>(static_cast<const void*>(&body)));
     }
 
-    // The same for a body that may throw: the first exception is rethrown here, and tasks that had not begun are left
-    // out.
+    // The same for a body that may throw: the first exception is rethrown here; tasks that have not begun are skipped.
     template <class Body>
     void throwing_step(std::int64_t tasks, Body&& body, std::int64_t common = 0) {
       std::exception_ptr failure;
@@ -84,7 +86,7 @@ class ThreadTeam {
 
    private:
     ThreadTeam& team_;
-    unsigned saved_state_ = 0;  // of the caller
+    unsigned saved_state_ = 0;  // the caller's floating-point state
   };
 
  private:

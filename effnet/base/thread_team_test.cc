@@ -26,25 +26,25 @@ using testing_support::wait_until_others_sleep;
 
 class ThreadTeamTest : public testing::TestWithParam<int> {};
 
-TEST_P(ThreadTeamTest, EveryIndexOnce) {
+TEST_P(ThreadTeamTest, VisitsEveryIndexOnce) {
   ThreadTeam team(GetParam());
   EXPECT_EQ(team.members(), GetParam());
   ThreadTeam::Run run(team);
   for (const std::int64_t tasks : {-1, 0, 1, 2, 3, 4, 5, 64, 1000, 20000}) {
     std::vector<int> visits(static_cast<std::size_t>(std::max<std::int64_t>(tasks, 0)));
-    std::atomic<int> strangers = 0;
+    std::atomic<int> wrong_members = 0;
     const auto visit = [&](std::int64_t index, int member) {
       ++visits[static_cast<std::size_t>(index)];
-      if (member < 0 || member >= GetParam()) ++strangers;
+      if (member < 0 || member >= GetParam()) ++wrong_members;
     };
     run.step(tasks, visit, tasks / 3);
     EXPECT_EQ(visits, std::vector<int>(visits.size(), 1)) << tasks;
-    EXPECT_EQ(strangers, 0);
+    EXPECT_EQ(wrong_members, 0);
   }
 }
 
-// Each step's context is a local variable that is gone after it, and its number of tasks differs, so that a member that
-// came late would write where it must not (and the sanitizers would say so).
+// The context of each step is a local variable that does not exist after the step, and the number of tasks changes. A
+// late member that used an old step would write to freed memory, and the sanitizers would report it.
 TEST_P(ThreadTeamTest, ManyTinyStepsOneAfterTheOther) {
   ThreadTeam team(GetParam());
   std::int64_t wrong = 0;
@@ -60,8 +60,8 @@ TEST_P(ThreadTeamTest, ManyTinyStepsOneAfterTheOther) {
   EXPECT_EQ(wrong, 0);
 }
 
-// Step by step a ring of plain values moves on by one: a step reads what other members wrote in the step before.
-TEST_P(ThreadTeamTest, EachStepSeesAllWritesOfTheOneBefore) {
+// Each step rotates a ring of plain values by one: it reads values that other members wrote in the previous step.
+TEST_P(ThreadTeamTest, EachStepSeesAllWritesOfThePreviousStep) {
   constexpr std::size_t kSize = 37;
   ThreadTeam team(GetParam());
   ThreadTeam::Run run(team);
@@ -80,8 +80,8 @@ TEST_P(ThreadTeamTest, EachStepSeesAllWritesOfTheOneBefore) {
   EXPECT_EQ(from, expected);
 }
 
-// Steps after pauses around the time that members watch, where some sleep, some are about to and some watch.
-TEST_P(ThreadTeamTest, StepsAtAnyTimeAroundFallingAsleep) {
+// Pauses of about the time that members spin: some members sleep, some are about to, and some still spin.
+TEST_P(ThreadTeamTest, StepsWorkWhileMembersFallAsleep) {
   ThreadTeam team(GetParam());
   ThreadTeam::Run run(team);
   std::int64_t total = 0;
@@ -98,7 +98,7 @@ TEST_P(ThreadTeamTest, StepsAtAnyTimeAroundFallingAsleep) {
   EXPECT_EQ(total, expected);
 }
 
-// A member that takes long: the caller, out of tasks, falls asleep and is woken by the last to finish.
+// The caller has no tasks left and falls asleep; the member that finishes last wakes it.
 TEST_P(ThreadTeamTest, WaitsForSlowTasks) {
   ThreadTeam team(GetParam());
   ThreadTeam::Run run(team);
@@ -112,22 +112,22 @@ TEST_P(ThreadTeamTest, WaitsForSlowTasks) {
   }
 }
 
-// Every member takes the tasks of its share in order, then common ones, and others' only when all these are gone. A
-// member's first task waits for the other members' first, so that all of them take part. A member that is awake
-// while the caller hands out a step may see another member's share before its own. Results do not depend on that, but
-// the order does: so the members sleep when the step begins, and the order is certain.
-TEST_P(ThreadTeamTest, OwnShareFirstThenTheCommonOne) {
+// Each member executes the tasks of its own range in order, then common tasks, then tasks of other ranges. The first
+// task of each member waits for the first tasks of all others, so that all members take part. A member that is awake
+// while the caller starts a step may see another member's range before its own: results do not depend on that, but the
+// order does. So this test lets all members sleep before the step begins.
+TEST_P(ThreadTeamTest, MembersTakeTheirOwnRangeThenCommonTasks) {
   const int members = GetParam();
-  const std::int64_t tasks = 5000, common = 700, shared_out = tasks - common;
+  const std::int64_t tasks = 5000, common = 700, assigned = tasks - common;
   ThreadTeam team(members);
   for (int round = 0; round < 50; ++round) {
     ThreadTeam::Run run(team);
     std::atomic<int> arrived = 0;
-    const auto meet = [&](int meeting) {
+    const auto barrier = [&](int number) {
       ++arrived;
-      while (arrived < meeting * members) std::this_thread::yield();
+      while (arrived < number * members) std::this_thread::yield();
     };
-    run.step(members, [&](std::int64_t, int) { meet(1); });  // so that all threads run
+    run.step(members, [&](std::int64_t, int) { barrier(1); });  // so that all threads run
     wait_until_others_sleep();
     std::vector<std::vector<std::int64_t>> taken(static_cast<std::size_t>(members));
     run.step(
@@ -135,13 +135,13 @@ TEST_P(ThreadTeamTest, OwnShareFirstThenTheCommonOne) {
         [&](std::int64_t index, int member) {
           std::vector<std::int64_t>& own = taken[static_cast<std::size_t>(member)];
           own.push_back(index);
-          if (own.size() == 1) meet(2);
+          if (own.size() == 1) barrier(2);
         },
         common);
     for (int member = 0; member < members; ++member) {
-      const std::int64_t begin = shared_out * member / members, end = shared_out * (member + 1) / members;
+      const std::int64_t begin = assigned * member / members, end = assigned * (member + 1) / members;
       const auto is_own = [&](std::int64_t index) { return index >= begin && index < end; };
-      const auto is_common = [&](std::int64_t index) { return index >= shared_out; };
+      const auto is_common = [&](std::int64_t index) { return index >= assigned; };
       const std::vector<std::int64_t>& own = taken[static_cast<std::size_t>(member)];
       const auto late = std::find_if_not(own.begin(), own.end(), is_own);
       const auto foreign = std::find_if_not(late, own.end(), is_common);
@@ -153,8 +153,8 @@ TEST_P(ThreadTeamTest, OwnShareFirstThenTheCommonOne) {
   }
 }
 
-// Every thread has a team of its own, and the tasks of each outer step run a team inside.
-TEST_P(ThreadTeamTest, TeamsInSeveralThreadsAndInsideTasks) {
+// Each thread has its own team, and the tasks of each outer step use inner teams.
+TEST_P(ThreadTeamTest, TeamsWorkInSeveralThreadsAndInsideTasks) {
   std::vector<std::thread> threads;
   std::vector<std::int64_t> sums(3);
   for (std::size_t t = 0; t < sums.size(); ++t) {
@@ -179,7 +179,7 @@ TEST_P(ThreadTeamTest, TeamsInSeveralThreadsAndInsideTasks) {
   EXPECT_EQ(sums, std::vector<std::int64_t>(3, 30 * 4 * 45));
 }
 
-TEST_P(ThreadTeamTest, TeamsComeAndGo) {
+TEST_P(ThreadTeamTest, TeamsWithoutRunsOrStepsEndCleanly) {
   for (int i = 0; i < 50; ++i) {
     ThreadTeam team(GetParam());
     if (i % 3 == 0) continue;  // never run
@@ -193,8 +193,9 @@ TEST_P(ThreadTeamTest, TeamsComeAndGo) {
 
 INSTANTIATE_TEST_SUITE_P(Members, ThreadTeamTest, testing::Values(1, 2, 3, 4));
 
-TEST(ThreadTeam, MembersTakePart) {
-  // As many tasks as members, each waiting for all: this ends only if every member takes one, also after they slept.
+TEST(ThreadTeam, AllMembersWork) {
+  // One task per member, and each task waits for all others. This ends only if each member takes a task, also after
+  // sleeping.
   ThreadTeam team(4);
   ThreadTeam::Run run(team);
   for (int step = 0; step < 20; ++step) {
@@ -220,7 +221,7 @@ TEST(ThreadTeam, OneMemberOrOneTaskRunsOnTheCaller) {
   });
 }
 
-TEST(ThreadTeam, PlainFunctionsAndConstCallables) {
+TEST(ThreadTeam, AcceptsPlainFunctionsAndConstCallables) {
   ThreadTeam team(2);
   ThreadTeam::Run run(team);
   std::atomic<std::int64_t> sum = 0;
@@ -236,7 +237,7 @@ TEST(ThreadTeam, PlainFunctionsAndConstCallables) {
 }
 
 #if EFFNET_HAS_FLOAT_STATE
-TEST(ThreadTeam, DenormalsAreZeroInsideARunAndTheCallersStateReturns) {
+TEST(ThreadTeam, DenormalsAreZeroInsideARunAndTheCallersStateIsRestored) {
   using namespace testing_support;
   const unsigned original = float_state();
   const unsigned mine = float_state_with(kRoundsDown);  // denormals kept
@@ -266,7 +267,7 @@ TEST(ThreadTeam, DenormalsAreZeroInsideARunAndTheCallersStateReturns) {
 }
 #endif
 
-// Each wait ends only if members that nothing is asked of fall asleep.
+// Each wait ends only if members without tasks fall asleep.
 TEST(ThreadTeam, IdleMembersSleep) {
   ThreadTeam team(4);
   wait_until_others_sleep();  // before the first run
@@ -281,8 +282,8 @@ TEST(ThreadTeam, IdleMembersSleep) {
   wait_until_others_sleep();  // between runs
 }
 
-// Member 1's task ends only once the caller, which has none left, sleeps.
-TEST(ThreadTeam, ACallerThatWaitsLongSleeps) {
+// Member 1's task ends only after the caller, which has no tasks left, sleeps.
+TEST(ThreadTeam, TheCallerSleepsDuringALongWait) {
   ThreadTeam team(2);
   ThreadTeam::Run run(team);
   std::atomic<int> arrived = 0;
@@ -294,7 +295,7 @@ TEST(ThreadTeam, ACallerThatWaitsLongSleeps) {
   EXPECT_EQ(arrived, 2);
 }
 
-TEST(ThreadTeam, RefusesBadCounts) {
+TEST(ThreadTeam, NumberOfMembersOutOfRangeIsAUsageError) {
   for (const int members : {0, -1, 1025}) {
     try {
       ThreadTeam team(members);

@@ -13,13 +13,13 @@ namespace effnet {
 
 struct TomlTable::Impl {
   std::shared_ptr<const toml::table> root;  // owns the document
-  const toml::table* table;                 // null: an absent table, every key takes its default
+  const toml::table* table;                 // null if the table is absent: all keys have their defaults
   std::string source;
   std::string path;  // "stages[2]." for messages about a missing key
-  std::set<std::string, std::less<>> asked;
+  std::set<std::string, std::less<>> requested;
 
   const toml::node* find(std::string_view key) {
-    asked.emplace(key);
+    requested.emplace(key);
     return table == nullptr ? nullptr : table->get(key);
   }
   Error at(const toml::source_region& region, std::string_view message) const {
@@ -40,10 +40,11 @@ struct TomlTable::Impl {
               fmt::format("{}: unknown key (got {}, expected {})", place, in_quotes(key.str()), expected));
   }
   Error missing(std::string_view key, std::string_view expected) const {
-    // A required key that is only misspelt is there, under the wrong name.
+    // If an unknown key has a similar name, the required key is probably misspelt.
     if (table != nullptr) {
       for (const auto& [present, node] : *table) {
-        if (!asked.contains(present.str()) && nearest(present.str(), {std::string(key)})) return unknown(present, key);
+        if (!requested.contains(present.str()) && nearest(present.str(), {std::string(key)}))
+          return unknown(present, key);
       }
     }
     if (table == nullptr) return input_error("{}: {}{} is missing (expected {})", source, path, key, expected);
@@ -52,10 +53,10 @@ struct TomlTable::Impl {
 };
 
 TomlTable TomlTable::parse(std::string_view text, std::string_view source) {
-  constexpr std::size_t kMostBytes = 1 << 20;
-  if (text.size() > kMostBytes) {
-    throw input_error("{}: too long for a TOML text (got {} bytes, expected at most {})", source, text.size(),
-                      kMostBytes);
+  constexpr std::size_t kMaxBytes = 1 << 20;
+  if (text.size() > kMaxBytes) {
+    throw input_error("{}: the TOML file is too long (got {} bytes, expected at most {})", source, text.size(),
+                      kMaxBytes);
   }
   try {
     auto root = std::make_shared<const toml::table>(toml::parse(text));
@@ -153,11 +154,11 @@ Error TomlTable::error(std::string_view key, std::string_view message) const {
 void TomlTable::finish() const {
   if (impl_->table == nullptr) return;
   for (const auto& [key, node] : *impl_->table) {
-    if (impl_->asked.contains(key.str())) continue;
-    const std::vector<std::string> known(impl_->asked.begin(), impl_->asked.end());
+    if (impl_->requested.contains(key.str())) continue;
+    const std::vector<std::string> known(impl_->requested.begin(), impl_->requested.end());
     const auto near = nearest(key.str(), known);
     const Error error = impl_->unknown(key, near ? *near : one_of(known));
-    throw near ? error.with_hint(fmt::format("did you mean {}? The keys here are {}", *near, one_of(known))) : error;
+    throw near ? error.with_hint(fmt::format("did you mean {}? Known keys: {}", *near, fmt::join(known, ", "))) : error;
   }
 }
 

@@ -1,5 +1,5 @@
-// Reading TOML against a schema: every key that is asked for is known, finish() rejects the rest with line, column and
-// the nearest known key. toml++ (a 7 s header) stays inside the .cc.
+// Reads TOML and checks it: a key is known if a function below has read it. finish() throws for unknown keys, with
+// line, column and the nearest known key. toml++ is included only in the .cc: its header takes 7 s to compile.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,14 @@ namespace effnet {
 
 class TomlTable {
  public:
-  // `source` (a path) begins every message: "arch.toml:12:3: ...". Throws Error(input) on a syntax error or over 1 MB.
+  // Messages begin with `source` (a path): "arch.toml:12:3: ...". Throws Error(input) for a syntax error, or if the
+  // text has more than 1 MiB.
   static TomlTable parse(std::string_view text, std::string_view source);
 
   bool has(std::string_view key) const;
 
-  // The value, or `otherwise` if the key is absent; without `otherwise` the key is required. All throw Error(input)
-  // at the value's line and column for another type or a value outside [low, high].
+  // The value, or `otherwise` if the key is absent. Without `otherwise` the key is required. All throw Error(input)
+  // with line and column for a value of another type or outside [low, high].
   std::string text(std::string_view key, std::optional<std::string> otherwise = {}) const;
   bool boolean(std::string_view key, bool otherwise) const;
   std::int64_t integer(std::string_view key, std::optional<std::int64_t> otherwise, std::int64_t low,
@@ -34,7 +35,7 @@ class TomlTable {
 
   // An error about this key's value (or about the table, if the key is absent): "SOURCE:LINE:COLUMN: message".
   Error error(std::string_view key, std::string_view message) const;
-  // Throws Error(input) for the first key of this table that nobody asked for.
+  // Throws Error(input) for the first key of this table that has not been read.
   void finish() const;
 
  private:
@@ -43,7 +44,7 @@ class TomlTable {
   std::shared_ptr<Impl> impl_;
 };
 
-// One value as TOML writes it: a float always has a point or an exponent, a text is quoted and escaped.
+// The value in TOML syntax: a float always has a point or an exponent, a text is quoted and escaped.
 std::string toml_value(double number);
 std::string toml_value(std::string_view text);
 

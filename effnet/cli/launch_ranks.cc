@@ -88,8 +88,8 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
 }
 
 struct SignalsHeld {
-  SignalsHeld() { hold_signals(); }
-  ~SignalsHeld() { admit_signals(); }
+  SignalsHeld() { block_signals(); }
+  ~SignalsHeld() { unblock_signals(); }
   SignalsHeld(const SignalsHeld&) = delete;
   SignalsHeld& operator=(const SignalsHeld&) = delete;
 };

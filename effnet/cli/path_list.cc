@@ -58,7 +58,7 @@ std::optional<std::string> PathList::next() {
     if (!known_ && (ended_ || rest_.find_first_of(std::string_view("\0\n", 2)) != std::string::npos)) {
       known_ = true;
       end_ = rest_.find('\0') != std::string::npos ? '\0' : '\n';
-      rest_ = without_mark(rest_);
+      rest_ = without_bom(rest_);
     }
     std::size_t end = known_ ? rest_.find(end_) : std::string::npos;
     if (end == std::string::npos) {

@@ -67,7 +67,7 @@ void on_terminate() {
 
 }  // namespace
 
-void tell_where_memory_ends() { default_terminate = std::set_terminate(on_terminate); }
+void install_out_of_memory_handler() { default_terminate = std::set_terminate(on_terminate); }
 
 std::vector<std::string> plain_words(int argc, char** argv) {
   std::vector<std::string> words;

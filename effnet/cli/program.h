@@ -24,7 +24,7 @@ int run_program(int argc, char** argv, const Program& program, Output& out);
 
 // Where memory ends in a function that promised not to throw (some of std::filesystem's), std::terminate is called:
 // from here on the process then says so on stderr and exits with 4.
-void tell_where_memory_ends();
+void install_out_of_memory_handler();
 
 // The words that are no options: a command, its first argument, ...
 std::vector<std::string> plain_words(int argc, char** argv);

@@ -91,11 +91,11 @@ void become_effnet_train(int /*argc*/, char** argv) {
   }
   // A Ctrl-C while LibTorch is being loaded waits for effnet-train's handlers instead of killing it without a word. One
   // that came before is known to this program only.
-  hold_signals();
+  block_signals();
   check_interrupt();
-  let_openmp_sleep();
+  set_openmp_wait_passive();
   ::execv(program->c_str(), argv);
-  admit_signals();
+  unblock_signals();
   throw environment_error("{}: cannot be run ({})", program->string(), std::strerror(errno)).with_hint(kHint);
 }
 

@@ -31,14 +31,14 @@ void quiet_libraries() {
 int main(int argc, char** argv) {
   using namespace effnet;
   const bool facts = cli::has_word(argc, argv, "--version") && cli::has_word(argc, argv, "--json");
-  if (!facts) restart_with_sleeping_openmp(argv);
+  if (!facts) restart_with_passive_openmp(argv);
   // A full disk and a closed pipe are errors of write(), which are told and end the run in order; not a kill.
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   cli::quiet_libraries();
   install_interrupt_handlers();
-  admit_signals();  // held back by effnet until now
-  cli::tell_where_memory_ends();
+  unblock_signals();  // held back by effnet until now
+  cli::install_out_of_memory_handler();
   cli::Output out(stdout, stderr);
   if (facts) {
     out.print_json(cli::train_program_facts());

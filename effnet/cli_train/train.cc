@@ -8,7 +8,7 @@
 #include "effnet/base/cpu.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/base/process.h"
-#include "effnet/base/process_room.h"
+#include "effnet/base/process_limits.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli/version.h"
@@ -176,7 +176,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
     const torch::Device device = train::device_named(o->device, place.local_rank);
     options.device = device.str();
     // LibTorch and Gloo wait for ever for a thread that the system does not give them.
-    check_threads(threads_needed(options.threads, options.recipe.data.workers, place.world));
+    check_thread_limit(threads_needed(options.threads, options.recipe.data.workers, place.world));
     check_interrupt();  // it may have come while LibTorch was being loaded
     ProgressLine line(out);
     options.progress = [&line](const train::Progress& progress) { line.show(progress); };

@@ -228,7 +228,7 @@ TEST_F(DatasetTest, AllLabelsOfShardsAreNamesOrAllAreIndices) {
   labels({"1", "2"});
   EXPECT_THAT(error("train"), HasSubstr("class names or class indices"));
   write("classes.txt", "caf\xe9\nb\n");
-  EXPECT_THAT(error("train"), HasSubstr("classes.txt:1: not a line of text (got 'caf\\xe9', expected UTF-8)"));
+  EXPECT_THAT(error("train"), HasSubstr("classes.txt:1: the line is not valid text (got 'caf\\xe9', expected UTF-8)"));
   fs::remove(root() / "classes.txt");
   labels({"caf\xe9", "b"});
   EXPECT_THAT(error("train"), HasSubstr("a label in a .cls file is not UTF-8 (got 'caf\\xe9'"));

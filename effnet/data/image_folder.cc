@@ -23,7 +23,7 @@ constexpr const char* kHidden = "hidden: its name begins with a dot";
 bool is_image_name(const fs::path& path) { return vision::is_image_name(path); }
 
 std::vector<fs::path> class_folders(const fs::path& folder, std::vector<SkippedFile>* skipped) {
-  const std::vector<FileId> above = folders_above(folder);
+  const std::vector<FileId> above = with_parents(folder);
   std::vector<fs::path> folders;
   for (const FolderEntry& entry : list_folder(folder)) {
     const bool loops = entry.is_folder() && std::find(above.begin(), above.end(), entry.id) != above.end();
@@ -41,13 +41,13 @@ std::vector<fs::path> class_folders(const fs::path& folder, std::vector<SkippedF
 bool has_class_folders(const fs::path& folder) { return !class_folders(folder).empty(); }
 
 ImageWalk::ImageWalk(const fs::path& split) {
-  for (const FileId& id : folders_above(split)) read_.emplace(id, split.string());
+  for (const FileId& id : with_parents(split)) read_.emplace(id, split.string());
 }
 
 bool ImageWalk::enter(const FileId& id, const fs::path& folder) { return read_.emplace(id, folder.string()).second; }
 
 void ImageWalk::add_class(const fs::path& folder, std::int64_t class_index, ImageSet& set) {
-  const FileId id = folders_above(folder).front();
+  const FileId id = with_parents(folder).front();
   if (!enter(id, folder)) {
     throw input_error("{}: the same folder as {} (got a link to it, expected the images of one class)", folder.string(),
                       read_.at(id))

@@ -218,7 +218,7 @@ TEST_F(ImageFolder, CsvDialects) {
     EXPECT_EQ(set.skipped.back().path.filename(), "rest.jpg") << "an image without a line is reported";
   }
   EXPECT_THAT(csv_error("a.jpg,n01\na.jpg,n02\n", kAnimals), HasSubstr("l.csv:2: 'a.jpg' has two classes"));
-  EXPECT_THAT(csv_error("a.jpg,\"n01\n", kAnimals), HasSubstr("a quote that never ends"));
+  EXPECT_THAT(csv_error("a.jpg,\"n01\n", kAnimals), HasSubstr("the closing quote is missing"));
   EXPECT_THAT(csv_error(std::string("\xff\xfe") + "a", kAnimals), HasSubstr("UTF-16"));
 }
 

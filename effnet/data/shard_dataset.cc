@@ -137,7 +137,7 @@ class ShardReader {
                           kLongestLabel);
       }
       const std::vector<std::byte> bytes = read_bytes(shard_, member.offset, member.size);
-      const std::string_view label = trimmed(without_mark({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+      const std::string_view label = trimmed(without_bom({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
       const auto [first, added] = labels_.emplace(up_to_last_dot(member.name), label);
       if (!added && first->second != label) {
         throw input_error("{}: two labels for one key (got {} and {}, expected one)", member.name,

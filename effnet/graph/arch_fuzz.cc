@@ -1,5 +1,5 @@
-// Arch files: text that parses must print and parse to the same spec, and lowering must give a graph or an
-// Error(input).
+// Fuzzes arch files: if a text parses, the printed spec must parse to the same spec, and lowering must give a graph or
+// throw Error(input).
 #include <cstdint>
 #include <string_view>
 
@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     EFFNET_CHECK(arch::parse(arch::print(spec), "printed.toml") == spec);
     std::int64_t blocks = 0;
     for (const arch::StageSpec& stage : spec.stages) blocks += stage.repeats;
-    if (blocks > 100) return 0;  // a graph's size follows its repeats; 100 blocks are enough to look at
+    if (blocks > 100) return 0;  // bounds the time: the size of a graph grows with its repeats
     graph::activation_memory(graph::lower(spec));
     graph::costs(graph::lower(spec));
   } catch (const Error& error) {

@@ -1,4 +1,4 @@
-// The block kinds: what a stage may be made of. A kind is one row of the table in blocks.cc and one lowering function.
+// The kinds of blocks of which a stage consists. A kind is one row of the table in blocks.cc and one lowering function.
 #pragma once
 
 #include <optional>
@@ -11,25 +11,26 @@
 
 namespace effnet::graph {
 
-// What a lowering function sees of the network around its block.
+// A block and its surroundings, as the lowering functions need them.
 struct BlockContext {
   Builder& builder;
   const arch::ArchSpec& arch;
   const arch::StageSpec& stage;
   std::string name;                // "stages.2.1": the prefix of its nodes
-  NodeId current;                  // the output so far
-  std::optional<NodeId> previous;  // the output before that; empty for the first block (cells need it)
+  NodeId current;                  // output of the previous block: this block's input
+  std::optional<NodeId> previous;  // input of the previous block, which cells also read; empty for the first block
   std::int64_t stride;             // the stage's stride for its first block, else 1
-  double drop_path;                // rate for this block's branch
+  double drop_path;                // probability with which training drops this block's branch
 
   const Chw& shape(NodeId id) const { return builder.shape(id); }
 
-  // Nodes named "<name>.<part>.<conv|bn|act>"; `in` empty means `current`.
+  // Each adds nodes named "<name>.<part>.<conv|bn|act>" (conv: "<name>.<part>") and returns the last one.
   NodeId conv(std::string_view part, NodeId in, const Conv& op);
   NodeId conv_bn(std::string_view part, NodeId in, Conv op);
   NodeId conv_bn_act(std::string_view part, NodeId in, Conv op);
   NodeId act(std::string_view part, NodeId in);
-  // drop_path and the addition, or `branch` alone if the shapes differ or the stage has no skip.
+  // Adds drop_path and the addition of `current` to `branch`. Returns `branch` itself if the stage has no skip, the
+  // stride is not 1 or the shapes differ.
   NodeId residual(NodeId branch);
 };
 
@@ -38,7 +39,7 @@ struct BlockKind {
   NodeId (*lower)(BlockContext& block);
 };
 std::span<const BlockKind> block_kinds();
-const BlockKind& block_kind(std::string_view name);  // Error(input) with the nearest name
+const BlockKind& block_kind(std::string_view name);  // throws Error(input) with the nearest name
 
 NodeId lower_mbconv(BlockContext& block);
 NodeId lower_depthwise_separable(BlockContext& block);

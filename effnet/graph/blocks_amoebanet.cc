@@ -1,8 +1,9 @@
-// AmoebaNet-B's two cells (Real et al. 2018; official models/official/amoeba_net), as tables of five combinations each.
+// The two cells of AmoebaNet-B (Real et al. 2018; official models/official/amoeba_net): a table of five combinations
+// each.
 //
-// A cell reads the current output (h0) and the one before (h1), both brought to F channels and one size. Combination i
-// gives h[2+i] = left(h[a]) + right(h[b]). In a reduction cell an operation has stride 2 only if it reads h0 or h1.
-// The cell's output is the concatenation of the states listed, 4F or 2F channels.
+// A cell reads the current output (h0) and the output before it (h1), both converted to F channels and the same size.
+// Combination i gives h[2+i] = left(h[a]) + right(h[b]). In a reduction cell, only operations that read h0 or h1 have
+// stride 2. The cell's output is the concatenation of the listed states: 4F channels (normal) or 2F (reduction).
 #include <array>
 
 #include "effnet/base/error.h"
@@ -41,7 +42,7 @@ constexpr Cell kReduction{{{{{CellOp::max2x2, 0}, {CellOp::max3x3, 0}},
                           {5, 6, 0, 0},
                           2};
 
-// One cell being lowered. Every convolution is ReLU, convolution, batch norm, SAME-padded.
+// Lowers one cell. Each convolution is a sequence of ReLU, convolution and batch norm.
 struct CellBuilder {
   BlockContext& block;
   std::int64_t filters = block.stage.channels;
@@ -54,7 +55,7 @@ struct CellBuilder {
     return block.conv_bn(part, block.act(part, in), op);
   }
 
-  // "separable k x k twice": ReLU, depthwise, pointwise, BN, two rounds; the stride is on the first depthwise.
+  // Two rounds of ReLU, depthwise k x k, pointwise, BN. Only the first depthwise convolution has the stride.
   NodeId separable(const std::string& part, NodeId in, std::int64_t kernel, std::int64_t stride) {
     for (int round = 0; round < 2; ++round) {
       const std::string name = fmt::format("{}.{}", part, round);
@@ -67,7 +68,7 @@ struct CellBuilder {
     return in;
   }
 
-  // ReLU, 1x1 to F/4, 3x3 with the stride, 1x1 to F, each followed by BN.
+  // 1x1 to F/4 channels, 3x3 with the stride, 1x1 to F channels; each with ReLU before and BN after.
   NodeId bottleneck(const std::string& part, NodeId in, std::int64_t stride) {
     in = relu_conv_bn(part + ".reduce", in, conv(filters / 4, 1, 1));
     in = relu_conv_bn(part + ".spatial", in, conv(filters / 4, 3, stride));
@@ -103,8 +104,8 @@ struct CellBuilder {
     throw internal_error("unknown cell operation");
   }
 
-  // The output before the current one, at the current one's size and F channels. Twice as large: two half-width 1x1
-  // convolutions over every second pixel, the second path shifted by one pixel so that no pixel is lost.
+  // The previous output with the current output's size and F channels. If it is twice as large, two 1x1 convolutions
+  // with F/2 channels each read every second pixel; the second one is shifted by one pixel, so that no pixel is lost.
   NodeId previous() {
     if (!block.previous) return block.current;
     const NodeId before = *block.previous;
@@ -122,10 +123,10 @@ struct CellBuilder {
   }
 };
 
-// A cell joins two feature maps of one size, or one twice the other (factorised reduction), at F >= 4 channels.
+// A cell needs two feature maps of the same size, or the previous twice as large (factorised reduction), and F >= 4.
 void check_cell(const BlockContext& block) {
   if (block.stage.channels < 4) {
-    throw input_error("{}: an amoebanet cell needs room for its bottleneck (got {} channels, expected at least 4)",
+    throw input_error("{}: too few channels for an amoebanet cell (got {}, expected at least 4 for its bottleneck)",
                       block.name, block.stage.channels);
   }
   if (!block.previous) return;
@@ -134,8 +135,9 @@ void check_cell(const BlockContext& block) {
   const auto fits = [](std::int64_t larger, std::int64_t smaller) { return (larger + 1) / 2 == smaller; };
   const bool same = before.h == now.h && before.w == now.w;
   if (!same && !(fits(before.h, now.h) && fits(before.w, now.w))) {
-    throw input_error("{}: an amoebanet cell joins maps of one size or one twice the other (got {}x{} and {}x{})",
-                      block.name, before.h, before.w, now.h, now.w);
+    throw input_error(
+        "{}: sizes do not fit an amoebanet cell (got {}x{} and {}x{}, expected the same, or the first twice as large)",
+        block.name, before.h, before.w, now.h, now.w);
   }
 }
 

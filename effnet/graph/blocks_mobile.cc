@@ -1,11 +1,12 @@
-// Blocks around a depthwise convolution: MBConv (EfficientNet, MnasNet, MobileNetV2) and MobileNetV1's separable pair.
+// Blocks with a depthwise convolution: MBConv (EfficientNet, MnasNet, MobileNetV2) and the depthwise separable
+// convolution of MobileNetV1.
 #include <algorithm>
 
 #include "effnet/graph/blocks.h"
 
 namespace effnet::graph {
 
-// Squeeze-and-excitation: the squeezed width follows the block's INPUT channels, not the expanded ones.
+// Squeeze-and-excitation. The squeezed width is a fraction of the block's INPUT channels, not of the expanded channels.
 static NodeId squeeze_excite(BlockContext& block, NodeId in) {
   const auto squeezed = std::max<std::int64_t>(
       1, static_cast<std::int64_t>(block.stage.se * static_cast<double>(block.shape(block.current).c)));

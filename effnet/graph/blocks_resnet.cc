@@ -1,9 +1,9 @@
-// ResNet's blocks (He et al. 2016): activation after the addition, a 1x1 projection where the shape changes.
+// The blocks of ResNet (He et al. 2016): activation after the addition; a 1x1 projection if the shape changes.
 #include "effnet/graph/blocks.h"
 
 namespace effnet::graph {
 
-static NodeId join(BlockContext& block, NodeId branch) {
+static NodeId add_shortcut(BlockContext& block, NodeId branch) {
   NodeId shortcut = block.current;
   if (block.shape(branch) != block.shape(shortcut)) {
     shortcut =
@@ -28,7 +28,7 @@ NodeId lower_bottleneck(BlockContext& block) {
                          .stride = stage.stride_first ? 1 : block.stride,
                          .padding = padding});
   x = block.conv_bn("conv3", x, {.out_channels = stage.channels * kExpansion, .padding = padding});
-  return join(block, x);
+  return add_shortcut(block, x);
 }
 
 NodeId lower_basic(BlockContext& block) {
@@ -38,7 +38,7 @@ NodeId lower_basic(BlockContext& block) {
       "conv1", block.current,
       {.out_channels = stage.channels, .kernel = stage.kernel, .stride = block.stride, .padding = padding});
   x = block.conv_bn("conv2", x, {.out_channels = stage.channels, .kernel = stage.kernel, .padding = padding});
-  return join(block, x);
+  return add_shortcut(block, x);
 }
 
 }  // namespace effnet::graph

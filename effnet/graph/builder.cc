@@ -10,47 +10,49 @@ namespace {
 
 using Shapes = std::vector<Chw>;
 
-// With these no product of a node's sizes leaves 64 bits. lower() stays far below.
-constexpr std::int64_t kMostChannels = std::int64_t{1} << 26;
-constexpr std::int64_t kMostPixels = std::int64_t{1} << 16;  // of a side; of a window too
+// With these limits no product of a node's sizes exceeds 64 bits. Graphs from lower() are far smaller.
+constexpr std::int64_t kMaxChannels = std::int64_t{1} << 26;
+constexpr std::int64_t kMaxPixels = std::int64_t{1} << 16;  // height, width, kernel and stride
 
 void check_range(std::string_view what, std::int64_t value, std::int64_t low, std::int64_t high) {
   if (value >= low && value <= high) return;
   throw input_error("{}: out of range (got {}, expected {} to {})", what, value, low, high);
 }
 
-// A hand-written network may wire what does not fit: branches of a block under an odd padding or stride.
+// A hand-written network may combine shapes that do not fit, for example the branches of a block with an unusual
+// padding or stride.
 Error mismatch(const Chw& a, const Chw& b) {
-  return input_error("joins shapes that differ (got {}x{}x{} and {}x{}x{}, expected the same)", a.c, a.h, a.w, b.c, b.h,
-                     b.w);
+  return input_error("shapes differ (got {}x{}x{} and {}x{}x{}, expected the same)", a.c, a.h, a.w, b.c, b.h, b.w);
 }
 
-// One overload an op: the output shape of one image.
+// The output shape of one image, with one overload per op.
 struct InferShape {
   const Shapes& in;
 
   void inputs(std::size_t count) const {
     if (in.size() == count) return;
-    throw input_error("a node with another number of inputs (got {}, expected {})", in.size(), count);
+    throw input_error("wrong number of inputs (got {}, expected {})", in.size(), count);
   }
   Chw window(std::int64_t channels, std::int64_t kernel, std::int64_t stride, Padding padding) const {
     inputs(1);
-    check_range("kernel", kernel, 1, kMostPixels);
-    check_range("stride", stride, 1, kMostPixels);
+    check_range("kernel", kernel, 1, kMaxPixels);
+    check_range("stride", stride, 1, kMaxPixels);
     return {channels, resolve_padding(padding, in[0].h, kernel, stride).out,
             resolve_padding(padding, in[0].w, kernel, stride).out};
   }
 
-  Chw operator()(const Input&) const { throw input_error("a second input (expected one, the first node)"); }
+  Chw operator()(const Input&) const { throw input_error("a second input node (expected only the first node)"); }
   Chw operator()(const Conv& op) const {
     if (op.groups < 1 || in[0].c % op.groups != 0 || op.out_channels % op.groups != 0) {
-      throw input_error("groups that do not divide the channels (got {} groups of {} to {} channels)", op.groups,
-                        in[0].c, op.out_channels);
+      throw input_error(
+          "groups do not divide the channels (got {} groups, {} input channels, {} output channels; expected divisors "
+          "of both)",
+          op.groups, in[0].c, op.out_channels);
     }
     return window(op.out_channels, op.kernel, op.stride, op.padding);
   }
   Chw operator()(const Pool& op) const {
-    if (op.kind == PoolKind::none) throw input_error("a pool of no kind (expected max or average)");
+    if (op.kind == PoolKind::none) throw input_error("wrong kind of pool (got none, expected max or average)");
     return window(in[0].c, op.kernel, op.stride, op.padding);
   }
   Chw operator()(const GlobalPool&) const {
@@ -83,10 +85,11 @@ struct InferShape {
   Chw operator()(const Pad& op) const {
     inputs(1);
     for (const std::int64_t amount : {op.top, op.bottom, op.left, op.right})
-      check_range("pad", amount, -kMostPixels, kMostPixels);
+      check_range("pad", amount, -kMaxPixels, kMaxPixels);
     const Chw out{in[0].c, in[0].h + op.top + op.bottom, in[0].w + op.left + op.right};
     if (out.h < 1 || out.w < 1)
-      throw input_error("the resolution is too small for this network (a crop leaves nothing)");
+      throw input_error("the resolution is too small for this network (got {}x{} after a crop, expected at least 1x1)",
+                        out.h, out.w);
     return out;
   }
   template <class Elementwise>
@@ -96,7 +99,7 @@ struct InferShape {
   }
 };
 
-// 2^63 - 1 where there are more than that.
+// The number of parameters, at most 2^63 - 1.
 std::int64_t parameters_of(const Op& op, const Shapes& in) {
   std::int64_t count = 1;
   const auto times = [&](std::int64_t factor) {
@@ -114,19 +117,19 @@ std::int64_t parameters_of(const Op& op, const Shapes& in) {
 }  // namespace
 
 Chw infer_shape(const Op& op, const std::vector<Chw>& in) {
-  if (in.empty()) throw input_error("a node without inputs (expected at least one)");
+  if (in.empty()) throw input_error("wrong number of inputs (got 0, expected at least 1)");
   const Chw out = std::visit(InferShape{in}, op);
-  check_range("channels", out.c, 1, kMostChannels);
-  check_range("height", out.h, 1, kMostPixels);
-  check_range("width", out.w, 1, kMostPixels);
+  check_range("channels", out.c, 1, kMaxChannels);
+  check_range("height", out.h, 1, kMaxPixels);
+  check_range("width", out.w, 1, kMaxPixels);
   return out;
 }
 
 void check(const Graph& graph) {
-  // What no memory holds; counts in bytes, blocks and batches stay within 64 bits.
-  constexpr std::int64_t kMostValues = std::int64_t{1} << 38;
+  // More than any memory can hold. With this limit counts in bytes, also for batches, stay within 64 bits.
+  constexpr std::int64_t kMaxValues = std::int64_t{1} << 38;
   if (graph.nodes.empty() || !std::holds_alternative<Input>(graph.nodes[0].op) || !graph.nodes[0].inputs.empty())
-    throw input_error("{}: the first node of a graph is its input, which reads nothing", graph.name);
+    throw input_error("{}: wrong first node (expected an input node, which reads no other node)", graph.name);
   const auto known = [&](NodeId id, std::size_t end) { return id >= 0 && static_cast<std::size_t>(id) < end; };
   std::vector<Chw> in;
   std::int64_t values = 0;
@@ -136,21 +139,21 @@ void check(const Graph& graph) {
       in.clear();
       for (const NodeId id : node.inputs) {
         if (!known(id, i))
-          throw input_error("reads a node that is not before it (got {}, expected 0 to {})", id, i - 1);
+          throw input_error("reads a node that does not precede it (got {}, expected 0 to {})", id, i - 1);
         in.push_back(graph.at(id).out);
       }
       const Chw out = i == 0 ? infer_shape(Identity{}, {node.out}) : infer_shape(node.op, in);
       if (out != node.out) throw mismatch(node.out, out);
       values = std::max({values, out.numel(), parameters_of(node.op, in)});
-      if (values > kMostValues)
-        throw input_error("too large (got {} values, expected at most {})", values, kMostValues);
+      if (values > kMaxValues) throw input_error("too large (got {} values, expected at most {})", values, kMaxValues);
     } catch (const Error& error) {
       throw error.in(node.name);
     }
   }
   for (const NodeId id : {graph.logits, graph.features}) {
     if (!known(id, graph.nodes.size()))
-      throw input_error("{}: its output is no node (got {}, expected 0 to {})", graph.name, id, graph.nodes.size() - 1);
+      throw input_error("{}: the output node does not exist (got {}, expected 0 to {})", graph.name, id,
+                        graph.nodes.size() - 1);
   }
 }
 

@@ -1,4 +1,4 @@
-// Appends nodes to a Graph and infers their shapes: the only place where shapes are computed.
+// Appends nodes to a Graph and infers their shapes. Shapes are computed only here.
 #pragma once
 
 #include <string>
@@ -9,16 +9,16 @@
 
 namespace effnet::graph {
 
-// The shape of what `op` makes of inputs of these shapes. Throws Error(input) if it cannot take them or if one of its
-// numbers is out of range.
+// The output shape of `op` for inputs of these shapes. Throws Error(input) if the shapes do not fit or if a number of
+// the op is out of range.
 Chw infer_shape(const Op& op, const std::vector<Chw>& in);
 
 class Builder {
  public:
   Builder(std::string name, Chw input);
 
-  // Returns the new node. Throws Error(input) as infer_shape() does (an image too small for the network) and
-  // Error(internal) if an input is no node.
+  // Returns the id of the new node. Throws Error(input) like infer_shape() (for example, if the image is too small for
+  // the network) and Error(internal) if an input does not exist.
   NodeId add(std::string name, Op op, std::vector<NodeId> inputs);
 
   const Chw& shape(NodeId id) const { return graph_.at(id).out; }

@@ -1,4 +1,4 @@
-// Graphs that were filled in by hand: check() lets through what Builder makes and names the node that is wrong.
+// check() for graphs that code has filled in: it accepts graphs of the Builder, and its errors name the wrong node.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -48,13 +48,13 @@ Op& op(Graph& graph, std::size_t node) {
   return std::get<Op>(graph.nodes[node].op);
 }
 
-TEST(GraphCheck, AcceptsWhatIsBuilt) {
+TEST(GraphCheck, AcceptsGraphsOfTheBuilder) {
   EXPECT_EQ(refusal(small()), "no error");
   for (const arch::Variant& variant : arch::family())
     EXPECT_EQ(refusal(lower(variant.spec)), "no error") << variant.name;
 }
 
-TEST(GraphCheck, NamesTheNodeThatIsWrong) {
+TEST(GraphCheck, ErrorNamesTheWrongNode) {
   struct Fault {
     const char* node;
     std::function<void(Graph&)> make;
@@ -117,7 +117,7 @@ TEST(GraphCheck, NamesTheNodeThatIsWrong) {
   }
 }
 
-TEST(GraphCheck, WhatNoMemoryHoldsIsRefused) {
+TEST(GraphCheck, TensorsBeyondAnyMemoryAreErrors) {
   Builder wide("wide", {1 << 20, 1 << 12, 1 << 12});
   wide.graph().logits = wide.add("fc", Linear{5}, {wide.add("mean", GlobalPool{}, {0})});
   EXPECT_THAT(refusal(wide.graph()), HasSubstr("input: too large"));
@@ -126,8 +126,8 @@ TEST(GraphCheck, WhatNoMemoryHoldsIsRefused) {
   EXPECT_THAT(refusal(heavy.graph()), HasSubstr("fc: too large"));
 }
 
-// Counts may be asked for before check(): one above 64 bits is an error, not a wrong number.
-TEST(GraphCheck, CountsThatLeave64BitsAreErrors) {
+// Counts may be computed without check(). A count above 64 bits is an error, not a wrong number.
+TEST(GraphCheck, CountsAbove64BitsAreErrors) {
   const Parameter parameter{"a.weight", {1 << 30, 1 << 30, 1 << 10}};
   EXPECT_THROW(static_cast<void>(parameter.numel()), Error);
   Graph graph = small();
@@ -135,7 +135,7 @@ TEST(GraphCheck, CountsThatLeave64BitsAreErrors) {
   EXPECT_THROW(costs(graph), Error);
 }
 
-TEST(GraphCheck, AWindowNeedsAKernelAndAStride) {
+TEST(GraphCheck, KernelOrStrideBelowOneIsAnError) {
   for (const auto& [kernel, stride] : {std::pair{0, 1}, std::pair{3, 0}, std::pair{-1, 1}, std::pair{3, -2}}) {
     for (const Padding rule : {Padding::same, Padding::symmetric, Padding::valid})
       EXPECT_THROW(resolve_padding(rule, 8, kernel, stride), Error) << kernel << " " << stride;

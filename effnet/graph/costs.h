@@ -1,6 +1,6 @@
-// What a Graph costs, counted exactly. MACs are multiply-adds of convolutions (squeeze-and-excitation included) and the
-// classifier; batch norm, activations, pooling, additions and biases count zero. Parameters are the trainable ones;
-// batch norm's moving statistics are counted apart. This is the paper's convention (its "FLOPS").
+// The exact costs of a Graph. MACs are the multiply-adds of convolutions (including squeeze-and-excitation) and of the
+// classifier; batch norm, activations, pooling, additions and biases count zero. Parameters are the trainable ones; the
+// moving statistics of batch norm are counted separately. This is the paper's convention (its "FLOPS").
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@ namespace effnet::graph {
 struct NodeCosts {
   std::int64_t params = 0;
   std::int64_t statistics = 0;
-  std::int64_t macs = 0;  // one image
+  std::int64_t macs = 0;  // for one image
 };
-// Throws Error(input) if a count leaves 64 bits. These trust the graph, as parameters() does: one that was filled in by
-// hand and not by lower() must fit together. Sessions and packing check that.
+// These functions throw Error(input) if a count exceeds 64 bits. Like parameters() they do not check the graph: a graph
+// that was not made by lower() must be consistent (graph::check). Sessions and weight packing call that check.
 EFFNET_API NodeCosts costs(const Graph& graph, const Node& node);
 
 struct Costs {
@@ -29,8 +29,8 @@ struct Costs {
 };
 EFFNET_API Costs costs(const Graph& graph);
 
-// fp32, one buffer per node output, nothing fused: the largest buffer, and the largest sum of buffers alive at once
-// when nodes run in order and a node's inputs live while it runs.
+// Memory for activations in fp32 with one buffer per node output and no fusion: the largest buffer, and the largest
+// total of buffers in use at the same time. Nodes run in order; a buffer is in use until its last reader has finished.
 struct ActivationMemory {
   std::int64_t largest_bytes = 0;
   std::int64_t peak_bytes = 0;

@@ -1,5 +1,5 @@
-// Every count of the paper, exactly: docs/reference/paper.md, sections A, B, C and G. An independent script counted
-// them; they agree with torchvision's published counts.
+// All counts of the paper, exactly. The expected values are in docs/reference/paper.md, sections A, B, C and G. An
+// independent script counted them, and they agree with torchvision's published counts.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -16,7 +16,7 @@ namespace {
 
 struct Row {
   const char* name;
-  std::int64_t params, statistics, macs;  // statistics -1: the source gives none
+  std::int64_t params, statistics, macs;  // -1: the source does not give the count
 };
 
 class FamilyRow : public testing::TestWithParam<Row> {};
@@ -62,7 +62,7 @@ TEST(Paper, NoisyStudentAt475) {
 }
 
 TEST(Paper, Table3ScalesExistingNetworks) {
-  // MACs as the table gives them: three or four digits in units of 1e9.
+  // MACs in units of 1e9, rounded to three decimals as in the table.
   const auto giga = [](std::int64_t macs) { return std::round(static_cast<double>(macs) / 1e6) / 1e3; };
   const auto expect = [&](const arch::ArchSpec& spec, double billions, std::int64_t params) {
     EXPECT_DOUBLE_EQ(giga(macs_of(spec)), billions) << spec.name;
@@ -92,7 +92,7 @@ TEST(Paper, Table3ScalesExistingNetworks) {
 
 TEST(Paper, MobileNetV2HeadNeverShrinks) { EXPECT_EQ(scaled("mobilenet_v2", 1, 0.5, 224).head.channels, 1280); }
 
-TEST(Paper, ResNetStrideInTheFirst1x1) {
+TEST(Paper, ResNetWithStrideInTheFirst1x1HasTheOriginalMacs) {
   const auto macs = [](std::string_view name) {
     arch::ArchSpec spec = arch::variant(name).spec;
     for (arch::StageSpec& stage : spec.stages) stage.stride_first = true;
@@ -113,7 +113,7 @@ TEST(Paper, Table5CountsWithoutTheClassifier) {
   }
 }
 
-TEST(Paper, Table7ModelsOfTheActivationMaps) {
+TEST(Paper, Table7ModelsOfClassActivationMaps) {
   const auto giga = [](std::int64_t macs) { return std::round(static_cast<double>(macs) / 1e6) / 1e3; };
   EXPECT_EQ(params_of(scaled("efficientnet_b0", 4, 1, 224)), 20091856);
   EXPECT_DOUBLE_EQ(giga(macs_of(scaled("efficientnet_b0", 4, 1, 224))), 1.575);
@@ -155,7 +155,7 @@ NodeCosts sum_of(const Graph& graph, std::string_view prefix) {
   return total;
 }
 
-// docs/reference/paper.md, section C, "B0 block by block at 224": the sum of a block's nodes.
+// docs/reference/paper.md, "B0 block by block at 224": the totals of each block.
 TEST(Paper, B0BlockByBlock) {
   const Graph graph = lower(arch::variant("efficientnet_b0").spec);
   const std::tuple<const char*, std::int64_t, std::int64_t> rows[] = {

@@ -50,13 +50,13 @@ AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::i
     case Padding::valid:
       break;
   }
-  const std::int64_t room = n + axis.before + axis.after - k;
-  if (room < 0) {
+  const std::int64_t last = n + axis.before + axis.after - k;  // largest possible start of a window
+  if (last < 0) {
     throw input_error(
         "the resolution is too small for this network (got {} pixels at a {}x{} window, expected at least {})", n, k, k,
         k - axis.before - axis.after);
   }
-  axis.out = room / s + 1;
+  axis.out = last / s + 1;
   return axis;
 }
 
@@ -71,7 +71,8 @@ WindowPadding padding_of(const Graph& graph, const Node& node) {
 std::int64_t Parameter::numel() const {
   std::int64_t product = 1;
   for (const std::int64_t dim : dims) {
-    if (__builtin_mul_overflow(product, dim, &product)) throw input_error("{}: too large to count (over 2^63)", name);
+    if (__builtin_mul_overflow(product, dim, &product))
+      throw input_error("{}: too large to count (more than 2^63 values)", name);
   }
   return product;
 }

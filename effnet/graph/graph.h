@@ -1,9 +1,9 @@
-// The Graph: what machines read. Nodes in topological order, each with a name, an op with its attributes, the nodes it
-// reads, and the shape of one image's output. Analysis, engines, formats, training and export read this and nothing
-// else.
+// The Graph: the operations of a network, for programs. It lists nodes in topological order; each has a name, an op
+// with its attributes, the nodes that it reads, and the output shape for one image. Analysis, engine, formats, training
+// and export read only the Graph.
 //
-// A window op keeps its padding *rule*; padding_of() resolves it for the node's input size. Lowering again for another
-// resolution is cheap (B7: 1,280 nodes in under a millisecond).
+// Conv and Pool store the padding *rule*; padding_of() resolves it for the node's input size. Lowering again for
+// another resolution is cheap (B7: 1,280 nodes in under a millisecond).
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ using arch::PoolKind;
 
 using NodeId = std::int32_t;  // index into Graph::nodes
 
-// The op set. A depthwise convolution is a Conv with groups = channels. Kernels and strides are square.
+// The ops. A depthwise convolution is a Conv with groups = channels. Kernels and strides are square.
 struct Input {};
 struct Conv {
   std::int64_t out_channels = 0;
@@ -42,28 +42,28 @@ struct BatchNorm {
 struct Activate {
   Activation kind = Activation::silu;
 };
-struct GlobalPool {};  // mean over h and w, to 1x1
+struct GlobalPool {};  // mean over h and w; the output is 1x1
 struct Pool {
-  PoolKind kind = PoolKind::max;  // max pads with -infinity
+  PoolKind kind = PoolKind::max;  // max ignores padding (as if it were -infinity)
   std::int64_t kernel = 3;
   std::int64_t stride = 2;
   Padding padding = Padding::same;
-  bool count_padding = false;  // average: divide by the window, or by its valid pixels only
+  bool count_padding = false;  // average: true divides by the window's size, false by the pixels inside the image
 };
 struct Linear {
-  std::int64_t out_features = 0;  // of a 1x1 input; bias always
+  std::int64_t out_features = 0;  // the input is 1x1; always with bias
 };
 struct Add {};
-struct Mul {};     // second input is 1x1: a channel scale
-struct Concat {};  // over channels
-struct Pad {       // zeros; a negative amount crops
+struct Mul {};     // the second input is 1x1: one factor per channel
+struct Concat {};  // along the channels
+struct Pad {       // adds zeros; a negative amount crops
   std::int64_t top = 0, bottom = 0, left = 0, right = 0;
 };
 struct Dropout {
   double rate = 0;  // training only
 };
 struct DropPath {
-  double rate = 0;  // training only: drops one image's branch
+  double rate = 0;  // training only: drops the branch, for each image independently
 };
 struct Identity {};
 
@@ -74,11 +74,11 @@ EFFNET_API std::string_view op_name(const Op& op);  // "conv", "batch_norm", ...
 struct Node {
   std::string name;  // unique: "stages.2.1.expand.conv"
   Op op;
-  std::vector<NodeId> inputs;  // earlier nodes
-  Chw out;
+  std::vector<NodeId> inputs;  // nodes before this one
+  Chw out;                     // output shape of one image
 };
 
-// A stage as inspect and scale report it: what the last of its blocks gives.
+// A stage as `inspect` and `scale` report it: the output of its last block.
 struct Stage {
   std::int64_t channels = 0;
   std::int64_t repeats = 0;
@@ -89,8 +89,8 @@ struct Graph {
   std::string name;
   std::vector<Node> nodes;  // nodes[0] is the Input
   std::vector<Stage> stages;
-  std::vector<NodeId> reductions;  // reductions[i]: the last node at 1/2^(i+1) of the input size (endpoints 1-5)
-  NodeId features = 0;             // what the global pool reads: the class activation map's feature map
+  std::vector<NodeId> reductions;  // reductions[i]: last block output at 1/2^(i+1) of the input size (endpoints 1-5)
+  NodeId features = 0;             // input of the global pool: the feature map of class activation maps
   NodeId logits = 0;
 
   const Node& at(NodeId id) const { return nodes[static_cast<std::size_t>(id)]; }
@@ -100,35 +100,36 @@ struct Graph {
   EFFNET_API const Node* find(std::string_view node_name) const;  // null if absent; linear search
 };
 
-// Throws Error(input), with the node's name, for a graph that Builder could not have made or that no memory holds: one
-// that was filled in by hand may say anything, and what reads graphs relies on their shapes.
+// Checks a graph that code has filled in, because readers of graphs rely on their shapes. Throws Error(input) with the
+// node's name if the Builder could not have made the graph, or if a tensor is larger than any memory.
 EFFNET_API void check(const Graph& graph);
 
 // Pixels added before (top, left) and after (bottom, right).
 struct WindowPadding {
   std::int64_t top = 0, bottom = 0, left = 0, right = 0;
 };
-// For a Conv or Pool node of `graph`.
+// The padding of a Conv or Pool node of `graph`.
 EFFNET_API WindowPadding padding_of(const Graph& graph, const Node& node);
-// One axis: n pixels, kernel k, stride s. Throws Error(input) if no window fits.
+// The padding and the output size of one axis with n pixels, kernel k and stride s. Throws Error(input) if no window
+// fits.
 struct AxisPadding {
   std::int64_t before = 0, after = 0, out = 0;
 };
 EFFNET_API AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::int64_t s);
 
-// What a node must be given: "<node>.<role>" with PyTorch's roles and shapes.
+// A tensor of values that a node needs. Its name is "<node>.<role>", with PyTorch's roles and shapes.
 enum class ParameterKind { weight, bias, norm_weight, norm_bias, norm_mean, norm_variance };
 struct Parameter {
   std::string name;
   std::vector<std::int64_t> dims;
   ParameterKind kind = ParameterKind::weight;
   EFFNET_API std::int64_t numel() const;
-  EFFNET_API bool statistic() const;   // a batch norm's moving mean or variance: not trained
+  EFFNET_API bool statistic() const;   // a moving mean or variance of batch norm, which is not trained
   EFFNET_API bool batch_norm() const;  // belongs to a batch norm
 };
 EFFNET_API std::vector<Parameter> parameters(const Graph& graph, const Node& node);
 EFFNET_API std::vector<Parameter> parameters(const Graph& graph);
-// The one of that kind. Throws Error(internal) if the node has none.
+// The node's parameter of this kind. Throws Error(internal) if the node has none.
 EFFNET_API Parameter parameter(const Graph& graph, const Node& node, ParameterKind kind);
 
 }  // namespace effnet::graph

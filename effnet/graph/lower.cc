@@ -30,8 +30,9 @@ NodeId lower_head(Builder& builder, const arch::ArchSpec& spec, NodeId x, std::i
   return builder.add("classifier", Linear{classes}, {x});
 }
 
-// Endpoints reduction_1..5: the last block output before each halving of the size.
-void note_reductions(Graph& graph, const std::vector<NodeId>& block_outputs) {
+// Sets graph.reductions (endpoints reduction_1..5): the last block output before each reduction of the size, and the
+// last block output of all.
+void set_reductions(Graph& graph, const std::vector<NodeId>& block_outputs) {
   for (std::size_t i = 0; i < block_outputs.size(); ++i) {
     const bool last = i + 1 == block_outputs.size();
     if (last || graph.at(block_outputs[i + 1]).out.h < graph.at(block_outputs[i]).out.h) {
@@ -83,7 +84,7 @@ Graph lower(const arch::ArchSpec& spec, const LowerOptions& options) {
     const Chw& out = builder.shape(current);
     builder.graph().stages.push_back({out.c, stage.repeats, {out.h, out.w}});
   }
-  note_reductions(builder.graph(), outputs);
+  set_reductions(builder.graph(), outputs);
   builder.graph().logits = lower_head(builder, spec, current, classes);
   return std::move(builder.graph());
 }

@@ -1,4 +1,4 @@
-// ArchSpec -> Graph for a resolution and a number of classes.
+// Lowers an ArchSpec to the Graph for one resolution and number of classes.
 #pragma once
 
 #include <optional>
@@ -14,8 +14,8 @@ struct LowerOptions {
   std::optional<std::int64_t> classes = {};  // default: the spec's
 };
 
-// Throws Error(input) for a number out of its range (arch::check), an unknown block kind, a filter count a block cannot
-// use, or a resolution too small.
+// Throws Error(input) for a number out of range (arch::check), an unknown block kind, a number of channels that a block
+// does not support, or a too small resolution.
 EFFNET_API Graph lower(const arch::ArchSpec& spec, const LowerOptions& options = {});
 
 }  // namespace effnet::graph

@@ -18,7 +18,7 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(Lower, EveryNamedNetworkIsAWellFormedGraph) {
+TEST(Lower, NamedNetworksAreWellFormedGraphs) {
   for (const arch::Variant& variant : arch::family()) {
     const Graph graph = lower(variant.spec);
     std::set<std::string> names;
@@ -29,12 +29,12 @@ TEST(Lower, EveryNamedNetworkIsAWellFormedGraph) {
       for (const NodeId input : node.inputs) EXPECT_LT(static_cast<std::size_t>(input), i) << node.name;
     }
     EXPECT_EQ(graph.at(graph.logits).out, (Chw{variant.spec.classes, 1, 1}));
-    EXPECT_EQ(static_cast<std::size_t>(graph.logits) + 1, graph.nodes.size()) << "nothing after the logits";
+    EXPECT_EQ(static_cast<std::size_t>(graph.logits) + 1, graph.nodes.size()) << "the logits are the last node";
   }
 }
 
 // Endpoints at strides 2, 4, 8, 16, 32 (official efficientnet_model.py:647).
-TEST(Lower, ReductionsOfB0) {
+TEST(Lower, ReductionsOfB0AreTheOfficialEndpoints) {
   const Graph graph = lower(arch::variant("efficientnet_b0").spec);
   ASSERT_EQ(graph.reductions.size(), 5U);
   std::vector<std::int64_t> sizes, channels;
@@ -47,7 +47,7 @@ TEST(Lower, ReductionsOfB0) {
   EXPECT_EQ(graph.at(graph.features).name, "head.act");
 }
 
-TEST(Lower, ParametersSayWhatTheyAre) {
+TEST(Lower, ParameterKindsMatchTheirNames) {
   const Graph graph = lower(arch::variant("efficientnet_b0").spec);
   for (const Parameter& parameter : parameters(graph)) {
     const bool norm = parameter.name.find(".bn.") != std::string::npos;
@@ -65,7 +65,7 @@ TEST(Lower, ParametersSayWhatTheyAre) {
   EXPECT_THROW(parameter(graph, norm, ParameterKind::weight), Error);
 }
 
-TEST(Lower, DropPathGrowsOverTheBlocksAndSparesTheFirst) {
+TEST(Lower, DropPathRateGrowsLinearlyFromZeroAtTheFirstBlock) {
   const Graph graph = lower(arch::variant("efficientnet_b0").spec);
   std::vector<double> rates;
   for (const Node& node : graph.nodes) {
@@ -76,7 +76,7 @@ TEST(Lower, DropPathGrowsOverTheBlocksAndSparesTheFirst) {
                                           0.2 * 10 / 16, 0.2 * 12 / 16, 0.2 * 13 / 16, 0.2 * 14 / 16));
 }
 
-TEST(Padding, SameAndSymmetricAsTheirFrameworks) {
+TEST(Padding, MatchesTensorFlowAndPyTorch) {
   const auto expect = [](Padding rule, std::int64_t n, std::int64_t k, std::int64_t s, std::int64_t before,
                          std::int64_t after, std::int64_t out) {
     const AxisPadding axis = resolve_padding(rule, n, k, s);
@@ -84,7 +84,7 @@ TEST(Padding, SameAndSymmetricAsTheirFrameworks) {
     EXPECT_EQ(axis.after, after) << n << " " << k << " " << s;
     EXPECT_EQ(axis.out, out) << n << " " << k << " " << s;
   };
-  // docs/reference/paper.md, section C: k=3 s=2: (0,1) on even n, (1,1) on odd; k=5 s=2: (1,2) and (2,2).
+  // docs/reference/paper.md, section C. k=3 s=2: (0,1) for even n, (1,1) for odd n; k=5 s=2: (1,2) and (2,2).
   expect(Padding::same, 224, 3, 2, 0, 1, 112);
   expect(Padding::same, 225, 3, 2, 1, 1, 113);
   expect(Padding::same, 56, 5, 2, 1, 2, 28);
@@ -97,13 +97,13 @@ TEST(Padding, SameAndSymmetricAsTheirFrameworks) {
   EXPECT_THROW(resolve_padding(Padding::valid, 2, 3, 1), Error);
 }
 
-TEST(Lower, RectanglesAndOtherClassCounts) {
+TEST(Lower, TakesRectanglesAndOtherNumbersOfClasses) {
   const Graph graph = lower(arch::variant("efficientnet_b0").spec, {.resolution = Size{64, 97}, .classes = 7});
   EXPECT_EQ(graph.at(graph.features).out, (Chw{1280, 2, 4}));
   EXPECT_EQ(graph.classes(), 7);
 }
 
-TEST(Lower, EveryNetworkAtOnePixelEitherWorksOrSaysSo) {
+TEST(Lower, OnePixelGivesAGraphOrAnInputError) {
   for (const arch::Variant& variant : arch::family()) {
     try {
       lower(variant.spec, {.resolution = Size{1, 1}});
@@ -113,7 +113,7 @@ TEST(Lower, EveryNetworkAtOnePixelEitherWorksOrSaysSo) {
   }
 }
 
-TEST(Lower, HandWrittenNetworksThatCannotBeBuiltSaySo) {
+TEST(Lower, UnknownBlocksAndUnsupportedChannelsAreInputErrors) {
   const auto message = [](const char* stages) {
     try {
       lower(arch::parse(std::string("name = 'n'\n") + stages, "n"), {.resolution = Size{32, 32}});
@@ -126,13 +126,13 @@ TEST(Lower, HandWrittenNetworksThatCannotBeBuiltSaySo) {
   EXPECT_THAT(message("[[stages]]\nblock = 'mbcnov'\nchannels = 8\n"), HasSubstr("unknown block kind (got 'mbcnov'"));
   EXPECT_THAT(message("[[stages]]\nblock = 'mbcnov'\nchannels = 8\n"), HasSubstr("did you mean mbconv?"));
   EXPECT_THAT(message("[[stages]]\nblock = 'amoebanet_b_normal'\nchannels = 3\n"), HasSubstr("amoebanet"));
-  // Two strides at once between cells: the one before is not twice as large.
+  // A stride of 4 before the cell: the previous output is not twice as large as the current one.
   EXPECT_THAT(message("[[stages]]\nblock = 'mbconv'\nchannels = 8\nstride = 4\n[[stages]]\nblock = "
                       "'amoebanet_b_normal'\nchannels = 8\n"),
               HasSubstr("amoebanet"));
 }
 
-// A spec that was filled in by hand has the ranges of a file: each of these crashed or gave a graph of nonsense.
+// Each of these specs once crashed or gave a wrong graph. A spec that code has filled in has the same ranges as a file.
 TEST(Lower, NumbersOutOfRangeAreAnInputError) {
   constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
   struct Fault {
@@ -183,8 +183,8 @@ TEST(Lower, NumbersOutOfRangeAreAnInputError) {
     EXPECT_THAT(refusal(good, {.classes = classes}), HasSubstr("classes: out of range"));
 }
 
-// Found by arch_fuzz: branches that no longer meet are bad input, not a fault of effnet.
-TEST(Lower, BranchesThatDoNotMeetAreAnInputError) {
+// Found by arch_fuzz: branches with different output shapes are bad input, not a bug in effnet.
+TEST(Lower, BranchesWithDifferentShapesAreAnInputError) {
   for (const char* stages :
        {"[[stages]]\nblock = 'amoebanet_b_normal'\nchannels = 8\nstride = 2\n",
         "padding = 'valid'\n[[stages]]\nblock = 'basic'\nchannels = 8\n",
@@ -217,8 +217,7 @@ TEST(Costs, TooLargeToCountIsAnError) {
   EXPECT_THROW(costs(graph), Error);
 }
 
-// A resolution's own graph is what the engine and `inspect` ask for again and again.
-TEST(Lower, ScaledNetworksStayConsistent) {
+TEST(Lower, ScaledNetworksCanBeLowered) {
   for (const double width : {0.35, 0.75, 1.3}) {
     for (const char* name : {"efficientnet_b0", "efficientnet_lite0", "mobilenet_v1", "mobilenet_v2", "mnasnet_a1",
                              "mnasnet_b1", "resnet18", "resnet50"}) {

@@ -1,20 +1,20 @@
-// Where the values of a network's parameters come from. Weights are held apart from networks: many graphs can read one
-// store, each its own tensors or slices of them.
+// An interface to the values of a network's parameters. The values are stored separately from networks: several graphs
+// can read one store, each its own tensors or slices of tensors.
 #pragma once
 
 #include "effnet/graph/graph.h"
 
 namespace effnet::graph {
 
-// Values: std::span<const float> for what runs a network, a tensor of LibTorch for what trains it.
+// Values is std::span<const float> for inference and a LibTorch tensor for training.
 template <class Values>
 class ParameterSource {
  public:
   virtual ~ParameterSource() = default;
-  // A tensor of the parameter's dims, or a slice of one, row-major; valid as long as the source. Throws Error if there
-  // is none.
+  // A row-major tensor with the parameter's dims, or a slice of a tensor; valid as long as the source exists. Throws
+  // Error if the source has no such tensor.
   virtual Values at(const Parameter& parameter) const = 0;
-  // Throws Error(input) for a graph that is none (graph::check), or that asks for what is not there.
+  // Throws Error(input) if the graph is inconsistent (graph::check), and Error if the source lacks a parameter of it.
   virtual void check(const Graph& graph) const {
     graph::check(graph);
     for (const Parameter& parameter : parameters(graph)) at(parameter);

@@ -51,9 +51,9 @@ void Loops::run(std::int64_t count, LoopOrder order, const Range& range) const {
   // Mirrors an index within the indices of its member.
   const auto reverse_within_member = [&](std::int64_t index) {
     int member = 0;
-    while (team.share(ranges, member + 1) <= index) ++member;
-    return ordered_index(LoopOrder::reverse, team.share(ranges, member), team.share(ranges, member + 1),
-                         index - team.share(ranges, member));
+    while (team.range_begin(ranges, member + 1) <= index) ++member;
+    return ordered_index(LoopOrder::reverse, team.range_begin(ranges, member), team.range_begin(ranges, member + 1),
+                         index - team.range_begin(ranges, member));
   };
   (temporary ? temporary : hold_)->run.throwing_step(ranges, [&](std::int64_t index, int member) {
     if (order == LoopOrder::reverse) index = reverse_within_member(index);

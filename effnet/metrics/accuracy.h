@@ -1,4 +1,4 @@
-// Accuracy of ranked predictions: top-1, top-5, and the mean over classes of top-1.
+// Accuracy of ranked predictions: top-1, top-5, and mean top-1 per class.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@ namespace effnet::metrics {
 class Accuracy {
  public:
   explicit Accuracy(std::int64_t classes);
-  // `logits`: one per class. The rank of the true class counts the classes with a larger logit and, among equals, those
-  // with a smaller index, so ties never favour us by chance.
+  // `logits` has one value per class. The rank of the true class is the number of classes with a larger logit, plus the
+  // classes with an equal logit and a smaller index. So a tie does not always count as right.
   void add(std::span<const float> logits, std::int64_t true_class);
 
   std::int64_t images() const { return images_; }
   double top1_percent() const;
   double top5_percent() const;
-  double mean_per_class_percent() const;  // over the classes that occurred
+  double mean_per_class_percent() const;  // over the classes that have images
 
  private:
   std::int64_t images_ = 0, top1_ = 0, top5_ = 0;

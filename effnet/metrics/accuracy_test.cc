@@ -7,7 +7,7 @@
 namespace effnet::metrics {
 namespace {
 
-TEST(Accuracy, CountsByHand) {
+TEST(Accuracy, CountsTop1AndTop5) {
   Accuracy accuracy(6);
   accuracy.add(std::vector<float>{9, 1, 2, 3, 4, 5}, 0);  // first
   accuracy.add(std::vector<float>{9, 1, 2, 3, 4, 5}, 2);  // fifth
@@ -19,7 +19,7 @@ TEST(Accuracy, CountsByHand) {
   EXPECT_DOUBLE_EQ(accuracy.mean_per_class_percent(), 50);  // classes 0, 5 right; 1, 2 wrong
 }
 
-TEST(Accuracy, MeanPerClassWeighsClassesNotImages) {
+TEST(Accuracy, MeanPerClassWeightsClassesEqually) {
   Accuracy accuracy(2);
   for (int i = 0; i < 9; ++i) accuracy.add(std::vector<float>{1, 0}, 0);
   accuracy.add(std::vector<float>{1, 0}, 1);
@@ -27,18 +27,18 @@ TEST(Accuracy, MeanPerClassWeighsClassesNotImages) {
   EXPECT_DOUBLE_EQ(accuracy.mean_per_class_percent(), 50);
 }
 
-TEST(Accuracy, TiesGoToTheSmallerIndexAndNanIsNeverAHit) {
+TEST(Accuracy, TiesGoToTheSmallerIndexAndNanIsNeverRight) {
   Accuracy ties(3);
   ties.add(std::vector<float>{1, 1, 1}, 0);
   ties.add(std::vector<float>{1, 1, 1}, 2);
   EXPECT_DOUBLE_EQ(ties.top1_percent(), 50);
-  Accuracy broken(3);
-  broken.add(std::vector<float>{NAN, 2, 1}, 1);
-  broken.add(std::vector<float>{2, NAN, 1}, 1);
-  EXPECT_DOUBLE_EQ(broken.top1_percent(), 0);
+  Accuracy with_nan(3);
+  with_nan.add(std::vector<float>{NAN, 2, 1}, 1);
+  with_nan.add(std::vector<float>{2, NAN, 1}, 1);
+  EXPECT_DOUBLE_EQ(with_nan.top1_percent(), 0);
 }
 
-TEST(Accuracy, NothingSeenIsZero) { EXPECT_EQ(Accuracy(3).mean_per_class_percent(), 0); }
+TEST(Accuracy, IsZeroWithoutImages) { EXPECT_EQ(Accuracy(3).mean_per_class_percent(), 0); }
 
 }  // namespace
 }  // namespace effnet::metrics

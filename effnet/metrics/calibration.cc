@@ -7,18 +7,18 @@
 
 namespace effnet::metrics {
 
-Calibration calibrate(const std::vector<Judged>& judged, int bins) {
+Calibration calibrate(const std::vector<ScoredPrediction>& predictions, int bins) {
   EFFNET_CHECK(bins > 0);
   Calibration result;
   for (int b = 0; b < bins; ++b)
     result.bins.push_back({static_cast<double>(b) / bins, static_cast<double>(b + 1) / bins, 0, 0, 0});
-  for (const Judged& one : judged) {
+  for (const ScoredPrediction& one : predictions) {
     if (!std::isfinite(one.confidence) || !std::isfinite(one.of_label)) {
-      ++result.left_out;
+      ++result.skipped;
       continue;
     }
     const double right = one.right ? 1 : 0;
-    // By the bounds themselves, so that a confidence on a bound falls where the header says.
+    // Searches the stored bounds, so that a confidence equal to a bound goes into the bin (low, high] below it.
     const auto found = std::ranges::lower_bound(result.bins, one.confidence, {}, &ReliabilityBin::high);
     ReliabilityBin& bin = found == result.bins.end() ? result.bins.back() : *found;
     ++bin.images;
@@ -29,7 +29,7 @@ Calibration calibrate(const std::vector<Judged>& judged, int bins) {
     result.accuracy += right;
     result.brier += (one.confidence - right) * (one.confidence - right);
     result.nll -= std::log(one.of_label);
-    result.impossible += one.of_label <= 0 ? 1 : 0;
+    result.zero_probability += one.of_label <= 0 ? 1 : 0;
   }
   if (result.images == 0) return result;
   const auto all = static_cast<double>(result.images);
@@ -41,7 +41,7 @@ Calibration calibrate(const std::vector<Judged>& judged, int bins) {
     bin.accuracy /= images;
     const double gap = std::abs(bin.accuracy - bin.confidence);
     result.ece += images / all * gap;
-    result.worst = std::max(result.worst, gap);
+    result.mce = std::max(result.mce, gap);
   }
   return result;
 }

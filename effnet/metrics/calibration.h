@@ -1,4 +1,4 @@
-// Whether a network's probabilities mean what they say: of the images it is 80 % sure of, 80 % should be right.
+// Calibration of a network's probabilities: of the predictions with 80 % confidence, 80 % should be right.
 #pragma once
 
 #include <cstdint>
@@ -7,36 +7,37 @@
 
 namespace effnet::metrics {
 
-struct Judged {           // an image
-  double confidence = 0;  // probability of the predicted class, 0..1
-  double of_label = 0;    // probability of the true one, 0..1
+struct ScoredPrediction {  // of one image
+  double confidence = 0;   // probability of the predicted class, 0..1
+  double of_label = 0;     // probability of the true class, 0..1
   bool right = false;
 };
 
 struct ReliabilityBin {
-  double low = 0, high = 0;  // confidences in (low, high]; the first bin has 0 too
+  double low = 0, high = 0;  // confidences in (low, high]; the first bin includes 0
   std::int64_t images = 0;
   double confidence = 0;  // mean; 0 without images
-  double accuracy = 0;    // share that was right; 0 without images
+  double accuracy = 0;    // fraction of right predictions; 0 without images
 };
 
 struct Calibration {
   std::vector<ReliabilityBin> bins;
   std::int64_t images = 0;
-  std::int64_t left_out = 0;            // images with a probability that is no number; in none of the figures
+  std::int64_t skipped = 0;             // images whose probability is not finite; not part of the other figures
   double confidence = 0, accuracy = 0;  // means
   // Expected calibration error (Naeini et al. 2015; Guo et al. 2017): sum over bins of images / all * |accuracy -
-  // confidence|. The largest single bin's difference is `worst`.
-  double ece = 0, worst = 0;
-  // Mean of -ln(of_label). Infinite if an image's own class got a probability of 0; `impossible` counts those.
+  // confidence|. `mce` is the maximum calibration error: the largest difference of one bin.
+  double ece = 0, mce = 0;
+  // Negative log-likelihood: mean of -ln(of_label). Infinite if a true class has a probability of 0; `zero_probability`
+  // is the number of such images.
   double nll = 0;
-  std::int64_t impossible = 0;
-  // Brier score of the statement "the prediction is right": mean of (confidence - right)^2. (The score over all classes
-  // needs every probability, which predictions.csv does not keep.)
+  std::int64_t zero_probability = 0;
+  // Brier score of the event "the prediction is right": mean of (confidence - right)^2. (The Brier score over all
+  // classes needs all probabilities, which predictions.csv does not have.)
   double brier = 0;
 };
 
 // 15 bins as in Guo et al. All figures are 0 without images.
-Calibration calibrate(const std::vector<Judged>& judged, int bins = 15);
+Calibration calibrate(const std::vector<ScoredPrediction>& predictions, int bins = 15);
 
 }  // namespace effnet::metrics

@@ -7,11 +7,11 @@
 namespace effnet::metrics {
 namespace {
 
-TEST(Calibration, ByHand) {
+TEST(Calibration, MatchesValuesComputedByHand) {
   // Two bins of width 0.5: (0, 0.5] has 0.4 right and 0.5 wrong; (0.5, 1] has 0.9 right, 0.8 wrong, 0.7 right.
-  const std::vector<Judged> judged{
+  const std::vector<ScoredPrediction> predictions{
       {0.4, 0.4, true}, {0.5, 0.25, false}, {0.9, 0.9, true}, {0.8, 0.1, false}, {0.7, 0.7, true}};
-  const Calibration c = calibrate(judged, 2);
+  const Calibration c = calibrate(predictions, 2);
   EXPECT_EQ(c.images, 5);
   ASSERT_EQ(c.bins.size(), 2U);
   EXPECT_EQ(c.bins[0].images, 2);
@@ -22,33 +22,33 @@ TEST(Calibration, ByHand) {
   EXPECT_NEAR(c.bins[1].accuracy, 2.0 / 3, 1e-15);
   // 2/5 * |0.5 - 0.45| + 3/5 * |2/3 - 0.8| = 0.02 + 0.08
   EXPECT_NEAR(c.ece, 0.1, 1e-15);
-  EXPECT_NEAR(c.worst, 0.8 - 2.0 / 3, 1e-15);
+  EXPECT_NEAR(c.mce, 0.8 - 2.0 / 3, 1e-15);
   EXPECT_NEAR(c.confidence, 0.66, 1e-15);
   EXPECT_NEAR(c.accuracy, 0.6, 1e-15);
   // (0.6^2 + 0.5^2 + 0.1^2 + 0.8^2 + 0.3^2) / 5 = 1.35 / 5
   EXPECT_NEAR(c.brier, 0.27, 1e-15);
   // -ln(0.4 * 0.25 * 0.9 * 0.1 * 0.7) / 5 = -ln(0.0063) / 5
   EXPECT_NEAR(c.nll, -std::log(0.0063) / 5, 1e-15);
-  EXPECT_EQ(c.impossible, 0);
+  EXPECT_EQ(c.zero_probability, 0);
 }
 
-TEST(Calibration, EndsOfTheScale) {
+TEST(Calibration, ZeroAndOneGoIntoTheFirstAndLastBin) {
   const Calibration c = calibrate({{0, 0, false}, {1, 1, true}, {1.0000001, 1, true}}, 15);
   EXPECT_EQ(c.bins.front().images, 1);
   EXPECT_EQ(c.bins.back().images, 2);
   EXPECT_TRUE(std::isinf(c.nll));
-  EXPECT_EQ(c.impossible, 1);
+  EXPECT_EQ(c.zero_probability, 1);
 }
 
-TEST(Calibration, NoNumberIsLeftOut) {
+TEST(Calibration, SkipsProbabilitiesThatAreNotNumbers) {
   const Calibration c = calibrate({{NAN, 0.5, false}, {0.5, NAN, false}, {1, 1, true}});
-  EXPECT_EQ(c.left_out, 2);
+  EXPECT_EQ(c.skipped, 2);
   EXPECT_EQ(c.images, 1);
   EXPECT_EQ(c.ece, 0);
   EXPECT_EQ(c.nll, 0);
 }
 
-TEST(Calibration, NothingIsZero) {
+TEST(Calibration, IsZeroWithoutImages) {
   const Calibration c = calibrate({});
   EXPECT_EQ(c.images, 0);
   EXPECT_EQ(c.ece, 0);

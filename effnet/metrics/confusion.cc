@@ -56,19 +56,19 @@ Confusion::Means Confusion::means() const {
   return {recall / seen, precision / seen, f1 / seen};
 }
 
-std::vector<Confused> Confusion::confused(std::size_t most) const {
-  std::vector<Confused> all;
+std::vector<ConfusedPair> Confusion::most_confused(std::size_t max_pairs) const {
+  std::vector<ConfusedPair> all;
   for (const auto& [cell, count] : cells_) {
     if (cell.first != cell.second) all.push_back({cell.first, cell.second, count});
   }
-  // The cells come in the order of truth and predicted, which a stable sort keeps among equals.
-  std::ranges::stable_sort(all, std::greater{}, &Confused::count);
-  all.resize(std::min(most, all.size()));
+  // The map is sorted by truth, then predicted. The stable sort keeps this order for equal counts.
+  std::ranges::stable_sort(all, std::greater{}, &ConfusedPair::count);
+  all.resize(std::min(max_pairs, all.size()));
   return all;
 }
 
-std::optional<Confused> Confusion::rival(std::int64_t truth) const {
-  std::optional<Confused> best;
+std::optional<ConfusedPair> Confusion::most_frequent_mistake(std::int64_t truth) const {
+  std::optional<ConfusedPair> best;
   for (auto at = cells_.lower_bound({truth, 0}); at != cells_.end() && at->first.first == truth; ++at) {
     const std::int64_t predicted = at->first.second;
     if (predicted != truth && (!best || at->second > best->count)) best = {truth, predicted, at->second};

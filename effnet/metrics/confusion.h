@@ -1,4 +1,4 @@
-// Which classes are taken for which, and what that says of each class.
+// The confusion matrix: counts of (true class, predicted class), and the scores of each class.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,19 @@ namespace effnet::metrics {
 
 struct ClassScore {
   std::int64_t support = 0;    // images of the class
-  std::int64_t predicted = 0;  // images taken for it
-  std::int64_t right = 0;      // both
-  // Empty where nothing is there to judge by: recall without an image of the class, precision where nothing was taken
-  // for it. f1 = 2 right / (support + predicted), empty if both are 0.
+  std::int64_t predicted = 0;  // images predicted as the class
+  std::int64_t right = 0;      // images of the class that are predicted as the class
+  // recall = right / support, precision = right / predicted, f1 = 2 right / (support + predicted). Empty if the divisor
+  // is 0.
   std::optional<double> recall, precision, f1;
 };
 
-// A cell beside the diagonal.
-struct Confused {
+// A cell of the matrix outside the diagonal.
+struct ConfusedPair {
   std::int64_t truth = 0, predicted = 0, count = 0;
 };
 
-// Only the cells that are not 0 are kept: memory follows the images, not the square of the classes.
+// Stores only cells that are not 0, so memory is proportional to the images, not to the square of the classes.
 class Confusion {
  public:
   explicit Confusion(std::int64_t classes);
@@ -34,16 +34,17 @@ class Confusion {
   std::int64_t right() const { return right_; }
   std::int64_t at(std::int64_t truth, std::int64_t predicted) const;
   ClassScore score(std::int64_t class_index) const;
-  // Means over the classes that have images, each class with the same weight; precision counts as 0 for one of them
-  // that nothing was taken for. Empty fields if there is no image.
+  // Means over the classes that have images, with equal weights. A class without predictions counts with precision 0.
+  // Empty if there are no images.
   struct Means {
     std::optional<double> recall, precision, f1;
   };
   Means means() const;
-  // Cells beside the diagonal, largest first; equal ones in the order of truth, then predicted. At most `most`.
-  std::vector<Confused> confused(std::size_t most) const;
-  // What images of the class were most often taken for, other than itself.
-  std::optional<Confused> rival(std::int64_t truth) const;
+  // The largest cells outside the diagonal, at most `max_pairs`, largest first; equal counts are sorted by truth, then
+  // predicted.
+  std::vector<ConfusedPair> most_confused(std::size_t max_pairs) const;
+  // The wrong class that is predicted most often for images of class `truth`. Empty if there are no mistakes.
+  std::optional<ConfusedPair> most_frequent_mistake(std::int64_t truth) const;
   const std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t>& cells() const { return cells_; }
 
  private:

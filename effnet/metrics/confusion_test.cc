@@ -11,8 +11,8 @@ namespace {
 //  truth   0  1  2  3
 //    0     3  1  0  0
 //    1     2  4  0  0
-//    2     0  2  0  0      class 3 has no image and is never predicted; class 2 has images and is never predicted
-Confusion by_hand() {
+//    2     0  2  0  0      class 3 has no images and is never predicted; class 2 has images and is never predicted
+Confusion small_matrix() {
   Confusion confusion(4);
   const auto add = [&](std::int64_t truth, std::int64_t predicted, int times) {
     for (int i = 0; i < times; ++i) confusion.add(truth, predicted);
@@ -25,8 +25,8 @@ Confusion by_hand() {
   return confusion;
 }
 
-TEST(Confusion, ScoresByHand) {
-  const Confusion confusion = by_hand();
+TEST(Confusion, ScoresMatchValuesComputedByHand) {
+  const Confusion confusion = small_matrix();
   EXPECT_EQ(confusion.images(), 12);
   EXPECT_EQ(confusion.right(), 7);
   EXPECT_EQ(confusion.at(1, 0), 2);
@@ -55,25 +55,25 @@ TEST(Confusion, ScoresByHand) {
   EXPECT_DOUBLE_EQ(*means.f1, (6.0 / 9 + 8.0 / 13) / 3);
 }
 
-TEST(Confusion, MostConfusedFirst) {
-  const Confusion confusion = by_hand();
-  const std::vector<Confused> all = confusion.confused(10);
+TEST(Confusion, MostConfusedPairsAreSortedByCount) {
+  const Confusion confusion = small_matrix();
+  const std::vector<ConfusedPair> all = confusion.most_confused(10);
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[0].truth, 1);
   EXPECT_EQ(all[0].count, 2);
   EXPECT_EQ(all[1].truth, 2);
   EXPECT_EQ(all[1].count, 2);
   EXPECT_EQ(all[2].truth, 0);
-  EXPECT_EQ(confusion.confused(1).size(), 1U);
+  EXPECT_EQ(confusion.most_confused(1).size(), 1U);
 
-  EXPECT_EQ(confusion.rival(2)->predicted, 1);
-  EXPECT_EQ(confusion.rival(1)->predicted, 0);
-  EXPECT_FALSE(confusion.rival(3));
+  EXPECT_EQ(confusion.most_frequent_mistake(2)->predicted, 1);
+  EXPECT_EQ(confusion.most_frequent_mistake(1)->predicted, 0);
+  EXPECT_FALSE(confusion.most_frequent_mistake(3));
 }
 
-TEST(Confusion, NothingSeen) {
+TEST(Confusion, IsEmptyWithoutImagesAndChecksItsIndices) {
   EXPECT_FALSE(Confusion(3).means().recall);
-  EXPECT_TRUE(Confusion(3).confused(5).empty());
+  EXPECT_TRUE(Confusion(3).most_confused(5).empty());
   Confusion confusion(3);
   EXPECT_THROW(confusion.add(3, 0), Error);
   EXPECT_THROW(confusion.add(0, -1), Error);

@@ -10,13 +10,13 @@ namespace effnet::metrics {
 Interval wilson_95(std::int64_t right, std::int64_t total) {
   EFFNET_CHECK(right >= 0 && right <= total);
   if (total == 0) return {};
-  constexpr double z = 1.959963984540054;  // the normal distribution's 97.5 % point
+  constexpr double z = 1.959963984540054;  // 97.5 % quantile of the normal distribution
   const auto n = static_cast<double>(total);
-  const double share = static_cast<double>(right) / n;
+  const double p = static_cast<double>(right) / n;
   const double scale = 1 / (1 + z * z / n);
-  const double centre = scale * (share + z * z / (2 * n));
-  const double half = scale * z * std::sqrt(share * (1 - share) / n + z * z / (4 * n * n));
-  // At 0 and 1 the bound is exact; rounding would put it a hair beside.
+  const double centre = scale * (p + z * z / (2 * n));
+  const double half = scale * z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+  // For 0 and `total` right the bound is exactly 0 or 1; the formula would give a rounding error.
   return {right == 0 ? 0 : std::max(0.0, centre - half), right == total ? 1 : std::min(1.0, centre + half)};
 }
 

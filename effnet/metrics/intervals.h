@@ -1,18 +1,18 @@
-// How far a measured share may be from the true one.
+// Confidence intervals of measured proportions, such as an accuracy.
 #pragma once
 
 #include <cstdint>
 
 namespace effnet::metrics {
 
-struct Interval {  // of a share, 0..1
+struct Interval {  // of a proportion, 0..1
   double low = 0;
   double high = 1;
 };
 
-// The two-sided 95 % interval of Wilson (1927) for a share of which `right` of `total` were seen: what the true share
-// may be if the images were drawn independently. Unlike p +- 1.96 sqrt(p (1 - p) / n) it stays within 0..1 and is not
-// empty at 0 or all right. Nothing seen (total 0): 0..1. Needs 0 <= right <= total.
+// The two-sided 95 % interval of Wilson (1927) for the true proportion if `right` of `total` images are right and the
+// images were drawn independently. Unlike p +- 1.96 sqrt(p (1 - p) / n) it stays within 0..1, and it is not empty if no
+// or all images are right. For total = 0 the interval is 0..1. Requires 0 <= right <= total.
 Interval wilson_95(std::int64_t right, std::int64_t total);
 
 }  // namespace effnet::metrics

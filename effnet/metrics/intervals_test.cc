@@ -7,9 +7,9 @@
 namespace effnet::metrics {
 namespace {
 
-// By hand, z^2 = 3.841459. 8 of 10: centre (0.8 + 0.192073) / 1.384146 = 0.716740, half width
-// 1.959964 sqrt(0.016 + 0.0096036) / 1.384146 = 0.226577. Half of n: z / (2 sqrt(n + z^2)) about 0.5.
-TEST(Wilson, KnownValues) {
+// Computed by hand with z^2 = 3.841459. 8 of 10: centre (0.8 + 0.192073) / 1.384146 = 0.716740, half width
+// 1.959964 sqrt(0.016 + 0.0096036) / 1.384146 = 0.226577. n/2 of n: centre 0.5, half width z / (2 sqrt(n + z^2)).
+TEST(Wilson, MatchesValuesComputedByHand) {
   const Interval ten = wilson_95(8, 10);
   EXPECT_NEAR(ten.low, 0.716740 - 0.226577, 2e-6);
   EXPECT_NEAR(ten.high, 0.716740 + 0.226577, 2e-6);
@@ -18,7 +18,7 @@ TEST(Wilson, KnownValues) {
   EXPECT_NEAR(half.high, 0.5 + 0.0961685, 1e-6);
 }
 
-TEST(Wilson, EndsStayInsideAndAreNotEmpty) {
+TEST(Wilson, IntervalOfNoneOrAllRightIsInsideZeroToOneAndNotEmpty) {
   const Interval none = wilson_95(0, 20);
   EXPECT_EQ(none.low, 0);
   EXPECT_NEAR(none.high, 3.841459 / 23.841459, 1e-7);  // z^2 / (n + z^2)

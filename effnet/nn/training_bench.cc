@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
   try {
     if (argc != 7) throw effnet::usage_error("expected MODEL RESOLUTION BATCH THREADS SECONDS fused|plain");
     const bool fused = std::string(argv[6]) == "fused";
-    if (fused) effnet::restart_with_sleeping_openmp(argv);  // as effnet-train does; plain steps are faster without it
+    if (fused) effnet::restart_with_passive_openmp(argv);  // as effnet-train does; plain steps are faster without it
     effnet::nn::run(argv[1], std::stoll(argv[2]), std::stoll(argv[3]), std::stoi(argv[4]), std::stod(argv[5]), fused);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "training_bench: %s\n", error.what());

@@ -7,7 +7,7 @@
 namespace effnet::report {
 namespace {
 
-// The whole text is one number.
+// Returns false if the whole text is not one number.
 template <class Number>
 bool read_number(const std::string& text, Number& value) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -25,7 +25,8 @@ CsvReader::CsvReader(std::string_view text, std::string_view source, std::string
     if (comma == std::string_view::npos) break;
     left.remove_prefix(comma + 1);
   }
-  if (!read_row()) throw error(fmt::format("no first line (got {} bytes, expected {})", text.size(), header));
+  if (!read_row())
+    throw error(fmt::format("the header line is missing (got {} bytes, expected {})", text.size(), header));
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const std::vector<std::string>& fields = rows_.fields();
     if (i < fields.size() && fields[i] == wanted[i]) continue;
@@ -57,16 +58,16 @@ double CsvReader::number(std::size_t column) const {
   return value;
 }
 
-std::optional<double> CsvReader::maybe_number(std::size_t column) const {
+std::optional<double> CsvReader::optional_number(std::size_t column) const {
   if (field(column).empty()) return {};
   return number(column);
 }
 
 float CsvReader::probability(std::size_t column) const {
-  // A softmax by the reciprocal of its sum may end a few roundings above 1.
-  constexpr float kMost = 1 + 1e-5F;
+  // A softmax that multiplies by the reciprocal of the sum may exceed 1 by a few rounding errors.
+  constexpr float kMaxProbability = 1 + 1e-5F;
   float value = 0;
-  if (!read_number(field(column), value) || value < 0 || value > kMost) throw bad_field(column, "0 to 1");
+  if (!read_number(field(column), value) || value < 0 || value > kMaxProbability) throw bad_field(column, "0 to 1");
   return value;
 }
 

@@ -1,4 +1,4 @@
-// Reading the CSV files of a run folder line by line, with the line's number in every error.
+// Reads the CSV files of a run folder row by row. All errors have the line number.
 #pragma once
 
 #include <cstddef>
@@ -13,20 +13,20 @@
 
 namespace effnet::report {
 
-// A last row without its end is dropped (see run_folder.h).
+// A last row without a line end is dropped (see run_folder.h).
 class CsvReader {
  public:
-  // `text` outlives the reader. `source` begins the messages. The first row must begin with `header`, a line without
-  // its end; every further row must have as many fields as the first.
+  // `text` must outlive the reader. Messages begin with `source`. The first row must begin with the fields of `header`;
+  // all other rows must have as many fields as the first.
   CsvReader(std::string_view text, std::string_view source, std::string_view header);
 
-  bool next();  // reads a row; false at the end
-  // Of the current row, counted from 0. Errors name the line and the column.
+  bool next();  // reads a row; returns false at the end
+  // Fields of the current row; columns count from 0. Errors have the line and the column's name.
   const std::string& field(std::size_t column) const { return rows_.fields()[column]; }
   std::int64_t integer(std::size_t column, std::int64_t low, std::int64_t high) const;
-  double number(std::size_t column) const;                       // "nan" and "inf" are numbers
-  std::optional<double> maybe_number(std::size_t column) const;  // empty field: none
-  float probability(std::size_t column) const;                   // 0..1 (a rounding more is let pass), or nan
+  double number(std::size_t column) const;                          // "nan" and "inf" are allowed
+  std::optional<double> optional_number(std::size_t column) const;  // an empty field gives an empty optional
+  float probability(std::size_t column) const;                      // 0..1 (plus rounding errors) or nan
 
  private:
   bool read_row();

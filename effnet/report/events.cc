@@ -1,8 +1,8 @@
-// The messages are written by hand: an Event has four fields here, which is less than a generated protobuf class and
-// its library would need. Field numbers are those of tensorflow's event.proto and summary.proto:
+// The protobuf messages are encoded by hand, because few fields are used: this needs less code than generated classes
+// and the protobuf library. The field numbers are those of TensorFlow's event.proto and summary.proto:
 //   Event    1 wall_time (double), 2 step (int64), 3 file_version (string), 5 summary (Summary), 7 session_log
 //   Summary  1 value (repeated Value);  Value  1 tag (string), 2 simple_value (float)
-//   SessionLog  1 status (1 = START: TensorBoard drops what it read of this and later steps)
+//   SessionLog  1 status (1 = START: TensorBoard discards earlier events of this and later steps)
 #include "effnet/report/events.h"
 
 #include <fcntl.h>
@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{64} << 10;
 
-// Bytes in the least significant first order that protobuf and TFRecord share.
+// Little-endian byte order, as in protobuf and TFRecord.
 template <class Integer>
 void append_little_endian(std::string& out, Integer value) {
   for (std::size_t i = 0; i < sizeof(value); ++i) out += static_cast<char>(value >> (8 * i) & 0xFF);
@@ -47,7 +47,7 @@ std::string event(double wall_seconds, std::int64_t step) {
   std::string out;
   append_key(out, 1, Wire::fixed64);
   append_little_endian(out, std::bit_cast<std::uint64_t>(wall_seconds));
-  if (step != 0) {  // 0 is what a reader takes for an absent field
+  if (step != 0) {  // 0 is the default of an absent field
     append_key(out, 2, Wire::varint);
     append_varint(out, static_cast<std::uint64_t>(step));
   }
@@ -58,7 +58,7 @@ constexpr std::array<std::uint32_t, 256> crc_table() {
   std::array<std::uint32_t, 256> table{};
   for (std::uint32_t i = 0; i < 256; ++i) {
     std::uint32_t crc = i;
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0x82F63B78U : 0U);  // the polynomial, bits turned
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0x82F63B78U : 0U);  // the polynomial, bits reversed
     table[i] = crc;
   }
   return table;
@@ -101,7 +101,7 @@ struct EventWriter::Impl {
   int descriptor = -1;
   std::string buffer;
 
-  Error unwritable() const { return environment_error("{}: cannot write ({})", path.string(), std::strerror(errno)); }
+  Error write_error() const { return environment_error("{}: cannot write ({})", path.string(), std::strerror(errno)); }
 
   void add(std::string_view payload) {
     buffer += tf_record(payload);
@@ -112,19 +112,19 @@ struct EventWriter::Impl {
     while (!buffer.empty()) {
       const ssize_t written = ::write(descriptor, buffer.data(), buffer.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) throw unwritable();
+      if (written < 0) throw write_error();
       buffer.erase(0, static_cast<std::size_t>(written));
     }
   }
 };
 
 EventWriter::EventWriter(const std::filesystem::path& folder) : impl_(std::make_unique<Impl>()) {
-  static std::atomic<int> count{0};  // two writers of one process and second
+  static std::atomic<int> count{0};  // distinguishes writers that one process creates in the same second
   const double now = now_seconds();
   impl_->path = folder / fmt::format("events.out.tfevents.{}.{}.{}.{}", static_cast<std::int64_t>(now), host_name(),
                                      ::getpid(), count++);
   impl_->descriptor = ::open(impl_->path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (impl_->descriptor < 0) throw impl_->unwritable();
+  if (impl_->descriptor < 0) throw impl_->write_error();
   std::string version = event(now, 0);
   append_text(version, 3, "brain.Event:2");
   impl_->add(version);
@@ -133,7 +133,7 @@ EventWriter::EventWriter(const std::filesystem::path& folder) : impl_(std::make_
 EventWriter::~EventWriter() {
   try {
     impl_->flush();
-  } catch (const Error&) {  // a destructor has nobody to tell
+  } catch (const Error&) {  // a destructor must not throw
   }
   ::close(impl_->descriptor);
 }

@@ -1,5 +1,5 @@
-// TensorBoard event files: scalars over steps. The format is TFRecord framing (length, masked CRC-32C, payload) of
-// Event protobuf messages.
+// Writes TensorBoard event files with scalars over steps. The format: Event protobuf messages in TFRecord frames
+// (length, masked CRC-32C, payload).
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,21 @@
 
 namespace effnet::report {
 
-// Not for several threads at once.
+// Not thread-safe.
 class EventWriter {
  public:
   // Creates FOLDER/events.out.tfevents.SECONDS.HOST.PID.N. Throws Error(environment).
   explicit EventWriter(const std::filesystem::path& folder);
-  ~EventWriter();  // flushes; what cannot be written then is lost silently, so call flush() before
+  ~EventWriter();  // flushes and ignores write errors: call flush() before to see them
   EventWriter(const EventWriter&) = delete;
   EventWriter& operator=(const EventWriter&) = delete;
 
-  // The value is kept as float32, as TensorBoard's format has it.
+  // The value is stored as float32, as the format requires.
   void scalar(std::string_view tag, std::int64_t step, double value, double wall_seconds);
-  // What other files of this folder say of `step` and later steps is void: the run goes on from a checkpoint before it.
+  // Tells TensorBoard to discard the events of `step` and later steps in the folder's other files: the run resumes from
+  // an earlier checkpoint.
   void restart(std::int64_t step, double wall_seconds);
-  void flush();  // to the system; throws Error(environment) if the disk is full
+  void flush();  // writes the buffer to the file; throws Error(environment), for example if the disk is full
   const std::filesystem::path& path() const;
 
  private:
@@ -32,8 +33,9 @@ class EventWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-// The parts of the format, for its tests. CRC-32C (Castagnoli; RFC 3720, B.4) and one framed record: length (8 bytes,
-// little-endian), the length's masked CRC (4), `payload`, its masked CRC (4); masked: turned right by 15, + 0xa282ead8.
+// Parts of the format, declared for tests. CRC-32C (Castagnoli; RFC 3720, B.4), and one record: length (8 bytes,
+// little-endian), masked CRC of the length (4), `payload`, masked CRC of the payload (4). Masking rotates right by 15
+// bits and adds 0xa282ead8.
 std::uint32_t crc32c(std::string_view bytes);
 std::string tf_record(std::string_view payload);
 

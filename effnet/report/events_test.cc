@@ -14,8 +14,8 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// RFC 3720, B.4, and the check value of CRC catalogues.
-TEST(Crc32c, VectorsOfTheRfc) {
+// The vectors of RFC 3720, B.4, and the check value of CRC catalogues.
+TEST(Crc32c, MatchesTheVectorsOfTheRfc) {
   EXPECT_EQ(crc32c("123456789"), 0xE3069283U);
   EXPECT_EQ(crc32c(""), 0U);
   EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAU);
@@ -31,12 +31,12 @@ TEST(Crc32c, VectorsOfTheRfc) {
   EXPECT_EQ(crc32c(command), 0xD9963A56U);
 }
 
-TEST(TfRecord, Framing) {
+TEST(TfRecord, HasLengthPayloadAndMaskedCrcs) {
   const std::string record = tf_record("123456789");
   ASSERT_EQ(record.size(), 8 + 4 + 9 + 4U);
   EXPECT_EQ(record.substr(0, 8), std::string("\x09\0\0\0\0\0\0\0", 8));
   EXPECT_EQ(record.substr(12, 9), "123456789");
-  // E3069283 turned right by 15 is 2507C60D, + A282EAD8 = C78AB0E5; least significant byte first.
+  // E3069283 rotated right by 15 is 2507C60D, + A282EAD8 = C78AB0E5; least significant byte first.
   EXPECT_EQ(record.substr(21), "\xe5\xb0\x8a\xc7");
 }
 
@@ -49,7 +49,7 @@ TEST(EventWriter, WritesEventsByteForByte) {
     EXPECT_THAT(path.filename().string(), StartsWith("events.out.tfevents."));
     writer.scalar("loss/train", 300, 0.5, 2.0);
     writer.flush();
-    EXPECT_THAT(read_text(path), HasSubstr("loss/train"));  // flushed, not only closed
+    EXPECT_THAT(read_text(path), HasSubstr("loss/train"));  // already after flush(), before the file is closed
     writer.restart(7, 2.0);
   }
   const std::string text = read_text(path);
@@ -66,13 +66,13 @@ TEST(EventWriter, WritesEventsByteForByte) {
   EXPECT_EQ(text.size(), 16 + 24 + tf_record(scalar).size() + tf_record(restart).size());
 }
 
-TEST(EventWriter, TwoInASecondAreTwoFiles) {
+TEST(EventWriter, TwoWritersInTheSameSecondHaveDifferentFiles) {
   const TemporaryFolder folder;
   const EventWriter first(folder.path()), second(folder.path());
   EXPECT_NE(first.path(), second.path());
 }
 
-TEST(EventWriter, SaysWhatIsWrong) {
+TEST(EventWriter, MissingFolderIsAnEnvironmentErrorWithThePath) {
   try {
     const EventWriter writer("/nonexistent/folder");
     FAIL();

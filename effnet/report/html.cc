@@ -7,7 +7,7 @@
 
 namespace effnet::report {
 
-// report.css, by cmake/EffnetEmbed.cmake.
+// File name and text of report.css. cmake/EffnetEmbed.cmake generates the definition.
 std::span<const std::pair<std::string_view, std::string_view>> embedded_style();
 
 namespace {
@@ -17,7 +17,7 @@ struct Character {
   std::size_t bytes = 0;  // 0: not UTF-8
 };
 
-// The first character of a text that is not empty. Overlong forms and surrogates are not UTF-8 (RFC 3629).
+// The first character of `text`, which must not be empty. Overlong forms and surrogates are not UTF-8 (RFC 3629).
 Character first_character(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
   const std::uint32_t lead = byte(0);
@@ -38,8 +38,8 @@ bool is_shown(std::uint32_t code) {
   const bool control = code < 0x20 || (code >= 0x7F && code < 0xA0);
   const bool direction = code == 0x061C || code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
                          (code >= 0x2066 && code <= 0x2069);
-  const bool none = (code & 0xFFFE) == 0xFFFE || (code >= 0xFDD0 && code <= 0xFDEF);
-  return !control && !direction && !none;
+  const bool noncharacter = (code & 0xFFFE) == 0xFFFE || (code >= 0xFDD0 && code <= 0xFDEF);
+  return !control && !direction && !noncharacter;
 }
 
 }  // namespace
@@ -81,10 +81,10 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-std::string shortened(std::string_view text, std::size_t most) {
-  std::size_t at = 0, last = 0;  // `last`: where the character before begins, which gives way to the ellipsis
+std::string shortened(std::string_view text, std::size_t max_characters) {
+  std::size_t at = 0, last = 0;  // `last`: start of the previous character, which the ellipsis replaces
   for (std::size_t count = 0; at < text.size(); ++count) {
-    if (count == most) return std::string(text.substr(0, last)) + "\xE2\x80\xA6";
+    if (count == max_characters) return std::string(text.substr(0, last)) + "\xE2\x80\xA6";
     last = at;
     const std::size_t bytes = first_character(text.substr(at)).bytes;
     at += bytes == 0 ? 1 : bytes;

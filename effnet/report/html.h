@@ -1,4 +1,4 @@
-// HTML for the report page: text made safe, images inside of the page, the page around its sections.
+// HTML for the report: escapes text, embeds images, and builds the page from its sections.
 #pragma once
 
 #include <cstddef>
@@ -9,22 +9,22 @@
 
 namespace effnet::report {
 
-// Any bytes as text of HTML and XML, in an element or a quoted attribute: & < > " ' become references. What is not
-// UTF-8, control characters, and the marks that turn the direction of writing (a name could show as another one) become
-// U+FFFD, a line's end and a tab a space.
+// Escapes any bytes for HTML and XML text and quoted attributes: & < > " ' become references; line ends and tabs become
+// spaces. U+FFFD replaces bytes that are not UTF-8, control characters, and characters that change the writing
+// direction (they could make one name look like another).
 std::string escaped(std::string_view text);
-// The first `most` characters of UTF-8 text, with an ellipsis if there were more. Not escaped.
-std::string shortened(std::string_view text, std::size_t most);
+// Shortens UTF-8 text to at most `max_characters`, the last of which is then an ellipsis. Does not escape.
+std::string shortened(std::string_view text, std::size_t max_characters);
 
 std::string data_uri(std::string_view mime, std::span<const std::byte> bytes);  // base64
 
 struct Section {
-  std::string id;     // letters; the anchor
+  std::string id;     // the anchor; only letters
   std::string title;  // text
   std::string body;   // HTML
 };
-// A whole document: no script, no font, nothing outside of itself, which its content security policy also forbids.
-// `title` is text, `head` HTML.
+// A complete HTML document without scripts, fonts and external resources; its content security policy forbids them too.
+// `title` is text, `head` is HTML.
 std::string page(std::string_view title, std::string_view head, const std::vector<Section>& sections);
 
 }  // namespace effnet::report

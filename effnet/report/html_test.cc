@@ -11,14 +11,14 @@ using testing::Not;
 
 const std::string kReplaced = "\xEF\xBF\xBD";
 
-TEST(Escaped, MarkupBecomesText) {
+TEST(Escaped, ReplacesMarkupByReferences) {
   EXPECT_EQ(escaped("<script>alert('x & \"y\"')</script>"),
             "&lt;script&gt;alert(&#39;x &amp; &quot;y&quot;&#39;)&lt;/script&gt;");
   EXPECT_EQ(escaped("caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x90\x88"), "caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x90\x88");
   EXPECT_EQ(escaped(""), "");
 }
 
-TEST(Escaped, WhatIsNoTextIsReplaced) {
+TEST(Escaped, ReplacesInvalidAndInvisibleCharacters) {
   EXPECT_EQ(escaped("a\nb\tc"), "a b c");
   EXPECT_EQ(escaped(std::string("a\0b", 3)), "a" + kReplaced + "b");
   EXPECT_EQ(escaped("\x1b[31m"), kReplaced + "[31m");
@@ -31,14 +31,14 @@ TEST(Escaped, WhatIsNoTextIsReplaced) {
   EXPECT_EQ(escaped("\xEF\xBF\xBF"), kReplaced);                     // not allowed in XML
 }
 
-TEST(Shortened, CountsCharacters) {
+TEST(Shortened, CountsCharactersNotBytes) {
   EXPECT_EQ(shortened("abcd", 4), "abcd");
   EXPECT_EQ(shortened("abcde", 4), "abc\xE2\x80\xA6");
   EXPECT_EQ(shortened("\xC3\xA9\xC3\xA9\xC3\xA9", 3), "\xC3\xA9\xC3\xA9\xC3\xA9");
   EXPECT_EQ(shortened("\xC3\xA9\xC3\xA9\xC3\xA9", 2), "\xC3\xA9\xE2\x80\xA6");
 }
 
-TEST(DataUri, Base64OfTheRfc) {  // RFC 4648, section 10
+TEST(DataUri, Base64MatchesTheRfc) {  // RFC 4648, section 10
   const auto base64 = [](std::string_view text) {
     const std::string uri = data_uri("image/jpeg", std::as_bytes(std::span(text)));
     EXPECT_TRUE(uri.starts_with("data:image/jpeg;base64,"));
@@ -54,7 +54,7 @@ TEST(DataUri, Base64OfTheRfc) {  // RFC 4648, section 10
   EXPECT_EQ(base64("\xff\xfe\xfb"), "//77");
 }
 
-TEST(Page, HasItsPartsAndNothingFromOutside) {
+TEST(Page, HasItsPartsAndNoExternalResources) {
   const std::string text = page("a <b>", "<h1>x</h1>", {{"one", "One & only", "<p>body</p>"}});
   EXPECT_THAT(text, HasSubstr("<title>a &lt;b&gt;</title>"));
   EXPECT_THAT(text, HasSubstr("<a href=\"#one\">One &amp; only</a>"));

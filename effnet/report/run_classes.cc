@@ -1,4 +1,4 @@
-// Which classes are taken for which, and how well each is told.
+// The sections with the confusion matrix and the table of classes.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -11,11 +11,11 @@
 namespace effnet::report {
 namespace {
 
-constexpr std::int64_t kMostMapped = 100;  // classes; a larger map has cells that nobody can point at
-constexpr std::size_t kMostPairs = 30;
-constexpr std::size_t kShownRows = 25, kMostRows = 2000;
+constexpr std::int64_t kMaxMatrixClasses = 100;  // with more classes the cells are too small for the pointer
+constexpr std::size_t kMaxPairs = 30;
+constexpr std::size_t kShownRows = 25, kMaxRows = 2000;
 
-double share(std::int64_t part, std::int64_t whole) {
+double ratio(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
@@ -30,37 +30,38 @@ std::string heat_map(const RunFacts& run, const metrics::Confusion& confusion) {
   map.column_title = "predicted class";
   for (std::int64_t c = 0; c < confusion.classes(); ++c) map.rows.push_back(run.class_name(c));
   map.columns = map.rows;
-  // Mistakes are a few percent of a good network's images. The square root and a scale of their own keep them
-  // visible.
+  // A good network misclassifies only a few percent of the images. To keep these cells visible, mistakes have their own
+  // scale and the square root of their ratio.
   double worst = 0;
   for (const auto& [cell, count] : confusion.cells()) {
-    if (cell.first != cell.second) worst = std::max(worst, share(count, confusion.score(cell.first).support));
+    if (cell.first != cell.second) worst = std::max(worst, ratio(count, confusion.score(cell.first).support));
   }
   for (const auto& [cell, count] : confusion.cells()) {
     const auto [truth, predicted] = cell;
     const std::int64_t support = confusion.score(truth).support;
-    const double part = share(count, support);
+    const double part = ratio(count, support);
     const bool wrong = truth != predicted;
     map.cells.push_back({static_cast<std::size_t>(truth), static_cast<std::size_t>(predicted),
                          wrong ? 0.06 + 0.79 * std::sqrt(part / worst) : 0.1 + 0.8 * part, wrong, grouped(count),
-                         fmt::format("{} of {} ({:.1f} %) {} {}", grouped(count), run.class_name(truth), 100 * part,
-                                     wrong ? "taken for" : "seen as", run.class_name(predicted))});
+                         fmt::format("true {}, predicted {}: {} ({:.1f} % of the row)", run.class_name(truth),
+                                     run.class_name(predicted), grouped(count), 100 * part)});
   }
   return svg(map);
 }
 
 std::string pairs_table(const RunFacts& run, const metrics::Confusion& confusion) {
-  const std::vector<metrics::Confused> pairs = confusion.confused(kMostPairs);
-  if (pairs.empty()) return note("No image is taken for another class.");
+  const std::vector<metrics::ConfusedPair> pairs = confusion.most_confused(kMaxPairs);
+  if (pairs.empty()) return note("No image is misclassified.");
   std::string out =
-      "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">class</th><th class=\"text\">taken for</th>"
-      "<th>images</th><th>of the class</th><th>the other way</th></tr></thead>\n<tbody>\n";
-  for (const metrics::Confused& pair : pairs) {
+      "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">true class</th>"
+      "<th class=\"text\">predicted class</th><th>images</th><th>% of the true class</th><th>images of the reverse "
+      "pair</th></tr></thead>\n<tbody>\n";
+  for (const metrics::ConfusedPair& pair : pairs) {
     const std::int64_t support = confusion.score(pair.truth).support;
     out +=
         fmt::format("<tr><td class=\"text\">{}</td><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
                     escaped(run.class_name(pair.truth)), escaped(run.class_name(pair.predicted)), grouped(pair.count),
-                    percent(share(pair.count, support)), grouped(confusion.at(pair.predicted, pair.truth)));
+                    percent(ratio(pair.count, support)), grouped(confusion.at(pair.predicted, pair.truth)));
   }
   return out + "</tbody></table></div>";
 }
@@ -78,9 +79,9 @@ std::string class_row(const RunFacts& run, const metrics::Confusion& confusion, 
     out += "<td>\xE2\x80\x93</td><td>\xE2\x80\x93</td>";
   }
   out += fmt::format("<td>{}</td><td>{}</td><td class=\"text\">", percent(score.precision), percent(score.f1));
-  if (const auto rival = confusion.rival(c))
-    out += fmt::format("{} <span class=\"soft\">({})</span>", escaped(run.class_name(rival->predicted)),
-                       grouped(rival->count));
+  if (const auto mistake = confusion.most_frequent_mistake(c))
+    out += fmt::format("{} <span class=\"soft\">({})</span>", escaped(run.class_name(mistake->predicted)),
+                       grouped(mistake->count));
   return out + "</td></tr>\n";
 }
 
@@ -88,18 +89,17 @@ std::string class_row(const RunFacts& run, const metrics::Confusion& confusion, 
 
 std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) {
   const std::int64_t wrong = confusion.images() - confusion.right();
-  std::string out = fmt::format("<p class=\"soft\">{} of {} images are taken for another class.", grouped(wrong),
-                                grouped(confusion.images()));
-  if (confusion.classes() > kMostMapped) {
+  std::string out =
+      fmt::format("<p class=\"soft\">{} of {} images are misclassified.", grouped(wrong), grouped(confusion.images()));
+  if (confusion.classes() > kMaxMatrixClasses) {
     return out +
-           fmt::format(" {} classes are too many for a map; these are the pairs that are confused most.</p>\n",
+           fmt::format(" {} classes are too many for a matrix; the table has the most confused pairs.</p>\n",
                        grouped(confusion.classes())) +
            pairs_table(run, confusion);
   }
   out +=
-      " A row is a true class, a column what was seen. The stronger the colour, the larger the share of the row; "
-      "mistakes have a "
-      "scale of their own.</p>\n";
+      " Each row is a true class, each column a predicted class. A stronger colour means a larger part of the row; "
+      "mistakes have their own colour scale.</p>\n";
   return out + heat_map(run, confusion) + "\n<details><summary>Most confused pairs</summary>\n" +
          pairs_table(run, confusion) + "\n</details>";
 }
@@ -107,34 +107,35 @@ std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) 
 std::string per_class(const RunFacts& run, const metrics::Confusion& confusion) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(confusion.classes()));
   std::iota(order.begin(), order.end(), 0);
-  // Classes without images have no recall and come last.
+  // Classes without images have no recall and are last.
   std::ranges::stable_sort(order, {}, [&](std::int64_t c) {
     const metrics::ClassScore score = confusion.score(c);
     return std::pair(score.recall.value_or(2), score.f1.value_or(2));
   });
   const metrics::Confusion::Means means = confusion.means();
   std::string out = fmt::format(
-      "<p class=\"soft\">The worst first. Means over classes: recall {}, precision {}, F1 {}. Recall is the share of a "
-      "class's images that is found, precision the share of what is taken for it that is right; the range is "
-      "recall's "
-      "95 % interval.</p>\n",
+      "<p class=\"soft\">Sorted by recall, the lowest first. Means over classes: recall {}, precision {}, F1 {}. "
+      "Recall "
+      "is the fraction of the images of a class that are predicted as this class. Precision is the fraction of the "
+      "predictions of a class that are right. The range is the 95 % interval of the recall.</p>\n",
       percent(means.recall), percent(means.precision), percent(means.f1));
   const auto table = [&](std::size_t begin, std::size_t end) {
     std::string text =
         "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">class</th><th>images</th><th>recall</th>"
-        "<th>range</th><th>precision</th><th>F1</th><th class=\"text\">most often taken "
-        "for</th></tr></thead>\n<tbody>\n";
+        "<th>range</th><th>precision</th><th>F1</th><th class=\"text\">most frequent wrong "
+        "prediction</th></tr></thead>\n<tbody>\n";
     for (std::size_t i = begin; i < end; ++i) text += class_row(run, confusion, order[i]);
     return text + "</tbody></table></div>\n";
   };
-  // A few more than are shown at once are not worth a click.
+  // Up to 5 additional rows are shown directly instead of in a folded part.
   const std::size_t shown = order.size() <= kShownRows + 5 ? order.size() : kShownRows;
   out += table(0, shown);
   if (shown < order.size()) {
-    const std::size_t end = std::min(order.size(), kMostRows);
+    const std::size_t end = std::min(order.size(), kMaxRows);
     out += fmt::format("<details><summary>{} more classes</summary>\n{}</details>", end - shown, table(shown, end));
     if (end < order.size())
-      out += note(fmt::format("{} classes more are left out.", grouped(static_cast<std::int64_t>(order.size() - end))));
+      out +=
+          note(fmt::format("{} more classes are not shown.", grouped(static_cast<std::int64_t>(order.size() - end))));
   }
   return out;
 }

@@ -26,10 +26,11 @@ std::string figure(const std::string& title, const Chart& chart, const std::stri
   return out + "</figure>\n";
 }
 
-// A loss that falls by more than this is shown on a log scale: its end would be flat on a linear one.
+// If the largest loss exceeds the smallest by this factor, the chart has a log scale: on a linear scale the end of the
+// curve would look flat.
 constexpr double kLogRatio = 30;
 
-bool wants_log(const std::vector<Line>& lines) {
+bool needs_log_scale(const std::vector<Line>& lines) {
   double low = INFINITY, high = 0;
   for (const Line& line : lines) {
     for (const Point& p : line.points) {
@@ -45,28 +46,29 @@ void drop_empty(std::vector<Line>& lines) {
   std::erase_if(lines, [](const Line& line) { return line.points.empty(); });
 }
 
-// Epochs whose loss is no number: shown nowhere else, and what a reader must not miss.
+// A warning with the epochs whose loss is not finite, which the curves cannot show.
 std::string not_finite(const RunFacts& run) {
   std::string epochs;
   std::size_t count = 0;
-  constexpr std::size_t kMost = 8;
+  constexpr std::size_t kMaxListed = 8;
   for (const EpochMetrics& row : run.epochs) {
     if (std::isfinite(row.train_loss) && (!row.val_loss || std::isfinite(*row.val_loss))) continue;
-    if (++count <= kMost) epochs += fmt::format("{}{}", count > 1 ? ", " : "", row.epoch);
+    if (++count <= kMaxListed) epochs += fmt::format("{}{}", count > 1 ? ", " : "", row.epoch);
   }
   if (count == 0) return {};
   return fmt::format("<span class=\"warn\">The loss is not a finite number at epoch{} {}{}.</span>",
-                     count > 1 ? "s" : "", epochs, count > kMost ? fmt::format(" and {} more", count - kMost) : "");
+                     count > 1 ? "s" : "", epochs,
+                     count > kMaxListed ? fmt::format(" and {} more", count - kMaxListed) : "");
 }
 
 }  // namespace
 
 std::string curves(const RunFacts& run) {
-  if (run.epochs.empty()) return note("No epoch is done yet: metrics.csv has no line.");
+  if (run.epochs.empty()) return note("No epoch has finished yet: metrics.csv has no rows.");
   Axis epoch;
   epoch.title = "epoch";
   epoch.whole = true;
-  if (run.epochs.size() > 1) {  // also those whose values are no numbers
+  if (run.epochs.size() > 1) {  // the axis includes epochs whose values are not finite
     epoch.low = static_cast<double>(run.epochs.front().epoch);
     epoch.high = static_cast<double>(run.epochs.back().epoch);
   }
@@ -81,7 +83,7 @@ std::string curves(const RunFacts& run) {
   loss.lines = {line_of(run, "training", 0, [](const auto& row) { return row.train_loss; }),
                 line_of(run, "validation", 1, [](const auto& row) { return row.val_loss; })};
   drop_empty(loss.lines);
-  loss.y.log = wants_log(loss.lines);
+  loss.y.log = needs_log_scale(loss.lines);
 
   Chart top1 = chart("accuracy by epoch");
   top1.y.unit = " %";
@@ -90,7 +92,7 @@ std::string curves(const RunFacts& run) {
                 line_of(run, "averaged weights", 2, [](const auto& row) { return row.val_ema_top1; }),
                 line_of(run, "top-5", 3, [](const auto& row) { return row.val_top5; })};
   top1.lines[3].dashed = true;
-  // A ring around the best epoch, on the line of EpochMetrics::score().
+  // A ring marks the best epoch, on the line of EpochMetrics::score().
   double best = -INFINITY;
   Line& scores = top1.lines[top1.lines[2].points.empty() ? 1 : 2];
   for (std::size_t i = 0; i < scores.points.size(); ++i) {
@@ -112,8 +114,9 @@ std::string curves(const RunFacts& run) {
   rate.y.low = 0;
   rate.lines = {line_of(run, "", 2, [](const auto& row) { return row.images_per_second; })};
 
-  return "<p class=\"soft\">The training loss and accuracy are means over an epoch's batches before each update, on "
-         "augmented images; validation is of the state at the epoch's end.</p>\n<div class=\"grid\">\n" +
+  return "<p class=\"soft\">Training loss and accuracy are means over the batches of an epoch, measured on augmented "
+         "images before each weight update. Validation measures the weights at the end of the epoch.</p>\n"
+         "<div class=\"grid\">\n" +
          figure(loss.y.log ? "Loss (log scale)" : "Loss", loss, not_finite(run)) +
          figure("Top-1 accuracy", top1, best_caption) + figure("Learning rate", lr) +
          figure("Images per second", rate) + "</div>";

@@ -1,4 +1,5 @@
-// What run_report read of a run folder, and the parts of the page made of it. Not for use outside of effnet/report.
+// The data that run_report reads from a run folder, and the functions that make the sections of the page. For use
+// inside effnet/report only.
 #pragma once
 
 #include <fmt/format.h>
@@ -19,17 +20,17 @@ namespace effnet::report {
 
 // NOLINTNEXTLINE(bugprone-exception-escape): nlohmann's move constructor asserts
 struct RunFacts {
-  std::string name;   // of the folder
+  std::string name;   // name of the folder
   std::string model;  // model.name of config.toml; may be empty
   std::string config;
   std::vector<EpochMetrics> epochs;
-  nlohmann::ordered_json summary;  // an object; empty: no summary.json
+  nlohmann::ordered_json summary;  // an object; empty if there is no summary.json
   std::optional<std::vector<Prediction>> predictions;
   std::vector<std::string> classes;
 
-  // "class 7" where there is no name.
+  // The class's name, or "class 7" if it has none.
   std::string class_name(std::int64_t index) const;
-  // A number of summary.json; empty where it is absent or null.
+  // A number in summary.json; empty if it is absent or null.
   std::optional<double> number(const char* key) const;
 };
 
@@ -45,6 +46,6 @@ std::string configuration(const RunFacts& run);
 // "1 h 02 min", "3 min 05 s", "12.3 s".
 std::string duration(double seconds);
 std::string bytes_text(double bytes);     // "1.25 GiB"
-std::string note(std::string_view text);  // why a part is missing
+std::string note(std::string_view text);  // a highlighted paragraph, for example why a section is empty
 
 }  // namespace effnet::report

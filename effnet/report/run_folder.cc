@@ -14,21 +14,21 @@ namespace {
 constexpr std::string_view kMetricsHeader =
     "epoch,step,lr,train_loss,train_top1,val_loss,val_top1,val_top5,val_ema_top1,images_per_second\n";
 constexpr std::string_view kPredictionsHeader = "name,label,predicted,confidence,of_label\n";
-constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kMaxInteger = std::numeric_limits<std::int64_t>::max();
 
 std::string_view without_newline(std::string_view line) { return line.substr(0, line.size() - 1); }
 
-// The shortest decimal that reads back to the same number. A NaN has no sign here, so that equal runs write equal
+// The shortest decimal that parses to the same number. NaN is written without a sign, so that equal runs write equal
 // files.
 template <class Number>
 std::string shortest(Number value) {
   if (std::isnan(value)) return "nan";
-  std::array<char, 32> text;  // -2.2250738585072014e-308 is the longest: 24
+  std::array<char, 32> text;  // the longest has 24 characters: -2.2250738585072014e-308
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
   return {text.data(), end};
 }
 
-std::string maybe(const std::optional<double>& value) { return value ? shortest(*value) : std::string(); }
+std::string shortest_or_empty(const std::optional<double>& value) { return value ? shortest(*value) : std::string(); }
 
 }  // namespace
 
@@ -36,8 +36,9 @@ std::string_view metrics_header() { return kMetricsHeader; }
 
 std::string metrics_line(const EpochMetrics& row) {
   return fmt::format("{},{},{},{},{},{},{},{},{},{}\n", row.epoch, row.step, shortest(row.lr), shortest(row.train_loss),
-                     shortest(row.train_top1), maybe(row.val_loss), maybe(row.val_top1), maybe(row.val_top5),
-                     maybe(row.val_ema_top1), shortest(row.images_per_second));
+                     shortest(row.train_top1), shortest_or_empty(row.val_loss), shortest_or_empty(row.val_top1),
+                     shortest_or_empty(row.val_top5), shortest_or_empty(row.val_ema_top1),
+                     shortest(row.images_per_second));
 }
 
 std::vector<EpochMetrics> parse_metrics(std::string_view text, std::string_view source) {
@@ -45,15 +46,15 @@ std::vector<EpochMetrics> parse_metrics(std::string_view text, std::string_view 
   std::vector<EpochMetrics> rows;
   while (csv.next()) {
     EpochMetrics row;
-    row.epoch = csv.integer(0, 0, kMost);
-    row.step = csv.integer(1, 0, kMost);
+    row.epoch = csv.integer(0, 0, kMaxInteger);
+    row.step = csv.integer(1, 0, kMaxInteger);
     row.lr = csv.number(2);
     row.train_loss = csv.number(3);
     row.train_top1 = csv.number(4);
-    row.val_loss = csv.maybe_number(5);
-    row.val_top1 = csv.maybe_number(6);
-    row.val_top5 = csv.maybe_number(7);
-    row.val_ema_top1 = csv.maybe_number(8);
+    row.val_loss = csv.optional_number(5);
+    row.val_top1 = csv.optional_number(6);
+    row.val_top5 = csv.optional_number(7);
+    row.val_ema_top1 = csv.optional_number(8);
     row.images_per_second = csv.number(9);
     rows.push_back(row);
   }
@@ -79,8 +80,8 @@ std::vector<Prediction> parse_predictions(std::string_view text, std::string_vie
   while (csv.next()) {
     Prediction one;
     one.name = csv.field(0);
-    one.label = csv.integer(1, 0, kMostClasses - 1);
-    one.predicted = csv.integer(2, 0, kMostClasses - 1);
+    one.label = csv.integer(1, 0, kMaxClasses - 1);
+    one.predicted = csv.integer(2, 0, kMaxClasses - 1);
     one.confidence = csv.probability(3);
     one.of_label = csv.probability(4);
     predictions.push_back(std::move(one));

@@ -1,9 +1,10 @@
-// The files of a run folder as values: what training writes (effnet/train) and the report reads. docs/cli.md has the
-// formats.
+// Reads and writes metrics.csv and predictions.csv of a run folder. Training (effnet/train) writes them, the report
+// reads them. docs/cli.md describes the formats.
 //
-// Both are CSV (RFC 4180) with a fixed first line; columns that a later version appends are skipped. A last line
-// without its newline is what a killed writer leaves: it is dropped. Whatever else is wrong is an Error(input) that
-// names the line ("metrics.csv:7: train_loss: not a number (got 'x', expected ...)"). A field may have 64 KiB.
+// Both are CSV (RFC 4180) with a fixed header line; columns that a later version appends are ignored. A last line
+// without a newline is dropped: a process that is killed while writing leaves such a line. All other faults are an
+// Error(input) with the line number ("metrics.csv:7: train_loss: wrong value (got 'x', expected a number)"). A field
+// may have at most 64 KiB.
 #pragma once
 
 #include <cstdint>
@@ -15,25 +16,24 @@
 
 namespace effnet::report {
 
-// A line of metrics.csv. Percent for accuracies.
+// A line of metrics.csv. Accuracies are in percent.
 struct EpochMetrics {
-  std::int64_t epoch = 0, step = 0;  // both counted from 1: what was done
+  std::int64_t epoch = 0, step = 0;  // numbers of epochs and steps that are finished
   double lr = 0, train_loss = 0, train_top1 = 0;
   std::optional<double> val_loss, val_top1, val_top5, val_ema_top1;  // empty: not measured
   double images_per_second = 0;
 
-  // The validation accuracy by which epochs are compared: of the averaged weights where there are any, since they
-  // become the result.
+  // The validation accuracy by which epochs are compared: val_ema_top1 if it exists, because the averaged weights
+  // become the result; otherwise val_top1.
   const std::optional<double>& score() const { return val_ema_top1 ? val_ema_top1 : val_top1; }
 };
 std::string_view metrics_header();                  // with its newline
-std::string metrics_line(const EpochMetrics& row);  // numbers read back to the same double; with its newline
+std::string metrics_line(const EpochMetrics& row);  // with its newline; numbers parse to the same double
 std::vector<EpochMetrics> read_metrics(const std::filesystem::path& file);
 std::vector<EpochMetrics> parse_metrics(std::string_view text, std::string_view source);
 
-// A line of predictions.csv (name,label,predicted,confidence,of_label): what the final weights say of each image of
-// the validation set. A name with a comma, a quote or a line's end is quoted; any bytes but 0 come back as they went
-// in.
+// A line of predictions.csv (name,label,predicted,confidence,of_label): the prediction of the saved model for one
+// evaluated image. A name with a comma, a quote or a line end is quoted; all bytes except 0 are preserved.
 struct Prediction {
   std::string name;
   std::int64_t label = 0, predicted = 0;
@@ -44,6 +44,6 @@ std::string predictions_text(const std::vector<Prediction>& predictions);
 std::vector<Prediction> read_predictions(const std::filesystem::path& file);
 std::vector<Prediction> parse_predictions(std::string_view text, std::string_view source);
 
-inline constexpr std::int64_t kMostClasses = std::int64_t{1} << 20;  // a label is below it
+inline constexpr std::int64_t kMaxClasses = std::int64_t{1} << 20;  // labels are smaller
 
 }  // namespace effnet::report

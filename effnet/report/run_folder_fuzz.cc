@@ -1,4 +1,4 @@
-// Any bytes are rows or Error(input); what is read is written so that it reads back to the same text.
+// Any bytes give rows or throw Error(input). Rows that are written and parsed again give the same text.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace {
 
-std::string again(const std::vector<effnet::report::EpochMetrics>& rows) {
+std::string metrics_text(const std::vector<effnet::report::EpochMetrics>& rows) {
   std::string text(effnet::report::metrics_header());
   for (const auto& row : rows) text += effnet::report::metrics_line(row);
   return text;
@@ -28,7 +28,7 @@ void check(std::string_view text, Parse parse, Write write) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  check(text, effnet::report::parse_metrics, again);
+  check(text, effnet::report::parse_metrics, metrics_text);
   check(text, effnet::report::parse_predictions, effnet::report::predictions_text);
   return 0;
 }

@@ -32,7 +32,7 @@ std::string predictions_error(const std::string& text) { return message(parse_pr
 
 const std::string kGood = "1,10,0.1,2.5,30,2.25,31.5,80,,1000\n";
 
-TEST(Metrics, ReadsWhatTheContractSays) {
+TEST(Metrics, ReadsAndWritesTheDocumentedColumns) {
   EXPECT_EQ(metrics_header(),
             "epoch,step,lr,train_loss,train_top1,val_loss,val_top1,val_top5,val_ema_top1,images_per_second\n");
   const auto rows = parse_metrics(std::string(metrics_header()) + kGood, "x");
@@ -50,7 +50,7 @@ TEST(Metrics, ReadsWhatTheContractSays) {
   EXPECT_EQ(metrics_line(rows[0]), kGood);
 }
 
-TEST(Metrics, EveryDoubleComesBack) {
+TEST(Metrics, DoublesRoundTrip) {
   std::string text(metrics_header());
   std::vector<double> values{0.0,
                              -0.0,
@@ -60,7 +60,7 @@ TEST(Metrics, EveryDoubleComesBack) {
                              std::numeric_limits<double>::max(),
                              std::numeric_limits<double>::infinity(),
                              -std::numeric_limits<double>::infinity()};
-  for (std::uint32_t i = 0; values.size() < 300; ++i) {  // any bits
+  for (std::uint32_t i = 0; values.size() < 300; ++i) {  // random bits
     const PhiloxCounter bits = philox4x32_10({i, 0, 0, 0}, {7, 0});
     const auto value = std::bit_cast<double>(std::uint64_t{bits[0]} << 32 | bits[1]);
     if (!std::isnan(value)) values.push_back(value);
@@ -80,7 +80,7 @@ TEST(Metrics, EveryDoubleComesBack) {
   EXPECT_TRUE(std::isnan(parse_metrics(std::string(metrics_header()) + nan, "x")[0].train_loss));
 }
 
-TEST(Metrics, LaterColumnsAreSkippedAndATornLineIsDropped) {
+TEST(Metrics, ExtraColumnsAreIgnoredAndAnIncompleteLastLineIsDropped) {
   std::string header(metrics_header());
   header.insert(header.size() - 1, ",watts");
   std::string line = kGood;
@@ -93,9 +93,10 @@ TEST(Metrics, LaterColumnsAreSkippedAndATornLineIsDropped) {
   EXPECT_EQ(parse_metrics(windows + "1,10,0.1,2.5,30,,,,,5\r\n", "x").at(0).images_per_second, 5);
 }
 
-TEST(Metrics, BrokenFilesNameTheLine) {
+TEST(Metrics, ErrorsHaveTheLine) {
   const std::string head(metrics_header());
-  EXPECT_THAT(metrics_error(""), AllOf(HasSubstr("file.csv:1: no first line"), HasSubstr("expected epoch,step")));
+  EXPECT_THAT(metrics_error(""),
+              AllOf(HasSubstr("file.csv:1: the header line is missing"), HasSubstr("expected epoch,step")));
   EXPECT_THAT(metrics_error("epoch,stop\n"), HasSubstr("file.csv:1: wrong column 2 (got 'stop', expected step"));
   EXPECT_THAT(metrics_error("epoch,step\n"), HasSubstr("file.csv:1: wrong column 3 (got none, expected lr"));
   EXPECT_THAT(metrics_error(head + kGood + "2,20,0.1\n"),
@@ -112,20 +113,20 @@ TEST(Metrics, BrokenFilesNameTheLine) {
   EXPECT_THAT(metrics_error(head + std::string(1 << 20, '9') + ",1\n"), HasSubstr("file.csv:2: field 1 is too long"));
   EXPECT_THAT(metrics_error(head + std::string(1 << 20, ',') + "\n"), HasSubstr("file.csv:2: too many fields"));
   EXPECT_THAT(metrics_error(head + "1,10,\"0.1\"x,1,1,,,,,1\n"),
-              HasSubstr("file.csv:2: field 3: a quote in the middle"));
+              HasSubstr("file.csv:2: field 3: a quote inside the field"));
   EXPECT_LT(metrics_error(head + "1,10," + std::string(60000, 'x') + ",2.5,30,,,,,1\n").size(), 300U);
 }
 
-TEST(Metrics, FilesOnDisk) {
+TEST(Metrics, AreReadFromAFile) {
   const TemporaryFolder folder;
   write_text(folder.path() / "metrics.csv", std::string(metrics_header()) + kGood);
   EXPECT_EQ(read_metrics(folder.path() / "metrics.csv").size(), 1U);
   EXPECT_THROW(read_metrics(folder.path() / "none.csv"), Error);
 }
 
-TEST(Predictions, NamesAndNumbersComeBack) {
+TEST(Predictions, NamesAndNumbersRoundTrip) {
   std::vector<Prediction> all{{"cat/1.jpg", 3, 7, 0.1F, 1.0F / 3},
-                              {"a, \"b\"\n<script>.jpg", 0, kMostClasses - 1, 1, 0},
+                              {"a, \"b\"\n<script>.jpg", 0, kMaxClasses - 1, 1, 0},
                               {"", 0, 0, std::numeric_limits<float>::denorm_min(), 1e-38F},
                               {"\"", 1, 1, 0.99999994F, 0.5F},
                               {"tab\tand \xff\xfe bytes\r", 1, 1, 0, 0}};
@@ -143,17 +144,17 @@ TEST(Predictions, NamesAndNumbersComeBack) {
   EXPECT_TRUE(std::isnan(parse_predictions(predictions_text({{"x", 0, 0, NAN, NAN}}), "x")[0].confidence));
 }
 
-TEST(Predictions, BrokenFilesNameTheLine) {
+TEST(Predictions, ErrorsHaveTheLine) {
   const std::string head = "name,label,predicted,confidence,of_label\n";
-  // A quoted name over two lines: what follows it is on line 4.
+  // The quoted name has two lines, so the row after it is on line 4.
   EXPECT_THAT(predictions_error(head + "\"a\nb\",1,1,1,1\nc,-1,1,1,1\n"), HasSubstr("file.csv:4: label: wrong value"));
   EXPECT_THAT(predictions_error(head + "a,1048576,1,1,1\n"), HasSubstr("label"));
   EXPECT_THAT(predictions_error(head + "a,1,1,1.01,1\n"), HasSubstr("file.csv:2: confidence: wrong value (got '1.01'"));
   EXPECT_THAT(predictions_error(head + "a,1,1,1,-0.1\n"), HasSubstr("of_label"));
-  EXPECT_THAT(predictions_error(head + "a\"b,1,1,1,1\n"), HasSubstr("a quote in the middle"));
+  EXPECT_THAT(predictions_error(head + "a\"b,1,1,1,1\n"), HasSubstr("a quote inside the field"));
   EXPECT_THAT(predictions_error(head + "a,1,1,1,1\n\"b,1,1,1,1\nc,1,1,1,1\n"),
-              HasSubstr("file.csv:3: field 1: a quote that never ends"));
-  EXPECT_EQ(parse_predictions(head + "a,1,1,1,1\n\"b,", "x").size(), 1U);  // torn
+              HasSubstr("file.csv:3: field 1: the closing quote is missing"));
+  EXPECT_EQ(parse_predictions(head + "a,1,1,1,1\n\"b,", "x").size(), 1U);  // the last line is incomplete
 }
 
 }  // namespace

@@ -1,19 +1,19 @@
-// The top of the page, speed and memory, and the configuration.
+// The sections headline, speed and memory, and configuration.
 #include <algorithm>
 #include <cmath>
 #include <set>
 
 #include "effnet/base/text.h"
 #include "effnet/metrics/intervals.h"
-#include "effnet/report/run_doubts.h"
 #include "effnet/report/run_facts.h"
+#include "effnet/report/run_warnings.h"
 
 namespace effnet::report {
 namespace {
 
 struct Best {
   double top1 = 0;
-  std::int64_t epoch = 0;  // 0: not known
+  std::int64_t epoch = 0;  // 0: unknown
 };
 
 std::optional<Best> best_of(const RunFacts& run) {
@@ -22,12 +22,12 @@ std::optional<Best> best_of(const RunFacts& run) {
     const std::optional<double>& top1 = row.score();
     if (top1 && std::isfinite(*top1) && (!best || *top1 > best->top1)) best = {*top1, row.epoch};
   }
-  if (const auto told = run.number("best_top1"); told && std::isfinite(*told))
-    best = {*told, static_cast<std::int64_t>(run.number("best_epoch").value_or(0))};
+  if (const auto top1 = run.number("best_top1"); top1 && std::isfinite(*top1))
+    best = {*top1, static_cast<std::int64_t>(run.number("best_epoch").value_or(0))};
   return best;
 }
 
-// Of the weights in model.safetensors, which made predictions.csv.
+// Top-1 accuracy of predictions.csv, which the weights in model.safetensors have made.
 std::optional<double> saved_top1(const RunFacts& run) {
   if (!run.predictions || run.predictions->empty()) return std::nullopt;
   const auto right = std::ranges::count_if(*run.predictions, [](const auto& p) { return p.predicted == p.label; });
@@ -71,7 +71,7 @@ std::string headline(const RunFacts& run) {
     const auto saved_epoch = static_cast<std::int64_t>(run.number("saved_epoch").value_or(0));
     const std::string epoch = best ? number(best->epoch) : "";
     out += fmt::format("<b>{:.2f}<small> %</small></b><span>{}", *shown,
-                       test    ? "top-1 on images that chose nothing" + number(saved_epoch)
+                       test    ? "test top-1 of the saved model" + number(saved_epoch)
                        : saved ? "validation top-1 of the saved model" + number(saved_epoch)
                                : "best validation top-1" + epoch);
     const std::size_t images = run.predictions ? run.predictions->size() : 0;
@@ -82,9 +82,9 @@ std::string headline(const RunFacts& run) {
                          100 * interval.high, grouped(static_cast<std::int64_t>(images)));
     }
     if (best && test) {
-      out += fmt::format("<br>{:.2f} % on those held out to choose by", best->top1);
+      out += fmt::format("<br>{:.2f} % on the held-out images that chose the epoch", best->top1);
     } else if (best && saved && best->epoch != saved_epoch) {
-      out += fmt::format("<br>best seen: {:.2f} %{}", best->top1, epoch);
+      out += fmt::format("<br>best validation top-1: {:.2f} %{}", best->top1, epoch);
     }
     out += "</span>";
   } else {
@@ -110,7 +110,7 @@ std::string headline(const RunFacts& run) {
   out += "</dl>\n</div>\n";
   if (run.predictions) {
     const auto epoch = static_cast<std::int64_t>(run.number("saved_epoch").value_or(0));
-    for (const std::string& doubt : doubts(run.epochs, epoch, *run.predictions)) out += note(doubt) + "\n";
+    for (const std::string& warning : result_warnings(run.epochs, epoch, *run.predictions)) out += note(warning) + "\n";
   }
   return out + "</header>";
 }
@@ -126,9 +126,10 @@ std::string speed(const RunFacts& run) {
     out += row("images/s, by epoch", fmt::format("median {}, {} to {}", rate(rates[rates.size() / 2]),
                                                  rate(rates.front()), rate(rates.back())));
   }
-  // Forward 1, backward 2: the multiply-adds of a training step, as they are counted in the literature.
+  // A training step is usually counted as three forward passes: one forward, and a backward pass that costs two.
   const auto macs = run.number("macs"), speed = run.number("images_per_second");
-  if (macs && speed) out += row("multiply-adds/s", abbreviated(3 * *macs * *speed) + " (3 forward passes an image)");
+  if (macs && speed)
+    out += row("multiply-adds/s", abbreviated(3 * *macs * *speed) + " (counted as 3 forward passes per image)");
   const std::set<std::string> known{"best_top1", "best_epoch", "saved_top1", "saved_epoch", "data"};
   for (const auto& [key, value] : run.summary.items()) {
     if (known.contains(key) || value.is_structured() || value.is_null()) continue;
@@ -148,18 +149,18 @@ std::string speed(const RunFacts& run) {
     }
     out += row(name, text);
   }
-  if (out.empty()) return note("There is neither an epoch in metrics.csv nor a summary.json yet.");
-  if (run.summary.empty()) out += row("summary.json", "not there: the run is not finished");
+  if (out.empty()) return note("metrics.csv has no epochs yet, and there is no summary.json yet.");
+  if (run.summary.empty()) out += row("summary.json", "missing, because the run is not finished");
   return "<dl class=\"rows\">\n" + out + "</dl>";
 }
 
 std::string configuration(const RunFacts& run) {
-  std::string out = "<p class=\"soft\">config.toml: every setting that was in effect.</p>\n<pre>";
+  std::string out = "<p class=\"soft\">config.toml with every setting of the run.</p>\n<pre>";
   std::string_view rest = run.config;
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     const std::size_t first = line.find_first_not_of(" \t");
-    // A '#' within quotes begins no comment: only lines that are nothing else are told apart.
+    // Only lines that begin with '#' are shown as comments: a '#' later in a line may be inside quotes.
     if (first != std::string_view::npos && line[first] == '#') {
       out += fmt::format("<span class=\"comment\">{}</span>\n", escaped(line));
     } else if (first != std::string_view::npos && line[first] == '[') {

@@ -15,31 +15,34 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::uintmax_t kMostSummaryBytes = 1 << 20;
+constexpr std::uintmax_t kMaxSummaryBytes = 1 << 20;
 
 Json read_summary(const fs::path& file) {
   if (!fs::exists(file)) return Json::object();
   const std::string text = read_text(file);
-  if (text.size() > kMostSummaryBytes)
+  if (text.size() > kMaxSummaryBytes)
     throw input_error("{}: too large (got {} bytes, expected at most {})", file.string(), text.size(),
-                      kMostSummaryBytes);
+                      kMaxSummaryBytes);
   Json summary = Json::parse(text, nullptr, false);
-  if (!summary.is_object()) throw input_error("{}: broken (expected one JSON object)", file.string());
+  if (!summary.is_object()) throw input_error("{}: corrupt (expected one JSON object)", file.string());
   for (const char* key :
        {"best_top1", "best_epoch", "saved_top1", "saved_epoch", "test_top1", "epochs", "images_per_second", "seconds",
         "params", "macs", "world_size", "peak_rss_bytes", "peak_device_bytes"}) {
     const auto found = summary.find(key);
     if (found != summary.end() && !found->is_number() && !found->is_null())
-      throw input_error("{}: {} (got {}, expected a number)", file.string(), key, in_quotes(found->dump()));
+      throw input_error("{}: {}: wrong value (got {}, expected a number)", file.string(), key,
+                        in_quotes(found->dump()));
   }
   return summary;
 }
 
 RunFacts read_run(const fs::path& folder, const std::vector<std::string>& classes) {
-  if (!fs::is_directory(folder)) throw input_error("{}: no run (expected the folder of one)", folder.string());
+  if (!fs::is_directory(folder))
+    throw input_error("{}: not a run folder (got no folder of this name)", folder.string());
   for (const char* file : {"config.toml", "metrics.csv"}) {
     if (fs::exists(folder / file)) continue;
-    throw input_error("{}: no run (got no {}, expected what effnet train writes)", folder.string(), file);
+    throw input_error("{}: not a run folder (got no {} in it, expected a folder that effnet train has written)",
+                      folder.string(), file);
   }
   RunFacts run;
   const fs::path whole = fs::weakly_canonical(folder);
@@ -97,18 +100,18 @@ std::string run_report(const fs::path& run_folder, const std::vector<std::string
                        const Thumbnail& thumbnail) {
   const RunFacts run = read_run(run_folder, classes);
   std::vector<Section> sections{{"curves", "Training", curves(run)}};
-  const auto judged = [&](auto part) -> std::string {
+  const auto with_predictions = [&](auto part) -> std::string {
     if (!run.predictions)
-      return note("There is no predictions.csv in the run folder: a run writes it when it is done.");
-    if (run.predictions->empty()) return note("predictions.csv holds no image.");
+      return note("There is no predictions.csv in the run folder: training writes it at the end of the run.");
+    if (run.predictions->empty()) return note("predictions.csv contains no images.");
     return part();
   };
   std::optional<metrics::Confusion> counted;
   if (run.predictions && !run.predictions->empty()) counted = count(run);
-  sections.push_back({"confusion", "Confusion", judged([&] { return confusion(run, *counted); })});
-  sections.push_back({"classes", "Classes", judged([&] { return per_class(run, *counted); })});
-  sections.push_back({"calibration", "Calibration", judged([&] { return calibration(run); })});
-  sections.push_back({"mistakes", "Worst mistakes", judged([&] { return mistakes(run, thumbnail); })});
+  sections.push_back({"confusion", "Confusion", with_predictions([&] { return confusion(run, *counted); })});
+  sections.push_back({"classes", "Classes", with_predictions([&] { return per_class(run, *counted); })});
+  sections.push_back({"calibration", "Calibration", with_predictions([&] { return calibration(run); })});
+  sections.push_back({"mistakes", "Worst mistakes", with_predictions([&] { return mistakes(run, thumbnail); })});
   sections.push_back({"speed", "Speed and memory", speed(run)});
   sections.push_back({"configuration", "Configuration", configuration(run)});
   return page(run.name + " - effnet", headline(run), sections);

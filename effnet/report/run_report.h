@@ -1,6 +1,6 @@
-// report.html: one self-contained page about a run, from its folder alone (and the data set's images where they can
-// still be read). SVG curves, confusion matrix, per-class table, calibration, worst mistakes with their images,
-// configuration, speed, memory. No script, no font, no file beside it.
+// Makes report.html: a self-contained page about a run, from the run folder and, if they can be read, the images of the
+// dataset. It has SVG curves, confusion matrix, per-class table, calibration, worst mistakes with their images, speed,
+// memory and configuration. It needs no script, no font and no other file.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,12 @@
 
 namespace effnet::report {
 
-// The bytes of a JPEG thumbnail of an image named in predictions.csv, or nothing. May be empty.
+// Returns the bytes of a JPEG thumbnail for the name of an image in predictions.csv, or no bytes. The function itself
+// may be empty: then the page has no images.
 using Thumbnail = std::function<std::vector<std::byte>(const std::string& name)>;
 
-// Throws Error(input) if the folder is no run (metrics.csv or config.toml is missing or broken).
+// Returns the page as HTML. `classes` are the class names by index. Throws Error(input) if metrics.csv or config.toml
+// is missing, or if a file of the run folder is corrupt.
 std::string run_report(const std::filesystem::path& run_folder, const std::vector<std::string>& classes,
                        const Thumbnail& thumbnail);
 

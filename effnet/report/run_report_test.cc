@@ -38,7 +38,7 @@ class RunReport : public testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(RunReport, OfARunThatGoesOn) {
+TEST_F(RunReport, OfAnUnfinishedRunHasTheBestEpochSoFar) {
   const std::string page = report();
   EXPECT_THAT(page, AllOf(HasSubstr("mynet \xC2\xB7 not finished"), HasSubstr("<b>56.25<small> %</small></b>"),
                           HasSubstr("best validation top-1, epoch 2"), HasSubstr("epochs so far</dt><dd>2")));
@@ -47,8 +47,8 @@ TEST_F(RunReport, OfARunThatGoesOn) {
   EXPECT_THAT(page, HasSubstr("<span class=\"comment\"># a &lt;comment&gt;</span>"));
 }
 
-// Training keeps the epoch whose averaged weights are best, however high the plain ones were at another.
-TEST_F(RunReport, HeadlineAndRingGoByTheAveragedWeights) {
+// The best epoch is the one with the best averaged weights, even if the plain weights of another epoch were better.
+TEST_F(RunReport, HeadlineAndRingUseTheAveragedWeights) {
   write("metrics.csv", std::string(metrics_header()) + metrics_line({1, 10, 0.1, 2, 30, 1.5, 96, 99, 50, 100}) +
                            metrics_line({2, 20, 0.1, 2, 30, 1.5, 60, 99, 95.5, 100}) +
                            metrics_line({3, 30, 0.1, 2, 30, 1.5, 60, 99, 95, 100}));
@@ -56,52 +56,55 @@ TEST_F(RunReport, HeadlineAndRingGoByTheAveragedWeights) {
                               HasSubstr("best validation top-1: 95.50 % at epoch 2.")));
 }
 
-TEST_F(RunReport, OfAFinishedRun) {
+TEST_F(RunReport, OfAFinishedRunHasSummaryAndPredictions) {
   write("summary.json", R"({"best_top1": 75, "best_epoch": 2, "epochs": 2, "seconds": 3725, "params": 5288548,
     "macs": 386000000, "images_per_second": 105, "device": "cpu", "world_size": 2, "peak_rss_bytes": 1610612736,
     "note": "<i>", "data": "/some/<where>"})");
   std::vector<Prediction> predictions(4, {"a.jpg", 0, 0, 0.9F, 0.9F});
   predictions[3] = {"b<c>.jpg", 1, 0, 0.875F, 0.125F};
   write("predictions.csv", predictions_text(predictions));
-  std::vector<std::string> asked;
+  std::vector<std::string> requested;
   const std::string page = report({"cat", "<dog>"}, [&](const std::string& name) {
-    asked.push_back(name);
-    // Start of image, then a frame header of 8 bits, 16 x 32.
+    requested.push_back(name);
+    // The start-of-image marker and a frame header: 8 bits, height 16, width 32.
     std::vector<std::byte> jpeg;
     for (const int byte : {0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 16, 0, 32, 1, 1, 0x11, 0})
       jpeg.push_back(static_cast<std::byte>(byte));
     return jpeg;
   });
-  // Wilson's interval of 3 in 4: z^2 = 3.841459, centre (0.75 + 0.480182) / 1.960365 = 0.627527, half width
+  // Wilson interval for 3 of 4: z^2 = 3.841459, centre (0.75 + 0.480182) / 1.960365 = 0.627527, half width
   // 1.959964 sqrt(0.046875 + 0.060023) / 1.960365 = 0.326885.
   EXPECT_THAT(page, AllOf(HasSubstr("<b>75.00<small>"), HasSubstr("95 % interval 30.06 to 95.44 %<br>on 4 images")));
   EXPECT_THAT(page, AllOf(HasSubstr("1 h 02 min"), HasSubstr("5.29M"), HasSubstr("386M"), HasSubstr("1.5 GiB"),
                           HasSubstr("processes</dt><dd>2"), HasSubstr("/some/&lt;where&gt;"),
                           HasSubstr("note</dt><dd>&lt;i&gt;"), HasSubstr("1 of 4 images")));
-  EXPECT_EQ(asked, std::vector<std::string>{"b<c>.jpg"});
+  EXPECT_EQ(requested, std::vector<std::string>{"b<c>.jpg"});
   EXPECT_THAT(page,
               AllOf(HasSubstr("<img class=\"tiny\" alt=\"\" src=\"data:image/jpeg;base64,/9j/wAALCAAQACABAREA\">"),
                     HasSubstr("87.5 %"), HasSubstr("b&lt;c&gt;.jpg"), HasSubstr("&lt;dog&gt;")));
-  // (3 * |0.9 - 1| + ...) over bins: 0.9 and 0.875 share the bin (0.867, 0.933]: |0.75 - 0.89375| = 14.37 %.
+  EXPECT_THAT(page, AllOf(HasSubstr("<div class=\"image\">"), HasSubstr(".mistake .image {")));  // report.css styles it
+  // The confidences 0.9 and 0.875 are in one bin, (0.867, 0.933]: the error is |0.75 - 0.89375| = 14.37 %.
   EXPECT_THAT(page, HasSubstr("14.3"));
 }
 
-TEST_F(RunReport, TheTestSetGoesBeforeWhatChoseTheEpoch) {
+TEST_F(RunReport, HeadlinePrefersTestTop1) {
   write("summary.json", R"({"best_top1": 80, "best_epoch": 2, "test_top1": 50})");
   write("predictions.csv", predictions_text({{"a", 0, 0, 1, 1}, {"b", 1, 0, 1, 0}}));
-  EXPECT_THAT(report(), AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("on 2 images"),
-                              HasSubstr("80.00 % on those held out to choose by"), HasSubstr("probability of 0")));
+  EXPECT_THAT(report(),
+              AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("on 2 images"),
+                    HasSubstr("80.00 % on the held-out images that chose the epoch"), HasSubstr("probability of 0")));
 }
 
-// Where nothing was held out, the model is the last epoch's, and the best epoch is chosen by what it is measured on.
-TEST_F(RunReport, TheSavedModelGoesBeforeTheBestEpoch) {
+// Without held-out images the saved model is that of the last epoch. The best epoch's accuracy is biased, because the
+// same images select and measure it.
+TEST_F(RunReport, HeadlinePrefersTheSavedModelToTheBestEpoch) {
   write("summary.json", R"({"best_top1": 80, "best_epoch": 2})");
   write("predictions.csv", predictions_text({{"a", 0, 0, 1, 1}, {"b", 1, 0, 1, 0}}));
   EXPECT_THAT(report(), AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("validation top-1 of the saved model"),
-                              HasSubstr("best seen: 80.00 %, epoch 2")));
+                              HasSubstr("best validation top-1: 80.00 %, epoch 2")));
 }
 
-TEST_F(RunReport, ImagesThatAreGoneLeaveTheirPlace) {
+TEST_F(RunReport, MissingImagesHaveAPlaceholder) {
   write("predictions.csv", predictions_text({{"a", 0, 1, 0.5F, 0.25F}}));
   EXPECT_THAT(report(), HasSubstr("no image"));
   EXPECT_THAT(report({}, [](const std::string&) -> std::vector<std::byte> { throw input_error("gone"); }),
@@ -111,15 +114,15 @@ TEST_F(RunReport, ImagesThatAreGoneLeaveTheirPlace) {
                Error);
 }
 
-TEST_F(RunReport, SaysWhatIsBroken) {
+TEST_F(RunReport, ErrorsNameTheFile) {
   write("summary.json", "{\"epochs\": 1");
-  EXPECT_THAT(error(), HasSubstr("summary.json: broken"));
+  EXPECT_THAT(error(), HasSubstr("summary.json: corrupt"));
   write("summary.json", "{\"epochs\": \"many\"}");
   EXPECT_THAT(error(), AllOf(HasSubstr("summary.json: epochs"), HasSubstr("expected a number")));
   write("summary.json", std::string(100000, '['));
-  EXPECT_THAT(error(), HasSubstr("summary.json: broken"));
+  EXPECT_THAT(error(), HasSubstr("summary.json: corrupt"));
   write("summary.json", "{\"best_top1\": null, \"seconds\": 1e999}");
-  EXPECT_THAT(error(), HasSubstr("summary.json: broken"));
+  EXPECT_THAT(error(), HasSubstr("summary.json: corrupt"));
   write("summary.json",
         "{\"best_top1\": null, \"epochs\": -1, \"seconds\": -5, \"macs\": 1e308, \"best_epoch\": 1e300}");
   EXPECT_EQ(error(), "no error");
@@ -129,7 +132,7 @@ TEST_F(RunReport, SaysWhatIsBroken) {
   write("config.toml", "[model\n");
   EXPECT_THAT(error(), HasSubstr("config.toml:1"));
   std::filesystem::remove(folder_.path() / "config.toml");
-  EXPECT_THAT(error(), HasSubstr("no run (got no config.toml"));
+  EXPECT_THAT(error(), HasSubstr("not a run folder (got no config.toml"));
   try {
     run_report(folder_.path() / "none", {}, {});
     FAIL();
@@ -138,7 +141,7 @@ TEST_F(RunReport, SaysWhatIsBroken) {
   }
 }
 
-TEST(Duration, ForPeople) {
+TEST(Texts, DurationsAndByteCountsAreReadable) {
   EXPECT_EQ(duration(12.345), "12.3 s");
   EXPECT_EQ(duration(185), "3 min 05 s");
   EXPECT_EQ(duration(3725), "1 h 02 min");

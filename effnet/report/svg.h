@@ -1,9 +1,9 @@
-// Plots as SVG elements for a page: lines and bars over numeric axes, and heat maps. No script; colours are the classes
-// and variables of report.css, so that a plot follows the page from light to dark and to paper. Names, titles and hints
-// are text from anywhere: they are escaped here.
+// Makes plots as SVG elements: lines and bars over numeric axes, and heat maps. They need no script. Their colours are
+// classes and variables of report.css, so that they follow light mode, dark mode and print. Names, titles and hints may
+// be any text: they are escaped here.
 //
-// An element stands alone as XML and has a viewBox: the page decides how large it is shown. Lengths are in its units,
-// about a pixel each.
+// Each element is well-formed XML and has a viewBox; the page sets its size. Lengths are in units of the viewBox, about
+// one pixel.
 #pragma once
 
 #include <cstddef>
@@ -15,30 +15,30 @@ namespace effnet::report {
 
 struct Axis {
   std::string title;
-  bool log = false;                 // values of 0 and below are then left out
-  std::optional<double> low, high;  // else from the data
-  std::string unit;                 // behind each number: " %"
-  bool whole = false;               // ticks at whole numbers only
+  bool log = false;                 // log scale; values of 0 and below are not drawn
+  std::optional<double> low, high;  // default: from the data
+  std::string unit;                 // after each number: " %"
+  bool whole = false;               // ticks only at whole numbers
 };
 
 struct Point {
   double x = 0, y = 0;
 };
 
-// Points that are not finite (or beyond 1e300) are gaps. Lines of more than 2000 points are thinned: of each run of
-// neighbours the lowest and the highest stay.
+// Points that are not finite (or beyond 1e300) are gaps. A line of more than 2000 points is thinned: of each range of
+// neighbouring points only the lowest and the highest are drawn.
 struct Line {
   std::string name;  // empty: not in the legend
   std::vector<Point> points;
   int colour = 0;  // 0..3
   bool dashed = false;
-  bool hints = true;                // a point tells its numbers under the pointer
+  bool hints = true;                // the pointer shows the numbers of a point
   std::optional<std::size_t> mark;  // this point gets a ring
 };
 
 struct Bar {
-  double x0 = 0, x1 = 0, y = 0;  // from the axis (or y = 0) to y
-  std::string hint;              // under the pointer
+  double x0 = 0, x1 = 0, y = 0;  // from the lower end of the y axis to y
+  std::string hint;              // shown under the pointer
 };
 struct Bars {
   std::string name;
@@ -47,35 +47,35 @@ struct Bars {
 };
 
 struct Chart {
-  std::string title;  // for readers who do not see it
+  std::string title;  // for screen readers
   int width = 560, height = 300;
   Axis x, y;
-  std::vector<Bars> bars;  // below the lines
+  std::vector<Bars> bars;  // drawn behind the lines
   std::vector<Line> lines;
 };
 std::string svg(const Chart& chart);
 
 struct HeatCell {
   std::size_t row = 0, column = 0;
-  double heat = 0;     // 0..1: how much of the colour
-  bool alarm = false;  // the second colour
-  std::string text;    // inside, if the cells are large enough
+  double heat = 0;     // 0..1: strength of the colour
+  bool alarm = false;  // use the second colour
+  std::string text;    // inside the cell, if the cells are large enough
   std::string hint;
 };
 struct HeatMap {
   std::string title;
   std::string row_title, column_title;
   std::vector<std::string> rows, columns;  // labels
-  std::vector<HeatCell> cells;             // those not named are empty
+  std::vector<HeatCell> cells;             // the other cells are empty
 };
 std::string svg(const HeatMap& map);
 
-// Numbers at 1, 2 or 5 times a power of ten within [low, high], about `about` of them (at least one where there is any,
-// at most twice as many). low <= high, both within +-1e300.
+// About `about` ticks within [low, high], at multiples of 1, 2 or 5 times a power of ten; at least one, at most about
+// twice as many. Requires low <= high, both within +-1e300.
 std::vector<double> nice_ticks(double low, double high, int about);
-// The same of a log scale: powers of ten, or 1, 2, 5 times them where those are few. 0 < low <= high.
+// The same for a log scale: powers of ten, and also 2 and 5 times them if these are few. Requires 0 < low <= high.
 std::vector<double> nice_log_ticks(double low, double high, int about);
-// "0.05", "12,000", "1e-6": as many digits as neighbours `step` apart need.
+// "0.05", "12,000", "1e-6": with as many digits as ticks at a distance of `step` need.
 std::string tick_text(double value, double step);
 
 }  // namespace effnet::report

@@ -8,23 +8,24 @@
 namespace effnet::report {
 namespace {
 
-constexpr double kFont = 12, kMost = 1e300;
-constexpr std::size_t kMostPoints = 2000, kMostHints = 400;
+constexpr double kFont = 12, kMaxValue = 1e300;
+constexpr std::size_t kMaxPoints = 2000, kMaxHints = 400;
 constexpr int kColours = 4;
 
-// From values to places along one side of the plot.
+// Maps values to positions along one axis of the plot.
 class AxisScale {
  public:
-  // `begin` is where the low end lies; `grown`: the ends move out to the ticks around the data.
-  AxisScale(const Axis& axis, double low, double high, int about, bool grown) : log_(axis.log), low_(low), high_(high) {
-    if (low_ == high_) {  // one value: some room around it
-      const double room = low_ == 0 || axis.whole ? 1 : 0.1 * std::abs(low_);
-      low_ = axis.low || log_ ? low_ * (log_ ? 0.8 : 1) : low_ - room;
-      high_ = log_ ? high_ * 1.25 : high_ + room;
+  // `extend`: extends the axis to the ticks outside the data.
+  AxisScale(const Axis& axis, double low, double high, int about, bool extend)
+      : log_(axis.log), low_(low), high_(high) {
+    if (low_ == high_) {  // a single value: add a margin
+      const double margin = low_ == 0 || axis.whole ? 1 : 0.1 * std::abs(low_);
+      low_ = axis.low || log_ ? low_ * (log_ ? 0.8 : 1) : low_ - margin;
+      high_ = log_ ? high_ * 1.25 : high_ + margin;
     }
     ticks_ = log_ ? nice_log_ticks(low_, high_, about) : nice_ticks(low_, high_, about);
     if (axis.whole) std::erase_if(ticks_, [](double tick) { return tick != std::round(tick); });
-    if (grown && !log_ && ticks_.size() > 1) {
+    if (extend && !log_ && ticks_.size() > 1) {
       const double step = ticks_[1] - ticks_[0];
       if (!axis.low && low_ < ticks_.front() - 1e-9 * step) ticks_.insert(ticks_.begin(), ticks_.front() - step);
       if (!axis.high && high_ > ticks_.back() + 1e-9 * step) ticks_.push_back(ticks_.back() + step);
@@ -37,13 +38,14 @@ class AxisScale {
     }
   }
 
-  void place(double begin, double end) { begin_ = begin, end_ = end; }
+  // The positions of the low and the high end.
+  void set_positions(double begin, double end) { begin_ = begin, end_ = end; }
   double at(double value) const {
-    const double share = log_ ? (std::log(value) - std::log(low_)) / (std::log(high_) - std::log(low_))
-                              : (value - low_) / (high_ - low_);
-    return begin_ + std::clamp(share, 0.0, 1.0) * (end_ - begin_);
+    const double fraction = log_ ? (std::log(value) - std::log(low_)) / (std::log(high_) - std::log(low_))
+                                 : (value - low_) / (high_ - low_);
+    return begin_ + std::clamp(fraction, 0.0, 1.0) * (end_ - begin_);
   }
-  bool shows(double value) const { return std::abs(value) <= kMost && (!log_ || value > 0); }  // false for a NaN
+  bool shows(double value) const { return std::abs(value) <= kMaxValue && (!log_ || value > 0); }  // false for a NaN
   double low() const { return low_; }
   const std::vector<double>& ticks() const { return ticks_; }
   const std::vector<std::string>& texts() const { return texts_; }
@@ -58,7 +60,7 @@ class AxisScale {
 struct Range {
   double low = INFINITY, high = -INFINITY;
   void add(double value, const Axis& axis) {
-    if (!(std::abs(value) <= kMost) || (axis.log && value <= 0)) return;
+    if (!(std::abs(value) <= kMaxValue) || (axis.log && value <= 0)) return;
     low = std::min(low, value);
     high = std::max(high, value);
   }
@@ -70,16 +72,17 @@ std::string number(double value) {
   return text.starts_with('-') ? "\xE2\x88\x92" + text.substr(1) : text;
 }
 
-// Of each run of neighbours the lowest and the highest, in their order; gaps stay gaps where a whole run is one.
+// Keeps the lowest and the highest point of each range of neighbouring points, in their order. If no point of a range
+// is finite, one stays as a gap.
 std::vector<Point> thinned(const std::vector<Point>& points) {
-  if (points.size() <= kMostPoints) return points;
-  const std::size_t run = (2 * points.size() + kMostPoints - 1) / kMostPoints;
+  if (points.size() <= kMaxPoints) return points;
+  const std::size_t length = (2 * points.size() + kMaxPoints - 1) / kMaxPoints;
   std::vector<Point> kept;
-  for (std::size_t begin = 0; begin < points.size(); begin += run) {
-    const auto part = std::span(points).subspan(begin, std::min(run, points.size() - begin));
+  for (std::size_t begin = 0; begin < points.size(); begin += length) {
+    const auto part = std::span(points).subspan(begin, std::min(length, points.size() - begin));
     std::size_t low = part.size(), high = part.size();
     for (std::size_t i = 0; i < part.size(); ++i) {
-      if (!(std::abs(part[i].y) <= kMost)) continue;
+      if (!(std::abs(part[i].y) <= kMaxValue)) continue;
       if (low == part.size() || part[i].y < part[low].y) low = i;
       if (high == part.size() || part[i].y > part[high].y) high = i;
     }
@@ -106,7 +109,7 @@ std::string draw_line(const Line& line, const AxisScale& x, const AxisScale& y, 
     if (first && !shown(i + 1))
       dots +=
           fmt::format("<circle class=\"dot c{}\" cx=\"{}\" cy=\"{}\" r=\"3\"/>", line.colour % kColours, px_x, px_y);
-    if (line.hints && points.size() <= kMostHints) {
+    if (line.hints && points.size() <= kMaxHints) {
       hints += fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"7\"><title>{} {}: {}{}{}{}</title></circle>", px_x, px_y,
                            escaped(x_axis.title), number(points[i].x), escaped(line.name), line.name.empty() ? "" : " ",
                            number(points[i].y), escaped(y_axis.unit));
@@ -143,7 +146,7 @@ std::string draw_bars(const Bars& bars, const AxisScale& x, const AxisScale& y) 
 
 struct LegendEntry {
   const std::string& name;
-  std::string swatch;  // drawn at (0, 0), 20 wide
+  std::string swatch;  // SVG at (0, 0), 20 wide
 };
 
 std::string draw_legend(const Chart& chart, double left) {
@@ -174,7 +177,7 @@ std::string svg(const Chart& chart) {
   Range x_range, y_range;
   for (const Line& line : chart.lines) {
     for (const Point& p : line.points) {
-      if (!(std::abs(p.y) <= kMost)) continue;
+      if (!(std::abs(p.y) <= kMaxValue)) continue;
       x_range.add(p.x, chart.x);
       y_range.add(p.y, chart.y);
     }
@@ -204,8 +207,8 @@ std::string svg(const Chart& chart) {
   for (const std::string& text : y.texts()) widest = std::max(widest, text_width(text, kFont));
   const double left = widest + 12, right = width - 16, top = 30, bottom = height - (chart.x.title.empty() ? 24 : 40);
   AxisScale x(chart.x, x_low, x_high, std::max(2, static_cast<int>((right - left) / 70)), false);
-  y.place(bottom, top);
-  x.place(left, right);
+  y.set_positions(bottom, top);
+  x.set_positions(left, right);
 
   out += "<g class=\"grid\">";
   for (const double tick : y.ticks())

@@ -5,7 +5,7 @@
 namespace effnet::report {
 namespace {
 
-constexpr double kSide = 620;  // of the whole map, about
+constexpr double kSide = 620;  // approximate side of the map
 constexpr std::size_t kLongestLabel = 22;
 
 }  // namespace
@@ -20,13 +20,13 @@ std::string svg(const HeatMap& map) {
   for (const std::string& text : map.rows) row_room = std::max(row_room, text_width(label(text), font));
   for (const std::string& text : map.columns) column_room = std::max(column_room, text_width(label(text), font));
 
-  // Column labels rise at 45 degrees, so that they need their length / sqrt(2) above the map and beside it.
+  // Column labels are rotated by 45 degrees: they need length / sqrt(2) above the map and to its right.
   const double titles = 24, left = titles + row_room + 8, top = titles + column_room * 0.75 + 14;
   const double map_w = cell * static_cast<double>(map.columns.size());
   const double map_h = cell * static_cast<double>(map.rows.size());
   const double width = left + map_w + column_room * 0.75 + 4, height = top + map_h + 2;
 
-  // A page may show it smaller, but not so much larger that the letters of a map of three classes shout.
+  // The page may show the map smaller, but at most 10 % larger: otherwise the text of a small map would be very large.
   std::string out = svg_begin(width, height, map.title, "heat");
   out.insert(out.size() - 1, fmt::format(" style=\"max-width:{}px\"", px(1.1 * width)));
   out += fmt::format("<text class=\"title middle\" x=\"{}\" y=\"14\">{}</text>", px(left + map_w / 2),

@@ -42,8 +42,8 @@ TEST(Ticks, AreNiceNumbers) {
   EXPECT_THAT(nice_log_ticks(1e-8, 1e8, 5), testing::SizeIs(testing::AllOf(testing::Ge(3U), testing::Le(10U))));
 }
 
-// Whatever the range, there are ticks, they lie inside, and there are not too many of them.
-TEST(Ticks, OfAnyRange) {
+// For any range there is at least one tick, all ticks are inside, and their number is bounded.
+TEST(Ticks, AreInsideAnyRangeAndNotTooMany) {
   for (const double low : {-1e300, -1e18, -3.7, -1e-30, 0.0, 1e-300, 0.1, 1234.5, 1e18}) {
     for (const double span : {0.0, 1e-320, 1e-17, 1e-9, 0.003, 1.0, 7.3, 1e12, 1e300}) {
       const double high = low + span;
@@ -71,25 +71,25 @@ Chart with(std::vector<Point> points) {
   return chart;
 }
 
-TEST(Chart, PointsLieWhereTheNumbersSay) {
+TEST(Chart, PointsHaveThePositionsOfTheirValues) {
   Chart chart = with({{0, 0}, {10, 5}, {20, 10}});
   chart.x.low = 0;
   chart.y.low = 0;
   const std::string text = svg(chart);
-  // Y labels "10" are 13.9 wide: the plot begins at 25.9 and ends at 544; from 30 down to 300 - 24.
+  // The y label "10" is 13.9 wide, so x positions are 25.9 to 544; y positions are 300 - 24 up to 30.
   EXPECT_THAT(text, HasSubstr("d=\"M25.9 276L285 153L544 30\""));
   EXPECT_THAT(text, HasSubstr("<title> 10: loss 5</title>"));
   chart.y.log = true;
   chart.y.low = {};
   chart.lines[0].points = {{0, 1}, {10, 10}, {20, 100}};
   EXPECT_THAT(svg(chart), HasSubstr(" 276L"));
-  EXPECT_THAT(svg(chart), HasSubstr(" 153L"));  // 10 is half way
+  EXPECT_THAT(svg(chart), HasSubstr(" 153L"));  // 10 is in the middle
 }
 
-TEST(Chart, GapsWhereThereIsNoNumber) {
+TEST(Chart, ValuesThatAreNotFiniteAreGaps) {
   const std::string text = svg(with({{1, 1}, {2, 2}, {3, NAN}, {4, 2}, {5, INFINITY}, {6, 1}, {7, 2}}));
   EXPECT_EQ(times(text, "M"), times(svg(with({{1, 1}, {2, 2}, {6, 1}, {7, 2}})), "M") + 2);
-  EXPECT_EQ(times(text, "class=\"dot"), 1U);  // the point that stands alone
+  EXPECT_EQ(times(text, "class=\"dot"), 1U);  // the isolated point
   EXPECT_THAT(text, Not(HasSubstr("nan")));
   EXPECT_THAT(text, Not(HasSubstr("inf")));
   EXPECT_THAT(svg(with({})), HasSubstr("nothing to show"));
@@ -99,7 +99,7 @@ TEST(Chart, GapsWhereThereIsNoNumber) {
   EXPECT_THAT(svg(log), HasSubstr("nothing to show"));
 }
 
-TEST(Chart, ExtremeNumbersStayInside) {
+TEST(Chart, ExtremeNumbersGiveFinitePositions) {
   for (const auto& points : std::vector<std::vector<Point>>{
            {{0, 0}}, {{1, 1e300}, {2, -1e300}}, {{1, 1e-320}, {2, 1}}, {{1e300, 1}, {-1e300, 1}}, {{1, 7}, {2, 7}}}) {
     for (const bool log : {false, true}) {
@@ -118,7 +118,7 @@ TEST(Chart, ManyPointsAreThinnedToTheirExtremes) {
   for (int i = 0; i < 100000; ++i) points.push_back({static_cast<double>(i), i == 54321 ? 1000.0 : i % 7 * 1.0});
   const std::string text = svg(with(points));
   EXPECT_LT(text.size(), 60000U);
-  EXPECT_THAT(text, HasSubstr(" 30L"));  // the top of the plot: the one high point is still there
+  EXPECT_THAT(text, HasSubstr(" 30L"));  // the top of the plot: the highest point is drawn
 }
 
 TEST(Chart, NamesAreEscaped) {
@@ -131,7 +131,7 @@ TEST(Chart, NamesAreEscaped) {
   EXPECT_THAT(text, HasSubstr("&lt;script&gt;&quot;&#39;&amp;"));
 }
 
-TEST(HeatMap, CellsLieInTheirRowAndColumn) {
+TEST(HeatMap, DrawsCellsAndLabelsAndChecksIndices) {
   HeatMap map;
   map.title = "t";
   map.rows = map.columns = {"a", "<b>", "a name that is far too long to be shown whole"};

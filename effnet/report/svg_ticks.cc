@@ -23,7 +23,7 @@ double nice_step(double least) {
 
 std::vector<double> nice_ticks(double low, double high, int about) {
   EFFNET_CHECK(low <= high && about > 0);
-  // Neighbours that a double hardly tells apart: no grid, one number.
+  // The difference is close to the precision of double: one tick only.
   if (high - low <= 1e-12 * std::max(std::abs(low), std::abs(high))) return {low};
   const double step = nice_step((high - low) / about);
   std::vector<double> ticks;
@@ -38,8 +38,8 @@ std::vector<double> nice_log_ticks(double low, double high, int about) {
   if (decades < 0.7) return nice_ticks(low, high, about);
   std::vector<double> ticks;
   const int first = static_cast<int>(std::floor(std::log10(low))), last = static_cast<int>(std::ceil(std::log10(high)));
-  const int every = std::max(1, static_cast<int>(std::ceil(decades / about)));  // decades a tick
-  const bool between = decades < 0.5 * about;                                   // room for 2 and 5 too
+  const int every = std::max(1, static_cast<int>(std::ceil(decades / about)));  // decades per tick
+  const bool between = decades < 0.5 * about;                                   // also ticks at 2 and 5
   for (int power = first; power <= last; ++power) {
     for (const double factor : {1.0, 2.0, 5.0}) {
       if (factor > 1 && !between) continue;
@@ -59,7 +59,7 @@ std::string tick_text(double value, double step) {
   if (size != 0 && (size >= 1e7 || size < 1e-4 || step < 1e-5)) {
     text = fmt::format("{:.{}g}", value,
                        std::clamp(static_cast<int>(std::ceil(std::log10(size / step) - 1e-9)) + 1, 1, 8));
-    // 1e-06 as people write it: 1e-6
+    // 1e-06 becomes 1e-6
     const std::size_t exponent = text.find('e');
     if (exponent != std::string::npos) {
       std::size_t at = exponent + 1;
@@ -70,7 +70,7 @@ std::string tick_text(double value, double step) {
   } else if (step >= 1 && value == std::round(value)) {
     text = grouped(static_cast<std::int64_t>(value));
   } else {
-    // Digits down to the step's first one: 0.25 needs two, as its half step would.
+    // As many decimals as the step has: two for 0.25.
     int digits = 0;
     for (double scaled = step; digits < 6 && std::abs(scaled - std::round(scaled)) > 1e-6 * scaled; scaled *= 10)
       ++digits;

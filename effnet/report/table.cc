@@ -7,7 +7,7 @@
 namespace effnet::report {
 namespace {
 
-// Characters, not bytes, of a UTF-8 text (labels are not all ASCII).
+// The number of characters, not bytes, of a UTF-8 text: labels may contain non-ASCII characters.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));

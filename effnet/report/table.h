@@ -1,4 +1,4 @@
-// A table for a terminal: columns as wide as their widest cell, numbers to the right.
+// A text table for the terminal. Each column is as wide as its widest cell and aligned left or right.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ struct Column {
 class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
-  void row(std::vector<std::string> cells);  // as many cells as columns
-  std::string text() const;                  // with a rule under the titles; ends in a newline
+  void row(std::vector<std::string> cells);  // adds a row with one cell per column
+  std::string text() const;                  // with a line under the titles; ends with a newline
 
  private:
   std::vector<Column> columns_;

@@ -9,18 +9,18 @@
 namespace effnet::report {
 namespace {
 
-constexpr std::int64_t kSidePx = 128;  // the page shows them at about 165
-constexpr int kQuality = 85;           // 3 to 6 KB a photograph
+constexpr std::int64_t kSidePx = 128;  // the page enlarges them to about 165 pixels
+constexpr int kQuality = 85;           // JPEG; 3 to 6 KB per photograph
 
 }  // namespace
 
 Thumbnail thumbnails(std::shared_ptr<const data::Dataset> set) {
   if (!set) return {};
-  std::unordered_map<std::string, std::int64_t> places;
-  for (std::int64_t i = 0; i < set->size(); ++i) places.emplace(set->name(i), i);
-  return [set = std::move(set), places = std::move(places)](const std::string& name) -> std::vector<std::byte> {
-    const auto found = places.find(name);
-    if (found == places.end()) return {};
+  std::unordered_map<std::string, std::int64_t> indices;
+  for (std::int64_t i = 0; i < set->size(); ++i) indices.emplace(set->name(i), i);
+  return [set = std::move(set), indices = std::move(indices)](const std::string& name) -> std::vector<std::byte> {
+    const auto found = indices.find(name);
+    if (found == indices.end()) return {};
     try {
       data::ImageData content = set->read(found->second);
       const vision::Image image = std::holds_alternative<vision::Image>(content)

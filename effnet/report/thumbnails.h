@@ -1,4 +1,4 @@
-// Small images of a data set for the report's page.
+// Small images of a dataset for the report.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,9 @@
 
 namespace effnet::report {
 
-// By the names that the set gives (those of predictions.csv). A name that the set has not, and an image that cannot be
-// read any more, give nothing. Keeps the set. Null gives an empty function.
+// Returns a function from an image's name in `set` (the names in predictions.csv) to its thumbnail. For an unknown name
+// or an image that cannot be read, it returns no bytes. The function keeps `set` alive. If `set` is null, the result is
+// an empty function.
 Thumbnail thumbnails(std::shared_ptr<const data::Dataset> set);
 
 }  // namespace effnet::report

@@ -1,12 +1,12 @@
-// The layout of activations ("blocked"): channels in blocks of 16; a block holds every pixel of the batch, a pixel 16
-// contiguous values:
+// The blocked layout of activations: channels in blocks of 16. A block contains all pixels of the batch, and each pixel
+// 16 contiguous values:
 //
 //   value(c, p) = data[(c / 16 * pixels + p) * 16 + c % 16],   p = (image * h + y) * w + x
 //
-// So a batch is just more pixels, no layer reorders, and every address inside a kernel is a constant away from one
-// pointer. Of a last block with at most 8 channels kernels touch the lower half only (24 channels cost 24, not 32).
-// Lanes beyond the channels, up to the 8 or 16 that are touched, are padding: they hold finite values that meet zero
-// weights.
+// So a batch only adds pixels, no layer changes the layout, and all addresses in a kernel are constant offsets from one
+// pointer. If the last block has at most 8 channels, kernels process only its lower 8 lanes (24 channels cost 24, not
+// 32). Padding lanes are the processed lanes beyond the last channel. In the engine their values are finite and are
+// multiplied by zero weights; the training layers allow any value there (effnet/layers/layout.h).
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@
 namespace effnet::tensor {
 
 inline constexpr std::int64_t kBlock = 16;
-inline constexpr std::int64_t kAlignment = 64;  // bytes, of every tensor and packed weight
+inline constexpr std::int64_t kAlignment = 64;  // of each tensor and packed weight, in bytes
 
 constexpr std::int64_t blocks_of(std::int64_t channels) { return (channels + kBlock - 1) / kBlock; }
-// Channels that kernels touch in all: rounded up to 8.
+// Number of lanes that kernels process: the channels, rounded up to a multiple of 8.
 constexpr std::int64_t lanes_of(std::int64_t channels) { return (channels + 7) / 8 * 8; }
 constexpr std::int64_t blocked_floats(std::int64_t channels, std::int64_t pixels) {
   return blocks_of(channels) * pixels * kBlock;

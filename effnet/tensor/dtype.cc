@@ -27,13 +27,13 @@ float half_to_float(std::uint16_t half) {
 float bfloat_to_float(std::uint16_t upper) { return std::bit_cast<float>(std::uint32_t{upper} << 16); }
 
 float double_to_float(double value) {
-  // A finite value beyond float32 becomes an infinity; the plain cast of it would be undefined in C++.
+  // A finite value beyond float32's range becomes an infinity. A plain cast of it is undefined in C++.
   constexpr double kLimit = std::numeric_limits<float>::max();
   if (value > kLimit || value < -kLimit) {
     constexpr double kRoundsUp = 0x1.ffffffp127;  // halfway between the largest float32 and 2^128
-    const bool stays = value < kRoundsUp && value > -kRoundsUp;
-    const float most = stays ? std::numeric_limits<float>::max() : std::numeric_limits<float>::infinity();
-    return value < 0 ? -most : most;
+    const bool finite = value < kRoundsUp && value > -kRoundsUp;
+    const float magnitude = finite ? std::numeric_limits<float>::max() : std::numeric_limits<float>::infinity();
+    return value < 0 ? -magnitude : magnitude;
   }
   return static_cast<float>(value);
 }
@@ -78,9 +78,9 @@ constexpr DtypeInfo kDtypes[] = {
 std::span<const DtypeInfo> dtypes() { return kDtypes; }
 
 const DtypeInfo& info(Dtype dtype) {
-  const auto place = static_cast<std::size_t>(dtype);
-  EFFNET_CHECK(place < std::size(kDtypes) && kDtypes[place].dtype == dtype);
-  return kDtypes[place];
+  const auto index = static_cast<std::size_t>(dtype);
+  EFFNET_CHECK(index < std::size(kDtypes) && kDtypes[index].dtype == dtype);
+  return kDtypes[index];
 }
 
 std::optional<Dtype> find_dtype(std::string_view DtypeInfo::*column, std::string_view text) {

@@ -8,7 +8,7 @@
 namespace effnet::tensor {
 namespace {
 
-TEST(Dtypes, StandInTheirOrderAndAreFoundByEveryName) {
+TEST(Dtypes, AreInEnumOrderAndFoundByEveryName) {
   std::set<std::string_view> names;
   for (const DtypeInfo& row : dtypes()) {
     EXPECT_EQ(&info(row.dtype), &row);
@@ -16,7 +16,7 @@ TEST(Dtypes, StandInTheirOrderAndAreFoundByEveryName) {
     for (const auto column : {&DtypeInfo::safetensors, &DtypeInfo::torch, &DtypeInfo::storage, &DtypeInfo::numpy}) {
       const std::string_view text = row.*column;
       if (text.empty()) continue;
-      EXPECT_TRUE(names.insert(text).second) << text << " is there twice";
+      EXPECT_TRUE(names.insert(text).second) << text << " occurs twice";
       EXPECT_EQ(find_dtype(column, text), row.dtype) << text;
     }
     EXPECT_EQ("torch." + std::string(name(row.dtype)), row.torch);
@@ -24,14 +24,13 @@ TEST(Dtypes, StandInTheirOrderAndAreFoundByEveryName) {
   EXPECT_EQ(dtypes().size(), static_cast<std::size_t>(Dtype::boolean) + 1);
 }
 
-TEST(Dtypes, AnUnknownOrEmptyNameIsNone) {
+TEST(Dtypes, UnknownOrEmptyNameIsNotFound) {
   EXPECT_EQ(find_dtype(&DtypeInfo::safetensors, "F8_E4M3"), std::nullopt);
   EXPECT_EQ(find_dtype(&DtypeInfo::safetensors, "torch.float32"), std::nullopt);
-  EXPECT_EQ(find_dtype(&DtypeInfo::numpy, ""), std::nullopt);  // bfloat16's
+  EXPECT_EQ(find_dtype(&DtypeInfo::numpy, ""), std::nullopt);  // the entry of bfloat16
 }
 
-// NumPy's names say the size themselves.
-TEST(Dtypes, NumpysNamesHaveTheirSize) {
+TEST(Dtypes, NumpyNamesContainTheElementSize) {
   for (const DtypeInfo& row : dtypes()) {
     if (row.numpy.empty()) continue;
     EXPECT_EQ(row.numpy.substr(2), std::to_string(row.bytes)) << row.numpy;

@@ -16,14 +16,14 @@ std::size_t block_bytes(std::size_t bytes) {
 Memory try_allocate(std::size_t bytes) {
   const std::size_t block = block_bytes(bytes), alignment = block >= kHugePage ? kHugePage : kPage;
   Memory memory(static_cast<std::byte*>(std::aligned_alloc(alignment, block)));
-  // Advice: where the system refuses, small pages do.
+  // Only advice: if the system has no huge pages, it uses small ones.
   if (memory != nullptr && alignment == kHugePage) madvise(memory.get(), block, MADV_HUGEPAGE);
   return memory;
 }
 
 Memory allocate(std::size_t bytes, std::string_view what) {
   Memory memory = try_allocate(bytes);
-  if (memory == nullptr) throw environment_error("not enough memory for {} (got no {} bytes more)", what, bytes);
+  if (memory == nullptr) throw environment_error("out of memory: failed to allocate {} bytes for {}", bytes, what);
   return memory;
 }
 

@@ -1,4 +1,4 @@
-// Memory for tensors: the one place that asks the system for aligned memory and for huge pages.
+// Memory for tensors. All aligned memory and all huge pages of effnet are allocated here.
 #pragma once
 
 #include <cstddef>
@@ -16,14 +16,14 @@ using Memory = std::unique_ptr<std::byte[], FreeMemory>;
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-// Bytes that a block of `bytes` takes: whole pages, whole huge ones from kHugePage on.
+// `bytes` rounded up to whole pages, or to whole huge pages if `bytes` is at least kHugePage.
 std::size_t block_bytes(std::size_t bytes);
 
-// A block of block_bytes(bytes), uninitialised, at the start of a page. From kHugePage on it begins at a huge page and
-// asks for huge pages, since a network walks through all of its memory many times a second: 512 times fewer page faults
-// and entries of the translation buffer. Null where memory does not suffice.
+// Allocates block_bytes(bytes), uninitialised and aligned to a page. Blocks of at least kHugePage bytes are aligned to
+// a huge page and use huge pages if the system has them: a network reads all its memory many times per second, and huge
+// pages cause 512 times fewer page faults and TLB entries. Returns null if memory is exhausted.
 Memory try_allocate(std::size_t bytes);
-// The same. Throws Error(environment) that names `what` where memory does not suffice.
+// The same, but throws Error(environment) if memory is exhausted; its message names `what`.
 Memory allocate(std::size_t bytes, std::string_view what);
 
 inline float* floats(const Memory& memory) { return reinterpret_cast<float*>(memory.get()); }

@@ -30,7 +30,7 @@ TEST(Memory, IsAlignedAndWritable) {
   }
 }
 
-TEST(Memory, TooMuchIsAnErrorThatNamesWhat) {
+TEST(Memory, FailedAllocationIsAnErrorWithSizeAndPurpose) {
   const std::size_t most = std::numeric_limits<std::size_t>::max() / 4;
   EXPECT_EQ(try_allocate(most), nullptr);
   try {
@@ -39,7 +39,7 @@ TEST(Memory, TooMuchIsAnErrorThatNamesWhat) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::environment);
     EXPECT_EQ(std::string(error.what()),
-              "not enough memory for activations (got no " + std::to_string(most) + " bytes more)");
+              "out of memory: failed to allocate " + std::to_string(most) + " bytes for activations");
   }
 }
 

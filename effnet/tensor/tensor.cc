@@ -17,14 +17,14 @@ std::string to_string(const Dims& dims) {
 }
 
 std::int64_t numel(const Dims& dims) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 59;  // times 8 bytes is 2^62
+  constexpr std::int64_t kMaxElements = std::int64_t{1} << 59;  // 2^62 bytes with 8 bytes per element
   std::int64_t product = 1;
   bool empty = false;
   for (const std::int64_t dim : dims) {
     if (dim < 0) throw input_error("negative dimension (got {}, expected 0 or more)", to_string(dims));
     if (dim == 0) {
       empty = true;
-    } else if (dim > kMost / product) {
+    } else if (dim > kMaxElements / product) {
       throw input_error("shape too large (got {}, expected at most 2^59 elements)", to_string(dims));
     } else {
       product *= dim;
@@ -69,7 +69,7 @@ const Tensor& Weights::at(std::string_view tensor_name) const {
   std::vector<std::string> known;
   for (const auto& [key, tensor] : tensors) known.push_back(key);
   const auto similar = nearest(tensor_name, known);
-  throw input_error("no tensor {} among {}{}", in_quotes(tensor_name), tensors.size(),
+  throw input_error("tensor {} is missing; the file has {} tensors{}", in_quotes(tensor_name), tensors.size(),
                     similar ? fmt::format(" (the nearest name is {})", in_quotes(*similar)) : std::string());
 }
 

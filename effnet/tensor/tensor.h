@@ -1,5 +1,5 @@
-// Named tensors as files hold them: a dtype, a shape, and bytes in row-major order that somebody owns (a mapped file
-// or a buffer). Weights is what every reader returns and every writer takes; it knows nothing of networks.
+// Named tensors as in a file: a dtype, a shape, and row-major bytes in a mapped file or a buffer. All readers of weight
+// files return Weights, and all writers take Weights. It does not depend on a network.
 #pragma once
 
 #include <cstddef>
@@ -26,24 +26,24 @@ struct Tensor {
   Dtype dtype = Dtype::f32;
   Dims dims;
   std::span<const std::byte> bytes;   // numel * size_bytes(dtype), little-endian, not necessarily aligned
-  std::shared_ptr<const void> owner;  // keeps `bytes` alive; a copy of a Tensor is a view of the same bytes
+  std::shared_ptr<const void> owner;  // keeps `bytes` alive; a copy of a Tensor shares its bytes
 };
 
 EFFNET_API Tensor make_tensor(const Dims& dims, std::vector<float> values);  // owns `values`
-// The values as float32, from any floating or integer dtype (f64 and i64 rounded).
+// The values as float32, from any dtype; f64, i64 and i32 values that float32 cannot represent are rounded.
 EFFNET_API std::vector<float> to_floats(const Tensor& tensor);
-// The same without a copy where the tensor is float32 and aligned for it.
+// The same, but without a copy if the tensor is float32 and aligned.
 struct FloatValues {
   std::span<const float> values;
-  std::shared_ptr<const void> owner;  // keeps `values` alive: the tensor's, or a copy's
+  std::shared_ptr<const void> owner;  // keeps `values` alive: the tensor's owner, or the converted copy
 };
 FloatValues float_values(const Tensor& tensor);
 
-// Tensors by name plus the free text that came with them (safetensors' __metadata__).
+// Tensors by name, and the file's text metadata (safetensors: __metadata__).
 struct Weights {
   std::map<std::string, Tensor, std::less<>> tensors;
   std::map<std::string, std::string, std::less<>> metadata;
-  std::map<std::string, std::string, std::less<>> unreadable;  // tensors of the file that Tensor cannot hold, and why
+  std::map<std::string, std::string, std::less<>> unreadable;  // tensors that Tensor cannot represent, with the reason
 
   EFFNET_API const Tensor* find(std::string_view tensor_name) const;  // null if absent
   EFFNET_API const Tensor& at(std::string_view tensor_name) const;    // Error(input) if absent

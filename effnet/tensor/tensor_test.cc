@@ -20,7 +20,7 @@ Tensor tensor_of(Dtype dtype, std::vector<Raw> raw) {
   return {dtype, {static_cast<std::int64_t>(owner->size())}, std::as_bytes(std::span(*owner)), owner};
 }
 
-TEST(Numel, MultipliesAndRefusesWhatCannotBe) {
+TEST(Numel, MultipliesAndRejectsNegativeOrTooLargeShapes) {
   EXPECT_EQ(numel({}), 1);
   EXPECT_EQ(numel({32, 3, 3, 3}), 864);
   EXPECT_EQ(numel({std::int64_t{1} << 40, 0, 7}), 0);
@@ -44,17 +44,17 @@ TEST(ToFloats, ConvertsEveryDtype) {
   EXPECT_THAT(to_floats(tensor_of<std::uint16_t>(Dtype::bf16, {0x3fc0, 0xc020})), ElementsAre(1.5F, -2.5F));
 }
 
-TEST(ToFloats, DoublesBeyondFloatBecomeInfinite) {
-  constexpr float kMost = std::numeric_limits<float>::max();
+TEST(ToFloats, DoublesBeyondFloat32BecomeInfinite) {
+  constexpr float kMaxFloat = std::numeric_limits<float>::max();
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  // 0x1.ffffffp127 is the midpoint between the largest float and 2^128; ties go to the even one, 2^128.
+  // 0x1.ffffffp127 is the midpoint between the largest float and 2^128; a tie rounds to the even value, 2^128.
   EXPECT_THAT(to_floats(tensor_of<double>(Dtype::f64, {0.1, 1e300, -1e300, 0x1.fffffe8p127, 0x1.ffffffp127})),
-              ElementsAre(0.1F, kInfinity, -kInfinity, kMost, kInfinity));
+              ElementsAre(0.1F, kInfinity, -kInfinity, kMaxFloat, kInfinity));
   EXPECT_TRUE(std::isnan(to_floats(tensor_of<double>(Dtype::f64, {std::nan("")}))[0]));
 }
 
 TEST(ToFloats, HalvesAreExact) {
-  // Every finite half by its definition: (-1)^s 2^(e-25) (1024 + f), denormals 2^-24 f.
+  // The definition of a finite half: (-1)^s 2^(e-25) (1024 + f); denormals: 2^-24 f.
   std::vector<std::uint16_t> halves(65536);
   for (std::size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<std::uint16_t>(i);
   const auto floats = to_floats(tensor_of<std::uint16_t>(Dtype::f16, halves));
@@ -80,7 +80,7 @@ TEST(ToFloats, ReadsUnalignedBytes) {
   EXPECT_THAT(to_floats(tensor), ElementsAre(2.0F));
 }
 
-TEST(Weights, FindsAndSuggests) {
+TEST(Weights, AtSuggestsTheNearestName) {
   Weights weights;
   weights.tensors.emplace("stem.conv.weight", make_tensor({1}, {1}));
   EXPECT_NE(weights.find("stem.conv.weight"), nullptr);
@@ -94,7 +94,7 @@ TEST(Weights, FindsAndSuggests) {
   }
 }
 
-TEST(Names, AreTorchs) {
+TEST(Names, AreThoseOfPyTorch) {
   EXPECT_EQ(name(Dtype::bf16), "bfloat16");
   EXPECT_EQ(name(Dtype::boolean), "bool");
   EXPECT_EQ(to_string(Dims{}), "scalar");

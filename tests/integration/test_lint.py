@@ -136,7 +136,7 @@ def test_uncollected_python_tests_are_found(lint):
     assert sorted(lines) == [
         "lint: tests/integration/cli_tests.py: its tests are not collected (expected a name tests/integration/test_*.py)",
         "lint: tests/integration/test_empty.py has no test (expected def test_...)",
-        "lint: tests/integration/test_twice.py: test_a is there twice, so that the first never runs",
+        "lint: tests/integration/test_twice.py: test_a is defined twice, so the first one never runs",
         "lint: tests/other/test_b.py: its tests are not collected (expected a name tests/integration/test_*.py)"]
 
 

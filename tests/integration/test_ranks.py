@@ -166,4 +166,4 @@ def test_too_few_threads_are_an_error(effnet, tmp_path, world, room):
     process = subprocess.Popen([effnet.path, "train", "quick", "--set", "data.synthetic=64", "--out", tmp_path / "run"], env=variables, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limited(resource.RLIMIT_NPROC, room))
     ((err, code),) = results_of([process])
-    assert code == 4 and re.search(r"the system gives this process too few threads \(got \d+, expected \d+", err), err
+    assert code == 4 and re.search(r"the system lets this process start too few threads \(got \d+, expected \d+", err), err

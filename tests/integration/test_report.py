@@ -106,9 +106,9 @@ def test_a_finished_run(effnet, tmp_path):
     assert effnet.json("report", run) == {"path": str(run / "report.html")}
     page = report(effnet, run, "-o", tmp_path / "page.html")
     assert (tmp_path / "page.html").read_bytes() == (run / "report.html").read_bytes()
-    for part in ("my run", "mynet", "66.50 %", "validation top-1 of the saved model", "best seen: 66.75 %, epoch 12", "on 400 images",
+    for part in ("my run", "mynet", "66.50 %", "validation top-1 of the saved model", "best validation top-1: 66.75 %, epoch 12", "on 400 images",
                  "1 h 10 min", "4.02M", "386M", "1.5 GiB",
-                 "134 of 400 images are taken for another class", "Expected calibration error", "no image", "every setting",
+                 "134 of 400 images are misclassified", "Expected calibration error", "no image", "every setting",
                  'name = "mynet" # <b>'):
         assert part in page.text, part
     # Wilson's interval of 266 of 400 (66.50 %), from its formula.
@@ -151,7 +151,7 @@ def test_unfinished_run(effnet, tmp_path):
     assert "not finished" in page.text and "52.00 %" in page.text and "epochs so far 1" in page.text
     assert page.text.count("There is no predictions.csv") == 4
     (run / "metrics.csv").write_text(METRICS)
-    assert "No epoch is done yet" in report(effnet, run).text
+    assert "No epoch has finished yet" in report(effnet, run).text
 
 
 def test_losses_that_are_not_finite(effnet, tmp_path):
@@ -184,7 +184,7 @@ def test_hostile_names(effnet, tmp_path):
 def test_a_thousand_classes(effnet, tmp_path):
     run = make_run(tmp_path / "run", classes=1000, images=3000)
     page = report(effnet, run)
-    assert "1,000 classes are too many for a map" in page.text and "975 more classes" in page.text
+    assert "1,000 classes are too many for a matrix" in page.text and "975 more classes" in page.text
     assert len(page.svgs) == 4 + 2
     assert os.path.getsize(run / "report.html") < 2 << 20
 
@@ -197,7 +197,7 @@ def test_a_hundred_classes_have_a_map(effnet, tmp_path):
 def test_empty_predictions(effnet, tmp_path):
     run = make_run(tmp_path / "run", images=0)
     page = report(effnet, run)
-    assert page.text.count("predictions.csv holds no image.") == 4
+    assert page.text.count("predictions.csv contains no images.") == 4
     assert "95 % interval" not in page.text
 
 
@@ -205,8 +205,8 @@ def test_no_mistake(effnet, tmp_path):
     run = make_run(tmp_path / "run", images=2)
     (run / "predictions.csv").write_text(PREDICTIONS + "a,0,0,1,1\nb,1,1,1,1\n")
     page = report(effnet, run)
-    assert "There is none: every image is classified right." in page.text
-    assert "No image is taken for another class." in page.text
+    assert "There are no mistakes: all images are classified correctly." in page.text
+    assert "No image is misclassified." in page.text
 
 
 def test_images_of_the_worst_mistakes(effnet, tmp_path):

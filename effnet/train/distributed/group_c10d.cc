@@ -26,7 +26,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
-#include "effnet/base/process_room.h"
+#include "effnet/base/process_limits.h"
 #include "effnet/train/distributed/buckets.h"
 
 namespace effnet::train {
@@ -276,7 +276,7 @@ class C10dGroup : public Group {
   }
 
   // Called repeatedly while this process waits for other ranks. From the first step on, the run holds back interrupts
-  // (InterruptsHeld), and all ranks agree on the step after which they stop; check_interrupt() then does nothing here.
+  // (DeferInterrupts), and all ranks agree on the step after which they stop; check_interrupt() then does nothing here.
   void check_while_waiting() {
     try {
       check_interrupt();
@@ -333,7 +333,7 @@ std::unique_ptr<Group> join_c10d(const RankInfo& info, torch::Device device, con
   EFFNET_CHECK(info.world > 1 && info.rank >= 0 && info.rank < info.world);
   // When file descriptors run out in a thread of c10d, the process ends without a message. Rank 0's store has two
   // connections from each rank, and each of the two backends has one connection to every other rank.
-  check_files(4 * info.world + 32);
+  check_file_limit(4 * info.world + 32);
   return std::make_unique<C10dGroup>(info, device, options);
 }
 

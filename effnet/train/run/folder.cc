@@ -65,7 +65,7 @@ std::string field(std::string text) {
 // The text of metrics.csv without a byte order mark and with "\n" line ends, in case an editor changed them. The length
 // then equals the one in the checkpoint again.
 std::string with_own_line_ends(std::string_view text) {
-  text = without_mark(text);
+  text = without_bom(text);
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (!text.substr(i).starts_with("\r\n")) result += text[i];

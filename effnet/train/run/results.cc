@@ -6,8 +6,8 @@
 
 #include "effnet/base/error.h"
 #include "effnet/graph/costs.h"
-#include "effnet/report/run_doubts.h"
 #include "effnet/report/run_report.h"
+#include "effnet/report/run_warnings.h"
 #include "effnet/report/thumbnails.h"
 #include "effnet/train/distributed/run_on_ranks.h"
 #include "effnet/train/run/checkpoint_folder.h"
@@ -143,8 +143,8 @@ Summary write_results(const RunOptions& options, RunContext& context, double epo
     if (predictions) {
       write_text(run / "predictions.csv", report::predictions_text(*predictions));
       if (context.test && !predictions->empty()) summary.test_top1 = top1_of(*predictions);
-      for (const std::string& doubt : report::doubts(context.folder->metrics(), saved, *predictions))
-        context.log("warning: " + doubt);
+      for (const std::string& warning : report::result_warnings(context.folder->metrics(), saved, *predictions))
+        context.log("warning: " + warning);
     }
     context.folder->write_summary(summary);
     write_text(run / "report.html",

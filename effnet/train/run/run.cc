@@ -185,7 +185,7 @@ Summary run(const RunOptions& options, Group& group) {
   }
   // From here on a signal stops the run only between steps, where the state can be saved, and never while a file is
   // being written.
-  const InterruptsHeld held;
+  const DeferInterrupts held;
   return Run(options, group, context).train();
 }
 

@@ -1,4 +1,4 @@
-#include "effnet/base/process_room.h"
+#include "effnet/base/process_limits.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -12,7 +12,7 @@
 namespace effnet {
 namespace {
 
-// What `check` throws, and the exit code of its process.
+// Runs `check`, prints its error and ends the process with the error's code.
 template <class Check>
 [[noreturn]] void end_with(const Check& check) {
   try {
@@ -29,25 +29,25 @@ void limit_files(rlim_t soft, rlim_t hard) {
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) std::_Exit(99);
 }
 
-TEST(ProcessRoom, EnoughIsSilent) {
-  check_threads(1);
-  check_threads(8);
-  check_files(1);
+TEST(ProcessLimits, EnoughThreadsAndFilesPass) {
+  check_thread_limit(1);
+  check_thread_limit(8);
+  check_file_limit(1);
 }
 
-TEST(ProcessRoom, TooFewFiles) {
+TEST(ProcessLimits, TooFewFilesAreAnError) {
   EXPECT_EXIT(end_with([] {
                 limit_files(24, 24);
-                check_files(100);
+                check_file_limit(100);
               }),
               testing::ExitedWithCode(4), "got a limit of 24, expected at least 1[0-9][0-9]");
 }
 
-// The soft limit is often far below the hard one: it is the process's own to raise.
-TEST(ProcessRoom, TheSoftLimitIsRaised) {
+// The soft limit is often far below the hard limit, and a process may raise it.
+TEST(ProcessLimits, TheSoftLimitIsRaised) {
   EXPECT_EXIT(end_with([] {
                 limit_files(24, 200);
-                check_files(100);
+                check_file_limit(100);
                 rlimit now{};
                 ::getrlimit(RLIMIT_NOFILE, &now);
                 if (now.rlim_cur < 100 || now.rlim_cur > 200) std::_Exit(98);
@@ -56,12 +56,13 @@ TEST(ProcessRoom, TheSoftLimitIsRaised) {
 }
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-// Room for some threads, not for a thousand: stacks of 8 MB in 600 MB. The limit on processes does not hold for root.
-TEST(ProcessRoom, TooFewThreads) {
+// Address space of 600 MB for stacks of 8 MB: enough for some threads, not for a thousand. (The limit on the number of
+// processes cannot be used here, because it does not apply to root.)
+TEST(ProcessLimits, TooFewThreadsAreAnError) {
   EXPECT_EXIT(end_with([] {
                 const rlimit limit{600 << 20, 600 << 20};
                 if (::setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(99);
-                check_threads(1000);
+                check_thread_limit(1000);
               }),
               testing::ExitedWithCode(4), "got [0-9]+, expected 1000: ");
 }

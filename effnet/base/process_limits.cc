@@ -1,4 +1,4 @@
-#include "effnet/base/process_room.h"
+#include "effnet/base/process_limits.h"
 
 #include <sys/resource.h>
 
@@ -14,7 +14,7 @@
 
 namespace effnet {
 
-void check_threads(int count) {
+void check_thread_limit(int count) {
   std::promise<void> end;
   const std::shared_future<void> ended = end.get_future().share();
   std::vector<std::thread> threads;
@@ -28,12 +28,12 @@ void check_threads(int count) {
   end.set_value();
   for (std::thread& thread : threads) thread.join();
   if (!failure) return;
-  throw environment_error("the system gives this process too few threads (got {}, expected {}: {})", threads.size(),
-                          count, failure->message())
-      .with_hint("a smaller --threads, or a higher limit: ulimit -u, or the container's pids limit");
+  throw environment_error("the system lets this process start too few threads (got {}, expected {}: {})",
+                          threads.size(), count, failure->message())
+      .with_hint("use a smaller --threads, or raise the limit: ulimit -u, or the container's pids limit");
 }
 
-void check_files(int count) {
+void check_file_limit(int count) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
   std::error_code failure;
@@ -41,14 +41,14 @@ void check_files(int count) {
   for (std::filesystem::directory_iterator entry("/proc/self/fd", failure), end; !failure && entry != end;
        entry.increment(failure))
     ++open;
-  if (failure && failure != std::errc::too_many_files_open) return;  // no /proc: nothing is known
+  if (failure && failure != std::errc::too_many_files_open) return;  // no /proc: the number of open files is unknown
   const rlim_t needed = failure ? limit.rlim_cur + static_cast<rlim_t>(count) : open + static_cast<rlim_t>(count);
   if (needed <= limit.rlim_cur) return;
   const rlimit raised{.rlim_cur = std::min(needed, limit.rlim_max), .rlim_max = limit.rlim_max};
   if (raised.rlim_cur >= needed && ::setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
   throw environment_error("this process may open too few files (got a limit of {}, expected at least {})",
                           limit.rlim_max, needed)
-      .with_hint("a higher limit: ulimit -n");
+      .with_hint("raise the limit: ulimit -n");
 }
 
 }  // namespace effnet

@@ -1,0 +1,63 @@
+#include "effnet/report/run_warnings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "effnet/metrics/intervals.h"
+
+namespace effnet::report {
+namespace {
+
+constexpr double kMaxGap = 20;  // percentage points
+
+}  // namespace
+
+std::vector<std::string> result_warnings(const std::vector<EpochMetrics>& epochs, std::int64_t epoch,
+                                         const std::vector<Prediction>& predictions) {
+  std::vector<std::string> warnings;
+  if (predictions.empty()) return warnings;
+  std::map<std::int64_t, std::int64_t> images_of;  // by label
+  std::int64_t right = 0;
+  for (const Prediction& one : predictions) {
+    ++images_of[one.label];
+    right += one.predicted == one.label;
+  }
+  std::int64_t largest = 0;
+  for (const auto& [label, count] : images_of) largest = std::max(largest, count);
+  const auto total = static_cast<std::int64_t>(predictions.size());
+  const auto percent = [&](std::int64_t count) {
+    return 100 * static_cast<double>(count) / static_cast<double>(total);
+  };
+  const metrics::Interval interval = metrics::wilson_95(right, total);
+  const double top1 = percent(right), low = 100 * interval.low, high = 100 * interval.high;
+
+  if (low <= percent(largest)) {
+    warnings.push_back(fmt::format(
+        "validation accuracy is not significantly above chance: {} of {} images are right ({:.2f} %), and predicting "
+        "the largest class for all images gives {:.2f} %. Check optimizer.lr, the number of steps, and whether val/ "
+        "has the same classes as train/ (effnet data check)",
+        right, total, top1, percent(largest)));
+  }
+  const auto row = epoch > 0 ? std::ranges::find(epochs, epoch, &EpochMetrics::epoch)
+                             : epochs.end() - static_cast<std::ptrdiff_t>(!epochs.empty());
+  if (row == epochs.end()) return warnings;
+  if (row->train_top1 - high > kMaxGap) {
+    warnings.push_back(
+        fmt::format("training accuracy ({:.2f} %) is far above validation accuracy ({:.2f} %, 95 % interval {:.2f} to "
+                    "{:.2f} % with {} images): the network overfits, or the moving statistics of batch norm do not "
+                    "match the weights. Against overfitting use more images, data.augment or fewer epochs; for the "
+                    "statistics set bn.momentum=0.9",
+                    row->train_top1, top1, low, high, total));
+  }
+  if (row->val_top1 && row->val_ema_top1 && *row->val_ema_top1 < *row->val_top1 && high < *row->val_top1) {
+    warnings.push_back(
+        fmt::format("the averaged weights ({:.2f} %) are less accurate than the plain weights ({:.2f} %): a lower "
+                    "ema.decay averages over fewer steps, and ema.decay=0 uses the plain weights",
+                    *row->val_ema_top1, *row->val_top1));
+  }
+  return warnings;
+}
+
+}  // namespace effnet::report
