@@ -80,7 +80,7 @@ void declare_options(CLI::App& command, InspectOptions& options) {
 }
 
 InspectResult run_inspect(const InspectOptions& options) {
-  const formats::Described model = formats::describe(formats::find_model(options.model));
+  const formats::ModelDescription model = formats::describe(formats::find_model(options.model));
   graph::LowerOptions lowering;
   InspectResult result{
       .name = model.arch.name, .preprocessing = model.preprocessing, .batch = options.batch, .layers = options.layers};

@@ -82,7 +82,7 @@ def test_folders_that_are_no_model(effnet, run, tmp_path):
     assert "a folder without model.safetensors" in result.stderr
     result = effnet("predict", run / "checkpoints", PHOTO)
     effnet.check_error(result, 3)
-    assert f"a checkpoint is a MODEL too: {run}/checkpoints/best" in result.stderr
+    assert f"a checkpoint can be used as MODEL: {run}/checkpoints/best" in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["link", "disk", "loop", "folder", "broken"])

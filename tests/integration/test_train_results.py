@@ -158,7 +158,7 @@ def test_a_damaged_checkpoint_is_no_model(effnet, place, worse, tmp_path):
     (tmp_path / "flip").write_bytes(data)
     result = effnet("export", tmp_path / "flip", "--safetensors", tmp_path / "out.safetensors", "--quiet")
     effnet.check_error(result, 3)
-    assert "damaged checkpoint" in result.stderr and not (tmp_path / "out.safetensors").exists()
+    assert "corrupt checkpoint" in result.stderr and not (tmp_path / "out.safetensors").exists()
 
 
 def test_a_start_that_fails_leaves_no_folder(effnet, place, tmp_path):

@@ -1,4 +1,4 @@
-#include "effnet/formats/what_is.h"
+#include "effnet/formats/file_kind.h"
 
 #include <algorithm>
 #include <array>
@@ -14,11 +14,11 @@ using namespace std::string_view_literals;
 
 constexpr std::string_view kConvert = "convert it to safetensors or .pth with the library that wrote it";
 constexpr std::string_view kUnpack = "unpack it first";
-constexpr std::string_view kPage = "download the file again; the address gave a page, not the file";
+constexpr std::string_view kPage = "download the file again; the server returned a page instead of the file";
 constexpr std::string_view kImage =
-    "a file with weights belongs here; of predict and cam the model comes first, then the image";
+    "a weights file is expected here; predict and cam take the model first, then the image";
 
-// Where a known format shows itself. Offsets below zero count from the end.
+// The magic number of a known format. Negative offsets count from the end of the file.
 struct Mark {
   std::ptrdiff_t offset;
   std::string_view bytes;
@@ -26,11 +26,12 @@ struct Mark {
   std::string_view hint;
 };
 constexpr std::array kMarks{
-    Mark{0, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file (Keras .h5), which is not read yet", kConvert},
-    Mark{-8, "\x57\xfb\x80\x8b\x24\x75\x47\xdb"sv, "a TensorFlow checkpoint index, which is not read yet", kConvert},
-    Mark{4, "TFL3"sv, "a TensorFlow Lite model, which is not read", kConvert},
-    Mark{0, "GGUF"sv, "a GGUF file, which is not read", kConvert},
-    Mark{0, "\x93NUMPY"sv, "a NumPy array, which is not read", kConvert},
+    Mark{0, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file (Keras .h5), which is not supported yet", kConvert},
+    Mark{-8, "\x57\xfb\x80\x8b\x24\x75\x47\xdb"sv, "a TensorFlow checkpoint index, which is not supported yet",
+         kConvert},
+    Mark{4, "TFL3"sv, "a TensorFlow Lite model, which is not supported", kConvert},
+    Mark{0, "GGUF"sv, "a GGUF file, which is not supported", kConvert},
+    Mark{0, "\x93NUMPY"sv, "a NumPy array, which is not supported", kConvert},
     Mark{0, "\x1f\x8b"sv, "a gzip archive", kUnpack},
     Mark{0, "BZh"sv, "a bzip2 archive", kUnpack},
     Mark{0, "\xfd\x37zXZ\0"sv, "an xz archive", kUnpack},
@@ -41,10 +42,10 @@ constexpr std::array kMarks{
     Mark{0, "\xff\xd8\xff"sv, "a JPEG image", kImage},
     Mark{0, "\x89PNG\r\n"sv, "a PNG image", kImage},
     Mark{8, "WEBP"sv, "a WebP image", kImage},
-    Mark{0, "%PDF-"sv, "a PDF document", "name the file with the weights"},
+    Mark{0, "%PDF-"sv, "a PDF document", "give the file with the weights"},
 };
 
-// Texts, by how they begin: without a byte order mark and blanks, in lower case.
+// Beginnings of texts, in lower case, after a byte order mark and blanks.
 struct TextMark {
   std::string_view begin;
   std::string_view what;
@@ -62,12 +63,12 @@ constexpr std::array kTexts{
     TextMark{"<error", "an XML text, such as a server's error message", kPage},
 };
 
-// Formats without a mark of their own: protobuf and raw data.
+// Formats without a magic number (protobuf, raw data), by a part of the file name.
 constexpr std::array kNames{
-    std::pair{".onnx"sv, "an ONNX model, which is not read yet"sv},
-    std::pair{".data-00000-of-"sv, "a TensorFlow checkpoint's data, which is not read yet"sv},
-    std::pair{".meta"sv, "a TensorFlow graph, which holds no weights"sv},
-    std::pair{".pb"sv, "a TensorFlow graph, which is not read"sv},
+    std::pair{".onnx"sv, "an ONNX model, which is not supported yet"sv},
+    std::pair{".data-00000-of-"sv, "the data file of a TensorFlow checkpoint, which is not supported yet"sv},
+    std::pair{".meta"sv, "a TensorFlow graph, which contains no weights"sv},
+    std::pair{".pb"sv, "a TensorFlow graph, which is not supported"sv},
 };
 
 bool has_mark(std::span<const std::byte> bytes, const Mark& mark) {
@@ -77,36 +78,37 @@ bool has_mark(std::span<const std::byte> bytes, const Mark& mark) {
   return from.size() >= mark.bytes.size() && std::memcmp(from.data(), mark.bytes.data(), mark.bytes.size()) == 0;
 }
 
-// The beginning of a text without its byte order mark and leading blanks; empty if the bytes are no text.
+// Returns the beginning of a text after a byte order mark and leading blanks; empty if the bytes are not a text.
 std::string_view text_begin(std::span<const std::byte> bytes) {
   constexpr std::size_t kLooked = 1024;
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kLooked));
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   const bool plain = std::none_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);  // 0x7f is a control character, 0xf8 and above no UTF-8
+    const auto byte = static_cast<unsigned char>(c);  // 0x7f is a control character; UTF-8 has no byte from 0xf8
     return (byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7f || byte >= 0xf8;
   });
   const std::size_t first = text.find_first_not_of(" \n\r\t");
   return plain && first != std::string_view::npos ? text.substr(first) : std::string_view();
 }
 
-std::optional<Told> what_text(std::string_view text) {
+std::optional<FileKind> text_kind(std::string_view text) {
   constexpr std::size_t kShown = 32;
   std::string lower(text.substr(0, kShown));
   for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   for (const TextMark& mark : kTexts) {
-    if (lower.starts_with(mark.begin)) return Told{std::string(mark.what), std::string(mark.hint)};
+    if (lower.starts_with(mark.begin)) return FileKind{std::string(mark.what), std::string(mark.hint)};
   }
   if (text.starts_with('{') || text.starts_with('[')) {
     const bool index =
         text.find("\"weight_map\"") != std::string_view::npos || text.find("\"total_size\"") != std::string_view::npos;
     if (index)
-      return Told{"a JSON index of weights in several files", "name the file with the weights; the index lists them"};
-    return Told{"a JSON text", "name the file with the weights"};
+      return FileKind{"a JSON index of weights in several files",
+                      "give one of the weights files; the index lists them"};
+    return FileKind{"a JSON text", "give the file with the weights"};
   }
   const std::string_view line = text.substr(0, std::min(text.find_first_of("\r\n"), kShown));
-  return Told{fmt::format("a text that begins {}", in_quotes(line)),
-              "download the file again, or name the file with the weights"};
+  return FileKind{fmt::format("a text that begins with {}", in_quotes(line)),
+                  "download the file again, or give the file with the weights"};
 }
 
 bool only_zeros(std::span<const std::byte> bytes) {
@@ -115,24 +117,24 @@ bool only_zeros(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-std::optional<Told> what_is(std::span<const std::byte> bytes, std::string_view file_name) {
-  if (bytes.empty()) return Told{"an empty file", kCutOff};
+std::optional<FileKind> find_file_kind(std::span<const std::byte> bytes, std::string_view file_name) {
+  if (bytes.empty()) return FileKind{"an empty file", kCutOff};
   for (const Mark& mark : kMarks) {
-    if (has_mark(bytes, mark)) return Told{std::string(mark.what), std::string(mark.hint)};
+    if (has_mark(bytes, mark)) return FileKind{std::string(mark.what), std::string(mark.hint)};
   }
   for (const auto& [part, what] : kNames) {
-    if (file_name.find(part) != std::string_view::npos) return Told{std::string(what), std::string(kConvert)};
+    if (file_name.find(part) != std::string_view::npos) return FileKind{std::string(what), std::string(kConvert)};
   }
-  if (const std::string_view text = text_begin(bytes); !text.empty()) return what_text(text);
-  if (only_zeros(bytes)) return Told{"nothing but zeros", kCutOff};
+  if (const std::string_view text = text_begin(bytes); !text.empty()) return text_kind(text);
+  if (only_zeros(bytes)) return FileKind{"only zero bytes", kCutOff};
   return std::nullopt;
 }
 
 Error not_weights(std::span<const std::byte> bytes, std::string_view file_name) {
-  const std::optional<Told> told = what_is(bytes, file_name);
-  const Error error = input_error("not a weights file (got {}, expected {})", told ? told->what : "unknown content",
+  const std::optional<FileKind> kind = find_file_kind(bytes, file_name);
+  const Error error = input_error("not a weights file (got {}, expected {})", kind ? kind->what : "unknown content",
                                   readable_formats());
-  return told ? error.with_hint(told->hint) : error;
+  return kind ? error.with_hint(kind->hint) : error;
 }
 
 }  // namespace effnet::formats
