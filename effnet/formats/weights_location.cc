@@ -62,7 +62,7 @@ constexpr std::size_t kMaxLocations = 32;                           // each tens
 constexpr std::string_view kModule = "module.";                     // DataParallel and AveragedModel
 constexpr std::string_view kAverage = "/ExponentialMovingAverage";  // TensorFlow's
 
-std::size_t rank_of(std::string_view word) {
+std::size_t word_index(std::string_view word) {
   return static_cast<std::size_t>(
       std::find_if(kWords.begin(), kWords.end(), [&](const Word& known) { return known.text == word; }) -
       kWords.begin());
@@ -89,19 +89,19 @@ bool is_averaged_model(const tensor::Weights& weights, std::string_view prefix) 
 WeightsLocation location_at(const tensor::Weights& weights, const std::string& prefix) {
   WeightsLocation location{prefix, is_averaged_model(weights, prefix), true};
   for (const std::string_view word : words_of(prefix)) {
-    const std::size_t rank = rank_of(word);
-    if (rank == kWords.size())
+    const std::size_t index = word_index(word);
+    if (index == kWords.size())
       location.known = false;
-    else if (kWords[rank].kind == Kind::average)
+    else if (kWords[index].kind == Kind::average)
       location.averaged = true;
   }
   return location;
 }
 
 auto preference(const WeightsLocation& location) {
-  std::vector<std::size_t> ranks;
-  for (const std::string_view word : words_of(location.prefix)) ranks.push_back(rank_of(word));
-  return std::tuple(!location.averaged, ranks.size(), ranks);
+  std::vector<std::size_t> indices;
+  for (const std::string_view word : words_of(location.prefix)) indices.push_back(word_index(word));
+  return std::tuple(!location.averaged, indices.size(), indices);
 }
 
 // Returns the location that encloses all others, or null.
@@ -172,7 +172,7 @@ void drop_tensorflow_averages(tensor::Weights& weights) {
 
 }  // namespace
 
-bool is_prefix_word(std::string_view word) { return rank_of(word) != kWords.size(); }
+bool is_prefix_word(std::string_view word) { return word_index(word) != kWords.size(); }
 
 std::vector<WeightsLocation> weights_locations(const tensor::Weights& weights, std::span<const NameScheme> schemes) {
   std::set<std::string_view> probes;

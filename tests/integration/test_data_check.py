@@ -48,7 +48,7 @@ def test_a_good_folder(effnet, good):
     text = effnet("data", "check", good)
     assert text.returncode == 0
     assert "10 images in 2 classes (train 8, val 2)" in text.stdout
-    assert "broken: none" in text.stdout
+    assert "corrupt: none" in text.stdout
 
 
 def test_findings(effnet, good):
@@ -77,7 +77,7 @@ def test_findings(effnet, good):
         assert report["missing"] == [{"class": "eel", "split": "val"}]
         assert [skipped["path"] for skipped in report["skipped"]] == [notes]
     text = effnet("data", "check", good).stdout
-    for expected in ("broken: 3", "[across splits: a leak]", "[different labels]", "orientation 8", "'eel' in val"):
+    for expected in ("corrupt: 3", "[across splits: a leak]", "[different labels]", "orientation 8", "'eel' in val"):
         assert expected in text
 
 

@@ -142,4 +142,4 @@ def test_a_name_goes_before_a_folder_of_that_name(effnet, run, tmp_path, monkeyp
     result = effnet("inspect", "resnet18", "--json")
     assert json.loads(result.stdout)["name"] == "resnet18"
     assert effnet.json("inspect", "./resnet18")["name"] == "tiny"
-    assert "./resnet18 would be what has this name in the current folder" in effnet("predict", "resnet18", PHOTO).stderr
+    assert "use ./resnet18 for the file or folder of this name" in effnet("predict", "resnet18", PHOTO).stderr

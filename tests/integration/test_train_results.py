@@ -77,7 +77,7 @@ def test_what_is_said_is_what_is_saved(effnet, place, worse, tmp_path):
     assert (summary["best_epoch"], summary["saved_epoch"]) == (best, 3)
     assert summary["saved_top1"] == pytest.approx(scores[2]) and top1_of(last) == pytest.approx(scores[2])
     assert f"saved model {scores[2]:.2f} % (epoch 3, the last)" in result.stdout
-    assert f"best seen {max(scores):.2f} % (epoch {best})" in result.stdout
+    assert f"best validation top-1 {max(scores):.2f} % (epoch {best})" in result.stdout
     assert f"{scores[2]:.2f}<small>" in (last / "report.html").read_text()
     assert "warning: validation cannot be told from chance" in result.stderr or \
         "warning: training" in result.stderr or scores[2] > 60
@@ -170,7 +170,7 @@ def test_a_start_that_fails_leaves_no_folder(effnet, place, tmp_path):
     assert os.listdir(tmp_path / "mine") == []
     result = effnet("train", "--resume", "--out", tmp_path / "no run")
     effnet.check_error(result, 3)
-    assert "no run to go on with" in result.stderr and not (tmp_path / "no run").exists()
+    assert "no run to resume" in result.stderr and not (tmp_path / "no run").exists()
 
 
 def test_a_validation_that_is_not_finite_ends_the_run(effnet, place, tmp_path):

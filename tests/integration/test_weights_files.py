@@ -194,6 +194,6 @@ def test_predict_points_to_import(effnet, state, tmp_path):
     file = saved(tmp_path / "w.pth", state)
     result = effnet("predict", file, tmp_path / "x.jpg")
     effnet.check_error(result, 3)
-    assert f"hint: effnet import {file} -o w.safetensors makes a model file" in result.stderr
+    assert f"hint: effnet import {file} -o w.safetensors converts published weights" in result.stderr
     file = safetensors(tmp_path / "timm.safetensors", state)
     assert f"hint: effnet import {file} -o timm.model.safetensors" in effnet("bench", file).stderr
