@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 using std::chrono::minutes;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
-using testkit::AsUnprivilegedUser;
+using testkit::AsNobody;
 using testkit::names_in;
 
 graph::Graph small_graph(std::int64_t classes = 4) {
@@ -121,7 +121,7 @@ TEST(WeightsCache, PlacesThatCannotHoldItSayWhy) {
   for (const auto& [name, rights] : {std::pair{"unwritable", 0555}, std::pair{"unsearchable", 0666}}) {
     fs::create_directory(folder.path() / name);
     fs::permissions(folder.path() / name, static_cast<fs::perms>(rights));
-    const AsUnprivilegedUser unprivileged;
+    const AsNobody nobody;
     EXPECT_THAT(refused(folder.path() / name), HasSubstr("Permission denied"));
   }
 }

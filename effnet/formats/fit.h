@@ -14,8 +14,7 @@ struct Fit {
   std::vector<std::string> missing;  // foreign names
   std::vector<std::string> unused;   // named as a layer's parameter, but the network has no such parameter
   std::vector<std::string> surplus;  // not named as any layer's parameter: counters, the weights of a loss
-  std::vector<std::string>
-      skipped;  // known training state: plain weights beside averages, optimiser slots, step counts
+  std::vector<std::string> skipped;  // training state: plain weights beside averages, optimiser slots, step counts
   bool exact() const { return wrong.empty() && missing.empty() && unused.empty(); }
   std::size_t problems() const { return wrong.size() + missing.size() + unused.size(); }
 };

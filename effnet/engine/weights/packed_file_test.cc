@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using std::chrono::hours;
 using std::chrono::minutes;
 using testing::UnorderedElementsAre;
-using testkit::AsUnprivilegedUser;
+using testkit::AsNobody;
 using testkit::names_in;
 
 const PackedFileKey kKey{short_digest("a"), short_digest("b"), 3};
@@ -153,7 +153,7 @@ TEST(PackedFolder, WhatCannotBeReadIsNotThere) {
   fs::permissions(folder.path(), fs::perms::all);
   fs::permissions(path, fs::perms::none);
   {
-    const AsUnprivilegedUser unprivileged;
+    const AsNobody nobody;
     EXPECT_FALSE(read_packed_file(path, kKey, bytes.size()).has_value()) << "unreadable";
   }
   fs::permissions(path, fs::perms::owner_read);
@@ -171,7 +171,7 @@ TEST(PackedFolder, AReadOnlyFolderIsReadAndLeftAlone) {
   fs::permissions(path, fs::perms{0444});
   fs::permissions(folder.path(), fs::perms{0555});
   {
-    const AsUnprivilegedUser unprivileged;
+    const AsNobody nobody;
     EXPECT_TRUE(read_packed_file(path, kKey, bytes.size()).has_value());
     tidy_packed_files(folder.path() / packed_file_name(short_digest("new")), kKey.subject, 0);
     EXPECT_THROW(write_packed_file(path, kKey, bytes), Error);

@@ -18,10 +18,10 @@ inline std::vector<std::string> names_in(const std::filesystem::path& folder) {
 }
 
 // Root may write everywhere, so these tests run as the user `nobody` while one lives.
-class AsUnprivilegedUser {
+class AsNobody {
  public:
-  AsUnprivilegedUser() : root_(::geteuid() == 0 && ::seteuid(65534) == 0) {}
-  ~AsUnprivilegedUser() {
+  AsNobody() : root_(::geteuid() == 0 && ::seteuid(65534) == 0) {}
+  ~AsNobody() {
     if (!root_) return;
     EXPECT_EQ(::seteuid(0), 0);
   }
