@@ -139,7 +139,7 @@ void declare_options(CLI::App& command, BenchOptions& options) {
   command.add_option("--precision", options.precision, kPrecisionHelp);
   command
       .add_option("--resolution", options.resolution,
-                  "Use this input size instead of the model's, or a list: 224,197x311")
+                  "Use this input size: pixels, or HxW, or a list: 224,197x311 [the model's]")
       ->type_name("R");
   command.add_option("--seconds", options.seconds, "Measure each case for S seconds")->type_name("S");
   command.add_flag("--layers", options.layers, "List every step: ms, MACs, GFLOP/s, share of the measured peak, GB/s");

@@ -13,13 +13,13 @@ void declare_options(CLI::App& command, CamOptions& options) {
   command.add_option("IMAGE", options.image, "An image: " + vision::image_formats())->required();
   command
       .add_option("-o,--out", options.out,
-                  "Write the image here; the extension decides the format: " + vision::written_extensions())
+                  "Write the image to this file; the extension decides the format: " + vision::written_extensions())
       ->type_name("OUT.png")
       ->required();
   add_number(command, "--class", options.class_index, 0, 1 << 20, "Show class N [the predicted class]");
   command
       .add_option("--resolution", options.resolution,
-                  "Use this input size instead of the model's: pixels, or HxW; a larger one gives a finer map")
+                  "Use this input size: pixels, or HxW; a larger one gives a finer map [the model's]")
       ->type_name("R");
   command.add_option("--backend", options.backend, kBackendHelp);
   options.load.declare(command);

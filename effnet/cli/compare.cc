@@ -147,7 +147,7 @@ void declare_options(CLI::App& command, CompareOptions& options) {
       ->required();
   command.add_option("--image", options.image, "Use this image: " + vision::image_formats() + " [a synthetic image]")
       ->type_name("FILE");
-  command.add_option("--resolution", options.resolution, "Use this input size instead of the model's: pixels, or HxW")
+  command.add_option("--resolution", options.resolution, "Use this input size: pixels, or HxW [the model's]")
       ->type_name("R");
   options.load.declare(command);
 }

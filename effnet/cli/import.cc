@@ -41,7 +41,7 @@ void declare_options(CLI::App& command, ImportOptions& options) {
                   "Use these weights of the file: model (plain) or ema (averaged) [ema if present]")
       ->type_name("W");
   command.add_flag("--strict", options.strict, "Reject a file with tensors that the network does not use");
-  command.add_option("-o,--out", options.out, "Write the model file here")->type_name("OUT.safetensors")->required();
+  command.add_option("-o,--out", options.out, "Write the model to this file")->type_name("OUT.safetensors")->required();
 }
 
 ImportResult run_import(const ImportOptions& options, const Globals& /*globals*/, Output& out) {

@@ -73,7 +73,7 @@ Size input_size(const InspectResult& result) { return {result.graph.input().h, r
 
 void declare_options(CLI::App& command, InspectOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  command.add_option("--resolution", options.resolution, "Use this input size instead of the model's: pixels, or HxW")
+  command.add_option("--resolution", options.resolution, "Use this input size: pixels, or HxW [the model's]")
       ->type_name("R");
   add_number(command, "--classes", options.classes, 1, 1 << 20, "Use N classes in the last layer [the model's]");
   add_number(command, "--batch", options.batch, 1, 1 << 16, "Compute activation memory for N images [1]");

@@ -19,7 +19,7 @@ inline constexpr const char* kModelHelp =
 inline constexpr const char* kBackendHelp = "Compute with engine, or with reference (slow, for comparison)";
 inline constexpr const char* kPrecisionHelp = "Compute in this precision: fp32 (bf16 and int8 are not built yet)";
 inline constexpr const char* kResolutionHelp =
-    "Use this input size instead of the model's: pixels, or HxW; the crop rule scales with it";
+    "Use this input size: pixels, or HxW; the crop rule scales with it [the model's]";
 
 struct LoadOptions {
   bool random = false;  // random weights even if pulled ones exist

@@ -130,11 +130,9 @@ void declare_options(CLI::App& command, PredictOptions& options) {
   command.add_option("--cam", options.cam, "Write each image with its class activation map to this folder")
       ->type_name("DIR");
   command.add_flag("--raw", options.raw, "Use the image unchanged: no resize, no crop, no EXIF orientation");
-  command.add_option("--mean", options.mean, "Use these means of R, G, B (range 0 to 1) instead of the model's")
+  command.add_option("--mean", options.mean, "Subtract these means of R, G, B from pixels in 0..1 [the model's]")
       ->type_name("A,B,C");
-  command
-      .add_option("--std", options.std,
-                  "Use these standard deviations of R, G, B (range 0 to 1) instead of the model's")
+  command.add_option("--std", options.std, "Then divide by these standard deviations of R, G, B [the model's]")
       ->type_name("A,B,C");
   command.add_option("--dump-pixels", options.dump_pixels, "Write the resized and cropped pixels as PNG")
       ->type_name("FILE.png");

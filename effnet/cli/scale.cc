@@ -120,22 +120,26 @@ void declare_options(CLI::App& command, ScaleOptions& options) {
       .add_option("--phi", options.phi,
                   "Scale by this compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi")
       ->type_name("F");
-  command.add_option("--depth", options.depth, "Multiply the depth (blocks per stage) by D")->type_name("D");
-  command.add_option("--width", options.width, "Multiply the width (channels) by W")->type_name("W");
-  command.add_option("--resolution", options.resolution, "Use this input size, in pixels")->type_name("R");
+  command.add_option("--depth", options.depth, "Multiply the depth (blocks per stage) by D [1]")->type_name("D");
+  command.add_option("--width", options.width, "Multiply the width (channels) by W [1]")->type_name("W");
+  command.add_option("--resolution", options.resolution, "Use this input size in pixels [that of BASE]")
+      ->type_name("R");
   command
       .add_option("--target-macs", options.target_macs,
                   "Find the largest compound scaling with at most X MACs: 390M, 1.8G")
       ->type_name("X");
-  command.add_option("--target-params", options.target_params, "Find the largest one with at most X parameters: 10M")
+  command
+      .add_option("--target-params", options.target_params,
+                  "Find the largest compound scaling with at most X parameters: 10M")
       ->type_name("X");
   command
       .add_option("--target-memory", options.target_memory,
-                  "Find the largest one with at most X bytes of live activations: 20MB, 64MiB")
+                  "Find the largest compound scaling with at most X bytes of live activations: 20MB, 64MiB")
       ->type_name("X");
   command
-      .add_option("--target-latency-ms", options.target_latency,
-                  "Find the largest one with at most X ms latency, measured on this machine with --threads")
+      .add_option(
+          "--target-latency-ms", options.target_latency,
+          "Find the largest compound scaling with at most X ms latency, measured on this machine with --threads")
       ->type_name("X");
   command.add_option("--alpha", options.coefficients.alpha, "Set the base of the depth multiplier");
   command.add_option("--beta", options.coefficients.beta, "Set the base of the width multiplier");
