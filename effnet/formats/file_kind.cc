@@ -19,48 +19,48 @@ constexpr std::string_view kImage =
     "a weights file is expected here; predict and cam take the model first, then the image";
 
 // The magic number of a known format. Negative offsets count from the end of the file.
-struct Mark {
+struct MagicNumber {
   std::ptrdiff_t offset;
   std::string_view bytes;
   std::string_view what;
   std::string_view hint;
 };
-constexpr std::array kMarks{
-    Mark{0, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file (Keras .h5), which is not supported yet", kConvert},
-    Mark{-8, "\x57\xfb\x80\x8b\x24\x75\x47\xdb"sv, "a TensorFlow checkpoint index, which is not supported yet",
-         kConvert},
-    Mark{4, "TFL3"sv, "a TensorFlow Lite model, which is not supported", kConvert},
-    Mark{0, "GGUF"sv, "a GGUF file, which is not supported", kConvert},
-    Mark{0, "\x93NUMPY"sv, "a NumPy array, which is not supported", kConvert},
-    Mark{0, "\x1f\x8b"sv, "a gzip archive", kUnpack},
-    Mark{0, "BZh"sv, "a bzip2 archive", kUnpack},
-    Mark{0, "\xfd\x37zXZ\0"sv, "an xz archive", kUnpack},
-    Mark{0, "\x28\xb5\x2f\xfd"sv, "a Zstandard archive", kUnpack},
-    Mark{0, "7z\xbc\xaf\x27\x1c"sv, "a 7z archive", kUnpack},
-    Mark{0, "Rar!\x1a\x07"sv, "a RAR archive", kUnpack},
-    Mark{257, "ustar"sv, "a tar archive (or a file of torch 0.1)", kUnpack},
-    Mark{0, "\xff\xd8\xff"sv, "a JPEG image", kImage},
-    Mark{0, "\x89PNG\r\n"sv, "a PNG image", kImage},
-    Mark{8, "WEBP"sv, "a WebP image", kImage},
-    Mark{0, "%PDF-"sv, "a PDF document", "give the file with the weights"},
+constexpr std::array kMagicNumbers{
+    MagicNumber{0, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file (Keras .h5), which is not supported yet", kConvert},
+    MagicNumber{-8, "\x57\xfb\x80\x8b\x24\x75\x47\xdb"sv, "a TensorFlow checkpoint index, which is not supported yet",
+                kConvert},
+    MagicNumber{4, "TFL3"sv, "a TensorFlow Lite model, which is not supported", kConvert},
+    MagicNumber{0, "GGUF"sv, "a GGUF file, which is not supported", kConvert},
+    MagicNumber{0, "\x93NUMPY"sv, "a NumPy array, which is not supported", kConvert},
+    MagicNumber{0, "\x1f\x8b"sv, "a gzip archive", kUnpack},
+    MagicNumber{0, "BZh"sv, "a bzip2 archive", kUnpack},
+    MagicNumber{0, "\xfd\x37zXZ\0"sv, "an xz archive", kUnpack},
+    MagicNumber{0, "\x28\xb5\x2f\xfd"sv, "a Zstandard archive", kUnpack},
+    MagicNumber{0, "7z\xbc\xaf\x27\x1c"sv, "a 7z archive", kUnpack},
+    MagicNumber{0, "Rar!\x1a\x07"sv, "a RAR archive", kUnpack},
+    MagicNumber{257, "ustar"sv, "a tar archive (or a file of torch 0.1)", kUnpack},
+    MagicNumber{0, "\xff\xd8\xff"sv, "a JPEG image", kImage},
+    MagicNumber{0, "\x89PNG\r\n"sv, "a PNG image", kImage},
+    MagicNumber{8, "WEBP"sv, "a WebP image", kImage},
+    MagicNumber{0, "%PDF-"sv, "a PDF document", "give the file with the weights"},
 };
 
 // Beginnings of texts, in lower case, after a byte order mark and blanks.
-struct TextMark {
+struct TextBeginning {
   std::string_view begin;
   std::string_view what;
   std::string_view hint;
 };
-constexpr std::array kTexts{
-    TextMark{"version https://git-lfs", "a Git LFS pointer, not the file itself",
-             "fetch it with git lfs pull, or download the file itself"},
-    TextMark{"<!doctype", "a web page", kPage},
-    TextMark{"<html", "a web page", kPage},
-    TextMark{"<head", "a web page", kPage},
-    TextMark{"<body", "a web page", kPage},
-    TextMark{"<!--", "a web page", kPage},
-    TextMark{"<?xml", "an XML text, such as a server's error message", kPage},
-    TextMark{"<error", "an XML text, such as a server's error message", kPage},
+constexpr std::array kTextBeginnings{
+    TextBeginning{"version https://git-lfs", "a Git LFS pointer, not the file itself",
+                  "fetch it with git lfs pull, or download the file itself"},
+    TextBeginning{"<!doctype", "a web page", kPage},
+    TextBeginning{"<html", "a web page", kPage},
+    TextBeginning{"<head", "a web page", kPage},
+    TextBeginning{"<body", "a web page", kPage},
+    TextBeginning{"<!--", "a web page", kPage},
+    TextBeginning{"<?xml", "an XML text, such as a server's error message", kPage},
+    TextBeginning{"<error", "an XML text, such as a server's error message", kPage},
 };
 
 // Formats without a magic number (protobuf, raw data), by a part of the file name.
@@ -71,11 +71,11 @@ constexpr std::array kNames{
     std::pair{".pb"sv, "a TensorFlow graph, which is not supported"sv},
 };
 
-bool has_mark(std::span<const std::byte> bytes, const Mark& mark) {
-  const std::size_t distance = static_cast<std::size_t>(mark.offset < 0 ? -mark.offset : mark.offset);
+bool has_magic_number(std::span<const std::byte> bytes, const MagicNumber& entry) {
+  const std::size_t distance = static_cast<std::size_t>(entry.offset < 0 ? -entry.offset : entry.offset);
   if (bytes.size() < distance) return false;
-  const auto from = bytes.subspan(mark.offset < 0 ? bytes.size() - distance : distance);
-  return from.size() >= mark.bytes.size() && std::memcmp(from.data(), mark.bytes.data(), mark.bytes.size()) == 0;
+  const auto from = bytes.subspan(entry.offset < 0 ? bytes.size() - distance : distance);
+  return from.size() >= entry.bytes.size() && std::memcmp(from.data(), entry.bytes.data(), entry.bytes.size()) == 0;
 }
 
 // Returns the beginning of a text after a byte order mark and leading blanks; empty if the bytes are not a text.
@@ -95,8 +95,8 @@ std::optional<FileKind> text_kind(std::string_view text) {
   constexpr std::size_t kShown = 32;
   std::string lower(text.substr(0, kShown));
   for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  for (const TextMark& mark : kTexts) {
-    if (lower.starts_with(mark.begin)) return FileKind{std::string(mark.what), std::string(mark.hint)};
+  for (const TextBeginning& entry : kTextBeginnings) {
+    if (lower.starts_with(entry.begin)) return FileKind{std::string(entry.what), std::string(entry.hint)};
   }
   if (text.starts_with('{') || text.starts_with('[')) {
     const bool index =
@@ -118,15 +118,15 @@ bool only_zeros(std::span<const std::byte> bytes) {
 }  // namespace
 
 std::optional<FileKind> find_file_kind(std::span<const std::byte> bytes, std::string_view file_name) {
-  if (bytes.empty()) return FileKind{"an empty file", kCutOff};
-  for (const Mark& mark : kMarks) {
-    if (has_mark(bytes, mark)) return FileKind{std::string(mark.what), std::string(mark.hint)};
+  if (bytes.empty()) return FileKind{"an empty file", kIncompleteHint};
+  for (const MagicNumber& entry : kMagicNumbers) {
+    if (has_magic_number(bytes, entry)) return FileKind{std::string(entry.what), std::string(entry.hint)};
   }
   for (const auto& [part, what] : kNames) {
     if (file_name.find(part) != std::string_view::npos) return FileKind{std::string(what), std::string(kConvert)};
   }
   if (const std::string_view text = text_begin(bytes); !text.empty()) return text_kind(text);
-  if (only_zeros(bytes)) return FileKind{"only zero bytes", kCutOff};
+  if (only_zeros(bytes)) return FileKind{"only zero bytes", kIncompleteHint};
   return std::nullopt;
 }
 

@@ -24,6 +24,6 @@ std::optional<FileKind> find_file_kind(std::span<const std::byte> bytes, std::st
 Error not_weights(std::span<const std::byte> bytes, std::string_view file_name = {});
 
 // The hint for a file that ends early.
-inline constexpr const char* kCutOff = "the file is incomplete: download or copy it again";
+inline constexpr const char* kIncompleteHint = "the file is incomplete: download or copy it again";
 
 }  // namespace effnet::formats

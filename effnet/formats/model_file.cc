@@ -23,7 +23,7 @@ constexpr std::string_view kReserved = "effnet.";
 constexpr std::string_view kCheckpoint = kCheckpointState;
 constexpr std::string_view kPlain = "model/";
 constexpr std::string_view kAveraged = "ema/";
-constexpr std::int64_t kMostPixels = 65535;
+constexpr std::int64_t kMaxPixels = 65535;
 
 // ---- metadata texts -------------------------------------------------------------------------------------------------
 
@@ -36,9 +36,9 @@ const std::string& metadata_text(const tensor::Weights& weights, std::string_vie
 // Valid values have at most three levels. Deeper text is rejected during parsing, so memory stays close to the text's
 // size.
 Json parse_json(const tensor::Weights& weights, std::string_view key) {
-  constexpr int kMostDepth = 4;
+  constexpr int kMaxDepth = 4;
   const auto bound = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMostDepth) throw input_error("{}: nested too deep (expected at most {} levels)", key, kMostDepth);
+    if (depth > kMaxDepth) throw input_error("{}: nested too deep (expected at most {} levels)", key, kMaxDepth);
     return true;
   };
   try {
@@ -93,8 +93,8 @@ std::array<double, kCount> numbers_of(const Json& json, std::string_view key) {
 Size size_of(const Json& json, std::string_view key) {
   const std::array<double, 2> numbers = numbers_of<2>(json, key);
   for (const double number : numbers) {
-    if (!(number >= 1 && number <= kMostPixels) || number != std::floor(number)) {
-      throw input_error("{} is out of range (got {}, expected 1 to {} pixels)", key, number, kMostPixels);
+    if (!(number >= 1 && number <= kMaxPixels) || number != std::floor(number)) {
+      throw input_error("{} is out of range (got {}, expected 1 to {} pixels)", key, number, kMaxPixels);
     }
   }
   return {static_cast<std::int64_t>(numbers[0]), static_cast<std::int64_t>(numbers[1])};
@@ -140,8 +140,8 @@ Preprocessing parse_preprocessing(const tensor::Weights& weights) {
 
 void check_preprocessing(const Preprocessing& preprocessing) {
   const auto pixels = [](std::int64_t value, std::string_view key) {
-    if (value < 1 || value > kMostPixels) {
-      throw input_error("{} is out of range (got {}, expected 1 to {} pixels)", key, value, kMostPixels);
+    if (value < 1 || value > kMaxPixels) {
+      throw input_error("{} is out of range (got {}, expected 1 to {} pixels)", key, value, kMaxPixels);
     }
   };
   pixels(preprocessing.crop.h, "crop");

@@ -33,7 +33,7 @@ class PickleMachine {
 
  protected:
   // A checkpoint of the largest EfficientNet with optimiser state pushes about 0.2 million values.
-  static constexpr std::size_t kMostValues = std::size_t{4} << 20;
+  static constexpr std::size_t kMaxValues = std::size_t{4} << 20;
   static constexpr std::string_view kOrderedDict = "collections.OrderedDict";
 
   // Indices of values that every table begins with.
@@ -50,7 +50,7 @@ class PickleMachine {
   std::string_view take(std::uint64_t count) {
     if (count > source_.size() - at_) {
       throw corrupt(fmt::format("the data ends early (got {} more bytes, expected {})", source_.size() - at_, count))
-          .with_hint(kCutOff);
+          .with_hint(kIncompleteHint);
     }
     const std::string_view taken = source_.substr(at_, count);
     at_ += count;
@@ -64,7 +64,8 @@ class PickleMachine {
   }
   std::string_view line() {
     const std::size_t end = source_.find('\n', at_);
-    if (end == std::string_view::npos) throw corrupt("the data ends early (got no line end)").with_hint(kCutOff);
+    if (end == std::string_view::npos)
+      throw corrupt("the data ends early (got no line end)").with_hint(kIncompleteHint);
     const std::string_view taken = source_.substr(at_, end - at_);
     at_ = end + 1;
     return taken;
@@ -82,7 +83,7 @@ class PickleMachine {
   // The stack. Every push counts towards the limit, shared values too: a list with the same None a billion times would
   // also exhaust memory.
   void push(PickleIndex index) {
-    if (++pushes_ > kMostValues) throw corrupt(fmt::format("more than {} values", kMostValues));
+    if (++pushes_ > kMaxValues) throw corrupt(fmt::format("more than {} values", kMaxValues));
     stack_.push_back(index);
   }
   void push(PickleValue value) {
@@ -145,7 +146,7 @@ class PickleMachine {
   }
 
   void marks_push() {
-    if (++pushes_ > kMostValues) throw corrupt(fmt::format("more than {} values", kMostValues));
+    if (++pushes_ > kMaxValues) throw corrupt(fmt::format("more than {} values", kMaxValues));
     marks_.push_back(stack_.size());
   }
 
@@ -164,7 +165,7 @@ class PickleMachine {
 
   void remember(std::uint64_t slot) {
     // Python numbers memo entries 0, 1, 2, ... and each takes at least one byte of the file.
-    if (slot >= source_.size() || slot >= kMostValues) throw corrupt("memo number out of range");
+    if (slot >= source_.size() || slot >= kMaxValues) throw corrupt("memo number out of range");
     need(1);
     if (slot >= memo_.size()) memo_.resize(slot + 1, kUnset);
     if (memo_[slot] == kUnset) ++memo_count_;
@@ -209,7 +210,7 @@ class PickleMachine {
         const auto both = pickle_[pair].items();
         if (both.size() != 2) throw corrupt("an OrderedDict with an element that is not a pair");
         pushes_ += 2;  // pairs may be shared, so they count as pushes
-        if (pushes_ > kMostValues) throw corrupt(fmt::format("more than {} values", kMostValues));
+        if (pushes_ > kMaxValues) throw corrupt(fmt::format("more than {} values", kMaxValues));
         dict.insert(dict.end(), both.begin(), both.end());
       }
     }

@@ -101,14 +101,14 @@ tensor::Weights parse_legacy_container(std::span<const std::byte> bytes, const s
     if (size == sizes.end()) throw input_error("storage {}: no tensor uses it", in_quotes(key));
     std::uint64_t count = 0;
     if (rest.size() < sizeof(count)) {
-      throw input_error("storage {} is missing: the file ends early", in_quotes(key)).with_hint(kCutOff);
+      throw input_error("storage {} is missing: the file ends early", in_quotes(key)).with_hint(kIncompleteHint);
     }
     std::memcpy(&count, rest.data(), sizeof(count));
     rest = rest.subspan(sizeof(count));
     if (count > rest.size() / size->second) {
       throw input_error("storage {} is too long (got {} elements of {} bytes, expected at most {} bytes)",
                         in_quotes(key), count, size->second, rest.size())
-          .with_hint(kCutOff);
+          .with_hint(kIncompleteHint);
     }
     const auto data = rest.first(count * size->second);
     rest = rest.subspan(data.size());

@@ -54,7 +54,7 @@ const std::vector<std::string_view>& known_globals() {
   return names;
 }
 
-constexpr std::size_t kMostDims = 64;  // torch's own limit
+constexpr std::size_t kMaxDims = 64;  // torch's own limit
 constexpr int kMaxNesting = 6;
 
 // Returns the name of a known or foreign global, for messages.
@@ -120,8 +120,8 @@ tensor::Dims dims_of(const Pickle& pickle, const PickleValue& list, std::string_
   // torch.Size(...) is a call with one tuple as its argument.
   const PickleValue& items = list.is(PickleKind::object) ? pickle.item(pickle.item(list, 1), 0) : list;
   if (!items.is(PickleKind::tuple) && !items.is(PickleKind::list)) throw input_error("{} is not a tuple", what);
-  if (items.items().size() > kMostDims) {
-    throw input_error("{} too long (got {}, expected at most {})", what, items.items().size(), kMostDims);
+  if (items.items().size() > kMaxDims) {
+    throw input_error("{} too long (got {}, expected at most {})", what, items.items().size(), kMaxDims);
   }
   tensor::Dims dims;
   for (const PickleIndex index : items.items())

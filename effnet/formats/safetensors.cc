@@ -21,10 +21,10 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
-constexpr std::uint64_t kMostHeader = 100'000'000;            // the official readers' limit
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 62;  // maximum data size: sums with it do not overflow
+constexpr std::uint64_t kMaxHeader = 100'000'000;            // the official readers' limit
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;  // maximum data size: sums with it do not overflow
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kMostDims = 64;
+constexpr std::size_t kMaxDims = 64;
 constexpr std::string_view kMetadata = "__metadata__";
 
 struct Entry {
@@ -68,9 +68,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (level_ != 3) throw unexpected("a number");
     Entry& entry = entries.back();
     if (field_ == "shape") {
-      constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
-      if (value > kMost) throw input_error("{}: dimension too large (got {}, expected at most 2^62)", place(), value);
-      if (entry.dims.size() == kMostDims) throw input_error("{}: more than {} dimensions", place(), kMostDims);
+      constexpr std::uint64_t kMax = std::uint64_t{1} << 62;
+      if (value > kMax) throw input_error("{}: dimension too large (got {}, expected at most 2^62)", place(), value);
+      if (entry.dims.size() == kMaxDims) throw input_error("{}: more than {} dimensions", place(), kMaxDims);
       entry.dims.push_back(static_cast<std::int64_t>(value));
     } else {
       if (entry.offsets.size() == 2) throw input_error("{}: more than two data_offsets", place());
@@ -166,7 +166,7 @@ std::string unsupported(std::string_view dtype) {
 
 Error cut_off(std::uint64_t got, std::uint64_t after_length) {
   return input_error("the file ends early (got {} bytes, expected at least {})", got, kLengthBytes + after_length)
-      .with_hint(kCutOff);
+      .with_hint(kIncompleteHint);
 }
 
 std::uint64_t read_length(std::span<const std::byte> bytes) {
@@ -177,10 +177,10 @@ std::uint64_t read_length(std::span<const std::byte> bytes) {
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof(length));
   const std::uint64_t room = bytes.size() - kLengthBytes;
-  const std::uint64_t most = std::min(room, kMostHeader);
+  const std::uint64_t most = std::min(room, kMaxHeader);
   if (length <= most) return length;
   if (find_file_kind(bytes)) throw not_weights(bytes);
-  if (length <= kMostHeader && room > 0 && bytes[kLengthBytes] == std::byte{'{'}) throw cut_off(bytes.size(), length);
+  if (length <= kMaxHeader && room > 0 && bytes[kLengthBytes] == std::byte{'{'}) throw cut_off(bytes.size(), length);
   throw input_error("header length out of range (got {}, expected at most {})", length, most);
 }
 
@@ -213,7 +213,7 @@ tensor::Weights parse_safetensors(std::span<const std::byte> bytes, const std::s
     const std::optional<tensor::Dtype> dtype = tensor::find_dtype(&tensor::DtypeInfo::safetensors, entry.dtype);
     const std::uint64_t begin = entry.offsets[0];
     const std::uint64_t end = entry.offsets[1];
-    if (begin > end || end > kMostBytes) {
+    if (begin > end || end > kMaxBytes) {
       throw input_error("tensor {}: data_offsets out of range (got {} to {}, expected within {} bytes)",
                         in_quotes(entry.name), begin, end, data.size());
     }
@@ -289,8 +289,7 @@ void write_safetensors(const std::filesystem::path& path, const tensor::Weights&
   header = "{" + (header.empty() ? header : header.substr(1)) + "}";
   const std::size_t used = kLengthBytes + header.size();
   header.append((kAlignment - used % kAlignment) % kAlignment, ' ');
-  if (header.size() > kMostHeader)
-    throw input_error("{}: the header would exceed {} bytes", path.string(), kMostHeader);
+  if (header.size() > kMaxHeader) throw input_error("{}: the header would exceed {} bytes", path.string(), kMaxHeader);
 
   std::array<std::byte, kLengthBytes> length{};
   const std::uint64_t header_size = header.size();

@@ -13,7 +13,7 @@
 namespace effnet::formats {
 namespace {
 
-constexpr std::uint64_t kMostGrowth = 8;
+constexpr std::uint64_t kMaxGrowth = 8;
 constexpr std::uint64_t kFreeGrowth = std::uint64_t{1} << 20;
 // Block size for libarchive's reader. It computes a block's CRC with 32-bit lengths, so a block must be below 4 GiB. An
 // entry whose header crosses a block border is copied instead of viewed, so blocks are large.
@@ -47,8 +47,8 @@ class Utf8Names {
 // Returns true if the end-of-archive record is present: 22 bytes and a comment of at most 65,535 bytes.
 bool has_end(std::span<const std::byte> bytes) {
   constexpr std::string_view kEnd = "PK\x05\x06";
-  constexpr std::size_t kRecord = 22, kMost = kRecord + 65535;
-  const auto tail = bytes.last(std::min(bytes.size(), kMost));
+  constexpr std::size_t kRecord = 22, kMax = kRecord + 65535;
+  const auto tail = bytes.last(std::min(bytes.size(), kMax));
   const std::string_view text(reinterpret_cast<const char*>(tail.data()), tail.size());
   const std::size_t at = text.rfind(kEnd);
   return at != std::string_view::npos && text.size() - at >= kRecord;
@@ -137,7 +137,7 @@ class DataReader {
     const std::uint64_t more = block.size() + (copying_ ? 0 : view_.size());
     if (more > budget_ - copied_) {
       throw input_error("ZIP entry {}: too large when inflated (expected at most {} times the archive's size)",
-                        in_quotes(entry_name), kMostGrowth);
+                        in_quotes(entry_name), kMaxGrowth);
     }
     copied_ += more;
     if (!copying_) copy_.assign(view_.begin(), view_.end());
@@ -157,7 +157,7 @@ class DataReader {
 }  // namespace
 
 ZipContents read_zip(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
-  if (!has_end(bytes)) throw input_error("the ZIP archive ends early (got no end record)").with_hint(kCutOff);
+  if (!has_end(bytes)) throw input_error("the ZIP archive ends early (got no end record)").with_hint(kIncompleteHint);
   const Utf8Names names;
   const Archive reader(archive_read_new());
   if (reader == nullptr) throw environment_error("out of memory: failed to create a ZIP reader");
@@ -166,7 +166,7 @@ ZipContents read_zip(std::span<const std::byte> bytes, const std::shared_ptr<con
       archive_read_open_memory2(reader.get(), bytes.data(), bytes.size(), kBlock) != ARCHIVE_OK) {
     throw corrupt(reader.get());
   }
-  const std::uint64_t budget = bytes.size() * kMostGrowth + kFreeGrowth;
+  const std::uint64_t budget = bytes.size() * kMaxGrowth + kFreeGrowth;
   ZipContents contents;
   for (;;) {
     archive_entry* entry = nullptr;
