@@ -171,7 +171,7 @@ class RankProcesses {
       forward_stderr(50);
       reap();
       if (interrupted() && !signalled_) {
-        signalled_ = true;  // waits without a time limit for saving; a second signal ends this process
+        signalled_ = true;  // no time limit for saving; a second signal ends this process
         signal_all(SIGTERM);
       }
       if (first_failure_ < 0 || signalled_) continue;
