@@ -14,7 +14,7 @@
 namespace effnet::cli {
 namespace {
 
-// All of `text` as a number; false if it is none or does not fit.
+// Parses all of `text` as a number. Returns false if it is not a number or out of range.
 template <class Number>
 bool parse_whole(std::string_view text, Number& value) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -157,22 +157,22 @@ void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help) {
 
 bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals) {
   if (file != "-") return false;
-  if (globals.json) throw usage_error("{} -: stdout has one document (got --json too, expected one of them)", flag);
+  if (globals.json)
+    throw usage_error("{} -: stdout can hold one document only (got --json too, expected one of them)", flag);
   return true;
 }
 
 void check_no_stdout(std::string_view flag, std::string_view file) {
   if (file == "-")
-    throw usage_error("{}: not a text for stdout (got -, expected a file)", flag)
-        .with_hint("./- is a file of that name");
+    throw usage_error("{}: this format cannot be written to stdout (got -, expected a file)", flag)
+        .with_hint("use ./- for a file with the name -");
 }
 
 void check_not_input(std::string_view flag, const std::string& file, const std::string& input) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored) || !std::filesystem::equivalent(file, input, ignored)) return;
-  throw usage_error("{}: the result would replace what it is made of (got {}, expected another file)", flag,
-                    in_quotes(file))
-      .with_hint("choose another name; effnet overwrites results, never its input");
+  throw usage_error("{}: the output file is the input file (got {}, expected another file)", flag, in_quotes(file))
+      .with_hint("choose another name; effnet never overwrites its input");
 }
 
 }  // namespace effnet::cli

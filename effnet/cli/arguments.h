@@ -1,5 +1,5 @@
-// What people write on the command line: numbers, lists, sizes, amounts and the files that a command writes. Everything
-// here throws Error(usage) that names the flag, what came and what was expected.
+// Parses and checks command-line values: numbers, lists, sizes, amounts and output files. All functions throw
+// Error(usage) with the flag, the value and what was expected.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -19,29 +19,29 @@ struct Globals;
 int parse_integer(std::string_view flag, std::string_view text, int low, int high);
 std::vector<int> parse_counts(std::string_view flag, std::string_view text, int high);  // "1,8": each from 1 to `high`
 std::uint64_t parse_seed(std::string_view text);
-// The parts of a list such as 1,8; empty parts are kept, and are for the caller to refuse.
+// Splits a list such as 1,8 at commas. Keeps empty parts, which the caller must reject.
 std::vector<std::string> split_list(std::string_view text);
-// "0.485,0.456,0.406": each above `low`, at most 1e6.
+// "0.485,0.456,0.406": three numbers, each above `low` and at most 1e6.
 std::array<double, 3> parse_triple(std::string_view flag, const std::string& text, double low);
-// "390M", "1.8G", "64MiB", "1e9" -> a number above zero. K, M, G, T are powers of 1000; KiB, MiB, GiB of 1024; a final
-// B is allowed.
+// "390M", "1.8G", "64MiB", "1e9" -> a number above zero. K, M, G, T (or KB, MB, GB, TB) are powers of 1000; KiB, MiB,
+// GiB, TiB are powers of 1024.
 double parse_amount(std::string_view text, std::string_view flag);
 // "12.5" -> milliseconds above 0, at most `high`.
 double parse_milliseconds(std::string_view flag, const std::string& text, double high);
 // "224" or "300x200" (HxW), each 1..65535.
 Size parse_resolution(std::string_view text);
 
-// Options of these kinds. They refuse a wrong value while the command line is parsed.
+// Add an option of this kind. A wrong value throws while the command line is parsed.
 void add_number(CLI::App& app, const std::string& flag, int& value, int low, int high, const std::string& help);
 void add_numbers(CLI::App& app, const std::string& flag, std::vector<int>& values, int high, const std::string& help);
 void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help);  // --seed: any whole number of 64 bits
 
-// "-" as the file that a command writes (`flag` names it) means stdout where the file is text; stdout then holds it and
-// nothing else, so that --json beside it is an error.
+// Returns true if the output file of option `flag` is "-", which means stdout. For text files only. Stdout then
+// contains the file and nothing else, so --json in addition is an error.
 bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals);
-// Where the file is no text, "-" is an error.
+// For output files that are not text: "-" is an error.
 void check_no_stdout(std::string_view flag, std::string_view file);
-// An error if the file that `flag` names is the very file `input`.
+// An error if the output file of option `flag` is the same file as `input`.
 void check_not_input(std::string_view flag, const std::string& file, const std::string& input);
 
 }  // namespace effnet::cli

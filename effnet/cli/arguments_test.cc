@@ -101,7 +101,7 @@ TEST(Arguments, Milliseconds) {
   }
 }
 
-TEST(Arguments, OptionsRefuseWhileTheyAreParsed) {
+TEST(Arguments, OptionsRejectWrongValuesDuringParsing) {
   CLI::App app;
   int number = 5;
   std::vector<int> numbers{1};
@@ -117,20 +117,21 @@ TEST(Arguments, OptionsRefuseWhileTheyAreParsed) {
             "2 --top: wrong value (got '11', expected a whole number from 1 to 10)");
 }
 
-TEST(Arguments, FilesThatACommandWrites) {
+TEST(Arguments, OutputFiles) {
   EXPECT_TRUE(is_stdout("-o", "-", {}));
   EXPECT_FALSE(is_stdout("-o", "./-", {}));
   EXPECT_FALSE(is_stdout("-o", "", {true, false, {}}));
   EXPECT_EQ(refusal([] {
               is_stdout("-o", "-", {true, false, {}});
             }),
-            "2 -o -: stdout has one document (got --json too, expected one of them)");
+            "2 -o -: stdout can hold one document only (got --json too, expected one of them)");
   check_no_stdout("--pth", "./-");
-  EXPECT_EQ(refusal([] { check_no_stdout("--pth", "-"); }), "2 --pth: not a text for stdout (got -, expected a file)");
+  EXPECT_EQ(refusal([] { check_no_stdout("--pth", "-"); }),
+            "2 --pth: this format cannot be written to stdout (got -, expected a file)");
 
   const TemporaryFolder folder(std::filesystem::temp_directory_path());
   const std::string input = (folder.path() / "a").string();
-  check_not_input("-o", input, input);  // it is not there yet
+  check_not_input("-o", input, input);  // the file does not exist yet
   std::ofstream(input) << "x";
   std::filesystem::create_hard_link(input, folder.path() / "b");
   check_not_input("-o", (folder.path() / "c").string(), input);
@@ -139,8 +140,7 @@ TEST(Arguments, FilesThatACommandWrites) {
     const bool same = file.ends_with("a") || file.ends_with("b");
     EXPECT_EQ(
         refusal([&] { check_not_input("-o", file, input); }),
-        same ? fmt::format("2 -o: the result would replace what it is made of (got '{}', expected another file)", file)
-             : "");
+        same ? fmt::format("2 -o: the output file is the input file (got '{}', expected another file)", file) : "");
   }
 }
 

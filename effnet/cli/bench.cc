@@ -75,7 +75,8 @@ BenchRow run_case(const BenchOptions& o, const BenchCase& one, model::ModelHandl
   return row;
 }
 
-// The timed session's last logits against the reference executor's, largest difference over largest value.
+// Returns the largest difference of the timed session's last logits from the reference executor's, divided by the
+// largest logit.
 double error_of(const BenchRow& row, model::ModelHandle& model, ThreadPool& pool) {
   const std::shared_ptr<const graph::Graph> graph = model.graph(row.what.size);
   const engine::Parameters parameters(model.load_weights().weights);
@@ -134,18 +135,21 @@ std::string layers_text(const BenchRow& row) {
 
 void declare_options(CLI::App& command, BenchOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  add_numbers(command, "--batch", options.batch, 4096, "Images a run, or a list: 1,8 [1]");
-  command.add_option("--precision", options.precision, "fp32 (bf16 and int8 are not built yet)");
-  command.add_option("--resolution", options.resolution, "Input size instead of the model's, or a list: 224,197x311")
+  add_numbers(command, "--batch", options.batch, 4096, "Run N images at once, or a list: 1,8 [1]");
+  command.add_option("--precision", options.precision, kPrecisionHelp);
+  command
+      .add_option("--resolution", options.resolution,
+                  "Use this input size: pixels, or HxW, or a list: 224,197x311 [the model's]")
       ->type_name("R");
-  command.add_option("--seconds", options.seconds, "Time to spend on a case")->type_name("S");
-  command.add_flag("--layers", options.layers, "Every step too: ms, GFLOP/s, share of the core's measured peak, GB/s");
-  command.add_option("--isa", options.isa, "Instruction set [the best of this CPU, or EFFNET_ISA]")->type_name("NAME");
-  command.add_flag("--check", options.check, "Compare the logits with the reference executor's");
-  command.add_flag("--tune", options.tune, "Measure other plans and take the fastest; the choice is kept");
+  command.add_option("--seconds", options.seconds, "Measure each case for S seconds")->type_name("S");
+  command.add_flag("--layers", options.layers, "List every step: ms, MACs, GFLOP/s, share of the measured peak, GB/s");
+  command.add_option("--isa", options.isa, "Use this instruction set [EFFNET_ISA, else the best of this CPU]")
+      ->type_name("NAME");
+  command.add_flag("--check", options.check, "Compare the logits with those of the reference executor");
+  command.add_flag("--tune", options.tune, "Measure other plans, use the fastest and store the choice");
   command
       .add_option("--without", options.without,
-                  "Switches of the plan to turn off, to see what each brings: fuse_epilogues, fuse_depthwise, ...")
+                  "Turn off these switches of the plan: fuse_epilogues, fuse_depthwise, fuse_scale, fuse_pool")
       ->type_name("A,B");
   options.load.declare(command);
 }
@@ -167,7 +171,7 @@ BenchResult run_bench(const BenchOptions& o, const Globals& globals, Output& out
     rows.push_back(run_case(o, one, model, weights, out));
     progress.update(static_cast<std::int64_t>(rows.size()));
   }
-  // After all timing, so that the executor's memory does not count.
+  // After all timing, so that the executor's memory is not part of peak_rss_bytes.
   if (o.check) {
     for (BenchRow& row : rows) row.max_rel_error = error_of(row, model, pool);
   }

@@ -1,4 +1,4 @@
-// effnet bench MODEL: how fast a network runs here, as a whole and step by step.
+// effnet bench MODEL: measures the speed of a network on this machine, in total and per step.
 #pragma once
 
 #include <cstdint>
@@ -21,14 +21,14 @@ struct BenchOptions {
 };
 void declare_options(CLI::App& command, BenchOptions& options);
 
-// One combination of the flags that take lists.
+// One combination of resolution, batch and threads.
 struct BenchCase {
   Size size;
   std::int64_t batch = 1;
   int threads = 1;
 };
 
-// A step of the plan, at its fastest of several profiled runs.
+// A step of the plan, with its minimum time over several profiled runs.
 struct BenchLayer {
   engine::StepInfo step;
   double gflops = 0, peak_share = 0, gbytes_per_second = 0;
@@ -43,15 +43,15 @@ struct BenchRow {
   std::int64_t workspace_bytes = 0, weights_bytes = 0, peak_rss_bytes = 0;
   double plan_ms = 0;
   std::optional<engine::PlanOptions> tuned;  // with --tune
-  double peak_gflops = 0;                    // of all threads' cores: with --layers
+  double peak_gflops = 0;                    // of all threads together; with --layers
   std::vector<BenchLayer> layers;
-  std::vector<float> logits;            // of the last run
+  std::vector<float> logits;            // of the last timed run
   std::optional<double> max_rel_error;  // with --check
 };
-using BenchResult = std::vector<BenchRow>;  // one a case, never empty
+using BenchResult = std::vector<BenchRow>;  // one row per case, never empty
 BenchResult run_bench(const BenchOptions& o, const Globals& globals, Output& out);
 Json to_json(const BenchRow& row);
-Json to_json(const BenchResult& rows);  // one object, or a list
+Json to_json(const BenchResult& rows);  // one object, or a list of objects
 std::string to_text(const BenchResult& rows);
 
 }  // namespace effnet::cli

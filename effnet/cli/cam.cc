@@ -11,12 +11,15 @@ namespace effnet::cli {
 void declare_options(CLI::App& command, CamOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
   command.add_option("IMAGE", options.image, "An image: " + vision::image_formats())->required();
-  command.add_option("-o,--out", options.out, "The image to write: " + vision::written_extensions() + " by its name")
+  command
+      .add_option("-o,--out", options.out,
+                  "Write the image to this file; the extension decides the format: " + vision::written_extensions())
       ->type_name("OUT.png")
       ->required();
-  add_number(command, "--class", options.class_index, 0, 1 << 20,
-             "The class whose evidence is shown [the predicted one]");
-  command.add_option("--resolution", options.resolution, "Input size instead of the model's; larger gives a finer map")
+  add_number(command, "--class", options.class_index, 0, 1 << 20, "Show class N [the predicted class]");
+  command
+      .add_option("--resolution", options.resolution,
+                  "Use this input size: pixels, or HxW; a larger one gives a finer map [the model's]")
       ->type_name("R");
   command.add_option("--backend", options.backend, kBackendHelp);
   options.load.declare(command);

@@ -1,5 +1,5 @@
-// effnet cam MODEL IMAGE -o OUT.png|jpg|webp [--class K]: the class activation map of the paper's Figure 7 over the
-// photograph.
+// effnet cam MODEL IMAGE -o OUT.png|jpg|webp [--class K]: draws the class activation map (the paper's Figure 7) over
+// the image.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace effnet::cli {
 
 struct CamOptions {
   std::string model, image, out, resolution, backend = "engine";
-  int class_index = -1;  // the predicted one
+  int class_index = -1;  // -1: the predicted class
   LoadOptions load;
 };
 void declare_options(CLI::App& command, CamOptions& options);

@@ -1,4 +1,4 @@
-// What tests of the command line share: an Output into memory, and what a command line comes to.
+// Helpers for command-line tests: an Output that writes to memory, and functions that run or parse a command line.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,39 +34,39 @@ class MemoryFile {
   std::FILE* file;
 };
 
-struct Captured {
+struct CapturedOutput {
   MemoryFile results, messages;
   Output out{results.file, messages.file};
 };
 
-// What `effnet WORDS...` does.
-struct Ran {
+// Runs `effnet WORDS...` in this process.
+struct RunResult {
   int code;
   std::string results, messages;
 };
-inline Ran run_effnet(std::vector<std::string> words) {
+inline RunResult run_effnet(std::vector<std::string> words) {
   words.insert(words.begin(), "effnet");
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  Captured captured;
+  CapturedOutput captured;
   const int code = run_program(static_cast<int>(words.size()), arguments.data(), effnet_program(), captured.out);
   return {code, captured.results.text(), captured.messages.text()};
 }
 
-// The options of a command whose arguments are `words`.
+// Returns the options of a command with the arguments `words`.
 template <class Options>
 Options parsed(const std::vector<std::string>& words) {
   CLI::App app;
   app.option_defaults()->always_capture_default();
   Options options;
   declare_options(app, options);
-  std::vector<std::string> reversed(words.rbegin(), words.rend());  // as CLI11 takes them
+  std::vector<std::string> reversed(words.rbegin(), words.rend());  // CLI11 expects them reversed
   app.parse(reversed);
   return options;
 }
 
-// What an Error says, "CODE MESSAGE"; empty if there is none.
+// Returns "CODE MESSAGE" of the Error that `call` throws; empty if it throws none.
 template <class Call>
 std::string refusal(Call call) {
   try {

@@ -1,6 +1,6 @@
-// What every sub-command is given and how it is declared. One file a sub-command; commands.cc has the table.
+// How a sub-command is declared and what it receives. Each sub-command has its own file; commands.cc has the table.
 //
-// A sub-command is a function from options to a result, and two renderings of the result:
+// A sub-command is a function from options to a result, with two renderings of the result:
 //   struct XOptions; void declare_options(CLI::App&, XOptions&);
 //   struct XResult; XResult run_x(const XOptions&), or run_x(const XOptions&, const Globals&, Output&);
 //   Json to_json(const XResult&); std::string to_text(const XResult&);
@@ -21,20 +21,20 @@ namespace effnet::cli {
 struct Globals {
   bool json = false;
   bool quiet = false;
-  std::vector<int> threads;  // none: the cores this process may use
+  std::vector<int> threads;  // empty: the cores that this process may use
 };
 
-// Declares the sub-command's options on `command` and returns what runs once they are parsed. State shared by options
-// and body lives in a shared_ptr that both capture. The result is the exit code; errors are exceptions.
+// Declare adds the sub-command's options to `command` and returns its Body, which runs after parsing. State that
+// options and body share is in a shared_ptr that both capture. The Body returns the exit code; errors are exceptions.
 using Body = std::function<int(Output& out)>;
 using Declare = Body(CLI::App& command, const Globals& globals);
 struct Command {
   std::string_view name;
   std::string_view summary;
   Declare* declare;
-  bool thread_lists = false;  // --threads 1,2 runs it for each
-  // Another program carries the command out: replaces this process by it, with the same arguments, or throws.
-  void (*become)(int argc, char** argv) = nullptr;
+  bool thread_lists = false;  // --threads accepts a list, such as 1,2
+  // For a command of another program: replaces this process by that program with the same arguments, or throws.
+  void (*exec)(int argc, char** argv) = nullptr;
 };
 
 template <class Result>

@@ -3,11 +3,11 @@
 
 namespace effnet::cli {
 
-// Each in the file of its name.
+// Each is defined in the file of its name.
 Declare declare_models, declare_inspect, declare_scale, declare_pull, declare_import, declare_export, declare_predict,
     declare_eval, declare_data, declare_cam, declare_bench, declare_launch, declare_compare, declare_report,
     declare_paper, declare_doctor;
-void become_effnet_train(int argc, char** argv);
+void exec_effnet_train(int argc, char** argv);
 
 const Program& effnet_program() {
   static const Program program{
@@ -15,22 +15,22 @@ const Program& effnet_program() {
       .commands =
           {
               {"models", "List the named networks", declare_models},
-              {"inspect", "Count a network: parameters, MACs, memory, layer by layer", declare_inspect},
-              {"scale", "Scale a network by the compound rule, by hand or to a budget", declare_scale},
-              {"pull", "Fetch published weights by name", declare_pull},
-              {"import", "Turn a foreign checkpoint into a model file", declare_import},
+              {"inspect", "Show a network's parameters, MACs, memory and layers", declare_inspect},
+              {"scale", "Scale a network by the compound rule, by given multipliers or to a target", declare_scale},
+              {"pull", "Download published weights by name", declare_pull},
+              {"import", "Convert a foreign checkpoint to a model file", declare_import},
               {"export", "Write a model's weights for other programs", declare_export},
               {"predict", "Classify images", declare_predict},
-              {"eval", "Score a model on a labelled set of images", declare_eval},
-              {"data", "Check a labelled set of images before training on it", declare_data},
-              {"cam", "Show where in an image a model sees a class", declare_cam},
-              {"bench", "Time a network on this machine", declare_bench, true},
-              {"train", "Train a network from a recipe", nullptr, false, become_effnet_train},
-              {"launch", "Run a command in several processes that work together", declare_launch},
-              {"compare", "Compare two ways of computing a network, layer by layer", declare_compare},
-              {"report", "Write the page about a training run: curves, confusion, worst mistakes", declare_report},
-              {"paper", "The paper's tables beside ours", declare_paper},
-              {"doctor", "Say what this machine has and what is missing", declare_doctor},
+              {"eval", "Measure a model's accuracy on labelled images", declare_eval},
+              {"data", "Check a dataset before training", declare_data},
+              {"cam", "Draw a class activation map: where in an image a model sees a class", declare_cam},
+              {"bench", "Measure a network's speed on this machine", declare_bench, true},
+              {"train", "Train a network from a recipe", nullptr, false, exec_effnet_train},
+              {"launch", "Run a command in several processes as one group", declare_launch},
+              {"compare", "Compare two backends on one network, layer by layer", declare_compare},
+              {"report", "Write a page about a training run: curves, confusion matrix, worst mistakes", declare_report},
+              {"paper", "Show a table of the paper beside effnet's own values", declare_paper},
+              {"doctor", "Show what this machine has, and problems", declare_doctor},
           },
       .planned = {"quantize", "probe", "finetune", "features", "data split", "search", "compare-models",
                   "scale frontier", "scale search"}};

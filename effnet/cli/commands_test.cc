@@ -1,4 +1,4 @@
-// What each command line comes to: the options of every command whose result is a value.
+// Parsing of command lines: the options of every command, and errors.
 #include <csignal>
 #include <filesystem>
 
@@ -57,7 +57,7 @@ TEST(Inspect, Counts) {
   EXPECT_EQ(other.graph.classes(), 7);
   EXPECT_EQ(other.graph.input().w, 131);
   EXPECT_EQ(other.preprocessing.crop, (Size{97, 131}));
-  EXPECT_EQ(other.costs.params, 5288548 - 993 * 1281);  // 1280 weights and a bias a class
+  EXPECT_EQ(other.costs.params, 5288548 - 993 * 1281);  // 1280 weights and one bias per class
 }
 
 TEST(Scale, Options) {
@@ -95,15 +95,15 @@ TEST(Scale, Options) {
   EXPECT_TRUE(all.family);
 }
 
-TEST(Scale, OneWayOnly) {
-  Captured captured;
+TEST(Scale, RequiresExactlyOneWayOfScaling) {
+  CapturedOutput captured;
   const auto refused = [&](const ScaleOptions& options) {
     return refusal([&] { run_scale(options, {.threads = {1}}, captured.out); });
   };
   const std::string kWays = "expected --phi, or --depth/--width/--resolution, or one --target)";
-  EXPECT_EQ(refused({.base = "mobilenet_v2"}), "2 say how to scale in one way (got none, " + kWays);
+  EXPECT_EQ(refused({.base = "mobilenet_v2"}), "2 choose one way of scaling (got none, " + kWays);
   EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .width = 2, .target_macs = "1G"}),
-            "2 say how to scale in one way (got --phi and --depth/--width/--resolution and --target-macs, " + kWays);
+            "2 choose one way of scaling (got --phi and --depth/--width/--resolution and --target-macs, " + kWays);
   EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .dims = "dx"}),
             "2 --dims: unknown dimension (got 'dx', expected letters of dwr)");
   EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 61}), "2 --phi: out of range (got 61, expected -60 to 60)");
@@ -116,7 +116,7 @@ TEST(Scale, OneWayOnly) {
 TEST(Scale, WritesTheArchFile) {
   const TemporaryFolder folder(std::filesystem::temp_directory_path());
   const std::string path = (folder.path() / "half.toml").string();
-  Captured captured;
+  CapturedOutput captured;
   const ScaleResult half = run_scale({.base = "mobilenet_v2", .width = 0.5, .resolution = "96", .out = path},
                                      {.threads = {1}}, captured.out);
   EXPECT_EQ(half.scaling.resolution, 96);
@@ -141,7 +141,7 @@ TEST(Pull, Options) {
   EXPECT_FALSE(parsed<PullOptions>({"efficientnet_lite0"}).force);
 }
 
-TEST(Pull, WhatIsPublished) {
+TEST(Pull, PublishedWeights) {
   EXPECT_TRUE(can_be_pulled("efficientnet_lite0"));
   EXPECT_FALSE(can_be_pulled("efficientnet_b0"));
   EXPECT_EQ(published_row("efficientnet_lite0").arch, "efficientnet_lite0");
@@ -168,13 +168,14 @@ TEST(Import, Options) {
 }
 
 TEST(Import, Refusals) {
-  Captured captured;
+  CapturedOutput captured;
   const auto refused = [&](const ImportOptions& options) {
     return refusal([&] { run_import(options, {}, captured.out); });
   };
-  EXPECT_EQ(refused({.file = "a", .out = "-"}), "2 -o: not a text for stdout (got -, expected a file)");
+  EXPECT_EQ(refused({.file = "a", .out = "-"}),
+            "2 -o: this format cannot be written to stdout (got -, expected a file)");
   EXPECT_EQ(refused({.file = "a", .padding = "valid", .out = "b"}),
-            "2 --padding: unknown dialect (got 'valid', expected same or symmetric)");
+            "2 --padding: unknown padding (got 'valid', expected same or symmetric)");
   EXPECT_EQ(refused({.file = "a", .weights = "best", .out = "b"}),
             "2 --weights: unknown choice (got 'best', expected model or ema)");
 }
@@ -201,7 +202,7 @@ TEST(Report, Options) {
 }
 
 TEST(Report, Refusals) {
-  Captured captured;
+  CapturedOutput captured;
   EXPECT_EQ(refusal([&] { run_report({.run = "no run", .data = "no/such"}, {}, captured.out); }),
             "3 --data: no/such: no such folder (expected the run's data)");
   EXPECT_EQ(refusal([&] { run_report({.run = "no run"}, {}, captured.out); })[0], '3');
@@ -213,7 +214,7 @@ TEST(Paper, Options) {
   EXPECT_EQ(all.table, "table4");
   EXPECT_EQ(all.out, "a.md");
   EXPECT_EQ(all.seconds, 0.5);
-  Captured captured;
+  CapturedOutput captured;
   const auto refused = [&](const PaperOptions& options, const Globals& globals = {}) {
     return refusal([&] { run_paper(options, globals, captured.out); });
   };
@@ -221,10 +222,10 @@ TEST(Paper, Options) {
   EXPECT_EQ(refused({.table = "table4", .out = "a.txt"}),
             "2 -o: unknown kind of file (got 'a.txt', expected FILE.md or FILE.json)");
   EXPECT_EQ(refused({.table = "table4", .out = "-"}, {true, false, {}}),
-            "2 -o -: stdout has one document (got --json too, expected one of them)");
+            "2 -o -: stdout can hold one document only (got --json too, expected one of them)");
 }
 
-TEST(Launch, WhatCanBeLaunched) {
+TEST(Launch, AcceptsOnlyOtherCommands) {
   check_launched({"models", "--json"});
   EXPECT_EQ(refusal([] { check_launched({}); }).substr(0, 52), "2 effnet launch: no command (got none, expected mode");
   EXPECT_EQ(refusal([] { check_launched({"--json"}); }),
@@ -233,8 +234,8 @@ TEST(Launch, WhatCanBeLaunched) {
             "2 effnet launch: unknown command (got 'launch', ");
 }
 
-// What the ranks of the tests below do; a plain run of it does nothing.
-TEST(LaunchRanks, IsWhatRanksRun) {
+// The tests below start this test as their ranks. Otherwise it does nothing.
+TEST(LaunchRanks, RunsInEachRank) {
   const char* rank = std::getenv("RANK");
   const char* mode = std::getenv("LAUNCH_TEST");
   if (rank == nullptr || mode == nullptr) return;
@@ -244,26 +245,26 @@ TEST(LaunchRanks, IsWhatRanksRun) {
   if (std::string_view(mode) == "fail" && second) std::_Exit(7);
 }
 
-Ran run_two_ranks(const char* mode) {
+RunResult run_two_ranks(const char* mode) {
   ::setenv("LAUNCH_TEST", mode, 1);
-  Captured captured;
-  const int code = run_ranks(2, {"effnet_cli_test", "--gtest_filter=LaunchRanks.IsWhatRanksRun", "--gtest_brief=1"}, 2,
+  CapturedOutput captured;
+  const int code = run_ranks(2, {"effnet_cli_test", "--gtest_filter=LaunchRanks.RunsInEachRank", "--gtest_brief=1"}, 2,
                              captured.out);
   ::unsetenv("LAUNCH_TEST");
   return {code, captured.results.text(), captured.messages.text()};
 }
 
-TEST(LaunchRanks, LinesOfTheOthersHaveTheirRank) {
-  const Ran ran = run_two_ranks("speak");
-  EXPECT_EQ(ran.code, 0);
-  EXPECT_EQ(ran.messages, "[rank 1] one\n[rank 1] two\n");
+TEST(LaunchRanks, LinesOfOtherRanksBeginWithTheRank) {
+  const RunResult run = run_two_ranks("speak");
+  EXPECT_EQ(run.code, 0);
+  EXPECT_EQ(run.messages, "[rank 1] one\n[rank 1] two\n");
 }
 
-TEST(LaunchRanks, ExitCodeOfTheFirstThatFailed) {
-  const Ran failed = run_two_ranks("fail");
+TEST(LaunchRanks, ExitCodeIsThatOfTheFirstFailedRank) {
+  const RunResult failed = run_two_ranks("fail");
   EXPECT_EQ(failed.code, 7);
   EXPECT_EQ(failed.messages, "");
-  const Ran killed = run_two_ranks("kill");
+  const RunResult killed = run_two_ranks("kill");
   EXPECT_EQ(killed.code, 128 + SIGKILL);
   EXPECT_EQ(killed.messages, "effnet: error: rank 1 of 2 was killed by signal 9 (Killed)\n");
 }

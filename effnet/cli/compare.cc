@@ -20,17 +20,17 @@
 namespace effnet::cli {
 namespace {
 
-// One way of computing, which shows what its nodes give.
+// Runs the network on one backend and passes the outputs of nodes to a visitor.
 class Trace {
  public:
   using Visitor = std::function<void(graph::NodeId node, std::span<const float> values)>;
   virtual ~Trace() = default;
-  virtual std::vector<graph::NodeId> shows() const = 0;  // ascending
+  virtual std::vector<graph::NodeId> visited() const = 0;  // nodes that the visitor gets, ascending
   virtual std::vector<float> run(std::span<const float> input, const Visitor& visit) = 0;
 };
 
-// The outputs of the engine's own steps. Logits are the default plan's; the layers are those of a second plan that
-// keeps every step's output, so that at most what lies inside of a step stays fused.
+// Visits the outputs of the engine's steps. Logits come from the default plan. Layer outputs come from a second plan
+// that keeps the output of every step, so operations are fused only inside of a step.
 class EngineTrace : public Trace {
  public:
   EngineTrace(const graph::Graph& graph, const std::shared_ptr<const engine::PackedWeights>& weights, int threads)
@@ -40,27 +40,27 @@ class EngineTrace : public Trace {
       ids.emplace(graph.nodes[i].name, static_cast<graph::NodeId>(i));
     for (const engine::StepInfo& step : plain_.steps()) {
       const auto found = ids.find(step.name);
-      if (found != ids.end() && found->second != 0 && found->second != graph.logits) shown_.push_back(found->second);
+      if (found != ids.end() && found->second != 0 && found->second != graph.logits) visited_.push_back(found->second);
     }
-    std::sort(shown_.begin(), shown_.end());
-    shown_.erase(std::unique(shown_.begin(), shown_.end()), shown_.end());
-    kept_.emplace(graph, weights, engine::SessionOptions{.batch = 1, .threads = threads, .keep = shown_});
+    std::sort(visited_.begin(), visited_.end());
+    visited_.erase(std::unique(visited_.begin(), visited_.end()), visited_.end());
+    detailed_.emplace(graph, weights, engine::SessionOptions{.batch = 1, .threads = threads, .keep = visited_});
   }
 
-  std::vector<graph::NodeId> shows() const override { return shown_; }
+  std::vector<graph::NodeId> visited() const override { return visited_; }
 
   std::vector<float> run(std::span<const float> input, const Visitor& visit) override {
     std::vector<float> logits(static_cast<std::size_t>(plain_.classes()));
-    kept_->run(input, logits);
-    for (const graph::NodeId node : shown_) visit(node, kept_->output(node));
+    detailed_->run(input, logits);
+    for (const graph::NodeId node : visited_) visit(node, detailed_->output(node));
     plain_.run(input, logits);
     return logits;
   }
 
  private:
   engine::Session plain_;
-  std::optional<engine::Session> kept_;
-  std::vector<graph::NodeId> shown_;
+  std::optional<engine::Session> detailed_;
+  std::vector<graph::NodeId> visited_;
 };
 
 class ReferenceTrace : public Trace {
@@ -68,7 +68,7 @@ class ReferenceTrace : public Trace {
   ReferenceTrace(const graph::Graph& graph, const tensor::Weights& weights, bool in_double, ThreadPool& pool)
       : graph_(graph), parameters_(weights), network_(graph, parameters_, pool, {.double_accumulation = in_double}) {}
 
-  std::vector<graph::NodeId> shows() const override {
+  std::vector<graph::NodeId> visited() const override {
     std::vector<graph::NodeId> all;
     for (std::size_t i = 1; i < graph_.nodes.size(); ++i) {
       if (static_cast<graph::NodeId>(i) != graph_.logits) all.push_back(static_cast<graph::NodeId>(i));
@@ -92,7 +92,8 @@ bool is_reference(const std::string& name) { return name == "reference" || name 
 
 std::vector<std::string> parse_backends(const std::string& text) {
   std::vector<std::string> names = split_list(text);
-  if (names.size() != 2) throw usage_error("--backends: wrong number (got {}, expected two: A,B)", names.size());
+  if (names.size() != 2)
+    throw usage_error("--backends: wrong number of backends (got {}, expected two: A,B)", names.size());
   for (const std::string& name : names) {
     if (is_reference(name) || name == "engine" || name.starts_with("engine:")) continue;
     throw usage_error(
@@ -115,7 +116,7 @@ std::unique_ptr<Trace> make_trace(const std::string& name, const graph::Graph& g
 // Fills in layers, logits and top1_agree.
 void compare(const graph::Graph& graph, std::span<const float> input, Trace& a, Trace& b, CompareResult& result) {
   std::vector<graph::NodeId> both;
-  std::ranges::set_intersection(a.shows(), b.shows(), std::back_inserter(both));
+  std::ranges::set_intersection(a.visited(), b.visited(), std::back_inserter(both));
   std::map<graph::NodeId, std::vector<float>> kept;
   const auto wanted = [&](graph::NodeId node) { return std::binary_search(both.begin(), both.end(), node); };
   const std::vector<float> logits_a = a.run(input, [&](graph::NodeId node, std::span<const float> values) {
@@ -139,13 +140,15 @@ Json difference_json(const model::Difference& difference) {
 void declare_options(CLI::App& command, CompareOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
   command
-      .add_option("--backends", options.backends,
-                  "Two of engine, engine:NAME (an instruction set), reference, reference_double")
+      .add_option(
+          "--backends", options.backends,
+          "Compare these two: engine, engine:NAME (an instruction set), reference, reference_double (sums in double)")
       ->type_name("A,B")
       ->required();
-  command.add_option("--image", options.image, "An image: " + vision::image_formats() + " [a synthetic one]")
+  command.add_option("--image", options.image, "Use this image: " + vision::image_formats() + " [a synthetic image]")
       ->type_name("FILE");
-  command.add_option("--resolution", options.resolution, "Input size instead of the model's")->type_name("R");
+  command.add_option("--resolution", options.resolution, "Use this input size: pixels, or HxW [the model's]")
+      ->type_name("R");
   options.load.declare(command);
 }
 
@@ -162,7 +165,7 @@ CompareResult run_compare(const CompareOptions& o, const Globals& globals, Outpu
   const std::vector<float> input =
       o.image.empty() ? model::photo_like(graph->input(), 1, pool)
                       : vision::prepare(vision::read_image(o.image), model.preprocessing().at(size)).input;
-  // The executors first: they hold the plain weights that packing then need not compute again.
+  // Reference backends come first: they load the plain weights, which packing for the engine then reuses.
   std::array<std::unique_ptr<Trace>, 2> traces;
   for (const bool reference : {true, false}) {
     for (std::size_t i = 0; i < 2; ++i) {
@@ -189,16 +192,17 @@ Json to_json(const CompareResult& result) {
 }
 
 std::string to_text(const CompareResult& result) {
-  report::Table table({{"layer", report::Align::left}, {"max |a-b|"}, {"over max |b|"}});
+  report::Table table({{"layer", report::Align::left}, {"max |a-b|"}, {"/ max |b|"}});
   for (const auto& [name, difference] : result.layers)
     table.row({name, fmt::format("{:.2e}", difference.max_abs), fmt::format("{:.2e}", difference.max_rel)});
   const CompareResult::Layer* first = result.first_departure();
-  return fmt::format("{}: {} and {}\n\n{}\nlogits: {:.2e} apart, {:.2e} of the largest; top-1 {}\n{}\n", result.model,
-                     result.backends[0], result.backends[1], table.text(), result.logits.max_abs, result.logits.max_rel,
-                     result.top1_agree ? "agrees" : "differs",
-                     first != nullptr ? fmt::format("the first layer that departs by more than {:g}: {}",
-                                                    CompareResult::kDeparts, first->name)
-                                      : fmt::format("no layer departs by more than {:g}", CompareResult::kDeparts));
+  return fmt::format(
+      "{}: {} and {}\n\n{}\nlogits: largest difference {:.2e}, relative to the largest {:.2e}; top-1 {}\n{}\n",
+      result.model, result.backends[0], result.backends[1], table.text(), result.logits.max_abs, result.logits.max_rel,
+      result.top1_agree ? "agrees" : "differs",
+      first != nullptr ? fmt::format("the first layer with a relative difference above {:g}: {}",
+                                     CompareResult::kMaxDifference, first->name)
+                       : fmt::format("no layer has a relative difference above {:g}", CompareResult::kMaxDifference));
 }
 
 Body declare_compare(CLI::App& command, const Globals& globals) { return bind(command, globals, run_compare); }

@@ -1,4 +1,4 @@
-// effnet compare MODEL --backends A,B: two ways of computing one network, layer by layer.
+// effnet compare MODEL --backends A,B: compares the outputs of two backends layer by layer.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,8 @@ struct CompareOptions {
 void declare_options(CLI::App& command, CompareOptions& options);
 
 struct CompareResult {
-  static constexpr double kDeparts = 1e-3;  // of a layer's largest value: 10,000 times float32's rounding
+  // Relative to the layer's largest value; 10,000 times float32's rounding.
+  static constexpr double kMaxDifference = 1e-3;
   struct Layer {
     std::string name;
     model::Difference difference;
@@ -25,13 +26,13 @@ struct CompareResult {
 
   std::string model, weights;
   std::vector<std::string> backends;  // two
-  std::vector<Layer> layers;          // that both show, in the network's order
+  std::vector<Layer> layers;          // those that both backends provide, in the network's order
   model::Difference logits;
   bool top1_agree = false;
 
-  // The first layer that departs by more than kDeparts; null if there is none.
+  // Returns the first layer with a difference above kMaxDifference, or null. NaN counts as above.
   const Layer* first_departure() const {
-    const auto departs = [](const Layer& layer) { return !(layer.difference.max_rel <= kDeparts); };
+    const auto departs = [](const Layer& layer) { return !(layer.difference.max_rel <= kMaxDifference); };
     const auto found = std::ranges::find_if(layers, departs);
     return found == layers.end() ? nullptr : &*found;
   }

@@ -14,13 +14,13 @@ namespace {
 
 using data::DataReport;
 
-std::string placed(const std::string& folder, const std::string& name) {
+std::string path_in(const std::string& folder, const std::string& name) {
   return (std::filesystem::path(folder) / name).string();
 }
 
-constexpr std::size_t kShown = 10;  // of a list, for people; --json has all
+constexpr std::size_t kShown = 10;  // per list in the text output; --json lists all
 
-// Of many classes those with the most and the fewest images.
+// If there are many classes: those with the most and the fewest images.
 std::string class_table(const DataReport& report) {
   std::vector<report::Column> columns{{"class", report::Align::left}};
   for (const std::string& split : report.splits) columns.push_back({split == "." ? "images" : split});
@@ -29,9 +29,9 @@ std::string class_table(const DataReport& report) {
   std::vector<DataReport::Class> classes = report.classes;
   std::stable_sort(classes.begin(), classes.end(), [](const auto& a, const auto& b) { return a.total() > b.total(); });
   const std::int64_t largest = classes.front().total();
-  const bool cut = classes.size() > 2 * kShown;
+  const bool shortened = classes.size() > 2 * kShown;
   for (std::size_t i = 0; i < classes.size(); ++i) {
-    if (cut && i == kShown) {
+    if (shortened && i == kShown) {
       i = classes.size() - kShown;
       std::vector<std::string> gap(report.splits.size() + 2);
       gap[0] = fmt::format("... {} more", classes.size() - 2 * kShown);
@@ -52,7 +52,7 @@ std::string class_table(const DataReport& report) {
   return text;
 }
 
-// "broken: 3" and the first of them, a line each.
+// Returns "corrupt: 3" and the first items, one per line.
 template <class Items, class Line>
 std::string section(std::string_view title, const Items& items, const Line& line) {
   if (items.empty()) return fmt::format("{}: none\n", title);
@@ -75,7 +75,7 @@ std::string group_line(const DataReport::Duplicates& group) {
 }  // namespace
 
 void declare_options(CLI::App& command, DataCheckOptions& options) {
-  command.add_option("DIR", options.folder, "A folder with train/ and val/ or test/, or with class folders")
+  command.add_option("DIR", options.folder, "A folder with train/ and val/ (or test/), or with class folders")
       ->required();
 }
 
@@ -100,16 +100,16 @@ Json to_json(const DataCheckResult& result) {
     classes.push_back(std::move(row));
   }
   for (const data::CorruptImage& image : report.broken)
-    broken.push_back({{"path", placed(folder, image.name)}, {"why", image.why}});
+    broken.push_back({{"path", path_in(folder, image.name)}, {"why", image.why}});
   for (const DataReport::Duplicates& group : report.duplicates) {
     Json paths = Json::array();
-    for (const std::string& name : group.names) paths.push_back(placed(folder, name));
+    for (const std::string& name : group.names) paths.push_back(path_in(folder, name));
     if (group.across_splits) leaks.push_back(paths);
     if (group.across_classes) conflicts.push_back(paths);
     duplicates.push_back(std::move(paths));
   }
   for (const DataReport::Turned& image : report.turned)
-    turned.push_back({{"path", placed(folder, image.name)}, {"orientation", image.orientation}});
+    turned.push_back({{"path", path_in(folder, image.name)}, {"orientation", image.orientation}});
   for (const auto& [name, split] : report.missing) missing.push_back({{"class", name}, {"split", split}});
   for (const data::SkippedFile& file : report.skipped)
     skipped.push_back({{"path", file.path.string()}, {"why", file.why}});
@@ -137,17 +137,17 @@ std::string to_text(const DataCheckResult& result) {
   text += fmt::format("{} images in {} classes", grouped(report.images), report.classes.size());
   text += report.splits.front() == "." ? " (not split: training needs train/ and val/)\n\n" : " (" + splits + ")\n\n";
   text += class_table(report) + "\n";
-  text += section("broken", report.broken, [](const data::CorruptImage& image) {
+  text += section("corrupt", report.broken, [](const data::CorruptImage& image) {
     return fmt::format("{}: {}", in_quotes(image.name), image.why);
   });
-  text += section("the same image again", report.duplicates, group_line);
-  text += section("turned by EXIF", report.turned, [](const DataReport::Turned& image) {
+  text += section("duplicates", report.duplicates, group_line);
+  text += section("EXIF orientation other than 1", report.turned, [](const DataReport::Turned& image) {
     return fmt::format("{}: orientation {}", in_quotes(image.name), image.orientation);
   });
   text += section("classes missing in a split", report.missing,
                   [](const auto& one) { return fmt::format("{} in {}", in_quotes(one.first), one.second); });
   if (!report.skipped.empty()) {
-    text += section("files left out", report.skipped, [](const data::SkippedFile& file) {
+    text += section("files not read", report.skipped, [](const data::SkippedFile& file) {
       return fmt::format("{}: {}", in_quotes(file.path.string()), file.why);
     });
   }
@@ -158,11 +158,11 @@ Body declare_data(CLI::App& command, const Globals& globals) {
   auto options = std::make_shared<DataCheckOptions>();
   command.require_subcommand(1);
   CLI::App* check = command.add_subcommand(
-      "check", "Decode every image; list broken ones, duplicates, EXIF turns and the classes' balance");
+      "check", "Decode every image; list corrupt images, duplicates, EXIF orientations and images per class");
   declare_options(*check, *options);
   return [options, &globals](Output& out) {
     show(run_data_check(*options, globals, out), globals, out);
-    data::check_classes_of_splits(options->folder);  // after the report, which says where they are missing
+    data::check_classes_of_splits(options->folder);  // after the report, which lists the missing classes
     return 0;
   };
 }

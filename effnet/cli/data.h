@@ -1,4 +1,4 @@
-// effnet data check DIR: what is wrong with a labelled set.
+// effnet data check DIR: reports problems of a dataset.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace effnet::cli {
 struct DataCheckOptions {
   std::string folder;
 };
-void declare_options(CLI::App& command, DataCheckOptions& options);  // on `effnet data check`
+void declare_options(CLI::App& command, DataCheckOptions& options);  // of `effnet data check`
 
 struct DataCheckResult {
   std::string folder;

@@ -7,11 +7,11 @@
 
 namespace effnet::cli {
 
-// The shortest decimal that reads back to the same float32, as a JSON number.
+// Returns the shortest decimal number that converts back to the same float32.
 double shortest(float value);
-Json to_json(Size size);  // a number if square, else [h, w]
+Json to_json(Size size);  // one number if square, else [h, w]
 Json to_json(const Preprocessing& preprocessing);
 Json stages_json(const graph::Graph& graph);
-std::string stages_table(const graph::Graph& graph);  // for people
+std::string stages_table(const graph::Graph& graph);  // as text
 
 }  // namespace effnet::cli

@@ -49,24 +49,24 @@ std::vector<std::string> find_problems(const DoctorResult& result) {
   const char* named = std::getenv("EFFNET_TRAIN");
   if (!result.train) {
     if (named != nullptr && *named != '\0')
-      problems.emplace_back(fmt::format("EFFNET_TRAIN names no program ({})", in_quotes(named)));
-  } else if (result.train_says.is_null()) {
-    problems.emplace_back(fmt::format("{} does not run", result.train->string()));
-  } else if (result.train_says["version"] != kVersion) {
-    problems.emplace_back(fmt::format("{} is of version {}, effnet of {}", result.train->string(),
-                                      result.train_says["version"].get<std::string>(), kVersion));
+      problems.emplace_back(fmt::format("EFFNET_TRAIN is not an executable file ({})", in_quotes(named)));
+  } else if (result.train_facts.is_null()) {
+    problems.emplace_back(fmt::format("{} cannot be run", result.train->string()));
+  } else if (result.train_facts["version"] != kVersion) {
+    problems.emplace_back(fmt::format("{} has version {}, but effnet has version {}", result.train->string(),
+                                      result.train_facts["version"].get<std::string>(), kVersion));
   }
   try {
     make_folders(home_folder());
     const TemporaryFolder probe(home_folder());
   } catch (const Error& error) {
-    problems.emplace_back(fmt::format("pulled models cannot be kept: {}", error.what()));
+    problems.emplace_back(fmt::format("pulled models cannot be stored: {}", error.what()));
   }
   if (!find_pip()) problems.emplace_back("effnet pull needs pip: apt-get install python3-pip");
   return problems;
 }
 
-// None if there is no place: find_problems says so.
+// Returns nothing if there is no folder; find_problems() reports that.
 std::optional<std::string> home() {
   try {
     return home_folder().string();
@@ -87,7 +87,7 @@ DoctorResult run_doctor(const DoctorOptions& /*options*/, const Globals& globals
                       .home = home(),
                       .libraries = libraries(),
                       .train = find_train_program()};
-  if (result.train) result.train_says = ask_train_program(*result.train);
+  if (result.train) result.train_facts = query_train_program(*result.train);
   result.problems = find_problems(result);
   return result;
 }
@@ -96,7 +96,7 @@ Json to_json(const DoctorResult& result) {
   Json libraries;
   for (const auto& [library, version] : result.libraries) libraries[library] = version;
   Json train{{"found", result.train.has_value()}, {"path", result.train ? Json(result.train->string()) : Json()}};
-  if (result.train_says.is_object()) train.update(result.train_says);
+  if (result.train_facts.is_object()) train.update(result.train_facts);
   return {{"version", result.version},
           {"cpu", result.cpu},
           {"isa", result.isa},
@@ -115,11 +115,11 @@ std::string to_text(const DoctorResult& result) {
       result.version, result.cpu, fmt::join(result.isa, " "), result.chosen_isa, result.threads,
       grouped(result.memory_bytes), result.home.value_or("none"));
   for (const auto& [library, version] : result.libraries) text += fmt::format("library   {} {}\n", library, version);
-  std::string training = "effnet-train is not here; make train builds it";
+  std::string training = "effnet-train was not found; make train builds it";
   if (result.train) {
     const std::string unknown = "unknown";
     training = fmt::format("{} (LibTorch {})", result.train->string(),
-                           result.train_says.is_object() ? result.train_says.value("libtorch", unknown) : unknown);
+                           result.train_facts.is_object() ? result.train_facts.value("libtorch", unknown) : unknown);
   }
   text += fmt::format("training  {}\n", training);
   for (const std::string& problem : result.problems) text += fmt::format("problem   {}\n", problem);

@@ -1,4 +1,4 @@
-// effnet doctor: what this machine has, what effnet was built with, what is missing.
+// effnet doctor: reports the hardware, the libraries of this build, and problems.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,10 @@ struct DoctorResult {
   std::string chosen_isa = {};
   int threads = 1;
   std::int64_t memory_bytes = 0;
-  std::optional<std::string> home = {};                             // where pulled models are kept
+  std::optional<std::string> home = {};                             // folder of pulled models
   std::vector<std::pair<std::string, std::string>> libraries = {};  // name and version
-  std::optional<std::filesystem::path> train = {};                  // effnet-train
-  Json train_says = {};                                             // its facts; null if it does not run
+  std::optional<std::filesystem::path> train = {};                  // path of effnet-train
+  Json train_facts = {};  // its answer to --version --json; null if it does not run
   std::vector<std::string> problems = {};
 };
 DoctorResult run_doctor(const DoctorOptions& options, const Globals& globals, Output& out);

@@ -31,7 +31,7 @@ data::ImageSet read_set(const EvalOptions& o, const formats::Model& model, Outpu
   return set;
 }
 
-// Decodes and resizes a batch, one image a task; of an image that fails there is the reason.
+// Decodes and resizes a batch in parallel. `why` is the error of an image that failed.
 struct Loaded {
   vision::Sampled view;
   std::string why;
@@ -52,7 +52,7 @@ std::vector<Loaded> load(std::span<const data::LabelledImage> images, const mode
   return loaded;
 }
 
-// For people; --json has all.
+// Warns about the first kShown skipped files; --json lists all.
 void warn_skipped(const std::vector<data::SkippedFile>& skipped, Output& out) {
   constexpr std::size_t kShown = 10;
   for (std::size_t i = 0; i < std::min(skipped.size(), kShown); ++i)
@@ -64,21 +64,22 @@ void warn_skipped(const std::vector<data::SkippedFile>& skipped, Output& out) {
 
 void declare_options(CLI::App& command, EvalOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  command.add_option("DIR", options.folder, "Class folders, or one folder of images with --labels")->required();
-  command.add_option("--precision", options.precision, "fp32 (bf16 and int8 are not built yet)");
+  command.add_option("DIR", options.folder, "A folder with class folders, or with --labels a folder of images")
+      ->required();
+  command.add_option("--precision", options.precision, kPrecisionHelp);
   command.add_option("--backend", options.backend, kBackendHelp);
-  add_number(command, "--batch", options.batch, 1, 4096, "Images at once [8]");
+  add_number(command, "--batch", options.batch, 1, 4096, "Process N images at once [8]");
   command
       .add_option("--classes", options.classes,
-                  "Names of classes, before the model's own: lines 'index<TAB>name' or one name a line")
+                  "Read class names from this file; they have priority over the model's: lines 'index<TAB>name', or "
+                  "one name per line")
       ->type_name("FILE");
   command
       .add_option("--labels", options.labels,
-                  "Labels of the images in DIR: lines 'file,class', all indices or all ids or labels")
+                  "Read the labels of the images in DIR from this file: lines 'file,class'; classes are all indices, "
+                  "or all names")
       ->type_name("CSV");
-  command
-      .add_option("--resolution", options.resolution, "Input size instead of the model's; the crop rule scales with it")
-      ->type_name("R");
+  command.add_option("--resolution", options.resolution, kResolutionHelp)->type_name("R");
   options.load.declare(command);
 }
 

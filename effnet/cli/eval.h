@@ -1,4 +1,4 @@
-// effnet eval MODEL DIR: accuracy on labelled images.
+// effnet eval MODEL DIR: measures accuracy on labelled images.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,13 @@ struct EvalOptions {
 void declare_options(CLI::App& command, EvalOptions& options);
 
 struct EvalResult {
-  std::int64_t images = 0;                        // that could be read
-  double top1 = 0, top5 = 0, mean_per_class = 0;  // per cent
+  std::int64_t images = 0;                        // images that could be read
+  double top1 = 0, top5 = 0, mean_per_class = 0;  // percent
   double images_per_second = 0;
   std::string weights;
   std::vector<data::SkippedFile> skipped;
 };
-// Without --json it warns of files that were left out.
+// Warns about skipped files, unless --json lists them.
 EvalResult run_eval(const EvalOptions& o, const Globals& globals, Output& out);
 Json to_json(const EvalResult& result);
 std::string to_text(const EvalResult& result);

@@ -11,7 +11,8 @@
 namespace effnet::cli {
 namespace {
 
-// Reads the file back as a stranger's and runs both networks on one seeded image.
+// Reads the file back as a foreign checkpoint and runs both networks on one seeded image. Returns the largest
+// difference of the logits.
 double verify(model::ModelHandle& model, const std::string& path, ThreadPool& pool) {
   formats::ImportOptions options;
   options.spec = model.arch();
@@ -29,8 +30,8 @@ double verify(model::ModelHandle& model, const std::string& path, ThreadPool& po
   return largest;
 }
 
-// What effnet trained goes into safetensors as a model file, which any reader of safetensors opens, too; weights that
-// came from elsewhere keep the names they came with.
+// Returns the naming scheme. Default for weights that effnet trained: effnet's names in safetensors, which make it a
+// model file. Imported weights keep their original names.
 std::string names_for(const ExportOptions& options, const model::ModelHandle& model) {
   if (!options.names.empty()) return options.names;
   const std::string& from = model.info().provenance.names;
@@ -43,15 +44,17 @@ std::string names_for(const ExportOptions& options, const model::ModelHandle& mo
 
 void declare_options(CLI::App& command, ExportOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  command.add_option("--safetensors", options.safetensors, "Write named tensors as safetensors, or a model file")
+  command
+      .add_option("--safetensors", options.safetensors,
+                  "Write safetensors: tensors under published names, or a model file")
       ->type_name("FILE");
-  command.add_option("--pth", options.pth, "Write a state dict that torch.load opens")->type_name("FILE");
+  command.add_option("--pth", options.pth, "Write a state dict that torch.load can open")->type_name("FILE");
   command.add_option("--onnx", options.onnx, "Write ONNX (not built yet)")->type_name("FILE");
   command
-      .add_option(
-          "--names", options.names,
-          "Tensor names: torchvision, timm, lukemelas, or effnet, which in safetensors makes a model file [those the "
-          "weights came with; of a trained model effnet in safetensors, torchvision in .pth]")
+      .add_option("--names", options.names,
+                  "Use these tensor names: torchvision, timm, lukemelas, or effnet (in safetensors: a model file) [the "
+                  "names of "
+                  "imported weights; for a trained model effnet in safetensors, torchvision in .pth]")
       ->type_name("S");
   command.add_flag("--verify", options.verify, "Read the file back and compare the logits");
   options.load.declare(command);
@@ -61,7 +64,7 @@ ExportResult run_export(const ExportOptions& options, const Globals& globals, Ou
   if (!options.onnx.empty())
     throw environment_error("export --onnx is not built yet (got --onnx, expected --pth or --safetensors)");
   if (options.safetensors.empty() == options.pth.empty()) {
-    throw usage_error("say what to write (got {}, expected one of --safetensors FILE and --pth FILE)",
+    throw usage_error("choose what to write (got {}, expected one of --safetensors FILE and --pth FILE)",
                       options.pth.empty() ? "nothing" : "both");
   }
   check_no_stdout("--safetensors", options.safetensors);

@@ -1,4 +1,4 @@
-// effnet export MODEL (--safetensors FILE | --pth FILE) [--names SOURCE] [--verify]: weights for other programs.
+// effnet export MODEL (--safetensors FILE | --pth FILE) [--names SOURCE] [--verify]: writes weights for other programs.
 #pragma once
 
 #include <optional>
@@ -10,8 +10,8 @@ namespace effnet::cli {
 
 struct ExportOptions {
   std::string model, onnx;
-  std::string safetensors, pth;  // one of them is the file to write
-  std::string names;             // whose; empty: those the weights came with
+  std::string safetensors, pth;  // the output file; exactly one is set
+  std::string names;             // naming scheme; empty: the default of names_for()
   bool verify = false;
   LoadOptions load;
 };
@@ -20,7 +20,7 @@ void declare_options(CLI::App& command, ExportOptions& options);
 struct ExportResult {
   std::string path, format, names, weights;
   std::size_t tensors = 0;
-  std::optional<double> max_abs_diff;  // of the logits of what was read back; none: not verified
+  std::optional<double> max_abs_diff;  // of the logits after reading the file back; none: not verified
 };
 ExportResult run_export(const ExportOptions& options, const Globals& globals, Output& out);
 Json to_json(const ExportResult& result);

@@ -7,14 +7,14 @@
 namespace effnet::cli {
 namespace {
 
-// The two dialects of published weights; "valid" is no network's.
+// The two kinds of padding in published weights. No network uses "valid".
 arch::Padding parse_padding(const std::string& text) {
   if (text == "same") return arch::Padding::same;
   if (text == "symmetric") return arch::Padding::symmetric;
-  throw usage_error("--padding: unknown dialect (got {}, expected same or symmetric)", in_quotes(text));
+  throw usage_error("--padding: unknown padding (got {}, expected same or symmetric)", in_quotes(text));
 }
 
-// Which of a file's weights, where it has an average of them too.
+// Parses --weights: true for averaged weights, false for plain ones, none if not given.
 std::optional<bool> parse_weights(const std::string& text) {
   if (text.empty()) return std::nullopt;
   if (text == "model" || text == "ema") return text == "ema";
@@ -24,22 +24,24 @@ std::optional<bool> parse_weights(const std::string& text) {
 }  // namespace
 
 void declare_options(CLI::App& command, ImportOptions& options) {
-  command.add_option("FILE", options.file, "A .pth or .safetensors checkpoint, told by content")->required();
-  command.add_option("--arch", options.arch, "The architecture: a name or an arch file [found from the tensors]")
+  command.add_option("FILE", options.file, "A checkpoint: .pth or safetensors; the content decides which")->required();
+  command
+      .add_option("--arch", options.arch, "Use this architecture: a name or an arch file [detected from the tensors]")
       ->type_name("NAME");
-  add_number(command, "--classes", options.classes, 1, 1 << 20, "Classes the file must have [as many as it has]");
+  add_number(command, "--classes", options.classes, 1, 1 << 20, "Require N classes [any number]");
   command
       .add_option("--source", options.source,
-                  "Where the weights come from, which decides epsilon and padding: tf, timm, torchvision, lukemelas")
+                  "Use the batch-norm epsilon and padding of this source: tf, timm, torchvision, lukemelas [detected]")
       ->type_name("S");
-  command.add_option("--padding", options.padding, "Padding dialect: same or symmetric [the source's]");
-  command.add_option("--bn-epsilon", options.bn_epsilon, "Batch-norm epsilon [the source's]")->type_name("E");
+  command.add_option("--padding", options.padding,
+                     "Use this padding: same (TensorFlow) or symmetric (PyTorch) [the source's]");
+  command.add_option("--bn-epsilon", options.bn_epsilon, "Use this batch-norm epsilon [the source's]")->type_name("E");
   command
       .add_option("--weights", options.weights,
-                  "Which weights where the file has both: model, or ema, their average [ema where there is one]")
+                  "Use these weights of the file: model (plain) or ema (averaged) [ema if present]")
       ->type_name("W");
-  command.add_flag("--strict", options.strict, "Refuse a file with tensors that the network has no place for");
-  command.add_option("-o,--out", options.out, "The model file to write")->type_name("OUT.safetensors")->required();
+  command.add_flag("--strict", options.strict, "Reject a file with tensors that the network does not use");
+  command.add_option("-o,--out", options.out, "Write the model to this file")->type_name("OUT.safetensors")->required();
 }
 
 ImportResult run_import(const ImportOptions& options, const Globals& /*globals*/, Output& out) {
@@ -77,7 +79,7 @@ Json to_json(const ImportResult& result) {
 
 std::string to_text(const ImportResult& result) {
   const formats::ImportReport& report = result.report;
-  std::string text = fmt::format("{}: {} with {}'s names, {} tensors, {} parameters\n", result.file, result.arch.name,
+  std::string text = fmt::format("{}: {} from {}, {} tensors, {} parameters\n", result.file, result.arch.name,
                                  report.source, report.tensors, grouped(report.params));
   text += fmt::format("batch-norm epsilon {}, padding {}, {} classes\n", result.arch.bn_epsilon,
                       arch::name(result.arch.padding), result.arch.classes);

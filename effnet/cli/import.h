@@ -1,4 +1,4 @@
-// effnet import FILE [--arch NAME] ... -o OUT.safetensors: a foreign checkpoint becomes a model file.
+// effnet import FILE [--arch NAME] ... -o OUT.safetensors: converts a foreign checkpoint to a model file.
 #pragma once
 
 #include <optional>
@@ -12,12 +12,12 @@ namespace effnet::cli {
 
 struct ImportOptions {
   std::string file = {};
-  std::string arch = {};     // a name or an arch file; empty: found from the tensors
-  std::string source = {};   // decides epsilon and padding; empty: by the names
-  std::string padding = {};  // "same", "symmetric" or empty: the source's
-  std::string weights = {};  // "model", "ema" or empty: the average where there is one
+  std::string arch = {};     // a name or an arch file; empty: detected from the tensors
+  std::string source = {};   // decides epsilon and padding; empty: detected from the names
+  std::string padding = {};  // "same" or "symmetric"; empty: the source's
+  std::string weights = {};  // "model" or "ema"; empty: averaged weights if present
   std::optional<double> bn_epsilon = {};
-  int classes = 0;  // 0: as many as the file has
+  int classes = 0;  // 0: no check
   bool strict = false;
   std::string out = {};
 };

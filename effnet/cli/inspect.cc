@@ -11,7 +11,7 @@ namespace effnet::cli {
 namespace {
 
 struct Window {
-  std::int64_t kernel = 0, stride = 0, groups = 0;  // 0: the op has none
+  std::int64_t kernel = 0, stride = 0, groups = 0;  // 0: the op has no such value
 };
 
 Window window_of(const graph::Node& node) {
@@ -73,14 +73,15 @@ Size input_size(const InspectResult& result) { return {result.graph.input().h, r
 
 void declare_options(CLI::App& command, InspectOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  command.add_option("--resolution", options.resolution, "Input size: pixels, or HxW")->type_name("R");
-  add_number(command, "--classes", options.classes, 1, 1 << 20, "Classes of the last layer [the model's]");
-  add_number(command, "--batch", options.batch, 1, 1 << 16, "Images at once, for the activation memory [1]");
-  command.add_flag("--layers", options.layers, "Every node of the graph");
+  command.add_option("--resolution", options.resolution, "Use this input size: pixels, or HxW [the model's]")
+      ->type_name("R");
+  add_number(command, "--classes", options.classes, 1, 1 << 20, "Use N classes in the last layer [the model's]");
+  add_number(command, "--batch", options.batch, 1, 1 << 16, "Compute activation memory for N images [1]");
+  command.add_flag("--layers", options.layers, "List every node of the graph");
 }
 
 InspectResult run_inspect(const InspectOptions& options) {
-  const formats::Described model = formats::describe(formats::find_model(options.model));
+  const formats::ModelDescription model = formats::describe(formats::find_model(options.model));
   graph::LowerOptions lowering;
   InspectResult result{
       .name = model.arch.name, .preprocessing = model.preprocessing, .batch = options.batch, .layers = options.layers};
@@ -124,10 +125,10 @@ std::string to_text(const InspectResult& result) {
   count("parameters", costs.params, abbreviated(static_cast<double>(costs.params)));
   count("  without the classifier", costs.params_without_classifier, "");
   count("batch-norm statistics", costs.statistics, "");
-  count("MACs an image", costs.macs, abbreviated(static_cast<double>(costs.macs)));
+  count("MACs per image", costs.macs, abbreviated(static_cast<double>(costs.macs)));
   count("weights in bytes", costs.weights_bytes(), "fp32");
   count("largest activation in bytes", result.memory.largest_bytes, fmt::format("batch {}", result.batch));
-  count("activations alive at once", result.memory.peak_bytes, "");
+  count("peak of live activations in bytes", result.memory.peak_bytes, "");
   text += counts.text() + "\n" + stages_table(result.graph);
   if (result.layers) text += "\n" + layers_table(result.graph);
   return text;

@@ -1,4 +1,4 @@
-// effnet inspect MODEL [--resolution R] [--classes N] [--batch B] [--layers]: what a network costs.
+// effnet inspect MODEL [--resolution R] [--classes N] [--batch B] [--layers]: reports parameters, MACs and memory.
 #pragma once
 
 #include <string>
@@ -23,10 +23,10 @@ struct InspectResult {
   std::string name = {};
   graph::Graph graph = {};
   graph::Costs costs = {};
-  graph::ActivationMemory memory = {};  // of `batch` images
+  graph::ActivationMemory memory = {};  // for `batch` images
   Preprocessing preprocessing = {};
   int batch = 1;
-  bool layers = false;  // shown too
+  bool layers = false;  // show every node
 };
 InspectResult run_inspect(const InspectOptions& options);
 Json to_json(const InspectResult& result);

@@ -11,7 +11,8 @@
 
 namespace effnet::cli {
 
-void check_launched(const std::vector<std::string>& words) {  // here: N processes would say the same of it
+// Checked before the start, because otherwise each of the N processes would report the error.
+void check_launched(const std::vector<std::string>& words) {
   std::vector<std::string> names;
   for (const Command& command : effnet_program().commands)
     if (command.name != "launch") names.emplace_back(command.name);
@@ -19,7 +20,7 @@ void check_launched(const std::vector<std::string>& words) {  // here: N process
   const std::string& word = words.front();
   if (word.starts_with("-"))
     throw usage_error("effnet launch: unknown option (got {}, expected -n N and a command)", in_quotes(word))
-        .with_hint("options of the command come after its name");
+        .with_hint("put options of the command after its name");
   if (std::find(names.begin(), names.end(), word) == names.end()) {
     const auto near = nearest(word, names);
     throw usage_error("effnet launch: unknown command (got {}, expected {})", in_quotes(word), one_of(names))
@@ -34,22 +35,26 @@ int run_launch(const LaunchOptions& options, const Globals& globals, Output& out
   if (globals.quiet || options.quiet) words.emplace_back("--quiet");
   if (globals.json || options.json) words.emplace_back("--json");
   if (options.threads.size() > 1)
-    throw usage_error("--threads: a list (got {}, expected one number)", fmt::join(options.threads, ","));
+    throw usage_error("--threads: a list is not accepted here (got {}, expected one number)",
+                      fmt::join(options.threads, ","));
   return run_ranks(options.count, words, options.threads.empty() ? thread_count(globals) : options.threads.front(),
                    out);
 }
 
 Body declare_launch(CLI::App& command, const Globals& globals) {
   const auto options = std::make_shared<LaunchOptions>();
-  add_number(command, "-n", options->count, 1, 1024, "How many processes");
+  add_number(command, "-n", options->count, 1, 1024, "Start N processes");
   command.get_option("-n")->required();
-  command.fallthrough(false);  // all after the command's name belongs to it, so the common options are declared again
+  command.fallthrough(
+      false);  // arguments after the command's name are the command's, so common options are declared here
   command.prefix_command();
-  command.add_flag("--json", options->json, "The command's --json");
-  command.add_flag("--quiet", options->quiet, "The command's --quiet");
-  add_numbers(command, "--threads", options->threads, 1024, "Threads of all processes together; each gets its share");
+  command.add_flag("--json", options->json, "Pass --json to the command");
+  command.add_flag("--quiet", options->quiet, "Pass --quiet to the command");
+  add_numbers(command, "--threads", options->threads, 1024, "Use N threads in total, divided among the processes");
   command.footer(
-      "effnet launch -n N COMMAND ARGS...; rank 0 writes to stdout, the others' stderr has [rank N] before it.");
+      "Usage: effnet launch -n N COMMAND ARGS... Only rank 0 writes to stdout. Lines of the other ranks on stderr "
+      "begin "
+      "with [rank N].");
   return [&command, &globals, options](Output& out) {
     options->words = command.remaining();
     return run_launch(*options, globals, out);

@@ -25,24 +25,24 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// After one has failed, the others notice by themselves within 5 s (train/distributed/heartbeat.h) and say whom they
-// miss; then they are asked to end, and then made to.
+// After a failure the other ranks detect the lost rank within 5 s (train/distributed/heartbeat.h) and report it. After
+// kGrace they get SIGTERM, after another kGrace SIGKILL.
 constexpr auto kGrace = std::chrono::seconds(10);
 
 struct Child {
   pid_t id = 0;
-  int errors = -1;   // the reading end of its stderr; -1: its own, or closed
-  std::string line;  // what it wrote since its last line end
+  int errors = -1;   // read end of the pipe for stderr; -1: stderr is inherited, or closed
+  std::string line;  // output since its last line end
   bool running = true;
-  int code = 0;  // 128 + signal if it was killed
+  int code = 0;  // exit code, or 128 + signal if a signal killed it
 };
 
-// A free port for rank 0. A socket is bound to it but does not listen, so the kernel gives the port to no other
-// program; rank 0 can still bind it, since both sockets ask for SO_REUSEADDR.
+// A free port for rank 0. This process binds a socket to it without listening, so the kernel gives the port to no other
+// program. Rank 0 can still bind it, because both sockets use SO_REUSEADDR.
 class FreePort {
  public:
   FreePort() = default;
-  void hold() {  // not in the constructor: if it throws, the destructor must run
+  void reserve() {  // not in the constructor: if this throws, the destructor must run
     socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
     sockaddr_in address{};
@@ -66,7 +66,7 @@ class FreePort {
   int socket_ = -1;
 };
 
-// This process's environment with `changes` in place of what has the same names.
+// Returns this process's environment with the variables `changes` set.
 std::vector<std::string> environment_with(const std::vector<std::pair<std::string, std::string>>& changes) {
   std::vector<std::string> result;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -87,14 +87,15 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
   return result;
 }
 
-struct SignalsHeld {
-  SignalsHeld() { block_signals(); }
-  ~SignalsHeld() { unblock_signals(); }
-  SignalsHeld(const SignalsHeld&) = delete;
-  SignalsHeld& operator=(const SignalsHeld&) = delete;
+struct SignalsBlocked {
+  SignalsBlocked() { block_signals(); }
+  ~SignalsBlocked() { unblock_signals(); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
 };
 
-// Rank 0 keeps stdout and stderr. The others' stdout goes nowhere, their stderr through a pipe.
+// Starts one rank. Rank 0 inherits stdout and stderr. The stdout of other ranks is discarded, their stderr goes to a
+// pipe.
 Child start(int rank, const std::string& program, const std::vector<std::string>& words,
             const std::vector<std::string>& environment) {
   std::array<int, 2> pipe{-1, -1};
@@ -103,9 +104,9 @@ Child start(int rank, const std::string& program, const std::vector<std::string>
   const std::vector<char*> arguments = pointers(words), variables = pointers(environment);
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
-  if (child == 0) {  // only calls that are safe after fork
+  if (child == 0) {  // only async-signal-safe calls after fork
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::getppid() != parent) ::_exit(128 + SIGTERM);  // it died before prctl
+    if (::getppid() != parent) ::_exit(128 + SIGTERM);  // the parent died before prctl
     ::setpgid(0, 0);
     const int nothing = ::open("/dev/null", O_RDWR);
     ::dup2(nothing, STDIN_FILENO);
@@ -127,20 +128,20 @@ Child start(int rank, const std::string& program, const std::vector<std::string>
   return result;
 }
 
-// Owns the processes. They are started by start_all() and not by the constructor: if one of them cannot be started, the
-// destructor must run, which ends those before it.
-class Launched {
+// Owns the rank processes. start_all() starts them, not the constructor: if one rank cannot be started, the destructor
+// must run, because it kills the ranks that already run.
+class RankProcesses {
  public:
-  Launched(int count, Output& out) : count_(count), out_(out) {}
+  RankProcesses(int count, Output& out) : count_(count), out_(out) {}
   void start_all(const std::vector<std::string>& words, int threads) {
     std::error_code failure;
     const std::string program = std::filesystem::read_symlink("/proc/self/exe", failure).string();
     if (failure) throw environment_error("cannot find this program's own file (/proc/self/exe: {})", failure.message());
-    port_.hold();
-    // A signal that reached a child before it has its own handlers would be lost there: it waits until then.
-    const SignalsHeld held;
+    port_.reserve();
+    // Signals stay blocked in a child until its own handlers are installed, so that none is lost.
+    const SignalsBlocked blocked;
     const std::string per_rank = std::to_string(std::max(1, threads / count_));
-    children_.reserve(static_cast<std::size_t>(count_));  // keeping a process that runs never fails
+    children_.reserve(static_cast<std::size_t>(count_));  // so that push_back cannot fail after a start
     for (int rank = 0; rank < count_; ++rank) {
       children_.push_back(start(rank, program, words,
                                 environment_with({{"RANK", std::to_string(rank)},
@@ -154,33 +155,33 @@ class Launched {
                                                   {"OMP_NUM_THREADS", per_rank}})));
     }
   }
-  ~Launched() {  // an error on the way: nothing stays behind
+  ~RankProcesses() {  // after an error: kill all ranks that still run
     for (Child& child : children_) {
       if (child.running) ::kill(child.id, SIGKILL);
       if (child.running) ::waitpid(child.id, nullptr, 0);
       if (child.errors >= 0) ::close(child.errors);
     }
   }
-  Launched(const Launched&) = delete;
-  Launched& operator=(const Launched&) = delete;
+  RankProcesses(const RankProcesses&) = delete;
+  RankProcesses& operator=(const RankProcesses&) = delete;
 
-  // The exit code of the first that failed, else 0.
+  // Waits for all ranks. Returns the exit code of the first that failed, else 0.
   int wait() {
     while (std::any_of(children_.begin(), children_.end(), [](const Child& child) { return child.running; })) {
-      pass_errors_on(50);
+      forward_stderr(50);
       reap();
       if (interrupted() && !signalled_) {
-        signalled_ = true;  // and waited for without limit: saving takes what it takes, a second signal ends all
+        signalled_ = true;  // no time limit for saving; a second signal ends this process
         signal_all(SIGTERM);
       }
       if (first_failure_ < 0 || signalled_) continue;
-      if (!asked_ && Clock::now() - failed_at_ > kGrace) {
-        asked_ = true;
+      if (!sigterm_sent_ && Clock::now() - failed_at_ > kGrace) {
+        sigterm_sent_ = true;
         signal_all(SIGTERM);
       }
       if (Clock::now() - failed_at_ > 2 * kGrace) signal_all(SIGKILL);
     }
-    while (pass_errors_on(0)) {
+    while (forward_stderr(0)) {
     }
     if (first_failure_ < 0) return 0;
     const Child& failed = children_[static_cast<std::size_t>(first_failure_)];
@@ -203,24 +204,24 @@ class Launched {
       if (!child.running || ::waitpid(child.id, &status, WNOHANG) != child.id) continue;
       child.running = false;
       child.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-      // It had no handler yet (a script, a program that is being loaded): ended as it was asked to.
+      // SIGTERM killed it before it had a handler (a script, a program that is loading): counts as interrupted.
       if (signalled_ && child.code == 128 + SIGTERM) child.code = static_cast<int>(ErrorCode::interrupted);
-      // Interrupted is what all of them are: an error that one of them meets then says more.
-      const bool says_more =
+      // After a signal all ranks end as interrupted. An error of one rank then has priority over that.
+      const bool has_priority =
           first_failure_ >= 0 && signalled_ &&
           children_[static_cast<std::size_t>(first_failure_)].code == static_cast<int>(ErrorCode::interrupted) &&
           child.code != static_cast<int>(ErrorCode::interrupted);
-      if (child.code == 0 || (first_failure_ >= 0 && !says_more)) continue;
+      if (child.code == 0 || (first_failure_ >= 0 && !has_priority)) continue;
       first_failure_ = static_cast<int>(rank);
       failed_at_ = Clock::now();
     }
   }
 
-  // Waits so long for lines of the others' stderr and writes whole ones to this one's; false if there was nothing. A
-  // grandchild may hold the pipe longer than the child lives: it is not waited for.
-  bool pass_errors_on(int timeout_ms) {
+  // Waits up to timeout_ms for stderr output of ranks 1 and higher, and forwards complete lines. Returns false if there
+  // was none. Does not wait for grandchildren that keep the pipe open after the rank has ended.
+  bool forward_stderr(int timeout_ms) {
     std::vector<pollfd> polled;
-    for (const Child& child : children_) polled.push_back({child.errors, POLLIN, 0});  // poll() leaves out -1
+    for (const Child& child : children_) polled.push_back({child.errors, POLLIN, 0});  // poll() ignores -1
     if (::poll(polled.data(), polled.size(), timeout_ms) <= 0) return false;
     for (std::size_t rank = 0; rank < children_.size(); ++rank) {
       Child& child = children_[rank];
@@ -235,7 +236,7 @@ class Launched {
         if (!child.line.empty()) child.line += '\n';
       }
       std::size_t end = 0;
-      // A line that does not end is cut: it must not fill the memory.
+      // A line above 64 KiB is split, so that it cannot exhaust memory.
       while ((end = child.line.find('\n')) != std::string::npos || child.line.size() > 65536) {
         end = std::min(end, child.line.size() - 1);
         out_.message(fmt::format("[rank {}] {}{}", rank, std::string_view(child.line).substr(0, end + 1),
@@ -252,15 +253,15 @@ class Launched {
   std::vector<Child> children_;
   int first_failure_ = -1;
   Clock::time_point failed_at_;
-  bool signalled_ = false, asked_ = false;
+  bool signalled_ = false, sigterm_sent_ = false;
 };
 
 }  // namespace
 
 int run_ranks(int count, const std::vector<std::string>& words, int threads, Output& out) {
-  Launched launched(count, out);
-  launched.start_all(words, threads);
-  return launched.wait();
+  RankProcesses ranks(count, out);
+  ranks.start_all(words, threads);
+  return ranks.wait();
 }
 
 }  // namespace effnet::cli

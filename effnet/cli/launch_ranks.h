@@ -1,8 +1,8 @@
-// The processes of `effnet launch`.
+// The rank processes of `effnet launch`.
 //
-// Each has a process group of its own, so that Ctrl-C in a terminal reaches this process alone, which passes it on
-// once: a second signal would end a child before its state is saved. Should this process be killed, the kernel sends
-// them SIGTERM (PR_SET_PDEATHSIG).
+// Each rank has its own process group, so Ctrl-C in a terminal reaches only this process. It forwards the signal once,
+// because a second signal would end a rank before its state is saved. If this process is killed, the kernel sends
+// SIGTERM to the ranks (PR_SET_PDEATHSIG).
 #pragma once
 
 #include <string>
@@ -12,12 +12,12 @@
 
 namespace effnet::cli {
 
-// Runs this program `count` times with the arguments `words` and its share of `threads`, as ranks 0 to count - 1 of one
-// group, and waits for all. Rank 0 keeps stdout and stderr; the others' stdout goes nowhere, their stderr to `out`, a
-// line at a time, with "[rank N] " before it. Once one has failed the others get 10 s to end by themselves, then
-// SIGTERM, 10 s later SIGKILL.
-// Returns the exit code of the first that failed, 128 + the signal if it was killed; else 0. Throws Error(environment)
-// if one cannot be started: none stays behind.
+// Runs this program `count` times as ranks 0 to count - 1 of one group, with the arguments `words` and threads / count
+// threads each (at least 1), and waits for all ranks. Rank 0 inherits stdout and stderr. The stdout of other ranks is
+// discarded; their stderr goes to `out` line by line, with "[rank N] " before each line. After the first failure the
+// other ranks get 10 s to end by themselves, then SIGTERM, and 10 s later SIGKILL.
+// Returns the exit code of the first rank that failed, 128 + signal if a signal killed it; else 0. Throws
+// Error(environment) if a rank cannot be started; the ranks that already run are killed.
 int run_ranks(int count, const std::vector<std::string>& words, int threads, Output& out);
 
 }  // namespace effnet::cli

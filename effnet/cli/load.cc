@@ -11,8 +11,8 @@
 namespace effnet::cli {
 
 void LoadOptions::declare(CLI::App& command) {
-  command.add_flag("--random", random, "Random weights, even where pulled ones exist");
-  add_seed(command, seed, "Seed of random weights [0]");
+  command.add_flag("--random", random, "Use random weights, even if pulled ones exist");
+  add_seed(command, seed, "Set the seed of random weights [0]");
 }
 
 model::ModelHandle load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool, Output& out) {
@@ -21,10 +21,11 @@ model::ModelHandle load_model(const std::string& model, const LoadOptions& optio
   std::string warning = handle.warning();
   if (warning.empty()) return handle;
   const std::string& name = handle.family_name();
-  if (!options.random && can_be_pulled(name)) warning += fmt::format("; effnet pull {} fetches published ones", name);
+  if (!options.random && can_be_pulled(name))
+    warning += fmt::format("; effnet pull {} downloads published weights", name);
   std::error_code ignored;
   if (!name.empty() && std::filesystem::exists(model, ignored))
-    warning += fmt::format("; ./{} would be what has this name in the current folder", model);
+    warning += fmt::format("; use ./{} for the file or folder of this name", model);
   out.warn(warning);
   return handle;
 }

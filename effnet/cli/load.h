@@ -1,4 +1,4 @@
-// MODEL and what several commands say about it on the command line.
+// Loading of MODEL, and options that several commands share.
 #pragma once
 
 #include <cstdint>
@@ -13,28 +13,31 @@ namespace effnet::cli {
 
 using formats::home_folder;
 
-// The help of every command's MODEL.
+// Help texts that several commands share.
 inline constexpr const char* kModelHelp =
     "A name from 'effnet models', a model file, a run folder or one of its checkpoints, or a .toml arch file";
-inline constexpr const char* kBackendHelp = "engine, or reference: the slow executor that it is compared with";
+inline constexpr const char* kBackendHelp = "Compute with engine, or with reference (slow, for comparison)";
+inline constexpr const char* kPrecisionHelp = "Compute in this precision: fp32 (bf16 and int8 are not built yet)";
+inline constexpr const char* kResolutionHelp =
+    "Use this input size: pixels, or HxW; the crop rule scales with it [the model's]";
 
 struct LoadOptions {
-  bool random = false;  // random weights even where pulled ones exist
+  bool random = false;  // random weights even if pulled ones exist
   std::uint64_t seed = 0;
   void declare(CLI::App& command);
 };
 
-// The model, with a warning if its weights are random. `pool` and `out` outlive it.
+// Returns the model; warns if its weights are random. `pool` and `out` must outlive it.
 model::ModelHandle load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool, Output& out);
 
-// --resolution of whoever prepares images: the model's rule, at another size if `resolution` is not empty.
+// Returns the model's preprocessing, scaled to the size in `resolution` (--resolution) unless that is empty.
 Preprocessing preprocessing_at(const model::ModelHandle& model, const std::string& resolution);
 
-// --backend: a name of model/executor.h, else Error(usage).
+// --backend: throws Error(usage) unless it is a name of model/executor.h.
 void check_backend_name(const std::string& name);
-// --precision: fp32. Throws Error(environment) for a planned one and Error(usage) for an unknown one.
+// --precision: accepts fp32. Throws Error(environment) for a planned precision, Error(usage) for an unknown one.
 void check_precision(const std::string& precision);
-// --seconds: above 0, at most a day, else Error(usage).
+// --seconds: throws Error(usage) unless above 0 and at most one day.
 void check_seconds(double seconds);
 
 }  // namespace effnet::cli

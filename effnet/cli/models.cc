@@ -11,7 +11,7 @@
 namespace effnet::cli {
 
 void declare_options(CLI::App& command, ModelsOptions& options) {
-  command.add_option("PATTERN", options.pattern, "Only names that contain this, or match it as a wildcard ('*lite*')");
+  command.add_option("PATTERN", options.pattern, "Part of the name, or a wildcard such as '*lite*' [all names]");
 }
 
 ModelsResult run_models(const ModelsOptions& options) {

@@ -1,4 +1,4 @@
-// effnet models [PATTERN]: the named networks.
+// effnet models [PATTERN]: lists the named networks.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 namespace effnet::cli {
 
 struct ModelsOptions {
-  std::string pattern;  // names that contain it, or match it as a wildcard
+  std::string pattern;  // substring or wildcard
 };
 void declare_options(CLI::App& command, ModelsOptions& options);
 

@@ -36,7 +36,7 @@ void Output::print_json(const Json& document) { print(json_text(document) + "\n"
 void Output::print_json_line(const Json& element) { print(dump(element, -1) + "\n"); }
 
 void Output::error(const Error& error) {
-  // One line each, whatever the system or a file's name said.
+  // One line each, even if the system's message or a file name contains line ends.
   message(fmt::format("effnet: error: {}\n", one_line(error.what())));
   if (!error.hint().empty()) message(fmt::format("hint: {}\n", one_line(error.hint())));
 }
@@ -52,11 +52,11 @@ void Output::say(std::string_view line) {
 }
 
 void Output::note(std::string_view line) {
-  if (watched()) message(fmt::format("{}\n", line));
+  if (shows_progress()) message(fmt::format("{}\n", line));
 }
 
 void Output::status(std::string_view line) {
-  if (!watched() || (line.empty() && !status_shown_)) return;
+  if (!shows_progress() || (line.empty() && !status_shown_)) return;
   message(fmt::format("{}{}", kClearLine, line));
   status_shown_ = !line.empty();
 }

@@ -1,4 +1,4 @@
-// Where a command writes: results to one stream, all else to another. main binds them to stdout and stderr, a test to
+// The output of a command: results go to one stream, everything else to another. main uses stdout and stderr, tests use
 // memory.
 #pragma once
 
@@ -12,42 +12,43 @@
 
 namespace effnet::cli {
 
-using Json = nlohmann::ordered_json;  // fields come out in the order of docs/cli
+using Json = nlohmann::ordered_json;  // keeps the order of fields as in docs/cli.md
 
 class Output {
  public:
-  // The streams outlive it. A person watches if `messages` is a terminal.
+  // The streams must outlive the Output. Progress is shown if `messages` is a terminal.
   Output(std::FILE* results, std::FILE* messages);
 
   void set_quiet(bool quiet) { quiet_ = quiet; }
 
-  // Results. A failed write (closed pipe, full disk) throws Error(environment).
+  // Write results. A failed write (closed pipe, full disk) throws Error(environment).
   void print(std::string_view text);
   void print_json(const Json& document);
   void print_json_line(const Json& element);
 
-  // Messages. One that cannot be written is lost.
+  // Write messages. Failed writes are ignored.
   void error(const Error& error);
-  void message(std::string_view text);  // as it is. Allocates nothing
-  // Not under --quiet:
+  void message(std::string_view text);  // unchanged; allocates no memory
+  // Nothing with --quiet:
   void warn(std::string_view message);
   void say(std::string_view line);
-  // Progress; written only if `messages` is a terminal:
+  // Progress: written only if `messages` is a terminal, and not with --quiet.
   void note(std::string_view line);
-  void status(std::string_view line);  // in place of the status before; empty: none any more
+  void status(std::string_view line);  // replaces the previous status line; empty: clears it
 
  private:
-  bool watched() const { return terminal_ && !quiet_; }
+  bool shows_progress() const { return terminal_ && !quiet_; }
 
   std::FILE* results_;
   std::FILE* messages_;
   bool terminal_, quiet_ = false, status_shown_ = false;
 };
 
-// The text of print_json, without the line end. Paths may hold any bytes, JSON may not: what is no UTF-8 is replaced.
+// Returns the text of print_json without the line end. Paths may contain any bytes, so bytes that are not UTF-8 are
+// replaced by U+FFFD.
 std::string json_text(const Json& document);
 
-// The status of work that is counted: done, total, rate, time left.
+// A status line for countable work: done, total, rate, time left.
 class Progress {
  public:
   Progress(Output& out, std::string_view what, std::int64_t total);

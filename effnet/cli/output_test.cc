@@ -11,8 +11,8 @@
 namespace effnet::cli {
 namespace {
 
-TEST(Output, ResultsAndMessagesApart) {
-  Captured captured;
+TEST(Output, SeparatesResultsFromMessages) {
+  CapturedOutput captured;
   Output& out = captured.out;
   out.print("a\n");
   out.print_json({{"b", 1}});
@@ -27,7 +27,7 @@ TEST(Output, ResultsAndMessagesApart) {
 }
 
 TEST(Output, QuietKeepsErrors) {
-  Captured captured;
+  CapturedOutput captured;
   captured.out.set_quiet(true);
   captured.out.warn("odd");
   captured.out.say("said");
@@ -36,13 +36,13 @@ TEST(Output, QuietKeepsErrors) {
   EXPECT_EQ(captured.messages.text(), "raw\neffnet: error: wrong\n");
 }
 
-TEST(Output, JsonOfBytesThatAreNoUtf8) {
-  Captured captured;
+TEST(Output, JsonReplacesBytesThatAreNotUtf8) {
+  CapturedOutput captured;
   captured.out.print_json_line({{"path", "a\xff"}});
   EXPECT_EQ(captured.results.text(), "{\"path\":\"a\xef\xbf\xbd\"}\n");
 }
 
-TEST(Output, AResultThatCannotBeWritten) {
+TEST(Output, FailedWriteIsAnEnvironmentError) {
   MemoryFile messages;
   std::FILE* full = std::fopen("/dev/full", "w");
   ASSERT_NE(full, nullptr);
@@ -60,7 +60,7 @@ TEST(Output, AResultThatCannotBeWritten) {
   std::fclose(closed);
 }
 
-// What a person sees who watches: the far end of a terminal that messages go to.
+// A pseudo-terminal for messages. seen() returns what a user would see.
 class Terminal {
  public:
   Terminal() {
@@ -75,7 +75,7 @@ class Terminal {
   Terminal(const Terminal&) = delete;
   Terminal& operator=(const Terminal&) = delete;
   std::string seen() {
-    std::fputs("END", file);  // so that reading never waits for what does not come
+    std::fputs("END", file);  // marks the end, so that read() never blocks
     std::string text;
     std::array<char, 256> block{};
     while (!text.ends_with("END")) {
@@ -91,14 +91,14 @@ class Terminal {
   int far_ = -1, near_ = -1;
 };
 
-TEST(Output, APersonSeesProgress) {
+TEST(Output, ShowsProgressOnATerminal) {
   Terminal terminal;
   MemoryFile results;
   Output out(results.file, terminal.file);
   out.note("packing");
   {
     Progress progress(out, "predict", 10);
-    progress.update(0);  // nothing is done yet: no rate
+    progress.update(0);  // nothing is done, so there is no rate to show
     EXPECT_EQ(terminal.seen(), "packing\r\n");
     progress.update(5);
     const std::string line = terminal.seen();
@@ -106,7 +106,7 @@ TEST(Output, APersonSeesProgress) {
     EXPECT_TRUE(line.ends_with(" left")) << line;
   }
   EXPECT_EQ(terminal.seen(), "\r\033[K");
-  out.status("");  // there is none to clear
+  out.status("");  // no status line to clear
   EXPECT_EQ(terminal.seen(), "");
   out.set_quiet(true);
   out.note("packing");

@@ -12,7 +12,7 @@
 namespace effnet::cli {
 namespace {
 
-constexpr std::string_view kHeading = "Table 4: latency on one CPU, the paper's beside ours";
+constexpr std::string_view kHeading = "Table 4: latency on one CPU, the paper's values and effnet's";
 constexpr const char* kPaper = "Tan & Le 2019, Table 4: batch 1, one core of an Intel Xeon E5-2690, mean of 20 runs";
 
 Json row_json(const PaperResult::Row& row) {
@@ -102,7 +102,7 @@ std::string page(const PaperResult& result, std::string_view heading, Layout lay
   for (const PaperResult::Row& row : result.rows) rows.push_back(row_cells(row));
   std::vector<Cells> pairs;
   for (const PaperResult::Pair& pair : result.pairs) pairs.push_back(pair_cells(pair));
-  return fmt::format("{}\n\n{}\n{}\n{}\n\nThe paper: {}. Columns called paper are quoted as printed.\n", heading,
+  return fmt::format("{}\n\n{}\n{}\n{}\n\nThe paper: {}. Columns named paper are quoted as printed.\n", heading,
                      layout(kRowTitles, rows), layout(kPairTitles, pairs), machine_line(result), kPaper);
 }
 
@@ -117,10 +117,13 @@ void check_name(const std::string& table) {
 }  // namespace
 
 void declare_options(CLI::App& command, PaperOptions& options) {
-  command.add_option("TABLE", options.table, "table4: latency (the others are not built yet)")->required();
-  command.add_option("-o,--out", options.out, "Write it too, as Markdown or JSON; - is Markdown on stdout")
+  command.add_option("TABLE", options.table, "A table of the paper: table4, latency (others are not built yet)")
+      ->required();
+  command
+      .add_option("-o,--out", options.out,
+                  "Also write the table to a Markdown or JSON file; - means Markdown on stdout")
       ->type_name("FILE.md|FILE.json");
-  command.add_option("--seconds", options.seconds, "Time to spend on a network")->type_name("S");
+  command.add_option("--seconds", options.seconds, "Measure each network for S seconds")->type_name("S");
 }
 
 PaperResult run_paper(const PaperOptions& options, const Globals& globals, Output& out) {
@@ -130,7 +133,7 @@ PaperResult run_paper(const PaperOptions& options, const Globals& globals, Outpu
   const std::string kind = to_stdout ? ".md" : std::filesystem::path(options.out).extension().string();
   if (!options.out.empty() && kind != ".md" && kind != ".json")
     throw usage_error("-o: unknown kind of file (got {}, expected FILE.md or FILE.json)", in_quotes(options.out));
-  // The paper's setting is one core, unless the user asks for more.
+  // The paper used one core; --threads overrides this.
   PaperResult result = time_table4(globals.threads.empty() ? 1 : globals.threads.front(), options.seconds, out);
   result.on_stdout = to_stdout;
   if (kind == ".md" && !to_stdout) write_text(options.out, to_markdown(result));

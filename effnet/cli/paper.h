@@ -1,4 +1,4 @@
-// effnet paper TABLE: the paper's tables beside ours.
+// effnet paper TABLE: shows a table of the paper beside effnet's own values.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,20 @@ using model::Timing;
 
 struct PaperOptions {
   std::string table = {};
-  std::string out = {};  // FILE.md, FILE.json, or "-": Markdown on stdout
-  double seconds = 2;    // a network
+  std::string out = {};  // FILE.md, FILE.json, or "-" for Markdown on stdout
+  double seconds = 2;    // per network
 };
 void declare_options(CLI::App& command, PaperOptions& options);
 
-// Table 4 of Tan & Le 2019 (version 5): accuracy @ latency, batch 1, one core of a Xeon E5-2690. Parameters and FLOPS
-// as its Table 2 prints them; it gives no FLOPS for GPipe.
+// A row of Table 4 of Tan & Le 2019 (version 5): accuracy @ latency, batch 1, one core of a Xeon E5-2690. Parameters
+// and FLOPS come from the paper's Table 2, which has no FLOPS for GPipe. All figures are texts as printed.
 struct PaperEntry {
-  const char* name;   // of the network here
-  const char* title;  // as printed, and so are the figures
+  const char* name;   // effnet's name of the network
+  const char* title;  // the paper's name
   const char* accuracy_percent;
   const char* latency_s;
   const char* params;
-  const char* macs;  // null: not given
+  const char* macs;  // null: not in the paper
 };
 
 struct PaperResult {
@@ -46,10 +46,10 @@ struct PaperResult {
   std::vector<Pair> pairs;
   std::string cpu, isa;
   int threads = 1;
-  double peak_gflops = 0;  // of all threads
-  bool on_stdout = false;  // the Markdown page is what is shown
+  double peak_gflops = 0;  // of all threads together
+  bool on_stdout = false;  // show the Markdown page
 };
-// Times the networks of table 4, `seconds` each.
+// Measures the networks of Table 4 for `seconds` each.
 PaperResult time_table4(int threads, double seconds, Output& out);
 PaperResult run_paper(const PaperOptions& options, const Globals& globals, Output& out);
 Json to_json(const PaperResult& result);

@@ -22,15 +22,15 @@ constexpr std::array kTable4{Pair{{"resnet152", "ResNet-152", "77.8", "0.554", "
                                   {"efficientnet_b7", "EfficientNet-B7", "84.4", "3.1", "66M", "37B"},
                                   "6.1x"}};
 
-// A network ready to be timed, with weights that mean nothing.
-struct Ready {
+// A network with arbitrary weights, for timing.
+struct TimedNetwork {
   PaperEntry entry;
   graph::Graph graph;
   engine::Session session;
   std::vector<float> input;
   std::vector<double> ms;
 
-  Ready(const PaperEntry& what, int threads, ThreadPool& pool)
+  TimedNetwork(const PaperEntry& what, int threads, ThreadPool& pool)
       : entry(what),
         graph(graph::lower(arch::variant(what.name).spec)),
         session(graph,
@@ -46,7 +46,7 @@ struct Ready {
   }
 };
 
-PaperResult::Row row_of(const Ready& network, double peak_gflops) {
+PaperResult::Row row_of(const TimedNetwork& network, double peak_gflops) {
   const std::int64_t macs = graph::costs(network.graph).macs;
   PaperResult::Row row{.paper = network.entry,
                        .params = graph::costs(network.graph).params,
@@ -61,20 +61,21 @@ PaperResult::Row row_of(const Ready& network, double peak_gflops) {
 }  // namespace
 
 PaperResult time_table4(int threads, double seconds, Output& out) {
-  constexpr int kRounds = 2;  // the two of a pair in turns: a machine that slows down slows both
+  constexpr int kRounds =
+      2;  // the two networks of a pair alternate, so that a slower phase of the machine affects both
   ThreadPool pool(threads);
   double peak = model::core_peak_gflops();
   PaperResult result;
   for (const Pair& pair : kTable4) {
     out.note(fmt::format("timing {} and {}", pair.slow.title, pair.fast.title));
-    Ready slow(pair.slow, threads, pool);
-    Ready fast(pair.fast, threads, pool);
+    TimedNetwork slow(pair.slow, threads, pool);
+    TimedNetwork fast(pair.fast, threads, pool);
     for (int round = 0; round < kRounds; ++round) {
       slow.time(seconds / kRounds);
       fast.time(seconds / kRounds);
     }
     peak = std::max(peak, model::core_peak_gflops());
-    for (const Ready* network : {&slow, &fast}) result.rows.push_back(row_of(*network, peak * threads));
+    for (const TimedNetwork* network : {&slow, &fast}) result.rows.push_back(row_of(*network, peak * threads));
     const PaperResult::Row& fast_row = result.rows.back();
     const PaperResult::Row& slow_row = *(result.rows.end() - 2);
     result.pairs.push_back({.slow = pair.slow,

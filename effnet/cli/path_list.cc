@@ -27,56 +27,57 @@ std::string line_as_path(std::string_view line) {
 }  // namespace
 
 bool PathList::read_more() {
-  if (ended_) return false;
+  if (at_end_) return false;
   std::array<char, 1 << 16> block{};
   while (true) {
     check_interrupt();
     const ssize_t got = ::read(descriptor_, block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw input_error("{}: cannot read the list of paths ({})", name_, std::strerror(errno));
-    ended_ = got == 0;
-    rest_.append(block.data(), static_cast<std::size_t>(got));
-    return !ended_;
+    at_end_ = got == 0;
+    buffer_.append(block.data(), static_cast<std::size_t>(got));
+    return !at_end_;
   }
 }
 
-// An image that is piped in would be hundreds of files that are not there. `block` is what was read so far.
+// Detects an image in place of a list; it would give hundreds of missing files. `block` is the input so far.
 void PathList::check_first(const std::string& path, const std::string& block) const {
   const auto is_odd = [](unsigned char c) {
     return (c < 0x20 && c != '\0' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
   };
   std::error_code ignored;
   if (std::none_of(block.begin(), block.end(), is_odd) || std::filesystem::exists(path, ignored)) return;
-  throw input_error("{}: not a list of paths (got {}, expected a path a line, or a NUL behind each)", name_,
+  throw input_error("{}: not a list of paths (got {}, expected one path per line, or a NUL after each path)", name_,
                     in_quotes(path))
-      .with_hint("an image that is piped in is read as /dev/stdin");
+      .with_hint("to read one image from a pipe, give /dev/stdin as IMAGE");
 }
 
 std::optional<std::string> PathList::next() {
   while (true) {
     check_interrupt();
-    if (!known_ && (ended_ || rest_.find_first_of(std::string_view("\0\n", 2)) != std::string::npos)) {
-      known_ = true;
-      end_ = rest_.find('\0') != std::string::npos ? '\0' : '\n';
-      rest_ = without_bom(rest_);
+    if (!separator_known_ && (at_end_ || buffer_.find_first_of(std::string_view("\0\n", 2)) != std::string::npos)) {
+      separator_known_ = true;
+      separator_ = buffer_.find('\0') != std::string::npos ? '\0' : '\n';
+      buffer_ = without_bom(buffer_);
     }
-    std::size_t end = known_ ? rest_.find(end_) : std::string::npos;
+    std::size_t end = separator_known_ ? buffer_.find(separator_) : std::string::npos;
     if (end == std::string::npos) {
-      if (rest_.size() > kLongestPath)
-        throw input_error("{}: a path is too long (got more than {} bytes, expected a path a line)", name_,
+      if (buffer_.size() > kLongestPath)
+        throw input_error("{}: a path is too long (got more than {} bytes, expected one path per line)", name_,
                           kLongestPath);
       if (read_more()) continue;
-      if (!known_) continue;
-      if (rest_.empty()) return {};
-      end = rest_.size();
+      if (!separator_known_) continue;
+      if (buffer_.empty()) return {};
+      end = buffer_.size();
     }
-    const std::string path = end_ == '\0' ? rest_.substr(0, end) : line_as_path(std::string_view(rest_).substr(0, end));
-    rest_.erase(0, end + 1);
+    const std::string path =
+        separator_ == '\0' ? buffer_.substr(0, end) : line_as_path(std::string_view(buffer_).substr(0, end));
+    buffer_.erase(0, end + 1);
     if (path.find('\0') != std::string::npos)
-      throw input_error("{}: a list of lines has a NUL in it (expected lines, or a NUL behind each path)", name_);
+      throw input_error("{}: a line contains a NUL (expected one path per line, or a NUL after each path)", name_);
     if (path.empty()) continue;
-    if (!checked_) check_first(path, path + rest_);
-    checked_ = true;
+    if (!first_checked_) check_first(path, path + buffer_);
+    first_checked_ = true;
     return path;
   }
 }

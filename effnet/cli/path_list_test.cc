@@ -40,14 +40,14 @@ TEST(PathList, Lines) {
             (Paths{"a", "b"}));
 }
 
-TEST(PathList, NulEndsAPathThatMayHoldLineEnds) {
+TEST(PathList, NulSeparatedPathsMayContainLineEnds) {
   EXPECT_EQ(paths_of(std::string_view("a\nb\0 c \0", 8)), (Paths{"a\nb", " c "}));
   EXPECT_EQ(paths_of(std::string_view("a\0b", 3)), (Paths{"a", "b"}));
 }
 
-TEST(PathList, WhatIsNoList) {
+TEST(PathList, RejectsInputThatIsNotAList) {
   EXPECT_EQ(refusal([] { paths_of("\x89PNG\r\n\x1a\n"); }),
-            "3 stdin: not a list of paths (got '\\x89PNG', expected a path a line, or a NUL behind each)");
+            "3 stdin: not a list of paths (got '\\x89PNG', expected one path per line, or a NUL after each path)");
   EXPECT_EQ(refusal([] { paths_of(std::string((64 << 10) - 8, 'a') + "\n"); }), "");
 }
 

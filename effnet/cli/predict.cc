@@ -22,8 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The image as it is: the network takes its height and width.
-vision::Sampled whole(vision::Image image) {
+// Returns the unchanged image; the network then has its height and width.
+vision::Sampled unchanged(vision::Image image) {
   const vision::Box all{0, 0, static_cast<double>(image.w), static_cast<double>(image.h)};
   return {std::move(image), {}, all};
 }
@@ -45,7 +45,7 @@ class Predictor {
     if (!options.cam.empty()) make_folders(options.cam);
   }
 
-  // A file that cannot be read, or whose answer is not finite, is one image's error; all others end the command.
+  // An unreadable file or a result that is not finite is stored as this image's error. Other errors end the command.
   PredictedImage run(const std::string& path) {
     PredictedImage predicted{path, {}, {}, options_.logits, {}};
     try {
@@ -60,7 +60,7 @@ class Predictor {
  private:
   void answer(PredictedImage& predicted) {
     const vision::Image photo = vision::read_image(predicted.path, {.apply_orientation = !options_.raw});
-    const vision::Sampled view = options_.raw ? whole(photo) : classifier_.view(photo);
+    const vision::Sampled view = options_.raw ? unchanged(photo) : classifier_.view(photo);
     dump(view);
     predicted.answer =
         classifier_.classify(view, {.top = static_cast<std::size_t>(options_.top), .map = !options_.cam.empty()});
@@ -79,7 +79,7 @@ class Predictor {
       formats::write_npy(options_.dump_input, classifier_.values(view), {1, 3, pixels.h, pixels.w});
   }
 
-  // DIR/NAME_cam.png; a second image of the same name gets a number.
+  // Returns DIR/NAME_cam.png, with a number if another image has the same name.
   fs::path cam_path(const std::string& path) {
     const std::string stem = fs::path(path).stem().string();
     std::string name = stem + "_cam.png";
@@ -109,7 +109,7 @@ void check(const PredictOptions& o) {
     throw usage_error("--dump-pixels writes exact pixels (got {}, expected a .png file)", in_quotes(o.dump_pixels));
   }
   if (o.raw && !o.resolution.empty())
-    throw usage_error("--raw takes the image's own size (got --resolution too, expected one of them)");
+    throw usage_error("--raw uses the image's own size (got --resolution too, expected one of them)");
 }
 
 }  // namespace
@@ -119,22 +119,22 @@ void declare_options(CLI::App& command, PredictOptions& options) {
   command
       .add_option("IMAGE", options.images,
                   vision::image_formats() +
-                      " files, /dev/stdin too; - reads paths from stdin, one a line or (find -print0) with a "
-                      "NUL behind each, and answers line by line")
+                      " files, also /dev/stdin. - reads paths from stdin, one per line or (find -print0) with "
+                      "a NUL after each, and prints one JSON line per image")
       ->required();
-  add_number(command, "--top", options.top, 1, 1 << 20, "How many classes to show [5]");
-  command
-      .add_option("--resolution", options.resolution, "Input size instead of the model's; the crop rule scales with it")
-      ->type_name("R");
-  command.add_option("--precision", options.precision, "fp32 (bf16 and int8 are not built yet)");
+  add_number(command, "--top", options.top, 1, 1 << 20, "Show the N best classes [5]");
+  command.add_option("--resolution", options.resolution, kResolutionHelp)->type_name("R");
+  command.add_option("--precision", options.precision, kPrecisionHelp);
   command.add_option("--backend", options.backend, kBackendHelp);
-  command.add_flag("--logits", options.logits, "All logits too");
-  command.add_option("--cam", options.cam, "Write each image with its class activation map into this folder")
+  command.add_flag("--logits", options.logits, "Include all logits");
+  command.add_option("--cam", options.cam, "Write each image with its class activation map to this folder")
       ->type_name("DIR");
-  command.add_flag("--raw", options.raw, "The image goes in as it is: no resize, crop or EXIF turn");
-  command.add_option("--mean", options.mean, "Channel means of RGB in 0..1 instead of the model's")->type_name("A,B,C");
-  command.add_option("--std", options.std, "Channel deviations instead of the model's")->type_name("A,B,C");
-  command.add_option("--dump-pixels", options.dump_pixels, "Write the resized and cropped pixels, exactly: as PNG")
+  command.add_flag("--raw", options.raw, "Use the image unchanged: no resize, no crop, no EXIF orientation");
+  command.add_option("--mean", options.mean, "Subtract these means of R, G, B from pixels in 0..1 [the model's]")
+      ->type_name("A,B,C");
+  command.add_option("--std", options.std, "Then divide by these standard deviations of R, G, B [the model's]")
+      ->type_name("A,B,C");
+  command.add_option("--dump-pixels", options.dump_pixels, "Write the resized and cropped pixels as PNG")
       ->type_name("FILE.png");
   command.add_option("--dump-input", options.dump_input, "Write the network's input, 1x3xHxW float32")
       ->type_name("FILE.npy");

@@ -1,4 +1,4 @@
-// effnet predict MODEL IMAGE...: the classes of images.
+// effnet predict MODEL IMAGE...: classifies images.
 #pragma once
 
 #include <functional>
@@ -23,13 +23,13 @@ struct PredictOptions {
 };
 void declare_options(CLI::App& command, PredictOptions& options);
 
-// Of one image: an answer, or why there is none.
+// The result for one image: an answer or an error.
 struct PredictedImage {
   std::string path;
   std::optional<Error> error;
   model::Answer answer;
-  bool logits = false;  // asked for
-  std::string cam;      // the file with the map; empty if none was asked for
+  bool logits = false;  // the JSON includes them
+  std::string cam;      // the file with the class activation map; empty: not requested
 };
 
 struct PredictResult {
@@ -37,7 +37,7 @@ struct PredictResult {
   std::vector<PredictedImage> images;
 };
 
-// Every image goes to `each` when it is done. Those of paths from stdin, which may have no end, are not kept.
+// Calls `each` after every image. Results of paths from stdin are not stored, since such a list may be endless.
 using OnImage = std::function<void(const PredictedImage& image, const PredictResult& so_far)>;
 PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnImage& each);
 Json to_json(const PredictedImage& image);

@@ -18,7 +18,7 @@
 namespace effnet::cli {
 namespace {
 
-// A command that is not there is answered before the parser runs: it would only say "not expected".
+// Rejects planned and unknown commands before the parser runs, which would only report "not expected".
 void check_command_name(const std::vector<std::string>& words, const Program& program) {
   if (words.empty()) return;
   std::vector<std::string> names;
@@ -38,7 +38,7 @@ void check_command_name(const std::vector<std::string>& words, const Program& pr
       .with_hint(near ? "did you mean effnet " + *near + "?" : "effnet --help lists the commands");
 }
 
-// CLI11's messages name the option but not always what was expected; the command's help does.
+// CLI11's messages name the option, but not always what was expected. So the hint names --help.
 Error from_parser(const CLI::ParseError& error, std::string_view program) {
   std::string text = error.what();
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -56,10 +56,10 @@ void on_terminate() {
       std::rethrow_exception(error);
     } catch (const std::bad_alloc&) {
       if (::write(STDERR_FILENO, kOutOfMemory.data(), kOutOfMemory.size()) < 0) {
-        // stderr is closed: the exit code alone tells it
+        // stderr is closed; only the exit code reports the error
       }
       ::_exit(static_cast<int>(ErrorCode::environment));
-    } catch (...) {  // a fault of effnet: the default tells what it was
+    } catch (...) {  // a bug in effnet: the default handler reports it
     }
   }
   default_terminate();
@@ -93,21 +93,21 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
   app.require_subcommand(1);
   app.option_defaults()->always_capture_default();
   app.add_flag("--json", globals.json, "Print the result as one JSON document");
-  app.add_flag("--quiet", globals.quiet, "No warnings and no progress");
+  app.add_flag("--quiet", globals.quiet, "Print no warnings and no progress");
   add_numbers(app, "--threads", globals.threads, 1024,
-              "Threads to use [the cores this process may use; EFFNET_THREADS]");
+              "Use N threads [EFFNET_THREADS, else the cores that this process may use]");
   app.footer("Exit codes: 0 done, 1 fault of effnet, 2 wrong usage, 3 bad input, 4 environment, 130 interrupted.");
   app.fallthrough();
 
   Body body;
   for (const Command& command : program.commands) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
-    if (command.become != nullptr) continue;
+    if (command.exec != nullptr) continue;
     sub->option_defaults()->always_capture_default();
     const Body declared = command.declare(*sub, globals);
     sub->callback([&body, &command, &globals, declared] {
       if (globals.threads.size() > 1 && !command.thread_lists)
-        throw usage_error("--threads: a list (got {}, expected one number: only effnet bench takes several)",
+        throw usage_error("--threads: only effnet bench accepts a list (got {}, expected one number)",
                           fmt::join(globals.threads, ","));
       body = declared;
     });
@@ -117,7 +117,7 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
     const std::vector<std::string> words = plain_words(argc, argv);
     check_command_name(words, program);
     for (const Command& command : program.commands) {
-      if (!words.empty() && command.name == words[0] && command.become != nullptr) command.become(argc, argv);
+      if (!words.empty() && command.name == words[0] && command.exec != nullptr) command.exec(argc, argv);
     }
     try {
       app.parse(argc, argv);
@@ -131,7 +131,7 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
       throw from_parser(error, "effnet");
     }
     out.set_quiet(globals.quiet);
-    kernels::chosen_isa();  // a wrong EFFNET_ISA is refused by every command
+    kernels::chosen_isa();  // every command rejects a wrong EFFNET_ISA
     return body(out);
   } catch (const Error& error) {
     out.error(error);

@@ -1,5 +1,5 @@
-// The frame of a command-line program: parses, runs one sub-command, turns errors into exit codes. `effnet` and
-// `effnet-train` are two tables of commands in it.
+// The main function of a command-line program: parses arguments, runs one sub-command, converts errors to exit codes.
+// `effnet` and `effnet-train` use it with different tables of commands.
 #pragma once
 
 #include <string>
@@ -13,24 +13,24 @@ namespace effnet::cli {
 struct Program {
   std::string_view description;
   std::vector<Command> commands;
-  std::vector<std::string_view> planned;  // of the contract (one word, or a command and its first argument): a later
-                                          // version brings them, until then they exit 4 and say so
+  // Commands of later versions (one word, or a command and its first argument). They exit with code 4 and a message.
+  std::vector<std::string_view> planned;
 };
 
 const Program& effnet_program();  // commands.cc
 
-// The process's exit code. Errors are on `out` by then.
+// Returns the process's exit code. Errors have been written to `out`.
 int run_program(int argc, char** argv, const Program& program, Output& out);
 
-// Where memory ends in a function that promised not to throw (some of std::filesystem's), std::terminate is called:
-// from here on the process then says so on stderr and exits with 4.
+// If memory runs out in a noexcept function (std::filesystem has some), C++ calls std::terminate. After this call the
+// process then reports "out of memory" on stderr and exits with 4.
 void install_out_of_memory_handler();
 
-// The words that are no options: a command, its first argument, ...
+// Returns the arguments that are not options: the command, its first argument, ...
 std::vector<std::string> plain_words(int argc, char** argv);
 
-// --threads, else $EFFNET_THREADS, else the usable cores. Throws Error(usage) for an $EFFNET_THREADS that is no number.
-// Several only for a command with Command::thread_lists.
+// Returns --threads, else $EFFNET_THREADS, else the usable cores. Throws Error(usage) if $EFFNET_THREADS is not a
+// number. The list has more than one element only for a command with Command::thread_lists.
 std::vector<int> thread_counts(const Globals& globals);
 inline int thread_count(const Globals& globals) { return thread_counts(globals).front(); }
 

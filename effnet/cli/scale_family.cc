@@ -81,7 +81,7 @@ std::string to_text(const FamilyResult& result) {
                grouped(costs.macs), variant->published.macs, channels_text(graph)});
   }
   return fmt::format(
-             "Published coefficients (d, w, px), and the formula at the phi that spends the same budget\n"
+             "Published coefficients (d, w, px), and the formula's values at the phi with the same cost\n"
              "(alpha {}, beta {}, gamma {}: alpha*beta^2*gamma^2 = {:.4f})\n\n",
              result.coefficients.alpha, result.coefficients.beta, result.coefficients.gamma,
              result.coefficients.constraint()) +

@@ -1,4 +1,4 @@
-// effnet scale BASE --family: every published scaling of one base, beside what the formula says for the same budget.
+// effnet scale BASE --family: shows the published scalings of a base beside the formula's values for the same cost.
 #pragma once
 
 #include <string>
@@ -10,7 +10,8 @@
 namespace effnet::cli {
 
 struct FamilyResult {
-  // The formula at the phi that spends the published coefficients' budget: d*w^2*r^2 = (alpha*beta^2*gamma^2)^phi.
+  // The formula's values at the phi with the cost of the published coefficients: d*w^2*r^2 =
+  // (alpha*beta^2*gamma^2)^phi.
   struct Formula {
     double phi, depth, width, resolution;
   };

@@ -1,5 +1,5 @@
-// effnet train: becomes effnet-train by execv, so that signals and exit codes pass untouched. This binary never links
-// LibTorch, which costs 0.7 s and 160 MB at every start.
+// effnet train: replaces this process by effnet-train (execv), so that signals and exit codes need no forwarding. This
+// binary does not link LibTorch, which would cost 0.7 s and 160 MB at every start.
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,26 +20,26 @@ namespace effnet::cli {
 namespace fs = std::filesystem;
 
 std::optional<fs::path> find_train_program() {
-  const auto runs = [](const fs::path& place) {
+  const auto is_executable = [](const fs::path& place) {
     std::error_code ignored;
     return ::access(place.c_str(), X_OK) == 0 && fs::is_regular_file(place, ignored);
   };
   const char* named = std::getenv("EFFNET_TRAIN");
   if (named != nullptr && *named != '\0') {
-    // With a folder, so that run_process takes this file and not one of the same name on PATH.
+    // An absolute path, so that run_process does not search PATH for the name.
     std::error_code ignored;
     const fs::path place = fs::absolute(named, ignored);
-    return runs(place) ? std::optional(place) : std::nullopt;
+    return is_executable(place) ? std::optional(place) : std::nullopt;
   }
   std::error_code ignored;
   const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
   for (const fs::path& place : {folder / "effnet-train", folder.parent_path() / "libexec" / "effnet-train"}) {
-    if (runs(place)) return place;
+    if (is_executable(place)) return place;
   }
   return std::nullopt;
 }
 
-Json ask_train_program(const fs::path& program) {
+Json query_train_program(const fs::path& program) {
   const ProcessResult answer = run_process({program.string(), "--version", "--json"}, Keep::output);
   if (!answer.started || answer.exit_code != 0) return {};
   Json document = Json::parse(answer.output, nullptr, false);
@@ -49,27 +49,28 @@ Json ask_train_program(const fs::path& program) {
 
 namespace {
 
-// In milliseconds, where asking takes the 0.7 s of loading LibTorch; a script that starts effnet-train has no mark.
-bool carries_our_mark(const fs::path& program) {
+// Returns true if the file contains the text kTrainMark with this version. That takes milliseconds; a query takes 0.7 s
+// to load LibTorch. A script that starts effnet-train does not contain the text.
+bool has_version_mark(const fs::path& program) {
   try {
     const MappedFile file(program);
     return ::memmem(file.bytes().data(), file.bytes().size(), kTrainMark, std::strlen(kTrainMark)) != nullptr;
   } catch (const Error&) {
-    return false;  // runnable but not readable: it is asked
+    return false;  // executable but not readable: query it
   }
 }
 
 }  // namespace
 
-void become_effnet_train(int /*argc*/, char** argv) {
+void exec_effnet_train(int /*argc*/, char** argv) {
   constexpr const char* kHint =
-      "in effnet's source folder `make train` builds it (it needs Debian's libtorch-dev), beside effnet; EFFNET_TRAIN "
-      "names another place";
+      "run `make train` in effnet's source folder to build it (needs Debian's libtorch-dev); EFFNET_TRAIN can name "
+      "another effnet-train";
   const std::optional<fs::path> program = find_train_program();
   if (!program) {
     const char* named = std::getenv("EFFNET_TRAIN");
     const bool by_name = named != nullptr && *named != '\0';
-    throw environment_error("training needs effnet-train, which is not here (got {}, expected a program)",
+    throw environment_error("training needs effnet-train, which was not found (got {}, expected a program)",
                             by_name ? "EFFNET_TRAIN=" + in_quotes(named) : "none beside effnet or in ../libexec")
         .with_hint(kHint);
   }
@@ -77,26 +78,26 @@ void become_effnet_train(int /*argc*/, char** argv) {
   if (fs::equivalent(*program, "/proc/self/exe", ignored)) {
     throw environment_error("{}: this is effnet itself (expected effnet-train)", program->string()).with_hint(kHint);
   }
-  if (!carries_our_mark(*program)) {
-    const Json answer = ask_train_program(*program);
+  if (!has_version_mark(*program)) {
+    const Json answer = query_train_program(*program);
     if (answer.is_null())
-      throw environment_error("{}: does not answer --version --json as effnet-train {} does", program->string(),
+      throw environment_error("{}: not effnet-train {} (it does not answer --version --json)", program->string(),
                               kVersion)
           .with_hint(kHint);
     const std::string version = answer["version"].get<std::string>();
     if (version != kVersion)
-      throw environment_error("{}: another version than effnet's (got {}, expected {})", program->string(),
+      throw environment_error("{}: its version differs from effnet's (got {}, expected {})", program->string(),
                               in_quotes(version), kVersion)
           .with_hint(kHint);
   }
-  // A Ctrl-C while LibTorch is being loaded waits for effnet-train's handlers instead of killing it without a word. One
-  // that came before is known to this program only.
+  // Blocked signals: a Ctrl-C during the loading of LibTorch is delivered once effnet-train has its handlers. Otherwise
+  // it would kill the process without a message. check_interrupt() handles a Ctrl-C that came before.
   block_signals();
   check_interrupt();
   set_openmp_wait_passive();
   ::execv(program->c_str(), argv);
   unblock_signals();
-  throw environment_error("{}: cannot be run ({})", program->string(), std::strerror(errno)).with_hint(kHint);
+  throw environment_error("{}: cannot be executed ({})", program->string(), std::strerror(errno)).with_hint(kHint);
 }
 
 }  // namespace effnet::cli

@@ -1,4 +1,4 @@
-// effnet-train, the second executable: where it is and what it says of itself.
+// Finds effnet-train, the second executable, and queries its version.
 #pragma once
 
 #include <filesystem>
@@ -8,9 +8,10 @@
 
 namespace effnet::cli {
 
-// $EFFNET_TRAIN (and nothing else where that is set), else effnet-train beside this binary, else in ../libexec.
+// Returns $EFFNET_TRAIN if it is set (no other place is searched then), else effnet-train beside this binary, else in
+// ../libexec.
 std::optional<std::filesystem::path> find_train_program();
-// What `effnet-train --version --json` prints; null if it cannot be run or prints something else.
-Json ask_train_program(const std::filesystem::path& program);
+// Returns the output of `effnet-train --version --json`; null if it cannot be run or prints something else.
+Json query_train_program(const std::filesystem::path& program);
 
 }  // namespace effnet::cli

@@ -25,9 +25,9 @@ constexpr std::array kSwitches{
     Switch{"fuse_epilogues", &PlanOptions::fuse_epilogues}, Switch{"fuse_depthwise", &PlanOptions::fuse_depthwise},
     Switch{"fuse_scale", &PlanOptions::fuse_scale}, Switch{"fuse_pool", &PlanOptions::fuse_pool}};
 
-constexpr double kGain = 0.99;  // of the minimum; less is noise
+constexpr double kGain = 0.99;  // a plan must take less than 99 % of the best time; smaller gains are noise
 
-// All that the choice depends on.
+// A text with everything that the choice depends on.
 std::string key_of(const graph::Graph& graph, const std::string& arch, kernels::Isa isa,
                    const engine::SessionOptions& options) {
   return fmt::format("effnet {} layout {}\n{}\n{}\n{}x{} batch {} threads {}\n{}", kVersion,
@@ -39,7 +39,7 @@ std::filesystem::path path_of(const std::string& key) {
   return home_folder() / "tuned" / (sha256(std::as_bytes(std::span(key))).substr(0, 32) + ".json");
 }
 
-std::optional<PlanOptions> find_choice(const std::string& key) {
+std::optional<PlanOptions> find_saved_plan(const std::string& key) {
   try {
     const Json document = Json::parse(read_text(path_of(key)));
     if (document.at("key") != key) return {};
@@ -53,13 +53,13 @@ std::optional<PlanOptions> find_choice(const std::string& key) {
   }
 }
 
-void keep_choice(const std::string& key, const PlanOptions& plan, Output& out) {
+void save_plan(const std::string& key, const PlanOptions& plan, Output& out) {
   try {
     const std::filesystem::path path = path_of(key);
     make_folders(path.parent_path());
     write_text(path, Json{{"key", key}, {"plan", to_json(plan)}}.dump(2) + "\n");
   } catch (const Error& error) {
-    out.note(fmt::format("the tuned plan is not kept: {}", error.what()));
+    out.note(fmt::format("cannot save the tuned plan: {}", error.what()));
   }
 }
 
@@ -93,7 +93,7 @@ PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,
                        const std::shared_ptr<const engine::PackedWeights>& weights,
                        const engine::SessionOptions& options, double seconds, ThreadPool& pool, Output& out) {
   const std::string key = key_of(graph, arch, weights->isa(), options);
-  if (const auto kept = find_choice(key)) return *kept;
+  if (const auto saved = find_saved_plan(key)) return *saved;
   const std::vector<float> input = model::photo_like(graph.input(), options.batch, pool);
   constexpr double kMeasurements = 2 * kSwitches.size() + 1;
   const auto time = [&](const PlanOptions& plan) {
@@ -108,12 +108,12 @@ PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,
     PlanOptions tried = best;
     tried.*one.member = false;
     const double tried_ms = time(tried);
-    best_ms = std::min(best_ms, time(best));  // again, beside what it is compared with
+    best_ms = std::min(best_ms, time(best));  // measured again, close in time to the other plan
     if (tried_ms >= kGain * best_ms) continue;
     best = tried;
     best_ms = tried_ms;
   }
-  keep_choice(key, best, out);
+  save_plan(key, best, out);
   return best;
 }
 

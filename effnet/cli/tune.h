@@ -1,4 +1,4 @@
-// effnet bench --tune: the plan options that are fastest here, measured once and kept.
+// effnet bench --tune: measures which plan options are fastest on this machine, and stores the result.
 #pragma once
 
 #include <string>
@@ -10,15 +10,16 @@
 
 namespace effnet::cli {
 
-// Turns each switch of PlanOptions off in turn, keeps what is faster by more than the noise, and goes on from there;
-// `seconds` in all, about.
-// The choice is kept under home_folder()/tuned by CPU, instruction set, network, weights layout, input size, batch and
-// threads; an unreadable or foreign file is measured again, an unwritable place is no fault.
+// Turns off one switch of PlanOptions after the other. A switch stays off if that is more than 1 % faster. Takes about
+// `seconds` in total.
+// The result is stored in home_folder()/tuned, for this version, CPU, instruction set, network, weights layout, input
+// size, batch and number of threads. If the stored file is unreadable or invalid, it measures again. If the folder
+// cannot be written, it only prints a note.
 engine::PlanOptions tuned_plan(const graph::Graph& graph, const std::string& arch,
                                const std::shared_ptr<const engine::PackedWeights>& weights,
                                const engine::SessionOptions& options, double seconds, ThreadPool& pool, Output& out);
 
-// The default plan with these switches off: "fuse_pool,fuse_scale". Throws Error(usage) for an unknown name.
+// Returns the default plan with these switches off: "fuse_pool,fuse_scale". Throws Error(usage) for an unknown name.
 engine::PlanOptions plan_without(const std::string& switches);
 
 Json to_json(const engine::PlanOptions& plan);

@@ -7,7 +7,7 @@ namespace effnet::cli {
 
 Body declare_train(CLI::App& command, const Globals& globals);
 
-// What `effnet-train --version --json` says: version, LibTorch's version, what it can use.
+// Returns the JSON of `effnet-train --version --json`: version, LibTorch's version, CUDA, number of GPUs, Gloo.
 Json train_program_facts();
 
 }  // namespace effnet::cli

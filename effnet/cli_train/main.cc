@@ -1,4 +1,4 @@
-// The `effnet-train` binary: what `effnet train` becomes.
+// The `effnet-train` binary. `effnet train` replaces itself by it.
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,8 +18,8 @@ bool has_word(int argc, char** argv, std::string_view word) {
   return std::any_of(argv + 1, argv + argc, [&](const char* one) { return word == one; });
 }
 
-// LibTorch and Gloo write warnings to stderr (of NNPACK on an unknown processor, of a host name without an address);
-// the variables are what a person sets to see them.
+// LibTorch and Gloo write warnings to stderr (NNPACK on an unknown processor, a host name without an address). Users
+// can set these variables themselves to see the warnings.
 void quiet_libraries() {
   ::setenv("TORCH_CPP_LOG_LEVEL", "ERROR", /*overwrite=*/0);
   ::setenv("GLOG_minloglevel", "2", /*overwrite=*/0);
@@ -32,12 +32,13 @@ int main(int argc, char** argv) {
   using namespace effnet;
   const bool facts = cli::has_word(argc, argv, "--version") && cli::has_word(argc, argv, "--json");
   if (!facts) restart_with_passive_openmp(argv);
-  // A full disk and a closed pipe are errors of write(), which are told and end the run in order; not a kill.
+  // At the file size limit and for a closed pipe, write() then returns an error. The run reports it and ends in order,
+  // instead of a signal that kills the process.
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   cli::quiet_libraries();
   install_interrupt_handlers();
-  unblock_signals();  // held back by effnet until now
+  unblock_signals();  // effnet has blocked them until now
   cli::install_out_of_memory_handler();
   cli::Output out(stdout, stderr);
   if (facts) {
@@ -45,11 +46,12 @@ int main(int argc, char** argv) {
     return 0;
   }
   const int code = cli::run_program(argc, argv,
-                                    {.description = "The training half of effnet",
+                                    {.description = "The training program of effnet",
                                      .commands = {{"train", "Train a network from a recipe", cli::declare_train}},
                                      .planned = {}},
                                     out);
-  // After an error a thread may still wait in LibTorch for another process; what exit() tears down it would use.
+  // After an error a thread may still wait in LibTorch for another process. exit() would destroy objects that it uses,
+  // so _exit() ends the process without destructors.
   if (code != 0) {
     std::fflush(nullptr);
     ::_exit(code);

@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// --threads or EFFNET_THREADS, else the processes of this machine share its cores.
+// Returns --threads or EFFNET_THREADS; else the usable cores divided by the number of processes on this machine.
 int threads_of(const Globals& globals) {
   const int all = thread_count(globals);
   const char* given = std::getenv("EFFNET_THREADS");
@@ -30,8 +30,8 @@ int threads_of(const Globals& globals) {
   return std::max(1, all / processes);
 }
 
-// OpenMP's, LibTorch's own pool's (of all processors) and those of effnet's kernels, the loaders' of training and
-// validation, and what a group of processes needs to exchange and watch.
+// Returns the number of threads that a run needs: OpenMP, LibTorch's pool (one per processor), effnet's kernels, the
+// loaders of training and validation, and 12 for communication and heartbeats in a group of processes.
 int threads_needed(int threads, int workers, int world) {
   const int processors = static_cast<int>(std::thread::hardware_concurrency());
   const int loaders = 2 * (workers > 0 ? workers : std::max(1, usable_cores() - threads));
@@ -45,24 +45,25 @@ train::Recipe recipe_of(const std::string& name, const std::vector<std::string>&
   if (!budget.empty()) overrides.push_back({"train.time_budget", budget});
   std::error_code ignored;
   const fs::path config = run / "config.toml";
-  const bool there = fs::exists(config, ignored);
-  const bool own = name.empty() && resume && there;
-  if (resume && name.empty() && data.empty() && !there)
-    throw input_error("{}: no run to go on with (got no config.toml in it)", run.string())
-        .with_hint("effnet train RECIPE --data DIR --out RUN begins one");
-  return train::load_recipe(own ? config.string() : name, overrides);
+  const bool has_config = fs::exists(config, ignored);
+  const bool from_run = name.empty() && resume && has_config;
+  if (resume && name.empty() && data.empty() && !has_config)
+    throw input_error("{}: no run to resume (got no config.toml in this folder)", run.string())
+        .with_hint("effnet train RECIPE --data DIR --out RUN starts one");
+  return train::load_recipe(from_run ? config.string() : name, overrides);
 }
 
-// --data, else what the recipe says. Written to the run's config.toml, from where --resume takes it.
+// Returns --data, else the recipe's data.folder. Stores the absolute path in the recipe, which is written to the run's
+// config.toml; --resume reads it from there.
 fs::path data_of(const std::string& given, train::Recipe& recipe) {
   if (given.empty()) return recipe.data.folder;
   std::error_code failure;
-  const std::string whole = fs::absolute(given, failure).lexically_normal().string();
-  recipe.data.folder = !failure && is_utf8(whole) ? whole : "";  // TOML holds no other text
+  const std::string absolute = fs::absolute(given, failure).lexically_normal().string();
+  recipe.data.folder = !failure && is_utf8(absolute) ? absolute : "";  // TOML texts must be UTF-8
   return given;
 }
 
-// LibTorch's own warnings are for those who write programs with it.
+// Suppresses LibTorch's warnings, which address programmers and not users.
 class NoWarnings : public c10::WarningHandler {
  public:
 #if TORCH_VERSION_MAJOR >= 2
@@ -82,7 +83,7 @@ void turn_warnings_off() {
 #endif
 }
 
-// Messages: an epoch's result is one; between them a status.
+// Prints messages, such as the result of an epoch, and between them a status line.
 class ProgressLine {
  public:
   explicit ProgressLine(Output& out) : out_(out) {}
@@ -123,10 +124,11 @@ void print_summary(const train::Summary& summary, bool averaged, const fs::path&
     const bool best = summary.saved_epoch == summary.best_epoch;
     text += fmt::format("validation top-1 of the saved model {:.2f} % ({}epoch {}, the {})\n", summary.saved_top1,
                         averaged ? "averaged weights, " : "", summary.saved_epoch, best ? "best" : "last");
-    if (!best) text += fmt::format("best seen {:.2f} % (epoch {})\n", summary.best_top1, summary.best_epoch);
+    if (!best)
+      text += fmt::format("best validation top-1 {:.2f} % (epoch {})\n", summary.best_top1, summary.best_epoch);
   }
   if (summary.test_top1)
-    text += fmt::format("top-1 on the validation set, unseen until now: {:.2f} %\n", *summary.test_top1);
+    text += fmt::format("top-1 on the validation set, not used until now: {:.2f} %\n", *summary.test_top1);
   text += fmt::format("{:.4g} epochs in {:.0f} s, {:.1f} images/s on {}{}\n", summary.epochs, summary.seconds,
                       summary.images_per_second, train::device_text(summary.device, summary.isa),
                       summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");
@@ -145,22 +147,26 @@ Body declare_train(CLI::App& command, const Globals& globals) {
   };
   auto o = std::make_shared<Options>();
   command.add_option("RECIPE", o->recipe,
-                     fmt::format("A recipe: {}, or a TOML file [B0 as in the paper; with --resume the run's own]",
+                     fmt::format("A recipe: {}, or a TOML file [B0 as in the paper; with --resume the run's recipe]",
                                  one_of(train::recipe_names())));
   command
-      .add_option("--data", o->data,
-                  "Folder with train/ and val/ (or test/), class folders in each [the recipe's data.folder, which a "
-                  "run writes]")
+      .add_option(
+          "--data", o->data,
+          "Train on this folder, which has train/ and val/ (or test/) with class folders [the recipe's data.folder; "
+          "a run stores it]")
       ->type_name("DIR");
-  command.add_option("--out", o->out, "The run's folder: checkpoints, metrics, model, report")
+  command.add_option("--out", o->out, "Write checkpoints, metrics, model and report to this run folder")
       ->type_name("RUN")
       ->required();
-  command.add_option("--set", o->settings, "Another value for a setting of the recipe; may be repeated")
+  command.add_option("--set", o->settings, "Change a setting of the recipe; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  command.add_flag("--resume", o->resume, "Go on from the last good checkpoint; begin anew if there is none");
-  command.add_option("--device", o->device, "auto, cpu or cuda")->type_name("D");
-  command.add_option("--time-budget", o->budget, "Fit the number of epochs to a time: 20m, 2h")->type_name("T");
+  command.add_flag("--resume", o->resume,
+                   "Resume from the last good checkpoint; start from the beginning if there is none");
+  command.add_option("--device", o->device, "Train on this device: auto, cpu or cuda")->type_name("D");
+  command
+      .add_option("--time-budget", o->budget, "Choose the number of epochs so that the run takes this time: 20m, 2h")
+      ->type_name("T");
   return [o, &globals](Output& out) {
     turn_warnings_off();
     train::RunOptions options;
@@ -171,17 +177,17 @@ Body declare_train(CLI::App& command, const Globals& globals) {
     options.out = o->out;
     options.resume = o->resume;
     options.threads = threads_of(globals);
-    const train::RankInfo place =
+    const train::RankInfo rank_info =
         train::rank_info_of([](const char* name) -> const char* { return std::getenv(name); });
-    const torch::Device device = train::device_named(o->device, place.local_rank);
+    const torch::Device device = train::device_named(o->device, rank_info.local_rank);
     options.device = device.str();
-    // LibTorch and Gloo wait for ever for a thread that the system does not give them.
-    check_thread_limit(threads_needed(options.threads, options.recipe.data.workers, place.world));
-    check_interrupt();  // it may have come while LibTorch was being loaded
+    // If the system refuses a thread, LibTorch and Gloo wait forever. So the limit is checked here.
+    check_thread_limit(threads_needed(options.threads, options.recipe.data.workers, rank_info.world));
+    check_interrupt();  // for a Ctrl-C during the loading of LibTorch
     ProgressLine line(out);
     options.progress = [&line](const train::Progress& progress) { line.show(progress); };
     const std::unique_ptr<train::Group> group =
-        train::join(place, device, {{"effnet's version", kVersion}}, [&line](const std::string& message) {
+        train::join(rank_info, device, {{"effnet's version", kVersion}}, [&line](const std::string& message) {
           train::Progress progress;
           progress.message = message;
           line.show(progress);
@@ -192,7 +198,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
   };
 }
 
-// Read from outside, by effnet.
+// effnet searches for this text in the file of effnet-train (version.h.in).
 extern const char* const program_mark;
 [[gnu::used]] const char* const program_mark = kTrainMark;
 

@@ -184,8 +184,8 @@ TEST_P(SmallNetwork, ThreadsDoNotChangeBits) {
 // the weights before the sum. Their results must be within the tolerance.
 //
 // A depthwise convolution computes the sums of its pool only if its activation is fused, so bits are compared with
-// fuse_pool off on both sides. A 3x3 depthwise convolution computes rows in pairs only if SiLU or hard-swish is fused, on
-// instruction sets with depthwise_pair; there fuse_epilogues also changes bits.
+// fuse_pool off on both sides. A 3x3 depthwise convolution computes rows in pairs only if SiLU or hard-swish is fused,
+// on instruction sets with depthwise_pair; there fuse_epilogues also changes bits.
 TEST_P(SmallNetwork, FusionsDoNotChangeResultsBeyondRounding) {
   struct Switch {
     const char* name;

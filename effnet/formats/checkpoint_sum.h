@@ -1,5 +1,5 @@
-// What makes a safetensors file a checkpoint of a training run (effnet/train/run/checkpoint.h), as far as a reader of
-// models has to know it: its metadata's keys and its checksum.
+// The metadata keys and the checksum of a training checkpoint (effnet/train/run/checkpoint.h, a safetensors file), as
+// far as a reader of models needs them.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ inline constexpr const char* kCheckpointState = "effnet.checkpoint";
 inline constexpr const char* kCheckpointIdentity = "effnet.identity";
 inline constexpr const char* kCheckpointSum = "effnet.checksum";
 
-// "xxh128:..." of all metadata but kCheckpointSum, and of all tensors with their names and dims.
+// Returns "xxh128:...", the hash of all metadata except kCheckpointSum and of all tensors with their names and dims.
 std::string checkpoint_sum(const tensor::Weights& weights);
 
 }  // namespace effnet::formats

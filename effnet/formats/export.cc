@@ -10,7 +10,7 @@
 namespace effnet::formats {
 namespace {
 
-// "efficientnet_b0" -> "efficientnet-b0", the scope of TensorFlow names.
+// Returns the scope of TensorFlow names: "efficientnet_b0" -> "efficientnet-b0".
 std::string scope_of(const Model& model) {
   std::string scope = model.arch.name;
   std::replace(scope.begin(), scope.end(), '_', '-');
@@ -56,7 +56,7 @@ std::vector<std::pair<std::string, tensor::Tensor>> named_tensors(const Model& m
       if (!listed && map_from(model, graph, scheme.source)) possible.emplace_back(scheme.source);
     }
     if (!known) throw usage_error("--names: unknown names (got {}, expected {})", in_quotes(source), one_of(possible));
-    throw usage_error("{} has no network like {} (got --names {}, expected {})", source, in_quotes(model.arch.name),
+    throw usage_error("{} has no network such as {} (got --names {}, expected {})", source, in_quotes(model.arch.name),
                       source, one_of(possible));
   }
   std::vector<std::pair<std::string, tensor::Tensor>> tensors;

@@ -1,4 +1,4 @@
-// Model -> tensors under a published format's names, for .pth and .safetensors files that other programs load.
+// Converts a model to tensors under the names of a published format, for .pth and .safetensors files of other programs.
 #pragma once
 
 #include <string>
@@ -11,13 +11,13 @@
 
 namespace effnet::formats {
 
-// The names an export takes where none are asked for: those the weights came with if PyTorch code has them, else
-// torchvision's, and effnet's if torchvision has no such network.
+// Returns the default naming scheme of an export: the names of the imported file if they come from PyTorch code, else
+// torchvision's names, or effnet's if torchvision has no such network.
 std::string default_names(const Model& model);
 
-// All parameters in graph order, with num_batches_tracked (int64 scalars, 0) where the names are PyTorch code's.
-// `names` is torchvision, timm, lukemelas, tf or effnet; empty: default_names. Throws Error(usage) if the names are
-// unknown or have no place for this network; the message says which have.
+// Returns all parameters in graph order. With the names of PyTorch code, num_batches_tracked (int64 scalars, 0) are
+// added. `names` is torchvision, timm, lukemelas, tf or effnet; empty: default_names. Throws Error(usage) if the scheme
+// is unknown or does not support this network; the message lists the schemes that do.
 std::vector<std::pair<std::string, tensor::Tensor>> named_tensors(const Model& model, std::string_view names = {});
 
 }  // namespace effnet::formats

@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// Shapes without values: enough for names. TensorFlow's permuted kernels are in import_test.cc.
+// Tensors with shapes but without values; names need no more. import_test.cc tests TensorFlow's permuted kernels.
 Model shapes_of(std::string_view name, std::string_view came_with) {
   Model model;
   model.arch = arch::variant(name).spec;
@@ -23,7 +23,7 @@ Model shapes_of(std::string_view name, std::string_view came_with) {
   return model;
 }
 
-TEST(Export, TakesTheNamesTheWeightsCameWith) {
+TEST(Export, UsesTheNamesOfTheImportedWeights) {
   EXPECT_EQ(default_names(shapes_of("efficientnet_b0", "torchvision")), "torchvision");
   EXPECT_EQ(default_names(shapes_of("efficientnet_b0", "timm")), "timm");
   EXPECT_EQ(default_names(shapes_of("efficientnet_lite0", "lukemelas")), "lukemelas");
@@ -35,7 +35,7 @@ TEST(Export, TakesTheNamesTheWeightsCameWith) {
   EXPECT_EQ(default_names(shapes_of("amoebanet_b", "lukemelas")), "effnet");
 }
 
-TEST(Export, AddsTheCountersOfPyTorch) {
+TEST(Export, AddsBatchCountersForPyTorchNames) {
   const Model model = shapes_of("efficientnet_b0", "");
   const auto tensors = named_tensors(model, "torchvision");
   EXPECT_EQ(tensors.size(), 360U);  // docs/reference/checkpoints.md, section 1
@@ -51,7 +51,7 @@ TEST(Export, AddsTheCountersOfPyTorch) {
   EXPECT_EQ(named_tensors(model, "effnet").size(), 311U);
 }
 
-TEST(Export, SaysWhichNamesThereAre) {
+TEST(Export, MessageListsTheValidNames) {
   const auto refusal = [](const Model& model, std::string_view names) -> std::string {
     try {
       named_tensors(model, names);

@@ -32,21 +32,21 @@ std::optional<fs::path> find_home() {
   return std::nullopt;
 }
 
-// What stands at a path. A link that leads nowhere is not the same as nothing: the user put it there.
-enum class Stands { nothing, dangling_link, folder, other };
-Stands look(const fs::path& path, std::error_code& failure) {
+// What kind at a path. A link that leads nowhere is not the same as nothing: the user put it there.
+enum class PathKind { nothing, dangling_link, folder, other };
+PathKind path_kind(const fs::path& path, std::error_code& failure) {
   const fs::file_status itself = fs::symlink_status(path, failure);
   if (itself.type() == fs::file_type::not_found) {
     if (failure == std::errc::no_such_file_or_directory) failure.clear();
-    return Stands::nothing;
+    return PathKind::nothing;
   }
-  if (failure) return Stands::other;
+  if (failure) return PathKind::other;
   const fs::file_status target = fs::status(path, failure);
   if (target.type() == fs::file_type::not_found) {
     failure.clear();
-    return Stands::dangling_link;
+    return PathKind::dangling_link;
   }
-  return fs::is_directory(target) ? Stands::folder : Stands::other;
+  return fs::is_directory(target) ? PathKind::folder : PathKind::other;
 }
 
 std::string target_of(const fs::path& link) {
@@ -54,8 +54,8 @@ std::string target_of(const fs::path& link) {
   return in_quotes(fs::read_symlink(link, ignored).string());
 }
 
-// Empty if it was not pulled. Looks at every step of the path, so that a link to a disk that is not mounted does not
-// pass for a model that was never pulled.
+// Returns the file of a pulled model, or an empty path if it was not pulled. Checks every component of the path: a link
+// to a disk that is not mounted is an error and does not mean "never pulled".
 fs::path find_pulled(const std::string& model) {
   const std::optional<fs::path> home = find_home();
   if (!home) return {};
@@ -65,49 +65,48 @@ fs::path find_pulled(const std::string& model) {
     step /= part;
     const bool last = step == file;
     std::error_code failure;
-    const Stands stands = look(step, failure);
+    const PathKind kind = path_kind(step, failure);
     if (failure) {
-      throw environment_error("{}: the pulled model {} cannot be looked for ({})", step.string(), model,
-                              failure.message())
-          .with_hint("make the folder readable, or set EFFNET_HOME to another one");
+      throw environment_error("{}: cannot search for the pulled model {} ({})", step.string(), model, failure.message())
+          .with_hint("make the folder readable, or set EFFNET_HOME to another folder");
     }
-    if (stands == Stands::nothing) return {};
-    if (stands == Stands::dangling_link) {
-      throw input_error("{}: the pulled model {} cannot be reached (got a link to {}, which is not there)",
+    if (kind == PathKind::nothing) return {};
+    if (kind == PathKind::dangling_link) {
+      throw input_error("{}: the pulled model {} cannot be reached (got a link to {}, which does not exist)",
                         step.string(), model, target_of(step))
-          .with_hint(fmt::format("mend or remove the link; effnet pull {} fetches the model again", model));
+          .with_hint(fmt::format("repair or remove the link; effnet pull {} downloads the model again", model));
     }
-    if ((stands == Stands::folder) == last) {
+    if ((kind == PathKind::folder) == last) {
       const std::string_view got = last ? "a folder" : "a file", expected = last ? "a model file" : "a folder";
       throw input_error("{}: the pulled model {} cannot be reached (got {}, expected {})", step.string(), model, got,
                         expected)
-          .with_hint(fmt::format("move it away; effnet pull {} fetches the model again", model));
+          .with_hint(fmt::format("move it away; effnet pull {} downloads the model again", model));
     }
   }
   return file;
 }
 
-// The model file of a run folder.
+// Returns the model file of a run folder.
 fs::path model_in(const fs::path& folder) {
   fs::path file = folder / "model.safetensors";
-  const auto there = [](const fs::path& path) {
+  const auto exists = [](const fs::path& path) {
     std::error_code failure;
-    const Stands stands = look(path, failure);
+    const PathKind kind = path_kind(path, failure);
     if (failure) throw input_error("{}: cannot read ({})", path.string(), failure.message());
-    return stands != Stands::nothing;
+    return kind != PathKind::nothing;
   };
-  if (there(file)) return file;
+  if (exists(file)) return file;
   for (const fs::path& checkpoints : {folder / "checkpoints", folder}) {
-    const bool of_a_run = checkpoints.filename() == "checkpoints";
+    const bool in_a_run = checkpoints.filename() == "checkpoints";
     for (const char* checkpoint : {"best", "last", "previous"}) {
-      if (!of_a_run || !there(checkpoints / checkpoint)) continue;
+      if (!in_a_run || !exists(checkpoints / checkpoint)) continue;
       throw input_error("{}: no model in this folder (got checkpoints, expected model.safetensors)", folder.string())
-          .with_hint("a checkpoint is a MODEL too: " + (checkpoints / checkpoint).string());
+          .with_hint("a checkpoint can be used as MODEL: " + (checkpoints / checkpoint).string());
     }
   }
-  if (there(folder / "config.toml")) {
+  if (exists(folder / "config.toml")) {
     throw input_error("{}: the run has no model (got neither model.safetensors nor a checkpoint)", folder.string())
-        .with_hint("effnet train with --resume and --out " + folder.string() + " goes on with it");
+        .with_hint("effnet train --resume --out " + folder.string() + " continues the run");
   }
   throw input_error(
       "{}: not a MODEL (got a folder without model.safetensors, expected a name from 'effnet models', a model file, a "
@@ -115,7 +114,7 @@ fs::path model_in(const fs::path& folder) {
       folder.string());
 }
 
-Described described(arch::ArchSpec spec) {
+ModelDescription description_of(arch::ArchSpec spec) {
   const Size size{spec.resolution, spec.resolution};
   Preprocessing preprocessing = preprocessing_rule(spec.preprocessing, spec.normalisation, size);
   return {std::move(spec), std::move(preprocessing)};
@@ -134,40 +133,40 @@ FoundModel find_model(const std::string& model, Pulled pulled) {
     return found;
   }
   std::error_code failure;
-  const Stands stands = look(model, failure);
-  // No name of the family has these: what has them was meant as a path.
+  const PathKind kind = path_kind(model, failure);
+  // Names of the family have no '/' or '.', so a MODEL with one of them is a path.
   const bool path = model.find_first_of("/.") != std::string::npos;
-  if (stands == Stands::nothing && !path) arch::variant(model);  // throws, with the nearest name
+  if (kind == PathKind::nothing && !path) arch::variant(model);  // throws; the hint has the nearest name
   if (failure) throw input_error("{}: cannot read ({})", model, failure.message());
-  if (stands == Stands::nothing) {
+  if (kind == PathKind::nothing) {
     throw input_error("{}: cannot read ({})", model,
                       std::make_error_code(std::errc::no_such_file_or_directory).message());
   }
-  if (stands == Stands::dangling_link) {
-    throw input_error("{}: cannot read (got a link to {}, which is not there)", model, target_of(model));
+  if (kind == PathKind::dangling_link) {
+    throw input_error("{}: cannot read (got a link to {}, which does not exist)", model, target_of(model));
   }
-  if (stands == Stands::other && model.ends_with(".toml")) {
+  if (kind == PathKind::other && model.ends_with(".toml")) {
     found.arch_file = model;
     return found;
   }
-  found.file = stands == Stands::folder ? model_in(model) : fs::path(model);
+  found.file = kind == PathKind::folder ? model_in(model) : fs::path(model);
   found.weights = WeightsFrom::file;
   return found;
 }
 
-Described describe(const FoundModel& found) {
+ModelDescription describe(const FoundModel& found) {
   if (!found.file.empty()) {
     Model read = read_model(found.file);
     return {std::move(read.arch), std::move(read.preprocessing)};
   }
-  if (found.arch_file.empty()) return described(arch::variant(found.name).spec);
-  return described(arch::parse(read_text(found.arch_file), found.arch_file.string()));
+  if (found.arch_file.empty()) return description_of(arch::variant(found.name).spec);
+  return description_of(arch::parse(read_text(found.arch_file), found.arch_file.string()));
 }
 
 fs::path home_folder() {
   if (std::optional<fs::path> home = find_home()) return *home;
   throw environment_error(
-      "no place for pulled models (got neither EFFNET_HOME nor XDG_CACHE_HOME nor HOME, expected one of them)");
+      "no folder for pulled models (got none of EFFNET_HOME, XDG_CACHE_HOME and HOME, expected at least one)");
 }
 
 fs::path pulled_path(const std::string& name) { return home_folder() / "models" / (name + ".safetensors"); }

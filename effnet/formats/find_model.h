@@ -1,5 +1,5 @@
-// MODEL, wherever effnet takes one (docs/cli.md): a name of the family, a file with weights, a run folder or an arch
-// file. Says where the weights are; reading them is left to model_file.h.
+// Resolves a MODEL argument (docs/cli.md): a name of the family, a file with weights, a run folder or an arch file.
+// Finds where the weights are; model_file.h reads them.
 #pragma once
 
 #include <filesystem>
@@ -12,33 +12,34 @@
 namespace effnet::formats {
 
 enum class WeightsFrom { file, pulled, random };
-std::string_view name(WeightsFrom from);  // "file", "pulled", "random": as results say it
+std::string_view name(WeightsFrom from);  // "file", "pulled", "random", as in JSON results
 
 struct FoundModel {
-  std::string name;            // of the family; empty unless MODEL is such a name
-  std::filesystem::path file;  // for read_model: a model file or a checkpoint of a run; empty: there are no weights
-  std::filesystem::path arch_file;  // a .toml; empty unless MODEL is one
+  std::string name;                 // a name of the family; empty if MODEL is something else
+  std::filesystem::path file;       // for read_model: a model file or a checkpoint; empty: no weights
+  std::filesystem::path arch_file;  // a .toml file; empty if MODEL is something else
   WeightsFrom weights = WeightsFrom::random;
 };
 
-enum class Pulled { find, ignore };  // ignore: for whoever needs the network alone, not its weights
+enum class Pulled { find, ignore };  // ignore: the caller needs the network only, not its weights
 
-// A name of the family goes before a file or folder of that name in the current folder, which "./NAME" means. Only
-// looks whether things are there; what a file holds shows when it is read.
+// A name of the family has priority over a file or folder with that name; "./NAME" means the file. Checks only which
+// paths exist; the contents are checked when a file is read.
 //
-// Throws Error(input) for a name that is none, a path that is missing or cannot be looked at, a folder that is no run
-// or a run without a model, and for a pulled model that is there but cannot be reached (a link to nothing);
-// Error(environment) if the folder of pulled models cannot be looked into. Never random weights in place of those.
+// Throws Error(input) for an unknown name, a path that is missing or cannot be examined, a folder that is not a run, a
+// run without a model, and a pulled model that exists but cannot be reached (a dangling link). Throws
+// Error(environment) if the folder of pulled models cannot be read. Random weights never replace weights that exist but
+// cannot be reached.
 FoundModel find_model(const std::string& model, Pulled pulled = Pulled::find);
 
-// The architecture with the preprocessing that belongs to it. Reads the file or the arch file; tensors are not touched.
-struct Described {
+// An architecture with its preprocessing. describe() reads the model file or the arch file, but no tensor data.
+struct ModelDescription {
   arch::ArchSpec arch;
   Preprocessing preprocessing;
 };
-Described describe(const FoundModel& found);
+ModelDescription describe(const FoundModel& found);
 
-// $EFFNET_HOME, else $XDG_CACHE_HOME/effnet, else ~/.cache/effnet. Throws Error(environment) if none is set.
+// Returns $EFFNET_HOME, else $XDG_CACHE_HOME/effnet, else ~/.cache/effnet. Throws Error(environment) if none is set.
 std::filesystem::path home_folder();
 std::filesystem::path pulled_path(const std::string& name);  // where `effnet pull NAME` puts the model file
 

@@ -35,7 +35,7 @@ class FindModel : public testing::Test {
   TemporaryFolder folder_;
 };
 
-// The message with its hint, after the exit code.
+// Returns exit code, message and hint.
 std::string refusal(const std::string& model, Pulled pulled = Pulled::find) {
   try {
     find_model(model, pulled);
@@ -45,7 +45,7 @@ std::string refusal(const std::string& model, Pulled pulled = Pulled::find) {
   return "accepted";
 }
 
-TEST_F(FindModel, ANameIsRandomUntilItIsPulled) {
+TEST_F(FindModel, NameHasRandomWeightsUntilItIsPulled) {
   FoundModel found = find_model("efficientnet_b0");
   EXPECT_EQ(found.name, "efficientnet_b0");
   EXPECT_EQ(found.file, "");
@@ -59,7 +59,7 @@ TEST_F(FindModel, ANameIsRandomUntilItIsPulled) {
   EXPECT_EQ(find_model("efficientnet_b0", Pulled::ignore).weights, WeightsFrom::random);
 }
 
-TEST_F(FindModel, FilesRunsCheckpointsAndArchFiles) {
+TEST_F(FindModel, FindsFilesRunsCheckpointsAndArchFiles) {
   const std::string file = touch("anything");
   EXPECT_EQ(find_model(file).file, file);
   EXPECT_EQ(find_model(file).weights, WeightsFrom::file);
@@ -74,11 +74,11 @@ TEST_F(FindModel, FilesRunsCheckpointsAndArchFiles) {
   const std::string arch = touch("net.toml");
   EXPECT_EQ(find_model(arch).arch_file, arch);
   EXPECT_EQ(find_model(arch).weights, WeightsFrom::random);
-  touch("run.toml/model.safetensors");  // a run may be called anything
+  touch("run.toml/model.safetensors");  // a run may have any name
   EXPECT_EQ(find_model(at("run.toml")).file, at("run.toml/model.safetensors"));
 }
 
-TEST_F(FindModel, APulledModelThatCannotBeReachedIsAnError) {
+TEST_F(FindModel, UnreachablePulledModelIsAnError) {
   const fs::path model = pulled_path("efficientnet_b0");
   fs::create_symlink(root() / "gone.safetensors", model);
   EXPECT_THAT(refusal("efficientnet_b0"),
@@ -96,7 +96,7 @@ TEST_F(FindModel, APulledModelThatCannotBeReachedIsAnError) {
   EXPECT_THAT(refusal("efficientnet_b0"), HasSubstr("got a link to '/nowhere/disk'"));
 
   fs::remove(root() / "home" / "models");
-  fs::create_symlink("models", root() / "home" / "models");  // a link to itself cannot be looked into, even by root
+  fs::create_symlink("models", root() / "home" / "models");  // a link to itself cannot be resolved, even by root
   EXPECT_THAT(refusal("efficientnet_b0"),
               testing::AllOf(testing::StartsWith("4: "), HasSubstr("symbolic links"), HasSubstr("EFFNET_HOME")));
 
@@ -105,32 +105,32 @@ TEST_F(FindModel, APulledModelThatCannotBeReachedIsAnError) {
   EXPECT_THAT(refusal("efficientnet_b0"), HasSubstr("got a file, expected a folder"));
 }
 
-TEST_F(FindModel, WithoutAHomeNothingIsPulled) {
+TEST_F(FindModel, WithoutAHomeFolderNoModelIsPulled) {
   ::setenv("EFFNET_HOME", at("not/there/yet").c_str(), 1);
   EXPECT_EQ(find_model("efficientnet_b0").weights, WeightsFrom::random);
 }
 
-TEST_F(FindModel, SaysWhatAFolderLacks) {
+TEST_F(FindModel, MessageSaysWhatAFolderLacks) {
   fs::create_directories(root() / "images");
   EXPECT_THAT(refusal(at("images")), testing::AllOf(testing::StartsWith("3: "), HasSubstr("not a MODEL"),
                                                     HasSubstr("a folder without model.safetensors")));
   touch("run/config.toml");
   EXPECT_THAT(refusal(at("run")), testing::AllOf(HasSubstr("the run has no model"), HasSubstr("--resume")));
   const std::string last = touch("run/checkpoints/last");
-  EXPECT_THAT(refusal(at("run")), HasSubstr("a checkpoint is a MODEL too: " + last));
-  EXPECT_THAT(refusal(at("run/checkpoints")), HasSubstr("a checkpoint is a MODEL too: " + last));
+  EXPECT_THAT(refusal(at("run")), HasSubstr("a checkpoint can be used as MODEL: " + last));
+  EXPECT_THAT(refusal(at("run/checkpoints")), HasSubstr("a checkpoint can be used as MODEL: " + last));
 }
 
-TEST_F(FindModel, SaysWhatIsNotThere) {
+TEST_F(FindModel, MessageNamesTheMissingPath) {
   EXPECT_THAT(refusal("efficientnet-b0"), HasSubstr("did you mean efficientnet_b0?"));
   EXPECT_THAT(refusal(at("x.safetensors")), HasSubstr("cannot read (No such file or directory)"));
   EXPECT_THAT(refusal("no_such.toml"), HasSubstr("no_such.toml: cannot read (No such file or directory)"));
   fs::create_symlink("v3.safetensors", root() / "latest");
-  EXPECT_THAT(refusal(at("latest")), HasSubstr("got a link to 'v3.safetensors', which is not there"));
+  EXPECT_THAT(refusal(at("latest")), HasSubstr("got a link to 'v3.safetensors', which does not exist"));
 }
 
 TEST_F(FindModel, DescribesANetworkWithoutWeights) {
-  const Described lite = describe(find_model("efficientnet_lite0"));
+  const ModelDescription lite = describe(find_model("efficientnet_lite0"));
   EXPECT_EQ(lite.arch, arch::variant("efficientnet_lite0").spec);
   EXPECT_EQ(lite.preprocessing.crop.h, 224);
   write_text(at("b3.toml"), arch::print(arch::variant("efficientnet_b3").spec));

@@ -12,8 +12,8 @@ namespace {
 constexpr std::string_view kAverage = "/ExponentialMovingAverage";
 constexpr std::size_t kShown = 3;
 
-// What may be left over (docs/reference/checkpoints.md, sections 1, 2.1 and 6), by a part of its name or its beginning.
-// TensorFlow's slots are sub-scopes of the variable: ".../kernel/RMSProp", ".../kernel/RMSProp_1",
+// Training state that may be left over (docs/reference/checkpoints.md, sections 1, 2.1 and 6): parts of names, and
+// beginnings of names. TensorFlow's slots are sub-scopes of the variable: ".../kernel/RMSProp", ".../kernel/RMSProp_1",
 // ".../kernel/Momentum".
 constexpr std::string_view kLeftoverParts[] = {"num_batches_tracked", kAverage,         "/RMS", "/Momentum", "/Adam",
                                                "/global_step",        "/normalization/"};
@@ -26,18 +26,20 @@ bool is_leftover(std::string_view name) {
                      [&](std::string_view start) { return name.starts_with(start); });
 }
 
-// What the parameters and statistics of layers are called, by a part of the last word of their names. A tensor called
-// so may change what a network computes, so it has to have a place.
+// Parts of the last word in the names of layers' parameters and statistics. A tensor with such a name may change what a
+// network computes, so it is an error if the network has no parameter for it.
 constexpr std::string_view kLayerParts[] = {"weight",   "bias",    "kernel", "gamma", "beta",
                                             "running_", "moving_", "scale",  "embed", "token"};
-// Parts of training programs whose tensors may be called anything: the weights of a loss are not the network's.
-constexpr std::string_view kNoLayers[] = {"criterion", "criterions", "loss",      "losses",    "loss_fn", "loss_func",
-                                          "metric",    "metrics",    "optimizer", "scheduler", "scaler"};
+// Objects of training programs that are not part of the network. Their tensors may have any name, such as a loss's
+// weights.
+constexpr std::string_view kNotLayers[] = {"criterion", "criterions", "loss",      "losses",    "loss_fn", "loss_func",
+                                           "metric",    "metrics",    "optimizer", "scheduler", "scaler"};
 
-bool is_of_a_layer(std::string_view name) {
+bool is_layer_name(std::string_view name) {
   for (std::string_view rest = name; rest.find('.') != std::string_view::npos;) {
     const std::size_t dot = rest.find('.');
-    if (std::find(std::begin(kNoLayers), std::end(kNoLayers), rest.substr(0, dot)) != std::end(kNoLayers)) return false;
+    if (std::find(std::begin(kNotLayers), std::end(kNotLayers), rest.substr(0, dot)) != std::end(kNotLayers))
+      return false;
     rest.remove_prefix(dot + 1);
   }
   const std::string_view last = name.substr(name.find_last_of("./") + 1);
@@ -83,16 +85,16 @@ Fit fit(const NameMap& map, const tensor::Weights& weights) {
   for (const auto& [tensor_name, tensor] : weights.tensors) {
     std::string_view base = tensor_name;
     if (base.ends_with(kAverage)) base.remove_suffix(kAverage.size());
-    const bool has_place = known.contains(base);
-    if (has_place && find_foreign(weights, base) == &tensor) continue;
-    auto& list = has_place || is_leftover(tensor_name) ? result.skipped
-                 : is_of_a_layer(tensor_name)          ? result.unused
-                                                       : result.surplus;
+    const bool needed = known.contains(base);
+    if (needed && find_foreign(weights, base) == &tensor) continue;
+    auto& list = needed || is_leftover(tensor_name) ? result.skipped
+                 : is_layer_name(tensor_name)       ? result.unused
+                                                    : result.surplus;
     list.push_back(tensor_name);
   }
   for (const auto& [tensor_name, why] : weights.unreadable) {
     if (!known.contains(tensor_name))
-      (is_of_a_layer(tensor_name) ? result.unused : result.surplus).push_back(tensor_name);
+      (is_layer_name(tensor_name) ? result.unused : result.surplus).push_back(tensor_name);
   }
   return result;
 }

@@ -13,16 +13,16 @@
 #include "effnet/formats/fit.h"
 #include "effnet/formats/labels.h"
 #include "effnet/formats/names.h"
-#include "effnet/formats/nests.h"
 #include "effnet/formats/sources.h"
+#include "effnet/formats/weights_location.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
 
 namespace effnet::formats {
 namespace {
 
-// Variants of published sets that only the file's name tells: AdvProp weights take x*2/255 - 1
-// (docs/reference/checkpoints.md, section 3).
+// AdvProp weights need inputs x*2/255 - 1 (docs/reference/checkpoints.md, section 3). Only the file's name shows that
+// weights are AdvProp weights.
 constexpr std::string_view kAdvPropStart = "adv-";                      // lukemelas
 constexpr std::string_view kAdvPropParts[] = {"_ap-", "_ap.", ".ap_"};  // timm
 
@@ -54,7 +54,8 @@ void check_options(const ImportOptions& options) {
   }
 }
 
-// The schemes whose probe tensor the file has, and that the source asked for may carry.
+// Returns the schemes whose probe tensor is in the file, with the value of {model}. If a source is requested: only
+// schemes that this source uses.
 std::vector<std::pair<const NameScheme*, std::string>> find_schemes(const tensor::Weights& weights,
                                                                     const std::string& source) {
   std::vector<std::pair<const NameScheme*, std::string>> found;
@@ -64,19 +65,19 @@ std::vector<std::pair<const NameScheme*, std::string>> find_schemes(const tensor
     if (std::find(probes.begin(), probes.end(), scheme.probe) == probes.end()) probes.emplace_back(scheme.probe);
     const std::optional<std::string> model = find_probe(scheme, weights);
     if (!model) continue;
-    if (source.empty() || may_carry(source, scheme.source)) {
+    if (source.empty() || source_uses_names(source, scheme.source)) {
       found.emplace_back(&scheme, *model);
     } else if (std::find(others.begin(), others.end(), scheme.source) == others.end()) {
       others.emplace_back(scheme.source);
     }
   }
   if (found.empty() && !others.empty()) {
-    throw input_error("the tensors do not have the names of {} (got those of {})", source, one_of(others));
+    throw input_error("the tensors do not have the names of {} (got the names of {})", source, one_of(others));
   }
   if (found.empty()) {
     const std::string first = weights.tensors.empty() ? "none" : in_quotes(weights.tensors.begin()->first);
     throw input_error(
-        "not a known architecture: no tensor says whose names these are (got {} tensors, {} first, expected {})",
+        "not a known architecture: unknown tensor names (got {} tensors, the first is {}, expected a tensor {})",
         weights.tensors.size(), first, one_of(probes));
   }
   return found;
@@ -88,8 +89,8 @@ std::int64_t classes_in(const tensor::Weights& weights, const NameScheme& scheme
   const tensor::Tensor* bias = find_foreign(weights, name);
   if (!bias || bias->dims.size() != 1 || bias->dims[0] < 1 || bias->dims[0] > arch::kClasses.high) return 0;
   if (options.classes && *options.classes != bias->dims[0]) {
-    throw input_error("the file's classifier has other classes than asked for (got {}, expected {})", bias->dims[0],
-                      *options.classes);
+    throw input_error("the file's classifier has another number of classes than requested (got {}, expected {})",
+                      bias->dims[0], *options.classes);
   }
   return bias->dims[0];
 }
@@ -102,7 +103,7 @@ std::vector<arch::ArchSpec> specs_to_try(const ImportOptions& options) {
   return specs;
 }
 
-// The first network and scheme that fit exactly; else what came nearest is in the message.
+// Returns the first network and scheme that match exactly. Otherwise throws Error(input) that describes the best match.
 Match find_match(const tensor::Weights& weights, const ImportOptions& options) {
   const auto schemes = find_schemes(weights, options.source);
   const std::vector<arch::ArchSpec> specs = specs_to_try(options);
@@ -122,27 +123,29 @@ Match find_match(const tensor::Weights& weights, const ImportOptions& options) {
   }
   const std::string_view source = schemes.front().first->source;
   if (specs.size() == 1) {
-    if (!best) throw input_error("{} cannot be called by the names of {}, which the file has", specs[0].name, source);
+    if (!best) throw input_error("the file has names of {}, which has no network such as {}", source, specs[0].name);
     throw input_error("the weights do not fit {}: {}", best->spec.name, describe(best->fit));
   }
-  const std::string nearest = best ? fmt::format(", nearest is {}: {}", best->spec.name, describe(best->fit)) : "";
+  const std::string nearest =
+      best ? fmt::format("; the best match is {}: {}", best->spec.name, describe(best->fit)) : "";
   throw input_error("not a known architecture (got {} tensors with the names of {}{})", weights.tensors.size(), source,
                     nearest)
-      .with_hint("--arch NAME tells what does not fit that network");
+      .with_hint("--arch NAME shows what does not fit that network");
 }
 
-// Whose numerics. Names and shapes cannot tell timm's own EfficientNets from its conversions of TensorFlow's.
+// Returns the source whose numerics apply. Names and shapes do not differ between timm's own EfficientNets and its
+// conversions of TensorFlow's, so those need an option or the file's name.
 std::string decide_source(const Match& match, const std::string& file_name, const ImportOptions& options,
                           std::vector<std::string>& warnings) {
   if (!options.source.empty()) return options.source;
   const std::string_view names = match.scheme->source;
-  const std::vector<std::string_view> sources = sources_under(names, match.spec);
+  const std::vector<std::string_view> sources = sources_using_names(names, match.spec);
   if (sources.size() == 1) return std::string(sources[0]);
   constexpr std::string_view kTfPrefix = "tf_";
   if (file_name.starts_with(kTfPrefix) && std::find(sources.begin(), sources.end(), "tf") != sources.end()) {
     warnings.push_back(
-        fmt::format("{}: the file's name says TensorFlow's numerics (epsilon 1e-3, SAME padding); "
-                    "--source decides otherwise",
+        fmt::format("{}: using TensorFlow's numerics (epsilon 1e-3, SAME padding) because of the file's name; "
+                    "--source overrides this",
                     in_quotes(file_name)));
     return "tf";
   }
@@ -155,10 +158,10 @@ std::string decide_source(const Match& match, const std::string& file_name, cons
   }
   if (options.padding && options.bn_epsilon) return std::string(names);
   throw usage_error(
-      "weights of {} under {}'s names may have two kinds of numerics, and nothing in the file tells which "
+      "weights of {} with the names of {} may have one of two kinds of numerics, and the file does not say which "
       "(got no --source, expected {})",
       match.spec.name, names, choices)
-      .with_hint("weights trained by timm itself are --source timm, its tf_* models are --source tf");
+      .with_hint("use --source timm for weights that timm trained, --source tf for its tf_* models");
 }
 
 void check_finite(const tensor::Tensor& tensor, std::string_view name) {
@@ -179,8 +182,8 @@ bool is_adv_prop(std::string_view source, std::string_view file_name) {
          });
 }
 
-// The first few of a list, in quotes: "'a', 'b', 'c', ...".
-std::string few(const std::vector<std::string>& names) {
+// Returns the first three names in quotes: "'a', 'b', 'c', ...".
+std::string first_names(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 3;
   std::string text;
   for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i > 0 ? ", " : "") + in_quotes(names[i]);
@@ -188,14 +191,14 @@ std::string few(const std::vector<std::string>& names) {
 }
 
 ImportResult import_by_names(const tensor::Weights& file, const std::string& file_name, const ImportOptions& options) {
-  Chosen chosen = choose_nest(file, name_schemes(), options.averaged);
-  const tensor::Weights& weights = chosen.weights;
+  LocatedWeights located = locate_weights(file, name_schemes(), options.averaged);
+  const tensor::Weights& weights = located.weights;
   Match match = find_match(weights, options);
   ImportResult result;
   ImportReport& report = result.report;
-  report.prefix = chosen.nest.prefix;
-  report.averaged = chosen.nest.averaged;
-  report.warnings = std::move(chosen.warnings);
+  report.prefix = located.location.prefix;
+  report.averaged = located.location.averaged;
+  report.warnings = std::move(located.warnings);
   report.names = match.scheme->source;
   report.source = decide_source(match, file_name, options, report.warnings);
   for (std::string& name : match.fit.skipped) {
@@ -204,12 +207,13 @@ ImportResult import_by_names(const tensor::Weights& file, const std::string& fil
   const std::vector<std::string>& surplus = match.fit.surplus;
   report.unused.insert(report.unused.end(), surplus.begin(), surplus.end());
   if (options.strict && !report.unused.empty()) {
-    throw input_error("{} of the file's tensors have no place in {}: {}", report.unused.size(), match.spec.name,
-                      few(report.unused))
-        .with_hint("without --strict they are left out");
+    throw input_error("{} of the file's tensors are not used by {}: {}", report.unused.size(), match.spec.name,
+                      first_names(report.unused))
+        .with_hint("without --strict they are ignored");
   }
   if (!surplus.empty()) {
-    report.warnings.push_back(fmt::format("{} of the file's tensors are not used: {}", surplus.size(), few(surplus)));
+    report.warnings.push_back(
+        fmt::format("{} of the file's tensors are not used: {}", surplus.size(), first_names(surplus)));
   }
 
   const SourceRule* rule = find_source_rule(report.source, report.names, match.spec);
@@ -224,7 +228,7 @@ ImportResult import_by_names(const tensor::Weights& file, const std::string& fil
     model.preprocessing.mean = adv.mean;
     model.preprocessing.std = adv.std;
     report.warnings.push_back(
-        fmt::format("{}: the file's name says AdvProp, so mean and std are 0.5", in_quotes(file_name)));
+        fmt::format("{}: using mean and std 0.5, because the file's name says AdvProp", in_quotes(file_name)));
   }
   for (const ForeignName& name : match.map.tensors) {
     tensor::Tensor tensor = to_ours(*find_foreign(weights, name.foreign), name);
@@ -241,14 +245,15 @@ ImportResult import_by_names(const tensor::Weights& file, const std::string& fil
 ImportResult import_own(const tensor::Weights& weights, const ImportOptions& options) {
   ImportResult result;
   Model& model = result.model;
-  const bool never = !options.averaged.value_or(true);
-  model = parse_model(weights, never ? Averaged::never : Averaged::where_there);
-  result.report.averaged = !never && has_average(weights);
+  const bool plain = !options.averaged.value_or(true);
+  model = parse_model(weights, plain ? Averaged::never : Averaged::if_present);
+  result.report.averaged = !plain && has_average(weights);
   if (options.averaged.value_or(false) && !result.report.averaged) {
-    throw input_error("the file has no average of the weights").with_hint("--weights model takes those that are there");
+    throw input_error("the file has no averaged weights")
+        .with_hint("--weights model uses the weights that the file has");
   }
   if (options.classes && *options.classes != model.arch.classes) {
-    throw input_error("the file's classifier has other classes than asked for (got {}, expected {})",
+    throw input_error("the file's classifier has another number of classes than requested (got {}, expected {})",
                       model.arch.classes, *options.classes);
   }
   model.arch = with_numerics(model.arch, options.bn_epsilon.value_or(model.arch.bn_epsilon),
@@ -280,7 +285,7 @@ ImportResult import_weights(const WeightsFile& opened, const ImportOptions& opti
     report.format = opened.format;
     report.tensors = static_cast<std::int64_t>(result.model.weights.tensors.size());
     report.params = graph::costs(graph::lower(result.model.arch)).params;
-    if (!own) {  // a model file keeps where it first came from
+    if (!own) {  // a model file keeps its original provenance
       result.model.provenance = {.source = report.source,
                                  .format = report.format,
                                  .file = file_name,

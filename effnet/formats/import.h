@@ -1,6 +1,6 @@
-// Published weights -> Model. The format is told by content, the names by a probe tensor, the network by trying the
-// family (or by `arch`) until names and dims fit exactly, and numerics and preprocessing come from the source's row in
-// sources.cc.
+// Converts published weights to a Model. The file's content decides the format, and a probe tensor the naming scheme.
+// The network is the first of the family (or `arch`) whose names and dims match exactly. Numerics and preprocessing
+// come from the source's row in sources.cc.
 #pragma once
 
 #include <cstdint>
@@ -16,26 +16,26 @@
 namespace effnet::formats {
 
 struct ImportOptions {
-  std::string arch = {};                      // a name of the family; empty: find it
-  std::optional<arch::ArchSpec> spec = {};    // instead of `arch`: a network of one's own
-  std::optional<std::int64_t> classes = {};   // checked against the file's
-  std::string source = {};                    // tf, timm, torchvision, lukemelas or effnet; empty: by the names
-  std::optional<arch::Padding> padding = {};  // instead of the source's
-  std::optional<double> bn_epsilon = {};      // the same
-  std::optional<bool> averaged = {};  // the average of the weights, or the plain ones; none: what nests.h prefers
-  bool strict = false;                // every tensor of the file must have a place
+  std::string arch = {};                      // a name of the family; empty: detected
+  std::optional<arch::ArchSpec> spec = {};    // instead of `arch`: a custom network
+  std::optional<std::int64_t> classes = {};   // must equal the file's number
+  std::string source = {};                    // tf, timm, torchvision, lukemelas or effnet; empty: detected
+  std::optional<arch::Padding> padding = {};  // overrides the source's
+  std::optional<double> bn_epsilon = {};      // overrides the source's
+  std::optional<bool> averaged = {};          // true: averaged weights, false: plain ones; none: see weights_location.h
+  bool strict = false;                        // an unused tensor in the file is an error
 };
 
 struct ImportReport {
   std::string format;               // of the file: "safetensors", "pth", "pth-legacy"
-  std::string source;               // whose numerics: torchvision, timm, tf, lukemelas, effnet
-  std::string names;                // whose names
-  std::int64_t tensors = 0;         // used
-  std::int64_t params = 0;          // trainable, of the network
-  std::string prefix;               // what stood before the names: "model_ema.module."
+  std::string source;               // of the numerics: torchvision, timm, tf, lukemelas, effnet
+  std::string names;                // the naming scheme
+  std::int64_t tensors = 0;         // number of tensors that were used
+  std::int64_t params = 0;          // trainable parameters of the network
+  std::string prefix;               // the prefix of the names in the file: "model_ema.module."
   bool averaged = false;            // the weights are an average over training steps
-  std::vector<std::string> unused;  // leftovers of training: averages' twins, slots, steps, counters, a loss's weights;
-                                    // no num_batches_tracked
+  std::vector<std::string> unused;  // training state: plain weights beside averages, slots, steps, counters, a loss's
+                                    // weights; without num_batches_tracked
   std::vector<std::string> warnings;
 };
 
@@ -44,16 +44,18 @@ struct ImportResult {
   ImportReport report;
 };
 
-// Throws Error(input) if the file cannot be read, no probe tensor is there, no network fits (with `arch` or `spec`:
-// what does not), a weight is NaN or infinite, or the classes are not those asked for; Error(usage) for an unknown
-// source, a number out of range, or a file that two sources' numerics fit and that nothing decides.
+// Throws Error(input) if the file cannot be read, has no probe tensor, fits no network (with `arch` or `spec` the
+// message says what does not fit), contains a weight that is NaN or infinite, or has another number of classes than
+// requested. Throws Error(usage) for an unknown source, a number out of range, or a file for which two sources are
+// possible and nothing decides between them.
 //
-// Where in the file the network stands is found by nests.h. A tensor that no kind of layer has as a parameter may be
-// left over: it is listed in `unused`, with a warning (`strict`: Error(input)). A layer's parameter may not.
+// weights_location.h finds the network inside the file. A tensor that is not named as a parameter of any layer may be
+// left over: it is listed in `unused` and causes a warning (with `strict`: Error(input)). A layer's parameter that the
+// network does not have is an error.
 //
-// A file that effnet wrote itself is read by its metadata, unless `arch`, `spec` or `source` is given.
+// For a file that effnet wrote, the metadata decides, unless `arch`, `spec` or `source` is given.
 ImportResult import_weights(const std::filesystem::path& file, const ImportOptions& options = {});
-// The same of a file that is open: for whoever looked into it first.
+// As above, for a file that is already open.
 ImportResult import_weights(const WeightsFile& opened, const ImportOptions& options = {});
 
 }  // namespace effnet::formats

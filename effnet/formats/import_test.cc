@@ -1,5 +1,5 @@
-// import(export(model)) for every source, on real family members (their weights are a cheap counter, not random: equal
-// values would hide a swapped name), and every refusal.
+// Tests import(export(model)) for every source on members of the family, and every error. The weights come from a cheap
+// counter: all values differ, since equal values would hide a swapped name.
 #include "effnet/formats/import.h"
 
 #include <gmock/gmock.h>
@@ -81,11 +81,11 @@ class ImportTest : public testing::Test {
   TemporaryFolder folder_;
 };
 
-// ---- what comes back ------------------------------------------------------------------------------------------------
+// ---- the imported model ---------------------------------------------------------------------------------------------
 
-TEST_F(ImportTest, FindsTheNetworkUnderEveryName) {
+TEST_F(ImportTest, FindsTheNetworkWithNamesOfEverySource) {
   struct Case {
-    std::string_view model, names, source;  // source: to be found
+    std::string_view model, names, source;  // source: the expected one
   };
   const Case cases[] = {
       {"efficientnet_b0", "torchvision", "torchvision"},
@@ -100,7 +100,7 @@ TEST_F(ImportTest, FindsTheNetworkUnderEveryName) {
       {"mnasnet_a1", "timm", "timm"},
       {"mnasnet_b1", "torchvision", "torchvision"},
       {"resnet18", "torchvision", "torchvision"},
-      {"resnet18", "timm", "torchvision"},  // the same names; the same numerics
+      {"resnet18", "timm", "torchvision"},  // same names and numerics as torchvision
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(fmt::format("{} {}", c.model, c.names));
@@ -118,7 +118,7 @@ TEST_F(ImportTest, FindsTheNetworkUnderEveryName) {
   }
 }
 
-TEST_F(ImportTest, StoresNumericsLabelsAndWhereItCameFrom) {
+TEST_F(ImportTest, StoresNumericsLabelsAndProvenance) {
   const Model model = model_of("efficientnet_b0", 1000);
   write_pth(folder_.path() / "b0.pth", named_tensors(model, "torchvision"));
   const ImportResult got = import_weights(folder_.path() / "b0.pth");
@@ -137,7 +137,7 @@ TEST_F(ImportTest, StoresNumericsLabelsAndWhereItCameFrom) {
   EXPECT_EQ(got.model.provenance.names, "torchvision");
   EXPECT_EQ(got.model.provenance.sha256, sha256(MappedFile(folder_.path() / "b0.pth").bytes()));
 
-  // The model file made of it comes back by its metadata, whatever it is called, and keeps where it first came from.
+  // The model file is imported by its metadata, whatever its name, and keeps its original provenance.
   write_model(folder_.path() / "tf_m.safetensors", got.model);
   const ImportResult again = import_weights(folder_.path() / "tf_m.safetensors");
   EXPECT_EQ(again.model.arch, got.model.arch);
@@ -154,9 +154,8 @@ TEST_F(ImportTest, StoresNumericsLabelsAndWhereItCameFrom) {
   EXPECT_EQ(changed.arch.bn_epsilon, 0.5);
 }
 
-// A network that is in no family, by its spec; half precision becomes float32.
-// What the model file says of where it came from is about the bytes that were read, whatever lies at the path later.
-TEST_F(ImportTest, AFileThatIsReplacedMeanwhileIsNotTheOneNamed) {
+// The provenance describes the bytes that were read, also if the path has another file later.
+TEST_F(ImportTest, ProvenanceIsThatOfTheBytesRead) {
   const Model model = model_of("mobilenet_v2", 4);
   for (const char* file : {"m.pth", "m.safetensors"}) {
     const fs::path path = folder_.path() / file;
@@ -172,7 +171,8 @@ TEST_F(ImportTest, AFileThatIsReplacedMeanwhileIsNotTheOneNamed) {
   }
 }
 
-TEST_F(ImportTest, TakesANetworkOfOnesOwn) {
+// A network outside the family, given by its spec. Half precision becomes float32.
+TEST_F(ImportTest, AcceptsACustomNetwork) {
   ImportOptions options;
   options.spec = arch::variant("efficientnet_b0").spec;
   options.spec->name = "mine";
@@ -193,7 +193,7 @@ TEST_F(ImportTest, TakesANetworkOfOnesOwn) {
   EXPECT_EQ(got.model.weights.at("stem.conv.weight").dtype, tensor::Dtype::f32);
 }
 
-TEST_F(ImportTest, TakesTensorFlowsAveragesAndReportsTheRest) {
+TEST_F(ImportTest, UsesTensorFlowsAveragesAndReportsOtherTensors) {
   const Model model = model_of("efficientnet_lite0", 5);
   tensor::Weights weights;
   for (const auto& [name, tensor] : named_tensors(model, "tf")) {
@@ -210,7 +210,7 @@ TEST_F(ImportTest, TakesTensorFlowsAveragesAndReportsTheRest) {
   EXPECT_THAT(got.report.unused, testing::Contains("global_step"));
 }
 
-// ---- where in the file ----------------------------------------------------------------------------------------------
+// ---- location in the file -------------------------------------------------------------------------------------------
 
 tensor::Weights under(const tensor::Weights& weights, const std::string& prefix, float factor = 1) {
   tensor::Weights result;
@@ -228,7 +228,7 @@ tensor::Weights both(tensor::Weights a, const tensor::Weights& b) {
   return a;
 }
 
-TEST_F(ImportTest, TakesPrefixesOffInEveryFormat) {
+TEST_F(ImportTest, RemovesKnownPrefixesInEveryFormat) {
   const Model model = model_of("efficientnet_lite0", 3);
   const Model resnet = model_of("resnet18", 3);
   for (const char* prefix :
@@ -250,13 +250,13 @@ TEST_F(ImportTest, TakesPrefixesOffInEveryFormat) {
   }
 }
 
-// A word of one's own in front of all: one place alone can be meant.
-TEST_F(ImportTest, TakesAnUnknownPrefixThatIsTheOnlyOne) {
+TEST_F(ImportTest, RemovesAnUnknownPrefixIfAllTensorsHaveIt) {
   const Model model = model_of("resnet18", 3);
   const tensor::Weights weights = as_weights(named_tensors(model, "torchvision"));
   const ImportResult got = import_weights(save(under(weights, "my_net.")));
   EXPECT_EQ(got.report.prefix, "my_net.");
-  EXPECT_THAT(got.report.warnings, testing::ElementsAre("took the weights at 'my_net', the one place that has them"));
+  EXPECT_THAT(got.report.warnings,
+              testing::ElementsAre("using the weights at 'my_net', the only location with weights"));
   expect_same_weights(got.model, model);
   EXPECT_THAT(refusal(save(both(under(weights, "student_a."), under(weights, "student_b.")))).text,
               HasSubstr("not a known architecture"));
@@ -279,8 +279,8 @@ TEST_F(ImportTest, ChoosesBetweenTheAverageAndThePlainWeights) {
   EXPECT_TRUE(got.report.averaged);
   EXPECT_EQ(got.report.prefix, "model_ema.module.");
   EXPECT_THAT(got.report.warnings[0],
-              testing::AllOf(HasSubstr("took the average of the weights at 'model_ema.module'"),
-                             HasSubstr("others are at 'model', and --weights model takes the plain ones")));
+              testing::AllOf(HasSubstr("using the averaged weights at 'model_ema.module'"),
+                             HasSubstr("other weights are at 'model'; --weights model uses the plain ones")));
   EXPECT_THAT(got.report.unused, testing::ElementsAre("model_ema.n_averaged"));
 
   got = import_weights(path, {.averaged = false});
@@ -291,16 +291,16 @@ TEST_F(ImportTest, ChoosesBetweenTheAverageAndThePlainWeights) {
   EXPECT_THAT(got.report.warnings[0], testing::Not(HasSubstr("--weights")));
 
   EXPECT_THAT(refusal(save(weights), {.averaged = true}).text,
-              HasSubstr("no average of the weights (got weights at the top)"));
+              HasSubstr("no averaged weights (got weights at the top level)"));
   EXPECT_THAT(refusal(save(under(weights, "ema.")), {.averaged = false}).text,
               HasSubstr("no plain weights (got weights at 'ema')"));
-  // SWA's module alone: the counter beside it says that it is an average.
+  // The module of an SWA model alone. The counter n_averaged shows that it is an average.
   tensor::Weights swa = under(weights, "module.");
   swa.tensors["n_averaged"] = file.tensors["model_ema.n_averaged"];
   EXPECT_TRUE(import_weights(save(swa), {.averaged = true}).report.averaged);
 }
 
-TEST_F(ImportTest, TakesTensorFlowsPlainWeightsWhereAskedFor) {
+TEST_F(ImportTest, UsesTensorFlowsPlainWeightsOnRequest) {
   const Model model = model_of("efficientnet_lite0", 5);
   tensor::Weights weights;
   for (const auto& [name, tensor] : named_tensors(model, "tf")) {
@@ -314,9 +314,9 @@ TEST_F(ImportTest, TakesTensorFlowsPlainWeightsWhereAskedFor) {
   EXPECT_TRUE(import_weights(save(weights)).report.averaged);
 }
 
-// ---- what is left over ----------------------------------------------------------------------------------------------
+// ---- unused tensors -------------------------------------------------------------------------------------------------
 
-TEST_F(ImportTest, LeavesOutWhatIsNoLayersParameter) {
+TEST_F(ImportTest, IgnoresTensorsThatAreNotLayerParameters) {
   const Model model = model_of("efficientnet_lite0", 3);
   const tensor::Weights weights = as_weights(named_tensors(model, "lukemelas"));
   const auto with = [&](const std::string& name, tensor::Dims dims = {1}) {
@@ -335,9 +335,9 @@ TEST_F(ImportTest, LeavesOutWhatIsNoLayersParameter) {
     const Refusal refused = refusal(with(name), {.strict = true});
     EXPECT_EQ(refused.code, ErrorCode::input);
     EXPECT_THAT(refused.text,
-                HasSubstr(fmt::format("1 of the file's tensors have no place in efficientnet_lite0: '{}'", name)));
+                HasSubstr(fmt::format("1 of the file's tensors are not used by efficientnet_lite0: '{}'", name)));
   }
-  // A layer's parameter changes what the network computes: another network.
+  // A layer's parameter changes what the network computes, so this is another network.
   for (const char* name : {"_blocks.0._se_reduce.weight", "_blocks.16._bn0.running_mean", "head.bias", "pos_embed",
                            "_blocks.1.layer_scale", "_attention.in_proj_weight"}) {
     EXPECT_THAT(refusal(with(name)).text, HasSubstr(fmt::format("1 unused: '{}'", name)));
@@ -348,7 +348,7 @@ TEST_F(ImportTest, LeavesOutWhatIsNoLayersParameter) {
   EXPECT_THAT(refusal(save(missing)).text, HasSubstr("1 missing: _fc.weight"));
 }
 
-TEST_F(ImportTest, ATensorThatCannotBeReadOnlyMattersWhereItIsNeeded) {
+TEST_F(ImportTest, UnreadableTensorIsAnErrorOnlyIfNeeded) {
   const Model model = model_of("efficientnet_lite0", 3);
   WeightsFile opened = open_weights(save(model, "lukemelas"));
   opened.weights.unreadable["mask"] = "unsupported dtype (got 'U16')";
@@ -363,9 +363,9 @@ TEST_F(ImportTest, ATensorThatCannotBeReadOnlyMattersWhereItIsNeeded) {
   }
 }
 
-// ---- timm's two kinds -----------------------------------------------------------------------------------------------
+// ---- timm's own and TensorFlow's numerics under timm's names --------------------------------------------------------
 
-TEST_F(ImportTest, AsksWhichOfTimmsTwoKindsItIs) {
+TEST_F(ImportTest, RequiresASourceForTimmsEfficientNets) {
   const Model model = model_of("efficientnet_b0", 3);
   const fs::path plain = save(model, "timm", "b0.safetensors");
   const Refusal refused = refusal(plain);
@@ -388,7 +388,7 @@ TEST_F(ImportTest, AsksWhichOfTimmsTwoKindsItIs) {
 
   options = {};
   options.padding = arch::Padding::same;
-  EXPECT_EQ(refusal(plain, options).code, ErrorCode::usage);  // one of the two does not decide
+  EXPECT_EQ(refusal(plain, options).code, ErrorCode::usage);  // padding alone does not decide
   options.bn_epsilon = 1e-3;
   EXPECT_EQ(imported(plain, options), "tf 0.001 same timm 0");
   options.bn_epsilon = 1e-5;
@@ -404,9 +404,9 @@ TEST_F(ImportTest, AsksWhichOfTimmsTwoKindsItIs) {
       0.5);
 }
 
-// ---- refusals -------------------------------------------------------------------------------------------------------
+// ---- errors ---------------------------------------------------------------------------------------------------------
 
-TEST_F(ImportTest, SaysWhatDoesNotFit) {
+TEST_F(ImportTest, MessageSaysWhatDoesNotFit) {
   const Model model = model_of("efficientnet_lite0", 4);
   tensor::Weights weights = as_weights(named_tensors(model, "lukemelas"));
   const fs::path good = save(weights);
@@ -420,7 +420,8 @@ TEST_F(ImportTest, SaysWhatDoesNotFit) {
   EXPECT_THAT(refusal(good, options).text,
               HasSubstr("_blocks.3._depthwise_conv.weight (got 144x1x5x5, expected 144x1x3x3)"));
   options.arch = "resnet50";
-  EXPECT_THAT(refusal(good, options).text, HasSubstr("resnet50 cannot be called by the names of lukemelas"));
+  EXPECT_THAT(refusal(good, options).text,
+              HasSubstr("the file has names of lukemelas, which has no network such as resnet50"));
   options.arch = "efficientnet_lite0";
   EXPECT_EQ(import_weights(good, options).model.arch.name, "efficientnet_lite0");
   options.arch = "efficientnet_lit0";
@@ -434,7 +435,7 @@ TEST_F(ImportTest, SaysWhatDoesNotFit) {
 
   options = {};
   options.source = "torchvision";
-  EXPECT_THAT(refusal(good, options).text, HasSubstr("names of torchvision (got those of lukemelas)"));
+  EXPECT_THAT(refusal(good, options).text, HasSubstr("names of torchvision (got the names of lukemelas)"));
   options.source = "keras";
   EXPECT_EQ(refusal(good, options).code, ErrorCode::usage);
   options = {};
@@ -443,10 +444,10 @@ TEST_F(ImportTest, SaysWhatDoesNotFit) {
 
   weights.tensors.erase("_blocks.3._bn1.running_mean");
   weights.tensors["_blocks.3.extra.weight"] = tensor::make_tensor({1}, {1});
-  refused = refusal(save(weights, "broken.safetensors"));
+  refused = refusal(save(weights, "changed.safetensors"));
   EXPECT_EQ(refused.code, ErrorCode::input);
   EXPECT_THAT(refused.text,
-              testing::AllOf(HasSubstr("not a known architecture"), HasSubstr("nearest is efficientnet_lite0"),
+              testing::AllOf(HasSubstr("not a known architecture"), HasSubstr("the best match is efficientnet_lite0"),
                              HasSubstr("_blocks.3._bn1.running_mean"), HasSubstr("_blocks.3.extra.weight")));
 
   tensor::Weights other;
@@ -455,7 +456,7 @@ TEST_F(ImportTest, SaysWhatDoesNotFit) {
   EXPECT_EQ(refusal(folder_.path() / "absent.pth").code, ErrorCode::input);
 }
 
-TEST_F(ImportTest, NamesTheTensorThatIsNotFinite) {
+TEST_F(ImportTest, MessageNamesTheTensorThatIsNotFinite) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
     tensor::Weights weights = as_weights(named_tensors(model_of("efficientnet_lite0", 2), "lukemelas"));
     weights.tensors["_bn1.running_var"] = tensor::make_tensor({1280}, [&] {
@@ -469,8 +470,8 @@ TEST_F(ImportTest, NamesTheTensorThatIsNotFinite) {
   }
 }
 
-// A classifier with absurd dims neither allocates nor crashes.
-TEST_F(ImportTest, BoundsTheClasses) {
+// A classifier with extreme dims is rejected without a large allocation.
+TEST_F(ImportTest, LimitsTheNumberOfClasses) {
   tensor::Weights weights = as_weights(named_tensors(model_of("efficientnet_lite0", 2), "lukemelas"));
   for (const tensor::Dims& dims : {tensor::Dims{}, tensor::Dims{0}, tensor::Dims{2, 1}}) {
     weights.tensors["_fc.bias"] =

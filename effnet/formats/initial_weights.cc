@@ -13,7 +13,7 @@
 namespace effnet::formats {
 namespace {
 
-// One parameter's initial values: a constant, or random numbers.
+// The initial values of one parameter: a constant, or random numbers.
 struct Rule {
   enum class Kind { constant, normal, uniform } kind;
   double scale;  // the constant, the standard deviation or the bound
@@ -29,9 +29,9 @@ Rule rule_for(const graph::Node& node, const graph::Parameter& parameter) {
   return {Rule::Kind::uniform, 1 / std::sqrt(static_cast<double>(parameter.dims[0]))};  // the classifier
 }
 
-// Batch norms that end a residual branch whose sum is activated (ResNet's). Goyal et al. 2017, section 5.1, start them
-// at 0; at 1 a random ResNet-152 is chaotic. At a fifth the branch still counts, and rounding errors stay what they
-// are.
+// The weight of a batch norm at the end of a residual branch if an activation follows the sum (ResNet). Goyal et al.
+// 2017, section 5.1, use 0. With 1, a ResNet-152 with random weights amplifies rounding errors chaotically. With 0.2
+// the branch still contributes and rounding errors do not grow.
 constexpr double kBranchEnd = 0.2;
 std::set<std::string, std::less<>> branch_ends(const graph::Graph& graph) {
   std::set<std::string, std::less<>> ends;
@@ -54,15 +54,15 @@ void fill(const Rule& rule, const Philox& numbers, std::span<float> values, Thre
   pool.parallel_for(
       static_cast<std::int64_t>(values.size()),
       [&](std::int64_t begin, std::int64_t end) {
-        const auto part = values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+        const auto range = values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
         const auto first = static_cast<std::uint64_t>(begin);
         switch (rule.kind) {
           case Rule::Kind::constant:
-            return std::fill(part.begin(), part.end(), scale);
+            return std::fill(range.begin(), range.end(), scale);
           case Rule::Kind::normal:
-            return numbers.fill_normal(part, first, scale);
+            return numbers.fill_normal(range, first, scale);
           case Rule::Kind::uniform:
-            return numbers.fill_uniform(part, first, -scale, 2 * scale);
+            return numbers.fill_uniform(range, first, -scale, 2 * scale);
         }
       },
       kGrain);
@@ -82,8 +82,8 @@ tensor::Weights initial_weights(const graph::Graph& graph, std::uint64_t seed, T
       try {
         values = std::make_shared_for_overwrite<float[]>(count);
       } catch (const std::bad_alloc&) {
-        throw environment_error("not enough memory for the weights of {} (got no {} bytes more)", graph.name,
-                                4 * count);
+        throw environment_error("out of memory: failed to allocate {} bytes for the weights of {}", 4 * count,
+                                graph.name);
       }
       const std::span<float> span(values.get(), count);
       const Rule rule =

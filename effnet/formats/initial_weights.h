@@ -1,5 +1,5 @@
-// The values that a network's training begins with: the official code's initialisation (docs/reference/paper.md,
-// section C; EN efficientnet_model.py:61, 85).
+// The weights at the start of training: the initialisation of the official code (docs/reference/paper.md, section C;
+// EN efficientnet_model.py:61, 85).
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,15 @@
 
 namespace effnet::formats {
 
-// Every parameter of `graph`, or those that `wanted` accepts, float32: convolutions normal with std sqrt(2 / fan_out),
-// fan_out = k * k * out / groups (depthwise: sqrt(2) / k), their biases 0; batch norm weight 1, bias 0, mean 0,
-// variance 1 (weight 0.2 at the end of a residual branch whose sum is activated: ResNet's); classifier uniform in
-// +-1/sqrt(classes), bias 0. A tensor's values are a function of seed, name and shape alone: of no other tensor, thread
-// or machine.
+// Returns every parameter of `graph`, or those that `wanted` accepts, as float32:
+// - convolution: normal with standard deviation sqrt(2 / fan_out), fan_out = k * k * out / groups (depthwise:
+//   sqrt(2) / k); bias 0
+// - batch norm: weight 1, bias 0, mean 0, variance 1; weight 0.2 at the end of a residual branch if an activation
+//   follows the sum (ResNet)
+// - classifier: uniform in +-1/sqrt(classes); bias 0
+// The values of a tensor depend only on seed, name and shape, not on other tensors, threads or the machine.
 //
-// Each tensor owns its values, in order and aligned for float. Throws Error(environment) if memory does not suffice.
+// Each tensor owns its values (contiguous, aligned for float). Throws Error(environment) if memory is not sufficient.
 tensor::Weights initial_weights(const graph::Graph& graph, std::uint64_t seed, ThreadPool& pool,
                                 const std::function<bool(const graph::Parameter&)>& wanted = {});
 

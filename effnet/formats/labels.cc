@@ -13,7 +13,7 @@ std::span<const std::pair<std::string_view, std::string_view>> embedded_label_fi
 
 namespace {
 
-// Lines "index \t id \t label", indices from 0 without a gap.
+// Parses lines "index \t id \t label" with consecutive indices from 0.
 LabelSet parse_labels(std::string_view text) {
   LabelSet set;
   while (!text.empty()) {

@@ -1,4 +1,4 @@
-// Class names that come with effnet: labels/imagenet1k.tsv, built into the binary.
+// Class names that are built into the binary: labels/imagenet1k.tsv.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 namespace effnet::formats {
 
 struct LabelSet {
-  std::vector<std::string> labels;     // "great white shark"; two pairs share a name (crane, maillot)
+  std::vector<std::string> labels;     // "great white shark"; two names occur twice (crane, maillot)
   std::vector<std::string> class_ids;  // WordNet ids: "n01484850"
 };
 

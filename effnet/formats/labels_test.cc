@@ -8,7 +8,7 @@
 namespace effnet::formats {
 namespace {
 
-TEST(Labels, AreImageNetsThousandInItsOrder) {
+TEST(Labels, AreThe1000ImageNetClassesInOrder) {
   const LabelSet& set = imagenet1k();
   ASSERT_EQ(set.labels.size(), 1000U);
   ASSERT_EQ(set.class_ids.size(), 1000U);
@@ -18,7 +18,7 @@ TEST(Labels, AreImageNetsThousandInItsOrder) {
   EXPECT_EQ(set.labels[388], "giant panda");
   EXPECT_EQ(set.class_ids[388], "n02510455");
   EXPECT_EQ(std::set<std::string>(set.class_ids.begin(), set.class_ids.end()).size(), 1000U);
-  EXPECT_TRUE(std::is_sorted(set.class_ids.begin(), set.class_ids.end()));  // ImageNet's order is that of the ids
+  EXPECT_TRUE(std::is_sorted(set.class_ids.begin(), set.class_ids.end()));  // ImageNet sorts its classes by id
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ constexpr std::string_view kReserved = "effnet.";
 constexpr std::string_view kCheckpoint = kCheckpointState;
 constexpr std::string_view kPlain = "model/";
 constexpr std::string_view kAveraged = "ema/";
-constexpr std::int64_t kMostPixels = 65535;
+constexpr std::int64_t kMaxPixels = 65535;
 
 // ---- metadata texts -------------------------------------------------------------------------------------------------
 
@@ -33,11 +33,12 @@ const std::string& metadata_text(const tensor::Weights& weights, std::string_vie
   return found->second;
 }
 
-// Values nest at most three deep here; deeper text is refused while it is parsed, so memory stays near the text's size.
+// Valid values have at most three levels. Deeper text is rejected during parsing, so memory stays close to the text's
+// size.
 Json parse_json(const tensor::Weights& weights, std::string_view key) {
-  constexpr int kMostDepth = 4;
+  constexpr int kMaxDepth = 4;
   const auto bound = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMostDepth) throw input_error("{}: nested too deep (expected at most {} levels)", key, kMostDepth);
+    if (depth > kMaxDepth) throw input_error("{}: nested too deep (expected at most {} levels)", key, kMaxDepth);
     return true;
   };
   try {
@@ -47,7 +48,7 @@ Json parse_json(const tensor::Weights& weights, std::string_view key) {
   }
 }
 
-// `one` as JSON text: strings have to be UTF-8.
+// Returns `one` as JSON text. Throws Error(input) if a string is not UTF-8.
 std::string dump(const Json& one, std::string_view what) {
   try {
     return one.dump();
@@ -57,7 +58,7 @@ std::string dump(const Json& one, std::string_view what) {
   }
 }
 
-// As dump(), but the message says which text it is.
+// As dump(), but the message gives the class of the text.
 std::string dump_list(const std::vector<std::string>& texts, std::string_view what) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     dump(texts[i], fmt::format("{} of class {}", what, i));
@@ -92,8 +93,8 @@ std::array<double, kCount> numbers_of(const Json& json, std::string_view key) {
 Size size_of(const Json& json, std::string_view key) {
   const std::array<double, 2> numbers = numbers_of<2>(json, key);
   for (const double number : numbers) {
-    if (!(number >= 1 && number <= kMostPixels) || number != std::floor(number)) {
-      throw input_error("{} is out of range (got {}, expected 1 to {} pixels)", key, number, kMostPixels);
+    if (!(number >= 1 && number <= kMaxPixels) || number != std::floor(number)) {
+      throw input_error("{} is out of range (got {}, expected 1 to {} pixels)", key, number, kMaxPixels);
     }
   }
   return {static_cast<std::int64_t>(numbers[0]), static_cast<std::int64_t>(numbers[1])};
@@ -139,8 +140,8 @@ Preprocessing parse_preprocessing(const tensor::Weights& weights) {
 
 void check_preprocessing(const Preprocessing& preprocessing) {
   const auto pixels = [](std::int64_t value, std::string_view key) {
-    if (value < 1 || value > kMostPixels) {
-      throw input_error("{} is out of range (got {}, expected 1 to {} pixels)", key, value, kMostPixels);
+    if (value < 1 || value > kMaxPixels) {
+      throw input_error("{} is out of range (got {}, expected 1 to {} pixels)", key, value, kMaxPixels);
     }
   };
   pixels(preprocessing.crop.h, "crop");
@@ -175,14 +176,14 @@ Provenance parse_provenance(const tensor::Weights& weights) {
   if (!weights.metadata.contains(kKey)) return provenance;
   const Json json = parse_json(weights, kKey);
   if (!json.is_object()) throw input_error("{}: expected an object (got {})", kKey, json.type_name());
-  const std::map<std::string_view, std::string*> places{{"source", &provenance.source},
-                                                        {"format", &provenance.format},
-                                                        {"file", &provenance.file},
-                                                        {"sha256", &provenance.sha256},
-                                                        {"names", &provenance.names}};
+  const std::map<std::string_view, std::string*> members{{"source", &provenance.source},
+                                                         {"format", &provenance.format},
+                                                         {"file", &provenance.file},
+                                                         {"sha256", &provenance.sha256},
+                                                         {"names", &provenance.names}};
   for (const auto& [key, value] : json.items()) {
-    const auto place = places.find(key);
-    (place == places.end() ? provenance.extra[key] : *place->second) = text_of(value, kKey);
+    const auto member = members.find(key);
+    (member == members.end() ? provenance.extra[key] : *member->second) = text_of(value, kKey);
   }
   return provenance;
 }
@@ -192,7 +193,7 @@ void check_format(const tensor::Weights& weights) {
   if (text == std::to_string(kFormat)) return;
   const bool number = !text.empty() && text.size() < 9 && text.find_first_not_of("0123456789") == std::string::npos;
   if (number && std::stoi(text) > kFormat) {
-    throw input_error("the model file's format is newer than this effnet (got {}, expected {})", text, kFormat)
+    throw input_error("the model file's format is newer than this effnet supports (got {}, expected {})", text, kFormat)
         .with_hint("read it with a newer effnet");
   }
   throw input_error("unknown model file format (got {}, expected {})", in_quotes(text), kFormat);
@@ -200,11 +201,11 @@ void check_format(const tensor::Weights& weights) {
 
 void check_labels(const std::vector<std::string>& texts, std::int64_t classes, std::string_view what) {
   if (texts.empty() || static_cast<std::int64_t>(texts.size()) == classes) return;
-  throw input_error("{} do not agree with the classes (got {}, expected {} or none)", what, texts.size(), classes);
+  throw input_error("{} do not match the number of classes (got {}, expected {} or none)", what, texts.size(), classes);
 }
 
-// The network of a model, lowered only if the file can hold it: every block has a parameter, so an arch text cannot ask
-// for much more memory than the file's own tensors.
+// Returns the network of a model. Every block has a parameter, so the network is lowered only if the file has at least
+// as many tensors as blocks. This bounds the memory that an arch text can request.
 graph::Graph lower_bounded(const arch::ArchSpec& spec, const tensor::Weights& weights) {
   const std::int64_t blocks =
       std::accumulate(spec.stages.begin(), spec.stages.end(), std::int64_t{0},
@@ -223,7 +224,7 @@ void check_description(const Model& model) {
   check_labels(model.class_ids, model.arch.classes, "the class ids");
 }
 
-// Everything that read and write both promise; returns the names of all parameters.
+// Makes the checks that read_model and write_model share. Returns the names of all parameters.
 NameMap check(const Model& model, const tensor::Weights& weights) {
   check_description(model);
   const NameScheme own{.source = "effnet", .network = {}, .probe = {}, .rows = {}};
@@ -234,22 +235,22 @@ NameMap check(const Model& model, const tensor::Weights& weights) {
   }
   std::erase_if(result.unused, [](const std::string& name) { return name.starts_with(kReserved); });
   if (!result.exact()) {
-    throw input_error("the weights do not fit {}: {} tensors in all: {}", in_quotes(model.arch.name), result.problems(),
-                      describe(result));
+    throw input_error("the weights do not fit {} ({} tensors in total): {}", in_quotes(model.arch.name),
+                      result.problems(), describe(result));
   }
   return map;
 }
 
-// The weights of a training checkpoint under a model file's names.
+// Returns the weights of a training checkpoint under the names of a model file.
 tensor::Weights checkpoint_weights(const tensor::Weights& checkpoint, Averaged averaged) {
   if (!checkpoint.metadata.contains("effnet.arch")) {
-    throw input_error("a checkpoint of an older effnet, which does not say its network (got no effnet.arch)")
-        .with_hint("take the run's model.safetensors; effnet train with --resume writes new checkpoints");
+    throw input_error("a checkpoint of an older effnet, without its network (got no effnet.arch)")
+        .with_hint("use the run's model.safetensors; effnet train with --resume writes new checkpoints");
   }
   const auto sum = checkpoint.metadata.find(kCheckpointSum);
   if (sum != checkpoint.metadata.end() && sum->second != checkpoint_sum(checkpoint)) {
-    throw input_error("a damaged checkpoint (its checksum is not that of its bytes)")
-        .with_hint("checkpoints/previous or another epoch's may be whole; so may be the run's model.safetensors");
+    throw input_error("a corrupt checkpoint (its checksum does not match its bytes)")
+        .with_hint("try checkpoints/previous, the checkpoint of another epoch, or the run's model.safetensors");
   }
   tensor::Weights weights;
   weights.metadata = checkpoint.metadata;
@@ -278,11 +279,11 @@ bool has_average(const tensor::Weights& weights) {
 Model parse_model(const tensor::Weights& file, Averaged averaged) {
   if (!is_model_file(file)) {
     throw input_error("weights without a network: no effnet metadata in the file")
-        .with_hint("effnet import FILE -o MODEL.safetensors makes a model file of published weights");
+        .with_hint("effnet import FILE -o MODEL.safetensors converts published weights to a model file");
   }
-  tensor::Weights of_checkpoint;
-  if (file.metadata.contains(kCheckpoint)) of_checkpoint = checkpoint_weights(file, averaged);
-  const tensor::Weights& weights = file.metadata.contains(kCheckpoint) ? of_checkpoint : file;
+  tensor::Weights from_checkpoint;
+  if (file.metadata.contains(kCheckpoint)) from_checkpoint = checkpoint_weights(file, averaged);
+  const tensor::Weights& weights = file.metadata.contains(kCheckpoint) ? from_checkpoint : file;
   check_format(weights);
   Model model;
   model.arch = arch::parse(metadata_text(weights, "effnet.arch"), "effnet.arch");
@@ -307,8 +308,8 @@ Model read_model(const std::filesystem::path& path) {
     out.replace_extension(opened.format == "safetensors" ? ".model.safetensors" : ".safetensors");
     throw input_error("{}: weights without a network (got {} without effnet's metadata, expected a model file)",
                       path.string(), opened.format)
-        .with_hint(
-            fmt::format("effnet import {} -o {} makes a model file of published weights", path.string(), out.string()));
+        .with_hint(fmt::format("effnet import {} -o {} converts published weights to a model file", path.string(),
+                               out.string()));
   }
   try {
     return parse_model(opened.weights);

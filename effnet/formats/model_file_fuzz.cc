@@ -1,4 +1,4 @@
-// Model files: whatever the bytes, parse_model gives a checked model or an Error(input).
+// For any bytes, parse_model returns a checked model or throws Error(input).
 #include <cstdint>
 #include <span>
 

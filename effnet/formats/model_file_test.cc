@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-// Two blocks, 3 classes: every role there is, in 3 kB.
+// Two blocks, 3 classes: all roles of parameters in 3 kB.
 arch::ArchSpec tiny_spec() {
   return arch::parse(
       "name = \"tiny\"\nresolution = 32\nclasses = 3\n[stem]\nchannels = 4\n"
@@ -50,7 +50,7 @@ Model tiny_model() {
   return model;
 }
 
-// What write_model makes of the tiny model, with some metadata replaced; an empty text removes the key.
+// Returns what write_model writes for the tiny model, with some metadata replaced. An empty text removes the key.
 tensor::Weights file_with(const std::map<std::string, std::string>& changes) {
   const TemporaryFolder folder;
   write_model(folder.path() / "m.safetensors", tiny_model());
@@ -80,7 +80,7 @@ std::string with(std::string text, std::string_view from, std::string_view to) {
   return at == std::string::npos ? text : text.replace(at, from.size(), to);
 }
 
-TEST(ModelFile, ComesBackAsItWas) {
+TEST(ModelFile, RoundTrips) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "m.safetensors";
   const Model model = tiny_model();
@@ -100,14 +100,14 @@ TEST(ModelFile, ComesBackAsItWas) {
   EXPECT_EQ(read_text(folder.path() / "again.safetensors"), read_text(path));
 }
 
-TEST(ModelFile, NeedsNeitherLabelsNorProvenance) {
+TEST(ModelFile, LabelsAndProvenanceAreOptional) {
   const Model back =
       parse_model(file_with({{"effnet.labels", ""}, {"effnet.class_ids", ""}, {"effnet.provenance", ""}}));
   EXPECT_TRUE(back.labels.empty());
   EXPECT_EQ(back.provenance, Provenance{});
 }
 
-TEST(ModelFile, ReadsHalfPrecisionAsFloat32AndKeepsWhatIsReserved) {
+TEST(ModelFile, ReadsHalfPrecisionAsFloat32AndKeepsReservedTensors) {
   tensor::Weights weights = file_with({});
   const std::vector<std::uint16_t> ones(3, 0x3c00);  // float16 1.0
   weights.tensors["classifier.bias"] = {tensor::Dtype::f16, {3}, std::as_bytes(std::span(ones)), nullptr};
@@ -118,7 +118,8 @@ TEST(ModelFile, ReadsHalfPrecisionAsFloat32AndKeepsWhatIsReserved) {
   EXPECT_TRUE(model.weights.find("effnet.later"));
 }
 
-// A checkpoint of `model` as training writes it: every parameter at 1 and, of those in `averaged`, the average at 2.
+// A checkpoint of `model` as training writes it. Plain weights are 1; the parameters in `averaged` also have averages,
+// 2.
 tensor::Weights checkpoint_of(const Model& model, const std::set<std::string>& averaged) {
   tensor::Weights file;
   for (const auto& [key, text] : model_metadata(model)) file.metadata[key] = text;
@@ -134,7 +135,7 @@ tensor::Weights checkpoint_of(const Model& model, const std::set<std::string>& a
   return file;
 }
 
-TEST(ModelFile, ReadsACheckpointsAverageOrItsPlainWeights) {
+TEST(ModelFile, ReadsAveragedOrPlainWeightsOfACheckpoint) {
   const Model model = tiny_model();
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "best";
@@ -143,24 +144,24 @@ TEST(ModelFile, ReadsACheckpointsAverageOrItsPlainWeights) {
   EXPECT_EQ(read.arch, model.arch);
   EXPECT_EQ(read.labels, model.labels);
   EXPECT_EQ(read.preprocessing, model.preprocessing);
-  ASSERT_EQ(read.weights.tensors.size(), model.weights.tensors.size());  // nothing of the optimiser
+  ASSERT_EQ(read.weights.tensors.size(), model.weights.tensors.size());  // no optimiser tensors
   EXPECT_EQ(tensor::to_floats(read.weights.at("classifier.bias")), (std::vector<float>{2, 2, 2}));
-  EXPECT_EQ(tensor::to_floats(read.weights.at("head.bn.weight")).front(), 1);  // the average lacks it
+  EXPECT_EQ(tensor::to_floats(read.weights.at("head.bn.weight")).front(), 1);  // it has no average
   EXPECT_EQ(tensor::to_floats(parse_model(read_safetensors(path), Averaged::never).weights.at("classifier.bias")),
             (std::vector<float>{1, 1, 1}));
   EXPECT_TRUE(is_model_file(read_safetensors(path)));
-  write_model(folder.path() / "m.safetensors", read);  // a model file of a checkpoint
+  write_model(folder.path() / "m.safetensors", read);  // a model file from a checkpoint
   EXPECT_EQ(read_model(folder.path() / "m.safetensors").weights.tensors.size(), read.weights.tensors.size());
 }
 
-TEST(ModelFile, SaysThatAnOlderCheckpointHasNoNetwork) {
+TEST(ModelFile, RejectsAnOlderCheckpointWithoutNetwork) {
   tensor::Weights old = checkpoint_of(tiny_model(), {});
   old.metadata = {{"effnet.checkpoint", "{}"}, {"effnet.identity", "x"}};
   EXPECT_TRUE(is_model_file(old));
   EXPECT_THAT(refusal(old), testing::AllOf(HasSubstr("a checkpoint of an older effnet"), HasSubstr("hint: take")));
 }
 
-TEST(ModelFile, MetadataCanBeCheckedBeforeThereAreWeights) {
+TEST(ModelFile, MetadataIsCheckedWithoutWeights) {
   Model model = tiny_model();
   const tensor::Weights whole = file_with({});
   model.weights = {};
@@ -180,13 +181,13 @@ TEST(ModelFile, MetadataCanBeCheckedBeforeThereAreWeights) {
   model.labels[1] = "caf\xe9";
   EXPECT_EQ(refused(model), "the label of class 1: not UTF-8 (got 'caf\\xe9')");
   model.labels = {"one"};
-  EXPECT_THAT(refused(model), HasSubstr("the labels do not agree with the classes (got 1, expected 3 or none)"));
+  EXPECT_THAT(refused(model), HasSubstr("the labels do not match the number of classes (got 1, expected 3 or none)"));
   model.labels = {};
   model.class_ids[2] = "\xff";
   EXPECT_EQ(refused(model), "the id of class 2: not UTF-8 (got '\\xff')");
 }
 
-TEST(ModelFile, PointsFromForeignWeightsToImport) {
+TEST(ModelFile, HintForForeignWeightsNamesImport) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "w.pth";
   write_pth(path, {{"conv1.weight", tensor::make_tensor({1}, {1})}});
@@ -196,11 +197,11 @@ TEST(ModelFile, PointsFromForeignWeightsToImport) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("weights without a network (got pth"));
     EXPECT_EQ(error.hint(),
-              "effnet import " + path.string() + " -o w.safetensors makes a model file of published weights");
+              "effnet import " + path.string() + " -o w.safetensors converts published weights to a model file");
   }
 }
 
-TEST(ModelFile, TellsWhatItIsNot) {
+TEST(ModelFile, RejectsOtherFiles) {
   tensor::Weights plain = file_with({});
   EXPECT_TRUE(is_model_file(plain));
   plain.metadata = {{"format", "pt"}};
@@ -216,7 +217,7 @@ TEST(ModelFile, TellsWhatItIsNot) {
   EXPECT_THAT(refusal_with({{"effnet.preprocessing", ""}}), HasSubstr("no effnet.preprocessing"));
 }
 
-TEST(ModelFile, NamesTheTensorsThatDoNotFit) {
+TEST(ModelFile, MessageNamesTheTensorsThatDoNotFit) {
   tensor::Weights weights = file_with({});
   weights.tensors["classifier.bias"] = tensor::make_tensor({4}, {1, 2, 3, 4});
   weights.tensors.erase("head.conv.weight");
@@ -231,18 +232,18 @@ TEST(ModelFile, NamesTheTensorsThatDoNotFit) {
   EXPECT_THAT(refusal(weights), HasSubstr("got int8, expected a floating type"));
 }
 
-TEST(ModelFile, RefusesAHostileArch) {
+TEST(ModelFile, RejectsAHostileArch) {
   const std::string arch = file_with({}).metadata["effnet.arch"];
   EXPECT_THAT(refusal_with({{"effnet.arch", "name = "}}), HasSubstr("effnet.arch:1"));
   EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "channels = 8", "channels = 9")}}),
               HasSubstr("head.conv.weight"));
   EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "classes = 3", "classes = 1000000")}}), HasSubstr("labels"));
-  // A few bytes that ask for a million nodes are refused before they are made.
+  // A few bytes can request a million nodes. They are rejected before any node is created.
   EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "repeats = 1", "repeats = 1000")}}), HasSubstr("1001 blocks"));
   EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "mbconv", "mbcon")}}), HasSubstr("unknown block kind"));
 }
 
-TEST(ModelFile, RefusesHostileMetadata) {
+TEST(ModelFile, RejectsHostileMetadata) {
   const std::string good = file_with({}).metadata["effnet.preprocessing"];
   const auto bad = [&](std::string_view from, std::string_view to) {
     return refusal_with({{"effnet.preprocessing", with(good, from, to)}});
@@ -256,7 +257,7 @@ TEST(ModelFile, RefusesHostileMetadata) {
   EXPECT_THAT(bad("[32,40]", "[32,400]"), HasSubstr("smaller than crop"));
   EXPECT_THAT(bad("0.229", "0"), HasSubstr("std"));
   EXPECT_THAT(bad("0.229", "-1"), HasSubstr("std"));
-  EXPECT_THAT(bad("0.485", "1e999"), HasSubstr("not JSON"));  // the JSON reader refuses what no double holds
+  EXPECT_THAT(bad("0.485", "1e999"), HasSubstr("not JSON"));  // the JSON reader rejects numbers that no double can hold
   EXPECT_THAT(bad("0.485", "null"), HasSubstr("a number"));
   EXPECT_THAT(bad("bilinear", "cubist"), HasSubstr("unknown filter"));
   EXPECT_THAT(bad("resize_first", "first"), HasSubstr("unknown crop order"));
@@ -271,7 +272,7 @@ TEST(ModelFile, RefusesHostileMetadata) {
   EXPECT_THAT(refusal_with({{"effnet.provenance", "{\"source\":[]}"}}), HasSubstr("a text"));
 }
 
-TEST(ModelFile, WritesNothingThatItWouldNotRead) {
+TEST(ModelFile, WriteRejectsWhatReadRejects) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "m.safetensors";
   Model model = tiny_model();
@@ -286,7 +287,7 @@ TEST(ModelFile, WritesNothingThatItWouldNotRead) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-TEST(ModelFile, SaysWhichFile) {
+TEST(ModelFile, MessagesNameTheFile) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "plain.safetensors";
   tensor::Weights plain;
@@ -301,9 +302,9 @@ TEST(ModelFile, SaysWhichFile) {
   }
 }
 
-// The table in model_file.h is the specification of the file: a row for every key that is written, each at the start of
-// its own line.
-TEST(ModelFile, TheTableInTheHeaderHasARowForEveryKey) {
+// The table in model_file.h specifies the file: it has one row for every key that is written, each at the start of a
+// line.
+TEST(ModelFile, HeaderCommentHasARowForEveryKey) {
   const std::string header = read_text(fs::path(EFFNET_SOURCE_DIR) / "effnet" / "formats" / "model_file.h");
   std::set<std::string> rows, inner;
   std::string line;
@@ -329,8 +330,8 @@ TEST(ModelFile, TheTableInTheHeaderHasARowForEveryKey) {
   }
 }
 
-// A spec that was filled in by hand is checked before anything is counted with it.
-TEST(ModelFile, RefusesNumbersThatAreOutOfRange) {
+// A spec that a program filled in is checked before its values are used.
+TEST(ModelFile, RejectsNumbersOutOfRange) {
   const TemporaryFolder folder;
   for (const std::int64_t repeats : {std::int64_t{0}, std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {
     Model model = tiny_model();

@@ -1,4 +1,4 @@
-// The foreign names, row by row. Every table was compared with docs/reference/checkpoints.md, section 2; torchvision's
+// The tables of foreign names. Every table was compared with docs/reference/checkpoints.md, section 2; torchvision's
 // also with the models that torchvision 0.14 builds (tests/golden/import/make_names.py).
 #include "effnet/formats/names.h"
 
@@ -45,7 +45,8 @@ constexpr NameRow kTorchvisionMobileNetV2[] = {
     {"classifier", "classifier.1.{role}"},
 };
 
-// torchvision.models.MNASNet: one Sequential, activations counted, so 0-7 are the stem and the separable first block.
+// torchvision.models.MNASNet is one Sequential whose indices include activations. Indices 0 to 7 are the stem and the
+// separable first block.
 constexpr NameRow kTorchvisionMnasNet[] = {
     {"stem.conv", "layers.0.{role}"},
     {"stem.bn", "layers.1.{role}"},
@@ -78,8 +79,8 @@ constexpr NameRow kResNet[] = {
     {"classifier", "fc.{role}"},
 };
 
-// timm's conv_pw is the projection in plain blocks and the expansion in full ones. One table for every network of its
-// efficientnet builder: EfficientNet, Lite, MnasNet, MobileNetV1 (no head convolution) and V2.
+// In timm, conv_pw is the projection of a plain block, but the expansion of a full block. This table is for all
+// networks of timm's efficientnet builder: EfficientNet, Lite, MnasNet, MobileNetV1 (no head convolution) and V2.
 constexpr NameRow kTimm[] = {
     {"stem.conv", "conv_stem.{role}"},
     {"stem.bn", "bn1.{role}"},
@@ -116,7 +117,8 @@ constexpr NameRow kLukemelas[] = {
     {"classifier", "_fc.{role}"},
 };
 
-// TensorFlow counts layers of a kind in call order inside a scope, so plain blocks shift down by one.
+// TensorFlow numbers layers of one type in call order inside a scope. A plain block has no expansion, so its numbers
+// are lower by one.
 constexpr NameRow kTensorFlow[] = {
     {"stem.conv", "{model}/stem/conv2d/{role}"},
     {"stem.bn", "{model}/stem/tpu_batch_normalization/{role}"},

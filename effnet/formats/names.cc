@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kModel = "{model}";
 constexpr std::string_view kAverage = "/ExponentialMovingAverage";
 
-// Role names where they differ from PyTorch's, by what the node is.
+// TensorFlow's role names for batch norms and for other nodes.
 struct RoleNames {
   std::string_view ours, batch_norm, other;
 };
@@ -30,8 +30,8 @@ std::string_view role_name(Layout layout, bool batch_norm, std::string_view ours
   throw internal_error("no TensorFlow name for the role {}", ours);
 }
 
-// Where a node stands: "stages.2.1.se.reduce" is s=2, j=1, part "se.reduce"; other nodes have no block.
-struct Place {
+// The block of a node: "stages.2.1.se.reduce" has s=2, j=1. Nodes outside of stages have no position.
+struct BlockPosition {
   std::int64_t s = 0, j = 0;
   std::string_view block;  // "stages.2.1"
 };
@@ -44,24 +44,24 @@ std::optional<std::int64_t> take_number(std::string_view& text) {
   return value;
 }
 
-std::optional<Place> place_of(std::string_view node) {
+std::optional<BlockPosition> block_position(std::string_view node) {
   constexpr std::string_view kStages = "stages.";
   std::string_view rest = node;
   if (!rest.starts_with(kStages)) return std::nullopt;
   rest.remove_prefix(kStages.size());
-  Place place;
+  BlockPosition position;
   const auto s = take_number(rest);
   if (!s || !rest.starts_with('.')) return std::nullopt;
   rest.remove_prefix(1);
   const auto j = take_number(rest);
   if (!j || !rest.starts_with('.')) return std::nullopt;
-  place.s = *s;
-  place.j = *j;
-  place.block = node.substr(0, node.size() - rest.size());
-  return place;
+  position.s = *s;
+  position.j = *j;
+  position.block = node.substr(0, node.size() - rest.size());
+  return position;
 }
 
-using Values = std::map<std::string_view, std::string>;  // of the placeholders; numbers as digits
+using Values = std::map<std::string_view, std::string>;  // placeholder -> value; numbers as decimal digits
 
 // Replaces {name} and {name+number}.
 std::string expand(std::string_view pattern, const Values& values) {
@@ -87,17 +87,17 @@ std::string expand(std::string_view pattern, const Values& values) {
   return out;
 }
 
-// What the tables ask of a graph, gathered once.
-struct Facts {
+// The nodes and blocks of a graph, for lookups by name.
+struct GraphIndex {
   std::set<std::string_view> nodes;
   std::map<std::string_view, std::int64_t> blocks;  // "stages.2.1" -> flat index
   std::int64_t stages = 0;
 
-  explicit Facts(const graph::Graph& graph) : stages(static_cast<std::int64_t>(graph.stages.size())) {
+  explicit GraphIndex(const graph::Graph& graph) : stages(static_cast<std::int64_t>(graph.stages.size())) {
     for (const graph::Node& node : graph.nodes) {
       nodes.insert(node.name);
-      if (const auto place = place_of(node.name)) {
-        blocks.emplace(place->block, static_cast<std::int64_t>(blocks.size()));
+      if (const auto position = block_position(node.name)) {
+        blocks.emplace(position->block, static_cast<std::int64_t>(blocks.size()));
       }
     }
   }
@@ -106,11 +106,11 @@ struct Facts {
   }
 };
 
-bool buildable(const NameScheme& scheme, const graph::Graph& graph, const Facts& facts) {
-  if (!scheme.needs.empty() && !facts.nodes.contains(scheme.needs)) return false;
+bool buildable(const NameScheme& scheme, const graph::Graph& graph, const GraphIndex& graph_index) {
+  if (!scheme.needs.empty() && !graph_index.nodes.contains(scheme.needs)) return false;
   if (!scheme.every_block.empty()) {
-    for (const auto& [block, index] : facts.blocks) {
-      if (!facts.has(block, scheme.every_block)) return false;
+    for (const auto& [block, index] : graph_index.blocks) {
+      if (!graph_index.has(block, scheme.every_block)) return false;
     }
   }
   for (const graph::Node& node : graph.nodes) {
@@ -122,14 +122,14 @@ bool buildable(const NameScheme& scheme, const graph::Graph& graph, const Facts&
   return true;
 }
 
-bool row_matches(const NameRow& row, std::string_view node, const std::optional<Place>& place, bool full) {
+bool row_matches(const NameRow& row, std::string_view node, const std::optional<BlockPosition>& position, bool full) {
   constexpr std::string_view kInBlock = "stages.{s}.{j}.";
-  if (place && row.blocks != Blocks::any && full != (row.blocks == Blocks::full)) return false;
+  if (position && row.blocks != Blocks::any && full != (row.blocks == Blocks::full)) return false;
   if (!row.node.starts_with(kInBlock)) return row.node == node;
-  return place && row.node.substr(kInBlock.size()) == node.substr(place->block.size() + 1);
+  return position && row.node.substr(kInBlock.size()) == node.substr(position->block.size() + 1);
 }
 
-// Our axis k is the foreign axis axes[k] (docs/reference/checkpoints.md, section 1, "Layout").
+// Returns axes: effnet's axis k is the foreign axis axes[k] (docs/reference/checkpoints.md, section 1, "Layout").
 std::vector<std::size_t> axes_of(Layout layout, const graph::Graph& graph, const graph::Node& node, std::size_t rank) {
   if (layout == Layout::tensorflow && rank == 4) {
     const auto* conv = std::get_if<graph::Conv>(&node.op);
@@ -144,7 +144,7 @@ std::vector<std::size_t> axes_of(Layout layout, const graph::Graph& graph, const
   return identity;
 }
 
-// out[o] = in[sum of o_k * in_stride[axes[k]]], row by row: `out_dims` are the result's, axes[k] the input's axis.
+// Returns the permuted tensor, row-major: axis k of the result is axis axes[k] of the input.
 std::vector<float> permuted(const std::vector<float>& in, const tensor::Dims& in_dims,
                             const std::vector<std::size_t>& axes) {
   const std::size_t rank = in_dims.size();
@@ -178,12 +178,13 @@ tensor::Dims foreign_dims(const ForeignName& name) {
 }
 
 std::optional<NameMap> map_names(const NameScheme& scheme, const graph::Graph& graph, std::string_view model) {
-  const Facts facts(graph);
-  if (!buildable(scheme, graph, facts)) return std::nullopt;
+  const GraphIndex graph_index(graph);
+  if (!buildable(scheme, graph, graph_index)) return std::nullopt;
   NameMap map;
   std::set<std::string> seen;
-  Values values{
-      {"S", std::to_string(facts.stages)}, {"N", std::to_string(facts.blocks.size())}, {"model", std::string(model)}};
+  Values values{{"S", std::to_string(graph_index.stages)},
+                {"N", std::to_string(graph_index.blocks.size())},
+                {"model", std::string(model)}};
   for (const graph::Node& node : graph.nodes) {
     const std::vector<graph::Parameter> parameters = graph::parameters(graph, node);
     if (parameters.empty()) continue;
@@ -191,17 +192,17 @@ std::optional<NameMap> map_names(const NameScheme& scheme, const graph::Graph& g
 
     std::string pattern = node.name + ".{role}";
     if (!scheme.rows.empty()) {
-      const std::optional<Place> place = place_of(node.name);
-      if (place) {
-        values["s"] = std::to_string(place->s);
-        values["j"] = std::to_string(place->j);
-        values["i"] = std::to_string(facts.blocks.at(place->block));
+      const std::optional<BlockPosition> position = block_position(node.name);
+      if (position) {
+        values["s"] = std::to_string(position->s);
+        values["j"] = std::to_string(position->j);
+        values["i"] = std::to_string(graph_index.blocks.at(position->block));
       }
-      const bool full = place && facts.has(place->block, "expand.conv");
+      const bool full = position && graph_index.has(position->block, "expand.conv");
       const NameRow* match = nullptr;
       for (const NameRow& row : scheme.rows) {
-        if (!row_matches(row, node.name, place, full)) continue;
-        if (match) return std::nullopt;  // two names for one node
+        if (!row_matches(row, node.name, position, full)) continue;
+        if (match) return std::nullopt;  // two rows match one node
         match = &row;
       }
       if (!match) return std::nullopt;
@@ -212,7 +213,7 @@ std::optional<NameMap> map_names(const NameScheme& scheme, const graph::Graph& g
       values["role"] = role_name(scheme.layout, batch_norm, role);
       map.tensors.push_back({parameter.name, expand(pattern, values), parameter.dims,
                              axes_of(scheme.layout, graph, node, parameter.dims.size())});
-      if (!seen.insert(map.tensors.back().foreign).second) return std::nullopt;  // one name for two tensors
+      if (!seen.insert(map.tensors.back().foreign).second) return std::nullopt;  // two tensors get one name
     }
     if (batch_norm && scheme.counters) {
       values["role"] = "num_batches_tracked";

@@ -21,7 +21,7 @@ constexpr std::string_view kScope = "scope";
 
 graph::Graph graph_of(std::string_view model) { return graph::lower(arch::variant(model).spec); }
 
-// The first scheme of a source that maps the model.
+// Returns the first scheme of a source that maps the model.
 std::optional<NameMap> map_of(std::string_view source, const graph::Graph& graph) {
   for (const NameScheme& scheme : name_schemes()) {
     if (scheme.source != source) continue;
@@ -63,9 +63,9 @@ TEST(Names, CoverEveryParameterOnceInEverySchemeThatApplies) {
   EXPECT_GT(applied, 80);
 }
 
-// Which sources can call which network: by hand. Lite and MnasNet-A1 do not exist in torchvision, though the rows of
-// its MobileNetV2 and MNASNet would fit them.
-TEST(Names, ApplyWhereTheForeignCodeHasSuchANetwork) {
+// Which sources have which network, listed by hand. Lite and MnasNet-A1 do not exist in torchvision, although the rows
+// of its MobileNetV2 and MNASNet would match them.
+TEST(Names, ApplyOnlyToNetworksOfTheForeignCode) {
   const std::vector<std::pair<std::string, std::string>> expected{
       {"efficientnet_b0", "effnet torchvision timm lukemelas tf"},
       {"efficientnet_l2", "effnet torchvision timm lukemelas tf"},
@@ -88,8 +88,8 @@ TEST(Names, ApplyWhereTheForeignCodeHasSuchANetwork) {
   }
 }
 
-// docs/reference/checkpoints.md, sections 1 (B0-B7) and 2.7: counts that come from the definition of the formats.
-TEST(Names, GiveTheOfficialCounts) {
+// docs/reference/checkpoints.md, sections 1 (B0-B7) and 2.7: counts that follow from the definition of the formats.
+TEST(Names, MatchTheOfficialCounts) {
   const std::vector<std::size_t> variables{311, 439, 439, 496, 610, 738, 852, 1037};
   const std::vector<std::size_t> trainable{213, 301, 301, 340, 418, 506, 584, 711};
   const std::vector<std::size_t> keys{360, 508, 508, 574, 706, 854, 986, 1200};
@@ -114,8 +114,8 @@ TEST(Names, GiveTheOfficialCounts) {
   }
 }
 
-// Names and dims against what torchvision 0.14 and the Lite package hold (tests/golden/import/make_names.py).
-TEST(Names, EqualThoseOfTheRealThings) {
+// Compares names and dims with those of torchvision 0.14 and the Lite package (tests/golden/import/make_names.py).
+TEST(Names, EqualThoseOfThePublishedPackages) {
   const std::string folder = EFFNET_SOURCE_DIR "/tests/golden/import/";
   std::istringstream rows(read_text(folder + "names.tsv"));
   std::string source, model, digest;
@@ -144,9 +144,9 @@ TEST(Names, EqualThoseOfTheRealThings) {
   EXPECT_EQ(checked, 15);
 }
 
-// Written by hand from docs/reference/checkpoints.md, sections 2.1 to 2.4 and 2.7. All blocks of stage 0 are plain (B1
-// has two). The flat index counts them too.
-TEST(Names, FollowTheTables) {
+// By hand from docs/reference/checkpoints.md, sections 2.1 to 2.4 and 2.7. Stage 0 has only plain blocks (B1: two); the
+// flat block index continues over stages.
+TEST(Names, MatchTheReferenceTables) {
   const auto tf = [](std::string_view rest) { return std::string(kScope) + "/" + std::string(rest); };
   EXPECT_EQ(foreign_of("tf", "efficientnet_b0", "stem.bn.running_var"),
             tf("stem/tpu_batch_normalization/moving_variance"));
@@ -179,7 +179,7 @@ TEST(Names, FollowTheTables) {
   EXPECT_EQ(foreign_of("effnet", "amoebanet_b", "classifier.bias"), "classifier.bias");
 }
 
-// A file that holds one network's tensors is no other's: Lite0 is not B0 without its squeeze layers, and so on.
+// The tensors of one network must not fit another one: Lite0 is not B0 without its squeeze layers, and so on.
 TEST(Names, NoTwoNetworksFitTheSameTensors) {
   struct Entry {
     std::string model;
@@ -201,7 +201,7 @@ TEST(Names, NoTwoNetworksFitTheSameTensors) {
     ASSERT_EQ(find_probe(*file.scheme, weights), file.scheme->source == "tf" ? kScope : "") << file.model;
     EXPECT_TRUE(weights.find(classifier_bias(*file.scheme, kScope))) << file.model;
     for (const Entry& other : entries) {
-      if (other.map.tensors.size() != file.map.tensors.size()) continue;  // cannot fit: a tensor is missing or unused
+      if (other.map.tensors.size() != file.map.tensors.size()) continue;  // does not fit: a tensor is missing or unused
       if (!find_probe(*other.scheme, weights)) continue;
       EXPECT_EQ(fit(other.map, weights).exact(), other.model == file.model)
           << file.model << " " << file.scheme->source << " as " << other.model << " " << other.scheme->source;
@@ -209,8 +209,8 @@ TEST(Names, NoTwoNetworksFitTheSameTensors) {
   }
 }
 
-// The permutations of docs/reference/checkpoints.md, section 1. Each value encodes its index:
-// value = 1000o + 100i + 10y + x.
+// The permutations of docs/reference/checkpoints.md, section 1. Each value encodes its position: 1000o + 100i + 10y +
+// x.
 TEST(Names, PermuteTensorFlowKernels) {
   const auto graph = graph_of("efficientnet_b0");
   const auto map = map_of("tf", graph);
@@ -252,7 +252,7 @@ TEST(Names, PermuteTensorFlowKernels) {
   check(dense, [](auto o, auto i, auto, auto) { return i * 1000 + o; });
 }
 
-TEST(Fit, PrefersMovingAveragesAndSkipsLeftovers) {
+TEST(Fit, PrefersMovingAveragesAndSkipsTrainingState) {
   const ForeignName name{"stem.conv.weight", "m/stem/conv2d/kernel", {2}, {0}};
   NameMap map;
   map.tensors.push_back(name);
@@ -268,11 +268,11 @@ TEST(Fit, PrefersMovingAveragesAndSkipsLeftovers) {
   weights.tensors.erase("m/stem/conv2d/kernel/ExponentialMovingAverage");
   EXPECT_EQ(tensor::to_floats(*find_foreign(weights, name.foreign)), (std::vector<float>{1, 1}));
   weights.tensors["m/blocks_0/tpu_batch_normalization/gamma"] =
-      tensor::make_tensor({2}, {1, 1});  // no leftover: a weight
+      tensor::make_tensor({2}, {1, 1});  // a weight, not training state
   EXPECT_THAT(fit(map, weights).unused, testing::ElementsAre("m/blocks_0/tpu_batch_normalization/gamma"));
 }
 
-TEST(Fit, DescribesThreeOfEach) {
+TEST(Fit, DescribesAtMostThreeTensorsPerList) {
   Fit fit;
   fit.wrong = {"a (got 1, expected 2)"};
   fit.missing = {"b", "c", "d", "e"};

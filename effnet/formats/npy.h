@@ -1,4 +1,4 @@
-// NumPy's .npy (format 1.0): one float32 array.
+// Writes NumPy's .npy files (format 1.0): one float32 array each.
 #pragma once
 
 #include <filesystem>
@@ -8,7 +8,8 @@
 
 namespace effnet::formats {
 
-// `values` row-major, as many as `dims` say. Atomic; throws Error(environment).
+// Writes `values` (row-major; their number is the product of `dims`). The file appears whole or not at all. Throws
+// Error(environment) if it cannot be written.
 void write_npy(const std::filesystem::path& path, std::span<const float> values, const tensor::Dims& dims);
 
 }  // namespace effnet::formats

@@ -14,21 +14,21 @@ PickleValue::PickleValue(PickleKind kind, std::vector<PickleIndex> items)
 
 std::int64_t PickleValue::integer() const {
   if (kind_ != PickleKind::integer && kind_ != PickleKind::boolean) {
-    throw input_error("pickle holds another kind of value where an integer was expected");
+    throw input_error("pickle: a value has the wrong type (expected an integer)");
   }
   return std::get<std::int64_t>(data_);
 }
 
 std::string_view PickleValue::text() const {
   if (kind_ != PickleKind::text) {
-    throw input_error("pickle holds another kind of value where a text was expected");
+    throw input_error("pickle: a value has the wrong type (expected a text)");
   }
   return std::get<std::string_view>(data_);
 }
 
 std::string_view PickleValue::raw() const noexcept {
-  const auto* held = std::get_if<std::string_view>(&data_);
-  return held != nullptr ? *held : std::string_view();
+  const auto* view = std::get_if<std::string_view>(&data_);
+  return view != nullptr ? *view : std::string_view();
 }
 
 std::span<const PickleIndex> PickleValue::items() const noexcept {
@@ -39,7 +39,8 @@ std::span<const PickleIndex> PickleValue::items() const noexcept {
 
 const PickleValue& Pickle::item(const PickleValue& of, std::size_t i) const {
   const auto items = of.items();
-  if (i >= items.size()) throw input_error("pickle: too few elements (got {}, expected more)", items.size());
+  if (i >= items.size())
+    throw input_error("pickle: too few elements (got {}, expected at least {})", items.size(), i + 1);
   return values[items[i]];
 }
 
@@ -55,7 +56,7 @@ const PickleValue* Pickle::find(const PickleValue& dict, std::string_view key) c
 
 namespace {
 
-// The opcodes. Each function knows some of them and says whether this one is among them.
+// Executes the opcodes. Each function handles one group and returns false for an opcode outside its group.
 class PickleParser : PickleMachine {
  public:
   using PickleMachine::PickleMachine;
@@ -66,8 +67,8 @@ class PickleParser : PickleMachine {
       const char opcode = take(1)[0];
       if (opcode == '.') break;
       if (!constant(opcode) && !text(opcode) && !container(opcode) && !memo(opcode) && !call(opcode)) {
-        throw broken(fmt::format("opcode 0x{:02x} is not one that torch.save writes",
-                                 static_cast<unsigned>(static_cast<unsigned char>(opcode))));
+        throw corrupt(fmt::format("opcode 0x{:02x} is not supported; torch.save does not write it",
+                                  static_cast<unsigned>(static_cast<unsigned char>(opcode))));
       }
     }
     pickle_.root = pop();
@@ -80,12 +81,12 @@ class PickleParser : PickleMachine {
     switch (opcode) {
       case '\x80': {  // PROTO
         const auto version = number<std::uint8_t>();
-        if (version > 5) throw broken(fmt::format("unknown protocol (got {}, expected 0 to 5)", version));
+        if (version > 5) throw corrupt(fmt::format("unknown protocol (got {}, expected 0 to 5)", version));
         return true;
       }
-      case '\x95':  // FRAME: the bytes follow in place, so only its length is checked
+      case '\x95':  // FRAME: its bytes follow directly, so only the length is checked
         if (const auto length = number<std::uint64_t>(); length > source_.size() - at_) {
-          throw broken("a frame is longer than the file");
+          throw corrupt("a frame is longer than the file");
         }
         return true;
       case 'N':
@@ -126,7 +127,7 @@ class PickleParser : PickleMachine {
         return true;  // LONG1
       case '\x8b': {  // LONG4
         const auto length = number<std::int32_t>();
-        if (length < 0) throw broken("an integer has a negative length");
+        if (length < 0) throw corrupt("an integer has a negative length");
         push_long(take(static_cast<std::uint64_t>(length)));
         return true;
       }
@@ -175,10 +176,10 @@ class PickleParser : PickleMachine {
       case 'V':
         push(PickleValue(PickleKind::text, unescaped(line())));
         return true;  // UNICODE
-      case 'S': {     // STRING, as Python quotes it
+      case 'S': {     // STRING, in Python's quotes
         const std::string_view word = line();
         if (word.size() < 2 || (word[0] != '\'' && word[0] != '"') || word.back() != word[0]) {
-          throw broken("a string without its quotes");
+          throw corrupt("a string is not quoted");
         }
         push(PickleValue(PickleKind::text, unescaped(word.substr(1, word.size() - 2))));
         return true;
@@ -268,7 +269,7 @@ class PickleParser : PickleMachine {
         remember(parsed<std::uint64_t>(line()));
         return true;  // PUT
       case '\x94':
-        remember(remembered_);
+        remember(memo_count_);
         return true;  // MEMOIZE
       case 'h':
         push(recall(number<std::uint8_t>()));
@@ -311,7 +312,7 @@ class PickleParser : PickleMachine {
         note_call(items);
         return true;
       }
-      case 'b':  // BUILD: the state of an object (OrderedDict's _metadata), of no use to weights
+      case 'b':  // BUILD: the state of an object (OrderedDict's _metadata); weights do not need it
         pop();
         need(1);
         return true;

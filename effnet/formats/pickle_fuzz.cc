@@ -1,4 +1,4 @@
-// Arbitrary bytes as a pickle: an Error or a value, in bounded memory. Everything in the value is looked at.
+// Parses arbitrary bytes as a pickle: the result is an Error or a value, in bounded memory. Reads the whole value.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -9,10 +9,10 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace effnet::formats;
-  constexpr std::array<std::string_view, 3> kKnown{"collections.OrderedDict", "torch._utils._rebuild_tensor_v2",
-                                                   "torch.FloatStorage"};
+  constexpr std::array<std::string_view, 3> kKnownGlobals{"collections.OrderedDict", "torch._utils._rebuild_tensor_v2",
+                                                          "torch.FloatStorage"};
   try {
-    const Pickle pickle = parse_pickle(std::as_bytes(std::span(data, size)), kKnown);
+    const Pickle pickle = parse_pickle(std::as_bytes(std::span(data, size)), kKnownGlobals);
     std::size_t total = 0;
     for (const PickleValue& value : pickle.values) {
       for (const char byte : value.raw()) total += static_cast<unsigned char>(byte);

@@ -1,5 +1,5 @@
-// What runs a pickle's opcodes (pickle.cc) in place of Python's machine: the bytes, read forwards, the stack with its
-// marks, the memo, and the table of values that comes out. Header only: every opcode is a few calls of these.
+// The state on which pickle.cc executes opcodes: the input bytes (read forward), the stack with its marks, the memo,
+// and the table of values (the result). Header only, because every opcode is a few calls of these functions.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/formats/file_kind.h"
 #include "effnet/formats/pickle.h"
-#include "effnet/formats/what_is.h"
 
 namespace effnet::formats {
 
@@ -33,22 +33,24 @@ class PickleMachine {
 
  protected:
   // A checkpoint of the largest EfficientNet with optimiser state pushes about 0.2 million values.
-  static constexpr std::size_t kMostValues = std::size_t{4} << 20;
+  static constexpr std::size_t kMaxValues = std::size_t{4} << 20;
   static constexpr std::string_view kOrderedDict = "collections.OrderedDict";
 
-  // Values that every pickle shares.
+  // Indices of values that every table begins with.
   static constexpr PickleIndex kNone = 0;
   static constexpr PickleIndex kFalse = 1;
   static constexpr PickleIndex kTrue = 2;
   static constexpr PickleIndex kEmptyTuple = 3;
 
-  Error broken(std::string_view what) const { return input_error("broken pickle: {} (at byte {})", what, opcode_at_); }
+  Error corrupt(std::string_view what) const {
+    return input_error("corrupt pickle: {} (at byte {})", what, opcode_at_);
+  }
 
-  // The source, forwards only.
+  // The input, read forward only.
   std::string_view take(std::uint64_t count) {
     if (count > source_.size() - at_) {
-      throw broken(fmt::format("it ends early (got {} bytes, expected {} more)", source_.size() - at_, count))
-          .with_hint(kCutOff);
+      throw corrupt(fmt::format("the data ends early (got {} more bytes, expected {})", source_.size() - at_, count))
+          .with_hint(kIncompleteHint);
     }
     const std::string_view taken = source_.substr(at_, count);
     at_ += count;
@@ -62,7 +64,8 @@ class PickleMachine {
   }
   std::string_view line() {
     const std::size_t end = source_.find('\n', at_);
-    if (end == std::string_view::npos) throw broken("it ends early (got no end of a line)").with_hint(kCutOff);
+    if (end == std::string_view::npos)
+      throw corrupt("the data ends early (got no line end)").with_hint(kIncompleteHint);
     const std::string_view taken = source_.substr(at_, end - at_);
     at_ = end + 1;
     return taken;
@@ -72,14 +75,15 @@ class PickleMachine {
     Number value{};
     const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (failure != std::errc() || end != digits.data() + digits.size()) {
-      throw broken(fmt::format("{} is not a number that fits", in_quotes(digits)));
+      throw corrupt(fmt::format("not a number, or out of range (got {})", in_quotes(digits)));
     }
     return value;
   }
 
-  // The stack. Every push counts, shared values too: a list of a billion times the same None is a bomb as well.
+  // The stack. Every push counts towards the limit, shared values too: a list with the same None a billion times would
+  // also exhaust memory.
   void push(PickleIndex index) {
-    if (++pushes_ > kMostValues) throw broken(fmt::format("more than {} values", kMostValues));
+    if (++pushes_ > kMaxValues) throw corrupt(fmt::format("more than {} values", kMaxValues));
     stack_.push_back(index);
   }
   void push(PickleValue value) {
@@ -88,7 +92,7 @@ class PickleMachine {
   }
   std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   void need(std::size_t count) const {
-    if (stack_.size() - floor() < count) throw broken("the stack is empty");
+    if (stack_.size() - floor() < count) throw corrupt("too few values on the stack");
   }
   PickleIndex pop() {
     need(1);
@@ -103,7 +107,7 @@ class PickleMachine {
     return items;
   }
   std::vector<PickleIndex> pop_mark() {
-    if (marks_.empty()) throw broken("there is no mark");
+    if (marks_.empty()) throw corrupt("no mark on the stack");
     auto items = pop_last(stack_.size() - marks_.back());
     marks_.pop_back();
     return items;
@@ -113,10 +117,10 @@ class PickleMachine {
     return pickle_.values[stack_.back()];
   }
   void push_fixed(PickleKind kind, const std::vector<PickleIndex>& items) {
-    auto* held =
+    auto* copy =
         static_cast<PickleIndex*>(pickle_.pool->allocate(items.size() * sizeof(PickleIndex), alignof(PickleIndex)));
-    std::copy(items.begin(), items.end(), held);
-    push(PickleValue(kind, std::span<const PickleIndex>(held, items.size())));
+    std::copy(items.begin(), items.end(), copy);
+    push(PickleValue(kind, std::span<const PickleIndex>(copy, items.size())));
   }
   void push_tuple(const std::vector<PickleIndex>& items) {
     if (items.empty()) {
@@ -126,7 +130,7 @@ class PickleMachine {
     }
   }
 
-  void push_long(std::string_view digits) {  // little-endian two's complement, the empty one is 0
+  void push_long(std::string_view digits) {  // little-endian two's complement; no bytes mean 0
     if (digits.size() > 8) {
       push(PickleValue(PickleKind::big_integer, digits));
       return;
@@ -137,38 +141,38 @@ class PickleMachine {
   }
 
   std::string_view unescaped(std::string_view word) const {
-    if (word.find('\\') != std::string_view::npos) throw broken("escapes in a string of protocol 0 are not supported");
+    if (word.find('\\') != std::string_view::npos) throw corrupt("escapes in a string of protocol 0 are not supported");
     return word;
   }
 
   void marks_push() {
-    if (++pushes_ > kMostValues) throw broken(fmt::format("more than {} values", kMostValues));
+    if (++pushes_ > kMaxValues) throw corrupt(fmt::format("more than {} values", kMaxValues));
     marks_.push_back(stack_.size());
   }
 
   std::vector<PickleIndex> pairs(std::vector<PickleIndex> items) const {
-    if (items.size() % 2 != 0) throw broken("a key without a value");
+    if (items.size() % 2 != 0) throw corrupt("a key without a value");
     return items;
   }
 
   void append(PickleKind kind, const std::vector<PickleIndex>& items) {
     PickleValue& target = top();
-    if (target.is(PickleKind::object)) return;  // a class that acts as a container: what it holds is not ours
-    if (!target.is(kind)) throw broken("elements are put into something that holds none");
-    auto& held = *std::get<PickleValue::Growing>(target.data_);
-    held.insert(held.end(), items.begin(), items.end());
+    if (target.is(PickleKind::object)) return;  // an object that acts as a container; its elements are ignored
+    if (!target.is(kind)) throw corrupt("elements are added to a value that is not a container");
+    auto& elements = *std::get<PickleValue::Growing>(target.data_);
+    elements.insert(elements.end(), items.begin(), items.end());
   }
 
   void remember(std::uint64_t slot) {
-    // Python numbers them 0, 1, 2, ... and an entry takes at least a byte.
-    if (slot >= source_.size() || slot >= kMostValues) throw broken("memo number out of range");
+    // Python numbers memo entries 0, 1, 2, ... and each takes at least one byte of the file.
+    if (slot >= source_.size() || slot >= kMaxValues) throw corrupt("memo number out of range");
     need(1);
     if (slot >= memo_.size()) memo_.resize(slot + 1, kUnset);
-    if (memo_[slot] == kUnset) ++remembered_;
+    if (memo_[slot] == kUnset) ++memo_count_;
     memo_[slot] = stack_.back();
   }
   PickleIndex recall(std::uint64_t slot) const {
-    if (slot >= memo_.size() || memo_[slot] == kUnset) throw broken("a reference to nothing");
+    if (slot >= memo_.size() || memo_[slot] == kUnset) throw corrupt("a reference to an unset memo entry");
     return memo_[slot];
   }
 
@@ -191,22 +195,22 @@ class PickleMachine {
   void note_call(const std::vector<PickleIndex>& items) {
     const PickleValue& callable = pickle_[items[0]];
     const PickleValue& arguments = pickle_[items[1]];
-    const bool may_be = callable.is(PickleKind::global) || callable.is(PickleKind::foreign) ||
-                        callable.is(PickleKind::object);  // what a call gives may be called: functools.partial
-    if (!may_be) throw broken("a call of something that is not a function or class");
-    if (!arguments.is(PickleKind::tuple)) throw broken("a call without a tuple of arguments");
+    const bool callable_kind = callable.is(PickleKind::global) || callable.is(PickleKind::foreign) ||
+                               callable.is(PickleKind::object);  // the result of a call: functools.partial
+    if (!callable_kind) throw corrupt("a call of a value that is not a function or class");
+    if (!arguments.is(PickleKind::tuple)) throw corrupt("a call without a tuple of arguments");
     if (callable.raw() != kOrderedDict) {
       push_fixed(PickleKind::object, items);
       return;
     }
-    // OrderedDict(): filled by SETITEMS later. OrderedDict([[key, value], ...]): Python 2's way.
+    // OrderedDict(): SETITEMS fills it later. OrderedDict([[key, value], ...]): written by Python 2.
     std::vector<PickleIndex> dict;
     if (!arguments.items().empty()) {
       for (const PickleIndex pair : pickle_.item(arguments, 0).items()) {
         const auto both = pickle_[pair].items();
-        if (both.size() != 2) throw broken("an OrderedDict of something else than pairs");
-        pushes_ += 2;  // pairs may be shared, so they count like pushes
-        if (pushes_ > kMostValues) throw broken(fmt::format("more than {} values", kMostValues));
+        if (both.size() != 2) throw corrupt("an OrderedDict with an element that is not a pair");
+        pushes_ += 2;  // pairs may be shared, so they count as pushes
+        if (pushes_ > kMaxValues) throw corrupt(fmt::format("more than {} values", kMaxValues));
         dict.insert(dict.end(), both.begin(), both.end());
       }
     }
@@ -220,9 +224,9 @@ class PickleMachine {
   std::size_t at_ = 0;
   std::size_t opcode_at_ = 0;
   std::size_t pushes_ = 0;
-  std::size_t remembered_ = 0;
+  std::size_t memo_count_ = 0;
   std::vector<PickleIndex> stack_;
-  std::vector<std::size_t> marks_;  // heights of the stack
+  std::vector<std::size_t> marks_;  // stack heights
   std::vector<PickleIndex> memo_;
   Pickle pickle_;
 };

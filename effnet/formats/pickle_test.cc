@@ -14,9 +14,9 @@ namespace {
 using namespace std::string_literals;
 using ::testing::HasSubstr;
 
-constexpr std::array<std::string_view, 2> kKnown{"collections.OrderedDict", "torch.FloatStorage"};
+constexpr std::array<std::string_view, 2> kKnownGlobals{"collections.OrderedDict", "torch.FloatStorage"};
 
-// Values keep views of the text, so it lives as long as they.
+// The values view the text, so both are kept together.
 struct Parsed {
   std::string text;
   Pickle pickle;
@@ -26,7 +26,7 @@ struct Parsed {
 
 Parsed parse(std::string text) {
   Parsed parsed{std::move(text), {}};
-  parsed.pickle = parse_pickle(std::as_bytes(std::span(parsed.text)), kKnown);
+  parsed.pickle = parse_pickle(std::as_bytes(std::span(parsed.text)), kKnownGlobals);
   return parsed;
 }
 
@@ -41,7 +41,7 @@ std::string failure(const std::string& text) {
 }
 
 // (1, 300, -2, 2**40, 0.5, None, True, "ä", b"x", [1], {"k": (1,)}) in the opcodes of protocols 0 and 1, 2, 4, 5.
-// Python loads them all to this value (the first to "x" for b"x", the last to bytearray(b"x")).
+// Python loads all of them to this value, except that the first gives "x" for b"x" and the last bytearray(b"x").
 const std::array<std::string, 4> kSameValue{
     "(I1\nI300\nI-2\nL1099511627776L\nG?\xe0\0\0\0\0\0\0NI01\nX\2\0\0\0\xc3\xa4U\1x(lp0\nI1\na(dp1\nX\1\0\0\0k(I1\ntst."s,
     "\x80\2(K\1M,\1J\xfe\xff\xff\xff\x8a\6\0\0\0\0\0\1G?\xe0\0\0\0\0\0\0N\x88X\2\0\0\0\xc3\xa4q\0C\1xq\1]q\2K\1a}q\3"
@@ -101,7 +101,7 @@ TEST(Pickle, OrderedDictsAreDicts) {
   }
 }
 
-TEST(Pickle, NotesCallsAndPersistentIds) {
+TEST(Pickle, RecordsCallsAndPersistentIds) {
   const Parsed parsed = parse(
       "\x80\2"s
       "ctorch\nFloatStorage\nq\0K\1\x85Rh\0Q\x86."s);
@@ -111,7 +111,7 @@ TEST(Pickle, NotesCallsAndPersistentIds) {
   EXPECT_EQ(parsed.pickle.item(parsed[1], 0).kind(), PickleKind::global);
 }
 
-TEST(Pickle, ForeignGlobalsSayNothing) {
+TEST(Pickle, ForeignGlobalsHaveNoMeaning) {
   for (const std::string& text : {"cos\nsystem\n(U\2lstR."s, "\x80\4\x8c\2os\x8c\6system\x93(\x8c\2lstR."s}) {
     const Parsed parsed = parse(text);
     EXPECT_EQ(parsed.root().kind(), PickleKind::object);
@@ -119,21 +119,21 @@ TEST(Pickle, ForeignGlobalsSayNothing) {
     EXPECT_EQ(parsed.pickle.item(parsed[0], 0).text(), "os");
     EXPECT_EQ(parsed.pickle.item(parsed[0], 1).text(), "system");
   }
-  // Every way to spell a known name with another split or with more around it.
+  // Known names, split differently between module and name, or with additional characters.
   for (const std::string& text :
        {"ccollections.OrderedDict\n\n."s, "c\ncollections.OrderedDict\n."s, "ccollections\nOrderedDictX\n."s,
         "ccollections\nrderedDict\n."s, "ctorch\nFloatStorage.__reduce__\n."s, "c\n\n."s}) {
     EXPECT_EQ(parse(text).root().kind(), PickleKind::foreign) << text;
   }
-  // What a call gives may be called again, and filled (a Counter, a set of protocol 2).
+  // The result of a call may be called again, and may get elements (a Counter, a set of protocol 2).
   EXPECT_EQ(failure("cfunctools\npartial\n(NtR(NtR."s), "no error");
   EXPECT_EQ(failure("ccollections\nCounter\n}\x85R}b(K\1K\2u."s), "no error");
-  EXPECT_THAT(failure("N(NtR."s), HasSubstr("a call of something that is not a function or class"));
+  EXPECT_THAT(failure("N(NtR."s), HasSubstr("a call of a value that is not a function or class"));
   EXPECT_THAT(failure("(ios\nsystem\n."s), HasSubstr("opcode 0x69"));  // INST
   EXPECT_THAT(failure("\x82\1."s), HasSubstr("opcode 0x82"));          // EXT1
 }
 
-TEST(Pickle, RefusesMalformedOnes) {
+TEST(Pickle, RejectsMalformedPickles) {
   for (const std::string& text : {""s,
                                   "."s,
                                   "K"s,
@@ -174,14 +174,14 @@ TEST(Pickle, RefusesMalformedOnes) {
   }
 }
 
-TEST(Pickle, SurvivesSelfReference) {
+TEST(Pickle, AcceptsSelfReference) {
   const Parsed list = parse("]q\0h\0a."s);  // x = []; x.append(x)
   EXPECT_EQ(&list[0], &list.root());
   const Parsed dict = parse("}q\0U\1ah\0s."s);
   EXPECT_EQ(dict.pickle.find(dict.root(), "a"), &dict.root());
 }
 
-TEST(Pickle, SurvivesDepth) {
+TEST(Pickle, AcceptsDeepNesting) {
   const std::size_t levels = 1'000'000;
   const Parsed tuples = parse("N" + std::string(levels, '\x85') + ".");
   EXPECT_EQ(tuples.root().kind(), PickleKind::tuple);
@@ -190,11 +190,11 @@ TEST(Pickle, SurvivesDepth) {
   EXPECT_NE(failure(std::string(levels, '(')), "no error");
 }
 
-TEST(Pickle, BoundsTheNumberOfValues) {
+TEST(Pickle, LimitsTheNumberOfValues) {
   const std::size_t most = std::size_t{4} << 20;
   EXPECT_THAT(failure("N" + std::string(most, '2')), HasSubstr("more than 4194304 values"));
   EXPECT_THAT(failure(std::string(most + 1, '(')), HasSubstr("more than 4194304 values"));
-  // OrderedDicts of one shared list of pairs: each call would copy it all. 1000 pairs, 3000 calls.
+  // 3000 OrderedDicts from one shared list of 1000 pairs: each call would copy the list.
   std::string shared = "](";
   shared += "NN\x86q\1"s;
   for (int i = 0; i < 999; ++i) shared += "h\1"s;
@@ -203,7 +203,7 @@ TEST(Pickle, BoundsTheNumberOfValues) {
   EXPECT_THAT(failure(shared), HasSubstr("more than 4194304 values"));
 }
 
-TEST(Pickle, BillionLaughsAreShared) {
+TEST(Pickle, SharedValuesAreNotCopied) {
   // Ten levels of ten references each: 10^10 values if copied.
   std::string text = "Nq\0"s;
   for (char level = 0; level < 10; ++level) {
@@ -214,7 +214,7 @@ TEST(Pickle, BillionLaughsAreShared) {
   EXPECT_LT(parse(text + ".").pickle.values.size(), 20U);
 }
 
-TEST(Pickle, EveryPrefixIsRefused) {
+TEST(Pickle, EveryTruncationIsRejected) {
   for (const std::string& text : kSameValue) {
     for (std::size_t size = 0; size < text.size(); ++size) {
       EXPECT_NE(failure(text.substr(0, size)), "no error") << size;

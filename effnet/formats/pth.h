@@ -1,7 +1,7 @@
-// PyTorch's .pth files: state dicts, read without running what is pickled in them, and written so that torch.load
-// opens them.
+// Reads and writes PyTorch's .pth files (state dicts). Reading executes nothing that the pickle contains. torch.load
+// opens the written files.
 //
-// Source: docs/reference/checkpoints.md, section 5; docs/reference/lite_weights.md, section 2; files written by torch
+// Source: docs/reference/checkpoints.md, section 5; docs/reference/lite_weights.md, section 2; observed files of torch
 // 0.4 to 2.x.
 #pragma once
 
@@ -18,25 +18,25 @@
 
 namespace effnet::formats {
 
-// Reads both containers, told apart by content: the ZIP of torch 1.6 and later, and the five pickles before the raw
-// storages of older ones ("legacy"). The file is mapped.
+// Reads both containers; the content decides which one: the ZIP archive of torch 1.6 and later, or the older "legacy"
+// container (five pickles, then the raw storages). The file is mapped.
 //
-// - Names: the tensors of the top dict, and of the dicts in it whose keys nests.h knows, as dotted names:
-//   "model_ema.module.features.0.0.weight". Entries that are no tensors are ignored, and so are other dicts.
-// - Views: a tensor that lies row-major in its storage is a view of the file; others (strided, expanded) are copied
-//   into row-major order, together at most twice the file's size and 1 MiB.
-// - A tensor of another dtype, beyond that limit, or made by a call that is not known is noted in Weights::unreadable.
-//   Other calls are objects that say nothing: nothing is ever run.
-// Throws Error(input) for: TorchScript, the tar files of torch 0.1, big-endian data, missing or short storages, a view
-// that leaves its storage, more than 64 dimensions, names twice, a file without tensors, and what is no .pth.
+// - Names: reads the tensors of the top-level dict, and of nested dicts whose keys weights_location.h knows. Names are
+//   dotted: "model_ema.module.features.0.0.weight". Other dicts and entries that are not tensors are ignored.
+// - Views: a tensor that is row-major in its storage is a view of the file. Other tensors (strided, expanded) are
+//   copied into row-major order. All copies together take at most twice the file's size plus 1 MiB.
+// - Weights::unreadable lists the tensors with an unsupported dtype, those beyond the copy limit, and those that an
+//   unknown call creates. Other calls become objects without meaning. No call is ever executed.
+// Throws Error(input) for: TorchScript, the tar files of torch 0.1, big-endian data, a missing or short storage, a view
+// outside its storage, more than 64 dimensions, a duplicate name, a file without tensors, and any other file format.
 tensor::Weights read_pth(const std::filesystem::path& path);
-// The same from memory. `owner` keeps `bytes` alive; it goes into the tensors that view them.
+// As read_pth, from memory. `owner` keeps `bytes` alive; every tensor that views `bytes` holds it.
 tensor::Weights parse_pth(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 
-// An OrderedDict of tensors in the order given, in torch's ZIP container (pickle protocol 2, stored entries, data at
-// multiples of 64 bytes, each tensor its own storage). The same tensors give the same bytes. Atomic; tensors are
-// streamed. torch.load reads it with weights_only, too; torch needs 1.6 or later (bfloat16 likewise).
-// Throws Error(input) for a name that occurs twice, Error(environment) if the file cannot be written.
+// Writes an OrderedDict of tensors, in the given order, in torch's ZIP container: pickle protocol 2, stored entries,
+// data at multiples of 64 bytes, one storage per tensor. The same tensors give the same bytes. The file appears whole
+// or not at all; tensors are streamed. torch 1.6 and later can load it, also with weights_only=True and with bfloat16.
+// Throws Error(input) for a duplicate name, Error(environment) if the file cannot be written.
 void write_pth(const std::filesystem::path& path, const std::vector<std::pair<std::string, tensor::Tensor>>& ordered);
 
 }  // namespace effnet::formats

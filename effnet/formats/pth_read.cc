@@ -6,10 +6,10 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
+#include "effnet/formats/file_kind.h"
 #include "effnet/formats/pth.h"
 #include "effnet/formats/pth_state.h"
 #include "effnet/formats/weights_format.h"
-#include "effnet/formats/what_is.h"
 #include "effnet/formats/zip.h"
 
 namespace effnet::formats {
@@ -25,7 +25,7 @@ std::string_view text_of(const ZipEntry& entry) {
 tensor::Weights parse_zip_container(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
   constexpr std::string_view kPickle = "data.pkl";
   ZipContents zip = read_zip(bytes, owner);
-  std::optional<std::string> root;  // the archive's folder with its slash
+  std::optional<std::string> root;  // the archive's top folder, with the final slash
   for (const auto& [entry_name, entry] : zip.entries) {
     if (entry_name != kPickle && !entry_name.ends_with("/data.pkl")) continue;
     if (root) throw input_error("more than one data.pkl in this ZIP archive");
@@ -33,8 +33,8 @@ tensor::Weights parse_zip_container(std::span<const std::byte> bytes, const std:
   }
   if (!root) {
     const std::string first = zip.entries.empty() ? "nothing" : in_quotes(zip.entries.begin()->first);
-    throw input_error("a ZIP archive, but not one of torch.save (got {} in it, expected data.pkl)", first)
-        .with_hint("if the weights are a file in it, unpack it first");
+    throw input_error("a ZIP archive that torch.save did not write (got {} in it, expected data.pkl)", first)
+        .with_hint("if the archive contains a weights file, unpack it first");
   }
   const auto find = [&](std::string_view word) {
     const auto found = zip.entries.find(*root + std::string(word));
@@ -63,7 +63,7 @@ tensor::Weights parse_zip_container(std::span<const std::byte> bytes, const std:
   return weights_of(pickle, storages);
 }
 
-// ---- The container before torch 1.6: magic, protocol, system, object and storage keys as one pickle each, then per
+// ---- The container before torch 1.6: five pickles (magic, protocol, system, object, storage keys), then for each
 // storage an int64 element count and the elements.
 
 constexpr std::string_view kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";  // 119547037146038801333356
@@ -78,10 +78,10 @@ tensor::Weights parse_legacy_container(std::span<const std::byte> bytes, const s
   };
   if (const Pickle magic = next();
       !magic[magic.root].is(PickleKind::big_integer) || magic[magic.root].raw() != kMagic) {
-    throw input_error("a Python pickle, but not one of torch.save (its magic number is missing)");
+    throw input_error("a Python pickle that torch.save did not write (its magic number is missing)");
   }
   if (const Pickle protocol = next(); protocol[protocol.root].integer() != kProtocol) {
-    throw input_error("unknown version of torch's older format (got {}, expected {})",
+    throw input_error("unknown version of torch's legacy format (got {}, expected {})",
                       protocol[protocol.root].integer(), kProtocol);
   }
   {
@@ -98,22 +98,22 @@ tensor::Weights parse_legacy_container(std::span<const std::byte> bytes, const s
   for (const PickleIndex index : keys[keys.root].items()) {
     const std::string_view key = keys[index].text();
     const auto size = sizes.find(key);
-    if (size == sizes.end()) throw input_error("storage {} is used by no tensor", in_quotes(key));
+    if (size == sizes.end()) throw input_error("storage {}: no tensor uses it", in_quotes(key));
     std::uint64_t count = 0;
     if (rest.size() < sizeof(count)) {
-      throw input_error("storage {} is missing (the file ends early)", in_quotes(key)).with_hint(kCutOff);
+      throw input_error("storage {} is missing: the file ends early", in_quotes(key)).with_hint(kIncompleteHint);
     }
     std::memcpy(&count, rest.data(), sizeof(count));
     rest = rest.subspan(sizeof(count));
     if (count > rest.size() / size->second) {
       throw input_error("storage {} is too long (got {} elements of {} bytes, expected at most {} bytes)",
                         in_quotes(key), count, size->second, rest.size())
-          .with_hint(kCutOff);
+          .with_hint(kIncompleteHint);
     }
     const auto data = rest.first(count * size->second);
     rest = rest.subspan(data.size());
     if (!storages.by_key.emplace(key, ZipEntry{data, owner}).second) {
-      throw input_error("storage {} is there twice", in_quotes(key));
+      throw input_error("storage {} occurs twice", in_quotes(key));
     }
   }
   return weights_of(object, storages);
@@ -137,11 +137,11 @@ tensor::Weights parse_pth(std::span<const std::byte> bytes, const std::shared_pt
   if (looks_like_zip(bytes)) return parse_zip_container(bytes, owner);
   if (looks_like_pickle(bytes)) return parse_legacy_container(bytes, owner);
   if (bytes.size() > 262 && starts_with(bytes.subspan(257), "ustar")) {
-    throw input_error("a tar file, as torch 0.1 saved them, which is not supported")
-        .with_hint("load it in PyTorch and save it again");
+    throw input_error("a tar file of torch 0.1, which is not supported")
+        .with_hint("load the file in PyTorch and save it again");
   }
-  if (what_is(bytes)) throw not_weights(bytes);
-  throw input_error("not a .pth file (expected a ZIP archive or a pickle of torch.save)");
+  if (find_file_kind(bytes)) throw not_weights(bytes);
+  throw input_error("not a .pth file (expected a ZIP archive or a pickle that torch.save wrote)");
 }
 
 extern constinit const WeightsFormat kPthFormat{

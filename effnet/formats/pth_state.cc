@@ -10,15 +10,15 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
-#include "effnet/formats/nests.h"
+#include "effnet/formats/weights_location.h"
 
 namespace effnet::formats {
 namespace {
 
 using tensor::DtypeInfo;
 
-// Storages of numbers that Tensor cannot hold, and their elements' sizes: the older container has to be walked past
-// them.
+// Storage types whose numbers Tensor cannot hold, with the element size in bytes. The reader of the legacy container
+// needs the size to skip them.
 constexpr std::array<std::pair<std::string_view, std::size_t>, 7> kOtherStorages{{{"torch.ComplexFloatStorage", 8},
                                                                                   {"torch.ComplexDoubleStorage", 16},
                                                                                   {"torch.QInt8Storage", 1},
@@ -26,12 +26,11 @@ constexpr std::array<std::pair<std::string_view, std::size_t>, 7> kOtherStorages
                                                                                   {"torch.QInt32Storage", 4},
                                                                                   {"torch.QUInt4x2Storage", 1},
                                                                                   {"torch.QUInt2x4Storage", 1}}};
-// Storages of bytes, whose tensors say their dtype themselves (_rebuild_tensor_v3).
+// Storages of bytes. The dtype is an argument of their tensors (_rebuild_tensor_v3).
 constexpr std::array<std::string_view, 4> kUntypedStorages{"torch.UntypedStorage", "torch.storage.UntypedStorage",
                                                            "torch.storage._UntypedStorage", "torch._UntypedStorage"};
 
-// The names that mean something here: the tables above, those of the data types, and these. None of them is ever
-// called.
+// Known globals: the tables above, those of the data types, and these. None of them is ever called.
 constexpr std::array<std::string_view, 9> kOtherGlobals{
     "collections.OrderedDict",
     "torch._utils._rebuild_tensor",
@@ -55,29 +54,29 @@ const std::vector<std::string_view>& known_globals() {
   return names;
 }
 
-constexpr std::size_t kMostDims = 64;  // torch's own limit
-constexpr int kMostNests = 6;
+constexpr std::size_t kMaxDims = 64;  // torch's own limit
+constexpr int kMaxNesting = 6;
 
-// The name of a global, known or not: for messages.
+// Returns the name of a known or foreign global, for messages.
 std::string global_name(const Pickle& pickle, const PickleValue& value) {
   if (!value.is(PickleKind::foreign)) return std::string(value.raw());
   return fmt::format("{}.{}", pickle.item(value, 0).raw(), pickle.item(value, 1).raw());
 }
 
-// A tensor of the file that cannot be had: no fault of the file's, and of no matter where nobody needs it.
+// Thrown for a tensor that effnet cannot read. The file is valid; it is an error only if the network needs the tensor.
 struct Unreadable {
   std::string why;
 };
 
-// What a persistent id says: ('storage', type, key, location, element count[, (view key, offset, element count)]).
+// A persistent id: ('storage', type, key, location, element count[, (view key, offset, element count)]).
 struct StorageId {
-  std::optional<tensor::Dtype> dtype;  // none: a storage of bytes, or of numbers that Tensor cannot hold
+  std::optional<tensor::Dtype> dtype;  // none: bytes, or numbers that Tensor cannot hold
   std::size_t element_bytes = 1;
   std::string type;
-  bool known = true;  // the type, and so the size of an element
+  bool known = true;  // the type, and therefore the element size
   std::string_view key;
   std::uint64_t count = 0;   // elements in the whole storage
-  std::uint64_t offset = 0;  // elements: a legacy storage may itself be a window of another one
+  std::uint64_t offset = 0;  // elements: a legacy storage may be a window of another one
   std::uint64_t window = 0;
 };
 
@@ -111,18 +110,18 @@ StorageId storage_id(const Pickle& pickle, const PickleValue& persistent) {
     storage.offset = count_of(pickle.item(view, 1), "storage offset");
     storage.window = count_of(pickle.item(view, 2), "storage size");
     if (storage.offset > storage.count || storage.window > storage.count - storage.offset) {
-      throw input_error("storage {}: a window leaves it", in_quotes(storage.key));
+      throw input_error("storage {}: a window exceeds it", in_quotes(storage.key));
     }
   }
   return storage;
 }
 
 tensor::Dims dims_of(const Pickle& pickle, const PickleValue& list, std::string_view what) {
-  // torch.Size(...) is a call with one tuple.
+  // torch.Size(...) is a call with one tuple as its argument.
   const PickleValue& items = list.is(PickleKind::object) ? pickle.item(pickle.item(list, 1), 0) : list;
   if (!items.is(PickleKind::tuple) && !items.is(PickleKind::list)) throw input_error("{} is not a tuple", what);
-  if (items.items().size() > kMostDims) {
-    throw input_error("{} too long (got {}, expected at most {})", what, items.items().size(), kMostDims);
+  if (items.items().size() > kMaxDims) {
+    throw input_error("{} too long (got {}, expected at most {})", what, items.items().size(), kMaxDims);
   }
   tensor::Dims dims;
   for (const PickleIndex index : items.items())
@@ -139,7 +138,7 @@ bool row_major(const tensor::Dims& dims, const tensor::Dims& strides) {
   return true;
 }
 
-// Elements of kBytes each, gathered into row-major order. Every index was checked against the source before.
+// Copies elements of kBytes bytes into row-major order. The caller has checked that all indices are inside the source.
 template <std::size_t kBytes>
 void gather(const std::byte* source, const tensor::Dims& dims, const tensor::Dims& strides, std::byte* target) {
   tensor::Dims at(dims.size(), 0);
@@ -152,7 +151,7 @@ void gather(const std::byte* source, const tensor::Dims& dims, const tensor::Dim
       if (i + 1 < dims[inner]) from += strides[inner] * static_cast<std::int64_t>(kBytes);
     }
     std::size_t axis = inner;
-    for (;;) {  // the next row, as an odometer
+    for (;;) {  // advance `at` to the next row
       if (axis == 0) return;
       --axis;
       if (++at[axis] < dims[axis]) break;
@@ -163,7 +162,7 @@ void gather(const std::byte* source, const tensor::Dims& dims, const tensor::Dim
   }
 }
 
-// The tensor that (storage, offset, dims, strides) describes.
+// Returns the tensor (storage, offset, dims, strides). Throws Error(input), or Unreadable beyond the copy budget.
 tensor::Tensor view_of(const StorageId& id, const tensor::Dims& dims, const tensor::Dims& strides, std::uint64_t offset,
                        tensor::Dtype dtype, Storages& storages) {
   const auto found = storages.by_key.find(id.key);
@@ -192,28 +191,29 @@ tensor::Tensor view_of(const StorageId& id, const tensor::Dims& dims, const tens
       last += steps * stride;
   }
   if (last >= available) {
-    throw input_error("a view leaves its storage (got shape {}, strides {}, offset {}, expected within {} elements)",
+    throw input_error("a view exceeds its storage (got shape {}, strides {}, offset {}, expected within {} elements)",
                       tensor::to_string(dims), tensor::to_string(strides), offset, available);
   }
   const std::span<const std::byte> from = window.subspan(offset * element);
   if (row_major(dims, strides)) return {dtype, dims, from.first(count * element), storage.owner};
 
   if (count * element > storages.copy_budget) {
-    throw Unreadable{fmt::format("strided and expanded tensors would take more than twice the file's size (got {})",
-                                 tensor::to_string(dims))};
+    throw Unreadable{
+        fmt::format("copies of strided and expanded tensors would take more than twice the file's size (got {})",
+                    tensor::to_string(dims))};
   }
   storages.copy_budget -= count * element;
-  tensor::Dims steps = strides;  // the stride of an axis of length 1 means nothing and may be anything
+  tensor::Dims steps = strides;  // an axis of length 1 may have any stride, so it is set to 0
   for (std::size_t i = 0; i < dims.size(); ++i) steps[i] = dims[i] == 1 ? 0 : strides[i];
-  auto held = std::make_shared<std::vector<std::byte>>(count * element);
-  const auto run = element == 8 ? gather<8> : element == 4 ? gather<4> : element == 2 ? gather<2> : gather<1>;
-  run(from.data(), dims, steps, held->data());
-  return {dtype, dims, std::span<const std::byte>(*held), held};
+  auto copy = std::make_shared<std::vector<std::byte>>(count * element);
+  const auto copy_rows = element == 8 ? gather<8> : element == 4 ? gather<4> : element == 2 ? gather<2> : gather<1>;
+  copy_rows(from.data(), dims, steps, copy->data());
+  return {dtype, dims, std::span<const std::byte>(*copy), copy};
 }
 
 bool is_call(const PickleValue& value) { return value.is(PickleKind::object); }
 
-// The call that makes the tensor: its function and arguments, without the wrappers around it. Null if it is no tensor.
+// The innermost call that creates the tensor. `arguments` is null if the value is not a tensor.
 struct Call {
   std::string_view function;
   const PickleValue* arguments = nullptr;
@@ -221,7 +221,7 @@ struct Call {
 
 Call tensor_call(const Pickle& pickle, const PickleValue& value) {
   const PickleValue* inner = &value;
-  // A parameter of a tensor is all that torch writes; a longer chain is none of its making.
+  // torch wraps a tensor in one parameter at most; a chain of more than 4 calls does not come from torch.
   for (int depth = 0; depth < 4 && is_call(*inner); ++depth) {
     const std::string_view function = pickle.item(*inner, 0).raw();
     const PickleValue& arguments = pickle.item(*inner, 1);
@@ -241,7 +241,7 @@ Call tensor_call(const Pickle& pickle, const PickleValue& value) {
 }
 
 tensor::Tensor tensor_of(const Pickle& pickle, const Call& call, Storages& storages) {
-  // (storage, offset, shape, strides, ...); v3 adds the dtype as the seventh.
+  // (storage, offset, shape, strides, ...); v3 has the dtype as its seventh argument.
   const PickleValue& arguments = *call.arguments;
   const StorageId id = storage_id(pickle, pickle.item(arguments, 0));
   std::optional<tensor::Dtype> dtype = id.dtype;
@@ -257,8 +257,8 @@ tensor::Tensor tensor_of(const Pickle& pickle, const Call& call, Storages& stora
   return view_of(id, dims, strides, offset, *dtype, storages);
 }
 
-// Does a storage lie in what an unknown call was given? Then its result may be a tensor. Only the first values are
-// looked at: the calls that make tensors have the storage in front.
+// Returns true if the arguments of an unknown call contain a storage. Its result may then be a tensor. Only the first
+// kLooked values are examined, because calls that create tensors have the storage as an early argument.
 bool holds_storage(const Pickle& pickle, const PickleValue& call) {
   constexpr std::size_t kLooked = 32;
   std::vector<const PickleValue*> found{&call};
@@ -272,28 +272,28 @@ bool holds_storage(const Pickle& pickle, const PickleValue& call) {
   return false;
 }
 
-// The tensors of a dict and of the dicts in it under known words, as dotted names.
+// Collects the tensors of a dict, and of nested dicts under known words, by dotted names.
 class Collector {
  public:
   Collector(const Pickle& pickle, Storages& storages) : pickle_(pickle), storages_(storages) {}
 
   tensor::Weights collect() {
     add_dict(pickle_[pickle_.root], "", 0);
-    if (weights_.tensors.empty() && weights_.unreadable.empty()) throw nothing();
+    if (weights_.tensors.empty() && weights_.unreadable.empty()) throw no_state_dict();
     return std::move(weights_);
   }
 
  private:
   void add_dict(const PickleValue& dict, const std::string& prefix, int depth) {
-    // Shared dicts are read once, and no chain of dicts goes on for ever.
-    if (depth > kMostNests || !seen_.insert(&dict).second) return;
+    // Each dict is read once, and the nesting depth is limited: a dict may contain itself.
+    if (depth > kMaxNesting || !seen_.insert(&dict).second) return;
     const auto items = dict.items();
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
       const PickleValue& key = pickle_[items[i]];
       if (!key.is(PickleKind::text)) continue;
       const PickleValue& value = pickle_[items[i + 1]];
       const std::string full = prefix + std::string(key.raw());
-      if (value.is(PickleKind::dict) && is_nest_word(key.raw())) add_dict(value, full + ".", depth + 1);
+      if (value.is(PickleKind::dict) && is_prefix_word(key.raw())) add_dict(value, full + ".", depth + 1);
       if (value.is(PickleKind::object)) add_object(value, full);
     }
   }
@@ -304,10 +304,10 @@ class Collector {
       if (call.arguments != nullptr) {
         tensor::Tensor tensor = tensor_of(pickle_, call, storages_);
         if (weights_.unreadable.contains(full) || !weights_.tensors.emplace(full, std::move(tensor)).second) {
-          throw input_error("it is there twice");
+          throw input_error("duplicate name");
         }
       } else if (holds_storage(pickle_, value)) {
-        throw Unreadable{fmt::format("made by a call of {}, which effnet does not run",
+        throw Unreadable{fmt::format("created by a call of {}, which effnet does not execute",
                                      in_quotes(global_name(pickle_, pickle_.item(value, 0))))};
       }
     } catch (const Unreadable& reason) {
@@ -317,13 +317,13 @@ class Collector {
     }
   }
 
-  Error nothing() const {
+  Error no_state_dict() const {
     const PickleValue& root = pickle_[pickle_.root];
-    std::string got = root.is(PickleKind::object) ? "an object of " + class_of(root) : "no dict";
+    std::string got = root.is(PickleKind::object) ? "an object of class " + class_of(root) : "another value";
     if (root.is(PickleKind::dict)) got = keys_of(root);
     return input_error(
-               "no state dict in this file (got {}, expected a dict of tensors, or one under a key such as state_dict, "
-               "model, net or ema)",
+               "no state dict in this file (got {}, expected a dict of tensors, at the top or under a key such as "
+               "state_dict, model, net or ema)",
                got)
         .with_hint(kSaveStateDict);
   }
@@ -332,7 +332,7 @@ class Collector {
     return in_quotes(global_name(pickle_, pickle_.item(object, 0)));
   }
 
-  // "'epoch', 'model' (an object of 'torchvision.models.resnet.ResNet'), ..."
+  // Returns "the keys 'epoch', 'model' (an object of class 'torchvision.models.resnet.ResNet'), ...".
   std::string keys_of(const PickleValue& dict) const {
     constexpr std::size_t kShown = 5;
     std::string text;
@@ -340,7 +340,7 @@ class Collector {
     for (std::size_t i = 0; i + 1 < items.size() && i < 2 * kShown; i += 2) {
       const PickleValue& value = pickle_[items[i + 1]];
       text += (i > 0 ? ", " : "") + in_quotes(pickle_[items[i]].raw());
-      if (value.is(PickleKind::object)) text += " (an object of " + class_of(value) + ")";
+      if (value.is(PickleKind::object)) text += " (an object of class " + class_of(value) + ")";
     }
     if (items.size() > 2 * kShown) text += ", ...";
     return text.empty() ? "an empty dict" : "the keys " + text;

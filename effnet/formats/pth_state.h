@@ -1,5 +1,5 @@
-// What a pickle of torch.save means: storages, the views of them that are tensors, and the dicts that hold these. The
-// containers that pickle and storages come in are pth_read.cc's.
+// Interprets a pickle that torch.save wrote: storages, tensors (views of storages), and dicts of tensors. pth_read.cc
+// reads the containers.
 #pragma once
 
 #include <cstddef>
@@ -17,22 +17,22 @@ namespace effnet::formats {
 
 inline constexpr const char* kSaveStateDict = "save the state dict alone: torch.save(model.state_dict(), path)";
 
-Pickle parse_torch_pickle(std::span<const std::byte> bytes);  // the globals that mean something are known
+Pickle parse_torch_pickle(std::span<const std::byte> bytes);  // with the globals that effnet interprets as known
 
-// Raw storages by key, and how much row-major copying of strided and expanded tensors is allowed in all: twice the
-// file's size and kFreeCopies.
+// Raw storages by key. `copy_budget`: bytes that row-major copies of strided and expanded tensors may still take; at
+// the start twice the file's size plus kFreeCopies.
 inline constexpr std::uint64_t kFreeCopies = std::uint64_t{1} << 20;
 struct Storages {
   std::map<std::string, ZipEntry, std::less<>> by_key;
   std::uint64_t copy_budget = 0;
 };
 
-// Bytes an element of each storage, which only the tensors that use it know. Throws Error(input) for a type of storage
-// that is not known or two sizes of one storage.
+// Returns the element size in bytes of each storage. It comes from the tensors, since the storages themselves do not
+// contain it. Throws Error(input) for an unknown storage type, or if two tensors give one storage different sizes.
 std::map<std::string_view, std::size_t> element_sizes(const Pickle& pickle);
 
-// The tensors of the top dict and of the dicts in it under the words of nests.h, by dotted names. Promises and errors
-// as in pth.h.
+// Returns the tensors of the top-level dict and of nested dicts under the words of weights_location.h, by dotted names.
+// Limits and errors as for read_pth (pth.h).
 tensor::Weights weights_of(const Pickle& pickle, Storages& storages);
 
 }  // namespace effnet::formats

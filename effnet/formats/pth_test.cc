@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
-// ---- Files made by torch 1.13 (tests/golden/formats/make_fixtures.py, whose formulas these are).
+// ---- Files that torch 1.13 wrote. The expected values are computed as in tests/golden/formats/make_fixtures.py.
 
 class GoldenState : public ::testing::TestWithParam<const char*> {};
 
@@ -60,14 +60,14 @@ class GoldenCheckpoint : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenCheckpoint, GivesItsStateDict) {
   const tensor::Weights weights = read_pth(kGolden / GetParam());
-  ASSERT_EQ(weights.tensors.size(), 3U);  // not the optimizer's: its dict is none that weights are under
+  ASSERT_EQ(weights.tensors.size(), 3U);  // without the optimizer's: its key is not a known one
   EXPECT_THAT(tensor::to_floats(weights.at("state_dict.module.fc.weight")), ElementsAre(0, 1, 2, 3, 4, 5));
   EXPECT_THAT(tensor::to_floats(weights.at("state_dict.module.fc.steps")), ElementsAre(9));
   EXPECT_THAT(tensor::to_floats(weights.at("best")), ElementsAre(0.5F));
 }
 INSTANTIATE_TEST_SUITE_P(Containers, GoldenCheckpoint, ::testing::Values("checkpoint.pth", "checkpoint_legacy.pth"));
 
-TEST(Pth, WhatIsNeverRunDoesNoHarm) {
+TEST(Pth, MaliciousCallsAreNotExecuted) {
   for (const char* file : {"evil.pth", "evil_legacy.pth"}) {
     const tensor::Weights weights = read_pth(kGolden / file);
     EXPECT_THAT(tensor::to_floats(weights.at("w")), ElementsAre(0, 0));
@@ -76,16 +76,16 @@ TEST(Pth, WhatIsNeverRunDoesNoHarm) {
   }
 }
 
-TEST(Pth, RefusesGoldenFilesThatAreNotWeights) {
+TEST(Pth, RejectsFilesThatAreNotWeights) {
   const auto says = [](const char* file) { return failure(read_text(kGolden / file)); };
   EXPECT_THAT(says("script.pth"), HasSubstr("TorchScript"));
-  EXPECT_THAT(says("bomb.pth"), HasSubstr("inflates too far"));
+  EXPECT_THAT(says("bomb.pth"), HasSubstr("too large when inflated"));
   EXPECT_THAT(says("bzip2.pth"), HasSubstr("unsupported compression"));
   EXPECT_THAT(says("official.safetensors"), HasSubstr("not a .pth file"));
   EXPECT_THAT(failure("<!DOCTYPE html>"), HasSubstr("got a web page"));
 }
 
-TEST(Pth, EveryPrefixIsRefused) {
+TEST(Pth, EveryTruncationIsRejected) {
   for (const char* file : {"state.pth", "state_legacy.pth", "checkpoint.pth", "deflated.pth"}) {
     const std::string whole = read_text(kGolden / file);
     for (std::size_t size = 0; size < whole.size(); ++size) {
@@ -100,12 +100,12 @@ TEST(Pth, EveryFlippedByteIsHandled) {
     for (std::size_t at = 0; at < whole.size(); ++at) {
       std::string changed = whole;
       changed[at] = static_cast<char>(~changed[at]);
-      failure(changed);  // an error or other values, but nothing else (the sanitizers watch)
+      failure(changed);  // an error or other values; the sanitizers detect anything else
     }
   }
 }
 
-// ---- Files made here.
+// ---- Files that the tests below build.
 
 std::string legacy_with(const std::string& object, const std::string& keys, const std::string& data,
                         const std::string& little = "\x88") {
@@ -125,22 +125,22 @@ struct View {
   std::string_view says;
 };
 
-TEST(PthViews, AreBounded) {
+TEST(PthViews, MustStayInsideTheirStorage) {
   constexpr std::int64_t kHuge = std::int64_t{1} << 62;
   const std::vector<View> views{
       {0, {4}, {1}, "no error"},
       {0, {2, 2}, {1, 2}, "no error"},
-      {3, {1}, {kHuge}, "no error"},    // the stride of one element means nothing
-      {0, {2, 2}, {1, 1}, "no error"},  // overlapping, but within
+      {3, {1}, {kHuge}, "no error"},    // the stride of a single element is ignored
+      {0, {2, 2}, {1, 1}, "no error"},  // overlapping, but inside
       {4, {0}, {1}, "no error"},
-      {1, {4}, {1}, "leaves its storage"},
-      {0, {2, 2}, {3, 1}, "leaves its storage"},
-      {0, {2}, {kHuge}, "leaves its storage"},
-      {0, {3, 1}, {kHuge, kHuge}, "leaves its storage"},
-      {kHuge, {1}, {1}, "leaves its storage"},
+      {1, {4}, {1}, "exceeds its storage"},
+      {0, {2, 2}, {3, 1}, "exceeds its storage"},
+      {0, {2}, {kHuge}, "exceeds its storage"},
+      {0, {3, 1}, {kHuge, kHuge}, "exceeds its storage"},
+      {kHuge, {1}, {1}, "exceeds its storage"},
       {0, {5}, {0}, "no error"},  // expanded
       {3, {2, 3}, {0, 0}, "no error"},
-      {4, {5}, {0}, "leaves its storage"},
+      {4, {5}, {0}, "exceeds its storage"},
       {0, {1 << 30, 1 << 20}, {0, 0}, "more than twice the file's size (got 1073741824x1048576)"},
       {0, {std::int64_t{1} << 40, std::int64_t{1} << 40}, {0, 0}, "shape too large"},
       {0, {4}, {-1}, "negative strides"},
@@ -166,7 +166,7 @@ TEST(PthViews, AreGatheredInRowMajorOrder) {
     tensor::Dims strides(4);
     std::int64_t step = 1;
     for (std::size_t i = 4; i-- > 0; step *= dims[order[i]]) strides[order[i]] = step;
-    std::vector<float> raw(13, -1);  // one unused element in front
+    std::vector<float> raw(13, -1);  // one unused element at the start
     for (int i = 0; i < 12; ++i) {
       const std::int64_t at = i / 6 * strides[0] + i / 2 % 3 * strides[1] + i % 2 * strides[3];
       raw[static_cast<std::size_t>(at + 1)] = static_cast<float>(i);
@@ -182,8 +182,8 @@ TEST(PthViews, AreExpandedFromOneElement) {
   EXPECT_THAT(tensor::to_floats(weights.at("x")), ElementsAre(2, 2, 2, 3, 3, 3));
 }
 
-TEST(PthViews, CannotMultiplyTheFile) {
-  // One storage of 64 KiB, many transposed views of all of it.
+TEST(PthViews, CopiesAreLimitedByTheFilesSize) {
+  // One storage of 64 KiB with many transposed views of its full size.
   const std::string data(65536, '\1');
   std::string pickle = "\x80\2}("s;
   for (int i = 0; i < 64; ++i) pickle += word(std::to_string(i)) + tensor(storage("0", 16384), 0, {128, 128}, {1, 128});
@@ -213,7 +213,7 @@ TEST(PthStorages, AreChecked) {
   EXPECT_THAT(failure(zip_with(x("N"))), HasSubstr("a tensor without a storage"));
   EXPECT_THAT(failure(zip_with(x("NQ"))), HasSubstr("unknown persistent id"));
 
-  // The older container: windows of a storage, and what may be wrong with the list of storages.
+  // The legacy container: windows of a storage, and errors in the list of storages.
   const auto window = [](std::int64_t from, std::int64_t count) {
     return "(" + word("1") + number(from) + number(count) + "t";
   };
@@ -222,10 +222,10 @@ TEST(PthStorages, AreChecked) {
                        legacy_data(4, kFour));
   };
   EXPECT_THAT(tensor::to_floats(parse(seen(window(1, 2))).at("x")), ElementsAre(2, 3));
-  EXPECT_THAT(failure(seen(window(1, 1))), HasSubstr("leaves its storage"));
-  EXPECT_THAT(failure(seen(window(3, 2))), HasSubstr("a window leaves it"));
-  EXPECT_THAT(failure(seen(window(5, 0))), HasSubstr("a window leaves it"));
-  // Past a storage of numbers that nobody here needs; one whose elements have no known size cannot be passed.
+  EXPECT_THAT(failure(seen(window(1, 1))), HasSubstr("exceeds its storage"));
+  EXPECT_THAT(failure(seen(window(3, 2))), HasSubstr("a window exceeds it"));
+  EXPECT_THAT(failure(seen(window(5, 0))), HasSubstr("a window exceeds it"));
+  // A storage of an unsupported type is skipped if its element size is known, otherwise it is an error.
   const auto two = [&](const std::string& type) {
     return legacy_with("\x80\2}("s + word("c") + tensor(storage("1", 2, type), 0, {2}, {1}) + word("x") +
                            tensor(storage("0", 4), 0, {4}, {1}) + "u.",
@@ -239,22 +239,22 @@ TEST(PthStorages, AreChecked) {
   EXPECT_THAT(failure(legacy_with(object, word("0"), legacy_data(5, kFour))), HasSubstr("storage '0' is too long"));
   EXPECT_THAT(failure(legacy_with(object, word("0"), legacy_data(~0ULL, kFour))), HasSubstr("storage '0' is too long"));
   EXPECT_THAT(failure(legacy_with(object, word("0"), legacy_data(3, kFour))), HasSubstr("storage '0' is too short"));
-  EXPECT_THAT(failure(legacy_with(object, word("1"), legacy_data(4, kFour))), HasSubstr("used by no tensor"));
+  EXPECT_THAT(failure(legacy_with(object, word("1"), legacy_data(4, kFour))), HasSubstr("no tensor uses it"));
   EXPECT_THAT(failure(legacy_with(object, "", "")), HasSubstr("storage '0' is missing"));
   EXPECT_THAT(failure(legacy_with(object, word("0") + word("0"), legacy_data(4, kFour) + legacy_data(4, kFour))),
               HasSubstr("twice"));
   EXPECT_THAT(failure(legacy_with(object, word("0"), legacy_data(4, kFour), "\x89")), HasSubstr("big-endian"));
 }
 
-TEST(PthPickles, AsNewerTorchWritesThem) {
-  // Dtypes without a storage type of their own: bytes, and the dtype as the seventh argument.
+TEST(PthPickles, OfNewerTorchVersionsAreRead) {
+  // Dtypes without their own storage type: a storage of bytes, and the dtype as the seventh argument.
   const std::string v3 = "ctorch._utils\n_rebuild_tensor_v3\n(" + storage("0", 16, "torch.storage\nUntypedStorage") +
                          number(1) + numbers({3}) + numbers({1}) +
                          "\x89"s
                          "ccollections\nOrderedDict\n)R" +
                          "ctorch\nfloat32\ntR";
   EXPECT_THAT(tensor::to_floats(parse(zip_with(dict_of(v3))).at("x")), ElementsAre(2, 3, 4));
-  // A parameter with attributes, and one inside a type of its own.
+  // A parameter with attributes, and one inside a subclass.
   const std::string plain = tensor(storage("0", 4), 0, {4}, {1});
   const std::string parameter = "ctorch._utils\n_rebuild_parameter_with_state\n(" + plain + "\x88NNtR"s;
   EXPECT_THAT(tensor::to_floats(parse(zip_with(dict_of(parameter))).at("x")), ElementsAre(1, 2, 3, 4));
@@ -268,15 +268,15 @@ TEST(PthPickles, AsNewerTorchWritesThem) {
   EXPECT_EQ(parse(zip_with(dict_of(sized))).at("x").dims, (tensor::Dims{2, 2}));
 }
 
-TEST(PthPickles, WrappersCannotNestForever) {
+TEST(PthPickles, NestingOfWrappersIsLimited) {
   std::string value = tensor(storage("0", 4), 0, {4}, {1});
   for (int i = 0; i < 5; ++i) value = "ctorch._utils\n_rebuild_parameter\n(" + value + "\x88NtR"s;
-  EXPECT_THAT(failure(zip_with(dict_of(value))), HasSubstr("which effnet does not run"));
-  // A parameter of itself, by way of a list in the memo.
+  EXPECT_THAT(failure(zip_with(dict_of(value))), HasSubstr("which effnet does not execute"));
+  // A parameter that contains itself through a list in the memo.
   EXPECT_NE(failure(zip_with(dict_of("ctorch._utils\n_rebuild_parameter\n]q\1h\1a\x85R"s))), "no error");
 }
 
-TEST(PthPickles, HoldObjectsThatSayNothing) {
+TEST(PthPickles, MayContainForeignObjects) {
   // As protocol 2 writes them: Counter, set, complex, bytes, a numpy scalar, a Path, a partial with its state.
   const std::string x = word("x") + tensor(storage("0", 4), 0, {4}, {1});
   const std::vector<std::string> objects{
@@ -297,11 +297,11 @@ TEST(PthPickles, HoldObjectsThatSayNothing) {
     EXPECT_THAT(tensor::to_floats(weights.at("x")), ElementsAre(1, 2, 3, 4)) << object;
     EXPECT_TRUE(weights.unreadable.empty()) << object;
   }
-  // A tensor that somebody else's code would make.
+  // A tensor that only foreign code could create.
   const std::string made = "cmy.code\nrebuild\n(" + storage("0", 4) + number(1) + "tR";
   const tensor::Weights weights = parse(zip_with("\x80\2}("s + word("t") + made + x + "u."));
   EXPECT_EQ(weights.tensors.size(), 1U);
-  EXPECT_EQ(weights.unreadable.at("t"), "made by a call of 'my.code.rebuild', which effnet does not run");
+  EXPECT_EQ(weights.unreadable.at("t"), "created by a call of 'my.code.rebuild', which effnet does not execute");
 }
 
 TEST(PthStateDicts, AreFoundUnderKnownKeys) {
@@ -318,17 +318,17 @@ TEST(PthStateDicts, AreFoundUnderKnownKeys) {
   EXPECT_THAT(names(word("ema") + "}(" + at("net") + "u" + word("epoch") + "K\1"), ElementsAre("ema.net.module.w"));
   EXPECT_THAT(names(word("epoch") + tensor(storage("0", 4), 0, {}, {}) + at("params")),
               ElementsAre("epoch", "params.module.w"));
-  // A dict that holds itself, and one that is there under two keys.
+  // A dict that contains itself under another key.
   EXPECT_THAT(names(at("model") + word("net") + "}q\1" + word("net") + "h\1s"), ElementsAre("model.module.w"));
   EXPECT_THAT(failure(zip_with("\x80\2}("s + at("other") + "u.")),
-              HasSubstr("no state dict in this file (got the keys 'other', expected a dict of tensors, or one under"));
-  EXPECT_THAT(failure(zip_with("\x80\2K\1."s)), HasSubstr("no state dict in this file (got no dict"));
-  EXPECT_THAT(failure(zip_with("\x80\2cmy\nNet\n)\x81}b."s)), HasSubstr("(got an object of 'my.Net'"));
+              HasSubstr("no state dict in this file (got the keys 'other', expected a dict of tensors, at the top or"));
+  EXPECT_THAT(failure(zip_with("\x80\2K\1."s)), HasSubstr("no state dict in this file (got another value"));
+  EXPECT_THAT(failure(zip_with("\x80\2cmy\nNet\n)\x81}b."s)), HasSubstr("(got an object of class 'my.Net'"));
   EXPECT_THAT(failure(zip_with("\x80\2}"s + word("model") + "cmy\nNet\n)\x81}bs.")),
-              HasSubstr("(got the keys 'model' (an object of 'my.Net')"));
+              HasSubstr("(got the keys 'model' (an object of class 'my.Net')"));
   const std::string one = tensor(storage("0", 4), 0, {1}, {1});
   EXPECT_THAT(failure(zip_with("\x80\2}("s + word("w") + one + word("w") + one + "u.")),
-              HasSubstr("tensor 'w': it is there twice"));
+              HasSubstr("tensor 'w': duplicate name"));
 }
 
 }  // namespace

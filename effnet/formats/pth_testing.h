@@ -1,4 +1,4 @@
-// Files in the form of torch.save, made by hand, for the tests of the .pth reader.
+// Builds files in the format of torch.save by hand, for the tests of the .pth reader.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ inline tensor::Weights parse(std::string_view file) {
   return parse_pth(std::as_bytes(std::span(*owner)), owner);
 }
 
-// The message of an error, or why the first tensor that cannot be had cannot.
+// Returns the error message, or why the first unreadable tensor is unreadable, or "no error".
 inline std::string failure(std::string_view file) {
   try {
     const tensor::Weights weights = parse(file);
@@ -63,7 +63,7 @@ inline std::string numbers(const tensor::Dims& values) {
 }
 inline std::string word(const std::string& text) { return "U"s + static_cast<char>(text.size()) + text; }
 
-// A storage id, a call of _rebuild_tensor_v2, and a dict of one such tensor under the name x.
+// Pickle code for a storage id, for a call of _rebuild_tensor_v2, and for a dict with one such tensor under the name x.
 inline std::string storage(const std::string& key, std::int64_t count, const std::string& type = "torch\nFloatStorage",
                            const std::string& view = "") {
   return "(" + word("storage") + "c" + type + "\n" + word(key) + word("cpu") + number(count) + view + "tQ";

@@ -12,9 +12,9 @@
 namespace effnet::formats {
 namespace {
 
-// The folder in the archive. torch takes the file's name; a fixed one keeps the bytes independent of it.
+// The folder inside the archive. torch uses the file's name; a fixed name makes the bytes independent of it.
 constexpr std::string_view kFolder = "archive/";
-// An empty OrderedDict made by calling the class.
+// Pickle code that calls OrderedDict().
 constexpr std::string_view kOrderedDict = "ccollections\nOrderedDict\n)R";
 
 std::string little_endian(std::uint64_t value, int bytes) {
@@ -43,25 +43,25 @@ tensor::Dims row_major_strides(const tensor::Dims& dims) {
   return strides;
 }
 
-// _rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks), the storage as a persistent id
-// ('storage', type, key, location, element count).
+// Pickle code for _rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks). The storage is a
+// persistent id ('storage', type, key, location, element count).
 std::string pickled(const tensor::Tensor& tensor, std::string_view key) {
   const auto count = static_cast<std::uint64_t>(tensor::numel(tensor.dims));
   std::string text = "ctorch._utils\n_rebuild_tensor_v2\n((";
   text += pickled(std::string_view("storage"));
-  std::string storage(tensor::info(tensor.dtype).storage);  // GLOBAL: module and name, a line each
+  std::string storage(tensor::info(tensor.dtype).storage);  // GLOBAL: module and name, one line each
   text += fmt::format("c{}\n", storage.replace(storage.find('.'), 1, "\n"));
   text += pickled(key) + pickled(std::string_view("cpu")) + pickled(count) + "tQ";
   text += pickled(std::uint64_t{0}) + pickled(tensor.dims) + pickled(row_major_strides(tensor.dims));
   return text.append("\x89").append(kOrderedDict).append("tR");
 }
 
-// The attribute `_metadata` that torch's state dicts carry: the version of each module's format. Only the top is said,
-// and as 2: torchvision's MNASNet refuses a state dict without it, other modules don't ask.
+// The attribute `_metadata` of torch's state dicts: a format version for each module. Only the top module gets one, 2:
+// torchvision's MNASNet rejects a state dict without it; other modules do not read it.
 std::string module_versions() {
   std::string text = "}" + pickled(std::string_view("_metadata")).append(kOrderedDict) + "(";
   text += pickled(std::string_view("")) + "}" + pickled(std::string_view("version")) + pickled(std::uint64_t{2});
-  return text + "sus";  // {"version": 2}; into the OrderedDict; into the state that BUILD takes
+  return text + "sus";  // {"version": 2} into the OrderedDict, that into the state for BUILD
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ void write_pth(const std::filesystem::path& path, const std::vector<std::pair<st
     EFFNET_CHECK(tensor.bytes.size() ==
                  static_cast<std::uint64_t>(tensor::numel(tensor.dims)) * tensor::size_bytes(tensor.dtype));
     if (!names.insert(tensor_name).second) {
-      throw input_error("{}: tensor {} is given twice", path.string(), in_quotes(tensor_name));
+      throw input_error("{}: duplicate tensor name {}", path.string(), in_quotes(tensor_name));
     }
     pickle += pickled(std::string_view(tensor_name)) + pickled(tensor, std::to_string(i));
   }

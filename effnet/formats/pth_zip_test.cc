@@ -1,4 +1,4 @@
-// The ZIP container of .pth files, read and written.
+// Reading and writing the ZIP container of .pth files.
 #include "effnet/formats/zip.h"
 
 #include <gmock/gmock.h>
@@ -14,8 +14,8 @@ using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
-// With the flag that says UTF-8 in both headers (as miniz writes a name that is not ASCII; torch before 2.1 takes the
-// file's) or without it.
+// Returns an archive with this folder name, with or without the UTF-8 flag in both headers. miniz sets the flag for a
+// name that is not ASCII; torch before 2.1 uses the file's own name.
 std::string named(const std::string& folder, bool utf8 = true) {
   std::string file =
       zip_of({{folder + "/data.pkl", dict_of(tensor(storage("0", 4), 0, {4}, {1}))}, {folder + "/data/0", kFour}});
@@ -26,24 +26,24 @@ std::string named(const std::string& folder, bool utf8 = true) {
   return file;
 }
 
-TEST(PthZip, TakesNamesThatAreNotAscii) {
-  // e with an accent, composed and (macOS) decomposed; Japanese; beyond 16 bits.
+TEST(PthZip, AcceptsNonAsciiNames) {
+  // e with an accent, composed and (macOS) decomposed; Japanese; a code point beyond 16 bits.
   for (const char* folder : {"mod\xc3\xa8le", "mode\xcc\x80le", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\xa6\x8a"}) {
     EXPECT_EQ(failure(named(folder)), "no error") << folder;
     EXPECT_THAT(tensor::to_floats(parse(named(folder)).at("x")), ElementsAre(1, 2, 3, 4));
   }
   EXPECT_THAT(failure(named("mod\xe8le")),
-              HasSubstr("whose name cannot be read (expected UTF-8, which it says it is)"));
-  EXPECT_EQ(failure(named("mod\xe8le", false)), "no error");  // without the flag a name is bytes
+              HasSubstr("ZIP entry with an unreadable name (expected UTF-8, as its flag says)"));
+  EXPECT_EQ(failure(named("mod\xe8le", false)), "no error");  // without the flag, a name is a sequence of bytes
 }
 
-TEST(PthZip, SaysThatAFileEndsEarly) {
+TEST(PthZip, MessageSaysThatTheFileEndsEarly) {
   const std::string whole = named("a");
   EXPECT_THAT(failure(whole.substr(0, whole.size() - 22)), HasSubstr("the ZIP archive ends early"));
   EXPECT_THAT(failure(whole.substr(0, 100)), HasSubstr("the ZIP archive ends early"));
 }
 
-TEST(PthZip, IsChecked) {
+TEST(PthZip, RejectsOtherArchives) {
   const std::string pickle = dict_of(tensor(storage("0", 4), 0, {4}, {1}));
   EXPECT_EQ(failure(zip_of({{"data.pkl", pickle}, {"data/0", kFour}})), "no error");
   EXPECT_EQ(failure(zip_of({{"a/data.pkl", pickle}, {"a/data/0", kFour}, {"a/byteorder", "little"}})), "no error");
@@ -52,7 +52,7 @@ TEST(PthZip, IsChecked) {
   EXPECT_THAT(failure(zip_of({{"a/data.pkl", pickle}, {"a/data/0", kFour}, {"a/version", "11\n"}})),
               HasSubstr("version"));
   EXPECT_THAT(failure(zip_of({{"a/data.pkl", pickle}, {"b/data.pkl", pickle}})), HasSubstr("more than one data.pkl"));
-  EXPECT_THAT(failure(zip_of({{"a/weights", kFour}})), HasSubstr("not one of torch.save"));
+  EXPECT_THAT(failure(zip_of({{"a/weights", kFour}})), HasSubstr("that torch.save did not write"));
   EXPECT_THAT(failure(zip_of({})), HasSubstr("ZIP"));
   EXPECT_THAT(failure(zip_of({{"a/data.pkl", pickle}, {"a/data/0", kFour}, {"a/data/0", kFour}})), HasSubstr("twice"));
   for (const char* entry : {"a/../data/0", "/a/data/0", "..", "a/.."}) {
@@ -60,7 +60,7 @@ TEST(PthZip, IsChecked) {
   }
 }
 
-TEST(PthZip, LyingSizesAreRefused) {
+TEST(PthZip, WrongSizesAreRejected) {
   const std::string file = zip_with(dict_of(tensor(storage("0", 4), 0, {4}, {1})));
   const std::size_t record = file.rfind("a/data/0") - 46;  // the entry in the central directory
   ASSERT_EQ(file.substr(record, 4), "PK\1\2");
@@ -71,27 +71,27 @@ TEST(PthZip, LyingSizesAreRefused) {
       EXPECT_NE(failure(changed), "no error") << field << " " << lie;
     }
   }
-  // Data that changed after the checksum was made.
+  // Data that differs from its checksum.
   std::string changed = file;
   changed[changed.find(kFour)] = '\1';
-  EXPECT_THAT(failure(changed), HasSubstr("broken ZIP archive"));
+  EXPECT_THAT(failure(changed), HasSubstr("corrupt ZIP archive"));
 }
 
-TEST(Crc32, MatchesTheKnownValues) {
+TEST(Crc32, MatchesKnownValues) {
   const auto crc = [](std::string_view text) { return crc32(std::as_bytes(std::span(text))); };
   EXPECT_EQ(crc(""), 0U);
   EXPECT_EQ(crc("123456789"), 0xcbf43926U);  // the check value of the ZIP polynomial
   EXPECT_EQ(crc("The quick brown fox jumps over the lazy dog"), 0x414fa339U);
 }
 
-// ---- Writing. That torch.load opens it is tested by tests/golden/formats/torch_reads_ours.py.
+// ---- Writing. tests/golden/formats/torch_reads_ours.py tests that torch.load opens the file.
 
 std::vector<std::pair<std::string, tensor::Tensor>> every_tensor() {
   const tensor::Weights weights = read_pth(kGolden / "state.pth");
   return {weights.tensors.rbegin(), weights.tensors.rend()};
 }
 
-TEST(WritePth, WritesWhatItReads) {
+TEST(WritePth, RoundTrips) {
   const TemporaryFolder folder;
   const auto ordered = every_tensor();
   write_pth(folder.path() / "a.pth", ordered);
@@ -107,19 +107,19 @@ TEST(WritePth, WritesWhatItReads) {
     ASSERT_EQ(got.bytes.size(), expected.bytes.size());
     EXPECT_TRUE(std::equal(got.bytes.begin(), got.bytes.end(), expected.bytes.begin())) << tensor_name;
     if (got.bytes.empty()) continue;
-    EXPECT_EQ((got.bytes.data() - map->bytes().data()) % 64, 0) << tensor_name;  // and so a view, not a copy
+    EXPECT_EQ((got.bytes.data() - map->bytes().data()) % 64, 0) << tensor_name;  // therefore a view, not a copy
     EXPECT_LT(got.bytes.data(), map->bytes().data() + map->bytes().size());
   }
 }
 
-// ours.pth is what torch_reads_ours.py gives to torch.load: if these bytes change, run it again on the new ones.
-TEST(WritePth, WritesTheBytesThatTorchWasSeenToRead) {
+// torch_reads_ours.py passes ours.pth to torch.load. If these bytes change, replace ours.pth and run the script again.
+TEST(WritePth, MatchesTheFileThatTorchLoaded) {
   const TemporaryFolder folder;
   write_pth(folder.path() / "a.pth", every_tensor());
   EXPECT_EQ(read_text(folder.path() / "a.pth"), read_text(kGolden / "ours.pth"));
 }
 
-TEST(WritePth, RefusesNamesTwiceAndLeavesNothing) {
+TEST(WritePth, RejectsDuplicateNamesAndWritesNoFile) {
   const TemporaryFolder folder;
   const tensor::Tensor one = tensor::make_tensor({1}, {1});
   EXPECT_THROW(write_pth(folder.path() / "a.pth", {{"x", one}, {"x", one}}), Error);
@@ -128,7 +128,7 @@ TEST(WritePth, RefusesNamesTwiceAndLeavesNothing) {
 }
 
 TEST(WritePth, Zip64RecordsAreRead) {
-  // With a limit of 100 bytes this small archive has every record that one of 5 GB has.
+  // With a limit of 100 bytes, this small archive has all record types of an archive of 5 GB.
   const std::vector<float> values(64, 1.5F);
   const std::string pickle = dict_of(tensor(storage("0", 64), 0, {8, 8}, {8, 1}));
   const std::string file = zip_of({{"a/data.pkl", pickle}, {"a/data/0", floats(values)}, {"a/version", "3\n"}}, 100);

@@ -6,25 +6,26 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/formats/file_kind.h"
 #include "effnet/formats/weights_format.h"
-#include "effnet/formats/what_is.h"
 
 namespace effnet::formats {
 
-// Each in the file of its reader.
+// Defined beside the readers.
 extern const WeightsFormat kSafetensorsFormat, kPthFormat, kLegacyPthFormat;
 
 namespace {
 
-// The first that matches. safetensors before pickles: a header of 640 bytes begins 80 02, like a pickle.
+// The first match wins. safetensors comes before pickles: a safetensors header of 640 bytes begins 80 02, as a pickle
+// does.
 constexpr std::array kFormats{&kSafetensorsFormat, &kPthFormat, &kLegacyPthFormat};
 
-// By content, whatever the name; a file that nothing is known of is what its name claims. Null if it is none of them.
+// Decides by content. If the content is not recognised at all, the extension decides. Null if no format matches.
 const WeightsFormat* find_format(std::span<const std::byte> bytes, const std::filesystem::path& path) {
   const auto by_content = std::ranges::find_if(kFormats, [&](const WeightsFormat* one) { return one->matches(bytes); });
   if (by_content != kFormats.end()) return *by_content;
   const std::string extension = path.extension().string();
-  if (extension.empty() || what_is(bytes, path.filename().string())) return nullptr;
+  if (extension.empty() || find_file_kind(bytes, path.filename().string())) return nullptr;
   const auto by_name = std::ranges::find(kFormats, extension, &WeightsFormat::extension);
   return by_name != kFormats.end() ? *by_name : nullptr;
 }

@@ -1,4 +1,4 @@
-// One door for weight files: what a file is, its content says, not its name.
+// Opens weight files of all formats. The content decides the format, not the file name.
 #pragma once
 
 #include <filesystem>
@@ -14,11 +14,11 @@ struct WeightsFile {
   std::filesystem::path path;
   tensor::Weights weights;
   std::string_view format;                 // "safetensors", "pth" (ZIP), "pth-legacy"
-  std::shared_ptr<const MappedFile> file;  // what `weights` view. The path may name another file by now
+  std::shared_ptr<const MappedFile> file;  // mapped; `weights` view it. The path may have another file now
 };
 
-// Throws Error(input) for a file that is none of these, saying what it is where that can be told (what_is.h), and
-// whatever the format's reader throws.
+// Throws Error(input) for a file of another format; the message says which one if it is recognised (file_kind.h). Also
+// throws what the format's reader throws.
 WeightsFile open_weights(const std::filesystem::path& path);
 tensor::Weights read_weights(const std::filesystem::path& path);  // open_weights(path).weights
 

@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 
 const std::filesystem::path kGolden = std::filesystem::path(EFFNET_SOURCE_DIR) / "tests/golden/formats";
 
-TEST(OpenWeights, TellsFormatsByContent) {
+TEST(OpenWeights, DetectsTheFormatByContent) {
   const TemporaryFolder folder;
   for (const auto& [file, format] : {std::pair{"official.safetensors", "safetensors"}, std::pair{"state.pth", "pth"},
                                      std::pair{"state_legacy.pth", "pth-legacy"}}) {
@@ -28,8 +28,8 @@ TEST(OpenWeights, TellsFormatsByContent) {
   }
 }
 
-TEST(OpenWeights, TakesNoHeaderLengthForAPickle) {
-  // Header lengths 640, 896, ... begin with the bytes 80 02, 80 03, ... as pickles do.
+TEST(OpenWeights, HeaderLengthIsNotMistakenForAPickle) {
+  // Header lengths 640, 896, ... begin with the bytes 80 02, 80 03, ... like pickles.
   const TemporaryFolder folder;
   for (std::size_t target : {128U, 640U, 896U}) {
     tensor::Weights weights;
@@ -37,7 +37,7 @@ TEST(OpenWeights, TakesNoHeaderLengthForAPickle) {
     weights.metadata["pad"] = "";
     write_safetensors(folder.path() / "a", weights);
     const std::string text = read_text(folder.path() / "a");
-    // By hand to hit the length exactly: our own writer pads to 64 - 8.
+    // Written by hand to get this exact length: effnet's writer pads to 64 - 8.
     std::string header = text.substr(8, text.size() - 12);
     header.resize(header.find_last_of('}') + 1);
     header.resize(target, ' ');
@@ -49,7 +49,7 @@ TEST(OpenWeights, TakesNoHeaderLengthForAPickle) {
   }
 }
 
-TEST(OpenWeights, SaysWhatAForeignFileIs) {
+TEST(OpenWeights, MessageNamesTheKindOfAForeignFile) {
   const TemporaryFolder folder;
   struct Case {
     const char* file;
@@ -60,7 +60,7 @@ TEST(OpenWeights, SaysWhatAForeignFileIs) {
       {"a.pth", "", "an empty file"},
       {"a.h5", "\x89HDF\r\n\x1a\n and more", "HDF5"},
       {"m.ckpt.index", "some keys\x57\xfb\x80\x8b\x24\x75\x47\xdb", "TensorFlow checkpoint index"},
-      {"m.ckpt.data-00000-of-00001", "raw data", "TensorFlow checkpoint's data"},
+      {"m.ckpt.data-00000-of-00001", "raw data", "data file of a TensorFlow checkpoint"},
       {"m.ckpt.meta", "graph", "TensorFlow graph"},
       {"a.tflite", "\x1c\0\0\0TFL3...."s, "TensorFlow Lite"},
       {"a.onnx", "\x08\x07\x12\x07pytorch", "ONNX"},
@@ -77,10 +77,10 @@ TEST(OpenWeights, SaysWhatAForeignFileIs) {
       {"a.safetensors", "{\n  \"metadata\": {\"total_size\": 1},\n  \"weight_map\": {\"x\": \"m-00001.safetensors\"}}",
        "a JSON index of weights in several files"},
       {"a.safetensors", "{\"error\": \"not found\"}", "a JSON text"},
-      {"a.safetensors", "Entry not found", "a text that begins 'Entry not found'"},
+      {"a.safetensors", "Entry not found", "a text that begins with 'Entry not found'"},
       {"a.safetensors", "\x1f\x8b\x08\0\0\0\0\0\0\3"s, "gzip"},
       {"a.safetensors", "\xff\xd8\xff\xe0\0\x10JFIF"s, "a JPEG image"},
-      {"a.safetensors", std::string(4096, '\0'), "nothing but zeros"},
+      {"a.safetensors", std::string(4096, '\0'), "only zero bytes"},
       {"a.safetensors", "", "an empty file"},
   };
   for (const auto& [file, text, says] : cases) {
@@ -93,7 +93,7 @@ TEST(OpenWeights, SaysWhatAForeignFileIs) {
       EXPECT_THAT(error.what(), AllOf(HasSubstr(file), HasSubstr(says), HasSubstr("expected safetensors or a .pth")));
     }
   }
-  // By its name it claims to be one, so it is told what is wrong with it as such.
+  // The extension says safetensors, so the message says what is wrong with it as safetensors.
   write_text(folder.path() / "a.safetensors", "\xff\xff\xff\xff\xff\xff\xff\xff{}");
   try {
     open_weights(folder.path() / "a.safetensors");

@@ -12,8 +12,8 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
+#include "effnet/formats/file_kind.h"
 #include "effnet/formats/weights_format.h"
-#include "effnet/formats/what_is.h"
 
 namespace effnet::formats {
 namespace {
@@ -21,10 +21,10 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
-constexpr std::uint64_t kMostHeader = 100'000'000;            // the official readers' limit
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 62;  // of all data: sums with it do not overflow
+constexpr std::uint64_t kMaxHeader = 100'000'000;            // the official readers' limit
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;  // maximum data size: sums with it do not overflow
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kMostDims = 64;
+constexpr std::size_t kMaxDims = 64;
 constexpr std::string_view kMetadata = "__metadata__";
 
 struct Entry {
@@ -37,8 +37,8 @@ struct Entry {
   bool has_offsets = false;
 };
 
-// Receives the header's JSON event by event: what does not belong ends the parse at once, so neither depth nor size of
-// a hostile header is ever stored. Levels: 1 the header, 2 a tensor or the metadata, 3 a shape or offsets.
+// Receives the JSON events of the header. The first invalid event ends the parse, so a hostile header of great depth or
+// size is never stored. Levels: 1 the header, 2 a tensor or the metadata, 3 a shape or offsets.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   std::vector<Entry> entries;
@@ -50,9 +50,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return end;
   }
 
-  bool null() override {  // some writers' way to say that there is no metadata
+  bool null() override {  // some writers write null if there is no metadata
     if (level_ != 1 || name_ != kMetadata) throw unexpected("null");
-    if (std::exchange(has_metadata_, true)) throw twice(kMetadata);
+    if (std::exchange(has_metadata_, true)) throw duplicate(kMetadata);
     return true;
   }
   bool boolean(bool /*value*/) override { throw unexpected("a boolean"); }
@@ -68,9 +68,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (level_ != 3) throw unexpected("a number");
     Entry& entry = entries.back();
     if (field_ == "shape") {
-      constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
-      if (value > kMost) throw input_error("{}: dimension too large (got {}, expected at most 2^62)", place(), value);
-      if (entry.dims.size() == kMostDims) throw input_error("{}: more than {} dimensions", place(), kMostDims);
+      constexpr std::uint64_t kMax = std::uint64_t{1} << 62;
+      if (value > kMax) throw input_error("{}: dimension too large (got {}, expected at most 2^62)", place(), value);
+      if (entry.dims.size() == kMaxDims) throw input_error("{}: more than {} dimensions", place(), kMaxDims);
       entry.dims.push_back(static_cast<std::int64_t>(value));
     } else {
       if (entry.offsets.size() == 2) throw input_error("{}: more than two data_offsets", place());
@@ -81,10 +81,10 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool string(std::string& value) override {
     if (level_ == 2 && in_metadata_) {
-      if (!metadata.emplace(field_, std::move(value)).second) throw twice(field_);
+      if (!metadata.emplace(field_, std::move(value)).second) throw duplicate(field_);
     } else if (level_ == 2 && field_ == "dtype") {
       entries.back().dtype = std::move(value);
-      note(entries.back().has_dtype);
+      mark_seen(entries.back().has_dtype);
     } else {
       throw unexpected("a text");
     }
@@ -97,7 +97,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (level_ == 1) return true;
     in_metadata_ = name_ == kMetadata;
     if (in_metadata_) {
-      if (std::exchange(has_metadata_, true)) throw twice(kMetadata);
+      if (std::exchange(has_metadata_, true)) throw duplicate(kMetadata);
     } else {
       entries.emplace_back().name = name_;
     }
@@ -125,7 +125,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool start_array(std::size_t /*size*/) override {
     if (level_ != 2 || in_metadata_ || (field_ != "shape" && field_ != "data_offsets")) throw unexpected("an array");
     ++level_;
-    note(field_ == "shape" ? entries.back().has_dims : entries.back().has_offsets);
+    mark_seen(field_ == "shape" ? entries.back().has_dims : entries.back().has_offsets);
     return true;
   }
   bool end_array() override {
@@ -144,9 +144,11 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return input_error("{}: unexpected {} in the header (expected entries of dtype, shape and data_offsets)", place(),
                        what);
   }
-  static Error twice(std::string_view what) { return input_error("{} is there twice in the header", in_quotes(what)); }
-  void note(bool& seen) const {
-    if (std::exchange(seen, true)) throw twice(field_);
+  static Error duplicate(std::string_view what) {
+    return input_error("{} occurs twice in the header", in_quotes(what));
+  }
+  void mark_seen(bool& seen) const {
+    if (std::exchange(seen, true)) throw duplicate(field_);
   }
 
   int level_ = 0;
@@ -164,26 +166,26 @@ std::string unsupported(std::string_view dtype) {
 
 Error cut_off(std::uint64_t got, std::uint64_t after_length) {
   return input_error("the file ends early (got {} bytes, expected at least {})", got, kLengthBytes + after_length)
-      .with_hint(kCutOff);
+      .with_hint(kIncompleteHint);
 }
 
 std::uint64_t read_length(std::span<const std::byte> bytes) {
   if (bytes.size() < kLengthBytes) {
-    if (what_is(bytes)) throw not_weights(bytes);
+    if (find_file_kind(bytes)) throw not_weights(bytes);
     throw input_error("too short for safetensors (got {} bytes, expected at least {})", bytes.size(), kLengthBytes);
   }
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof(length));
   const std::uint64_t room = bytes.size() - kLengthBytes;
-  const std::uint64_t most = std::min(room, kMostHeader);
+  const std::uint64_t most = std::min(room, kMaxHeader);
   if (length <= most) return length;
-  if (const auto told = what_is(bytes)) throw not_weights(bytes);
-  if (length <= kMostHeader && room > 0 && bytes[kLengthBytes] == std::byte{'{'}) throw cut_off(bytes.size(), length);
+  if (find_file_kind(bytes)) throw not_weights(bytes);
+  if (length <= kMaxHeader && room > 0 && bytes[kLengthBytes] == std::byte{'{'}) throw cut_off(bytes.size(), length);
   throw input_error("header length out of range (got {}, expected at most {})", length, most);
 }
 
-// The header's length leaves bytes 4 to 7 zero, where a torch pickle has its magic; a ZIP's byte 8 is the compression
-// method, which is never 123.
+// Bytes 4 to 7, the upper half of the header length, are zero; in a torch pickle they are part of the magic number.
+// Byte 8 is '{' (123); in a ZIP archive it is the compression method, which is never 123.
 bool looks_like_safetensors(std::span<const std::byte> bytes) noexcept {
   return bytes.size() > 8 && bytes[8] == std::byte{'{'} &&
          std::all_of(bytes.begin() + 4, bytes.begin() + 8, [](std::byte byte) { return byte == std::byte{0}; });
@@ -194,13 +196,13 @@ bool looks_like_safetensors(std::span<const std::byte> bytes) noexcept {
 tensor::Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
   const std::uint64_t length = read_length(bytes);
   const auto* text = reinterpret_cast<const char*>(bytes.data()) + kLengthBytes;
-  if ((length == 0 || *text != '{') && what_is(bytes)) throw not_weights(bytes);
+  if ((length == 0 || *text != '{') && find_file_kind(bytes)) throw not_weights(bytes);
   if (length == 0 || *text != '{') throw input_error("header is not a JSON object (expected {{ as its first byte)");
   HeaderReader header;
   nlohmann::json::sax_parse(text, text + length, &header);
   const auto data = bytes.subspan(kLengthBytes + length);
 
-  // In the order of the data: each tensor begins where the one before it ended, the empty ones first.
+  // Sorts by position: each tensor begins where the previous one ends. Empty tensors come first.
   std::sort(header.entries.begin(), header.entries.end(), [](const Entry& a, const Entry& b) {
     return std::tie(a.offsets[0], a.offsets[1], a.name) < std::tie(b.offsets[0], b.offsets[1], b.name);
   });
@@ -211,19 +213,19 @@ tensor::Weights parse_safetensors(std::span<const std::byte> bytes, const std::s
     const std::optional<tensor::Dtype> dtype = tensor::find_dtype(&tensor::DtypeInfo::safetensors, entry.dtype);
     const std::uint64_t begin = entry.offsets[0];
     const std::uint64_t end = entry.offsets[1];
-    if (begin > end || end > kMostBytes) {
+    if (begin > end || end > kMaxBytes) {
       throw input_error("tensor {}: data_offsets out of range (got {} to {}, expected within {} bytes)",
                         in_quotes(entry.name), begin, end, data.size());
     }
     if (end > data.size()) throw cut_off(bytes.size(), length + header.data_end());
     if (begin != expected) {
-      throw input_error("tensor {}: data {} the tensor before it (begins at {}, expected {})", in_quotes(entry.name),
-                        begin < expected ? "overlaps" : "leaves a hole after", begin, expected);
+      throw input_error("tensor {}: data {} the previous tensor (begins at {}, expected {})", in_quotes(entry.name),
+                        begin < expected ? "overlaps" : "leaves a gap after", begin, expected);
     }
     expected = end;
-    if (!dtype) {  // nobody may need it; how many bytes it takes is not known either
+    if (!dtype) {  // an error only if the network needs the tensor; its size cannot be checked
       if (!weights.unreadable.emplace(entry.name, unsupported(entry.dtype)).second) {
-        throw input_error("tensor {} is there twice", in_quotes(entry.name));
+        throw input_error("tensor {} occurs twice", in_quotes(entry.name));
       }
       continue;
     }
@@ -235,11 +237,11 @@ tensor::Weights parse_safetensors(std::span<const std::byte> bytes, const std::s
     }
     tensor::Tensor tensor{*dtype, std::move(entry.dims), data.subspan(begin, end - begin), owner};
     if (weights.unreadable.contains(entry.name) || !weights.tensors.emplace(entry.name, std::move(tensor)).second) {
-      throw input_error("tensor {} is there twice", in_quotes(entry.name));
+      throw input_error("tensor {} occurs twice", in_quotes(entry.name));
     }
   }
   if (expected != data.size()) {
-    throw input_error("{} bytes after the last tensor belong to none", data.size() - expected);
+    throw input_error("{} bytes after the last tensor (expected 0)", data.size() - expected);
   }
   return weights;
 }
@@ -264,7 +266,7 @@ void write_safetensors(const std::filesystem::path& path, const tensor::Weights&
   for (const auto& [tensor_name, tensor] : weights.tensors) {
     EFFNET_CHECK(tensor.bytes.size() ==
                  static_cast<std::uint64_t>(tensor::numel(tensor.dims)) * tensor::size_bytes(tensor.dtype));
-    if (tensor_name == kMetadata) throw input_error("a tensor cannot be called {}", kMetadata);
+    if (tensor_name == kMetadata) throw input_error("a tensor cannot be named {}", kMetadata);
     order.emplace_back(tensor_name, &tensor);
   }
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
@@ -287,8 +289,7 @@ void write_safetensors(const std::filesystem::path& path, const tensor::Weights&
   header = "{" + (header.empty() ? header : header.substr(1)) + "}";
   const std::size_t used = kLengthBytes + header.size();
   header.append((kAlignment - used % kAlignment) % kAlignment, ' ');
-  if (header.size() > kMostHeader)
-    throw input_error("{}: the header would exceed {} bytes", path.string(), kMostHeader);
+  if (header.size() > kMaxHeader) throw input_error("{}: the header would exceed {} bytes", path.string(), kMaxHeader);
 
   std::array<std::byte, kLengthBytes> length{};
   const std::uint64_t header_size = header.size();

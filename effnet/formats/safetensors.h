@@ -16,19 +16,19 @@ namespace effnet::formats {
 
 // Maps the file; the tensors are views of the map and keep it alive.
 //
-// Checks, each with Error(input): header at most 100 MB and inside the file; a JSON object of exactly the form above
-// (names once, no fields more or less, at most 64 dimensions; a __metadata__ of null is none); offsets that fit the
-// shape; and the data covered from its first byte to its last without overlap or hole. A tensor of a dtype that Tensor
-// cannot hold (float8, unsigned 16 to 64 bits) is noted in Weights::unreadable. A file that ends early or is something
-// else is told so, with a hint. Memory: a small multiple of the header.
+// Throws Error(input) unless: the header has at most 100 MB and is inside the file; it is a JSON object of exactly the
+// form above (unique names, no missing or additional fields, at most 64 dimensions; a __metadata__ of null means none);
+// the offsets match the shape; the tensors cover all data without overlap or gap. If the file ends early or has another
+// format, the message says so, with a hint. A tensor with a dtype that Tensor cannot hold (float8, unsigned 16 to 64
+// bits) is listed in Weights::unreadable. Memory: a small multiple of the header.
 tensor::Weights read_safetensors(const std::filesystem::path& path);
-// The same from memory. `owner` keeps `bytes` alive; it goes into every tensor.
+// As read_safetensors, from memory. `owner` keeps `bytes` alive; every tensor holds it.
 tensor::Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 
-// Writes atomically and with the same bytes for the same weights: tensors by falling element size, then by name, so
-// that each is aligned to its element; the data begins at a multiple of 64 bytes. Tensors are streamed, not gathered.
-// Throws Error(input) for a name or metadata that is not UTF-8 or a tensor called __metadata__, Error(environment) if
-// the file cannot be written.
+// The file appears whole or not at all. The same weights give the same bytes. Tensors are sorted by decreasing element
+// size, then by name, so that each is aligned to its element size; the data begins at a multiple of 64 bytes. Tensors
+// are streamed. Throws Error(input) if a name or metadata text is not UTF-8 or a tensor is named __metadata__,
+// Error(environment) if the file cannot be written.
 void write_safetensors(const std::filesystem::path& path, const tensor::Weights& weights);
 
 }  // namespace effnet::formats

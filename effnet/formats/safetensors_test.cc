@@ -41,7 +41,7 @@ std::string failure(std::string_view file) {
   return "no error";
 }
 
-// made by tests/golden/formats/make_safetensors.py with the official library
+// tests/golden/formats/make_safetensors.py wrote the file with the official library.
 TEST(Safetensors, ReadsTheOfficialLibrarysFile) {
   const tensor::Weights weights = read_safetensors(kGolden / "official.safetensors");
   ASSERT_EQ(weights.tensors.size(), 11U);
@@ -63,7 +63,7 @@ TEST(Safetensors, ReadsTheOfficialLibrarysFile) {
   EXPECT_EQ(weights.at("empty").dims, (tensor::Dims{0, 3}));
 }
 
-TEST(Safetensors, NotesATensorOfAnUnsupportedDtype) {
+TEST(Safetensors, ListsTensorsOfUnsupportedDtypes) {
   const tensor::Weights weights = read_safetensors(kGolden / "unsupported.safetensors");
   EXPECT_TRUE(weights.tensors.empty());
   EXPECT_THAT(weights.unreadable.at("x"), HasSubstr("unsupported dtype (got 'U16', expected F64"));
@@ -73,7 +73,7 @@ TEST(Safetensors, NotesATensorOfAnUnsupportedDtype) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("tensor 'x': unsupported dtype (got 'U16'"));
   }
-  // What lies behind it is found all the same; a type of the future (six bits an element) as well.
+  // Tensors after it are read, also after an unknown dtype (here six bits per element).
   const tensor::Weights more = parse(file_of(
       R"({"a":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[3,6]},)"
       R"("c":{"dtype":"U8","shape":[2],"data_offsets":[6,8]}})",
@@ -90,7 +90,7 @@ TEST(Safetensors, MetadataMayBeNull) {
                   .metadata.empty());
 }
 
-TEST(Safetensors, SaysThatAFileEndsEarly) {
+TEST(Safetensors, MessageSaysThatTheFileEndsEarly) {
   const std::string whole = file_of(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8);
   for (const std::size_t size : {whole.size() - 1, whole.size() - 8, std::size_t{20}}) {
     try {
@@ -104,7 +104,7 @@ TEST(Safetensors, SaysThatAFileEndsEarly) {
   }
 }
 
-TEST(Safetensors, WritesWhatItReads) {
+TEST(Safetensors, RoundTrips) {
   const TemporaryFolder folder;
   tensor::Weights weights = read_safetensors(kGolden / "official.safetensors");
   weights.metadata["arch"] = "line\nbreak \"quoted\" \\ ä";
@@ -115,8 +115,8 @@ TEST(Safetensors, WritesWhatItReads) {
   ASSERT_EQ(again.tensors.size(), weights.tensors.size());
   const std::string text = read_text(folder.path() / "a");
   const auto base =
-      reinterpret_cast<std::uintptr_t>(again.at("f64").bytes.data());  // the first: largest elements, by name
-  EXPECT_EQ(base % 64, 0U);                                            // maps begin at pages
+      reinterpret_cast<std::uintptr_t>(again.at("f64").bytes.data());  // the first tensor: largest elements
+  EXPECT_EQ(base % 64, 0U);                                            // a mapping begins at a page border
   for (const auto& [tensor_name, tensor] : weights.tensors) {
     const tensor::Tensor& other = again.at(tensor_name);
     EXPECT_EQ(other.dtype, tensor.dtype);
@@ -129,7 +129,7 @@ TEST(Safetensors, WritesWhatItReads) {
   EXPECT_EQ(read_text(folder.path() / "b"), text);
 }
 
-TEST(Safetensors, WritesNothingAtAll) {
+TEST(Safetensors, RoundTripsAFileWithoutTensors) {
   const TemporaryFolder folder;
   write_safetensors(folder.path() / "empty", {});
   EXPECT_EQ(read_text(folder.path() / "empty").size(), 64U);
@@ -148,7 +148,7 @@ TEST(Safetensors, TensorsOutliveTheWeights) {
   EXPECT_THAT(tensor::to_floats(tensor), ElementsAre(1, 2));
 }
 
-TEST(Safetensors, RefusesToWriteWhatNobodyCouldRead) {
+TEST(Safetensors, WriteRejectsWhatReadRejects) {
   const TemporaryFolder folder;
   tensor::Weights reserved;
   reserved.tensors.emplace("__metadata__", tensor::make_tensor({1}, {1}));
@@ -161,7 +161,7 @@ TEST(Safetensors, RefusesToWriteWhatNobodyCouldRead) {
 
 constexpr std::string_view kOne = R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
 
-TEST(Safetensors, RefusesBrokenFiles) {
+TEST(Safetensors, RejectsCorruptFiles) {
   EXPECT_EQ(failure(file_of(kOne, 8)), "no error");
   EXPECT_EQ(failure(file_of(R"(  {})", 0)), "header is not a JSON object (expected { as its first byte)");
   struct Case {
@@ -175,7 +175,7 @@ TEST(Safetensors, RefusesBrokenFiles) {
       {std::string(kOne), 9, "1 bytes after the last tensor"},
       {one(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])"), 8, "does not fit the shape (got 8 bytes, expected 12"},
       {one(R"("dtype":"F32","shape":[2],"data_offsets":[8,0])"), 8, "out of range"},
-      {one(R"("dtype":"F32","shape":[2],"data_offsets":[4,12])"), 12, "leaves a hole"},
+      {one(R"("dtype":"F32","shape":[2],"data_offsets":[4,12])"), 12, "leaves a gap"},
       {one(R"("dtype":"F32","shape":[2],"data_offsets":[0])"), 8, "incomplete"},
       {one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8,8])"), 8, "more than two"},
       {one(R"("dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551615])"), 8, "out of range"},
@@ -213,20 +213,20 @@ TEST(Safetensors, RefusesBrokenFiles) {
   }
 }
 
-TEST(Safetensors, RefusesLyingLengthsAndBombs) {
+TEST(Safetensors, RejectsWrongLengthsAndDeepNesting) {
   EXPECT_THAT(failure(""), HasSubstr("got an empty file"));
   EXPECT_THAT(failure("\1\2\3"), HasSubstr("too short"));
   EXPECT_THAT(failure(file_of(kOne, 8, kOne.size() + 9)), HasSubstr("ends early"));
   EXPECT_THAT(failure(file_of(kOne, 8, std::numeric_limits<std::uint64_t>::max())), HasSubstr("header length"));
   EXPECT_THAT(failure(file_of(std::string(100'000'001, ' '), 0)), HasSubstr("expected at most 100000000"));
-  // A million levels: must neither recurse nor be stored.
+  // A million levels: the reader must neither recurse nor store them.
   EXPECT_THAT(failure(file_of("{\"x\":" + std::string(1'000'000, '['), 0)), HasSubstr("an array"));
   std::string dims = R"({"x":{"dtype":"U8","shape":[1)";
   for (int i = 0; i < 64; ++i) dims += ",1";
   EXPECT_THAT(failure(file_of(dims + R"(],"data_offsets":[0,1]}})", 1)), HasSubstr("more than 64 dimensions"));
 }
 
-TEST(Safetensors, EveryPrefixIsRefused) {
+TEST(Safetensors, EveryTruncationIsRejected) {
   const std::string whole = read_text(kGolden / "official.safetensors");
   for (std::size_t size = 0; size < whole.size(); ++size) EXPECT_NE(failure(whole.substr(0, size)), "no error") << size;
 }

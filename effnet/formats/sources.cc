@@ -13,8 +13,8 @@ constexpr auto kSymmetric = arch::Padding::symmetric;
 constexpr auto kBilinear = Filter::bilinear;
 constexpr auto kBicubic = Filter::bicubic;
 
-// A more special row stands before a more general one of the same source. `crop / fraction` gives the published short
-// side: torchvision's "256 -> 240" is 240/256 = 0.9375.
+// Within a source, specific rows come before general ones. `crop / fraction` is the published short side after the
+// resize: torchvision's "256 -> 240" is 240/256 = 0.9375.
 constexpr SourceRule kRules[] = {
     // source, names, models, epsilon, padding, rule, normalisation, crop, fraction, filter
     {"torchvision", "*", "efficientnet_b0", 1e-5, kSymmetric, "torchvision", "imagenet", 224, 224 / 256., kBicubic},
@@ -27,7 +27,7 @@ constexpr SourceRule kRules[] = {
     {"torchvision", "*", "efficientnet_b7", 1e-3, kSymmetric, "torchvision", "imagenet", 600, 1, kBicubic},
     {"torchvision", "*", "*", 1e-5, kSymmetric, "torchvision", "imagenet", 0, 0, kBilinear},
 
-    // timm's own training; B1-B4 at the test sizes of its best published numbers.
+    // timm's own training. B1-B4 at the test sizes of the best published accuracies.
     {"timm", "timm", "efficientnet_b0", 1e-5, kSymmetric, "timm", "imagenet", 224, 0.875, kBicubic},
     {"timm", "timm", "efficientnet_b1", 1e-5, kSymmetric, "timm", "imagenet", 256, 1, kBicubic},
     {"timm", "timm", "efficientnet_b2", 1e-5, kSymmetric, "timm", "imagenet", 288, 1, kBicubic},
@@ -79,7 +79,7 @@ const SourceRule* find_source_rule(std::string_view source, std::string_view nam
   return nullptr;
 }
 
-std::vector<std::string_view> sources_under(std::string_view names, const arch::ArchSpec& spec) {
+std::vector<std::string_view> sources_using_names(std::string_view names, const arch::ArchSpec& spec) {
   std::vector<std::string_view> sources;
   for (const SourceRule& rule : kRules) {
     if (std::find(sources.begin(), sources.end(), rule.source) != sources.end()) continue;
@@ -89,7 +89,7 @@ std::vector<std::string_view> sources_under(std::string_view names, const arch::
   return sources;
 }
 
-bool may_carry(std::string_view source, std::string_view names) {
+bool source_uses_names(std::string_view source, std::string_view names) {
   return source == names || std::any_of(std::begin(kRules), std::end(kRules), [&](const SourceRule& rule) {
            return rule.source == source && rule.names == names;
          });
@@ -97,15 +97,15 @@ bool may_carry(std::string_view source, std::string_view names) {
 
 Numerics numerics_of(const SourceRule& rule, const arch::ArchSpec& spec) {
   Numerics numerics;
-  const bool own = rule.bn_epsilon == 0;
-  numerics.bn_epsilon = own ? spec.bn_epsilon : rule.bn_epsilon;
-  numerics.padding = own ? spec.padding : rule.padding;
+  const bool from_arch = rule.bn_epsilon == 0;
+  numerics.bn_epsilon = from_arch ? spec.bn_epsilon : rule.bn_epsilon;
+  numerics.padding = from_arch ? spec.padding : rule.padding;
   const std::int64_t side = rule.crop == 0 ? spec.resolution : rule.crop;
   Preprocessing& preprocessing = numerics.preprocessing;
   preprocessing = preprocessing_rule(or_else(rule.rule, spec.preprocessing),
                                      or_else(rule.normalisation, spec.normalisation), {side, side});
   if (rule.fraction != 0) {
-    // The nudge keeps 240 / (240/256) at 256 whatever the rounding of the two divisions.
+    // 1e-9 makes 240 / (240/256) give 256 despite the rounding of the two divisions.
     const auto resized = static_cast<std::int64_t>(std::floor(static_cast<double>(side) / rule.fraction + 1e-9));
     preprocessing.resize = {resized, resized};
     preprocessing.filter = rule.filter;

@@ -12,7 +12,8 @@ namespace {
 constexpr auto kSame = arch::Padding::same;
 constexpr auto kSymmetric = arch::Padding::symmetric;
 
-// Typed from the tables of docs/reference/checkpoints.md, sections 3 and 4: the row, and the resize as printed there.
+// Copied by hand from the tables in docs/reference/checkpoints.md, sections 3 and 4: the row, and the resize in the
+// table.
 struct Case {
   std::string_view source, names, model;
   double epsilon;
@@ -67,9 +68,9 @@ TEST(Sources, GiveThePublishedNumerics) {
   }
 }
 
-TEST(Sources, AreOfTwoMindsOnlyAboutTimmsEfficientNets) {
+TEST(Sources, AreAmbiguousOnlyForTimmsEfficientNets) {
   const auto sources = [](std::string_view names, std::string_view model) {
-    return sources_under(names, arch::variant(model).spec);
+    return sources_using_names(names, arch::variant(model).spec);
   };
   using testing::ElementsAre;
   EXPECT_THAT(sources("timm", "efficientnet_b4"), ElementsAre("timm", "tf"));
@@ -80,16 +81,16 @@ TEST(Sources, AreOfTwoMindsOnlyAboutTimmsEfficientNets) {
   EXPECT_THAT(sources("lukemelas", "efficientnet_lite0"), ElementsAre("lukemelas"));
   EXPECT_THAT(sources("tf", "efficientnet_b0"), ElementsAre("tf"));
   EXPECT_THAT(sources("effnet", "amoebanet_b"), ElementsAre("effnet"));
-  EXPECT_TRUE(may_carry("tf", "timm"));
-  EXPECT_FALSE(may_carry("torchvision", "timm"));
-  // A network of one's own in the EfficientNet family is as undecided.
+  EXPECT_TRUE(source_uses_names("tf", "timm"));
+  EXPECT_FALSE(source_uses_names("torchvision", "timm"));
+  // A custom network of the EfficientNet family is ambiguous, too.
   arch::ArchSpec own = arch::variant("efficientnet_b0").spec;
   own.name = "mine";
-  EXPECT_THAT(sources_under("timm", own), ElementsAre("timm", "tf"));
+  EXPECT_THAT(sources_using_names("timm", own), ElementsAre("timm", "tf"));
   EXPECT_EQ(numerics_of(*find_source_rule("tf", "timm", own), own).preprocessing.rule, "timm");
 }
 
-TEST(Sources, MoveTheStemsPaddingOnlyIfItFollowed) {
+TEST(Sources, ChangeTheStemsPaddingOnlyIfItEqualsTheNetworks) {
   arch::ArchSpec spec = arch::variant("efficientnet_b0").spec;
   EXPECT_EQ(with_numerics(spec, 1e-5, kSymmetric).stem.padding, kSymmetric);
   spec.stem.padding = arch::Padding::valid;

@@ -1,4 +1,4 @@
-// A format of weight files, as the file of its reader describes it. The table of all is in read_weights.cc.
+// The description of one format of weight files, defined beside its reader. The table of formats is in read_weights.cc.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,10 @@ namespace effnet::formats {
 struct WeightsFormat {
   std::string_view name;       // WeightsFile::format
   std::string_view title;      // in messages: "a .pth of torch.save"
-  std::string_view extension;  // a file of this name is told what is wrong with it as such; may be empty
+  std::string_view extension;  // a file of unknown content with this extension is parsed as this format, so that the
+                               // message says what is wrong with it; may be empty
   bool (*matches)(std::span<const std::byte> bytes) noexcept;
-  // Views of `bytes` where that can be; `owner`, which keeps them alive, goes into the tensors that view them.
+  // The tensors are views of `bytes` where possible. `owner` keeps `bytes` alive; every such tensor holds it.
   tensor::Weights (*parse)(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 };
 

@@ -1,5 +1,5 @@
-// What the fuzz targets of the weight readers share: a reader gives weights that keep every promise of Tensor, or
-// Error(input). So does looking for the network's place in them.
+// Shared by the fuzz targets of the weight readers. For any bytes, the reader and the search for the weights' location
+// return weights with valid tensors, or throw Error(input).
 #pragma once
 
 #include <cstddef>
@@ -9,19 +9,19 @@
 #include <vector>
 
 #include "effnet/base/error.h"
-#include "effnet/formats/nests.h"
+#include "effnet/formats/weights_location.h"
 #include "effnet/tensor/tensor.h"
 
 namespace effnet::formats {
 
 template <class Parse>
 void fuzz_weights(const std::uint8_t* data, std::size_t size, Parse parse) {
-  // A copy of exactly this size, so that a sanitizer sees a view that leaves it.
+  // A copy of exactly this size, so that the sanitizers detect a view beyond its end.
   const auto bytes = std::as_bytes(std::span(data, size));
   const auto owner = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
   try {
     const tensor::Weights file = parse(std::span(*owner), owner);
-    const tensor::Weights weights = choose_nest(file, name_schemes(), std::nullopt).weights;
+    const tensor::Weights weights = locate_weights(file, name_schemes(), std::nullopt).weights;
     std::size_t total = 0;
     for (const auto& [tensor_name, tensor] : weights.tensors) {
       if (tensor.bytes.size() !=
@@ -30,7 +30,7 @@ void fuzz_weights(const std::uint8_t* data, std::size_t size, Parse parse) {
       }
       for (const std::byte byte : tensor.bytes) total += std::to_integer<std::size_t>(byte);
     }
-    if (total == static_cast<std::size_t>(-1)) __builtin_trap();  // keeps the reads
+    if (total == static_cast<std::size_t>(-1)) __builtin_trap();  // uses the sum, so that the compiler keeps the reads
   } catch (const Error& error) {
     if (error.code() != ErrorCode::input) __builtin_trap();
   }

@@ -1,7 +1,7 @@
-// ZIP archives as torch.save makes them: whole entries as views of the archive's bytes, and an archive of stored
-// entries written in one pass.
+// ZIP archives as torch.save writes them. Reading returns stored entries as views of the archive's bytes; writing makes
+// an archive of stored entries in one pass.
 //
-// Source: PKWARE's APPNOTE.TXT 6.3.9 (4.3 records, 4.5.3 the ZIP64 extra field). Reading is libarchive's work.
+// Source: PKWARE's APPNOTE.TXT 6.3.9 (4.3 records, 4.5.3 the ZIP64 extra field). libarchive does the reading.
 #pragma once
 
 #include <cstddef>
@@ -23,24 +23,24 @@ struct ZipEntry {
 
 struct ZipContents {
   std::map<std::string, ZipEntry, std::less<>> entries;  // files only, by full name
-  std::uint64_t copied_bytes = 0;                        // what is not a view of the archive: deflated entries
+  std::uint64_t copied_bytes = 0;                        // bytes of entries that are not views, such as deflated ones
 };
 
-// Every file of the archive, checked against its CRC-32. Stored entries are views of `bytes`; deflated ones are
-// inflated, all of them together to at most 8 times the archive plus 1 MiB (weights shrink by a tenth).
-// Throws Error(input) for anything else: other compression, encryption, links, names twice, absolute names or such with
-// "..", sizes or checksums that lie, more than the limit.
+// Returns every file of the archive and checks its CRC-32. Stored entries are views of `bytes`; deflated ones are
+// inflated, together to at most 8 times the archive's size plus 1 MiB (deflate makes weights about 10 % smaller).
+// Throws Error(input) for other compression, encryption, links, duplicate names, absolute names, names with "..", wrong
+// sizes or checksums, and data above the limit.
 ZipContents read_zip(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 
-// Writes stored entries whose data begin at multiples of 64 bytes; no times, no attributes, the same bytes for the
-// same entries. ZIP64 records appear where a size or offset reaches `zip64_from` (smaller only in tests).
+// Writes stored entries; their data begins at multiples of 64 bytes. There are no times or attributes, so the same
+// entries give the same bytes. A size or offset from `zip64_from` on gets a ZIP64 record (only tests lower it).
 class ZipWriter {
  public:
   using Sink = std::function<void(std::span<const std::byte>)>;
   explicit ZipWriter(Sink sink, std::uint64_t zip64_from = 0xffffffff) : sink_(std::move(sink)), limit_(zip64_from) {}
 
   void add(std::string_view entry_name, std::span<const std::byte> bytes);
-  void finish();  // the central directory; nothing may be added after it
+  void finish();  // writes the central directory; call it once, after the last add()
 
  private:
   struct Record {
@@ -57,6 +57,6 @@ class ZipWriter {
   std::vector<Record> records_;
 };
 
-std::uint32_t crc32(std::span<const std::byte> bytes);  // the ZIP polynomial, 0xedb88320 reflected
+std::uint32_t crc32(std::span<const std::byte> bytes);  // polynomial 0xedb88320 (reflected), as in ZIP
 
 }  // namespace effnet::formats

@@ -7,16 +7,16 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
-#include "effnet/formats/what_is.h"
+#include "effnet/formats/file_kind.h"
 #include "effnet/formats/zip.h"
 
 namespace effnet::formats {
 namespace {
 
-constexpr std::uint64_t kMostGrowth = 8;
+constexpr std::uint64_t kMaxGrowth = 8;
 constexpr std::uint64_t kFreeGrowth = std::uint64_t{1} << 20;
-// What libarchive is given at once: it counts a block's CRC with 32-bit lengths, so a block must stay below 4 GiB. An
-// entry whose header crosses a border of blocks is copied instead of viewed, hence not smaller than need be.
+// Block size for libarchive's reader. It computes a block's CRC with 32-bit lengths, so a block must be below 4 GiB. An
+// entry whose header crosses a block border is copied instead of viewed, so blocks are large.
 constexpr std::size_t kBlock = std::size_t{1} << 30;
 
 struct ArchiveDeleter {
@@ -24,9 +24,8 @@ struct ArchiveDeleter {
 };
 using Archive = std::unique_ptr<archive, ArchiveDeleter>;
 
-// libarchive gives no name for one that the archive says is UTF-8 (torch before 2.1 puts the file's own name into the
-// archive) where the locale's character set cannot hold it, and the program's locale is "C". UTF-8 for this thread
-// alone.
+// Sets a UTF-8 locale for this thread. The program's locale is "C", in which libarchive returns no name for a UTF-8
+// name with other characters than ASCII. Such names occur: torch before 2.1 puts the file's own name into the archive.
 class Utf8Names {
  public:
   Utf8Names() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
@@ -45,28 +44,28 @@ class Utf8Names {
   locale_t before_ = nullptr;
 };
 
-// The record that ends every archive: 22 bytes and a comment of at most 65,535.
+// Returns true if the end-of-archive record is present: 22 bytes and a comment of at most 65,535 bytes.
 bool has_end(std::span<const std::byte> bytes) {
   constexpr std::string_view kEnd = "PK\x05\x06";
-  constexpr std::size_t kRecord = 22, kMost = kRecord + 65535;
-  const auto tail = bytes.last(std::min(bytes.size(), kMost));
+  constexpr std::size_t kRecord = 22, kMax = kRecord + 65535;
+  const auto tail = bytes.last(std::min(bytes.size(), kMax));
   const std::string_view text(reinterpret_cast<const char*>(tail.data()), tail.size());
   const std::size_t at = text.rfind(kEnd);
   return at != std::string_view::npos && text.size() - at >= kRecord;
 }
 
-Error broken(archive* reader) {
+Error corrupt(archive* reader) {
   const char* reason = archive_error_string(reader);
-  return input_error("broken ZIP archive (got {})", in_quotes(reason != nullptr ? reason : "no reason"));
+  return input_error("corrupt ZIP archive (got {})", in_quotes(reason != nullptr ? reason : "no reason"));
 }
 
-// Names are only looked up, never opened; a strange one still means that no torch.save wrote the archive.
+// Returns the entry's name. No file of this name is ever opened, but torch.save never writes an unsafe name.
 std::string checked_name(archive_entry* entry) {
   const char* raw = archive_entry_pathname(entry);
   if (raw == nullptr) raw = archive_entry_pathname_utf8(entry);
   if (raw == nullptr) {
-    throw input_error("ZIP entry whose name cannot be read (expected UTF-8, which it says it is)")
-        .with_hint("load it in PyTorch and save it again under a plain name");
+    throw input_error("ZIP entry with an unreadable name (expected UTF-8, as its flag says)")
+        .with_hint("load the file in PyTorch and save it again under an ASCII name");
   }
   std::string entry_name = raw;
   const std::string slashed = "/" + entry_name + "/";
@@ -77,15 +76,16 @@ std::string checked_name(archive_entry* entry) {
   return entry_name;
 }
 
-// libarchive only warns where a local header and the central directory tell different sizes or checksums; readers then
-// disagree on what the archive holds. The one harmless warning is about names in another character set.
+// Returns true for the only warning that is accepted: a name in another character set. libarchive also only warns if a
+// local header and the central directory have different sizes or checksums. That must be an error, because readers then
+// disagree on the contents.
 bool only_a_name(archive* reader, int status) {
   const char* reason = archive_error_string(reader);
   return status == ARCHIVE_WARN && reason != nullptr && std::string_view(reason).starts_with("Pathname");
 }
 
-// libarchive knows many methods, some of which take gigabytes by their own headers: only the two harmless ones pass.
-// It says the method in the format's name, "ZIP 2.0 (deflation)".
+// Throws Error(input) unless the entry is stored or deflated. libarchive supports more methods, but some of them
+// allocate gigabytes on request of a header. Its format name contains the method: "ZIP 2.0 (deflation)".
 void check_method(archive* reader, archive_entry* entry, const std::string& entry_name) {
   const char* raw = archive_format_name(reader);
   const std::string_view format = raw != nullptr ? raw : "";
@@ -98,14 +98,14 @@ void check_method(archive* reader, archive_entry* entry, const std::string& entr
   }
 }
 
-// One entry's data. libarchive hands out pointers into `bytes` for stored entries: as long as the pieces follow each
-// other there, nothing is copied.
+// Reads one entry's data. For a stored entry libarchive returns pointers into `bytes`. While the blocks are contiguous
+// there, nothing is copied.
 class DataReader {
  public:
   DataReader(archive* reader, std::span<const std::byte> bytes, std::uint64_t budget)
       : reader_(reader), bytes_(bytes), budget_(budget) {}
 
-  // The bytes as a view, or an owning entry if they had to be copied.
+  // Returns a view of the archive, or an entry that owns a copy.
   ZipEntry read(const std::string& entry_name, const std::shared_ptr<const void>& owner) {
     for (;;) {
       const void* block = nullptr;
@@ -113,18 +113,18 @@ class DataReader {
       la_int64_t offset = 0;
       const int status = archive_read_data_block(reader_, &block, &size, &offset);
       if (status == ARCHIVE_EOF) break;
-      if (status != ARCHIVE_OK) throw broken(reader_);  // a wrong checksum is only a warning to libarchive
+      if (status != ARCHIVE_OK) throw corrupt(reader_);  // ARCHIVE_WARN too: a wrong checksum
       if (size > 0) take(entry_name, {static_cast<const std::byte*>(block), size});
     }
     if (!copying_) return {view_, owner};
-    auto held = std::make_shared<const std::vector<std::byte>>(std::move(copy_));
-    return {std::span(*held), held};
+    auto copy = std::make_shared<const std::vector<std::byte>>(std::move(copy_));
+    return {std::span(*copy), copy};
   }
   std::uint64_t copied() const { return copied_; }
 
  private:
   bool inside(std::span<const std::byte> block) const {
-    const std::less_equal<const std::byte*> not_after;  // a total order, as < of unrelated pointers is not
+    const std::less_equal<const std::byte*> not_after;  // defined for unrelated pointers, unlike <
     return not_after(bytes_.data(), block.data()) &&
            not_after(block.data() + block.size(), bytes_.data() + bytes_.size());
   }
@@ -136,8 +136,8 @@ class DataReader {
     }
     const std::uint64_t more = block.size() + (copying_ ? 0 : view_.size());
     if (more > budget_ - copied_) {
-      throw input_error("ZIP entry {} inflates too far (expected at most {} times the archive)", in_quotes(entry_name),
-                        kMostGrowth);
+      throw input_error("ZIP entry {}: too large when inflated (expected at most {} times the archive's size)",
+                        in_quotes(entry_name), kMaxGrowth);
     }
     copied_ += more;
     if (!copying_) copy_.assign(view_.begin(), view_.end());
@@ -157,22 +157,22 @@ class DataReader {
 }  // namespace
 
 ZipContents read_zip(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
-  if (!has_end(bytes)) throw input_error("the ZIP archive ends early (got no end record)").with_hint(kCutOff);
+  if (!has_end(bytes)) throw input_error("the ZIP archive ends early (got no end record)").with_hint(kIncompleteHint);
   const Utf8Names names;
   const Archive reader(archive_read_new());
-  if (reader == nullptr) throw environment_error("out of memory for a ZIP reader");
-  // The seekable reader trusts the central directory, as torch does.
+  if (reader == nullptr) throw environment_error("out of memory: failed to create a ZIP reader");
+  // The seekable reader uses the central directory, as torch does.
   if (archive_read_support_format_zip_seekable(reader.get()) != ARCHIVE_OK ||
       archive_read_open_memory2(reader.get(), bytes.data(), bytes.size(), kBlock) != ARCHIVE_OK) {
-    throw broken(reader.get());
+    throw corrupt(reader.get());
   }
-  const std::uint64_t budget = bytes.size() * kMostGrowth + kFreeGrowth;
+  const std::uint64_t budget = bytes.size() * kMaxGrowth + kFreeGrowth;
   ZipContents contents;
   for (;;) {
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(reader.get(), &entry);
     if (status == ARCHIVE_EOF) break;
-    if (status != ARCHIVE_OK && !only_a_name(reader.get(), status)) throw broken(reader.get());
+    if (status != ARCHIVE_OK && !only_a_name(reader.get(), status)) throw corrupt(reader.get());
     std::string entry_name = checked_name(entry);
     if (archive_entry_filetype(entry) == AE_IFDIR) continue;
     if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_symlink(entry) != nullptr) {
@@ -188,7 +188,7 @@ ZipContents read_zip(std::span<const std::byte> bytes, const std::shared_ptr<con
                         read.bytes.size(), archive_entry_size(entry));
     }
     if (!contents.entries.emplace(entry_name, std::move(read)).second) {
-      throw input_error("ZIP entry {} is there twice", in_quotes(entry_name));
+      throw input_error("ZIP entry {} occurs twice", in_quotes(entry_name));
     }
   }
   return contents;

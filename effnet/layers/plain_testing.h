@@ -140,7 +140,7 @@ Image<V> convolution(const Image<V>& in, const std::vector<V>& weight, std::int6
         const std::int64_t from_y = y * window.stride - window.top + j / each / k;
         if (from_y < 0 || from_y >= in.h || from_x < 0 || from_x >= in.w) continue;
         total = multiply_add(in.at(image, from_y, from_x, depthwise ? o : c),
-                            weight[static_cast<std::size_t>((o * each + c) * k * k + j / each)], total);
+                             weight[static_cast<std::size_t>((o * each + c) * k * k + j / each)], total);
       }
       result.at(image, y, x, o) = total;
     }

@@ -36,7 +36,7 @@ ModelHandle::ModelHandle(const std::string& model, const HandleOptions& options,
     identity_ = engine::read_identified(file_, [this] { model_ = formats::read_model(file_); });
     return;
   }
-  formats::Described network = formats::describe(found);
+  formats::ModelDescription network = formats::describe(found);
   seed_ = options.seed;
   identity_ = fmt::format("random {} seed {}", engine::kRandomWeightsVersion, options.seed);
   model_.arch = std::move(network.arch);

@@ -48,7 +48,7 @@ def test_valid_folder_has_no_problems(effnet, valid_folder):
     text = effnet("data", "check", valid_folder)
     assert text.returncode == 0
     assert "10 images in 2 classes (train 8, val 2)" in text.stdout
-    assert "broken: none" in text.stdout
+    assert "corrupt: none" in text.stdout
 
 
 def test_problems_are_reported(effnet, valid_folder):
@@ -77,7 +77,7 @@ def test_problems_are_reported(effnet, valid_folder):
         assert report["missing"] == [{"class": "eel", "split": "val"}]
         assert [skipped["path"] for skipped in report["skipped"]] == [notes]
     text = effnet("data", "check", valid_folder).stdout
-    for expected in ("broken: 3", "[across splits: a leak]", "[different labels]", "orientation 8", "'eel' in val"):
+    for expected in ("corrupt: 3", "[across splits: a leak]", "[different labels]", "orientation 8", "'eel' in val"):
         assert expected in text
 
 

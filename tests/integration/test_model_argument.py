@@ -83,7 +83,7 @@ def test_folders_that_are_not_a_model(effnet, run, tmp_path):
     assert "a folder without model.safetensors" in result.stderr
     result = effnet("predict", run / "checkpoints", PHOTO)
     effnet.check_error(result, 3)
-    assert f"a checkpoint is a MODEL too: {run}/checkpoints/best" in result.stderr
+    assert f"a checkpoint can be used as MODEL: {run}/checkpoints/best" in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["link", "disk", "loop", "folder", "broken"])
@@ -143,4 +143,4 @@ def test_name_takes_precedence_over_a_folder(effnet, run, tmp_path, monkeypatch)
     result = effnet("inspect", "resnet18", "--json")
     assert json.loads(result.stdout)["name"] == "resnet18"
     assert effnet.json("inspect", "./resnet18")["name"] == "tiny"
-    assert "./resnet18 would be what has this name in the current folder" in effnet("predict", "resnet18", PHOTO).stderr
+    assert "use ./resnet18 for the file or folder of this name" in effnet("predict", "resnet18", PHOTO).stderr

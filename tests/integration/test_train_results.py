@@ -80,7 +80,7 @@ def test_reported_accuracy_is_that_of_the_saved_model(effnet, project, worse_las
     assert (summary["best_epoch"], summary["saved_epoch"]) == (best, 3)
     assert summary["saved_top1"] == pytest.approx(scores[2]) and top1_of(last) == pytest.approx(scores[2])
     assert f"saved model {scores[2]:.2f} % (epoch 3, the last)" in result.stdout
-    assert f"best seen {max(scores):.2f} % (epoch {best})" in result.stdout
+    assert f"best validation top-1 {max(scores):.2f} % (epoch {best})" in result.stdout
     assert f"{scores[2]:.2f}<small>" in (last / "report.html").read_text()
     assert "warning: validation accuracy is not significantly above chance" in result.stderr or \
         "warning: training" in result.stderr or scores[2] > 60
@@ -161,7 +161,7 @@ def test_damaged_checkpoint_is_not_a_model(effnet, project, worse_last_epoch, tm
     (tmp_path / "flip").write_bytes(data)
     result = effnet("export", tmp_path / "flip", "--safetensors", tmp_path / "out.safetensors", "--quiet")
     effnet.check_error(result, 3)
-    assert "damaged checkpoint" in result.stderr and not (tmp_path / "out.safetensors").exists()
+    assert "corrupt checkpoint" in result.stderr and not (tmp_path / "out.safetensors").exists()
 
 
 def test_a_start_that_fails_leaves_no_folder(effnet, project, tmp_path):
@@ -173,7 +173,7 @@ def test_a_start_that_fails_leaves_no_folder(effnet, project, tmp_path):
     assert os.listdir(tmp_path / "mine") == []
     result = effnet("train", "--resume", "--out", tmp_path / "no run")
     effnet.check_error(result, 3)
-    assert "no run to go on with" in result.stderr and not (tmp_path / "no run").exists()
+    assert "no run to resume" in result.stderr and not (tmp_path / "no run").exists()
 
 
 def test_non_finite_validation_ends_the_run(effnet, project, tmp_path):

@@ -80,7 +80,7 @@ def test_reference_script_with_averages(imported, effnet, state, tmp_path):
     assert plain["averaged"] is False and plain["unused"] == []
     assert (plain["bias"] == state["classifier.1.bias"].numpy()).all()
     message = effnet("import", file, "-o", tmp_path / "o.safetensors").stderr
-    assert "warning: took the average of the weights at 'model_ema.module'; others are at 'model', and --weights model" in message
+    assert "warning: using the averaged weights at 'model_ema.module'; other weights are at 'model'; --weights model" in message
     assert "warning: 1 of the file's tensors are not used: 'model_ema.n_averaged'" in message
     effnet.check_error(effnet("import", file, "-o", tmp_path / "p.safetensors", "--strict"), 3)
     assert not (tmp_path / "p.safetensors").exists()
@@ -163,8 +163,8 @@ WRONG = {
     "a JSON index of weights in several files": (
         b'{"metadata": {"total_size": 28}, "weight_map": {"a": "model-00001-of-00002.safetensors"}}', "the index lists them"),
     "a gzip archive": (b"\x1f\x8b\x08" + bytes(40), "unpack it first"),
-    "a text that begins 'Not Found'": (b"Not Found", "download the file again"),
-    "nothing but zeros": (bytes(10000), "copy it again"),
+    "a text that begins with 'Not Found'": (b"Not Found", "download the file again"),
+    "only zero bytes": (bytes(10000), "copy it again"),
     "an empty file": (b"", "copy it again"),
 }
 
@@ -191,13 +191,13 @@ def test_incomplete_download_is_refused(effnet, state, tmp_path):
             file.write_bytes(whole[:size])
             result = effnet("import", file, "-o", tmp_path / "o.safetensors")
             effnet.check_error(result, 3)
-            assert "hint: the file is not whole: download or copy it again" in result.stderr, (file, size, result.stderr)
+            assert "hint: the file is incomplete: download or copy it again" in result.stderr, (file, size, result.stderr)
 
 
 def test_predict_points_to_import(effnet, state, tmp_path):
     file = saved(tmp_path / "w.pth", state)
     result = effnet("predict", file, tmp_path / "x.jpg")
     effnet.check_error(result, 3)
-    assert f"hint: effnet import {file} -o w.safetensors makes a model file" in result.stderr
+    assert f"hint: effnet import {file} -o w.safetensors converts published weights" in result.stderr
     file = safetensors(tmp_path / "timm.safetensors", state)
     assert f"hint: effnet import {file} -o timm.model.safetensors" in effnet("bench", file).stderr

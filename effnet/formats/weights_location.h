@@ -1,0 +1,46 @@
+// Finds a network's tensors inside a file. Training scripts store the state dict under a key ("state_dict", "model",
+// "ema", ...), and wrapper modules add prefixes to its names ("module.", "_orig_mod.", "backbone.", ...). Both are
+// handled in the same way and for all formats: the keys of nested dicts and the parts of a dotted name form one path.
+// One table (weights_location.cc) has the known words.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "effnet/formats/names.h"
+#include "effnet/tensor/tensor.h"
+
+namespace effnet::formats {
+
+bool is_prefix_word(std::string_view word);  // the word is in the table
+
+// A location of a network inside a file: its probe tensor is named prefix + probe.
+struct WeightsLocation {
+  std::string prefix;     // "", "model.module."
+  bool averaged = false;  // the weights are an average over training steps
+  bool known = true;      // every word of the prefix is in the table
+};
+
+// Returns all locations, the preferred one first: averages before plain weights (averages are what gets published),
+// then fewer words before more, then the order of the table. If no location has only known words, but one location
+// encloses all others, returns that one. A prefix counts only if a scheme's probe tensor follows it, so a network whose
+// own names begin with a known word keeps it. Throws Error(input) for more than 32 locations.
+std::vector<WeightsLocation> weights_locations(const tensor::Weights& weights, std::span<const NameScheme> schemes);
+
+// The tensors at one location, without the prefix. Tensors that belong to no location are included under their full
+// names.
+struct LocatedWeights {
+  WeightsLocation location;
+  tensor::Weights weights;
+  std::vector<std::string> warnings;  // which location was chosen if there are several
+};
+// Chooses a location. `averaged`: true for averaged weights, false for plain ones, none for the preferred location. The
+// same applies to TensorFlow's averages, which are stored beside each variable. Throws Error(input) if the file has no
+// weights of that kind.
+LocatedWeights locate_weights(const tensor::Weights& weights, std::span<const NameScheme> schemes,
+                              std::optional<bool> averaged);
+
+}  // namespace effnet::formats
