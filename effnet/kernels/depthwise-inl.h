@@ -57,7 +57,7 @@ template <int T, int kKernel, int kStride, Epilogue E, class V>
   if constexpr (kWideIsTwo) keep_base_pointer(out);
   EFFNET_UNROLL
   for (int t = 0; t < T; ++t) {
-    total = add(total, apply_epilogue_and_store<E>(out + t * kBlock, sums[t], constants.low, constants.high));
+    total = add(total, store_with_epilogue<E>(out + t * kBlock, sums[t], constants.low, constants.high));
   }
 }
 

@@ -87,8 +87,8 @@ template <int T, int kKernel, Epilogue E, class V>
     EFFNET_UNROLL
     for (int t = 0; t < T; ++t) {
       V& to = row == 0 ? total : second_total;
-      to = add(to, apply_epilogue_and_store<E>(args.out[row] + (x + t) * kBlock, sums[row][t], constants.low,
-                                               constants.high));
+      to = add(to,
+               store_with_epilogue<E>(args.out[row] + (x + t) * kBlock, sums[row][t], constants.low, constants.high));
     }
   }
 }

@@ -34,10 +34,10 @@ template <class Float>
 // itself reorders without that limit. low and high have the same value in every lane. A Wide of two registers is
 // processed one register after the other.
 template <Epilogue E, class V>
-[[gnu::always_inline]] inline V apply_epilogue_and_store(float* to, V value, V low, V high) {
+[[gnu::always_inline]] inline V store_with_epilogue(float* to, V value, V low, V high) {
   if constexpr (kWideIsTwo && sizeof(V) == sizeof(Wide)) {
-    value.low = apply_epilogue_and_store<E>(to, value.low, low.low, high.low);
-    value.high = apply_epilogue_and_store<E>(to + 8, value.high, low.low, high.low);
+    value.low = store_with_epilogue<E>(to, value.low, low.low, high.low);
+    value.high = store_with_epilogue<E>(to + 8, value.high, low.low, high.low);
   } else {
     compiler_barrier(value);
     value = apply_epilogue<E>(value, low, high);

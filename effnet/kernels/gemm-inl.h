@@ -59,8 +59,7 @@ void gemm_tile(const GemmArgs& args) noexcept {
       EFFNET_UNROLL
       for (int u = 0; u < 4; ++u) {
         step(a + k + u);
-        if constexpr (P <= 2)
-          prefetch(prefetched + 16);  // with 1 or 2 pixels, a row of weights is used up in a few cycles
+        if constexpr (P <= 2) prefetch(prefetched + 16);  // such a tile uses a row of weights in a few cycles
         if (u % kPrefetchInterval != 0) continue;
         prefetch(prefetched);
         prefetched += args.prefetch_step;
@@ -88,9 +87,8 @@ void gemm_tile(const GemmArgs& args) noexcept {
   for (int p = 0; p < P; ++p) {
     float* const out = first_out + offsets[p];
     EFFNET_UNROLL
-    for (int v = 0; v < kWides; ++v) apply_epilogue_and_store<E>(out + v * out_block, sums[p][v], low, high);
-    if constexpr (kHalf)
-      apply_epilogue_and_store<E>(out + kWides * out_block, halves[p], lower_half(low), lower_half(high));
+    for (int v = 0; v < kWides; ++v) store_with_epilogue<E>(out + v * out_block, sums[p][v], low, high);
+    if constexpr (kHalf) store_with_epilogue<E>(out + kWides * out_block, halves[p], lower_half(low), lower_half(high));
   }
 }
 
