@@ -31,7 +31,7 @@ struct SessionOptions {
 // One step of a plan, for reports.
 struct StepInfo {
   std::string name;        // the graph node whose output the step computes: "stages.2.1.depthwise.act"
-  std::string kernel;      // the kernel that runs: "f32_product_14x32_silu_avx512"
+  std::string kernel;      // the kernel that runs: "f32_gemm_14x32_silu_avx512"
   std::int64_t macs = 0;   // for the whole batch
   std::int64_t bytes = 0;  // read and written by the step: inputs, outputs, weights
   double ms = 0;           // in the last profiled run

@@ -42,7 +42,7 @@ DepthwisePairFn KernelSet::depthwise_pair(std::int64_t kernel, std::int64_t stri
 }
 
 std::string gemm_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue) {
-  return kernel_name(set.target, fmt::format("product_{}x{}_{}", set.heights[p], lanes, name(epilogue)));
+  return kernel_name(set.target, fmt::format("gemm_{}x{}_{}", set.heights[p], lanes, name(epilogue)));
 }
 
 std::string depthwise_name(const KernelSet& set, std::int64_t kernel, std::int64_t stride, bool half,

@@ -175,7 +175,7 @@ struct KernelSet {
 // set (isa.h). Throws Error(internal) if this program was built without the target.
 const KernelSet& kernel_set(const Target& target);
 
-// "f32_product_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512", "f32_depthwise_pair_k5s1x16_silu_avx512":
+// "f32_gemm_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512", "f32_depthwise_pair_k5s1x16_silu_avx512":
 // data type, operation, tile, epilogue, instruction set.
 std::string gemm_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue);
 std::string depthwise_name(const KernelSet& set, std::int64_t kernel, std::int64_t stride, bool half,

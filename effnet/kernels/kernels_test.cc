@@ -99,8 +99,8 @@ TEST(KernelSet, NamesContainTileEpilogueAndInstructionSet) {
     const KernelSet& set = kernel_set({isa});
     const std::string end = "_" + std::string(name(isa));
     EXPECT_EQ(gemm_name(set, set.wide_heights, 16, Epilogue::silu),
-              "f32_product_" + std::to_string(set.tallest()) + "x16_silu" + end);
-    EXPECT_EQ(gemm_name(set, set.heights.size() - 1, 8, Epilogue::clamp), "f32_product_1x8_clamp" + end);
+              "f32_gemm_" + std::to_string(set.tallest()) + "x16_silu" + end);
+    EXPECT_EQ(gemm_name(set, set.heights.size() - 1, 8, Epilogue::clamp), "f32_gemm_1x8_clamp" + end);
     EXPECT_EQ(depthwise_name(set, 3, 2, false, Epilogue::silu), "f32_depthwise_k3s2x16_silu" + end);
     EXPECT_EQ(depthwise_pair_name(set, 5, true, Epilogue::silu), "f32_depthwise_pair_k5s1x8_silu" + end);
     EXPECT_EQ(depthwise_name(set, 7, 1, true, Epilogue::hard_swish), "f32_depthwise_k7s1x8_hard_swish" + end);
