@@ -85,7 +85,8 @@ void visit_all(ArchSpec& spec, Visit visit) {
   visit_head(spec.head, visit);
 }
 
-// Replaces number `index` of `spec` by change(value, range). Returns its key, or "" if there are fewer numbers.
+// Replaces number `index` of `spec` by change(value, range). Returns the key of the number, or "" if the spec has fewer
+// numbers.
 template <class Change>
 std::string change_number(ArchSpec& spec, int index, Change change) {
   std::string changed;
@@ -108,7 +109,7 @@ bool check_accepts(const ArchSpec& spec) {
   return true;
 }
 
-// check() applies the same ranges to a struct as parse() to a file.
+// check() applies to a struct the same ranges as parse() applies to a file.
 TEST(ArchRanges, CheckAndParseAcceptTheSameNumbers) {
   const auto low = [](auto, const auto& range) { return range.low; };
   const auto high = [](auto, const auto& range) { return range.high; };

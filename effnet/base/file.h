@@ -65,13 +65,17 @@ class MappedFile {
 
 // Writes a file atomically. write() appends to a temporary file in the same folder; commit() syncs the temporary file
 // and renames it to `path`. Without commit(), or after an exception, the old file stays and the temporary file is
-// removed. Symbolic links are followed, and the file that they point to is replaced. Other hard links to the replaced
-// file keep the old content. The new file gets the permissions of the file that it replaces and also its owner, if this
-// process may set the owner. If there is no old file, the permissions are 0666 minus the umask. Three kinds of path
-// have no temporary file and are written directly: a FIFO (the constructor waits for its reader), a character device
-// such as /dev/null, and a path that names a descriptor of this process (/dev/stdout, /dev/fd/3). Throws
-// Error(environment) with the system's reason (no space, no permission, missing folder), and if `path` is a folder, a
-// block device or a socket.
+// removed.
+//
+// Symbolic links are followed, and the file that they point to is replaced. Other hard links to the replaced file keep
+// the old content. The new file gets the permissions of the file that it replaces and also its owner, if this process
+// may set the owner. If there is no old file, the permissions are 0666 minus the umask.
+//
+// Three kinds of path have no temporary file and are written directly: a FIFO (the constructor waits for its reader), a
+// character device such as /dev/null, and a path that names a descriptor of this process (/dev/stdout, /dev/fd/3).
+//
+// Throws Error(environment) with the system's reason (no space, no permission, missing folder), and if `path` is a
+// folder, a block device or a socket.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);

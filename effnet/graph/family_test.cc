@@ -1,5 +1,5 @@
-// All counts of the paper, exactly. The expected values are in docs/reference/paper.md, sections A, B, C and G. An
-// independent script counted them, and they agree with torchvision's published counts.
+// Compares all exact counts with the expected values of docs/reference/paper.md, sections A, B, C and G. An independent
+// script computed these values, and they agree with torchvision's published counts.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -143,7 +143,7 @@ TEST(Paper, Figure3SweepsOneDimension) {
   }
 }
 
-// All nodes of one block or stage.
+// The sum over all nodes whose names begin with `prefix`: a block or a stage.
 NodeCosts sum_of(const Graph& graph, std::string_view prefix) {
   NodeCosts total;
   for (const Node& node : graph.nodes) {
@@ -155,7 +155,7 @@ NodeCosts sum_of(const Graph& graph, std::string_view prefix) {
   return total;
 }
 
-// docs/reference/paper.md, "B0 block by block at 224": the totals of each block.
+// The values are from docs/reference/paper.md, "B0 block by block at 224": parameters and MACs of each block.
 TEST(Paper, B0BlockByBlock) {
   const Graph graph = lower(arch::variant("efficientnet_b0").spec);
   const std::tuple<const char*, std::int64_t, std::int64_t> rows[] = {
@@ -216,7 +216,7 @@ TEST(Paper, SmallAmoebaNets) {
 struct Shapes {
   const char* name;
   std::int64_t stem;
-  std::vector<std::int64_t> channels, repeats, resolutions;  // of S2...S8
+  std::vector<std::int64_t> channels, repeats, resolutions;  // one value per stage 2 to 8 of the paper's Table 1
   std::int64_t head;
 };
 

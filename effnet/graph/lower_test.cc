@@ -84,7 +84,8 @@ TEST(Padding, MatchesTensorFlowAndPyTorch) {
     EXPECT_EQ(axis.after, after) << n << " " << k << " " << s;
     EXPECT_EQ(axis.out, out) << n << " " << k << " " << s;
   };
-  // docs/reference/paper.md, section C. k=3 s=2: (0,1) for even n, (1,1) for odd n; k=5 s=2: (1,2) and (2,2).
+  // docs/reference/paper.md, section C. (before, after) for stride s = 2: with kernel k = 3, (0, 1) for even n and (1,
+  // 1) for odd n; with k = 5, (1, 2) and (2, 2).
   expect(Padding::same, 224, 3, 2, 0, 1, 112);
   expect(Padding::same, 225, 3, 2, 1, 1, 113);
   expect(Padding::same, 56, 5, 2, 1, 2, 28);
@@ -132,7 +133,8 @@ TEST(Lower, UnknownBlocksAndUnsupportedChannelsAreInputErrors) {
               HasSubstr("amoebanet"));
 }
 
-// Each of these specs once crashed or gave a wrong graph. A spec that code has filled in has the same ranges as a file.
+// Each of these specs once crashed or gave a wrong graph. The ranges of a file also apply to a spec that code has
+// filled in.
 TEST(Lower, NumbersOutOfRangeAreAnInputError) {
   constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
   struct Fault {

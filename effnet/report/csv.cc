@@ -64,7 +64,7 @@ std::optional<double> CsvReader::optional_number(std::size_t column) const {
 }
 
 float CsvReader::probability(std::size_t column) const {
-  // A softmax that multiplies by the reciprocal of the sum may exceed 1 by a few rounding errors.
+  // A probability may exceed 1 by a few rounding errors, because the softmax multiplies by the reciprocal of the sum.
   constexpr float kMaxProbability = 1 + 1e-5F;
   float value = 0;
   if (!read_number(field(column), value) || value < 0 || value > kMaxProbability) throw bad_field(column, "0 to 1");

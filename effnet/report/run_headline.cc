@@ -27,7 +27,7 @@ std::optional<Best> best_of(const RunFacts& run) {
   return best;
 }
 
-// Top-1 accuracy of predictions.csv, which the weights in model.safetensors have made.
+// Top-1 accuracy, in percent, of predictions.csv: the predictions of the weights in model.safetensors.
 std::optional<double> saved_top1(const RunFacts& run) {
   if (!run.predictions || run.predictions->empty()) return std::nullopt;
   const auto right = std::ranges::count_if(*run.predictions, [](const auto& p) { return p.predicted == p.label; });
@@ -126,7 +126,7 @@ std::string speed(const RunFacts& run) {
     out += row("images/s, by epoch", fmt::format("median {}, {} to {}", rate(rates[rates.size() / 2]),
                                                  rate(rates.front()), rate(rates.back())));
   }
-  // A training step is usually counted as three forward passes: one forward, and a backward pass that costs two.
+  // A training step is usually counted as three forward passes, because the backward pass costs as much as two.
   const auto macs = run.number("macs"), speed = run.number("images_per_second");
   if (macs && speed)
     out += row("multiply-adds/s", abbreviated(3 * *macs * *speed) + " (counted as 3 forward passes per image)");

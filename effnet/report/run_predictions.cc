@@ -28,8 +28,8 @@ std::string percent_text(float probability) {
   return percent != 0 && percent < 0.1 ? "&lt; 0.1 %" : fmt::format("{:.1f} %", percent);
 }
 
-// The width in the frame header (markers C0 to C2: the encodings that browsers support). 0 if the bytes are not a JPEG
-// file.
+// Returns the image's width from the frame header of a JPEG file (markers C0 to C2, the encodings that browsers
+// support). Returns 0 if the bytes are not such a file.
 std::int64_t jpeg_width(std::span<const std::byte> file) {
   const auto word = [&](std::size_t at) {
     return std::to_integer<std::size_t>(file[at]) << 8 | std::to_integer<std::size_t>(file[at + 1]);

@@ -10,7 +10,7 @@
 namespace effnet::report {
 namespace {
 
-constexpr double kMaxGap = 20;  // percentage points
+constexpr double kMaxGap = 20;  // between training and validation accuracy, in percentage points
 
 }  // namespace
 

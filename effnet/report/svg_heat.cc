@@ -26,7 +26,7 @@ std::string svg(const HeatMap& map) {
   const double map_h = cell * static_cast<double>(map.rows.size());
   const double width = left + map_w + column_room * 0.75 + 4, height = top + map_h + 2;
 
-  // The page may show the map smaller, but at most 10 % larger: otherwise the text of a small map would be very large.
+  // The page may scale the map down, but up only by 10 %: otherwise the text of a small map would be very large.
   std::string out = svg_begin(width, height, map.title, "heat");
   out.insert(out.size() - 1, fmt::format(" style=\"max-width:{}px\"", px(1.1 * width)));
   out += fmt::format("<text class=\"title middle\" x=\"{}\" y=\"14\">{}</text>", px(left + map_w / 2),
