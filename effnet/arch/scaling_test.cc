@@ -26,7 +26,7 @@ TEST(Rounding, WidthFollowsTheOfficialCode) {
   EXPECT_EQ(round_width(1.2, 32), 40);  // 38.4
   EXPECT_EQ(round_width(1.1, 320), 352);
   EXPECT_EQ(round_width(0.35, 16), 8);  // 5.6: never below 8
-  EXPECT_EQ(round_width(0.5, 24), 16);  // 12 is halfway between 8 and 16: up
+  EXPECT_EQ(round_width(0.5, 24), 16);  // 12, halfway between 8 and 16: rounded up
   EXPECT_EQ(round_width(4.3, 16), 72);  // 68.8
   EXPECT_EQ(round_width(1.3, 10), 16);  // 13 -> 16
   EXPECT_EQ(round_width(1.49, 8), 16);  // 11.92 -> 8, which is below 0.9 * 11.92, so one step up

@@ -24,8 +24,8 @@ struct BlockContext {
 
   const Chw& shape(NodeId id) const { return builder.shape(id); }
 
-  // Each function adds nodes with the names "<name>.<part>.conv", ".bn" and ".act" and returns the last node. conv()
-  // adds one node with the name "<name>.<part>".
+  // Each function adds nodes and returns the last one. conv_bn_act() adds "<name>.<part>.conv", "<name>.<part>.bn" and
+  // "<name>.<part>.act"; conv_bn() adds the first two, act() only the third. conv() adds "<name>.<part>".
   NodeId conv(std::string_view part, NodeId in, const Conv& op);
   NodeId conv_bn(std::string_view part, NodeId in, Conv op);
   NodeId conv_bn_act(std::string_view part, NodeId in, Conv op);

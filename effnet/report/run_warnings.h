@@ -14,7 +14,8 @@ namespace effnet::report {
 // interval of the accuracy of `predictions`. There is a warning if
 //   - the interval's lower end is not above the accuracy of predicting the largest class for all images;
 //   - the training accuracy is more than 20 percentage points above the interval's upper end;
-//   - the averaged weights are worse than the plain weights, whose accuracy is above the interval's upper end.
+//   - the averaged weights are less accurate than the weights without averaging, and the accuracy of the latter is
+//     above the interval's upper end.
 std::vector<std::string> result_warnings(const std::vector<EpochMetrics>& epochs, std::int64_t epoch,
                                          const std::vector<Prediction>& predictions);
 
