@@ -18,14 +18,14 @@ constexpr double kTolerance = 0.03;        // docs/cli.md: the target is reached
 
 void check_multiplier(std::string_view what, double value) {
   if (!(value > 0 && value <= 100))
-    throw usage_error("{}: out of range (got {}, expected above 0, at most 100)", what, value);
+    throw usage_error("{}: out of range (got {}, expected a number above 0 and at most 100)", what, value);
 }
 
 // Returns `value`. Throws Error(usage) if an arch file could not contain it.
 double bounded(std::string_view what, double value, const Range<std::int64_t>& range) {
   const auto most = static_cast<double>(range.high);
   if (!(value <= most))
-    throw usage_error("the scaled {} is out of range (got {:.0f}, expected at most {:.0f})", what, value, most);
+    throw usage_error("scaled {}: out of range (got {:.0f}, expected at most {:.0f})", what, value, most);
   return value;
 }
 
@@ -101,8 +101,9 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
   double high = 60;
   compound(base, 0, c, dimensions);  // throws before the search if the network cannot be scaled
   if (const double least = cost_at(low); least > target) {
-    throw usage_error("the target cannot be reached (got {:g}, expected at least {:g}, the smallest scaling of {})",
-                      target, least, base.name);
+    throw usage_error(
+        "the target cannot be reached (got {:g}, expected at least {:g}: the cost of the smallest scaled {})", target,
+        least, base.name);
   }
   while (high - low > 1e-6) {
     const double middle = (low + high) / 2;

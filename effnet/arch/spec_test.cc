@@ -69,7 +69,9 @@ TEST(ArchText, ErrorForWrongValueHasLineAndColumn) {
   EXPECT_THAT(message("name = 'n'\npadding = 'smae'\n[[stages]]\nchannels = 8\n"),
               HasSubstr("unknown padding (got 'smae', expected same, symmetric or valid)"));
   EXPECT_THAT(message("name = 'n'\n[[stages]]\nrepeats = 1\n"), HasSubstr("channels is missing"));
-  EXPECT_THAT(message("name = 'n'\n"), HasSubstr("stages"));
+  EXPECT_THAT(message("name = 'n'\n"), HasSubstr("stages is missing (expected 1 to 100 tables [[stages]])"));
+  EXPECT_THAT(message("name = 'n'\nstages = []\n"),
+              HasSubstr("stages: wrong number of stages (got 0, expected 1 to 100"));
   EXPECT_THAT(message("[[stages]]\nchannels = 8\n"), HasSubstr("name is missing"));
   EXPECT_THAT(message("name = 'n'\nbn_epsilon = nan\n[[stages]]\nchannels = 8\n"),
               HasSubstr("bn_epsilon: wrong value"));

@@ -109,8 +109,8 @@ bool CsvRows::next() {
       quoted = true;
     } else if (closed || (c == '"' && !by_hand)) {
       throw error(
-          fmt::format("field {}: a quote inside the field (expected quotes around the whole field, and \"\" "
-                      "for a quote inside)",
+          fmt::format("field {}: misplaced quote (expected quotes around the whole field, and \"\" for each quote "
+                      "inside it)",
                       fields_.size()));
     } else {
       field += c;

@@ -40,7 +40,7 @@ TEST(ProcessLimits, TooFewFilesAreAnError) {
                 limit_files(24, 24);
                 check_file_limit(100);
               }),
-              testing::ExitedWithCode(4), "got a limit of 24, expected at least 1[0-9][0-9]");
+              testing::ExitedWithCode(4), "got 24, expected at least 1[0-9][0-9]");
 }
 
 // The soft limit is often far below the hard limit, and a process may raise it.

@@ -141,7 +141,8 @@ void check_cell(const BlockContext& block) {
   const bool same = before.h == now.h && before.w == now.w;
   if (!same && !(fits(before.h, now.h) && fits(before.w, now.w))) {
     throw input_error(
-        "{}: sizes do not fit an amoebanet cell (got {}x{} and {}x{}, expected the same, or the first twice as large)",
+        "{}: the two input sizes do not fit an amoebanet cell (got {}x{} and {}x{}, expected equal sizes, or the first "
+        "one twice as large)",
         block.name, before.h, before.w, now.h, now.w);
   }
 }

@@ -22,7 +22,7 @@ void check_range(std::string_view what, std::int64_t value, std::int64_t low, st
 // The error for inputs whose shapes do not fit. A hand-written network may cause it, for example with an unusual
 // padding or stride in a block with branches.
 Error mismatch(const Chw& a, const Chw& b) {
-  return input_error("shapes differ (got {}x{}x{} and {}x{}x{}, expected the same)", a.c, a.h, a.w, b.c, b.h, b.w);
+  return input_error("shapes differ (got {}x{}x{} and {}x{}x{}, expected equal shapes)", a.c, a.h, a.w, b.c, b.h, b.w);
 }
 
 // Computes the output shape of one image; one overload per op.
@@ -41,11 +41,11 @@ struct InferShape {
             resolve_padding(padding, in[0].w, kernel, stride).out};
   }
 
-  Chw operator()(const Input&) const { throw input_error("a second input node (expected only the first node)"); }
+  Chw operator()(const Input&) const { throw input_error("more than one input node (expected only the first node)"); }
   Chw operator()(const Conv& op) const {
     if (op.groups < 1 || in[0].c % op.groups != 0 || op.out_channels % op.groups != 0) {
       throw input_error(
-          "groups do not divide the channels (got {} groups, {} input channels, {} output channels; expected divisors "
+          "groups do not divide the channels (got {} groups, {} input channels, {} output channels; expected a divisor "
           "of both)",
           op.groups, in[0].c, op.out_channels);
     }
@@ -140,7 +140,7 @@ void check(const Graph& graph) {
       in.clear();
       for (const NodeId id : node.inputs) {
         if (!known(id, i))
-          throw input_error("reads a node that does not precede it (got {}, expected 0 to {})", id, i - 1);
+          throw input_error("an input is not an earlier node (got node {}, expected node 0 to {})", id, i - 1);
         in.push_back(graph.at(id).out);
       }
       const Chw out = i == 0 ? infer_shape(Identity{}, {node.out}) : infer_shape(node.op, in);

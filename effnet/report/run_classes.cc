@@ -54,8 +54,8 @@ std::string pairs_table(const RunFacts& run, const metrics::Confusion& confusion
   if (pairs.empty()) return note("No image is misclassified.");
   std::string out =
       "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">true class</th>"
-      "<th class=\"text\">predicted class</th><th>images</th><th>% of the true class</th><th>images of the reverse "
-      "pair</th></tr></thead>\n<tbody>\n";
+      "<th class=\"text\">predicted class</th><th>images</th><th>% of the images of the true class</th>"
+      "<th>images with the two classes exchanged</th></tr></thead>\n<tbody>\n";
   for (const metrics::ConfusedPair& pair : pairs) {
     const std::int64_t support = confusion.score(pair.truth).support;
     out +=
@@ -93,13 +93,13 @@ std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) 
       fmt::format("<p class=\"soft\">{} of {} images are misclassified.", grouped(wrong), grouped(confusion.images()));
   if (confusion.classes() > kMaxMatrixClasses) {
     return out +
-           fmt::format(" {} classes are too many for a matrix; the table has the most confused pairs.</p>\n",
+           fmt::format(" {} classes are too many for a matrix; the table lists the most confused pairs.</p>\n",
                        grouped(confusion.classes())) +
            pairs_table(run, confusion);
   }
   out +=
-      " Each row is a true class, each column a predicted class. A stronger colour means a larger part of the row; "
-      "mistakes have their own colour scale.</p>\n";
+      " Each row is a true class, each column a predicted class. A stronger colour means a larger part of "
+      "the images of the row. Mistakes have a second colour with its own scale.</p>\n";
   return out + heat_map(run, confusion) + "\n<details><summary>Most confused pairs</summary>\n" +
          pairs_table(run, confusion) + "\n</details>";
 }
@@ -115,9 +115,9 @@ std::string per_class(const RunFacts& run, const metrics::Confusion& confusion) 
   const metrics::Confusion::Means means = confusion.means();
   std::string out = fmt::format(
       "<p class=\"soft\">Sorted by recall, the lowest first. Means over classes: recall {}, precision {}, F1 {}. "
-      "Recall "
-      "is the fraction of the images of a class that are predicted as this class. Precision is the fraction of the "
-      "predictions of a class that are right. The range is the 95 % interval of the recall.</p>\n",
+      "Recall is the fraction of the images of a class that are predicted as this class. Precision is the fraction of "
+      "the predictions of a class that are right. F1 is the harmonic mean of recall and precision. The range is the "
+      "95 % interval of the recall.</p>\n",
       percent(means.recall), percent(means.precision), percent(means.f1));
   const auto table = [&](std::size_t begin, std::size_t end) {
     std::string text =

@@ -82,7 +82,7 @@ std::string headline(const RunFacts& run) {
                          100 * interval.high, grouped(static_cast<std::int64_t>(images)));
     }
     if (best && test) {
-      out += fmt::format("<br>{:.2f} % on the held-out images that chose the epoch", best->top1);
+      out += fmt::format("<br>{:.2f} % on the held-out images, by which the epoch was selected", best->top1);
     } else if (best && saved && best->epoch != saved_epoch) {
       out += fmt::format("<br>best validation top-1: {:.2f} %{}", best->top1, epoch);
     }
@@ -123,7 +123,7 @@ std::string speed(const RunFacts& run) {
   }
   if (!rates.empty()) {
     std::ranges::sort(rates);
-    out += row("images/s, by epoch", fmt::format("median {}, {} to {}", rate(rates[rates.size() / 2]),
+    out += row("images/s, by epoch", fmt::format("median {}, lowest {}, highest {}", rate(rates[rates.size() / 2]),
                                                  rate(rates.front()), rate(rates.back())));
   }
   // A training step is usually counted as three forward passes, because the backward pass costs as much as two.

@@ -94,9 +94,9 @@ TEST_F(RunReport, OfAFinishedRunHasSummaryAndPredictions) {
 TEST_F(RunReport, HeadlinePrefersTestTop1) {
   write("summary.json", R"({"best_top1": 80, "best_epoch": 2, "test_top1": 50})");
   write("predictions.csv", predictions_text({{"a", 0, 0, 1, 1}, {"b", 1, 0, 1, 0}}));
-  EXPECT_THAT(report(),
-              AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("on 2 images"),
-                    HasSubstr("80.00 % on the held-out images that chose the epoch"), HasSubstr("probability of 0")));
+  EXPECT_THAT(report(), AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("on 2 images"),
+                              HasSubstr("80.00 % on the held-out images, by which the epoch was selected"),
+                              HasSubstr("probability of 0")));
 }
 
 // Without held-out images, the saved model is the one of the last epoch. The best epoch's accuracy is biased, because
@@ -136,7 +136,7 @@ TEST_F(RunReport, ErrorsNameTheFile) {
   write("config.toml", "[model\n");
   EXPECT_THAT(error(), HasSubstr("config.toml:1"));
   std::filesystem::remove(folder_.path() / "config.toml");
-  EXPECT_THAT(error(), HasSubstr("not a run folder (got no config.toml"));
+  EXPECT_THAT(error(), HasSubstr("not a run folder (config.toml is missing"));
   try {
     run_report(folder_.path() / "none", {}, {});
     FAIL();
