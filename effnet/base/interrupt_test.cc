@@ -54,7 +54,7 @@ TEST_P(Interrupt, ASecondSignalEndsTheProcess) {
   EXPECT_EXIT(end_twice(), testing::ExitedWithCode(130), "");
 }
 
-TEST_P(Interrupt, CheckDoesNotThrowWhileInterruptsAreHeld) {
+TEST_P(Interrupt, CheckDoesNotThrowWhileInterruptsAreDeferred) {
   const auto hold = [signal = GetParam()] {
     install_interrupt_handlers();
     std::raise(signal);

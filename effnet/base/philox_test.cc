@@ -10,7 +10,7 @@ namespace effnet {
 namespace {
 
 // kat_vectors of the Random123 distribution, "philox4x32 10".
-TEST(Philox, KnownAnswers) {
+TEST(Philox, MatchesThePublishedTestVectors) {
   EXPECT_EQ(philox4x32_10({0, 0, 0, 0}, {0, 0}), (PhiloxCounter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   constexpr std::uint32_t f = 0xffffffff;
   EXPECT_EQ(philox4x32_10({f, f, f, f}, {f, f}), (PhiloxCounter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
@@ -18,7 +18,7 @@ TEST(Philox, KnownAnswers) {
             (PhiloxCounter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
-TEST(Philox, CounterLayout) {
+TEST(Philox, CounterIsIndexAndStreamAndKeyIsSeed) {
   const Philox numbers(0x299f31d0a4093822, 0x0370734413198a2e);
   EXPECT_EQ(numbers.block(0x85a308d3243f6a88), (PhiloxCounter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
@@ -30,7 +30,7 @@ TEST(Philox, StreamOfIsFnv1a) {  // draft-eastlake-fnv, appendix C
 }
 
 // For any offset and length, fill_uniform() and fill_normal() give the same numbers as uniform() and normal().
-TEST(Philox, FillEqualsElements) {
+TEST(Philox, FillsEqualSingleNumbers) {
   const Philox numbers(7, stream_of("x"));
   const std::uint64_t firsts[] = {
       0, 1, 2, 3, 5, 63, (std::uint64_t{1} << 34) - 7};  // with the last one, the block index exceeds 32 bits
@@ -78,7 +78,7 @@ TEST(Philox, ExtremeWordsStayFinite) {
 // n = 2^18 numbers with a fixed seed. The bounds are 5 standard errors. The standard error of a mean is sd / sqrt(n):
 // the sd is 1 for a standard normal x and for x * next x, sqrt(2) for x^2, sqrt(15) for x^3, sqrt(1/12) for a uniform
 // number, and sqrt(p(1-p)) for a proportion p (here 0.05: |x| > 1.96).
-TEST(Philox, Moments) {
+TEST(Philox, MomentsMatchTheDistributions) {
   constexpr std::size_t n = 1 << 18;
   const double root = std::sqrt(static_cast<double>(n));
   const Philox numbers(42, 0);

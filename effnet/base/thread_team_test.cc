@@ -45,7 +45,7 @@ TEST_P(ThreadTeamTest, VisitsEveryIndexOnce) {
 
 // The context of each step is a local variable that does not exist after the step, and the number of tasks changes. A
 // late member that used the data of an old step would write to freed memory, and the sanitizers would report it.
-TEST_P(ThreadTeamTest, ManyTinyStepsOneAfterTheOther) {
+TEST_P(ThreadTeamTest, LateMembersNeverUseAnOldStep) {
   ThreadTeam team(GetParam());
   std::int64_t wrong = 0;
   for (int round = 0; round < 20; ++round) {

@@ -201,7 +201,7 @@ TEST(Lower, BranchesWithDifferentShapesAreAnInputError) {
   }
 }
 
-TEST(Costs, ActivationMemoryByHand) {
+TEST(Costs, ActivationMemoryMatchesValuesComputedByHand) {
   // 32x32: input 3072 floats, stem 16x16x8 = 2048, one separable block at 16x16, 8 channels, no head convolution.
   const arch::ArchSpec spec = arch::parse(
       "name = 'n'\nresolution = 32\nclasses = 10\ndropout = 0.0\nactivation = 'relu'\n[stem]\nchannels = 8\n"
