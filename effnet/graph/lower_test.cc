@@ -71,7 +71,7 @@ TEST(Lower, DropPathRateGrowsLinearlyFromZeroAtTheFirstBlock) {
   for (const Node& node : graph.nodes) {
     if (const auto* drop = std::get_if<DropPath>(&node.op)) rates.push_back(drop->rate);
   }
-  // Blocks 2, 4, 6, 7, 9, 10, 12, 13, 14 of 16 have a residual.
+  // Of the 16 blocks (numbered from 0), the blocks 2, 4, 6, 7, 9, 10, 12, 13 and 14 have a residual.
   EXPECT_THAT(rates, testing::ElementsAre(0.2 * 2 / 16, 0.2 * 4 / 16, 0.2 * 6 / 16, 0.2 * 7 / 16, 0.2 * 9 / 16,
                                           0.2 * 10 / 16, 0.2 * 12 / 16, 0.2 * 13 / 16, 0.2 * 14 / 16));
 }
@@ -202,7 +202,9 @@ TEST(Lower, BranchesWithDifferentShapesAreAnInputError) {
 }
 
 TEST(Costs, ActivationMemoryMatchesValuesComputedByHand) {
-  // 32x32: input 3072 floats, stem 16x16x8 = 2048, one separable block at 16x16, 8 channels, no head convolution.
+  // For one image of 32 x 32 pixels, the input has 3 * 32 * 32 = 3072 values. The output of the stem and each output of
+  // the separable block have 16 * 16 * 8 = 2048 values. There is no head convolution. The batch has 3 images, and a
+  // value has 4 bytes.
   const arch::ArchSpec spec = arch::parse(
       "name = 'n'\nresolution = 32\nclasses = 10\ndropout = 0.0\nactivation = 'relu'\n[stem]\nchannels = 8\n"
       "[[stages]]\nblock = 'depthwise_separable'\nchannels = 8\n[head]\nchannels = 0\n",
