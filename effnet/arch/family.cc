@@ -31,7 +31,7 @@ std::vector<Variant> parse_family(std::string_view text, std::string_view source
     unscaled.dropout = row.number("dropout", base.dropout, kDropRate.low, kDropRate.high);
     const std::vector<std::int64_t> repeats = row.integers("repeats", kRepeats.low, kRepeats.high);
     if (!repeats.empty() && repeats.size() != base.stages.size()) {
-      throw row.error("repeats", fmt::format("wrong number of values (got {}, expected {}, one for each stage)",
+      throw row.error("repeats", fmt::format("wrong number of values (got {}, expected {}: one per stage)",
                                              repeats.size(), base.stages.size()));
     }
     for (std::size_t i = 0; i < repeats.size(); ++i) unscaled.stages[i].repeats = repeats[i];

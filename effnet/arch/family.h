@@ -18,8 +18,8 @@ struct Published {           // the paper's figures as printed; empty if the pap
 
 struct Variant {
   std::string name;
-  std::string base;  // name of the unscaled ArchSpec in the file
-  double width = 1;  // the published coefficients, which are rounded by hand; 1 for the base
+  std::string base;  // name of the unscaled ArchSpec in the same file
+  double width = 1;  // width and depth: the published coefficients, which are rounded; 1: unscaled
   double depth = 1;
   std::int64_t resolution = 0;
   Published published;
@@ -28,7 +28,7 @@ struct Variant {
 
 // All named networks, in the order of `effnet models`. Parsed once, at first use (thread-safe).
 EFFNET_API const std::vector<Variant>& family();
-EFFNET_API const Variant* find_variant(std::string_view name);  // null if there is none
+EFFNET_API const Variant* find_variant(std::string_view name);  // null if the name is unknown
 EFFNET_API const Variant& variant(std::string_view name);       // throws Error(input) with the nearest name
 // Parses one family file. Throws Error(input) with SOURCE:LINE:COLUMN.
 EFFNET_API std::vector<Variant> parse_family(std::string_view text, std::string_view source);

@@ -13,19 +13,19 @@ namespace effnet::arch {
 namespace {
 
 constexpr std::int64_t kResolutionStep = 4;
-constexpr double kResolutionSlack = 0.06;  // cli.md: within 6 % of gamma^phi
-constexpr double kTolerance = 0.03;        // cli.md: reached to within 3 %
+constexpr double kResolutionSlack = 0.06;  // docs/cli.md: the resolution is within 6 % of gamma^phi
+constexpr double kTolerance = 0.03;        // docs/cli.md: the target is reached to within 3 %
 
 void check_multiplier(std::string_view what, double value) {
   if (!(value > 0 && value <= 100))
-    throw usage_error("{}: out of range (got {}, expected above 0, at most 100)", what, value);
+    throw usage_error("{}: out of range (got {}, expected a number above 0 and at most 100)", what, value);
 }
 
 // Returns `value`. Throws Error(usage) if an arch file could not contain it.
 double bounded(std::string_view what, double value, const Range<std::int64_t>& range) {
   const auto most = static_cast<double>(range.high);
   if (!(value <= most))
-    throw usage_error("the scaled {} is out of range (got {:.0f}, expected at most {:.0f})", what, value, most);
+    throw usage_error("scaled {}: out of range (got {:.0f}, expected at most {:.0f})", what, value, most);
   return value;
 }
 
@@ -101,8 +101,9 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
   double high = 60;
   compound(base, 0, c, dimensions);  // throws before the search if the network cannot be scaled
   if (const double least = cost_at(low); least > target) {
-    throw usage_error("the target cannot be reached (got {:g}, expected at least {:g}, the smallest scaling of {})",
-                      target, least, base.name);
+    throw usage_error(
+        "the target cannot be reached (got {:g}, expected at least {:g}: the cost of the smallest scaled {})", target,
+        least, base.name);
   }
   while (high - low > 1e-6) {
     const double middle = (low + high) / 2;
@@ -113,10 +114,11 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
   double best_cost = cost(best.spec);
   if (best_cost >= (1 - kTolerance) * target || !dimensions.resolution) return best;
 
-  // Depth and width are rounded, so the cost has steps, and the next step exceeds the target. Search nearby values of
-  // phi, with a resolution that may differ from gamma^phi.
+  // Depth and width are rounded, so the cost grows in steps, and the next step would exceed the target. This loop
+  // searches nearby values of phi, each with resolutions that may differ from gamma^phi.
   double best_departure = INFINITY;
-  // 6 % of resolution are 12 % of MACs, or 0.18 of phi. Small networks have larger steps: search 0.6 on both sides.
+  // A change of 6 % in resolution is 12 % in MACs, which is 0.18 in phi. Small networks have larger steps, so phi is
+  // searched 0.6 on both sides.
   constexpr int kSteps = 120;
   constexpr double kStep = 0.005;
   for (int step = kSteps; step > -kSteps; --step) {
@@ -125,12 +127,13 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
     try {
       candidate = compound(base, phi, c, dimensions);
     } catch (const Error&) {
-      continue;  // out of range, so larger than any target
+      continue;  // the network is out of range: it costs more than any target
     }
     const double centre = std::pow(c.gamma, phi) * static_cast<double>(base.resolution);
     const auto first = static_cast<std::int64_t>(std::ceil(centre * (1 - kResolutionSlack)));
     const auto last = static_cast<std::int64_t>(std::floor(centre * (1 + kResolutionSlack)));
-    // Binary search for the largest resolution whose cost does not exceed the target; cost never falls with resolution.
+    // Binary search for the largest resolution whose cost does not exceed the target. The cost never decreases when the
+    // resolution grows.
     std::int64_t fits = first - 1;
     for (std::int64_t over = last + 1; over - fits > 1;) {
       const std::int64_t middle = (fits + over) / 2;

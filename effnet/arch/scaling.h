@@ -30,10 +30,10 @@ struct Coefficients {  // defaults: the paper's grid search on B0 (section 4, st
   double alpha = 1.2;
   double beta = 1.1;
   double gamma = 1.15;
-  double constraint() const { return alpha * beta * beta * gamma * gamma; }  // about 2: cost grows by 2^phi
+  double constraint() const { return alpha * beta * beta * gamma * gamma; }  // about 2: the cost grows by 2^phi
 };
 
-struct Dimensions {  // the dimensions that phi scales
+struct Dimensions {  // which dimensions phi scales
   bool depth = true;
   bool width = true;
   bool resolution = true;

@@ -12,8 +12,8 @@ namespace {
 
 const ArchSpec& b0() { return variant("efficientnet_b0").spec; }
 
-// A cost by the rule of thumb d*w^2*r^2 on the rounded network. The exact cost is in effnet/graph, which this folder
-// may not use.
+// An approximate cost of the rounded network: depth * width^2 * resolution^2. effnet/graph has the exact cost, but this
+// folder may not use it.
 double toy_cost(const ArchSpec& spec) {
   double sum = 0;
   for (const StageSpec& stage : spec.stages)
@@ -22,11 +22,11 @@ double toy_cost(const ArchSpec& spec) {
 }
 
 TEST(Rounding, WidthFollowsTheOfficialCode) {
-  EXPECT_EQ(round_width(1.1, 32), 32);  // 35.2 -> 32, not below 0.9 * 35.2
+  EXPECT_EQ(round_width(1.1, 32), 32);  // 35.2 -> 32, which is not below 0.9 * 35.2
   EXPECT_EQ(round_width(1.2, 32), 40);  // 38.4
   EXPECT_EQ(round_width(1.1, 320), 352);
   EXPECT_EQ(round_width(0.35, 16), 8);  // 5.6: never below 8
-  EXPECT_EQ(round_width(0.5, 24), 16);  // 12: halves go up to 16
+  EXPECT_EQ(round_width(0.5, 24), 16);  // 12, halfway between 8 and 16: rounded up
   EXPECT_EQ(round_width(4.3, 16), 72);  // 68.8
   EXPECT_EQ(round_width(1.3, 10), 16);  // 13 -> 16
   EXPECT_EQ(round_width(1.49, 8), 16);  // 11.92 -> 8, which is below 0.9 * 11.92, so one step up
@@ -94,7 +94,7 @@ TEST(Compound, LiteKeepsStemHeadAndRepeatsOfFirstAndLastStage) {
   EXPECT_EQ(lite.stages[1].repeats, 6);
 }
 
-// For a sweep of targets: the cost never exceeds the target and is within 3 % of it.
+// For targets from 0.3 to 100 times B0's cost: the cost never exceeds the target and is within 3 % of it.
 TEST(Solve, ReachesTargetsFromBelow) {
   const double base = toy_cost(b0());
   for (double factor = 0.3; factor < 100; factor *= 1.37) {

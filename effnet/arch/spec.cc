@@ -93,7 +93,7 @@ void check_known(const NameTable<Value, kCount>& table, const std::string& key, 
   for (const auto& entry : table) {
     if (entry.first == value) return;
   }
-  throw input_error("{}: out of range (got {}, expected an enumerator)", key, static_cast<int>(value));
+  throw input_error("{}: out of range (got {}, expected a value of the enumeration)", key, static_cast<int>(value));
 }
 
 bool has_stages(const ArchSpec& spec) {
@@ -139,8 +139,10 @@ ArchSpec read_spec(const TomlTable& table) {
   spec.stem = read_stem(table.table("stem"), spec);
   for (const TomlTable& stage : table.tables("stages")) spec.stages.push_back(read_stage(stage));
   if (!has_stages(spec)) {
-    throw table.error("stages", fmt::format("wrong number of [[stages]] (got {}, expected {} to {})",
-                                            spec.stages.size(), kStages.low, kStages.high));
+    const std::string expected = fmt::format("{} to {} tables [[stages]]", kStages.low, kStages.high);
+    throw table.error("stages", table.has("stages") ? fmt::format("wrong number of stages (got {}, expected {})",
+                                                                  spec.stages.size(), expected)
+                                                    : expected);
   }
   spec.head = read_head(table.table("head"), spec);
   return spec;

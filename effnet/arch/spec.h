@@ -1,7 +1,7 @@
 // ArchSpec: the description of a network, as plain data that a person can write. effnet/graph lowers it to the Graph,
-// which all other code reads. Only here are batch-norm epsilon and padding dialect set.
+// which all other code reads. Batch norm's epsilon and the kind of padding are set only here.
 //
-// Sources: Tan & Le 2019, Table 1 and section 4; the fields of a stage are named as in the official builder.
+// Sources: Tan & Le 2019, Table 1 and section 4; the fields of a stage have the names of the official builder.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace effnet::arch {
 enum class Activation { none, relu, relu6, silu, hard_swish, sigmoid };
 EFFNET_API std::string_view name(Activation activation);
 
-// How a window operation pads an axis of n pixels with kernel k and stride s.
+// How a convolution or pooling pads an axis of n pixels, with kernel size k and stride s.
 enum class Padding {
   same,       // TensorFlow's SAME: ceil(n/s) outputs; if the padding is odd, the extra pixel is at the end
   symmetric,  // as usual in PyTorch: floor((k-1)/2) on both sides
@@ -33,20 +33,21 @@ struct StemSpec {
   std::int64_t stride = 2;
   Activation activation = Activation::silu;  // default: the network's
   Padding padding = Padding::same;           // default: the network's
-  PoolKind pool = PoolKind::none;            // after the activation, kernel 3, stride 2 (ResNet)
-  bool scale_width = true;                   // false: compound scaling does not change it (Lite)
+  PoolKind pool = PoolKind::none;            // ResNet: a pool with kernel 3 and stride 2 after the activation
+  bool scale_width = true;                   // false: compound scaling does not change the channels (Lite)
   friend bool operator==(const StemSpec&, const StemSpec&) = default;
 };
 
-// `repeats` blocks of one kind. The first block has the stage's stride and changes the number of channels.
+// `repeats` blocks of one kind. The first block has the stage's stride and changes the number of channels; the others
+// have stride 1.
 struct StageSpec {
   std::string block = "mbconv";  // a row of effnet/graph/blocks.cc
   std::int64_t repeats = 1;
-  std::int64_t channels = 16;  // output channels. bottleneck: inner width (output is 4x); AmoebaNet cell: filters F
+  std::int64_t channels = 16;  // output channels. bottleneck: inner channels (4x at the output); AmoebaNet: F
   std::int64_t kernel = 3;
   std::int64_t stride = 1;
-  std::int64_t expand = 1;    // mbconv: expanded width = block input channels * expand
-  double se = 0;              // mbconv: squeeze width = max(1, int(se * block INPUT channels)); 0: none
+  std::int64_t expand = 1;    // mbconv: expanded channels = block input channels * expand
+  double se = 0;              // mbconv: squeezed channels = max(1, int(se * block INPUT channels)); 0: no SE
   bool skip = true;           // add the block's input to its output if the stride is 1 and the shapes are equal
   bool stride_first = false;  // bottleneck: true puts the stride in the first 1x1 (original), false in the 3x3 (v1.5)
   bool scale_depth = true;    // false: compound scaling does not change the repeats (first and last stage of Lite)
@@ -70,7 +71,7 @@ struct ArchSpec {
   Padding padding = Padding::same;
   double bn_epsilon = 1e-3;
   double bn_momentum = 0.99;  // moving = momentum * moving + (1 - momentum) * batch (TensorFlow's convention)
-  double dropout = 0.2;       // before the classifier
+  double dropout = 0.2;       // rate of the dropout before the classifier
   double drop_path = 0.2;     // block i of N (i from 0) drops its branch with probability drop_path * i / N
   bool scalable = true;       // false: compound scaling is an error (AmoebaNet)
   std::string preprocessing = "official";  // a rule in effnet/base/preprocessing_rules.h

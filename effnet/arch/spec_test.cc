@@ -69,7 +69,9 @@ TEST(ArchText, ErrorForWrongValueHasLineAndColumn) {
   EXPECT_THAT(message("name = 'n'\npadding = 'smae'\n[[stages]]\nchannels = 8\n"),
               HasSubstr("unknown padding (got 'smae', expected same, symmetric or valid)"));
   EXPECT_THAT(message("name = 'n'\n[[stages]]\nrepeats = 1\n"), HasSubstr("channels is missing"));
-  EXPECT_THAT(message("name = 'n'\n"), HasSubstr("stages"));
+  EXPECT_THAT(message("name = 'n'\n"), HasSubstr("stages is missing (expected 1 to 100 tables [[stages]])"));
+  EXPECT_THAT(message("name = 'n'\nstages = []\n"),
+              HasSubstr("stages: wrong number of stages (got 0, expected 1 to 100"));
   EXPECT_THAT(message("[[stages]]\nchannels = 8\n"), HasSubstr("name is missing"));
   EXPECT_THAT(message("name = 'n'\nbn_epsilon = nan\n[[stages]]\nchannels = 8\n"),
               HasSubstr("bn_epsilon: wrong value"));
@@ -85,7 +87,8 @@ void visit_all(ArchSpec& spec, Visit visit) {
   visit_head(spec.head, visit);
 }
 
-// Replaces number `index` of `spec` by change(value, range). Returns its key, or "" if there are fewer numbers.
+// Replaces number `index` of `spec` by change(value, range). Returns the key of the number, or "" if the spec has fewer
+// numbers.
 template <class Change>
 std::string change_number(ArchSpec& spec, int index, Change change) {
   std::string changed;
@@ -108,7 +111,7 @@ bool check_accepts(const ArchSpec& spec) {
   return true;
 }
 
-// check() applies the same ranges to a struct as parse() to a file.
+// check() applies to a struct the same ranges as parse() applies to a file.
 TEST(ArchRanges, CheckAndParseAcceptTheSameNumbers) {
   const auto low = [](auto, const auto& range) { return range.low; };
   const auto high = [](auto, const auto& range) { return range.high; };

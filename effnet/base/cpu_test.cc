@@ -12,12 +12,12 @@ std::string model_in(const std::string& text) {
   return cpu_model_in(in);
 }
 
-TEST(CpuModel, X86IsTheModelName) {
+TEST(CpuModel, OnX86IsTheModelName) {
   EXPECT_EQ(model_in("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel\t\t: 17\nmodel name\t: AMD EPYC 9B14\n"),
             "AMD EPYC 9B14");
 }
 
-TEST(CpuModel, ArmIsImplementerAndPartOfEachKindOfCore) {
+TEST(CpuModel, OnArmIsImplementerAndPartOfEachKindOfCore) {
   const std::string core =
       "BogoMIPS\t: 50.00\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU part\t: ";
   EXPECT_EQ(model_in(core + "0xd0c\n\n" + core + "0xd0c\n"), "ARM implementer 0x41 part 0xd0c");

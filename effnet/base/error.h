@@ -14,7 +14,7 @@
 
 namespace effnet {
 
-// The values are the process exit codes of docs/cli.
+// The values are the exit codes of the process (docs/cli.md).
 enum class ErrorCode {
   internal = 1,     // a bug in effnet
   usage = 2,        // wrong options, values out of range, an unreachable target

@@ -3,5 +3,5 @@
 #pragma once
 
 #define EFFNET_API __attribute__((visibility("default")))
-// For private nested types of a public class, which would otherwise be exported with the class.
+// For private nested types of a public class. Without this mark they would be exported with the class.
 #define EFFNET_HIDDEN __attribute__((visibility("hidden")))

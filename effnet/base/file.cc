@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxLinks = 40;  // the kernel's limit
+constexpr int kMaxLinks = 40;  // the kernel's limit of symbolic links in one path
 
 std::string reason(int code) { return std::strerror(code); }
 
@@ -38,7 +38,7 @@ Error not_writable_kind(const fs::path& path, unsigned mode) {
 
 // Creates a new file and returns its descriptor, or -1 with errno. Replaces the six X at the end of `path` by random
 // letters and digits. Unlike mkostemp() it takes a mode, to which the kernel applies the umask. A library cannot read
-// the umask itself: reading it means setting it, for all threads of the process.
+// the umask itself: umask() returns the old value only when it sets a new one, for all threads of the process.
 int open_new(std::string& path, mode_t mode) {
   constexpr std::string_view kDigits = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   constexpr std::size_t kRandom = 6;

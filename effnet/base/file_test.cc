@@ -18,7 +18,7 @@
 #include "effnet/base/asleep_testing.h"
 #include "effnet/base/error.h"
 
-// Replaces the C library's umask(), so that a test can count the calls. The umask belongs to the whole process.
+// Replaces the C library's umask(), so that a test can count the calls.
 namespace {
 std::atomic<int> umask_calls = 0;
 }

@@ -14,7 +14,7 @@ using FileId = std::pair<std::uint64_t, std::uint64_t>;  // device and inode: th
 
 struct FolderEntry {
   std::string name;
-  unsigned mode = 0;  // file type bits of st_mode, links followed; 0 for a dangling link
+  unsigned mode = 0;  // file type bits of st_mode; of a link: of its target, 0 if that is missing
   FileId id{};        // not set for regular files
 
   bool is_folder() const noexcept;
@@ -22,8 +22,8 @@ struct FolderEntry {
   bool is_hidden() const noexcept { return name.starts_with('.'); }
 };
 
-// All entries except "." and "..", sorted by name. Throws Error(input) with the folder's path if it cannot be read, and
-// Error(interrupted).
+// All entries except "." and "..", sorted by name. Throws Error(input) with the folder's path if the folder cannot be
+// read, and Error(interrupted) after a signal.
 std::vector<FolderEntry> list_folder(const std::filesystem::path& folder);
 
 // The ids of the folder and of all its parents, first along the path as written, then along the path with all links

@@ -10,10 +10,10 @@
 namespace effnet {
 namespace {
 
-// The handler runs in any thread and writes these; all threads read them. So they are atomic, and lock-free as a signal
-// handler needs.
+// The handler may run in any thread and writes these flags; all threads read them. So the flags are atomic. A signal
+// handler may use only lock-free atomics.
 std::atomic<bool> signal_seen = false;
-std::atomic<bool> end_requested = false;  // by SIGINT or SIGTERM; SIGHUP (a closed terminal) does not count
+std::atomic<bool> end_requested = false;  // set by SIGINT or SIGTERM, not by SIGHUP (a closed terminal)
 static_assert(std::atomic<bool>::is_always_lock_free);
 thread_local int deferred = 0;
 

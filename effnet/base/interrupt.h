@@ -16,8 +16,8 @@ void check_interrupt();  // throws Error(interrupted) if a signal has arrived
 void block_signals();
 void unblock_signals();
 
-// While an object of this class exists, check_interrupt() does not throw on this thread. For saving a checkpoint after
-// the signal: the write must not stop half way.
+// While an object of this class exists, check_interrupt() does not throw on this thread. Used to save a checkpoint
+// after a signal: the write must not stop half way.
 class DeferInterrupts {
  public:
   DeferInterrupts() noexcept;

@@ -21,8 +21,8 @@ ErrorCode code_of_check() {
   return {};
 }
 
-// Each case runs in its own process, because the flag is never cleared. They end with std::exit, not _exit, so that the
-// thread sanitizer can set its exit code.
+// Each case runs in its own process, because the flag is never cleared. The processes end with std::exit, not _exit, so
+// that the thread sanitizer can set its exit code.
 class Interrupt : public testing::TestWithParam<int> {};
 
 // The threads read the flag while the handler writes it: builds with the thread sanitizer would report a data race.
@@ -54,7 +54,7 @@ TEST_P(Interrupt, ASecondSignalEndsTheProcess) {
   EXPECT_EXIT(end_twice(), testing::ExitedWithCode(130), "");
 }
 
-TEST_P(Interrupt, CheckDoesNotThrowWhileInterruptsAreHeld) {
+TEST_P(Interrupt, CheckDoesNotThrowWhileInterruptsAreDeferred) {
   const auto hold = [signal = GetParam()] {
     install_interrupt_handlers();
     std::raise(signal);
@@ -76,7 +76,7 @@ TEST(Hangup, SetsTheFlagAndNeverEndsTheProcess) {
     std::raise(SIGHUP);
     if (!interrupted()) std::exit(1);
     std::raise(SIGHUP);
-    std::raise(SIGTERM);  // counts as the first, because SIGHUP does not count
+    std::raise(SIGTERM);  // the first signal that counts, because SIGHUP does not
     std::raise(SIGHUP);
     std::exit(code_of_check() == ErrorCode::interrupted ? 0 : 2);
   };

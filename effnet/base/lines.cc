@@ -74,7 +74,7 @@ bool CsvRows::next() {
   fields_.assign(1, {});
   line_ = next_line_;
   ended_ = false;
-  bool quoted = false, closed = false;  // inside quotes; after the closing quote
+  bool quoted = false, closed = false;  // quoted: inside quotes; closed: after the closing quote
   const auto is_padding = [&](char c) { return by_hand && c != separator_ && (c == ' ' || c == '\t'); };
   for (std::size_t at = 0; at < rest_.size(); ++at) {
     const char c = rest_[at];
@@ -109,8 +109,8 @@ bool CsvRows::next() {
       quoted = true;
     } else if (closed || (c == '"' && !by_hand)) {
       throw error(
-          fmt::format("field {}: a quote inside the field (expected quotes around the whole field, and \"\" "
-                      "for a quote inside)",
+          fmt::format("field {}: misplaced quote (expected quotes around the whole field, and \"\" for each quote "
+                      "inside it)",
                       fields_.size()));
     } else {
       field += c;
@@ -118,8 +118,9 @@ bool CsvRows::next() {
     if (fields_.back().size() > kMaxFieldBytes)
       throw error(fmt::format("field {} is too long (got more than {} bytes)", fields_.size(), kMaxFieldBytes));
   }
-  // The file ends within a row. In a file that effnet wrote, a quoted field that is still open after a line end is an
-  // error; within its first line it is the last row of an interrupted write, which the caller sees by ended().
+  // The file ends within a row. If effnet wrote the file, an interrupted write leaves such a row: the row is returned,
+  // and ended() is false. A quoted field that is still open is an error with From::people, and with From::effnet if it
+  // already contains a line end.
   if (quoted && (by_hand || next_line_ > line_))
     throw error(fmt::format("field {}: the closing quote is missing", fields_.size()));
   end_field(closed);

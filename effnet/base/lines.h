@@ -24,7 +24,8 @@ std::vector<std::string_view> text_lines(std::string_view text, std::string_view
 class CsvRows {
  public:
   enum class From {
-    effnet,  // written with csv_field(): the separator is a comma, blanks are kept, a quote inside a field is an error
+    effnet,  // written with csv_field(): the separator is a comma; blanks are kept; a quote inside an unquoted field is
+             // an error
     people,  // the separator is the first of comma, tab and semicolon that the first line contains; blanks around a
              // field are removed; a quote inside an unquoted field is an ordinary character
   };

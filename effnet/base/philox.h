@@ -49,8 +49,8 @@ inline double from_integer(std::uint64_t value) noexcept {
   return std::bit_cast<double>(value | 0x4330000000000000) - 0x1p52;
 }
 
-// ln x for x in [2^-40, 1]: x = m * 2^k with m in [sqrt(1/2), sqrt(2)], ln m = 2 artanh((m-1)/(m+1)). The series ends
-// with s^17: relative error below 1e-14.
+// ln x for x in [2^-40, 1]. x = m * 2^k with m in [sqrt(1/2), sqrt(2)], and ln m = 2 artanh(s) with s = (m-1)/(m+1).
+// The series of artanh ends with s^17: the relative error is below 1e-14.
 inline double log_below_one(double x) noexcept {
   constexpr std::uint64_t kRootHalf = 0x3fe6a09e667f3bcd;
   const auto bits = std::bit_cast<std::uint64_t>(x);
@@ -164,7 +164,7 @@ class Philox {
   static constexpr std::uint32_t high(std::uint64_t value) noexcept { return static_cast<std::uint32_t>(value >> 32); }
   static constexpr float unit(std::uint32_t word) noexcept { return static_cast<float>(word >> 8) * 0x1p-24F; }
 
-  // Computes the blocks index .. index + kLanes - 1: x[word][block].
+  // Computes the blocks index .. index + kLanes - 1. The result is x[word][block].
   void blocks(std::uint64_t index, Lanes& x) const noexcept {
     for (std::size_t j = 0; j < kLanes; ++j) {
       x[0][j] = low(index + j);

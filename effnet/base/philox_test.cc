@@ -10,7 +10,7 @@ namespace effnet {
 namespace {
 
 // kat_vectors of the Random123 distribution, "philox4x32 10".
-TEST(Philox, KnownAnswers) {
+TEST(Philox, MatchesThePublishedTestVectors) {
   EXPECT_EQ(philox4x32_10({0, 0, 0, 0}, {0, 0}), (PhiloxCounter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   constexpr std::uint32_t f = 0xffffffff;
   EXPECT_EQ(philox4x32_10({f, f, f, f}, {f, f}), (PhiloxCounter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
@@ -18,7 +18,7 @@ TEST(Philox, KnownAnswers) {
             (PhiloxCounter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
-TEST(Philox, CounterLayout) {
+TEST(Philox, CounterIsIndexAndStreamAndKeyIsSeed) {
   const Philox numbers(0x299f31d0a4093822, 0x0370734413198a2e);
   EXPECT_EQ(numbers.block(0x85a308d3243f6a88), (PhiloxCounter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
@@ -29,11 +29,11 @@ TEST(Philox, StreamOfIsFnv1a) {  // draft-eastlake-fnv, appendix C
   EXPECT_EQ(stream_of("foobar"), 0x85944171f73967e8U);
 }
 
-// A range of a stream, of any offset and length, equals the single numbers.
-TEST(Philox, FillEqualsElements) {
+// For any offset and length, fill_uniform() and fill_normal() give the same numbers as uniform() and normal().
+TEST(Philox, FillsEqualSingleNumbers) {
   const Philox numbers(7, stream_of("x"));
   const std::uint64_t firsts[] = {
-      0, 1, 2, 3, 5, 63, (std::uint64_t{1} << 34) - 7};  // in the last, the block index exceeds 32 bits
+      0, 1, 2, 3, 5, 63, (std::uint64_t{1} << 34) - 7};  // with the last one, the block index exceeds 32 bits
   for (const std::uint64_t first : firsts) {
     for (const std::size_t count : {0, 1, 3, 4, 61, 64, 65, 200}) {
       std::vector<float> uniform(count), normal(count);
@@ -75,9 +75,10 @@ TEST(Philox, ExtremeWordsStayFinite) {
   }
 }
 
-// n = 2^18 numbers with a fixed seed. The bounds are 5 standard errors of each statistic: sd / sqrt(n) for a mean,
-// sd of x^2 / sqrt(n) for the variance, sqrt(p(1-p)/n) for a proportion.
-TEST(Philox, Moments) {
+// n = 2^18 numbers with a fixed seed. The bounds are 5 standard errors. The standard error of a mean is sd / sqrt(n):
+// the sd is 1 for a standard normal x and for x * next x, sqrt(2) for x^2, sqrt(15) for x^3, sqrt(1/12) for a uniform
+// number, and sqrt(p(1-p)) for a proportion p (here 0.05: |x| > 1.96).
+TEST(Philox, MomentsMatchTheDistributions) {
   constexpr std::size_t n = 1 << 18;
   const double root = std::sqrt(static_cast<double>(n));
   const Philox numbers(42, 0);

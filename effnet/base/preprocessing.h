@@ -14,12 +14,14 @@
 namespace effnet {
 
 enum class Filter {
+  // As in Pillow: antialiased, 8-bit result after each pass, bicubic with a = -0.5.
   box,
   bilinear,
   bicubic,
-  lanczos,  // these four as in Pillow: antialiased, 8-bit result after each pass, bicubic a = -0.5
+  lanczos,
+  // As in TensorFlow 1: no half-pixel centres, no antialiasing, float result, bicubic with a = -0.75.
   tf_bilinear,
-  tf_bicubic,  // these two as in TensorFlow 1: no half-pixel centres, no antialiasing, float result, bicubic a = -0.75
+  tf_bicubic,
 };
 EFFNET_API std::string_view name(Filter filter);
 EFFNET_API Filter filter_named(std::string_view text);  // throws Error(input) that lists the names
@@ -34,10 +36,11 @@ EFFNET_API CropOrder crop_order_named(std::string_view text);
 struct Preprocessing {
   std::string rule = "custom";  // the rule's name: official, pillow, torchvision, ...
   Size crop{224, 224};          // the network's input size in pixels
-  Size resize{256, 256};        // size of the resized image that contains the crop (crop_first: before cropping, scaled
-                                // by the same factor as the crop)
+  // resize_first: the size to which the image is resized before the crop. crop_first: only crop / resize matters, the
+  // fraction of the short side that is kept.
+  Size resize{256, 256};
   CropOrder order = CropOrder::crop_first;
-  bool fixed_margin = true;  // at another resolution, true keeps resize - crop (official), false keeps resize / crop
+  bool fixed_margin = true;  // at() keeps resize - crop if true (official), resize / crop if false
   Filter filter = Filter::tf_bicubic;
   std::array<double, 3> mean{0.485, 0.456, 0.406};  // of R, G, B in 0..1; input = (rgb/255 - mean) / std
   std::array<double, 3> std{0.229, 0.224, 0.225};

@@ -16,7 +16,9 @@ struct Rule {
   std::int64_t margin;  // 32 is CROP_PADDING of the official code
   Filter filter;
   Filter lite_filter;
-  bool lite_in_bytes;  // lite: true (x-127)/128 as in the official Lite code, false mean and std 0.5 as in Pillow ports
+  // For the normalisation "lite". true: (x - 127) / 128 for a byte x, as in the official Lite code. false: mean and
+  // standard deviation 0.5, as in the ports that use Pillow.
+  bool lite_in_bytes;
 };
 constexpr Rule kRules[] = {
     {"official", CropOrder::crop_first, true, 32, Filter::tf_bicubic, Filter::tf_bilinear, true},

@@ -10,13 +10,19 @@
 
 namespace effnet {
 
-// rule            resize -> crop, filter
-//   official      centre square of size/(size+32) of the short side, TF1 bicubic (224: 256); lite: TF1 bilinear
-//   pillow        short side to size+32, centre crop, Pillow's bicubic
-//   timm          short side to floor(size/0.875), centre crop, Pillow's bicubic
-//   torchvision   short side to floor(size*256/224), centre crop, Pillow's bilinear
-//   whole         short side to size, centre crop, Pillow's bicubic: for small images, whose border must not be lost
-// normalisation   imagenet | inception (0.5, 0.5) | lite: (x-127)/128 under `official`, 0.5 and 0.5 under the others
+// `size` is a side of `resolution` in pixels.
+// rule            how an image becomes size x size pixels
+//   official      cuts out the centre square with size/(size+32) of the short side (for size 224: 224/256), then
+//                 resizes it to size with TensorFlow 1's bicubic filter (normalisation lite: bilinear)
+//   pillow        resizes the short side to size+32 with Pillow's bicubic filter, then takes the centre crop
+//   timm          resizes the short side to floor(size/0.875) with Pillow's bicubic filter, then takes the centre crop
+//   torchvision   resizes the short side to floor(size*256/224) with Pillow's bilinear filter, then the centre crop
+//   whole         resizes the short side to size with Pillow's bicubic filter, then takes the centre crop: for small
+//                 images, whose border must not be lost
+// normalisation   how a value x (a byte, 0 to 255) becomes a number
+//   imagenet      ImageNet's mean and standard deviation of each channel
+//   inception     mean 0.5 and standard deviation 0.5 of x/255
+//   lite          rule official: (x-127)/128; other rules: as inception
 // Throws Error(input) that lists the known names.
 EFFNET_API Preprocessing preprocessing_rule(std::string_view rule, std::string_view normalisation, Size resolution);
 

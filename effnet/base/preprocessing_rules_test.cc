@@ -52,8 +52,8 @@ TEST(PreprocessingRules, TreatHeightAndWidthSeparately) {
   EXPECT_EQ(got.resize, (Size{132, 332}));
 }
 
-// preprocessing_rule() for a size equals a rule of another size, moved there with at().
-TEST(PreprocessingRules, AgreeWithAt) {
+// A rule for size 224 that at() changes to size 448 equals the rule that preprocessing_rule() gives for 448.
+TEST(PreprocessingRules, AtGivesTheRuleOfTheNewSize) {
   for (const std::string_view rule : {"official", "pillow", "timm", "torchvision", "whole"}) {
     const Preprocessing at_224 = preprocessing_rule(rule, "imagenet", {224, 224});
     EXPECT_EQ(at_224.at({448, 448}), preprocessing_rule(rule, "imagenet", {448, 448})) << rule;

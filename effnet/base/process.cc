@@ -64,8 +64,8 @@ ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
 }
 
 double process_age_s() {
-  // Field 22 is the start time in clock ticks since boot. Field 2 is the program's name in parentheses. The name itself
-  // may contain blanks and parentheses, so the last ")" ends it.
+  // Field 22 of /proc/self/stat is the start time in clock ticks since boot. Field 2 is the program's name in
+  // parentheses. The name itself may contain blanks and parentheses, so the last ")" ends it.
   std::ifstream file("/proc/self/stat");
   std::string text((std::istreambuf_iterator<char>(file)), {});
   const std::size_t name_end = text.rfind(')');

@@ -9,8 +9,8 @@ namespace effnet {
 struct ProcessResult {
   bool started = false;  // false: the program could not be started
   int exit_code = -1;    // 128 + signal number if a signal ended it
-  std::string errors;    // Keep::errors: the last 4 KB of its stderr
-  std::string output;    // Keep::output: the last 4 KB of its stdout
+  std::string errors;    // with Keep::errors: the last 4 KB of the program's stderr
+  std::string output;    // with Keep::output: the last 4 KB of the program's stdout
 };
 
 enum class Keep { errors, output };
@@ -20,7 +20,7 @@ enum class Keep { errors, output };
 // Error(interrupted) is thrown.
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep = Keep::errors);
 
-// Seconds since this process was created; execv does not reset it. 0 if /proc does not tell.
+// Seconds since this process was created; execv does not reset it. Returns 0 if /proc does not give the start time.
 double process_age_s();
 
 }  // namespace effnet

@@ -28,8 +28,8 @@ void check_thread_limit(int count) {
   end.set_value();
   for (std::thread& thread : threads) thread.join();
   if (!failure) return;
-  throw environment_error("the system lets this process start too few threads (got {}, expected {}: {})",
-                          threads.size(), count, failure->message())
+  throw environment_error("too few threads can be started (got {}, expected {}: {})", threads.size(), count,
+                          failure->message())
       .with_hint("use a smaller --threads, or raise the limit: ulimit -u, or the container's pids limit");
 }
 
@@ -46,8 +46,7 @@ void check_file_limit(int count) {
   if (needed <= limit.rlim_cur) return;
   const rlimit raised{.rlim_cur = std::min(needed, limit.rlim_max), .rlim_max = limit.rlim_max};
   if (raised.rlim_cur >= needed && ::setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
-  throw environment_error("this process may open too few files (got a limit of {}, expected at least {})",
-                          limit.rlim_max, needed)
+  throw environment_error("the limit of open files is too low (got {}, expected at least {})", limit.rlim_max, needed)
       .with_hint("raise the limit: ulimit -n");
 }
 

@@ -1,5 +1,5 @@
-// Checks before a run that the system's limits allow the threads and open files that the run needs. Libraries that
-// reach such a limit later wait for ever, or end the process without a message.
+// Checks, made before a run, that the system's limits allow the threads and open files that the run needs. Libraries
+// that reach such a limit later wait for ever, or end the process without a message.
 #pragma once
 
 namespace effnet {

@@ -40,7 +40,7 @@ TEST(ProcessLimits, TooFewFilesAreAnError) {
                 limit_files(24, 24);
                 check_file_limit(100);
               }),
-              testing::ExitedWithCode(4), "got a limit of 24, expected at least 1[0-9][0-9]");
+              testing::ExitedWithCode(4), "got 24, expected at least 1[0-9][0-9]");
 }
 
 // The soft limit is often far below the hard limit, and a process may raise it.
@@ -56,8 +56,8 @@ TEST(ProcessLimits, TheSoftLimitIsRaised) {
 }
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-// Address space of 600 MB for stacks of 8 MB: enough for some threads, not for a thousand. (The limit on the number of
-// processes cannot be used here, because it does not apply to root.)
+// Limits the address space to 600 MB. With stacks of 8 MB, this is enough for some threads, but not for a thousand.
+// (The limit on the number of processes cannot be used here, because it does not apply to root.)
 TEST(ProcessLimits, TooFewThreadsAreAnError) {
   EXPECT_EXIT(end_with([] {
                 const rlimit limit{600 << 20, 600 << 20};

@@ -34,8 +34,8 @@ class Draws {
         std::floor(static_cast<double>(high << 24 | low) * 0x1p-48 * static_cast<double>(n)));
   }
   bool chance(double probability) noexcept { return uniform() < probability; }
-  // Uses two numbers, the first with an even index: Philox makes a pair of normals from exactly such two numbers, so
-  // that no other draw uses the same random bits.
+  // Consumes two numbers of the sequence, the first at an even index. Philox computes a normal from exactly these two
+  // numbers, so no other draw uses the same random bits.
   double normal() noexcept {
     const std::uint64_t first = next_ + next_ % 2;
     next_ = first + 2;

@@ -7,8 +7,9 @@
 namespace effnet {
 namespace {
 
-// Successive draws of different kinds are independent: the correlation of n pairs has a standard error of 1 / sqrt(n).
-// For a normal, the square is tested too, because its angle and its radius come from different random words.
+// Successive draws of different kinds are independent: their products have mean 0. A normal is made from two random
+// words, one for its radius and one for its angle. A correlation with the radius alone shows only in the square, so the
+// square is tested too.
 TEST(Draws, SuccessiveDrawsOfDifferentKindsAreIndependent) {
   constexpr int kPairs = 40000;
   double before = 0, after = 0, before_square = 0, after_square = 0;
@@ -22,7 +23,8 @@ TEST(Draws, SuccessiveDrawsOfDifferentKindsAreIndependent) {
     before_square += u * (x * x - 1);
     after_square += v * (x * x - 1);
   }
-  // Standard deviations: uniform sqrt(1/12), x 1, x^2 - 1 sqrt(2).
+  // The bounds are 5 standard errors of a sum. The standard deviation is sqrt(1/12) for a uniform number, 1 for x and
+  // sqrt(2) for x^2 - 1.
   const double bound = 5 * std::sqrt(kPairs / 12.0);
   EXPECT_LT(std::abs(before), bound);
   EXPECT_LT(std::abs(after), bound);

@@ -23,7 +23,7 @@ TEST(Text, NearestIsEmptyWithoutASimilarWord) {
   EXPECT_EQ(nearest("", words), std::nullopt);
 }
 
-TEST(Text, ListsAndNumbers) {
+TEST(Text, ListsAndNumbersAreReadable) {
   EXPECT_EQ(one_of({"a"}), "a");
   EXPECT_EQ(one_of({"a", "b", "c"}), "a, b or c");
   EXPECT_EQ(grouped(0), "0");
@@ -37,7 +37,7 @@ TEST(Text, ListsAndNumbers) {
   EXPECT_EQ(abbreviated(12), "12");
 }
 
-TEST(Text, Sizes) {
+TEST(Text, SquareSizesHaveOneNumber) {
   EXPECT_EQ(to_string(Size{300, 200}), "300x200");
   EXPECT_EQ(to_string(Size{224, 224}), "224");
 }

@@ -33,8 +33,8 @@ constexpr int kMaxMembers = 1024;
 constexpr std::size_t kLine = 128;
 // Number of other members' ranges in which a member looks for tasks at the end. The caller looks in all.
 constexpr int kHelpedRanges = 8;
-// How long a thread spins before it sleeps. Waking a sleeping thread costs about as much, so that spinning at most
-// doubles the loss.
+// How long a thread spins before it sleeps. Waking a sleeping thread takes about as long. So, in the worst case,
+// spinning doubles the lost time.
 constexpr auto kSpinTime = std::chrono::microseconds(50);
 
 #if defined(__x86_64__) || defined(__i386__)

@@ -44,11 +44,12 @@ class ThreadTeam {
     // Calls task(context, index, member) exactly once for each index in [0, tasks), on any member (0 is the caller).
     // Returns when all tasks have finished; everything that they wrote is then visible.
     //
-    // Each member has a range of consecutive tasks. If neighbouring tasks access the same memory in successive steps, a
-    // member finds it in its own cache. Another core's cache costs three times as much, and three times as much again
-    // if the cores share no cache. The last `common` tasks belong to no range: a member that has finished its range
-    // claims them in order. After them, members take tasks from each other's ranges. (A member that looks for tasks
-    // while the caller starts a step may begin with a task of another member's range.)
+    // Each member has a range of consecutive tasks. If tasks with the same index access the same memory in successive
+    // steps, a member finds this memory in its own cache. Reading from another core's cache takes three times as long;
+    // if the two cores share no cache, it takes longer by another factor of three. The last `common` tasks belong to no
+    // range: a member that has finished its range claims them in order. After them, members take tasks from each
+    // other's ranges. (A member that looks for tasks while the caller starts a step may begin with a task of another
+    // member's range.)
     //
     // Tasks must not throw. step() does not allocate. With one member or one task it is a plain loop.
     using Task = void (*)(void* context, std::int64_t index, int member) noexcept;

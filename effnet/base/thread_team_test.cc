@@ -44,8 +44,8 @@ TEST_P(ThreadTeamTest, VisitsEveryIndexOnce) {
 }
 
 // The context of each step is a local variable that does not exist after the step, and the number of tasks changes. A
-// late member that used an old step would write to freed memory, and the sanitizers would report it.
-TEST_P(ThreadTeamTest, ManyTinyStepsOneAfterTheOther) {
+// late member that used the data of an old step would write to freed memory, and the sanitizers would report it.
+TEST_P(ThreadTeamTest, LateMembersNeverUseAnOldStep) {
   ThreadTeam team(GetParam());
   std::int64_t wrong = 0;
   for (int round = 0; round < 20; ++round) {
@@ -60,7 +60,8 @@ TEST_P(ThreadTeamTest, ManyTinyStepsOneAfterTheOther) {
   EXPECT_EQ(wrong, 0);
 }
 
-// Each step rotates a ring of plain values by one: it reads values that other members wrote in the previous step.
+// Each step rotates an array of values (not atomic) by one position: it reads values that other members wrote in the
+// previous step.
 TEST_P(ThreadTeamTest, EachStepSeesAllWritesOfThePreviousStep) {
   constexpr std::size_t kSize = 37;
   ThreadTeam team(GetParam());
@@ -80,7 +81,8 @@ TEST_P(ThreadTeamTest, EachStepSeesAllWritesOfThePreviousStep) {
   EXPECT_EQ(from, expected);
 }
 
-// Pauses of about the time that members spin: some members sleep, some are about to, and some still spin.
+// The caller pauses 0 to 119 us between steps; members spin for 50 us before they sleep. So some members sleep, some
+// are about to, and some still spin when a step begins.
 TEST_P(ThreadTeamTest, StepsWorkWhileMembersFallAsleep) {
   ThreadTeam team(GetParam());
   ThreadTeam::Run run(team);
@@ -127,7 +129,7 @@ TEST_P(ThreadTeamTest, MembersTakeTheirOwnRangeThenCommonTasks) {
       ++arrived;
       while (arrived < number * members) std::this_thread::yield();
     };
-    run.step(members, [&](std::int64_t, int) { barrier(1); });  // so that all threads run
+    run.step(members, [&](std::int64_t, int) { barrier(1); });  // returns after all threads have started
     wait_until_others_sleep();
     std::vector<std::vector<std::int64_t>> taken(static_cast<std::size_t>(members));
     run.step(

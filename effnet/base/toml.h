@@ -33,7 +33,8 @@ class TomlTable {
   TomlTable table(std::string_view key) const;                  // an empty table if absent
   std::vector<TomlTable> tables(std::string_view key) const;    // an array of tables; empty if absent
 
-  // An error about this key's value (or about the table, if the key is absent): "SOURCE:LINE:COLUMN: message".
+  // Returns an error about this key's value: "SOURCE:LINE:COLUMN: KEY: message". If the key is absent, the error says
+  // that it is missing, with `message` as the expected value.
   Error error(std::string_view key, std::string_view message) const;
   // Throws Error(input) for the first key of this table that has not been read.
   void finish() const;

@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     EFFNET_CHECK(arch::parse(arch::print(spec), "printed.toml") == spec);
     std::int64_t blocks = 0;
     for (const arch::StageSpec& stage : spec.stages) blocks += stage.repeats;
-    if (blocks > 100) return 0;  // bounds the time: the size of a graph grows with its repeats
+    if (blocks > 100) return 0;  // limits the time: a graph grows with its number of blocks
     graph::activation_memory(graph::lower(spec));
     graph::costs(graph::lower(spec));
   } catch (const Error& error) {

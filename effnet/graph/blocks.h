@@ -16,15 +16,16 @@ struct BlockContext {
   Builder& builder;
   const arch::ArchSpec& arch;
   const arch::StageSpec& stage;
-  std::string name;                // "stages.2.1": the prefix of its nodes
+  std::string name;                // "stages.2.1": the prefix of the names of its nodes
   NodeId current;                  // output of the previous block: this block's input
-  std::optional<NodeId> previous;  // input of the previous block, which cells also read; empty for the first block
+  std::optional<NodeId> previous;  // input of the previous block (AmoebaNet reads it too); empty for the first block
   std::int64_t stride;             // the stage's stride for its first block, else 1
   double drop_path;                // probability with which training drops this block's branch
 
   const Chw& shape(NodeId id) const { return builder.shape(id); }
 
-  // Each adds nodes named "<name>.<part>.<conv|bn|act>" (conv: "<name>.<part>") and returns the last one.
+  // Each function adds nodes and returns the last one. conv_bn_act() adds "<name>.<part>.conv", "<name>.<part>.bn" and
+  // "<name>.<part>.act"; conv_bn() adds the first two, act() only the third. conv() adds "<name>.<part>".
   NodeId conv(std::string_view part, NodeId in, const Conv& op);
   NodeId conv_bn(std::string_view part, NodeId in, Conv op);
   NodeId conv_bn_act(std::string_view part, NodeId in, Conv op);

@@ -1,9 +1,10 @@
-// The two cells of AmoebaNet-B (Real et al. 2018; official models/official/amoeba_net): a table of five combinations
-// each.
+// The two cells of AmoebaNet-B (Real et al. 2018; official models/official/amoeba_net): each is a table of five
+// combinations.
 //
-// A cell reads the current output (h0) and the output before it (h1), both converted to F channels and the same size.
-// Combination i gives h[2+i] = left(h[a]) + right(h[b]). In a reduction cell, only operations that read h0 or h1 have
-// stride 2. The cell's output is the concatenation of the listed states: 4F channels (normal) or 2F (reduction).
+// A cell has states h. h0 is the output of the previous block, h1 the output of the block before it, both converted to
+// F channels and the same size. Combination i computes h[2+i] = left(h[a]) + right(h[b]); its `state` members are a and
+// b. In a reduction cell, only operations that read h0 or h1 have stride 2. The cell's output is the concatenation of
+// the states listed in `outputs`: 4F channels (normal) or 2F (reduction).
 #include <array>
 
 #include "effnet/base/error.h"
@@ -55,7 +56,8 @@ struct CellBuilder {
     return block.conv_bn(part, block.act(part, in), op);
   }
 
-  // Two rounds of ReLU, depthwise k x k, pointwise, BN. Only the first depthwise convolution has the stride.
+  // Twice: ReLU, depthwise k x k convolution, pointwise convolution, batch norm. Only the first depthwise convolution
+  // has the stride.
   NodeId separable(const std::string& part, NodeId in, std::int64_t kernel, std::int64_t stride) {
     for (int round = 0; round < 2; ++round) {
       const std::string name = fmt::format("{}.{}", part, round);
@@ -68,7 +70,8 @@ struct CellBuilder {
     return in;
   }
 
-  // 1x1 to F/4 channels, 3x3 with the stride, 1x1 to F channels; each with ReLU before and BN after.
+  // Three convolutions: 1x1 to F/4 channels, 3x3 with the stride, 1x1 to F channels. Each has a ReLU before it and a
+  // batch norm after it.
   NodeId bottleneck(const std::string& part, NodeId in, std::int64_t stride) {
     in = relu_conv_bn(part + ".reduce", in, conv(filters / 4, 1, 1));
     in = relu_conv_bn(part + ".spatial", in, conv(filters / 4, 3, stride));
@@ -104,8 +107,9 @@ struct CellBuilder {
     throw internal_error("unknown cell operation");
   }
 
-  // The previous output with the current output's size and F channels. If it is twice as large, two 1x1 convolutions
-  // with F/2 channels each read every second pixel; the second one is shifted by one pixel, so that no pixel is lost.
+  // State h1: the output before the current one, converted to the current output's size and to F channels. If it is
+  // twice as large, two 1x1 convolutions with F/2 channels each read every second pixel of it; the second one's input
+  // is shifted by one pixel, so that it reads other pixels.
   NodeId previous() {
     if (!block.previous) return block.current;
     const NodeId before = *block.previous;
@@ -123,7 +127,8 @@ struct CellBuilder {
   }
 };
 
-// A cell needs two feature maps of the same size, or the previous twice as large (factorised reduction), and F >= 4.
+// A cell needs F >= 4 channels and two feature maps of the same size, or the earlier one twice as large (factorised
+// reduction).
 void check_cell(const BlockContext& block) {
   if (block.stage.channels < 4) {
     throw input_error("{}: too few channels for an amoebanet cell (got {}, expected at least 4 for its bottleneck)",
@@ -136,7 +141,8 @@ void check_cell(const BlockContext& block) {
   const bool same = before.h == now.h && before.w == now.w;
   if (!same && !(fits(before.h, now.h) && fits(before.w, now.w))) {
     throw input_error(
-        "{}: sizes do not fit an amoebanet cell (got {}x{} and {}x{}, expected the same, or the first twice as large)",
+        "{}: the two input sizes do not fit an amoebanet cell (got {}x{} and {}x{}, expected equal sizes, or the first "
+        "one twice as large)",
         block.name, before.h, before.w, now.h, now.w);
   }
 }

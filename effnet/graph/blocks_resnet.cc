@@ -1,4 +1,5 @@
-// The blocks of ResNet (He et al. 2016): activation after the addition; a 1x1 projection if the shape changes.
+// The blocks of ResNet (He et al. 2016): the activation is after the addition; if the block changes the shape, the
+// shortcut is a 1x1 convolution.
 #include "effnet/graph/blocks.h"
 
 namespace effnet::graph {

@@ -10,7 +10,7 @@ namespace {
 
 using Shapes = std::vector<Chw>;
 
-// With these limits no product of a node's sizes exceeds 64 bits. Graphs from lower() are far smaller.
+// With these limits, products of a node's sizes fit into 64 bits. Graphs from lower() are far smaller.
 constexpr std::int64_t kMaxChannels = std::int64_t{1} << 26;
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 16;  // height, width, kernel and stride
 
@@ -19,13 +19,13 @@ void check_range(std::string_view what, std::int64_t value, std::int64_t low, st
   throw input_error("{}: out of range (got {}, expected {} to {})", what, value, low, high);
 }
 
-// A hand-written network may combine shapes that do not fit, for example the branches of a block with an unusual
-// padding or stride.
+// The error for inputs whose shapes do not fit. A hand-written network may cause it, for example with an unusual
+// padding or stride in a block with branches.
 Error mismatch(const Chw& a, const Chw& b) {
-  return input_error("shapes differ (got {}x{}x{} and {}x{}x{}, expected the same)", a.c, a.h, a.w, b.c, b.h, b.w);
+  return input_error("shapes differ (got {}x{}x{} and {}x{}x{}, expected equal shapes)", a.c, a.h, a.w, b.c, b.h, b.w);
 }
 
-// The output shape of one image, with one overload per op.
+// Computes the output shape of one image; one overload per op.
 struct InferShape {
   const Shapes& in;
 
@@ -41,11 +41,11 @@ struct InferShape {
             resolve_padding(padding, in[0].w, kernel, stride).out};
   }
 
-  Chw operator()(const Input&) const { throw input_error("a second input node (expected only the first node)"); }
+  Chw operator()(const Input&) const { throw input_error("more than one input node (expected only the first node)"); }
   Chw operator()(const Conv& op) const {
     if (op.groups < 1 || in[0].c % op.groups != 0 || op.out_channels % op.groups != 0) {
       throw input_error(
-          "groups do not divide the channels (got {} groups, {} input channels, {} output channels; expected divisors "
+          "groups do not divide the channels (got {} groups, {} input channels, {} output channels; expected a divisor "
           "of both)",
           op.groups, in[0].c, op.out_channels);
     }
@@ -99,7 +99,7 @@ struct InferShape {
   }
 };
 
-// The number of parameters, at most 2^63 - 1.
+// The number of weights of a Conv or Linear, limited to 2^63 - 1; 1 for other ops.
 std::int64_t parameters_of(const Op& op, const Shapes& in) {
   std::int64_t count = 1;
   const auto times = [&](std::int64_t factor) {
@@ -126,7 +126,8 @@ Chw infer_shape(const Op& op, const std::vector<Chw>& in) {
 }
 
 void check(const Graph& graph) {
-  // More than any memory can hold. With this limit counts in bytes, also for batches, stay within 64 bits.
+  // A tensor with more values fits into no memory. With this limit, counts in bytes stay within 64 bits, also for
+  // batches.
   constexpr std::int64_t kMaxValues = std::int64_t{1} << 38;
   if (graph.nodes.empty() || !std::holds_alternative<Input>(graph.nodes[0].op) || !graph.nodes[0].inputs.empty())
     throw input_error("{}: wrong first node (expected an input node, which reads no other node)", graph.name);
@@ -139,7 +140,7 @@ void check(const Graph& graph) {
       in.clear();
       for (const NodeId id : node.inputs) {
         if (!known(id, i))
-          throw input_error("reads a node that does not precede it (got {}, expected 0 to {})", id, i - 1);
+          throw input_error("an input is not an earlier node (got node {}, expected node 0 to {})", id, i - 1);
         in.push_back(graph.at(id).out);
       }
       const Chw out = i == 0 ? infer_shape(Identity{}, {node.out}) : infer_shape(node.op, in);

@@ -11,14 +11,14 @@ std::int64_t product(std::initializer_list<std::int64_t> factors) {
   std::int64_t result = 1;
   for (const std::int64_t factor : factors) {
     if (__builtin_mul_overflow(result, factor, &result))
-      throw input_error("the network is too large to count (a count exceeds 2^63)");
+      throw input_error("the network is too large (a number of parameters, MACs or bytes exceeds 2^63)");
   }
   return result;
 }
 
 void accumulate(std::int64_t& sum, std::int64_t value) {
   if (__builtin_add_overflow(sum, value, &sum))
-    throw input_error("the network is too large to count (a count exceeds 2^63)");
+    throw input_error("the network is too large (a number of parameters, MACs or bytes exceeds 2^63)");
 }
 
 }  // namespace

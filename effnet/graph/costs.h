@@ -17,7 +17,7 @@ struct NodeCosts {
   std::int64_t macs = 0;  // for one image
 };
 // These functions throw Error(input) if a count exceeds 64 bits. Like parameters() they do not check the graph: a graph
-// that was not made by lower() must be consistent (graph::check). Sessions and weight packing call that check.
+// that was not made by lower() must be consistent (graph::check). Sessions and weight packing call graph::check().
 EFFNET_API NodeCosts costs(const Graph& graph, const Node& node);
 
 struct Costs {

@@ -1,5 +1,5 @@
-// All counts of the paper, exactly. The expected values are in docs/reference/paper.md, sections A, B, C and G. An
-// independent script counted them, and they agree with torchvision's published counts.
+// Compares all exact counts with the expected values of docs/reference/paper.md, sections A, B, C and G. An independent
+// script computed these values, and they agree with torchvision's published counts.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -56,12 +56,12 @@ arch::ArchSpec scaled(std::string_view base, double depth, double width, std::in
   return arch::scaled(arch::variant(base).spec, depth, width, resolution);
 }
 
-TEST(Paper, NoisyStudentAt475) {
+TEST(Paper, CountsOfL2At475Pixels) {
   const Graph graph = lower(arch::variant("efficientnet_l2").spec, {.resolution = Size{475, 475}});
   EXPECT_EQ(costs(graph).macs, 170892857680);
 }
 
-TEST(Paper, Table3ScalesExistingNetworks) {
+TEST(Paper, CountsOfTable3ScaledMobileNetsAndResNets) {
   // MACs in units of 1e9, rounded to three decimals as in the table.
   const auto giga = [](std::int64_t macs) { return std::round(static_cast<double>(macs) / 1e6) / 1e3; };
   const auto expect = [&](const arch::ArchSpec& spec, double billions, std::int64_t params) {
@@ -103,7 +103,7 @@ TEST(Paper, ResNetWithStrideInTheFirst1x1HasTheOriginalMacs) {
   EXPECT_EQ(macs("resnet152"), 11282415616);
 }
 
-TEST(Paper, Table5CountsWithoutTheClassifier) {
+TEST(Paper, CountsOfTable5WithoutTheClassifier) {
   const std::pair<const char*, std::int64_t> rows[] = {{"efficientnet_b0", 4007548},  {"efficientnet_b1", 6513184},
                                                        {"efficientnet_b2", 7700994},  {"efficientnet_b3", 10696232},
                                                        {"efficientnet_b4", 17548616}, {"efficientnet_b5", 28340784},
@@ -113,7 +113,7 @@ TEST(Paper, Table5CountsWithoutTheClassifier) {
   }
 }
 
-TEST(Paper, Table7ModelsOfClassActivationMaps) {
+TEST(Paper, CountsOfTable7ScaledB0) {
   const auto giga = [](std::int64_t macs) { return std::round(static_cast<double>(macs) / 1e6) / 1e3; };
   EXPECT_EQ(params_of(scaled("efficientnet_b0", 4, 1, 224)), 20091856);
   EXPECT_DOUBLE_EQ(giga(macs_of(scaled("efficientnet_b0", 4, 1, 224))), 1.575);
@@ -127,7 +127,7 @@ TEST(Paper, Table7ModelsOfClassActivationMaps) {
   }
 }
 
-TEST(Paper, Figure3SweepsOneDimension) {
+TEST(Paper, MacsOfFigure3B0ScaledInOneDimension) {
   const auto giga = [](std::int64_t macs) { return std::round(static_cast<double>(macs) / 1e6) / 1e3; };
   for (const auto& [w, billions] :
        {std::pair{1.0, 0.386}, {1.4, 0.744}, {1.8, 1.176}, {2.6, 2.391}, {3.8, 5.060}, {5.0, 8.712}}) {
@@ -143,7 +143,7 @@ TEST(Paper, Figure3SweepsOneDimension) {
   }
 }
 
-// All nodes of one block or stage.
+// The sum over all nodes whose names begin with `prefix`: a block or a stage.
 NodeCosts sum_of(const Graph& graph, std::string_view prefix) {
   NodeCosts total;
   for (const Node& node : graph.nodes) {
@@ -155,8 +155,8 @@ NodeCosts sum_of(const Graph& graph, std::string_view prefix) {
   return total;
 }
 
-// docs/reference/paper.md, "B0 block by block at 224": the totals of each block.
-TEST(Paper, B0BlockByBlock) {
+// The values are from docs/reference/paper.md, "B0 block by block at 224": parameters and MACs of each block.
+TEST(Paper, CountsOfEachBlockOfB0) {
   const Graph graph = lower(arch::variant("efficientnet_b0").spec);
   const std::tuple<const char*, std::int64_t, std::int64_t> rows[] = {
       {"stem.", 928, 10838016},          {"stages.0.0.", 1448, 10035712},   {"stages.1.0.", 6004, 29203200},
@@ -171,7 +171,7 @@ TEST(Paper, B0BlockByBlock) {
   }
 }
 
-TEST(Paper, AmoebaNetUnitByUnit) {
+TEST(Paper, CountsOfEachCellOfAmoebaNet) {
   const Graph graph = lower(arch::variant("amoebanet_b").spec);
   EXPECT_EQ(sum_of(graph, "stem.").params, 928);
   EXPECT_EQ(sum_of(graph, "stem.").macs, 49352544);
@@ -194,7 +194,7 @@ TEST(Paper, AmoebaNetUnitByUnit) {
 }
 
 // The same cells in two small networks: F = 32 or 64, 6 normal cells, 224 px, 1000 classes.
-TEST(Paper, SmallAmoebaNets) {
+TEST(Paper, CountsOfSmallAmoebaNets) {
   const auto small = [](std::int64_t filters) {
     arch::ArchSpec spec = arch::variant("amoebanet_b").spec;
     const std::int64_t channels[] = {filters / 4, filters / 2, filters,    filters * 2,
@@ -216,7 +216,7 @@ TEST(Paper, SmallAmoebaNets) {
 struct Shapes {
   const char* name;
   std::int64_t stem;
-  std::vector<std::int64_t> channels, repeats, resolutions;  // of S2...S8
+  std::vector<std::int64_t> channels, repeats, resolutions;  // one value per stage 2 to 8 of the paper's Table 1
   std::int64_t head;
 };
 

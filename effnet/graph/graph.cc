@@ -35,7 +35,8 @@ const Node* Graph::find(std::string_view node_name) const {
 }
 
 AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::int64_t s) {
-  if (k < 1 || s < 1) throw input_error("kernel or stride out of range (got {} and {}, expected at least 1)", k, s);
+  if (k < 1 || s < 1)
+    throw input_error("kernel or stride out of range (got kernel {} and stride {}, expected at least 1)", k, s);
   AxisPadding axis;
   switch (rule) {
     case Padding::same: {
@@ -72,7 +73,7 @@ std::int64_t Parameter::numel() const {
   std::int64_t product = 1;
   for (const std::int64_t dim : dims) {
     if (__builtin_mul_overflow(product, dim, &product))
-      throw input_error("{}: too large to count (more than 2^63 values)", name);
+      throw input_error("{}: too large (got more than 2^63 values)", name);
   }
   return product;
 }

@@ -1,6 +1,6 @@
-// The Graph: the operations of a network, for programs. It lists nodes in topological order; each has a name, an op
-// with its attributes, the nodes that it reads, and the output shape for one image. Analysis, engine, formats, training
-// and export read only the Graph.
+// The Graph: the operations of a network, in the form that programs read. It lists nodes in topological order; each has
+// a name, an op with its attributes, the nodes that it reads, and the output shape for one image. Analysis, engine,
+// formats, training and export read only the Graph.
 //
 // Conv and Pool store the padding *rule*; padding_of() resolves it for the node's input size. Lowering again for
 // another resolution is cheap (B7: 1,280 nodes in under a millisecond).
@@ -44,7 +44,7 @@ struct Activate {
 };
 struct GlobalPool {};  // mean over h and w; the output is 1x1
 struct Pool {
-  PoolKind kind = PoolKind::max;  // max ignores padding (as if it were -infinity)
+  PoolKind kind = PoolKind::max;  // max ignores padding (as if the padding were -infinity)
   std::int64_t kernel = 3;
   std::int64_t stride = 2;
   Padding padding = Padding::same;
@@ -89,7 +89,7 @@ struct Graph {
   std::string name;
   std::vector<Node> nodes;  // nodes[0] is the Input
   std::vector<Stage> stages;
-  std::vector<NodeId> reductions;  // reductions[i]: last block output at 1/2^(i+1) of the input size (endpoints 1-5)
+  std::vector<NodeId> reductions;  // reductions[i]: last block output at 1/2^(i+1) of the input size
   NodeId features = 0;             // input of the global pool: the feature map of class activation maps
   NodeId logits = 0;
 
@@ -104,7 +104,7 @@ struct Graph {
 // node's name if the Builder could not have made the graph, or if a tensor is larger than any memory.
 EFFNET_API void check(const Graph& graph);
 
-// Pixels added before (top, left) and after (bottom, right).
+// Numbers of pixels that are added on each side.
 struct WindowPadding {
   std::int64_t top = 0, bottom = 0, left = 0, right = 0;
 };

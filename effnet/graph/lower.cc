@@ -30,8 +30,8 @@ NodeId lower_head(Builder& builder, const arch::ArchSpec& spec, NodeId x, std::i
   return builder.add("classifier", Linear{classes}, {x});
 }
 
-// Sets graph.reductions (endpoints reduction_1..5): the last block output before each reduction of the size, and the
-// last block output of all.
+// Sets graph.reductions (the official endpoints reduction_1 to reduction_5): the last block output before each
+// reduction of the size, and the output of the last block.
 void set_reductions(Graph& graph, const std::vector<NodeId>& block_outputs) {
   for (std::size_t i = 0; i < block_outputs.size(); ++i) {
     const bool last = i + 1 == block_outputs.size();

@@ -71,7 +71,7 @@ TEST(Lower, DropPathRateGrowsLinearlyFromZeroAtTheFirstBlock) {
   for (const Node& node : graph.nodes) {
     if (const auto* drop = std::get_if<DropPath>(&node.op)) rates.push_back(drop->rate);
   }
-  // Blocks 2, 4, 6, 7, 9, 10, 12, 13, 14 of 16 have a residual.
+  // Of the 16 blocks (numbered from 0), the blocks 2, 4, 6, 7, 9, 10, 12, 13 and 14 have a residual.
   EXPECT_THAT(rates, testing::ElementsAre(0.2 * 2 / 16, 0.2 * 4 / 16, 0.2 * 6 / 16, 0.2 * 7 / 16, 0.2 * 9 / 16,
                                           0.2 * 10 / 16, 0.2 * 12 / 16, 0.2 * 13 / 16, 0.2 * 14 / 16));
 }
@@ -84,7 +84,8 @@ TEST(Padding, MatchesTensorFlowAndPyTorch) {
     EXPECT_EQ(axis.after, after) << n << " " << k << " " << s;
     EXPECT_EQ(axis.out, out) << n << " " << k << " " << s;
   };
-  // docs/reference/paper.md, section C. k=3 s=2: (0,1) for even n, (1,1) for odd n; k=5 s=2: (1,2) and (2,2).
+  // docs/reference/paper.md, section C. (before, after) for stride s = 2: with kernel k = 3, (0, 1) for even n and (1,
+  // 1) for odd n; with k = 5, (1, 2) and (2, 2).
   expect(Padding::same, 224, 3, 2, 0, 1, 112);
   expect(Padding::same, 225, 3, 2, 1, 1, 113);
   expect(Padding::same, 56, 5, 2, 1, 2, 28);
@@ -132,7 +133,8 @@ TEST(Lower, UnknownBlocksAndUnsupportedChannelsAreInputErrors) {
               HasSubstr("amoebanet"));
 }
 
-// Each of these specs once crashed or gave a wrong graph. A spec that code has filled in has the same ranges as a file.
+// Each of these specs once crashed or gave a wrong graph. The ranges of a file also apply to a spec that code has
+// filled in.
 TEST(Lower, NumbersOutOfRangeAreAnInputError) {
   constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
   struct Fault {
@@ -199,8 +201,10 @@ TEST(Lower, BranchesWithDifferentShapesAreAnInputError) {
   }
 }
 
-TEST(Costs, ActivationMemoryByHand) {
-  // 32x32: input 3072 floats, stem 16x16x8 = 2048, one separable block at 16x16, 8 channels, no head convolution.
+TEST(Costs, ActivationMemoryMatchesValuesComputedByHand) {
+  // For one image of 32 x 32 pixels, the input has 3 * 32 * 32 = 3072 values. The output of the stem and each output of
+  // the separable block have 16 * 16 * 8 = 2048 values. There is no head convolution. The batch has 3 images, and a
+  // value has 4 bytes.
   const arch::ArchSpec spec = arch::parse(
       "name = 'n'\nresolution = 32\nclasses = 10\ndropout = 0.0\nactivation = 'relu'\n[stem]\nchannels = 8\n"
       "[[stages]]\nblock = 'depthwise_separable'\nchannels = 8\n[head]\nchannels = 0\n",

@@ -1,5 +1,5 @@
-// An interface to the values of a network's parameters. The values are stored separately from networks: several graphs
-// can read one store, each its own tensors or slices of tensors.
+// An interface to the values of a network's parameters. The values are stored separately from the networks. So several
+// graphs can read one source, and each graph reads the tensors, or slices of tensors, that it needs.
 #pragma once
 
 #include "effnet/graph/graph.h"
@@ -11,10 +11,11 @@ template <class Values>
 class ParameterSource {
  public:
   virtual ~ParameterSource() = default;
-  // A row-major tensor with the parameter's dims, or a slice of a tensor; valid as long as the source exists. Throws
-  // Error if the source has no such tensor.
+  // Returns a row-major tensor with the parameter's dims, or a slice of a tensor. It stays valid while the source
+  // exists. Throws Error if the source has no such tensor.
   virtual Values at(const Parameter& parameter) const = 0;
-  // Throws Error(input) if the graph is inconsistent (graph::check), and Error if the source lacks a parameter of it.
+  // Throws Error(input) if the graph is inconsistent (graph::check), and Error if the source lacks a parameter of the
+  // graph.
   virtual void check(const Graph& graph) const {
     graph::check(graph);
     for (const Parameter& parameter : parameters(graph)) at(parameter);

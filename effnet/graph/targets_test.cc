@@ -17,7 +17,8 @@ double macs(const arch::ArchSpec& spec) { return static_cast<double>(costs(lower
 double params(const arch::ArchSpec& spec) { return static_cast<double>(costs(lower(spec)).params); }
 double memory(const arch::ArchSpec& spec) { return static_cast<double>(activation_memory(lower(spec)).peak_bytes); }
 
-// Exhaustive search: all phi in steps of 0.01, all resolutions within 6 % of gamma^phi.
+// Returns whether a network within 3 % of the target exists. Exhaustive search: all phi from -4 to 9 in steps of 0.01,
+// all resolutions within 6 % of gamma^phi.
 bool reachable(const arch::ArchSpec& base, double target, const arch::Cost& cost) {
   for (double phi = -4; phi < 9; phi += 0.01) {
     arch::ArchSpec spec;

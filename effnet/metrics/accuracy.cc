@@ -19,7 +19,8 @@ void Accuracy::add(std::span<const float> logits, std::int64_t true_class) {
   EFFNET_CHECK(logits.size() == seen_.size() && truth < logits.size());
   std::int64_t rank = 0;
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    // A NaN logit must not make a wrong prediction look right: with !(a < b) a comparison with NaN counts as ahead.
+    // A NaN logit must not make a wrong prediction look right. The comparisons have the form !(a < b), which is true
+    // for NaN: so the other class counts as ranked before the true class.
     if (i < truth ? !(logits[i] < logits[truth]) : i > truth && !(logits[i] <= logits[truth])) ++rank;
   }
   ++images_;

@@ -10,8 +10,9 @@ namespace effnet::metrics {
 class Accuracy {
  public:
   explicit Accuracy(std::int64_t classes);
-  // `logits` has one value per class. The rank of the true class is the number of classes with a larger logit, plus the
-  // classes with an equal logit and a smaller index. So a tie does not always count as right.
+  // `logits` has one value per class. The rank of the true class is the number of classes that have a larger logit, or
+  // an equal logit and a smaller index. So, of classes with equal logits, only the one with the smallest index counts
+  // as predicted.
   void add(std::span<const float> logits, std::int64_t true_class);
 
   std::int64_t images() const { return images_; }

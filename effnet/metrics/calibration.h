@@ -7,7 +7,7 @@
 
 namespace effnet::metrics {
 
-struct ScoredPrediction {  // of one image
+struct ScoredPrediction {  // the prediction for one image
   double confidence = 0;   // probability of the predicted class, 0..1
   double of_label = 0;     // probability of the true class, 0..1
   bool right = false;
@@ -16,17 +16,18 @@ struct ScoredPrediction {  // of one image
 struct ReliabilityBin {
   double low = 0, high = 0;  // confidences in (low, high]; the first bin includes 0
   std::int64_t images = 0;
-  double confidence = 0;  // mean; 0 without images
-  double accuracy = 0;    // fraction of right predictions; 0 without images
+  double confidence = 0;  // mean confidence of the bin's images; 0 if there are none
+  double accuracy = 0;    // fraction of right predictions; 0 if there are no images
 };
 
 struct Calibration {
   std::vector<ReliabilityBin> bins;
   std::int64_t images = 0;
   std::int64_t skipped = 0;             // images whose probability is not finite; not part of the other figures
-  double confidence = 0, accuracy = 0;  // means
-  // Expected calibration error (Naeini et al. 2015; Guo et al. 2017): sum over bins of images / all * |accuracy -
-  // confidence|. `mce` is the maximum calibration error: the largest difference of one bin.
+  double confidence = 0, accuracy = 0;  // means over all images
+  // Expected calibration error (Naeini et al. 2015; Guo et al. 2017): the sum over all bins of (images of the bin / all
+  // images) * |accuracy - confidence|. `mce` is the maximum calibration error: the largest |accuracy - confidence| of a
+  // bin.
   double ece = 0, mce = 0;
   // Negative log-likelihood: mean of -ln(of_label). Infinite if a true class has a probability of 0; `zero_probability`
   // is the number of such images.
@@ -37,7 +38,7 @@ struct Calibration {
   double brier = 0;
 };
 
-// 15 bins as in Guo et al. All figures are 0 without images.
+// The default of 15 bins is that of Guo et al. If there are no images, all figures are 0.
 Calibration calibrate(const std::vector<ScoredPrediction>& predictions, int bins = 15);
 
 }  // namespace effnet::metrics

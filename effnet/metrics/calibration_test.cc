@@ -8,7 +8,8 @@ namespace effnet::metrics {
 namespace {
 
 TEST(Calibration, MatchesValuesComputedByHand) {
-  // Two bins of width 0.5: (0, 0.5] has 0.4 right and 0.5 wrong; (0.5, 1] has 0.9 right, 0.8 wrong, 0.7 right.
+  // Two bins of width 0.5. Bin (0, 0.5] has the confidences 0.4 (right) and 0.5 (wrong); bin (0.5, 1] has 0.9 (right),
+  // 0.8 (wrong) and 0.7 (right).
   const std::vector<ScoredPrediction> predictions{
       {0.4, 0.4, true}, {0.5, 0.25, false}, {0.9, 0.9, true}, {0.8, 0.1, false}, {0.7, 0.7, true}};
   const Calibration c = calibrate(predictions, 2);

@@ -43,7 +43,8 @@ class Confusion {
   // The largest cells outside the diagonal, at most `max_pairs`, largest first; equal counts are sorted by truth, then
   // predicted.
   std::vector<ConfusedPair> most_confused(std::size_t max_pairs) const;
-  // The wrong class that is predicted most often for images of class `truth`. Empty if there are no mistakes.
+  // The wrong class that is predicted most often for images of class `truth`. Empty if no image of the class is
+  // misclassified.
   std::optional<ConfusedPair> most_frequent_mistake(std::int64_t truth) const;
   const std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t>& cells() const { return cells_; }
 

@@ -48,7 +48,7 @@ TEST(Confusion, ScoresMatchValuesComputedByHand) {
   EXPECT_EQ(three.support, 0);
   EXPECT_FALSE(three.recall || three.precision || three.f1);
 
-  // Over classes 0, 1, 2: recall 3/4, 4/6, 0; precision 3/5, 4/7, none; f1 6/9, 8/13, 0.
+  // The scores of the classes 0, 1 and 2: recall 3/4, 4/6 and 0; precision 3/5, 4/7 and none; F1 6/9, 8/13 and 0.
   const Confusion::Means means = confusion.means();
   EXPECT_DOUBLE_EQ(*means.recall, (3.0 / 4 + 4.0 / 6) / 3);
   EXPECT_DOUBLE_EQ(*means.precision, (3.0 / 5 + 4.0 / 7) / 3);

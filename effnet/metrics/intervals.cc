@@ -16,7 +16,8 @@ Interval wilson_95(std::int64_t right, std::int64_t total) {
   const double scale = 1 / (1 + z * z / n);
   const double centre = scale * (p + z * z / (2 * n));
   const double half = scale * z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-  // For 0 and `total` right the bound is exactly 0 or 1; the formula would give a rounding error.
+  // If no image is right, the lower bound is exactly 0; if all are right, the upper bound is exactly 1. The formula
+  // would give these bounds with a rounding error.
   return {right == 0 ? 0 : std::max(0.0, centre - half), right == total ? 1 : std::min(1.0, centre + half)};
 }
 

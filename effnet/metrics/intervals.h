@@ -11,8 +11,9 @@ struct Interval {  // of a proportion, 0..1
 };
 
 // The two-sided 95 % interval of Wilson (1927) for the true proportion if `right` of `total` images are right and the
-// images were drawn independently. Unlike p +- 1.96 sqrt(p (1 - p) / n) it stays within 0..1, and it is not empty if no
-// or all images are right. For total = 0 the interval is 0..1. Requires 0 <= right <= total.
+// images were drawn independently. Unlike the interval p +- 1.96 sqrt(p (1 - p) / n), it stays within 0..1, and its
+// width is not 0 if all images are right or all are wrong. For total = 0 the interval is 0..1. Requires 0 <= right <=
+// total.
 Interval wilson_95(std::int64_t right, std::int64_t total);
 
 }  // namespace effnet::metrics

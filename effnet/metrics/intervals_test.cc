@@ -7,8 +7,9 @@
 namespace effnet::metrics {
 namespace {
 
-// Computed by hand with z^2 = 3.841459. 8 of 10: centre (0.8 + 0.192073) / 1.384146 = 0.716740, half width
-// 1.959964 sqrt(0.016 + 0.0096036) / 1.384146 = 0.226577. n/2 of n: centre 0.5, half width z / (2 sqrt(n + z^2)).
+// Computed by hand with z = 1.959964, z^2 = 3.841459. For 8 right of n = 10: z^2 / 2n = 0.192073, 1 + z^2 / n =
+// 1.384146, so the centre is (0.8 + 0.192073) / 1.384146 = 0.716740 and the half width is 1.959964 sqrt(0.016 +
+// 0.0096036) / 1.384146 = 0.226577. For n/2 right of n: the centre is 0.5 and the half width is z / (2 sqrt(n + z^2)).
 TEST(Wilson, MatchesValuesComputedByHand) {
   const Interval ten = wilson_95(8, 10);
   EXPECT_NEAR(ten.low, 0.716740 - 0.226577, 2e-6);

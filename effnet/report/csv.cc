@@ -30,7 +30,7 @@ CsvReader::CsvReader(std::string_view text, std::string_view source, std::string
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const std::vector<std::string>& fields = rows_.fields();
     if (i < fields.size() && fields[i] == wanted[i]) continue;
-    throw error(fmt::format("wrong column {} (got {}, expected {} in {})", i + 1,
+    throw error(fmt::format("wrong column {} (got {}, expected {} as in {})", i + 1,
                             i < fields.size() ? in_quotes(fields[i]) : "none", wanted[i], header));
   }
   names_ = rows_.fields();
@@ -64,10 +64,11 @@ std::optional<double> CsvReader::optional_number(std::size_t column) const {
 }
 
 float CsvReader::probability(std::size_t column) const {
-  // A softmax that multiplies by the reciprocal of the sum may exceed 1 by a few rounding errors.
+  // A probability may exceed 1 by a few rounding errors, because the softmax multiplies by the reciprocal of the sum.
   constexpr float kMaxProbability = 1 + 1e-5F;
   float value = 0;
-  if (!read_number(field(column), value) || value < 0 || value > kMaxProbability) throw bad_field(column, "0 to 1");
+  if (!read_number(field(column), value) || value < 0 || value > kMaxProbability)
+    throw bad_field(column, "a number from 0 to 1");
   return value;
 }
 

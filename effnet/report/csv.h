@@ -1,4 +1,4 @@
-// Reads the CSV files of a run folder row by row. All errors have the line number.
+// Reads the CSV files of a run folder row by row. All error messages contain the line number.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace effnet::report {
 
-// A last row without a line end is dropped (see run_folder.h).
+// Ignores a last row that has no line end (run_folder.h gives the reason).
 class CsvReader {
  public:
   // `text` must outlive the reader. Messages begin with `source`. The first row must begin with the fields of `header`;
@@ -21,10 +21,10 @@ class CsvReader {
   CsvReader(std::string_view text, std::string_view source, std::string_view header);
 
   bool next();  // reads a row; returns false at the end
-  // Fields of the current row; columns count from 0. Errors have the line and the column's name.
+  // Fields of the current row; columns count from 0. Errors contain the line number and the column's name.
   const std::string& field(std::size_t column) const { return rows_.fields()[column]; }
   std::int64_t integer(std::size_t column, std::int64_t low, std::int64_t high) const;
-  double number(std::size_t column) const;                          // "nan" and "inf" are allowed
+  double number(std::size_t column) const;                          // "nan" and "inf" are valid
   std::optional<double> optional_number(std::size_t column) const;  // an empty field gives an empty optional
   float probability(std::size_t column) const;                      // 0..1 (plus rounding errors) or nan
 

@@ -16,7 +16,7 @@ class EventWriter {
  public:
   // Creates FOLDER/events.out.tfevents.SECONDS.HOST.PID.N. Throws Error(environment).
   explicit EventWriter(const std::filesystem::path& folder);
-  ~EventWriter();  // flushes and ignores write errors: call flush() before to see them
+  ~EventWriter();  // flushes, but ignores write errors: to detect them, call flush() before
   EventWriter(const EventWriter&) = delete;
   EventWriter& operator=(const EventWriter&) = delete;
 
@@ -33,9 +33,9 @@ class EventWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-// Parts of the format, declared for tests. CRC-32C (Castagnoli; RFC 3720, B.4), and one record: length (8 bytes,
-// little-endian), masked CRC of the length (4), `payload`, masked CRC of the payload (4). Masking rotates right by 15
-// bits and adds 0xa282ead8.
+// Parts of the format, declared here for tests. crc32c() is CRC-32C (Castagnoli; RFC 3720, B.4). tf_record() returns
+// one record: the length of `payload` (8 bytes, little-endian), the masked CRC of the length (4 bytes), `payload`, and
+// the masked CRC of `payload` (4 bytes). Masking rotates the CRC right by 15 bits and adds 0xa282ead8.
 std::uint32_t crc32c(std::string_view bytes);
 std::string tf_record(std::string_view payload);
 

@@ -14,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// The vectors of RFC 3720, B.4, and the check value of CRC catalogues.
+// The test vectors of RFC 3720, B.4, and (for "123456789") the check value that CRC catalogues list.
 TEST(Crc32c, MatchesTheVectorsOfTheRfc) {
   EXPECT_EQ(crc32c("123456789"), 0xE3069283U);
   EXPECT_EQ(crc32c(""), 0U);
@@ -36,7 +36,8 @@ TEST(TfRecord, HasLengthPayloadAndMaskedCrcs) {
   ASSERT_EQ(record.size(), 8 + 4 + 9 + 4U);
   EXPECT_EQ(record.substr(0, 8), std::string("\x09\0\0\0\0\0\0\0", 8));
   EXPECT_EQ(record.substr(12, 9), "123456789");
-  // E3069283 rotated right by 15 is 2507C60D, + A282EAD8 = C78AB0E5; least significant byte first.
+  // The CRC E3069283, rotated right by 15 bits, is 2507C60D; plus A282EAD8 it is C78AB0E5. It is stored with the least
+  // significant byte first.
   EXPECT_EQ(record.substr(21), "\xe5\xb0\x8a\xc7");
 }
 
@@ -53,12 +54,13 @@ TEST(EventWriter, WritesEventsByteForByte) {
     writer.restart(7, 2.0);
   }
   const std::string text = read_text(path);
-  // Event{wall_time: now, file_version}: key 0x09 + 8 bytes, key 0x1a, 13, the text.
+  // The first event has wall_time (key 0x09, 8 bytes) and file_version (key 0x1a, length 13, the text).
   EXPECT_EQ(text.substr(12, 1), "\x09");
   EXPECT_EQ(text.substr(21, 15),
             "\x1a\x0d"
             "brain.Event:2");
-  // wall_time 2.0, step 300 = 0xAC 0x02, summary of 19 bytes: one value of 17: the tag, then 0.5 = 0x3f000000.
+  // The bytes are: wall_time 2.0; step 300 (0xAC 0x02); a summary of 19 bytes. The summary contains one value of 17
+  // bytes: the tag, then 0.5 (0x3f000000).
   const std::string scalar("\x09\0\0\0\0\0\0\0\x40\x10\xac\x02\x2a\x13\x0a\x11\x0a\x0aloss/train\x15\0\0\0\x3f", 33);
   EXPECT_THAT(text, HasSubstr(tf_record(scalar)));
   const std::string restart("\x09\0\0\0\0\0\0\0\x40\x10\x07\x3a\x02\x08\x01", 15);

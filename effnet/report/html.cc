@@ -14,7 +14,7 @@ namespace {
 
 struct Character {
   std::uint32_t code = 0;
-  std::size_t bytes = 0;  // 0: not UTF-8
+  std::size_t bytes = 0;  // length of the character; 0: not UTF-8
 };
 
 // The first character of `text`, which must not be empty. Overlong forms and surrogates are not UTF-8 (RFC 3629).

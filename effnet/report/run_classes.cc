@@ -11,7 +11,7 @@
 namespace effnet::report {
 namespace {
 
-constexpr std::int64_t kMaxMatrixClasses = 100;  // with more classes the cells are too small for the pointer
+constexpr std::int64_t kMaxMatrixClasses = 100;  // with more classes the cells are too small to point at
 constexpr std::size_t kMaxPairs = 30;
 constexpr std::size_t kShownRows = 25, kMaxRows = 2000;
 
@@ -30,8 +30,8 @@ std::string heat_map(const RunFacts& run, const metrics::Confusion& confusion) {
   map.column_title = "predicted class";
   for (std::int64_t c = 0; c < confusion.classes(); ++c) map.rows.push_back(run.class_name(c));
   map.columns = map.rows;
-  // A good network misclassifies only a few percent of the images. To keep these cells visible, mistakes have their own
-  // scale and the square root of their ratio.
+  // A good network misclassifies only a few percent of the images. To keep these cells visible, the colour of a mistake
+  // has its own scale: the square root of its fraction of the row, relative to the largest such fraction.
   double worst = 0;
   for (const auto& [cell, count] : confusion.cells()) {
     if (cell.first != cell.second) worst = std::max(worst, ratio(count, confusion.score(cell.first).support));
@@ -54,8 +54,8 @@ std::string pairs_table(const RunFacts& run, const metrics::Confusion& confusion
   if (pairs.empty()) return note("No image is misclassified.");
   std::string out =
       "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">true class</th>"
-      "<th class=\"text\">predicted class</th><th>images</th><th>% of the true class</th><th>images of the reverse "
-      "pair</th></tr></thead>\n<tbody>\n";
+      "<th class=\"text\">predicted class</th><th>images</th><th>% of the images of the true class</th>"
+      "<th>images with the two classes exchanged</th></tr></thead>\n<tbody>\n";
   for (const metrics::ConfusedPair& pair : pairs) {
     const std::int64_t support = confusion.score(pair.truth).support;
     out +=
@@ -93,13 +93,13 @@ std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) 
       fmt::format("<p class=\"soft\">{} of {} images are misclassified.", grouped(wrong), grouped(confusion.images()));
   if (confusion.classes() > kMaxMatrixClasses) {
     return out +
-           fmt::format(" {} classes are too many for a matrix; the table has the most confused pairs.</p>\n",
+           fmt::format(" {} classes are too many for a matrix; the table lists the most confused pairs.</p>\n",
                        grouped(confusion.classes())) +
            pairs_table(run, confusion);
   }
   out +=
-      " Each row is a true class, each column a predicted class. A stronger colour means a larger part of the row; "
-      "mistakes have their own colour scale.</p>\n";
+      " Each row is a true class, each column a predicted class. A stronger colour means a larger part of "
+      "the images of the row. Mistakes have a second colour with its own scale.</p>\n";
   return out + heat_map(run, confusion) + "\n<details><summary>Most confused pairs</summary>\n" +
          pairs_table(run, confusion) + "\n</details>";
 }
@@ -107,7 +107,7 @@ std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) 
 std::string per_class(const RunFacts& run, const metrics::Confusion& confusion) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(confusion.classes()));
   std::iota(order.begin(), order.end(), 0);
-  // Classes without images have no recall and are last.
+  // Classes without images have no recall, so they are last.
   std::ranges::stable_sort(order, {}, [&](std::int64_t c) {
     const metrics::ClassScore score = confusion.score(c);
     return std::pair(score.recall.value_or(2), score.f1.value_or(2));
@@ -115,9 +115,9 @@ std::string per_class(const RunFacts& run, const metrics::Confusion& confusion) 
   const metrics::Confusion::Means means = confusion.means();
   std::string out = fmt::format(
       "<p class=\"soft\">Sorted by recall, the lowest first. Means over classes: recall {}, precision {}, F1 {}. "
-      "Recall "
-      "is the fraction of the images of a class that are predicted as this class. Precision is the fraction of the "
-      "predictions of a class that are right. The range is the 95 % interval of the recall.</p>\n",
+      "Recall is the fraction of the images of a class that are predicted as this class. Precision is the fraction of "
+      "the predictions of a class that are right. F1 is the harmonic mean of recall and precision. The range is the "
+      "95 % interval of the recall.</p>\n",
       percent(means.recall), percent(means.precision), percent(means.f1));
   const auto table = [&](std::size_t begin, std::size_t end) {
     std::string text =
@@ -127,7 +127,7 @@ std::string per_class(const RunFacts& run, const metrics::Confusion& confusion) 
     for (std::size_t i = begin; i < end; ++i) text += class_row(run, confusion, order[i]);
     return text + "</tbody></table></div>\n";
   };
-  // Up to 5 additional rows are shown directly instead of in a folded part.
+  // If at most 5 rows would be folded, all rows are shown directly.
   const std::size_t shown = order.size() <= kShownRows + 5 ? order.size() : kShownRows;
   out += table(0, shown);
   if (shown < order.size()) {

@@ -46,7 +46,8 @@ void drop_empty(std::vector<Line>& lines) {
   std::erase_if(lines, [](const Line& line) { return line.points.empty(); });
 }
 
-// A warning with the epochs whose loss is not finite, which the curves cannot show.
+// Returns a warning that lists the epochs whose loss is not finite, because the curves cannot show them; empty if there
+// are none.
 std::string not_finite(const RunFacts& run) {
   std::string epochs;
   std::size_t count = 0;
@@ -68,7 +69,7 @@ std::string curves(const RunFacts& run) {
   Axis epoch;
   epoch.title = "epoch";
   epoch.whole = true;
-  if (run.epochs.size() > 1) {  // the axis includes epochs whose values are not finite
+  if (run.epochs.size() > 1) {  // so the axis includes epochs whose values are not finite
     epoch.low = static_cast<double>(run.epochs.front().epoch);
     epoch.high = static_cast<double>(run.epochs.back().epoch);
   }
@@ -92,7 +93,8 @@ std::string curves(const RunFacts& run) {
                 line_of(run, "averaged weights", 2, [](const auto& row) { return row.val_ema_top1; }),
                 line_of(run, "top-5", 3, [](const auto& row) { return row.val_top5; })};
   top1.lines[3].dashed = true;
-  // A ring marks the best epoch, on the line of EpochMetrics::score().
+  // A ring marks the best epoch. It is on the line of the averaged weights if there is one, else on the validation
+  // line, as EpochMetrics::score().
   double best = -INFINITY;
   Line& scores = top1.lines[top1.lines[2].points.empty() ? 1 : 2];
   for (std::size_t i = 0; i < scores.points.size(); ++i) {

@@ -46,6 +46,6 @@ std::string configuration(const RunFacts& run);
 // "1 h 02 min", "3 min 05 s", "12.3 s".
 std::string duration(double seconds);
 std::string bytes_text(double bytes);     // "1.25 GiB"
-std::string note(std::string_view text);  // a highlighted paragraph, for example why a section is empty
+std::string note(std::string_view text);  // a highlighted paragraph, for example the reason why a section is empty
 
 }  // namespace effnet::report

@@ -23,7 +23,7 @@ std::string_view without_newline(std::string_view line) { return line.substr(0, 
 template <class Number>
 std::string shortest(Number value) {
   if (std::isnan(value)) return "nan";
-  std::array<char, 32> text;  // the longest has 24 characters: -2.2250738585072014e-308
+  std::array<char, 32> text;  // the longest number has 24 characters: -2.2250738585072014e-308
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
   return {text.data(), end};
 }

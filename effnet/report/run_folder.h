@@ -2,9 +2,9 @@
 // reads them. docs/cli.md describes the formats.
 //
 // Both are CSV (RFC 4180) with a fixed header line; columns that a later version appends are ignored. A last line
-// without a newline is dropped: a process that is killed while writing leaves such a line. All other faults are an
-// Error(input) with the line number ("metrics.csv:7: train_loss: wrong value (got 'x', expected a number)"). A field
-// may have at most 64 KiB.
+// without a newline is ignored, because a process that is killed while it writes leaves such a line. All other faults
+// throw Error(input) with the line number ("metrics.csv:7: train_loss: wrong value (got 'x', expected a number)"). A
+// field may have at most 64 KiB.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace effnet::report {
 
 // A line of metrics.csv. Accuracies are in percent.
 struct EpochMetrics {
-  std::int64_t epoch = 0, step = 0;  // numbers of epochs and steps that are finished
+  std::int64_t epoch = 0, step = 0;  // finished epochs and finished steps since the run's start
   double lr = 0, train_loss = 0, train_top1 = 0;
   std::optional<double> val_loss, val_top1, val_top5, val_ema_top1;  // empty: not measured
   double images_per_second = 0;

@@ -112,8 +112,7 @@ TEST(Metrics, ErrorsHaveTheLine) {
   EXPECT_THAT(metrics_error(head + "99999999999999999999,10,1,2.5,30,,,,,1\n"), HasSubstr("epoch"));
   EXPECT_THAT(metrics_error(head + std::string(1 << 20, '9') + ",1\n"), HasSubstr("file.csv:2: field 1 is too long"));
   EXPECT_THAT(metrics_error(head + std::string(1 << 20, ',') + "\n"), HasSubstr("file.csv:2: too many fields"));
-  EXPECT_THAT(metrics_error(head + "1,10,\"0.1\"x,1,1,,,,,1\n"),
-              HasSubstr("file.csv:2: field 3: a quote inside the field"));
+  EXPECT_THAT(metrics_error(head + "1,10,\"0.1\"x,1,1,,,,,1\n"), HasSubstr("file.csv:2: field 3: misplaced quote"));
   EXPECT_LT(metrics_error(head + "1,10," + std::string(60000, 'x') + ",2.5,30,,,,,1\n").size(), 300U);
 }
 
@@ -151,7 +150,7 @@ TEST(Predictions, ErrorsHaveTheLine) {
   EXPECT_THAT(predictions_error(head + "a,1048576,1,1,1\n"), HasSubstr("label"));
   EXPECT_THAT(predictions_error(head + "a,1,1,1.01,1\n"), HasSubstr("file.csv:2: confidence: wrong value (got '1.01'"));
   EXPECT_THAT(predictions_error(head + "a,1,1,1,-0.1\n"), HasSubstr("of_label"));
-  EXPECT_THAT(predictions_error(head + "a\"b,1,1,1,1\n"), HasSubstr("a quote inside the field"));
+  EXPECT_THAT(predictions_error(head + "a\"b,1,1,1,1\n"), HasSubstr("misplaced quote"));
   EXPECT_THAT(predictions_error(head + "a,1,1,1,1\n\"b,1,1,1,1\nc,1,1,1,1\n"),
               HasSubstr("file.csv:3: field 1: the closing quote is missing"));
   EXPECT_EQ(parse_predictions(head + "a,1,1,1,1\n\"b,", "x").size(), 1U);  // the last line is incomplete

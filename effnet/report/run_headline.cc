@@ -27,7 +27,7 @@ std::optional<Best> best_of(const RunFacts& run) {
   return best;
 }
 
-// Top-1 accuracy of predictions.csv, which the weights in model.safetensors have made.
+// Top-1 accuracy, in percent, of predictions.csv: the predictions of the weights in model.safetensors.
 std::optional<double> saved_top1(const RunFacts& run) {
   if (!run.predictions || run.predictions->empty()) return std::nullopt;
   const auto right = std::ranges::count_if(*run.predictions, [](const auto& p) { return p.predicted == p.label; });
@@ -82,7 +82,7 @@ std::string headline(const RunFacts& run) {
                          100 * interval.high, grouped(static_cast<std::int64_t>(images)));
     }
     if (best && test) {
-      out += fmt::format("<br>{:.2f} % on the held-out images that chose the epoch", best->top1);
+      out += fmt::format("<br>{:.2f} % on the held-out images, by which the epoch was selected", best->top1);
     } else if (best && saved && best->epoch != saved_epoch) {
       out += fmt::format("<br>best validation top-1: {:.2f} %{}", best->top1, epoch);
     }
@@ -123,10 +123,10 @@ std::string speed(const RunFacts& run) {
   }
   if (!rates.empty()) {
     std::ranges::sort(rates);
-    out += row("images/s, by epoch", fmt::format("median {}, {} to {}", rate(rates[rates.size() / 2]),
+    out += row("images/s, by epoch", fmt::format("median {}, lowest {}, highest {}", rate(rates[rates.size() / 2]),
                                                  rate(rates.front()), rate(rates.back())));
   }
-  // A training step is usually counted as three forward passes: one forward, and a backward pass that costs two.
+  // A training step is usually counted as three forward passes, because the backward pass costs as much as two.
   const auto macs = run.number("macs"), speed = run.number("images_per_second");
   if (macs && speed)
     out += row("multiply-adds/s", abbreviated(3 * *macs * *speed) + " (counted as 3 forward passes per image)");

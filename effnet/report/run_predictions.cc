@@ -28,8 +28,8 @@ std::string percent_text(float probability) {
   return percent != 0 && percent < 0.1 ? "&lt; 0.1 %" : fmt::format("{:.1f} %", percent);
 }
 
-// The width in the frame header (markers C0 to C2: the encodings that browsers support). 0 if the bytes are not a JPEG
-// file.
+// Returns the image's width from the frame header of a JPEG file (markers C0 to C2, the encodings that browsers
+// support). Returns 0 if the bytes are not such a file.
 std::int64_t jpeg_width(std::span<const std::byte> file) {
   const auto word = [&](std::size_t at) {
     return std::to_integer<std::size_t>(file[at]) << 8 | std::to_integer<std::size_t>(file[at + 1]);
@@ -64,7 +64,7 @@ std::string calibration(const RunFacts& run) {
   for (const Prediction& one : *run.predictions)
     predictions.push_back({one.confidence, one.of_label, one.label == one.predicted});
   const metrics::Calibration c = metrics::calibrate(predictions);
-  if (c.images == 0) return note("The probabilities of all images are not numbers.");
+  if (c.images == 0) return note("The probabilities of all images are NaN or infinite.");
 
   Chart reliability;
   reliability.title = "reliability diagram: accuracy by confidence";
@@ -106,14 +106,14 @@ std::string calibration(const RunFacts& run) {
     return bin.images == 0 ? -1 : std::abs(bin.accuracy - bin.confidence);
   });
   out += row("Maximum calibration error", fmt::format("{:.2f} %", 100 * c.mce),
-             fmt::format("largest difference of one bin, which has {}", counted(worst->images)));
+             fmt::format("largest difference in a bin; this bin has {}", counted(worst->images)));
   out += row("Negative log-likelihood", std::isfinite(c.nll) ? fmt::format("{:.4f}", c.nll) : std::string("infinite"),
              c.zero_probability == 0
                  ? "mean of \xE2\x88\x92ln(probability of the true class)"
                  : fmt::format("{} with a probability of 0 for the true class", counted(c.zero_probability)));
   out += row("Brier score", fmt::format("{:.4f}", c.brier),
              "mean of (confidence \xE2\x88\x92 y)\xC2\xB2, with y = 1 for a right and y = 0 for a wrong prediction");
-  if (c.skipped > 0) out += row("Skipped", grouped(c.skipped), "images whose probability is not a number");
+  if (c.skipped > 0) out += row("Skipped", grouped(c.skipped), "images whose probability is NaN or infinite");
   return out + "</dl>";
 }
 
@@ -126,7 +126,7 @@ std::string mistakes(const RunFacts& run, const Thumbnail& thumbnail) {
   std::ranges::stable_sort(wrong, std::greater{}, [](const Prediction* one) { return one->confidence; });
   const std::size_t shown = std::min(wrong.size(), kMistakes);
   std::string out = fmt::format(
-      "<p class=\"soft\">The {} mistakes with the highest confidence, of {}. In some of them the label may be "
+      "<p class=\"soft\">The {} mistakes with the highest confidence, out of {} mistakes. Some of their labels may be "
       "wrong.</p>\n"
       "<div class=\"mistakes\">\n",
       shown, grouped(static_cast<std::int64_t>(wrong.size())));

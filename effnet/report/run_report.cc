@@ -38,10 +38,10 @@ Json read_summary(const fs::path& file) {
 
 RunFacts read_run(const fs::path& folder, const std::vector<std::string>& classes) {
   if (!fs::is_directory(folder))
-    throw input_error("{}: not a run folder (got no folder of this name)", folder.string());
+    throw input_error("{}: not a run folder (no folder with this name exists)", folder.string());
   for (const char* file : {"config.toml", "metrics.csv"}) {
     if (fs::exists(folder / file)) continue;
-    throw input_error("{}: not a run folder (got no {} in it, expected a folder that effnet train has written)",
+    throw input_error("{}: not a run folder ({} is missing; expected a folder that effnet train has written)",
                       folder.string(), file);
   }
   RunFacts run;

@@ -11,8 +11,8 @@
 
 namespace effnet::report {
 
-// Returns the bytes of a JPEG thumbnail for the name of an image in predictions.csv, or no bytes. The function itself
-// may be empty: then the page has no images.
+// A function that returns a JPEG thumbnail for the name of an image in predictions.csv, or no bytes if there is none.
+// If the function itself is empty, the page has no images.
 using Thumbnail = std::function<std::vector<std::byte>(const std::string& name)>;
 
 // Returns the page as HTML. `classes` are the class names by index. Throws Error(input) if metrics.csv or config.toml

@@ -47,7 +47,8 @@ TEST_F(RunReport, OfAnUnfinishedRunHasTheBestEpochSoFar) {
   EXPECT_THAT(page, HasSubstr("<span class=\"comment\"># a &lt;comment&gt;</span>"));
 }
 
-// The best epoch is the one with the best averaged weights, even if the plain weights of another epoch were better.
+// The best epoch is the one with the best averaged weights, even if the weights of another epoch without averaging were
+// better.
 TEST_F(RunReport, HeadlineAndRingUseTheAveragedWeights) {
   write("metrics.csv", std::string(metrics_header()) + metrics_line({1, 10, 0.1, 2, 30, 1.5, 96, 99, 50, 100}) +
                            metrics_line({2, 20, 0.1, 2, 30, 1.5, 60, 99, 95.5, 100}) +
@@ -66,14 +67,15 @@ TEST_F(RunReport, OfAFinishedRunHasSummaryAndPredictions) {
   std::vector<std::string> requested;
   const std::string page = report({"cat", "<dog>"}, [&](const std::string& name) {
     requested.push_back(name);
-    // The start-of-image marker and a frame header: 8 bits, height 16, width 32.
+    // A JPEG's start-of-image marker and a frame header with 8 bits per channel, height 16 and width 32.
     std::vector<std::byte> jpeg;
     for (const int byte : {0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 16, 0, 32, 1, 1, 0x11, 0})
       jpeg.push_back(static_cast<std::byte>(byte));
     return jpeg;
   });
-  // Wilson interval for 3 of 4: z^2 = 3.841459, centre (0.75 + 0.480182) / 1.960365 = 0.627527, half width
-  // 1.959964 sqrt(0.046875 + 0.060023) / 1.960365 = 0.326885.
+  // The Wilson interval for 3 right of n = 4, with z = 1.959964: z^2 / 2n = 0.480182, 1 + z^2 / n = 1.960365, so the
+  // centre is (0.75 + 0.480182) / 1.960365 = 0.627527 and the half width is 1.959964 sqrt(0.046875 + 0.060023) /
+  // 1.960365 = 0.326885.
   EXPECT_THAT(page, AllOf(HasSubstr("<b>75.00<small>"), HasSubstr("95 % interval 30.06 to 95.44 %<br>on 4 images")));
   EXPECT_THAT(page, AllOf(HasSubstr("1 h 02 min"), HasSubstr("5.29M"), HasSubstr("386M"), HasSubstr("1.5 GiB"),
                           HasSubstr("processes</dt><dd>2"), HasSubstr("/some/&lt;where&gt;"),
@@ -82,21 +84,23 @@ TEST_F(RunReport, OfAFinishedRunHasSummaryAndPredictions) {
   EXPECT_THAT(page,
               AllOf(HasSubstr("<img class=\"tiny\" alt=\"\" src=\"data:image/jpeg;base64,/9j/wAALCAAQACABAREA\">"),
                     HasSubstr("87.5 %"), HasSubstr("b&lt;c&gt;.jpg"), HasSubstr("&lt;dog&gt;")));
-  EXPECT_THAT(page, AllOf(HasSubstr("<div class=\"image\">"), HasSubstr(".mistake .image {")));  // report.css styles it
-  // The confidences 0.9 and 0.875 are in one bin, (0.867, 0.933]: the error is |0.75 - 0.89375| = 14.37 %.
+  // The name of the HTML class is the same in the body and in report.css.
+  EXPECT_THAT(page, AllOf(HasSubstr("<div class=\"image\">"), HasSubstr(".mistake .image {")));
+  // The confidences (three times 0.9, once 0.875) are in one bin, (0.867, 0.933]. The calibration error is |accuracy -
+  // mean confidence| = |0.75 - 0.89375| = 14.37 %.
   EXPECT_THAT(page, HasSubstr("14.3"));
 }
 
 TEST_F(RunReport, HeadlinePrefersTestTop1) {
   write("summary.json", R"({"best_top1": 80, "best_epoch": 2, "test_top1": 50})");
   write("predictions.csv", predictions_text({{"a", 0, 0, 1, 1}, {"b", 1, 0, 1, 0}}));
-  EXPECT_THAT(report(),
-              AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("on 2 images"),
-                    HasSubstr("80.00 % on the held-out images that chose the epoch"), HasSubstr("probability of 0")));
+  EXPECT_THAT(report(), AllOf(HasSubstr("<b>50.00<small>"), HasSubstr("on 2 images"),
+                              HasSubstr("80.00 % on the held-out images, by which the epoch was selected"),
+                              HasSubstr("probability of 0")));
 }
 
-// Without held-out images the saved model is that of the last epoch. The best epoch's accuracy is biased, because the
-// same images select and measure it.
+// Without held-out images, the saved model is the one of the last epoch. The best epoch's accuracy is biased, because
+// the same images select and measure it.
 TEST_F(RunReport, HeadlinePrefersTheSavedModelToTheBestEpoch) {
   write("summary.json", R"({"best_top1": 80, "best_epoch": 2})");
   write("predictions.csv", predictions_text({{"a", 0, 0, 1, 1}, {"b", 1, 0, 1, 0}}));
@@ -132,7 +136,7 @@ TEST_F(RunReport, ErrorsNameTheFile) {
   write("config.toml", "[model\n");
   EXPECT_THAT(error(), HasSubstr("config.toml:1"));
   std::filesystem::remove(folder_.path() / "config.toml");
-  EXPECT_THAT(error(), HasSubstr("not a run folder (got no config.toml"));
+  EXPECT_THAT(error(), HasSubstr("not a run folder (config.toml is missing"));
   try {
     run_report(folder_.path() / "none", {}, {});
     FAIL();

@@ -10,7 +10,7 @@
 namespace effnet::report {
 namespace {
 
-constexpr double kMaxGap = 20;  // percentage points
+constexpr double kMaxGap = 20;  // between training and validation accuracy, in percentage points
 
 }  // namespace
 
@@ -47,14 +47,14 @@ std::vector<std::string> result_warnings(const std::vector<EpochMetrics>& epochs
     warnings.push_back(
         fmt::format("training accuracy ({:.2f} %) is far above validation accuracy ({:.2f} %, 95 % interval {:.2f} to "
                     "{:.2f} % with {} images): the network overfits, or the moving statistics of batch norm do not "
-                    "match the weights. Against overfitting use more images, data.augment or fewer epochs; for the "
-                    "statistics set bn.momentum=0.9",
+                    "match the weights. If it overfits, use more images, data.augment or fewer epochs; if the "
+                    "statistics do not match, set bn.momentum=0.9",
                     row->train_top1, top1, low, high, total));
   }
   if (row->val_top1 && row->val_ema_top1 && *row->val_ema_top1 < *row->val_top1 && high < *row->val_top1) {
     warnings.push_back(
-        fmt::format("the averaged weights ({:.2f} %) are less accurate than the plain weights ({:.2f} %): a lower "
-                    "ema.decay averages over fewer steps, and ema.decay=0 uses the plain weights",
+        fmt::format("the averaged weights ({:.2f} %) are less accurate than the weights without averaging ({:.2f} %): "
+                    "set a lower ema.decay to average over fewer steps, or ema.decay=0 to turn averaging off",
                     *row->val_ema_top1, *row->val_top1));
   }
   return warnings;

@@ -35,7 +35,7 @@ TEST(ResultWarnings, AGoodRunHasNone) {
   EXPECT_THAT(result_warnings({row(90)}, 1, {}), IsEmpty());  // no validation images
 }
 
-TEST(ResultWarnings, ValidationNotAboveChance) {
+TEST(ResultWarnings, ValidationNotAboveChanceIsAWarning) {
   EXPECT_THAT(result_warnings({row(30, 10)}, 1, predictions_with(4, 41, 10)),
               ElementsAre(HasSubstr("4 of 41 images are right (9.76 %), and predicting the largest "
                                     "class for all images gives 12.20 %")));
@@ -46,19 +46,19 @@ TEST(ResultWarnings, ValidationNotAboveChance) {
   EXPECT_THAT(result_warnings({}, 1, predictions_with(4, 41, 10)), ElementsAre(HasSubstr("chance")));
 }
 
-TEST(ResultWarnings, TrainingFarAboveValidation) {
+TEST(ResultWarnings, TrainingFarAboveValidationIsAWarning) {
   EXPECT_THAT(result_warnings({row(97, 24)}, 1, predictions_with(10, 41, 10)),
               ElementsAre(HasSubstr("training accuracy (97.00 %) is far above validation accuracy "
                                     "(24.39 %, 95 % interval 13.")));
   EXPECT_THAT(result_warnings({row(50), row(97, 24)}, 0, predictions_with(10, 41, 10)),
-              ElementsAre(HasSubstr("97.00 %")));  // the last row
+              ElementsAre(HasSubstr("97.00 %")));  // epoch 0 means the last row
 }
 
-TEST(ResultWarnings, AveragedWeightsWorseThanPlainWeights) {
+TEST(ResultWarnings, AveragedWeightsWithLowerAccuracyAreAWarning) {
   EXPECT_THAT(result_warnings({row(60, 90, 50)}, 1, predictions_with(50, 100, 10)),
               ElementsAre(HasSubstr("ema.decay")));
   EXPECT_THAT(result_warnings({row(60, 55, 50)}, 1, predictions_with(50, 100, 10)),
-              IsEmpty());  // inside the interval of 100 images
+              IsEmpty());  // 55 % is inside the interval of 50 right of 100 images
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 // classes and variables of report.css, so that they follow light mode, dark mode and print. Names, titles and hints may
 // be any text: they are escaped here.
 //
-// Each element is well-formed XML and has a viewBox; the page sets its size. Lengths are in units of the viewBox, about
-// one pixel.
+// Each plot is a well-formed <svg> element with a viewBox; the page sets its size. Lengths are in units of the viewBox,
+// about one pixel.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ namespace effnet::report {
 struct Axis {
   std::string title;
   bool log = false;                 // log scale; values of 0 and below are not drawn
-  std::optional<double> low, high;  // default: from the data
-  std::string unit;                 // after each number: " %"
+  std::optional<double> low, high;  // ends of the axis; default: the range of the data
+  std::string unit;                 // text after each number, such as " %"
   bool whole = false;               // ticks only at whole numbers
 };
 
@@ -25,19 +25,19 @@ struct Point {
   double x = 0, y = 0;
 };
 
-// Points that are not finite (or beyond 1e300) are gaps. A line of more than 2000 points is thinned: of each range of
-// neighbouring points only the lowest and the highest are drawn.
+// A point that is not finite (or beyond 1e300) is a gap in the line. If a line has more than 2000 points, only the
+// lowest and the highest point of each range of neighbouring points are drawn.
 struct Line {
   std::string name;  // empty: not in the legend
   std::vector<Point> points;
   int colour = 0;  // 0..3
   bool dashed = false;
-  bool hints = true;                // the pointer shows the numbers of a point
-  std::optional<std::size_t> mark;  // this point gets a ring
+  bool hints = true;                // a point shows its numbers under the pointer
+  std::optional<std::size_t> mark;  // index of the point that gets a ring
 };
 
 struct Bar {
-  double x0 = 0, x1 = 0, y = 0;  // from the lower end of the y axis to y
+  double x0 = 0, x1 = 0, y = 0;  // the bar's left, right and upper end; it begins at the lower end of the y axis
   std::string hint;              // shown under the pointer
 };
 struct Bars {
@@ -58,7 +58,7 @@ std::string svg(const Chart& chart);
 struct HeatCell {
   std::size_t row = 0, column = 0;
   double heat = 0;     // 0..1: strength of the colour
-  bool alarm = false;  // use the second colour
+  bool alarm = false;  // true: the second colour, for mistakes
   std::string text;    // inside the cell, if the cells are large enough
   std::string hint;
 };
@@ -70,12 +70,14 @@ struct HeatMap {
 };
 std::string svg(const HeatMap& map);
 
-// About `about` ticks within [low, high], at multiples of 1, 2 or 5 times a power of ten; at least one, at most about
-// twice as many. Requires low <= high, both within +-1e300.
+// Returns about `about` ticks within [low, high]: at least 1, at most 2 * about + 1. Their distance is 1, 2 or 5 times
+// a power of ten. Requires low <= high, both within +-1e300.
 std::vector<double> nice_ticks(double low, double high, int about);
-// The same for a log scale: powers of ten, and also 2 and 5 times them if these are few. Requires 0 < low <= high.
+// The same for a log scale. The ticks are powers of ten; if there are few, also 2 and 5 times these powers. Requires 0
+// < low <= high.
 std::vector<double> nice_log_ticks(double low, double high, int about);
-// "0.05", "12,000", "1e-6": with as many digits as ticks at a distance of `step` need.
+// The text of a tick ("0.05", "12,000", "1e-6"), with as many digits as needed to distinguish ticks at a distance of
+// `step`.
 std::string tick_text(double value, double step);
 
 }  // namespace effnet::report

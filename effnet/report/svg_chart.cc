@@ -15,7 +15,8 @@ constexpr int kColours = 4;
 // Maps values to positions along one axis of the plot.
 class AxisScale {
  public:
-  // `extend`: extends the axis to the ticks outside the data.
+  // `about`: the approximate number of ticks. If `extend` is true, each end without a fixed bound is moved to the next
+  // tick outside the data.
   AxisScale(const Axis& axis, double low, double high, int about, bool extend)
       : log_(axis.log), low_(low), high_(high) {
     if (low_ == high_) {  // a single value: add a margin
@@ -73,7 +74,7 @@ std::string number(double value) {
 }
 
 // Keeps the lowest and the highest point of each range of neighbouring points, in their order. If no point of a range
-// is finite, one stays as a gap.
+// is finite, the first one is kept as a gap.
 std::vector<Point> thinned(const std::vector<Point>& points) {
   if (points.size() <= kMaxPoints) return points;
   const std::size_t length = (2 * points.size() + kMaxPoints - 1) / kMaxPoints;
@@ -136,7 +137,7 @@ std::string draw_bars(const Bars& bars, const AxisScale& x, const AxisScale& y) 
   for (const Bar& bar : bars.bars) {
     if (!x.shows(bar.x0) || !x.shows(bar.x1) || !y.shows(bar.y)) continue;
     const double left = x.at(bar.x0), right = x.at(bar.x1), top = y.at(bar.y), bottom = y.at(y.low());
-    const double gap = right - left > 6 ? 1 : 0;  // between neighbours
+    const double gap = right - left > 6 ? 1 : 0;  // between neighbouring bars
     out += fmt::format("<rect class=\"bar c{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{}</title></rect>",
                        bars.colour % kColours, px(left + gap), px(top), px(std::max(0.0, right - left - 2 * gap)),
                        px(std::max(0.0, bottom - top)), escaped(bar.hint));
@@ -146,7 +147,7 @@ std::string draw_bars(const Bars& bars, const AxisScale& x, const AxisScale& y) 
 
 struct LegendEntry {
   const std::string& name;
-  std::string swatch;  // SVG at (0, 0), 20 wide
+  std::string swatch;  // SVG drawn at (0, 0), 20 units wide
 };
 
 std::string draw_legend(const Chart& chart, double left) {

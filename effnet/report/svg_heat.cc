@@ -16,17 +16,18 @@ std::string svg(const HeatMap& map) {
   const double cell = std::clamp(std::floor(kSide / static_cast<double>(n)), 8.0, 46.0);
   const double font = std::clamp(cell * 0.82, 6.5, 12.0);
   const auto label = [](const std::string& text) { return shortened(text, kLongestLabel); };
-  double row_room = 0, column_room = 0;
-  for (const std::string& text : map.rows) row_room = std::max(row_room, text_width(label(text), font));
-  for (const std::string& text : map.columns) column_room = std::max(column_room, text_width(label(text), font));
+  double row_label_width = 0, column_label_width = 0;
+  for (const std::string& text : map.rows) row_label_width = std::max(row_label_width, text_width(label(text), font));
+  for (const std::string& text : map.columns)
+    column_label_width = std::max(column_label_width, text_width(label(text), font));
 
   // Column labels are rotated by 45 degrees: they need length / sqrt(2) above the map and to its right.
-  const double titles = 24, left = titles + row_room + 8, top = titles + column_room * 0.75 + 14;
+  const double titles = 24, left = titles + row_label_width + 8, top = titles + column_label_width * 0.75 + 14;
   const double map_w = cell * static_cast<double>(map.columns.size());
   const double map_h = cell * static_cast<double>(map.rows.size());
-  const double width = left + map_w + column_room * 0.75 + 4, height = top + map_h + 2;
+  const double width = left + map_w + column_label_width * 0.75 + 4, height = top + map_h + 2;
 
-  // The page may show the map smaller, but at most 10 % larger: otherwise the text of a small map would be very large.
+  // The page may scale the map down, but up only by 10 %: otherwise the text of a small map would be very large.
   std::string out = svg_begin(width, height, map.title, "heat");
   out.insert(out.size() - 1, fmt::format(" style=\"max-width:{}px\"", px(1.1 * width)));
   out += fmt::format("<text class=\"title middle\" x=\"{}\" y=\"14\">{}</text>", px(left + map_w / 2),

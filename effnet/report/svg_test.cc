@@ -76,20 +76,21 @@ TEST(Chart, PointsHaveThePositionsOfTheirValues) {
   chart.x.low = 0;
   chart.y.low = 0;
   const std::string text = svg(chart);
-  // The y label "10" is 13.9 wide, so x positions are 25.9 to 544; y positions are 300 - 24 up to 30.
+  // The y label "10" is 13.9 wide. So the x positions are 13.9 + 12 = 25.9 to 560 - 16 = 544. The y positions are 300 -
+  // 24 = 276 (bottom) to 30 (top).
   EXPECT_THAT(text, HasSubstr("d=\"M25.9 276L285 153L544 30\""));
   EXPECT_THAT(text, HasSubstr("<title> 10: loss 5</title>"));
   chart.y.log = true;
   chart.y.low = {};
   chart.lines[0].points = {{0, 1}, {10, 10}, {20, 100}};
   EXPECT_THAT(svg(chart), HasSubstr(" 276L"));
-  EXPECT_THAT(svg(chart), HasSubstr(" 153L"));  // 10 is in the middle
+  EXPECT_THAT(svg(chart), HasSubstr(" 153L"));  // on a log scale, 10 is in the middle of 1 and 100
 }
 
 TEST(Chart, ValuesThatAreNotFiniteAreGaps) {
   const std::string text = svg(with({{1, 1}, {2, 2}, {3, NAN}, {4, 2}, {5, INFINITY}, {6, 1}, {7, 2}}));
   EXPECT_EQ(times(text, "M"), times(svg(with({{1, 1}, {2, 2}, {6, 1}, {7, 2}})), "M") + 2);
-  EXPECT_EQ(times(text, "class=\"dot"), 1U);  // the isolated point
+  EXPECT_EQ(times(text, "class=\"dot"), 1U);  // the point between two gaps
   EXPECT_THAT(text, Not(HasSubstr("nan")));
   EXPECT_THAT(text, Not(HasSubstr("inf")));
   EXPECT_THAT(svg(with({})), HasSubstr("nothing to show"));
@@ -118,7 +119,7 @@ TEST(Chart, ManyPointsAreThinnedToTheirExtremes) {
   for (int i = 0; i < 100000; ++i) points.push_back({static_cast<double>(i), i == 54321 ? 1000.0 : i % 7 * 1.0});
   const std::string text = svg(with(points));
   EXPECT_LT(text.size(), 60000U);
-  EXPECT_THAT(text, HasSubstr(" 30L"));  // the top of the plot: the highest point is drawn
+  EXPECT_THAT(text, HasSubstr(" 30L"));  // y = 30 is the top of the plot, so the highest point is drawn
 }
 
 TEST(Chart, NamesAreEscaped) {

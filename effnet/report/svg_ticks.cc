@@ -23,7 +23,7 @@ double nice_step(double least) {
 
 std::vector<double> nice_ticks(double low, double high, int about) {
   EFFNET_CHECK(low <= high && about > 0);
-  // The difference is close to the precision of double: one tick only.
+  // If the difference is close to the precision of double, there is only one tick.
   if (high - low <= 1e-12 * std::max(std::abs(low), std::abs(high))) return {low};
   const double step = nice_step((high - low) / about);
   std::vector<double> ticks;
@@ -39,7 +39,7 @@ std::vector<double> nice_log_ticks(double low, double high, int about) {
   std::vector<double> ticks;
   const int first = static_cast<int>(std::floor(std::log10(low))), last = static_cast<int>(std::ceil(std::log10(high)));
   const int every = std::max(1, static_cast<int>(std::ceil(decades / about)));  // decades per tick
-  const bool between = decades < 0.5 * about;                                   // also ticks at 2 and 5
+  const bool between = decades < 0.5 * about;  // whether 2 and 5 times a power of ten are ticks too
   for (int power = first; power <= last; ++power) {
     for (const double factor : {1.0, 2.0, 5.0}) {
       if (factor > 1 && !between) continue;
@@ -70,7 +70,7 @@ std::string tick_text(double value, double step) {
   } else if (step >= 1 && value == std::round(value)) {
     text = grouped(static_cast<std::int64_t>(value));
   } else {
-    // As many decimals as the step has: two for 0.25.
+    // The text has as many decimals as the step: two for the step 0.25.
     int digits = 0;
     for (double scaled = step; digits < 6 && std::abs(scaled - std::round(scaled)) > 1e-6 * scaled; scaled *= 10)
       ++digits;

@@ -17,7 +17,7 @@ class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
   void row(std::vector<std::string> cells);  // adds a row with one cell per column
-  std::string text() const;                  // with a line under the titles; ends with a newline
+  std::string text() const;                  // the table, with a line under the titles; ends with a newline
 
  private:
   std::vector<Column> columns_;

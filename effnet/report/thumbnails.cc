@@ -9,7 +9,7 @@
 namespace effnet::report {
 namespace {
 
-constexpr std::int64_t kSidePx = 128;  // the page enlarges them to about 165 pixels
+constexpr std::int64_t kSidePx = 128;  // the page enlarges the thumbnails to about 165 pixels
 constexpr int kQuality = 85;           // JPEG; 3 to 6 KB per photograph
 
 }  // namespace

@@ -1,11 +1,11 @@
-// The blocked layout of activations: channels in blocks of 16. A block contains all pixels of the batch, and each pixel
-// 16 contiguous values:
+// The blocked layout of activations: channels in blocks of 16. A block contains all pixels of the batch; each pixel of
+// a block is 16 contiguous values:
 //
 //   value(c, p) = data[(c / 16 * pixels + p) * 16 + c % 16],   p = (image * h + y) * w + x
 //
 // So a batch only adds pixels, no layer changes the layout, and all addresses in a kernel are constant offsets from one
-// pointer. If the last block has at most 8 channels, kernels process only its lower 8 lanes (24 channels cost 24, not
-// 32). Padding lanes are the processed lanes beyond the last channel. In the engine their values are finite and are
+// pointer. If the last block has at most 8 channels, kernels process only its lower 8 lanes (for 24 channels: 24 lanes,
+// not 32). Padding lanes are the processed lanes beyond the last channel. In the engine their values are finite and are
 // multiplied by zero weights; the training layers allow any value there (effnet/layers/layout.h).
 #pragma once
 

@@ -27,7 +27,8 @@ float half_to_float(std::uint16_t half) {
 float bfloat_to_float(std::uint16_t upper) { return std::bit_cast<float>(std::uint32_t{upper} << 16); }
 
 float double_to_float(double value) {
-  // A finite value beyond float32's range becomes an infinity. A plain cast of it is undefined in C++.
+  // A cast of a value beyond float32's range is undefined in C++. Such a value becomes the largest float32 or an
+  // infinity, as rounding to nearest requires.
   constexpr double kLimit = std::numeric_limits<float>::max();
   if (value > kLimit || value < -kLimit) {
     constexpr double kRoundsUp = 0x1.ffffffp127;  // halfway between the largest float32 and 2^128

@@ -21,8 +21,8 @@ struct DtypeInfo {
   std::string_view torch;        // "torch.float32"
   std::string_view storage;      // PyTorch's storage class: "torch.FloatStorage"
   std::string_view numpy;        // "<f4"; empty if NumPy has no such type
-  // Converts all elements of `from` to float32: exactly, or rounded to nearest; too large values become infinite.
-  // `from` need not be aligned.
+  // Converts all elements of `from` to float32. Values that float32 cannot represent are rounded to nearest; values
+  // that are too large become infinite. `from` need not be aligned.
   void (*to_floats)(std::span<const std::byte> from, std::span<float> to);
 };
 std::span<const DtypeInfo> dtypes();  // in the order of Dtype

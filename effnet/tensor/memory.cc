@@ -16,7 +16,7 @@ std::size_t block_bytes(std::size_t bytes) {
 Memory try_allocate(std::size_t bytes) {
   const std::size_t block = block_bytes(bytes), alignment = block >= kHugePage ? kHugePage : kPage;
   Memory memory(static_cast<std::byte*>(std::aligned_alloc(alignment, block)));
-  // Only advice: if the system has no huge pages, it uses small ones.
+  // madvise() is only a hint: if the system has no huge pages, it uses small pages.
   if (memory != nullptr && alignment == kHugePage) madvise(memory.get(), block, MADV_HUGEPAGE);
   return memory;
 }

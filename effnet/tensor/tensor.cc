@@ -21,7 +21,8 @@ std::int64_t numel(const Dims& dims) {
   std::int64_t product = 1;
   bool empty = false;
   for (const std::int64_t dim : dims) {
-    if (dim < 0) throw input_error("negative dimension (got {}, expected 0 or more)", to_string(dims));
+    if (dim < 0)
+      throw input_error("negative dimension (got the shape {}, expected dimensions of 0 or more)", to_string(dims));
     if (dim == 0) {
       empty = true;
     } else if (dim > kMaxElements / product) {

@@ -1,5 +1,5 @@
 // Named tensors as in a file: a dtype, a shape, and row-major bytes in a mapped file or a buffer. All readers of weight
-// files return Weights, and all writers take Weights. It does not depend on a network.
+// files return Weights, and all writers take Weights. Weights do not depend on a network.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +32,7 @@ struct Tensor {
 EFFNET_API Tensor make_tensor(const Dims& dims, std::vector<float> values);  // owns `values`
 // The values as float32, from any dtype; f64, i64 and i32 values that float32 cannot represent are rounded.
 EFFNET_API std::vector<float> to_floats(const Tensor& tensor);
-// The same, but without a copy if the tensor is float32 and aligned.
+// Like to_floats(), but without a copy if the tensor is float32 and aligned.
 struct FloatValues {
   std::span<const float> values;
   std::shared_ptr<const void> owner;  // keeps `values` alive: the tensor's owner, or the converted copy

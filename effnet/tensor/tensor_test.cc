@@ -54,7 +54,8 @@ TEST(ToFloats, DoublesBeyondFloat32BecomeInfinite) {
 }
 
 TEST(ToFloats, HalvesAreExact) {
-  // The definition of a finite half: (-1)^s 2^(e-25) (1024 + f); denormals: 2^-24 f.
+  // The value of a finite half with sign s, exponent e and fraction f: (-1)^s 2^(e-25) (1024 + f), or (-1)^s 2^-24 f
+  // for e = 0 (denormals).
   std::vector<std::uint16_t> halves(65536);
   for (std::size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<std::uint16_t>(i);
   const auto floats = to_floats(tensor_of<std::uint16_t>(Dtype::f16, halves));

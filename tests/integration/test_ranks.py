@@ -152,7 +152,7 @@ def limited(kind, value):
 def test_too_few_files_are_an_error(effnet, project, tmp_path):
     process = start_rank(effnet, project, 0, tmp_path / "run", free_port(), preexec_fn=limited(resource.RLIMIT_NOFILE, 40))
     ((err, code),) = results_of([process])
-    assert code == 4 and "may open too few files (got a limit of 40" in err, err
+    assert code == 4 and "the limit of open files is too low (got 40" in err, err
 
 
 @pytest.mark.parametrize("world, room", [(1, 2), (1, 5), (2, 7)])
@@ -166,4 +166,4 @@ def test_too_few_threads_are_an_error(effnet, tmp_path, world, room):
     process = subprocess.Popen([effnet.path, "train", "quick", "--set", "data.synthetic=64", "--out", tmp_path / "run"], env=variables, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limited(resource.RLIMIT_NPROC, room))
     ((err, code),) = results_of([process])
-    assert code == 4 and re.search(r"the system lets this process start too few threads \(got \d+, expected \d+", err), err
+    assert code == 4 and re.search(r"too few threads can be started \(got \d+, expected \d+", err), err

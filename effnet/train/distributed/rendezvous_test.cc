@@ -146,7 +146,7 @@ TEST(Rendezvous, ReportsATooLowLimitOnFiles) {
     return "joined";
   });
   EXPECT_EQ(outcomes[0].code, 4) << outcomes[0].text;
-  EXPECT_NE(outcomes[0].text.find("may open too few files (got a limit of 40"), std::string::npos) << outcomes[0].text;
+  EXPECT_NE(outcomes[0].text.find("the limit of open files is too low (got 40"), std::string::npos) << outcomes[0].text;
 }
 
 }  // namespace
