@@ -10,7 +10,7 @@
 namespace effnet::formats {
 namespace {
 
-// Returns the scope of TensorFlow names: "efficientnet_b0" -> "efficientnet-b0".
+// Returns the scope with which a model's TensorFlow names begin: "efficientnet_b0" -> "efficientnet-b0".
 std::string scope_of(const Model& model) {
   std::string scope = model.arch.name;
   std::replace(scope.begin(), scope.end(), '_', '-');

@@ -12,7 +12,8 @@ namespace {
 
 using testing::HasSubstr;
 
-// Tensors with shapes but without values; names need no more. import_test.cc tests TensorFlow's permuted kernels.
+// Returns a model whose tensors have shapes but no values, because these tests check names only. import_test.cc tests
+// the values, including TensorFlow's permuted kernels.
 Model shapes_of(std::string_view name, std::string_view came_with) {
   Model model;
   model.arch = arch::variant(name).spec;

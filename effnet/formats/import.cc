@@ -21,10 +21,10 @@
 namespace effnet::formats {
 namespace {
 
-// AdvProp weights need inputs x*2/255 - 1 (docs/reference/checkpoints.md, section 3). Only the file's name shows that
-// weights are AdvProp weights.
-constexpr std::string_view kAdvPropStart = "adv-";                      // lukemelas
-constexpr std::string_view kAdvPropParts[] = {"_ap-", "_ap.", ".ap_"};  // timm
+// AdvProp weights need the input x*2/255 - 1 for a pixel value x from 0 to 255 (docs/reference/checkpoints.md, section
+// 3). Only the file's name shows that weights are AdvProp weights.
+constexpr std::string_view kAdvPropStart = "adv-";                      // names of lukemelas begin with it
+constexpr std::string_view kAdvPropParts[] = {"_ap-", "_ap.", ".ap_"};  // names of timm contain one of them
 
 struct Match {
   const NameScheme* scheme = nullptr;
@@ -54,8 +54,8 @@ void check_options(const ImportOptions& options) {
   }
 }
 
-// Returns the schemes whose probe tensor is in the file, with the value of {model}. If a source is requested: only
-// schemes that this source uses.
+// Returns the naming schemes whose probe tensor is in the file, each with the value of its placeholder {model}
+// (names.h). If `source` is not empty: only the schemes that this source uses.
 std::vector<std::pair<const NameScheme*, std::string>> find_schemes(const tensor::Weights& weights,
                                                                     const std::string& source) {
   std::vector<std::pair<const NameScheme*, std::string>> found;
@@ -133,8 +133,8 @@ Match find_match(const tensor::Weights& weights, const ImportOptions& options) {
       .with_hint("--arch NAME shows what does not fit that network");
 }
 
-// Returns the source whose numerics apply. Names and shapes do not differ between timm's own EfficientNets and its
-// conversions of TensorFlow's, so those need an option or the file's name.
+// Returns the source whose epsilon and padding apply. timm's own EfficientNets and its conversions of TensorFlow's
+// weights have the same names and shapes, so only an option or the file's name can decide between them.
 std::string decide_source(const Match& match, const std::string& file_name, const ImportOptions& options,
                           std::vector<std::string>& warnings) {
   if (!options.source.empty()) return options.source;
@@ -182,7 +182,7 @@ bool is_adv_prop(std::string_view source, std::string_view file_name) {
          });
 }
 
-// Returns the first three names in quotes: "'a', 'b', 'c', ...".
+// Returns at most three names in quotes: "'a', 'b', 'c', ...".
 std::string first_names(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 3;
   std::string text;

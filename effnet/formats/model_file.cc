@@ -33,8 +33,8 @@ const std::string& metadata_text(const tensor::Weights& weights, std::string_vie
   return found->second;
 }
 
-// Valid values have at most three levels. Deeper text is rejected during parsing, so memory stays close to the text's
-// size.
+// Returns the metadata text of `key` as JSON. Valid texts have at most three levels of nesting. A text with more than
+// kMaxDepth levels is rejected while it is parsed, so that memory stays close to the text's size.
 Json parse_json(const tensor::Weights& weights, std::string_view key) {
   constexpr int kMaxDepth = 4;
   const auto bound = [&](int depth, Json::parse_event_t, Json&) {
@@ -58,7 +58,7 @@ std::string dump(const Json& one, std::string_view what) {
   }
 }
 
-// As dump(), but the message gives the class of the text.
+// Returns `texts`, one per class, as JSON text. As dump(), but the message also gives the class of the invalid text.
 std::string dump_list(const std::vector<std::string>& texts, std::string_view what) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     dump(texts[i], fmt::format("{} of class {}", what, i));
@@ -204,8 +204,8 @@ void check_labels(const std::vector<std::string>& texts, std::int64_t classes, s
   throw input_error("{} do not match the number of classes (got {}, expected {} or none)", what, texts.size(), classes);
 }
 
-// Returns the network of a model. Every block has a parameter, so the network is lowered only if the file has at least
-// as many tensors as blocks. This bounds the memory that an arch text can request.
+// Returns the graph of a spec. Throws Error(input) if the spec has more blocks than the file has tensors: every block
+// has at least one parameter, so such a file is invalid. The check bounds the memory that an arch text can request.
 graph::Graph lower_bounded(const arch::ArchSpec& spec, const tensor::Weights& weights) {
   const std::int64_t blocks =
       std::accumulate(spec.stages.begin(), spec.stages.end(), std::int64_t{0},
@@ -224,7 +224,7 @@ void check_description(const Model& model) {
   check_labels(model.class_ids, model.arch.classes, "the class ids");
 }
 
-// Makes the checks that read_model and write_model share. Returns the names of all parameters.
+// Makes the checks that read_model and write_model share. Returns the name map of all parameters.
 NameMap check(const Model& model, const tensor::Weights& weights) {
   check_description(model);
   const NameScheme own{.source = "effnet", .network = {}, .probe = {}, .rows = {}};
