@@ -55,7 +55,8 @@ std::vector<std::pair<std::string, tensor::Tensor>> named_tensors(const Model& m
       const bool listed = std::find(possible.begin(), possible.end(), scheme.source) != possible.end();
       if (!listed && map_from(model, graph, scheme.source)) possible.emplace_back(scheme.source);
     }
-    if (!known) throw usage_error("--names: unknown names (got {}, expected {})", in_quotes(source), one_of(possible));
+    if (!known)
+      throw usage_error("--names: unknown naming scheme (got {}, expected {})", in_quotes(source), one_of(possible));
     throw usage_error("{} has no network such as {} (got --names {}, expected {})", source, in_quotes(model.arch.name),
                       source, one_of(possible));
   }

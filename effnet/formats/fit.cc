@@ -101,7 +101,7 @@ Fit fit(const NameMap& map, const tensor::Weights& weights) {
 
 std::string describe(const Fit& fit) {
   std::string out;
-  append(out, fit.wrong, "of another shape or type");
+  append(out, fit.wrong, "with a wrong shape or type");
   append(out, fit.missing, "missing");
   std::vector<std::string> unused;
   for (std::size_t i = 0; i < fit.unused.size(); ++i) unused.push_back(in_quotes(fit.unused[i]));

@@ -23,7 +23,7 @@ struct Fit {
 Fit fit(const NameMap& map, const tensor::Weights& weights);
 
 // Returns a text with at most three names per list, such as
-// "3 of another shape or type: A (got 3, expected 4), B (..), C (..); 40 missing: D, E, F, ...; 1 unused: 'G'".
+// "3 with a wrong shape or type: A (got 3, expected 4), B (..), C (..); 40 missing: D, E, F, ...; 1 unused: 'G'".
 std::string describe(const Fit& fit);
 
 // Returns the tensor named `foreign`, or null. In a TensorFlow checkpoint, returns the moving average of this tensor if

@@ -158,7 +158,7 @@ TEST(ModelFile, RejectsAnOlderCheckpointWithoutNetwork) {
   tensor::Weights old = checkpoint_of(tiny_model(), {});
   old.metadata = {{"effnet.checkpoint", "{}"}, {"effnet.identity", "x"}};
   EXPECT_TRUE(is_model_file(old));
-  EXPECT_THAT(refusal(old), testing::AllOf(HasSubstr("a checkpoint of an older effnet"), HasSubstr("hint: take")));
+  EXPECT_THAT(refusal(old), testing::AllOf(HasSubstr("a checkpoint of an older effnet"), HasSubstr("hint: use")));
 }
 
 TEST(ModelFile, MetadataIsCheckedWithoutWeights) {

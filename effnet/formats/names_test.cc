@@ -39,7 +39,7 @@ std::string foreign_of(std::string_view source, std::string_view model, std::str
   return "no such parameter";
 }
 
-TEST(Names, CoverEveryParameterOnceInEverySchemeThatApplies) {
+TEST(Names, EverySchemeThatAppliesNamesEveryParameterOnce) {
   int applied = 0;
   for (const arch::Variant& variant : arch::family()) {
     const graph::Graph graph = graph::lower(variant.spec);
@@ -65,7 +65,7 @@ TEST(Names, CoverEveryParameterOnceInEverySchemeThatApplies) {
 
 // The expected sources of each network are listed by hand. torchvision has no Lite and no MnasNet-A1, although the rows
 // for torchvision's MobileNetV2 and MNASNet would match their graphs.
-TEST(Names, ApplyOnlyToNetworksOfTheForeignCode) {
+TEST(Names, SchemesApplyOnlyToNetworksOfTheirProject) {
   const std::vector<std::pair<std::string, std::string>> expected{
       {"efficientnet_b0", "effnet torchvision timm lukemelas tf"},
       {"efficientnet_l2", "effnet torchvision timm lukemelas tf"},
@@ -116,7 +116,7 @@ TEST(Names, MatchTheOfficialCounts) {
 }
 
 // Compares names and dims with those of torchvision 0.14 and the Lite package (tests/golden/import/make_names.py).
-TEST(Names, EqualThoseOfThePublishedPackages) {
+TEST(Names, MatchThePublishedPackages) {
   const std::string folder = EFFNET_SOURCE_DIR "/tests/golden/import/";
   std::istringstream rows(read_text(folder + "names.tsv"));
   std::string source, model, digest;
@@ -281,7 +281,7 @@ TEST(Fit, DescribesAtMostThreeTensorsPerList) {
   fit.missing = {"b", "c", "d", "e"};
   fit.unused = {"f\n"};
   EXPECT_EQ(describe(fit),
-            "1 of another shape or type: a (got 1, expected 2); 4 missing: b, c, d, ...; 1 unused: 'f\\x0a'");
+            "1 with a wrong shape or type: a (got 1, expected 2); 4 missing: b, c, d, ...; 1 unused: 'f\\x0a'");
 }
 
 }  // namespace

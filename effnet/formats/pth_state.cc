@@ -114,7 +114,7 @@ StorageId storage_id(const Pickle& pickle, const PickleValue& persistent) {
     storage.offset = count_of(pickle.item(view, 1), "storage offset");
     storage.window = count_of(pickle.item(view, 2), "storage size");
     if (storage.offset > storage.count || storage.window > storage.count - storage.offset) {
-      throw input_error("storage {}: a window exceeds it", in_quotes(storage.key));
+      throw input_error("storage {}: a window exceeds the storage", in_quotes(storage.key));
     }
   }
   return storage;
@@ -183,7 +183,7 @@ tensor::Tensor view_of(const StorageId& id, const tensor::Dims& dims, const tens
   const std::uint64_t available = window.size() / element;
 
   if (dims.size() != strides.size()) {
-    throw input_error("{} strides for {} dimensions", strides.size(), dims.size());
+    throw input_error("wrong number of strides (got {}, expected {}: one per dimension)", strides.size(), dims.size());
   }
   const auto count = static_cast<std::uint64_t>(tensor::numel(dims));
   if (count == 0) return {dtype, dims, {}, storage.owner};
@@ -205,7 +205,7 @@ tensor::Tensor view_of(const StorageId& id, const tensor::Dims& dims, const tens
 
   if (count * element > storages.copy_budget) {
     throw Unreadable{
-        fmt::format("copies of strided and expanded tensors would take more than twice the file's size (got {})",
+        fmt::format("copies of strided and expanded tensors would take more than twice the file's size (got shape {})",
                     tensor::to_string(dims))};
   }
   storages.copy_budget -= count * element;

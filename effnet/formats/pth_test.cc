@@ -141,12 +141,12 @@ TEST(PthViews, MustStayInsideTheirStorage) {
       {0, {5}, {0}, "no error"},  // expanded
       {3, {2, 3}, {0, 0}, "no error"},
       {4, {5}, {0}, "exceeds its storage"},
-      {0, {1 << 30, 1 << 20}, {0, 0}, "more than twice the file's size (got 1073741824x1048576)"},
+      {0, {1 << 30, 1 << 20}, {0, 0}, "more than twice the file's size (got shape 1073741824x1048576)"},
       {0, {std::int64_t{1} << 40, std::int64_t{1} << 40}, {0, 0}, "shape too large"},
       {0, {4}, {-1}, "negative strides"},
       {0, {-4}, {1}, "negative shape"},
       {-1, {4}, {1}, "negative storage offset"},
-      {0, {2, 2}, {1}, "1 strides for 2 dimensions"},
+      {0, {2, 2}, {1}, "wrong number of strides (got 1, expected 2"},
       {0, tensor::Dims(65, 1), tensor::Dims(65, 1), "shape too long"},
       {0, tensor::Dims(64, 1), tensor::Dims(64, 1), "no error"},
   };
@@ -224,8 +224,8 @@ TEST(PthStorages, AreChecked) {
   };
   EXPECT_THAT(tensor::to_floats(parse(seen(window(1, 2))).at("x")), ElementsAre(2, 3));
   EXPECT_THAT(failure(seen(window(1, 1))), HasSubstr("exceeds its storage"));
-  EXPECT_THAT(failure(seen(window(3, 2))), HasSubstr("a window exceeds it"));
-  EXPECT_THAT(failure(seen(window(5, 0))), HasSubstr("a window exceeds it"));
+  EXPECT_THAT(failure(seen(window(3, 2))), HasSubstr("a window exceeds the storage"));
+  EXPECT_THAT(failure(seen(window(5, 0))), HasSubstr("a window exceeds the storage"));
   // A storage of an unsupported type is skipped if its element size is known, otherwise it is an error.
   const auto two = [&](const std::string& type) {
     return legacy_with("\x80\2}("s + word("c") + tensor(storage("1", 2, type), 0, {2}, {1}) + word("x") +

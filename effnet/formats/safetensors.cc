@@ -142,8 +142,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  private:
   std::string place() const { return level_ <= 1 ? std::string("header") : fmt::format("tensor {}", in_quotes(name_)); }
   Error unexpected(std::string_view what) const {
-    return input_error("{}: unexpected {} in the header (expected entries of dtype, shape and data_offsets)", place(),
-                       what);
+    return input_error("{}: wrong value in the header (got {}, expected entries of dtype, shape and data_offsets)",
+                       place(), what);
   }
   static Error duplicate(std::string_view what) {
     return input_error("{} occurs twice in the header", in_quotes(what));
@@ -287,7 +287,7 @@ void write_safetensors(const std::filesystem::path& path, const tensor::Weights&
       at = end;
     }
   } catch (const nlohmann::json::exception&) {
-    throw input_error("{}: a tensor name or metadata text is not UTF-8", path.string());
+    throw input_error("{}: a tensor name or a metadata text is not UTF-8", path.string());
   }
   header = "{" + (header.empty() ? header : header.substr(1)) + "}";
   const std::size_t used = kLengthBytes + header.size();

@@ -226,8 +226,8 @@ LocatedWeights locate_weights(const tensor::Weights& weights, std::span<const Na
     return !averaged || tensorflow_averages || location.averaged == *averaged;
   });
   if (taken == locations.end()) {
-    throw input_error("the file has no {} (got weights at {})", *averaged ? "averaged weights" : "plain weights",
-                      location_name(locations.front()))
+    throw input_error("the file has {} (got weights at {})",
+                      *averaged ? "no averaged weights" : "only averaged weights", location_name(locations.front()))
         .with_hint(fmt::format("--weights {} uses the weights that the file has", *averaged ? "model" : "ema"));
   }
   chosen.location = *taken;
@@ -252,7 +252,7 @@ LocatedWeights locate_weights(const tensor::Weights& weights, std::span<const Na
   const bool choice = other_kind && !averaged;
   chosen.warnings.push_back(fmt::format("using {} at {}; other weights are at {}{}",
                                         taken->averaged ? "the averaged weights" : "the weights", place, others,
-                                        choice ? "; --weights model uses the plain ones" : ""));
+                                        choice ? "; --weights model uses weights that are not averaged" : ""));
   return chosen;
 }
 
