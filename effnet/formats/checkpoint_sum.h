@@ -1,5 +1,5 @@
-// The metadata keys and the checksum of a training checkpoint (effnet/train/run/checkpoint.h, a safetensors file), as
-// far as a reader of models needs them.
+// Metadata keys and checksum of a training checkpoint. A checkpoint is a safetensors file that training writes
+// (effnet/train/run/checkpoint.h). They are here because model_file.cc also reads checkpoints.
 #pragma once
 
 #include <string>
@@ -12,7 +12,8 @@ inline constexpr const char* kCheckpointState = "effnet.checkpoint";
 inline constexpr const char* kCheckpointIdentity = "effnet.identity";
 inline constexpr const char* kCheckpointSum = "effnet.checksum";
 
-// Returns "xxh128:...", the hash of all metadata except kCheckpointSum and of all tensors with their names and dims.
+// Returns "xxh128:" and a hash in hexadecimal digits. The hash covers all metadata except kCheckpointSum, and the
+// names, dims and bytes of all tensors.
 std::string checkpoint_sum(const tensor::Weights& weights);
 
 }  // namespace effnet::formats

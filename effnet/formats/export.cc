@@ -10,7 +10,7 @@
 namespace effnet::formats {
 namespace {
 
-// Returns the scope of TensorFlow names: "efficientnet_b0" -> "efficientnet-b0".
+// Returns the scope with which a model's TensorFlow names begin: "efficientnet_b0" -> "efficientnet-b0".
 std::string scope_of(const Model& model) {
   std::string scope = model.arch.name;
   std::replace(scope.begin(), scope.end(), '_', '-');
@@ -55,7 +55,8 @@ std::vector<std::pair<std::string, tensor::Tensor>> named_tensors(const Model& m
       const bool listed = std::find(possible.begin(), possible.end(), scheme.source) != possible.end();
       if (!listed && map_from(model, graph, scheme.source)) possible.emplace_back(scheme.source);
     }
-    if (!known) throw usage_error("--names: unknown names (got {}, expected {})", in_quotes(source), one_of(possible));
+    if (!known)
+      throw usage_error("--names: unknown naming scheme (got {}, expected {})", in_quotes(source), one_of(possible));
     throw usage_error("{} has no network such as {} (got --names {}, expected {})", source, in_quotes(model.arch.name),
                       source, one_of(possible));
   }

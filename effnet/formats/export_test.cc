@@ -12,14 +12,15 @@ namespace {
 
 using testing::HasSubstr;
 
-// Tensors with shapes but without values; names need no more. import_test.cc tests TensorFlow's permuted kernels.
-Model shapes_of(std::string_view name, std::string_view came_with) {
+// Returns a model whose tensors have shapes but no values, because these tests check names only. import_test.cc tests
+// the values, including TensorFlow's permuted kernels.
+Model shapes_of(std::string_view name, std::string_view imported_names) {
   Model model;
   model.arch = arch::variant(name).spec;
   for (const graph::Parameter& parameter : graph::parameters(graph::lower(model.arch))) {
     model.weights.tensors[parameter.name] = {tensor::Dtype::f32, parameter.dims, {}, nullptr};
   }
-  model.provenance.names = came_with;
+  model.provenance.names = imported_names;
   return model;
 }
 
@@ -65,7 +66,7 @@ TEST(Export, MessageListsTheValidNames) {
               testing::AllOf(HasSubstr("'efficientnet_lite0'"), HasSubstr("expected effnet, timm, lukemelas or tf")));
   EXPECT_THAT(refusal(shapes_of("resnet50", ""), "lukemelas"), HasSubstr("expected effnet, torchvision or timm"));
   EXPECT_THAT(refusal(shapes_of("amoebanet_b", ""), "timm"), HasSubstr("expected effnet"));
-  EXPECT_THAT(refusal(shapes_of("resnet50", ""), "keras"), HasSubstr("unknown names (got 'keras'"));
+  EXPECT_THAT(refusal(shapes_of("resnet50", ""), "keras"), HasSubstr("unknown naming scheme (got 'keras'"));
 }
 
 }  // namespace

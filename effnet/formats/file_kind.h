@@ -13,11 +13,11 @@
 namespace effnet::formats {
 
 struct FileKind {
-  std::string what;  // "a web page"
+  std::string what;  // for messages: "a web page"
   std::string hint;  // what to do
 };
-// Returns nothing for formats that effnet reads, and for unknown content. `file_name` decides for formats without a
-// magic number (ONNX).
+// Returns nullopt for formats that effnet reads, and for unknown content. Formats without a magic number, such as ONNX,
+// are recognised by `file_name`.
 std::optional<FileKind> find_file_kind(std::span<const std::byte> bytes, std::string_view file_name = {});
 
 // Returns the error "not a weights file (got a web page, expected safetensors or a .pth of torch.save)".

@@ -32,7 +32,7 @@ std::optional<fs::path> find_home() {
   return std::nullopt;
 }
 
-// What kind at a path. A link that leads nowhere is not the same as nothing: the user put it there.
+// What exists at a path. A link to a missing path is not `nothing`, because the user created the link.
 enum class PathKind { nothing, dangling_link, folder, other };
 PathKind path_kind(const fs::path& path, std::error_code& failure) {
   const fs::file_status itself = fs::symlink_status(path, failure);
@@ -54,8 +54,8 @@ std::string target_of(const fs::path& link) {
   return in_quotes(fs::read_symlink(link, ignored).string());
 }
 
-// Returns the file of a pulled model, or an empty path if it was not pulled. Checks every component of the path: a link
-// to a disk that is not mounted is an error and does not mean "never pulled".
+// Returns the file of a pulled model, or an empty path if the model was not pulled. Checks every component of the path,
+// so that a link to a disk that is not mounted is an error, and is not taken for a model that was never pulled.
 fs::path find_pulled(const std::string& model) {
   const std::optional<fs::path> home = find_home();
   if (!home) return {};
@@ -86,7 +86,7 @@ fs::path find_pulled(const std::string& model) {
   return file;
 }
 
-// Returns the model file of a run folder.
+// Returns the model file of a run folder. Throws Error(input) if the folder has none.
 fs::path model_in(const fs::path& folder) {
   fs::path file = folder / "model.safetensors";
   const auto exists = [](const fs::path& path) {
@@ -134,7 +134,7 @@ FoundModel find_model(const std::string& model, Pulled pulled) {
   }
   std::error_code failure;
   const PathKind kind = path_kind(model, failure);
-  // Names of the family have no '/' or '.', so a MODEL with one of them is a path.
+  // The names of models contain no '/' or '.', so a MODEL with one of these characters is a path.
   const bool path = model.find_first_of("/.") != std::string::npos;
   if (kind == PathKind::nothing && !path) arch::variant(model);  // throws; the hint has the nearest name
   if (failure) throw input_error("{}: cannot read ({})", model, failure.message());

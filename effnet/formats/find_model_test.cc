@@ -74,7 +74,7 @@ TEST_F(FindModel, FindsFilesRunsCheckpointsAndArchFiles) {
   const std::string arch = touch("net.toml");
   EXPECT_EQ(find_model(arch).arch_file, arch);
   EXPECT_EQ(find_model(arch).weights, WeightsFrom::random);
-  touch("run.toml/model.safetensors");  // a run may have any name
+  touch("run.toml/model.safetensors");  // a run folder may have any name, even one that ends in .toml
   EXPECT_EQ(find_model(at("run.toml")).file, at("run.toml/model.safetensors"));
 }
 

@@ -12,9 +12,9 @@ namespace {
 constexpr std::string_view kAverage = "/ExponentialMovingAverage";
 constexpr std::size_t kShown = 3;
 
-// Training state that may be left over (docs/reference/checkpoints.md, sections 1, 2.1 and 6): parts of names, and
-// beginnings of names. TensorFlow's slots are sub-scopes of the variable: ".../kernel/RMSProp", ".../kernel/RMSProp_1",
-// ".../kernel/Momentum".
+// Training state, which no network needs (docs/reference/checkpoints.md, sections 1, 2.1 and 6). A tensor belongs to it
+// if its name contains one of kLeftoverParts or begins with one of kLeftoverStarts. TensorFlow names the slots of an
+// optimiser after their variable: ".../kernel/RMSProp", ".../kernel/RMSProp_1", ".../kernel/Momentum".
 constexpr std::string_view kLeftoverParts[] = {"num_batches_tracked", kAverage,         "/RMS", "/Momentum", "/Adam",
                                                "/global_step",        "/normalization/"};
 constexpr std::string_view kLeftoverStarts[] = {"global_step", "normalization/"};
@@ -26,12 +26,12 @@ bool is_leftover(std::string_view name) {
                      [&](std::string_view start) { return name.starts_with(start); });
 }
 
-// Parts of the last word in the names of layers' parameters and statistics. A tensor with such a name may change what a
-// network computes, so it is an error if the network has no parameter for it.
+// A tensor is taken for a layer's parameter or statistic if the last word of its name contains one of these texts. It
+// may change what a network computes, so it is an error if the network has no such parameter.
 constexpr std::string_view kLayerParts[] = {"weight",   "bias",    "kernel", "gamma", "beta",
                                             "running_", "moving_", "scale",  "embed", "token"};
-// Objects of training programs that are not part of the network. Their tensors may have any name, such as a loss's
-// weights.
+// Names of objects that belong to a training program, not to the network. A tensor inside such an object is never taken
+// for a layer's parameter, even if its last word is "weight" (the class weights of a loss).
 constexpr std::string_view kNotLayers[] = {"criterion", "criterions", "loss",      "losses",    "loss_fn", "loss_func",
                                            "metric",    "metrics",    "optimizer", "scheduler", "scaler"};
 
@@ -101,7 +101,7 @@ Fit fit(const NameMap& map, const tensor::Weights& weights) {
 
 std::string describe(const Fit& fit) {
   std::string out;
-  append(out, fit.wrong, "of another shape or type");
+  append(out, fit.wrong, "with a wrong shape or type");
   append(out, fit.missing, "missing");
   std::vector<std::string> unused;
   for (std::size_t i = 0; i < fit.unused.size(); ++i) unused.push_back(in_quotes(fit.unused[i]));

@@ -21,10 +21,10 @@
 namespace effnet::formats {
 namespace {
 
-// AdvProp weights need inputs x*2/255 - 1 (docs/reference/checkpoints.md, section 3). Only the file's name shows that
-// weights are AdvProp weights.
-constexpr std::string_view kAdvPropStart = "adv-";                      // lukemelas
-constexpr std::string_view kAdvPropParts[] = {"_ap-", "_ap.", ".ap_"};  // timm
+// AdvProp weights need the input x*2/255 - 1 for a pixel value x from 0 to 255 (docs/reference/checkpoints.md, section
+// 3). Only the file's name shows that weights are AdvProp weights.
+constexpr std::string_view kAdvPropStart = "adv-";                      // names of lukemelas begin with it
+constexpr std::string_view kAdvPropParts[] = {"_ap-", "_ap.", ".ap_"};  // names of timm contain one of them
 
 struct Match {
   const NameScheme* scheme = nullptr;
@@ -54,15 +54,24 @@ void check_options(const ImportOptions& options) {
   }
 }
 
-// Returns the schemes whose probe tensor is in the file, with the value of {model}. If a source is requested: only
-// schemes that this source uses.
+// Returns the name of the probe tensor for a message: "stem.conv.weight"; "*/stem/conv2d/kernel" for a name with
+// {model}.
+std::string probe_pattern(const NameScheme& scheme) {
+  constexpr std::string_view kModel = "{model}";
+  if (!scheme.probe.starts_with(kModel)) return std::string(scheme.probe);
+  return "*" + std::string(scheme.probe.substr(kModel.size()));
+}
+
+// Returns the naming schemes whose probe tensor is in the file, each with the value of its placeholder {model}
+// (names.h). If `source` is not empty: only the schemes that this source uses.
 std::vector<std::pair<const NameScheme*, std::string>> find_schemes(const tensor::Weights& weights,
                                                                     const std::string& source) {
   std::vector<std::pair<const NameScheme*, std::string>> found;
   std::vector<std::string> probes;
   std::vector<std::string> others;
   for (const NameScheme& scheme : name_schemes()) {
-    if (std::find(probes.begin(), probes.end(), scheme.probe) == probes.end()) probes.emplace_back(scheme.probe);
+    const std::string probe = probe_pattern(scheme);
+    if (std::find(probes.begin(), probes.end(), probe) == probes.end()) probes.push_back(probe);
     const std::optional<std::string> model = find_probe(scheme, weights);
     if (!model) continue;
     if (source.empty() || source_uses_names(source, scheme.source)) {
@@ -77,7 +86,7 @@ std::vector<std::pair<const NameScheme*, std::string>> find_schemes(const tensor
   if (found.empty()) {
     const std::string first = weights.tensors.empty() ? "none" : in_quotes(weights.tensors.begin()->first);
     throw input_error(
-        "not a known architecture: unknown tensor names (got {} tensors, the first is {}, expected a tensor {})",
+        "not a known architecture: unknown tensor names (got {} tensors, the first is {}, expected a tensor named {})",
         weights.tensors.size(), first, one_of(probes));
   }
   return found;
@@ -123,7 +132,8 @@ Match find_match(const tensor::Weights& weights, const ImportOptions& options) {
   }
   const std::string_view source = schemes.front().first->source;
   if (specs.size() == 1) {
-    if (!best) throw input_error("the file has names of {}, which has no network such as {}", source, specs[0].name);
+    if (!best)
+      throw input_error("the tensors have the names of {}, which has no network such as {}", source, specs[0].name);
     throw input_error("the weights do not fit {}: {}", best->spec.name, describe(best->fit));
   }
   const std::string nearest =
@@ -133,8 +143,8 @@ Match find_match(const tensor::Weights& weights, const ImportOptions& options) {
       .with_hint("--arch NAME shows what does not fit that network");
 }
 
-// Returns the source whose numerics apply. Names and shapes do not differ between timm's own EfficientNets and its
-// conversions of TensorFlow's, so those need an option or the file's name.
+// Returns the source whose epsilon and padding apply. timm's own EfficientNets and its conversions of TensorFlow's
+// weights have the same names and shapes, so only an option or the file's name can decide between them.
 std::string decide_source(const Match& match, const std::string& file_name, const ImportOptions& options,
                           std::vector<std::string>& warnings) {
   if (!options.source.empty()) return options.source;
@@ -144,7 +154,7 @@ std::string decide_source(const Match& match, const std::string& file_name, cons
   constexpr std::string_view kTfPrefix = "tf_";
   if (file_name.starts_with(kTfPrefix) && std::find(sources.begin(), sources.end(), "tf") != sources.end()) {
     warnings.push_back(
-        fmt::format("{}: using TensorFlow's numerics (epsilon 1e-3, SAME padding) because of the file's name; "
+        fmt::format("{}: using TensorFlow's epsilon 1e-3 and SAME padding because of the file's name; "
                     "--source overrides this",
                     in_quotes(file_name)));
     return "tf";
@@ -158,8 +168,8 @@ std::string decide_source(const Match& match, const std::string& file_name, cons
   }
   if (options.padding && options.bn_epsilon) return std::string(names);
   throw usage_error(
-      "weights of {} with the names of {} may have one of two kinds of numerics, and the file does not say which "
-      "(got no --source, expected {})",
+      "ambiguous source: weights of {} with the names of {} exist with different epsilon and padding, and the file "
+      "does not contain these values (got no --source, expected {})",
       match.spec.name, names, choices)
       .with_hint("use --source timm for weights that timm trained, --source tf for its tf_* models");
 }
@@ -182,7 +192,7 @@ bool is_adv_prop(std::string_view source, std::string_view file_name) {
          });
 }
 
-// Returns the first three names in quotes: "'a', 'b', 'c', ...".
+// Returns at most three names in quotes: "'a', 'b', 'c', ...".
 std::string first_names(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 3;
   std::string text;

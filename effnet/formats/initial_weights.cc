@@ -16,7 +16,7 @@ namespace {
 // The initial values of one parameter: a constant, or random numbers.
 struct Rule {
   enum class Kind { constant, normal, uniform } kind;
-  double scale;  // the constant, the standard deviation or the bound
+  double scale;  // constant: the value; normal: the standard deviation; uniform: the bound, values are +-scale
 };
 Rule rule_for(const graph::Node& node, const graph::Parameter& parameter) {
   using Kind = graph::ParameterKind;

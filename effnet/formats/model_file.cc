@@ -33,12 +33,12 @@ const std::string& metadata_text(const tensor::Weights& weights, std::string_vie
   return found->second;
 }
 
-// Valid values have at most three levels. Deeper text is rejected during parsing, so memory stays close to the text's
-// size.
+// Returns the metadata text of `key` as JSON. Valid texts have at most three levels of nesting. A text with more than
+// kMaxDepth levels is rejected while it is parsed, so that memory stays close to the text's size.
 Json parse_json(const tensor::Weights& weights, std::string_view key) {
   constexpr int kMaxDepth = 4;
   const auto bound = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) throw input_error("{}: nested too deep (expected at most {} levels)", key, kMaxDepth);
+    if (depth > kMaxDepth) throw input_error("{}: nested too deeply (expected at most {} levels)", key, kMaxDepth);
     return true;
   };
   try {
@@ -53,12 +53,12 @@ std::string dump(const Json& one, std::string_view what) {
   try {
     return one.dump();
   } catch (const Json::exception&) {
-    throw input_error("{}: not UTF-8 (got {})", what,
-                      one.is_string() ? in_quotes(one.get_ref<const std::string&>()) : "another text in it");
+    if (!one.is_string()) throw input_error("{}: a text in it is not UTF-8", what);
+    throw input_error("{}: not UTF-8 (got {})", what, in_quotes(one.get_ref<const std::string&>()));
   }
 }
 
-// As dump(), but the message gives the class of the text.
+// Returns `texts`, one per class, as JSON text. As dump(), but the message also gives the class of the invalid text.
 std::string dump_list(const std::vector<std::string>& texts, std::string_view what) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     dump(texts[i], fmt::format("{} of class {}", what, i));
@@ -73,18 +73,19 @@ const Json& member(const Json& json, std::string_view key) {
 }
 
 std::string text_of(const Json& json, std::string_view key) {
-  if (!json.is_string()) throw input_error("{}: expected a text (got {})", key, json.type_name());
+  if (!json.is_string()) throw input_error("{}: wrong type (got {}, expected a text)", key, json.type_name());
   return json.get<std::string>();
 }
 
 double number_of(const Json& json, std::string_view key) {
-  if (!json.is_number()) throw input_error("{}: expected a number (got {})", key, json.type_name());
+  if (!json.is_number()) throw input_error("{}: wrong type (got {}, expected a number)", key, json.type_name());
   return json.get<double>();
 }
 
 template <std::size_t kCount>
 std::array<double, kCount> numbers_of(const Json& json, std::string_view key) {
-  if (!json.is_array() || json.size() != kCount) throw input_error("{}: expected {} numbers", key, kCount);
+  if (!json.is_array() || json.size() != kCount)
+    throw input_error("{}: wrong value (expected a list of {} numbers)", key, kCount);
   std::array<double, kCount> numbers{};
   for (std::size_t i = 0; i < kCount; ++i) numbers[i] = number_of(json[i], key);
   return numbers;
@@ -103,7 +104,7 @@ Size size_of(const Json& json, std::string_view key) {
 std::vector<std::string> texts_of(const tensor::Weights& weights, std::string_view key) {
   if (!weights.metadata.contains(key)) return {};
   const Json json = parse_json(weights, key);
-  if (!json.is_array()) throw input_error("{}: expected a list of texts (got {})", key, json.type_name());
+  if (!json.is_array()) throw input_error("{}: wrong type (got {}, expected a list of texts)", key, json.type_name());
   std::vector<std::string> texts;
   for (const Json& item : json) texts.push_back(text_of(item, key));
   return texts;
@@ -124,13 +125,15 @@ Json to_json(const Preprocessing& preprocessing) {
 
 Preprocessing parse_preprocessing(const tensor::Weights& weights) {
   const Json json = parse_json(weights, "effnet.preprocessing");
-  if (!json.is_object()) throw input_error("effnet.preprocessing: expected an object (got {})", json.type_name());
+  if (!json.is_object())
+    throw input_error("effnet.preprocessing: wrong type (got {}, expected an object)", json.type_name());
   Preprocessing result;
   result.rule = text_of(member(json, "rule"), "rule");
   result.crop = size_of(member(json, "crop"), "crop");
   result.resize = size_of(member(json, "resize"), "resize");
   result.order = crop_order_named(text_of(member(json, "order"), "order"));
-  if (!member(json, "fixed_margin").is_boolean()) throw input_error("fixed_margin: expected true or false");
+  if (!member(json, "fixed_margin").is_boolean())
+    throw input_error("fixed_margin: wrong type (expected true or false)");
   result.fixed_margin = member(json, "fixed_margin").get<bool>();
   result.filter = filter_named(text_of(member(json, "filter"), "filter"));
   result.mean = numbers_of<3>(member(json, "mean"), "mean");
@@ -175,7 +178,7 @@ Provenance parse_provenance(const tensor::Weights& weights) {
   Provenance provenance;
   if (!weights.metadata.contains(kKey)) return provenance;
   const Json json = parse_json(weights, kKey);
-  if (!json.is_object()) throw input_error("{}: expected an object (got {})", kKey, json.type_name());
+  if (!json.is_object()) throw input_error("{}: wrong type (got {}, expected an object)", kKey, json.type_name());
   const std::map<std::string_view, std::string*> members{{"source", &provenance.source},
                                                          {"format", &provenance.format},
                                                          {"file", &provenance.file},
@@ -204,14 +207,14 @@ void check_labels(const std::vector<std::string>& texts, std::int64_t classes, s
   throw input_error("{} do not match the number of classes (got {}, expected {} or none)", what, texts.size(), classes);
 }
 
-// Returns the network of a model. Every block has a parameter, so the network is lowered only if the file has at least
-// as many tensors as blocks. This bounds the memory that an arch text can request.
+// Returns the graph of a spec. Throws Error(input) if the spec has more blocks than the file has tensors: every block
+// has at least one parameter, so such a file is invalid. The check bounds the memory that an arch text can request.
 graph::Graph lower_bounded(const arch::ArchSpec& spec, const tensor::Weights& weights) {
   const std::int64_t blocks =
       std::accumulate(spec.stages.begin(), spec.stages.end(), std::int64_t{0},
                       [](std::int64_t sum, const arch::StageSpec& stage) { return sum + stage.repeats; });
   if (blocks > static_cast<std::int64_t>(weights.tensors.size())) {
-    throw input_error("the arch does not fit the tensors (got {} tensors, expected those of {} blocks)",
+    throw input_error("the arch does not fit the tensors (got {} tensors, expected at least one for each of {} blocks)",
                       weights.tensors.size(), blocks);
   }
   return graph::lower(spec);
@@ -224,7 +227,7 @@ void check_description(const Model& model) {
   check_labels(model.class_ids, model.arch.classes, "the class ids");
 }
 
-// Makes the checks that read_model and write_model share. Returns the names of all parameters.
+// Makes the checks that read_model and write_model share. Returns the name map of all parameters.
 NameMap check(const Model& model, const tensor::Weights& weights) {
   check_description(model);
   const NameScheme own{.source = "effnet", .network = {}, .probe = {}, .rows = {}};
@@ -235,7 +238,7 @@ NameMap check(const Model& model, const tensor::Weights& weights) {
   }
   std::erase_if(result.unused, [](const std::string& name) { return name.starts_with(kReserved); });
   if (!result.exact()) {
-    throw input_error("the weights do not fit {} ({} tensors in total): {}", in_quotes(model.arch.name),
+    throw input_error("the weights do not fit {} (errors in {} tensors): {}", in_quotes(model.arch.name),
                       result.problems(), describe(result));
   }
   return map;

@@ -1,29 +1,29 @@
-// The model file: safetensors with weights, and a __metadata__ that has everything needed to run them. Any safetensors
-// reader can open it; running it needs no other file.
+// The model file: a safetensors file with weights. Its __metadata__ has everything else that is needed to run the
+// network, so no other file is needed. Any safetensors reader can open a model file.
 //
 // clang-format off
 //
 //   effnet.format          "1"; a higher number is rejected
 //   effnet.arch            the arch as TOML text (effnet/arch/spec.h)
-//   effnet.preprocessing   a JSON object with all of
+//   effnet.preprocessing   a JSON object with all of these members:
 //     rule                 text: name of the preprocessing rule (effnet/base/preprocessing_rules.h)
-//     crop, resize         [height, width], whole numbers from 1 to 65535
-//     order, filter        texts: names of effnet/base/preprocessing.h
+//     crop, resize         [height, width] in pixels, whole numbers from 1 to 65535
+//     order, filter        texts: names of a CropOrder and of a Filter (effnet/base/preprocessing.h)
 //     fixed_margin         true or false
 //     mean, std            [red, green, blue], numbers
 //   effnet.labels          a JSON list of texts, one per class: ["tench", ...]; may be absent
-//   effnet.class_ids       the same: ["n01440764", ...]; may be absent
+//   effnet.class_ids       a JSON list of texts, one per class: ["n01440764", ...]; may be absent
 //   effnet.provenance      a JSON object of texts; may be absent
-//     source, format, file, sha256, names    as in Provenance below
-//     any other key        Provenance::extra, unchanged
+//     source, format, file, sha256, names    the members of Provenance (below) with these names
+//     any other key        an entry of Provenance::extra
 // clang-format on
 //
 // Tensors are named "<node>.<role>" (effnet/graph/graph.h) and are float32 in PyTorch's order. Names that begin with
 // "effnet." are reserved for later versions; this version keeps such tensors unchanged.
 //
 // A training checkpoint can also be read as a model. It has the additional key effnet.checkpoint. Its tensors are named
-// "model/<parameter>" (weights), "ema/<parameter>" (averaged weights, if the run keeps them) and other names that only
-// training reads.
+// "model/<parameter>" (plain weights: those that the optimiser updates) and "ema/<parameter>" (averaged weights, if the
+// run has them). Tensors with other names are read by training only.
 #pragma once
 
 #include <filesystem>
@@ -39,11 +39,11 @@
 namespace effnet::formats {
 
 struct Provenance {
-  std::string source;  // project whose numerics apply: torchvision, timm, tf, lukemelas, effnet
+  std::string source;  // project whose epsilon and padding apply: torchvision, timm, tf, lukemelas, effnet
   std::string format;  // of the imported file: "safetensors", "pth", ...
   std::string file;    // name of the imported file, without folders
   std::string sha256;  // of the imported file's bytes
-  std::string names;   // the NameScheme of its tensor names
+  std::string names;   // naming scheme of the imported file (names.h): torchvision, timm, tf, lukemelas, effnet
   std::map<std::string, std::string> extra;
   friend bool operator==(const Provenance&, const Provenance&) = default;
 };
@@ -57,27 +57,28 @@ struct Model {
   Provenance provenance;
 };
 
-EFFNET_API bool is_model_file(const tensor::Weights& weights);  // a model file or checkpoint: has effnet metadata
+// Returns true for a model file and for a checkpoint: both have effnet's metadata.
+EFFNET_API bool is_model_file(const tensor::Weights& weights);
 
-EFFNET_API bool has_average(const tensor::Weights& weights);  // a checkpoint with averaged weights
+EFFNET_API bool has_average(const tensor::Weights& weights);  // true for a checkpoint that has averaged weights
 
-// Which weights of a checkpoint to read: the averaged ones, with plain weights for parameters without an average; or
-// only the plain ones.
+// Which weights to read from a checkpoint. if_present: averaged weights, and plain weights for the parameters that have
+// no average. never: only plain weights.
 enum class Averaged { if_present, never };
 
 // Throws Error(input) if the file is not a model file (the hint names `effnet import`), has a newer format, or violates
-// a rule: the arch parses and lowers; every parameter is present with its dims; there are no other tensors; labels are
-// absent or one per class; sizes are 1 to 65535 and resize >= crop; mean is finite; std is finite and above zero.
-// Tensors of other floating types become float32; float32 tensors are views of the mapped file.
+// one of these rules: the arch text is valid and gives a graph; every parameter is present with its dims; there are no
+// other tensors; labels are absent or one per class; sizes are 1 to 65535 and resize >= crop; mean is finite; std is
+// finite and above zero. Tensors of other floating types become float32; float32 tensors are views of the mapped file.
 EFFNET_API Model read_model(const std::filesystem::path& path);
-// As read_model, from weights that a reader returned.
+// As read_model, but from weights that are already read, such as the result of read_safetensors().
 EFFNET_API Model parse_model(const tensor::Weights& weights, Averaged averaged = Averaged::if_present);
 
-// Makes the checks of read_model, then writes the file. It appears whole or not at all. The same model gives the same
-// bytes.
+// Makes the checks of read_model, then writes the file. The file is written completely or not at all. The same model
+// gives the same bytes.
 EFFNET_API void write_model(const std::filesystem::path& path, const Model& model);
-// Returns the metadata that write_model writes. Makes the checks of read_model except those of tensors, which may still
-// be missing. So training finds out at its start whether it can write the model at its end.
+// Returns the metadata that write_model writes. Makes the checks of read_model, except the checks of tensors: `model`
+// may have none yet. Training calls this at its start to find out whether it can write the model at its end.
 EFFNET_API std::map<std::string, std::string> model_metadata(const Model& model);
 
 }  // namespace effnet::formats

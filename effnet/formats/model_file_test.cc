@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-// Two blocks, 3 classes: all roles of parameters in 3 kB.
+// A network with two blocks and 3 classes. It has parameters of all roles in 3 kB.
 arch::ArchSpec tiny_spec() {
   return arch::parse(
       "name = \"tiny\"\nresolution = 32\nclasses = 3\n[stem]\nchannels = 4\n"
@@ -118,8 +118,8 @@ TEST(ModelFile, ReadsHalfPrecisionAsFloat32AndKeepsReservedTensors) {
   EXPECT_TRUE(model.weights.find("effnet.later"));
 }
 
-// A checkpoint of `model` as training writes it. Plain weights are 1; the parameters in `averaged` also have averages,
-// 2.
+// Returns a checkpoint of `model` as training writes it. All plain weights are 1. The parameters in `averaged` also
+// have averaged weights, which are all 2. The optimiser's tensors are all 3.
 tensor::Weights checkpoint_of(const Model& model, const std::set<std::string>& averaged) {
   tensor::Weights file;
   for (const auto& [key, text] : model_metadata(model)) file.metadata[key] = text;
@@ -146,7 +146,7 @@ TEST(ModelFile, ReadsAveragedOrPlainWeightsOfACheckpoint) {
   EXPECT_EQ(read.preprocessing, model.preprocessing);
   ASSERT_EQ(read.weights.tensors.size(), model.weights.tensors.size());  // no optimiser tensors
   EXPECT_EQ(tensor::to_floats(read.weights.at("classifier.bias")), (std::vector<float>{2, 2, 2}));
-  EXPECT_EQ(tensor::to_floats(read.weights.at("head.bn.weight")).front(), 1);  // it has no average
+  EXPECT_EQ(tensor::to_floats(read.weights.at("head.bn.weight")).front(), 1);  // has no average
   EXPECT_EQ(tensor::to_floats(parse_model(read_safetensors(path), Averaged::never).weights.at("classifier.bias")),
             (std::vector<float>{1, 1, 1}));
   EXPECT_TRUE(is_model_file(read_safetensors(path)));
@@ -158,7 +158,7 @@ TEST(ModelFile, RejectsAnOlderCheckpointWithoutNetwork) {
   tensor::Weights old = checkpoint_of(tiny_model(), {});
   old.metadata = {{"effnet.checkpoint", "{}"}, {"effnet.identity", "x"}};
   EXPECT_TRUE(is_model_file(old));
-  EXPECT_THAT(refusal(old), testing::AllOf(HasSubstr("a checkpoint of an older effnet"), HasSubstr("hint: take")));
+  EXPECT_THAT(refusal(old), testing::AllOf(HasSubstr("a checkpoint of an older effnet"), HasSubstr("hint: use")));
 }
 
 TEST(ModelFile, MetadataIsCheckedWithoutWeights) {
@@ -238,7 +238,7 @@ TEST(ModelFile, RejectsAHostileArch) {
   EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "channels = 8", "channels = 9")}}),
               HasSubstr("head.conv.weight"));
   EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "classes = 3", "classes = 1000000")}}), HasSubstr("labels"));
-  // A few bytes can request a million nodes. They are rejected before any node is created.
+  // A few bytes of an arch text can request a million nodes. The text is rejected before any node is created.
   EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "repeats = 1", "repeats = 1000")}}), HasSubstr("1001 blocks"));
   EXPECT_THAT(refusal_with({{"effnet.arch", with(arch, "mbconv", "mbcon")}}), HasSubstr("unknown block kind"));
 }
@@ -302,8 +302,7 @@ TEST(ModelFile, MessagesNameTheFile) {
   }
 }
 
-// The table in model_file.h specifies the file: it has one row for every key that is written, each at the start of a
-// line.
+// The table in model_file.h specifies the file format. It must have a row for every key that write_model writes.
 TEST(ModelFile, HeaderCommentHasARowForEveryKey) {
   const std::string header = read_text(fs::path(EFFNET_SOURCE_DIR) / "effnet" / "formats" / "model_file.h");
   std::set<std::string> rows, inner;
@@ -330,7 +329,7 @@ TEST(ModelFile, HeaderCommentHasARowForEveryKey) {
   }
 }
 
-// A spec that a program filled in is checked before its values are used.
+// A spec may come from a program instead of the parser. It is checked before its values are used.
 TEST(ModelFile, RejectsNumbersOutOfRange) {
   const TemporaryFolder folder;
   for (const std::int64_t repeats : {std::int64_t{0}, std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {

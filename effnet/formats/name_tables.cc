@@ -1,5 +1,5 @@
-// The tables of foreign names. Every table was compared with docs/reference/checkpoints.md, section 2; torchvision's
-// also with the models that torchvision 0.14 builds (tests/golden/import/make_names.py).
+// The tables of foreign names. All tables were compared with docs/reference/checkpoints.md, section 2. torchvision's
+// tables were also compared with the models that torchvision 0.14 builds (tests/golden/import/make_names.py).
 #include "effnet/formats/names.h"
 
 namespace effnet::formats {
@@ -45,8 +45,8 @@ constexpr NameRow kTorchvisionMobileNetV2[] = {
     {"classifier", "classifier.1.{role}"},
 };
 
-// torchvision.models.MNASNet is one Sequential whose indices include activations. Indices 0 to 7 are the stem and the
-// separable first block.
+// torchvision.models.MNASNet is one Sequential, in which activations have an index, too. Indices 0 to 7 are the stem
+// and the first block, which is separable.
 constexpr NameRow kTorchvisionMnasNet[] = {
     {"stem.conv", "layers.0.{role}"},
     {"stem.bn", "layers.1.{role}"},
@@ -80,7 +80,8 @@ constexpr NameRow kResNet[] = {
 };
 
 // In timm, conv_pw is the projection of a plain block, but the expansion of a full block. This table is for all
-// networks of timm's efficientnet builder: EfficientNet, Lite, MnasNet, MobileNetV1 (no head convolution) and V2.
+// networks of timm's efficientnet builder: EfficientNet, Lite, MnasNet, MobileNetV1 (without a head convolution) and
+// MobileNetV2.
 constexpr NameRow kTimm[] = {
     {"stem.conv", "conv_stem.{role}"},
     {"stem.bn", "bn1.{role}"},
@@ -117,8 +118,8 @@ constexpr NameRow kLukemelas[] = {
     {"classifier", "_fc.{role}"},
 };
 
-// TensorFlow numbers layers of one type in call order inside a scope. A plain block has no expansion, so its numbers
-// are lower by one.
+// Inside a scope, TensorFlow numbers the layers of one type in the order of their calls. A plain block has no
+// expansion, so the numbers of its layers are lower by one.
 constexpr NameRow kTensorFlow[] = {
     {"stem.conv", "{model}/stem/conv2d/{role}"},
     {"stem.bn", "{model}/stem/tpu_batch_normalization/{role}"},

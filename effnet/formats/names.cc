@@ -30,7 +30,7 @@ std::string_view role_name(Layout layout, bool batch_norm, std::string_view ours
   throw internal_error("no TensorFlow name for the role {}", ours);
 }
 
-// The block of a node: "stages.2.1.se.reduce" has s=2, j=1. Nodes outside of stages have no position.
+// The block to which a node belongs: "stages.2.1.se.reduce" has s = 2, j = 1. A node outside the stages has none.
 struct BlockPosition {
   std::int64_t s = 0, j = 0;
   std::string_view block;  // "stages.2.1"
@@ -63,7 +63,7 @@ std::optional<BlockPosition> block_position(std::string_view node) {
 
 using Values = std::map<std::string_view, std::string>;  // placeholder -> value; numbers as decimal digits
 
-// Replaces {name} and {name+number}.
+// Replaces the placeholders {name} and {name+number} of a pattern.
 std::string expand(std::string_view pattern, const Values& values) {
   std::string out;
   while (!pattern.empty()) {
@@ -90,7 +90,7 @@ std::string expand(std::string_view pattern, const Values& values) {
 // The nodes and blocks of a graph, for lookups by name.
 struct GraphIndex {
   std::set<std::string_view> nodes;
-  std::map<std::string_view, std::int64_t> blocks;  // "stages.2.1" -> flat index
+  std::map<std::string_view, std::int64_t> blocks;  // "stages.2.1" -> index of the block inside the network
   std::int64_t stages = 0;
 
   explicit GraphIndex(const graph::Graph& graph) : stages(static_cast<std::int64_t>(graph.stages.size())) {
@@ -129,7 +129,8 @@ bool row_matches(const NameRow& row, std::string_view node, const std::optional<
   return position && row.node.substr(kInBlock.size()) == node.substr(position->block.size() + 1);
 }
 
-// Returns axes: effnet's axis k is the foreign axis axes[k] (docs/reference/checkpoints.md, section 1, "Layout").
+// Returns ForeignName::axes: effnet's axis k is the foreign axis axes[k] (docs/reference/checkpoints.md, section 1,
+// "Layout").
 std::vector<std::size_t> axes_of(Layout layout, const graph::Graph& graph, const graph::Node& node, std::size_t rank) {
   if (layout == Layout::tensorflow && rank == 4) {
     const auto* conv = std::get_if<graph::Conv>(&node.op);

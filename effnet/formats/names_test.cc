@@ -21,7 +21,7 @@ constexpr std::string_view kScope = "scope";
 
 graph::Graph graph_of(std::string_view model) { return graph::lower(arch::variant(model).spec); }
 
-// Returns the first scheme of a source that maps the model.
+// Returns the name map of the first naming scheme of `source` that applies to the graph.
 std::optional<NameMap> map_of(std::string_view source, const graph::Graph& graph) {
   for (const NameScheme& scheme : name_schemes()) {
     if (scheme.source != source) continue;
@@ -39,7 +39,7 @@ std::string foreign_of(std::string_view source, std::string_view model, std::str
   return "no such parameter";
 }
 
-TEST(Names, CoverEveryParameterOnceInEverySchemeThatApplies) {
+TEST(Names, EverySchemeThatAppliesNamesEveryParameterOnce) {
   int applied = 0;
   for (const arch::Variant& variant : arch::family()) {
     const graph::Graph graph = graph::lower(variant.spec);
@@ -63,9 +63,9 @@ TEST(Names, CoverEveryParameterOnceInEverySchemeThatApplies) {
   EXPECT_GT(applied, 80);
 }
 
-// Which sources have which network, listed by hand. Lite and MnasNet-A1 do not exist in torchvision, although the rows
-// of its MobileNetV2 and MNASNet would match them.
-TEST(Names, ApplyOnlyToNetworksOfTheForeignCode) {
+// The expected sources of each network are listed by hand. torchvision has no Lite and no MnasNet-A1, although the rows
+// for torchvision's MobileNetV2 and MNASNet would match their graphs.
+TEST(Names, SchemesApplyOnlyToNetworksOfTheirProject) {
   const std::vector<std::pair<std::string, std::string>> expected{
       {"efficientnet_b0", "effnet torchvision timm lukemelas tf"},
       {"efficientnet_l2", "effnet torchvision timm lukemelas tf"},
@@ -88,7 +88,8 @@ TEST(Names, ApplyOnlyToNetworksOfTheForeignCode) {
   }
 }
 
-// docs/reference/checkpoints.md, sections 1 (B0-B7) and 2.7: counts that follow from the definition of the formats.
+// The expected counts follow from the definitions of the formats: docs/reference/checkpoints.md, section 1 for B0 to
+// B7, section 2.7 for the others.
 TEST(Names, MatchTheOfficialCounts) {
   const std::vector<std::size_t> variables{311, 439, 439, 496, 610, 738, 852, 1037};
   const std::vector<std::size_t> trainable{213, 301, 301, 340, 418, 506, 584, 711};
@@ -115,7 +116,7 @@ TEST(Names, MatchTheOfficialCounts) {
 }
 
 // Compares names and dims with those of torchvision 0.14 and the Lite package (tests/golden/import/make_names.py).
-TEST(Names, EqualThoseOfThePublishedPackages) {
+TEST(Names, MatchThePublishedPackages) {
   const std::string folder = EFFNET_SOURCE_DIR "/tests/golden/import/";
   std::istringstream rows(read_text(folder + "names.tsv"));
   std::string source, model, digest;
@@ -144,8 +145,9 @@ TEST(Names, EqualThoseOfThePublishedPackages) {
   EXPECT_EQ(checked, 15);
 }
 
-// By hand from docs/reference/checkpoints.md, sections 2.1 to 2.4 and 2.7. Stage 0 has only plain blocks (B1: two); the
-// flat block index continues over stages.
+// The expected names are written by hand from docs/reference/checkpoints.md, sections 2.1 to 2.4 and 2.7. All blocks of
+// stage 0 are plain, which means without an expansion; B1 has two of them. The index of a block inside the network
+// counts through all stages.
 TEST(Names, MatchTheReferenceTables) {
   const auto tf = [](std::string_view rest) { return std::string(kScope) + "/" + std::string(rest); };
   EXPECT_EQ(foreign_of("tf", "efficientnet_b0", "stem.bn.running_var"),
@@ -179,7 +181,8 @@ TEST(Names, MatchTheReferenceTables) {
   EXPECT_EQ(foreign_of("effnet", "amoebanet_b", "classifier.bias"), "classifier.bias");
 }
 
-// The tensors of one network must not fit another one: Lite0 is not B0 without its squeeze layers, and so on.
+// The tensors of one network must not fit another network. For example, Lite0 has no squeeze layers, but otherwise the
+// tensors of B0.
 TEST(Names, NoTwoNetworksFitTheSameTensors) {
   struct Entry {
     std::string model;
@@ -209,8 +212,8 @@ TEST(Names, NoTwoNetworksFitTheSameTensors) {
   }
 }
 
-// The permutations of docs/reference/checkpoints.md, section 1. Each value encodes its position: 1000o + 100i + 10y +
-// x.
+// The permutations of docs/reference/checkpoints.md, section 1. Each value encodes its position: output channel o,
+// input channel i, row y and column x give 1000o + 100i + 10y + x. The comments give effnet's dims, then TensorFlow's.
 TEST(Names, PermuteTensorFlowKernels) {
   const auto graph = graph_of("efficientnet_b0");
   const auto map = map_of("tf", graph);
@@ -218,9 +221,9 @@ TEST(Names, PermuteTensorFlowKernels) {
     return *std::find_if(map->tensors.begin(), map->tensors.end(),
                          [&](const ForeignName& n) { return n.ours == ours; });
   };
-  const ForeignName stem = entry("stem.conv.weight");                       // 32,3,3,3 from 3,3,3,32
-  const ForeignName depthwise = entry("stages.0.0.depthwise.conv.weight");  // 32,1,3,3 from 3,3,32,1
-  const ForeignName reduce = entry("stages.0.0.se.reduce.weight");          // 8,32,1,1 from 1,1,32,8
+  const ForeignName stem = entry("stem.conv.weight");                       // 32,3,3,3; 3,3,3,32
+  const ForeignName depthwise = entry("stages.0.0.depthwise.conv.weight");  // 32,1,3,3; 3,3,32,1
+  const ForeignName reduce = entry("stages.0.0.se.reduce.weight");          // 8,32,1,1; 1,1,32,8
   const ForeignName dense = entry("classifier.weight");
   EXPECT_EQ(foreign_dims(stem), (tensor::Dims{3, 3, 3, 32}));
   EXPECT_EQ(foreign_dims(depthwise), (tensor::Dims{3, 3, 32, 1}));
@@ -268,7 +271,7 @@ TEST(Fit, PrefersMovingAveragesAndSkipsTrainingState) {
   weights.tensors.erase("m/stem/conv2d/kernel/ExponentialMovingAverage");
   EXPECT_EQ(tensor::to_floats(*find_foreign(weights, name.foreign)), (std::vector<float>{1, 1}));
   weights.tensors["m/blocks_0/tpu_batch_normalization/gamma"] =
-      tensor::make_tensor({2}, {1, 1});  // a weight, not training state
+      tensor::make_tensor({2}, {1, 1});  // the parameter of another layer, not training state
   EXPECT_THAT(fit(map, weights).unused, testing::ElementsAre("m/blocks_0/tpu_batch_normalization/gamma"));
 }
 
@@ -278,7 +281,7 @@ TEST(Fit, DescribesAtMostThreeTensorsPerList) {
   fit.missing = {"b", "c", "d", "e"};
   fit.unused = {"f\n"};
   EXPECT_EQ(describe(fit),
-            "1 of another shape or type: a (got 1, expected 2); 4 missing: b, c, d, ...; 1 unused: 'f\\x0a'");
+            "1 with a wrong shape or type: a (got 1, expected 2); 4 missing: b, c, d, ...; 1 unused: 'f\\x0a'");
 }
 
 }  // namespace

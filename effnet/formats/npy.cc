@@ -11,7 +11,8 @@ void write_npy(const std::filesystem::path& path, std::span<const float> values,
   for (const std::int64_t dim : dims) shape += fmt::format("{},", dim);
   std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",
                                    tensor::info(tensor::Dtype::f32).numpy, shape);
-  // Magic, version and length take 10 bytes. Padding makes the data start at a multiple of 64 bytes.
+  // The magic number, the version and the length take 10 bytes. The header is padded, so that the data begins at a
+  // multiple of 64 bytes.
   header.append(63 - (10 + header.size()) % 64, ' ');
   header += '\n';
   std::string start = "\x93NUMPY\x01";

@@ -8,8 +8,8 @@
 
 namespace effnet::formats {
 
-// Writes `values` (row-major; their number is the product of `dims`). The file appears whole or not at all. Throws
-// Error(environment) if it cannot be written.
+// Writes `values` (row-major; their number is the product of `dims`). The file is written completely or not at all.
+// Throws Error(environment) if it cannot be written.
 void write_npy(const std::filesystem::path& path, std::span<const float> values, const tensor::Dims& dims);
 
 }  // namespace effnet::formats

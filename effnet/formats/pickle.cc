@@ -84,7 +84,7 @@ class PickleParser : PickleMachine {
         if (version > 5) throw corrupt(fmt::format("unknown protocol (got {}, expected 0 to 5)", version));
         return true;
       }
-      case '\x95':  // FRAME: its bytes follow directly, so only the length is checked
+      case '\x95':  // FRAME: the bytes of the frame follow directly, so only its length is checked
         if (const auto length = number<std::uint64_t>(); length > source_.size() - at_) {
           throw corrupt("a frame is longer than the file");
         }
@@ -312,7 +312,7 @@ class PickleParser : PickleMachine {
         note_call(items);
         return true;
       }
-      case 'b':  // BUILD: the state of an object (OrderedDict's _metadata); weights do not need it
+      case 'b':  // BUILD sets the state of an object, such as OrderedDict's _metadata. Weights do not need the state.
         pop();
         need(1);
         return true;

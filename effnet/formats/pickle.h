@@ -28,7 +28,7 @@ enum class PickleKind : std::uint8_t {
   tuple,       // items: the elements; also a frozenset
   list,        // items: the elements; also a set
   dict,        // items: key, value, key, value, ... in file order; also collections.OrderedDict
-  global,      // raw(): "module.name", an entry of the list of known globals
+  global,      // raw(): "module.name", an entry of the list of known globals (parse_pickle)
   foreign,     // a global that is not in that list; items: module, name
   object,      // a call, recorded and not executed; items: callable, arguments
   persistent,  // items: the persistent id
@@ -63,20 +63,22 @@ class PickleValue {
 };
 
 struct Pickle {
-  std::unique_ptr<std::pmr::monotonic_buffer_resource> pool;  // memory of tuple items (a byte can create a tuple)
+  // Memory of tuple items. It is one pool, because a single byte of the file can create a tuple.
+  std::unique_ptr<std::pmr::monotonic_buffer_resource> pool;
   std::deque<PickleValue> values;
   PickleIndex root = 0;
   std::size_t consumed = 0;  // bytes up to and including STOP; another pickle may follow
 
   const PickleValue& operator[](PickleIndex index) const { return values[index]; }
-  const PickleValue& item(const PickleValue& of, std::size_t i) const;           // past the end: Error(input)
+  const PickleValue& item(const PickleValue& of, std::size_t i) const;           // throws Error(input) past the end
   const PickleValue* find(const PickleValue& dict, std::string_view key) const;  // last value with this key, or null
 };
 
-// Reads one pickle from the start of `bytes`. Texts point into `bytes`, names of globals into `known` ("module.name");
-// both must outlive the result. A global that is not in `known` has kind foreign; a call of it has kind object.
+// Reads one pickle from the start of `bytes`. `known` lists the known globals as "module.name". Texts point into
+// `bytes`, names of known globals point into `known`; both must outlive the result. A global that is not in `known` has
+// the kind foreign; a call of it has the kind object.
 // Throws Error(input) for an unknown opcode, a truncated or malformed pickle, or more than 4 Mi values. Memory: at most
-// 80 bytes per byte read and 320 MiB in total (measured, for empty lists: 68 bytes and 274 MiB).
+// 80 bytes per byte read and 320 MiB in total (measured for a pickle of empty lists: 68 bytes and 274 MiB).
 Pickle parse_pickle(std::span<const std::byte> bytes, std::span<const std::string_view> known);
 
 }  // namespace effnet::formats

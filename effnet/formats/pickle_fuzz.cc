@@ -1,4 +1,5 @@
-// Parses arbitrary bytes as a pickle: the result is an Error or a value, in bounded memory. Reads the whole value.
+// Parses arbitrary bytes as a pickle. The result must be Error(input) or a value, in bounded memory. Reads the whole
+// value.
 #include <array>
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,6 @@
 // The state on which pickle.cc executes opcodes: the input bytes (read forward), the stack with its marks, the memo,
-// and the table of values (the result). Header only, because every opcode is a few calls of these functions.
+// and the table of values (the result). There is no .cc file, because every opcode is only a few calls of these short
+// functions.
 #pragma once
 
 #include <algorithm>
@@ -32,11 +33,11 @@ class PickleMachine {
   }
 
  protected:
-  // A checkpoint of the largest EfficientNet with optimiser state pushes about 0.2 million values.
+  // Limit of pushed values. A checkpoint of the largest EfficientNet with optimiser state pushes about 0.2 million.
   static constexpr std::size_t kMaxValues = std::size_t{4} << 20;
   static constexpr std::string_view kOrderedDict = "collections.OrderedDict";
 
-  // Indices of values that every table begins with.
+  // Every table of values begins with these four values.
   static constexpr PickleIndex kNone = 0;
   static constexpr PickleIndex kFalse = 1;
   static constexpr PickleIndex kTrue = 2;
@@ -80,8 +81,8 @@ class PickleMachine {
     return value;
   }
 
-  // The stack. Every push counts towards the limit, shared values too: a list with the same None a billion times would
-  // also exhaust memory.
+  // The stack. Every push counts towards the limit, also the push of a shared value: a list that has the same None a
+  // billion times would exhaust memory, too.
   void push(PickleIndex index) {
     if (++pushes_ > kMaxValues) throw corrupt(fmt::format("more than {} values", kMaxValues));
     stack_.push_back(index);
@@ -157,14 +158,15 @@ class PickleMachine {
 
   void append(PickleKind kind, const std::vector<PickleIndex>& items) {
     PickleValue& target = top();
-    if (target.is(PickleKind::object)) return;  // an object that acts as a container; its elements are ignored
+    if (target.is(PickleKind::object)) return;  // the elements of an object that is used as a container are ignored
     if (!target.is(kind)) throw corrupt("elements are added to a value that is not a container");
     auto& elements = *std::get<PickleValue::Growing>(target.data_);
     elements.insert(elements.end(), items.begin(), items.end());
   }
 
   void remember(std::uint64_t slot) {
-    // Python numbers memo entries 0, 1, 2, ... and each takes at least one byte of the file.
+    // Python numbers memo entries 0, 1, 2, ... and each takes at least one byte of the file. So a valid number is less
+    // than the file's size.
     if (slot >= source_.size() || slot >= kMaxValues) throw corrupt("memo number out of range");
     need(1);
     if (slot >= memo_.size()) memo_.resize(slot + 1, kUnset);
@@ -196,20 +198,21 @@ class PickleMachine {
     const PickleValue& callable = pickle_[items[0]];
     const PickleValue& arguments = pickle_[items[1]];
     const bool callable_kind = callable.is(PickleKind::global) || callable.is(PickleKind::foreign) ||
-                               callable.is(PickleKind::object);  // the result of a call: functools.partial
+                               callable.is(PickleKind::object);  // the result of a call, such as functools.partial
     if (!callable_kind) throw corrupt("a call of a value that is not a function or class");
     if (!arguments.is(PickleKind::tuple)) throw corrupt("a call without a tuple of arguments");
     if (callable.raw() != kOrderedDict) {
       push_fixed(PickleKind::object, items);
       return;
     }
-    // OrderedDict(): SETITEMS fills it later. OrderedDict([[key, value], ...]): written by Python 2.
+    // Python 3 writes OrderedDict() and fills the dict later with SETITEMS. Python 2 writes the pairs as an argument:
+    // OrderedDict([[key, value], ...]).
     std::vector<PickleIndex> dict;
     if (!arguments.items().empty()) {
       for (const PickleIndex pair : pickle_.item(arguments, 0).items()) {
         const auto both = pickle_[pair].items();
         if (both.size() != 2) throw corrupt("an OrderedDict with an element that is not a pair");
-        pushes_ += 2;  // pairs may be shared, so they count as pushes
+        pushes_ += 2;  // a pair may be shared and is copied here, so its two values count as pushes
         if (pushes_ > kMaxValues) throw corrupt(fmt::format("more than {} values", kMaxValues));
         dict.insert(dict.end(), both.begin(), both.end());
       }
@@ -226,7 +229,7 @@ class PickleMachine {
   std::size_t pushes_ = 0;
   std::size_t memo_count_ = 0;
   std::vector<PickleIndex> stack_;
-  std::vector<std::size_t> marks_;  // stack heights
+  std::vector<std::size_t> marks_;  // height of the stack at each mark
   std::vector<PickleIndex> memo_;
   Pickle pickle_;
 };

@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 
 constexpr std::array<std::string_view, 2> kKnownGlobals{"collections.OrderedDict", "torch.FloatStorage"};
 
-// The values view the text, so both are kept together.
+// The values are views of the text, so both are kept together.
 struct Parsed {
   std::string text;
   Pickle pickle;
@@ -40,8 +40,9 @@ std::string failure(const std::string& text) {
   return "no error";
 }
 
-// (1, 300, -2, 2**40, 0.5, None, True, "ä", b"x", [1], {"k": (1,)}) in the opcodes of protocols 0 and 1, 2, 4, 5.
-// Python loads all of them to this value, except that the first gives "x" for b"x" and the last bytearray(b"x").
+// Four pickles of the value (1, 300, -2, 2**40, 0.5, None, True, "ä", b"x", [1], {"k": (1,)}). They use the opcodes of
+// protocols 0 and 1 (together), 2, 4 and 5. Python loads each of them as this value, with two exceptions: instead of
+// b"x", the first gives "x", and the last gives bytearray(b"x").
 const std::array<std::string, 4> kSameValue{
     "(I1\nI300\nI-2\nL1099511627776L\nG?\xe0\0\0\0\0\0\0NI01\nX\2\0\0\0\xc3\xa4U\1x(lp0\nI1\na(dp1\nX\1\0\0\0k(I1\ntst."s,
     "\x80\2(K\1M,\1J\xfe\xff\xff\xff\x8a\6\0\0\0\0\0\1G?\xe0\0\0\0\0\0\0N\x88X\2\0\0\0\xc3\xa4q\0C\1xq\1]q\2K\1a}q\3"
@@ -119,13 +120,13 @@ TEST(Pickle, ForeignGlobalsHaveNoMeaning) {
     EXPECT_EQ(parsed.pickle.item(parsed[0], 0).text(), "os");
     EXPECT_EQ(parsed.pickle.item(parsed[0], 1).text(), "system");
   }
-  // Known names, split differently between module and name, or with additional characters.
+  // Variations of known names: split differently into module and name, or with a character more or less.
   for (const std::string& text :
        {"ccollections.OrderedDict\n\n."s, "c\ncollections.OrderedDict\n."s, "ccollections\nOrderedDictX\n."s,
         "ccollections\nrderedDict\n."s, "ctorch\nFloatStorage.__reduce__\n."s, "c\n\n."s}) {
     EXPECT_EQ(parse(text).root().kind(), PickleKind::foreign) << text;
   }
-  // The result of a call may be called again, and may get elements (a Counter, a set of protocol 2).
+  // The result of a call may be called again (partial), and elements may be added to it (Counter).
   EXPECT_EQ(failure("cfunctools\npartial\n(NtR(NtR."s), "no error");
   EXPECT_EQ(failure("ccollections\nCounter\n}\x85R}b(K\1K\2u."s), "no error");
   EXPECT_THAT(failure("N(NtR."s), HasSubstr("a call of a value that is not a function or class"));
@@ -194,7 +195,7 @@ TEST(Pickle, LimitsTheNumberOfValues) {
   const std::size_t most = std::size_t{4} << 20;
   EXPECT_THAT(failure("N" + std::string(most, '2')), HasSubstr("more than 4194304 values"));
   EXPECT_THAT(failure(std::string(most + 1, '(')), HasSubstr("more than 4194304 values"));
-  // 3000 OrderedDicts from one shared list of 1000 pairs: each call would copy the list.
+  // 3000 calls of OrderedDict with one shared list of 1000 pairs. Each call copies the list, so its pairs are counted.
   std::string shared = "](";
   shared += "NN\x86q\1"s;
   for (int i = 0; i < 999; ++i) shared += "h\1"s;
@@ -204,7 +205,7 @@ TEST(Pickle, LimitsTheNumberOfValues) {
 }
 
 TEST(Pickle, SharedValuesAreNotCopied) {
-  // Ten levels of ten references each: 10^10 values if copied.
+  // Ten levels of tuples, each with ten references to the level below: copies would give 10^10 values.
   std::string text = "Nq\0"s;
   for (char level = 0; level < 10; ++level) {
     text += "("s;

@@ -63,10 +63,11 @@ tensor::Weights parse_zip_container(std::span<const std::byte> bytes, const std:
   return weights_of(pickle, storages);
 }
 
-// ---- The container before torch 1.6: five pickles (magic, protocol, system, object, storage keys), then for each
-// storage an int64 element count and the elements.
+// ---- The container before torch 1.6: five pickles (magic number, protocol, system, object, storage keys), then for
+// each storage an int64 element count and the elements.
 
-constexpr std::string_view kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";  // 119547037146038801333356
+// torch's magic number 119547037146038801333356 in little-endian bytes.
+constexpr std::string_view kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 constexpr std::int64_t kProtocol = 1001;
 
 tensor::Weights parse_legacy_container(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {

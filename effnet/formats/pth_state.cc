@@ -26,11 +26,12 @@ constexpr std::array<std::pair<std::string_view, std::size_t>, 7> kOtherStorages
                                                                                   {"torch.QInt32Storage", 4},
                                                                                   {"torch.QUInt4x2Storage", 1},
                                                                                   {"torch.QUInt2x4Storage", 1}}};
-// Storages of bytes. The dtype is an argument of their tensors (_rebuild_tensor_v3).
+// Storages of bytes. The dtype is an argument of the call that creates a tensor of them (_rebuild_tensor_v3).
 constexpr std::array<std::string_view, 4> kUntypedStorages{"torch.UntypedStorage", "torch.storage.UntypedStorage",
                                                            "torch.storage._UntypedStorage", "torch._UntypedStorage"};
 
-// Known globals: the tables above, those of the data types, and these. None of them is ever called.
+// The known globals are the storages above, the storages and dtypes of tensor::dtypes(), and these. None of them is
+// ever called.
 constexpr std::array<std::string_view, 9> kOtherGlobals{
     "collections.OrderedDict",
     "torch._utils._rebuild_tensor",
@@ -63,20 +64,23 @@ std::string global_name(const Pickle& pickle, const PickleValue& value) {
   return fmt::format("{}.{}", pickle.item(value, 0).raw(), pickle.item(value, 1).raw());
 }
 
-// Thrown for a tensor that effnet cannot read. The file is valid; it is an error only if the network needs the tensor.
+// Thrown for a tensor that effnet cannot read. The file is valid, so this becomes an error only if the network needs
+// the tensor.
 struct Unreadable {
   std::string why;
 };
 
 // A persistent id: ('storage', type, key, location, element count[, (view key, offset, element count)]).
 struct StorageId {
-  std::optional<tensor::Dtype> dtype;  // none: bytes, or numbers that Tensor cannot hold
+  std::optional<tensor::Dtype> dtype;  // nullopt: bytes, or numbers that Tensor cannot hold
   std::size_t element_bytes = 1;
   std::string type;
-  bool known = true;  // the type, and therefore the element size
+  bool known = true;  // the type is known, and so is the element size
   std::string_view key;
-  std::uint64_t count = 0;   // elements in the whole storage
-  std::uint64_t offset = 0;  // elements: a legacy storage may be a window of another one
+  std::uint64_t count = 0;  // elements in the whole storage
+  // A legacy storage may be a window of another storage. The window begins at the element `offset` and has `window`
+  // elements.
+  std::uint64_t offset = 0;
   std::uint64_t window = 0;
 };
 
@@ -110,7 +114,7 @@ StorageId storage_id(const Pickle& pickle, const PickleValue& persistent) {
     storage.offset = count_of(pickle.item(view, 1), "storage offset");
     storage.window = count_of(pickle.item(view, 2), "storage size");
     if (storage.offset > storage.count || storage.window > storage.count - storage.offset) {
-      throw input_error("storage {}: a window exceeds it", in_quotes(storage.key));
+      throw input_error("storage {}: a window exceeds the storage", in_quotes(storage.key));
     }
   }
   return storage;
@@ -162,7 +166,9 @@ void gather(const std::byte* source, const tensor::Dims& dims, const tensor::Dim
   }
 }
 
-// Returns the tensor (storage, offset, dims, strides). Throws Error(input), or Unreadable beyond the copy budget.
+// Returns the tensor with these dims and strides, which begins at the element `offset` of the storage: a view if it is
+// row-major, otherwise a copy. Throws Error(input) if it exceeds the storage, Unreadable if the copy exceeds the
+// budget.
 tensor::Tensor view_of(const StorageId& id, const tensor::Dims& dims, const tensor::Dims& strides, std::uint64_t offset,
                        tensor::Dtype dtype, Storages& storages) {
   const auto found = storages.by_key.find(id.key);
@@ -177,7 +183,7 @@ tensor::Tensor view_of(const StorageId& id, const tensor::Dims& dims, const tens
   const std::uint64_t available = window.size() / element;
 
   if (dims.size() != strides.size()) {
-    throw input_error("{} strides for {} dimensions", strides.size(), dims.size());
+    throw input_error("wrong number of strides (got {}, expected {}: one per dimension)", strides.size(), dims.size());
   }
   const auto count = static_cast<std::uint64_t>(tensor::numel(dims));
   if (count == 0) return {dtype, dims, {}, storage.owner};
@@ -199,7 +205,7 @@ tensor::Tensor view_of(const StorageId& id, const tensor::Dims& dims, const tens
 
   if (count * element > storages.copy_budget) {
     throw Unreadable{
-        fmt::format("copies of strided and expanded tensors would take more than twice the file's size (got {})",
+        fmt::format("copies of strided and expanded tensors would take more than twice the file's size (got shape {})",
                     tensor::to_string(dims))};
   }
   storages.copy_budget -= count * element;
@@ -221,7 +227,7 @@ struct Call {
 
 Call tensor_call(const Pickle& pickle, const PickleValue& value) {
   const PickleValue* inner = &value;
-  // torch wraps a tensor in one parameter at most; a chain of more than 4 calls does not come from torch.
+  // torch wraps a tensor in at most one parameter, so a chain of more than 4 calls does not come from torch.
   for (int depth = 0; depth < 4 && is_call(*inner); ++depth) {
     const std::string_view function = pickle.item(*inner, 0).raw();
     const PickleValue& arguments = pickle.item(*inner, 1);
@@ -257,8 +263,8 @@ tensor::Tensor tensor_of(const Pickle& pickle, const Call& call, Storages& stora
   return view_of(id, dims, strides, offset, *dtype, storages);
 }
 
-// Returns true if the arguments of an unknown call contain a storage. Its result may then be a tensor. Only the first
-// kLooked values are examined, because calls that create tensors have the storage as an early argument.
+// Returns true if the arguments of an unknown call contain a storage. The result of such a call may be a tensor. Only
+// the first kLooked values are examined, because calls that create tensors have the storage as an early argument.
 bool holds_storage(const Pickle& pickle, const PickleValue& call) {
   constexpr std::size_t kLooked = 32;
   std::vector<const PickleValue*> found{&call};
@@ -272,7 +278,7 @@ bool holds_storage(const Pickle& pickle, const PickleValue& call) {
   return false;
 }
 
-// Collects the tensors of a dict, and of nested dicts under known words, by dotted names.
+// Collects the tensors of a dict, and of nested dicts whose keys are known words, under dotted names.
 class Collector {
  public:
   Collector(const Pickle& pickle, Storages& storages) : pickle_(pickle), storages_(storages) {}
@@ -285,7 +291,7 @@ class Collector {
 
  private:
   void add_dict(const PickleValue& dict, const std::string& prefix, int depth) {
-    // Each dict is read once, and the nesting depth is limited: a dict may contain itself.
+    // A dict may contain itself. Therefore each dict is read once, and the nesting depth is limited.
     if (depth > kMaxNesting || !seen_.insert(&dict).second) return;
     const auto items = dict.items();
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {

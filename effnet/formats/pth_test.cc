@@ -60,7 +60,7 @@ class GoldenCheckpoint : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenCheckpoint, GivesItsStateDict) {
   const tensor::Weights weights = read_pth(kGolden / GetParam());
-  ASSERT_EQ(weights.tensors.size(), 3U);  // without the optimizer's: its key is not a known one
+  ASSERT_EQ(weights.tensors.size(), 3U);  // not the optimizer's tensors: its key is unknown
   EXPECT_THAT(tensor::to_floats(weights.at("state_dict.module.fc.weight")), ElementsAre(0, 1, 2, 3, 4, 5));
   EXPECT_THAT(tensor::to_floats(weights.at("state_dict.module.fc.steps")), ElementsAre(9));
   EXPECT_THAT(tensor::to_floats(weights.at("best")), ElementsAre(0.5F));
@@ -100,7 +100,7 @@ TEST(Pth, EveryFlippedByteIsHandled) {
     for (std::size_t at = 0; at < whole.size(); ++at) {
       std::string changed = whole;
       changed[at] = static_cast<char>(~changed[at]);
-      failure(changed);  // an error or other values; the sanitizers detect anything else
+      failure(changed);  // must give an error or other values; the sanitizers detect invalid memory accesses
     }
   }
 }
@@ -141,12 +141,12 @@ TEST(PthViews, MustStayInsideTheirStorage) {
       {0, {5}, {0}, "no error"},  // expanded
       {3, {2, 3}, {0, 0}, "no error"},
       {4, {5}, {0}, "exceeds its storage"},
-      {0, {1 << 30, 1 << 20}, {0, 0}, "more than twice the file's size (got 1073741824x1048576)"},
+      {0, {1 << 30, 1 << 20}, {0, 0}, "more than twice the file's size (got shape 1073741824x1048576)"},
       {0, {std::int64_t{1} << 40, std::int64_t{1} << 40}, {0, 0}, "shape too large"},
       {0, {4}, {-1}, "negative strides"},
       {0, {-4}, {1}, "negative shape"},
       {-1, {4}, {1}, "negative storage offset"},
-      {0, {2, 2}, {1}, "1 strides for 2 dimensions"},
+      {0, {2, 2}, {1}, "wrong number of strides (got 1, expected 2"},
       {0, tensor::Dims(65, 1), tensor::Dims(65, 1), "shape too long"},
       {0, tensor::Dims(64, 1), tensor::Dims(64, 1), "no error"},
   };
@@ -159,7 +159,8 @@ TEST(PthViews, MustStayInsideTheirStorage) {
 }
 
 TEST(PthViews, AreGatheredInRowMajorOrder) {
-  // Every stride order of a 2x3x1x2 tensor, element (a, b, c, d) = 6a + 2b + d by construction of the storage.
+  // Every order of the strides of a 2x3x1x2 tensor. The storage is filled so that the element at the indices (a, b, c,
+  // d) has the value 6a + 2b + d.
   const tensor::Dims dims{2, 3, 1, 2};
   std::array<std::size_t, 4> order{0, 1, 2, 3};
   do {
@@ -223,8 +224,8 @@ TEST(PthStorages, AreChecked) {
   };
   EXPECT_THAT(tensor::to_floats(parse(seen(window(1, 2))).at("x")), ElementsAre(2, 3));
   EXPECT_THAT(failure(seen(window(1, 1))), HasSubstr("exceeds its storage"));
-  EXPECT_THAT(failure(seen(window(3, 2))), HasSubstr("a window exceeds it"));
-  EXPECT_THAT(failure(seen(window(5, 0))), HasSubstr("a window exceeds it"));
+  EXPECT_THAT(failure(seen(window(3, 2))), HasSubstr("a window exceeds the storage"));
+  EXPECT_THAT(failure(seen(window(5, 0))), HasSubstr("a window exceeds the storage"));
   // A storage of an unsupported type is skipped if its element size is known, otherwise it is an error.
   const auto two = [&](const std::string& type) {
     return legacy_with("\x80\2}("s + word("c") + tensor(storage("1", 2, type), 0, {2}, {1}) + word("x") +
@@ -247,14 +248,14 @@ TEST(PthStorages, AreChecked) {
 }
 
 TEST(PthPickles, OfNewerTorchVersionsAreRead) {
-  // Dtypes without their own storage type: a storage of bytes, and the dtype as the seventh argument.
+  // A dtype that has no storage type of its own: the storage has bytes, and the dtype is the seventh argument.
   const std::string v3 = "ctorch._utils\n_rebuild_tensor_v3\n(" + storage("0", 16, "torch.storage\nUntypedStorage") +
                          number(1) + numbers({3}) + numbers({1}) +
                          "\x89"s
                          "ccollections\nOrderedDict\n)R" +
                          "ctorch\nfloat32\ntR";
   EXPECT_THAT(tensor::to_floats(parse(zip_with(dict_of(v3))).at("x")), ElementsAre(2, 3, 4));
-  // A parameter with attributes, and one inside a subclass.
+  // A parameter with attributes, and a tensor inside _rebuild_from_type_v2.
   const std::string plain = tensor(storage("0", 4), 0, {4}, {1});
   const std::string parameter = "ctorch._utils\n_rebuild_parameter_with_state\n(" + plain + "\x88NNtR"s;
   EXPECT_THAT(tensor::to_floats(parse(zip_with(dict_of(parameter))).at("x")), ElementsAre(1, 2, 3, 4));
@@ -277,7 +278,8 @@ TEST(PthPickles, NestingOfWrappersIsLimited) {
 }
 
 TEST(PthPickles, MayContainForeignObjects) {
-  // As protocol 2 writes them: Counter, set, complex, bytes, a numpy scalar, a Path, a partial with its state.
+  // Objects in the opcodes of protocol 2: Counter, set, complex, bytes, a numpy scalar, a Path, a partial with its
+  // state, an argparse Namespace, the result of a call of os.system, and a global without a call.
   const std::string x = word("x") + tensor(storage("0", 4), 0, {4}, {1});
   const std::vector<std::string> objects{
       "ccollections\nCounter\n}K\x1eK\1s\x85R"s,

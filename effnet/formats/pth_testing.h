@@ -1,4 +1,4 @@
-// Builds files in the format of torch.save by hand, for the tests of the .pth reader.
+// Builds files in the format of torch.save byte by byte, for the tests of the .pth reader.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -63,7 +63,7 @@ inline std::string numbers(const tensor::Dims& values) {
 }
 inline std::string word(const std::string& text) { return "U"s + static_cast<char>(text.size()) + text; }
 
-// Pickle code for a storage id, for a call of _rebuild_tensor_v2, and for a dict with one such tensor under the name x.
+// Return pickle code. storage: a storage id; tensor: a call of _rebuild_tensor_v2; dict_of: a dict whose only key is x.
 inline std::string storage(const std::string& key, std::int64_t count, const std::string& type = "torch\nFloatStorage",
                            const std::string& view = "") {
   return "(" + word("storage") + "c" + type + "\n" + word(key) + word("cpu") + number(count) + view + "tQ";

@@ -12,7 +12,8 @@
 namespace effnet::formats {
 namespace {
 
-// The folder inside the archive. torch uses the file's name; a fixed name makes the bytes independent of it.
+// The folder inside the archive. torch uses the file's name. A fixed name makes the bytes independent of the file's
+// name.
 constexpr std::string_view kFolder = "archive/";
 // Pickle code that calls OrderedDict().
 constexpr std::string_view kOrderedDict = "ccollections\nOrderedDict\n)R";
@@ -56,12 +57,12 @@ std::string pickled(const tensor::Tensor& tensor, std::string_view key) {
   return text.append("\x89").append(kOrderedDict).append("tR");
 }
 
-// The attribute `_metadata` of torch's state dicts: a format version for each module. Only the top module gets one, 2:
-// torchvision's MNASNet rejects a state dict without it; other modules do not read it.
+// Pickle code for the attribute `_metadata` of torch's state dicts: a format version per module. Only the top module
+// gets one, version 2, because torchvision's MNASNet rejects a state dict without it. Other modules do not read it.
 std::string module_versions() {
   std::string text = "}" + pickled(std::string_view("_metadata")).append(kOrderedDict) + "(";
   text += pickled(std::string_view("")) + "}" + pickled(std::string_view("version")) + pickled(std::uint64_t{2});
-  return text + "sus";  // {"version": 2} into the OrderedDict, that into the state for BUILD
+  return text + "sus";  // s: {"version": 2}; u: {"": {"version": 2}}, the OrderedDict; s: {"_metadata": OrderedDict}
 }
 
 }  // namespace

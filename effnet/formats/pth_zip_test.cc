@@ -14,8 +14,9 @@ using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
-// Returns an archive with this folder name, with or without the UTF-8 flag in both headers. miniz sets the flag for a
-// name that is not ASCII; torch before 2.1 uses the file's own name.
+// Returns an archive with this folder name, with or without the UTF-8 flag in both headers of each entry. torch writes
+// archives with miniz, which sets the flag for a name that is not ASCII. torch before 2.1 uses the file's own name as
+// the folder name.
 std::string named(const std::string& folder, bool utf8 = true) {
   std::string file =
       zip_of({{folder + "/data.pkl", dict_of(tensor(storage("0", 4), 0, {4}, {1}))}, {folder + "/data/0", kFour}});
@@ -27,7 +28,7 @@ std::string named(const std::string& folder, bool utf8 = true) {
 }
 
 TEST(PthZip, AcceptsNonAsciiNames) {
-  // e with an accent, composed and (macOS) decomposed; Japanese; a code point beyond 16 bits.
+  // An accented e as one code point and (macOS) as two code points; Japanese; a code point of more than 16 bits.
   for (const char* folder : {"mod\xc3\xa8le", "mode\xcc\x80le", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\xa6\x8a"}) {
     EXPECT_EQ(failure(named(folder)), "no error") << folder;
     EXPECT_THAT(tensor::to_floats(parse(named(folder)).at("x")), ElementsAre(1, 2, 3, 4));
@@ -107,7 +108,8 @@ TEST(WritePth, RoundTrips) {
     ASSERT_EQ(got.bytes.size(), expected.bytes.size());
     EXPECT_TRUE(std::equal(got.bytes.begin(), got.bytes.end(), expected.bytes.begin())) << tensor_name;
     if (got.bytes.empty()) continue;
-    EXPECT_EQ((got.bytes.data() - map->bytes().data()) % 64, 0) << tensor_name;  // therefore a view, not a copy
+    EXPECT_EQ((got.bytes.data() - map->bytes().data()) % 64, 0) << tensor_name;
+    // The tensor is a view of the file, not a copy.
     EXPECT_LT(got.bytes.data(), map->bytes().data() + map->bytes().size());
   }
 }

@@ -11,16 +11,17 @@
 
 namespace effnet::formats {
 
-// Defined beside the readers.
+// Each is defined beside its reader.
 extern const WeightsFormat kSafetensorsFormat, kPthFormat, kLegacyPthFormat;
 
 namespace {
 
-// The first match wins. safetensors comes before pickles: a safetensors header of 640 bytes begins 80 02, as a pickle
-// does.
+// The first match is used. safetensors comes before pickles, because a safetensors file with a header of 640 bytes
+// begins with the bytes 80 02, as a pickle does.
 constexpr std::array kFormats{&kSafetensorsFormat, &kPthFormat, &kLegacyPthFormat};
 
-// Decides by content. If the content is not recognised at all, the extension decides. Null if no format matches.
+// Returns the format of the content. If the content is not recognised at all, returns the format of the extension, or
+// null.
 const WeightsFormat* find_format(std::span<const std::byte> bytes, const std::filesystem::path& path) {
   const auto by_content = std::ranges::find_if(kFormats, [&](const WeightsFormat* one) { return one->matches(bytes); });
   if (by_content != kFormats.end()) return *by_content;

@@ -14,11 +14,11 @@ struct WeightsFile {
   std::filesystem::path path;
   tensor::Weights weights;
   std::string_view format;                 // "safetensors", "pth" (ZIP), "pth-legacy"
-  std::shared_ptr<const MappedFile> file;  // mapped; `weights` view it. The path may have another file now
+  std::shared_ptr<const MappedFile> file;  // the bytes that `weights` view, even if `path` is another file by now
 };
 
-// Throws Error(input) for a file of another format; the message says which one if it is recognised (file_kind.h). Also
-// throws what the format's reader throws.
+// Throws Error(input) for a file of another format; the message says which format it is, if file_kind.h recognises it.
+// Also throws the errors of the format's reader.
 WeightsFile open_weights(const std::filesystem::path& path);
 tensor::Weights read_weights(const std::filesystem::path& path);  // open_weights(path).weights
 

@@ -29,7 +29,7 @@ TEST(OpenWeights, DetectsTheFormatByContent) {
 }
 
 TEST(OpenWeights, HeaderLengthIsNotMistakenForAPickle) {
-  // Header lengths 640, 896, ... begin with the bytes 80 02, 80 03, ... like pickles.
+  // The header lengths 640 and 896 are the bytes 80 02 and 80 03, with which pickles begin, too.
   const TemporaryFolder folder;
   for (std::size_t target : {128U, 640U, 896U}) {
     tensor::Weights weights;
@@ -37,7 +37,7 @@ TEST(OpenWeights, HeaderLengthIsNotMistakenForAPickle) {
     weights.metadata["pad"] = "";
     write_safetensors(folder.path() / "a", weights);
     const std::string text = read_text(folder.path() / "a");
-    // Written by hand to get this exact length: effnet's writer pads to 64 - 8.
+    // The file is built by hand, because effnet's writer pads headers to lengths of 64 n - 8 bytes only.
     std::string header = text.substr(8, text.size() - 12);
     header.resize(header.find_last_of('}') + 1);
     header.resize(target, ' ');
@@ -93,7 +93,7 @@ TEST(OpenWeights, MessageNamesTheKindOfAForeignFile) {
       EXPECT_THAT(error.what(), AllOf(HasSubstr(file), HasSubstr(says), HasSubstr("expected safetensors or a .pth")));
     }
   }
-  // The extension says safetensors, so the message says what is wrong with it as safetensors.
+  // The content is unknown, but the extension is .safetensors, so the message says what is wrong in a safetensors file.
   write_text(folder.path() / "a.safetensors", "\xff\xff\xff\xff\xff\xff\xff\xff{}");
   try {
     open_weights(folder.path() / "a.safetensors");

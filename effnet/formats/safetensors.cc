@@ -22,7 +22,7 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeader = 100'000'000;            // the official readers' limit
-constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;  // maximum data size: sums with it do not overflow
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;  // largest offset: sums of two offsets do not overflow
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kMaxDims = 64;
 constexpr std::string_view kMetadata = "__metadata__";
@@ -38,7 +38,8 @@ struct Entry {
 };
 
 // Receives the JSON events of the header. The first invalid event ends the parse, so a hostile header of great depth or
-// size is never stored. Levels: 1 the header, 2 a tensor or the metadata, 3 a shape or offsets.
+// size is never stored. level_ is 1 inside the header's object, 2 inside the object of a tensor or of the metadata, and
+// 3 inside a shape or data_offsets.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   std::vector<Entry> entries;
@@ -141,8 +142,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  private:
   std::string place() const { return level_ <= 1 ? std::string("header") : fmt::format("tensor {}", in_quotes(name_)); }
   Error unexpected(std::string_view what) const {
-    return input_error("{}: unexpected {} in the header (expected entries of dtype, shape and data_offsets)", place(),
-                       what);
+    return input_error("{}: wrong value in the header (got {}, expected entries of dtype, shape and data_offsets)",
+                       place(), what);
   }
   static Error duplicate(std::string_view what) {
     return input_error("{} occurs twice in the header", in_quotes(what));
@@ -184,8 +185,9 @@ std::uint64_t read_length(std::span<const std::byte> bytes) {
   throw input_error("header length out of range (got {}, expected at most {})", length, most);
 }
 
-// Bytes 4 to 7, the upper half of the header length, are zero; in a torch pickle they are part of the magic number.
-// Byte 8 is '{' (123); in a ZIP archive it is the compression method, which is never 123.
+// In safetensors, bytes 4 to 7 are the upper half of the header length and are zero; in a torch pickle they are part of
+// the magic number. In safetensors, byte 8 is '{' (123); in a ZIP archive it is the compression method, which is never
+// 123.
 bool looks_like_safetensors(std::span<const std::byte> bytes) noexcept {
   return bytes.size() > 8 && bytes[8] == std::byte{'{'} &&
          std::all_of(bytes.begin() + 4, bytes.begin() + 8, [](std::byte byte) { return byte == std::byte{0}; });
@@ -202,7 +204,8 @@ tensor::Weights parse_safetensors(std::span<const std::byte> bytes, const std::s
   nlohmann::json::sax_parse(text, text + length, &header);
   const auto data = bytes.subspan(kLengthBytes + length);
 
-  // Sorts by position: each tensor begins where the previous one ends. Empty tensors come first.
+  // Sorts by position, because in a valid file each tensor begins where the previous one ends. Of the tensors at one
+  // position, the empty ones come first.
   std::sort(header.entries.begin(), header.entries.end(), [](const Entry& a, const Entry& b) {
     return std::tie(a.offsets[0], a.offsets[1], a.name) < std::tie(b.offsets[0], b.offsets[1], b.name);
   });
@@ -223,7 +226,7 @@ tensor::Weights parse_safetensors(std::span<const std::byte> bytes, const std::s
                         begin < expected ? "overlaps" : "leaves a gap after", begin, expected);
     }
     expected = end;
-    if (!dtype) {  // an error only if the network needs the tensor; its size cannot be checked
+    if (!dtype) {  // becomes an error only if the network needs the tensor; the size of the data cannot be checked
       if (!weights.unreadable.emplace(entry.name, unsupported(entry.dtype)).second) {
         throw input_error("tensor {} occurs twice", in_quotes(entry.name));
       }
@@ -284,7 +287,7 @@ void write_safetensors(const std::filesystem::path& path, const tensor::Weights&
       at = end;
     }
   } catch (const nlohmann::json::exception&) {
-    throw input_error("{}: a tensor name or metadata text is not UTF-8", path.string());
+    throw input_error("{}: a tensor name or a metadata text is not UTF-8", path.string());
   }
   header = "{" + (header.empty() ? header : header.substr(1)) + "}";
   const std::size_t used = kLengthBytes + header.size();

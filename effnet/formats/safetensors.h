@@ -22,13 +22,13 @@ namespace effnet::formats {
 // format, the message says so, with a hint. A tensor with a dtype that Tensor cannot hold (float8, unsigned 16 to 64
 // bits) is listed in Weights::unreadable. Memory: a small multiple of the header.
 tensor::Weights read_safetensors(const std::filesystem::path& path);
-// As read_safetensors, from memory. `owner` keeps `bytes` alive; every tensor holds it.
+// As read_safetensors, from memory. `owner` keeps `bytes` alive; every tensor has a reference to it.
 tensor::Weights parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 
-// The file appears whole or not at all. The same weights give the same bytes. Tensors are sorted by decreasing element
-// size, then by name, so that each is aligned to its element size; the data begins at a multiple of 64 bytes. Tensors
-// are streamed. Throws Error(input) if a name or metadata text is not UTF-8 or a tensor is named __metadata__,
-// Error(environment) if the file cannot be written.
+// Writes tensors and metadata. The file is written completely or not at all. The same weights give the same bytes.
+// Tensors are sorted by decreasing element size, then by name, so that each tensor is aligned to its element size. The
+// data begins at a multiple of 64 bytes. Tensors are streamed. Throws Error(input) if a name or metadata text is not
+// UTF-8 or a tensor is named __metadata__, Error(environment) if the file cannot be written.
 void write_safetensors(const std::filesystem::path& path, const tensor::Weights& weights);
 
 }  // namespace effnet::formats

@@ -73,7 +73,7 @@ TEST(Safetensors, ListsTensorsOfUnsupportedDtypes) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("tensor 'x': unsupported dtype (got 'U16'"));
   }
-  // Tensors after it are read, also after an unknown dtype (here six bits per element).
+  // Tensors after an unreadable tensor are read, even if the size of its dtype is unknown (here six bits per element).
   const tensor::Weights more = parse(file_of(
       R"({"a":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[3,6]},)"
       R"("c":{"dtype":"U8","shape":[2],"data_offsets":[6,8]}})",

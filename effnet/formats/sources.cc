@@ -14,7 +14,7 @@ constexpr auto kBilinear = Filter::bilinear;
 constexpr auto kBicubic = Filter::bicubic;
 
 // Within a source, specific rows come before general ones. `crop / fraction` is the published short side after the
-// resize: torchvision's "256 -> 240" is 240/256 = 0.9375.
+// resize. Example: torchvision resizes to 256 and crops 240 pixels, so the fraction is 240/256 = 0.9375.
 constexpr SourceRule kRules[] = {
     // source, names, models, epsilon, padding, rule, normalisation, crop, fraction, filter
     {"torchvision", "*", "efficientnet_b0", 1e-5, kSymmetric, "torchvision", "imagenet", 224, 224 / 256., kBicubic},
@@ -27,7 +27,7 @@ constexpr SourceRule kRules[] = {
     {"torchvision", "*", "efficientnet_b7", 1e-3, kSymmetric, "torchvision", "imagenet", 600, 1, kBicubic},
     {"torchvision", "*", "*", 1e-5, kSymmetric, "torchvision", "imagenet", 0, 0, kBilinear},
 
-    // timm's own training. B1-B4 at the test sizes of the best published accuracies.
+    // Weights that timm trained. The crops of B1 to B4 are the test sizes of the best published accuracies.
     {"timm", "timm", "efficientnet_b0", 1e-5, kSymmetric, "timm", "imagenet", 224, 0.875, kBicubic},
     {"timm", "timm", "efficientnet_b1", 1e-5, kSymmetric, "timm", "imagenet", 256, 1, kBicubic},
     {"timm", "timm", "efficientnet_b2", 1e-5, kSymmetric, "timm", "imagenet", 288, 1, kBicubic},

@@ -12,8 +12,8 @@ namespace {
 constexpr auto kSame = arch::Padding::same;
 constexpr auto kSymmetric = arch::Padding::symmetric;
 
-// Copied by hand from the tables in docs/reference/checkpoints.md, sections 3 and 4: the row, and the resize in the
-// table.
+// The expected values are copied by hand from the tables in docs/reference/checkpoints.md, sections 3 and 4. `crop` and
+// `resize` are in pixels, `mean` is that of the first channel.
 struct Case {
   std::string_view source, names, model;
   double epsilon;
@@ -83,7 +83,7 @@ TEST(Sources, AreAmbiguousOnlyForTimmsEfficientNets) {
   EXPECT_THAT(sources("effnet", "amoebanet_b"), ElementsAre("effnet"));
   EXPECT_TRUE(source_uses_names("tf", "timm"));
   EXPECT_FALSE(source_uses_names("torchvision", "timm"));
-  // A custom network of the EfficientNet family is ambiguous, too.
+  // The source is also ambiguous for a custom network whose arch family is EfficientNet.
   arch::ArchSpec own = arch::variant("efficientnet_b0").spec;
   own.name = "mine";
   EXPECT_THAT(sources_using_names("timm", own), ElementsAre("timm", "tf"));

@@ -1,5 +1,5 @@
-// Shared by the fuzz targets of the weight readers. For any bytes, the reader and the search for the weights' location
-// return weights with valid tensors, or throw Error(input).
+// Shared by the fuzz targets of the weight readers. Checks, for any bytes: the reader and locate_weights() return
+// weights with valid tensors, or throw Error(input).
 #pragma once
 
 #include <cstddef>

@@ -18,8 +18,9 @@ struct Word {
   std::string_view text;
   Kind kind;
 };
-// In order of preference. "ema" and "swa" are averages over training steps. Wrapper words are attributes of modules,
-// the others are keys of checkpoints; both may occur at any position of a path.
+// The known words, in order of preference. `average` and `plain` words are keys of checkpoints; the weights at an
+// `average` word ("ema", "swa") are averaged over training steps. `wrapper` words are attributes of modules. All words
+// may occur at any position of a path.
 constexpr std::array kWords{
     Word{"state_dict_ema", Kind::average},
     Word{"model_ema", Kind::average},
@@ -59,8 +60,8 @@ constexpr std::array kWords{
     Word{"cnn", Kind::wrapper},
 };
 constexpr std::size_t kMaxLocations = 32;                           // each tensor is compared with each location
-constexpr std::string_view kModule = "module.";                     // DataParallel and AveragedModel
-constexpr std::string_view kAverage = "/ExponentialMovingAverage";  // TensorFlow's
+constexpr std::string_view kModule = "module.";                     // written by DataParallel and AveragedModel
+constexpr std::string_view kAverage = "/ExponentialMovingAverage";  // end of the names of TensorFlow's averages
 
 std::size_t word_index(std::string_view word) {
   return static_cast<std::size_t>(
@@ -79,7 +80,7 @@ std::vector<std::string_view> words_of(std::string_view prefix) {
   return words;
 }
 
-// Returns true for a torch.optim.swa_utils.AveragedModel: it has "n_averaged" beside "module.".
+// Returns true if the prefix is that of a torch.optim.swa_utils.AveragedModel, which has "n_averaged" beside "module.".
 bool is_averaged_model(const tensor::Weights& weights, std::string_view prefix) {
   if (!prefix.ends_with(kModule)) return false;
   prefix.remove_suffix(kModule.size());
@@ -129,8 +130,9 @@ std::string_view region(const WeightsLocation& location) {
   return inner ? prefix.substr(0, prefix.size() - kModule.size()) : prefix;
 }
 
-// Returns the values at the location without its prefix, and the values that belong to no location. If a name occurs in
-// both, the latter gets a slash in front.
+// Returns two groups of values: those at the location, whose names lose its prefix, and those that belong to no
+// location, whose names do not change. If a name occurs in both groups, the name in the second group gets a slash in
+// front.
 template <class Value>
 std::map<std::string, Value, std::less<>> values_at(const std::map<std::string, Value, std::less<>>& all,
                                                     const WeightsLocation& location,
@@ -215,7 +217,7 @@ LocatedWeights locate_weights(const tensor::Weights& weights, std::span<const Na
                               std::optional<bool> averaged) {
   LocatedWeights chosen;
   const std::vector<WeightsLocation> locations = weights_locations(weights, schemes);
-  if (locations.empty()) {  // the search for a probe tensor reports the error
+  if (locations.empty()) {  // no error here: the caller searches for a probe tensor next and reports its absence
     chosen.weights = weights;
     return chosen;
   }
@@ -224,8 +226,8 @@ LocatedWeights locate_weights(const tensor::Weights& weights, std::span<const Na
     return !averaged || tensorflow_averages || location.averaged == *averaged;
   });
   if (taken == locations.end()) {
-    throw input_error("the file has no {} (got weights at {})", *averaged ? "averaged weights" : "plain weights",
-                      location_name(locations.front()))
+    throw input_error("the file has {} (got weights at {})",
+                      *averaged ? "no averaged weights" : "only averaged weights", location_name(locations.front()))
         .with_hint(fmt::format("--weights {} uses the weights that the file has", *averaged ? "model" : "ema"));
   }
   chosen.location = *taken;
@@ -250,7 +252,7 @@ LocatedWeights locate_weights(const tensor::Weights& weights, std::span<const Na
   const bool choice = other_kind && !averaged;
   chosen.warnings.push_back(fmt::format("using {} at {}; other weights are at {}{}",
                                         taken->averaged ? "the averaged weights" : "the weights", place, others,
-                                        choice ? "; --weights model uses the plain ones" : ""));
+                                        choice ? "; --weights model uses weights that are not averaged" : ""));
   return chosen;
 }
 

@@ -15,19 +15,23 @@
 
 namespace effnet::formats {
 
-bool is_prefix_word(std::string_view word);  // the word is in the table
+bool is_prefix_word(std::string_view word);  // true if the word is in the table
 
-// A location of a network inside a file: its probe tensor is named prefix + probe.
+// A location of a network inside a file. The probe tensor of the network's naming scheme (NameScheme::probe in names.h)
+// has the name prefix + probe.
 struct WeightsLocation {
   std::string prefix;     // "", "model.module."
   bool averaged = false;  // the weights are an average over training steps
   bool known = true;      // every word of the prefix is in the table
 };
 
-// Returns all locations, the preferred one first: averages before plain weights (averages are what gets published),
-// then fewer words before more, then the order of the table. If no location has only known words, but one location
-// encloses all others, returns that one. A prefix counts only if a scheme's probe tensor follows it, so a network whose
-// own names begin with a known word keeps it. Throws Error(input) for more than 32 locations.
+// Returns all locations whose prefix consists of known words, in order of preference:
+// 1. averaged weights before plain weights (those that the optimiser updates), because projects publish the averages;
+// 2. fewer words before more;
+// 3. the order of the table.
+// If there is no such location, but one location encloses all others, returns only that one. A text is a prefix only if
+// the probe tensor of one of `schemes` follows it. So a network whose own names begin with a known word keeps the word.
+// Throws Error(input) for more than 32 locations.
 std::vector<WeightsLocation> weights_locations(const tensor::Weights& weights, std::span<const NameScheme> schemes);
 
 // The tensors at one location, without the prefix. Tensors that belong to no location are included under their full
@@ -37,9 +41,9 @@ struct LocatedWeights {
   tensor::Weights weights;
   std::vector<std::string> warnings;  // which location was chosen if there are several
 };
-// Chooses a location. `averaged`: true for averaged weights, false for plain ones, none for the preferred location. The
-// same applies to TensorFlow's averages, which are stored beside each variable. Throws Error(input) if the file has no
-// weights of that kind.
+// Chooses a location. `averaged`: true for averaged weights, false for plain weights, nullopt for the preferred
+// location. The same choice is made for TensorFlow's averages, which are stored beside each variable. Throws
+// Error(input) if the file does not have the requested weights.
 LocatedWeights locate_weights(const tensor::Weights& weights, std::span<const NameScheme> schemes,
                               std::optional<bool> averaged);
 

@@ -26,14 +26,16 @@ struct ZipContents {
   std::uint64_t copied_bytes = 0;                        // bytes of entries that are not views, such as deflated ones
 };
 
-// Returns every file of the archive and checks its CRC-32. Stored entries are views of `bytes`; deflated ones are
-// inflated, together to at most 8 times the archive's size plus 1 MiB (deflate makes weights about 10 % smaller).
+// Returns every file of the archive and checks its CRC-32. Stored entries are views of `bytes`. Deflated entries are
+// inflated; all together may have at most 8 times the archive's size plus 1 MiB (deflate makes weights only about 10 %
+// smaller).
 // Throws Error(input) for other compression, encryption, links, duplicate names, absolute names, names with "..", wrong
 // sizes or checksums, and data above the limit.
 ZipContents read_zip(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 
 // Writes stored entries; their data begins at multiples of 64 bytes. There are no times or attributes, so the same
-// entries give the same bytes. A size or offset from `zip64_from` on gets a ZIP64 record (only tests lower it).
+// entries give the same bytes. A size or offset of `zip64_from` or more is written to a ZIP64 record. Only tests set a
+// lower `zip64_from`.
 class ZipWriter {
  public:
   using Sink = std::function<void(std::span<const std::byte>)>;

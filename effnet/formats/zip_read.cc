@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::uint64_t kMaxGrowth = 8;
 constexpr std::uint64_t kFreeGrowth = std::uint64_t{1} << 20;
-// Block size for libarchive's reader. It computes a block's CRC with 32-bit lengths, so a block must be below 4 GiB. An
-// entry whose header crosses a block border is copied instead of viewed, so blocks are large.
+// Block size for libarchive's reader. libarchive computes a block's CRC with 32-bit lengths, so a block must be smaller
+// than 4 GiB. An entry whose header crosses a block border is copied instead of viewed, so blocks are large.
 constexpr std::size_t kBlock = std::size_t{1} << 30;
 
 struct ArchiveDeleter {
@@ -24,8 +24,8 @@ struct ArchiveDeleter {
 };
 using Archive = std::unique_ptr<archive, ArchiveDeleter>;
 
-// Sets a UTF-8 locale for this thread. The program's locale is "C", in which libarchive returns no name for a UTF-8
-// name with other characters than ASCII. Such names occur: torch before 2.1 puts the file's own name into the archive.
+// Sets a UTF-8 locale for this thread. The program's locale is "C". In that locale, libarchive returns null for a UTF-8
+// name with non-ASCII characters. Such names occur: torch before 2.1 puts the file's own name into the archive.
 class Utf8Names {
  public:
   Utf8Names() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
@@ -44,7 +44,7 @@ class Utf8Names {
   locale_t before_ = nullptr;
 };
 
-// Returns true if the end-of-archive record is present: 22 bytes and a comment of at most 65,535 bytes.
+// Returns true if the archive's end record is present. It has 22 bytes and a comment of at most 65,535 bytes.
 bool has_end(std::span<const std::byte> bytes) {
   constexpr std::string_view kEnd = "PK\x05\x06";
   constexpr std::size_t kRecord = 22, kMax = kRecord + 65535;
@@ -59,7 +59,8 @@ Error corrupt(archive* reader) {
   return input_error("corrupt ZIP archive (got {})", in_quotes(reason != nullptr ? reason : "no reason"));
 }
 
-// Returns the entry's name. No file of this name is ever opened, but torch.save never writes an unsafe name.
+// Returns the entry's name. Throws Error(input) for an unsafe name. effnet never opens a file of this name, but
+// torch.save never writes an unsafe name, either.
 std::string checked_name(archive_entry* entry) {
   const char* raw = archive_entry_pathname(entry);
   if (raw == nullptr) raw = archive_entry_pathname_utf8(entry);
@@ -76,16 +77,16 @@ std::string checked_name(archive_entry* entry) {
   return entry_name;
 }
 
-// Returns true for the only warning that is accepted: a name in another character set. libarchive also only warns if a
-// local header and the central directory have different sizes or checksums. That must be an error, because readers then
-// disagree on the contents.
+// Returns true for the only warning of libarchive that is accepted: a name in another character set. libarchive also
+// gives only a warning if a local header and the central directory have different sizes or checksums. That must be an
+// error, because different readers would return different contents.
 bool only_a_name(archive* reader, int status) {
   const char* reason = archive_error_string(reader);
   return status == ARCHIVE_WARN && reason != nullptr && std::string_view(reason).starts_with("Pathname");
 }
 
 // Throws Error(input) unless the entry is stored or deflated. libarchive supports more methods, but some of them
-// allocate gigabytes on request of a header. Its format name contains the method: "ZIP 2.0 (deflation)".
+// allocate gigabytes if a header requests it. libarchive's format name contains the method: "ZIP 2.0 (deflation)".
 void check_method(archive* reader, archive_entry* entry, const std::string& entry_name) {
   const char* raw = archive_format_name(reader);
   const std::string_view format = raw != nullptr ? raw : "";
@@ -98,8 +99,8 @@ void check_method(archive* reader, archive_entry* entry, const std::string& entr
   }
 }
 
-// Reads one entry's data. For a stored entry libarchive returns pointers into `bytes`. While the blocks are contiguous
-// there, nothing is copied.
+// Reads one entry's data. For a stored entry, libarchive returns blocks that point into `bytes`. As long as these
+// blocks are contiguous, nothing is copied.
 class DataReader {
  public:
   DataReader(archive* reader, std::span<const std::byte> bytes, std::uint64_t budget)
@@ -113,7 +114,7 @@ class DataReader {
       la_int64_t offset = 0;
       const int status = archive_read_data_block(reader_, &block, &size, &offset);
       if (status == ARCHIVE_EOF) break;
-      if (status != ARCHIVE_OK) throw corrupt(reader_);  // ARCHIVE_WARN too: a wrong checksum
+      if (status != ARCHIVE_OK) throw corrupt(reader_);  // also for ARCHIVE_WARN, which means a wrong checksum
       if (size > 0) take(entry_name, {static_cast<const std::byte*>(block), size});
     }
     if (!copying_) return {view_, owner};
