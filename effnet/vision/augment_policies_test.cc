@@ -13,7 +13,7 @@
 namespace effnet::vision {
 namespace {
 
-// The table of docs/reference/paper.md, section D: operation, probability and level, twice a row.
+// The table of docs/reference/paper.md, section D. A line has two operations, each with its probability and level.
 constexpr const char* kPaper = R"(
 Equalize 0.8 1     ShearY 0.8 4
 Color 0.4 9        Equalize 0.6 3
@@ -59,7 +59,7 @@ TEST(AugmentPolicies, AutoAugmentEqualsThePapersTable) {
   EXPECT_FALSE(paper >> more);
 }
 
-// Repeats the documented order of draws with plain calls.
+// Draws the numbers of one operation in the documented order, and applies the operation.
 void replay(Image& image, Op op, bool applied, double level, const Distances& distances, Draws& draws) {
   const bool negated = draws.uniform() < 0.5F;
   const std::int64_t y = draws.below(image.h), x = draws.below(image.w);
@@ -95,8 +95,8 @@ TEST(AugmentPolicies, DrawsInTheDocumentedOrder) {
   EXPECT_GT(changed, 200);
 }
 
-// Each of the 16 operations is drawn with probability 1/16. An operation is recognised by its result on an image for
-// which all results differ.
+// Each of the 16 operations is drawn with probability 1/16. An operation is recognised by its result, because all
+// results differ for this image. Cutout has a random position; it is recognised because no other result matches.
 TEST(AugmentPolicies, RandAugmentDrawsUniformly) {
   const Image source = testkit::noise({24, 24}, 2, 20, 200);
   std::vector<std::int64_t> counts(16), directions(2);

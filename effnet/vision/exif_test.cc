@@ -65,7 +65,8 @@ TEST(Exif, TypesAndRepetition) {
     EXPECT_EQ(of_type(14, 6, 2), 1);                                                      // unknown type
     EXPECT_EQ(orientation(tiff({{0x0112, 3, 2, 6}}, big_endian)), 6);                     // the first of two values
     EXPECT_EQ(orientation(tiff({{0x0112, 3, 0, 6}}, big_endian)), 1);                     // no value
-    // Fractions are stored outside of the entry, at offset 8 + 2 + 12.
+    // Fractions are stored outside of the entry, at offset 22: after the header (8 bytes), the number of entries (2)
+    // and the entry (12).
     const std::string fraction = tiff({{0x0112, 5, 1, 22, 4}}, big_endian);
     EXPECT_EQ(orientation(fraction + number(12, 4, big_endian) + number(2, 4, big_endian)), 6);
     EXPECT_EQ(orientation(fraction + number(6, 4, big_endian) + number(0, 4, big_endian)), 1);
@@ -100,7 +101,7 @@ TEST(Exif, CorruptBytesMeanUpright) {
   const std::string text = tiff({{0x0100, 3, 1, 5}, {0x0112, 3, 1, 6}}, true);
   for (std::size_t size = 0; size < text.size(); ++size) EXPECT_EQ(orientation(text.substr(0, size)), 1) << size;
   std::string more = text;
-  more.replace(8, 2, "\xff\xff");  // claims 65535 entries, has two: those two are read
+  more.replace(8, 2, "\xff\xff");  // the number of entries says 65535; the two that exist are read
   EXPECT_EQ(orientation(more), 6);
   for (const char* offset : {"\xff\xff\xff\xff", "\x7f\xff\xff\xff"}) {
     std::string far = text;
@@ -121,7 +122,7 @@ TEST(Oriented, AllOrientations) {
       {{2, 3}, {1, 2, 3, 4, 5, 6}},  // 0: no orientation
       {{2, 3}, {1, 2, 3, 4, 5, 6}}, {{2, 3}, {3, 2, 1, 6, 5, 4}}, {{2, 3}, {6, 5, 4, 3, 2, 1}},
       {{2, 3}, {4, 5, 6, 1, 2, 3}}, {{3, 2}, {1, 4, 2, 5, 3, 6}}, {{3, 2}, {4, 1, 5, 2, 6, 3}},
-      {{3, 2}, {6, 3, 5, 2, 4, 1}}, {{3, 2}, {3, 6, 2, 5, 1, 4}}, {{2, 3}, {1, 2, 3, 4, 5, 6}},  // 9: none
+      {{3, 2}, {6, 3, 5, 2, 4, 1}}, {{3, 2}, {3, 6, 2, 5, 1, 4}}, {{2, 3}, {1, 2, 3, 4, 5, 6}},  // 9: no orientation
   };
   for (int orientation_number = 0; orientation_number <= 9; ++orientation_number) {
     const auto& [size, numbers] = kUpright[orientation_number];

@@ -9,7 +9,9 @@
 namespace effnet::vision {
 namespace {
 
-constexpr std::size_t kMaxProperties = 1000;  // of an item; usual are ten. Each tile of a grid searches all of them
+// The largest number of properties per item; about ten are usual. There is a limit because coded() searches all
+// properties for each tile of a grid.
+constexpr std::size_t kMaxProperties = 1000;
 
 Error corrupt(std::string_view what) {
   return input_error("corrupt or unsupported AVIF or HEIC file (got {}, expected a complete image)", what);
@@ -44,7 +46,7 @@ Box take_box(Cursor& cursor) {
     size = cursor.number(8);
     head = 16;
   }
-  if (size == 0) size = head + cursor.rest.size();  // 0: up to the end
+  if (size == 0) size = head + cursor.rest.size();  // 0: the box extends to the end
   if (size < head) throw corrupt("a box without a size");
   return {type, cursor.take(size - head)};
 }
@@ -186,7 +188,8 @@ class Reader {
     return found->second;
   }
 
-  // Each byte of the file may be used once, so that a small file cannot make a large result.
+  // Returns the item's data. The items together may copy at most as many bytes as the file has, so that a small file
+  // cannot make a large result.
   std::vector<std::byte> bytes(const Item& item) {
     const std::span<const std::byte> from = item.in_idat ? meta_.idat : file_;
     std::vector<std::byte> result;
@@ -269,7 +272,7 @@ class Reader {
       const int matrix = static_cast<int>(body.number(2));
       image.colour = {matrix, (body.number(1) & 0x80) != 0};
     } else if (box.type == "irot") {
-      constexpr int kCounterClockwise[] = {1, 8, 3, 6};  // by quarter turns
+      constexpr int kCounterClockwise[] = {1, 8, 3, 6};  // index: number of quarter turns
       image.orientations.push_back(kCounterClockwise[body.number(1) & 3]);
     } else if (box.type == "imir") {
       image.orientations.push_back((body.number(1) & 1) == 0 ? 4 : 2);  // swaps top and bottom, or left and right
