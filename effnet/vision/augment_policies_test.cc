@@ -14,7 +14,7 @@ namespace effnet::vision {
 namespace {
 
 // The table of docs/reference/paper.md, section D. A line has two operations, each with its probability and level.
-constexpr const char* kPaper = R"(
+constexpr const char* kReferenceTable = R"(
 Equalize 0.8 1     ShearY 0.8 4
 Color 0.4 9        Equalize 0.6 3
 Color 0.4 1        Rotate 0.6 8
@@ -42,21 +42,21 @@ Solarize 0.6 8     Equalize 0.6 1
 Color 0.8 6        Rotate 0.4 5
 )";
 
-TEST(AugmentPolicies, AutoAugmentEqualsThePapersTable) {
-  std::istringstream paper(kPaper);
+TEST(AugmentPolicies, AutoAugmentEqualsTheReferenceTable) {
+  std::istringstream table(kReferenceTable);
   for (const SubPolicy& policy : autoaugment_v0()) {
     for (const PolicyStep& step : policy) {
       std::string name;
       double probability = 0;
       int level = 0;
-      paper >> name >> probability >> level;
+      table >> name >> probability >> level;
       EXPECT_EQ(operation(step.op).name, name);
       EXPECT_EQ(step.probability, probability);
       EXPECT_EQ(step.level, level);
     }
   }
   std::string more;
-  EXPECT_FALSE(paper >> more);
+  EXPECT_FALSE(table >> more);
 }
 
 // Draws the numbers of one operation in the documented order, and applies the operation.

@@ -80,7 +80,7 @@ Header read_header(const Bytes& bytes) {
   const bool masked = (header.compression == kMasks || header.compression == kMasksWithAlpha) && header.bits >= 16;
   if ((run_lengths && header.bits != (header.compression == kRle8 ? 8 : 4)) ||
       (!run_lengths && !masked && header.compression != kPlain)) {
-    throw corrupt(fmt::format("compression {} of {} bits per pixel", header.compression, header.bits));
+    throw corrupt(fmt::format("compression {} with {} bits per pixel", header.compression, header.bits));
   }
 
   std::size_t end = kFileHeader + size;  // end of the headers

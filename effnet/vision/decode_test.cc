@@ -122,7 +122,7 @@ TEST(Decode, RejectsImplausibleSizes) {
   EXPECT_THAT(failure(webp), HasSubstr("too large"));
 }
 
-TEST(Decode, MaxPixelsIsAnOption) {
+TEST(Decode, MaxPixelsLimitsTheSize) {
   const std::vector<std::byte> file = golden::bytes("jpeg_420.jpg");  // 17 x 9 = 153 pixels
   EXPECT_EQ(decode(file, {.max_pixels = 153}).w, 17);
   EXPECT_THAT(failure(file, {.max_pixels = 152}), HasSubstr("expected at most 152 pixels"));

@@ -93,7 +93,8 @@ Range covered(double from, double to, std::int64_t pixels) {
 std::vector<std::byte> encode_png(const Image& image) {
   if (image.h < 1 || image.w < 1 || image.h > PNG_UINT_31_MAX || image.w > PNG_UINT_31_MAX / 3 ||
       3 * image.w > std::int64_t{0xFFFFFFFF} / image.h) {
-    throw input_error("image of a size that PNG cannot hold (got {}x{})", image.w, image.h);
+    throw input_error("PNG: image size out of range (got {}x{}, expected at least 1x1 and at most 4 GiB of pixels)",
+                      image.w, image.h);
   }
   EFFNET_CHECK(static_cast<std::int64_t>(image.rgb.size()) == 3 * image.h * image.w);
   png_image png{};

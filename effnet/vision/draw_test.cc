@@ -26,7 +26,7 @@ Image grey(Size size, std::uint8_t value) {
   return image;
 }
 
-TEST(EncodePng, ReadsBack) {
+TEST(EncodePng, DecodesToTheSameImage) {
   const Image source = golden::source();
   for (const Size size : {Size{17, 23}, Size{1, 1}, Size{1, 23}, Size{13, 1}}) {
     const Image part = crop(source, 0, 0, size);

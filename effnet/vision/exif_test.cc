@@ -38,7 +38,7 @@ std::string tiff(const std::vector<Entry>& entries, bool big_endian, unsigned ga
   return text;
 }
 
-TEST(Exif, BothByteOrdersWithAndWithoutPrefix) {
+TEST(Exif, ReadsBothByteOrdersWithAndWithoutPrefix) {
   for (const bool big_endian : {false, true}) {
     for (unsigned value = 0; value <= 9; ++value) {
       const int expected = value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
@@ -50,7 +50,7 @@ TEST(Exif, BothByteOrdersWithAndWithoutPrefix) {
 }
 
 // Expected values: Pillow 9.4's Image.open(...).getexif().get(274) for the same bytes.
-TEST(Exif, TypesAndRepetition) {
+TEST(Exif, AcceptsEveryNumberTypeAndUsesTheLastField) {
   for (const bool big_endian : {false, true}) {
     const auto of_type = [&](unsigned type, unsigned value, std::size_t bytes) {
       return orientation(tiff({{0x0112, type, 1, value, bytes}}, big_endian));
@@ -81,7 +81,7 @@ TEST(Exif, TypesAndRepetition) {
   EXPECT_EQ(orientation(tiff({}, false)), 1);
 }
 
-TEST(Exif, TellsMissingFromInvalid) {
+TEST(Exif, DistinguishesMissingFromInvalid) {
   const auto stored = [](const std::string& text) { return stored_orientation(std::as_bytes(std::span(text))); };
   EXPECT_EQ(stored(tiff({{0x0112, 3, 1, 9}}, true)), 1);
   EXPECT_EQ(stored(tiff({{0x0100, 3, 1, 6}}, true)), std::nullopt);
@@ -115,7 +115,7 @@ TEST(Exif, CorruptBytesMeanUpright) {
 
 // A numbered 3x2 image. The expected results were drawn by hand from the standard's text ("row 0 is the visual
 // right-hand side, column 0 the visual top", ...).
-TEST(Oriented, AllOrientations) {
+TEST(Oriented, EveryOrientationEqualsTheStandard) {
   Image image = blank({2, 3});
   for (std::size_t i = 0; i < 6; ++i) image.rgb[3 * i] = static_cast<std::uint8_t>(i + 1);  // 1 2 3 / 4 5 6
   const std::pair<Size, std::vector<int>> kUpright[] = {
@@ -136,7 +136,7 @@ TEST(Oriented, AllOrientations) {
   }
 }
 
-TEST(Crop, InsideAcrossAndOutside) {
+TEST(Crop, PixelsOutsideOfTheImageAreBlack) {
   Image image = blank({2, 3});
   for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i + 1);
   EXPECT_EQ(crop(image, 0, 0, {2, 3}), image);

@@ -157,7 +157,7 @@ Encoder image_encoder(const std::filesystem::path& path) {
   if (path.extension().empty()) return encode_png;
   const Format* format = find_extension(path);
   if (format == nullptr || format->encode == nullptr) {
-    throw usage_error("{}: not a kind of image that effnet writes (got {}, expected {})", path.string(),
+    throw usage_error("{}: effnet cannot write this format (got extension {}, expected {})", path.string(),
                       in_quotes(path.extension().string()), written_extensions());
   }
   return format->encode;

@@ -93,7 +93,9 @@ Planes joined(const HeifImage& coded) {
     if (tile.bits != first.bits || tile.grey != first.grey || tile.halved_x != first.halved_x ||
         tile.halved_y != first.halved_y || tile.size.h % (1 + tile.halved_y) != 0 ||
         tile.size.w % (1 + tile.halved_x) != 0) {
-      throw input_error("AVIF or HEIC: a grid of tiles that do not fit together");
+      throw input_error(
+          "AVIF or HEIC: the tiles of the grid do not fit together (got tiles that differ in bit depth or chroma "
+          "format, or have an odd size; expected equal tiles)");
     }
     const auto index = static_cast<std::int64_t>(i);
     for (std::size_t plane = 0; plane < planes; ++plane) {
@@ -117,7 +119,7 @@ Image to_rgb(const Planes& planes, const HeifColour& colour, bool interpolated) 
   const double chroma = colour.full_range ? most : 224 * step;
   const auto* const weights = std::ranges::find(kLumaWeights, colour.matrix, &LumaWeights::matrix);
   if (!planes.grey && weights == kLumaWeights.end() && colour.matrix != kIdentity)
-    throw input_error("AVIF or HEIC: unsupported colours (got matrix {}, expected RGB, BT.601, BT.709 or BT.2020)",
+    throw input_error("AVIF or HEIC: unsupported colour matrix (got {}, expected RGB, BT.601, BT.709 or BT.2020)",
                       colour.matrix);
   const Chroma blue_plane(planes, 1, interpolated), red_plane(planes, 2, interpolated);
   std::uint8_t* to = image.rgb.data();
@@ -152,8 +154,8 @@ Image cropped(const Image& image, const HeifImage::Crop& part) {
   };
   const std::int64_t top = begin(image.h, size.h, part.y), left = begin(image.w, size.w, part.x);
   if (size.h < 1 || size.w < 1 || top < 0 || left < 0 || top + size.h > image.h || left + size.w > image.w)
-    throw input_error("AVIF or HEIC: a crop outside of the image (got {}x{}, expected at most {}x{})", size.h, size.w,
-                      image.h, image.w);
+    throw input_error("AVIF or HEIC: crop outside of the image (got {}x{} at x = {}, y = {}, expected within {}x{})",
+                      size.w, size.h, left, top, image.w, image.h);
   return crop(image, top, left, size);
 }
 

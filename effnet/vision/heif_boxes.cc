@@ -21,7 +21,7 @@ struct Cursor {
   std::span<const std::byte> rest;
 
   std::span<const std::byte> take(std::uint64_t size) {
-    if (size > rest.size()) throw corrupt("a box that ends early");
+    if (size > rest.size()) throw corrupt("a truncated box");
     const auto taken = rest.first(static_cast<std::size_t>(size));
     rest = rest.subspan(static_cast<std::size_t>(size));
     return taken;
@@ -47,7 +47,7 @@ Box take_box(Cursor& cursor) {
     head = 16;
   }
   if (size == 0) size = head + cursor.rest.size();  // 0: the box extends to the end
-  if (size < head) throw corrupt("a box without a size");
+  if (size < head) throw corrupt("a box that is smaller than its header");
   return {type, cursor.take(size - head)};
 }
 
@@ -88,7 +88,7 @@ void read_locations(Cursor cursor, Meta& meta) {
   const auto sizes = cursor.number(2);
   const std::size_t offset = sizes >> 12, length = sizes >> 8 & 15, base = sizes >> 4 & 15,
                     index = version > 0 ? sizes & 15 : 0;
-  if (std::max({offset, length, base, index}) > 8) throw corrupt("numbers of an unknown size");
+  if (std::max({offset, length, base, index}) > 8) throw corrupt("numbers of more than 8 bytes");
   const std::size_t id_size = version < 2 ? 2 : 4;
   for (auto count = cursor.number(id_size); count > 0; --count) {
     Item& item = meta.items[cursor.number(id_size)];
@@ -241,7 +241,7 @@ class Reader {
     image.size.w = static_cast<std::int64_t>(grid.number(width));
     image.size.h = static_cast<std::int64_t>(grid.number(width));
     if (static_cast<std::int64_t>(item.tiles.size()) != image.rows * image.columns)
-      throw corrupt("a grid without its tiles");
+      throw corrupt("a grid with a wrong number of tiles");
     for (const std::uint64_t id : item.tiles) {
       image.tiles.push_back(coded(find(id)));
       const Size first = image.tiles.front().size, tile = image.tiles.back().size;

@@ -239,7 +239,7 @@ void read_checked_header(Reader& reader, std::span<const std::byte> file, const 
   size = {header.image_height, header.image_width};
   channels = header.num_components;
   if (channels != 1 && channels != 3 && channels != 4) {
-    throw input_error("JPEG: unknown kind of colour (got {} channels, expected 1, 3 or 4)", channels);
+    throw input_error("JPEG: unsupported number of channels (got {}, expected 1, 3 or 4)", channels);
   }
 }
 

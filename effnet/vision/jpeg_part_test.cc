@@ -44,7 +44,7 @@ Window random_window(Size photo, Draws& draws) {
 }
 
 std::string as_text(const Window& part) {
-  return fmt::format("{}x{} at {},{}", part.size.h, part.size.w, part.top, part.left);
+  return fmt::format("h = {}, w = {} at y = {}, x = {}", part.size.h, part.size.w, part.top, part.left);
 }
 
 void expect_part(std::span<const std::byte> file, const Image& whole, const Window& part) {
@@ -73,7 +73,7 @@ TEST(JpegPart, EqualsThePartOfTheWhole) {
 }
 
 // Parts begin at every row and column, so that every offset from a block's edge occurs.
-TEST(JpegPart, EveryOffsetFromABlock) {
+TEST(JpegPart, EqualsTheWholeAtEveryBlockOffset) {
   for (const Kind& kind : kinds()) {
     SCOPED_TRACE(kind.name);
     const Size size{49, 60};
@@ -88,7 +88,7 @@ TEST(JpegPart, EveryOffsetFromABlock) {
   }
 }
 
-TEST(JpegPart, EveryOrientation) {
+TEST(JpegPart, EqualsTheWholeForEveryOrientation) {
   for (int orientation = 1; orientation <= 8; ++orientation) {
     SCOPED_TRACE(orientation);
     const auto file = encode_jpeg(noise({45, 71}, 3), {.orientation = orientation});
@@ -102,7 +102,7 @@ TEST(JpegPart, EveryOrientation) {
   }
 }
 
-TEST(JpegPart, GoldenFiles) {
+TEST(JpegPart, EqualsPillowForGoldenFiles) {
   for (auto& line : golden::table("images.tsv")) {
     std::string name;
     Size size;

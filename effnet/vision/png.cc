@@ -22,7 +22,7 @@ class Reader {
   explicit Reader(std::span<const std::byte> file) : rest_(file) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, [](png_structp, png_const_charp) {});
     if (png_ == nullptr)
-      throw environment_error("PNG: libpng does not start (got a version other than {})", PNG_LIBPNG_VER_STRING);
+      throw environment_error("PNG: libpng could not be initialised (expected version {})", PNG_LIBPNG_VER_STRING);
     info_ = png_create_info_struct(png_);
     if (info_ == nullptr) {
       png_destroy_read_struct(&png_, nullptr, nullptr);
@@ -72,7 +72,7 @@ class Reader {
     passes_ = png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
     const auto row_bytes = static_cast<std::size_t>(3 * image.w);
-    if (png_get_rowbytes(png_, info_) != row_bytes) png_error(png_, "unexpected kind of pixel");
+    if (png_get_rowbytes(png_, info_) != row_bytes) png_error(png_, "unexpected pixel format");
     for (int pass = 0; pass < passes_; ++pass) {
       for (std::int64_t y = 0; y < image.h; ++y) {
         png_read_row(png_, image.rgb.data() + static_cast<std::size_t>(y) * row_bytes, nullptr);

@@ -59,7 +59,7 @@ TEST(Prepare, CropFirstTakesTheOfficialSquare) {
   }
 }
 
-TEST(Prepare, CropFirstWithOtherAspectRatios) {
+TEST(Prepare, CropFirstKeepsTheTargetsAspectRatio) {
   // The target is twice as wide as high. The largest such box in a photo of 100 x 100 has h = 50, w = 100. The crop is
   // crop / resize of it: h = 8/10 * 50 = 40, w = 16/32 * 100 = 50.
   const Prepared wide = prepare(repeated({100, 100}), rule(CropOrder::crop_first, Filter::bilinear, {10, 32}, {8, 16}));

@@ -52,7 +52,7 @@ std::optional<Window> random_crop(Size photo, const CropRange& range, Draws& dra
                       range.area_high);
   }
   if (!(range.aspect_low > 0 && range.aspect_low <= range.aspect_high && range.aspect_high <= 100)) {
-    throw usage_error("random crop: aspect out of range (got {} to {}, expected 0 < low <= high <= 100)",
+    throw usage_error("random crop: aspect ratio out of range (got {} to {}, expected 0 < low <= high <= 100)",
                       range.aspect_low, range.aspect_high);
   }
   for (int i = 0; i < kAttempts; ++i) {

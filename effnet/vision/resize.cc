@@ -153,13 +153,13 @@ bool is_tf(Filter filter) { return filter == Filter::tf_bilinear || filter == Fi
 
 Window checked_window(Size to, const std::optional<Window>& window) {
   if (to.h < 1 || to.w < 1)
-    throw usage_error("resize: empty target size (got {}x{}, expected at least 1x1)", to.h, to.w);
+    throw usage_error("resize: target size out of range (got {}x{}, expected at least 1x1)", to.w, to.h);
   const Window part = window.value_or(Window{0, 0, to});
   const bool inside = part.top >= 0 && part.left >= 0 && part.size.h > 0 && part.size.w > 0 &&
                       part.size.h <= to.h - part.top && part.size.w <= to.w - part.left;
   if (!inside) {
-    throw usage_error("window outside of the resized image (got {}x{} at {},{}, expected within {}x{})", part.size.h,
-                      part.size.w, part.top, part.left, to.h, to.w);
+    throw usage_error("window outside of the image (got {}x{} at x = {}, y = {}, expected within {}x{})", part.size.w,
+                      part.size.h, part.left, part.top, to.w, to.h);
   }
   return part;
 }
@@ -172,8 +172,9 @@ Image resize(const Image& image, Size to, Filter filter, std::optional<Box> box,
   const float x0 = box ? static_cast<float>(box->x0) : 0, y0 = box ? static_cast<float>(box->y0) : 0;
   const float x1 = box ? static_cast<float>(box->x1) : w, y1 = box ? static_cast<float>(box->y1) : h;
   if (!(x0 >= 0 && y0 >= 0 && x1 <= w && y1 <= h && x1 > x0 && y1 > y0)) {
-    throw usage_error("box outside of the image or empty (got {},{} to {},{}, expected within {}x{})", x0, y0, x1, y1,
-                      image.w, image.h);
+    throw usage_error(
+        "resize: box empty or outside of the image (got x = {} to {}, y = {} to {}, expected within {}x{})", x0, x1, y0,
+        y1, image.w, image.h);
   }
   const Kernel& kernel = kKernels.at(static_cast<std::size_t>(filter));
 

@@ -39,7 +39,7 @@ TEST(Resize, EqualsPillow) {
 }
 
 // Computed by hand: two pixels become their mean, with halves rounded up; one pixel becomes nine equal pixels.
-TEST(Resize, SmallCases) {
+TEST(Resize, EqualsHandComputedValues) {
   for (const Filter filter : kPillowFilters) {
     EXPECT_EQ(resize(grey({1, 2}, {10, 21}), {1, 1}, filter), grey({1, 1}, {16})) << name(filter);
     EXPECT_EQ(resize(grey({1, 1}, {77}), {3, 3}, filter), grey({3, 3}, std::vector<int>(9, 77))) << name(filter);
@@ -65,7 +65,7 @@ TEST(Resize, WindowIsPartOfTheWhole) {
 }
 
 // Only 3 x 2 pixels of 16 billion are computed.
-TEST(Resize, WindowOfAHugeResult) {
+TEST(Resize, WindowOfAHugeResultIsComputedAlone) {
   const Image line = grey({100000, 1}, {1, 2, 3});
   const Image part = resize(line, {40000000, 400}, Filter::bicubic, {}, Window{20000000, 200, {3, 2}});
   EXPECT_EQ(part.h, 3);
@@ -112,7 +112,7 @@ TEST(ResizeTf, EqualsDoubleArithmetic) {
 
 // Computed by hand. Without a half-pixel shift the four outputs have the positions 0, 0.5, 1 and 1.5. The input's last
 // column is repeated. The cubic weights for the fraction 0.5 are -0.09375, 0.59375, 0.59375, -0.09375.
-TEST(ResizeTf, SmallCases) {
+TEST(ResizeTf, EqualsHandComputedValues) {
   const Image step = grey({1, 2}, {0, 100});
   const auto first = [](const FloatImage& image, std::size_t i) { return image.rgb[3 * i]; };
   const FloatImage linear = resize_tf(step, {1, 4}, Filter::tf_bilinear);

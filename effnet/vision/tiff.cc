@@ -154,7 +154,8 @@ Layout read_layout(const Library& tiff) {
                       : format == SAMPLEFORMAT_INT  ? "signed integers"
                                                     : "unsigned integers",
                       layout.bits)
-        .with_hint("only the program that wrote the file can show these values as colours: export 8-bit samples there");
+        .with_hint(
+            "export the image with 8-bit samples from the program that wrote it: only that program knows the colours");
   }
   if (layout.photometric == PHOTOMETRIC_YCBCR && compression == COMPRESSION_JPEG && !layout.planes) {
     TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
@@ -172,7 +173,8 @@ Layout read_layout(const Library& tiff) {
   const auto* const colours = std::ranges::find(kColours, layout.photometric, &Colours::photometric);
   if (colours == kColours.end() || (layout.photometric == PHOTOMETRIC_PALETTE && layout.bits > 8)) {
     throw input_error(
-        "TIFF: unsupported kind of colour (got photometric {} of {} bits, expected grey, palette, RGB or CMYK)",
+        "TIFF: unsupported kind of colour (got photometric interpretation {} with {} bits per sample, expected grey, "
+        "palette, RGB or CMYK)",
         layout.photometric, layout.bits);
   }
   layout.used = colours->samples;

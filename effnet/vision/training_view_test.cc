@@ -169,7 +169,7 @@ TEST(TrainingView, FallsBackToTheEvaluationCrop) {
   EXPECT_TRUE(input == plain || input == mirrored(plain, 32));
 }
 
-TEST(TrainingView, SmallAndOddImages) {
+TEST(TrainingView, SmallAndOddImagesGiveFiniteInputs) {
   std::vector<std::vector<std::byte>> files;
   for (const Size size : {Size{1, 1}, {3, 2}, {1, 40}, {40, 1}, {2, 300}, {160, 200}}) {
     files.push_back(encode_jpeg(noise(size, 7)));

@@ -41,7 +41,8 @@ Decoded decode_webp(std::span<const std::byte> file, const DecodeOptions& option
 
   // The advanced interface is used, because the simple one counts output bytes and strides as int.
   WebPDecoderConfig config;
-  if (WebPInitDecoderConfig(&config) == 0) throw environment_error("WebP: libwebp is of another version");
+  if (WebPInitDecoderConfig(&config) == 0)
+    throw environment_error("WebP: libwebp has another version than the one that effnet was built with");
   config.output.colorspace = MODE_RGB;
   config.output.is_external_memory = 1;
   config.output.u.RGBA.rgba = result.image.rgb.data() + begin;
