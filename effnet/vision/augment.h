@@ -5,7 +5,9 @@
 
 namespace effnet::vision {
 
-// `none` and `flip` use the evaluation crop, the others a random crop. Each kind includes the previous ones.
+// `none` and `flip` use the evaluation crop, the other kinds a random crop. All kinds except `none` flip half of the
+// images. `autoaugment` and `randaugment` add their operations to `inception`. The order of the enumerators matters,
+// because kinds are compared with < and >=.
 enum class Augment { none, flip, inception, autoaugment, randaugment };
 inline constexpr NameTable<Augment, 5> kAugments{{
     {Augment::none, "none"},

@@ -1,4 +1,4 @@
-// The operations of augment_ops.h that move pixels.
+// The operations of augment_ops.h that move pixels, and cutout.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -13,14 +13,16 @@ namespace {
 
 constexpr std::uint8_t kGrey = 128;
 
-// An output pixel (column, row) reads input x = x[0] * column + x[1] * row + x[2]; y in the same way.
+// An output pixel reads the input pixel whose coordinates are
+//   x[0] * column + x[1] * row + x[2]  along the x axis
+//   y[0] * column + y[1] * row + y[2]  along the y axis
 struct Affine {
   std::array<float, 3> x, y;
 };
 
-// Writes the source coordinates of the pixels of output row `row` along one axis to `coordinates`: rounded to nearest,
-// halves away from zero, and clamped to -1 ... limit. The rounding is exact, because a float minus its integer part has
-// no rounding error. Compilers vectorise the loop.
+// For each pixel of output row `row`, writes one coordinate (x or y) of its input pixel to `coordinates`. A coordinate
+// is rounded to nearest, halves away from zero, and clamped to -1 ... limit. The rounding is exact, because a float
+// minus its integer part has no rounding error. Compilers vectorise the loop.
 void find_sources(const std::array<float, 3>& source, std::int64_t row, std::int64_t limit,
                   std::vector<std::int32_t>& coordinates) {
   const float along = source[0], down = source[1] * static_cast<float>(row), offset = source[2];
@@ -44,7 +46,7 @@ void warp(Image& image, const Affine& source) {
   std::vector<std::int32_t> columns(width), rows(width);
   std::uint8_t* to = result.rgb.data();
   for (std::int64_t y = 0; y < image.h; ++y) {
-    if (y == 0 || source.x[1] != 0) find_sources(source.x, y, image.w, columns);  // otherwise equal in every row
+    if (y == 0 || source.x[1] != 0) find_sources(source.x, y, image.w, columns);  // otherwise the same in all rows
     if (y == 0 || source.y[1] != 0) find_sources(source.y, y, image.h, rows);
     for (std::size_t x = 0; x < width; ++x, to += 3) {
       // -1 becomes the largest unsigned number, so that one comparison checks both bounds.
@@ -62,7 +64,8 @@ void shear_y(Image& image, float amount) { warp(image, {{1, 0, 0}, {amount, 1, 0
 void translate_x(Image& image, float px) { warp(image, {{1, 0, px}, {0, 1, 0}}); }
 void translate_y(Image& image, float px) { warp(image, {{1, 0, 0}, {0, 1, px}}); }
 
-// Output (x, y) reads input R (x, y) + offset. The offset maps the centre ((w - 1) / 2, (h - 1) / 2) to itself.
+// Output (x, y) reads input R (x, y) + offset, where R is the rotation matrix. The offset maps the centre
+// ((w - 1) / 2, (h - 1) / 2) to itself.
 void rotate(Image& image, double degrees) {
   const double radians = degrees * (std::numbers::pi / 180);
   const auto c = static_cast<float>(std::cos(radians)), s = static_cast<float>(std::sin(radians));

@@ -12,7 +12,7 @@ namespace {
 using Table = std::array<std::uint8_t, 256>;
 using Histogram = std::array<std::int64_t, 256>;
 
-constexpr std::size_t kBlock = 192;  // bytes blended at a time: 64 pixels
+constexpr std::size_t kBlock = 192;  // color() blends this many bytes at a time: 64 pixels
 
 template <class Change>
 void change_bytes(Image& image, Change change) {
@@ -35,7 +35,7 @@ std::uint8_t clamped_byte(float value) {
   return static_cast<std::uint8_t>(static_cast<int>(value));
 }
 
-// For 0 < factor < 1 the result is between the two bytes, so that clamping changes nothing.
+// For 0 < factor < 1 the result is between `degenerate` and `value`, so that clamping changes nothing.
 std::uint8_t blended(std::uint8_t degenerate, std::uint8_t value, float factor) {
   const auto from = static_cast<float>(degenerate);
   return clamped_byte(from + factor * (static_cast<float>(value) - from));
@@ -47,7 +47,8 @@ void blend_with_level(Image& image, std::uint8_t level, float factor) {
   apply_tables(image, {table, table, table});
 }
 
-// floor(255.5 / 255 * (0.2989 r + 0.587 g + 0.114 b)) in integers; every intermediate result is below 2^32.
+// Returns floor(255.5 / 255 * (0.2989 r + 0.587 g + 0.114 b)), computed in integers. TensorFlow computes the grey value
+// on the scale 0..1 and multiplies it by 255.5 to convert it to a byte. Every intermediate result is below 2^32.
 std::uint8_t grey_of(std::uint32_t r, std::uint32_t g, std::uint32_t b) {
   return static_cast<std::uint8_t>((2989 * r + 5870 * g + 1140 * b) * 511 / 5100000);
 }
@@ -74,7 +75,8 @@ Table stretch_table(const Histogram& counts) {
   while (low < 255 && counts[low] == 0) ++low;
   while (high > 0 && counts[high] == 0) --high;
   if (high <= low) return identity();
-  // Rounded to float32 after each step, like TensorFlow: the highest value may become 254.99998, truncated to 254.
+  // As in TensorFlow, every step is rounded to float32. So the highest value may become 254.99998, which is truncated
+  // to 254.
   const float scale = 255.0F / (static_cast<float>(high) - static_cast<float>(low));
   const float offset = -static_cast<float>(low) * scale;
   Table table;
@@ -154,10 +156,10 @@ void contrast(Image& image, float factor) {
 void brightness(Image& image, float factor) { blend_with_level(image, 0, factor); }
 
 void sharpness(Image& image, float factor) {
-  if (image.h < 3 || image.w < 3) return;  // every pixel is border, which stays as it is
+  if (image.h < 3 || image.w < 3) return;  // every pixel is in the border, which is not changed
   const auto width = static_cast<std::size_t>(3 * image.w);
   const Image original = image;
-  std::vector<std::uint16_t> columns(width);  // sums of three rows
+  std::vector<std::uint16_t> columns(width);  // for each byte of a row: the sum over three rows
   for (std::int64_t y = 1; y + 1 < image.h; ++y) {
     const std::uint8_t* middle = original.rgb.data() + static_cast<std::size_t>(y) * width;
     const std::uint8_t* above = middle - width;
@@ -180,7 +182,7 @@ double shear(double level, const Distances&) { return level / 10 * 0.3; }
 double degrees(double level, const Distances&) { return level / 10 * 30; }
 double blending(double level, const Distances&) { return level / 10 * 1.8 + 0.1; }
 double translation(double level, const Distances& distances) { return level / 10 * distances.translate_px; }
-// Truncated to integers.
+// The next four arguments are truncated to integers.
 double bits(double level, const Distances&) { return std::trunc(level / 10 * 4); }
 double threshold(double level, const Distances&) { return std::trunc(level / 10 * 256); }
 double addition(double level, const Distances&) { return std::trunc(level / 10 * 110); }

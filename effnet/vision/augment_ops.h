@@ -1,10 +1,10 @@
 // The operations of AutoAugment and RandAugment on 8-bit RGB, as the official TensorFlow code defines them, including
-// its peculiarities (docs/reference/paper.md, section D, "Operations"; EN autoaugment.py:176-532). Each operation
-// changes the image in place.
+// its peculiarities (docs/reference/paper.md, section D, "Operations"; EN autoaugment.py:176-532, where EN is the
+// official code, as in paper.md). Each operation changes the image in place.
 //
-// Where TensorFlow computes in float32, this code does too, in the same order of operations. Two of TensorFlow's sums
-// have no defined order: the grey value of Color and the smoothing of Sharpness. They are computed exactly here.
-// Truncation may then differ from TensorFlow's by one level where TensorFlow's sum was rounded across an integer.
+// Where TensorFlow computes in float32, this code does so too, in the same order of operations. Two of TensorFlow's
+// sums have no defined order: the grey value of Color and the smoothing of Sharpness. They are computed exactly here.
+// Their truncated results differ from TensorFlow's by one level if rounding moved TensorFlow's sum across an integer.
 #pragma once
 
 #include <array>
@@ -17,16 +17,16 @@
 
 namespace effnet::vision {
 
-void auto_contrast(Image& image);  // stretches each channel to 0..255, truncated; a channel of one value stays as it is
+void auto_contrast(Image& image);  // stretches each channel to 0..255, truncated; a channel of one value is unchanged
 void equalize(Image& image);       // equalizes each channel's histogram
 void invert(Image& image);         // 255 - x
 void posterize(Image& image, int bits);         // keeps the `bits` highest bits, clamped to 1..8
-void solarize(Image& image, int threshold);     // 255 - x for x >= threshold; nothing changes from threshold 256 on
+void solarize(Image& image, int threshold);     // 255 - x for x >= threshold; a threshold above 255 has no effect
 void solarize_add(Image& image, int addition);  // min(x + addition, 255) for x < 128
 
-// degenerate + factor * (image - degenerate), truncated; for a factor above 1 clamped before. The degenerate image is
+// The result is degenerate + factor * (image - degenerate), clamped to 0..255 and truncated. The degenerate image is
 //   color       the grey image
-//   contrast    one level, min(pixels / 256, 255); the official code calls it "mean"
+//   contrast    one grey level for all pixels, min(number of pixels / 256, 255); the official code calls it "mean"
 //   brightness  black
 //   sharpness   the image smoothed by (1 1 1, 1 5 1, 1 1 1) / 13, except for its border of one pixel
 void color(Image& image, float factor);
@@ -34,8 +34,13 @@ void contrast(Image& image, float factor);
 void brightness(Image& image, float factor);
 void sharpness(Image& image, float factor);
 
-// Nearest neighbour, halves rounded away from zero. Pixels without a source become grey 128. Output (x, y) reads input
-// (x + amount * y, y), (x, y + amount * x), (x + px, y) and (x, y + px). rotate() turns about the image's centre.
+// An output pixel (x, y) is the nearest input pixel to the position below; halves are rounded away from zero. A pixel
+// whose position is outside of the image becomes grey 128.
+//   shear_x      (x + amount * y, y)
+//   shear_y      (x, y + amount * x)
+//   translate_x  (x + px, y)
+//   translate_y  (x, y + px)
+//   rotate       (x, y) rotated about the image's centre; positive degrees rotate the image anticlockwise
 void shear_x(Image& image, float amount);
 void shear_y(Image& image, float amount);
 void translate_x(Image& image, float px);
@@ -52,9 +57,9 @@ struct Distances {
   double cutout_px;
 };
 
-// An operation as policies use it. `argument` maps a level to the operation's argument; levels are 0 to 10, higher ones
-// extrapolate. The argument of a `directed` operation is negated for half of the images. `apply` gets a random position
-// in the image, which only Cutout uses.
+// A row of the table of operations, which the policies use. `argument` maps a level to the operation's argument. Levels
+// are 0 to 10; higher levels are extrapolated. The argument of a `directed` operation is negated for half of the
+// images. `apply` gets a random position in the image, which only Cutout uses.
 struct Operation {
   std::string_view name;
   double (*argument)(double level, const Distances& distances);

@@ -1,5 +1,6 @@
-// Each operation on small images computed by hand. Where Pillow 9.4 defines the same operation, also on the image
-// tests/golden/vision/source.rgb (23x17), compared with the SHA-256 of Pillow's pixels.
+// Tests each operation on small images whose results were computed by hand. If Pillow 9.4 defines the same operation,
+// the operation is also applied to the image tests/golden/vision/source.rgb (w = 23, h = 17). The SHA-256 of the result
+// must be that of Pillow's result; a comment names Pillow's function.
 #include "effnet/vision/augment_ops.h"
 
 #include <gtest/gtest.h>
@@ -86,20 +87,22 @@ TEST(AugmentOps, SolarizeAdd) {
 }
 
 TEST(AugmentOps, AutoContrast) {
-  EXPECT_EQ(after(auto_contrast, {100, 120, 151}), (Bytes{0, 100, 255}));  // 5 x - 500
+  EXPECT_EQ(after(auto_contrast, {100, 120, 151}), (Bytes{0, 100, 255}));  // x becomes 5 x - 500
   EXPECT_EQ(after(auto_contrast, {10, 12, 17}), (Bytes{0, 72, 255}));      // 255 / 7 * 2 = 72.86
   EXPECT_EQ(after(auto_contrast, {0, 7}), (Bytes{0, 254}));  // in float32 255 / 7 * 7 = 254.99998, truncated
   EXPECT_EQ(after(auto_contrast, {0, 99, 255}), (Bytes{0, 99, 255}));
   EXPECT_EQ(after(auto_contrast, {9, 9, 9}), (Bytes{9, 9, 9}));
-  // Channels are stretched separately: red 0 ... 51 by 5, green not at all, blue from 205 on by 5.1.
+  // Channels are stretched separately: red (0 ... 51) by the factor 5, green (only 70) not at all, blue (205 ... 255)
+  // by the factor 5.1.
   Image image{1, 3, {0, 70, 205, 51, 70, 255, 17, 70, 225}};
   auto_contrast(image);
   EXPECT_EQ(image.rgb, (Bytes{0, 70, 0, 255, 70, 255, 85, 70, 102}));
 }
 
 TEST(AugmentOps, Equalize) {
-  // 300 pixels of 5, 300 of 9, 120 of 200: step = (720 - 120) / 255 = 2; 5 -> 1 / 2 = 0, 9 -> 301 / 2 = 150, 200 -> 601
-  // / 2 = 300, clipped.
+  // 300 pixels have the value 5, 300 the value 9 and 120 the value 200. step = (all 720 pixels - 120 pixels of the
+  // highest value) / 255 = 2. A value becomes (number of pixels below it + step / 2) / step, all divisions rounded
+  // down: 5 becomes (0 + 1) / 2 = 0, 9 becomes (300 + 1) / 2 = 150, 200 becomes (600 + 1) / 2 = 300, clamped to 255.
   Bytes levels(720, 5);
   std::fill(levels.begin() + 300, levels.begin() + 600, std::uint8_t{9});
   std::fill(levels.begin() + 600, levels.end(), std::uint8_t{200});
@@ -109,7 +112,7 @@ TEST(AugmentOps, Equalize) {
   EXPECT_EQ(after(equalize, levels), expected);
   EXPECT_EQ(after(equalize, Bytes(1000, 7)), Bytes(1000, 7));  // one value: step 0
   EXPECT_EQ(after(equalize, {1, 2, 3}), (Bytes{1, 2, 3}));     // fewer than 256 pixels: step 0
-  // ImageOps.equalize of the source, and of the source's values repeated by numpy.resize
+  // Pillow's ImageOps.equalize of the source image, and of a larger image that repeats the source's bytes
   EXPECT_EQ(hash_after(equalize), "fdcd427f802eeb062ffacbe49240892257edcea2f78a8aa3b164c7303171a5bc");
   const Image source = golden::source();
   Image big = blank({75, 100});
@@ -126,12 +129,13 @@ TEST(AugmentOps, Color) {
     return image.rgb;
   };
   EXPECT_EQ(blended(0), (Bytes{124, 124, 124}));
-  EXPECT_EQ(blended(0.1F), (Bytes{131, 121, 116}));  // 131.6, 121.6, 116.6
+  EXPECT_EQ(blended(0.1F), (Bytes{131, 121, 116}));  // before truncation 131.6, 121.6, 116.6
   EXPECT_EQ(blended(0.5F), (Bytes{162, 112, 87}));
   EXPECT_EQ(blended(1), (Bytes{200, 100, 50}));
   EXPECT_EQ(blended(1.5F), (Bytes{238, 88, 13}));
-  EXPECT_EQ(blended(1.9F), (Bytes{255, 78, 0}));  // 268.4, 78.4, -16.6
-  // White has the grey value 0.9999 * 255.5 = 255.47. The row has more pixels than one block, and an odd number.
+  EXPECT_EQ(blended(1.9F), (Bytes{255, 78, 0}));  // before clamping 268.4, 78.4, -16.6
+  // The grey value of white is (0.2989 + 0.587 + 0.114) * 255.5 = 255.47, truncated to 255. The row has 131 pixels:
+  // more than one block of 64, and an odd number.
   EXPECT_EQ(after([](Image& image) { color(image, 0); }, Bytes(131, 255)), Bytes(131, 255));
 }
 
@@ -144,11 +148,12 @@ TEST(AugmentOps, Brightness) {
 }
 
 TEST(AugmentOps, Contrast) {
-  // The "mean" is pixels / 256: 4 pixels give 0, 512 pixels 2, 300 * 256 pixels 300, clipped to 255.
+  // The "mean" is the number of pixels / 256. It is 0 for 4 pixels, 2 for 512 pixels, and for 256 * 300 pixels 300,
+  // clamped to 255.
   const auto by = [](float factor) { return [factor](Image& image) { contrast(image, factor); }; };
   EXPECT_EQ(after(by(0.5F), {0, 101, 200, 255}), (Bytes{0, 50, 100, 127}));
   EXPECT_EQ(after(by(0), Bytes(512, 77)), Bytes(512, 2));
-  EXPECT_EQ(after(by(1.5F), Bytes(512, 0)), Bytes(512, 0));  // 2 - 3 = -1
+  EXPECT_EQ(after(by(1.5F), Bytes(512, 0)), Bytes(512, 0));  // 2 + 1.5 * (0 - 2) = -1
   EXPECT_EQ(after(by(0.5F), Bytes(512, 255)), Bytes(512, 128));
   Image large = grey({256, 300}, Bytes(256 * 300, 55));
   contrast(large, 0.5F);
@@ -156,7 +161,8 @@ TEST(AugmentOps, Contrast) {
 }
 
 TEST(AugmentOps, Sharpness) {
-  // Smoothed centre: (8 * 10 + 5 * 50) / 13 = 25.38, truncated to 25. The border stays as it is.
+  // The smoothed centre is (8 * 10 + 5 * 50) / 13 = 25.38, truncated to 25: eight neighbours of 10, and the centre 50
+  // with weight 5. The border does not change.
   const auto centre = [](float factor) {
     Image image = grey({3, 3}, {10, 10, 10, 10, 50, 10, 10, 10, 10});
     sharpness(image, factor);
@@ -167,11 +173,11 @@ TEST(AugmentOps, Sharpness) {
     return result;
   };
   EXPECT_EQ(centre(0), 25);
-  EXPECT_EQ(centre(0.5F), 37);  // 37.5
+  EXPECT_EQ(centre(0.5F), 37);  // before truncation 37.5
   EXPECT_EQ(centre(1), 50);
-  EXPECT_EQ(centre(1.9F), 72);  // 72.5
-  // Every neighbour has weight 1, and channels are separate: green is (1 + ... + 9 + 4 * 5) / 13 = 65 / 13 = 5, red 0,
-  // blue 255.
+  EXPECT_EQ(centre(1.9F), 72);  // before truncation 72.5
+  // Every neighbour has weight 1, and channels are separate. Red is 0 and blue 255 everywhere. Green has the levels
+  // 1 ... 9 with 5 in the centre, whose weight is 5: (1 + ... + 9 + 4 * 5) / 13 = 65 / 13 = 5.
   Image image = blank({3, 3});
   for (std::size_t i = 0; i < 9; ++i)
     image.rgb[3 * i + 1] = static_cast<std::uint8_t>(i + 1), image.rgb[3 * i + 2] = 255;
@@ -179,7 +185,7 @@ TEST(AugmentOps, Sharpness) {
   EXPECT_EQ(image.rgb[12], 0);
   EXPECT_EQ(image.rgb[13], 5);
   EXPECT_EQ(image.rgb[14], 255);
-  // Two interior pixels of a linear ramp (columns 0 39 78 117): smoothing leaves 39 and 78.
+  // Smoothing does not change a linear ramp (columns 0 39 78 117), so its two interior columns stay 39 and 78.
   Image ramp = grey({3, 4}, {0, 39, 78, 117, 0, 39, 78, 117, 0, 39, 78, 117});
   const Image before = ramp;
   sharpness(ramp, 0);
@@ -200,8 +206,8 @@ TEST(AugmentOps, Translate) {
   EXPECT_EQ(after_on_nine(x(-2)), (Bytes{G, G, 1, G, G, 4, G, G, 7}));
   EXPECT_EQ(after_on_nine(y(1)), (Bytes{4, 5, 6, 7, 8, 9, G, G, G}));
   EXPECT_EQ(after_on_nine(y(-1)), (Bytes{G, G, G, 1, 2, 3, 4, 5, 6}));
-  EXPECT_EQ(after_on_nine(x(0.5F)), (Bytes{2, 3, G, 5, 6, G, 8, 9, G}));   // halves are rounded away from zero:
-  EXPECT_EQ(after_on_nine(x(-0.5F)), (Bytes{G, 2, 3, G, 5, 6, G, 8, 9}));  // -0.5 becomes -1
+  EXPECT_EQ(after_on_nine(x(0.5F)), (Bytes{2, 3, G, 5, 6, G, 8, 9, G}));   // 0.5 is rounded away from zero, to 1
+  EXPECT_EQ(after_on_nine(x(-0.5F)), (Bytes{G, 2, 3, G, 5, 6, G, 8, 9}));  // -0.5 is rounded to -1
   EXPECT_EQ(after_on_nine(x(0.49F)), (Bytes{1, 2, 3, 4, 5, 6, 7, 8, 9}));
   for (const float far : {3.0F, -3.0F, 225.0F, -1e30F, 1e30F}) EXPECT_EQ(after_on_nine(x(far)), Bytes(9, G));
 }
@@ -213,8 +219,9 @@ TEST(AugmentOps, Shear) {
   EXPECT_EQ(after_on_nine(x(-1)), (Bytes{1, 2, 3, G, 4, 5, G, G, 7}));
   EXPECT_EQ(after_on_nine(y(1)), (Bytes{1, 5, 9, 4, 8, G, 7, G, G}));
   EXPECT_EQ(after_on_nine(y(-1)), (Bytes{1, G, G, 4, 2, G, 7, 5, 3}));
-  EXPECT_EQ(after_on_nine(x(0.25F)), (Bytes{1, 2, 3, 4, 5, 6, 8, 9, G}));  // rows move by 0, 0.25, 0.5
-  // Pillow: image.transform(size, AFFINE, (1, 1/4, -1/8, 0, 1, 0), NEAREST, fillcolor=128) and its transpose
+  EXPECT_EQ(after_on_nine(x(0.25F)), (Bytes{1, 2, 3, 4, 5, 6, 8, 9, G}));  // rows 0, 1, 2 move by 0, 0.25, 0.5 px
+  // Pillow: image.transform(size, AFFINE, (1, 1/4, -1/8, 0, 1, 0), NEAREST, fillcolor=128), and the same with x and y
+  // exchanged. -1/8 cancels the half pixel by which Pillow's pixel centres differ.
   EXPECT_EQ(hash_after(x(0.25F)), "8fc18b2da2a5aa2589dd0e9eca25b570cefc42f2bf61a62d275b6f249e16243a");
   EXPECT_EQ(hash_after(y(0.25F)), "41352db664083c5fd08a22d3ac7ab07907b71cebd8d6423b9f2b6a2f8cbc8de8");
 }
@@ -224,7 +231,8 @@ TEST(AugmentOps, Rotate) {
   EXPECT_EQ(after_on_nine(by(0)), (Bytes{1, 2, 3, 4, 5, 6, 7, 8, 9}));
   EXPECT_EQ(after_on_nine(by(90)), (Bytes{3, 6, 9, 2, 5, 8, 1, 4, 7}));  // anticlockwise
   EXPECT_EQ(after_on_nine(by(180)), (Bytes{9, 8, 7, 6, 5, 4, 3, 2, 1}));
-  EXPECT_EQ(after_on_nine(by(45)), (Bytes{2, 3, 6, 1, 5, 9, 4, 7, 8}));  // a corner's source is 1.41 away, rounded to 1
+  // At 45 degrees a corner reads a pixel 1.41 px from the centre along one axis, rounded to 1 px.
+  EXPECT_EQ(after_on_nine(by(45)), (Bytes{2, 3, 6, 1, 5, 9, 4, 7, 8}));
   // Pillow: image.rotate(degrees, NEAREST, fillcolor=128)
   EXPECT_EQ(hash_after(by(7)), "b27ffeddd2472fe179b167a31d4ef96426ba7e24a5de73d6d89b2819baf29159");
   EXPECT_EQ(hash_after(by(-24)), "6d06a1cb0a8f65b9dd5c13607518f44c93395e28ba8d4b64685a6555d3a12406");
@@ -239,7 +247,7 @@ TEST(AugmentOps, Cutout) {
   EXPECT_EQ(after_on_nine(cut(280, 0, 2)), Bytes(9, G));
 }
 
-// The table of arguments in docs/reference/paper.md, and levels above 10.
+// The expected values are the table of arguments in docs/reference/paper.md, and its formulas for levels above 10.
 TEST(AugmentOps, ArgumentsFollowFromLevels) {
   const Distances distances{250, 100};
   const auto argument = [&](Op op, double level) { return operation(op).argument(level, distances); };
@@ -277,7 +285,7 @@ TEST(AugmentOps, TableIsInRandAugmentsOrder) {
     EXPECT_EQ(row.name, names[i]);
     EXPECT_EQ(&operation(static_cast<Op>(i)), &row);
     EXPECT_EQ(row.directed, row.name == "Rotate" || row.name.starts_with("Shear") || row.name.starts_with("Translate"));
-    // Any operation at any level works on the smallest image and keeps its size.
+    // Every operation works on the smallest image, at every level, and keeps its size.
     for (const double level : {0.0, 5.0, 10.0, 28.0, 100.0}) {
       Image image = grey({1, 1}, {77});
       row.apply(image, row.argument(level, {250, 100}), 0, 0);

@@ -7,7 +7,7 @@
 namespace effnet::vision {
 namespace {
 
-// The official code's policy v0. The policy that is printed in the AutoAugment paper is a different one.
+// Policy v0 of the official code. The AutoAugment paper prints another policy.
 constexpr std::array<SubPolicy, 25> kV0{{
     {{{Op::equalize, 0.8, 1}, {Op::shear_y, 0.8, 4}}},
     {{{Op::color, 0.4, 9}, {Op::equalize, 0.6, 3}}},

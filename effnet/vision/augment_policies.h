@@ -1,4 +1,4 @@
-// AutoAugment's policy v0 and RandAugment (docs/reference/paper.md, section D): which operations an image gets.
+// AutoAugment with policy v0, and RandAugment (docs/reference/paper.md, section D). They choose an image's operations.
 //
 // Random numbers are drawn in a fixed order, even if an operation does not use them. AutoAugment: the sub-policy, then
 // for each of its two operations whether it is applied, its direction and its position (row, column). RandAugment: for

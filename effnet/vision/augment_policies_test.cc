@@ -13,8 +13,8 @@
 namespace effnet::vision {
 namespace {
 
-// The table of docs/reference/paper.md, section D: operation, probability and level, twice a row.
-constexpr const char* kPaper = R"(
+// The table of docs/reference/paper.md, section D. A line has two operations, each with its probability and level.
+constexpr const char* kReferenceTable = R"(
 Equalize 0.8 1     ShearY 0.8 4
 Color 0.4 9        Equalize 0.6 3
 Color 0.4 1        Rotate 0.6 8
@@ -42,24 +42,24 @@ Solarize 0.6 8     Equalize 0.6 1
 Color 0.8 6        Rotate 0.4 5
 )";
 
-TEST(AugmentPolicies, AutoAugmentEqualsThePapersTable) {
-  std::istringstream paper(kPaper);
+TEST(AugmentPolicies, AutoAugmentEqualsTheReferenceTable) {
+  std::istringstream table(kReferenceTable);
   for (const SubPolicy& policy : autoaugment_v0()) {
     for (const PolicyStep& step : policy) {
       std::string name;
       double probability = 0;
       int level = 0;
-      paper >> name >> probability >> level;
+      table >> name >> probability >> level;
       EXPECT_EQ(operation(step.op).name, name);
       EXPECT_EQ(step.probability, probability);
       EXPECT_EQ(step.level, level);
     }
   }
   std::string more;
-  EXPECT_FALSE(paper >> more);
+  EXPECT_FALSE(table >> more);
 }
 
-// Repeats the documented order of draws with plain calls.
+// Draws the numbers of one operation in the documented order, and applies the operation.
 void replay(Image& image, Op op, bool applied, double level, const Distances& distances, Draws& draws) {
   const bool negated = draws.uniform() < 0.5F;
   const std::int64_t y = draws.below(image.h), x = draws.below(image.w);
@@ -95,8 +95,8 @@ TEST(AugmentPolicies, DrawsInTheDocumentedOrder) {
   EXPECT_GT(changed, 200);
 }
 
-// Each of the 16 operations is drawn with probability 1/16. An operation is recognised by its result on an image for
-// which all results differ.
+// Each of the 16 operations is drawn with probability 1/16. An operation is recognised by its result, because all
+// results differ for this image. Cutout has a random position; it is recognised because no other result matches.
 TEST(AugmentPolicies, RandAugmentDrawsUniformly) {
   const Image source = testkit::noise({24, 24}, 2, 20, 200);
   std::vector<std::int64_t> counts(16), directions(2);

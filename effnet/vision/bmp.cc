@@ -40,8 +40,8 @@ struct Header {
   std::int64_t h = 0, w = 0;
   bool top_down = false;
   std::uint32_t bits = 0, compression = kPlain;
-  std::size_t pixels = 0;                // their offset in the file
-  std::array<Colour, 256> palette{};     // entries that the file lacks are grey levels
+  std::size_t pixels = 0;                // offset of the pixels in the file
+  std::array<Colour, 256> palette{};     // an entry that is not in the file is a grey level
   std::array<std::uint32_t, 3> masks{};  // red, green, blue; used from 16 bits per pixel on
 };
 
@@ -67,7 +67,7 @@ Header read_header(const Bytes& bytes) {
   header.bits = field(os2 ? 10 : 14, 2);
   std::uint32_t colours = 0;
   if (!os2) {
-    header.top_down = field(11, 1) == 0xFF;  // a negative height
+    header.top_down = field(11, 1) == 0xFF;  // the height is negative: its highest byte is 0xFF
     if (header.top_down) header.h = (std::int64_t{1} << 32) - header.h;
     header.compression = field(16, 4);
     colours = field(32, 4);
@@ -80,7 +80,7 @@ Header read_header(const Bytes& bytes) {
   const bool masked = (header.compression == kMasks || header.compression == kMasksWithAlpha) && header.bits >= 16;
   if ((run_lengths && header.bits != (header.compression == kRle8 ? 8 : 4)) ||
       (!run_lengths && !masked && header.compression != kPlain)) {
-    throw corrupt(fmt::format("compression {} of {} bits per pixel", header.compression, header.bits));
+    throw corrupt(fmt::format("compression {} with {} bits per pixel", header.compression, header.bits));
   }
 
   std::size_t end = kFileHeader + size;  // end of the headers
@@ -90,8 +90,8 @@ Header read_header(const Bytes& bytes) {
     header.masks = {0xFF0000, 0xFF00, 0xFF};
   }
   if (masked) {
-    // The masks are part of the longer headers and follow the short one. If all are zero, the defaults hold, as in
-    // Pillow.
+    // The masks follow a header of 40 bytes; longer headers contain them at the same place. If all masks are zero, the
+    // defaults above are used, as in Pillow.
     std::array<std::uint32_t, 3> masks{};
     for (std::size_t i = 0; i < masks.size(); ++i) masks[i] = field(kWindowsHeader + 4 * i, 4);
     if (masks != std::array<std::uint32_t, 3>{}) header.masks = masks;
@@ -104,12 +104,12 @@ Header read_header(const Bytes& bytes) {
     end += entry * count;
   }
   header.pixels = bytes.number(10, 4);
-  // Some writers store the palette's offset here.
+  // Some programs store the palette's offset in this field, instead of the pixels' offset.
   if (header.pixels == 0 || (header.bits <= 8 && header.pixels == kFileHeader + size)) header.pixels = end;
   return header;
 }
 
-// Extracts a channel of 1 to 32 adjacent bits from a pixel and scales it to 0..255, rounded down like Pillow.
+// Extracts a channel of 1 to 32 adjacent bits from a pixel and scales it to 0..255, rounded down as in Pillow.
 struct Channel {
   explicit Channel(std::uint32_t bits)
       : mask(bits), shift(bits == 0 ? 0 : std::countr_zero(bits)), most(bits >> shift) {}
@@ -154,9 +154,9 @@ void read_plain(const Bytes& bytes, const Header& header, Image& image) {
   }
 }
 
-// A run is a count and a palette entry (RLE4: two alternating entries). A count of 0 is an escape, and the next byte is
-// its kind: 0 ends the row, 1 ends the image, 2 skips columns and rows, n > 2 announces n literal entries, padded to an
-// even number of bytes. Skipped pixels have entry 0.
+// Decodes RLE8 and RLE4. A run is a count and a palette entry (RLE4: two alternating entries). A count of 0 is an
+// escape, and the next byte is its kind: 0 ends the row, 1 ends the image, 2 skips columns and rows, n > 2 means that n
+// literal entries follow, padded to an even number of bytes. Skipped pixels get the colour of entry 0.
 void read_runs(const Bytes& bytes, const Header& header, Image& image) {
   for (std::size_t i = 0; i < image.rgb.size(); i += 3)
     std::copy(header.palette[0].begin(), header.palette[0].end(), &image.rgb[i]);

@@ -29,12 +29,12 @@ Decoded decode_bmp(std::span<const std::byte> file, const DecodeOptions& options
 Decoded decode_heif(std::span<const std::byte> file, const DecodeOptions& options);  // AVIF too
 Decoded decode_tiff(std::span<const std::byte> file, const DecodeOptions& options);
 
-// The bytes at an offset by which a format is recognised.
+// A format is recognised by these bytes at this offset of the file.
 struct Signature {
   std::size_t offset;
   std::string_view bytes;
 };
-// A file format. It may be one that effnet only recognises.
+// A file format that effnet reads, or that it only recognises for its error message.
 struct Format {
   std::string_view name;                     // "JPEG"; with an article if effnet cannot read it: "a PDF file"
   std::vector<std::string_view> extensions;  // lower case, with the dot; the usual one first
@@ -43,21 +43,21 @@ struct Format {
   std::string_view convert = {};  // if `decode` is null: a command that converts the file IN to a readable image
   Encoder encode = nullptr;       // null: effnet cannot write it
 };
-constexpr std::size_t kSignatureBytes = 64;        // every signature is within this many first bytes
+constexpr std::size_t kSignatureBytes = 64;        // all signatures are within the first 64 bytes of a file
 const Format* find_format(std::string_view head);  // null if no signature matches
 
 // A part of an image at 1, 1/2, 1/4 or 1/8 of its size.
 struct ReducedPart {
-  Image image;  // whole pixels that cover the part; at size 1 exactly the part
-  Box box;      // the part in pixels of `image`; its edges are 0 to 1 pixel inside the image's edges
+  Image image;  // the whole pixels that cover the part; at size 1 exactly the part
+  Box box;      // position of the part, in pixels of `image`; each edge is less than 1 pixel inside the image's edge
 };
 
 // Decodes a part of a JPEG file, oriented if options.apply_orientation is set. At size 1 the pixels are byte for byte
 // those of decode(). At smaller sizes libjpeg uses its smaller inverse DCTs, which cost less than the full ones.
 //
 // Rows above and columns beside the part are only entropy-decoded; rows below it are not read. So corrupt data outside
-// of the part may stay undetected, but a file without an end-of-image marker is always an error. Bounds and errors are
-// those of decode.h. `file` must outlive the object.
+// of the part may stay undetected, but a file without an end-of-image marker is always an error. Size limits and errors
+// are those of decode.h. `file` must outlive the object.
 class JpegFile {
  public:
   explicit JpegFile(std::span<const std::byte> file, const DecodeOptions& options = {});  // reads the header
@@ -74,10 +74,11 @@ class JpegFile {
   std::unique_ptr<State> state_;
 };
 
-// Converts one row of CMYK pixels to RGB by Pillow's formula. `inverted`: 255 means no ink, otherwise full ink.
+// Converts `pixels` CMYK pixels to RGB by Pillow's formula. If `inverted`, 255 means no ink; otherwise 255 means full
+// ink.
 void cmyk_to_rgb(const std::uint8_t* cmyk, std::int64_t pixels, bool inverted, std::uint8_t* rgb);
 
-// Checks the size that a file declares against the bounds of decode.h. Throws Error(input).
+// Throws Error(input) if the size that a file declares exceeds the limits of decode.h.
 void check_declared_size(std::string_view format, std::uint64_t h, std::uint64_t w, std::size_t file_bytes,
                          const DecodeOptions& options);
 

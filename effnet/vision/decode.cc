@@ -36,8 +36,9 @@ void check_declared_size(std::string_view format, std::uint64_t h, std::uint64_t
   }
   const std::uint64_t plausible = kFreePixels + kPixelsPerByte * static_cast<std::uint64_t>(file_bytes);
   if (h * w > plausible) {
-    throw input_error("{}: the image is too large for its file (got {}x{}, expected at most {} pixels from {} bytes)",
-                      format, w, h, plausible, file_bytes);
+    throw input_error(
+        "{}: the image is too large for its file (got {}x{}, expected at most {} pixels in a file of {} bytes)", format,
+        w, h, plausible, file_bytes);
   }
 }
 

@@ -1,27 +1,29 @@
-// Decodes image files to 8-bit RGB. JPEG, PNG, WebP, GIF, BMP and TIFF give byte for byte the pixels of Pillow 9.4's
-// Image.open(...).convert('RGB') with the same libjpeg-turbo, libwebp and libtiff. Pillow 9.4 does not read AVIF and
-// HEIC; they differ from Pillow 12 and pillow-heif by at most 3 of 255. The format is detected by the file's first
-// bytes, never by its name.
+// Decodes image files to 8-bit RGB. The pixels of JPEG, PNG, WebP, GIF, BMP and TIFF are byte for byte those of Pillow
+// 9.4's Image.open(...).convert('RGB') with the same libjpeg-turbo, libwebp and libtiff. Pillow 9.4 does not read AVIF
+// and HEIC; their pixels differ from those of Pillow 12 and pillow-heif by at most 3 of 255. The format is detected by
+// the file's first bytes, never by its name.
 //
 // Intended differences from Pillow:
 //   16-bit grey  keeps its high byte; Pillow clips it
 //   JPEG         corrupt image data is an error; Pillow fills the rest
 //   PNG          a wrong checksum up to the end of the image data is an error
 //   TIFF         the orientation is applied once; Pillow 9.4 applies it twice
-// Alpha is dropped, not blended. Colour profiles and gamma are ignored. Of an animation or a document the first image
-// is read.
+// Alpha is dropped, not blended. Colour profiles and gamma are ignored. Only the first image of an animation or a
+// document is read.
 //
-// Files are untrusted. Before anything is allocated, the declared number of pixels must be at most `max_pixels`, and at
-// most kFreePixels + kPixelsPerByte for each byte of the file:
-//   JPEG  a block of 64 pixels costs at least one bit in every Huffman-coded scan: at most 512 pixels per byte
-//   PNG   deflate expands one byte to at most 1032: 1032 pixels per byte (more below 8 bits per pixel: blank pages)
-//   BMP   at least one bit per pixel, or two bytes for a run of 255
-//   The other formats can exceed kPixelsPerByte: an image of one colour costs WebP, AVIF and HEIC almost nothing, and
-//   GIF and TIFF less than one byte per kPixelsPerByte pixels. Such images are rejected; photos are far below the
-//   bound.
-// Memory: 3 bytes per pixel for the result, 3 more to orient it, and the codec's own: 2 bytes per sample for a
-// progressive JPEG, 4 per pixel for a lossless WebP, at most 4 per pixel and the largest strip or tile for a TIFF,
-// about 15 per pixel for AVIF and HEIC.
+// Files are untrusted. Before memory for pixels is allocated, the declared number of pixels is checked against two
+// limits: `max_pixels`, and kFreePixels + kPixelsPerByte * size of the file in bytes. The second limit follows from the
+// largest number of pixels that one byte can encode:
+//   JPEG  a block of 64 pixels needs at least one bit in every Huffman-coded scan: at most 512 pixels per byte
+//   PNG   deflate expands one byte to at most 1032 bytes: at most 1032 pixels per byte, or more if a pixel has fewer
+//         than 8 bits (blank pages)
+//   BMP   a pixel needs at least one bit, or a run of 255 pixels needs two bytes
+//   The other formats can exceed kPixelsPerByte: an image of one colour needs almost no bytes in WebP, AVIF and HEIC,
+//   and less than one byte per kPixelsPerByte pixels in GIF and TIFF. Such images are rejected; photos are far below
+//   the limit.
+// Memory: 3 bytes per pixel for the result, 3 more to orient it, and the codec's own memory: 2 bytes per sample for a
+// progressive JPEG; 4 bytes per pixel for a lossless WebP; at most 4 bytes per pixel, and the largest strip or tile,
+// for a TIFF; about 15 bytes per pixel for AVIF and HEIC.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +41,7 @@ inline constexpr std::int64_t kFreePixels = std::int64_t{4} << 20;
 inline constexpr std::int64_t kPixelsPerByte = 1100;
 
 struct DecodeOptions {
-  bool apply_orientation = true;  // orient the image by its EXIF orientation
+  bool apply_orientation = true;  // return the upright image, by the file's EXIF orientation
   std::int64_t max_pixels = kMaxPixels;
 };
 
@@ -50,7 +52,8 @@ struct StoredImage {
 };
 StoredImage decode_stored(std::span<const std::byte> file, const DecodeOptions& options = {});
 
-// All throw Error(input) unless the file is a complete image of a known format. read_image names the path in the error.
+// decode_stored(), decode() and read_image() throw Error(input) unless the file is a complete image of a known format.
+// read_image() names the path in the error.
 EFFNET_API Image decode(std::span<const std::byte> file, const DecodeOptions& options = {});
 EFFNET_API Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {});
 

@@ -1,5 +1,5 @@
-// Any input either decodes or throws Error(input); libFuzzer and the sanitizers detect other failures. The limit on
-// pixels only keeps single inputs fast.
+// Any input either decodes or throws Error(input); libFuzzer and the sanitizers detect other failures. max_pixels is
+// small, so that every input takes little time.
 #include <cstdint>
 #include <cstdlib>
 

@@ -59,8 +59,9 @@ TEST(Decode, DetectsFormatByContentNotName) {
   EXPECT_EQ(read_image(folder.path() / "image.jpg"), read_image(golden::path("png_rgb8.png")));
 }
 
-// A truncated file decodes only if all image data is there: what comes after it is optional (the end marks of PNG and
-// GIF, BMP's padding). Such a file gives every pixel; its orientation may be in the missing part.
+// A truncated JPEG or WebP is an error. A truncated file of another format decodes only if it contains all image data,
+// because the bytes after the image data are optional (the end marks of PNG and GIF, BMP's padding). It then has all
+// pixels. Its orientation may be in the missing part, so the images are compared as stored.
 TEST(Decode, TruncatedFileFailsOrIsComplete) {
   for (const auto& [name, golden] : golden::fixtures("images.tsv")) {
     SCOPED_TRACE(name);
@@ -91,7 +92,7 @@ TEST(Decode, ChecksPngChecksums) {
   std::vector<std::byte> file = golden::bytes("png_gamma.png");
   for (const char* kind : {"IHDR", "gAMA", "IDAT"}) {
     const std::size_t at = find(file, kind) - 4;
-    const std::size_t crc = at + 8 + std::to_integer<std::size_t>(file[at + 3]);  // bodies are below 256 bytes
+    const std::size_t crc = at + 8 + std::to_integer<std::size_t>(file[at + 3]);  // all bodies are below 256 bytes
     file[crc] ^= std::byte(1);
     EXPECT_THAT(failure(file), HasSubstr("CRC")) << kind;
     file[crc] ^= std::byte(1);
@@ -103,14 +104,14 @@ TEST(Decode, RejectsImplausibleSizes) {
   std::vector<std::byte> jpeg = golden::bytes("jpeg_420.jpg");
   put(jpeg, find(jpeg, "\xff\xc0") + 5, "\xff\xdc\xff\xdc");  // 65500 x 65500
   EXPECT_THAT(failure(jpeg), HasSubstr("too large (got 65500x65500, expected at most 268435456 pixels)"));
-  put(jpeg, find(jpeg, "\xff\xc0") + 5, "\x20\x01\x20\x01");  // 8193 x 8193: 64 Mpx from less than a kilobyte
+  put(jpeg, find(jpeg, "\xff\xc0") + 5, "\x20\x01\x20\x01");  // 8193 x 8193: 67 million pixels in less than a kilobyte
   EXPECT_THAT(failure(jpeg), HasSubstr("too large for its file (got 8193x8193"));
 
   std::vector<std::byte> progressive = golden::bytes("jpeg_progressive_420.jpg");
   put(progressive, find(progressive, "\xff\xc2") + 5, "\x20\x01\x20\x01");
   EXPECT_THAT(failure(progressive), HasSubstr("too large for its file"));
 
-  // A PNG of 2^31 - 1 squared with a valid checksum (from zlib.crc32) and without image data.
+  // A PNG of (2^31 - 1) x (2^31 - 1) pixels with a valid checksum (from zlib.crc32) and without image data.
   EXPECT_THAT(failure(std::string_view("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x02\0\0\0"
                                        "\x9b\xab\x9c\x31\0\0\0\0IDAT\x35\xaf\x06\x1e",
                                        45)),
@@ -121,14 +122,14 @@ TEST(Decode, RejectsImplausibleSizes) {
   EXPECT_THAT(failure(webp), HasSubstr("too large"));
 }
 
-TEST(Decode, MaxPixelsIsAnOption) {
-  const std::vector<std::byte> file = golden::bytes("jpeg_420.jpg");  // 17 x 9 = 153
+TEST(Decode, MaxPixelsLimitsTheSize) {
+  const std::vector<std::byte> file = golden::bytes("jpeg_420.jpg");  // 17 x 9 = 153 pixels
   EXPECT_EQ(decode(file, {.max_pixels = 153}).w, 17);
   EXPECT_THAT(failure(file, {.max_pixels = 152}), HasSubstr("expected at most 152 pixels"));
 }
 
-// Each repetition of a scan makes the decoder visit all blocks and costs only a few bytes. Only the first scan can be
-// repeated: it sets the same coefficients again.
+// Each repetition of a scan makes the decoder visit all blocks and needs only a few bytes of the file. Only the first
+// scan can be repeated without changing the image, because it sets the same coefficients again.
 TEST(Decode, RejectsProgressiveBomb) {
   const std::vector<std::byte> file = golden::bytes("jpeg_grey_progressive.jpg");
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());

@@ -80,7 +80,7 @@ struct Range {  // whole pixels [begin, end)
   std::int64_t begin, end;
   bool contains(std::int64_t at) const { return at >= begin && at < end; }
 };
-// The pixels, out of `pixels`, whose centres are between `from` and `to`.
+// Returns the range of pixels whose centres are between `from` and `to`, limited to 0 ... pixels - 1.
 Range covered(double from, double to, std::int64_t pixels) {
   const auto edge = [&](double at) {
     return static_cast<std::int64_t>(std::clamp(std::ceil(at - 0.5), 0.0, static_cast<double>(pixels)));
@@ -93,7 +93,8 @@ Range covered(double from, double to, std::int64_t pixels) {
 std::vector<std::byte> encode_png(const Image& image) {
   if (image.h < 1 || image.w < 1 || image.h > PNG_UINT_31_MAX || image.w > PNG_UINT_31_MAX / 3 ||
       3 * image.w > std::int64_t{0xFFFFFFFF} / image.h) {
-    throw input_error("image of a size that PNG cannot hold (got {}x{})", image.w, image.h);
+    throw input_error("PNG: image size out of range (got {}x{}, expected at least 1x1 and at most 4 GiB of pixels)",
+                      image.w, image.h);
   }
   EFFNET_CHECK(static_cast<std::int64_t>(image.rgb.size()) == 3 * image.h * image.w);
   png_image png{};
@@ -120,8 +121,8 @@ Image overlay_heat(const Image& photo, const Box& where, std::span<const float> 
   const std::vector<Between> columns = interpolation(photo.w, where.x0, where.x1, map_size.w);
   const Range inside_y = covered(where.y0, where.y1, photo.h);
   const Range inside_x = covered(where.x0, where.x1, photo.w);
-  // A frame is drawn only if part of the photo is outside of `where`. It is inside `where` and 1/400 of the photo's
-  // shorter side thick.
+  // A frame is drawn only if part of the photo is outside of `where`. The frame is inside `where`; its width is 1/400
+  // of the photo's shorter side, at least 1 px.
   const bool whole = inside_y.begin == 0 && inside_x.begin == 0 && inside_y.end == photo.h && inside_x.end == photo.w;
   const std::int64_t frame =
       options.outline && !whole ? std::max<std::int64_t>(1, std::min(photo.h, photo.w) / 400) : 0;

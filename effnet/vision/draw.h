@@ -20,9 +20,9 @@ struct HeatOptions {
 };
 
 // Stretches `map` (map_size.h, map_size.w; row-major) over the rectangle `where` of the photo. The smallest value is
-// cold (dark blue), the largest hot (red). NaN counts as the smallest value; a map of one value is all cold. The map's
-// points are the centres of equal cells; between them values are interpolated linearly. `where` may extend beyond the
-// photo.
+// cold (dark blue), the largest hot (red). NaN counts as the smallest value. A map whose values are all equal is cold.
+// The map's points are the centres of cells of equal size; between the centres, values are interpolated linearly.
+// `where` may extend beyond the photo.
 Image overlay_heat(const Image& photo, const Box& where, std::span<const float> map, Size map_size,
                    const HeatOptions& options = {});
 

@@ -26,7 +26,7 @@ Image grey(Size size, std::uint8_t value) {
   return image;
 }
 
-TEST(EncodePng, ReadsBack) {
+TEST(EncodePng, DecodesToTheSameImage) {
   const Image source = golden::source();
   for (const Size size : {Size{17, 23}, Size{1, 1}, Size{1, 23}, Size{13, 1}}) {
     const Image part = crop(source, 0, 0, size);
@@ -45,7 +45,7 @@ TEST(OverlayHeat, HighestValueIsRedLowestIsBlue) {
   // A hotter point differs more from the photo.
   const auto distance = [](Pixel p) { return std::abs(p.r - 128) + std::abs(p.g - 128) + std::abs(p.b - 128); };
   EXPECT_GT(distance(hot), distance(cold));
-  // The colour changes between the centres of the two cells (10 and 30) and is constant outside.
+  // Along x, the colour changes between the centres of the two cells (x = 10 and x = 30) and is constant outside.
   EXPECT_EQ(at(result, 20, 0), at(result, 20, 9));
   EXPECT_NE(at(result, 20, 12), at(result, 20, 9));
   EXPECT_EQ(at(result, 20, 31), at(result, 20, 39));
@@ -59,7 +59,8 @@ TEST(OverlayHeat, OutsideIsDimmedAndFramed) {
     EXPECT_EQ(at(result, y, x), (Pixel{60, 60, 60})) << y << "," << x;
   }
   for (const auto& [y, x] : {std::pair{4, 10}, {15, 29}, {10, 10}, {4, 20}}) {
-    EXPECT_EQ(at(result, y, x), (Pixel{224, 224, 224})) << y << "," << x;  // 100 + 0.8 (255 - 100)
+    // The frame is white with opacity 0.8: 100 + 0.8 * (255 - 100) = 224.
+    EXPECT_EQ(at(result, y, x), (Pixel{224, 224, 224})) << y << "," << x;
   }
   EXPECT_NE(at(overlay_heat(grey({20, 40}, 100), where, map, {1, 2}, {.outline = false}), 4, 10),
             (Pixel{224, 224, 224}));
@@ -69,7 +70,7 @@ TEST(OverlayHeat, BoxAroundThePhotoHasNoFrame) {
   const Image result = overlay_heat(grey({10, 10}, 100), {-5, -5, 15, 15}, std::vector<float>{0, 1, 0, 1}, {2, 2});
   EXPECT_EQ(at(result, 0, 0).r, at(result, 9, 0).r);
   EXPECT_GT(at(result, 5, 9).r, at(result, 5, 0).r);
-  // A box that does not intersect the photo dims all of it.
+  // If the box does not intersect the photo, the whole photo is dimmed.
   const Image missed =
       overlay_heat(grey({10, 10}, 100), {20, 20, 30, 30}, std::vector<float>{1}, {1, 1}, {.dim = 0.5F});
   EXPECT_EQ(missed, grey({10, 10}, 50));
@@ -83,7 +84,7 @@ TEST(OverlayHeat, ConstantAndNanMapsAreCold) {
   EXPECT_EQ(overlay_heat(photo, all, std::vector<float>{3, INFINITY, 3, 3}, {2, 2}).rgb.size(), flat.rgb.size());
   const Image mixed = overlay_heat(photo, all, std::vector<float>{NAN, 0, 1, 1}, {2, 2});
   EXPECT_EQ(at(mixed, 0, 0), at(flat, 0, 0));
-  // The range exceeds float: 3e38 - (-3e38) overflows.
+  // In float32 the difference 3e38 - (-3e38) would overflow.
   EXPECT_EQ(at(overlay_heat(photo, all, std::vector<float>{-3e38F, 3e38F}, {1, 2}), 0, 0), at(flat, 0, 0));
 }
 

@@ -61,8 +61,8 @@ struct Writer {
 void check_sides(std::string_view format, const Image& image, std::int64_t most) {
   EFFNET_CHECK(static_cast<std::int64_t>(image.rgb.size()) == 3 * image.h * image.w);
   if (image.h < 1 || image.w < 1 || image.h > most || image.w > most) {
-    throw input_error("{}: cannot be written (got {} x {} pixels, expected 1 to {} each)", format, image.w, image.h,
-                      most);
+    throw input_error("{}: image size out of range (got {}x{}, expected 1 to {} pixels along each axis)", format,
+                      image.w, image.h, most);
   }
 }
 
@@ -71,7 +71,7 @@ void check_sides(std::string_view format, const Image& image, std::int64_t most)
 std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
   check_sides("JPEG", image, JPEG_MAX_DIMENSION);
   Writer writer;
-  if (!writer.write(image, quality)) throw input_error("JPEG: cannot be written ({})", writer.errors.text);
+  if (!writer.write(image, quality)) throw input_error("JPEG: encoding failed ({})", writer.errors.text);
   const auto* begin = reinterpret_cast<const std::byte*>(writer.bytes);
   return {begin, begin + writer.size};
 }
@@ -83,7 +83,7 @@ std::vector<std::byte> encode_webp(const Image& image, int quality) {
   const std::size_t size =
       WebPEncodeRGB(image.rgb.data(), width, height, 3 * width, static_cast<float>(quality), &bytes);
   const std::unique_ptr<std::uint8_t, void (*)(void*)> released(bytes, WebPFree);
-  if (size == 0) throw environment_error("WebP: cannot be written (not enough memory)");
+  if (size == 0) throw environment_error("WebP: encoding failed (not enough memory)");
   const auto* begin = reinterpret_cast<const std::byte*>(bytes);
   return {begin, begin + size};
 }

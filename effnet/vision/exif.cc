@@ -13,7 +13,7 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::uint32_t kOrientationTag = 0x0112;
-constexpr std::size_t kEntryBytes = 12;  // tag 2, type 2, count 4, value or its offset 4
+constexpr std::size_t kEntryBytes = 12;  // the tag 2, the type 2, the count 4, the value or its offset 4
 
 enum class Kind { other, integer, signed_integer, fraction, signed_fraction, floating };
 struct Type {
@@ -35,7 +35,7 @@ constexpr std::array<Type, 14> kTypes{{{},
                                        {Kind::floating, 8},         // DOUBLE
                                        {Kind::integer, 4}}};        // IFD
 
-// Pillow also accepts the magic number 42 in the wrong byte order.
+// As in Pillow, the magic number 42 may be in the wrong byte order.
 constexpr std::array kBigEndian{"MM\0*"sv, "MM*\0"sv};
 constexpr std::array kLittleEndian{"II*\0"sv, "II\0*"sv};
 

@@ -13,12 +13,13 @@ namespace effnet::vision {
 // bytes are corrupt, and 1 (upright) if the field has another value.
 //
 // The rules are Pillow's. A number of any type is accepted if it equals 1 to 8 (integers, signed or not, fractions,
-// floats). Text and single bytes (types ASCII, BYTE and UNDEFINED) are not accepted. Of several values the first
-// counts, of several fields the last.
+// floats). Text and single bytes (types ASCII, BYTE and UNDEFINED) are not accepted. If the field has several values,
+// the first one is used. If there are several fields, the last one is used.
 std::optional<int> stored_orientation(std::span<const std::byte> exif) noexcept;
 inline int exif_orientation(std::span<const std::byte> exif) noexcept { return stored_orientation(exif).value_or(1); }
 
-// The same for XMP text: `tiff:Orientation="6"` or `<tiff:Orientation>6`.
+// Reads the orientation from XMP text: `tiff:Orientation="6"` or `<tiff:Orientation>6`. Returns nothing if the field is
+// missing or is not a number, and 1 (upright) if it is another number.
 std::optional<int> xmp_orientation(std::string_view xmp) noexcept;
 
 }  // namespace effnet::vision

@@ -38,7 +38,7 @@ std::string tiff(const std::vector<Entry>& entries, bool big_endian, unsigned ga
   return text;
 }
 
-TEST(Exif, BothByteOrdersWithAndWithoutPrefix) {
+TEST(Exif, ReadsBothByteOrdersWithAndWithoutPrefix) {
   for (const bool big_endian : {false, true}) {
     for (unsigned value = 0; value <= 9; ++value) {
       const int expected = value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
@@ -50,7 +50,7 @@ TEST(Exif, BothByteOrdersWithAndWithoutPrefix) {
 }
 
 // Expected values: Pillow 9.4's Image.open(...).getexif().get(274) for the same bytes.
-TEST(Exif, TypesAndRepetition) {
+TEST(Exif, AcceptsEveryNumberTypeAndUsesTheLastField) {
   for (const bool big_endian : {false, true}) {
     const auto of_type = [&](unsigned type, unsigned value, std::size_t bytes) {
       return orientation(tiff({{0x0112, type, 1, value, bytes}}, big_endian));
@@ -65,7 +65,8 @@ TEST(Exif, TypesAndRepetition) {
     EXPECT_EQ(of_type(14, 6, 2), 1);                                                      // unknown type
     EXPECT_EQ(orientation(tiff({{0x0112, 3, 2, 6}}, big_endian)), 6);                     // the first of two values
     EXPECT_EQ(orientation(tiff({{0x0112, 3, 0, 6}}, big_endian)), 1);                     // no value
-    // Fractions are stored outside of the entry, at offset 8 + 2 + 12.
+    // Fractions are stored outside of the entry, at offset 22: after the header (8 bytes), the number of entries (2)
+    // and the entry (12).
     const std::string fraction = tiff({{0x0112, 5, 1, 22, 4}}, big_endian);
     EXPECT_EQ(orientation(fraction + number(12, 4, big_endian) + number(2, 4, big_endian)), 6);
     EXPECT_EQ(orientation(fraction + number(6, 4, big_endian) + number(0, 4, big_endian)), 1);
@@ -80,7 +81,7 @@ TEST(Exif, TypesAndRepetition) {
   EXPECT_EQ(orientation(tiff({}, false)), 1);
 }
 
-TEST(Exif, TellsMissingFromInvalid) {
+TEST(Exif, DistinguishesMissingFromInvalid) {
   const auto stored = [](const std::string& text) { return stored_orientation(std::as_bytes(std::span(text))); };
   EXPECT_EQ(stored(tiff({{0x0112, 3, 1, 9}}, true)), 1);
   EXPECT_EQ(stored(tiff({{0x0100, 3, 1, 6}}, true)), std::nullopt);
@@ -100,7 +101,7 @@ TEST(Exif, CorruptBytesMeanUpright) {
   const std::string text = tiff({{0x0100, 3, 1, 5}, {0x0112, 3, 1, 6}}, true);
   for (std::size_t size = 0; size < text.size(); ++size) EXPECT_EQ(orientation(text.substr(0, size)), 1) << size;
   std::string more = text;
-  more.replace(8, 2, "\xff\xff");  // claims 65535 entries, has two: those two are read
+  more.replace(8, 2, "\xff\xff");  // the number of entries says 65535; the two that exist are read
   EXPECT_EQ(orientation(more), 6);
   for (const char* offset : {"\xff\xff\xff\xff", "\x7f\xff\xff\xff"}) {
     std::string far = text;
@@ -114,14 +115,14 @@ TEST(Exif, CorruptBytesMeanUpright) {
 
 // A numbered 3x2 image. The expected results were drawn by hand from the standard's text ("row 0 is the visual
 // right-hand side, column 0 the visual top", ...).
-TEST(Oriented, AllOrientations) {
+TEST(Oriented, EveryOrientationEqualsTheStandard) {
   Image image = blank({2, 3});
   for (std::size_t i = 0; i < 6; ++i) image.rgb[3 * i] = static_cast<std::uint8_t>(i + 1);  // 1 2 3 / 4 5 6
   const std::pair<Size, std::vector<int>> kUpright[] = {
       {{2, 3}, {1, 2, 3, 4, 5, 6}},  // 0: no orientation
       {{2, 3}, {1, 2, 3, 4, 5, 6}}, {{2, 3}, {3, 2, 1, 6, 5, 4}}, {{2, 3}, {6, 5, 4, 3, 2, 1}},
       {{2, 3}, {4, 5, 6, 1, 2, 3}}, {{3, 2}, {1, 4, 2, 5, 3, 6}}, {{3, 2}, {4, 1, 5, 2, 6, 3}},
-      {{3, 2}, {6, 3, 5, 2, 4, 1}}, {{3, 2}, {3, 6, 2, 5, 1, 4}}, {{2, 3}, {1, 2, 3, 4, 5, 6}},  // 9: none
+      {{3, 2}, {6, 3, 5, 2, 4, 1}}, {{3, 2}, {3, 6, 2, 5, 1, 4}}, {{2, 3}, {1, 2, 3, 4, 5, 6}},  // 9: no orientation
   };
   for (int orientation_number = 0; orientation_number <= 9; ++orientation_number) {
     const auto& [size, numbers] = kUpright[orientation_number];
@@ -135,7 +136,7 @@ TEST(Oriented, AllOrientations) {
   }
 }
 
-TEST(Crop, InsideAcrossAndOutside) {
+TEST(Crop, PixelsOutsideOfTheImageAreBlack) {
   Image image = blank({2, 3});
   for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i + 1);
   EXPECT_EQ(crop(image, 0, 0, {2, 3}), image);

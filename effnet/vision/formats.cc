@@ -14,8 +14,8 @@ namespace {
 
 using namespace std::string_view_literals;
 
-// The first row with a matching signature is the format. A row whose signature begins with another row's signature is
-// above that row.
+// A file has the format of the first row with a matching signature. If one row's signature is the beginning of another
+// row's signature, the row with the longer signature is above.
 const std::vector<Format>& formats() {
   constexpr int kQuality = 90;
   constexpr auto kByImageMagick = "convert IN OUT.png (ImageMagick)"sv;
@@ -157,7 +157,7 @@ Encoder image_encoder(const std::filesystem::path& path) {
   if (path.extension().empty()) return encode_png;
   const Format* format = find_extension(path);
   if (format == nullptr || format->encode == nullptr) {
-    throw usage_error("{}: not a kind of image that effnet writes (got {}, expected {})", path.string(),
+    throw usage_error("{}: effnet cannot write this format (got extension {}, expected {})", path.string(),
                       in_quotes(path.extension().string()), written_extensions());
   }
   return format->encode;

@@ -1,6 +1,6 @@
-// GIF by giflib: the first frame, as Pillow's convert('RGB') gives it. The canvas is enlarged to contain the frame.
-// Pixels that the frame does not cover get the palette's transparent entry, or entry 0. Transparent pixels get their
-// palette colour. Without a palette an entry is a grey level.
+// GIF by giflib: the first frame, as Pillow's convert('RGB') returns it. The canvas is enlarged to contain the frame.
+// Pixels that the frame does not cover get the colour of the palette's transparent entry, or of entry 0 if there is no
+// transparent entry. Transparent pixels get their palette colour. In a file without a palette, entries are grey levels.
 #include <gif_lib.h>
 
 #include <algorithm>
@@ -15,10 +15,11 @@
 namespace effnet::vision {
 namespace {
 
-// The source that giflib reads from. The file may end after the image data: the end of its list of blocks is optional.
+// The source that giflib reads from. The image data is a list of blocks with an end mark, a block of length 0. The end
+// mark is optional: if the file ends before it, take() returns a length of 0.
 struct Source {
   std::span<const std::byte> rest;
-  bool in_blocks = false;  // inside the image data, a list of blocks: a length byte, then that many bytes
+  bool in_blocks = false;  // inside the image data; a block is a length byte, then that many bytes
   bool in_body = false;    // the next bytes are a block's body, not its length
 
   int take(GifByteType* to, std::size_t size) {
@@ -51,7 +52,7 @@ class Reader {
     if (gif_ == nullptr) throw failure(error);
   }
 
-  // Reads up to the first frame, which frame() then describes, and stores the transparent entry if there is one.
+  // Reads up to the first frame. Then frame() describes it. Stores the transparent entry if there is one.
   void find_frame() {
     for (GifRecordType type = UNDEFINED_RECORD_TYPE; type != IMAGE_DESC_RECORD_TYPE;) {
       check(DGifGetRecordType(gif_.get(), &type));
@@ -122,7 +123,7 @@ class Reader {
     int kind = 0;
     GifByteType* block = nullptr;
     check(DGifGetExtension(gif_.get(), &kind, &block));
-    // The block: its length, flags, a delay of two bytes, the transparent entry.
+    // The bytes of the block: length (0), flags (1), delay (2 and 3), transparent entry (4).
     if (kind == GRAPHICS_EXT_FUNC_CODE && block != nullptr && block[0] >= 4 && (block[1] & 1) != 0)
       transparent_ = block[4];
     while (block != nullptr) check(DGifGetExtensionNext(gif_.get(), &block));

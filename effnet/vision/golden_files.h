@@ -1,4 +1,4 @@
-// The golden files in tests/golden/vision, for the tests of effnet/vision.
+// Reads the golden files of tests/golden/vision, for the tests of effnet/vision.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -48,8 +48,8 @@ inline std::vector<std::istringstream> table(const std::string& name) {
   return lines;
 }
 
-// The rows "FILE WIDTH HEIGHT" of a table. A fixture is the file's name and its expected pixels, read from the file of
-// that name with the extension .rgb.
+// An image file and its expected pixels. fixtures() reads the table `list`, whose rows are "FILE WIDTH HEIGHT". The
+// pixels are in the file of the same name with the extension .rgb.
 struct Fixture {
   std::string name;
   Image golden;
@@ -65,7 +65,7 @@ inline std::vector<Fixture> fixtures(const std::string& list) {
   return result;
 }
 
-// The source image of the resize goldens, 23x17.
+// The source image of the golden files for resizing: w = 23, h = 17.
 inline Image source() { return raw("source.rgb", {17, 23}); }
 
 // Flips bits of every `step`-th byte, one byte at a time. Each changed file must decode or throw Error(input).

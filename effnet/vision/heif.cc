@@ -4,10 +4,10 @@
 // effnet reads the container itself, for two reasons. Debian 12's libheif 1.15 does not bound its decoders' memory by
 // the declared size and does not suppress dav1d's messages on stderr. And it depends on two encoders of 20 MB.
 //
-// Colours are computed as by the common readers. AVIF: like libavif, and so like Pillow from 11.3 on; chroma is
-// interpolated between the nearest samples (3/4 and 1/4). HEIC: like libheif, and so like pillow-heif; chroma is the
-// nearest sample. The results differ by at most 3 of 255, because those readers use fixed point. The default colour
-// matrix is BT.601.
+// Colours are computed like in the common readers. AVIF: like in libavif, and so in Pillow from 11.3 on; chroma is
+// interpolated between the two nearest samples along each axis (3/4 and 1/4). HEIC: like in libheif, and so in
+// pillow-heif; chroma is the nearest sample. The results differ from those readers by at most 3 of 255, because the
+// readers use fixed-point arithmetic. The default colour matrix is BT.601.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -22,7 +22,7 @@ namespace {
 
 struct LumaWeights {
   int matrix;        // code point of ISO/IEC 23091-2
-  double red, blue;  // their weights in luma
+  double red, blue;  // the weights of red and blue in luma
 };
 constexpr std::array<LumaWeights, 7> kLumaWeights{{{1, 0.2126, 0.0722},
                                                    {2, 0.299, 0.114},
@@ -58,8 +58,8 @@ class Chroma {
   }
 
  private:
-  // Returns the index of the second nearest sample. The last column uses its nearest sample only (see at()), even if it
-  // is the first of its pair, because libyuv does so.
+  // Returns the index of the second nearest sample. The last column of the image uses its nearest sample only (see
+  // at()), even if it is the first of the two columns that share a sample, because libyuv does so.
   std::int64_t other(std::int64_t at, int halved, std::int64_t count) const {
     if (halved == 0 || !interpolated_) return at >> halved;
     return std::clamp<std::int64_t>(at / 2 + (at % 2 == 0 ? -1 : 1), 0, count - 1);
@@ -93,7 +93,9 @@ Planes joined(const HeifImage& coded) {
     if (tile.bits != first.bits || tile.grey != first.grey || tile.halved_x != first.halved_x ||
         tile.halved_y != first.halved_y || tile.size.h % (1 + tile.halved_y) != 0 ||
         tile.size.w % (1 + tile.halved_x) != 0) {
-      throw input_error("AVIF or HEIC: a grid of tiles that do not fit together");
+      throw input_error(
+          "AVIF or HEIC: the tiles of the grid do not fit together (got tiles that differ in bit depth or chroma "
+          "format, or have an odd size; expected equal tiles)");
     }
     const auto index = static_cast<std::int64_t>(i);
     for (std::size_t plane = 0; plane < planes; ++plane) {
@@ -117,7 +119,7 @@ Image to_rgb(const Planes& planes, const HeifColour& colour, bool interpolated) 
   const double chroma = colour.full_range ? most : 224 * step;
   const auto* const weights = std::ranges::find(kLumaWeights, colour.matrix, &LumaWeights::matrix);
   if (!planes.grey && weights == kLumaWeights.end() && colour.matrix != kIdentity)
-    throw input_error("AVIF or HEIC: unsupported colours (got matrix {}, expected RGB, BT.601, BT.709 or BT.2020)",
+    throw input_error("AVIF or HEIC: unsupported colour matrix (got {}, expected RGB, BT.601, BT.709 or BT.2020)",
                       colour.matrix);
   const Chroma blue_plane(planes, 1, interpolated), red_plane(planes, 2, interpolated);
   std::uint8_t* to = image.rgb.data();
@@ -152,8 +154,8 @@ Image cropped(const Image& image, const HeifImage::Crop& part) {
   };
   const std::int64_t top = begin(image.h, size.h, part.y), left = begin(image.w, size.w, part.x);
   if (size.h < 1 || size.w < 1 || top < 0 || left < 0 || top + size.h > image.h || left + size.w > image.w)
-    throw input_error("AVIF or HEIC: a crop outside of the image (got {}x{}, expected at most {}x{})", size.h, size.w,
-                      image.h, image.w);
+    throw input_error("AVIF or HEIC: crop outside of the image (got {}x{} at x = {}, y = {}, expected within {}x{})",
+                      size.w, size.h, left, top, image.w, image.h);
   return crop(image, top, left, size);
 }
 

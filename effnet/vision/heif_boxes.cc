@@ -9,7 +9,9 @@
 namespace effnet::vision {
 namespace {
 
-constexpr std::size_t kMaxProperties = 1000;  // of an item; usual are ten. Each tile of a grid searches all of them
+// The largest number of properties per item; about ten are usual. There is a limit because coded() searches all
+// properties for each tile of a grid.
+constexpr std::size_t kMaxProperties = 1000;
 
 Error corrupt(std::string_view what) {
   return input_error("corrupt or unsupported AVIF or HEIC file (got {}, expected a complete image)", what);
@@ -19,7 +21,7 @@ struct Cursor {
   std::span<const std::byte> rest;
 
   std::span<const std::byte> take(std::uint64_t size) {
-    if (size > rest.size()) throw corrupt("a box that ends early");
+    if (size > rest.size()) throw corrupt("a truncated box");
     const auto taken = rest.first(static_cast<std::size_t>(size));
     rest = rest.subspan(static_cast<std::size_t>(size));
     return taken;
@@ -44,8 +46,8 @@ Box take_box(Cursor& cursor) {
     size = cursor.number(8);
     head = 16;
   }
-  if (size == 0) size = head + cursor.rest.size();  // 0: up to the end
-  if (size < head) throw corrupt("a box without a size");
+  if (size == 0) size = head + cursor.rest.size();  // 0: the box extends to the end
+  if (size < head) throw corrupt("a box that is smaller than its header");
   return {type, cursor.take(size - head)};
 }
 
@@ -86,7 +88,7 @@ void read_locations(Cursor cursor, Meta& meta) {
   const auto sizes = cursor.number(2);
   const std::size_t offset = sizes >> 12, length = sizes >> 8 & 15, base = sizes >> 4 & 15,
                     index = version > 0 ? sizes & 15 : 0;
-  if (std::max({offset, length, base, index}) > 8) throw corrupt("numbers of an unknown size");
+  if (std::max({offset, length, base, index}) > 8) throw corrupt("numbers of more than 8 bytes");
   const std::size_t id_size = version < 2 ? 2 : 4;
   for (auto count = cursor.number(id_size); count > 0; --count) {
     Item& item = meta.items[cursor.number(id_size)];
@@ -186,7 +188,8 @@ class Reader {
     return found->second;
   }
 
-  // Each byte of the file may be used once, so that a small file cannot make a large result.
+  // Returns the item's data. The items together may copy at most as many bytes as the file has, so that a small file
+  // cannot make a large result.
   std::vector<std::byte> bytes(const Item& item) {
     const std::span<const std::byte> from = item.in_idat ? meta_.idat : file_;
     std::vector<std::byte> result;
@@ -238,7 +241,7 @@ class Reader {
     image.size.w = static_cast<std::int64_t>(grid.number(width));
     image.size.h = static_cast<std::int64_t>(grid.number(width));
     if (static_cast<std::int64_t>(item.tiles.size()) != image.rows * image.columns)
-      throw corrupt("a grid without its tiles");
+      throw corrupt("a grid with a wrong number of tiles");
     for (const std::uint64_t id : item.tiles) {
       image.tiles.push_back(coded(find(id)));
       const Size first = image.tiles.front().size, tile = image.tiles.back().size;
@@ -269,7 +272,7 @@ class Reader {
       const int matrix = static_cast<int>(body.number(2));
       image.colour = {matrix, (body.number(1) & 0x80) != 0};
     } else if (box.type == "irot") {
-      constexpr int kCounterClockwise[] = {1, 8, 3, 6};  // by quarter turns
+      constexpr int kCounterClockwise[] = {1, 8, 3, 6};  // index: number of quarter turns
       image.orientations.push_back(kCounterClockwise[body.number(1) & 3]);
     } else if (box.type == "imir") {
       image.orientations.push_back((body.number(1) & 1) == 0 ? 4 : 2);  // swaps top and bottom, or left and right

@@ -1,5 +1,5 @@
-// The container of AVIF and HEIC files (ISO/IEC 23008-12), as far as one still image needs it: the coded images of the
-// primary item, and the operations on them. Nothing is decoded and no pixels are allocated.
+// Reads the container of AVIF and HEIC files (ISO/IEC 23008-12), as far as one still image needs it: the coded images
+// of the primary item, and the operations on them. Nothing is decoded and no memory for pixels is allocated.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,7 @@ struct HeifImage {
     double width, height, x, y;  // x and y: offset of the crop's centre from the image's centre
   };
   std::optional<Crop> crop;
-  std::vector<int> orientations;  // rotations and mirrorings as EXIF orientations, in the order of their application
+  std::vector<int> orientations;  // rotations and mirrorings as EXIF orientations; the first one is applied first
 };
 
 // Throws Error(input) for anything that is not a still image of AV1 or HEVC. `file` must outlive the result. Copies at

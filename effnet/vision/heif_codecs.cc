@@ -17,7 +17,8 @@ Error corrupt(std::string_view what) {
   return input_error("corrupt or unsupported AVIF or HEIC file (got {}, expected a complete image)", what);
 }
 
-// The largest allocation for an image of `size`: coded images are padded to whole blocks.
+// Returns the number of pixels that a decoder may allocate for an image of `size`. It is larger than the image, because
+// coded images are padded to whole blocks.
 std::int64_t max_pixels(Size size) { return (size.h + 64) * (size.w + 64); }
 
 void copy_plane(const std::uint8_t* from, std::ptrdiff_t stride, int bits, Size size, std::vector<std::uint16_t>& to) {
@@ -95,8 +96,8 @@ void free_buffer(de265_decoder_context* context, de265_image* image, void*) {
   de265_get_default_image_allocation_functions()->release_buffer(context, image, nullptr);
 }
 
-// Calls `use` for each of `count` units in `bytes`, or fewer if the bytes end. A unit follows its length, a big-endian
-// number of `width` bytes.
+// Removes `count` units from `bytes`, or fewer if there are no more, and calls `use` for each. Before each unit is its
+// length, a big-endian number of `width` bytes.
 template <class Use>
 void for_each_unit(std::span<const std::byte>& bytes, std::size_t width, std::size_t count, Use use) {
   for (; count > 0 && !bytes.empty(); --count) {
@@ -121,7 +122,8 @@ Planes decode_hevc(const HeifCoded& coded) {
       throw corrupt("invalid HEVC data");
   };
 
-  // hvcC: 21 bytes, the width of lengths, the number of lists of parameter sets. A list: its kind, its number of units.
+  // hvcC: the low two bits of byte 21 are the width of the lengths in the image data, minus 1. Byte 22 is the number of
+  // lists of parameter sets. A list begins with its kind (1 byte) and its number of units (2 bytes).
   constexpr std::size_t kHead = 23;
   if (coded.config.size() < kHead) throw corrupt("HEVC data without parameters");
   std::span<const std::byte> lists = coded.config.subspan(kHead);

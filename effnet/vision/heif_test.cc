@@ -27,7 +27,8 @@ TEST(Heif, EqualsPillowAndPillowHeif) {
       largest = std::max(largest, difference);
       sum += difference;
     }
-    // Their arithmetic is fixed-point. A wrong matrix, range or chroma position would give a tenfold difference.
+    // The differences are small, because they come from the fixed-point arithmetic of Pillow and pillow-heif. A wrong
+    // matrix, range or chroma position would give ten times the difference.
     EXPECT_LE(largest, 3);
     EXPECT_LE(sum / static_cast<double>(image.rgb.size()), 0.7);
   }
@@ -73,7 +74,7 @@ TEST(Heif, RejectsImplausibleSizes) {
     std::vector<std::byte> file = golden::bytes(name);
     const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
     for (std::size_t at = text.find("ispe"); at != text.npos; at = text.find("ispe", at + 1)) {
-      for (const std::size_t i : {9U, 13U}) file[at + i] = std::byte{0x7F};  // 8 million wide and high
+      for (const std::size_t i : {9U, 13U}) file[at + i] = std::byte{0x7F};  // 8 million pixels wide and high
     }
     try {
       decode(file);

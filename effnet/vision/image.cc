@@ -11,12 +11,13 @@
 namespace effnet::vision {
 namespace {
 
-// How the upright image reads the stored one: swap row and column, then count rows or columns from the end.
+// How the position of a pixel in the upright image becomes its position in the stored image: `transpose` swaps row and
+// column, then `flip_y` counts rows from the end, and `flip_x` counts columns from the end.
 struct Transform {
   bool transpose, flip_y, flip_x;
 };
 constexpr std::array<Transform, 9> kTransforms{{
-    {false, false, false},  // not an orientation
+    {false, false, false},  // 0 is not an orientation
     {false, false, false},  // 1
     {false, false, true},   // 2: left and right swapped
     {false, true, true},    // 3: rotated by 180 degrees
@@ -55,7 +56,8 @@ Image oriented(Image image, int orientation) {
   const Transform& transform = transform_of(orientation);
   Image result = blank(transform.transpose ? Size{image.w, image.h} : Size{image.h, image.w});
 
-  // Offsets in the stored image for one step down and one step right in the result, and the offset of the first pixel.
+  // Offsets in the stored image: `down` and `right` for one pixel down and one pixel right in the result, `begin` for
+  // the result's first pixel.
   const std::int64_t stride = std::int64_t{3} * image.w;
   const std::int64_t row = transform.flip_y ? -stride : stride;
   const std::int64_t column = transform.flip_x ? -3 : 3;

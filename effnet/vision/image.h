@@ -23,7 +23,8 @@ struct FloatImage {
   std::vector<float> rgb;  // (h, w, 3) on the scale 0..255; bicubic filters exceed it
 };
 
-// A rectangle in pixels: pixel (y, x) covers [x, x + 1) times [y, y + 1). It may extend beyond the image.
+// A rectangle in pixels: the pixel in row y and column x covers [x, x + 1) along x and [y, y + 1) along y. The
+// rectangle may extend beyond the image.
 struct Box {
   double x0 = 0;
   double y0 = 0;
@@ -33,13 +34,14 @@ struct Box {
 
 EFFNET_API Image blank(Size size);  // black
 
-// Returns `size` pixels of the image from pixel (top, left) on. Pixels outside of the image are black.
+// Returns the rectangle of `size` whose first pixel is (top, left). Pixels outside of the image are black.
 EFFNET_API Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size);
 
-// Returns the upright image of a stored one with EXIF orientation 1 to 8 (TIFF 6.0, tag 274). 5 to 8 swap height and
+// Returns the upright image for a stored image with EXIF orientation 1 to 8 (TIFF 6.0, tag 274). 5 to 8 swap height and
 // width. Any other number leaves the image unchanged.
 EFFNET_API Image oriented(Image image, int orientation);
-// The upright size of a stored image, and the upright position of a box in a stored image of `size`.
+// The first function returns the size of the upright image for a stored image of `size`. The second one returns the
+// position in the upright image for a box in a stored image of `size`.
 EFFNET_API Size oriented(Size size, int orientation);
 EFFNET_API Box oriented(const Box& box, Size size, int orientation);
 

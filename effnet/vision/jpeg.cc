@@ -1,8 +1,8 @@
-// JPEG by libjpeg-turbo with its defaults (accurate DCT, fancy upsampling), which are also Pillow's.
+// JPEG by libjpeg-turbo with its default settings (accurate DCT, fancy upsampling), which Pillow also uses.
 //
 // libjpeg reports errors by a callback that must not return, so the callback leaves libjpeg by longjmp. The jumps stay
-// within Reader::guarded: between setjmp there and libjpeg's C frames no object has a destructor. Memory that a step
-// needs is allocated before it.
+// within Reader::guarded: no object on the stack between its setjmp and libjpeg's C frames has a destructor. Memory
+// that a step needs is allocated before the step.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -94,7 +94,8 @@ class Reader {
     return {codec_.output_height, codec_.output_width};
   }
 
-  // libjpeg converts grey and YCbCr to RGB, and YCCK and CMYK to CMYK, one row in `cmyk`, which is converted here.
+  // libjpeg outputs grey and YCbCr files as RGB. It outputs YCCK and CMYK files as CMYK; these rows are read into
+  // `cmyk` (the space of one row; empty for other files) and converted to RGB here.
   void read(Image& image, std::vector<std::uint8_t>& cmyk) {
     guarded([&] {
       codec_.out_color_space = cmyk.empty() ? JCS_RGB : JCS_CMYK;
@@ -109,7 +110,8 @@ class Reader {
     });
   }
 
-  // Reads the pixels of `part` only, into an image of its size. `row` has space for a whole row of the file's channels.
+  // Reads only the pixels of `part`, into an image of the part's size. `row` has space for a row of the whole image,
+  // with 4 bytes per pixel for CMYK, otherwise 3.
   void read_part(const Window& part, Image& image, std::vector<std::uint8_t>& row) {
     const bool cmyk = codec_.num_components == 4;
     guarded([&] {
@@ -148,9 +150,9 @@ class Reader {
  private:
   static constexpr const char* kTruncated = "Premature end of JPEG file";
 
-  // libjpeg-turbo's crop assumes that a channel's width follows from its sampling factor, or is the image's width. In a
-  // reduced image whose chroma has a quarter of the columns (4:1:0) a chroma row is half as wide as the image instead,
-  // and half of each row would not be written. Returns whether the assumption holds.
+  // Returns whether jpeg_crop_scanline() can be used. It assumes that a channel's width is the image's width, or is
+  // computed from the channel's sampling factor. A reduced image whose chroma has a quarter of the columns (4:1:0) is
+  // an exception: its chroma rows are half as wide as the image, and half of each row would not be written.
   bool columns_croppable() const {
     for (int i = 0; i < codec_.num_components; ++i) {
       const jpeg_component_info& channel = codec_.comp_info[i];
@@ -162,8 +164,8 @@ class Reader {
     return true;
   }
 
-  // Returns whether an end-of-image marker follows. In entropy-coded data 0xFF is followed by 0 or by a restart marker
-  // only, so these two bytes are the marker.
+  // Returns whether an end-of-image marker follows. In entropy-coded data 0xFF is followed only by 0 or by the number
+  // of a restart marker, so 0xFF followed by JPEG_EOI is always the end-of-image marker.
   bool end_follows() {
     if (jpeg_input_complete(&codec_) || codec_.unread_marker == JPEG_EOI) return true;
     const JOCTET* at = codec_.src->next_input_byte;
@@ -191,9 +193,9 @@ class Reader {
   JpegErrors errors_{};
 };
 
-// Returns the first APP1 segment with EXIF before the image data; empty if there is none. libjpeg is not used for it,
-// because it saves markers in a list that it walks for each new one: a file of a million empty segments would take
-// hours.
+// Returns the first APP1 segment with EXIF before the image data; empty if there is none. libjpeg is not used for this,
+// because it saves markers in a list and walks the whole list for each new marker: a file of a million empty segments
+// would take hours.
 std::span<const std::byte> find_exif(std::span<const std::byte> file) {
   const auto byte = [&](std::size_t at) { return std::to_integer<unsigned>(file[at]); };
   std::size_t at = 2;  // after the start-of-image marker
@@ -237,7 +239,7 @@ void read_checked_header(Reader& reader, std::span<const std::byte> file, const 
   size = {header.image_height, header.image_width};
   channels = header.num_components;
   if (channels != 1 && channels != 3 && channels != 4) {
-    throw input_error("JPEG: unknown kind of colour (got {} channels, expected 1, 3 or 4)", channels);
+    throw input_error("JPEG: unsupported number of channels (got {}, expected 1, 3 or 4)", channels);
   }
 }
 

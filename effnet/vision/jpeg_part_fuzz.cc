@@ -1,5 +1,6 @@
-// Any input gives a part of a JPEG or throws Error(input). The part and the reduction follow from the file's length and
-// its last bytes, which belong to no segment.
+// Any input gives a part of a JPEG or throws Error(input). The input's last four bytes choose the part, its length
+// chooses the reduction. Bytes after the JPEG belong to no segment, so the fuzzer can vary both without changing the
+// JPEG.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

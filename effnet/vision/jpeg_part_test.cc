@@ -1,4 +1,4 @@
-// JpegFile: a part decoded alone equals that part of the decoded whole image.
+// Tests of JpegFile: a part that is decoded alone equals the same part of the whole decoded image.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -44,7 +44,7 @@ Window random_window(Size photo, Draws& draws) {
 }
 
 std::string as_text(const Window& part) {
-  return fmt::format("{}x{} at {},{}", part.size.h, part.size.w, part.top, part.left);
+  return fmt::format("h = {}, w = {} at y = {}, x = {}", part.size.h, part.size.w, part.top, part.left);
 }
 
 void expect_part(std::span<const std::byte> file, const Image& whole, const Window& part) {
@@ -73,7 +73,7 @@ TEST(JpegPart, EqualsThePartOfTheWhole) {
 }
 
 // Parts begin at every row and column, so that every offset from a block's edge occurs.
-TEST(JpegPart, EveryOffsetFromABlock) {
+TEST(JpegPart, EqualsTheWholeAtEveryBlockOffset) {
   for (const Kind& kind : kinds()) {
     SCOPED_TRACE(kind.name);
     const Size size{49, 60};
@@ -88,7 +88,7 @@ TEST(JpegPart, EveryOffsetFromABlock) {
   }
 }
 
-TEST(JpegPart, EveryOrientation) {
+TEST(JpegPart, EqualsTheWholeForEveryOrientation) {
   for (int orientation = 1; orientation <= 8; ++orientation) {
     SCOPED_TRACE(orientation);
     const auto file = encode_jpeg(noise({45, 71}, 3), {.orientation = orientation});
@@ -102,7 +102,7 @@ TEST(JpegPart, EveryOrientation) {
   }
 }
 
-TEST(JpegPart, GoldenFiles) {
+TEST(JpegPart, EqualsPillowForGoldenFiles) {
   for (auto& line : golden::table("images.tsv")) {
     std::string name;
     Size size;
@@ -116,7 +116,7 @@ TEST(JpegPart, GoldenFiles) {
   }
 }
 
-// The reduced part equals the part of the reduced whole image, for every orientation.
+// A reduced part equals the same part of the reduced whole image, for five orientations.
 TEST(JpegPart, ReducedEqualsThePartOfTheReducedWhole) {
   for (const Kind& kind : kinds()) {
     for (const int orientation : {1, 2, 3, 6, 7}) {
@@ -135,7 +135,7 @@ TEST(JpegPart, ReducedEqualsThePartOfTheReducedWhole) {
           const Window part = random_window(size, draws);
           JpegFile jpeg(file);
           const auto [image, box] = jpeg.read(part, reduction);
-          // The box in pixels of the whole reduced image.
+          // Where the part starts, in pixels of the whole reduced image.
           const double x0 = whole.box.x0 + static_cast<double>(part.left) / reduction;
           const double y0 = whole.box.y0 + static_cast<double>(part.top) / reduction;
           const double left = x0 - box.x0, top = y0 - box.y0;
@@ -154,10 +154,10 @@ TEST(JpegPart, ReducedEqualsThePartOfTheReducedWhole) {
   }
 }
 
-// A reduced inverse DCT keeps a block's mean, its DC coefficient, exactly. So a block's means in the reduced and in the
-// full image are equal up to rounding: for each image half a level for the pixels, and half a level for libjpeg's
-// fixed-point transforms. The image is grey, because chroma is upsampled, and has low contrast, so that nothing is
-// clipped.
+// A reduced inverse DCT keeps a block's mean exactly, because the mean is the DC coefficient. So a block's means in the
+// reduced and in the full image are equal up to rounding. The tolerance is 2 levels: in each of the two images, half a
+// level for the pixels and half a level for libjpeg's fixed-point transforms. The image is grey, because chroma is
+// upsampled, and has low contrast, so that nothing is clamped.
 TEST(JpegPart, ReducedKeepsBlockMeans) {
   const Size size{64, 96};
   const auto file = encode_jpeg(noise(size, 6, 100, 156), {.quality = 95, .colours = JCS_GRAYSCALE});
@@ -221,7 +221,7 @@ TEST(JpegPart, CorruptBytesFailOrDecode) {
   }
 }
 
-// The bounds are those of decode(): a size that is implausible for the file is an error before anything is allocated.
+// As in decode(), a size that is implausible for the file is an error, and no memory is allocated for it.
 TEST(JpegPart, RejectsImplausibleSize) {
   auto file = encode_jpeg(noise({16, 16}, 9));
   for (std::size_t i = 0; i + 9 < file.size(); ++i) {

@@ -18,10 +18,10 @@ namespace effnet::vision::testkit {
 struct JpegOptions {
   int quality = 90;
   int h_samples = 2, v_samples = 2;   // luma samples per chroma sample: 2, 2 is 4:2:0
-  J_COLOR_SPACE colours = JCS_YCbCr;  // JCS_GRAYSCALE: the red channel; JCS_CMYK: (255 - rgb, 200)
+  J_COLOR_SPACE colours = JCS_YCbCr;  // JCS_GRAYSCALE stores red; JCS_CMYK stores 255 - rgb, and K = 200
   bool progressive = false;
   bool arithmetic = false;
-  unsigned restart_rows = 0;  // a restart marker after this many rows of blocks; 0: none
+  unsigned restart_rows = 0;  // a restart marker after this many rows of blocks; 0: no markers
   int orientation = 0;        // above 0: stored in an EXIF block
 };
 

@@ -1,9 +1,9 @@
 // PNG by libpng: palette, grey and RGB of any depth, interlaced or not. As in Pillow, alpha and tRNS are dropped,
 // 16-bit samples keep their high byte, gamma and profiles are ignored. Every checksum up to the end of the image data
-// must be valid. As in Pillow, the bytes after it may be corrupt or missing; only a chunk that is truncated in its body
-// is an error.
+// must be valid. As in Pillow, the bytes after the image data may be corrupt or missing; there, only a chunk with a
+// truncated body is an error.
 //
-// libpng reports errors by longjmp; as in jpeg.cc the jumps stay within Reader::guarded.
+// libpng reports errors by longjmp; as in jpeg.cc, the jumps stay within Reader::guarded.
 #include <png.h>
 
 #include <csetjmp>
@@ -22,7 +22,7 @@ class Reader {
   explicit Reader(std::span<const std::byte> file) : rest_(file) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, [](png_structp, png_const_charp) {});
     if (png_ == nullptr)
-      throw environment_error("PNG: libpng does not start (got a version other than {})", PNG_LIBPNG_VER_STRING);
+      throw environment_error("PNG: libpng could not be initialised (expected version {})", PNG_LIBPNG_VER_STRING);
     info_ = png_create_info_struct(png_);
     if (info_ == nullptr) {
       png_destroy_read_struct(&png_, nullptr, nullptr);
@@ -39,8 +39,9 @@ class Reader {
       png_set_read_fn(png_, this, take);
       png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // the limits of decode.h apply instead
-      // libpng parses only the chunks that the pixels need: texts and profiles inflate to megabytes, and for an eXIf
-      // chunk libpng allocates the length that the chunk claims. read_png_chunks() finds the other useful chunks.
+      // libpng parses only the chunks that the pixels need, because texts and profiles can inflate to megabytes, and
+      // because libpng would allocate the length that an eXIf chunk claims. read_png_chunks() finds the other useful
+      // chunks.
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
       png_read_info(png_, info_);
     });
@@ -48,7 +49,8 @@ class Reader {
   std::uint32_t height() const { return png_get_image_height(png_, info_); }
   std::uint32_t width() const { return png_get_image_width(png_, info_); }
 
-  // After the last row the file may end, and errors after the first `checked` bytes are ignored.
+  // An error after the last row is ignored if the file ends there, or if the error is after the first `checked` bytes
+  // of the file.
   void read_pixels(Image& image, std::size_t checked) {
     try {
       guarded([&] {
@@ -70,7 +72,7 @@ class Reader {
     passes_ = png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
     const auto row_bytes = static_cast<std::size_t>(3 * image.w);
-    if (png_get_rowbytes(png_, info_) != row_bytes) png_error(png_, "unexpected kind of pixel");
+    if (png_get_rowbytes(png_, info_) != row_bytes) png_error(png_, "unexpected pixel format");
     for (int pass = 0; pass < passes_; ++pass) {
       for (std::int64_t y = 0; y < image.h; ++y) {
         png_read_row(png_, image.rgb.data() + static_cast<std::size_t>(y) * row_bytes, nullptr);
@@ -78,7 +80,8 @@ class Reader {
     }
   }
 
-  // libpng counts a row, or the last of the 7 passes, when its pixels are complete and before it reads further.
+  // libpng increments its number of rows (or, for an interlaced image, of passes) as soon as the pixels are complete,
+  // before it reads more bytes. An interlaced image has 7 passes.
   bool rows_complete() const {
     return passes_ == 1 ? png_get_current_row_number(png_) >= height() : png_get_current_pass_number(png_) >= 7;
   }
@@ -109,7 +112,7 @@ class Reader {
 
   std::span<const std::byte> rest_;
   std::size_t taken_ = 0;
-  bool ends_early_ = false;  // the last read asked for more bytes than are left
+  bool ends_early_ = false;  // the last read asked for more bytes than were left
   int passes_ = 0;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;

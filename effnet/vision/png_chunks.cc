@@ -19,7 +19,7 @@ std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Removes the text before the next NUL, and the NUL, from `text` and returns it. Without a NUL it is the whole text.
+// Returns the text before the first NUL, or the whole text without a NUL. Removes it and the NUL from `text`.
 std::string_view take_until_nul(std::string_view& text) {
   const std::size_t end = std::min(text.find('\0'), text.size());
   const std::string_view word = text.substr(0, end);
@@ -27,7 +27,10 @@ std::string_view take_until_nul(std::string_view& text) {
   return word;
 }
 
-// tEXt: key, text. zTXt: key, method, compressed text. iTXt: key, flag, method, language, translated key, text.
+// Stores the text in `chunks` if its key is that of raw_exif or xmp. The fields of a text chunk:
+//   tEXt  key, text
+//   zTXt  key, compression method, compressed text
+//   iTXt  key, compression flag, compression method, language, translated key, text
 void read_text(std::string_view kind, std::string_view body, PngChunks& chunks) {
   const std::string_view key = take_until_nul(body);
   PngText* const target = key == "Raw profile type exif" ? &chunks.raw_exif
@@ -57,8 +60,8 @@ std::string decompressed(const PngText& text) {
   return {space.data(), size};
 }
 
-// Decodes the pairs of hexadecimal digits, separated by blanks, that follow three line breaks ("\nexif\n  LENGTH\n").
-// Empty if there are other characters.
+// Skips three lines ("\nexif\n  LENGTH\n") and decodes the pairs of hexadecimal digits that follow. Blanks are ignored.
+// Returns an empty vector if there are other characters.
 std::vector<std::byte> from_hexadecimal(std::string_view text) {
   for (int i = 0; i < 3; ++i) {
     const std::size_t end = text.find('\n');
@@ -92,7 +95,7 @@ PngChunks read_png_chunks(std::span<const std::byte> file) {
     if (!std::ranges::all_of(kind, letter)) break;
     const auto rest = file.subspan(at + kHead);
     if (length > rest.size()) {
-      // Truncated image data is left to the decoder: all rows may be complete.
+      // Truncated image data is not an error here, because all rows may be complete. The decoder decides.
       if (kind == "IDAT") chunks.end_of_image = file.size();
       chunks.truncated = kind != "IDAT" && chunks.end_of_image > 0;
       break;

@@ -29,8 +29,8 @@ std::vector<float> normalised(const ImageType& image, const std::array<double, 3
 // The network's input: a window of the resized image, and the black border where the image is smaller than the input.
 struct View {
   Window window;
-  std::int64_t above = 0;   // black rows
-  std::int64_t before = 0;  // black columns
+  std::int64_t above = 0;   // number of black rows above the image
+  std::int64_t before = 0;  // number of black columns to the left of the image
 };
 
 template <class ImageType>
@@ -46,7 +46,7 @@ ImageType framed(ImageType image, const View& view, Size size) {
 }
 
 void check_sizes(const Preprocessing& rule) {
-  constexpr std::int64_t kLargestSide = 1 << 20;  // the products below then fit into 64 bits for every image
+  constexpr std::int64_t kLargestSide = 1 << 20;  // its product with the side of any image fits into 64 bits
   for (const std::int64_t side : {rule.crop.h, rule.crop.w, rule.resize.h, rule.resize.w}) {
     if (side < 1 || side > kLargestSide) {
       throw input_error("preprocessing: size out of range (got {}, expected 1 to {})", side, kLargestSide);
@@ -72,8 +72,8 @@ Sampled crop_then_resize(const Image& photo, const Preprocessing& rule) {
   return result;
 }
 
-// The start of a crop of `size` along an axis of `n` resized pixels: Python's int(round((n - size) / 2.0)), halves to
-// even. Negative if a black border comes first.
+// Returns the first pixel of a centre crop of `size` pixels along an axis of `n` resized pixels: as in Python,
+// int(round((n - size) / 2.0)), with halves rounded to even. Negative if there is a black border before the image.
 std::int64_t centre_begin(std::int64_t n, std::int64_t size) {
   if (size > n) return -((size - n) / 2);
   const std::int64_t half = (n - size) / 2;
@@ -162,7 +162,8 @@ Window centre_part(Size photo, const Preprocessing& rule) {
 Sampled resized_part(const Image& image, Size to, Filter filter, std::optional<Box> box, int reduction) {
   Sampled result;
   if (is_tf(filter)) {
-    // The centre of the photo's pixel p is p + 1/2. In the reduced image it is at (p + 1/2) / reduction - 1/2.
+    // In TensorFlow, position p is the centre of pixel p, at the distance p + 1/2 from the edge. In the reduced image,
+    // the same point is at position (p + 1/2) / reduction - 1/2. `box` has p / reduction, so the difference is added.
     const double shift = 0.5 / reduction - 0.5;
     if (box) box = Box{box->x0 + shift, box->y0 + shift, box->x1 + shift, box->y1 + shift};
     result.exact = resize_tf(image, to, filter, {}, box);

@@ -25,7 +25,7 @@ void expect_box(const Box& box, double x0, double y0, double x1, double y1) {
   EXPECT_DOUBLE_EQ(box.y1, y1);
 }
 
-// The source's values repeated, as numpy.resize repeats them.
+// Returns an image of `size` that repeats the bytes of the source image, like numpy.resize.
 Image repeated(Size size) {
   const Image source = golden::source();
   Image image = blank(size);
@@ -46,7 +46,8 @@ TEST(Prepare, ResizeFirstEqualsTorchvision) {
 }
 
 TEST(Prepare, CropFirstTakesTheOfficialSquare) {
-  // 500x375: int(224/256 * 375) = 328, left (172 + 1) / 2 = 86, top (47 + 1) / 2 = 24.
+  // The photo has w = 500, h = 375. The square has int(224/256 * 375) = 328 pixels along each axis. It begins at
+  // x = (500 - 328 + 1) / 2 = 86, y = (375 - 328 + 1) / 2 = 24.
   const Image photo = repeated({375, 500});
   for (const Filter filter : {Filter::tf_bicubic, Filter::bicubic}) {
     const Prepared result = prepare(photo, rule(CropOrder::crop_first, filter, {256, 256}, {224, 224}));
@@ -58,14 +59,14 @@ TEST(Prepare, CropFirstTakesTheOfficialSquare) {
   }
 }
 
-TEST(Prepare, CropFirstWithOtherAspectRatios) {
-  // The target is twice as wide as high. In 100 x 100 the largest such box is 50 high and 100 wide; the crop is 4/5 of
-  // its height and 1/2 of its width.
+TEST(Prepare, CropFirstKeepsTheTargetsAspectRatio) {
+  // The target is twice as wide as high. The largest such box in a photo of 100 x 100 has h = 50, w = 100. The crop is
+  // crop / resize of it: h = 8/10 * 50 = 40, w = 16/32 * 100 = 50.
   const Prepared wide = prepare(repeated({100, 100}), rule(CropOrder::crop_first, Filter::bilinear, {10, 32}, {8, 16}));
   expect_box(wide.crop, 25, 30, 75, 70);
   EXPECT_EQ(wide.pixels.h, 8);
   EXPECT_EQ(wide.pixels.w, 16);
-  // At least one pixel, and at most the photo, even if the rule asks for more.
+  // The crop is at least one pixel and at most the photo, even if the rule asks for more.
   expect_box(prepare(repeated({1, 1}), rule(CropOrder::crop_first, Filter::tf_bilinear, {256, 256}, {224, 224})).crop,
              0, 0, 1, 1);
   expect_box(prepare(repeated({4, 6}), rule(CropOrder::crop_first, Filter::tf_bilinear, {2, 2}, {4, 4})).crop, 0, 0, 6,
@@ -73,8 +74,8 @@ TEST(Prepare, CropFirstWithOtherAspectRatios) {
 }
 
 TEST(Prepare, ResizeFirstReportsItsCrop) {
-  // 20 wide, 10 high is resized to 16 x 8. The crop of 4 begins at (8 - 4) / 2 = 2 and (16 - 4) / 2 = 6. One resized
-  // pixel is 1.25 photo pixels.
+  // A photo of w = 20, h = 10 is resized to w = 16, h = 8. The crop of 4 x 4 begins at x = (16 - 4) / 2 = 6,
+  // y = (8 - 4) / 2 = 2. One resized pixel is 1.25 photo pixels, so in the photo it begins at x = 7.5, y = 2.5.
   const Prepared result = prepare(repeated({10, 20}), rule(CropOrder::resize_first, Filter::bilinear, {8, 8}, {4, 4}));
   expect_box(result.crop, 7.5, 2.5, 12.5, 7.5);
   // A crop larger than the image has a black border, and its box extends beyond the photo.
@@ -86,12 +87,12 @@ TEST(Prepare, ResizeFirstReportsItsCrop) {
 }
 
 TEST(Prepare, ResizeFirstCoversOtherAspectRatios) {
-  // 30 x 20 (w x h) must cover 16 x 8: the width becomes 16, the height int(16 * 20 / 30) = 10.
+  // A photo of w = 30, h = 20 must cover w = 16, h = 8: the width becomes 16, the height int(16 * 20 / 30) = 10.
   const Prepared result = prepare(repeated({20, 30}), rule(CropOrder::resize_first, Filter::bicubic, {8, 16}, {8, 16}));
   EXPECT_EQ(result.pixels, crop(resize(repeated({20, 30}), {10, 16}, Filter::bicubic), 1, 0, {8, 16}));
 }
 
-// With a short side of 256 the strip of a million pixels would be 256 million pixels wide. Only the crop is computed.
+// A strip of w = 1 million, h = 1 resized to h = 256 would be 256 million pixels wide. Only the crop is computed.
 TEST(Prepare, StripsNeedNoMemoryForTheWholeResize) {
   const Image strip = repeated({1, 1000000});
   for (const Filter filter : {Filter::bicubic, Filter::tf_bicubic}) {

@@ -9,12 +9,12 @@ namespace effnet::vision {
 namespace {
 
 constexpr int kAttempts = 10;
-constexpr double kMinObjectCovered = 0.1;  // fraction of the object, which is the whole image
+constexpr double kMinObjectCovered = 0.1;  // a crop covers at least this fraction of the object, the whole image
 
 // Rounds halves to even, like TensorFlow's lrintf.
 std::int64_t nearest(double x) { return static_cast<std::int64_t>(std::nearbyint(x)); }
 
-// The largest height whose width nearest(height * aspect) is at most `limit`.
+// Returns the largest height for which the width, nearest(height * aspect), is at most `limit`.
 std::int64_t largest_height(std::int64_t limit, double aspect) {
   auto height = static_cast<std::int64_t>((static_cast<double>(limit) + 0.5) / aspect);
   while (height > 0 && nearest(static_cast<double>(height) * aspect) > limit) --height;
@@ -52,7 +52,7 @@ std::optional<Window> random_crop(Size photo, const CropRange& range, Draws& dra
                       range.area_high);
   }
   if (!(range.aspect_low > 0 && range.aspect_low <= range.aspect_high && range.aspect_high <= 100)) {
-    throw usage_error("random crop: aspect out of range (got {} to {}, expected 0 < low <= high <= 100)",
+    throw usage_error("random crop: aspect ratio out of range (got {} to {}, expected 0 < low <= high <= 100)",
                       range.aspect_low, range.aspect_high);
   }
   for (int i = 0; i < kAttempts; ++i) {

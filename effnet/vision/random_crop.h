@@ -17,9 +17,9 @@ struct CropRange {
 };
 
 // Returns a crop in whole pixels, or nothing if all 10 attempts failed, which happens for images that are far from
-// square. A crop has at least a tenth of the image's area, even where area_low is smaller. One attempt consumes seven
-// values of `draws`: for the aspect ratio, the height, the top and the left. Throws Error(usage) for a range that is
-// empty or not positive.
+// square. A crop has at least a tenth of the image's area, even if area_low is smaller. One attempt consumes seven
+// values of `draws`: one for the aspect ratio, and two each for the height, the top and the left. Throws Error(usage)
+// if a range is empty or not positive, the area exceeds 1, or the aspect ratio exceeds 100.
 std::optional<Window> random_crop(Size photo, const CropRange& range, Draws& draws);
 
 }  // namespace effnet::vision

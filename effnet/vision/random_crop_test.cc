@@ -29,7 +29,8 @@ TEST(RandomCrop, StaysWithinBounds) {
       const auto [top, left, size] = *window;
       ASSERT_TRUE(size.h >= 1 && size.w >= 1);
       ASSERT_TRUE(top >= 0 && left >= 0 && top + size.h <= photo.h && left + size.w <= photo.w);
-      // Offsets are drawn below the slack, so the last possible offset does not occur (except where the slack is 0).
+      // Offsets are drawn from 0 up to, but without, photo side - crop side. So the last possible offset does not
+      // occur, except if photo side and crop side are equal.
       ASSERT_TRUE(top < std::max<std::int64_t>(photo.h - size.h, 1));
       ASSERT_TRUE(left < std::max<std::int64_t>(photo.w - size.w, 1));
       ASSERT_GE(static_cast<double>(size.h * size.w), 0.1 * whole);
@@ -42,7 +43,7 @@ TEST(RandomCrop, StaysWithinBounds) {
 }
 
 TEST(RandomCrop, ElongatedImagesHaveNoCrop) {
-  // At most 1 x 1 or 1 x 2 pixels fit the aspect ratio: less than a tenth of 500 pixels.
+  // A crop with a valid aspect ratio has at most 1 x 2 pixels. This is less than a tenth of 500 pixels.
   for (const Size photo : {Size{1, 500}, {500, 1}, {1, 100000}}) {
     for (std::uint64_t i = 0; i < 100; ++i) EXPECT_FALSE(drawn(photo, i).has_value());
   }
@@ -59,10 +60,11 @@ TEST(RandomCrop, FullRangeGivesTheWholeImage) {
   EXPECT_EQ(window->size, (Size{64, 64}));
 }
 
-// In a square image of side n, an attempt with aspect ratio a draws the height from sqrt(0.08 / a) n to n min(1, 1 / a)
-// and is valid from sqrt(0.1 / a) n on. So the density of the aspect ratio a among all crops is proportional to the
-// fraction of valid heights, and the heights are uniform over the valid range. The image is large, so that rounding to
-// pixels is small compared with a bin: it changes an aspect ratio by less than 0.5 / 630, an eightieth of a bin.
+// In a square image of side n, an attempt with aspect ratio a draws the height from
+// sqrt(0.08 / a) n to min(1, 1 / a) n. The attempt is valid if the height is at least sqrt(0.1 / a) n. So the density
+// of the aspect ratio a among all crops is proportional to the fraction of valid heights, and the heights are uniform
+// over the valid range. The image is large, so that rounding to pixels is small compared with a bin of 0.058: the width
+// changes by at most 0.5 and the height is at least 547 (at a = 4/3), so the aspect ratio changes by less than 0.001.
 TEST(RandomCrop, AspectRatioAndHeightAreUniform) {
   constexpr double kSide = 2000;
   constexpr std::size_t kBins = 10;

@@ -13,7 +13,8 @@
 namespace effnet::vision {
 namespace {
 
-// Weights are integer multiples of 2^-22: of 32 bits 8 are for the pixel and 2 for the overshoot of a weighted sum.
+// Weights are integer multiples of 2^-22. A weighted sum has 32 bits: 22 for the weights, 8 for the pixels and 2
+// because the sum can exceed the range of a pixel.
 constexpr int kWeightBits = 32 - 8 - 2;
 
 double box_kernel(double x) { return x > -0.5 && x <= 0.5 ? 1 : 0; }
@@ -57,8 +58,8 @@ struct Taps {
   std::int64_t last() const { return pixels.back().first + pixels.back().count; }
 };
 
-// The taps of outputs [from, from + count), where all `out` outputs cover [begin, end) of `in` input pixels. As in
-// Pillow, `begin`, `end` and their difference are float; the rest is double.
+// Returns the taps of the outputs [from, from + count). All `out` outputs together cover [begin, end) of the `in` input
+// pixels. As in Pillow, `begin`, `end` and their difference are float; the rest is double.
 Taps make_taps(std::int64_t in, float begin, float end, std::int64_t out, std::int64_t from, std::int64_t count,
                const Kernel& kernel) {
   const double scale = static_cast<double>(end - begin) / static_cast<double>(out);
@@ -94,7 +95,7 @@ constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
 
 std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255)); }
 
-// Resamples rows [first_row, first_row + rows) of `image` along the rows.
+// Resamples the rows [first_row, first_row + rows) of `image` along x. The other rows are not read.
 Image resample_rows(const Image& image, const Taps& taps, std::int64_t first_row, std::int64_t rows) {
   Image result = blank({rows, static_cast<std::int64_t>(taps.pixels.size())});
   std::uint8_t* to = result.rgb.data();
@@ -117,8 +118,8 @@ Image resample_rows(const Image& image, const Taps& taps, std::int64_t first_row
   return result;
 }
 
-// Resamples along the columns. Input row r of the taps is row r - first_row of `image`. Blocks have a fixed width, so
-// that compilers vectorise them.
+// Resamples along y. `image` begins with row first_row of the taps' inputs. Blocks have a fixed width, so that
+// compilers vectorise them.
 Image resample_columns(const Image& image, const Taps& taps, std::int64_t first_row) {
   constexpr std::int64_t kBlock = 64;
   Image result = blank({static_cast<std::int64_t>(taps.pixels.size()), image.w});
@@ -152,13 +153,13 @@ bool is_tf(Filter filter) { return filter == Filter::tf_bilinear || filter == Fi
 
 Window checked_window(Size to, const std::optional<Window>& window) {
   if (to.h < 1 || to.w < 1)
-    throw usage_error("resize: empty target size (got {}x{}, expected at least 1x1)", to.h, to.w);
+    throw usage_error("resize: target size out of range (got {}x{}, expected at least 1x1)", to.w, to.h);
   const Window part = window.value_or(Window{0, 0, to});
   const bool inside = part.top >= 0 && part.left >= 0 && part.size.h > 0 && part.size.w > 0 &&
                       part.size.h <= to.h - part.top && part.size.w <= to.w - part.left;
   if (!inside) {
-    throw usage_error("window outside of the resized image (got {}x{} at {},{}, expected within {}x{})", part.size.h,
-                      part.size.w, part.top, part.left, to.h, to.w);
+    throw usage_error("window outside of the image (got {}x{} at x = {}, y = {}, expected within {}x{})", part.size.w,
+                      part.size.h, part.left, part.top, to.w, to.h);
   }
   return part;
 }
@@ -171,13 +172,14 @@ Image resize(const Image& image, Size to, Filter filter, std::optional<Box> box,
   const float x0 = box ? static_cast<float>(box->x0) : 0, y0 = box ? static_cast<float>(box->y0) : 0;
   const float x1 = box ? static_cast<float>(box->x1) : w, y1 = box ? static_cast<float>(box->y1) : h;
   if (!(x0 >= 0 && y0 >= 0 && x1 <= w && y1 <= h && x1 > x0 && y1 > y0)) {
-    throw usage_error("box outside of the image or empty (got {},{} to {},{}, expected within {}x{})", x0, y0, x1, y1,
-                      image.w, image.h);
+    throw usage_error(
+        "resize: box empty or outside of the image (got x = {} to {}, y = {} to {}, expected within {}x{})", x0, x1, y0,
+        y1, image.w, image.h);
   }
   const Kernel& kernel = kKernels.at(static_cast<std::size_t>(filter));
 
-  // As in Pillow, a pass that changes nothing is skipped, and so is its rounding. The pass along the rows covers only
-  // the rows that the other pass reads.
+  // As in Pillow, a pass that would change nothing is skipped; its rounding is skipped too. The pass along x computes
+  // only the rows that the pass along y reads.
   const bool rows_needed = to.w != image.w || x0 != 0 || x1 != static_cast<float>(to.w);
   const bool columns_needed = to.h != image.h || y0 != 0 || y1 != static_cast<float>(to.h);
   if (!rows_needed && !columns_needed) return crop(image, part.top, part.left, part.size);

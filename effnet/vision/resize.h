@@ -1,10 +1,11 @@
-// Resampling with two families of filters. Pillow's filters (box, bilinear, bicubic, lanczos) give byte for byte the
-// pixels of Pillow 9.4's Image.resize(size, resample, box): antialiased, rounded to 8 bits after each of two passes.
-// TensorFlow 1's filters (tf_bilinear, tf_bicubic) are those with which the published EfficientNets were trained and
-// measured: no half-pixel shift (source = i * in / out), no antialiasing, results not rounded
-// (docs/reference/paper.md, section D).
+// Resizes images with two kinds of filters. The results of Pillow's filters (box, bilinear, bicubic, lanczos) are byte
+// for byte those of Pillow 9.4's Image.resize(size, resample, box): antialiased, rounded to 8 bits after each of two
+// passes. The published EfficientNets were trained and measured with TensorFlow 1's filters (tf_bilinear, tf_bicubic):
+// no half-pixel shift (source = i * in / out), no antialiasing, results not rounded. See docs/reference/paper.md,
+// section D.
 //
-// With a window only that part of the result is computed; the cost depends on the window, not on the whole result.
+// If a window is given, only this part of the result is computed. The cost depends on the window, not on the whole
+// result.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +17,15 @@
 
 namespace effnet::vision {
 
-struct Window {  // pixels of the result
+struct Window {  // a rectangle of whole pixels; as an argument of resize() and resize_tf(), of the result
   std::int64_t top = 0;
   std::int64_t left = 0;
   Size size;
 };
 
 bool is_tf(Filter filter);
-// Returns the window, or all of `to` without one. Throws Error(usage) if `to` is empty or the window is not inside it.
+// Returns the window. If no window is given, returns one of all pixels of `to`. Throws Error(usage) if `to` is empty or
+// the window is not inside `to`.
 Window checked_window(Size to, const std::optional<Window>& window);
 
 // `box` is the part of the image to resample (default: all of it). As in Pillow, pixels outside of the box are read
@@ -32,10 +34,10 @@ Window checked_window(Size to, const std::optional<Window>& window);
 Image resize(const Image& image, Size to, Filter filter, std::optional<Box> box = {},
              std::optional<Window> window = {});
 
-// tf_bilinear: interpolates rows, then columns, in float32. tf_bicubic: taps at floor - 1 ... floor + 2, clamped to the
-// image, a = -0.75, the fraction rounded to 1/1024; results may be outside of 0..255. `box` (default: all of the image)
-// sets the positions of the outputs: output i reads box.x0 + i * (box.x1 - box.x0) / to.w. Positions are clamped to the
-// image, not to the box.
+// tf_bilinear interpolates between rows, then between columns, in float32. tf_bicubic has four taps, floor - 1 ...
+// floor + 2, clamped to the image; the cubic kernel has a = -0.75, and the fraction is rounded to 1/1024; results may
+// be outside of 0..255. `box` (default: all of the image) sets the positions of the outputs: along x, output i reads
+// box.x0 + i * (box.x1 - box.x0) / to.w. Positions are clamped to the image, not to the box.
 FloatImage resize_tf(const Image& image, Size to, Filter filter, std::optional<Window> window = {},
                      std::optional<Box> box = {});
 

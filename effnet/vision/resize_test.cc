@@ -38,8 +38,8 @@ TEST(Resize, EqualsPillow) {
   }
 }
 
-// Computed by hand: two pixels become their mean, halves rounded up; one pixel becomes three equal ones.
-TEST(Resize, SmallCases) {
+// Computed by hand: two pixels become their mean, with halves rounded up; one pixel becomes nine equal pixels.
+TEST(Resize, EqualsHandComputedValues) {
   for (const Filter filter : kPillowFilters) {
     EXPECT_EQ(resize(grey({1, 2}, {10, 21}), {1, 1}, filter), grey({1, 1}, {16})) << name(filter);
     EXPECT_EQ(resize(grey({1, 1}, {77}), {3, 3}, filter), grey({3, 3}, std::vector<int>(9, 77))) << name(filter);
@@ -47,7 +47,7 @@ TEST(Resize, SmallCases) {
   }
 }
 
-// A window equals that part of the whole result, whichever passes run.
+// A window equals the same part of the whole result. The sizes need both passes, or one of them, or none.
 TEST(Resize, WindowIsPartOfTheWhole) {
   const Image source = golden::source();
   for (const Filter filter : kPillowFilters) {
@@ -64,8 +64,8 @@ TEST(Resize, WindowIsPartOfTheWhole) {
   }
 }
 
-// Only three rows of 4 billion are computed.
-TEST(Resize, WindowOfAHugeResult) {
+// Only 3 x 2 pixels of 16 billion are computed.
+TEST(Resize, WindowOfAHugeResultIsComputedAlone) {
   const Image line = grey({100000, 1}, {1, 2, 3});
   const Image part = resize(line, {40000000, 400}, Filter::bicubic, {}, Window{20000000, 200, {3, 2}});
   EXPECT_EQ(part.h, 3);
@@ -85,8 +85,9 @@ TEST(Resize, RejectsInvalidBoxesSizesAndWindows) {
   EXPECT_THROW(resize_tf(source, {4, 0}, Filter::tf_bilinear), Error);
 }
 
-// Golden file and code use the same float32 positions, so differences come from rounding of weights and sums only. The
-// absolute weights add up to at most 1.4 per axis, so values are at most 500, with at most 16 roundings of 2^-24 each.
+// The golden file and the code use the same float32 positions, so only rounding of weights and sums makes a difference.
+// The absolute weights add up to at most 1.4 per axis, so values are at most 255 * 1.4 * 1.4 = 500. At most 16
+// roundings change a value, each by at most 2^-24 of it.
 TEST(ResizeTf, EqualsDoubleArithmetic) {
   constexpr float kTolerance = 500 * 16 * 0x1p-24F;
   const Image source = golden::source();
@@ -109,9 +110,9 @@ TEST(ResizeTf, EqualsDoubleArithmetic) {
   EXPECT_EQ(at, data.size());
 }
 
-// Computed by hand: positions 0, 0.5, 1, 1.5 without a half-pixel shift; the last column is repeated. The cubic weights
-// at 0.5 are -0.09375, 0.59375, 0.59375, -0.09375.
-TEST(ResizeTf, SmallCases) {
+// Computed by hand. Without a half-pixel shift the four outputs have the positions 0, 0.5, 1 and 1.5. The input's last
+// column is repeated. The cubic weights for the fraction 0.5 are -0.09375, 0.59375, 0.59375, -0.09375.
+TEST(ResizeTf, EqualsHandComputedValues) {
   const Image step = grey({1, 2}, {0, 100});
   const auto first = [](const FloatImage& image, std::size_t i) { return image.rgb[3 * i]; };
   const FloatImage linear = resize_tf(step, {1, 4}, Filter::tf_bilinear);

@@ -12,7 +12,7 @@
 namespace effnet::vision {
 namespace {
 
-// The range of inputs that the outputs of an axis cover.
+// The range of input positions that all outputs of an axis cover.
 struct Span {
   float begin, length;
 };
@@ -29,6 +29,7 @@ Position tf_position(std::int64_t i, const Span& in, std::int64_t out) {
   return {static_cast<std::int64_t>(floor), position - floor};
 }
 
+// The inputs of one output. Bilinear: sources 0 and 1, and the fraction as weight 0; the other elements are not used.
 struct TfTap {
   std::array<std::int64_t, 4> source;
   std::array<float, 4> weight;
@@ -62,7 +63,7 @@ std::vector<TfTap> tf_taps(std::int64_t in, const Span& covered, std::int64_t ou
   return taps;
 }
 
-// Interpolates value i of the tap's four sources.
+// Returns the interpolated value i, where from[k] are the values of the tap's source k.
 template <class Value>
 float tf_interpolate(const TfTap& tap, bool bilinear, const std::array<const Value*, 4>& from, std::size_t i) {
   const auto value = [&](std::size_t k) { return static_cast<float>(from[k][i]); };
@@ -92,7 +93,7 @@ FloatImage resize_tf(const Image& image, Size to, Filter filter, std::optional<W
   const auto last = static_cast<std::size_t>(3 * (std::ranges::max(along.back().source) + 1));
   FloatImage result{part.size.h, part.size.w,
                     std::vector<float>(static_cast<std::size_t>(3 * part.size.h * part.size.w))};
-  std::vector<float> row(static_cast<std::size_t>(3 * image.w) + 1);  // an output row before the pass along the row
+  std::vector<float> row(static_cast<std::size_t>(3 * image.w) + 1);  // an output row before the pass along x
   std::vector<float> line(static_cast<std::size_t>(3 * part.size.w) + 1);
   auto to_line = result.rgb.begin();
   for (const TfTap& y : down) {

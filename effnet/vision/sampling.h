@@ -11,9 +11,9 @@
 
 namespace effnet::vision {
 
-// The part of the photo that a crop_first rule resizes.
+// Returns the part of the photo that a crop_first rule resizes.
 Window centre_part(Size photo, const Preprocessing& rule);
-// Resizes a part of a photo to size `to`. `box` is the part's position in `image`; without it the part is the whole
+// Resizes a part of a photo to size `to`. `box` is the part's position in `image`; without a box the part is the whole
 // image. `reduction` is the factor by which `image` is smaller than the photo (1: not reduced).
 Sampled resized_part(const Image& image, Size to, Filter filter, std::optional<Box> box = {}, int reduction = 1);
 

@@ -1,7 +1,7 @@
 // TIFF by libtiff: the first image, in strips or tiles, interleaved or in planes. Grey, palette, RGB and CMYK of 1 to
 // 16 bits; YCbCr as libtiff's JPEG codec outputs it. As in Pillow: alpha is dropped (associated alpha is divided out),
-// palettes keep their high bytes, CMYK is converted by Pillow's formula, and without a photometric tag 0 is white.
-// 16-bit samples keep their high byte.
+// palettes keep their high bytes, CMYK is converted by Pillow's formula, and 0 is white in a file without a photometric
+// tag. 16-bit samples keep their high byte.
 //
 // libtiff's rarer codecs (old-style JPEG, LZMA, ZSTD, WebP, ...) are rejected: their memory depends on the compressed
 // data alone and is not bounded by the file's size.
@@ -30,7 +30,7 @@ Error corrupt(std::string_view what) {
   return input_error("corrupt or unsupported TIFF (got '{}', expected a complete image)", what);
 }
 
-// libtiff on bytes in memory. Its messages go to `text_`, never to stderr; the first error is kept.
+// Runs libtiff on bytes in memory. Messages of libtiff go to `text_`, never to stderr; the first error is kept.
 class Library {
  public:
   Library(std::span<const std::byte> file, std::int64_t most_bytes) : file_(file) {
@@ -121,7 +121,7 @@ struct Layout {
   int used = 0;                // samples per pixel that the colour needs
 };
 
-// A camera's raw file has a small preview first. Its main image cannot be decoded here.
+// The first image of a camera's raw file may be a small preview. The main image cannot be decoded here.
 bool is_camera_raw(const Library& tiff, int photometric) {
   const bool preview = (tiff.tag<std::uint32_t>(TIFFTAG_SUBFILETYPE, 0) & FILETYPE_REDUCEDIMAGE) != 0;
   return photometric == PHOTOMETRIC_CFA || photometric == kLinearRaw || tiff.has(TIFFTAG_DNGVERSION) ||
@@ -154,7 +154,8 @@ Layout read_layout(const Library& tiff) {
                       : format == SAMPLEFORMAT_INT  ? "signed integers"
                                                     : "unsigned integers",
                       layout.bits)
-        .with_hint("only the program that wrote the file can show these values as colours: export 8-bit samples there");
+        .with_hint(
+            "export the image with 8-bit samples from the program that wrote it: only that program knows the colours");
   }
   if (layout.photometric == PHOTOMETRIC_YCBCR && compression == COMPRESSION_JPEG && !layout.planes) {
     TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
@@ -172,7 +173,8 @@ Layout read_layout(const Library& tiff) {
   const auto* const colours = std::ranges::find(kColours, layout.photometric, &Colours::photometric);
   if (colours == kColours.end() || (layout.photometric == PHOTOMETRIC_PALETTE && layout.bits > 8)) {
     throw input_error(
-        "TIFF: unsupported kind of colour (got photometric {} of {} bits, expected grey, palette, RGB or CMYK)",
+        "TIFF: unsupported kind of colour (got photometric interpretation {} with {} bits per sample, expected grey, "
+        "palette, RGB or CMYK)",
         layout.photometric, layout.bits);
   }
   layout.used = colours->samples;
@@ -190,9 +192,9 @@ Layout read_layout(const Library& tiff) {
   return layout;
 }
 
-// Unpacks a row of packed samples to one byte per sample: `count` pixels of `step` samples each. The first `used`
-// samples of a pixel are written, and pixels are `to_step` bytes apart. Samples below 8 bits are scaled to 0 ... 255;
-// palette entries are not scaled.
+// Unpacks a row of packed samples to one byte per sample: `count` pixels of `step` samples each. Only the first `used`
+// samples of a pixel are written; in `to`, pixels are `to_step` bytes apart. Samples below 8 bits are scaled to
+// 0 ... 255; palette entries are not scaled.
 void unpack(const std::uint8_t* row, std::int64_t count, int step, int used, const Layout& layout, int to_step,
             std::uint8_t* to) {
   const auto bits = static_cast<std::size_t>(layout.bits);
@@ -204,7 +206,7 @@ void unpack(const std::uint8_t* row, std::int64_t count, int step, int used, con
           static_cast<std::size_t>(x) * static_cast<std::size_t>(step) + static_cast<std::size_t>(i);
       if (bits == 8) {
         to[i] = row[sample];
-      } else if (bits == 16) {  // libtiff gives this machine's byte order
+      } else if (bits == 16) {  // libtiff returns them in this machine's byte order
         std::uint16_t value = 0;
         std::memcpy(&value, row + 2 * sample, 2);
         to[i] = static_cast<std::uint8_t>(value >> 8);
@@ -290,8 +292,8 @@ void to_rgb(const Library& tiff, const Layout& layout, const std::vector<std::ui
 }  // namespace
 
 Decoded decode_tiff(std::span<const std::byte> file, const DecodeOptions& options) {
-  // The largest allocation that libtiff may make: for lists as long as the file, and for a row or block of the largest
-  // image that check_declared_size accepts.
+  // Library's second argument is the largest allocation that libtiff may make: enough for lists as long as the file,
+  // and for a row or block of the largest image that check_declared_size() accepts.
   const auto bytes = static_cast<std::int64_t>(file.size());
   const std::int64_t most_pixels = std::min(options.max_pixels, kFreePixels + kPixelsPerByte * bytes);
   const Library tiff(file, (std::int64_t{1} << 20) + 8 * bytes + 2 * kMaxSamples * most_pixels);

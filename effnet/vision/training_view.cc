@@ -24,8 +24,8 @@ void check(const TrainingView& view) {
     throw usage_error("probability of erasing out of range (got {}, expected 0 to 1)", view.erasing);
 }
 
-// The part of the photo that is resized to the input. evaluation_part() and training_part() return nothing for a
-// resize_first rule, which resizes the whole photo.
+// The part of the photo that is resized to the input. evaluation_part() returns nothing for a resize_first rule, which
+// resizes the whole photo. training_part() does so too if it uses neither a random crop nor a shift.
 struct Part {
   Window window;
   bool reducible;  // may be decoded at a smaller size
@@ -40,7 +40,7 @@ std::optional<Part> training_part(Size photo, const TrainingView& view, const Ra
   if (view.augment >= Augment::inception) {
     Draws draws(key, "crop");
     const auto window = random_crop(photo, {view.area_low, view.area_high, view.aspect_low, view.aspect_high}, draws);
-    // The official code recognises a failed sampler by the crop's size, so a crop of the whole photo counts as failed.
+    // The official code recognises a failed random crop by its size, so a crop of the whole photo counts as failed.
     if (window && window->size != photo) return Part{*window, true};
   }
   return evaluation_part(photo, view.evaluation);
@@ -70,7 +70,7 @@ Sampled resized_crop(const SourceCrop& source, const Preprocessing& rule) {
   return resized_part(source.pixels, rule.crop, rule.filter, source.box, source.reduction);
 }
 
-// Output pixel (y, x) is input pixel (y + down, x + right), black outside of the image.
+// Output pixel (y, x) is input pixel (y + down, x + right), or black if that is outside of the image.
 template <class ImageType>
 void move_pixels(ImageType& image, std::int64_t down, std::int64_t right) {
   ImageType moved = image;
@@ -94,7 +94,7 @@ void mirror(ImageType& image) {
   }
 }
 
-// Like TensorFlow: clamped and truncated, not rounded.
+// Converts floats to bytes as TensorFlow does: clamped and truncated, not rounded.
 Image truncated(const FloatImage& image) {
   Image result = blank({image.h, image.w});
   std::ranges::transform(image.rgb, result.rgb.begin(), [](float value) {
@@ -105,8 +105,8 @@ Image truncated(const FloatImage& image) {
   return result;
 }
 
-// Sets a rectangle to zero, like the code of Zhong et al.: area and aspect ratio (height / width) are uniform, with up
-// to 100 attempts until the rectangle is smaller than the input along both axes.
+// Sets a random rectangle to zero, like the code of Zhong et al.: area and aspect ratio (height / width) are drawn
+// uniformly until the rectangle is smaller than the input along both axes. Erases nothing after 100 failed attempts.
 void erase(Size size, Draws& draws, std::span<float> out) {
   constexpr double kAspect = 0.3;
   for (int i = 0; i < 100; ++i) {

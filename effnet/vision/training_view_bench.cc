@@ -54,7 +54,7 @@ std::vector<std::vector<std::byte>> read_photos(const std::filesystem::path& fol
       photos.push_back(testkit::encode_jpeg(resize(image, size, Filter::lanczos)));
     }
   }
-  if (photos.empty()) throw input_error("no images (got {}, expected a folder of .jpg or .png)", folder.string());
+  if (photos.empty()) throw input_error("no images in {} (expected .jpg or .png files)", folder.string());
   return photos;
 }
 

@@ -88,7 +88,7 @@ TEST(TrainingView, EvaluationEqualsPrepare) {
   EXPECT_EQ(evaluation(std::span(png), view.evaluation), rows(prepare(decode(png), view.evaluation).input));
 }
 
-// Photos below twice the input's size are not reduced, so file and decoded image give the same bits.
+// A photo below twice the input's size is not reduced, so the file and the decoded image give the same bits.
 TEST(TrainingView, FileAndImageGiveTheSameBits) {
   for (const auto& [augment, name] : kAugments) {
     for (const Filter filter : {Filter::tf_bicubic, Filter::bilinear}) {
@@ -106,7 +106,7 @@ TEST(TrainingView, FileAndImageGiveTheSameBits) {
   }
 }
 
-// The input follows from the key alone: in any order, on any thread. Every part of the key changes it.
+// The input depends only on the key, not on the order or the thread. Every part of the key changes the input.
 TEST(TrainingView, InputFollowsFromTheKey) {
   const Image photo = noise({80, 100}, 3);
   const auto file = encode_jpeg(photo);
@@ -127,8 +127,8 @@ TEST(TrainingView, InputFollowsFromTheKey) {
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(forward, backward);
-    // Two crops of noise are never equal. An exception is AutoAugment's TranslateY at level 9: it moves an image out of
-    // sight, like the official 225 px do with 224 px.
+    // Two crops of noise are never equal. An exception is AutoAugment's TranslateY at level 9: it moves all pixels out
+    // of the image, as the official distance of 225 px does with images of 224 px.
     const std::size_t different = std::set<Input>(forward.begin(), forward.end()).size();
     EXPECT_GE(different, augment == Augment::autoaugment ? kKeys - 5 : kKeys);
   }
@@ -150,7 +150,7 @@ TEST(TrainingView, FlipsHalfOfTheImages) {
   }
 }
 
-// If the sampler fails or returns the whole photo, the evaluation crop is used.
+// If the random crop fails or is the whole photo, the evaluation crop is used.
 TEST(TrainingView, FallsBackToTheEvaluationCrop) {
   for (const Size size : {Size{1, 500}, {500, 1}, {1, 1}}) {
     const Image photo = noise(size, 5);
@@ -169,7 +169,7 @@ TEST(TrainingView, FallsBackToTheEvaluationCrop) {
   EXPECT_TRUE(input == plain || input == mirrored(plain, 32));
 }
 
-TEST(TrainingView, SmallAndOddImages) {
+TEST(TrainingView, SmallAndOddImagesGiveFiniteInputs) {
   std::vector<std::vector<std::byte>> files;
   for (const Size size : {Size{1, 1}, {3, 2}, {1, 40}, {40, 1}, {2, 300}, {160, 200}}) {
     files.push_back(encode_jpeg(noise(size, 7)));
@@ -188,7 +188,8 @@ TEST(TrainingView, SmallAndOddImages) {
         for (const auto& file : files) {
           for (std::uint64_t sample = 0; sample < 2; ++sample) {
             const Input input = training(std::span(file), view, {8, 1, sample});
-            // Pixels are 0..255; the cubic kernel exceeds that by less than 4 times the range.
+            // On the scale 0..1, a pixel minus the mean is within -4 ... 4, even where the cubic kernel exceeds the
+            // range. All channels have a standard deviation above 0.22.
             const auto [low, high] = std::ranges::minmax(input);
             ASSERT_TRUE(low > -4 / 0.22 && high < 4 / 0.22) << name;
           }
@@ -198,12 +199,17 @@ TEST(TrainingView, SmallAndOddImages) {
   }
 }
 
-// A reduced image is sampled at the same positions as the full one. On ramps bilinear samples are exact except for the
-// rounding of pixels. Pixels are dithered, so that their rounding errors are independent, with a standard deviation of
-// at most 1/2 in each image. The mean difference over 32 x 32 samples (the channels are equal) is then within
-// 5 * sqrt(2) / 2 / 32 = 0.11. At 1/8 a pixel is a DC coefficient over 8 with halves rounded up, which adds 1/16 to the
-// mean: 0.18 in all. A wrong position by half a pixel along one axis would give a difference of 0.23 levels at 1/2, and
-// of 1.6 at 1/8. Pillow's filters round twice to 8 bits, equally along whole rows, so half a level is their bound.
+// A reduced image is sampled at the same positions as the full image. The photo is a ramp, so that bilinear samples are
+// exact except for the rounding of pixels. Pixels are dithered, so that their rounding errors are independent.
+//
+// TensorFlow's filters: the bound of the mean difference is 0.18 levels. A rounding error has a standard deviation of
+// at most 1/2 in each of the two images. The mean over 32 x 32 samples (the channels are equal) is within five standard
+// deviations: 5 * sqrt(2) / 2 / 32 = 0.11. At reduction 8 a pixel is a DC coefficient divided by 8 with halves rounded
+// up, which adds 1/16 to the mean; in all less than 0.18. A position without the shift in resized_part() would be wrong
+// by (reduction - 1) / 2 photo pixels. One pixel along the steeper axis is 0.453 levels, so the difference would be
+// 0.23 levels at reduction 2, and 1.6 levels at reduction 8.
+//
+// Pillow's filters round twice to 8 bits. Their errors are equal along whole rows, so the bound is half a level.
 TEST(TrainingView, ReducedImagesAreSampledAtTheSamePositions) {
   std::set<int> reductions;
   for (const bool across : {true, false}) {
@@ -292,8 +298,9 @@ TEST(TrainingView, AugmentationTruncatesPixels) {
   EXPECT_TRUE(overshot);
 }
 
-// Only images that use a distance are compared: with AutoAugment those of sub-policy 16, the first number drawn; with
-// RandAugment some of ten images translate or cut out.
+// Images that use a distance are compared. For AutoAugment these are the images with the sub-policy of index 15, which
+// has TranslateY; the index is the first number drawn. For RandAugment ten images are compared: some of them are
+// translated or cut out.
 TEST(TrainingView, DistancesScaleWithTheInput) {
   const Image photo = noise({50, 50}, 14);
   for (const auto& [side, scale] : {std::pair{32, 32.0 / 224}, {224, 1.0}, {260, 1.0}}) {
@@ -335,7 +342,8 @@ TEST(TrainingView, ErasesARectangle) {
     ++erased;
     const std::int64_t h = bottom - top + 1, w = right - left + 1;
     ASSERT_EQ(count, h * w);
-    // Area 0.02 to 0.4 of 1024 and aspect ratio 0.3 to 1 / 0.3, each side rounded to the nearest pixel.
+    // The area is 0.02 to 0.4 of 32 * 32 = 1024 pixels, the aspect ratio is 0.3 to 1 / 0.3. Each side is rounded to the
+    // nearest pixel.
     const auto dh = static_cast<double>(h), dw = static_cast<double>(w);
     ASSERT_TRUE((dh + 0.5) * (dw + 0.5) >= 0.02 * 1024 && (dh - 0.5) * (dw - 0.5) <= 0.4 * 1024);
     ASSERT_TRUE((dh + 0.5) / (dw - 0.5) >= 0.3 && (dh - 0.5) / (dw + 0.5) <= 1 / 0.3);

@@ -1,4 +1,4 @@
-// WebP by libwebp: lossy and lossless; alpha is dropped. Of an animation the first frame is read, on a black canvas.
+// WebP by libwebp: lossy and lossless; alpha is dropped. The first frame of an animation is read, on a black canvas.
 #include <webp/decode.h>
 #include <webp/demux.h>
 
@@ -21,7 +21,7 @@ Error corrupt(std::string_view what) { return input_error("corrupt WebP (got {},
 
 Decoded decode_webp(std::span<const std::byte> file, const DecodeOptions& options) {
   const WebPData data{reinterpret_cast<const std::uint8_t*>(file.data()), file.size()};
-  // Returns null unless every chunk is complete and all frames are within the canvas.
+  // WebPDemux returns null unless every chunk is complete and all frames are within the canvas.
   const std::unique_ptr<WebPDemuxer, DeleteDemuxer> demuxer(WebPDemux(&data));
   if (demuxer == nullptr) throw corrupt("an invalid or truncated container");
   const std::uint32_t width = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH);
@@ -39,9 +39,10 @@ Decoded decode_webp(std::span<const std::byte> file, const DecodeOptions& option
   if (!inside) throw corrupt("a frame outside of the canvas");
   const std::int64_t begin = frame.y_offset * stride + 3 * std::int64_t{frame.x_offset};
 
-  // The advanced interface, because the simple one counts output bytes and strides as int.
+  // The advanced interface is used, because the simple one counts output bytes and strides as int.
   WebPDecoderConfig config;
-  if (WebPInitDecoderConfig(&config) == 0) throw environment_error("WebP: libwebp is of another version");
+  if (WebPInitDecoderConfig(&config) == 0)
+    throw environment_error("WebP: libwebp has another version than the one that effnet was built with");
   config.output.colorspace = MODE_RGB;
   config.output.is_external_memory = 1;
   config.output.u.RGBA.rgba = result.image.rgb.data() + begin;

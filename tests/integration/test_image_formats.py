@@ -128,7 +128,7 @@ def test_unsupported_formats_are_named_with_a_converter(effnet, tiny, tmp_path):
 
 def test_unsupported_tiff_kinds_are_explained(effnet, tiny, tmp_path):
     for name, data, message in (("float", encoded(Image.new("F", (4, 3)), "TIFF"), "got floating-point numbers of 32 bits"),
-                             ("lab", encoded(Image.new("LAB", (4, 3)), "TIFF"), "unsupported kind of colour (got photometric 8"),
+                             ("lab", encoded(Image.new("LAB", (4, 3)), "TIFF"), "unsupported kind of colour (got photometric interpretation 8 with"),
                              ("lzma", encoded(photo(), "TIFF", compression="lzma"), "unsupported compression (got 34925")):
         path = tmp_path / f"{name}.tif"
         path.write_bytes(data)
