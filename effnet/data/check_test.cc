@@ -35,7 +35,7 @@ TEST(DataCheck, ListsAllFindings) {
   folder.write("train/dog/turned.jpg", golden("jpeg_turn6.jpg"));
   folder.write("train/dog/upright.jpg", golden("jpeg_turn1.jpg"));
   folder.write("train/dog/b.png", png(2));               // equals train/cat/b.png: two labels for one image
-  folder.write("train/dog/wide.png", png(2, {10, 12}));  // the same bytes with other dimensions
+  folder.write("train/dog/wide.png", png(2, {10, 12}));  // the bytes of b.png, with width and height swapped
   folder.write("train/readme.txt", "x");
   folder.write("train/cat/readme.txt", "x");
   folder.write("val/dog/c.png", png(4));  // equals train/dog/a.png: a leak

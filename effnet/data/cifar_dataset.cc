@@ -69,7 +69,7 @@ class CifarDataset final : public Dataset {
   struct File {
     std::string name;
     std::unique_ptr<MappedFile> map;
-    std::int64_t first = 0;  // index of its first record
+    std::int64_t first = 0;  // index in the dataset of the file's first record
   };
   const File& file_of(std::int64_t index) const {
     EFFNET_CHECK(index >= 0 && index < size_);

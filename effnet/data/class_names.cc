@@ -50,7 +50,8 @@ class Lookup {
 
   bool has_names() const { return !extra_.empty() || !ids_.empty() || !labels_.empty(); }
 
-  // Returns nothing for a label of two classes (ImageNet has two cranes): an error is better than a guess.
+  // Returns an empty optional if two classes have this label (ImageNet has two classes "crane"), because a guess could
+  // be wrong.
   std::optional<std::int64_t> exact(const std::string& name) const {
     if (const auto found = extra_.find(name); found != extra_.end()) return found->second;
     if (const auto found = ids_.find(name); found != ids_.end()) return found->second;
@@ -70,7 +71,7 @@ class Lookup {
  private:
   const ExtraNames& extra_;
   std::map<std::string, std::int64_t> ids_;
-  std::map<std::string, std::set<std::int64_t>> labels_, similar_;  // by label; by normalised label or id
+  std::map<std::string, std::set<std::int64_t>> labels_, similar_;  // key: the label; the normalised label or id
 };
 
 std::string name_of(const fs::path& folder) { return folder.filename().string(); }
@@ -131,7 +132,7 @@ void add_similar(const std::vector<fs::path>& folders, const ClassNames& names, 
   }
 }
 
-// Interprets all names as class indices. Returns nothing if one is not an index, or if two are equal.
+// Interprets all names as class indices. Returns an empty optional if one is not an index, or if two are equal.
 std::optional<ClassAssignment> as_indices(const std::vector<fs::path>& folders, std::int64_t classes) {
   ClassAssignment assignment;
   for (const fs::path& folder : folders) {
@@ -228,7 +229,8 @@ ClassAssignment match_labels(const LabelList& list, const ClassNames& names, con
   const std::vector<std::string>& labels = list.labels;
   const Lookup lookup(names, extra);
   ClassAssignment by_name, by_index;
-  std::size_t unnamed = labels.size(), no_index = labels.size();  // the first label that is not a name, not an index
+  // Positions of the first label that is not a class name, and of the first label that is not a class index.
+  std::size_t unnamed = labels.size(), no_index = labels.size();
   for (std::size_t i = 0; i < labels.size(); ++i) {
     std::optional<std::int64_t> index = lookup.exact(labels[i]);
     if (!index) {
@@ -259,7 +261,8 @@ ClassAssignment match_labels(const LabelList& list, const ClassNames& names, con
   if (indices_fit) return by_index;
   const std::string index_words = fmt::format("only indices below {}", names.classes);
   const std::string name_words = fmt::format("only class names of {}", names.owner);
-  // The error is for the interpretation that fits the most labels before its first failure.
+  // If the kind is unknown, the message shows the label at which the second of the two interpretations (names, indices)
+  // fails.
   const auto [bad, expected] = list.kind == LabelKind::names ? std::pair(unnamed, name_words)
                                : list.kind == LabelKind::indices
                                    ? std::pair(no_index, index_words)

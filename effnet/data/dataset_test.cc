@@ -76,7 +76,7 @@ TEST_F(DatasetTest, ValidationHasTheClassesOfTraining) {
   ASSERT_NE(test, nullptr);
   EXPECT_THAT(test->classes(), ElementsAre("ant", "bee", "cat"));
   EXPECT_EQ(rows(*test), (Rows{{"test/cat/000.png", 2}, {"test/cat/001.png", 2}}));
-  classes("val", {"bee_eater"}, 1, 20);  // a class name that is only a prefix does not match
+  classes("val", {"bee_eater"}, 1, 20);  // the class bee is only a prefix of it: no match
   EXPECT_THAT(error("val"), HasSubstr("not a class of train/ (got 'bee_eater'"));
 }
 
@@ -305,7 +305,7 @@ TEST_F(DatasetTest, CorruptShardsAreErrors) {
   EXPECT_EQ(shard_error(good), "no error");
   for (const std::size_t size : {100, 513, 1500, 2561, 3200, 4100})
     EXPECT_NE(shard_error(good.substr(0, size)), "no error") << size;
-  // Octal: 8 GiB. Base 256: 2^62, and a negative number.
+  // Sizes of members that are too large or negative: 8 GiB in octal digits; then, as base-256 numbers, 2^62 and -1.
   EXPECT_THAT(shard_error(tar({{"a.jpg", "A", '0', "77777777777"}, {"a.cls", "0"}})), HasSubstr("corrupt tar archive"));
   EXPECT_THAT(shard_error(tar({{"a.jpg", "A", '0', std::string("\x80\0\0\0\x40\0\0\0\0\0\0\0", 12)}})),
               HasSubstr("corrupt tar archive"));
@@ -352,7 +352,7 @@ TEST_F(DatasetTest, TarOffsetsPointToTheContent) {
   for (int i = 0; i < 40; ++i)
     entries.push_back(
         {fmt::format("{}.bin", i), std::string(static_cast<std::size_t>(i * 301), static_cast<char>('0' + i))});
-  // A GNU long name before one of the members: its content begins two records later.
+  // Member 20 has a GNU long name. The long name takes two records of 512 bytes before the member's header.
   const std::string long_name = std::string(150, 'n') + ".bin";
   entries.insert(entries.begin() + 20, {{"././@LongLink", long_name + std::string(1, '\0'), 'L'}});
   archive = tar(entries);
@@ -402,7 +402,7 @@ TEST_F(DatasetTest, CifarBinaries) {
 
 TEST_F(DatasetTest, HeldOutImagesFollowFromTheirNames) {
   classes("train", {"cat", "dog"}, 20, 0);
-  write("train/eel/0.png", png(99));  // a class of one image: half of it, rounded down, is no image
+  write("train/eel/0.png", png(99));  // one image: half of the class, rounded down, is no image
   const std::shared_ptr<const Dataset> whole = open_dataset(root(), "train");
   const auto names = [](const Dataset& set) {
     std::set<std::string> all;
@@ -418,7 +418,7 @@ TEST_F(DatasetTest, HeldOutImagesFollowFromTheirNames) {
   EXPECT_EQ(both, names(*whole));
   EXPECT_THAT(minival->classes(), ElementsAre("cat", "dog", "eel"));
 
-  // If an image is removed, the choice changes only by the image that replaces it.
+  // If an image is removed, the selection differs only in the image that replaces it.
   fs::remove(root() / "train/dog/007.png");
   const auto fewer = held_out(open_dataset(root(), "train"), 12, false);
   std::set<std::string> common;
@@ -434,7 +434,7 @@ TEST_F(DatasetTest, HeldOutImagesFollowFromTheirNames) {
   EXPECT_THROW(held_out(whole, 0, true), Error);
 }
 
-// No count would be valid, so the message does not ask for another count.
+// No count is valid for this dataset, so the message does not ask for another count.
 TEST_F(DatasetTest, ClassesOfOneImageHoldNoneOut) {
   classes("train", {"cat", "dog"}, 1, 0);
   try {

@@ -86,7 +86,8 @@ std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64
                       most);
   }
 
-  // XXH64 is a fixed specification and, unlike FNV, mixes short names well.
+  // XXH64 is a fixed specification, so the selection is the same in every program version. Unlike FNV, XXH64 also mixes
+  // short names well.
   std::vector<std::pair<std::uint64_t, std::int64_t>> order(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i) {
     const std::string name = set->name(i);

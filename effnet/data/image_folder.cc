@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Hidden files are not reported unless they may be missed: folders and images.
+// Hidden entries are reported only if a user may miss them: folders and images.
 bool is_worth_reporting(const FolderEntry& entry) {
   return !entry.is_hidden() || entry.is_folder() || is_image_name(entry.name);
 }

@@ -97,7 +97,8 @@ TEST_F(ImageFolder, ExactNameHasPriorityOverSimilarName) {
   for (const char* name : {"A", "B", "C", "a"}) touch(std::string(name) + "/a.jpg");
   EXPECT_EQ(found(read_class_folders(root(), letters, {})),
             (Rows{{"A/a.jpg", 0}, {"B/a.jpg", 1}, {"C/a.jpg", 2}, {"a/a.jpg", 3}}));
-  fs::rename(root() / "C", root() / "b");  // as many folders as classes, but b is only similar to B, which has a folder
+  // There are as many folders as classes, but b is similar only to the class B, which has its own folder.
+  fs::rename(root() / "C", root() / "b");
   EXPECT_THAT(error(letters), HasSubstr("/b: this folder's name is ambiguous among the classes of the model (got 'b' "
                                         "and 'B', expected one folder for class 1, 'B')"));
   fs::remove_all(root() / "B");

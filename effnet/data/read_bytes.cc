@@ -5,8 +5,8 @@
 #include "effnet/data/sources.h"
 
 namespace effnet::data {
-// Opens the file for each read. That takes 10 us, little beside the milliseconds of decoding, and even a thousand
-// shards need no open file descriptors.
+// Opens the file for each read. Opening takes 10 us, which is little beside the milliseconds of decoding, and no file
+// descriptors stay open, even for a thousand shards.
 std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::int64_t offset, std::int64_t size) {
   const OpenFile file(path);
   if (!file.is_regular()) throw input_error("not a regular file");
