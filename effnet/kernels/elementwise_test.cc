@@ -1,4 +1,4 @@
-// Pools, maps, sums and row scaling of every usable instruction set against the reference.
+// Compares pools, maps, sums and row scaling of every usable instruction set with the reference.
 #include <gtest/gtest.h>
 
 #include "effnet/kernels/test_support.h"
@@ -17,7 +17,7 @@ class ElementwiseTest : public InstructionSetTest {
 };
 
 struct Window {
-  std::int64_t kernel, stride, before;  // before: padding at the top and at the left
+  std::int64_t kernel, stride, before;  // before: padding above and to the left of the image
 };
 constexpr Window kWindows[] = {{2, 2, 0}, {3, 1, 1}, {3, 2, 0}, {3, 2, 1}, {5, 1, 2},
                                {5, 2, 1}, {7, 7, 3}, {1, 1, 0}, {1, 2, 0}};
@@ -84,8 +84,8 @@ TEST_P(ElementwiseTest, AveragePool) {
     args.in = absolute.data();
     args.out = norms.data();
     reference::average_pool(args);
-    // Dividing, or multiplying by a rounded reciprocal, has at most two roundings; tolerance() allows them beyond the
-    // sum.
+    // A division, or a multiplication by a rounded reciprocal, has at most two roundings. tolerance() allows two
+    // roundings more than the sum has.
     EXPECT_TRUE(agree(got, expected, norms, Function::clamp, args.kernel * args.kernel)) << text;
   });
 }
@@ -142,7 +142,7 @@ void for_each_map(Test test) {
   }
 }
 
-// run and run_reference take MapArgs.
+// run and run_reference are called with MapArgs.
 template <class Run, class Reference>
 void expect_map_agrees(const MapShape& shape, Operands& operands, Function function, Run run, Reference run_reference) {
   const Map got(shape, operands), expected = got;
@@ -178,7 +178,7 @@ TEST_P(ElementwiseTest, Sigmoid) {
   });
 }
 
-// Each function for 64 values of each sign and exponent, and for the extremes.
+// Tests each function with 64 values per sign and exponent, and with kExtremes.
 TEST_P(ElementwiseTest, FunctionsOverAllFloats) {
   std::vector<float> values(std::begin(kExtremes), std::end(kExtremes));
   for (std::uint32_t top = 0; top < 512; ++top) {

@@ -1,5 +1,5 @@
-// Every training kernel of every usable instruction set against its reference, within the error bound that the
-// reference computes.
+// Compares every training kernel of every usable instruction set with its reference. The difference must be within the
+// error bound that the reference computes.
 #include "effnet/kernels/training.h"
 
 #include <gtest/gtest.h>
@@ -77,7 +77,8 @@ TEST_P(TrainingTest, Moments) {
   }
 }
 
-// A mean of about 1000 standard deviations does not reduce the precision, because the pivot is close to the mean.
+// A mean that is about 1000 times the standard deviation does not reduce the precision, because the pivot is close to
+// the mean.
 TEST_P(TrainingTest, MomentsKeepPrecisionWithALargeMean) {
   constexpr std::int64_t kCount = 196;
   const Floats y = random(kCount * kBlock);
@@ -93,7 +94,8 @@ TEST_P(TrainingTest, MomentsKeepPrecisionWithALargeMean) {
       variance += (y[p * kBlock + lane] - mean) * (y[p * kBlock + lane] - mean) / double{kCount};
     }
     const double sum = moments[kBlock + lane] / double{kCount};
-    // The deviations from the pivot are at most 2, so the squares are at most 4; their sum has 196 roundings.
+    // The deviations from the pivot are at most 2, so the squares are at most 4. A sum of 196 squares has 196
+    // roundings.
     EXPECT_NEAR(moments[2 * kBlock + lane] / double{kCount} - sum * sum, variance, 2 * 4 * kCount * 0x1p-24);
   }
 }
