@@ -66,7 +66,7 @@ TEST(DataCheck, ListsAllFindings) {
   }
 }
 
-TEST(DataCheck, ClassFoldersWithoutSplits) {
+TEST(DataCheck, ChecksClassFoldersWithoutSplits) {
   const testing_sets::Folder folder;
   folder.write("cat/a.png", png(1));
   folder.write("dog/a.png", png(2));
@@ -76,7 +76,7 @@ TEST(DataCheck, ClassFoldersWithoutSplits) {
   EXPECT_TRUE(report.missing.empty());
 }
 
-TEST(DataCheck, ShardsAndCifar) {
+TEST(DataCheck, ChecksShardsAndCifar) {
   const testing_sets::Folder folder;
   folder.write("train-0.tar",
                testing_sets::tar({{"a.png", png(1)}, {"a.cls", "0"}, {"b.png", png(2)}, {"b.cls", "1"}}));
@@ -110,7 +110,7 @@ TEST(DataCheck, RejectsNamesThatAModelFileCannotStore) {
   }
 }
 
-TEST(DataCheck, UnusableFolders) {
+TEST(DataCheck, UnusableFoldersAreErrors) {
   const testing_sets::Folder folder;
   EXPECT_THROW(check(folder), Error);
   folder.write("train/cat/a.png", png(1));

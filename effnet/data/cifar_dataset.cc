@@ -91,8 +91,8 @@ class CifarDataset final : public Dataset {
 
 std::unique_ptr<Dataset> open_cifar(const fs::path& root, const std::vector<fs::path>& files, const ClassNames& names) {
   if (names.classes != 0 && names.classes != static_cast<std::int64_t>(kClasses.size())) {
-    throw input_error("{}: wrong number of classes (got CIFAR-10's {}, expected {})", root.string(), kClasses.size(),
-                      names.classes);
+    throw input_error("{}: wrong number of classes (got the {} classes of CIFAR-10, expected {})", root.string(),
+                      kClasses.size(), names.classes);
   }
   return std::make_unique<CifarDataset>(root, files);
 }

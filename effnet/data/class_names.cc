@@ -196,8 +196,8 @@ ExtraNames read_class_file(const fs::path& file, std::int64_t classes) {
       if (name.empty()) continue;
       const auto [where, added] = names.emplace(name, index);
       if (!added && where->second != index) {
-        throw input_error("{}:{}: {} names two classes (got {} and {}, expected one)", file.string(), number,
-                          in_quotes(name), where->second, index);
+        throw input_error("{}:{}: {} is the name of two classes (got {} and {}, expected one class index)",
+                          file.string(), number, in_quotes(name), where->second, index);
       }
     }
   }
@@ -209,9 +209,10 @@ ClassAssignment match_folders(const std::vector<fs::path>& folders, const ClassN
   const std::vector<std::string> folder_names = names_of(folders);
   if (!extra.empty() &&
       std::none_of(folder_names.begin(), folder_names.end(), [&](const auto& name) { return extra.contains(name); })) {
-    throw input_error("the class file contains no folder's name (got {}, expected {}, ...)",
-                      in_quotes(extra.begin()->first), in_quotes(folder_names.front()))
-        .with_hint("its lines are 'index<TAB>name', or one name per line");
+    throw input_error(
+        "the class file contains no folder's name (got names such as {}, expected folder names such as {})",
+        in_quotes(extra.begin()->first), in_quotes(folder_names.front()))
+        .with_hint("write lines 'index<TAB>name' into the class file, or one name per line");
   }
   Matches found;
   for (const std::string& name : folder_names) found.push_back(lookup.exact(name));
@@ -252,14 +253,14 @@ ClassAssignment match_labels(const LabelList& list, const ClassNames& names, con
         std::mismatch(by_name.classes.begin(), by_name.classes.end(), by_index.classes.begin()).first -
         by_name.classes.begin());
     throw input_error(
-        "{}: the labels can be class names or class indices (got {}, which is class {} as a name and class {} as an "
-        "index)",
+        "{}: ambiguous labels: they could be class names or class indices (got {}, which is class {} as a name and "
+        "class {} as an index)",
         list.where(at), in_quotes(labels[at]), by_name.classes[at], by_index.classes[at])
         .with_hint(list.hint);
   }
   if (names_fit) return by_name;
   if (indices_fit) return by_index;
-  const std::string index_words = fmt::format("only indices below {}", names.classes);
+  const std::string index_words = fmt::format("only class indices below {}", names.classes);
   const std::string name_words = fmt::format("only class names of {}", names.owner);
   // If the kind is unknown, the message shows the label at which the second of the two interpretations (names, indices)
   // fails.
@@ -275,7 +276,7 @@ void check_class_names(const std::vector<std::string>& names, std::string_view s
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   for (const std::string& name : names) {
     if (!is_utf8(name)) {
-      throw input_error("{}: {} is not UTF-8 (got {}, expected text, like a model's labels)", source, what,
+      throw input_error("{}: {} is not UTF-8 (got {}, expected UTF-8 text, as a model file needs it)", source, what,
                         in_quotes(name))
           .with_hint(
               fmt::format("rename it: mv ${} NEW; to convert all names in a folder from Western European: convmv -f "
@@ -283,8 +284,8 @@ void check_class_names(const std::vector<std::string>& names, std::string_view s
                           in_quotes(name)));
     }
     if (std::any_of(name.begin(), name.end(), is_control))
-      throw input_error("{}: {} has a control character (got {}, expected text, like a model's labels)", source, what,
-                        in_quotes(name))
+      throw input_error("{}: {} has a control character (got {}, expected printable text, as a model file needs it)",
+                        source, what, in_quotes(name))
           .with_hint(fmt::format("rename it: mv ${} NEW", in_quotes(name)));
     if (trimmed(name).empty())
       throw input_error("{}: {} is empty or blank (got {}, expected a class name)", source, what, in_quotes(name));

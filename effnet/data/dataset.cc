@@ -90,7 +90,7 @@ std::unique_ptr<Dataset> open_layout(const fs::path& folder, const Layout& layou
 
 ClassNames as_training_classes(ClassNames names) {
   names.owner = "train/";
-  names.hint = "give the folders the names of those in train/";
+  names.hint = "give the class folders the same names as in train/";
   names.by_index = false;
   return names;
 }
@@ -165,7 +165,7 @@ std::string split_name(const fs::path& folder, std::string_view split) {
   if (found.size() > 1) {
     throw input_error("{}: the validation split exists twice (got {} and {}, expected one of them)", folder.string(),
                       found[0], found[1])
-        .with_hint(fmt::format("move {} away", (folder / found[1]).string()));
+        .with_hint(fmt::format("keep only one of them: move {} to another folder", (folder / found[1]).string()));
   }
   return found.empty() ? std::string(split) : found[0];
 }

@@ -57,7 +57,7 @@ vision::Image pixels(const Dataset& set, std::int64_t index) {
   return vision::decode(std::get<std::vector<std::byte>>(content));
 }
 
-TEST_F(DatasetTest, ClassFoldersInSortedOrder) {
+TEST_F(DatasetTest, ReadsClassFoldersInSortedOrder) {
   write("train/dog/sub/b.png", png(1));
   write("train/cat/a.png", png(2));
   write("train/cat/notes.txt", "x");
@@ -89,7 +89,7 @@ TEST_F(DatasetTest, ClassesFollowTheGivenNames) {
   EXPECT_THAT(error("train", names), HasSubstr("not a class of the model"));
 }
 
-TEST_F(DatasetTest, ErrorsOfClassFolders) {
+TEST_F(DatasetTest, ErrorsOfClassFoldersSayWhatIsMissing) {
   EXPECT_THAT(error("train"), HasSubstr("not a dataset folder"));
   write("cat/a.png", png(1));
   write("dog/a.png", png(1));
@@ -119,7 +119,7 @@ TEST_F(DatasetTest, MissingImageIsAnInputError) {
   }
 }
 
-TEST_F(DatasetTest, ShardsWithNumbers) {
+TEST_F(DatasetTest, NumbersInShardsAreClassIndices) {
   write("train-0.tar", tar({{"a.jpg", "AAA"},
                             {"a.cls", "1"},
                             {"dir/b.c.jpg", "not the sample: there is dir/b.PNG"},
@@ -132,17 +132,17 @@ TEST_F(DatasetTest, ShardsWithNumbers) {
   EXPECT_THAT(set->classes(), ElementsAre("0", "1", "2", "3"));
   EXPECT_EQ(rows(*set), (Rows{{"train-0.tar:a.jpg", 1}, {"train-0.tar:dir/b.PNG", 0}, {"train-1.tar:a.webp", 3}}));
   EXPECT_EQ(pixels(*set, 1), testing_sets::noise(5));
-  EXPECT_THAT(skipped(*set),
-              ElementsAre("train-0.tar:dir/b.c.jpg: a second image with the same key",
-                          "train-0.tar:c.jpg: no .cls file for it", "train-0.tar:d.json: not an image by its name"));
+  EXPECT_THAT(skipped(*set), ElementsAre("train-0.tar:dir/b.c.jpg: a second image with the same key",
+                                         "train-0.tar:c.jpg: no .cls file for this image",
+                                         "train-0.tar:d.json: not an image by its name"));
 
   write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "2"}}));
   EXPECT_EQ(open_validation(root())->classes().size(), 4U);
   write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "4"}}));
-  EXPECT_THAT(error("val"), HasSubstr("x.tar:a.jpg: unknown class (got '4', expected only indices below 4"));
+  EXPECT_THAT(error("val"), HasSubstr("x.tar:a.jpg: unknown class (got '4', expected only class indices below 4"));
 }
 
-TEST_F(DatasetTest, ShardsWithNames) {
+TEST_F(DatasetTest, NamesInShardsAreClassNames) {
   write("train/s.tar", tar({{"a.jpg", "A"}, {"a.cls", "dog"}, {"b.jpg", "B"}, {"b.cls", "cat"}}));
   EXPECT_EQ(rows(*open_dataset(root(), "train")), (Rows{{"train/s.tar:a.jpg", 1}, {"train/s.tar:b.jpg", 0}}));
   write("classes.txt", "dog\ncow\ncat\n");
@@ -156,7 +156,7 @@ TEST_F(DatasetTest, ShardsWithNames) {
   EXPECT_THAT(error("train", {1, {"dog"}, {}}), HasSubstr("unknown class"));
 }
 
-TEST_F(DatasetTest, RepeatedLabelInAShard) {
+TEST_F(DatasetTest, RepeatedKeyInAShardNeedsTheSameLabel) {
   const auto shard = [&](const std::string& second) {
     return tar({{"a.jpg", "A"}, {"a.cls", "0"}, {"b.jpg", "B"}, {"b.cls", "1"}, {"a.jpg", "C"}, {"a.cls", second}});
   };
@@ -171,7 +171,7 @@ TEST_F(DatasetTest, ConcatenatedArchivesAreOneShard) {
   EXPECT_EQ(rows(*open_dataset(root(), "train")), (Rows{{"train/s.tar:a.jpg", 0}, {"train/s.tar:b.jpg", 1}}));
 }
 
-TEST_F(DatasetTest, ShardImagesWithDotsInTheirNames) {
+TEST_F(DatasetTest, ShardImagesMayHaveDotsInTheirNames) {
   write("train/s.tar", tar({{"IMG.2024.01.jpg", "A"},
                             {"IMG.2024.01.cls", "0"},
                             {"IMG.2024.02.jpg", "B"},
@@ -226,7 +226,7 @@ TEST_F(DatasetTest, AllLabelsOfShardsAreNamesOrAllAreIndices) {
   labels({"1", "2", "3"});
   EXPECT_THAT(read(), ElementsAre(0, 1, 2));
   labels({"1", "2"});
-  EXPECT_THAT(error("train"), HasSubstr("class names or class indices"));
+  EXPECT_THAT(error("train"), HasSubstr("ambiguous labels: they could be class names or class indices"));
   write("classes.txt", "caf\xe9\nb\n");
   EXPECT_THAT(error("train"), HasSubstr("classes.txt:1: the line is not valid text (got 'caf\\xe9', expected UTF-8)"));
   fs::remove(root() / "classes.txt");
@@ -375,7 +375,7 @@ std::string cifar_records(const std::vector<int>& labels) {
   return records;
 }
 
-TEST_F(DatasetTest, CifarBinaries) {
+TEST_F(DatasetTest, ReadsCifarBinaries) {
   write("cifar-10-batches-bin/data_batch_1.bin", cifar_records({3, 9}));
   write("cifar-10-batches-bin/data_batch_2.bin", cifar_records({0}));
   write("cifar-10-batches-bin/test_batch.bin", cifar_records({1, 2}));
@@ -435,7 +435,7 @@ TEST_F(DatasetTest, HeldOutImagesFollowFromTheirNames) {
 }
 
 // No count is valid for this dataset, so the message does not ask for another count.
-TEST_F(DatasetTest, ClassesOfOneImageHoldNoneOut) {
+TEST_F(DatasetTest, HoldingOutFailsIfEveryClassHasOneImage) {
   classes("train", {"cat", "dog"}, 1, 0);
   try {
     held_out(open_dataset(root(), "train"), 1, false);

@@ -49,8 +49,8 @@ bool ImageWalk::enter(const FileId& id, const fs::path& folder) { return read_.e
 void ImageWalk::add_class(const fs::path& folder, std::int64_t class_index, ImageSet& set) {
   const FileId id = with_parents(folder).front();
   if (!enter(id, folder)) {
-    throw input_error("{}: the same folder as {} (got a link to it, expected the images of one class)", folder.string(),
-                      read_.at(id))
+    throw input_error("{}: the same folder as {} (got a link to it, expected a folder of its own for each class)",
+                      folder.string(), read_.at(id))
         .with_hint("remove the link");
   }
   add_images(folder, class_index, set);

@@ -97,7 +97,7 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
   LabelList list{.labels = {},
                  .kind = kind,
                  .source = csv.string(),
-                 .hint = "add a first line 'file,index' or 'file,name'",
+                 .hint = "state the kind of the labels: add a first line 'file,index' or 'file,name'",
                  .where = where};
   for (const Row& row : rows) list.labels.push_back(row.label);
   ClassAssignment assignment = match_labels(list, names, extra);

@@ -18,8 +18,8 @@ using CorruptImages = std::map<std::int64_t, std::string>;  // index -> why
 
 void check_options(const Dataset& set, const LoaderOptions& options, Size size) {
   if (options.world < 1 || options.rank < 0 || options.rank >= options.world)
-    throw usage_error("loader: rank out of range (got {} of {}, expected 0 to {})", options.rank, options.world,
-                      options.world - 1);
+    throw usage_error("loader: rank out of range (got rank {} of {} processes, expected 0 to {})", options.rank,
+                      options.world, options.world - 1);
   if (options.batch < 1) throw usage_error("loader: batch out of range (got {}, expected at least 1)", options.batch);
   if (options.workers < 0 || options.workers > 1024)
     throw usage_error("loader: number of workers out of range (got {}, expected 0 to 1024)", options.workers);
@@ -262,8 +262,8 @@ struct TrainingLoader::Impl {
     global = std::min(options.batch, n);
     if (global < options.world) {
       throw usage_error(
-          "loader: the batch is smaller than the number of processes (got {} of {} images, expected at "
-          "least {})",
+          "loader: the batch is smaller than the number of processes (got a batch of {} from {} images, expected at "
+          "least {} of both)",
           options.batch, n, options.world);
     }
     batches = n / global;

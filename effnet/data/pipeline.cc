@@ -125,8 +125,8 @@ Pipeline::Pipeline(int workers, std::int64_t ahead, Begin begin)
     for (int i = 0; i < workers; ++i) impl_->threads.emplace_back([impl = impl_.get()] { impl->thread_body(); });
   } catch (const std::system_error& error) {
     impl_->stop();
-    throw environment_error("cannot start a loader thread (got {} of {}: {})", impl_->threads.size(), workers,
-                            error.what());
+    throw environment_error("cannot start a loader thread (got {} threads, expected {}: {})", impl_->threads.size(),
+                            workers, error.what());
   }
 }
 

@@ -12,7 +12,7 @@ std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::int64_
   if (!file.is_regular()) throw input_error("not a regular file");
   const std::int64_t length = file.size();
   if (offset < 0 || offset > length || size > length - offset)
-    throw input_error("the file is too short (got {} bytes, expected {} at offset {})", length, size, offset);
+    throw input_error("the file is too short (got {} bytes, expected {} bytes at offset {})", length, size, offset);
   if (size < 0) size = length - offset;
   if (size > kMaxImageBytes)
     throw input_error("the file is too large for an image (got {} bytes, expected at most {})", size, kMaxImageBytes);

@@ -100,7 +100,7 @@ class ShardReader {
       const bool uses_key = stem != key && !labels_.contains(stem);
       const auto label = labels_.find(uses_key ? key : stem);
       if (label == labels_.end()) {
-        skip(row.member, "no .cls file for it");
+        skip(row.member, "no .cls file for this image");
       } else if ((uses_key && stems_.contains(key)) || !used_labels_.insert(label->first).second) {
         skip(row.member, "a second image with the same key");
       } else {
@@ -143,7 +143,7 @@ class ShardReader {
       if (!added && first->second != label) {
         throw input_error("{}: two labels for one key (got {} and {}, expected one)", member.name,
                           in_quotes(first->second), in_quotes(label))
-            .with_hint("keys must be unique: two folders in one shard need names such as a/0.jpg and b/0.jpg");
+            .with_hint("keys must be unique in a shard: give images of two folders names such as a/0.jpg and b/0.jpg");
       }
     } else {
       others_.push_back(std::move(member.name));
@@ -179,7 +179,8 @@ std::vector<std::string> read_classes(const fs::path& file) {
   }
   check_class_names(classes, file.string(), "a line");
   if (std::set<std::string>(classes.begin(), classes.end()).size() != classes.size())
-    throw input_error("{}: duplicate class name (expected {} different names)", file.string(), classes.size());
+    throw input_error("{}: duplicate class name (got {} names, expected each name only once)", file.string(),
+                      classes.size());
   return classes;
 }
 

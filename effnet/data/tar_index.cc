@@ -48,8 +48,10 @@ TarMember member(archive* reader, archive_entry* entry, std::int64_t archive_byt
   }
   if (result.offset < 0 || result.size < 0 || result.offset > archive_bytes ||
       result.size > archive_bytes - result.offset) {
-    throw input_error("corrupt tar archive: {} extends beyond the end (got {} bytes at {}, expected at most {} in all)",
-                      in_quotes(result.name), result.size, result.offset, archive_bytes);
+    throw input_error(
+        "corrupt tar archive: {} extends beyond the archive's end (got {} bytes at offset {}, expected an end within "
+        "{} bytes)",
+        in_quotes(result.name), result.size, result.offset, archive_bytes);
   }
   return result;
 }

@@ -52,7 +52,7 @@ void for_each_pool_row(Operands& operands, Test test) {
   }
 }
 
-TEST_P(ElementwiseTest, MaxPool) {
+TEST_P(ElementwiseTest, MaxPoolAgreesWithReference) {
   for_each_pool_row(operands, [&](PoolArgs args, const Floats& in, const std::string& text) {
     for (const bool with_nan : {false, true}) {
       const Floats image = in;
@@ -72,7 +72,7 @@ TEST_P(ElementwiseTest, MaxPool) {
   });
 }
 
-TEST_P(ElementwiseTest, AveragePool) {
+TEST_P(ElementwiseTest, AveragePoolAgreesWithReference) {
   for_each_pool_row(operands, [&](PoolArgs args, const Floats& in, const std::string& text) {
     const Floats got(args.out_w * kBlock, 1), expected = got, norms = got;
     const Floats absolute = in;
@@ -162,7 +162,7 @@ void expect_map_agrees(const MapShape& shape, Operands& operands, Function funct
                      shape.misaligned, shape.range.low, shape.range.high);
 }
 
-TEST_P(ElementwiseTest, Map) {
+TEST_P(ElementwiseTest, MapAgreesWithReference) {
   for (const Epilogue epilogue : kAllEpilogues) {
     SCOPED_TRACE(name(epilogue));
     for_each_map([&](const MapShape& shape) {
@@ -172,14 +172,14 @@ TEST_P(ElementwiseTest, Map) {
   }
 }
 
-TEST_P(ElementwiseTest, Sigmoid) {
+TEST_P(ElementwiseTest, SigmoidAgreesWithReference) {
   for_each_map([&](const MapShape& shape) {
     expect_map_agrees(shape, operands, Function::sigmoid, set().sigmoid, reference::map_sigmoid);
   });
 }
 
 // Tests each function with 64 values per sign and exponent, and with kExtremes.
-TEST_P(ElementwiseTest, FunctionsOverAllFloats) {
+TEST_P(ElementwiseTest, FunctionsAgreeWithReferenceOverAllFloats) {
   std::vector<float> values(std::begin(kExtremes), std::end(kExtremes));
   for (std::uint32_t top = 0; top < 512; ++top) {
     for (std::uint32_t i = 0; i < 64; ++i)
@@ -217,7 +217,7 @@ TEST_P(ElementwiseTest, SumKeepsTheOrderOfPixels) {
   }
 }
 
-TEST_P(ElementwiseTest, ScaleRows) {
+TEST_P(ElementwiseTest, ScaleRowsEqualsReference) {
   for (std::int64_t lanes = 8; lanes <= set().tile; lanes += 8) {
     for (std::int64_t depth = 1; depth <= 40; ++depth) {
       const Floats from = filled(depth * lanes, 0), scale = filled(depth, 1), got(depth * lanes), expected = got;

@@ -7,7 +7,7 @@ namespace effnet::kernels {
 namespace {
 
 enum class Residual { none, separate, in_place };
-constexpr const char* kResidualNames[] = {"none", "separate", "in index_of"};
+constexpr const char* kResidualNames[] = {"none", "separate", "in place"};
 
 struct Depth {
   std::int64_t segments, depth, last_depth;

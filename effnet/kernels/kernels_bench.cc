@@ -40,7 +40,7 @@ struct Shape {
 
 std::vector<Shape> read_shapes(const std::string& path, const std::string& filter) {
   std::ifstream file(path);
-  if (!file) throw environment_error("cannot read the shapes (got {}, expected bench/shapes.txt)", path);
+  if (!file) throw environment_error("cannot read the list of shapes (got {}, expected a readable file)", path);
   std::vector<Shape> shapes;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#' || line.find(filter) == std::string::npos) continue;

@@ -265,7 +265,8 @@ TEST_P(WinogradTest, NanReachesExactlyTheDependentOutputs) {
       // In each direction, an outer row or column of a tile (0 or 3) enters one position, an inner one (1 or 2) enters
       // three. A pixel is in an outer column of one tile and in an inner column of the next tile: 1 + 3 = 4 positions.
       // Pixel 0 is only in an inner column of one tile: 3 positions.
-      EXPECT_EQ(nan_count, (row == 0 || row == 3 ? 1 : 3) * (pixel == 0 ? 3 : 4)) << row << ", " << pixel;
+      EXPECT_EQ(nan_count, (row == 0 || row == 3 ? 1 : 3) * (pixel == 0 ? 3 : 4))
+          << "row " << row << ", pixel " << pixel;
     }
   }
 
