@@ -28,8 +28,8 @@ struct ImageCheck {
   std::string why;  // why the image is corrupt; empty if it is not
 };
 
-// XXH3 with 128 bits: among a billion different images two have the same hash with a probability of 1e-21. The width is
-// the seed, so that 2x3 and 3x2 pixels with the same bytes differ.
+// XXH3 with 128 bits: the probability that two of a billion different images have the same hash is 1e-21. The seed is
+// the width, so that images of 2x3 and 3x2 pixels with the same bytes have different hashes.
 Hash hash_of(const vision::Image& image) {
   const XXH128_hash_t hash =
       XXH3_128bits_withSeed(image.rgb.data(), image.rgb.size(), static_cast<std::uint64_t>(image.w));
@@ -193,7 +193,7 @@ DataReport check_data(const fs::path& folder, ThreadPool& pool,
 }
 
 void check_classes_of_splits(const fs::path& folder) {
-  if (has_split(folder, "train")) open_validation(folder);  // compares its classes with those of train/
+  if (has_split(folder, "train")) open_validation(folder);  // throws if a class is not in train/
 }
 
 }  // namespace effnet::data

@@ -27,7 +27,7 @@ struct DataReport {
   };
   struct Turned {
     std::string name;
-    int orientation = 1;  // EXIF's, 2 to 8; effnet applies it, other programs may not
+    int orientation = 1;  // EXIF's number, 2 to 8; effnet applies it, other programs may not
   };
 
   std::vector<std::string> splits;  // those of train, val and test that exist; "." for class folders in DIR itself
@@ -37,7 +37,7 @@ struct DataReport {
   std::vector<Duplicates> duplicates;  // sorted by their first name
   std::vector<Turned> turned;
   std::vector<SkippedFile> skipped;                          // files without an image extension, ...
-  std::vector<std::pair<std::string, std::string>> missing;  // class, and split that has no image of it
+  std::vector<std::pair<std::string, std::string>> missing;  // a class, and a split without an image of it
 };
 
 // `images_done(done, total)` is called from any thread, but never by two threads at once. If it throws, the check ends
@@ -45,8 +45,8 @@ struct DataReport {
 DataReport check_data(const std::filesystem::path& folder, ThreadPool& pool,
                       const std::function<void(std::int64_t, std::int64_t)>& images_done);
 
-// Throws the Error(input) with which training on `folder` would stop: val/ or test/ has images of a class that train/
-// does not have. Nothing is decoded.
+// Throws the Error(input) that training on `folder` would throw if val/ (or test/, if there is no val/) has images of a
+// class that train/ does not have. Decodes no image.
 void check_classes_of_splits(const std::filesystem::path& folder);
 
 }  // namespace effnet::data

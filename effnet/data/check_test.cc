@@ -35,7 +35,7 @@ TEST(DataCheck, ListsAllFindings) {
   folder.write("train/dog/turned.jpg", golden("jpeg_turn6.jpg"));
   folder.write("train/dog/upright.jpg", golden("jpeg_turn1.jpg"));
   folder.write("train/dog/b.png", png(2));               // equals train/cat/b.png: two labels for one image
-  folder.write("train/dog/wide.png", png(2, {10, 12}));  // the same bytes with other dimensions
+  folder.write("train/dog/wide.png", png(2, {10, 12}));  // the bytes of b.png, with width and height swapped
   folder.write("train/readme.txt", "x");
   folder.write("train/cat/readme.txt", "x");
   folder.write("val/dog/c.png", png(4));  // equals train/dog/a.png: a leak
@@ -66,7 +66,7 @@ TEST(DataCheck, ListsAllFindings) {
   }
 }
 
-TEST(DataCheck, ClassFoldersWithoutSplits) {
+TEST(DataCheck, ChecksClassFoldersWithoutSplits) {
   const testing_sets::Folder folder;
   folder.write("cat/a.png", png(1));
   folder.write("dog/a.png", png(2));
@@ -76,7 +76,7 @@ TEST(DataCheck, ClassFoldersWithoutSplits) {
   EXPECT_TRUE(report.missing.empty());
 }
 
-TEST(DataCheck, ShardsAndCifar) {
+TEST(DataCheck, ChecksShardsAndCifar) {
   const testing_sets::Folder folder;
   folder.write("train-0.tar",
                testing_sets::tar({{"a.png", png(1)}, {"a.cls", "0"}, {"b.png", png(2)}, {"b.cls", "1"}}));
@@ -110,7 +110,7 @@ TEST(DataCheck, RejectsNamesThatAModelFileCannotStore) {
   }
 }
 
-TEST(DataCheck, UnusableFolders) {
+TEST(DataCheck, UnusableFoldersAreErrors) {
   const testing_sets::Folder folder;
   EXPECT_THROW(check(folder), Error);
   folder.write("train/cat/a.png", png(1));

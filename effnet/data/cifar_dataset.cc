@@ -69,7 +69,7 @@ class CifarDataset final : public Dataset {
   struct File {
     std::string name;
     std::unique_ptr<MappedFile> map;
-    std::int64_t first = 0;  // index of its first record
+    std::int64_t first = 0;  // index in the dataset of the file's first record
   };
   const File& file_of(std::int64_t index) const {
     EFFNET_CHECK(index >= 0 && index < size_);
@@ -91,8 +91,8 @@ class CifarDataset final : public Dataset {
 
 std::unique_ptr<Dataset> open_cifar(const fs::path& root, const std::vector<fs::path>& files, const ClassNames& names) {
   if (names.classes != 0 && names.classes != static_cast<std::int64_t>(kClasses.size())) {
-    throw input_error("{}: wrong number of classes (got CIFAR-10's {}, expected {})", root.string(), kClasses.size(),
-                      names.classes);
+    throw input_error("{}: wrong number of classes (got the {} classes of CIFAR-10, expected {})", root.string(),
+                      kClasses.size(), names.classes);
   }
   return std::make_unique<CifarDataset>(root, files);
 }

@@ -50,7 +50,8 @@ class Lookup {
 
   bool has_names() const { return !extra_.empty() || !ids_.empty() || !labels_.empty(); }
 
-  // Returns nothing for a label of two classes (ImageNet has two cranes): an error is better than a guess.
+  // Returns an empty optional if two classes have this label (ImageNet has two classes "crane"), because a guess could
+  // be wrong.
   std::optional<std::int64_t> exact(const std::string& name) const {
     if (const auto found = extra_.find(name); found != extra_.end()) return found->second;
     if (const auto found = ids_.find(name); found != ids_.end()) return found->second;
@@ -70,7 +71,7 @@ class Lookup {
  private:
   const ExtraNames& extra_;
   std::map<std::string, std::int64_t> ids_;
-  std::map<std::string, std::set<std::int64_t>> labels_, similar_;  // by label; by normalised label or id
+  std::map<std::string, std::set<std::int64_t>> labels_, similar_;  // key: the label; the normalised label or id
 };
 
 std::string name_of(const fs::path& folder) { return folder.filename().string(); }
@@ -131,7 +132,7 @@ void add_similar(const std::vector<fs::path>& folders, const ClassNames& names, 
   }
 }
 
-// Interprets all names as class indices. Returns nothing if one is not an index, or if two are equal.
+// Interprets all names as class indices. Returns an empty optional if one is not an index, or if two are equal.
 std::optional<ClassAssignment> as_indices(const std::vector<fs::path>& folders, std::int64_t classes) {
   ClassAssignment assignment;
   for (const fs::path& folder : folders) {
@@ -195,8 +196,8 @@ ExtraNames read_class_file(const fs::path& file, std::int64_t classes) {
       if (name.empty()) continue;
       const auto [where, added] = names.emplace(name, index);
       if (!added && where->second != index) {
-        throw input_error("{}:{}: {} names two classes (got {} and {}, expected one)", file.string(), number,
-                          in_quotes(name), where->second, index);
+        throw input_error("{}:{}: {} is the name of two classes (got {} and {}, expected one class index)",
+                          file.string(), number, in_quotes(name), where->second, index);
       }
     }
   }
@@ -208,9 +209,10 @@ ClassAssignment match_folders(const std::vector<fs::path>& folders, const ClassN
   const std::vector<std::string> folder_names = names_of(folders);
   if (!extra.empty() &&
       std::none_of(folder_names.begin(), folder_names.end(), [&](const auto& name) { return extra.contains(name); })) {
-    throw input_error("the class file contains no folder's name (got {}, expected {}, ...)",
-                      in_quotes(extra.begin()->first), in_quotes(folder_names.front()))
-        .with_hint("its lines are 'index<TAB>name', or one name per line");
+    throw input_error(
+        "the class file contains no folder's name (got names such as {}, expected folder names such as {})",
+        in_quotes(extra.begin()->first), in_quotes(folder_names.front()))
+        .with_hint("write lines 'index<TAB>name' into the class file, or one name per line");
   }
   Matches found;
   for (const std::string& name : folder_names) found.push_back(lookup.exact(name));
@@ -228,7 +230,8 @@ ClassAssignment match_labels(const LabelList& list, const ClassNames& names, con
   const std::vector<std::string>& labels = list.labels;
   const Lookup lookup(names, extra);
   ClassAssignment by_name, by_index;
-  std::size_t unnamed = labels.size(), no_index = labels.size();  // the first label that is not a name, not an index
+  // Positions of the first label that is not a class name, and of the first label that is not a class index.
+  std::size_t unnamed = labels.size(), no_index = labels.size();
   for (std::size_t i = 0; i < labels.size(); ++i) {
     std::optional<std::int64_t> index = lookup.exact(labels[i]);
     if (!index) {
@@ -250,16 +253,17 @@ ClassAssignment match_labels(const LabelList& list, const ClassNames& names, con
         std::mismatch(by_name.classes.begin(), by_name.classes.end(), by_index.classes.begin()).first -
         by_name.classes.begin());
     throw input_error(
-        "{}: the labels can be class names or class indices (got {}, which is class {} as a name and class {} as an "
-        "index)",
+        "{}: ambiguous labels: they could be class names or class indices (got {}, which is class {} as a name and "
+        "class {} as an index)",
         list.where(at), in_quotes(labels[at]), by_name.classes[at], by_index.classes[at])
         .with_hint(list.hint);
   }
   if (names_fit) return by_name;
   if (indices_fit) return by_index;
-  const std::string index_words = fmt::format("only indices below {}", names.classes);
+  const std::string index_words = fmt::format("only class indices below {}", names.classes);
   const std::string name_words = fmt::format("only class names of {}", names.owner);
-  // The error is for the interpretation that fits the most labels before its first failure.
+  // If the kind is unknown, the message shows the label at which the second of the two interpretations (names, indices)
+  // fails.
   const auto [bad, expected] = list.kind == LabelKind::names ? std::pair(unnamed, name_words)
                                : list.kind == LabelKind::indices
                                    ? std::pair(no_index, index_words)
@@ -272,7 +276,7 @@ void check_class_names(const std::vector<std::string>& names, std::string_view s
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   for (const std::string& name : names) {
     if (!is_utf8(name)) {
-      throw input_error("{}: {} is not UTF-8 (got {}, expected text, like a model's labels)", source, what,
+      throw input_error("{}: {} is not UTF-8 (got {}, expected UTF-8 text, as a model file needs it)", source, what,
                         in_quotes(name))
           .with_hint(
               fmt::format("rename it: mv ${} NEW; to convert all names in a folder from Western European: convmv -f "
@@ -280,8 +284,8 @@ void check_class_names(const std::vector<std::string>& names, std::string_view s
                           in_quotes(name)));
     }
     if (std::any_of(name.begin(), name.end(), is_control))
-      throw input_error("{}: {} has a control character (got {}, expected text, like a model's labels)", source, what,
-                        in_quotes(name))
+      throw input_error("{}: {} has a control character (got {}, expected printable text, as a model file needs it)",
+                        source, what, in_quotes(name))
           .with_hint(fmt::format("rename it: mv ${} NEW", in_quotes(name)));
     if (trimmed(name).empty())
       throw input_error("{}: {} is empty or blank (got {}, expected a class name)", source, what, in_quotes(name));

@@ -1,4 +1,4 @@
-// Finds the class that a name means: for names of folders and for labels in lists.
+// Finds the classes that names of folders, or labels in lists, mean.
 #pragma once
 
 #include <cstdint>
@@ -17,17 +17,17 @@ struct ClassNames {
   std::int64_t classes = 0;
   std::vector<std::string> ids;  // WordNet ids for ImageNet
   std::vector<std::string> labels;
-  std::string owner = "the model";  // who has these classes, for messages
+  std::string owner = "the model";  // what has these classes, for messages
   std::string hint = {};            // for messages: what to do about an unknown name
-  bool by_index = true;             // a folder's name may be its class index
+  bool by_index = true;             // whether a folder's name may be its class index
 
   std::string name(std::int64_t index) const;  // the id, otherwise the label, otherwise the index as text
 };
 
 // Additional names for classes, given by the user. They have priority over those of ClassNames.
 using ExtraNames = std::map<std::string, std::int64_t>;
-// Reads a class file: lines "index<TAB>name<TAB>name...", or one name per line (line i names class i). Throws
-// Error(input) for an index out of range or a name of two classes.
+// Reads a class file: lines "index<TAB>name<TAB>name...", or one name per line (line i names class i, from 0). Throws
+// Error(input) if an index is out of range or if one name stands for two classes.
 ExtraNames read_class_file(const std::filesystem::path& file, std::int64_t classes);
 
 struct ClassAssignment {
@@ -40,18 +40,19 @@ struct ClassAssignment {
 //   2. If rule 1 does not match all folders, and all names are integers below names.classes: they are class indices
 //      (only if names.by_index).
 //   3. "n01443537_goldfish" matches by the id before the first "_". A label matches if it differs only in letter case
-//      and in "-", "_", " ". This rule needs exactly one class and one folder that match.
-//   4. If neither `names` nor `extra` has any name, and there are as many folders as classes: the sorted order.
+//      and in "-", "_", " ". Exactly one class must match the folder, and no other folder may match that class.
+//   4. If neither `names` nor `extra` has any name, and there are as many folders as classes: the folders, in sorted
+//      order, are the classes 0, 1, ...
 // Throws Error(input) with the folder's name if its class is unknown or ambiguous.
 ClassAssignment match_folders(const std::vector<std::filesystem::path>& folders, const ClassNames& names,
                               const ExtraNames& extra);
 
-// Labels in a list, such as the second column of a CSV. Either all are names (rules 1 and 3 above; many images may have
-// one label), or all are indices. If both are possible with different results, it is an error.
+// Labels in a list, such as the second column of a CSV. Either all are names (rules 1 and 3 above, but several images
+// may have the same label), or all are indices. If both are possible and give different classes, that is an error.
 enum class LabelKind { unknown, names, indices };
 struct LabelList {
   std::vector<std::string> labels;
-  LabelKind kind = LabelKind::unknown;            // from a header
+  LabelKind kind = LabelKind::unknown;            // as the list's header states it
   std::string source;                             // the file or folder of the labels, for messages
   std::string hint;                               // for messages: how to resolve an ambiguity
   std::function<std::string(std::size_t)> where;  // the position of label i, for messages: "labels.csv:12"

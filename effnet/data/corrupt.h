@@ -13,7 +13,8 @@
 
 namespace effnet::data {
 
-// The corrupt images that any thread has found, so that each of them is read only once. Thread-safe.
+// The corrupt images that any thread has found so far. Threads look up an image here, so that each corrupt image is
+// read only once. Thread-safe.
 class CorruptCache {
  public:
   std::optional<std::string> why(std::int64_t index) const;
@@ -24,13 +25,14 @@ class CorruptCache {
   std::map<std::int64_t, std::string> why_;
 };
 
-// The corrupt images of the batches that the loader has returned, in the order of the batches. So a loader's results do
-// not depend on how many batches its threads have made ahead.
+// The corrupt images of the batches that the loader has returned. Batches that were made ahead of time and not yet
+// returned do not count, so a loader's results do not depend on the speed of its threads.
 class CorruptLog {
  public:
-  // `limit` is a fraction of the `set`'s size.
+  // `limit` is a fraction of set.size().
   CorruptLog(const Dataset& set, double limit) : set_(set), limit_(limit) {}
-  // Throws Error(input) with the first few images as soon as there are more than allowed_corrupt().
+  // Adds the corrupt images of one batch (index -> why). Throws Error(input) if the log then has more than
+  // allowed_corrupt(); the message lists the first few.
   void add(const std::map<std::int64_t, std::string>& found);
   std::vector<CorruptImage> list() const;
 

@@ -18,7 +18,7 @@ enum class Kind { class_folders, shards, cifar };
 struct Layout {
   Kind kind = Kind::class_folders;
   fs::path source;               // for messages
-  std::vector<fs::path> shards;  // or CIFAR's files
+  std::vector<fs::path> shards;  // the shards, or CIFAR's files
 };
 
 // The names that a split may have on disk.
@@ -47,7 +47,7 @@ std::optional<Layout> find_layout(const fs::path& folder, std::string_view gener
   if (fs::is_directory(path, ignored)) {
     if (has_class_folders(path)) return Layout{Kind::class_folders, path, {}};
     std::vector<fs::path> shards = files_in(path, is_shard);
-    if (shards.empty()) return Layout{Kind::class_folders, path, {}};  // empty: opening it throws what is missing
+    if (shards.empty()) return Layout{Kind::class_folders, path, {}};  // open_class_folders() will throw
     return Layout{Kind::shards, path, std::move(shards)};
   }
   std::vector<fs::path> shards =
@@ -90,12 +90,12 @@ std::unique_ptr<Dataset> open_layout(const fs::path& folder, const Layout& layou
 
 ClassNames as_training_classes(ClassNames names) {
   names.owner = "train/";
-  names.hint = "give the folders the names of those in train/";
+  names.hint = "give the class folders the same names as in train/";
   names.by_index = false;
   return names;
 }
 
-// The classes of the training split. Class folders are not searched for images.
+// Returns the classes of the training split. Class folders are not searched for images.
 ClassNames training_classes(const fs::path& folder, const Layout& training) {
   std::vector<std::string> labels = training.kind == Kind::class_folders ? folder_names(class_folders(training.source))
                                                                          : open_layout(folder, training, {})->classes();
@@ -103,8 +103,8 @@ ClassNames training_classes(const fs::path& folder, const Layout& training) {
   return as_training_classes({.classes = count, .ids = {}, .labels = std::move(labels)});
 }
 
-// Training needs two classes with images. An empty class folder of train/ is an error, because it is usually a failed
-// copy.
+// Throws Error(input) for a split that cannot be used. Training needs two classes with images. An empty class folder of
+// train/ is an error, because it usually means that a copy has failed.
 void check_classes(const Dataset& set, const Layout& layout, bool training, bool own_classes) {
   const std::string source = layout.source.string();
   if (set.size() == 0) {
@@ -165,7 +165,7 @@ std::string split_name(const fs::path& folder, std::string_view split) {
   if (found.size() > 1) {
     throw input_error("{}: the validation split exists twice (got {} and {}, expected one of them)", folder.string(),
                       found[0], found[1])
-        .with_hint(fmt::format("move {} away", (folder / found[1]).string()));
+        .with_hint(fmt::format("keep only one of them: move {} to another folder", (folder / found[1]).string()));
   }
   return found.empty() ? std::string(split) : found[0];
 }

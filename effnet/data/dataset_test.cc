@@ -57,7 +57,7 @@ vision::Image pixels(const Dataset& set, std::int64_t index) {
   return vision::decode(std::get<std::vector<std::byte>>(content));
 }
 
-TEST_F(DatasetTest, ClassFoldersInSortedOrder) {
+TEST_F(DatasetTest, ReadsClassFoldersInSortedOrder) {
   write("train/dog/sub/b.png", png(1));
   write("train/cat/a.png", png(2));
   write("train/cat/notes.txt", "x");
@@ -76,7 +76,7 @@ TEST_F(DatasetTest, ValidationHasTheClassesOfTraining) {
   ASSERT_NE(test, nullptr);
   EXPECT_THAT(test->classes(), ElementsAre("ant", "bee", "cat"));
   EXPECT_EQ(rows(*test), (Rows{{"test/cat/000.png", 2}, {"test/cat/001.png", 2}}));
-  classes("val", {"bee_eater"}, 1, 20);  // a class name that is only a prefix does not match
+  classes("val", {"bee_eater"}, 1, 20);  // the class bee is only a prefix of it: no match
   EXPECT_THAT(error("val"), HasSubstr("not a class of train/ (got 'bee_eater'"));
 }
 
@@ -89,7 +89,7 @@ TEST_F(DatasetTest, ClassesFollowTheGivenNames) {
   EXPECT_THAT(error("train", names), HasSubstr("not a class of the model"));
 }
 
-TEST_F(DatasetTest, ErrorsOfClassFolders) {
+TEST_F(DatasetTest, ErrorsOfClassFoldersSayWhatIsMissing) {
   EXPECT_THAT(error("train"), HasSubstr("not a dataset folder"));
   write("cat/a.png", png(1));
   write("dog/a.png", png(1));
@@ -119,7 +119,7 @@ TEST_F(DatasetTest, MissingImageIsAnInputError) {
   }
 }
 
-TEST_F(DatasetTest, ShardsWithNumbers) {
+TEST_F(DatasetTest, NumbersInShardsAreClassIndices) {
   write("train-0.tar", tar({{"a.jpg", "AAA"},
                             {"a.cls", "1"},
                             {"dir/b.c.jpg", "not the sample: there is dir/b.PNG"},
@@ -132,17 +132,17 @@ TEST_F(DatasetTest, ShardsWithNumbers) {
   EXPECT_THAT(set->classes(), ElementsAre("0", "1", "2", "3"));
   EXPECT_EQ(rows(*set), (Rows{{"train-0.tar:a.jpg", 1}, {"train-0.tar:dir/b.PNG", 0}, {"train-1.tar:a.webp", 3}}));
   EXPECT_EQ(pixels(*set, 1), testing_sets::noise(5));
-  EXPECT_THAT(skipped(*set),
-              ElementsAre("train-0.tar:dir/b.c.jpg: a second image with the same key",
-                          "train-0.tar:c.jpg: no .cls file for it", "train-0.tar:d.json: not an image by its name"));
+  EXPECT_THAT(skipped(*set), ElementsAre("train-0.tar:dir/b.c.jpg: a second image with the same key",
+                                         "train-0.tar:c.jpg: no .cls file for this image",
+                                         "train-0.tar:d.json: not an image by its name"));
 
   write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "2"}}));
   EXPECT_EQ(open_validation(root())->classes().size(), 4U);
   write("val/x.tar", tar({{"a.jpg", "A"}, {"a.cls", "4"}}));
-  EXPECT_THAT(error("val"), HasSubstr("x.tar:a.jpg: unknown class (got '4', expected only indices below 4"));
+  EXPECT_THAT(error("val"), HasSubstr("x.tar:a.jpg: unknown class (got '4', expected only class indices below 4"));
 }
 
-TEST_F(DatasetTest, ShardsWithNames) {
+TEST_F(DatasetTest, NamesInShardsAreClassNames) {
   write("train/s.tar", tar({{"a.jpg", "A"}, {"a.cls", "dog"}, {"b.jpg", "B"}, {"b.cls", "cat"}}));
   EXPECT_EQ(rows(*open_dataset(root(), "train")), (Rows{{"train/s.tar:a.jpg", 1}, {"train/s.tar:b.jpg", 0}}));
   write("classes.txt", "dog\ncow\ncat\n");
@@ -156,7 +156,7 @@ TEST_F(DatasetTest, ShardsWithNames) {
   EXPECT_THAT(error("train", {1, {"dog"}, {}}), HasSubstr("unknown class"));
 }
 
-TEST_F(DatasetTest, RepeatedLabelInAShard) {
+TEST_F(DatasetTest, RepeatedKeyInAShardNeedsTheSameLabel) {
   const auto shard = [&](const std::string& second) {
     return tar({{"a.jpg", "A"}, {"a.cls", "0"}, {"b.jpg", "B"}, {"b.cls", "1"}, {"a.jpg", "C"}, {"a.cls", second}});
   };
@@ -171,7 +171,7 @@ TEST_F(DatasetTest, ConcatenatedArchivesAreOneShard) {
   EXPECT_EQ(rows(*open_dataset(root(), "train")), (Rows{{"train/s.tar:a.jpg", 0}, {"train/s.tar:b.jpg", 1}}));
 }
 
-TEST_F(DatasetTest, ShardImagesWithDotsInTheirNames) {
+TEST_F(DatasetTest, ShardImagesMayHaveDotsInTheirNames) {
   write("train/s.tar", tar({{"IMG.2024.01.jpg", "A"},
                             {"IMG.2024.01.cls", "0"},
                             {"IMG.2024.02.jpg", "B"},
@@ -226,7 +226,7 @@ TEST_F(DatasetTest, AllLabelsOfShardsAreNamesOrAllAreIndices) {
   labels({"1", "2", "3"});
   EXPECT_THAT(read(), ElementsAre(0, 1, 2));
   labels({"1", "2"});
-  EXPECT_THAT(error("train"), HasSubstr("class names or class indices"));
+  EXPECT_THAT(error("train"), HasSubstr("ambiguous labels: they could be class names or class indices"));
   write("classes.txt", "caf\xe9\nb\n");
   EXPECT_THAT(error("train"), HasSubstr("classes.txt:1: the line is not valid text (got 'caf\\xe9', expected UTF-8)"));
   fs::remove(root() / "classes.txt");
@@ -305,7 +305,7 @@ TEST_F(DatasetTest, CorruptShardsAreErrors) {
   EXPECT_EQ(shard_error(good), "no error");
   for (const std::size_t size : {100, 513, 1500, 2561, 3200, 4100})
     EXPECT_NE(shard_error(good.substr(0, size)), "no error") << size;
-  // Octal: 8 GiB. Base 256: 2^62, and a negative number.
+  // Sizes of members that are too large or negative: 8 GiB in octal digits; then, as base-256 numbers, 2^62 and -1.
   EXPECT_THAT(shard_error(tar({{"a.jpg", "A", '0', "77777777777"}, {"a.cls", "0"}})), HasSubstr("corrupt tar archive"));
   EXPECT_THAT(shard_error(tar({{"a.jpg", "A", '0', std::string("\x80\0\0\0\x40\0\0\0\0\0\0\0", 12)}})),
               HasSubstr("corrupt tar archive"));
@@ -352,7 +352,7 @@ TEST_F(DatasetTest, TarOffsetsPointToTheContent) {
   for (int i = 0; i < 40; ++i)
     entries.push_back(
         {fmt::format("{}.bin", i), std::string(static_cast<std::size_t>(i * 301), static_cast<char>('0' + i))});
-  // A GNU long name before one of the members: its content begins two records later.
+  // Member 20 has a GNU long name. The long name takes two records of 512 bytes before the member's header.
   const std::string long_name = std::string(150, 'n') + ".bin";
   entries.insert(entries.begin() + 20, {{"././@LongLink", long_name + std::string(1, '\0'), 'L'}});
   archive = tar(entries);
@@ -375,7 +375,7 @@ std::string cifar_records(const std::vector<int>& labels) {
   return records;
 }
 
-TEST_F(DatasetTest, CifarBinaries) {
+TEST_F(DatasetTest, ReadsCifarBinaries) {
   write("cifar-10-batches-bin/data_batch_1.bin", cifar_records({3, 9}));
   write("cifar-10-batches-bin/data_batch_2.bin", cifar_records({0}));
   write("cifar-10-batches-bin/test_batch.bin", cifar_records({1, 2}));
@@ -402,7 +402,7 @@ TEST_F(DatasetTest, CifarBinaries) {
 
 TEST_F(DatasetTest, HeldOutImagesFollowFromTheirNames) {
   classes("train", {"cat", "dog"}, 20, 0);
-  write("train/eel/0.png", png(99));  // a class of one image: half of it, rounded down, is no image
+  write("train/eel/0.png", png(99));  // one image: half of the class, rounded down, is no image
   const std::shared_ptr<const Dataset> whole = open_dataset(root(), "train");
   const auto names = [](const Dataset& set) {
     std::set<std::string> all;
@@ -418,7 +418,7 @@ TEST_F(DatasetTest, HeldOutImagesFollowFromTheirNames) {
   EXPECT_EQ(both, names(*whole));
   EXPECT_THAT(minival->classes(), ElementsAre("cat", "dog", "eel"));
 
-  // If an image is removed, the choice changes only by the image that replaces it.
+  // If an image is removed, the selection differs only in the image that replaces it.
   fs::remove(root() / "train/dog/007.png");
   const auto fewer = held_out(open_dataset(root(), "train"), 12, false);
   std::set<std::string> common;
@@ -434,8 +434,8 @@ TEST_F(DatasetTest, HeldOutImagesFollowFromTheirNames) {
   EXPECT_THROW(held_out(whole, 0, true), Error);
 }
 
-// No count would be valid, so the message does not ask for another count.
-TEST_F(DatasetTest, ClassesOfOneImageHoldNoneOut) {
+// No count is valid for this dataset, so the message does not ask for another count.
+TEST_F(DatasetTest, HoldingOutFailsIfEveryClassHasOneImage) {
   classes("train", {"cat", "dog"}, 1, 0);
   try {
     held_out(open_dataset(root(), "train"), 1, false);

@@ -77,16 +77,17 @@ std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64
   const std::int64_t most = std::accumulate(quota.begin(), quota.end(), std::int64_t{0});
   if (most == 0) {
     throw usage_error(
-        "no image can be held out (got no class with two images, expected one or more: at most half of each class is "
-        "held out)")
+        "no image can be held out (got no class with two images, expected at least one such class, because at most "
+        "half of each class is held out)")
         .with_hint("data.holdout=0 holds out no images");
   }
   if (count < 1 || count > most) {
-    throw usage_error("held-out images: out of range (got {}, expected 1 to {}: at most half of each class)", count,
-                      most);
+    throw usage_error("number of held-out images out of range (got {}, expected 1 to {}, which is half of each class)",
+                      count, most);
   }
 
-  // XXH64 is a fixed specification and, unlike FNV, mixes short names well.
+  // XXH64 is a fixed specification, so the selection is the same in every program version. Unlike FNV, XXH64 also mixes
+  // short names well.
   std::vector<std::pair<std::uint64_t, std::int64_t>> order(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i) {
     const std::string name = set->name(i);
@@ -114,8 +115,10 @@ std::unique_ptr<Dataset> synthetic(std::int64_t size, std::int64_t classes, Size
   constexpr std::int64_t kLongestSide = 1 << 14;
   if (size < 1 || classes < 1 || classes > (1 << 20) || resolution.h < 1 || resolution.w < 1 ||
       resolution.h > kLongestSide || resolution.w > kLongestSide) {
-    throw usage_error("synthetic images: out of range (got {} of {}x{} in {} classes)", size, resolution.h,
-                      resolution.w, classes);
+    throw usage_error(
+        "synthetic images: out of range (got {} images of {}x{} pixels in {} classes, expected at least 1 of each, "
+        "sides of at most {} pixels and at most {} classes)",
+        size, resolution.h, resolution.w, classes, kLongestSide, 1 << 20);
   }
   return std::make_unique<SyntheticDataset>(size, classes, resolution, seed);
 }

@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 // ImageNet has 1.3 million images. A path is stored as a string, because fs::path takes ten times as much memory.
 struct Row {
-  std::string name;  // below root
+  std::string name;  // path relative to root
   std::int32_t label;
 };
 

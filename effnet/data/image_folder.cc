@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Hidden files are not reported unless they may be missed: folders and images.
+// Hidden entries are reported only if a user may miss them: folders and images.
 bool is_worth_reporting(const FolderEntry& entry) {
   return !entry.is_hidden() || entry.is_folder() || is_image_name(entry.name);
 }
@@ -49,8 +49,8 @@ bool ImageWalk::enter(const FileId& id, const fs::path& folder) { return read_.e
 void ImageWalk::add_class(const fs::path& folder, std::int64_t class_index, ImageSet& set) {
   const FileId id = with_parents(folder).front();
   if (!enter(id, folder)) {
-    throw input_error("{}: the same folder as {} (got a link to it, expected the images of one class)", folder.string(),
-                      read_.at(id))
+    throw input_error("{}: the same folder as {} (got a link to it, expected a folder of its own for each class)",
+                      folder.string(), read_.at(id))
         .with_hint("remove the link");
   }
   add_images(folder, class_index, set);

@@ -60,7 +60,7 @@ class ImageFolder : public testing::Test {
 
 const ClassNames kAnimals{3, {"n01", "n02", "n03"}, {"great white shark", "crane", "crane"}};
 
-TEST_F(ImageFolder, IdsThenLabelsThenExtraNames) {
+TEST_F(ImageFolder, MatchesIdsAndLabels) {
   touch("n02/b.JPG");
   touch("n03_crane/sub/a.png");
   touch("Great_White-Shark/c.webp");
@@ -80,7 +80,7 @@ TEST_F(ImageFolder, AmbiguousLabelIsAnError) {
   EXPECT_EQ(found(read_class_folders(root(), kAnimals, {{"crane", 2}})), (Rows{{"crane/a.jpg", 2}, {"n01/a.jpg", 0}}));
 }
 
-TEST_F(ImageFolder, SortedOrderOnlyWithoutClassNames) {
+TEST_F(ImageFolder, FoldersAreNumberedOnlyWithoutClassNames) {
   for (const char* name : {"ants", "cats", "dogs"}) touch(std::string(name) + "/a.jpg");
   EXPECT_THAT(error(kAnimals), HasSubstr("ants: this folder's name is not a class of the model (got 'ants'"));
   const ClassNames unnamed{3, {}, {}};
@@ -97,7 +97,8 @@ TEST_F(ImageFolder, ExactNameHasPriorityOverSimilarName) {
   for (const char* name : {"A", "B", "C", "a"}) touch(std::string(name) + "/a.jpg");
   EXPECT_EQ(found(read_class_folders(root(), letters, {})),
             (Rows{{"A/a.jpg", 0}, {"B/a.jpg", 1}, {"C/a.jpg", 2}, {"a/a.jpg", 3}}));
-  fs::rename(root() / "C", root() / "b");  // as many folders as classes, but b is only similar to B, which has a folder
+  // There are as many folders as classes, but b is similar only to the class B, which has its own folder.
+  fs::rename(root() / "C", root() / "b");
   EXPECT_THAT(error(letters), HasSubstr("/b: this folder's name is ambiguous among the classes of the model (got 'b' "
                                         "and 'B', expected one folder for class 1, 'B')"));
   fs::remove_all(root() / "B");
@@ -115,7 +116,7 @@ TEST_F(ImageFolder, SimilarNameMustBeUnique) {
   EXPECT_THAT(error(labels), HasSubstr("'Dog' and 'DOG'"));
 }
 
-TEST_F(ImageFolder, FoldersNamedByIndices) {
+TEST_F(ImageFolder, FolderNamesCanBeClassIndices) {
   const ClassNames numbers{3, {}, {"1", "2", "3"}};
   for (const char* name : {"0", "1", "2"}) touch(std::string(name) + "/a.jpg");
   const ImageSet set = read_class_folders(root(), numbers, {});
@@ -174,7 +175,7 @@ TEST_F(ImageFolder, ReadingCanBeInterrupted) {
       testing::ExitedWithCode(130), "");
 }
 
-TEST_F(ImageFolder, LabelsFromACsv) {
+TEST_F(ImageFolder, ReadsLabelsFromACsv) {
   touch("a.jpg");
   touch("b.jpg");
   touch("c.jpg");
@@ -197,14 +198,14 @@ TEST_F(ImageFolder, AllLabelsAreNamesOrAllAreIndices) {
   EXPECT_EQ(found(read("a.jpg,1\nb.jpg,2\nc.jpg,3\n")), (Rows{{"a.jpg", 0}, {"b.jpg", 1}, {"c.jpg", 2}}));
   EXPECT_THAT(
       csv_error("a.jpg,1\nb.jpg,2\nc.jpg,2\n", numbers),
-      HasSubstr("l.csv:1: the labels can be class names or class indices (got '1', which is class 0 as a name and "
-                "class 1 as an index)"));
+      HasSubstr("l.csv:1: ambiguous labels: they could be class names or class indices (got '1', which is class 0 as "
+                "a name and class 1 as an index)"));
   EXPECT_EQ(found(read("file,index\na.jpg,1\nb.jpg,2\nc.jpg,2\n")), (Rows{{"a.jpg", 1}, {"b.jpg", 2}, {"c.jpg", 2}}));
   EXPECT_EQ(found(read("file,name\na.jpg,1\nb.jpg,2\nc.jpg,2\n")), (Rows{{"a.jpg", 0}, {"b.jpg", 1}, {"c.jpg", 1}}));
   EXPECT_THAT(csv_error("a.jpg,0\nb.jpg,3\n", numbers), HasSubstr("unknown class"));
 }
 
-TEST_F(ImageFolder, CsvDialects) {
+TEST_F(ImageFolder, ReadsCsvDialects) {
   for (const char* name : {"a.jpg", "b,c.jpg", "d e.jpg", "rest.jpg"}) touch(name);
   const Rows expected{{"a.jpg", 0}, {"b,c.jpg", 1}, {"d e.jpg", 2}};
   for (const char* text :
@@ -229,7 +230,7 @@ TEST_F(ImageFolder, RejectsNamesThatAModelFileCannotStore) {
   EXPECT_THROW(read_class_file(aside("t", "0\tcaf\xe9\n"), 3), Error);
 }
 
-TEST_F(ImageFolder, ClassFiles) {
+TEST_F(ImageFolder, ReadsClassFiles) {
   using Names = std::map<std::string, std::int64_t>;
   EXPECT_EQ(read_class_file(aside("t", "2\tn03\tcrane\n0\tn01\n"), 3), (Names{{"n03", 2}, {"crane", 2}, {"n01", 0}}));
   EXPECT_EQ(read_class_file(aside("t", "ant\nbee\n"), 3), (Names{{"ant", 0}, {"bee", 1}}));
@@ -248,7 +249,7 @@ TEST_F(ImageFolder, ClassFiles) {
   EXPECT_THROW(read_class_file(aside("t", "0\tx\n1\tx\n"), 3), Error);
 }
 
-TEST_F(ImageFolder, MissingThingsAreInputErrors) {
+TEST_F(ImageFolder, FoldersWithoutClassFoldersAreInputErrors) {
   EXPECT_THROW(read_class_folders(root(), kAnimals, {}), Error);
   touch("a.jpg");
   EXPECT_THROW(read_class_folders(root(), kAnimals, {}), Error);

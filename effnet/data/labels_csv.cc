@@ -31,7 +31,7 @@ std::vector<Row> read_rows(const fs::path& csv) {
       throw input_error("{}:{}: not a label (got {}, expected 'file,class index or id')", csv.string(), rows.line(),
                         in_quotes(fields[0]));
     }
-    // The file's name has a comma and is not quoted.
+    // More than two fields: the name of the file contains commas and is not quoted.
     std::string file = fields[0];
     for (std::size_t i = 1; i + 1 < fields.size(); ++i) file += "," + fields[i];
     result.push_back({rows.line(), std::move(file), fields.back()});
@@ -39,7 +39,7 @@ std::vector<Row> read_rows(const fs::path& csv) {
   return result;
 }
 
-// The kind of the labels that a header's title says.
+// Returns the kind of the labels that the title of a header's last field states.
 LabelKind label_kind(std::string title) {
   std::transform(title.begin(), title.end(), title.begin(),
                  [](unsigned char c) { return c == ' ' || c == '-' ? '_' : static_cast<char>(std::tolower(c)); });
@@ -54,7 +54,7 @@ bool file_exists(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-// Removes the header, if there is one, and returns the kind of the labels.
+// Removes the header, if there is one, and returns the kind of the labels that it states.
 LabelKind take_header(std::vector<Row>& rows, const fs::path& folder, const ClassNames& names,
                       const ExtraNames& extra) {
   if (rows.empty() || file_exists(folder / rows[0].file)) return LabelKind::unknown;
@@ -62,7 +62,7 @@ LabelKind take_header(std::vector<Row>& rows, const fs::path& folder, const Clas
   try {
     match_labels({.labels = {title}, .kind = {}, .source = {}, .hint = {}, .where = {[](auto) { return ""; }}}, names,
                  extra);
-    return LabelKind::unknown;  // not a header: the line of a missing image
+    return LabelKind::unknown;  // the class is known: not a header, but a missing image
   } catch (const Error&) {
     rows.erase(rows.begin());
     return label_kind(title);
@@ -75,7 +75,7 @@ fs::path absolute_path(const fs::path& path) {
   return fs::absolute(path, ignored).lexically_normal();
 }
 
-// Adds images without a line in the list to the skipped ones.
+// Adds the images of `folder` that the list does not name to set.skipped.
 void add_unlisted(const fs::path& folder, const std::map<fs::path, std::size_t>& listed, const fs::path& csv,
                   ImageSet& set) {
   for (const FolderEntry& entry : list_folder(folder)) {
@@ -97,7 +97,7 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
   LabelList list{.labels = {},
                  .kind = kind,
                  .source = csv.string(),
-                 .hint = "add a first line 'file,index' or 'file,name'",
+                 .hint = "state the kind of the labels: add a first line 'file,index' or 'file,name'",
                  .where = where};
   for (const Row& row : rows) list.labels.push_back(row.label);
   ClassAssignment assignment = match_labels(list, names, extra);

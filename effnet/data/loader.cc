@@ -18,8 +18,8 @@ using CorruptImages = std::map<std::int64_t, std::string>;  // index -> why
 
 void check_options(const Dataset& set, const LoaderOptions& options, Size size) {
   if (options.world < 1 || options.rank < 0 || options.rank >= options.world)
-    throw usage_error("loader: rank out of range (got {} of {}, expected 0 to {})", options.rank, options.world,
-                      options.world - 1);
+    throw usage_error("loader: rank out of range (got rank {} of {} processes, expected 0 to {})", options.rank,
+                      options.world, options.world - 1);
   if (options.batch < 1) throw usage_error("loader: batch out of range (got {}, expected at least 1)", options.batch);
   if (options.workers < 0 || options.workers > 1024)
     throw usage_error("loader: number of workers out of range (got {}, expected 0 to 1024)", options.workers);
@@ -35,15 +35,16 @@ void check_options(const Dataset& set, const LoaderOptions& options, Size size) 
   if (set.size() < 1) throw input_error("loader: no images (got an empty dataset)");
 }
 
-// The number of rows in a task: one of 224 px, several of small images, for which the hand-over of a task would take
-// too large a part of the time.
+// Returns the number of rows per task: 1 for images of 224 px, up to 16 for small images. A task of one small image
+// would be too short compared with the time that a thread needs to take a task.
 std::int64_t task_rows(std::int64_t rows, Size size, int workers) {
   constexpr std::int64_t kPixels = 1 << 14;
   return std::clamp<std::int64_t>(
       std::min(rows / (std::int64_t{4} * std::max(workers, 1)), kPixels / (std::int64_t{size.h} * size.w)), 1, 16);
 }
 
-// Makes an image into a row with `make`. If the image is corrupt, returns false and adds it to `found`.
+// Reads image `index` and calls make(content), which writes a row of the batch. If the image is corrupt, returns false
+// and adds the image to `found`.
 template <class Make>
 bool make_row(const Dataset& set, std::int64_t index, CorruptCache& cache, std::mutex& mutex, CorruptImages& found,
               const Make& make) {
@@ -86,7 +87,8 @@ class BatchJob : public Job {
 
   std::int64_t tasks() const override { return (rows_ + task_rows_ - 1) / task_rows_; }
   void make(std::int64_t task) override {
-    // Not in the constructor, during which the pipeline holds its lock: 128 images of 224 px are 77 MB to clear.
+    // The constructor does not allocate, because the pipeline holds its lock during begin(), and clearing this memory
+    // takes long: it is 77 MB for 128 images of 224 px.
     std::call_once(allocated_, [this] { batch.images.resize(batch.labels.size() * shared_.row_floats()); });
     for (std::int64_t row = task * task_rows_; row < std::min((task + 1) * task_rows_, rows_); ++row) make_one(row);
   }
@@ -105,7 +107,8 @@ class BatchJob : public Job {
   std::once_flag allocated_;
 };
 
-// Rows of the global batch: this rank's rows, and mixing partners just outside of them.
+// Rows of the global batch. A rank makes its own rows, and a neighbouring row of another rank if it is mixed with one
+// of them.
 struct Rows {
   std::int64_t begin = 0, end = 0;            // rows that are made
   std::int64_t rank_begin = 0, rank_end = 0;  // rows that are returned
@@ -144,7 +147,8 @@ class TrainingJob final : public BatchJob {
         batch.labels[at] = shared_.set->label(index);
         break;
       }
-      // More corrupt images in a row than are allowed in all: a further search could read the whole dataset.
+      // More consecutive images are corrupt than the whole dataset may have. A longer search could read the whole
+      // dataset.
       if (static_cast<std::int64_t>(tried.size()) > allowed_corrupt(shared_.options.broken_limit, n) ||
           static_cast<std::int64_t>(tried.size()) == n) {
         throw too_many_corrupt(*shared_.set, tried, shared_.options.broken_limit);
@@ -196,7 +200,7 @@ class EvaluationJob final : public BatchJob {
       batch.indices[static_cast<std::size_t>(i)] = shared.options.rank + (first + i) * shared.options.world;
   }
 
-  // Leaves the corrupt images out.
+  // Removes the rows of corrupt images from the batch.
   void finish() override {
     std::int64_t kept = 0;
     for (std::int64_t row = 0; row < rows_; ++row) {
@@ -222,7 +226,7 @@ class EvaluationJob final : public BatchJob {
   }
 
   const Preprocessing& rule_;
-  std::vector<char> good_;  // not bool: different threads write neighbouring elements
+  std::vector<char> good_;  // not vector<bool>: threads write neighbouring elements at the same time
 };
 
 }  // namespace
@@ -231,7 +235,7 @@ std::vector<std::int64_t> epoch_order(std::int64_t n, std::uint64_t seed, std::u
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   if (!shuffle) return order;
-  for (std::int64_t i = n - 1; i > 0; --i) {  // Fisher-Yates; each swap has its own random key
+  for (std::int64_t i = n - 1; i > 0; --i) {  // Fisher-Yates shuffle; each swap has its own random key
     const std::int64_t j = Draws({seed, epoch, static_cast<std::uint64_t>(i)}, "epoch order").below(i + 1);
     std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(j)]);
   }
@@ -244,10 +248,10 @@ struct TrainingLoader::Impl {
   std::int64_t global = 0, batches = 0;
   Rows rows;
   std::uint64_t order_epoch = 0;
-  std::vector<std::int64_t> order;  // of order_epoch; used by begin() only
+  std::vector<std::int64_t> order;  // the order of the images in epoch order_epoch; used only by begin()
   CorruptLog log;
   std::exception_ptr failure;
-  std::unique_ptr<Pipeline> pipeline;  // the last member, because its threads use all others
+  std::unique_ptr<Pipeline> pipeline;  // the last member, so that it is destroyed first: its threads use the others
 
   Impl(std::shared_ptr<const Dataset> set, const vision::TrainingView& the_view, LoaderOptions options)
       : shared{std::move(set), options, the_view.evaluation.crop, {}},
@@ -258,8 +262,8 @@ struct TrainingLoader::Impl {
     global = std::min(options.batch, n);
     if (global < options.world) {
       throw usage_error(
-          "loader: the batch is smaller than the number of processes (got {} of {} images, expected at "
-          "least {})",
+          "loader: the batch is smaller than the number of processes (got a batch of {} from {} images, expected at "
+          "least {} of both)",
           options.batch, n, options.world);
     }
     batches = n / global;
@@ -320,7 +324,7 @@ std::vector<CorruptImage> TrainingLoader::broken() const { return impl_->log.lis
 struct EvaluationLoader::Impl {
   Shared shared;
   Preprocessing rule;
-  std::int64_t images = 0, rows = 0;  // images of this rank; rows of a batch
+  std::int64_t images = 0, rows = 0;  // images of this rank; rows per batch
   CorruptLog log;
   std::exception_ptr failure;
   std::unique_ptr<Pipeline> pipeline;

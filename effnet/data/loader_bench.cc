@@ -52,7 +52,7 @@ void one_thread(const Dataset& set, std::int64_t images) {
   line("decode the whole image, for comparison", decode);
   std::vector<float> out(3 * 224 * 224);
   const vision::Augment steps[]{vision::Augment::inception, vision::Augment::autoaugment, vision::Augment::randaugment};
-  const char* const names[]{"random crop decoded alone, resized, flipped, normalised", "the same with AutoAugment",
+  const char* const names[]{"decode only a random crop, resize, flip, normalise", "the same with AutoAugment",
                             "the same with RandAugment"};
   for (std::size_t s = 0; s < 3; ++s) {
     const vision::TrainingView view = view_with(steps[s]);

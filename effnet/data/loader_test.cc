@@ -93,7 +93,8 @@ TEST(EpochOrder, IsAPermutationThatFollowsFromSeedAndEpoch) {
   }
 }
 
-// Chi-square over the 120 permutations of 5: mean 119, standard deviation sqrt(2 * 119) = 15.4.
+// Chi-square statistic over the 120 permutations of 5 images: its mean is 119, its standard deviation sqrt(2 * 119) =
+// 15.4. The test allows 5 standard deviations.
 TEST(EpochOrder, IsUniform) {
   constexpr int kEpochs = 24000;
   std::map<std::vector<std::int64_t>, int> times;
@@ -108,7 +109,7 @@ TEST(EpochOrder, IsUniform) {
   EXPECT_GT(chi, 119 - 5 * 15.4);
 }
 
-class TrainingLoaderTest : public testing::TestWithParam<bool> {  // with or without mixing
+class TrainingLoaderTest : public testing::TestWithParam<bool> {  // parameter: whether images are mixed
  protected:
   static LoaderOptions with(LoaderOptions options) {
     if (GetParam()) options.mixup = options.cutmix = 0.8;
@@ -241,8 +242,8 @@ std::string failure(Loader& loader) {
   return "none";
 }
 
-// The fraction of a small dataset may be less than one image. Three images may be corrupt nevertheless, unless the
-// limit is 0.
+// In a small dataset, the allowed fraction may be less than one image. Three corrupt images are always allowed, unless
+// the limit is 0.
 TEST(TrainingLoader, SmallDatasetsMayHaveAFewCorruptImages) {
   EXPECT_EQ(allowed_corrupt(0.01, 99), 3);
   EXPECT_EQ(allowed_corrupt(0.01, 1000), 10);
@@ -270,7 +271,7 @@ TEST(TrainingLoader, TooManyCorruptImagesAreAnError) {
   std::string first;
   for (const int workers : {0, 3}) {
     LoaderOptions o = options(4, workers, 8);
-    o.broken_limit = 0.08;  // 3.2 images
+    o.broken_limit = 0.08;  // 3.2 of 40 images
     TrainingLoader loader(set, view(), o);
     const std::string text = failure(loader);
     EXPECT_THAT(text, HasSubstr("3 too many corrupt images (got 4 of 40, expected at most 3); image 003: cut; "
@@ -317,8 +318,8 @@ TEST(TrainingLoader, RejectsOptionsOutOfRange) {
   wrong([](LoaderOptions& o) { o.broken_limit = 2; });
 }
 
-// Reading an image blocks until this thread sleeps, that is until the destructor waits for the workers. Of a batch's
-// 256 images it may wait only for those of the two running tasks, at most 16 each.
+// Reading an image blocks until this thread sleeps, which means that the destructor waits for the workers. A batch has
+// 256 images. The destructor may wait only for the images of the two running tasks, at most 16 per task.
 TEST(TrainingLoader, DestructorWaitsForRunningTasksOnly) {
   std::atomic<int> reads = 0;
   std::atomic<bool> leaving = false;
@@ -383,7 +384,7 @@ TEST(EvaluationLoader, TooManyCorruptImagesAreAnError) {
   EXPECT_THAT(failure(loader), HasSubstr("got 4 of 20, expected at most 3"));
 }
 
-// Image files from the disk instead of pixels.
+// A dataset of image files on disk; the other tests use a dataset of pixels in memory.
 TEST(TrainingLoader, ReadsFiles) {
   const testing_sets::Folder folder;
   folder.classes("train", {"cat", "dog"}, 6, 0);

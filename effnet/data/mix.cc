@@ -6,8 +6,9 @@
 namespace effnet::data {
 namespace {
 
-// Draws the logarithm of a number from Gamma(shape, 1): Marsaglia and Tsang 2000 for shape + 1, then
-// Gamma(a) = Gamma(a + 1) * U^(1 / a). Logarithms are used because U^(1 / a) underflows for the usual small alphas.
+// Returns the logarithm of a random number with the distribution Gamma(shape, 1). It draws from Gamma(shape + 1, 1)
+// (Marsaglia and Tsang 2000) and uses Gamma(a) = Gamma(a + 1) * U^(1 / a), where U is uniform in (0, 1). Logarithms are
+// used because U^(1 / a) underflows for the usual small alphas.
 double log_gamma_variate(double shape, Draws& draws) {
   const double d = shape + 1 - 1.0 / 3;
   const double c = 1 / std::sqrt(9 * d);
@@ -15,7 +16,8 @@ double log_gamma_variate(double shape, Draws& draws) {
   while (true) {
     const double x = draws.normal();
     const double cube = 1 + c * x;
-    const double u = draws.uniform() + 0x1p-25;  // centre of the interval of 2^-24 that the number stands for; above 0
+    // uniform() returns a multiple of 2^-24. Adding 2^-25 gives the centre of its interval, which is above 0.
+    const double u = draws.uniform() + 0x1p-25;
     if (cube <= 0) continue;
     const double v = cube * cube * cube;
     if (std::log(u) < 0.5 * x * x + d - d * v + d * std::log(v)) {

@@ -8,8 +8,9 @@
 namespace effnet::data {
 namespace {
 
-// Beta(alpha, alpha) has the mean 1/2 and the variance 1 / (4 (2 alpha + 1)). The mean of n draws has a standard error
-// of sigma / sqrt(n). That of their variance is below sigma^2 sqrt((k - 1) / n), with a kurtosis k of at most 3 here.
+// Beta(alpha, alpha) has the mean 1/2 and the variance sigma^2 = 1 / (4 (2 alpha + 1)). The mean of n draws has the
+// standard error sigma / sqrt(n). The standard error of the draws' variance is below sigma^2 sqrt((k - 1) / n), where k
+// is the kurtosis, at most 3 here. The test allows 5 standard errors.
 TEST(Mix, BetaHasTheRightMoments) {
   constexpr int kDraws = 40000;
   for (const double alpha : {0.1, 0.2, 1.0, 4.0}) {
@@ -27,7 +28,7 @@ TEST(Mix, BetaHasTheRightMoments) {
     EXPECT_NEAR(squares / kDraws, variance, 5 * variance * std::sqrt(2.0 / kDraws)) << alpha;
   }
   Draws draws({7, 1, 0}, "beta");
-  EXPECT_TRUE(std::isfinite(draw_beta(1e-3, draws)));  // U^1000 underflows
+  EXPECT_TRUE(std::isfinite(draw_beta(1e-3, draws)));  // U^(1 / alpha) = U^1000 would underflow
 }
 
 // Beta(1, 1) is uniform, Beta(1/2, 1/2) has the distribution function 2/pi asin(sqrt(x)). The Kolmogorov-Smirnov
@@ -80,7 +81,7 @@ TEST(Mix, MixesBothImagesOfAPair) {
   std::vector<float> x = a, y = b;
   mix_pair({Mix::Kind::mixup, 0.75F, 0, 0, {}}, size, x, y);
   for (std::size_t i = 0; i < 18; ++i) {
-    EXPECT_EQ(x[i], 0.75F * a[i] + 0.25F * b[i]);  // quarters of small numbers are exact
+    EXPECT_EQ(x[i], 0.75F * a[i] + 0.25F * b[i]);  // exact: multiples of 1/4 of small integers
     EXPECT_EQ(y[i], 0.75F * b[i] + 0.25F * a[i]);
   }
   x = a;

@@ -17,7 +17,7 @@ namespace {
 
 // A begun job. Threads hold it by shared_ptr, so that seek() can drop it while they run one of its tasks.
 struct Slot {
-  std::unique_ptr<Job> job;  // null: after the last job, or begin() threw
+  std::unique_ptr<Job> job;  // null: there is no further job, or begin() threw
   std::int64_t claimed = 0;  // tasks that threads have taken
   std::int64_t left = 0;     // tasks that are not finished
   bool done = false;
@@ -33,7 +33,7 @@ struct Pipeline::Impl {
   std::mutex mutex;
   std::condition_variable work_available, job_done;
   std::deque<std::shared_ptr<Slot>> slots;  // begun and not yet returned, in order
-  std::uint64_t number = 0;                 // of the job to begin next
+  std::uint64_t number = 0;                 // number of the next job to begin
   bool ended = false;                       // the last job was begun, or begin() threw
   bool stopping = false;
   std::vector<std::thread> threads;
@@ -41,7 +41,7 @@ struct Pipeline::Impl {
   Impl(Begin function, std::int64_t jobs_ahead)
       : begin(std::move(function)), ahead(static_cast<std::size_t>(std::max<std::int64_t>(jobs_ahead, 1))) {}
 
-  // Requires the mutex.
+  // The caller must hold the mutex.
   void begin_job() {
     auto slot = std::make_shared<Slot>();
     try {
@@ -58,8 +58,8 @@ struct Pipeline::Impl {
     slots.push_back(std::move(slot));
   }
 
-  // Returns the earliest job with an untaken task, or begins a new job if there is room. Null: nothing to do. Requires
-  // the mutex.
+  // Returns the earliest job that has a task to take. If there is none and fewer than `ahead` jobs are begun, begins a
+  // new job. Returns null if there is nothing to do. The caller must hold the mutex.
   std::shared_ptr<Slot> claimable() {
     for (const std::shared_ptr<Slot>& slot : slots) {
       if (slot->job != nullptr && !slot->failure && slot->claimed < slot->job->tasks()) return slot;
@@ -69,7 +69,7 @@ struct Pipeline::Impl {
     return slots.back()->job != nullptr ? slots.back() : nullptr;
   }
 
-  // Runs one task; `lock` is released meanwhile.
+  // Runs one task. `lock` is released while the task runs.
   void work(const std::shared_ptr<Slot>& slot, std::unique_lock<std::mutex>& lock) {
     const std::int64_t task = slot->claimed++;
     std::exception_ptr failure;
@@ -91,7 +91,7 @@ struct Pipeline::Impl {
       lock.lock();
       if (failure) slot->failure = failure;
     }
-    // A failed job is done at once: its remaining tasks are not taken.
+    // A failed job is done at once: threads do not take its remaining tasks.
     if (slot->failure || slot->left == 0) {
       slot->done = true;
       job_done.notify_all();
@@ -125,8 +125,8 @@ Pipeline::Pipeline(int workers, std::int64_t ahead, Begin begin)
     for (int i = 0; i < workers; ++i) impl_->threads.emplace_back([impl = impl_.get()] { impl->thread_body(); });
   } catch (const std::system_error& error) {
     impl_->stop();
-    throw environment_error("cannot start a loader thread (got {} of {}: {})", impl_->threads.size(), workers,
-                            error.what());
+    throw environment_error("cannot start a loader thread (got {} threads, expected {}: {})", impl_->threads.size(),
+                            workers, error.what());
   }
 }
 

@@ -98,15 +98,16 @@ TEST(Pipeline, AheadLimitsTheBegunJobs) {
     ++begun;
     return std::make_unique<CountingJob>(number, 5);
   });
-  testing_support::wait_until_others_sleep();  // the workers have nothing more to do
+  testing_support::wait_until_others_sleep();  // until the workers have nothing more to do
   EXPECT_EQ(begun, 4);
   next(pipeline);
   testing_support::wait_until_others_sleep();
   EXPECT_EQ(begun, 5);
 }
 
-// Two workers block in the first two tasks until these are dropped, then in two of another job's 1000 tasks until this
-// thread sleeps, that is until the destructor waits for the workers. It must wait for the running tasks only.
+// Two workers block in two tasks of the first job until seek() drops this job. Then they block in two of the 1000 tasks
+// of another job until this thread sleeps, which means that the destructor waits for the workers. The destructor must
+// wait only for these two tasks.
 TEST(Pipeline, DestructorWaitsForRunningTasksOnly) {
   std::atomic<int> tasks = 0;
   std::atomic<bool> dropped = false, leaving = false;

@@ -5,14 +5,14 @@
 #include "effnet/data/sources.h"
 
 namespace effnet::data {
-// Opens the file for each read. That takes 10 us, little beside the milliseconds of decoding, and even a thousand
-// shards need no open file descriptors.
+// Opens the file for each read. Opening takes 10 us, which is little beside the milliseconds of decoding, and no file
+// descriptors stay open, even for a thousand shards.
 std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::int64_t offset, std::int64_t size) {
   const OpenFile file(path);
   if (!file.is_regular()) throw input_error("not a regular file");
   const std::int64_t length = file.size();
   if (offset < 0 || offset > length || size > length - offset)
-    throw input_error("the file is too short (got {} bytes, expected {} at offset {})", length, size, offset);
+    throw input_error("the file is too short (got {} bytes, expected {} bytes at offset {})", length, size, offset);
   if (size < 0) size = length - offset;
   if (size > kMaxImageBytes)
     throw input_error("the file is too large for an image (got {} bytes, expected at most {})", size, kMaxImageBytes);

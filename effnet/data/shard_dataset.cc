@@ -1,7 +1,7 @@
-// Webdataset shards as a dataset. A sample is an image and its label, KEY.jpg and KEY.cls. In webdataset the key is the
-// name up to its first dot, but users' images have dots in their names. So "IMG.2024.jpg" has the label "IMG.2024.cls"
-// if that exists, otherwise "IMG.cls". If a key has an image "KEY.jpg", its other images ("KEY.mask.png") are not
-// samples, unless they have their own label.
+// Webdataset shards as a dataset. A sample is an image, KEY.jpg, and its label, KEY.cls. In webdataset, KEY is the name
+// up to its first dot, but users' images have dots in their names. So the label of "IMG.2024.jpg" is "IMG.2024.cls" if
+// that file exists, otherwise "IMG.cls". If a key has an image "KEY.jpg", its other images ("KEY.mask.png") are samples
+// only if they have their own labels.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kLongestLabel = 256;
-constexpr std::int64_t kMostClasses = 1 << 20;  // limit for labels that are numbers without a list of classes
+constexpr std::int64_t kMostClasses = 1 << 20;  // limit for numeric labels if no list of classes exists
 
 struct Row {
   std::string member;
@@ -75,7 +75,7 @@ std::string up_to_first_dot(std::string_view name) {
       name.substr(0, name.size() - base_of(name).size() + base_of(name).substr(0, base_of(name).find('.')).size()));
 }
 
-struct Sample {  // `label` is the text in the shard
+struct Sample {  // `label` is the text of the .cls file
   Row row;
   std::string label;
 };
@@ -86,20 +86,21 @@ class ShardReader {
     for (TarMember& member : index_tar(shard)) add_member(std::move(member));
   }
 
-  // Appends the samples in the order of their images, and incomplete ones to `skipped`.
+  // Appends the complete samples to `samples`, in the order of their images, and the other files to `skipped`.
   void add_samples(std::vector<Sample>& samples, std::vector<SkippedFile>& skipped) {
     skipped.insert(skipped.end(), skipped_.begin(), skipped_.end());
-    std::set<std::string> used, reported = skipped_keys_;  // keys with a sample; keys with a skipped file
+    std::set<std::string> used, reported = skipped_keys_;  // keys of samples; keys of skipped files
     const auto skip = [&](const std::string& member, const std::string& why) {
       skipped.push_back({path_of(member), why});
       reported.insert(up_to_first_dot(member));
     };
     for (Row& row : images_) {
       const std::string stem = up_to_last_dot(row.member), key = up_to_first_dot(row.member);
-      const bool uses_key = stem != key && !labels_.contains(stem);  // has the label of its key, like its other images
+      // Whether the image has the label of webdataset's key, which several images can share.
+      const bool uses_key = stem != key && !labels_.contains(stem);
       const auto label = labels_.find(uses_key ? key : stem);
       if (label == labels_.end()) {
-        skip(row.member, "no .cls file for it");
+        skip(row.member, "no .cls file for this image");
       } else if ((uses_key && stems_.contains(key)) || !used_labels_.insert(label->first).second) {
         skip(row.member, "a second image with the same key");
       } else {
@@ -142,7 +143,7 @@ class ShardReader {
       if (!added && first->second != label) {
         throw input_error("{}: two labels for one key (got {} and {}, expected one)", member.name,
                           in_quotes(first->second), in_quotes(label))
-            .with_hint("keys must be unique: two folders in one shard need names such as a/0.jpg and b/0.jpg");
+            .with_hint("keys must be unique in a shard: give images of two folders names such as a/0.jpg and b/0.jpg");
       }
     } else {
       others_.push_back(std::move(member.name));
@@ -151,15 +152,15 @@ class ShardReader {
 
   const fs::path& shard_;
   const std::int32_t number_;
-  std::map<std::string, std::string> labels_;  // by the name without ".cls"
+  std::map<std::string, std::string> labels_;  // name without ".cls" -> label
   std::vector<Row> images_;
-  std::set<std::string> stems_, used_labels_;  // names of images without their extension; labels that have an image
+  std::set<std::string> stems_, used_labels_;  // image names without extension; labels in use
   std::set<std::string> skipped_keys_;         // keys of the files in skipped_
   std::vector<std::string> others_;
   std::vector<SkippedFile> skipped_;
 };
 
-// Reports files among the shards that are not shards, mostly compressed ones.
+// Adds the files beside the shards that are not shards to `skipped`. Most of them are compressed archives.
 void add_non_shards(const fs::path& root, const std::vector<fs::path>& shards, std::vector<SkippedFile>& skipped) {
   const fs::path folder = shards.front().parent_path();
   const std::string first = shards.front().filename().string();
@@ -178,11 +179,12 @@ std::vector<std::string> read_classes(const fs::path& file) {
   }
   check_class_names(classes, file.string(), "a line");
   if (std::set<std::string>(classes.begin(), classes.end()).size() != classes.size())
-    throw input_error("{}: duplicate class name (expected {} different names)", file.string(), classes.size());
+    throw input_error("{}: duplicate class name (got {} names, expected each name only once)", file.string(),
+                      classes.size());
   return classes;
 }
 
-// The classes of shards without a list of classes: numbers 0 up to the largest label, or all names, sorted.
+// Returns the classes of shards without a list of classes: the numbers 0 up to the largest label, or all names, sorted.
 std::vector<std::string> own_classes(const std::vector<Sample>& samples, const std::vector<std::string>& shard_names) {
   std::set<std::string> names;
   std::int64_t largest = -1;

@@ -1,4 +1,4 @@
-// The formats of datasets behind dataset.h, one file per format, and their common functions. Private to effnet/data.
+// The implementations of Dataset, one file per format, and the functions that they share. Private to effnet/data.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace effnet::data {
 
-// `root` is DIR; names of images are relative to it. If `names` is empty, the dataset's own classes are used.
+// `root` is DIR. The names of images are relative to it. If `names` is empty, the dataset uses its own classes.
 std::unique_ptr<Dataset> open_class_folders(const std::filesystem::path& root, const std::filesystem::path& folder,
                                             const ClassNames& names);
 std::unique_ptr<Dataset> open_shards(const std::filesystem::path& root,
@@ -23,24 +23,25 @@ std::unique_ptr<Dataset> open_shards(const std::filesystem::path& root,
 std::unique_ptr<Dataset> open_cifar(const std::filesystem::path& root, const std::vector<std::filesystem::path>& files,
                                     const ClassNames& names);
 
-inline constexpr std::int64_t kMaxImageBytes = std::int64_t{1} << 28;  // per file; the largest photos have 2^27
+inline constexpr std::int64_t kMaxImageBytes = std::int64_t{1} << 28;  // per image; the largest photos have 2^27
 
-// Reads `size` bytes at `offset`; a negative size means the rest of the file. Throws Error(input) without the path for
-// a file that is missing, too short or larger than kMaxImageBytes.
+// Reads `size` bytes at `offset`; a negative size means the rest of the file. Throws Error(input) if the file is
+// missing or too short, or if the size is above kMaxImageBytes; the message does not contain the path.
 std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::int64_t offset = 0, std::int64_t size = -1);
 
-// Returns the regular files of `folder` whose names pass, sorted. Empty if the folder does not exist.
+// Returns the regular files of `folder` for whose names `passes` is true, sorted. Returns none if the folder does not
+// exist.
 std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder,
                                             const std::function<bool(const std::string&)>& passes);
 // Returns the names of class folders. Throws Error(input) for a name that a model cannot store (check_class_names).
 std::vector<std::string> folder_names(const std::vector<std::filesystem::path>& folders);
 
-// Returns the name of a split on disk ("valid" or "validation" for val), or `split` itself if it does not exist. Throws
-// Error(input) if the split exists under two names.
+// Returns the name that a split has on disk (val may be named "valid" or "validation"), or `split` itself if the split
+// does not exist. Throws Error(input) if the split exists under two names.
 std::string split_name(const std::filesystem::path& folder, std::string_view split);
 
 std::string relative_name(const std::filesystem::path& root, const std::filesystem::path& path);
-// "17" -> 17; nothing unless the text is 1 to 9 digits.
+// Converts "17" to 17. Returns an empty optional unless the text is 1 to 9 digits.
 std::optional<std::int64_t> class_number(std::string_view text);
 
 }  // namespace effnet::data

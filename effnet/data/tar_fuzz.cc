@@ -1,4 +1,4 @@
-// Any input gives an index whose members are within the archive, or throws Error(input).
+// For any input, index_tar() returns members that are within the archive, or throws Error(input).
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -14,7 +14,7 @@ namespace effnet::data {
 namespace {
 
 constexpr std::size_t kLongestName = 4096;
-// Bytes per read: a header and a small label after it. The content of images is skipped.
+// Bytes per read: enough for a header and the small label after it. The content of images is skipped.
 constexpr std::size_t kBlock = 10240;
 
 struct ArchiveDeleter {
@@ -48,8 +48,10 @@ TarMember member(archive* reader, archive_entry* entry, std::int64_t archive_byt
   }
   if (result.offset < 0 || result.size < 0 || result.offset > archive_bytes ||
       result.size > archive_bytes - result.offset) {
-    throw input_error("corrupt tar archive: {} extends beyond the end (got {} bytes at {}, expected at most {} in all)",
-                      in_quotes(result.name), result.size, result.offset, archive_bytes);
+    throw input_error(
+        "corrupt tar archive: {} extends beyond the archive's end (got {} bytes at offset {}, expected an end within "
+        "{} bytes)",
+        in_quotes(result.name), result.size, result.offset, archive_bytes);
   }
   return result;
 }
@@ -62,7 +64,8 @@ std::vector<TarMember> index_tar(const std::filesystem::path& path) {
   if (code) throw input_error("cannot read this file ({})", code.message());
   const std::unique_ptr<archive, ArchiveDeleter> reader(archive_read_new());
   if (reader == nullptr) throw std::bad_alloc();
-  // No compression filters: to read a member of a compressed archive, everything before it must be decompressed.
+  // Compression filters stay disabled: to read a member of a compressed archive, everything before it must be
+  // decompressed.
   if (archive_read_support_format_tar(reader.get()) != ARCHIVE_OK ||
       archive_read_set_option(reader.get(), "tar", "read_concatenated_archives", "1") != ARCHIVE_OK ||
       archive_read_open_filename(reader.get(), path.c_str(), kBlock) != ARCHIVE_OK) {

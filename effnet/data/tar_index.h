@@ -1,4 +1,4 @@
-// Reads the positions of all files in a tar archive once, so that any of them can be read by one pread.
+// Reads the positions of all files in a tar archive once. Afterwards each file can be read with one pread().
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,14 @@ namespace effnet::data {
 
 struct TarMember {
   std::string name;
-  std::int64_t offset = 0, size = 0;  // of the content; always within the archive
+  std::int64_t offset = 0, size = 0;  // of the content, in bytes; always within the archive
   bool plain = true;                  // false: a link, a device or a sparse file, which has no content to read
 };
 
-// Returns the members in order, without folders. Throws Error(input) without the path for a file that is not an
-// uncompressed tar archive, that is truncated, or that has a member beyond its end or a name above 4096 bytes. Memory
-// is bounded by the archive's size, because a member takes at least 512 bytes of it.
+// Returns the members in their order in the archive, without folders. Throws Error(input) if the file is not an
+// uncompressed tar archive, if it is truncated, if a member extends beyond its end, or if a name is longer than 4096
+// bytes; the message does not contain the path. The memory for the result is bounded by the archive's size, because a
+// member takes at least 512 bytes of the archive.
 std::vector<TarMember> index_tar(const std::filesystem::path& path);
 
 }  // namespace effnet::data

@@ -1,5 +1,5 @@
 // The depthwise kernel, written once for all instruction sets. T consecutive outputs of a row stay in registers. For
-// each window row, an input vector is loaded once and used for all outputs whose windows contain it.
+// each row of the window, an input vector is loaded once and used for all outputs whose windows contain it.
 #pragma once
 
 #include <array>
@@ -122,7 +122,8 @@ struct VectorOf<true> {
 };
 
 // If a Wide is two registers, the two halves of a block are processed one after the other. Then one input, kKernel
-// weights and 8 accumulators are in registers, instead of 4 accumulators of twice the width and twice as many weights.
+// weights and 8 accumulators fit into the registers. With all 16 lanes at once, only 4 accumulators would fit, because
+// accumulators and weights would need two registers each.
 template <int kKernel, int kStride, Epilogue E, bool kHalf>
 void depthwise_row(const DepthwiseArgs& args) noexcept {
   if constexpr (kWideIsTwo) {
@@ -133,7 +134,7 @@ void depthwise_row(const DepthwiseArgs& args) noexcept {
   }
 }
 
-// [3 kernels][2 strides][2 halves][kEpilogues].
+// [kernel: 3, 5, 7][stride: 1, 2][lanes: 16, 8][kEpilogues].
 template <std::size_t... I>
 constexpr auto depthwise_table(std::index_sequence<I...>) {
   return std::array<DepthwiseFn, sizeof...(I)>{

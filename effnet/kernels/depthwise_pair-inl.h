@@ -1,12 +1,13 @@
-// Two rows of a depthwise convolution with stride 1 at once, by Winograd's algorithm in the vertical direction
-// (Winograd 1980, Lavin and Gray 2016). F(2, 3) computes two outputs from four rows with 4 multiplications instead of
-// 6; F(2, 2) computes two outputs from three rows with 3 instead of 4. A 5x5 window uses F(2, 3) for its upper three
-// rows and F(2, 2) for its lower two: 35 multiply-adds for two outputs instead of 50. The transforms of both need
-// additions only, which run in parallel with the multiply-adds.
+// Computes two output rows of a depthwise convolution with stride 1 at once, by Winograd's algorithm in the vertical
+// direction (Winograd 1980, Lavin and Gray 2016). In one window column, F(2, 3) computes two outputs from four rows
+// with 4 multiplications instead of 6; F(2, 2) computes two outputs from three rows with 3 instead of 4. A 5x5 window
+// uses F(2, 3) for its upper three rows and F(2, 2) for its lower two: 5 * (4 + 3) = 35 multiply-adds for two outputs
+// instead of 2 * 25 = 50. The transforms before and after the multiplications need additions only, which run in
+// parallel with the multiply-adds.
 //
-// The code uses loops with constant bounds over a constant table. With one template per multiplication, GCC 12 keeps
-// the inputs of one multiplication in registers for the next and spills accumulators: kernel 5 then takes 35 cycles per
-// vector instead of 27.
+// The code uses loops with constant bounds over a constant table. With one template per multiplication, GCC 12 would
+// keep the inputs of one multiplication in registers for the next one and spill accumulators: a 5x5 window would take
+// 35 cycles per vector instead of 27.
 #pragma once
 
 #include <array>
@@ -26,7 +27,7 @@ struct Term {
   Accumulator to;
 };
 template <int kKernel>
-struct Terms;  // kAll[position]
+struct Terms;  // kAll has one term per position of the packed weights
 template <>
 struct Terms<3> {
   static constexpr Term kAll[] = {{0, -1, 2, kFirst}, {1, 1, 2, kBoth}, {2, -1, 1, kDifference}, {3, -1, 1, kSecond}};
@@ -125,14 +126,14 @@ void depthwise_pair(const DepthwisePairArgs& args) noexcept {
   if (args.sums != nullptr) store(args.sums, add(total, second_total));
 }
 
-// Measured on Zen 4. Rows of 7 and 14 outputs are a multiple of the 7 outputs that the kernel for one row computes at a
-// time; that kernel reads less and makes a step 2 to 3 % faster. With 3 x 3 windows, the saved multiply-adds make pairs
-// faster only if an activation follows.
+// Measured on Zen 4. Widths of 7 and 14 are multiples of the 7 outputs that the kernel for one row computes at a time;
+// for them that kernel reads less memory than the pair kernel and makes a step 2 to 3 % faster. With 3x3 windows, the
+// saved multiply-adds make pairs faster only if the epilogue is not a clamp.
 bool pairs_are_faster(std::int64_t kernel, std::int64_t width, Epilogue epilogue) noexcept {
   return width != 7 && width != 14 && (kernel == 5 || epilogue != Epilogue::clamp);
 }
 
-// [2 kernels][2 halves][kEpilogues].
+// [kernel: 3, 5][lanes: 16, 8][kEpilogues].
 template <std::size_t... I>
 constexpr auto depthwise_pair_table(std::index_sequence<I...>) {
   return std::array<DepthwisePairFn, sizeof...(I)>{

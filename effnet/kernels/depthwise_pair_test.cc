@@ -1,5 +1,5 @@
-// The kernels that compute two rows of a depthwise convolution at once: against the reference, and with packed weights
-// against the plain convolution.
+// Compares the kernels that compute two rows of a depthwise convolution at once with the reference and, for weights
+// that are packed as specified, with the usual convolution.
 #include <gtest/gtest.h>
 
 #include "effnet/kernels/test_support.h"
@@ -17,7 +17,7 @@ struct Kernel {
 struct Shape {
   std::int64_t width;
   bool second;         // whether there is a second row
-  std::int64_t zeros;  // number of input rows that are zeros: the first ones; if negative, the last ones
+  std::int64_t zeros;  // n > 0: the first n input rows are zeros; n < 0: the last -n rows
   std::int64_t shift;  // floats from a 64-byte boundary to rows, outputs and sums
   bool sums;
   Range range;
@@ -66,7 +66,7 @@ struct Rows {
 
 class DepthwisePairTest : public InstructionSetTest {
  protected:
-  // Calls nothing if the set has no such kernels.
+  // Does nothing if the set has no such kernels.
   template <class Test>
   void for_each_kernel(Test test) const {
     for (const std::int64_t size : {3, 5}) {
@@ -90,12 +90,13 @@ class DepthwisePairTest : public InstructionSetTest {
   Operands operands{6};
 };
 
-// Roundings of a term: one addition of inputs, one product, at most 2 * size additions into the accumulator, two more
-// additions for the output, and the bias: n + 3 = 2 * size + 5. The packed weight counts as exact.
+// Roundings of a term: 1 addition of inputs, 1 product, at most 2 * size additions into the accumulator, 2 more
+// additions for the output, and 1 for the bias. That is 2 * size + 5 = n + 3, so n = 2 * size + 2 (test_support.h). The
+// packed weight counts as exact.
 constexpr std::int64_t roundings(std::int64_t size) { return 2 * size + 2; }
 
 TEST_P(DepthwisePairTest, AgreesWithReference) {
-  std::int64_t variant = 0;  // cycles through the other choices over 40 widths
+  std::int64_t variant = 0;  // selects the other members of Shape
   for_each_kernel([&](const Kernel& kernel) {
     for (std::int64_t width = 1; width <= 40; ++width, ++variant) {
       const Shape shape = {
@@ -114,7 +115,7 @@ TEST_P(DepthwisePairTest, AgreesWithReference) {
       ASSERT_TRUE(agree(rows.first, expected.first, norms.first, function, roundings(kernel.size))) << describe(rows);
       ASSERT_TRUE(agree(rows.second, expected.second, norms.second, function, roundings(kernel.size)))
           << describe(rows);
-      // The expected sums, computed from the rows' own outputs: the order of the additions is specified.
+      // The expected sums are computed from the rows' own outputs, because the order of the additions is specified.
       Floats sums = before;
       std::vector<float> second(kBlock);
       for (std::int64_t i = 0; shape.sums && i < rows.first.size(); ++i) {
@@ -157,8 +158,8 @@ TEST_P(DepthwisePairTest, SplittingARowKeepsTheBits) {
   });
 }
 
-// With weights that are packed as kernels.h specifies, the results equal the plain convolution. Each packed weight is
-// rounded once more, which is one more rounding of each term.
+// With weights that are packed as kernels.h specifies, the results equal the usual convolution. Storing a packed weight
+// rounds it, which adds one rounding to each term.
 TEST_P(DepthwisePairTest, EqualsTheConvolution) {
   for_each_kernel([&](const Kernel& kernel) {
     const std::int64_t size = kernel.size, width = 23;
@@ -193,8 +194,8 @@ TEST_P(DepthwisePairTest, EqualsTheConvolution) {
   });
 }
 
-// A NaN in the first input row reaches only the first output row; in the last input row, only the second output row; in
-// all other input rows, both.
+// A NaN in the first input row reaches only the first output row. A NaN in the last input row reaches only the second
+// output row. A NaN in any other input row reaches both.
 TEST_P(DepthwisePairTest, NanReachesExactlyTheDependentOutputs) {
   for_each_kernel([&](const Kernel& kernel) {
     const Rows clean(kernel, {11, true, 0, 0, true, kRanges[2]}, operands);

@@ -1,4 +1,4 @@
-// Every depthwise kernel of every usable instruction set, including depthwise_any, against the reference.
+// Compares every depthwise kernel of every usable instruction set, and depthwise_any, with the reference.
 #include <gtest/gtest.h>
 
 #include "effnet/kernels/test_support.h"
@@ -10,7 +10,7 @@ struct Kernel {
   std::int64_t size, stride;
   bool half;
   Epilogue epilogue;
-  bool any = false;  // depthwise_any instead of the table
+  bool any = false;  // tests depthwise_any instead of the table's kernel
   std::int64_t lanes() const { return half ? 8 : 16; }
   std::int64_t in_width(std::int64_t width) const { return (width - 1) * stride + size; }
 };
@@ -105,7 +105,8 @@ class DepthwiseTest : public InstructionSetTest {
   Operands operands{2};
 };
 
-// The expected sums, computed from the row's own outputs: the order of the additions is specified.
+// Returns the expected sums. They are computed from the row's own outputs, because the order of the additions is
+// specified.
 Floats sums_of(const Floats& before, const Floats& out, std::int64_t lanes) {
   Floats sums = before;
   for (std::int64_t i = 0; i < out.size(); ++i) {
@@ -115,7 +116,7 @@ Floats sums_of(const Floats& before, const Floats& out, std::int64_t lanes) {
 }
 
 TEST_P(DepthwiseTest, AgreesWithReference) {
-  std::int64_t variant = 0;  // cycles through the other choices over 40 widths
+  std::int64_t variant = 0;  // selects the other members of Shape
   for_each_kernel([&](const Kernel& kernel) {
     for (std::int64_t width = 1; width <= 40; ++width) {
       const Shape shape = {width, variant % 3 == 2 ? kernel.size / 2 : 0, variant % 2, variant / 2 % 2 == 1,

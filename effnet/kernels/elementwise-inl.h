@@ -15,13 +15,13 @@ struct Range {
   std::int64_t first, last;
   std::int64_t size() const { return last > first ? last - first : 0; }
 };
-// The taps of a window that are inside [0, n) if the window begins at `at`, which may be negative.
+// Returns which taps (positions) of a window are inside [0, n) if the window begins at `at`, which may be negative.
 inline Range taps_inside(std::int64_t at, std::int64_t kernel, std::int64_t n) {
   return {within(-at, 0, kernel), within(n - at, 0, kernel)};
 }
 
-// For each window of a row: combines `start` and the taps inside the image with `combine`, then stores
-// result_of(combined, number of taps inside the image).
+// For each window of a row: combines `start` and the window's values inside the image with `combine`, then stores
+// result_of(combined, number of values inside the image).
 template <class Combine, class ResultOf>
 inline void pool_row(const PoolArgs& args, float start, Combine combine, ResultOf result_of) {
   const Range rows = taps_inside(args.top, args.kernel, args.in_h);
@@ -89,8 +89,8 @@ void map_block(const MapArgs& args) noexcept {
 
 void sigmoid_block(const MapArgs& args) noexcept {
   map_pixels(args, [](Wide value) {
-    // one_plus_exp_of_minus() loses NaN, so the numerator carries it: bounded * 0 + 1 is NaN if the value is NaN,
-    // else 1. The bounds are needed because Inf * 0 is NaN too.
+    // one_plus_exp_of_minus() returns a finite number for NaN, so the numerator must carry the NaN: bounded * 0 + 1 is
+    // NaN if the value is NaN, otherwise 1. The value is bounded first, because Inf * 0 would also be NaN.
     const Wide bounded = at_most(at_least(value, broadcast<Wide>(-1)), broadcast<Wide>(1));
     return div(fma(bounded, broadcast<Wide>(0), broadcast<Wide>(1)), one_plus_exp_of_minus(value));
   });

@@ -1,4 +1,4 @@
-// Pools, maps, sums and row scaling of every usable instruction set against the reference.
+// Compares pools, maps, sums and row scaling of every usable instruction set with the reference.
 #include <gtest/gtest.h>
 
 #include "effnet/kernels/test_support.h"
@@ -17,7 +17,7 @@ class ElementwiseTest : public InstructionSetTest {
 };
 
 struct Window {
-  std::int64_t kernel, stride, before;  // before: padding at the top and at the left
+  std::int64_t kernel, stride, before;  // before: padding above and to the left of the image
 };
 constexpr Window kWindows[] = {{2, 2, 0}, {3, 1, 1}, {3, 2, 0}, {3, 2, 1}, {5, 1, 2},
                                {5, 2, 1}, {7, 7, 3}, {1, 1, 0}, {1, 2, 0}};
@@ -52,7 +52,7 @@ void for_each_pool_row(Operands& operands, Test test) {
   }
 }
 
-TEST_P(ElementwiseTest, MaxPool) {
+TEST_P(ElementwiseTest, MaxPoolAgreesWithReference) {
   for_each_pool_row(operands, [&](PoolArgs args, const Floats& in, const std::string& text) {
     for (const bool with_nan : {false, true}) {
       const Floats image = in;
@@ -72,7 +72,7 @@ TEST_P(ElementwiseTest, MaxPool) {
   });
 }
 
-TEST_P(ElementwiseTest, AveragePool) {
+TEST_P(ElementwiseTest, AveragePoolAgreesWithReference) {
   for_each_pool_row(operands, [&](PoolArgs args, const Floats& in, const std::string& text) {
     const Floats got(args.out_w * kBlock, 1), expected = got, norms = got;
     const Floats absolute = in;
@@ -84,8 +84,8 @@ TEST_P(ElementwiseTest, AveragePool) {
     args.in = absolute.data();
     args.out = norms.data();
     reference::average_pool(args);
-    // Dividing, or multiplying by a rounded reciprocal, has at most two roundings; tolerance() allows them beyond the
-    // sum.
+    // A division, or a multiplication by a rounded reciprocal, has at most two roundings. tolerance() allows two
+    // roundings more than the sum has.
     EXPECT_TRUE(agree(got, expected, norms, Function::clamp, args.kernel * args.kernel)) << text;
   });
 }
@@ -142,7 +142,7 @@ void for_each_map(Test test) {
   }
 }
 
-// run and run_reference take MapArgs.
+// run and run_reference are called with MapArgs.
 template <class Run, class Reference>
 void expect_map_agrees(const MapShape& shape, Operands& operands, Function function, Run run, Reference run_reference) {
   const Map got(shape, operands), expected = got;
@@ -162,7 +162,7 @@ void expect_map_agrees(const MapShape& shape, Operands& operands, Function funct
                      shape.misaligned, shape.range.low, shape.range.high);
 }
 
-TEST_P(ElementwiseTest, Map) {
+TEST_P(ElementwiseTest, MapAgreesWithReference) {
   for (const Epilogue epilogue : kAllEpilogues) {
     SCOPED_TRACE(name(epilogue));
     for_each_map([&](const MapShape& shape) {
@@ -172,14 +172,14 @@ TEST_P(ElementwiseTest, Map) {
   }
 }
 
-TEST_P(ElementwiseTest, Sigmoid) {
+TEST_P(ElementwiseTest, SigmoidAgreesWithReference) {
   for_each_map([&](const MapShape& shape) {
     expect_map_agrees(shape, operands, Function::sigmoid, set().sigmoid, reference::map_sigmoid);
   });
 }
 
-// Each function for 64 values of each sign and exponent, and for the extremes.
-TEST_P(ElementwiseTest, FunctionsOverAllFloats) {
+// Tests each function with 64 values per sign and exponent, and with kExtremes.
+TEST_P(ElementwiseTest, FunctionsAgreeWithReferenceOverAllFloats) {
   std::vector<float> values(std::begin(kExtremes), std::end(kExtremes));
   for (std::uint32_t top = 0; top < 512; ++top) {
     for (std::uint32_t i = 0; i < 64; ++i)
@@ -217,7 +217,7 @@ TEST_P(ElementwiseTest, SumKeepsTheOrderOfPixels) {
   }
 }
 
-TEST_P(ElementwiseTest, ScaleRows) {
+TEST_P(ElementwiseTest, ScaleRowsEqualsReference) {
   for (std::int64_t lanes = 8; lanes <= set().tile; lanes += 8) {
     for (std::int64_t depth = 1; depth <= 40; ++depth) {
       const Floats from = filled(depth * lanes, 0), scale = filled(depth, 1), got(depth * lanes), expected = got;

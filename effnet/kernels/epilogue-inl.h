@@ -29,10 +29,10 @@ template <class Float>
   asm("" : "+r"(pointer));
 }
 
-// to = apply_epilogue(value). The compiler barrier keeps the compiler from starting the epilogue earlier: while all
-// registers hold accumulators, its scheduler would interleave the epilogues of several values and spill. The processor
-// itself reorders without that limit. low and high have the same value in every lane. A Wide of two registers is
-// processed one register after the other.
+// Stores apply_epilogue(value) in `to` and returns it. The compiler barrier keeps the compiler from starting the
+// epilogue earlier: while all registers hold accumulators, its scheduler would interleave the epilogues of several
+// values and spill. The barrier does not limit the processor's own reordering. All lanes of `low` have the same value,
+// and all lanes of `high`. If V is two registers, they are processed one after the other.
 template <Epilogue E, class V>
 [[gnu::always_inline]] inline V store_with_epilogue(float* to, V value, V low, V high) {
   if constexpr (kWideIsTwo && sizeof(V) == sizeof(Wide)) {

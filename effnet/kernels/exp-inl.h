@@ -1,7 +1,7 @@
-// 1 + exp(-x) by arithmetic only, for instruction sets that cannot permute floats by index. exp(-x) = 2^(n + f) with n
-// an integer and |f| <= 1/2: 2^f is a polynomial of degree 5 with a relative error of 1e-7, and n is added to the
-// exponent. Adding the magic number 1.5 * 2^23 rounds to an integer. The set must define fma, sub, add, at_least,
-// at_most and add_to_exponent.
+// Computes 1 + exp(-x) by arithmetic only, for instruction sets that cannot permute floats by index. exp(-x) = 2^(n +
+// f), where n is an integer and |f| <= 1/2: 2^f is a polynomial of degree 5 with a relative error of 1e-7, and n is
+// added to the exponent. Adding the constant 1.5 * 2^23 (`magic`) rounds a float to an integer. The file in simd/ that
+// includes this header must define fma, sub, add, at_least, at_most and add_to_exponent.
 #pragma once
 
 namespace effnet::kernels::EFFNET_TARGET {

@@ -59,7 +59,7 @@ void gemm_tile(const GemmArgs& args) noexcept {
       EFFNET_UNROLL
       for (int u = 0; u < 4; ++u) {
         step(a + k + u);
-        if constexpr (P <= 2) prefetch(prefetched + 16);  // such a tile uses a row of weights in a few cycles
+        if constexpr (P <= 2) prefetch(prefetched + 16);  // such a tile needs new weights after a few cycles
         if (u % kPrefetchInterval != 0) continue;
         prefetch(prefetched);
         prefetched += args.prefetch_step;
@@ -92,7 +92,7 @@ void gemm_tile(const GemmArgs& args) noexcept {
   }
 }
 
-// Null if the height exists only for tiles of 8 channels.
+// Returns null if tiles of kLanes channels do not have the height P.
 template <int P, int kLanes, Epilogue E>
 constexpr GemmFn gemm_entry() {
   if constexpr (kLanes > 8 && P > kTallest) {
@@ -102,7 +102,7 @@ constexpr GemmFn gemm_entry() {
   }
 }
 
-// [heights][tile / 8][kEpilogues].
+// [index into heights][lanes / 8 - 1][kEpilogues].
 template <std::size_t... I>
 constexpr auto gemm_table(std::index_sequence<I...>) {
   constexpr std::size_t kWidths = kTile / 8;

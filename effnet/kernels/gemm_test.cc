@@ -1,4 +1,4 @@
-// Every GEMM kernel of every usable instruction set against the reference.
+// Compares every GEMM kernel of every usable instruction set with the reference.
 #include <gtest/gtest.h>
 
 #include "effnet/kernels/test_support.h"
@@ -7,7 +7,7 @@ namespace effnet::kernels {
 namespace {
 
 enum class Residual { none, separate, in_place };
-constexpr const char* kResidualNames[] = {"none", "separate", "in index_of"};
+constexpr const char* kResidualNames[] = {"none", "separate", "in place"};
 
 struct Depth {
   std::int64_t segments, depth, last_depth;
@@ -92,7 +92,7 @@ struct Tile {
   }
 };
 
-// S of the tolerance for each result: the reference on absolute values, without epilogue.
+// Returns S of the tolerance (test_support.h) for each result: the reference on absolute values, without epilogue.
 Floats norms_of(const Tile& tile) {
   Tile absolute = tile;
   absolute.shape.range = kRanges[0];
@@ -105,7 +105,7 @@ Floats norms_of(const Tile& tile) {
 
 class GemmTest : public InstructionSetTest {
  protected:
-  // test(p, lanes, epilogue) for every kernel of the table.
+  // Calls test(p, lanes, epilogue) for every kernel of the table.
   template <class Test>
   void for_each_kernel(Test test) const {
     for (std::int64_t lanes = 8; lanes <= set().tile; lanes += 8) {
@@ -133,7 +133,8 @@ class GemmTest : public InstructionSetTest {
   Operands operands{1};
 };
 
-// Depths 1..40 in channel blocks, and window rows as stems have them: 3 pixels x 3 channels = 9 floats; 11 floats.
+// Returns the depths 1..40, divided into channel blocks, and the depths of windows with rows of 9 floats (3 pixels x 3
+// channels, as in a stem) and of 11 floats.
 std::vector<Depth> depths() {
   std::vector<Depth> result;
   for (std::int64_t total = 1; total <= 40; ++total) {
@@ -147,7 +148,8 @@ std::vector<Depth> depths() {
 }
 
 TEST_P(GemmTest, AgreesWithReference) {
-  // Cycles through residual, shift and range: with 44 depths every kernel runs all combinations.
+  // Cycles through the 3 * 2 * 4 = 24 combinations of residual, shift and range. There are 44 depths, so every kernel
+  // runs all combinations.
   std::size_t variant = 0;
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {
     for (const Depth& depth : depths()) {
@@ -165,8 +167,8 @@ TEST_P(GemmTest, AgreesWithReference) {
   });
 }
 
-// Layers of 1 to 33 channels, in tiles as weights are packed. Padding lanes have zero weights and zero bias, and the
-// kernel stores zeros there.
+// Layers of 1 to 33 channels, in tiles like those of packed weights. Padding lanes have zero weights and zero bias, and
+// the kernel stores zeros there.
 TEST_P(GemmTest, PaddingLanesAreZero) {
   ASSERT_EQ(set().tile % kBlock, 0);  // a tile begins at a channel block
   for (std::int64_t channels = 1; channels <= 2 * kBlock + 1; ++channels) {
@@ -194,7 +196,7 @@ TEST_P(GemmTest, PaddingLanesAreZero) {
   }
 }
 
-// The plan chooses how a range of pixels is divided into tiles, so the results must not depend on it.
+// A plan chooses how a range of pixels is divided into tiles. The results must not depend on this choice.
 TEST_P(GemmTest, HeightDoesNotChangeBits) {
   constexpr std::int64_t kBefore = 3;
   for_each_kernel([&](std::size_t p, std::int64_t lanes, Epilogue epilogue) {

@@ -26,7 +26,7 @@ inline constexpr int kEpilogues = 3;
 // ---- GEMM: a tile of P pixels x N output channels of a 1x1 convolution, or of any convolution whose input was
 // gathered: out[p][n] = epilogue(bias[n] + sum over k of a[p][k] * weight[k][n] + residual[p][n]).
 // The input consists of segments (channel blocks, or rows of a window). k runs over `depth` contiguous floats of each
-// segment, and over `last_depth` floats of the last one. Pixel p begins 16 * p floats after pixel 0.
+// segment except the last one, and over `last_depth` floats of the last one. The pixels are 16 floats apart.
 struct GemmArgs {
   const float* a;
   std::int64_t a_segment;  // floats from one segment to the next
@@ -35,9 +35,9 @@ struct GemmArgs {
   std::int64_t last_depth;
   const float* weight;  // [k][N]
   const float* bias;    // [N]
-  // A prefetch hint; any address is allowed. The kernel prefetches one line per KernelSet::prefetch_interval values of
-  // k, starting at prefetch_address. The address moves by prefetch_step floats after each line, and by
-  // prefetch_segment_step floats more after each segment.
+  // A hint for prefetching; any address is allowed. The kernel prefetches one cache line per
+  // KernelSet::prefetch_interval values of k, starting at prefetch_address. After each line the address moves by
+  // prefetch_step floats. After each segment it moves by another prefetch_segment_step floats.
   const float* prefetch_address;
   std::int64_t prefetch_step, prefetch_segment_step;
   float* out;  // pixel p of channel block b is at out + b * out_block + offsets[p]
@@ -48,9 +48,9 @@ struct GemmArgs {
 };
 using GemmFn = void (*)(const GemmArgs&) noexcept;
 
-// ---- Depthwise: one output row of one channel block. rows[ky] points to row ky of the first output's window, at its
-// first input pixel. Each input row covers the windows of all outputs: its padding columns are zeros in memory. For a
-// row outside the image, rows[ky] points to zeros.
+// ---- Depthwise: one output row of one channel block. rows[ky] points to the input row that window row ky covers, at
+// the first pixel of the first output's window. Each input row has the pixels of all windows: padding columns are zeros
+// in memory. For an input row outside the image, rows[ky] points to zeros.
 // out[x][c] = epilogue(bias[c] + sum over ky, kx of rows[ky][(x * stride + kx) * 16 + c] * weight[..][c]).
 struct DepthwiseArgs {
   const float* const* rows;  // `kernel` pointers
@@ -64,15 +64,17 @@ struct DepthwiseArgs {
 using DepthwiseFn = void (*)(const DepthwiseArgs&) noexcept;
 
 // ---- Depthwise with stride 1, two output rows at once, by Winograd's algorithm in the vertical direction; for kernels
-// 3 and 5. g[ky] are the weights of one window column. The packed weights are g0, (g0 + g1 + g2) / 2,
-// (g0 - g1 + g2) / 2 and g2; for kernel 5 also g3, g3 + g4 and g4.
+// 3 and 5. The weights of one window column, from top to bottom, are g0, g1, g2 (and g3, g4). The packed weights, one
+// per position, are g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2 and g2; for kernel 5 also g3, g3 + g4 and g4.
 struct DepthwisePairArgs {
-  const float* const* rows;  // kernel + 1 pointers, as above
+  const float* const* rows;  // kernel + 1 pointers to input rows, as in DepthwiseArgs
   const float* weight;       // [position][kx][16]
   const float* bias;         // [16]
   float* out[2];             // the second may be null
   std::int64_t width;
-  float* sums;  // null, or [16]: sums + the first row's outputs from left to right + (0 + the second row's)
+  // Null, or [16]: the outputs are added to it in this order: the first row's outputs from left to right, then the sum
+  // of the second row's outputs, which is computed from left to right on its own.
+  float* sums;
   float low, high;
 };
 using DepthwisePairFn = void (*)(const DepthwisePairArgs&) noexcept;
@@ -80,8 +82,8 @@ constexpr std::int64_t depthwise_pair_positions(std::int64_t kernel) { return ke
 
 // ---- Pools: one output row of one channel block. Taps outside the image are skipped.
 struct PoolArgs {
-  const float* in;  // the block's image: in[(y * in_w + x) * 16]
-  float* out;       // the row's first pixel
+  const float* in;  // one channel block of an image: in[(y * in_w + x) * 16]
+  float* out;       // the first pixel of the output row
   std::int64_t in_h, in_w, out_w;
   std::int64_t top, left;  // input row and column of the first output's first tap; may be negative
   std::int64_t kernel, stride;
@@ -102,9 +104,10 @@ struct MapArgs {
 using MapFn = void (*)(const MapArgs&) noexcept;
 
 // ---- Winograd F(2x2, 3x3): a 3x3 convolution with stride 1 computes 2x2 outputs from 4x4 inputs with 16
-// multiplications instead of 36. Position i of transformed tile t is at i * position + t * 16.
+// multiplications instead of 36. A transformed tile has 16 positions. Position i of tile t begins at float i * position
+// + t * 16.
 struct WinogradInputArgs {
-  const float* rows[4];  // of the block's image, or zeros
+  const float* rows[4];  // four input rows of a channel block; zeros outside the image
   std::int64_t width;    // pixels of a row; columns outside [0, width) count as zeros
   std::int64_t x;        // column of the first tile's first input; may be negative. Tiles are 2 columns apart
   std::int64_t tiles;
@@ -116,9 +119,9 @@ struct WinogradOutputArgs {
   std::int64_t position;
   std::int64_t tiles;
   const float* bias;         // [16]
-  float* rows[2];            // of the block's image, at the first tile; null below the image's last row
+  float* rows[2];            // two output rows, at the first tile; null if below the image
   const float* residual[2];  // null, or addressed as `rows` is
-  std::int64_t width;        // outputs from the first tile to the row's end
+  std::int64_t width;        // number of outputs from the first tile to the row's end
   float low, high;
 };
 
@@ -128,55 +131,61 @@ struct KernelSet {
   // most `tile`). heights: the available tile heights P in pixels, largest first; the last one is 1.
   std::int64_t tile;
   std::span<const int> heights;
-  // Index of the largest height for a tile of `lanes` channels: tiles of 8 channels may be higher than wider ones.
+  // Returns the index of the largest height for tiles of `lanes` channels: tiles of 8 channels may be higher than wider
+  // tiles.
   std::size_t first_height(std::int64_t lanes) const;
-  std::size_t wide_heights;        // first_height() of tiles wider than 8 channels
-  std::int64_t tallest() const;    // heights[wide_heights]: a range of pixels is best a multiple of it
-  std::int64_t cascade_pixels;     // minimum number of pixels of a GEMM in a row cascade: a few full tiles
+  std::size_t wide_heights;      // first_height() of tiles wider than 8 channels
+  std::int64_t tallest() const;  // heights[wide_heights]; ranges of pixels should be multiples of it
+  // The minimum number of pixels per GEMM, a few full tiles, in a step that computes only some rows of a convolution at
+  // a time, because a depthwise convolution in the same step reads them (row ring).
+  std::int64_t cascade_pixels;
   std::int64_t cache_bytes;        // size of L2 on a usual CPU with this set; limits the input of one range of pixels
-  std::int64_t prefetch_interval;  // a GEMM prefetches one line per so many values of k: 1, 2 or 4
-  // p is an index into heights, at least first_height(lanes); lanes is a multiple of 8, at most `tile`.
+  std::int64_t prefetch_interval;  // a GEMM prefetches one line per 1, 2 or 4 values of k
+  // Returns a GEMM kernel. p is an index into heights and at least first_height(lanes). lanes is a multiple of 8 and at
+  // most `tile`.
   GemmFn gemm(std::size_t p, std::int64_t lanes, Epilogue epilogue) const;
 
-  // Null unless kernel is 3, 5 or 7 and stride is 1 or 2. half: 8 lanes instead of 16.
+  // Returns null unless kernel is 3, 5 or 7 and stride is 1 or 2. half: the kernel computes 8 lanes instead of 16.
   DepthwiseFn depthwise(std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue) const;
 
-  // Null if the set has no such kernels, or unless kernel is 3 or 5 and stride is 1.
+  // Returns null if the set has no such kernels, if kernel is neither 3 nor 5, or if stride is not 1.
   DepthwisePairFn depthwise_pair(std::int64_t kernel, std::int64_t stride, bool half, Epilogue epilogue) const;
 
-  // Any kernel and stride, all 16 lanes; used where depthwise() returns null.
+  // For any kernel and stride, always 16 lanes. Used where depthwise() returns null.
   void (*depthwise_any[kEpilogues])(const DepthwiseArgs&, std::int64_t kernel, std::int64_t stride) noexcept;
 
   PoolFn max_pool, average_pool;
   MapFn map[kEpilogues];
   MapFn sigmoid;  // sigmoid(a * scale + shift + b)
-  // sums[16] += the pixels of one block, in order.
+  // Adds the pixels of one channel block to sums[16], in order.
   void (*sum)(const float* in, std::int64_t pixels, float* sums) noexcept;
   void (*winograd_input)(const WinogradInputArgs&) noexcept;
   void (*winograd_output[kEpilogues])(const WinogradOutputArgs&) noexcept;
-  // to[k][n] = from[k][n] * scale[k]: multiplies a panel of packed weights by the channel scale of one image.
+  // to[k][n] = from[k][n] * scale[k]: multiplies a panel of packed weights by one image's scale of each input channel
+  // (squeeze-and-excitation).
   void (*scale_rows)(const float* from, const float* scale, std::int64_t depth, std::int64_t lanes, float* to) noexcept;
 
   // Whether a network runs faster with depthwise_pair() than with depthwise() for a row of `width` outputs. Null if the
   // set has no pair kernels.
   bool (*pairs_are_faster)(std::int64_t kernel, std::int64_t width, Epilogue epilogue) noexcept;
 
-  // `steps` multiply-adds on every lane of peak_chains independent vectors in registers (peak.h). values: [chain][16].
+  // Runs `steps` multiply-adds on every lane of peak_chains independent vectors in registers (peak.h). The initial and
+  // final values are values[chain][16].
   void (*peak_loop)(std::int64_t steps, float* values) noexcept;
   std::int64_t peak_chains;
 
   // The tables that gemm(), depthwise() and depthwise_pair() read.
-  std::span<const GemmFn> gemms;                     // [heights][tile / 8][kEpilogues]
-  std::span<const DepthwiseFn> depthwises;           // [3 kernels][2 strides][2 halves][kEpilogues]
-  std::span<const DepthwisePairFn> depthwise_pairs;  // [2 kernels][2 halves][kEpilogues], or empty
+  std::span<const GemmFn> gemms;                     // [index into heights][lanes / 8 - 1][kEpilogues]
+  std::span<const DepthwiseFn> depthwises;           // [kernel: 3, 5, 7][stride: 1, 2][lanes: 16, 8][kEpilogues]
+  std::span<const DepthwisePairFn> depthwise_pairs;  // [kernel: 3, 5][lanes: 16, 8][kEpilogues], or empty
 };
 
-// The kernel table of a target. Reading the table is safe on any CPU; its functions need a CPU that has the instruction
-// set (isa.h). Throws Error(internal) if this program was built without the target.
+// Returns the kernel table of a target. Reading the table is safe on any CPU; calling its functions needs a CPU with
+// the instruction set (isa.h). Throws Error(internal) if this program was built without the target.
 const KernelSet& kernel_set(const Target& target);
 
-// "f32_gemm_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512", "f32_depthwise_pair_k5s1x16_silu_avx512":
-// data type, operation, tile, epilogue, instruction set.
+// Return the name of a kernel, which consists of data type, operation, tile, epilogue and instruction set:
+// "f32_gemm_14x32_silu_avx512", "f32_depthwise_k3s2x16_silu_avx512", "f32_depthwise_pair_k5s1x16_silu_avx512".
 std::string gemm_name(const KernelSet& set, std::size_t p, std::int64_t lanes, Epilogue epilogue);
 std::string depthwise_name(const KernelSet& set, std::int64_t kernel, std::int64_t stride, bool half,
                            Epilogue epilogue);

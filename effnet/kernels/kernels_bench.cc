@@ -2,13 +2,13 @@
 //
 //   kernels_bench [ISA] [FILTER] [EPILOGUE]
 //
-//   FILTER     only lines of bench/shapes.txt with this text, such as `efficientnet_b0    depthwise`; empty: all
-//   EPILOGUE   silu (the default), clamp or hard_swish
+//   FILTER     only lines of bench/shapes.txt that contain this text, such as `efficientnet_b0    depthwise`; empty:
+//   all EPILOGUE   silu (the default), clamp or hard_swish
 //
 // Prints one line per shape: minimum time, GFLOP/s (2 per multiply-add, without padding lanes), and the share of this
-// core's peak, which is measured first. After each network: its sum. Only kernels are timed: the windows of dense k x k
-// convolutions are already gathered in memory, images are already padded, and no other code of a network runs between
-// two layers.
+// core's peak, which is measured first. After the shapes of a network, prints the sum over its layers. Only kernels are
+// timed: the windows of dense k x k convolutions are already gathered in memory, images are already padded, and no
+// other code of a network runs between two layers.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,7 +40,7 @@ struct Shape {
 
 std::vector<Shape> read_shapes(const std::string& path, const std::string& filter) {
   std::ifstream file(path);
-  if (!file) throw environment_error("cannot read the shapes (got {}, expected bench/shapes.txt)", path);
+  if (!file) throw environment_error("cannot read the list of shapes (got {}, expected a readable file)", path);
   std::vector<Shape> shapes;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#' || line.find(filter) == std::string::npos) continue;
@@ -54,7 +54,7 @@ std::vector<Shape> read_shapes(const std::string& path, const std::string& filte
   return shapes;
 }
 
-// Seconds per call: the minimum of measurements of at least 20 us each, repeated for 30 ms.
+// Returns the seconds per call: the minimum of several measurements of at least 20 us each, which take 30 ms in total.
 template <class Function>
 double seconds_of(Function function) {
   using Clock = std::chrono::steady_clock;
@@ -74,7 +74,7 @@ double seconds_of(Function function) {
   return least;
 }
 
-// 64-byte aligned values in (-1, 1). Zeros and denormals could change the speed, so there are none.
+// 64-byte aligned values in (-1, 1), without zeros and denormals, because those could change the speed.
 class Values {
  public:
   explicit Values(std::int64_t size) : memory_(static_cast<std::size_t>(size + 16)) {
@@ -112,7 +112,7 @@ double gemm_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue) {
   });
 }
 
-// pairs: with depthwise_pair(), two rows per call; for an odd height the last call computes one row.
+// pairs: uses depthwise_pair() with two rows per call. If the height is odd, the last call computes one row.
 double depthwise_seconds(const KernelSet& set, const Shape& s, Epilogue epilogue, bool pairs) {
   const std::int64_t in_h = (s.h - 1) * s.stride + s.kernel, in_w = (s.w - 1) * s.stride + s.kernel;
   const std::int64_t taps = pairs ? depthwise_pair_positions(s.kernel) * s.kernel : s.window();

@@ -1,4 +1,5 @@
-// The kernel tables and the choice of the instruction set: the named kernel is the one that runs.
+// Tests of the kernel tables and of the choice of the instruction set: the kernel that is named is the kernel that
+// runs.
 #include "effnet/kernels/kernels.h"
 
 #include <gtest/gtest.h>
@@ -21,7 +22,7 @@ struct Entry {
   void (*function)();
 };
 
-// Every entry of a set's tables under its name.
+// Returns every entry of a set's tables with its name.
 std::vector<Entry> entries(const KernelSet& set) {
   std::vector<Entry> result;
   const auto push = [&](std::string name, auto function) {
@@ -82,7 +83,7 @@ TEST(KernelSet, TablesAreCompleteAndNamesAreUnique) {
     }
     // entries() returns every function of the tables.
     for (const GemmFn function : set.gemms) {
-      if (function == nullptr) continue;  // a height that only tiles of 8 channels have
+      if (function == nullptr) continue;  // a height that only tiles of 8 channels have: no kernel
       EXPECT_TRUE(functions.contains(reinterpret_cast<void (*)()>(function)));
     }
     for (const DepthwiseFn function : set.depthwises) {
@@ -125,7 +126,7 @@ TEST(Targets, HaveNamesAndTablesOrThrow) {
   EXPECT_GE(lacking, 1);
 }
 
-// No instruction set runs the code of another one.
+// No function is in the tables of two instruction sets.
 TEST(KernelSet, SetsShareNoFunction) {
   std::map<void (*)(), std::string> owners;
   for (const Isa isa : usable_sets()) {

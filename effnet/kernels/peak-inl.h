@@ -6,12 +6,12 @@
 namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
-// On the CPUs known, a multiply-add has a latency of 4 cycles and a core has up to 4 units for it. kPeakChains vectors
-// occupy enough registers to keep all units busy. `values` has 16 floats per chain. They are read and written, so that
-// the compiler can neither remove a chain nor merge chains. Each step adds value * 2^-30 to the value, which rounding
-// leaves unchanged: nothing overflows and nothing becomes denormal. A chain is both a factor and the addend of its
-// multiply-add, because NEON's multiply-add overwrites the addend: a chain that is only a factor would need a register
-// copy in each step.
+// On all known CPUs, a multiply-add has a latency of 4 cycles, and a core has up to 4 units for it. kPeakChains vectors
+// occupy enough registers to keep all units busy. `values` has 16 floats per chain. The loop reads and writes them, so
+// that the compiler can neither remove a chain nor merge two chains. Each step adds value * 2^-30 to the value, which
+// rounding leaves unchanged: nothing overflows and nothing becomes denormal. A chain is both a factor and the addend of
+// its multiply-add, because NEON's multiply-add overwrites the addend: a chain that was only a factor would need a
+// register copy in each step.
 void peak_loop(std::int64_t steps, float* values) noexcept {
   const Wide factor = broadcast<Wide>(0x1p-30F);
   Wide chains[kPeakChains];

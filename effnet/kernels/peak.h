@@ -5,9 +5,9 @@
 
 namespace effnet::kernels {
 
-// float32 GFLOP/s of the calling thread's core (a multiply-add counts as two) in a loop of independent multiply-adds on
-// registers. Measures for `seconds` and returns the best slice; a slice takes about 0.1 ms. Throws Error(environment)
-// if the CPU lacks the set.
+// Returns the float32 GFLOP/s (a multiply-add counts as two operations) of the calling thread's core in a loop of
+// independent multiply-adds on registers. Measures slices of about 0.1 ms for `seconds` in total and returns the result
+// of the fastest slice. Throws Error(environment) if the CPU lacks the set.
 double measured_peak_gflops(Isa isa, double seconds);
 
 }  // namespace effnet::kernels

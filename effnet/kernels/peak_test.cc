@@ -7,7 +7,7 @@
 namespace effnet::kernels {
 namespace {
 
-// The value is not checked: it depends on what else runs on the core.
+// Does not check the value, because it depends on what else runs on the core.
 TEST(MeasuredPeak, IsFiniteAndPositiveForEverySet) {
   for (const Isa isa : usable_sets()) {
     const double peak = measured_peak_gflops(isa, 0.02);

@@ -2,10 +2,10 @@
 // two tables.
 //
 // All functions are in an unnamed namespace inside the set's namespace, so that the linker cannot replace a function of
-// one set by that of another. For the same reason kernels must not call functions of the standard library such as
-// std::min or std::clamp: the linker keeps only one copy of such a function for the whole program, and it could keep
-// the copy that only CPUs with this set can run. tests/integration/test_target_symbols.py checks the symbols of the
-// object files.
+// one set by the function of another set. For the same reason kernels must not call functions of the standard library
+// such as std::min or std::clamp: the linker keeps only one copy of such a function for the whole program, and this
+// copy may contain instructions that only CPUs with this set have. tests/integration/test_target_symbols.py checks the
+// symbols of the object files.
 #pragma once
 
 #include "effnet/kernels/depthwise-inl.h"

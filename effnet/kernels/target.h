@@ -1,4 +1,4 @@
-// The key of a table of kernels: an instruction set, and the precision of the numbers that are multiplied.
+// The key of a kernel table: an instruction set, and the precision of the numbers that the kernels multiply.
 #pragma once
 
 #include <string>
@@ -18,7 +18,8 @@ struct Target {
   friend bool operator==(const Target&, const Target&) = default;
 };
 EFFNET_API std::string name(const Target& target);  // "avx512_fp32"
-// The name of a kernel in plans and benchmarks: "f32_global_pool_avx512" for the operation `what` = "global_pool".
+// Returns the name of a kernel in plans and benchmarks: "f32_global_pool_avx512" for the operation `what` =
+// "global_pool".
 std::string kernel_name(const Target& target, std::string_view what);
 
 }  // namespace effnet::kernels

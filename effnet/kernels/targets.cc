@@ -1,4 +1,5 @@
-// The tables of all instruction sets, precisions and kernel tables: one row each.
+// Three tables: the kernel tables of each target, the precisions, and the names of the instruction sets. A new one is a
+// row.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -58,7 +59,7 @@ const Tables& tables_of(const Target& target) {
 struct PrecisionRow {
   Precision precision;
   std::string_view name;
-  std::string_view prefix;  // of the kernels' names
+  std::string_view prefix;  // first part of the kernels' names
 };
 constexpr PrecisionRow kPrecisions[] = {{Precision::fp32, "fp32", "f32"}};
 
@@ -78,7 +79,8 @@ struct InstructionSet {
 bool always() { return true; }
 #if defined(__x86_64__)
 bool never() { return false; }
-// __builtin_cpu_supports asks the CPU (CPUID), and the operating system (XGETBV) whether it saves the wide registers.
+// __builtin_cpu_supports asks the CPU whether it has the instructions (CPUID), and the operating system whether it
+// saves the wide registers (XGETBV).
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -97,7 +99,7 @@ constexpr auto has_neon = never;
 #endif
 #endif
 
-// Sorted by isa. The first row of each isa has the name of that isa.
+// Sorted by isa. The first row with an isa has the name of that isa.
 constexpr InstructionSet kInstructionSets[] = {
     {"portable", Isa::portable, always},    {"avx2", Isa::avx2, has_avx2},          {"avx512", Isa::avx512, has_avx512},
     {"avx512_vnni", Isa::avx512, has_vnni}, {"avx512_bf16", Isa::avx512, has_bf16}, {"neon", Isa::neon, has_neon},
@@ -109,7 +111,7 @@ const InstructionSet* find(std::string_view text) {
   return found == std::end(kInstructionSets) ? nullptr : found;
 }
 
-// `source` begins the error message: "EFFNET_ISA: ", or empty.
+// `source` is the beginning of the error message: "EFFNET_ISA: ", or empty.
 Isa checked(std::string_view text, std::string_view source) {
   const InstructionSet* const set = find(text);
   if (set != nullptr && set->is_supported()) return set->isa;

@@ -1,4 +1,4 @@
-// Shared by the kernel tests: memory that detects forbidden accesses, operands, tolerances, comparison with the
+// Helpers of the kernel tests: memory that detects forbidden accesses, operands, tolerances, comparison with the
 // reference.
 #pragma once
 
@@ -27,8 +27,8 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 inline std::uint32_t bits(float x) { return std::bit_cast<std::uint32_t>(x); }
 
-// A NaN with bits that no operation produces. Memory that still has these bits was not written; a NaN in a result shows
-// a read of memory that must not be read.
+// A NaN with bits that no operation produces. Memory that still has these bits was not written. A NaN in a result means
+// that the kernel read memory that it must not read.
 inline constexpr std::uint32_t kUntouchedBits = 0x7fc0dead;
 inline const float kUntouched = std::bit_cast<float>(kUntouchedBits);
 
@@ -73,9 +73,8 @@ class Operands {
   void fill(std::span<float> to) {
     for (float& value : to) value = next();
   }
-  float next() {
-    return values_[at_++ % (values_.size() - 3)];
-  }  // 16381 is prime, so cases begin at different positions
+  // The index is taken modulo values_.size() - 3 = 16381, a prime number, so that cases begin at different positions.
+  float next() { return values_[at_++ % (values_.size() - 3)]; }
 
  private:
   std::vector<float> values_;
@@ -85,19 +84,20 @@ class Operands {
 // ---- Tolerances. With u = 2^-24 and gamma(m) = m u / (1 - m u):
 //
 // A sum of a bias, n products and a residual, in any order, with or without FMA: each term is rounded at most once as a
-// product and once by each of the n + 1 additions. The reference rounds once more when it stores its result.
-// So |error| <= gamma(n + 3) * S with S = |bias| + sum |a| |w| + |residual| (Higham, Accuracy and Stability, ch. 3). S
-// is computed by the reference on absolute values.
+// product and once by each of the n + 1 additions. The reference rounds once more when it stores its result. So each
+// term has at most 1 + (n + 1) + 1 = n + 3 roundings, and |error| <= gamma(n + 3) * S with S = |bias| + sum |a| |w| +
+// |residual| (Higham, Accuracy and Stability, ch. 3). The reference computes S on absolute values.
 //
-// An epilogue f multiplies this error by its Lipschitz constant (the greatest |f'|) and adds its own error:
+// An epilogue f multiplies this error by its Lipschitz constant (the greatest |f'|, second column) and adds its own
+// error (third column):
 //   clamp       1     exact
-//   silu        1.1   y = x / (1 + e): exponential, addition and division together give 4 ulps of y: 2^-21 |y|.
-//                     e may be computed as 2^(x log2(e)), with log2(e) and the product rounded to float: an error of
-//                     2 u |x| in the exponent, so 2^-23 |x| |y|.
-//                     A kernel may clamp the exponent to +-87 (float ends at e^88.7): |x| e^-87 < |x| 2^-125.
-//   sigmoid     0.25  y = 1 / (1 + e): the same, and for the clamp e^-87 < 2^-125
+//   silu        1.1   y = x / (1 + exp(-x)): exponential, addition and division together give 4 ulps of y: 2^-21 |y|.
+//                     exp(-x) may be computed as 2^(-x log2(e)), with log2(e) and the product rounded to float: an
+//                     error of 2 u |x| in the exponent, so 2^-23 |x| |y|.
+//                     A kernel may clamp the exponent to +-87 (float overflows at e^88.7): |x| e^-87 < |x| 2^-125.
+//   sigmoid     0.25  y = 1 / (1 + exp(-x)): the same errors, but the clamp adds e^-87 < 2^-125
 //   hard_swish  1.5   a factor in [0, 1] with an error of at most 4 u, times x: |x| 2^-22
-// and |x| <= S. Results below 2^-126 may be flushed to zero.
+// In all rows |x| <= S. Results below 2^-126 may be flushed to zero.
 inline double gamma(std::int64_t m) {
   const double mu = static_cast<double>(m) * 0x1p-24;
   return mu / (1 - mu);
@@ -107,7 +107,7 @@ enum class Function { clamp, silu, hard_swish, sigmoid };
 inline Function function_of(Epilogue epilogue) { return static_cast<Function>(epilogue); }
 static_assert(static_cast<int>(Function::hard_swish) == static_cast<int>(Epilogue::hard_swish));
 
-// The tolerance of a result y that is computed from n products with norm S.
+// Returns the tolerance of a result y that is computed from n products, where s is S of the formulas above.
 inline double tolerance(Function function, std::int64_t n, double s, double y) {
   const double sum = gamma(n + 3) * s + 0x1p-126;
   const double exponential = std::abs(y) * (0x1p-21 + s * 0x1p-23);
@@ -124,7 +124,9 @@ inline double tolerance(Function function, std::int64_t n, double s, double y) {
   return 0;
 }
 
-// ---- Compares a whole output with the reference's. Floats that the reference did not write must not be written. The
+// ---- Compares a whole output with the output of the reference. Floats that the reference did not write must not be
+// written. The other floats must be within the tolerance for S = norms[i]. NaN and Inf must be equal to those of the
+// reference.
 // others must be within the tolerance for the norm at the same index. NaN and Inf must be equal to the reference's.
 inline testing::AssertionResult agree(const Floats& got, const Floats& expected, const Floats& norms, Function function,
                                       std::int64_t n) {
@@ -146,8 +148,8 @@ inline testing::AssertionResult agree(const Floats& got, const Floats& expected,
   return testing::AssertionSuccess();
 }
 
-// Compares one result f(x). At x = -Inf, silu and hard_swish compute -Inf * 0, and the reference gives NaN: then Inf
-// and NaN are accepted, finite numbers are not.
+// Compares one result f(x). At x = -Inf, silu and hard_swish compute -Inf * 0, and the reference gives NaN. There the
+// kernel may return Inf or NaN, but no finite number.
 inline testing::AssertionResult agree_at(float x, float got, float expected, Function function) {
   const double s = std::isinf(x) ? 1 : std::abs(double{x});
   const bool accepted = std::isnan(x)          ? std::isnan(got)
@@ -185,7 +187,7 @@ inline void make_absolute(std::span<float> values) {
   for (float& value : values) value = bits(value) == kUntouchedBits ? value : std::abs(value);
 }
 
-// The bounds of none, relu and relu6, and a range that clamps on both sides.
+// The bounds of the activations none, relu and relu6, and a range that clamps on both sides.
 struct Range {
   float low, high;
 };

@@ -12,7 +12,7 @@ struct ValueAndDerivative {
   V value, derivative;
 };
 
-// f(z) and f'(z). At a kink the derivative is 0: for clamp at `low` and `high`, for hard swish at -3 and 3.
+// Returns f(z) and f'(z). At a kink f'(z) is set to 0: for clamp at `low` and `high`, for hard swish at -3 and 3.
 template <Epilogue E, class V>
 [[gnu::always_inline]] inline ValueAndDerivative<V> value_and_derivative(V z, [[maybe_unused]] V low,
                                                                          [[maybe_unused]] V high) {
@@ -30,9 +30,9 @@ template <Epilogue E, class V>
 }
 
 // Calls body<V>(lane, first, count) for the pixels of a channel block. Normally one call covers all lanes and pixels.
-// If a Wide is two registers, the constants of a loop would not fit in registers for all 16 lanes: then there is one
-// call for each half of the lanes and each 64 pixels, which stay in the L1 cache for the second half. Both ways process
-// the pixels of a lane in order.
+// If a Wide is two registers, the constants of a loop would not fit in registers for all 16 lanes. Then there is one
+// call per half of the lanes and per 64 pixels; the pixels stay in the L1 cache until the second half of the lanes
+// needs them. In both cases, the pixels of a lane are processed in order.
 template <class Body>
 [[gnu::always_inline]] inline void for_each_lane_range(std::int64_t pixels, Body body) {
   if constexpr (kWideIsTwo) {
@@ -48,7 +48,7 @@ template <class Body>
 }
 
 void moments_block(const float* y, std::int64_t pixels, float* moments) noexcept {
-  // Independent sums, which the processor adds in parallel; each one is summed in order.
+  // Several independent sums, which the processor computes in parallel. Each one adds its pixels in order.
   constexpr int kChains = kMomentChains;
   const Wide pivot = load<Wide>(moments);
   Wide sums[kChains], squares[kChains];
@@ -73,7 +73,8 @@ void moments_block(const float* y, std::int64_t pixels, float* moments) noexcept
   store(moments + 2 * kBlock, add(load<Wide>(moments + 2 * kBlock), squares[0]));
 }
 
-// How far ahead the activation kernels prefetch: 512 floats, which are 32 pixels. Large tensors are read from memory.
+// The activation kernels prefetch this number of floats ahead, which is 32 pixels. They need it because large tensors
+// are not in the caches.
 constexpr std::int64_t kPrefetchFloats = 512;
 
 // The per-channel constants of an activation kernel, in the lanes of V from `lane` on.
@@ -195,7 +196,7 @@ void reduce_block(const ReduceArgs& args) noexcept {
   if (args.stream) end_streams();
 }
 
-// Pixel by pixel, so that the rows are accessed sequentially.
+// Copies pixel by pixel, so that the memory of the rows is accessed sequentially.
 void gather_rows(const RowsArgs& args) noexcept {
   const std::int64_t whole = args.channels / kBlock, rest = args.channels % kBlock;
   for (std::int64_t p = 0; p < args.pixels; ++p) {
@@ -290,9 +291,9 @@ template <int kKernel, int kStride, int kRows, class V>
   for (int i = 0; i < kRows * kKernel; ++i) store(to + i * kBlock, sums[i]);
 }
 
-// A pass computes as many window rows as have their accumulators in registers. Several passes may be needed: for the
-// remaining window rows, and for the second half of the lanes if a Wide is two registers. In the latter case all passes
-// run over 4 output rows at a time, whose inputs stay in the L1 cache.
+// A pass computes as many window rows as have accumulators that fit in the registers. Several passes may be needed: for
+// the remaining window rows, and for the second half of the lanes if a Wide is two registers. In the latter case, all
+// passes run over 4 output rows before the next 4, so that their inputs stay in the L1 cache.
 template <int kKernel, int kStride>
 void depthwise_weight(const DepthwiseWeightArgs& args) noexcept {
   constexpr int kFitting = kWeightSums / kKernel, kRows = kFitting < 1 ? 1 : kFitting > kKernel ? kKernel : kFitting;
@@ -314,8 +315,9 @@ void depthwise_weight(const DepthwiseWeightArgs& args) noexcept {
   }
 }
 
-// Gradients of kPairs pairs of neighbouring input pixels. An input pixel j with j + left = 2x gets the terms of the
-// even window columns 2m. The next pixel gets the terms of the odd columns 2m + 1. Both terms are with d[x - m].
+// Computes the gradients of kPairs pairs of neighbouring input pixels. The first pixel j of a pair has j + left = 2x.
+// It gets the even window columns 2m, the second pixel gets the odd window columns 2m + 1. In both cases, the weight of
+// column 2m or 2m + 1 is multiplied by d[x - m].
 template <int kKernel, int kPairs, class V>
 [[gnu::always_inline]] inline void data_gradient_pairs(const DepthwiseDataGradientArgs& args, std::int64_t x,
                                                        std::int64_t lane, V (&even)[kPairs], V (&odd)[kPairs]) {
@@ -348,7 +350,7 @@ template <int kKernel, class V>
 [[gnu::always_inline]] inline void data_gradient_lanes(const DepthwiseDataGradientArgs& args, std::int64_t lane) {
   constexpr int kPairs = kDataGradientPairs;
   float* const out = args.out + lane;
-  std::int64_t x = args.left / 2, j = x * 2 - args.left;  // j is -1 where left is odd
+  std::int64_t x = args.left / 2, j = x * 2 - args.left;  // first pixel of the pair; -1 if left is odd
   while (j < args.width) {
     if (j >= 0 && j + 2 * kPairs <= args.width) {
       V even[kPairs], odd[kPairs];

@@ -20,13 +20,13 @@ struct ActivationArgs {
   const float* y;
   const float *scale, *shift;     // [16]
   const float *inverse, *offset;  // [16]; read only by kernels that use xhat
-  const float* se_scale;          // null: 1; else [16]: the factor of a from squeeze-and-excitation
+  const float* se_scale;          // null: 1; else [16]: the scale that squeeze-and-excitation applies to a
   float low, high;                // for Epilogue::clamp
   std::int64_t pixels;
 };
 
 // ---- Moments: sums of d = y - pivot and of d * d. The pivot keeps the precision when the mean is far from zero.
-// moments: [3][16]: the pivot (read), the sum and the sum of squares (added to).
+// moments is [3][16]: the pivot, which the kernel reads, then the sum and the sum of squares, to which it adds.
 using MomentsFn = void (*)(const float* y, std::int64_t pixels, float* moments) noexcept;
 // out = se_scale * a.
 using ActivateFn = void (*)(const ActivationArgs& args, float* out) noexcept;
@@ -35,16 +35,16 @@ using ActivateSumFn = void (*)(const ActivationArgs& args, float* sums) noexcept
 // out = a, derivative = f'(z).
 using ActivateBothFn = void (*)(const ActivationArgs& args, float* out, float* derivative) noexcept;
 
-// ---- Backward of squeeze-and-excitation. d is the gradient of se_scale * a. out = se_scale * a; out may be null.
-// Added to sums [5][16]: d * a, d * derivative, d * derivative * xhat, derivative, derivative * xhat. The first is the
-// gradient of se_scale. Once the gradient m of the mean is known, the others give the sums of
-// dz = derivative * (se_scale * d + m) and of dz * xhat without a second pass over the tensor.
+// ---- Backward of squeeze-and-excitation (SE). d is the gradient of se_scale * a. out = se_scale * a; out may be null.
+// The kernel adds five values of every pixel to sums [5][16]: d * a, d * derivative, d * derivative * xhat, derivative,
+// derivative * xhat. The first sum is the gradient of se_scale. It determines m: the gradient of the mean that SE
+// reads, divided by the number of pixels. With m, the other four sums give the sums of dz = derivative * (se_scale * d
+// + m) and of dz * xhat, without a second pass over the tensor.
 inline constexpr std::int64_t kSeSums = 5;
 using SeBackwardFn = void (*)(const ActivationArgs& args, const float* d, float* out, float* sums) noexcept;
 
-// ---- The gradient of y, from d, the gradient after the activation:
-// out = derivative * (factor * d + mean) + c1 * y + c2, where factor = c0 * se_scale and mean = c0 * m. Each pixel of
-// `out` is out_step floats after the previous one.
+// ---- The gradient of y. d is the gradient after the activation. out = derivative * (factor * d + mean) + c1 * y + c2,
+// where factor = c0 * se_scale and mean = c0 * m. Each pixel of `out` begins out_step floats after the previous one.
 struct GradientArgs {
   const float* d;
   const float *factor, *mean, *c1, *c2;  // [16]
@@ -52,11 +52,13 @@ struct GradientArgs {
   std::int64_t out_step;
 };
 using ActivatedGradientFn = void (*)(const ActivationArgs& args, const GradientArgs& gradient) noexcept;
-// The same for a batch norm without activation: out = factor * d + c1 * y + c2. Does not read mean; out_step is 16.
+// The same for a batch norm that no activation follows: out = factor * d + c1 * y + c2. `mean` and out_step are not
+// read; the pixels of `out` are 16 floats apart.
 using GradientFn = void (*)(const float* y, const GradientArgs& gradient, std::int64_t pixels) noexcept;
 
-// out = d * derivative; sums [2][16] += out, out * xhat. derivative may be null: 1. out may be d, or null.
-// stream: `out` is written with non-temporal stores, which bypass the caches; it must be 64-byte aligned.
+// out = d * derivative. Adds out and out * xhat of every pixel to sums [2][16]. If derivative is null, it counts as 1.
+// out may be d, or null. stream: `out` is written with non-temporal stores, which bypass the caches; `out` must be
+// 64-byte aligned.
 struct ReduceArgs {
   const float *d, *derivative, *y;
   const float *inverse, *offset;  // [16]
@@ -68,16 +70,16 @@ struct ReduceArgs {
 using ReduceFn = void (*)(const ReduceArgs&) noexcept;
 
 // ---- Conversion from and to LibTorch's channels-last rows [pixel][channel]. Channel block b begins b * `block` floats
-// after the first. gather sets padding lanes to zero.
+// after channel block 0. gather sets padding lanes to zero.
 struct RowsArgs {
-  const float* from;  // gather: rows; scatter: blocks
+  const float* from;  // gather: the rows; scatter: the channel blocks
   float* to;
   std::int64_t channels, pixels, block;
 };
 using RowsFn = void (*)(const RowsArgs&) noexcept;
 
-// ---- Weight gradient of a GEMM: to[r][n] (+)= sum over p of a[p * 16 + r] * b[p * 16 + n], for
-// TrainingSet::weight_rows rows r, and for the 16 lanes n of each of 1 or 2 blocks of b.
+// ---- Weight gradient of a GEMM: to[r][n] = sum over p of a[p * 16 + r] * b[p * 16 + n], for TrainingSet::weight_rows
+// rows r, and for the 16 lanes n of each of 1 or 2 blocks of b. With `accumulate`, the sum is added to to[r][n].
 struct WeightGradientArgs {
   const float* a;
   const float* b;
@@ -85,7 +87,7 @@ struct WeightGradientArgs {
   float* to;
   std::int64_t to_row;  // floats from one row to the next
   std::int64_t pixels;
-  bool accumulate;                // false: `to` is written, not read
+  bool accumulate;                // false: the old content of `to` is not read
   const float* prefetch_address;  // a hint: one line is prefetched per pixel, from here on; any address is allowed
 };
 using WeightGradientFn = void (*)(const WeightGradientArgs&) noexcept;
@@ -138,6 +140,6 @@ struct TrainingSet {
   DepthwiseDataGradientFn depthwise_data_gradients[3];
 };
 
-const TrainingSet& training_set(const Target& target);  // throws as kernel_set() does
+const TrainingSet& training_set(const Target& target);  // throws like kernel_set()
 
 }  // namespace effnet::kernels

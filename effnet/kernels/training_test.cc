@@ -1,5 +1,5 @@
-// Every training kernel of every usable instruction set against its reference, within the error bound that the
-// reference computes.
+// Compares every training kernel of every usable instruction set with its reference. The difference must be within the
+// error bound that the reference computes.
 #include "effnet/kernels/training.h"
 
 #include <gtest/gtest.h>
@@ -66,7 +66,7 @@ class TrainingTest : public testing::TestWithParam<Isa> {
   Operands operands{7};
 };
 
-TEST_P(TrainingTest, Moments) {
+TEST_P(TrainingTest, MomentsAgreeWithReference) {
   for (const std::int64_t pixels : kPixels) {
     for (const std::int64_t misaligned : {0, 1}) {
       const Floats y = random(pixels * kBlock, misaligned);
@@ -77,7 +77,8 @@ TEST_P(TrainingTest, Moments) {
   }
 }
 
-// A mean of about 1000 standard deviations does not reduce the precision, because the pivot is close to the mean.
+// A mean that is about 1000 times the standard deviation does not reduce the precision, because the pivot is close to
+// the mean.
 TEST_P(TrainingTest, MomentsKeepPrecisionWithALargeMean) {
   constexpr std::int64_t kCount = 196;
   const Floats y = random(kCount * kBlock);
@@ -93,12 +94,13 @@ TEST_P(TrainingTest, MomentsKeepPrecisionWithALargeMean) {
       variance += (y[p * kBlock + lane] - mean) * (y[p * kBlock + lane] - mean) / double{kCount};
     }
     const double sum = moments[kBlock + lane] / double{kCount};
-    // The deviations from the pivot are at most 2, so the squares are at most 4; their sum has 196 roundings.
+    // The deviations from the pivot are at most 2, so the squares are at most 4. A sum of 196 squares has 196
+    // roundings.
     EXPECT_NEAR(moments[2 * kBlock + lane] / double{kCount} - sum * sum, variance, 2 * 4 * kCount * 0x1p-24);
   }
 }
 
-TEST_P(TrainingTest, Activations) {
+TEST_P(TrainingTest, ActivationsAgreeWithReference) {
   for_each_case([&](const Case& c, Epilogue kind, const std::string& label) {
     const auto index = static_cast<std::size_t>(kind);
     Floats out(c.y.size()), derivative(c.y.size()), value(c.y.size());
@@ -127,7 +129,7 @@ TEST(TrainingReference, DerivativeEqualsCentralDifference) {
   }
 }
 
-TEST_P(TrainingTest, SeBackward) {
+TEST_P(TrainingTest, SeBackwardAgreesWithReference) {
   for_each_case([&](const Case& c, Epilogue kind, const std::string& label) {
     const Floats out(c.y.size()), sums = random(kSeSums * kBlock), before = sums, again = sums;
     set().se_backward[static_cast<std::size_t>(kind)](c.args, c.d.data(), out.data(), sums.data());
@@ -138,7 +140,7 @@ TEST_P(TrainingTest, SeBackward) {
   });
 }
 
-TEST_P(TrainingTest, Gradients) {
+TEST_P(TrainingTest, GradientsAgreeWithReference) {
   for_each_case([&](const Case& c, Epilogue kind, const std::string& label) {
     const Floats constants = random(4 * kBlock);
     GradientArgs gradient{c.d.data(),
@@ -167,7 +169,7 @@ TEST_P(TrainingTest, Gradients) {
   });
 }
 
-TEST_P(TrainingTest, Reduce) {
+TEST_P(TrainingTest, ReduceAgreesWithReference) {
   for (const std::int64_t pixels : kPixels) {
     for (const auto& [with_derivative, stream] : {std::pair{false, false}, {true, false}, {true, true}}) {
       const Case c(*this, pixels, with_derivative ? 1 : 0, false, kRanges[0]);
@@ -208,7 +210,7 @@ TEST_P(TrainingTest, ScatterAfterGatherRestoresTheRows) {
   }
 }
 
-TEST_P(TrainingTest, WeightGradient) {
+TEST_P(TrainingTest, WeightGradientAgreesWithReference) {
   for (const std::int64_t pixels : kPixels) {
     for (std::int64_t blocks = 1; blocks <= set().weight_blocks; ++blocks) {
       for (const bool accumulate : {false, true}) {
@@ -235,7 +237,7 @@ TEST_P(TrainingTest, WeightGradient) {
   }
 }
 
-TEST_P(TrainingTest, DepthwiseWeight) {
+TEST_P(TrainingTest, DepthwiseWeightAgreesWithReference) {
   for (const std::int64_t kernel : {3, 5, 7}) {
     for (const std::int64_t stride : {1, 2}) {
       for (const std::int64_t width : {1, 2, 7, 13}) {
@@ -262,7 +264,7 @@ TEST_P(TrainingTest, DepthwiseWeight) {
   EXPECT_EQ(set().depthwise_weight(3, 3), nullptr);
 }
 
-TEST_P(TrainingTest, DepthwiseDataGradient) {
+TEST_P(TrainingTest, DepthwiseDataGradientAgreesWithReference) {
   for (const std::int64_t kernel : {3, 5, 7}) {
     for (std::int64_t left = 0; left <= kernel / 2; ++left) {
       for (const std::int64_t out_width : {1, 2, 5, 16}) {

@@ -6,11 +6,11 @@
 namespace effnet::kernels::EFFNET_TARGET {
 namespace {
 
-// B^T d B, with B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1].
+// Computes B^T d B for each tile d, with B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1].
 void winograd_input(const WinogradInputArgs& args) noexcept {
   for (std::int64_t t = 0; t < args.tiles; ++t) {
     const std::int64_t x = args.x + 2 * t;
-    Wide columns[4][4];  // [position down][column]
+    Wide columns[4][4];  // B^T d: [row][column]
     for (std::int64_t c = 0; c < 4; ++c) {
       Wide d[4];
       const bool inside = x + c >= 0 && x + c < args.width;
@@ -30,7 +30,7 @@ void winograd_input(const WinogradInputArgs& args) noexcept {
   }
 }
 
-// epilogue(A^T m A + bias + residual), with A^T = [1 1 1 0; 0 1 -1 -1].
+// Computes epilogue(A^T m A + bias + residual) for each tile m, with A^T = [1 1 1 0; 0 1 -1 -1].
 template <Epilogue E>
 void winograd_output(const WinogradOutputArgs& args) noexcept {
   const Wide bias = load<Wide>(args.bias), low = broadcast<Wide>(args.low), high = broadcast<Wide>(args.high);

@@ -1,9 +1,9 @@
-// Winograd's transforms of every usable instruction set against the reference, and both transforms with the
-// multiplication between them against the convolution.
+// Compares Winograd's transforms of every usable instruction set with the reference, and the whole computation (both
+// transforms and the multiplication between them) with the convolution.
 //
-// Tolerances: tolerance() allows gamma(n + 3), which is n + 3 roundings. A result of the input transform has 2
-// additions (one per direction) and the reference's rounding: n = 0. A result of the output transform has 4 additions,
-// the bias, the residual and the reference's rounding: n = 4.
+// Tolerances: tolerance() allows gamma(n + 3), which is n + 3 roundings. A result of the input transform has 3
+// roundings: 2 additions (one per direction) and the reference's rounding; so n = 0. A result of the output transform
+// has 7 roundings: 4 additions, the bias, the residual and the reference's rounding; so n = 4.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -81,7 +81,7 @@ struct OutputShape {
   }
 };
 
-// A row ends with the last output; if the image has more columns, it ends one pixel later.
+// The memory of a row ends after the last output; if the image has more columns, it ends one pixel later.
 struct Output {
   OutputShape shape;
   Floats in, bias;
@@ -118,7 +118,7 @@ struct Output {
     if (!shape.second) {
       args.rows[1] = nullptr;
       if (args.residual[1] != nullptr)
-        args.residual[1] += from[1].size();  // beyond its memory, so that a read is detected
+        args.residual[1] += from[1].size();  // beyond its memory, so that the sanitizer detects a read
     }
     args.width = shape.width;
     args.low = shape.range.low;
@@ -142,7 +142,7 @@ class WinogradTest : public InstructionSetTest {
 };
 
 TEST_P(WinogradTest, InputAgreesWithReference) {
-  std::int64_t variant = 0;  // cycles through the other choices
+  std::int64_t variant = 0;  // selects the other members of InputShape
   for (std::int64_t width = 1; width <= 17; ++width) {
     const std::int64_t all = tiles_of(width);
     for (const auto& [x, tiles] : {std::pair{std::int64_t{-1}, all},
@@ -262,10 +262,11 @@ TEST_P(WinogradTest, NanReachesExactlyTheDependentOutputs) {
       reference::winograd_input(expected.args());
       std::int64_t nan_count = 0;
       EXPECT_TRUE(nan_agrees(bad.out, clean.out, expected.out, nan_count)) << "row " << row << ", pixel " << pixel;
-      // In each direction, an outer row or column of a tile (0, 3) enters one position and an inner one (1, 2) enters
-      // three. A pixel is in two tiles, in an outer column of one and an inner column of the other. Pixel 0 is in one
-      // tile only, in an inner column.
-      EXPECT_EQ(nan_count, (row == 0 || row == 3 ? 1 : 3) * (pixel == 0 ? 3 : 4)) << row << ", " << pixel;
+      // In each direction, an outer row or column of a tile (0 or 3) enters one position, an inner one (1 or 2) enters
+      // three. A pixel is in an outer column of one tile and in an inner column of the next tile: 1 + 3 = 4 positions.
+      // Pixel 0 is only in an inner column of one tile: 3 positions.
+      EXPECT_EQ(nan_count, (row == 0 || row == 3 ? 1 : 3) * (pixel == 0 ? 3 : 4))
+          << "row " << row << ", pixel " << pixel;
     }
   }
 
@@ -285,7 +286,7 @@ TEST_P(WinogradTest, NanReachesExactlyTheDependentOutputs) {
           EXPECT_TRUE(nan_agrees(bad.rows[r], good.rows[r], expected.rows[r], nan_count))
               << "position " << i << ", row " << r << "; " << describe(bad.shape, epilogue);
         }
-        const auto outputs_of = [](std::int64_t at) { return at == 0 || at == 3 ? 1 : 2; };  // outputs of a direction
+        const auto outputs_of = [](std::int64_t at) { return at == 0 || at == 3 ? 1 : 2; };  // outputs per direction
         EXPECT_EQ(nan_count, outputs_of(i / 4) * outputs_of(i % 4)) << "position " << i;
       }
     }
@@ -314,13 +315,13 @@ TEST_P(WinogradTest, ExtremeSumsAgreeWithReference) {
   }
 }
 
-// ---- Both transforms and the multiplication, against the convolution in double. Each of the 16 lanes is a channel
-// with its own 3x3 weights.
+// ---- Compares the whole computation (input transform, multiplication, output transform) with the convolution in
+// double. Each of the 16 lanes is a channel with its own 3x3 weights.
 //
 // Roundings of a term: 2 in the input transform, 1 when the transformed weight is stored, 1 product, 4 in the output
-// transform, 1 for the bias. So |error| <= gamma(9) * S, where S is the result of the same three steps on absolute
-// values. The reference rounds S, which one more rounding covers. S is about seven times the sum of |g| |d| of the
-// convolution: this is the loss of accuracy of Winograd's algorithm.
+// transform, 1 for the bias; together 9. So |error| <= gamma(9) * S, where S is the result of the same three steps on
+// absolute values. The reference also rounds S, so the test allows gamma(10). S is about seven times the sum of |g| |d|
+// of the convolution: this is the loss of accuracy of Winograd's algorithm.
 struct Image {
   std::int64_t h, w, padding;
   std::int64_t out_h() const { return h + 2 * padding - 2; }
@@ -341,7 +342,8 @@ double convolution(const Image& p, const Floats& d, const reference::Square<3>& 
   return sum;
 }
 
-// in[position][tile][lane] *= the transformed weight; with `magnitudes`, times the sum of the magnitudes of its terms.
+// Multiplies in[position][tile][lane] by the transformed weight; with `magnitudes`, by the sum of the magnitudes of the
+// weight's terms.
 void multiply(const Floats& in, std::int64_t tiles, const Weights& weights, bool magnitudes) {
   for (std::size_t lane = 0; lane < kBlock; ++lane) {
     const reference::Square<4> u = reference::transform(reference::kWinogradWeight, weights[lane], magnitudes);

@@ -1,4 +1,4 @@
-// Which epilogue of the kernels computes an activation of a network. No other code maps one to the other.
+// Maps a network's activation to the kernel epilogue that computes it. No other code does this.
 #pragma once
 
 #include <limits>

@@ -1,6 +1,6 @@
-// Mean and variance of each channel over many pixels. The pixels are divided into ranges, called slots. Kernels compute
-// the sums of the slots in any order; the slots are combined in a fixed order, so that the result does not depend on
-// the number of threads.
+// Mean and variance of each channel over many pixels. The pixels are divided into ranges, called slots. The sums of the
+// slots may be computed in any order, but the slots are combined in a fixed order, so that the result does not depend
+// on the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ class ChannelMoments {
   ChannelMoments(std::vector<std::int64_t> slot_pixels, std::int64_t channels);
 
   // Computes the sums of one slot and one channel block from `pixels` pixels of 16 floats each. Threads may call this
-  // at the same time for different slots or blocks. The first pixel is the pivot, which keeps the precision if the mean
-  // is large.
+  // at the same time for different slots or blocks. The slot's first pixel is the pivot (see below), which keeps the
+  // precision if the mean is large.
   void take(const kernels::TrainingSet& set, std::int64_t slot, std::int64_t block, const float* y,
             std::int64_t pixels);
 
@@ -25,8 +25,8 @@ class ChannelMoments {
     std::vector<double> mean, squares;  // per channel; squares: the sum of (y - mean)^2
     double pixels = 0;
   };
-  // Combines the slots in order, by the formula of Chan, Golub and LeVeque (1979). Each sum of squares is about the
-  // mean of its own slots, so no large numbers cancel.
+  // Combines the slots in order, by the formula of Chan, Golub and LeVeque (1979). At every stage, the sum of squares
+  // of some pixels is taken about the mean of the same pixels, so no large numbers cancel.
   Joined joined() const;
 
  private:

@@ -12,8 +12,9 @@ namespace {
 
 using kernels::kBlock;
 
-// Compared with sums in double, with a mean of 1000. The sums of a slot are about its first pixel, so the error depends
-// on the size of the deviations, not of the mean. The slots are computed in reverse order; padding lanes are NaN.
+// Compares with sums in double, for values with a mean of 1000. The sums of a slot are about its first pixel, so the
+// error depends on the size of the deviations, not on the size of the mean. The slots are computed in reverse order;
+// padding lanes are NaN.
 TEST(ChannelMoments, EqualSumsInDouble) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const kernels::TrainingSet& set = kernels::training_set({isa});

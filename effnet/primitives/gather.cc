@@ -9,8 +9,8 @@ namespace {
 
 using tensor::kBlock;
 
-// Calls body(y, x, pixels, done) for each image row that contains some of the output pixels [first, first + count): its
-// pixels are (y, x) to (y, x + pixels - 1), and `done` pixels are in earlier rows.
+// Calls body(y, x, pixels, done) for each image row that contains some of the output pixels [first, first + count). The
+// pixels of the range in this row are (y, x) to (y, x + pixels - 1); `done` pixels of the range are in earlier rows.
 template <class Body>
 void for_each_row(std::int64_t width, std::int64_t first, std::int64_t count, Body body) {
   std::int64_t y = first / width;
@@ -56,7 +56,7 @@ void gather_window(const GemmSource& source, const float* in, std::int64_t image
   const Window& window = source.window;
   const Chw& chw = source.in.chw;
   const std::int64_t step = window.stride * kBlock;
-  const std::int64_t each = kBlock / depth.gemm.depth;  // segments of a block
+  const std::int64_t each = kBlock / depth.gemm.depth;  // segments per channel block
   for (std::int64_t segment = 0; segment < depth.gemm.segments; ++segment) {
     const std::int64_t tap = segment / depth.segments_each;
     const std::int64_t part = segment % depth.segments_each;
@@ -113,8 +113,8 @@ GemmInput gemm_input(const GemmSource& source, const float* in, std::int64_t ima
   return {scratch, count * kBlock};
 }
 
-// Windows inside the image are copied in units of 16 floats; each row overwrites the surplus of the previous one. A
-// library call for each row of 9 floats of a stem would take 2 % of B0's training step.
+// Windows inside the image are copied in units of 16 floats, which may write more than a window row. The next row
+// overwrites the surplus. A library call per row of 9 floats of a stem would take 2 % of B0's training step.
 void gather_rows(const RowSource& source, std::int64_t first, std::int64_t count, float* to, std::int64_t block) {
   const Chw &in = source.in, &out = source.out;
   const std::int64_t k = source.window.kernel, depth = source.depth(), row_floats = k * in.c;

@@ -14,7 +14,7 @@ struct Window {
   std::int64_t kernel = 1, stride = 1, top = 0, left = 0;
 };
 
-// The segments (gemm.h) that the depth k of a convolution's GEMM consists of:
+// The depth k of a convolution's GEMM is divided into segments (gemm.h). The division depends on DepthLayout::Source:
 //   blocked   1x1, stride 1: channel blocks; value k is channel k
 //   image     the first layer: each window row of an HWC image is divided into equal segments of at most 16 floats; the
 //             last segment may extend beyond the row, and its weights are zero there
@@ -26,19 +26,20 @@ struct DepthLayout {
   GemmDepth gemm;
   std::int64_t segments_each = 1;  // image: segments per window row; window: segments per tap
 };
-// For a convolution with groups = 1 and `channels` input channels.
+// Return the layout for a convolution with groups = 1 and `channels` input channels.
 DepthLayout depth_of_image(std::int64_t channels, std::int64_t kernel);
 DepthLayout depth_of_window(std::int64_t channels, std::int64_t kernel);
 
-// The layout of the network's input: HWC rows with the padding in memory. On each side the padding is the largest one
-// that any convolution reading the input needs.
+// The layout of the network's input: rows in HWC layout, with the padding in memory. The padding of each side is the
+// largest one that any convolution reading the input needs.
 struct ImageLayout {
   Chw in;
   std::int64_t top = 0, left = 0;
   std::int64_t height = 0, width = 0;  // padded
   std::int64_t row_values() const { return width * in.c; }
   std::int64_t image_values() const { return height * row_values(); }
-  // For `images` images, and 16 more floats that are zeros: the windows of the last row may extend into them.
+  // The floats of `images` images, and 16 more floats, which are zeros: copies of the last windows may read beyond the
+  // last row.
   std::int64_t values(std::int64_t images) const { return images * image_values() + tensor::kBlock; }
   std::int64_t bytes(std::int64_t images) const { return values(images) * static_cast<std::int64_t>(sizeof(float)); }
 };
@@ -55,9 +56,9 @@ struct GemmSource {
     return in_place() ? 0 : depth.gemm.segments * pixels * tensor::kBlock * static_cast<std::int64_t>(sizeof(float));
   }
 };
-// The input for the output pixels [first, first + count) of `image`. If in_place(), the range may extend into the next
-// images, and scratch is not used. Otherwise the windows are gathered into scratch, which has scratch_bytes(count)
-// bytes.
+// Returns the input for the output pixels [first, first + count) of `image`. If in_place(), the range may extend into
+// the next images, and scratch is not used. Otherwise the function gathers the windows into scratch, which has
+// scratch_bytes(count) bytes.
 GemmInput gemm_input(const GemmSource& source, const float* in, std::int64_t image, std::int64_t first,
                      std::int64_t count, float* scratch) noexcept;
 

@@ -1,4 +1,4 @@
-// Gathered windows are compared with plain indexing.
+// Compares gathered windows with values that are read by simple indexing.
 #include "effnet/primitives/gather.h"
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ const Geometry kGeometries[] = {
     {{1, 6, 5}, {5, 2, 2, 2}, 3, 3, 1},  {{7, 5, 5}, {7, 3, 3, 3}, 2, 2, 2},
 };
 
-// The input value of a tap; 0 outside the image.
+// Returns the input value of one tap (ky, kx) of a window; 0 outside the image.
 float tap(const Geometry& g, std::int64_t image, std::int64_t pixel, std::int64_t ky, std::int64_t kx, std::int64_t c,
           const std::vector<float>& hwc) {
   const std::int64_t y = pixel / g.out_w * g.window.stride - g.window.top + ky;

@@ -7,9 +7,10 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kShortRun = 112;  // pixels; at most so many: prefetching the next panel's weights is faster
+// For runs of at most 112 pixels, prefetching the next panel's weights is faster than prefetching the input.
+constexpr std::int64_t kShortRun = 112;
 
-constexpr auto kOffsets = [] {  // of contiguous pixels
+constexpr auto kOffsets = [] {  // for contiguous pixels
   std::array<std::int32_t, 16> offsets{};
   for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i] = static_cast<std::int32_t>(i) * 16;
   return offsets;
@@ -30,7 +31,7 @@ void gemm(const kernels::KernelSet& set, const TileSchedule& schedule, const Gem
   args.low = run.activation.low;
   args.high = run.activation.high;
   const bool fetch_weight = run.prefetch.next_weight != nullptr && pixels <= kShortRun;
-  // The step from the last line that is prefetched in one segment to the first line of the next segment.
+  // Floats from the address after the last prefetched line of one segment to the first line of the next segment.
   const std::int64_t to_next_segment = run.input.segment_step - run.depth.depth / set.prefetch_interval * kBlock;
   if (fetch_weight) {
     const std::int64_t height = set.heights[set.first_height(lanes)], tiles = (pixels + height - 1) / height;

@@ -1,4 +1,4 @@
-// GEMM is compared with plain loops in double, for every instruction set of this CPU.
+// Compares gemm() with simple loops in double, for every instruction set of this CPU.
 #include "effnet/primitives/gemm.h"
 
 #include <gtest/gtest.h>
@@ -64,7 +64,7 @@ std::vector<float> packed(const Case& one, const PackedShape& shape) {
 std::vector<float> run_gemm(const Case& one, const kernels::KernelSet& set, const std::vector<float>& weights,
                             bool next_weight, PrefetchQueue* queue, bool scattered) {
   const PackedMatrix matrix{weights.data(), {one.channels, one.depth, set.tile}};
-  // scattered: the output pixels are stored in reverse order.
+  // If `scattered`, the output pixels are stored in reverse order.
   std::vector<std::int32_t> offsets;
   for (std::int64_t p = 0; p < one.pixels; ++p)
     offsets.push_back(static_cast<std::int32_t>((one.pixels - 1 - p) * kBlock));
@@ -108,7 +108,7 @@ const std::vector<Case>& cases() {
 }
 
 // Each output is a float sum of `depth` products, a bias and a residual. Its error is at most depth + 2 roundings of
-// the sum of magnitudes.
+// the sum of the terms' magnitudes.
 TEST(Gemm, EqualsPlainLoops) {
   for (const kernels::Isa isa : kernels::usable_sets()) {
     const kernels::KernelSet& set = kernels::kernel_set({isa});

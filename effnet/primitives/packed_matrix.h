@@ -1,6 +1,6 @@
 // The packed weights of a GEMM, in the layout that the kernels read. The output channels are divided into panels of
-// KernelSet::tile channels. A panel is one row of channels for each k of the depth. The last panel has only as many
-// lanes as its channels need, rounded up to a multiple of 8.
+// KernelSet::tile channels. For each k of the depth, a panel has one row with a weight per channel. The last panel has
+// only as many lanes as its channels need, rounded up to a multiple of 8.
 //
 //   panel 0: [depth][lanes]   panel 1: [depth][lanes]   ...
 //
@@ -16,7 +16,7 @@ namespace effnet::primitives {
 
 struct Panel {
   const float* weight;
-  std::int64_t channel;  // the first one
+  std::int64_t channel;  // the first output channel
   std::int64_t lanes;    // a multiple of 8, padding lanes included
 };
 
@@ -44,8 +44,8 @@ struct PackedMatrix {
   Panel panel(std::int64_t i) const { return {data + shape.offset(i), shape.channel(i), shape.lanes(i)}; }
 };
 
-// Writes panel `i`. For each k of the depth, row(k, channel, count, to) must write the weights of `count` channels from
-// `channel` on. Padding lanes are set to zero, so that they stay finite.
+// Writes panel `i`. For each k of the depth, row(k, channel, count, to) must write the weights of the `count` channels
+// from `channel` on. Padding lanes are set to zero, so that their results stay finite.
 template <class Row>
 void pack_panel(const PackedShape& shape, std::int64_t i, float* matrix, const Row& row) {
   const std::int64_t lanes = shape.lanes(i), channel = shape.channel(i);

@@ -1,5 +1,5 @@
-// The memory that the next range of work will read. GEMM and weight-gradient kernels prefetch its lines while they
-// compute. This is a hint: results do not depend on it.
+// A queue of the memory that the next range of work will read. GEMM and weight-gradient kernels prefetch its lines
+// while they compute. Prefetching is a hint: results do not depend on it.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ class PrefetchQueue {
   void clear() { ranges_.clear(), current_ = 0, left_ = kMost; }
   // Adds `lines` contiguous lines of 64 bytes. Lines beyond a total of 256 KB are ignored.
   void add(const float* from, std::int64_t lines);
-  // Removes up to `lines` contiguous lines from the queue and returns their address. There may be fewer; the caller may
-  // prefetch beyond them. Returns null if the queue is empty.
+  // Removes up to `lines` contiguous lines from the queue and returns the address of the first one. The queue may hold
+  // fewer contiguous lines at this address; prefetching beyond them is allowed. Returns null if the queue is empty.
   const float* take(std::int64_t lines);
 
  private:

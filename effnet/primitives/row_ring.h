@@ -13,9 +13,8 @@ class RowRing {
   RowRing(float* memory, std::int64_t slots, std::int64_t row_floats, const float* zeros)
       : memory_(memory), slots_(slots), row_floats_(row_floats), zeros_(zeros) {}
 
-  std::int64_t offset(std::int64_t row) const {
-    return row % slots_ * row_floats_;
-  }  // in floats from `memory`; row >= 0
+  // Returns the offset of the row's slot from `memory`, in floats. row >= 0.
+  std::int64_t offset(std::int64_t row) const { return row % slots_ * row_floats_; }
   float* slot(std::int64_t row) const { return memory_ + offset(row); }
   const float* row(std::int64_t row, std::int64_t height) const {
     return row >= 0 && row < height ? slot(row) : zeros_;

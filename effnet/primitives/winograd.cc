@@ -9,7 +9,8 @@ namespace {
 
 using kernels::kBlock;
 
-// Consecutive tiles of one row: tiles [x, x + count) of tile row y of an image. `done` tiles are in earlier ranges.
+// Consecutive tiles of one row: the tiles [x, x + count) of tile row y of an image. `done` tiles of the whole range are
+// in earlier rows.
 struct TileRange {
   std::int64_t image, y, x, count, done;
 };
@@ -25,7 +26,7 @@ void for_each_row(const WinogradTiles& tiles, std::int64_t first, std::int64_t c
   }
 }
 
-// G g G^T * scale, with G = [1 0 0; .5 .5 .5; .5 -.5 .5; 0 0 1].
+// Returns G g G^T * scale, with G = [1 0 0; .5 .5 .5; .5 -.5 .5; 0 0 1].
 std::array<float, kWinogradPositions> transformed(const float* g, double scale) {
   double rows[4][3];
   for (int c = 0; c < 3; ++c) {

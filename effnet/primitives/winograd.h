@@ -13,8 +13,8 @@ namespace effnet::primitives {
 
 inline constexpr std::int64_t kWinogradPositions = 16;
 
-// Transforms weights [shape.channels][shape.depth][3][3] to G g G^T, times the scale of the output channel, in double.
-// Writes 16 contiguous packed matrices of `shape`, one per position.
+// Transforms each 3x3 window g of the weights [shape.channels][shape.depth][3][3] to G g G^T, times the scale of its
+// output channel, in double. Writes 16 contiguous packed matrices of `shape`, one per position.
 void pack_winograd(const PackedShape& shape, std::span<const float> weight, std::span<const double> scale, float* to);
 
 struct WinogradTiles {
@@ -25,12 +25,13 @@ struct WinogradTiles {
   std::int64_t count() const { return out.images * across() * down(); }
 };
 
-// Transforms the input of the tiles [first, first + count) to [position][block][tile][16]. `zeros`: as many zeros as an
-// input row of one channel block has floats.
+// Transforms the input of the tiles [first, first + count) to [position][block][tile][16]. `zeros` points to zeros, at
+// least as many as the floats of an input row of one channel block.
 void winograd_input(const kernels::KernelSet& set, const WinogradTiles& tiles, const float* in, const float* zeros,
                     std::int64_t first, std::int64_t count, float* to) noexcept;
 
-// Transforms the GEMM results of one channel block to outputs. Position i begins at in + i * position, as [tile][16].
+// Transforms the GEMM results of one channel block to outputs. The results of position i begin at in + i * position, as
+// [tile][16].
 struct WinogradOutput {
   const float* in;
   std::int64_t position;  // floats

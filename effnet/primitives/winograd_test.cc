@@ -1,4 +1,5 @@
-// Input transform, one GEMM per position and output transform, compared with plain loops of the convolution in double.
+// Compares the whole computation (input transform, one GEMM per position, output transform) with simple loops of the
+// convolution in double.
 #include "effnet/primitives/winograd.h"
 
 #include <gtest/gtest.h>
@@ -45,7 +46,7 @@ class Convolution {
 
   const WinogradTiles& tiles() const { return tiles_; }
 
-  // Processes `range` tiles at a time.
+  // Computes the convolution with `range` tiles at a time.
   std::vector<float> run(const kernels::KernelSet& set, std::int64_t range) const {
     const TileSchedule schedule(set);
     const PackedShape shape{case_.channels, case_.depth, set.tile};
@@ -96,9 +97,9 @@ class Convolution {
     double value, tolerance;
   };
   // Roundings of a product: 2 in the input transform (one per direction), 1 in the weight transform, `depth` in the
-  // sum, 4 in the output transform, and those of bias and residual. Together at most depth + 9 roundings of the sum of
-  // magnitudes. Bounds of that sum: a transformed input has at most 4 terms, a transformed weight is at most the
-  // window's sum of magnitudes, and an output has 9 positions.
+  // sum, 4 in the output transform, 1 for the bias and 1 for the residual. The error is at most depth + 9 roundings of
+  // the sum of magnitudes. This sum is at most 9 * 4 * (the sum of magnitudes of each 3x3 window): an output has 9
+  // positions, a transformed input at most 4 terms, and a transformed weight is at most the window's sum of magnitudes.
   Expected expected(std::int64_t image, std::int64_t channel, std::int64_t y, std::int64_t x) const {
     const auto c = static_cast<std::size_t>(channel);
     double sum = 0, magnitude = 0;

@@ -86,7 +86,7 @@ void depthwise_pair(const DepthwisePairArgs& args, std::int64_t kernel, std::int
       double y[2] = {args.bias[c], args.bias[c]};
       if (magnitudes) y[0] = y[1] = std::abs(y[0]);
       for (std::int64_t kx = 0; kx < kernel; ++kx) {
-        // d: the value of an input row. term: the contribution of one packed weight to the outputs.
+        // d(row): an input value. term(): the product of one packed weight and d(a) + sign * d(b).
         const auto d = [&](std::int64_t row) { return double{args.rows[row][at(x + kx, c)]}; };
         const auto product = [&](std::int64_t position, double sum, double sum_of_magnitudes) {
           const double weight = args.weight[at(position * kernel + kx, c)];

@@ -1,7 +1,7 @@
-// Reference implementations of the kernels, which the kernels are tested against: the same arguments, one plain loop
-// per formula of kernels.h, sums in double in the order of the formula, exponentials from libm. To understand a kernel,
-// read its reference first. Sums over pixels are in float: their order is specified, so a kernel must give the same
-// bits.
+// Reference implementations of the kernels, with which the tests compare the kernels. A reference has the same
+// arguments as the kernel, one plain loop per formula of kernels.h, and sums in double in the order of the formula;
+// exponentials come from libm. To understand a kernel, read its reference first. Only sums over pixels are in float:
+// their order is specified, so a kernel must give the same bits.
 #pragma once
 
 #include <array>
@@ -13,12 +13,12 @@
 
 namespace effnet::kernels::reference {
 
-double epilogue(Epilogue kind, double x, float low, float high);  // NaN gives NaN
+double epilogue(Epilogue kind, double x, float low, float high);  // NaN if x is NaN
 double sigmoid(double x);
 
 void gemm(const GemmArgs& args, std::int64_t pixels, std::int64_t lanes, Epilogue kind);
 void depthwise(const DepthwiseArgs& args, std::int64_t kernel, std::int64_t stride, std::int64_t lanes, Epilogue kind);
-// magnitudes: as for winograd_input() below.
+// For `magnitudes`, see winograd_input() below.
 void depthwise_pair(const DepthwisePairArgs& args, std::int64_t kernel, std::int64_t lanes, Epilogue kind,
                     bool magnitudes = false);
 void max_pool(const PoolArgs& args);  // NaN if a tap is NaN
@@ -37,8 +37,8 @@ inline constexpr double kWinogradOutput[2][4] = {{1, 1, 1, 0}, {0, 1, -1, -1}}; 
 template <std::size_t N>
 using Square = std::array<std::array<double, N>, N>;
 
-// M x M^T. With `magnitudes`: |M| |x| |M|^T, which bounds the rounding errors. Terms with a zero coefficient are
-// skipped, so that NaN reaches only the results that depend on it.
+// Computes M x M^T. With `magnitudes`: |M| |x| |M|^T, which bounds the rounding errors. Terms with a zero coefficient
+// are skipped, so that NaN reaches only the results that depend on it.
 template <std::size_t N, std::size_t K>
 Square<N> transform(const double (&matrix)[N][K], const Square<K>& x, bool magnitudes = false) {
   Square<N> result{};
@@ -55,7 +55,7 @@ Square<N> transform(const double (&matrix)[N][K], const Square<K>& x, bool magni
   return result;
 }
 
-// magnitudes: computes the sum of the absolute values of all terms (bias and residual too), without epilogue.
+// With `magnitudes`: the sum of the absolute values of all terms (bias and residual too), without epilogue.
 void winograd_input(const WinogradInputArgs& args, bool magnitudes = false);
 void winograd_output(const WinogradOutputArgs& args, Epilogue kind, bool magnitudes = false);
 

@@ -16,7 +16,8 @@ Bounded se_scale_of(const ActivationArgs& args, std::int64_t lane) {
 }
 Bounded xhat_of(float y, float inverse, float offset) { return exact(y) * exact(inverse) + exact(offset); }
 
-// The error of a derivative that jumps by 1 at `kink`: 1 if the error bound of z allows both sides, else 0.
+// The error of a derivative that jumps by 1 at `kink`: 1 if, within its error bound, z may be on either side of the
+// kink, otherwise 0.
 double jump_error(Bounded z, double kink) { return std::abs(z.value - kink) <= z.error ? 1 : 0; }
 
 }  // namespace
@@ -32,7 +33,7 @@ Bounded operator*(Bounded a, Bounded b) {
   return {value, carried + 2 * kUnit * std::abs(value) + 0x1p-126};
 }
 
-// Lipschitz constants and the epilogues' own errors: derived in test_support.h.
+// test_support.h derives the Lipschitz constants and the epilogues' own errors.
 Bounded value_of(Epilogue kind, Bounded z, float low, float high) {
   const double value = epilogue(kind, z.value, low, high), size = std::abs(z.value) + z.error;
   switch (kind) {
@@ -49,8 +50,9 @@ Bounded value_of(Epilogue kind, Bounded z, float low, float high) {
 Bounded derivative_of(Epilogue kind, Bounded z, float low, float high) {
   const double size = std::abs(z.value) + z.error;
   if (kind == Epilogue::silu) {
-    // The derivative is s (1 + z (1 - s)), and the magnitude of its own derivative is at most 1/2. s has a relative
-    // error of 2^-21 + |z| 2^-23, which enters 1 + |z| times. 1 - s has the error of one rounding of 1.
+    // With s = sigmoid(z), the derivative is s (1 + z (1 - s)), and the magnitude of its own derivative is at most 1/2.
+    // s has a relative error of 2^-21 + |z| 2^-23; its effect on the result is at most 1 + |z| times as large. 1 - s
+    // has the error of one rounding of 1.
     const double s = sigmoid(z.value), value = s * (1 + z.value * (1 - s));
     return {value, 0.5 * z.error + s * (0x1p-21 + size * 0x1p-23) * (1 + size) + 8 * kUnit * (s + size * s) + 0x1p-125};
   }
@@ -147,7 +149,7 @@ Values activated_gradient(const Epilogue* kind, const ActivationArgs& args, cons
     Bounded dz = exact(gradient.d[i]) * exact(gradient.factor[lane]);
     if (kind != nullptr)
       dz = derivative_of(*kind, z_of(args, i), args.low, args.high) * (dz + exact(gradient.mean[lane]));
-    // The terms may cancel, so the error follows from the size of each term, not of the sum.
+    // The terms may cancel each other, so the error bound depends on the size of each term, not on the size of the sum.
     const Bounded rest = exact(args.y[i]) * exact(gradient.c1[lane]) + exact(gradient.c2[lane]);
     Sum sum;
     sum.add(dz);

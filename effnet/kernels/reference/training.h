@@ -1,6 +1,6 @@
 // Reference implementations of the training kernels: one plain loop per formula of training.h, in double. Each result
-// comes with a bound of the rounding error that a float kernel may have; the bound is computed from the operands'
-// bounds. Pixels are those of one channel block.
+// has a bound of the rounding error that a float kernel may have, which is computed from the bounds of the operands.
+// All pixels belong to one channel block. `before`: the sums before the kernel adds to them.
 #pragma once
 
 #include <cmath>
@@ -24,7 +24,7 @@ Bounded operator*(Bounded a, Bounded b);
 Bounded value_of(Epilogue kind, Bounded z, float low, float high);
 Bounded derivative_of(Epilogue kind, Bounded z, float low, float high);
 
-// A sum in any order. Error bound: (count + 1) roundings of the sum of magnitudes (Higham, ch. 3).
+// A sum in any order. Its error bound is (count + 1) roundings of the sum of magnitudes (Higham, ch. 3).
 class Sum {
  public:
   void add(Bounded term);

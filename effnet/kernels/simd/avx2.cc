@@ -15,22 +15,22 @@ struct Wide {
 
 // 16 registers: 6 x 2 accumulators, two vectors of weights, one broadcast input.
 constexpr int kHeights[] = {12, 10, 8, 6, 5, 4, 3, 2, 1};
-// kTallest: tiles wider than 8 channels. Tiles of 8 channels are up to 12 pixels high: fewer accumulators would not
-// hide the latency of a multiply-add.
+// kTallest is the largest height of tiles wider than 8 channels. Tiles of 8 channels are up to 12 pixels high, because
+// fewer accumulators would not hide the latency of a multiply-add.
 constexpr int kTallest = 6;
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 84;
 constexpr int kCacheBytes = 512 << 10;
 constexpr int kPrefetchInterval = 2;
 constexpr bool kEqualRuns = true;
-constexpr int kDepthwiseRun = 10;  // with a 3 x 3 window: 10 accumulators, 3 weights and one input
+constexpr int kDepthwiseRun = 10;  // with a 3x3 window: registers for 10 accumulators, 3 weights, one input
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
-constexpr int kWeightSums = 10;  // accumulators of a depthwise weight gradient in registers
+constexpr int kWeightSums = 10;  // accumulators of a depthwise weight gradient that stay in registers
 constexpr int kMomentChains = 2;
 constexpr int kDataGradientPairs = 7;
 constexpr bool kWideIsTwo = true;
 constexpr int kUnrolledWindow = 3;  // larger windows use a loop over their rows: less code, a few percent slower
-constexpr int kPeakChains = 6;      // of two registers
+constexpr int kPeakChains = 6;      // each one is two registers
 
 template <class V>
 inline V load(const float* p);
@@ -67,8 +67,8 @@ inline void keep_in_register(Half& value) { asm("" : "+x"(value)); }
 // sum += a * b. The asm chooses the form that overwrites the sum. For the intrinsic, GCC chooses the form that
 // overwrites a factor, which then needs moves and spills.
 inline void accumulate(Half& sum, Half a, Half b) { asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b)); }
-// sum += (eight floats at p) * b, with p as the memory operand of the multiply-add. GCC would otherwise keep inputs
-// that neighbouring windows share in registers, which the accumulators need.
+// sum += (eight floats at p) * b, with p as the memory operand of the multiply-add. Otherwise GCC would keep inputs
+// that neighbouring windows share in registers, but the accumulators need these registers.
 inline void accumulate_at(Half& sum, const float* p, Half b) {
   asm("vfmadd231ps %1, %2, %0" : "+x"(sum) : "m"(*reinterpret_cast<const __m256_u*>(p)), "x"(b));
 }
@@ -132,7 +132,7 @@ inline void store_first(float* p, Wide v, std::int64_t n) {
   }
   for (; n > 0; --n, ++p) {
     _mm_store_ss(p, part);
-    part = _mm_permute_ps(part, 0x39);  // the next lane first
+    part = _mm_permute_ps(part, 0x39);  // rotate: the next lane becomes the first
   }
 }
 inline Wide larger(Wide a, Wide b) { return {larger(a.low, b.low), larger(a.high, b.high)}; }
@@ -152,12 +152,12 @@ inline void keep_in_register(Wide& value) {
 // 1 + exp(-x), with x clamped to +-87. exp(-x) = 2^(m / 8) * 2^(f / 8), where m + f = -8 x log2(e), m is an integer and
 // |f| <= 1/2. The first factor is one permutation of a register that holds a table of 8 values; the index is m mod 8,
 // and the other bits of m are added to the exponent. The second factor is a cubic polynomial with a relative error of
-// 3e-8. Adding the magic number 1.5 * 2^23 rounds to an integer.
-// This is a chain of 13 operations; the processor overlaps the chains of about 6 vectors. A polynomial of degree 5
-// without a table takes 16 operations, and 7.1 cycles instead of 6.0.
+// 3e-8. Adding the constant 1.5 * 2^23 (kMagic) rounds a float to an integer.
+// The computation is a chain of 13 operations and takes 6.0 cycles, because the processor overlaps the chains of about
+// 6 vectors. A polynomial of degree 5 without a table takes 16 operations and 7.1 cycles.
 // For NaN the result is a finite number. A caller that divides by the result must carry NaN in the numerator.
 struct ExpTable {
-  alignas(32) std::uint32_t entry[8];  // bits of 2^(j/8), less j << 20
+  alignas(32) std::uint32_t entry[8];  // bits of 2^(j/8), minus (j << 20)
 };
 constexpr ExpTable kExpTable = {{
     0x3f800000u - (0u << 20),
@@ -172,8 +172,8 @@ constexpr ExpTable kExpTable = {{
 constexpr float kMagic = 12582912.0F;              // 1.5 * 2^23
 constexpr float kExpScale = -11.541560327111707F;  // -8 log2(e)
 constexpr float kExpLimit = 87.0F;
-constexpr float kExp1 =
-    0.0866434018F;  // kExp1..3: about ln 2 / 8, its square / 2 and its cube / 6, fitted to |f| <= 1/2
+// With c = ln 2 / 8, these are about c, c^2 / 2 and c^3 / 6, fitted to |f| <= 1/2.
+constexpr float kExp1 = 0.0866434018F;
 constexpr float kExp2 = 0.00375402533F;
 constexpr float kExp3 = 0.000108391048F;
 

@@ -19,11 +19,10 @@ constexpr int kCascadePixels = 42;
 constexpr int kCacheBytes = 1024 << 10;
 constexpr int kPrefetchInterval = 1;
 constexpr bool kEqualRuns = false;
-constexpr int kDepthwiseRun = 7;  // divides 112, 56, 28, 14 and 7
-constexpr int kWeightRows = 8,
-              kWeightBlocks =
-                  2;  // of a weight gradient: 8 x 2 accumulators hide the latency of 2 multiply-adds per cycle
-constexpr int kWeightSums = 25;  // accumulators of a depthwise weight gradient in registers
+constexpr int kDepthwiseRun = 7;  // 7 divides the common widths 112, 56, 28, 14 and 7
+// A weight gradient has 8 x 2 accumulators, which hide the latency of the multiply-adds at 2 of them per cycle.
+constexpr int kWeightRows = 8, kWeightBlocks = 2;
+constexpr int kWeightSums = 25;  // accumulators of a depthwise weight gradient that stay in registers
 constexpr int kMomentChains = 4;
 constexpr int kDataGradientPairs = 7;
 constexpr bool kWideIsTwo = false;
@@ -88,12 +87,12 @@ inline __mmask16 first_lanes(std::int64_t n) { return static_cast<__mmask16>((1U
 inline Wide load_first(const float* p, std::int64_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 inline void store_first(float* p, Wide v, std::int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
 
-// 1 + exp(-x), with x clamped to +-87. exp(-x) = 2^(m / 32) * 2^(f / 32), where m + f = -32 x log2(e) and m is an
-// integer. The first factor is one permutation of two registers, which hold a table of 32 values; the index is m mod
-// 32, and the other bits of m are added to the exponent. The second factor is a quadratic polynomial with a relative
-// error of 5e-8. Adding the magic number 1.5 * 2^23 rounds to an integer.
+// 1 + exp(-x), with x clamped to +-87. exp(-x) = 2^(m / 32) * 2^(f / 32), where m + f = -32 x log2(e), m is an integer
+// and |f| <= 1/2. The first factor is one permutation of two registers, which hold a table of 32 values; the index is m
+// mod 32, and the other bits of m are added to the exponent. The second factor is a quadratic polynomial with a
+// relative error of 5e-8. Adding the constant 1.5 * 2^23 (kMagic) rounds a float to an integer.
 struct ExpTable {
-  alignas(64) std::uint32_t entry[32];  // bits of 2^(j/32), less j << 18
+  alignas(64) std::uint32_t entry[32];  // bits of 2^(j/32), minus (j << 18)
 };
 constexpr ExpTable kExpTable = {{
     0x3f800000u - (0u << 18),  0x3f82cd87u - (1u << 18),  0x3f85aac3u - (2u << 18),  0x3f88980fu - (3u << 18),
@@ -136,8 +135,8 @@ inline void accumulate_at(Wide& sum, const float* p, Wide b) { sum = fma(load<Wi
 inline void prefetch(const float* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 
 // The compiler must not move the next value's epilogue before this point: with 28 accumulators in 32 registers, its
-// scheduler would interleave many epilogues and spill (4 cycles per value). The processor itself reorders without this
-// limit.
+// scheduler would interleave many epilogues and spill (4 cycles per value). The processor's own reordering is not
+// limited.
 inline void compiler_barrier(Wide& value) { asm volatile("" : "+v"(value) : : "memory"); }
 inline void compiler_barrier(Half& value) { asm volatile("" : "+v"(value) : : "memory"); }
 

@@ -15,25 +15,26 @@ struct Wide {
   Half low, high;
 };
 
-// 32 registers: 6 x 4 accumulators, four of weights, and the broadcast inputs.
+// 32 registers: 6 x 4 accumulators, four registers of weights, and the broadcast inputs.
 constexpr int kHeights[] = {12, 10, 8, 6, 5, 4, 3, 2, 1};
-// kTallest: tiles wider than 8 channels. Tiles of 8 channels are up to 12 pixels high: fewer than 16 accumulators would
-// not keep 4 multiply-add pipes busy.
+// kTallest is the largest height of tiles wider than 8 channels. Tiles of 8 channels are up to 12 pixels high, because
+// fewer than 16 accumulators would not keep 4 multiply-add pipes busy.
 constexpr int kTallest = 6;
 constexpr int kTile = 16;
 constexpr int kCascadePixels = 84;  // 14 full tiles, as with AVX2, which has the same tile
 constexpr int kCacheBytes = 512 << 10;
 constexpr int kPrefetchInterval = 2;
 constexpr bool kEqualRuns = false;
-// kDepthwiseRun: 7 x 2 accumulators, 5 x 2 weights of a window row, 2 inputs; divides 112, 56, 28, 14.
+// Registers for kDepthwiseRun: 7 x 2 accumulators, 5 x 2 weights of a window row, 2 inputs. 7 divides the common widths
+// 112, 56, 28 and 14.
 constexpr int kDepthwiseRun = 7;
 constexpr int kWeightRows = 4, kWeightBlocks = 1;
-constexpr int kWeightSums = 14;  // accumulators of a depthwise weight gradient in registers, two registers each
+constexpr int kWeightSums = 14;  // accumulators of a depthwise weight gradient in registers, each one is two registers
 constexpr int kMomentChains = 2;
 constexpr int kDataGradientPairs = 5;
-constexpr bool kWideIsTwo = true;   // here: two halves of two registers each
+constexpr bool kWideIsTwo = true;   // here: a Wide is two halves of two registers each
 constexpr int kUnrolledWindow = 3;  // larger windows use a loop over their rows: less code
-constexpr int kPeakChains = 6;      // of four registers
+constexpr int kPeakChains = 6;      // each one is four registers
 
 template <class V>
 inline V load(const float* p);
@@ -73,7 +74,7 @@ inline float32x4_t add_to_exponent(float32x4_t x, float32x4_t whole) {
   const int32x4_t power = vshlq_n_s32(vreinterpretq_s32_f32(whole), 23);
   return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), power));
 }
-inline Half add_to_exponent(Half x, Half whole) {  // whole: 1.5 * 2^23 + n
+inline Half add_to_exponent(Half x, Half whole) {  // whole = 1.5 * 2^23 + n; adds n
   return {add_to_exponent(x.low, whole.low), add_to_exponent(x.high, whole.high)};
 }
 // 1 where low < x < high, else 0; for NaN 0.
@@ -84,7 +85,7 @@ inline float32x4_t inside(float32x4_t x, float32x4_t low, float32x4_t high) {
 inline Half inside(Half x, Half low, Half high) {
   return {inside(x.low, low.low, high.low), inside(x.high, low.high, high.high)};
 }
-// Non-temporal store: a hint to bypass the caches. Other threads see it in the same order as any other store, so
+// Non-temporal store: a hint to bypass the caches. For other threads it is ordered like any other store, so
 // end_streams() does nothing.
 inline void stream(float* p, Half v) {
   asm("stnp %q1, %q2, [%3]" : "=m"(*reinterpret_cast<float(*)[8]>(p)) : "w"(v.low), "w"(v.high), "r"(p));
@@ -116,7 +117,8 @@ inline Wide inside(Wide x, Wide low, Wide high) {
   return {inside(x.low, low.low, high.low), inside(x.high, low.high, high.high)};
 }
 inline Half lower_half(Wide v) { return v.low; }
-// Only the first n floats are read or written (load_first and store_first: 1..16). Loads set the other lanes to zero.
+// These functions read or write only the first n floats. load_first and store_first need n in 1..16. Loads set the
+// other lanes to zero.
 inline float32x4_t load_up_to_four(const float* p, std::int64_t n) {
   if (n >= 4) return vld1q_f32(p);
   float32x4_t v = vdupq_n_f32(0);

@@ -1,5 +1,5 @@
-// Plain C++ on the compilers' generic vectors of four floats. It runs on any processor, and is used where no better set
-// is available.
+// Standard C++ with the compilers' generic vectors of four floats. It runs on any processor and is used where no better
+// set is available.
 #include <cstdint>
 #include <cstring>
 
@@ -17,7 +17,7 @@ struct Vector {
 using Half = Vector<2>;
 using Wide = Vector<4>;
 
-// 16 registers of the x86-64 baseline: 2 x 4 accumulators, four of weights, one broadcast input.
+// 16 registers of the x86-64 baseline: 2 x 4 accumulators, four registers of weights, one broadcast input.
 constexpr int kHeights[] = {2, 1};
 constexpr int kTallest = 2;
 constexpr int kTile = 16;
@@ -27,12 +27,12 @@ constexpr int kPrefetchInterval = 1;
 constexpr bool kEqualRuns = false;
 constexpr int kDepthwiseRun = 2;
 constexpr int kWeightRows = 2, kWeightBlocks = 1;
-constexpr int kWeightSums = 0;  // accumulators of a depthwise weight gradient in registers
+constexpr int kWeightSums = 0;  // 0: a pass of a depthwise weight gradient computes one window row
 constexpr int kMomentChains = 4;
 constexpr int kDataGradientPairs = 2;
 constexpr bool kWideIsTwo = false;
-constexpr int kUnrolledWindow = 0;  // larger windows use a loop over their rows: less code, a few percent slower
-constexpr int kPeakChains = 3;      // of four registers
+constexpr int kUnrolledWindow = 0;  // every window uses a loop over its rows: less code, a few percent slower
+constexpr int kPeakChains = 3;      // each one is four registers
 
 template <class V>
 inline constexpr int kQuadsOf = sizeof(V) / sizeof(Quad);
@@ -90,7 +90,7 @@ inline Vector<N> at_most(Vector<N> x, Vector<N> high) {
   return each<Vector<N>>([&](int i) { return x.quad[i] > high.quad[i] ? high.quad[i] : x.quad[i]; });
 }
 template <int N>
-inline Vector<N> add_to_exponent(Vector<N> x, Vector<N> whole) {  // whole: 1.5 * 2^23 + n
+inline Vector<N> add_to_exponent(Vector<N> x, Vector<N> whole) {  // whole = 1.5 * 2^23 + n; adds n
   using Bits = std::uint32_t __attribute__((vector_size(16)));
   return each<Vector<N>>([&](int i) { return (Quad)((Bits)x.quad[i] + ((Bits)whole.quad[i] << 23)); });
 }
