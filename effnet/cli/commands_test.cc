@@ -204,7 +204,7 @@ TEST(Report, Options) {
 TEST(Report, Refusals) {
   CapturedOutput captured;
   EXPECT_EQ(refusal([&] { run_report({.run = "no run", .data = "no/such"}, {}, captured.out); }),
-            "3 --data: no/such: no such folder (expected the run's data)");
+            "3 --data: no/such: no such folder (expected the run's dataset)");
   EXPECT_EQ(refusal([&] { run_report({.run = "no run"}, {}, captured.out); })[0], '3');
 }
 
