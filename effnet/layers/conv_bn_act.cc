@@ -21,8 +21,8 @@ void check(const ConvBnActShape& shape) {
       shape.images, shape.in, shape.in_h, shape.in_w, shape.out, shape.out_h, shape.out_w, shape.kernel, shape.stride);
 }
 
-// Calls each(index in [out][depth], index in [out][in][kernel][kernel]) for every weight. Depth is ordered by window
-// row, window column, channel, which is the order of the pixels in memory.
+// Calls each(index in [out][depth], index in [out][in][kernel][kernel]) for every weight. The depth is ordered by
+// window row, window column and channel, as the values of x are in memory.
 template <class Each>
 void for_each_weight(const ConvBnActShape& shape, const Each& each) {
   const std::int64_t window = shape.kernel * shape.kernel;

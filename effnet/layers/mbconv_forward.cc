@@ -18,12 +18,12 @@ void check(const MbConvShape& s) {
       s.images, s.in, s.in_h, s.in_w, s.expanded, s.out, s.out_h, s.out_w);
 }
 
-// Channel means of the activated depthwise output, in one pass over y2.
+// Computes the channel means of the activated depthwise output, in one pass over y2.
 void squeeze_means(const Context& context, const MbConvShape& shape, const float* y2, const BatchNormConstants& norm,
                    std::vector<float>& means) {
   const kernels::TrainingSet& set = context.kernels.training;
   const std::int64_t pixels = shape.out_h * shape.out_w;
-  constexpr std::int64_t kRun = 256;  // sums of up to 256 pixels in float; their sum in double
+  constexpr std::int64_t kRun = 256;  // up to 256 pixels are summed in float, these sums in double
   means.resize(static_cast<std::size_t>(padded(shape.expanded) * shape.images));
   const std::int64_t blocks = blocks_of(shape.expanded);
   context.loops.parallel(blocks * shape.images, [&](std::int64_t first, std::int64_t last) {
