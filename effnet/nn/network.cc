@@ -35,8 +35,8 @@ class Scope : public torch::nn::Module {
   std::map<std::string, std::shared_ptr<Scope>> scopes_;
 };
 
-// The longest common prefix of two names in whole parts: "stages.2.1" for "stages.2.1.expand.conv" and
-// "stages.2.1.add".
+// Returns the parts of two dotted names that are the same at the beginning: "stages.2.1" for "stages.2.1.expand.conv"
+// and "stages.2.1.add".
 std::string common_scope(const std::string& a, const std::string& b) {
   const auto [end, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   if (end == a.end() && other == b.end()) return a;
@@ -87,8 +87,8 @@ Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, co
     impl_->steps.push_back(std::move(*step));
   }
 
-  // A value is released after the last step that reads it, or after its own step if no step reads it. The logits are
-  // kept.
+  // A value is released after the last step that reads it, or after the step that computes it if no step reads it. The
+  // logits are kept.
   std::vector<std::size_t> last_reader(g.nodes.size(), 0);
   for (std::size_t s = 0; s < impl_->steps.size(); ++s) {
     last_reader[static_cast<std::size_t>(impl_->steps[s].last)] = s;
