@@ -65,7 +65,7 @@ Autocast::Autocast(Precision precision, torch::Device device)
 Autocast::~Autocast() {
   if (!on_) return;
   set_autocast(cuda_, false, at::kBFloat16);
-  // Autocast caches the converted weights; the next step has new weights.
+  // Autocast caches the converted weights. The next step has new weights, so the cache is cleared.
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
 }
 
