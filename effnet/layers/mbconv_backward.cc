@@ -45,8 +45,8 @@ class Backward {
   }
 
  private:
-  Partition partition_pixels(std::int64_t pixels, std::int64_t floats_a_pixel) const {
-    return partition(context.kernels.base, n, pixels, floats_a_pixel);
+  Partition partition_pixels(std::int64_t pixels, std::int64_t floats_per_pixel) const {
+    return partition(context.kernels.base, n, pixels, floats_per_pixel);
   }
   const float* gate(std::int64_t block, std::int64_t image) const { return state.squeeze.gate_of(block, image, n); }
 

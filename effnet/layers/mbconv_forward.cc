@@ -13,8 +13,10 @@ void check(const MbConvShape& s) {
   const bool same_pixels = s.in_h == s.out_h && s.in_w == s.out_w;
   if (smallest > 0 && (s.expand || s.in == s.expanded) && (!s.residual || (s.in == s.out && same_pixels))) return;
   throw internal_error(
-      "invalid MBConv shape (got {} images, {}x{}x{} by {} channels to {}x{}x{}, expected positive sizes, equal input "
-      "and expanded channels if there is no expansion, and equal input and output shapes if there is a residual)",
+      "invalid MBConv shape (got {} images, input {}x{}x{}, {} expanded channels, output {}x{}x{}, expected positive "
+      "sizes, equal input and expanded channels if there is no expansion, and equal input and output shapes if there "
+      "is "
+      "a residual)",
       s.images, s.in, s.in_h, s.in_w, s.expanded, s.out, s.out_h, s.out_w);
 }
 
@@ -96,8 +98,8 @@ void mbconv_forward(const Context& context, const MbConvShape& shape, const MbCo
   check(shape);
   const kernels::TrainingSet& set = context.kernels.training;
   const auto act = static_cast<std::size_t>(shape.activation.epilogue);
-  const auto partition_pixels = [&](std::int64_t pixels, std::int64_t floats_a_pixel) {
-    return partition(context.kernels.base, shape.images, pixels, floats_a_pixel);
+  const auto partition_pixels = [&](std::int64_t pixels, std::int64_t floats_per_pixel) {
+    return partition(context.kernels.base, shape.images, pixels, floats_per_pixel);
   };
   if (shape.expand) {
     const Partition parts = partition_pixels(shape.in_h * shape.in_w, padded(shape.in) + 64);

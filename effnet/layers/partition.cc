@@ -20,14 +20,14 @@ std::vector<std::int64_t> Partition::segment_pixels() const {
 }
 
 Partition partition(const kernels::KernelSet& set, std::int64_t images, std::int64_t pixels,
-                    std::int64_t floats_a_pixel) {
+                    std::int64_t floats_per_pixel) {
   Partition result;
   result.images = images;
   result.pixels = pixels;
   const std::int64_t step = set.tallest();  // part lengths are multiples of a full tile
   // 45 % of the cache (460 / 1024), in floats of 4 bytes. The rest is for weights and results.
   const std::int64_t floats = set.cache_bytes / 1024 * 460 / 4;
-  const std::int64_t fitting = floats / floats_a_pixel / step * step;
+  const std::int64_t fitting = floats / floats_per_pixel / step * step;
   const std::int64_t most = std::clamp(fitting, step, kLongest);
   const std::int64_t together =
       std::max<std::int64_t>(1, std::min(most / pixels, (images + kFewestChunks - 1) / kFewestChunks));

@@ -26,8 +26,8 @@ struct Partition {
   std::int64_t total_pixels() const { return images * pixels; }
   std::vector<std::int64_t> segment_pixels() const;  // number of pixels of each segment
 };
-// floats_a_pixel: floats per pixel that must stay in the second-level cache while a chunk is processed.
+// floats_per_pixel: number of floats of each pixel that must stay in the second-level cache while a chunk is processed.
 Partition partition(const kernels::KernelSet& set, std::int64_t images, std::int64_t pixels,
-                    std::int64_t floats_a_pixel);
+                    std::int64_t floats_per_pixel);
 
 }  // namespace effnet::layers

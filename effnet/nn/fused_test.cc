@@ -165,7 +165,7 @@ using graph::Activation;
 using graph::Padding;
 // label; in, expanded, out, squeezed; kernel, stride; padding; activation; expand, residual; h, w, batch; drop_path
 const BlockCase kBlocks[] = {
-    {"plain expand", 8, 48, 8, 0, 3, 1, Padding::same, Activation::silu, true, true, 9, 7, 3},
+    {"without squeeze", 8, 48, 8, 0, 3, 1, Padding::same, Activation::silu, true, true, 9, 7, 3},
     {"squeeze", 24, 144, 24, 6, 3, 1, Padding::same, Activation::silu, true, true, 13, 11, 4, 0.5},
     {"stride 2", 16, 96, 24, 4, 3, 2, Padding::same, Activation::silu, true, false, 14, 16, 2},
     {"stride 2, odd", 16, 96, 40, 4, 3, 2, Padding::same, Activation::silu, true, false, 13, 11, 2},

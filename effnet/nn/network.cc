@@ -65,8 +65,9 @@ Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, co
   for (const graph::Parameter& parameter : graph::parameters(g)) {
     const torch::Tensor tensor = impl_->source->at(parameter);
     if (!tensor.defined() || tensor.sizes().vec() != parameter.dims) {
-      throw internal_error("the source returned no tensor with the dims of {} (got {} dimensions, expected {})",
-                           parameter.name, tensor.defined() ? tensor.dim() : 0, parameter.dims.size());
+      throw internal_error("the parameter source returned a wrong tensor for {} (got {}, expected {})", parameter.name,
+                           tensor.defined() ? tensor::to_string(tensor.sizes().vec()) : "no tensor",
+                           tensor::to_string(parameter.dims));
     }
     bound.emplace(parameter.name, tensor);
     const std::size_t dot = parameter.name.find('.');
@@ -107,7 +108,7 @@ Network::~Network() = default;
 torch::Tensor Network::forward(const torch::Tensor& images, const ForwardContext& pass) {
   const Chw& shape = impl_->graph.input();
   if (images.dim() != 4 || images.size(1) != shape.c || images.size(2) != shape.h || images.size(3) != shape.w) {
-    throw usage_error("wrong image size for {} (got {}, expected a batch of {}x{}x{})", impl_->graph.name,
+    throw usage_error("wrong image size for {} (got {}, expected a batch of {}x{}x{} images)", impl_->graph.name,
                       tensor::to_string(images.sizes().vec()), shape.c, shape.h, shape.w);
   }
   std::vector<torch::Tensor> values(impl_->graph.nodes.size());

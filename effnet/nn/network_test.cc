@@ -115,7 +115,7 @@ TEST(Network, InferenceMatchesTheReferenceExecutor) {
   expect_reference(small_amoebanet(), {97, 97});
 }
 
-TEST(Network, InferenceMatchesInBothPaddingRules) {
+TEST(Network, InferenceMatchesWithBothPaddingRules) {
   for (const char* name : {"efficientnet_b0", "resnet50"}) {
     arch::ArchSpec spec = arch::variant(name).spec;
     const bool same = spec.padding == arch::Padding::same;

@@ -32,7 +32,7 @@ void set_autocast(bool cuda, bool on, at::ScalarType type) {
 Precision precision_on(torch::Device device, Precision precision) {
   if (precision != Precision::fp16 || device.is_cuda()) return precision;
   throw environment_error("training in fp16 needs a GPU (got {})", device.str())
-      .with_hint("set train.precision=fp32 or train.precision=bf16 (--set)");
+      .with_hint("use --set train.precision=fp32 or --set train.precision=bf16");
 }
 
 bool has_bf16_instructions(std::istream& cpuinfo) {

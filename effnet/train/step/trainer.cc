@@ -210,7 +210,7 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
   std::optional<Impl::Sums> sums = impl.attempt(batch, saved);
   while (!sums) {
     if (impl.group.world() > 1 || impl.micro_batches >= batch.n()) {
-      throw environment_error("out of memory (got micro-batches of {} images, expected fewer)",
+      throw environment_error("out of memory (failed to compute a micro-batch of {} images)",
                               std::max<std::int64_t>(1, batch.n() / impl.micro_batches))
           .with_hint(impl.group.world() > 1 ? "a larger train.accumulate needs less memory"
                                             : "a smaller data.resolution or model needs less memory");

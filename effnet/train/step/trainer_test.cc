@@ -50,7 +50,7 @@ void copy_state(Trainer& from, Trainer& to) {
 TEST(Trainer, ResumesToTheSameBits) {
   for (const auto& [optimizer, name] : kOptimizers) {
     for (const bool fused : {true, false}) {
-      SCOPED_TRACE(fmt::format("{} {}", name, fused));
+      SCOPED_TRACE(fmt::format("optimizer {}, fused {}", name, fused));
       Recipe recipe = recipe_of(optimizer, 2);
       recipe.train.fused = fused;
       Fixture unbroken(recipe), first(recipe), second(recipe);
