@@ -6,7 +6,7 @@
 namespace effnet::layers {
 namespace {
 
-constexpr std::int64_t kRangesPerThread = 8;  // other threads take over the remaining ranges of a delayed thread
+constexpr std::int64_t kRangesPerThread = 8;  // so that other threads can take over ranges of a delayed thread
 
 }  // namespace
 

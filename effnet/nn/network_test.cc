@@ -25,7 +25,8 @@ arch::ArchSpec without_drops(arch::ArchSpec spec) {
   return spec;
 }
 
-// AmoebaNet-B with a sixteenth of the channels and at most 2 repeats per stage: all of its ops, in a short time.
+// AmoebaNet-B with a sixteenth of the channels and at most 2 repeats per stage. It has all ops of AmoebaNet-B and runs
+// in a short time.
 arch::ArchSpec small_amoebanet() {
   arch::ArchSpec spec = arch::variant("amoebanet_b").spec;
   for (arch::StageSpec& stage : spec.stages) {
@@ -35,7 +36,7 @@ arch::ArchSpec small_amoebanet() {
   return spec;
 }
 
-// Gives tensors of any size that all share the memory of one number.
+// Returns tensors with the right dims that need the memory of one number only.
 struct EmptySource : ParameterSource {
   torch::Tensor at(const graph::Parameter& parameter) const override {
     return torch::zeros({1}).expand(parameter.dims);

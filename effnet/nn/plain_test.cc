@@ -28,8 +28,8 @@ Step step_of(const graph::Graph& graph, const NetworkOptions& options = {}) {
 }
 Tensor run(const Step& step, const Tensor& x, const ForwardContext& pass = {}) { return step.run(std::array{x}, pass); }
 
-// Every kind of pool, pad and activation must equal the engine's reference executor, on odd and even sizes. Window sums
-// have at most 9 values, so the tolerance is a few roundings.
+// Every kind of pool, pad and activation must give the results of the engine's reference executor, on odd and even
+// sizes. Window sums have at most 9 values, so the tolerance is a few roundings.
 TEST(PlainStep, PoolsPadsAndActivationsMatchTheReference) {
   std::vector<graph::Op> ops;
   for (const auto padding : {graph::Padding::same, graph::Padding::symmetric, graph::Padding::valid}) {
@@ -172,9 +172,9 @@ TEST(BatchNorm, SynchronisedGradientMatchesDifferenceQuotients) {
     Tensor high = x.clone(), low = x.clone();
     high.view(-1)[i] += h;
     low.view(-1)[i] -= h;
-    // The simulated second process always has the same x. A change of x therefore changes the inputs of both processes,
-    // and the sum of both losses changes by twice this loss. dx is the derivative of that sum with respect to one of
-    // the two inputs: half of twice this loss's derivative.
+    // The simulated second process always has the same x. So a change of x changes the inputs of both processes, and
+    // the derivative of the sum of both losses is twice the derivative of this loss. x.grad() is the derivative with
+    // respect to the input of one process only. It is half as large, and so equals the derivative of this loss.
     const double numeric = ((loss(high) - loss(low)) / (2 * h)).item<double>();
     EXPECT_NEAR(x.grad().view(-1)[i].item<double>(), numeric, 1e-8) << i;
   }

@@ -19,7 +19,8 @@ namespace effnet::nn {
 
 struct Step {
   std::string pattern;  // plain steps: the op's name; fused steps: "mbconv", "conv_bn_act" or "linear"
-  // The step computes nodes [first, last] and outputs the value of `last`. The other values are not kept.
+  // The step computes nodes [first, last] and outputs the value of `last`. The values of the nodes before `last` are
+  // not kept.
   graph::NodeId first = 0, last = 0;
   std::vector<graph::NodeId> inputs;  // nodes before `first` whose values the step reads
   bool accepts_blocked = false;       // inputs may be in the blocked layout (nn/layout.h)

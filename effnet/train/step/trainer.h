@@ -76,7 +76,7 @@ class Trainer {
 
   std::int64_t steps() const;
   bool has_average() const;
-  std::string isa() const;  // nn::Network::isa()
+  std::string isa() const;  // of the network: nn::Network::isa()
   std::shared_ptr<nn::ParameterStore> weights() const;
   tensor::Weights averaged_weights() const;  // float32 on the CPU; without EMA: the current weights
 
