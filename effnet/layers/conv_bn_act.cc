@@ -17,8 +17,7 @@ void check(const ConvBnActShape& shape) {
   if (sizes && (same || !shape.pointwise())) return;
   throw internal_error(
       "invalid convolution shape (got {} images, input {}x{}x{}, output {}x{}x{}, kernel {}, stride {}, expected "
-      "positive "
-      "sizes; for kernel 1 and stride 1 also the same height and width of input and output, and no padding)",
+      "positive sizes; for kernel 1 and stride 1 also the same height and width of input and output, and no padding)",
       shape.images, shape.in, shape.in_h, shape.in_w, shape.out, shape.out_h, shape.out_w, shape.kernel, shape.stride);
 }
 

@@ -24,10 +24,9 @@ void check(const DepthwiseShape& shape) {
   const bool padded = shape.top >= 0 && shape.left >= 0 && shape.top < shape.kernel && shape.left < shape.kernel;
   if (known && padded && std::min({shape.planes(), shape.in_h, shape.in_w, shape.out_h, shape.out_w}) > 0) return;
   throw internal_error(
-      "invalid depthwise convolution shape (got {} images, {} channels, input {}x{}, output {}x{}, kernel {}, stride "
-      "{}, "
-      "padding top {} and left {}, expected positive sizes, kernel 3, 5 or 7, stride 1 or 2, padding at least 0 and "
-      "smaller than the kernel)",
+      "invalid depthwise convolution shape (got {} images, {} channels, input {}x{}, output {}x{}, kernel {}, "
+      "stride {}, padding top {} and left {}, expected positive sizes, kernel 3, 5 or 7, stride 1 or 2, padding at "
+      "least 0 and smaller than the kernel)",
       shape.images, shape.channels, shape.in_h, shape.in_w, shape.out_h, shape.out_w, shape.kernel, shape.stride,
       shape.top, shape.left);
 }

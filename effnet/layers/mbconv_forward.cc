@@ -15,8 +15,7 @@ void check(const MbConvShape& s) {
   throw internal_error(
       "invalid MBConv shape (got {} images, input {}x{}x{}, {} expanded channels, output {}x{}x{}, expected positive "
       "sizes, equal input and expanded channels if there is no expansion, and equal input and output shapes if there "
-      "is "
-      "a residual)",
+      "is a residual)",
       s.images, s.in, s.in_h, s.in_w, s.expanded, s.out, s.out_h, s.out_w);
 }
 
