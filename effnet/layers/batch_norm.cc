@@ -9,12 +9,12 @@ namespace effnet::layers {
 namespace {
 
 struct Statistics {
-  std::vector<double> mean, variance;  // biased
+  std::vector<double> mean, variance;  // per channel; the variance is biased
   double pixels = 0;
 };
 
-// Combines processes as ChannelMoments combines slots: each process's sum of squares is moved from its own mean to the
-// mean of all processes.
+// Combines the processes' statistics in the same way as ChannelMoments combines slots: each process's sum of squares is
+// moved from its own mean to the mean of all processes.
 Statistics batch_statistics(const primitives::ChannelMoments& moments, const BatchNormMode& mode) {
   auto [mean, squares, pixels] = moments.joined();
   const std::size_t size = mean.size();
@@ -24,7 +24,7 @@ Statistics batch_statistics(const primitives::ChannelMoments& moments, const Bat
     mode.sum_all(sums);
     for (std::size_t c = 0; c < size; ++c) {
       const double all_mean = sums[c] / sums[size], delta = mean[c] - all_mean;
-      mean[c] = all_mean;  // mean - delta would differ between processes by rounding
+      mean[c] = all_mean;  // not mean - delta: its rounding would differ between processes
       squares[c] += delta * delta * pixels;
     }
     mode.sum_all(squares);

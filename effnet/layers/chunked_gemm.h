@@ -18,19 +18,21 @@ struct GemmOperand {
   // Returns the chunk's pixels. Either computes them in `panel`, whose blocks are panel_block floats apart, or returns
   // the address of a stored tensor.
   std::function<BlockedPixels(const Chunk& chunk, float* panel, std::int64_t panel_block)> make;
-  // For prefetching: the tensors that make() reads. Each is blocked over all pixels and has `blocks` channel blocks.
+  // For prefetching: the tensors that make() reads. Each is a blocked tensor of the whole batch with `blocks` channel
+  // blocks.
   std::int64_t blocks = 0;
   std::vector<const float*> reads = {};
 };
-// The operand is a stored tensor, blocked over all pixels.
+// Returns an operand that is a stored blocked tensor of the whole batch.
 GemmOperand stored_operand(const Partition& parts, const float* tensor);
-// The operand is the gradient of a batch norm's input: c0 * dz + c1 * y + c2, where dz is the gradient of its output.
-// y and dz are blocked over all pixels. kernels, y, dz and norm must outlive the operand.
+// Returns an operand that is the gradient of a batch norm's input y: c0 * dz + c1 * y + c2, where dz is the gradient of
+// the batch norm's output. y and dz are blocked tensors of the whole batch. kernels, y, dz and norm must outlive the
+// operand.
 GemmOperand norm_gradient_operand(const Kernels& kernels, const Partition& parts, const float* y, const float* dz,
                                   const BatchNormGradient& norm, std::int64_t channels);
 
-// The operand is computed by make(segment index, channel block, to), which is called for every block of every segment
-// of a chunk. `parts` must outlive the operand.
+// Returns an operand that make(segment index, channel block, to) computes. make() is called for every channel block of
+// every segment of a chunk. `parts` must outlive the operand.
 template <class Make>
 GemmOperand segment_operand(const Partition& parts, std::int64_t blocks, std::vector<const float*> reads, Make make) {
   return {[=, &parts](const Chunk& chunk, float* panel, std::int64_t panel_block) {
@@ -43,8 +45,8 @@ GemmOperand segment_operand(const Partition& parts, std::int64_t blocks, std::ve
           blocks, std::move(reads)};
 }
 
-// y = x * weight; y is blocked over all pixels. Takes the channel moments of every segment of y unless `moments` is
-// null.
+// y = x * weight; y is a blocked tensor of the whole batch. Unless `moments` is null, its slot i receives the channel
+// moments of segment i of y.
 void gemm_forward(const Context& context, const Partition& parts, LoopOrder order, const OwnedMatrix& weight,
                   const GemmOperand& x, float* y, primitives::ChannelMoments* moments);
 
@@ -54,14 +56,15 @@ struct GemmBackward {
   std::int64_t in_channels, out_channels;
   GemmOperand dy, x;
   OwnedMatrix weight = {};          // from pack_transposed(); not read if dx is null
-  float* dx = nullptr;              // blocked over all pixels; null: not computed
+  float* dx = nullptr;              // a blocked tensor of the whole batch; null: not computed
   const float* residual = nullptr;  // in the layout of dx; may be null
 };
 // Writes dw [out_channels][in_channels].
 void gemm_backward(const Context& context, const Partition& parts, const GemmBackward& gemm, float* dw);
 
-// Calls add(segment, scratch, sums) for every segment, in parallel; add() adds to the segment's `floats` sums, which
-// start at zero. Returns the total: the sums of all segments in order, each multiplied by factor(image) if given.
+// Calls add(segment, scratch, sums) for every segment, in parallel. `sums` are `floats` values of this segment,
+// initially 0, to which add() adds. Returns `floats` totals: the sums of all segments, multiplied by factor(image) if
+// `factor` is given, and added in the order of the segments.
 std::vector<double> sum_segments(const Context& context, const Partition& parts, std::int64_t floats,
                                  const std::function<void(const Segment& segment, Scratch& scratch, float* sums)>& add,
                                  const std::function<double(std::int64_t image)>& factor = {});

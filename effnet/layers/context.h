@@ -9,7 +9,7 @@
 
 namespace effnet::layers {
 
-// The kernels of one instruction set. The CPU must support it (kernels/isa.h).
+// The kernels of one instruction set. The CPU must support this set (kernels/isa.h).
 struct Kernels {
   explicit Kernels(kernels::Isa isa)
       : base(kernels::kernel_set({isa})), training(kernels::training_set({isa})), schedule(base) {}

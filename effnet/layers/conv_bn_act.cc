@@ -16,13 +16,13 @@ void check(const ConvBnActShape& shape) {
   const bool same = shape.in_h == shape.out_h && shape.in_w == shape.out_w && shape.top == 0 && shape.left == 0;
   if (sizes && (same || !shape.pointwise())) return;
   throw internal_error(
-      "invalid convolution shape (got {} images, {}x{}x{} to {}x{}x{}, kernel {}, stride {}, expected positive sizes "
-      "and, for 1x1 with stride 1, equal input and output sizes without padding)",
+      "invalid convolution shape (got {} images, input {}x{}x{}, output {}x{}x{}, kernel {}, stride {}, expected "
+      "positive sizes; for kernel 1 and stride 1 also the same height and width of input and output, and no padding)",
       shape.images, shape.in, shape.in_h, shape.in_w, shape.out, shape.out_h, shape.out_w, shape.kernel, shape.stride);
 }
 
-// Calls each(index in [out][depth], index in [out][in][kernel][kernel]) for every weight. Depth is ordered by window
-// row, window column, channel, which is the order of the pixels in memory.
+// Calls each(index in [out][depth], index in [out][in][kernel][kernel]) for every weight. The depth is ordered by
+// window row, window column and channel, as the values of x are in memory.
 template <class Each>
 void for_each_weight(const ConvBnActShape& shape, const Each& each) {
   const std::int64_t window = shape.kernel * shape.kernel;

@@ -1,7 +1,7 @@
 // Convolution, batch norm and activation as one layer. Two cases:
 //  - pointwise (1x1, stride 1), such as a network's head; x is blocked;
 //  - any other window, such as a network's stem; x is channels-last and gets no gradient.
-// All other tensors are blocked.
+// y, out and dout are blocked in both cases.
 #pragma once
 
 #include "effnet/layers/batch_norm.h"
@@ -20,8 +20,8 @@ struct ConvBnActShape {
   std::int64_t y_floats() const { return padded(out) * out_pixels(); }
 };
 
-// weight: [out][in][kernel][kernel]. Writes y (y_floats() floats, the raw convolution output) and `norm`, which
-// backward needs, and `out`. Throws Error(internal) for an invalid shape.
+// weight: [out][in][kernel][kernel]. Writes `out`, and two results for the backward pass: y (the raw convolution
+// output, y_floats() floats) and `norm`. Throws Error(internal) for an invalid shape.
 void conv_bn_act_forward(const Context& context, const ConvBnActShape& shape, const float* weight,
                          const BatchNormParameters& parameters, const float* x, const BatchNormMode& mode, float* y,
                          BatchNormConstants& norm, float* out);

@@ -26,7 +26,7 @@ const Case kCases[] = {
     {"Head", {3, 3, 5, 3, 5, 21, 33, 1, 1, 0, 0, kHardSwish}},
     {"HeadOnePixel", {5, 1, 1, 1, 1, 40, 7, 1, 1, 0, 0, kSilu}},
     {"HeadOneChannel", {2, 3, 3, 3, 3, 1, 1, 1, 1, 0, 0, kRelu6}},
-    {"HeadOfSomeChunks", {2, 20, 23, 20, 23, 2, 3, 1, 1, 0, 0, kSilu}},
+    {"HeadOfSeveralChunks", {2, 20, 23, 20, 23, 2, 3, 1, 1, 0, 0, kSilu}},
 };
 void PrintTo(const Case& layer_case, std::ostream* out) { *out << layer_case.label; }
 

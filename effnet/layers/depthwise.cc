@@ -13,7 +13,7 @@ namespace {
 
 using primitives::RowRing;
 
-constexpr std::int64_t kBandFloats = 24 * 1024 / 4;  // size of a band's input rows: 24 of the 32 KB of L1
+constexpr std::int64_t kBandFloats = 24 * 1024 / 4;  // a band's input rows: 24 KB of the 32 KB of L1
 constexpr std::int64_t kLargest = 7;                 // largest kernel
 constexpr primitives::EpilogueParams kNoActivation{};
 alignas(64) constexpr float kNoBias[kBlock] = {};
@@ -24,9 +24,9 @@ void check(const DepthwiseShape& shape) {
   const bool padded = shape.top >= 0 && shape.left >= 0 && shape.top < shape.kernel && shape.left < shape.kernel;
   if (known && padded && std::min({shape.planes(), shape.in_h, shape.in_w, shape.out_h, shape.out_w}) > 0) return;
   throw internal_error(
-      "invalid depthwise convolution shape (got {} images, {} channels, {}x{} to {}x{} pixels, kernel {}, stride {}, "
-      "padding top {} and left {}, expected positive sizes, kernel 3, 5 or 7, stride 1 or 2, padding at least 0 and "
-      "below the kernel)",
+      "invalid depthwise convolution shape (got {} images, {} channels, input {}x{}, output {}x{}, kernel {}, "
+      "stride {}, padding top {} and left {}, expected positive sizes, kernel 3, 5 or 7, stride 1 or 2, padding at "
+      "least 0 and smaller than the kernel)",
       shape.images, shape.channels, shape.in_h, shape.in_w, shape.out_h, shape.out_w, shape.kernel, shape.stride,
       shape.top, shape.left);
 }
@@ -47,12 +47,13 @@ std::int64_t padded_width(const DepthwiseShape& shape) {
   return std::max((shape.out_w - 1) * shape.stride + shape.kernel, shape.left + shape.in_w);
 }
 
-std::int64_t band_rows(const DepthwiseShape& shape) {  // in output rows
+std::int64_t band_rows(const DepthwiseShape& shape) {  // number of output rows per band
   const std::int64_t rows = kBandFloats / (padded_width(shape) * kBlock);
   return std::clamp<std::int64_t>((rows - shape.kernel) / shape.stride + 1, 1, shape.out_h);
 }
 
-// A row ring filled with zeros. The row of zeros that it returns for rows outside the image follows its slots.
+// A row ring filled with zeros. After its slots there is one more row of zeros, which the ring returns for rows outside
+// the image.
 std::int64_t ring_floats(std::int64_t slots, std::int64_t row_floats) { return (slots + 1) * row_floats; }
 RowRing zeroed_ring(float* memory, std::int64_t slots, std::int64_t row_floats) {
   std::fill_n(memory, ring_floats(slots, row_floats), 0.0F);
@@ -114,14 +115,14 @@ void depthwise_forward(const Context& context, const DepthwiseShape& shape, cons
 namespace {
 
 // Backward pass of planes. For each band it fills rings of input rows, of their derivatives and of gradient rows, then
-// computes the weight gradient and the data gradient of those input rows whose gradient rows are complete.
+// computes the weight gradient, and the data gradient of those input rows for which all gradient rows are available.
 class BackwardPlanes {
  public:
   BackwardPlanes(const Kernels& kernels, const DepthwiseShape& shape, const DepthwiseBackward& backward)
       : shape_(shape),
         backward_(backward),
-        // With stride 1 the data gradient is a convolution with the flipped kernel. With stride 2 a kernel of its own
-        // computes it from unflipped weights.
+        // With stride 1 the data gradient is a convolution with the flipped kernel. With stride 2 a separate kernel
+        // computes it, from unflipped weights.
         weights_(packed(backward.weight, shape.channels, shape.kernel * shape.kernel, shape.stride == 1)),
         convolve_(kernels.base.depthwise(shape.kernel, 1, false, kernels::Epilogue::clamp)),
         data_gradient_(kernels.training.depthwise_data_gradient(shape.kernel)),
@@ -129,7 +130,7 @@ class BackwardPlanes {
         partial_(static_cast<std::size_t>(shape.planes() * plane_weights())) {}
 
   std::int64_t plane_weights() const { return k * k * kBlock; }
-  // [plane][tap][16]: each plane's weight gradient.
+  // The weight gradient of each plane: [plane][tap][16].
   const std::vector<float>& partial() const { return partial_; }
 
   // Processes tasks [first, last), in descending order. May be called from several threads for disjoint ranges.

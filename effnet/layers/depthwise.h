@@ -24,9 +24,9 @@ using MakeRow = std::function<void(std::int64_t plane, std::int64_t row, float* 
 // Returns empty moments of the output, with one slot for each band of each image.
 primitives::ChannelMoments moments_of(const DepthwiseShape& shape);
 
-// y = convolution of the rows that `make` writes; y is blocked. Takes the moments of y. The weight has the shape
-// [channels][kernel * kernel]. Throws Error(internal) for an unsupported kernel size, stride or padding, or a size that
-// is not positive.
+// Computes y, the convolution of the rows that `make` writes, as a blocked tensor, and the moments of y in `moments`
+// (from moments_of()). The weight has the shape [channels][kernel * kernel]. Throws Error(internal) for an unsupported
+// kernel size, stride or padding, or a size that is not positive.
 void depthwise_forward(const Context& context, const DepthwiseShape& shape, const float* weight, const MakeRow& make,
                        float* y, primitives::ChannelMoments& moments);
 
@@ -35,12 +35,12 @@ struct DepthwiseBackward {
   // Writes an input row to `to` (the activated input) and to `derivative` (the activation's derivative, which is
   // passed to take_row() later). Both have kBlock floats per pixel.
   std::function<void(std::int64_t plane, std::int64_t row, float* to, float* derivative)> make_input;
-  MakeRow make_gradient;  // writes an output row of the gradient of y
+  MakeRow make_gradient;  // writes a row of the gradient of y
   // Receives the gradient of an input row and may overwrite it. Called once for each row of a plane, from top to
   // bottom.
   std::function<void(std::int64_t plane, std::int64_t row, float* gradient, const float* derivative)> take_row;
 };
-// Writes dw [channels][kernel * kernel]. Throws as depthwise_forward().
+// Writes dw [channels][kernel * kernel]. Throws the same errors as depthwise_forward().
 void depthwise_backward(const Context& context, const DepthwiseShape& shape, const DepthwiseBackward& backward,
                         float* dw);
 

@@ -16,7 +16,7 @@ std::vector<DepthwiseShape> shapes() {
     for (const std::int64_t stride : {1, 2}) {
       for (const auto& [h, w] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 9}, {7, 8}, {40, 3}, {6, 70}}) {
         const std::int64_t out_h = (h + stride - 1) / stride, out_w = (w + stride - 1) / stride;
-        const auto same = [&](std::int64_t in, std::int64_t out) {  // TensorFlow's SAME: smaller half on top and left
+        const auto same = [&](std::int64_t in, std::int64_t out) {  // SAME: smaller half on top and left
           return std::max<std::int64_t>((out - 1) * stride + kernel - in, 0) / 2;
         };
         result.push_back({2, 5, h, w, out_h, out_w, kernel, stride, same(h, out_h), same(w, out_w)});
@@ -122,11 +122,12 @@ TEST(Depthwise, UnsupportedShapesAreRejected) {
     primitives::ChannelMoments moments({}, 1);
     depthwise_forward(context, s, nullptr, {}, nullptr, moments);
   };
-  EXPECT_THROW(forward({1, 1, 4, 4, 4, 4, 4, 1, 1, 1}), Error);
-  EXPECT_THROW(forward({1, 1, 9, 9, 3, 3, 3, 3, 0, 0}), Error);
-  EXPECT_THROW(forward({1, 1, 4, 4, 4, 4, 3, 1, 3, 1}), Error);
-  EXPECT_THROW(forward({1, 1, 4, 4, 4, 4, 3, 1, 1, -1}), Error);
-  EXPECT_THROW(forward({1, 0, 4, 4, 4, 4, 3, 1, 1, 1}), Error);
+  // images, channels, in_h, in_w, out_h, out_w, kernel, stride, top, left
+  EXPECT_THROW(forward({1, 1, 4, 4, 4, 4, 4, 1, 1, 1}), Error);   // kernel 4
+  EXPECT_THROW(forward({1, 1, 9, 9, 3, 3, 3, 3, 0, 0}), Error);   // stride 3
+  EXPECT_THROW(forward({1, 1, 4, 4, 4, 4, 3, 1, 3, 1}), Error);   // padding on top as large as the kernel
+  EXPECT_THROW(forward({1, 1, 4, 4, 4, 4, 3, 1, 1, -1}), Error);  // negative padding on the left
+  EXPECT_THROW(forward({1, 0, 4, 4, 4, 4, 3, 1, 1, 1}), Error);   // no channels
 }
 
 }  // namespace

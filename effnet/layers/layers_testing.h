@@ -95,10 +95,11 @@ void add_gradients(Tape<Real>& tape, const std::vector<Var<Real>>& out, const st
   }
 }
 
-// Compares a layer's float results with `truth`. The layer and plain float loops compute the same sums in different
-// orders, so the layer's error may be 8 times the largest error of the plain loops plus 64 roundings of the largest
-// value. (A batch norm's gradient is a difference, so errors exceed an epsilon.) The largest value counts as at least
-// 1/16: gradients of a batch norm's input are differences of terms of about 1, and some are zero in exact arithmetic.
+// Compares a layer's float results `got` with `truth`. `plain`: the results of plain float loops, which add the same
+// terms in another order. The allowed error is 8 times the largest error of `plain`, plus 64 roundings of the largest
+// value. A few roundings alone would not be enough, since a batch norm's gradient is a difference. The largest value
+// counts as at least 1/16: gradients of a batch norm's input are differences of terms of about 1, and some are zero in
+// exact arithmetic.
 inline void expect_close(const Named<float>& got, const Named<float>& plain, const Named<double>& truth) {
   ASSERT_EQ(got.size(), truth.size());
   for (const auto& [name, expected] : truth) {
@@ -140,7 +141,7 @@ struct BatchNormValues {
     return {gamma.data(), beta.data(), mean.data(), variance.data(), epsilon, momentum, unbiased};
   }
   PlainBatchNorm plain(bool training) const { return {training, epsilon, mean, variance}; }
-  // Appends the expected moving statistics after a training step to `results`.
+  // Appends to `results` the moving statistics that are expected after a training step.
   template <class Real>
   void move(const PlainStatistics<Real>& batch, std::int64_t pixels, const std::string& name,
             Named<Real>& results) const {
@@ -172,8 +173,8 @@ class ProcessPair {
   std::vector<double> parts_[2];
 };
 
-// Combines the results of two processes into those of the whole batch, in `first`: images are concatenated, gradients
-// of parameters added. The statistics must be equal.
+// Combines the results of two processes, in `first`, into the results of the whole batch: outputs and input gradients
+// are concatenated, parameter gradients are added. The statistics must be equal.
 inline void join(Named<float>& first, const Named<float>& second) {
   for (auto& [name, values] : first) {
     const std::vector<float>& others = second.at(name);

@@ -1,6 +1,6 @@
 // Memory layout of layer tensors. A tensor of `pixels` pixels is blocked (tensor/blocked.h): channel block b begins at
-// b * pixels * 16 floats. Padding lanes are undefined: every lane is computed independently, so no other lane depends
-// on them. Channel vectors are padded with zeros to whole blocks. A plane is one channel block of one image:
+// b * pixels * 16 floats. Padding lanes are undefined. This is safe, because every lane is computed independently of
+// the others. Channel vectors are padded with zeros to whole blocks. A plane is one channel block of one image:
 // plane = block * images + image.
 #pragma once
 

@@ -12,8 +12,9 @@ namespace {
 
 void check(const LinearShape& shape) {
   if (std::min({shape.n, shape.in, shape.out}) > 0) return;
-  throw internal_error("invalid linear layer shape (got {} rows, {} to {} channels, expected positive sizes)", shape.n,
-                       shape.in, shape.out);
+  throw internal_error(
+      "invalid linear layer shape (got {} rows, {} input channels and {} output channels, expected positive numbers)",
+      shape.n, shape.in, shape.out);
 }
 
 // y = x * weight [+ bias], parallel over panels of output channels. x and y are blocked tensors of n pixels.

@@ -9,6 +9,7 @@ namespace {
 
 using namespace testkit;
 
+// n, in, out
 const LinearShape kShapes[] = {{1, 1, 1}, {3, 17, 10}, {5, 40, 7}, {2, 33, 100}, {19, 16, 32}};
 
 struct Results {
@@ -29,8 +30,9 @@ Results run(Resources& resources, const LinearShape& s, int threads, const std::
   return results;
 }
 
-// Error bound of a float sum of `count` products and at most 3 other roundings, in any order of summation: Higham,
-// chapter 3. `magnitude` is the sum of the absolute values.
+// Compares `got`, a float sum of `count` products, with `sum`. The allowed error is the bound for any order of
+// summation and at most 3 other roundings (Higham, Accuracy and Stability, chapter 3). `magnitude` is the sum of the
+// absolute values of the products.
 void expect_sum(float got, double sum, double magnitude, std::int64_t count) {
   EXPECT_LE(std::abs(got - sum), static_cast<double>(count + 3) * 0x1p-24 * magnitude);
 }

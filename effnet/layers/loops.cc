@@ -6,7 +6,7 @@
 namespace effnet::layers {
 namespace {
 
-constexpr std::int64_t kRangesPerThread = 8;  // other threads take over the remaining ranges of a delayed thread
+constexpr std::int64_t kRangesPerThread = 8;  // so that other threads can take over ranges of a delayed thread
 
 }  // namespace
 
@@ -48,7 +48,7 @@ void Loops::run(std::int64_t count, LoopOrder order, const Range& range) const {
   const std::unique_ptr<Hold> temporary = hold_ ? nullptr : std::make_unique<Hold>(team_, threads_);
   const ThreadTeam& team = *team_.threads_;
   const std::int64_t ranges = std::min<std::int64_t>(count, team.members() * kRangesPerThread);
-  // Mirrors an index within the indices of its member.
+  // Returns the mirrored index within the range of the same member of the team, so that members keep their indices.
   const auto reverse_within_member = [&](std::int64_t index) {
     int member = 0;
     while (team.range_begin(ranges, member + 1) <= index) ++member;

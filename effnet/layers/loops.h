@@ -15,10 +15,10 @@
 namespace effnet::layers {
 
 // Direction of a pass over a batch. When a pass runs in the opposite direction to the previous one, it starts with the
-// data that was written last and may still be in the last-level cache. Each thread keeps its range of the indices in
-// both directions, and so its images.
+// data that was written last and may still be in the last-level cache. A thread processes the same range of indices,
+// and so the same images, in both directions.
 enum class LoopOrder { forward, reverse };
-// The i-th index of the range [first, last) in the given order.
+// Returns the i-th index (from 0) of the range [first, last) in the given order.
 constexpr std::int64_t ordered_index(LoopOrder order, std::int64_t first, std::int64_t last, std::int64_t i) {
   return order == LoopOrder::forward ? first + i : last - 1 - i;
 }
@@ -46,19 +46,19 @@ class Team {
 
 class Loops {
  public:
-  // Loops on `threads` threads (at least 1) of `team`, which must outlive this object.
+  // Loops on `threads` threads (at least 1) of `team`. The team must outlive this object.
   //
   // hold = true: this object holds the team for its whole life, and the threads stay awake between loops.
-  // hold = false: each loop acquires and wakes the team, then releases it. Needed where a layer waits for other
+  // hold = false: each loop acquires and wakes the team, then releases it. This is needed where a layer waits for other
   // processes (BatchNormMode::sum_all): awake threads would occupy the cores that those processes need.
   Loops(Team& team, int threads, bool hold = true);
   ~Loops();
   Loops(const Loops&) = delete;
   Loops& operator=(const Loops&) = delete;
 
-  // Divides [0, count) into ranges and calls range(first, last) or range(first, last, scratch) once for each. The
+  // Divides [0, count) into ranges and calls range(first, last) or range(first, last, scratch) once for each range. The
   // result for an index must not depend on the division, so that results do not depend on the number of threads. The
-  // first exception is rethrown. Must not be called inside a range.
+  // first exception is rethrown. parallel() must not be called from within `range`.
   template <class Body>
   void parallel(std::int64_t count, LoopOrder order, const Body& range) const {
     if constexpr (std::is_invocable_v<Body, std::int64_t, std::int64_t>) {

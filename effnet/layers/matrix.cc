@@ -9,7 +9,7 @@ namespace {
 
 alignas(64) constexpr float kZeros[64] = {};
 
-// Packs panels in parallel. `row` is the function that primitives::pack_panel() calls.
+// Packs panels in parallel. `row` is passed to primitives::pack_panel(), which describes it.
 template <class Row>
 OwnedMatrix packed(const Context& context, std::int64_t channels, std::int64_t depth, const Row& row) {
   OwnedMatrix matrix{{channels, depth, context.kernels.base.tile}, {}};

@@ -16,8 +16,8 @@ struct OwnedMatrix {
   std::vector<float> values;
   primitives::PackedMatrix view() const { return {values.data(), shape}; }
 };
-// Pack weights W [rows][columns] (PyTorch's order). pack(): for x * W^T, so the output channels are W's rows.
-// pack_transposed(): for x * W, so the output channels are W's columns.
+// Both functions pack weights W [rows][columns] (PyTorch's order). pack() is for x * W^T, whose output channels are W's
+// rows; pack_transposed() is for x * W, whose output channels are W's columns.
 OwnedMatrix pack(const Context& context, const float* weight, std::int64_t rows, std::int64_t columns);
 OwnedMatrix pack_transposed(const Context& context, const float* weight, std::int64_t rows, std::int64_t columns);
 
@@ -34,7 +34,8 @@ struct Gemm {
   const float* residual = nullptr;  // in the layout of `out`; may be null
   primitives::PrefetchQueue* prefetch = nullptr;
 };
-// Compute the output channels of panels [first_panel, last_panel), or of all panels, on the calling thread.
+// gemm_panels() computes the output channels of panels [first_panel, last_panel), gemm_all() those of all panels. Both
+// run on the calling thread.
 void gemm_panels(const Kernels& kernels, const Gemm& gemm, std::int64_t first_panel, std::int64_t last_panel);
 inline void gemm_all(const Kernels& kernels, const Gemm& gemm) { gemm_panels(kernels, gemm, 0, gemm.matrix.panels()); }
 

@@ -1,8 +1,8 @@
 // An MBConv block: [expand, batch norm, activation,] depthwise, batch norm, activation, [squeeze-and-excitation,]
 // project, batch norm [, drop path, residual]. Described in docs/training-kernels.md.
 //
-// Forward keeps the raw convolution outputs y1 (expand), y2 (depthwise) and y3 (project) for backward. They, x, out and
-// the gradients of x and out are blocked (layers/layout.h). Weights have PyTorch's shapes.
+// Forward keeps the raw convolution outputs y1 (expand), y2 (depthwise) and y3 (project) for backward. y1, y2, y3, x,
+// out and the gradients of x and out are blocked (layers/layout.h). Weights have PyTorch's shapes.
 #pragma once
 
 #include <vector>
@@ -15,7 +15,7 @@ namespace effnet::layers {
 
 struct MbConvShape {
   std::int64_t images, in_h, in_w, out_h, out_w;
-  std::int64_t in, expanded, out;  // channels
+  std::int64_t in, expanded, out;  // numbers of channels
   std::int64_t squeezed = 0;       // channels between the two linear layers of SE; 0: no SE
   std::int64_t kernel, stride, top, left;
   bool expand, residual;
@@ -38,7 +38,7 @@ struct MbConvWeights {
 struct MbConvState {
   BatchNormConstants norm1, norm2, norm3;
   SqueezeState squeeze;
-  std::vector<float> drop_path_scale;  // one factor per image for the block's branch (drop path); empty: 1
+  std::vector<float> drop_path_scale;  // drop path's factor of each image, for the block's branch; empty: 1
   BatchNormMode mode;
   float drop_path_scale_of(std::int64_t image) const {
     return drop_path_scale.empty() ? 1.0F : drop_path_scale[static_cast<std::size_t>(image)];

@@ -10,7 +10,7 @@ namespace {
 
 using kernels::kSeSums;
 
-constexpr std::int64_t kStreamingFloats = 24 * 1024 * 1024 / 4;  // larger gradients bypass the caches
+constexpr std::int64_t kStreamingFloats = 24 * 1024 * 1024 / 4;  // 24 MB; larger gradients bypass the caches
 
 class Backward {
  public:
@@ -45,12 +45,12 @@ class Backward {
   }
 
  private:
-  Partition partition_pixels(std::int64_t pixels, std::int64_t floats_a_pixel) const {
-    return partition(context.kernels.base, n, pixels, floats_a_pixel);
+  Partition partition_pixels(std::int64_t pixels, std::int64_t floats_per_pixel) const {
+    return partition(context.kernels.base, n, pixels, floats_per_pixel);
   }
   const float* gate(std::int64_t block, std::int64_t image) const { return state.squeeze.gate_of(block, image, n); }
 
-  // Gradient of the projection's batch norm, in one pass over dout and y3.
+  // Computes the gradient of the projection's batch norm, in one pass over dout and y3.
   BatchNormGradient project_norm() const {
     const Partition parts = partition_pixels(shape.out_h * shape.out_w, padded(shape.out) * 2);
     const auto add = [&](const Segment& segment, Scratch&, float* sums) {
@@ -72,7 +72,8 @@ class Backward {
                                gradients.beta3);
   }
 
-  // dh = dy3 * W, dW, and the sums from which the gradients of the gate and of batch norm 2 follow.
+  // Computes dh = dy3 * W, the projection's weight gradient, and gate_sums. squeeze() and depthwise_norm() compute the
+  // gradients of the gate and of batch norm 2 from gate_sums.
   void project(const BatchNormGradient& norm3) {
     const Partition parts = partition_pixels(shape.out_h * shape.out_w, padded(shape.expanded) + padded(shape.out));
     const std::int64_t part_floats = kSeSums * kBlock;
@@ -120,8 +121,8 @@ class Backward {
     return gate_sums.data() + (image * blocks + block) * kSeSums * kBlock;
   }
 
-  // Computes m, the gradient of the channel means divided by the number of pixels, from the gate's gradient. Without SE
-  // m is 0.
+  // Computes mean_gradient (m in the formulas below): the gradient of the channel means divided by the number of
+  // pixels. It follows from the gate's gradient. Without SE it is 0.
   void squeeze() {
     mean_gradient.assign(static_cast<std::size_t>(padded(shape.expanded) * n), 0.0F);
     if (shape.squeezed == 0) return;
@@ -135,7 +136,9 @@ class Backward {
     for (float& value : mean_gradient) value /= pixels;
   }
 
-  // dz2 = derivative * (gate * dh + m). Its sums follow from gate_sums.
+  // Computes the gradient of batch norm 2. It needs the sums of dz2 and of dz2 * xhat, where
+  // dz2 = derivative * (gate * dh + m). gate_sums has the sums of derivative * dh and of derivative, with and without
+  // the factor xhat (kernels/training.h, SeBackwardFn), so no pass over the tensors is needed.
   void depthwise_norm() {
     std::vector<double> totals(static_cast<std::size_t>(blocks * 2 * kBlock));
     for (std::int64_t b = 0; b < blocks; ++b) {
@@ -155,7 +158,8 @@ class Backward {
                                 gradients.beta2);
   }
 
-  // [plane][2][16]: c0 * gate and c0 * m, where dy2 = derivative * (c0 * gate * dh + c0 * m) + c1 * y2 + c2.
+  // Returns the two factors of dy2 = derivative * (c0 * gate * dh + c0 * m) + c1 * y2 + c2 that depend on the image, as
+  // [plane][2][16]: c0 * gate and c0 * m.
   std::vector<float> plane_factors() const {
     std::vector<float> factors(static_cast<std::size_t>(blocks * n * 2 * kBlock));
     for (std::int64_t plane = 0; plane < blocks * n; ++plane) {
@@ -214,8 +218,8 @@ class Backward {
                                 gradients.beta1);
   }
 
-  // Receives the gradient of a row of the depthwise convolution's input. With expansion: writes dz1 and adds to its
-  // sums. Without: writes the gradient of the block's input.
+  // Receives the gradient of a row of the depthwise convolution's input. With expansion: writes dz1 and adds to `sums`,
+  // the sums of dz1 and of dz1 * xhat. Without expansion: writes the gradient of the block's input, if it is wanted.
   void take_row(std::int64_t plane, std::int64_t row, float* gradient, const float* derivative, double* sums) const {
     const std::int64_t block = plane / n, at = input_row(plane, row);
     if (shape.expand) {
@@ -272,10 +276,11 @@ class Backward {
   const MbConvGradients& gradients;
   const std::int64_t n, blocks;
   const std::size_t act;
-  // dz1 overwrites dh, so that its memory is in the cache already. This is safe: a row is read before it is written.
+  // Whether dz1 overwrites dh, whose memory is in the cache already. This is safe: each row of dh is read before it is
+  // overwritten.
   const bool in_place;
   const std::shared_ptr<float> dh_memory, dz1_memory;
-  float *const dh, *const dz1;  // gradients of the gated activation a2 and of batch norm 1's output
+  float *const dh, *const dz1;  // gradients of gate * a2 (the projection's input) and of batch norm 1's output
   BatchNormGradient norm1, norm2;
   std::vector<double> gate_sums;     // [image][block][kSeSums][16]
   std::vector<float> mean_gradient;  // m: blocked, one pixel per image

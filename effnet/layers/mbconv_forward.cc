@@ -13,17 +13,18 @@ void check(const MbConvShape& s) {
   const bool same_pixels = s.in_h == s.out_h && s.in_w == s.out_w;
   if (smallest > 0 && (s.expand || s.in == s.expanded) && (!s.residual || (s.in == s.out && same_pixels))) return;
   throw internal_error(
-      "invalid MBConv shape (got {} images, {}x{}x{} by {} channels to {}x{}x{}, expected positive sizes, equal input "
-      "and expanded channels if there is no expansion, and equal input and output shapes if there is a residual)",
+      "invalid MBConv shape (got {} images, input {}x{}x{}, {} expanded channels, output {}x{}x{}, expected positive "
+      "sizes, equal input and expanded channels if there is no expansion, and equal input and output shapes if there "
+      "is a residual)",
       s.images, s.in, s.in_h, s.in_w, s.expanded, s.out, s.out_h, s.out_w);
 }
 
-// Channel means of the activated depthwise output, in one pass over y2.
+// Computes the channel means of the activated depthwise output, in one pass over y2.
 void squeeze_means(const Context& context, const MbConvShape& shape, const float* y2, const BatchNormConstants& norm,
                    std::vector<float>& means) {
   const kernels::TrainingSet& set = context.kernels.training;
   const std::int64_t pixels = shape.out_h * shape.out_w;
-  constexpr std::int64_t kRun = 256;  // sums of up to 256 pixels in float; their sum in double
+  constexpr std::int64_t kRun = 256;  // up to 256 pixels are summed in float, these sums in double
   means.resize(static_cast<std::size_t>(padded(shape.expanded) * shape.images));
   const std::int64_t blocks = blocks_of(shape.expanded);
   context.loops.parallel(blocks * shape.images, [&](std::int64_t first, std::int64_t last) {
@@ -96,8 +97,8 @@ void mbconv_forward(const Context& context, const MbConvShape& shape, const MbCo
   check(shape);
   const kernels::TrainingSet& set = context.kernels.training;
   const auto act = static_cast<std::size_t>(shape.activation.epilogue);
-  const auto partition_pixels = [&](std::int64_t pixels, std::int64_t floats_a_pixel) {
-    return partition(context.kernels.base, shape.images, pixels, floats_a_pixel);
+  const auto partition_pixels = [&](std::int64_t pixels, std::int64_t floats_per_pixel) {
+    return partition(context.kernels.base, shape.images, pixels, floats_per_pixel);
   };
   if (shape.expand) {
     const Partition parts = partition_pixels(shape.in_h * shape.in_w, padded(shape.in) + 64);

@@ -35,7 +35,7 @@ const Case kCases[] = {
 };
 void PrintTo(const Case& block, std::ostream* out) { *out << block.label; }
 
-// The inputs of a block by name, channels-last, as the plain loops read them.
+// The inputs of a block by name, in the channels-last layout that the plain loops read.
 struct Block {
   explicit Block(const Case& block_case) : shape(block_case.shape) {
     const std::int64_t window = shape.kernel * shape.kernel;

@@ -5,8 +5,11 @@
 namespace effnet::layers {
 namespace {
 
-constexpr std::int64_t kLongest = 196;     // pixels; 14 tiles of 14 pixels; fits the sizes 7 * 28 and 14 * 14
-constexpr std::int64_t kFewestChunks = 8;  // when several small images share a chunk: enough work for several threads
+// Longest chunk, in pixels: 14 tiles of 14 pixels. This is a whole image of 14 x 14 pixels, or 7 rows of 28 pixels.
+constexpr std::int64_t kLongest = 196;
+// A chunk of several small images contains at most an eighth of the images (rounded up), so that there is work for
+// several threads.
+constexpr std::int64_t kFewestChunks = 8;
 
 }  // namespace
 
@@ -17,13 +20,14 @@ std::vector<std::int64_t> Partition::segment_pixels() const {
 }
 
 Partition partition(const kernels::KernelSet& set, std::int64_t images, std::int64_t pixels,
-                    std::int64_t floats_a_pixel) {
+                    std::int64_t floats_per_pixel) {
   Partition result;
   result.images = images;
   result.pixels = pixels;
-  const std::int64_t step = set.tallest();                       // a chunk ends with a full tile
-  const std::int64_t floats = set.cache_bytes / 1024 * 460 / 4;  // 45 %; the rest is for weights and results
-  const std::int64_t fitting = floats / floats_a_pixel / step * step;
+  const std::int64_t step = set.tallest();  // part lengths are multiples of a full tile
+  // 45 % of the cache (460 / 1024), in floats of 4 bytes. The rest is for weights and results.
+  const std::int64_t floats = set.cache_bytes / 1024 * 460 / 4;
+  const std::int64_t fitting = floats / floats_per_pixel / step * step;
   const std::int64_t most = std::clamp(fitting, step, kLongest);
   const std::int64_t together =
       std::max<std::int64_t>(1, std::min(most / pixels, (images + kFewestChunks - 1) / kFewestChunks));

@@ -1,5 +1,6 @@
 // Expected results for the layer tests: the layers' formulas as plain loops on a tape with automatic differentiation.
-// In double they are the truth; in float they show the rounding error of an ordinary order of summation.
+// Computed in double, the results are the truth; computed in float, they show the rounding error of an ordinary order
+// of summation.
 #pragma once
 
 #include <array>
@@ -24,7 +25,7 @@ class Tape {
   };
   Var variable(Real value) { return record(value, {}, {}); }
 
-  // The derivatives of `of` with respect to all values, indexed by Var::id.
+  // Returns the derivatives of `of` with respect to all values, indexed by Var::id.
   std::vector<Real> gradients(const Var& of) const {
     std::vector<Real> result(nodes_.size());
     result[static_cast<std::size_t>(of.id)] = 1;
@@ -156,7 +157,7 @@ struct PlainBatchNorm {
 };
 template <class Real>
 struct PlainStatistics {
-  std::vector<Real> mean, variance;  // of the batch, biased
+  std::vector<Real> mean, variance;  // of the batch; the variance is biased
 };
 template <class V, class Real = decltype(V::value)>
 PlainStatistics<Real> batch_norm(Image<V>& y, const std::vector<V>& gamma, const std::vector<V>& beta,

@@ -14,14 +14,14 @@ struct SqueezeShape {
   primitives::EpilogueParams activation;
 };
 struct SqueezeWeights {
-  const float *reduce, *reduce_bias;  // [squeezed][channels]
-  const float *excite, *excite_bias;  // [channels][squeezed]
+  const float *reduce, *reduce_bias;  // weight [squeezed][channels], bias [squeezed]
+  const float *excite, *excite_bias;  // weight [channels][squeezed], bias [channels]
 };
 struct SqueezeState {
   std::vector<float> mean;             // input: padded(channels) * images
   std::vector<float> reduced, active;  // first linear layer's output, before and after the activation
   std::vector<float> gate;             // output: sigmoid of the second linear layer; empty without SE
-  // The 16 factors of a channel block of an image; null without SE.
+  // Returns the 16 factors of a channel block of an image; null without SE.
   const float* gate_of(std::int64_t block, std::int64_t image, std::int64_t images) const {
     return gate.empty() ? nullptr : gate.data() + (block * images + image) * kBlock;
   }
@@ -33,7 +33,8 @@ void squeeze_forward(const Context& context, const SqueezeShape& shape, const Sq
 struct SqueezeGradients {
   float *reduce, *reduce_bias, *excite, *excite_bias;
 };
-// Takes the gradient of the gate, writes the weights' gradients and returns the gradient of the mean.
+// dgate: the gradient of the gate, in the layout of state.gate. Writes the gradients of the weights and biases, and
+// returns the gradient of state.mean.
 std::vector<float> squeeze_backward(const Context& context, const SqueezeShape& shape, const SqueezeWeights& weights,
                                     const SqueezeState& state, const std::vector<double>& dgate,
                                     const SqueezeGradients& gradients);

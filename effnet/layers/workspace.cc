@@ -10,12 +10,12 @@
 namespace effnet::layers {
 namespace {
 
-constexpr std::uint64_t kMaxUnusedRequests = 1024;  // a training step of B7 has about 400
+constexpr std::uint64_t kMaxUnusedRequests = 1024;  // a training step of B7 makes about 400 requests
 
 struct Block {
   tensor::Memory memory;
   std::size_t bytes = 0;
-  std::uint64_t returned = 0;  // number of requests before the block was returned
+  std::uint64_t returned = 0;  // value of requests_ when the block was returned to the pool
 };
 
 }  // namespace
@@ -26,7 +26,7 @@ class Workspace::Pool {
     bytes = tensor::block_bytes(bytes);
     const std::lock_guard lock(mutex_);
     ++requests_;
-    // The smallest block that is large enough and at most a quarter too large.
+    // The smallest block that is large enough and at most a quarter larger than requested.
     auto best = free_.end();
     for (auto block = free_.begin(); block != free_.end(); ++block) {
       if (block->bytes < bytes || block->bytes > bytes + bytes / 4) continue;
@@ -51,7 +51,7 @@ class Workspace::Pool {
     block.returned = requests_;
     try {
       free_.push_back(std::move(block));
-    } catch (const std::bad_alloc&) {  // `block` is freed
+    } catch (const std::bad_alloc&) {  // not stored in the pool; ~Block frees the memory
     }
   }
 

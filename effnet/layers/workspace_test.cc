@@ -19,7 +19,7 @@ TEST(Workspace, MemoryIsAlignedAndReused) {
   const float* const address = first.get();
   first.reset();
   EXPECT_EQ(workspace.floats(5000).get(), address);
-  EXPECT_NE(workspace.floats(1000).get(), address);  // the block is more than a quarter too large
+  EXPECT_NE(workspace.floats(1000).get(), address);  // its 5000 floats are too many for a request of 1000
   EXPECT_NE(workspace.floats(0), nullptr);
 }
 

@@ -37,9 +37,10 @@ void update_moving_statistics(const BatchNormState& state, const ForwardContext&
 // of Chan, Golub and LeVeque (1979): each process computes its sum of squares about its local mean, and the sum is then
 // moved to the global mean, which avoids cancellation. Sums are exchanged as doubles.
 //
-// The gradient has the same form as in one process, with sums over all processes: with y = w xhat + b and the sums S1
-// of dy and S2 of dy * xhat over N values, dx = w / std * (dy - S1 / N - xhat * S2 / N). dw and db are the sums of this
-// process only; data-parallel training adds them up later, as all other gradients.
+// The gradient has the same form as in one process, but its sums cover all processes. Let y = w * xhat + b, and let S1
+// and S2 be the sums of dy and of dy * xhat over all N values of a channel. Then
+// dx = w / std * (dy - S1 / N - xhat * S2 / N). dw and db are the sums of this process only; data-parallel training
+// adds the gradients of all processes later.
 class SyncBatchNorm : public torch::autograd::Function<SyncBatchNorm> {
  public:
   // Returns y, mean, biased variance and N (a tensor of one element); the last three are not differentiable.
@@ -106,7 +107,7 @@ Tensor batch_norm_training(const Tensor& x, const BatchNormState& state, const F
     return out[0];
   }
   // LibTorch updates moving statistics with the unbiased variance only. With LibTorch's momentum 1 it writes the
-  // statistics of the batch itself; the biased variance is computed from the unbiased one.
+  // statistics of the batch itself. The biased variance is then computed from the unbiased one.
   const double count = static_cast<double>(x.numel() / x.size(1));
   const Tensor mean = torch::zeros_like(state.mean), variance = torch::zeros_like(state.variance);
   Tensor y = at::batch_norm(x, state.weight, state.bias, mean, variance, /*training=*/true, /*momentum=*/1.0,

@@ -84,7 +84,7 @@ Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, co
           .accepts_blocked = shape.pointwise(),
           .run = [=, fallback = Fallback(graph, nodes.nodes.conv, nodes.last, bind, options)](
                      std::span<const Tensor> inputs, const ForwardContext& pass) {
-            // The layer cannot compute the gradient of a window's input.
+            // The layer computes the gradient of its input only if it is pointwise.
             const bool differentiable =
                 shape.pointwise() || !(inputs[0].requires_grad() && torch::GradMode::is_enabled());
             if (!differentiable || !can_run_fused(inputs[0], std::array{weight, norm.weight, norm.bias})) {

@@ -1,5 +1,5 @@
-// Shared by the fused steps: access to the raw memory of torch tensors, and the fallback to plain steps where a forward
-// pass cannot run on effnet's kernels. Each pattern has one autograd function, in <pattern>_function.cc.
+// Shared by the fused steps: access to the raw memory of torch tensors, and the fallback to plain steps for forward
+// passes that cannot run on effnet's kernels. Each pattern has one autograd function, in <pattern>_function.cc.
 #pragma once
 
 #include <torch/torch.h>
@@ -15,12 +15,12 @@
 
 namespace effnet::nn {
 
-// The epilogue of Activate node `id`.
+// Returns the epilogue for Activate node `id`.
 primitives::EpilogueParams epilogue_params_of(const graph::Graph& graph, NodeId id);
 
 inline float* data(const torch::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
 
-// All parameters except gamma and beta: the autograd function sets these, to contiguous tensors.
+// Sets all members except gamma and beta. The autograd function sets gamma and beta, from contiguous tensors.
 layers::BatchNormParameters batch_norm_parameters(const BatchNormState& state, const ForwardContext& pass);
 layers::BatchNormMode batch_norm_mode(const ForwardContext& pass);
 
@@ -33,7 +33,8 @@ bool can_run_fused(const torch::Tensor& x, const Tensors& parameters) {
          std::all_of(parameters.begin(), parameters.end(), is_cpu_float32);
 }
 
-// Runs nodes [first, last] as plain steps. All inputs from before `first` must be the same value.
+// Runs nodes [first, last] as plain steps. These nodes may read only one value that is computed before `first`: the
+// input of run().
 class Fallback {
  public:
   Fallback(const graph::Graph& graph, NodeId first, NodeId last, const Bind& bind, const NetworkOptions& options);
@@ -44,7 +45,7 @@ class Fallback {
   std::int64_t channels_ = 0;  // channels of the input
 };
 
-// One function for each pattern.
+// Each function makes the step of one pattern.
 Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, NodeId first, const Bind& bind,
                  const NetworkOptions& options);
 Step conv_bn_act_step(const graph::Graph& graph, const ConvBnActNodes& nodes, const Bind& bind,

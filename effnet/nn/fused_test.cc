@@ -67,7 +67,7 @@ graph::Graph block_graph(const BlockCase& c) {
   return std::move(b.graph());
 }
 
-// A source of copies of a store's tensors in one dtype.
+// A parameter source with copies of a store's tensors, converted to one dtype.
 class CopiedParameters : public ParameterSource {
  public:
   CopiedParameters(const ParameterStore& store, torch::Dtype dtype) {
@@ -111,8 +111,8 @@ Results step(const graph::Graph& graph, const ParameterStore& store, torch::Dtyp
   return results;
 }
 
-// The same step by two processes (here: threads) with synchronised batch norm. Outputs are concatenated, gradients
-// added.
+// Runs the same step in two processes (here: threads) with synchronised batch norm. Returns the concatenated outputs
+// and the sums of the gradients.
 Results step_of_two_processes(const graph::Graph& graph, const ParameterStore& store, const NetworkOptions& options,
                               std::int64_t batch) {
   testkit::ProcessPair pair;
@@ -139,9 +139,9 @@ Results step_of_two_processes(const graph::Graph& graph, const ParameterStore& s
 }
 
 // Fused and plain steps compute the same sums in different orders. Both are compared with plain steps in double. The
-// fused step's error may be 8 times that of the plain steps in float32 plus 64 roundings. (A batch norm's gradient is a
-// difference, so errors exceed an epsilon.) Errors are relative to the tensor's largest value, or to 1e-3 if that is
-// larger: some gradients are zero in exact arithmetic.
+// error of the fused steps may be 8 times the error of the plain steps in float32, plus 64 roundings. A few roundings
+// alone would not be enough, since a batch norm's gradient is a difference. Errors are relative to the tensor's largest
+// value, or to 1e-3 if that is larger, because some gradients are zero in exact arithmetic.
 void expect_same(const graph::Graph& graph, const NetworkOptions& options, std::int64_t batch, bool training = true,
                  int processes = 1) {
   const auto store = testkit::random_store(graph);
@@ -163,8 +163,9 @@ void expect_same(const graph::Graph& graph, const NetworkOptions& options, std::
 
 using graph::Activation;
 using graph::Padding;
+// label; in, expanded, out, squeezed; kernel, stride; padding; activation; expand, residual; h, w, batch; drop_path
 const BlockCase kBlocks[] = {
-    {"plain expand", 8, 48, 8, 0, 3, 1, Padding::same, Activation::silu, true, true, 9, 7, 3},
+    {"without squeeze", 8, 48, 8, 0, 3, 1, Padding::same, Activation::silu, true, true, 9, 7, 3},
     {"squeeze", 24, 144, 24, 6, 3, 1, Padding::same, Activation::silu, true, true, 13, 11, 4, 0.5},
     {"stride 2", 16, 96, 24, 4, 3, 2, Padding::same, Activation::silu, true, false, 14, 16, 2},
     {"stride 2, odd", 16, 96, 40, 4, 3, 2, Padding::same, Activation::silu, true, false, 13, 11, 2},
@@ -185,8 +186,8 @@ const BlockCase kBlocks[] = {
 
 void PrintTo(const BlockCase& block, std::ostream* out) { *out << block.label; }
 
-// The loss of expect_same(), by plain steps in double, after every parameter has moved by `distance` along a random
-// direction.
+// Moves every parameter by `distance` along a random direction and returns the loss whose gradients step() computes, by
+// plain steps in double.
 double moved_loss(const graph::Graph& graph, const ParameterStore& store, std::int64_t batch, double distance) {
   const torch::NoGradGuard no_gradient;
   const auto source = std::make_shared<CopiedParameters>(store, torch::kDouble);
@@ -210,8 +211,8 @@ TEST_P(FusedBlock, TrainingMatchesPlainSteps) {
   expect_same(graph, {.unbiased_moving_variance = true, .bn_momentum = 0.7}, GetParam().batch);
 }
 
-// Synchronised batch norm. With one value per channel a process's own variance is 0, so the test fails unless the sums
-// of both processes are used.
+// Synchronised batch norm. The statistics of one process's images differ from those of the whole batch, so the test
+// fails unless the sums of both processes are used.
 TEST_P(FusedBlock, TwoProcessesMatchTheStepOfTheWholeBatch) {
   if (GetParam().batch < 2) return;
   expect_same(block_graph(GetParam()), {}, GetParam().batch, true, 2);
@@ -219,8 +220,8 @@ TEST_P(FusedBlock, TwoProcessesMatchTheStepOfTheWholeBatch) {
 }
 
 // Independent of autograd: the derivative along one random direction through all parameters must equal a difference
-// quotient in double. Only SiLU is tested: the quotient is not valid at points where an activation has no derivative,
-// such as relu6.
+// quotient in double. Only SiLU is tested: the quotient is not valid at points where the activation has no derivative;
+// ReLU6, for example, has such points.
 TEST_P(FusedBlock, GradientMatchesDifferenceQuotients) {
   const BlockCase& block = GetParam();
   if (block.activation != Activation::silu) return;

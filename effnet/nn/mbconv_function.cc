@@ -15,7 +15,7 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// The order of the function's parameters after x.
+// The order of MbConvFunction's parameters after x.
 enum ParameterIndex {
   kExpand,
   kGamma1,
@@ -201,7 +201,7 @@ Step mbconv_step(const graph::Graph& graph, const MbConvNodes& nodes, NodeId fir
             for (std::size_t i = 0; i < 3; ++i) call->norms[i] = batch_norm_parameters(bound.norms[i], pass);
             call->state.mode = batch_norm_mode(pass);
             if (drop_path && pass.training) {
-              // The plain step, applied to ones, gives the factor of each image.
+              // The plain step of drop path, applied to ones, gives the factor of each image.
               const Tensor ones = torch::ones({batch_size_of(x), 1, 1, 1});
               const Tensor scale = drop_path->run(std::array{ones}, pass);
               call->state.drop_path_scale.assign(scale.data_ptr<float>(), scale.data_ptr<float>() + batch_size_of(x));

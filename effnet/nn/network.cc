@@ -35,8 +35,8 @@ class Scope : public torch::nn::Module {
   std::map<std::string, std::shared_ptr<Scope>> scopes_;
 };
 
-// The longest common prefix of two names in whole parts: "stages.2.1" for "stages.2.1.expand.conv" and
-// "stages.2.1.add".
+// Returns the parts of two dotted names that are the same at the beginning: "stages.2.1" for "stages.2.1.expand.conv"
+// and "stages.2.1.add".
 std::string common_scope(const std::string& a, const std::string& b) {
   const auto [end, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   if (end == a.end() && other == b.end()) return a;
@@ -65,8 +65,9 @@ Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, co
   for (const graph::Parameter& parameter : graph::parameters(g)) {
     const torch::Tensor tensor = impl_->source->at(parameter);
     if (!tensor.defined() || tensor.sizes().vec() != parameter.dims) {
-      throw internal_error("the source returned no tensor with the dims of {} (got {} dimensions, expected {})",
-                           parameter.name, tensor.defined() ? tensor.dim() : 0, parameter.dims.size());
+      throw internal_error("the parameter source returned a wrong tensor for {} (got {}, expected {})", parameter.name,
+                           tensor.defined() ? tensor::to_string(tensor.sizes().vec()) : "no tensor",
+                           tensor::to_string(parameter.dims));
     }
     bound.emplace(parameter.name, tensor);
     const std::size_t dot = parameter.name.find('.');
@@ -87,8 +88,8 @@ Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, co
     impl_->steps.push_back(std::move(*step));
   }
 
-  // A value is released after the last step that reads it, or after its own step if no step reads it. The logits are
-  // kept.
+  // A value is released after the last step that reads it, or after the step that computes it if no step reads it. The
+  // logits are kept.
   std::vector<std::size_t> last_reader(g.nodes.size(), 0);
   for (std::size_t s = 0; s < impl_->steps.size(); ++s) {
     last_reader[static_cast<std::size_t>(impl_->steps[s].last)] = s;
@@ -107,7 +108,7 @@ Network::~Network() = default;
 torch::Tensor Network::forward(const torch::Tensor& images, const ForwardContext& pass) {
   const Chw& shape = impl_->graph.input();
   if (images.dim() != 4 || images.size(1) != shape.c || images.size(2) != shape.h || images.size(3) != shape.w) {
-    throw usage_error("wrong image size for {} (got {}, expected a batch of {}x{}x{})", impl_->graph.name,
+    throw usage_error("wrong image size for {} (got {}, expected a batch of {}x{}x{} images)", impl_->graph.name,
                       tensor::to_string(images.sizes().vec()), shape.c, shape.h, shape.w);
   }
   std::vector<torch::Tensor> values(impl_->graph.nodes.size());

@@ -1,7 +1,7 @@
 // A torch module made from any Graph. Its parameters have effnet's canonical names and come from a ParameterSource. The
 // backward pass uses torch's autograd. Inputs are (n, c, h, w) in channels-last memory.
 //
-// The numerics follow the official code (docs/reference/paper.md, section C):
+// Details of the computation follow the official code (docs/reference/paper.md, section C):
 //  - Batch norm normalises with the biased variance and updates moving = momentum * moving + (1 - momentum) * batch. It
 //    updates the moving variance with the biased variance too, unless NetworkOptions says otherwise.
 //  - Drop path (stochastic depth) draws one number per sample and divides by the survival probability.
@@ -31,10 +31,11 @@ using ParameterSource = graph::ParameterSource<torch::Tensor>;
 // A source with a separate tensor for each parameter.
 class ParameterStore : public ParameterSource {
  public:
-  torch::Tensor at(const graph::Parameter& parameter) const override;  // Error(internal) for an unknown name
+  torch::Tensor at(const graph::Parameter& parameter) const override;  // throws Error(internal) for an unknown name
 
   // Initial weights by the rules of the official code (docs/reference/paper.md, section C). A tensor's values depend on
-  // `seed`, its name and its shape only, and equal those of engine::random_weights before its calibration.
+  // `seed`, its name and its shape only, and are the same as those of engine::random_weights(), which then also sets
+  // the moving statistics.
   static std::shared_ptr<ParameterStore> initialised(const graph::Graph& graph, std::uint64_t seed);
   // Copies the tensors of a model file. Throws Error(input) if one is missing or has other dims. With
   // `skip_classifier`, a classifier that is missing or has other dims is initialised from `seed` instead.
@@ -59,7 +60,7 @@ tensor::Tensor float_copy(const torch::Tensor& tensor);  // a float32 copy on th
 
 struct NetworkOptions {
   bool fused = true;                       // use fused steps, on effnet's float32 CPU kernels (nn/step.h)
-  bool unbiased_moving_variance = false;   // as PyTorch does; false: as TensorFlow does
+  bool unbiased_moving_variance = false;   // true: unbiased variance, as in PyTorch; false: biased, as in TensorFlow
   std::optional<double> bn_momentum = {};  // replaces the momentum of the graph's batch norms
 };
 
@@ -70,8 +71,8 @@ struct ForwardContext {
   // The dataset index of each of the n images. Dropout and drop path draw their numbers from seed, epoch and this
   // index.
   std::vector<std::int64_t> samples = {};
-  // Synchronised batch norm: returns the sums over all processes of a tensor of doubles. Called in the forward and in
-  // the backward pass, always with autograd disabled. Empty: this process only.
+  // For synchronised batch norm: returns, for a tensor of doubles, the elementwise sum over all processes. Called in
+  // the forward and in the backward pass, always with autograd disabled. Empty: this process only.
   std::function<torch::Tensor(const torch::Tensor&)> all_reduce = {};
   // Upper limit for the momentum of moving statistics. Batch norm warm-up sets it below 1 in the first steps of a run.
   double max_momentum = 1;
@@ -87,7 +88,8 @@ class Network : public torch::nn::Module {
   // path needs `samples` and their number is not n.
   torch::Tensor forward(const torch::Tensor& images, const ForwardContext& pass);
   const graph::Graph& graph() const;
-  // The fused steps of several nodes, such as "stages.2.1: mbconv". Fused linear layers are not listed.
+  // Returns one text for each fused step of several nodes, such as "stages.2.1: mbconv". Fused linear layers are not
+  // listed.
   std::vector<std::string> fused_patterns() const;
   // The instruction set of effnet's kernels, such as "avx2"; empty if fused_patterns() is empty.
   std::string isa() const;

@@ -25,7 +25,8 @@ arch::ArchSpec without_drops(arch::ArchSpec spec) {
   return spec;
 }
 
-// AmoebaNet-B with a sixteenth of the channels and at most 2 repeats per stage: all of its ops, in a short time.
+// AmoebaNet-B with a sixteenth of the channels and at most 2 repeats per stage. It has all ops of AmoebaNet-B and runs
+// in a short time.
 arch::ArchSpec small_amoebanet() {
   arch::ArchSpec spec = arch::variant("amoebanet_b").spec;
   for (arch::StageSpec& stage : spec.stages) {
@@ -35,7 +36,7 @@ arch::ArchSpec small_amoebanet() {
   return spec;
 }
 
-// Gives tensors of any size that all share the memory of one number.
+// Returns tensors with the right dims that need the memory of one number only.
 struct EmptySource : ParameterSource {
   torch::Tensor at(const graph::Parameter& parameter) const override {
     return torch::zeros({1}).expand(parameter.dims);
@@ -57,7 +58,7 @@ void expect_canonical_names(const Network& network) {
 class NamedModelNetwork : public testing::TestWithParam<std::string> {};
 
 // Forward and backward give a finite gradient for every parameter. Models of more than 50 million weights (B7,
-// ResNet-152 and larger, up to 2 GB of weights and as much of gradients) are only constructed.
+// ResNet-152 and larger, with up to 2 GB of weights and the same amount of gradients) are only constructed.
 TEST_P(NamedModelNetwork, HasCanonicalNamesAndFiniteGradients) {
   const graph::Graph graph = small(GetParam());
   constexpr std::int64_t kMaxWeights = 50'000'000;
@@ -87,8 +88,8 @@ std::vector<std::string> names() {
 INSTANTIATE_TEST_SUITE_P(Family, NamedModelNetwork, testing::ValuesIn(names()),
                          [](const auto& parameter) { return parameter.param; });
 
-// Inference must equal that of the engine's reference executor, which shares no code with LibTorch, within the rounding
-// error of this network (engine_testing.h). Momentum 0 sets the moving statistics to those of one batch.
+// The logits must equal those of the engine's reference executor, which shares no code with LibTorch. The tolerance is
+// the rounding error of this network (engine_testing.h). Momentum 0 sets the moving statistics to those of one batch.
 void expect_reference(const arch::ArchSpec& spec, Size size) {
   const graph::Graph graph = small(spec, size);
   const auto store = testkit::random_store(graph);
@@ -115,7 +116,7 @@ TEST(Network, InferenceMatchesTheReferenceExecutor) {
   expect_reference(small_amoebanet(), {97, 97});
 }
 
-TEST(Network, InferenceMatchesInBothPaddingRules) {
+TEST(Network, InferenceMatchesWithBothPaddingRules) {
   for (const char* name : {"efficientnet_b0", "resnet50"}) {
     arch::ArchSpec spec = arch::variant(name).spec;
     const bool same = spec.padding == arch::Padding::same;
@@ -136,7 +137,7 @@ TEST(Network, AmoebaNetHasFiniteGradients) {
   }
 }
 
-// Weights of a model file keep every bit on the way into a store and out again.
+// Copying weights into a store and out of it again changes no bit.
 TEST(Network, StoreKeepsWeightsToTheBit) {
   const arch::ArchSpec spec = arch::variant("efficientnet_b0").spec;
   const graph::Graph graph = graph::lower(spec);
@@ -232,7 +233,7 @@ TEST(Network, BindsToSlicesOfALargerStore) {
   Network second(small(without_drops(engine::testkit::mbconv_network())), source);
 
   double last = 0;
-  for (int step = 0; step < 3; ++step) {  // the slices show the updates of their leaf tensors
+  for (int step = 0; step < 3; ++step) {  // the slices must show the updates of their leaf tensors
     const torch::Tensor loss = second.forward(images, testkit::training_pass(2)).square().sum();
     loss.backward();
     if (step > 0) {

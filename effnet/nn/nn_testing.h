@@ -74,7 +74,7 @@ class ProcessPair {
   torch::Tensor parts_[2];
 };
 
-// The largest difference divided by the largest value of `b`.
+// Returns the largest absolute difference of a and b, divided by the largest absolute value of b.
 inline double relative(const torch::Tensor& a, const torch::Tensor& b) {
   return ((a - b).abs().max() / b.abs().max().clamp_min(1e-30)).item<double>();
 }

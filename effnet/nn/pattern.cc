@@ -9,12 +9,12 @@ bool has_kernel(graph::Activation kind) {
   return kind != graph::Activation::none && kind != graph::Activation::sigmoid;
 }
 
-// Reads consecutive nodes, starting at `first`. Functions that do not match leave the position unchanged.
+// Reads consecutive nodes, starting at `first`. A function that finds no match leaves the position unchanged.
 class Reader {
  public:
   Reader(const graph::Graph& graph, NodeId first) : graph_(graph), next_(first) {}
 
-  // Returns the next node's op if it is an Op whose only input is `input`; else null.
+  // If the next node is an Op whose only input is `input`, moves past it and returns its op; else returns null.
   template <class Op>
   const Op* take(NodeId input) {
     if (next_ >= static_cast<NodeId>(graph_.nodes.size())) return nullptr;
@@ -24,7 +24,8 @@ class Reader {
     if (op != nullptr) ++next_;
     return op;
   }
-  // Whether the next node is an Op with inputs a and b, in this order or, with `either`, in any order.
+  // If the next node is an Op with inputs a and b, in this order or, with `either`, in any order, moves past it and
+  // returns true; else returns false.
   template <class Op>
   bool take_two(NodeId a, NodeId b, bool either) {
     if (next_ >= static_cast<NodeId>(graph_.nodes.size())) return false;
@@ -38,7 +39,8 @@ class Reader {
   NodeId last() const { return next_ - 1; }
   void go_back_to(NodeId id) { next_ = id; }
 
-  // A convolution without bias for which fits() is true, its batch norm and, with `activated`, its activation.
+  // Reads a convolution without bias for which fits() is true, its batch norm and, with `activated`, its activation.
+  // Returns nothing if the next nodes are not these.
   template <class Fits>
   std::optional<ConvNodes> take_conv(NodeId input, bool activated, Fits fits) {
     const NodeId start = next_;
@@ -65,8 +67,8 @@ class Reader {
 
 bool is_pointwise(const graph::Conv& conv) { return conv.kernel == 1 && conv.stride == 1 && conv.groups == 1; }
 
-// Whether only nodes up to `last` read the values of nodes [first, last), and the logits are not among them. A fused
-// step does not keep these values.
+// Whether no node after `last` reads a value of nodes [first, last), and the logits are not one of these values. A
+// fused step does not keep these values.
 bool is_closed(const graph::Graph& graph, NodeId first, NodeId last) {
   for (NodeId id = last + 1; id < static_cast<NodeId>(graph.nodes.size()); ++id) {
     for (const NodeId input : graph.at(id).inputs) {
@@ -131,7 +133,7 @@ std::optional<MbConvNodes> match_mbconv(const graph::Graph& graph, NodeId first)
     nodes.add = nodes.last = reader.last();
   }
   if (!is_closed(graph, first, nodes.last)) {
-    // Without the residual sum the block may still be closed.
+    // The block without its residual sum may still be closed.
     nodes.drop_path = nodes.add = -1;
     nodes.last = nodes.project.norm;
     if (!is_closed(graph, first, nodes.last)) return std::nullopt;

@@ -23,15 +23,15 @@ struct MbConvNodes {
   NodeId drop_path = -1, add = -1;
   NodeId input = -1, last = -1;
 };
-// The MBConv block that begins at node `first`.
+// Returns the MBConv block that begins at node `first`, if there is one.
 std::optional<MbConvNodes> match_mbconv(const graph::Graph& graph, NodeId first);
 
 struct ConvBnActNodes {
   ConvNodes nodes;
   NodeId input = -1, last = -1;
 };
-// Convolution, batch norm and activation that begin at node `first`. The convolution is 1x1 with stride 1, or reads the
-// network's input; it has one group.
+// Returns the convolution, batch norm and activation that begin at node `first`, if they match. The convolution has one
+// group, and is 1x1 with stride 1 or reads the network's input.
 std::optional<ConvBnActNodes> match_conv_bn_act(const graph::Graph& graph, NodeId first);
 
 }  // namespace effnet::nn

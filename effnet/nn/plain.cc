@@ -1,4 +1,4 @@
-// A step for every op, made of LibTorch operations, which autograd can differentiate.
+// Plain steps: one for every op, made of LibTorch operations, which autograd can differentiate.
 #include <array>
 #include <utility>
 #include <variant>
@@ -98,7 +98,8 @@ Run make(const Context& context, const graph::Pool& op) {
                             op.count_padding || padding.separate);
     };
   }
-  // Sums divided by the number of valid pixels; these numbers are the sums of an image of ones.
+  // The average of a window's valid pixels: their sum divided by their number. The same pooling of an image of ones
+  // gives the number of valid pixels of each window.
   const Chw in_shape = context.graph.in(context.node);
   const Tensor ones = padding.before(torch::ones({1, 1, in_shape.h, in_shape.w}), 0);
   const Tensor valid = at::avg_pool2d(ones, kernel, stride, {0, 0}, false, true, 1);

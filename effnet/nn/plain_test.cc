@@ -28,8 +28,8 @@ Step step_of(const graph::Graph& graph, const NetworkOptions& options = {}) {
 }
 Tensor run(const Step& step, const Tensor& x, const ForwardContext& pass = {}) { return step.run(std::array{x}, pass); }
 
-// Every kind of pool, pad and activation must equal the engine's reference executor, on odd and even sizes. Window sums
-// have at most 9 values, so the tolerance is a few roundings.
+// Every kind of pool, pad and activation must give the results of the engine's reference executor, on odd and even
+// sizes. Window sums have at most 9 values, so the tolerance is a few roundings.
 TEST(PlainStep, PoolsPadsAndActivationsMatchTheReference) {
   std::vector<graph::Op> ops;
   for (const auto padding : {graph::Padding::same, graph::Padding::symmetric, graph::Padding::valid}) {
@@ -82,7 +82,8 @@ struct BatchNormFixture {
               unbiased} {}
 };
 
-// Two values per channel with known statistics: 1 and 3 have mean 2, biased variance 1, unbiased variance 2.
+// Each of the two channels has two values with known statistics: 1 and 3 have mean 2, biased variance 1 and unbiased
+// variance 2; 10 and 30 have mean 20, biased variance 100 and unbiased variance 200.
 TEST(BatchNorm, UpdatesMovingStatisticsByTheDefinition) {
   const Tensor x = torch::tensor({1.0F, 10.0F, 3.0F, 30.0F}).view({2, 2, 1, 1});
   for (const bool unbiased : {false, true}) {
@@ -137,7 +138,8 @@ TEST(BatchNorm, TwoProcessesMatchTheWholeBatch) {
     process(0);
     other.join();
 
-    // Inputs near 100 have a rounding error of up to 2^-17, relative to their deviation of 1, in both results.
+    // The inputs are near 100, so both results contain their rounding error of about 100 * 2^-24, and the standard
+    // deviation of the inputs is 1. The tolerance is 4 such errors.
     constexpr double kTolerance = 4 * 100 * 0x1p-24;
     EXPECT_LT(testkit::relative(torch::cat({outputs[0], outputs[1]}), y), kTolerance);
     EXPECT_LT(testkit::relative(torch::cat({inputs[0].grad(), inputs[1].grad()}), x.grad()), kTolerance);
@@ -170,9 +172,9 @@ TEST(BatchNorm, SynchronisedGradientMatchesDifferenceQuotients) {
     Tensor high = x.clone(), low = x.clone();
     high.view(-1)[i] += h;
     low.view(-1)[i] -= h;
-    // The simulated second process always has the same x. A change of x therefore changes the inputs of both processes,
-    // and the sum of both losses changes by twice this loss. dx is the derivative of that sum with respect to one of
-    // the two inputs: half of twice this loss's derivative.
+    // The simulated second process always has the same x. So a change of x changes the inputs of both processes, and
+    // the derivative of the sum of both losses is twice the derivative of this loss. x.grad() is the derivative with
+    // respect to the input of one process only. It is half as large, and so equals the derivative of this loss.
     const double numeric = ((loss(high) - loss(low)) / (2 * h)).item<double>();
     EXPECT_NEAR(x.grad().view(-1)[i].item<double>(), numeric, 1e-8) << i;
   }
@@ -208,7 +210,8 @@ TEST(Drop, DropPathDrawsOneNumberPerSample) {
   const Tensor y = run(step_of(graph), x, pass);
   const Tensor first = y.select(1, 0).select(1, 0).select(1, 0);
   EXPECT_TRUE(torch::equal(y, first.view({-1, 1, 1, 1}).expand_as(y)));
-  // Binomial: five standard deviations of sqrt(0.2 * 0.8 / 4000).
+  // The number of dropped samples is binomial: the fraction's standard deviation is sqrt(0.2 * 0.8 / 4000). Five of
+  // these are allowed.
   EXPECT_NEAR((first == 0).to(torch::kDouble).mean().item<double>(), 0.2, 5 * std::sqrt(0.16 / 4000));
   EXPECT_FLOAT_EQ(first.max().item<float>(), 1.25F);
 

@@ -1,7 +1,7 @@
 // Kernels, threads and memory shared by all layers of this process (layers/context.h). The team has as many threads as
-// torch uses in one operation (torch::set_num_threads), at least 1 and at most 1024. It does not use at::parallel_for
-// for two reasons: that header is parallel only if the compiler uses the same OpenMP library as torch, and its threads
-// take longer to start than many loops of layers take to run.
+// torch uses in one operation (torch::set_num_threads), at least 1 and at most 1024. at::parallel_for is not used, for
+// two reasons: it is parallel only if this code is compiled with the same OpenMP library as torch, and its threads take
+// longer to start than many loops of layers take to run.
 #pragma once
 
 #include "effnet/layers/context.h"

@@ -1,6 +1,6 @@
-// A network runs as a list of steps; each step computes one or more consecutive nodes of the graph. plain.cc makes a
-// step for a single node, with LibTorch operations (a plain step). fused.cc makes steps that run on effnet's kernels (a
-// fused step): patterns of several nodes, and linear layers. A new pattern is one more line in fused_step().
+// A network runs as a list of steps; each step computes one or more consecutive nodes of the graph. A plain step
+// (plain.cc) computes a single node with LibTorch operations. A fused step (fused.cc) runs on effnet's kernels and
+// computes a pattern of several nodes, or a linear layer. A new pattern is one more line in fused_step().
 #pragma once
 
 #include <torch/torch.h>
@@ -19,7 +19,8 @@ namespace effnet::nn {
 
 struct Step {
   std::string pattern;  // plain steps: the op's name; fused steps: "mbconv", "conv_bn_act" or "linear"
-  // The step computes nodes [first, last] and outputs the value of `last`. The other values are not kept.
+  // The step computes nodes [first, last] and outputs the value of `last`. The values of the nodes before `last` are
+  // not kept.
   graph::NodeId first = 0, last = 0;
   std::vector<graph::NodeId> inputs;  // nodes before `first` whose values the step reads
   bool accepts_blocked = false;       // inputs may be in the blocked layout (nn/layout.h)
@@ -28,12 +29,12 @@ struct Step {
 
 using Bind = std::function<torch::Tensor(const std::string& parameter_name)>;
 
-// A plain step for one node. Throws Error(input) for an Input node, which is no operation.
+// Returns a plain step for one node. Throws Error(input) for an Input node, since it has nothing to compute.
 Step plain_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind, const NetworkOptions& options);
 
-// A fused step that begins at node `id`; nothing if no pattern matches. No step after a pattern may read the pattern's
-// inner values. Where a forward pass cannot run on effnet's kernels (GPU, other dtype, autocast), the returned step
-// runs the plain steps of its nodes.
+// Returns a fused step that begins at node `id`; nothing if no pattern matches. A pattern matches only if no later node
+// reads one of its inner values. If a forward pass cannot run on effnet's kernels (GPU, other dtype, autocast), the
+// returned step runs the plain steps of its nodes.
 std::optional<Step> fused_step(const graph::Graph& graph, graph::NodeId id, const Bind& bind,
                                const NetworkOptions& options);
 

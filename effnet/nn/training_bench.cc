@@ -85,7 +85,11 @@ void run(const std::string& model, std::int64_t resolution, std::int64_t batch, 
 
 int main(int argc, char** argv) {
   try {
-    if (argc != 7) throw effnet::usage_error("expected MODEL RESOLUTION BATCH THREADS SECONDS fused|plain");
+    if (argc != 7) {
+      throw effnet::usage_error(
+          "wrong number of arguments (got {}, expected 6: MODEL RESOLUTION BATCH THREADS SECONDS fused|plain)",
+          argc - 1);
+    }
     const bool fused = std::string(argv[6]) == "fused";
     if (fused) effnet::restart_with_passive_openmp(argv);  // as effnet-train does; plain steps are faster without it
     effnet::nn::run(argv[1], std::stoll(argv[2]), std::stoll(argv[3]), std::stoi(argv[4]), std::stod(argv[5]), fused);

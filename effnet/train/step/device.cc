@@ -15,7 +15,7 @@ torch::Device device_named(const std::string& name, int local_rank) {
   const bool has_gpu = torch::cuda::is_available();
   if (name == "cpu" || (name == "auto" && !has_gpu)) return torch::Device(torch::kCPU);
   if (name != "auto" && name != "cuda" && !name.starts_with("cuda:"))
-    throw usage_error("--device: unknown device (got {}, expected auto, cpu or cuda)", in_quotes(name));
+    throw usage_error("--device: unknown device (got {}, expected auto, cpu, cuda or cuda:N)", in_quotes(name));
   if (!has_gpu)
     throw environment_error("LibTorch {} finds no GPU (got --device {}, expected cpu)", TORCH_VERSION, in_quotes(name))
         .with_hint("--device cpu trains on the CPU; training on a GPU needs a LibTorch built with CUDA");

@@ -24,11 +24,11 @@ class Average final : public nn::ParameterSource {
   // of d in update().
   Average(std::shared_ptr<nn::ParameterStore> store, double decay);
 
-  // shadow <- d shadow + (1 - d) value with d = min(decay, (1 + step) / (10 + step)); steps count from 0. Elementwise,
-  // so the bits do not depend on the number of threads.
+  // shadow <- d shadow + (1 - d) value with d = min(decay, (1 + step) / (10 + step)); steps count from 0. The update is
+  // elementwise, so the bits do not depend on the number of threads.
   void update(std::int64_t step);
 
-  torch::Tensor at(const graph::Parameter& parameter) const override;  // Error(internal) for an unknown name
+  torch::Tensor at(const graph::Parameter& parameter) const override;  // throws Error(internal) for an unknown name
   tensor::Weights weights() const;                                     // float32 copies on the CPU
   std::vector<std::pair<std::string, torch::Tensor>> state();          // name -> shadow, in the store's order
 

@@ -64,7 +64,7 @@ double norm_of(const std::vector<torch::Tensor>& tensors) {
   if (!tensors.front().is_cpu()) {
     return torch::stack(at::_foreach_norm(tensors, 2)).to(torch::kDouble).norm().item<double>();
   }
-  const layers::Loops loops = nn::shared_loops();  // held for all tensors: hundreds of small loops
+  const layers::Loops loops = nn::shared_loops();  // holds the team for hundreds of small loops
   double sum = 0;
   for (const torch::Tensor& tensor : tensors) sum += sum_of_squares(loops, tensor);
   return std::sqrt(sum);

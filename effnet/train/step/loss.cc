@@ -10,7 +10,7 @@ std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 void check_label(std::int64_t label, std::int64_t classes) {
   if (label < 0 || label >= classes) {
     throw input_error("label out of range (got {}, expected 0 to {})", label, classes - 1)
-        .with_hint("with model.classes=0 the model has as many classes as the data");
+        .with_hint("set model.classes=0: the model then has as many classes as the data");
   }
 }
 

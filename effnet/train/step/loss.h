@@ -11,17 +11,18 @@
 
 namespace effnet::train {
 
-// The targets of images [first, first + n) of a batch: (n, classes), float32 on the CPU; each row sums to 1. Throws
-// Error(input) for a label out of range.
+// Returns the targets of images [first, first + n) of a batch: (n, classes), float32 on the CPU. Each row sums to 1.
+// Throws Error(input) for a label out of range.
 torch::Tensor soft_targets(const data::Batch& batch, std::int64_t first, std::int64_t n, std::int64_t classes,
                            double smoothing);
 
-// The sum (not the mean) over n of -sum_c targets log softmax(logits): a 0-dimensional tensor in the targets' dtype.
-// The loss of a batch is the sum over its micro-batches divided by the batch size.
+// Returns the sum (not the mean) over the n images of -sum_c targets log softmax(logits), where c are the classes: a
+// 0-dimensional tensor in the dtype of the targets. The loss of a batch is the sum over its micro-batches divided by
+// the batch size.
 torch::Tensor cross_entropy_sum(const torch::Tensor& logits, const torch::Tensor& targets);
 
-// The class that a prediction of image i is compared with: its label. For a mixed image: the label with the larger
-// weight, or the first label if the weights are equal.
+// Returns the class that the prediction for image i is compared with: the image's label. For a mixed image: the label
+// with the larger weight, or the first label if the weights are equal.
 std::int64_t main_label(const data::Batch& batch, std::int64_t i);
 
 }  // namespace effnet::train

@@ -15,7 +15,7 @@ data::Batch labelled(std::vector<std::int64_t> labels) {
   return batch;
 }
 
-// target * 0.9 + 0.1 / classes.
+// Label smoothing of 0.1: target * 0.9 + 0.1 / classes.
 TEST(Loss, SmoothsTargets) {
   const torch::Tensor got = soft_targets(labelled({2, 0, 1}), 1, 2, 4, 0.1);
   const torch::Tensor expected = torch::tensor({{0.925, 0.025, 0.025, 0.025}, {0.025, 0.925, 0.025, 0.025}});
@@ -41,7 +41,7 @@ TEST(Loss, MatchesTorchsCrossEntropy) {
       logits, torch::tensor(batch.labels),
       torch::nn::functional::CrossEntropyFuncOptions().label_smoothing(0.1).reduction(torch::kSum));
   const torch::Tensor got = cross_entropy_sum(logits, soft_targets(batch, 0, 6, 5, 0.1).to(torch::kDouble));
-  EXPECT_NEAR(got.item<double>(), expected.item<double>(), 6 * 20 * 6e-8);  // the targets are float32
+  EXPECT_NEAR(got.item<double>(), expected.item<double>(), 6 * 20 * 6e-8);  // 6 images; float32 targets
   const auto gradient = [&](const torch::Tensor& loss) { return torch::autograd::grad({loss}, {logits})[0]; };
   EXPECT_TRUE(torch::allclose(gradient(got), gradient(expected), 0, 6e-8));
 }

@@ -12,12 +12,12 @@ namespace {
 
 using Tensors = std::vector<torch::Tensor>;
 
-// Elements of one task of a thread. The update is elementwise, so this does not affect results.
+// Number of elements per task of a thread. The update is elementwise, so this number does not affect results.
 constexpr std::int64_t kTaskElements = 1 << 15;
 
 // A rule has two overloads of operator(): for one float p with its gradient g (which includes weight decay) and two
-// slot values, and for lists of tensors on any device. Rules with one slot ignore the second. begin() computes the
-// values that are the same for all parameters of a step.
+// slot values, and for lists of tensors on any device. Rules with one slot ignore the second slot value. begin()
+// computes the values that are the same for all parameters of a step.
 
 struct RmsPropTf {
   static constexpr std::array<std::string_view, 2> kSlots{"mean_square", "momentum"};
@@ -75,7 +75,8 @@ struct AdamW {
   // For step t: lr / (1 - beta1^t), sqrt(1 - beta2^t), 1 - lr * weight_decay.
   float rate = 0, root2 = 1, decay_factor = 1;
 
-  // `steps` is a float, as the rest of the state. It is exact up to 2^24; long before, both corrections round to 1.
+  // `steps` is a float, as the rest of the state. A float counts exactly up to 2^24; long before that, both corrections
+  // round to 1.
   void begin(double lr, float& steps) {
     steps += 1;
     rate = static_cast<float>(lr / (1 - std::pow(beta1, steps)));
@@ -117,7 +118,7 @@ class RuleOptimizer final : public Optimizer {
 
   void step(double lr) override {
     const torch::NoGradGuard no_gradients;
-    const layers::Loops loops = nn::shared_loops();  // held for all parameters: hundreds of small loops
+    const layers::Loops loops = nn::shared_loops();  // holds the team for hundreds of small loops
     rule_.begin(lr, steps_.data_ptr<float>()[0]);
     Lists decaying, others;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {

@@ -33,7 +33,7 @@ struct Scenario {
   double lr(int step) const { return 0.05 / (1 + step); }
 };
 
-// The parameter after all steps. `foreach`: through LibTorch's foreach operations.
+// Returns the parameter after all steps. `foreach`: the steps use LibTorch's foreach operations.
 torch::Tensor run(const OptimizerSettings& settings, const Scenario& scenario, bool decays = true,
                   bool foreach = false) {
   torch::Tensor p = numbers(scenario.n, 0);
@@ -56,7 +56,7 @@ void expect_near(const std::vector<double>& got, const std::vector<double>& expe
   for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], bound) << i;
 }
 
-// TensorFlow's definition in double: docs/reference/paper.md, section D.
+// Returns the result of TensorFlow's definition (docs/reference/paper.md, section D), computed in double.
 std::vector<double> rmsprop_tf(const Scenario& scenario, double decay, double momentum, double epsilon,
                                double weight_decay) {
   std::vector<double> p = scenario.start, m(p.size(), 1), v(p.size(), 0);
@@ -85,7 +85,8 @@ TEST(Optimizer, RmsPropMatchesTensorFlowsDefinition) {
 
 // By hand: p = 1, g = 0.5, lr = 0.1, no weight decay. m = 0.9 + 0.1 * 0.25 = 0.925, v = 0.05 / sqrt(0.926) =
 // 0.05195945, p = 0.94804055; then g = -1: m = 0.9325, v = 0.9 * 0.05195945 - 0.1 / sqrt(0.9335) = -0.05673709,
-// p = 1.00477765. With epsilon outside the root, the first v would be 0.05193353; with m starting at 0, 0.31008684.
+// p = 1.00477765. With epsilon outside the root, the first v would be 0.05193353. If m started at 0, the first v would
+// be 0.31008684.
 TEST(Optimizer, RmsPropMatchesValuesComputedByHand) {
   torch::Tensor p = torch::ones({1}).requires_grad_();
   const auto optimizer = make_optimizer({.name = OptimizerKind::rmsprop_tf, .weight_decay = 0}, {{"p", p, true}});
@@ -131,7 +132,8 @@ TEST(Optimizer, AdamWMatchesTorch) {
     for (const bool foreach : {false, true}) {
       const OptimizerSettings settings{
           .name = OptimizerKind::adamw, .momentum = 0.9, .decay = 0.99, .epsilon = 1e-8, .weight_decay = weight_decay};
-      // If gradients cancel, the update m / sqrt(v) amplifies the rounding of m by 1 / sqrt(1 - beta2) = 10.
+      // If the gradients in m cancel, the update m / sqrt(v) increases the rounding error of m by up to
+      // 1 / sqrt(1 - beta2) = 10.
       expect_near(doubles(run(settings, scenario, true, foreach)), expected, 10 * tolerance(scenario));
       expect_near(doubles(run({.name = OptimizerKind::adamw, .decay = 0.99, .weight_decay = weight_decay}, scenario,
                               true, foreach)),
@@ -143,7 +145,8 @@ TEST(Optimizer, AdamWMatchesTorch) {
 TEST(Optimizer, TensorSizeAndNumberOfThreadsDoNotChangeBits) {
   const Scenario small;
   for (const auto& [kind, name] : kOptimizers) {
-    // 100,000 values are divided among threads; the first hundred must get the same bits as alone.
+    // 100,000 values are divided among threads. The first hundred must get the same bits as in a tensor of only these
+    // hundred values.
     Scenario large = small;
     large.n = 100'000;
     const torch::Tensor whole = run({.name = kind}, large), part = run({.name = kind}, small);

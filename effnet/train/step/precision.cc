@@ -32,7 +32,7 @@ void set_autocast(bool cuda, bool on, at::ScalarType type) {
 Precision precision_on(torch::Device device, Precision precision) {
   if (precision != Precision::fp16 || device.is_cuda()) return precision;
   throw environment_error("training in fp16 needs a GPU (got {})", device.str())
-      .with_hint("set train.precision=fp32 or train.precision=bf16 (--set)");
+      .with_hint("use --set train.precision=fp32 or --set train.precision=bf16");
 }
 
 bool has_bf16_instructions(std::istream& cpuinfo) {
@@ -65,7 +65,7 @@ Autocast::Autocast(Precision precision, torch::Device device)
 Autocast::~Autocast() {
   if (!on_) return;
   set_autocast(cuda_, false, at::kBFloat16);
-  // Autocast caches the converted weights; the next step has new weights.
+  // Autocast caches the converted weights. The next step has new weights, so the cache is cleared.
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
 }
 

@@ -14,13 +14,13 @@ namespace effnet::train {
 // Returns `precision`. Throws Error(environment) if the device does not support it (fp16 on a CPU).
 Precision precision_on(torch::Device device, Precision precision);
 
-// A warning if `precision` is slower than fp32 on this machine; else empty.
+// Returns a warning if `precision` is slower than fp32 on this machine; else an empty text.
 std::string slow_precision(Precision precision, torch::Device device);
 // Whether the CPU has instructions for bfloat16; `cpuinfo` has the format of /proc/cpuinfo.
 bool has_bf16_instructions(std::istream& cpuinfo);
 
-// During the life of this object, LibTorch's operations on `device` use the lower precision where that is safe. With
-// fp32 it does nothing.
+// While this object exists, LibTorch's operations on `device` use the lower precision where that is safe. With fp32 it
+// does nothing.
 class Autocast {
  public:
   Autocast(Precision precision, torch::Device device);

@@ -7,19 +7,20 @@
 namespace effnet::train {
 namespace {
 
-bool has_it(const std::string& cpuinfo) {
+bool has_bf16(const std::string& cpuinfo) {
   std::istringstream in(cpuinfo);
   return has_bf16_instructions(in);
 }
 
 // Lines from Linux on an Ice Lake, a Sapphire Rapids and a Neoverse V1.
 TEST(Precision, RecognisesCpusWithInstructionsForBf16) {
-  EXPECT_FALSE(has_it("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512_vnni avx512_vbmi2\n"));
-  EXPECT_TRUE(has_it("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx_vnni avx512_bf16 wbnoinvd amx_bf16 amx_tile\n"));
-  EXPECT_TRUE(has_it("processor\t: 0\nFeatures\t: fp asimd sve i8mm bf16 dgh\n"));
-  EXPECT_FALSE(has_it("processor\t: 0\nFeatures\t: fp asimd crc32\n"));
-  EXPECT_FALSE(has_it("model name\t: a name with bf16 in it\nflags\t\t: fpu\n"));
-  EXPECT_FALSE(has_it(""));
+  EXPECT_FALSE(has_bf16("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512_vnni avx512_vbmi2\n"));
+  EXPECT_TRUE(
+      has_bf16("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx_vnni avx512_bf16 wbnoinvd amx_bf16 amx_tile\n"));
+  EXPECT_TRUE(has_bf16("processor\t: 0\nFeatures\t: fp asimd sve i8mm bf16 dgh\n"));
+  EXPECT_FALSE(has_bf16("processor\t: 0\nFeatures\t: fp asimd crc32\n"));
+  EXPECT_FALSE(has_bf16("model name\t: a name with bf16 in it\nflags\t\t: fpu\n"));
+  EXPECT_FALSE(has_bf16(""));
 }
 
 TEST(Precision, Fp32AndBf16OnAGpuGiveNoWarning) {

@@ -52,7 +52,7 @@ inline data::Batch tiny_batch(std::int64_t n, std::int64_t first = 0, std::int64
   return batch;
 }
 
-// Everything that a step changes, as bytes by name.
+// Returns everything that a step changes: for each name, the bytes of the value.
 inline std::map<std::string, std::string> bytes_of(Trainer& trainer) {
   std::map<std::string, std::string> result;
   for (const auto& [name, tensor] : trainer.state()) {
@@ -65,7 +65,7 @@ inline std::map<std::string, std::string> bytes_of(Trainer& trainer) {
   return result;
 }
 
-// The names whose bytes differ. Printed by a failing test instead of the bytes.
+// Returns the names whose bytes differ, so that a failing test prints names instead of bytes.
 inline std::vector<std::string> differing(const std::map<std::string, std::string>& a,
                                           const std::map<std::string, std::string>& b) {
   std::vector<std::string> names;

@@ -25,7 +25,7 @@ std::vector<Trainable> trainables_of(const nn::ParameterStore& store) {
 }
 
 // LibTorch has an exception type for out of memory only since 2.0 and only for GPUs. Its CPU allocator throws
-// c10::Error, which can be recognised by its text only.
+// c10::Error, which can only be recognised by its text.
 bool out_of_memory(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
   if (dynamic_cast<const c10::Error*>(&error) == nullptr) return false;
@@ -40,7 +40,7 @@ bool out_of_memory(const std::exception& error) {
 torch::Tensor images_of(const data::Batch& batch, std::int64_t first, std::int64_t n, const Chw& in,
                         torch::Device device) {
   float* const begin = const_cast<float*>(batch.images.data()) +
-                       first * in.numel();  // from_blob takes no const pointer; the memory is only read
+                       first * in.numel();  // from_blob() needs a non-const pointer; the memory is only read
   return torch::from_blob(begin, {n, in.h, in.w, in.c}, torch::kFloat).permute({0, 3, 1, 2}).to(device);
 }
 
@@ -118,12 +118,13 @@ std::int64_t Trainer::Impl::sum_over_ranks(std::int64_t n) const {
   return sum.item<std::int64_t>();
 }
 
-// Computes the gradients of the global batch's mean loss, times the loss scale. Returns the sums over this rank's
-// images.
+// Computes the gradients of the global batch's mean loss, times the loss scale. Returns, for this rank's images, the
+// mean loss and the number of correct predictions.
 Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
   const std::int64_t n = batch.n();
-  // The numbers of images of the ranks may differ by one. A rank with more images gets a larger weight in the mean over
-  // the ranks. All ranks must use the same number of micro-batches, since batch norms exchange sums in each of them.
+  // The numbers of images of the ranks may differ by one. The mean over the ranks must therefore give a rank with more
+  // images a larger weight. All ranks must use the same number of micro-batches, since batch norms exchange sums in
+  // each of them.
   const std::int64_t all = sum_over_ranks(n);
   const std::int64_t count = std::min({micro_batches, n, all / group.world()});
   const double weight = static_cast<double>(n * group.world()) / static_cast<double>(all);
@@ -151,17 +152,18 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
     }
     const torch::Tensor loss = cross_entropy_sum(logits, targets) / static_cast<double>(n);
     const bool last = micro_batch + 1 == count;
-    if (last) group.begin_gradients(trainables);  // the gradients are complete only after this backward pass
+    if (last) group.begin_gradients(trainables);  // the last backward pass completes the gradients
     (factor == 1 ? loss : loss * factor).backward();
     if (last) group.end_gradients();
     const torch::Tensor right = (logits.detach().argmax(1) == torch::tensor(labels).to(device)).sum();
     sums += torch::stack({loss.detach().to(torch::kDouble), right.to(torch::kDouble)});
   }
-  sums = sums.cpu();  // the only point that waits for the device
+  sums = sums.cpu();  // this is the only place that waits for the device
   return {sums[0].item<double>(), static_cast<std::int64_t>(sums[1].item<double>())};
 }
 
-// Returns nothing if memory ran out. In this case and after an exception the state is as before, without gradients.
+// Returns nothing if memory ran out. Then, and after an exception, the moving statistics have their values from before
+// the call, and there are no gradients.
 std::optional<Trainer::Impl::Sums> Trainer::Impl::attempt(const data::Batch& batch, const torch::Tensor& saved) {
   drop_gradients(trainables);
   try {
@@ -208,7 +210,7 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
   std::optional<Impl::Sums> sums = impl.attempt(batch, saved);
   while (!sums) {
     if (impl.group.world() > 1 || impl.micro_batches >= batch.n()) {
-      throw environment_error("out of memory (got micro-batches of {} images, expected fewer)",
+      throw environment_error("out of memory (failed to compute a micro-batch of {} images)",
                               std::max<std::int64_t>(1, batch.n() / impl.micro_batches))
           .with_hint(impl.group.world() > 1 ? "a larger train.accumulate needs less memory"
                                             : "a smaller data.resolution or model needs less memory");
@@ -256,7 +258,7 @@ torch::Tensor Trainer::evaluate(const data::Batch& batch, bool averaged) {
   }
   nn::Network& network = averaged && impl.average ? *impl.averaged_network : *impl.network;
   const std::int64_t n = batch.n();
-  const std::int64_t count = std::min(impl.micro_batches, n);  // as in training, where this size fits in memory
+  const std::int64_t count = std::min(impl.micro_batches, n);  // the size of training, which fits in memory
   std::vector<torch::Tensor> logits{torch::empty({0, impl.graph.classes()})};
   for (std::int64_t micro_batch = 0; micro_batch < count; ++micro_batch) {
     const std::int64_t first = micro_batch * n / count, size = (micro_batch + 1) * n / count - first;

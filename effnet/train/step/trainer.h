@@ -29,13 +29,13 @@ struct StepResult {
   bool skipped = false;      // fp16: gradients overflowed, nothing was updated; loss, right and images are 0
 };
 
-// Names settings that --resume allows to change (train/run/identity.h).
+// The settings that this hint names can be changed with --resume (train/run/identity.h).
 inline constexpr const char* kDivergedHint =
     "a lower optimizer.lr, a longer schedule.warmup_epochs or train.clip_norm may help: change them with --set and "
     "--resume, which continues from the last checkpoint";
 
-// Thrown by step() if the loss or the gradient is not finite. The weights, the statistics and the optimiser are then as
-// before the step.
+// Thrown by step() if the loss or the gradient is not finite. The weights, the statistics and the optimiser then have
+// the same values as before the step.
 class NotFinite : public Error {
  public:
   NotFinite(const std::string& what, std::string hint) : Error(ErrorCode::input, what, std::move(hint)) {}
@@ -49,32 +49,34 @@ class Trainer {
           Group& group);
   ~Trainer();
 
-  // Forward, backward and update with learning rate `lr`. `batch` is this rank's part of the global batch; the sizes
-  // may differ between ranks, and gradients are weighted accordingly.
+  // Forward, backward and update with learning rate `lr`. `batch` is this rank's part of the global batch; the number
+  // of images may differ between ranks, and gradients are weighted accordingly.
   //
   // The batch is processed in recipe.train.accumulate micro-batches. If memory runs out, their number is doubled and
-  // the step is repeated; later steps keep that number. The result is that of a larger train.accumulate (batch norm
-  // sees the smaller micro-batches). Throws Error(environment) if memory runs out with several ranks, since the other
-  // ranks cannot repeat the step, or with a single image.
+  // the step is repeated; later steps keep that number. The result equals that of a run with this larger
+  // train.accumulate: batch norm uses the statistics of the smaller micro-batches. Throws Error(environment) if memory
+  // runs out and the step cannot be repeated: with several ranks, because the other ranks do not repeat it, and with
+  // micro-batches of one image.
   //
-  // Throws NotFinite, and Error(input) for a label out of range. After an exception of these kinds only the number of
-  // micro-batches and, in fp16, the loss scale may have changed.
+  // Throws NotFinite for a loss or gradient that is not finite, and Error(input) for a label out of range. After any of
+  // these exceptions, only the number of micro-batches and, in fp16, the loss scale may have changed.
   //
   // With several ranks and without sync_bn, each rank normalises by its own images. After each step the moving
   // statistics are averaged over the ranks, so that all ranks have the same state after every step.
   StepResult step(const data::Batch& batch, double lr);
 
-  // Returns the logits of an evaluation batch: (n, classes), float32 on the CPU. `averaged`: with the moving average of
-  // the weights, if there is one. Always computed in float32, so that the logits equal those of the model file.
+  // Returns the logits of an evaluation batch: (n, classes), float32 on the CPU. `averaged`: computes them with the
+  // moving average of the weights, if there is one. Always computed in float32, so that the logits equal those of the
+  // model file.
   torch::Tensor evaluate(const data::Batch& batch, bool averaged);
 
   // For tests: sets a function that is called before each micro-batch with its number of images. An exception from it
-  // is handled as one from the forward pass, so that tests can simulate out-of-memory errors.
+  // is handled like an exception from the forward pass, so that tests can simulate out-of-memory errors.
   void on_micro_batch(std::function<void(std::int64_t images)> hook);
 
   std::int64_t steps() const;
   bool has_average() const;
-  std::string isa() const;  // as nn::Network::isa()
+  std::string isa() const;  // of the network: nn::Network::isa()
   std::shared_ptr<nn::ParameterStore> weights() const;
   tensor::Weights averaged_weights() const;  // float32 on the CPU; without EMA: the current weights
 

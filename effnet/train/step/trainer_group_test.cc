@@ -37,7 +37,8 @@ TEST(SingleProcess, IsAGroupOfOneRank) {
   EXPECT_THAT(group->gather("a"), testing::ElementsAre("a"));
 }
 
-// y = x0 + x1, losses w_r y^2: d(w0 y^2 + w1 y^2)/dx_r = 2 (w0 + w1) y on every rank.
+// y = x0 + x1, and rank r has the loss w_r y^2, with w_0 = 4 and w_1 = 5. The derivative of the sum of both losses with
+// respect to x_r is 2 (w_0 + w_1) y on every rank.
 TEST(SyncSum, GradientIsTheSumOfAllRanks) {
   std::vector<torch::Tensor> gradients(2), sums(2), inputs(2);
   on_ranks(2, [&](Group& group) {
@@ -111,7 +112,7 @@ TEST(TrainerOfAGroup, WithoutSynchronisedBatchNormAllRanksHaveTheSameState) {
   EXPECT_THAT(differing(two_steps_of(1, false)[0].bytes, ranks[0].bytes), testing::Not(testing::IsEmpty()));
 }
 
-// The other ranks are in the middle of the step, so no rank may repeat it.
+// If memory runs out on one rank, the other ranks are in the middle of the step, so no rank may repeat it.
 TEST(TrainerOfAGroup, DoesNotRetryWithSmallerMicroBatches) {
   std::vector<std::string> hints(2);
   on_ranks(2, [&](Group& group) {

@@ -50,7 +50,7 @@ void copy_state(Trainer& from, Trainer& to) {
 TEST(Trainer, ResumesToTheSameBits) {
   for (const auto& [optimizer, name] : kOptimizers) {
     for (const bool fused : {true, false}) {
-      SCOPED_TRACE(fmt::format("{} {}", name, fused));
+      SCOPED_TRACE(fmt::format("optimizer {}, fused {}", name, fused));
       Recipe recipe = recipe_of(optimizer, 2);
       recipe.train.fused = fused;
       Fixture unbroken(recipe), first(recipe), second(recipe);
@@ -113,8 +113,8 @@ TEST(Trainer, MicroBatchesGiveTheMeanOfTheBatch) {
   loss.backward();
 
   const StepResult got = fixture.trainer.step(batch, 0);
-  // About fifty layers, each a sum of at most 100 products in a different order: 1e-5 of the norm is a hundred
-  // roundings.
+  // Fused and plain steps add at most 100 products per value in different orders, in about fifty layers. The tolerance
+  // of 1e-5 of the value is more than a hundred roundings.
   EXPECT_NEAR(got.loss, loss.item<double>(), 1e-5 * loss.item<double>());
   EXPECT_EQ(got.right, right);
   EXPECT_EQ(got.images, 6);
@@ -154,7 +154,7 @@ TEST(Trainer, ClipsByTheNormOfAllGradients) {
   }
 }
 
-// Memory runs out in the second of two micro-batches, when the first one has updated the moving statistics and
+// Memory runs out in the second of two micro-batches, after the first one has updated the moving statistics and
 // gradients. The results must equal those of four micro-batches from the start.
 TEST(Trainer, HalvesMicroBatchesIfMemoryRunsOut) {
   Fixture expected(recipe_of(OptimizerKind::rmsprop_tf, 4));
@@ -254,12 +254,14 @@ TEST(Trainer, AveragesWeightsAndStatistics) {
   for (const auto& [name, shadow] : shadows) {
     const std::vector<float> values = tensor::to_floats(averaged.at(name));
     const torch::Tensor got = torch::tensor(values).view(shadow.sizes()).to(torch::kDouble);
+    // 4 steps with 3 roundings of 6e-8 each.
     EXPECT_LE((got - shadow).norm().item<double>(), 4 * 3 * 6e-8 * shadow.norm().item<double>()) << name;
   }
 }
 
-// With a learning rate of 0, the batch statistics b are the same in every step t. Moving statistics s become
-// k s + (1 - k) b with k = min(momentum, (1 + t) / (10 + t)). Tested for fused and plain steps, in fp32 and bf16.
+// With a learning rate of 0, the batch statistics b are the same in every step t (from 0). A step changes the moving
+// statistics s to k s + (1 - k) b with k = min(momentum, (1 + t) / (10 + t)). Tested for fused and plain steps, in fp32
+// and bf16.
 TEST(Trainer, BatchNormWarmUpLimitsTheMomentumOfEarlySteps) {
   const data::Batch batch = tiny_batch(8);
   const auto statistics = [](Fixture& fixture) {
@@ -294,7 +296,7 @@ TEST(Trainer, BatchNormWarmUpLimitsTheMomentumOfEarlySteps) {
       expect(after(0.99, true, 2), 0.1 * 2 / 11);
       expect(after(0.15, true, 2), 0.1 * 0.15);
       expect(after(0.99, true, 1, 89), 90.0 / 99);
-      expect(after(0.99, true, 1, 1000), 0.99);  // from step 890 on the momentum is the paper's
+      expect(after(0.99, true, 1, 1000), 0.99);  // from step 890 on, 0.99 is the smaller value
       expect(after(0.99, false, 2), 0.99 * 0.99);
       expect(after(1, true, 2), 1);  // momentum 1: the statistics must not change
     }
@@ -357,7 +359,7 @@ TEST(Trainer, RejectsFp16OnTheCpuAndTrainsInBf16) {
   Fixture fixture(recipe);
   const double got = fixture.trainer.step(tiny_batch(8), 0.05).loss;
   EXPECT_NE(got, expected);
-  EXPECT_NEAR(got, expected, 0.05 * expected);  // 12 layers with 8-bit mantissas: 2^-9 * sqrt(12), plus batch norms
+  EXPECT_NEAR(got, expected, 0.05 * expected);  // 12 layers in bf16: 2^-9 * sqrt(12) = 0.7 %, plus batch norms
   EXPECT_EQ(fixture.trainer.weights()->entries()[0].tensor.scalar_type(), torch::kFloat);
   EXPECT_TRUE(std::isfinite(fixture.trainer.step(tiny_batch(8), 0.05).loss));
 }
