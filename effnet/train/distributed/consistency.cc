@@ -30,7 +30,7 @@ std::string shown(const Values& values, std::string_view key) {
 
 }  // namespace
 
-// Key, byte 0, value, byte 0 for each entry. Not even a path contains a byte 0.
+// For each entry: key, byte 0, value, byte 0. Keys and values contain no byte 0: a path cannot have one.
 std::string to_text(const KeyValues& values) {
   std::string text;
   for (const KeyValue& entry : values) {

@@ -96,7 +96,7 @@ void Heartbeat::State::run() {
   }
 }
 
-// Returns `other` if it has left, or if its counter has not changed for `limit`.
+// Returns `other` if it has left, or if its counter has not changed for `limit`. Else null.
 std::optional<LostRank> Heartbeat::State::find_lost(int other, Clock::duration limit) {
   const std::int64_t beats = store->add(beat_key(other), 0);
   LastBeat& last = watched.at(other);
@@ -175,8 +175,8 @@ void Heartbeat::check() {
   const std::lock_guard lock(state.mutex);
   const auto now = Clock::now();
   if (state.lost && (!state.lost->left || now - state.lost->noticed >= state.timing.exit_grace)) state.throw_lost("");
-  // Without a round for `timeout`, the thread is blocked in the store, whose machine vanished. Ten stale checks in a
-  // row are required: a process that was itself stopped for a while first sees an old time.
+  // If the thread did no round for `timeout`, it is blocked in the store, because the store's machine vanished. Ten
+  // stale checks in a row are required: a process that was itself stopped for a while also finds an old time at first.
   state.stale_checks = now - state.last_round > state.timing.timeout ? state.stale_checks + 1 : 0;
   if (state.stale_checks >= 10) {
     state.store_lost = true;
@@ -204,7 +204,7 @@ void Heartbeat::leave() {
     state.stop = true;
     state.changed.notify_all();
     if (!state.changed.wait_for(lock, std::chrono::seconds(2), [&] { return state.stopped; })) {
-      thread_.detach();  // it is blocked in the store, and shares the ownership of the state
+      thread_.detach();  // the thread is blocked in the store; it shares the ownership of the state
       return;
     }
   }

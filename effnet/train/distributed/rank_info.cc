@@ -19,7 +19,7 @@ struct Launcher {
   Names rank, world, local_rank, local_world;
   Names address;  // host names or Slurm's node lists; rank 0 runs on the first host
   Names job;      // variables that identify the run: the same in all its processes. The port is derived from them
-  // Slurm also sets the number of tasks in the shell of an allocation (salloc), which is not a task.
+  // Slurm also sets the world size (the number of tasks) in the shell that salloc opens, which is not a task.
   bool world_may_be_set_alone = false;
 };
 
@@ -64,7 +64,7 @@ class Variables {
     if (value == nullptr || *value == '\0') return std::nullopt;
     return value;
   }
-  const char* first_set(const Names& names) const {  // null if none is set
+  const char* first_set(const Names& names) const {  // null if no name is set
     for (const char* name : names)
       if (text(name)) return name;
     return nullptr;
@@ -155,7 +155,7 @@ std::string first_host(const std::string& node_list) {
 
 RankInfo rank_info_of(const Environment& environment) {
   const Variables variables(environment);
-  // The shell of a batch script has SLURM_PROCID=0, but srun did not start it.
+  // The shell of a batch script has SLURM_PROCID=0, but it is not a task: srun did not start it.
   const bool batch_shell = variables.text("ENVIRONMENT") == "BATCH" && !variables.text("SLURM_STEP_ID");
   for (const Launcher& launcher : launchers()) {
     const char* rank = variables.first_set(launcher.rank);
