@@ -36,15 +36,16 @@ formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, st
     warnings.insert(warnings.end(), imported.report.warnings.begin(), imported.report.warnings.end());
     return std::move(imported.model);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::usage) throw;  // the numerics of two sources fit, and only --source decides
+    if (error.code() != ErrorCode::usage) throw;
+    // A usage error: the file fits two sources, and only `effnet import --source` can decide.
     throw input_error("{}: {}", file, error.what())
         .with_hint(fmt::format(
             "run effnet import {} --source ... -o init.safetensors, then use model.init=init.safetensors", file));
   }
 }
 
-// The file with the weights of model.name; empty if it has none. For a name of the family pulled weights are ignored,
-// so that a recipe gives the same result on every machine.
+// The file with the weights of model.name; empty if it has none. If model.name is the name of a network, pulled weights
+// are ignored, so that a recipe gives the same result on every machine.
 fs::path weights_of_name(const std::string& model) {
   if (model.ends_with(".toml")) return {};  // may be a built-in arch file
   return formats::find_model(model, formats::Pulled::ignore).file;

@@ -11,10 +11,11 @@ namespace effnet::train {
 namespace {
 
 constexpr double kUsable = 0.97;     // the fraction of the budget that is planned
-constexpr int kWarmUpSteps = 3;      // not measured, because memory is allocated and threads are started in them
+constexpr int kWarmUpSteps = 3;      // not measured, because they also allocate memory and start threads
 constexpr int kMeasuredSteps = 5;    // the minimum number of measured steps
 constexpr double kMeasuring = 0.25;  // after this fraction of the budget, the steps measured so far must be enough
-constexpr double kLeastPart = 0.05;  // of an epoch: a shorter rest at the end is dropped, because it needs a validation
+// In epochs. A shorter last epoch is dropped, because it would need a validation of its own.
+constexpr double kLeastPart = 0.05;
 constexpr double kTrainingOverValidation = 3;  // the smallest ratio of training time to validation time
 
 // The time for everything except training.
@@ -103,7 +104,8 @@ double TimeBudget::refit(RunCosts costs, double length, Group& group) {
 }
 
 double TimeBudget::broadcast_fit(double epochs, Group& group) {
-  // Sent as text: this needs no tensor on the group's device, and "{}" prints a double so that it is read back exactly.
+  // Both numbers are sent as text: this needs no tensor on the group's device, and "{}" prints a double so that it is
+  // read back exactly.
   std::istringstream numbers(broadcast_from_rank0(group, fmt::format("{} {}", epochs, validate_every_)));
   numbers >> epochs >> validate_every_;
   return epochs;

@@ -38,7 +38,8 @@ TEST(TimeBudget, ValidationTakesAtMostAThirdOfTheTrainingTime) {
 }
 
 // 5 s are spent, 2 s of them in steps; a validation takes 20 s, the predictions 10 s, a step 1 s. One more step needs
-// (5 + 20 + 10 + 1) / 0.97 = 37.1 s. Training gets half of a budget of 2 * (3 + 20 + 10) / 0.97 = 68.04 s or more.
+// (5 + 20 + 10 + 1) / 0.97 = 37.1 s. Everything except training takes (5 - 2) + 20 + 10 = 33 s. Training gets half of a
+// budget of 2 * 33 / 0.97 = 68.04 s or more.
 TEST(TimeBudget, MessagesNameTheSmallestSensibleBudget) {
   const RunCosts costs{.spent_s = 5,
                        .steps_s = 2,
@@ -75,9 +76,9 @@ TEST(TimeBudget, IsReadyAfterEnoughStepsOrAQuarterOfTheBudget) {
   EXPECT_FALSE(TimeBudget(Recipe{}).on());
   TimeBudget long_one(with_budget("100s"));
   for (int step = 0; step < 7; ++step) long_one.add_step(1);
-  EXPECT_FALSE(long_one.ready(8, false));  // four measured steps
+  EXPECT_FALSE(long_one.ready(8, false));  // 7 steps, of which 4 are measured
   long_one.add_step(1);
-  EXPECT_TRUE(long_one.ready(9, false));  // five measured steps, and their 5 s are more than 2 % of the budget
+  EXPECT_TRUE(long_one.ready(9, false));  // 5 measured steps, whose 5 s are more than 2 % of the budget
   TimeBudget short_one(with_budget("4s"));
   EXPECT_FALSE(short_one.ready(2, false));  // no step yet
   short_one.add_step(1);
@@ -85,8 +86,8 @@ TEST(TimeBudget, IsReadyAfterEnoughStepsOrAQuarterOfTheBudget) {
   EXPECT_TRUE(short_one.ready(1, false));  // a quarter of the budget is spent
 }
 
-// 97 of 100 s are planned, 4 s are spent, a step takes 1 s. With epochs of 10 s, a validation of 20 s is due every 6
-// epochs.
+// 97 of 100 s are planned, 4 s are spent, a step takes 1 s, a validation 20 s, the predictions 10 s. With epochs of
+// 10 s, a validation is due every 6 epochs.
 TEST(TimeBudget, FitsLengthAndValidation) {
   const auto group = single_process();
   TimeBudget budget(with_budget("100s"));
@@ -96,7 +97,7 @@ TEST(TimeBudget, FitsLengthAndValidation) {
   std::string warning;
   const double epochs = budget.fit({.spent_s = 4, .epochs_done = 0.4, .steps_an_epoch = 10}, *group, warning);
   EXPECT_EQ(warning, "");
-  EXPECT_DOUBLE_EQ(epochs, 0.4 + 4.7);  // 63 s left, at 10 + 20 / 6 s an epoch
+  EXPECT_DOUBLE_EQ(epochs, 0.4 + 4.7);  // 97 - 4 - 20 - 10 = 63 s are left; 10 + 20 / 6 s per epoch
   EXPECT_FALSE(budget.validation_is_due(5));
   EXPECT_TRUE(budget.validation_is_due(6));
   // In the first half of the run faster epochs extend it, in the second half they do not.
