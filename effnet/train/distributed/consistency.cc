@@ -46,7 +46,7 @@ KeyValues key_values_from(std::string_view text) {
   const auto next = [&text] {
     const std::size_t end = text.find('\0');
     if (end == std::string_view::npos)
-      throw internal_error("another rank sent an invalid list of values (got no end of a text)");
+      throw internal_error("another rank sent an invalid list of values (got a text without the final byte 0)");
     std::string word(text.substr(0, end));
     text.remove_prefix(end + 1);
     return word;

@@ -103,16 +103,17 @@ BackendPtr make_backend(const StorePtr& store, const RankInfo& info, torch::Devi
 #ifdef USE_C10D_NCCL
     return make_nccl(store, info);
 #else
-    throw environment_error("this effnet-train has no NCCL (got {} processes on GPUs, expected one, or the CPU)",
-                            info.world)
-        .with_hint("build it with a LibTorch 2.x for CUDA and NCCL's header nccl.h");
+    throw environment_error(
+        "this effnet-train was built without NCCL (got {} processes on GPUs, expected one process or --device cpu)",
+        info.world)
+        .with_hint("rebuild effnet-train with a LibTorch 2.x for CUDA and NCCL's header nccl.h");
 #endif
   }
 #ifdef USE_C10D_GLOO
   return make_gloo(store, info);
 #else
-  throw environment_error("this effnet-train has no Gloo (got {} processes, expected one)", info.world)
-      .with_hint("build it with Gloo's headers (Debian: libgloo-dev)");
+  throw environment_error("this effnet-train was built without Gloo (got {} processes, expected one)", info.world)
+      .with_hint("rebuild effnet-train with Gloo's headers (Debian: libgloo-dev)");
 #endif
 }
 

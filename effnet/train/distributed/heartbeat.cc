@@ -143,15 +143,15 @@ void Heartbeat::State::round() {
 void Heartbeat::State::throw_lost(std::string_view why) const {
   const std::string reason = why.empty() ? "" : fmt::format(": {}", why);
   if (store_lost && !rank0_has_store)
-    throw environment_error("torchrun's store was lost (got no answer{}, expected it to run as long as the ranks)",
-                            reason);
+    throw environment_error(
+        "torchrun's store was lost (got no answer{}, expected torchrun to run as long as the ranks)", reason);
   if (lost->rank == rank)
     throw environment_error("rank {} of {} was declared lost by the other ranks (got no heartbeat of this process{})",
                             rank, world, reason);
   throw environment_error("rank {} of {}{} {} (got no answer{}, expected all {} processes to run until the end)",
                           lost->rank, world, lost->host.empty() ? "" : " on " + lost->host,
                           lost->left ? "exited before the others" : "was lost", reason, world)
-      .with_hint("its own messages may show the reason; --resume continues from the last checkpoint");
+      .with_hint("the messages of that rank may show the reason; --resume continues from the last checkpoint");
 }
 
 Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank, int world, bool rank0_has_store,

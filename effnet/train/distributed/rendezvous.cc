@@ -67,10 +67,10 @@ void check_address(const RankInfo& info) {
   const std::string got = in_quotes(info.master_address);
   if (resolved->code == EAI_AGAIN || resolved->code == EAI_SYSTEM || resolved->code == EAI_MEMORY)
     throw environment_error("MASTER_ADDR: cannot be resolved now (got {}: {})", got, ::gai_strerror(resolved->code))
-        .with_hint("check the name server, or set a numeric address, which needs none");
+        .with_hint("check the name server, or use a numeric address, which needs no name server");
   throw usage_error("MASTER_ADDR: unknown host (got {}, expected the host name or address of rank 0's machine: {})",
                     got, ::gai_strerror(resolved->code))
-      .with_hint("every machine of the group must know the name; a numeric address always works");
+      .with_hint("every machine of the group must be able to resolve the name; a numeric address always works");
 }
 
 std::string rank_list(const std::vector<int>& ranks) {
@@ -193,7 +193,7 @@ void wait_for_all(c10d::Store& store, const RankInfo& info, const RendezvousOpti
       const auto own = static_cast<std::size_t>(info.rank);
       const bool lowest = missing.size() >= own && (own == 0 || missing[own - 1] == info.rank - 1);
       if (!lowest || missing.empty()) return {};
-      return fmt::format("waiting for rank {} at {} ({} of {} processes have joined)", rank_list(missing),
+      return fmt::format("waiting for rank {} to join at {} ({} of {} processes have joined)", rank_list(missing),
                          address(info), info.world - static_cast<int>(missing.size()), info.world);
     });
     std::this_thread::sleep_for(milliseconds(20));
@@ -268,7 +268,7 @@ void rendezvous(c10d::Store& store, const RankInfo& info, const RendezvousOption
   } catch (const std::exception& error) {
     throw environment_error("{} exited before all {} processes had joined (got {})",
                             info.store_prefix.empty() ? "rank 0" : "torchrun", info.world, first_line(error))
-        .with_hint("its own message shows the reason");
+        .with_hint("the message of that process shows the reason");
   }
 }
 

@@ -116,7 +116,7 @@ TEST(Rendezvous, LogsTheMissingRanks) {
     const Port port;
     const std::string lines = run_with_registered_ranks({2}, make_rank_info(0, 4, port.number), logged).text;
     EXPECT_TRUE(lines.ends_with(
-        fmt::format("waiting for rank 1, 3 at 127.0.0.1:{} (2 of 4 processes have joined)\n", port.number)))
+        fmt::format("waiting for rank 1, 3 to join at 127.0.0.1:{} (2 of 4 processes have joined)\n", port.number)))
         << lines;
   }
   {

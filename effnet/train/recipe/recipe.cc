@@ -142,7 +142,8 @@ void apply(const std::vector<Override>& overrides, Recipe& recipe) {
   if (lr) recipe.optimizer.lr_per_256 = -1;
   if (lr_per_256) recipe.optimizer.lr = -1;
   if (recipe.optimizer.lr < 0 && recipe.optimizer.lr_per_256 < 0) {
-    throw usage_error("no learning rate (got values below 0, expected optimizer.lr or optimizer.lr_per_256)");
+    throw usage_error(
+        "no learning rate (got optimizer.lr and optimizer.lr_per_256 below 0, expected 0 or more for one of them)");
   }
 }
 
@@ -151,7 +152,7 @@ void apply(const std::vector<Override>& overrides, Recipe& recipe) {
 Override parse_override(std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) {
-    throw usage_error("--set: not a setting (got {}, expected key=value)", in_quotes(text));
+    throw usage_error("--set: wrong syntax (got {}, expected key=value)", in_quotes(text));
   }
   return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
 }
@@ -216,7 +217,7 @@ Recipe read_recipe(const std::string& name_or_file, const std::vector<Override>&
     const auto near = nearest(name_or_file, recipe_names());
     throw input_error("unknown recipe (got {}, expected a file or one of {})", in_quotes(name_or_file),
                       one_of(recipe_names()))
-        .with_hint(near ? fmt::format("did you mean {}?", *near) : "docs/recipes.md describes them");
+        .with_hint(near ? fmt::format("did you mean {}?", *near) : "docs/recipes.md describes the built-in recipes");
   }
   Recipe recipe = parse_recipe(read_text(file), name_or_file, overrides);
   const std::filesystem::path beside = file.parent_path() / recipe.model.name;

@@ -64,7 +64,7 @@ fs::path CheckpointFolder::newest_intact(const Log& log) const {
   }
   throw input_error("no intact checkpoint is left: {}", why)
       .with_hint("start a new run in another folder, or replace " + (folder_ / "last").string() +
-                 " by a good checkpoint");
+                 " by an intact checkpoint");
 }
 
 void CheckpointFolder::write(Trainer& trainer, const Position& position, const std::string& identity,

@@ -93,7 +93,7 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
   lock_ = FileLock::try_lock(folder_ / "lock");
   if (!lock_)
     throw environment_error("{}: another process is training in this folder", folder_.string())
-        .with_hint("wait for it or stop it, or use another folder for --out");
+        .with_hint("wait for that process or stop it, or use another folder for --out");
   remove_temporary_files(folder_);
   remove_temporary_files(folder_ / "checkpoints");
 }
@@ -119,7 +119,7 @@ std::optional<Summary> RunFolder::finished() const {
   try {
     return parse_summary(read_text(file));
   } catch (const Error& error) {
-    throw error.in(file.string()).with_hint("delete this file, and --resume will write it again");
+    throw error.in(file.string()).with_hint("delete this file; --resume then writes it again");
   }
 }
 
@@ -171,7 +171,7 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Log& log) {
   }
   if (text.empty()) text = report::metrics_header();
   if (!why.empty())
-    log(fmt::format("warning: {}: lines of finished epochs are missing ({}); continuing with the remaining {}",
+    log(fmt::format("warning: {}: lines of finished epochs are missing ({}); continuing with the remaining {} lines",
                     file.string(), why, metrics_.size()));
   if (found != text) write_text(file, text);
   return text.size();

@@ -72,7 +72,7 @@ TEST_F(Metrics, ContinueWithTheRemainingLinesOfADamagedFile) {
 
   write_text(file_, written_.substr(0, lengths_[0]) + "no,number\n");
   EXPECT_EQ(folder_.begin_metrics(lengths_[3], log_), lengths_[0]);
-  EXPECT_THAT(logged_, ElementsAre(testing::_, HasSubstr("continuing with the remaining 0")));
+  EXPECT_THAT(logged_, ElementsAre(testing::_, HasSubstr("continuing with the remaining 0 lines")));
 
   fs::remove(file_);
   EXPECT_EQ(folder_.begin_metrics(lengths_[3], log_), lengths_[0]);

@@ -101,7 +101,7 @@ std::string to_text(const Identity& identity) {
 std::vector<Change> changes_on_resume(const std::string& now, const std::string& then) {
   const Parts ours = parts_of(now), theirs = parts_of(then);
   if (ours.fixed != theirs.fixed) {
-    throw input_error("the checkpoint is of another model, recipe or data (got {}, expected {})",
+    throw input_error("the checkpoint belongs to another model, recipe or dataset (got {}, expected {})",
                       only_in(ours.fixed, theirs.fixed), only_in(theirs.fixed, ours.fixed))
         .with_hint("use the settings and images of the checkpoint, or start a new run in another folder");
   }

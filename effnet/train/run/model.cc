@@ -18,9 +18,9 @@ fs::path init_file(const std::string& model) {
   const formats::FoundModel found = formats::find_model(model);
   if (!found.file.empty()) return found.file;
   if (found.name.empty())
-    throw input_error("model.init: no weights (got the arch file {}, expected a model)", model)
+    throw input_error("model.init: no weights (got the arch file {}, expected a model with weights)", model)
         .with_hint("use model.name for an arch file");
-  throw input_error("model.init: no weights (got {}, which was not pulled)", model)
+  throw input_error("model.init: no weights (got {}, whose weights were not pulled)", model)
       .with_hint(fmt::format("effnet pull {} downloads weights; or use a file with weights", model));
 }
 

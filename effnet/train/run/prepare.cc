@@ -35,12 +35,12 @@ std::string finished_summary(const RunOptions& options, const RunFolder& folder,
   if (!stays && no_checkpoint)
     throw input_error("{}: the run is finished and cannot be extended, because its checkpoints are missing",
                       options.out.string())
-        .with_hint("model.init=" + options.out.string() + " starts a new run from its weights");
+        .with_hint("--set model.init=" + options.out.string() + " starts a new run from the weights of this run");
   if (!stays) return "";
   if (no_checkpoint)
     throw input_error("{}: the run is finished, but model.safetensors and the checkpoints are missing",
                       options.out.string())
-        .with_hint("checkpoints/best or checkpoints/epoch-N, if one is left, can be used as a MODEL; else train again");
+        .with_hint("if checkpoints/best or a checkpoints/epoch-N still exists, use it as a MODEL; else train again");
   log("model.safetensors is missing; writing it again from the checkpoints");
   return "";
 }

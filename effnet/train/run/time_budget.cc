@@ -47,14 +47,14 @@ std::string check_budget(double budget_s, const RunCosts& costs) {
                   costs.spent_s - costs.steps_s, costs.validation_s, costs.predictions_s);
   if (budget_s < needed_s)
     throw usage_error(
-        "train.time_budget: too short (got {:.4g} s, expected at least {:.0f} s: {}, and training needs at least as "
-        "long as these together)",
+        "train.time_budget: too short (got {:.4g} s, expected at least {:.0f} s: {}, and training should get "
+        "at least half of the time)",
         budget_s, std::max(sensible_s, std::ceil(needed_s)), parts)
         .with_hint("use a longer --time-budget or fewer validation images");
   const double share = (kUsable * budget_s - fixed_s(costs)) / budget_s;
   if (budget_s >= sensible_s) return {};
   return fmt::format(
-      "warning: a time budget of {:.4g} s leaves {:.0f} % for training ({}); with {:.0f} s or more it gets half",
+      "warning: a time budget of {:.4g} s leaves {:.0f} % for training ({}); {:.0f} s or more leave at least half",
       budget_s, 100 * share, parts, sensible_s);
 }
 

@@ -49,7 +49,7 @@ TEST(TimeBudget, MessagesNameTheSmallestSensibleBudget) {
                        .epochs_done = 0.02,
                        .steps_an_epoch = 100};
   EXPECT_THAT(check_budget(38, costs), AllOf(HasSubstr("warning: a time budget of 38 s leaves 10 % for training"),
-                                             HasSubstr("with 69 s or more it gets half")));
+                                             HasSubstr("69 s or more leave at least half")));
   EXPECT_NE(check_budget(68, costs), "");
   EXPECT_EQ(check_budget(69, costs), "");
   EXPECT_EQ(check_budget(7200, costs), "");
