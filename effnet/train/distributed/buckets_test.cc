@@ -22,7 +22,7 @@ GradientBuckets::Launch equal_ranks(int world, std::vector<std::int64_t>& sent) 
   };
 }
 
-TEST(GradientBuckets, ReverseOrderAndMeanOfEqualGradients) {
+TEST(GradientBuckets, AreInReverseOrderAndGiveTheMean) {
   torch::manual_seed(1);
   // The parameters have 2, 6 and 12 elements of 4 bytes. Buckets of at least 40 bytes, from the last parameter on: the
   // first has 12 elements, the second 6 + 2 elements and 3 flags (11).
@@ -120,7 +120,7 @@ TEST(GradientBuckets, HandleMissingAndAccumulatedGradients) {
   EXPECT_TRUE(parameters[2].grad().equal(torch::full({5}, 0.75F)));
 }
 
-TEST(GradientBuckets, BeginAgainAfterAFailedBackward) {
+TEST(GradientBuckets, CanBeginAgainAfterAFailedBackward) {
   std::vector<Tensor> parameters{parameter({3}), parameter({4})};
   std::vector<std::int64_t> sent;
   GradientBuckets buckets(parameters, 1, 2, equal_ranks(2, sent));
@@ -137,7 +137,7 @@ TEST(GradientBuckets, BeginAgainAfterAFailedBackward) {
   EXPECT_TRUE(parameters[0].grad().equal(torch::full({3}, 3.F)));
 }
 
-TEST(GradientBuckets, ChannelsLastAndRemovalOfHooks) {
+TEST(GradientBuckets, SupportChannelsLastAndRemoveTheirHooks) {
   torch::manual_seed(3);
   Tensor weight = torch::randn({4, 3, 3, 3}).contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_(true);
   std::vector<Tensor> parameters{weight};

@@ -72,7 +72,7 @@ std::string check_exchanges(Group& group) {
   return "ok";
 }
 
-TEST(Group, SumBroadcastAndGatherInAllTypesAndLayouts) {
+TEST(Group, SumsBroadcastsAndGathersAllTypesAndLayouts) {
   for (const int world : {2, 4}) expect_ok(run_group(world, check_exchanges));
 }
 

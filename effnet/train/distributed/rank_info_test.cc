@@ -236,7 +236,7 @@ TEST(RankInfo, ErrorsNameTheMissingOrWrongVariable) {
   }
 }
 
-TEST(RankInfo, FirstHostOfANodeList) {
+TEST(RankInfo, FindsTheFirstHostOfANodeList) {
   EXPECT_EQ(first_host("n1"), "n1");
   EXPECT_EQ(first_host("n1,n2"), "n1");
   EXPECT_EQ(first_host("node[07-12,20]"), "node07");

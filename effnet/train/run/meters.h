@@ -28,7 +28,7 @@ struct StepTimes {
   std::int64_t images = 0, steps = 0;  // `images` counts those of all ranks
 
   double images_per_second() const { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
-  double seconds_a_step() const { return steps > 0 ? seconds / static_cast<double>(steps) : 0; }
+  double seconds_per_step() const { return steps > 0 ? seconds / static_cast<double>(steps) : 0; }
 };
 
 class Meters {

@@ -47,7 +47,7 @@ TEST(Meters, ContinueWithinAnEpoch) {
   const Progress progress = meters.progress(0.1);
   EXPECT_EQ(progress.epoch, 1);
   EXPECT_EQ(progress.step, 3);
-  EXPECT_EQ(progress.steps_an_epoch, 4);
+  EXPECT_EQ(progress.steps_per_epoch, 4);
   EXPECT_EQ(progress.epochs, 2);
   EXPECT_EQ(progress.lr, 0.1);
   EXPECT_EQ(progress.loss, 1);

@@ -139,7 +139,7 @@ void Run::stop() {
 RunCosts Run::costs() const {
   return {.spent_s = seconds_before_ + seconds_since(options_.started),
           .epochs_done = timeline_.epochs_done(),
-          .steps_an_epoch = static_cast<double>(timeline_.batches())};
+          .steps_per_epoch = static_cast<double>(timeline_.batches())};
 }
 
 void Run::fit_to_budget() {

@@ -23,15 +23,15 @@ double fixed_s(const RunCosts& costs) {
   return costs.spent_s - costs.steps_s + costs.validation_s + costs.predictions_s;
 }
 
-double step_s(const RunCosts& costs) { return costs.epoch_s / costs.steps_an_epoch; }
+double step_s(const RunCosts& costs) { return costs.epoch_s / costs.steps_per_epoch; }
 
 }  // namespace
 
 double fitted_epochs(double budget_s, const RunCosts& costs) {
   const double left_s = kUsable * budget_s - costs.spent_s - costs.validation_s - costs.predictions_s;
   const double per_epoch_s = costs.epoch_s + costs.validation_s / costs.validate_every;
-  const double more = std::floor(left_s / per_epoch_s * costs.steps_an_epoch);
-  return costs.epochs_done + std::max(more, 1.0) / costs.steps_an_epoch;
+  const double more = std::floor(left_s / per_epoch_s * costs.steps_per_epoch);
+  return costs.epochs_done + std::max(more, 1.0) / costs.steps_per_epoch;
 }
 
 double fitted_validate_every(const RunCosts& costs) {
@@ -86,7 +86,7 @@ RunCosts TimeBudget::with_validation(RunCosts costs) const {
 
 double TimeBudget::fit(RunCosts costs, Group& group, std::string& warning) {
   costs.steps_s = all_s_;
-  costs.epoch_s = (measured_ > 0 ? measured_s_ / measured_ : all_s_ / all_) * costs.steps_an_epoch;
+  costs.epoch_s = (measured_ > 0 ? measured_s_ / measured_ : all_s_ / all_) * costs.steps_per_epoch;
   costs = with_validation(costs);
   run_on_rank0(group, [&] { warning = check_budget(budget_s_, costs); });
   validate_every_ = costs.validate_every;

@@ -20,7 +20,7 @@ struct RunCosts {
   double predictions_s = 0;   // time of the pass for predictions.csv
   double validate_every = 1;  // in epochs
   double epochs_done = 0;     // when spent_s was measured
-  double steps_an_epoch = 1;
+  double steps_per_epoch = 1;
 };
 
 // Returns the length of the run in epochs. It is a whole number of steps, at least one more than are already done.
@@ -51,7 +51,7 @@ class TimeBudget {
   // use only a small part of the budget.
   bool ready(double spent_s, bool epoch_done) const;
   // fit() and refit() return the length of the run in epochs. They use the costs of rank 0, because each rank measures
-  // different times. The caller sets spent_s, epochs_done and steps_an_epoch of `costs`, and for refit() also epoch_s.
+  // different times. The caller sets spent_s, epochs_done and steps_per_epoch of `costs`, and for refit() also epoch_s.
   // `length`: the current length. To be called on all ranks.
   double fit(RunCosts costs, Group& group, std::string& warning);
   double refit(RunCosts costs, double length, Group& group);

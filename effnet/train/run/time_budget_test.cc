@@ -20,12 +20,12 @@ TEST(TimeBudget, UsesTheRemainingTime) {
                        .predictions_s = 10,
                        .validate_every = 2,
                        .epochs_done = 0.5,
-                       .steps_an_epoch = 100};
+                       .steps_per_epoch = 100};
   EXPECT_DOUBLE_EQ(fitted_epochs(1000, costs), 0.5 + 10.35);
 }
 
 TEST(TimeBudget, AddsAtLeastOneStep) {
-  const RunCosts costs{.spent_s = 50, .epoch_s = 80, .validation_s = 10, .epochs_done = 2, .steps_an_epoch = 4};
+  const RunCosts costs{.spent_s = 50, .epoch_s = 80, .validation_s = 10, .epochs_done = 2, .steps_per_epoch = 4};
   EXPECT_DOUBLE_EQ(fitted_epochs(30, costs), 2.25);
 }
 
@@ -47,7 +47,7 @@ TEST(TimeBudget, MessagesNameTheSmallestSensibleBudget) {
                        .validation_s = 20,
                        .predictions_s = 10,
                        .epochs_done = 0.02,
-                       .steps_an_epoch = 100};
+                       .steps_per_epoch = 100};
   EXPECT_THAT(check_budget(38, costs), AllOf(HasSubstr("warning: a time budget of 38 s leaves 10 % for training"),
                                              HasSubstr("69 s or more leave at least half")));
   EXPECT_NE(check_budget(68, costs), "");
@@ -65,7 +65,7 @@ TEST(TimeBudget, MessagesNameTheSmallestSensibleBudget) {
 
 // With slow steps (100 s each) the smallest budget must still fit one step.
 TEST(TimeBudget, OneStepMustFit) {
-  const RunCosts costs{.spent_s = 1, .epoch_s = 1000, .steps_an_epoch = 10};
+  const RunCosts costs{.spent_s = 1, .epoch_s = 1000, .steps_per_epoch = 10};
   EXPECT_THROW(check_budget(50, costs), Error);
   EXPECT_EQ(check_budget(105, costs), "");
 }
@@ -95,17 +95,17 @@ TEST(TimeBudget, FitsLengthAndValidation) {
   EXPECT_TRUE(budget.validation_is_due(1));
   budget.set_validation({.validate_s = 20, .predict_s = 10});
   std::string warning;
-  const double epochs = budget.fit({.spent_s = 4, .epochs_done = 0.4, .steps_an_epoch = 10}, *group, warning);
+  const double epochs = budget.fit({.spent_s = 4, .epochs_done = 0.4, .steps_per_epoch = 10}, *group, warning);
   EXPECT_EQ(warning, "");
   EXPECT_DOUBLE_EQ(epochs, 0.4 + 4.7);  // 97 - 4 - 20 - 10 = 63 s are left; 10 + 20 / 6 s per epoch
   EXPECT_FALSE(budget.validation_is_due(5));
   EXPECT_TRUE(budget.validation_is_due(6));
   // In the first half of the run faster epochs extend it, in the second half they do not.
-  const RunCosts faster{.spent_s = 10, .epoch_s = 5, .epochs_done = 1, .steps_an_epoch = 10};
+  const RunCosts faster{.spent_s = 10, .epoch_s = 5, .epochs_done = 1, .steps_per_epoch = 10};
   EXPECT_GT(budget.refit(faster, epochs, *group), epochs);
-  EXPECT_EQ(budget.refit({.spent_s = 40, .epoch_s = 5, .epochs_done = 4, .steps_an_epoch = 10}, epochs, *group),
+  EXPECT_EQ(budget.refit({.spent_s = 40, .epoch_s = 5, .epochs_done = 4, .steps_per_epoch = 10}, epochs, *group),
             epochs);
-  EXPECT_LT(budget.refit({.spent_s = 40, .epoch_s = 90, .epochs_done = 4, .steps_an_epoch = 10}, epochs, *group),
+  EXPECT_LT(budget.refit({.spent_s = 40, .epoch_s = 90, .epochs_done = 4, .steps_per_epoch = 10}, epochs, *group),
             epochs);
 }
 
