@@ -103,7 +103,7 @@ class ProgressLine {
     const auto left = static_cast<std::int64_t>(progress.seconds_left);
     out_.status(
         fmt::format("epoch {} of {:.4g}  {}/{}  loss {:.4f}  top-1 {:.2f} %  lr {:.3g}  {:.1f} images/s  {}",
-                    progress.epoch, progress.epochs, progress.step, progress.steps_an_epoch, progress.loss,
+                    progress.epoch, progress.epochs, progress.step, progress.steps_per_epoch, progress.loss,
                     progress.top1, progress.lr, progress.images_per_second,
                     left > 0 ? fmt::format("{}:{:02}:{:02} left", left / 3600, left / 60 % 60, left % 60) : ""));
   }

@@ -122,7 +122,7 @@ def test_a_signal_ends_a_launch_at_any_moment(effnet, project, tmp_path, number,
 
 def test_signal_ends_a_rank_that_waits_for_others(effnet, project, tmp_path):
     """Rank 1 waits for rank 0, which is not started, and in another group rank 0 for rank 1. Both report it first."""
-    message = {1: "waiting for rank 0 at 127.0.0.1:", 0: "waiting for rank 1 at 127.0.0.1:"}
+    message = {1: "waiting for rank 0 at 127.0.0.1:", 0: "waiting for rank 1 to join at 127.0.0.1:"}
     processes = {rank: start_rank(effnet, project, rank, tmp_path / f"run{rank}", free_port()) for rank in message}
     for rank, process in processes.items():
         assert message[rank] in process.stderr.readline()  # printed after some seconds

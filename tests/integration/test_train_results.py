@@ -249,10 +249,10 @@ def test_settings_changed_on_resume_are_reported(worse_last_epoch):
 def test_finished_run_is_extended_or_refused(effnet, project, worse_last_epoch, tmp_path):
     out, resume_arguments, _ = worse_last_epoch
     before = (out / "summary.json").read_bytes()
-    for setting, message in (("train.epochs=2", "after 3 epochs"), ("optimizer.lr=0.1", "a changed optimizer.lr"), ("seed=8", "a changed seed")):
+    for setting, message in (("train.epochs=2", "after 3 epochs"), ("optimizer.lr=0.1", "another value of optimizer.lr"), ("seed=8", "another value of seed")):
         result = effnet(*train_arguments(project, out, *resume_arguments, "--quiet", "--set", setting))
         effnet.check_error(result, 2)
-        assert message in result.stderr and "extends it" in result.stderr
+        assert message in result.stderr and "extends the run" in result.stderr
     result = effnet(*train_arguments(project, out, *resume_arguments, "--set", "train.validate_every=2"))
     assert result.returncode == 0 and "already finished; train.validate_every has no effect" in result.stderr
     assert (out / "summary.json").read_bytes() == before

@@ -29,7 +29,7 @@ struct Slot {
 struct Bucket {
   std::size_t first = 0, last = 0;  // slots [first, last)
   torch::Tensor flat;
-  std::size_t missing = 0;
+  std::size_t missing = 0;  // number of slots that are not filled yet
   GradientBuckets::Wait wait;
 };
 
@@ -38,13 +38,13 @@ struct Bucket {
 struct GradientBuckets::State {
   std::vector<Slot> slots;  // parameters in reverse order
   std::vector<Bucket> buckets;
-  std::int64_t bucket_bytes = 0, flags = 0;  // flags: offset in the last bucket of one flag per slot
+  std::int64_t bucket_bytes = 0, flags = 0;  // flags: offset of the flags in the last bucket
   int world = 1;
   Launch launch;
 
   std::mutex mutex;  // protects `active`, `sent`, Slot::ready and Bucket::missing
   bool active = false;
-  std::size_t sent = 0;
+  std::size_t sent = 0;  // number of buckets sent
 
   // The slot's range of its bucket, in the parameter's shape.
   torch::Tensor view(const Slot& slot) const {
@@ -71,7 +71,7 @@ struct GradientBuckets::State {
     Slot& slot = slots[index];
     if (!active || slot.ready || slot.bucket < sent) return;
     fill(slot);
-    // finish() sends the last bucket, because only then all flags are known.
+    // Not the last bucket: finish() sends it, because only then all flags are known.
     while (sent + 1 < buckets.size() && buckets[sent].missing == 0) send_next();
   }
 };

@@ -5,8 +5,9 @@
 // sent at once, but never before the previous buckets. All ranks therefore send the same buckets in the same order,
 // even if their hooks run in different orders.
 //
-// A parameter without a gradient contributes zeros. The last bucket also contains one flag per parameter: the number of
-// ranks that had a gradient. If no rank had one, the parameter keeps no gradient, as in a single process.
+// A parameter without a gradient contributes zeros. The last bucket also contains one flag per parameter: 1 if this
+// rank has a gradient. After the sum, the flag is the number of ranks with a gradient. If it is 0, the parameter keeps
+// no gradient, as in a single process.
 #pragma once
 
 #include <torch/torch.h>
@@ -20,8 +21,8 @@ namespace effnet::train {
 
 class GradientBuckets {
  public:
-  // Starts an in-place sum of `flat` over all ranks and returns a function that waits for it. Called in the order of
-  // the buckets, on the thread that runs backward.
+  // Starts an in-place sum of `flat` over all ranks and returns a function that waits for it. Called for one
+  // bucket after the other, on the thread that runs backward or finish().
   using Wait = std::function<void()>;
   using Launch = std::function<Wait(torch::Tensor& flat)>;
 

@@ -22,9 +22,10 @@ GradientBuckets::Launch equal_ranks(int world, std::vector<std::int64_t>& sent) 
   };
 }
 
-TEST(GradientBuckets, ReverseOrderAndMeanOfEqualGradients) {
+TEST(GradientBuckets, AreInReverseOrderAndGiveTheMean) {
   torch::manual_seed(1);
-  // 4-byte elements: buckets of at least 40 bytes are {c: 12}, {b: 6, a: 2} and 3 flags.
+  // The parameters have 2, 6 and 12 elements of 4 bytes. Buckets of at least 40 bytes, from the last parameter on: the
+  // first has 12 elements, the second 6 + 2 elements and 3 flags (11).
   std::vector<Tensor> parameters{parameter({2}), parameter({2, 3}), parameter({12})};
   std::vector<std::int64_t> sent;
   GradientBuckets buckets(parameters, 40, 4, equal_ranks(4, sent));
@@ -95,7 +96,8 @@ TEST(GradientBuckets, AreSentInOrderWhenHooksAreReversed) {
 TEST(GradientBuckets, HandleMissingAndAccumulatedGradients) {
   std::vector<Tensor> parameters{parameter({3}), parameter({4}), parameter({5})};
   std::vector<std::int64_t> sent;
-  // The other rank has a gradient of ones for the second parameter and no gradient for the others.
+  // The other rank has a gradient of ones for the second parameter and no gradient for the others. The bucket has the
+  // third parameter (elements 0 to 4), the second (5 to 8), the first (9 to 11) and the flags in this order (12 to 14).
   GradientBuckets buckets(parameters, 1 << 20, 2, [&](Tensor& flat) {
     sent.push_back(flat.numel());
     flat.narrow(0, 5, 4).add_(1);
@@ -111,18 +113,19 @@ TEST(GradientBuckets, HandleMissingAndAccumulatedGradients) {
   EXPECT_TRUE(parameters[1].grad().equal(torch::full({4}, 0.5F)));
   EXPECT_TRUE(parameters[2].grad().equal(torch::full({5}, 1.5F)));
 
-  // Without a gradient from the last micro-batch, the gradient of an earlier one is used.
+  // Without a gradient from the last micro-batch, the gradient of an earlier one is used: here 1.5 from the step above,
+  // divided by 2 ranks.
   buckets.begin();
   buckets.finish();
   EXPECT_TRUE(parameters[2].grad().equal(torch::full({5}, 0.75F)));
 }
 
-TEST(GradientBuckets, BeginAgainAfterAFailedBackward) {
+TEST(GradientBuckets, CanBeginAgainAfterAFailedBackward) {
   std::vector<Tensor> parameters{parameter({3}), parameter({4})};
   std::vector<std::int64_t> sent;
   GradientBuckets buckets(parameters, 1, 2, equal_ranks(2, sent));
   buckets.begin();
-  parameters[1].sum().backward();  // its bucket is sent; then backward fails, for example out of memory
+  parameters[1].sum().backward();  // sends the bucket of this parameter; then backward fails, for example out of memory
   EXPECT_EQ(sent.size(), 1U);
   for (Tensor& p : parameters) p.mutable_grad() = Tensor();
   buckets.begin();
@@ -134,7 +137,7 @@ TEST(GradientBuckets, BeginAgainAfterAFailedBackward) {
   EXPECT_TRUE(parameters[0].grad().equal(torch::full({3}, 3.F)));
 }
 
-TEST(GradientBuckets, ChannelsLastAndRemovalOfHooks) {
+TEST(GradientBuckets, SupportChannelsLastAndRemoveTheirHooks) {
   torch::manual_seed(3);
   Tensor weight = torch::randn({4, 3, 3, 3}).contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_(true);
   std::vector<Tensor> parameters{weight};

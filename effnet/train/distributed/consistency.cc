@@ -30,7 +30,7 @@ std::string shown(const Values& values, std::string_view key) {
 
 }  // namespace
 
-// Key, byte 0, value, byte 0 for each entry. Not even a path contains a byte 0.
+// For each entry: key, byte 0, value, byte 0. Keys and values contain no byte 0: a path cannot have one.
 std::string to_text(const KeyValues& values) {
   std::string text;
   for (const KeyValue& entry : values) {
@@ -46,7 +46,7 @@ KeyValues key_values_from(std::string_view text) {
   const auto next = [&text] {
     const std::size_t end = text.find('\0');
     if (end == std::string_view::npos)
-      throw internal_error("another rank sent an invalid list of values (got no end of a text)");
+      throw internal_error("another rank sent an invalid list of values (got a text without the final byte 0)");
     std::string word(text.substr(0, end));
     text.remove_prefix(end + 1);
     return word;

@@ -1,5 +1,5 @@
 // Checks that values (recipe, images, initial weights, versions) are the same on all ranks of a group. With different
-// values the ranks would train a mixed model, or wait for each other without end.
+// values the ranks would train a mixed model, or wait for each other forever.
 #pragma once
 
 #include <optional>
@@ -18,9 +18,10 @@ using KeyValues = std::vector<KeyValue>;
 std::string to_text(const KeyValues& values);
 KeyValues key_values_from(std::string_view text);  // throws Error(internal) if `text` is not from to_text()
 
-// The first three keys whose values differ: "optimizer.lr is 0.1, on rank 0 it is 0.01". Null if all are equal.
+// Describes the first three keys whose values differ: "optimizer.lr is 0.1, on rank 0 it is 0.01". Null if no value
+// differs.
 std::optional<std::string> difference(const KeyValues& mine, const KeyValues& of_rank0);
-// The Error(usage) for `difference` on `rank`: "rank 1: ...". All ranks report the same text.
+// The Error(usage) for the `difference` between `rank` and rank 0: "rank 1: ...". All ranks report the same text.
 Error rank_mismatch(int rank, std::string_view difference);
 
 // Compares the values of every rank with those of rank 0. If they differ, throws rank_mismatch() for the lowest rank

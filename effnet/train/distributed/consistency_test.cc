@@ -7,7 +7,7 @@
 namespace effnet::train {
 namespace {
 
-TEST(Consistency, TextRoundTrip) {
+TEST(Consistency, TextGivesTheSameValuesBack) {
   const KeyValues values{{"a", "1"}, {"b c", ""}, {"path", "caf\xe9\n = x"}};
   const KeyValues back = key_values_from(to_text(values));
   ASSERT_EQ(back.size(), 3U);

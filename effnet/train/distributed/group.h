@@ -23,10 +23,10 @@ class Group {
   virtual ~Group() = default;
   virtual int rank() const = 0;
   virtual int world() const = 0;
-  // Collectives: all ranks must call them in the same order. If another process is lost, they throw Error(environment)
-  // that names its rank: after some 5 s if it was killed, after a minute if its machine vanished (heartbeat.h).
+  // Collectives: all ranks must call them in the same order. If another rank is lost, they throw an Error(environment)
+  // that names it: about 5 s after its process was killed, a minute after its machine vanished (heartbeat.h).
   virtual void sum(torch::Tensor& tensor) = 0;                  // all-reduce in place
-  virtual void broadcast(torch::Tensor& tensor, int from) = 0;  // of rank `from`, in place
+  virtual void broadcast(torch::Tensor& tensor, int from) = 0;  // copies rank `from`'s value to all ranks, in place
   virtual void barrier() = 0;
   virtual std::vector<std::string> gather(std::string_view text) = 0;  // the texts of all ranks, on all ranks
 
@@ -40,8 +40,8 @@ std::unique_ptr<Group> single_process();
 
 // Joins the group that `info` describes. Collectives use Gloo on the CPU and NCCL on GPUs (if LibTorch has it).
 // `compared` must be the same on all ranks (consistency.h). `log` gets a line when this process waits for other ranks.
-// Throws Error(environment) if other ranks do not arrive in time or the limits on threads or files are too low,
-// Error(usage) for an unknown host name or if `compared` differs between ranks, and Error(interrupted).
+// Throws Error(environment) if other ranks do not join in time or if the limit on threads or open files is too low,
+// Error(usage) for an unknown host name or if `compared` differs between ranks, and Error(interrupted) after a signal.
 // The process must ignore SIGPIPE: otherwise a write to a rank that was just killed ends this process without a message
 // (seen in one of 15 runs).
 std::unique_ptr<Group> join(const RankInfo& info, torch::Device device, std::vector<KeyValue> compared = {},

@@ -42,8 +42,8 @@ using BackendPtr = c10::intrusive_ptr<Backend>;
 using WorkPtr = c10::intrusive_ptr<c10d::Work>;
 using std::chrono::milliseconds;
 
-// c10d's own timeouts are disabled in effect: a rank may be busy for long (validation), and Heartbeat detects lost
-// ranks.
+// A timeout of a week in effect disables c10d's own timeouts: a rank may be busy for a long time (validation), and
+// Heartbeat detects lost ranks.
 constexpr milliseconds kNever = std::chrono::hours(24 * 7);
 
 #ifdef USE_C10D_GLOO
@@ -103,20 +103,21 @@ BackendPtr make_backend(const StorePtr& store, const RankInfo& info, torch::Devi
 #ifdef USE_C10D_NCCL
     return make_nccl(store, info);
 #else
-    throw environment_error("this effnet-train has no NCCL (got {} processes on GPUs, expected one, or the CPU)",
-                            info.world)
-        .with_hint("build it with a LibTorch 2.x for CUDA and NCCL's header nccl.h");
+    throw environment_error(
+        "this effnet-train was built without NCCL (got {} processes on GPUs, expected one process or --device cpu)",
+        info.world)
+        .with_hint("rebuild effnet-train with a LibTorch 2.x for CUDA and NCCL's header nccl.h");
 #endif
   }
 #ifdef USE_C10D_GLOO
   return make_gloo(store, info);
 #else
-  throw environment_error("this effnet-train has no Gloo (got {} processes, expected one)", info.world)
-      .with_hint("build it with Gloo's headers (Debian: libgloo-dev)");
+  throw environment_error("this effnet-train was built without Gloo (got {} processes, expected one)", info.world)
+      .with_hint("rebuild effnet-train with Gloo's headers (Debian: libgloo-dev)");
 #endif
 }
 
-// The caller's options, and the values that the backends need to be the same on all ranks.
+// Returns the caller's options with two more values to compare: the backends need the same ones on all ranks.
 RendezvousOptions rendezvous_options(const JoinOptions& options, torch::Device device) {
   RendezvousOptions result = options.rendezvous;
   result.compared.push_back({"LibTorch", TORCH_VERSION});
@@ -137,7 +138,7 @@ class C10dGroup : public Group {
     heartbeat_.emplace(connect_store(info, false, options.rendezvous), rank_, world_, rank0_has_store,
                        options.heartbeat);
     // Sums of batch norm and sums of gradients have separate backends, because their relative order may differ between
-    // ranks. NCCL has only one: two communicators that run at the same time on a GPU can deadlock.
+    // ranks. On GPUs there is only one: two communicators that run at the same time on a GPU can deadlock.
     backend_ = make_backend_in_background("sums", info);
     gradient_backend_ = device.is_cuda() ? backend_ : make_backend_in_background("gradients", info);
   }
@@ -145,8 +146,8 @@ class C10dGroup : public Group {
   ~C10dGroup() override {
     buckets_.reset();
     heartbeat_->leave();
-    // A backend's destructor waits for pending collectives. After an error it would wait for ranks that do not take
-    // part any more. The objects are leaked instead; the process exits soon, which closes its connections.
+    // A backend's destructor waits for pending collectives. After an error it would wait for ranks that have
+    // already ended. The objects are leaked instead; the process exits soon, which closes its connections.
     if (pending_ > 0 || failed_) {
       backend_.release();
       if (!device_.is_cuda()) gradient_backend_.release();
@@ -178,7 +179,8 @@ class C10dGroup : public Group {
     sum(one);
   }
 
-  // Implemented with sums: each rank fills its own range and leaves the others 0. First the lengths, then all bytes.
+  // Implemented with two sums, of the lengths and of the bytes. In both, each rank fills its own range and leaves the
+  // other ranges 0.
   std::vector<std::string> gather(std::string_view text) override {
     torch::Tensor lengths = torch::zeros({world_}, torch::kInt64);
     lengths[rank_] = static_cast<std::int64_t>(text.size());
@@ -210,8 +212,8 @@ class C10dGroup : public Group {
   }
 
  private:
-  // A backend connects to the other ranks in its constructor and blocks there. In a background thread, a rank that is
-  // lost meanwhile does not block this process.
+  // A backend connects to the other ranks in its constructor and blocks there. It runs in a background
+  // thread, so that this process can report a rank that is lost meanwhile.
   BackendPtr make_backend_in_background(const std::string& name, const RankInfo& info) {
     const auto made = std::make_shared<BackendPtr>();
     try {
@@ -262,7 +264,7 @@ class C10dGroup : public Group {
           try {
             work->wait(milliseconds(200));
           } catch (const std::exception&) {
-            if (!work->isCompleted()) check_while_waiting();  // if completed, wait() below throws its error
+            if (!work->isCompleted()) check_while_waiting();  // a completed collective throws its error in wait() below
           }
         }
       }
@@ -331,8 +333,9 @@ class C10dGroup : public Group {
 
 std::unique_ptr<Group> join_c10d(const RankInfo& info, torch::Device device, const JoinOptions& options) {
   EFFNET_CHECK(info.world > 1 && info.rank >= 0 && info.rank < info.world);
-  // When file descriptors run out in a thread of c10d, the process ends without a message. Rank 0's store has two
-  // connections from each rank, and each of the two backends has one connection to every other rank.
+  // When file descriptors run out in a thread of c10d, the process ends without a message. Rank 0 needs
+  // 4 per rank: two connections of the rank to the store, and one to the rank for each of the two backends. 32 are for
+  // other files.
   check_file_limit(4 * info.world + 32);
   return std::make_unique<C10dGroup>(info, device, options);
 }

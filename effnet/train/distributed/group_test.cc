@@ -72,7 +72,7 @@ std::string check_exchanges(Group& group) {
   return "ok";
 }
 
-TEST(Group, SumBroadcastAndGatherInAllTypesAndLayouts) {
+TEST(Group, SumsBroadcastsAndGathersAllTypesAndLayouts) {
   for (const int world : {2, 4}) expect_ok(run_group(world, check_exchanges));
 }
 
@@ -96,8 +96,8 @@ TEST(Group, SumsHaveTheSameBitsOnAllRanksAndInEveryRun) {
 }
 
 // Compares the gradients of a small network summed in buckets with one sum per parameter. A ring all-reduce adds the
-// ranks in a different order in each part of a tensor, so each result may differ by (world - 1) roundings of a partial
-// sum of magnitudes.
+// ranks in a different order in each part of a tensor. Each of the two results has world - 1 roundings, each at most
+// 2^-24 of the sum of the absolute values (`magnitudes`).
 std::string check_gradients(Group& group) {
   const int world = group.world();
   torch::manual_seed(7);
@@ -122,7 +122,7 @@ std::string check_gradients(Group& group) {
     group.begin_gradients(parameters, 4096);
     backward();
     std::vector<Tensor> direct, magnitudes;
-    // Other sums while the buckets are being sent must not mix with them.
+    // These sums run while the buckets are being sent, and must not mix with them.
     for (const Tensor& p : parameters) {
       direct.push_back(p.grad().defined() ? p.grad().clone() : torch::zeros_like(p).detach());
       magnitudes.push_back(direct.back().abs());
@@ -138,7 +138,7 @@ std::string check_gradients(Group& group) {
     }
     EXPECT_THAT_OR_RETURN(parameters[10].grad().equal(torch::full({9}, 1.0F / static_cast<float>(world) * 2)));
     EXPECT_THAT_OR_RETURN(!parameters[11].grad().defined());
-    // All ranks have the same bits.
+    // The gradients have the same bits on all ranks.
     for (std::size_t i = 0; i + 1 < parameters.size(); ++i) {
       Tensor of_rank0 = parameters[i].grad().clone();
       group.broadcast(of_rank0, 0);
@@ -154,7 +154,7 @@ TEST(Group, BucketsGiveTheMeanOfTheGradients) {
 
 TEST(Group, WaitsForASlowRank) {
   JoinOptions timing = short_timeouts();
-  timing.heartbeat.timeout = milliseconds(3000);  // thirty heartbeats
+  timing.heartbeat.timeout = milliseconds(3000);  // thirty heartbeat intervals of 100 ms
   timing.heartbeat.suspected_timeout = milliseconds(500);
   expect_ok(run_group(
       3,
@@ -192,7 +192,7 @@ TEST(Group, AllRanksReportAKilledRank) {
   }
 }
 
-// The rank is killed during backward. end_gradients() or backward itself throws an Error.
+// Rank 1 is killed during backward. On rank 0, end_gradients() or backward itself throws an Error.
 TEST(Group, AllRanksReportARankKilledDuringBackward) {
   const auto outcomes = run_group(2, [](Group& group) {
     std::vector<Tensor> parameters;
@@ -254,7 +254,7 @@ TEST(Group, ReportsMissingDuplicateAndUnreachableRanks) {
     EXPECT_NE(outcome.text.find("got 2 of 4 processes; missing: rank 1, 3"), std::string::npos) << outcome.text;
   }
   {
-    const Port port;  // the order in which the two start and end does not matter
+    const Port port;  // ranks 0 and 2 of 4 start; both fail, in whatever order they start and end
     const auto outcomes =
         run_processes(2, 30, [&](int rank) { return join_at(make_rank_info(rank * 2, 4, port.number)); });
     for (const Outcome& outcome : outcomes) EXPECT_EQ(outcome.code, 4) << outcome.text;
@@ -280,7 +280,7 @@ TEST(Group, ReportsMissingDuplicateAndUnreachableRanks) {
   }
 }
 
-// torchrun's agent runs the store: no rank serves it, and it runs longer than the ranks.
+// As with torchrun, whose agent runs the store: here process 2 is the agent. It runs longer than the ranks.
 TEST(Group, UsesTheStoreOfAnAgent) {
   const Port port;
   const auto outcomes = run_processes(3, 60, [&](int number) -> std::string {

@@ -60,7 +60,8 @@ inline JoinOptions short_timeouts() {
   return timing;
 }
 
-// Forks `world` processes that join a group. Each runs `part`, whose result is the text of its outcome.
+// Forks `world` processes that join a group. Each process runs `part`. The text that `part` returns becomes the text of
+// the process's Outcome.
 inline std::vector<Outcome> run_group(int world, const std::function<std::string(Group&)>& part,
                                       const JoinOptions& timing = short_timeouts(), double seconds = 60) {
   const Port port;
@@ -71,8 +72,9 @@ inline std::vector<Outcome> run_group(int world, const std::function<std::string
   });
 }
 
-// Runs `part` in a process while the ranks `joined` are already registered in the store. Another process runs the
-// store. `own`: the rank of the first process, with a port and without a store prefix. Returns the outcome of `part`.
+// Runs `part` in one process; a second process runs the store, in which the ranks `joined` are already registered.
+// `own`: the RankInfo of the first process, with a port and without a store prefix. Returns the first process's
+// outcome.
 inline Outcome run_with_registered_ranks(const std::vector<int>& joined, RankInfo own,
                                          const std::function<std::string(const RankInfo&)>& part) {
   own.store_prefix = "group";

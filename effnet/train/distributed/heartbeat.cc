@@ -96,7 +96,7 @@ void Heartbeat::State::run() {
   }
 }
 
-// Returns `other` if it has left, or if its counter has not changed for `limit`.
+// Returns `other` if it has left, or if its counter has not changed for `limit`. Else null.
 std::optional<LostRank> Heartbeat::State::find_lost(int other, Clock::duration limit) {
   const std::int64_t beats = store->add(beat_key(other), 0);
   LastBeat& last = watched.at(other);
@@ -143,15 +143,15 @@ void Heartbeat::State::round() {
 void Heartbeat::State::throw_lost(std::string_view why) const {
   const std::string reason = why.empty() ? "" : fmt::format(": {}", why);
   if (store_lost && !rank0_has_store)
-    throw environment_error("torchrun's store was lost (got no answer{}, expected it to run as long as the ranks)",
-                            reason);
+    throw environment_error(
+        "torchrun's store was lost (got no answer{}, expected torchrun to run as long as the ranks)", reason);
   if (lost->rank == rank)
     throw environment_error("rank {} of {} was declared lost by the other ranks (got no heartbeat of this process{})",
                             rank, world, reason);
   throw environment_error("rank {} of {}{} {} (got no answer{}, expected all {} processes to run until the end)",
                           lost->rank, world, lost->host.empty() ? "" : " on " + lost->host,
                           lost->left ? "exited before the others" : "was lost", reason, world)
-      .with_hint("its own messages may show the reason; --resume continues from the last checkpoint");
+      .with_hint("the messages of that rank may show the reason; --resume continues from the last checkpoint");
 }
 
 Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank, int world, bool rank0_has_store,
@@ -175,8 +175,8 @@ void Heartbeat::check() {
   const std::lock_guard lock(state.mutex);
   const auto now = Clock::now();
   if (state.lost && (!state.lost->left || now - state.lost->noticed >= state.timing.exit_grace)) state.throw_lost("");
-  // Without a round for `timeout`, the thread is blocked in the store, whose machine vanished. Ten stale checks in a
-  // row are required: a process that was itself stopped for a while first sees an old time.
+  // If the thread did no round for `timeout`, it is blocked in the store, because the store's machine vanished. Ten
+  // stale checks in a row are required: a process that was itself stopped for a while also finds an old time at first.
   state.stale_checks = now - state.last_round > state.timing.timeout ? state.stale_checks + 1 : 0;
   if (state.stale_checks >= 10) {
     state.store_lost = true;
@@ -204,7 +204,7 @@ void Heartbeat::leave() {
     state.stop = true;
     state.changed.notify_all();
     if (!state.changed.wait_for(lock, std::chrono::seconds(2), [&] { return state.stopped; })) {
-      thread_.detach();  // it is blocked in the store, and shares the ownership of the state
+      thread_.detach();  // the thread is blocked in the store; it shares the ownership of the state
       return;
     }
   }

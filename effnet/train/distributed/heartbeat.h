@@ -1,13 +1,14 @@
 // Detects lost ranks by heartbeats in the group's store. A collective itself only reports that some connection failed,
 // or nothing at all if a machine vanished or if NCCL is used.
 //
-// Each process increments a counter of its own twice a second. Rank 0 reads all counters and publishes the first lost
-// rank; the others read rank 0's counter and what it published. A rank counts as lost
+// Each process increments a counter of its own twice a second. Rank 0 reads the counters of all ranks, the other ranks
+// read rank 0's counter. The rank that finds a lost one publishes it in the store, where all ranks read it. A rank
+// counts as lost
 //   - at once if it is rank 0, which runs the store, and the connection to the store fails;
 //   - after `suspected_timeout` without a heartbeat if a collective of any rank failed. A killed process is detected
 //     after 3 to 5 s in all;
 //   - after `timeout` without a heartbeat otherwise, for example if its machine lost power or the network;
-//   - `exit_grace` after it left the group while others still wait for it: it ended with an error of its own.
+//   - `exit_grace` after it left the group while other ranks still wait for it: then it ended with its own error.
 // A slow rank is not lost: a separate thread sends the heartbeats.
 #pragma once
 
@@ -30,25 +31,26 @@ struct HeartbeatTiming {
 
 class Heartbeat {
  public:
-  // `store` must be a connection that nothing else uses: a thread uses it until leave(). `rank0_has_store`: rank 0 runs
-  // the store's server (else torchrun's agent does).
+  // `store` must be a connection that no other code uses: the heartbeat thread uses it until leave().
+  // `rank0_has_store`: rank 0 runs the store's server (else torchrun's agent does).
   Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank, int world, bool rank0_has_store,
             HeartbeatTiming timing = {});
-  ~Heartbeat();  // leave()
+  ~Heartbeat();  // calls leave()
   Heartbeat(const Heartbeat&) = delete;
   Heartbeat& operator=(const Heartbeat&) = delete;
 
-  // Throws Error(environment) that names the lost rank, if there is one. To be called only while waiting for others.
+  // Throws Error(environment) that names the lost rank, if there is one. To be called only while this rank
+  // waits for other ranks.
   void check();
   // To be called when a collective failed with `why`: waits until the lost rank is known and throws Error(environment).
   [[noreturn]] void report_failure(std::string_view why);
-  // Announces that this rank leaves the group, and stops the thread. Rank 0 then waits, at most 10 s, until all others
-  // have left too, because the store ends with its process.
+  // Announces that this rank leaves the group, and stops the thread. If rank 0 runs the store, it then waits, at most
+  // 10 s, until all other ranks have left too, because the store ends with rank 0's process.
   void leave();
 
  private:
   struct State;
-  std::shared_ptr<State> state_;  // shared with the thread, which may block in the store of a vanished machine
+  std::shared_ptr<State> state_;  // shared with the thread, which can outlive this object if it is blocked in the store
   std::thread thread_;
 };
 

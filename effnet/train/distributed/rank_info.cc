@@ -19,7 +19,7 @@ struct Launcher {
   Names rank, world, local_rank, local_world;
   Names address;  // host names or Slurm's node lists; rank 0 runs on the first host
   Names job;      // variables that identify the run: the same in all its processes. The port is derived from them
-  // Slurm also sets the number of tasks in the shell of an allocation (salloc), which is not a task.
+  // Slurm also sets the world size (the number of tasks) in the shell that salloc opens, which is not a task.
   bool world_may_be_set_alone = false;
 };
 
@@ -64,7 +64,7 @@ class Variables {
     if (value == nullptr || *value == '\0') return std::nullopt;
     return value;
   }
-  const char* first_set(const Names& names) const {  // null if none is set
+  const char* first_set(const Names& names) const {  // null if no name is set
     for (const char* name : names)
       if (text(name)) return name;
     return nullptr;
@@ -103,7 +103,7 @@ int derived_port(const Variables& variables, const Names& job) {
 }
 
 void find_address(RankInfo& info, const Launcher& launcher, const Variables& variables) {
-  const bool is_env = launcher.address.empty() && launcher.local_world.empty();
+  const bool is_torchrun = launcher.address.empty() && launcher.local_world.empty();
   if (const auto address = variables.text("MASTER_ADDR")) {
     info.master_address = *address;
   } else if (const char* name = variables.first_set(launcher.address)) {
@@ -113,17 +113,17 @@ void find_address(RankInfo& info, const Launcher& launcher, const Variables& var
     info.master_address = "127.0.0.1";
   } else {
     throw usage_error(
-        "the address of rank 0 is unknown for {} processes (got no MASTER_ADDR, expected its host name{})", info.world,
-        is_env ? " and MASTER_PORT" : "")
+        "the address of rank 0 is unknown (got {} processes but no MASTER_ADDR, expected the host name of rank 0{})",
+        info.world, is_torchrun ? ", and MASTER_PORT" : "")
         .with_hint("export MASTER_ADDR=HOST in all processes; with Open MPI: mpirun -x MASTER_ADDR=HOST");
   }
   if (variables.text("MASTER_PORT")) {
     info.master_port = variables.number("MASTER_PORT", 1, 65535);
-  } else if (!is_env) {
+  } else if (!is_torchrun) {
     info.master_port = derived_port(variables, launcher.job);
   } else {
     throw usage_error(
-        "the port of rank 0 is unknown for {} processes (got no MASTER_PORT, expected a number from 1 to 65535)",
+        "the port of rank 0 is unknown (got {} processes but no MASTER_PORT, expected a number from 1 to 65535)",
         info.world)
         .with_hint("export MASTER_PORT in all processes: any free port of rank 0's machine");
   }
@@ -155,7 +155,7 @@ std::string first_host(const std::string& node_list) {
 
 RankInfo rank_info_of(const Environment& environment) {
   const Variables variables(environment);
-  // The shell of a batch script has SLURM_PROCID=0, but srun did not start it.
+  // The shell of a batch script has SLURM_PROCID=0, but it is not a task: srun did not start it.
   const bool batch_shell = variables.text("ENVIRONMENT") == "BATCH" && !variables.text("SLURM_STEP_ID");
   for (const Launcher& launcher : launchers()) {
     const char* rank = variables.first_set(launcher.rank);
@@ -163,7 +163,7 @@ RankInfo rank_info_of(const Environment& environment) {
     if (std::string_view(launcher.name) == "slurm" && batch_shell) continue;
     if (rank == nullptr && (world == nullptr || launcher.world_may_be_set_alone)) continue;
     if (rank == nullptr || world == nullptr)
-      throw usage_error("{} is set but {} is not (got one of two variables of {}, expected both or none)",
+      throw usage_error("{} is set but {} is not (got only one of these two variables of {}, expected both or none)",
                         rank != nullptr ? rank : world, names_text(rank != nullptr ? launcher.world : launcher.rank),
                         launcher.name);
     RankInfo info;
@@ -180,7 +180,8 @@ RankInfo rank_info_of(const Environment& environment) {
   }
   if (variables.text("LOCAL_RANK"))
     throw usage_error(
-        "LOCAL_RANK is set but RANK and WORLD_SIZE are not (got one of three variables, expected all or none)");
+        "LOCAL_RANK is set but RANK and WORLD_SIZE are not (got only one of these three variables, expected all or "
+        "none)");
   return {};
 }
 

@@ -111,7 +111,7 @@ TEST(RankInfo, ReadsTheVariablesOfEveryLauncher) {
        "127.0.0.1",
        29500,
        "mpich"},
-      // srun --mpi=pmi2
+      // srun --mpi=pmi2 sets the variables of PMI and of Slurm.
       {{{"PMI_RANK", "3"},
         {"PMI_SIZE", "4"},
         {"SLURM_PROCID", "3"},
@@ -139,7 +139,7 @@ TEST(RankInfo, ReadsTheVariablesOfEveryLauncher) {
        "x",
        1,
        "torchrun"},
-      // The shell of salloc and that of a batch script are not tasks of srun.
+      // The shell of salloc and the shell of a batch script are not tasks of srun, so the world size is 1.
       {{{"SLURM_NTASKS", "8"}, {"SLURM_JOB_ID", "4"}}, 0, 1, 0, "", 0, ""},
       {{{"ENVIRONMENT", "BATCH"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "8"}, {"SLURM_LOCALID", "0"}},
        0,
@@ -236,7 +236,7 @@ TEST(RankInfo, ErrorsNameTheMissingOrWrongVariable) {
   }
 }
 
-TEST(RankInfo, FirstHostOfANodeList) {
+TEST(RankInfo, FindsTheFirstHostOfANodeList) {
   EXPECT_EQ(first_host("n1"), "n1");
   EXPECT_EQ(first_host("n1,n2"), "n1");
   EXPECT_EQ(first_host("node[07-12,20]"), "node07");

@@ -32,7 +32,7 @@ class WaitNotice {
  public:
   explicit WaitNotice(const RendezvousOptions& options)
       : options_(options), next_(Clock::now() + options.notice_after) {}
-  // `text` returns the line to log, or an empty text for none.
+  // `text` returns the line to log. If it is empty, nothing is logged.
   template <class Text>
   void poll(const Text& text) {
     if (Clock::now() < next_ || !options_.log) return;
@@ -50,8 +50,8 @@ struct Resolved {
   int code = 0;
 };
 
-// Throws if the host name of rank 0 cannot be resolved. In a background thread, because a name server may take half a
-// minute to answer.
+// Throws if the host name of rank 0 cannot be resolved. Resolves it in a background thread, because a name server may
+// take half a minute to answer.
 void check_address(const RankInfo& info) {
   const auto resolved = std::make_shared<Resolved>();
   run_in_background(
@@ -67,10 +67,10 @@ void check_address(const RankInfo& info) {
   const std::string got = in_quotes(info.master_address);
   if (resolved->code == EAI_AGAIN || resolved->code == EAI_SYSTEM || resolved->code == EAI_MEMORY)
     throw environment_error("MASTER_ADDR: cannot be resolved now (got {}: {})", got, ::gai_strerror(resolved->code))
-        .with_hint("check the name server, or set a numeric address, which needs none");
+        .with_hint("check the name server, or use a numeric address, which needs no name server");
   throw usage_error("MASTER_ADDR: unknown host (got {}, expected the host name or address of rank 0's machine: {})",
                     got, ::gai_strerror(resolved->code))
-      .with_hint("every machine of the group must know the name; a numeric address always works");
+      .with_hint("every machine of the group must be able to resolve the name; a numeric address always works");
 }
 
 std::string rank_list(const std::vector<int>& ranks) {
@@ -132,8 +132,9 @@ class ConsistencyCheck {
   }
 
  private:
-  // Publishes the difference and throws. The store ends with this process, so it first waits, at most 10 s, until all
-  // other ranks have read the verdict. A rank that starts later finds no store and waits until its own timeout.
+  // Publishes the difference and throws. The store ends with this process. Therefore this function first waits,
+  // at most 10 s, until all other ranks have read the verdict. A rank that starts later finds no store and waits until
+  // its own timeout.
   [[noreturn]] void refuse(int rank, const std::string& difference) {
     store_.set(kVerdict, bytes(fmt::format("{} {}", rank, difference)));
     const auto end = Clock::now() + std::chrono::seconds(10);
@@ -151,7 +152,7 @@ class ConsistencyCheck {
   std::set<int> waiting_;
 };
 
-// For all ranks but 0: returns true when rank 0 has written that all values are the same. Throws if they are not.
+// For all ranks except 0: returns true when rank 0 has written that all values are the same. Throws if they differ.
 bool rank0_agreed(c10d::Store& store, const RankInfo& info, const KeyValues& values) {
   if (!store.check({kVerdict})) return false;
   const std::string verdict = text_of(store, kVerdict);
@@ -159,7 +160,7 @@ bool rank0_agreed(c10d::Store& store, const RankInfo& info, const KeyValues& val
   if (verdict != kAgreed) {
     refused = rank_mismatch(std::atoi(verdict.c_str()), verdict.substr(verdict.find(' ') + 1));
   } else if (const auto found = difference(values, key_values_from(text_of(store, values_key(0))))) {
-    // This process was started with a larger world size than rank 0, so rank 0 did not compare its values.
+    // Rank 0 compares the ranks below its own world size. This rank, started with a larger one, may not be among them.
     refused = rank_mismatch(info.rank, *found);
   }
   if (!refused) return true;
@@ -187,12 +188,12 @@ void wait_for_all(c10d::Store& store, const RankInfo& info, const RendezvousOpti
                               options.timeout.count() / 1000, info.world - count, info.world, rank_list(missing))
           .with_hint("the messages of the missing processes show the reason");
     }
-    notice.poll([&]() -> std::string {  // only the lowest rank that has joined logs
+    notice.poll([&]() -> std::string {  // only the lowest of the ranks that have joined logs
       const std::vector<int> missing = missing_ranks(store, info.world);
       const auto own = static_cast<std::size_t>(info.rank);
       const bool lowest = missing.size() >= own && (own == 0 || missing[own - 1] == info.rank - 1);
       if (!lowest || missing.empty()) return {};
-      return fmt::format("waiting for rank {} at {} ({} of {} processes have joined)", rank_list(missing),
+      return fmt::format("waiting for rank {} to join at {} ({} of {} processes have joined)", rank_list(missing),
                          address(info), info.world - static_cast<int>(missing.size()), info.world);
     });
     std::this_thread::sleep_for(milliseconds(20));
@@ -267,7 +268,7 @@ void rendezvous(c10d::Store& store, const RankInfo& info, const RendezvousOption
   } catch (const std::exception& error) {
     throw environment_error("{} exited before all {} processes had joined (got {})",
                             info.store_prefix.empty() ? "rank 0" : "torchrun", info.world, first_line(error))
-        .with_hint("its own message shows the reason");
+        .with_hint("the message of that process shows the reason");
   }
 }
 

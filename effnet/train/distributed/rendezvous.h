@@ -15,15 +15,15 @@
 namespace effnet::train {
 
 struct RendezvousOptions {
-  std::chrono::milliseconds timeout = std::chrono::minutes(5);       // for all processes to join
-  std::chrono::milliseconds notice_after = std::chrono::seconds(5);  // then the first notice, and one each minute
-  KeyValues compared;                                                // must be the same on all ranks
-  std::function<void(const std::string&)> log;                       // gets the notices; may be empty
+  std::chrono::milliseconds timeout = std::chrono::minutes(5);       // the time for all processes to join
+  std::chrono::milliseconds notice_after = std::chrono::seconds(5);  // until the first notice; then one per minute
+  KeyValues compared;                                                // values that must be the same on all ranks
+  std::function<void(const std::string&)> log;                       // receives the notices; may be empty
 };
 
-// Runs `work` in a thread of its own and calls `poll` five times a second until it is done. For calls that block and
-// cannot be interrupted, such as LibTorch's constructors that connect. Rethrows an exception of either function. If
-// `poll` throws, the thread is left running: `work` must own everything that it uses.
+// Runs `work` in a thread of its own and calls `poll` five times a second until `work` is done. For calls that block
+// and cannot be interrupted, such as LibTorch's constructors that connect to other ranks. Rethrows an exception of
+// either function. If `poll` throws, the thread is left running: `work` must own everything that it uses.
 void run_in_background(const std::function<void()>& work, const std::function<void()>& poll);
 
 // Connects to the store at info.master_address and master_port; if `serves`, this process also runs the store's server.
@@ -31,8 +31,8 @@ void run_in_background(const std::function<void()>& work, const std::function<vo
 c10::intrusive_ptr<c10d::Store> connect_store(const RankInfo& info, bool serves, const RendezvousOptions& options);
 
 // Returns when all info.world processes have joined and options.compared is the same on all of them. Throws
-// Error(usage) that names rank and key if it is not, Error(environment) that names the missing ranks after
-// options.timeout, and Error(interrupted).
+// Error(usage) that names rank and key if a value differs, Error(environment) that names the missing ranks after
+// options.timeout, and Error(interrupted) after a signal.
 void rendezvous(c10d::Store& store, const RankInfo& info, const RendezvousOptions& options);
 
 // The first line of an exception's text. In c10d's messages a stack trace or a source line follows it.

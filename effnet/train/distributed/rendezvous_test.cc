@@ -16,8 +16,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// All ranks end with the same message if a value differs: one given to join(), one that join() adds, or one that is
-// compared later.
+// All ranks end with the same message if a value differs. The value is one that the caller of join() gives (version),
+// one that join() adds (the number of processes), or one that require_same_on_all_ranks() compares later.
 TEST(Rendezvous, AllRanksReportADifference) {
   struct Case {
     const char* name;
@@ -62,7 +62,7 @@ TEST(Rendezvous, AllRanksReportADifference) {
   }
 }
 
-// A signal ends every wait for other ranks: for rank 0, for the other ranks, and in a sum.
+// A signal ends every wait: for other ranks to join (on rank 0 and on another rank), and in a collective.
 TEST(Rendezvous, WaitingCanBeInterrupted) {
   const auto interrupt_soon = [] {
     install_interrupt_handlers();
@@ -116,7 +116,7 @@ TEST(Rendezvous, LogsTheMissingRanks) {
     const Port port;
     const std::string lines = run_with_registered_ranks({2}, make_rank_info(0, 4, port.number), logged).text;
     EXPECT_TRUE(lines.ends_with(
-        fmt::format("waiting for rank 1, 3 at 127.0.0.1:{} (2 of 4 processes have joined)\n", port.number)))
+        fmt::format("waiting for rank 1, 3 to join at 127.0.0.1:{} (2 of 4 processes have joined)\n", port.number)))
         << lines;
   }
   {

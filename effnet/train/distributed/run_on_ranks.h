@@ -1,4 +1,4 @@
-// Runs work on one rank or on all ranks and reports a failure on all ranks, so that no rank waits for one that failed.
+// Runs work on one rank or on all ranks and reports a failure on all ranks, so that no rank waits for a failed one.
 // All ranks must call these functions in the same order.
 #pragma once
 
@@ -8,7 +8,7 @@
 
 namespace effnet::train {
 
-// Runs `work` on every rank. If it throws on some ranks, the Error of the lowest of them is thrown on all ranks.
+// Runs `work` on every rank. If it throws on some ranks, all ranks throw the Error of the lowest of these.
 void run_on_all_ranks(Group& group, const std::function<void()>& work);
 // Runs `work` on rank 0. If it throws, its Error is thrown on all ranks.
 void run_on_rank0(Group& group, const std::function<void()>& work);

@@ -7,8 +7,9 @@
 
 namespace effnet::train {
 
-inline constexpr std::string_view kNetSuffix = "_net";  // recipes/cifar10_net.toml is an arch file
+inline constexpr std::string_view kNetSuffix = "_net";  // an arch file has this suffix: recipes/cifar10_net.toml
 
-std::optional<std::string_view> find_embedded(std::string_view file_name);  // the text of the file
+// The text of the file; null if there is none.
+std::optional<std::string_view> find_embedded(std::string_view file_name);
 
 }  // namespace effnet::train

@@ -18,7 +18,7 @@
 namespace effnet::train {
 namespace {
 
-// The smallest accepted number, including the one that means "not set".
+// The smallest accepted number. The number that means "not set" is accepted too.
 double smallest_accepted(const Range& range) { return std::min(range.low, range.unset.value_or(range.low)); }
 
 // Reads `setting` from `table`, its section of a recipe file.
@@ -122,8 +122,8 @@ const Setting& setting_named(const std::string& key) {
       .with_hint(fmt::format("the keys are {}", one_of(keys)));
 }
 
-// The form that parse_recipe() returns and print() writes: only one learning rate is set, and the optimiser's defaults
-// are filled in.
+// Brings the recipe into the form that parse_recipe() returns and print() writes: only one learning rate is set, and
+// decay and epsilon have the optimiser's defaults if they were not given.
 void normalise(Recipe& recipe) {
   if (recipe.optimizer.lr >= 0) recipe.optimizer.lr_per_256 = -1;
   recipe.optimizer = with_optimizer_defaults(recipe.optimizer);
@@ -142,7 +142,8 @@ void apply(const std::vector<Override>& overrides, Recipe& recipe) {
   if (lr) recipe.optimizer.lr_per_256 = -1;
   if (lr_per_256) recipe.optimizer.lr = -1;
   if (recipe.optimizer.lr < 0 && recipe.optimizer.lr_per_256 < 0) {
-    throw usage_error("no learning rate (got values below 0, expected optimizer.lr or optimizer.lr_per_256)");
+    throw usage_error(
+        "no learning rate (got optimizer.lr and optimizer.lr_per_256 below 0, expected 0 or more for one of them)");
   }
 }
 
@@ -151,15 +152,15 @@ void apply(const std::vector<Override>& overrides, Recipe& recipe) {
 Override parse_override(std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) {
-    throw usage_error("--set: not a setting (got {}, expected key=value)", in_quotes(text));
+    throw usage_error("--set: wrong syntax (got {}, expected key=value)", in_quotes(text));
   }
   return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
 }
 
 Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides) {
   const TomlTable root = TomlTable::parse(text, source);
-  std::map<std::string_view, TomlTable>
-      sections;  // one object per section: finish() reports the keys that were not read
+  // One object per section: finish() reports the keys that were not read.
+  std::map<std::string_view, TomlTable> sections;
   Recipe recipe;
   for (const Setting& setting : settings()) {
     const std::string_view section = setting.section();
@@ -196,13 +197,13 @@ Recipe parse_recipe(std::string_view text, std::string_view source, const std::v
 
 namespace {
 
-// Makes the path of a file absolute, because the run's config.toml may be read from another working folder. A name of
-// the family or a built-in arch file is not a file and does not change.
+// Makes the path of a file absolute, because the run's config.toml may be read from another working folder. The name of
+// a network or of a built-in arch file is not a path and does not change.
 void make_absolute(std::string& model) {
   std::error_code failure;
   if (model.empty() || arch::find_variant(model) != nullptr || !std::filesystem::exists(model, failure)) return;
   const std::string absolute = std::filesystem::absolute(model, failure).lexically_normal().string();
-  if (!failure && is_utf8(absolute)) model = absolute;  // TOML text must be UTF-8
+  if (!failure && is_utf8(absolute)) model = absolute;  // else unchanged: config.toml must be UTF-8
 }
 
 Recipe read_recipe(const std::string& name_or_file, const std::vector<Override>& overrides) {
@@ -216,7 +217,7 @@ Recipe read_recipe(const std::string& name_or_file, const std::vector<Override>&
     const auto near = nearest(name_or_file, recipe_names());
     throw input_error("unknown recipe (got {}, expected a file or one of {})", in_quotes(name_or_file),
                       one_of(recipe_names()))
-        .with_hint(near ? fmt::format("did you mean {}?", *near) : "docs/recipes.md describes them");
+        .with_hint(near ? fmt::format("did you mean {}?", *near) : "docs/recipes.md describes the built-in recipes");
   }
   Recipe recipe = parse_recipe(read_text(file), name_or_file, overrides);
   const std::filesystem::path beside = file.parent_path() / recipe.model.name;
@@ -275,8 +276,8 @@ double parse_seconds(std::string_view budget) {
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number, std::chars_format::fixed);
     if (error != std::errc() || end == rest.data() + rest.size()) throw wrong;
     const double unit = *end == 'h' ? 3600 : *end == 'm' ? 60 : *end == 's' ? 1 : 0;
-    if (unit == 0 || unit >= smallest || !(number >= 0 && number <= 1e7))
-      throw wrong;  // units must decrease: "1m1h" is an error
+    // Each unit must be smaller than the one before: "1m1h" is an error.
+    if (unit == 0 || unit >= smallest || !(number >= 0 && number <= 1e7)) throw wrong;
     seconds += number * unit;
     smallest = unit;
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()) + 1);

@@ -16,26 +16,27 @@
 namespace effnet::train {
 
 struct ModelSettings {
-  std::string name = "efficientnet_b0";  // a MODEL (docs/cli.md); for a name, pulled weights are not used
-  // A MODEL with weights, or a published checkpoint. Empty: the weights of `name` if it is a file with weights, else
-  // the paper's initialisation.
+  // A MODEL (docs/cli.md). If it is the name of a network, weights from `effnet pull` are not used.
+  std::string name = "efficientnet_b0";
+  // A MODEL with weights, or a published checkpoint. Empty: if `name` is a file with weights, those weights; else the
+  // paper's initialisation.
   std::string init;
-  double dropout = -1, drop_path = -1;  // below 0: the architecture's
-  std::int64_t classes = 0;             // 0: as many as the dataset has
+  double dropout = -1, drop_path = -1;  // below 0: the architecture's value
+  std::int64_t classes = 0;             // 0: the number of classes in the dataset
 };
 struct DataSettings {
   std::string folder;           // used if --data is not given
-  std::int64_t resolution = 0;  // 0: the model's
+  std::int64_t resolution = 0;  // height and width in pixels; 0: the model's resolution
   vision::Augment augment = vision::Augment::autoaugment;
   bool shuffle = true;
   int workers = 0;  // loader threads; 0: usable cores minus --threads, at least 1
   double mixup = 0, cutmix = 0, erasing = 0;
   std::int64_t holdout = 0;  // training images held out to select the best epoch, chosen by hash (the paper's minival)
   double area_low = 0.08;    // smallest area of the random crop, as a fraction of the image
-  std::int64_t shift = 0;    // largest random shift in pixels, instead of the random crop; 0: off
+  std::int64_t shift = 0;    // largest random shift in pixels, which replaces the random crop; 0: off
   int randaugment_layers = 2;
   double randaugment_magnitude = 10;
-  double broken_limit = 0.01;  // fraction of images that may be corrupt; above 0, at least 3 images may
+  double broken_limit = 0.01;  // largest fraction of corrupt images; a limit above 0 allows at least 3 images
   std::int64_t synthetic = 0;  // number of noise images to train on instead of --data, to measure speed; 0: off
 };
 struct TrainSettings {
@@ -43,19 +44,19 @@ struct TrainSettings {
   std::int64_t batch = 256;  // global batch size, over all processes
   double label_smoothing = 0.1;
   std::int64_t accumulate = 1;  // micro-batches per step in each process
-  double clip_norm = 0;         // norm of the gradient of all parameters together; 0: off
+  double clip_norm = 0;         // largest norm of the gradient over all parameters; 0: no clipping
   Precision precision = Precision::fp32;
-  std::string time_budget;    // "20m", "2h": the number of epochs is fitted to it; empty: none
+  std::string time_budget;    // "20m", "2h": the run gets as many epochs as fit into this time; empty: no budget
   bool fused = true;          // effnet's fused CPU kernels
   double validate_every = 1;  // in epochs
 };
 struct OptimizerSettings {
   OptimizerKind name = OptimizerKind::rmsprop_tf;
-  double lr = -1;             // peak; below 0: lr_per_256 * batch / 256
-  double lr_per_256 = 0.016;  // below 0: lr is used
+  double lr = -1;             // peak learning rate; below 0: lr_per_256 * batch / 256
+  double lr_per_256 = 0.016;  // peak learning rate for a batch of 256; below 0: lr is used
   double momentum = 0.9;      // adamw: beta1
   bool nesterov = false;
-  double decay = -1;    // rmsprop_tf: of the mean square; adamw: beta2; below 0: the optimiser's default (defaults_of)
+  double decay = -1;    // rmsprop_tf: decay of the mean square; adamw: beta2; below 0: the default (defaults_of)
   double epsilon = -1;  // below 0: the optimiser's default
   double weight_decay = 1e-5;
 };
@@ -69,9 +70,10 @@ struct Recipe {
   TrainSettings train;
   OptimizerSettings optimizer;
   ScheduleSettings schedule;
+  // Each comment below begins with the key of the setting.
   double ema_decay = 0.9999;                        // ema.decay; 0: off
   bool unbiased_moving_variance = false;            // bn.unbiased
-  double bn_momentum = -1;                          // bn.momentum; below 0: the architecture's
+  double bn_momentum = -1;                          // bn.momentum; below 0: the architecture's value
   bool bn_warmup = true;                            // bn.warmup
   bool sync_bn = false;                             // distributed.sync_bn
   std::int64_t checkpoint_every_steps = 0;          // checkpoint.every_steps; 0: only at the end of an epoch
@@ -85,20 +87,20 @@ struct Override {  // --set key=value
 };
 Override parse_override(std::string_view text);  // throws Error(usage) if there is no "=" or no key before it
 
-// Parses `text` and applies `overrides`. Settings that are not given have their defaults; decay and epsilon that are
-// not given have the optimiser's. An override of one of the two learning rates unsets the other. Throws Error(input)
-// with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the nearest valid one), a wrong type, a value out of
+// Parses `text` and applies `overrides`. A setting that is not given has its default, which for decay and epsilon
+// depends on the optimiser. An override of one of the two learning rates unsets the other. Throws Error(input) with
+// SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the nearest valid one), a wrong type, a value out of
 // range, or both lr and lr_per_256. Throws Error(usage) for the same errors in an override.
 Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides = {});
 // Loads a built-in recipe ("imagenet_b0") or a file; an empty name gives the defaults. A model.name that ends in .toml
-// is first looked for in the folder of the recipe file. model.name and model.init become absolute paths if they are
-// files. Throws Error(input) that lists the built-in recipes if there is no such recipe.
+// is first looked for in the folder of the recipe file. If model.name or model.init is the path of a file, it becomes
+// absolute. If there is no such recipe, throws Error(input) that lists the built-in recipes.
 Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides);
 std::vector<std::string> recipe_names();
 
-// The architecture of model.name with model.dropout and model.drop_path applied. model.name is a name of the family, an
-// arch file (.toml, also one that is built in, such as "cifar10_net.toml"), a model file, a run or a checkpoint. Throws
-// Error(input).
+// The architecture of model.name with model.dropout and model.drop_path applied. model.name is the name of a network,
+// an arch file (.toml; "cifar10_net.toml" and others are built in), a model file, a run folder or a checkpoint. Throws
+// Error(input) if it is none of them.
 arch::ArchSpec load_arch(const ModelSettings& model);
 
 // The recipe as TOML: every key in the table's order, with its meaning as a comment. parse_recipe reads back the same
@@ -107,7 +109,7 @@ std::string print(const Recipe& recipe);
 // The text of docs/recipes.md.
 std::string settings_document();
 
-// Replaces a decay or epsilon below 0 by the optimiser's default.
+// Returns `settings`; a decay or epsilon below 0 is replaced by the optimiser's default.
 OptimizerSettings with_optimizer_defaults(OptimizerSettings settings);
 
 // The peak learning rate: lr, or lr_per_256 * batch / 256.

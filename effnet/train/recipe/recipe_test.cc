@@ -215,7 +215,7 @@ TEST(Recipe, ParsesOverridesByTheTypeOfTheSetting) {
 }
 
 TEST(Recipe, AcceptsOneOfTheTwoLearningRates) {
-  EXPECT_DOUBLE_EQ(peak_lr(with("train.batch=4096")), 0.256);  // 0.016 for 256: the paper's
+  EXPECT_DOUBLE_EQ(peak_lr(with("train.batch=4096")), 0.256);  // the paper's rate: 0.016 per 256 images
   EXPECT_EQ(peak_lr(with("optimizer.lr=0.3")), 0.3);
   EXPECT_EQ(peak_lr(with("optimizer.lr=0")), 0);
   const Recipe from_file = parse_recipe("[optimizer]\nlr = 0.3\n", "r.toml");

@@ -10,8 +10,8 @@ namespace {
 
 constexpr double kTolerance = 1e-15;  // a few roundings of numbers below 1
 
-// docs/reference/paper.md, section D: linear from 0 to 0.256 over 5 epochs; then 0.97^floor(epoch / 2.4), counted from
-// the start.
+// docs/reference/paper.md, section D: linear from 0 to 0.256 over 5 epochs; then 0.256 * 0.97^floor(epoch / 2.4).
+// `epoch` counts from the start of the run.
 TEST(Schedule, MatchesThePaper) {
   const ScheduleSettings paper;
   EXPECT_EQ(learning_rate(paper, 0.256, 0, 350), 0);
@@ -45,7 +45,7 @@ TEST(Schedule, CosineIsZeroAfterAWarmUpLongerThanTheRun) {
   EXPECT_EQ(rate, 0);
 }
 
-// (1 + t) / (10 + t) is the smaller value up to t = 89,990, where it is 0.9999.
+// (1 + t) / (10 + t) is below the limit 0.9999 until t = 89,990, where it is 89,991 / 90,000 = 0.9999.
 TEST(Schedule, DecayWarmsUpToItsLimit) {
   EXPECT_EQ(decay_at_step(0.9999, 0), 0.1);
   EXPECT_EQ(decay_at_step(0.9999, 90), 0.91);

@@ -20,16 +20,17 @@ enum class SettingKind {
   fixed,        // affects the result of every step; must stay the same on --resume
   adjustable,   // affects the steps that follow; may change on --resume, for example after the run diverged
   operational,  // affects speed, frequency or what is kept, not the result of a step; may change on --resume
-  per_rank,     // as operational; may differ between ranks
-  model_file,   // a MODEL. Its folder may differ; the architecture and, between ranks, the initial weights are compared
-  data_folder,  // the dataset. Its folder may differ; the names and labels of the images are compared
+  per_rank,     // like operational; may also differ between ranks
+  model_file,   // a MODEL. Its folder may change; the architecture may not, and all ranks need the same initial weights
+  data_folder,  // the dataset. Its folder may change; the names and labels of the images may not
 };
 
-// The accepted range of a number. Both bounds are inclusive, and at most 2^53.
+// The accepted range of a number: from `low` to `high`, both included unless `above_low` is set. `high` is at most
+// 2^53.
 struct Range {
   double low = 0, high = 0;
   bool above_low = false;            // `low` itself is not accepted
-  std::optional<double> unset = {};  // a number outside of the range that means "not set"
+  std::optional<double> unset = {};  // also accepted, outside of the range: means "not set"
 };
 
 // A setting that is an enumeration.
@@ -39,7 +40,8 @@ struct Choice {
   void (*set)(Recipe&, std::string_view);  // one of `names`
 };
 
-// Returns the setting's member of a Recipe. Its type is the type of the setting.
+// A function that returns a reference to the setting's member of a Recipe; the member's type is the type of the
+// setting. For an enumeration: a Choice.
 using Member = std::variant<std::string& (*)(Recipe&), bool& (*)(Recipe&), int& (*)(Recipe&),
                             std::int64_t& (*)(Recipe&), std::uint64_t& (*)(Recipe&), double& (*)(Recipe&), Choice>;
 
@@ -49,7 +51,7 @@ struct Setting {
   Member member;
   std::string_view meaning;
   Range range = {};                           // for numbers
-  void (*check)(std::string_view) = nullptr;  // for texts; throws Error(usage). May be null
+  void (*check)(std::string_view) = nullptr;  // for texts: throws Error(usage) if one is not valid. Null: all are
 
   std::string_view section() const;  // empty at the top level
   std::string_view name() const;
@@ -61,13 +63,13 @@ const Setting* find_setting(std::string_view key);  // null for an unknown key
 
 bool accepts(const Setting& setting, double number);                   // false for NaN
 bool accepts(const Choice& choice, std::string_view text);             // true for one of `names`
-std::string value_text(const Setting& setting, const Recipe& recipe);  // in TOML syntax
-std::string& text_of(const Setting& setting, Recipe& recipe);          // for settings that are texts
+std::string value_text(const Setting& setting, const Recipe& recipe);  // the value in TOML syntax
+std::string& text_of(const Setting& setting, Recipe& recipe);          // only for settings of type text
 // The accepted values: "a number from 0 to 1", "one of none, flip", "a text".
 std::string expected_text(const Setting& setting);
 
-// The settings that differ between the two recipes, except model_file and data_folder, whose contents are compared
-// elsewhere (train/run/identity.h).
+// The settings that differ between the two recipes. Does not compare settings of the kinds model_file and data_folder:
+// train/run/identity.h compares the contents of these files.
 std::vector<const Setting*> differing_settings(const Recipe& now, const Recipe& then);
 
 }  // namespace effnet::train

@@ -121,7 +121,7 @@ void restore(const CheckpointFile& checkpoint, const fs::path& file, Trainer& tr
     const tensor::Tensor* found = checkpoint.weights.find(name);
     if (found == nullptr) throw input_error("{}: tensor {} is missing", file.string(), name);
     if (found->dims != tensor.sizes().vec() || found->dtype != dtype_of(tensor, name))
-      throw input_error("{}: {} does not fit (got {} {}, expected {} {})", file.string(), name,
+      throw input_error("{}: tensor {} does not fit (got {} {}, expected {} {})", file.string(), name,
                         tensor::name(found->dtype), tensor::to_string(found->dims),
                         tensor::name(dtype_of(tensor, name)), tensor::to_string(tensor.sizes().vec()));
   }

@@ -14,7 +14,7 @@
 namespace effnet::train {
 
 // `identity` describes model, recipe and data (train/run/identity.h); restore() refuses the checkpoint of another run.
-// `model`: formats::model_metadata() of the run's model, with which the checkpoint can be used as a MODEL.
+// `model`: formats::model_metadata() of the run's model. With this metadata the checkpoint can be used as a MODEL.
 using ModelMetadata = std::map<std::string, std::string>;
 void write_checkpoint(const std::filesystem::path& file, Trainer& trainer, const Position& position,
                       const std::string& identity, const ModelMetadata& model = {});
@@ -28,8 +28,8 @@ struct CheckpointFile {
 
 // Throws Error(input) for a file that is missing, truncated, changed (checksum) or of a newer format.
 CheckpointFile open_checkpoint(const std::filesystem::path& file);
-// Copies the checkpoint into the trainer. Throws Error(input) that names the difference if it does not fit; the trainer
-// is then unchanged. `file` is for messages.
+// Copies the checkpoint into the trainer. If it does not fit, throws Error(input) that names the difference and
+// does not change the trainer. `file`: the path for messages.
 void restore(const CheckpointFile& checkpoint, const std::filesystem::path& file, Trainer& trainer,
              const std::string& identity);
 

@@ -23,7 +23,7 @@ void link_as(const fs::path& file, const fs::path& name) {
   if (code) fs::copy_file(file, temporary, code);
   if (!code) fs::rename(temporary, name, code);
   std::error_code ignored;
-  fs::remove(temporary, ignored);  // rename() between two names of the same file keeps both
+  fs::remove(temporary, ignored);  // rename() does nothing if both are names of the same file
   if (code) throw environment_error("{}: cannot write ({})", name.string(), code.message());
 }
 
@@ -57,14 +57,14 @@ fs::path CheckpointFolder::newest_intact(const Log& log) const {
       damaged.push_back(file);
       continue;
     }
-    // The damaged file must not stay `last`: write() would rename it to `previous` and so replace the good one. It is
-    // renamed only now, when a good one is known to exist.
+    // The damaged file must not stay `last`: write() would rename it to `previous` and so replace the intact one. It is
+    // renamed only now, because an intact checkpoint is known to exist.
     for (const fs::path& bad : damaged) fs::rename(bad, folder_ / "damaged", ignored);
     return file;
   }
   throw input_error("no intact checkpoint is left: {}", why)
       .with_hint("start a new run in another folder, or replace " + (folder_ / "last").string() +
-                 " by a good checkpoint");
+                 " by an intact checkpoint");
 }
 
 void CheckpointFolder::write(Trainer& trainer, const Position& position, const std::string& identity,
@@ -81,7 +81,7 @@ void CheckpointFolder::write(Trainer& trainer, const Position& position, const s
 void CheckpointFolder::keep_best(std::int64_t epoch, std::int64_t best_epoch, const std::vector<std::int64_t>& ranked,
                                  std::int64_t keep) const {
   if (epoch == best_epoch) link_as(folder_ / "last", best());
-  if (keep <= 1) return;  // only `best`
+  if (keep <= 1) return;  // only `best` is kept, without `epoch-N`
   const auto end = ranked.begin() + std::min<std::int64_t>(keep, static_cast<std::int64_t>(ranked.size()));
   if (std::find(ranked.begin(), end, epoch) != end)
     link_as(folder_ / "last", folder_ / fmt::format("{}{}", kEpoch, epoch));

@@ -24,13 +24,13 @@ class CheckpointFolder {
   // and logged. Throws Error(input) if both are damaged.
   std::filesystem::path newest_intact(const Log& log) const;
 
-  // Writes a new `last`. When it is complete, the old `last` becomes `previous`. Throws Error(environment); `last` is
-  // then unchanged.
+  // Writes a new `last`. When it is complete, the old `last` becomes `previous`. If that fails, throws
+  // Error(environment), and the old `last` stays.
   void write(Trainer& trainer, const Position& position, const std::string& identity,
              const ModelMetadata& model = {}) const;
   // Gives `last`, the checkpoint at the end of `epoch`, additional names: `best` if `epoch` is `best_epoch`, and, if
   // `keep` is above 1, `epoch-N` if `epoch` is among the first `keep` of `ranked` (epochs from best to worst). Removes
-  // the `epoch-N` of all others. A second call changes nothing.
+  // every other `epoch-N`. A second call with the same arguments changes nothing.
   void keep_best(std::int64_t epoch, std::int64_t best_epoch, const std::vector<std::int64_t>& ranked,
                  std::int64_t keep) const;
 

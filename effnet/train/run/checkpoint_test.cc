@@ -31,7 +31,7 @@ se = 0.25
 channels = 8
 )";
 
-// A trainer after `steps` steps on images that depend on `seed`.
+// A trainer that has done `steps` steps. `seed` determines its initial weights and its images.
 class Tiny {
  public:
   explicit Tiny(std::uint64_t seed, int steps = 2) : group_(single_process()) {

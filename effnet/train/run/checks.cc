@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kSmallFiles = 1 << 20;  // metrics, predictions, events and report.html
 
 std::uint64_t checkpoint_bytes(Trainer& trainer) {
-  constexpr std::uint64_t kEntry = 256;  // a tensor's entry in the file's header
+  constexpr std::uint64_t kEntry = 256;  // estimate for a tensor's entry in the file's header
   std::uint64_t bytes = 0;
   for (const auto& [name, tensor] : trainer.state()) bytes += static_cast<std::uint64_t>(tensor.nbytes()) + kEntry;
   return bytes;
@@ -31,7 +31,7 @@ std::uint64_t model_bytes(Trainer& trainer) {
   return floats * sizeof(float);
 }
 
-// The size of the files in `folder`. Counts hard links to the same file once.
+// The total size of the files in `folder`. A file with several hard links counts once.
 std::uint64_t bytes_below(const fs::path& folder) {
   std::set<ino_t> seen;
   std::uint64_t bytes = 0;
@@ -84,7 +84,7 @@ void require_disk_space(const fs::path& folder, std::uint64_t bytes, std::uint64
 }
 
 void check_run_can_finish(const RunFolder& folder, const Recipe& recipe, Trainer& trainer) {
-  // report.html is made from config.toml, so it must be readable.
+  // report.html is made from config.toml, so parse_recipe() must be able to read config.toml.
   try {
     parse_recipe(print(recipe), "config.toml");
   } catch (const Error& error) {

@@ -22,7 +22,8 @@ KeyValues compared_settings(const Recipe& recipe) {
   for (const Setting& setting : settings()) {
     if (setting.kind == SettingKind::per_rank || setting.kind == SettingKind::data_folder) continue;
     Recipe shown = recipe;
-    // The folder may differ between machines. The contents are compared after the file has been read.
+    // A model file may be in another folder on each machine, so only its name is compared here. compared_data() and
+    // compared_start() compare the contents.
     if (setting.kind == SettingKind::model_file) {
       std::string& file = text_of(setting, shown);
       file = std::filesystem::path(file).filename().string();

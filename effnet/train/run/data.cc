@@ -37,9 +37,9 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
     } else {
       data.validation = split;
       if (!split)
-        data.notes.push_back(
-            fmt::format("{} has neither val/ nor test/: no validation (data.holdout=N uses N training images for it)",
-                        folder.string()));
+        data.notes.push_back(fmt::format(
+            "{} has neither val/ nor test/: no validation (data.holdout=N uses N training images for validation)",
+            folder.string()));
     }
   }
 

@@ -18,7 +18,7 @@ struct RunData {
   // With data.holdout, `validation` has the held-out images, and `test` is the val or test split of the folder, which
   // is evaluated once at the end of the run. Null without data.holdout.
   std::shared_ptr<const data::Dataset> test;
-  std::int64_t classes = 0;        // of the network
+  std::int64_t classes = 0;        // number of classes of the network
   std::vector<std::string> notes;  // lines for the log: skipped files, missing validation split
 };
 

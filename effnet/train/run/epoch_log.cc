@@ -11,7 +11,7 @@ std::string epoch_line(const report::EpochMetrics& row, double epochs, std::size
       fmt::format("epoch {} of {:.4g}: loss {:.4f}, top-1 {:.2f} %", row.epoch, epochs, row.train_loss, row.train_top1);
   if (row.val_loss && row.val_top1)
     text += fmt::format("; validation loss {:.4f}, top-1 {:.2f} %", *row.val_loss, *row.val_top1);
-  if (row.val_ema_top1) text += fmt::format(", averaged {:.2f} %", *row.val_ema_top1);
+  if (row.val_ema_top1) text += fmt::format(", top-1 of the averaged weights {:.2f} %", *row.val_ema_top1);
   // The speed is unknown if an earlier process did all steps of the epoch.
   if (row.images_per_second > 0) text += fmt::format("; {:.1f} images/s", row.images_per_second);
   if (corrupt > 0) text += fmt::format("; {} corrupt images, see broken.csv", corrupt);

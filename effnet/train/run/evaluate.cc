@@ -126,7 +126,8 @@ ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, do
   Clock::time_point start = begin;
   std::int64_t images = 0;
   double all_s = 0, plain_s = 0;
-  // The first batch is slower, because it allocates memory and starts threads. It counts only if it is the only one.
+  // The first batch is slower, because memory is allocated and threads are started. Its time counts only if there is no
+  // second batch.
   for (int number = 0; number < 8 && (number < 2 || seconds(begin) < limit_s); ++number) {
     const std::optional<data::Batch> batch = loader.next();
     if (!batch) break;
@@ -174,7 +175,7 @@ std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const V
       sorted[index] = {.name = set.set->name(index),
                        .label = row[1],
                        .predicted = row[2],
-                       .confidence = row[3].is_null() ? 0 : row[3].get<float>(),  // null for NaN logits
+                       .confidence = row[3].is_null() ? 0 : row[3].get<float>(),  // null if logits are NaN
                        .of_label = row[4].is_null() ? 0 : row[4].get<float>()};
     }
   }

@@ -14,9 +14,9 @@
 
 namespace effnet::train {
 
-using CorruptList = std::vector<std::pair<std::string, std::string>>;  // name, why
+using CorruptList = std::vector<std::pair<std::string, std::string>>;  // pairs of an image's name and the reason
 
-// The lists of all ranks together, on every rank.
+// Returns the lists of all ranks as one list, on every rank.
 CorruptList gather_from_all_ranks(Group& group, const CorruptList& own);
 
 struct ValidationSet {
@@ -27,11 +27,11 @@ struct ValidationSet {
 
 struct Validation {
   std::int64_t images = 0;
-  // Of the trained weights: mean cross entropy without label smoothing; top1 and top5 in percent.
+  // Results of the trained weights. `loss`: mean cross entropy without label smoothing; `top1`, `top5`: percent.
   double loss = 0, top1 = 0, top5 = 0;
   std::optional<double> average_top1;  // percent, of the moving average of the weights; null if there is none
-  // The number of images with logits that are not finite, for the trained weights or their average; the results above
-  // are then meaningless. `example`: this rank's first batch with such an image.
+  // The number of images with logits that are not finite, for the trained weights or their average. If it is above 0,
+  // the results above are meaningless. `example`: this rank's first batch with such an image.
   std::int64_t not_finite = 0;
   std::optional<data::Batch> example;
 };
@@ -44,11 +44,12 @@ std::optional<Validation> validate(Trainer& trainer, const ValidationSet& set, t
 struct ValidationCost {
   double validate_s = 0, predict_s = 0;  // the duration of validate() and of predict()
 };
-// An estimate for this rank from at most 8 batches, measured for about `limit_s` at most. Does not change the trainer.
+// Estimates both durations for this rank from its first batches: at least 2, at most 8, and no further batch after
+// `limit_s` seconds. Does not change the trainer.
 ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
 
-// The prediction for each image, in the order of the dataset, on every rank. Uses the averaged weights if there are
-// any, else the trained ones. Returns null if any rank received a signal to stop.
+// The prediction for each image, in the order of the dataset, on every rank. Uses the averaged weights if the run has
+// them, else the trained weights. Returns null if any rank received a signal to stop.
 std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group);
 
 }  // namespace effnet::train

@@ -22,7 +22,7 @@ constexpr std::string_view kCorruptHeader = "path,why\n";
 // A folder with one of these contains a run, possibly one that was killed early.
 constexpr const char* kRunFiles[] = {"config.toml", "metrics.csv", "checkpoints", "summary.json", "model.safetensors"};
 
-// The files that AtomicFile writes. "next": the next checkpoint.
+// The files that AtomicFile writes. "next": the name under which a checkpoint is written.
 constexpr const char* kAtomicFiles[] = {"config.toml", "metrics.csv",       "broken.csv",      "summary.json",
                                         "report.html", "model.safetensors", "predictions.csv", "next"};
 
@@ -62,8 +62,8 @@ std::string field(std::string text) {
   return report::csv_field(text);
 }
 
-// The text of metrics.csv without a byte order mark and with "\n" line ends, in case an editor changed them. The length
-// then equals the one in the checkpoint again.
+// The text of metrics.csv without a byte order mark and with "\n" line ends, because an editor may have changed both.
+// The length of the text then equals the length that the checkpoint stores.
 std::string with_own_line_ends(std::string_view text) {
   text = without_bom(text);
   std::string result;
@@ -93,7 +93,7 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
   lock_ = FileLock::try_lock(folder_ / "lock");
   if (!lock_)
     throw environment_error("{}: another process is training in this folder", folder_.string())
-        .with_hint("wait for it or stop it, or use another folder for --out");
+        .with_hint("wait for that process or stop it, or use another folder for --out");
   remove_temporary_files(folder_);
   remove_temporary_files(folder_ / "checkpoints");
 }
@@ -119,7 +119,7 @@ std::optional<Summary> RunFolder::finished() const {
   try {
     return parse_summary(read_text(file));
   } catch (const Error& error) {
-    throw error.in(file.string()).with_hint("delete this file, and --resume will write it again");
+    throw error.in(file.string()).with_hint("delete this file; --resume then writes it again");
   }
 }
 
@@ -171,7 +171,7 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Log& log) {
   }
   if (text.empty()) text = report::metrics_header();
   if (!why.empty())
-    log(fmt::format("warning: {}: lines of finished epochs are missing ({}); continuing with the remaining {}",
+    log(fmt::format("warning: {}: lines of finished epochs are missing ({}); continuing with the remaining {} lines",
                     file.string(), why, metrics_.size()));
   if (found != text) write_text(file, text);
   return text.size();
@@ -186,7 +186,7 @@ std::uint64_t RunFolder::append_metrics(const report::EpochMetrics& row) {
   const ssize_t written = ::write(descriptor.get(), text.data(), text.size());
   if (written != static_cast<ssize_t>(text.size()) || ::fsync(descriptor.get()) != 0) {
     const Error error = unwritable(file);
-    if (::ftruncate(descriptor.get(), before) != 0) throw unwritable(file);  // an incomplete line remains
+    if (::ftruncate(descriptor.get(), before) != 0) throw unwritable(file);  // the incomplete line could not be removed
     throw error;
   }
   metrics_.push_back(row);

@@ -29,7 +29,7 @@ class RunFolder {
 
   const std::filesystem::path& path() const { return folder_; }
   bool contains_run() const;                // true if any file of a run exists
-  std::optional<Summary> finished() const;  // summary.json; null unless report.html, which is written last, exists too
+  std::optional<Summary> finished() const;  // summary.json; null without report.html, the last file of a run
   bool has_model() const;                   // true if model.safetensors exists and is not empty
   void remove_traces() const;               // removes config.toml, metrics.csv and events of a run without a checkpoint
 
@@ -38,9 +38,10 @@ class RunFolder {
   void write_summary(const Summary& summary) const;
 
   // Creates metrics.csv with its header (`bytes` = 0), or truncates it to `bytes`. If the file is shorter, damaged or
-  // missing, the remaining lines are kept and a warning is logged. Both functions return the length in bytes.
+  // missing, the remaining lines are kept and a warning is logged. begin_metrics() and append_metrics() return
+  // the length of the file in bytes.
   std::uint64_t begin_metrics(std::uint64_t bytes, const Log& log);
-  std::uint64_t append_metrics(const report::EpochMetrics& row);  // on disk when it returns
+  std::uint64_t append_metrics(const report::EpochMetrics& row);  // the line is on disk when it returns
   const std::vector<report::EpochMetrics>& metrics() const { return metrics_; }
 
   // Adds images to broken.csv (columns: path, why). Lines that are already there are not repeated.
@@ -54,7 +55,7 @@ class RunFolder {
 };
 
 // The validated epochs from best to worst, by the same score as Position::best_top1: the top-1 of the averaged weights
-// if there are any, else of the trained weights. Of epochs with the same score the earlier one comes first.
+// if the run has them, else of the trained weights. If two epochs have the same score, the earlier one comes first.
 std::vector<std::int64_t> ranked_epochs(const std::vector<report::EpochMetrics>& metrics);
 
 }  // namespace effnet::train

@@ -37,7 +37,7 @@ class Metrics : public testing::Test {
   RunFolder folder_{temporary_.path()};
   std::vector<std::string> logged_;
   const Log log_ = [this](const std::string& line) { logged_.push_back(line); };
-  std::vector<std::uint64_t> lengths_;  // after the header and after each line
+  std::vector<std::uint64_t> lengths_;  // of the file, after the header and after each line
   std::string written_;
 };
 
@@ -49,7 +49,7 @@ TEST_F(Metrics, AreTruncatedToTheLengthInTheCheckpoint) {
   EXPECT_THAT(logged_, ElementsAre());
 }
 
-// As after saving in an editor on Windows.
+// An editor on Windows may save the file with CR LF line ends and a byte order mark.
 TEST_F(Metrics, AcceptCrLfAndAByteOrderMark) {
   std::string text = "\xef\xbb\xbf";
   for (const char c : written_) text += c == '\n' ? std::string("\r\n") : std::string(1, c);
@@ -72,7 +72,7 @@ TEST_F(Metrics, ContinueWithTheRemainingLinesOfADamagedFile) {
 
   write_text(file_, written_.substr(0, lengths_[0]) + "no,number\n");
   EXPECT_EQ(folder_.begin_metrics(lengths_[3], log_), lengths_[0]);
-  EXPECT_THAT(logged_, ElementsAre(testing::_, HasSubstr("continuing with the remaining 0")));
+  EXPECT_THAT(logged_, ElementsAre(testing::_, HasSubstr("continuing with the remaining 0 lines")));
 
   fs::remove(file_);
   EXPECT_EQ(folder_.begin_metrics(lengths_[3], log_), lengths_[0]);

@@ -41,7 +41,8 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// The lines of an identity: adjustable settings by key, and all other lines in order.
+// The lines of an identity text. `adjustable`: key and value of the adjustable settings; `fixed`: all other lines, in
+// the order of the text.
 struct Parts {
   std::map<std::string, std::string> adjustable;
   std::vector<std::string> fixed;
@@ -59,7 +60,7 @@ Parts parts_of(const std::string& identity) {
   return parts;
 }
 
-// The first three lines of `some` that are not in `others`.
+// The first three lines of `some` that are not in `others`; "no such line" if there are none.
 std::string only_in(const std::vector<std::string>& some, const std::vector<std::string>& others) {
   std::string text;
   int count = 0;
@@ -100,7 +101,7 @@ std::string to_text(const Identity& identity) {
 std::vector<Change> changes_on_resume(const std::string& now, const std::string& then) {
   const Parts ours = parts_of(now), theirs = parts_of(then);
   if (ours.fixed != theirs.fixed) {
-    throw input_error("the checkpoint is of another model, recipe or data (got {}, expected {})",
+    throw input_error("the checkpoint belongs to another model, recipe or dataset (got {}, expected {})",
                       only_in(ours.fixed, theirs.fixed), only_in(theirs.fixed, ours.fixed))
         .with_hint("use the settings and images of the checkpoint, or start a new run in another folder");
   }

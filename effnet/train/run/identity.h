@@ -27,8 +27,8 @@ struct Change {
   std::string key, now, before;  // values in TOML syntax
 };
 // Compares the identity of this run (`now`) with that of the checkpoint (`then`). Returns the adjustable settings
-// (SettingKind) that differ: learning rate, warm-up, clipping, length. Throws Error(input) that names any other
-// difference.
+// (SettingKind) that differ: learning rate, warm-up, clipping, length. If anything else differs, throws Error(input)
+// that names the difference.
 std::vector<Change> changes_on_resume(const std::string& now, const std::string& then);
 
 }  // namespace effnet::train

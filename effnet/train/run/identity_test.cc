@@ -126,7 +126,7 @@ class Finished : public testing::Test {
     folder_.write_summary(summary);
     write_text(temporary_.path() / "report.html", "page");
   }
-  // The summary if the run stays finished with this recipe.
+  // The stored summary if the run needs no further work with this recipe, else null.
   std::optional<Summary> finished(const Recipe& recipe) {
     const std::optional<Summary> summary = folder_.finished();
     return summary && stays_finished(*summary, folder_, recipe, message_) ? summary : std::nullopt;
@@ -161,6 +161,8 @@ TEST_F(Finished, ResumesWithMoreEpochsAndRefusesOtherChanges) {
 
 TEST(RunChecks, ComputesAndRequiresDiskSpace) {
   const std::uint64_t mib = 1 << 20;
+  // A checkpoint has 10 MiB, the model 3 MiB, all small files 1 MiB. The numbers of checkpoints are 3 + 1, 3 + 5, 1
+  // (for one epoch) and 3 + 1.
   EXPECT_EQ(disk_bytes_needed(recipe({{"train.epochs", "300"}}), 10 * mib, 3 * mib), (4 * 10 + 3 + 1) * mib);
   EXPECT_EQ(disk_bytes_needed(recipe({{"train.epochs", "300"}, {"checkpoint.keep", "5"}}), 10 * mib, 3 * mib),
             (8 * 10 + 3 + 1) * mib);

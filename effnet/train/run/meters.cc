@@ -28,20 +28,20 @@ void Meters::add(const StepSums& sums, double seconds) {
   times_.steps += 1;
 }
 
-double Meters::epoch_s() const { return times_.seconds_a_step() * static_cast<double>(timeline_.batches()); }
+double Meters::epoch_s() const { return times_.seconds_per_step() * static_cast<double>(timeline_.batches()); }
 
 Progress Meters::progress(double lr) const {
   Progress progress;
   progress.epoch = static_cast<std::int64_t>(position_.epoch) + 1;
   progress.step = position_.batch;
-  progress.steps_an_epoch = timeline_.batches();
+  progress.steps_per_epoch = timeline_.batches();
   progress.epochs = timeline_.epochs();
   progress.lr = lr;
   progress.loss = mean_loss();
   progress.top1 = mean_top1();
   progress.images_per_second = times_.images_per_second();
   if (const auto all = timeline_.steps_in_all())
-    progress.seconds_left = static_cast<double>(*all - timeline_.steps_done()) * times_.seconds_a_step();
+    progress.seconds_left = static_cast<double>(*all - timeline_.steps_done()) * times_.seconds_per_step();
   return progress;
 }
 

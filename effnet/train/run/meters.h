@@ -1,5 +1,5 @@
-// The measurements of the current epoch: sums over all ranks, which are part of the checkpoint, and the step times of
-// this process, which are not.
+// The measurements of the current epoch: sums over all ranks, which the checkpoint stores, and the step times of this
+// process, which it does not store.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct StepTimes {
   std::int64_t images = 0, steps = 0;  // `images` counts those of all ranks
 
   double images_per_second() const { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
-  double seconds_a_step() const { return steps > 0 ? seconds / static_cast<double>(steps) : 0; }
+  double seconds_per_step() const { return steps > 0 ? seconds / static_cast<double>(steps) : 0; }
 };
 
 class Meters {
@@ -40,7 +40,7 @@ class Meters {
   double epoch_s() const;  // estimated training time of an epoch from the steps so far; 0 before the first step
   double mean_loss() const { return position_.loss_sum / static_cast<double>(position_.images); }
   Progress progress(double lr) const;
-  // The line of metrics.csv for the current epoch, when all its steps are done.
+  // The line of metrics.csv for the current epoch. To be called when all steps of the epoch are done.
   report::EpochMetrics row(const std::optional<Validation>& validation) const;
   void begin_next_epoch();
 

@@ -18,7 +18,7 @@ TEST(Meters, RowHasTheMeansOverTheImagesOfTheEpoch) {
   report::EpochMetrics row = meters.row({});
   EXPECT_EQ(row.epoch, 5);
   EXPECT_EQ(row.step, 10);
-  EXPECT_EQ(row.lr, timeline.learning_rate_of_step(9));  // the last step's
+  EXPECT_EQ(row.lr, timeline.learning_rate_of_step(9));  // the learning rate of the last step
   EXPECT_EQ(row.train_loss, 2);
   EXPECT_EQ(row.train_top1, 50);
   EXPECT_EQ(row.images_per_second, 2);
@@ -38,7 +38,7 @@ TEST(Meters, RowHasTheMeansOverTheImagesOfTheEpoch) {
   EXPECT_EQ(meters.epoch_s(), 0);
 }
 
-// Sums continue from the checkpoint; times are those of this process only.
+// Sums continue from the checkpoint. Times include only the steps of this process.
 TEST(Meters, ContinueWithinAnEpoch) {
   Position position{.epoch = 0, .batch = 2, .loss_sum = 4, .right = 2, .images = 4};
   const Timeline timeline(kTwoEpochs, 4, position);
@@ -47,7 +47,7 @@ TEST(Meters, ContinueWithinAnEpoch) {
   const Progress progress = meters.progress(0.1);
   EXPECT_EQ(progress.epoch, 1);
   EXPECT_EQ(progress.step, 3);
-  EXPECT_EQ(progress.steps_an_epoch, 4);
+  EXPECT_EQ(progress.steps_per_epoch, 4);
   EXPECT_EQ(progress.epochs, 2);
   EXPECT_EQ(progress.lr, 0.1);
   EXPECT_EQ(progress.loss, 1);

@@ -18,9 +18,9 @@ fs::path init_file(const std::string& model) {
   const formats::FoundModel found = formats::find_model(model);
   if (!found.file.empty()) return found.file;
   if (found.name.empty())
-    throw input_error("model.init: no weights (got the arch file {}, expected a model)", model)
+    throw input_error("model.init: no weights (got the arch file {}, expected a model with weights)", model)
         .with_hint("use model.name for an arch file");
-  throw input_error("model.init: no weights (got {}, which was not pulled)", model)
+  throw input_error("model.init: no weights (got {}, whose weights were not pulled)", model)
       .with_hint(fmt::format("effnet pull {} downloads weights; or use a file with weights", model));
 }
 
@@ -36,15 +36,16 @@ formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, st
     warnings.insert(warnings.end(), imported.report.warnings.begin(), imported.report.warnings.end());
     return std::move(imported.model);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::usage) throw;  // the numerics of two sources fit, and only --source decides
+    if (error.code() != ErrorCode::usage) throw;
+    // A usage error: the file fits two sources, and only `effnet import --source` can decide.
     throw input_error("{}: {}", file, error.what())
         .with_hint(fmt::format(
             "run effnet import {} --source ... -o init.safetensors, then use model.init=init.safetensors", file));
   }
 }
 
-// The file with the weights of model.name; empty if it has none. For a name of the family pulled weights are ignored,
-// so that a recipe gives the same result on every machine.
+// The file with the weights of model.name; empty if it has none. If model.name is the name of a network, pulled weights
+// are ignored, so that a recipe gives the same result on every machine.
 fs::path weights_of_name(const std::string& model) {
   if (model.ends_with(".toml")) return {};  // may be a built-in arch file
   return formats::find_model(model, formats::Pulled::ignore).file;

@@ -17,20 +17,19 @@ struct RunModel {
   arch::ArchSpec arch;       // with the recipe's resolution and dropout; the caller sets the number of classes
   Preprocessing evaluation;  // the rule for validation images
   std::optional<formats::Model> init;  // the initial weights; null: the paper's initialisation
-  std::string init_file;               // the file of `init`
+  std::string init_file;               // the path of the file with `init`
   std::vector<std::string> warnings;
   Size resolution() const { return evaluation.crop; }
 };
 
-// Reads model.name (a name of the family, an arch file, a model file, a run or a checkpoint) and model.init (one of
-// these with weights, also a pulled name, or a published checkpoint that fits the architecture; the epsilon and padding
-// of its source become those of the network). Throws Error(input).
+// Reads model.name and model.init. model.name is the name of a network, an arch file, a model file, a run folder or a
+// checkpoint. model.init is one of these with weights, a name whose weights were pulled, or a published checkpoint that
+// fits the architecture. The network gets the batch norm epsilon and the padding of model.init. Throws Error(input).
 RunModel open_run_model(const Recipe& recipe);
 
-// A line for the log about the initial weights. model.arch.classes must be that of the dataset.
+// A line for the log about the initial weights. To be called when model.arch.classes is set.
 std::string describe_initial_weights(const RunModel& model);
-// The initial weights. The classifier is initialised from `seed` if its number of classes differs from that of
-// model.init.
+// The initial weights. If model.init has another number of classes, the classifier is initialised from `seed`.
 std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,
                                                     std::uint64_t seed);
 

@@ -38,10 +38,10 @@ Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolu
   try {
     formats::write_safetensors(file, weights);
   } catch (const Error& unwritable) {
-    return Error(error.code(), fmt::format("{} (its batch could not be saved: {})", error.what(), unwritable.what()),
+    return Error(error.code(), fmt::format("{} (the batch could not be saved: {})", error.what(), unwritable.what()),
                  error.hint());
   }
-  return Error(error.code(), fmt::format("{}; its batch is in {}", error.what(), file.string()), error.hint());
+  return Error(error.code(), fmt::format("{}; the batch is saved in {}", error.what(), file.string()), error.hint());
 }
 
 void require_finite(const Validation& validation, Size resolution, const fs::path& run, int rank, std::int64_t epoch,

@@ -21,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Rank 0's part of open_folder(): the summary of a run that is finished and stays finished (`message`: a line for the
-// log), else empty.
+// Rank 0's part of open_folder(). If the run is finished and needs no further work, returns its summary as text and
+// sets `message` to a line for the log. Else returns an empty text.
 std::string finished_summary(const RunOptions& options, const RunFolder& folder, const Log& log, std::string& message) {
   if (folder.contains_run() && !options.resume)
     throw usage_error("{}: already contains a run (expected an empty or a new folder)", options.out.string())
@@ -35,12 +35,12 @@ std::string finished_summary(const RunOptions& options, const RunFolder& folder,
   if (!stays && no_checkpoint)
     throw input_error("{}: the run is finished and cannot be extended, because its checkpoints are missing",
                       options.out.string())
-        .with_hint("model.init=" + options.out.string() + " starts a new run from its weights");
+        .with_hint("--set model.init=" + options.out.string() + " starts a new run from the weights of this run");
   if (!stays) return "";
   if (no_checkpoint)
     throw input_error("{}: the run is finished, but model.safetensors and the checkpoints are missing",
                       options.out.string())
-        .with_hint("checkpoints/best or checkpoints/epoch-N, if one is left, can be used as a MODEL; else train again");
+        .with_hint("if checkpoints/best or a checkpoints/epoch-N still exists, use it as a MODEL; else train again");
   log("model.safetensors is missing; writing it again from the checkpoints");
   return "";
 }
@@ -148,7 +148,7 @@ void resume_or_start(const RunOptions& options, Group& group, RunContext& contex
 }  // namespace
 
 std::optional<Summary> prepare_run(const RunOptions& options, Group& group, RunContext& context) {
-  const bool alone = group.world() == 1;  // nothing to compare, so no digests are computed
+  const bool alone = group.world() == 1;  // with one rank there is nothing to compare, so no digests are computed
   if (!alone) require_same_on_all_ranks(group, compared_settings(options.recipe));
   if (std::optional<Summary> done = open_folder(options, group, context)) return done;
   const Identity identity = open_model_and_data(options, group, context);

@@ -29,7 +29,7 @@ Recorder::Recorder(RunFolder& folder, const Recipe& recipe, std::string identity
 }
 
 void Recorder::resume_from(const std::filesystem::path& from, const Position& position, std::int64_t step) {
-  // If the process was killed after it wrote `last`, the other names of that checkpoint may be out of date.
+  // If the process was killed right after it wrote `last`, the names `best` and `epoch-N` may not include it yet.
   if (position.batch == 0 && position.epoch > 0 && from.filename() == "last") name_best(position);
   events_->restart(step, wall_seconds());
 }

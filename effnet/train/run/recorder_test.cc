@@ -18,7 +18,7 @@ class RecorderTest : public testing::Test {
     return std::make_unique<Recorder>(folder_, recipe_, "identity\n", ModelMetadata{}, position,
                                       [](const std::string& line) { ADD_FAILURE() << line; });
   }
-  // Finishes the next epoch with this validation accuracy.
+  // Finishes the next epoch. `top1`: its validation accuracy in percent.
   void close_epoch(Recorder& recorder, Position& position, double top1, const CorruptList& corrupt = {}) {
     position.begin_next_epoch();
     report::EpochMetrics row;

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Images per second over all epochs. Each epoch has the same number of images, so this is the harmonic mean of the
-// rows.
+// epochs' rates.
 double mean_rate(const std::vector<report::EpochMetrics>& rows) {
   double seconds = 0, epochs = 0;
   for (const report::EpochMetrics& row : rows) {
@@ -41,7 +41,7 @@ std::string data_folder(const RunOptions& options) {
 }
 
 // Loads the weights of the best epoch from `file` into the trainer and returns an empty text. If the file is damaged or
-// has another epoch, returns the reason; the trainer is then unchanged.
+// contains another epoch, returns a message that says so and does not change the trainer.
 std::string load_best_weights(RunContext& context, const fs::path& file) {
   const std::int64_t best = context.position.best_epoch;
   try {
@@ -57,8 +57,8 @@ std::string load_best_weights(RunContext& context, const fs::path& file) {
   }
 }
 
-// Copies rank 0's state to all ranks. Only rank 0 reads the file, because the other ranks may have another folder
-// there.
+// Copies rank 0's state to all ranks. Only rank 0 reads the checkpoint: on another machine the same path may be another
+// folder.
 void broadcast_state(Trainer& trainer, Group& group) {
   if (group.world() == 1) return;
   const torch::NoGradGuard no_grad;

@@ -28,10 +28,10 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
     (setting->affects_results() ? steps : others).emplace_back(setting->key);
   if (!steps.empty()) {
     throw usage_error(
-        "{}: this run is finished after {:.4g} epochs (got a changed {}, expected the settings of the run)",
+        "{}: this run is finished after {:.4g} epochs (got another value of {}, expected the settings of the run)",
         folder.path().string(), summary.epochs, one_of(steps))
         .with_hint(fitted ? "a run with a time budget cannot be extended; start a new run with another --out"
-                          : fmt::format("--set train.epochs above {:.4g} extends it; another --out starts a new run",
+                          : fmt::format("a train.epochs above {:.4g} extends the run; another --out starts a new run",
                                         summary.epochs));
   }
   if (recipe.checkpoint_result != then.checkpoint_result) return false;
@@ -50,11 +50,12 @@ std::vector<std::string> describe_changes(const std::vector<Change>& changes, do
     if (now < epochs_done) {
       throw usage_error("train.epochs is below the number of epochs done (got {}, expected at least {:.4g})",
                         change.now, epochs_done)
-          .with_hint("without --set train.epochs the run resumes with its own length");
+          .with_hint("without --set train.epochs the run keeps its number of epochs");
     }
     if (before < epochs_done) {
       throw usage_error(
-          "the run ended within an epoch and cannot be extended (got train.epochs = {}, expected a whole number)",
+          "the run ended within an epoch and cannot be extended (got train.epochs = {}, expected a whole number of "
+          "epochs)",
           change.before)
           .with_hint("another --out starts a new run");
     }

@@ -47,7 +47,7 @@ class Run {
   Clock::time_point start_ = Clock::now();     // when this process began to train
   double seconds_before_ = position_.seconds;  // training time of earlier processes of the run
   std::int64_t validated_ = 0;                 // the epoch of the newest validation
-  CorruptList corrupt_;                        // this rank's corrupt images of that validation
+  CorruptList corrupt_;                        // this rank's corrupt images in the newest validation
 };
 
 Summary Run::train() {
@@ -139,7 +139,7 @@ void Run::stop() {
 RunCosts Run::costs() const {
   return {.spent_s = seconds_before_ + seconds_since(options_.started),
           .epochs_done = timeline_.epochs_done(),
-          .steps_an_epoch = static_cast<double>(timeline_.batches())};
+          .steps_per_epoch = static_cast<double>(timeline_.batches())};
 }
 
 void Run::fit_to_budget() {
@@ -179,7 +179,7 @@ Summary run(const RunOptions& options, Group& group) {
   try {
     if (const std::optional<Summary> done = prepare_run(options, group, context)) return *done;
   } catch (const Error& error) {
-    // If a signal stopped the other ranks first, report the interrupt of this process instead of their loss.
+    // A signal to all ranks may have stopped another rank first. Then report the interrupt, not the lost rank.
     if (error.code() == ErrorCode::environment) check_interrupt();
     throw;
   }

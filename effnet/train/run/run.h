@@ -1,5 +1,5 @@
-// A training run from start to end: dataset, trainer, schedule, validation, checkpoints and the run folder. A run that
-// was stopped resumes to the same bits.
+// A training run from start to end: dataset, trainer, schedule, validation, checkpoints and the run folder. A stopped
+// run that is resumed ends with the same bits as one that was not stopped.
 #pragma once
 
 #include <chrono>
@@ -22,13 +22,14 @@ struct RunOptions {
   std::string device = "auto";  // an argument of device_named()
   int threads = 1;
   std::function<void(const Progress&)> progress;  // may be empty
-  // The start of the time budget: the start of the process, if the caller knows it.
+  // The time from which the time budget counts: the start of the process, if the caller knows it.
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
 
 // Trains, writes the run folder and returns the run's summary. For a finished run: the stored one.
 // Throws
-// - Error(interrupted) after SIGINT, SIGTERM or SIGHUP: at once before the first step, later when the state is saved;
+// - Error(interrupted) after SIGINT, SIGTERM or SIGHUP: before the first step at once, later after a checkpoint is
+//   written;
 // - Error(usage) on all ranks if recipe, images or weights differ between ranks, or if the time budget is too short;
 // - Error(environment) if another process is training in the folder, or if files cannot be written;
 // - Error(input) for an unusable dataset, a checkpoint of another run, or a loss that is not finite.

@@ -8,11 +8,11 @@
 namespace effnet::train {
 
 struct Summary {
-  // Top-1 of the best epoch in percent, of the averaged weights if there are any. Below 0 (null in the file) without
-  // validation.
+  // Top-1 of the best epoch in percent: of the averaged weights if the run has them, else of the trained weights. Below
+  // 0 (null in the file) without validation.
   double best_top1 = -1;
   std::int64_t best_epoch = 0;
-  // As best_top1 and best_epoch, for the epoch whose weights are in model.safetensors (checkpoint.result).
+  // Like best_top1 and best_epoch, but for the epoch whose weights are in model.safetensors (checkpoint.result).
   double saved_top1 = -1;
   std::int64_t saved_epoch = 0;
   double epochs = 0, images_per_second = 0, seconds = 0;
@@ -22,8 +22,8 @@ struct Summary {
   int world_size = 1;
   std::int64_t peak_rss_bytes = 0;  // peak resident memory of rank 0's last process
   std::string data;                 // absolute path of --data
-  // Only with data.holdout: top-1 of the saved weights on the val or test split, which was not used to select the
-  // epoch.
+  // Only with data.holdout: top-1 in percent of the saved weights on the val or test split. This split was not used to
+  // select the epoch.
   std::optional<double> test_top1;
 };
 std::string summary_text(const Summary& summary);        // JSON

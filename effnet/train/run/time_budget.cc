@@ -11,10 +11,11 @@ namespace effnet::train {
 namespace {
 
 constexpr double kUsable = 0.97;     // the fraction of the budget that is planned
-constexpr int kWarmUpSteps = 3;      // not measured, because memory is allocated and threads are started in them
+constexpr int kWarmUpSteps = 3;      // not measured, because they also allocate memory and start threads
 constexpr int kMeasuredSteps = 5;    // the minimum number of measured steps
 constexpr double kMeasuring = 0.25;  // after this fraction of the budget, the steps measured so far must be enough
-constexpr double kLeastPart = 0.05;  // of an epoch: a shorter rest at the end is dropped, because it needs a validation
+// In epochs. A shorter last epoch is dropped, because it would need a validation of its own.
+constexpr double kLeastPart = 0.05;
 constexpr double kTrainingOverValidation = 3;  // the smallest ratio of training time to validation time
 
 // The time for everything except training.
@@ -22,15 +23,15 @@ double fixed_s(const RunCosts& costs) {
   return costs.spent_s - costs.steps_s + costs.validation_s + costs.predictions_s;
 }
 
-double step_s(const RunCosts& costs) { return costs.epoch_s / costs.steps_an_epoch; }
+double step_s(const RunCosts& costs) { return costs.epoch_s / costs.steps_per_epoch; }
 
 }  // namespace
 
 double fitted_epochs(double budget_s, const RunCosts& costs) {
   const double left_s = kUsable * budget_s - costs.spent_s - costs.validation_s - costs.predictions_s;
   const double per_epoch_s = costs.epoch_s + costs.validation_s / costs.validate_every;
-  const double more = std::floor(left_s / per_epoch_s * costs.steps_an_epoch);
-  return costs.epochs_done + std::max(more, 1.0) / costs.steps_an_epoch;
+  const double more = std::floor(left_s / per_epoch_s * costs.steps_per_epoch);
+  return costs.epochs_done + std::max(more, 1.0) / costs.steps_per_epoch;
 }
 
 double fitted_validate_every(const RunCosts& costs) {
@@ -46,14 +47,14 @@ std::string check_budget(double budget_s, const RunCosts& costs) {
                   costs.spent_s - costs.steps_s, costs.validation_s, costs.predictions_s);
   if (budget_s < needed_s)
     throw usage_error(
-        "train.time_budget: too short (got {:.4g} s, expected at least {:.0f} s: {}, and training needs at least as "
-        "long as these together)",
+        "train.time_budget: too short (got {:.4g} s, expected at least {:.0f} s: {}, and training should get "
+        "at least half of the time)",
         budget_s, std::max(sensible_s, std::ceil(needed_s)), parts)
         .with_hint("use a longer --time-budget or fewer validation images");
   const double share = (kUsable * budget_s - fixed_s(costs)) / budget_s;
   if (budget_s >= sensible_s) return {};
   return fmt::format(
-      "warning: a time budget of {:.4g} s leaves {:.0f} % for training ({}); with {:.0f} s or more it gets half",
+      "warning: a time budget of {:.4g} s leaves {:.0f} % for training ({}); {:.0f} s or more leave at least half",
       budget_s, 100 * share, parts, sensible_s);
 }
 
@@ -85,7 +86,7 @@ RunCosts TimeBudget::with_validation(RunCosts costs) const {
 
 double TimeBudget::fit(RunCosts costs, Group& group, std::string& warning) {
   costs.steps_s = all_s_;
-  costs.epoch_s = (measured_ > 0 ? measured_s_ / measured_ : all_s_ / all_) * costs.steps_an_epoch;
+  costs.epoch_s = (measured_ > 0 ? measured_s_ / measured_ : all_s_ / all_) * costs.steps_per_epoch;
   costs = with_validation(costs);
   run_on_rank0(group, [&] { warning = check_budget(budget_s_, costs); });
   validate_every_ = costs.validate_every;
@@ -103,7 +104,8 @@ double TimeBudget::refit(RunCosts costs, double length, Group& group) {
 }
 
 double TimeBudget::broadcast_fit(double epochs, Group& group) {
-  // Sent as text: this needs no tensor on the group's device, and "{}" prints a double so that it is read back exactly.
+  // Both numbers are sent as text: this needs no tensor on the group's device, and "{}" prints a double so that it is
+  // read back exactly.
   std::istringstream numbers(broadcast_from_rank0(group, fmt::format("{} {}", epochs, validate_every_)));
   numbers >> epochs >> validate_every_;
   return epochs;

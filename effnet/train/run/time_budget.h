@@ -13,30 +13,32 @@
 namespace effnet::train {
 
 struct RunCosts {
-  double spent_s = 0;         // time since the start
-  double steps_s = 0;         // the part of spent_s in training steps
+  double spent_s = 0;         // time since the start, including earlier processes of the run
+  double steps_s = 0;         // the part of spent_s that training steps took
   double epoch_s = 0;         // training time of an epoch, without validation
   double validation_s = 0;    // time of one validation
   double predictions_s = 0;   // time of the pass for predictions.csv
   double validate_every = 1;  // in epochs
-  double epochs_done = 0;     // at the time of spent_s
-  double steps_an_epoch = 1;
+  double epochs_done = 0;     // when spent_s was measured
+  double steps_per_epoch = 1;
 };
 
-// The length of the run in epochs: a whole number of steps, at least one more than are done. Time is reserved for a
-// validation after a last incomplete epoch, for the pass for predictions.csv, and 3 % for writing files and for steps
-// that take longer than the measured ones.
+// Returns the length of the run in epochs. It is a whole number of steps, at least one more than are already done.
+// Three times are reserved: for a validation after a last incomplete epoch, for the pass for predictions.csv, and 3 %
+// of the budget for writing files and for steps that take longer than the measured ones.
 double fitted_epochs(double budget_s, const RunCosts& costs);
 
-// The number of epochs between validations, a whole number. Chosen so that validation takes at most a third of the
-// training time, a quarter of both together.
+// Returns the number of epochs between validations, a whole number. With it, validation takes at most a third of the
+// training time, so at most a quarter of training and validation together.
 double fitted_validate_every(const RunCosts& costs);
 
 // Throws Error(usage) if not even one more step fits into the budget. Returns a warning if training gets less than half
-// of the budget, else an empty text. Both name the smallest sensible budget, half of which is for training.
+// of the budget, else an empty text. Both texts name the smallest sensible budget: the one that
+// leaves half of the time for training.
 std::string check_budget(double budget_s, const RunCosts& costs);
 
-// Measures the steps of a run, fits its length as soon as enough steps were measured, and again after each epoch.
+// Measures the steps of a run. Fits the run's length to the budget when enough steps were measured, and again after
+// each epoch.
 class TimeBudget {
  public:
   explicit TimeBudget(const Recipe& recipe);
@@ -45,27 +47,29 @@ class TimeBudget {
   double probe_s() const;  // time limit for measure_validation()
 
   void add_step(double seconds);
-  // True when enough steps were measured: so many that a single slow step has little effect, but only a small part of
-  // the budget.
+  // True when enough steps were measured: enough that a single slow step has little effect, and few enough that they
+  // use only a small part of the budget.
   bool ready(double spent_s, bool epoch_done) const;
   // fit() and refit() return the length of the run in epochs. They use the costs of rank 0, because each rank measures
-  // different times. The caller sets spent_s, epochs_done and steps_an_epoch of `costs`, and for refit() also epoch_s.
+  // different times. The caller sets spent_s, epochs_done and steps_per_epoch of `costs`, and for refit() also epoch_s.
   // `length`: the current length. To be called on all ranks.
   double fit(RunCosts costs, Group& group, std::string& warning);
   double refit(RunCosts costs, double length, Group& group);
 
-  // After a fit there may be more epochs between validations than train.validate_every.
+  // `epochs_since`: the epochs since the last validation. After fit() the interval between validations may be longer
+  // than train.validate_every.
   bool validation_is_due(double epochs_since) const { return epochs_since >= validate_every_; }
   bool has_validation_time() const { return validation_.validate_s > 0; }
   void set_validation(const ValidationCost& measured) { validation_ = measured; }
-  void set_validation_time(double seconds);  // of a complete validation; the time of predict() is scaled with it
+  // `seconds`: the time of a complete validation. The time of predict() is scaled by the same factor.
+  void set_validation_time(double seconds);
 
  private:
   RunCosts with_validation(RunCosts costs) const;
-  double broadcast_fit(double epochs, Group& group);  // rank 0's `epochs` and validate_every_ on all ranks
+  double broadcast_fit(double epochs, Group& group);  // gives all ranks rank 0's `epochs` and validate_every_
 
   double budget_s_ = 0, recipe_every_ = 1, validate_every_ = 0;
-  double all_s_ = 0, measured_s_ = 0;  // time of all steps, and of those after the first kWarmUpSteps
+  double all_s_ = 0, measured_s_ = 0;  // time of all steps, and of the steps after the first kWarmUpSteps
   int all_ = 0, measured_ = 0;
   ValidationCost validation_;
 };

@@ -20,12 +20,12 @@ TEST(TimeBudget, UsesTheRemainingTime) {
                        .predictions_s = 10,
                        .validate_every = 2,
                        .epochs_done = 0.5,
-                       .steps_an_epoch = 100};
+                       .steps_per_epoch = 100};
   EXPECT_DOUBLE_EQ(fitted_epochs(1000, costs), 0.5 + 10.35);
 }
 
 TEST(TimeBudget, AddsAtLeastOneStep) {
-  const RunCosts costs{.spent_s = 50, .epoch_s = 80, .validation_s = 10, .epochs_done = 2, .steps_an_epoch = 4};
+  const RunCosts costs{.spent_s = 50, .epoch_s = 80, .validation_s = 10, .epochs_done = 2, .steps_per_epoch = 4};
   EXPECT_DOUBLE_EQ(fitted_epochs(30, costs), 2.25);
 }
 
@@ -38,7 +38,8 @@ TEST(TimeBudget, ValidationTakesAtMostAThirdOfTheTrainingTime) {
 }
 
 // 5 s are spent, 2 s of them in steps; a validation takes 20 s, the predictions 10 s, a step 1 s. One more step needs
-// (5 + 20 + 10 + 1) / 0.97 = 37.1 s. Training gets half of a budget of 2 * (3 + 20 + 10) / 0.97 = 68.04 s or more.
+// (5 + 20 + 10 + 1) / 0.97 = 37.1 s. Everything except training takes (5 - 2) + 20 + 10 = 33 s. Training gets half of a
+// budget of 2 * 33 / 0.97 = 68.04 s or more.
 TEST(TimeBudget, MessagesNameTheSmallestSensibleBudget) {
   const RunCosts costs{.spent_s = 5,
                        .steps_s = 2,
@@ -46,9 +47,9 @@ TEST(TimeBudget, MessagesNameTheSmallestSensibleBudget) {
                        .validation_s = 20,
                        .predictions_s = 10,
                        .epochs_done = 0.02,
-                       .steps_an_epoch = 100};
+                       .steps_per_epoch = 100};
   EXPECT_THAT(check_budget(38, costs), AllOf(HasSubstr("warning: a time budget of 38 s leaves 10 % for training"),
-                                             HasSubstr("with 69 s or more it gets half")));
+                                             HasSubstr("69 s or more leave at least half")));
   EXPECT_NE(check_budget(68, costs), "");
   EXPECT_EQ(check_budget(69, costs), "");
   EXPECT_EQ(check_budget(7200, costs), "");
@@ -64,7 +65,7 @@ TEST(TimeBudget, MessagesNameTheSmallestSensibleBudget) {
 
 // With slow steps (100 s each) the smallest budget must still fit one step.
 TEST(TimeBudget, OneStepMustFit) {
-  const RunCosts costs{.spent_s = 1, .epoch_s = 1000, .steps_an_epoch = 10};
+  const RunCosts costs{.spent_s = 1, .epoch_s = 1000, .steps_per_epoch = 10};
   EXPECT_THROW(check_budget(50, costs), Error);
   EXPECT_EQ(check_budget(105, costs), "");
 }
@@ -75,9 +76,9 @@ TEST(TimeBudget, IsReadyAfterEnoughStepsOrAQuarterOfTheBudget) {
   EXPECT_FALSE(TimeBudget(Recipe{}).on());
   TimeBudget long_one(with_budget("100s"));
   for (int step = 0; step < 7; ++step) long_one.add_step(1);
-  EXPECT_FALSE(long_one.ready(8, false));  // four measured steps
+  EXPECT_FALSE(long_one.ready(8, false));  // 7 steps, of which 4 are measured
   long_one.add_step(1);
-  EXPECT_TRUE(long_one.ready(9, false));  // five measured steps, and their 5 s are more than 2 % of the budget
+  EXPECT_TRUE(long_one.ready(9, false));  // 5 measured steps, whose 5 s are more than 2 % of the budget
   TimeBudget short_one(with_budget("4s"));
   EXPECT_FALSE(short_one.ready(2, false));  // no step yet
   short_one.add_step(1);
@@ -85,8 +86,8 @@ TEST(TimeBudget, IsReadyAfterEnoughStepsOrAQuarterOfTheBudget) {
   EXPECT_TRUE(short_one.ready(1, false));  // a quarter of the budget is spent
 }
 
-// 97 of 100 s are planned, 4 s are spent, a step takes 1 s. With epochs of 10 s, a validation of 20 s is due every 6
-// epochs.
+// 97 of 100 s are planned, 4 s are spent, a step takes 1 s, a validation 20 s, the predictions 10 s. With epochs of
+// 10 s, a validation is due every 6 epochs.
 TEST(TimeBudget, FitsLengthAndValidation) {
   const auto group = single_process();
   TimeBudget budget(with_budget("100s"));
@@ -94,17 +95,17 @@ TEST(TimeBudget, FitsLengthAndValidation) {
   EXPECT_TRUE(budget.validation_is_due(1));
   budget.set_validation({.validate_s = 20, .predict_s = 10});
   std::string warning;
-  const double epochs = budget.fit({.spent_s = 4, .epochs_done = 0.4, .steps_an_epoch = 10}, *group, warning);
+  const double epochs = budget.fit({.spent_s = 4, .epochs_done = 0.4, .steps_per_epoch = 10}, *group, warning);
   EXPECT_EQ(warning, "");
-  EXPECT_DOUBLE_EQ(epochs, 0.4 + 4.7);  // 63 s left, at 10 + 20 / 6 s an epoch
+  EXPECT_DOUBLE_EQ(epochs, 0.4 + 4.7);  // 97 - 4 - 20 - 10 = 63 s are left; 10 + 20 / 6 s per epoch
   EXPECT_FALSE(budget.validation_is_due(5));
   EXPECT_TRUE(budget.validation_is_due(6));
   // In the first half of the run faster epochs extend it, in the second half they do not.
-  const RunCosts faster{.spent_s = 10, .epoch_s = 5, .epochs_done = 1, .steps_an_epoch = 10};
+  const RunCosts faster{.spent_s = 10, .epoch_s = 5, .epochs_done = 1, .steps_per_epoch = 10};
   EXPECT_GT(budget.refit(faster, epochs, *group), epochs);
-  EXPECT_EQ(budget.refit({.spent_s = 40, .epoch_s = 5, .epochs_done = 4, .steps_an_epoch = 10}, epochs, *group),
+  EXPECT_EQ(budget.refit({.spent_s = 40, .epoch_s = 5, .epochs_done = 4, .steps_per_epoch = 10}, epochs, *group),
             epochs);
-  EXPECT_LT(budget.refit({.spent_s = 40, .epoch_s = 90, .epochs_done = 4, .steps_an_epoch = 10}, epochs, *group),
+  EXPECT_LT(budget.refit({.spent_s = 40, .epoch_s = 90, .epochs_done = 4, .steps_per_epoch = 10}, epochs, *group),
             epochs);
 }
 

@@ -17,7 +17,7 @@ class Timeline {
 
   std::int64_t batches() const { return batches_; }
   double epochs() const;                             // length of the run, fitted to a time budget or from the recipe
-  std::optional<std::int64_t> steps_in_all() const;  // at least 1; null until a time budget is fitted
+  std::optional<std::int64_t> steps_in_all() const;  // at least 1; null while a time budget is not fitted
   std::int64_t steps_done() const;
   double epochs_done() const;
 
@@ -28,7 +28,9 @@ class Timeline {
   bool run_is_over() const { return position_.batch == 0 && last_step_is_done(); }
   // True if train.validate_every requires a validation at the end of `epoch`, counted from 1.
   bool validation_is_due(std::int64_t epoch) const;
-  bool checkpoint_is_due() const;  // by checkpoint.every_steps; false at the end of an epoch, which has its own
+  // True if checkpoint.every_steps requires a checkpoint after the newest step. False at the end of an epoch, where one
+  // is written anyway.
+  bool checkpoint_is_due() const;
 
   // The recipe's schedule, including warm-up and decay, stretched to the length of the run. Steps count from 0.
   double learning_rate_of_step(std::int64_t step) const;

@@ -11,7 +11,7 @@ TEST(Timeline, CountsTheStepsOfARunThatEndsWithinAnEpoch) {
   const Recipe recipe = recipe_with({{"train.epochs", "2.5"}});
   Position position;
   const Timeline timeline(recipe, 7, position);
-  EXPECT_EQ(timeline.steps_in_all(), 18);  // 17.5
+  EXPECT_EQ(timeline.steps_in_all(), 18);  // 2.5 * 7 = 17.5, rounded
   int steps = 0, closed = 0;
   while (!timeline.run_is_over()) {
     if (timeline.epoch_is_over()) {
@@ -45,7 +45,7 @@ TEST(Timeline, LengthIsUnknownUntilATimeBudgetIsFitted) {
   EXPECT_FALSE(timeline.run_is_over());
 }
 
-// With half the length, the warm-up has half the steps and the cosine ends at the end of the run.
+// The run is fitted to 5 of 10 epochs: the warm-up has half the steps, and the cosine ends at the end of the run.
 TEST(Timeline, ScheduleIsStretchedToTheLengthOfTheRun) {
   const Recipe recipe = recipe_with({{"train.epochs", "10"},
                                      {"train.time_budget", "1m"},
