@@ -37,7 +37,6 @@ class Reader {
     return same || swapped;
   }
   NodeId last() const { return next_ - 1; }
-  void go_back_to(NodeId id) { next_ = id; }
 
   // Reads a convolution without bias for which fits() is true, its batch norm and, with `activated`, its activation.
   // Returns nothing if the next nodes are not these.
