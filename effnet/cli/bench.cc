@@ -75,8 +75,8 @@ BenchRow run_case(const BenchOptions& o, const BenchCase& one, model::ModelHandl
   return row;
 }
 
-// Returns the largest difference of the timed session's last logits from the reference executor's, divided by the
-// largest logit.
+// Returns the largest difference between the logits of the last timed run and those of the reference executor, divided
+// by the reference's largest logit.
 double error_of(const BenchRow& row, model::ModelHandle& model, ThreadPool& pool) {
   const std::shared_ptr<const graph::Graph> graph = model.graph(row.what.size);
   const engine::Parameters parameters(model.load_weights().weights);
@@ -171,7 +171,7 @@ BenchResult run_bench(const BenchOptions& o, const Globals& globals, Output& out
     rows.push_back(run_case(o, one, model, weights, out));
     progress.update(static_cast<std::int64_t>(rows.size()));
   }
-  // After all timing, so that the executor's memory is not part of peak_rss_bytes.
+  // The reference executor runs after all timing, so that its memory is not part of peak_rss_bytes.
   if (o.check) {
     for (BenchRow& row : rows) row.max_rel_error = error_of(row, model, pool);
   }

@@ -1,4 +1,4 @@
-// Parsing of command lines: the options of every command, and errors.
+// Tests of how command lines are parsed: the options of every command, and errors.
 #include <csignal>
 #include <filesystem>
 
@@ -234,7 +234,7 @@ TEST(Launch, AcceptsOnlyOtherCommands) {
             "2 effnet launch: unknown command (got 'launch', ");
 }
 
-// The tests below start this test as their ranks. Otherwise it does nothing.
+// The tests below run this test in child processes, one per rank. Without RANK and LAUNCH_TEST it does nothing.
 TEST(LaunchRanks, RunsInEachRank) {
   const char* rank = std::getenv("RANK");
   const char* mode = std::getenv("LAUNCH_TEST");

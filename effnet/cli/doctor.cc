@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-// jpeglib.h needs stdio first.
+// jpeglib.h requires that <cstdio> is included before it.
 #include <dav1d/dav1d.h>
 #include <gif_lib.h>
 #include <jpeglib.h>
@@ -66,7 +66,7 @@ std::vector<std::string> find_problems(const DoctorResult& result) {
   return problems;
 }
 
-// Returns nothing if there is no folder; find_problems() reports that.
+// Returns std::nullopt if there is no home folder; find_problems() reports that error.
 std::optional<std::string> home() {
   try {
     return home_folder().string();

@@ -31,11 +31,11 @@ data::ImageSet read_set(const EvalOptions& o, const formats::Model& model, Outpu
   return set;
 }
 
-// Decodes and resizes a batch in parallel. `why` is the error of an image that failed.
 struct Loaded {
   vision::Sampled view;
-  std::string why;
+  std::string why;  // why the image could not be read; empty: it was read
 };
+// Decodes and resizes a batch in parallel.
 std::vector<Loaded> load(std::span<const data::LabelledImage> images, const model::Classifier& classifier,
                          ThreadPool& pool) {
   std::vector<Loaded> loaded(images.size());

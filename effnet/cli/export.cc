@@ -11,8 +11,8 @@
 namespace effnet::cli {
 namespace {
 
-// Reads the file back as a foreign checkpoint and runs both networks on one seeded image. Returns the largest
-// difference of the logits.
+// Reads the written file back as a foreign checkpoint. Runs the original model and the read model on one seeded random
+// image. Returns the largest difference of their logits.
 double verify(model::ModelHandle& model, const std::string& path, ThreadPool& pool) {
   formats::ImportOptions options;
   options.spec = model.arch();
@@ -30,8 +30,9 @@ double verify(model::ModelHandle& model, const std::string& path, ThreadPool& po
   return largest;
 }
 
-// Returns the naming scheme. Default for weights that effnet trained: effnet's names in safetensors, which make it a
-// model file. Imported weights keep their original names.
+// Returns whose tensor names the file gets: "torchvision", "timm", "lukemelas" or "effnet". Without --names: weights
+// that effnet trained get effnet's names in a safetensors file, which is then a model file; in all other cases
+// formats::default_names() decides, so imported weights keep their original names.
 std::string names_for(const ExportOptions& options, const model::ModelHandle& model) {
   if (!options.names.empty()) return options.names;
   const std::string& from = model.info().provenance.names;

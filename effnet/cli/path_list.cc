@@ -40,7 +40,8 @@ bool PathList::read_more() {
   }
 }
 
-// Detects an image in place of a list; it would give hundreds of missing files. `block` is the input so far.
+// Throws if the input is an image instead of a list. Otherwise each "line" of the image would be reported as a missing
+// file. `block` is the input that has been read.
 void PathList::check_first(const std::string& path, const std::string& block) const {
   const auto is_odd = [](unsigned char c) {
     return (c < 0x20 && c != '\0' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;

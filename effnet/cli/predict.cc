@@ -79,7 +79,7 @@ class Predictor {
       formats::write_npy(options_.dump_input, classifier_.values(view), {1, 3, pixels.h, pixels.w});
   }
 
-  // Returns DIR/NAME_cam.png, with a number if another image has the same name.
+  // Returns DIR/NAME_cam.png, or DIR/NAME_2_cam.png and so on if an earlier image has the same name.
   fs::path cam_path(const std::string& path) {
     const std::string stem = fs::path(path).stem().string();
     std::string name = stem + "_cam.png";

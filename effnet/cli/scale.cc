@@ -40,7 +40,7 @@ struct Target {
   arch::Cost cost;
 };
 
-// A scaling; with a latency target also its timing.
+// A scaling; `timing` is set only for a latency target.
 struct Scaled {
   arch::Scaling scaling;
   std::optional<Timing> timing;

@@ -30,8 +30,9 @@ int threads_of(const Globals& globals) {
   return std::max(1, all / processes);
 }
 
-// Returns the number of threads that a run needs: OpenMP, LibTorch's pool (one per processor), effnet's kernels, the
-// loaders of training and validation, and 12 for communication and heartbeats in a group of processes.
+// Returns the number of threads that a run needs: `threads` for OpenMP and `threads` for effnet's kernels, LibTorch's
+// pool (one per processor), the loaders of training and of validation, and 12 for communication and heartbeats if there
+// are several processes.
 int threads_needed(int threads, int workers, int world) {
   const int processors = static_cast<int>(std::thread::hardware_concurrency());
   const int loaders = 2 * (workers > 0 ? workers : std::max(1, usable_cores() - threads));
@@ -83,7 +84,7 @@ void turn_warnings_off() {
 #endif
 }
 
-// Prints messages, such as the result of an epoch, and between them a status line.
+// Prints messages, such as the result of an epoch, and shows a status line between them.
 class ProgressLine {
  public:
   explicit ProgressLine(Output& out) : out_(out) {}
