@@ -13,9 +13,9 @@ namespace effnet::model {
 namespace {
 
 constexpr double kSeconds = 0.5;           // per measurement
-constexpr double kCloseEnough = 0.97;      // stop at this fraction of the target
-constexpr double kTargetFraction = 0.985;  // aim at the middle of the accepted range
-constexpr double kMinMacsRatio = 1.01;     // stop if the smallest too slow MACs are within 1 % of the largest that fit
+constexpr double kCloseEnough = 0.97;      // stop if the latency is from 0.97 to 1 times the target
+constexpr double kTargetFraction = 0.985;  // aim at the middle of this range
+constexpr double kMinMacsRatio = 1.01;     // stop if the MACs that are too slow are within 1 % of those that fit
 constexpr int kRounds = 16;
 constexpr double kSmallestPhi = -20;  // as in arch::solve
 
