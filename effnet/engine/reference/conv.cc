@@ -1,7 +1,8 @@
-// Convolution as a tiled GEMM. The input values for 64 output pixels are copied into columns, 64 weights deep, and 32
-// output channels are summed over them. In float a tile has 16 KB of columns and 8 KB of sums, so it stays in L1. Two
-// channels x four weights are added at a time: each column is read once per eight multiplications, and the values fit
-// SSE2's 16 registers. The innermost loops run over pixels and vectorise; the order of each sum does not change.
+// Convolution as a tiled GEMM. A tile is 64 output pixels x 32 output channels. For 64 weights at a time, the input
+// values that they multiply are copied into 64 columns, and their products are added to the sums of all 32 channels. In
+// float a tile has 16 KB of columns and 8 KB of sums, so it stays in L1. The inner loop adds the products of two
+// channels x four weights: four column values are read for eight multiplications, and the values fit SSE2's 16
+// registers. The innermost loops run over pixels and vectorise; the order of each sum does not change.
 #include <algorithm>
 
 #include "effnet/base/error.h"
@@ -25,8 +26,8 @@ bool depthwise(const ConvShape& shape) { return shape.groups == shape.in.c && sh
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return a > 0 ? (a + b - 1) / b : 0; }
 
-// Output positions [first, last) along one axis for which the tap at `offset` (kernel index - padding) is inside the n
-// input pixels.
+// The output positions [first, last) along one axis for which the tap at `offset` (kernel index - padding) is inside
+// the n input pixels.
 struct Inside {
   std::int64_t first, last;
 };
@@ -35,8 +36,8 @@ Inside inside(std::int64_t n, std::int64_t outputs, std::int64_t stride, std::in
   return {first, std::max(first, std::min(divide_up(n - offset, stride), outputs))};
 }
 
-// Fills one column: the input values that weight (channel, ky, kx) multiplies, for the output pixels first .. first +
-// pixels in row order.
+// Fills one column: the input values that weight (channel, ky, kx) multiplies, for the output pixels [first, first +
+// pixels) in row order.
 template <class Acc>
 void fill_column(const ConvShape& shape, const float* plane, std::int64_t ky, std::int64_t kx, std::int64_t first,
                  std::int64_t pixels, Acc* column) {
@@ -144,8 +145,8 @@ void dense_task(const ConvShape& shape, const float* in, const float* weight, co
   }
 }
 
-// One plane, row by row, in segments of 256 pixels. Each tap is added to the part of the segment where it is inside the
-// input.
+// Computes one plane, row by row, in segments of 256 output pixels. Each tap is added to those pixels of the segment
+// for which the tap is inside the input.
 template <class Acc>
 void depthwise_task(const ConvShape& shape, const float* in, const float* weight, const float* bias, float* out,
                     std::int64_t task) {
@@ -167,7 +168,7 @@ void depthwise_task(const ConvShape& shape, const float* in, const float* weight
           const Inside valid = inside(shape.in.w, shape.out.w, shape.stride, offset);
           const std::int64_t begin = std::clamp(valid.first - piece, std::int64_t{0}, width);
           const std::int64_t count = std::clamp(valid.last - piece, begin, width) - begin;
-          if (count == 0) continue;  // such a tap has no valid address
+          if (count == 0) continue;  // the address of `from` would be invalid
           const Acc w = weights[ky * shape.kernel + kx];
           const float* const from = plane + row * shape.in.w + (piece + begin) * shape.stride + offset;
           Acc* const to = sums + begin;
