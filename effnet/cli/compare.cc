@@ -198,7 +198,7 @@ std::string to_text(const CompareResult& result) {
     table.row({name, fmt::format("{:.2e}", difference.max_abs), fmt::format("{:.2e}", difference.max_rel)});
   const CompareResult::Layer* first = result.first_departure();
   return fmt::format(
-      "{}: {} and {}\n\n{}\nlogits: largest difference {:.2e}, relative to the largest {:.2e}; top-1 {}\n{}\n",
+      "{}: {} and {}\n\n{}\nlogits: largest difference {:.2e} ({:.2e} of the largest logit); top-1 {}\n{}\n",
       result.model, result.backends[0], result.backends[1], table.text(), result.logits.max_abs, result.logits.max_rel,
       result.top1_agree ? "agrees" : "differs",
       first != nullptr ? fmt::format("the first layer with a relative difference above {:g}: {}",

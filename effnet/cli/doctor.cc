@@ -62,7 +62,7 @@ std::vector<std::string> find_problems(const DoctorResult& result) {
   } catch (const Error& error) {
     problems.emplace_back(fmt::format("pulled models cannot be stored: {}", error.what()));
   }
-  if (!find_pip()) problems.emplace_back("effnet pull needs pip: apt-get install python3-pip");
+  if (!find_pip()) problems.emplace_back("effnet pull needs pip, which was not found: apt-get install python3-pip");
   return problems;
 }
 

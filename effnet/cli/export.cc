@@ -47,15 +47,15 @@ void declare_options(CLI::App& command, ExportOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
   command
       .add_option("--safetensors", options.safetensors,
-                  "Write safetensors: tensors under published names, or a model file")
+                  "Write a safetensors file: a model file, or tensors with another program's names (see --names)")
       ->type_name("FILE");
   command.add_option("--pth", options.pth, "Write a state dict that torch.load can open")->type_name("FILE");
   command.add_option("--onnx", options.onnx, "Write ONNX (not built yet)")->type_name("FILE");
   command
       .add_option("--names", options.names,
-                  "Use these tensor names: torchvision, timm, lukemelas, or effnet (in safetensors: a model file) [the "
-                  "names of "
-                  "imported weights; for a trained model effnet in safetensors, torchvision in .pth]")
+                  "Use the tensor names of torchvision, timm, lukemelas or effnet; a safetensors file with effnet's "
+                  "names is a model file [imported weights: their original names; a trained model: effnet in "
+                  "safetensors, torchvision in .pth]")
       ->type_name("S");
   command.add_flag("--verify", options.verify, "Read the file back and compare the logits");
   options.load.declare(command);
@@ -65,7 +65,7 @@ ExportResult run_export(const ExportOptions& options, const Globals& globals, Ou
   if (!options.onnx.empty())
     throw environment_error("export --onnx is not built yet (got --onnx, expected --pth or --safetensors)");
   if (options.safetensors.empty() == options.pth.empty()) {
-    throw usage_error("choose what to write (got {}, expected one of --safetensors FILE and --pth FILE)",
+    throw usage_error("choose one output (got {}, expected either --safetensors FILE or --pth FILE)",
                       options.pth.empty() ? "nothing" : "both");
   }
   check_no_stdout("--safetensors", options.safetensors);

@@ -39,7 +39,7 @@ void declare_options(CLI::App& command, ImportOptions& options) {
   command.add_option("--bn-epsilon", options.bn_epsilon, "Use this batch-norm epsilon [the source's]")->type_name("E");
   command
       .add_option("--weights", options.weights,
-                  "Use these weights of the file: model (plain) or ema (averaged) [ema if present]")
+                  "Use these weights of the file: model (not averaged) or ema (moving average) [ema if present]")
       ->type_name("W");
   command.add_flag("--strict", options.strict, "Reject a file with tensors that the network does not use");
   command.add_option("-o,--out", options.out, "Write the model to this file")->type_name("OUT.safetensors")->required();

@@ -53,9 +53,8 @@ Body declare_launch(CLI::App& command, const Globals& globals) {
   command.add_flag("--quiet", options->quiet, "Pass --quiet to the command");
   add_numbers(command, "--threads", options->threads, 1024, "Use N threads in total, divided among the processes");
   command.footer(
-      "Usage: effnet launch -n N COMMAND ARGS... Only rank 0 writes to stdout. Lines of the other ranks on stderr "
-      "begin "
-      "with [rank N].");
+      "Usage: effnet launch -n N COMMAND ARGS... Only rank 0 writes to stdout. On stderr, lines of the other ranks "
+      "begin with [rank N].");
   return [&command, &globals, options](Output& out) {
     options->words = command.remaining();
     return run_launch(*options, globals, out);

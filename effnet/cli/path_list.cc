@@ -75,7 +75,7 @@ std::optional<std::string> PathList::next() {
         separator_ == '\0' ? buffer_.substr(0, end) : line_as_path(std::string_view(buffer_).substr(0, end));
     buffer_.erase(0, end + 1);
     if (path.find('\0') != std::string::npos)
-      throw input_error("{}: a line contains a NUL (expected one path per line, or a NUL after each path)", name_);
+      throw input_error("{}: a line contains a NUL byte (expected one path per line, or a NUL after each path)", name_);
     if (path.empty()) continue;
     if (!first_checked_) check_first(path, path + buffer_);
     first_checked_ = true;

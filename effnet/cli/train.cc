@@ -82,7 +82,7 @@ void exec_effnet_train(int /*argc*/, char** argv) {
   if (!has_version_mark(*program)) {
     const Json answer = query_train_program(*program);
     if (answer.is_null())
-      throw environment_error("{}: not effnet-train {} (it does not answer --version --json)", program->string(),
+      throw environment_error("{}: not effnet-train {} (got no valid output for --version --json)", program->string(),
                               kVersion)
           .with_hint(kHint);
     const std::string version = answer["version"].get<std::string>();

@@ -232,7 +232,8 @@ std::vector<float> Reference::run(std::span<const float> input, std::int64_t bat
 Reference::Tapped Reference::run(std::span<const float> input, std::int64_t batch,
                                  const std::vector<std::string>& taps) const {
   for (const std::string& tap : taps) {
-    if (graph_.find(tap) == nullptr) throw usage_error("{} has no such node (got {})", graph_.name, in_quotes(tap));
+    if (graph_.find(tap) == nullptr)
+      throw usage_error("{} has no node with this name (got {})", graph_.name, in_quotes(tap));
   }
   const std::set<std::string_view> wanted(taps.begin(), taps.end());
   Tapped result;

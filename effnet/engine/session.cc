@@ -91,7 +91,7 @@ struct Session::Impl {
     kernels::require(weights->target().isa);
     graph::check(graph);
     if (!weights->fit(graph)) {
-      throw input_error("the packed weights are of another network (got {} bytes, expected {} bytes for {})",
+      throw input_error("the packed weights belong to another network (got {} bytes, expected {} bytes for {})",
                         weights->bytes().size(), PackedWeights::size_bytes(graph, weights->target()), graph.name);
     }
     Plan one = make_plan(graph, *weights, 1, options.plan, options.keep);
@@ -165,18 +165,18 @@ struct Session::Impl {
     const Context at = context(running);
     const float* const image = buffer(plan.image);
     for (std::int64_t i = 0; i < plan.image_layout.values(micro_batch); ++i) {
-      if (!std::isfinite(image[i])) throw input_error("the input holds NaN or infinity (expected finite values)");
+      if (!std::isfinite(image[i])) throw input_error("the input contains NaN or infinity (expected finite values)");
     }
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
       plan.steps[s]->run(at);
       const Plan::Output& output = plan.step_outputs[s];
       if (all_finite(buffer(output.buffer), output.shape)) continue;
-      throw input_error("the output of {} holds NaN or infinity (expected finite values)", plan.steps[s]->info.name)
+      throw input_error("the output of {} contains NaN or infinity (expected finite values)", plan.steps[s]->info.name)
           .with_hint(
               "the weights are corrupt or overflow float32; effnet compare shows the first layer where two backends "
               "differ");
     }
-    throw internal_error("the logits hold NaN or infinity, but every layer's output is finite");
+    throw internal_error("the logits contain NaN or infinity, but every layer's output is finite");
   }
 
   std::int64_t classes() const { return plan.outputs.at(logits_node).shape.chw.c; }

@@ -213,9 +213,9 @@ TEST_F(SessionTest, CorruptWeightsNameTheirLayer) {
         SCOPED_TRACE(fmt::format("{} {} {}", tensor, value, kernels::name(isa)));
         const auto weights = testkit::pack(graph_, Parameters(with_value(good, tensor, value)), isa);
         expect_error([&] { testkit::run(graph_, weights, images(2), {.batch = 2, .threads = 2}); }, ErrorCode::input,
-                     fmt::format("the output of {} holds", fused));
+                     fmt::format("the output of {} contains", fused));
         expect_error([&] { testkit::run(graph_, weights, images(1), {.plan = single}); }, ErrorCode::input,
-                     fmt::format("the output of {} holds", alone));
+                     fmt::format("the output of {} contains", alone));
       }
     }
   }
@@ -240,13 +240,13 @@ TEST(SessionInput, NonFiniteValuesAreReportedAndDoNotAffectTheNextRun) {
           SCOPED_TRACE(fmt::format("{} {} at {}, {}", spec.name, value, at, kernels::name(isa)));
           std::vector<float> broken = input;
           broken[at] = value;
-          expect_error([&] { testkit::run(session, broken); }, ErrorCode::input, "the input holds NaN or infinity");
+          expect_error([&] { testkit::run(session, broken); }, ErrorCode::input, "the input contains NaN or infinity");
           EXPECT_EQ(testkit::run(session, input), expected);
         }
       }
       // All values are NaN, and everything that the network computes from them stays in memory.
       const std::vector<float> all(input.size(), std::numeric_limits<float>::quiet_NaN());
-      expect_error([&] { testkit::run(session, all); }, ErrorCode::input, "the input holds NaN or infinity");
+      expect_error([&] { testkit::run(session, all); }, ErrorCode::input, "the input contains NaN or infinity");
       EXPECT_EQ(testkit::run(session, input), expected) << spec.name << " " << isa;
     }
   }
@@ -264,7 +264,7 @@ TEST(SessionInput, OverflowIsReportedForItsLayer) {
     Session session(graph, testkit::pack(graph, Parameters(weights), isa));
     for (int again = 0; again < 3; ++again) {
       expect_error([&] { testkit::run(session, input); }, ErrorCode::input,
-                   "the output of stages.0.0.project.bn holds");
+                   "the output of stages.0.0.project.bn contains");
     }
   }
 }
@@ -295,7 +295,7 @@ TEST_F(SessionTest, WeightsOfAnotherNetworkAreRefused) {
   swapping.head.channels = swapped.head.channels = 0;
   const auto expect_refused = [&](const arch::ArchSpec& wanted, const arch::ArchSpec& given) {
     const auto weights = testkit::pack(testkit::lower_at(given, kSize), weights_->isa());
-    expect_error([&] { Session(testkit::lower_at(wanted, kSize), weights); }, ErrorCode::input, "of another network");
+    expect_error([&] { Session(testkit::lower_at(wanted, kSize), weights); }, ErrorCode::input, "to another network");
   };
   expect_refused(testkit::mbconv_network(), deeper);
   expect_refused(testkit::mbconv_network(), wider);

@@ -53,8 +53,9 @@ TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, cons
       fits = std::max(fits, budget);
     } else if (least) {
       throw usage_error(
-          "the target cannot be reached (got {:g} ms, expected at least {:.3g}, the smallest scaling of {})", target_ms,
-          ms, base.name);
+          "the target cannot be reached (got {:g} ms, expected at least {:.3g} ms, the latency of the smallest scaling "
+          "of {})",
+          target_ms, ms, base.name);
     } else {
       too_slow = std::min(too_slow, budget);
     }
@@ -63,9 +64,8 @@ TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, cons
     budget = std::isinf(too_slow) ? 1.1 * fits : fits == 0 ? too_slow / 2 : std::sqrt(fits * too_slow);
   }
   if (!best)
-    throw usage_error(
-        "the target cannot be reached (got {:g} ms, expected a latency that is reproducible on this machine)",
-        target_ms);
+    throw usage_error("the target cannot be reached (got {:g} ms, expected more: all {} measured scalings are slower)",
+                      target_ms, kRounds);
   return *best;
 }
 
