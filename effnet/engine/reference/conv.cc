@@ -150,15 +150,15 @@ void dense_task(const ConvShape& shape, const float* in, const float* weight, co
 template <class Acc>
 void depthwise_task(const ConvShape& shape, const float* in, const float* weight, const float* bias, float* out,
                     std::int64_t task) {
-  constexpr std::int64_t kPiece = 256;
+  constexpr std::int64_t kSegment = 256;
   const std::int64_t channel = task % shape.out.c;
   const float* const plane = in + task * shape.in.pixels();
   const float* const weights = weight + channel * shape.kernel * shape.kernel;
   const Acc add = bias != nullptr ? bias[channel] : Acc{0};
-  alignas(64) Acc sums[kPiece];
+  alignas(64) Acc sums[kSegment];
   for (std::int64_t y = 0; y < shape.out.h; ++y) {
-    for (std::int64_t piece = 0; piece < shape.out.w; piece += kPiece) {
-      const std::int64_t width = std::min(kPiece, shape.out.w - piece);
+    for (std::int64_t segment = 0; segment < shape.out.w; segment += kSegment) {
+      const std::int64_t width = std::min(kSegment, shape.out.w - segment);
       std::fill(sums, sums + width, Acc{0});
       for (std::int64_t ky = 0; ky < shape.kernel; ++ky) {
         const std::int64_t row = y * shape.stride + ky - shape.padding.top;
@@ -166,11 +166,11 @@ void depthwise_task(const ConvShape& shape, const float* in, const float* weight
         for (std::int64_t kx = 0; kx < shape.kernel; ++kx) {
           const std::int64_t offset = kx - shape.padding.left;
           const Inside valid = inside(shape.in.w, shape.out.w, shape.stride, offset);
-          const std::int64_t begin = std::clamp(valid.first - piece, std::int64_t{0}, width);
-          const std::int64_t count = std::clamp(valid.last - piece, begin, width) - begin;
+          const std::int64_t begin = std::clamp(valid.first - segment, std::int64_t{0}, width);
+          const std::int64_t count = std::clamp(valid.last - segment, begin, width) - begin;
           if (count == 0) continue;  // the address of `from` would be invalid
           const Acc w = weights[ky * shape.kernel + kx];
-          const float* const from = plane + row * shape.in.w + (piece + begin) * shape.stride + offset;
+          const float* const from = plane + row * shape.in.w + (segment + begin) * shape.stride + offset;
           Acc* const to = sums + begin;
           if (shape.stride == 1) {
             for (std::int64_t j = 0; j < count; ++j) to[j] += w * Acc{from[j]};
@@ -181,7 +181,7 @@ void depthwise_task(const ConvShape& shape, const float* in, const float* weight
           }
         }
       }
-      float* const to = out + task * shape.out.pixels() + y * shape.out.w + piece;
+      float* const to = out + task * shape.out.pixels() + y * shape.out.w + segment;
       for (std::int64_t x = 0; x < width; ++x) to[x] = static_cast<float>(sums[x] + add);
     }
   }

@@ -47,11 +47,11 @@ void apply(std::span<float> values, std::int64_t begin, std::int64_t end, Functi
 // are separate. The exponents -value are clamped to +-700; beyond that the functions below do not change in float.
 template <class Function>
 void apply_with_exponential(std::span<float> values, std::int64_t begin, std::int64_t end, Function function) {
-  constexpr std::int64_t kPiece = 64;
-  double exponents[kPiece];
-  for (; begin < end; begin += kPiece) {
+  constexpr std::int64_t kValues = 64;
+  double exponents[kValues];
+  for (; begin < end; begin += kValues) {
     float* const data = values.data() + begin;
-    const std::int64_t count = std::min(kPiece, end - begin);
+    const std::int64_t count = std::min(kValues, end - begin);
     for (std::int64_t i = 0; i < count; ++i) {
       const double x = -data[i] < -700.0F ? -700.0F : -data[i];
       exponents[i] = x > 700.0 ? 700.0 : x;
