@@ -13,7 +13,7 @@
 using namespace effnet;
 
 int main(int argc, char** argv) try {
-  if (argc != 3) throw usage_error("wrong arguments (got {}, expected MODEL IMAGE)", argc - 1);
+  if (argc != 3) throw usage_error("wrong number of arguments (got {}, expected 2: MODEL IMAGE)", argc - 1);
   ThreadPool pool(usable_cores());
   model::ModelHandle handle(argv[1], {}, pool);
   model::Classifier classifier(handle, {}, pool);

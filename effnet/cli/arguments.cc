@@ -100,8 +100,8 @@ double parse_milliseconds(std::string_view flag, const std::string& text, double
   char* end = nullptr;
   const double ms = std::strtod(text.c_str(), &end);
   if (*end != '\0' || !(ms > 0 && ms <= high))
-    throw usage_error("{}: wrong value (got {}, expected milliseconds above 0, at most {})", flag, in_quotes(text),
-                      high);
+    throw usage_error("{}: wrong value (got {}, expected a number of milliseconds above 0 and at most {})", flag,
+                      in_quotes(text), high);
   return ms;
 }
 
@@ -158,7 +158,8 @@ void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help) {
 bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals) {
   if (file != "-") return false;
   if (globals.json)
-    throw usage_error("{} -: stdout can hold one document only (got --json too, expected one of them)", flag);
+    throw usage_error("{} - cannot be combined with --json: both write to stdout (got both, expected one of them)",
+                      flag);
   return true;
 }
 

@@ -17,7 +17,8 @@ namespace effnet::cli {
 struct Globals;
 
 int parse_integer(std::string_view flag, std::string_view text, int low, int high);
-std::vector<int> parse_counts(std::string_view flag, std::string_view text, int high);  // "1,8": each from 1 to `high`
+// "1,8"; each number is from 1 to `high`.
+std::vector<int> parse_counts(std::string_view flag, std::string_view text, int high);
 std::uint64_t parse_seed(std::string_view text);
 // Splits a list such as 1,8 at commas. Keeps empty parts, which the caller must reject.
 std::vector<std::string> split_list(std::string_view text);
@@ -28,20 +29,20 @@ std::array<double, 3> parse_triple(std::string_view flag, const std::string& tex
 double parse_amount(std::string_view text, std::string_view flag);
 // "12.5" -> milliseconds above 0, at most `high`.
 double parse_milliseconds(std::string_view flag, const std::string& text, double high);
-// "224" or "300x200" (HxW), each 1..65535.
+// "224" or "300x200" (height x width); each number is from 1 to 65535.
 Size parse_resolution(std::string_view text);
 
-// Add an option of this kind. A wrong value throws while the command line is parsed.
+// These functions add an option to `app`. A wrong value throws while the command line is parsed.
 void add_number(CLI::App& app, const std::string& flag, int& value, int low, int high, const std::string& help);
 void add_numbers(CLI::App& app, const std::string& flag, std::vector<int>& values, int high, const std::string& help);
 void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help);  // --seed: any whole number of 64 bits
 
-// Returns true if the output file of option `flag` is "-", which means stdout. For text files only. Stdout then
-// contains the file and nothing else, so --json in addition is an error.
+// Returns true if the output file of option `flag` is "-", which means stdout. For text files only. Stdout can contain
+// only one document, so "-" together with --json throws.
 bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals);
-// For output files that are not text: "-" is an error.
+// For output files that are not text: throws if `file` is "-".
 void check_no_stdout(std::string_view flag, std::string_view file);
-// An error if the output file of option `flag` is the same file as `input`.
+// Throws if the output file of option `flag` is the same file as `input`.
 void check_not_input(std::string_view flag, const std::string& file, const std::string& input);
 
 }  // namespace effnet::cli

@@ -96,7 +96,8 @@ TEST(Arguments, Milliseconds) {
   EXPECT_EQ(parse_milliseconds("--target-latency-ms", "60000", 60000), 60000);
   for (const char* wrong : {"", "0", "-1", "60001", "1s", "nan"}) {
     EXPECT_EQ(refusal([&] { parse_milliseconds("--target-latency-ms", wrong, 60000); }),
-              fmt::format("2 --target-latency-ms: wrong value (got '{}', expected milliseconds above 0, at most 60000)",
+              fmt::format("2 --target-latency-ms: wrong value (got '{}', expected a number of milliseconds above 0 and "
+                          "at most 60000)",
                           wrong));
   }
 }
@@ -124,7 +125,7 @@ TEST(Arguments, OutputFiles) {
   EXPECT_EQ(refusal([] {
               is_stdout("-o", "-", {true, false, {}});
             }),
-            "2 -o -: stdout can hold one document only (got --json too, expected one of them)");
+            "2 -o - cannot be combined with --json: both write to stdout (got both, expected one of them)");
   check_no_stdout("--pth", "./-");
   EXPECT_EQ(refusal([] { check_no_stdout("--pth", "-"); }),
             "2 --pth: this format cannot be written to stdout (got -, expected a file)");

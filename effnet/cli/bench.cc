@@ -75,8 +75,8 @@ BenchRow run_case(const BenchOptions& o, const BenchCase& one, model::ModelHandl
   return row;
 }
 
-// Returns the largest difference of the timed session's last logits from the reference executor's, divided by the
-// largest logit.
+// Returns the largest difference between the logits of the last timed run and those of the reference executor, divided
+// by the reference's largest logit.
 double error_of(const BenchRow& row, model::ModelHandle& model, ThreadPool& pool) {
   const std::shared_ptr<const graph::Graph> graph = model.graph(row.what.size);
   const engine::Parameters parameters(model.load_weights().weights);
@@ -127,7 +127,7 @@ std::string layers_text(const BenchRow& row) {
                fmt::format("{:.1f}", layer.gflops), fmt::format("{:.0f} %", 100 * layer.peak_share),
                fmt::format("{:.1f}", layer.gbytes_per_second)});
   }
-  return fmt::format("\n{}{:.3f} ms in all steps; peak {:.1f} GFLOP/s, measured\n", table.text(), total,
+  return fmt::format("\n{}all steps together: {:.3f} ms; measured peak: {:.1f} GFLOP/s\n", table.text(), total,
                      row.peak_gflops);
 }
 
@@ -135,11 +135,11 @@ std::string layers_text(const BenchRow& row) {
 
 void declare_options(CLI::App& command, BenchOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  add_numbers(command, "--batch", options.batch, 4096, "Run N images at once, or a list: 1,8 [1]");
+  add_numbers(command, "--batch", options.batch, 4096, "Run N images at once; a list such as 1,8 measures each [1]");
   command.add_option("--precision", options.precision, kPrecisionHelp);
   command
       .add_option("--resolution", options.resolution,
-                  "Use this input size: pixels, or HxW, or a list: 224,197x311 [the model's]")
+                  "Use this input size: pixels, or HxW; a list such as 224,197x311 measures each [the model's]")
       ->type_name("R");
   command.add_option("--seconds", options.seconds, "Measure each case for S seconds")->type_name("S");
   command.add_flag("--layers", options.layers, "List every step: ms, MACs, GFLOP/s, share of the measured peak, GB/s");
@@ -171,7 +171,7 @@ BenchResult run_bench(const BenchOptions& o, const Globals& globals, Output& out
     rows.push_back(run_case(o, one, model, weights, out));
     progress.update(static_cast<std::int64_t>(rows.size()));
   }
-  // After all timing, so that the executor's memory is not part of peak_rss_bytes.
+  // The reference executor runs after all timing, so that its memory is not part of peak_rss_bytes.
   if (o.check) {
     for (BenchRow& row : rows) row.max_rel_error = error_of(row, model, pool);
   }

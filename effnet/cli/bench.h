@@ -51,7 +51,7 @@ struct BenchRow {
 using BenchResult = std::vector<BenchRow>;  // one row per case, never empty
 BenchResult run_bench(const BenchOptions& o, const Globals& globals, Output& out);
 Json to_json(const BenchRow& row);
-Json to_json(const BenchResult& rows);  // one object, or a list of objects
+Json to_json(const BenchResult& rows);  // an object for one row, else a list of objects
 std::string to_text(const BenchResult& rows);
 
 }  // namespace effnet::cli

@@ -54,7 +54,7 @@ inline RunResult run_effnet(std::vector<std::string> words) {
   return {code, captured.results.text(), captured.messages.text()};
 }
 
-// Returns the options of a command with the arguments `words`.
+// Parses the arguments `words` of a command. Returns its options.
 template <class Options>
 Options parsed(const std::vector<std::string>& words) {
   CLI::App app;
@@ -66,7 +66,7 @@ Options parsed(const std::vector<std::string>& words) {
   return options;
 }
 
-// Returns "CODE MESSAGE" of the Error that `call` throws; empty if it throws none.
+// Returns "CODE MESSAGE" of the Error that `call` throws, or an empty text if it does not throw.
 template <class Call>
 std::string refusal(Call call) {
   try {

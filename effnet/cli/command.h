@@ -4,7 +4,7 @@
 //   struct XOptions; void declare_options(CLI::App&, XOptions&);
 //   struct XResult; XResult run_x(const XOptions&), or run_x(const XOptions&, const Globals&, Output&);
 //   Json to_json(const XResult&); std::string to_text(const XResult&);
-// and Body declare_x(...), which is bind(..., run_x).
+// and Body declare_x(...), which returns bind(..., run_x).
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -24,8 +24,9 @@ struct Globals {
   std::vector<int> threads;  // empty: the cores that this process may use
 };
 
-// Declare adds the sub-command's options to `command` and returns its Body, which runs after parsing. State that
-// options and body share is in a shared_ptr that both capture. The Body returns the exit code; errors are exceptions.
+// Declare adds the sub-command's options to `command` and returns its Body, which runs after parsing. Values that the
+// parser sets and the Body reads are in a shared_ptr that both keep. The Body returns the exit code; errors are
+// exceptions.
 using Body = std::function<int(Output& out)>;
 using Declare = Body(CLI::App& command, const Globals& globals);
 struct Command {

@@ -3,7 +3,7 @@
 
 namespace effnet::cli {
 
-// Each is defined in the file of its name.
+// declare_x is defined in x.cc.
 Declare declare_models, declare_inspect, declare_scale, declare_pull, declare_import, declare_export, declare_predict,
     declare_eval, declare_data, declare_cam, declare_bench, declare_launch, declare_compare, declare_report,
     declare_paper, declare_doctor;

@@ -1,4 +1,4 @@
-// Parsing of command lines: the options of every command, and errors.
+// Tests of how command lines are parsed: the options of every command, and errors.
 #include <csignal>
 #include <filesystem>
 
@@ -100,17 +100,17 @@ TEST(Scale, RequiresExactlyOneWayOfScaling) {
   const auto refused = [&](const ScaleOptions& options) {
     return refusal([&] { run_scale(options, {.threads = {1}}, captured.out); });
   };
-  const std::string kWays = "expected --phi, or --depth/--width/--resolution, or one --target)";
+  const std::string kWays = "expected --phi, or --depth/--width/--resolution, or one --target option)";
   EXPECT_EQ(refused({.base = "mobilenet_v2"}), "2 choose one way of scaling (got none, " + kWays);
   EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .width = 2, .target_macs = "1G"}),
             "2 choose one way of scaling (got --phi and --depth/--width/--resolution and --target-macs, " + kWays);
   EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .dims = "dx"}),
-            "2 --dims: unknown dimension (got 'dx', expected letters of dwr)");
+            "2 --dims: unknown dimension (got 'dx', expected one or more of the letters d, w, r)");
   EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 61}), "2 --phi: out of range (got 61, expected -60 to 60)");
   EXPECT_EQ(refused({.base = "mobilenet_v2", .resolution = "96x64"}),
             "2 --resolution: a scaled network is square (got 96x64, expected one number)");
   EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .coefficients = {.alpha = 0.5}}),
-            "2 --alpha: out of range (got 0.5, expected 1 to 10: the paper's constraint)");
+            "2 --alpha: out of range (got 0.5, expected 1 to 10; the paper requires at least 1)");
 }
 
 TEST(Scale, WritesTheArchFile) {
@@ -222,7 +222,7 @@ TEST(Paper, Options) {
   EXPECT_EQ(refused({.table = "table4", .out = "a.txt"}),
             "2 -o: unknown kind of file (got 'a.txt', expected FILE.md or FILE.json)");
   EXPECT_EQ(refused({.table = "table4", .out = "-"}, {true, false, {}}),
-            "2 -o -: stdout can hold one document only (got --json too, expected one of them)");
+            "2 -o - cannot be combined with --json: both write to stdout (got both, expected one of them)");
 }
 
 TEST(Launch, AcceptsOnlyOtherCommands) {
@@ -234,7 +234,7 @@ TEST(Launch, AcceptsOnlyOtherCommands) {
             "2 effnet launch: unknown command (got 'launch', ");
 }
 
-// The tests below start this test as their ranks. Otherwise it does nothing.
+// The tests below run this test in child processes, one per rank. Without RANK and LAUNCH_TEST it does nothing.
 TEST(LaunchRanks, RunsInEachRank) {
   const char* rank = std::getenv("RANK");
   const char* mode = std::getenv("LAUNCH_TEST");
@@ -254,13 +254,13 @@ RunResult run_two_ranks(const char* mode) {
   return {code, captured.results.text(), captured.messages.text()};
 }
 
-TEST(LaunchRanks, LinesOfOtherRanksBeginWithTheRank) {
+TEST(LaunchRanks, StderrLinesOfRanksAboveZeroBeginWithTheRank) {
   const RunResult run = run_two_ranks("speak");
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(run.messages, "[rank 1] one\n[rank 1] two\n");
 }
 
-TEST(LaunchRanks, ExitCodeIsThatOfTheFirstFailedRank) {
+TEST(LaunchRanks, ExitCodeOfTheFirstFailedRankIsReturned) {
   const RunResult failed = run_two_ranks("fail");
   EXPECT_EQ(failed.code, 7);
   EXPECT_EQ(failed.messages, "");

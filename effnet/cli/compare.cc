@@ -30,7 +30,7 @@ class Trace {
 };
 
 // Visits the outputs of the engine's steps. Logits come from the default plan. Layer outputs come from a second plan
-// that keeps the output of every step, so operations are fused only inside of a step.
+// that stores the output of every step, so operations of different steps are not fused.
 class EngineTrace : public Trace {
  public:
   EngineTrace(const graph::Graph& graph, const std::shared_ptr<const engine::PackedWeights>& weights, int threads)
@@ -165,7 +165,8 @@ CompareResult run_compare(const CompareOptions& o, const Globals& globals, Outpu
   const std::vector<float> input =
       o.image.empty() ? model::photo_like(graph->input(), 1, pool)
                       : vision::prepare(vision::read_image(o.image), model.preprocessing().at(size)).input;
-  // Reference backends come first: they load the plain weights, which packing for the engine then reuses.
+  // Traces of reference backends are made first: they load the weights into `model`, and packing for the engine then
+  // need not load them again.
   std::array<std::unique_ptr<Trace>, 2> traces;
   for (const bool reference : {true, false}) {
     for (std::size_t i = 0; i < 2; ++i) {
@@ -197,7 +198,7 @@ std::string to_text(const CompareResult& result) {
     table.row({name, fmt::format("{:.2e}", difference.max_abs), fmt::format("{:.2e}", difference.max_rel)});
   const CompareResult::Layer* first = result.first_departure();
   return fmt::format(
-      "{}: {} and {}\n\n{}\nlogits: largest difference {:.2e}, relative to the largest {:.2e}; top-1 {}\n{}\n",
+      "{}: {} and {}\n\n{}\nlogits: largest difference {:.2e} ({:.2e} of the largest logit); top-1 {}\n{}\n",
       result.model, result.backends[0], result.backends[1], table.text(), result.logits.max_abs, result.logits.max_rel,
       result.top1_agree ? "agrees" : "differs",
       first != nullptr ? fmt::format("the first layer with a relative difference above {:g}: {}",

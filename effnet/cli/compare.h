@@ -17,7 +17,8 @@ struct CompareOptions {
 void declare_options(CLI::App& command, CompareOptions& options);
 
 struct CompareResult {
-  // Relative to the layer's largest value; 10,000 times float32's rounding.
+  // The limit for a layer's largest difference, relative to the layer's largest value: about 10,000 times the rounding
+  // error of float32.
   static constexpr double kMaxDifference = 1e-3;
   struct Layer {
     std::string name;
@@ -26,7 +27,7 @@ struct CompareResult {
 
   std::string model, weights;
   std::vector<std::string> backends;  // two
-  std::vector<Layer> layers;          // those that both backends provide, in the network's order
+  std::vector<Layer> layers;          // layers that both backends provide, in the network's order
   model::Difference logits;
   bool top1_agree = false;
 

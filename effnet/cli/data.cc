@@ -18,9 +18,10 @@ std::string path_in(const std::string& folder, const std::string& name) {
   return (std::filesystem::path(folder) / name).string();
 }
 
-constexpr std::size_t kShown = 10;  // per list in the text output; --json lists all
+constexpr std::size_t kShown = 10;  // items that the text output shows per list; --json lists all
 
-// If there are many classes: those with the most and the fewest images.
+// Returns a table of the images per class. If there are more than 2 * kShown classes, it has only the kShown classes
+// with the most images and the kShown classes with the fewest.
 std::string class_table(const DataReport& report) {
   std::vector<report::Column> columns{{"class", report::Align::left}};
   for (const std::string& split : report.splits) columns.push_back({split == "." ? "images" : split});
@@ -52,7 +53,7 @@ std::string class_table(const DataReport& report) {
   return text;
 }
 
-// Returns "corrupt: 3" and the first items, one per line.
+// Returns a line such as "corrupt: 3", followed by the first kShown items, one per line.
 template <class Items, class Line>
 std::string section(std::string_view title, const Items& items, const Line& line) {
   if (items.empty()) return fmt::format("{}: none\n", title);
@@ -162,7 +163,9 @@ Body declare_data(CLI::App& command, const Globals& globals) {
   declare_options(*check, *options);
   return [options, &globals](Output& out) {
     show(run_data_check(*options, globals, out), globals, out);
-    data::check_classes_of_splits(options->folder);  // after the report, which lists the missing classes
+    // Throws if a class is missing in a split. Called after the report is shown, because the report lists these
+    // classes.
+    data::check_classes_of_splits(options->folder);
     return 0;
   };
 }

@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-// jpeglib.h needs stdio first.
+// jpeglib.h requires that <cstdio> is included before it.
 #include <dav1d/dav1d.h>
 #include <gif_lib.h>
 #include <jpeglib.h>
@@ -62,11 +62,11 @@ std::vector<std::string> find_problems(const DoctorResult& result) {
   } catch (const Error& error) {
     problems.emplace_back(fmt::format("pulled models cannot be stored: {}", error.what()));
   }
-  if (!find_pip()) problems.emplace_back("effnet pull needs pip: apt-get install python3-pip");
+  if (!find_pip()) problems.emplace_back("effnet pull needs pip, which was not found: apt-get install python3-pip");
   return problems;
 }
 
-// Returns nothing if there is no folder; find_problems() reports that.
+// Returns std::nullopt if there is no home folder; find_problems() reports that error.
 std::optional<std::string> home() {
   try {
     return home_folder().string();

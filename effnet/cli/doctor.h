@@ -24,7 +24,7 @@ struct DoctorResult {
   std::optional<std::string> home = {};                             // folder of pulled models
   std::vector<std::pair<std::string, std::string>> libraries = {};  // name and version
   std::optional<std::filesystem::path> train = {};                  // path of effnet-train
-  Json train_facts = {};  // its answer to --version --json; null if it does not run
+  Json train_facts = {};  // output of `effnet-train --version --json`; null if it cannot be run
   std::vector<std::string> problems = {};
 };
 DoctorResult run_doctor(const DoctorOptions& options, const Globals& globals, Output& out);

@@ -31,11 +31,11 @@ data::ImageSet read_set(const EvalOptions& o, const formats::Model& model, Outpu
   return set;
 }
 
-// Decodes and resizes a batch in parallel. `why` is the error of an image that failed.
 struct Loaded {
   vision::Sampled view;
-  std::string why;
+  std::string why;  // why the image could not be read; empty: it was read
 };
+// Decodes and resizes a batch in parallel.
 std::vector<Loaded> load(std::span<const data::LabelledImage> images, const model::Classifier& classifier,
                          ThreadPool& pool) {
   std::vector<Loaded> loaded(images.size());
@@ -71,13 +71,13 @@ void declare_options(CLI::App& command, EvalOptions& options) {
   add_number(command, "--batch", options.batch, 1, 4096, "Process N images at once [8]");
   command
       .add_option("--classes", options.classes,
-                  "Read class names from this file; they have priority over the model's: lines 'index<TAB>name', or "
-                  "one name per line")
+                  "Read class names from this file: lines 'index<TAB>name', or one name per line. These names have "
+                  "priority over the model's")
       ->type_name("FILE");
   command
       .add_option("--labels", options.labels,
-                  "Read the labels of the images in DIR from this file: lines 'file,class'; classes are all indices, "
-                  "or all names")
+                  "Read the labels of the images in DIR from this file: lines 'file,class'. Either every class is an "
+                  "index, or every class is a name")
       ->type_name("CSV");
   command.add_option("--resolution", options.resolution, kResolutionHelp)->type_name("R");
   options.load.declare(command);
@@ -119,7 +119,7 @@ EvalResult run_eval(const EvalOptions& o, const Globals& globals, Output& out) {
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (accuracy.images() == 0)
-    throw input_error("{}: no image could be read (first: {})", o.folder, set.skipped.front().why);
+    throw input_error("{}: no image could be read (first error: {})", o.folder, set.skipped.front().why);
   if (!globals.json) warn_skipped(set.skipped, out);
   return {accuracy.images(),
           accuracy.top1_percent(),

@@ -11,8 +11,8 @@
 namespace effnet::cli {
 namespace {
 
-// Reads the file back as a foreign checkpoint and runs both networks on one seeded image. Returns the largest
-// difference of the logits.
+// Reads the written file back as a foreign checkpoint. Runs the original model and the read model on one seeded random
+// image. Returns the largest difference of their logits.
 double verify(model::ModelHandle& model, const std::string& path, ThreadPool& pool) {
   formats::ImportOptions options;
   options.spec = model.arch();
@@ -30,8 +30,9 @@ double verify(model::ModelHandle& model, const std::string& path, ThreadPool& po
   return largest;
 }
 
-// Returns the naming scheme. Default for weights that effnet trained: effnet's names in safetensors, which make it a
-// model file. Imported weights keep their original names.
+// Returns whose tensor names the file gets: "torchvision", "timm", "lukemelas" or "effnet". Without --names: weights
+// that effnet trained get effnet's names in a safetensors file, which is then a model file; in all other cases
+// formats::default_names() decides, so imported weights keep their original names.
 std::string names_for(const ExportOptions& options, const model::ModelHandle& model) {
   if (!options.names.empty()) return options.names;
   const std::string& from = model.info().provenance.names;
@@ -46,15 +47,15 @@ void declare_options(CLI::App& command, ExportOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
   command
       .add_option("--safetensors", options.safetensors,
-                  "Write safetensors: tensors under published names, or a model file")
+                  "Write a safetensors file: a model file, or tensors with another program's names (see --names)")
       ->type_name("FILE");
   command.add_option("--pth", options.pth, "Write a state dict that torch.load can open")->type_name("FILE");
   command.add_option("--onnx", options.onnx, "Write ONNX (not built yet)")->type_name("FILE");
   command
       .add_option("--names", options.names,
-                  "Use these tensor names: torchvision, timm, lukemelas, or effnet (in safetensors: a model file) [the "
-                  "names of "
-                  "imported weights; for a trained model effnet in safetensors, torchvision in .pth]")
+                  "Use the tensor names of torchvision, timm, lukemelas or effnet; a safetensors file with effnet's "
+                  "names is a model file [imported weights: their original names; a trained model: effnet in "
+                  "safetensors, torchvision in .pth]")
       ->type_name("S");
   command.add_flag("--verify", options.verify, "Read the file back and compare the logits");
   options.load.declare(command);
@@ -64,7 +65,7 @@ ExportResult run_export(const ExportOptions& options, const Globals& globals, Ou
   if (!options.onnx.empty())
     throw environment_error("export --onnx is not built yet (got --onnx, expected --pth or --safetensors)");
   if (options.safetensors.empty() == options.pth.empty()) {
-    throw usage_error("choose what to write (got {}, expected one of --safetensors FILE and --pth FILE)",
+    throw usage_error("choose one output (got {}, expected either --safetensors FILE or --pth FILE)",
                       options.pth.empty() ? "nothing" : "both");
   }
   check_no_stdout("--safetensors", options.safetensors);

@@ -11,7 +11,7 @@ namespace effnet::cli {
 struct ExportOptions {
   std::string model, onnx;
   std::string safetensors, pth;  // the output file; exactly one is set
-  std::string names;             // naming scheme; empty: the default of names_for()
+  std::string names;             // whose tensor names; empty: names_for() in export.cc chooses
   bool verify = false;
   LoadOptions load;
 };
@@ -20,7 +20,7 @@ void declare_options(CLI::App& command, ExportOptions& options);
 struct ExportResult {
   std::string path, format, names, weights;
   std::size_t tensors = 0;
-  std::optional<double> max_abs_diff;  // of the logits after reading the file back; none: not verified
+  std::optional<double> max_abs_diff;  // of the logits, after reading the file back; std::nullopt: not verified
 };
 ExportResult run_export(const ExportOptions& options, const Globals& globals, Output& out);
 Json to_json(const ExportResult& result);

@@ -7,14 +7,15 @@
 namespace effnet::cli {
 namespace {
 
-// The two kinds of padding in published weights. No network uses "valid".
+// Parses --padding. Published weights use only these two kinds; no network uses "valid".
 arch::Padding parse_padding(const std::string& text) {
   if (text == "same") return arch::Padding::same;
   if (text == "symmetric") return arch::Padding::symmetric;
   throw usage_error("--padding: unknown padding (got {}, expected same or symmetric)", in_quotes(text));
 }
 
-// Parses --weights: true for averaged weights, false for plain ones, none if not given.
+// Parses --weights. Returns true for averaged weights, false for weights that are not averaged, and std::nullopt if the
+// option is not given.
 std::optional<bool> parse_weights(const std::string& text) {
   if (text.empty()) return std::nullopt;
   if (text == "model" || text == "ema") return text == "ema";
@@ -38,7 +39,7 @@ void declare_options(CLI::App& command, ImportOptions& options) {
   command.add_option("--bn-epsilon", options.bn_epsilon, "Use this batch-norm epsilon [the source's]")->type_name("E");
   command
       .add_option("--weights", options.weights,
-                  "Use these weights of the file: model (plain) or ema (averaged) [ema if present]")
+                  "Use these weights of the file: model (not averaged) or ema (moving average) [ema if present]")
       ->type_name("W");
   command.add_flag("--strict", options.strict, "Reject a file with tensors that the network does not use");
   command.add_option("-o,--out", options.out, "Write the model to this file")->type_name("OUT.safetensors")->required();

@@ -13,11 +13,11 @@ namespace effnet::cli {
 struct ImportOptions {
   std::string file = {};
   std::string arch = {};     // a name or an arch file; empty: detected from the tensors
-  std::string source = {};   // decides epsilon and padding; empty: detected from the names
+  std::string source = {};   // decides batch-norm epsilon and padding; empty: detected from the tensor names
   std::string padding = {};  // "same" or "symmetric"; empty: the source's
   std::string weights = {};  // "model" or "ema"; empty: averaged weights if present
   std::optional<double> bn_epsilon = {};
-  int classes = 0;  // 0: no check
+  int classes = 0;  // expected number; 0: any number
   bool strict = false;
   std::string out = {};
 };

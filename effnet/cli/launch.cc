@@ -11,7 +11,7 @@
 
 namespace effnet::cli {
 
-// Checked before the start, because otherwise each of the N processes would report the error.
+// Checks the command before the ranks start. Otherwise each of the N processes would report the same error.
 void check_launched(const std::vector<std::string>& words) {
   std::vector<std::string> names;
   for (const Command& command : effnet_program().commands)
@@ -45,16 +45,16 @@ Body declare_launch(CLI::App& command, const Globals& globals) {
   const auto options = std::make_shared<LaunchOptions>();
   add_number(command, "-n", options->count, 1, 1024, "Start N processes");
   command.get_option("-n")->required();
-  command.fallthrough(
-      false);  // arguments after the command's name are the command's, so common options are declared here
+  // Arguments after the name of the launched command belong to that command. So `launch` declares the common options
+  // itself.
+  command.fallthrough(false);
   command.prefix_command();
   command.add_flag("--json", options->json, "Pass --json to the command");
   command.add_flag("--quiet", options->quiet, "Pass --quiet to the command");
   add_numbers(command, "--threads", options->threads, 1024, "Use N threads in total, divided among the processes");
   command.footer(
-      "Usage: effnet launch -n N COMMAND ARGS... Only rank 0 writes to stdout. Lines of the other ranks on stderr "
-      "begin "
-      "with [rank N].");
+      "Usage: effnet launch -n N COMMAND ARGS... Only rank 0 writes to stdout. On stderr, lines of the other ranks "
+      "begin with [rank N].");
   return [&command, &globals, options](Output& out) {
     options->words = command.remaining();
     return run_launch(*options, globals, out);

@@ -1,5 +1,5 @@
 // effnet launch -n N COMMAND ARGS...: runs N processes of `effnet COMMAND ARGS...` on this machine. Sets the
-// environment variables through which they find each other (docs/distributed.md).
+// environment variables through which the processes find each other (docs/distributed.md).
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@ namespace effnet::cli {
 struct LaunchOptions {
   int count = 0;
   std::vector<std::string> words;    // the command and its arguments
-  std::vector<int> threads;          // of all processes together; empty: default of --threads
-  bool json = false, quiet = false;  // options of the command
+  std::vector<int> threads;          // total of all processes; empty: default of --threads
+  bool json = false, quiet = false;  // pass --json, --quiet to the command
 };
 // Throws Error(usage) unless `words` begin with a command that can be launched.
 void check_launched(const std::vector<std::string>& words);

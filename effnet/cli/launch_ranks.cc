@@ -25,14 +25,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// After a failure the other ranks detect the lost rank within 5 s (train/distributed/heartbeat.h) and report it. After
-// kGrace they get SIGTERM, after another kGrace SIGKILL.
+// After a failure the other ranks detect the lost rank within 5 s (train/distributed/heartbeat.h) and report it. Ranks
+// that still run kGrace after the failure get SIGTERM, and SIGKILL after another kGrace.
 constexpr auto kGrace = std::chrono::seconds(10);
 
 struct Child {
   pid_t id = 0;
   int errors = -1;   // read end of the pipe for stderr; -1: stderr is inherited, or closed
-  std::string line;  // output since its last line end
+  std::string line;  // stderr output that is not forwarded yet: an incomplete line
   bool running = true;
   int code = 0;  // exit code, or 128 + signal if a signal killed it
 };
@@ -42,7 +42,8 @@ struct Child {
 class FreePort {
  public:
   FreePort() = default;
-  void reserve() {  // not in the constructor: if this throws, the destructor must run
+  // Not in the constructor: if a constructor throws, the destructor does not run, and the socket would stay open.
+  void reserve() {
     socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
     sockaddr_in address{};
@@ -128,8 +129,8 @@ Child start(int rank, const std::string& program, const std::vector<std::string>
   return result;
 }
 
-// Owns the rank processes. start_all() starts them, not the constructor: if one rank cannot be started, the destructor
-// must run, because it kills the ranks that already run.
+// Owns the rank processes. start_all() starts them, and not the constructor: if one rank cannot be started, the
+// destructor must run, because it kills the ranks that already run.
 class RankProcesses {
  public:
   RankProcesses(int count, Output& out) : count_(count), out_(out) {}
@@ -171,7 +172,7 @@ class RankProcesses {
       forward_stderr(50);
       reap();
       if (interrupted() && !signalled_) {
-        signalled_ = true;  // no time limit for saving; a second signal ends this process
+        signalled_ = true;  // from now on there is no time limit, because ranks save their state
         signal_all(SIGTERM);
       }
       if (first_failure_ < 0 || signalled_) continue;
@@ -204,9 +205,11 @@ class RankProcesses {
       if (!child.running || ::waitpid(child.id, &status, WNOHANG) != child.id) continue;
       child.running = false;
       child.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-      // SIGTERM killed it before it had a handler (a script, a program that is loading): counts as interrupted.
+      // The forwarded SIGTERM killed a rank that had no handler (a script, or a program that was still loading). This
+      // counts as interrupted.
       if (signalled_ && child.code == 128 + SIGTERM) child.code = static_cast<int>(ErrorCode::interrupted);
-      // After a signal all ranks end as interrupted. An error of one rank then has priority over that.
+      // After a signal, ranks normally end with the code `interrupted`. If a rank ends with an error, that code has
+      // priority.
       const bool has_priority =
           first_failure_ >= 0 && signalled_ &&
           children_[static_cast<std::size_t>(first_failure_)].code == static_cast<int>(ErrorCode::interrupted) &&
@@ -218,7 +221,7 @@ class RankProcesses {
   }
 
   // Waits up to timeout_ms for stderr output of ranks 1 and higher, and forwards complete lines. Returns false if there
-  // was none. Does not wait for grandchildren that keep the pipe open after the rank has ended.
+  // was no output. Does not wait for grandchildren that keep the pipe open after the rank has ended.
   bool forward_stderr(int timeout_ms) {
     std::vector<pollfd> polled;
     for (const Child& child : children_) polled.push_back({child.errors, POLLIN, 0});  // poll() ignores -1

@@ -16,8 +16,8 @@ namespace effnet::cli {
 // threads each (at least 1), and waits for all ranks. Rank 0 inherits stdout and stderr. The stdout of other ranks is
 // discarded; their stderr goes to `out` line by line, with "[rank N] " before each line. After the first failure the
 // other ranks get 10 s to end by themselves, then SIGTERM, and 10 s later SIGKILL.
-// Returns the exit code of the first rank that failed, 128 + signal if a signal killed it; else 0. Throws
-// Error(environment) if a rank cannot be started; the ranks that already run are killed.
+// Returns the exit code of the first rank that failed (128 + signal if a signal killed it), or 0 if no rank failed.
+// Throws Error(environment) if a rank cannot be started; the ranks that already run are killed.
 int run_ranks(int count, const std::vector<std::string>& words, int threads, Output& out);
 
 }  // namespace effnet::cli

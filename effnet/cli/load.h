@@ -27,13 +27,13 @@ struct LoadOptions {
   void declare(CLI::App& command);
 };
 
-// Returns the model; warns if its weights are random. `pool` and `out` must outlive it.
+// Returns the model; warns if its weights are random. `pool` and `out` must outlive the model.
 model::ModelHandle load_model(const std::string& model, const LoadOptions& options, ThreadPool& pool, Output& out);
 
 // Returns the model's preprocessing, scaled to the size in `resolution` (--resolution) unless that is empty.
 Preprocessing preprocessing_at(const model::ModelHandle& model, const std::string& resolution);
 
-// --backend: throws Error(usage) unless it is a name of model/executor.h.
+// --backend: throws Error(usage) unless `name` is one of model::executor_names().
 void check_backend_name(const std::string& name);
 // --precision: accepts fp32. Throws Error(environment) for a planned precision, Error(usage) for an unknown one.
 void check_precision(const std::string& precision);

@@ -5,8 +5,8 @@
 #include "effnet/cli/program.h"
 
 int main(int argc, char** argv) {
-  // At the file size limit write() then returns an error, which is reported, instead of a signal that kills the
-  // process.
+  // By default SIGXFSZ kills a process that writes beyond the file size limit. If the signal is ignored, write()
+  // returns an error, which effnet reports.
   std::signal(SIGXFSZ, SIG_IGN);
   effnet::install_interrupt_handlers();
   effnet::unblock_signals();  // `effnet launch` has blocked them until now

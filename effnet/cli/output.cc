@@ -36,7 +36,7 @@ void Output::print_json(const Json& document) { print(json_text(document) + "\n"
 void Output::print_json_line(const Json& element) { print(dump(element, -1) + "\n"); }
 
 void Output::error(const Error& error) {
-  // One line each, even if the system's message or a file name contains line ends.
+  // The error and the hint are one line each, even if the system's message or a file name contains line ends.
   message(fmt::format("effnet: error: {}\n", one_line(error.what())));
   if (!error.hint().empty()) message(fmt::format("hint: {}\n", one_line(error.hint())));
 }

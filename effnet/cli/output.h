@@ -28,11 +28,11 @@ class Output {
 
   // Write messages. Failed writes are ignored.
   void error(const Error& error);
-  void message(std::string_view text);  // unchanged; allocates no memory
-  // Nothing with --quiet:
+  void message(std::string_view text);  // writes the text unchanged; allocates no memory
+  // These two write nothing with --quiet.
   void warn(std::string_view message);
   void say(std::string_view line);
-  // Progress: written only if `messages` is a terminal, and not with --quiet.
+  // These two show progress. They write only if `messages` is a terminal, and nothing with --quiet.
   void note(std::string_view line);
   void status(std::string_view line);  // replaces the previous status line; empty: clears it
 

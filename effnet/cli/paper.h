@@ -19,8 +19,9 @@ struct PaperOptions {
 };
 void declare_options(CLI::App& command, PaperOptions& options);
 
-// A row of Table 4 of Tan & Le 2019 (version 5): accuracy @ latency, batch 1, one core of a Xeon E5-2690. Parameters
-// and FLOPS come from the paper's Table 2, which has no FLOPS for GPipe. All figures are texts as printed.
+// A network in Table 4 of Tan & Le 2019 (version 5): its accuracy and its latency for batch 1 on one core of a Xeon
+// E5-2690. Parameters and FLOPS come from the paper's Table 2, which has no FLOPS for GPipe. All figures are texts as
+// printed in the paper.
 struct PaperEntry {
   const char* name;   // effnet's name of the network
   const char* title;  // the paper's name
@@ -39,7 +40,7 @@ struct PaperResult {
   };
   struct Pair {
     PaperEntry slow = {}, fast = {};
-    const char* speedup = nullptr;  // as printed
+    const char* speedup = nullptr;  // as printed in the paper
     double ratio = 0, macs_ratio = 0;
   };
   std::vector<Row> rows;

@@ -61,8 +61,8 @@ PaperResult::Row row_of(const TimedNetwork& network, double peak_gflops) {
 }  // namespace
 
 PaperResult time_table4(int threads, double seconds, Output& out) {
-  constexpr int kRounds =
-      2;  // the two networks of a pair alternate, so that a slower phase of the machine affects both
+  // The two networks of a pair alternate, so that a slower phase of the machine affects both.
+  constexpr int kRounds = 2;
   ThreadPool pool(threads);
   double peak = model::core_peak_gflops();
   PaperResult result;

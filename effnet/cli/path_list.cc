@@ -40,7 +40,8 @@ bool PathList::read_more() {
   }
 }
 
-// Detects an image in place of a list; it would give hundreds of missing files. `block` is the input so far.
+// Throws if the input is an image instead of a list. Otherwise each "line" of the image would be reported as a missing
+// file. `block` is the input that has been read.
 void PathList::check_first(const std::string& path, const std::string& block) const {
   const auto is_odd = [](unsigned char c) {
     return (c < 0x20 && c != '\0' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
@@ -74,7 +75,7 @@ std::optional<std::string> PathList::next() {
         separator_ == '\0' ? buffer_.substr(0, end) : line_as_path(std::string_view(buffer_).substr(0, end));
     buffer_.erase(0, end + 1);
     if (path.find('\0') != std::string::npos)
-      throw input_error("{}: a line contains a NUL (expected one path per line, or a NUL after each path)", name_);
+      throw input_error("{}: a line contains a NUL byte (expected one path per line, or a NUL after each path)", name_);
     if (path.empty()) continue;
     if (!first_checked_) check_first(path, path + buffer_);
     first_checked_ = true;

@@ -79,7 +79,7 @@ class Predictor {
       formats::write_npy(options_.dump_input, classifier_.values(view), {1, 3, pixels.h, pixels.w});
   }
 
-  // Returns DIR/NAME_cam.png, with a number if another image has the same name.
+  // Returns DIR/NAME_cam.png, or DIR/NAME_2_cam.png and so on if an earlier image has the same name.
   fs::path cam_path(const std::string& path) {
     const std::string stem = fs::path(path).stem().string();
     std::string name = stem + "_cam.png";
@@ -99,17 +99,23 @@ void check(const PredictOptions& o) {
   check_no_stdout("--dump-input", o.dump_input);
   const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
   if (dumps && (o.images.size() != 1 || reads_paths(o))) {
-    throw usage_error("--dump-pixels and --dump-input write one image (got {}, expected 1)", o.images.size());
+    throw usage_error("--dump-pixels and --dump-input write a single image (got {}, expected one IMAGE)",
+                      reads_paths(o) ? "a list on stdin" : fmt::format("{} images", o.images.size()));
   }
   if (dumps) {
     check_not_input("--dump-pixels", o.dump_pixels, o.images[0]);
     check_not_input("--dump-input", o.dump_input, o.images[0]);
   }
   if (!o.dump_pixels.empty() && vision::image_encoder(o.dump_pixels) != vision::encode_png) {
-    throw usage_error("--dump-pixels writes exact pixels (got {}, expected a .png file)", in_quotes(o.dump_pixels));
+    throw usage_error(
+        "--dump-pixels: format not supported, because the pixels must stay exact (got {}, expected a .png "
+        "file)",
+        in_quotes(o.dump_pixels));
   }
   if (o.raw && !o.resolution.empty())
-    throw usage_error("--raw uses the image's own size (got --resolution too, expected one of them)");
+    throw usage_error(
+        "--raw cannot be combined with --resolution, because it uses the image's own size (got both, "
+        "expected one of them)");
 }
 
 }  // namespace
@@ -119,8 +125,8 @@ void declare_options(CLI::App& command, PredictOptions& options) {
   command
       .add_option("IMAGE", options.images,
                   vision::image_formats() +
-                      " files, also /dev/stdin. - reads paths from stdin, one per line or (find -print0) with "
-                      "a NUL after each, and prints one JSON line per image")
+                      " files; /dev/stdin is accepted. '-' reads paths from stdin, one per line or with a NUL after "
+                      "each path (find -print0), and prints one JSON line per image")
       ->required();
   add_number(command, "--top", options.top, 1, 1 << 20, "Show the N best classes [5]");
   command.add_option("--resolution", options.resolution, kResolutionHelp)->type_name("R");

@@ -28,7 +28,7 @@ struct PredictedImage {
   std::string path;
   std::optional<Error> error;
   model::Answer answer;
-  bool logits = false;  // the JSON includes them
+  bool logits = false;  // the JSON includes the logits
   std::string cam;      // the file with the class activation map; empty: not requested
 };
 

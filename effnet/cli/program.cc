@@ -18,7 +18,7 @@
 namespace effnet::cli {
 namespace {
 
-// Rejects planned and unknown commands before the parser runs, which would only report "not expected".
+// Rejects planned and unknown commands. Called before the parser, which would only report "not expected".
 void check_command_name(const std::vector<std::string>& words, const Program& program) {
   if (words.empty()) return;
   std::vector<std::string> names;

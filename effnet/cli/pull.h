@@ -24,7 +24,7 @@ PullResult run_pull(const PullOptions& options, const Globals& globals, Output& 
 Json to_json(const PullResult& result);
 std::string to_text(const PullResult& result);
 
-// Returns the command that starts pip, or nothing if pip is not installed.
+// Returns the command that starts pip, or std::nullopt if pip is not installed.
 std::optional<std::vector<std::string>> find_pip();
 
 }  // namespace effnet::cli

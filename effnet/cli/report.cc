@@ -23,8 +23,9 @@ std::string data_folder(const fs::path& run) {
   return summary["data"].get<std::string>();
 }
 
-// Opens the dataset of predictions.csv: the validation split, or the training split if the run held out images. Returns
-// null, with a warning, if the dataset cannot be read; the page then has no images and no class names from it.
+// Opens the dataset of the images in predictions.csv: the validation split, or the training split if there is no
+// validation split. Returns null and warns if the dataset cannot be read; the page then has no images, and no class
+// names from the dataset.
 std::shared_ptr<const data::Dataset> open_images(const std::string& folder, Output& out) {
   if (folder.empty()) return nullptr;
   try {

@@ -1,4 +1,4 @@
-// Both renderings of results that are built by hand: JSON with the fields of docs/cli.md, and text.
+// Tests of both renderings, JSON (with the fields of docs/cli.md) and text, for results that the tests fill in.
 #include "effnet/cli/cli_testing.h"
 #include "effnet/cli/data.h"
 #include "effnet/cli/describe_json.h"

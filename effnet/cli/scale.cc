@@ -27,10 +27,12 @@ arch::Dimensions parse_dims(const std::string& text) {
     } else if (letter == 'r') {
       dims.resolution = true;
     } else {
-      throw usage_error("--dims: unknown dimension (got {}, expected letters of dwr)", in_quotes(text));
+      throw usage_error("--dims: unknown dimension (got {}, expected one or more of the letters d, w, r)",
+                        in_quotes(text));
     }
   }
-  if (text.empty()) throw usage_error("--dims: no dimension (got nothing, expected letters of dwr)");
+  if (text.empty())
+    throw usage_error("--dims: no dimension (got nothing, expected one or more of the letters d, w, r)");
   return dims;
 }
 
@@ -40,7 +42,7 @@ struct Target {
   arch::Cost cost;
 };
 
-// A scaling; with a latency target also its timing.
+// A scaling; `timing` is set only for a latency target.
 struct Scaled {
   arch::Scaling scaling;
   std::optional<Timing> timing;
@@ -68,7 +70,7 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, int thread
   if (!options.target_latency.empty()) ways.push_back("--target-latency-ms");
   if (ways.size() != 1) {
     throw usage_error(
-        "choose one way of scaling (got {}, expected --phi, or --depth/--width/--resolution, or one --target)",
+        "choose one way of scaling (got {}, expected --phi, or --depth/--width/--resolution, or one --target option)",
         ways.empty() ? "none" : fmt::format("{}", fmt::join(ways, " and ")));
   }
   if (options.phi) {
@@ -110,7 +112,7 @@ void check_coefficients(const arch::Coefficients& c) {
   const std::pair<const char*, double> rows[] = {{"--alpha", c.alpha}, {"--beta", c.beta}, {"--gamma", c.gamma}};
   for (const auto& [name, value] : rows) {
     if (!(value >= 1 && value <= 10))
-      throw usage_error("{}: out of range (got {}, expected 1 to 10: the paper's constraint)", name, value);
+      throw usage_error("{}: out of range (got {}, expected 1 to 10; the paper requires at least 1)", name, value);
   }
 }
 
@@ -122,7 +124,7 @@ void declare_options(CLI::App& command, ScaleOptions& options) {
       ->type_name("F");
   command.add_option("--depth", options.depth, "Multiply the depth (blocks per stage) by D [1]")->type_name("D");
   command.add_option("--width", options.width, "Multiply the width (channels) by W [1]")->type_name("W");
-  command.add_option("--resolution", options.resolution, "Use this input size in pixels [that of BASE]")
+  command.add_option("--resolution", options.resolution, "Use this input size in pixels [the resolution of BASE]")
       ->type_name("R");
   command
       .add_option("--target-macs", options.target_macs,
@@ -144,7 +146,8 @@ void declare_options(CLI::App& command, ScaleOptions& options) {
   command.add_option("--alpha", options.coefficients.alpha, "Set the base of the depth multiplier");
   command.add_option("--beta", options.coefficients.beta, "Set the base of the width multiplier");
   command.add_option("--gamma", options.coefficients.gamma, "Set the base of the resolution multiplier");
-  command.add_option("--dims", options.dims, "Scale these dimensions: letters of dwr (depth, width, resolution)");
+  command.add_option("--dims", options.dims,
+                     "Scale only these dimensions: one or more of d (depth), w (width), r (resolution)");
   command.add_option("-o,--out", options.out, "Write the scaled network as an arch file; - means stdout")
       ->type_name("OUT.toml");
   command.add_flag("--family", options.family, "Show the published scalings of BASE beside the formula's values");

@@ -14,7 +14,7 @@ namespace effnet::cli {
 
 using model::Timing;
 
-// Texts are unparsed arguments; empty: not given. Exactly one way of scaling must be given.
+// Strings are unparsed arguments; an empty string means not given. Exactly one way of scaling must be given.
 struct ScaleOptions {
   std::string base = {};
   std::optional<double> phi = {}, depth = {}, width = {};

@@ -10,8 +10,8 @@
 namespace effnet::cli {
 
 struct FamilyResult {
-  // The formula's values at the phi with the cost of the published coefficients: d*w^2*r^2 =
-  // (alpha*beta^2*gamma^2)^phi.
+  // The compound rule's values for a network that costs as much as one with the published coefficients d, w, r. So phi
+  // is the solution of (alpha*beta^2*gamma^2)^phi = d*w^2*r^2.
   struct Formula {
     double phi, depth, width, resolution;
   };

@@ -49,8 +49,9 @@ Json query_train_program(const fs::path& program) {
 
 namespace {
 
-// Returns true if the file contains the text kTrainMark with this version. That takes milliseconds; a query takes 0.7 s
-// to load LibTorch. A script that starts effnet-train does not contain the text.
+// Returns true if the file contains the text kTrainMark, which includes this version. This takes milliseconds, but
+// query_train_program() takes 0.7 s, because it loads LibTorch. A script that starts effnet-train does not contain the
+// text, so it is queried.
 bool has_version_mark(const fs::path& program) {
   try {
     const MappedFile file(program);
@@ -81,7 +82,7 @@ void exec_effnet_train(int /*argc*/, char** argv) {
   if (!has_version_mark(*program)) {
     const Json answer = query_train_program(*program);
     if (answer.is_null())
-      throw environment_error("{}: not effnet-train {} (it does not answer --version --json)", program->string(),
+      throw environment_error("{}: not effnet-train {} (got no valid output for --version --json)", program->string(),
                               kVersion)
           .with_hint(kHint);
     const std::string version = answer["version"].get<std::string>();
@@ -90,8 +91,8 @@ void exec_effnet_train(int /*argc*/, char** argv) {
                               in_quotes(version), kVersion)
           .with_hint(kHint);
   }
-  // Blocked signals: a Ctrl-C during the loading of LibTorch is delivered once effnet-train has its handlers. Otherwise
-  // it would kill the process without a message. check_interrupt() handles a Ctrl-C that came before.
+  // While signals are blocked, a Ctrl-C is delivered only after effnet-train has loaded LibTorch and installed its
+  // handlers. Otherwise it would kill the process without a message. check_interrupt() handles an earlier Ctrl-C.
   block_signals();
   check_interrupt();
   set_openmp_wait_passive();

@@ -27,7 +27,7 @@ constexpr std::array kSwitches{
 
 constexpr double kGain = 0.99;  // a plan must take less than 99 % of the best time; smaller gains are noise
 
-// A text with everything that the choice depends on.
+// Returns a text with everything that the choice of the plan depends on.
 std::string key_of(const graph::Graph& graph, const std::string& arch, kernels::Isa isa,
                    const engine::SessionOptions& options) {
   return fmt::format("effnet {} layout {}\n{}\n{}\n{}x{} batch {} threads {}\n{}", kVersion,

@@ -32,8 +32,8 @@ int main(int argc, char** argv) {
   using namespace effnet;
   const bool facts = cli::has_word(argc, argv, "--version") && cli::has_word(argc, argv, "--json");
   if (!facts) restart_with_passive_openmp(argv);
-  // At the file size limit and for a closed pipe, write() then returns an error. The run reports it and ends in order,
-  // instead of a signal that kills the process.
+  // By default SIGXFSZ (file size limit) and SIGPIPE (closed pipe) kill the process. If they are ignored, write()
+  // returns an error, and the run reports it and ends in order.
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   cli::quiet_libraries();

@@ -30,8 +30,9 @@ int threads_of(const Globals& globals) {
   return std::max(1, all / processes);
 }
 
-// Returns the number of threads that a run needs: OpenMP, LibTorch's pool (one per processor), effnet's kernels, the
-// loaders of training and validation, and 12 for communication and heartbeats in a group of processes.
+// Returns the number of threads that a run needs: `threads` for OpenMP and `threads` for effnet's kernels, LibTorch's
+// pool (one per processor), the loaders of training and of validation, and 12 for communication and heartbeats if there
+// are several processes.
 int threads_needed(int threads, int workers, int world) {
   const int processors = static_cast<int>(std::thread::hardware_concurrency());
   const int loaders = 2 * (workers > 0 ? workers : std::max(1, usable_cores() - threads));
@@ -83,7 +84,7 @@ void turn_warnings_off() {
 #endif
 }
 
-// Prints messages, such as the result of an epoch, and between them a status line.
+// Prints messages, such as the result of an epoch, and shows a status line between them.
 class ProgressLine {
  public:
   explicit ProgressLine(Output& out) : out_(out) {}
@@ -128,7 +129,8 @@ void print_summary(const train::Summary& summary, bool averaged, const fs::path&
       text += fmt::format("best validation top-1 {:.2f} % (epoch {})\n", summary.best_top1, summary.best_epoch);
   }
   if (summary.test_top1)
-    text += fmt::format("top-1 on the validation set, not used until now: {:.2f} %\n", *summary.test_top1);
+    text +=
+        fmt::format("top-1 on the validation split, which did not affect the training: {:.2f} %\n", *summary.test_top1);
   text += fmt::format("{:.4g} epochs in {:.0f} s, {:.1f} images/s on {}{}\n", summary.epochs, summary.seconds,
                       summary.images_per_second, train::device_text(summary.device, summary.isa),
                       summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");
@@ -152,8 +154,8 @@ Body declare_train(CLI::App& command, const Globals& globals) {
   command
       .add_option(
           "--data", o->data,
-          "Train on this folder, which has train/ and val/ (or test/) with class folders [the recipe's data.folder; "
-          "a run stores it]")
+          "Train on this folder, which has train/ and val/ (or test/) with class folders [data.folder of the recipe; "
+          "with --resume, of the run's config.toml]")
       ->type_name("DIR");
   command.add_option("--out", o->out, "Write checkpoints, metrics, model and report to this run folder")
       ->type_name("RUN")

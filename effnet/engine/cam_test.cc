@@ -23,7 +23,7 @@ TEST(Cam, KnownValues) {
   EXPECT_THROW(class_activation_map(features, {2, 2, 3}, std::vector<float>{2, 1}), Error);
 }
 
-// features -> global pool -> dropout -> classifier, run by the reference executor.
+// The network is features -> global pool -> dropout -> classifier. The reference executor runs it.
 TEST(Cam, MeanPlusBiasIsTheLogit) {
   constexpr std::int64_t kChannels = 37, kClasses = 5;
   const Chw shape{kChannels, 7, 9};
@@ -63,8 +63,10 @@ TEST(Cam, MeanPlusBiasIsTheLogit) {
                 static_cast<double>(shape.pixels());
       }
     }
-    // Roundings of the executor: at most 63/8 + 4 additions and one division in the pool; 37 products, sums and the
-    // bias in the classifier. The map rounds once. Each is at most 2^-24 of `size`, the sum of absolute terms.
+    // The number of roundings that affect a term. Global pool, 13: the 63 pixels are added in 8 interleaved sums, so
+    // there are 8 additions, at most 4 to combine the sums, and 1 division. Classifier, 37 + 2: 37 additions of
+    // channels, 1 product, and the addition of the bias. Map: 1. Each rounding error is at most 2^-24 of `size`, the
+    // sum of the absolute values of all terms.
     EXPECT_NEAR(mean + bias, logits[static_cast<std::size_t>(c)], (13 + 37 + 2 + 1) * 0x1p-24 * size);
   }
 }

@@ -9,8 +9,8 @@
 
 namespace effnet::engine {
 
-// exp(x_i - max) / sum, in double; the sum of the result is 1 within n * 2^-53. If a logit is NaN or the maximum is
-// infinite, every result is NaN. Returns an empty vector for empty logits.
+// Returns the n probabilities exp(x_i - max) / sum, in double; their sum differs from 1 by at most n * 2^-53. If a
+// logit is NaN or the maximum is infinite, every result is NaN. Returns an empty vector for empty logits.
 EFFNET_API std::vector<double> softmax(std::span<const float> logits);
 
 struct Ranked {
@@ -18,7 +18,8 @@ struct Ranked {
   float score = 0;
   friend bool operator==(const Ranked&, const Ranked&) = default;
 };
-// The min(k, n) largest scores in descending order. Equal scores are ordered by index, lower first. NaN comes last.
+// Returns the min(k, n) largest of the n scores in descending order. Equal scores are in ascending order of their
+// index. NaN comes last.
 EFFNET_API std::vector<Ranked> top_k(std::span<const float> scores, std::size_t k);
 
 }  // namespace effnet::engine

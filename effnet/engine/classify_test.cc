@@ -17,7 +17,8 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 TEST(Softmax, KnownValues) {
-  // Odds of 1 : 3 : 4, calculated by hand. The float logits have an error of at most 2^-24 * ln 4.
+  // The logits are ln 1, ln 3 and ln 4, so the probabilities are 1/8, 3/8 and 4/8. The rounding error of a logit is at
+  // most 2^-24 * ln 4.
   const std::vector<float> logits{0.0F, std::log(3.0F), std::log(4.0F)};
   const std::vector<double> p = softmax(logits);
   EXPECT_NEAR(p[0], 0.125, 1e-7);

@@ -28,9 +28,10 @@ inline std::vector<float> normal_values(std::string_view name, std::int64_t coun
   return values;
 }
 
-// Weights in which every parameter differs from its neutral value (random_weights has zero biases and unit batch
-// norms). Convolutions keep the scale (variance 2 / fan-in), batch norms scale by 0.5 to 1.5 and shift by about 0.3,
-// variances are between 0.5 and 1.5.
+// Returns weights in which every parameter differs from its neutral value, so that every parameter affects the logits.
+// (In random_weights all biases are 0 and all batch norm weights are 1.) The weights of convolutions have variance 2 /
+// fan-in, which keeps the scale of activations. Batch norm weights and running variances are between 0.5 and 1.5.
+// Biases and running means have a standard deviation of 0.3.
 inline tensor::Weights nontrivial_weights(const graph::Graph& graph) {
   tensor::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
@@ -57,8 +58,8 @@ inline arch::ArchSpec network(std::string name, std::vector<arch::StageSpec> sta
   return spec;
 }
 
-// SiLU, SE, residual connections, and channel counts that are not multiples of 8: the smallest network that uses every
-// fusion.
+// Returns the smallest network that uses every fusion: with SiLU, SE, residual connections, and channel counts that are
+// not multiples of 8.
 inline arch::ArchSpec mbconv_network() {
   return network("mbconv", {{.channels = 20, .se = 0.25},
                             {.repeats = 2, .channels = 24, .kernel = 5, .stride = 2, .expand = 6, .se = 0.25},
@@ -102,11 +103,12 @@ inline double largest_difference(std::span<const float> a, std::span<const float
   return most;
 }
 
-// The reference's logits in double, and the tolerance for a correct float32 engine. The difference between the
-// reference's float and double results shows how much rounding this network amplifies with these values. The engine
-// rounds at the same places and at a few more: each folded weight once more, activations by a few units instead of half
-// a unit, partial sums in another order. Together that is less than eight times the reference's difference. A float run
-// can be exact by chance, so the bound is never below 8 * 2^-22 of the largest value.
+// The logits of the reference executor in double, and the tolerance for the logits of a correct float32 engine. The
+// difference between the reference's float and double logits shows how much this network amplifies rounding errors. The
+// engine's errors are larger than those of the float reference: each folded weight is rounded once more, activations
+// are wrong by a few units in the last place instead of half a unit, and sums are added in another order. Together
+// these errors are below eight times the reference's difference. A float run can be exact by chance, so the tolerance
+// is never below 8 * 2^-22 of the largest value.
 struct Truth {
   std::vector<float> values;
   double tolerance = 0;

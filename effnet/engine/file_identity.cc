@@ -27,7 +27,7 @@ struct stat status_of(const fs::path& path) {
 }
 
 std::string file_identity(const fs::path& path) {
-  constexpr auto kTicks = std::chrono::milliseconds(20);  // twice the longest clock step of Linux, 10 ms
+  constexpr auto kTicks = std::chrono::milliseconds(20);  // two clock steps: the longest step of Linux is 10 ms
   struct stat status = status_of(path);
   const auto changed = std::chrono::seconds(status.st_ctim.tv_sec) + std::chrono::nanoseconds(status.st_ctim.tv_nsec);
   const auto age = std::chrono::system_clock::now().time_since_epoch() - changed;

@@ -60,7 +60,7 @@ TEST(FileIdentity, ChangesWithTheFile) {
   EXPECT_FALSE(seen.contains(identity_of(folder.path() / "copy")));
 }
 
-// The file is replaced while it is read: the old contents must not get the identity of the new file.
+// The file is changed while it is read. The old contents must not get the identity of the new contents.
 TEST(FileIdentity, AChangeDuringTheReadIsAnError) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "weights";

@@ -1,5 +1,5 @@
-// Readers of the network's input: convolutions with different paddings, and nodes that are not convolutions. No
-// architecture file produces such graphs, but other programs may.
+// Tests graphs in which the network's input is read by several convolutions with different paddings, or by nodes that
+// are not convolutions. No architecture file produces such graphs, but other programs may.
 #include <gtest/gtest.h>
 
 #include <functional>

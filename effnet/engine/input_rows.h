@@ -35,8 +35,8 @@ class TensorRows final : public InputRows {
   std::span<const float> values_;
 };
 
-// Input: batch x H x W x 3 values from 0 to 255. Both classes compute (value - 255 mean) / (255 std) in double, as
-// vision::normalise does. ByteRows uses a table of the 256 results per channel.
+// The input of ByteRows and FloatRows: batch x H x W x 3 values from 0 to 255. Both classes compute (value - 255 *
+// mean) / (255 * std) in double, as vision::normalise does. ByteRows uses a table of the 256 results per channel.
 class ByteRows final : public InputRows {
  public:
   ByteRows(std::span<const std::uint8_t> rgb, const Session::Normalisation& normalisation);

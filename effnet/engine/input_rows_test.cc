@@ -11,7 +11,7 @@
 namespace effnet::engine {
 namespace {
 
-constexpr Chw kImage{3, 19, 14};  // more pixels than 256, so that every byte value occurs
+constexpr Chw kImage{3, 19, 14};  // more than 256 pixels, so that every byte value occurs
 constexpr std::int64_t kImages = 2;
 constexpr primitives::ImageLayout kLayout{.in = kImage, .top = 1, .left = 2, .height = 22, .width = 19};
 
@@ -19,7 +19,7 @@ const Session::Normalisation kNormalisations[] = {{},
                                                   {.mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}},
                                                   {.mean = {0.5, -1.0 / 3, 1e-9}, .std = {1e-3, 7.0 / 11, 123.456}}};
 
-// All rows of all images. Each row has a guard value on both sides that must not change.
+// Returns all rows of all images. Each row has a guard value on both sides that must not change.
 std::vector<float> rows_of(const InputRows& rows) {
   constexpr float kUntouched = -12345;
   std::vector<float> all;
@@ -35,7 +35,7 @@ std::vector<float> rows_of(const InputRows& rows) {
   return all;
 }
 
-// The same images, normalised by vision::normalise, one after the other.
+// Returns the same images, normalised by vision::normalise, one after the other.
 template <class ImageType, class Value>
 std::vector<float> normalised(const std::vector<Value>& rgb, const Session::Normalisation& by) {
   std::vector<float> tensor;
@@ -69,7 +69,7 @@ TEST(InputRows, FloatsEqualVisionNormalise) {
   }
 }
 
-// The place of each value of a tensor: HWC with zero padding, for three channels and for other numbers.
+// Checks where each value of a tensor is written: HWC rows with zero padding, for 1, 3 and 5 channels.
 TEST(InputRows, WritesATensorIntoPaddedRows) {
   for (const std::int64_t channels : {1, 3, 5}) {
     const Chw shape{channels, 4, 6};

@@ -20,10 +20,10 @@ constexpr bool kSanitized = false;
 // The bound on the difference of logits, relative to the largest logit, for every network.
 constexpr double kRelative = 1e-4;
 
-// quick_weights with smaller values in two places: residual branches are scaled by 0.2, and the convolutions without
-// batch norm (those of the SE) by 1 / sqrt(fan-in). Without this, variances double from block to block and the sigmoids
-// of the SE saturate. From B4 on the network is then chaotic: logits of 1e7, with a difference between float and double
-// of a tenth of that.
+// Returns quick_weights with smaller values in two places: residual branches are scaled by 0.2, and the convolutions
+// without batch norm (those of the SE) by 1 / sqrt(fan-in). Without this, variances double from block to block and the
+// sigmoids of the SE saturate. B4 and larger networks are then chaotic: their logits are 1e7, and float and double
+// logits differ by a tenth of that.
 tensor::Weights stable_weights(const graph::Graph& graph) {
   tensor::Weights weights = quick_weights(graph);
   const auto scale = [&](const std::string& name, std::int64_t fan_in, float by) {
@@ -72,8 +72,8 @@ std::int64_t weights_of(const graph::Graph& graph) {
   return weights;
 }
 
-// All networks except B8, L2 and AmoebaNet-B, which have gigabytes of weights. Under a sanitizer: those that take less
-// than two seconds.
+// Returns all networks except B8, L2 and AmoebaNet-B, which have gigabytes of weights. Under a sanitizer, returns only
+// the networks that take less than two seconds.
 std::vector<std::string> names() {
   constexpr std::int64_t kMaxWeights = kSanitized ? 6'000'000 : 80'000'000;
   std::vector<std::string> fitting;
@@ -85,7 +85,7 @@ std::vector<std::string> names() {
 
 class NamedModelEngine : public testing::TestWithParam<std::string> {};
 
-// 72x88: five halvings, some of them of odd sizes.
+// The input of 72 x 88 pixels is halved five times, and some of the halved sizes are odd.
 TEST_P(NamedModelEngine, AgreesWithTheReference) {
   const graph::Graph graph = small(GetParam());
   // The portable set takes the most time, and large networks use no code that small ones do not use.
@@ -97,8 +97,8 @@ TEST_P(NamedModelEngine, AgreesWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(Family, NamedModelEngine, testing::ValuesIn(names()),
                          [](const auto& parameter) { return parameter.param; });
 
-// Takes minutes and gigabytes, so it runs only if EFFNET_FULL is set: nominal resolutions, large networks except B8 and
-// L2, and an odd size.
+// Tests networks at their nominal resolution, among them large ones (but not B8 and L2), and B0 at an odd size. Takes
+// minutes and gigabytes, so it runs only if EFFNET_FULL is set.
 TEST(NamedModelEngineFull, AgreesAtItsOwnResolution) {
   if (std::getenv("EFFNET_FULL") == nullptr) GTEST_SKIP() << "set EFFNET_FULL=1 for native resolutions";
   const std::vector<kernels::Isa> best{kernels::chosen_isa()};

@@ -9,7 +9,7 @@
 
 namespace effnet::engine {
 
-// The fusions of the plan, all on by default. The ablation table of docs/engine.md turns them off one by one.
+// The fusions of the plan, all on by default. The table in docs/engine.md shows the time with each fusion turned off.
 struct PlanOptions {
   bool fuse_epilogues = true;  // activation and residual addition run inside the convolution before them
   bool fuse_depthwise =

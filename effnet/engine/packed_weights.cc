@@ -43,7 +43,7 @@ std::shared_ptr<const PackedWeights> PackedWeights::adopt(const Graph& graph, co
   kernels::require(target.isa);
   WeightsLayout layout = layout_of(graph, target);
   if (bytes.size() != static_cast<std::size_t>(layout.bytes)) {
-    throw input_error("the packed weights are of another network (got {} bytes, expected {})", bytes.size(),
+    throw input_error("the packed weights belong to another network (got {} bytes, expected {} bytes)", bytes.size(),
                       layout.bytes);
   }
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % kernels::kAlignment != 0) {

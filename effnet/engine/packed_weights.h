@@ -1,6 +1,7 @@
 // Weights in the layout that the engine's kernels read: batch norm folded, output channels in panels, 64-byte aligned.
-// They are one block of bytes. Its layout depends only on graph and target, not on resolution, batch or threads, so all
-// sessions of a model share one block, and a file of it can be mapped (weights_cache.h).
+// All weights of a network are one block of bytes. Its layout depends only on graph and target, not on resolution,
+// batch or threads. So all sessions of a model share one block, and the block can be mapped from a file
+// (weights_cache.h).
 #pragma once
 
 #include <cstddef>
@@ -19,8 +20,8 @@ namespace effnet::engine {
 
 class EFFNET_API PackedWeights {
  public:
-  // Throws Error(input) if the parameters do not fit the graph (ParameterSource::check), Error(environment) if this CPU
-  // does not have the instruction set or memory is insufficient.
+  // Packs the parameters. Throws Error(input) if they do not fit the graph (ParameterSource::check), Error(environment)
+  // if this CPU does not have the instruction set or memory is insufficient.
   static std::shared_ptr<const PackedWeights> pack(const graph::Graph& graph, const ParameterSource& parameters,
                                                    const kernels::Target& target, ThreadPool& pool);
   // Uses bytes that pack() produced earlier for the same graph and target. `owner` keeps them alive. Throws
@@ -34,12 +35,12 @@ class EFFNET_API PackedWeights {
   // Incremented with every change of the layout. Files of another version are not used.
   static constexpr std::uint32_t kLayoutVersion = 3;
 
-  // A copy in huge pages, for long-running processes. B0 runs 3 to 4 % faster with it than from a mapped file, because
-  // its 20 MB in small pages exceed the reach of the processor's TLB. Throws Error(environment) if memory is
-  // insufficient.
+  // Returns a copy in huge pages, for long-running processes. B0 runs 3 to 4 % faster with this copy than with a mapped
+  // file: the file is mapped in small pages, and the processor's TLB cannot hold enough of them for 20 MB. Throws
+  // Error(environment) if memory is insufficient.
   std::shared_ptr<const PackedWeights> in_huge_pages() const;
 
-  // Whether the weights were packed for a graph with these layers, at any resolution.
+  // Returns true if the weights were packed for a graph with the same layers, at any resolution.
   bool fit(const graph::Graph& graph) const;
 
   std::span<const std::byte> bytes() const { return bytes_; }

@@ -44,7 +44,7 @@ TEST_F(PackedWeightsTest, AdoptedBytesGiveTheSameBits) {
   }
 }
 
-// There is at least one on every CPU: no processor has both AVX2 and NEON.
+// Every CPU lacks at least one instruction set: no processor has both AVX2 and NEON.
 TEST_F(PackedWeightsTest, InstructionSetsThatThisCpuDoesNotHaveAreRefused) {
   const std::vector<kernels::Isa> usable = kernels::usable_sets();
   ThreadPool pool(1);
@@ -126,7 +126,8 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
       return reinterpret_cast<const float*>(packed->bytes().data() + offset);
     };
     const std::int64_t tile = kernels::kernel_set({isa}).tile;
-    // 1x1, 72 to 40 channels: panels of channels, [k][channel] in each; the last panel is narrower.
+    // A 1x1 convolution from 72 to 40 channels. Its weights are panels of output channels, each with the layout [input
+    // channel k][output channel]; the last panel is narrower.
     const std::string point = "stages.2.0.project";
     const PackedWeights::Offsets at = packed->offsets(id_of(point + ".conv"));
     const std::int64_t channels = 40, depth = 72;
@@ -141,7 +142,8 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
         ASSERT_EQ(floats(at.weight)[first * depth + k * width + c % tile], static_cast<float>(weight * scale));
       }
     }
-    // Depthwise, 18 channels, 3x3: blocks of 16 channels, [tap][channel]; padding lanes are zero.
+    // A 3x3 depthwise convolution of 18 channels. Its weights are blocks of 16 channels, each with the layout
+    // [tap][channel]; padding lanes are zero.
     const std::string deep = "stages.0.0.depthwise";
     const PackedWeights::Offsets rows = packed->offsets(id_of(deep + ".conv"));
     for (std::int64_t c = 0; c < 32; ++c) {
@@ -154,7 +156,8 @@ TEST_F(PackedWeightsTest, BatchNormIsFoldedInDouble) {
         ASSERT_EQ(got, static_cast<float>(expected)) << c << " " << tap;
       }
     }
-    // The weights for pairs of rows follow after both blocks: [position][column][channel]; then the bias.
+    // After both blocks come the weights for pairs of rows, with the layout [position][column][channel], then the bias.
+    // There are 2 blocks of 16 channels of 4 bytes, each with 9 taps, and for pairs with 4 positions x 3 columns.
     const bool has_pairs = !kernels::kernel_set({isa}).depthwise_pairs.empty();
     EXPECT_EQ(rows.bias - rows.weight, 4 * 2 * 16 * (9 + (has_pairs ? 4 * 3 : 0)));
     for (std::int64_t c = 0; has_pairs && c < 32; ++c) {

@@ -37,7 +37,7 @@ std::string Parameters::fault(const graph::Parameter& parameter) const {
 
 std::span<const float> Parameters::at(const graph::Parameter& parameter) const {
   if (const std::string wrong = fault(parameter); !wrong.empty())
-    throw input_error("a tensor does not fit ({})", wrong);
+    throw input_error("a tensor does not fit the network ({})", wrong);
   return entries_.find(parameter.name)->second.floats.values;
 }
 

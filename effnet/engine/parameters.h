@@ -26,7 +26,8 @@ class EFFNET_API Parameters final : public ParameterSource {
   // Error(input) if the number of bytes of a tensor does not match its shape.
   explicit Parameters(const tensor::Weights& weights);
 
-  // Row-major values; std::nullopt if there is no such tensor. The span is valid as long as any copy of this object.
+  // Returns row-major values, or std::nullopt if there is no such tensor. The span stays valid while at least one copy
+  // of this object exists.
   std::optional<std::span<const float>> find(std::string_view name) const;
   // Throws Error(input) if the tensor is missing or has another shape.
   std::span<const float> at(const graph::Parameter& parameter) const override;
@@ -40,7 +41,7 @@ class EFFNET_API Parameters final : public ParameterSource {
     tensor::Dims dims;
     tensor::FloatValues floats;
   };
-  // A description of what is wrong with this parameter; empty if it fits.
+  // Returns a description of what is wrong with this parameter, or an empty text if it fits.
   std::string fault(const graph::Parameter& parameter) const;
 
   std::map<std::string, Entry, std::less<>> entries_;

@@ -13,8 +13,8 @@ bool is_depthwise(const Graph& graph, NodeId node) {
   const Node& at = graph.at(node);
   if (conv->groups == graph.in(at).c && conv->groups == at.out.c) return true;
   throw input_error(
-      "{}: the engine does not run this grouped convolution (got {} groups for {} channels, expected 1 or {})", at.name,
-      conv->groups, graph.in(at).c, graph.in(at).c);
+      "{}: the engine does not support this grouped convolution (got {} groups for {} channels, expected 1 or {})",
+      at.name, conv->groups, graph.in(at).c, graph.in(at).c);
 }
 
 bool uses_winograd(const Graph& graph, NodeId id) {

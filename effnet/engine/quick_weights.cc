@@ -16,11 +16,11 @@ namespace {
 
 using Row = std::shared_ptr<std::vector<float>>;
 
-// A row of `size` equal values. `size` is the length of the longest vector that uses it.
+// Returns an array of `size` equal values. `size` is the length of the longest parameter that uses the array.
 Row constant_row(std::size_t size, float value) { return std::make_shared<std::vector<float>>(size, value); }
 
-// Values uniform in [-sqrt(3), sqrt(3)], so their variance is 1. They are the top bits of a multiplicative hash (Knuth,
-// TAOCP 6.4).
+// Returns values that are uniform in [-sqrt(3), sqrt(3)], so their variance is 1. They are the top 24 bits of a
+// multiplicative hash of their index (Knuth, TAOCP 6.4).
 Row hashed_row(std::size_t size) {
   auto row = std::make_shared<std::vector<float>>(size);
   constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
@@ -38,8 +38,8 @@ tensor::Tensor view(const Row& row, const graph::Parameter& parameter) {
   return {tensor::Dtype::f32, parameter.dims, std::as_bytes(std::span(*row).first(count)), row};
 }
 
-// Half of the fan-in of the convolution before this batch norm, which is half of the sum of its squared weights. 1 if
-// the input comes from another node.
+// Returns half of the fan-in of the convolution before this batch norm: about half of the sum of the squared weights of
+// one output channel, because weights have variance 1. Returns 1 if the input does not come from a convolution.
 float variance_before(const graph::Graph& graph, const graph::Node& norm) {
   const graph::Node& before = graph.at(norm.inputs[0]);
   const auto* conv = std::get_if<graph::Conv>(&before.op);

@@ -1,4 +1,4 @@
-// Weights for timing: fast to create, and no larger in memory than the largest tensors, for networks of any size.
+// Weights for timing networks of any size. They are fast to create. They need little memory, because tensors share it.
 #pragma once
 
 #include "effnet/graph/graph.h"
@@ -6,11 +6,11 @@
 
 namespace effnet::engine {
 
-// Returns every parameter of `graph`, float32. All weights are views of one row of hashed values with variance 1. The
-// variance of each batch norm is half of the fan-in of its convolution (He's rule), so that activations stay finite and
-// no layer is all zeros. Predictions are meaningless; use random_weights.h for networks whose activations keep unit
-// scale.
-// Throws Error(environment) if memory is insufficient.
+// Returns every parameter of `graph`, float32. All weight tensors are views of one array of hashed values with variance
+// 1, which is as long as the largest weight tensor. The running variance of each batch norm is half of the fan-in of
+// its convolution (He's rule), so that activations stay finite and no layer's output is all zeros. Predictions are
+// meaningless; use random_weights.h for networks whose activations keep unit scale. Throws Error(environment) if memory
+// is insufficient.
 tensor::Weights quick_weights(const graph::Graph& graph);
 
 }  // namespace effnet::engine

@@ -22,10 +22,10 @@ namespace {
 constexpr std::int64_t kBatch = 8;
 constexpr std::int64_t kSmallBatch = 4;            // used if kBatch images are too expensive even at kMinSide
 constexpr std::int64_t kMaxMacs = 32'000'000'000;  // of the calibration pass: two seconds on two cores
-constexpr std::int64_t kGrid = 32;                 // sides are multiples of the total stride of every named network
+constexpr std::int64_t kGrid = 32;                 // sides are multiples of this: the total stride of named networks
 constexpr std::int64_t kMinSide = 128;             // at 64 pixels L2 becomes chaotic
 
-// Values that are written during the calibration; the Weights hold views of them.
+// The values of a statistic. The calibration pass writes them, and the tensor in Weights is a view of them.
 using Values = std::shared_ptr<float[]>;
 
 struct Calibration {
@@ -33,7 +33,7 @@ struct Calibration {
   std::int64_t batch;
 };
 
-// The network at its nominal resolution, or at the largest smaller resolution that stays within kMaxMacs.
+// Returns the network at its nominal resolution if the pass stays within kMaxMacs, else at a smaller resolution.
 Calibration calibration_of(const arch::ArchSpec& spec, std::int64_t classes) {
   graph::Graph graph = graph::lower(spec, {.classes = classes});
   const double macs = static_cast<double>(graph::costs(graph).macs) * kBatch;
@@ -51,7 +51,7 @@ Calibration calibration_of(const arch::ArchSpec& spec, std::int64_t classes) {
   return {std::move(graph), batch};
 }
 
-// Mean and biased variance of one channel over a batch, in two passes in double.
+// Returns the mean and the biased variance of one channel over a batch, in two passes in double.
 std::pair<double, double> moments(std::span<const float> values, std::int64_t batch, const Chw& shape,
                                   std::int64_t channel) {
   const auto over_planes = [&](auto function) {
@@ -75,7 +75,7 @@ tensor::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes,
   const std::int64_t batch = calibration.batch;
   tensor::Weights weights = formats::initial_weights(graph, seed, pool);
 
-  // Batch norm statistics get memory of their own, which the calibration pass fills.
+  // Batch norm statistics get their own memory, which the calibration pass fills.
   std::map<std::string, Values, std::less<>> statistics;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
     if (!parameter.statistic()) continue;
@@ -86,8 +86,8 @@ tensor::Weights random_weights(const arch::ArchSpec& spec, std::int64_t classes,
     statistics[parameter.name] = std::move(values);
   }
 
-  // The executor reads the same memory. Statistics that are written when a node's output is observed are in use when
-  // the batch norm that reads the node runs.
+  // The executor reads the same memory. It calls set_statistics with the output of each node. So the statistics of a
+  // batch norm are set after its input is computed and before the batch norm runs.
   std::vector<std::vector<const graph::Node*>> norms(graph.nodes.size());  // by the node that they read
   for (const graph::Node& node : graph.nodes) {
     if (!std::holds_alternative<graph::BatchNorm>(node.op)) continue;

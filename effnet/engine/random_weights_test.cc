@@ -83,8 +83,8 @@ TEST(RandomWeights, FollowTheOfficialInitialisation) {
   }
 }
 
-// By definition: over the calibration images, the output of every batch norm has mean 0 and variance var / (var +
-// epsilon).
+// Over the calibration images, the output of every batch norm must have mean 0 and variance var / (var + epsilon),
+// where var is its running variance.
 TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
   constexpr std::int64_t kBatch = 8;
   ThreadPool pool(2);
@@ -110,8 +110,8 @@ TEST(RandomWeights, StatisticsAreThoseOfTheCalibrationBatch) {
                }
                const Moments moments = moments_of(channel);
                const double var = variance[static_cast<std::size_t>(c)];
-               // Mean and variance are rounded to float: a relative error of 2^-24 of a mean of at most about 10
-               // deviations, and of each value.
+               // The stored mean, the stored variance and each output value are rounded to float, each with a relative
+               // error of at most 2^-24. A mean is at most about 10 standard deviations.
                ASSERT_NEAR(moments.mean, 0, 1e-5) << node.name;
                ASSERT_NEAR(moments.deviation, std::sqrt(var / (var + norm->epsilon)), 1e-5) << node.name;
              }
@@ -127,8 +127,8 @@ TEST(RandomWeights, DependOnTheSeedButNotOnThreads) {
   EXPECT_FALSE(same_bytes(weights, random_weights(spec, 10, 6, one)));
 }
 
-// The values of a tensor depend on its name: a deeper network has the same values in the blocks that both networks
-// have.
+// The values of a tensor depend on its name. So a deeper network has the same values in the blocks that are in both
+// networks.
 TEST(RandomWeights, ValuesDependOnTheName) {
   ThreadPool pool(2);
   arch::ArchSpec deeper = small_spec();
@@ -141,9 +141,10 @@ TEST(RandomWeights, ValuesDependOnTheName) {
   }
 }
 
-// Activations keep unit scale: the logits of new images have a standard deviation of 0.05 to 10, at the nominal
-// resolution and at a smaller one. The lower bound comes from the head: SiLU of a unit normal has mean 0.2, and
-// sqrt(1280) * 0.2 / sqrt(3 * 1000) = 0.13.
+// Activations keep unit scale: the logits of images other than those of the calibration have a standard deviation of
+// 0.05 to 10, at the nominal resolution and at 96 pixels. The lower bound follows from the head: a feature is about 0.2
+// (the mean of SiLU of a standard normal value), there are 1280 features, and the classifier's weights have a standard
+// deviation of 1 / sqrt(3 * 1000). So a logit's standard deviation is about sqrt(1280) * 0.2 / sqrt(3 * 1000) = 0.13.
 class NamedModel : public testing::TestWithParam<const char*> {};
 
 TEST_P(NamedModel, HasLogitsOfUnitScale) {
@@ -164,8 +165,8 @@ TEST_P(NamedModel, HasLogitsOfUnitScale) {
   }
 }
 
-// The networks whose calibration takes less than 15 GMAC. B3 to L2, Lite3, Lite4, ResNet-50 to -152 and AmoebaNet-B
-// were checked by hand.
+// The networks whose calibration takes less than 15 GMAC. The others (B3 to L2, Lite3, Lite4, ResNet-50 to -152 and
+// AmoebaNet-B) were checked by hand.
 INSTANTIATE_TEST_SUITE_P(Small, NamedModel,
                          testing::Values("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_lite0",
                                          "efficientnet_lite1", "efficientnet_lite2", "mobilenet_v1", "mobilenet_v2",
@@ -180,12 +181,12 @@ TEST(SyntheticImages, HaveUnitScaleAndAreReproducible) {
   EXPECT_NE(images, synthetic_images(shape, 4, 8, two));
   const std::vector<float> fewer = synthetic_images(shape, 2, 7, one);
   EXPECT_TRUE(std::equal(fewer.begin(), fewer.end(), images.begin()));
-  // White noise: within 5 standard errors of deviation 1.
+  // Image 0 is white noise. Its standard deviation is 1 within 5 standard errors.
   const auto one_image = static_cast<std::size_t>(shape.numel());
   const Moments white = moments_of(std::span(images).first(one_image));
   EXPECT_NEAR(white.deviation, 1.0, 5 / std::sqrt(2.0 * static_cast<double>(one_image)));
-  // Octaves: neighbours in a row share most patches (correlation about 0.75 at this width). White noise has no
-  // correlation.
+  // Image 1 is a sum of octaves, in which neighbours in a row share most patches (correlation about 0.75 at this
+  // width). White noise has no correlation.
   const auto neighbours = [&](std::size_t image) {
     double product = 0, square = 0;
     for (std::size_t i = image * one_image; i + 1 < (image + 1) * one_image; ++i) {

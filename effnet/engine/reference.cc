@@ -15,7 +15,7 @@
 namespace effnet::engine {
 namespace {
 
-// Less work than this does not justify waking a thread (about 10 us). In multiply-adds, or in values for elementwise
+// The least work for which waking a thread (about 10 us) pays: in multiply-adds, or in values for elementwise
 // operations.
 constexpr std::int64_t kGrainMacs = 1 << 16;
 constexpr std::int64_t kGrainValues = 1 << 14;
@@ -76,7 +76,7 @@ class ReferenceRun {
   std::span<const float> parameter(std::size_t i) const { return reference_.bound_[node_][i]; }
   Buffer new_output(const graph::Node& node) const { return allocate(batch_ * node.out.numel()); }
 
-  // The first input, for an operation in place: the buffer itself if no other node reads it later, else a copy.
+  // Returns the first input for an operation in place: the buffer itself if no other node reads it later, else a copy.
   Buffer take(const graph::Node& node) {
     const auto id = static_cast<std::size_t>(node.inputs[0]);
     const bool read_twice = std::count(node.inputs.begin(), node.inputs.end(), node.inputs[0]) > 1;
@@ -190,8 +190,8 @@ class ReferenceRun {
     });
     return out;
   }
-  // Dropout, drop path and identity do nothing at inference: they share the values of their input. Input nodes are
-  // never run.
+  // Dropout, drop path and identity do nothing at inference, so their output shares the values of their input. This
+  // function is never called for the input node.
   template <class Nothing>
   Buffer run(const graph::Node& node, const Nothing&) {
     return buffers_[static_cast<std::size_t>(node.inputs[0])];
@@ -232,7 +232,8 @@ std::vector<float> Reference::run(std::span<const float> input, std::int64_t bat
 Reference::Tapped Reference::run(std::span<const float> input, std::int64_t batch,
                                  const std::vector<std::string>& taps) const {
   for (const std::string& tap : taps) {
-    if (graph_.find(tap) == nullptr) throw usage_error("{} has no such node (got {})", graph_.name, in_quotes(tap));
+    if (graph_.find(tap) == nullptr)
+      throw usage_error("{} has no node with this name (got {})", graph_.name, in_quotes(tap));
   }
   const std::set<std::string_view> wanted(taps.begin(), taps.end());
   Tapped result;

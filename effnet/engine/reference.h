@@ -39,8 +39,9 @@ class Reference {
 
   // input: batch x C x H x W float32, with the shape of graph.input(). Returns the output of graph.logits, batch x
   // classes. Throws Error(usage) for a wrong batch or number of values, Error(environment) if memory is insufficient
-  // and Error(interrupted) between nodes. Memory: at most graph::activation_memory(graph, batch) without the input.
-  // Several threads may call it at the same time.
+  // and Error(interrupted) after an interrupt, between nodes. Needs at most the memory that
+  // graph::activation_memory(graph, batch) returns; the input is not part of it. Several threads may call run() at the
+  // same time.
   std::vector<float> run(std::span<const float> input, std::int64_t batch, const Observer& observer = {}) const;
   // The same, and returns the outputs of the nodes named in `taps`. Throws Error(usage) for a name that is not in the
   // graph.

@@ -1,5 +1,5 @@
-// Compares the operations of the reference executor with PyTorch (tests/golden/engine) and, at awkward sizes, with
-// plain loops.
+// Compares the operations of the reference executor with PyTorch (tests/golden/engine) and, at unusual sizes, with
+// simple loops.
 #include "effnet/engine/reference.h"
 
 #include <gmock/gmock.h>
@@ -62,7 +62,7 @@ std::vector<float> run(const Graph& graph, const tensor::Weights& weights, std::
   return Reference(graph, parameters, pool, {double_accumulation}).run(input, batch);
 }
 
-// ---- against PyTorch
+// ---- comparison with PyTorch
 
 struct Golden {
   tensor::Dims dims;
@@ -92,8 +92,8 @@ GoldenCase golden(const std::string& wanted) {
 struct GoldenOp {
   const char* name;
   Op op;
-  // The number of roundings of the float path, each relative to the largest sum of absolute terms. The double path
-  // rounds once.
+  // The number of roundings with float sums. Each has an error relative to the largest sum of absolute terms. With
+  // double sums only the result is rounded.
   double float_roundings;
 };
 
@@ -108,13 +108,15 @@ TEST_P(AgainstTorch, Agrees) {
     if (name != "x" && name != "y") weights.tensors["op." + name] = tensor::make_tensor(tensor.dims, tensor.values);
   }
   const std::vector<float>& y = expected.at("y").values;
-  // The inputs are below 4.5 in magnitude, so a sum of n products is bounded by 20 n; n is the number of roundings.
+  // The inputs are below 4.5 in magnitude, so a product is below 20 and a sum of n products below 20 * n. The number of
+  // roundings is used as n.
   for (const bool in_double : {false, true}) {
     const std::vector<float> got = run(graph, weights, x.values, x.dims[0], in_double);
     ASSERT_EQ(got.size(), y.size());
     const double roundings = in_double ? 0 : GetParam().float_roundings;
     for (std::size_t i = 0; i < y.size(); ++i) {
-      // Two results that are rounded once from doubles with different last bits differ by at most one float unit.
+      // Two doubles that differ only in their last bits may be rounded to neighbouring floats, so 2 * kHalfUlp is
+      // always allowed.
       const double tolerance = 2 * kHalfUlp * std::abs(y[i]) + roundings * kHalfUlp * 20 * roundings + 1e-44;
       ASSERT_NEAR(got[i], y[i], tolerance) << i << (in_double ? " in double" : " in float");
     }
@@ -148,10 +150,10 @@ INSTANTIATE_TEST_SUITE_P(
         GoldenOp{"sigmoid", graph::Activate{Activation::sigmoid}, 0}, GoldenOp{"linear", graph::Linear{4}, 12}),
     [](const auto& row) { return std::string(row.param.name); });
 
-// ---- against plain loops
+// ---- comparison with simple loops
 
 struct Exact {
-  std::vector<double> values, sizes;  // sizes: sums of absolute terms
+  std::vector<double> values, sizes;  // sizes: for each value, the sum of its absolute terms
 };
 
 Exact plain_conv(const Graph& graph, const tensor::Weights& weights, std::span<const float> input, std::int64_t batch) {
@@ -193,8 +195,8 @@ void check_conv(const Chw& in, const Conv& op, std::int64_t batch) {
   const tensor::Weights weights = random_parameters(graph);
   const std::vector<float> input = random_values("input", batch * in.numel());
   const Exact exact = plain_conv(graph, weights, input, batch);
-  // A float sum of n products in fixed order: each term goes through at most one rounding of its product and n of sums,
-  // and the bias adds one. In double only the final rounding counts (and n * 2^-53 of the size).
+  // A float sum of n products: at most n + 2 roundings affect a term, 1 of its product, n of sums and 1 of the bias.
+  // With double sums only the final rounding to float counts, and (n + 2) * 2^-52 of the size.
   const double roundings = static_cast<double>(in.c / op.groups * op.kernel * op.kernel + 2);
   for (const bool in_double : {false, true}) {
     const std::vector<float> got = run(graph, weights, input, batch, in_double);
@@ -263,7 +265,8 @@ TEST(ReferenceConv, SeveralTiles) {
   }
 }
 
-// The depthwise code needs groups = inputs = outputs. With two outputs per input the general code runs.
+// The special code for depthwise convolutions requires as many groups as input and output channels. Here each input
+// channel has two output channels, so the general code runs.
 TEST(ReferenceConv, ChannelMultiplier) {
   check_conv({5, 7, 6}, {.out_channels = 10, .kernel = 3, .groups = 5, .padding = Padding::same}, 2);
 }
@@ -310,8 +313,8 @@ TEST(ReferencePool, AwkwardSizes) {
 
 // ---- whole graphs
 
-// A graph with branches, a value that is read twice, squeeze-and-excitation, concat, pad, a pool, and in-place
-// operations on values that are read again.
+// Returns a graph with branches, a value that is read twice, squeeze-and-excitation, concat, pad, a pool, and
+// operations that work in place unless their input is read again.
 Graph busy_graph(const Chw& in) {
   Builder b("busy", in);
   const NodeId stem = b.add("stem", Conv{.out_channels = 8, .kernel = 3, .stride = 2}, {0});
@@ -328,7 +331,7 @@ Graph busy_graph(const Chw& in) {
   const NodeId twice = b.add("twice", graph::Add{}, {sum, sum});
   const NodeId copy = b.add("identity", graph::Identity{}, {twice});
   const NodeId changed = b.add("changed", graph::Activate{Activation::relu}, {copy});  // must not overwrite `twice`
-  const NodeId squashed = b.add("squashed", graph::Activate{Activation::sigmoid}, {twice});  // nor this
+  const NodeId squashed = b.add("squashed", graph::Activate{Activation::sigmoid}, {twice});  // must not, either
   const NodeId pooled = b.add("pool", graph::Pool{PoolKind::max, 3, 1, Padding::same, false}, {twice});
   const NodeId shifted = b.add("pad", graph::Pad{-1, 1, 1, -1}, {twice});
   const NodeId all = b.add("concat", graph::Concat{}, {changed, pooled, shifted, squashed, twice});

@@ -91,7 +91,7 @@ struct Session::Impl {
     kernels::require(weights->target().isa);
     graph::check(graph);
     if (!weights->fit(graph)) {
-      throw input_error("the packed weights are of another network (got {} bytes, expected {} bytes for {})",
+      throw input_error("the packed weights belong to another network (got {} bytes, expected {} bytes for {})",
                         weights->bytes().size(), PackedWeights::size_bytes(graph, weights->target()), graph.name);
     }
     Plan one = make_plan(graph, *weights, 1, options.plan, options.keep);
@@ -99,8 +99,9 @@ struct Session::Impl {
     return micro_batch == 1 ? std::move(one) : make_plan(graph, *weights, micro_batch, options.plan, options.keep);
   }
 
-  // A batch runs in micro-batches of equal size whose activations stay in the last level of cache. Without this, B4
-  // with a batch of 8 takes 3 % longer per image than with a batch of 1.
+  // Returns the number of images per micro-batch. A batch runs in micro-batches of equal size, so that the activations
+  // stay in the last-level cache. Without micro-batches, B4 with a batch of 8 takes 3 % longer per image than with a
+  // batch of 1.
   static std::int64_t micro_batch_of(std::int64_t images, std::int64_t image_bytes) {
     constexpr std::int64_t kMicroBatchBytes = 16 << 20;
     std::int64_t micro_batch =
@@ -142,8 +143,8 @@ struct Session::Impl {
 
   void write_images(ThreadTeam::Run& running, std::int64_t first_image, const InputRows& input_rows) const {
     const ImageLayout& layout = plan.image_layout;
-    // A kernel may read up to 16 floats beyond the last row. Their weights are zero, so the values must be finite.
-    // Later steps of the previous run may have written here.
+    // A kernel may read up to 16 floats beyond the last row and multiply them by zero weights, so these floats must be
+    // finite. They are set here, because steps of the previous run may have written other values to this memory.
     std::fill_n(buffer(plan.image) + micro_batch * layout.image_values(), kBlock, 0.0F);
     constexpr std::int64_t kRows = 16;  // per task
     const std::int64_t tasks = (layout.height + kRows - 1) / kRows;
@@ -156,26 +157,26 @@ struct Session::Impl {
     });
   }
 
-  // Runs one micro-batch again, checks the output of every step, and throws Error(input) that names the first that is
-  // not finite.
+  // Runs one micro-batch again and checks the output of every step. Throws Error(input) that names the first step whose
+  // output is not finite.
   [[noreturn]] void throw_first_non_finite(const InputRows& input_rows, std::int64_t first_image) {
     ThreadTeam::Run running(team);
     write_images(running, first_image, input_rows);
     const Context at = context(running);
     const float* const image = buffer(plan.image);
     for (std::int64_t i = 0; i < plan.image_layout.values(micro_batch); ++i) {
-      if (!std::isfinite(image[i])) throw input_error("the input holds NaN or infinity (expected finite values)");
+      if (!std::isfinite(image[i])) throw input_error("the input contains NaN or infinity (expected finite values)");
     }
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
       plan.steps[s]->run(at);
       const Plan::Output& output = plan.step_outputs[s];
       if (all_finite(buffer(output.buffer), output.shape)) continue;
-      throw input_error("the output of {} holds NaN or infinity (expected finite values)", plan.steps[s]->info.name)
+      throw input_error("the output of {} contains NaN or infinity (expected finite values)", plan.steps[s]->info.name)
           .with_hint(
               "the weights are corrupt or overflow float32; effnet compare shows the first layer where two backends "
               "differ");
     }
-    throw internal_error("the logits hold NaN or infinity, but every layer's output is finite");
+    throw internal_error("the logits contain NaN or infinity, but every layer's output is finite");
   }
 
   std::int64_t classes() const { return plan.outputs.at(logits_node).shape.chw.c; }

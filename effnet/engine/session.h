@@ -47,13 +47,13 @@ class EFFNET_API Session {
   void run(std::span<const std::uint8_t> rgb, const Normalisation& normalisation, std::span<float> logits);
   void run(std::span<const float> rgb, const Normalisation& normalisation, std::span<float> logits);
 
-  // The output of a kept node in the last run: batch x C x H x W. Throws Error(usage) if the node was not in
+  // Returns the output of a kept node in the last run: batch x C x H x W. Throws Error(usage) if the node was not in
   // SessionOptions::keep.
   std::vector<float> output(graph::NodeId node) const;
 
   // Runs once and measures the time of every step.
   std::vector<StepInfo> profile(std::span<const float> input);
-  const std::vector<StepInfo>& steps() const;  // ms is 0
+  const std::vector<StepInfo>& steps() const;  // StepInfo::ms is 0
 
   Chw input_shape() const;
   std::int64_t classes() const;

@@ -42,7 +42,7 @@ namespace {
 
 #if defined(EFFNET_COUNTS_ALLOCATIONS)
 TEST(SessionAllocation, ARunAllocatesNoMemory) {
-  // Together with mbconv_network(): every kind of step.
+  // This network and mbconv_network() together use every kind of step.
   arch::ArchSpec cells = testkit::network("cells", {{.block = "amoebanet_b_reduction", .channels = 12, .stride = 2},
                                                     {.block = "amoebanet_b_normal", .channels = 18},
                                                     {.block = "basic", .channels = 40},

@@ -25,7 +25,7 @@ using testing::HasSubstr;
 
 constexpr Size kSize{31, 17};
 
-// The code and the text of the error that `call` throws.
+// Returns the code and the text of the error that `call` throws.
 template <class Call>
 std::pair<ErrorCode, std::string> error_of(Call call) {
   try {
@@ -49,7 +49,7 @@ NodeId id_of(const graph::Graph& graph, std::string_view name) {
   return node == nullptr ? 0 : static_cast<NodeId>(node - graph.nodes.data());
 }
 
-// The weights with the first value of one tensor replaced.
+// Returns the weights with the first value of one tensor replaced.
 tensor::Weights with_value(tensor::Weights weights, const std::string& tensor, float value) {
   const tensor::Tensor old = weights.tensors.at(tensor);
   const Parameters parameters(weights);
@@ -191,11 +191,11 @@ TEST_F(SessionTest, IdsThatAreNotLayersCannotBeKept) {
 // ---- NaN and infinity
 
 TEST_F(SessionTest, CorruptWeightsNameTheirLayer) {
-  // The parameter, the step that reports it in the default plan, and the step that reports it if every node is a step
-  // of its own.
+  // Each row: the corrupt parameter; the step that the error names with the default plan; the step that the error names
+  // if no nodes are fused.
   constexpr std::array<std::array<const char*, 3>, 7> kLayers{{
-      {"stem.conv.weight", "stages.0.0.depthwise.act",
-       "stem.bn"},  // computes the rows of the first depthwise convolution
+      // By default the stem runs inside the step of the first depthwise convolution.
+      {"stem.conv.weight", "stages.0.0.depthwise.act", "stem.bn"},
       {"stages.0.0.project.bn.bias", "stages.0.0.project.bn", "stages.0.0.project.bn"},
       {"stages.1.0.expand.conv.weight", "stages.1.0.depthwise.act", "stages.1.0.expand.bn"},
       {"stages.1.0.se.reduce.bias", "stages.1.0.se.act", "stages.1.0.se.reduce"},
@@ -213,16 +213,17 @@ TEST_F(SessionTest, CorruptWeightsNameTheirLayer) {
         SCOPED_TRACE(fmt::format("{} {} {}", tensor, value, kernels::name(isa)));
         const auto weights = testkit::pack(graph_, Parameters(with_value(good, tensor, value)), isa);
         expect_error([&] { testkit::run(graph_, weights, images(2), {.batch = 2, .threads = 2}); }, ErrorCode::input,
-                     fmt::format("the output of {} holds", fused));
+                     fmt::format("the output of {} contains", fused));
         expect_error([&] { testkit::run(graph_, weights, images(1), {.plan = single}); }, ErrorCode::input,
-                     fmt::format("the output of {} holds", alone));
+                     fmt::format("the output of {} contains", alone));
       }
     }
   }
 }
 
-// One NaN or infinity anywhere in the input is an error that says so, and the next run is not affected. Clamps and
-// maxima must let NaN pass through. A 7x7 first layer also reads a float beyond the last row.
+// A single NaN or infinity anywhere in the input gives an error with the words "the input", and the next run is not
+// affected. For this, clamps and maxima must let NaN pass through. A 7x7 first layer also reads a float beyond the last
+// row.
 TEST(SessionInput, NonFiniteValuesAreReportedAndDoNotAffectTheNextRun) {
   arch::ArchSpec pooled =
       testkit::network("pooled", {{.block = "bottleneck", .channels = 10}, {.channels = 20, .kernel = 5, .expand = 2}});
@@ -239,19 +240,20 @@ TEST(SessionInput, NonFiniteValuesAreReportedAndDoNotAffectTheNextRun) {
           SCOPED_TRACE(fmt::format("{} {} at {}, {}", spec.name, value, at, kernels::name(isa)));
           std::vector<float> broken = input;
           broken[at] = value;
-          expect_error([&] { testkit::run(session, broken); }, ErrorCode::input, "the input holds NaN or infinity");
+          expect_error([&] { testkit::run(session, broken); }, ErrorCode::input, "the input contains NaN or infinity");
           EXPECT_EQ(testkit::run(session, input), expected);
         }
       }
       // All values are NaN, and everything that the network computes from them stays in memory.
       const std::vector<float> all(input.size(), std::numeric_limits<float>::quiet_NaN());
-      expect_error([&] { testkit::run(session, all); }, ErrorCode::input, "the input holds NaN or infinity");
+      expect_error([&] { testkit::run(session, all); }, ErrorCode::input, "the input contains NaN or infinity");
       EXPECT_EQ(testkit::run(session, input), expected) << spec.name << " " << isa;
     }
   }
 }
 
-// An overflow in a layer is reported for that layer and not for the input, whatever its memory held before.
+// An overflow in a layer is reported for that layer and not for the input, also in a second and third run, in which the
+// memory contains the results of the run before.
 TEST(SessionInput, OverflowIsReportedForItsLayer) {
   arch::ArchSpec spec = testkit::network("overflow", {{.channels = 20, .expand = 2}, {.channels = 24, .expand = 2}});
   spec.stem.kernel = 7;
@@ -262,7 +264,7 @@ TEST(SessionInput, OverflowIsReportedForItsLayer) {
     Session session(graph, testkit::pack(graph, Parameters(weights), isa));
     for (int again = 0; again < 3; ++again) {
       expect_error([&] { testkit::run(session, input); }, ErrorCode::input,
-                   "the output of stages.0.0.project.bn holds");
+                   "the output of stages.0.0.project.bn contains");
     }
   }
 }
@@ -287,13 +289,13 @@ TEST_F(SessionTest, WeightsOfAnotherNetworkAreRefused) {
   deeper.stages.push_back(deeper.stages.back());
   arch::ArchSpec wider = testkit::mbconv_network();  // has the same nodes
   wider.stages[1].channels = 64;
-  arch::ArchSpec swapped = testkit::network(
-      "", {{.channels = 17}, {.channels = 32}});  // has the same nodes, and packed weights of the same size
+  // `swapped` and `swapping` have the same nodes, and packed weights of the same size.
+  arch::ArchSpec swapped = testkit::network("", {{.channels = 17}, {.channels = 32}});
   arch::ArchSpec swapping = testkit::network("", {{.channels = 32}, {.channels = 17}});
   swapping.head.channels = swapped.head.channels = 0;
   const auto expect_refused = [&](const arch::ArchSpec& wanted, const arch::ArchSpec& given) {
     const auto weights = testkit::pack(testkit::lower_at(given, kSize), weights_->isa());
-    expect_error([&] { Session(testkit::lower_at(wanted, kSize), weights); }, ErrorCode::input, "of another network");
+    expect_error([&] { Session(testkit::lower_at(wanted, kSize), weights); }, ErrorCode::input, "to another network");
   };
   expect_refused(testkit::mbconv_network(), deeper);
   expect_refused(testkit::mbconv_network(), wider);
@@ -372,8 +374,6 @@ TEST_F(SessionTest, DenormalsCountAsZero) {
 }
 #endif
 
-// Graphs that were built by hand and are inconsistent: constructing the session throws; it must not overrun memory
-// later.
 TEST(Session, NullWeightsAreRefused) {
   const graph::Graph graph = testkit::lower_at(testkit::mbconv_network(), {32, 32});
   try {
@@ -384,6 +384,8 @@ TEST(Session, NullWeightsAreRefused) {
   }
 }
 
+// For inconsistent graphs, which a program can build itself, the constructor throws. Otherwise a run could write
+// outside of its buffers.
 TEST(Session, InconsistentGraphsAreRefused) {
   const graph::Graph good = testkit::lower_at(testkit::mbconv_network(), {32, 32});
   const auto weights = testkit::pack(good, kernels::Isa::portable);

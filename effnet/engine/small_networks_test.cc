@@ -1,5 +1,5 @@
-// Small networks with every kind of block, kernel, stride, padding and activation, at odd sizes. They are compared with
-// the reference executor, and with themselves for other threads, batches and plans.
+// Tests small networks with every kind of block, kernel, stride, padding and activation, at odd sizes. Results are
+// compared with those of the reference executor, and with those for other numbers of threads, batches and plans.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -56,7 +56,8 @@ std::vector<Case> cases() {
   const ArchSpec basic = headless(network("", {{.block = "basic", .repeats = 2, .channels = 18},
                                                {.block = "basic", .channels = 40, .kernel = 5, .stride = 2},
                                                {.block = "basic", .channels = 32}}));
-  // Dense 3x3 with at least 32 channels on both sides: these run as Winograd, with and without a residual.
+  // Dense 3x3 convolutions with at least 32 input and 32 output channels: these run as Winograd, with and without a
+  // residual.
   const ArchSpec dense = headless(network("", {{.block = "basic", .channels = 32},
                                                {.block = "basic", .repeats = 2, .channels = 41},
                                                {.block = "bottleneck", .channels = 33, .stride = 2},
@@ -94,7 +95,7 @@ std::vector<Case> cases() {
   for (const Activation activation : {Activation::silu, Activation::relu6, Activation::hard_swish, Activation::relu,
                                       Activation::sigmoid, Activation::none}) {
     const std::string suffix = "_" + std::string(arch::name(activation));
-    // Alternates, so that every block is tested with both kinds of padding.
+    // The padding alternates, so that every block is tested with both kinds of padding.
     const bool even = static_cast<int>(activation) % 2 == 0;
     const Padding padding = even ? Padding::same : Padding::symmetric;
     all.push_back({with(plain, "plain" + suffix, activation, padding)});
@@ -131,9 +132,8 @@ class SmallNetwork : public testing::TestWithParam<Case> {
   static constexpr std::int64_t kMostImages = 8;
 
   const ArchSpec& spec() const { return GetParam().spec; }
-  static bool is_large(const graph::Graph& graph) {
-    return graph.input().pixels() > 10000;
-  }  // large networks run once only
+  // The first two tests run large networks only with a batch of 1.
+  static bool is_large(const graph::Graph& graph) { return graph.input().pixels() > 10000; }
   static std::vector<float> images(const graph::Graph& graph, std::int64_t batch) {
     return testkit::normal_values("images", batch * graph.input().numel());
   }
@@ -179,13 +179,13 @@ TEST_P(SmallNetwork, ThreadsDoNotChangeBits) {
   }
 }
 
-// Each fusion off alone, and all off. A fusion that only moves an operation to another step does not change bits. Two
-// fusions change the rounding: fuse_pool sums each band separately instead of the whole image, and fuse_scale may scale
-// the weights before the sum. Their results must be within the tolerance.
+// Turns off each fusion alone, and then all together. A fusion that only moves an operation to another step does not
+// change bits. Two fusions change the rounding: fuse_pool sums each band separately instead of the whole image, and
+// fuse_scale may scale the weights before the sum. Their results must be within the tolerance.
 //
-// A depthwise convolution computes the sums of its pool only if its activation is fused, so bits are compared with
-// fuse_pool off on both sides. A 3x3 depthwise convolution computes rows in pairs only if SiLU or hard-swish is fused,
-// on instruction sets with depthwise_pair; there fuse_epilogues also changes bits.
+// A depthwise convolution computes the sums of its pool only if its activation is fused. So when bits are compared,
+// fuse_pool is off in both plans. On instruction sets with depthwise_pair, a 3x3 depthwise convolution computes rows in
+// pairs only if SiLU or hard-swish is fused; on these sets fuse_epilogues also changes bits.
 TEST_P(SmallNetwork, FusionsDoNotChangeResultsBeyondRounding) {
   struct Switch {
     const char* name;
@@ -221,8 +221,8 @@ TEST_P(SmallNetwork, FusionsDoNotChangeResultsBeyondRounding) {
   }
 }
 
-// Each image of a batch gets the same bits as alone. The exception are pools that are summed in bands, because the
-// number of bands depends on the batch; so fuse_pool is off.
+// Each image of a batch gives the same bits as the image alone. This does not hold for pools that are summed in bands,
+// because the number of bands depends on the batch. So fuse_pool is off.
 TEST_P(SmallNetwork, ABatchGivesTheBitsOfItsImages) {
   constexpr std::int64_t kImages = 3;
   const graph::Graph graph = testkit::lower_at(spec(), GetParam().sizes.back());

@@ -9,7 +9,7 @@
 namespace effnet::engine {
 namespace {
 
-constexpr std::uint64_t kOctaves = 7;  // patch sides: the image side / 1, 2, 4, ... 64
+constexpr std::uint64_t kOctaves = 7;  // the sides of their patches are the image side divided by 1, 2, 4, ..., 64
 
 void fill_white(const Philox& numbers, std::span<float> plane, std::int64_t task) {
   numbers.fill_normal(plane, static_cast<std::uint64_t>(task) * plane.size(), 1.0F);

@@ -9,9 +9,10 @@
 
 namespace effnet::engine {
 
-// Returns batch x C x H x W values with mean 0 and variance 1, like a normalised photograph. Even images are white
-// noise. Odd images have a photograph's spectrum: the sum of seven octaves of square patches, from the full side to
-// 1/64 of it, all with the same amplitude. An image depends only on seed, index and shape.
+// Returns batch x C x H x W values with mean 0 and variance 1, like a normalised photograph. Images 0, 2, 4, ... are
+// white noise. Images 1, 3, 5, ... have a photograph's spectrum: each is the sum of seven grids of constant patches,
+// all with the same amplitude. The patches of the first grid have the size of the image, those of each further grid
+// half the side length, and those of the last grid 1/64 of it. An image depends only on seed, index and shape.
 std::vector<float> synthetic_images(const Chw& shape, std::int64_t batch, std::uint64_t seed, ThreadPool& pool);
 
 }  // namespace effnet::engine

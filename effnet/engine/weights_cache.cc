@@ -8,8 +8,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string subject_text(
-    const CacheKey& key) {  // each text has its length before it, so different keys have different texts
+// The length of each text is written before the text, so different keys give different results.
+std::string subject_text(const CacheKey& key) {
   return fmt::format("target {} arch {}:{} weights {}:{}", kernels::name(key.target), key.arch.size(), key.arch,
                      key.weights.size(), key.weights);
 }

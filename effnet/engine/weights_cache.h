@@ -1,5 +1,5 @@
-// A cache of packed weights in files that are mapped at start, so that a network is ready within milliseconds. A file
-// is not trusted: it is used only if version, target, model and every byte are right.
+// A cache of packed weights. Its files are mapped when a program starts, so that a network is ready within
+// milliseconds. A file is not trusted: it is used only if version, target, model and every byte are right.
 //
 // The files are called effnet-<digest>.packed; packed_file.h describes the format.
 #pragma once
@@ -20,7 +20,7 @@ struct CacheKey {
   kernels::Target target{kernels::Isa::portable};
   // 32 hex digits: a hash of all members, the layout version and effnet's version.
   std::string digest() const;
-  // The same without the versions. A new file replaces older files with the same subject.
+  // The same hash without the versions. A new file replaces older files with the same subject.
   std::string subject() const;
 };
 
@@ -33,7 +33,8 @@ class WeightsCache {
   explicit WeightsCache(std::filesystem::path folder, std::uintmax_t limit_bytes = kLimitBytes);
 
   std::filesystem::path path_of(const CacheKey& key) const;
-  // Null if the file is missing, outdated, corrupt, truncated or unreadable. Checks every byte (21 MB in 1.2 ms).
+  // Returns null if the file is missing, outdated, corrupt, truncated or unreadable. Checks every byte (21 MB in 1.2
+  // ms).
   std::shared_ptr<const PackedWeights> find(const graph::Graph& graph, const CacheKey& key) const;
   // Writes the file atomically. Returns false and sets `why` if the file cannot be written (a full disk, for example);
   // this is not an error, because the cache is optional. Removes files of other versions with the same subject, then

@@ -1,6 +1,6 @@
-// Fuzzes the reader of packed weights. Arbitrary bytes are accepted only if they equal what the writer produces for
-// this key. In the other direction, a file written with the input as weights is accepted, and any changed or truncated
-// copy of it is rejected.
+// Fuzzes the reader of packed weights with the fuzzer's input. First, the input is read as a file: it must be accepted
+// only if it equals what the writer produces for this key. Second, the input is written as weights: this file must be
+// accepted, and changed or truncated copies of it must be rejected.
 #include <algorithm>
 #include <cstdint>
 #include <string>

@@ -126,8 +126,8 @@ TEST(WeightsCache, StoreReportsWhyItFailed) {
   }
 }
 
-// A full disk is simulated by the file size limit of a child process: no temporary file is left, and the old file is
-// still found.
+// A file size limit in a child process simulates a full disk. No temporary file is left, and the old file is still
+// found.
 TEST(WeightsCache, AFullDiskKeepsTheOldFile) {
   const TemporaryFolder folder;
   const WeightsCache cache(folder.path());

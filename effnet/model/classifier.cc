@@ -22,7 +22,8 @@ double ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-// The input of an executor. Bytes are passed on unchanged; the floats of the TensorFlow filters are normalised first.
+// Converts views to the input of an executor. Bytes are passed on unchanged, because the executor normalises them. The
+// TensorFlow filters give floats instead of bytes; these are normalised here.
 class Batch {
  public:
   Batch(std::span<const vision::Sampled> views, const Classifier& classifier, const Preprocessing& rule,
@@ -50,7 +51,7 @@ class Batch {
     input_.values = values_;
   }
 
-  Batch(const Batch&) = delete;  // input_ has spans of the other members
+  Batch(const Batch&) = delete;  // the spans in input_ refer to the other members
   Batch& operator=(const Batch&) = delete;
 
   const Input& input() const { return input_; }
@@ -121,8 +122,8 @@ Answer Classifier::classify(const vision::Sampled& view, const AnswerOptions& op
   return answer;
 }
 
-// The row of the classifier's weight for a class, one value per channel of the feature map. Loads the weights, or
-// computes random ones again.
+// Returns the row of the classifier's weight for a class: one value per channel of the feature map. Loads the weights,
+// or computes them again if they are random.
 std::vector<float> Classifier::classifier_row(std::size_t class_index, Size size) {
   const std::shared_ptr<const graph::Graph> graph = model_.graph(size);
   const engine::CamHead head = engine::cam_head(*graph);

@@ -32,14 +32,14 @@ struct Prediction {
 
 // A class activation map: the regions of a photograph that support a class (engine/cam.h).
 struct ActivationMap {
-  Prediction shown;  // the class
+  Prediction shown;  // the class that the map shows
   Size size;
   std::vector<float> values;  // h x w
   vision::Box where;          // the region of the photograph that the map covers
 };
 
 struct Answer {
-  std::vector<Prediction> top;  // in descending order; equal logits by index, lower first
+  std::vector<Prediction> top;  // best first; among equal logits the lower index first
   std::vector<float> logits;
   double ms = 0;  // time of the network, without decoding and resizing
   std::optional<ActivationMap> map;
@@ -65,17 +65,17 @@ class EFFNET_API Classifier {
   ~Classifier();
   Classifier(Classifier&&) noexcept;
 
-  // Throws Error(usage) for a class out of range, and for a map if the network's head does not support maps;
-  // Error(input) if logits are not finite.
+  // Throws Error(usage) if map_class is out of range, or if a map is requested and the network's head does not support
+  // maps. Throws Error(input) if a logit is not finite.
   Answer classify(const vision::Image& photo, const AnswerOptions& options = {});
   // The same for pixels that are already preprocessed, or that need no preprocessing. The network runs at their size.
   Answer classify(const vision::Sampled& view, const AnswerOptions& options = {});
-  // The logits of a batch of views with the same size: batch x classes.
+  // Returns the logits of a batch of views, which must have the same size: batch x classes.
   std::vector<float> logits(std::span<const vision::Sampled> views);
 
   // Applies the preprocessing: resizes and crops the photograph. Several threads may call it at the same time.
   vision::Sampled view(const vision::Image& photo) const;
-  // The input of the network for a view: 3 x h x w, normalised.
+  // Returns the network's input for a view: 3 x h x w, normalised.
   std::vector<float> values(const vision::Sampled& view) const;
 
  private:

@@ -73,8 +73,8 @@ TEST_F(Classifiers, NonFiniteLogitsAreAnError) {
   }
 }
 
-// For both kinds of filter, the nominal size and another, and both executors: the classifier gives the logits of
-// vision::prepare() and the executor.
+// For both kinds of filter, two input sizes and both executors: the classifier gives the same logits as
+// vision::prepare() followed by the executor.
 TEST_F(Classifiers, SizeFilterAndMeanOfThePreprocessingAreUsed) {
   ModelHandle handle(tiny_model(), pool_);
   for (const std::string& name : executor_names()) {
@@ -139,7 +139,8 @@ TEST_F(Classifiers, TheMeanOfAMapPlusBiasIsTheLogit) {
       sum += value;
       magnitude = std::max(magnitude, std::abs(double{value}));
     }
-    // The pool adds 100 values in float, the classifier 50: at most 150 roundings, each of half a unit of the sum.
+    // The global pool sums 100 values in float32, the classifier 50 products. So there are at most 150 roundings, each
+    // by at most half a unit in the last place (2^-24) of a sum.
     const double cells = static_cast<double>(found.map->values.size());
     EXPECT_NEAR(sum / cells + bias[11], found.logits[11], 150 * 0x1p-24 * 50 * (magnitude + std::abs(bias[11])));
     EXPECT_GT(found.map->where.x1, found.map->where.x0);

@@ -1,4 +1,4 @@
-// The interface between the classifier and what computes the logits: the engine or the reference executor.
+// The interface between the classifier and the code that computes the logits: the engine or the reference executor.
 #pragma once
 
 #include <cstdint>
@@ -27,10 +27,11 @@ struct Input {
 struct Features {
   std::vector<float> logits;
   Chw shape;
-  std::vector<float> values;  // c x h x w: the feature map, the input of the head's global pool
+  std::vector<float> values;  // the feature map, c x h x w: the input of the head's global pool
 };
 
-// Keeps the session or network of the last size, batch and kind of result. One thread at a time may use it.
+// Computes logits and feature maps. Keeps the engine session or reference network of the last call, and uses it again
+// if size, batch and kind of result are the same. One thread at a time may use it.
 class Executor {
  public:
   virtual ~Executor() = default;

@@ -40,7 +40,7 @@ TEST_F(Executors, AreCreatedByName) {
   }
 }
 
-// Sizes and batches change in any order; an executor keeps the network of the last one only.
+// Size and batch change between calls, because an executor keeps only the network of the last call.
 TEST_F(Executors, AgreeWithinTheTolerance) {
   const auto engine = make_executor("engine", model_, pool_);
   const auto reference = make_executor("reference", model_, pool_);
@@ -54,8 +54,8 @@ TEST_F(Executors, AgreeWithinTheTolerance) {
   }
 }
 
-// All 256 byte values in every channel, a mean and deviations that float cannot represent exactly, and two images of an
-// odd size.
+// The input is difficult: two images of odd size, all 256 byte values in every channel, and means and standard
+// deviations that float32 cannot represent exactly.
 TEST_F(Executors, BytesGiveTheSameBitsAsNormalisedValues) {
   constexpr std::array kMean{0.485, 1.0 / 3, -0.1}, kStd{0.229, 0.3, 1.7};
   const vision::Image one = testkit::test_image(17, 31);
@@ -94,8 +94,8 @@ TEST_F(Executors, ReturnTheFeatureMapOfTheHead) {
   EXPECT_LE(largest_difference(features.logits, expected.values), expected.tolerance);
   EXPECT_EQ(features.shape, right.shape);
   EXPECT_EQ(features.shape.c, 50);
-  // As in engine_testing.h, a correct float32 path is within eight times the float error of the reference. That error
-  // is unknown here; assume at least 2^-22 of the largest value per layer, for 20 layers.
+  // As in engine_testing.h, correct float32 code differs by at most 8 times the error of the float32 reference. That
+  // error is not measured here. It is assumed to be 2^-22 of the largest value per layer, for 20 layers.
   EXPECT_LE(largest_difference(features.values, right.values),
             20 * 8 * 0x1p-22 * engine::testkit::largest_of(right.values));
   EXPECT_LE(largest_difference(engine->logits(input), expected.values), expected.tolerance)

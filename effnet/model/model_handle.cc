@@ -13,7 +13,7 @@
 namespace effnet::model {
 namespace {
 
-// std::nullopt if there is no home folder; packed weights are then not cached.
+// Returns std::nullopt if there is no home folder; packed weights are then not cached.
 std::optional<engine::WeightsCache> find_cache() {
   try {
     return engine::WeightsCache(formats::home_folder() / "packed");
@@ -64,7 +64,8 @@ std::shared_ptr<const graph::Graph> ModelHandle::graph(std::optional<Size> size)
 const formats::Model& ModelHandle::load_weights() {
   if (!model_.weights.tensors.empty()) return model_;
   if (!file_.empty()) {
-    formats::Model again;  // must be the same file: its weights belong to the architecture that was read first
+    // Throws if the file has changed, because the weights must belong to the architecture that was read first.
+    formats::Model again;
     engine::read_identified(
         file_, [&] { again = formats::read_model(file_); }, identity_);
     model_.weights = std::move(again.weights);

@@ -1,5 +1,5 @@
-// A model by its MODEL argument (effnet/formats/find_model.h). Architecture, preprocessing and labels are read at once;
-// weights are loaded on demand; packed weights come from the cache under EFFNET_HOME.
+// Opens a model by its MODEL argument (effnet/formats/find_model.h). The constructor reads architecture, preprocessing
+// and labels. Weights are loaded on demand. Packed weights come from the cache under EFFNET_HOME.
 #pragma once
 
 #include <cstdint>
@@ -38,23 +38,23 @@ class EFFNET_API ModelHandle {
 
   const arch::ArchSpec& arch() const { return model_.arch; }
   const Preprocessing& preprocessing() const { return model_.preprocessing; }
-  const formats::Model& info() const { return model_; }  // all except the weights, which may not be loaded
+  const formats::Model& info() const { return model_; }  // complete except for the weights, which may be missing
   std::string label(std::size_t class_index) const;      // "class 7" if the model has no labels
 
-  // The graph at the nominal resolution or at `size`. It is lowered again only if the size changes.
+  // Returns the graph at `size`, by default the nominal resolution. Lowers it again only if the size changes.
   std::shared_ptr<const graph::Graph> graph(std::optional<Size> size = {});
 
   const formats::Model& load_weights();  // loads or computes the weights if needed; returns the complete model
   void release_weights();                // frees the weights if load_weights() can restore them
-  // Maps the packed weights from the cache. If they are not there, loads the weights, packs them, releases the weights
-  // and stores the result. If the cache cannot be written, `note` receives a message.
+  // Returns packed weights, mapped from the cache if it has them. Otherwise loads the weights, packs them, releases the
+  // unpacked weights and stores the result in the cache. If the cache cannot be written, `note` receives a message.
   std::shared_ptr<const engine::PackedWeights> packed(kernels::Isa isa);
 
   std::string_view weights_from() const;                           // "file", "pulled" or "random"
   const std::string& family_name() const { return family_name_; }  // empty if MODEL was not the name of a known network
-  // A warning if the weights are random: "NAME has random weights (seed 0): ..."; otherwise empty.
+  // Returns a warning if the weights are random: "NAME has random weights (seed 0): ..."; otherwise an empty text.
   std::string warning() const;
-  // The identity of these weights (engine::CacheKey::weights); empty if they cannot be cached.
+  // Returns the identity of these weights (engine::CacheKey::weights); empty if they cannot be cached.
   const std::string& identity() const { return identity_; }
 
  private:

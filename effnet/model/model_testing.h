@@ -18,7 +18,8 @@ namespace effnet::model::testkit {
 
 constexpr std::int64_t kSide = 40;  // the tiny network's nominal resolution
 
-// 37 classes, squeeze-and-excitation, residuals, weights in which every parameter has an effect, and no labels.
+// The network has 37 classes, squeeze-and-excitation and residuals. Its weights are such that every parameter affects
+// the result. The model has no labels.
 inline formats::Model tiny_model() {
   formats::Model model;
   model.arch = engine::testkit::mbconv_network();
@@ -30,7 +31,7 @@ inline formats::Model tiny_model() {
   return model;
 }
 
-// Contains every byte value in every channel.
+// Returns an image that contains every byte value in every channel.
 inline vision::Image test_image(std::int64_t h = 50, std::int64_t w = 61) {
   vision::Image image{h, w, std::vector<std::uint8_t>(static_cast<std::size_t>(3 * h * w))};
   for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i * 11 / 3 + i % 3 * 83);

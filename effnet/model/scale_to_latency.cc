@@ -13,9 +13,9 @@ namespace effnet::model {
 namespace {
 
 constexpr double kSeconds = 0.5;           // per measurement
-constexpr double kCloseEnough = 0.97;      // stop at this fraction of the target
-constexpr double kTargetFraction = 0.985;  // aim at the middle of the accepted range
-constexpr double kMinMacsRatio = 1.01;     // stop if the smallest too slow MACs are within 1 % of the largest that fit
+constexpr double kCloseEnough = 0.97;      // stop if the latency is from 0.97 to 1 times the target
+constexpr double kTargetFraction = 0.985;  // aim at the middle of this range
+constexpr double kMinMacsRatio = 1.01;     // stop if the MACs that are too slow are within 1 % of those that fit
 constexpr int kRounds = 16;
 constexpr double kSmallestPhi = -20;  // as in arch::solve
 
@@ -53,8 +53,9 @@ TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, cons
       fits = std::max(fits, budget);
     } else if (least) {
       throw usage_error(
-          "the target cannot be reached (got {:g} ms, expected at least {:.3g}, the smallest scaling of {})", target_ms,
-          ms, base.name);
+          "the target cannot be reached (got {:g} ms, expected at least {:.3g} ms, the latency of the smallest scaling "
+          "of {})",
+          target_ms, ms, base.name);
     } else {
       too_slow = std::min(too_slow, budget);
     }
@@ -63,9 +64,8 @@ TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, cons
     budget = std::isinf(too_slow) ? 1.1 * fits : fits == 0 ? too_slow / 2 : std::sqrt(fits * too_slow);
   }
   if (!best)
-    throw usage_error(
-        "the target cannot be reached (got {:g} ms, expected a latency that is reproducible on this machine)",
-        target_ms);
+    throw usage_error("the target cannot be reached (got {:g} ms, expected more: all {} measured scalings are slower)",
+                      target_ms, kRounds);
   return *best;
 }
 

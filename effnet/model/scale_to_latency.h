@@ -14,10 +14,11 @@ struct TimedScaling {
   arch::Scaling scaling;
   Timing timing;
 };
-// The largest compound scaling whose median latency with `threads` threads is at most target_ms. Latency is roughly
-// proportional to MACs. Each round asks arch::solve for the MACs that the last measurement suggests, between the
-// largest MACs that fit and the smallest that are too slow. It stops when the latency is within 3 % of the target or
-// the interval is empty. `note` receives each measurement. Throws Error(usage) if the smallest scaling is too slow.
+// Returns the largest compound scaling found whose median latency with `threads` threads is at most target_ms. Latency
+// is roughly proportional to MACs. So each round calculates a number of MACs from the last measurement, between the
+// largest number that was fast enough and the smallest that was too slow, and measures the scaling that arch::solve
+// finds for it. The search stops when the latency is within 3 % of the target, or when these two numbers differ by at
+// most 1 %. `note` receives each measurement. Throws Error(usage) if the target cannot be reached.
 TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, const arch::Coefficients& coefficients,
                               arch::Dimensions dimensions, int threads, const Note& note = {});
 

@@ -98,7 +98,7 @@ USAGE = [
     (["inpect", "efficientnet_b0"], "'inpect'"),
     ([], "subcommand"),
     (["--threads", "0", "models"], "--threads"),
-    (["export", "efficientnet_b0"], "what to write"),
+    (["export", "efficientnet_b0"], "choose one output"),
     (["predict", "efficientnet_b0", "x.png", "--backend", "gpu"], "--backend"),
     (["eval", "efficientnet_b0", "x", "--backend", "gpu"], "--backend"),
     (["eval", "efficientnet_b0", "x", "--precision", "fp64"], "--precision"),

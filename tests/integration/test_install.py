@@ -97,7 +97,8 @@ def test_classify_prints_the_documented_output(classify, pulled, tmp_path):
 
 def test_errors_of_the_library_reach_the_caller(classify, tmp_path):
     for arguments, code, says in [(["efficientnet_lite0", tmp_path / "none.png"], 3, "none.png: cannot read"),
-                                  (["efficientnet_b77", CHELSEA], 3, "unknown model"), ([], 2, "wrong arguments")]:
+                                  (["efficientnet_b77", CHELSEA], 3, "unknown model"),
+                                  ([], 2, "wrong number of arguments")]:
         result = run(classify, *arguments, cwd=tmp_path)
         assert result.returncode == code and result.stdout.startswith("classify: ") and says in result.stdout
 

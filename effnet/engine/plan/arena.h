@@ -8,8 +8,8 @@ namespace effnet::engine {
 
 struct Lifetime {
   std::int64_t bytes = 0;
-  std::int64_t first = 0;  // the step that writes it
-  std::int64_t last = 0;   // the last step that reads it
+  std::int64_t first = 0;  // the step that writes the buffer
+  std::int64_t last = 0;   // the last step that reads the buffer
 };
 
 struct Arena {
@@ -17,8 +17,8 @@ struct Arena {
   std::int64_t bytes = 0;
 };
 
-// Places the largest buffer first. Each buffer gets the lowest offset at which it overlaps no buffer that is alive at
-// the same time.
+// Places the buffers in descending order of size. Each buffer gets the lowest offset at which it does not overlap a
+// placed buffer that is alive at the same time.
 Arena place(const std::vector<Lifetime>& buffers);
 
 }  // namespace effnet::engine

@@ -27,7 +27,7 @@ void expect_sound(const std::vector<Lifetime>& buffers, const Arena& arena) {
   }
 }
 
-// The largest number of bytes that are alive at the same time, each buffer rounded up to the alignment.
+// Returns the largest number of bytes that are alive at the same time. Each buffer is rounded up to the alignment.
 std::int64_t least_bytes(const std::vector<Lifetime>& buffers) {
   std::int64_t most = 0;
   for (const Lifetime& at : buffers) {
@@ -70,8 +70,7 @@ TEST(Arena, NoTwoLiveBuffersOverlap) {
     }
     const Arena arena = place(buffers);
     expect_sound(buffers, arena);
-    // Placing the largest first does not guarantee this bound, but a placement that never reuses memory would be far
-    // above it.
+    // place() does not guarantee this bound, but a placement that never reuses memory would need far more.
     EXPECT_LE(arena.bytes, 2 * least_bytes(buffers));
   }
 }

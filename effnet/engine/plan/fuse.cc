@@ -21,7 +21,7 @@ bool is_identity_at_inference(const Node& node) {
          std::holds_alternative<graph::DropPath>(node.op);
 }
 
-// Whether kernels apply this activation before they store. A sigmoid is a separate map step.
+// Returns true if kernels can apply this activation before they store a tile. A sigmoid is always a separate map step.
 bool is_epilogue(Activation activation) { return activation != Activation::sigmoid; }
 
 class Fuser {
@@ -76,7 +76,7 @@ class Fuser {
     }
   }
 
-  // The only reader of `id`; kNone if there are several or `id` itself must be kept.
+  // Returns the only reader of `id`, or kNone if there are several readers, or none, or if `id` itself must be kept.
   NodeId only_user(NodeId id) const {
     return users_[index(id)].size() == 1 && !kept_[index(id)] ? users_[index(id)][0] : kNone;
   }
@@ -110,7 +110,7 @@ class Fuser {
     ops_.push_back(std::move(op));
   }
 
-  // A convolution or linear layer with its batch norm, addition and activation.
+  // Returns the op of a convolution or linear layer with its batch norm, addition and activation.
   FusedOp layer_op(NodeId id, FusedOp::Kind kind) {
     FusedOp op;
     op.kind = kind;

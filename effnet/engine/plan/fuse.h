@@ -1,10 +1,11 @@
 // Converts a Graph into fused ops: each is one node (usually a convolution) with the neighbouring nodes that are fused
 // into it. The patterns depend on the Graph only, not on the name of the network.
 //
-// Always: dropout, drop path and identity are removed, and a batch norm after a convolution is folded into its weights.
-// Controlled by PlanOptions: the activation and an addition after a convolution become its epilogue; the convolution
-// before a depthwise convolution computes its rows just in time (row cascade); a depthwise convolution sums its output
-// for its global pool; a channel scale before a 1x1 convolution is applied by that convolution.
+// These fusions are always done: dropout, drop path and identity are removed, and a batch norm after a convolution is
+// folded into the convolution's weights. PlanOptions controls the others: the activation and an addition after a
+// convolution become its epilogue; a depthwise convolution runs the convolution before it inside its own step, which
+// computes the rows just in time (row cascade); a depthwise convolution sums its output for the global pool after it; a
+// 1x1 convolution applies the channel scale before it.
 #pragma once
 
 #include <vector>
@@ -18,7 +19,7 @@ namespace effnet::engine {
 struct FusedOp {
   enum class Kind {
     gemm,         // convolution with groups = 1, or linear layer
-    winograd,     // such a convolution, if uses_winograd()
+    winograd,     // convolution with groups = 1 for which uses_winograd() is true
     depthwise,    // convolution with groups = channels
     map,          // standalone batch norm, activation, addition or channel scale, or several of them
     pool,         // max or average
@@ -37,11 +38,12 @@ struct FusedOp {
   // convolution.
   NodeId producer = kNone;
   graph::Activation producer_activation = graph::Activation::none;
-  // For depthwise: the global pool whose sums it computes. For that global pool: itself; it then reads the sums.
+  // For a depthwise op: the global pool whose sums it computes. For the op of this global pool: the pool itself, which
+  // then reads the sums. Otherwise kNone.
   NodeId pooled = kNone;
 };
 
-// Returns the fused ops in execution order. The outputs of the nodes in `keep` are not fused away.
+// Returns the fused ops in execution order. Each node in `keep` is the output of an op, unless it is always fused.
 std::vector<FusedOp> fuse(const graph::Graph& graph, const PlanOptions& options, const std::vector<NodeId>& keep);
 
 }  // namespace effnet::engine

@@ -1,4 +1,4 @@
-// The fused ops of known networks: their number by kind, with all fusions and with each one off.
+// Tests the fused ops of known networks: their number by kind, with all fusions on and with each fusion off.
 #include "effnet/engine/plan/fuse.h"
 
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ class FuseTest : public testing::Test {
     return found == ops_.end() ? nullptr : &*found;
   }
 
-  // For any options: every op reads only outputs of earlier ops, and the logits are computed.
+  // Checks what must hold for any options: every op reads only outputs of earlier ops, and the logits are computed.
   void expect_runs() const {
     std::vector<bool> made(graph_.nodes.size(), false);
     made[0] = true;
@@ -67,7 +67,8 @@ bool has_scale(const FusedOp& op) { return op.scale != kNone; }
 bool has_addend(const FusedOp& op) { return op.addend != kNone; }
 bool is_sigmoid(const FusedOp& op) { return op.activation == Activation::sigmoid; }
 
-// Sixteen blocks, nine with a residual. The first has no expansion: the stem computes its rows.
+// B0 has 16 blocks, 9 of them with a residual. The first block has no expansion; there the stem computes the input rows
+// of the depthwise convolution.
 TEST_F(FuseTest, EfficientNetB0) {
   lower("efficientnet_b0");
   fuse();
@@ -80,7 +81,8 @@ TEST_F(FuseTest, EfficientNetB0) {
                     return op.activation == Activation::silu && op.producer_activation == Activation::silu;
                   }),
             16);
-  // Per block: two convolutions of the SE and the projection. In addition: head and classifier.
+  // Each of the 16 blocks has 3 GEMMs: two convolutions of the SE and the projection. The head and the classifier are 2
+  // more.
   EXPECT_EQ(count(Kind::gemm), 3 * 16 + 2);
   EXPECT_EQ(count(Kind::gemm, has_scale), 16);
   EXPECT_EQ(count(Kind::gemm, has_addend), 9);
@@ -96,9 +98,9 @@ TEST_F(FuseTest, EfficientNetB0WithEachFusionOff) {
   lower("efficientnet_b0");
   fuse({.fuse_epilogues = false});
   expect_runs();
-  // SiLU: 1 stem, 15 expansions, 16 depthwise, 16 SE, 1 head; 9 additions; 16 sigmoids. With a separate activation, the
-  // depthwise convolution no longer reads the expansion directly, and the pool no longer reads the depthwise
-  // convolution directly.
+  // 49 SiLU (1 of the stem, 15 of expansions, 16 of depthwise convolutions, 16 of the SE, 1 of the head), 9 additions
+  // and 16 sigmoids. An activation that is a separate op is between the expansion and the depthwise convolution, and
+  // between the depthwise convolution and the pool. So these fusions do not happen either.
   EXPECT_EQ(count(Kind::map), 49 + 9 + 16);
   EXPECT_EQ(count(Kind::depthwise, has_producer), 0);
   EXPECT_EQ(count(Kind::depthwise, has_pool), 0);
@@ -147,11 +149,11 @@ TEST_F(FuseTest, ResNet50) {
 
   fuse({.fuse_epilogues = false});
   expect_runs();
-  EXPECT_EQ(count(Kind::map), 49 + 16);  // ReLU: 1 + 3 per block; 16 additions
+  EXPECT_EQ(count(Kind::map), 49 + 16);  // 49 ReLU (1 of the stem, 3 per block) and 16 additions
 }
 
-// Lite has no SE, so it has no pooled sums, sigmoids or scales. MobileNetV1: each pointwise convolution is fused with
-// the depthwise convolution after it.
+// EfficientNet-Lite has no SE, so it has no pooled sums, sigmoids or scales. In MobileNetV1 each pointwise convolution
+// is fused with the depthwise convolution after it.
 TEST_F(FuseTest, NetworksWithoutSqueezeAndExcitation) {
   lower("efficientnet_lite0");
   fuse();
@@ -197,7 +199,7 @@ TEST_F(FuseTest, AmoebaNetComputesEachActivationOnce) {
   EXPECT_GT(count(Kind::pad), 0);
 }
 
-// Kept nodes are computed: fusions that would remove them do not happen, all others do.
+// Kept nodes are computed. Only the fusions that would remove a kept node do not happen.
 TEST_F(FuseTest, KeptNodesAreNotFusedAway) {
   lower("efficientnet_b0");
   const std::vector<NodeId> keep{id("stages.1.0.expand.act"), id("stages.2.0.depthwise.bn"), id("stages.3.0.se.scale"),

@@ -1,5 +1,5 @@
-// The plan of a network: steps over one block of memory. It depends on graph, target and layout of the packed weights,
-// batch and options.
+// The plan of a network: steps over one block of memory. It depends on the graph, the target and layout of the packed
+// weights, the batch and the options.
 #pragma once
 
 #include <map>
@@ -27,12 +27,13 @@ struct Plan {
     BlockedShape shape;
   };
   std::map<NodeId, Output> outputs;
-  // By step: its output, to find the first step whose output is not finite. A later step may overwrite it.
+  // By step: its output, to find the first step whose output is not finite. A later step may overwrite the output.
   std::vector<Output> step_outputs;
 };
 
-// Throws Error(input) if the graph is inconsistent (graph::check), its output is not one pixel, or a depthwise window
-// is too large. Throws Error(usage) if a node of `keep` is fused into another one.
+// Throws Error(input) if the graph is inconsistent (graph::check), if its output is not one pixel, or if the window of
+// a depthwise convolution is too large. Throws Error(usage) if a node of `keep` is fused into another node or does not
+// exist.
 Plan make_plan(const graph::Graph& graph, const PackedWeights& weights, std::int64_t batch, const PlanOptions& options,
                const std::vector<NodeId>& keep);
 

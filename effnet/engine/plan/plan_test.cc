@@ -1,4 +1,4 @@
-// Plans of whole networks, without real weights: where buffers are placed and how much memory a plan needs.
+// Tests plans of whole networks, without real weights: where buffers are placed and how much memory a plan needs.
 #include "effnet/engine/plan/plan.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 namespace effnet::engine {
 namespace {
 
-// Packed weights of the right size that are never read and use no physical memory.
+// Returns packed weights of the right size that are never read and use no physical memory.
 std::shared_ptr<const PackedWeights> untouched_weights(const graph::Graph& graph, kernels::Isa isa) {
   const auto bytes = static_cast<std::size_t>(PackedWeights::size_bytes(graph, {isa}));
   void* const memory = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -81,7 +81,7 @@ TEST(Plan, BuffersLiveFromTheirWriterToTheirLastReader) {
   }
 }
 
-// Every placement needs at least the bytes that are alive in the busiest step.
+// The lower bound is the largest number of bytes that are alive during one step.
 TEST(Plan, ArenaIsNearItsLowerBound) {
   for (const char* const name : kNames) {
     for (const std::int64_t batch : {1, 8}) {

@@ -123,7 +123,7 @@ BufferId Planner::output_in_place(NodeId out, NodeId operand, BufferId other) {
   return buffer_of(out) = buffer(operand);
 }
 
-// Whether the current op is the last reader of node `id`. Always false for the network's input.
+// Returns true if the current op is the last reader of node `id`. Always returns false for the network's input.
 bool Planner::is_last_reader(NodeId id) const {
   return last_op_[static_cast<std::size_t>(id)] == static_cast<std::int64_t>(op_) && id != 0;
 }

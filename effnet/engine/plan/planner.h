@@ -1,4 +1,4 @@
-// Builds a plan. The functions make_* of steps/makers.h query it and add their steps.
+// Builds a plan. The functions make_* of steps/makers.h query the Planner and add their steps to it.
 #pragma once
 
 #include <map>
@@ -32,32 +32,32 @@ class Planner {
   const kernels::KernelSet& set() const { return set_; }
   std::int64_t batch() const { return batch_; }
   BlockedShape shape_of(NodeId id) const { return {batch_, graph_.at(id).out}; }
-  // The window of a convolution or pool.
+  // Returns the window of a convolution or pool.
   Window window_of(NodeId id) const;
-  // The input of the GEMM that computes a convolution or linear layer; `in` is the node that it reads.
+  // Returns the input of the GEMM that computes a convolution or linear layer; `in` is the node that the GEMM reads.
   GemmSource source_of(NodeId layer, NodeId in) const;
-  // For a convolution with groups = 1 or a linear layer.
+  // Returns the packed layer of a convolution with groups = 1 or of a linear layer.
   PackedLayer gemm_layer(NodeId layer, graph::Activation activation) const;
-  // For any layer that has weights; the shape is not set.
+  // Returns the packed layer of any node that has weights; its shape is not set.
   PackedLayer layer(NodeId layer, graph::Activation activation = graph::Activation::none) const;
-  // For example "f32_map_avx2".
+  // Returns, for example, "f32_map_avx2".
   std::string kernel_name(std::string_view what) const { return kernels::kernel_name(target(), what); }
 
-  // The name of the kernel for the first tile of a GEMM over `pixels` pixels with the first panel of the layer.
+  // Returns the name of the kernel for the first tile of a GEMM over `pixels` pixels with the first panel of the layer.
   std::string gemm_kernel(const PackedLayer& layer, std::int64_t pixels) const;
 
-  // The buffer that the op reads: the HWC rows of the network's input if the weights of its first layer are packed for
-  // them, else the buffer of its first input.
+  // Returns the buffer that the op reads: the HWC rows of the network's input if the weights of the op's first layer
+  // are packed for these rows, else the buffer of the op's first input.
   BufferId input(const FusedOp& op) const { return reads_image(op) ? plan_.image : buffer(op.inputs[0]); }
   BufferId buffer(NodeId id) const;  // of a node that a step has computed
   BufferId new_buffer(std::int64_t bytes);
   BufferId output(NodeId id) { return buffer_of(id) = new_buffer(shape_of(id).bytes(kValueBytes)); }
-  // The output buffer of a step that reads each value of `operand` immediately before it writes the value at the same
-  // place. Returns the buffer of `operand` if no later step reads it and it is not `other`, the input that the step
-  // reads in another order. Otherwise, or if `operand` is kNone, returns a new buffer.
+  // Returns the output buffer of a step that reads each value of `operand` immediately before it writes the output
+  // value at the same place: the buffer of `operand` if no later step reads it, else a new buffer. Also returns a new
+  // buffer if `operand` is kNone, or if its buffer is `other`, an input that the step reads in another order.
   BufferId output_in_place(NodeId out, NodeId operand, BufferId other = kNoBuffer);
 
-  // The sums that a depthwise step computes of its output for the global pool after it: [block][image][band][16].
+  // The sums of its output that a depthwise step computes for the global pool after it: [block][image][band][16].
   struct Sums {
     BufferId buffer = kNoBuffer;
     std::int64_t bands = 0;
@@ -69,7 +69,7 @@ class Planner {
     std::string kernel;
     std::vector<BufferId> reads = {};
     BufferId writes = kNoBuffer;
-    std::vector<NodeId> layers = {};  // the layers whose weights it reads and whose multiply-adds it computes
+    std::vector<NodeId> layers = {};  // the layers whose weights the step reads and whose multiply-adds it computes
   };
   void add(std::unique_ptr<Step> step, StepDescription description);
 

@@ -1,7 +1,8 @@
-// Convolution as a tiled GEMM. The input values for 64 output pixels are copied into columns, 64 weights deep, and 32
-// output channels are summed over them. In float a tile has 16 KB of columns and 8 KB of sums, so it stays in L1. Two
-// channels x four weights are added at a time: each column is read once per eight multiplications, and the values fit
-// SSE2's 16 registers. The innermost loops run over pixels and vectorise; the order of each sum does not change.
+// Convolution as a tiled GEMM. A tile is 64 output pixels x 32 output channels. For 64 weights at a time, the input
+// values that they multiply are copied into 64 columns, and their products are added to the sums of all 32 channels. In
+// float a tile has 16 KB of columns and 8 KB of sums, so it stays in L1. The inner loop adds the products of two
+// channels x four weights: four column values are read for eight multiplications, and the values fit SSE2's 16
+// registers. The innermost loops run over pixels and vectorise; the order of each sum does not change.
 #include <algorithm>
 
 #include "effnet/base/error.h"
@@ -25,8 +26,8 @@ bool depthwise(const ConvShape& shape) { return shape.groups == shape.in.c && sh
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return a > 0 ? (a + b - 1) / b : 0; }
 
-// Output positions [first, last) along one axis for which the tap at `offset` (kernel index - padding) is inside the n
-// input pixels.
+// The output positions [first, last) along one axis for which the tap at `offset` (kernel index - padding) is inside
+// the n input pixels.
 struct Inside {
   std::int64_t first, last;
 };
@@ -35,8 +36,8 @@ Inside inside(std::int64_t n, std::int64_t outputs, std::int64_t stride, std::in
   return {first, std::max(first, std::min(divide_up(n - offset, stride), outputs))};
 }
 
-// Fills one column: the input values that weight (channel, ky, kx) multiplies, for the output pixels first .. first +
-// pixels in row order.
+// Fills one column: the input values that weight (channel, ky, kx) multiplies, for the output pixels [first, first +
+// pixels) in row order.
 template <class Acc>
 void fill_column(const ConvShape& shape, const float* plane, std::int64_t ky, std::int64_t kx, std::int64_t first,
                  std::int64_t pixels, Acc* column) {
@@ -144,20 +145,20 @@ void dense_task(const ConvShape& shape, const float* in, const float* weight, co
   }
 }
 
-// One plane, row by row, in segments of 256 pixels. Each tap is added to the part of the segment where it is inside the
-// input.
+// Computes one plane, row by row, in segments of 256 output pixels. Each tap is added to those pixels of the segment
+// for which the tap is inside the input.
 template <class Acc>
 void depthwise_task(const ConvShape& shape, const float* in, const float* weight, const float* bias, float* out,
                     std::int64_t task) {
-  constexpr std::int64_t kPiece = 256;
+  constexpr std::int64_t kSegment = 256;
   const std::int64_t channel = task % shape.out.c;
   const float* const plane = in + task * shape.in.pixels();
   const float* const weights = weight + channel * shape.kernel * shape.kernel;
   const Acc add = bias != nullptr ? bias[channel] : Acc{0};
-  alignas(64) Acc sums[kPiece];
+  alignas(64) Acc sums[kSegment];
   for (std::int64_t y = 0; y < shape.out.h; ++y) {
-    for (std::int64_t piece = 0; piece < shape.out.w; piece += kPiece) {
-      const std::int64_t width = std::min(kPiece, shape.out.w - piece);
+    for (std::int64_t segment = 0; segment < shape.out.w; segment += kSegment) {
+      const std::int64_t width = std::min(kSegment, shape.out.w - segment);
       std::fill(sums, sums + width, Acc{0});
       for (std::int64_t ky = 0; ky < shape.kernel; ++ky) {
         const std::int64_t row = y * shape.stride + ky - shape.padding.top;
@@ -165,11 +166,11 @@ void depthwise_task(const ConvShape& shape, const float* in, const float* weight
         for (std::int64_t kx = 0; kx < shape.kernel; ++kx) {
           const std::int64_t offset = kx - shape.padding.left;
           const Inside valid = inside(shape.in.w, shape.out.w, shape.stride, offset);
-          const std::int64_t begin = std::clamp(valid.first - piece, std::int64_t{0}, width);
-          const std::int64_t count = std::clamp(valid.last - piece, begin, width) - begin;
-          if (count == 0) continue;  // such a tap has no valid address
+          const std::int64_t begin = std::clamp(valid.first - segment, std::int64_t{0}, width);
+          const std::int64_t count = std::clamp(valid.last - segment, begin, width) - begin;
+          if (count == 0) continue;  // the address of `from` would be invalid
           const Acc w = weights[ky * shape.kernel + kx];
-          const float* const from = plane + row * shape.in.w + (piece + begin) * shape.stride + offset;
+          const float* const from = plane + row * shape.in.w + (segment + begin) * shape.stride + offset;
           Acc* const to = sums + begin;
           if (shape.stride == 1) {
             for (std::int64_t j = 0; j < count; ++j) to[j] += w * Acc{from[j]};
@@ -180,7 +181,7 @@ void depthwise_task(const ConvShape& shape, const float* in, const float* weight
           }
         }
       }
-      float* const to = out + task * shape.out.pixels() + y * shape.out.w + piece;
+      float* const to = out + task * shape.out.pixels() + y * shape.out.w + segment;
       for (std::int64_t x = 0; x < width; ++x) to[x] = static_cast<float>(sums[x] + add);
     }
   }

@@ -1,4 +1,4 @@
-// Operations in place: batch norm, channel scale, activations, addition.
+// Operations that work in place: batch norm, channel scale, activations, addition.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -9,8 +9,9 @@
 namespace effnet::engine::reference {
 namespace {
 
-// e^x for |x| <= 700, as 2^k * e^r with |r| <= ln(2)/2 and a Taylor polynomial up to r^10; relative error 3e-13. Adding
-// 1.5 * 2^52 rounds to the nearest integer k and leaves k in the low bits.
+// Returns e^x for |x| <= 700, as 2^k * e^r with an integer k and |r| <= ln(2)/2. e^r is a Taylor polynomial up to r^10;
+// the relative error is 3e-13. Adding 1.5 * 2^52 to x / ln(2) rounds to the nearest integer k and leaves k in the low
+// bits.
 inline double exponential(double x) {
   constexpr double kRound = 0x1.8p52;
   const double rounded = x * std::numbers::log2e + kRound;
@@ -29,7 +30,7 @@ inline double exponential(double x) {
   return p * std::bit_cast<double>((std::bit_cast<std::uint64_t>(rounded) + 1023) << 52);
 }
 
-// The comparisons let NaN pass through.
+// Returns NaN for NaN: both comparisons are then false.
 template <class Value>
 Value clamp_to_six(Value x) {
   x = x < 0 ? 0 : x;
@@ -42,15 +43,15 @@ void apply(std::span<float> values, std::int64_t begin, std::int64_t end, Functi
   for (std::int64_t i = begin; i < end; ++i) data[i] = static_cast<float>(function(data[i]));
 }
 
-// value = function(value, e^-value). The work is done in blocks of 64 values, because GCC vectorises the three loops
-// only separately. Exponents are clamped to +-700: in float the functions below have long reached their limits there.
+// value = function(value, e^-value). Works on blocks of 64 values, because GCC vectorises the three loops only if they
+// are separate. The exponents -value are clamped to +-700; beyond that the functions below do not change in float.
 template <class Function>
 void apply_with_exponential(std::span<float> values, std::int64_t begin, std::int64_t end, Function function) {
-  constexpr std::int64_t kPiece = 64;
-  double exponents[kPiece];
-  for (; begin < end; begin += kPiece) {
+  constexpr std::int64_t kValues = 64;
+  double exponents[kValues];
+  for (; begin < end; begin += kValues) {
     float* const data = values.data() + begin;
-    const std::int64_t count = std::min(kPiece, end - begin);
+    const std::int64_t count = std::min(kValues, end - begin);
     for (std::int64_t i = 0; i < count; ++i) {
       const double x = -data[i] < -700.0F ? -700.0F : -data[i];
       exponents[i] = x > 700.0 ? 700.0 : x;

@@ -1,9 +1,10 @@
-// The operations of the reference executor: plain C++ on NCHW float32, the reference for every kernel. They check
-// nothing, allocate nothing and do not throw; reference.cc checks the graph and divides the work among threads.
+// The operations of the reference executor: plain C++ on NCHW float32. Every kernel is compared with them. They do not
+// check their arguments, allocate no memory and do not throw; reference.cc checks the graph and divides the work among
+// threads.
 //
-// Work is numbered in tasks that write different outputs; each function runs the tasks [begin, end). `Acc` is the type
-// of the sums: float (as fp32 kernels) or double (nearly exact). The order of every sum is fixed here and does not
-// depend on tasks or threads.
+// The work of an operation is divided into numbered tasks that write different outputs; each function runs the tasks
+// [begin, end). `Acc` is the type of the sums: float (as in fp32 kernels) or double (nearly exact). The order of every
+// sum is fixed here and does not depend on tasks or threads.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ struct ConvShape {
   graph::WindowPadding padding;
 };
 
-// out[n][o][y][x] = sum over (i, ky, kx), in this order, of weight[o][i][ky][kx] * in[n][i][...], then + bias[o].
-// Depthwise convolutions skip taps in the padding; all others add zeros for them.
+// out[n][o][y][x] is the sum of weight[o][i][ky][kx] * in[n][i][...] over (i, ky, kx), in this order, and then bias[o].
+// Depthwise convolutions skip taps in the padding; all other convolutions add zeros for these taps.
 // A task is a tile of 64 pixels x 32 output channels, or one plane of a depthwise convolution.
 std::int64_t conv_tasks(const ConvShape& shape) noexcept;
 std::int64_t conv_macs_per_task(const ConvShape& shape) noexcept;  // approximate, to divide the work
@@ -36,7 +37,7 @@ struct PoolShape {
   graph::WindowPadding padding;
   bool count_padding = false;
 };
-// A task is one plane of one image. A maximum passes NaN through, as in PyTorch.
+// A task is one plane of one image. The maximum of values with a NaN is NaN, as in PyTorch.
 void max_pool(const PoolShape& shape, std::span<const float> in, std::span<float> out, std::int64_t begin,
               std::int64_t end) noexcept;
 template <class Acc>
@@ -50,8 +51,9 @@ void global_pool(std::int64_t pixels, std::span<const float> in, std::span<float
 void pad(const Chw& in_shape, const Chw& out_shape, const graph::Pad& amounts, std::span<const float> in,
          std::span<float> out, std::int64_t begin, std::int64_t end) noexcept;
 
-// These change `values` in place. In the first two a task is one plane (n * channels + c), in the others one element.
-// values = float((values - mean) * (weight / sqrt(var + epsilon)) + bias), in double.
+// The functions below change `values` in place. In batch_norm and multiply_planes a task is one plane (task n *
+// channels + c), in activate and add it is one element.
+// Batch norm: value = float((value - mean) * (weight / sqrt(variance + epsilon)) + bias), computed in double.
 struct BatchNormParameters {
   std::span<const float> weight, bias, mean, variance;
   double epsilon = 0;
@@ -60,8 +62,8 @@ void batch_norm(const BatchNormParameters& parameters, std::int64_t pixels, std:
                 std::int64_t end) noexcept;
 void multiply_planes(std::int64_t pixels, std::span<const float> scales, std::span<float> values, std::int64_t begin,
                      std::int64_t end) noexcept;
-// Computed in double and rounded once. Uses its own exponential (relative error below 1e-12), because the last bits of
-// libm differ between CPUs.
+// Computes in double and rounds once. Uses its own exponential (relative error below 1e-12), because the last bits of
+// libm's results differ between CPUs.
 void activate(graph::Activation kind, std::span<float> values, std::int64_t begin, std::int64_t end) noexcept;
 void add(std::span<const float> other, std::span<float> values, std::int64_t begin, std::int64_t end) noexcept;
 

@@ -27,7 +27,7 @@ class ConcatStep final : public Step {
 
 void ConcatStep::run(const Context& context) const noexcept {
   const std::int64_t pixels = spec_.shape.pixels();
-  // A task computes one block of the output: a whole block of one input, or lanes of several inputs.
+  // A task computes one block of the output. It copies a whole block of one input, or lanes of one or more inputs.
   context.team.step(spec_.shape.blocks(), [&](std::int64_t block, int) noexcept {
     float* const out = context.buffer(spec_.out) + block * pixels * kBlock;
     const std::int64_t lanes = std::min(kBlock, spec_.shape.chw.c - block * kBlock);

@@ -1,10 +1,10 @@
-// A depthwise convolution. If fused, the step also runs the convolution that produces its input, both activations, and
-// the sums of its global pool: the row cascade.
+// A depthwise convolution. If fused, the step also runs the convolution that produces its input, applies both
+// activations, and computes the sums for the global pool after it. This is the row cascade.
 //
-// A task is one tile of channels of one band of output rows of one image. It processes its band from top to bottom. For
-// each group of output rows it first computes the missing input rows (a GEMM of this tile's channels only) into a row
-// ring, which fits L1 or L2 and includes the padding columns. Then it convolves. The expanded tensor is never stored as
-// a whole.
+// A task computes one tile of channels in one band of output rows of one image, from top to bottom. For each group of
+// output rows it first computes the missing input rows (a GEMM of this tile's channels only) and stores them in a row
+// ring, which fits L1 or L2 and includes the padding columns. Then it convolves these rows. So the expanded tensor is
+// never stored as a whole.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -20,10 +20,12 @@ namespace {
 using kernels::kBlock;
 
 constexpr std::int64_t kMinTasks = 8;
-// Bands are tasks only if the image has this many input rows per row that a band repeats.
+// Two neighbouring bands both need kernel - stride of the same input rows, which are then computed twice. If there are
+// at least kMinTasks tiles, bands are separate tasks only if the image has at least this many input rows per repeated
+// row.
 constexpr std::int64_t kMinRowsPerRepeatedRow = 10;
-constexpr std::int64_t kMinBandRows = 7;  // output rows; neighbouring bands both compute kernel - stride input rows
-// Per task, if the input is gathered: all tiles of the task read the gathered input.
+constexpr std::int64_t kMinBandRows = 7;  // output rows
+// The least number of channel blocks per task if the input is gathered, so that several blocks use one gathered input.
 constexpr std::int64_t kGatheredBlocks = 2;
 
 // A task keeps a pointer to each row of a window on the stack, so the kernel size is limited.
@@ -52,10 +54,11 @@ class DepthwiseStep final : public Step {
   std::int64_t scratch_bytes() const override;
   std::int64_t zero_bytes() const override { return float_bytes(row_values_); }
 
-  // Whether the step computes two output rows at once (depthwise_pair): if the instruction set supports it and it is
-  // faster.
+  // Returns true if the step computes two output rows at once (depthwise_pair): if the instruction set has such a
+  // kernel and it is faster.
   static bool makes_pairs(const kernels::KernelSet& set, const DepthwiseSpec& spec);
-  // The number of bands depends on instruction set, batch and shape only, so the order of the sums does too.
+  // Returns the number of bands. It depends only on instruction set, batch and shape, so the order of the sums does not
+  // depend on the number of threads.
   static std::int64_t bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out);
 
  private:
@@ -65,8 +68,8 @@ class DepthwiseStep final : public Step {
     constexpr auto kBytes = static_cast<std::int64_t>(sizeof(std::int32_t));
     return divide_up(ring_rows_ * spec_.in_shape.w * kBytes, kernels::kAlignment) * kernels::kAlignment;
   }
-  // The first row of a band. It is even if rows are computed in pairs, so that the bits of a row do not depend on the
-  // bands.
+  // Returns the first row of a band. It is even if rows are computed in pairs, so that the bits of a row do not depend
+  // on the bands.
   std::int64_t band_begin(std::int64_t band) const {
     const std::int64_t row = band * spec_.out_shape.h / bands_;
     return band == bands_ ? row : row / rows_ * rows_;
@@ -95,7 +98,7 @@ struct DepthwiseStep::Task {
   std::int64_t first_block, blocks;
   float* ring;            // [block][slot][padded column][16]
   float* gathered;        // scratch of gemm_input()
-  std::int32_t* offsets;  // of each pixel of a GEMM run in the ring
+  std::int32_t* offsets;  // the place in the ring of each pixel of a GEMM run
 };
 
 std::int64_t DepthwiseStep::bands(const kernels::KernelSet& set, std::int64_t images, const Chw& out) {
@@ -129,7 +132,7 @@ DepthwiseStep::DepthwiseStep(const kernels::KernelSet& set, const DepthwiseSpec&
   row_values_ = (spec.window.left + spec.in_shape.w + spec.right) * kBlock;
 }
 
-// The row ring, the pixel offsets, and the gathered input.
+// Returns the bytes of the row ring, the pixel offsets, and the gathered input.
 std::int64_t DepthwiseStep::scratch_bytes() const {
   return ring_bytes() + offset_bytes() +
          (spec_.produced ? spec_.source.scratch_bytes(ring_rows_ * spec_.in_shape.w) : 0);
@@ -137,9 +140,9 @@ std::int64_t DepthwiseStep::scratch_bytes() const {
 
 void DepthwiseStep::run(const Context& context) const noexcept {
   // With one thread, a task processes all bands of its channels in one pass, and no row is computed twice. With several
-  // threads there are two cases. If there are few tiles, or few rows are computed twice, each band is a task, in the
-  // order of the bands, so that the tasks of a thread are neighbours in the image. Otherwise only the last tiles are
-  // split into bands, so that all threads finish at about the same time.
+  // threads there are two cases. If there are few tiles, or if few rows would be computed twice, every band is a
+  // separate task; tasks are in the order of the bands, so that the tasks of a thread are neighbours in the image.
+  // Otherwise only the last tiles are divided into bands, so that all threads finish at about the same time.
   const auto members = context.members();
   const std::int64_t planes = spec_.images * tiles_;
   const std::int64_t repeated = spec_.window.kernel - spec_.window.stride, rows = spec_.in_shape.h;
@@ -168,7 +171,7 @@ void DepthwiseStep::walk(const Context& context, std::int64_t image, std::int64_
   task.offsets = reinterpret_cast<std::int32_t*>(scratch + ring_bytes());
   task.gathered = reinterpret_cast<float*>(scratch + ring_bytes() + offset_bytes());
 
-  // The padding columns of all slots stay zero: GEMMs and copies write only between them.
+  // Set the padding columns of all slots to zero. They stay zero, because GEMMs and copies write only between them.
   for (std::int64_t row = 0; row < task.blocks * ring_rows_; ++row) {
     float* const at = task.ring + row * row_values_;
     std::memset(at, 0, static_cast<std::size_t>(spec_.window.left * kBlock) * sizeof(float));

@@ -10,11 +10,11 @@ namespace {
 
 using kernels::kBlock;
 
-constexpr std::int64_t kMinRunPixels = 56;   // in shorter runs, weights are read too often
-constexpr std::int64_t kTasksPerThread = 4;  // so that all threads finish at about the same time
-constexpr std::int64_t kMinMacs = 40'000;    // about 4 us; smaller steps are not worth a second thread
-constexpr std::int64_t kMinPanels = 3;       // of a group that scales or gathers its input
-constexpr std::int64_t kMinPartPixels = 42;  // pixels of a part, if threads share the pixels of an image
+constexpr std::int64_t kMinRunPixels = 56;   // with shorter runs, weights would be read too often
+constexpr std::int64_t kTasksPerThread = 4;  // several, so that all threads finish at about the same time
+constexpr std::int64_t kMinMacs = 40'000;    // about 4 us; a second thread does not make smaller steps faster
+constexpr std::int64_t kMinPanels = 3;       // per group, if a group scales or gathers its input
+constexpr std::int64_t kMinPartPixels = 42;  // per part, if an image is divided into parts
 
 struct GemmSpec {
   GemmSource source;
@@ -24,10 +24,10 @@ struct GemmSpec {
   PackedLayer layer;
 };
 
-// A task is one run of pixels x one group of panels. The input of the run stays in L2 while all panels of the group
-// pass over it. A gathered input is gathered once per group. A channel scale is applied to the weights of each panel
-// once per run (depth x panel channels multiplications), or to the input of the run once per group (depth x pixels
-// multiplications), whichever is less.
+// A task multiplies one run of pixels by one group of panels. The input of the run stays in L2 for all panels of the
+// group. If the input is gathered, it is gathered once per task. A channel scale is applied in the way that needs fewer
+// multiplications: to the weights of each panel once per run (depth x panel channels multiplications), or to the input
+// of the run once per group (depth x pixels multiplications).
 class GemmStep final : public Step {
  public:
   GemmStep(const kernels::KernelSet& set, const GemmSpec& spec);
@@ -44,7 +44,7 @@ class GemmStep final : public Step {
 
   GemmSpec spec_;
   BlockedShape out_;
-  std::int64_t images_;  // a run does not cross images; or 1: the batch is treated as one long image
+  std::int64_t images_;  // each run is in one image; 1 if the batch is treated as one long image
   std::int64_t pixels_;  // per image
   std::int64_t run_pixels_, runs_;
   std::int64_t run_step_;  // the tallest tile; the length of a run is a multiple of it
@@ -70,8 +70,9 @@ GemmStep::GemmStep(const kernels::KernelSet& set, const GemmSpec& spec)
   scales_input_ = spec.scale != kNoBuffer && !scales_weights_;
 }
 
-// How the work is divided among threads. It depends on the number of threads, but only decides who computes a value,
-// not how. An image is divided into equal parts; a part is divided into runs of equal length, except the last.
+// How the work is divided among threads. It depends on the number of threads, but it only decides which thread computes
+// a value; the value is always the same. An image is divided into parts of equal length, and a part into runs of equal
+// length; the last part or run may be shorter.
 struct GemmStep::Partition {
   std::int64_t parts, part_pixels;
   std::int64_t runs, run_pixels;  // per part
@@ -103,7 +104,8 @@ GemmStep::Partition GemmStep::partition_for(std::int64_t members) const {
   return partition;
 }
 
-// The gathered or scaled input. If the input is read in place: a scaled panel and the scale.
+// Returns the bytes of the gathered or scaled input, plus those of a scaled panel and of the scale if weights are
+// scaled.
 std::int64_t GemmStep::scratch_bytes() const {
   const std::int64_t input = scales_input_ ? float_bytes(spec_.source.depth.gemm.segments * run_pixels_ * kBlock)
                                            : spec_.source.scratch_bytes(run_pixels_);
@@ -113,9 +115,9 @@ std::int64_t GemmStep::scratch_bytes() const {
 
 void GemmStep::run(const Context& context) const noexcept {
   const Partition partition = partition_for(context.members());
-  // Large images: the runs of a thread are neighbours in the image, as in the steps before and after; the tasks of all
-  // groups but the first are handed out in order. Small images: all tasks are handed out in order, so that the threads
-  // use the same weights at the same time (otherwise B4 is 2 % slower).
+  // In large images, each thread gets neighbouring runs of the first group, as in the steps before and after; the tasks
+  // of the other groups are handed out to threads in order. In small images, all tasks are handed out in order, so that
+  // the threads use the same weights at the same time (otherwise B4 is 2 % slower).
   const std::int64_t first = images_ * partition.parts * partition.runs, all = first * partition.groups;
   context.team.step(
       all, [&](std::int64_t index, int member) noexcept { task(context, partition, index, context.scratch(member)); },
@@ -149,7 +151,7 @@ primitives::GemmInput GemmStep::scaled_input(const Context& context, std::int64_
 
 void GemmStep::task(const Context& context, const Partition& partition, std::int64_t index,
                     float* scratch) const noexcept {
-  // Tasks are ordered by group. The last group is the smallest, so all threads finish at about the same time.
+  // Tasks are ordered by group. The last group is the smallest, so that all threads finish at about the same time.
   const std::int64_t image_runs = partition.parts * partition.runs;
   const std::int64_t group = index / (image_runs * images_), image = index / image_runs % images_;
   const std::int64_t part = index % image_runs / partition.runs,

@@ -1,5 +1,5 @@
-// The mean over all pixels of an image: from a tensor (one sum per channel, in pixel order), or from the sums of a
-// depthwise step.
+// Computes the mean over all pixels of an image, from a tensor (one sum per channel, in pixel order) or from the sums
+// that a depthwise step has computed.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -14,7 +14,7 @@ using kernels::kBlock;
 struct GlobalPoolSpec {
   BufferId in = kNoBuffer, out = kNoBuffer;
   BlockedShape shape;      // of the tensor that is averaged
-  std::int64_t bands = 0;  // if > 0, `in` holds the sums [block][image][band][16] of a depthwise step
+  std::int64_t bands = 0;  // if > 0, `in` contains the sums [block][image][band][16] of a depthwise step
 };
 class GlobalPoolStep final : public Step {
  public:
@@ -28,7 +28,7 @@ class GlobalPoolStep final : public Step {
 void GlobalPoolStep::run(const Context& context) const noexcept {
   const std::int64_t planes = spec_.shape.blocks() * spec_.shape.images;
   const std::int64_t summands = spec_.bands > 0 ? spec_.bands : spec_.shape.chw.pixels();
-  // The sums of the bands are a few vectors per plane: not worth a second thread.
+  // The sums of the bands are only a few vectors per plane, so a second thread would not be faster.
   const std::int64_t planes_per_task = spec_.bands > 0 ? planes : 1;
   context.team.step(divide_up(planes, planes_per_task), [&](std::int64_t task, int) noexcept {
     for (std::int64_t plane = task * planes_per_task; plane < std::min(planes, (task + 1) * planes_per_task); ++plane) {

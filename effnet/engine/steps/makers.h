@@ -1,5 +1,5 @@
-// Plan the steps. Each function is in the file of its step. To add a kind of step: a FusedOp::Kind, a file, a
-// declaration here, and a row of the table in plan/planner.cc.
+// The functions that plan the steps. Each function is in the file of its step. A new kind of step needs a
+// FusedOp::Kind, a file, a declaration here, and a row of the table in plan/planner.cc.
 #pragma once
 
 #include "effnet/engine/plan/planner.h"

@@ -1,5 +1,5 @@
-// epilogue(in * scale + shift + addend) of every value, possibly in place: a standalone batch norm, activation,
-// addition or channel scale, or several of them.
+// Computes epilogue(in * scale + shift + addend) for every value, in place if possible: a standalone batch norm,
+// activation, addition or channel scale, or several of them.
 #include <algorithm>
 #include <utility>
 
@@ -59,7 +59,8 @@ void MapStep::run(const Context& context) const noexcept {
     const bool sigmoid = spec_.activation == graph::Activation::sigmoid;
     (sigmoid ? context.set.sigmoid : context.set.map[static_cast<std::size_t>(params_.epilogue)])(args);
   };
-  // Small maps are combined into one task: the sigmoid of SE has one pixel per block and is not worth a second thread.
+  // Several small maps are one task. The sigmoid of the SE, for example, has only one pixel per channel block, so more
+  // threads would not be faster.
   const std::int64_t runs = spec_.shape.blocks() * images * runs_;
   const std::int64_t runs_per_task = kMapPixels / run_pixels_;
   context.team.step(divide_up(runs, runs_per_task), [&](std::int64_t task, int) noexcept {

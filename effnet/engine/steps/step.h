@@ -28,11 +28,11 @@ using tensor::BlockedShape;
 using BufferId = std::int32_t;
 inline constexpr BufferId kNoBuffer = -1;
 
-// With several threads, steps partition images with fewer pixels than this by channels: there the weights are larger
-// than the pixels that neighbouring tasks share.
+// With several threads, steps partition an image with fewer pixels than this by channels and not by pixels: in such
+// layers the weights are larger than the pixels, so tasks share the pixels rather than the weights.
 inline constexpr std::int64_t kSmallImage = 600;
 
-// The number of bytes of `values` floats.
+// Returns the number of bytes of `values` floats.
 constexpr std::int64_t float_bytes(std::int64_t values) { return values * static_cast<std::int64_t>(sizeof(float)); }
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -41,14 +41,14 @@ constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b
 struct Context {
   const kernels::KernelSet& set;
   const primitives::TileSchedule& schedule;
-  const std::byte* weights;  // of the network; the offsets of the steps count from here
+  const std::byte* weights;  // of the network; the steps have offsets from this address
   std::span<std::byte* const> buffers;
   ThreadTeam::Run& team;
   std::span<std::byte* const> scratches;  // by team member
   const std::byte* zero_bytes;
 
   std::int64_t members() const { return static_cast<std::int64_t>(scratches.size()); }
-  // The memory as values of a type.
+  // These functions return the memory as values of a type.
   template <class Value = float>
   Value* buffer(BufferId id) const {
     return reinterpret_cast<Value*>(buffers[static_cast<std::size_t>(id)]);

@@ -22,8 +22,8 @@ struct WinogradSpec {
   PackedLayer layer;  // its shape is that of one position's weights
 };
 
-// A task is one run of tiles x one group of panels. It transforms the input of the run into scratch (half of L2). Then,
-// for each panel, it runs the GEMMs of all positions and transforms the result back.
+// A task multiplies one run of tiles by one group of panels. It first transforms the input of the run into scratch,
+// where it takes half of L2. Then, for each panel, it runs the GEMMs of all positions and transforms the result back.
 class WinogradStep final : public Step {
  public:
   WinogradStep(const kernels::KernelSet& set, const WinogradSpec& spec);
@@ -62,7 +62,7 @@ void WinogradStep::run(const Context& context) const noexcept {
   const std::int64_t panels = spec_.layer.shape.panels(), group_panels = divide_up(panels, std::min(panels, wanted));
   const std::int64_t groups = divide_up(panels, group_panels);
   context.team.step(runs_ * groups, [&](std::int64_t index, int member) noexcept {
-    const std::int64_t group = index / runs_;  // the last one is the smallest
+    const std::int64_t group = index / runs_;  // the last group is the smallest
     task(context, index % runs_ * run_tiles_, group * group_panels, std::min((group + 1) * group_panels, panels),
          context.scratch(member));
   });

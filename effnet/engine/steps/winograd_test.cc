@@ -1,5 +1,5 @@
-// Networks whose 3x3 convolutions run as Winograd's F(2x2, 3x3). Each step is compared with the reference executor in
-// double.
+// Tests networks whose 3x3 convolutions run as Winograd's F(2x2, 3x3). Each Winograd step is compared with the
+// reference executor in double.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -40,7 +40,7 @@ arch::ArchSpec network(std::string name, Activation activation, Padding padding,
   return spec;
 }
 
-// A graph with 3x3 convolutions without padding; no block of the architecture files has them.
+// Returns a graph with 3x3 convolutions without padding. No block of the architecture files has such convolutions.
 Graph without_padding() {
   graph::Builder builder("without_padding", {3, 13, 12});
   NodeId x = 0;
@@ -63,8 +63,8 @@ struct Case {
   std::int64_t batch;
 };
 
-// 36 channels leave 4 lanes in the last block of 16; 40 channels leave 8 in the last tile of 32. 27 x 25 with a batch
-// of 3 needs several runs of tiles, which begin and end within rows.
+// 36 channels use only 4 lanes of the last block of 16; 40 channels use only 8 lanes of the last tile of 32. An input
+// of 27 x 25 pixels with a batch of 3 needs several runs of tiles, which begin and end within rows.
 std::vector<Case> cases() {
   const arch::ArchSpec basic = network("basic", Activation::relu, Padding::symmetric, 32,
                                        {stage("basic", 2, 32), stage("basic", 1, 48), stage("basic", 2, 40, 2)});
@@ -86,8 +86,8 @@ std::vector<Case> cases() {
   return result;
 }
 
-// Parameters that keep all values near 1: convolutions have variance 1 over their fan-in, batch norms are near the
-// identity.
+// Returns parameters with which activations keep unit scale: the weights of convolutions have variance 1 / fan-in, and
+// batch norms are near the identity.
 tensor::Weights random_parameters(const Graph& graph) {
   tensor::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph)) {
@@ -175,8 +175,8 @@ EpilogueParams epilogue_params(Activation activation) {
   }
 }
 
-// For each output value, the sum of the absolute values of all terms in the Winograd algorithm. Rounding errors are
-// relative to it. Images x channels x h x w, as the input.
+// Returns, for each output value, the sum of the absolute values of all its terms in the Winograd algorithm. Rounding
+// errors are relative to this sum. The shape is images x channels x h x w, as that of the input.
 std::vector<double> winograd_norms(const Graph& graph, const Node& conv, std::span<const float> weight,
                                    std::span<const float> input, std::int64_t batch) {
   const Chw in = graph.in(conv), out = conv.out;
@@ -221,9 +221,11 @@ std::vector<double> winograd_norms(const Graph& graph, const Node& conv, std::sp
   return norms;
 }
 
-// Checks one Winograd step on the engine's own inputs. Roundings of a term: 2 in the input transform, 1 of the stored
-// weight, 1 multiplication, `depth` additions, 4 in the output transform, bias, stored bias, residual: depth + 11. The
-// reference has 2: the stored convolution and batch norm. tolerance() adds 3 to its n, so n = depth + 10.
+// Checks one Winograd step: the reference gets the input that the engine computed for this step. In the engine depth +
+// 11 roundings affect a term: 2 in the input transform, 1 of the stored weight, 1 of the product, `depth` of additions,
+// 4 in the output transform, and 1 each of the bias, the stored bias and the residual. In the reference there are 2: of
+// the stored outputs of convolution and batch norm. Together these are depth + 13. tolerance() adds 3 to its argument
+// n, so n = depth + 10.
 void expect_step_agrees(const Network& network, const Session& session, const StepInfo& step, ThreadPool& pool) {
   const Graph& graph = network.graph;
   const Layer layer = layer_of(graph, step.name);
@@ -255,7 +257,8 @@ void expect_step_agrees(const Network& network, const Session& session, const St
   }
 }
 
-// Dense, 3x3, stride 1, at least 32 channels on both sides.
+// Returns the number of convolutions that are dense and 3x3 with stride 1, at least 32 input channels and at least 32
+// output channels.
 std::size_t winograd_convolutions(const Graph& graph) {
   return static_cast<std::size_t>(std::count_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
     const auto* conv = std::get_if<graph::Conv>(&node.op);
@@ -277,7 +280,7 @@ TEST_P(WinogradEngineTest, StepsAgreeWithReference) {
     SCOPED_TRACE(network.describe());
     SessionOptions options{.batch = of.batch};
     Session plain = session(network, options);
-    // The outputs of steps are computed anyway, so keeping them does not change the steps.
+    // Keeping the outputs of steps does not change the steps, because these outputs are stored anyway.
     for (const StepInfo& step : plain.steps()) {
       const Node* const node = network.graph.find(step.name);
       if (node != nullptr) options.keep.push_back(network.id(*node));

@@ -12,26 +12,27 @@
 
 namespace effnet::engine {
 
-// The depth layout of a Conv with groups = 1 or a Linear.
+// Returns the depth layout of a Conv with groups = 1 or of a Linear.
 primitives::DepthLayout depth_of(const graph::Graph& graph, graph::NodeId node);
-// The shape of the packed weights of that GEMM; for a Winograd layer, of each of its 16 positions.
+// Returns the shape of the packed weights of such a layer; for a Winograd layer, the shape for each of the 16
+// positions.
 primitives::PackedShape packed_shape(const graph::Graph& graph, const kernels::KernelSet& set, graph::NodeId node);
 
-// The packed weights of a depthwise convolution are one window per channel block. If the instruction set has
-// depthwise_pair kernels (kernels.h), the weights for pairs of rows follow after all blocks; the width of the image
-// decides which of the two is used.
-// Returns the number of values per channel for pairs of rows, or 0.
+// Returns the number of weights per channel for pairs of rows, or 0 if there are none. The packed weights of a
+// depthwise convolution are one window per channel block. If the instruction set has depthwise_pair kernels
+// (kernels.h), the weights for pairs of rows follow after all blocks. The width of the image decides which of the two
+// kinds is used.
 std::int64_t pair_taps(const kernels::KernelSet& set, const graph::Conv& conv);
 
-// Bytes of the packed weights and biases of a node, each a multiple of kAlignment; zero if the node has no values of
-// its own.
+// The bytes of the packed weights and of the biases of a node. Both are multiples of kAlignment, and zero if the node
+// has no packed values.
 struct PackedSize {
   std::int64_t weight = 0;
   std::int64_t bias = 0;
 };
 PackedSize packed_size(const graph::Graph& graph, const kernels::Target& target, graph::NodeId node);
 
-// The offsets of all nodes: node after node, first weights, then biases.
+// The offsets of all nodes. The nodes are stored one after the other; each has first its weights, then its biases.
 struct WeightsLayout {
   std::vector<PackedWeights::Offsets> offsets;  // by node
   std::int64_t bytes = 0;

@@ -51,7 +51,7 @@ std::span<const float> Packer::parameter(const Node& node, graph::ParameterKind 
   return parameters_.at(graph::parameter(graph_, node, kind));
 }
 
-// Converts a batch norm to scale and shift; the identity for kNone.
+// Converts a batch norm to scale and shift. Returns scale 1 and shift 0 if `norm` is kNone.
 Packer::Affine Packer::affine_of(NodeId norm, std::int64_t channels) const {
   Affine affine{std::vector<double>(static_cast<std::size_t>(channels), 1.0),
                 std::vector<double>(static_cast<std::size_t>(channels), 0.0)};
@@ -91,7 +91,8 @@ void Packer::pack_depthwise(NodeId id, std::span<const float> values, std::span<
   }
 }
 
-// For each k of the packed depth: its index in a row (i, ky, kx) of the weight, or -1 for a padding zero.
+// Returns, for each k of the packed depth, the index (i, ky, kx) in a row of the original weight, or -1 for a padding
+// zero.
 std::vector<std::int64_t> Packer::rows_of(NodeId id) const {
   const primitives::DepthLayout depth = depth_of(graph_, id);
   const std::int64_t channels = graph_.in(graph_.at(id)).c;

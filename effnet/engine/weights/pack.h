@@ -11,13 +11,14 @@
 
 namespace effnet::engine {
 
-// Folds the batch norm of every convolution in double, per output channel: weight * scale, bias * scale + shift.
-// Several threads may use one Packer. It keeps references to the constructor's arguments.
+// Folds the batch norm of every convolution: the packed weight is weight * scale and the packed bias is bias * scale +
+// shift, per output channel, computed in double. Several threads may use one Packer. It keeps references to the
+// constructor's arguments.
 class Packer {
  public:
   Packer(const graph::Graph& graph, const ParameterSource& parameters, const kernels::Target& target);
-  // Writes the weights and biases of a node in the layout of layout.h. Does not write padding channels and padding
-  // depth.
+  // Writes the weights and biases of a node in the layout of layout.h. The memory must contain zeros, because padding
+  // channels and padding depth are not written.
   void pack(NodeId id, std::byte* weight, std::byte* bias) const;
 
  private:

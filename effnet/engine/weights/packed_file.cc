@@ -86,7 +86,7 @@ std::array<std::byte, kPackedHeaderBytes> packed_header(const PackedFileKey& key
   std::memcpy(header.subject, key.subject.data(), kDigits);
   header.size = bytes.size();
 
-  // The hash of the header up to the checksum is the seed of the hash of the bytes.
+  // The checksum is the hash of the bytes. Its seed is the hash of the header up to the checksum.
   const XXH64_hash_t seed = XXH3_64bits(&header, offsetof(Header, checksum));
   XXH128_canonicalFromHash(&header.checksum, XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed));
   std::array<std::byte, kPackedHeaderBytes> page{};
@@ -114,8 +114,8 @@ std::optional<MappedBytes> read_packed_file(const fs::path& path, const PackedFi
 }
 
 void write_packed_file(const fs::path& path, const PackedFileKey& key, std::span<const std::byte> bytes) {
-  // AtomicFile writes through a FIFO or device at the path (base/file.h). That is for output paths of the user, not for
-  // the cache, so remove it.
+  // If there is a FIFO or device at the path, AtomicFile writes into it (base/file.h). That is right for output paths
+  // of the user, but not for the cache, so the FIFO or device is removed.
   std::error_code ignored;
   if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) fs::remove(path, ignored);
   make_folders(path.parent_path());

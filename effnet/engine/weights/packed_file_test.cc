@@ -84,7 +84,7 @@ TEST(PackedFile, AnyOtherLengthIsRejected) {
   for (std::size_t length = 0; length < file.size(); ++length) {
     const auto part = std::span(file).first(length);
     accepted += is_packed_file(part, kKey, bytes.size()) ? 1 : 0;
-    // Also if the expected size is exactly the remaining length.
+    // The file must be rejected even if the expected size is exactly the remaining length.
     if (length >= kPackedHeaderBytes) accepted += is_packed_file(part, kKey, length - kPackedHeaderBytes) ? 1 : 0;
   }
   EXPECT_EQ(accepted, 0U);
@@ -103,7 +103,7 @@ TEST(PackedFile, AFileOfAnotherKeyIsRejected) {
   EXPECT_FALSE(is_packed_file(file, {kKey.digest, kKey.subject, 4}, bytes.size()));
 }
 
-// The format version is changed, everything else is as written.
+// Only the format version is changed.
 TEST(PackedFile, AnotherFormatVersionIsRejected) {
   const auto bytes = some_bytes(320);
   auto file = file_of(kKey, bytes);
@@ -189,10 +189,10 @@ TEST(PackedFolder, TheLeastRecentlyUsedFilesAreRemovedFirst) {
   for (int i = 0; i < 5; ++i) {
     keys.push_back({short_digest(std::to_string(i)), short_digest("subject" + std::to_string(i)), 1});
     paths.push_back(folder.path() / packed_file_name(keys.back().digest));
-    write_packed_file(paths.back(), keys.back(), some_bytes(904));  // 5000 bytes a file
+    write_packed_file(paths.back(), keys.back(), some_bytes(904));  // with the header, 5000 bytes per file
     fs::last_write_time(paths.back(), now - minutes(10 - i));
   }
-  // Other files are not removed, also if their names are similar.
+  // Other files are not removed, even if their names are similar.
   const std::vector<std::string> strangers{"effnet-.packed", "effnet-" + std::string(32, 'g') + ".packed", "other",
                                            packed_file_name(std::string(32, '0')) + ".bak"};
   for (const std::string& name : strangers) write_text(folder.path() / name, std::string(9000, 'x'));
