@@ -40,6 +40,7 @@ Json to_json(const ModelsResult& result) {
 }
 
 std::string to_text(const ModelsResult& result) {
+  if (result.rows.empty()) return "No network has such a name; effnet models lists all.\n";
   report::Table table(
       {{"name", report::Align::left}, {"family", report::Align::left}, {"resolution"}, {"parameters"}, {"MACs"}});
   for (const ModelsResult::Row& row : result.rows)

@@ -39,10 +39,10 @@ void check_command_name(const std::vector<std::string>& words, const Program& pr
 }
 
 // CLI11's messages name the option, but not always what was expected. So the hint names --help.
-Error from_parser(const CLI::ParseError& error, std::string_view program) {
+Error from_parser(const CLI::ParseError& error, std::string_view command) {
   std::string text = error.what();
   std::replace(text.begin(), text.end(), '\n', ' ');
-  return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", program));
+  return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", command));
 }
 
 constexpr std::string_view kOutOfMemory =
@@ -128,7 +128,7 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
         out.print(text.str());
         return 0;
       }
-      throw from_parser(error, "effnet");
+      throw from_parser(error, words.empty() ? "effnet" : "effnet " + words[0]);
     }
     out.set_quiet(globals.quiet);
     kernels::chosen_isa();  // every command rejects a wrong EFFNET_ISA

@@ -66,8 +66,12 @@ TEST(Program, WrongUsage) {
        "effnet: error: --classes: wrong value (got 'none', expected a whole number from 1 to 1048576)\n"},
       {"models --nonsense",
        "effnet: error: wrong usage: The following argument was not expected: --nonsense\n"
+       "hint: effnet models --help shows what is expected\n"},
+      {"inspect",
+       "effnet: error: wrong usage: MODEL is required\nhint: effnet inspect --help shows what is expected\n"},
+      {"--nonsense",
+       "effnet: error: wrong usage: The following argument was not expected: --nonsense\n"
        "hint: effnet --help shows what is expected\n"},
-      {"inspect", "effnet: error: wrong usage: MODEL is required\nhint: effnet --help shows what is expected\n"},
       {"paper table9",
        "effnet: error: unknown table of the paper (got 'table9', expected table1, table2, table3, table4, table5, "
        "table6, table7, table8, fig2, fig3, fig4, fig7 or fig8)\n"},

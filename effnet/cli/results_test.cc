@@ -23,6 +23,7 @@ TEST(Results, Models) {
   EXPECT_NE(text.find("a_net"), std::string::npos);
   EXPECT_NE(text.find("1,234,567"), std::string::npos);
   EXPECT_EQ(to_json(ModelsResult{}).dump(), "[]");
+  EXPECT_EQ(to_text(ModelsResult{}), "No network has such a name; effnet models lists all.\n");
 }
 
 TEST(Results, Inspect) {
