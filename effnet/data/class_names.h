@@ -35,12 +35,13 @@ struct ClassAssignment {
   std::string note;                   // how the names were interpreted, if the user should know; otherwise empty
 };
 
-// Finds the classes of folders by their names. The rules, in this order:
-//   1. The name equals one of `extra`, an id, or the label of exactly one class.
-//   2. If rule 1 does not match all folders, and all names are integers below names.classes: they are class indices
-//      (only if names.by_index).
-//   3. "n01443537_goldfish" matches by the id before the first "_". A label matches if it differs only in letter case
-//      and in "-", "_", " ". Exactly one class must match the folder, and no other folder may match that class.
+// Finds the class of each folder by the folder's name. The rules are tried in this order:
+//   1. For each folder: its name equals a name in `extra`, a class id, or a label that only one class has.
+//   2. For all folders together, if rule 1 left a folder without a class: if names.by_index is set and all folder names
+//      are integers below names.classes, all folder names are class indices.
+//   3. For each folder without a class: the part before the first "_" is a class id ("n01443537_goldfish"), or the name
+//      equals a label except for letter case and "-", "_", " ". Exactly one class must match the folder, and no other
+//      folder may match that class.
 //   4. If neither `names` nor `extra` has any name, and there are as many folders as classes: the folders, in sorted
 //      order, are the classes 0, 1, ...
 // Throws Error(input) with the folder's name if its class is unknown or ambiguous.

@@ -82,7 +82,8 @@ ImageSet read_class_folders(const fs::path& folder, const ClassNames& names, con
   const std::vector<fs::path> folders = class_folders(folder, &set.skipped);
   if (folders.empty()) {
     throw input_error("{}: no class folders (got none, expected one folder per class)", folder.string())
-        .with_hint("images in one folder need --labels CSV with lines 'file,class index or id'");
+        .with_hint(
+            "images in one folder need --labels CSV; each line of the CSV is FILE,CLASS (a class index or a class id)");
   }
   ClassAssignment assignment = match_folders(folders, names, extra);
   if (!assignment.note.empty()) set.notes.push_back(std::move(assignment.note));

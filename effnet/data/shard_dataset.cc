@@ -179,7 +179,7 @@ std::vector<std::string> read_classes(const fs::path& file) {
   }
   check_class_names(classes, file.string(), "a line");
   if (std::set<std::string>(classes.begin(), classes.end()).size() != classes.size())
-    throw input_error("{}: duplicate class name (got {} names, expected each name only once)", file.string(),
+    throw input_error("{}: duplicate class name (got {} names in all, expected each only once)", file.string(),
                       classes.size());
   return classes;
 }

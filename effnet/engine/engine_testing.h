@@ -98,7 +98,8 @@ inline double largest_difference(std::span<const float> a, std::span<const float
   double most = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const double difference = std::abs(double{a[i]} - double{b[i]});
-    if (!(difference <= most)) most = difference;  // a NaN difference is kept
+    if (std::isnan(difference)) return difference;
+    most = std::max(most, difference);
   }
   return most;
 }

@@ -6,10 +6,10 @@
 
 namespace effnet::engine {
 
-// Returns every parameter of `graph`, float32. All weight tensors are views of one array of hashed values with variance
-// 1, which is as long as the largest weight tensor. The running variance of each batch norm is half of the fan-in of
-// its convolution (He's rule), so that activations stay finite and no layer's output is all zeros. Predictions are
-// meaningless; use random_weights.h for networks whose activations keep unit scale. Throws Error(environment) if memory
+// Returns every parameter of `graph`, float32. All weight tensors are views of one array, as long as the largest of
+// them, with hashed values of variance 1. The moving variance of each batch norm is half of the fan-in of its
+// convolution (He's rule), so that activations stay finite and no layer's output is all zeros. Predictions are
+// meaningless. If activations must keep unit scale, use random_weights.h instead. Throws Error(environment) if memory
 // is insufficient.
 tensor::Weights quick_weights(const graph::Graph& graph);
 

@@ -29,7 +29,7 @@ TEST(QuickWeights, FitTheNetworkAndShareFewRows) {
       rows.insert(tensor.bytes.data());
       largest = std::max(largest, tensor.bytes.size());
     }
-    EXPECT_LT(rows.size(), 40U);  // one hashed row, zeros, ones, and one row per distinct fan-in
+    EXPECT_LT(rows.size(), 40U);  // rows are shared: one of hashed values, one of zeros, one of ones, one per fan-in
     EXPECT_LT(largest, static_cast<std::size_t>(graph::costs(graph).weights_bytes()));
   }
 }

@@ -78,7 +78,7 @@ fs::path find_pulled(const std::string& model) {
     }
     if ((kind == PathKind::folder) == last) {
       const std::string_view got = last ? "a folder" : "a file", expected = last ? "a model file" : "a folder";
-      throw input_error("{}: the pulled model {} cannot be reached (got {}, expected {})", step.string(), model, got,
+      throw input_error("{}: in the way of the pulled model {} (got {}, expected {})", step.string(), model, got,
                         expected)
           .with_hint(fmt::format("move it away; effnet pull {} downloads the model again", model));
     }

@@ -26,8 +26,8 @@ bool is_leftover(std::string_view name) {
                      [&](std::string_view start) { return name.starts_with(start); });
 }
 
-// A tensor is taken for a layer's parameter or statistic if the last word of its name contains one of these texts. It
-// may change what a network computes, so it is an error if the network has no such parameter.
+// A tensor is taken for a layer's parameter or statistic if the last word of its name contains one of these texts. If
+// the network has no parameter for such a tensor, that is an error: without it the network may compute something else.
 constexpr std::string_view kLayerParts[] = {"weight",   "bias",    "kernel", "gamma", "beta",
                                             "running_", "moving_", "scale",  "embed", "token"};
 // Names of objects that belong to a training program, not to the network. A tensor inside such an object is never taken

@@ -295,7 +295,7 @@ ImportResult import_weights(const WeightsFile& opened, const ImportOptions& opti
     report.format = opened.format;
     report.tensors = static_cast<std::int64_t>(result.model.weights.tensors.size());
     report.params = graph::costs(graph::lower(result.model.arch)).params;
-    if (!own) {  // a model file keeps its original provenance
+    if (!own) {  // a published checkpoint; one of effnet's model files has a provenance already
       result.model.provenance = {.source = report.source,
                                  .format = report.format,
                                  .file = file_name,

@@ -320,7 +320,7 @@ TEST(PthStateDicts, AreFoundUnderKnownKeys) {
   EXPECT_THAT(names(word("ema") + "}(" + at("net") + "u" + word("epoch") + "K\1"), ElementsAre("ema.net.module.w"));
   EXPECT_THAT(names(word("epoch") + tensor(storage("0", 4), 0, {}, {}) + at("params")),
               ElementsAre("epoch", "params.module.w"));
-  // A dict that contains itself under another key.
+  // Besides the weights ("model"), the file has a dict that contains itself ("net").
   EXPECT_THAT(names(at("model") + word("net") + "}q\1" + word("net") + "h\1s"), ElementsAre("model.module.w"));
   EXPECT_THAT(failure(zip_with("\x80\2}("s + at("other") + "u.")),
               HasSubstr("no state dict in this file (got the keys 'other', expected a dict of tensors, at the top or"));

@@ -37,7 +37,7 @@ TEST(OpenWeights, HeaderLengthIsNotMistakenForAPickle) {
     weights.metadata["pad"] = "";
     write_safetensors(folder.path() / "a", weights);
     const std::string text = read_text(folder.path() / "a");
-    // The file is built by hand, because effnet's writer pads headers to lengths of 64 n - 8 bytes only.
+    // The file is built by hand: the test needs headers of any length, and effnet's writer pads each to 64 n - 8 bytes.
     std::string header = text.substr(8, text.size() - 12);
     header.resize(header.find_last_of('}') + 1);
     header.resize(target, ' ');

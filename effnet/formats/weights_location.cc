@@ -205,8 +205,8 @@ std::vector<WeightsLocation> weights_locations(const tensor::Weights& weights, s
     if (const WeightsLocation* one = outermost(others)) return {*one};
   }
   if (known.size() > kMaxLocations) {
-    throw input_error("weights at too many locations in the file (got {}, expected at most {})", known.size(),
-                      kMaxLocations);
+    throw input_error("the file has too many sets of weights (got {} keys with weights, expected at most {})",
+                      known.size(), kMaxLocations);
   }
   std::sort(known.begin(), known.end(),
             [](const WeightsLocation& a, const WeightsLocation& b) { return preference(a) < preference(b); });

@@ -29,8 +29,9 @@ struct WeightsLocation {
 // 1. averaged weights before plain weights (those that the optimiser updates), because projects publish the averages;
 // 2. fewer words before more;
 // 3. the order of the table.
-// If there is no such location, but one location encloses all others, returns only that one. A text is a prefix only if
-// the probe tensor of one of `schemes` follows it. So a network whose own names begin with a known word keeps the word.
+// If no prefix consists of known words, but the location with one other prefix encloses all others, returns only that
+// one. A text counts as a prefix only if the probe tensor of one of `schemes` follows it. So if a network's own tensor
+// names begin with a known word, that word is not taken for a prefix.
 // Throws Error(input) for more than 32 locations.
 std::vector<WeightsLocation> weights_locations(const tensor::Weights& weights, std::span<const NameScheme> schemes);
 

@@ -54,8 +54,9 @@ AxisPadding resolve_padding(Padding rule, std::int64_t n, std::int64_t k, std::i
   const std::int64_t last = n + axis.before + axis.after - k;  // largest possible start of a window
   if (last < 0) {
     throw input_error(
-        "the resolution is too small for this network (got {} pixels at a {}x{} window, expected at least {})", n, k, k,
-        k - axis.before - axis.after);
+        "the resolution is too small for this network (the input of a {}x{} window inside it has {} pixels per side, "
+        "expected at least {})",
+        k, k, n, k - axis.before - axis.after);
   }
   axis.out = last / s + 1;
   return axis;

@@ -2,8 +2,8 @@
 // a name, an op with its attributes, the nodes that it reads, and the output shape for one image. Analysis, engine,
 // formats, training and export read only the Graph.
 //
-// Conv and Pool store the padding *rule*; padding_of() resolves it for the node's input size. Lowering again for
-// another resolution is cheap (B7: 1,280 nodes in under a millisecond).
+// Conv and Pool store the padding *rule*; padding_of() resolves it for the node's input size. A Graph is valid for one
+// resolution. For another one, lower() the ArchSpec again; that is cheap (B7: 1,280 nodes in under a millisecond).
 #pragma once
 
 #include <cstdint>

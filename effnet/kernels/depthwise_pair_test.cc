@@ -96,7 +96,7 @@ class DepthwisePairTest : public InstructionSetTest {
 constexpr std::int64_t roundings(std::int64_t size) { return 2 * size + 2; }
 
 TEST_P(DepthwisePairTest, AgreesWithReference) {
-  std::int64_t variant = 0;  // selects the other members of Shape
+  std::int64_t variant = 0;  // determines the members of Shape that the loops do not set
   for_each_kernel([&](const Kernel& kernel) {
     for (std::int64_t width = 1; width <= 40; ++width, ++variant) {
       const Shape shape = {

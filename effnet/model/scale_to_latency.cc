@@ -15,7 +15,7 @@ namespace {
 constexpr double kSeconds = 0.5;           // per measurement
 constexpr double kCloseEnough = 0.97;      // stop if the latency is from 0.97 to 1 times the target
 constexpr double kTargetFraction = 0.985;  // aim at the middle of this range
-constexpr double kMinMacsRatio = 1.01;     // stop if the MACs that are too slow are within 1 % of those that fit
+constexpr double kMinMacsRatio = 1.01;     // stop if the bounds of the search are within 1 % in MACs
 constexpr int kRounds = 16;
 constexpr double kSmallestPhi = -20;  // as in arch::solve
 

@@ -35,7 +35,7 @@ bool fits(const graph::Graph& graph, const graph::Node& node, const tensor::Weig
 torch::Tensor ParameterStore::at(const graph::Parameter& parameter) const {
   const auto entry = std::find_if(entries_.begin(), entries_.end(),
                                   [&](const Entry& candidate) { return candidate.name == parameter.name; });
-  if (entry == entries_.end()) throw internal_error("the store has no parameter {}", parameter.name);
+  if (entry == entries_.end()) throw internal_error("the network has no parameter {}", parameter.name);
   return entry->tensor;
 }
 

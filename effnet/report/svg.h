@@ -32,13 +32,13 @@ struct Line {
   std::vector<Point> points;
   int colour = 0;  // 0..3
   bool dashed = false;
-  bool hints = true;                // a point shows its numbers under the pointer
+  bool hints = true;                // show a point's numbers while the mouse is over it
   std::optional<std::size_t> mark;  // index of the point that gets a ring
 };
 
 struct Bar {
   double x0 = 0, x1 = 0, y = 0;  // the bar's left, right and upper end; it begins at the lower end of the y axis
-  std::string hint;              // shown under the pointer
+  std::string hint;              // shown while the mouse is over it
 };
 struct Bars {
   std::string name;

@@ -94,8 +94,8 @@ Planes joined(const HeifImage& coded) {
         tile.halved_y != first.halved_y || tile.size.h % (1 + tile.halved_y) != 0 ||
         tile.size.w % (1 + tile.halved_x) != 0) {
       throw input_error(
-          "AVIF or HEIC: the tiles of the grid do not fit together (got tiles that differ in bit depth or chroma "
-          "format, or have an odd size; expected equal tiles)");
+          "AVIF or HEIC: the tiles of the grid do not fit together (expected tiles with the same bit depth and chroma "
+          "format, and of even width and height if the chroma is halved)");
     }
     const auto index = static_cast<std::int64_t>(i);
     for (std::size_t plane = 0; plane < planes; ++plane) {

@@ -1,7 +1,7 @@
 // PNG by libpng: palette, grey and RGB of any depth, interlaced or not. As in Pillow, alpha and tRNS are dropped,
 // 16-bit samples keep their high byte, gamma and profiles are ignored. Every checksum up to the end of the image data
-// must be valid. As in Pillow, the bytes after the image data may be corrupt or missing; there, only a chunk with a
-// truncated body is an error.
+// must be valid. As in Pillow, chunks after the image data may be corrupt, and the file may end after any of them. Only
+// a chunk whose body is truncated is an error there.
 //
 // libpng reports errors by longjmp; as in jpeg.cc, the jumps stay within Reader::guarded.
 #include <png.h>

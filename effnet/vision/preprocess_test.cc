@@ -75,7 +75,8 @@ TEST(Prepare, CropFirstKeepsTheTargetsAspectRatio) {
 
 TEST(Prepare, ResizeFirstReportsItsCrop) {
   // A photo of w = 20, h = 10 is resized to w = 16, h = 8. The crop of 4 x 4 begins at x = (16 - 4) / 2 = 6,
-  // y = (8 - 4) / 2 = 2. One resized pixel is 1.25 photo pixels, so in the photo it begins at x = 7.5, y = 2.5.
+  // y = (8 - 4) / 2 = 2. One resized pixel is 1.25 photo pixels, so in the photo the crop begins at
+  // x = 6 * 1.25 = 7.5, y = 2 * 1.25 = 2.5.
   const Prepared result = prepare(repeated({10, 20}), rule(CropOrder::resize_first, Filter::bilinear, {8, 8}, {4, 4}));
   expect_box(result.crop, 7.5, 2.5, 12.5, 7.5);
   // A crop larger than the image has a black border, and its box extends beyond the photo.

@@ -63,7 +63,8 @@ std::vector<TfTap> tf_taps(std::int64_t in, const Span& covered, std::int64_t ou
   return taps;
 }
 
-// Returns the interpolated value i, where from[k] are the values of the tap's source k.
+// Interpolates between from[0][i], from[1][i], ...: from[k] points to the values of the tap's k-th source pixel or row,
+// and `i` is the index of the value in it.
 template <class Value>
 float tf_interpolate(const TfTap& tap, bool bilinear, const std::array<const Value*, 4>& from, std::size_t i) {
   const auto value = [&](std::size_t k) { return static_cast<float>(from[k][i]); };

@@ -130,7 +130,8 @@ bool Planner::is_last_reader(NodeId id) const {
 
 void Planner::publish(NodeId id) {
   if (buffer_of(id) == kNoBuffer) {
-    throw usage_error("{} of {} cannot be kept (it is fused into the next node)", graph_.at(id).name, graph_.name);
+    throw usage_error("the output of node {} of {} cannot be kept: the node is fused into the next one",
+                      graph_.at(id).name, graph_.name);
   }
   plan_.outputs[id] = {buffer(id), shape_of(id)};
 }
@@ -204,7 +205,8 @@ Plan make_plan(const graph::Graph& graph, const PackedWeights& weights, std::int
   }
   for (const NodeId id : keep) {
     if (id < 1 || static_cast<std::size_t>(id) >= graph.nodes.size()) {
-      throw usage_error("this node cannot be kept (got id {}, expected 1 to {})", id, graph.nodes.size() - 1);
+      throw usage_error("node id out of range in SessionOptions::keep (got {}, expected 1 to {})", id,
+                        graph.nodes.size() - 1);
     }
   }
   return Planner(graph, weights, batch, options, keep).plan();

@@ -14,8 +14,8 @@ namespace effnet::engine {
 
 // Returns the depth layout of a Conv with groups = 1 or of a Linear.
 primitives::DepthLayout depth_of(const graph::Graph& graph, graph::NodeId node);
-// Returns the shape of the packed weights of such a layer; for a Winograd layer, the shape for each of the 16
-// positions.
+// Returns the shape of the packed matrix of a Conv with groups = 1 or of a Linear. A Winograd layer has 16 packed
+// matrices of this shape, one for each element of the transformed 4 x 4 tile.
 primitives::PackedShape packed_shape(const graph::Graph& graph, const kernels::KernelSet& set, graph::NodeId node);
 
 // Returns the number of weights per channel for pairs of rows, or 0 if there are none. The packed weights of a

@@ -55,7 +55,8 @@ Square<N> transform(const double (&matrix)[N][K], const Square<K>& x, bool magni
   return result;
 }
 
-// With `magnitudes`: the sum of the absolute values of all terms (bias and residual too), without epilogue.
+// With `magnitudes`, computes the sum of the absolute values of all terms instead, including bias and residual. The
+// activation is not applied then.
 void winograd_input(const WinogradInputArgs& args, bool magnitudes = false);
 void winograd_output(const WinogradOutputArgs& args, Epilogue kind, bool magnitudes = false);
 

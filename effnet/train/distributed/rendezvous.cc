@@ -68,7 +68,7 @@ void check_address(const RankInfo& info) {
   if (resolved->code == EAI_AGAIN || resolved->code == EAI_SYSTEM || resolved->code == EAI_MEMORY)
     throw environment_error("MASTER_ADDR: cannot be resolved now (got {}: {})", got, ::gai_strerror(resolved->code))
         .with_hint("check the name server, or use a numeric address, which needs no name server");
-  throw usage_error("MASTER_ADDR: unknown host (got {}, expected the host name or address of rank 0's machine: {})",
+  throw usage_error("MASTER_ADDR: unknown host (got {}: {}; expected the host name or address of rank 0's machine)",
                     got, ::gai_strerror(resolved->code))
       .with_hint("every machine of the group must be able to resolve the name; a numeric address always works");
 }

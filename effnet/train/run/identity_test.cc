@@ -82,7 +82,7 @@ TEST(Identity, ErrorsNameTheValueOfTheRunAndOfTheCheckpoint) {
   const std::string more = identity(recipe({{"seed", "3"}}), {"x", "y"}, {0, 1});
   EXPECT_THAT(why(ErrorCode::input, [&] { changes_on_resume(more, then); }),
               HasSubstr("got pictures = 2 (names and labels "));
-  // The same lines in another order are another architecture.
+  // Two architectures with the same stages in different order differ.
   arch::ArchSpec arch, reversed;
   arch.stages = {{.channels = 8}, {.channels = 16}};
   reversed.stages = {{.channels = 16}, {.channels = 8}};

@@ -309,8 +309,9 @@ void Trainer::set_scalar(const std::string& name, double value) {
     impl_->loss_scale.good_steps = static_cast<std::int64_t>(value);
   } else {
     throw input_error(
-        "invalid scalar of the trainer's state (got {} = {}, expected a valid value of steps, parts, loss_scale or "
-        "good_steps)",
+        "invalid number in the checkpoint (got {} = {}, expected steps or good_steps of at least 0, parts of at least "
+        "1, "
+        "or loss_scale above 0)",
         name, value);
   }
 }
