@@ -70,7 +70,7 @@ TEST(Program, WrongUsage) {
       {"inspect",
        "effnet: error: wrong usage: MODEL is required\nhint: effnet inspect --help shows what is expected\n"},
       {"--nonsense",
-       "effnet: error: wrong usage: The following argument was not expected: --nonsense\n"
+       "effnet: error: wrong usage: A subcommand is required\n"
        "hint: effnet --help shows what is expected\n"},
       {"paper table9",
        "effnet: error: unknown table of the paper (got 'table9', expected table1, table2, table3, table4, table5, "
