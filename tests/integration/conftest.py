@@ -23,6 +23,10 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 SHARED_DATA = os.path.abspath(os.environ.get("EFFNET_SHARED_DATA") or os.path.join(ROOT, "../shared/data"))
 
 
+# Under nohup SIGHUP is ignored, and programs inherit that from this process. Some tests send SIGHUP.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left out of `make test` (tools/run_tests), run by `make check-all`")
 

@@ -82,8 +82,8 @@ def test_scale_memory_target(effnet):
 
 
 USAGE = [
-    (["scale", "amoebanet_b", "--phi", "1"], "not scaled"),
-    (["scale", "amoebanet_b", "--target-macs", "1G"], "not scaled"),
+    (["scale", "amoebanet_b", "--phi", "1"], "cannot be scaled"),
+    (["scale", "amoebanet_b", "--target-macs", "1G"], "cannot be scaled"),
     (["scale", "efficientnet_b0"], "one way"),
     (["scale", "efficientnet_b0", "--phi", "1", "--depth", "2"], "one way"),
     (["scale", "efficientnet_b0", "--target-macs", "5"], "cannot be reached"),
@@ -123,7 +123,7 @@ USAGE = [
     (["scale", "efficientnet_b0", "--target-latency-ms", "-1"], "--target-latency-ms"),
     (["scale", "efficientnet_b0", "--target-latency-ms", "1e9"], "--target-latency-ms"),
     (["scale", "efficientnet_b0", "--target-latency-ms", "5", "--phi", "1"], "one way"),
-    (["scale", "amoebanet_b", "--target-latency-ms", "5"], "not scaled"),
+    (["scale", "amoebanet_b", "--target-latency-ms", "5"], "cannot be scaled"),
 ]
 
 

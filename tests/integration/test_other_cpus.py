@@ -9,7 +9,6 @@ A program started with execv() runs on the real CPU again. So training is starte
 """
 
 import csv
-import json
 import os
 import platform
 import re

@@ -1,7 +1,6 @@
 """predict, eval and cam on photographs, with random weights: output, and unreadable files."""
 
 import json
-import math
 import os
 import signal
 import subprocess

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 
-import pytest
 
 NAME = "efficientnet_lite0"
 

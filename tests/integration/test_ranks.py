@@ -67,7 +67,7 @@ def results_of(processes, seconds=300):
     ((), "more", r"the number of training images is 39, on rank 0 it is 36"),
     ((), "val", r"the number of validation images is 9, on rank 0 it is 6"),
     ((), "names", r"class 2 is 'dawn', on rank 0 it is 'down'"),
-    (("--set", "model.name={place}/other/net.toml"), "data", r"channels \(line \d+ of the architecture\) is 32, on rank 0 it is 24"),
+    (("--set", "model.name={project}/other/net.toml"), "data", r"channels \(line \d+ of the architecture\) is 32, on rank 0 it is 24"),
 ])
 def test_ranks_that_disagree_end_before_the_first_step(effnet, project, tmp_path, words, data, message):
     out, port = tmp_path / "run", free_port()

@@ -8,7 +8,6 @@ import random
 import re
 import xml.etree.ElementTree as xml
 
-import pytest
 from PIL import Image
 
 METRICS = "epoch,step,lr,train_loss,train_top1,val_loss,val_top1,val_top5,val_ema_top1,images_per_second\n"

@@ -116,7 +116,7 @@ def test_objects_beside_the_weights(imported, effnet, state, tmp_path):
     whole = saved(tmp_path / "m.pth", model)
     result = effnet("import", whole, "-o", tmp_path / "o.safetensors")
     effnet.check_error(result, 3)
-    assert "got an object of 'torchvision.models.mobilenetv2.MobileNetV2'" in result.stderr
+    assert "got an object of class 'torchvision.models.mobilenetv2.MobileNetV2'" in result.stderr
     assert "torch.save(model.state_dict(), path)" in result.stderr
 
 
