@@ -184,7 +184,8 @@ TEST_F(SessionTest, FusedNodesCannotBeKept) {
 TEST_F(SessionTest, IdsThatAreNotLayersCannotBeKept) {
   const auto nodes = static_cast<NodeId>(graph_.nodes.size());
   for (const NodeId id : {NodeId{0}, NodeId{-1}, nodes, std::numeric_limits<NodeId>::max()}) {
-    expect_error([&] { Session(graph_, weights_, {.keep = {id}}); }, ErrorCode::usage, "out of range in SessionOptions::keep");
+    expect_error([&] { Session(graph_, weights_, {.keep = {id}}); }, ErrorCode::usage,
+                 "out of range in SessionOptions::keep");
   }
 }
 
