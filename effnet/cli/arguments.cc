@@ -173,7 +173,7 @@ void check_not_input(std::string_view flag, const std::string& file, const std::
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored) || !std::filesystem::equivalent(file, input, ignored)) return;
   throw usage_error("{}: the output file is the input file (got {}, expected another file)", flag, in_quotes(file))
-      .with_hint("choose another name; effnet never overwrites its input");
+      .with_hint("choose another name for the output");
 }
 
 }  // namespace effnet::cli

@@ -117,7 +117,8 @@ void check_name(const std::string& table) {
 }  // namespace
 
 void declare_options(CLI::App& command, PaperOptions& options) {
-  command.add_option("TABLE", options.table, "A table of the paper: table4, latency (others are not built yet)")
+  command
+      .add_option("TABLE", options.table, "A table of the paper: table4 (CPU latency); the others are not built yet")
       ->required();
   command
       .add_option("-o,--out", options.out,
