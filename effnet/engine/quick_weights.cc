@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "effnet/base/error.h"
+#include "effnet/tensor/memory.h"
 
 namespace effnet::engine {
 namespace {
@@ -81,7 +81,7 @@ tensor::Weights quick_weights(const graph::Graph& graph) {
       }
     }
   } catch (const std::bad_alloc&) {
-    throw environment_error("out of memory for weights (failed to allocate {} bytes)", 4 * largest);
+    throw tensor::out_of_memory(4 * largest, "weights");
   }
   return weights;
 }

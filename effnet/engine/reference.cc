@@ -11,6 +11,7 @@
 #include "effnet/base/text.h"
 #include "effnet/engine/reference/ops.h"
 #include "effnet/graph/costs.h"
+#include "effnet/tensor/memory.h"
 
 namespace effnet::engine {
 namespace {
@@ -34,7 +35,7 @@ Buffer allocate(std::int64_t count) {
     const std::span<const float> values(owned.get(), static_cast<std::size_t>(count));
     return {std::move(owned), values};
   } catch (const std::bad_alloc&) {
-    throw environment_error("out of memory for activations (failed to allocate {} bytes)", 4 * count);
+    throw tensor::out_of_memory(4 * static_cast<std::size_t>(count), "activations");
   }
 }
 

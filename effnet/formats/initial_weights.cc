@@ -7,8 +7,8 @@
 #include <set>
 #include <string>
 
-#include "effnet/base/error.h"
 #include "effnet/base/philox.h"
+#include "effnet/tensor/memory.h"
 
 namespace effnet::formats {
 namespace {
@@ -82,8 +82,7 @@ tensor::Weights initial_weights(const graph::Graph& graph, std::uint64_t seed, T
       try {
         values = std::make_shared_for_overwrite<float[]>(count);
       } catch (const std::bad_alloc&) {
-        throw environment_error("out of memory: failed to allocate {} bytes for the weights of {}", 4 * count,
-                                graph.name);
+        throw tensor::out_of_memory(4 * count, "the weights of " + graph.name);
       }
       const std::span<float> span(values.get(), count);
       const Rule rule =

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "effnet/base/error.h"
-
 namespace effnet::tensor {
 
 std::size_t block_bytes(std::size_t bytes) {
@@ -23,8 +21,12 @@ Memory try_allocate(std::size_t bytes) {
 
 Memory allocate(std::size_t bytes, std::string_view what) {
   Memory memory = try_allocate(bytes);
-  if (memory == nullptr) throw environment_error("out of memory: failed to allocate {} bytes for {}", bytes, what);
+  if (memory == nullptr) throw out_of_memory(bytes, what);
   return memory;
+}
+
+Error out_of_memory(std::size_t bytes, std::string_view what) {
+  return environment_error("out of memory: failed to allocate {} bytes for {}", bytes, what);
 }
 
 }  // namespace effnet::tensor

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string_view>
 
+#include "effnet/base/error.h"
+
 namespace effnet::tensor {
 
 struct FreeMemory {
@@ -23,8 +25,11 @@ std::size_t block_bytes(std::size_t bytes);
 // a huge page and use huge pages if the system has them: a network reads all its memory many times per second, and huge
 // pages cause 512 times fewer page faults and TLB entries. Returns null if memory is exhausted.
 Memory try_allocate(std::size_t bytes);
-// The same, but throws Error(environment) if memory is exhausted; its message names `what`.
+// The same, but throws out_of_memory(bytes, what) if memory is exhausted.
 Memory allocate(std::size_t bytes, std::string_view what);
+
+// Returns Error(environment), "out of memory: failed to allocate 123 bytes for WHAT".
+Error out_of_memory(std::size_t bytes, std::string_view what);
 
 inline float* floats(const Memory& memory) { return reinterpret_cast<float*>(memory.get()); }
 
