@@ -140,9 +140,9 @@ ArchSpec read_spec(const TomlTable& table) {
   for (const TomlTable& stage : table.tables("stages")) spec.stages.push_back(read_stage(stage));
   if (!has_stages(spec)) {
     const std::string expected = fmt::format("{} to {} tables [[stages]]", kStages.low, kStages.high);
-    throw table.error("stages", table.has("stages") ? fmt::format("wrong number of stages (got {}, expected {})",
-                                                                  spec.stages.size(), expected)
-                                                    : expected);
+    if (!table.has("stages")) throw table.missing("stages", expected);
+    throw table.error("stages",
+                      fmt::format("wrong number of stages (got {}, expected {})", spec.stages.size(), expected));
   }
   spec.head = read_head(table.table("head"), spec);
   return spec;

@@ -147,8 +147,12 @@ std::vector<TomlTable> TomlTable::tables(std::string_view key) const {
 
 Error TomlTable::error(std::string_view key, std::string_view message) const {
   const toml::node* node = impl_->find(key);
-  if (node == nullptr) return impl_->missing(key, message);
+  EFFNET_CHECK(node != nullptr);
   return impl_->at(node->source(), fmt::format("{}{}: {}", impl_->path, key, message));
+}
+
+Error TomlTable::missing(std::string_view key, std::string_view expected) const {
+  return impl_->missing(key, expected);
 }
 
 void TomlTable::finish() const {

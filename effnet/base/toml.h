@@ -33,9 +33,10 @@ class TomlTable {
   TomlTable table(std::string_view key) const;                  // an empty table if absent
   std::vector<TomlTable> tables(std::string_view key) const;    // an array of tables; empty if absent
 
-  // Returns an error about this key's value: "SOURCE:LINE:COLUMN: KEY: message". If the key is absent, the error says
-  // that it is missing, with `message` as the expected value.
+  // Returns an error about the value of this key, which the table has: "SOURCE:LINE:COLUMN: KEY: message".
   Error error(std::string_view key, std::string_view message) const;
+  // Returns an error that says that this key is missing, or the name of the key that it probably was meant to be.
+  Error missing(std::string_view key, std::string_view expected) const;
   // Throws Error(input) for the first key of this table that has not been read.
   void finish() const;
 
