@@ -21,7 +21,7 @@ layers::BatchNormParameters batch_norm_parameters(const BatchNormState& state, c
 }
 
 layers::BatchNormMode batch_norm_mode(const ForwardContext& pass) {
-  layers::BatchNormMode mode{.training = pass.training};
+  layers::BatchNormMode mode{.training = pass.batch_statistics()};
   if (pass.all_reduce) {
     mode.sum_all = [reduce = pass.all_reduce](std::span<double> values) {
       const Tensor own = torch::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, torch::kDouble);

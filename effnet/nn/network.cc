@@ -52,6 +52,7 @@ struct Network::Impl {
   std::shared_ptr<ParameterSource> source;  // the tensors may be slices of memory that the source owns
   std::vector<Step> steps;
   std::vector<std::vector<graph::NodeId>> released_after;  // for each step: the values that no later step reads
+  std::size_t frozen_steps = 0;                            // the first steps, which run as in evaluation
 };
 
 Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, const NetworkOptions& options)
@@ -85,6 +86,7 @@ Network::Network(graph::Graph graph, std::shared_ptr<ParameterSource> source, co
     if (!step) step = plain_step(g, id, bind, options);
     EFFNET_CHECK(step->first == id && step->last >= id);
     id = step->last + 1;
+    if (step->last < options.first_trained) ++impl_->frozen_steps;
     impl_->steps.push_back(std::move(*step));
   }
 
@@ -114,13 +116,18 @@ torch::Tensor Network::forward(const torch::Tensor& images, const ForwardContext
   std::vector<torch::Tensor> values(impl_->graph.nodes.size());
   values[0] = images.contiguous(torch::MemoryFormat::ChannelsLast);
   std::vector<torch::Tensor> inputs;
+  ForwardContext as_evaluated = pass;
+  as_evaluated.training = false;
+  std::optional<torch::NoGradGuard> no_gradients(std::in_place);
   for (std::size_t s = 0; s < impl_->steps.size(); ++s) {
+    const bool frozen = s < impl_->frozen_steps;
+    if (!frozen) no_gradients.reset();
     const Step& step = impl_->steps[s];
     for (const graph::NodeId input : step.inputs) {
       const torch::Tensor& value = values[static_cast<std::size_t>(input)];
       inputs.push_back(step.accepts_blocked ? value : to_channels_last(value, impl_->graph.at(input).out.c));
     }
-    values[static_cast<std::size_t>(step.last)] = step.run(inputs, pass);
+    values[static_cast<std::size_t>(step.last)] = step.run(inputs, frozen ? as_evaluated : pass);
     inputs.clear();
     for (const graph::NodeId id : impl_->released_after[s]) values[static_cast<std::size_t>(id)].reset();
   }

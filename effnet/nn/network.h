@@ -62,11 +62,16 @@ struct NetworkOptions {
   bool fused = true;                       // use fused steps, on effnet's float32 CPU kernels (nn/step.h)
   bool unbiased_moving_variance = false;   // true: unbiased variance, as in PyTorch; false: biased, as in TensorFlow
   std::optional<double> bn_momentum = {};  // replaces the momentum of the graph's batch norms
+  // The nodes before this one are frozen: they run as in evaluation and get no gradients. 0: no node is frozen. A fused
+  // step of several nodes is frozen if all of its nodes are.
+  graph::NodeId first_trained = 0;
 };
 
 // Arguments of a forward pass other than the images.
 struct ForwardContext {
   bool training = false;
+  // In training: batch norms normalise with their moving statistics, as in evaluation, and do not change them.
+  bool fixed_statistics = false;
   std::uint64_t seed = 0, epoch = 0;
   // The dataset index of each of the n images. Dropout and drop path draw their numbers from seed, epoch and this
   // index.
@@ -76,6 +81,9 @@ struct ForwardContext {
   std::function<torch::Tensor(const torch::Tensor&)> all_reduce = {};
   // Upper limit for the momentum of moving statistics. Batch norm warm-up sets it below 1 in the first steps of a run.
   double max_momentum = 1;
+
+  // Whether batch norms normalise with the statistics of the batch.
+  bool batch_statistics() const { return training && !fixed_statistics; }
 };
 
 class Network : public torch::nn::Module {

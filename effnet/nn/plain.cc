@@ -52,7 +52,7 @@ Run make(const Context& context, const graph::Conv& op) {
 Run make(const Context& context, const graph::BatchNorm&) {
   return
       [state = batch_norm_state(context.node, context.bind, context.options)](Inputs in, const ForwardContext& pass) {
-        if (pass.training) return batch_norm_training(in[0], state, pass);
+        if (pass.batch_statistics()) return batch_norm_training(in[0], state, pass);
         return at::batch_norm(in[0], state.weight, state.bias, state.mean, state.variance, /*training=*/false, 0.0,
                               state.epsilon, at::globalContext().userEnabledCuDNN());
       };

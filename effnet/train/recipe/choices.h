@@ -34,6 +34,11 @@ inline constexpr NameTable<Precision, 3> kPrecisions{{
     {Precision::fp16, "fp16"},
 }};
 
+// Weights of the classes in the loss. balanced: inversely proportional to the number of training images of a class.
+enum class ClassWeights { none, balanced };
+inline constexpr NameTable<ClassWeights, 2> kClassWeights{
+    {{ClassWeights::none, "none"}, {ClassWeights::balanced, "balanced"}}};
+
 enum class SavedEpoch { best, last };  // the epoch whose weights become the model
 inline constexpr NameTable<SavedEpoch, 2> kSavedEpochs{{{SavedEpoch::best, "best"}, {SavedEpoch::last, "last"}}};
 

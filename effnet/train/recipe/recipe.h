@@ -23,6 +23,7 @@ struct ModelSettings {
   std::string init;
   double dropout = -1, drop_path = -1;  // below 0: the architecture's value
   std::int64_t classes = 0;             // 0: the number of classes in the dataset
+  std::string freeze;                   // a block: it and all blocks before it are not trained; empty: none
 };
 struct DataSettings {
   std::string folder;           // used if --data is not given
@@ -49,6 +50,8 @@ struct TrainSettings {
   std::string time_budget;    // "20m", "2h": the run gets as many epochs as fit into this time; empty: no budget
   bool fused = true;          // effnet's fused CPU kernels
   double validate_every = 1;  // in epochs
+  double patience = 0;        // the run ends after this many epochs without a better validation; 0: never early
+  ClassWeights class_weights = ClassWeights::none;
 };
 struct OptimizerSettings {
   OptimizerKind name = OptimizerKind::rmsprop_tf;
@@ -59,6 +62,7 @@ struct OptimizerSettings {
   double decay = -1;    // rmsprop_tf: decay of the mean square; adamw: beta2; below 0: the default (defaults_of)
   double epsilon = -1;  // below 0: the optimiser's default
   double weight_decay = 1e-5;
+  double layer_decay = 1;  // factor of the learning rate from each block to the one before it; 1: off
 };
 struct ScheduleSettings {
   ScheduleKind name = ScheduleKind::exponential;
@@ -75,6 +79,7 @@ struct Recipe {
   bool unbiased_moving_variance = false;            // bn.unbiased
   double bn_momentum = -1;                          // bn.momentum; below 0: the architecture's value
   bool bn_warmup = true;                            // bn.warmup
+  bool bn_fixed = false;                            // bn.fixed
   bool sync_bn = false;                             // distributed.sync_bn
   std::int64_t checkpoint_every_steps = 0;          // checkpoint.every_steps; 0: only at the end of an epoch
   std::int64_t checkpoint_keep = 1;                 // checkpoint.keep: number of best checkpoints

@@ -83,6 +83,9 @@ std::vector<Setting> make_settings() {
        "Stochastic depth rate of the last block; -1: the architecture's", or_unset(from(0, 0.99), -1)},
       {"model.classes", fixed, model<&M::classes>, "Number of classes; 0: as many as the dataset has",
        or_unset(from(2, 1e6), 0)},
+      {"model.freeze", fixed, model<&M::freeze>,
+       "A block (\"stem\", \"stages.2\", \"stages.2.1\", \"head\"): it and all blocks before it are not trained; "
+       "empty: all blocks are trained"},
 
       {"data.folder", data_folder, data<&D::folder>, "Folder of the dataset; --data overrides it and is stored here"},
       {"data.resolution", fixed, data<&D::resolution>,
@@ -137,6 +140,10 @@ std::vector<Setting> make_settings() {
       {"train.validate_every", operational, train<&T::validate_every>,
        "Epochs between validations, which run at the end of an epoch; 2.5: after every second or third epoch",
        from(1, 1e6)},
+      {"train.patience", adjustable, train<&T::patience>,
+       "The run ends early after this many epochs without a better validation; 0: it does not end early", from(0, 1e6)},
+      {"train.class_weights", fixed, choice<kClassWeights, train<&T::class_weights>>(),
+       "Weights of the classes in the loss; balanced: inversely proportional to their training images"},
       {"train.fused", operational, train<&T::fused>,
        "Use effnet's fused CPU kernels instead of LibTorch's for the layers that they support"},
 
@@ -158,6 +165,9 @@ std::vector<Setting> make_settings() {
        or_unset(from(0, 10), -1)},
       {"optimizer.weight_decay", fixed, optimizer<&O::weight_decay>,
        "Weight decay of all tensors except those of batch norms", from(0, 10)},
+      {"optimizer.layer_decay", fixed, optimizer<&O::layer_decay>,
+       "Factor of the learning rate from each block to the block before it, so that early blocks change less; 1: off",
+       above(0, 1)},
 
       {"schedule.name", fixed, choice<kSchedules, schedule<&S::name>>(),
        "exponential: decays at intervals; cosine: decays to 0 at the end of the run; constant: does not decay"},
@@ -177,6 +187,8 @@ std::vector<Setting> make_settings() {
        or_unset(from(0, 1), -1)},
       {"bn.warmup", fixed, &top<&Recipe::bn_warmup>,
        "Limit bn.momentum to (1 + step) / (10 + step), like the decay of the moving average of the weights"},
+      {"bn.fixed", fixed, &top<&Recipe::bn_fixed>,
+       "Normalise with the moving statistics, which then do not change, also in training"},
       {"bn.unbiased", fixed, &top<&Recipe::unbiased_moving_variance>,
        "Moving variance with the divisor n - 1, as in PyTorch"},
 

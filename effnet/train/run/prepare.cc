@@ -14,6 +14,7 @@
 #include "effnet/train/run/compared_values.h"
 #include "effnet/train/run/identity.h"
 #include "effnet/train/run/resume.h"
+#include "effnet/train/step/loss.h"
 #include "effnet/train/step/precision.h"
 
 namespace effnet::train {
@@ -122,7 +123,11 @@ void resume_or_start(const RunOptions& options, Group& group, RunContext& contex
   run_on_all_ranks(group, [&] {
     auto store = initial_weights(context.model, context.graph, recipe.seed);
     store->to(context.device);
-    context.trainer = std::make_unique<Trainer>(context.graph, std::move(store), recipe, context.device, group);
+    std::vector<float> class_weights;
+    if (recipe.train.class_weights == ClassWeights::balanced)
+      class_weights = balanced_weights(*context.data.train, context.data.classes);
+    context.trainer = std::make_unique<Trainer>(context.graph, std::move(store), recipe, context.device, group,
+                                                std::move(class_weights));
     if (from.empty()) return;
     const CheckpointFile checkpoint = open_checkpoint(from);
     restore(checkpoint, from, *context.trainer, context.identity);

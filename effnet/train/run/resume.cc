@@ -21,7 +21,8 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
   std::error_code ignored;
   if (!fs::exists(file, ignored)) return true;
   const Recipe then = parse_recipe(read_text(file), file.string());
-  const bool fitted = !then.train.time_budget.empty();
+  // The length of the run was not train.epochs: it was fitted to a time budget, or the run ended early.
+  const bool fitted = !then.train.time_budget.empty() || summary.epochs < then.train.epochs;
   if (recipe.train.epochs != then.train.epochs && recipe.train.epochs > summary.epochs && !fitted) return false;
   std::vector<std::string> steps, others;
   for (const Setting* setting : differing_settings(recipe, then))
@@ -30,7 +31,8 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
     throw usage_error(
         "{}: this run is finished after {:.4g} epochs (got another value of {}, expected the settings of the run)",
         folder.path().string(), summary.epochs, one_of(steps))
-        .with_hint(fitted ? "a run with a time budget cannot be extended; start a new run with another --out"
+        .with_hint(fitted ? "a run with a time budget, or one that ended early, cannot be extended; start a new run with another "
+                            "--out"
                           : fmt::format("a train.epochs above {:.4g} extends the run; another --out starts a new run",
                                         summary.epochs));
   }

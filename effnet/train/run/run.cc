@@ -31,6 +31,7 @@ class Run {
   void finish_epoch();
   std::optional<Validation> validate_if_due(std::int64_t epoch);
   void update_seconds() { position_.seconds = seconds_before_ + seconds_since(start_); }
+  bool end_if_out_of_patience(const report::EpochMetrics& row);
   void save();
   [[noreturn]] void stop();
 
@@ -110,7 +111,8 @@ void Run::finish_epoch() {
   }
   const double epoch_s = meters_.epoch_s();
   meters_.begin_next_epoch();
-  if (budget_.on() && timeline_.steps_in_all() && !last && epoch_s > 0 &&
+  const bool ends_early = end_if_out_of_patience(row);
+  if (budget_.on() && timeline_.steps_in_all() && !last && !ends_early && epoch_s > 0 &&
       (!context_.validation || budget_.has_validation_time())) {
     RunCosts costs = this->costs();
     costs.epoch_s = epoch_s;
@@ -121,6 +123,18 @@ void Run::finish_epoch() {
   update_seconds();
   run_on_rank0(group_, [&] { context_.recorder->add_epoch(row, corrupt, *context_.trainer, position_); });
   context_.log(epoch_line(row, timeline_.epochs(), corrupt.size()));
+}
+
+// If train.patience epochs have passed without a better validation, makes this epoch the last one.
+bool Run::end_if_out_of_patience(const report::EpochMetrics& row) {
+  const double patience = options_.recipe.train.patience;
+  if (patience <= 0 || !row.score() || timeline_.last_step_is_done() ||
+      static_cast<double>(row.epoch - position_.best_epoch) < patience)
+    return false;
+  position_.epochs = timeline_.epochs_done();
+  context_.log(fmt::format("ends early: no better validation since epoch {} (train.patience = {})",
+                           position_.best_epoch, patience));
+  return true;
 }
 
 void Run::save() {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "effnet/base/error.h"
+#include "effnet/data/dataset.h"
 #include "effnet/train/step/gradients.h"
 #include "effnet/train/step/precision.h"
 
@@ -103,6 +104,34 @@ TEST(Autocast, EndsWithItsScope) {
     const Autocast autocast(Precision::fp32, torch::kCPU);
     EXPECT_EQ(torch::mm(a, a).scalar_type(), torch::kFloat);
   }
+}
+
+TEST(Loss, ClassWeightsScaleTheRowOfAnImage) {
+  data::Batch batch;
+  batch.labels = {0, 2};
+  const std::vector<float> weights{0.5F, 1, 4};
+  const torch::Tensor plain = soft_targets(batch, 0, 2, 3, 0.1), weighted = soft_targets(batch, 0, 2, 3, 0.1, weights);
+  EXPECT_TRUE(torch::equal(weighted[0], plain[0] * 0.5));
+  EXPECT_TRUE(torch::equal(weighted[1], plain[1] * 4));
+  batch.labels_b = {2, 2};
+  batch.lambda = {0.25F, 1};
+  const torch::Tensor mixed = soft_targets(batch, 0, 2, 3, 0, weights);
+  EXPECT_NEAR(mixed[0].sum().item<double>(), 0.25 * 0.5 + 0.75 * 4, 1e-6);
+  EXPECT_NEAR(mixed[1].sum().item<double>(), 4, 1e-6);
+}
+
+TEST(Loss, BalancedWeightsGiveEachClassTheSameSum) {
+  const auto set = data::synthetic(30, 3, {8, 8}, 1);
+  std::vector<double> sums(4);
+  const std::vector<float> weights = balanced_weights(*set, 4);
+  double all = 0;
+  for (std::int64_t i = 0; i < set->size(); ++i) {
+    sums[static_cast<std::size_t>(set->label(i))] += weights[static_cast<std::size_t>(set->label(i))];
+    all += weights[static_cast<std::size_t>(set->label(i))];
+  }
+  for (int c = 0; c < 3; ++c) EXPECT_NEAR(sums[static_cast<std::size_t>(c)], 30.0 / 3, 1e-5);
+  EXPECT_EQ(weights[3], 0);
+  EXPECT_NEAR(all, 30, 1e-5);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
 #include "effnet/base/error.h"
 #include "effnet/nn/resources.h"
@@ -16,8 +17,8 @@ using Tensors = std::vector<torch::Tensor>;
 constexpr std::int64_t kTaskElements = 1 << 15;
 
 // A rule has two overloads of operator(): for one float p with its gradient g (which includes weight decay) and two
-// slot values, and for lists of tensors on any device. Rules with one slot ignore the second slot value. begin()
-// computes the values that are the same for all parameters of a step.
+// slot values, and for lists of tensors on any device. Rules with one slot ignore the second slot value. begin() begins
+// a step; set_rate() computes the values that depend on the learning rate, for the tensors that follow.
 
 struct RmsPropTf {
   static constexpr std::array<std::string_view, 2> kSlots{"mean_square", "momentum"};
@@ -25,7 +26,8 @@ struct RmsPropTf {
   float momentum, decay, epsilon;
   float lr = 0;
 
-  void begin(double rate, float&) { lr = static_cast<float>(rate); }
+  void begin(float&) {}
+  void set_rate(double rate, float) { lr = static_cast<float>(rate); }
   void operator()(float& p, float g, float& m, float& v) const {
     m = decay * m + (1 - decay) * (g * g);
     v = momentum * v + lr * g / std::sqrt(m + epsilon);
@@ -49,7 +51,8 @@ struct Sgd {
   bool nesterov;
   float lr = 0;
 
-  void begin(double rate, float&) { lr = static_cast<float>(rate); }
+  void begin(float&) {}
+  void set_rate(double rate, float) { lr = static_cast<float>(rate); }
   void operator()(float& p, float g, float& v, float&) const {
     v = momentum * v + g;
     p -= lr * (nesterov ? g + momentum * v : v);
@@ -77,8 +80,8 @@ struct AdamW {
 
   // `steps` is a float, as the rest of the state. A float counts exactly up to 2^24; long before that, both corrections
   // round to 1.
-  void begin(double lr, float& steps) {
-    steps += 1;
+  void begin(float& steps) { steps += 1; }
+  void set_rate(double lr, float steps) {
     rate = static_cast<float>(lr / (1 - std::pow(beta1, steps)));
     root2 = static_cast<float>(std::sqrt(1 - std::pow(beta2, steps)));
     decay_factor = static_cast<float>(1 - lr * weight_decay);
@@ -119,30 +122,28 @@ class RuleOptimizer final : public Optimizer {
   void step(double lr) override {
     const torch::NoGradGuard no_gradients;
     const layers::Loops loops = nn::shared_loops();  // holds the team for hundreds of small loops
-    rule_.begin(lr, steps_.data_ptr<float>()[0]);
-    Lists decaying, others;
+    rule_.begin(steps_.data_ptr<float>()[0]);
+    std::map<Group, Lists> groups;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const torch::Tensor p = parameters_[i].tensor.detach();
       const torch::Tensor& g = parameters_[i].tensor.grad();
       if (!g.defined()) continue;
       if (p.is_cpu() && p.scalar_type() == torch::kFloat && p.is_non_overlapping_and_dense()) {
+        rule_.set_rate(lr * parameters_[i].lr_scale, steps());
         update_in_place(loops, i, p, g);
       } else {
-        Lists& lists = parameters_[i].decays ? decaying : others;
+        Lists& lists = groups[{parameters_[i].lr_scale, parameters_[i].decays}];
         lists.p.push_back(p);
         lists.g.push_back(g);
         for (std::size_t slot = 0; slot < kCount; ++slot) lists.slots[slot].push_back(slots_[slot][i]);
       }
     }
-    if (!decaying.p.empty()) {
-      if (kDecoupled) {
-        at::_foreach_mul_(decaying.p, decay_factor());
-      } else {
-        decaying.g = at::_foreach_add(decaying.g, decaying.p, weight_decay_);
-      }
-      rule_(decaying.p, decaying.g, decaying.slots[0], decaying.slots[kCount - 1]);
+    for (auto& [group, lists] : groups) {
+      rule_.set_rate(lr * group.lr_scale, steps());
+      if (group.decays && kDecoupled) at::_foreach_mul_(lists.p, decay_factor());
+      if (group.decays && !kDecoupled) lists.g = at::_foreach_add(lists.g, lists.p, weight_decay_);
+      rule_(lists.p, lists.g, lists.slots[0], lists.slots[kCount - 1]);
     }
-    if (!others.p.empty()) rule_(others.p, others.g, others.slots[0], others.slots[kCount - 1]);
   }
 
   std::vector<std::pair<std::string, torch::Tensor>> state() override {
@@ -157,10 +158,17 @@ class RuleOptimizer final : public Optimizer {
   }
 
  private:
+  struct Group {  // the tensors that one foreach operation may update
+    double lr_scale;
+    bool decays;
+    auto operator<=>(const Group&) const = default;
+  };
   struct Lists {
     Tensors p, g;
     std::array<Tensors, kCount> slots;
   };
+
+  float steps() const { return steps_.data_ptr<float>()[0]; }
 
   float decay_factor() const {
     if constexpr (kDecoupled) {

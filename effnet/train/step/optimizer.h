@@ -7,6 +7,7 @@
 //   adamw       Loshchilov & Hutter 2019: bias-corrected moments; p <- (1 - lr * weight_decay) p, separately from the
 //               gradient
 // rmsprop_tf and sgd add weight_decay * p to the gradient. Weight decay applies to tensors with Trainable::decays only.
+// The learning rate lr of a tensor is that of the step times Trainable::lr_scale.
 //
 // Float32 parameters on the CPU are updated in one pass over memory (B0 with RMSProp: 150 MB per step instead of
 // 500 MB), all others by LibTorch's foreach operations.
@@ -27,6 +28,7 @@ struct Trainable {
   std::string name;
   torch::Tensor tensor;
   bool decays = true;  // weight decay applies
+  double lr_scale = 1;
 };
 
 class Optimizer {

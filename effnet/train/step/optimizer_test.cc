@@ -204,5 +204,30 @@ TEST(Optimizer, StateIsComplete) {
   }
 }
 
+// A tensor with lr_scale s changes like one of an optimiser whose learning rate is s times as large.
+TEST(Optimizer, LearningRateOfATensorIsScaled) {
+  const Scenario scenario;
+  for (const auto& [kind, name] : kOptimizers) {
+    for (const bool foreach : {false, true}) {
+      SCOPED_TRACE(fmt::format("{} foreach {}", name, foreach));
+      const auto tensor = [&] {
+        torch::Tensor p = numbers(scenario.n, 0);
+        return (foreach ? torch::stack({p, p}, 1).select(1, 0) : p).requires_grad_();
+      };
+      const std::vector<torch::Tensor> p{tensor(), tensor(), tensor()};
+      const OptimizerSettings settings{.name = kind, .weight_decay = 0.01};
+      const auto both = make_optimizer(settings, {{"a", p[0], true, 1}, {"b", p[1], true, 0.25}});
+      const auto slow = make_optimizer(settings, {{"c", p[2], true, 1}});
+      for (int step = 0; step < scenario.steps; ++step) {
+        for (const torch::Tensor& one : p) one.mutable_grad() = scenario.gradient(step);
+        both->step(scenario.lr(step));
+        slow->step(scenario.lr(step) * 0.25);
+      }
+      EXPECT_TRUE(torch::equal(p[1], p[2]));
+      EXPECT_FALSE(torch::equal(p[0], p[1]));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace effnet::train

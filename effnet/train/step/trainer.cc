@@ -8,6 +8,7 @@
 
 #include "effnet/train/distributed/sync_sum.h"
 #include "effnet/train/recipe/schedule.h"
+#include "effnet/train/step/depth.h"
 #include "effnet/train/step/ema.h"
 #include "effnet/train/step/gradients.h"
 #include "effnet/train/step/loss.h"
@@ -16,10 +17,18 @@
 namespace effnet::train {
 namespace {
 
-std::vector<Trainable> trainables_of(const nn::ParameterStore& store) {
+// The tensors that are trained: all but the moving statistics and those of frozen blocks.
+std::vector<Trainable> trainables_of(const nn::ParameterStore& store, const Depth& depth, std::size_t frozen_blocks,
+                                     double layer_decay) {
   std::vector<Trainable> result;
   for (const nn::ParameterStore::Entry& entry : store.entries()) {
-    if (!entry.statistic) result.push_back({entry.name, entry.tensor, !entry.batch_norm});
+    const std::size_t block = depth.index_of(entry.name);
+    if (entry.statistic || block < frozen_blocks) continue;
+    const auto blocks_after = static_cast<double>(depth.blocks().size() - 1 - block);
+    result.push_back({.name = entry.name,
+                      .tensor = entry.tensor,
+                      .decays = !entry.batch_norm,
+                      .lr_scale = std::pow(layer_decay, blocks_after)});
   }
   return result;
 }
@@ -51,7 +60,7 @@ struct Trainer::Impl {
   std::shared_ptr<nn::ParameterStore> store;
   TrainSettings settings;
   std::uint64_t seed;
-  bool sync_bn, bn_warmup;
+  bool sync_bn, bn_warmup, bn_fixed;
   torch::Device device;
   Group& group;
   Precision precision;
@@ -59,7 +68,8 @@ struct Trainer::Impl {
   std::shared_ptr<nn::Network> network{}, averaged_network{};  // averaged_network: made by the first use in evaluate()
   std::shared_ptr<Average> average{};                          // null without EMA
   std::unique_ptr<Optimizer> optimizer{};
-  std::vector<torch::Tensor> trainables{}, statistics{};
+  std::vector<torch::Tensor> trainables{}, statistics{};  // trainables: without frozen ones
+  std::vector<float> class_weights{};                     // one per class; empty: all are 1
   std::int64_t steps = 0, micro_batches = 1;
   LossScale loss_scale{};
   std::function<void(std::int64_t)> hook{};
@@ -133,6 +143,7 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
   pass.training = true;
   pass.seed = seed;
   pass.epoch = batch.epoch;
+  pass.fixed_statistics = bn_fixed;
   if (bn_warmup) pass.max_momentum = decay_at_step(1, steps);
   if (sync_bn && group.world() > 1) pass.all_reduce = [this](const torch::Tensor& x) { return sync_sum(x, group); };
   torch::Tensor sums = torch::zeros({2}, torch::dtype(torch::kDouble).device(device));  // loss, right
@@ -143,7 +154,7 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
     for (std::int64_t i = first; i < first + size; ++i) labels.push_back(main_label(batch, i));
     pass.samples.assign(batch.indices.begin() + first, batch.indices.begin() + first + size);
     const torch::Tensor targets =
-        soft_targets(batch, first, size, graph.classes(), settings.label_smoothing).to(device);
+        soft_targets(batch, first, size, graph.classes(), settings.label_smoothing, class_weights).to(device);
 
     torch::Tensor logits;
     {
@@ -177,13 +188,14 @@ std::optional<Trainer::Impl::Sums> Trainer::Impl::attempt(const data::Batch& bat
 }
 
 Trainer::Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, const Recipe& recipe,
-                 torch::Device device, Group& group)
+                 torch::Device device, Group& group, std::vector<float> class_weights)
     : impl_(new Impl{.graph = std::move(graph),
                      .store = std::move(store),
                      .settings = recipe.train,
                      .seed = recipe.seed,
                      .sync_bn = recipe.sync_bn,
                      .bn_warmup = recipe.bn_warmup,
+                     .bn_fixed = recipe.bn_fixed,
                      .device = device,
                      .group = group,
                      .precision = precision_on(device, recipe.train.precision)}) {
@@ -192,13 +204,19 @@ Trainer::Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, 
   impl.options.fused = recipe.train.fused && device.is_cpu() && impl.precision == Precision::fp32;
   impl.options.unbiased_moving_variance = recipe.unbiased_moving_variance;
   if (recipe.bn_momentum >= 0) impl.options.bn_momentum = recipe.bn_momentum;
+  const Depth depth(impl.graph);
+  const std::size_t frozen_blocks = depth.count_up_to(recipe.model.freeze);
+  impl.options.first_trained = depth.node_after(frozen_blocks);
+  std::vector<Trainable> trainables = trainables_of(*impl.store, depth, frozen_blocks, recipe.optimizer.layer_decay);
   impl.network = std::make_shared<nn::Network>(impl.graph, impl.store, impl.options);
+  for (const Trainable& trainable : trainables) impl.trainables.push_back(trainable.tensor);
   for (const nn::ParameterStore::Entry& entry : impl.store->entries()) {
-    (entry.statistic ? impl.statistics : impl.trainables).push_back(entry.tensor);
+    if (entry.statistic) impl.statistics.push_back(entry.tensor);
   }
-  impl.optimizer = make_optimizer(recipe.optimizer, trainables_of(*impl.store));
+  impl.optimizer = make_optimizer(recipe.optimizer, std::move(trainables));
   if (recipe.ema_decay > 0) impl.average = std::make_shared<Average>(impl.store, recipe.ema_decay);
   impl.micro_batches = recipe.train.accumulate;
+  impl.class_weights = std::move(class_weights);
 }
 
 Trainer::~Trainer() = default;

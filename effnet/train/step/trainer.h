@@ -43,10 +43,12 @@ class NotFinite : public Error {
 
 class Trainer {
  public:
-  // Reads optimiser, precision, accumulation, clipping, label smoothing and seed from `recipe`. `graph` must be lowered
-  // with the recipe's classes and resolution. Throws Error(environment) if the device does not support the precision.
+  // Reads optimiser, frozen blocks, precision, accumulation, clipping, label smoothing and seed from `recipe`. `graph`
+  // must be lowered with the recipe's classes and resolution. `class_weights`: factors of the loss of an image by its
+  // class, with the mean 1 over the images; empty: all are 1. Throws Error(environment) if the device does not support
+  // the precision, Error(input) if model.freeze is not a block of the network.
   Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, const Recipe& recipe, torch::Device device,
-          Group& group);
+          Group& group, std::vector<float> class_weights = {});
   ~Trainer();
 
   // Forward, backward and update with learning rate `lr`. `batch` is this rank's part of the global batch; the number
