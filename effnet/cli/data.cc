@@ -88,7 +88,7 @@ DataCheckResult run_data_check(const DataCheckOptions& options, const Globals& g
     progress->update(done);
     check_interrupt();
   };
-  return {options.folder, data::check_data(options.folder, pool, images_done)};
+  return {options.folder, data::check_data({options.folder}, pool, images_done)};
 }
 
 Json to_json(const DataCheckResult& result) {
@@ -163,9 +163,9 @@ Body declare_data(CLI::App& command, const Globals& globals) {
   declare_options(*check, *options);
   return [options, &globals](Output& out) {
     show(run_data_check(*options, globals, out), globals, out);
-    // Throws if a class is missing in a split. Called after the report is shown, because the report lists these
-    // classes.
-    data::check_classes_of_splits(options->folder);
+    // Throws what training would throw, such as a class that is missing in a split. Called after the report is shown,
+    // because the report lists these classes.
+    data::check_trainable({options->folder});
     return 0;
   };
 }

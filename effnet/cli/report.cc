@@ -29,8 +29,8 @@ std::string data_folder(const fs::path& run) {
 std::shared_ptr<const data::Dataset> open_images(const std::string& folder, Output& out) {
   if (folder.empty()) return nullptr;
   try {
-    std::shared_ptr<const data::Dataset> set = data::open_validation(folder);
-    return set ? set : data::open_dataset(folder, "train");
+    std::shared_ptr<const data::Dataset> set = data::open_validation({folder});
+    return set ? set : data::open_dataset({folder}, "train");
   } catch (const Error& error) {
     if (error.code() != ErrorCode::input) throw;
     out.warn(fmt::format("the page has no images: {}", error.what()));

@@ -1,15 +1,14 @@
-// Checks a dataset before hours of training are spent on it: corrupt images, duplicates, images with an EXIF
-// orientation, small or missing classes. Every image is read and decoded.
+// Checks a dataset before hours of training are spent on it: corrupt images, duplicates and near-duplicates, images
+// with an EXIF orientation, small or missing classes. Every image is read and decoded.
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "effnet/base/thread_pool.h"
+#include "effnet/data/content.h"
 #include "effnet/data/loader.h"
 
 namespace effnet::data {
@@ -30,23 +29,27 @@ struct DataReport {
     int orientation = 1;  // EXIF's number, 2 to 8; effnet applies it, other programs may not
   };
 
-  std::vector<std::string> splits;  // those of train, val and test that exist; "." for class folders in DIR itself
+  std::vector<std::string> splits;  // those of train, val and test that exist; "." for a bare source
   std::int64_t images = 0;          // corrupt images included
   std::vector<Class> classes;       // of all splits
   std::vector<CorruptImage> broken;
-  std::vector<Duplicates> duplicates;  // sorted by their first name
+  std::vector<Duplicates> duplicates;       // sorted by their first name
+  std::vector<Duplicates> near_duplicates;  // see near_duplicates(); groups of only duplicates are left out
   std::vector<Turned> turned;
   std::vector<SkippedFile> skipped;                          // files without an image extension, ...
   std::vector<std::pair<std::string, std::string>> missing;  // a class, and a split without an image of it
+  std::vector<std::string> notes;                            // classes below 10 images, imbalance: one sentence each
 };
 
-// `images_done(done, total)` is called from any thread, but never by two threads at once. If it throws, the check ends
-// with that exception. Throws Error(input) if DIR cannot be opened as a dataset (see open_dataset).
-DataReport check_data(const std::filesystem::path& folder, ThreadPool& pool,
-                      const std::function<void(std::int64_t, std::int64_t)>& images_done);
+// Throws Error(input) if the source cannot be opened (see open_all).
+DataReport check_data(const Source& source, ThreadPool& pool, const ImagesDone& images_done);
 
-// Throws the Error(input) that training on `folder` would throw if val/ (or test/, if there is no val/) has images of a
-// class that train/ does not have. Decodes no image.
-void check_classes_of_splits(const std::filesystem::path& folder);
+// The report on images whose contents are already read.
+DataReport report_data(const AllImages& images, const std::vector<ImageContent>& contents);
+
+// Throws the Error(input) that training on this source would throw: a split with one class, an empty class folder,
+// images in val/ (or test/, if there is no val/) of a class that train/ does not have. Decodes no image. A bare source
+// has already been checked by open_all().
+void check_trainable(const Source& source);
 
 }  // namespace effnet::data

@@ -10,18 +10,12 @@
 #include "effnet/base/file.h"
 #include "effnet/base/lines.h"
 #include "effnet/base/text.h"
+#include "effnet/data/sources.h"
 
 namespace effnet::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Maps "Great_White-shark" and "great white shark" to the same text.
-std::string normalised_label(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return c == '_' || c == '-' ? ' ' : static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 std::optional<std::int64_t> integer(std::string_view text) {
   std::int64_t value = 0;
@@ -163,6 +157,12 @@ ClassAssignment by_order(const std::vector<fs::path>& folders, const ClassNames&
 
 }  // namespace
 
+std::string normalised_label(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return c == '_' || c == '-' ? ' ' : static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
 std::string ClassNames::name(std::int64_t index) const {
   const auto at = static_cast<std::size_t>(index);
   return at < ids.size() ? ids[at] : at < labels.size() ? labels[at] : std::to_string(index);
@@ -270,6 +270,32 @@ ClassAssignment match_labels(const LabelList& list, const ClassNames& names, con
                                    : std::pair(std::max(unnamed, no_index), index_words + ", or " + name_words);
   throw input_error("{}: unknown class (got {}, expected {})", list.where(bad), in_quotes(labels[bad]), expected)
       .with_hint(names.hint);
+}
+
+std::vector<std::string> classes_of_labels(const LabelList& list) {
+  constexpr std::int64_t kMostClasses = 1 << 20;
+  const std::set<std::string> names(list.labels.begin(), list.labels.end());
+  const auto not_number = std::find_if(list.labels.begin(), list.labels.end(),
+                                       [](const std::string& label) { return !class_number(label); });
+  const auto at = [&](auto where) { return list.where(static_cast<std::size_t>(where - list.labels.begin())); };
+  if (list.kind == LabelKind::names || (not_number != list.labels.end() && list.kind != LabelKind::indices)) {
+    std::vector<std::string> classes(names.begin(), names.end());
+    check_class_names(classes, list.source, list.what);
+    return classes;
+  }
+  if (not_number != list.labels.end())
+    throw input_error("{}: not a class index (got {}, expected a number from 0)", at(not_number),
+                      in_quotes(*not_number));
+  std::int64_t largest = -1;
+  for (auto label = list.labels.begin(); label != list.labels.end(); ++label) {
+    const std::int64_t number = class_number(*label).value();
+    if (number >= kMostClasses)
+      throw input_error("{}: label out of range (got {}, expected 0 to {})", at(label), number, kMostClasses - 1);
+    largest = std::max(largest, number);
+  }
+  std::vector<std::string> classes;
+  for (std::int64_t i = 0; i <= largest; ++i) classes.push_back(std::to_string(i));
+  return classes;
 }
 
 void check_class_names(const std::vector<std::string>& names, std::string_view source, std::string_view what) {

@@ -24,6 +24,10 @@ struct ClassNames {
   std::string name(std::int64_t index) const;  // the id, otherwise the label, otherwise the index as text
 };
 
+// Maps names that differ only in letter case, "-", "_" and blanks to the same text: "Great_White-shark" and "great
+// white shark".
+std::string normalised_label(std::string text);
+
 // Additional names for classes, given by the user. They have priority over those of ClassNames.
 using ExtraNames = std::map<std::string, std::int64_t>;
 // Reads a class file: lines "index<TAB>name<TAB>name...", or one name per line (line i names class i, from 0). Throws
@@ -57,8 +61,14 @@ struct LabelList {
   std::string source;                             // the file or folder of the labels, for messages
   std::string hint;                               // for messages: how to resolve an ambiguity
   std::function<std::string(std::size_t)> where;  // the position of label i, for messages: "labels.csv:12"
+  std::string what = "a label";                   // what each of the labels is, for messages
 };
 ClassAssignment match_labels(const LabelList& list, const ClassNames& names, const ExtraNames& extra);
+
+// Returns the classes of a list for which no classes are given: "0" up to the largest label if all labels are numbers
+// and list.kind is not LabelKind::names; otherwise the different labels, sorted. Throws Error(input) if a number is
+// above 2^20, if list.kind is LabelKind::indices and a label is not a number, or if a model file cannot store a name.
+std::vector<std::string> classes_of_labels(const LabelList& list);
 
 // Checks names that become the classes of a model, which can store only text. Throws Error(input) for a name that is
 // empty, not UTF-8 or has control characters. For the message: `source` is the file or folder of the names, `what` is

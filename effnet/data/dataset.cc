@@ -1,7 +1,6 @@
 #include "effnet/data/dataset.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "effnet/base/error.h"
@@ -21,27 +20,20 @@ struct Layout {
   std::vector<fs::path> shards;  // the shards, or CIFAR's files
 };
 
-// The names that a split may have on disk.
-struct SplitName {
-  std::string_view split, name;
-};
-constexpr std::array kSplitNames{SplitName{"train", "train"}, SplitName{"val", "val"}, SplitName{"val", "valid"},
-                                 SplitName{"val", "validation"}, SplitName{"test", "test"}};
-
 bool is_shard(const std::string& name) { return name.ends_with(".tar") && !name.starts_with("."); }
 
-std::vector<fs::path> cifar_files(const fs::path& folder, std::string_view split) {
+std::vector<fs::path> cifar_files(const fs::path& folder, Part part) {
   for (const fs::path& candidate : {folder, folder / "cifar-10-batches-bin"}) {
     std::vector<fs::path> files = files_in(candidate, [&](const std::string& name) {
-      return split == "train" ? name.starts_with("data_batch_") && name.ends_with(".bin") : name == "test_batch.bin";
+      return part == Part::train ? name.starts_with("data_batch_") && name.ends_with(".bin") : name == "test_batch.bin";
     });
     if (!files.empty()) return files;
   }
   return {};
 }
 
-std::optional<Layout> find_layout(const fs::path& folder, std::string_view general_split) {
-  const std::string split = split_name(folder, general_split);
+std::optional<Layout> find_layout(const fs::path& folder, Part part) {
+  const std::string split = split_name(folder, part);
   std::error_code ignored;
   const fs::path path = folder / split;
   if (fs::is_directory(path, ignored)) {
@@ -53,7 +45,7 @@ std::optional<Layout> find_layout(const fs::path& folder, std::string_view gener
   std::vector<fs::path> shards =
       files_in(folder, [&](const std::string& name) { return is_shard(name) && name.starts_with(split + "-"); });
   if (!shards.empty()) return Layout{Kind::shards, fmt::format("{}-*.tar", path.string()), std::move(shards)};
-  std::vector<fs::path> files = cifar_files(folder, split);
+  std::vector<fs::path> files = cifar_files(folder, part);
   if (!files.empty()) return Layout{Kind::cifar, files.front(), std::move(files)};
   return {};
 }
@@ -66,7 +58,7 @@ Error no_split(const fs::path& folder, std::string_view split) {
   }
   Error error = input_error("{}: no {} images (expected {}/ with class folders or tar shards, or CIFAR-10's .bin)",
                             folder.string(), split, split);
-  for (const std::string_view other : {"train", "val", "test"}) {
+  for (const Part other : kParts) {
     if (find_layout(folder, other)) return error;
   }
   if (!has_class_folders(folder)) return error;
@@ -88,9 +80,9 @@ std::unique_ptr<Dataset> open_layout(const fs::path& folder, const Layout& layou
   return open_class_folders(folder, layout.source, names);
 }
 
-ClassNames as_training_classes(ClassNames names) {
-  names.owner = "train/";
-  names.hint = "give the class folders the same names as in train/";
+ClassNames as_training_classes(ClassNames names, bool listed = false) {
+  names.owner = listed ? "the training images" : "train/";
+  names.hint = listed ? "each class needs a training image" : "give the class folders the same names as in train/";
   names.by_index = false;
   return names;
 }
@@ -103,40 +95,35 @@ ClassNames training_classes(const fs::path& folder, const Layout& training) {
   return as_training_classes({.classes = count, .ids = {}, .labels = std::move(labels)});
 }
 
-// Throws Error(input) for a split that cannot be used. Training needs two classes with images. An empty class folder of
-// train/ is an error, because it usually means that a copy has failed.
-void check_classes(const Dataset& set, const Layout& layout, bool training, bool own_classes) {
-  const std::string source = layout.source.string();
-  if (set.size() == 0) {
-    throw input_error("{}: no images (got {} other files, expected {} files)", source, set.skipped().size(),
-                      vision::image_extensions());
-  }
-  std::vector<std::int64_t> count(set.classes().size());
-  for (std::int64_t i = 0; i < set.size(); ++i) ++count[static_cast<std::size_t>(set.label(i))];
-  const auto used = count.size() - static_cast<std::size_t>(std::count(count.begin(), count.end(), 0));
-  if (count.size() < 2 || (training && used < 2)) {
-    const auto only = static_cast<std::size_t>(std::max_element(count.begin(), count.end()) - count.begin());
-    throw input_error("{}: a single class (got only {}, expected at least two)", source, in_quotes(set.classes()[only]))
-        .with_hint("a classifier needs two classes or more: give each class its own folder");
-  }
-  if (!training || !own_classes || layout.kind != Kind::class_folders) return;
-  const auto empty = std::find(count.begin(), count.end(), 0);
-  if (empty != count.end()) {
-    const std::string& name = set.classes()[static_cast<std::size_t>(empty - count.begin())];
-    throw input_error("{}: no images of this class (got none, expected {} files)", (layout.source / name).string(),
-                      vision::image_extensions())
-        .with_hint("add images, or remove the folder if the class is not needed");
-  }
-}
-
-std::unique_ptr<Dataset> open_found(const fs::path& folder, std::string_view split, const Layout& layout,
-                                    const ClassNames& names) {
+std::unique_ptr<Dataset> open_found(const fs::path& folder, Part part, const Layout& layout, const ClassNames& names) {
   const bool own_classes = names.classes == 0;
   const std::optional<Layout> training =
-      own_classes && split != "train" ? find_layout(folder, "train") : std::optional<Layout>{};
+      own_classes && part != Part::train ? find_layout(folder, Part::train) : std::optional<Layout>{};
   std::unique_ptr<Dataset> set = open_layout(folder, layout, training ? training_classes(folder, *training) : names);
-  check_classes(*set, layout, split == "train", own_classes);
+  check_classes(*set, layout.source.string(), part == Part::train);
+  if (part == Part::train && own_classes && layout.kind == Kind::class_folders)
+    check_empty_folders(*set, layout.source);
   return set;
+}
+
+// Returns the images of a list's split, or null if the list has no image of it.
+std::unique_ptr<Dataset> open_listed(const Source& source, Part part, const ClassNames& names) {
+  AllImages all = open_labelled(source, names);
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < all.set->size(); ++i) {
+    if (all.origin[static_cast<std::size_t>(i)] == part) indices.push_back(i);
+  }
+  if (indices.empty()) return nullptr;
+  std::unique_ptr<Dataset> set = select(std::move(all.set), std::move(indices));
+  check_classes(*set, source.labels.string(), part == Part::train);
+  return set;
+}
+
+// Returns null if the split does not exist.
+std::unique_ptr<Dataset> find_split(const Source& source, Part part, const ClassNames& names) {
+  if (!source.labels.empty()) return open_listed(source, part, names);
+  const std::optional<Layout> layout = find_layout(source.folder, part);
+  return layout ? open_found(source.folder, part, *layout, names) : nullptr;
 }
 
 }  // namespace
@@ -151,40 +138,45 @@ std::vector<fs::path> files_in(const fs::path& folder, const std::function<bool(
   return files;
 }
 
-std::string split_name(const fs::path& folder, std::string_view split) {
+std::string split_name(const fs::path& folder, Part part) {
   std::vector<std::string> found;
-  for (const SplitName& one : kSplitNames) {
-    if (one.split != split) continue;
+  for (const auto& [value, name] : kPartNames) {
+    if (value != part) continue;
     const auto is_its_shard = [&](const std::string& file) {
-      return is_shard(file) && file.starts_with(fmt::format("{}-", one.name));
+      return is_shard(file) && file.starts_with(fmt::format("{}-", name));
     };
     std::error_code ignored;
-    if (fs::is_directory(folder / one.name, ignored) || !files_in(folder, is_its_shard).empty())
-      found.emplace_back(one.name);
+    if (fs::is_directory(folder / name, ignored) || !files_in(folder, is_its_shard).empty()) found.emplace_back(name);
   }
   if (found.size() > 1) {
     throw input_error("{}: the validation split exists twice (got {} and {}, expected one of them)", folder.string(),
                       found[0], found[1])
         .with_hint(fmt::format("keep only one of them: move {} to another folder", (folder / found[1]).string()));
   }
-  return found.empty() ? std::string(split) : found[0];
+  return found.empty() ? std::string(name_in(kPartNames, part)) : found[0];
 }
 
-std::unique_ptr<Dataset> open_dataset(const fs::path& folder, std::string_view split, const ClassNames& names) {
-  const std::optional<Layout> layout = find_layout(folder, split);
-  if (!layout) throw no_split(folder, split);
-  return open_found(folder, split, *layout, names);
+std::unique_ptr<Dataset> open_dataset(const Source& source, std::string_view split, const ClassNames& names) {
+  std::unique_ptr<Dataset> set = find_split(source, named_in(kPartNames, split, "split"), names);
+  if (set) return set;
+  if (source.labels.empty()) throw no_split(source.folder, split);
+  throw input_error("{}: no {} images (got no line with the split {}, expected some)", source.labels.string(), split,
+                    split)
+      .with_hint(fmt::format("give the list a header 'file,class,split' and lines 'FILE,CLASS,{}'", split));
 }
 
-std::unique_ptr<Dataset> open_validation(const fs::path& folder, const ClassNames& given) {
-  const ClassNames names = as_training_classes(given);
-  for (const std::string_view split : {"val", "test"}) {
-    if (const std::optional<Layout> layout = find_layout(folder, split))
-      return open_found(folder, split, *layout, names);
+std::unique_ptr<Dataset> open_validation(const Source& source, const ClassNames& given) {
+  const ClassNames names = as_training_classes(given, !source.labels.empty());
+  for (const Part part : {Part::val, Part::test}) {
+    if (std::unique_ptr<Dataset> set = find_split(source, part, names)) return set;
   }
   return nullptr;
 }
 
-bool has_split(const fs::path& folder, std::string_view split) { return find_layout(folder, split).has_value(); }
+bool has_split(const Source& source, std::string_view split) {
+  const Part part = named_in(kPartNames, split, "split");
+  return source.labels.empty() ? find_layout(source.folder, part).has_value()
+                               : parts_of_list(source.folder, source.labels).contains(part);
+}
 
 }  // namespace effnet::data

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -31,8 +33,16 @@ class Dataset {
   virtual const std::vector<SkippedFile>& skipped() const = 0;  // files that are not used, and why
 };
 
-// Opens a split (train, val or test) of `--data DIR`. On disk, val may also be named valid or validation. The content
-// of DIR determines the format:
+// The images that a command gets: `--data DIR`, and optionally `--labels CSV`.
+struct Source {
+  std::filesystem::path folder, labels;
+  // A path alone is a source without a list of labels.
+  Source(std::filesystem::path dir, std::filesystem::path csv = {}) : folder(std::move(dir)), labels(std::move(csv)) {}
+};
+
+// Opens a split (train, val or test) of a source. On disk, val may also be named valid or validation. With a list of
+// labels, DIR is a folder of images, and the splits are those of the list (read_labelled_folder). Without a list, the
+// content of DIR determines the format:
 //   DIR/SPLIT/CLASS/*.jpg                     class folders, with their sub-folders
 //   DIR/SPLIT/*.tar, DIR/SPLIT-*.tar          uncompressed webdataset shards: KEY.jpg (or another image) and its label
 //                                             KEY.cls. All labels are numbers, or all are class names. KEY ends at the
@@ -47,13 +57,30 @@ class Dataset {
 // Throws Error(input) if the split does not exist, exists under two names, has no images or has only one class; if a
 // class folder of train/ has no images; if a class is not one of train/; if a model file cannot store a class name
 // (check_class_names); if a label is out of range; if a shard is truncated or not a tar file.
-std::unique_ptr<Dataset> open_dataset(const std::filesystem::path& folder, std::string_view split,
-                                      const ClassNames& names = {});
+std::unique_ptr<Dataset> open_dataset(const Source& source, std::string_view split, const ClassNames& names = {});
 // Opens the split for validation: val if it exists, otherwise test. Returns null if neither exists. `names` are the
 // classes of the training split; if `names` is empty, they are read from DIR.
-std::unique_ptr<Dataset> open_validation(const std::filesystem::path& folder, const ClassNames& names = {});
+std::unique_ptr<Dataset> open_validation(const Source& source, const ClassNames& names = {});
 
-bool has_split(const std::filesystem::path& folder, std::string_view split);
+bool has_split(const Source& source, std::string_view split);
+
+// All images of a source in one dataset: those of train, then val, then test. A bare source has no splits: class
+// folders in DIR itself (DIR/CLASS/*.jpg), or a list of labels without a column `split`.
+struct AllImages {
+  std::shared_ptr<const Dataset> set;
+  std::vector<std::optional<Part>> origin;  // by index: the split that the image comes from; empty for a bare source
+  bool is_bare() const { return origin.empty() || !origin.front(); }
+};
+// The classes are those of `names`; if `names` is empty, those of the training split, or of the first split if there is
+// no training split. CIFAR's test_batch is test, not val. Throws Error(input) as open_dataset() does, and also if a
+// bare source has fewer than two classes or an empty class folder; if two classes differ only in letter case; if DIR
+// has folders with images beside its splits.
+AllImages open_all(const Source& source, const ClassNames& names = {});
+
+// Returns the images of `set` with these indices, in this order.
+std::unique_ptr<Dataset> select(std::shared_ptr<const Dataset> set, std::vector<std::int64_t> indices);
+// Returns the images of all sets, one set after the other. The sets must have the same classes.
+std::unique_ptr<Dataset> joined(std::vector<std::unique_ptr<Dataset>> sets);
 
 // Selects `count` images of `set`, at most half of each class: those whose names have the smallest hashes. If an image
 // is added or removed, the rest of the selection hardly changes. Returns the selected images (the paper's minival) if

@@ -1,4 +1,4 @@
-// Datasets that are derived from another one or generated: held-out images and random images.
+// Datasets that are derived from others or generated: selected images, several sets as one, random images.
 #include <xxhash.h>
 
 #include <algorithm>
@@ -29,6 +29,51 @@ class Subset final : public Dataset {
 
   std::shared_ptr<const Dataset> whole_;
   std::vector<std::int64_t> indices_;
+};
+
+class Joined final : public Dataset {
+ public:
+  explicit Joined(std::vector<std::unique_ptr<Dataset>> sets) : sets_(std::move(sets)) {
+    EFFNET_CHECK(!sets_.empty());
+    for (const auto& set : sets_) {
+      EFFNET_CHECK(set->classes() == sets_[0]->classes());
+      first_.push_back(size_);
+      size_ += set->size();
+      skipped_.insert(skipped_.end(), set->skipped().begin(), set->skipped().end());
+    }
+  }
+
+  std::int64_t size() const override { return size_; }
+  std::int64_t label(std::int64_t index) const override {
+    const auto [set, at] = find(index);
+    return set.label(at);
+  }
+  std::string name(std::int64_t index) const override {
+    const auto [set, at] = find(index);
+    return set.name(at);
+  }
+  ImageData read(std::int64_t index) const override {
+    const auto [set, at] = find(index);
+    return set.read(at);
+  }
+  const std::vector<std::string>& classes() const override { return sets_[0]->classes(); }
+  const std::vector<SkippedFile>& skipped() const override { return skipped_; }
+
+ private:
+  struct Place {
+    const Dataset& set;
+    std::int64_t index;
+  };
+  Place find(std::int64_t index) const {
+    EFFNET_CHECK(index >= 0 && index < size_);
+    const auto set = std::upper_bound(first_.begin(), first_.end(), index) - first_.begin() - 1;
+    return {*sets_[static_cast<std::size_t>(set)], index - first_[static_cast<std::size_t>(set)]};
+  }
+
+  std::vector<std::unique_ptr<Dataset>> sets_;
+  std::vector<std::int64_t> first_;  // index of each set's first image
+  std::int64_t size_ = 0;
+  std::vector<SkippedFile> skipped_;
 };
 
 class SyntheticDataset final : public Dataset {
@@ -69,6 +114,15 @@ class SyntheticDataset final : public Dataset {
 
 }  // namespace
 
+std::unique_ptr<Dataset> select(std::shared_ptr<const Dataset> set, std::vector<std::int64_t> indices) {
+  for (const std::int64_t index : indices) EFFNET_CHECK(index >= 0 && index < set->size());
+  return std::make_unique<Subset>(std::move(set), std::move(indices));
+}
+
+std::unique_ptr<Dataset> joined(std::vector<std::unique_ptr<Dataset>> sets) {
+  return std::make_unique<Joined>(std::move(sets));
+}
+
 std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64_t count, bool rest) {
   const std::int64_t n = set->size();
   std::vector<std::int64_t> quota(set->classes().size());
@@ -108,7 +162,7 @@ std::unique_ptr<Dataset> held_out(std::shared_ptr<const Dataset> set, std::int64
   for (std::int64_t i = 0; i < n; ++i) {
     if (taken[static_cast<std::size_t>(i)] != rest) indices.push_back(i);
   }
-  return std::make_unique<Subset>(std::move(set), std::move(indices));
+  return select(std::move(set), std::move(indices));
 }
 
 std::unique_ptr<Dataset> synthetic(std::int64_t size, std::int64_t classes, Size resolution, std::uint64_t seed) {

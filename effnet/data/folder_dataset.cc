@@ -1,4 +1,4 @@
-// Class folders as a dataset: DIR/SPLIT/CLASS/**/image.jpg.
+// Image files as a dataset: class folders (DIR/SPLIT/CLASS/**/image.jpg), and a folder with a list of labels.
 #include <algorithm>
 
 #include "effnet/base/error.h"
@@ -73,6 +73,19 @@ std::unique_ptr<Dataset> open_class_folders(const fs::path& root, const fs::path
     skipped.insert(skipped.end(), one.skipped.begin(), one.skipped.end());
   }
   return std::make_unique<FolderDataset>(root, std::move(classes), std::move(rows), std::move(skipped));
+}
+
+AllImages open_labelled(const Source& source, const ClassNames& names) {
+  ImageSet list = read_labelled_folder(source.folder, source.labels, names, {});
+  AllImages all;
+  std::vector<Row> rows;
+  for (const LabelledImage& image : list.images) {
+    rows.push_back({relative_name(source.folder, image.path), static_cast<std::int32_t>(image.class_index)});
+    all.origin.push_back(image.part);
+  }
+  all.set =
+      std::make_shared<FolderDataset>(source.folder, std::move(list.classes), std::move(rows), std::move(list.skipped));
+  return all;
 }
 
 }  // namespace effnet::data

@@ -77,6 +77,12 @@ void ImageWalk::add_images(const fs::path& folder, std::int64_t class_index, Ima
   }
 }
 
+ImageSet ImageWalk::all(const fs::path& folder) {
+  ImageSet set;
+  ImageWalk(folder).add_images(folder, 0, set);
+  return set;
+}
+
 ImageSet read_class_folders(const fs::path& folder, const ClassNames& names, const ExtraNames& extra) {
   ImageSet set;
   const std::vector<fs::path> folders = class_folders(folder, &set.skipped);

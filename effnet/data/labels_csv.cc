@@ -17,32 +17,24 @@ namespace fs = std::filesystem;
 struct Row {
   std::int64_t line = 0;
   std::string file, label;
+  std::optional<Part> part = {};
+};
+struct Table {
+  std::vector<Row> rows;
+  std::optional<std::string> title;  // of the classes, if the first line is a header with a column `split`
 };
 
-std::vector<Row> read_rows(const fs::path& csv) {
-  const std::string text = read_text(csv);
-  CsvRows rows(text, csv.string(), CsvRows::From::people);
-  std::vector<Row> result;
-  while (rows.next()) {
-    check_interrupt();
-    const std::vector<std::string>& fields = rows.fields();
-    if (fields.size() == 1 && fields[0].empty()) continue;
-    if (fields.size() < 2) {
-      throw input_error("{}:{}: not a label (got {}, expected 'file,class index or id')", csv.string(), rows.line(),
-                        in_quotes(fields[0]));
-    }
-    // More than two fields: the name of the file contains commas and is not quoted.
-    std::string file = fields[0];
-    for (std::size_t i = 1; i + 1 < fields.size(); ++i) file += "," + fields[i];
-    result.push_back({rows.line(), std::move(file), fields.back()});
-  }
-  return result;
+std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
 }
 
 // Returns the kind of the labels that the title of a header's last field states.
-LabelKind label_kind(std::string title) {
-  std::transform(title.begin(), title.end(), title.begin(),
-                 [](unsigned char c) { return c == ' ' || c == '-' ? '_' : static_cast<char>(std::tolower(c)); });
+LabelKind label_kind(const std::string& as_written) {
+  std::string title = lower_case(as_written);
+  std::replace_if(
+      title.begin(), title.end(), [](char c) { return c == ' ' || c == '-'; }, '_');
   if (title == "index" || title.ends_with("_index")) return LabelKind::indices;
   if (title == "name" || title == "id" || title == "wnid" || title.ends_with("_name") || title.ends_with("_id"))
     return LabelKind::names;
@@ -54,11 +46,59 @@ bool file_exists(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
+// Returns the first `count` fields, joined by commas: the name of a file that contains commas and is not quoted.
+std::string file_of(const std::vector<std::string>& fields, std::size_t count) {
+  std::string file = fields[0];
+  for (std::size_t i = 1; i < count; ++i) file += "," + fields[i];
+  return file;
+}
+
+Part part_of(const std::string& field, const std::string& where) {
+  try {
+    return named_in(kPartNames, lower_case(field), "split");
+  } catch (const Error& error) {
+    throw error.in(where);
+  }
+}
+
+Table read_table(const fs::path& folder, const fs::path& csv) {
+  const std::string text = read_text(csv);
+  CsvRows rows(text, csv.string(), CsvRows::From::people);
+  Table table;
+  for (bool first = true; rows.next(); first = false) {
+    check_interrupt();
+    const std::vector<std::string>& fields = rows.fields();
+    if (fields.size() == 1 && fields[0].empty()) continue;
+    if (first && fields.size() > 2 && lower_case(fields.back()) == "split" &&
+        !file_exists(folder / file_of(fields, fields.size() - 1))) {
+      table.title = fields[fields.size() - 2];
+      continue;
+    }
+    const std::size_t after_file = table.title ? 2 : 1;  // fields after the name of the file
+    if (fields.size() <= after_file) {
+      throw input_error("{}:{}: not a label (got {}, expected '{}')", csv.string(), rows.line(),
+                        in_quotes(file_of(fields, fields.size())),
+                        table.title ? "file,class,split" : "file,class index or id");
+    }
+    const std::size_t label = fields.size() - after_file;
+    Row row{rows.line(), file_of(fields, label), fields[label]};
+    if (table.title) row.part = part_of(fields.back(), fmt::format("{}:{}", csv.string(), rows.line()));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
 // Removes the header, if there is one, and returns the kind of the labels that it states.
-LabelKind take_header(std::vector<Row>& rows, const fs::path& folder, const ClassNames& names,
-                      const ExtraNames& extra) {
+LabelKind take_header(Table& table, const fs::path& folder, const ClassNames& names, const ExtraNames& extra) {
+  if (table.title) return label_kind(*table.title);
+  std::vector<Row>& rows = table.rows;
   if (rows.empty() || file_exists(folder / rows[0].file)) return LabelKind::unknown;
   const std::string title = rows[0].label;
+  if (names.classes == 0) {
+    if (is_image_name(rows[0].file)) return LabelKind::unknown;  // not a header, but a missing image
+    rows.erase(rows.begin());
+    return label_kind(title);
+  }
   try {
     match_labels({.labels = {title}, .kind = {}, .source = {}, .hint = {}, .where = {[](auto) { return ""; }}}, names,
                  extra);
@@ -78,48 +118,90 @@ fs::path absolute_path(const fs::path& path) {
 // Adds the images of `folder` that the list does not name to set.skipped.
 void add_unlisted(const fs::path& folder, const std::map<fs::path, std::size_t>& listed, const fs::path& csv,
                   ImageSet& set) {
-  for (const FolderEntry& entry : list_folder(folder)) {
-    if (entry.is_folder() || !is_image_name(entry.name) || listed.contains(absolute_path(folder / entry.name)))
-      continue;
-    set.skipped.push_back({folder / entry.name, fmt::format("no line in {}", csv.string())});
+  for (const LabelledImage& image : ImageWalk::all(folder).images) {
+    if (!listed.contains(absolute_path(image.path)))
+      set.skipped.push_back({image.path, fmt::format("no line in {}", csv.string())});
   }
+}
+
+// The classes of a list are those of its lines of train, or of all its lines if it has no splits or no line of train.
+ClassNames own_classes(const LabelList& list, const std::vector<Row>& rows) {
+  LabelList used = list;
+  std::vector<std::size_t> lines;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].part == Part::train) lines.push_back(i);
+  }
+  const bool of_train = !lines.empty();
+  if (of_train) {
+    used.labels.clear();
+    for (const std::size_t i : lines) used.labels.push_back(rows[i].label);
+    used.where = [&](std::size_t i) { return list.where(lines[i]); };
+  }
+  ClassNames names;
+  names.labels = classes_of_labels(used);
+  names.classes = static_cast<std::int64_t>(names.labels.size());
+  names.owner = list.source + (of_train ? "'s lines of train" : "");
+  names.hint = of_train ? "each class needs a training image" : "";
+  return names;
+}
+
+// Returns the images of the rows, sorted by path, and the skipped lines.
+ImageSet listed_images(const fs::path& folder, const fs::path& csv, const std::vector<Row>& rows,
+                       const std::vector<std::int64_t>& classes, const LabelList& list) {
+  ImageSet set;
+  std::map<fs::path, std::size_t> listed;  // path -> its row
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    check_interrupt();
+    const fs::path path = folder / rows[i].file;
+    if (!file_exists(path)) throw input_error("{}: {} does not exist", list.where(i), in_quotes(path.string()));
+    const auto [other, added] = listed.emplace(absolute_path(path), i);
+    const Row& before = rows[other->second];
+    if (added) {
+      set.images.push_back({path, classes[i], rows[i].part});
+    } else if (classes[other->second] != classes[i]) {
+      throw input_error("{}: {} has two classes (got {}, and {} in line {}, expected one)", list.where(i),
+                        in_quotes(rows[i].file), in_quotes(rows[i].label), in_quotes(before.label), before.line);
+    } else if (before.part != rows[i].part) {
+      throw input_error("{}: {} has two splits (got {}, and {} in line {}, expected one)", list.where(i),
+                        in_quotes(rows[i].file), name_in(kPartNames, *rows[i].part), name_in(kPartNames, *before.part),
+                        before.line);
+    } else {
+      set.skipped.push_back({path, fmt::format("a repeated line for this file in {}", list.where(i))});
+    }
+  }
+  add_unlisted(folder, listed, csv, set);
+  std::sort(set.images.begin(), set.images.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  return set;
 }
 
 }  // namespace
 
-ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const ClassNames& names,
+std::set<Part> parts_of_list(const fs::path& folder, const fs::path& csv) {
+  std::set<Part> parts;
+  for (const Row& row : read_table(folder, csv).rows) {
+    if (row.part) parts.insert(*row.part);
+  }
+  return parts;
+}
+
+ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const ClassNames& given,
                               const ExtraNames& extra) {
-  std::vector<Row> rows = read_rows(csv);
-  const LabelKind kind = take_header(rows, folder, names, extra);
-  const auto where = [&](std::size_t i) { return fmt::format("{}:{}", csv.string(), rows[i].line); };
-  ImageSet set;
+  Table table = read_table(folder, csv);
+  const LabelKind kind = take_header(table, folder, given, extra);
+  const std::vector<Row>& rows = table.rows;
   if (rows.empty()) throw input_error("{}: no labels (expected lines 'file,class')", csv.string());
   LabelList list{.labels = {},
                  .kind = kind,
                  .source = csv.string(),
                  .hint = "state the kind of the labels: add a first line 'file,index' or 'file,name'",
-                 .where = where};
+                 .where = [&](std::size_t i) { return fmt::format("{}:{}", csv.string(), rows[i].line); },
+                 .what = "a label"};
   for (const Row& row : rows) list.labels.push_back(row.label);
+  const ClassNames names = given.classes == 0 ? own_classes(list, rows) : given;
   ClassAssignment assignment = match_labels(list, names, extra);
+  ImageSet set = listed_images(folder, csv, rows, assignment.classes, list);
   set.notes.push_back(std::move(assignment.note));
-
-  std::map<fs::path, std::size_t> listed;  // path -> its row
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const fs::path path = folder / rows[i].file;
-    if (!file_exists(path)) throw input_error("{}: {} does not exist", where(i), in_quotes(path.string()));
-    const auto [other, added] = listed.emplace(absolute_path(path), i);
-    if (added) {
-      set.images.push_back({path, assignment.classes[i]});
-    } else if (assignment.classes[other->second] != assignment.classes[i]) {
-      throw input_error("{}: {} has two classes (got {}, and {} in line {}, expected one)", where(i),
-                        in_quotes(rows[i].file), in_quotes(rows[i].label), in_quotes(rows[other->second].label),
-                        rows[other->second].line);
-    } else {
-      set.skipped.push_back({path, fmt::format("a repeated line for this file in {}", where(i))});
-    }
-  }
-  add_unlisted(folder, listed, csv, set);
-  std::sort(set.images.begin(), set.images.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  for (std::int64_t i = 0; i < names.classes; ++i) set.classes.push_back(names.name(i));
   return set;
 }
 

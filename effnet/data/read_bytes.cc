@@ -27,7 +27,8 @@ std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::int64_
 }
 
 std::string relative_name(const std::filesystem::path& root, const std::filesystem::path& path) {
-  return path.lexically_relative(root).generic_string();
+  const std::string relative = path.lexically_relative(root).generic_string();
+  return relative.empty() ? std::filesystem::absolute(path).generic_string() : relative;
 }
 
 std::optional<std::int64_t> class_number(std::string_view text) {

@@ -21,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kLongestLabel = 256;
-constexpr std::int64_t kMostClasses = 1 << 20;  // limit for numeric labels if no list of classes exists
 
 struct Row {
   std::string member;
@@ -184,32 +183,6 @@ std::vector<std::string> read_classes(const fs::path& file) {
   return classes;
 }
 
-// Returns the classes of shards without a list of classes: the numbers 0 up to the largest label, or all names, sorted.
-std::vector<std::string> own_classes(const std::vector<Sample>& samples, const std::vector<std::string>& shard_names) {
-  std::set<std::string> names;
-  std::int64_t largest = -1;
-  bool numbers = true;
-  for (const Sample& sample : samples) {
-    names.insert(sample.label);
-    const std::optional<std::int64_t> number = class_number(sample.label);
-    numbers = numbers && number.has_value();
-    if (number && *number >= kMostClasses) {
-      throw input_error("{}:{}: label out of range (got {}, expected 0 to {})",
-                        shard_names[static_cast<std::size_t>(sample.row.shard)], sample.row.member, *number,
-                        kMostClasses - 1);
-    }
-    largest = std::max(largest, number.value_or(0));
-  }
-  if (!numbers) {
-    std::vector<std::string> classes(names.begin(), names.end());
-    check_class_names(classes, shard_names.front(), "a label in a .cls file");
-    return classes;
-  }
-  std::vector<std::string> classes;
-  for (std::int64_t i = 0; i <= largest; ++i) classes.push_back(std::to_string(i));
-  return classes;
-}
-
 std::vector<std::string> class_list(const fs::path& root, const ClassNames& names) {
   std::vector<std::string> classes;
   for (std::int64_t i = 0; i < names.classes; ++i) classes.push_back(names.name(i));
@@ -218,8 +191,9 @@ std::vector<std::string> class_list(const fs::path& root, const ClassNames& name
   return classes;
 }
 
-// Sets the class of all samples. Either all labels are names, or all are indices.
-void set_labels(const std::vector<fs::path>& shards, const std::vector<std::string>& classes, const ClassNames& names,
+// Sets the class of all samples. Either all labels are names, or all are indices. If `classes` is empty, it becomes the
+// list of all labels (classes_of_labels).
+void set_labels(const std::vector<fs::path>& shards, const ClassNames& names, std::vector<std::string>& classes,
                 std::vector<Sample>& samples) {
   std::map<std::string, std::pair<std::size_t, std::int64_t>> known;  // label -> its first sample, its class
   for (std::size_t i = 0; i < samples.size(); ++i) known.try_emplace(samples[i].label, i, 0);
@@ -228,14 +202,17 @@ void set_labels(const std::vector<fs::path>& shards, const std::vector<std::stri
                  .kind = LabelKind::unknown,
                  .source = shards.front().parent_path().string(),
                  .hint = "use class names that are not numbers in classes.txt",
-                 .where = [&](std::size_t i) {
-                   const Row& row = samples[first[i]].row;
-                   return fmt::format("{}:{}", shards[static_cast<std::size_t>(row.shard)].string(), row.member);
-                 }};
+                 .where =
+                     [&](std::size_t i) {
+                       const Row& row = samples[first[i]].row;
+                       return fmt::format("{}:{}", shards[static_cast<std::size_t>(row.shard)].string(), row.member);
+                     },
+                 .what = "a label in a .cls file"};
   for (const auto& [label, entry] : known) {
     list.labels.push_back(label);
     first.push_back(entry.first);
   }
+  if (classes.empty()) classes = classes_of_labels(list);
   const ClassNames all{.classes = static_cast<std::int64_t>(classes.size()),
                        .ids = {},
                        .labels = classes,
@@ -263,9 +240,7 @@ std::unique_ptr<Dataset> open_shards(const fs::path& root, const std::vector<fs:
     }
   }
   std::vector<std::string> classes = class_list(root, names);
-  if (classes.empty()) classes = own_classes(samples, shard_names);
-
-  set_labels(shards, classes, names, samples);
+  set_labels(shards, names, classes, samples);
   std::vector<Row> rows;
   rows.reserve(samples.size());
   for (Sample& sample : samples) rows.push_back(std::move(sample.row));
