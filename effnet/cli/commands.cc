@@ -22,7 +22,7 @@ const Program& effnet_program() {
               {"export", "Write a model's weights for other programs", declare_export},
               {"predict", "Classify images", declare_predict},
               {"eval", "Measure a model's accuracy on labelled images", declare_eval},
-              {"data", "Check a dataset before training", declare_data},
+              {"data", "Check a dataset before training; split it into train, val and test", declare_data},
               {"cam", "Draw a class activation map: where in an image a model sees a class", declare_cam},
               {"bench", "Measure a network's speed on this machine", declare_bench, true},
               {"train", "Train a network from a recipe", nullptr, false, exec_effnet_train},
@@ -32,7 +32,7 @@ const Program& effnet_program() {
               {"paper", "Show a table of the paper beside effnet's own values", declare_paper},
               {"doctor", "Show what this machine has, and problems", declare_doctor},
           },
-      .planned = {"quantize", "probe", "finetune", "features", "data split", "search", "compare-models",
+      .planned = {"quantize", "probe", "finetune", "features", "search", "compare-models",
                   "scale frontier", "scale search"}};
   return program;
 }

@@ -6,6 +6,7 @@
 
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
+#include "effnet/cli/load.h"
 #include "effnet/cli/program.h"
 #include "effnet/report/table.h"
 
@@ -63,21 +64,31 @@ std::string section(std::string_view title, const Items& items, const Line& line
   return text;
 }
 
-std::string group_line(const DataReport::Duplicates& group) {
+std::string group_line(const DataReport::Duplicates& group, std::string_view relation) {
   std::string text;
   for (std::size_t i = 0; i < std::min(group.names.size(), kShown); ++i)
-    text += (i == 0 ? "" : " = ") + in_quotes(group.names[i]);
+    text += fmt::format("{}{}", i == 0 ? "" : relation, in_quotes(group.names[i]));
   if (group.names.size() > kShown) text += fmt::format(" and {} more", group.names.size() - kShown);
   if (group.across_splits) text += "  [across splits: a leak]";
   if (group.across_classes) text += "  [different labels]";
   return text;
 }
 
+Json paths_of(const std::string& folder, const DataReport::Duplicates& group) {
+  Json paths = Json::array();
+  for (const std::string& name : group.names) paths.push_back(path_in(folder, name));
+  return paths;
+}
+
 }  // namespace
 
 void declare_options(CLI::App& command, DataCheckOptions& options) {
-  command.add_option("DIR", options.folder, "A folder with train/ and val/ (or test/), or with class folders")
+  command
+      .add_option(
+          "DIR", options.folder,
+          "A folder with train/ and val/ (or test/), or with class folders, or with --labels a folder of images")
       ->required();
+  command.add_option("--labels", options.labels, kLabelsHelp)->type_name("CSV");
 }
 
 DataCheckResult run_data_check(const DataCheckOptions& options, const Globals& globals, Output& out) {
@@ -88,13 +99,14 @@ DataCheckResult run_data_check(const DataCheckOptions& options, const Globals& g
     progress->update(done);
     check_interrupt();
   };
-  return {options.folder, data::check_data({options.folder}, pool, images_done)};
+  return {options.folder, data::check_data({options.folder, options.labels}, pool, images_done)};
 }
 
 Json to_json(const DataCheckResult& result) {
   const auto& [folder, report] = result;
-  Json classes = Json::array(), broken = Json::array(), duplicates = Json::array(), leaks = Json::array(),
-       conflicts = Json::array(), turned = Json::array(), missing = Json::array(), skipped = Json::array();
+  Json classes = Json::array(), broken = Json::array(), duplicates = Json::array(), near_duplicates = Json::array(),
+       leaks = Json::array(), conflicts = Json::array(), turned = Json::array(), missing = Json::array(),
+       skipped = Json::array();
   for (const DataReport::Class& one : report.classes) {
     Json row{{"name", one.name}, {"images", one.total()}};
     for (std::size_t s = 0; s < report.splits.size(); ++s) row["splits"][report.splits[s]] = one.images[s];
@@ -103,12 +115,12 @@ Json to_json(const DataCheckResult& result) {
   for (const data::CorruptImage& image : report.broken)
     broken.push_back({{"path", path_in(folder, image.name)}, {"why", image.why}});
   for (const DataReport::Duplicates& group : report.duplicates) {
-    Json paths = Json::array();
-    for (const std::string& name : group.names) paths.push_back(path_in(folder, name));
+    Json paths = paths_of(folder, group);
     if (group.across_splits) leaks.push_back(paths);
     if (group.across_classes) conflicts.push_back(paths);
     duplicates.push_back(std::move(paths));
   }
+  for (const DataReport::Duplicates& group : report.near_duplicates) near_duplicates.push_back(paths_of(folder, group));
   for (const DataReport::Turned& image : report.turned)
     turned.push_back({{"path", path_in(folder, image.name)}, {"orientation", image.orientation}});
   for (const auto& [name, split] : report.missing) missing.push_back({{"class", name}, {"split", split}});
@@ -123,7 +135,9 @@ Json to_json(const DataCheckResult& result) {
           {"conflicts", std::move(conflicts)},
           {"turned", std::move(turned)},
           {"missing", std::move(missing)},
-          {"skipped", std::move(skipped)}};
+          {"skipped", std::move(skipped)},
+          {"near_duplicates", std::move(near_duplicates)},
+          {"notes", report.notes}};
 }
 
 std::string to_text(const DataCheckResult& result) {
@@ -136,12 +150,16 @@ std::string to_text(const DataCheckResult& result) {
     splits += fmt::format("{}{} {}", s == 0 ? "" : ", ", report.splits[s], grouped(count));
   }
   text += fmt::format("{} images in {} classes", grouped(report.images), report.classes.size());
-  text += report.splits.front() == "." ? " (not split: training needs train/ and val/)\n\n" : " (" + splits + ")\n\n";
+  text += report.splits.front() == "."
+              ? " (not split: training needs train/ and val/; effnet data split makes them)\n\n"
+              : " (" + splits + ")\n\n";
   text += class_table(report) + "\n";
   text += section("corrupt", report.broken, [](const data::CorruptImage& image) {
     return fmt::format("{}: {}", in_quotes(image.name), image.why);
   });
-  text += section("duplicates", report.duplicates, group_line);
+  text += section("duplicates", report.duplicates, [](const auto& group) { return group_line(group, " = "); });
+  text +=
+      section("near-duplicates", report.near_duplicates, [](const auto& group) { return group_line(group, " ~ "); });
   text += section("EXIF orientation other than 1", report.turned, [](const DataReport::Turned& image) {
     return fmt::format("{}: orientation {}", in_quotes(image.name), image.orientation);
   });
@@ -152,20 +170,29 @@ std::string to_text(const DataCheckResult& result) {
       return fmt::format("{}: {}", in_quotes(file.path.string()), file.why);
     });
   }
+  for (const std::string& note : report.notes) text += fmt::format("note: {}\n", note);
   return text;
 }
 
 Body declare_data(CLI::App& command, const Globals& globals) {
-  auto options = std::make_shared<DataCheckOptions>();
+  auto check_options = std::make_shared<DataCheckOptions>();
+  auto split_options = std::make_shared<DataSplitOptions>();
   command.require_subcommand(1);
-  CLI::App* check = command.add_subcommand(
+  const CLI::App* check = command.add_subcommand(
       "check", "Decode every image; list corrupt images, duplicates, EXIF orientations and images per class");
-  declare_options(*check, *options);
-  return [options, &globals](Output& out) {
-    show(run_data_check(*options, globals, out), globals, out);
+  CLI::App* split = command.add_subcommand(
+      "split", "Write the images to the folders train, val and test, by their content; duplicates stay together");
+  declare_options(*command.get_subcommand("check"), *check_options);
+  declare_options(*split, *split_options);
+  return [=, &globals](Output& out) {
+    if (!check->parsed()) {
+      show(run_data_split(*split_options, globals, out), globals, out);
+      return 0;
+    }
+    show(run_data_check(*check_options, globals, out), globals, out);
     // Throws what training would throw, such as a class that is missing in a split. Called after the report is shown,
     // because the report lists these classes.
-    data::check_trainable({options->folder});
+    data::check_trainable({check_options->folder, check_options->labels});
     return 0;
   };
 }

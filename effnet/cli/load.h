@@ -17,6 +17,8 @@ using formats::home_folder;
 inline constexpr const char* kModelHelp =
     "A name from 'effnet models', a model file, a run folder or one of its checkpoints, or a .toml arch file";
 inline constexpr const char* kBackendHelp = "Compute with engine, or with reference (slow, for comparison)";
+inline constexpr const char* kLabelsHelp =
+    "Read the classes of the images in DIR from this file: lines 'file,class', or with a header 'file,class,split'";
 inline constexpr const char* kPrecisionHelp = "Compute in this precision: fp32 (bf16 and int8 are not built yet)";
 inline constexpr const char* kResolutionHelp =
     "Use this input size: pixels, or HxW; the crop rule scales with it [the model's]";

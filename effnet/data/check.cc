@@ -114,6 +114,12 @@ DataReport report_data(const AllImages& images, const std::vector<ImageContent>&
     if (content.orientation != 1) report.turned.push_back({set.name(i), content.orientation});
   }
   report.duplicates = named(duplicates(contents), images);
+  ImageGroups similar = near_duplicates(contents);
+  std::erase_if(similar, [&](const std::vector<std::int64_t>& group) {  // groups of duplicates are listed already
+    const auto digest = [&](std::int64_t i) { return contents[static_cast<std::size_t>(i)].digest; };
+    return std::all_of(group.begin(), group.end(), [&](std::int64_t i) { return digest(i) == digest(group[0]); });
+  });
+  report.near_duplicates = named(similar, images);
   add_classes(images, report);
   add_notes(report);
   return report;

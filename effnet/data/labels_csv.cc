@@ -8,6 +8,7 @@
 #include "effnet/base/lines.h"
 #include "effnet/base/text.h"
 #include "effnet/data/image_folder.h"
+#include "effnet/data/sources.h"
 
 namespace effnet::data {
 namespace {
@@ -53,14 +54,6 @@ std::string file_of(const std::vector<std::string>& fields, std::size_t count) {
   return file;
 }
 
-Part part_of(const std::string& field, const std::string& where) {
-  try {
-    return named_in(kPartNames, lower_case(field), "split");
-  } catch (const Error& error) {
-    throw error.in(where);
-  }
-}
-
 Table read_table(const fs::path& folder, const fs::path& csv) {
   const std::string text = read_text(csv);
   CsvRows rows(text, csv.string(), CsvRows::From::people);
@@ -82,7 +75,7 @@ Table read_table(const fs::path& folder, const fs::path& csv) {
     }
     const std::size_t label = fields.size() - after_file;
     Row row{rows.line(), file_of(fields, label), fields[label]};
-    if (table.title) row.part = part_of(fields.back(), fmt::format("{}:{}", csv.string(), rows.line()));
+    if (table.title) row.part = part_named(fields.back(), fmt::format("{}:{}", csv.string(), rows.line()));
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -176,6 +169,14 @@ ImageSet listed_images(const fs::path& folder, const fs::path& csv, const std::v
 
 }  // namespace
 
+Part part_named(std::string_view name, std::string_view where) {
+  try {
+    return named_in(kPartNames, lower_case(std::string(name)), "split");
+  } catch (const Error& error) {
+    throw error.in(where);
+  }
+}
+
 std::set<Part> parts_of_list(const fs::path& folder, const fs::path& csv) {
   std::set<Part> parts;
   for (const Row& row : read_table(folder, csv).rows) {
@@ -201,6 +202,7 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
   ClassAssignment assignment = match_labels(list, names, extra);
   ImageSet set = listed_images(folder, csv, rows, assignment.classes, list);
   set.notes.push_back(std::move(assignment.note));
+  if (table.title) set.notes.push_back(fmt::format("{}: the images of all splits are read", csv.string()));
   for (std::int64_t i = 0; i < names.classes; ++i) set.classes.push_back(names.name(i));
   return set;
 }

@@ -51,6 +51,8 @@ void check_empty_folders(const Dataset& set, const std::filesystem::path& folder
 
 // Returns the path of an image relative to DIR, or the absolute path if there is no relative one.
 std::string relative_name(const std::filesystem::path& root, const std::filesystem::path& path);
+// The part with this name (kPartNames), in any letter case. Throws Error(input) with the position `where`.
+Part part_named(std::string_view name, std::string_view where);
 // Converts "17" to 17. Returns an empty optional unless the text is 1 to 9 digits.
 std::optional<std::int64_t> class_number(std::string_view text);
 

@@ -1,0 +1,160 @@
+// Near-duplicates: candidates by bands of the difference hash, confirmed by the correlation of thumbnails.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numeric>
+
+#include "effnet/base/interrupt.h"
+#include "effnet/data/content.h"
+
+namespace effnet::data {
+namespace {
+
+// The limits follow from measurements on Flowers-102 (docs/notes/near-duplicates.md).
+constexpr int kMaxDistance = 23;  // bits
+constexpr double kMinCorrelation = 0.93;
+constexpr double kMinDeviation = 4;                // of a thumbnail's values (0..255); below: almost one colour
+constexpr std::int64_t kMaxComparisons = 1 << 18;  // for each image
+
+constexpr std::size_t kBands = 8, kBandBits = 16;
+static_assert(kMaxDistance < 3 * kBands, "one band must differ in at most two bits");
+
+std::uint16_t band_of(const ImageContent& content, std::size_t band) {
+  return static_cast<std::uint16_t>(content.hash[band / 4] >> (kBandBits * (band % 4)));
+}
+
+int distance(const ImageContent& a, const ImageContent& b) {
+  return std::popcount(a.hash[0] ^ b.hash[0]) + std::popcount(a.hash[1] ^ b.hash[1]);
+}
+
+// Moments of the products of two thumbnails, exact in 64 bits.
+struct Moments {
+  Moments(const ImageContent& a, const ImageContent& b) {
+    for (std::size_t i = 0; i < a.thumbnail.size(); ++i) {
+      const std::int64_t x = a.thumbnail[i], y = b.thumbnail[i];
+      sum_a += x;
+      sum_b += y;
+      squares_a += x * x;
+      squares_b += y * y;
+      products += x * y;
+    }
+  }
+  // n^2 times the covariance and the variances.
+  static constexpr std::int64_t n = std::tuple_size_v<decltype(ImageContent::thumbnail)>;
+  std::int64_t covariance() const { return n * products - sum_a * sum_b; }
+  std::int64_t variance_a() const { return n * squares_a - sum_a * sum_a; }
+  std::int64_t variance_b() const { return n * squares_b - sum_b * sum_b; }
+
+  std::int64_t sum_a = 0, sum_b = 0, squares_a = 0, squares_b = 0, products = 0;
+};
+
+bool is_flat(const ImageContent& content) {
+  const double variance = static_cast<double>(Moments(content, content).variance_a());
+  return variance < kMinDeviation * kMinDeviation * static_cast<double>(Moments::n * Moments::n);
+}
+
+bool same_thumbnail(const ImageContent& a, const ImageContent& b) {
+  const Moments moments(a, b);
+  return static_cast<double>(moments.covariance()) >= kMinCorrelation *
+                                                          std::sqrt(static_cast<double>(moments.variance_a())) *
+                                                          std::sqrt(static_cast<double>(moments.variance_b()));
+}
+
+// The images by the value of one band.
+class BandIndex {
+ public:
+  BandIndex(const std::vector<const ImageContent*>& images, std::size_t band)
+      : begin_((1 << kBandBits) + 1), images_(images.size()) {
+    for (const ImageContent* image : images) ++begin_[band_of(*image, band) + 1U];
+    std::partial_sum(begin_.begin(), begin_.end(), begin_.begin());
+    std::vector<std::uint32_t> end(begin_.begin(), begin_.end() - 1);
+    for (std::size_t i = 0; i < images.size(); ++i)
+      images_[end[band_of(*images[i], band)]++] = static_cast<std::uint32_t>(i);
+  }
+  // The images with this value, ascending.
+  std::span<const std::uint32_t> with(std::uint16_t value) const {
+    return std::span(images_).subspan(begin_[value], begin_[value + 1U] - begin_[value]);
+  }
+
+ private:
+  std::vector<std::uint32_t> begin_, images_;
+};
+
+// All values of a band with at most two bits set, those with fewer bits first.
+std::vector<std::uint16_t> differences() {
+  std::vector<std::uint16_t> masks;
+  for (int bits = 0; bits <= 2; ++bits) {
+    for (std::uint32_t mask = 0; mask < 1U << kBandBits; ++mask) {
+      if (std::popcount(mask) == bits) masks.push_back(static_cast<std::uint16_t>(mask));
+    }
+  }
+  return masks;
+}
+
+// Disjoint sets of indices.
+class Sets {
+ public:
+  explicit Sets(std::size_t n) : parent_(n) { std::iota(parent_.begin(), parent_.end(), std::size_t{0}); }
+  std::size_t first(std::size_t i) {
+    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
+    return i;
+  }
+  void join(std::size_t a, std::size_t b) {
+    a = first(a);
+    b = first(b);
+    parent_[std::max(a, b)] = std::min(a, b);
+  }
+
+ private:
+  std::vector<std::size_t> parent_;
+};
+
+// Joins the near-duplicates among `images`; `index` are their indices in the dataset.
+void join_similar(const std::vector<const ImageContent*>& images, const std::vector<std::size_t>& index, Sets& sets) {
+  std::vector<BandIndex> bands;
+  for (std::size_t band = 0; band < kBands; ++band) bands.emplace_back(images, band);
+  const std::vector<std::uint16_t> masks = differences();
+  for (std::uint32_t i = 0; i < images.size(); ++i) {
+    if (i % 64 == 0) check_interrupt();
+    const ImageContent& one = *images[i];
+    std::int64_t left = kMaxComparisons;
+    for (const std::uint16_t mask : masks) {
+      for (std::size_t band = 0; band < kBands && left > 0; ++band) {
+        const std::span<const std::uint32_t> same =
+            bands[band].with(static_cast<std::uint16_t>(band_of(one, band) ^ mask));
+        for (auto j = std::upper_bound(same.begin(), same.end(), i); j != same.end() && left > 0; ++j, --left) {
+          if (distance(one, *images[*j]) > kMaxDistance || sets.first(index[i]) == sets.first(index[*j])) continue;
+          if (same_thumbnail(one, *images[*j])) sets.join(index[i], index[*j]);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+ImageGroups near_duplicates(const std::vector<ImageContent>& contents) {
+  Sets sets(contents.size());
+  std::vector<bool> is_copy(contents.size());  // of an image with a smaller index
+  for (const std::vector<std::int64_t>& group : duplicates(contents)) {
+    for (const std::int64_t i : group) {
+      sets.join(static_cast<std::size_t>(group[0]), static_cast<std::size_t>(i));
+      is_copy[static_cast<std::size_t>(i)] = i != group[0];
+    }
+  }
+  std::vector<const ImageContent*> images;
+  std::vector<std::size_t> index;
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    if (!contents[i].why.empty() || is_copy[i] || is_flat(contents[i])) continue;
+    images.push_back(&contents[i]);
+    index.push_back(i);
+  }
+  join_similar(images, index, sets);
+
+  std::vector<std::vector<std::int64_t>> members(contents.size());
+  for (std::size_t i = 0; i < contents.size(); ++i) members[sets.first(i)].push_back(static_cast<std::int64_t>(i));
+  std::erase_if(members, [](const auto& group) { return group.size() < 2; });
+  return members;
+}
+
+}  // namespace effnet::data
