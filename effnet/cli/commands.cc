@@ -5,8 +5,8 @@ namespace effnet::cli {
 
 // declare_x is defined in x.cc.
 Declare declare_models, declare_inspect, declare_scale, declare_pull, declare_import, declare_export, declare_predict,
-    declare_eval, declare_data, declare_cam, declare_bench, declare_launch, declare_compare, declare_report,
-    declare_paper, declare_doctor;
+    declare_eval, declare_data, declare_cam, declare_bench, declare_features, declare_similar, declare_probe,
+    declare_launch, declare_compare, declare_report, declare_paper, declare_doctor;
 void exec_effnet_train(int argc, char** argv);
 
 const Program& effnet_program() {
@@ -24,6 +24,10 @@ const Program& effnet_program() {
               {"eval", "Measure a model's accuracy on labelled images", declare_eval},
               {"data", "Check a dataset before training; split it into train, val and test", declare_data},
               {"cam", "Draw a class activation map: where in an image a model sees a class", declare_cam},
+              {"features", "Write a model's embeddings of images to a file", declare_features},
+              {"similar", "Find the most similar images in a folder", declare_similar},
+              {"probe", "Measure how well a model's features separate your classes, without training the model",
+               declare_probe},
               {"bench", "Measure a network's speed on this machine", declare_bench, true},
               {"train", "Train a network from a recipe", nullptr, false, exec_effnet_train},
               {"launch", "Run a command in several processes as one group", declare_launch},
@@ -32,8 +36,7 @@ const Program& effnet_program() {
               {"paper", "Show a table of the paper beside effnet's own values", declare_paper},
               {"doctor", "Show what this machine has, and problems", declare_doctor},
           },
-      .planned = {"quantize", "probe", "finetune", "features", "search", "compare-models",
-                  "scale frontier", "scale search"}};
+      .planned = {"quantize", "finetune", "search", "compare-models", "scale frontier", "scale search"}};
   return program;
 }
 

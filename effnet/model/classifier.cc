@@ -87,6 +87,35 @@ std::vector<float> Classifier::logits(std::span<const vision::Sampled> views) {
   return executor_->logits(Batch(views, *this, preprocessing_, pool_).input());
 }
 
+std::vector<std::vector<float>> Classifier::outputs(std::span<const vision::Sampled> views,
+                                                    const std::vector<graph::NodeId>& nodes) {
+  if (views.empty()) return std::vector<std::vector<float>>(nodes.size());
+  return executor_->outputs(Batch(views, *this, preprocessing_, pool_).input(), nodes);
+}
+
+std::vector<float> Classifier::embeddings(std::span<const vision::Sampled> views) {
+  return std::move(outputs(views, {embedding_node(*model_.graph(preprocessing_.crop))}).front());
+}
+
+std::int64_t Classifier::embedding_width() {
+  const std::shared_ptr<const graph::Graph> graph = model_.graph(preprocessing_.crop);
+  return graph->at(embedding_node(*graph)).out.c;
+}
+
+graph::NodeId embedding_node(const graph::Graph& graph) {
+  const graph::Node& last = graph.at(graph.logits);
+  if (!std::holds_alternative<graph::Linear>(last.op)) {
+    throw usage_error("{} has no embedding (got {} as its last layer, expected a linear classifier)", graph.name,
+                      graph::op_name(last.op));
+  }
+  graph::NodeId node = last.inputs[0];
+  const auto passes_through = [&](const graph::Node& one) {
+    return std::holds_alternative<graph::Dropout>(one.op) || std::holds_alternative<graph::Identity>(one.op);
+  };
+  while (passes_through(graph.at(node))) node = graph.at(node).inputs[0];
+  return node;
+}
+
 Answer Classifier::classify(const vision::Image& photo, const AnswerOptions& options) {
   return classify(view(photo), options);
 }

@@ -72,6 +72,16 @@ class EFFNET_API Classifier {
   Answer classify(const vision::Sampled& view, const AnswerOptions& options = {});
   // Returns the logits of a batch of views, which must have the same size: batch x classes.
   std::vector<float> logits(std::span<const vision::Sampled> views);
+  // Returns the embeddings of a batch of views, which must have the same size: batch x embedding_width(). The embedding
+  // of an image is the input of the classifier: in EfficientNets the output of the global pool. Throws Error(usage) if
+  // the network does not end with a linear classifier.
+  std::vector<float> embeddings(std::span<const vision::Sampled> views);
+  std::int64_t embedding_width();
+  // Returns the outputs of nodes for a batch of views: batch x C x H x W for each node, in the order of `nodes`, which
+  // are nodes of ModelHandle::graph() at the views' size. Graph::reductions has the nodes of feature maps at 1/2 to
+  // 1/32 of the input size; embedding_node() the one of the embedding. One run of the network computes all.
+  std::vector<std::vector<float>> outputs(std::span<const vision::Sampled> views,
+                                          const std::vector<graph::NodeId>& nodes);
 
   // Applies the preprocessing: resizes and crops the photograph. Several threads may call it at the same time.
   vision::Sampled view(const vision::Image& photo) const;
@@ -86,6 +96,10 @@ class EFFNET_API Classifier {
   Preprocessing preprocessing_;
   std::unique_ptr<Executor> executor_;
 };
+
+// Returns the node whose output is the embedding. Throws Error(usage) if the network does not end with a linear
+// classifier.
+EFFNET_API graph::NodeId embedding_node(const graph::Graph& graph);
 
 // Returns the photograph with the map drawn over it as a heat map.
 EFFNET_API vision::Image overlay(const vision::Image& photo, const ActivationMap& map);

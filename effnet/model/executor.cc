@@ -19,26 +19,32 @@ class EngineExecutor : public Executor {
       : model_(model), threads_(pool.threads()), weights_(model.packed(kernels::chosen_isa())) {}
 
   std::vector<float> logits(const Input& input) override {
-    prepare(input.size, input.batch, false);
+    prepare(input.size, input.batch, {});
     return run(input);
   }
 
   Features features(const Input& input) override {
-    prepare(input.size, 1, true);
+    const std::shared_ptr<const graph::Graph> graph = model_.graph(input.size);
+    engine::cam_head(*graph);  // throws if the head does not support maps
+    prepare(input.size, 1, {graph->features});
     std::vector<float> logits = run(input);
-    return {std::move(logits), graph_->at(graph_->features).out, session_->output(graph_->features)};
+    return {std::move(logits), graph->at(graph->features).out, session_->output(graph->features)};
+  }
+
+  std::vector<std::vector<float>> outputs(const Input& input, const std::vector<graph::NodeId>& nodes) override {
+    prepare(input.size, input.batch, nodes);
+    run(input);
+    std::vector<std::vector<float>> kept;
+    for (const graph::NodeId node : nodes) kept.push_back(session_->output(node));
+    return kept;
   }
 
  private:
-  void prepare(Size size, std::int64_t batch, bool features) {
-    if (session_ && size == size_ && batch == options_.batch && features == !options_.keep.empty()) return;
+  void prepare(Size size, std::int64_t batch, const std::vector<graph::NodeId>& keep) {
+    if (session_ && size == size_ && batch == options_.batch && keep == options_.keep) return;
     session_.reset();
     graph_ = model_.graph(size);
-    options_ = {.batch = batch, .threads = threads_};
-    if (features) {
-      engine::cam_head(*graph_);  // throws if the head does not support maps
-      options_.keep = {graph_->features};
-    }
+    options_ = {.batch = batch, .threads = threads_, .keep = keep};
     session_.emplace(*graph_, weights_, options_);
     size_ = size;
   }
@@ -88,6 +94,16 @@ class ReferenceExecutor : public Executor {
     const graph::Node& node = *engine::cam_head(*graph_).features;
     engine::Reference::Tapped tapped = network_->run(values(input), 1, std::vector{node.name});
     return {std::move(tapped.logits), node.out, std::move(tapped.activations.at(node.name))};
+  }
+
+  std::vector<std::vector<float>> outputs(const Input& input, const std::vector<graph::NodeId>& nodes) override {
+    prepare(input.size);
+    std::vector<std::string> names;
+    for (const graph::NodeId node : nodes) names.push_back(graph_->at(node).name);
+    const engine::Reference::Tapped tapped = network_->run(values(input), input.batch, names);
+    std::vector<std::vector<float>> kept;
+    for (const std::string& name : names) kept.push_back(tapped.activations.at(name));
+    return kept;
   }
 
  private:

@@ -11,6 +11,7 @@
 #include "effnet/base/shape.h"
 #include "effnet/base/thread_pool.h"
 #include "effnet/engine/session.h"
+#include "effnet/graph/graph.h"
 #include "effnet/model/model_handle.h"
 
 namespace effnet::model {
@@ -38,6 +39,8 @@ class Executor {
   virtual std::vector<float> logits(const Input& input) = 0;  // batch x classes
   // For one image. Throws Error(usage) if the head does not support class activation maps.
   virtual Features features(const Input& input) = 0;
+  // The outputs of these nodes of ModelHandle::graph(input.size), in this order: batch x C x H x W each.
+  virtual std::vector<std::vector<float>> outputs(const Input& input, const std::vector<graph::NodeId>& nodes) = 0;
 };
 
 std::vector<std::string> executor_names();

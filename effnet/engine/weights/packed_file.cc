@@ -1,17 +1,14 @@
 #include "effnet/engine/weights/packed_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <xxhash.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <fstream>
 #include <system_error>
-#include <vector>
 
+#include "effnet/base/cache_files.h"
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 
@@ -59,12 +56,6 @@ std::string subject_of(const fs::path& path) {
   return {header.subject, kDigits};
 }
 
-struct CachedFile {
-  fs::path path;
-  std::uintmax_t size = 0;
-  fs::file_time_type used;
-};
-
 }  // namespace
 
 std::string short_digest(std::string_view text) {
@@ -106,7 +97,7 @@ std::optional<MappedBytes> read_packed_file(const fs::path& path, const PackedFi
   try {
     const auto file = std::make_shared<const MappedFile>(path);
     if (!is_packed_file(file->bytes(), key, size)) return std::nullopt;
-    ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+    mark_used(path);
     return MappedBytes{file->bytes().subspan(kPackedHeaderBytes), file};
   } catch (const Error&) {
     return std::nullopt;
@@ -126,33 +117,19 @@ void write_packed_file(const fs::path& path, const PackedFileKey& key, std::span
 }
 
 void tidy_packed_files(const fs::path& kept, std::string_view subject, std::uintmax_t limit_bytes) {
-  std::vector<CachedFile> files;
-  std::uintmax_t total = 0;
   std::error_code code;
   const fs::file_time_type now = fs::file_time_type::clock::now();
   for (fs::directory_iterator entry(kept.parent_path(), code), end; !code && entry != end; entry.increment(code)) {
     const std::string name = entry->path().filename().string();
     std::error_code gone;
     if (!entry->is_regular_file(gone) || entry->is_symlink(gone)) continue;
-    const CachedFile file{entry->path(), entry->file_size(gone), entry->last_write_time(gone)};
+    const fs::file_time_type used = entry->last_write_time(gone);
     if (gone) continue;
-    if (is_temporary_name(name)) {
-      if (now - file.used >= kAbandoned) fs::remove(file.path, gone);
-    } else if (is_packed_name(name)) {
-      const bool keep = name == kept.filename();
-      if (!keep && subject_of(file.path) == subject && fs::remove(file.path, gone)) continue;
-      total += file.size;
-      if (!keep) files.push_back(file);
-    }
+    const bool replaced = is_packed_name(name) && name != kept.filename() && subject_of(entry->path()) == subject;
+    const bool abandoned = is_temporary_name(name) && now - used >= kAbandoned;
+    if (replaced || abandoned) fs::remove(entry->path(), gone);
   }
-  std::sort(files.begin(), files.end(), [](const CachedFile& a, const CachedFile& b) {
-    return a.used != b.used ? a.used < b.used : a.path < b.path;
-  });
-  for (const CachedFile& file : files) {
-    if (total <= limit_bytes) break;
-    fs::remove(file.path, code);
-    total -= file.size;
-  }
+  remove_least_recently_used(kept, is_packed_name, limit_bytes);
 }
 
 }  // namespace effnet::engine

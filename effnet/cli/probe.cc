@@ -1,0 +1,150 @@
+#include "effnet/cli/probe.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+
+#include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
+
+namespace effnet::cli {
+namespace {
+
+constexpr std::size_t kLabelErrors = 30;  // that the results list
+
+// Shows one status line after the other.
+class Steps {
+ public:
+  explicit Steps(Output& out) : out_(out) {}
+  void update(std::string_view what, std::int64_t done, std::int64_t total) {
+    if (what != what_) {
+      progress_.reset();
+      progress_.emplace(out_, what, total);
+      what_ = what;
+    }
+    progress_->update(done);
+  }
+
+ private:
+  Output& out_;
+  std::string what_;
+  std::optional<Progress> progress_;
+};
+
+void warn_corrupt(const std::vector<data::CorruptImage>& corrupt, Output& out) {
+  constexpr std::size_t kShown = 10;
+  for (std::size_t i = 0; i < std::min(corrupt.size(), kShown); ++i)
+    out.warn(fmt::format("skipped {}: {}", in_quotes(corrupt[i].name), corrupt[i].why));
+  if (corrupt.size() > kShown) out.warn(fmt::format("skipped {} more (--json lists all)", corrupt.size() - kShown));
+}
+
+std::string name_of(const transfer::ProbeReport& report, std::int64_t class_index) {
+  return report.classes[static_cast<std::size_t>(class_index)];
+}
+
+}  // namespace
+
+void declare_options(CLI::App& command, ProbeCommandOptions& options) {
+  command.add_option("MODEL", options.model, kModelHelp)->required();
+  command
+      .add_option(
+          "--data", options.data,
+          "A folder with train/ and test/ (val/ is added to train/), with train/ and val/, or with class folders")
+      ->type_name("DIR")
+      ->required();
+  command.add_option("--resolution", options.resolution, kResolutionHelp)->type_name("R");
+  command.add_flag("--no-cache", options.no_cache, "Neither read nor write embeddings in EFFNET_HOME/features");
+  command.add_option("-o,--out", options.out, "Save the model with the linear probe as its classifier")
+      ->type_name("OUT.safetensors");
+  options.load.declare(command);
+}
+
+ProbeResult run_probe(const ProbeCommandOptions& o, const Globals& globals, Output& out) {
+  check_no_stdout("-o", o.out);
+  if (!o.out.empty()) check_not_input("-o", o.out, o.model);
+  const auto start = std::chrono::steady_clock::now();
+  ThreadPool pool(thread_count(globals));
+  model::ModelHandle model = load_model(o.model, o.load, pool, out);
+  const Preprocessing rule = preprocessing_at(model, o.resolution);
+  const transfer::ProbeSets sets = transfer::open_probe_sets(o.data);
+  std::optional<Steps> steps(out);
+  ProbeResult result;
+  result.report = transfer::run_probe(
+      sets, model, pool,
+      {.embed = {.preprocessing = rule, .cache = !o.no_cache, .note = [&](std::string_view text) { out.warn(text); }},
+       .progress = [&](std::string_view what, std::int64_t done, std::int64_t total) {
+         steps->update(what, done, total);
+       }});
+  steps.reset();
+  if (!o.out.empty()) formats::write_model(o.out, transfer::with_probe(model, result.report, rule));
+  result.weights = model.weights_from();
+  result.path = o.out;
+  result.folder = o.data;
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!globals.json) warn_corrupt(result.report.corrupt, out);
+  return result;
+}
+
+Json to_json(const ProbeResult& result) {
+  const transfer::ProbeReport& report = result.report;
+  const std::filesystem::path folder = result.folder;
+  Json errors = Json::array(), skipped = Json::array();
+  for (std::size_t i = 0; i < std::min(report.label_errors.size(), kLabelErrors); ++i) {
+    const auto& [name, error] = report.label_errors[i];
+    errors.push_back({{"path", (folder / name).string()},
+                      {"label", name_of(report, error.label)},
+                      {"suggested", name_of(report, error.suggested)},
+                      {"label_probability", error.label_probability},
+                      {"suggested_probability", error.suggested_probability}});
+  }
+  for (const data::CorruptImage& image : report.corrupt)
+    skipped.push_back({{"path", (folder / image.name).string()}, {"why", image.why}});
+  Json document{{"top1", report.top1},
+                {"top5", report.top5},
+                {"mean_per_class", report.mean_per_class},
+                {"interval", {100 * report.interval.low, 100 * report.interval.high}},
+                {"evaluated_on", report.evaluated_on},
+                {"images", report.images},
+                {"training_images", report.training_images},
+                {"classes", report.classes.size()},
+                {"cross_validation_top1", report.cross_validation},
+                {"l2", report.l2},
+                {"knn_top1", report.knn_top1},
+                {"knn_k", report.knn_k},
+                {"label_errors", std::move(errors)},
+                {"weights", result.weights},
+                {"skipped", std::move(skipped)},
+                {"seconds", result.seconds}};
+  if (!result.path.empty()) document["path"] = result.path;
+  return document;
+}
+
+std::string to_text(const ProbeResult& result) {
+  const transfer::ProbeReport& report = result.report;
+  std::string text = fmt::format(
+      "linear probe: top-1 {:.2f} % (95 % interval {:.2f} to {:.2f}), top-5 {:.2f} %, mean per class {:.2f} %\n",
+      report.top1, 100 * report.interval.low, 100 * report.interval.high, report.top5, report.mean_per_class);
+  const std::string evaluated = report.evaluated_on == "cross_validation"
+                                    ? std::string("by cross-validation, because there are no other labelled images")
+                                    : fmt::format("on {} {} images", grouped(report.images), report.evaluated_on);
+  text += fmt::format("  evaluated {}; trained on {} images in {} classes, l2 {:g}\n", evaluated,
+                      grouped(report.training_images), report.classes.size(), report.l2);
+  text += fmt::format("nearest neighbours: top-1 {:.2f} % (k = {})\n", report.knn_top1, report.knn_k);
+  const std::size_t shown = std::min(report.label_errors.size(), kLabelErrors);
+  text += fmt::format("probable label errors: {}{}\n",
+                      report.label_errors.empty() ? "none" : grouped(std::ssize(report.label_errors)),
+                      shown < report.label_errors.size() ? fmt::format(", the first {}:", shown) : "");
+  for (std::size_t i = 0; i < shown; ++i) {
+    const auto& [name, error] = report.label_errors[i];
+    text += fmt::format("  {}: {} ({:.0f} %), suggested {} ({:.0f} %)\n", in_quotes(name),
+                        in_quotes(name_of(report, error.label)), 100 * error.label_probability,
+                        in_quotes(name_of(report, error.suggested)), 100 * error.suggested_probability);
+  }
+  if (!result.path.empty()) text += fmt::format("model with this classifier: written to {}\n", result.path);
+  return text + fmt::format("{:.1f} s\n", result.seconds);
+}
+
+Body declare_probe(CLI::App& command, const Globals& globals) { return bind(command, globals, run_probe); }
+
+}  // namespace effnet::cli
