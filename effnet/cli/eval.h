@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "effnet/cli/load.h"
-#include "effnet/data/image_folder.h"
+#include "effnet/cli/labelled_images.h"
+#include "effnet/metrics/intervals.h"
 
 namespace effnet::cli {
 
 struct EvalOptions {
-  std::string model, folder, precision = "fp32", backend = "engine", classes, labels, resolution;
-  int batch = 8;
+  std::string model, precision = "fp32", backend = "engine", resolution;
+  LabelledOptions images;
   LoadOptions load;
 };
 void declare_options(CLI::App& command, EvalOptions& options);
@@ -20,6 +20,12 @@ void declare_options(CLI::App& command, EvalOptions& options);
 struct EvalResult {
   std::int64_t images = 0;                        // images that could be read
   double top1 = 0, top5 = 0, mean_per_class = 0;  // percent
+  metrics::Interval interval;                     // of top1, 0..1
+  struct WorstClass {
+    std::string name;
+    std::int64_t images = 0;
+    double recall = 0;  // percent
+  } worst_class;        // the class with the smallest recall
   double images_per_second = 0;
   std::string weights;
   std::vector<data::SkippedFile> skipped;

@@ -83,8 +83,11 @@ void declare_options(CLI::App& command, InspectOptions& options) {
 InspectResult run_inspect(const InspectOptions& options) {
   const formats::ModelDescription model = formats::describe(formats::find_model(options.model));
   graph::LowerOptions lowering;
-  InspectResult result{
-      .name = model.arch.name, .preprocessing = model.preprocessing, .batch = options.batch, .layers = options.layers};
+  InspectResult result{.name = model.arch.name,
+                       .preprocessing = model.preprocessing,
+                       .calibration = model.calibration,
+                       .batch = options.batch,
+                       .layers = options.layers};
   if (!options.resolution.empty()) {
     lowering.resolution = parse_resolution(options.resolution);
     result.preprocessing = result.preprocessing.at(*lowering.resolution);
@@ -110,6 +113,9 @@ Json to_json(const InspectResult& result) {
       {"activations", {{"largest_bytes", result.memory.largest_bytes}, {"peak_bytes", result.memory.peak_bytes}}},
       {"stages", stages_json(result.graph)},
       {"preprocessing", to_json(result.preprocessing)}};
+  if (result.calibration)
+    document["calibration"] = {{"temperature", result.calibration->temperature},
+                               {"min_score", result.calibration->min_score}};
   if (result.layers) document["layers"] = layers_json(result.graph);
   return document;
 }
@@ -130,6 +136,9 @@ std::string to_text(const InspectResult& result) {
   count("largest activation in bytes", result.memory.largest_bytes, fmt::format("batch {}", result.batch));
   count("peak of live activations in bytes", result.memory.peak_bytes, "");
   text += counts.text() + "\n" + stages_table(result.graph);
+  if (result.calibration)
+    text += fmt::format("\ncalibration: temperature {:.4g}, \"not sure\" below a score of {:.1f} %\n",
+                        result.calibration->temperature, 100 * result.calibration->min_score);
   if (result.layers) text += "\n" + layers_table(result.graph);
   return text;
 }

@@ -1,10 +1,12 @@
 // effnet inspect MODEL [--resolution R] [--classes N] [--batch B] [--layers]: reports parameters, MACs and memory.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "effnet/base/preprocessing.h"
 #include "effnet/cli/command.h"
+#include "effnet/formats/model_file.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/graph.h"
 
@@ -25,6 +27,7 @@ struct InspectResult {
   graph::Costs costs = {};
   graph::ActivationMemory memory = {};  // for `batch` images
   Preprocessing preprocessing = {};
+  std::optional<formats::Calibration> calibration = {};
   int batch = 1;
   bool layers = false;  // show every node
 };

@@ -1,6 +1,9 @@
 #include "effnet/cli/predict.h"
 
+#include <algorithm>
+#include <charconv>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include <unistd.h>
@@ -10,6 +13,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/describe_json.h"
+#include "effnet/cli/image_paths.h"
 #include "effnet/cli/path_list.h"
 #include "effnet/formats/npy.h"
 #include "effnet/vision/decode.h"
@@ -37,17 +41,33 @@ Preprocessing preprocessing_of(const PredictOptions& o, const model::ModelHandle
 
 bool reads_paths(const PredictOptions& o) { return o.images.size() == 1 && o.images[0] == "-"; }
 
+// Returns the value of --min-score; empty if it is not given.
+std::optional<double> min_score_of(const std::string& text, const formats::Model& model) {
+  if (text.empty()) return {};
+  if (text == "auto") {
+    if (model.calibration) return model.calibration->min_score;
+    throw usage_error("--min-score auto: {} has no calibration (got none, expected a model with one)", model.arch.name)
+        .with_hint("effnet finetune calibrates the models that it makes; or give a score such as --min-score 0.6");
+  }
+  double score = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), score);
+  if (code != std::errc{} || end != text.data() + text.size() || !(score >= 0 && score <= 1))
+    throw usage_error("--min-score: wrong value (got {}, expected a number from 0 to 1, or auto)", in_quotes(text));
+  return score;
+}
+
 class Predictor {
  public:
   Predictor(const PredictOptions& options, model::ModelHandle& model, ThreadPool& pool)
       : options_(options),
+        min_score_(min_score_of(options.min_score, model.info())),
         classifier_(model, {.executor = options.backend, .preprocessing = preprocessing_of(options, model)}, pool) {
     if (!options.cam.empty()) make_folders(options.cam);
   }
 
   // An unreadable file or a result that is not finite is stored as this image's error. Other errors end the command.
   PredictedImage run(const std::string& path) {
-    PredictedImage predicted{path, {}, {}, options_.logits, {}};
+    PredictedImage predicted{.path = path, .error = {}, .answer = {}, .logits = options_.logits, .cam = {}};
     try {
       answer(predicted);
     } catch (const Error& error) {
@@ -64,6 +84,7 @@ class Predictor {
     dump(view);
     predicted.answer =
         classifier_.classify(view, {.top = static_cast<std::size_t>(options_.top), .map = !options_.cam.empty()});
+    if (min_score_) predicted.sure = predicted.answer.top.front().score >= *min_score_;
     if (!options_.logits) predicted.answer.logits = {};
     if (!predicted.answer.map) return;
     const fs::path out = cam_path(predicted.path);
@@ -88,6 +109,7 @@ class Predictor {
   }
 
   const PredictOptions& options_;
+  std::optional<double> min_score_;
   model::Classifier classifier_;
   std::set<std::string> cams_;
 };
@@ -98,9 +120,11 @@ void check(const PredictOptions& o) {
   check_no_stdout("--dump-pixels", o.dump_pixels);
   check_no_stdout("--dump-input", o.dump_input);
   const bool dumps = !o.dump_pixels.empty() || !o.dump_input.empty();
-  if (dumps && (o.images.size() != 1 || reads_paths(o))) {
+  if (dumps && (o.images.size() != 1 || reads_paths(o) || is_folder(o.images[0]))) {
     throw usage_error("--dump-pixels and --dump-input write a single image (got {}, expected one IMAGE)",
-                      reads_paths(o) ? "a list on stdin" : fmt::format("{} images", o.images.size()));
+                      reads_paths(o)         ? "a list on stdin"
+                      : o.images.size() == 1 ? "a folder"
+                                             : fmt::format("{} images", o.images.size()));
   }
   if (dumps) {
     check_not_input("--dump-pixels", o.dump_pixels, o.images[0]);
@@ -124,11 +148,16 @@ void declare_options(CLI::App& command, PredictOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
   command
       .add_option("IMAGE", options.images,
-                  vision::image_formats() +
-                      " files; /dev/stdin is accepted. '-' reads paths from stdin, one per line or with a NUL after "
+                  vision::image_formats() + " files" + kFolderHelp +
+                      "; /dev/stdin is accepted. '-' reads paths from stdin, one per line or with a NUL after "
                       "each path (find -print0), and prints one JSON line per image")
       ->required();
   add_number(command, "--top", options.top, 1, 1 << 20, "Show the N best classes [5]");
+  command
+      .add_option("--min-score", options.min_score,
+                  "Answer \"not sure\" if the best score is below P (0 to 1); auto: the model's own threshold, which "
+                  "effnet finetune stores")
+      ->type_name("P|auto");
   command.add_option("--resolution", options.resolution, kResolutionHelp)->type_name("R");
   command.add_option("--precision", options.precision, kPrecisionHelp);
   command.add_option("--backend", options.backend, kBackendHelp);
@@ -149,16 +178,17 @@ void declare_options(CLI::App& command, PredictOptions& options) {
 
 PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnImage& each) {
   check(o);
+  const std::vector<std::string> images = image_paths(o.images);
   ThreadPool pool(thread_count(globals));
   model::ModelHandle model = load_model(o.model, o.load, pool, out);
   Predictor predictor(o, model, pool);
-  PredictResult result{model.arch().name, std::string(model.weights_from()), {}};
+  PredictResult result{model.arch().name, std::string(model.weights_from()), images.size(), {}};
   if (reads_paths(o)) {
     PathList paths(STDIN_FILENO, "stdin");
     while (const std::optional<std::string> path = paths.next()) each(predictor.run(*path), result);
     return result;
   }
-  for (const std::string& path : o.images) {
+  for (const std::string& path : images) {
     check_interrupt();
     result.images.push_back(predictor.run(path));
     each(result.images.back(), result);
@@ -172,6 +202,7 @@ Json to_json(const PredictedImage& predicted) {
   for (const model::Prediction& one : predicted.answer.top)
     top.push_back({{"index", one.index}, {"label", one.label}, {"score", one.score}});
   Json element{{"path", predicted.path}, {"top", std::move(top)}, {"ms", predicted.answer.ms}};
+  if (predicted.sure) element["sure"] = *predicted.sure;
   if (predicted.logits) {
     Json values = Json::array();
     for (const float value : predicted.answer.logits) values.push_back(shortest(value));
@@ -187,22 +218,64 @@ Json to_json(const PredictResult& result) {
   return {{"model", result.model}, {"weights", result.weights}, {"images", std::move(images)}};
 }
 
+namespace {
+
+std::string not_sure(const model::Prediction& best) {
+  return fmt::format("not sure (best guess: {} {:.0f} %)", best.label, 100 * best.score);
+}
+
+}  // namespace
+
 std::string to_text(const PredictedImage& predicted) {
   std::string text = predicted.path + "\n";
+  const bool sure = predicted.sure.value_or(true);
+  if (!sure) text += fmt::format("  {}\n", not_sure(predicted.answer.top.front()));
   for (const model::Prediction& one : predicted.answer.top)
-    text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one.score, one.label, one.index);
+    if (sure) text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one.score, one.label, one.index);
   if (!predicted.cam.empty()) text += fmt::format("  map: {}\n", predicted.cam);
   return text;
+}
+
+std::string to_line(const PredictedImage& predicted) {
+  const model::Prediction& best = predicted.answer.top.front();
+  const std::string answer =
+      predicted.sure.value_or(true) ? fmt::format("{} {:.1f} %", best.label, 100 * best.score) : not_sure(best);
+  const std::string map = predicted.cam.empty() ? "" : fmt::format("  map: {}", predicted.cam);
+  return fmt::format("{}: {}{}\n", predicted.path, answer, map);
+}
+
+std::string summary(const PredictResult& result) {
+  std::map<std::string, std::int64_t> counts;
+  std::int64_t not_sure = 0, failed = 0;
+  for (const PredictedImage& image : result.images) {
+    if (image.error) {
+      ++failed;
+    } else if (!image.sure.value_or(true)) {
+      ++not_sure;
+    } else {
+      ++counts[image.answer.top.front().label];
+    }
+  }
+  std::vector<std::pair<std::string, std::int64_t>> sorted(counts.begin(), counts.end());
+  std::ranges::stable_sort(sorted, std::ranges::greater{}, &std::pair<std::string, std::int64_t>::second);
+  std::vector<std::string> parts;
+  constexpr std::size_t kShown = 20;
+  for (std::size_t i = 0; i < std::min(kShown, sorted.size()); ++i)
+    parts.push_back(fmt::format("{} {}", sorted[i].first, sorted[i].second));
+  if (sorted.size() > kShown) parts.push_back(fmt::format("{} more classes", sorted.size() - kShown));
+  if (not_sure > 0) parts.push_back(fmt::format("not sure {}", not_sure));
+  if (failed > 0) parts.push_back(fmt::format("unreadable {}", failed));
+  return fmt::format("{} images: {}\n", result.images.size(), fmt::join(parts, ", "));
 }
 
 Body declare_predict(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<PredictOptions>();
   declare_options(command, *o);
-  return [o, &globals](Output& out) {
+  const auto top_given = [&command] { return command.get_option("--top")->count() > 0; };
+  return [o, top_given, &globals](Output& out) {
     const bool stream = reads_paths(*o);
     bool failed = false;
     std::optional<Progress> progress;
-    if (!stream) progress.emplace(out, "predict", static_cast<std::int64_t>(o->images.size()));
     const auto show_one = [&](const PredictedImage& predicted, const PredictResult& so_far) {
       if (predicted.error) out.error(*predicted.error);
       failed |= predicted.error.has_value();
@@ -212,11 +285,18 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
         out.print_json_line(element);
         return;
       }
+      if (!progress) progress.emplace(out, "predict", static_cast<std::int64_t>(so_far.total));
       progress->update(static_cast<std::int64_t>(so_far.images.size()));
-      if (!globals.json && !predicted.error) out.print(to_text(predicted));
+      if (globals.json || predicted.error) return;
+      // A list of many images gets one line for each of them, unless --top asks for more.
+      out.print(so_far.total > kManyImages && !top_given() ? to_line(predicted) : to_text(predicted));
     };
     const PredictResult result = run_predict(*o, globals, out, show_one);
     if (globals.json && !stream) out.print_json(to_json(result));
+    if (!globals.json && !stream && result.total > kManyImages) {
+      progress.reset();
+      out.print(summary(result));
+    }
     return failed ? static_cast<int>(ErrorCode::input) : 0;
   };
 }

@@ -1,4 +1,4 @@
-// effnet predict MODEL IMAGE...: classifies images.
+// effnet predict MODEL IMAGE...: classifies images and folders of images.
 #pragma once
 
 #include <functional>
@@ -14,9 +14,10 @@ namespace effnet::cli {
 
 struct PredictOptions {
   std::string model;
-  std::vector<std::string> images;
+  std::vector<std::string> images;  // files, folders, or "-" alone
   int top = 5;
   std::string resolution, cam, dump_pixels, dump_input, mean, std;
+  std::string min_score;  // a number, or "auto": the model's; empty: every answer is sure
   std::string precision = "fp32", backend = "engine";
   bool logits = false, raw = false;
   LoadOptions load;
@@ -28,12 +29,14 @@ struct PredictedImage {
   std::string path;
   std::optional<Error> error;
   model::Answer answer;
-  bool logits = false;  // the JSON includes the logits
-  std::string cam;      // the file with the class activation map; empty: not requested
+  bool logits = false;            // the JSON includes the logits
+  std::string cam;                // the file with the class activation map; empty: not requested
+  std::optional<bool> sure = {};  // whether the best score reaches --min-score; empty: not requested
 };
 
 struct PredictResult {
   std::string model, weights;
+  std::size_t total = 0;  // the number of images, with those in folders; with paths from stdin 1
   std::vector<PredictedImage> images;
 };
 
@@ -43,5 +46,10 @@ PredictResult run_predict(const PredictOptions& o, const Globals& globals, Outpu
 Json to_json(const PredictedImage& image);
 Json to_json(const PredictResult& result);
 std::string to_text(const PredictedImage& image);
+// One line: path, class, score. The layout for more than kManyImages images.
+std::string to_line(const PredictedImage& image);
+// "12 images: cat 7, dog 4, not sure 1": the predicted classes, most frequent first.
+std::string summary(const PredictResult& result);
+inline constexpr std::size_t kManyImages = 10;
 
 }  // namespace effnet::cli

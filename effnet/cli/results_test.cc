@@ -39,6 +39,9 @@ TEST(Results, Inspect) {
             (Keys{"resolution", "resize", "crop", "order", "filter", "mean", "std", "rule"}));
   EXPECT_EQ(to_text(result).rfind("mobilenet_v2 at 224 px, 1000 classes\n\n", 0), 0U);
   EXPECT_EQ(to_text(result).find("classifier.weight"), std::string::npos);
+  result.calibration = {.temperature = 1.25, .min_score = 0.5};
+  EXPECT_EQ(to_json(result)["calibration"].dump(), R"({"temperature":1.25,"min_score":0.5})");
+  EXPECT_TRUE(to_text(result).ends_with("\ncalibration: temperature 1.25, \"not sure\" below a score of 50.0 %\n"));
   result.layers = true;
   const Json with_layers = to_json(result);
   EXPECT_EQ(with_layers["layers"].size(), result.graph.nodes.size());

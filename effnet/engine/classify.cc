@@ -7,11 +7,11 @@
 
 namespace effnet::engine {
 
-std::vector<double> softmax(std::span<const float> logits) {
+std::vector<double> softmax(std::span<const float> logits, double temperature) {
   std::vector<double> result(logits.begin(), logits.end());
   if (result.empty()) return result;
   const double most = *std::max_element(result.begin(), result.end());
-  for (double& value : result) value = std::exp(value - most);
+  for (double& value : result) value = std::exp((value - most) / temperature);
   const double sum = std::accumulate(result.begin(), result.end(), 0.0);
   if (!std::isfinite(sum)) {
     std::fill(result.begin(), result.end(), std::numeric_limits<double>::quiet_NaN());

@@ -9,9 +9,9 @@
 
 namespace effnet::engine {
 
-// Returns the n probabilities exp(x_i - max) / sum, in double; their sum differs from 1 by at most n * 2^-53. If a
-// logit is NaN or the maximum is infinite, every result is NaN. Returns an empty vector for empty logits.
-EFFNET_API std::vector<double> softmax(std::span<const float> logits);
+// Returns the n probabilities exp((x_i - max) / temperature) / sum, in double; their sum differs from 1 by at most n *
+// 2^-53. If a logit is NaN or the maximum is infinite, every result is NaN. Returns an empty vector for empty logits.
+EFFNET_API std::vector<double> softmax(std::span<const float> logits, double temperature = 1);
 
 struct Ranked {
   std::size_t index = 0;

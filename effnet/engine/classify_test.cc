@@ -26,6 +26,14 @@ TEST(Softmax, KnownValues) {
   EXPECT_NEAR(p[2], 0.5, 1e-7);
 }
 
+// Logits twice as large at temperature 2 give the same probabilities: ln 1, ln 9 and ln 16 are twice ln 1, ln 3, ln 4.
+TEST(Softmax, DividesByTheTemperature) {
+  const std::vector<double> p = softmax(std::vector<float>{0.0F, std::log(9.0F), std::log(16.0F)}, 2);
+  EXPECT_NEAR(p[0], 0.125, 1e-7);
+  EXPECT_NEAR(p[1], 0.375, 1e-7);
+  EXPECT_NEAR(p[2], 0.5, 1e-7);
+}
+
 TEST(Softmax, LargeLogitsDoNotOverflow) {
   const std::vector<float> logits{3e38F, -3e38F, 3e38F};
   EXPECT_THAT(softmax(logits), ElementsAre(0.5, 0.0, 0.5));

@@ -10,7 +10,6 @@
 #include "effnet/base/names.h"
 #include "effnet/base/preprocessing_rules.h"
 #include "effnet/base/text.h"
-#include "effnet/formats/model_file.h"
 
 namespace effnet::formats {
 namespace {
@@ -157,7 +156,7 @@ FoundModel find_model(const std::string& model, Pulled pulled) {
 ModelDescription describe(const FoundModel& found) {
   if (!found.file.empty()) {
     Model read = read_model(found.file);
-    return {std::move(read.arch), std::move(read.preprocessing)};
+    return {std::move(read.arch), std::move(read.preprocessing), read.calibration};
   }
   if (found.arch_file.empty()) return description_of(arch::variant(found.name).spec);
   return description_of(arch::parse(read_text(found.arch_file), found.arch_file.string()));

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "effnet/arch/spec.h"
 #include "effnet/base/preprocessing.h"
+#include "effnet/formats/model_file.h"
 
 namespace effnet::formats {
 
@@ -33,10 +35,11 @@ enum class Pulled { find, ignore };
 // error, so that a caller does not use random weights instead.
 FoundModel find_model(const std::string& model, Pulled pulled = Pulled::find);
 
-// An architecture with its preprocessing.
+// A model without weights and class names.
 struct ModelDescription {
   arch::ArchSpec arch;
   Preprocessing preprocessing;
+  std::optional<Calibration> calibration = {};
 };
 // Reads the description from the model file or the arch file. For a named model without weights: from arch/family.h.
 ModelDescription describe(const FoundModel& found);

@@ -191,6 +191,34 @@ Provenance parse_provenance(const tensor::Weights& weights) {
   return provenance;
 }
 
+Json to_json(const Calibration& calibration) {
+  return {{"temperature", calibration.temperature}, {"min_score", calibration.min_score}};
+}
+
+std::optional<Calibration> parse_calibration(const tensor::Weights& weights) {
+  constexpr std::string_view kKey = "effnet.calibration";
+  if (!weights.metadata.contains(kKey)) return {};
+  const Json json = parse_json(weights, kKey);
+  if (!json.is_object()) throw input_error("{}: wrong type (got {}, expected an object)", kKey, json.type_name());
+  const auto number = [&](std::string_view key) {
+    const auto found = json.find(key);
+    if (found == json.end()) throw input_error("{} has no {}", kKey, key);
+    return number_of(*found, key);
+  };
+  return Calibration{.temperature = number("temperature"), .min_score = number("min_score")};
+}
+
+void check_calibration(const Calibration& calibration) {
+  constexpr double kLow = 0.01, kHigh = 100;
+  if (!(calibration.temperature >= kLow && calibration.temperature <= kHigh)) {
+    throw input_error("the calibration's temperature is out of range (got {}, expected {} to {})",
+                      calibration.temperature, kLow, kHigh);
+  }
+  if (!(calibration.min_score >= 0 && calibration.min_score <= 1)) {
+    throw input_error("the calibration's min_score is out of range (got {}, expected 0 to 1)", calibration.min_score);
+  }
+}
+
 void check_format(const tensor::Weights& weights) {
   const std::string& text = metadata_text(weights, "effnet.format");
   if (text == std::to_string(kFormat)) return;
@@ -225,6 +253,7 @@ void check_description(const Model& model) {
   check_preprocessing(model.preprocessing);
   check_labels(model.labels, model.arch.classes, "the labels");
   check_labels(model.class_ids, model.arch.classes, "the class ids");
+  if (model.calibration) check_calibration(*model.calibration);
 }
 
 // Makes the checks that read_model and write_model share. Returns the name map of all parameters.
@@ -294,6 +323,7 @@ Model parse_model(const tensor::Weights& file, Averaged averaged) {
   model.labels = texts_of(weights, "effnet.labels");
   model.class_ids = texts_of(weights, "effnet.class_ids");
   model.provenance = parse_provenance(weights);
+  model.calibration = parse_calibration(weights);
   const NameMap map = check(model, weights);
   for (const ForeignName& name : map.tensors) {
     model.weights.tensors.emplace(name.ours, to_ours(weights.at(name.ours), name));
@@ -330,6 +360,7 @@ std::map<std::string, std::string> model_metadata(const Model& model) {
   metadata["effnet.preprocessing"] = dump(to_json(model.preprocessing), "effnet.preprocessing");
   if (!model.labels.empty()) metadata["effnet.labels"] = dump_list(model.labels, "the label");
   if (!model.class_ids.empty()) metadata["effnet.class_ids"] = dump_list(model.class_ids, "the id");
+  if (model.calibration) metadata["effnet.calibration"] = dump(to_json(*model.calibration), "effnet.calibration");
   metadata["effnet.provenance"] = dump(to_json(model.provenance), "effnet.provenance");
   return metadata;
 }

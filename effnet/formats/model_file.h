@@ -13,6 +13,7 @@
 //     mean, std            [red, green, blue], numbers
 //   effnet.labels          a JSON list of texts, one per class: ["tench", ...]; may be absent
 //   effnet.class_ids       a JSON list of texts, one per class: ["n01440764", ...]; may be absent
+//   effnet.calibration     a JSON object with the members of Calibration (below), numbers; may be absent
 //   effnet.provenance      a JSON object of texts; may be absent
 //     source, format, file, sha256, names    the members of Provenance (below) with these names
 //     any other key        an entry of Provenance::extra
@@ -28,6 +29,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +50,13 @@ struct Provenance {
   friend bool operator==(const Provenance&, const Provenance&) = default;
 };
 
+// How a trained classifier's logits become scores, measured on validation images (effnet/metrics/temperature.h).
+struct Calibration {
+  double temperature = 1;  // score = softmax(logits / temperature); 0.01 to 100
+  double min_score = 0;    // a prediction with a smaller score is answered "not sure"; 0 to 1
+  friend bool operator==(const Calibration&, const Calibration&) = default;
+};
+
 struct Model {
   arch::ArchSpec arch;
   tensor::Weights weights;  // effnet's names, float32; no metadata
@@ -55,6 +64,7 @@ struct Model {
   std::vector<std::string> labels;     // empty, or one per class
   std::vector<std::string> class_ids;  // empty, or one per class
   Provenance provenance;
+  std::optional<Calibration> calibration;
 };
 
 // Returns true for a model file and for a checkpoint: both have effnet's metadata.
@@ -69,7 +79,8 @@ enum class Averaged { if_present, never };
 // Throws Error(input) if the file is not a model file (the hint names `effnet import`), has a newer format, or violates
 // one of these rules: the arch text is valid and gives a graph; every parameter is present with its dims; there are no
 // other tensors; labels are absent or one per class; sizes are 1 to 65535 and resize >= crop; mean is finite; std is
-// finite and above zero. Tensors of other floating types become float32; float32 tensors are views of the mapped file.
+// finite and above zero; the numbers of the calibration are within their ranges. Tensors of other floating types become
+// float32; float32 tensors are views of the mapped file.
 EFFNET_API Model read_model(const std::filesystem::path& path);
 // As read_model, but from weights that are already read, such as the result of read_safetensors().
 EFFNET_API Model parse_model(const tensor::Weights& weights, Averaged averaged = Averaged::if_present);

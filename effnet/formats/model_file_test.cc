@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <regex>
 #include <set>
@@ -98,6 +99,33 @@ TEST(ModelFile, RoundTrips) {
   }
   write_model(folder.path() / "again.safetensors", back);
   EXPECT_EQ(read_text(folder.path() / "again.safetensors"), read_text(path));
+}
+
+TEST(ModelFile, CalibrationRoundTripsAndIsOptional) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "m.safetensors";
+  Model model = tiny_model();
+  EXPECT_FALSE(parse_model(file_with({})).calibration);
+  model.calibration = {.temperature = 1.0 / 3, .min_score = 0.62};
+  write_model(path, model);
+  EXPECT_EQ(read_model(path).calibration, model.calibration);
+  for (const Calibration& wrong : {Calibration{0, 0.5}, Calibration{NAN, 0.5}, Calibration{101, 0.5},
+                                   Calibration{1, -0.1}, Calibration{1, 1.1}, Calibration{1, NAN}}) {
+    model.calibration = wrong;
+    EXPECT_THROW(write_model(path, model), Error) << wrong.temperature << " " << wrong.min_score;
+  }
+}
+
+TEST(ModelFile, RefusesAWrongCalibration) {
+  const auto refused = [](const std::string& text) { return refusal_with({{"effnet.calibration", text}}); };
+  EXPECT_EQ(refused(R"({"temperature":2,"min_score":1,"later":"x"})"), "accepted");
+  EXPECT_THAT(refused("[1, 2]"), HasSubstr("effnet.calibration: wrong type (got array, expected an object)"));
+  EXPECT_THAT(refused("{"), HasSubstr("effnet.calibration is not JSON"));
+  EXPECT_THAT(refused(R"({"temperature":2})"), HasSubstr("effnet.calibration has no min_score"));
+  EXPECT_THAT(refused(R"({"temperature":"2","min_score":1})"), HasSubstr("temperature: wrong type"));
+  EXPECT_THAT(refused(R"({"temperature":-1,"min_score":1})"),
+              HasSubstr("temperature is out of range (got -1, expected 0.01 to 100)"));
+  EXPECT_THAT(refused(R"({"temperature":1,"min_score":2})"), HasSubstr("min_score is out of range (got 2"));
 }
 
 TEST(ModelFile, LabelsAndProvenanceAreOptional) {

@@ -14,7 +14,7 @@ double percent(std::int64_t part, std::int64_t whole) {
 Accuracy::Accuracy(std::int64_t classes)
     : seen_(static_cast<std::size_t>(classes)), right_(static_cast<std::size_t>(classes)) {}
 
-void Accuracy::add(std::span<const float> logits, std::int64_t true_class) {
+std::int64_t Accuracy::add(std::span<const float> logits, std::int64_t true_class) {
   const auto truth = static_cast<std::size_t>(true_class);
   EFFNET_CHECK(logits.size() == seen_.size() && truth < logits.size());
   std::int64_t rank = 0;
@@ -28,6 +28,7 @@ void Accuracy::add(std::span<const float> logits, std::int64_t true_class) {
   top5_ += rank < 5 ? 1 : 0;
   ++seen_[truth];
   right_[truth] += rank < 1 ? 1 : 0;
+  return rank;
 }
 
 double Accuracy::top1_percent() const { return percent(top1_, images_); }
@@ -42,6 +43,18 @@ double Accuracy::mean_per_class_percent() const {
     ++classes;
   }
   return classes == 0 ? 0 : sum / static_cast<double>(classes);
+}
+
+std::optional<Accuracy::ClassRecall> Accuracy::worst_class() const {
+  std::optional<ClassRecall> worst;
+  for (std::size_t i = 0; i < seen_.size(); ++i) {
+    if (seen_[i] == 0) continue;
+    const ClassRecall one{static_cast<std::int64_t>(i), seen_[i], right_[i]};
+    // Compares right / images without division, so that equal recalls are equal exactly.
+    const std::int64_t difference = worst ? one.right * worst->images - worst->right * one.images : -1;
+    if (difference < 0 || (difference == 0 && one.images > worst->images)) worst = one;
+  }
+  return worst;
 }
 
 }  // namespace effnet::metrics

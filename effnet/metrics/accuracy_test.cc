@@ -38,6 +38,24 @@ TEST(Accuracy, TiesGoToTheSmallerIndexAndNanIsNeverRight) {
   EXPECT_DOUBLE_EQ(with_nan.top1_percent(), 0);
 }
 
+TEST(Accuracy, WorstClassHasTheSmallestRecallAndThenMostImages) {
+  Accuracy accuracy(4);  // class 0 has no images
+  EXPECT_FALSE(accuracy.worst_class());
+  const std::vector<float> predicts_1{0, 1, 0, 0}, predicts_2{0, 0, 1, 0};
+  EXPECT_EQ(accuracy.add(predicts_1, 1), 0);
+  EXPECT_EQ(accuracy.add(predicts_2, 1), 2);  // rank: class 2, and class 0 with an equal logit
+  EXPECT_EQ(accuracy.worst_class()->index, 1);
+  for (int i = 0; i < 2; ++i) accuracy.add(predicts_2, 2);
+  for (int i = 0; i < 2; ++i) accuracy.add(predicts_1, 2);
+  EXPECT_EQ(accuracy.worst_class()->index, 2);  // 2 of 4 is as small as 1 of 2
+  EXPECT_EQ(accuracy.worst_class()->images, 4);
+  EXPECT_EQ(accuracy.worst_class()->right, 2);
+  EXPECT_DOUBLE_EQ(accuracy.worst_class()->percent(), 50);
+  EXPECT_EQ(accuracy.right(), 3);
+  accuracy.add(predicts_1, 3);
+  EXPECT_EQ(accuracy.worst_class()->index, 3);
+}
+
 TEST(Accuracy, IsZeroWithoutImages) { EXPECT_EQ(Accuracy(3).mean_per_class_percent(), 0); }
 
 }  // namespace

@@ -1,11 +1,11 @@
-// Confidence intervals of measured proportions, such as an accuracy.
+// Confidence intervals of measured proportions, such as an accuracy. For two models see paired.h.
 #pragma once
 
 #include <cstdint>
 
 namespace effnet::metrics {
 
-struct Interval {  // of a proportion, 0..1
+struct Interval {  // of a proportion (0..1) or of a difference of two proportions (-1..1)
   double low = 0;
   double high = 1;
 };

@@ -136,7 +136,8 @@ Answer Classifier::classify(const vision::Sampled& view, const AnswerOptions& op
   }
   answer.ms = ms_since(start);
 
-  const std::vector<double> scores = engine::softmax(answer.logits);
+  const double temperature = model_.info().calibration.value_or(formats::Calibration{}).temperature;
+  const std::vector<double> scores = engine::softmax(answer.logits, temperature);
   const auto prediction = [&](std::size_t index) { return Prediction{index, model_.label(index), scores[index]}; };
   for (const engine::Ranked& one : engine::top_k(answer.logits, options.top))
     answer.top.push_back(prediction(one.index));

@@ -27,7 +27,7 @@ class Executor;
 struct Prediction {
   std::size_t index = 0;
   std::string label;  // "class 7" if the model has no labels
-  double score = 0;   // softmax probability
+  double score = 0;   // softmax probability, at the temperature of the model's calibration if it has one
 };
 
 // A class activation map: the regions of a photograph that support a class (engine/cam.h).

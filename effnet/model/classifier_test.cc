@@ -64,6 +64,14 @@ TEST_F(Classifiers, LabelsAndNumberOfPredictions) {
   EXPECT_TRUE(answer(model, {.top = 0}).top.empty());
 }
 
+TEST_F(Classifiers, ScoresUseTheTemperatureAndLogitsDoNot) {
+  formats::Model model = constant({1, 9});
+  model.calibration = {.temperature = 4, .min_score = 0.5};
+  const Answer found = answer(model);
+  EXPECT_EQ(found.logits[1], 9);
+  EXPECT_NEAR(found.top[0].score / found.top[1].score, std::exp((9.0 - 1.0) / 4), 1e-12);
+}
+
 TEST_F(Classifiers, NonFiniteLogitsAreAnError) {
   try {
     answer(constant({std::numeric_limits<float>::quiet_NaN()}));

@@ -1,0 +1,38 @@
+#include "effnet/cli/image_paths.h"
+
+#include <filesystem>
+
+#include "effnet/base/error.h"
+#include "effnet/data/image_folder.h"
+#include "effnet/vision/formats.h"
+
+namespace effnet::cli {
+
+namespace fs = std::filesystem;
+
+bool is_folder(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+std::vector<std::string> image_paths(const std::vector<std::string>& arguments) {
+  std::vector<std::string> paths;
+  for (const std::string& argument : arguments) {
+    if (!is_folder(argument)) {
+      paths.push_back(argument);
+      continue;
+    }
+    std::error_code ignored;
+    data::ImageSet set;
+    data::ImageWalk(fs::canonical(argument, ignored).parent_path()).add_class(argument, 0, set);
+    if (set.images.empty()) {
+      throw input_error("{}: no images in this folder (got {} other files, expected {} files)", argument,
+                        set.skipped.size(), vision::image_extensions())
+          .with_hint("give image files, or a folder that has some");
+    }
+    for (const data::LabelledImage& image : set.images) paths.push_back(image.path.string());
+  }
+  return paths;
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,18 @@
+// IMAGE arguments: files, and folders of images.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace effnet::cli {
+
+inline constexpr const char* kFolderHelp = "; a folder means all images in it and in its sub-folders";
+
+// Returns the paths with each folder replaced by the images in it and in its sub-folders, sorted within each folder.
+// Files are recognised by their extension; hidden ones are left out. Other paths are kept, existing or not. Throws
+// Error(input) for a folder without images or one that cannot be read, and Error(interrupted) after a signal.
+std::vector<std::string> image_paths(const std::vector<std::string>& arguments);
+
+bool is_folder(const std::string& path);
+
+}  // namespace effnet::cli
