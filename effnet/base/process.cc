@@ -16,6 +16,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
+#include "effnet/base/text.h"
 
 namespace effnet {
 
@@ -61,6 +62,19 @@ ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
   check_interrupt();
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
+}
+
+std::string command_line() {
+  std::ifstream file("/proc/self/cmdline");
+  const std::string words((std::istreambuf_iterator<char>(file)), {});  // each word ends with a zero byte
+  std::string line;
+  for (std::size_t at = 0; at < words.size();) {
+    const std::size_t end = std::min(words.find('\0', at), words.size());
+    const std::string word = words.substr(at, end - at);
+    line += at == 0 ? in_shell(word.substr(word.rfind('/') + 1)) : " " + in_shell(word);
+    at = end + 1;
+  }
+  return line;
 }
 
 double process_age_s() {

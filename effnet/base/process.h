@@ -20,6 +20,10 @@ enum class Keep { errors, output };
 // Error(interrupted) is thrown.
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep = Keep::errors);
 
+// The command line of this process, as one would type it in a shell; the program is its file name without the folder.
+// Empty if /proc does not give it.
+std::string command_line();
+
 // Seconds since this process was created; execv does not reset it. Returns 0 if /proc does not give the start time.
 double process_age_s();
 

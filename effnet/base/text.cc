@@ -53,6 +53,14 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string in_shell(std::string_view text) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) return std::string(text);
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 std::string in_quotes(std::string_view text) {
   std::string result = "'";
   constexpr std::size_t kMaxBytes = 80;

@@ -47,5 +47,12 @@ TEST(OneLine, HasNoControlCharacters) {
   EXPECT_EQ(one_line("a\nb\x1b[31m\x7f\xe9"), "a b\\x1b[31m\\x7f\\xe9");
 }
 
+TEST(Text, InShell) {
+  EXPECT_EQ(in_shell("run-2/a_b.jpg"), "run-2/a_b.jpg");
+  EXPECT_EQ(in_shell(""), "''");
+  EXPECT_EQ(in_shell("my photos"), "'my photos'");
+  EXPECT_EQ(in_shell("it's $x"), "'it'\\''s $x'");
+}
+
 }  // namespace
 }  // namespace effnet

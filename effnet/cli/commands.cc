@@ -6,9 +6,7 @@ namespace effnet::cli {
 // declare_x is defined in x.cc.
 Declare declare_models, declare_inspect, declare_scale, declare_pull, declare_import, declare_export, declare_predict,
     declare_eval, declare_data, declare_cam, declare_bench, declare_features, declare_similar, declare_probe,
-    declare_launch, declare_compare, declare_report, declare_paper, declare_doctor;
-declare_eval, declare_data, declare_cam, declare_bench, declare_launch, declare_compare, declare_compare_models,
-    declare_report, declare_paper, declare_doctor;
+    declare_launch, declare_compare, declare_compare_models, declare_report, declare_paper, declare_doctor;
 void exec_effnet_train(int argc, char** argv);
 
 const Program& effnet_program() {
@@ -32,6 +30,7 @@ const Program& effnet_program() {
                declare_probe},
               {"bench", "Measure a network's speed on this machine", declare_bench, true},
               {"train", "Train a network from a recipe", nullptr, false, exec_effnet_train},
+              {"finetune", "Make a classifier from a folder of images", nullptr, false, exec_effnet_train},
               {"launch", "Run a command in several processes as one group", declare_launch},
               {"compare", "Compare two backends on one network, layer by layer", declare_compare},
               {"compare-models", "Compare the accuracy of two models on the same images", declare_compare_models},
@@ -39,7 +38,7 @@ const Program& effnet_program() {
               {"paper", "Show a table of the paper beside effnet's own values", declare_paper},
               {"doctor", "Show what this machine has, and problems", declare_doctor},
           },
-      .planned = {"quantize", "finetune", "search", "scale frontier", "scale search"}};
+      .planned = {"quantize", "search", "scale frontier", "scale search"}};
   return program;
 }
 

@@ -6,6 +6,9 @@
 namespace effnet::cli {
 
 Body declare_train(CLI::App& command, const Globals& globals);
+Body declare_finetune(CLI::App& command, const Globals& globals);
+
+void turn_warnings_off();  // of LibTorch, which address programmers and not users
 
 // Returns the JSON of `effnet-train --version --json`: version, LibTorch's version, CUDA, number of GPUs, Gloo.
 Json train_program_facts();

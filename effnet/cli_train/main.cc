@@ -45,11 +45,13 @@ int main(int argc, char** argv) {
     out.print_json(cli::train_program_facts());
     return 0;
   }
-  const int code = cli::run_program(argc, argv,
-                                    {.description = "The training program of effnet",
-                                     .commands = {{"train", "Train a network from a recipe", cli::declare_train}},
-                                     .planned = {}},
-                                    out);
+  const int code =
+      cli::run_program(argc, argv,
+                       {.description = "The training program of effnet",
+                        .commands = {{"train", "Train a network from a recipe", cli::declare_train},
+                                     {"finetune", "Make a classifier from a folder of images", cli::declare_finetune}},
+                        .planned = {}},
+                       out);
   // After an error a thread may still wait in LibTorch for another process. exit() would destroy objects that it uses,
   // so _exit() ends the process without destructors.
   if (code != 0) {

@@ -13,6 +13,7 @@
 #include "effnet/cli/output.h"
 #include "effnet/cli/version.h"
 #include "effnet/cli_train/commands.h"
+#include "effnet/cli_train/progress_line.h"
 #include "effnet/train/run/run.h"
 
 namespace effnet::cli {
@@ -63,56 +64,6 @@ fs::path data_of(const std::string& given, train::Recipe& recipe) {
   recipe.data.folder = !failure && is_utf8(absolute) ? absolute : "";  // TOML texts must be UTF-8
   return given;
 }
-
-// Suppresses LibTorch's warnings, which address programmers and not users.
-class NoWarnings : public c10::WarningHandler {
- public:
-#if TORCH_VERSION_MAJOR >= 2
-  void process(const c10::Warning& /*warning*/) override {}
-#else
-  void process(const c10::SourceLocation& /*where*/, const std::string& /*message*/, const bool /*verbatim*/) override {
-  }
-#endif
-};
-
-void turn_warnings_off() {
-  static NoWarnings handler;
-#if TORCH_VERSION_MAJOR >= 2
-  c10::WarningUtils::set_warning_handler(&handler);
-#else
-  c10::Warning::set_warning_handler(&handler);
-#endif
-}
-
-// Prints messages, such as the result of an epoch, and shows a status line between them.
-class ProgressLine {
- public:
-  explicit ProgressLine(Output& out) : out_(out) {}
-  ~ProgressLine() { out_.status(""); }
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-
-  void show(const train::Progress& progress) {
-    if (!progress.message.empty()) {
-      out_.status("");
-      out_.say(progress.message);
-      return;
-    }
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last_ < std::chrono::milliseconds(200)) return;
-    last_ = now;
-    const auto left = static_cast<std::int64_t>(progress.seconds_left);
-    out_.status(
-        fmt::format("epoch {} of {:.4g}  {}/{}  loss {:.4f}  top-1 {:.2f} %  lr {:.3g}  {:.1f} images/s  {}",
-                    progress.epoch, progress.epochs, progress.step, progress.steps_per_epoch, progress.loss,
-                    progress.top1, progress.lr, progress.images_per_second,
-                    left > 0 ? fmt::format("{}:{:02}:{:02} left", left / 3600, left / 60 % 60, left % 60) : ""));
-  }
-
- private:
-  Output& out_;
-  std::chrono::steady_clock::time_point last_;
-};
 
 void print_summary(const train::Summary& summary, bool averaged, const fs::path& run, const Globals& globals,
                    Output& out) {

@@ -22,6 +22,9 @@ namespace effnet::data {
 // An image as it is stored: the bytes of an image file, or pixels.
 using ImageData = std::variant<std::vector<std::byte>, vision::Image>;
 
+// The pixels, oriented as EXIF says. Throws Error(input) if the bytes are not an image that can be decoded.
+vision::Image decoded(ImageData stored);
+
 class Dataset {
  public:
   virtual ~Dataset() = default;

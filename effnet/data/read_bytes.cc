@@ -3,6 +3,7 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/data/sources.h"
+#include "effnet/vision/decode.h"
 
 namespace effnet::data {
 // Opens the file for each read. Opening takes 10 us, which is little beside the milliseconds of decoding, and no file
@@ -37,6 +38,11 @@ std::optional<std::int64_t> class_number(std::string_view text) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc{} || end != text.data() + text.size() || value < 0) return {};
   return value;
+}
+
+vision::Image decoded(ImageData stored) {
+  if (auto* pixels = std::get_if<vision::Image>(&stored)) return std::move(*pixels);
+  return vision::decode(std::get<std::vector<std::byte>>(stored));
 }
 
 }  // namespace effnet::data

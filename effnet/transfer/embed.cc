@@ -135,15 +135,14 @@ class Embedder {
   Loaded load(std::int64_t index) const {
     Loaded loaded;
     try {
-      const data::ImageData content = set_.read(index);
+      data::ImageData content = set_.read(index);
       if (cache_) {
         loaded.digest = content_digest(content);
         loaded.values.resize(static_cast<std::size_t>(result_.embeddings.width));
         if (cache_->find(loaded.digest, loaded.values)) return loaded;
         loaded.values.clear();
       }
-      const auto* pixels = std::get_if<vision::Image>(&content);
-      const vision::Image image = pixels ? *pixels : vision::decode(std::get<std::vector<std::byte>>(content));
+      const vision::Image image = data::decoded(std::move(content));
       loaded.views.push_back(classifier_.view(image));
       constexpr int kMirrored = 2;  // the EXIF orientation that swaps left and right
       if (options_.flip) loaded.views.push_back(classifier_.view(vision::oriented(image, kMirrored)));

@@ -34,6 +34,12 @@ inline constexpr NameTable<Precision, 3> kPrecisions{{
     {Precision::fp16, "fp16"},
 }};
 
+// With data.split: the parts that are trained on. val is validated only if it is not trained on, and test is evaluated
+// at the end only if val is trained on.
+enum class TrainOn { train, train_val, all };
+inline constexpr NameTable<TrainOn, 3> kTrainOn{
+    {{TrainOn::train, "train"}, {TrainOn::train_val, "train+val"}, {TrainOn::all, "all"}}};
+
 // Weights of the classes in the loss. balanced: inversely proportional to the number of training images of a class.
 enum class ClassWeights { none, balanced };
 inline constexpr NameTable<ClassWeights, 2> kClassWeights{

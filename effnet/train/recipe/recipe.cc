@@ -197,13 +197,13 @@ Recipe parse_recipe(std::string_view text, std::string_view source, const std::v
 
 namespace {
 
-// Makes the path of a file absolute, because the run's config.toml may be read from another working folder. The name of
+// Makes the path of a file or folder absolute, because the run's config.toml may be read from another working folder. The name of
 // a network or of a built-in arch file is not a path and does not change.
-void make_absolute(std::string& model) {
+void make_absolute(std::string& path) {
   std::error_code failure;
-  if (model.empty() || arch::find_variant(model) != nullptr || !std::filesystem::exists(model, failure)) return;
-  const std::string absolute = std::filesystem::absolute(model, failure).lexically_normal().string();
-  if (!failure && is_utf8(absolute)) model = absolute;  // else unchanged: config.toml must be UTF-8
+  if (path.empty() || arch::find_variant(path) != nullptr || !std::filesystem::exists(path, failure)) return;
+  const std::string absolute = std::filesystem::absolute(path, failure).lexically_normal().string();
+  if (!failure && is_utf8(absolute)) path = absolute;  // else unchanged: config.toml must be UTF-8
 }
 
 Recipe read_recipe(const std::string& name_or_file, const std::vector<Override>& overrides) {
@@ -234,7 +234,8 @@ Recipe read_recipe(const std::string& name_or_file, const std::vector<Override>&
 Recipe load_recipe(const std::string& name_or_file, const std::vector<Override>& overrides) {
   Recipe recipe = read_recipe(name_or_file, overrides);
   for (const Setting& setting : settings()) {
-    if (setting.kind == SettingKind::model_file) make_absolute(text_of(setting, recipe));
+    if (setting.kind == SettingKind::model_file || setting.kind == SettingKind::data_folder)
+      make_absolute(text_of(setting, recipe));
   }
   return recipe;
 }

@@ -26,7 +26,10 @@ struct ModelSettings {
   std::string freeze;                   // a block: it and all blocks before it are not trained; empty: none
 };
 struct DataSettings {
-  std::string folder;           // used if --data is not given
+  std::string folder;  // used if --data is not given
+  std::string labels;  // a list of labels (data::Source); empty: none
+  std::string split;   // a split file (data/split_file.h); empty: the splits of the source
+  TrainOn train_on = TrainOn::train;
   std::int64_t resolution = 0;  // height and width in pixels; 0: the model's resolution
   vision::Augment augment = vision::Augment::autoaugment;
   bool shuffle = true;

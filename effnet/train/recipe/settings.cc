@@ -88,6 +88,15 @@ std::vector<Setting> make_settings() {
        "empty: all blocks are trained"},
 
       {"data.folder", data_folder, data<&D::folder>, "Folder of the dataset; --data overrides it and is stored here"},
+      {"data.labels", data_folder, data<&D::labels>,
+       "A CSV with the labels of the images in data.folder: lines `file,class` or `file,class,split`; empty: the "
+       "folders "
+       "are the classes"},
+      {"data.split", data_folder, data<&D::split>,
+       "A split file (`effnet data split` and `effnet finetune` write one): which images are for training, validation "
+       "and test; empty: as the folders or data.labels say"},
+      {"data.train_on", fixed, choice<kTrainOn, data<&D::train_on>>(),
+       "With data.split: the parts to train on. train: val is validated. train+val: test is evaluated at the end"},
       {"data.resolution", fixed, data<&D::resolution>,
        "Height and width of the network's input in pixels; 0: the model's", from(0, 8192)},
       {"data.augment", fixed, choice<vision::kAugments, data<&D::augment>>(),

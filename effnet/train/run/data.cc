@@ -1,6 +1,9 @@
 #include "effnet/train/run/data.h"
 
+#include <algorithm>
+
 #include "effnet/base/error.h"
+#include "effnet/data/split_file.h"
 
 namespace effnet::train {
 namespace {
@@ -10,6 +13,58 @@ void note_skipped(const data::Dataset& set, std::string_view split, std::vector<
   const data::SkippedFile& first = set.skipped().front();
   notes.push_back(fmt::format("{}: {} files are skipped ({}: {}{})", split, set.skipped().size(), first.path.string(),
                               first.why, set.skipped().size() > 1 ? ", .." : ""));
+}
+
+// The parts of data.split.
+void open_split_file(const Recipe& recipe, const data::Source& source, RunData& data) {
+  const data::AllImages all = data::open_all(source);
+  const std::vector<data::Part> parts = data::read_split_file(recipe.data.split, *all.set);
+  const auto images_of = [&](std::initializer_list<data::Part> wanted) -> std::shared_ptr<const data::Dataset> {
+    std::vector<std::int64_t> indices;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (std::ranges::count(wanted, parts[i]) != 0) indices.push_back(static_cast<std::int64_t>(i));
+    }
+    return indices.empty() ? nullptr : data::select(all.set, std::move(indices));
+  };
+  using enum data::Part;
+  switch (recipe.data.train_on) {
+    case TrainOn::train:
+      data.train = images_of({train});
+      data.validation = images_of({val});
+      break;
+    case TrainOn::train_val:
+      data.train = images_of({train, val});
+      data.test = images_of({test});
+      break;
+    case TrainOn::all:
+      data.train = images_of({train, val, test});
+      break;
+  }
+  if (!data.train)
+    throw input_error("{}: no images to train on (got none for data.train_on = {})", recipe.data.split,
+                      name_in(kTrainOn, recipe.data.train_on));
+  note_skipped(*all.set, "data", data.notes);
+}
+
+// The splits of the source.
+void open_splits(const Recipe& recipe, const data::Source& source, RunData& data) {
+  data.train = data::open_dataset(source, "train");
+  note_skipped(*data.train, "train", data.notes);
+  const data::ClassNames names{
+      .classes = static_cast<std::int64_t>(data.train->classes().size()), .ids = {}, .labels = data.train->classes()};
+  std::shared_ptr<const data::Dataset> split = data::open_validation(source, names);
+  if (split) note_skipped(*split, "val", data.notes);
+  if (recipe.data.holdout > 0) {
+    data.test = split;
+    data.validation = data::held_out(data.train, recipe.data.holdout, /*rest=*/false);
+    data.train = data::held_out(data.train, recipe.data.holdout, /*rest=*/true);
+  } else {
+    data.validation = split;
+    if (!split)
+      data.notes.push_back(fmt::format(
+          "{} has neither val/ nor test/: no validation (data.holdout=N uses N training images for validation)",
+          source.folder.string()));
+  }
 }
 
 }  // namespace
@@ -24,23 +79,8 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
     if (folder.empty())
       throw usage_error("no images (got neither --data nor data.synthetic, expected one of them)")
           .with_hint("--data DIR: a folder with train/ and val/, each with one folder per class");
-    data.train = data::open_dataset(folder, "train");
-    note_skipped(*data.train, "train", data.notes);
-    const data::ClassNames names{
-        .classes = static_cast<std::int64_t>(data.train->classes().size()), .ids = {}, .labels = data.train->classes()};
-    std::shared_ptr<const data::Dataset> split = data::open_validation(folder, names);
-    if (split) note_skipped(*split, "val", data.notes);
-    if (recipe.data.holdout > 0) {
-      data.test = split;
-      data.validation = data::held_out(data.train, recipe.data.holdout, /*rest=*/false);
-      data.train = data::held_out(data.train, recipe.data.holdout, /*rest=*/true);
-    } else {
-      data.validation = split;
-      if (!split)
-        data.notes.push_back(fmt::format(
-            "{} has neither val/ nor test/: no validation (data.holdout=N uses N training images for validation)",
-            folder.string()));
-    }
+    const data::Source source(folder, recipe.data.labels);
+    recipe.data.split.empty() ? open_splits(recipe, source, data) : open_split_file(recipe, source, data);
   }
 
   const auto found = static_cast<std::int64_t>(data.train->classes().size());

@@ -15,8 +15,8 @@ namespace effnet::train {
 struct RunData {
   std::shared_ptr<const data::Dataset> train;
   std::shared_ptr<const data::Dataset> validation;  // used at the end of epochs; null if there is none
-  // With data.holdout, `validation` has the held-out images, and `test` is the val or test split of the folder, which
-  // is evaluated once at the end of the run. Null without data.holdout.
+  // Evaluated once at the end of the run. With data.holdout, `validation` has the held-out images, and `test` is the
+  // val or test split of the folder. With data.split, see TrainOn. Null otherwise.
   std::shared_ptr<const data::Dataset> test;
   std::int64_t classes = 0;        // number of classes of the network
   std::vector<std::string> notes;  // lines for the log: skipped files, missing validation split

@@ -75,17 +75,17 @@ RunModel open_run_model(const Recipe& recipe) {
   if (recipe.bn_momentum >= 0) model.arch.bn_momentum = recipe.bn_momentum;
   if (recipe.data.resolution > 0) model.arch.resolution = recipe.data.resolution;
   const Size size{model.arch.resolution, model.arch.resolution};
-  model.evaluation =
-      rule ? rule->at(size) : preprocessing_rule(model.arch.preprocessing, model.arch.normalisation, size);
-  if (recipe.data.shift > 0) {
-    // Small images are validated without a crop: at a resolution of r pixels the official rule keeps r / (r + 32) of
-    // each side, which is only half at CIFAR's 32 pixels.
-    const Preprocessing own = model.evaluation;
-    model.evaluation = preprocessing_rule("whole", model.arch.normalisation, size);
-    model.evaluation.mean = own.mean;
-    model.evaluation.std = own.std;
-  }
+  if (!rule) rule = preprocessing_rule(model.arch.preprocessing, model.arch.normalisation, size);
+  model.evaluation = validation_rule(*rule, model.arch, size, recipe.data.shift > 0);
   return model;
+}
+
+Preprocessing validation_rule(const Preprocessing& own, const arch::ArchSpec& arch, Size size, bool whole_images) {
+  if (!whole_images) return own.at(size);
+  Preprocessing rule = preprocessing_rule("whole", arch.normalisation, size);
+  rule.mean = own.mean;
+  rule.std = own.std;
+  return rule;
 }
 
 std::shared_ptr<nn::ParameterStore> initial_weights(const RunModel& model, const graph::Graph& graph,

@@ -27,6 +27,11 @@ struct RunModel {
 // fits the architecture. The network gets the batch norm epsilon and the padding of model.init. Throws Error(input).
 RunModel open_run_model(const Recipe& recipe);
 
+// The rule for validation images: `own`, the model's rule, at another size. `whole_images` (data.shift): without a
+// crop, because small images have nothing to spare: at r pixels the official rule keeps r / (r + 32) of each side,
+// which is only half at CIFAR's 32 pixels.
+Preprocessing validation_rule(const Preprocessing& own, const arch::ArchSpec& arch, Size size, bool whole_images);
+
 // A line for the log about the initial weights. To be called when model.arch.classes is set.
 std::string describe_initial_weights(const RunModel& model);
 // The initial weights. If model.init has another number of classes, the classifier is initialised from `seed`.

@@ -1,0 +1,163 @@
+// effnet finetune DIR --out RUN: makes a classifier from a folder of images.
+#include <fmt/chrono.h>
+
+#include <chrono>
+#include <cstdlib>
+
+#include "effnet/base/process.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/published.h"
+#include "effnet/cli/pull.h"
+#include "effnet/cli/report.h"
+#include "effnet/cli/version.h"
+#include "effnet/cli_train/commands.h"
+#include "effnet/cli_train/progress_line.h"
+#include "effnet/formats/find_model.h"
+#include "effnet/train/finetune/finetune.h"
+#include "effnet/train/step/device.h"
+
+namespace effnet::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct FinetuneCommand {
+  std::string data, out, model = "efficientnet_lite0", from, labels, budget, device = "auto";
+  std::vector<std::string> settings;
+  bool final_on_all = false, resume = false;
+};
+
+// Downloads the weights of a named model if they are published and missing. Throws Error(input) if the model has no
+// weights.
+void require_weights(const std::string& model, const Globals& globals, Output& out) {
+  const formats::FoundModel found = formats::find_model(model);
+  if (!found.file.empty()) return;
+  if (!found.name.empty() && can_be_pulled(found.name)) {
+    out.note(fmt::format("downloading the weights of {}", found.name));
+    run_pull({.name = found.name}, globals, out);
+    return;
+  }
+  throw input_error("--model: fine-tuning needs pretrained weights (got {}, which has none)", in_quotes(model))
+      .with_hint(
+          "use a model file, a run folder, or a model that effnet pull can download, such as efficientnet_lite0");
+}
+
+Json json_of(const train::FinetuneResult& result) {
+  Json document = Json::parse(train::summary_text(result.summary));
+  const Json record = Json::parse(train::record_text(result.record));
+  for (const char* key : {"probe", "split", "plan", "budget_s", "calibration", "warnings"}) {
+    if (record.contains(key)) document[key] = record[key];
+  }
+  const Json& measured = record["result"];
+  document["test_top1"] = measured["test_top1"];
+  for (const char* key : {"interval", "mean_per_class", "engine_top1", "worst_class"}) document[key] = measured[key];
+  document["weights"] = "file";
+  return document;
+}
+
+std::string text_of(const train::FinetuneResult& result, const FinetuneCommand& o) {
+  const train::ResultFacts& r = *result.record.result;
+  std::string text = fmt::format(
+      "test top-1 {:.1f} % (95 % interval {:.1f} to {:.1f}) on {} images that no choice has seen; mean per class "
+      "{:.1f} "
+      "%\n",
+      r.test_top1, r.low, r.high, grouped(r.images), r.mean_per_class);
+  if (r.model == "trial") text += "  measured with the model of the trial; the saved model was trained on all images\n";
+  text += fmt::format("worst class: {}, {:.1f} % of {} images\n", r.worst_class, r.worst_recall, r.worst_images);
+  text += fmt::format("the engine, which effnet predict uses: {:.1f} %\n", r.engine_top1);
+  if (const auto& facts = result.record.calibration) {
+    text +=
+        fmt::format("--min-score auto answers \"not sure\" below {:.2f}: {:.0f} % of the validation images are above\n",
+                    facts->calibration.min_score, 100 * facts->coverage);
+  }
+  const std::string run = in_shell(o.out), data = in_shell(o.data);
+  text +=
+      fmt::format("\n{}/report.html shows mistakes, doubtful labels and duplicates with their images. Next:\n", run);
+  text += fmt::format("  effnet predict {} IMAGE\n", run);
+  text += fmt::format("  effnet cam {} IMAGE -o cam.png\n", run);
+  text += fmt::format("  effnet finetune {} --from {} --out {}   (after you added images or classes)\n", data, run,
+                      in_shell(o.out + "-2"));
+  return text;
+}
+
+train::FinetuneOptions options_of(const FinetuneCommand& o, const Globals& globals, ProgressLine& line) {
+  train::FinetuneOptions options{.data = o.data,
+                                 .labels = o.labels,
+                                 .out = o.out,
+                                 .model = o.from.empty() ? o.model : o.from,
+                                 .from = o.from,
+                                 .command = command_line(),
+                                 .version = kVersion,
+                                 .time = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))),
+                                 .budget_s = o.budget.empty() ? 0 : train::parse_seconds(o.budget),
+                                 .final_on_all = o.final_on_all,
+                                 .resume = o.resume,
+                                 .settings = {},
+                                 .device = o.device,
+                                 .threads = thread_count(globals)};
+  for (const std::string& setting : o.settings) options.settings.push_back(train::parse_override(setting));
+  options.started -=
+      std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(process_age_s()));
+  options.watch = {.log = [&line](const std::string& text) { line.say(text); },
+                   .counted = [&line](std::string_view what, std::int64_t done,
+                                      std::int64_t total) { line.show(what, done, total); },
+                   .training = [&line](const train::Progress& progress) { line.show(progress); }};
+  return options;
+}
+
+}  // namespace
+
+Body declare_finetune(CLI::App& command, const Globals& globals) {
+  auto o = std::make_shared<FinetuneCommand>();
+  command
+      .add_option("DIR", o->data,
+                  "A folder with one folder of images for each class, or with train/ and val/ (and test/), or with "
+                  "--labels a folder of images")
+      ->required();
+  command.add_option("--out", o->out, "Write the model, the report and everything else to this run folder")
+      ->type_name("RUN")
+      ->required();
+  command
+      .add_option("--model", o->model, "Start from this MODEL; published weights are downloaded [efficientnet_lite0]")
+      ->type_name("MODEL");
+  command
+      .add_option("--from", o->from,
+                  "Continue from the model of this run, with more images or classes; images of that run stay training, "
+                  "val or test images")
+      ->type_name("RUN");
+  command.add_option("--labels", o->labels, "A CSV with lines 'file,class' or 'file,class,split'")->type_name("CSV");
+  command
+      .add_option("--time-budget", o->budget,
+                  "Use this time for everything: 5m, 1h30m [by the number of images; it is printed before training]")
+      ->type_name("T");
+  command.add_flag("--final", o->final_on_all,
+                   "Train the final model on all images, those of test too; the result is then that of the trial");
+  command
+      .add_option("--set", o->settings, "Choose a setting of the recipe yourself (docs/recipes.md); may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command.add_flag("--resume", o->resume, "Continue a command that was stopped");
+  command.add_option("--device", o->device, "Train on this device: auto, cpu or cuda")->type_name("D");
+  command.get_option("--model")->excludes("--from");
+  return [o, &globals](Output& out) {
+    turn_warnings_off();
+    const char* world = std::getenv("WORLD_SIZE");
+    if (world != nullptr && std::atoi(world) > 1)
+      throw usage_error("finetune runs in one process (got WORLD_SIZE={})", world)
+          .with_hint("effnet launch can run train; finetune needs no launch");
+    static_cast<void>(train::device_named(o->device, 0));
+    require_weights(o->from.empty() ? o->model : o->from, globals, out);
+    ProgressLine line(out);
+    const train::FinetuneResult result = train::finetune(options_of(*o, globals, line));
+    line.clear();
+    run_report({.runs = {o->out}}, globals, out);
+    if (globals.json) {
+      out.print_json(json_of(result));
+    } else {
+      out.print(text_of(result, *o));
+    }
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,39 @@
+#include "effnet/cli_train/progress_line.h"
+
+#include <fmt/format.h>
+
+namespace effnet::cli {
+
+void ProgressLine::clear() {
+  counted_.reset();
+  out_.status("");
+}
+
+void ProgressLine::say(const std::string& message) {
+  clear();
+  out_.say(message);
+}
+
+void ProgressLine::show(const train::Progress& progress) {
+  if (!progress.message.empty()) return say(progress.message);
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_ < std::chrono::milliseconds(200)) return;
+  last_ = now;
+  counted_.reset();
+  const auto left = static_cast<std::int64_t>(progress.seconds_left);
+  out_.status(fmt::format("epoch {} of {:.4g}  {}/{}  loss {:.4f}  top-1 {:.2f} %  lr {:.3g}  {:.1f} images/s  {}",
+                          progress.epoch, progress.epochs, progress.step, progress.steps_per_epoch, progress.loss,
+                          progress.top1, progress.lr, progress.images_per_second,
+                          left > 0 ? fmt::format("{}:{:02}:{:02} left", left / 3600, left / 60 % 60, left % 60) : ""));
+}
+
+void ProgressLine::show(std::string_view what, std::int64_t done, std::int64_t total) {
+  if (!counted_ || what != what_) {
+    counted_.reset();
+    what_ = what;
+    counted_.emplace(out_, what_, total);
+  }
+  counted_->update(done);
+}
+
+}  // namespace effnet::cli

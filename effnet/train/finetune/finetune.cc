@@ -1,0 +1,339 @@
+#include "effnet/train/finetune/finetune.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/text.h"
+#include "effnet/graph/costs.h"
+#include "effnet/graph/lower.h"
+#include "effnet/train/distributed/group.h"
+#include "effnet/train/finetune/measure.h"
+#include "effnet/train/finetune/parts.h"
+#include "effnet/train/finetune/plan.h"
+#include "effnet/train/run/folder.h"
+#include "effnet/train/run/model.h"
+#include "effnet/train/run/run.h"
+
+namespace effnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+using data::Part;
+
+std::string minutes(double seconds) {
+  if (seconds < 100) return fmt::format("{:.0f} s", seconds);
+  return seconds < 3600 ? fmt::format("{:.0f} min", std::ceil(seconds / 60)) : fmt::format("{:.1f} h", seconds / 3600);
+}
+
+constexpr double kReserve = 0.06;  // of the budget: as in plan.cc
+
+class Finetune {
+ public:
+  Finetune(const FinetuneOptions& options, ThreadPool& pool) : options_(options), pool_(pool) {}
+  FinetuneResult run();
+
+ private:
+  fs::path file(const char* name) const { return options_.out / name; }
+  fs::path start(const char* name) const { return options_.out / "start" / name; }
+  double spent_s() const {
+    return spent_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - options_.started).count();
+  }
+  void log(const std::string& line) const {
+    if (options_.watch.log) options_.watch.log(line);
+  }
+  void warn(const std::string& text) {
+    record_.warnings.push_back(text);
+    log("warning: " + text);
+  }
+  void store() {
+    record_.spent_s = spent_s();
+    write_text(file("finetune.json"), record_text(record_));
+  }
+  const std::string* given(std::string_view key) const;  // the value of --set; null: not given
+
+  void begin();
+  void probe();
+  void plan(const InputPlan& input, double image_s);
+  void run_trial();
+  Summary final_run();
+  Summary keep_probe();
+  void measure();
+  void list_label_errors();
+  Recipe recipe(const fs::path& initial, TrainOn on, const std::vector<Override>& length) const;
+  Summary train(const fs::path& folder, Recipe recipe) const;
+
+  const FinetuneOptions& options_;
+  ThreadPool& pool_;
+  Record record_;
+  FinetuneData data_;
+  DataSize size_;
+  Preprocessing rule_;  // at the chosen resolution
+  double spent_before_ = 0;
+};
+
+const std::string* Finetune::given(std::string_view key) const {
+  const auto found = std::ranges::find(options_.settings.rbegin(), options_.settings.rend(), key, &Override::key);
+  return found == options_.settings.rend() ? nullptr : &found->value;
+}
+
+void Finetune::begin() {
+  const fs::path stored = file("finetune.json");
+  std::error_code ignored;
+  const bool exists = fs::exists(stored, ignored);
+  make_folders(options_.out / "start");
+  if (exists) {
+    record_ = read_record(stored);
+    spent_before_ = record_.spent_s;
+    data_ = reopen_data(options_);
+  } else {
+    record_.command = options_.command;
+    record_.version = options_.version;
+    record_.started = options_.time;
+    record_.model = options_.model;
+    record_.data.folder = fs::absolute(options_.data, ignored).lexically_normal().string();
+    if (!options_.labels.empty())
+      record_.data.labels = fs::absolute(options_.labels, ignored).lexically_normal().string();
+    data_ = split_data(options_, pool_, record_);
+  }
+  size_ = data_.size();
+  log(fmt::format("data: {} images of {} classes: {} for training, {} for choices (val), {} for the result (test)",
+                  grouped(data_.all->size()), size_.classes, grouped(size_.train), grouped(size_.val),
+                  grouped(size_.test)));
+  if (size_.val == 0 || size_.test == 0)
+    throw input_error("too few images for a split (got {} for val and {} for test, expected at least 1 each)",
+                      size_.val, size_.test)
+        .with_hint("at least one class needs 3 different images; 20 or more for each class are better");
+  if (exists) return;
+  for (const std::string& warning : record_.warnings) log("warning: " + warning);
+  store();
+}
+
+// Chooses the input size, and trains and measures the linear probe.
+void Finetune::probe() {
+  const model::ModelHandle model(options_.model, {}, pool_);
+  const std::shared_ptr<const data::Dataset> train = data_.part(Part::train);
+  double image_s = training_image_s(*train, options_.model, model.preprocessing(), pool_);
+  const std::int64_t own = model.arch().resolution;
+  InputPlan input = choose_input(size_, own, image_s, options_.budget_s);
+  if (const std::string* resolution = given("data.resolution")) {
+    const Recipe asked = load_recipe("finetune", {{"data.resolution", *resolution}});
+    if (asked.data.resolution > 0) input = {.resolution = asked.data.resolution, .shift_px = 0, .why = "as given"};
+  }
+  image_s *= static_cast<double>(input.resolution * input.resolution) / static_cast<double>(own * own);
+  rule_ =
+      validation_rule(model.preprocessing(), model.arch(), {input.resolution, input.resolution}, input.shift_px > 0);
+
+  const transfer::ProbeReport report = write_probe_model(start("trial.safetensors"), options_.model, rule_, {train},
+                                                         data_.part(Part::val), pool_, options_.watch);
+  record_.probe = {.val_top1 = report.top1,
+                   .low = 100 * report.interval.low,
+                   .high = 100 * report.interval.high,
+                   .knn_top1 = report.knn_top1,
+                   .l2 = report.l2,
+                   .seconds = spent_s()};
+  log(
+      fmt::format("first answer after {}: a linear classifier on the features of {} is right for {:.1f} % of the {} "
+                  "validation images (95 % interval {:.1f} to {:.1f})",
+                  minutes(record_.probe->seconds), options_.model, report.top1, grouped(report.images),
+                  record_.probe->low, record_.probe->high));
+  if (!report.label_errors.empty()) {
+    log(fmt::format("{} training images have a doubtful label; label_errors.csv will list those of all images",
+                    report.label_errors.size()));
+  }
+  plan(input, image_s);
+  store();
+}
+
+void Finetune::plan(const InputPlan& input, double image_s) {
+  record_.budget_s =
+      options_.budget_s > 0 ? options_.budget_s : default_budget_s(size_, image_s, record_.probe->seconds);
+  const Durations durations = choose_durations(size_, image_s, record_.budget_s, record_.probe->seconds);
+  record_.trial_s = durations.trial_s;
+  for (const Choice& choice : choose_settings(size_, input, durations.epochs, record_.probe->val_top1)) {
+    if (given(choice.setting) == nullptr) record_.plan.push_back(choice);
+  }
+  if (durations.trial_s == 0 && given("train.epochs") == nullptr) {
+    warn(
+        fmt::format("the time does not suffice for one epoch of fine-tuning (got {}): the linear probe is the result. "
+                    "A longer --time-budget trains the whole network",
+                    minutes(record_.budget_s)));
+    return;
+  }
+  log(fmt::format("the classifier for {} classes is new; its initial weights are those of the linear classifier",
+                  size_.classes));
+  for (const Choice& choice : record_.plan)
+    log(fmt::format("  {} = {} ({})", choice.setting, choice.value, choice.why));
+  if (given("train.epochs") == nullptr) {
+    log(
+        fmt::format("time: {} in all; first about {} on the {} training images, to choose; then about {} on all images "
+                    "except test",
+                    minutes(record_.budget_s), minutes(durations.trial_s), grouped(size_.train),
+                    minutes(durations.epochs * image_s * static_cast<double>(size_.train + size_.val))));
+  }
+}
+
+// The recipe of a run. `length`: settings of its duration.
+Recipe Finetune::recipe(const fs::path& initial, TrainOn on, const std::vector<Override>& length) const {
+  std::vector<Override> settings;
+  for (const Choice& choice : record_.plan) settings.push_back({choice.setting, choice.value});
+  settings.insert(settings.end(), length.begin(), length.end());
+  settings.insert(settings.end(), options_.settings.begin(), options_.settings.end());
+  const std::vector<Override> fixed{{"model.name", initial.string()},
+                                    {"data.folder", record_.data.folder},
+                                    {"data.labels", record_.data.labels},
+                                    {"data.split", file("split.csv").string()},
+                                    {"data.train_on", std::string(name_in(kTrainOn, on))},
+                                    {"data.broken_limit", "1"}};  // they were counted, and there is a warning
+  settings.insert(settings.end(), fixed.begin(), fixed.end());
+  return load_recipe("finetune", settings);
+}
+
+Summary Finetune::train(const fs::path& folder, Recipe recipe) const {
+  const std::unique_ptr<Group> group = single_process();
+  const fs::path data = recipe.data.folder;
+  return train::run({.recipe = std::move(recipe),
+                     .data = data,
+                     .out = folder,
+                     .resume = true,
+                     .device = options_.device,
+                     .threads = options_.threads,
+                     .progress = options_.watch.training},
+                    *group);
+}
+
+// Trains on train, and takes from the result how long the final run shall be, and the calibration.
+void Finetune::run_trial() {
+  log("step 1 of 2: a trial on the training images");
+  std::vector<Override> length;
+  if (given("train.epochs") == nullptr)
+    length.push_back({"train.time_budget", fmt::format("{:.0f}s", std::max(1.0, record_.trial_s))});
+  const fs::path folder = file("trial");
+  const Summary summary = train(folder, recipe(start("trial.safetensors"), TrainOn::train, length));
+  if (summary.best_top1 < record_.probe->val_top1) {
+    warn(
+        fmt::format("fine-tuning is not better than the linear probe on validation images (got {:.1f} %, expected more "
+                    "than {:.1f} %): more time or a lower optimizer.lr may help",
+                    summary.best_top1, record_.probe->val_top1));
+  }
+  record_.final_epochs = summary.epochs;
+  if (given("train.epochs") == nullptr) {
+    const auto images = static_cast<double>(size_.train + (options_.final_on_all ? size_.test : 0) + size_.val);
+    const double test_s = options_.final_on_all ? 0 : 2 * static_cast<double>(size_.test) / summary.images_per_second;
+    const double left_s = record_.budget_s * (1 - kReserve) - spent_s() - test_s;
+    record_.final_epochs = std::clamp(left_s * summary.images_per_second / images, 1.0, std::max(1.0, summary.epochs));
+  }
+  record_.calibration = calibrate(folder / "model.safetensors", *data_.part(Part::val), pool_, options_.watch);
+  store();
+}
+
+Summary Finetune::final_run() {
+  const TrainOn on = options_.final_on_all ? TrainOn::all : TrainOn::train_val;
+  const fs::path initial = start("final.safetensors");
+  std::error_code ignored;
+  if (!fs::exists(initial, ignored)) {
+    std::vector<std::shared_ptr<const data::Dataset>> sets{data_.part(Part::train), data_.part(Part::val)};
+    if (options_.final_on_all) sets.push_back(data_.part(Part::test));
+    write_probe_model(initial, options_.model, rule_, std::move(sets), nullptr, pool_, options_.watch);
+  }
+  if (record_.trial_s == 0 && given("train.epochs") == nullptr) return keep_probe();
+  log(fmt::format("step 2 of 2: {:.3g} epochs on {}", record_.final_epochs,
+                  options_.final_on_all ? "all images" : "training and validation images"));
+  return train(options_.out, recipe(initial, on, {{"train.epochs", fmt::format("{}", record_.final_epochs)}}));
+}
+
+// Writes the files of a run without training: the linear probe is the model.
+Summary Finetune::keep_probe() {
+  record_.calibration = calibrate(start("trial.safetensors"), *data_.part(Part::val), pool_, options_.watch);
+  const formats::Model model = formats::read_model(start("final.safetensors"));
+  const graph::Costs costs = graph::costs(graph::lower(model.arch, {.resolution = model.preprocessing.crop}));
+  RunFolder folder(options_.out);
+  folder.begin_metrics(0, [](const std::string&) {});
+  folder.write_config(print(recipe(start("final.safetensors"), TrainOn::train_val, {})));
+  formats::write_model(file("model.safetensors"), model);
+  const Summary summary{.best_top1 = record_.probe->val_top1,
+                        .saved_top1 = record_.probe->val_top1,
+                        .seconds = spent_s(),
+                        .params = costs.params,
+                        .macs = costs.macs,
+                        .device = "cpu",
+                        .data = record_.data.folder};
+  folder.write_summary(summary);
+  return summary;
+}
+
+// Measures the result on test, and stores the calibration in the model.
+void Finetune::measure() {
+  const std::shared_ptr<const data::Dataset> test = data_.part(Part::test);
+  const bool trained = record_.trial_s > 0 || given("train.epochs") != nullptr;
+  fs::path model = file("model.safetensors");
+  if (options_.final_on_all) model = trained ? file("trial") / "model.safetensors" : start("trial.safetensors");
+  const std::vector<report::Prediction> in_engine = measure_in_engine(model, *test, pool_, options_.watch);
+  const bool from_run = trained && !options_.final_on_all;  // the run has evaluated test itself
+  const std::vector<report::Prediction> predictions =
+      from_run ? report::read_predictions(file("predictions.csv")) : in_engine;
+  record_.result = result_of(predictions, data_.all->classes());
+  record_.result->model = options_.final_on_all ? "trial" : "final";
+  record_.result->engine_top1 = top1_percent(in_engine);
+  if (!from_run) write_text(file("predictions.csv"), report::predictions_text(predictions));
+
+  formats::Model finished = formats::read_model(file("model.safetensors"));
+  finished.calibration = record_.calibration->calibration;
+  formats::write_model(file("model.safetensors"), finished);
+}
+
+void Finetune::list_label_errors() {
+  std::int64_t count = 0;
+  write_text(file("label_errors.csv"),
+             label_errors_text(options_.model, rule_, data_.all, pool_, options_.watch, count));
+  if (count > 0) {
+    warn(fmt::format("{} {} a doubtful label: label_errors.csv and the report list them, the most doubtful first",
+                     count, count == 1 ? "image has" : "images have"));
+  }
+}
+
+FinetuneResult Finetune::run() {
+  begin();
+  if (record_.probe) {
+    rule_ = formats::read_model(start("trial.safetensors")).preprocessing;
+  } else {
+    probe();
+  }
+  const bool trains = record_.trial_s > 0 || given("train.epochs") != nullptr;
+  if (trains && !record_.calibration) run_trial();
+  const Summary summary = final_run();
+  if (!record_.result) {
+    measure();
+    list_label_errors();
+    store();
+  }
+  return {record_, summary};
+}
+
+}  // namespace
+
+FinetuneResult finetune(const FinetuneOptions& options) {
+  std::error_code ignored;
+  const bool fresh = !fs::exists(options.out / "finetune.json", ignored);
+  const auto refuse = [&] {
+    return usage_error("{}: already contains a run (expected an empty or a new folder)", options.out.string())
+        .with_hint("--resume continues that run; another --out starts a new one");
+  };
+  if (!fresh && !options.resume) throw refuse();
+  make_folders(options.out);
+  const std::unique_ptr<FileLock> lock = FileLock::try_lock(options.out / "finetune.lock");
+  if (!lock)
+    throw environment_error("{}: another process is fine-tuning in this folder", options.out.string())
+        .with_hint("wait for that process or stop it, or use another folder for --out");
+  if (fresh && RunFolder(options.out).contains_run()) throw refuse();
+  ThreadPool pool(options.threads);
+  try {
+    return Finetune(options, pool).run();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::interrupted) throw;
+    throw Error(ErrorCode::interrupted, error.what(), "the same command with --resume continues from here");
+  }
+}
+
+}  // namespace effnet::train

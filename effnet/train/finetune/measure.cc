@@ -1,0 +1,133 @@
+#include "effnet/train/finetune/measure.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "effnet/base/error.h"
+#include "effnet/base/lines.h"
+#include "effnet/engine/classify.h"
+#include "effnet/metrics/confusion.h"
+#include "effnet/metrics/intervals.h"
+#include "effnet/metrics/temperature.h"
+#include "effnet/transfer/logits.h"
+
+namespace effnet::train {
+namespace {
+
+transfer::ProbeOptions probe_options(const Preprocessing& rule, const Watch& watch) {
+  return {.embed = {.preprocessing = rule}, .progress = watch.counted};
+}
+
+transfer::Done counted(const Watch& watch, std::string_view what) {
+  if (!watch.counted) return {};
+  return [&watch, what](std::int64_t done, std::int64_t total) { watch.counted(what, done, total); };
+}
+
+}  // namespace
+
+transfer::ProbeReport write_probe_model(const std::filesystem::path& file, const std::string& model,
+                                        const Preprocessing& rule,
+                                        std::vector<std::shared_ptr<const data::Dataset>> training,
+                                        std::shared_ptr<const data::Dataset> evaluation, ThreadPool& pool,
+                                        const Watch& watch) {
+  model::ModelHandle handle(model, {}, pool);
+  const transfer::ProbeSets sets{std::move(training), evaluation, evaluation ? "val" : "cross_validation"};
+  transfer::ProbeReport report = transfer::run_probe(sets, handle, pool, probe_options(rule, watch));
+  formats::write_model(file, transfer::with_probe(handle, report, rule));
+  return report;
+}
+
+double training_image_s(const data::Dataset& set, const std::string& model, const Preprocessing& rule,
+                        ThreadPool& pool) {
+  constexpr std::int64_t kImages = 8;
+  constexpr double kTrainingCost = 4;
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < std::min(kImages, set.size()); ++i) indices.push_back(i);
+  const auto images = static_cast<double>(indices.size());
+  const auto few = data::select(std::shared_ptr<const data::Dataset>(&set, [](const auto*) {}), std::move(indices));
+  model::ModelHandle handle(model, {}, pool);
+  const auto run = [&] {
+    const auto start = std::chrono::steady_clock::now();
+    transfer::embed(*few, handle, pool, {.preprocessing = rule, .cache = false});
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  run();  // packs the weights
+  return kTrainingCost * run() / images;
+}
+
+std::string label_errors_text(const std::string& model, const Preprocessing& rule,
+                              const std::shared_ptr<const data::Dataset>& set, ThreadPool& pool, const Watch& watch,
+                              std::int64_t& count) {
+  model::ModelHandle handle(model, {}, pool);
+  const transfer::ProbeReport report =
+      transfer::run_probe({{set}, nullptr, "cross_validation"}, handle, pool, probe_options(rule, watch));
+  count = std::ssize(report.label_errors);
+  const auto class_name = [&](std::int64_t index) {
+    return csv_field(report.classes[static_cast<std::size_t>(index)]);
+  };
+  std::string text = "name,label,suggested,p_label,p_suggested\n";
+  for (const auto& [name, error] : report.label_errors) {
+    text += fmt::format("{},{},{},{:.4f},{:.4f}\n", csv_field(name), class_name(error.label),
+                        class_name(error.suggested), error.label_probability, error.suggested_probability);
+  }
+  return text;
+}
+
+CalibrationFacts calibrate(const std::filesystem::path& model_file, const data::Dataset& validation, ThreadPool& pool,
+                           const Watch& watch) {
+  model::ModelHandle handle(model_file.string(), {}, pool);
+  const transfer::SetLogits rows =
+      transfer::classify(validation, handle, pool, counted(watch, "calibrating on validation images"));
+  const metrics::LabelledLogits images{.classes = rows.classes, .logits = rows.logits, .labels = rows.labels};
+  const double temperature = metrics::fit_temperature(images);
+  const metrics::MinScore chosen = metrics::choose_min_score(metrics::scored(images, temperature));
+  return {.calibration = {.temperature = temperature, .min_score = chosen.min_score}, .coverage = chosen.coverage};
+}
+
+std::vector<report::Prediction> measure_in_engine(const std::filesystem::path& model_file, const data::Dataset& set,
+                                                  ThreadPool& pool, const Watch& watch) {
+  model::ModelHandle handle(model_file.string(), {}, pool);
+  const transfer::SetLogits rows = transfer::classify(set, handle, pool, counted(watch, "measuring on test images"));
+  std::vector<report::Prediction> predictions;
+  const auto classes = static_cast<std::size_t>(rows.classes);
+  for (std::int64_t row = 0; row < rows.images(); ++row) {
+    const auto at = static_cast<std::size_t>(row);
+    const std::vector<double> scores = engine::softmax(std::span(rows.logits).subspan(at * classes, classes));
+    const std::int64_t best = rows.predicted(row);
+    predictions.push_back({.name = set.name(rows.indices[at]),
+                           .label = rows.labels[at],
+                           .predicted = best,
+                           .confidence = static_cast<float>(scores[static_cast<std::size_t>(best)]),
+                           .of_label = static_cast<float>(scores[static_cast<std::size_t>(rows.labels[at])])});
+  }
+  return predictions;
+}
+
+double top1_percent(const std::vector<report::Prediction>& predictions) {
+  const auto right = std::ranges::count_if(predictions, [](const auto& one) { return one.predicted == one.label; });
+  return predictions.empty() ? 0 : 100 * static_cast<double>(right) / static_cast<double>(predictions.size());
+}
+
+ResultFacts result_of(const std::vector<report::Prediction>& predictions, const std::vector<std::string>& classes) {
+  metrics::Confusion confusion(std::ssize(classes));
+  for (const report::Prediction& one : predictions) confusion.add(one.label, one.predicted);
+  const metrics::Interval interval = metrics::wilson_95(confusion.right(), confusion.images());
+  ResultFacts result{.images = confusion.images(),
+                     .test_top1 = top1_percent(predictions),
+                     .low = 100 * interval.low,
+                     .high = 100 * interval.high,
+                     .mean_per_class = 100 * confusion.means().recall.value_or(0)};
+  double worst = 2;
+  for (std::int64_t index = 0; index < confusion.classes(); ++index) {
+    const metrics::ClassScore score = confusion.score(index);
+    if (!score.recall || *score.recall >= worst) continue;
+    worst = *score.recall;
+    result.worst_class = classes[static_cast<std::size_t>(index)];
+    result.worst_recall = 100 * worst;
+    result.worst_images = score.support;
+  }
+  return result;
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,50 @@
+// What fine-tuning measures outside of the training runs, with the engine: the linear probe, the calibration, the
+// accuracy on test.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "effnet/base/preprocessing.h"
+#include "effnet/base/thread_pool.h"
+#include "effnet/data/dataset.h"
+#include "effnet/report/run_folder.h"
+#include "effnet/train/finetune/finetune.h"
+#include "effnet/transfer/probe.h"
+
+namespace effnet::train {
+
+// Trains a linear probe on `training` and writes the model with the probe as its classifier to `file`. The figures are
+// those on `evaluation`, or of cross-validation if it is null.
+transfer::ProbeReport write_probe_model(const std::filesystem::path& file, const std::string& model,
+                                        const Preprocessing& rule,
+                                        std::vector<std::shared_ptr<const data::Dataset>> training,
+                                        std::shared_ptr<const data::Dataset> evaluation, ThreadPool& pool,
+                                        const Watch& watch);
+
+// Estimates the time of training on one image with this preprocessing: four times the time of the engine, which
+// includes reading and decoding.
+double training_image_s(const data::Dataset& set, const std::string& model, const Preprocessing& rule,
+                        ThreadPool& pool);
+
+// The probable label errors of all images, by cross-validation of a linear probe: the text of label_errors.csv
+// (name,label,suggested,p_label,p_suggested; the most probable error first). Sets `count`.
+std::string label_errors_text(const std::string& model, const Preprocessing& rule,
+                              const std::shared_ptr<const data::Dataset>& set, ThreadPool& pool, const Watch& watch,
+                              std::int64_t& count);
+
+// Temperature and min_score from the validation images (metrics/temperature.h).
+CalibrationFacts calibrate(const std::filesystem::path& model_file, const data::Dataset& validation, ThreadPool& pool,
+                           const Watch& watch);
+
+// Classifies `set` with the engine. Returns the predictions and sets the figures of the result that can be computed
+// from them: images, engine_top1 and, except test_top1, all others.
+std::vector<report::Prediction> measure_in_engine(const std::filesystem::path& model_file, const data::Dataset& set,
+                                                  ThreadPool& pool, const Watch& watch);
+
+// The figures of a result from its predictions; engine_top1 is not set.
+ResultFacts result_of(const std::vector<report::Prediction>& predictions, const std::vector<std::string>& classes);
+double top1_percent(const std::vector<report::Prediction>& predictions);
+
+}  // namespace effnet::train

@@ -1,0 +1,218 @@
+#include "effnet/train/finetune/parts.h"
+
+#include <algorithm>
+#include <map>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/lines.h"
+#include "effnet/base/text.h"
+#include "effnet/data/content.h"
+#include "effnet/data/split.h"
+#include "effnet/data/split_file.h"
+
+namespace effnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+using data::Part;
+
+constexpr std::int64_t kMostHeldOut = 5000;  // images of val and of test; more would hardly narrow the interval
+
+double fraction_of(std::int64_t images) {
+  return std::min(0.2, static_cast<double>(kMostHeldOut) / static_cast<double>(images));
+}
+
+// The parts that exist in the source, where the source has no test part but a val part: val becomes test.
+struct Existing {
+  std::vector<std::optional<Part>> parts;  // by image
+  bool has_val = false, has_test = false;
+};
+
+Existing existing_parts(const data::AllImages& all) {
+  Existing existing{.parts = all.origin};
+  existing.parts.resize(static_cast<std::size_t>(all.set->size()));
+  const auto count = [&](Part part) { return std::ranges::count(existing.parts, std::optional(part)); };
+  if (count(Part::test) == 0) std::ranges::replace(existing.parts, std::optional(Part::val), std::optional(Part::test));
+  existing.has_val = count(Part::val) > 0;
+  existing.has_test = count(Part::test) > 0;
+  return existing;
+}
+
+// Assigns parts by content to the images for which `chosen` is set.
+void split_chosen(const data::AllImages& all, const std::vector<data::ImageContent>& contents,
+                  const std::vector<bool>& chosen, bool needs_test, std::vector<Part>& parts,
+                  std::vector<std::string>& notes) {
+  std::vector<std::int64_t> indices;
+  std::vector<data::ImageContent> own;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    if (!chosen[i]) continue;
+    indices.push_back(static_cast<std::int64_t>(i));
+    own.push_back(contents[i]);
+  }
+  if (indices.empty()) return;
+  const auto set = data::select(all.set, indices);
+  const double fraction = fraction_of(set->size());
+  const data::Split split = data::split_by_content(*set, own, data::near_duplicates(own),
+                                                   {.val = fraction, .test = needs_test ? fraction : 0});
+  for (std::size_t i = 0; i < indices.size(); ++i) parts[static_cast<std::size_t>(indices[i])] = split.parts[i];
+  notes.insert(notes.end(), split.notes.begin(), split.notes.end());
+}
+
+std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllImages& all,
+                               const std::vector<data::ImageContent>& contents, Record& record) {
+  const Existing existing = existing_parts(all);
+  std::vector<Part> parts(contents.size(), Part::train);
+  std::vector<bool> chosen(contents.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    parts[i] = existing.parts[i].value_or(Part::train);
+    chosen[i] = parts[i] == Part::train && !existing.has_val;
+  }
+  record.data.split_by = !existing.has_test ? "content" : existing.has_val ? "folders" : "both";
+  split_chosen(all, contents, chosen, !existing.has_test, parts, record.warnings);
+  const fs::path before = options.from / "split.csv";
+  std::error_code ignored;
+  if (options.from.empty() || !fs::exists(before, ignored)) return parts;
+  return data::read_split_file(before, *all.set,
+                               [&](std::int64_t index) { return parts[static_cast<std::size_t>(index)]; });
+}
+
+std::vector<std::vector<std::string>> names_of(const data::Dataset& set, const data::ImageGroups& groups) {
+  std::vector<std::vector<std::string>> names;
+  for (const auto& group : groups) {
+    names.emplace_back();
+    for (const std::int64_t index : group) names.back().push_back(set.name(index));
+  }
+  return names;
+}
+
+bool across_classes(const data::Dataset& set, const std::vector<std::int64_t>& group) {
+  return std::ranges::any_of(group, [&](std::int64_t index) { return set.label(index) != set.label(group.front()); });
+}
+
+// near_duplicates.csv: group,name,class; groups of several classes first.
+void write_near_duplicates(const fs::path& file, const data::Dataset& set, data::ImageGroups groups) {
+  std::ranges::stable_partition(groups, [&](const auto& group) { return across_classes(set, group); });
+  std::string text = "group,name,class\n";
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    for (const std::int64_t index : groups[i]) {
+      const std::string& label = set.classes()[static_cast<std::size_t>(set.label(index))];
+      text += fmt::format("{},{},{}\n", i + 1, csv_field(set.name(index)), csv_field(label));
+    }
+  }
+  write_text(file, text);
+}
+
+void set_counts(const FinetuneData& data, DataFacts& facts) {
+  facts.images = data.all->size();
+  facts.classes.clear();
+  for (const std::string& name : data.all->classes()) facts.classes.push_back({.name = name});
+  for (std::int64_t i = 0; i < data.all->size(); ++i) {
+    ClassCounts& counts = facts.classes[static_cast<std::size_t>(data.all->label(i))];
+    const Part part = data.parts[static_cast<std::size_t>(i)];
+    ++(part == Part::train ? counts.train : part == Part::val ? counts.val : counts.test);
+  }
+}
+
+// Warnings about the classes: too few images, very different numbers.
+void warn_of_classes(const DataFacts& facts, std::vector<std::string>& warnings) {
+  constexpr std::int64_t kFew = 10, kImbalance = 10;
+  std::vector<std::string> small;
+  std::int64_t smallest = -1, largest = 0;
+  for (const ClassCounts& one : facts.classes) {
+    const std::int64_t images = one.train + one.val + one.test;
+    if (images < kFew) small.push_back(fmt::format("{} ({})", one.name, images));
+    smallest = smallest < 0 ? images : std::min(smallest, images);
+    largest = std::max(largest, images);
+  }
+  if (!small.empty()) {
+    const std::size_t shown = std::min<std::size_t>(small.size(), 5);
+    std::string list;
+    for (std::size_t i = 0; i < shown; ++i) list += (i > 0 ? ", " : "") + small[i];
+    warnings.push_back(
+        fmt::format("{} of {} classes have fewer than {} images: {}{}. Their accuracy is uncertain; more "
+                    "images help most",
+                    small.size(), facts.classes.size(), kFew, list, shown < small.size() ? ", .." : ""));
+  }
+  if (largest > kImbalance * smallest) {
+    warnings.push_back(
+        fmt::format("the largest class has {} images, the smallest {}: rare classes may be predicted too "
+                    "seldom; --set train.class_weights=balanced gives all classes the same weight",
+                    largest, smallest));
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const data::Dataset> FinetuneData::part(Part wanted) const {
+  std::vector<std::int64_t> indices;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i] == wanted) indices.push_back(static_cast<std::int64_t>(i));
+  }
+  return indices.empty() ? nullptr : data::select(all, std::move(indices));
+}
+
+DataSize FinetuneData::size() const {
+  constexpr std::int64_t kSampled = 31;
+  DataSize size{.train = std::ranges::count(parts, Part::train),
+                .val = std::ranges::count(parts, Part::val),
+                .test = std::ranges::count(parts, Part::test),
+                .classes = std::ssize(all->classes())};
+  std::vector<double> sides;
+  for (std::int64_t i = 0; i < std::min(kSampled, all->size()); ++i) {
+    try {
+      const vision::Image image = data::decoded(all->read(i * all->size() / std::min(kSampled, all->size())));
+      sides.push_back(static_cast<double>(std::min(image.h, image.w)));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::input) throw;
+    }
+  }
+  if (sides.empty()) return size;
+  std::ranges::nth_element(sides, sides.begin() + std::ssize(sides) / 2);
+  size.median_side_px = sides[sides.size() / 2];
+  return size;
+}
+
+FinetuneData split_data(const FinetuneOptions& options, ThreadPool& pool, Record& record) {
+  const data::AllImages all = data::open_all({options.data, options.labels});
+  const auto& counted = options.watch.counted;
+  const std::vector<data::ImageContent> contents =
+      data::read_contents(*all.set, pool, [&](std::int64_t done, std::int64_t total) {
+        if (counted) counted("reading images", done, total);
+      });
+  data::check_readable(*all.set, contents);
+  FinetuneData result{.all = all.set, .parts = choose_parts(options, all, contents, record)};
+
+  DataFacts& facts = record.data;
+  set_counts(result, facts);
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    if (!contents[i].why.empty())
+      facts.corrupt.push_back({all.set->name(static_cast<std::int64_t>(i)), contents[i].why});
+  }
+  facts.duplicates = names_of(*all.set, data::duplicates(contents));
+  const data::ImageGroups near = data::near_duplicates(contents);
+  facts.near_duplicates = names_of(*all.set, near);
+  const auto doubtful = std::ranges::count_if(near, [&](const auto& group) { return across_classes(*all.set, group); });
+  if (!facts.corrupt.empty()) {
+    record.warnings.push_back(fmt::format("{} of {} images cannot be decoded and are left out (first: {}: {})",
+                                          facts.corrupt.size(), facts.images, facts.corrupt.front().name,
+                                          facts.corrupt.front().why));
+  }
+  if (doubtful > 0) {
+    record.warnings.push_back(
+        fmt::format("{} {} the same in different classes: at least one label of each is wrong "
+                    "(near_duplicates.csv lists them first)",
+                    doubtful, doubtful == 1 ? "group of images looks" : "groups of images look"));
+  }
+  warn_of_classes(facts, record.warnings);
+  write_near_duplicates(options.out / "near_duplicates.csv", *all.set, near);
+  data::write_split_file(options.out / "split.csv", *all.set, result.parts);
+  return result;
+}
+
+FinetuneData reopen_data(const FinetuneOptions& options) {
+  const data::AllImages all = data::open_all({options.data, options.labels});
+  return {.all = all.set, .parts = data::read_split_file(options.out / "split.csv", *all.set)};
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,35 @@
+// The images of a fine-tuning run and their parts.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "effnet/base/thread_pool.h"
+#include "effnet/data/dataset.h"
+#include "effnet/train/finetune/finetune.h"
+#include "effnet/train/finetune/plan.h"
+
+namespace effnet::train {
+
+struct FinetuneData {
+  std::shared_ptr<const data::Dataset> all;
+  std::vector<data::Part> parts;  // of each image of `all`
+
+  std::shared_ptr<const data::Dataset> part(data::Part wanted) const;  // null if it has no images
+  DataSize size() const;                                               // reads some images for the median side
+};
+
+// Reads all images, splits them, sets record.data and writes RUN/split.csv.
+//   The source has          train                       val                         test
+//   no parts, or train      by content                  by content                  by content
+//   train and val           train, without the new val  of train, by content        val
+//   train and test          train, without the new val  of train, by content        test
+//   train, val and test     train                       val                         test
+// With options.from, images that were in that run keep their parts. Adds what a user should know to record.warnings.
+FinetuneData split_data(const FinetuneOptions& options, ThreadPool& pool, Record& record);
+
+// Opens the images again with the parts in RUN/split.csv. Throws Error(input) if there is an image without a part.
+FinetuneData reopen_data(const FinetuneOptions& options);
+
+}  // namespace effnet::train

@@ -1,0 +1,112 @@
+#include "effnet/train/finetune/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "effnet/base/text.h"
+
+namespace effnet::train {
+namespace {
+
+constexpr std::int64_t kResolutions[] = {192, 160, 128, 96, 64};  // below the model's own
+constexpr double kFewestEpochs = 6;                               // a lower resolution is better than fewer epochs
+constexpr double kMostEpochs = 60;
+constexpr double kMaxEnlargement = 4;    // of small images
+constexpr double kReserve = 0.06;        // of the budget: for the report, for writing files, and for slower steps
+constexpr double kEvaluationCost = 0.4;  // time of one evaluated image / time of one image of training
+
+double pixels_ratio(std::int64_t resolution, std::int64_t own) {
+  const double ratio = static_cast<double>(resolution) / static_cast<double>(own);
+  return ratio * ratio;
+}
+
+// The images of one epoch of the trial and one of the final run, in images of training.
+double images_of_both(const DataSize& data) {
+  const auto train = static_cast<double>(data.train), val = static_cast<double>(data.val);
+  return train + kEvaluationCost * val + train + val;
+}
+
+// The number of epochs that a user without a budget gets: small datasets need more passes.
+double default_epochs(std::int64_t images) {
+  struct Row {
+    std::int64_t most_images;
+    double epochs;
+  };
+  constexpr std::array<Row, 4> kRows{{{1000, 14}, {5000, 12}, {20000, 8}, {100000, 5}}};
+  const auto row = std::ranges::find_if(kRows, [&](const Row& one) { return images <= one.most_images; });
+  return row == kRows.end() ? 3 : row->epochs;
+}
+
+}  // namespace
+
+InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, double budget_s) {
+  InputPlan plan{.resolution = own, .shift_px = 0, .why = "the model's own"};
+  const double most = kMaxEnlargement * data.median_side_px;
+  const auto epochs_at = [&](std::int64_t resolution) {
+    return budget_s / (image_s * pixels_ratio(resolution, own) * images_of_both(data));
+  };
+  for (const std::int64_t resolution : kResolutions) {
+    const bool too_slow = budget_s > 0 && epochs_at(plan.resolution) < kFewestEpochs;
+    const bool too_large = static_cast<double>(plan.resolution) > most;
+    if (resolution >= plan.resolution || !(too_slow || too_large)) continue;
+    plan.resolution = resolution;
+    plan.why = too_large ? fmt::format("at most {:g} times the images' {:.0f} px", kMaxEnlargement, data.median_side_px)
+                         : fmt::format("so that the time suffices for {:g} epochs", kFewestEpochs);
+  }
+  if (data.median_side_px < static_cast<double>(plan.resolution)) plan.shift_px = plan.resolution / 8;
+  return plan;
+}
+
+double default_budget_s(const DataSize& data, double image_s, double spent_s) {
+  constexpr double kLeast = 120, kMost = 2 * 3600;
+  const double test = kEvaluationCost * 2 * static_cast<double>(data.test);
+  const double training = image_s * (default_epochs(data.train) * images_of_both(data) + test);
+  return std::clamp((spent_s + training) / (1 - kReserve), kLeast, kMost);
+}
+
+Durations choose_durations(const DataSize& data, double image_s, double budget_s, double spent_s) {
+  const double test_s = kEvaluationCost * 2 * static_cast<double>(data.test) * image_s;
+  const double left_s = budget_s * (1 - kReserve) - spent_s - test_s;
+  const double both_s = image_s * images_of_both(data);
+  const double epochs = std::min(kMostEpochs, left_s / both_s);
+  if (epochs < 1) return {};
+  const double trial_images = static_cast<double>(data.train) + kEvaluationCost * static_cast<double>(data.val);
+  return {.trial_s = epochs * image_s * trial_images, .epochs = epochs};
+}
+
+std::vector<Choice> choose_settings(const DataSize& data, const InputPlan& input, double epochs, double probe_top1) {
+  std::vector<Choice> choices;
+  const auto choose = [&](const char* setting, const std::string& value, const std::string& why) {
+    choices.push_back({setting, value, why});
+  };
+  const double per_class = static_cast<double>(data.train) / static_cast<double>(data.classes);
+  const std::int64_t batch = std::clamp<std::int64_t>(data.train / 8, 8, data.train >= 20000 ? 128 : 32);
+  choose("train.batch", fmt::format("{}", std::min(batch, data.train)),
+         fmt::format("{} training images", grouped(data.train)));
+  const double steps = std::max(1.0, std::floor(static_cast<double>(data.train) / static_cast<double>(batch)));
+  choose("data.resolution", fmt::format("{}", input.resolution), input.why);
+  if (input.shift_px > 0) {
+    choose("data.shift", fmt::format("{}", input.shift_px), "the images are smaller than the network's input");
+  }
+  const double lr = batch > 32 ? 1e-3 : 5e-4;
+  choose("optimizer.lr", fmt::format("{:g}", lr), fmt::format("AdamW with batches of {}", batch));
+  // A linear classifier that is nearly right says that the features fit: then they should change little.
+  const double layer_decay = probe_top1 >= 90 ? 0.85 : 0.95;
+  choose("optimizer.layer_decay", fmt::format("{:g}", layer_decay),
+         fmt::format("the linear probe is right for {:.1f} %", probe_top1));
+  if (data.train < 200) {
+    choose("bn.fixed", "true", "too few images for batch norm statistics of their own");
+  }
+  if (per_class < 100 && input.shift_px == 0)
+    choose("data.area_low", "0.3", "fewer than 100 training images per class");
+  if (per_class < 30) choose("data.mixup", "0.2", "fewer than 30 training images per class");
+  // An average over the last epoch or two, but not over most of a short run.
+  const double average = std::clamp(std::min(2.0, epochs / 8) * steps, 5.0, 2000.0);
+  choose("ema.decay", fmt::format("{:.4f}", 1 - 1 / average), fmt::format("averages over {:.0f} steps", average));
+  return choices;
+}
+
+}  // namespace effnet::train

@@ -1,0 +1,47 @@
+// Chooses the settings of a fine-tuning run from the size of the data, the time and the accuracy of the linear probe.
+// The rules are measured: docs/results/finetune.md. Each choice has its reason, which the log and the report print.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "effnet/train/finetune/record.h"
+
+namespace effnet::train {
+
+struct DataSize {
+  std::int64_t train = 0, val = 0, test = 0;  // images
+  std::int64_t classes = 0;
+  double median_side_px = 0;  // the shorter side of the images
+};
+
+// The input of the network.
+struct InputPlan {
+  std::int64_t resolution = 0;
+  // The images are smaller than the input: they are resized as a whole, without a crop, and training shifts them by up
+  // to `shift_px`. 0: random crops.
+  std::int64_t shift_px = 0;
+  std::string why;
+};
+
+// `own`: the model's resolution. `image_s`: the time of training on one image at this resolution, which grows with the
+// number of pixels. `budget_s`: the time for everything; 0: not given.
+InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, double budget_s);
+
+// The time for the whole command in seconds, if the user gives none: enough epochs for the number of images.
+double default_budget_s(const DataSize& data, double image_s, double spent_s);
+
+// The duration of both runs. The trial trains on the training images, and everything is chosen on validation images.
+// The final run then trains on training and validation images for the same number of epochs.
+struct Durations {
+  double trial_s = 0;  // time budget of the trial; 0: not even one epoch of both runs fits into the time
+  double epochs = 0;   // expected
+};
+// `spent_s`: what the command has used of `budget_s`. `image_s`: the time of training on one image.
+Durations choose_durations(const DataSize& data, double image_s, double budget_s, double spent_s);
+
+// The settings that differ from the recipe `finetune`. `probe_top1`: percent, on validation images.
+std::vector<Choice> choose_settings(const DataSize& data, const InputPlan& input, double epochs, double probe_top1);
+
+}  // namespace effnet::train
