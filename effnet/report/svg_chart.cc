@@ -10,7 +10,6 @@ namespace {
 
 constexpr double kFont = 12, kMaxValue = 1e300;
 constexpr std::size_t kMaxPoints = 2000, kMaxHints = 400;
-constexpr int kColours = 4;
 
 // Maps values to positions along one axis of the plot.
 class AxisScale {
@@ -145,11 +144,6 @@ std::string draw_bars(const Bars& bars, const AxisScale& x, const AxisScale& y) 
   return out;
 }
 
-struct LegendEntry {
-  const std::string& name;
-  std::string swatch;  // SVG drawn at (0, 0), 20 units wide
-};
-
 std::string draw_legend(const Chart& chart, double left) {
   std::vector<LegendEntry> entries;
   for (const Bars& bars : chart.bars) {
@@ -162,14 +156,7 @@ std::string draw_legend(const Chart& chart, double left) {
     entries.push_back({line.name, fmt::format("<path class=\"line c{}{}\" d=\"M0 0H20\"/>", line.colour % kColours,
                                               line.dashed ? " dashed" : "")});
   }
-  std::string out;
-  double x = left;
-  for (const LegendEntry& entry : entries) {
-    out += fmt::format("<g transform=\"translate({} 12)\">{}<text x=\"26\" y=\"4\">{}</text></g>", px(x), entry.swatch,
-                       escaped(entry.name));
-    x += 26 + text_width(entry.name, kFont) + 18;
-  }
-  return out;
+  return svg_legend(entries, left);
 }
 
 }  // namespace

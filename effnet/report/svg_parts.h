@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "effnet/report/html.h"
 
@@ -29,6 +30,25 @@ inline std::string px(double value) {
 inline std::string svg_begin(double width, double height, std::string_view title, std::string_view kind) {
   return fmt::format("<svg viewBox=\"0 0 {} {}\" class=\"{}\" role=\"img\" aria-label=\"{}\">", px(width), px(height),
                      kind, escaped(title));
+}
+
+inline constexpr int kColours = 7;  // report.css has the classes c0 to c6
+
+struct LegendEntry {
+  std::string name;
+  std::string swatch;  // SVG drawn at (0, 0), 20 units wide
+};
+
+// Returns the entries in one row that begins at `left`, with the font size 12.
+inline std::string svg_legend(const std::vector<LegendEntry>& entries, double left) {
+  std::string out;
+  double x = left;
+  for (const LegendEntry& entry : entries) {
+    out += fmt::format("<g transform=\"translate({} 12)\">{}<text x=\"26\" y=\"4\">{}</text></g>", px(x), entry.swatch,
+                       escaped(entry.name));
+    x += 26 + text_width(entry.name, 12) + 18;
+  }
+  return out;
 }
 
 }  // namespace effnet::report
