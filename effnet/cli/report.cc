@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kViewedImages = 6;
+constexpr std::size_t kViewedImages = 12;  // the page shows the first ones that can be read
 
 // The names of the images in predictions.csv, which are not training images.
 std::vector<std::string> evaluated_names(const fs::path& run) {

@@ -6,6 +6,7 @@
 
 #include "effnet/base/cpu.h"
 #include "effnet/base/file.h"
+#include "effnet/base/philox.h"
 #include "effnet/base/text.h"
 #include "effnet/engine/cam.h"
 #include "effnet/engine/session.h"
@@ -182,7 +183,7 @@ report::Views RunModel::views(const report::ReadImage& read) {
       const Size size = view.evaluation.crop;
       std::vector<float> input(static_cast<std::size_t>(3 * size.h * size.w));
       for (std::uint64_t i = 0; i < kViews; ++i) {
-        vision::make_training_input(*photo, view, {.seed = seed, .epoch = i, .sample = 0}, input);
+        vision::make_training_input(*photo, view, {.seed = seed, .epoch = i, .sample = stream_of(name) >> 32}, input);
         all.push_back(report::small_jpeg(pixels_of(input, view.evaluation)));
       }
       return all;

@@ -117,7 +117,9 @@ std::string calibration(const RunFacts& run) {
   out += reliability(before, has_after ? "Before: without temperature" : "Accuracy by confidence");
   if (has_after && after.images > 0) out += reliability(after, "After: with temperature");
   const metrics::Calibration& used = has_after && after.images > 0 ? after : before;
-  return out + histogram(used) + "</div>\n" + numbers(used);
+  out += histogram(used) + "</div>\n";
+  if (has_after && after.images > 0) out += "<h3>With temperature</h3>\n";
+  return out + numbers(used);
 }
 
 }  // namespace effnet::report

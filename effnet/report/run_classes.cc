@@ -102,7 +102,9 @@ std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) 
   }
   out +=
       " Each row is a true class, each column a predicted class. A stronger colour means a larger part of "
-      "the images of the row. Mistakes have a second colour with its own scale.</p>\n";
+      "the images of the row. Mistakes have a second colour with its own scale. If two classes are often exchanged, "
+      "compare their images: the labels may be mixed up, or the classes need more images that show the "
+      "difference.</p>\n";
   return out + heat_map(run, confusion) + "\n<details><summary>Most confused pairs</summary>\n" +
          pairs_table(run, confusion) + "\n</details>";
 }

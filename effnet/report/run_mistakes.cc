@@ -10,7 +10,7 @@
 namespace effnet::report {
 namespace {
 
-constexpr std::size_t kMistakes = 24, kLabelErrors = 40;
+constexpr std::size_t kMistakes = 24, kLabelErrors = 40, kViewRows = 6;
 static_assert(kMistakes <= kMaxHeats);
 
 struct Classed {
@@ -37,12 +37,14 @@ std::string mistakes(const RunFacts& run, const Thumbnail& thumbnail, const Heat
   std::ranges::stable_sort(wrong, std::greater{}, [](const Prediction* one) { return one->confidence; });
   const std::size_t shown = std::min(wrong.size(), kMistakes);
   std::string out = guide(fmt::format(
-      "The {} mistakes with the highest confidence, out of {}. Look first whether the label is right. If similar "
+      "{}, the highest confidence first. Look first whether the label is right. If similar "
       "images "
       "are often wrong, add such images to the training images.{}",
-      shown, counted(static_cast<std::int64_t>(wrong.size()), "mistake"),
+      shown < wrong.size() ? fmt::format("{} of {}", shown, counted(static_cast<std::int64_t>(wrong.size()), "mistake"))
+                           : counted(static_cast<std::int64_t>(wrong.size()), "mistake"),
       heat ? " The second image is the class activation map of the predicted class: red regions support this class "
-             "most. If they are not on the object, the network has learned the background."
+             "most. The network sees only the bright rectangle. If the red regions are not on the object, the network "
+             "has learned the background."
            : ""));
   out += fmt::format("<div class=\"mistakes{}\">\n", heat ? " wide" : "");
   for (std::size_t i = 0; i < shown; ++i) {
@@ -86,8 +88,10 @@ std::string label_errors(const RunFacts& run, const Thumbnail& thumbnail) {
 std::string augmented_views(const ReportParts& parts) {
   if (!parts.views) return {};
   std::string rows;
+  std::size_t count = 0;
   for (const std::string& name : parts.view_names) {
     check_interrupt();
+    if (count == kViewRows) break;
     std::vector<Jpeg> views;
     try {
       views = parts.views(name);
@@ -95,15 +99,17 @@ std::string augmented_views(const ReportParts& parts) {
       if (error.code() != ErrorCode::input) throw;
     }
     if (views.empty()) continue;
+    ++count;
     rows += "<div>" + image_of(parts.thumbnail, name);
     for (const Jpeg& view : views) rows += jpeg_image(view);
     rows += "</div>\n";
   }
   if (rows.empty()) return {};
   return guide(
-             "Each row has a training image (left) and views of it as training sees them: with the run's crop, flip "
-             "and "
-             "augmentation (data.* in the configuration). A person should still recognise the class in almost every "
+             "Each row has an image of the data (left) and views of it as training makes them, with the run's crop, "
+             "flip "
+             "and augmentation (data.* in the configuration). A person should still recognise the class in almost "
+             "every "
              "view. If not, set a weaker data.augment or a larger data.area_low.") +
          "<div class=\"views\">\n" + rows + "</div>";
 }

@@ -21,7 +21,7 @@ using Jpeg = std::vector<std::byte>;
 using Thumbnail = std::function<Jpeg(const std::string& name)>;
 // The image with its class activation map for a class (an index of the run's classes). Called at most kMaxHeats times.
 using Heat = std::function<Jpeg(const std::string& name, std::int64_t class_index)>;
-// Several augmented views of a training image, as a training step uses them.
+// Several augmented views of an image, as a training step uses them.
 using Views = std::function<std::vector<Jpeg>(const std::string& name)>;
 
 inline constexpr std::size_t kMaxHeats = 24;
@@ -52,7 +52,7 @@ struct ReportParts {
   Thumbnail thumbnail = {};
   Heat heat = {};
   Views views = {};
-  std::vector<std::string> view_names = {};  // the training images whose views are shown
+  std::vector<std::string> view_names = {};  // candidates for `views`; the page shows the first 6 that can be read
   std::vector<ClassCounts> counts = {};      // if finetune.json has none
   std::optional<ModelSpeed> speed = {};
 };
