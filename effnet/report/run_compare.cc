@@ -17,7 +17,7 @@ std::string number_or_none(const std::optional<double>& value) { return value ? 
 
 std::string accuracy_cells(const RunFacts& run) {
   const std::optional<ShownAccuracy> shown = shown_accuracy(run);
-  if (!shown) return cell(kNone) + cell(kNone) + cell("no accuracy yet");
+  if (!shown) return cell(kNone) + cell(kNone) + "<td class=\"text\">no accuracy yet</td>";
   std::string on = shown->is_unseen ? "test" : "validation";
   if (shown->images > 0) on = counted(shown->images, fmt::format("{} image", on));
   if (shown->is_selected) on += ", which selected the epoch";

@@ -23,23 +23,24 @@ std::string run_report(const std::filesystem::path& run_folder, const ReportPart
   const auto add = [&](const char* id, const char* title, std::string body) {
     if (!body.empty()) sections.push_back({id, title, std::move(body)});
   };
-  const auto with_predictions = [&](auto part) -> std::string {
-    if (!run.predictions)
-      return note(
-          "There is no predictions.csv in the run folder: training writes it at the end of a run with validation or "
-          "test images.");
-    if (run.predictions->empty()) return note("predictions.csv contains no images.");
-    return part();
-  };
-  std::optional<metrics::Confusion> counted;
-  if (run.predictions && !run.predictions->empty()) counted = count(run);
   add("data", "Data", data_summary(run, parts.thumbnail));
   add("choices", "Choices", choices(run));
   add("curves", "Training", curves(run));
-  add("confusion", "Confusion", with_predictions([&] { return confusion(run, *counted); }));
-  add("classes", "Classes", with_predictions([&] { return per_class(run, *counted); }));
-  add("calibration", "Calibration", with_predictions([&] { return calibration(run); }));
-  add("mistakes", "Worst mistakes", with_predictions([&] { return mistakes(run, parts.thumbnail, parts.heat); }));
+  if (run.predictions && !run.predictions->empty()) {
+    const metrics::Confusion counted = count(run);
+    add("confusion", "Confusion", confusion(run, counted));
+    add("classes", "Classes", per_class(run, counted));
+    add("calibration", "Calibration", calibration(run));
+    add("mistakes", "Worst mistakes", mistakes(run, parts.thumbnail, parts.heat));
+  } else {
+    add("results", "Results",
+        note(run.predictions
+                 ? "predictions.csv contains no images, so confusion, classes, calibration and mistakes are "
+                   "not shown."
+                 : "There is no predictions.csv in the run folder, so confusion, classes, calibration and "
+                   "mistakes are not shown. Training writes the file at its end if there are validation or "
+                   "test images."));
+  }
   add("labels", "Label errors", label_errors(run, parts.thumbnail));
   add("views", "Augmentation", augmented_views(parts));
   add("speed", "Speed and memory", speed(run, parts.speed));

@@ -32,7 +32,7 @@ std::string svg(const StackedBars& bars) {
         {bars.parts[i],
          fmt::format("<rect class=\"bar c{}\" x=\"4\" y=\"-5\" width=\"12\" height=\"10\"/>", i % kColours)});
   }
-  out += svg_legend(legend, left);
+  out += svg_legend(legend, left, kWidth).svg;
   double y = kTop;
   for (const StackedBars::Row& row : bars.rows) {
     std::string hint = escaped(row.label) + ":";

@@ -39,16 +39,27 @@ struct LegendEntry {
   std::string swatch;  // SVG drawn at (0, 0), 20 units wide
 };
 
-// Returns the entries in one row that begins at `left`, with the font size 12.
-inline std::string svg_legend(const std::vector<LegendEntry>& entries, double left) {
-  std::string out;
+struct Legend {
+  std::string svg;
+  double height = 0;
+};
+
+// Places the entries in rows between `left` and `right`, with the font size 12.
+inline Legend svg_legend(const std::vector<LegendEntry>& entries, double left, double right) {
+  constexpr double kRowHeight = 18;
+  Legend legend{"", kRowHeight};
   double x = left;
   for (const LegendEntry& entry : entries) {
-    out += fmt::format("<g transform=\"translate({} 12)\">{}<text x=\"26\" y=\"4\">{}</text></g>", px(x), entry.swatch,
-                       escaped(entry.name));
-    x += 26 + text_width(entry.name, 12) + 18;
+    const double width = 26 + text_width(entry.name, 12) + 18;
+    if (x > left && x + width > right + 18) {
+      x = left;
+      legend.height += kRowHeight;
+    }
+    legend.svg += fmt::format("<g transform=\"translate({} {})\">{}<text x=\"26\" y=\"4\">{}</text></g>", px(x),
+                              px(legend.height - 6), entry.swatch, escaped(entry.name));
+    x += width;
   }
-  return out;
+  return legend;
 }
 
 }  // namespace effnet::report
