@@ -1,4 +1,4 @@
-// Reads finetune.json of a run folder: what `effnet finetune` found in the data, chose and measured. docs/cli.md
+// Reads finetune.json of a run folder: what `effnet finetune` found in the data, chose and measured. docs/report.md
 // describes the format. Every field except `version` may be absent or null. Fields of later versions are ignored.
 #pragma once
 

@@ -1,5 +1,5 @@
 // Reads and writes metrics.csv and predictions.csv of a run folder. Training (effnet/train) writes them, the report
-// reads them. docs/cli.md describes the formats.
+// reads them. docs/training.md and docs/report.md describe the formats.
 //
 // Both are CSV (RFC 4180) with a fixed header line; columns that a later version appends are ignored. A last line
 // without a newline is ignored, because a process that is killed while it writes leaves such a line. All other faults
