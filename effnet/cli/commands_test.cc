@@ -196,16 +196,24 @@ TEST(Data, Options) { EXPECT_EQ(parsed<DataCheckOptions>({"set"}).folder, "set")
 
 TEST(Report, Options) {
   const auto all = parsed<ReportOptions>({"run", "-o", "page.html", "--data", "set"});
-  EXPECT_EQ(all.run, "run");
+  EXPECT_EQ(all.runs, std::vector<std::string>{"run"});
   EXPECT_EQ(all.out, "page.html");
   EXPECT_EQ(all.data, "set");
+  EXPECT_EQ(parsed<ReportOptions>({"a", "b"}).runs, (std::vector<std::string>{"a", "b"}));
 }
 
 TEST(Report, Refusals) {
   CapturedOutput captured;
-  EXPECT_EQ(refusal([&] { run_report({.run = "no run", .data = "no/such"}, {}, captured.out); }),
+  EXPECT_EQ(refusal([&] { run_report({.runs = {"no run"}, .data = "no/such"}, {}, captured.out); }),
             "3 --data: no/such: no such folder (expected the run's dataset)");
-  EXPECT_EQ(refusal([&] { run_report({.run = "no run"}, {}, captured.out); })[0], '3');
+  EXPECT_EQ(refusal([&] { run_report({.runs = {"no run"}}, {}, captured.out); })[0], '3');
+  EXPECT_EQ(refusal([&] {
+              run_report({.runs = {"a", "b"}}, {}, captured.out);
+            }),
+            "2 -o is missing (got 2 runs, expected a file for their common page)");
+  EXPECT_EQ(refusal([&] { run_report({.runs = {"a", "b"}, .out = "c", .data = "d"}, {}, captured.out); })[0], '2');
+  EXPECT_EQ(refusal([&] { run_report({.runs = std::vector<std::string>(100, "a"), .out = "c"}, {}, captured.out); })[0],
+            '2');
 }
 
 TEST(Paper, Options) {

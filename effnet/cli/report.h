@@ -1,15 +1,16 @@
-// effnet report RUN: writes an HTML page about a training run.
+// effnet report RUN...: writes an HTML page about a training run, or a page that compares several runs.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "effnet/cli/command.h"
 
 namespace effnet::cli {
 
 struct ReportOptions {
-  std::string run = {};
-  std::string out = {};   // the page to write; "-": stdout; empty: RUN/report.html
+  std::vector<std::string> runs = {};
+  std::string out = {};   // the page to write; "-": stdout; empty: RUN/report.html, for one run only
   std::string data = {};  // folder of the run's images; empty: as recorded by the run
 };
 void declare_options(CLI::App& command, ReportOptions& options);

@@ -1,6 +1,9 @@
 #include "effnet/report/csv.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <cmath>
 
 #include "effnet/base/text.h"
 
@@ -14,7 +17,18 @@ bool read_number(const std::string& text, Number& value) {
   return code == std::errc{} && end == text.data() + text.size();
 }
 
+template <class Number>
+std::string shortest_text(Number value) {
+  if (std::isnan(value)) return "nan";
+  std::array<char, 32> text;  // the longest number has 24 characters: -2.2250738585072014e-308
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
 }  // namespace
+
+std::string shortest(float value) { return shortest_text(value); }
+std::string shortest(double value) { return shortest_text(value); }
 
 CsvReader::CsvReader(std::string_view text, std::string_view source, std::string_view header)
     : rows_(text, source, CsvRows::From::effnet) {
@@ -34,6 +48,12 @@ CsvReader::CsvReader(std::string_view text, std::string_view source, std::string
                             i < fields.size() ? in_quotes(fields[i]) : "none", wanted[i], header));
   }
   names_ = rows_.fields();
+}
+
+std::optional<std::size_t> CsvReader::find_column(std::string_view name) const {
+  const auto found = std::ranges::find(names_, name);
+  if (found == names_.end()) return {};
+  return static_cast<std::size_t>(found - names_.begin());
 }
 
 bool CsvReader::next() {

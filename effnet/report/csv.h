@@ -1,4 +1,4 @@
-// Reads the CSV files of a run folder row by row. All error messages contain the line number.
+// Reads the CSV files of a run folder row by row, and writes their fields. All error messages contain the line number.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +20,8 @@ class CsvReader {
   // all other rows must have as many fields as the first.
   CsvReader(std::string_view text, std::string_view source, std::string_view header);
 
+  // The column of an optional field; empty if the header has no such field.
+  std::optional<std::size_t> find_column(std::string_view name) const;
   bool next();  // reads a row; returns false at the end
   // Fields of the current row; columns count from 0. Errors contain the line number and the column's name.
   const std::string& field(std::size_t column) const { return rows_.fields()[column]; }
@@ -38,5 +40,10 @@ class CsvReader {
 };
 
 using effnet::csv_field;
+
+// The shortest decimal that parses to the same number. NaN is written without a sign, so that equal runs write equal
+// files.
+std::string shortest(float value);
+std::string shortest(double value);
 
 }  // namespace effnet::report

@@ -65,8 +65,6 @@ constexpr std::array<std::uint32_t, 256> crc_table() {
   return table;
 }
 
-std::uint32_t masked_crc(std::string_view bytes) { return std::rotr(crc32c(bytes), 15) + 0xA282EAD8U; }
-
 std::string host_name() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
@@ -87,6 +85,8 @@ std::uint32_t crc32c(std::string_view bytes) {
   for (const char c : bytes) crc = crc >> 8 ^ kTable[(crc ^ static_cast<unsigned char>(c)) & 0xFF];
   return ~crc;
 }
+
+std::uint32_t masked_crc(std::string_view bytes) { return std::rotr(crc32c(bytes), 15) + 0xA282EAD8U; }
 
 std::string tf_record(std::string_view payload) {
   std::string out;

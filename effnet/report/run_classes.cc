@@ -66,19 +66,22 @@ std::string pairs_table(const RunFacts& run, const metrics::Confusion& confusion
   return out + "</tbody></table></div>";
 }
 
+// Two cells: a fraction with its bar, and its 95 % interval.
+std::string with_interval(const std::optional<double>& value, std::int64_t part, std::int64_t whole) {
+  if (!value) return "<td>\xE2\x80\x93</td><td>\xE2\x80\x93</td>";
+  const metrics::Interval interval = metrics::wilson_95(part, whole);
+  return fmt::format(
+      "<td>{}<span class=\"meter\"><i style=\"width:{:.1f}%\"></i></span></td><td>{:.0f} to {:.0f} %</td>",
+      percent(value), 100 * *value, 100 * interval.low, 100 * interval.high);
+}
+
 std::string class_row(const RunFacts& run, const metrics::Confusion& confusion, std::int64_t c) {
   const metrics::ClassScore score = confusion.score(c);
   std::string out =
       fmt::format("<tr><td class=\"text\">{}</td><td>{}</td>", escaped(run.class_name(c)), grouped(score.support));
-  if (score.recall) {
-    const metrics::Interval interval = metrics::wilson_95(score.right, score.support);
-    out += fmt::format(
-        "<td>{}<span class=\"meter\"><i style=\"width:{:.1f}%\"></i></span></td><td>{:.0f} to {:.0f} %</td>",
-        percent(score.recall), 100 * *score.recall, 100 * interval.low, 100 * interval.high);
-  } else {
-    out += "<td>\xE2\x80\x93</td><td>\xE2\x80\x93</td>";
-  }
-  out += fmt::format("<td>{}</td><td>{}</td><td class=\"text\">", percent(score.precision), percent(score.f1));
+  out += with_interval(score.recall, score.right, score.support);
+  out += with_interval(score.precision, score.right, score.predicted);
+  out += fmt::format("<td>{}</td><td class=\"text\">", percent(score.f1));
   if (const auto mistake = confusion.most_frequent_mistake(c))
     out += fmt::format("{} <span class=\"soft\">({})</span>", escaped(run.class_name(mistake->predicted)),
                        grouped(mistake->count));
@@ -99,7 +102,9 @@ std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) 
   }
   out +=
       " Each row is a true class, each column a predicted class. A stronger colour means a larger part of "
-      "the images of the row. Mistakes have a second colour with its own scale.</p>\n";
+      "the images of the row. Mistakes have a second colour with its own scale. If two classes are often exchanged, "
+      "compare their images: the labels may be mixed up, or the classes need more images that show the "
+      "difference.</p>\n";
   return out + heat_map(run, confusion) + "\n<details><summary>Most confused pairs</summary>\n" +
          pairs_table(run, confusion) + "\n</details>";
 }
@@ -116,13 +121,14 @@ std::string per_class(const RunFacts& run, const metrics::Confusion& confusion) 
   std::string out = fmt::format(
       "<p class=\"soft\">Sorted by recall, the lowest first. Means over classes: recall {}, precision {}, F1 {}. "
       "Recall is the fraction of the images of a class that are predicted as this class. Precision is the fraction of "
-      "the predictions of a class that are right. F1 is the harmonic mean of recall and precision. The range is the "
-      "95 % interval of the recall.</p>\n",
+      "the predictions of a class that are right. F1 is the harmonic mean of recall and precision. The ranges are 95 % "
+      "intervals (Wilson): with few images they are wide, and a difference inside them may be chance. A class with low "
+      "recall needs more or more varied images; for a class with low precision, look at its mistakes below.</p>\n",
       percent(means.recall), percent(means.precision), percent(means.f1));
   const auto table = [&](std::size_t begin, std::size_t end) {
     std::string text =
         "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">class</th><th>images</th><th>recall</th>"
-        "<th>range</th><th>precision</th><th>F1</th><th class=\"text\">most frequent wrong "
+        "<th>range</th><th>precision</th><th>range</th><th>F1</th><th class=\"text\">most frequent wrong "
         "prediction</th></tr></thead>\n<tbody>\n";
     for (std::size_t i = begin; i < end; ++i) text += class_row(run, confusion, order[i]);
     return text + "</tbody></table></div>\n";

@@ -20,12 +20,6 @@ Line line_of(const RunFacts& run, std::string name, int colour, const Value& val
   return line;
 }
 
-std::string figure(const std::string& title, const Chart& chart, const std::string& caption = {}) {
-  std::string out = fmt::format("<figure>\n<h3>{}</h3>\n{}\n", escaped(title), svg(chart));
-  if (!caption.empty()) out += fmt::format("<figcaption>{}</figcaption>\n", caption);
-  return out + "</figure>\n";
-}
-
 // If the largest loss exceeds the smallest by this factor, the chart has a log scale: on a linear scale the end of the
 // curve would look flat.
 constexpr double kLogRatio = 30;
@@ -40,6 +34,14 @@ bool needs_log_scale(const std::vector<Line>& lines) {
     }
   }
   return low > 0 && high > kLogRatio * low;
+}
+
+std::vector<Point> steps_of(const RunFacts& run, std::string_view tag) {
+  std::vector<Point> points;
+  const auto found = run.steps.find(tag);
+  if (found == run.steps.end()) return points;
+  for (const ScalarEvent& event : found->second) points.push_back({static_cast<double>(event.step), event.value});
+  return points;
 }
 
 void drop_empty(std::vector<Line>& lines) {
@@ -60,6 +62,24 @@ std::string not_finite(const RunFacts& run) {
   return fmt::format("<span class=\"warn\">The loss is not a finite number at epoch{} {}{}.</span>",
                      count > 1 ? "s" : "", epochs,
                      count > kMaxListed ? fmt::format(" and {} more", count - kMaxListed) : "");
+}
+
+std::string step_curves(const RunFacts& run) {
+  std::string out;
+  const auto add = [&](const char* tag, const char* title, int colour, bool from_zero) {
+    Chart chart;
+    chart.title = title;
+    chart.x.title = "step";
+    chart.x.whole = true;
+    chart.lines = {{.name = "", .points = steps_of(run, tag), .colour = colour}};
+    if (chart.lines[0].points.empty()) return;
+    chart.y.log = !from_zero && needs_log_scale(chart.lines);
+    if (from_zero) chart.y.low = 0;
+    out += figure(fmt::format("{}{}", title, chart.y.log ? " (log scale)" : ""), svg(chart));
+  };
+  add("train/loss", "Training loss by step", 0, false);
+  add("train/lr", "Learning rate by step", 0, true);
+  return out;
 }
 
 }  // namespace
@@ -116,12 +136,19 @@ std::string curves(const RunFacts& run) {
   rate.y.low = 0;
   rate.lines = {line_of(run, "", 2, [](const auto& row) { return row.images_per_second; })};
 
-  return "<p class=\"soft\">Training loss and accuracy are means over the batches of an epoch, measured on augmented "
-         "images before each weight update. Validation measures the weights at the end of the epoch.</p>\n"
-         "<div class=\"grid\">\n" +
-         figure(loss.y.log ? "Loss (log scale)" : "Loss", loss, not_finite(run)) +
-         figure("Top-1 accuracy", top1, best_caption) + figure("Learning rate", lr) +
-         figure("Images per second", rate) + "</div>";
+  return guide(
+             "The curves over the epochs. Both losses should fall and both accuracies should rise until they are flat. "
+             "If "
+             "they still improve at the end, train longer. If the validation loss rises while the training loss falls, "
+             "the network overfits: use more images, stronger augmentation or fewer epochs. Training loss and accuracy "
+             "are "
+             "means over the batches of an epoch, measured on augmented images before each weight update, so they may "
+             "be "
+             "worse than those of validation, which measures the weights at the end of the epoch.") +
+         "<div class=\"grid\">\n" + figure(loss.y.log ? "Loss (log scale)" : "Loss", svg(loss), not_finite(run)) +
+         figure("Top-1 accuracy", svg(top1), best_caption) + step_curves(run) +
+         (steps_of(run, "train/lr").empty() ? figure("Learning rate", svg(lr)) : "") +
+         figure("Images per second", svg(rate)) + "</div>";
 }
 
 }  // namespace effnet::report

@@ -1,8 +1,6 @@
 #include "effnet/report/run_folder.h"
 
-#include <array>
-#include <charconv>
-#include <cmath>
+#include <algorithm>
 #include <limits>
 
 #include "effnet/base/file.h"
@@ -14,19 +12,10 @@ namespace {
 constexpr std::string_view kMetricsHeader =
     "epoch,step,lr,train_loss,train_top1,val_loss,val_top1,val_top5,val_ema_top1,images_per_second\n";
 constexpr std::string_view kPredictionsHeader = "name,label,predicted,confidence,of_label\n";
+constexpr std::string_view kCalibratedColumns[] = {"calibrated_confidence", "calibrated_of_label"};
 constexpr std::int64_t kMaxInteger = std::numeric_limits<std::int64_t>::max();
 
 std::string_view without_newline(std::string_view line) { return line.substr(0, line.size() - 1); }
-
-// The shortest decimal that parses to the same number. NaN is written without a sign, so that equal runs write equal
-// files.
-template <class Number>
-std::string shortest(Number value) {
-  if (std::isnan(value)) return "nan";
-  std::array<char, 32> text;  // the longest number has 24 characters: -2.2250738585072014e-308
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-  return {text.data(), end};
-}
 
 std::string shortest_or_empty(const std::optional<double>& value) { return value ? shortest(*value) : std::string(); }
 
@@ -66,16 +55,25 @@ std::vector<EpochMetrics> read_metrics(const std::filesystem::path& file) {
 }
 
 std::string predictions_text(const std::vector<Prediction>& predictions) {
+  const bool calibrated = !predictions.empty() && std::ranges::all_of(predictions, [](const Prediction& one) {
+    return one.calibrated.has_value();
+  });
   std::string text(kPredictionsHeader);
+  if (calibrated) text.insert(text.size() - 1, fmt::format(",{},{}", kCalibratedColumns[0], kCalibratedColumns[1]));
   for (const Prediction& one : predictions) {
-    text += fmt::format("{},{},{},{},{}\n", csv_field(one.name), one.label, one.predicted, shortest(one.confidence),
+    text += fmt::format("{},{},{},{},{}", csv_field(one.name), one.label, one.predicted, shortest(one.confidence),
                         shortest(one.of_label));
+    if (calibrated)
+      text += fmt::format(",{},{}", shortest(one.calibrated->confidence), shortest(one.calibrated->of_label));
+    text += "\n";
   }
   return text;
 }
 
 std::vector<Prediction> parse_predictions(std::string_view text, std::string_view source) {
   CsvReader csv(text, source, without_newline(kPredictionsHeader));
+  const std::optional<std::size_t> confidence = csv.find_column(kCalibratedColumns[0]);
+  const std::optional<std::size_t> of_label = csv.find_column(kCalibratedColumns[1]);
   std::vector<Prediction> predictions;
   while (csv.next()) {
     Prediction one;
@@ -84,6 +82,7 @@ std::vector<Prediction> parse_predictions(std::string_view text, std::string_vie
     one.predicted = csv.integer(2, 0, kMaxClasses - 1);
     one.confidence = csv.probability(3);
     one.of_label = csv.probability(4);
+    if (confidence && of_label) one.calibrated = {csv.probability(*confidence), csv.probability(*of_label)};
     predictions.push_back(std::move(one));
   }
   return predictions;

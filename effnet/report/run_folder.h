@@ -1,5 +1,5 @@
 // Reads and writes metrics.csv and predictions.csv of a run folder. Training (effnet/train) writes them, the report
-// reads them. docs/cli.md describes the formats.
+// reads them. docs/training.md and docs/report.md describe the formats.
 //
 // Both are CSV (RFC 4180) with a fixed header line; columns that a later version appends are ignored. A last line
 // without a newline is ignored, because a process that is killed while it writes leaves such a line. All other faults
@@ -33,12 +33,18 @@ std::vector<EpochMetrics> read_metrics(const std::filesystem::path& file);
 std::vector<EpochMetrics> parse_metrics(std::string_view text, std::string_view source);
 
 // A line of predictions.csv (name,label,predicted,confidence,of_label): the prediction of the saved model for one
-// evaluated image. A name with a comma, a quote or a line end is quoted; all bytes except 0 are preserved.
+// evaluated image. A name with a comma, a quote or a line end is quoted; all bytes except 0 are preserved. If a
+// temperature was fitted (Guo et al. 2017), two more columns have the probabilities of softmax(logits / temperature):
+// calibrated_confidence,calibrated_of_label. They are written if all predictions have them.
 struct Prediction {
+  struct Calibrated {
+    float confidence = 0, of_label = 0;
+  };
   std::string name;
   std::int64_t label = 0, predicted = 0;
   float confidence = 0;  // probability of `predicted`
   float of_label = 0;    // probability of `label`
+  std::optional<Calibrated> calibrated = {};
 };
 std::string predictions_text(const std::vector<Prediction>& predictions);
 std::vector<Prediction> read_predictions(const std::filesystem::path& file);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "effnet/base/error.h"
+#include "effnet/report/run_findings.h"
 #include "effnet/report/run_folder.h"
 
 namespace {
@@ -30,5 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   check(text, effnet::report::parse_metrics, metrics_text);
   check(text, effnet::report::parse_predictions, effnet::report::predictions_text);
+  check(text, effnet::report::parse_label_errors, effnet::report::label_errors_text);
+  check(text, effnet::report::parse_near_duplicates, effnet::report::near_duplicates_text);
   return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/report/events.h"
 #include "effnet/report/run_facts.h"
 #include "effnet/report/run_folder.h"
 
@@ -15,6 +16,14 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
+// A JPEG's start-of-image marker and a frame header with 8 bits per channel, height 16 and width 32.
+Jpeg tiny_jpeg() {
+  Jpeg jpeg;
+  for (const int byte : {0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 16, 0, 32, 1, 1, 0x11, 0})
+    jpeg.push_back(static_cast<std::byte>(byte));
+  return jpeg;
+}
+
 class RunReport : public testing::Test {
  protected:
   void SetUp() override {
@@ -23,9 +32,7 @@ class RunReport : public testing::Test {
                              metrics_line({2, 20, 0.05, 1, 50, 1.25, 55.5, 90, 56.25, 110}));
   }
   void write(const std::string& name, const std::string& text) { write_text(folder_.path() / name, text); }
-  std::string report(const std::vector<std::string>& classes = {}, const Thumbnail& thumbnail = {}) {
-    return run_report(folder_.path(), classes, thumbnail);
-  }
+  std::string report(const ReportParts& parts = {}) { return run_report(folder_.path(), parts); }
   std::string error() {
     try {
       report();
@@ -65,14 +72,10 @@ TEST_F(RunReport, OfAFinishedRunHasSummaryAndPredictions) {
   predictions[3] = {"b<c>.jpg", 1, 0, 0.875F, 0.125F};
   write("predictions.csv", predictions_text(predictions));
   std::vector<std::string> requested;
-  const std::string page = report({"cat", "<dog>"}, [&](const std::string& name) {
-    requested.push_back(name);
-    // A JPEG's start-of-image marker and a frame header with 8 bits per channel, height 16 and width 32.
-    std::vector<std::byte> jpeg;
-    for (const int byte : {0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 16, 0, 32, 1, 1, 0x11, 0})
-      jpeg.push_back(static_cast<std::byte>(byte));
-    return jpeg;
-  });
+  const std::string page = report({.classes = {"cat", "<dog>"}, .thumbnail = [&](const std::string& name) {
+                                     requested.push_back(name);
+                                     return tiny_jpeg();
+                                   }});
   // The Wilson interval for 3 right of n = 4, with z = 1.959964: z^2 / 2n = 0.480182, 1 + z^2 / n = 1.960365, so the
   // centre is (0.75 + 0.480182) / 1.960365 = 0.627527 and the half width is 1.959964 sqrt(0.046875 + 0.060023) /
   // 1.960365 = 0.326885.
@@ -111,11 +114,10 @@ TEST_F(RunReport, HeadlinePrefersTheSavedModelToTheBestEpoch) {
 TEST_F(RunReport, MissingImagesHaveAPlaceholder) {
   write("predictions.csv", predictions_text({{"a", 0, 1, 0.5F, 0.25F}}));
   EXPECT_THAT(report(), HasSubstr("no image"));
-  EXPECT_THAT(report({}, [](const std::string&) -> std::vector<std::byte> { throw input_error("gone"); }),
+  EXPECT_THAT(report({.thumbnail = [](const std::string&) -> Jpeg { throw input_error("gone"); }}),
               HasSubstr("no image"));
-  EXPECT_THAT(report({}, [](const std::string&) { return std::vector<std::byte>(100); }), HasSubstr("no image"));
-  EXPECT_THROW(report({}, [](const std::string&) -> std::vector<std::byte> { throw environment_error("no memory"); }),
-               Error);
+  EXPECT_THAT(report({.thumbnail = [](const std::string&) { return Jpeg(100); }}), HasSubstr("no image"));
+  EXPECT_THROW(report({.thumbnail = [](const std::string&) -> Jpeg { throw environment_error("no memory"); }}), Error);
 }
 
 TEST_F(RunReport, ErrorsNameTheFile) {
@@ -138,11 +140,115 @@ TEST_F(RunReport, ErrorsNameTheFile) {
   std::filesystem::remove(folder_.path() / "config.toml");
   EXPECT_THAT(error(), HasSubstr("not a run folder (config.toml is missing"));
   try {
-    run_report(folder_.path() / "none", {}, {});
+    run_report(folder_.path() / "none", {});
     FAIL();
   } catch (const Error& caught) {
     EXPECT_EQ(caught.code(), ErrorCode::input);
   }
+}
+
+constexpr const char* kFinetune = R"({"version": 1, "command": "effnet finetune a<b --out run", "effnet": "0.16",
+  "started": "2026-11-29T12:00:00Z", "model": "efficientnet_lite0",
+  "data": {"folder": "/data/<set>", "images": 22,
+    "classes": [{"name": "cat", "train": 12, "val": 2, "test": 2}, {"name": "<dog>", "train": 2, "val": 2, "test": 2}],
+    "broken": [{"path": "cat/<x>.jpg", "why": "cut & short"}], "duplicates": [["a.jpg", "b.jpg"]], "near_duplicates": []},
+  "split": {"train": 14, "val": 4, "test": 4, "by": "content"},
+  "probe": {"val_top1": 75, "interval": [30.1, 95.4], "knn_top1": null, "l2": 0.01, "seconds": 21},
+  "plan": [{"setting": "train.epochs", "value": "12", "why": "fits into <5> minutes"}], "budget_s": 300,
+  "calibration": {"temperature": 1.25, "min_score": 0.5, "coverage": 0.75},
+  "result": {"test_top1": 75, "interval": [30.06, 95.44], "mean_per_class": 50,
+    "worst_class": {"name": "<dog>", "recall": 0, "images": 2}},
+  "warnings": ["class <dog> has 6 images"]})";
+
+TEST_F(RunReport, OfFinetuneShowsDataChoicesAndFindings) {
+  write("finetune.json", kFinetune);
+  write("predictions.csv",
+        predictions_text({{"a", 0, 0, 0.9F, 0.9F, {{0.8F, 0.8F}}}, {"b", 1, 0, 0.875F, 0.125F, {{0.75F, 0.25F}}}}));
+  write("label_errors.csv", label_errors_text({{"cat/<1>.jpg", "cat", "<dog>", 0.01F, 0.98F}}));
+  write("near_duplicates.csv",
+        near_duplicates_text({{1, "a.jpg", "cat"}, {1, "b.jpg", "<dog>"}, {2, "c", "cat"}, {2, "d", "cat"}}));
+  std::vector<std::pair<std::string, std::int64_t>> heats;
+  const std::string page = report({.classes = {"cat", "<dog>"},
+                                   .heat =
+                                       [&](const std::string& name, std::int64_t index) {
+                                         heats.emplace_back(name, index);
+                                         return tiny_jpeg();
+                                       },
+                                   .views =
+                                       [](const std::string& name) {
+                                         if (name == "corrupt") throw input_error("corrupt");
+                                         return std::vector<Jpeg>{tiny_jpeg(), tiny_jpeg()};
+                                       },
+                                   .view_names = {"corrupt", "train.jpg"}});
+  EXPECT_THAT(page, AllOf(HasSubstr("<b>75.00<small> %"), HasSubstr("95 % interval 30.06 to 95.44 %"),
+                          HasSubstr("which no choice of the run has used"), HasSubstr("mean of the classes: 50.00 %"),
+                          HasSubstr("worst class: &lt;dog&gt;, 0.0 % of 2 images"),
+                          HasSubstr("<code>effnet finetune a&lt;b --out run</code>")));
+  EXPECT_THAT(page, AllOf(HasSubstr("effnet 0.16"), HasSubstr("2026-11-29T12:00:00Z"), HasSubstr("/data/&lt;set&gt;"),
+                          HasSubstr("<div class=\"warnings\">"), HasSubstr("<li>class &lt;dog&gt; has 6 images</li>")));
+  EXPECT_THAT(page, AllOf(HasSubstr("22 images in 2 classes: 14 for training"), HasSubstr("1 file cannot be read"),
+                          HasSubstr("cat/&lt;x&gt;.jpg"), HasSubstr("cut &amp; short"), HasSubstr("a.jpg, b.jpg"),
+                          HasSubstr("The largest class has 16"), HasSubstr("A class with fewer than 10 images")));
+  EXPECT_THAT(page, AllOf(HasSubstr("divided by content"), HasSubstr("linear probe, L2 0.01, 21.0 s"),
+                          HasSubstr("fits into &lt;5&gt; minutes"), Not(HasSubstr("nearest neighbours"))));
+  EXPECT_THAT(page, AllOf(HasSubstr("Before: without temperature"), HasSubstr("After: with temperature"),
+                          HasSubstr("The temperature 1.250"), HasSubstr("below a confidence of 50.0 %")));
+  EXPECT_THAT(page, AllOf(HasSubstr("cat/&lt;1&gt;.jpg"), HasSubstr("98.0 %"), HasSubstr("in different classes"),
+                          HasSubstr("1 group of images that look the same, in one class")));
+  EXPECT_EQ(heats, (std::vector<std::pair<std::string, std::int64_t>>{{"b", 0}}));
+  EXPECT_THAT(page, HasSubstr("<div class=\"views\">\n<div>no image<img class=\"tiny\""));
+}
+
+TEST_F(RunReport, StepCurvesComeFromTheEventFiles) {
+  EXPECT_THAT(report(), Not(HasSubstr("Training loss by step")));
+  EventWriter writer(folder_.path());
+  writer.scalar("train/loss", 10, 2.5, 1.7e9);
+  writer.scalar("train/lr", 10, 0.1, 1.7e9);
+  writer.flush();
+  EXPECT_THAT(report(), AllOf(HasSubstr("Training loss by step"), HasSubstr("Learning rate by step"),
+                              HasSubstr("started 2023-11-14 22:13 UTC")));  // date -u -d @1700000000
+}
+
+TEST_F(RunReport, OfManyClassesDrawsTheLargestAndTheSmallest) {
+  std::vector<ClassCounts> counts;
+  for (int i = 0; i < 1000; ++i) counts.push_back({fmt::format("class{:04}", i), 2000 - i, 0, 50});
+  const std::string page = report({.counts = counts});
+  EXPECT_THAT(page, AllOf(HasSubstr("The 20 largest classes"), HasSubstr("class0019"), Not(HasSubstr("class0020")),
+                          Not(HasSubstr("class0979")), HasSubstr("class0980"), HasSubstr("the median class 1,550")));
+}
+
+TEST_F(RunReport, ShowsSizeAndSpeedOfTheModel) {
+  const std::string page = report({.speed = ModelSpeed{.params = 1234567,
+                                                       .macs = 987654321,
+                                                       .file_bytes = 3 << 20,
+                                                       .resolution = "224",
+                                                       .one_image_ms = 12.345,
+                                                       .images_per_second = 98.7,
+                                                       .batch = 16,
+                                                       .threads = 2,
+                                                       .cpu = "CPU <x>",
+                                                       .isa = "avx2"}});
+  EXPECT_THAT(page, AllOf(HasSubstr("1,234,567"), HasSubstr("987,654,321 for one image of 224 pixels"),
+                          HasSubstr("3 MiB"), HasSubstr("12.35 ms with 2 threads"), HasSubstr("98.7 images/s"),
+                          HasSubstr("CPU &lt;x&gt;, avx2, fp32")));
+}
+
+TEST_F(RunReport, SeveralRunsAreCompared) {
+  const TemporaryFolder other;
+  for (const char* file : {"config.toml", "metrics.csv"})
+    write_text(other.path() / file, read_text(folder_.path() / file));
+  write("summary.json", R"({"best_top1": 75, "best_epoch": 2, "epochs": 2, "seconds": 61, "params": 5288548})");
+  const std::string page = comparison_report({{folder_.path(), "./a%20b/report.html"}, {other.path(), ""}},
+                                             {{"train.batch", {"16", "<32>"}}});
+  EXPECT_THAT(page, AllOf(HasSubstr("<h1>2 runs</h1>"), HasSubstr("75.00 %"), HasSubstr("5.29M"),
+                          HasSubstr("1 min 01 s"), HasSubstr("2 so far"), HasSubstr("<code>train.batch</code>"),
+                          HasSubstr("&lt;32&gt;"), HasSubstr("href=\"./a%20b/report.html\""),
+                          HasSubstr("Validation top-1"), HasSubstr("which selected the epoch")));
+  EXPECT_THAT(
+      comparison_report({{folder_.path(), ""}, {other.path(), ""}}, {}),
+      AllOf(HasSubstr("All settings of the runs are the same."), HasSubstr("No run has a page of its own yet")));
+  EXPECT_THROW(comparison_report({{folder_.path(), ""}}, {}), Error);
+  EXPECT_THROW(comparison_report({{folder_.path(), ""}, {other.path() / "none", ""}}, {}), Error);
 }
 
 TEST(Texts, DurationsAndByteCountsAreReadable) {

@@ -1,6 +1,6 @@
-// Makes plots as SVG elements: lines and bars over numeric axes, and heat maps. They need no script. Their colours are
-// classes and variables of report.css, so that they follow light mode, dark mode and print. Names, titles and hints may
-// be any text: they are escaped here.
+// Makes plots as SVG elements: lines and bars over numeric axes, stacked bars, and heat maps. They need no script.
+// Their colours are classes and variables of report.css, so that they follow light mode, dark mode and print. Names,
+// titles and hints may be any text: they are escaped here.
 //
 // Each plot is a well-formed <svg> element with a viewBox; the page sets its size. Lengths are in units of the viewBox,
 // about one pixel.
@@ -30,10 +30,10 @@ struct Point {
 struct Line {
   std::string name;  // empty: not in the legend
   std::vector<Point> points;
-  int colour = 0;  // 0..3
+  int colour = 0;  // 0..6; larger ones repeat the colours
   bool dashed = false;
-  bool hints = true;                // show a point's numbers while the mouse is over it
-  std::optional<std::size_t> mark;  // index of the point that gets a ring
+  bool hints = true;                     // show a point's numbers while the mouse is over it
+  std::optional<std::size_t> mark = {};  // index of the point that gets a ring
 };
 
 struct Bar {
@@ -54,6 +54,18 @@ struct Chart {
   std::vector<Line> lines;
 };
 std::string svg(const Chart& chart);
+
+// Horizontal bars of several parts, one bar for each row: for example the images of a class in train, val and test.
+struct StackedBars {
+  std::string title;               // for screen readers
+  std::vector<std::string> parts;  // names for the legend; part i has colour i
+  struct Row {
+    std::string label;
+    std::vector<double> values;  // one for each part, 0 or more
+  };
+  std::vector<Row> rows;
+};
+std::string svg(const StackedBars& bars);
 
 struct HeatCell {
   std::size_t row = 0, column = 0;

@@ -10,7 +10,6 @@ namespace {
 
 constexpr double kFont = 12, kMaxValue = 1e300;
 constexpr std::size_t kMaxPoints = 2000, kMaxHints = 400;
-constexpr int kColours = 4;
 
 // Maps values to positions along one axis of the plot.
 class AxisScale {
@@ -145,12 +144,7 @@ std::string draw_bars(const Bars& bars, const AxisScale& x, const AxisScale& y) 
   return out;
 }
 
-struct LegendEntry {
-  const std::string& name;
-  std::string swatch;  // SVG drawn at (0, 0), 20 units wide
-};
-
-std::string draw_legend(const Chart& chart, double left) {
+Legend legend_of(const Chart& chart, double left, double right) {
   std::vector<LegendEntry> entries;
   for (const Bars& bars : chart.bars) {
     if (bars.name.empty()) continue;
@@ -162,14 +156,7 @@ std::string draw_legend(const Chart& chart, double left) {
     entries.push_back({line.name, fmt::format("<path class=\"line c{}{}\" d=\"M0 0H20\"/>", line.colour % kColours,
                                               line.dashed ? " dashed" : "")});
   }
-  std::string out;
-  double x = left;
-  for (const LegendEntry& entry : entries) {
-    out += fmt::format("<g transform=\"translate({} 12)\">{}<text x=\"26\" y=\"4\">{}</text></g>", px(x), entry.swatch,
-                       escaped(entry.name));
-    x += 26 + text_width(entry.name, kFont) + 18;
-  }
-  return out;
+  return svg_legend(entries, left, right);
 }
 
 }  // namespace
@@ -191,11 +178,11 @@ std::string svg(const Chart& chart) {
       y_range.add(0, chart.y);
     }
   }
-  const double width = chart.width, height = chart.height;
-  std::string out = svg_begin(width, height, chart.title, "chart");
+  const double width = chart.width;
   if (x_range.empty() || y_range.empty()) {
-    return out + fmt::format("<text class=\"none\" x=\"{}\" y=\"{}\">nothing to show</text></svg>", px(width / 2),
-                             px(height / 2));
+    return svg_begin(width, chart.height, chart.title, "chart") +
+           fmt::format("<text class=\"none\" x=\"{}\" y=\"{}\">nothing to show</text></svg>", px(width / 2),
+                       px(chart.height / 2.0));
   }
   const auto bounded = [](const Axis& axis, Range range) {
     const double low = axis.low.value_or(range.low), high = axis.high.value_or(range.high);
@@ -206,12 +193,15 @@ std::string svg(const Chart& chart) {
   AxisScale y(chart.y, y_low, y_high, std::max(2, chart.height / 55), true);
   double widest = 0;
   for (const std::string& text : y.texts()) widest = std::max(widest, text_width(text, kFont));
-  const double left = widest + 12, right = width - 16, top = 30, bottom = height - (chart.x.title.empty() ? 24 : 40);
+  const double left = widest + 12, right = width - 16;
+  const Legend legend = legend_of(chart, left, right);
+  const double top = 12 + legend.height, height = chart.height + top - 30;  // 30: with a legend of one row
+  const double bottom = height - (chart.x.title.empty() ? 24 : 40);
   AxisScale x(chart.x, x_low, x_high, std::max(2, static_cast<int>((right - left) / 70)), false);
   y.set_positions(bottom, top);
   x.set_positions(left, right);
 
-  out += "<g class=\"grid\">";
+  std::string out = svg_begin(width, height, chart.title, "chart") + "<g class=\"grid\">";
   for (const double tick : y.ticks())
     out += fmt::format("<path d=\"M{} {}H{}\"/>", px(left), px(y.at(tick)), px(right));
   out += "</g><g class=\"ticks\">";
@@ -229,7 +219,7 @@ std::string svg(const Chart& chart) {
     out += fmt::format("<text class=\"middle\" x=\"{}\" y=\"{}\">{}</text>", px((left + right) / 2), px(bottom + 35),
                        escaped(chart.x.title));
   }
-  out += "</g>" + draw_legend(chart, left);
+  out += "</g>" + legend.svg;
   for (const Bars& bars : chart.bars) out += draw_bars(bars, x, y);
   for (const Line& line : chart.lines) out += draw_line(line, x, y, chart.x, chart.y);
   return out + "</svg>";

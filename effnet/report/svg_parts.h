@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "effnet/report/html.h"
 
@@ -29,6 +30,36 @@ inline std::string px(double value) {
 inline std::string svg_begin(double width, double height, std::string_view title, std::string_view kind) {
   return fmt::format("<svg viewBox=\"0 0 {} {}\" class=\"{}\" role=\"img\" aria-label=\"{}\">", px(width), px(height),
                      kind, escaped(title));
+}
+
+inline constexpr int kColours = 7;  // report.css has the classes c0 to c6
+
+struct LegendEntry {
+  std::string name;
+  std::string swatch;  // SVG drawn at (0, 0), 20 units wide
+};
+
+struct Legend {
+  std::string svg;
+  double height = 0;
+};
+
+// Places the entries in rows between `left` and `right`, with the font size 12.
+inline Legend svg_legend(const std::vector<LegendEntry>& entries, double left, double right) {
+  constexpr double kRowHeight = 18;
+  Legend legend{"", kRowHeight};
+  double x = left;
+  for (const LegendEntry& entry : entries) {
+    const double width = 26 + text_width(entry.name, 12) + 18;
+    if (x > left && x + width > right + 18) {
+      x = left;
+      legend.height += kRowHeight;
+    }
+    legend.svg += fmt::format("<g transform=\"translate({} {})\">{}<text x=\"26\" y=\"4\">{}</text></g>", px(x),
+                              px(legend.height - 6), entry.swatch, escaped(entry.name));
+    x += width;
+  }
+  return legend;
 }
 
 }  // namespace effnet::report

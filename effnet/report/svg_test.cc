@@ -149,5 +149,30 @@ TEST(HeatMap, DrawsCellsAndLabelsAndChecksIndices) {
   EXPECT_THROW(svg(HeatMap{}), Error);
 }
 
+TEST(Chart, ALongLegendHasSeveralRows) {
+  Chart chart;
+  for (int i = 0; i < 24; ++i)
+    chart.lines.push_back(
+        {.name = fmt::format("run {:02} of a long study", i), .points = {{0, 1}, {1, 2}}, .colour = i});
+  const std::string text = svg(chart);
+  // An entry is 26 + 24 letters * 0.58 * 12 + 18 = 211 wide, so two entries fit into 560: 12 rows of 18, and the chart
+  // grows by 11 rows.
+  EXPECT_THAT(text, HasSubstr("viewBox=\"0 0 560 498\""));
+  EXPECT_EQ(times(text, " 210)\"><path class=\"line"), 2U);  // the last row: 12 * 18 - 6
+}
+
+TEST(StackedBars, LengthsAreInProportionToTheValues) {
+  const std::string text =
+      svg(StackedBars{"images", {"train", "<val>"}, {{"a & b", {30, 10}}, {"c", {20, 0}}, {"d", {0, 0}}}});
+  // A label has 5 letters: 5 * 0.58 * 12 = 34.8 and a margin of 10; the number 40 takes 2 * 0.58 * 12 + 10 = 23.9. So
+  // 40 images are 700 - 44.8 - 23.92 = 631.28 wide.
+  EXPECT_THAT(text, HasSubstr("class=\"bar c0\" x=\"44.8\" y=\"30\" width=\"473.5\""));
+  EXPECT_THAT(text, HasSubstr("class=\"bar c1\" x=\"518.3\" y=\"30\" width=\"157.8\""));
+  EXPECT_THAT(text, HasSubstr("y=\"50\" width=\"315.6\""));
+  EXPECT_THAT(text, HasSubstr("a &amp; b: train 30, &lt;val&gt; 10"));
+  EXPECT_EQ(times(text, "<rect"), 2 + 3U);  // the legend and the bars that are not empty
+  EXPECT_THAT(svg(StackedBars{}), HasSubstr("</svg>"));
+}
+
 }  // namespace
 }  // namespace effnet::report

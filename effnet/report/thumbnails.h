@@ -1,16 +1,29 @@
-// Small images of a dataset for the report.
+// Images of a dataset for the report.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "effnet/data/dataset.h"
 #include "effnet/report/run_report.h"
 
 namespace effnet::report {
 
-// Returns a function from an image's name in `set` (the names in predictions.csv) to its thumbnail. For an unknown name
-// or an image that cannot be read, it returns no bytes. The function keeps `set` alive. If `set` is null, the result is
-// an empty function.
-Thumbnail thumbnails(std::shared_ptr<const data::Dataset> set);
+// Returns the image of this name; empty if there is none. Throws Error(input) if the image cannot be decoded.
+using ReadImage = std::function<std::optional<vision::Image>(const std::string& name)>;
+
+// Finds images by their names (Dataset::name) in the first set that has the name. Keeps the sets alive. If all sets are
+// null, the result is an empty function.
+ReadImage images_by_name(std::vector<std::shared_ptr<const data::Dataset>> sets);
+// Reads image files below `folder` by their relative paths. A path that leads out of the folder is unknown.
+ReadImage images_below(const std::filesystem::path& folder);
+
+Jpeg small_jpeg(const vision::Image& image);  // at most 160 px, 4 to 9 KB for a photograph
+
+// Returns small_jpeg() of each image. If `read` is empty, so is the result.
+Thumbnail thumbnails(ReadImage read);
 
 }  // namespace effnet::report

@@ -47,7 +47,8 @@ def make_run(folder, epochs=12, classes=10, images=400, name=lambda i: f"val/{i}
 class Page(html.parser.HTMLParser):
     """Checks that a page is well-formed and refers to no other file, and collects its texts."""
 
-    def __init__(self, text):
+    def __init__(self, text, links=()):
+        """`links`: the other files that the page may link to."""
         super().__init__(convert_charrefs=True)
         self.open, self.tags, self.attributes, self.texts, self.ids, self.sources, self.anchors = [], [], [], [], set(), [], []
         self.feed(text)
@@ -61,7 +62,7 @@ class Page(html.parser.HTMLParser):
         assert not {"script", "link", "iframe", "object", "embed", "base", "form", "input"} & set(self.tags)
         for tag, name, value in self.attributes:
             assert not name.startswith("on"), (tag, name, value)
-            assert name != "href" or value.startswith("#"), value
+            assert name != "href" or value.startswith("#") or value in links, value
         assert set(self.anchors) <= self.ids
         assert all(source.startswith("data:image/jpeg;base64,") for source in self.sources)
 
@@ -75,7 +76,7 @@ class Page(html.parser.HTMLParser):
                 self.ids.add(value)
             if name == "src":
                 self.sources.append(value)
-            if name == "href":
+            if name == "href" and value.startswith("#"):
                 self.anchors.append(value[1:])
         if tag not in VOID:
             self.open.append(tag)
@@ -148,7 +149,7 @@ def test_unfinished_run(effnet, tmp_path):
         file.write("2,20,0.09")  # an incomplete line: the run writes it just now
     page = report(effnet, run)
     assert "not finished" in page.text and "52.00 %" in page.text and "epochs so far 1" in page.text
-    assert page.text.count("There is no predictions.csv") == 4
+    assert page.text.count("There is no predictions.csv") == 1
     (run / "metrics.csv").write_text(METRICS)
     assert "No epoch has finished yet" in report(effnet, run).text
 
@@ -196,7 +197,7 @@ def test_a_hundred_classes_have_a_map(effnet, tmp_path):
 def test_empty_predictions(effnet, tmp_path):
     run = make_run(tmp_path / "run", images=0)
     page = report(effnet, run)
-    assert page.text.count("predictions.csv contains no images.") == 4
+    assert page.text.count("predictions.csv contains no images") == 1
     assert "95 % interval" not in page.text
 
 
@@ -228,12 +229,91 @@ def test_images_of_the_worst_mistakes(effnet, tmp_path):
     import base64
     import io
     first = Image.open(io.BytesIO(base64.b64decode(page.sources[0].split(",")[1])))
-    assert first.size == (128, 85)
+    assert first.size == (160, 107)
     assert all(abs(a - b) < 6 for a, b in zip(first.convert("RGB").getpixel((60, 40)), (220, 40, 30)))
 
     (run / "summary.json").write_text(json.dumps({**summary, "data": str(tmp_path / "moved")}))
     result = effnet("report", run)
     assert result.returncode == 0 and "effnet: warning: the page has no images: " in result.stderr
+
+
+def flowers(folder, classes=("rose", "tulip"), images=4):
+    """A bare folder of class folders. Each class has a colour and some noise."""
+    rng = random.Random(3)
+    for index, label in enumerate(classes):
+        (folder / label).mkdir(parents=True)
+        for i in range(images):
+            colour = [200 * (index == c) + rng.randrange(50) for c in range(3)]
+            Image.new("RGB", (90, 70), tuple(colour)).save(folder / label / f"{i}.png")
+    return folder
+
+
+def finetune_run(effnet, tmp_path, tiny):
+    """A run folder as effnet finetune writes it, with a model of two classes."""
+    data = flowers(tmp_path / "flowers")
+    run = make_run(tmp_path / "run", images=0)
+    (run / "config.toml").write_text(f'[model]\nname = "{tiny}"\n[data]\naugment = "inception"\n')
+    effnet.json("export", tiny, "--random", "--safetensors", run / "model.safetensors", "--names", "effnet")
+    (run / "predictions.csv").write_text(PREDICTIONS.strip() + ",calibrated_confidence,calibrated_of_label\n"
+                                         "rose/0.png,0,1,0.9,0.1,0.8,0.2\nrose/1.png,0,0,0.9,0.9,0.8,0.8\ntulip/0.png,1,1,0.7,0.7,0.6,0.6\n")
+    (run / "label_errors.csv").write_text("name,label,suggested,p_label,p_suggested\nrose/2.png,rose,tulip,0.02,0.97\n../run/x.png,rose,tulip,0.1,0.9\n")
+    (run / "near_duplicates.csv").write_text("group,name,class\n1,rose/0.png,rose\n1,tulip/3.png,tulip\n")
+    (run / "finetune.json").write_text(json.dumps({
+        "version": 1, "command": "effnet finetune flowers --out run", "effnet": "0.16", "started": "2026-11-29T12:00:00Z", "model": "tiny",
+        "data": {"folder": str(data), "images": 8, "classes": [{"name": name, "train": 2, "val": 1, "test": 1} for name in ("rose", "tulip")],
+                 "broken": [{"path": "rose/x.jpg", "why": "cut"}], "duplicates": [], "near_duplicates": [["rose/0.png", "tulip/3.png"]]},
+        "split": {"train": 4, "val": 2, "test": 2, "by": "content"}, "probe": {"val_top1": 50.0, "interval": [9.5, 90.5], "knn_top1": 50.0},
+        "plan": [{"setting": "train.epochs", "value": "12", "why": "fits into the budget"}], "budget_s": 60,
+        "calibration": {"temperature": 1.5, "min_score": 0.6, "coverage": 0.9},
+        "result": {"test_top1": 200 / 3, "interval": [20.8, 93.9], "worst_class": {"name": "rose", "recall": 50.0, "images": 2}},
+        "warnings": ["class rose has 4 images"]}))
+    return run
+
+
+def test_a_finetuned_run(effnet, tmp_path, tiny):
+    page = report(effnet, finetune_run(effnet, tmp_path, tiny))
+    for part in ("66.67 %", "on 3 images, which no choice of the run has used", "worst class: rose, 50.0 % of 2 images", "warnings class rose has 4 images",
+                 "8 images in 2 classes", "rose/x.jpg cut", "in different classes", "linear probe", "fits into the budget", "Before: without temperature",
+                 "After: with temperature", "temperature 1.500", "2 images whose label is probably wrong", "class activation map", "Augmentation",
+                 "images/s with", "one image"):
+        assert part in page.text, part
+    # 2 near-duplicates, 1 mistake with its map, 1 label error (the other name leads out of the data folder), and an image
+    # of each class that is not in predictions.csv, with 5 views.
+    assert len(page.sources) == 2 + 2 + 1 + 2 * 6
+    assert page.text.count("no image") == 1
+
+
+def test_a_broken_model_is_a_warning(effnet, tmp_path, tiny):
+    run = finetune_run(effnet, tmp_path, tiny)
+    (run / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes()[:-100])
+    result = effnet("report", run)
+    assert result.returncode == 0 and "effnet: warning: the page has no" in result.stderr
+    (run / "finetune.json").write_text('{"version": 1, "data": {"images": -1}}')
+    result = effnet("report", run)
+    effnet.check_error(result, 3)
+    assert "finetune.json: data.images: wrong value (got '-1'" in result.stderr
+
+
+def test_several_runs(effnet, tmp_path):
+    one, two = make_run(tmp_path / "run & one"), make_run(tmp_path / "two", epochs=5, summary=False)
+    (one / "config.toml").write_text("[train]\nbatch = 64\n")
+    (two / "config.toml").write_text("[train]\nbatch = 32\n")
+    effnet.json("report", one)
+    out = tmp_path / "pages" / "both.html"
+    out.parent.mkdir()
+    assert effnet.json("report", one, two, "-o", out) == {"path": str(out)}
+    page = Page(out.read_text(), links=["../run%20%26%20one/report.html"])
+    for part in ("2 runs", "run & one", "66.50 %", "400 validation images", "5 so far", "train.batch 64 32", "Validation top-1"):
+        assert part in page.text, part
+    assert len(page.svgs) == 3
+    assert [value for _, name, value in page.attributes if name == "href"][-1] == "../run%20%26%20one/report.html"
+
+    effnet.check_error(effnet("report", one, two), 2)
+    effnet.check_error(effnet("report", one, two, "-o", out, "--data", tmp_path), 2)
+    effnet.check_error(effnet("report", one, tmp_path / "none", "-o", out), 3)
+    (two / "config.toml").write_text("[train]\nunknown_key = 1\n")  # of another version
+    result = effnet("report", one, two, "-o", out)
+    assert result.returncode == 0 and "effnet: warning: the page has no settings" in result.stderr
 
 
 def test_folders_that_are_not_a_run(effnet, tmp_path):

@@ -7,6 +7,7 @@
 #include "effnet/formats/labels.h"
 #include "effnet/formats/read_weights.h"
 #include "effnet/formats/sources.h"
+#include "effnet/train/recipe/training_view.h"
 
 namespace effnet::train {
 namespace {
@@ -110,15 +111,7 @@ std::string describe_initial_weights(const RunModel& model) {
 }
 
 vision::TrainingView training_view(const Recipe& recipe, const RunModel& model) {
-  vision::TrainingView view;
-  view.evaluation = model.evaluation;
-  view.augment = recipe.data.augment;
-  view.area_low = recipe.data.area_low;
-  view.shift_px = recipe.data.shift;
-  view.randaugment_layers = recipe.data.randaugment_layers;
-  view.randaugment_magnitude = recipe.data.randaugment_magnitude;
-  view.erasing = recipe.data.erasing;
-  return view;
+  return training_view(recipe, model.evaluation);
 }
 
 formats::Model finished_model(const RunModel& model, tensor::Weights weights, const std::vector<std::string>& classes,

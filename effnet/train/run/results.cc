@@ -147,8 +147,9 @@ Summary write_results(const RunOptions& options, RunContext& context, double epo
         context.log("warning: " + warning);
     }
     context.folder->write_summary(summary);
+    const auto shown = report::images_by_name({images ? images->set : nullptr});
     write_text(run / "report.html",
-               report::run_report(run, classes, report::thumbnails(images ? images->set : nullptr)));
+               report::run_report(run, {.classes = classes, .thumbnail = report::thumbnails(shown)}));
     text = summary_text(summary);
   });
   return parse_summary(broadcast_from_rank0(group, text));

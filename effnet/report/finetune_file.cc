@@ -1,0 +1,91 @@
+#include "effnet/report/finetune_file.h"
+
+#include "effnet/base/file.h"
+#include "effnet/report/json_fields.h"
+
+namespace effnet::report {
+namespace {
+
+constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
+constexpr double kMaxSeconds = 1e12, kMaxNumber = 1e300;
+
+std::optional<metrics::Interval> interval(const JsonFields& fields) {
+  const auto percent = fields.range("interval", 0, 100);
+  if (!percent) return {};
+  return metrics::Interval{percent->first / 100, percent->second / 100};
+}
+
+FinetuneData data_of(const JsonFields& fields) {
+  FinetuneData data;
+  data.folder = fields.text("folder");
+  data.images = fields.count("images");
+  for (const JsonFields& one : fields.objects("classes")) {
+    data.classes.push_back({one.text("name"), one.count("train").value_or(0), one.count("val").value_or(0),
+                            one.count("test").value_or(0)});
+  }
+  for (const JsonFields& one : fields.objects("broken")) data.broken.push_back({one.text("path"), one.text("why")});
+  data.duplicates = fields.text_lists("duplicates");
+  data.near_duplicates = fields.text_lists("near_duplicates");
+  return data;
+}
+
+FinetuneSplit split_of(const JsonFields& fields) {
+  return {fields.count("train").value_or(0), fields.count("val").value_or(0), fields.count("test").value_or(0),
+          fields.text("by")};
+}
+
+FinetuneProbe probe_of(const JsonFields& fields) {
+  return {.val_top1 = fields.number("val_top1", 0, 100),
+          .knn_top1 = fields.number("knn_top1", 0, 100),
+          .l2 = fields.number("l2", 0, kMaxNumber),
+          .seconds = fields.number("seconds", 0, kMaxSeconds),
+          .interval = interval(fields)};
+}
+
+FinetuneCalibration calibration_of(const JsonFields& fields) {
+  return {.temperature = fields.number("temperature", 1e-6, 1e6).value_or(1),
+          .min_score = fields.number("min_score", 0, 1),
+          .coverage = fields.number("coverage", 0, 1)};
+}
+
+FinetuneResult result_of(const JsonFields& fields) {
+  FinetuneResult result;
+  result.test_top1 = fields.number("test_top1", 0, 100);
+  result.mean_per_class = fields.number("mean_per_class", 0, 100);
+  result.interval = interval(fields);
+  if (const auto worst = fields.object("worst_class")) {
+    result.worst_class = {worst->text("name"), worst->number("recall", 0, 100).value_or(0),
+                          worst->count("images").value_or(0)};
+  }
+  return result;
+}
+
+}  // namespace
+
+FinetuneFile parse_finetune(std::string_view text, std::string_view source) {
+  const Json json = parse_json_object(text, source, kMaxBytes);
+  const JsonFields fields(json, source);
+  if (const auto version = fields.count("version"); version != 1) {
+    throw input_error("{}: version: wrong value (got {}, expected 1)", source,
+                      version ? std::to_string(*version) : "none");
+  }
+  FinetuneFile file;
+  file.command = fields.text("command");
+  file.effnet = fields.text("effnet");
+  file.started = fields.text("started");
+  file.model = fields.text("model");
+  if (const auto data = fields.object("data")) file.data = data_of(*data);
+  if (const auto split = fields.object("split")) file.split = split_of(*split);
+  if (const auto probe = fields.object("probe")) file.probe = probe_of(*probe);
+  for (const JsonFields& one : fields.objects("plan"))
+    file.plan.push_back({one.text("setting"), one.text("value"), one.text("why")});
+  file.budget_s = fields.number("budget_s", 0, kMaxSeconds);
+  if (const auto calibration = fields.object("calibration")) file.calibration = calibration_of(*calibration);
+  if (const auto result = fields.object("result")) file.result = result_of(*result);
+  file.warnings = fields.texts("warnings");
+  return file;
+}
+
+FinetuneFile read_finetune(const std::filesystem::path& file) { return parse_finetune(read_text(file), file.string()); }
+
+}  // namespace effnet::report

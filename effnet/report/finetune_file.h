@@ -1,0 +1,76 @@
+// Reads finetune.json of a run folder: what `effnet finetune` found in the data, chose and measured. docs/report.md
+// describes the format. Every field except `version` may be absent or null. Fields of later versions are ignored.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "effnet/metrics/intervals.h"
+#include "effnet/report/run_report.h"
+
+namespace effnet::report {
+
+struct FinetuneData {
+  struct Broken {
+    std::string path, why;
+  };
+  std::string folder;
+  std::optional<std::int64_t> images;
+  std::vector<ClassCounts> classes;
+  std::vector<Broken> broken;
+  std::vector<std::vector<std::string>> duplicates, near_duplicates;  // groups of names
+};
+
+struct FinetuneSplit {
+  std::int64_t train = 0, val = 0, test = 0;
+  std::string by;  // "content"
+};
+
+// Accuracies are in percent.
+struct FinetuneProbe {
+  std::optional<double> val_top1, knn_top1, l2, seconds;
+  std::optional<metrics::Interval> interval;  // of val_top1; 0..1
+};
+
+struct FinetuneChoice {  // of a setting, with the reason
+  std::string setting, value, why;
+};
+
+struct FinetuneCalibration {
+  double temperature = 1;
+  std::optional<double> min_score, coverage;  // 0..1
+};
+
+struct FinetuneResult {
+  struct WorstClass {
+    std::string name;
+    double recall = 0;
+    std::int64_t images = 0;
+  };
+  std::optional<double> test_top1, mean_per_class;
+  std::optional<metrics::Interval> interval;  // of test_top1; 0..1
+  std::optional<WorstClass> worst_class;
+};
+
+struct FinetuneFile {
+  std::string command, effnet, started, model;  // started: ISO 8601; effnet: the version
+  FinetuneData data;
+  std::optional<FinetuneSplit> split;
+  std::optional<FinetuneProbe> probe;
+  std::vector<FinetuneChoice> plan;
+  std::optional<double> budget_s;
+  std::optional<FinetuneCalibration> calibration;
+  std::optional<FinetuneResult> result;
+  std::vector<std::string> warnings;
+};
+
+// Throws Error(input) with the path of the wrong field ("finetune.json: data.images: wrong value (got ...)"), if the
+// text is not a JSON object or has more than 64 MiB, and for another version than 1.
+FinetuneFile parse_finetune(std::string_view text, std::string_view source);
+FinetuneFile read_finetune(const std::filesystem::path& file);
+
+}  // namespace effnet::report

@@ -1,0 +1,71 @@
+#include "effnet/report/finetune_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnet/base/error.h"
+
+namespace effnet::report {
+namespace {
+
+using testing::HasSubstr;
+
+std::string refusal(const std::string& text) {
+  try {
+    parse_finetune(text, "f.json");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::input);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(FinetuneFile, EveryFieldExceptTheVersionMayBeAbsentOrNull) {
+  const FinetuneFile empty = parse_finetune("{\"version\": 1}", "x");
+  EXPECT_TRUE(empty.command.empty() && empty.plan.empty() && !empty.split && !empty.probe && !empty.result);
+  const FinetuneFile nulls = parse_finetune(
+      R"({"version": 1, "data": null, "probe": {"val_top1": null}, "plan": null, "result": {"worst_class": null},
+          "calibration": {}, "later": [1]})",
+      "x");
+  EXPECT_TRUE(nulls.probe && !nulls.probe->val_top1 && nulls.result && !nulls.result->worst_class);
+  EXPECT_EQ(nulls.calibration->temperature, 1);
+}
+
+TEST(FinetuneFile, ReadsValues) {
+  const FinetuneFile file = parse_finetune(
+      R"({"version": 1, "data": {"images": 9007199254740992, "duplicates": [["a", "b"], []]},
+          "probe": {"interval": [10, 20]}, "result": {"test_top1": 97.5, "interval": [90, 100]}, "warnings": ["w"]})",
+      "x");
+  EXPECT_EQ(file.data.images, std::int64_t{1} << 53);
+  EXPECT_EQ(file.data.duplicates, (std::vector<std::vector<std::string>>{{"a", "b"}, {}}));
+  EXPECT_DOUBLE_EQ(file.probe->interval->high, 0.2);
+  EXPECT_DOUBLE_EQ(file.result->interval->low, 0.9);
+  EXPECT_EQ(file.warnings, std::vector<std::string>{"w"});
+}
+
+TEST(FinetuneFile, ErrorsHaveThePathOfTheField) {
+  EXPECT_THAT(refusal(""), HasSubstr("f.json: corrupt"));
+  EXPECT_THAT(refusal("[]"), HasSubstr("expected one JSON object"));
+  EXPECT_THAT(refusal(std::string(100000, '[')), HasSubstr("corrupt"));
+  EXPECT_THAT(refusal("{}"), HasSubstr("version: wrong value (got none, expected 1)"));
+  EXPECT_THAT(refusal(R"({"version": 2})"), HasSubstr("version: wrong value (got 2, expected 1)"));
+  const auto with = [](const std::string& rest) { return refusal(R"({"version": 1, )" + rest + "}"); };
+  EXPECT_THAT(with(R"("command": 1)"), HasSubstr("f.json: command: wrong value (got '1', expected a text)"));
+  EXPECT_THAT(with(R"("data": [])"), HasSubstr("data: wrong value (got '[]', expected an object)"));
+  for (const char* images : {"-1", "1.5", "\"3\"", "9007199254740993", "1e400"})
+    EXPECT_NE(with(fmt::format("\"data\": {{\"images\": {}}}", images)), "no error") << images;
+  EXPECT_THAT(with(R"("data": {"classes": [{}, {"val": true}]})"), HasSubstr("data.classes[1].val: wrong value"));
+  EXPECT_THAT(with(R"("data": {"classes": [3]})"), HasSubstr("expected a list of objects"));
+  EXPECT_THAT(with(R"("data": {"duplicates": ["a"]})"), HasSubstr("expected a list of lists of texts"));
+  EXPECT_THAT(with(R"("data": {"duplicates": [[1]]})"), HasSubstr("expected a text"));
+  EXPECT_THAT(with(R"("result": {"test_top1": 100.5})"), HasSubstr("result.test_top1: wrong value (got '100.5'"));
+  EXPECT_THAT(with(R"("result": {"interval": [3, 2]})"), HasSubstr("the smaller one first"));
+  EXPECT_THAT(with(R"("result": {"interval": [3]})"), HasSubstr("result.interval"));
+  EXPECT_THAT(with(R"("calibration": {"temperature": 0})"), HasSubstr("calibration.temperature"));
+  EXPECT_THAT(with(R"("plan": {"a": 1})"), HasSubstr("plan: wrong value"));
+  EXPECT_THAT(with(R"("warnings": "w")"), HasSubstr("warnings: wrong value (got '\"w\"', expected a list)"));
+  EXPECT_LT(with("\"command\": [" + std::string(50000, ' ') + "]").size(), 200U);
+}
+
+}  // namespace
+}  // namespace effnet::report

@@ -1,0 +1,82 @@
+// Small parts of the page that several sections use.
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "effnet/base/text.h"
+#include "effnet/report/run_facts.h"
+
+namespace effnet::report {
+namespace {
+
+constexpr std::int64_t kTinyPx = 64;  // images up to this width (CIFAR) are enlarged without interpolation
+
+// Returns the image's width from the frame header of a JPEG file (markers C0 to C2, the encodings that browsers
+// support). Returns 0 if the bytes are not such a file.
+std::int64_t jpeg_width(std::span<const std::byte> file) {
+  const auto word = [&](std::size_t at) {
+    return std::to_integer<std::size_t>(file[at]) << 8 | std::to_integer<std::size_t>(file[at + 1]);
+  };
+  if (file.size() < 4 || word(0) != 0xFFD8) return 0;
+  for (std::size_t at = 2; at + 9 <= file.size(); at += 2 + word(at + 2)) {
+    if (word(at) >> 8 != 0xFF) return 0;
+    if (word(at) >= 0xFFC0 && word(at) <= 0xFFC2) return static_cast<std::int64_t>(word(at + 7));
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string duration(double seconds) {
+  if (!(seconds >= 0 && seconds < 1e12)) return "?";
+  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  if (whole < std::int64_t{48} * 3600) return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
+  return fmt::format("{} d {:02} h", whole / 86400, whole % 86400 / 3600);
+}
+
+std::string bytes_text(double bytes) {
+  for (const auto& [unit, size] : {std::pair("GiB", 0x1p30), std::pair("MiB", 0x1p20), std::pair("KiB", 0x1p10)}) {
+    if (bytes >= size) return fmt::format("{:.3g} {}", bytes / size, unit);
+  }
+  return fmt::format("{} bytes", bytes);
+}
+
+std::string rate_text(double per_second) {
+  return per_second >= 100 ? grouped(std::llround(std::min(per_second, 1e15))) : fmt::format("{:.3g}", per_second);
+}
+
+std::string counted(std::int64_t number, std::string_view noun) {
+  return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
+}
+
+std::string note(std::string_view text) { return fmt::format("<p class=\"note\">{}</p>", escaped(text)); }
+
+std::string guide(std::string_view text) { return fmt::format("<p class=\"soft\">{}</p>\n", text); }
+
+std::string named_row(std::string_view name, std::string_view value) {
+  return fmt::format("<dt>{}</dt><dd>{}</dd>\n", escaped(name), escaped(value));
+}
+
+std::string figure(std::string_view title, std::string_view svg, std::string_view caption) {
+  std::string out = fmt::format("<figure>\n<h3>{}</h3>\n{}\n", escaped(title), svg);
+  if (!caption.empty()) out += fmt::format("<figcaption>{}</figcaption>\n", caption);
+  return out + "</figure>\n";
+}
+
+std::string percent_text(double probability) {
+  const double percent = 100 * probability;
+  if (!std::isfinite(percent)) return "?";
+  if (percent >= 99.95 && percent < 100) return fmt::format("{:.2f} %", std::min(percent, 99.99));
+  return percent != 0 && percent < 0.1 ? "&lt; 0.1 %" : fmt::format("{:.1f} %", percent);
+}
+
+std::string jpeg_image(const Jpeg& file) {
+  const std::int64_t width = jpeg_width(file);
+  if (width == 0) return "no image";
+  return fmt::format("<img{} alt=\"\" src=\"{}\">", width <= kTinyPx ? " class=\"tiny\"" : "",
+                     data_uri("image/jpeg", file));
+}
+
+}  // namespace effnet::report
