@@ -192,7 +192,22 @@ TEST(Export, Options) {
   EXPECT_EQ(all.load.seed, 5U);
 }
 
-TEST(Data, Options) { EXPECT_EQ(parsed<DataCheckOptions>({"set"}).folder, "set"); }
+TEST(Data, Options) {
+  const auto check = parsed<DataCheckOptions>({"set", "--labels", "l.csv"});
+  EXPECT_EQ(check.folder, "set");
+  EXPECT_EQ(check.labels, "l.csv");
+  const auto split =
+      parsed<DataSplitOptions>({"set", "-o", "out", "--val", "0.1", "--test", "0", "--seed", "7", "--labels", "l.csv"});
+  EXPECT_EQ(split.folder, "set");
+  EXPECT_EQ(split.out, "out");
+  EXPECT_EQ(split.labels, "l.csv");
+  EXPECT_EQ(split.split.val, 0.1);
+  EXPECT_EQ(split.split.test, 0);
+  EXPECT_EQ(split.split.seed, 7U);
+  const auto defaults = parsed<DataSplitOptions>({"set", "-o", "out"});
+  EXPECT_EQ(defaults.split.val, 0.2);
+  EXPECT_EQ(defaults.split.test, 0.2);
+}
 
 TEST(Report, Options) {
   const auto all = parsed<ReportOptions>({"run", "-o", "page.html", "--data", "set"});

@@ -128,16 +128,20 @@ TEST(Results, DataCheck) {
   report.broken = {{"train/cat/a.jpg", "cut off"}};
   report.duplicates = {{{"train/cat/b.jpg", "val/cat/c.jpg"}, true, true}};
   report.turned = {{"train/dog/d.jpg", 6}};
+  report.near_duplicates = {{{"train/cat/b.jpg", "train/dog/d.jpg"}, false, true}};
+  report.notes = {"few images"};
   report.missing = {{"dog", "val"}};
   report.skipped = {{"set/notes.txt", "no image"}};
   const Json document = to_json(result);
   EXPECT_EQ(keys(document), (Keys{"images", "splits", "classes", "broken", "duplicates", "leaks", "conflicts", "turned",
-                                  "missing", "skipped"}));
+                                  "missing", "skipped", "near_duplicates", "notes"}));
   EXPECT_EQ(document["classes"][0].dump(), R"({"name":"cat","images":4,"splits":{"train":3,"val":1}})");
   EXPECT_EQ(document["broken"][0].dump(), R"({"path":"set/train/cat/a.jpg","why":"cut off"})");
   EXPECT_EQ(document["duplicates"].dump(), R"([["set/train/cat/b.jpg","set/val/cat/c.jpg"]])");
   EXPECT_EQ(document["leaks"], document["duplicates"]);
   EXPECT_EQ(document["conflicts"], document["duplicates"]);
+  EXPECT_EQ(document["near_duplicates"].dump(), R"([["set/train/cat/b.jpg","set/train/dog/d.jpg"]])");
+  EXPECT_EQ(document["notes"].dump(), R"(["few images"])");
   EXPECT_EQ(document["turned"][0].dump(), R"({"path":"set/train/dog/d.jpg","orientation":6})");
   EXPECT_EQ(document["missing"][0].dump(), R"({"class":"dog","split":"val"})");
   const std::string text = to_text(result);
@@ -145,7 +149,8 @@ TEST(Results, DataCheck) {
   for (const char* line : {"largest class / smallest: 2.0\n", "corrupt: 1\n  'train/cat/a.jpg': cut off\n",
                            "  'train/cat/b.jpg' = 'val/cat/c.jpg'  [across splits: a leak]  [different labels]\n",
                            "  'train/dog/d.jpg': orientation 6\n", "  'dog' in val\n",
-                           "files not read: 1\n  'set/notes.txt': no image\n"}) {
+                           "near-duplicates: 1\n  'train/cat/b.jpg' ~ 'train/dog/d.jpg'  [different labels]\n",
+                           "files not read: 1\n  'set/notes.txt': no image\n", "note: few images\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
   }
 }
@@ -156,12 +161,40 @@ TEST(Results, DataCheckShortensLongLists) {
   for (int i = 0; i < 25; ++i) result.report.classes.push_back({fmt::format("c{}", i), {i + 1}});
   for (int i = 0; i < 12; ++i) result.report.broken.push_back({fmt::format("b{}", i), "cut off"});
   const std::string text = to_text(result);
-  for (const char* line : {" (not split: training needs train/ and val/)\n", "... 5 more", "'c24'", "'c0'",
-                           "  ... 2 more (--json lists all)\n", "duplicates: none\n"}) {
+  for (const char* line : {" (not split: training needs train/ and val/; effnet data split makes them)\n", "... 5 more",
+                           "'c24'", "'c0'", "  ... 2 more (--json lists all)\n", "duplicates: none\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
   }
   EXPECT_EQ(text.find("'c12'"), std::string::npos);
   EXPECT_EQ(to_json(result)["broken"].size(), 12U);
+}
+
+TEST(Results, DataSplit) {
+  DataSplitResult result;
+  result.check.folder = "set";
+  result.check.report.splits = {"train", "val", "test"};
+  result.check.report.images = 6;
+  result.check.report.classes = {{"cat", {3, 1, 1}}, {"dog", {1, 0, 0}}};
+  result.check.report.notes = {"few images"};
+  result.images = {3, 1, 1};
+  result.path = "out";
+  result.written = {.linked = 4, .copied = 1, .left_out = {3}};
+  result.notes = {"two groups"};
+  const Json document = to_json(result);
+  EXPECT_EQ(document["splits"].dump(), R"({"train":3,"val":1,"test":1})");
+  EXPECT_EQ(document["notes"].dump(), R"(["few images","two groups"])");
+  EXPECT_EQ(document["linked"], 4);
+  EXPECT_EQ(document["copied"], 1);
+  EXPECT_EQ(document["path"], "out");
+  std::string text = to_text(result);
+  for (const char* line : {"note: two groups\n", "note: 1 corrupt images are left out\n",
+                           "written to out: train 3, val 1, test 1\n", "1 images are copies", "4 are hard links\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
+  }
+  result.written = {.linked = 5, .copied = 0, .left_out = {}};
+  text = to_text(result);
+  EXPECT_NE(text.find("all images are hard links"), std::string::npos) << text;
+  EXPECT_EQ(text.find("left out"), std::string::npos) << text;
 }
 
 TEST(Results, Report) {

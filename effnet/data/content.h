@@ -47,10 +47,13 @@ using ImageGroups = std::vector<std::vector<std::int64_t>>;
 // Images with the same pixels.
 ImageGroups duplicates(const std::vector<ImageContent>& contents);
 
-// Images that show the same: duplicates, and images that were encoded again, resized, cropped by about 3 % of each
+// Images that show the same: duplicates, and images that were encoded again, resized, cropped by up to 3 % of each
 // side, or made brighter or darker. Two images are near-duplicates if their hashes differ in at most 23 of 128 bits and
 // the correlation of their thumbnails is at least 0.93. Groups are transitive: if a and b, and b and c are
-// near-duplicates, all three are one group. Images of almost one colour only have duplicates.
+// near-duplicates, all three are one group. A group of more than 16 images is usually not copies of one image, but a
+// chain of images of one kind (digits, scans). Such a group is divided with stricter limits: 10 bits and 0.98. An image
+// of almost one colour has no near-duplicates except duplicates. The indices in a group ascend; the groups are sorted
+// by their first index.
 //
 // Time: the hash has 8 bands of 16 bits. If two hashes differ in at most 23 bits, they differ in at most 2 bits in one
 // of the bands (pigeonhole principle), so only images with such a band are compared. If very many images have similar

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <span>
 
 #include "effnet/base/interrupt.h"
 #include "effnet/data/content.h"
@@ -10,14 +12,18 @@
 namespace effnet::data {
 namespace {
 
-// The limits follow from measurements on Flowers-102 (docs/notes/near-duplicates.md).
-constexpr int kMaxDistance = 23;  // bits
-constexpr double kMinCorrelation = 0.93;
+// The limits follow from measurements (docs/notes/near-duplicates.md).
+struct Limits {
+  int distance = 23;          // largest number of hash bits that may differ
+  double correlation = 0.93;  // smallest correlation of the thumbnails
+};
+constexpr Limits kLimits{}, kStrictLimits{10, 0.98};
+constexpr std::size_t kLargeGroup = 16;
 constexpr double kMinDeviation = 4;                // of a thumbnail's values (0..255); below: almost one colour
 constexpr std::int64_t kMaxComparisons = 1 << 18;  // for each image
 
 constexpr std::size_t kBands = 8, kBandBits = 16;
-static_assert(kMaxDistance < 3 * kBands, "one band must differ in at most two bits");
+static_assert(kLimits.distance < 3 * kBands, "one band must differ in at most two bits");
 
 std::uint16_t band_of(const ImageContent& content, std::size_t band) {
   return static_cast<std::uint16_t>(content.hash[band / 4] >> (kBandBits * (band % 4)));
@@ -53,11 +59,11 @@ bool is_flat(const ImageContent& content) {
   return variance < kMinDeviation * kMinDeviation * static_cast<double>(Moments::n * Moments::n);
 }
 
-bool same_thumbnail(const ImageContent& a, const ImageContent& b) {
+bool same_thumbnail(const ImageContent& a, const ImageContent& b, double correlation) {
   const Moments moments(a, b);
-  return static_cast<double>(moments.covariance()) >= kMinCorrelation *
-                                                          std::sqrt(static_cast<double>(moments.variance_a())) *
-                                                          std::sqrt(static_cast<double>(moments.variance_b()));
+  const double deviations =
+      std::sqrt(static_cast<double>(moments.variance_a())) * std::sqrt(static_cast<double>(moments.variance_b()));
+  return static_cast<double>(moments.covariance()) >= correlation * deviations;
 }
 
 // The images by the value of one band.
@@ -109,8 +115,9 @@ class Sets {
   std::vector<std::size_t> parent_;
 };
 
-// Joins the near-duplicates among `images`; `index` are their indices in the dataset.
-void join_similar(const std::vector<const ImageContent*>& images, const std::vector<std::size_t>& index, Sets& sets) {
+// Joins the sets of near-duplicates. Image i is in the set set_of[i].
+void join_similar(const std::vector<const ImageContent*>& images, const std::vector<std::size_t>& set_of,
+                  const Limits& limits, Sets& sets) {
   std::vector<BandIndex> bands;
   for (std::size_t band = 0; band < kBands; ++band) bands.emplace_back(images, band);
   const std::vector<std::uint16_t> masks = differences();
@@ -123,38 +130,56 @@ void join_similar(const std::vector<const ImageContent*>& images, const std::vec
         const std::span<const std::uint32_t> same =
             bands[band].with(static_cast<std::uint16_t>(band_of(one, band) ^ mask));
         for (auto j = std::upper_bound(same.begin(), same.end(), i); j != same.end() && left > 0; ++j, --left) {
-          if (distance(one, *images[*j]) > kMaxDistance || sets.first(index[i]) == sets.first(index[*j])) continue;
-          if (same_thumbnail(one, *images[*j])) sets.join(index[i], index[*j]);
+          const ImageContent& other = *images[*j];
+          if (distance(one, other) > limits.distance || sets.first(set_of[i]) == sets.first(set_of[*j])) continue;
+          if (same_thumbnail(one, other, limits.correlation)) sets.join(set_of[i], set_of[*j]);
         }
       }
     }
   }
 }
 
+// The groups among the images with these indices.
+ImageGroups groups_among(const std::vector<ImageContent>& contents, const std::vector<std::int64_t>& indices,
+                         const Limits& limits) {
+  Sets sets(indices.size());
+  std::map<ImageContent::Digest, std::size_t> first;  // digest -> its first image
+  std::vector<const ImageContent*> images;            // one of each digest
+  std::vector<std::size_t> set_of;                    // their sets
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const ImageContent& content = contents[static_cast<std::size_t>(indices[i])];
+    if (!content.why.empty()) continue;
+    const auto [copy, added] = first.emplace(content.digest, i);
+    if (!added) {
+      sets.join(copy->second, i);
+    } else if (!is_flat(content)) {
+      images.push_back(&content);
+      set_of.push_back(i);
+    }
+  }
+  join_similar(images, set_of, limits, sets);
+  ImageGroups members(indices.size());
+  for (std::size_t i = 0; i < indices.size(); ++i) members[sets.first(i)].push_back(indices[i]);
+  std::erase_if(members, [](const auto& group) { return group.size() < 2; });
+  return members;
+}
+
 }  // namespace
 
 ImageGroups near_duplicates(const std::vector<ImageContent>& contents) {
-  Sets sets(contents.size());
-  std::vector<bool> is_copy(contents.size());  // of an image with a smaller index
-  for (const std::vector<std::int64_t>& group : duplicates(contents)) {
-    for (const std::int64_t i : group) {
-      sets.join(static_cast<std::size_t>(group[0]), static_cast<std::size_t>(i));
-      is_copy[static_cast<std::size_t>(i)] = i != group[0];
+  std::vector<std::int64_t> all(contents.size());
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  ImageGroups groups;
+  for (std::vector<std::int64_t>& group : groups_among(contents, all, kLimits)) {
+    if (group.size() <= kLargeGroup) {
+      groups.push_back(std::move(group));
+    } else {
+      for (std::vector<std::int64_t>& part : groups_among(contents, group, kStrictLimits))
+        groups.push_back(std::move(part));
     }
   }
-  std::vector<const ImageContent*> images;
-  std::vector<std::size_t> index;
-  for (std::size_t i = 0; i < contents.size(); ++i) {
-    if (!contents[i].why.empty() || is_copy[i] || is_flat(contents[i])) continue;
-    images.push_back(&contents[i]);
-    index.push_back(i);
-  }
-  join_similar(images, index, sets);
-
-  std::vector<std::vector<std::int64_t>> members(contents.size());
-  for (std::size_t i = 0; i < contents.size(); ++i) members[sets.first(i)].push_back(static_cast<std::int64_t>(i));
-  std::erase_if(members, [](const auto& group) { return group.size() < 2; });
-  return members;
+  std::sort(groups.begin(), groups.end());
+  return groups;
 }
 
 }  // namespace effnet::data

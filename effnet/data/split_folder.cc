@@ -1,5 +1,6 @@
 #include "effnet/data/split_folder.h"
 
+#include <algorithm>
 #include <set>
 
 #include "effnet/base/error.h"
@@ -38,7 +39,7 @@ std::vector<fs::path> places_of(const Source& source, const Dataset& set) {
 bool is_inside(const fs::path& path, const fs::path& folder) {
   const FileId id = with_parents(folder).front();
   std::error_code ignored;
-  fs::path existing = fs::absolute(path, ignored);
+  fs::path existing = fs::weakly_canonical(path, ignored);
   while (!fs::exists(existing, ignored) && existing.has_relative_path()) existing = existing.parent_path();
   const std::vector<FileId> parents = with_parents(existing);
   return std::find(parents.begin(), parents.end(), id) != parents.end();
@@ -73,6 +74,14 @@ bool link_or_copy(const fs::path& from, const fs::path& to) {
 
 void check_split_folder(const Source& source, const AllImages& images, const fs::path& out) {
   check_destination(source, out);
+  const std::string first = images.set->name(0);
+  std::error_code ignored;
+  if (!fs::is_regular_file(source.folder / first, ignored)) {
+    throw input_error(
+        "{}: the images are not files of their own (got {}, expected class folders, or images with a list)",
+        source.folder.string(), in_quotes(first))
+        .with_hint("unpack the tar shards or CIFAR's binary files into class folders");
+  }
   if (!images.is_bare()) {
     throw input_error(
         "{}: the images already have splits (got a source with {}, expected class folders or a list without "
