@@ -6,6 +6,7 @@
 namespace effnet::cli {
 
 Body declare_train(CLI::App& command, const Globals& globals);
+Body declare_gradient_cam(CLI::App& command, const Globals& globals);
 
 // Returns the JSON of `effnet-train --version --json`: version, LibTorch's version, CUDA, number of GPUs, Gloo.
 Json train_program_facts();

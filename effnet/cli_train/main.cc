@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
   }
   const int code = cli::run_program(argc, argv,
                                     {.description = "The training program of effnet",
-                                     .commands = {{"train", "Train a network from a recipe", cli::declare_train}},
+                                     .commands = {{"train", "Train a network from a recipe", cli::declare_train},
+                                                  {"cam", "Draw class activation maps", cli::declare_gradient_cam}},
                                      .planned = {}},
                                     out);
   // After an error a thread may still wait in LibTorch for another process. exit() would destroy objects that it uses,
