@@ -1,22 +1,177 @@
 #include "effnet/cli/cam.h"
 
+#include <algorithm>
+#include <filesystem>
+
 #include "effnet/base/file.h"
+#include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
+#include "effnet/cli/image_paths.h"
 #include "effnet/vision/decode.h"
+#include "effnet/vision/draw.h"
+#include "effnet/vision/draw_grid.h"
 #include "effnet/vision/formats.h"
+#include "effnet/vision/resize.h"
 
 namespace effnet::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+enum class Layout { one, folder, grid };
+
+// One image is a file of its own. Several images are files in a folder if OUT is a folder, ends with "/" or has no
+// extension; otherwise they are a grid.
+Layout layout_of(const CamOptions& o, bool several) {
+  const bool folder = o.out.ends_with("/") || is_folder(o.out) || (several && !fs::path(o.out).has_extension());
+  if (!o.models.empty() && folder)
+    throw usage_error("--models draws one grid (got the folder {}, expected -o FILE.png)", in_quotes(o.out));
+  if (!o.models.empty()) return Layout::grid;
+  return folder ? Layout::folder : several ? Layout::grid : Layout::one;
+}
+
+// The models of the columns: MODEL, then those of --models.
+std::vector<std::string> model_names(const CamOptions& o) {
+  std::vector<std::string> names{o.model};
+  if (o.models.empty()) return names;
+  for (const std::string& name : split_list(o.models)) {
+    if (name.empty())
+      throw usage_error("--models: an empty name (got {}, expected a list such as A,B)", in_quotes(o.models));
+    names.push_back(name);
+  }
+  return names;
+}
+
+// A model that is ready to make maps of its classes.
+class Maps {
+ public:
+  Maps(const std::string& name, const CamOptions& o, ThreadPool& pool, Output& out, MapMaker maker)
+      : name_(name), options_(o), handle_(load_model(name, o.load, pool, out)) {
+    if (!o.shown.empty()) shown_ = class_of(handle_, o.shown);
+    map_of_ = maker(handle_, o, pool);
+  }
+  Maps(const Maps&) = delete;  // map_of_ refers to handle_
+  Maps& operator=(const Maps&) = delete;
+
+  // Returns the photo with its map. Stores the class in `map`.
+  vision::Image draw(const vision::Image& photo, CamResult::Map& map, std::optional<Size> size = {}) const {
+    model::ActivationMap activation = map_of_(photo, shown_);
+    map.shown = activation.shown;
+    map.model = name_;
+    map.weights = handle_.weights_from();
+    const vision::HeatOptions heat{.strength = static_cast<float>(options_.alpha)};
+    if (!size) return model::overlay(photo, activation, heat);
+    const double x = static_cast<double>(size->w) / static_cast<double>(photo.w);
+    const double y = static_cast<double>(size->h) / static_cast<double>(photo.h);
+    vision::Box& where = activation.where;
+    where = {where.x0 * x, where.y0 * y, where.x1 * x, where.y1 * y};
+    return model::overlay(vision::resize(photo, *size, Filter::bilinear), activation, heat);
+  }
+
+ private:
+  std::string name_;
+  const CamOptions& options_;
+  model::ModelHandle handle_;
+  std::optional<std::size_t> shown_;
+  MapOf map_of_;
+};
+
+// Writes one file for each image. An unreadable image is stored as an error, and the others are still drawn.
+void draw_files(const CamOptions& o, const std::vector<std::string>& paths, Layout layout, const Maps& maps,
+                Output& out, CamResult& result) {
+  const bool folder = layout == Layout::folder;
+  const vision::Encoder encode = folder ? vision::encode_png : vision::image_encoder(o.out);
+  if (folder) make_folders(o.out);
+  CamPaths names(o.out);
+  Progress progress(out, "cam", static_cast<std::int64_t>(paths.size()));
+  for (const std::string& path : paths) {
+    check_interrupt();
+    CamResult::Map map{.image = path};
+    try {
+      const vision::Image drawn = maps.draw(vision::read_image(path), map);
+      map.path = folder ? names.next(path) : o.out;
+      write_bytes(map.path, encode(drawn));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::input || !folder) throw;
+      map.error = error;
+    }
+    result.maps.push_back(std::move(map));
+    progress.update(static_cast<std::int64_t>(result.maps.size()));
+  }
+}
+
+void draw_grid(const CamOptions& o, const std::vector<std::string>& paths, const std::vector<std::string>& models,
+               ThreadPool& pool, Output& out, MapMaker maker, CamResult& result) {
+  const vision::Encoder encode = vision::image_encoder(o.out);
+  const auto cells = static_cast<std::int64_t>(paths.size() * (models.size() + 1));
+  if (cells > vision::kMaxGridCells)
+    throw usage_error("too many images for a grid (got {} cells, expected at most {})", cells, vision::kMaxGridCells)
+        .with_hint("-o DIR/ writes one file for each image");
+  vision::Grid grid{.titles = {"image"}, .rows = std::vector<std::vector<vision::GridCell>>(paths.size())};
+  std::vector<std::vector<CamResult::Map>> columns;
+  Progress progress(out, "cam", cells);
+  std::int64_t done = 0;
+  // One column after the other, so that only one model is in memory.
+  for (const std::string& model : models) {
+    const Maps maps(model, o, pool, out, maker);
+    grid.titles.push_back(fs::path(model).filename().empty() ? model : fs::path(model).filename().string());
+    columns.emplace_back();
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      check_interrupt();
+      const vision::Image photo = vision::read_image(paths[i]);
+      const Size size = vision::fitted_to_cell(photo);
+      std::vector<vision::GridCell>& row = grid.rows[i];
+      if (row.empty())
+        row.push_back({vision::resize(photo, size, Filter::bilinear), {fs::path(paths[i]).filename().string()}});
+      CamResult::Map& map = columns.back().emplace_back(CamResult::Map{.image = paths[i], .path = o.out});
+      vision::Image drawn = maps.draw(photo, map, size);
+      row.push_back({std::move(drawn), {map.shown.label, fmt::format("{:.1f} %", 100 * map.shown.score)}});
+      progress.update(++done);
+    }
+  }
+  write_bytes(o.out, encode(vision::draw_grid(grid)));
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    for (std::vector<CamResult::Map>& column : columns) result.maps.push_back(std::move(column[i]));
+  }
+}
+
+void check(const CamOptions& o) {
+  check_backend_name(o.backend);
+  if (o.method != "cam" && o.method != "gradcam")
+    throw usage_error("--method: unknown method (got {}, expected cam or gradcam)", in_quotes(o.method));
+  if (!o.layer.empty() && o.method != "gradcam")
+    throw usage_error("--layer needs --method gradcam (got --method {}, expected gradcam)", o.method);
+  if (!(o.alpha >= 0 && o.alpha <= 1)) throw usage_error("--alpha: out of range (got {}, expected 0 to 1)", o.alpha);
+  check_no_stdout("-o", o.out);
+  for (const std::string& image : o.images) check_not_input("-o", o.out, image);
+}
+
+}  // namespace
 
 void declare_options(CLI::App& command, CamOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  command.add_option("IMAGE", options.image, "An image: " + vision::image_formats())->required();
+  command.add_option("IMAGE", options.images, "Images: " + vision::image_formats() + kFolderHelp)->required();
   command
       .add_option("-o,--out", options.out,
-                  "Write the image to this file; the extension decides the format: " + vision::written_extensions())
-      ->type_name("OUT.png")
+                  "Write the image to this file; the extension decides the format: " + vision::written_extensions() +
+                      ". Several images make a grid in this file, or with DIR/ one file each in this folder")
+      ->type_name("OUT.png|DIR/")
       ->required();
-  add_number(command, "--class", options.class_index, 0, 1 << 20, "Show class N [the predicted class]");
+  command
+      .add_option("--models", options.models,
+                  "Draw a grid: one row for each image, one column for MODEL and for each of these models")
+      ->type_name("B,C");
+  command.add_option("--class", options.shown, "Show this class: its index, label or class id [the predicted class]")
+      ->type_name("K");
+  command.add_option("--method", options.method,
+                     "Compute with cam, or with gradcam, which works for every network and layer (needs effnet-train)");
+  command
+      .add_option("--layer", options.layer,
+                  "With gradcam: show the output of this layer; effnet inspect MODEL --layers lists them [the last "
+                  "feature map]")
+      ->type_name("NAME");
+  command.add_option("--alpha", options.alpha, "Opacity of the hottest point, 0 to 1")->type_name("A");
   command
       .add_option("--resolution", options.resolution,
                   "Use this input size: pixels, or HxW; a larger one gives a finer map [the model's]")
@@ -25,39 +180,92 @@ void declare_options(CLI::App& command, CamOptions& options) {
   options.load.declare(command);
 }
 
-CamResult run_cam(const CamOptions& o, const Globals& globals, Output& out) {
-  check_backend_name(o.backend);
-  check_no_stdout("-o", o.out);
-  check_not_input("-o", o.out, o.image);
-  const vision::Encoder encode = vision::image_encoder(o.out);
-  ThreadPool pool(thread_count(globals));
-  model::ModelHandle model = load_model(o.model, o.load, pool, out);
-  if (o.class_index >= model.arch().classes)
-    throw usage_error("--class: out of range (got {}, expected 0 to {})", o.class_index, model.arch().classes - 1);
-  const Preprocessing preprocessing = preprocessing_at(model, o.resolution);
-  const vision::Image photo = vision::read_image(o.image);
+std::size_t class_of(const model::ModelHandle& model, const std::string& text) {
+  const auto classes = static_cast<std::size_t>(model.arch().classes);
+  if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos) {
+    const std::size_t index = text.size() < 9 ? std::stoul(text) : classes;
+    if (index < classes) return index;
+    throw usage_error("--class: out of range (got {}, expected 0 to {}, a label or a class id)", text, classes - 1);
+  }
+  for (const std::vector<std::string>* names : {&model.info().class_ids, &model.info().labels}) {
+    const auto found = std::ranges::find(*names, text);
+    if (found == names->end()) continue;
+    if (std::ranges::count(*names, text) > 1)
+      throw usage_error("--class: several classes have this label (got {}, expected an index or a class id)",
+                        in_quotes(text));
+    return static_cast<std::size_t>(found - names->begin());
+  }
+  const std::optional<std::string> near = nearest(text, model.info().labels);
+  throw usage_error("--class: unknown class (got {}, expected an index from 0 to {}, a label or a class id)",
+                    in_quotes(text), classes - 1)
+      .with_hint(near ? "did you mean " + in_quotes(*near) + "?" : "");
+}
 
-  model::Classifier classifier(model, {.executor = o.backend, .preprocessing = preprocessing}, pool);
-  model::AnswerOptions options{.top = 1, .map = true};
-  if (o.class_index >= 0) options.map_class = static_cast<std::size_t>(o.class_index);
-  const model::ActivationMap map = *classifier.classify(photo, options).map;
-  write_bytes(o.out, encode(model::overlay(photo, map)));
-  return {map.shown, std::string(model.weights_from()), o.out};
+MapOf engine_maps(model::ModelHandle& model, const CamOptions& o, ThreadPool& pool) {
+  const auto classifier = std::make_shared<model::Classifier>(
+      model, model::ClassifierOptions{.executor = o.backend, .preprocessing = preprocessing_at(model, o.resolution)},
+      pool);
+  return [classifier](const vision::Image& photo, std::optional<std::size_t> shown) {
+    return *classifier->classify(photo, {.top = 1, .map = true, .map_class = shown}).map;
+  };
+}
+
+CamResult run_cam(const CamOptions& o, const Globals& globals, Output& out, MapMaker maker) {
+  check(o);
+  const std::vector<std::string> models = model_names(o);
+  const bool several = o.images.size() > 1 || is_folder(o.images.front());
+  const Layout layout = layout_of(o, several);
+  if (layout != Layout::folder) vision::image_encoder(o.out);  // refuses a wrong extension before the model is loaded
+  const std::vector<std::string> paths = image_paths(o.images);
+  ThreadPool pool(thread_count(globals));
+  CamResult result{.maps = {}, .list = layout != Layout::one};
+  if (layout == Layout::grid) {
+    draw_grid(o, paths, models, pool, out, maker, result);
+  } else {
+    draw_files(o, paths, layout, Maps(o.model, o, pool, out, maker), out, result);
+  }
+  return result;
 }
 
 Json to_json(const CamResult& result) {
-  return {{"class", result.shown.index},
-          {"label", result.shown.label},
-          {"score", result.shown.score},
-          {"weights", result.weights},
-          {"path", result.path}};
+  const auto one = [](const CamResult::Map& map) -> Json {
+    if (map.error) return {{"image", map.image}, {"error", map.error->what()}};
+    return {{"class", map.shown.index}, {"label", map.shown.label}, {"score", map.shown.score},
+            {"weights", map.weights},   {"path", map.path},         {"image", map.image},
+            {"model", map.model}};
+  };
+  if (!result.list) return one(result.maps.front());
+  Json maps = Json::array();
+  for (const CamResult::Map& map : result.maps) maps.push_back(one(map));
+  return maps;
 }
 
 std::string to_text(const CamResult& result) {
-  const auto& [index, label, score] = result.shown;
-  return fmt::format("{} ({}) {:.2f} %: written to {}\n", label, index, 100 * score, result.path);
+  std::string text;
+  for (const CamResult::Map& map : result.maps) {
+    if (map.error) continue;
+    const auto& [index, label, score] = map.shown;
+    const std::string which = result.list ? fmt::format("{}, {}: ", map.image, map.model) : "";
+    text += fmt::format("{}{} ({}) {:.2f} %: written to {}\n", which, label, index, 100 * score, map.path);
+  }
+  return text;
 }
 
-Body declare_cam(CLI::App& command, const Globals& globals) { return bind(command, globals, run_cam); }
+Body declare_cam_with(CLI::App& command, const Globals& globals, MapMaker maker) {
+  auto options = std::make_shared<CamOptions>();
+  declare_options(command, *options);
+  return [options, maker, &globals](Output& out) {
+    const CamResult result = run_cam(*options, globals, out, maker);
+    bool failed = false;
+    for (const CamResult::Map& map : result.maps) {
+      if (map.error) out.error(*map.error);
+      failed |= map.error.has_value();
+    }
+    show(result, globals, out);
+    return failed ? static_cast<int>(ErrorCode::input) : 0;
+  };
+}
+
+Body declare_cam(CLI::App& command, const Globals& globals) { return declare_cam_with(command, globals, engine_maps); }
 
 }  // namespace effnet::cli

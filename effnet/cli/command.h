@@ -34,7 +34,8 @@ struct Command {
   std::string_view summary;
   Declare* declare;
   bool thread_lists = false;  // --threads accepts a list, such as 1,2
-  // For a command of another program: replaces this process by that program with the same arguments, or throws.
+  // For a command of another program: replaces this process by that program with the same arguments, or throws. If
+  // `declare` is set too, it returns when this program can do the work itself.
   void (*exec)(int argc, char** argv) = nullptr;
 };
 

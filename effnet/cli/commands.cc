@@ -8,6 +8,7 @@ Declare declare_models, declare_inspect, declare_scale, declare_pull, declare_im
     declare_eval, declare_data, declare_cam, declare_bench, declare_features, declare_similar, declare_probe,
     declare_launch, declare_compare, declare_compare_models, declare_report, declare_paper, declare_doctor;
 void exec_effnet_train(int argc, char** argv);
+void exec_gradient_cam(int argc, char** argv);
 
 const Program& effnet_program() {
   static const Program program{
@@ -23,7 +24,8 @@ const Program& effnet_program() {
               {"predict", "Classify images", declare_predict},
               {"eval", "Measure a model's accuracy on labelled images", declare_eval},
               {"data", "Check a dataset before training; split it into train, val and test", declare_data},
-              {"cam", "Draw a class activation map: where in an image a model sees a class", declare_cam},
+              {"cam", "Draw class activation maps: where in an image a model sees a class", declare_cam, false,
+               exec_gradient_cam},
               {"features", "Write a model's embeddings of images to a file", declare_features},
               {"similar", "Find the most similar images in a folder", declare_similar},
               {"probe", "Measure how well a model's features separate your classes, without training the model",

@@ -35,4 +35,11 @@ std::vector<std::string> image_paths(const std::vector<std::string>& arguments) 
   return paths;
 }
 
+std::string CamPaths::next(const std::string& image) {
+  const std::string stem = fs::path(image).stem().string();
+  std::string name = stem + "_cam.png";
+  for (int i = 2; !used_.insert(name).second; ++i) name = fmt::format("{}_{}_cam.png", stem, i);
+  return (folder_ / name).string();
+}
+
 }  // namespace effnet::cli

@@ -1,6 +1,8 @@
 // IMAGE arguments: files, and folders of images.
 #pragma once
 
+#include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,5 +16,17 @@ inline constexpr const char* kFolderHelp = "; a folder means all images in it an
 std::vector<std::string> image_paths(const std::vector<std::string>& arguments);
 
 bool is_folder(const std::string& path);
+
+// The files in `folder` for images with class activation maps: NAME_cam.png, or NAME_2_cam.png and so on if an earlier
+// image has the same name.
+class CamPaths {
+ public:
+  explicit CamPaths(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  std::string next(const std::string& image);
+
+ private:
+  std::filesystem::path folder_;
+  std::set<std::string> used_;
+};
 
 }  // namespace effnet::cli

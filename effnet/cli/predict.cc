@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <map>
-#include <set>
 
 #include <unistd.h>
 
@@ -23,8 +21,6 @@
 
 namespace effnet::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 // Returns the unchanged image; the network then has its height and width.
 vision::Sampled unchanged(vision::Image image) {
@@ -61,7 +57,8 @@ class Predictor {
   Predictor(const PredictOptions& options, model::ModelHandle& model, ThreadPool& pool)
       : options_(options),
         min_score_(min_score_of(options.min_score, model.info())),
-        classifier_(model, {.executor = options.backend, .preprocessing = preprocessing_of(options, model)}, pool) {
+        classifier_(model, {.executor = options.backend, .preprocessing = preprocessing_of(options, model)}, pool),
+        cams_(options.cam) {
     if (!options.cam.empty()) make_folders(options.cam);
   }
 
@@ -87,9 +84,8 @@ class Predictor {
     if (min_score_) predicted.sure = predicted.answer.top.front().score >= *min_score_;
     if (!options_.logits) predicted.answer.logits = {};
     if (!predicted.answer.map) return;
-    const fs::path out = cam_path(predicted.path);
-    write_bytes(out, vision::encode_png(model::overlay(photo, *predicted.answer.map)));
-    predicted.cam = out.string();
+    predicted.cam = cams_.next(predicted.path);
+    write_bytes(predicted.cam, vision::encode_png(model::overlay(photo, *predicted.answer.map)));
     predicted.answer.map = {};
   }
 
@@ -100,18 +96,10 @@ class Predictor {
       formats::write_npy(options_.dump_input, classifier_.values(view), {1, 3, pixels.h, pixels.w});
   }
 
-  // Returns DIR/NAME_cam.png, or DIR/NAME_2_cam.png and so on if an earlier image has the same name.
-  fs::path cam_path(const std::string& path) {
-    const std::string stem = fs::path(path).stem().string();
-    std::string name = stem + "_cam.png";
-    for (int i = 2; !cams_.insert(name).second; ++i) name = fmt::format("{}_{}_cam.png", stem, i);
-    return fs::path(options_.cam) / name;
-  }
-
   const PredictOptions& options_;
   std::optional<double> min_score_;
   model::Classifier classifier_;
-  std::set<std::string> cams_;
+  CamPaths cams_;
 };
 
 void check(const PredictOptions& o) {

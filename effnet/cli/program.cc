@@ -102,7 +102,7 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
   Body body;
   for (const Command& command : program.commands) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
-    if (command.exec != nullptr) continue;
+    if (command.declare == nullptr) continue;
     sub->option_defaults()->always_capture_default();
     const Body declared = command.declare(*sub, globals);
     sub->callback([&body, &command, &globals, declared] {

@@ -49,7 +49,8 @@ int main(int argc, char** argv) {
       cli::run_program(argc, argv,
                        {.description = "The training program of effnet",
                         .commands = {{"train", "Train a network from a recipe", cli::declare_train},
-                                     {"finetune", "Make a classifier from a folder of images", cli::declare_finetune}},
+                                     {"finetune", "Make a classifier from a folder of images", cli::declare_finetune},
+                                     {"cam", "Draw class activation maps", cli::declare_gradient_cam}},
                         .planned = {}},
                        out);
   // After an error a thread may still wait in LibTorch for another process. exit() would destroy objects that it uses,

@@ -5,9 +5,11 @@
 namespace effnet::engine {
 
 CamHead cam_head(const graph::Graph& graph) {
-  const Error refused = usage_error(
-      "{} has no class activation map (got a different head, expected a global pool and a linear classifier)",
-      graph.name);
+  const Error refused =
+      usage_error(
+          "{} has no class activation map (got a different head, expected a global pool and a linear classifier)",
+          graph.name)
+          .with_hint("effnet cam --method gradcam works for every head");
   CamHead head;
   head.classifier = &graph.at(graph.logits);
   if (!std::holds_alternative<graph::Linear>(head.classifier->op)) throw refused;

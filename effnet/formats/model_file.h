@@ -13,7 +13,8 @@
 //     mean, std            [red, green, blue], numbers
 //   effnet.labels          a JSON list of texts, one per class: ["tench", ...]; may be absent
 //   effnet.class_ids       a JSON list of texts, one per class: ["n01440764", ...]; may be absent
-//   effnet.calibration     a JSON object with the members of Calibration (below), numbers; may be absent
+//   effnet.calibration     a JSON object of numbers; may be absent
+//     temperature, min_score    the members of Calibration (below)
 //   effnet.provenance      a JSON object of texts; may be absent
 //     source, format, file, sha256, names    the members of Provenance (below) with these names
 //     any other key        an entry of Provenance::extra

@@ -7,7 +7,6 @@
 #include "effnet/engine/cam.h"
 #include "effnet/engine/classify.h"
 #include "effnet/model/executor.h"
-#include "effnet/vision/draw.h"
 
 namespace effnet::model {
 namespace {
@@ -164,8 +163,8 @@ std::vector<float> Classifier::classifier_row(std::size_t class_index, Size size
   return {row.begin(), row.end()};
 }
 
-vision::Image overlay(const vision::Image& photo, const ActivationMap& map) {
-  return vision::overlay_heat(photo, map.where, map.values, map.size, {});
+vision::Image overlay(const vision::Image& photo, const ActivationMap& map, const vision::HeatOptions& heat) {
+  return vision::overlay_heat(photo, map.where, map.values, map.size, heat);
 }
 
 }  // namespace effnet::model

@@ -17,6 +17,7 @@
 #include "effnet/base/preprocessing.h"
 #include "effnet/base/thread_pool.h"
 #include "effnet/model/model_handle.h"
+#include "effnet/vision/draw.h"
 #include "effnet/vision/image.h"
 #include "effnet/vision/preprocess.h"
 
@@ -102,6 +103,7 @@ class EFFNET_API Classifier {
 EFFNET_API graph::NodeId embedding_node(const graph::Graph& graph);
 
 // Returns the photograph with the map drawn over it as a heat map.
-EFFNET_API vision::Image overlay(const vision::Image& photo, const ActivationMap& map);
+EFFNET_API vision::Image overlay(const vision::Image& photo, const ActivationMap& map,
+                                 const vision::HeatOptions& heat = {});
 
 }  // namespace effnet::model

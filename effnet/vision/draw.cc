@@ -111,6 +111,19 @@ std::vector<std::byte> encode_png(const Image& image) {
   return file;
 }
 
+Image heat_scale(Size size) {
+  Image image = blank(size);
+  for (std::int64_t x = 0; x < size.w; ++x) {
+    const Colour colour =
+        heat_colour(static_cast<float>(x) / static_cast<float>(std::max<std::int64_t>(1, size.w - 1)));
+    for (std::int64_t y = 0; y < size.h; ++y) {
+      for (std::size_t c = 0; c < 3; ++c)
+        image.rgb[static_cast<std::size_t>(3 * (y * size.w + x)) + c] = blended(0, colour[c], 1);
+    }
+  }
+  return image;
+}
+
 Image overlay_heat(const Image& photo, const Box& where, std::span<const float> map, Size map_size,
                    const HeatOptions& options) {
   EFFNET_CHECK(map_size.h > 0 && map_size.w > 0 && static_cast<std::int64_t>(map.size()) == map_size.h * map_size.w);

@@ -26,4 +26,7 @@ struct HeatOptions {
 Image overlay_heat(const Image& photo, const Box& where, std::span<const float> map, Size map_size,
                    const HeatOptions& options = {});
 
+// Returns an image of the colours of overlay_heat() from cold (left) to hot (right), both included.
+Image heat_scale(Size size);
+
 }  // namespace effnet::vision

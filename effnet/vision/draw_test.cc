@@ -51,6 +51,13 @@ TEST(OverlayHeat, HighestValueIsRedLowestIsBlue) {
   EXPECT_EQ(at(result, 20, 31), at(result, 20, 39));
 }
 
+TEST(HeatScale, GoesFromColdToHot) {
+  const Image scale = heat_scale({2, 9});  // the colours of the table in draw.cc, 9 in all
+  EXPECT_EQ(at(scale, 0, 0), (Pixel{24, 15, 92}));
+  EXPECT_EQ(at(scale, 1, 8), (Pixel{196, 18, 22}));
+  EXPECT_EQ(heat_scale({1, 1}).rgb.size(), 3U);
+}
+
 TEST(OverlayHeat, OutsideIsDimmedAndFramed) {
   const std::vector<float> map{0, 1};
   const Box where{10, 4, 30, 16};

@@ -1,0 +1,70 @@
+#include "effnet/vision/draw_grid.h"
+
+#include <algorithm>
+
+#include "effnet/base/error.h"
+#include "effnet/vision/draw.h"
+#include "effnet/vision/draw_text.h"
+
+namespace effnet::vision {
+namespace {
+
+constexpr std::int64_t kGap = 12, kScale = 2, kLine = 20;  // pixels; kScale: of the font
+
+void paste(Image& onto, const Image& image, std::int64_t top, std::int64_t left) {
+  for (std::int64_t y = 0; y < image.h; ++y)
+    std::copy_n(image.rgb.begin() + 3 * y * image.w, 3 * image.w, onto.rgb.begin() + 3 * ((top + y) * onto.w + left));
+}
+
+void draw_legend(Image& image, std::int64_t top) {
+  constexpr std::string_view kLow = "low", kHigh = "high";
+  const std::int64_t low = text_size(kLow, kScale).w, bar = std::min<std::int64_t>(kGridCell / 2, image.w / 3);
+  draw_text(image, top, kGap, kLow, kScale);
+  paste(image, heat_scale({text_size(kLow, kScale).h, bar}), top, 2 * kGap + low);
+  draw_text(image, top, 3 * kGap + low + bar, kHigh, kScale);
+}
+
+}  // namespace
+
+Size fitted_to_cell(const Image& image) {
+  const std::int64_t longer = std::max(image.h, image.w);
+  const auto side = [&](std::int64_t pixels) { return std::max<std::int64_t>(1, pixels * kGridCell / longer); };
+  return {side(image.h), side(image.w)};
+}
+
+Image draw_grid(const Grid& grid) {
+  const auto columns = static_cast<std::int64_t>(grid.titles.size());
+  const auto rows = static_cast<std::int64_t>(grid.rows.size());
+  EFFNET_CHECK(rows > 0 && columns > 0 && rows * columns <= kMaxGridCells);
+  std::size_t lines = 0;
+  for (const std::vector<GridCell>& row : grid.rows) {
+    EFFNET_CHECK(row.size() == grid.titles.size());
+    for (const GridCell& cell : row) {
+      EFFNET_CHECK(cell.image.h <= kGridCell && cell.image.w <= kGridCell);
+      lines = std::max(lines, cell.lines.size());
+    }
+  }
+  const std::int64_t row_height = kGridCell + kGap / 2 + static_cast<std::int64_t>(lines) * kLine + kGap;
+  const std::int64_t first_row = kGap + kLine;
+  Image image = blank({first_row + rows * row_height + kLine + kGap, kGap + columns * (kGridCell + kGap)});
+  std::ranges::fill(image.rgb, std::uint8_t{255});
+  const auto left_of = [](std::size_t column) { return kGap + static_cast<std::int64_t>(column) * (kGridCell + kGap); };
+  for (std::size_t c = 0; c < grid.titles.size(); ++c)
+    draw_text(image, kGap, left_of(c), shortened(grid.titles[c], kGridCell, kScale), kScale);
+  for (std::size_t r = 0; r < grid.rows.size(); ++r) {
+    const std::int64_t top = first_row + static_cast<std::int64_t>(r) * row_height;
+    for (std::size_t c = 0; c < grid.rows[r].size(); ++c) {
+      const GridCell& cell = grid.rows[r][c];
+      paste(image, cell.image, top + (kGridCell - cell.image.h) / 2, left_of(c) + (kGridCell - cell.image.w) / 2);
+      std::int64_t below = top + kGridCell + kGap / 2;
+      for (const std::string& line : cell.lines) {
+        draw_text(image, below, left_of(c), shortened(line, kGridCell, kScale), kScale);
+        below += kLine;
+      }
+    }
+  }
+  draw_legend(image, first_row + rows * row_height);
+  return image;
+}
+
+}  // namespace effnet::vision
