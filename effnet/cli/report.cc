@@ -32,7 +32,7 @@ std::string one_run(const ReportOptions& options, const Globals& globals, Output
   const bool named = !options.data.empty();
   if (named && !fs::is_directory(options.data))
     throw input_error("--data: {}: no such folder (expected the run's dataset)", options.data);
-  const RunImages images(named ? options.data : recorded_data_folder(run), out);
+  const RunImages images(run, options.data, out);
   ThreadPool pool(thread_count(globals));
   RunModel model(run, pool, out);
   report::ReportParts parts;

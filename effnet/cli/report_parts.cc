@@ -8,6 +8,7 @@
 #include "effnet/base/file.h"
 #include "effnet/base/philox.h"
 #include "effnet/base/text.h"
+#include "effnet/data/split_file.h"
 #include "effnet/engine/cam.h"
 #include "effnet/engine/session.h"
 #include "effnet/graph/costs.h"
@@ -59,64 +60,41 @@ std::string text_field(const fs::path& file, const std::vector<const char*>& pat
 
 }  // namespace
 
-std::string recorded_data_folder(const fs::path& run) {
-  const std::string folder = text_field(run / "finetune.json", {"data", "folder"});
-  return folder.empty() ? text_field(run / "summary.json", {"data"}) : folder;
-}
-
-RunImages::RunImages(const fs::path& folder, Output& out) {
-  if (folder.empty()) return;
+RunImages::RunImages(const fs::path& run, const std::string& folder, Output& out) {
   or_warn(out, "the page has no images", [&] {
-    const bool splits =
-        data::has_split(folder, "train") || data::has_split(folder, "val") || data::has_split(folder, "test");
-    if (!splits && data::has_class_folders(folder)) {
-      open_class_folders(folder);
+    train::Recipe recipe;
+    if (const fs::path config = run / "config.toml"; fs::exists(config))
+      recipe = train::parse_recipe(read_text(config), config.string());
+    const std::string recorded = text_field(run / "summary.json", {"data"});
+    const data::Source source(!folder.empty() ? folder : recorded, recipe.data.labels);
+    if (source.folder.empty()) return;
+    const data::AllImages all = data::open_all(source);
+    std::vector<data::Part> parts;
+    if (recipe.data.split.empty()) {
+      for (const std::optional<data::Part>& origin : all.origin) parts.push_back(origin.value_or(data::Part::train));
     } else {
-      open_splits(folder);
+      // The run's own split file goes with the run if its folder is moved.
+      const fs::path own = run / "split.csv";
+      parts = data::read_split_file(fs::exists(own) ? own : fs::path(recipe.data.split), *all.set,
+                                    [](std::int64_t) { return data::Part::train; });
     }
+    count(*all.set, parts);
+    read_ = report::images_by_name(all.set);
   });
 }
 
-void RunImages::open_splits(const fs::path& folder) {
-  std::vector<std::shared_ptr<const data::Dataset>> sets;
-  for (const auto& [name, split] :
-       {std::pair("val", &report::ClassCounts::val), std::pair("test", &report::ClassCounts::test),
-        std::pair("train", &report::ClassCounts::train)}) {
-    if (!data::has_split(folder, name)) continue;
-    std::shared_ptr<const data::Dataset> set = data::open_dataset(folder, name);
-    if (!sets.empty() && set->name(0) == sets.back()->name(0)) continue;  // CIFAR: val and test are the same images
-    count(*set, split);
-    sets.push_back(std::move(set));
-  }
-  if (sets.empty()) sets.push_back(data::open_dataset(folder, "train"));  // throws the reason
-  classes_ = sets.back()->classes();
-  read_ = report::images_by_name(std::move(sets));
-}
-
-void RunImages::count(const data::Dataset& set, std::int64_t report::ClassCounts::*split) {
-  const std::vector<std::string>& classes = set.classes();
-  counts_.resize(std::max(counts_.size(), classes.size()));
-  training_.resize(counts_.size());
-  for (std::size_t c = 0; c < classes.size(); ++c) counts_[c].name = classes[c];
+void RunImages::count(const data::Dataset& set, const std::vector<data::Part>& parts) {
+  classes_ = set.classes();
+  counts_.resize(classes_.size());
+  training_.resize(classes_.size());
+  for (std::size_t c = 0; c < classes_.size(); ++c) counts_[c].name = classes_[c];
   for (std::int64_t i = 0; i < set.size(); ++i) {
     const auto label = static_cast<std::size_t>(set.label(i));
-    ++(counts_[label].*split);
-    if (split == &report::ClassCounts::train && training_[label].size() < kNamesOfClass)
-      training_[label].push_back(set.name(i));
+    const data::Part part = parts.empty() ? data::Part::train : parts[static_cast<std::size_t>(i)];
+    report::ClassCounts& counts = counts_[label];
+    ++(part == data::Part::train ? counts.train : part == data::Part::val ? counts.val : counts.test);
+    if (part == data::Part::train && training_[label].size() < kNamesOfClass) training_[label].push_back(set.name(i));
   }
-}
-
-// The images are read by path. Their split is in finetune.json and predictions.csv.
-void RunImages::open_class_folders(const fs::path& folder) {
-  data::ImageWalk walk(folder);
-  for (const fs::path& one : data::class_folders(folder)) {
-    data::ImageSet set;
-    walk.add_class(one, 0, set);
-    std::vector<std::string>& names = training_.emplace_back();
-    for (std::size_t i = 0; i < std::min(set.images.size(), kNamesOfClass); ++i)
-      names.push_back(set.images[i].path.lexically_relative(folder).string());
-  }
-  read_ = report::images_below(folder);
 }
 
 std::vector<std::string> RunImages::training_names(std::size_t most, const std::vector<std::string>& other) const {

@@ -18,19 +18,18 @@ namespace effnet::cli {
 // The images of a run. Warns if they cannot be read; all results are then empty.
 class RunImages {
  public:
-  // `folder`: the data folder of the run; empty: none. It has splits, or it has class folders itself.
-  RunImages(const std::filesystem::path& folder, Output& out);
+  // `folder`: the folder of the images; empty: the one that the run recorded. Labels and parts are those of
+  // RUN/config.toml (data.labels, data.split), if it has them.
+  RunImages(const std::filesystem::path& run, const std::string& folder, Output& out);
 
   const report::ReadImage& read() const { return read_; }
-  const std::vector<std::string>& classes() const { return classes_; }  // empty if the folder has no splits
+  const std::vector<std::string>& classes() const { return classes_; }
   const std::vector<report::ClassCounts>& counts() const { return counts_; }
   // Names of up to `most` training images of different classes. Images in `other` are left out.
   std::vector<std::string> training_names(std::size_t most, const std::vector<std::string>& other) const;
 
  private:
-  void open_splits(const std::filesystem::path& folder);
-  void open_class_folders(const std::filesystem::path& folder);
-  void count(const data::Dataset& set, std::int64_t report::ClassCounts::*split);
+  void count(const data::Dataset& set, const std::vector<data::Part>& parts);
 
   report::ReadImage read_;
   std::vector<std::string> classes_;
@@ -57,8 +56,5 @@ class RunModel {
   Output& out_;
   std::shared_ptr<model::ModelHandle> handle_;  // null: no model
 };
-
-// The data folder that the run recorded: in finetune.json, else in summary.json. Empty if there is none.
-std::string recorded_data_folder(const std::filesystem::path& run);
 
 }  // namespace effnet::cli

@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "effnet/data/dataset.h"
 #include "effnet/report/run_report.h"
@@ -15,11 +14,8 @@ namespace effnet::report {
 // Returns the image of this name; empty if there is none. Throws Error(input) if the image cannot be decoded.
 using ReadImage = std::function<std::optional<vision::Image>(const std::string& name)>;
 
-// Finds images by their names (Dataset::name) in the first set that has the name. Keeps the sets alive. If all sets are
-// null, the result is an empty function.
-ReadImage images_by_name(std::vector<std::shared_ptr<const data::Dataset>> sets);
-// Reads image files below `folder` by their relative paths. A path that leads out of the folder is unknown.
-ReadImage images_below(const std::filesystem::path& folder);
+// Finds images by their names (Dataset::name). Keeps the set alive. If it is null, the result is an empty function.
+ReadImage images_by_name(std::shared_ptr<const data::Dataset> set);
 
 Jpeg small_jpeg(const vision::Image& image);  // at most 160 px, 4 to 9 KB for a photograph
 

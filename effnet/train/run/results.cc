@@ -147,7 +147,7 @@ Summary write_results(const RunOptions& options, RunContext& context, double epo
         context.log("warning: " + warning);
     }
     context.folder->write_summary(summary);
-    const auto shown = report::images_by_name({images ? images->set : nullptr});
+    const auto shown = report::images_by_name(images ? images->set : nullptr);
     write_text(run / "report.html",
                report::run_report(run, {.classes = classes, .thumbnail = report::thumbnails(shown)}));
     text = summary_text(summary);

@@ -1,0 +1,81 @@
+#include "effnet/train/finetune/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnet/train/recipe/recipe.h"
+
+namespace effnet::train {
+namespace {
+
+constexpr DataSize kFlowers{.train = 240, .val = 80, .test = 80, .classes = 10, .median_side_px = 500};
+constexpr DataSize kCifar{.train = 45000, .val = 5000, .test = 10000, .classes = 10, .median_side_px = 32};
+
+TEST(Plan, LargePhotosUseTheResolutionOfTheModel) {
+  const InputPlan plan = choose_input(kFlowers, 224, 0.02, 0);
+  EXPECT_EQ(plan.resolution, 224);
+  EXPECT_EQ(plan.shift_px, 0);
+}
+
+TEST(Plan, SmallImagesAreEnlargedAtMostFourTimesAndShifted) {
+  const InputPlan plan = choose_input(kCifar, 224, 0.02, 0);
+  EXPECT_EQ(plan.resolution, 128);
+  EXPECT_EQ(plan.shift_px, 16);
+}
+
+TEST(Plan, ResolutionFallsIfTheTimeWouldNotSuffice) {
+  // 100,000 images of training per epoch of both runs, 20 ms each at 224: 600 s are 0.3 epochs.
+  const DataSize data{.train = 45000, .val = 5000, .test = 0, .classes = 10, .median_side_px = 500};
+  const InputPlan slow = choose_input(data, 224, 0.02, 600);
+  EXPECT_EQ(slow.resolution, 64);
+  EXPECT_THAT(slow.why, testing::HasSubstr("time"));
+  EXPECT_EQ(choose_input(data, 224, 0.02, 100000).resolution, 224);
+}
+
+TEST(Plan, DurationsFitIntoTheBudget) {
+  for (const double budget : {60.0, 300.0, 3600.0}) {
+    SCOPED_TRACE(budget);
+    const double image_s = 0.02, spent = 20;
+    const Durations d = choose_durations(kFlowers, image_s, budget, spent);
+    ASSERT_GE(d.epochs, 1);
+    const double final_s = d.epochs * image_s * static_cast<double>(kFlowers.train + kFlowers.val);
+    EXPECT_LE(spent + d.trial_s + final_s, budget);
+  }
+  EXPECT_LE(choose_durations(kFlowers, 0.02, 1e6, 0).epochs, 60);  // more epochs would only overfit
+}
+
+TEST(Plan, WithoutTimeForAnEpochThereIsNoTrial) {
+  EXPECT_EQ(choose_durations(kFlowers, 0.02, 30, 20).trial_s, 0);
+  EXPECT_EQ(choose_durations(kFlowers, 0.02, 10, 20).trial_s, 0);
+}
+
+TEST(Plan, DefaultBudgetGrowsWithTheImages) {
+  const double small = default_budget_s(kFlowers, 0.02, 20), large = default_budget_s(kCifar, 0.005, 100);
+  EXPECT_GE(small, 120);
+  EXPECT_LE(small, 300);  // about 400 images: at most five minutes
+  EXPECT_GT(large, 600);
+  EXPECT_LE(default_budget_s({.train = 10000000, .classes = 10}, 1, 0), 7200);
+  // It suffices for training.
+  EXPECT_GT(choose_durations(kFlowers, 0.02, small, 20).epochs, 3);
+}
+
+// Every choice is a setting of a recipe with a valid value, and has a reason.
+TEST(Plan, ChoicesAreValidSettings) {
+  for (const DataSize& data :
+       {kFlowers, kCifar, DataSize{.train = 7, .val = 2, .test = 2, .classes = 3, .median_side_px = 0},
+        DataSize{.train = 1 << 20, .val = 1, .test = 1, .classes = 1000, .median_side_px = 1e5}}) {
+    const InputPlan input = choose_input(data, 224, 0.02, 0);
+    std::vector<Override> settings;
+    for (const Choice& choice : choose_settings(data, input, 5, 50)) {
+      EXPECT_FALSE(choice.why.empty()) << choice.setting;
+      settings.push_back({choice.setting, choice.value});
+    }
+    const Recipe recipe = load_recipe("finetune", settings);
+    EXPECT_LE(recipe.train.batch, data.train);
+    EXPECT_GE(recipe.train.batch, 1);
+    EXPECT_EQ(recipe.data.resolution, input.resolution);
+  }
+}
+
+}  // namespace
+}  // namespace effnet::train

@@ -1,0 +1,240 @@
+"""effnet finetune: from a folder of images to a model, with resume, wrong input and stated fallbacks."""
+
+import csv
+import json
+import random
+import shutil
+import signal
+
+import pytest
+from PIL import Image, ImageDraw
+
+from conftest import has_lines, kill, stop_midway
+from test_train import start
+
+COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
+
+
+def picture(path, colour, seed, side=48):
+    """A shape of one colour on noise. Two seeds never give near-duplicates."""
+    rng = random.Random(seed)
+    image = Image.frombytes("RGB", (side, side), bytes(rng.randrange(60, 196) for _ in range(3 * side * side)))
+    draw = ImageDraw.Draw(image)
+    for _ in range(4):
+        x, y, size = rng.randrange(side), rng.randrange(side), rng.randrange(8, 24)
+        jitter = tuple(max(0, min(255, c + rng.randrange(-30, 30))) for c in colour)
+        draw.ellipse((x - size, y - size, x + size, y + size), fill=jitter)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, quality=95)
+
+
+def folder_of(root, images=20, colours=COLOURS):
+    for number, (name, colour) in enumerate(sorted(colours.items())):
+        for i in range(images):
+            picture(root / name / f"{i:03}.jpg", colour, 1000 * number + i)
+    return root
+
+
+@pytest.fixture(scope="module")
+def base(effnet, tmp_path_factory):
+    """A model with weights: a very small network. Weights of a random seed are enough to test everything but accuracy."""
+    root = tmp_path_factory.mktemp("finetune")
+    arch = root / "tiny.toml"
+    arch.write_text("""
+name = "tiny"
+resolution = 32
+classes = 10
+preprocessing = "whole"
+[stem]
+channels = 8
+[[stages]]
+channels = 16
+stride = 2
+expand = 2
+se = 0.25
+[head]
+channels = 48
+""")
+    model = root / "tiny.safetensors"
+    result = effnet("export", arch, "--random", "--safetensors", model)
+    assert result.returncode == 0, result.stderr
+    folder_of(root / "shapes")
+    return root
+
+
+def arguments(base, out, *more, data=None):
+    return ["finetune", data or base / "shapes", "--out", out, "--model", base / "tiny.safetensors", "--threads", 1,
+            "--set", "train.epochs=2", "--set", "checkpoint.every_steps=2", *more]
+
+
+def split_of(run):
+    with open(run / "split.csv", newline="") as file:
+        return {row["file"]: row["split"] for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def finished(effnet, base):
+    out = base / "finished"
+    return out, effnet.json(*arguments(base, out))
+
+
+def test_bare_folder_to_model(effnet, base, finished):
+    out, document = finished
+    assert document["split"] == {"train": 36, "val": 12, "test": 12, "by": "content"} or sum(
+        document["split"][part] for part in ("train", "val", "test")) == 60
+    assert set(document["probe"]) == {"val_top1", "interval", "knn_top1", "l2", "seconds"}
+    low, high = document["interval"]
+    assert 0 <= low <= document["test_top1"] <= high <= 100
+    assert abs(document["engine_top1"] - document["test_top1"]) < 100 / document["split"]["test"] + 1e-9
+    for name in ("model.safetensors", "report.html", "split.csv", "label_errors.csv", "near_duplicates.csv", "predictions.csv",
+                 "metrics.csv", "config.toml", "summary.json", "finetune.json", "trial/model.safetensors"):
+        assert (out / name).stat().st_size > 0, name
+    parts = split_of(out)
+    assert len(parts) == 60
+    tested = {row.split(",")[0] for row in (out / "predictions.csv").read_text().splitlines()[1:]}
+    assert tested == {name for name, part in parts.items() if part == "test"}
+    # Shapes of one colour are easy, even for random features.
+    assert document["test_top1"] > 60
+
+
+def test_run_folder_is_a_model(effnet, base, finished):
+    out, document = finished
+    image = base / "shapes" / "red" / "000.jpg"
+    answer = effnet.json("predict", out, image)["images"][0]
+    assert {one["label"] for one in answer["top"]} == set(COLOURS)
+    assert "sure" in effnet.json("predict", out, image, "--min-score", "auto")["images"][0]
+    test = json.loads((out / "finetune.json").read_text())["result"]
+    assert test["images"] == document["split"]["test"]
+
+
+def test_second_run_needs_resume_and_resume_changes_nothing(effnet, base, finished):
+    out, document = finished
+    result = effnet(*arguments(base, out))
+    assert result.returncode == 2 and "already contains a run" in result.stderr and "--resume" in result.stderr
+    before = (out / "model.safetensors").read_bytes()
+    again = effnet.json(*arguments(base, out, "--resume"))
+    assert again["test_top1"] == document["test_top1"]
+    assert (out / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("where", ["trial", "."])
+def test_killed_run_resumes_to_the_same_model(effnet, base, finished, tmp_path, where):
+    out = tmp_path / "run"
+    words = [str(word) for word in arguments(base, out)]
+
+    stop_midway(lambda: start(effnet, words), out, has_lines(out / where / "metrics.csv", 2), kill)
+    assert not (out / "report.html").exists()
+    result = effnet(*words, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert (out / "model.safetensors").read_bytes() == (finished[0] / "model.safetensors").read_bytes()
+
+
+def test_added_images_keep_the_parts_of_the_others(effnet, base, finished, tmp_path):
+    """--from: a new class and more images; no image of the first run changes its part."""
+    data = tmp_path / "shapes"
+    shutil.copytree(base / "shapes", data)
+    for i in range(12):
+        picture(data / "yellow" / f"{i}.jpg", (220, 210, 40), 9000 + i)
+    picture(data / "red" / "new.jpg", COLOURS["red"], 9100)
+    out = tmp_path / "run"
+    result = effnet("finetune", data, "--out", out, "--from", finished[0], "--threads", 1, "--set", "train.epochs=1", "--json")
+    assert result.returncode == 0, result.stderr
+    before, after = split_of(finished[0]), split_of(out)
+    assert len(after) == 73
+    assert {name: after[name] for name in before} == before
+    labels = {one["label"] for one in effnet.json("predict", out, data / "red" / "new.jpg")["images"][0]["top"]}
+    assert labels == {*COLOURS, "yellow"}
+
+
+def test_official_parts_and_final(effnet, base, tmp_path):
+    data = tmp_path / "data"
+    for part, first in (("train", 0), ("val", 100), ("test", 200)):
+        for number, (name, colour) in enumerate(sorted(COLOURS.items())):
+            for i in range(6):
+                picture(data / part / name / f"{first + i}.jpg", colour, 10000 * number + first + i)
+    document = effnet.json(*arguments(base, tmp_path / "run", "--final", data=data))
+    assert document["split"] == {"train": 18, "val": 18, "test": 18, "by": "folders"}
+    assert json.loads((tmp_path / "run" / "finetune.json").read_text())["result"]["model"] == "trial"
+
+
+def test_labels_csv(effnet, base, tmp_path):
+    images = tmp_path / "images"
+    lines = ["file,class"]
+    for number, (name, colour) in enumerate(sorted(COLOURS.items())):
+        for i in range(10):
+            picture(images / f"{name}_{i}.jpg", colour, 20000 * number + i)
+            lines.append(f"{name}_{i}.jpg,{name}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    document = effnet.json(*arguments(base, tmp_path / "run", "--labels", tmp_path / "labels.csv", data=images))
+    assert sum(document["split"][part] for part in ("train", "val", "test")) == 30
+    (tmp_path / "labels.csv").write_text("\n".join(lines + ["absent.jpg,red"]) + "\n")
+    result = effnet(*arguments(base, tmp_path / "run2", "--labels", tmp_path / "labels.csv", data=images))
+    assert result.returncode == 3 and "absent.jpg" in result.stderr
+    assert not (tmp_path / "run2" / "finetune.json").exists()
+
+
+def test_budget_that_is_too_short_gives_the_probe(effnet, base, tmp_path):
+    out = tmp_path / "run"
+    result = effnet("finetune", base / "shapes", "--out", out, "--model", base / "tiny.safetensors", "--time-budget", "1s", "--json")
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["epochs"] == 0
+    assert any("linear probe is the result" in warning for warning in document["warnings"])
+    assert (out / "report.html").exists()
+    assert effnet.json("predict", out, base / "shapes" / "red" / "000.jpg")["images"][0]["top"]
+
+
+def one_class(root):
+    folder_of(root, 5, {"red": COLOURS["red"]})
+
+
+def empty(root):
+    root.mkdir()
+
+
+def same_name_in_other_case(root):
+    folder_of(root, 5)
+    shutil.copytree(root / "red", root / "Red")
+
+
+def unreadable_class(root):
+    folder_of(root, 5)
+    for file in (root / "red").iterdir():
+        file.write_bytes(b"no image")
+
+
+def one_image_each(root):
+    folder_of(root, 1)
+
+
+@pytest.mark.parametrize("make", [one_class, empty, same_name_in_other_case, unreadable_class, one_image_each])
+def test_unusable_images(effnet, base, tmp_path, make):
+    data = tmp_path / "data"
+    make(data)
+    result = effnet(*arguments(base, tmp_path / "run", data=data))
+    assert result.returncode == 3, result.stderr
+    assert result.stderr.startswith("effnet: error: ") and "(got " in result.stderr.replace("\n", " ")
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_class_with_one_image_is_only_trained_on(effnet, base, tmp_path):
+    data = folder_of(tmp_path / "data", 10)
+    picture(data / "white" / "only.jpg", (250, 250, 250), 1)
+    document = effnet.json(*arguments(base, tmp_path / "run", data=data))
+    assert split_of(tmp_path / "run")["white/only.jpg"] == "train"
+    assert any("white (1)" in warning for warning in document["warnings"])
+
+
+def test_model_without_weights_is_refused(effnet, base, tmp_path):
+    result = effnet("finetune", base / "shapes", "--out", tmp_path / "run", "--model", base / "tiny.toml")
+    assert result.returncode == 3 and "weights" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_interrupt_is_exit_code_130(effnet, base, tmp_path):
+    out = tmp_path / "run"
+    words = [str(word) for word in arguments(base, out, "--set", "train.epochs=200")]
+    code, _, errors = stop_midway(lambda: start(effnet, words), out, has_lines(out / "trial" / "metrics.csv", 3),
+                                  lambda process: process.send_signal(signal.SIGINT))
+    assert code == 130, errors
+    assert "--resume" in errors
