@@ -32,8 +32,8 @@ const Program& effnet_program() {
               {"paper", "Show a table of the paper beside effnet's own values", declare_paper},
               {"doctor", "Show what this machine has, and problems", declare_doctor},
           },
-      .planned = {"quantize", "probe", "finetune", "features", "search", "compare-models",
-                  "scale frontier", "scale search"}};
+      .planned = {"quantize", "probe", "finetune", "features", "search", "compare-models", "scale frontier",
+                  "scale search"}};
   return program;
 }
 
