@@ -84,7 +84,7 @@ void check_split_folder(const Source& source, const AllImages& images, const fs:
   }
   if (!images.is_bare()) {
     throw input_error(
-        "{}: the images already have splits (got a source with {}, expected class folders or a list without "
+        "{}: the images already have splits (got images of {}, expected class folders or a list without "
         "splits)",
         source.folder.string(), name_in(kPartNames, *images.origin[0]))
         .with_hint(source.labels.empty() ? fmt::format("to split the training images: effnet data split {}",
