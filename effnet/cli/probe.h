@@ -11,7 +11,7 @@ namespace effnet::cli {
 
 struct ProbeCommandOptions {
   std::string model, data, resolution, out;
-  bool no_cache = false;
+  bool no_cache = false, no_flip = false;
   LoadOptions load;
 };
 void declare_options(CLI::App& command, ProbeCommandOptions& options);

@@ -45,8 +45,8 @@ SimilarResult run_similar(const SimilarOptions& o, const Globals& globals, Outpu
   transfer::normalise_rows(query.values, query.width);
   transfer::normalise_rows(found.values, found.width);
   SimilarResult result{{}, std::string(model.weights_from())};
-  for (const transfer::Neighbour& one :
-       transfer::nearest(compute.context, found.values, query.values, query.width, o.top).front())
+  const auto neighbours = transfer::nearest(compute.context, found.values, query.values, query.width, o.top);
+  for (const transfer::Neighbour& one : neighbours.front())
     result.images.push_back({folder->name(found.indices[static_cast<std::size_t>(one.row)]), double{one.similarity}});
   return result;
 }

@@ -101,9 +101,10 @@ class Embedder {
     }
     store();
     const Embeddings& all = result_.embeddings;
+    if (all.images() == 0 && all.corrupt.size() == 1)
+      throw input_error("{}: {}", all.corrupt.front().name, all.corrupt.front().why);
     if (all.images() == 0) {
-      throw input_error("no image could be read (got {} corrupt images; first error: {}: {})", all.corrupt.size(),
-                        all.corrupt.empty() ? "no images" : all.corrupt.front().name,
+      throw input_error("no image could be read (got {} corrupt images; first error: {})", all.corrupt.size(),
                         all.corrupt.empty() ? "the dataset is empty" : all.corrupt.front().why);
     }
     return std::move(result_);

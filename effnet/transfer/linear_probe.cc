@@ -12,31 +12,30 @@
 namespace effnet::transfer {
 namespace {
 
-// mean and 1 / standard deviation of each column; 0 for a column whose values are all equal.
-struct Standardisation {
-  std::vector<double> mean, factor;
+// The mean of each column, and 1 / the root mean square of all columns' standard deviations; 0 if all rows are equal.
+struct Scaling {
+  std::vector<double> mean;
+  double factor = 0;
 };
 
-Standardisation standardisation(const LabelledRows& data, std::span<const std::int64_t> rows) {
+Scaling scaling_of(const LabelledRows& data, std::span<const std::int64_t> rows) {
   const auto width = static_cast<std::size_t>(data.width);
-  Standardisation result{std::vector<double>(width), std::vector<double>(width)};
-  const auto n = static_cast<double>(rows.size());
-  const auto row = [&](std::int64_t i) { return data.values.subspan(static_cast<std::size_t>(i) * width, width); };
+  Scaling result{std::vector<double>(width), 0};
   for (const std::int64_t i : rows) {
-    for (std::size_t c = 0; c < width; ++c) result.mean[c] += row(i)[c];
+    const float* const row = data.values.data() + i * data.width;
+    for (std::size_t c = 0; c < width; ++c) result.mean[c] += row[c];
   }
-  for (double& mean : result.mean) mean /= n;
+  for (double& mean : result.mean) mean /= static_cast<double>(rows.size());
+  double squares = 0;
   for (const std::int64_t i : rows) {
-    for (std::size_t c = 0; c < width; ++c) {
-      const double distance = row(i)[c] - result.mean[c];
-      result.factor[c] += distance * distance;
-    }
+    const float* const row = data.values.data() + i * data.width;
+    for (std::size_t c = 0; c < width; ++c) squares += (row[c] - result.mean[c]) * (row[c] - result.mean[c]);
   }
-  for (std::size_t c = 0; c < width; ++c) {
-    const double deviation = std::sqrt(result.factor[c] / n);
-    // The mean of equal values may be rounded, so a tiny deviation counts as none.
-    result.factor[c] = deviation > 1e-7 * std::abs(result.mean[c]) ? 1 / deviation : 0;
-  }
+  const double deviation = std::sqrt(squares / static_cast<double>(rows.size() * width));
+  // The mean of equal values is rounded, so a tiny deviation counts as none.
+  const double largest =
+      std::abs(*std::ranges::max_element(result.mean, {}, [](double mean) { return std::abs(mean); }));
+  if (deviation > 1e-12 * largest) result.factor = 1 / deviation;
   return result;
 }
 
@@ -56,23 +55,23 @@ struct ProbeTraining::Impl {
         n(static_cast<std::int64_t>(rows.size())),
         width(data.width),
         classes(data.classes),
-        scaling(standardisation(data, rows)),
+        scaling(scaling_of(data, rows)),
         parts(layers::partition(context.kernels.base, 1, n, layers::padded(width))),
         inputs(context.workspace.floats(layers::padded(width) * n)),
         blocked(context.workspace.floats(layers::padded(classes) * n)),
         logits(static_cast<std::size_t>(n * classes)),
         losses(static_cast<std::size_t>(n)),
         solution(static_cast<std::size_t>(classes * (width + 1))) {
-    std::vector<float> standardised(static_cast<std::size_t>(n * width));
+    std::vector<float> scaled(static_cast<std::size_t>(n * width));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       labels.push_back(data.labels[static_cast<std::size_t>(rows[i])]);
       for (std::size_t c = 0; c < static_cast<std::size_t>(width); ++c) {
         const double value = data.values[static_cast<std::size_t>(rows[i] * width) + c];
-        standardised[i * static_cast<std::size_t>(width) + c] =
-            static_cast<float>((value - scaling.mean[c]) * scaling.factor[c]);
+        scaled[i * static_cast<std::size_t>(width) + c] =
+            static_cast<float>((value - scaling.mean[c]) * scaling.factor);
       }
     }
-    layers::to_blocks(context, standardised.data(), width, n, inputs.get());
+    layers::to_blocks(context, scaled.data(), width, n, inputs.get());
   }
 
   // x: classes x width weights, then the biases.
@@ -124,9 +123,9 @@ struct ProbeTraining::Impl {
 
   const layers::Context& context;
   std::int64_t n, width, classes;
-  Standardisation scaling;
+  Scaling scaling;
   layers::Partition parts;
-  std::shared_ptr<float> inputs, blocked;  // blocked: the standardised features; logits, then their gradient
+  std::shared_ptr<float> inputs, blocked;  // blocked: the scaled features; logits, then their gradient
   std::vector<float> logits;               // n x classes: logits, then their gradient
   std::vector<double> losses;
   std::vector<float> solution;
@@ -164,8 +163,7 @@ LinearProbe ProbeTraining::probe() const {
   for (std::int64_t k = 0; k < self.classes; ++k) {
     double bias = self.solution[static_cast<std::size_t>(self.classes * self.width + k)];
     for (std::int64_t c = 0; c < self.width; ++c) {
-      const double weight = self.solution[static_cast<std::size_t>(k * self.width + c)] *
-                            self.scaling.factor[static_cast<std::size_t>(c)];
+      const double weight = self.solution[static_cast<std::size_t>(k * self.width + c)] * self.scaling.factor;
       bias -= weight * self.scaling.mean[static_cast<std::size_t>(c)];
       probe.weight.push_back(static_cast<float>(weight));
     }

@@ -2,8 +2,10 @@
 // separate the classes of a dataset, without training the network. (Alain and Bengio 2016; Kornblith et al. 2019, "Do
 // Better ImageNet Models Transfer Better?")
 //
-// The features are standardised (mean 0, standard deviation 1 over the training rows). The loss is the mean
-// cross-entropy plus l2 / 2 * the sum of the squared weights of the standardised features; biases are not regularised.
+// The features are centred, and divided by one number, the root mean square of their standard deviations, so that l2
+// has the same meaning for every network. They are not divided by one number each: that makes features loud which
+// hardly vary, and costs 2 to 3 points on Flowers-102. The loss is the mean cross-entropy plus l2 / 2 * the sum of the
+// squared weights of the scaled features; biases are not regularised.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +26,7 @@ struct LabelledRows {
   std::int64_t rows() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
-// A linear layer on the raw features; the standardisation is part of weight and bias. logits = weight * x + bias.
+// A linear layer on the raw features; centring and scaling are part of weight and bias. logits = weight * x + bias.
 struct LinearProbe {
   std::int64_t width = 0, classes = 0;
   std::vector<float> weight;  // classes x width
@@ -33,7 +35,7 @@ struct LinearProbe {
   std::vector<float> logits(const layers::Context& context, std::span<const float> values) const;
 };
 
-// The training rows of one probe, standardised and in the layout of the kernels. fit() may be called for several
+// The training rows of one probe, centred and scaled, in the layout of the kernels. fit() may be called for several
 // strengths of regularisation: each fit starts at the result of the previous one. Results do not depend on the number
 // of threads.
 class ProbeTraining {
@@ -45,7 +47,7 @@ class ProbeTraining {
 
   // Minimises the loss with L-BFGS. Stops when the norm of the gradient is at most `tolerance` times its norm for
   // weights and biases of 0. Throws Error(usage) unless l2 is above 0 and finite.
-  LbfgsResult fit(double l2, double tolerance = 1e-3);
+  LbfgsResult fit(double l2, double tolerance = 1e-4);
   LinearProbe probe() const;  // the result of the last fit
 
  private:
