@@ -125,15 +125,19 @@ void declare_options(CLI::App& command, PaperOptions& options) {
   command.add_option("--seconds", options.seconds, "table4: measure each network for S seconds")->type_name("S");
 }
 
-PaperResult run_paper(const PaperOptions& options, const Globals& globals, Output& out) {
+void run_paper(const PaperOptions& options, const Globals& globals, Output& out) {
+  check_name(options.table);
   check_seconds(options.seconds);
   const bool to_stdout = is_stdout("-o", options.out, globals);
   const std::string kind = kind_of_output(options, to_stdout);
+  const auto finish = [&](auto table) {
+    table.on_stdout = to_stdout;
+    write_output(options, kind, table);
+    show(table, globals, out);
+  };
+  if (options.table == "table5") return finish(paper_table5());
   // The paper used one core; --threads overrides this.
-  PaperResult result = time_table4(globals.threads.empty() ? 1 : globals.threads.front(), options.seconds, out);
-  result.on_stdout = to_stdout;
-  write_output(options, kind, result);
-  return result;
+  finish(time_table4(globals.threads.empty() ? 1 : globals.threads.front(), options.seconds, out));
 }
 
 Json to_json(const PaperResult& result) {
@@ -167,17 +171,7 @@ Body declare_paper(CLI::App& command, const Globals& globals) {
   auto options = std::make_shared<PaperOptions>();
   declare_options(command, *options);
   return [options, &globals](Output& out) {
-    check_name(options->table);
-    if (options->table == "table4") {
-      show(run_paper(*options, globals, out), globals, out);
-      return 0;
-    }
-    const bool to_stdout = is_stdout("-o", options->out, globals);
-    const std::string kind = kind_of_output(*options, to_stdout);
-    Table5 table = paper_table5();
-    table.on_stdout = to_stdout;
-    write_output(*options, kind, table);
-    show(table, globals, out);
+    run_paper(*options, globals, out);
     return 0;
   };
 }
