@@ -32,9 +32,9 @@ MapOf engine_maps(model::ModelHandle& model, const CamOptions& o, ThreadPool& po
 
 struct CamResult {
   struct Map {
-    std::string image, model, weights, path;
-    model::Prediction shown;
-    std::optional<Error> error;  // the image could not be read; there is no map
+    std::string image = {}, model = {}, weights = {}, path = {};
+    model::Prediction shown = {};
+    std::optional<Error> error = {};  // the image could not be read; there is no map
   };
   std::vector<Map> maps;  // a grid: row after row
   bool list = false;      // the JSON is an array

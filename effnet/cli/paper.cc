@@ -7,7 +7,8 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
-#include "effnet/report/table.h"
+#include "effnet/cli/paper_layout.h"
+#include "effnet/cli/paper_table5.h"
 
 namespace effnet::cli {
 namespace {
@@ -50,8 +51,6 @@ Json pair_json(const PaperResult::Pair& pair) {
           {"source", {{"ratio", "measured"}, {"macs_ratio", "computed"}, {"paper", "quoted"}}}};
 }
 
-using Cells = std::vector<std::string>;
-
 Cells row_cells(const PaperResult::Row& row) {
   return {row.paper.name,
           grouped(row.params),
@@ -78,25 +77,6 @@ std::string machine_line(const PaperResult& result) {
                      result.isa, result.threads, result.threads == 1 ? "" : "s", result.peak_gflops);
 }
 
-std::string plain(const Cells& titles, const std::vector<Cells>& rows) {
-  std::vector<report::Column> columns;
-  for (const std::string& title : titles)
-    columns.push_back({title, columns.empty() ? report::Align::left : report::Align::right});
-  report::Table table(columns);
-  for (const Cells& row : rows) table.row(row);
-  return table.text();
-}
-
-std::string markdown(const Cells& titles, const std::vector<Cells>& rows) {
-  std::string text = fmt::format("| {} |\n|{}", fmt::join(titles, " | "), " --- |");
-  for (std::size_t i = 1; i < titles.size(); ++i) text += " ---: |";
-  text += "\n";
-  for (const Cells& row : rows) text += fmt::format("| {} |\n", fmt::join(row, " | "));
-  return text;
-}
-
-using Layout = std::string(const Cells& titles, const std::vector<Cells>& rows);
-
 std::string page(const PaperResult& result, std::string_view heading, Layout layout) {
   std::vector<Cells> rows;
   for (const PaperResult::Row& row : result.rows) rows.push_back(row_cells(row));
@@ -111,35 +91,53 @@ void check_name(const std::string& table) {
                                               "table8", "fig2",   "fig3",   "fig4",   "fig7",   "fig8"};
   if (std::find(known.begin(), known.end(), table) == known.end())
     throw usage_error("unknown table of the paper (got {}, expected {})", in_quotes(table), one_of(known));
-  if (table != "table4") throw environment_error("effnet paper {} is not built yet (expected table4)", table);
+  if (table != "table4" && table != "table5")
+    throw environment_error("effnet paper {} is not built yet (expected table4 or table5)", table);
+}
+
+// Returns the kind of the output file of -o: ".md", ".json" or empty. For stdout, which the caller prints: empty.
+std::string kind_of_output(const PaperOptions& options, bool to_stdout) {
+  if (options.out.empty() || to_stdout) return {};
+  std::string kind = std::filesystem::path(options.out).extension().string();
+  if (kind != ".md" && kind != ".json")
+    throw usage_error("-o: unknown kind of file (got {}, expected FILE.md or FILE.json)", in_quotes(options.out));
+  return kind;
+}
+
+template <class Result>
+void write_output(const PaperOptions& options, std::string_view kind, const Result& result) {
+  if (kind == ".md") write_text(options.out, to_markdown(result));
+  if (kind == ".json") write_text(options.out, json_text(to_json(result)) + "\n");
 }
 
 }  // namespace
 
 void declare_options(CLI::App& command, PaperOptions& options) {
   command
-      .add_option("TABLE", options.table, "A table of the paper: table4 (CPU latency); the others are not built yet")
+      .add_option("TABLE", options.table,
+                  "A table of the paper: table4 (CPU latency) or table5 (transfer learning); the others are "
+                  "not built yet")
       ->required();
   command
       .add_option("-o,--out", options.out,
                   "Also write the table to a Markdown or JSON file; - means Markdown on stdout")
       ->type_name("FILE.md|FILE.json");
-  command.add_option("--seconds", options.seconds, "Measure each network for S seconds")->type_name("S");
+  command.add_option("--seconds", options.seconds, "table4: measure each network for S seconds")->type_name("S");
 }
 
-PaperResult run_paper(const PaperOptions& options, const Globals& globals, Output& out) {
+void run_paper(const PaperOptions& options, const Globals& globals, Output& out) {
   check_name(options.table);
   check_seconds(options.seconds);
   const bool to_stdout = is_stdout("-o", options.out, globals);
-  const std::string kind = to_stdout ? ".md" : std::filesystem::path(options.out).extension().string();
-  if (!options.out.empty() && kind != ".md" && kind != ".json")
-    throw usage_error("-o: unknown kind of file (got {}, expected FILE.md or FILE.json)", in_quotes(options.out));
+  const std::string kind = kind_of_output(options, to_stdout);
+  const auto finish = [&](auto table) {
+    table.on_stdout = to_stdout;
+    write_output(options, kind, table);
+    show(table, globals, out);
+  };
+  if (options.table == "table5") return finish(paper_table5());
   // The paper used one core; --threads overrides this.
-  PaperResult result = time_table4(globals.threads.empty() ? 1 : globals.threads.front(), options.seconds, out);
-  result.on_stdout = to_stdout;
-  if (kind == ".md" && !to_stdout) write_text(options.out, to_markdown(result));
-  if (kind == ".json") write_text(options.out, json_text(to_json(result)) + "\n");
-  return result;
+  finish(time_table4(globals.threads.empty() ? 1 : globals.threads.front(), options.seconds, out));
 }
 
 Json to_json(const PaperResult& result) {
@@ -161,12 +159,21 @@ Json to_json(const PaperResult& result) {
           {"paper", kPaper}};
 }
 
-std::string to_markdown(const PaperResult& result) { return page(result, fmt::format("# {}", kHeading), markdown); }
-
-std::string to_text(const PaperResult& result) {
-  return result.on_stdout ? to_markdown(result) : page(result, kHeading, plain);
+std::string to_markdown(const PaperResult& result) {
+  return page(result, fmt::format("# {}", kHeading), markdown_table);
 }
 
-Body declare_paper(CLI::App& command, const Globals& globals) { return bind(command, globals, run_paper); }
+std::string to_text(const PaperResult& result) {
+  return result.on_stdout ? to_markdown(result) : page(result, kHeading, plain_table);
+}
+
+Body declare_paper(CLI::App& command, const Globals& globals) {
+  auto options = std::make_shared<PaperOptions>();
+  declare_options(command, *options);
+  return [options, &globals](Output& out) {
+    run_paper(*options, globals, out);
+    return 0;
+  };
+}
 
 }  // namespace effnet::cli

@@ -52,7 +52,8 @@ struct PaperResult {
 };
 // Measures the networks of Table 4 for `seconds` each.
 PaperResult time_table4(int threads, double seconds, Output& out);
-PaperResult run_paper(const PaperOptions& options, const Globals& globals, Output& out);
+// Makes a table, writes it to the file of -o and shows it.
+void run_paper(const PaperOptions& options, const Globals& globals, Output& out);
 Json to_json(const PaperResult& result);
 std::string to_text(const PaperResult& result);
 std::string to_markdown(const PaperResult& result);

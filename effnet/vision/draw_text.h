@@ -1,4 +1,4 @@
-// Short texts in images, in a fixed font of 5 x 7 pixels. The font is part of the program, so that an image with text
+// Short texts in images, in a fixed font of 5 x 8 pixels. The font is part of the program, so that an image with text
 // needs no font file. It has the printable ASCII characters; every other character is drawn as an empty box.
 #pragma once
 

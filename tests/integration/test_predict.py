@@ -122,7 +122,8 @@ def test_eval_agrees_with_predict(effnet, tiny, tmp_path):
     (root / "class_1" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no image")
     (root / "class_1" / "notes.txt").write_text("x")
     document = effnet.json("eval", tiny, str(root), "--batch", "5")
-    assert set(document) == {"images", "top1", "top5", "mean_per_class", "images_per_second", "weights", "skipped"}
+    assert set(document) == {"images", "top1", "top5", "mean_per_class", "interval", "worst_class", "images_per_second", "weights",
+                             "skipped"}
     assert document["images"] == 12 and document["top5"] == 100
     assert sorted(os.path.basename(row["path"]) for row in document["skipped"]) == ["broken.jpg", "notes.txt"]
     hits = []
