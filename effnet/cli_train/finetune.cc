@@ -44,7 +44,7 @@ void require_weights(const std::string& model, const Globals& globals, Output& o
 
 Json json_of(const train::FinetuneResult& result) {
   Json document = Json::parse(train::summary_text(result.summary));
-  const Json record = Json::parse(train::record_text(result.record));
+  const Json record = Json::parse(report::finetune_text(result.record));
   for (const char* key : {"probe", "split", "plan", "budget_s", "calibration", "warnings"}) {
     if (record.contains(key)) document[key] = record[key];
   }
@@ -56,19 +56,20 @@ Json json_of(const train::FinetuneResult& result) {
 }
 
 std::string text_of(const train::FinetuneResult& result, const FinetuneCommand& o) {
-  const train::ResultFacts& r = *result.record.result;
+  const report::FinetuneResult& r = *result.record.result;
   std::string text = fmt::format(
       "test top-1 {:.1f} % (95 % interval {:.1f} to {:.1f}) on {} images that no choice has seen; mean per class "
       "{:.1f} "
       "%\n",
-      r.test_top1, r.low, r.high, grouped(r.images), r.mean_per_class);
+      *r.test_top1, 100 * r.interval->low, 100 * r.interval->high, grouped(*r.images), *r.mean_per_class);
   if (r.model == "trial") text += "  measured with the model of the trial; the saved model was trained on all images\n";
-  text += fmt::format("worst class: {}, {:.1f} % of {} images\n", r.worst_class, r.worst_recall, r.worst_images);
-  text += fmt::format("the engine, which effnet predict uses: {:.1f} %\n", r.engine_top1);
+  if (const auto& worst = r.worst_class)
+    text += fmt::format("worst class: {}, {:.1f} % of {} images\n", worst->name, worst->recall, worst->images);
+  text += fmt::format("the engine, which effnet predict uses: {:.1f} %\n", *r.engine_top1);
   if (const auto& facts = result.record.calibration) {
     text +=
         fmt::format("--min-score auto answers \"not sure\" below {:.2f}: {:.0f} % of the validation images are above\n",
-                    facts->calibration.min_score, 100 * facts->coverage);
+                    facts->min_score.value_or(0), 100 * facts->coverage.value_or(1));
   }
   const std::string run = in_shell(o.out), data = in_shell(o.data);
   text +=

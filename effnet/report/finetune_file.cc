@@ -18,6 +18,7 @@ std::optional<metrics::Interval> interval(const JsonFields& fields) {
 FinetuneData data_of(const JsonFields& fields) {
   FinetuneData data;
   data.folder = fields.text("folder");
+  data.labels = fields.text("labels");
   data.images = fields.count("images");
   for (const JsonFields& one : fields.objects("classes")) {
     data.classes.push_back({one.text("name"), one.count("train").value_or(0), one.count("val").value_or(0),
@@ -50,6 +51,9 @@ FinetuneCalibration calibration_of(const JsonFields& fields) {
 
 FinetuneResult result_of(const JsonFields& fields) {
   FinetuneResult result;
+  result.model = fields.text("model");
+  result.images = fields.count("images");
+  result.engine_top1 = fields.number("engine_top1", 0, 100);
   result.test_top1 = fields.number("test_top1", 0, 100);
   result.mean_per_class = fields.number("mean_per_class", 0, 100);
   result.interval = interval(fields);
@@ -60,7 +64,68 @@ FinetuneResult result_of(const JsonFields& fields) {
   return result;
 }
 
+Json to_json(const std::optional<double>& number) { return number ? Json(*number) : Json(); }
+
+Json to_json(const std::optional<metrics::Interval>& interval) {
+  return interval ? Json{100 * interval->low, 100 * interval->high} : Json();
+}
+
+Json to_json(const FinetuneData& data) {
+  Json classes = Json::array(), broken = Json::array();
+  for (const ClassCounts& one : data.classes)
+    classes.push_back({{"name", one.name}, {"train", one.train}, {"val", one.val}, {"test", one.test}});
+  for (const FinetuneData::Broken& one : data.broken) broken.push_back({{"path", one.path}, {"why", one.why}});
+  return {{"folder", data.folder},
+          {"labels", data.labels},
+          {"images", data.images ? Json(*data.images) : Json()},
+          {"classes", std::move(classes)},
+          {"broken", std::move(broken)},
+          {"duplicates", data.duplicates},
+          {"near_duplicates", data.near_duplicates}};
+}
+
+Json to_json(const FinetuneResult& result) {
+  Json json{{"model", result.model},
+            {"images", result.images ? Json(*result.images) : Json()},
+            {"test_top1", to_json(result.test_top1)},
+            {"interval", to_json(result.interval)},
+            {"mean_per_class", to_json(result.mean_per_class)},
+            {"engine_top1", to_json(result.engine_top1)}};
+  if (const auto& worst = result.worst_class)
+    json["worst_class"] = {{"name", worst->name}, {"recall", worst->recall}, {"images", worst->images}};
+  return json;
+}
+
 }  // namespace
+
+std::string finetune_text(const FinetuneFile& file) {
+  Json json{{"version", 1},        {"command", file.command},   {"effnet", file.effnet}, {"started", file.started},
+            {"model", file.model}, {"data", to_json(file.data)}};
+  if (const auto& split = file.split)
+    json["split"] = {{"train", split->train}, {"val", split->val}, {"test", split->test}, {"by", split->by}};
+  json["budget_s"] = to_json(file.budget_s);
+  json["spent_s"] = file.spent_s;
+  if (const auto& probe = file.probe) {
+    json["probe"] = {{"val_top1", to_json(probe->val_top1)},
+                     {"interval", to_json(probe->interval)},
+                     {"knn_top1", to_json(probe->knn_top1)},
+                     {"l2", to_json(probe->l2)},
+                     {"seconds", to_json(probe->seconds)}};
+  }
+  json["plan"] = Json::array();
+  for (const FinetuneChoice& one : file.plan)
+    json["plan"].push_back({{"setting", one.setting}, {"value", one.value}, {"why", one.why}});
+  json["trial_s"] = file.trial_s;
+  json["final_epochs"] = file.final_epochs;
+  if (const auto& calibration = file.calibration) {
+    json["calibration"] = {{"temperature", calibration->temperature},
+                           {"min_score", to_json(calibration->min_score)},
+                           {"coverage", to_json(calibration->coverage)}};
+  }
+  if (file.result) json["result"] = to_json(*file.result);
+  json["warnings"] = file.warnings;
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // a path may contain invalid UTF-8
+}
 
 FinetuneFile parse_finetune(std::string_view text, std::string_view source) {
   const Json json = parse_json_object(text, source, kMaxBytes);
@@ -80,6 +145,9 @@ FinetuneFile parse_finetune(std::string_view text, std::string_view source) {
   for (const JsonFields& one : fields.objects("plan"))
     file.plan.push_back({one.text("setting"), one.text("value"), one.text("why")});
   file.budget_s = fields.number("budget_s", 0, kMaxSeconds);
+  file.spent_s = fields.number("spent_s", 0, kMaxSeconds).value_or(0);
+  file.trial_s = fields.number("trial_s", 0, kMaxSeconds).value_or(0);
+  file.final_epochs = fields.number("final_epochs", 0, kMaxNumber).value_or(0);
   if (const auto calibration = fields.object("calibration")) file.calibration = calibration_of(*calibration);
   if (const auto result = fields.object("result")) file.result = result_of(*result);
   file.warnings = fields.texts("warnings");

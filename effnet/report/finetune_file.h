@@ -1,5 +1,6 @@
-// Reads finetune.json of a run folder: what `effnet finetune` found in the data, chose and measured. docs/report.md
-// describes the format. Every field except `version` may be absent or null. Fields of later versions are ignored.
+// Reads and writes finetune.json of a run folder: what `effnet finetune` found in the data, chose and measured.
+// `effnet finetune --resume` continues from it. docs/report.md describes the format. Every field except `version` may
+// be absent or null. Fields of later versions are ignored.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ struct FinetuneData {
   struct Broken {
     std::string path, why;
   };
-  std::string folder;
+  std::string folder, labels;  // absolute paths; `labels`: a list of labels, or empty
   std::optional<std::int64_t> images;
   std::vector<ClassCounts> classes;
   std::vector<Broken> broken;
@@ -27,7 +28,7 @@ struct FinetuneData {
 
 struct FinetuneSplit {
   std::int64_t train = 0, val = 0, test = 0;
-  std::string by;  // "content"
+  std::string by;  // "content": effnet chose all parts; "folders": all parts existed; "both": effnet chose val
 };
 
 // Accuracies are in percent.
@@ -51,7 +52,10 @@ struct FinetuneResult {
     double recall = 0;
     std::int64_t images = 0;
   };
+  std::string model;  // what was measured: "final", or "trial" if the final model was trained on all images
+  std::optional<std::int64_t> images;
   std::optional<double> test_top1, mean_per_class;
+  std::optional<double> engine_top1;          // of the same images, computed by the engine
   std::optional<metrics::Interval> interval;  // of test_top1; 0..1
   std::optional<WorstClass> worst_class;
 };
@@ -63,6 +67,9 @@ struct FinetuneFile {
   std::optional<FinetuneProbe> probe;
   std::vector<FinetuneChoice> plan;
   std::optional<double> budget_s;
+  double spent_s = 0;       // by the processes that are finished
+  double trial_s = 0;       // time budget of the trial; 0: no trial
+  double final_epochs = 0;  // length of the final run
   std::optional<FinetuneCalibration> calibration;
   std::optional<FinetuneResult> result;
   std::vector<std::string> warnings;
@@ -72,5 +79,6 @@ struct FinetuneFile {
 // text is not a JSON object or has more than 64 MiB, and for another version than 1.
 FinetuneFile parse_finetune(std::string_view text, std::string_view source);
 FinetuneFile read_finetune(const std::filesystem::path& file);
+std::string finetune_text(const FinetuneFile& file);  // JSON
 
 }  // namespace effnet::report

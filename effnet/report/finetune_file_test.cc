@@ -67,5 +67,51 @@ TEST(FinetuneFile, ErrorsHaveThePathOfTheField) {
   EXPECT_LT(with("\"command\": [" + std::string(50000, ' ') + "]").size(), 200U);
 }
 
+FinetuneFile full_file() {
+  FinetuneFile file{.command = "effnet finetune 'my flowers' --out run",
+                    .effnet = "1.0",
+                    .started = "2026-11-29T12:00:00Z",
+                    .model = "efficientnet_lite0"};
+  file.data = {.folder = "/data/flowers",
+               .labels = "/data/labels.csv",
+               .images = 400,
+               .classes = {{"rose", 24, 8, 8}, {"tulip, red", 1, 2, 3}},
+               .broken = {{"rose/x.jpg", "truncated"}},
+               .duplicates = {{"a", "b"}},
+               .near_duplicates = {{"a", "b", "c"}}};
+  file.split = {.train = 25, .val = 10, .test = 11, .by = "content"};
+  file.budget_s = 300;
+  file.spent_s = 12.5;
+  file.probe = {.val_top1 = 93.75, .knn_top1 = 90, .l2 = 0.01, .seconds = 21, .interval = metrics::Interval{0.5, 1}};
+  file.plan = {{"train.batch", "32", "240 training images"}};
+  file.trial_s = 60;
+  file.calibration = {.temperature = 1.21, .min_score = 0.62, .coverage = 0.97};
+  file.final_epochs = 7.25;
+  file.result = {.model = "final",
+                 .images = 80,
+                 .test_top1 = 97.5,
+                 .mean_per_class = 97.25,
+                 .engine_top1 = 97.5,
+                 .interval = metrics::Interval{0.75, 1},
+                 .worst_class = FinetuneResult::WorstClass{"rose", 87.5, 8}};
+  file.warnings = {"class tulip has 7 images"};
+  return file;
+}
+
+TEST(FinetuneFile, ReadsBackWhatWasWritten) {
+  FinetuneFile unfinished = full_file();
+  unfinished.result.reset();
+  unfinished.calibration.reset();
+  for (const FinetuneFile& file : {full_file(), unfinished, FinetuneFile{}}) {
+    const std::string text = finetune_text(file);
+    EXPECT_EQ(finetune_text(parse_finetune(text, "finetune.json")), text);
+  }
+  const FinetuneFile read = parse_finetune(finetune_text(full_file()), "finetune.json");
+  EXPECT_EQ(read.data.classes[1].name, "tulip, red");
+  EXPECT_EQ(read.result->worst_class->images, 8);
+  EXPECT_EQ(read.final_epochs, 7.25);
+  EXPECT_EQ(read.split->by, "content");
+}
+
 }  // namespace
 }  // namespace effnet::report

@@ -49,7 +49,7 @@ class Finetune {
   }
   void store() {
     record_.spent_s = spent_s();
-    write_text(file("finetune.json"), record_text(record_));
+    write_text(file("finetune.json"), report::finetune_text(record_));
   }
   const std::string* given(std::string_view key) const;  // the value of --set; null: not given
 
@@ -66,8 +66,8 @@ class Finetune {
 
   const FinetuneOptions& options_;
   ThreadPool& pool_;
-  Record record_;
-  FinetuneData data_;
+  report::FinetuneFile record_;
+  SplitImages data_;
   DataSize size_;
   Preprocessing rule_;  // at the chosen resolution
   double spent_before_ = 0;
@@ -84,12 +84,12 @@ void Finetune::begin() {
   const bool exists = fs::exists(stored, ignored);
   make_folders(options_.out / "start");
   if (exists) {
-    record_ = read_record(stored);
+    record_ = report::read_finetune(stored);
     spent_before_ = record_.spent_s;
     data_ = reopen_data(options_);
   } else {
     record_.command = options_.command;
-    record_.version = options_.version;
+    record_.effnet = options_.version;
     record_.started = options_.time;
     record_.model = options_.model;
     record_.data.folder = fs::absolute(options_.data, ignored).lexically_normal().string();
@@ -128,16 +128,15 @@ void Finetune::probe() {
   const transfer::ProbeReport report = write_probe_model(start("trial.safetensors"), options_.model, rule_, {train},
                                                          data_.part(Part::val), pool_, options_.watch);
   record_.probe = {.val_top1 = report.top1,
-                   .low = 100 * report.interval.low,
-                   .high = 100 * report.interval.high,
                    .knn_top1 = report.knn_top1,
                    .l2 = report.l2,
-                   .seconds = spent_s()};
+                   .seconds = spent_s(),
+                   .interval = report.interval};
   log(
       fmt::format("first answer after {}: a linear classifier on the features of {} is right for {:.1f} % of the {} "
                   "validation images (95 % interval {:.1f} to {:.1f})",
-                  minutes(record_.probe->seconds), options_.model, report.top1, grouped(report.images),
-                  record_.probe->low, record_.probe->high));
+                  minutes(spent_s()), options_.model, report.top1, grouped(report.images), 100 * report.interval.low,
+                  100 * report.interval.high));
   if (!report.label_errors.empty()) {
     log(fmt::format("{} training images have a doubtful label; label_errors.csv will list those of all images",
                     report.label_errors.size()));
@@ -147,29 +146,30 @@ void Finetune::probe() {
 }
 
 void Finetune::plan(const InputPlan& input, double image_s) {
-  record_.budget_s =
-      options_.budget_s > 0 ? options_.budget_s : default_budget_s(size_, image_s, record_.probe->seconds);
-  const Durations durations = choose_durations(size_, image_s, record_.budget_s, record_.probe->seconds);
+  const double budget_s = options_.budget_s > 0 ? options_.budget_s : default_budget_s(size_, image_s, spent_s());
+  record_.budget_s = budget_s;
+  const Durations durations = choose_durations(size_, image_s, budget_s, spent_s());
   record_.trial_s = durations.trial_s;
-  for (const Choice& choice : choose_settings(size_, input, durations.epochs, record_.probe->val_top1)) {
+  for (const report::FinetuneChoice& choice :
+       choose_settings(size_, input, durations.epochs, *record_.probe->val_top1)) {
     if (given(choice.setting) == nullptr) record_.plan.push_back(choice);
   }
   if (durations.trial_s == 0 && given("train.epochs") == nullptr) {
     warn(
         fmt::format("the time does not suffice for one epoch of fine-tuning (got {}): the linear probe is the result. "
                     "A longer --time-budget trains the whole network",
-                    minutes(record_.budget_s)));
+                    minutes(budget_s)));
     return;
   }
   log(fmt::format("the classifier for {} classes is new; its initial weights are those of the linear classifier",
                   size_.classes));
-  for (const Choice& choice : record_.plan)
+  for (const report::FinetuneChoice& choice : record_.plan)
     log(fmt::format("  {} = {} ({})", choice.setting, choice.value, choice.why));
   if (given("train.epochs") == nullptr) {
     log(
         fmt::format("time: {} in all; first about {} on the {} training images, to choose; then about {} on all images "
                     "except test",
-                    minutes(record_.budget_s), minutes(durations.trial_s), grouped(size_.train),
+                    minutes(budget_s), minutes(durations.trial_s), grouped(size_.train),
                     minutes(durations.epochs * image_s * static_cast<double>(size_.train + size_.val))));
   }
 }
@@ -177,7 +177,7 @@ void Finetune::plan(const InputPlan& input, double image_s) {
 // The recipe of a run. `length`: settings of its duration.
 Recipe Finetune::recipe(const fs::path& initial, TrainOn on, const std::vector<Override>& length) const {
   std::vector<Override> settings;
-  for (const Choice& choice : record_.plan) settings.push_back({choice.setting, choice.value});
+  for (const report::FinetuneChoice& choice : record_.plan) settings.push_back({choice.setting, choice.value});
   settings.insert(settings.end(), length.begin(), length.end());
   settings.insert(settings.end(), options_.settings.begin(), options_.settings.end());
   const std::vector<Override> fixed{{"model.name", initial.string()},
@@ -211,17 +211,17 @@ void Finetune::run_trial() {
     length.push_back({"train.time_budget", fmt::format("{:.0f}s", std::max(1.0, record_.trial_s))});
   const fs::path folder = file("trial");
   const Summary summary = train(folder, recipe(start("trial.safetensors"), TrainOn::train, length));
-  if (summary.best_top1 < record_.probe->val_top1) {
+  if (summary.best_top1 < *record_.probe->val_top1) {
     warn(
         fmt::format("fine-tuning is not better than the linear probe on validation images (got {:.1f} %, expected more "
                     "than {:.1f} %): more time or a lower optimizer.lr may help",
-                    summary.best_top1, record_.probe->val_top1));
+                    summary.best_top1, *record_.probe->val_top1));
   }
   record_.final_epochs = summary.epochs;
   if (given("train.epochs") == nullptr) {
     const auto images = static_cast<double>(size_.train + (options_.final_on_all ? size_.test : 0) + size_.val);
     const double test_s = options_.final_on_all ? 0 : 2 * static_cast<double>(size_.test) / summary.images_per_second;
-    const double left_s = record_.budget_s * (1 - kReserve) - spent_s() - test_s;
+    const double left_s = *record_.budget_s * (1 - kReserve) - spent_s() - test_s;
     record_.final_epochs = std::clamp(left_s * summary.images_per_second / images, 1.0, std::max(1.0, summary.epochs));
   }
   record_.calibration = calibrate(folder / "model.safetensors", *data_.part(Part::val), pool_, options_.watch);
@@ -252,8 +252,8 @@ Summary Finetune::keep_probe() {
   folder.begin_metrics(0, [](const std::string&) {});
   folder.write_config(print(recipe(start("final.safetensors"), TrainOn::train_val, {})));
   formats::write_model(file("model.safetensors"), model);
-  const Summary summary{.best_top1 = record_.probe->val_top1,
-                        .saved_top1 = record_.probe->val_top1,
+  const Summary summary{.best_top1 = *record_.probe->val_top1,
+                        .saved_top1 = *record_.probe->val_top1,
                         .seconds = spent_s(),
                         .params = costs.params,
                         .macs = costs.macs,
@@ -269,25 +269,27 @@ void Finetune::measure() {
   const bool trained = record_.trial_s > 0 || given("train.epochs") != nullptr;
   fs::path model = file("model.safetensors");
   if (options_.final_on_all) model = trained ? file("trial") / "model.safetensors" : start("trial.safetensors");
-  const std::vector<report::Prediction> in_engine = measure_in_engine(model, *test, pool_, options_.watch);
+  const std::vector<report::Prediction> in_engine =
+      measure_in_engine(model, *test, record_.calibration->temperature, pool_, options_.watch);
   const bool from_run = trained && !options_.final_on_all;  // the run has evaluated test itself
-  const std::vector<report::Prediction> predictions =
+  std::vector<report::Prediction> predictions =
       from_run ? report::read_predictions(file("predictions.csv")) : in_engine;
+  if (from_run) copy_calibrated(in_engine, predictions);
   record_.result = result_of(predictions, data_.all->classes());
   record_.result->model = options_.final_on_all ? "trial" : "final";
   record_.result->engine_top1 = top1_percent(in_engine);
-  if (!from_run) write_text(file("predictions.csv"), report::predictions_text(predictions));
+  write_text(file("predictions.csv"), report::predictions_text(predictions));
 
   formats::Model finished = formats::read_model(file("model.safetensors"));
-  finished.calibration = record_.calibration->calibration;
+  finished.calibration = {.temperature = record_.calibration->temperature,
+                          .min_score = record_.calibration->min_score.value_or(0)};
   formats::write_model(file("model.safetensors"), finished);
 }
 
 void Finetune::list_label_errors() {
-  std::int64_t count = 0;
-  write_text(file("label_errors.csv"),
-             label_errors_text(options_.model, rule_, data_.all, pool_, options_.watch, count));
-  if (count > 0) {
+  const std::vector<report::LabelError> errors = label_errors(options_.model, rule_, data_.all, pool_, options_.watch);
+  write_text(file("label_errors.csv"), report::label_errors_text(errors));
+  if (const std::size_t count = errors.size(); count > 0) {
     warn(fmt::format("{} {} a doubtful label: label_errors.csv and the report list them, the most doubtful first",
                      count, count == 1 ? "image has" : "images have"));
   }

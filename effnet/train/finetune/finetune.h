@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-#include "effnet/train/finetune/record.h"
+#include "effnet/report/finetune_file.h"
 #include "effnet/train/recipe/recipe.h"
 #include "effnet/train/run/progress.h"
 #include "effnet/train/run/summary.h"
@@ -51,7 +51,7 @@ struct FinetuneOptions {
 };
 
 struct FinetuneResult {
-  Record record;
+  report::FinetuneFile record;
   Summary summary;  // of the final run
 };
 

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <map>
 
 #include "effnet/base/error.h"
-#include "effnet/base/lines.h"
-#include "effnet/engine/classify.h"
 #include "effnet/metrics/confusion.h"
 #include "effnet/metrics/intervals.h"
 #include "effnet/metrics/temperature.h"
@@ -56,52 +54,62 @@ double training_image_s(const data::Dataset& set, const std::string& model, cons
   return kTrainingCost * run() / images;
 }
 
-std::string label_errors_text(const std::string& model, const Preprocessing& rule,
-                              const std::shared_ptr<const data::Dataset>& set, ThreadPool& pool, const Watch& watch,
-                              std::int64_t& count) {
+std::vector<report::LabelError> label_errors(const std::string& model, const Preprocessing& rule,
+                                             const std::shared_ptr<const data::Dataset>& set, ThreadPool& pool,
+                                             const Watch& watch) {
   model::ModelHandle handle(model, {}, pool);
   const transfer::ProbeReport report =
       transfer::run_probe({{set}, nullptr, "cross_validation"}, handle, pool, probe_options(rule, watch));
-  count = std::ssize(report.label_errors);
-  const auto class_name = [&](std::int64_t index) {
-    return csv_field(report.classes[static_cast<std::size_t>(index)]);
-  };
-  std::string text = "name,label,suggested,p_label,p_suggested\n";
+  const auto class_name = [&](std::int64_t index) { return report.classes[static_cast<std::size_t>(index)]; };
+  std::vector<report::LabelError> errors;
   for (const auto& [name, error] : report.label_errors) {
-    text += fmt::format("{},{},{},{:.4f},{:.4f}\n", csv_field(name), class_name(error.label),
-                        class_name(error.suggested), error.label_probability, error.suggested_probability);
+    errors.push_back({.name = name,
+                      .label = class_name(error.label),
+                      .suggested = class_name(error.suggested),
+                      .p_label = static_cast<float>(error.label_probability),
+                      .p_suggested = static_cast<float>(error.suggested_probability)});
   }
-  return text;
+  return errors;
 }
 
-CalibrationFacts calibrate(const std::filesystem::path& model_file, const data::Dataset& validation, ThreadPool& pool,
-                           const Watch& watch) {
+report::FinetuneCalibration calibrate(const std::filesystem::path& model_file, const data::Dataset& validation,
+                                      ThreadPool& pool, const Watch& watch) {
   model::ModelHandle handle(model_file.string(), {}, pool);
   const transfer::SetLogits rows =
       transfer::classify(validation, handle, pool, counted(watch, "calibrating on validation images"));
   const metrics::LabelledLogits images{.classes = rows.classes, .logits = rows.logits, .labels = rows.labels};
   const double temperature = metrics::fit_temperature(images);
   const metrics::MinScore chosen = metrics::choose_min_score(metrics::scored(images, temperature));
-  return {.calibration = {.temperature = temperature, .min_score = chosen.min_score}, .coverage = chosen.coverage};
+  return {.temperature = temperature, .min_score = chosen.min_score, .coverage = chosen.coverage};
 }
 
 std::vector<report::Prediction> measure_in_engine(const std::filesystem::path& model_file, const data::Dataset& set,
-                                                  ThreadPool& pool, const Watch& watch) {
+                                                  double temperature, ThreadPool& pool, const Watch& watch) {
   model::ModelHandle handle(model_file.string(), {}, pool);
   const transfer::SetLogits rows = transfer::classify(set, handle, pool, counted(watch, "measuring on test images"));
+  const metrics::LabelledLogits images{.classes = rows.classes, .logits = rows.logits, .labels = rows.labels};
+  const std::vector<metrics::ScoredPrediction> plain = metrics::scored(images, 1);
+  const std::vector<metrics::ScoredPrediction> calibrated = metrics::scored(images, temperature);
   std::vector<report::Prediction> predictions;
-  const auto classes = static_cast<std::size_t>(rows.classes);
   for (std::int64_t row = 0; row < rows.images(); ++row) {
     const auto at = static_cast<std::size_t>(row);
-    const std::vector<double> scores = engine::softmax(std::span(rows.logits).subspan(at * classes, classes));
-    const std::int64_t best = rows.predicted(row);
-    predictions.push_back({.name = set.name(rows.indices[at]),
+    report::Prediction one{.name = set.name(rows.indices[at]),
                            .label = rows.labels[at],
-                           .predicted = best,
-                           .confidence = static_cast<float>(scores[static_cast<std::size_t>(best)]),
-                           .of_label = static_cast<float>(scores[static_cast<std::size_t>(rows.labels[at])])});
+                           .predicted = rows.predicted(row),
+                           .confidence = static_cast<float>(plain[at].confidence),
+                           .of_label = static_cast<float>(plain[at].of_label)};
+    one.calibrated = {static_cast<float>(calibrated[at].confidence), static_cast<float>(calibrated[at].of_label)};
+    predictions.push_back(std::move(one));
   }
   return predictions;
+}
+
+void copy_calibrated(const std::vector<report::Prediction>& from, std::vector<report::Prediction>& to) {
+  std::map<std::string_view, const report::Prediction*> by_name;
+  for (const report::Prediction& one : from) by_name[one.name] = &one;
+  for (report::Prediction& one : to) {
+    if (const auto found = by_name.find(one.name); found != by_name.end()) one.calibrated = found->second->calibrated;
+  }
 }
 
 double top1_percent(const std::vector<report::Prediction>& predictions) {
@@ -109,23 +117,16 @@ double top1_percent(const std::vector<report::Prediction>& predictions) {
   return predictions.empty() ? 0 : 100 * static_cast<double>(right) / static_cast<double>(predictions.size());
 }
 
-ResultFacts result_of(const std::vector<report::Prediction>& predictions, const std::vector<std::string>& classes) {
+report::FinetuneResult result_of(const std::vector<report::Prediction>& predictions,
+                                 const std::vector<std::string>& classes) {
   metrics::Confusion confusion(std::ssize(classes));
   for (const report::Prediction& one : predictions) confusion.add(one.label, one.predicted);
-  const metrics::Interval interval = metrics::wilson_95(confusion.right(), confusion.images());
-  ResultFacts result{.images = confusion.images(),
-                     .test_top1 = top1_percent(predictions),
-                     .low = 100 * interval.low,
-                     .high = 100 * interval.high,
-                     .mean_per_class = 100 * confusion.means().recall.value_or(0)};
-  double worst = 2;
+  @ @ double worst = 2;
   for (std::int64_t index = 0; index < confusion.classes(); ++index) {
     const metrics::ClassScore score = confusion.score(index);
     if (!score.recall || *score.recall >= worst) continue;
     worst = *score.recall;
-    result.worst_class = classes[static_cast<std::size_t>(index)];
-    result.worst_recall = 100 * worst;
-    result.worst_images = score.support;
+    result.worst_class = {classes[static_cast<std::size_t>(index)], 100 * worst, score.support};
   }
   return result;
 }

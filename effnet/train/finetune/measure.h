@@ -9,6 +9,7 @@
 #include "effnet/base/preprocessing.h"
 #include "effnet/base/thread_pool.h"
 #include "effnet/data/dataset.h"
+#include "effnet/report/run_findings.h"
 #include "effnet/report/run_folder.h"
 #include "effnet/train/finetune/finetune.h"
 #include "effnet/transfer/probe.h"
@@ -28,23 +29,24 @@ transfer::ProbeReport write_probe_model(const std::filesystem::path& file, const
 double training_image_s(const data::Dataset& set, const std::string& model, const Preprocessing& rule,
                         ThreadPool& pool);
 
-// The probable label errors of all images, by cross-validation of a linear probe: the text of label_errors.csv
-// (name,label,suggested,p_label,p_suggested; the most probable error first). Sets `count`.
-std::string label_errors_text(const std::string& model, const Preprocessing& rule,
-                              const std::shared_ptr<const data::Dataset>& set, ThreadPool& pool, const Watch& watch,
-                              std::int64_t& count);
+// The probable label errors of all images, by cross-validation of a linear probe; the most probable error first.
+std::vector<report::LabelError> label_errors(const std::string& model, const Preprocessing& rule,
+                                             const std::shared_ptr<const data::Dataset>& set, ThreadPool& pool,
+                                             const Watch& watch);
 
 // Temperature and min_score from the validation images (metrics/temperature.h).
-CalibrationFacts calibrate(const std::filesystem::path& model_file, const data::Dataset& validation, ThreadPool& pool,
-                           const Watch& watch);
+report::FinetuneCalibration calibrate(const std::filesystem::path& model_file, const data::Dataset& validation,
+                                      ThreadPool& pool, const Watch& watch);
 
-// Classifies `set` with the engine. Returns the predictions and sets the figures of the result that can be computed
-// from them: images, engine_top1 and, except test_top1, all others.
+// The predictions of the engine for all images of `set`. Prediction::calibrated has the scores at `temperature`.
 std::vector<report::Prediction> measure_in_engine(const std::filesystem::path& model_file, const data::Dataset& set,
-                                                  ThreadPool& pool, const Watch& watch);
+                                                  double temperature, ThreadPool& pool, const Watch& watch);
+// Copies Prediction::calibrated of the images with the same name.
+void copy_calibrated(const std::vector<report::Prediction>& from, std::vector<report::Prediction>& to);
 
 // The figures of a result from its predictions; engine_top1 is not set.
-ResultFacts result_of(const std::vector<report::Prediction>& predictions, const std::vector<std::string>& classes);
+report::FinetuneResult result_of(const std::vector<report::Prediction>& predictions,
+                                 const std::vector<std::string>& classes);
 double top1_percent(const std::vector<report::Prediction>& predictions);
 
 }  // namespace effnet::train

@@ -5,11 +5,11 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
-#include "effnet/base/lines.h"
 #include "effnet/base/text.h"
 #include "effnet/data/content.h"
 #include "effnet/data/split.h"
 #include "effnet/data/split_file.h"
+#include "effnet/report/run_findings.h"
 
 namespace effnet::train {
 namespace {
@@ -60,7 +60,7 @@ void split_chosen(const data::AllImages& all, const std::vector<data::ImageConte
 }
 
 std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllImages& all,
-                               const std::vector<data::ImageContent>& contents, Record& record) {
+                               const std::vector<data::ImageContent>& contents, report::FinetuneFile& record) {
   const Existing existing = existing_parts(all);
   std::vector<Part> parts(contents.size(), Part::train);
   std::vector<bool> chosen(contents.size());
@@ -68,7 +68,7 @@ std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllIm
     parts[i] = existing.parts[i].value_or(Part::train);
     chosen[i] = parts[i] == Part::train && !existing.has_val;
   }
-  record.data.split_by = !existing.has_test ? "content" : existing.has_val ? "folders" : "both";
+  record.split = {.by = !existing.has_test ? "content" : existing.has_val ? "folders" : "both"};
   split_chosen(all, contents, chosen, !existing.has_test, parts, record.warnings);
   const fs::path before = options.from / "split.csv";
   std::error_code ignored;
@@ -90,36 +90,37 @@ bool across_classes(const data::Dataset& set, const std::vector<std::int64_t>& g
   return std::ranges::any_of(group, [&](std::int64_t index) { return set.label(index) != set.label(group.front()); });
 }
 
-// near_duplicates.csv: group,name,class; groups of several classes first.
 void write_near_duplicates(const fs::path& file, const data::Dataset& set, data::ImageGroups groups) {
   std::ranges::stable_partition(groups, [&](const auto& group) { return across_classes(set, group); });
-  std::string text = "group,name,class\n";
+  std::vector<report::NearDuplicate> rows;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     for (const std::int64_t index : groups[i]) {
-      const std::string& label = set.classes()[static_cast<std::size_t>(set.label(index))];
-      text += fmt::format("{},{},{}\n", i + 1, csv_field(set.name(index)), csv_field(label));
+      rows.push_back({.group = static_cast<std::int64_t>(i + 1),
+                      .name = set.name(index),
+                      .class_name = set.classes()[static_cast<std::size_t>(set.label(index))]});
     }
   }
-  write_text(file, text);
+  write_text(file, report::near_duplicates_text(rows));
 }
 
-void set_counts(const FinetuneData& data, DataFacts& facts) {
+void set_counts(const SplitImages& data, report::FinetuneData& facts, report::FinetuneSplit& split) {
   facts.images = data.all->size();
   facts.classes.clear();
   for (const std::string& name : data.all->classes()) facts.classes.push_back({.name = name});
   for (std::int64_t i = 0; i < data.all->size(); ++i) {
-    ClassCounts& counts = facts.classes[static_cast<std::size_t>(data.all->label(i))];
+    report::ClassCounts& counts = facts.classes[static_cast<std::size_t>(data.all->label(i))];
     const Part part = data.parts[static_cast<std::size_t>(i)];
     ++(part == Part::train ? counts.train : part == Part::val ? counts.val : counts.test);
+    ++(part == Part::train ? split.train : part == Part::val ? split.val : split.test);
   }
 }
 
 // Warnings about the classes: too few images, very different numbers.
-void warn_of_classes(const DataFacts& facts, std::vector<std::string>& warnings) {
+void warn_of_classes(const report::FinetuneData& facts, std::vector<std::string>& warnings) {
   constexpr std::int64_t kFew = 10, kImbalance = 10;
   std::vector<std::string> small;
   std::int64_t smallest = -1, largest = 0;
-  for (const ClassCounts& one : facts.classes) {
+  for (const report::ClassCounts& one : facts.classes) {
     const std::int64_t images = one.train + one.val + one.test;
     if (images < kFew) small.push_back(fmt::format("{} ({})", one.name, images));
     smallest = smallest < 0 ? images : std::min(smallest, images);
@@ -144,7 +145,7 @@ void warn_of_classes(const DataFacts& facts, std::vector<std::string>& warnings)
 
 }  // namespace
 
-std::shared_ptr<const data::Dataset> FinetuneData::part(Part wanted) const {
+std::shared_ptr<const data::Dataset> SplitImages::part(Part wanted) const {
   std::vector<std::int64_t> indices;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i] == wanted) indices.push_back(static_cast<std::int64_t>(i));
@@ -152,7 +153,7 @@ std::shared_ptr<const data::Dataset> FinetuneData::part(Part wanted) const {
   return indices.empty() ? nullptr : data::select(all, std::move(indices));
 }
 
-DataSize FinetuneData::size() const {
+DataSize SplitImages::size() const {
   constexpr std::int64_t kSampled = 31;
   DataSize size{.train = std::ranges::count(parts, Part::train),
                 .val = std::ranges::count(parts, Part::val),
@@ -173,7 +174,7 @@ DataSize FinetuneData::size() const {
   return size;
 }
 
-FinetuneData split_data(const FinetuneOptions& options, ThreadPool& pool, Record& record) {
+SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report::FinetuneFile& record) {
   const data::AllImages all = data::open_all({options.data, options.labels});
   const auto& counted = options.watch.counted;
   const std::vector<data::ImageContent> contents =
@@ -181,22 +182,22 @@ FinetuneData split_data(const FinetuneOptions& options, ThreadPool& pool, Record
         if (counted) counted("reading images", done, total);
       });
   data::check_readable(*all.set, contents);
-  FinetuneData result{.all = all.set, .parts = choose_parts(options, all, contents, record)};
+  SplitImages result{.all = all.set, .parts = choose_parts(options, all, contents, record)};
 
-  DataFacts& facts = record.data;
-  set_counts(result, facts);
+  report::FinetuneData& facts = record.data;
+  set_counts(result, facts, *record.split);
   for (std::size_t i = 0; i < contents.size(); ++i) {
     if (!contents[i].why.empty())
-      facts.corrupt.push_back({all.set->name(static_cast<std::int64_t>(i)), contents[i].why});
+      facts.broken.push_back({all.set->name(static_cast<std::int64_t>(i)), contents[i].why});
   }
   facts.duplicates = names_of(*all.set, data::duplicates(contents));
   const data::ImageGroups near = data::near_duplicates(contents);
   facts.near_duplicates = names_of(*all.set, near);
   const auto doubtful = std::ranges::count_if(near, [&](const auto& group) { return across_classes(*all.set, group); });
-  if (!facts.corrupt.empty()) {
+  if (!facts.broken.empty()) {
     record.warnings.push_back(fmt::format("{} of {} images cannot be decoded and are left out (first: {}: {})",
-                                          facts.corrupt.size(), facts.images, facts.corrupt.front().name,
-                                          facts.corrupt.front().why));
+                                          facts.broken.size(), *facts.images, facts.broken.front().path,
+                                          facts.broken.front().why));
   }
   if (doubtful > 0) {
     record.warnings.push_back(
@@ -210,7 +211,7 @@ FinetuneData split_data(const FinetuneOptions& options, ThreadPool& pool, Record
   return result;
 }
 
-FinetuneData reopen_data(const FinetuneOptions& options) {
+SplitImages reopen_data(const FinetuneOptions& options) {
   const data::AllImages all = data::open_all({options.data, options.labels});
   return {.all = all.set, .parts = data::read_split_file(options.out / "split.csv", *all.set)};
 }

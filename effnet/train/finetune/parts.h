@@ -12,7 +12,7 @@
 
 namespace effnet::train {
 
-struct FinetuneData {
+struct SplitImages {
   std::shared_ptr<const data::Dataset> all;
   std::vector<data::Part> parts;  // of each image of `all`
 
@@ -20,16 +20,16 @@ struct FinetuneData {
   DataSize size() const;                                               // reads some images for the median side
 };
 
-// Reads all images, splits them, sets record.data and writes RUN/split.csv.
+// Reads all images, splits them, sets record.data and record.split and writes RUN/split.csv.
 //   The source has          train                       val                         test
 //   no parts, or train      by content                  by content                  by content
 //   train and val           train, without the new val  of train, by content        val
 //   train and test          train, without the new val  of train, by content        test
 //   train, val and test     train                       val                         test
 // With options.from, images that were in that run keep their parts. Adds what a user should know to record.warnings.
-FinetuneData split_data(const FinetuneOptions& options, ThreadPool& pool, Record& record);
+SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report::FinetuneFile& record);
 
 // Opens the images again with the parts in RUN/split.csv. Throws Error(input) if there is an image without a part.
-FinetuneData reopen_data(const FinetuneOptions& options);
+SplitImages reopen_data(const FinetuneOptions& options);
 
 }  // namespace effnet::train

@@ -77,8 +77,9 @@ Durations choose_durations(const DataSize& data, double image_s, double budget_s
   return {.trial_s = epochs * image_s * trial_images, .epochs = epochs};
 }
 
-std::vector<Choice> choose_settings(const DataSize& data, const InputPlan& input, double epochs, double probe_top1) {
-  std::vector<Choice> choices;
+std::vector<report::FinetuneChoice> choose_settings(const DataSize& data, const InputPlan& input, double epochs,
+                                                    double probe_top1) {
+  std::vector<report::FinetuneChoice> choices;
   const auto choose = [&](const char* setting, const std::string& value, const std::string& why) {
     choices.push_back({setting, value, why});
   };

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "effnet/train/finetune/record.h"
+#include "effnet/report/finetune_file.h"
 
 namespace effnet::train {
 
@@ -42,6 +42,7 @@ struct Durations {
 Durations choose_durations(const DataSize& data, double image_s, double budget_s, double spent_s);
 
 // The settings that differ from the recipe `finetune`. `probe_top1`: percent, on validation images.
-std::vector<Choice> choose_settings(const DataSize& data, const InputPlan& input, double epochs, double probe_top1);
+std::vector<report::FinetuneChoice> choose_settings(const DataSize& data, const InputPlan& input, double epochs,
+                                                    double probe_top1);
 
 }  // namespace effnet::train

@@ -66,7 +66,7 @@ TEST(Plan, ChoicesAreValidSettings) {
         DataSize{.train = 1 << 20, .val = 1, .test = 1, .classes = 1000, .median_side_px = 1e5}}) {
     const InputPlan input = choose_input(data, 224, 0.02, 0);
     std::vector<Override> settings;
-    for (const Choice& choice : choose_settings(data, input, 5, 50)) {
+    for (const report::FinetuneChoice& choice : choose_settings(data, input, 5, 50)) {
       EXPECT_FALSE(choice.why.empty()) << choice.setting;
       settings.push_back({choice.setting, choice.value});
     }
