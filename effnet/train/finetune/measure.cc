@@ -121,7 +121,11 @@ report::FinetuneResult result_of(const std::vector<report::Prediction>& predicti
                                  const std::vector<std::string>& classes) {
   metrics::Confusion confusion(std::ssize(classes));
   for (const report::Prediction& one : predictions) confusion.add(one.label, one.predicted);
-  @ @ double worst = 2;
+  report::FinetuneResult result{.images = confusion.images(),
+                                .test_top1 = top1_percent(predictions),
+                                .mean_per_class = 100 * confusion.means().recall.value_or(0),
+                                .interval = metrics::wilson_95(confusion.right(), confusion.images())};
+  double worst = 2;
   for (std::int64_t index = 0; index < confusion.classes(); ++index) {
     const metrics::ClassScore score = confusion.score(index);
     if (!score.recall || *score.recall >= worst) continue;
