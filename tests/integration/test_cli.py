@@ -140,7 +140,7 @@ def test_unknown_model_exits_3_with_the_nearest(effnet):
     assert "hint: did you mean efficientnet_b0?" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["finetune", "search", "quantize", "features", "probe", "data split", "compare-models"])
+@pytest.mark.parametrize("name", ["finetune", "search", "quantize", "features", "probe", "data split"])
 def test_planned_commands_exit_4(effnet, name):
     result = effnet(*name.split(), "whatever", "--flag")
     effnet.check_error(result, 4)
