@@ -3,8 +3,7 @@
 #include <filesystem>
 
 #include "effnet/base/error.h"
-#include "effnet/data/image_folder.h"
-#include "effnet/vision/formats.h"
+#include "effnet/data/image_list.h"
 
 namespace effnet::cli {
 
@@ -22,15 +21,7 @@ std::vector<std::string> image_paths(const std::vector<std::string>& arguments) 
       paths.push_back(argument);
       continue;
     }
-    std::error_code ignored;
-    data::ImageSet set;
-    data::ImageWalk(fs::canonical(argument, ignored).parent_path()).add_class(argument, 0, set);
-    if (set.images.empty()) {
-      throw input_error("{}: no images in this folder (got {} other files, expected {} files)", argument,
-                        set.skipped.size(), vision::image_extensions())
-          .with_hint("give image files, or a folder that has some");
-    }
-    for (const data::LabelledImage& image : set.images) paths.push_back(image.path.string());
+    for (const data::LabelledImage& image : data::find_images(argument).images) paths.push_back(image.path.string());
   }
   return paths;
 }

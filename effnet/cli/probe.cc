@@ -53,6 +53,7 @@ void declare_options(CLI::App& command, ProbeCommandOptions& options) {
           "A folder with train/ and test/ (val/ is added to train/), with train/ and val/, or with class folders")
       ->type_name("DIR")
       ->required();
+  command.add_option("--labels", options.labels, kLabelsHelp)->type_name("CSV");
   command.add_option("--resolution", options.resolution, kResolutionHelp)->type_name("R");
   command.add_flag("--no-cache", options.no_cache, "Neither read nor write embeddings in EFFNET_HOME/features");
   command.add_flag("--no-flip", options.no_flip,
@@ -69,7 +70,7 @@ ProbeResult run_probe(const ProbeCommandOptions& o, const Globals& globals, Outp
   ThreadPool pool(thread_count(globals));
   model::ModelHandle model = load_model(o.model, o.load, pool, out);
   const Preprocessing rule = preprocessing_at(model, o.resolution);
-  const transfer::ProbeSets sets = transfer::open_probe_sets(o.data);
+  const transfer::ProbeSets sets = transfer::open_probe_sets({o.data, o.labels});
   std::optional<Steps> steps(out);
   ProbeResult result;
   result.report = transfer::run_probe(sets, model, pool,

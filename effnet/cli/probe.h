@@ -10,7 +10,7 @@
 namespace effnet::cli {
 
 struct ProbeCommandOptions {
-  std::string model, data, resolution, out;
+  std::string model, data, labels, resolution, out;
   bool no_cache = false, no_flip = false;
   LoadOptions load;
 };

@@ -69,10 +69,8 @@ RunImages::RunImages(const fs::path& run, const std::string& folder, Output& out
     const data::Source source(!folder.empty() ? folder : recorded, recipe.data.labels);
     if (source.folder.empty()) return;
     const data::AllImages all = data::open_all(source);
-    std::vector<data::Part> parts;
-    if (recipe.data.split.empty()) {
-      for (const std::optional<data::Part>& origin : all.origin) parts.push_back(origin.value_or(data::Part::train));
-    } else {
+    std::vector<data::Part> parts = all.parts();
+    if (!recipe.data.split.empty()) {
       // The run's own split file goes with the run if its folder is moved.
       const fs::path own = run / "split.csv";
       parts = data::read_split_file(fs::exists(own) ? own : fs::path(recipe.data.split), *all.set,
@@ -90,7 +88,7 @@ void RunImages::count(const data::Dataset& set, const std::vector<data::Part>& p
   for (std::size_t c = 0; c < classes_.size(); ++c) counts_[c].name = classes_[c];
   for (std::int64_t i = 0; i < set.size(); ++i) {
     const auto label = static_cast<std::size_t>(set.label(i));
-    const data::Part part = parts.empty() ? data::Part::train : parts[static_cast<std::size_t>(i)];
+    const data::Part part = parts[static_cast<std::size_t>(i)];
     report::ClassCounts& counts = counts_[label];
     ++(part == data::Part::train ? counts.train : part == data::Part::val ? counts.val : counts.test);
     if (part == data::Part::train && training_[label].size() < kNamesOfClass) training_[label].push_back(set.name(i));

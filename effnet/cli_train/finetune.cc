@@ -34,7 +34,9 @@ void require_weights(const std::string& model, const Globals& globals, Output& o
   if (!found.file.empty()) return;
   if (!found.name.empty() && can_be_pulled(found.name)) {
     out.note(fmt::format("downloading the weights of {}", found.name));
-    run_pull({.name = found.name}, globals, out);
+    PullOptions options;
+    options.name = found.name;
+    run_pull(options, globals, out);
     return;
   }
   throw input_error("--model: fine-tuning needs pretrained weights (got {}, which has none)", in_quotes(model))

@@ -10,6 +10,7 @@
 #include "effnet/base/process.h"
 #include "effnet/base/process_limits.h"
 #include "effnet/base/text.h"
+#include "effnet/cli/load.h"
 #include "effnet/cli/output.h"
 #include "effnet/cli/version.h"
 #include "effnet/cli_train/commands.h"
@@ -40,10 +41,8 @@ int threads_needed(int threads, int workers, int world) {
   return 2 * threads + std::max(threads, processors) + loaders + (world > 1 ? 12 : 0);
 }
 
-train::Recipe recipe_of(const std::string& name, const std::vector<std::string>& settings, const std::string& budget,
+train::Recipe recipe_of(const std::string& name, std::vector<train::Override> overrides, const std::string& budget,
                         const std::string& data, const fs::path& run, bool resume) {
-  std::vector<train::Override> overrides;
-  for (const std::string& setting : settings) overrides.push_back(train::parse_override(setting));
   if (!budget.empty()) overrides.push_back({"train.time_budget", budget});
   std::error_code ignored;
   const fs::path config = run / "config.toml";
@@ -94,7 +93,7 @@ void print_summary(const train::Summary& summary, bool averaged, const fs::path&
 
 Body declare_train(CLI::App& command, const Globals& globals) {
   struct Options {
-    std::string recipe, data, out, device = "auto", budget;
+    std::string recipe, data, labels, out, device = "auto", budget;
     std::vector<std::string> settings;
     bool resume = false;
   };
@@ -108,6 +107,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
           "Train on this folder, which has train/ and val/ (or test/) with class folders [data.folder of the recipe; "
           "with --resume, of the run's config.toml]")
       ->type_name("DIR");
+  command.add_option("--labels", o->labels, kLabelsHelp)->type_name("CSV");
   command.add_option("--out", o->out, "Write checkpoints, metrics, model and report to this run folder")
       ->type_name("RUN")
       ->required();
@@ -125,7 +125,10 @@ Body declare_train(CLI::App& command, const Globals& globals) {
     train::RunOptions options;
     options.started -=
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(process_age_s()));
-    options.recipe = recipe_of(o->recipe, o->settings, o->budget, o->data, o->out, o->resume);
+    std::vector<train::Override> overrides;
+    for (const std::string& setting : o->settings) overrides.push_back(train::parse_override(setting));
+    if (!o->labels.empty()) overrides.push_back({"data.labels", o->labels});
+    options.recipe = recipe_of(o->recipe, std::move(overrides), o->budget, o->data, o->out, o->resume);
     options.data = data_of(o->data, options.recipe);
     options.out = o->out;
     options.resume = o->resume;

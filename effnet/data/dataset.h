@@ -73,6 +73,7 @@ struct AllImages {
   std::shared_ptr<const Dataset> set;
   std::vector<std::optional<Part>> origin;  // by index: the split that the image comes from; empty for a bare source
   bool is_bare() const { return origin.empty() || !origin.front(); }
+  std::vector<Part> parts() const;  // `origin`; train for all images of a bare source
 };
 // The classes are those of `names`; if `names` is empty, those of the training split, or of the first split if there is
 // no training split. CIFAR's test_batch is test, not val. Throws Error(input) as open_dataset() does, and also if a
@@ -82,6 +83,10 @@ AllImages open_all(const Source& source, const ClassNames& names = {});
 
 // Returns the images of `set` with these indices, in this order.
 std::unique_ptr<Dataset> select(std::shared_ptr<const Dataset> set, std::vector<std::int64_t> indices);
+// Returns the images whose part is one of `wanted`, in the order of `set`; null if there are none. `parts` has the part
+// of each image.
+std::shared_ptr<const Dataset> with_parts(const std::shared_ptr<const Dataset>& set, const std::vector<Part>& parts,
+                                          std::initializer_list<Part> wanted);
 // Returns the images of all sets, one set after the other. The sets must have the same classes.
 std::unique_ptr<Dataset> joined(std::vector<std::unique_ptr<Dataset>> sets);
 

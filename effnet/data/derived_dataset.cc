@@ -114,6 +114,22 @@ class SyntheticDataset final : public Dataset {
 
 }  // namespace
 
+std::vector<Part> AllImages::parts() const {
+  std::vector<Part> parts;
+  for (const std::optional<Part>& part : origin) parts.push_back(part.value_or(Part::train));
+  parts.resize(static_cast<std::size_t>(set->size()), Part::train);
+  return parts;
+}
+
+std::shared_ptr<const Dataset> with_parts(const std::shared_ptr<const Dataset>& set, const std::vector<Part>& parts,
+                                          std::initializer_list<Part> wanted) {
+  std::vector<std::int64_t> indices;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (std::ranges::count(wanted, parts[i]) != 0) indices.push_back(static_cast<std::int64_t>(i));
+  }
+  return indices.empty() ? nullptr : select(set, std::move(indices));
+}
+
 std::unique_ptr<Dataset> select(std::shared_ptr<const Dataset> set, std::vector<std::int64_t> indices) {
   for (const std::int64_t index : indices) EFFNET_CHECK(index >= 0 && index < set->size());
   return std::make_unique<Subset>(std::move(set), std::move(indices));

@@ -57,29 +57,17 @@ std::vector<std::int64_t> all_rows(std::int64_t count) {
 
 }  // namespace
 
-ProbeSets open_probe_sets(const std::filesystem::path& folder) {
-  const auto open = [&](std::string_view split) -> std::shared_ptr<const data::Dataset> {
-    return data::open_dataset(folder, split);
-  };
-  const bool has_train = data::has_split(folder, "train");
-  if (!has_train && !data::has_split(folder, "val") && !data::has_split(folder, "test") &&
-      data::has_class_folders(folder))
-    return {{open(".")}, nullptr, "cross_validation"};
-  ProbeSets sets{{open("train")}, nullptr, "cross_validation"};
-  std::shared_ptr<const data::Dataset> val, test;
-  if (data::has_split(folder, "val")) val = open("val");
-  if (data::has_split(folder, "test")) test = open("test");
-  // CIFAR-10's test_batch is both val and test.
-  if (val && test && val->name(0) == test->name(0)) val = nullptr;
-  if (test) {
-    if (val) sets.training.push_back(val);
-    sets.evaluation = test;
-    sets.evaluated_on = "test";
-  } else if (val) {
-    sets.evaluation = val;
-    sets.evaluated_on = "val";
-  }
-  return sets;
+ProbeSets open_probe_sets(const data::Source& source) {
+  using data::Part;
+  const data::AllImages all = data::open_all(source);
+  const std::vector<Part> parts = all.parts();
+  const auto part = [&](Part wanted) { return data::with_parts(all.set, parts, {wanted}); };
+  const auto train = part(Part::train), val = part(Part::val), test = part(Part::test);
+  if (!train) throw input_error("{}: no training images (got none in train/)", source.folder.string());
+  if (test && val) return {{train, val}, test, "test"};
+  if (test) return {{train}, test, "test"};
+  if (val) return {{train}, val, "val"};
+  return {{train}, nullptr, "cross_validation"};
 }
 
 ProbeReport run_probe(const ProbeSets& sets, model::ModelHandle& model, ThreadPool& pool, const ProbeOptions& options) {

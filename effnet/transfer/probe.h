@@ -24,10 +24,10 @@ struct ProbeSets {
   std::shared_ptr<const data::Dataset> evaluation;  // null: the figures come from cross-validation on the training sets
   std::string evaluated_on;                         // "test", "val" or "cross_validation"
 };
-// Opens `--data DIR`. With a test split: trains on train and val, evaluates on test. With train and val only: trains on
-// train, evaluates on val. With train only, or with class folders in DIR itself: cross-validation. Throws the errors of
-// data::open_dataset.
-ProbeSets open_probe_sets(const std::filesystem::path& folder);
+// Opens the images of `--data DIR` and `--labels CSV`. With a test split: trains on train and val, evaluates on test.
+// With train and val only: trains on train, evaluates on val. With train only, and for a bare source: cross-validation.
+// Throws the errors of data::open_all.
+ProbeSets open_probe_sets(const data::Source& source);
 
 struct ProbeOptions {
   EmbedOptions embed = {};  // its `progress` is not used

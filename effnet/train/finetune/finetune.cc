@@ -258,7 +258,9 @@ Summary Finetune::keep_probe() {
                         .params = costs.params,
                         .macs = costs.macs,
                         .device = "cpu",
-                        .data = record_.data.folder};
+                        .isa = "",
+                        .data = record_.data.folder,
+                        .test_top1 = {}};
   folder.write_summary(summary);
   return summary;
 }

@@ -78,7 +78,13 @@ report::FinetuneCalibration calibrate(const std::filesystem::path& model_file, c
   const transfer::SetLogits rows =
       transfer::classify(validation, handle, pool, counted(watch, "calibrating on validation images"));
   const metrics::LabelledLogits images{.classes = rows.classes, .logits = rows.logits, .labels = rows.labels};
-  const double temperature = metrics::fit_temperature(images);
+  // If nearly all images are right, the likelihood only rises with more confidence, which these images cannot justify.
+  constexpr std::int64_t kFewMistakes = 5;
+  std::int64_t mistakes = 0;
+  for (std::int64_t row = 0; row < rows.images(); ++row)
+    mistakes += rows.predicted(row) != rows.labels[static_cast<std::size_t>(row)];
+  const double fitted = metrics::fit_temperature(images);
+  const double temperature = mistakes < kFewMistakes ? std::max(1.0, fitted) : fitted;
   const metrics::MinScore chosen = metrics::choose_min_score(metrics::scored(images, temperature));
   return {.temperature = temperature, .min_score = chosen.min_score, .coverage = chosen.coverage};
 }
@@ -121,10 +127,11 @@ report::FinetuneResult result_of(const std::vector<report::Prediction>& predicti
                                  const std::vector<std::string>& classes) {
   metrics::Confusion confusion(std::ssize(classes));
   for (const report::Prediction& one : predictions) confusion.add(one.label, one.predicted);
-  report::FinetuneResult result{.images = confusion.images(),
-                                .test_top1 = top1_percent(predictions),
-                                .mean_per_class = 100 * confusion.means().recall.value_or(0),
-                                .interval = metrics::wilson_95(confusion.right(), confusion.images())};
+  report::FinetuneResult result;
+  result.images = confusion.images();
+  result.test_top1 = top1_percent(predictions);
+  result.mean_per_class = 100 * confusion.means().recall.value_or(0);
+  result.interval = metrics::wilson_95(confusion.right(), confusion.images());
   double worst = 2;
   for (std::int64_t index = 0; index < confusion.classes(); ++index) {
     const metrics::ClassScore score = confusion.score(index);

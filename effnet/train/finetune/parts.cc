@@ -145,14 +145,6 @@ void warn_of_classes(const report::FinetuneData& facts, std::vector<std::string>
 
 }  // namespace
 
-std::shared_ptr<const data::Dataset> SplitImages::part(Part wanted) const {
-  std::vector<std::int64_t> indices;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i] == wanted) indices.push_back(static_cast<std::int64_t>(i));
-  }
-  return indices.empty() ? nullptr : data::select(all, std::move(indices));
-}
-
 DataSize SplitImages::size() const {
   constexpr std::int64_t kSampled = 31;
   DataSize size{.train = std::ranges::count(parts, Part::train),

@@ -16,7 +16,7 @@ struct SplitImages {
   std::shared_ptr<const data::Dataset> all;
   std::vector<data::Part> parts;  // of each image of `all`
 
-  std::shared_ptr<const data::Dataset> part(data::Part wanted) const;  // null if it has no images
+  std::shared_ptr<const data::Dataset> part(data::Part wanted) const { return data::with_parts(all, parts, {wanted}); }
   DataSize size() const;                                               // reads some images for the median side
 };
 

@@ -1,7 +1,5 @@
 #include "effnet/train/run/data.h"
 
-#include <algorithm>
-
 #include "effnet/base/error.h"
 #include "effnet/data/split_file.h"
 
@@ -19,12 +17,8 @@ void note_skipped(const data::Dataset& set, std::string_view split, std::vector<
 void open_split_file(const Recipe& recipe, const data::Source& source, RunData& data) {
   const data::AllImages all = data::open_all(source);
   const std::vector<data::Part> parts = data::read_split_file(recipe.data.split, *all.set);
-  const auto images_of = [&](std::initializer_list<data::Part> wanted) -> std::shared_ptr<const data::Dataset> {
-    std::vector<std::int64_t> indices;
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      if (std::ranges::count(wanted, parts[i]) != 0) indices.push_back(static_cast<std::int64_t>(i));
-    }
-    return indices.empty() ? nullptr : data::select(all.set, std::move(indices));
+  const auto images_of = [&](std::initializer_list<data::Part> wanted) {
+    return data::with_parts(all.set, parts, wanted);
   };
   using enum data::Part;
   switch (recipe.data.train_on) {

@@ -31,10 +31,12 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
     throw usage_error(
         "{}: this run is finished after {:.4g} epochs (got another value of {}, expected the settings of the run)",
         folder.path().string(), summary.epochs, one_of(steps))
-        .with_hint(fitted ? "a run with a time budget, or one that ended early, cannot be extended; start a new run with another "
-                            "--out"
-                          : fmt::format("a train.epochs above {:.4g} extends the run; another --out starts a new run",
-                                        summary.epochs));
+        .with_hint(
+            fitted
+                ? "a run with a time budget, or one that ended early, cannot be extended; start a new run with another "
+                  "--out"
+                : fmt::format("a train.epochs above {:.4g} extends the run; another --out starts a new run",
+                              summary.epochs));
   }
   if (recipe.checkpoint_result != then.checkpoint_result) return false;
   if (!others.empty()) message += fmt::format("; {} has no effect", one_of(others));
