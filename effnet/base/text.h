@@ -15,7 +15,8 @@ bool is_utf8(std::string_view text);
 // The text in single quotes, safe to print: control characters and bytes that are not UTF-8 become \xNN, and "..."
 // replaces everything after 80 bytes.
 std::string in_quotes(std::string_view text);
-// The text as one word of a POSIX shell: unchanged if it has only letters, digits and _-./=:,+@%, else in single quotes.
+// The text as one word of a POSIX shell: unchanged if it has only letters, digits and _-./=:,+@%, else in single
+// quotes.
 std::string in_shell(std::string_view text);
 // The text on one line, safe for a terminal: control characters and bytes that are not UTF-8 become \xNN, a line end
 // becomes a blank.

@@ -17,7 +17,7 @@ struct SplitImages {
   std::vector<data::Part> parts;  // of each image of `all`
 
   std::shared_ptr<const data::Dataset> part(data::Part wanted) const { return data::with_parts(all, parts, {wanted}); }
-  DataSize size() const;                                               // reads some images for the median side
+  DataSize size() const;  // reads some images for the median side
 };
 
 // Reads all images, splits them, sets record.data and record.split and writes RUN/split.csv.

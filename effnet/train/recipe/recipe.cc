@@ -197,8 +197,8 @@ Recipe parse_recipe(std::string_view text, std::string_view source, const std::v
 
 namespace {
 
-// Makes the path of a file or folder absolute, because the run's config.toml may be read from another working folder. The name of
-// a network or of a built-in arch file is not a path and does not change.
+// Makes the path of a file or folder absolute, because the run's config.toml may be read from another working folder.
+// The name of a network or of a built-in arch file is not a path and does not change.
 void make_absolute(std::string& path) {
   std::error_code failure;
   if (path.empty() || arch::find_variant(path) != nullptr || !std::filesystem::exists(path, failure)) return;

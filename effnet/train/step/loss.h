@@ -18,8 +18,8 @@ namespace effnet::train {
 torch::Tensor soft_targets(const data::Batch& batch, std::int64_t first, std::int64_t n, std::int64_t classes,
                            double smoothing, std::span<const float> class_weights = {});
 
-// The weights of train.class_weights = balanced: images / (classes with images * images of the class). So each class has
-// the same sum over its images, and the mean over all images is 1. A class without images gets 0.
+// The weights of train.class_weights = balanced: images / (classes with images * images of the class). So each class
+// has the same sum over its images, and the mean over all images is 1. A class without images gets 0.
 std::vector<float> balanced_weights(const data::Dataset& set, std::int64_t classes);
 
 // Returns the sum (not the mean) over the n images of -sum_c targets log softmax(logits), where c are the classes: a
