@@ -54,14 +54,10 @@ TEST(Program, WrongUsage) {
     const char *line, *message;
   };
   const Case cases[] = {
-      {
-        "inspct efficientnet_b0",
-        "effnet: error: unknown command (got 'inspct', expected models, inspect, scale, pull, import, export, predict, "
-        "eval, data, cam, features, similar, probe, bench, train, finetune, launch, compare, compare-models, report, "
-        "paper or doctor)
-        hint : did you mean effnet "
-                                   "inspect?\n"
-      },
+      {"inspct efficientnet_b0",
+       "effnet: error: unknown command (got 'inspct', expected models, inspect, scale, pull, import, export, predict, "
+       "eval, data, cam, features, similar, probe, bench, train, finetune, launch, compare, compare-models, report, "
+       "paper or doctor)\nhint: did you mean effnet inspect?\n"},
       {"models --threads 1,2",
        "effnet: error: --threads: only effnet bench accepts a list (got 1,2, expected one number)\n"},
       {"models --threads 0",

@@ -158,27 +158,27 @@ class ProbeOfFolders : public Embedding {
 
 TEST_F(ProbeOfFolders, ChoosesWhatToTrainOnAndWhatToEvaluate) {
   write_split("", 4);
-  EXPECT_EQ(open_probe_sets(at("data")).evaluated_on, "cross_validation");
-  EXPECT_EQ(open_probe_sets(at("data")).training[0]->size(), 8);
+  EXPECT_EQ(open_probe_sets({at("data")}).evaluated_on, "cross_validation");
+  EXPECT_EQ(open_probe_sets({at("data")}).training[0]->size(), 8);
   fs::remove_all(at("data"));
   write_split("train/", 4);
-  EXPECT_EQ(open_probe_sets(at("data")).evaluated_on, "cross_validation");
+  EXPECT_EQ(open_probe_sets({at("data")}).evaluated_on, "cross_validation");
   write_split("val/", 2);
-  EXPECT_EQ(open_probe_sets(at("data")).evaluated_on, "val");
-  EXPECT_EQ(open_probe_sets(at("data")).training.size(), 1U);
+  EXPECT_EQ(open_probe_sets({at("data")}).evaluated_on, "val");
+  EXPECT_EQ(open_probe_sets({at("data")}).training.size(), 1U);
   write_split("test/", 3);
-  const ProbeSets sets = open_probe_sets(at("data"));
+  const ProbeSets sets = open_probe_sets({at("data")});
   EXPECT_EQ(sets.evaluated_on, "test");
   EXPECT_EQ(sets.training.size(), 2U);
   EXPECT_EQ(sets.evaluation->size(), 6);
-  EXPECT_THROW(open_probe_sets(at("nothing")), Error);
+  EXPECT_THROW(open_probe_sets({at("nothing")}), Error);
 }
 
 TEST_F(ProbeOfFolders, SeparatesDarkFromLightAndBecomesAModel) {
   write_split("train/", 5);
   write_split("test/", 4);
   model::ModelHandle model(model_file(), {}, pool_);
-  const ProbeReport report = run_probe(open_probe_sets(at("data")), model, pool_);
+  const ProbeReport report = run_probe(open_probe_sets({at("data")}), model, pool_);
   EXPECT_EQ(report.training_images, 10);
   EXPECT_EQ(report.images, 8);
   EXPECT_EQ(report.top1, 100);

@@ -12,6 +12,7 @@
 #include "effnet/train/finetune/measure.h"
 #include "effnet/train/finetune/parts.h"
 #include "effnet/train/finetune/plan.h"
+#include "effnet/train/run/checks.h"
 #include "effnet/train/run/folder.h"
 #include "effnet/train/run/model.h"
 #include "effnet/train/run/run.h"
@@ -55,6 +56,7 @@ class Finetune {
 
   void begin();
   void probe();
+  void require_disk(std::uint64_t model_bytes) const;
   void plan(const InputPlan& input, double image_s);
   void run_trial();
   Summary final_run();
@@ -82,6 +84,7 @@ void Finetune::begin() {
   const fs::path stored = file("finetune.json");
   std::error_code ignored;
   const bool exists = fs::exists(stored, ignored);
+  static_cast<void>(recipe(start("trial.safetensors"), TrainOn::train, {}));  // throws for wrong values of --set
   make_folders(options_.out / "start");
   if (exists) {
     record_ = report::read_finetune(stored);
@@ -112,7 +115,8 @@ void Finetune::begin() {
 
 // Chooses the input size, and trains and measures the linear probe.
 void Finetune::probe() {
-  const model::ModelHandle model(options_.model, {}, pool_);
+  model::ModelHandle model(options_.model, {}, pool_);
+  require_disk(static_cast<std::uint64_t>(graph::costs(*model.graph()).params) * sizeof(float));
   const std::shared_ptr<const data::Dataset> train = data_.part(Part::train);
   double image_s = training_image_s(*train, options_.model, model.preprocessing(), pool_);
   const std::int64_t own = model.arch().resolution;
@@ -143,6 +147,14 @@ void Finetune::probe() {
   }
   plan(input, image_s);
   store();
+}
+
+// Checks the free disk space for both initial models and both runs, so that the final run does not fail at its end.
+void Finetune::require_disk(std::uint64_t model_bytes) const {
+  constexpr std::uint64_t kTensorsOfCheckpoint = 4;  // weights, their average, two slots of the optimiser
+  const Recipe both = recipe(start("trial.safetensors"), TrainOn::train, {});
+  require_disk_space(options_.out,
+                     2 * model_bytes + 2 * disk_bytes_needed(both, kTensorsOfCheckpoint * model_bytes, model_bytes), 0);
 }
 
 void Finetune::plan(const InputPlan& input, double image_s) {

@@ -23,8 +23,10 @@ constexpr std::string_view kCorruptHeader = "path,why\n";
 constexpr const char* kRunFiles[] = {"config.toml", "metrics.csv", "checkpoints", "summary.json", "model.safetensors"};
 
 // The files that AtomicFile writes. "next": the name under which a checkpoint is written.
-constexpr const char* kAtomicFiles[] = {"config.toml", "metrics.csv",       "broken.csv",      "summary.json",
-                                        "report.html", "model.safetensors", "predictions.csv", "next"};
+// The second line: the files of fine-tuning.
+constexpr const char* kAtomicFiles[] = {
+    "config.toml",     "metrics.csv", "broken.csv",    "summary.json", "report.html",      "model.safetensors",
+    "predictions.csv", "next",        "finetune.json", "split.csv",    "label_errors.csv", "near_duplicates.csv"};
 
 Error unwritable(const fs::path& path) {
   return environment_error("{}: cannot write ({})", path.string(), std::strerror(errno));
