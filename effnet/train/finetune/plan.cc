@@ -14,9 +14,10 @@ namespace {
 constexpr std::int64_t kResolutions[] = {192, 160, 128, 96, 64};  // below the model's own
 constexpr double kFewestEpochs = 6;                               // a lower resolution is better than fewer epochs
 constexpr double kMostEpochs = 60;
-constexpr double kMaxEnlargement = 4;    // of small images
-constexpr double kReserve = 0.06;        // of the budget: for the report, for writing files, and for slower steps
-constexpr double kEvaluationCost = 0.4;  // time of one evaluated image / time of one image of training
+constexpr double kMaxEnlargement = 4;        // of small images
+constexpr std::int64_t kManyImages = 20000;  // from here on batch norm can use statistics of its own
+constexpr double kReserve = 0.06;            // of the budget: for the report, for writing files, and for slower steps
+constexpr double kEvaluationCost = 0.4;      // time of one evaluated image / time of one image of training
 
 double pixels_ratio(std::int64_t resolution, std::int64_t own) {
   const double ratio = static_cast<double>(resolution) / static_cast<double>(own);
@@ -84,7 +85,7 @@ std::vector<report::FinetuneChoice> choose_settings(const DataSize& data, const 
     choices.push_back({setting, value, why});
   };
   const double per_class = static_cast<double>(data.train) / static_cast<double>(data.classes);
-  const std::int64_t batch = std::clamp<std::int64_t>(data.train / 8, 8, data.train >= 20000 ? 128 : 32);
+  const std::int64_t batch = std::clamp<std::int64_t>(data.train / 8, 8, data.train >= kManyImages ? 128 : 32);
   choose("train.batch", fmt::format("{}", std::min(batch, data.train)),
          fmt::format("{} training images", grouped(data.train)));
   const double steps = std::max(1.0, std::floor(static_cast<double>(data.train) / static_cast<double>(batch)));
@@ -92,15 +93,19 @@ std::vector<report::FinetuneChoice> choose_settings(const DataSize& data, const 
   if (input.shift_px > 0) {
     choose("data.shift", fmt::format("{}", input.shift_px), "the images are smaller than the network's input");
   }
-  const double lr = batch > 32 ? 1e-3 : 5e-4;
-  choose("optimizer.lr", fmt::format("{:g}", lr), fmt::format("AdamW with batches of {}", batch));
+  // Batch norm. Measured on 1,020 flowers, 6 epochs: 88.6 % with the pretrained statistics, 83.5 % with those of the
+  // batches. With the latter the network computes other features than those that the classifier was trained on.
+  const bool fixed_statistics = data.train < kManyImages;
+  if (fixed_statistics)
+    choose("bn.fixed", "true",
+           fmt::format("fewer than {} training images: the pretrained statistics are better", grouped(kManyImages)));
+  const double lr = fixed_statistics ? 2e-4 : 1e-3;
+  choose("optimizer.lr", fmt::format("{:g}", lr),
+         fixed_statistics ? "a small rate, because the classifier begins as the linear probe" : "many training images");
   // A linear classifier that is nearly right says that the features fit: then they should change little.
-  const double layer_decay = probe_top1 >= 90 ? 0.85 : 0.95;
+  const double layer_decay = probe_top1 >= 95 ? 0.85 : 0.9;
   choose("optimizer.layer_decay", fmt::format("{:g}", layer_decay),
          fmt::format("the linear probe is right for {:.1f} %", probe_top1));
-  if (data.train < 200) {
-    choose("bn.fixed", "true", "too few images for batch norm statistics of their own");
-  }
   if (per_class < 100 && input.shift_px == 0)
     choose("data.area_low", "0.3", "fewer than 100 training images per class");
   if (per_class < 30) choose("data.mixup", "0.2", "fewer than 30 training images per class");
