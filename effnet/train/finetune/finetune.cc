@@ -224,10 +224,13 @@ void Finetune::run_trial() {
   const fs::path folder = file("trial");
   const Summary summary = train(folder, recipe(start("trial.safetensors"), TrainOn::train, length));
   if (summary.best_top1 < *record_.probe->val_top1) {
-    warn(
-        fmt::format("fine-tuning is not better than the linear probe on validation images (got {:.1f} %, expected more "
-                    "than {:.1f} %): more time or a lower optimizer.lr may help",
-                    summary.best_top1, *record_.probe->val_top1));
+    warn(fmt::format(
+        "the fine-tuned network is less accurate than the linear probe on the validation images (got {:.1f} "
+        "%, expected at least {:.1f} %): the linear probe is the result. More time or a lower optimizer.lr "
+        "may help",
+        summary.best_top1, *record_.probe->val_top1));
+    record_.calibration = calibrate(start("trial.safetensors"), *data_.part(Part::val), pool_, options_.watch);
+    return store();
   }
   record_.final_epochs = summary.epochs;
   if (given("train.epochs") == nullptr) {
@@ -249,7 +252,7 @@ Summary Finetune::final_run() {
     if (options_.final_on_all) sets.push_back(data_.part(Part::test));
     write_probe_model(initial, options_.model, rule_, std::move(sets), nullptr, pool_, options_.watch);
   }
-  if (record_.trial_s == 0 && given("train.epochs") == nullptr) return keep_probe();
+  if (record_.final_epochs <= 0) return keep_probe();
   log(fmt::format("step 2 of 2: {:.3g} epochs on {}", record_.final_epochs,
                   options_.final_on_all ? "all images" : "training and validation images"));
   return train(options_.out, recipe(initial, on, {{"train.epochs", fmt::format("{}", record_.final_epochs)}}));
@@ -257,7 +260,8 @@ Summary Finetune::final_run() {
 
 // Writes the files of a run without training: the linear probe is the model.
 Summary Finetune::keep_probe() {
-  record_.calibration = calibrate(start("trial.safetensors"), *data_.part(Part::val), pool_, options_.watch);
+  if (!record_.calibration)
+    record_.calibration = calibrate(start("trial.safetensors"), *data_.part(Part::val), pool_, options_.watch);
   const formats::Model model = formats::read_model(start("final.safetensors"));
   const graph::Costs costs = graph::costs(graph::lower(model.arch, {.resolution = model.preprocessing.crop}));
   RunFolder folder(options_.out);
@@ -280,7 +284,7 @@ Summary Finetune::keep_probe() {
 // Measures the result on test, and stores the calibration in the model.
 void Finetune::measure() {
   const std::shared_ptr<const data::Dataset> test = data_.part(Part::test);
-  const bool trained = record_.trial_s > 0 || given("train.epochs") != nullptr;
+  const bool trained = record_.final_epochs > 0;
   fs::path model = file("model.safetensors");
   if (options_.final_on_all) model = trained ? file("trial") / "model.safetensors" : start("trial.safetensors");
   const std::vector<report::Prediction> in_engine =
