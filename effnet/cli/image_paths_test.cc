@@ -38,8 +38,7 @@ TEST_F(ImagePaths, LinksAreFollowedOnce) {
 
 TEST_F(ImagePaths, AFolderWithoutImagesIsAnError) {
   file("set/notes.txt");
-  EXPECT_EQ(
-      refusal([&] { image_paths({at("set")}); }).rfind("3 " + at("set") + ": no images in this folder (got 1 ", 0), 0U);
+  EXPECT_EQ(refusal([&] { image_paths({at("set")}); }).rfind("3 " + at("set") + ": no images (got 1 ", 0), 0U);
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ TEST(Recipe, EachSettingChangesItsOwnMember) {
       value = value_text(setting, Recipe{}) == "true" ? "false" : "true";
     } else {
       value = value_text(setting, Recipe{}).starts_with("1") ? "2" : "1";
-      if (setting.range.high < 1) value = "0.5";
+      if (setting.range.high <= 1 && setting.range.low < 0.5) value = "0.5";
       if (key == "model.classes") value = "2";  // 1 is not accepted
     }
     const Recipe changed = with(key + "=" + value);
@@ -128,13 +128,13 @@ TEST(Recipe, ClassifiesSettingsByWhatMayChangeOnResume) {
   };
   using Keys = std::set<std::string_view>;
   EXPECT_EQ(of_kind(SettingKind::adjustable), (Keys{"optimizer.lr", "optimizer.lr_per_256", "schedule.warmup_epochs",
-                                                    "train.clip_norm", "train.epochs"}));
+                                                    "train.clip_norm", "train.epochs", "train.patience"}));
   EXPECT_EQ(of_kind(SettingKind::operational),
             (Keys{"data.broken_limit", "train.time_budget", "train.validate_every", "train.fused",
                   "checkpoint.every_steps", "checkpoint.keep", "checkpoint.result"}));
   EXPECT_EQ(of_kind(SettingKind::per_rank), Keys{"data.workers"});
   EXPECT_EQ(of_kind(SettingKind::model_file), (Keys{"model.name", "model.init"}));
-  EXPECT_EQ(of_kind(SettingKind::data_folder), Keys{"data.folder"});
+  EXPECT_EQ(of_kind(SettingKind::data_folder), (Keys{"data.folder", "data.labels", "data.split"}));
 }
 
 TEST(Recipe, ReadsAFile) {
