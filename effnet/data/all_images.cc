@@ -144,7 +144,17 @@ AllImages open_all(const Source& source, const ClassNames& names) {
       if (has_split(source, name_in(kPartNames, part))) parts.push_back(part);
     }
     std::error_code none;
-    const bool bare = parts.empty() && fs::is_directory(source.folder, none) && has_class_folders(source.folder);
+    const bool is_folder = fs::is_directory(source.folder, none);
+    const bool bare = parts.empty() && is_folder && has_class_folders(source.folder);
+    if (parts.empty() && !bare && is_folder) {
+      throw input_error(
+          "{}: no labelled images (got neither train/ nor class folders, expected DIR/CLASS/*.jpg or "
+          "DIR/train/CLASS/*.jpg)",
+          source.folder.string())
+          .with_hint(
+              "put the images of each class into a folder of its own; --labels CSV names the classes of images in "
+              "one folder");
+    }
     if (parts.empty() && !bare)
       parts.push_back(Part::train);  // open_dataset() throws the error that says what is missing
     all = bare ? open_bare_folders(source.folder, names) : open_splits(source, parts, names);

@@ -56,7 +56,7 @@ se = 0.25
 channels = 48
 """)
     model = root / "tiny.safetensors"
-    result = effnet("export", arch, "--random", "--safetensors", model)
+    result = effnet("export", arch, "--random", "--names", "effnet", "--safetensors", model)
     assert result.returncode == 0, result.stderr
     folder_of(root / "shapes")
     return root
@@ -175,7 +175,7 @@ def test_labels_csv(effnet, base, tmp_path):
 
 def test_budget_that_is_too_short_gives_the_probe(effnet, base, tmp_path):
     out = tmp_path / "run"
-    result = effnet("finetune", base / "shapes", "--out", out, "--model", base / "tiny.safetensors", "--time-budget", "1s", "--json")
+    result = effnet("finetune", base / "shapes", "--out", out, "--model", base / "tiny.safetensors", "--time-budget", "0.1s", "--json")
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert document["epochs"] == 0
@@ -213,7 +213,8 @@ def test_unusable_images(effnet, base, tmp_path, make):
     make(data)
     result = effnet(*arguments(base, tmp_path / "run", data=data))
     assert result.returncode == 3, result.stderr
-    assert result.stderr.startswith("effnet: error: ") and "(got " in result.stderr.replace("\n", " ")
+    errors = [line for line in result.stderr.splitlines() if line.startswith("effnet: error: ")]
+    assert len(errors) == 1 and "(got " in errors[0], result.stderr
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 

@@ -8,6 +8,7 @@
 #include "effnet/base/text.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
+#include "effnet/model/classifier.h"
 #include "effnet/train/distributed/group.h"
 #include "effnet/train/finetune/measure.h"
 #include "effnet/train/finetune/parts.h"
@@ -341,13 +342,17 @@ FinetuneResult finetune(const FinetuneOptions& options) {
         .with_hint("--resume continues that run; another --out starts a new one");
   };
   if (!fresh && !options.resume) throw refuse();
+  ThreadPool pool(options.threads);
+  {  // throws if the model cannot be fine-tuned, before anything is written
+    model::ModelHandle model(options.model, {}, pool);
+    static_cast<void>(model::embedding_node(*model.graph()));
+  }
   make_folders(options.out);
   const std::unique_ptr<FileLock> lock = FileLock::try_lock(options.out / "finetune.lock");
   if (!lock)
     throw environment_error("{}: another process is fine-tuning in this folder", options.out.string())
         .with_hint("wait for that process or stop it, or use another folder for --out");
   if (fresh && RunFolder(options.out).contains_run()) throw refuse();
-  ThreadPool pool(options.threads);
   try {
     return Finetune(options, pool).run();
   } catch (const Error& error) {
