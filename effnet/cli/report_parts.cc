@@ -65,7 +65,8 @@ RunImages::RunImages(const fs::path& run, const std::string& folder, Output& out
     train::Recipe recipe;
     if (const fs::path config = run / "config.toml"; fs::exists(config))
       recipe = train::parse_recipe(read_text(config), config.string());
-    const std::string recorded = text_field(run / "summary.json", {"data"});
+    std::string recorded = text_field(run / "finetune.json", {"data", "folder"});
+    if (recorded.empty()) recorded = text_field(run / "summary.json", {"data"});
     const data::Source source(!folder.empty() ? folder : recorded, recipe.data.labels);
     if (source.folder.empty()) return;
     const data::AllImages all = data::open_all(source);
