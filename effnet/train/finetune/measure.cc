@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 
 #include "effnet/base/error.h"
@@ -72,19 +73,39 @@ std::vector<report::LabelError> label_errors(const std::string& model, const Pre
   return errors;
 }
 
+namespace {
+
+// Returns `fitted`, or a higher temperature if the mean confidence would be above (right + 1) / (images + 2), the
+// accuracy by Laplace's rule of succession. If all validation images are right, the likelihood alone would make every
+// confidence 100 %.
+double sober_temperature(const metrics::LabelledLogits& images, double fitted) {
+  const auto mean_confidence = [&](double temperature) {
+    const metrics::Calibration all = metrics::calibrate(metrics::scored(images, temperature));
+    const auto count = static_cast<double>(all.images);
+    return std::pair(all.confidence, (all.accuracy * count + 1) / (count + 2));
+  };
+  const auto too_sure = [&](double temperature) {
+    const auto [confidence, accuracy] = mean_confidence(temperature);
+    return confidence > accuracy;
+  };
+  double low = fitted, high = metrics::kMaxTemperature;
+  if (!too_sure(low)) return low;
+  for (int i = 0; i < 40; ++i) {  // confidence falls with the temperature
+    const double middle = std::sqrt(low * high);
+    (too_sure(middle) ? low : high) = middle;
+  }
+  return high;
+}
+
+}  // namespace
+
 report::FinetuneCalibration calibrate(const std::filesystem::path& model_file, const data::Dataset& validation,
                                       ThreadPool& pool, const Watch& watch) {
   model::ModelHandle handle(model_file.string(), {}, pool);
   const transfer::SetLogits rows =
       transfer::classify(validation, handle, pool, counted(watch, "calibrating on validation images"));
   const metrics::LabelledLogits images{.classes = rows.classes, .logits = rows.logits, .labels = rows.labels};
-  // If nearly all images are right, the likelihood only rises with more confidence, which these images cannot justify.
-  constexpr std::int64_t kFewMistakes = 5;
-  std::int64_t mistakes = 0;
-  for (std::int64_t row = 0; row < rows.images(); ++row)
-    mistakes += rows.predicted(row) != rows.labels[static_cast<std::size_t>(row)];
-  const double fitted = metrics::fit_temperature(images);
-  const double temperature = mistakes < kFewMistakes ? std::max(1.0, fitted) : fitted;
+  const double temperature = sober_temperature(images, metrics::fit_temperature(images));
   const metrics::MinScore chosen = metrics::choose_min_score(metrics::scored(images, temperature));
   return {.temperature = temperature, .min_score = chosen.min_score, .coverage = chosen.coverage};
 }

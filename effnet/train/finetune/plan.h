@@ -1,5 +1,5 @@
 // Chooses the settings of a fine-tuning run from the size of the data, the time and the accuracy of the linear probe.
-// The rules are measured: docs/results/finetune.md. Each choice has its reason, which the log and the report print.
+// docs/results/finetune.md has what was measured. Each choice has its reason, which the log and the report print.
 #pragma once
 
 #include <cstdint>
