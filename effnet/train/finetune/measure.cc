@@ -78,7 +78,7 @@ namespace {
 // Returns `fitted`, or a higher temperature if the mean confidence would be above (right + 1) / (images + 2), the
 // accuracy by Laplace's rule of succession. If all validation images are right, the likelihood alone would make every
 // confidence 100 %.
-double sober_temperature(const metrics::LabelledLogits& images, double fitted) {
+double limited_temperature(const metrics::LabelledLogits& images, double fitted) {
   const auto mean_confidence = [&](double temperature) {
     const metrics::Calibration all = metrics::calibrate(metrics::scored(images, temperature));
     const auto count = static_cast<double>(all.images);
@@ -105,7 +105,7 @@ report::FinetuneCalibration calibrate(const std::filesystem::path& model_file, c
   const transfer::SetLogits rows =
       transfer::classify(validation, handle, pool, counted(watch, "calibrating on validation images"));
   const metrics::LabelledLogits images{.classes = rows.classes, .logits = rows.logits, .labels = rows.labels};
-  const double temperature = sober_temperature(images, metrics::fit_temperature(images));
+  const double temperature = limited_temperature(images, metrics::fit_temperature(images));
   const metrics::MinScore chosen = metrics::choose_min_score(metrics::scored(images, temperature));
   return {.temperature = temperature, .min_score = chosen.min_score, .coverage = chosen.coverage};
 }
