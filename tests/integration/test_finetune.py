@@ -12,6 +12,21 @@ from PIL import Image, ImageDraw
 from conftest import has_lines, kill, stop_midway
 from test_train import start
 
+TINY_ARCH = """
+name = "tiny"
+resolution = 32
+classes = 10
+preprocessing = "whole"
+[stem]
+channels = 8
+[[stages]]
+channels = 16
+stride = 2
+expand = 2
+se = 0.25
+[head]
+channels = 48
+"""
 COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
 
 
@@ -40,21 +55,7 @@ def base(effnet, tmp_path_factory):
     """A model with weights: a very small network. Weights of a random seed are enough to test everything but accuracy."""
     root = tmp_path_factory.mktemp("finetune")
     arch = root / "tiny.toml"
-    arch.write_text("""
-name = "tiny"
-resolution = 32
-classes = 10
-preprocessing = "whole"
-[stem]
-channels = 8
-[[stages]]
-channels = 16
-stride = 2
-expand = 2
-se = 0.25
-[head]
-channels = 48
-""")
+    arch.write_text(TINY_ARCH)
     model = root / "tiny.safetensors"
     result = effnet("export", arch, "--random", "--names", "effnet", "--safetensors", model)
     assert result.returncode == 0, result.stderr
