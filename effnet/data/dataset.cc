@@ -142,8 +142,8 @@ std::string split_name(const fs::path& folder, Part part) {
   std::vector<std::string> found;
   for (const auto& [value, name] : kPartNames) {
     if (value != part) continue;
-    const auto is_its_shard = [&](const std::string& file) {
-      return is_shard(file) && file.starts_with(fmt::format("{}-", name));
+    const auto is_its_shard = [start = fmt::format("{}-", name)](const std::string& file) {
+      return is_shard(file) && file.starts_with(start);
     };
     std::error_code ignored;
     if (fs::is_directory(folder / name, ignored) || !files_in(folder, is_its_shard).empty()) found.emplace_back(name);

@@ -21,7 +21,8 @@ std::string bars(const std::vector<ClassCounts>& classes) {
   std::vector<std::int64_t ClassCounts::*> splits;
   for (const auto& [name, split] : {std::pair("train", &ClassCounts::train), std::pair("val", &ClassCounts::val),
                                     std::pair("test", &ClassCounts::test)}) {
-    if (std::ranges::all_of(classes, [&](const ClassCounts& one) { return one.*split == 0; })) continue;
+    const auto is_empty = [member = split](const ClassCounts& one) { return one.*member == 0; };
+    if (std::ranges::all_of(classes, is_empty)) continue;
     chart.parts.emplace_back(name);
     splits.push_back(split);
   }
