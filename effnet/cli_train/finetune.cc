@@ -44,6 +44,18 @@ void require_weights(const std::string& model, const Globals& globals, Output& o
           "use a model file, a run folder, or a model that effnet pull can download, such as efficientnet_lite0");
 }
 
+// The model of --from: that of the trial, which was not trained on the run's val and test images. If the linear probe
+// was the result, the run's own model: its features are the pretrained ones.
+std::string model_of_run(const fs::path& run) {
+  const fs::path record = run / "finetune.json", trial = run / "trial" / "model.safetensors";
+  std::error_code ignored;
+  if (!fs::exists(record, ignored) || !fs::exists(run / "split.csv", ignored))
+    throw input_error("--from: {}: not a run of effnet finetune (expected finetune.json and split.csv)", run.string())
+        .with_hint("--model starts from the weights of any other run or model file");
+  const bool trained = report::read_finetune(record).final_epochs > 0;
+  return trained && fs::exists(trial, ignored) ? trial.string() : run.string();
+}
+
 Json json_of(const train::FinetuneResult& result) {
   Json document = Json::parse(train::summary_text(result.summary));
   const Json record = Json::parse(report::finetune_text(result.record));
@@ -52,7 +64,9 @@ Json json_of(const train::FinetuneResult& result) {
   }
   const Json& measured = record["result"];
   document["test_top1"] = measured["test_top1"];
-  for (const char* key : {"interval", "mean_per_class", "engine_top1", "worst_class"}) document[key] = measured[key];
+  for (const char* key : {"interval", "mean_per_class", "engine_top1", "worst_class"}) {
+    if (measured.contains(key)) document[key] = measured[key];
+  }
   document["weights"] = "file";
   return document;
 }
@@ -87,7 +101,7 @@ train::FinetuneOptions options_of(const FinetuneCommand& o, const Globals& globa
   train::FinetuneOptions options{.data = o.data,
                                  .labels = o.labels,
                                  .out = o.out,
-                                 .model = o.from.empty() ? o.model : o.from,
+                                 .model = o.from.empty() ? o.model : model_of_run(o.from),
                                  .from = o.from,
                                  .command = command_line(),
                                  .version = kVersion,
@@ -149,7 +163,7 @@ Body declare_finetune(CLI::App& command, const Globals& globals) {
       throw usage_error("finetune runs in one process (got WORLD_SIZE={})", world)
           .with_hint("effnet launch can run train; finetune needs no launch");
     static_cast<void>(train::device_named(o->device, 0));
-    require_weights(o->from.empty() ? o->model : o->from, globals, out);
+    require_weights(o->from.empty() ? o->model : model_of_run(o->from), globals, out);
     ProgressLine line(out);
     const train::FinetuneResult result = train::finetune(options_of(*o, globals, line));
     line.clear();

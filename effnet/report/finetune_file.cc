@@ -101,6 +101,7 @@ Json to_json(const FinetuneResult& result) {
 std::string finetune_text(const FinetuneFile& file) {
   Json json{{"version", 1},        {"command", file.command},   {"effnet", file.effnet}, {"started", file.started},
             {"model", file.model}, {"data", to_json(file.data)}};
+  json["options"] = file.options;
   if (const auto& split = file.split)
     json["split"] = {{"train", split->train}, {"val", split->val}, {"test", split->test}, {"by", split->by}};
   json["budget_s"] = to_json(file.budget_s);
@@ -139,6 +140,7 @@ FinetuneFile parse_finetune(std::string_view text, std::string_view source) {
   file.effnet = fields.text("effnet");
   file.started = fields.text("started");
   file.model = fields.text("model");
+  file.options = fields.texts("options");
   if (const auto data = fields.object("data")) file.data = data_of(*data);
   if (const auto split = fields.object("split")) file.split = split_of(*split);
   if (const auto probe = fields.object("probe")) file.probe = probe_of(*probe);

@@ -62,6 +62,7 @@ struct FinetuneResult {
 
 struct FinetuneFile {
   std::string command, effnet, started, model;  // started: ISO 8601; effnet: the version
+  std::vector<std::string> options;             // what --resume must not change: "--model efficientnet_lite0", ...
   FinetuneData data;
   std::optional<FinetuneSplit> split;
   std::optional<FinetuneProbe> probe;

@@ -71,7 +71,8 @@ FinetuneFile full_file() {
   FinetuneFile file{.command = "effnet finetune 'my flowers' --out run",
                     .effnet = "1.0",
                     .started = "2026-11-29T12:00:00Z",
-                    .model = "efficientnet_lite0"};
+                    .model = "efficientnet_lite0",
+                    .options = {"--model efficientnet_lite0"}};
   file.data = {.folder = "/data/flowers",
                .labels = "/data/labels.csv",
                .images = 400,

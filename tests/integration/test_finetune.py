@@ -240,3 +240,42 @@ def test_interrupt_is_exit_code_130(effnet, base, tmp_path):
                                   lambda process: process.send_signal(signal.SIGINT))
     assert code == 130, errors
     assert "--resume" in errors
+
+
+def test_resume_needs_the_same_options(effnet, base, finished):
+    out, _ = finished
+    before = (out / "model.safetensors").read_bytes()
+    for more in (["--final"], ["--time-budget", "9m"], ["--set", "optimizer.lr=0.1"]):
+        result = effnet(*arguments(base, out, "--resume", *more))
+        assert result.returncode == 2 and "--resume needs the options" in result.stderr, result.stderr
+    assert (out / "model.safetensors").read_bytes() == before
+
+
+def test_out_that_cannot_be_used(effnet, base, tmp_path):
+    data = folder_of(tmp_path / "data", 5)
+    result = effnet(*arguments(base, data / "run", data=data))
+    assert result.returncode == 2 and "inside of the folder of images" in result.stderr
+    assert not (data / "run").exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("mine")
+    result = effnet(*arguments(base, tmp_path / "full", data=data))
+    assert result.returncode == 2 and "letter.txt" in result.stderr
+    assert [file.name for file in (tmp_path / "full").iterdir()] == ["letter.txt"]
+
+
+def test_failed_command_leaves_nothing(effnet, base, tmp_path):
+    empty(tmp_path / "data")
+    assert effnet(*arguments(base, tmp_path / "run", data=tmp_path / "data")).returncode == 3
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("key", ["model.name", "data.split", "train.time_budget"])
+def test_settings_that_finetune_sets_itself_are_refused(effnet, base, tmp_path, key):
+    result = effnet(*arguments(base, tmp_path / "run", "--set", f"{key}=1m"))
+    assert result.returncode == 2 and key in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_from_needs_a_finetuned_run(effnet, base, tmp_path):
+    result = effnet("finetune", base / "shapes", "--out", tmp_path / "run", "--from", base / "tiny.safetensors")
+    assert result.returncode == 3 and "not a run of effnet finetune" in result.stderr

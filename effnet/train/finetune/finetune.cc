@@ -5,6 +5,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
@@ -31,6 +32,46 @@ std::string minutes(double seconds) {
 
 constexpr double kReserve = 0.06;  // of the budget: as in plan.cc
 
+// Settings that fine-tuning sets itself.
+constexpr std::string_view kOwnSettings[] = {"model.name",   "model.init",     "model.classes",    "data.folder",
+                                             "data.labels",  "data.split",     "data.train_on",    "data.broken_limit",
+                                             "data.holdout", "data.synthetic", "train.time_budget"};
+
+void check_settings(const std::vector<Override>& settings) {
+  for (const Override& one : settings) {
+    if (std::ranges::count(kOwnSettings, one.key) == 0) continue;
+    throw usage_error("--set {}: effnet finetune sets it itself (got {})", one.key, in_quotes(one.value))
+        .with_hint("--model, --labels and --time-budget choose the model, the labels and the time");
+  }
+}
+
+// What must be the same when a command is resumed.
+std::vector<std::string> option_texts(const FinetuneOptions& options) {
+  std::error_code ignored;
+  const auto absolute = [&](const fs::path& path) { return fs::absolute(path, ignored).lexically_normal().string(); };
+  std::vector<std::string> texts{"DIR " + absolute(options.data), "--model " + options.model};
+  if (!options.from.empty()) texts.push_back("--from " + absolute(options.from));
+  if (!options.labels.empty()) texts.push_back("--labels " + absolute(options.labels));
+  if (options.budget_s > 0) texts.push_back(fmt::format("--time-budget {}s", options.budget_s));
+  if (options.final_on_all) texts.emplace_back("--final");
+  for (const Override& one : options.settings) texts.push_back(fmt::format("--set {}={}", one.key, one.value));
+  return texts;
+}
+
+void require_same(const std::vector<std::string>& before, const std::vector<std::string>& now) {
+  if (before == now) return;
+  const auto only_in = [](const std::vector<std::string>& some, const std::vector<std::string>& others) {
+    std::string text;
+    for (const std::string& one : some) {
+      if (std::ranges::count(others, one) == 0) text += (text.empty() ? "" : ", ") + one;
+    }
+    return text.empty() ? std::string("nothing else") : text;
+  };
+  throw usage_error("--resume needs the options of the stopped command (got {}, expected {})", only_in(now, before),
+                    only_in(before, now))
+      .with_hint("repeat the command with the same options, or use another --out");
+}
+
 class Finetune {
  public:
   Finetune(const FinetuneOptions& options, ThreadPool& pool) : options_(options), pool_(pool) {}
@@ -56,6 +97,7 @@ class Finetune {
   const std::string* given(std::string_view key) const;  // the value of --set; null: not given
 
   void begin();
+  FinetuneResult run_steps();
   void probe();
   void require_disk(std::uint64_t model_bytes) const;
   void plan(const InputPlan& input, double image_s);
@@ -89,6 +131,7 @@ void Finetune::begin() {
   make_folders(options_.out / "start");
   if (exists) {
     record_ = report::read_finetune(stored);
+    require_same(record_.options, option_texts(options_));
     spent_before_ = record_.spent_s;
     data_ = reopen_data(options_);
   } else {
@@ -96,6 +139,7 @@ void Finetune::begin() {
     record_.effnet = options_.version;
     record_.started = options_.time;
     record_.model = options_.model;
+    record_.options = option_texts(options_);
     record_.data.folder = fs::absolute(options_.data, ignored).lexically_normal().string();
     if (!options_.labels.empty())
       record_.data.labels = fs::absolute(options_.labels, ignored).lexically_normal().string();
@@ -165,8 +209,10 @@ void Finetune::plan(const InputPlan& input, double image_s) {
   record_.trial_s = durations.trial_s;
   for (const report::FinetuneChoice& choice :
        choose_settings(size_, input, durations.epochs, *record_.probe->val_top1)) {
-    if (given(choice.setting) == nullptr) record_.plan.push_back(choice);
+    const bool other_rate = choice.setting == "optimizer.lr" && given("optimizer.lr_per_256") != nullptr;
+    if (given(choice.setting) == nullptr && !other_rate) record_.plan.push_back(choice);
   }
+  static_cast<void>(recipe(start("trial.safetensors"), TrainOn::train, {}));  // throws if --set does not fit the plan
   if (durations.trial_s == 0 && given("train.epochs") == nullptr) {
     warn(
         fmt::format("the time does not suffice for one epoch of fine-tuning (got {}): the linear probe is the result. "
@@ -191,8 +237,8 @@ void Finetune::plan(const InputPlan& input, double image_s) {
 Recipe Finetune::recipe(const fs::path& initial, TrainOn on, const std::vector<Override>& length) const {
   std::vector<Override> settings;
   for (const report::FinetuneChoice& choice : record_.plan) settings.push_back({choice.setting, choice.value});
-  settings.insert(settings.end(), length.begin(), length.end());
   settings.insert(settings.end(), options_.settings.begin(), options_.settings.end());
+  settings.insert(settings.end(), length.begin(), length.end());
   const std::vector<Override> fixed{{"model.name", initial.string()},
                                     {"data.folder", record_.data.folder},
                                     {"data.labels", record_.data.labels},
@@ -223,7 +269,16 @@ void Finetune::run_trial() {
   if (given("train.epochs") == nullptr)
     length.push_back({"train.time_budget", fmt::format("{:.0f}s", std::max(1.0, record_.trial_s))});
   const fs::path folder = file("trial");
-  const Summary summary = train(folder, recipe(start("trial.safetensors"), TrainOn::train, length));
+  Summary summary;
+  try {
+    summary = train(folder, recipe(start("trial.safetensors"), TrainOn::train, length));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::usage || length.empty()) throw;
+    // The real steps are so much slower than the estimate that the budget does not suffice.
+    warn(fmt::format("the linear probe is the result: {}", error.what()));
+    record_.trial_s = 0;
+    return store();
+  }
   if (summary.best_top1 < *record_.probe->val_top1) {
     warn(fmt::format(
         "the fine-tuned network is less accurate than the linear probe on the validation images (got {:.1f} "
@@ -234,7 +289,7 @@ void Finetune::run_trial() {
     return store();
   }
   record_.final_epochs = summary.epochs;
-  if (given("train.epochs") == nullptr) {
+  if (given("train.epochs") == nullptr && summary.images_per_second > 0) {
     const auto images = static_cast<double>(size_.train + (options_.final_on_all ? size_.test : 0) + size_.val);
     const double test_s = options_.final_on_all ? 0 : 2 * static_cast<double>(size_.test) / summary.images_per_second;
     const double left_s = *record_.budget_s * (1 - kReserve) - spent_s() - test_s;
@@ -314,8 +369,20 @@ void Finetune::list_label_errors() {
   }
 }
 
+// Stores the time that a stopped step has used.
 FinetuneResult Finetune::run() {
   begin();
+  try {
+    return run_steps();
+  } catch (const Error& error) {
+    const DeferInterrupts held;
+    if (error.code() == ErrorCode::interrupted && record_.probe) store();
+    throw;
+  }
+}
+
+FinetuneResult Finetune::run_steps() {
+  if (record_.result) return {record_, parse_summary(read_text(file("summary.json")))};
   if (record_.probe) {
     rule_ = formats::read_model(start("trial.safetensors")).preprocessing;
   } else {
@@ -324,12 +391,44 @@ FinetuneResult Finetune::run() {
   const bool trains = record_.trial_s > 0 || given("train.epochs") != nullptr;
   if (trains && !record_.calibration) run_trial();
   const Summary summary = final_run();
-  if (!record_.result) {
-    measure();
-    list_label_errors();
-    store();
-  }
+  measure();
+  list_label_errors();
+  store();
   return {record_, summary};
+}
+
+}  // namespace
+
+namespace {
+
+// Throws Error(usage) if the run cannot be written to options.out.
+void check_out(const FinetuneOptions& options, bool fresh) {
+  std::error_code ignored;
+  const fs::path out = fs::weakly_canonical(options.out, ignored), data = fs::weakly_canonical(options.data, ignored);
+  if (std::mismatch(data.begin(), data.end(), out.begin(), out.end()).first == data.end())
+    throw usage_error("--out: {} is inside of the folder of images (expected another folder)", options.out.string())
+        .with_hint("its files would be taken for images of a class");
+  if (!fresh && !options.resume)
+    throw usage_error("{}: already contains a run (expected an empty or a new folder)", options.out.string())
+        .with_hint("--resume continues that run; another --out starts a new one");
+  // What a command leaves that was killed before its first result.
+  constexpr std::string_view kLeft[] = {"finetune.lock", "lock", "start", "split.csv", "near_duplicates.csv"};
+  for (const fs::directory_entry& entry : fs::directory_iterator(options.out, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!fresh || name.starts_with(".") || std::ranges::count(kLeft, name) != 0) continue;
+    throw usage_error("{}: the folder is not empty (got {}, expected an empty or a new folder)", options.out.string(),
+                      in_quotes(name))
+        .with_hint("use another --out");
+  }
+}
+
+// Removes the folders of a command that failed before its first result.
+void remove_traces(const fs::path& out) {
+  std::error_code ignored;
+  if (fs::exists(out / "finetune.json", ignored)) return;
+  for (const char* name : {"start", "split.csv", "near_duplicates.csv", "finetune.lock"})
+    fs::remove(out / name, ignored);
+  fs::remove(out, ignored);  // does nothing if the folder is not empty
 }
 
 }  // namespace
@@ -337,13 +436,10 @@ FinetuneResult Finetune::run() {
 FinetuneResult finetune(const FinetuneOptions& options) {
   std::error_code ignored;
   const bool fresh = !fs::exists(options.out / "finetune.json", ignored);
-  const auto refuse = [&] {
-    return usage_error("{}: already contains a run (expected an empty or a new folder)", options.out.string())
-        .with_hint("--resume continues that run; another --out starts a new one");
-  };
-  if (!fresh && !options.resume) throw refuse();
+  check_out(options, fresh);
+  check_settings(options.settings);
   ThreadPool pool(options.threads);
-  {  // throws if the model cannot be fine-tuned, before anything is written
+  if (fresh) {  // throws if the model cannot be fine-tuned, before anything is written
     model::ModelHandle model(options.model, {}, pool);
     static_cast<void>(model::embedding_node(*model.graph()));
   }
@@ -352,10 +448,10 @@ FinetuneResult finetune(const FinetuneOptions& options) {
   if (!lock)
     throw environment_error("{}: another process is fine-tuning in this folder", options.out.string())
         .with_hint("wait for that process or stop it, or use another folder for --out");
-  if (fresh && RunFolder(options.out).contains_run()) throw refuse();
   try {
     return Finetune(options, pool).run();
   } catch (const Error& error) {
+    remove_traces(options.out);
     if (error.code() != ErrorCode::interrupted) throw;
     throw Error(ErrorCode::interrupted, error.what(), "the same command with --resume continues from here");
   }

@@ -42,17 +42,18 @@ double training_image_s(const data::Dataset& set, const std::string& model, cons
   constexpr std::int64_t kImages = 8;
   constexpr double kTrainingCost = 4;
   std::vector<std::int64_t> indices;
-  for (std::int64_t i = 0; i < std::min(kImages, set.size()); ++i) indices.push_back(i);
-  const auto images = static_cast<double>(indices.size());
+  const std::int64_t count = std::min(kImages, set.size());
+  for (std::int64_t i = 0; i < count; ++i) indices.push_back(i * set.size() / count);
   const auto few = data::select(std::shared_ptr<const data::Dataset>(&set, [](const auto*) {}), std::move(indices));
   model::ModelHandle handle(model, {}, pool);
   const auto run = [&] {
     const auto start = std::chrono::steady_clock::now();
-    transfer::embed(*few, handle, pool, {.preprocessing = rule, .cache = false});
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const transfer::Embeddings done = transfer::embed(*few, handle, pool, {.preprocessing = rule, .cache = false});
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() /
+           static_cast<double>(done.images());
   };
   run();  // packs the weights
-  return kTrainingCost * run() / images;
+  return kTrainingCost * run();
 }
 
 std::vector<report::LabelError> label_errors(const std::string& model, const Preprocessing& rule,

@@ -70,11 +70,19 @@ std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllIm
   }
   record.split = {.by = !existing.has_test ? "content" : existing.has_val ? "folders" : "both"};
   split_chosen(all, contents, chosen, !existing.has_test, parts, record.warnings);
-  const fs::path before = options.from / "split.csv";
-  std::error_code ignored;
-  if (options.from.empty() || !fs::exists(before, ignored)) return parts;
-  return data::read_split_file(before, *all.set,
-                               [&](std::int64_t index) { return parts[static_cast<std::size_t>(index)]; });
+  if (options.from.empty()) return parts;
+  std::int64_t unknown = 0;
+  std::vector<Part> kept = data::read_split_file(options.from / "split.csv", *all.set, [&](std::int64_t index) {
+    ++unknown;
+    return parts[static_cast<std::size_t>(index)];
+  });
+  if (unknown == all.set->size())
+    throw input_error(
+        "--from: no image of {} is in this run's split.csv (got other names, expected at least one known "
+        "image)",
+        options.data.string())
+        .with_hint("the names of the images are relative to DIR: give the folder that the run had");
+  return kept;
 }
 
 std::vector<std::vector<std::string>> names_of(const data::Dataset& set, const data::ImageGroups& groups) {
@@ -196,6 +204,26 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
         fmt::format("{} {} the same in different classes: at least one label of each is wrong "
                     "(near_duplicates.csv lists them first)",
                     doubtful, doubtful == 1 ? "group of images looks" : "groups of images look"));
+  }
+  const auto shared = std::ranges::count_if(near, [&](const auto& group) {
+    const auto in_test = std::ranges::count_if(
+        group, [&](std::int64_t index) { return result.parts[static_cast<std::size_t>(index)] == Part::test; });
+    return in_test > 0 && in_test < std::ssize(group);
+  });
+  if (shared > 0) {
+    record.warnings.push_back(
+        fmt::format("{} groups of images that look the same are in test and also in train or val: "
+                    "the accuracy on test may be too high (near_duplicates.csv lists them)",
+                    shared));
+  }
+  for (const Part part : {Part::val, Part::test}) {
+    bool readable = false, any = false;
+    for (std::size_t i = 0; i < contents.size(); ++i) {
+      any = any || result.parts[i] == part;
+      readable = readable || (result.parts[i] == part && contents[i].why.empty());
+    }
+    if (any && !readable)
+      throw input_error("no image of {} can be decoded (expected at least one)", name_in(data::kPartNames, part));
   }
   warn_of_classes(facts, record.warnings);
   write_near_duplicates(options.out / "near_duplicates.csv", *all.set, near);

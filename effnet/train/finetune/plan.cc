@@ -17,7 +17,9 @@ constexpr double kMostEpochs = 60;
 constexpr double kMaxEnlargement = 4;        // of small images
 constexpr std::int64_t kManyImages = 20000;  // from here on batch norm can use statistics of its own
 constexpr double kReserve = 0.06;            // of the budget: for the report, for writing files, and for slower steps
-constexpr double kEvaluationCost = 0.4;      // time of one evaluated image / time of one image of training
+constexpr double kEvaluationCost = 0.25;     // time of one evaluated image / time of one image of training
+constexpr double kTestPasses = 2;            // LibTorch and the engine
+constexpr double kValidationPasses = 3;      // plain weights, averaged weights, predictions
 
 double pixels_ratio(std::int64_t resolution, std::int64_t own) {
   const double ratio = static_cast<double>(resolution) / static_cast<double>(own);
@@ -27,7 +29,7 @@ double pixels_ratio(std::int64_t resolution, std::int64_t own) {
 // The images of one epoch of the trial and one of the final run, in images of training.
 double images_of_both(const DataSize& data) {
   const auto train = static_cast<double>(data.train), val = static_cast<double>(data.val);
-  return train + kEvaluationCost * val + train + val;
+  return train + kValidationPasses * kEvaluationCost * val + train + val;
 }
 
 // The number of epochs that a user without a budget gets: small datasets need more passes.
@@ -49,8 +51,11 @@ InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, d
   const auto epochs_at = [&](std::int64_t resolution) {
     return budget_s / (image_s * pixels_ratio(resolution, own) * images_of_both(data));
   };
+  // If not even the lowest resolution allows an epoch, the network is not trained, and the probe needs no low
+  // resolution.
+  const bool trains = budget_s > 0 && epochs_at(std::min(own, kResolutions[4])) >= 1;
   for (const std::int64_t resolution : kResolutions) {
-    const bool too_slow = budget_s > 0 && epochs_at(plan.resolution) < kFewestEpochs;
+    const bool too_slow = trains && epochs_at(plan.resolution) < kFewestEpochs;
     const bool too_large = static_cast<double>(plan.resolution) > most;
     if (resolution >= plan.resolution || !(too_slow || too_large)) continue;
     plan.resolution = resolution;
@@ -63,18 +68,19 @@ InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, d
 
 double default_budget_s(const DataSize& data, double image_s, double spent_s) {
   constexpr double kLeast = 120, kMost = 2 * 3600;
-  const double test = kEvaluationCost * 2 * static_cast<double>(data.test);
+  const double test = kTestPasses * kEvaluationCost * static_cast<double>(data.test);
   const double training = image_s * (default_epochs(data.train) * images_of_both(data) + test);
   return std::clamp((spent_s + training) / (1 - kReserve), kLeast, kMost);
 }
 
 Durations choose_durations(const DataSize& data, double image_s, double budget_s, double spent_s) {
-  const double test_s = kEvaluationCost * 2 * static_cast<double>(data.test) * image_s;
+  const double test_s = kTestPasses * kEvaluationCost * static_cast<double>(data.test) * image_s;
   const double left_s = budget_s * (1 - kReserve) - spent_s - test_s;
   const double both_s = image_s * images_of_both(data);
   const double epochs = std::min(kMostEpochs, left_s / both_s);
   if (epochs < 1) return {};
-  const double trial_images = static_cast<double>(data.train) + kEvaluationCost * static_cast<double>(data.val);
+  const double trial_images =
+      static_cast<double>(data.train) + kValidationPasses * kEvaluationCost * static_cast<double>(data.val);
   return {.trial_s = epochs * image_s * trial_images, .epochs = epochs};
 }
 
