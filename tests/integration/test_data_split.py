@@ -143,7 +143,7 @@ def test_unusable_sources_exit_3(effnet, tmp_path):
         return texts[0]
 
     (tmp_path / "empty").mkdir()
-    assert "no train images" in error(tmp_path / "empty")
+    assert "no labelled images" in error(tmp_path / "empty")
     save(scene(1), tmp_path / "one/cat/1.png")
     assert "a single class (got only 'cat'" in error(tmp_path / "one")
     for name in ("case/Cat", "case/cat", "beside/train/cat", "beside/train/dog", "beside/eel"):
