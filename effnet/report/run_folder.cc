@@ -92,4 +92,9 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& file) {
   return parse_predictions(read_text(file), file.string());
 }
 
+double top1_percent(const std::vector<Prediction>& predictions) {
+  const auto right = std::ranges::count_if(predictions, [](const auto& one) { return one.predicted == one.label; });
+  return predictions.empty() ? 0 : 100 * static_cast<double>(right) / static_cast<double>(predictions.size());
+}
+
 }  // namespace effnet::report

@@ -47,6 +47,7 @@ struct Prediction {
   std::optional<Calibrated> calibrated = {};
 };
 std::string predictions_text(const std::vector<Prediction>& predictions);
+double top1_percent(const std::vector<Prediction>& predictions);  // the fraction of correct ones; 0 if there are none
 std::vector<Prediction> read_predictions(const std::filesystem::path& file);
 std::vector<Prediction> parse_predictions(std::string_view text, std::string_view source);
 

@@ -37,8 +37,9 @@ struct CrossValidation {
 struct CrossValidationOptions {
   int folds = 5;           // at most the number of rows of the largest class; at least 2
   std::uint64_t seed = 0;  // of the folds
-  // Strengths from strong to weak. In each fold training starts with the strongest, because that is fast, and goes on
-  // from each result to the next weaker one. It stops when the fold's log loss has risen twice in a row.
+  // The strengths to try, the largest first. Each fold trains one probe for each strength, in this order. A probe
+  // starts at the weights of the previous one, which is faster. The fold ends when its log loss has risen twice in a
+  // row.
   std::vector<double> grid = {1, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5};
   std::function<void(std::int64_t done, std::int64_t total)> progress = {};  // receives the number of finished folds
 };

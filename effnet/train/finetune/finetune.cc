@@ -30,8 +30,6 @@ std::string minutes(double seconds) {
   return seconds < 3600 ? fmt::format("{:.0f} min", std::ceil(seconds / 60)) : fmt::format("{:.1f} h", seconds / 3600);
 }
 
-constexpr double kReserve = 0.06;  // of the budget: as in plan.cc
-
 // Settings that fine-tuning sets itself.
 constexpr std::string_view kOwnSettings[] = {"model.name",   "model.init",     "model.classes",    "data.folder",
                                              "data.labels",  "data.split",     "data.train_on",    "data.broken_limit",
@@ -292,7 +290,7 @@ void Finetune::run_trial() {
   if (given("train.epochs") == nullptr && summary.images_per_second > 0) {
     const auto images = static_cast<double>(size_.train + (options_.final_on_all ? size_.test : 0) + size_.val);
     const double test_s = options_.final_on_all ? 0 : 2 * static_cast<double>(size_.test) / summary.images_per_second;
-    const double left_s = *record_.budget_s * (1 - kReserve) - spent_s() - test_s;
+    const double left_s = *record_.budget_s * (1 - kBudgetReserve) - spent_s() - test_s;
     record_.final_epochs = std::clamp(left_s * summary.images_per_second / images, 1.0, std::max(1.0, summary.epochs));
   }
   record_.calibration = calibrate(folder / "model.safetensors", *data_.part(Part::val), pool_, options_.watch);
@@ -351,7 +349,7 @@ void Finetune::measure() {
   if (from_run) copy_calibrated(in_engine, predictions);
   record_.result = result_of(predictions, data_.all->classes());
   record_.result->model = options_.final_on_all ? "trial" : "final";
-  record_.result->engine_top1 = top1_percent(in_engine);
+  record_.result->engine_top1 = report::top1_percent(in_engine);
   write_text(file("predictions.csv"), report::predictions_text(predictions));
 
   formats::Model finished = formats::read_model(file("model.safetensors"));
@@ -396,10 +394,6 @@ FinetuneResult Finetune::run_steps() {
   store();
   return {record_, summary};
 }
-
-}  // namespace
-
-namespace {
 
 // Throws Error(usage) if the run cannot be written to options.out.
 void check_out(const FinetuneOptions& options, bool fresh) {

@@ -80,14 +80,10 @@ namespace {
 // accuracy by Laplace's rule of succession. If all validation images are right, the likelihood alone would make every
 // confidence 100 %.
 double limited_temperature(const metrics::LabelledLogits& images, double fitted) {
-  const auto mean_confidence = [&](double temperature) {
+  const auto too_sure = [&](double temperature) {
     const metrics::Calibration all = metrics::calibrate(metrics::scored(images, temperature));
     const auto count = static_cast<double>(all.images);
-    return std::pair(all.confidence, (all.accuracy * count + 1) / (count + 2));
-  };
-  const auto too_sure = [&](double temperature) {
-    const auto [confidence, accuracy] = mean_confidence(temperature);
-    return confidence > accuracy;
+    return all.confidence > (all.accuracy * count + 1) / (count + 2);
   };
   double low = fitted, high = metrics::kMaxTemperature;
   if (!too_sure(low)) return low;
@@ -140,18 +136,13 @@ void copy_calibrated(const std::vector<report::Prediction>& from, std::vector<re
   }
 }
 
-double top1_percent(const std::vector<report::Prediction>& predictions) {
-  const auto right = std::ranges::count_if(predictions, [](const auto& one) { return one.predicted == one.label; });
-  return predictions.empty() ? 0 : 100 * static_cast<double>(right) / static_cast<double>(predictions.size());
-}
-
 report::FinetuneResult result_of(const std::vector<report::Prediction>& predictions,
                                  const std::vector<std::string>& classes) {
   metrics::Confusion confusion(std::ssize(classes));
   for (const report::Prediction& one : predictions) confusion.add(one.label, one.predicted);
   report::FinetuneResult result;
   result.images = confusion.images();
-  result.test_top1 = top1_percent(predictions);
+  result.test_top1 = report::top1_percent(predictions);
   result.mean_per_class = 100 * confusion.means().recall.value_or(0);
   result.interval = metrics::wilson_95(confusion.right(), confusion.images());
   double worst = 2;

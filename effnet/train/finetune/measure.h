@@ -47,6 +47,5 @@ void copy_calibrated(const std::vector<report::Prediction>& from, std::vector<re
 // The figures of a result from its predictions; engine_top1 is not set.
 report::FinetuneResult result_of(const std::vector<report::Prediction>& predictions,
                                  const std::vector<std::string>& classes);
-double top1_percent(const std::vector<report::Prediction>& predictions);
 
 }  // namespace effnet::train

@@ -16,7 +16,6 @@ constexpr double kFewestEpochs = 6;                               // a lower res
 constexpr double kMostEpochs = 60;
 constexpr double kMaxEnlargement = 4;        // of small images
 constexpr std::int64_t kManyImages = 20000;  // from here on batch norm can use statistics of its own
-constexpr double kReserve = 0.06;            // of the budget: for the report, for writing files, and for slower steps
 constexpr double kEvaluationCost = 0.25;     // time of one evaluated image / time of one image of training
 constexpr double kTestPasses = 2;            // LibTorch and the engine
 constexpr double kValidationPasses = 3;      // plain weights, averaged weights, predictions
@@ -70,12 +69,12 @@ double default_budget_s(const DataSize& data, double image_s, double spent_s) {
   constexpr double kLeast = 120, kMost = 2 * 3600;
   const double test = kTestPasses * kEvaluationCost * static_cast<double>(data.test);
   const double training = image_s * (default_epochs(data.train) * images_of_both(data) + test);
-  return std::clamp((spent_s + training) / (1 - kReserve), kLeast, kMost);
+  return std::clamp((spent_s + training) / (1 - kBudgetReserve), kLeast, kMost);
 }
 
 Durations choose_durations(const DataSize& data, double image_s, double budget_s, double spent_s) {
   const double test_s = kTestPasses * kEvaluationCost * static_cast<double>(data.test) * image_s;
-  const double left_s = budget_s * (1 - kReserve) - spent_s - test_s;
+  const double left_s = budget_s * (1 - kBudgetReserve) - spent_s - test_s;
   const double both_s = image_s * images_of_both(data);
   const double epochs = std::min(kMostEpochs, left_s / both_s);
   if (epochs < 1) return {};

@@ -10,6 +10,9 @@
 
 namespace effnet::train {
 
+// The part of the time budget that is kept for the report, for writing files, and for slower steps.
+inline constexpr double kBudgetReserve = 0.06;
+
 struct DataSize {
   std::int64_t train = 0, val = 0, test = 0;  // images
   std::int64_t classes = 0;

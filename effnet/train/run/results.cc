@@ -113,13 +113,6 @@ Summary summary_of(const RunOptions& options, const RunContext& context, double 
           .test_top1 = {}};
 }
 
-// The fraction of correct predictions in percent.
-double top1_of(const std::vector<report::Prediction>& predictions) {
-  const auto right = std::count_if(predictions.begin(), predictions.end(),
-                                   [](const report::Prediction& one) { return one.predicted == one.label; });
-  return 100 * static_cast<double>(right) / static_cast<double>(predictions.size());
-}
-
 }  // namespace
 
 Summary write_results(const RunOptions& options, RunContext& context, double epochs, Group& group) {
@@ -142,7 +135,7 @@ Summary write_results(const RunOptions& options, RunContext& context, double epo
                          finished_model(context.model, context.trainer->averaged_weights(), classes, options.recipe));
     if (predictions) {
       write_text(run / "predictions.csv", report::predictions_text(*predictions));
-      if (context.test && !predictions->empty()) summary.test_top1 = top1_of(*predictions);
+      if (context.test && !predictions->empty()) summary.test_top1 = report::top1_percent(*predictions);
       for (const std::string& warning : report::result_warnings(context.folder->metrics(), saved, *predictions))
         context.log("warning: " + warning);
     }
