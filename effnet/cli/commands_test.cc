@@ -233,18 +233,28 @@ TEST(Report, Refusals) {
 
 TEST(Paper, Options) {
   EXPECT_EQ(parsed<PaperOptions>({"table4"}).seconds, 2);
-  const auto all = parsed<PaperOptions>({"table4", "-o", "a.md", "--seconds", "0.5"});
-  EXPECT_EQ(all.table, "table4");
+  const auto all = parsed<PaperOptions>({"table4", "-o", "a.md", "--seconds", "0.5", "--no-timing", "--results", "r"});
+  EXPECT_EQ(all.item, "table4");
   EXPECT_EQ(all.out, "a.md");
   EXPECT_EQ(all.seconds, 0.5);
+  EXPECT_TRUE(all.no_timing);
+  EXPECT_EQ(all.results, std::vector<std::string>{"r"});
   CapturedOutput captured;
   const auto refused = [&](const PaperOptions& options, const Globals& globals = {}) {
     return refusal([&] { run_paper(options, globals, captured.out); });
   };
-  EXPECT_EQ(refused({.table = "table1"}), "4 effnet paper table1 is not built yet (expected table4 or table5)");
-  EXPECT_EQ(refused({.table = "table4", .out = "a.txt"}),
-            "2 -o: unknown kind of file (got 'a.txt', expected FILE.md or FILE.json)");
-  EXPECT_EQ(refused({.table = "table4", .out = "-"}, {true, false, {}}),
+  EXPECT_EQ(refused({.item = "table1", .out = "a.txt"}),
+            "2 -o: unknown kind of file for table1 (got 'a.txt', expected FILE.md, FILE.json, FILE.csv or FILE.html)");
+  EXPECT_EQ(refused({.item = "table1", .out = "a.svg"}),
+            "2 -o: not possible for table1 (got 'a.svg', expected FILE.md, FILE.json, FILE.csv or FILE.html)");
+  EXPECT_EQ(
+      refused({.item = "fig3", .out = "a"}),
+      "2 -o: unknown kind of file for fig3 (got 'a', expected FILE.md, FILE.json, FILE.csv, FILE.html or FILE.svg)");
+  EXPECT_EQ(refused({.item = "all", .out = "a.csv"}),
+            "2 -o: not possible for all (got 'a.csv', expected FILE.md, FILE.json or FILE.html)");
+  EXPECT_EQ(refused({.item = "table1", .results = {"/missing.toml"}})[0], '3');
+  EXPECT_EQ(refused({.item = "table4", .seconds = 0})[0], '2');
+  EXPECT_EQ(refused({.item = "table4", .out = "-"}, {true, false, {}}),
             "2 -o - cannot be combined with --json: both write to stdout (got both, expected one of them)");
 }
 

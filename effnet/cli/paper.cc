@@ -1,179 +1,136 @@
 #include "effnet/cli/paper.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/paper_layout.h"
-#include "effnet/cli/paper_table5.h"
+#include "effnet/cli/version.h"
+#include "effnet/paper/items.h"
+#include "effnet/paper/layout.h"
+#include "effnet/paper/page.h"
 
 namespace effnet::cli {
 namespace {
 
-constexpr std::string_view kHeading = "Table 4: latency on one CPU, the paper's values and effnet's";
-constexpr const char* kPaper = "Tan & Le 2019, Table 4: batch 1, one core of an Intel Xeon E5-2690, mean of 20 runs";
+using paper::kAll;
 
-Json row_json(const PaperResult::Row& row) {
-  return {{"name", row.paper.name},
-          {"params", row.params},
-          {"macs", row.macs},
-          {"resolution", row.resolution},
-          {"latency_ms", {{"min", row.timing.min()}, {"median", row.timing.median()}}},
-          {"runs", row.timing.ms.size()},
-          {"gflops", row.gflops},
-          {"peak_share", row.peak_share},
-          {"paper",
-           {{"name", row.paper.title},
-            {"accuracy", row.paper.accuracy_percent},
-            {"latency_s", row.paper.latency_s},
-            {"params", row.paper.params},
-            {"macs", row.paper.macs == nullptr ? Json() : Json(row.paper.macs)}}},
-          {"source",
-           {{"params", "computed"},
-            {"macs", "computed"},
-            {"resolution", "computed"},
-            {"latency_ms", "measured"},
-            {"runs", "measured"},
-            {"gflops", "measured"},
-            {"peak_share", "measured"},
-            {"paper", "quoted"}}}};
+// The kinds of output files.
+struct Kind {
+  std::string_view extension;
+  bool of_all;  // can hold all items
+  std::string (*make)(const PaperResult& result, const std::string& command);
+};
+
+std::string markdown_of(const PaperResult& result) {
+  std::string out;
+  for (const paper::Item& item : result.items) out += (out.empty() ? "" : "\n") + paper::markdown(item);
+  return out;
 }
 
-Json pair_json(const PaperResult::Pair& pair) {
-  return {{"slow", pair.slow.name},
-          {"fast", pair.fast.name},
-          {"ratio", pair.ratio},
-          {"macs_ratio", pair.macs_ratio},
-          {"paper", {{"speedup", pair.speedup}}},
-          {"source", {{"ratio", "measured"}, {"macs_ratio", "computed"}, {"paper", "quoted"}}}};
+constexpr std::array kKinds{
+    Kind{".md", true, [](const PaperResult& result, const std::string&) { return markdown_of(result); }},
+    Kind{".json", true,
+         [](const PaperResult& result, const std::string&) { return json_text(to_json(result)) + "\n"; }},
+    Kind{".csv", false, [](const PaperResult& result, const std::string&) { return paper::csv(result.items.front()); }},
+    Kind{".html", true,
+         [](const PaperResult& result, const std::string& command) {
+           return paper::html_page(result.items, command, kVersion);
+         }},
+    Kind{".svg", false,
+         [](const PaperResult& result, const std::string&) { return paper::svg_page(result.items.front()); }},
+};
+
+// The kind of the file of -o. Throws Error(usage) for an unknown one, or if it cannot show the item.
+const Kind& kind_of(const PaperOptions& options) {
+  const bool all = options.item == kAll;
+  const bool drawn = !all && paper::entry(options.item).drawn;
+  std::vector<std::string> possible;
+  for (const Kind& kind : kKinds) {
+    if ((all && !kind.of_all) || (kind.extension == ".svg" && !drawn)) continue;
+    possible.push_back(fmt::format("FILE{}", kind.extension));
+  }
+  const std::string extension = std::filesystem::path(options.out).extension().string();
+  const auto found = std::ranges::find(kKinds, extension, &Kind::extension);
+  if (found == kKinds.end() || std::ranges::find(possible, "FILE" + extension) == possible.end()) {
+    throw usage_error("-o: {} for {} (got {}, expected {})",
+                      found == kKinds.end() ? "unknown kind of file" : "not possible", options.item,
+                      in_quotes(options.out), one_of(possible));
+  }
+  return *found;
 }
 
-Cells row_cells(const PaperResult::Row& row) {
-  return {row.paper.name,
-          grouped(row.params),
-          row.paper.params,
-          grouped(row.macs),
-          row.paper.macs == nullptr ? "-" : row.paper.macs,
-          fmt::format("{:.2f}", row.timing.min()),
-          fmt::format("{:.2f}", row.timing.median()),
-          fmt::format("{:.0f} %", 100 * row.peak_share),
-          row.paper.latency_s,
-          row.paper.accuracy_percent};
-}
-const Cells kRowTitles{"network", "params, computed",  "paper",    "MACs, computed", "paper", "ms (min), measured",
-                       "median",  "of peak, measured", "paper: s", "paper: top-1 %"};
-
-Cells pair_cells(const PaperResult::Pair& pair) {
-  return {fmt::format("{} / {}", pair.slow.name, pair.fast.name), fmt::format("{:.1f}x", pair.ratio), pair.speedup,
-          fmt::format("{:.1f}x", pair.macs_ratio)};
-}
-const Cells kPairTitles{"pair", "time ratio, measured", "paper", "MACs ratio, computed"};
-
-std::string machine_line(const PaperResult& result) {
-  return fmt::format("{}, {}, {} thread{}, batch 1, fp32; peak {:.1f} GFLOP/s, measured in the same run.", result.cpu,
-                     result.isa, result.threads, result.threads == 1 ? "" : "s", result.peak_gflops);
+// The command that makes the file again.
+std::string command_of(const PaperOptions& options) {
+  std::string command = fmt::format("effnet paper {}", options.item);
+  for (const std::string& file : options.results) command += " --results " + in_shell(file);
+  if (options.no_timing) command += " --no-timing";
+  return command + " -o " + in_shell(options.out);
 }
 
-std::string page(const PaperResult& result, std::string_view heading, Layout layout) {
-  std::vector<Cells> rows;
-  for (const PaperResult::Row& row : result.rows) rows.push_back(row_cells(row));
-  std::vector<Cells> pairs;
-  for (const PaperResult::Pair& pair : result.pairs) pairs.push_back(pair_cells(pair));
-  return fmt::format("{}\n\n{}\n{}\n{}\n\nThe paper: {}. Columns named paper are quoted as printed.\n", heading,
-                     layout(kRowTitles, rows), layout(kPairTitles, pairs), machine_line(result), kPaper);
-}
-
-void check_name(const std::string& table) {
-  static const std::vector<std::string> known{"table1", "table2", "table3", "table4", "table5", "table6", "table7",
-                                              "table8", "fig2",   "fig3",   "fig4",   "fig7",   "fig8"};
-  if (std::find(known.begin(), known.end(), table) == known.end())
-    throw usage_error("unknown table of the paper (got {}, expected {})", in_quotes(table), one_of(known));
-  if (table != "table4" && table != "table5")
-    throw environment_error("effnet paper {} is not built yet (expected table4 or table5)", table);
-}
-
-// Returns the kind of the output file of -o: ".md", ".json" or empty. For stdout, which the caller prints: empty.
-std::string kind_of_output(const PaperOptions& options, bool to_stdout) {
-  if (options.out.empty() || to_stdout) return {};
-  std::string kind = std::filesystem::path(options.out).extension().string();
-  if (kind != ".md" && kind != ".json")
-    throw usage_error("-o: unknown kind of file (got {}, expected FILE.md or FILE.json)", in_quotes(options.out));
-  return kind;
-}
-
-template <class Result>
-void write_output(const PaperOptions& options, std::string_view kind, const Result& result) {
-  if (kind == ".md") write_text(options.out, to_markdown(result));
-  if (kind == ".json") write_text(options.out, json_text(to_json(result)) + "\n");
+paper::Context context_of(const PaperOptions& options, const Globals& globals, Output& out) {
+  paper::Context context;
+  context.results = paper::embedded_results();
+  for (const std::string& file : options.results) {
+    std::ranges::move(paper::parse_scaling(read_text(file), file), std::back_inserter(context.results.scaling));
+  }
+  context.timing = !options.no_timing;
+  // The paper used one core; --threads overrides this.
+  context.threads = globals.threads.empty() ? 1 : globals.threads.front();
+  context.seconds = options.seconds;
+  context.progress = [&out](std::string_view line) { out.note(line); };
+  return context;
 }
 
 }  // namespace
 
 void declare_options(CLI::App& command, PaperOptions& options) {
-  command
-      .add_option("TABLE", options.table,
-                  "A table of the paper: table4 (CPU latency) or table5 (transfer learning); the others are "
-                  "not built yet")
+  command.add_option("ITEM", options.item, fmt::format("A table or figure of the paper: {}", one_of(paper::ids())))
       ->required();
   command
       .add_option("-o,--out", options.out,
-                  "Also write the table to a Markdown or JSON file; - means Markdown on stdout")
-      ->type_name("FILE.md|FILE.json");
-  command.add_option("--seconds", options.seconds, "table4: measure each network for S seconds")->type_name("S");
+                  "Also write the item to a file: Markdown, JSON, CSV (not with all), HTML, or SVG (figures); - means "
+                  "Markdown on stdout")
+      ->type_name("FILE.md|json|csv|html|svg");
+  command
+      .add_option("--results", options.results,
+                  "Also show the accuracies of this file, which has the format of docs/results/scaling.toml")
+      ->type_name("FILE.toml");
+  command.add_flag("--no-timing", options.no_timing, "table4, all: do not measure latencies");
+  command.add_option("--seconds", options.seconds, "table4, all: measure each network of Table 4 for S seconds")
+      ->type_name("S");
 }
 
-void run_paper(const PaperOptions& options, const Globals& globals, Output& out) {
-  check_name(options.table);
+PaperResult run_paper(const PaperOptions& options, const Globals& globals, Output& out) {
+  if (options.item != kAll) paper::entry(options.item);
   check_seconds(options.seconds);
-  const bool to_stdout = is_stdout("-o", options.out, globals);
-  const std::string kind = kind_of_output(options, to_stdout);
-  const auto finish = [&](auto table) {
-    table.on_stdout = to_stdout;
-    write_output(options, kind, table);
-    show(table, globals, out);
-  };
-  if (options.table == "table5") return finish(paper_table5());
-  // The paper used one core; --threads overrides this.
-  finish(time_table4(globals.threads.empty() ? 1 : globals.threads.front(), options.seconds, out));
+  PaperResult result{.items = {}, .all = options.item == kAll, .markdown = is_stdout("-o", options.out, globals)};
+  const Kind* kind = options.out.empty() || result.markdown ? nullptr : &kind_of(options);
+  const paper::Context context = context_of(options, globals, out);
+  for (const paper::Entry& entry : paper::entries()) {
+    if (result.all || entry.id == options.item) result.items.push_back(entry.make(context));
+  }
+  if (kind != nullptr) write_text(options.out, kind->make(result, command_of(options)));
+  return result;
 }
 
 Json to_json(const PaperResult& result) {
-  Json rows = Json::array();
-  for (const PaperResult::Row& row : result.rows) rows.push_back(row_json(row));
-  Json pairs = Json::array();
-  for (const PaperResult::Pair& pair : result.pairs) pairs.push_back(pair_json(pair));
-  return {{"table", "table4"},
-          {"rows", rows},
-          {"pairs", pairs},
-          {"machine",
-           {{"cpu", result.cpu},
-            {"isa", result.isa},
-            {"threads", result.threads},
-            {"batch", 1},
-            {"precision", "fp32"},
-            {"peak_gflops", result.peak_gflops}}},
-          {"weights", "any: timing does not depend on them"},
-          {"paper", kPaper}};
-}
-
-std::string to_markdown(const PaperResult& result) {
-  return page(result, fmt::format("# {}", kHeading), markdown_table);
+  if (!result.all) return paper::json(result.items.front());
+  Json items = Json::array();
+  for (const paper::Item& item : result.items) items.push_back(paper::json(item));
+  return {{"items", items}, {"paper", paper::kCitation}};
 }
 
 std::string to_text(const PaperResult& result) {
-  return result.on_stdout ? to_markdown(result) : page(result, kHeading, plain_table);
+  if (result.markdown) return markdown_of(result);
+  std::string out;
+  for (const paper::Item& item : result.items) out += (out.empty() ? "" : "\n") + paper::text(item);
+  return out;
 }
 
-Body declare_paper(CLI::App& command, const Globals& globals) {
-  auto options = std::make_shared<PaperOptions>();
-  declare_options(command, *options);
-  return [options, &globals](Output& out) {
-    run_paper(*options, globals, out);
-    return 0;
-  };
-}
+Body declare_paper(CLI::App& command, const Globals& globals) { return bind(command, globals, run_paper); }
 
 }  // namespace effnet::cli

@@ -204,44 +204,17 @@ TEST(Results, Report) {
 }
 
 TEST(Results, Paper) {
-  const PaperEntry slow{"resnet152", "ResNet-152", "77.8", "0.554", "60M", "11B"};
-  const PaperEntry fast{"amoebanet_b", "GPipe", "84.3", "19.0", "557M", nullptr};
-  PaperResult result;
-  result.rows = {
-      {.paper = slow,
-       .params = 60000000,
-       .macs = 11,
-       .resolution = 224,
-       .timing = {{2, 3}, 2.5},
-       .gflops = 5,
-       .peak_share = 0.5},
-      {.paper = fast, .params = 7, .macs = 8, .resolution = 240, .timing = {{1}, 1}, .gflops = 6, .peak_share = 0.25}};
-  result.pairs = {{.slow = slow, .fast = fast, .speedup = "5.7x", .ratio = 2, .macs_ratio = 16}};
-  result.cpu = "a cpu";
-  result.isa = "avx2";
-  result.peak_gflops = 10;
-  const Json document = to_json(result);
-  EXPECT_EQ(keys(document), (Keys{"table", "rows", "pairs", "machine", "weights", "paper"}));
-  EXPECT_EQ(document["table"], "table4");
-  EXPECT_EQ(keys(document["rows"][0]), (Keys{"name", "params", "macs", "resolution", "latency_ms", "runs", "gflops",
-                                             "peak_share", "paper", "source"}));
-  EXPECT_EQ(document["rows"][0]["paper"].dump(),
-            R"({"name":"ResNet-152","accuracy":"77.8","latency_s":"0.554","params":"60M","macs":"11B"})");
-  EXPECT_TRUE(document["rows"][1]["paper"]["macs"].is_null());
-  EXPECT_EQ(document["rows"][0]["latency_ms"].dump(), R"({"min":2.0,"median":2.5})");
-  EXPECT_EQ(keys(document["pairs"][0]), (Keys{"slow", "fast", "ratio", "macs_ratio", "paper", "source"}));
-  EXPECT_EQ(keys(document["machine"]), (Keys{"cpu", "isa", "threads", "batch", "precision", "peak_gflops"}));
-  const std::string text = to_text(result);
-  EXPECT_EQ(text.rfind("Table 4: latency on one CPU, the paper's values and effnet's\n\n", 0), 0U);
-  EXPECT_NE(text.find("a cpu, avx2, 1 thread, batch 1, fp32; peak 10.0 GFLOP/s"), std::string::npos) << text;
-  const std::string page = to_markdown(result);
-  EXPECT_EQ(page.rfind("# Table 4: latency", 0), 0U);
-  EXPECT_NE(page.find("| resnet152 | 60,000,000 | 60M | 11 | 11B | 2.00 | 2.50 | 50 % | 0.554 | 77.8 |\n"),
-            std::string::npos)
-      << page;
-  EXPECT_NE(page.find("| resnet152 / amoebanet_b | 2.0x | 5.7x | 16.0x |\n"), std::string::npos) << page;
-  result.on_stdout = true;
-  EXPECT_EQ(to_text(result), page);
+  paper::Item item{.id = "table9", .title = "Table 9: x", .about = "About.", .tables = {}, .drawings = {}, .notes = {}};
+  PaperResult result{.items = {item}};
+  EXPECT_EQ(to_json(result)["table"], "table9");
+  EXPECT_EQ(to_text(result).rfind("Table 9: x\n\nAbout.\n", 0), 0U);
+  result.markdown = true;
+  EXPECT_EQ(to_text(result).rfind("# Table 9: x\n\nAbout.\n", 0), 0U);
+  result.items.push_back(item);
+  result.all = true;
+  EXPECT_EQ(keys(to_json(result)), (Keys{"items", "paper"}));
+  EXPECT_EQ(to_json(result)["items"].size(), 2U);
+  EXPECT_NE(to_text(result).find("\n\n# Table 9"), std::string::npos);
 }
 
 TEST(Results, Doctor) {

@@ -20,7 +20,7 @@ std::string shortened(std::string_view text, std::size_t max_characters);
 std::string data_uri(std::string_view mime, std::span<const std::byte> bytes);  // base64
 
 struct Section {
-  std::string id;     // the anchor; only letters
+  std::string id;     // the anchor; only letters and digits
   std::string title;  // text
   std::string body;   // HTML
 };

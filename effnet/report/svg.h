@@ -1,6 +1,6 @@
-// Makes plots as SVG elements: lines and bars over numeric axes, stacked bars, and heat maps. They need no script.
-// Their colours are classes and variables of report.css, so that they follow light mode, dark mode and print. Names,
-// titles and hints may be any text: they are escaped here.
+// Makes plots as SVG elements: lines and bars over numeric axes, stacked bars, heat maps, and networks as rows of
+// boxes. They need no script. Their colours are classes and variables of svg.css, so that they follow light mode, dark
+// mode and print. Names, titles and hints may be any text: they are escaped here.
 //
 // Each plot is a well-formed <svg> element with a viewBox; the page sets its size. Lengths are in units of the viewBox,
 // about one pixel.
@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace effnet::report {
@@ -34,6 +36,10 @@ struct Line {
   bool dashed = false;
   bool hints = true;                     // show a point's numbers while the mouse is over it
   std::optional<std::size_t> mark = {};  // index of the point that gets a ring
+  bool dots = false;                     // draw a dot at each point
+  bool joined = true;                    // false: no line between the points, only dots
+  // Error bars: empty, or the lower and upper end for each point. For lines of at most 2000 points.
+  std::vector<std::pair<double, double>> spread = {};
 };
 
 struct Bar {
@@ -81,6 +87,34 @@ struct HeatMap {
   std::vector<HeatCell> cells;             // the other cells are empty
 };
 std::string svg(const HeatMap& map);
+
+// Networks as rows of boxes, one box for each layer, from left to right. All rows have the same scales. The widest row
+// fills the drawing's width.
+struct BoxRows {
+  std::string title;               // for screen readers
+  std::vector<std::string> parts;  // names for the legend; part i has colour i
+  struct Box {
+    double width = 0, height = 0;          // above 0; in any units, the same for all boxes
+    std::optional<std::size_t> part = {};  // empty: a neutral colour, not in the legend
+    std::string hint = {};
+  };
+  struct Row {
+    std::string label, detail;  // two lines above the boxes
+    std::vector<Box> boxes;
+  };
+  std::vector<Row> rows;
+};
+std::string svg(const BoxRows& rows);
+
+// A plot with its heading and a remark, as texts.
+struct Drawing {
+  std::string title;
+  std::string svg;  // of a function above
+  std::string caption = {};
+};
+// A complete SVG file with the drawings, each below the previous one. It has the styles that the drawings need, and
+// follows the viewer's light or dark mode.
+std::string svg_file(std::string_view title, const std::vector<Drawing>& drawings);
 
 // Returns about `about` ticks within [low, high]: at least 1, at most 2 * about + 1. Their distance is 1, 2 or 5 times
 // a power of ten. Requires low <= high, both within +-1e300.

@@ -96,6 +96,20 @@ std::vector<Point> thinned(const std::vector<Point>& points) {
   return kept;
 }
 
+// The error bars of a line.
+std::string draw_spread(const Line& line, const AxisScale& x, const AxisScale& y) {
+  if (line.spread.empty()) return {};
+  EFFNET_CHECK(line.spread.size() == line.points.size());
+  std::string path;
+  for (std::size_t i = 0; i < line.points.size(); ++i) {
+    const auto& [low, high] = line.spread[i];
+    if (!x.shows(line.points[i].x) || !y.shows(low) || !y.shows(high)) continue;
+    const double at = x.at(line.points[i].x);
+    path += fmt::format("M{0} {1}h8m-4 0V{2}m-4 0h8", px(at - 4), px(y.at(low)), px(y.at(high)));
+  }
+  return fmt::format("<path class=\"spread c{}\" d=\"{}\"/>", line.colour % kColours, path);
+}
+
 std::string draw_line(const Line& line, const AxisScale& x, const AxisScale& y, const Axis& x_axis,
                       const Axis& y_axis) {
   const std::vector<Point> points = thinned(line.points);
@@ -106,7 +120,7 @@ std::string draw_line(const Line& line, const AxisScale& x, const AxisScale& y, 
     const std::string px_x = px(x.at(points[i].x)), px_y = px(y.at(points[i].y));
     const bool first = i == 0 || !shown(i - 1);
     path += fmt::format("{}{} {}", first ? "M" : "L", px_x, px_y);
-    if (first && !shown(i + 1))
+    if (line.dots || !line.joined || (first && !shown(i + 1)))
       dots +=
           fmt::format("<circle class=\"dot c{}\" cx=\"{}\" cy=\"{}\" r=\"3\"/>", line.colour % kColours, px_x, px_y);
     if (line.hints && points.size() <= kMaxHints) {
@@ -116,11 +130,11 @@ std::string draw_line(const Line& line, const AxisScale& x, const AxisScale& y, 
     }
   }
   std::string out;
-  if (!path.empty()) {
+  if (!path.empty() && line.joined) {
     out += fmt::format("<path class=\"line c{}{}\" d=\"{}\"/>", line.colour % kColours, line.dashed ? " dashed" : "",
                        path);
   }
-  out += dots;
+  out += draw_spread(line, x, y) + dots;
   if (line.mark && *line.mark < line.points.size()) {
     const Point& p = line.points[*line.mark];
     if (x.shows(p.x) && y.shows(p.y)) {
@@ -153,8 +167,11 @@ Legend legend_of(const Chart& chart, double left, double right) {
   }
   for (const Line& line : chart.lines) {
     if (line.name.empty()) continue;
-    entries.push_back({line.name, fmt::format("<path class=\"line c{}{}\" d=\"M0 0H20\"/>", line.colour % kColours,
-                                              line.dashed ? " dashed" : "")});
+    const std::string shape =
+        line.joined ? fmt::format("<path class=\"line c{}{}\" d=\"M0 0H20\"/>", line.colour % kColours,
+                                  line.dashed ? " dashed" : "")
+                    : fmt::format("<circle class=\"dot c{}\" cx=\"10\" cy=\"0\" r=\"3\"/>", line.colour % kColours);
+    entries.push_back({line.name, shape});
   }
   return svg_legend(entries, left, right);
 }
@@ -168,6 +185,10 @@ std::string svg(const Chart& chart) {
       if (!(std::abs(p.y) <= kMaxValue)) continue;
       x_range.add(p.x, chart.x);
       y_range.add(p.y, chart.y);
+    }
+    for (const auto& [low, high] : line.spread) {
+      y_range.add(low, chart.y);
+      y_range.add(high, chart.y);
     }
   }
   for (const Bars& bars : chart.bars) {

@@ -174,5 +174,49 @@ TEST(StackedBars, LengthsAreInProportionToTheValues) {
   EXPECT_THAT(svg(StackedBars{}), HasSubstr("</svg>"));
 }
 
+TEST(Chart, DotsAndErrorBars) {
+  Chart chart = with({{0, 1}, {10, 2}});
+  EXPECT_EQ(times(svg(chart), "class=\"dot"), 0U);
+  chart.lines[0].dots = true;
+  chart.lines[0].spread = {{0.5, 1.5}, {2, 4}};
+  const std::string text = svg(chart);
+  EXPECT_EQ(times(text, "class=\"dot"), 2U);
+  EXPECT_EQ(times(text, "class=\"spread c0\""), 1U);
+  EXPECT_THAT(text, HasSubstr(">4.0<"));  // the axis contains the bars
+  chart.lines[0].joined = false;
+  EXPECT_EQ(times(svg(chart), "class=\"line"), 0U);
+  chart.lines[0].spread.pop_back();
+  EXPECT_THROW(svg(chart), Error);
+}
+
+TEST(BoxRows, HaveOneScale) {
+  BoxRows rows{.title = "a <b>", .parts = {"one", "two"}, .rows = {}};
+  rows.rows.push_back({"x <y>", "detail", {{1, 10, 0, "first"}, {3, 5, 1, "second"}}});
+  rows.rows.push_back({"z", "", {{2, 20, {}, "neutral"}}});
+  const std::string text = svg(rows);
+  // 998 of 1000 units for a width of 4, with a gap of 1 after each box; 110 units for a height of 20.
+  EXPECT_THAT(text, HasSubstr("width=\"249.5\" height=\"55\"><title>first</title>"));
+  EXPECT_THAT(text, HasSubstr("width=\"748.5\" height=\"27.5\"><title>second</title>"));
+  EXPECT_THAT(text, HasSubstr("<rect class=\"neutral\" x=\"0\""));
+  EXPECT_THAT(text, HasSubstr("width=\"499\" height=\"110\"><title>neutral</title>"));
+  EXPECT_THAT(text, HasSubstr("x &lt;y&gt;"));
+  EXPECT_THAT(svg(BoxRows{.title = "none", .parts = {}, .rows = {}}), HasSubstr("</svg>"));
+  rows.rows[0].boxes[0].part = 2;
+  EXPECT_THROW(svg(rows), Error);
+}
+
+TEST(SvgFile, HasStylesAndDrawingsBelowEachOther) {
+  const std::string first = svg(with({{0, 1}, {1, 2}})), second = svg(BoxRows{"t", {}, {{"r", "", {{1, 1, {}, ""}}}}});
+  const std::string file = svg_file("a <title>", {{"one & two", first, "a caption"}, {"three", second}});
+  EXPECT_TRUE(file.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1048 "));
+  EXPECT_THAT(file, HasSubstr("<title>a &lt;title&gt;</title>"));
+  EXPECT_THAT(file, HasSubstr("one &amp; two"));
+  EXPECT_THAT(file, HasSubstr("a caption"));
+  EXPECT_THAT(file, HasSubstr("prefers-color-scheme: dark"));
+  EXPECT_THAT(file, Not(HasSubstr("table {")));  // only the styles of plots
+  EXPECT_EQ(times(file, "<svg"), times(file, "</svg>"));
+  EXPECT_THROW(svg_file("t", {{"x", "<p>", ""}}), Error);
+}
+
 }  // namespace
 }  // namespace effnet::report

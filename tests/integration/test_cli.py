@@ -117,9 +117,6 @@ USAGE = [
     (["compare", "efficientnet_b0"], "--backends"),
     (["compare", "efficientnet_b0", "--backends", "engine"], "two: A,B"),
     (["compare", "efficientnet_b0", "--backends", "engine,onnx"], "'onnx'"),
-    (["paper"], "TABLE"),
-    (["paper", "table9"], "'table9'"),
-    (["paper", "table4", "-o", "x.html"], "FILE.md"),
     (["scale", "efficientnet_b0", "--target-latency-ms", "-1"], "--target-latency-ms"),
     (["scale", "efficientnet_b0", "--target-latency-ms", "1e9"], "--target-latency-ms"),
     (["scale", "efficientnet_b0", "--target-latency-ms", "5", "--phi", "1"], "one way"),
@@ -154,8 +151,7 @@ def test_planned_uses_of_scale(effnet):
 
 def test_planned_options_exit_4(effnet, tmp_path):
     for arguments in (["predict", "efficientnet_b0", "x.png", "--precision", "int8"], ["eval", "efficientnet_b0", "x", "--precision", "bf16"],
-                      ["bench", "efficientnet_b0", "--precision", "int8"], ["paper", "table2"], ["paper", "fig7"],
-                      ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x")]):
+                      ["bench", "efficientnet_b0", "--precision", "int8"], ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x")]):
         effnet.check_error(effnet(*arguments), 4)
 
 

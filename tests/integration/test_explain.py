@@ -1,5 +1,5 @@
-"""Folders of images in predict and cam, "not sure", grids of several models, Grad-CAM, compare-models and paper table5,
-with a very small network."""
+"""Folders of images in predict and cam, "not sure", grids of several models, Grad-CAM and compare-models, with a very
+small network."""
 
 import json
 import os
@@ -113,12 +113,3 @@ def test_compare_models(effnet, trained, tmp_path):
     other = trained("other", ["class_0", "class_1", "rose"])
     effnet.check_error(effnet("compare-models", a, other, "--data", data, "--quiet"), 3)
     effnet.check_error(effnet("compare-models", a, b, "--data", tmp_path / "missing", "--quiet"), 3)
-
-
-def test_table5(effnet, tmp_path):
-    document = effnet.json("paper", "table5")
-    assert document["table"] == "table5" and len(document["rows"]) == 16
-    out = tmp_path / "t.md"
-    effnet("paper", "table5", "-o", out)
-    assert out.read_text() == effnet("paper", "table5", "-o", "-").stdout
-    effnet.check_error(effnet("paper", "table5", "-o", tmp_path / "t.txt"), 2)

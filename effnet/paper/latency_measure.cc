@@ -1,0 +1,94 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "effnet/arch/family.h"
+#include "effnet/base/cpu.h"
+#include "effnet/engine/quick_weights.h"
+#include "effnet/graph/costs.h"
+#include "effnet/graph/lower.h"
+#include "effnet/paper/latency.h"
+
+namespace effnet::paper {
+namespace {
+
+// A network with arbitrary weights, for timing.
+struct TimedNetwork {
+  graph::Graph graph;
+  engine::Session session;
+  std::vector<float> input;
+  std::vector<double> ms;
+
+  TimedNetwork(Text name, int threads, ThreadPool& pool)
+      : graph(graph::lower(arch::variant(name).spec)),
+        session(graph,
+                engine::PackedWeights::pack(graph, engine::Parameters(engine::quick_weights(graph)),
+                                            {kernels::chosen_isa()}, pool),
+                {.batch = 1, .threads = threads}),
+        input(model::photo_like(graph.input(), 1, pool)) {}
+
+  void time(double seconds) {
+    const model::Timing timing = model::measure(session, input, seconds);
+    ms.insert(ms.end(), timing.ms.begin(), timing.ms.end());
+    std::sort(ms.begin(), ms.end());
+  }
+};
+
+LatencyResult::Row counted(const PrintedLatency& printed) {
+  const graph::Graph graph = graph::lower(arch::variant(printed.network).spec);
+  const graph::Costs costs = graph::costs(graph);
+  return {.printed = printed, .params = costs.params, .macs = costs.macs, .resolution = graph.input().h};
+}
+
+void add_timing(LatencyResult::Row& row, const TimedNetwork& network, double peak_gflops) {
+  row.timing = {network.ms, 0};
+  row.gflops = 2e-6 * static_cast<double>(row.macs) / row.timing.min();
+  row.peak_share = row.gflops / peak_gflops;
+}
+
+}  // namespace
+
+LatencyResult count_latencies() {
+  LatencyResult result;
+  for (const PrintedPair& pair : printed_latencies()) {
+    result.rows.push_back(counted(pair.slow));
+    result.rows.push_back(counted(pair.fast));
+    const double slow = static_cast<double>((result.rows.end() - 2)->macs);
+    result.pairs.push_back({.slow = pair.slow,
+                            .fast = pair.fast,
+                            .speedup = pair.speedup,
+                            .ratio = 0,
+                            .macs_ratio = slow / static_cast<double>(result.rows.back().macs)});
+  }
+  return result;
+}
+
+LatencyResult measure_latencies(int threads, double seconds, const std::function<void(std::string_view)>& progress) {
+  // The two networks of a pair alternate, so that a slower phase of the machine affects both.
+  constexpr int kRounds = 2;
+  ThreadPool pool(threads);
+  double peak = model::core_peak_gflops();
+  LatencyResult result = count_latencies();
+  for (std::size_t i = 0; i < result.pairs.size(); ++i) {
+    LatencyResult::Pair& pair = result.pairs[i];
+    progress(fmt::format("timing {} and {}", pair.slow.title, pair.fast.title));
+    TimedNetwork slow(pair.slow.network, threads, pool);
+    TimedNetwork fast(pair.fast.network, threads, pool);
+    for (int round = 0; round < kRounds; ++round) {
+      slow.time(seconds / kRounds);
+      fast.time(seconds / kRounds);
+    }
+    peak = std::max(peak, model::core_peak_gflops());
+    add_timing(result.rows[2 * i], slow, peak * threads);
+    add_timing(result.rows[2 * i + 1], fast, peak * threads);
+    pair.ratio = slow.ms.front() / fast.ms.front();
+  }
+  result.measured = true;
+  result.cpu = cpu_model();
+  result.isa = kernels::name(kernels::chosen_isa());
+  result.threads = threads;
+  result.peak_gflops = peak * threads;
+  return result;
+}
+
+}  // namespace effnet::paper

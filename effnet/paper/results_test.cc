@@ -1,0 +1,146 @@
+#include "effnet/paper/results.h"
+
+#include <gtest/gtest.h>
+
+#include "effnet/arch/family.h"
+#include "effnet/base/file.h"
+#include "effnet/base/lines.h"
+#include "effnet/graph/lower.h"
+#include "effnet/paper/items.h"
+#include "effnet/paper/layout.h"
+
+namespace effnet::paper {
+namespace {
+
+constexpr std::string_view kTransfer =
+    "[[measured]]\ndataset = \"Flowers\"\nbackbone = \"efficientnet_lite0\"\naccuracy = 96.5\nmetric = \"top-1\"\n"
+    "images = 6149\ndate = \"2026-01-31\"\npage = \"docs/x.md\"\n";
+
+// The example in the head of docs/results/scaling.toml.
+std::string example() {
+  const std::string path = std::string(EFFNET_SOURCE_DIR) + "/docs/results/scaling.toml";
+  const std::string file = read_text(path);
+  std::string text;
+  for (const std::string_view line : text_lines(file, path)) {
+    if (line.starts_with("#   ")) text += std::string(line.substr(4)) + "\n";
+  }
+  return text;
+}
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+// The code and the message of the Error that parsing throws; empty if it throws none.
+template <class Parse>
+std::string refusal(Parse parse, const std::string& text) {
+  try {
+    parse(text, "t.toml");
+  } catch (const Error& error) {
+    return fmt::format("{} {}", static_cast<int>(error.code()), error.what());
+  }
+  return {};
+}
+
+TEST(Results, ReadsTransferResults) {
+  const auto results = parse_transfer(kTransfer, "t.toml");
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_EQ(results[0].note, "");
+  // Lite0 has 4,652,008 parameters, of which the classifier has 1281 x 1000 (docs/reference/lite_weights.md).
+  EXPECT_EQ(results[0].params_without_classifier, 3371008);
+  Context context;
+  context.results.transfer = results;
+  EXPECT_EQ(json(table5(context))["measured"][0].dump(),
+            R"({"name":"efficientnet_lite0","dataset":"Flowers","params":3371008,"accuracy":96.5,"metric":"top-1",)"
+            R"("images":6149,"date":"2026-01-31","page":"docs/x.md","note":null,)"
+            R"("source":{"params":"computed","accuracy":"measured","images":"measured"}})");
+}
+
+TEST(Results, RefusesWrongTransferResults) {
+  const auto refused = [](std::string_view from, std::string_view to) {
+    return refusal(parse_transfer, replaced(std::string(kTransfer), from, to));
+  };
+  EXPECT_EQ(refusal(parse_transfer, ""), "");
+  EXPECT_EQ(refused("2026-01-31", "31.1.2026").rfind("3 t.toml:7:", 0), 0U) << refused("2026-01-31", "31.1.2026");
+  EXPECT_NE(refused("2026-01-31", "2026-02-30"), "");
+  EXPECT_NE(refused("lite0", "lite9"), "");
+  EXPECT_NE(refused("96.5", "196.5"), "");
+  EXPECT_NE(refused("6149", "0"), "");
+  EXPECT_NE(refused("page", "pages"), "");
+  EXPECT_NE(refused("dataset = \"Flowers\"\n", ""), "");
+}
+
+TEST(Results, TheExampleOfTheFileIsValid) {
+  const auto results = parse_scaling(example(), "t.toml");
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_EQ(results[0].rule, "compound");
+  ASSERT_TRUE(results[0].spec);
+  EXPECT_EQ(results[0].spec->stages, arch::variant("efficientnet_b3").spec.stages);
+}
+
+TEST(Results, RefusesWrongScalingResults) {
+  const auto refused = [](std::string_view from, std::string_view to) {
+    return refusal(parse_scaling, replaced(example(), from, to));
+  };
+  EXPECT_EQ(refusal(parse_scaling, ""), "");
+  EXPECT_EQ(refused("10711602", "10711603").rfind("3 t.toml:9:", 0), 0U) << refused("10711602", "10711603");
+  EXPECT_NE(refused("10711602", "10711603").find("expected 10711602"), std::string::npos);
+  EXPECT_NE(refused("classes = 10", "classes = 100"), "");
+  EXPECT_NE(refused("1825620752", "-1"), "");
+  EXPECT_NE(refused("1825620752", "99999999999999999999"), "");
+  EXPECT_NE(refused("depth = 1.4", "depth = nan"), "");
+  EXPECT_NE(refused("depth = 1.4", "depth = 100.5"), "");
+  EXPECT_NE(refused("width = 1.2", "width = 0"), "");
+  EXPECT_NE(refused("width = 1.2", "width = 99.0"), "");
+  EXPECT_NE(refused("resolution = 300", "resolution = 0"), "");
+  EXPECT_NE(refused("efficientnet_b0", "amoebanet_b"), "");  // cannot be scaled
+  EXPECT_NE(refused("91.25", "101"), "");
+  EXPECT_NE(refused("seed = 1", "seed = -1"), "");
+  EXPECT_NE(refused("2026-12-24", "yesterday"), "");
+  EXPECT_NE(refused("rule", "rules"), "");
+  EXPECT_NE(refusal(parse_scaling, example() + example()).find("a second row for the same run"), std::string::npos);
+  // The counts of an arch file that is not a named network cannot be checked.
+  EXPECT_EQ(refusal(parse_scaling, replaced(replaced(example(), "efficientnet_b0", "mine"), "10711602", "5")), "");
+}
+
+// Three seeds of a network: mean, lowest and highest. Sizes of a network of another base are only read.
+TEST(Results, SeedsOfANetworkAreOneRow) {
+  const std::string one = replaced(example(), "efficientnet_b0", "mine");
+  const auto run = [&](const char* seed, const char* top1) {
+    return replaced(replaced(one, "seed = 1 ", fmt::format("seed = {} ", seed)), "91.25", top1);
+  };
+  Context context;
+  context.results.scaling = parse_scaling(run("1", "70.0") + run("2", "73.0") + run("3", "71.5"), "t.toml");
+  const auto networks = measured_networks(context.results.scaling);
+  ASSERT_EQ(networks.size(), 1U);
+  EXPECT_EQ(networks[0].runs, 3);
+  EXPECT_DOUBLE_EQ(networks[0].mean, 71.5);
+  const Json figure = json(figure8(context));
+  ASSERT_EQ(figure["measured"].size(), 1U);
+  EXPECT_EQ(figure["measured"][0]["top1"].dump(), R"({"mean":71.5,"low":70.0,"high":73.0})");
+  EXPECT_EQ(figure["measured"][0]["source"]["top1"], "measured");
+  const auto drawings = measured_drawings(context.results, {});
+  ASSERT_EQ(drawings.size(), 1U);
+  EXPECT_NE(drawings[0].svg.find("class=\"spread c0\""), std::string::npos);
+  EXPECT_TRUE(measured_drawings(context.results, {"width"}).empty());
+}
+
+// A result on ImageNet is shown beside the paper's value of the same network.
+TEST(Results, MeasuredAccuracyOnImagenetIsShownBesideThePapers) {
+  const graph::Costs b3 = graph::costs(graph::lower(arch::variant("efficientnet_b3").spec));
+  std::string text = replaced(replaced(example(), "CIFAR-10", "ImageNet"), "classes = 10", "classes = 1000");
+  text = replaced(text, "10711602", std::to_string(b3.params));
+  Context context;
+  context.results.scaling = parse_scaling(replaced(text, "1825620752", std::to_string(b3.macs)), "t.toml");
+  for (const Json& row : json(table2(context))["rows"]) {
+    EXPECT_EQ(row["top1"], row["name"] == "efficientnet_b3" ? Json(91.25) : Json()) << row["name"];
+    EXPECT_EQ(row["source"].contains("top1"), row["name"] == "efficientnet_b3");
+  }
+}
+
+TEST(Results, TheEmbeddedFilesAreValid) { EXPECT_NO_THROW(embedded_results()); }
+
+}  // namespace
+}  // namespace effnet::paper

@@ -1,0 +1,81 @@
+#include <charconv>
+#include <span>
+
+#include "effnet/base/error.h"
+#include "effnet/report/svg.h"
+#include "effnet/report/svg_parts.h"
+
+namespace effnet::report {
+
+// Names and texts of svg.css and report.css. cmake/EffnetEmbed.cmake generates the definition.
+std::span<const std::pair<std::string_view, std::string_view>> embedded_style();
+
+namespace {
+
+constexpr double kMargin = 24, kHeading = 34, kFont = 12;
+
+// The width and height in the viewBox of a drawing, which svg_begin() has written.
+std::pair<double, double> size_of(std::string_view drawing) {
+  constexpr std::string_view kBegin = "<svg viewBox=\"0 0 ";
+  EFFNET_CHECK(drawing.starts_with(kBegin));
+  double width = 0, height = 0;
+  const char* const end = drawing.data() + drawing.size();
+  const auto first = std::from_chars(drawing.data() + kBegin.size(), end, width);
+  EFFNET_CHECK(first.ec == std::errc{} && first.ptr != end);
+  const auto second = std::from_chars(first.ptr + 1, end, height);
+  EFFNET_CHECK(second.ec == std::errc{});
+  return {width, height};
+}
+
+// Breaks a text into lines of about `width` units.
+std::vector<std::string> lines_of(std::string_view text, double width) {
+  std::vector<std::string> lines(1);
+  while (!text.empty()) {
+    const std::size_t blank = std::min(text.find(' '), text.size());
+    const std::string word(text.substr(0, blank));
+    text.remove_prefix(std::min(blank + 1, text.size()));
+    std::string& last = lines.back();
+    if (!last.empty() && text_width(last, kFont) + text_width(word, kFont) > width) {
+      lines.push_back(word);
+    } else {
+      last += last.empty() ? word : " " + word;
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::string svg_file(std::string_view title, const std::vector<Drawing>& drawings) {
+  double widest = 0;
+  for (const Drawing& drawing : drawings) widest = std::max(widest, size_of(drawing.svg).first);
+  double y = kMargin;
+  std::string body =
+      fmt::format("<g class=\"labels\" font-size=\"17\"><text x=\"0\" y=\"{}\">{}</text></g>\n", px(y), escaped(title));
+  y += 12;
+  for (const Drawing& drawing : drawings) {
+    const auto [width, height] = size_of(drawing.svg);
+    y += kHeading;
+    body += fmt::format(
+        "<g class=\"labels\" font-size=\"14\"><text x=\"0\" y=\"{}\">{}</text></g>\n"
+        "<svg x=\"0\" y=\"{}\" width=\"{}\" height=\"{}\">{}</svg>\n",
+        px(y - 12), escaped(drawing.title), px(y), px(width), px(height), drawing.svg);
+    y += height;
+    if (drawing.caption.empty()) continue;
+    for (const std::string& line : lines_of(drawing.caption, widest)) {
+      y += 18;
+      body += fmt::format("<text x=\"0\" y=\"{}\">{}</text>\n", px(y), escaped(line));
+    }
+  }
+  std::string style;
+  for (const auto& [name, text] : embedded_style()) style += name == "svg.css" ? text : "";
+  const double width = widest + 2 * kMargin, height = y + kMargin;
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
+      "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', sans-serif\">\n"
+      "<title>{2}</title>\n<style>\n{3}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n"
+      "<svg x=\"{4}\" width=\"{5}\" height=\"{1}\" overflow=\"visible\">\n{6}</svg>\n</svg>\n",
+      px(width), px(height), escaped(title), style, px(kMargin), px(widest), body);
+}
+
+}  // namespace effnet::report
