@@ -79,8 +79,13 @@ std::string markdown_table(const Table& table) {
     lines.emplace_back(column.align == Align::left ? "---" : "---:");
   }
   std::string out = fmt::format("| {} |\n| {} |\n", fmt::join(heads, " | "), fmt::join(lines, " | "));
-  for (const std::vector<Value>& row : table.rows)
-    out += fmt::format("| {} |\n", fmt::join(cells(table, columns, row), " | "));
+  for (const std::vector<Value>& row : table.rows) {
+    Cells texts = cells(table, columns, row);
+    for (std::string& cell : texts) {  // a bar would end the cell
+      for (std::size_t at = cell.find('|'); at != std::string::npos; at = cell.find('|', at + 2)) cell.insert(at, "\\");
+    }
+    out += fmt::format("| {} |\n", fmt::join(texts, " | "));
+  }
   return out;
 }
 
@@ -125,7 +130,7 @@ std::string shown(const Column& column, const Value& value) {
   if (const auto* whole = std::get_if<std::int64_t>(&value)) return grouped(*whole) + column.unit;
   if (const auto* number = std::get_if<double>(&value))
     return fmt::format("{:.{}f}{}", column.scale * *number, column.decimals, column.unit);
-  if (const auto* words = std::get_if<std::string>(&value)) return *words;
+  if (const auto* words = std::get_if<std::string>(&value)) return one_line(*words);
   return column.source == Source::label ? "" : "-";
 }
 

@@ -53,6 +53,13 @@ TEST(Layout, TextHasTheSameCells) {
   EXPECT_EQ(page.find("hidden"), std::string::npos);
 }
 
+TEST(Layout, TextsOfFilesStayInTheirCell) {
+  Item item = sample();
+  item.tables[0].rows[1][0] = std::string("a|b||\n\x1b[31m");
+  EXPECT_NE(markdown(item).find("| a\\|b\\|\\| \\x1b[31m | 7 |"), std::string::npos) << markdown(item);
+  EXPECT_NE(text(item).find("a|b|| \\x1b[31m"), std::string::npos) << text(item);
+}
+
 TEST(Layout, CsvNamesTheSourceOfEachColumn) {
   EXPECT_EQ(csv(sample()),
             "name,macs (computed),latency_ms.min (measured),share (measured),paper.macs (quoted),hidden (computed),"

@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 #include <cstdint>
-#include <utility>
+
+#include "effnet/report/svg_parts.h"
 
 namespace effnet::report {
-
-// File name and text of report.css. cmake/EffnetEmbed.cmake generates the definition.
-std::span<const std::pair<std::string_view, std::string_view>> embedded_style();
-
 namespace {
 
 struct Character {

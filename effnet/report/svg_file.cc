@@ -1,15 +1,10 @@
 #include <charconv>
-#include <span>
 
 #include "effnet/base/error.h"
 #include "effnet/report/svg.h"
 #include "effnet/report/svg_parts.h"
 
 namespace effnet::report {
-
-// Names and texts of svg.css and report.css. cmake/EffnetEmbed.cmake generates the definition.
-std::span<const std::pair<std::string_view, std::string_view>> embedded_style();
-
 namespace {
 
 constexpr double kMargin = 24, kHeading = 34, kFont = 12;

@@ -1,17 +1,22 @@
-// Helpers of the plots. For use inside effnet/report only.
+// Helpers of the plots and pages. For use inside effnet/report only.
 #pragma once
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "effnet/report/html.h"
 
 namespace effnet::report {
+
+// Names and texts of svg.css and report.css. cmake/EffnetEmbed.cmake generates the definition.
+std::span<const std::pair<std::string_view, std::string_view>> embedded_style();
 
 // Estimates the width of a text, because only the browser knows the exact width. The estimate of 0.58 of the font size
 // per letter is more than the average of common sans-serif fonts, so texts fit.
@@ -32,7 +37,7 @@ inline std::string svg_begin(double width, double height, std::string_view title
                      kind, escaped(title));
 }
 
-inline constexpr int kColours = 7;  // report.css has the classes c0 to c6
+inline constexpr int kColours = 7;  // svg.css has the classes c0 to c6
 
 struct LegendEntry {
   std::string name;
