@@ -13,22 +13,31 @@ namespace {
 
 constexpr Text kB0 = "efficientnet_b0";
 constexpr double kBasePixels = 224;
+constexpr std::int64_t kMostMacs = 5'000'000'000;  // the axis of the paper's Figure 8 ends there
 
 double giga(std::int64_t macs) { return static_cast<double>(macs) / 1e9; }
 std::int64_t pixels(double ratio) { return static_cast<std::int64_t>(std::floor(kBasePixels * ratio)); }
 
-// A scaling of B0 in one dimension.
+// A scaling of B0.
 struct Step {
   std::string rule;  // "width", "depth", "resolution" or "compound"
-  double coefficient;
+  double coefficient = 1;
   Network network;
+  arch::ArchSpec spec;
+  graph::Costs costs;
 };
+
+Step step(std::string rule, double coefficient, const Network& network) {
+  arch::ArchSpec spec = spec_of(network);
+  const graph::Costs costs = costs_of(spec);
+  return {std::move(rule), coefficient, network, std::move(spec), costs};
+}
 
 std::vector<Step> one_dimension() {
   std::vector<Step> steps;
-  for (const double w : kFigure3Widths) steps.push_back({"width", w, {kB0, 1, w}});
-  for (const double d : kFigure3Depths) steps.push_back({"depth", d, {kB0, d}});
-  for (const double r : kFigure3Resolutions) steps.push_back({"resolution", r, {kB0, 1, 1, pixels(r)}});
+  for (const double w : kFigure3Widths) steps.push_back(step("width", w, {kB0, 1, w}));
+  for (const double d : kFigure3Depths) steps.push_back(step("depth", d, {kB0, d}));
+  for (const double r : kFigure3Resolutions) steps.push_back(step("resolution", r, {kB0, 1, 1, pixels(r)}));
   return steps;
 }
 
@@ -44,8 +53,8 @@ report::Drawing cost_drawing(const std::string& rule, const std::string& letter,
                      .colour = 6,
                      .dashed = true,
                      .hints = false};
-  for (const Step& step : one_dimension()) {
-    if (step.rule == rule) counted.points.push_back({step.coefficient, giga(costs_of(spec_of(step.network)).macs)});
+  for (const Step& one : one_dimension()) {
+    if (one.rule == rule) counted.points.push_back({one.coefficient, giga(one.costs.macs)});
   }
   const report::Point first = counted.points.front();
   const double last = counted.points.back().x;
@@ -99,35 +108,71 @@ std::vector<Column> columns() {
           {"top1", "measured: top-1 %", Source::measured}};
 }
 
-std::vector<Value> row_of(const Step& step, const Results& results) {
-  const arch::ArchSpec spec = spec_of(step.network);
-  const graph::Costs costs = costs_of(spec);
-  const PrintedTop1 printed = printed_top1(spec);
-  return {spec.name,
-          step.rule,
-          step.network.depth,
-          step.network.width,
-          spec.resolution,
-          costs.params,
-          costs.macs,
-          static_cast<double>(costs.macs) / static_cast<double>(costs_of(spec_of({kB0})).macs),
+std::vector<Value> row_of(const Step& one, const Results& results) {
+  const PrintedTop1 printed = printed_top1(one.spec);
+  const auto base = static_cast<double>(costs_of(spec_of({kB0})).macs);
+  return {one.spec.name,
+          one.rule,
+          one.network.depth,
+          one.network.width,
+          one.spec.resolution,
+          one.costs.params,
+          one.costs.macs,
+          static_cast<double>(one.costs.macs) / base,
           value_of(printed.top1),
           value_of(printed.from),
-          measured_top1(results, spec)};
+          measured_top1(results, one.spec)};
+}
+
+// The rows of B0 to B4 in Table 2.
+std::vector<PrintedImagenet> family_rows() {
+  std::vector<PrintedImagenet> rows;
+  for (const PrintedImagenet& row : printed_imagenet()) {
+    if (row.network == nullptr || arch::variant(row.network).base != kB0) continue;
+    if (costs_of(arch::variant(row.network).spec).macs <= kMostMacs) rows.push_back(row);
+  }
+  return rows;
+}
+
+// The accuracies that Tables 2 and 7 print, over computed MACs.
+report::Drawing printed_drawing() {
+  const auto point = [](const Network& network, Text top1) {
+    return report::Point{giga(costs_of(spec_of(network)).macs), parse_printed(top1).value};
+  };
+  report::Chart chart;
+  chart.title = "top-1 accuracy that the paper prints, by MACs";
+  chart.x = {.title = "MACs in G", .log = false, .low = 0, .high = {}, .unit = {}};
+  chart.y.unit = " %";
+  const PrintedScaling& base = printed_cam().front();
+  for (const PrintedScaling& row : printed_cam().subspan(1)) {
+    const bool compound = row.network.depth != 1 && row.network.width != 1;
+    const char* rule = compound                 ? "compound"
+                       : row.network.depth != 1 ? "depth"
+                       : row.network.width != 1 ? "width"
+                                                : "resolution";
+    report::Line line = counted_line(fmt::format("{} (Table 7)", rule), static_cast<int>(chart.lines.size()));
+    line.points = {point(base.network, base.top1), point(row.network, row.top1)};
+    chart.lines.push_back(std::move(line));
+  }
+  report::Line family = counted_line("B0 to B4 (Table 2)", static_cast<int>(chart.lines.size()));
+  for (const PrintedImagenet& row : family_rows()) family.points.push_back(point({row.network}, row.top1));
+  chart.lines.push_back(std::move(family));
+  return {"Printed accuracy by computed MACs", report::svg(chart),
+          "Accuracies are quoted from Tables 2 and 7; MACs are computed."};
 }
 
 }  // namespace
 
 Item figure3(const Context& context) {
   Table table{.columns = columns(), .rows = {}};
-  for (const Step& step : one_dimension()) table.rows.push_back(row_of(step, context.results));
+  for (const Step& one : one_dimension()) table.rows.push_back(row_of(one, context.results));
   const std::vector<std::string> rules{"base", "width", "depth", "resolution"};
   Item item{
       .id = "fig3",
       .title = "Figure 3: B0 scaled in one dimension",
-      .about = fmt::format("The paper shows that the accuracy grows with width, depth and resolution and then "
-                           "saturates. {} The MACs of the networks are computed: they grow about linearly with the "
-                           "depth and with the square of width and resolution. The resolution is floor(224 r).",
+      .about = fmt::format("B0 with a larger width, depth or resolution. {} The MACs of the networks are computed: "
+                           "they grow about linearly with the depth and with the square of width and resolution. The "
+                           "resolution is floor(224 r).",
                            kNoAccuracies),
       .tables = {std::move(table), measured_table(context.results, rules)},
       .drawings = {cost_drawing("width", "w", 2), cost_drawing("depth", "d", 1), cost_drawing("resolution", "r", 2)},
@@ -164,9 +209,8 @@ Item figure4(const Context&) {
   return {
       .id = "fig4",
       .title = "Figure 4: width scaled on four bases",
-      .about = fmt::format("The paper shows that a wider network gains more accuracy if its depth and resolution are "
-                           "larger too. {} The bases are the printed ones. The paper does not print the widths; those "
-                           "of Figure 3 are used.",
+      .about = fmt::format("B0 by width, with other depths and resolutions. {} The bases are the printed ones. The "
+                           "paper does not print the widths; those of Figure 3 are used.",
                            kNoAccuracies),
       .tables = {std::move(table)},
       .drawings = {{"MACs by width", report::svg(chart), {}}},
@@ -175,33 +219,22 @@ Item figure4(const Context&) {
 }
 
 Item figure8(const Context& context) {
-  // The axis of the paper ends at 5 GFLOPS.
-  constexpr std::int64_t kMostMacs = 5'000'000'000;
   std::vector<Step> steps = one_dimension();
-  steps.push_back({"width", 2, {kB0, 1, 2}});
-  steps.push_back({"resolution", 2, {kB0, 1, 1, 448}});
-  for (const char* name :
-       {"efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4"})
-    steps.push_back({"compound", 1, {name}});
-  steps.push_back({"compound", 1, printed_cam().back().network});
-  std::erase_if(steps, [](const Step& step) { return costs_of(spec_of(step.network)).macs > kMostMacs; });
-  std::ranges::stable_sort(steps, {}, [](const Step& step) { return costs_of(spec_of(step.network)).macs; });
-  const std::vector<std::string> rules{"depth", "width", "resolution", "compound"};
+  steps.push_back(step("width", 2, {kB0, 1, 2}));
+  steps.push_back(step("resolution", 2, {kB0, 1, 1, 448}));
+  for (const PrintedImagenet& row : family_rows()) {
+    Step& one = steps.emplace_back(step("compound", 1, {row.network}));
+    one.network.depth = arch::variant(row.network).depth;  // the published coefficients, for the table
+    one.network.width = arch::variant(row.network).width;
+  }
+  steps.push_back(step("compound", 1, printed_cam().back().network));
+  std::erase_if(steps, [](const Step& one) { return one.costs.macs > kMostMacs; });
+  std::ranges::stable_sort(steps, {}, [](const Step& one) { return one.costs.macs; });
   Table table{.columns = columns(), .rows = {}};
-  report::Chart chart;
-  chart.title = "top-1 accuracy that the paper prints, by MACs";
-  chart.x = {.title = "MACs in G", .log = false, .low = 0, .high = {}, .unit = {}};
-  chart.y.unit = " %";
-  for (const std::string& rule : rules) {
-    report::Line family = counted_line(rule, static_cast<int>(chart.lines.size()));
-    for (const Step& step : steps) {
-      if (step.rule != rule) continue;
-      table.rows.push_back(row_of(step, context.results));
-      const PrintedTop1 printed = printed_top1(spec_of(step.network));
-      if (printed.top1 == nullptr) continue;
-      family.points.push_back({giga(costs_of(spec_of(step.network)).macs), parse_printed(printed.top1).value});
+  for (const char* rule : {"depth", "width", "resolution", "compound"}) {
+    for (const Step& one : steps) {
+      if (one.rule == rule) table.rows.push_back(row_of(one, context.results));
     }
-    chart.lines.push_back(std::move(family));
   }
   Item item{
       .id = "fig8",
@@ -211,10 +244,10 @@ Item figure8(const Context& context) {
           "It draws curves without numbers. Here are the networks of Figure 3, Table 7 and B0 to B4 up to 5 G "
           "MACs, with the accuracies that Tables 2 and 7 print for some of them.",
       .tables = {std::move(table), measured_table(context.results, {})},
-      .drawings = {{"Printed accuracy by computed MACs", report::svg(chart),
-                    "Accuracies are quoted from Tables 2 and 7; MACs are computed."}},
-      .notes = {"Table 7 is of an earlier training: it prints 81.1 for the network whose depth and width are those of "
-                "B3, for which Table 2 prints 81.6."}};
+      .drawings = {printed_drawing()},
+      .notes = {
+          "Table 7 prints 81.1 for the network with the depth and width of B3, which is B3's accuracy in the first "
+          "version of the paper. Table 2 prints 81.6 for B3."}};
   append(item.drawings, measured_drawings(context.results, {}));
   return item;
 }

@@ -159,9 +159,7 @@ Item table8(const Context& context) {
   }
   return {.id = "table8",
           .title = "Table 8: validation and test accuracy on ImageNet",
-          .about =
-              "The accuracy on the 50,000 validation images beside that of ImageNet's test server. They differ "
-              "little, so the networks are not fitted to the validation images.",
+          .about = "The accuracy on the 50,000 validation images beside that of ImageNet's test server.",
           .tables = {std::move(table)},
           .drawings = {},
           .notes = {}};

@@ -126,9 +126,9 @@ Item figure7(const Context& context) {
   return {.id = "fig7",
           .title = "Figure 7: class activation maps",
           .about =
-              "The paper shows the maps of five networks for some validation images of ImageNet: those of the compound "
-              "network cover the objects best. effnet has no trained weights of these five networks and no images "
-              "of ImageNet, so this is the table of the networks, not the figure.",
+              "The paper shows the maps of five networks for some validation images of ImageNet. effnet has no trained "
+              "weights of these five networks and no images of ImageNet, so this is the table of the networks, not the "
+              "figure.",
           .tables = {std::move(table)},
           .drawings = {},
           .notes = {"To make the figure: write the arch files, train each network (effnet train imagenet_b0 --set "
