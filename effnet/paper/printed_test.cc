@@ -113,7 +113,6 @@ TEST(Printed, Table5) {
                     row.ratio == nullptr ? "–" : fmt::format("{} ({})", text(row.ours.params), row.ratio)});
     EXPECT_EQ(std::string(row.network).substr(std::string("efficientnet_").size() + 1), row.ours.name + 1);
   }
-  std::string means;
   for (const Row& row : rows_of("Table 5:", "Data set")) {
     if (row[0] == "Geometric mean") {
       for (const PrintedMean& mean : printed_means())
