@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "effnet/arch/family.h"
+#include "effnet/arch/scaling.h"
 #include "effnet/paper/counts.h"
 #include "effnet/paper/items.h"
 
