@@ -40,8 +40,8 @@ Item figure2(const Context&) {
   static constexpr std::size_t kOrder[] = {0, 2, 1, 3, 4};  // rows of Table 7, in the figure's order
   Table table{.columns = {{"name", "", Source::label},
                           {"kind", "scaled", Source::label, Align::left},
-                          {"depth", "d", Source::quoted, Align::right, 1},
-                          {"width", "w", Source::quoted, Align::right, 1},
+                          {"depth", "d", Source::computed, Align::right, 1},
+                          {"width", "w", Source::computed, Align::right, 1},
                           {"resolution", "px", Source::computed},
                           {"blocks", "blocks", Source::computed},
                           {"params", "params", Source::computed},

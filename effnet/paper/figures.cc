@@ -97,8 +97,8 @@ constexpr const char* kNoAccuracies =
 std::vector<Column> columns() {
   return {{"name", "", Source::label},
           {"rule", "scaled", Source::label, Align::left},
-          {"depth", "d", Source::quoted, Align::right, 1},
-          {"width", "w", Source::quoted, Align::right, 1},
+          {"depth", "d", Source::computed, Align::right, 1},
+          {"width", "w", Source::computed, Align::right, 1},
           {"resolution", "px", Source::computed},
           {"params", "params", Source::computed},
           {"macs", "MACs", Source::computed},
@@ -183,10 +183,10 @@ Item figure3(const Context& context) {
 
 Item figure4(const Context&) {
   Table table{.columns = {{"name", "", Source::label},
-                          {"depth", "d", Source::quoted, Align::right, 1},
+                          {"depth", "d", Source::computed, Align::right, 1},
                           {"paper.r", "r", Source::quoted},
-                          {"width", "w", Source::quoted, Align::right, 1},
-                          {"resolution", "px", Source::quoted},
+                          {"width", "w", Source::computed, Align::right, 1},
+                          {"resolution", "px", Source::computed},
                           {"params", "params", Source::computed},
                           {"macs", "MACs", Source::computed}},
               .rows = {}};

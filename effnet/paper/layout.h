@@ -24,8 +24,7 @@ std::vector<std::size_t> shown_columns(const Table& table);
 std::string shown(const Column& column, const Value& value);
 // What the words in the column titles mean.
 inline constexpr const char* kLegend =
-    "Columns named paper and the coefficients d, w and r are quoted as printed, columns named measured were measured "
-    "by "
-    "effnet, all other numbers are computed from effnet's graphs.";
+    "Columns named paper are quoted as printed, columns named measured were measured by effnet, all other numbers are "
+    "computed from effnet's graphs.";
 
 }  // namespace effnet::paper

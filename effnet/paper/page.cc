@@ -136,10 +136,10 @@ std::string html_page(const std::vector<Item>& items, std::string_view command, 
   const std::string title = single ? items.front().title : "EfficientNet: the paper's tables and figures";
   std::vector<report::Section> sections;
   for (const Item& item : items) {
-    const std::size_t colon = item.title.find(": ");
-    sections.push_back(
-        {item.id, short_title(item),
-         fmt::format("<p class=\"subtitle\">{}</p>\n{}", escaped(item.title.substr(colon + 2)), body_of(item, items))});
+    std::string rest = item.title.substr(item.title.find(": ") + 2);
+    rest[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(rest[0])));
+    sections.push_back({item.id, short_title(item),
+                        fmt::format("<p class=\"subtitle\">{}</p>\n{}", escaped(rest), body_of(item, items))});
   }
   return report::page(title, head_of(title, items, command, version), sections);
 }

@@ -12,8 +12,8 @@ namespace {
 std::vector<Column> columns() {
   return {{"name", "", Source::label},
           {"paper.name", "network", Source::quoted, Align::left},
-          {"depth", "d", Source::quoted, Align::right, 1},
-          {"width", "w", Source::quoted, Align::right, 1},
+          {"depth", "d", Source::computed, Align::right, 1},
+          {"width", "w", Source::computed, Align::right, 1},
           {"resolution", "px", Source::computed},
           {"params", "params", Source::computed},
           {"macs", "MACs", Source::computed},
