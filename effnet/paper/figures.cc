@@ -20,8 +20,8 @@ std::int64_t pixels(double ratio) { return static_cast<std::int64_t>(std::floor(
 
 // A scaling of B0.
 struct Step {
-  std::string rule;  // "width", "depth", "resolution" or "compound"
-  double coefficient = 1;
+  std::string rule;        // "width", "depth", "resolution" or "compound"
+  double coefficient = 0;  // as printed; 0: more than one dimension is scaled
   Network network;
   arch::ArchSpec spec;
   graph::Costs costs;
@@ -97,6 +97,7 @@ constexpr const char* kNoAccuracies =
 std::vector<Column> columns() {
   return {{"name", "", Source::label},
           {"rule", "scaled", Source::label, Align::left},
+          {"paper.coefficient", "paper", Source::quoted, Align::left},
           {"depth", "d", Source::computed, Align::right, 1},
           {"width", "w", Source::computed, Align::right, 1},
           {"resolution", "px", Source::computed},
@@ -113,6 +114,7 @@ std::vector<Value> row_of(const Step& one, const Results& results) {
   const auto base = static_cast<double>(costs_of(spec_of({kB0})).macs);
   return {one.spec.name,
           one.rule,
+          note_of(one.coefficient == 0 ? "" : fmt::format("{}={:.1f}", one.rule.front(), one.coefficient)),
           one.network.depth,
           one.network.width,
           one.spec.resolution,
@@ -223,11 +225,11 @@ Item figure8(const Context& context) {
   steps.push_back(step("width", 2, {kB0, 1, 2}));
   steps.push_back(step("resolution", 2, {kB0, 1, 1, 448}));
   for (const PrintedImagenet& row : family_rows()) {
-    Step& one = steps.emplace_back(step("compound", 1, {row.network}));
+    Step& one = steps.emplace_back(step("compound", 0, {row.network}));
     one.network.depth = arch::variant(row.network).depth;  // the published coefficients, for the table
     one.network.width = arch::variant(row.network).width;
   }
-  steps.push_back(step("compound", 1, printed_cam().back().network));
+  steps.push_back(step("compound", 0, printed_cam().back().network));
   std::erase_if(steps, [](const Step& one) { return one.costs.macs > kMostMacs; });
   std::ranges::stable_sort(steps, {}, [](const Step& one) { return one.costs.macs; });
   Table table{.columns = columns(), .rows = {}};

@@ -112,17 +112,21 @@ Item table7(const Context& context) {
 }
 
 Item figure7(const Context& context) {
-  Table table = scaling_table(printed_cam(), context.results);
-  table.columns.push_back({"arch_file", "arch file", Source::label, Align::left});
+  Table files{.key = "arch_files",
+              .title = "How to make the arch files",
+              .columns = {{"name", "", Source::label},
+                          {"network", "network", Source::label, Align::left},
+                          {"command", "command", Source::label, Align::left}},
+              .rows = {}};
   std::string models;
-  for (std::size_t i = 0; i < table.rows.size(); ++i) {
-    const Network& network = printed_cam()[i].network;
-    const bool base = i == 0;
-    table.rows[i].emplace_back(base ? std::string("efficientnet_b0")
-                                    : fmt::format("effnet scale {} --depth {} --width {} --resolution {} -o cam{}.toml",
-                                                  network.base, network.depth, network.width,
-                                                  spec_of(network).resolution, i));
-    if (!base) models += fmt::format("{}RUN{}", models.empty() ? "" : ",", i);
+  for (const PrintedScaling& row : printed_cam().subspan(1)) {
+    const Network& network = row.network;
+    const arch::ArchSpec spec = spec_of(network);
+    const std::size_t i = files.rows.size() + 1;
+    files.rows.push_back({spec.name, row.title,
+                          fmt::format("effnet scale {} --depth {} --width {} --resolution {} -o cam{}.toml",
+                                      network.base, network.depth, network.width, spec.resolution, i)});
+    models += fmt::format("{}RUN{}", models.empty() ? "" : ",", i);
   }
   return {.id = "fig7",
           .title = "Figure 7: class activation maps",
@@ -130,7 +134,7 @@ Item figure7(const Context& context) {
               "The paper shows the maps of five networks for some validation images of ImageNet. effnet has no trained "
               "weights of these five networks and no images of ImageNet, so this is the table of the networks, not the "
               "figure.",
-          .tables = {std::move(table)},
+          .tables = {scaling_table(printed_cam(), context.results), std::move(files)},
           .drawings = {},
           .notes = {"To make the figure: write the arch files, train each network (effnet train imagenet_b0 --set "
                     "model.name=cam1.toml --data IMAGENET --out RUN1; B0 itself without --set, into RUN0), then draw "
