@@ -203,9 +203,10 @@ TEST(Items, FiguresHaveTheCountsOfTheirNetworks) {
   EXPECT_EQ(json(made("fig4"))["rows"].size(), 24U);
   EXPECT_EQ(row_with(made("fig2"), "kind", "(c) depth")["blocks"], 64);
   const Item figure = made("fig8");
-  EXPECT_EQ(row_with(figure, "name", "efficientnet_b4")["paper"].dump(), R"({"top1":"82.9","from":"Table 2"})");
+  EXPECT_EQ(row_with(figure, "name", "efficientnet_b4")["paper"].dump(),
+            R"({"coefficient":null,"top1":"82.9","from":"Table 2"})");
   EXPECT_EQ(row_with(figure, "name", "efficientnet_b0-d4-w1-r224")["paper"].dump(),
-            R"({"top1":"79.0","from":"Table 7"})");
+            R"({"coefficient":"d=4.0","top1":"79.0","from":"Table 7"})");
   const Json document = json(figure);
   EXPECT_GE(document["rows"].size(), 20U);
   for (const Json& row : document["rows"]) EXPECT_LE(row["macs"].get<std::int64_t>(), 5'000'000'000);

@@ -113,7 +113,7 @@ struct Drawing {
   std::string caption = {};
 };
 // A complete SVG file with the drawings, each below the previous one. It has the styles that the drawings need, and
-// follows the viewer's light or dark mode.
+// follows the viewer's light or dark mode; programs that do not know CSS variables show light mode.
 std::string svg_file(std::string_view title, const std::vector<Drawing>& drawings);
 
 // Returns about `about` ticks within [low, high]: at least 1, at most 2 * about + 1. Their distance is 1, 2 or 5 times

@@ -1,4 +1,5 @@
 #include <charconv>
+#include <map>
 
 #include "effnet/base/error.h"
 #include "effnet/report/svg.h"
@@ -39,6 +40,40 @@ std::vector<std::string> lines_of(std::string_view text, double width) {
   return lines;
 }
 
+// The variables of the first :root, which is light mode: "ink" and its colour.
+std::map<std::string_view, std::string_view> light_colours(std::string_view css) {
+  std::map<std::string_view, std::string_view> colours;
+  const std::size_t begin = css.find(":root {");
+  EFFNET_CHECK(begin != std::string_view::npos);
+  css = css.substr(begin, css.find('}', begin) - begin);
+  for (std::size_t at = css.find("--"); at != std::string_view::npos; at = css.find("--", at)) {
+    const std::size_t colon = css.find(": ", at), end = css.find(';', at);
+    EFFNET_CHECK(colon < end && end != std::string_view::npos);
+    colours.emplace(css.substr(at + 2, colon - at - 2), css.substr(colon + 2, end - colon - 2));
+    at = end;
+  }
+  return colours;
+}
+
+// The style sheet with the colour of light mode before each use of a variable. Programs that do not know variables,
+// such as Inkscape and librsvg, ignore the second declaration.
+std::string with_fallbacks(std::string_view css) {
+  const auto colours = light_colours(css);
+  std::string out;
+  while (!css.empty()) {
+    const std::string_view part = css.substr(0, std::min(css.find_first_of("{};"), css.size() - 1) + 1);
+    css.remove_prefix(part.size());
+    if (const std::size_t at = part.find("var(--"); at != std::string_view::npos) {
+      const std::size_t close = part.find(')', at);
+      const auto found = colours.find(part.substr(at + 6, close - at - 6));
+      EFFNET_CHECK(found != colours.end() && part.ends_with(';'));
+      out += fmt::format("{}{}{}", part.substr(0, at), found->second, part.substr(close + 1));
+    }
+    out += part;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string svg_file(std::string_view title, const std::vector<Drawing>& drawings) {
@@ -63,7 +98,7 @@ std::string svg_file(std::string_view title, const std::vector<Drawing>& drawing
     }
   }
   std::string style;
-  for (const auto& [name, text] : embedded_style()) style += name == "svg.css" ? text : "";
+  for (const auto& [name, text] : embedded_style()) style += name == "svg.css" ? with_fallbacks(text) : "";
   const double width = widest + 2 * kMargin, height = y + kMargin;
   return fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "

@@ -213,7 +213,8 @@ TEST(SvgFile, HasStylesAndDrawingsBelowEachOther) {
   EXPECT_THAT(file, HasSubstr("one &amp; two"));
   EXPECT_THAT(file, HasSubstr("a caption"));
   EXPECT_THAT(file, HasSubstr("prefers-color-scheme: dark"));
-  EXPECT_THAT(file, Not(HasSubstr("table {")));  // only the styles of plots
+  EXPECT_THAT(file, HasSubstr("svg .c0 { color: #0072b2; color: var(--c0); }"));  // for programs without variables
+  EXPECT_THAT(file, Not(HasSubstr("table {")));                                   // only the styles of plots
   EXPECT_EQ(times(file, "<svg"), times(file, "</svg>"));
   EXPECT_THROW(svg_file("t", {{"x", "<p>", ""}}), Error);
 }
