@@ -52,6 +52,7 @@ FinetuneCalibration calibration_of(const JsonFields& fields) {
 FinetuneResult result_of(const JsonFields& fields) {
   FinetuneResult result;
   result.model = fields.text("model");
+  result.metric = fields.text("metric");
   result.images = fields.count("images");
   result.engine_top1 = fields.number("engine_top1", 0, 100);
   result.test_top1 = fields.number("test_top1", 0, 100);
@@ -86,6 +87,7 @@ Json to_json(const FinetuneData& data) {
 
 Json to_json(const FinetuneResult& result) {
   Json json{{"model", result.model},
+            {"metric", result.metric},
             {"images", result.images ? Json(*result.images) : Json()},
             {"test_top1", to_json(result.test_top1)},
             {"interval", to_json(result.interval)},

@@ -19,7 +19,7 @@ std::string accuracy_cells(const RunFacts& run) {
   const std::optional<ShownAccuracy> shown = shown_accuracy(run);
   if (!shown) return cell(kNone) + cell(kNone) + "<td class=\"text\">no accuracy yet</td>";
   std::string on = shown->is_unseen ? "test" : "validation";
-  if (shown->images > 0) on = counted(shown->images, fmt::format("{} image", on));
+  if (shown->images > 0) on = count_of(shown->images, fmt::format("{} image", on));
   if (shown->is_selected) on += ", which selected the epoch";
   return fmt::format("<td>{:.2f} %</td><td>{}</td><td class=\"text\">{}</td>", shown->top1,
                      shown->interval

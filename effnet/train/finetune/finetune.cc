@@ -14,6 +14,7 @@
 #include "effnet/train/finetune/measure.h"
 #include "effnet/train/finetune/parts.h"
 #include "effnet/train/finetune/plan.h"
+#include "effnet/train/recipe/settings.h"
 #include "effnet/train/run/checks.h"
 #include "effnet/train/run/folder.h"
 #include "effnet/train/run/model.h"
@@ -51,6 +52,7 @@ std::vector<std::string> option_texts(const FinetuneOptions& options) {
   if (!options.from.empty()) texts.push_back("--from " + absolute(options.from));
   if (!options.labels.empty()) texts.push_back("--labels " + absolute(options.labels));
   if (options.budget_s > 0) texts.push_back(fmt::format("--time-budget {}s", options.budget_s));
+  if (options.recipe != FinetuneOptions{}.recipe) texts.push_back("--recipe " + options.recipe);
   if (options.final_on_all) texts.emplace_back("--final");
   for (const Override& one : options.settings) texts.push_back(fmt::format("--set {}={}", one.key, one.value));
   return texts;
@@ -93,6 +95,7 @@ class Finetune {
     write_text(file("finetune.json"), report::finetune_text(record_));
   }
   const std::string* given(std::string_view key) const;  // the value of --set; null: not given
+  bool is_decided(std::string_view key) const;           // by --set or by --recipe
 
   void begin();
   FinetuneResult run_steps();
@@ -119,6 +122,13 @@ class Finetune {
 const std::string* Finetune::given(std::string_view key) const {
   const auto found = std::ranges::find(options_.settings.rbegin(), options_.settings.rend(), key, &Override::key);
   return found == options_.settings.rend() ? nullptr : &found->value;
+}
+
+bool Finetune::is_decided(std::string_view key) const {
+  if (given(key) != nullptr) return true;
+  const std::vector<const Setting*> changed =
+      differing_settings(load_recipe(options_.recipe, {}), load_recipe(FinetuneOptions{}.recipe, {}));
+  return std::ranges::any_of(changed, [&](const Setting* one) { return one->key == key; });
 }
 
 void Finetune::begin() {
@@ -164,9 +174,9 @@ void Finetune::probe() {
   double image_s = training_image_s(*train, options_.model, model.preprocessing(), pool_);
   const std::int64_t own = model.arch().resolution;
   InputPlan input = choose_input(size_, own, image_s, options_.budget_s);
-  if (const std::string* resolution = given("data.resolution")) {
-    const Recipe asked = load_recipe("finetune", {{"data.resolution", *resolution}});
-    if (asked.data.resolution > 0) input = {.resolution = asked.data.resolution, .shift_px = 0, .why = "as given"};
+  if (is_decided("data.resolution")) {
+    const std::int64_t asked = recipe(start("trial.safetensors"), TrainOn::train, {}).data.resolution;
+    if (asked > 0) input = {.resolution = asked, .shift_px = 0, .why = "as given"};
   }
   image_s *= static_cast<double>(input.resolution * input.resolution) / static_cast<double>(own * own);
   rule_ =
@@ -207,8 +217,8 @@ void Finetune::plan(const InputPlan& input, double image_s) {
   record_.trial_s = durations.trial_s;
   for (const report::FinetuneChoice& choice :
        choose_settings(size_, input, durations.epochs, *record_.probe->val_top1)) {
-    const bool other_rate = choice.setting == "optimizer.lr" && given("optimizer.lr_per_256") != nullptr;
-    if (given(choice.setting) == nullptr && !other_rate) record_.plan.push_back(choice);
+    const bool other_rate = choice.setting == "optimizer.lr" && is_decided("optimizer.lr_per_256");
+    if (!is_decided(choice.setting) && !other_rate) record_.plan.push_back(choice);
   }
   static_cast<void>(recipe(start("trial.safetensors"), TrainOn::train, {}));  // throws if --set does not fit the plan
   if (durations.trial_s == 0 && given("train.epochs") == nullptr) {
@@ -244,7 +254,7 @@ Recipe Finetune::recipe(const fs::path& initial, TrainOn on, const std::vector<O
                                     {"data.train_on", std::string(name_in(kTrainOn, on))},
                                     {"data.broken_limit", "1"}};  // they were counted, and there is a warning
   settings.insert(settings.end(), fixed.begin(), fixed.end());
-  return load_recipe("finetune", settings);
+  return load_recipe(options_.recipe, settings);
 }
 
 Summary Finetune::train(const fs::path& folder, Recipe recipe) const {
@@ -349,6 +359,7 @@ void Finetune::measure() {
   if (from_run) copy_calibrated(in_engine, predictions);
   record_.result = result_of(predictions, data_.all->classes());
   record_.result->model = options_.final_on_all ? "trial" : "final";
+  record_.result->metric = name_in(kMetrics, load_recipe(options_.recipe, options_.settings).expect.metric);
   record_.result->engine_top1 = report::top1_percent(in_engine);
   write_text(file("predictions.csv"), report::predictions_text(predictions));
 
