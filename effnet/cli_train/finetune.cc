@@ -14,6 +14,7 @@
 #include "effnet/cli_train/progress_line.h"
 #include "effnet/formats/find_model.h"
 #include "effnet/train/finetune/finetune.h"
+#include "effnet/train/finetune/known_images.h"
 #include "effnet/train/step/device.h"
 
 namespace effnet::cli {
@@ -49,8 +50,9 @@ void require_weights(const std::string& model, const Globals& globals, Output& o
 std::string model_of_run(const fs::path& run) {
   const fs::path record = run / "finetune.json", trial = run / "trial" / "model.safetensors";
   std::error_code ignored;
-  if (!fs::exists(record, ignored) || !fs::exists(run / "split.csv", ignored))
-    throw input_error("--from: {}: not a run of effnet finetune (expected finetune.json and split.csv)", run.string())
+  if (!fs::exists(record, ignored) || !fs::exists(run / train::kKnownImagesFile, ignored))
+    throw input_error("--from: {}: not a run of effnet finetune (expected finetune.json and {})", run.string(),
+                      train::kKnownImagesFile)
         .with_hint("--model starts from the weights of any other run or model file");
   const bool trained = report::read_finetune(record).final_epochs > 0;
   return trained && fs::exists(trial, ignored) ? trial.string() : run.string();

@@ -334,6 +334,15 @@ def test_out_that_cannot_be_used(effnet, base, tmp_path):
     assert [file.name for file in (tmp_path / "full").iterdir()] == ["letter.txt"]
 
 
+def test_killed_command_before_its_first_result_can_be_repeated(effnet, base, finished, tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in ("split.csv", "near_duplicates.csv", "contents.safetensors"):
+        shutil.copy(finished[0] / name, out / name)
+    assert effnet(*arguments(base, out)).returncode == 0
+    assert (out / "model.safetensors").read_bytes() == (finished[0] / "model.safetensors").read_bytes()
+
+
 def test_failed_command_leaves_nothing(effnet, base, tmp_path):
     empty(tmp_path / "data")
     assert effnet(*arguments(base, tmp_path / "run", data=tmp_path / "data")).returncode == 3

@@ -11,6 +11,7 @@
 #include "effnet/graph/lower.h"
 #include "effnet/model/classifier.h"
 #include "effnet/train/distributed/group.h"
+#include "effnet/train/finetune/known_images.h"
 #include "effnet/train/finetune/measure.h"
 #include "effnet/train/finetune/parts.h"
 #include "effnet/train/finetune/plan.h"
@@ -406,6 +407,10 @@ FinetuneResult Finetune::run_steps() {
   return {record_, summary};
 }
 
+// What a command writes before its first result, which is finetune.json.
+constexpr std::string_view kBeforeResults[] = {"finetune.lock", "start", "split.csv", "near_duplicates.csv",
+                                               kKnownImagesFile};
+
 // Throws Error(usage) if the run cannot be written to options.out.
 void check_out(const FinetuneOptions& options, bool fresh) {
   std::error_code ignored;
@@ -416,11 +421,9 @@ void check_out(const FinetuneOptions& options, bool fresh) {
   if (!fresh && !options.resume)
     throw usage_error("{}: already contains a run (expected an empty or a new folder)", options.out.string())
         .with_hint("--resume continues that run; another --out starts a new one");
-  // What a command leaves that was killed before its first result.
-  constexpr std::string_view kLeft[] = {"finetune.lock", "lock", "start", "split.csv", "near_duplicates.csv"};
   for (const fs::directory_entry& entry : fs::directory_iterator(options.out, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (!fresh || name.starts_with(".") || std::ranges::count(kLeft, name) != 0) continue;
+    if (!fresh || name.starts_with(".") || std::ranges::count(kBeforeResults, name) != 0) continue;
     throw usage_error("{}: the folder is not empty (got {}, expected an empty or a new folder)", options.out.string(),
                       in_quotes(name))
         .with_hint("use another --out");
@@ -431,8 +434,7 @@ void check_out(const FinetuneOptions& options, bool fresh) {
 void remove_traces(const fs::path& out) {
   std::error_code ignored;
   if (fs::exists(out / "finetune.json", ignored)) return;
-  for (const char* name : {"start", "split.csv", "near_duplicates.csv", "finetune.lock"})
-    fs::remove(out / name, ignored);
+  for (const std::string_view name : kBeforeResults) fs::remove(out / name, ignored);
   fs::remove(out, ignored);  // does nothing if the folder is not empty
 }
 

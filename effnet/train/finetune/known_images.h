@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "effnet/data/content.h"
@@ -11,7 +12,7 @@
 
 namespace effnet::train {
 
-inline constexpr const char* kKnownImagesFile = "contents.safetensors";
+inline constexpr std::string_view kKnownImagesFile = "contents.safetensors";
 
 struct KnownImages {
   std::vector<data::ImageContent> contents;  // of the images that could be decoded
