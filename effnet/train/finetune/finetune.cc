@@ -288,6 +288,7 @@ void Finetune::run_trial() {
     record_.trial_s = 0;
     return store();
   }
+  record_.trial_top1 = summary.best_top1;
   if (summary.best_top1 < *record_.probe->val_top1) {
     warn(fmt::format(
         "the fine-tuned network is less accurate than the linear probe on the validation images (got {:.1f} "
