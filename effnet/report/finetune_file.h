@@ -52,13 +52,13 @@ struct FinetuneResult {
     double recall = 0;
     std::int64_t images = 0;
   };
-  std::string metric;  // "top1" or "mean_per_class": what results on this dataset are published with; may be empty
-  std::string model;   // what was measured: "final", or "trial" if the final model was trained on all images
-  std::optional<std::int64_t> images;
-  std::optional<double> test_top1, mean_per_class;
-  std::optional<double> engine_top1;          // of the same images, computed by the engine
-  std::optional<metrics::Interval> interval;  // of test_top1; 0..1
-  std::optional<WorstClass> worst_class;
+  std::string metric = {};  // "top1" or "mean_per_class": what results on this dataset are published with; may be empty
+  std::string model;        // what was measured: "final", or "trial" if the final model was trained on all images
+  std::optional<std::int64_t> images = {};
+  std::optional<double> test_top1 = {}, mean_per_class = {};
+  std::optional<double> engine_top1 = {};          // of the same images, computed by the engine
+  std::optional<metrics::Interval> interval = {};  // of test_top1; 0..1
+  std::optional<WorstClass> worst_class = {};
 };
 
 struct FinetuneFile {
