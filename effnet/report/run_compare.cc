@@ -117,6 +117,7 @@ std::string comparison_report(const std::vector<ComparedRun>& runs, const std::v
   if (runs.size() < 2 || runs.size() > kMaxComparedRuns)
     throw usage_error("wrong number of runs (got {}, expected 2 to {})", runs.size(), kMaxComparedRuns);
   std::vector<RunFacts> facts;
+  facts.reserve(runs.size());
   for (const ComparedRun& run : runs) facts.push_back(read_run(run.folder, {}));
   const std::vector<std::string> names = names_of(facts, runs);
   const std::string head = fmt::format(

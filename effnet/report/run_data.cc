@@ -28,6 +28,7 @@ std::string bars(const std::vector<ClassCounts>& classes) {
   }
   for (const ClassCounts& one : classes) {
     std::vector<double> values;
+    values.reserve(splits.size());
     for (const auto split : splits) values.push_back(static_cast<double>(one.*split));
     chart.rows.push_back({one.name, std::move(values)});
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "effnet/base/error.h"
 #include "effnet/base/random_key.h"
@@ -88,21 +89,15 @@ void run_fold(FoldProbe probe, const LabelledRows& data, const Fold& fold, const
 
 std::vector<int> stratified_folds(std::span<const std::int64_t> labels, std::int64_t classes, int folds,
                                   std::uint64_t seed) {
-  struct Row {
-    std::int64_t label;
-    float order;
-    std::size_t index;
-    auto operator<=>(const Row&) const = default;
-  };
-  std::vector<Row> rows;
+  std::vector<std::tuple<std::int64_t, float, std::size_t>> rows;  // label, random order, number of the row
   for (std::size_t i = 0; i < labels.size(); ++i) {
     EFFNET_CHECK(labels[i] >= 0 && labels[i] < classes);
-    rows.push_back({labels[i], Draws({.seed = seed, .sample = i}, "folds").uniform(), i});
+    rows.emplace_back(labels[i], Draws({.seed = seed, .sample = i}, "folds").uniform(), i);
   }
   std::sort(rows.begin(), rows.end());
   std::vector<int> fold_of(labels.size());
   for (std::size_t i = 0; i < rows.size(); ++i)
-    fold_of[rows[i].index] = static_cast<int>(i % static_cast<std::size_t>(folds));
+    fold_of[std::get<2>(rows[i])] = static_cast<int>(i % static_cast<std::size_t>(folds));
   return fold_of;
 }
 
