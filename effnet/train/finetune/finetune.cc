@@ -113,6 +113,8 @@ class Finetune {
 
   const FinetuneOptions& options_;
   ThreadPool& pool_;
+  const std::vector<const Setting*> changed_by_recipe_ =
+      differing_settings(load_recipe(options_.recipe, {}), load_recipe(FinetuneOptions{}.recipe, {}));
   report::FinetuneFile record_;
   SplitImages data_;
   DataSize size_;
@@ -127,9 +129,7 @@ const std::string* Finetune::given(std::string_view key) const {
 
 bool Finetune::is_decided(std::string_view key) const {
   if (given(key) != nullptr) return true;
-  const std::vector<const Setting*> changed =
-      differing_settings(load_recipe(options_.recipe, {}), load_recipe(FinetuneOptions{}.recipe, {}));
-  return std::ranges::any_of(changed, [&](const Setting* one) { return one->key == key; });
+  return std::ranges::any_of(changed_by_recipe_, [&](const Setting* one) { return one->key == key; });
 }
 
 void Finetune::begin() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
@@ -41,6 +42,19 @@ Existing existing_parts(const data::AllImages& all) {
   return existing;
 }
 
+// Gives image i the number position[i], and leaves out images with the position -1 and groups of one image.
+data::ImageGroups renumbered(const data::ImageGroups& groups, const std::vector<std::int64_t>& position) {
+  data::ImageGroups result;
+  for (const std::vector<std::int64_t>& group : groups) {
+    result.emplace_back();
+    for (const std::int64_t i : group) {
+      if (const std::int64_t at = position[static_cast<std::size_t>(i)]; at >= 0) result.back().push_back(at);
+    }
+    if (result.back().size() < 2) result.pop_back();
+  }
+  return result;
+}
+
 // Assigns parts by content to the images for which `chosen` is set. `near`: the groups of near-duplicates of all
 // images.
 void split_chosen(const data::AllImages& all, const std::vector<data::ImageContent>& contents,
@@ -55,18 +69,10 @@ void split_chosen(const data::AllImages& all, const std::vector<data::ImageConte
     own.push_back(contents[i]);
   }
   if (indices.empty()) return;
-  data::ImageGroups groups;
-  for (const std::vector<std::int64_t>& group : near) {
-    groups.emplace_back();
-    for (const std::int64_t i : group) {
-      if (const std::int64_t at = position[static_cast<std::size_t>(i)]; at >= 0) groups.back().push_back(at);
-    }
-    if (groups.back().size() < 2) groups.pop_back();
-  }
   const auto set = data::select(all.set, indices);
   const double fraction = fraction_of(set->size());
-  const data::Split split =
-      data::split_by_content(*set, own, groups, {.val = fraction, .test = needs_test ? fraction : 0});
+  const data::Split split = data::split_by_content(*set, own, renumbered(near, position),
+                                                   {.val = fraction, .test = needs_test ? fraction : 0});
   for (std::size_t i = 0; i < indices.size(); ++i) parts[static_cast<std::size_t>(indices[i])] = split.parts[i];
   notes.insert(notes.end(), split.notes.begin(), split.notes.end());
 }
@@ -76,13 +82,6 @@ data::ImageGroups groups_with(const std::vector<data::ImageContent>& contents, c
   std::vector<data::ImageContent> both = contents;
   both.insert(both.end(), known.contents.begin(), known.contents.end());
   return data::near_duplicates(both);
-}
-
-// Without the images from number n on, and without groups of one image.
-data::ImageGroups groups_below(std::int64_t n, data::ImageGroups groups) {
-  for (std::vector<std::int64_t>& group : groups) std::erase_if(group, [&](std::int64_t i) { return i >= n; });
-  std::erase_if(groups, [](const auto& group) { return group.size() < 2; });
-  return groups;
 }
 
 void warn_of_kept(const KeptParts& kept, std::int64_t images, std::vector<std::string>& warnings) {
@@ -112,7 +111,9 @@ std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllIm
   KnownImages known;
   if (!options.from.empty()) known = read_known_images(options.from / kKnownImagesFile);
   const data::ImageGroups groups = groups_with(contents, known);
-  near = groups_below(std::ssize(contents), groups);
+  std::vector<std::int64_t> position(contents.size() + known.contents.size(), -1);
+  std::iota(position.begin(), position.begin() + std::ssize(contents), std::int64_t{0});
+  near = renumbered(groups, position);
   split_chosen(all, contents, near, chosen, !existing.has_test, parts, record.warnings);
   if (!options.from.empty())
     warn_of_kept(keep_parts(contents, known, groups, chosen, parts), all.set->size(), record.warnings);

@@ -17,8 +17,7 @@ void note_skipped(const data::Dataset& set, std::string_view split, std::vector<
 }
 
 // The parts of data.split.
-void open_split_file(const Recipe& recipe, const data::Source& source, RunData& data) {
-  const data::AllImages all = data::open_all(source);
+void open_split_file(const Recipe& recipe, const data::AllImages& all, RunData& data) {
   const std::vector<data::Part> parts = data::read_split_file(recipe.data.split, *all.set);
   const auto images_of = [&](std::initializer_list<data::Part> wanted) {
     return data::with_parts(all.set, parts, wanted);
@@ -104,8 +103,11 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
       throw usage_error("no images (got neither --data nor data.synthetic, expected one of them)")
           .with_hint("--data DIR: a folder with train/ and val/, each with one folder per class");
     const data::Source source(folder, recipe.data.labels);
-    if (expects_images(recipe.expect)) check_expected(recipe.expect, data::open_all(source));
-    recipe.data.split.empty() ? open_splits(recipe, source, data) : open_split_file(recipe, source, data);
+    const bool has_split_file = !recipe.data.split.empty();
+    data::AllImages all;
+    if (has_split_file || expects_images(recipe.expect)) all = data::open_all(source);
+    if (expects_images(recipe.expect)) check_expected(recipe.expect, all);
+    has_split_file ? open_split_file(recipe, all, data) : open_splits(recipe, source, data);
   }
 
   const auto found = static_cast<std::int64_t>(data.train->classes().size());
