@@ -284,8 +284,10 @@ std::string to_text(const ScaleSearchReport& report) {
   return text;
 }
 
-Body declare_scale_search(CLI::App& command, const Globals& globals) {
+Body declare_scale_search(CLI::App& scale, const Globals& globals) {
   auto o = std::make_shared<ScaleSearchOptions>();
+  scale.require_subcommand(1);
+  CLI::App& command = *scale.add_subcommand("search", "Find the coefficients of compound scaling for a base network");
   command.add_option("BASE", o->base, kModelHelp)->required();
   command.add_option("--study", o->study, "Keep all trials in this file; if it exists, the search continues")
       ->type_name("FILE")

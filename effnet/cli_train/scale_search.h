@@ -26,6 +26,4 @@ struct ScaleSearchReport {
 Json to_json(const ScaleSearchReport& report);
 std::string to_text(const ScaleSearchReport& report);
 
-Body declare_scale_search(CLI::App& command, const Globals& globals);
-
 }  // namespace effnet::cli
