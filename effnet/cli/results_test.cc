@@ -11,9 +11,7 @@
 #include "effnet/cli/pull.h"
 #include "effnet/cli/report.h"
 #include "effnet/cli/scale.h"
-#include "effnet/cli/scale_compare.h"
 #include "effnet/cli/scale_family.h"
-#include "effnet/cli/scale_frontier.h"
 
 namespace effnet::cli {
 namespace {
@@ -72,64 +70,6 @@ TEST(Results, Scale) {
   EXPECT_TRUE(to_text(result).ends_with("\nwritten to a.toml; try: effnet inspect a.toml\n"));
   result.out = "-";
   EXPECT_EQ(to_text(result), result.arch);
-}
-
-TEST(Results, ScaleByAnotherRule) {
-  CapturedOutput captured;
-  const ScaleResult capped =
-      run_scale({.base = "efficientnet_b0", .phi = 7, .rule = {.rule = "capped"}}, {.threads = {1}}, captured.out);
-  EXPECT_EQ(to_json(capped)["resolution"], 480);
-  EXPECT_EQ(to_json(capped)["late_depth"], capped.scaling.late_depth);
-  EXPECT_NE(to_text(capped).find("\ndepth of the later stages: 1.541 times more\n"), std::string::npos);
-  const ScaleResult fast =
-      run_scale({.base = "efficientnet_b0", .phi = 1, .rule = {.rule = "fast"}}, {.threads = {1}}, captured.out);
-  EXPECT_EQ(to_json(fast)["constraint"], 2);
-  EXPECT_FALSE(to_json(fast).contains("late_depth"));
-  EXPECT_NE(to_text(fast).find("\nrule fast: d = s^0.1, w = s^0.4, r = s^0.05 (Dollar"), std::string::npos);
-}
-
-TEST(Results, CompareRules) {
-  CapturedOutput captured;
-  ScaleOptions options{.base = "efficientnet_b0", .factor = 0.3, .no_latency = true};
-  CompareRulesResult result = run_compare_rules(options, {.threads = {1}}, captured.out);
-  ASSERT_EQ(result.rows.size(), arch::rules().size());
-  EXPECT_EQ(result.target_macs, 115744425) << "0.3 * 385,814,752, rounded down";
-  Json document = to_json(result);
-  EXPECT_EQ(keys(document), (Keys{"base", "target_macs", "rows"}));
-  const Keys row{"rule",       "phi",  "depth",  "late_depth",  "width",
-                 "resolution", "macs", "params", "activations", "reached"};
-  for (const Json& one : document["rows"]) EXPECT_EQ(keys(one), row);
-  EXPECT_TRUE(document["rows"][0]["reached"]);
-  EXPECT_TRUE(document["rows"][4]["macs"].is_null()) << "depth alone: one block per stage costs more";
-  EXPECT_FALSE(document["rows"][4]["reached"]);
-  EXPECT_NE(to_text(result).find("efficientnet_b0 scaled by each rule to at most 115,744,425 MACs"), std::string::npos);
-  for (CompareRulesResult::Row& one : result.rows) {
-    if (one.network) one.network->timing = Timing{.ms = {2, 4, 9}, .mean_ms = 5};
-  }
-  document = to_json(result);
-  EXPECT_EQ(keys(document["measured"]), (Keys{"threads", "batch", "isa"}));
-  EXPECT_EQ(document["rows"][0]["latency_ms"], 4);
-  EXPECT_TRUE(document["rows"][4]["latency_ms"].is_null());
-  EXPECT_NE(to_text(result).find("4.00 ms"), std::string::npos);
-}
-
-TEST(Results, Frontier) {
-  CapturedOutput captured;
-  FrontierResult result =
-      run_frontier({.base = "mobilenet_v2", .cost = "params", .from = "2M", .to = "8M", .points = 3}, {.threads = {1}},
-                   captured.out);
-  const Json document = to_json(result);
-  EXPECT_EQ(keys(document), (Keys{"base", "rule", "cost", "rows"}));
-  ASSERT_EQ(document["rows"].size(), 3U);
-  EXPECT_EQ(keys(document["rows"][0]),
-            (Keys{"budget", "phi", "depth", "late_depth", "width", "resolution", "params", "macs", "activations"}));
-  EXPECT_EQ(document["rows"][2]["budget"], 8e6);
-  EXPECT_NEAR(document["rows"][1]["budget"], 4e6, 1);
-  for (const Json& row : document["rows"]) EXPECT_LE(row["params"], row["budget"]);
-  EXPECT_NE(to_text(result).find("the largest network for each budget of params"), std::string::npos);
-  EXPECT_TRUE(result.svg.starts_with("<svg xmlns="));
-  result.out = "-";
-  EXPECT_EQ(to_text(result), result.svg);
 }
 
 TEST(Results, ScaleFamily) {

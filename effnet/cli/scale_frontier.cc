@@ -114,14 +114,15 @@ std::string axis_title(std::string_view cost) {
 // The cost over the MACs. If the cost is the MACs: over the parameters.
 std::string draw(const FrontierResult& result) {
   const std::string_view across = result.cost == "macs" ? "params" : "macs";
-  report::Chart chart{
-      .title = fmt::format("{} scaled by the rule {}: {} over {}", result.base, result.rule, axis_title(result.cost),
-                           axis_title(across)),
-      .x = {.title = axis_title(across), .log = true},
-      .y = {.title = "", .log = true},
-      .lines = {{.name = fmt::format("{}: {} ({})", result.base, axis_title(result.cost), result.rule)}}};
+  report::Chart chart;
+  chart.title = fmt::format("{} scaled by the rule {}: {} over {}", result.base, result.rule, axis_title(result.cost),
+                            axis_title(across));
+  chart.x.title = axis_title(across);
+  chart.x.log = chart.y.log = true;
+  report::Line& line = chart.lines.emplace_back();
+  line.name = fmt::format("{}: {} (rule {})", result.base, axis_title(result.cost), result.rule);
   for (const FrontierResult::Row& row : result.rows)
-    chart.lines.front().points.push_back({cost_of(row, across), cost_of(row, result.cost)});
+    line.points.push_back({cost_of(row, across), cost_of(row, result.cost)});
   return report::svg_file(report::svg(chart));
 }
 
