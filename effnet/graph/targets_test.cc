@@ -71,9 +71,12 @@ TEST(Targets, EveryRuleReachesItsTarget) {
         ASSERT_TRUE(found || rule.name == "depth") << rule.name << " " << name << " " << factor;
         if (!found) continue;
         EXPECT_LE(macs(found->spec), target) << rule.name << " " << name << " " << factor;
-        if (rule.scales_resolution) {
-          EXPECT_GE(macs(found->spec), 0.97 * target) << rule.name << " " << name << " " << factor;
-        }
+        if (!rule.scales_resolution || macs(found->spec) >= 0.97 * target) continue;
+        // Only where the next pixel would exceed the target: the resolution alone has nothing else to change.
+        EXPECT_EQ(rule.name, "resolution") << name << " " << factor;
+        arch::ArchSpec next = found->spec;
+        ++next.resolution;
+        EXPECT_GT(macs(next), target) << name << " " << factor;
       }
     }
   }
@@ -98,9 +101,14 @@ TEST(Targets, ParametersAndMemoryAreNeverExceeded) {
   for (const arch::Variant& variant : arch::family()) {
     if (!variant.spec.scalable || macs(variant.spec) > 5e9) continue;
     for (const double factor : {0.6, 1.0, 2.5}) {
-      EXPECT_LE(params(arch::solve(variant.spec, factor * params(variant.spec), {}, params).spec),
-                factor * params(variant.spec))
-          << variant.name;
+      const double most = factor * params(variant.spec);
+      // The classifier and the head, which TinyNet keeps, are most of the parameters of TinyNet-C to E.
+      if (const auto found = arch::find_scaling(variant.spec, most, {}, params)) {
+        EXPECT_LE(params(found->spec), most) << variant.name;
+      } else {
+        EXPECT_EQ(variant.base, "tinynet") << variant.name;
+        EXPECT_EQ(factor, 0.6);
+      }
       EXPECT_LE(memory(arch::solve(variant.spec, factor * memory(variant.spec), {}, memory).spec),
                 factor * memory(variant.spec))
           << variant.name;
