@@ -67,6 +67,11 @@ void measure_latencies(CompareRulesResult& result) {
   }
 }
 
+bool is_measured(const CompareRulesResult& result) {
+  return std::any_of(result.rows.begin(), result.rows.end(),
+                     [](const auto& row) { return row.network && row.network->timing; });
+}
+
 }  // namespace
 
 CompareRulesResult run_compare_rules(const ScaleOptions& options, const Globals& globals, Output& out) {
@@ -91,8 +96,7 @@ CompareRulesResult run_compare_rules(const ScaleOptions& options, const Globals&
 
 Json to_json(const CompareRulesResult& result) {
   Json rows = Json::array();
-  const bool measured = std::any_of(result.rows.begin(), result.rows.end(),
-                                    [](const auto& row) { return row.network && row.network->timing; });
+  const bool measured = is_measured(result);
   for (const auto& [rule, network] : result.rows) {
     Json row{{"rule", rule->name}};
     for (const char* key : {"phi", "depth", "late_depth", "width", "resolution", "macs", "params", "activations"})
@@ -118,37 +122,43 @@ Json to_json(const CompareRulesResult& result) {
 }
 
 std::string to_text(const CompareRulesResult& result) {
-  report::Table table({{"rule", report::Align::left},
-                       {"depth"},
-                       {"later"},
-                       {"width"},
-                       {"px"},
-                       {"MACs"},
-                       {"of target"},
-                       {"parameters"},
-                       {"memory"},
-                       {"latency"}});
+  const bool measured = is_measured(result);
+  std::vector<report::Column> columns{{"rule", report::Align::left},
+                                      {"depth"},
+                                      {"later"},
+                                      {"width"},
+                                      {"px"},
+                                      {"MACs"},
+                                      {"of target"},
+                                      {"parameters"},
+                                      {"memory"}};
+  if (measured) columns.push_back({"latency"});
+  const std::size_t width = columns.size();
+  report::Table table(std::move(columns));
   for (const auto& [rule, network] : result.rows) {
-    if (!network) {
-      table.row({std::string(rule->name), "-", "-", "-", "-", "-", "-", "-", "-", "-"});
-      continue;
+    std::vector<std::string> cells{std::string(rule->name)};
+    if (network) {
+      const arch::Scaling& scaling = network->scaling;
+      const auto macs = static_cast<double>(network->costs.macs);
+      for (const double multiplier : {scaling.depth, scaling.late_depth, scaling.width})
+        cells.push_back(fmt::format("{:.3f}", multiplier));
+      cells.push_back(std::to_string(scaling.resolution));
+      cells.push_back(grouped(network->costs.macs));
+      cells.push_back(fmt::format("{:.1f} %", 100 * macs / static_cast<double>(result.target_macs)));
+      cells.push_back(grouped(network->costs.params));
+      cells.push_back(fmt::format("{:.1f} MB", static_cast<double>(network->peak_bytes) * 1e-6));
+      if (measured) cells.push_back(fmt::format("{:.2f} ms", network->timing->median()));
     }
-    const arch::Scaling& scaling = network->scaling;
-    table.row({std::string(rule->name), fmt::format("{:.3f}", scaling.depth), fmt::format("{:.3f}", scaling.late_depth),
-               fmt::format("{:.3f}", scaling.width), std::to_string(scaling.resolution), grouped(network->costs.macs),
-               fmt::format("{:.1f} %",
-                           100 * static_cast<double>(network->costs.macs) / static_cast<double>(result.target_macs)),
-               grouped(network->costs.params),
-               fmt::format("{:.1f} MB", static_cast<double>(network->peak_bytes) * 1e-6),
-               network->timing ? fmt::format("{:.2f} ms", network->timing->median()) : "-"});
+    cells.resize(width, "-");
+    table.row(std::move(cells));
   }
-  return fmt::format(
-             "{} scaled by each rule to at most {} MACs\n"
-             "(later: a further multiplier of the depth of the later stages; memory: the peak of activations in fp32, "
-             "without fusion;\nlatency: median, batch 1, {} thread(s), the networks measured in turns; -: the rule has "
-             "no network this small, or not measured)\n\n",
-             result.base, grouped(result.target_macs), result.threads) +
-         table.text();
+  std::string text =
+      fmt::format("{} scaled by each rule to at most {} MACs\n", result.base, grouped(result.target_macs));
+  text += "later: a further multiplier of the depth of the later stages; -: the rule has no network this small\n";
+  text += "memory: the peak of activations in fp32, without fusion\n";
+  if (measured)
+    text += fmt::format("latency: median, batch 1, {} thread(s), the networks measured in turns\n", result.threads);
+  return text + "\n" + table.text();
 }
 
 }  // namespace effnet::cli

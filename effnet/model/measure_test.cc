@@ -80,5 +80,12 @@ TEST(TimeNetworks, TakesAllRounds) {
   }
 }
 
+// With full residual branches the activations of 95 blocks exceed float32, and a session refuses infinite values.
+TEST(TimeNetworks, DeepNetworks) {
+  arch::ArchSpec deep = testkit::tiny_model().arch;
+  for (arch::StageSpec& stage : deep.stages) stage.repeats = 200;
+  EXPECT_GT(time_network(deep, 1, 1e-9).median(), 0);
+}
+
 }  // namespace
 }  // namespace effnet::model
