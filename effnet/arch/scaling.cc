@@ -119,7 +119,7 @@ double bisect(const ArchSpec& base, double target, const RuleChoice& choice, con
     try {
       return cost(scaled_by(base, phi, choice).spec);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::usage || phi <= 0) throw;
+      if (error.code() != ErrorCode::usage) throw;
       return std::numeric_limits<double>::infinity();
     }
   };
@@ -162,7 +162,7 @@ std::int64_t largest_resolution(ArchSpec spec, const ResolutionRange& range, dou
 }  // namespace
 
 std::optional<Scaling> find_scaling(const ArchSpec& base, double target, const RuleChoice& choice, const Cost& cost) {
-  scaled_by(base, 0, choice);  // throws before the search if the network cannot be scaled
+  // Throws before the search if the network cannot be scaled.
   if (cost(scaled_by(base, kSmallestPhi, choice).spec) > target) return {};
   const double bisected = bisect(base, target, choice, cost);
   Scaling best = scaled_by(base, bisected, choice);

@@ -162,6 +162,17 @@ TEST(Solve, CapHoldsNearTheRulesResolution) {
     EXPECT_LE(solve(b0(), factor * base, {&rule("capped"), {}, {}}, toy_cost).resolution, 480) << factor;
 }
 
+// tinynet makes the base deeper (d = 1.2) even where phi is below 0: beyond the range of an arch file here.
+TEST(Solve, NetworksOutOfRangeCountAsTooLarge) {
+  ArchSpec deep = b0();
+  for (StageSpec& stage : deep.stages) stage.repeats = 900;
+  const RuleChoice tinynet{&rule("tinynet"), {}, {}};
+  const Scaling found = solve(deep, toy_cost(deep), tinynet, toy_cost);
+  EXPECT_LE(toy_cost(found.spec), toy_cost(deep));
+  EXPECT_LE(found.spec.stages[0].repeats, 1000);
+  EXPECT_THROW(find_scaling(variant("amoebanet_b").spec, 1e30, tinynet, toy_cost), Error);
+}
+
 TEST(Solve, UnreachableTargetIsAUsageError) {
   try {
     solve(b0(), 1, {}, toy_cost);
