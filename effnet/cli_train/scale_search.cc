@@ -193,7 +193,7 @@ std::vector<std::string> write_family(const ScaleSearch& search, const arch::Coe
   make_folders(folder);
   std::vector<std::string> files;
   for (int phi = 1; phi <= kLargestPhi; ++phi) {
-    arch::ArchSpec spec = arch::compound(search.base, phi, best, {}).spec;
+    arch::ArchSpec spec = arch::scaled_by(search.base, phi, {.coefficients = best}).spec;
     spec.name = fmt::format("{}-phi{}", search.base.name, phi);
     files.push_back((folder / (spec.name + ".toml")).string());
     write_text(files.back(), arch::print(spec));

@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 
 #include <cstdint>
-#include <utility>
+
+#include "effnet/report/style.h"
 
 namespace effnet::report {
-
-// File name and text of report.css. cmake/EffnetEmbed.cmake generates the definition.
-std::span<const std::pair<std::string_view, std::string_view>> embedded_style();
 
 namespace {
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace effnet::report {
@@ -81,6 +82,11 @@ struct HeatMap {
   std::vector<HeatCell> cells;             // the other cells are empty
 };
 std::string svg(const HeatMap& map);
+
+// Returns the contents of an SVG file with one plot, which is the result of svg(). The file contains the rules of
+// report.css that the plot needs, with the colours of light mode in place of variables: many programs that show SVG
+// files know no CSS variables.
+std::string svg_file(std::string_view plot);
 
 // Returns about `about` ticks within [low, high]: at least 1, at most 2 * about + 1. Their distance is 1, 2 or 5 times
 // a power of ten. Requires low <= high, both within +-1e300.

@@ -27,6 +27,23 @@ std::vector<std::string> texts(const std::vector<double>& ticks) {
   return all;
 }
 
+// An SVG file has no variables: many programs do not know them. Its colours are those of report.css in light mode.
+TEST(SvgFile, IsCompleteWithoutVariables) {
+  Chart chart;
+  chart.title = "a < b";
+  chart.lines.emplace_back();
+  chart.lines[0].points = {{1, 2}, {10, 3}};
+  chart.lines[0].colour = 1;
+  const std::string file = svg_file(svg(chart));
+  EXPECT_TRUE(file.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 560 ")) << file;
+  EXPECT_THAT(file, HasSubstr("aria-label=\"a &lt; b\">\n<style>"));
+  EXPECT_THAT(file, HasSubstr("svg .c1 { color: #d55e00; }"));
+  EXPECT_THAT(file, HasSubstr("svg .line { fill: none; stroke: currentColor;"));
+  EXPECT_THAT(file, Not(HasSubstr("var(")));
+  EXPECT_EQ(times(file, "<svg"), 1U);
+  EXPECT_TRUE(file.ends_with("</svg>\n"));
+}
+
 TEST(Ticks, AreNiceNumbers) {
   EXPECT_THAT(texts(nice_ticks(0, 1, 5)), ElementsAre("0", "0.2", "0.4", "0.6", "0.8", "1.0"));
   EXPECT_THAT(texts(nice_ticks(0.393, 0.412, 4)), ElementsAre("0.395", "0.400", "0.405", "0.410"));

@@ -54,7 +54,7 @@ std::vector<GridPoint> scale_grid(const arch::ArchSpec& base, const arch::Cost& 
         // Rounding changes the cost by less than a factor of 1.5 in networks of practical size.
         const double wanted = point.coefficients.constraint() / options.factor;
         if (wanted < 1 / 1.5 || wanted > 1.5) continue;
-        point.spec = arch::compound(base, 1, point.coefficients, {}).spec;
+        point.spec = arch::scaled_by(base, 1, {.coefficients = point.coefficients}).spec;
         point.factor = cost(point.spec) / base_cost;
         if (!nearest || departure(point.factor) < departure(nearest->factor)) nearest = point;
         if (departure(point.factor) > options.tolerance) continue;

@@ -32,7 +32,7 @@ TEST(ScaleGrid, EveryPointCostsTheFactor) {
     const auto& c = point.coefficients;
     EXPECT_GE(std::min({c.alpha, c.beta, c.gamma}), 1);
     EXPECT_NEAR(toy_cost(point.spec) / toy_cost(b0()), 2, 0.2);
-    EXPECT_EQ(point.spec, arch::compound(b0(), 1, c, {}).spec);
+    EXPECT_EQ(point.spec, arch::scaled_by(b0(), 1, {.coefficients = c}).spec);
     arch::ArchSpec anonymous = point.spec;
     anonymous.name = "x";
     EXPECT_TRUE(networks.insert(arch::print(anonymous)).second) << "each network is there once";

@@ -78,7 +78,7 @@ Halving halving_of(const ScaleSearch& search) {
 }
 
 arch::ArchSpec network_of(const ScaleSearch& search, std::string_view candidate) {
-  return arch::compound(search.base, 1, parse_candidate(candidate), {}).spec;
+  return arch::scaled_by(search.base, 1, {.coefficients = parse_candidate(candidate)}).spec;
 }
 
 ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>& trials) {
