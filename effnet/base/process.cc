@@ -100,4 +100,21 @@ double process_age_s() {
   return std::max(0.0, now_s - started_s);
 }
 
+std::int64_t peak_rss_bytes() {
+  // Not getrusage(): its maximum includes the memory of the process that called exec.
+  std::ifstream in("/proc/self/status");
+  std::string word;
+  while (in >> word) {
+    std::int64_t kilobytes = 0;
+    if (word == "VmHWM:" && in >> kilobytes) return 1024 * kilobytes;
+  }
+  return 0;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  return name.data();
+}
+
 }  // namespace effnet

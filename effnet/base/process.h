@@ -1,6 +1,7 @@
-// Runs another program and waits for it.
+// Other programs, and facts about this process.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,5 +29,8 @@ std::string command_line();
 
 // Seconds since this process was created; execv does not reset it. Returns 0 if /proc does not give the start time.
 double process_age_s();
+
+std::int64_t peak_rss_bytes();  // the peak resident memory of this process; 0 if the system does not give it
+std::string host_name();        // of this machine; "localhost" if the system does not give it
 
 }  // namespace effnet

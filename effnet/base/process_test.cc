@@ -39,5 +39,10 @@ TEST(Process, AgeIncreases) {
   EXPECT_GT(process_age_s(), before + 0.02);  // the kernel counts in hundredths of a second
 }
 
+TEST(Process, FactsAboutThisProcess) {
+  EXPECT_GT(peak_rss_bytes(), 1 << 20);
+  EXPECT_FALSE(host_name().empty());
+}
+
 }  // namespace
 }  // namespace effnet

@@ -28,7 +28,9 @@ std::string one_of(const std::vector<std::string>& words);  // "a, b or c"
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 
 std::string grouped(std::int64_t number);  // 5,288,548
-std::string abbreviated(double number);    // 5.29M, 386M, 37.7G: three digits and K, M, G or T
+// "1 image", "1,020 images"; for nouns whose plural ends with "s".
+std::string count_of(std::int64_t number, std::string_view noun);
+std::string abbreviated(double number);  // 5.29M, 386M, 37.7G: three digits and K, M, G or T
 
 std::string to_string(Size size);  // "224" if square, else "300x200"
 

@@ -31,6 +31,9 @@ TEST(Text, ListsAndNumbersAreReadable) {
   EXPECT_EQ(grouped(1000), "1,000");
   EXPECT_EQ(grouped(-1234567), "-1,234,567");
   EXPECT_EQ(grouped(-123), "-123");
+  EXPECT_EQ(count_of(1, "image"), "1 image");
+  EXPECT_EQ(count_of(0, "image"), "0 images");
+  EXPECT_EQ(count_of(1020, "image"), "1,020 images");
   EXPECT_EQ(abbreviated(5288548), "5.29M");
   EXPECT_EQ(abbreviated(385814752), "386M");
   EXPECT_EQ(abbreviated(37745884192), "37.7G");

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "effnet/base/interrupt.h"
+#include "effnet/base/process.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/describe_json.h"
@@ -66,7 +67,7 @@ BenchRow run_case(const BenchOptions& o, const BenchCase& one, model::ModelHandl
   row.gmacs_per_second = 1e-9 * static_cast<double>(graph::costs(*graph).macs) * row.images_per_second;
   row.workspace_bytes = session.workspace_bytes();
   row.weights_bytes = session.weights_bytes();
-  row.peak_rss_bytes = model::peak_rss_bytes();
+  row.peak_rss_bytes = peak_rss_bytes();
   if (o.tune) row.tuned = options.plan;
   if (o.layers) {
     row.peak_gflops = model::core_peak_gflops() * one.threads;

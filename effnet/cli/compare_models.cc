@@ -14,17 +14,6 @@ namespace {
 
 constexpr double kClear = 0.05;  // a difference with a smaller p-value is called clear
 
-// Returns the folder to read: the split test or val of DIR if it has one, otherwise DIR.
-std::string split_of(const std::string& folder, bool has_labels) {
-  if (has_labels) return folder;
-  for (const char* split : {"test", "val", "valid", "validation"}) {
-    const std::filesystem::path path = std::filesystem::path(folder) / split;
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored) && data::has_class_folders(path)) return path.string();
-  }
-  return folder;
-}
-
 using Names = std::vector<std::string>;
 
 // Returns up to three of `names` that are not in `others`, in quotes.
@@ -51,7 +40,8 @@ std::map<std::string, std::size_t> indices_of(const Names& names) {
 std::vector<std::size_t> matching_classes(const formats::Model& a, const formats::Model& b) {
   if (a.arch.classes != b.arch.classes)
     throw input_error("the models have different numbers of classes (got {} and {}, expected the same classes)",
-                      a.arch.classes, b.arch.classes);
+                      a.arch.classes, b.arch.classes)
+        .with_hint("effnet eval MODEL DIR measures each model on images of its own classes");
   std::vector<std::size_t> match(static_cast<std::size_t>(a.arch.classes));
   std::iota(match.begin(), match.end(), std::size_t{0});
   const bool by_id = !a.class_ids.empty() && !b.class_ids.empty();
@@ -91,14 +81,12 @@ CompareModelsResult run_compare_models(const CompareModelsOptions& o, const Glob
   model::ModelHandle a = load_model(o.a, o.load, pool, out);
   model::ModelHandle b = load_model(o.b, o.load, pool, out);
   const std::vector<std::size_t> in_b = matching_classes(a.info(), b.info());
-  LabelledOptions images = o.images;
-  images.folder = split_of(o.images.folder, !o.images.labels.empty());
-  data::ImageSet set = read_labelled_images(images, a.info(), out);
+  data::ImageSet set = read_labelled_images(o.images, a.info(), out);
   Runner run_a(a, o.backend, "", pool), run_b(b, o.backend, "", pool);
   metrics::Accuracy accuracy_a(a.arch().classes), accuracy_b(b.arch().classes);
   CompareModelsResult result;
   std::array<Runner*, 2> runners{&run_a, &run_b};
-  run_on_images(set, images, runners, pool, !globals.json, out,
+  run_on_images(set, o.images, runners, pool, !globals.json, out,
                 [&](std::int64_t truth, std::span<const std::span<const float>> logits) {
                   const bool a_right = accuracy_a.add(logits[0], truth) == 0;
                   const std::size_t truth_b = in_b[static_cast<std::size_t>(truth)];
@@ -118,7 +106,7 @@ CompareModelsResult run_compare_models(const CompareModelsOptions& o, const Glob
   result.b = side(o.b, b, accuracy_b, run_b);
   result.interval = metrics::bootstrap_95(result.counts);
   result.p = metrics::mcnemar_p(result.counts.only_a, result.counts.only_b);
-  result.folder = images.folder;
+  result.folder = folder_of_images(o.images);
   result.skipped = std::move(set.skipped);
   return result;
 }

@@ -151,7 +151,8 @@ std::string to_text(const DataCheckResult& result) {
   }
   text += fmt::format("{} images in {} classes", grouped(report.images), report.classes.size());
   text += report.splits.front() == "."
-              ? " (not split: training needs train/ and val/; effnet data split makes them)\n\n"
+              ? " (not split: effnet finetune splits them itself; effnet train needs train/ and val/, which effnet "
+                "data split makes)\n\n"
               : " (" + splits + ")\n\n";
   text += class_table(report) + "\n";
   text += section("corrupt", report.broken, [](const data::CorruptImage& image) {

@@ -9,7 +9,10 @@ namespace effnet::cli {
 
 void declare_options(CLI::App& command, EvalOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  command.add_option("DIR", options.images.folder, "A folder with class folders, or with --labels a folder of images")
+  command
+      .add_option("DIR", options.images.folder,
+                  "A folder with class folders, or with splits of which test is used, otherwise val; with --labels a "
+                  "folder of images")
       ->required();
   command.add_option("--precision", options.precision, kPrecisionHelp);
   command.add_option("--backend", options.backend, kBackendHelp);

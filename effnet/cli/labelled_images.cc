@@ -61,6 +61,19 @@ void warn_skipped(const std::vector<data::SkippedFile>& skipped, Output& out) {
   if (skipped.size() > kShown) out.warn(fmt::format("skipped {} more (--json lists all)", skipped.size() - kShown));
 }
 
+// Of a list with splits, keeps the images of test, or of val if no image is in test.
+void keep_measured_split(const std::string& labels, data::ImageSet& set, Output& out) {
+  for (const data::Part part : {data::Part::test, data::Part::val}) {
+    const auto is_other = [&](const data::LabelledImage& image) { return image.part != part; };
+    if (std::ranges::all_of(set.images, is_other)) continue;
+    const std::size_t all = set.images.size();
+    std::erase_if(set.images, is_other);
+    out.say(fmt::format("{} has splits: the images of {} are used ({} of {})", labels, name_in(data::kPartNames, part),
+                        set.images.size(), all));
+    return;
+  }
+}
+
 }  // namespace
 
 void declare_labelled_options(CLI::App& command, LabelledOptions& options) {
@@ -77,6 +90,19 @@ void declare_labelled_options(CLI::App& command, LabelledOptions& options) {
       ->type_name("CSV");
 }
 
+std::string folder_of_images(const LabelledOptions& o) {
+  if (!o.labels.empty()) return o.folder;
+  for (const data::Part part : {data::Part::test, data::Part::val}) {
+    for (const auto& [value, name] : data::kPartNames) {
+      const std::filesystem::path path = std::filesystem::path(o.folder) / name;
+      std::error_code ignored;
+      if (value == part && std::filesystem::is_directory(path, ignored) && data::has_class_folders(path))
+        return path.string();
+    }
+  }
+  return o.folder;
+}
+
 data::ImageSet read_labelled_images(const LabelledOptions& o, const formats::Model& model, Output& out) {
   const data::ClassNames names{.classes = model.arch.classes,
                                .ids = model.class_ids,
@@ -85,11 +111,14 @@ data::ImageSet read_labelled_images(const LabelledOptions& o, const formats::Mod
                                .hint = "give --classes FILE with lines 'index<TAB>name'"};
   data::ExtraNames extra;
   if (!o.classes.empty()) extra = data::read_class_file(o.classes, model.arch.classes);
-  data::ImageSet set = o.labels.empty() ? data::read_class_folders(o.folder, names, extra)
+  const std::string folder = folder_of_images(o);
+  if (folder != o.folder) out.say(fmt::format("{} has splits: the images of {} are used", o.folder, folder));
+  data::ImageSet set = o.labels.empty() ? data::read_class_folders(folder, names, extra)
                                         : data::read_labelled_folder(o.folder, o.labels, names, extra);
   for (const std::string& text : set.notes) out.warn(text);
+  keep_measured_split(o.labels, set, out);
   if (set.images.empty())
-    throw input_error("{}: no images (got {} other files, expected {} files)", o.folder, set.skipped.size(),
+    throw input_error("{}: no images (got {} other files, expected {} files)", folder, set.skipped.size(),
                       vision::image_extensions());
   return set;
 }

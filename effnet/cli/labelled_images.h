@@ -14,14 +14,18 @@
 namespace effnet::cli {
 
 struct LabelledOptions {
-  std::string folder;   // class folders, or with `labels` a folder of images
-  std::string labels;   // a CSV with lines file,class; empty: class folders
+  std::string folder;   // class folders, splits of them, or with `labels` a folder of images
+  std::string labels;   // a CSV with lines file,class or file,class,split; empty: class folders
   std::string classes;  // a file with names of classes; empty: the model's names only
   int batch = 8;
 };
 void declare_labelled_options(CLI::App& command, LabelledOptions& options);  // --labels, --classes, --batch
 
-// Returns the images with the indices of their classes in `model`. Writes warnings about how names were interpreted.
+// The folder whose images are read: the split test of `o.folder` if it has one, otherwise val, otherwise `o.folder`.
+std::string folder_of_images(const LabelledOptions& o);
+
+// Returns the images with the indices of their classes in `model`. Of a list with splits, only the images of test, or
+// of val if no image is in test. Writes warnings about how names were interpreted.
 // Throws Error(input) if there are no images or if a class is unknown.
 data::ImageSet read_labelled_images(const LabelledOptions& o, const formats::Model& model, Output& out);
 

@@ -84,6 +84,8 @@ ProbeResult run_probe(const ProbeCommandOptions& o, const Globals& globals, Outp
   steps.reset();
   if (!o.out.empty()) formats::write_model(o.out, transfer::with_probe(model, result.report, rule));
   result.weights = model.weights_from();
+  if (model.weights_from() == name(formats::WeightsFrom::random))
+    result.report.label_errors.clear();  // they would mean nothing
   result.path = o.out;
   result.folder = o.data;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -113,7 +115,7 @@ Json to_json(const ProbeResult& result) {
                 {"images", report.images},
                 {"training_images", report.training_images},
                 {"classes", report.classes.size()},
-                {"cross_validation_top1", report.cross_validation},
+                {"cross_validation_top1", report.cross_validation ? Json(*report.cross_validation) : Json()},
                 {"l2", report.l2},
                 {"knn_top1", report.knn_top1},
                 {"knn_k", report.knn_k},
@@ -137,9 +139,12 @@ std::string to_text(const ProbeResult& result) {
                       grouped(report.training_images), report.classes.size(), report.l2);
   text += fmt::format("nearest neighbours: top-1 {:.2f} % (k = {})\n", report.knn_top1, report.knn_k);
   const std::size_t shown = std::min(report.label_errors.size(), kLabelErrors);
-  text += fmt::format("probable label errors: {}{}\n",
-                      report.label_errors.empty() ? "none" : grouped(std::ssize(report.label_errors)),
-                      shown < report.label_errors.size() ? fmt::format(", the first {}:", shown) : "");
+  text +=
+      fmt::format("probable label errors: {}{}\n",
+                  result.weights == name(formats::WeightsFrom::random) ? "not listed, because the weights are random"
+                  : report.label_errors.empty()                        ? "none"
+                                                                       : grouped(std::ssize(report.label_errors)),
+                  shown < report.label_errors.size() ? fmt::format(", the first {}:", shown) : "");
   for (std::size_t i = 0; i < shown; ++i) {
     const auto& [name, error] = report.label_errors[i];
     text += fmt::format("  {}: {} ({:.0f} %), suggested {} ({:.0f} %)\n", in_quotes(name),

@@ -51,6 +51,7 @@ std::vector<report::ComparedSetting> different_settings(const std::vector<std::s
   std::vector<report::ComparedSetting> different;
   try {
     std::vector<train::Recipe> recipes;
+    recipes.reserve(runs.size());
     for (const fs::path run : runs)
       recipes.push_back(train::parse_recipe(read_text(run / "config.toml"), (run / "config.toml").string()));
     for (const train::Setting& setting : train::settings()) {

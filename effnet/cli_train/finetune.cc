@@ -14,6 +14,7 @@
 #include "effnet/cli_train/progress_line.h"
 #include "effnet/formats/find_model.h"
 #include "effnet/train/finetune/finetune.h"
+#include "effnet/train/finetune/known_images.h"
 #include "effnet/train/step/device.h"
 
 namespace effnet::cli {
@@ -22,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct FinetuneCommand {
-  std::string data, out, model = "efficientnet_lite0", from, labels, budget, device = "auto";
+  std::string data, out, model = "efficientnet_lite0", from, recipe = "finetune", labels, budget, device = "auto";
   std::vector<std::string> settings;
   bool final_on_all = false, resume = false;
 };
@@ -49,8 +50,9 @@ void require_weights(const std::string& model, const Globals& globals, Output& o
 std::string model_of_run(const fs::path& run) {
   const fs::path record = run / "finetune.json", trial = run / "trial" / "model.safetensors";
   std::error_code ignored;
-  if (!fs::exists(record, ignored) || !fs::exists(run / "split.csv", ignored))
-    throw input_error("--from: {}: not a run of effnet finetune (expected finetune.json and split.csv)", run.string())
+  if (!fs::exists(record, ignored) || !fs::exists(run / train::kKnownImagesFile, ignored))
+    throw input_error("--from: {}: not a run of effnet finetune (expected finetune.json and {})", run.string(),
+                      train::kKnownImagesFile)
         .with_hint("--model starts from the weights of any other run or model file");
   const bool trained = report::read_finetune(record).final_epochs > 0;
   return trained && fs::exists(trial, ignored) ? trial.string() : run.string();
@@ -64,7 +66,7 @@ Json json_of(const train::FinetuneResult& result) {
   }
   const Json& measured = record["result"];
   document["test_top1"] = measured["test_top1"];
-  for (const char* key : {"interval", "mean_per_class", "engine_top1", "worst_class"}) {
+  for (const char* key : {"interval", "mean_per_class", "metric", "engine_top1", "worst_class"}) {
     if (measured.contains(key)) document[key] = measured[key];
   }
   document["weights"] = "file";
@@ -74,13 +76,13 @@ Json json_of(const train::FinetuneResult& result) {
 std::string text_of(const train::FinetuneResult& result, const FinetuneCommand& o) {
   const report::FinetuneResult& r = *result.record.result;
   std::string text = fmt::format(
-      "test top-1 {:.1f} % (95 % interval {:.1f} to {:.1f}) on {} images that no choice has seen; mean per class "
-      "{:.1f} "
-      "%\n",
-      *r.test_top1, 100 * r.interval->low, 100 * r.interval->high, grouped(*r.images), *r.mean_per_class);
+      "test top-1 {:.1f} % (95 % interval {:.1f} to {:.1f}) on {} that no choice has seen; mean per class {:.1f} %{}\n",
+      *r.test_top1, 100 * r.interval->low, 100 * r.interval->high, count_of(*r.images, "image"), *r.mean_per_class,
+      r.metric == "mean_per_class" ? ", the metric of this dataset" : "");
   if (r.model == "trial") text += "  measured with the model of the trial; the saved model was trained on all images\n";
   if (const auto& worst = r.worst_class)
-    text += fmt::format("worst class: {}, {:.1f} % of {} images\n", worst->name, worst->recall, worst->images);
+    text +=
+        fmt::format("worst class: {}, {:.1f} % of {}\n", worst->name, worst->recall, count_of(worst->images, "image"));
   text += fmt::format("the engine, which effnet predict uses: {:.1f} %\n", *r.engine_top1);
   if (const auto& facts = result.record.calibration) {
     text +=
@@ -102,6 +104,7 @@ train::FinetuneOptions options_of(const FinetuneCommand& o, const Globals& globa
                                  .labels = o.labels,
                                  .out = o.out,
                                  .model = o.from.empty() ? o.model : model_of_run(o.from),
+                                 .recipe = o.recipe,
                                  .from = o.from,
                                  .command = command_line(),
                                  .version = kVersion,
@@ -142,6 +145,12 @@ Body declare_finetune(CLI::App& command, const Globals& globals) {
                   "Continue from the model of this run, with more images or classes; images of that run stay training, "
                   "val or test images")
       ->type_name("RUN");
+  command
+      .add_option(
+          "--recipe", o->recipe,
+          "Use the settings of this recipe, such as finetune_flowers102, which also checks the number of images "
+          "[finetune]")
+      ->type_name("RECIPE");
   command.add_option("--labels", o->labels, "A CSV with lines 'file,class' or 'file,class,split'")->type_name("CSV");
   command
       .add_option("--time-budget", o->budget,

@@ -145,8 +145,12 @@ AllImages open_all(const Source& source, const ClassNames& names) {
     }
     std::error_code none;
     const bool is_folder = fs::is_directory(source.folder, none);
-    const bool bare = parts.empty() && is_folder && has_class_folders(source.folder);
-    if (parts.empty() && !bare && is_folder) {
+    if (!is_folder) {
+      throw input_error("{}: not a folder of images (got {}, expected a folder with class folders, or with train/)",
+                        source.folder.string(), fs::exists(source.folder, none) ? "a file" : "no such folder");
+    }
+    const bool bare = parts.empty() && has_class_folders(source.folder);
+    if (parts.empty() && !bare) {
       throw input_error(
           "{}: no labelled images (got neither train/ nor class folders, expected DIR/CLASS/*.jpg or "
           "DIR/train/CLASS/*.jpg)",
@@ -155,8 +159,6 @@ AllImages open_all(const Source& source, const ClassNames& names) {
               "put the images of each class into a folder of its own; --labels CSV names the classes of images in "
               "one folder");
     }
-    if (parts.empty() && !bare)
-      parts.push_back(Part::train);  // open_dataset() throws the error that says what is missing
     all = bare ? open_bare_folders(source.folder, names) : open_splits(source, parts, names);
   }
   check_letter_case(all.set->classes(), source.labels.empty() ? source.folder.string() : source.labels.string());

@@ -70,7 +70,7 @@ TEST_F(AllImagesTest, WithoutTrainTheFirstSplitGivesTheClasses) {
 }
 
 TEST_F(AllImagesTest, OpensBareClassFolders) {
-  EXPECT_THAT(error(root()), HasSubstr("not a dataset folder"));
+  EXPECT_THAT(error(root()), HasSubstr("not a folder of images (got no such folder"));
   write("cat/a.png", png(1));
   EXPECT_THAT(error(root()), HasSubstr("a single class (got only 'cat'"));
   write("dog/b.txt", "x");

@@ -76,31 +76,6 @@ void add_classes(const AllImages& images, DataReport& report) {
   }
 }
 
-void add_notes(DataReport& report) {
-  constexpr std::int64_t kFew = 10;
-  constexpr std::size_t kListed = 5;
-  constexpr std::int64_t kImbalance = 10;
-  std::string few;
-  std::size_t count = 0;
-  std::vector<DataReport::Class> classes = report.classes;
-  std::stable_sort(classes.begin(), classes.end(), [](const auto& a, const auto& b) { return a.total() < b.total(); });
-  for (const DataReport::Class& one : classes) {
-    if (one.total() >= kFew) break;
-    if (count++ < kListed) few += fmt::format("{}{} ({})", few.empty() ? "" : ", ", in_quotes(one.name), one.total());
-  }
-  if (count > 0) {
-    report.notes.push_back(fmt::format("{} {} fewer than {} images: {}{}; their accuracy is uncertain", count,
-                                       count == 1 ? "class has" : "classes have", kFew, few,
-                                       count > kListed ? ", ..." : ""));
-  }
-  const DataReport::Class& small = classes.front();
-  const DataReport::Class& large = classes.back();
-  if (large.total() > kImbalance * small.total()) {
-    report.notes.push_back(fmt::format("the classes are imbalanced: {} has {} images, {} has {}", in_quotes(large.name),
-                                       large.total(), in_quotes(small.name), small.total()));
-  }
-}
-
 }  // namespace
 
 std::int64_t DataReport::Class::total() const { return std::accumulate(images.begin(), images.end(), std::int64_t{0}); }
@@ -123,8 +98,37 @@ DataReport report_data(const AllImages& images, const std::vector<ImageContent>&
   });
   report.near_duplicates = named(similar, images);
   add_classes(images, report);
-  add_notes(report);
+  std::vector<ClassSize> sizes;
+  for (const DataReport::Class& one : report.classes) sizes.push_back({one.name, one.total()});
+  report.notes = notes_on_classes(std::move(sizes));
   return report;
+}
+
+std::vector<std::string> notes_on_classes(std::vector<ClassSize> classes) {
+  constexpr std::int64_t kFew = 10, kImbalance = 10;
+  constexpr std::size_t kListed = 5;
+  std::ranges::stable_sort(classes, {}, &ClassSize::images);
+  std::vector<std::string> notes;
+  std::string few;
+  std::size_t count = 0;
+  for (const ClassSize& one : classes) {
+    if (one.images >= kFew) break;
+    if (count++ < kListed) few += fmt::format("{}{} ({})", few.empty() ? "" : ", ", in_quotes(one.name), one.images);
+  }
+  if (count > 0) {
+    notes.push_back(fmt::format("{} fewer than {} images: {}{}; their accuracy is uncertain, and more images help most",
+                                count == 1 ? "1 class has" : fmt::format("{} classes have", count), kFew, few,
+                                count > kListed ? ", ..." : ""));
+  }
+  const ClassSize& small = classes.front();
+  const ClassSize& large = classes.back();
+  if (large.images > kImbalance * small.images) {
+    notes.push_back(fmt::format(
+        "the classes are imbalanced: {} has {} images, {} has {}; rare classes may be predicted too seldom, and "
+        "--set train.class_weights=balanced gives all classes the same weight",
+        in_quotes(large.name), large.images, in_quotes(small.name), small.images));
+  }
+  return notes;
 }
 
 DataReport check_data(const Source& source, ThreadPool& pool, const ImagesDone& images_done) {

@@ -47,6 +47,13 @@ DataReport check_data(const Source& source, ThreadPool& pool, const ImagesDone& 
 // The report on images whose contents are already read.
 DataReport report_data(const AllImages& images, const std::vector<ImageContent>& contents);
 
+struct ClassSize {
+  std::string name;
+  std::int64_t images = 0;
+};
+// One sentence each: classes of fewer than 10 images, and a class with more than 10 times the images of another one.
+std::vector<std::string> notes_on_classes(std::vector<ClassSize> classes);
+
 // Throws the Error(input) that training on this source would throw: a split with one class, an empty class folder,
 // images in val/ (or test/, if there is no val/) of a class that train/ does not have. Decodes no image. A bare source
 // has already been checked by open_all().

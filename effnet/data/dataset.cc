@@ -63,8 +63,8 @@ Error no_split(const fs::path& folder, std::string_view split) {
   }
   if (!has_class_folders(folder)) return error;
   return error.with_hint(
-      fmt::format("the class folders are in {0} itself: move them to {0}/train, and some images of "
-                  "each class to {0}/val",
+      fmt::format("the class folders are in {0} itself: 'effnet data split {0} -o NEW' makes a folder NEW with train/, "
+                  "val/ and test/; 'effnet finetune {0} --out RUN' splits by itself",
                   folder.string()));
 }
 

@@ -93,7 +93,7 @@ TEST_F(DatasetTest, ErrorsOfClassFoldersSayWhatIsMissing) {
   EXPECT_THAT(error("train"), HasSubstr("not a dataset folder"));
   write("cat/a.png", png(1));
   write("dog/a.png", png(1));
-  EXPECT_THAT(error("train"), testing::AllOf(HasSubstr("no train images"), HasSubstr("move them to")));
+  EXPECT_THAT(error("train"), testing::AllOf(HasSubstr("no train images"), HasSubstr("effnet data split")));
   fs::create_directories(root() / "train");
   EXPECT_THAT(error("train"), HasSubstr("no class folders"));
   write("train/cat/a.png", png(1));

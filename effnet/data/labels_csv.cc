@@ -202,7 +202,6 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
   ClassAssignment assignment = match_labels(list, names, extra);
   ImageSet set = listed_images(folder, csv, rows, assignment.classes, list);
   set.notes.push_back(std::move(assignment.note));
-  if (table.title) set.notes.push_back(fmt::format("{}: the images of all splits are read", csv.string()));
   for (std::int64_t i = 0; i < names.classes; ++i) set.classes.push_back(names.name(i));
   return set;
 }

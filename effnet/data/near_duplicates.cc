@@ -128,6 +128,7 @@ class Sets {
 void join_similar(const std::vector<const ImageContent*>& images, const std::vector<std::size_t>& set_of,
                   const Limits& limits, Sets& sets) {
   std::vector<Key> keys;
+  keys.reserve(images.size());
   for (const ImageContent* image : images) keys.emplace_back(*image);
   std::vector<BandIndex> bands;
   for (std::size_t band = 0; band < kBands; ++band) bands.emplace_back(keys, band);

@@ -129,6 +129,7 @@ SplitFolder write_split_folder(const Source& source, const AllImages& images, co
     if (images_done) images_done(i + 1, set.size());
   }
   std::vector<Part> written_parts;
+  written_parts.reserve(written.size());
   for (const std::int64_t i : written) written_parts.push_back(parts[static_cast<std::size_t>(i)]);
   write_split_file(folder / "split.csv", *select(images.set, std::move(written)), written_parts);
   check_destination(source, out);

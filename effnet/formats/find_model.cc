@@ -103,6 +103,13 @@ fs::path model_in(const fs::path& folder) {
           .with_hint("a checkpoint can be used as MODEL: " + (checkpoints / checkpoint).string());
     }
   }
+  if (exists(folder / "finetune.json")) {
+    const fs::path trial = folder / "trial";
+    throw input_error("{}: fine-tuning has not finished (got no model.safetensors)", folder.string())
+        .with_hint(exists(trial / "model.safetensors")
+                       ? fmt::format("its trial can be used as MODEL: {}", trial.string())
+                       : std::string("the command that made the folder continues with --resume"));
+  }
   if (exists(folder / "config.toml")) {
     throw input_error("{}: the run has no model (got neither model.safetensors nor a checkpoint)", folder.string())
         .with_hint("effnet train --resume --out " + folder.string() + " continues the run");

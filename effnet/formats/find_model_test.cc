@@ -121,6 +121,13 @@ TEST_F(FindModel, MessageSaysWhatAFolderLacks) {
   EXPECT_THAT(refusal(at("run/checkpoints")), HasSubstr("a checkpoint can be used as MODEL: " + last));
 }
 
+TEST_F(FindModel, MessageNamesTheTrialOfAnUnfinishedFineTuning) {
+  touch("run/finetune.json");
+  EXPECT_THAT(refusal(at("run")), testing::AllOf(HasSubstr("fine-tuning has not finished"), HasSubstr("--resume")));
+  touch("run/trial/model.safetensors");
+  EXPECT_THAT(refusal(at("run")), HasSubstr("its trial can be used as MODEL: " + at("run/trial")));
+}
+
 TEST_F(FindModel, MessageNamesTheMissingPath) {
   EXPECT_THAT(refusal("efficientnet-b0"), HasSubstr("did you mean efficientnet_b0?"));
   EXPECT_THAT(refusal(at("x.safetensors")), HasSubstr("cannot read (No such file or directory)"));

@@ -19,7 +19,7 @@ struct MbConvShape {
   std::int64_t squeezed = 0;       // channels between the two linear layers of SE; 0: no SE
   std::int64_t kernel, stride, top, left;
   bool expand, residual;
-  EpilogueParams activation, squeeze_activation;
+  EpilogueParams activation, squeeze_activation = {};
   std::int64_t in_pixels() const { return images * in_h * in_w; }
   std::int64_t out_pixels() const { return images * out_h * out_w; }
   std::int64_t y1_floats() const { return expand ? padded(expanded) * in_pixels() : 0; }

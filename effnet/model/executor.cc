@@ -35,6 +35,7 @@ class EngineExecutor : public Executor {
     prepare(input.size, input.batch, nodes);
     run(input);
     std::vector<std::vector<float>> kept;
+    kept.reserve(nodes.size());
     for (const graph::NodeId node : nodes) kept.push_back(session_->output(node));
     return kept;
   }
@@ -99,9 +100,11 @@ class ReferenceExecutor : public Executor {
   std::vector<std::vector<float>> outputs(const Input& input, const std::vector<graph::NodeId>& nodes) override {
     prepare(input.size);
     std::vector<std::string> names;
+    names.reserve(nodes.size());
     for (const graph::NodeId node : nodes) names.push_back(graph_->at(node).name);
     const engine::Reference::Tapped tapped = network_->run(values(input), input.batch, names);
     std::vector<std::vector<float>> kept;
+    kept.reserve(nodes.size());
     for (const std::string& name : names) kept.push_back(tapped.activations.at(name));
     return kept;
   }
@@ -151,6 +154,7 @@ constexpr std::array kKinds{Kind{"engine", make<EngineExecutor>}, Kind{"referenc
 
 std::vector<std::string> executor_names() {
   std::vector<std::string> names;
+  names.reserve(kKinds.size());
   for (const Kind& kind : kKinds) names.emplace_back(kind.name);
   return names;
 }

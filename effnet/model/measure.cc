@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <numeric>
 
 #include "effnet/base/error.h"
@@ -87,16 +86,6 @@ std::vector<float> seeded_input(Size size, std::uint64_t seed) {
   std::vector<float> input(static_cast<std::size_t>(3 * size.h * size.w));
   Philox(seed, stream_of("seeded input")).fill_normal(input, 0, 1.0F);
   return input;
-}
-
-std::int64_t peak_rss_bytes() {
-  std::ifstream in("/proc/self/status");
-  std::string word;
-  while (in >> word) {
-    std::int64_t kilobytes = 0;
-    if (word == "VmHWM:" && in >> kilobytes) return 1024 * kilobytes;
-  }
-  return 0;
 }
 
 double core_peak_gflops() {

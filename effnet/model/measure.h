@@ -36,9 +36,6 @@ Difference difference(std::span<const float> values, std::span<const float> expe
 std::vector<float> photo_like(const Chw& shape, std::int64_t batch, ThreadPool& pool);
 std::vector<float> seeded_input(Size size, std::uint64_t seed);  // 3 x h x w standard normal values
 
-// The peak resident memory of this process: VmHWM of /proc/self/status.
-std::int64_t peak_rss_bytes();
-
 // The measured peak of one core in GFLOP/s, with the best instruction set of this CPU.
 double core_peak_gflops();
 

@@ -118,10 +118,9 @@ torch::Tensor Network::forward(const torch::Tensor& images, const ForwardContext
   std::vector<torch::Tensor> inputs;
   ForwardContext as_evaluated = pass;
   as_evaluated.training = false;
-  std::optional<torch::NoGradGuard> no_gradients(std::in_place);
   for (std::size_t s = 0; s < impl_->steps.size(); ++s) {
     const bool frozen = s < impl_->frozen_steps;
-    if (!frozen) no_gradients.reset();
+    const torch::AutoGradMode gradients(!frozen && torch::GradMode::is_enabled());
     const Step& step = impl_->steps[s];
     for (const graph::NodeId input : step.inputs) {
       const torch::Tensor& value = values[static_cast<std::size_t>(input)];

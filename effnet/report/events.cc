@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -16,6 +17,7 @@
 #include <cstring>
 
 #include "effnet/base/error.h"
+#include "effnet/base/process.h"
 
 namespace effnet::report {
 namespace {
@@ -65,11 +67,9 @@ constexpr std::array<std::uint32_t, 256> crc_table() {
   return table;
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
-  std::string host = name.data();
-  for (char& c : host) c = c == '/' ? '_' : c;
+std::string host_in_file_name() {
+  std::string host = host_name();
+  std::ranges::replace(host, '/', '_');
   return host;
 }
 
@@ -122,8 +122,8 @@ struct EventWriter::Impl {
 EventWriter::EventWriter(const std::filesystem::path& folder) : impl_(std::make_unique<Impl>()) {
   static std::atomic<int> count{0};  // distinguishes writers that one process creates in the same second
   const double now = now_seconds();
-  impl_->path = folder / fmt::format("events.out.tfevents.{}.{}.{}.{}", static_cast<std::int64_t>(now), host_name(),
-                                     ::getpid(), count++);
+  impl_->path = folder / fmt::format("events.out.tfevents.{}.{}.{}.{}", static_cast<std::int64_t>(now),
+                                     host_in_file_name(), ::getpid(), count++);
   impl_->descriptor = ::open(impl_->path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (impl_->descriptor < 0) throw impl_->write_error();
   std::string version = event(now, 0);

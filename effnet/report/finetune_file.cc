@@ -52,6 +52,7 @@ FinetuneCalibration calibration_of(const JsonFields& fields) {
 FinetuneResult result_of(const JsonFields& fields) {
   FinetuneResult result;
   result.model = fields.text("model");
+  result.metric = fields.text("metric");
   result.images = fields.count("images");
   result.engine_top1 = fields.number("engine_top1", 0, 100);
   result.test_top1 = fields.number("test_top1", 0, 100);
@@ -86,6 +87,7 @@ Json to_json(const FinetuneData& data) {
 
 Json to_json(const FinetuneResult& result) {
   Json json{{"model", result.model},
+            {"metric", result.metric},
             {"images", result.images ? Json(*result.images) : Json()},
             {"test_top1", to_json(result.test_top1)},
             {"interval", to_json(result.interval)},
@@ -117,6 +119,7 @@ std::string finetune_text(const FinetuneFile& file) {
   for (const FinetuneChoice& one : file.plan)
     json["plan"].push_back({{"setting", one.setting}, {"value", one.value}, {"why", one.why}});
   json["trial_s"] = file.trial_s;
+  json["trial_top1"] = to_json(file.trial_top1);
   json["final_epochs"] = file.final_epochs;
   if (const auto& calibration = file.calibration) {
     json["calibration"] = {{"temperature", calibration->temperature},
@@ -149,6 +152,7 @@ FinetuneFile parse_finetune(std::string_view text, std::string_view source) {
   file.budget_s = fields.number("budget_s", 0, kMaxSeconds);
   file.spent_s = fields.number("spent_s", 0, kMaxSeconds).value_or(0);
   file.trial_s = fields.number("trial_s", 0, kMaxSeconds).value_or(0);
+  file.trial_top1 = fields.number("trial_top1", 0, 100);
   file.final_epochs = fields.number("final_epochs", 0, kMaxNumber).value_or(0);
   if (const auto calibration = fields.object("calibration")) file.calibration = calibration_of(*calibration);
   if (const auto result = fields.object("result")) file.result = result_of(*result);

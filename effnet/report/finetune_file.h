@@ -52,28 +52,30 @@ struct FinetuneResult {
     double recall = 0;
     std::int64_t images = 0;
   };
-  std::string model;  // what was measured: "final", or "trial" if the final model was trained on all images
-  std::optional<std::int64_t> images;
-  std::optional<double> test_top1, mean_per_class;
-  std::optional<double> engine_top1;          // of the same images, computed by the engine
-  std::optional<metrics::Interval> interval;  // of test_top1; 0..1
-  std::optional<WorstClass> worst_class;
+  std::string metric = {};  // "top1" or "mean_per_class": what results on this dataset are published with; may be empty
+  std::string model;        // what was measured: "final", or "trial" if the final model was trained on all images
+  std::optional<std::int64_t> images = {};
+  std::optional<double> test_top1 = {}, mean_per_class = {};
+  std::optional<double> engine_top1 = {};          // of the same images, computed by the engine
+  std::optional<metrics::Interval> interval = {};  // of test_top1; 0..1
+  std::optional<WorstClass> worst_class = {};
 };
 
 struct FinetuneFile {
   std::string command, effnet, started, model;  // started: ISO 8601; effnet: the version
-  std::vector<std::string> options;             // what --resume must not change: "--model efficientnet_lite0", ...
-  FinetuneData data;
-  std::optional<FinetuneSplit> split;
-  std::optional<FinetuneProbe> probe;
-  std::vector<FinetuneChoice> plan;
-  std::optional<double> budget_s;
-  double spent_s = 0;       // by the processes that are finished
-  double trial_s = 0;       // time budget of the trial; 0: no trial
-  double final_epochs = 0;  // length of the final run; 0: the linear probe is the result
-  std::optional<FinetuneCalibration> calibration;
-  std::optional<FinetuneResult> result;
-  std::vector<std::string> warnings;
+  std::vector<std::string> options = {};        // what --resume must not change: "--model efficientnet_lite0", ...
+  FinetuneData data = {};
+  std::optional<FinetuneSplit> split = {};
+  std::optional<FinetuneProbe> probe = {};
+  std::vector<FinetuneChoice> plan = {};
+  std::optional<double> budget_s = {};
+  double spent_s = 0;                     // by the processes that are finished
+  std::optional<double> trial_top1 = {};  // of the trial on val, percent
+  double trial_s = 0;                     // time budget of the trial; 0: no trial
+  double final_epochs = 0;                // length of the final run; 0: the linear probe is the result
+  std::optional<FinetuneCalibration> calibration = {};
+  std::optional<FinetuneResult> result = {};
+  std::vector<std::string> warnings = {};
 };
 
 // Throws Error(input) with the path of the wrong field ("finetune.json: data.images: wrong value (got ...)"), if the

@@ -87,6 +87,7 @@ FinetuneFile full_file() {
   file.plan = {{"train.batch", "32", "240 training images"}};
   file.trial_s = 60;
   file.calibration = {.temperature = 1.21, .min_score = 0.62, .coverage = 0.97};
+  file.trial_top1 = 91.5;
   file.final_epochs = 7.25;
   file.result = {.model = "final",
                  .images = 80,
@@ -110,6 +111,7 @@ TEST(FinetuneFile, ReadsBackWhatWasWritten) {
   const FinetuneFile read = parse_finetune(finetune_text(full_file()), "finetune.json");
   EXPECT_EQ(read.data.classes[1].name, "tulip, red");
   EXPECT_EQ(read.result->worst_class->images, 8);
+  EXPECT_EQ(read.trial_top1, 91.5);
   EXPECT_EQ(read.final_epochs, 7.25);
   EXPECT_EQ(read.split->by, "content");
 }

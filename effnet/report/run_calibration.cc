@@ -30,7 +30,7 @@ std::string reliability(const metrics::Calibration& c, const std::string& title)
   for (const metrics::ReliabilityBin& bin : c.bins) {
     if (bin.images == 0) continue;
     accuracy.bars.push_back({100 * bin.low, 100 * bin.high, 100 * bin.accuracy,
-                             fmt::format("{}: confidence {:.1f} %, accuracy {:.1f} %", counted(bin.images, "image"),
+                             fmt::format("{}: confidence {:.1f} %, accuracy {:.1f} %", count_of(bin.images, "image"),
                                          100 * bin.confidence, 100 * bin.accuracy)});
   }
   chart.bars = {accuracy};
@@ -48,7 +48,7 @@ std::string histogram(const metrics::Calibration& c) {
     if (bin.images == 0) continue;
     const double part = 100 * static_cast<double>(bin.images) / static_cast<double>(c.images);
     bars.bars.push_back(
-        {100 * bin.low, 100 * bin.high, part, fmt::format("{} ({:.1f} %)", counted(bin.images, "image"), part)});
+        {100 * bin.low, 100 * bin.high, part, fmt::format("{} ({:.1f} %)", count_of(bin.images, "image"), part)});
   }
   chart.bars = {bars};
   return figure("Images by confidence", svg(chart));
@@ -62,11 +62,11 @@ std::string numbers(const metrics::Calibration& c) {
     return bin.images == 0 ? -1 : std::abs(bin.accuracy - bin.confidence);
   });
   out += row("Maximum calibration error", fmt::format("{:.2f} %", 100 * c.mce),
-             fmt::format("largest difference in a bin; this bin has {}", counted(worst->images, "image")));
+             fmt::format("largest difference in a bin; this bin has {}", count_of(worst->images, "image")));
   out += row("Negative log-likelihood", std::isfinite(c.nll) ? fmt::format("{:.4f}", c.nll) : std::string("infinite"),
              c.zero_probability == 0
                  ? "mean of \xE2\x88\x92ln(probability of the true class)"
-                 : fmt::format("{} with a probability of 0 for the true class", counted(c.zero_probability, "image")));
+                 : fmt::format("{} with a probability of 0 for the true class", count_of(c.zero_probability, "image")));
   out += row("Brier score", fmt::format("{:.4f}", c.brier),
              "mean of (confidence \xE2\x88\x92 y)\xC2\xB2, with y = 1 for a right and y = 0 for a wrong prediction");
   if (c.skipped > 0) out += row("Skipped", grouped(c.skipped), "images whose probability is NaN or infinite");

@@ -28,6 +28,8 @@ std::string probe_table(const RunFacts& run) {
   if (rows.empty()) return {};
   if (const std::optional<BestEpoch> best = best_epoch(run))
     rows += accuracy_row("fine-tuned network, best epoch", best->top1, {}, "validation");
+  if (const std::optional<double> trial = run.finetune->trial_top1)
+    rows += accuracy_row("fine-tuned network (trial)", *trial, {}, "validation");
   if (const std::optional<ShownAccuracy> shown = shown_accuracy(run); shown && shown->is_unseen)
     rows += accuracy_row("fine-tuned network", shown->top1, shown->interval, "test, used by no choice");
   return "<h3>Probe and fine-tuned network</h3>\n" +

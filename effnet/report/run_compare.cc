@@ -19,7 +19,7 @@ std::string accuracy_cells(const RunFacts& run) {
   const std::optional<ShownAccuracy> shown = shown_accuracy(run);
   if (!shown) return cell(kNone) + cell(kNone) + "<td class=\"text\">no accuracy yet</td>";
   std::string on = shown->is_unseen ? "test" : "validation";
-  if (shown->images > 0) on = counted(shown->images, fmt::format("{} image", on));
+  if (shown->images > 0) on = count_of(shown->images, fmt::format("{} image", on));
   if (shown->is_selected) on += ", which selected the epoch";
   return fmt::format("<td>{:.2f} %</td><td>{}</td><td class=\"text\">{}</td>", shown->top1,
                      shown->interval
@@ -117,6 +117,7 @@ std::string comparison_report(const std::vector<ComparedRun>& runs, const std::v
   if (runs.size() < 2 || runs.size() > kMaxComparedRuns)
     throw usage_error("wrong number of runs (got {}, expected 2 to {})", runs.size(), kMaxComparedRuns);
   std::vector<RunFacts> facts;
+  facts.reserve(runs.size());
   for (const ComparedRun& run : runs) facts.push_back(read_run(run.folder, {}));
   const std::vector<std::string> names = names_of(facts, runs);
   const std::string head = fmt::format(

@@ -145,6 +145,10 @@ std::string curves(const RunFacts& run) {
              "means over the batches of an epoch, measured on augmented images before each weight update, so they may "
              "be "
              "worse than those of validation, which measures the weights at the end of the epoch.") +
+         (run.finetune && run.finetune->trial_top1
+              ? note("This run was trained on the training and validation images, so it has no validation curves. The "
+                     "run folder trial/ has them: effnet report RUN/trial.")
+              : "") +
          "<div class=\"grid\">\n" + figure(loss.y.log ? "Loss (log scale)" : "Loss", svg(loss), not_finite(run)) +
          figure("Top-1 accuracy", svg(top1), best_caption) + step_curves(run) +
          (steps_of(run, "train/lr").empty() ? figure("Learning rate", svg(lr)) : "") +

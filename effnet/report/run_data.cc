@@ -28,6 +28,7 @@ std::string bars(const std::vector<ClassCounts>& classes) {
   }
   for (const ClassCounts& one : classes) {
     std::vector<double> values;
+    values.reserve(splits.size());
     for (const auto split : splits) values.push_back(static_cast<double>(one.*split));
     chart.rows.push_back({one.name, std::move(values)});
   }
@@ -43,7 +44,7 @@ std::string class_counts(std::vector<ClassCounts> classes) {
       "{} in {} classes: {} for training, {} for validation, {} for the test. Each bar is a class; its length is the "
       "number of "
       "images. The largest class has {}, the median class {}, the smallest {}. {}",
-      counted(train + val + test, "image"), grouped(static_cast<std::int64_t>(classes.size())), grouped(train),
+      count_of(train + val + test, "image"), grouped(static_cast<std::int64_t>(classes.size())), grouped(train),
       grouped(val), grouped(test), grouped(largest), grouped(classes[classes.size() / 2].total()), grouped(smallest),
       smallest * 10 < largest ? "The classes differ by more than a factor of 10: add images to the small classes."
       : smallest < 10 ? "A class with fewer than 10 images is learned badly and measured badly: add images to it."
@@ -57,7 +58,7 @@ std::string class_counts(std::vector<ClassCounts> classes) {
 std::string broken_files(const std::vector<FinetuneData::Broken>& broken) {
   if (broken.empty()) return {};
   std::string out = fmt::format("<details open><summary>{} cannot be read</summary>\n<ul>\n",
-                                counted(static_cast<std::int64_t>(broken.size()), "file"));
+                                count_of(static_cast<std::int64_t>(broken.size()), "file"));
   for (std::size_t i = 0; i < std::min(broken.size(), kMaxListed); ++i)
     out += fmt::format("<li>{} <span class=\"soft\">{}</span></li>\n", escaped(shortened(broken[i].path, 200)),
                        escaped(shortened(broken[i].why, 300)));
@@ -68,7 +69,7 @@ std::string broken_files(const std::vector<FinetuneData::Broken>& broken) {
 std::string duplicate_groups(const std::vector<std::vector<std::string>>& groups) {
   if (groups.empty()) return {};
   std::string out = fmt::format("<details><summary>{} of images with the same pixels</summary>\n<ul>\n",
-                                counted(static_cast<std::int64_t>(groups.size()), "group"));
+                                count_of(static_cast<std::int64_t>(groups.size()), "group"));
   for (std::size_t i = 0; i < std::min(groups.size(), kMaxListed); ++i) {
     std::string names;
     for (std::size_t j = 0; j < std::min(groups[i].size(), kMaxListed); ++j)
@@ -124,7 +125,7 @@ std::string near_duplicates(const std::vector<NearDuplicate>& images, const Thum
   }
   if (!within.empty()) {
     out += fmt::format("<details><summary>{} of images that look the same, in one class</summary>\n",
-                       counted(static_cast<std::int64_t>(within.size()), "group")) +
+                       count_of(static_cast<std::int64_t>(within.size()), "group")) +
            guide(
                "The images of a group are all in the same split, so they do not make the measured accuracy too "
                "high.") +

@@ -80,9 +80,8 @@ std::string configuration(const RunFacts& run);
 
 // "1 h 02 min", "3 min 05 s", "12.3 s".
 std::string duration(double seconds);
-std::string bytes_text(double bytes);                             // "1.25 GiB"
-std::string rate_text(double per_second);                         // "1,234", "12.3"
-std::string counted(std::int64_t number, std::string_view noun);  // "1 image", "2 images"
+std::string bytes_text(double bytes);      // "1.25 GiB"
+std::string rate_text(double per_second);  // "1,234", "12.3"
 
 std::string note(std::string_view text);  // a highlighted paragraph, for example the reason why a section is empty
 // A paragraph above a figure: what it shows, how to read it, what to do. `text` is HTML.

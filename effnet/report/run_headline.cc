@@ -32,7 +32,7 @@ std::string score(const RunFacts& run) {
   std::string out = fmt::format("<b>{:.2f}<small> %</small></b><span>{}", shown->top1, shown->what);
   if (shown->interval)
     out += fmt::format("<br>95 % interval {:.2f} to {:.2f} %", 100 * shown->interval->low, 100 * shown->interval->high);
-  if (shown->images > 0) out += fmt::format("<br>on {}", counted(shown->images, "image"));
+  if (shown->images > 0) out += fmt::format("<br>on {}", count_of(shown->images, "image"));
   if (shown->is_unseen) out += ", which no choice of the run has used";
   if (shown->is_selected)
     out += "<br>The best epoch was selected on these images, so the accuracy on new images may be lower.";
@@ -49,7 +49,7 @@ std::string score(const RunFacts& run) {
     if (result.mean_per_class) out += fmt::format("<br>mean of the classes: {:.2f} %", *result.mean_per_class);
     if (const auto& worst = result.worst_class)
       out += fmt::format("<br>worst class: {}, {:.1f} % of {}", escaped(worst->name), worst->recall,
-                         counted(worst->images, "image"));
+                         count_of(worst->images, "image"));
   }
   return out + "</span>";
 }
@@ -87,7 +87,7 @@ std::string warnings(const RunFacts& run) {
   }
   if (all.empty()) return {};
   std::string out = fmt::format("<div class=\"warnings\"><h3>{}</h3>\n<ul>\n",
-                                counted(static_cast<std::int64_t>(all.size()), "warning"));
+                                count_of(static_cast<std::int64_t>(all.size()), "warning"));
   for (const std::string& warning : all) out += fmt::format("<li>{}</li>\n", escaped(warning));
   return out + "</ul></div>\n";
 }

@@ -40,8 +40,9 @@ std::string mistakes(const RunFacts& run, const Thumbnail& thumbnail, const Heat
       "{}, the highest confidence first. Look first whether the label is right. If similar "
       "images "
       "are often wrong, add such images to the training images.{}",
-      shown < wrong.size() ? fmt::format("{} of {}", shown, counted(static_cast<std::int64_t>(wrong.size()), "mistake"))
-                           : counted(static_cast<std::int64_t>(wrong.size()), "mistake"),
+      shown < wrong.size()
+          ? fmt::format("{} of {}", shown, count_of(static_cast<std::int64_t>(wrong.size()), "mistake"))
+          : count_of(static_cast<std::int64_t>(wrong.size()), "mistake"),
       heat ? " The second image is the class activation map of the predicted class: red regions support this class "
              "most. The network sees only the bright rectangle. If the red regions are not on the object, the network "
              "has learned the background."
@@ -70,7 +71,7 @@ std::string label_errors(const RunFacts& run, const Thumbnail& thumbnail) {
       "is sure of another class. Look at each image. If the suggested class is right, move the file into the folder of "
       "that class (or change its line in the labels CSV) and run finetune again. If the label is right, keep it: the "
       "image is difficult, not wrong.",
-      counted(static_cast<std::int64_t>(run.label_errors.size()), "image")));
+      count_of(static_cast<std::int64_t>(run.label_errors.size()), "image")));
   out += "<div class=\"mistakes\">\n";
   for (std::size_t i = 0; i < shown; ++i) {
     check_interrupt();

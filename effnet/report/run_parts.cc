@@ -47,10 +47,6 @@ std::string rate_text(double per_second) {
   return per_second >= 100 ? grouped(std::llround(std::min(per_second, 1e15))) : fmt::format("{:.3g}", per_second);
 }
 
-std::string counted(std::int64_t number, std::string_view noun) {
-  return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
-}
-
 std::string note(std::string_view text) { return fmt::format("<p class=\"note\">{}</p>", escaped(text)); }
 
 std::string guide(std::string_view text) { return fmt::format("<p class=\"soft\">{}</p>\n", text); }

@@ -15,7 +15,7 @@ std::string text_of(const nlohmann::ordered_json& value) {
 }
 
 std::string measured_rows(const ModelSpeed& model) {
-  const std::string threads = counted(model.threads, "thread");
+  const std::string threads = count_of(model.threads, "thread");
   std::string out = named_row("parameters", grouped(model.params));
   out +=
       named_row("multiply-adds", fmt::format("{} for one image of {} pixels", grouped(model.macs), model.resolution));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "effnet/base/text.h"
 #include "effnet/metrics/intervals.h"
 
 namespace effnet::report {
@@ -33,23 +34,28 @@ std::vector<std::string> result_warnings(const std::vector<EpochMetrics>& epochs
   const metrics::Interval interval = metrics::wilson_95(right, total);
   const double top1 = percent(right), low = 100 * interval.low, high = 100 * interval.high;
 
-  if (low <= percent(largest)) {
+  if (top1 <= percent(largest)) {
     warnings.push_back(fmt::format(
-        "validation accuracy is not significantly above chance: {} of {} images are right ({:.2f} %), and predicting "
-        "the largest class for all images gives {:.2f} %. Check optimizer.lr, the number of steps, and whether val/ "
-        "has the same classes as train/ (effnet data check)",
-        right, total, top1, percent(largest)));
+        "the accuracy is not above chance: {} of {} are right ({:.2f} %), and predicting the largest class for all "
+        "images gives {:.2f} %. Check optimizer.lr, the number of steps, and whether training and evaluation have the "
+        "same classes (effnet data check)",
+        right, count_of(total, "image"), top1, percent(largest)));
+  } else if (low <= percent(largest)) {
+    warnings.push_back(fmt::format(
+        "too few images to tell the accuracy from chance: {} of {} are right (95 % interval {:.2f} to {:.2f} %), and "
+        "predicting the largest class for all images gives {:.2f} %. More evaluated images make the interval narrower",
+        right, count_of(total, "image"), low, high, percent(largest)));
   }
   const auto row = epoch > 0 ? std::ranges::find(epochs, epoch, &EpochMetrics::epoch)
                              : epochs.end() - static_cast<std::ptrdiff_t>(!epochs.empty());
   if (row == epochs.end()) return warnings;
   if (row->train_top1 - high > kMaxGap) {
-    warnings.push_back(
-        fmt::format("training accuracy ({:.2f} %) is far above validation accuracy ({:.2f} %, 95 % interval {:.2f} to "
-                    "{:.2f} % with {} images): the network overfits, or the moving statistics of batch norm do not "
-                    "match the weights. If it overfits, use more images, data.augment or fewer epochs; if the "
-                    "statistics do not match, set bn.momentum=0.9",
-                    row->train_top1, top1, low, high, total));
+    warnings.push_back(fmt::format(
+        "training accuracy ({:.2f} %) is far above the accuracy on other images ({:.2f} %, 95 % interval {:.2f} "
+        "to {:.2f} % with {}): the network overfits, or the moving statistics of batch norm do not "
+        "match the weights. If it overfits, use more images, data.augment or fewer epochs; if the "
+        "statistics do not match, set bn.momentum=0.9",
+        row->train_top1, top1, low, high, count_of(total, "image")));
   }
   if (row->val_top1 && row->val_ema_top1 && *row->val_ema_top1 < *row->val_top1 && high < *row->val_top1) {
     warnings.push_back(

@@ -46,9 +46,14 @@ TEST(ResultWarnings, ValidationNotAboveChanceIsAWarning) {
   EXPECT_THAT(result_warnings({}, 1, predictions_with(4, 41, 10)), ElementsAre(HasSubstr("chance")));
 }
 
+TEST(ResultWarnings, TooFewImagesAreAWarningOfTheirOwn) {
+  EXPECT_THAT(result_warnings({row(80, 75)}, 1, predictions_with(6, 8, 2)),
+              ElementsAre(HasSubstr("too few images to tell the accuracy from chance: 6 of 8 images are right")));
+}
+
 TEST(ResultWarnings, TrainingFarAboveValidationIsAWarning) {
   EXPECT_THAT(result_warnings({row(97, 24)}, 1, predictions_with(10, 41, 10)),
-              ElementsAre(HasSubstr("training accuracy (97.00 %) is far above validation accuracy "
+              ElementsAre(HasSubstr("training accuracy (97.00 %) is far above the accuracy on other images "
                                     "(24.39 %, 95 % interval 13.")));
   EXPECT_THAT(result_warnings({row(50), row(97, 24)}, 0, predictions_with(10, 41, 10)),
               ElementsAre(HasSubstr("97.00 %")));  // epoch 0 means the last row

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "effnet/base/error.h"
 #include "effnet/base/random_key.h"
+#include "effnet/base/text.h"
 
 namespace effnet::transfer {
 namespace {
@@ -25,85 +27,84 @@ std::vector<Fold> split(const std::vector<int>& fold_of, int folds) {
   return result;
 }
 
-std::int64_t largest_class(const LabelledRows& data) {
-  std::vector<std::int64_t> count(static_cast<std::size_t>(data.classes));
-  for (const std::int64_t label : data.labels) ++count[static_cast<std::size_t>(label)];
-  return *std::max_element(count.begin(), count.end());
-}
-
-// The probabilities of all rows for each strength, and the log loss of each row.
+// The results of one strength on the rows that have been scored.
 struct Scores {
-  std::vector<float> probabilities;  // rows x classes
-  std::vector<double> losses;        // rows
-  std::int64_t scored = 0;           // number of rows that have been scored
+  double loss = 0;  // sum of the log losses
+  std::int64_t right = 0, scored = 0;
 };
 
 // The smallest positive float32 has -ln = 103; a probability that was rounded to 0 counts as this much.
 double log_loss(float probability) { return -std::log(std::max(double{probability}, 1e-45)); }
 
-// Trains a probe of one fold with all strengths and scores the rows that were left out.
-void run_fold(const layers::Context& context, const LabelledRows& data, const Fold& fold,
-              const std::vector<double>& grid, std::vector<Scores>& scores) {
-  if (fold.held_out.empty()) return;
-  const auto width = static_cast<std::size_t>(data.width), classes = static_cast<std::size_t>(data.classes);
-  std::vector<float> held_out;
-  for (const std::int64_t row : fold.held_out) {
-    const auto from = data.values.subspan(static_cast<std::size_t>(row) * width, width);
-    held_out.insert(held_out.end(), from.begin(), from.end());
+// Trains a probe on all rows except those of one fold.
+class FoldProbe {
+ public:
+  FoldProbe(const layers::Context& context, const LabelledRows& data, const Fold& fold)
+      : context_(context), data_(data), training_(context, data, fold.training) {
+    const auto width = static_cast<std::size_t>(data.width);
+    for (const std::int64_t row : fold.held_out) {
+      const auto from = data.values.subspan(static_cast<std::size_t>(row) * width, width);
+      held_out_.insert(held_out_.end(), from.begin(), from.end());
+    }
   }
-  ProbeTraining training(context, data, fold.training);
+
+  // Returns rows x classes: the probabilities of the rows that were left out.
+  std::vector<float> probabilities(double l2) {
+    training_.fit(l2);
+    std::vector<float> values = training_.probe().logits(context_, held_out_);
+    to_probabilities(values, data_.classes);
+    return values;
+  }
+
+ private:
+  const layers::Context& context_;
+  const LabelledRows& data_;
+  ProbeTraining training_;
+  std::vector<float> held_out_;
+};
+
+// Trains a probe of one fold with all strengths and scores the rows that were left out.
+void run_fold(FoldProbe probe, const LabelledRows& data, const Fold& fold, const std::vector<double>& grid,
+              std::vector<Scores>& scores) {
+  const auto classes = static_cast<std::size_t>(data.classes);
   double previous = INFINITY;
   int risen = 0;
   for (std::size_t i = 0; i < grid.size() && risen < 2; ++i) {
-    training.fit(grid[i]);
-    std::vector<float> probabilities = training.probe().logits(context, held_out);
-    to_probabilities(probabilities, data.classes);
+    const std::vector<float> probabilities = probe.probabilities(grid[i]);
     double total = 0;
     for (std::size_t r = 0; r < fold.held_out.size(); ++r) {
-      const auto row = static_cast<std::size_t>(fold.held_out[r]);
-      std::copy_n(&probabilities[r * classes], classes, &scores[i].probabilities[row * classes]);
-      scores[i].losses[row] = log_loss(probabilities[r * classes + static_cast<std::size_t>(data.labels[row])]);
-      total += scores[i].losses[row];
+      const auto label = static_cast<std::size_t>(data.labels[static_cast<std::size_t>(fold.held_out[r])]);
+      const std::span<const float> row = std::span(probabilities).subspan(r * classes, classes);
+      total += log_loss(row[label]);
+      scores[i].right += std::ranges::max_element(row) - row.begin() == static_cast<std::ptrdiff_t>(label);
     }
+    scores[i].loss += total;
     scores[i].scored += static_cast<std::int64_t>(fold.held_out.size());
     risen = total > previous ? risen + 1 : 0;
     previous = total;
   }
 }
 
-Trial trial_of(const LabelledRows& data, double l2, const Scores& scores) {
-  Trial trial{.l2 = l2};
-  const auto classes = static_cast<std::size_t>(data.classes);
-  const auto n = static_cast<double>(data.rows());
-  for (std::size_t row = 0; row < scores.losses.size(); ++row) {
-    const float* const begin = &scores.probabilities[row * classes];
-    const bool right = std::max_element(begin, begin + classes) - begin == data.labels[row];
-    trial.log_loss += scores.losses[row] / n;
-    trial.top1 += right ? 1 / n : 0;
-  }
-  return trial;
-}
-
 }  // namespace
 
 std::vector<int> stratified_folds(std::span<const std::int64_t> labels, std::int64_t classes, int folds,
                                   std::uint64_t seed) {
-  struct Row {
-    std::int64_t label;
-    float order;
-    std::size_t index;
-    auto operator<=>(const Row&) const = default;
-  };
-  std::vector<Row> rows;
+  std::vector<std::tuple<std::int64_t, float, std::size_t>> rows;  // label, random order, number of the row
   for (std::size_t i = 0; i < labels.size(); ++i) {
     EFFNET_CHECK(labels[i] >= 0 && labels[i] < classes);
-    rows.push_back({labels[i], Draws({.seed = seed, .sample = i}, "folds").uniform(), i});
+    rows.emplace_back(labels[i], Draws({.seed = seed, .sample = i}, "folds").uniform(), i);
   }
   std::sort(rows.begin(), rows.end());
   std::vector<int> fold_of(labels.size());
   for (std::size_t i = 0; i < rows.size(); ++i)
-    fold_of[rows[i].index] = static_cast<int>(i % static_cast<std::size_t>(folds));
+    fold_of[std::get<2>(rows[i])] = static_cast<int>(i % static_cast<std::size_t>(folds));
   return fold_of;
+}
+
+std::int64_t largest_class(const LabelledRows& data) {
+  std::vector<std::int64_t> count(static_cast<std::size_t>(data.classes));
+  for (const std::int64_t label : data.labels) ++count[static_cast<std::size_t>(label)];
+  return count.empty() ? 0 : std::ranges::max(count);
 }
 
 void to_probabilities(std::span<float> logits, std::int64_t classes) {
@@ -119,30 +120,45 @@ void to_probabilities(std::span<float> logits, std::int64_t classes) {
 
 CrossValidation cross_validate(const layers::Context& context, const LabelledRows& data,
                                const CrossValidationOptions& options) {
-  const std::int64_t largest = data.labels.empty() ? 0 : largest_class(data);
+  const std::int64_t largest = largest_class(data);
   if (largest < 2) {
     throw input_error(
-        "cross-validation leaves out images of each class (got at most {} image per class, expected at least 2)",
-        largest);
+        "cross-validation leaves out images of each class (got at most {} per class, expected at least 2)",
+        count_of(largest, "image"))
+        .with_hint("add images, or a val/ or test/ folder to measure on");
   }
   const int folds = static_cast<int>(std::clamp<std::int64_t>(options.folds, 2, largest));
-  const auto values = static_cast<std::size_t>(data.rows() * data.classes);
   std::vector<Scores> scores(options.grid.size());
-  for (Scores& one : scores) one = {std::vector<float>(values), std::vector<double>(data.labels.size()), 0};
+  std::vector<Fold> parts = split(stratified_folds(data.labels, data.classes, folds, options.seed), folds);
+  std::erase_if(parts, [](const Fold& fold) { return fold.held_out.empty(); });
   std::int64_t done = 0;
-  for (const Fold& fold : split(stratified_folds(data.labels, data.classes, folds, options.seed), folds)) {
-    run_fold(context, data, fold, options.grid, scores);
-    if (options.progress) options.progress(++done, folds);
+  const auto finished = [&] {
+    if (options.progress) options.progress(++done, 2 * std::ssize(parts));
+  };
+  for (const Fold& fold : parts) {
+    run_fold(FoldProbe(context, data, fold), data, fold, options.grid, scores);
+    finished();
   }
 
   CrossValidation result;
   std::size_t best = 0;
+  const auto n = static_cast<double>(data.rows());
   for (std::size_t i = 0; i < scores.size() && scores[i].scored == data.rows(); ++i) {
-    result.trials.push_back(trial_of(data, options.grid[i], scores[i]));
+    result.trials.push_back({options.grid[i], scores[i].loss / n, static_cast<double>(scores[i].right) / n});
     if (result.trials[i].log_loss < result.trials[best].log_loss) best = i;
   }
   result.l2 = options.grid[best];
-  result.probabilities = std::move(scores[best].probabilities);
+  // Trains again with this strength. Keeping the probabilities of all strengths would need ten times the memory.
+  const auto classes = static_cast<std::size_t>(data.classes);
+  result.probabilities.resize(data.labels.size() * classes);
+  for (const Fold& fold : parts) {
+    const std::vector<float> probabilities = FoldProbe(context, data, fold).probabilities(result.l2);
+    for (std::size_t r = 0; r < fold.held_out.size(); ++r) {
+      std::copy_n(&probabilities[r * classes], classes,
+                  &result.probabilities[static_cast<std::size_t>(fold.held_out[r]) * classes]);
+    }
+    finished();
+  }
   return result;
 }
 

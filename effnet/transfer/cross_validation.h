@@ -41,13 +41,16 @@ struct CrossValidationOptions {
   // starts at the weights of the previous one, which is faster. The fold ends when its log loss has risen twice in a
   // row.
   std::vector<double> grid = {1, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5};
-  std::function<void(std::int64_t done, std::int64_t total)> progress = {};  // receives the number of finished folds
+  std::function<void(std::int64_t done, std::int64_t total)> progress = {};  // each fold counts twice
 };
 
 // Throws Error(input) if no class has two rows, so that nothing could be left out. Throws Error(interrupted) after
-// Ctrl-C.
+// Ctrl-C. Memory: rows x classes floats for the result, and one fold's rows twice.
 CrossValidation cross_validate(const layers::Context& context, const LabelledRows& data,
                                const CrossValidationOptions& options = {});
+
+// The number of rows of the largest class.
+std::int64_t largest_class(const LabelledRows& data);
 
 // Replaces each row of logits by its probabilities (softmax).
 void to_probabilities(std::span<float> logits, std::int64_t classes);

@@ -87,17 +87,13 @@ NearestNeighbours::NearestNeighbours(const layers::Context& context, const Label
 
 // Returns -1 if there are no neighbours.
 std::int64_t NearestNeighbours::vote(const std::vector<Neighbour>& neighbours, std::int64_t k) const {
-  struct Votes {
-    std::int64_t count = 0;
-    double similarity = 0;
-    auto operator<=>(const Votes&) const = default;
-  };
-  std::map<std::int64_t, Votes> votes;
+  // By class: the number of its neighbours, then the sum of their similarities.
+  std::map<std::int64_t, std::pair<std::int64_t, double>> votes;
   for (std::int64_t i = 0; i < std::min(k, std::ssize(neighbours)); ++i) {
     const Neighbour& one = neighbours[static_cast<std::size_t>(i)];
-    Votes& of_class = votes[labels_[static_cast<std::size_t>(one.row)]];
-    ++of_class.count;
-    of_class.similarity += one.similarity;
+    auto& [count, similarity] = votes[labels_[static_cast<std::size_t>(one.row)]];
+    ++count;
+    similarity += one.similarity;
   }
   const auto best =
       std::max_element(votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });

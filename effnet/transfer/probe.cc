@@ -93,16 +93,19 @@ ProbeReport run_probe(const ProbeSets& sets, model::ModelHandle& model, ThreadPo
   const auto width = static_cast<std::int64_t>(training.values.size() / training.labels.size());
   const LabelledRows rows{training.values, training.labels, width, std::ssize(report.classes)};
   report.training_images = rows.rows();
-  const CrossValidation validation =
-      cross_validate(context, rows, {.seed = options.seed, .progress = progress("folds")});
-  report.l2 = validation.l2;
-  set_accuracy(validation.probabilities, training.labels, report);
-  report.cross_validation = report.top1;
-  for (const LabelError& error : find_label_errors(validation.probabilities, training.labels, rows.classes))
-    report.label_errors.push_back({training.names[static_cast<std::size_t>(error.row)], error});
+  report.l2 = kL2WithoutChoice;
+  if (!sets.evaluation || largest_class(rows) > 1) {
+    const CrossValidation validation =
+        cross_validate(context, rows, {.seed = options.seed, .progress = progress("folds")});
+    report.l2 = validation.l2;
+    set_accuracy(validation.probabilities, training.labels, report);
+    report.cross_validation = report.top1;
+    for (const LabelError& error : find_label_errors(validation.probabilities, training.labels, rows.classes))
+      report.label_errors.push_back({training.names[static_cast<std::size_t>(error.row)], error});
+  }
 
   ProbeTraining fit(context, rows, all_rows(rows.rows()));
-  fit.fit(validation.l2);
+  fit.fit(report.l2);
   report.probe = fit.probe();
   const NearestNeighbours knn(context, rows);
   report.knn_k = knn.k();
@@ -120,6 +123,7 @@ formats::Model with_probe(model::ModelHandle& model, const ProbeReport& report, 
   const std::string classifier = graph->at(graph->logits).name;
   const LinearProbe& probe = report.probe;
   result.arch.classes = probe.classes;
+  if (rule.crop.h == rule.crop.w) result.arch.resolution = rule.crop.h;
   result.preprocessing = rule;
   result.labels = report.classes;
   result.class_ids.clear();

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,15 +50,19 @@ struct ProbeReport {
   metrics::Interval interval;                     // of top-1, 0..1
   double knn_top1 = 0;                            // percent; with cross-validation by leave-one-out
   std::int64_t knn_k = 0;
-  double l2 = 0;                          // chosen by cross-validation on the training images
-  double cross_validation = 0;            // top-1 on left-out training images, percent
+  double l2 = 0;  // chosen by cross-validation on the training images, or kL2WithoutChoice
+  // Top-1 on left-out training images, percent. Empty: every class has one image, so that none can be left out.
+  std::optional<double> cross_validation;
   std::vector<ProbedImage> label_errors;  // of the training images, the most probable first
   std::vector<data::CorruptImage> corrupt;
   LinearProbe probe;  // trained on all training images
 };
 
-// Results do not depend on the number of threads. Throws Error(input) if no class has two training images, and the
-// errors of embed().
+// The strength if every class has a single training image, so that none can be left out to choose it.
+inline constexpr double kL2WithoutChoice = 0.01;
+
+// Results do not depend on the number of threads. Throws Error(input) if no class has two training images and there are
+// no images to evaluate, and the errors of embed().
 ProbeReport run_probe(const ProbeSets& sets, model::ModelHandle& model, ThreadPool& pool,
                       const ProbeOptions& options = {});
 

@@ -147,6 +147,77 @@ def test_added_images_keep_the_parts_of_the_others(effnet, base, finished, tmp_p
     assert labels == {*COLOURS, "yellow"}
 
 
+def test_moved_and_encoded_again_images_keep_their_parts(effnet, base, finished, tmp_path):
+    """--from knows an image by what it shows: renamed, moved to another folder, or saved again."""
+    data = tmp_path / "others"
+    before = split_of(finished[0])
+    names = {}
+    for number, name in enumerate(sorted(before)):
+        new = f"{name.split('/')[0]}/deep/{number}_renamed.jpg"
+        (data / new).parent.mkdir(parents=True, exist_ok=True)
+        if number % 2:
+            Image.open(base / "shapes" / name).save(data / new, quality=94)
+        else:
+            shutil.copy(base / "shapes" / name, data / new)
+        names[new] = name
+    out = tmp_path / "run"
+    result = effnet("finetune", data, "--out", out, "--from", finished[0], "--threads", 1, "--set", "train.epochs=1")
+    assert result.returncode == 0, result.stderr
+    assert split_of(out) == {new: before[old] for new, old in names.items()}
+
+
+def test_from_with_other_images_says_so(effnet, base, finished, tmp_path):
+    data = tmp_path / "others"
+    for number, (name, colour) in enumerate(sorted(COLOURS.items())):
+        for i in range(10):
+            picture(data / name / f"{i:03}.jpg", colour, 500000 + 1000 * number + i)
+    result = effnet("finetune", data, "--out", tmp_path / "run", "--from", finished[0], "--threads", 1, "--set", "train.epochs=1")
+    assert result.returncode == 0, result.stderr
+    assert "none of the 30 images is in the run of --from" in result.stderr
+
+
+def test_from_warns_of_training_images_in_test(effnet, base, finished, tmp_path):
+    """The parts of folders stay, and the command says that the network has seen images of test."""
+    data = tmp_path / "data"
+    trained = [name for name, part in split_of(finished[0]).items() if part == "train"]
+    for name in trained[::6]:
+        (data / "test" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(base / "shapes" / name, data / "test" / name)
+    for part, first in (("train", 600000), ("val", 700000)):
+        for number, (name, colour) in enumerate(sorted(COLOURS.items())):
+            for i in range(6):
+                picture(data / part / name / f"{i}.jpg", colour, first + 1000 * number + i)
+    result = effnet("finetune", data, "--out", tmp_path / "run", "--from", finished[0], "--threads", 1, "--set", "train.epochs=1")
+    assert result.returncode == 0, result.stderr
+    assert f"{len(trained[::6])} images of val and test were training images of the run of --from" in result.stderr
+
+
+def test_three_images_of_each_class(effnet, base, tmp_path):
+    data = folder_of(tmp_path / "data", 3)
+    document = effnet.json(*arguments(base, tmp_path / "run", data=data))
+    assert document["split"] == {"train": 3, "val": 3, "test": 3, "by": "content"}
+    assert document["probe"]["l2"] == 0.01
+
+
+def test_recipe_of_a_dataset_checks_the_images(effnet, base, tmp_path):
+    recipe = tmp_path / "shapes.toml"
+    text = 'base = "finetune"\n[expect]\nclasses = 3\ntrain_images = {}\ntest_images = {}\nmetric = "mean_per_class"\n' \
+           '[optimizer]\nlr = 1e-4\n'
+    for train, test, code in ((50, 11, 3), (49, 11, 0)):
+        recipe.write_text(text.format(train, test))
+        result = effnet(*arguments(base, tmp_path / f"run{code}", "--recipe", recipe, "--json"))
+        assert result.returncode == code, result.stderr
+        if code:
+            assert "expect.train_images" in result.stderr and "got 60" in result.stderr
+            assert not (tmp_path / f"run{code}").exists()
+    document = json.loads(result.stdout)
+    assert document["metric"] == "mean_per_class"
+    assert "optimizer.lr" not in {one["setting"] for one in document["plan"]}  # the recipe has decided
+    result = effnet(*arguments(base, tmp_path / "other", "--recipe", "finetune_flowers102"))
+    assert result.returncode == 3 and "expect.classes" in result.stderr
+    assert effnet("train", "finetune_flowers102", "--data", base / "shapes", "--out", tmp_path / "x").returncode == 3
+
+
 def test_official_parts_and_final(effnet, base, tmp_path):
     data = tmp_path / "data"
     for part, first in (("train", 0), ("val", 100), ("test", 200)):
@@ -224,7 +295,7 @@ def test_class_with_one_image_is_only_trained_on(effnet, base, tmp_path):
     picture(data / "white" / "only.jpg", (250, 250, 250), 1)
     document = effnet.json(*arguments(base, tmp_path / "run", data=data))
     assert split_of(tmp_path / "run")["white/only.jpg"] == "train"
-    assert any("white (1)" in warning for warning in document["warnings"])
+    assert any("'white' (1)" in warning for warning in document["warnings"])
 
 
 def test_model_without_weights_is_refused(effnet, base, tmp_path):
@@ -261,6 +332,15 @@ def test_out_that_cannot_be_used(effnet, base, tmp_path):
     result = effnet(*arguments(base, tmp_path / "full", data=data))
     assert result.returncode == 2 and "letter.txt" in result.stderr
     assert [file.name for file in (tmp_path / "full").iterdir()] == ["letter.txt"]
+
+
+def test_killed_command_before_its_first_result_can_be_repeated(effnet, base, finished, tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in ("split.csv", "near_duplicates.csv", "contents.safetensors"):
+        shutil.copy(finished[0] / name, out / name)
+    assert effnet(*arguments(base, out)).returncode == 0
+    assert (out / "model.safetensors").read_bytes() == (finished[0] / "model.safetensors").read_bytes()
 
 
 def test_failed_command_leaves_nothing(effnet, base, tmp_path):

@@ -1,8 +1,5 @@
 #include "effnet/train/distributed/heartbeat.h"
 
-#include <unistd.h>
-
-#include <array>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -12,6 +9,7 @@
 #include <vector>
 
 #include "effnet/base/error.h"
+#include "effnet/base/process.h"
 
 namespace effnet::train {
 namespace {
@@ -24,12 +22,6 @@ std::string host_key(int rank) { return "host/" + std::to_string(rank); }
 
 std::vector<std::uint8_t> bytes(const std::string& text) { return {text.begin(), text.end()}; }
 std::string text(const std::vector<std::uint8_t>& value) { return {value.begin(), value.end()}; }
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "?";
-  return name.data();
-}
 
 // The text that a rank publishes under "gone": "3 left node07" or "3 lost node07".
 std::string lost_text(int rank, bool left, const std::string& host) {

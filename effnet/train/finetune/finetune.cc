@@ -11,9 +11,11 @@
 #include "effnet/graph/lower.h"
 #include "effnet/model/classifier.h"
 #include "effnet/train/distributed/group.h"
+#include "effnet/train/finetune/known_images.h"
 #include "effnet/train/finetune/measure.h"
 #include "effnet/train/finetune/parts.h"
 #include "effnet/train/finetune/plan.h"
+#include "effnet/train/recipe/settings.h"
 #include "effnet/train/run/checks.h"
 #include "effnet/train/run/folder.h"
 #include "effnet/train/run/model.h"
@@ -51,6 +53,7 @@ std::vector<std::string> option_texts(const FinetuneOptions& options) {
   if (!options.from.empty()) texts.push_back("--from " + absolute(options.from));
   if (!options.labels.empty()) texts.push_back("--labels " + absolute(options.labels));
   if (options.budget_s > 0) texts.push_back(fmt::format("--time-budget {}s", options.budget_s));
+  if (options.recipe != FinetuneOptions{}.recipe) texts.push_back("--recipe " + options.recipe);
   if (options.final_on_all) texts.emplace_back("--final");
   for (const Override& one : options.settings) texts.push_back(fmt::format("--set {}={}", one.key, one.value));
   return texts;
@@ -93,6 +96,7 @@ class Finetune {
     write_text(file("finetune.json"), report::finetune_text(record_));
   }
   const std::string* given(std::string_view key) const;  // the value of --set; null: not given
+  bool is_decided(std::string_view key) const;           // by --set or by --recipe
 
   void begin();
   FinetuneResult run_steps();
@@ -109,6 +113,8 @@ class Finetune {
 
   const FinetuneOptions& options_;
   ThreadPool& pool_;
+  const std::vector<const Setting*> changed_by_recipe_ =
+      differing_settings(load_recipe(options_.recipe, {}), load_recipe(FinetuneOptions{}.recipe, {}));
   report::FinetuneFile record_;
   SplitImages data_;
   DataSize size_;
@@ -119,6 +125,11 @@ class Finetune {
 const std::string* Finetune::given(std::string_view key) const {
   const auto found = std::ranges::find(options_.settings.rbegin(), options_.settings.rend(), key, &Override::key);
   return found == options_.settings.rend() ? nullptr : &found->value;
+}
+
+bool Finetune::is_decided(std::string_view key) const {
+  if (given(key) != nullptr) return true;
+  return std::ranges::any_of(changed_by_recipe_, [&](const Setting* one) { return one->key == key; });
 }
 
 void Finetune::begin() {
@@ -164,9 +175,9 @@ void Finetune::probe() {
   double image_s = training_image_s(*train, options_.model, model.preprocessing(), pool_);
   const std::int64_t own = model.arch().resolution;
   InputPlan input = choose_input(size_, own, image_s, options_.budget_s);
-  if (const std::string* resolution = given("data.resolution")) {
-    const Recipe asked = load_recipe("finetune", {{"data.resolution", *resolution}});
-    if (asked.data.resolution > 0) input = {.resolution = asked.data.resolution, .shift_px = 0, .why = "as given"};
+  if (is_decided("data.resolution")) {
+    const std::int64_t asked = recipe(start("trial.safetensors"), TrainOn::train, {}).data.resolution;
+    if (asked > 0) input = {.resolution = asked, .shift_px = 0, .why = "as given"};
   }
   image_s *= static_cast<double>(input.resolution * input.resolution) / static_cast<double>(own * own);
   rule_ =
@@ -207,8 +218,8 @@ void Finetune::plan(const InputPlan& input, double image_s) {
   record_.trial_s = durations.trial_s;
   for (const report::FinetuneChoice& choice :
        choose_settings(size_, input, durations.epochs, *record_.probe->val_top1)) {
-    const bool other_rate = choice.setting == "optimizer.lr" && given("optimizer.lr_per_256") != nullptr;
-    if (given(choice.setting) == nullptr && !other_rate) record_.plan.push_back(choice);
+    const bool other_rate = choice.setting == "optimizer.lr" && is_decided("optimizer.lr_per_256");
+    if (!is_decided(choice.setting) && !other_rate) record_.plan.push_back(choice);
   }
   static_cast<void>(recipe(start("trial.safetensors"), TrainOn::train, {}));  // throws if --set does not fit the plan
   if (durations.trial_s == 0 && given("train.epochs") == nullptr) {
@@ -244,7 +255,7 @@ Recipe Finetune::recipe(const fs::path& initial, TrainOn on, const std::vector<O
                                     {"data.train_on", std::string(name_in(kTrainOn, on))},
                                     {"data.broken_limit", "1"}};  // they were counted, and there is a warning
   settings.insert(settings.end(), fixed.begin(), fixed.end());
-  return load_recipe("finetune", settings);
+  return load_recipe(options_.recipe, settings);
 }
 
 Summary Finetune::train(const fs::path& folder, Recipe recipe) const {
@@ -277,6 +288,7 @@ void Finetune::run_trial() {
     record_.trial_s = 0;
     return store();
   }
+  record_.trial_top1 = summary.best_top1;
   if (summary.best_top1 < *record_.probe->val_top1) {
     warn(fmt::format(
         "the fine-tuned network is less accurate than the linear probe on the validation images (got {:.1f} "
@@ -349,6 +361,7 @@ void Finetune::measure() {
   if (from_run) copy_calibrated(in_engine, predictions);
   record_.result = result_of(predictions, data_.all->classes());
   record_.result->model = options_.final_on_all ? "trial" : "final";
+  record_.result->metric = name_in(kMetrics, load_recipe(options_.recipe, options_.settings).expect.metric);
   record_.result->engine_top1 = report::top1_percent(in_engine);
   write_text(file("predictions.csv"), report::predictions_text(predictions));
 
@@ -395,6 +408,10 @@ FinetuneResult Finetune::run_steps() {
   return {record_, summary};
 }
 
+// What a command writes before its first result, which is finetune.json.
+constexpr std::string_view kBeforeResults[] = {"finetune.lock", "start", "split.csv", "near_duplicates.csv",
+                                               kKnownImagesFile};
+
 // Throws Error(usage) if the run cannot be written to options.out.
 void check_out(const FinetuneOptions& options, bool fresh) {
   std::error_code ignored;
@@ -405,11 +422,9 @@ void check_out(const FinetuneOptions& options, bool fresh) {
   if (!fresh && !options.resume)
     throw usage_error("{}: already contains a run (expected an empty or a new folder)", options.out.string())
         .with_hint("--resume continues that run; another --out starts a new one");
-  // What a command leaves that was killed before its first result.
-  constexpr std::string_view kLeft[] = {"finetune.lock", "lock", "start", "split.csv", "near_duplicates.csv"};
   for (const fs::directory_entry& entry : fs::directory_iterator(options.out, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (!fresh || name.starts_with(".") || std::ranges::count(kLeft, name) != 0) continue;
+    if (!fresh || name.starts_with(".") || std::ranges::count(kBeforeResults, name) != 0) continue;
     throw usage_error("{}: the folder is not empty (got {}, expected an empty or a new folder)", options.out.string(),
                       in_quotes(name))
         .with_hint("use another --out");
@@ -420,8 +435,7 @@ void check_out(const FinetuneOptions& options, bool fresh) {
 void remove_traces(const fs::path& out) {
   std::error_code ignored;
   if (fs::exists(out / "finetune.json", ignored)) return;
-  for (const char* name : {"start", "split.csv", "near_duplicates.csv", "finetune.lock"})
-    fs::remove(out / name, ignored);
+  for (const std::string_view name : kBeforeResults) fs::remove(out / name, ignored);
   fs::remove(out, ignored);  // does nothing if the folder is not empty
 }
 

@@ -38,6 +38,7 @@ struct Watch {
 struct FinetuneOptions {
   std::filesystem::path data, labels, out;
   std::string model;                   // a MODEL with weights
+  std::string recipe = "finetune";     // a recipe with `finetune` as its base; what it changes is not chosen
   std::filesystem::path from;          // the run folder that `model` is from; its images keep their parts. Empty: none
   std::string command, version, time;  // for the record; `time`: now, in UTC
   double budget_s = 0;                 // 0: chosen by the size of the data

@@ -103,8 +103,13 @@ report::FinetuneCalibration calibrate(const std::filesystem::path& model_file, c
       transfer::classify(validation, handle, pool, counted(watch, "calibrating on validation images"));
   const metrics::LabelledLogits images{.classes = rows.classes, .logits = rows.logits, .labels = rows.labels};
   const double temperature = limited_temperature(images, metrics::fit_temperature(images));
-  const metrics::MinScore chosen = metrics::choose_min_score(metrics::scored(images, temperature));
-  return {.temperature = temperature, .min_score = chosen.min_score, .coverage = chosen.coverage};
+  const std::vector<metrics::ScoredPrediction> scored = metrics::scored(images, temperature);
+  // An answer with a lower calibrated score is more probably wrong than right.
+  constexpr double kLeast = 0.5;
+  const double min_score = std::max(kLeast, metrics::choose_min_score(scored).min_score);
+  const auto above = std::ranges::count_if(scored, [&](const auto& one) { return one.confidence >= min_score; });
+  const double coverage = scored.empty() ? 1 : static_cast<double>(above) / static_cast<double>(scored.size());
+  return {.temperature = temperature, .min_score = min_score, .coverage = coverage};
 }
 
 std::vector<report::Prediction> measure_in_engine(const std::filesystem::path& model_file, const data::Dataset& set,

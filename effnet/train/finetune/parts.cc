@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
-#include "effnet/data/content.h"
+#include "effnet/data/check.h"
 #include "effnet/data/split.h"
 #include "effnet/data/split_file.h"
 #include "effnet/report/run_findings.h"
+#include "effnet/train/finetune/known_images.h"
+#include "effnet/train/run/data.h"
 
 namespace effnet::train {
 namespace {
@@ -39,28 +42,64 @@ Existing existing_parts(const data::AllImages& all) {
   return existing;
 }
 
-// Assigns parts by content to the images for which `chosen` is set.
+// Gives image i the number position[i], and leaves out images with the position -1 and groups of one image.
+data::ImageGroups renumbered(const data::ImageGroups& groups, const std::vector<std::int64_t>& position) {
+  data::ImageGroups result;
+  for (const std::vector<std::int64_t>& group : groups) {
+    result.emplace_back();
+    for (const std::int64_t i : group) {
+      if (const std::int64_t at = position[static_cast<std::size_t>(i)]; at >= 0) result.back().push_back(at);
+    }
+    if (result.back().size() < 2) result.pop_back();
+  }
+  return result;
+}
+
+// Assigns parts by content to the images for which `chosen` is set. `near`: the groups of near-duplicates of all
+// images.
 void split_chosen(const data::AllImages& all, const std::vector<data::ImageContent>& contents,
-                  const std::vector<bool>& chosen, bool needs_test, std::vector<Part>& parts,
-                  std::vector<std::string>& notes) {
-  std::vector<std::int64_t> indices;
+                  const data::ImageGroups& near, const std::vector<bool>& chosen, bool needs_test,
+                  std::vector<Part>& parts, std::vector<std::string>& notes) {
+  std::vector<std::int64_t> indices, position(chosen.size(), -1);  // position: in `indices`
   std::vector<data::ImageContent> own;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     if (!chosen[i]) continue;
+    position[i] = std::ssize(indices);
     indices.push_back(static_cast<std::int64_t>(i));
     own.push_back(contents[i]);
   }
   if (indices.empty()) return;
   const auto set = data::select(all.set, indices);
   const double fraction = fraction_of(set->size());
-  const data::Split split = data::split_by_content(*set, own, data::near_duplicates(own),
+  const data::Split split = data::split_by_content(*set, own, renumbered(near, position),
                                                    {.val = fraction, .test = needs_test ? fraction : 0});
   for (std::size_t i = 0; i < indices.size(); ++i) parts[static_cast<std::size_t>(indices[i])] = split.parts[i];
   notes.insert(notes.end(), split.notes.begin(), split.notes.end());
 }
 
+// Near-duplicates among `contents` followed by `known`.
+data::ImageGroups groups_with(const std::vector<data::ImageContent>& contents, const KnownImages& known) {
+  std::vector<data::ImageContent> both = contents;
+  both.insert(both.end(), known.contents.begin(), known.contents.end());
+  return data::near_duplicates(both);
+}
+
+void warn_of_kept(const KeptParts& kept, std::int64_t images, std::vector<std::string>& warnings) {
+  if (kept.known == 0) {
+    warnings.push_back(fmt::format(
+        "none of the {} images is in the run of --from: all are new, and only its network is used", images));
+  }
+  if (kept.seen > 0) {
+    warnings.push_back(fmt::format(
+        "{} of val and test {} training {} of the run of --from: the accuracy may be too high",
+        count_of(kept.seen, "image"), kept.seen == 1 ? "was a" : "were", kept.seen == 1 ? "image" : "images"));
+  }
+}
+
+// Chooses the part of each image, and returns the groups of near-duplicates in `near`.
 std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllImages& all,
-                               const std::vector<data::ImageContent>& contents, report::FinetuneFile& record) {
+                               const std::vector<data::ImageContent>& contents, report::FinetuneFile& record,
+                               data::ImageGroups& near) {
   const Existing existing = existing_parts(all);
   std::vector<Part> parts(contents.size(), Part::train);
   std::vector<bool> chosen(contents.size());
@@ -69,20 +108,16 @@ std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllIm
     chosen[i] = parts[i] == Part::train && !existing.has_val;
   }
   record.split = {.by = !existing.has_test ? "content" : existing.has_val ? "folders" : "both"};
-  split_chosen(all, contents, chosen, !existing.has_test, parts, record.warnings);
-  if (options.from.empty()) return parts;
-  std::int64_t unknown = 0;
-  std::vector<Part> kept = data::read_split_file(options.from / "split.csv", *all.set, [&](std::int64_t index) {
-    ++unknown;
-    return parts[static_cast<std::size_t>(index)];
-  });
-  if (unknown == all.set->size())
-    throw input_error(
-        "--from: no image of {} is in this run's split.csv (got other names, expected at least one known "
-        "image)",
-        options.data.string())
-        .with_hint("the names of the images are relative to DIR: give the folder that the run had");
-  return kept;
+  KnownImages known;
+  if (!options.from.empty()) known = read_known_images(options.from / kKnownImagesFile);
+  const data::ImageGroups groups = groups_with(contents, known);
+  std::vector<std::int64_t> position(contents.size() + known.contents.size(), -1);
+  std::iota(position.begin(), position.begin() + std::ssize(contents), std::int64_t{0});
+  near = renumbered(groups, position);
+  split_chosen(all, contents, near, chosen, !existing.has_test, parts, record.warnings);
+  if (!options.from.empty())
+    warn_of_kept(keep_parts(contents, known, groups, chosen, parts), all.set->size(), record.warnings);
+  return parts;
 }
 
 std::vector<std::vector<std::string>> names_of(const data::Dataset& set, const data::ImageGroups& groups) {
@@ -123,34 +158,6 @@ void set_counts(const SplitImages& data, report::FinetuneData& facts, report::Fi
   }
 }
 
-// Warnings about the classes: too few images, very different numbers.
-void warn_of_classes(const report::FinetuneData& facts, std::vector<std::string>& warnings) {
-  constexpr std::int64_t kFew = 10, kImbalance = 10;
-  std::vector<std::string> small;
-  std::int64_t smallest = -1, largest = 0;
-  for (const report::ClassCounts& one : facts.classes) {
-    const std::int64_t images = one.train + one.val + one.test;
-    if (images < kFew) small.push_back(fmt::format("{} ({})", one.name, images));
-    smallest = smallest < 0 ? images : std::min(smallest, images);
-    largest = std::max(largest, images);
-  }
-  if (!small.empty()) {
-    const std::size_t shown = std::min<std::size_t>(small.size(), 5);
-    std::string list;
-    for (std::size_t i = 0; i < shown; ++i) list += (i > 0 ? ", " : "") + small[i];
-    warnings.push_back(
-        fmt::format("{} of {} classes have fewer than {} images: {}{}. Their accuracy is uncertain; more "
-                    "images help most",
-                    small.size(), facts.classes.size(), kFew, list, shown < small.size() ? ", .." : ""));
-  }
-  if (largest > kImbalance * smallest) {
-    warnings.push_back(
-        fmt::format("the largest class has {} images, the smallest {}: rare classes may be predicted too "
-                    "seldom; --set train.class_weights=balanced gives all classes the same weight",
-                    largest, smallest));
-  }
-}
-
 }  // namespace
 
 DataSize SplitImages::size() const {
@@ -176,13 +183,15 @@ DataSize SplitImages::size() const {
 
 SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report::FinetuneFile& record) {
   const data::AllImages all = data::open_all({options.data, options.labels});
+  check_expected(load_recipe(options.recipe, options.settings).expect, all);
   const auto& counted = options.watch.counted;
   const std::vector<data::ImageContent> contents =
       data::read_contents(*all.set, pool, [&](std::int64_t done, std::int64_t total) {
         if (counted) counted("reading images", done, total);
       });
   data::check_readable(*all.set, contents);
-  SplitImages result{.all = all.set, .parts = choose_parts(options, all, contents, record)};
+  data::ImageGroups near;
+  SplitImages result{.all = all.set, .parts = choose_parts(options, all, contents, record, near)};
 
   report::FinetuneData& facts = record.data;
   set_counts(result, facts, *record.split);
@@ -191,7 +200,6 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
       facts.broken.push_back({all.set->name(static_cast<std::int64_t>(i)), contents[i].why});
   }
   facts.duplicates = names_of(*all.set, data::duplicates(contents));
-  const data::ImageGroups near = data::near_duplicates(contents);
   facts.near_duplicates = names_of(*all.set, near);
   const auto doubtful = std::ranges::count_if(near, [&](const auto& group) { return across_classes(*all.set, group); });
   if (!facts.broken.empty()) {
@@ -225,9 +233,13 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
     if (any && !readable)
       throw input_error("no image of {} can be decoded (expected at least one)", name_in(data::kPartNames, part));
   }
-  warn_of_classes(facts, record.warnings);
+  std::vector<data::ClassSize> sizes;
+  for (const report::ClassCounts& one : facts.classes) sizes.push_back({one.name, one.train + one.val + one.test});
+  const std::vector<std::string> notes = data::notes_on_classes(std::move(sizes));
+  record.warnings.insert(record.warnings.end(), notes.begin(), notes.end());
   write_near_duplicates(options.out / "near_duplicates.csv", *all.set, near);
   data::write_split_file(options.out / "split.csv", *all.set, result.parts);
+  write_known_images(options.out / kKnownImagesFile, contents, result.parts);
   return result;
 }
 

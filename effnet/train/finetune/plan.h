@@ -25,7 +25,7 @@ struct InputPlan {
   // The images are smaller than the input: they are resized as a whole, without a crop, and training shifts them by up
   // to `shift_px`. 0: random crops.
   std::int64_t shift_px = 0;
-  std::string why;
+  std::string why = {};
 };
 
 // `own`: the model's resolution. `image_s`: the time of training on one image at this resolution, which grows with the

@@ -59,6 +59,18 @@ TEST(Plan, DefaultBudgetGrowsWithTheImages) {
   EXPECT_GT(choose_durations(kFlowers, 0.02, small, 20).epochs, 3);
 }
 
+TEST(Plan, FeaturesThatFitChangeLess) {
+  const auto rate = [](const DataSize& data, double probe_top1) {
+    for (const report::FinetuneChoice& choice : choose_settings(data, {.resolution = 224}, 10, probe_top1)) {
+      if (choice.setting == "optimizer.lr") return std::stod(choice.value);
+    }
+    return 0.0;
+  };
+  EXPECT_LT(rate(kFlowers, 98), rate(kFlowers, 87));
+  EXPECT_GT(rate(kFlowers, 98), 0);
+  EXPECT_EQ(rate(kCifar, 98), rate(kCifar, 50)) << "with many images the probe does not decide";
+}
+
 // Every choice is a setting of a recipe with a valid value, and has a reason.
 TEST(Plan, ChoicesAreValidSettings) {
   for (const DataSize& data :

@@ -45,6 +45,10 @@ enum class ClassWeights { none, balanced };
 inline constexpr NameTable<ClassWeights, 2> kClassWeights{
     {{ClassWeights::none, "none"}, {ClassWeights::balanced, "balanced"}}};
 
+// The accuracy that a dataset's results are published with. mean_per_class: the mean of the classes' accuracies.
+enum class Metric { top1, mean_per_class };
+inline constexpr NameTable<Metric, 2> kMetrics{{{Metric::top1, "top1"}, {Metric::mean_per_class, "mean_per_class"}}};
+
 enum class SavedEpoch { best, last };  // the epoch whose weights become the model
 inline constexpr NameTable<SavedEpoch, 2> kSavedEpochs{{{SavedEpoch::best, "best"}, {SavedEpoch::last, "last"}}};
 

@@ -64,6 +64,9 @@ std::string settings_document() {
       "setting. An unknown key is an error, and the message suggests the nearest valid key. The effective "
       "configuration is\n"
       "written to `RUN/config.toml`, which is itself a recipe.\n\n"
+      "A recipe with `base = \"NAME\"` in its first lines has the settings of another recipe (a name from the list, or "
+      "a file beside\n"
+      "it) except those that it gives itself.\n\n"
       "| recipe | description |\n| --- | --- |\n";
   for (const std::string& name : recipe_names()) {
     const std::string_view first = find_embedded(name + ".toml")->substr(0, find_embedded(name + ".toml")->find('\n'));

@@ -147,6 +147,11 @@ void apply(const std::vector<Override>& overrides, Recipe& recipe) {
   }
 }
 
+std::string too_many_parts(const Recipe& recipe) {
+  return fmt::format("more micro-batches than images in a batch (got {}, expected at most train.batch = {})",
+                     recipe.train.accumulate, recipe.train.batch);
+}
+
 }  // namespace
 
 Override parse_override(std::string_view text) {
@@ -157,11 +162,28 @@ Override parse_override(std::string_view text) {
   return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
 }
 
-Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides) {
+namespace {
+
+// Reads the recipe file over the settings of its base. `bases`: how many files this one is the base of.
+void read_over(std::string_view text, const std::string& source, Recipe& recipe, int bases) {
+  constexpr int kMostBases = 8;
   const TomlTable root = TomlTable::parse(text, source);
+  if (const std::string base = root.text("base", ""); !base.empty()) {
+    if (bases == kMostBases)
+      throw root.error("base", fmt::format("more than {} recipes in a chain of bases (is there a cycle?)", kMostBases));
+    if (const auto built_in = find_embedded(base + ".toml"); built_in && !base.ends_with(kNetSuffix)) {
+      read_over(*built_in, base, recipe, bases + 1);
+    } else {
+      const std::filesystem::path file = std::filesystem::path(source).parent_path() / base;
+      std::error_code ignored;
+      if (!std::filesystem::exists(file, ignored))
+        throw root.error("base", fmt::format("unknown recipe (got {}, expected a file or one of {})", in_quotes(base),
+                                             one_of(recipe_names())));
+      read_over(read_text(file), file.string(), recipe, bases + 1);
+    }
+  }
   // One object per section: finish() reports the keys that were not read.
   std::map<std::string_view, TomlTable> sections;
-  Recipe recipe;
   for (const Setting& setting : settings()) {
     const std::string_view section = setting.section();
     if (section.empty()) {
@@ -174,24 +196,27 @@ Recipe parse_recipe(std::string_view text, std::string_view source, const std::v
   root.finish();
 
   const TomlTable& optimizer = sections.at("optimizer");
-  if (optimizer.has("lr") && recipe.optimizer.lr >= 0) {
-    if (optimizer.has("lr_per_256") && recipe.optimizer.lr_per_256 >= 0) {
-      throw optimizer.error("lr_per_256", "two learning rates (got lr and lr_per_256, expected one of them)");
-    }
-    recipe.optimizer.lr_per_256 = -1;
+  const bool lr = optimizer.has("lr") && recipe.optimizer.lr >= 0;
+  const bool lr_per_256 = optimizer.has("lr_per_256") && recipe.optimizer.lr_per_256 >= 0;
+  if (lr && lr_per_256)
+    throw optimizer.error("lr_per_256", "two learning rates (got lr and lr_per_256, expected one of them)");
+  if (lr) recipe.optimizer.lr_per_256 = -1;
+  if (lr_per_256) recipe.optimizer.lr = -1;
+  const TomlTable& train = sections.at("train");
+  for (const char* key : {"accumulate", "batch"}) {
+    if (train.has(key) && recipe.train.accumulate > recipe.train.batch) throw train.error(key, too_many_parts(recipe));
   }
+}
+
+}  // namespace
+
+Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides) {
+  Recipe recipe;
+  read_over(text, std::string(source), recipe, 0);
   apply(overrides, recipe);
   normalise(recipe);
-  if (recipe.train.accumulate > recipe.train.batch) {
-    const std::string what =
-        fmt::format("more micro-batches than images in a batch (got {}, expected at most train.batch = {})",
-                    recipe.train.accumulate, recipe.train.batch);
-    const bool overridden = std::ranges::any_of(overrides, [](const Override& override) {
-      return override.key == "train.accumulate" || override.key == "train.batch";
-    });
-    if (overridden) throw usage_error("--set train.accumulate: {}", what);
-    throw sections.at("train").error("accumulate", what);
-  }
+  if (recipe.train.accumulate > recipe.train.batch)
+    throw usage_error("--set train.accumulate: {}", too_many_parts(recipe));
   return recipe;
 }
 
@@ -283,7 +308,8 @@ double parse_seconds(std::string_view budget) {
     smallest = unit;
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()) + 1);
   }
-  if (!(seconds > 0)) throw wrong;
+  if (!(seconds > 0))
+    throw usage_error("a duration of 0 (got {}, expected more than 0 seconds, such as 90s)", in_quotes(budget));
   return seconds;
 }
 

@@ -71,12 +71,20 @@ struct ScheduleSettings {
   ScheduleKind name = ScheduleKind::exponential;
   double warmup_epochs = 5, decay_epochs = 2.4, decay_rate = 0.97;
 };
+// What the dataset must have, so that a published figure is comparable. 0: not checked.
+struct ExpectSettings {
+  std::int64_t classes = 0;
+  std::int64_t train_images = 0;  // of train and val if the dataset has test, otherwise of train
+  std::int64_t test_images = 0;   // of test, otherwise of val
+  Metric metric = Metric::top1;   // that results on this dataset are published with
+};
 struct Recipe {
   ModelSettings model;
   DataSettings data;
   TrainSettings train;
   OptimizerSettings optimizer;
   ScheduleSettings schedule;
+  ExpectSettings expect;
   // Each comment below begins with the key of the setting.
   double ema_decay = 0.9999;                        // ema.decay; 0: off
   bool unbiased_moving_variance = false;            // bn.unbiased
@@ -95,10 +103,11 @@ struct Override {  // --set key=value
 };
 Override parse_override(std::string_view text);  // throws Error(usage) if there is no "=" or no key before it
 
-// Parses `text` and applies `overrides`. A setting that is not given has its default, which for decay and epsilon
-// depends on the optimiser. An override of one of the two learning rates unsets the other. Throws Error(input) with
-// SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the nearest valid one), a wrong type, a value out of
-// range, or both lr and lr_per_256. Throws Error(usage) for the same errors in an override.
+// Parses `text` and applies `overrides`. A recipe with `base = "NAME"` changes the settings of another one: a built-in
+// recipe, or a file relative to the folder of `source`. A setting that is not given has its default, which for decay
+// and epsilon depends on the optimiser. An override of one of the two learning rates unsets the other. Throws
+// Error(input) with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with the nearest valid one), a wrong type, a
+// value out of range, or both lr and lr_per_256. Throws Error(usage) for the same errors in an override.
 Recipe parse_recipe(std::string_view text, std::string_view source, const std::vector<Override>& overrides = {});
 // Loads a built-in recipe ("imagenet_b0") or a file; an empty name gives the defaults. A model.name that ends in .toml
 // is first looked for in the folder of the recipe file. If model.name or model.init is the path of a file, it becomes

@@ -131,7 +131,8 @@ TEST(Recipe, ClassifiesSettingsByWhatMayChangeOnResume) {
                                                     "train.clip_norm", "train.epochs", "train.patience"}));
   EXPECT_EQ(of_kind(SettingKind::operational),
             (Keys{"data.broken_limit", "train.time_budget", "train.validate_every", "train.fused",
-                  "checkpoint.every_steps", "checkpoint.keep", "checkpoint.result"}));
+                  "checkpoint.every_steps", "checkpoint.keep", "checkpoint.result", "expect.classes",
+                  "expect.train_images", "expect.test_images", "expect.metric"}));
   EXPECT_EQ(of_kind(SettingKind::per_rank), Keys{"data.workers"});
   EXPECT_EQ(of_kind(SettingKind::model_file), (Keys{"model.name", "model.init"}));
   EXPECT_EQ(of_kind(SettingKind::data_folder), (Keys{"data.folder", "data.labels", "data.split"}));
@@ -272,6 +273,63 @@ TEST(Recipe, LoadsEveryBuiltInRecipe) {
   EXPECT_EQ(failure([] { load_recipe("imagenet_b9", {}); }).code, ErrorCode::input);
   EXPECT_THAT(failure([] { load_recipe("imagenet_bo", {}); }).text, HasSubstr("did you mean imagenet_b0"));
   EXPECT_EQ(failure([] { load_recipe("cifar10_net", {}); }).code, ErrorCode::input);
+}
+
+// Tan & Le 2019, Table 6. Of Oxford-IIIT Pets the table has 3,369 test images, the official list 3,669.
+TEST(Recipe, DatasetsOfThePaperHaveTheirNumbers) {
+  struct Row {
+    const char* name;
+    std::int64_t train, test, classes;
+    Metric metric;
+  };
+  constexpr Metric kMean = Metric::mean_per_class;
+  for (const Row& row :
+       {Row{"cifar10", 50000, 10000, 10, Metric::top1}, Row{"cifar100", 50000, 10000, 100, Metric::top1},
+        Row{"birdsnap", 47386, 2443, 500, Metric::top1}, Row{"cars", 8144, 8041, 196, Metric::top1},
+        Row{"flowers102", 2040, 6149, 102, kMean}, Row{"aircraft", 6667, 3333, 100, kMean},
+        Row{"pets", 3680, 3669, 37, kMean}, Row{"food101", 75750, 25250, 101, Metric::top1}}) {
+    const Recipe recipe = load_recipe(fmt::format("finetune_{}", row.name), {});
+    EXPECT_EQ(recipe.expect.train_images, row.train) << row.name;
+    EXPECT_EQ(recipe.expect.test_images, row.test) << row.name;
+    EXPECT_EQ(recipe.expect.classes, row.classes) << row.name;
+    EXPECT_EQ(recipe.expect.metric, row.metric) << row.name;
+  }
+}
+
+TEST(Recipe, ChangesTheSettingsOfItsBase) {
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "mine.toml").string();
+  write_text(file, "base = \"imagenet_b0\"\n[optimizer]\nlr = 0.1\n");
+  const Recipe recipe = load_recipe(file, {});
+  EXPECT_EQ(recipe.train.batch, 4096);
+  EXPECT_EQ(recipe.optimizer.lr, 0.1);
+  EXPECT_EQ(recipe.optimizer.lr_per_256, -1);
+
+  write_text(folder.path() / "second.toml",
+             "base = \"mine.toml\"\n[optimizer]\nlr_per_256 = 0.2\n[train]\nbatch = 8\n");
+  const Recipe second = load_recipe((folder.path() / "second.toml").string(), {{"train.epochs", "3"}});
+  EXPECT_EQ(second.optimizer.lr_per_256, 0.2);
+  EXPECT_EQ(second.optimizer.lr, -1);
+  EXPECT_EQ(second.train.batch, 8);
+  EXPECT_EQ(second.train.epochs, 3);
+  EXPECT_EQ(second.data.holdout, 25022);
+
+  write_text(folder.path() / "many.toml", "base = \"mine.toml\"\n[train]\naccumulate = 64\n");
+  write_text(folder.path() / "few.toml", "base = \"many.toml\"\n[train]\nbatch = 8\n");
+  EXPECT_THAT(failure([&] { load_recipe((folder.path() / "few.toml").string(), {}); }).text,
+              AllOf(HasSubstr("few.toml:3"), HasSubstr("more micro-batches")));
+}
+
+TEST(Recipe, RefusesAWrongBase) {
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "mine.toml").string();
+  write_text(file, "base = \"imagenet_b9\"\n");
+  EXPECT_THAT(failure([&] { load_recipe(file, {}); }).text, AllOf(HasSubstr("base"), HasSubstr("unknown recipe")));
+  write_text(file, "base = \"mine.toml\"\n");
+  EXPECT_THAT(failure([&] { load_recipe(file, {}); }).text, HasSubstr("chain of bases"));
+  write_text(folder.path() / "wrong.toml", "[train]\nepoch = 3\n");
+  write_text(file, "base = \"wrong.toml\"\n");
+  EXPECT_THAT(failure([&] { load_recipe(file, {}); }).text, AllOf(HasSubstr("wrong.toml:2"), HasSubstr("epoch")));
 }
 
 TEST(Recipe, SmallNetworksHaveFewMacs) {

@@ -29,6 +29,8 @@ template <auto kField>
 constexpr auto optimizer = &in<&Recipe::optimizer, kField>;
 template <auto kField>
 constexpr auto schedule = &in<&Recipe::schedule, kField>;
+template <auto kField>
+constexpr auto expect = &in<&Recipe::expect, kField>;
 
 // A Choice for the enumeration that `kMember` returns. `kNames`: the names of its values.
 template <const auto& kNames, auto kMember>
@@ -64,6 +66,7 @@ std::vector<Setting> make_settings() {
   using T = TrainSettings;
   using O = OptimizerSettings;
   using S = ScheduleSettings;
+  using E = ExpectSettings;
   return {
       {"seed", fixed, &top<&Recipe::seed>, "Seed of all random numbers", from(0, kLargestInteger)},
 
@@ -209,6 +212,15 @@ std::vector<Setting> make_settings() {
        from(1, 1000)},
       {"checkpoint.result", operational, choice<kSavedEpochs, &top<&Recipe::checkpoint_result>>(),
        "Epoch whose weights become the model: the best one in validation, or the last one"},
+
+      {"expect.classes", operational, expect<&E::classes>,
+       "Number of classes that the dataset must have; 0: not checked", from(0, 1e6)},
+      {"expect.train_images", operational, expect<&E::train_images>,
+       "Number of images in train/, and in val/ if there is a test/; 0: not checked", from(0, 1e12)},
+      {"expect.test_images", operational, expect<&E::test_images>,
+       "Number of images in test/, or in val/ if there is no test/; 0: not checked", from(0, 1e12)},
+      {"expect.metric", operational, choice<kMetrics, expect<&E::metric>>(),
+       "Accuracy that results on this dataset are published with: of the images, or the mean over the classes"},
   };
 }
 

@@ -1,6 +1,9 @@
 #include "effnet/train/run/data.h"
 
+#include <algorithm>
+
 #include "effnet/base/error.h"
+#include "effnet/base/text.h"
 #include "effnet/data/split_file.h"
 
 namespace effnet::train {
@@ -14,8 +17,7 @@ void note_skipped(const data::Dataset& set, std::string_view split, std::vector<
 }
 
 // The parts of data.split.
-void open_split_file(const Recipe& recipe, const data::Source& source, RunData& data) {
-  const data::AllImages all = data::open_all(source);
+void open_split_file(const Recipe& recipe, const data::AllImages& all, RunData& data) {
   const std::vector<data::Part> parts = data::read_split_file(recipe.data.split, *all.set);
   const auto images_of = [&](std::initializer_list<data::Part> wanted) {
     return data::with_parts(all.set, parts, wanted);
@@ -61,7 +63,34 @@ void open_splits(const Recipe& recipe, const data::Source& source, RunData& data
   }
 }
 
+bool expects_images(const ExpectSettings& expect) {
+  return expect.classes > 0 || expect.train_images > 0 || expect.test_images > 0;
+}
+
 }  // namespace
+
+void check_expected(const ExpectSettings& expect, const data::AllImages& images) {
+  using enum data::Part;
+  const auto count = [&](data::Part part) { return std::ranges::count(images.origin, std::optional(part)); };
+  const bool has_test = count(test) > 0;
+  const auto require = [](const char* key, const char* what, std::int64_t expected, std::int64_t found) {
+    if (expected == 0 || found == expected) return;
+    throw input_error("expect.{}: not the dataset of this recipe (got {} {}, expected {})", key, grouped(found), what,
+                      grouped(expected))
+        .with_hint(
+            fmt::format("docs/finetune.md has the layout of each dataset; --set expect.{}=0 turns this check off, "
+                        "but then results are not comparable with published ones",
+                        key));
+  };
+  require("classes", "classes", expect.classes, std::ssize(images.set->classes()));
+  if (images.is_bare()) {
+    if (expect.train_images > 0)
+      require("train_images", "images without splits", expect.train_images + expect.test_images, images.set->size());
+    return;
+  }
+  require("train_images", "training images", expect.train_images, count(train) + (has_test ? count(val) : 0));
+  require("test_images", "test images", expect.test_images, has_test ? count(test) : count(val));
+}
 
 RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder, Size resolution) {
   RunData data;
@@ -74,7 +103,11 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
       throw usage_error("no images (got neither --data nor data.synthetic, expected one of them)")
           .with_hint("--data DIR: a folder with train/ and val/, each with one folder per class");
     const data::Source source(folder, recipe.data.labels);
-    recipe.data.split.empty() ? open_splits(recipe, source, data) : open_split_file(recipe, source, data);
+    const bool has_split_file = !recipe.data.split.empty();
+    data::AllImages all;
+    if (has_split_file || expects_images(recipe.expect)) all = data::open_all(source);
+    if (expects_images(recipe.expect)) check_expected(recipe.expect, all);
+    has_split_file ? open_split_file(recipe, all, data) : open_splits(recipe, source, data);
   }
 
   const auto found = static_cast<std::int64_t>(data.train->classes().size());

@@ -7,10 +7,13 @@
 #include <vector>
 
 #include "effnet/base/shape.h"
-#include "effnet/data/dataset.h"
+#include "effnet/data/sources.h"
 #include "effnet/train/recipe/recipe.h"
 
 namespace effnet::train {
+
+// Throws Error(input) if the dataset has another number of classes or images than `expect` says.
+void check_expected(const ExpectSettings& expect, const data::AllImages& images);
 
 struct RunData {
   std::shared_ptr<const data::Dataset> train;

@@ -1,10 +1,9 @@
 #include "effnet/train/run/results.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 
 #include "effnet/base/error.h"
+#include "effnet/base/process.h"
 #include "effnet/graph/costs.h"
 #include "effnet/report/run_report.h"
 #include "effnet/report/run_warnings.h"
@@ -27,12 +26,6 @@ double mean_rate(const std::vector<report::EpochMetrics>& rows) {
     epochs += 1;
   }
   return epochs > 0 ? epochs / seconds : 0;
-}
-
-std::int64_t peak_rss_bytes() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{usage.ru_maxrss} * 1024;
 }
 
 std::string data_folder(const RunOptions& options) {

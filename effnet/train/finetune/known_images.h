@@ -1,0 +1,41 @@
+// What the images of a run show, and their parts, in RUN/contents.safetensors. With it `--from RUN` recognises an image
+// that was moved, renamed, resized or encoded again, and gives it the part that it had.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "effnet/data/content.h"
+#include "effnet/data/part.h"
+
+namespace effnet::train {
+
+inline constexpr std::string_view kKnownImagesFile = "contents.safetensors";
+
+struct KnownImages {
+  std::vector<data::ImageContent> contents;  // of the images that could be decoded
+  std::vector<data::Part> parts;             // of each of them
+};
+
+// Writes the file atomically: tensors `digest` (n, 2) and `hash` (n, 2), each 64 bits as I64, `thumbnail` (n, 432) and
+// `part` (n), U8. Images that cannot be decoded are left out.
+void write_known_images(const std::filesystem::path& file, const std::vector<data::ImageContent>& contents,
+                        const std::vector<data::Part>& parts);
+
+// Throws Error(input) if this is not such a file.
+KnownImages read_known_images(const std::filesystem::path& file);
+
+struct KeptParts {
+  std::int64_t known = 0;  // images that are in the earlier run
+  std::int64_t seen = 0;   // of these, images of val or test that the earlier run was trained on
+};
+
+// Gives each image i with `chosen[i]` that shows the same as a known image the part of that image. If the images that
+// show the same are in several parts, the part is train, because the network has seen one of them.
+// `groups`: near-duplicates among `contents` followed by `known.contents`.
+KeptParts keep_parts(const std::vector<data::ImageContent>& contents, const KnownImages& known,
+                     const data::ImageGroups& groups, const std::vector<bool>& chosen, std::vector<data::Part>& parts);
+
+}  // namespace effnet::train

@@ -1,0 +1,93 @@
+#include "effnet/train/finetune/known_images.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/folder.h"
+
+namespace effnet::train {
+namespace {
+
+using data::Part;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+data::ImageContent content(std::uint64_t digest) {
+  data::ImageContent one;
+  one.digest = {digest, ~digest};
+  one.hash = {digest * 3, digest * 5};
+  one.thumbnail.fill(static_cast<std::uint8_t>(digest));
+  return one;
+}
+
+class KnownImagesTest : public testing::Test {
+ protected:
+  std::filesystem::path file() const { return folder_.path() / "contents.safetensors"; }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+TEST_F(KnownImagesTest, ReadsWhatWasWritten) {
+  data::ImageContent corrupt;
+  corrupt.why = "cut off";
+  write_known_images(file(), {content(1), corrupt, content(~0ULL)}, {Part::val, Part::train, Part::test});
+  const KnownImages known = read_known_images(file());
+  EXPECT_THAT(known.parts, ElementsAre(Part::val, Part::test));
+  ASSERT_EQ(known.contents.size(), 2U);
+  EXPECT_EQ(known.contents[1].digest, content(~0ULL).digest);
+  EXPECT_EQ(known.contents[1].hash, content(~0ULL).hash);
+  EXPECT_EQ(known.contents[0].thumbnail, content(1).thumbnail);
+}
+
+TEST_F(KnownImagesTest, AnEmptyRunIsAFile) {
+  write_known_images(file(), {}, {});
+  EXPECT_TRUE(read_known_images(file()).parts.empty());
+}
+
+TEST_F(KnownImagesTest, RefusesOtherFiles) {
+  const auto error = [&] {
+    try {
+      read_known_images(file());
+      return std::string("no error");
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::input);
+      return std::string(e.what());
+    }
+  };
+  write_text(file(), "text");
+  EXPECT_THAT(error(), HasSubstr("contents.safetensors"));
+  // The header of a file with one tensor of another type, and one without the other tensors.
+  for (const std::string type : {"F32", "U8"}) {
+    const std::string header =
+        R"({"part":{"dtype":")" + type + R"(","shape":[)" + (type == "F32" ? "1" : "4") + R"(],"data_offsets":[0,4]}})";
+    write_text(file(), std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + "abcd");
+    EXPECT_THAT(error(), HasSubstr("contents.safetensors"));
+  }
+}
+
+TEST(KeepParts, KnownByDigestOrAsNearDuplicate) {
+  const KnownImages known{{content(1), content(2), content(3)}, {Part::val, Part::test, Part::train}};
+  const std::vector<data::ImageContent> now{content(2), content(9), content(8), content(7)};
+  // 9 is a near-duplicate of the known image 1; 8 of 2 and 3, and 3 is a training image; 7 is new.
+  const data::ImageGroups groups{{0, 5}, {1, 4}, {2, 5, 6}};
+  std::vector<Part> parts(4, Part::val);
+  const KeptParts kept = keep_parts(now, known, groups, {true, true, true, true}, parts);
+  EXPECT_THAT(parts, ElementsAre(Part::test, Part::val, Part::train, Part::val));
+  EXPECT_EQ(kept.known, 3);
+  EXPECT_EQ(kept.seen, 0);
+}
+
+TEST(KeepParts, PartsThatWereNotChosenStay) {
+  const KnownImages known{{content(1), content(1), content(2)}, {Part::test, Part::train, Part::val}};
+  std::vector<Part> parts{Part::test, Part::test};
+  const KeptParts kept = keep_parts({content(1), content(2)}, known, {}, {false, false}, parts);
+  EXPECT_THAT(parts, ElementsAre(Part::test, Part::test));
+  EXPECT_EQ(kept.known, 2);
+  EXPECT_EQ(kept.seen, 1) << "one of the images with this digest was a training image";
+}
+
+}  // namespace
+}  // namespace effnet::train
