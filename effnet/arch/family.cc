@@ -23,6 +23,7 @@ std::vector<Variant> parse_family(std::string_view text, std::string_view source
     Variant variant;
     variant.name = row.text("name");
     variant.base = base.name;
+    variant.base_resolution = base.resolution;
     variant.width = row.number("width", 1.0, 0.01, 100);
     variant.depth = row.number("depth", 1.0, 0.01, 100);
     variant.resolution = row.integer("resolution", base.resolution, kResolution.low, kResolution.high);
@@ -41,7 +42,7 @@ std::vector<Variant> parse_family(std::string_view text, std::string_view source
     variants.push_back(std::move(variant));
   }
   table.finish();
-  if (variants.empty()) variants.push_back({base.name, base.name, 1, 1, base.resolution, {}, base});
+  if (variants.empty()) variants.push_back({base.name, base.name, base.resolution, 1, 1, base.resolution, {}, base});
   return variants;
 }
 

@@ -18,8 +18,9 @@ struct Published {           // the paper's figures as printed; empty if the pap
 
 struct Variant {
   std::string name;
-  std::string base;  // name of the unscaled ArchSpec in the same file
-  double width = 1;  // width and depth: the published coefficients, which are rounded; 1: unscaled
+  std::string base;                  // name of the unscaled ArchSpec in the same file
+  std::int64_t base_resolution = 0;  // its input side in pixels
+  double width = 1;                  // width and depth: the published coefficients, which are rounded; 1: unscaled
   double depth = 1;
   std::int64_t resolution = 0;
   Published published;

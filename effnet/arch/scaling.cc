@@ -13,8 +13,7 @@ namespace effnet::arch {
 namespace {
 
 constexpr std::int64_t kResolutionStep = 4;
-constexpr double kResolutionSlack = 0.06;  // docs/cli.md: the resolution is within 6 % of gamma^phi
-constexpr double kTolerance = 0.03;        // docs/cli.md: the target is reached to within 3 %
+constexpr double kResolutionSlack = 0.06;  // docs/cli.md: the resolution is within 6 % of the rule's
 
 void check_multiplier(std::string_view what, double value) {
   if (!(value > 0 && value <= 100))
@@ -29,6 +28,23 @@ double bounded(std::string_view what, double value, const Range<std::int64_t>& r
   return value;
 }
 
+Multipliers multipliers(const ArchSpec& base, double phi, const RuleChoice& choice) {
+  return choice.rule->multipliers({phi, choice.coefficients, choice.dimensions, static_cast<double>(base.resolution)});
+}
+
+bool scales_resolution(const RuleChoice& choice) {
+  return choice.rule->scales_resolution && (!choice.rule->has_dimensions || choice.dimensions.resolution);
+}
+
+// The base with the properties that the rule sets.
+ArchSpec prepared(const ArchSpec& base, const Rule& rule) {
+  ArchSpec spec = base;
+  spec.stem.scale_width = base.stem.scale_width && !rule.keeps_stem_and_head;
+  spec.head.scale_width = base.head.scale_width && !rule.keeps_stem_and_head;
+  spec.depth_rounding = rule.rounding.value_or(base.depth_rounding);
+  return spec;
+}
+
 }  // namespace
 
 std::int64_t round_width(double width, std::int64_t channels) {
@@ -39,8 +55,10 @@ std::int64_t round_width(double width, std::int64_t channels) {
   return static_cast<std::int64_t>(bounded("channels", rounded, kChannels));
 }
 
-std::int64_t round_repeats(double depth, std::int64_t repeats) {
-  return static_cast<std::int64_t>(bounded("repeats", std::ceil(depth * static_cast<double>(repeats)), kRepeats));
+std::int64_t round_repeats(double depth, std::int64_t repeats, DepthRounding rounding) {
+  const double wanted = depth * static_cast<double>(repeats);
+  const double rounded = rounding == DepthRounding::up ? std::ceil(wanted) : std::max(1.0, std::floor(wanted + 0.5));
+  return static_cast<std::int64_t>(bounded("repeats", rounded, kRepeats));
 }
 
 std::int64_t round_resolution(double pixels) {
@@ -49,7 +67,7 @@ std::int64_t round_resolution(double pixels) {
   return static_cast<std::int64_t>(bounded("resolution", rounded, kResolution));
 }
 
-ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t resolution) {
+ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t resolution, double late_depth) {
   if (!base.scalable) {
     throw usage_error("{} cannot be scaled (got a network of fixed size, expected one with scalable = true)",
                       base.name);
@@ -63,94 +81,124 @@ ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t r
   ArchSpec spec = base;
   spec.resolution = resolution;
   if (spec.stem.scale_width) spec.stem.channels = round_width(width, base.stem.channels);
-  for (StageSpec& stage : spec.stages) {
+  for (std::size_t i = 0; i < spec.stages.size(); ++i) {
+    StageSpec& stage = spec.stages[i];
     stage.channels = round_width(width, stage.channels);
-    if (stage.scale_depth) stage.repeats = round_repeats(depth, stage.repeats);
+    const double deeper = i < spec.stages.size() / 2 ? depth : depth * late_depth;
+    if (stage.scale_depth) stage.repeats = round_repeats(deeper, stage.repeats, spec.depth_rounding);
   }
   if (spec.head.scale_width && spec.head.channels > 0) {
     spec.head.channels = std::max(round_width(width, base.head.channels), base.head.min_channels);
   }
-  if (depth != 1 || width != 1 || resolution != base.resolution) {
+  if (depth != 1 || width != 1 || resolution != base.resolution || late_depth != 1) {
     spec.name = fmt::format("{}-d{:g}-w{:g}-r{}", base.name, depth, width, resolution);
+    if (late_depth != 1) spec.name += fmt::format("-l{:g}", late_depth);
   }
   return spec;
 }
 
-Scaling compound(const ArchSpec& base, double phi, const Coefficients& c, Dimensions dimensions) {
-  Scaling result;
-  result.phi = phi;
-  result.depth = dimensions.depth ? std::pow(c.alpha, phi) : 1;
-  result.width = dimensions.width ? std::pow(c.beta, phi) : 1;
-  const double ratio = dimensions.resolution ? std::pow(c.gamma, phi) : 1;
-  result.resolution = ratio == 1 ? base.resolution : round_resolution(ratio * static_cast<double>(base.resolution));
-  result.spec = scaled(base, result.depth, result.width, result.resolution);
+Scaling scaled_by(const ArchSpec& base, double phi, const RuleChoice& choice) {
+  const Multipliers by = multipliers(base, phi, choice);
+  Scaling result{.phi = phi,
+                 .depth = by.depth,
+                 .width = by.width,
+                 .late_depth = by.late_depth,
+                 .resolution = base.resolution,
+                 .spec = {}};
+  if (by.resolution != 1) result.resolution = round_resolution(by.resolution * static_cast<double>(base.resolution));
+  result.spec = scaled(prepared(base, *choice.rule), result.depth, result.width, result.resolution, result.late_depth);
   return result;
 }
 
-Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimensions dimensions, const Cost& cost) {
+namespace {
+
+// The largest phi whose network costs at most `target`, to within 1e-6. Requires that the smallest network does.
+double bisect(const ArchSpec& base, double target, const RuleChoice& choice, const Cost& cost) {
   // If the scaled network exceeds the ranges of an arch file, its cost counts as infinite.
   const auto cost_at = [&](double phi) {
     try {
-      return cost(compound(base, phi, c, dimensions).spec);
+      return cost(scaled_by(base, phi, choice).spec);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::usage || phi <= 0) throw;
+      if (error.code() != ErrorCode::usage) throw;
       return std::numeric_limits<double>::infinity();
     }
   };
-  double low = -20;
-  double high = 60;
-  compound(base, 0, c, dimensions);  // throws before the search if the network cannot be scaled
-  if (const double least = cost_at(low); least > target) {
-    throw usage_error(
-        "the target cannot be reached (got {:g}, expected at least {:g}: the cost of the smallest scaled {})", target,
-        least, base.name);
-  }
+  double low = kSmallestPhi;
+  double high = kLargestPhi;
   while (high - low > 1e-6) {
     const double middle = (low + high) / 2;
     (cost_at(middle) <= target ? low : high) = middle;
   }
+  return low;
+}
 
-  Scaling best = compound(base, low, c, dimensions);
+// The resolutions near the one that the rule gives for phi.
+struct ResolutionRange {
+  double centre = 0;  // the rule's resolution, not rounded
+  std::int64_t first = 0, last = 0;
+};
+ResolutionRange resolutions_near(const ArchSpec& base, double phi, const RuleChoice& choice) {
+  ResolutionRange range;
+  range.centre = multipliers(base, phi, choice).resolution * static_cast<double>(base.resolution);
+  range.first = static_cast<std::int64_t>(std::ceil(range.centre * (1 - kResolutionSlack)));
+  range.last = static_cast<std::int64_t>(std::floor(range.centre * (1 + kResolutionSlack)));
+  const std::int64_t cap = choice.rule->most_px;
+  range.last = std::min(range.last, cap > 0 ? std::max(cap, base.resolution) : kResolution.high);
+  return range;
+}
+
+// The largest resolution of the range whose cost does not exceed the target, by binary search: the cost never decreases
+// when the resolution grows. first - 1 if there is none.
+std::int64_t largest_resolution(ArchSpec spec, const ResolutionRange& range, double target, const Cost& cost) {
+  std::int64_t fits = range.first - 1;
+  for (std::int64_t over = range.last + 1; over - fits > 1;) {
+    const std::int64_t middle = (fits + over) / 2;
+    spec.resolution = middle;
+    (cost(spec) <= target ? fits : over) = middle;
+  }
+  return fits;
+}
+
+}  // namespace
+
+std::optional<Scaling> find_scaling(const ArchSpec& base, double target, const RuleChoice& choice, const Cost& cost) {
+  // Throws before the search if the network cannot be scaled.
+  if (cost(scaled_by(base, kSmallestPhi, choice).spec) > target) return {};
+  const double bisected = bisect(base, target, choice, cost);
+  Scaling best = scaled_by(base, bisected, choice);
   double best_cost = cost(best.spec);
-  if (best_cost >= (1 - kTolerance) * target || !dimensions.resolution) return best;
+  const double near_enough = (1 - kTargetTolerance) * target;
+  if (best_cost >= near_enough || !scales_resolution(choice)) return best;
 
   // Depth and width are rounded, so the cost grows in steps, and the next step would exceed the target. This loop
-  // searches nearby values of phi, each with resolutions that may differ from gamma^phi.
+  // searches nearby values of phi, each with resolutions that may differ from the rule's.
   double best_departure = INFINITY;
   // A change of 6 % in resolution is 12 % in MACs, which is 0.18 in phi. Small networks have larger steps, so phi is
   // searched 0.6 on both sides.
   constexpr int kSteps = 120;
   constexpr double kStep = 0.005;
   for (int step = kSteps; step > -kSteps; --step) {
-    const double phi = low + step * kStep;
+    const double phi = bisected + step * kStep;
     Scaling candidate;
     try {
-      candidate = compound(base, phi, c, dimensions);
+      candidate = scaled_by(base, phi, choice);
     } catch (const Error&) {
       continue;  // the network is out of range: it costs more than any target
     }
-    const double centre = std::pow(c.gamma, phi) * static_cast<double>(base.resolution);
-    const auto first = static_cast<std::int64_t>(std::ceil(centre * (1 - kResolutionSlack)));
-    const auto last = static_cast<std::int64_t>(std::floor(centre * (1 + kResolutionSlack)));
-    // Binary search for the largest resolution whose cost does not exceed the target. The cost never decreases when the
-    // resolution grows.
-    std::int64_t fits = first - 1;
-    for (std::int64_t over = last + 1; over - fits > 1;) {
-      const std::int64_t middle = (fits + over) / 2;
-      candidate.spec.resolution = middle;
-      (cost(candidate.spec) <= target ? fits : over) = middle;
-    }
-    if (fits < first) continue;
+    const ResolutionRange range = resolutions_near(base, phi, choice);
+    const std::int64_t fits = largest_resolution(candidate.spec, range, target, cost);
+    if (fits < range.first) continue;
     // Prefer a multiple of 4 if it still reaches the target.
-    for (const std::int64_t resolution : {std::max(fits / kResolutionStep * kResolutionStep, first), fits}) {
+    for (const std::int64_t resolution : {std::max(fits / kResolutionStep * kResolutionStep, range.first), fits}) {
       candidate.spec.resolution = candidate.resolution = resolution;
       const double reached = cost(candidate.spec);
-      const double departure = std::abs(static_cast<double>(resolution) / centre - 1);
-      const bool near = reached >= (1 - kTolerance) * target;
+      const double departure = std::abs(static_cast<double>(resolution) / range.centre - 1);
+      const bool near = reached >= near_enough;
       const bool better = near ? departure < best_departure : std::isinf(best_departure) && reached > best_cost;
       if (better) {
         best = candidate;
-        best.spec = scaled(base, candidate.depth, candidate.width, resolution);
+        best.spec =
+            scaled(prepared(base, *choice.rule), candidate.depth, candidate.width, resolution, candidate.late_depth);
         best_cost = reached;
         if (near) best_departure = departure;
       }
@@ -158,6 +206,13 @@ Scaling solve(const ArchSpec& base, double target, const Coefficients& c, Dimens
     }
   }
   return best;
+}
+
+Scaling solve(const ArchSpec& base, double target, const RuleChoice& choice, const Cost& cost) {
+  if (std::optional<Scaling> found = find_scaling(base, target, choice, cost)) return *std::move(found);
+  throw usage_error(
+      "the target cannot be reached (got {:g}, expected at least {:g}: the cost of the smallest scaled {})", target,
+      cost(scaled_by(base, kSmallestPhi, choice).spec), base.name);
 }
 
 }  // namespace effnet::arch

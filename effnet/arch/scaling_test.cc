@@ -42,6 +42,17 @@ TEST(Rounding, DepthRoundsUpAndResolutionToAMultipleOfFour) {
   EXPECT_EQ(round_resolution(1), 4);
 }
 
+TEST(Rounding, DepthToTheNearestNumber) {
+  const auto nearest = [](double depth, std::int64_t repeats) {
+    return round_repeats(depth, repeats, DepthRounding::nearest);
+  };
+  EXPECT_EQ(nearest(0.6, 4), 2);   // 2.4
+  EXPECT_EQ(nearest(0.85, 3), 3);  // 2.55
+  EXPECT_EQ(nearest(1.5, 1), 2);   // halves up
+  EXPECT_EQ(nearest(0.1, 4), 1);   // 0.4: never below 1
+  EXPECT_EQ(nearest(1, 7), 7);
+}
+
 // Every published size is a multiple of 4, so that rounding does not change it.
 TEST(Rounding, PublishedResolutionsAreFixedPoints) {
   for (const Variant& variant : family()) {
@@ -61,14 +72,14 @@ TEST(Scaled, PublishedCoefficientsGiveThePublishedFamily) {
   }
 }
 
-TEST(Compound, PhiOfZeroIsTheBase) { EXPECT_EQ(compound(b0(), 0, {}, {}).spec, b0()); }
+TEST(Compound, PhiOfZeroIsTheBase) { EXPECT_EQ(scaled_by(b0(), 0).spec, b0()); }
 
 TEST(Compound, ScalesOnlyTheGivenDimensions) {
-  const Scaling depth = compound(b0(), 2, {}, {true, false, false});
+  const Scaling depth = scaled_by(b0(), 2, {.dimensions = {true, false, false}});
   EXPECT_DOUBLE_EQ(depth.depth, 1.44);
   EXPECT_EQ(depth.width, 1);
   EXPECT_EQ(depth.resolution, 224);
-  const Scaling all = compound(b0(), 1, {}, {});
+  const Scaling all = scaled_by(b0(), 1);
   EXPECT_DOUBLE_EQ(all.depth, 1.2);
   EXPECT_DOUBLE_EQ(all.width, 1.1);
   EXPECT_EQ(all.resolution, 256);
@@ -76,7 +87,7 @@ TEST(Compound, ScalesOnlyTheGivenDimensions) {
 }
 
 TEST(Compound, FixedSizeNetworksAndBadMultipliersAreErrors) {
-  EXPECT_THROW(compound(variant("amoebanet_b").spec, 1, {}, {}), Error);
+  EXPECT_THROW(scaled_by(variant("amoebanet_b").spec, 1), Error);
   EXPECT_THROW(scaled(b0(), 0, 1, 224), Error);
   EXPECT_THROW(scaled(b0(), 1, -1, 224), Error);
   EXPECT_THROW(scaled(b0(), NAN, 1, 224), Error);
@@ -98,7 +109,7 @@ TEST(Compound, LiteKeepsStemHeadAndRepeatsOfFirstAndLastStage) {
 TEST(Solve, ReachesTargetsFromBelow) {
   const double base = toy_cost(b0());
   for (double factor = 0.3; factor < 100; factor *= 1.37) {
-    const Scaling found = solve(b0(), factor * base, {}, {}, toy_cost);
+    const Scaling found = solve(b0(), factor * base, {}, toy_cost);
     const double cost = toy_cost(found.spec);
     EXPECT_LE(cost, factor * base) << factor;
     EXPECT_GE(cost, 0.97 * factor * base) << factor;
@@ -111,16 +122,60 @@ TEST(Solve, ReachesTargetsFromBelow) {
 
 TEST(Solve, ScalesOneDimensionAlone) {
   const double base = toy_cost(b0());
-  const Scaling deep = solve(b0(), 4 * base, {}, {true, false, false}, toy_cost);
+  const Scaling deep = solve(b0(), 4 * base, {.dimensions = {true, false, false}}, toy_cost);
   EXPECT_EQ(deep.width, 1);
   EXPECT_EQ(deep.resolution, 224);
   EXPECT_LE(toy_cost(deep.spec), 4 * base);
   EXPECT_GT(toy_cost(deep.spec), 3 * base);
 }
 
+// Every rule, from a tenth to 30 times the cost: never above the target, and the result equals scaled() with its
+// multipliers.
+TEST(Solve, EveryRuleStaysBelowTheTarget) {
+  const double base = toy_cost(b0());
+  for (const Rule& rule : rules()) {
+    const RuleChoice choice{&rule, {}, {}};
+    for (const double factor : {0.1, 0.47, 1.0, 3.1, 30.0}) {
+      const std::optional<Scaling> found = find_scaling(b0(), factor * base, choice, toy_cost);
+      if (!found) {
+        EXPECT_EQ(rule.name, "depth") << "one block per stage has 0.516 of B0's toy cost";
+        EXPECT_LT(factor, 0.516);
+        EXPECT_THROW(solve(b0(), factor * base, choice, toy_cost), Error);
+        continue;
+      }
+      const double cost = toy_cost(found->spec);
+      EXPECT_LE(cost, factor * base) << rule.name << " " << factor;
+      // Widths are rounded to 8, which is coarse at a tenth of the cost; depth alone moves in steps of one block.
+      if (rule.scales_resolution && factor > 0.2) {
+        EXPECT_GE(cost, 0.97 * factor * base) << rule.name << " " << factor;
+      }
+      if (rule.keeps_stem_and_head) continue;
+      EXPECT_EQ(found->spec, scaled(b0(), found->depth, found->width, found->resolution, found->late_depth))
+          << rule.name << " " << factor;
+    }
+  }
+}
+
+TEST(Solve, CapHoldsNearTheRulesResolution) {
+  const double base = toy_cost(b0());
+  for (double factor = 20; factor < 300; factor *= 1.21)
+    EXPECT_LE(solve(b0(), factor * base, {&rule("capped"), {}, {}}, toy_cost).resolution, 480) << factor;
+}
+
+// tinynet makes the base deeper (d = 1.2) even where phi is below 0: beyond the range of an arch file here.
+TEST(Solve, NetworksOutOfRangeCountAsTooLarge) {
+  ArchSpec deep = b0();
+  for (StageSpec& stage : deep.stages) stage.repeats = 900;
+  const RuleChoice tinynet{&rule("tinynet"), {}, {}};
+  const Scaling found = solve(deep, toy_cost(deep), tinynet, toy_cost);
+  EXPECT_LE(toy_cost(found.spec), toy_cost(deep));
+  EXPECT_LE(found.spec.stages[0].repeats, 1000);
+  EXPECT_THROW(find_scaling(variant("amoebanet_b").spec, 1e30, tinynet, toy_cost), Error);
+}
+
 TEST(Solve, UnreachableTargetIsAUsageError) {
   try {
-    solve(b0(), 1, {}, {}, toy_cost);
+    solve(b0(), 1, {}, toy_cost);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::usage);

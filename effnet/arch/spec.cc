@@ -20,6 +20,7 @@ constexpr NameTable<Activation, 6> kActivations{{{Activation::none, "none"},
                                                  {Activation::sigmoid, "sigmoid"}}};
 constexpr NameTable<Padding, 3> kPaddings{
     {{Padding::same, "same"}, {Padding::symmetric, "symmetric"}, {Padding::valid, "valid"}}};
+constexpr NameTable<DepthRounding, 2> kDepthRoundings{{{DepthRounding::up, "up"}, {DepthRounding::nearest, "nearest"}}};
 constexpr NameTable<PoolKind, 3> kPools{
     {{PoolKind::none, "none"}, {PoolKind::max, "max"}, {PoolKind::average, "average"}}};
 
@@ -107,6 +108,7 @@ void check(const ArchSpec& spec) {
   visit_network(spec, checker(""));
   check_known(kActivations, "activation", spec.activation);
   check_known(kPaddings, "padding", spec.padding);
+  check_known(kDepthRoundings, "depth_rounding", spec.depth_rounding);
   visit_stem(spec.stem, checker("stem."));
   check_known(kActivations, "stem.activation", spec.stem.activation);
   check_known(kPaddings, "stem.padding", spec.stem.padding);
@@ -124,6 +126,7 @@ void check(const ArchSpec& spec) {
 std::string_view name(Activation activation) { return name_in(kActivations, activation); }
 std::string_view name(Padding padding) { return name_in(kPaddings, padding); }
 std::string_view name(PoolKind kind) { return name_in(kPools, kind); }
+std::string_view name(DepthRounding rounding) { return name_in(kDepthRoundings, rounding); }
 
 ArchSpec read_spec(const TomlTable& table) {
   ArchSpec spec;
@@ -134,6 +137,7 @@ ArchSpec read_spec(const TomlTable& table) {
   spec.activation = choice(table, kActivations, "activation", spec.activation);
   spec.padding = choice(table, kPaddings, "padding", spec.padding);
   spec.scalable = table.boolean("scalable", spec.scalable);
+  spec.depth_rounding = choice(table, kDepthRoundings, "depth_rounding", spec.depth_rounding);
   spec.preprocessing = table.text("preprocessing", spec.preprocessing);
   spec.normalisation = table.text("normalisation", spec.normalisation);
   spec.stem = read_stem(table.table("stem"), spec);
@@ -178,6 +182,7 @@ std::string print(const ArchSpec& spec) {
   line("dropout", spec.dropout);
   line("drop_path", spec.drop_path);
   line("scalable", spec.scalable);
+  if (spec.depth_rounding != DepthRounding::up) line("depth_rounding", name(spec.depth_rounding));
   line("preprocessing", spec.preprocessing);
   line("normalisation", spec.normalisation);
   out += "\n[stem]\n";

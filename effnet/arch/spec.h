@@ -27,6 +27,13 @@ EFFNET_API std::string_view name(Padding padding);
 enum class PoolKind { none, max, average };
 EFFNET_API std::string_view name(PoolKind kind);
 
+// How scaling rounds the repeats of a stage to a whole number.
+enum class DepthRounding {
+  up,       // the official EfficientNet code
+  nearest,  // halves up, at least 1 (TinyNet)
+};
+EFFNET_API std::string_view name(DepthRounding rounding);
+
 struct StemSpec {
   std::int64_t channels = 32;
   std::int64_t kernel = 3;
@@ -34,7 +41,7 @@ struct StemSpec {
   Activation activation = Activation::silu;  // default: the network's
   Padding padding = Padding::same;           // default: the network's
   PoolKind pool = PoolKind::none;            // ResNet: a pool with kernel 3 and stride 2 after the activation
-  bool scale_width = true;                   // false: compound scaling does not change the channels (Lite)
+  bool scale_width = true;                   // false: scaling does not change the channels (Lite)
   friend bool operator==(const StemSpec&, const StemSpec&) = default;
 };
 
@@ -50,7 +57,7 @@ struct StageSpec {
   double se = 0;              // mbconv: squeezed channels = max(1, int(se * block INPUT channels)); 0: no SE
   bool skip = true;           // add the block's input to its output if the stride is 1 and the shapes are equal
   bool stride_first = false;  // bottleneck: true puts the stride in the first 1x1 (original), false in the 3x3 (v1.5)
-  bool scale_depth = true;    // false: compound scaling does not change the repeats (first and last stage of Lite)
+  bool scale_depth = true;    // false: scaling does not change the repeats (first and last stage of Lite)
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 
@@ -73,7 +80,8 @@ struct ArchSpec {
   double bn_momentum = 0.99;  // moving = momentum * moving + (1 - momentum) * batch (TensorFlow's convention)
   double dropout = 0.2;       // rate of the dropout before the classifier
   double drop_path = 0.2;     // block i of N (i from 0) drops its branch with probability drop_path * i / N
-  bool scalable = true;       // false: compound scaling is an error (AmoebaNet)
+  bool scalable = true;       // false: scaling is an error (AmoebaNet)
+  DepthRounding depth_rounding = DepthRounding::up;
   std::string preprocessing = "official";  // a rule in effnet/base/preprocessing_rules.h
   std::string normalisation = "imagenet";  // a normalisation in the same header
   StemSpec stem;
@@ -87,8 +95,9 @@ struct ArchSpec {
 EFFNET_API void check(const ArchSpec& spec);
 
 // The text form (TOML). parse() throws Error(input) with SOURCE:LINE:COLUMN for a syntax error, an unknown key (with
-// the nearest valid one), a wrong type or a value out of range. print() writes all keys that parse() reads, in a fixed
-// order, so that parse(print(spec)) == spec and print(parse(text)) is canonical.
+// the nearest valid one), a wrong type or a value out of range. print() writes the keys that parse() reads, in a fixed
+// order, so that parse(print(spec)) == spec and print(parse(text)) is canonical. It writes depth_rounding only if it is
+// not `up`, so that the texts in existing model files stay canonical.
 EFFNET_API ArchSpec parse(std::string_view text, std::string_view source);
 EFFNET_API std::string print(const ArchSpec& spec);
 

@@ -47,6 +47,18 @@ TEST(ArchText, DefaultsFollowTheNetwork) {
   EXPECT_EQ(headless.head.activation, Activation::none);
 }
 
+// Texts in existing model files have no depth_rounding, and print() must not change them.
+TEST(ArchText, DepthRoundingIsPrintedOnlyIfItIsNotUp) {
+  const ArchSpec up = parse("name = 'n'\n[[stages]]\nchannels = 8\n", "n");
+  EXPECT_EQ(up.depth_rounding, DepthRounding::up);
+  EXPECT_THAT(print(up), testing::Not(HasSubstr("depth_rounding")));
+  const ArchSpec nearest = parse("name = 'n'\ndepth_rounding = 'nearest'\n[[stages]]\nchannels = 8\n", "n");
+  EXPECT_EQ(nearest.depth_rounding, DepthRounding::nearest);
+  EXPECT_THAT(print(nearest), HasSubstr("depth_rounding = \"nearest\"\n"));
+  EXPECT_THAT(message("name = 'n'\ndepth_rounding = 'down'\n[[stages]]\nchannels = 8\n"),
+              HasSubstr("unknown depth_rounding (got 'down', expected up or nearest)"));
+}
+
 TEST(ArchText, ErrorForUnknownKeyHasLineColumnAndTheNearestKey) {
   EXPECT_EQ(message("name = 'n'\n[[stages]]\nchannels = 8\n  kernle = 3\n"),
             "net.toml:4:3: stages[0]: unknown key (got 'kernle', expected kernel)");
@@ -166,6 +178,9 @@ TEST(ArchRanges, ErrorNamesTheField) {
   spec.stem.pool = static_cast<PoolKind>(-1);
   EXPECT_FALSE(check_accepts(spec));
   spec.stem.pool = PoolKind::none;
+  spec.depth_rounding = static_cast<DepthRounding>(2);
+  EXPECT_FALSE(check_accepts(spec));
+  spec.depth_rounding = DepthRounding::up;
   spec.head.activation = static_cast<Activation>(6);
   EXPECT_FALSE(check_accepts(spec));
   spec.head.activation = Activation::silu;

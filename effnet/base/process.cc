@@ -64,16 +64,22 @@ ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
   return result;
 }
 
-std::string command_line() {
+std::vector<std::string> command_words() {
   std::ifstream file("/proc/self/cmdline");
-  const std::string words((std::istreambuf_iterator<char>(file)), {});  // each word ends with a zero byte
-  std::string line;
-  for (std::size_t at = 0; at < words.size();) {
-    const std::size_t end = std::min(words.find('\0', at), words.size());
-    const std::string word = words.substr(at, end - at);
-    line += at == 0 ? in_shell(word.substr(word.rfind('/') + 1)) : " " + in_shell(word);
+  const std::string text((std::istreambuf_iterator<char>(file)), {});  // each word ends with a zero byte
+  std::vector<std::string> words;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\0', at), text.size());
+    words.push_back(text.substr(at, end - at));
     at = end + 1;
   }
+  return words;
+}
+
+std::string command_line() {
+  std::string line;
+  for (const std::string& word : command_words())
+    line += line.empty() ? in_shell(word.substr(word.rfind('/') + 1)) : " " + in_shell(word);
   return line;
 }
 

@@ -9,6 +9,7 @@ Declare declare_models, declare_inspect, declare_scale, declare_pull, declare_im
     declare_launch, declare_compare, declare_compare_models, declare_report, declare_paper, declare_doctor;
 void exec_effnet_train(int argc, char** argv);
 void exec_gradient_cam(int argc, char** argv);
+void exec_scale_search(int argc, char** argv);
 
 const Program& effnet_program() {
   static const Program program{
@@ -17,7 +18,8 @@ const Program& effnet_program() {
           {
               {"models", "List the named networks", declare_models},
               {"inspect", "Show a network's parameters, MACs, memory and layers", declare_inspect},
-              {"scale", "Scale a network by the compound rule, by given multipliers or to a target", declare_scale},
+              {"scale", "Scale a network by a rule, by given multipliers or to a target; compare the rules",
+               declare_scale, false, exec_scale_search},
               {"pull", "Download published weights by name", declare_pull},
               {"import", "Convert a foreign checkpoint to a model file", declare_import},
               {"export", "Write a model's weights for other programs", declare_export},
@@ -40,7 +42,8 @@ const Program& effnet_program() {
               {"paper", "Show a table of the paper beside effnet's own values", declare_paper},
               {"doctor", "Show what this machine has, and problems", declare_doctor},
           },
-      .planned = {"quantize", "search", "scale frontier", "scale search"}};
+              {"scale", "Scale a network by a rule, by given multipliers or to a target; compare the rules",
+               declare_scale, false, exec_scale_search},
   return program;
 }
 

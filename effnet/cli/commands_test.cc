@@ -1,8 +1,6 @@
 // Tests of how command lines are parsed: the options of every command, and errors.
 #include <csignal>
-#include <filesystem>
 
-#include "effnet/base/file.h"
 #include "effnet/cli/cli_testing.h"
 #include "effnet/cli/data.h"
 #include "effnet/cli/export.h"
@@ -15,8 +13,6 @@
 #include "effnet/cli/published.h"
 #include "effnet/cli/pull.h"
 #include "effnet/cli/report.h"
-#include "effnet/cli/scale.h"
-#include "effnet/cli/scale_family.h"
 
 namespace effnet::cli {
 namespace {
@@ -58,78 +54,6 @@ TEST(Inspect, Counts) {
   EXPECT_EQ(other.graph.input().w, 131);
   EXPECT_EQ(other.preprocessing.crop, (Size{97, 131}));
   EXPECT_EQ(other.costs.params, 5288548 - 993 * 1281);  // 1280 weights and one bias per class
-}
-
-TEST(Scale, Options) {
-  const auto plain = parsed<ScaleOptions>({"efficientnet_b0", "--phi", "-1.5"});
-  EXPECT_EQ(plain.phi, -1.5);
-  EXPECT_FALSE(plain.depth || plain.width);
-  EXPECT_EQ(plain.coefficients.alpha, 1.2);
-  EXPECT_EQ(plain.dims, "dwr");
-  EXPECT_FALSE(plain.family);
-  const auto all = parsed<ScaleOptions>({"b",        "--depth",
-                                         "2",        "--width",
-                                         "0.5",      "--resolution",
-                                         "96",       "--target-macs",
-                                         "1G",       "--target-params",
-                                         "2M",       "--target-memory",
-                                         "3MiB",     "--target-latency-ms",
-                                         "4",        "--alpha",
-                                         "1.3",      "--beta",
-                                         "1.4",      "--gamma",
-                                         "1.5",      "--dims",
-                                         "dw",       "-o",
-                                         "out.toml", "--family"});
-  EXPECT_EQ(all.depth, 2);
-  EXPECT_EQ(all.width, 0.5);
-  EXPECT_EQ(all.resolution, "96");
-  EXPECT_EQ(all.target_macs, "1G");
-  EXPECT_EQ(all.target_params, "2M");
-  EXPECT_EQ(all.target_memory, "3MiB");
-  EXPECT_EQ(all.target_latency, "4");
-  EXPECT_EQ(all.coefficients.alpha, 1.3);
-  EXPECT_EQ(all.coefficients.beta, 1.4);
-  EXPECT_EQ(all.coefficients.gamma, 1.5);
-  EXPECT_EQ(all.dims, "dw");
-  EXPECT_EQ(all.out, "out.toml");
-  EXPECT_TRUE(all.family);
-}
-
-TEST(Scale, RequiresExactlyOneWayOfScaling) {
-  CapturedOutput captured;
-  const auto refused = [&](const ScaleOptions& options) {
-    return refusal([&] { run_scale(options, {.threads = {1}}, captured.out); });
-  };
-  const std::string kWays = "expected --phi, or --depth/--width/--resolution, or one --target option)";
-  EXPECT_EQ(refused({.base = "mobilenet_v2"}), "2 choose one way of scaling (got none, " + kWays);
-  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .width = 2, .target_macs = "1G"}),
-            "2 choose one way of scaling (got --phi and --depth/--width/--resolution and --target-macs, " + kWays);
-  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .dims = "dx"}),
-            "2 --dims: unknown dimension (got 'dx', expected one or more of the letters d, w, r)");
-  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 61}), "2 --phi: out of range (got 61, expected -60 to 60)");
-  EXPECT_EQ(refused({.base = "mobilenet_v2", .resolution = "96x64"}),
-            "2 --resolution: a scaled network is square (got 96x64, expected one number)");
-  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .coefficients = {.alpha = 0.5}}),
-            "2 --alpha: out of range (got 0.5, expected 1 to 10; the paper requires at least 1)");
-}
-
-TEST(Scale, WritesTheArchFile) {
-  const TemporaryFolder folder(std::filesystem::temp_directory_path());
-  const std::string path = (folder.path() / "half.toml").string();
-  CapturedOutput captured;
-  const ScaleResult half = run_scale({.base = "mobilenet_v2", .width = 0.5, .resolution = "96", .out = path},
-                                     {.threads = {1}}, captured.out);
-  EXPECT_EQ(half.scaling.resolution, 96);
-  EXPECT_LT(half.costs.params, half.base_costs.params);
-  EXPECT_EQ(read_text(path), half.arch);
-  EXPECT_EQ(run_inspect({.model = path}).costs.params, half.costs.params);
-  EXPECT_EQ(captured.results.text() + captured.messages.text(), "");
-}
-
-TEST(Scale, FamilyOfOneBase) {
-  const FamilyResult family = run_family({.base = "efficientnet_lite0"});
-  ASSERT_EQ(family.rows.size(), 5U);
-  EXPECT_EQ(family.rows[4].variant->name, "efficientnet_lite4");
 }
 
 TEST(Pull, Options) {

@@ -53,8 +53,8 @@ TEST(Results, Inspect) {
 TEST(Results, Scale) {
   CapturedOutput captured;
   ScaleResult result = run_scale({.base = "mobilenet_v2", .phi = -1}, {.threads = {3}}, captured.out);
-  const Keys plain{"base", "phi",         "depth",      "width", "resolution", "params",
-                   "macs", "activations", "constraint", "ratio", "stages",     "arch"};
+  const Keys plain{"base", "phi",         "rule",       "depth", "width",  "resolution", "params",
+                   "macs", "activations", "constraint", "ratio", "stages", "arch"};
   EXPECT_EQ(keys(to_json(result)), plain);
   EXPECT_EQ(keys(to_json(result)["ratio"]), (Keys{"params", "macs"}));
   EXPECT_EQ(to_json(result)["phi"], -1);

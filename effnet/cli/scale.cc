@@ -8,39 +8,15 @@
 #include "effnet/cli/describe_json.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/program.h"
+#include "effnet/cli/scale_compare.h"
 #include "effnet/cli/scale_family.h"
+#include "effnet/cli/scale_frontier.h"
 #include "effnet/graph/lower.h"
-#include "effnet/kernels/isa.h"
 #include "effnet/model/scale_to_latency.h"
 #include "effnet/report/table.h"
 
 namespace effnet::cli {
 namespace {
-
-arch::Dimensions parse_dims(const std::string& text) {
-  arch::Dimensions dims{false, false, false};
-  for (const char letter : text) {
-    if (letter == 'd') {
-      dims.depth = true;
-    } else if (letter == 'w') {
-      dims.width = true;
-    } else if (letter == 'r') {
-      dims.resolution = true;
-    } else {
-      throw usage_error("--dims: unknown dimension (got {}, expected one or more of the letters d, w, r)",
-                        in_quotes(text));
-    }
-  }
-  if (text.empty())
-    throw usage_error("--dims: no dimension (got nothing, expected one or more of the letters d, w, r)");
-  return dims;
-}
-
-struct Target {
-  std::string_view flag;
-  const std::string& text;
-  arch::Cost cost;
-};
 
 // A scaling; `timing` is set only for a latency target.
 struct Scaled {
@@ -48,45 +24,18 @@ struct Scaled {
   std::optional<Timing> timing;
 };
 
-constexpr double kMinuteMs = 60'000;
+// `cost`: index in counted_costs().
+const std::string& target_text(const ScaleOptions& options, std::size_t cost) {
+  const std::string* const texts[] = {&options.target_macs, &options.target_params, &options.target_memory};
+  return *texts[cost];
+}
 
-Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, int threads, Output& out) {
-  const arch::Dimensions dims = parse_dims(options.dims);
-  const Target targets[] = {
-      {"--target-macs", options.target_macs,
-       [](const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).macs); }},
-      {"--target-params", options.target_params,
-       [](const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).params); }},
-      {"--target-memory", options.target_memory, [](const arch::ArchSpec& spec) {
-         return static_cast<double>(graph::activation_memory(graph::lower(spec)).peak_bytes);
-       }}};
-
-  std::vector<std::string_view> ways;
-  if (options.phi) ways.push_back("--phi");
-  if (options.depth || options.width || !options.resolution.empty()) ways.push_back("--depth/--width/--resolution");
-  for (const Target& target : targets) {
-    if (!target.text.empty()) ways.push_back(target.flag);
-  }
-  if (!options.target_latency.empty()) ways.push_back("--target-latency-ms");
-  if (ways.size() != 1) {
+arch::Scaling scale_by_hand(const ScaleOptions& options, const arch::ArchSpec& base) {
+  if (options.rule.rule != RuleOptions{}.rule) {
     throw usage_error(
-        "choose one way of scaling (got {}, expected --phi, or --depth/--width/--resolution, or one --target option)",
-        ways.empty() ? "none" : fmt::format("{}", fmt::join(ways, " and ")));
-  }
-  if (options.phi) {
-    if (!(std::abs(*options.phi) <= 60))
-      throw usage_error("--phi: out of range (got {}, expected -60 to 60)", *options.phi);
-    return {arch::compound(base, *options.phi, options.coefficients, dims), {}};
-  }
-  if (!options.target_latency.empty()) {
-    const double target = parse_milliseconds("--target-latency-ms", options.target_latency, kMinuteMs);
-    model::TimedScaling timed = model::scale_to_latency(base, target, options.coefficients, dims, threads,
-                                                        [&out](std::string_view text) { out.note(text); });
-    return {std::move(timed.scaling), std::move(timed.timing)};
-  }
-  for (const Target& target : targets) {
-    if (!target.text.empty())
-      return {arch::solve(base, parse_amount(target.text, target.flag), options.coefficients, dims, target.cost), {}};
+        "--rule: the multipliers are given (got --rule {} and --depth/--width/--resolution, expected one "
+        "of both)",
+        options.rule.rule);
   }
   arch::Scaling by_hand;
   by_hand.depth = options.depth.value_or(1);
@@ -99,7 +48,62 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, int thread
     by_hand.resolution = size.h;
   }
   by_hand.spec = arch::scaled(base, by_hand.depth, by_hand.width, by_hand.resolution);
-  return {std::move(by_hand), {}};
+  return by_hand;
+}
+
+Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch::RuleChoice& rule, int threads,
+             Output& out) {
+  const std::vector<std::string_view> ways = given_ways(options);
+  if (ways.size() != 1) {
+    throw usage_error(
+        "choose one way of scaling (got {}, expected --phi, or --factor, or --depth/--width/--resolution, "
+        "or one --target option)",
+        ways.empty() ? "none" : fmt::format("{}", fmt::join(ways, " and ")));
+  }
+  if (options.phi) {
+    check_phi(*options.phi);
+    return {arch::scaled_by(base, *options.phi, rule), {}};
+  }
+  if (options.factor) {
+    check_factor(*options.factor);
+    return {arch::solve(base, *options.factor * count_macs(base), rule, count_macs), {}};
+  }
+  if (!options.target_latency.empty()) {
+    const double target = parse_milliseconds("--target-latency-ms", options.target_latency, kMinuteMs);
+    model::TimedScaling timed =
+        model::scale_to_latency(base, target, rule, threads, [&out](std::string_view text) { out.note(text); });
+    return {std::move(timed.scaling), std::move(timed.timing)};
+  }
+  for (std::size_t i = 0; i < counted_costs().size(); ++i) {
+    const CountedCost& cost = counted_costs()[i];
+    const std::string& text = target_text(options, i);
+    if (!text.empty()) return {arch::solve(base, parse_amount(text, cost.flag), rule, cost.count), {}};
+  }
+  return {scale_by_hand(options, base), {}};
+}
+
+std::string rule_text(const arch::RuleChoice& choice) {
+  const arch::Coefficients& c = choice.coefficients;
+  std::string text;
+  if (choice.rule->name != RuleOptions{}.rule)
+    text += fmt::format("rule {}: {} ({})\n", choice.rule->name, choice.rule->formula, choice.rule->source);
+  if (choice.rule->has_coefficients) {
+    text += fmt::format(
+        "alpha {} beta {} gamma {}: alpha*beta^2*gamma^2 = {:.4f}, so cost grows by a factor of {:.4f} per unit of "
+        "phi\n",
+        c.alpha, c.beta, c.gamma, c.constraint(), c.constraint());
+  }
+  return text + "\n";
+}
+
+// Options of `scale` that stand beside a sub-command would have no effect.
+void check_no_options(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->count() == 0) continue;
+    throw usage_error("{}: not an option of this sub-command (got {}, expected an option that --help lists)",
+                      option->get_name(), option->get_name())
+        .with_hint("effnet scale frontier --help shows what is expected");
+  }
 }
 
 double ratio(std::int64_t after, std::int64_t before) {
@@ -108,59 +112,68 @@ double ratio(std::int64_t after, std::int64_t before) {
 
 }  // namespace
 
-void check_coefficients(const arch::Coefficients& c) {
-  const std::pair<const char*, double> rows[] = {{"--alpha", c.alpha}, {"--beta", c.beta}, {"--gamma", c.gamma}};
-  for (const auto& [name, value] : rows) {
-    if (!(value >= 1 && value <= 10))
-      throw usage_error("{}: out of range (got {}, expected 1 to 10; the paper requires at least 1)", name, value);
+std::vector<std::string_view> given_ways(const ScaleOptions& options) {
+  std::vector<std::string_view> ways;
+  if (options.phi) ways.push_back("--phi");
+  if (options.factor) ways.push_back("--factor");
+  if (options.depth || options.width || !options.resolution.empty()) ways.push_back("--depth/--width/--resolution");
+  for (std::size_t i = 0; i < counted_costs().size(); ++i) {
+    if (!target_text(options, i).empty()) ways.push_back(counted_costs()[i].flag);
   }
+  if (!options.target_latency.empty()) ways.push_back("--target-latency-ms");
+  return ways;
+}
+
+void check_phi(double phi) {
+  if (!(std::abs(phi) <= 60)) throw usage_error("--phi: out of range (got {}, expected -60 to 60)", phi);
 }
 
 void declare_options(CLI::App& command, ScaleOptions& options) {
-  command.add_option("BASE", options.base, kModelHelp)->required();
+  command.add_option("BASE", options.base, kModelHelp);  // required unless a sub-command is given
   command
       .add_option("--phi", options.phi,
-                  "Scale by this compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi")
+                  "Scale by this compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi; the rules without "
+                  "alpha use s = 2^phi")
       ->type_name("F");
+  command.add_option("--factor", options.factor, "Find the largest scaling with at most S times the MACs of BASE")
+      ->type_name("S");
   command.add_option("--depth", options.depth, "Multiply the depth (blocks per stage) by D [1]")->type_name("D");
   command.add_option("--width", options.width, "Multiply the width (channels) by W [1]")->type_name("W");
   command.add_option("--resolution", options.resolution, "Use this input size in pixels [the resolution of BASE]")
       ->type_name("R");
-  command
-      .add_option("--target-macs", options.target_macs,
-                  "Find the largest compound scaling with at most X MACs: 390M, 1.8G")
+  command.add_option("--target-macs", options.target_macs, "Find the largest scaling with at most X MACs: 390M, 1.8G")
       ->type_name("X");
   command
-      .add_option("--target-params", options.target_params,
-                  "Find the largest compound scaling with at most X parameters: 10M")
+      .add_option("--target-params", options.target_params, "Find the largest scaling with at most X parameters: 10M")
       ->type_name("X");
   command
       .add_option("--target-memory", options.target_memory,
-                  "Find the largest compound scaling with at most X bytes of live activations: 20MB, 64MiB")
+                  "Find the largest scaling with at most X bytes of live activations: 20MB, 64MiB")
       ->type_name("X");
   command
-      .add_option(
-          "--target-latency-ms", options.target_latency,
-          "Find the largest compound scaling with at most X ms latency, measured on this machine with --threads")
+      .add_option("--target-latency-ms", options.target_latency,
+                  "Find the largest scaling with at most X ms latency, measured on this machine with --threads")
       ->type_name("X");
-  command.add_option("--alpha", options.coefficients.alpha, "Set the base of the depth multiplier");
-  command.add_option("--beta", options.coefficients.beta, "Set the base of the width multiplier");
-  command.add_option("--gamma", options.coefficients.gamma, "Set the base of the resolution multiplier");
-  command.add_option("--dims", options.dims,
-                     "Scale only these dimensions: one or more of d (depth), w (width), r (resolution)");
+  declare_options(command, options.rule);
   command.add_option("-o,--out", options.out, "Write the scaled network as an arch file; - means stdout")
       ->type_name("OUT.toml");
   command.add_flag("--family", options.family, "Show the published scalings of BASE beside the formula's values");
+  command.add_flag("--compare", options.compare,
+                   "Show all rules side by side at the MACs of --factor [4], --phi (of the compound rule) or "
+                   "--target-macs");
+  command.add_flag("--no-latency", options.no_latency, "With --compare: measure no latency");
+  command.footer(rules_text());
 }
 
 ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Output& out) {
-  check_coefficients(options.coefficients);
+  if (options.no_latency) throw usage_error("--no-latency: only for --compare (got no --compare, expected it)");
+  const arch::RuleChoice rule = parse_rule(options.rule);
   const arch::ArchSpec base = formats::describe(formats::find_model(options.base, formats::Pulled::ignore)).arch;
   const int threads = thread_count(globals);
-  auto [scaling, timing] = scale(options, base, threads, out);
+  auto [scaling, timing] = scale(options, base, rule, threads, out);
   ScaleResult result{.base = base.name,
                      .scaling = std::move(scaling),
-                     .coefficients = options.coefficients,
+                     .rule = rule,
                      .timing = std::move(timing),
                      .threads = threads,
                      .out = options.out};
@@ -177,25 +190,25 @@ Json to_json(const ScaleResult& result) {
   const graph::Costs& costs = result.costs;
   Json document{{"base", result.base},
                 {"phi", scaling.phi ? Json(*scaling.phi) : Json()},
+                {"rule", scaling.phi ? Json(result.rule.rule->name) : Json()},
                 {"depth", scaling.depth},
                 {"width", scaling.width},
                 {"resolution", scaling.resolution},
                 {"params", costs.params},
                 {"macs", costs.macs},
                 {"activations", {{"peak_bytes", graph::activation_memory(result.graph).peak_bytes}}},
-                {"constraint", result.coefficients.constraint()},
+                {"constraint", result.rule.base_of_s()},
                 {"ratio",
                  {{"params", ratio(costs.params, result.base_costs.params)},
                   {"macs", ratio(costs.macs, result.base_costs.macs)}}},
                 {"stages", stages_json(result.graph)},
                 {"arch", result.arch}};
+  if (scaling.late_depth != 1) document["late_depth"] = scaling.late_depth;
   if (result.timing) {
     document["latency_ms"] = result.timing->median();
-    document["measured"] = {{"threads", result.threads},
-                            {"batch", 1},
-                            {"isa", kernels::name(kernels::chosen_isa())},
-                            {"runs", result.timing->ms.size()},
-                            {"min_ms", result.timing->min()}};
+    document["measured"] = measured_json(result.threads);
+    document["measured"]["runs"] = result.timing->ms.size();
+    document["measured"]["min_ms"] = result.timing->min();
   }
   return document;
 }
@@ -203,14 +216,12 @@ Json to_json(const ScaleResult& result) {
 std::string to_text(const ScaleResult& result) {
   if (result.out == "-") return result.arch;
   const arch::Scaling& scaling = result.scaling;
-  const arch::Coefficients& c = result.coefficients;
   std::string text =
       fmt::format("{} scaled by depth {:.4g}, width {:.4g} to {} px{}\n", result.base, scaling.depth, scaling.width,
                   scaling.resolution, scaling.phi ? fmt::format("  (phi = {:.4g})", *scaling.phi) : "");
-  text += fmt::format(
-      "alpha {} beta {} gamma {}: alpha*beta^2*gamma^2 = {:.4f}, so cost grows by a factor of {:.4f} per unit of "
-      "phi\n\n",
-      c.alpha, c.beta, c.gamma, c.constraint(), c.constraint());
+  if (scaling.late_depth != 1)
+    text += fmt::format("depth of the later stages: {:.4g} times more\n", scaling.late_depth);
+  text += rule_text(result.rule);
   text += fmt::format("parameters {}  ({:.2f}x)\nMACs       {}  ({:.2f}x)\n\n", grouped(result.costs.params),
                       ratio(result.costs.params, result.base_costs.params), grouped(result.costs.macs),
                       ratio(result.costs.macs, result.base_costs.macs));
@@ -225,10 +236,25 @@ std::string to_text(const ScaleResult& result) {
 
 Body declare_scale(CLI::App& command, const Globals& globals) {
   auto options = std::make_shared<ScaleOptions>();
+  auto frontier_options = std::make_shared<FrontierOptions>();
   declare_options(command, *options);
-  return [options, &globals](Output& out) {
-    if (options->family) {
+  CLI::App* frontier = command.add_subcommand("frontier",
+                                              "Show what each budget of MACs, parameters, memory or "
+                                              "latency buys, and draw it");
+  declare_options(*frontier, *frontier_options);
+  // effnet-train declares its options and runs it (scale_exec.cc).
+  command.add_subcommand("search", "Find alpha, beta and gamma for BASE by training candidates (needs effnet-train)");
+  return [=, &command, &globals](Output& out) {
+    if (frontier->parsed()) {
+      check_no_options(command);
+      show(run_frontier(*frontier_options, globals, out), globals, out);
+    } else if (options->base.empty()) {
+      throw usage_error("BASE is missing (got no argument, expected a MODEL)")
+          .with_hint("effnet scale --help shows what is expected");
+    } else if (options->family) {
       show(run_family(*options), globals, out);
+    } else if (options->compare) {
+      show(run_compare_rules(*options, globals, out), globals, out);
     } else {
       show(run_scale(*options, globals, out), globals, out);
     }

@@ -1,11 +1,14 @@
-// effnet scale BASE: scales a network by phi, by given multipliers, or to a target.
+// effnet scale BASE: scales a network by a rule, by given multipliers, or to a target.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "effnet/arch/scaling.h"
 #include "effnet/cli/command.h"
+#include "effnet/cli/scale_rule.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/graph.h"
 #include "effnet/model/measure.h"
@@ -17,22 +20,24 @@ using model::Timing;
 // Strings are unparsed arguments; an empty string means not given. Exactly one way of scaling must be given.
 struct ScaleOptions {
   std::string base = {};
-  std::optional<double> phi = {}, depth = {}, width = {};
+  std::optional<double> phi = {}, factor = {}, depth = {}, width = {};
   std::string resolution = {};
   std::string target_macs = {}, target_params = {}, target_memory = {}, target_latency = {};
-  arch::Coefficients coefficients = {};
-  std::string dims = "dwr";
-  std::string out = {};  // an arch file to write; "-": stdout
-  bool family = false;   // show the published scalings of `base` (scale_family.h)
+  RuleOptions rule = {};
+  std::string out = {};     // an arch file to write; "-": stdout
+  bool family = false;      // show the published scalings of `base` (scale_family.h)
+  bool compare = false;     // show all rules side by side (scale_compare.h)
+  bool no_latency = false;  // with `compare`: do not measure
 };
 void declare_options(CLI::App& command, ScaleOptions& options);
-// Throws Error(usage) for coefficients outside the paper's constraint.
-void check_coefficients(const arch::Coefficients& coefficients);
+// The options among --phi, --factor, --depth/--width/--resolution and --target-* that are given.
+std::vector<std::string_view> given_ways(const ScaleOptions& options);
+void check_phi(double phi);
 
 struct ScaleResult {
   std::string base = {};
   arch::Scaling scaling = {};
-  arch::Coefficients coefficients = {};
+  arch::RuleChoice rule = {};
   graph::Graph graph = {};  // of the scaled network
   graph::Costs costs = {}, base_costs = {};
   std::string arch = {};              // contents of the arch file

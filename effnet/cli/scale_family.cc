@@ -17,7 +17,8 @@ std::string channels_text(const graph::Graph& graph) {
   return text;
 }
 
-FamilyResult::Formula formula_for(const arch::Variant& variant, double base_resolution, const arch::Coefficients& c) {
+FamilyResult::Formula formula_for(const arch::Variant& variant, const arch::Coefficients& c) {
+  const auto base_resolution = static_cast<double>(variant.base_resolution);
   const double ratio = static_cast<double>(variant.resolution) / base_resolution;
   const double phi = std::log(variant.depth * variant.width * variant.width * ratio * ratio) / std::log(c.constraint());
   return {phi, std::pow(c.alpha, phi), std::pow(c.beta, phi), std::pow(c.gamma, phi) * base_resolution};
@@ -26,15 +27,14 @@ FamilyResult::Formula formula_for(const arch::Variant& variant, double base_reso
 }  // namespace
 
 FamilyResult run_family(const ScaleOptions& options) {
-  check_coefficients(options.coefficients);
+  check_coefficients(options.rule.coefficients);
   const arch::Variant& base = arch::variant(options.base);
-  FamilyResult result{options.coefficients, {}};
+  FamilyResult result{options.rule.coefficients, {}};
   for (const arch::Variant& variant : arch::family()) {
     if (variant.base != base.base) continue;
     graph::Graph graph = graph::lower(variant.spec);
     const graph::Costs costs = graph::costs(graph);
-    result.rows.push_back({&variant, formula_for(variant, static_cast<double>(base.resolution), options.coefficients),
-                           std::move(graph), costs});
+    result.rows.push_back({&variant, formula_for(variant, result.coefficients), std::move(graph), costs});
   }
   return result;
 }

@@ -8,6 +8,7 @@ namespace effnet::cli {
 Body declare_train(CLI::App& command, const Globals& globals);
 Body declare_finetune(CLI::App& command, const Globals& globals);
 Body declare_gradient_cam(CLI::App& command, const Globals& globals);
+Body declare_scale_search(CLI::App& command, const Globals& globals);
 
 void turn_warnings_off();  // of LibTorch, which address programmers and not users
 

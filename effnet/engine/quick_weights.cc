@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +49,23 @@ float variance_before(const graph::Graph& graph, const graph::Node& norm) {
   return static_cast<float>(fan_in) / 2;
 }
 
+// The batch norms that end a residual branch: the first input of an Add, without its DropPath.
+std::set<const graph::Node*> branch_ends(const graph::Graph& graph) {
+  std::set<const graph::Node*> ends;
+  for (const graph::Node& node : graph.nodes) {
+    if (!std::holds_alternative<graph::Add>(node.op)) continue;
+    const graph::Node* branch = &graph.at(node.inputs[0]);
+    if (std::holds_alternative<graph::DropPath>(branch->op)) branch = &graph.at(branch->inputs[0]);
+    if (std::holds_alternative<graph::BatchNorm>(branch->op)) ends.insert(branch);
+  }
+  return ends;
+}
+
+// A residual block multiplies its activations by up to 2.5, and 2.5^95 exceeds float32. In networks with more blocks
+// than kMaxBlocks, each branch is divided by the square root of their number: the product then stays bounded.
+constexpr std::size_t kMaxBlocks = 64;
+float branch_scale(std::size_t blocks) { return blocks <= kMaxBlocks ? 1 : 1 / std::sqrt(static_cast<float>(blocks)); }
+
 }  // namespace
 
 tensor::Weights quick_weights(const graph::Graph& graph) {
@@ -67,13 +85,14 @@ tensor::Weights quick_weights(const graph::Graph& graph) {
       if (!row) row = constant_row(longest, value);
       return row;
     };
+    const std::set<const graph::Node*> branches = branch_ends(graph);
     for (const graph::Node& node : graph.nodes) {
       for (const graph::Parameter& parameter : graph::parameters(graph, node)) {
         Row row = zeros;
         if (parameter.dims.size() > 1) {
           row = hashed;
         } else if (parameter.kind == graph::ParameterKind::norm_weight) {
-          row = constant(1);
+          row = constant(branches.contains(&node) ? branch_scale(branches.size()) : 1);
         } else if (parameter.kind == graph::ParameterKind::norm_variance) {
           row = constant(variance_before(graph, node));
         }

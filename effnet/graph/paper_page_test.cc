@@ -421,6 +421,26 @@ TEST(Family, ResNet18HasTorchvisionsCounts) {
   EXPECT_EQ(counted.statistics, 9600);
 }
 
+// timm's published counts: parameters in millions, and GMACs that include two for each output of a batch norm (as
+// fvcore counts). docs/reference/scaling.md.
+TEST(TinyNet, HasThePublishedCounts) {
+  const std::tuple<const char*, const char*, const char*> rows[] = {{"tinynet_a", "6.19", "0.35"},
+                                                                    {"tinynet_b", "3.73", "0.21"},
+                                                                    {"tinynet_c", "2.46", "0.11"},
+                                                                    {"tinynet_d", "2.34", "0.05"},
+                                                                    {"tinynet_e", "2.04", "0.03"}};
+  for (const auto& [name, params, giga_macs] : rows) {
+    const Graph graph = lower(named(name));
+    const Costs costs = graph::costs(graph);
+    EXPECT_EQ(fmt::format("{:.2f}", static_cast<double>(costs.params) * 1e-6), params) << name;
+    std::int64_t normalised = 0;
+    for (const Node& node : graph.nodes) {
+      if (std::holds_alternative<BatchNorm>(node.op)) normalised += node.out.numel();
+    }
+    EXPECT_EQ(fmt::format("{:.2f}", static_cast<double>(costs.macs + 2 * normalised) * 1e-9), giga_macs) << name;
+  }
+}
+
 // The numbers of moving statistics in the published weights (docs/reference/lite_weights.md).
 TEST(Family, LiteHasTheStatisticsOfItsWeights) {
   for (const auto& [name, statistics] : {std::pair("efficientnet_lite0", 42016), std::pair("efficientnet_lite1", 53664),

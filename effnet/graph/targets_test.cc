@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 
 #include "effnet/arch/family.h"
 #include "effnet/arch/scaling.h"
@@ -23,7 +24,7 @@ bool reachable(const arch::ArchSpec& base, double target, const arch::Cost& cost
   for (double phi = -4; phi < 9; phi += 0.01) {
     arch::ArchSpec spec;
     try {
-      spec = arch::compound(base, phi, {}, {}).spec;
+      spec = arch::scaled_by(base, phi).spec;
     } catch (const Error&) {
       continue;
     }
@@ -44,7 +45,7 @@ TEST(Targets, MacsAreWithinThreePercentIfPossible) {
     const arch::ArchSpec& base = arch::variant(name).spec;
     for (const double factor : {0.31, 0.5, 0.77, 1.0, 1.3, 2.0, 3.3, 4.7, 9.0, 24.0}) {
       const double target = factor * macs(base);
-      const double got = macs(arch::solve(base, target, {}, {}, macs).spec);
+      const double got = macs(arch::solve(base, target, {}, macs).spec);
       EXPECT_LE(got, target) << name << " " << factor;
       if (got < 0.97 * target) {
         EXPECT_FALSE(reachable(base, target, macs)) << name << " x" << factor << " reached " << got / target;
@@ -54,19 +55,61 @@ TEST(Targets, MacsAreWithinThreePercentIfPossible) {
 }
 
 TEST(Targets, B0At1800MillionMacsIsWithinThreePercent) {
-  const arch::Scaling found = arch::solve(arch::variant("efficientnet_b0").spec, 1.8e9, {}, {}, macs);
+  const arch::Scaling found = arch::solve(arch::variant("efficientnet_b0").spec, 1.8e9, {}, macs);
   EXPECT_LE(macs(found.spec), 1.8e9);
   EXPECT_GE(macs(found.spec), 0.97 * 1.8e9);
+}
+
+// The other rules with the exact MACs. width and depth move in steps, so only the upper bound holds for them.
+TEST(Targets, EveryRuleReachesItsTarget) {
+  for (const arch::Rule& rule : arch::rules()) {
+    for (const char* name : {"efficientnet_b0", "resnet18"}) {
+      const arch::ArchSpec& base = arch::variant(name).spec;
+      for (const double factor : {0.5, 2.0, 4.7}) {
+        const double target = factor * macs(base);
+        const std::optional<arch::Scaling> found = arch::find_scaling(base, target, {&rule, {}, {}}, macs);
+        ASSERT_TRUE(found || rule.name == "depth") << rule.name << " " << name << " " << factor;
+        if (!found) continue;
+        EXPECT_LE(macs(found->spec), target) << rule.name << " " << name << " " << factor;
+        if (!rule.scales_resolution || macs(found->spec) >= 0.97 * target) continue;
+        // Only where the next pixel would exceed the target: the resolution alone has nothing else to change.
+        EXPECT_EQ(rule.name, "resolution") << name << " " << factor;
+        arch::ArchSpec next = found->spec;
+        ++next.resolution;
+        EXPECT_GT(macs(next), target) << name << " " << factor;
+      }
+    }
+  }
+}
+
+// At the MACs of a published TinyNet, the rule finds nearly its multipliers.
+TEST(Targets, TinynetFindsThePublishedNetworks) {
+  const arch::ArchSpec& base = arch::variant("efficientnet_b0").spec;
+  for (const char* name : {"tinynet_a", "tinynet_b", "tinynet_c", "tinynet_d", "tinynet_e"}) {
+    const arch::Variant& published = arch::variant(name);
+    const double target = macs(published.spec);
+    const arch::Scaling found = arch::solve(base, target, {&arch::rule("tinynet"), {}, {}}, macs);
+    EXPECT_LE(macs(found.spec), target) << name;
+    EXPECT_GE(macs(found.spec), 0.97 * target) << name;
+    EXPECT_NEAR(found.depth / published.depth, 1, 0.1) << name;
+    EXPECT_NEAR(found.width / published.width, 1, 0.1) << name;
+    EXPECT_NEAR(static_cast<double>(found.resolution) / static_cast<double>(published.resolution), 1, 0.1) << name;
+  }
 }
 
 TEST(Targets, ParametersAndMemoryAreNeverExceeded) {
   for (const arch::Variant& variant : arch::family()) {
     if (!variant.spec.scalable || macs(variant.spec) > 5e9) continue;
     for (const double factor : {0.6, 1.0, 2.5}) {
-      EXPECT_LE(params(arch::solve(variant.spec, factor * params(variant.spec), {}, {}, params).spec),
-                factor * params(variant.spec))
-          << variant.name;
-      EXPECT_LE(memory(arch::solve(variant.spec, factor * memory(variant.spec), {}, {}, memory).spec),
+      const double most = factor * params(variant.spec);
+      // The classifier and the head, which TinyNet keeps, are most of the parameters of TinyNet-C to E.
+      if (const auto found = arch::find_scaling(variant.spec, most, {}, params)) {
+        EXPECT_LE(params(found->spec), most) << variant.name;
+      } else {
+        EXPECT_EQ(variant.base, "tinynet") << variant.name;
+        EXPECT_EQ(factor, 0.6);
+      }
+      EXPECT_LE(memory(arch::solve(variant.spec, factor * memory(variant.spec), {}, memory).spec),
                 factor * memory(variant.spec))
           << variant.name;
     }

@@ -58,13 +58,31 @@ TEST(ScaleToLatency, RefusesAnUnreachableTarget) {
   const arch::ArchSpec spec = testkit::tiny_model().arch;
   std::vector<std::string> notes;
   try {
-    scale_to_latency(spec, 1e-12, {}, {}, 1, [&](std::string_view text) { notes.emplace_back(text); });
+    scale_to_latency(spec, 1e-12, {}, 1, [&](std::string_view text) { notes.emplace_back(text); });
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::usage);
     EXPECT_NE(std::string(error.what()).find("the target cannot be reached"), std::string::npos);
   }
   EXPECT_EQ(notes.size(), 1U) << "the smallest scaling is timed once";
+}
+
+TEST(TimeNetworks, TakesAllRounds) {
+  const std::vector<arch::ArchSpec> specs(2, testkit::tiny_model().arch);
+  const std::vector<Timing> timings = time_networks(specs, 1, 1e-9, 3);
+  ASSERT_EQ(timings.size(), 2U);
+  for (const Timing& timing : timings) {
+    EXPECT_GE(timing.ms.size(), 3U * 10) << "each measurement has at least 10 runs";
+    EXPECT_TRUE(std::ranges::is_sorted(timing.ms));
+    EXPECT_GT(timing.mean_ms, 0);
+  }
+}
+
+// With full residual branches the activations of 95 blocks exceed float32, and a session refuses infinite values.
+TEST(TimeNetworks, DeepNetworks) {
+  arch::ArchSpec deep = testkit::tiny_model().arch;
+  for (arch::StageSpec& stage : deep.stages) stage.repeats = 200;
+  EXPECT_GT(time_network(deep, 1, 1e-9).median(), 0);
 }
 
 }  // namespace

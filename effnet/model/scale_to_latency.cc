@@ -1,10 +1,14 @@
 #include "effnet/model/scale_to_latency.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <numeric>
 #include <optional>
 
 #include "effnet/base/error.h"
+#include "effnet/base/interrupt.h"
 #include "effnet/engine/quick_weights.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
@@ -12,29 +16,67 @@
 namespace effnet::model {
 namespace {
 
-constexpr double kSeconds = 0.5;           // per measurement
-constexpr double kCloseEnough = 0.97;      // stop if the latency is from 0.97 to 1 times the target
-constexpr double kTargetFraction = 0.985;  // aim at the middle of this range
-constexpr double kMinMacsRatio = 1.01;     // stop if the bounds of the search are within 1 % in MACs
+constexpr double kSeconds = 0.5;                             // per measurement
+constexpr double kCloseEnough = 1 - arch::kTargetTolerance;  // stop if the latency is from 0.97 to 1 times the target
+constexpr double kTargetFraction = 0.985;                    // aim at the middle of this range
+constexpr double kMinMacsRatio = 1.01;                       // stop if the bounds of the search are within 1 % in MACs
 constexpr int kRounds = 16;
-constexpr double kSmallestPhi = -20;  // as in arch::solve
 
 double macs_of(const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).macs); }
 
+class TimedNetwork {
+ public:
+  TimedNetwork(const arch::ArchSpec& spec, int threads, ThreadPool& pool)
+      : graph_(graph::lower(spec)),
+        session_(graph_,
+                 engine::PackedWeights::pack(graph_, engine::Parameters(engine::quick_weights(graph_)),
+                                             {kernels::chosen_isa()}, pool),
+                 {.batch = 1, .threads = threads}),
+        input_(photo_like(graph_.input(), 1, pool)) {}
+
+  void time(double seconds) {
+    const Timing timing = measure(session_, input_, seconds);
+    ms_.insert(ms_.end(), timing.ms.begin(), timing.ms.end());
+  }
+
+  // Requires at least one call of time().
+  Timing timing() const {
+    Timing all{ms_, std::accumulate(ms_.begin(), ms_.end(), 0.0) / static_cast<double>(ms_.size())};
+    std::sort(all.ms.begin(), all.ms.end());
+    return all;
+  }
+
+ private:
+  graph::Graph graph_;
+  engine::Session session_;
+  std::vector<float> input_;
+  std::vector<double> ms_;
+};
+
 }  // namespace
 
-Timing time_network(const arch::ArchSpec& spec, int threads, double seconds) {
+std::vector<Timing> time_networks(std::span<const arch::ArchSpec> specs, int threads, double seconds, int rounds) {
   ThreadPool pool(threads);
-  const graph::Graph graph = graph::lower(spec);
-  const auto weights = engine::PackedWeights::pack(graph, engine::Parameters(engine::quick_weights(graph)),
-                                                   {kernels::chosen_isa()}, pool);
-  engine::Session session(graph, weights, {.batch = 1, .threads = threads});
-  return measure(session, photo_like(graph.input(), 1, pool), seconds);
+  std::vector<std::unique_ptr<TimedNetwork>> networks;
+  for (const arch::ArchSpec& spec : specs) {
+    check_interrupt();
+    networks.push_back(std::make_unique<TimedNetwork>(spec, threads, pool));
+  }
+  for (int round = 0; round < rounds; ++round) {
+    for (const auto& network : networks) network->time(seconds / rounds);
+  }
+  std::vector<Timing> result;
+  for (const auto& network : networks) result.push_back(network->timing());
+  return result;
 }
 
-TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, const arch::Coefficients& coefficients,
-                              arch::Dimensions dimensions, int threads, const Note& note) {
-  const arch::Scaling smallest = arch::compound(base, kSmallestPhi, coefficients, dimensions);
+Timing time_network(const arch::ArchSpec& spec, int threads, double seconds) {
+  return time_networks({&spec, 1}, threads, seconds, 1).front();
+}
+
+TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, const arch::RuleChoice& choice, int threads,
+                              const Note& note) {
+  const arch::Scaling smallest = arch::scaled_by(base, arch::kSmallestPhi, choice);
   const double smallest_macs = macs_of(smallest.spec);
   std::optional<TimedScaling> best;
   double fits = 0;
@@ -42,7 +84,7 @@ TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, cons
   double budget = macs_of(base) * target_ms / time_network(base, threads, kSeconds).median();
   for (int round = 0; round < kRounds && too_slow > kMinMacsRatio * fits; ++round) {
     const bool least = budget <= smallest_macs;
-    const arch::Scaling scaling = least ? smallest : arch::solve(base, budget, coefficients, dimensions, macs_of);
+    const arch::Scaling scaling = least ? smallest : arch::solve(base, budget, choice, macs_of);
     const double macs = macs_of(scaling.spec);
     const Timing timing = time_network(scaling.spec, threads, kSeconds);
     const double ms = timing.median();

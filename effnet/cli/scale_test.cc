@@ -1,0 +1,260 @@
+// effnet scale: its options, errors and results; --compare; scale frontier.
+#include <filesystem>
+
+#include "effnet/base/file.h"
+#include "effnet/cli/cli_testing.h"
+#include "effnet/cli/inspect.h"
+#include "effnet/cli/scale.h"
+#include "effnet/cli/scale_compare.h"
+#include "effnet/cli/scale_family.h"
+#include "effnet/cli/scale_frontier.h"
+
+namespace effnet::cli {
+namespace {
+
+TEST(Scale, Options) {
+  const auto plain = parsed<ScaleOptions>({"efficientnet_b0", "--phi", "-1.5"});
+  EXPECT_EQ(plain.phi, -1.5);
+  EXPECT_FALSE(plain.depth || plain.width);
+  EXPECT_EQ(plain.rule.rule, "compound");
+  EXPECT_EQ(plain.rule.coefficients.alpha, 1.2);
+  EXPECT_EQ(plain.rule.dims, "dwr");
+  EXPECT_FALSE(plain.family || plain.compare || plain.no_latency || plain.factor);
+  const auto all = parsed<ScaleOptions>({"b",         "--depth",
+                                         "2",         "--width",
+                                         "0.5",       "--resolution",
+                                         "96",        "--target-macs",
+                                         "1G",        "--target-params",
+                                         "2M",        "--target-memory",
+                                         "3MiB",      "--target-latency-ms",
+                                         "4",         "--alpha",
+                                         "1.3",       "--beta",
+                                         "1.4",       "--gamma",
+                                         "1.5",       "--dims",
+                                         "dw",        "-o",
+                                         "out.toml",  "--family",
+                                         "--rule",    "fast",
+                                         "--factor",  "4.5",
+                                         "--compare", "--no-latency"});
+  EXPECT_EQ(all.depth, 2);
+  EXPECT_EQ(all.width, 0.5);
+  EXPECT_EQ(all.resolution, "96");
+  EXPECT_EQ(all.target_macs, "1G");
+  EXPECT_EQ(all.target_params, "2M");
+  EXPECT_EQ(all.target_memory, "3MiB");
+  EXPECT_EQ(all.target_latency, "4");
+  EXPECT_EQ(all.rule.rule, "fast");
+  EXPECT_EQ(all.rule.coefficients.alpha, 1.3);
+  EXPECT_EQ(all.rule.coefficients.beta, 1.4);
+  EXPECT_EQ(all.rule.coefficients.gamma, 1.5);
+  EXPECT_EQ(all.rule.dims, "dw");
+  EXPECT_EQ(all.factor, 4.5);
+  EXPECT_EQ(all.out, "out.toml");
+  EXPECT_TRUE(all.family && all.compare && all.no_latency);
+}
+
+TEST(Scale, FrontierOptions) {
+  const auto all = parsed<FrontierOptions>({"b", "--cost", "latency", "--from", "1", "--to", "8", "--points", "5",
+                                            "--rule", "uniform", "--dims", "dr", "--latency", "-o", "f.svg"});
+  EXPECT_EQ(all.base, "b");
+  EXPECT_EQ(all.cost, "latency");
+  EXPECT_EQ(all.from, "1");
+  EXPECT_EQ(all.to, "8");
+  EXPECT_EQ(all.points, 5);
+  EXPECT_EQ(all.rule.rule, "uniform");
+  EXPECT_EQ(all.rule.dims, "dr");
+  EXPECT_TRUE(all.latency);
+  EXPECT_EQ(all.out, "f.svg");
+}
+
+// An option beside a sub-command would have no effect.
+TEST(Scale, OptionsOfScaleAreNotOptionsOfFrontier) {
+  const RunResult run = run_effnet({"scale", "frontier", "efficientnet_b0", "--cost", "macs", "--phi", "1"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.messages,
+            "effnet: error: --phi: not an option of this sub-command (got --phi, expected an option that --help "
+            "lists)\nhint: effnet scale frontier --help shows what is expected\n");
+  EXPECT_EQ(run_effnet({"scale"}).messages,
+            "effnet: error: BASE is missing (got no argument, expected a MODEL)\n"
+            "hint: effnet scale --help shows what is expected\n");
+}
+
+TEST(Scale, OptionsThatARuleDoesNotHave) {
+  CapturedOutput captured;
+  const auto refused = [&](const ScaleOptions& options) {
+    return refusal([&] { run_scale(options, {.threads = {1}}, captured.out); });
+  };
+  const char* base = "mobilenet_v2";
+  EXPECT_EQ(refused({.base = base, .phi = 1, .rule = {.rule = "fats"}}).substr(0, 60),
+            "2 --rule: unknown scaling rule (got 'fats', expected compoun");
+  EXPECT_EQ(
+      refused({.base = base, .phi = 1, .rule = {.rule = "fast", .coefficients = {.alpha = 2}}}),
+      "2 --alpha, --beta and --gamma: this rule does not use them (got --rule fast, expected compound or capped)");
+  EXPECT_EQ(refused({.base = base, .phi = 1, .rule = {.rule = "width", .dims = "dw"}}),
+            "2 --dims: this rule has fixed dimensions (got --rule width, expected compound or uniform)");
+  EXPECT_EQ(refused({.base = base, .width = 2, .rule = {.rule = "fast"}}),
+            "2 --rule: the multipliers are given (got --rule fast and --depth/--width/--resolution, expected one of "
+            "both)");
+  EXPECT_EQ(refused({.base = base, .factor = 0}),
+            "2 --factor: out of range (got 0, expected a number above 0 and at most 1000000)");
+  EXPECT_EQ(refused({.base = base, .phi = 1, .no_latency = true}),
+            "2 --no-latency: only for --compare (got no --compare, expected it)");
+}
+
+TEST(Scale, FactorIsATargetInMacs) {
+  CapturedOutput captured;
+  const auto macs = [&](const ScaleOptions& options) {
+    return run_scale(options, {.threads = {1}}, captured.out).costs.macs;
+  };
+  const std::int64_t base = run_inspect({.model = "mobilenet_v2"}).costs.macs;
+  const std::int64_t twice = macs({.base = "mobilenet_v2", .factor = 2, .rule = {.rule = "fast"}});
+  EXPECT_LE(twice, 2 * base);
+  EXPECT_GE(twice, 1.94 * static_cast<double>(base));
+  EXPECT_EQ(twice, macs({.base = "mobilenet_v2", .target_macs = std::to_string(2 * base), .rule = {.rule = "fast"}}));
+}
+
+TEST(Scale, CompareRefusals) {
+  CapturedOutput captured;
+  const auto refused = [&](const ScaleOptions& options) {
+    return refusal([&] { run_compare_rules(options, {.threads = {1}}, captured.out); });
+  };
+  const char* base = "mobilenet_v2";
+  EXPECT_EQ(refused({.base = base, .target_params = "3M"}),
+            "2 --compare: choose one number of MACs (got --target-params, expected --target-macs, --factor or --phi)");
+  EXPECT_EQ(
+      refused({.base = base, .phi = 1, .factor = 2}),
+      "2 --compare: choose one number of MACs (got --phi and --factor, expected --target-macs, --factor or --phi)");
+  EXPECT_EQ(refused({.base = base, .rule = {.rule = "fast"}}),
+            "2 --compare shows all rules (got --rule or --dims, expected neither)");
+  EXPECT_EQ(refused({.base = base, .out = "x.toml"}), "2 --compare: -o needs one network (got x.toml, expected no -o)");
+  EXPECT_EQ(refused({.base = base, .target_macs = "1e19"}),
+            "2 --compare: too many MACs (got 1e+19, expected at most 1e+18)");
+}
+
+TEST(Scale, FrontierRefusals) {
+  CapturedOutput captured;
+  const auto refused = [&](const FrontierOptions& options) {
+    return refusal([&] { run_frontier(options, {.threads = {1}}, captured.out); });
+  };
+  const char* base = "mobilenet_v2";
+  EXPECT_EQ(refused({.base = base, .cost = "time"}),
+            "2 --cost: unknown cost (got 'time', expected macs, params, memory or latency)");
+  EXPECT_EQ(refused({.base = base, .cost = "macs", .from = "2G", .to = "1G"}),
+            "2 --from: not below --to (got 2e+09 and 1e+09, expected a smaller number)");
+  EXPECT_EQ(refused({.base = base, .cost = "macs", .from = "2", .to = "3", .points = 2}).substr(0, 40),
+            "2 the target cannot be reached (got 3, e");
+  EXPECT_EQ(refused({.base = base, .cost = "macs", .out = "x.png"}),
+            "2 -o: unknown kind of file (got 'x.png', expected FILE.svg)");
+  EXPECT_EQ(refused({.base = base, .cost = "latency", .from = "0", .to = "1"}),
+            "2 --from: wrong value (got '0', expected a number of milliseconds above 0 and at most 60000)");
+  EXPECT_EQ(captured.messages.text(), "");
+}
+
+TEST(Scale, FrontierLeavesOutBudgetsBelowTheSmallestNetwork) {
+  CapturedOutput captured;
+  const FrontierResult result = run_frontier(
+      {.base = "efficientnet_b0", .rule = {.rule = "depth"}, .cost = "macs", .from = "10M", .to = "1G", .points = 2},
+      {.threads = {1}}, captured.out);
+  ASSERT_EQ(result.rows.size(), 1U);
+  EXPECT_EQ(result.rows[0].budget, 1e9);
+  EXPECT_EQ(captured.messages.text(),
+            "effnet: warning: 1 of 2 budgets are left out: the smallest network of the rule costs more\n");
+}
+
+TEST(Scale, RequiresExactlyOneWayOfScaling) {
+  CapturedOutput captured;
+  const auto refused = [&](const ScaleOptions& options) {
+    return refusal([&] { run_scale(options, {.threads = {1}}, captured.out); });
+  };
+  const std::string kWays = "expected --phi, or --factor, or --depth/--width/--resolution, or one --target option)";
+  EXPECT_EQ(refused({.base = "mobilenet_v2"}), "2 choose one way of scaling (got none, " + kWays);
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .width = 2, .target_macs = "1G"}),
+            "2 choose one way of scaling (got --phi and --depth/--width/--resolution and --target-macs, " + kWays);
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .rule = {.dims = "dx"}}),
+            "2 --dims: unknown dimension (got 'dx', expected one or more of the letters d, w, r)");
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 61}), "2 --phi: out of range (got 61, expected -60 to 60)");
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .resolution = "96x64"}),
+            "2 --resolution: a scaled network is square (got 96x64, expected one number)");
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .phi = 1, .rule = {.coefficients = {.alpha = 0.5}}}),
+            "2 --alpha: out of range (got 0.5, expected 1 to 10; the paper requires at least 1)");
+}
+
+TEST(Scale, WritesTheArchFile) {
+  const TemporaryFolder folder(std::filesystem::temp_directory_path());
+  const std::string path = (folder.path() / "half.toml").string();
+  CapturedOutput captured;
+  const ScaleResult half = run_scale({.base = "mobilenet_v2", .width = 0.5, .resolution = "96", .out = path},
+                                     {.threads = {1}}, captured.out);
+  EXPECT_EQ(half.scaling.resolution, 96);
+  EXPECT_LT(half.costs.params, half.base_costs.params);
+  EXPECT_EQ(read_text(path), half.arch);
+  EXPECT_EQ(run_inspect({.model = path}).costs.params, half.costs.params);
+  EXPECT_EQ(captured.results.text() + captured.messages.text(), "");
+}
+
+TEST(Scale, FamilyOfOneBase) {
+  const FamilyResult family = run_family({.base = "efficientnet_lite0"});
+  ASSERT_EQ(family.rows.size(), 5U);
+  EXPECT_EQ(family.rows[4].variant->name, "efficientnet_lite4");
+}
+
+TEST(ScaleResults, AnotherRule) {
+  CapturedOutput captured;
+  const ScaleResult capped =
+      run_scale({.base = "efficientnet_b0", .phi = 7, .rule = {.rule = "capped"}}, {.threads = {1}}, captured.out);
+  EXPECT_EQ(to_json(capped)["resolution"], 480);
+  EXPECT_EQ(to_json(capped)["late_depth"], capped.scaling.late_depth);
+  EXPECT_NE(to_text(capped).find("\ndepth of the later stages: 1.541 times more\n"), std::string::npos);
+  const ScaleResult fast =
+      run_scale({.base = "efficientnet_b0", .phi = 1, .rule = {.rule = "fast"}}, {.threads = {1}}, captured.out);
+  EXPECT_EQ(to_json(fast)["constraint"], 2);
+  EXPECT_FALSE(to_json(fast).contains("late_depth"));
+  EXPECT_NE(to_text(fast).find("\nrule fast: d = s^0.1, w = s^0.4, r = s^0.05 (Dollar"), std::string::npos);
+}
+
+TEST(ScaleResults, Compare) {
+  CapturedOutput captured;
+  ScaleOptions options{.base = "efficientnet_b0", .factor = 0.3, .no_latency = true};
+  CompareRulesResult result = run_compare_rules(options, {.threads = {1}}, captured.out);
+  ASSERT_EQ(result.rows.size(), arch::rules().size());
+  EXPECT_EQ(result.target_macs, 115744425) << "0.3 * 385,814,752, rounded down";
+  Json document = to_json(result);
+  EXPECT_EQ(keys(document), (Keys{"base", "target_macs", "rows"}));
+  const Keys row{"rule",       "phi",  "depth",  "late_depth",  "width",
+                 "resolution", "macs", "params", "activations", "reached"};
+  for (const Json& one : document["rows"]) EXPECT_EQ(keys(one), row);
+  EXPECT_TRUE(document["rows"][0]["reached"]);
+  EXPECT_TRUE(document["rows"][4]["macs"].is_null()) << "depth alone: one block per stage costs more";
+  EXPECT_FALSE(document["rows"][4]["reached"]);
+  EXPECT_NE(to_text(result).find("efficientnet_b0 scaled by each rule to at most 115,744,425 MACs"), std::string::npos);
+  for (CompareRulesResult::Row& one : result.rows) {
+    if (one.network) one.network->timing = Timing{.ms = {2, 4, 9}, .mean_ms = 5};
+  }
+  document = to_json(result);
+  EXPECT_EQ(keys(document["measured"]), (Keys{"threads", "batch", "isa"}));
+  EXPECT_EQ(document["rows"][0]["latency_ms"], 4);
+  EXPECT_TRUE(document["rows"][4]["latency_ms"].is_null());
+  EXPECT_NE(to_text(result).find("4.00 ms"), std::string::npos);
+}
+
+TEST(ScaleResults, Frontier) {
+  CapturedOutput captured;
+  FrontierResult result =
+      run_frontier({.base = "mobilenet_v2", .cost = "params", .from = "2M", .to = "8M", .points = 3}, {.threads = {1}},
+                   captured.out);
+  const Json document = to_json(result);
+  EXPECT_EQ(keys(document), (Keys{"base", "rule", "cost", "rows"}));
+  ASSERT_EQ(document["rows"].size(), 3U);
+  EXPECT_EQ(keys(document["rows"][0]),
+            (Keys{"budget", "phi", "depth", "late_depth", "width", "resolution", "params", "macs", "activations"}));
+  EXPECT_EQ(document["rows"][2]["budget"], 8e6);
+  EXPECT_NEAR(document["rows"][1]["budget"], 4e6, 1);
+  for (const Json& row : document["rows"]) EXPECT_LE(row["params"], row["budget"]);
+  EXPECT_NE(to_text(result).find("the largest network for each budget of params"), std::string::npos);
+  EXPECT_TRUE(result.svg.starts_with("<svg xmlns="));
+  result.out = "-";
+  EXPECT_EQ(to_text(result), result.svg);
+}
+
+}  // namespace
+}  // namespace effnet::cli

@@ -1,0 +1,334 @@
+// effnet scale search BASE --study FILE --data DIR: finds the coefficients of compound scaling for a base network.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <thread>
+
+#include "effnet/base/file.h"
+#include "effnet/base/interrupt.h"
+#include "effnet/base/process.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
+#include "effnet/cli/load.h"
+#include "effnet/cli_train/commands.h"
+#include "effnet/cli_train/scale_search.h"
+#include "effnet/graph/costs.h"
+#include "effnet/graph/lower.h"
+#include "effnet/lab/proxy.h"
+#include "effnet/model/scale_to_latency.h"
+#include "effnet/report/table.h"
+#include "effnet/train/step/device.h"
+
+namespace effnet::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using search::ScaleSearch;
+using search::Study;
+
+// Seconds since 1970.
+double now_s() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+
+void wait_s(double seconds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (std::chrono::steady_clock::now() < end) {
+    check_interrupt();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+// A cost that candidates may be chosen by. A new cost is a new row.
+struct CostRow {
+  std::string_view name;
+  double (*of)(const arch::ArchSpec& spec, int threads);
+};
+constexpr CostRow kCosts[] = {
+    {"macs",
+     [](const arch::ArchSpec& spec, int) { return static_cast<double>(graph::costs(graph::lower(spec)).macs); }},
+    {"params",
+     [](const arch::ArchSpec& spec, int) { return static_cast<double>(graph::costs(graph::lower(spec)).params); }},
+    {"memory", [](const arch::ArchSpec& spec,
+                  int) { return static_cast<double>(graph::activation_memory(graph::lower(spec)).peak_bytes); }},
+    {"latency", [](const arch::ArchSpec& spec, int threads) {
+       return model::time_network(spec, threads, /*seconds=*/0.1).median();
+     }}};
+
+const CostRow& cost_named(const std::string& name) {
+  std::vector<std::string> names;
+  for (const CostRow& row : kCosts) {
+    if (row.name == name) return row;
+    names.emplace_back(row.name);
+  }
+  throw usage_error("--cost: unknown cost (got {}, expected {})", in_quotes(name), one_of(names));
+}
+
+std::vector<double> parse_epochs(const std::string& text) {
+  std::vector<double> epochs;
+  for (const std::string& part : split_list(text)) {
+    const double value = parse_amount(part, "--epochs");
+    if (!epochs.empty() && value <= epochs.back())
+      throw usage_error(
+          "--epochs: each round needs more epochs than the one before (got {}, expected a list such as "
+          "2,6,18)",
+          in_quotes(text));
+    epochs.push_back(value);
+  }
+  return epochs;
+}
+
+// The settings of the search, without candidates.
+ScaleSearch settings_of(const ScaleSearchOptions& o) {
+  std::vector<train::Override> overrides;
+  for (const std::string& setting : o.settings) overrides.push_back(train::parse_override(setting));
+  train::Recipe recipe = train::load_recipe(o.recipe, overrides);
+  if (!o.data.empty()) recipe.data.folder = fs::absolute(o.data).lexically_normal().string();
+  ScaleSearch search{.base = formats::describe(formats::find_model(o.base, formats::Pulled::ignore)).arch,
+                     .cost = o.cost,
+                     .factor = o.grid.factor,
+                     .candidates = {},
+                     .seeds = {},
+                     .epochs = parse_epochs(o.epochs),
+                     .keep = o.keep,
+                     .recipe = train::print(recipe)};
+  for (int seed = 1; seed <= o.seeds; ++seed) search.seeds.push_back(static_cast<std::uint64_t>(seed));
+  return search;
+}
+
+// Makes the study if it does not exist, and returns its settings. Throws Error(usage) if it exists with other settings.
+ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
+  ScaleSearch asked = settings_of(o);
+  std::error_code ignored;
+  if (!fs::exists(o.study, ignored)) {
+    const CostRow& cost = cost_named(o.cost);
+    for (const search::GridPoint& point : search::scale_grid(
+             asked.base, [&](const arch::ArchSpec& spec) { return cost.of(spec, threads); }, o.grid))
+      asked.candidates.push_back({point.coefficients, point.factor});
+    search::next_round(search::halving_of(asked), {});  // throws for settings that cannot be searched
+    out.say(fmt::format("{} candidates cost {:g} times {} ({}), within {:g} %", asked.candidates.size(), o.grid.factor,
+                        asked.base.name, asked.cost, 100 * o.grid.tolerance));
+    Study::create(o.study, search::kScaleStudy, search::settings_text(asked));
+    return asked;
+  }
+  ScaleSearch stored = search::parse_scale_search(Study(o.study, search::kScaleStudy).settings(), o.study);
+  asked.candidates = stored.candidates;
+  if (search::settings_text(asked) != search::settings_text(stored)) {
+    throw usage_error(
+        "{}: the study has other settings (got other values of BASE, --cost, --factor, --epochs, --seeds, "
+        "--keep, --recipe, --set or --data)",
+        o.study)
+        .with_hint("continue it with the options that it was made with, or use another --study");
+  }
+  return stored;
+}
+
+search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
+  Study study(o.study, search::kScaleStudy);
+  lab::ProxyOptions proxy{.recipe = train::parse_recipe(search.recipe, "the study's recipe"),
+                          .folder = fs::path(o.study + ".runs"),
+                          .device = o.device,
+                          .threads = threads,
+                          .arch_of = [&](const std::string& text) { return search::network_of(search, text); }};
+  const search::Halving halving = search::halving_of(search);
+  search::WorkerOptions options{.name = search::worker_name(), .now = now_s, .sleep = wait_s};
+  options.ended = [&](const search::Trial& trial) {
+    out.say(fmt::format(
+        "trial {} ({}, seed {}, {:g} epochs): {}", trial.id, trial.what.candidate, trial.what.seed, trial.what.budget,
+        trial.state == search::TrialState::done ? fmt::format("{:.2f} %", trial.score) : "failed: " + trial.details));
+  };
+  const search::WorkerResult result = search::work(
+      study, search::kScaleStudy, [&](const auto& ended) { return search::next_round(halving, ended); },
+      [&](const search::Trial& trial) { return lab::train_proxy(trial, proxy); }, options);
+  std::error_code ignored;
+  fs::remove(proxy.folder, ignored);  // only if no other worker has a run in it
+  return result;
+}
+
+// The words of this command without these options and their values.
+std::vector<std::string> words_without(const std::vector<std::string_view>& options) {
+  std::vector<std::string> kept;
+  const std::vector<std::string> words = command_words();
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const auto is_option = [&](std::string_view option) { return words[i] == option; };
+    const auto has_value = [&](std::string_view option) { return words[i].starts_with(fmt::format("{}=", option)); };
+    if (std::ranges::any_of(options, is_option)) {
+      ++i;  // the value
+    } else if (std::ranges::none_of(options, has_value) && words[i] != "--json" && words[i] != "--quiet") {
+      kept.push_back(words[i]);
+    }
+  }
+  return kept;
+}
+
+// Runs the same command in `o.workers` processes, each with one worker and its share of the threads.
+void run_workers(const ScaleSearchOptions& o, int threads) {
+  std::vector<std::string> words{fs::read_symlink("/proc/self/exe").string()};
+  for (std::string& word : words_without({"--workers", "--threads", "-o", "--out"})) words.push_back(std::move(word));
+  for (const std::string& word : {std::string("--workers=1"), std::string("--quiet"),
+                                  fmt::format("--threads={}", std::max(1, threads / o.workers))})
+    words.push_back(word);
+  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(o.workers));
+  std::vector<std::thread> waiting;
+  for (std::exception_ptr& error : errors) {
+    waiting.emplace_back([&words, &error] {
+      try {
+        const ProcessResult result = run_process(words);
+        if (result.exit_code != 0)
+          throw environment_error("a worker ended with exit code {}: {}", result.exit_code, result.errors);
+      } catch (...) {
+        error = std::current_exception();
+      }
+    });
+  }
+  for (std::thread& one : waiting) one.join();
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+}
+
+// Writes the base scaled by the coefficients for phi = 1 to 7. Returns the paths.
+std::vector<std::string> write_family(const ScaleSearch& search, const arch::Coefficients& best,
+                                      const fs::path& folder) {
+  constexpr int kLargestPhi = 7;  // as in the paper: B1 to B7
+  make_folders(folder);
+  std::vector<std::string> files;
+  for (int phi = 1; phi <= kLargestPhi; ++phi) {
+    arch::ArchSpec spec = arch::scaled_by(search.base, phi, {.coefficients = best}).spec;
+    spec.name = fmt::format("{}-phi{}", search.base.name, phi);
+    files.push_back((folder / (spec.name + ".toml")).string());
+    write_text(files.back(), arch::print(spec));
+  }
+  return files;
+}
+
+Json json_of(const arch::Coefficients& c) { return {{"alpha", c.alpha}, {"beta", c.beta}, {"gamma", c.gamma}}; }
+
+Json json_of(const search::ScaleRow& row) {
+  Json json = json_of(row.candidate.coefficients);
+  json["factor"] = row.candidate.factor;
+  json["round"] = row.round;
+  json["score"] = row.scored.mean;
+  json["deviation"] = row.scored.deviation;
+  json["seeds"] = row.scored.seeds;
+  return json;
+}
+
+Json json_of(const search::ResponseSurface& surface) {
+  Json json = json_of(surface.best);
+  json["score"] = surface.best_score;
+  json["deviation"] = surface.deviation;
+  json["intervals"] = {{"alpha", surface.alpha}, {"beta", surface.beta}, {"gamma", surface.gamma}};
+  return json;
+}
+
+}  // namespace
+
+Json to_json(const ScaleSearchReport& report) {
+  Json trials = Json::array(), rows = Json::array();
+  for (const search::Trial& trial : report.trials) {
+    Json one{{"id", trial.id},
+             {"state", name_in(search::kTrialStates, trial.state)},
+             {"score", trial.state == search::TrialState::done ? Json(trial.score) : Json()}};
+    one.update(json_of(search::parse_candidate(trial.what.candidate)));
+    one["seed"] = trial.what.seed;
+    one["epochs"] = trial.what.budget;
+    one["attempts"] = trial.attempts;
+    trials.push_back(std::move(one));
+  }
+  for (const search::ScaleRow& row : report.result.rows) rows.push_back(json_of(row));
+  return {{"base", report.search.base.name},
+          {"cost", report.search.cost},
+          {"trials", std::move(trials)},
+          {"rows", rows},
+          {"best", rows.empty() ? Json() : rows.front()},
+          {"coefficients", report.result.best ? json_of(*report.result.best) : Json()},
+          {"surface", report.result.surface ? json_of(*report.result.surface) : Json()},
+          {"complete", report.result.complete},
+          {"files", report.files}};
+}
+
+std::string to_text(const ScaleSearchReport& report) {
+  const search::ScaleSearchResult& result = report.result;
+  std::string text =
+      fmt::format("{}: {} candidates; trials: {} done, {} failed, {} running, {} waiting\n\n", report.search.base.name,
+                  report.search.candidates.size(), result.done, result.failed, result.running, result.waiting);
+  report::Table table(
+      {{"alpha"}, {"beta"}, {"gamma"}, {report.search.cost}, {"epochs"}, {"top-1 %"}, {"+-"}, {"seeds"}});
+  constexpr std::size_t kShown = 15;
+  for (std::size_t i = 0; i < std::min(kShown, result.rows.size()); ++i) {
+    const search::ScaleRow& row = result.rows[i];
+    const arch::Coefficients& c = row.candidate.coefficients;
+    table.row({fmt::format("{:g}", c.alpha), fmt::format("{:g}", c.beta), fmt::format("{:g}", c.gamma),
+               fmt::format("{:.2f}x", row.candidate.factor),
+               fmt::format("{:g}", report.search.epochs[static_cast<std::size_t>(row.round)]),
+               fmt::format("{:.2f}", row.scored.mean), fmt::format("{:.2f}", row.scored.deviation),
+               std::to_string(row.scored.seeds)});
+  }
+  text += table.text();
+  if (result.rows.size() > kShown) text += fmt::format("... {} more (--json lists all)\n", result.rows.size() - kShown);
+  if (const auto& surface = result.surface) {
+    text += fmt::format(
+        "\nresponse surface of the first round: best at alpha {:.3f} ({:.3f} to {:.3f}), beta {:.3f} ({:.3f} to "
+        "{:.3f}), "
+        "gamma {:.3f} ({:.3f} to {:.3f}), 95 % bootstrap intervals; residual deviation {:.2f} points\n",
+        surface->best.alpha, surface->alpha[0], surface->alpha[1], surface->best.beta, surface->beta[0],
+        surface->beta[1], surface->best.gamma, surface->gamma[0], surface->gamma[1], surface->deviation);
+  }
+  if (result.best) {
+    const arch::Coefficients& c = *result.best;
+    text += fmt::format("\nbest measured: alpha {:g}, beta {:g}, gamma {:g}\n", c.alpha, c.beta, c.gamma);
+    text += fmt::format("try: effnet scale {} --phi 2 --alpha {:g} --beta {:g} --gamma {:g}\n", report.search.base.name,
+                        c.alpha, c.beta, c.gamma);
+  }
+  if (!report.files.empty()) text += fmt::format("phi = 1 to 7: {} to {}\n", report.files.front(), report.files.back());
+  return text;
+}
+
+Body declare_scale_search(CLI::App& scale, const Globals& globals) {
+  auto o = std::make_shared<ScaleSearchOptions>();
+  scale.require_subcommand(1);
+  CLI::App& command = *scale.add_subcommand("search", "Find the coefficients of compound scaling for a base network");
+  command.add_option("BASE", o->base, kModelHelp)->required();
+  command.add_option("--study", o->study, "Keep all trials in this file; if it exists, the search continues")
+      ->type_name("FILE")
+      ->required();
+  command.add_option("--data", o->data, "Train and validate on this folder [data.folder of the recipe]")
+      ->type_name("DIR");
+  command.add_option("--recipe", o->recipe, "Train every candidate with this recipe [scale_proxy]")
+      ->type_name("RECIPE");
+  command.add_option("--set", o->settings, "Change a setting of the recipe; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command
+      .add_option("--epochs", o->epochs,
+                  "Epochs of each round of successive halving; the best candidates of a round go to the next one [2,6]")
+      ->type_name("LIST");
+  command.add_option("--keep", o->keep, "Keep this fraction of the candidates after each round [0.333]")
+      ->type_name("F");
+  add_number(command, "--seeds", o->seeds, 1, 1000, "Train each candidate with N seeds [2]");
+  command.add_option("--factor", o->grid.factor, "phi = 1 costs this times the base [2]")->type_name("F");
+  command.add_option("--tolerance", o->grid.tolerance, "Accept costs within this fraction of the factor [0.1]")
+      ->type_name("F");
+  command.add_option("--step", o->grid.step, "Try alpha, beta and gamma in steps of this size [0.05]")->type_name("F");
+  command.add_option("--cost", o->cost,
+                     "What the factor is of: macs, params, memory or latency (measured here) [macs]");
+  add_number(command, "--workers", o->workers, 0, 256,
+             "Run N processes on the study; 0 only makes it. The same command in other terminals adds workers [1]");
+  command.add_option("--device", o->device, "Train on this device: auto, cpu or cuda")->type_name("D");
+  command.add_option("-o,--out", o->out, "Write the arch files of phi = 1 to 7 to this folder")->type_name("DIR");
+  return [o, &globals](Output& out) {
+    turn_warnings_off();
+    static_cast<void>(train::device_named(o->device, 0));
+    const int threads = thread_count(globals);
+    ScaleSearchReport report{.search = open_study(*o, threads, out), .result = {}, .trials = {}, .files = {}};
+    if (o->workers == 1) run_worker(*o, report.search, threads, out);
+    if (o->workers > 1) run_workers(*o, threads);
+    report.trials = Study(o->study, search::kScaleStudy).trials();
+    report.result = search::result_of(report.search, report.trials);
+    if (!o->out.empty() && report.result.best) report.files = write_family(report.search, *report.result.best, o->out);
+    show(report, globals, out);
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,80 @@
+#include "effnet/search/halving.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "effnet/base/error.h"
+
+namespace effnet::search {
+namespace {
+
+std::int64_t kept(const Halving& halving, std::int64_t candidates) {
+  const auto count = static_cast<std::int64_t>(std::ceil(halving.keep * static_cast<double>(candidates) - 1e-9));
+  return std::max<std::int64_t>(1, count);
+}
+
+}  // namespace
+
+std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Trial>& trials, std::int64_t round) {
+  struct Sums {
+    std::vector<double> scores;
+    bool failed = false;
+  };
+  std::map<std::string, Sums> sums;
+  for (const Trial& trial : trials) {
+    if (trial.generation != round) continue;
+    Sums& one = sums[trial.what.candidate];
+    if (trial.state == TrialState::done) one.scores.push_back(trial.score);
+    one.failed = one.failed || trial.state == TrialState::failed;
+  }
+  struct Row {
+    Scored scored;
+    bool failed = false;
+  };
+  std::vector<Row> rows;
+  for (const std::string& candidate : halving.candidates) {
+    const auto found = sums.find(candidate);
+    if (found == sums.end()) continue;
+    const std::vector<double>& scores = found->second.scores;
+    Row row{{.candidate = candidate, .seeds = std::ssize(scores)}, found->second.failed};
+    const auto n = static_cast<double>(scores.size());
+    for (const double score : scores) row.scored.mean += score / n;
+    double squares = 0;
+    for (const double score : scores) squares += (score - row.scored.mean) * (score - row.scored.mean);
+    if (scores.size() > 1) row.scored.deviation = std::sqrt(squares / (n - 1));
+    rows.push_back(std::move(row));
+  }
+  std::ranges::stable_sort(
+      rows, [](const Row& a, const Row& b) { return a.failed != b.failed ? b.failed : a.scored.mean > b.scored.mean; });
+  std::vector<Scored> result;
+  for (Row& row : rows) result.push_back(std::move(row.scored));
+  return result;
+}
+
+std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial>& ended) {
+  if (halving.candidates.empty() || halving.seeds.empty() || halving.budgets.empty())
+    throw usage_error("nothing to search (got {} candidates, {} seeds and {} budgets, expected at least one of each)",
+                      halving.candidates.size(), halving.seeds.size(), halving.budgets.size());
+  if (!(halving.keep > 0 && halving.keep <= 1))
+    throw usage_error("keep: out of range (got {}, expected above 0 and at most 1)", halving.keep);
+  const std::int64_t round = ended.empty() ? 0 : ended.back().generation + 1;
+  if (round >= std::ssize(halving.budgets)) return {};
+  std::vector<std::string> candidates = halving.candidates;
+  if (round > 0) {
+    const std::vector<Scored> scores = scores_of_round(halving, ended, round - 1);
+    candidates.clear();
+    for (const Scored& one : scores) {
+      if (std::ssize(candidates) < kept(halving, std::ssize(scores)) && one.seeds > 0)
+        candidates.push_back(one.candidate);
+    }
+  }
+  std::vector<NewTrial> trials;
+  for (const std::string& candidate : candidates) {
+    for (const std::uint64_t seed : halving.seeds)
+      trials.push_back({candidate, seed, halving.budgets[static_cast<std::size_t>(round)]});
+  }
+  return trials;
+}
+
+}  // namespace effnet::search

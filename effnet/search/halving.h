@@ -1,0 +1,38 @@
+// Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic Best Arm Identification and Hyperparameter
+// Optimization"): all candidates get a small budget; the best part of them gets a larger one, and so on.
+//
+// Each round is one generation of a study, so which candidates go on depends on finished rounds only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "effnet/search/worker.h"
+
+namespace effnet::search {
+
+struct Halving {
+  std::vector<std::string> candidates;  // different texts
+  std::vector<std::uint64_t> seeds;     // each candidate is evaluated with each seed
+  std::vector<double> budgets;          // of the rounds, ascending
+  double keep = 1.0 / 3;                // fraction of the candidates that goes to the next round; at least one goes
+};
+
+// The mean score of a candidate in one round.
+struct Scored {
+  std::string candidate;
+  double mean = 0;
+  double deviation = 0;    // of the scores of its seeds, with the divisor n - 1; 0 for a single seed
+  std::int64_t seeds = 0;  // that were evaluated; trials that failed are not counted
+};
+
+// The candidates of a round, the best mean first. Equal means are in the order of `halving.candidates`. A candidate
+// with a failed trial comes after all others, because its network or its training does not work.
+std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Trial>& trials, std::int64_t round);
+
+// The plan of a study: see Plan. Throws Error(usage) if no candidate, seed or budget is given, or `keep` is not in
+// (0, 1].
+std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial>& ended);
+
+}  // namespace effnet::search

@@ -1,0 +1,112 @@
+#include "effnet/search/scale_search.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+
+namespace effnet::search {
+namespace {
+
+using Json = nlohmann::json;
+
+// A field of the JSON. Throws Error(input) if it is missing or has another type.
+template <class Value>
+Value field(const Json& json, const char* name) {
+  try {
+    return json.at(name).get<Value>();
+  } catch (const Json::exception&) {
+    throw input_error("settings: wrong field (got {} for {})",
+                      json.contains(name) ? in_quotes(json[name].dump()) : "nothing", name);
+  }
+}
+
+// The candidate with this text, with its factor.
+const ScaleCandidate& candidate_named(const ScaleSearch& search, const std::string& text) {
+  const auto found = std::ranges::find_if(
+      search.candidates, [&](const ScaleCandidate& one) { return candidate_text(one.coefficients) == text; });
+  if (found == search.candidates.end()) throw input_error("unknown candidate (got {})", in_quotes(text));
+  return *found;
+}
+
+}  // namespace
+
+std::string settings_text(const ScaleSearch& search) {
+  Json candidates = Json::array();
+  for (const ScaleCandidate& one : search.candidates)
+    candidates.push_back({{"candidate", candidate_text(one.coefficients)}, {"factor", one.factor}});
+  return Json{{"base", arch::print(search.base)},
+              {"cost", search.cost},
+              {"factor", search.factor},
+              {"candidates", candidates},
+              {"seeds", search.seeds},
+              {"epochs", search.epochs},
+              {"keep", search.keep},
+              {"recipe", search.recipe}}
+      .dump(1);
+}
+
+ScaleSearch parse_scale_search(std::string_view text, std::string_view source) {
+  try {
+    const Json json = Json::parse(text, nullptr, false);
+    if (!json.is_object()) throw input_error("settings: not a JSON object");
+    ScaleSearch search{.base = arch::parse(field<std::string>(json, "base"), "base"),
+                       .cost = field<std::string>(json, "cost"),
+                       .factor = field<double>(json, "factor"),
+                       .candidates = {},
+                       .seeds = field<std::vector<std::uint64_t>>(json, "seeds"),
+                       .epochs = field<std::vector<double>>(json, "epochs"),
+                       .keep = field<double>(json, "keep"),
+                       .recipe = field<std::string>(json, "recipe")};
+    if (!(search.factor > 1)) throw input_error("settings: factor: out of range (got {})", search.factor);
+    for (const Json& one : field<std::vector<Json>>(json, "candidates"))
+      search.candidates.push_back(
+          {parse_candidate(field<std::string>(one, "candidate")), field<double>(one, "factor")});
+    next_round(halving_of(search), {});  // throws for an empty or a wrong search
+    return search;
+  } catch (const Error& error) {
+    throw Error(ErrorCode::input, fmt::format("{}: {}", source, error.what()), error.hint());
+  }
+}
+
+Halving halving_of(const ScaleSearch& search) {
+  Halving halving{.candidates = {}, .seeds = search.seeds, .budgets = search.epochs, .keep = search.keep};
+  for (const ScaleCandidate& one : search.candidates) halving.candidates.push_back(candidate_text(one.coefficients));
+  return halving;
+}
+
+arch::ArchSpec network_of(const ScaleSearch& search, std::string_view candidate) {
+  return arch::scaled_by(search.base, 1, {.coefficients = parse_candidate(candidate)}).spec;
+}
+
+ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>& trials) {
+  ScaleSearchResult result;
+  for (const Trial& trial : trials) {
+    ++(trial.state == TrialState::waiting   ? result.waiting
+       : trial.state == TrialState::running ? result.running
+       : trial.state == TrialState::done    ? result.done
+                                            : result.failed);
+  }
+  const Halving halving = halving_of(search);
+  const std::int64_t rounds = trials.empty() ? 0 : trials.back().generation + 1;
+  result.complete = rounds == std::ssize(search.epochs) && result.waiting + result.running == 0;
+  std::map<std::string, bool> listed;
+  for (std::int64_t round = rounds - 1; round >= 0; --round) {
+    for (const Scored& scored : scores_of_round(halving, trials, round)) {
+      if (scored.seeds == 0 || std::exchange(listed[scored.candidate], true)) continue;
+      result.rows.push_back({candidate_named(search, scored.candidate), round, scored});
+    }
+  }
+  if (!result.rows.empty()) result.best = result.rows.front().candidate.coefficients;
+  std::vector<Observation> observations;
+  for (const Trial& trial : trials) {
+    if (trial.generation == 0 && trial.state == TrialState::done)
+      observations.push_back({parse_candidate(trial.what.candidate), trial.score, trial.what.seed});
+  }
+  result.surface = fit_response_surface(observations, search.factor, 0);
+  return result;
+}
+
+}  // namespace effnet::search

@@ -1,0 +1,59 @@
+// The search for scaling coefficients (Tan & Le 2019, section 4, step 1) as a study: which alpha, beta, gamma scale a
+// base network best to a given factor of its cost.
+//
+// The candidates are fixed when the study is made, because a cost that is measured (latency) differs from machine to
+// machine. Each candidate is trained with several seeds; successive halving gives the better ones more epochs.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "effnet/search/halving.h"
+#include "effnet/search/response_surface.h"
+#include "effnet/search/scale_grid.h"
+
+namespace effnet::search {
+
+inline constexpr std::string_view kScaleStudy = "scale";  // the kind of the study
+
+struct ScaleCandidate {
+  arch::Coefficients coefficients;
+  double factor = 1;  // cost of its network / cost of the base
+};
+
+struct ScaleSearch {
+  arch::ArchSpec base;
+  std::string cost;   // what the factor is of: "macs", "params", "memory" or "latency"
+  double factor = 2;  // that the candidates were chosen for
+  std::vector<ScaleCandidate> candidates;
+  std::vector<std::uint64_t> seeds;
+  std::vector<double> epochs;  // of the rounds, ascending
+  double keep = 1.0 / 3;       // fraction of the candidates that goes to the next round
+  std::string recipe;          // of the evaluations: TOML
+};
+
+// The settings of a study as JSON, and back. Throws Error(input) with `source` and the field for a wrong text.
+std::string settings_text(const ScaleSearch& search);
+ScaleSearch parse_scale_search(std::string_view text, std::string_view source);
+
+Halving halving_of(const ScaleSearch& search);
+arch::ArchSpec network_of(const ScaleSearch& search, std::string_view candidate);  // the base with phi = 1
+
+struct ScaleRow {  // one candidate in the last round that it took part in
+  ScaleCandidate candidate;
+  std::int64_t round = 0;
+  Scored scored;
+};
+
+struct ScaleSearchResult {
+  std::vector<ScaleRow> rows;                                   // later rounds first, then by mean score
+  std::int64_t waiting = 0, running = 0, done = 0, failed = 0;  // trials
+  bool complete = false;                                        // all rounds have ended
+  std::optional<arch::Coefficients> best;                       // of rows.front(); empty before the first trial is done
+  std::optional<ResponseSurface> surface;  // of the first round, in which all candidates are; empty if too few are done
+};
+ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>& trials);
+
+}  // namespace effnet::search

@@ -1,0 +1,112 @@
+#include "effnet/search/scale_search.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "effnet/arch/family.h"
+#include "effnet/base/error.h"
+
+namespace effnet::search {
+namespace {
+
+using testing::HasSubstr;
+
+ScaleSearch small_search() {
+  ScaleSearch search{.base = arch::variant("efficientnet_b0").spec,
+                     .cost = "macs",
+                     .factor = 2,
+                     .candidates = {},
+                     .seeds = {1, 2},
+                     .epochs = {1, 4},
+                     .keep = 0.5,
+                     .recipe = "seed = 1\n"};
+  for (const double alpha : {1.0, 1.2, 1.4, 1.6}) {
+    for (const double beta : {1.0, 1.1})
+      search.candidates.push_back({{alpha, beta, std::sqrt(2 / (alpha * beta * beta))}, 1.9});
+  }
+  return search;
+}
+
+// The score is highest for alpha = 1.2, beta = 1.1.
+double score_of(const Trial& trial) {
+  const arch::Coefficients c = parse_candidate(trial.what.candidate);
+  return 60 + trial.what.budget - 10 * std::abs(c.alpha - 1.2) - 10 * std::abs(c.beta - 1.1) +
+         0.01 * static_cast<double>(trial.what.seed);
+}
+
+std::vector<Trial> all_trials(const ScaleSearch& search) {
+  std::vector<Trial> trials;
+  for (std::int64_t round = 0;; ++round) {
+    const std::vector<NewTrial> next = next_round(halving_of(search), trials);
+    if (next.empty()) return trials;
+    for (const NewTrial& one : next) {
+      Trial trial{.id = std::ssize(trials) + 1, .generation = round, .what = one, .state = TrialState::done};
+      trial.score = score_of(trial);
+      trials.push_back(trial);
+    }
+  }
+}
+
+TEST(ScaleSearch, SettingsReadBack) {
+  const ScaleSearch search = small_search();
+  const ScaleSearch back = parse_scale_search(settings_text(search), "study");
+  EXPECT_EQ(settings_text(back), settings_text(search));
+  EXPECT_EQ(back.base, search.base);
+  EXPECT_EQ(back.candidates.size(), 8U);
+  EXPECT_EQ(back.candidates[3].coefficients.gamma, search.candidates[3].coefficients.gamma);
+}
+
+TEST(ScaleSearch, WrongSettingsAreErrors) {
+  const auto error = [](std::string text) {
+    try {
+      parse_scale_search(text, "study");
+      return std::string("no error");
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::input);
+      return std::string(e.what());
+    }
+  };
+  EXPECT_THAT(error("[]"), HasSubstr("study: settings"));
+  const std::string good = settings_text(small_search());
+  for (const auto& [from, to, words] :
+       {std::tuple("\"keep\": 0.5", "\"keep\": 2", "keep"), std::tuple("\"cost\": \"macs\"", "\"cost\": 3", "cost"),
+        std::tuple("alpha=1.4", "alpha=x", "alpha=x"), std::tuple("\"factor\": 2.0", "\"factor\": 0.5", "factor")}) {
+    std::string text = good;
+    const std::size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    text.replace(at, std::string_view(from).size(), to);
+    EXPECT_THAT(error(text), HasSubstr(words));
+  }
+}
+
+TEST(ScaleSearch, TheBestOfTheLastRoundWins) {
+  const ScaleSearch search = small_search();
+  const std::vector<Trial> trials = all_trials(search);
+  ASSERT_EQ(trials.size(), 2U * (8 + 4));
+  const ScaleSearchResult result = result_of(search, trials);
+  EXPECT_TRUE(result.complete);
+  EXPECT_EQ(result.done, 24);
+  ASSERT_EQ(result.rows.size(), 8U);
+  EXPECT_EQ(result.best->alpha, 1.2);
+  EXPECT_EQ(result.best->beta, 1.1);
+  EXPECT_EQ(result.rows[0].round, 1);
+  EXPECT_EQ(result.rows[4].round, 0);
+  EXPECT_EQ(network_of(search, trials[0].what.candidate).name.find("efficientnet_b0-d1-w1-r"), 0U);
+}
+
+TEST(ScaleSearch, AnUnfinishedStudyHasAResultToo) {
+  const ScaleSearch search = small_search();
+  EXPECT_FALSE(result_of(search, {}).best.has_value());
+  std::vector<Trial> trials = all_trials(search);
+  trials.resize(16);
+  trials.back().state = TrialState::running;
+  trials[3].state = TrialState::failed;
+  const ScaleSearchResult result = result_of(search, trials);
+  EXPECT_FALSE(result.complete);
+  EXPECT_EQ(result.running, 1);
+  EXPECT_EQ(result.failed, 1);
+  EXPECT_EQ(result.rows.size(), 8U);
+}
+
+}  // namespace
+}  // namespace effnet::search
