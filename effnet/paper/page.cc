@@ -89,7 +89,7 @@ std::string body_of(const Item& item, const std::vector<Item>& items) {
   return out;
 }
 
-// The number of values with each source on the page, and of rows whose note says that a count disagrees.
+// The number of values with each source on the page.
 struct Totals {
   std::int64_t computed = 0, measured = 0, quoted = 0;
 };
