@@ -42,8 +42,7 @@ const Program& effnet_program() {
               {"paper", "Show a table of the paper beside effnet's own values", declare_paper},
               {"doctor", "Show what this machine has, and problems", declare_doctor},
           },
-              {"scale", "Scale a network by a rule, by given multipliers or to a target; compare the rules",
-               declare_scale, false, exec_scale_search},
+      .planned = {"quantize", "search"}};
   return program;
 }
 

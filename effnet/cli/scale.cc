@@ -11,6 +11,7 @@
 #include "effnet/cli/scale_compare.h"
 #include "effnet/cli/scale_family.h"
 #include "effnet/cli/scale_frontier.h"
+#include "effnet/graph/counted_costs.h"
 #include "effnet/graph/lower.h"
 #include "effnet/model/scale_to_latency.h"
 #include "effnet/report/table.h"
@@ -24,11 +25,12 @@ struct Scaled {
   std::optional<Timing> timing;
 };
 
-// `cost`: index in counted_costs().
+// `cost`: index in graph::counted_costs().
 const std::string& target_text(const ScaleOptions& options, std::size_t cost) {
   const std::string* const texts[] = {&options.target_macs, &options.target_params, &options.target_memory};
   return *texts[cost];
 }
+std::string target_flag(const graph::CountedCost& cost) { return fmt::format("--target-{}", cost.name); }
 
 arch::Scaling scale_by_hand(const ScaleOptions& options, const arch::ArchSpec& base) {
   if (options.rule.rule != RuleOptions{}.rule) {
@@ -53,7 +55,7 @@ arch::Scaling scale_by_hand(const ScaleOptions& options, const arch::ArchSpec& b
 
 Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch::RuleChoice& rule, int threads,
              Output& out) {
-  const std::vector<std::string_view> ways = given_ways(options);
+  const std::vector<std::string> ways = given_ways(options);
   if (ways.size() != 1) {
     throw usage_error(
         "choose one way of scaling (got {}, expected --phi, or --factor, or --depth/--width/--resolution, "
@@ -66,7 +68,7 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
   }
   if (options.factor) {
     check_factor(*options.factor);
-    return {arch::solve(base, *options.factor * count_macs(base), rule, count_macs), {}};
+    return {arch::solve(base, *options.factor * graph::count_macs(base), rule, graph::count_macs), {}};
   }
   if (!options.target_latency.empty()) {
     const double target = parse_milliseconds("--target-latency-ms", options.target_latency, kMinuteMs);
@@ -74,10 +76,10 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
         model::scale_to_latency(base, target, rule, threads, [&out](std::string_view text) { out.note(text); });
     return {std::move(timed.scaling), std::move(timed.timing)};
   }
-  for (std::size_t i = 0; i < counted_costs().size(); ++i) {
-    const CountedCost& cost = counted_costs()[i];
+  for (std::size_t i = 0; i < graph::counted_costs().size(); ++i) {
+    const graph::CountedCost& cost = graph::counted_costs()[i];
     const std::string& text = target_text(options, i);
-    if (!text.empty()) return {arch::solve(base, parse_amount(text, cost.flag), rule, cost.count), {}};
+    if (!text.empty()) return {arch::solve(base, parse_amount(text, target_flag(cost)), rule, cost.count), {}};
   }
   return {scale_by_hand(options, base), {}};
 }
@@ -112,15 +114,15 @@ double ratio(std::int64_t after, std::int64_t before) {
 
 }  // namespace
 
-std::vector<std::string_view> given_ways(const ScaleOptions& options) {
-  std::vector<std::string_view> ways;
-  if (options.phi) ways.push_back("--phi");
-  if (options.factor) ways.push_back("--factor");
-  if (options.depth || options.width || !options.resolution.empty()) ways.push_back("--depth/--width/--resolution");
-  for (std::size_t i = 0; i < counted_costs().size(); ++i) {
-    if (!target_text(options, i).empty()) ways.push_back(counted_costs()[i].flag);
+std::vector<std::string> given_ways(const ScaleOptions& options) {
+  std::vector<std::string> ways;
+  if (options.phi) ways.emplace_back("--phi");
+  if (options.factor) ways.emplace_back("--factor");
+  if (options.depth || options.width || !options.resolution.empty()) ways.emplace_back("--depth/--width/--resolution");
+  for (std::size_t i = 0; i < graph::counted_costs().size(); ++i) {
+    if (!target_text(options, i).empty()) ways.push_back(target_flag(graph::counted_costs()[i]));
   }
-  if (!options.target_latency.empty()) ways.push_back("--target-latency-ms");
+  if (!options.target_latency.empty()) ways.emplace_back("--target-latency-ms");
   return ways;
 }
 

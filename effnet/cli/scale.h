@@ -31,7 +31,7 @@ struct ScaleOptions {
 };
 void declare_options(CLI::App& command, ScaleOptions& options);
 // The options among --phi, --factor, --depth/--width/--resolution and --target-* that are given.
-std::vector<std::string_view> given_ways(const ScaleOptions& options);
+std::vector<std::string> given_ways(const ScaleOptions& options);
 void check_phi(double phi);
 
 struct ScaleResult {

@@ -8,6 +8,7 @@
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/program.h"
+#include "effnet/graph/counted_costs.h"
 #include "effnet/graph/lower.h"
 #include "effnet/model/scale_to_latency.h"
 #include "effnet/report/table.h"
@@ -20,7 +21,7 @@ constexpr double kSeconds = 1;        // of measurement per network
 constexpr int kRounds = 5;
 
 void check_options(const ScaleOptions& options) {
-  const std::vector<std::string_view> ways = given_ways(options);
+  const std::vector<std::string> ways = given_ways(options);
   const bool known = ways.empty() || options.phi || options.factor || !options.target_macs.empty();
   if (ways.size() > 1 || !known) {
     throw usage_error("--compare: choose one number of MACs (got {}, expected --target-macs, --factor or --phi)",
@@ -36,17 +37,17 @@ void check_options(const ScaleOptions& options) {
 double target_macs(const ScaleOptions& options, const arch::ArchSpec& base) {
   if (options.phi) {
     check_phi(*options.phi);
-    return count_macs(arch::scaled_by(base, *options.phi, {.coefficients = options.rule.coefficients}).spec);
+    return graph::count_macs(arch::scaled_by(base, *options.phi, {.coefficients = options.rule.coefficients}).spec);
   }
   if (!options.target_macs.empty()) return parse_amount(options.target_macs, "--target-macs");
   const double factor = options.factor.value_or(kDefaultFactor);
   check_factor(factor);
-  return factor * count_macs(base);
+  return factor * graph::count_macs(base);
 }
 
 std::optional<CompareRulesResult::Network> network_for(const arch::ArchSpec& base, double target,
                                                        const arch::RuleChoice& choice) {
-  std::optional<arch::Scaling> scaling = arch::find_scaling(base, target, choice, count_macs);
+  std::optional<arch::Scaling> scaling = arch::find_scaling(base, target, choice, graph::count_macs);
   if (!scaling) return {};
   const graph::Graph graph = graph::lower(scaling->spec);
   CompareRulesResult::Network network{.scaling = *std::move(scaling), .costs = graph::costs(graph)};

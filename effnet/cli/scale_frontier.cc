@@ -12,6 +12,7 @@
 #include "effnet/cli/load.h"
 #include "effnet/cli/program.h"
 #include "effnet/graph/lower.h"
+#include "effnet/model/cost_by_name.h"
 #include "effnet/model/scale_to_latency.h"
 #include "effnet/report/svg.h"
 #include "effnet/report/table.h"
@@ -19,28 +20,15 @@
 namespace effnet::cli {
 namespace {
 
-constexpr std::string_view kLatency = "latency";
 constexpr double kSeconds = 0.5;  // of measurement per network
 constexpr int kRounds = 5;
 
-// Returns null for the latency.
-const CountedCost* find_cost(const std::string& name) {
-  std::vector<std::string> known;
-  for (const CountedCost& cost : counted_costs()) {
-    if (cost.name == name) return &cost;
-    known.emplace_back(cost.name);
-  }
-  known.emplace_back(kLatency);
-  if (name == kLatency) return nullptr;
-  throw usage_error("--cost: unknown cost (got {}, expected {})", in_quotes(name), one_of(known));
-}
-
-double parse_budget(std::string_view flag, const std::string& text, const CountedCost* cost) {
+double parse_budget(std::string_view flag, const std::string& text, const graph::CountedCost* cost) {
   return cost == nullptr ? parse_milliseconds(flag, text, kMinuteMs) : parse_amount(text, flag);
 }
 
 // `points` budgets at equal ratios, the first and the last as given.
-std::vector<double> budgets(const FrontierOptions& options, const CountedCost* cost, const arch::ArchSpec& base,
+std::vector<double> budgets(const FrontierOptions& options, const graph::CountedCost* cost, const arch::ArchSpec& base,
                             int threads) {
   double from = options.from.empty() ? 0 : parse_budget("--from", options.from, cost);
   double to = options.to.empty() ? 0 : parse_budget("--to", options.to, cost);
@@ -75,7 +63,7 @@ void measure_latencies(FrontierResult& result) {
 
 std::vector<FrontierResult::Row> find_rows(const FrontierOptions& options, const arch::ArchSpec& base,
                                            const arch::RuleChoice& rule, int threads, Output& out) {
-  const CountedCost* cost = find_cost(options.cost);
+  const graph::CountedCost* cost = model::find_cost(options.cost);
   std::vector<FrontierResult::Row> rows;
   int too_small = 0;
   const std::vector<double> all = budgets(options, cost, base, threads);
@@ -100,13 +88,13 @@ std::vector<FrontierResult::Row> find_rows(const FrontierOptions& options, const
 }
 
 double cost_of(const FrontierResult::Row& row, std::string_view cost) {
-  if (cost == kLatency) return row.timing->median();
+  if (cost == model::kLatencyCost) return row.timing->median();
   if (cost == "memory") return static_cast<double>(row.peak_bytes) * 1e-6;
   return static_cast<double>(cost == "params" ? row.costs.params : row.costs.macs) * 1e-6;
 }
 
 std::string axis_title(std::string_view cost) {
-  if (cost == kLatency) return "latency in ms";
+  if (cost == model::kLatencyCost) return "latency in ms";
   if (cost == "memory") return "memory of activations in MB";
   return cost == "params" ? "parameters in millions" : "MACs in millions";
 }
@@ -146,7 +134,7 @@ void declare_options(CLI::App& command, FrontierOptions& options) {
 
 FrontierResult run_frontier(const FrontierOptions& options, const Globals& globals, Output& out) {
   const arch::RuleChoice rule = parse_rule(options.rule);
-  find_cost(options.cost);
+  model::find_cost(options.cost);
   const bool to_stdout = is_stdout("-o", options.out, globals);
   if (!options.out.empty() && !to_stdout && std::filesystem::path(options.out).extension() != ".svg")
     throw usage_error("-o: unknown kind of file (got {}, expected FILE.svg)", in_quotes(options.out));
@@ -158,7 +146,7 @@ FrontierResult run_frontier(const FrontierOptions& options, const Globals& globa
                         .out = options.out};
   arch::scaled_by(base, 0, rule);  // throws before a measurement if the network cannot be scaled
   result.rows = find_rows(options, base, rule, result.threads, out);
-  if (options.latency && options.cost != kLatency) measure_latencies(result);
+  if (options.latency && options.cost != model::kLatencyCost) measure_latencies(result);
   result.svg = draw(result);
   if (!options.out.empty() && !to_stdout) write_text(options.out, result.svg);
   return result;
@@ -194,7 +182,7 @@ std::string to_text(const FrontierResult& result) {
   report::Table table(std::move(columns));
   for (const FrontierResult::Row& row : result.rows) {
     std::vector<std::string> cells{
-        result.cost == kLatency ? fmt::format("{:.3g} ms", row.budget) : abbreviated(row.budget),
+        result.cost == model::kLatencyCost ? fmt::format("{:.3g} ms", row.budget) : abbreviated(row.budget),
         fmt::format("{:.2f}", *row.scaling.phi),
         fmt::format("{:.3f}", row.scaling.depth),
         fmt::format("{:.3f}", row.scaling.width),

@@ -15,7 +15,7 @@ namespace effnet::cli {
 struct FrontierOptions {
   std::string base = {};
   RuleOptions rule = {};
-  std::string cost = {};           // a name of counted_costs(), or latency
+  std::string cost = {};           // see model::find_cost
   std::string from = {}, to = {};  // unparsed; default: 1/4 and 4 times the cost of the base
   int points = 9;
   bool latency = false;  // measure the latency although it is not the cost

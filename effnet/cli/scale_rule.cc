@@ -1,10 +1,9 @@
 #include "effnet/cli/scale_rule.h"
 
-#include <array>
+#include <utility>
+#include <vector>
 
 #include "effnet/base/text.h"
-#include "effnet/graph/costs.h"
-#include "effnet/graph/lower.h"
 #include "effnet/kernels/isa.h"
 
 namespace effnet::cli {
@@ -52,15 +51,6 @@ std::string rule_names() {
   return one_of(names);
 }
 
-constexpr std::array<CountedCost, 3> kCosts{
-    {{"macs", "--target-macs",
-      [](const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).macs); }},
-     {"params", "--target-params",
-      [](const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).params); }},
-     {"memory", "--target-memory", [](const arch::ArchSpec& spec) {
-        return static_cast<double>(graph::activation_memory(graph::lower(spec)).peak_bytes);
-      }}}};
-
 }  // namespace
 
 void declare_options(CLI::App& command, RuleOptions& options) {
@@ -99,8 +89,6 @@ std::string rules_text() {
   for (const arch::Rule& rule : arch::rules()) text += fmt::format("  {:<11} {}\n", rule.name, rule.formula);
   return text;
 }
-
-std::span<const CountedCost> counted_costs() { return kCosts; }
 
 void check_factor(double factor) {
   constexpr double kMaxFactor = 1e6;

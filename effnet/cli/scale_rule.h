@@ -1,9 +1,7 @@
-// Options that choose a scaling rule, and the costs that a scaling can be limited by. For `scale` and `scale frontier`.
+// Options that choose a scaling rule. For `scale` and `scale frontier`.
 #pragma once
 
-#include <span>
 #include <string>
-#include <string_view>
 
 #include "effnet/arch/scaling.h"
 #include "effnet/cli/command.h"
@@ -21,15 +19,6 @@ void declare_options(CLI::App& command, RuleOptions& options);
 arch::RuleChoice parse_rule(const RuleOptions& options);
 void check_coefficients(const arch::Coefficients& coefficients);
 std::string rules_text();  // every rule with its formula, for --help
-
-// A cost that is counted, not measured.
-struct CountedCost {
-  std::string_view name;  // "macs"
-  std::string_view flag;  // "--target-macs"
-  double (*count)(const arch::ArchSpec& spec);
-};
-std::span<const CountedCost> counted_costs();  // MACs first
-inline double count_macs(const arch::ArchSpec& spec) { return counted_costs().front().count(spec); }
 
 void check_factor(double factor);     // of --factor
 constexpr double kMinuteMs = 60'000;  // the largest latency target

@@ -13,10 +13,8 @@
 #include "effnet/cli/load.h"
 #include "effnet/cli_train/commands.h"
 #include "effnet/cli_train/scale_search.h"
-#include "effnet/graph/costs.h"
-#include "effnet/graph/lower.h"
 #include "effnet/lab/proxy.h"
-#include "effnet/model/scale_to_latency.h"
+#include "effnet/model/cost_by_name.h"
 #include "effnet/report/table.h"
 #include "effnet/train/step/device.h"
 
@@ -27,6 +25,10 @@ namespace fs = std::filesystem;
 using search::ScaleSearch;
 using search::Study;
 
+constexpr double kShortestTimeout = 1;
+constexpr double kBeatsInTimeout = 6;
+constexpr double kLatencySeconds = 0.1;  // of measurement per candidate
+
 // Seconds since 1970.
 double now_s() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
@@ -36,31 +38,6 @@ void wait_s(double seconds) {
     check_interrupt();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-}
-
-// A cost that candidates may be chosen by. A new cost is a new row.
-struct CostRow {
-  std::string_view name;
-  double (*of)(const arch::ArchSpec& spec, int threads);
-};
-constexpr CostRow kCosts[] = {
-    {"macs",
-     [](const arch::ArchSpec& spec, int) { return static_cast<double>(graph::costs(graph::lower(spec)).macs); }},
-    {"params",
-     [](const arch::ArchSpec& spec, int) { return static_cast<double>(graph::costs(graph::lower(spec)).params); }},
-    {"memory", [](const arch::ArchSpec& spec,
-                  int) { return static_cast<double>(graph::activation_memory(graph::lower(spec)).peak_bytes); }},
-    {"latency", [](const arch::ArchSpec& spec, int threads) {
-       return model::time_network(spec, threads, /*seconds=*/0.1).median();
-     }}};
-
-const CostRow& cost_named(const std::string& name) {
-  std::vector<std::string> names;
-  for (const CostRow& row : kCosts) {
-    if (row.name == name) return row;
-    names.emplace_back(row.name);
-  }
-  throw usage_error("--cost: unknown cost (got {}, expected {})", in_quotes(name), one_of(names));
 }
 
 std::vector<double> parse_epochs(const std::string& text) {
@@ -100,9 +77,8 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
   ScaleSearch asked = settings_of(o);
   std::error_code ignored;
   if (!fs::exists(o.study, ignored)) {
-    const CostRow& cost = cost_named(o.cost);
-    for (const search::GridPoint& point : search::scale_grid(
-             asked.base, [&](const arch::ArchSpec& spec) { return cost.of(spec, threads); }, o.grid))
+    const arch::Cost cost = model::cost_by_name(o.cost, threads, kLatencySeconds);
+    for (const search::GridPoint& point : search::scale_grid(asked.base, cost, o.grid))
       asked.candidates.push_back({point.coefficients, point.factor});
     search::next_round(search::halving_of(asked), {});  // throws for settings that cannot be searched
     out.say(fmt::format("{} candidates cost {:g} times {} ({}), within {:g} %", asked.candidates.size(), o.grid.factor,
@@ -130,7 +106,11 @@ search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& 
                           .threads = threads,
                           .arch_of = [&](const std::string& text) { return search::network_of(search, text); }};
   const search::Halving halving = search::halving_of(search);
-  search::WorkerOptions options{.name = search::worker_name(), .now = now_s, .sleep = wait_s};
+  search::WorkerOptions options{.name = search::worker_name(),
+                                .claim = {.timeout_s = o.timeout_s},
+                                .beat_s = o.timeout_s / kBeatsInTimeout,
+                                .now = now_s,
+                                .sleep = wait_s};
   options.ended = [&](const search::Trial& trial) {
     out.say(fmt::format(
         "trial {} ({}, seed {}, {:g} epochs): {}", trial.id, trial.what.candidate, trial.what.seed, trial.what.budget,
@@ -224,22 +204,25 @@ Json json_of(const search::ResponseSurface& surface) {
 }  // namespace
 
 Json to_json(const ScaleSearchReport& report) {
-  Json trials = Json::array(), rows = Json::array();
+  Json trials = Json::array(), rows = Json::array(), pareto = Json::array();
   for (const search::Trial& trial : report.trials) {
     Json one{{"id", trial.id},
              {"state", name_in(search::kTrialStates, trial.state)},
              {"score", trial.state == search::TrialState::done ? Json(trial.score) : Json()}};
     one.update(json_of(search::parse_candidate(trial.what.candidate)));
+    one["generation"] = trial.generation;
     one["seed"] = trial.what.seed;
     one["epochs"] = trial.what.budget;
     one["attempts"] = trial.attempts;
     trials.push_back(std::move(one));
   }
   for (const search::ScaleRow& row : report.result.rows) rows.push_back(json_of(row));
+  for (const search::ScaleRow& row : report.result.pareto) pareto.push_back(json_of(row));
   return {{"base", report.search.base.name},
           {"cost", report.search.cost},
           {"trials", std::move(trials)},
           {"rows", rows},
+          {"pareto", std::move(pareto)},
           {"best", rows.empty() ? Json() : rows.front()},
           {"coefficients", report.result.best ? json_of(*report.result.best) : Json()},
           {"surface", report.result.surface ? json_of(*report.result.surface) : Json()},
@@ -314,11 +297,18 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
                      "What the factor is of: macs, params, memory or latency (measured here) [macs]");
   add_number(command, "--workers", o->workers, 0, 256,
              "Run N processes on the study; 0 only makes it. The same command in other terminals adds workers [1]");
+  command
+      .add_option("--timeout", o->timeout_s,
+                  "Repeat a trial whose worker has given no sign of life for S seconds: it was killed, or its machine "
+                  "is off [120]")
+      ->type_name("S");
   command.add_option("--device", o->device, "Train on this device: auto, cpu or cuda")->type_name("D");
   command.add_option("-o,--out", o->out, "Write the arch files of phi = 1 to 7 to this folder")->type_name("DIR");
   return [o, &globals](Output& out) {
     turn_warnings_off();
     static_cast<void>(train::device_named(o->device, 0));
+    if (!(o->timeout_s >= kShortestTimeout))
+      throw usage_error("--timeout: out of range (got {}, expected at least {})", o->timeout_s, kShortestTimeout);
     const int threads = thread_count(globals);
     ScaleSearchReport report{.search = open_study(*o, threads, out), .result = {}, .trials = {}, .files = {}};
     if (o->workers == 1) run_worker(*o, report.search, threads, out);

@@ -15,6 +15,7 @@ struct ScaleSearchOptions {
   search::GridOptions grid;
   int seeds = 2, workers = 1;
   double keep = 1.0 / 3;
+  double timeout_s = 120;  // without a heartbeat, before a trial is repeated
 };
 
 struct ScaleSearchReport {

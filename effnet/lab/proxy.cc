@@ -5,15 +5,46 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/train/distributed/group.h"
+#include "effnet/train/run/folder.h"
 #include "effnet/train/run/run.h"
 
 namespace effnet::lab {
 
+namespace {
+
+namespace fs = std::filesystem;
+
+// Each attempt has a run folder of its own, because the worker of an earlier attempt may still be alive.
+fs::path run_folder(const search::Trial& trial, int attempt, const fs::path& folder) {
+  return folder / fmt::format("trial-{}-{}", trial.id, attempt);
+}
+
+// The run folder of this attempt. If the worker of an earlier attempt has died, its run folder gets the new name, and
+// the training continues from its checkpoint. A living worker holds the lock of its run.
+fs::path take_over(const search::Trial& trial, const fs::path& folder) {
+  fs::path own = run_folder(trial, trial.attempts, folder);
+  std::error_code ignored;
+  for (int attempt = trial.attempts - 1; attempt > 0 && !fs::exists(own, ignored); --attempt) {
+    const fs::path earlier = run_folder(trial, attempt, folder);
+    if (fs::exists(earlier, ignored) && FileLock::try_lock(earlier / train::kLockFile))
+      fs::rename(earlier, own, ignored);
+  }
+  return own;
+}
+
+// Removes the arch file and the run folders of all attempts.
+void remove_files(const search::Trial& trial, const fs::path& arch, const fs::path& folder) {
+  std::error_code ignored;
+  fs::remove(arch, ignored);
+  for (int attempt = 1; attempt <= trial.attempts; ++attempt)
+    fs::remove_all(run_folder(trial, attempt, folder), ignored);
+}
+
+}  // namespace
+
 search::Evaluation train_proxy(const search::Trial& trial, const ProxyOptions& options) {
-  // Each attempt has a folder of its own, because the worker of an earlier attempt may still be alive.
-  const std::filesystem::path run = options.folder / fmt::format("trial-{}-{}", trial.id, trial.attempts);
-  make_folders(run);
-  const std::filesystem::path arch = run / "arch.toml";
+  make_folders(options.folder);
+  const fs::path arch = options.folder / fmt::format("trial-{}.toml", trial.id);
   write_text(arch, arch::print(options.arch_of(trial.what.candidate)));
 
   train::Recipe recipe = options.recipe;
@@ -26,7 +57,7 @@ search::Evaluation train_proxy(const search::Trial& trial, const ProxyOptions& o
   const std::unique_ptr<train::Group> group = train::single_process();
   const train::Summary summary = train::run({.recipe = recipe,
                                              .data = recipe.data.folder,
-                                             .out = run / "run",
+                                             .out = take_over(trial, options.folder),
                                              .resume = true,
                                              .device = options.device,
                                              .threads = options.threads,
@@ -38,8 +69,7 @@ search::Evaluation train_proxy(const search::Trial& trial, const ProxyOptions& o
                                             *group);
   if (summary.saved_top1 < 0)
     throw input_error("{}: no validation images (expected val/ or test/, or data.holdout)", recipe.data.folder);
-  std::error_code ignored;
-  std::filesystem::remove_all(run, ignored);
+  remove_files(trial, arch, options.folder);
   const nlohmann::json details{{"top1", summary.saved_top1}, {"epochs", summary.epochs},
                                {"seconds", summary.seconds}, {"params", summary.params},
                                {"macs", summary.macs},       {"images_per_second", summary.images_per_second}};

@@ -13,7 +13,7 @@ namespace effnet::lab {
 struct ProxyOptions {
   // The recipe of every trial, with data.folder. Its model, seed and length are set by the trial.
   train::Recipe recipe;
-  std::filesystem::path folder;  // receives one run folder for each trial that is being trained
+  std::filesystem::path folder;  // receives the run folders of the trials that are being trained
   std::string device = "auto";
   int threads = 1;
   // Makes the architecture of a candidate's text. Throws Error(input) for a wrong text.
@@ -24,7 +24,7 @@ struct ProxyOptions {
 // Trains the candidate for trial.what.budget epochs with trial.what.seed. The score is the top-1 of the last epoch in
 // percent, on the validation images. Details: {"top1","epochs","seconds","params","macs","images_per_second"}.
 //
-// A stopped trial continues from its checkpoint if the same worker attempt is claimed again. The run folder is removed
+// A trial that was stopped, or whose worker has died, continues from its last checkpoint. The run folder is removed
 // when the trial has ended. Throws the errors of train::run().
 search::Evaluation train_proxy(const search::Trial& trial, const ProxyOptions& options);
 

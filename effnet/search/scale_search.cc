@@ -99,6 +99,11 @@ ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>&
       result.rows.push_back({candidate_named(search, scored.candidate), round, scored});
     }
   }
+  for (const ScaleRow& row : result.rows) {  // from the best score to the worst
+    if (row.round != result.rows.front().round) break;
+    if (result.pareto.empty() || row.candidate.factor < result.pareto.back().candidate.factor)
+      result.pareto.push_back(row);
+  }
   if (!result.rows.empty()) result.best = result.rows.front().candidate.coefficients;
   std::vector<Observation> observations;
   for (const Trial& trial : trials) {

@@ -91,6 +91,17 @@ TEST(ScaleSearch, TheBestOfTheLastRoundWins) {
   EXPECT_EQ(result.best->beta, 1.1);
   EXPECT_EQ(result.rows[0].round, 1);
   EXPECT_EQ(result.rows[4].round, 0);
+  ASSERT_FALSE(result.pareto.empty());
+  EXPECT_EQ(result.pareto[0].candidate.coefficients, *result.best);
+  for (const ScaleRow& row : result.rows) {
+    const auto better = [&](const ScaleRow& other) {
+      return other.round == row.round && other.scored.mean >= row.scored.mean &&
+             other.candidate.factor < row.candidate.factor;
+    };
+    const bool listed = std::ranges::any_of(
+        result.pareto, [&](const ScaleRow& one) { return one.scored.candidate == row.scored.candidate; });
+    EXPECT_EQ(listed, row.round == 1 && std::ranges::none_of(result.rows, better)) << row.scored.candidate;
+  }
   EXPECT_EQ(network_of(search, trials[0].what.candidate).name.find("efficientnet_b0-d1-w1-r"), 0U);
 }
 

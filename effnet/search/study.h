@@ -50,7 +50,7 @@ struct Trial {
 
 struct ClaimOptions {
   double timeout_s = 120;  // a running trial without a heartbeat for this time is claimed again
-  int most_attempts = 3;   // a trial that was claimed this often without an end has failed
+  int most_attempts = 10;  // a trial that was claimed this often without an end has failed
 };
 
 class Study {

@@ -92,7 +92,7 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
   std::error_code ignored;
   created_ = !fs::exists(folder_, ignored);
   make_folders(folder_);
-  lock_ = FileLock::try_lock(folder_ / "lock");
+  lock_ = FileLock::try_lock(folder_ / kLockFile);
   if (!lock_)
     throw environment_error("{}: another process is training in this folder", folder_.string())
         .with_hint("wait for that process or stop it, or use another folder for --out");
@@ -103,7 +103,7 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
 RunFolder::~RunFolder() {
   if (!lock_ || contains_run()) return;
   std::error_code ignored;
-  fs::remove(folder_ / "lock", ignored);
+  fs::remove(folder_ / kLockFile, ignored);
   if (created_) fs::remove(folder_, ignored);  // does nothing if the folder is not empty
 }
 

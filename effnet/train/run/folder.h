@@ -18,6 +18,8 @@
 
 namespace effnet::train {
 
+inline constexpr const char* kLockFile = "lock";  // in a run folder; a process that trains in it holds the lock
+
 class RunFolder {
  public:
   // Creates the folder and locks it. Throws Error(environment) if another process has the lock or the folder is not

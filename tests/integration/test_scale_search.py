@@ -1,0 +1,164 @@
+"""effnet scale search: one result whatever the number of workers and however often they are killed; wrong input."""
+
+import os
+import random
+import shutil
+import sqlite3
+import time
+
+import pytest
+
+from conftest import wait_for
+from test_train import built, project, start  # noqa: F401 (fixtures)
+
+ARCH = """
+name = "small"
+resolution = 16
+classes = 3
+preprocessing = "whole"
+[stem]
+channels = 8
+stride = 1
+[[stages]]
+channels = 8
+expand = 1
+[[stages]]
+channels = 16
+stride = 2
+repeats = 2
+expand = 2
+[head]
+channels = 32
+"""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scale_search") / "small.toml"
+    path.write_text(ARCH)
+    return path
+
+
+def arguments(base, project, study, *more):
+    return ["scale", "search", str(base), "--study", str(study), "--data", str(project / "data"), "--threads", "1", "--step",
+            "0.25", "--tolerance", "0.3", "--epochs", "1,3", "--seeds", "2", "--set", "train.batch=24", "--set",
+            "checkpoint.every_steps=1", "--timeout", "2", *map(str, more)]
+
+
+@pytest.fixture(scope="module")
+def by_one(effnet, base, project, tmp_path_factory):
+    """The result of one worker that is not disturbed."""
+    folder = tmp_path_factory.mktemp("one")
+    document = effnet.json(*arguments(base, project, folder / "one.study", "-o", folder / "family"))
+    document["folder"] = folder
+    return document
+
+
+def test_finds_coefficients_and_writes_the_family(effnet, by_one):
+    assert by_one["complete"] and by_one["base"] == "small" and by_one["cost"] == "macs"
+    rows, trials = by_one["rows"], by_one["trials"]
+    candidates = {(row["alpha"], row["beta"], row["gamma"]) for row in rows}
+    assert len(candidates) == len(rows) >= 4
+    assert all(1.4 <= row["factor"] <= 2.6 for row in rows)  # 2 within 30 %
+    first = [trial for trial in trials if trial["generation"] == 0]
+    second = [trial for trial in trials if trial["generation"] == 1]
+    assert len(first) == 2 * len(rows) and len(second) == 2 * -(-len(rows) // 3) and len(trials) == len(first) + len(second)
+    assert {trial["epochs"] for trial in second} == {3} and all(trial["state"] == "done" for trial in trials)
+    # The best part of the first round is in the second, and the best of the second is the answer.
+    mean = {key: sum(t["score"] for t in first if (t["alpha"], t["beta"], t["gamma"]) == key) / 2 for key in candidates}
+    went_on = {(t["alpha"], t["beta"], t["gamma"]) for t in second}
+    assert min(mean[key] for key in went_on) >= max(mean[key] for key in candidates - went_on)
+    assert by_one["best"] == rows[0] and rows[0]["round"] == 1
+    assert by_one["coefficients"] == {key: rows[0][key] for key in ("alpha", "beta", "gamma")}
+    # Seven networks, each larger than the one before.
+    assert [os.path.basename(file) for file in by_one["files"]] == [f"small-phi{phi}.toml" for phi in range(1, 8)]
+    macs = [effnet.json("inspect", file)["macs"] for file in by_one["files"]]
+    assert macs == sorted(set(macs))
+    assert not (by_one["folder"] / "one.study.runs").exists()
+
+
+def comparable(document):
+    return [(t["generation"], t["alpha"], t["beta"], t["gamma"], t["seed"], t["epochs"], t["score"]) for t in document["trials"]]
+
+
+def test_workers_that_are_killed_lose_nothing(effnet, base, project, by_one, tmp_path):
+    study = tmp_path / "killed.study"
+    command = arguments(base, project, study)
+    assert effnet(*command, "--workers", "0").returncode == 0  # makes the study
+    choose, workers, kills = random.Random(7), [], 0
+    end = time.monotonic() + 500
+
+    def states():
+        with sqlite3.connect(study) as database:
+            return [row[0] for row in database.execute("SELECT state FROM trials")]
+
+    while kills < 8:
+        assert time.monotonic() < end
+        workers = [worker for worker in workers if worker.poll() is None]
+        while len(workers) < 3:
+            workers.append(start(effnet, command))
+        wait_for(lambda: "running" in states() or states().count("done") > kills, seconds=100)
+        time.sleep(choose.uniform(0, 1.5))
+        victim = choose.choice(workers)
+        victim.kill()
+        victim.communicate()
+        kills += 1
+    for worker in workers:
+        _, errors = worker.communicate(timeout=500)
+        assert worker.returncode in (0, -9), errors
+    document = effnet.json(*command)
+    assert document["complete"] and comparable(document) == comparable(by_one)
+    assert document["coefficients"] == by_one["coefficients"]
+    with sqlite3.connect(study) as database:
+        assert database.execute("SELECT max(attempts) FROM trials").fetchone()[0] > 1  # a killed trial was repeated
+        assert database.execute("SELECT count(*) FROM (SELECT DISTINCT generation, candidate, seed FROM trials)").fetchone()[0] == len(document["trials"])
+
+
+def test_a_finished_study_is_shown_without_training(effnet, base, project, by_one, tmp_path):
+    study = tmp_path / "copy.study"
+    shutil.copy(by_one["folder"] / "one.study", study)
+    result = effnet(*arguments(base, project, study))
+    assert result.returncode == 0 and "best measured: alpha" in result.stdout
+    assert effnet.json(*arguments(base, project, study))["trials"] == by_one["trials"]
+
+
+def test_workers_of_one_command(effnet, base, project, by_one, tmp_path):
+    document = effnet.json(*arguments(base, project, tmp_path / "two.study", "--workers", "2"))
+    assert comparable(document) == comparable(by_one)
+
+
+@pytest.mark.parametrize("more, code, message", [
+    (["--epochs", "3,1"], 2, "--epochs"),
+    (["--seeds", "0"], 2, "--seeds"),
+    (["--keep", "0"], 2, "keep"),
+    (["--cost", "money"], 2, "unknown cost"),
+    (["--timeout", "0"], 2, "--timeout"),
+    (["--tolerance", "0.001", "--step", "1"], 3, "no coefficients scale small by 2"),
+    (["--data", "/nonexistent"], 3, "/nonexistent"),
+])
+def test_wrong_options(effnet, base, project, tmp_path, more, code, message):
+    result = effnet(*arguments(base, project, tmp_path / "s.study", *more))
+    effnet.check_error(result, code)
+    assert message in result.stderr and not (tmp_path / "s.study").exists()
+
+
+def test_a_study_of_other_settings(effnet, base, project, by_one, tmp_path):
+    study = tmp_path / "copy.study"
+    shutil.copy(by_one["folder"] / "one.study", study)
+    for more in (["--seeds", "3"], ["--set", "optimizer.lr=0.1"], ["--factor", "3"]):
+        result = effnet(*arguments(base, project, study, *more))
+        effnet.check_error(result, 2)
+        assert "the study has other settings" in result.stderr
+
+
+def test_files_that_are_no_study(effnet, base, project, tmp_path):
+    text = tmp_path / "text"
+    text.write_text("not a database, but long enough to be read as one " * 40)
+    empty = tmp_path / "other.db"
+    with sqlite3.connect(empty) as database:
+        database.execute("CREATE TABLE other (x)")
+    for file in (text, empty):
+        before = file.read_bytes()
+        result = effnet(*arguments(base, project, file))
+        effnet.check_error(result, 3)
+        assert "not a study" in result.stderr and file.read_bytes() == before
