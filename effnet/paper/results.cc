@@ -192,38 +192,68 @@ Table measured_table(const Results& results, const std::vector<std::string>& rul
   return table;
 }
 
+namespace {
+
+constexpr std::string_view kBaseRule = "base";  // of a network that is not scaled
+
+void add_point(report::Line& line, const MeasuredNetwork& one) {
+  line.points.push_back({static_cast<double>(one.first->macs) / 1e6, one.mean});
+  line.spread.emplace_back(one.low, one.high);
+}
+
+// One line for each rule, from the smallest network to the largest. Every rule begins with the base: it is a point of
+// each line, and has a line of its own only if no rule was measured.
+std::vector<report::Line> lines_by_rule(const std::vector<const MeasuredNetwork*>& networks) {
+  std::vector<std::string> rules;
+  for (const MeasuredNetwork* one : networks) {
+    const std::string& rule = one->first->rule;
+    if (rule != kBaseRule && std::ranges::find(rules, rule) == rules.end()) rules.push_back(rule);
+  }
+  if (rules.empty()) rules.emplace_back(kBaseRule);
+  std::vector<report::Line> lines;
+  for (const std::string& rule : rules) {
+    report::Line& line = lines.emplace_back();
+    line.name = rule;
+    line.colour = static_cast<int>(lines.size()) - 1;
+    line.dots = true;
+    for (const MeasuredNetwork* one : networks) {
+      if (one->first->rule == rule || one->first->rule == kBaseRule) add_point(line, *one);
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
 std::vector<report::Drawing> measured_drawings(const Results& results, const std::vector<std::string>& rules) {
   struct Plot {
     std::string dataset, base;
-    report::Chart chart;
+    std::vector<const MeasuredNetwork*> networks;
   };
   std::vector<Plot> plots;
   std::vector<MeasuredNetwork> networks = measured_networks(results.scaling);
   std::ranges::stable_sort(networks, {}, [](const MeasuredNetwork& one) { return one.first->macs; });
   for (const MeasuredNetwork& one : networks) {
-    if (!has_rule(one, rules)) continue;
+    if (!has_rule(one, rules) && one.first->rule != kBaseRule) continue;
     const MeasuredScaling& run = *one.first;
     auto plot = std::ranges::find_if(
         plots, [&](const Plot& other) { return other.dataset == run.dataset && other.base == run.base; });
     if (plot == plots.end()) {
       plots.push_back({run.dataset, run.base, {}});
       plot = plots.end() - 1;
-      plot->chart.title = fmt::format("top-1 accuracy by MACs of {} on {}", run.base, run.dataset);
-      plot->chart.x = {.title = "million MACs", .log = true, .low = {}, .high = {}, .unit = {}};
-      plot->chart.y.unit = " %";
     }
-    auto& lines = plot->chart.lines;
-    auto line = std::ranges::find(lines, run.rule, &report::Line::name);
-    if (line == lines.end()) {
-      lines.push_back({.name = run.rule, .points = {}, .colour = static_cast<int>(lines.size()), .dots = true});
-      line = lines.end() - 1;
-    }
-    line->points.push_back({static_cast<double>(run.macs) / 1e6, one.mean});
-    line->spread.emplace_back(one.low, one.high);
+    plot->networks.push_back(&one);
   }
   std::vector<report::Drawing> drawings;
   for (const Plot& plot : plots) {
-    drawings.push_back({fmt::format("Measured: {} on {}", plot.base, plot.dataset), report::svg(plot.chart),
+    if (std::ranges::none_of(plot.networks, [&](const MeasuredNetwork* one) { return has_rule(*one, rules); }))
+      continue;
+    report::Chart chart;
+    chart.title = fmt::format("top-1 accuracy by MACs of {} on {}", plot.base, plot.dataset);
+    chart.x = {.title = "million MACs", .log = true, .low = {}, .high = {}, .unit = {}};
+    chart.y.unit = " %";
+    chart.lines = lines_by_rule(plot.networks);
+    drawings.push_back({fmt::format("Measured: {} on {}", plot.base, plot.dataset), report::svg(chart),
                         "Mean top-1 accuracy of all seeds; bars from the lowest to the highest."});
   }
   return drawings;

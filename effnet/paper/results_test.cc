@@ -127,6 +127,38 @@ TEST(Results, SeedsOfANetworkAreOneRow) {
   EXPECT_TRUE(measured_drawings(context.results, {"width"}).empty());
 }
 
+// The line of each rule goes through the base, which has no line of its own then.
+TEST(Results, EachRuleBeginsAtTheBase) {
+  Context context;
+  const auto add = [&](const char* base, const char* rule, std::int64_t macs, double top1) {
+    context.results.scaling.push_back({.base = base,
+                                       .dataset = "d",
+                                       .rule = rule,
+                                       .date = {},
+                                       .page = {},
+                                       .note = {},
+                                       .macs = macs,
+                                       .top1_percent = top1,
+                                       .spec = {}});
+  };
+  add("net", "base", 4'000'000, 60);
+  add("net", "width", 16'000'000, 70);
+  add("net", "depth", 1'000'000, 50);
+  add("other", "base", 4'000'000, 60);
+  const auto drawings = measured_drawings(context.results, {});
+  ASSERT_EQ(drawings.size(), 2U);
+  EXPECT_NE(drawings[0].svg.find(">width<"), std::string::npos);
+  EXPECT_NE(drawings[0].svg.find(">depth<"), std::string::npos);
+  EXPECT_EQ(drawings[0].svg.find(">base<"), std::string::npos);
+  EXPECT_NE(drawings[1].svg.find("base"), std::string::npos);
+  std::size_t dots = 0;  // two points for each of two rules
+  for (std::size_t at = drawings[0].svg.find("<circle"); at != std::string::npos;
+       at = drawings[0].svg.find("<circle", at + 1))
+    ++dots;
+  EXPECT_EQ(dots, 4U);
+  EXPECT_EQ(measured_drawings(context.results, {"width"}).size(), 1U);
+}
+
 // A result on ImageNet is shown beside the paper's value of the same network.
 TEST(Results, MeasuredAccuracyOnImagenetIsShownBesideThePapers) {
   const graph::Costs b3 = costs_of(arch::variant("efficientnet_b3").spec);
