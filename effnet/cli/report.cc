@@ -52,8 +52,10 @@ std::vector<report::ComparedSetting> different_settings(const std::vector<std::s
   try {
     std::vector<train::Recipe> recipes;
     recipes.reserve(runs.size());
-    for (const fs::path run : runs)
-      recipes.push_back(train::parse_recipe(read_text(run / "config.toml"), (run / "config.toml").string()));
+    for (const std::string& run : runs) {
+      const fs::path config = fs::path(run) / "config.toml";
+      recipes.push_back(train::parse_recipe(read_text(config), config.string()));
+    }
     for (const train::Setting& setting : train::settings()) {
       report::ComparedSetting row{std::string(setting.key), {}};
       for (const train::Recipe& recipe : recipes) row.values.push_back(train::value_text(setting, recipe));

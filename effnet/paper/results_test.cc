@@ -151,11 +151,11 @@ TEST(Results, EachRuleBeginsAtTheBase) {
   EXPECT_NE(drawings[0].svg.find(">depth<"), std::string::npos);
   EXPECT_EQ(drawings[0].svg.find(">base<"), std::string::npos);
   EXPECT_NE(drawings[1].svg.find("base"), std::string::npos);
+  constexpr const char* kDot = "<circle class=\"dot";
   std::size_t dots = 0;  // two points for each of two rules
-  for (std::size_t at = drawings[0].svg.find("<circle"); at != std::string::npos;
-       at = drawings[0].svg.find("<circle", at + 1))
+  for (std::size_t at = drawings[0].svg.find(kDot); at != std::string::npos; at = drawings[0].svg.find(kDot, at + 1))
     ++dots;
-  EXPECT_EQ(dots, 4U);
+  EXPECT_EQ(dots, 4U) << drawings[0].svg;
   EXPECT_EQ(measured_drawings(context.results, {"width"}).size(), 1U);
 }
 

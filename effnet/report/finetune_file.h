@@ -72,7 +72,7 @@ struct FinetuneFile {
   double spent_s = 0;                     // by the processes that are finished
   std::optional<double> trial_top1 = {};  // of the trial on val, percent
   double trial_s = 0;                     // time budget of the trial; 0: no trial
-  double final_epochs = 0;                // length of the final run; 0: the linear probe is the result
+  double final_epochs = 0;                // of the run of the model; 0: the linear probe is the result
   std::optional<FinetuneCalibration> calibration = {};
   std::optional<FinetuneResult> result = {};
   std::vector<std::string> warnings = {};

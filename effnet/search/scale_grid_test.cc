@@ -54,7 +54,7 @@ TEST(ScaleGrid, SaysWhichPointIsNearestIfNoneFits) {
   tiny.resolution = 16;  // a multiple of 4 is 25 % of it
   tiny.stages.resize(1);
   try {
-    scale_grid(tiny, toy_cost, {.step = 0.5, .factor = 2, .tolerance = 0.001});
+    scale_grid(tiny, toy_cost, {.step = 0.5, .factor = 1.9, .tolerance = 0.001});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::input);

@@ -96,7 +96,8 @@ TEST(ScaleSearch, TheBestOfTheLastRoundWins) {
   for (const ScaleRow& row : result.rows) {
     const auto better = [&](const ScaleRow& other) {
       return other.round == row.round && other.scored.mean >= row.scored.mean &&
-             other.candidate.factor < row.candidate.factor;
+             other.candidate.factor <= row.candidate.factor &&
+             (other.scored.mean > row.scored.mean || other.candidate.factor < row.candidate.factor);
     };
     const bool listed = std::ranges::any_of(
         result.pareto, [&](const ScaleRow& one) { return one.scored.candidate == row.scored.candidate; });

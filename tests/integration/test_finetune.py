@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 
+import numpy
 import pytest
 from PIL import Image, ImageDraw
 
@@ -128,6 +129,39 @@ def test_killed_run_resumes_to_the_same_model(effnet, base, finished, tmp_path, 
     result = effnet(*words, "--resume")
     assert result.returncode == 0, result.stderr
     assert (out / "model.safetensors").read_bytes() == (finished[0] / "model.safetensors").read_bytes()
+
+
+def test_many_images_are_trained_on_once(effnet, base, tmp_path):
+    """With many images and few of them in val there is no second run: RUN has the curves and the model of the first."""
+    data, draw = tmp_path / "cifar", numpy.random.default_rng(3)
+    data.mkdir()
+    for file, count in (("data_batch_1.bin", 23000), ("test_batch.bin", 200)):
+        labels = draw.integers(0, 10, count)
+        pixels = draw.integers(0, 160, (count, 3, 32, 32)) + 9 * labels[:, None, None, None]  # brightness is the class
+        records = numpy.concatenate([labels[:, None], pixels.reshape(count, -1)], axis=1).astype(numpy.uint8)
+        (data / file).write_bytes(records.tobytes())
+    arguments_of = lambda out: [str(word) for word in (
+        "finetune", data, "--out", out, "--model", base / "tiny.safetensors", "--threads", 2, "--set", "train.epochs=2",
+        "--set", "data.resolution=16", "--set", "train.batch=256", "--set", "checkpoint.every_steps=20")]
+    out = tmp_path / "once"
+    document = effnet.json(*arguments_of(out))
+    assert document["split"]["test"] == 200 and document["split"]["train"] > 20000
+    assert document["test_top1"] > document["probe"]["val_top1"] / 2 and abs(document["engine_top1"] - document["test_top1"]) < 1e-9
+    assert not (out / "trial").exists() and "no validation curves" not in (out / "report.html").read_text()
+    with open(out / "metrics.csv") as file:
+        assert all(row["val_top1"] for row in csv.DictReader(file))
+    assert len((out / "predictions.csv").read_text().splitlines()) == 201
+    assert all(part != "test" or name.startswith("test_batch") for name, part in split_of(out).items())
+    # A killed run continues to the same model.
+    again = tmp_path / "again"
+    stop_midway(lambda: start(effnet, arguments_of(again)), again, has_lines(again / "metrics.csv", 2), kill)
+    result = effnet(*arguments_of(again), "--resume")
+    assert result.returncode == 0, result.stderr
+    assert (again / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+    # --from goes on with the model of this run.
+    more = effnet.json("finetune", base / "shapes", "--out", tmp_path / "more", "--from", out, "--threads", 1, "--set",
+                       "train.epochs=1")
+    assert more["split"]["test"] > 0
 
 
 def test_added_images_keep_the_parts_of_the_others(effnet, base, finished, tmp_path):

@@ -155,6 +155,7 @@ void Finetune::begin() {
     data_ = split_data(options_, pool_, record_);
   }
   size_ = data_.size();
+  size_.second_run = options_.final_on_all || needs_second_run(size_);
   log(fmt::format("data: {} images of {} classes: {} for training, {} for choices (val), {} for the result (test)",
                   grouped(data_.all->size()), size_.classes, grouped(size_.train), grouped(size_.val),
                   grouped(size_.test)));
@@ -234,11 +235,13 @@ void Finetune::plan(const InputPlan& input, double image_s) {
   for (const report::FinetuneChoice& choice : record_.plan)
     log(fmt::format("  {} = {} ({})", choice.setting, choice.value, choice.why));
   if (given("train.epochs") == nullptr) {
-    log(
-        fmt::format("time: {} in all; first about {} on the {} training images, to choose; then about {} on all images "
-                    "except test",
-                    minutes(budget_s), minutes(durations.trial_s), grouped(size_.train),
-                    minutes(durations.epochs * image_s * static_cast<double>(size_.train + size_.val))));
+    log(fmt::format(
+        "time: {} in all; {}about {} on the {} training images{}", minutes(budget_s), size_.second_run ? "first " : "",
+        minutes(durations.trial_s), grouped(size_.train),
+        size_.second_run
+            ? fmt::format(", to choose; then about {} on all images except test",
+                          minutes(durations.epochs * image_s * static_cast<double>(size_.train + size_.val)))
+            : ". They are so many that a second run with the validation images would gain little"));
   }
 }
 
@@ -271,13 +274,14 @@ Summary Finetune::train(const fs::path& folder, Recipe recipe) const {
                     *group);
 }
 
-// Trains on train, and takes from the result how long the final run shall be, and the calibration.
+// Trains on train, and takes from the result how long the final run shall be, and the calibration. Without a final run
+// the trial is the run itself.
 void Finetune::run_trial() {
-  log("step 1 of 2: a trial on the training images");
+  if (size_.second_run) log("step 1 of 2: a trial on the training images");
   std::vector<Override> length;
   if (given("train.epochs") == nullptr)
     length.push_back({"train.time_budget", fmt::format("{:.0f}s", std::max(1.0, record_.trial_s))});
-  const fs::path folder = file("trial");
+  const fs::path folder = size_.second_run ? file("trial") : options_.out;
   Summary summary;
   try {
     summary = train(folder, recipe(start("trial.safetensors"), TrainOn::train, length));
@@ -288,7 +292,7 @@ void Finetune::run_trial() {
     record_.trial_s = 0;
     return store();
   }
-  record_.trial_top1 = summary.best_top1;
+  if (size_.second_run) record_.trial_top1 = summary.best_top1;
   if (summary.best_top1 < *record_.probe->val_top1) {
     warn(fmt::format(
         "the fine-tuned network is less accurate than the linear probe on the validation images (got {:.1f} "
@@ -299,7 +303,7 @@ void Finetune::run_trial() {
     return store();
   }
   record_.final_epochs = summary.epochs;
-  if (given("train.epochs") == nullptr && summary.images_per_second > 0) {
+  if (size_.second_run && given("train.epochs") == nullptr && summary.images_per_second > 0) {
     const auto images = static_cast<double>(size_.train + (options_.final_on_all ? size_.test : 0) + size_.val);
     const double test_s = options_.final_on_all ? 0 : 2 * static_cast<double>(size_.test) / summary.images_per_second;
     const double left_s = *record_.budget_s * (1 - kBudgetReserve) - spent_s() - test_s;
@@ -310,6 +314,7 @@ void Finetune::run_trial() {
 }
 
 Summary Finetune::final_run() {
+  if (!size_.second_run && record_.final_epochs > 0) return parse_summary(read_text(file("summary.json")));
   const TrainOn on = options_.final_on_all ? TrainOn::all : TrainOn::train_val;
   const fs::path initial = start("final.safetensors");
   std::error_code ignored;
@@ -330,6 +335,8 @@ Summary Finetune::keep_probe() {
     record_.calibration = calibrate(start("trial.safetensors"), *data_.part(Part::val), pool_, options_.watch);
   const formats::Model model = formats::read_model(start("final.safetensors"));
   const graph::Costs costs = graph::costs(graph::lower(model.arch, {.resolution = model.preprocessing.crop}));
+  std::error_code ignored;
+  fs::remove_all(file("checkpoints"), ignored);  // of a single run that is less accurate than the probe
   RunFolder folder(options_.out);
   folder.begin_metrics(0, [](const std::string&) {});
   folder.write_config(print(recipe(start("final.safetensors"), TrainOn::train_val, {})));
@@ -355,7 +362,7 @@ void Finetune::measure() {
   if (options_.final_on_all) model = trained ? file("trial") / "model.safetensors" : start("trial.safetensors");
   const std::vector<report::Prediction> in_engine =
       measure_in_engine(model, *test, record_.calibration->temperature, pool_, options_.watch);
-  const bool from_run = trained && !options_.final_on_all;  // the run has evaluated test itself
+  const bool from_run = trained && size_.second_run && !options_.final_on_all;  // the run has evaluated test itself
   std::vector<report::Prediction> predictions =
       from_run ? report::read_predictions(file("predictions.csv")) : in_engine;
   if (from_run) copy_calibrated(in_engine, predictions);

@@ -25,10 +25,12 @@ double pixels_ratio(std::int64_t resolution, std::int64_t own) {
   return ratio * ratio;
 }
 
-// The images of one epoch of the trial and one of the final run, in images of training.
-double images_of_both(const DataSize& data) {
-  const auto train = static_cast<double>(data.train), val = static_cast<double>(data.val);
-  return train + kValidationPasses * kEvaluationCost * val + train + val;
+// The images of one epoch of the trial, and of one epoch of each run, in images of training.
+double images_of_trial(const DataSize& data) {
+  return static_cast<double>(data.train) + kValidationPasses * kEvaluationCost * static_cast<double>(data.val);
+}
+double images_of_runs(const DataSize& data) {
+  return images_of_trial(data) + (data.second_run ? static_cast<double>(data.train + data.val) : 0);
 }
 
 // The number of epochs that a user without a budget gets: small datasets need more passes.
@@ -44,11 +46,16 @@ double default_epochs(std::int64_t images) {
 
 }  // namespace
 
+bool needs_second_run(const DataSize& data) {
+  constexpr std::int64_t kMostTrainPerVal = 7;  // from here on val has at most an eighth of the images
+  return data.train < kManyImages || data.train < kMostTrainPerVal * data.val;
+}
+
 InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, double budget_s) {
   InputPlan plan{.resolution = own, .shift_px = 0, .why = "the model's own"};
   const double most = kMaxEnlargement * data.median_side_px;
   const auto epochs_at = [&](std::int64_t resolution) {
-    return budget_s / (image_s * pixels_ratio(resolution, own) * images_of_both(data));
+    return budget_s / (image_s * pixels_ratio(resolution, own) * images_of_runs(data));
   };
   // If not even the lowest resolution allows an epoch, the network is not trained, and the probe needs no low
   // resolution.
@@ -68,19 +75,16 @@ InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, d
 double default_budget_s(const DataSize& data, double image_s, double spent_s) {
   constexpr double kLeast = 120, kMost = 2 * 3600;
   const double test = kTestPasses * kEvaluationCost * static_cast<double>(data.test);
-  const double training = image_s * (default_epochs(data.train) * images_of_both(data) + test);
+  const double training = image_s * (default_epochs(data.train) * images_of_runs(data) + test);
   return std::clamp((spent_s + training) / (1 - kBudgetReserve), kLeast, kMost);
 }
 
 Durations choose_durations(const DataSize& data, double image_s, double budget_s, double spent_s) {
   const double test_s = kTestPasses * kEvaluationCost * static_cast<double>(data.test) * image_s;
   const double left_s = budget_s * (1 - kBudgetReserve) - spent_s - test_s;
-  const double both_s = image_s * images_of_both(data);
-  const double epochs = std::min(kMostEpochs, left_s / both_s);
+  const double epochs = std::min(kMostEpochs, left_s / (image_s * images_of_runs(data)));
   if (epochs < 1) return {};
-  const double trial_images =
-      static_cast<double>(data.train) + kValidationPasses * kEvaluationCost * static_cast<double>(data.val);
-  return {.trial_s = epochs * image_s * trial_images, .epochs = epochs};
+  return {.trial_s = epochs * image_s * images_of_trial(data), .epochs = epochs};
 }
 
 std::vector<report::FinetuneChoice> choose_settings(const DataSize& data, const InputPlan& input, double epochs,

@@ -17,7 +17,12 @@ struct DataSize {
   std::int64_t train = 0, val = 0, test = 0;  // images
   std::int64_t classes = 0;
   double median_side_px = 0;  // the shorter side of the images
+  bool second_run = true;     // whether a final run follows the trial; see needs_second_run()
 };
+
+// Whether a final run on training and validation images is worth its time, which is as long as that of the trial. With
+// many images of which few are in val it is not: one run of twice the length on the training images is more accurate.
+bool needs_second_run(const DataSize& data);
 
 // The input of the network.
 struct InputPlan {
@@ -35,10 +40,10 @@ InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, d
 // The time for the whole command in seconds, if the user gives none: enough epochs for the number of images.
 double default_budget_s(const DataSize& data, double image_s, double spent_s);
 
-// The duration of both runs. The trial trains on the training images, and everything is chosen on validation images.
-// The final run then trains on training and validation images for the same number of epochs.
+// The duration of the runs. The trial trains on the training images, and everything is chosen on validation images.
+// The final run, if there is one, trains on training and validation images for the same number of epochs.
 struct Durations {
-  double trial_s = 0;  // time budget of the trial; 0: not even one epoch of both runs fits into the time
+  double trial_s = 0;  // time budget of the trial; 0: not even one epoch of each run fits into the time
   double epochs = 0;   // expected
 };
 // `spent_s`: what the command has used of `budget_s`. `image_s`: the time of training on one image.

@@ -44,6 +44,23 @@ TEST(Plan, DurationsFitIntoTheBudget) {
   EXPECT_LE(choose_durations(kFlowers, 0.02, 1e6, 0).epochs, 60);  // more epochs would only overfit
 }
 
+TEST(Plan, ManyImagesAreTrainedOnOnce) {
+  EXPECT_TRUE(needs_second_run(kFlowers));
+  EXPECT_TRUE(needs_second_run({.train = 30000, .val = 10000}));  // val has a quarter of the images
+  EXPECT_FALSE(needs_second_run(kCifar));
+  DataSize once = kCifar;
+  once.second_run = false;
+  // Half of the images in an epoch of everything: twice the epochs, or a higher resolution, in the same time.
+  const Durations two = choose_durations(kCifar, 0.005, 3600, 100), one = choose_durations(once, 0.005, 3600, 100);
+  EXPECT_GT(one.epochs, 1.9 * two.epochs);
+  EXPECT_GT(one.trial_s, 1.9 * two.trial_s);
+  EXPECT_LE(100 + one.trial_s, 3600);
+  const DataSize large{.train = 45000, .val = 5000, .classes = 10, .median_side_px = 500, .second_run = false};
+  DataSize large_twice = large;
+  large_twice.second_run = true;
+  EXPECT_GT(choose_input(large, 224, 0.02, 3600).resolution, choose_input(large_twice, 224, 0.02, 3600).resolution);
+}
+
 TEST(Plan, WithoutTimeForAnEpochThereIsNoTrial) {
   EXPECT_EQ(choose_durations(kFlowers, 0.02, 30, 20).trial_s, 0);
   EXPECT_EQ(choose_durations(kFlowers, 0.02, 10, 20).trial_s, 0);
