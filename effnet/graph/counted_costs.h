@@ -9,7 +9,7 @@
 namespace effnet::graph {
 
 struct CountedCost {
-  std::string_view name;                       // "macs", "params", "memory"
+  std::string_view name;                        // "macs", "params", "memory"
   double (*count)(const arch::ArchSpec& spec);  // MACs, parameters, bytes of live activations; for one image
 };
 // MACs first. A new cost is a row of the table in counted_costs.cc.
