@@ -16,6 +16,7 @@
 #include "effnet/lab/proxy.h"
 #include "effnet/model/cost_by_name.h"
 #include "effnet/report/table.h"
+#include "effnet/train/run/data.h"
 #include "effnet/train/step/device.h"
 
 namespace effnet::cli {
@@ -77,6 +78,8 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
   ScaleSearch asked = settings_of(o);
   std::error_code ignored;
   if (!fs::exists(o.study, ignored)) {
+    const train::Recipe recipe = train::parse_recipe(asked.recipe, o.recipe);
+    train::open_run_data(recipe, recipe.data.folder, {asked.base.resolution, asked.base.resolution});  // or throws
     const arch::Cost cost = model::cost_by_name(o.cost, threads, kLatencySeconds);
     for (const search::GridPoint& point : search::scale_grid(asked.base, cost, o.grid))
       asked.candidates.push_back({point.coefficients, point.factor});

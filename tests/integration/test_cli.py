@@ -138,15 +138,11 @@ def test_unknown_model_exits_3_with_the_nearest(effnet):
     assert "hint: did you mean efficientnet_b0?" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["search", "quantize", "scale search"])
+@pytest.mark.parametrize("name", ["search", "quantize"])
 def test_planned_commands_exit_4(effnet, name):
     result = effnet(*name.split(), "whatever", "--flag")
     effnet.check_error(result, 4)
     assert "not built yet" in result.stderr
-
-
-def test_planned_uses_of_scale(effnet):
-    effnet.check_error(effnet("scale", "--quiet", "search", "efficientnet_b0"), 4)
 
 
 def test_planned_options_exit_4(effnet, tmp_path):

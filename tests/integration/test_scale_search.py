@@ -40,9 +40,14 @@ def base(tmp_path_factory):
 
 
 def arguments(base, project, study, *more):
-    return ["scale", "search", str(base), "--study", str(study), "--data", str(project / "data"), "--threads", "1", "--step",
-            "0.25", "--tolerance", "0.3", "--epochs", "1,3", "--seeds", "2", "--set", "train.batch=24", "--set",
-            "checkpoint.every_steps=1", "--timeout", "2", *map(str, more)]
+    """The command. Options in `more` replace the defaults of this function."""
+    more = list(map(str, more))
+    defaults = {"--data": project / "data", "--threads": 1, "--step": 0.25, "--tolerance": 0.3, "--epochs": "1,3", "--seeds": 2,
+                "--timeout": 2}
+    words = ["scale", "search", base, "--study", study, "--set", "train.batch=24", "--set", "checkpoint.every_steps=1"]
+    for option, value in defaults.items():
+        words += [] if option in more else [option, value]
+    return [*map(str, words), *more]
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,7 @@ def by_one(effnet, base, project, tmp_path_factory):
 
 
 def test_finds_coefficients_and_writes_the_family(effnet, by_one):
+    assert effnet("scale", "--quiet", "search").returncode == 2  # BASE and --study are missing
     assert by_one["complete"] and by_one["base"] == "small" and by_one["cost"] == "macs"
     rows, trials = by_one["rows"], by_one["trials"]
     candidates = {(row["alpha"], row["beta"], row["gamma"]) for row in rows}
