@@ -69,8 +69,9 @@ Database::Database(std::filesystem::path file, Open open, double wait_s) : file_
     if (code != SQLITE_OK) fail(code);
     sqlite3_busy_timeout(connection_, static_cast<int>(wait_s * 1000));
     sqlite3_extended_result_codes(connection_, 1);
-    // In WAL mode readers do not wait for a writer. FULL syncs at each commit: a power cut loses no finished trial.
-    run("PRAGMA journal_mode = WAL");
+    // In WAL mode readers do not wait for a writer. The mode is stored in the file, so a file that may be no study is
+    // not changed. FULL syncs at each commit: a power cut loses no finished trial.
+    if (open == Open::create) run("PRAGMA journal_mode = WAL");
     run("PRAGMA synchronous = FULL");
   } catch (...) {
     sqlite3_close(connection_);

@@ -135,7 +135,7 @@ def test_many_images_are_trained_on_once(effnet, base, tmp_path):
     """With many images and few of them in val there is no second run: RUN has the curves and the model of the first."""
     data, draw = tmp_path / "cifar", numpy.random.default_rng(3)
     data.mkdir()
-    for file, count in (("data_batch_1.bin", 23000), ("test_batch.bin", 200)):
+    for file, count in (("data_batch_1.bin", 26500), ("test_batch.bin", 200)):
         labels = draw.integers(0, 10, count)
         pixels = draw.integers(0, 160, (count, 3, 32, 32)) + 9 * labels[:, None, None, None]  # brightness is the class
         records = numpy.concatenate([labels[:, None], pixels.reshape(count, -1)], axis=1).astype(numpy.uint8)

@@ -47,8 +47,8 @@ double default_epochs(std::int64_t images) {
 }  // namespace
 
 bool needs_second_run(const DataSize& data) {
-  constexpr std::int64_t kMostTrainPerVal = 7;  // from here on val has at most an eighth of the images
-  return data.train < kManyImages || data.train < kMostTrainPerVal * data.val;
+  constexpr std::int64_t kTrainPerVal = 3;  // from here on val has at most a quarter of the images
+  return data.train < kManyImages || data.train < kTrainPerVal * data.val;
 }
 
 InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, double budget_s) {
