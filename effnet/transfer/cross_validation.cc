@@ -63,9 +63,10 @@ class FoldProbe {
   std::vector<float> held_out_;
 };
 
-// Trains a probe of one fold with all strengths and scores the rows that were left out.
+// Trains a probe of one fold with all strengths and scores the rows that were left out. `kept` (rows x classes, or
+// empty) receives the probabilities of these rows.
 void run_fold(FoldProbe probe, const LabelledRows& data, const Fold& fold, const std::vector<double>& grid,
-              std::vector<Scores>& scores) {
+              std::vector<Scores>& scores, std::span<float> kept) {
   const auto classes = static_cast<std::size_t>(data.classes);
   double previous = INFINITY;
   int risen = 0;
@@ -76,6 +77,7 @@ void run_fold(FoldProbe probe, const LabelledRows& data, const Fold& fold, const
       const auto label = static_cast<std::size_t>(data.labels[static_cast<std::size_t>(fold.held_out[r])]);
       const std::span<const float> row = std::span(probabilities).subspan(r * classes, classes);
       total += log_loss(row[label]);
+      if (!kept.empty()) std::ranges::copy(row, &kept[static_cast<std::size_t>(fold.held_out[r]) * classes]);
       scores[i].right += std::ranges::max_element(row) - row.begin() == static_cast<std::ptrdiff_t>(label);
     }
     scores[i].loss += total;
@@ -118,6 +120,47 @@ void to_probabilities(std::span<float> logits, std::int64_t classes) {
   }
 }
 
+namespace {
+
+// Copies the rows of one of `parts` parts that are equally large in each class.
+struct SomeRows {
+  std::vector<float> values;
+  std::vector<std::int64_t> labels;
+
+  SomeRows(const LabelledRows& data, std::int64_t parts, std::uint64_t seed) {
+    const std::vector<int> part_of = stratified_folds(data.labels, data.classes, static_cast<int>(parts), seed);
+    const auto width = static_cast<std::size_t>(data.width);
+    for (std::size_t i = 0; i < part_of.size(); ++i) {
+      if (part_of[i] != 0) continue;
+      labels.push_back(data.labels[i]);
+      const auto row = data.values.subspan(i * width, width);
+      values.insert(values.end(), row.begin(), row.end());
+    }
+  }
+};
+
+// The results of all folds for all strengths, and the probabilities of each row if there is a single strength.
+CrossValidation run_folds(const layers::Context& context, const LabelledRows& data, const std::vector<Fold>& parts,
+                          const std::vector<double>& grid, const std::function<void()>& finished) {
+  std::vector<Scores> scores(grid.size());
+  CrossValidation result;
+  if (grid.size() == 1) result.probabilities.resize(static_cast<std::size_t>(data.rows() * data.classes));
+  for (const Fold& fold : parts) {
+    run_fold(FoldProbe(context, data, fold), data, fold, grid, scores, result.probabilities);
+    finished();
+  }
+  std::size_t best = 0;
+  const auto n = static_cast<double>(data.rows());
+  for (std::size_t i = 0; i < scores.size() && scores[i].scored == data.rows(); ++i) {
+    result.trials.push_back({grid[i], scores[i].loss / n, static_cast<double>(scores[i].right) / n});
+    if (result.trials[i].log_loss < result.trials[best].log_loss) best = i;
+  }
+  result.l2 = grid[best];
+  return result;
+}
+
+}  // namespace
+
 CrossValidation cross_validate(const layers::Context& context, const LabelledRows& data,
                                const CrossValidationOptions& options) {
   const std::int64_t largest = largest_class(data);
@@ -128,38 +171,31 @@ CrossValidation cross_validate(const layers::Context& context, const LabelledRow
         .with_hint("add images, or a val/ or test/ folder to measure on");
   }
   const int folds = static_cast<int>(std::clamp<std::int64_t>(options.folds, 2, largest));
-  std::vector<Scores> scores(options.grid.size());
   std::vector<Fold> parts = split(stratified_folds(data.labels, data.classes, folds, options.seed), folds);
   std::erase_if(parts, [](const Fold& fold) { return fold.held_out.empty(); });
   std::int64_t done = 0;
+  const std::int64_t rounds = options.grid.size() == 1 ? 1 : 2;
   const auto finished = [&] {
-    if (options.progress) options.progress(++done, 2 * std::ssize(parts));
+    if (options.progress) options.progress(++done, rounds * std::ssize(parts));
   };
-  for (const Fold& fold : parts) {
-    run_fold(FoldProbe(context, data, fold), data, fold, options.grid, scores);
-    finished();
-  }
+  if (options.grid.size() == 1) return run_folds(context, data, parts, options.grid, finished);
 
-  CrossValidation result;
-  std::size_t best = 0;
-  const auto n = static_cast<double>(data.rows());
-  for (std::size_t i = 0; i < scores.size() && scores[i].scored == data.rows(); ++i) {
-    result.trials.push_back({options.grid[i], scores[i].loss / n, static_cast<double>(scores[i].right) / n});
-    if (result.trials[i].log_loss < result.trials[best].log_loss) best = i;
+  CrossValidation chosen;
+  constexpr std::int64_t kRowsPerClass = 10;
+  const std::int64_t enough = std::max(options.rows_of_choice, kRowsPerClass * data.classes);
+  if (data.rows() > enough) {
+    const SomeRows some(data, (data.rows() + enough - 1) / enough, options.seed);
+    const LabelledRows few{some.values, some.labels, data.width, data.classes};
+    CrossValidationOptions on_few = options;
+    on_few.rows_of_choice = few.rows();
+    chosen = cross_validate(context, few, on_few);
+    chosen.l2 *= static_cast<double>(few.rows()) / static_cast<double>(data.rows());
+  } else {
+    chosen = run_folds(context, data, parts, options.grid, finished);
   }
-  result.l2 = options.grid[best];
   // Trains again with this strength. Keeping the probabilities of all strengths would need ten times the memory.
-  const auto classes = static_cast<std::size_t>(data.classes);
-  result.probabilities.resize(data.labels.size() * classes);
-  for (const Fold& fold : parts) {
-    const std::vector<float> probabilities = FoldProbe(context, data, fold).probabilities(result.l2);
-    for (std::size_t r = 0; r < fold.held_out.size(); ++r) {
-      std::copy_n(&probabilities[r * classes], classes,
-                  &result.probabilities[static_cast<std::size_t>(fold.held_out[r]) * classes]);
-    }
-    finished();
-  }
-  return result;
+  chosen.probabilities = run_folds(context, data, parts, {chosen.l2}, finished).probabilities;
+  return chosen;
 }
 
 }  // namespace effnet::transfer

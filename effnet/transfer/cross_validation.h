@@ -28,7 +28,7 @@ struct Trial {
 
 struct CrossValidation {
   std::vector<Trial> trials;  // from strong to weak; only those that were trained on all folds
-  double l2 = 0;              // the strength with the lowest log loss
+  double l2 = 0;              // the strength with the lowest log loss; see rows_of_choice
   // rows x classes: the probabilities of each row, with this strength, from the probe that was trained on the other
   // folds.
   std::vector<float> probabilities;
@@ -40,8 +40,13 @@ struct CrossValidationOptions {
   // The strengths to try, the largest first. Each fold trains one probe for each strength, in this order. A probe
   // starts at the weights of the previous one, which is faster. The fold ends when its log loss has risen twice in a
   // row.
+  // A single strength is not compared with others.
   std::vector<double> grid = {1, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5};
-  std::function<void(std::int64_t done, std::int64_t total)> progress = {};  // each fold counts twice
+  // With more rows, the strength is chosen on so many of them (but at least 10 for each class), evenly from each class.
+  // It is then multiplied by the ratio of the numbers of rows: the loss is a mean over rows, so the same prior
+  // distribution of the weights has a strength of 1 / rows.
+  std::int64_t rows_of_choice = 10000;
+  std::function<void(std::int64_t done, std::int64_t total)> progress = {};  // of the folds; begins again for all rows
 };
 
 // Throws Error(input) if no class has two rows, so that nothing could be left out. Throws Error(interrupted) after

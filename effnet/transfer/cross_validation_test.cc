@@ -67,6 +67,23 @@ TEST(CrossValidation, ProbabilitiesComeFromTheOtherFolds) {
 }
 
 // Without information the strongest regularisation is best.
+TEST(CrossValidation, ChoosesTheStrengthOnSomeOfManyRows) {
+  const Clusters data(300, 12, 3, 1.5F);
+  const Compute compute(2);
+  const CrossValidationOptions options{.grid = {1, 0.1, 0.01, 1e-3}, .rows_of_choice = 100};
+  const CrossValidation result = cross_validate(compute.context, data.rows(), options);
+  // 100 of 300 rows: the strength is a third of the best one of the grid.
+  const auto best = std::ranges::min_element(result.trials, {}, &Trial::log_loss);
+  EXPECT_DOUBLE_EQ(result.l2, best->l2 * 100 / 300);
+  // Every row has probabilities with this strength, from a probe that was trained without it.
+  const CrossValidation given = cross_validate(compute.context, data.rows(), {.grid = {result.l2}});
+  EXPECT_EQ(result.probabilities, given.probabilities);
+  EXPECT_EQ(given.probabilities.size(), 900U);
+  EXPECT_EQ(given.l2, result.l2);
+  for (std::size_t i = 0; i < 900; i += 3)
+    EXPECT_NEAR(given.probabilities[i] + given.probabilities[i + 1] + given.probabilities[i + 2], 1, 1e-5);
+}
+
 TEST(CrossValidation, ChoosesStrongRegularisationForNoise) {
   Clusters data(80, 30, 2, 1.0F);
   std::rotate(data.labels.begin(), data.labels.begin() + 1, data.labels.begin() + 40);

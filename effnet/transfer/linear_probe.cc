@@ -81,7 +81,8 @@ struct ProbeTraining::Impl {
                          layers::stored_operand(parts, inputs.get()), blocked.get(), nullptr);
     layers::to_rows(context, blocked.get(), classes, n, logits.data());
     context.loops.parallel(n, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i) losses[static_cast<std::size_t>(i)] = to_residual(i, bias);
+      std::vector<double> exps(static_cast<std::size_t>(classes));
+      for (std::int64_t i = first; i < last; ++i) losses[static_cast<std::size_t>(i)] = to_residual(i, bias, exps);
     });
     layers::to_blocks(context, logits.data(), classes, n, blocked.get());
     layers::gemm_backward(context, parts,
@@ -106,16 +107,20 @@ struct ProbeTraining::Impl {
   }
 
   // Replaces the logits of a row, which have no bias yet, by the gradient with respect to them. Returns the row's loss.
-  double to_residual(std::int64_t row, const float* bias) {
+  // `exps`: memory for one number for each class.
+  double to_residual(std::int64_t row, const float* bias, std::vector<double>& exps) {
     float* const z = logits.data() + row * classes;
     const std::int64_t label = labels[static_cast<std::size_t>(row)];
     double largest = -INFINITY;
     for (std::int64_t k = 0; k < classes; ++k) largest = std::max(largest, double{z[k]} + bias[k]);
     double sum = 0;
-    for (std::int64_t k = 0; k < classes; ++k) sum += std::exp(double{z[k]} + bias[k] - largest);
+    for (std::int64_t k = 0; k < classes; ++k) {
+      exps[static_cast<std::size_t>(k)] = std::exp(double{z[k]} + bias[k] - largest);
+      sum += exps[static_cast<std::size_t>(k)];
+    }
     const double of_label = double{z[label]} + bias[label];
     for (std::int64_t k = 0; k < classes; ++k) {
-      const double probability = std::exp(double{z[k]} + bias[k] - largest) / sum;
+      const double probability = exps[static_cast<std::size_t>(k)] / sum;
       z[k] = static_cast<float>((probability - (k == label ? 1 : 0)) / static_cast<double>(n));
     }
     return largest + std::log(sum) - of_label;

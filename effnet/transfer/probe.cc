@@ -93,10 +93,11 @@ ProbeReport run_probe(const ProbeSets& sets, model::ModelHandle& model, ThreadPo
   const auto width = static_cast<std::int64_t>(training.values.size() / training.labels.size());
   const LabelledRows rows{training.values, training.labels, width, std::ssize(report.classes)};
   report.training_images = rows.rows();
-  report.l2 = kL2WithoutChoice;
-  if (!sets.evaluation || largest_class(rows) > 1) {
-    const CrossValidation validation =
-        cross_validate(context, rows, {.seed = options.seed, .progress = progress("folds")});
+  report.l2 = options.l2.value_or(kL2WithoutChoice);
+  if (options.cross_validation && (!sets.evaluation || largest_class(rows) > 1)) {
+    CrossValidationOptions folds{.seed = options.seed, .progress = progress("folds")};
+    if (options.l2) folds.grid = {*options.l2};
+    const CrossValidation validation = cross_validate(context, rows, folds);
     report.l2 = validation.l2;
     set_accuracy(validation.probabilities, training.labels, report);
     report.cross_validation = report.top1;
@@ -107,12 +108,12 @@ ProbeReport run_probe(const ProbeSets& sets, model::ModelHandle& model, ThreadPo
   ProbeTraining fit(context, rows, all_rows(rows.rows()));
   fit.fit(report.l2);
   report.probe = fit.probe();
-  const NearestNeighbours knn(context, rows);
-  report.knn_k = knn.k();
-  report.knn_top1 = 100 * knn.leave_one_out();
-  if (sets.evaluation) {
-    set_accuracy(report.probe.logits(context, evaluation.values), evaluation.labels, report);
-    report.knn_top1 = percent_right(knn.classify(evaluation.values), evaluation.labels);
+  if (sets.evaluation) set_accuracy(report.probe.logits(context, evaluation.values), evaluation.labels, report);
+  if (options.neighbours) {
+    const NearestNeighbours knn(context, rows);
+    report.knn_k = knn.k();
+    report.knn_top1 =
+        sets.evaluation ? percent_right(knn.classify(evaluation.values), evaluation.labels) : 100 * knn.leave_one_out();
   }
   return report;
 }

@@ -31,8 +31,12 @@ struct ProbeSets {
 ProbeSets open_probe_sets(const data::Source& source);
 
 struct ProbeOptions {
-  EmbedOptions embed = {};  // its `progress` is not used
-  std::uint64_t seed = 0;   // of the folds
+  EmbedOptions embed = {};        // its `progress` is not used
+  std::uint64_t seed = 0;         // of the folds
+  std::optional<double> l2 = {};  // strength of the regularisation; empty: chosen by cross-validation
+  // false: no label errors and, without images to evaluate, no accuracy; needs `l2`. It is the larger part of the time.
+  bool cross_validation = true;
+  bool neighbours = true;  // false: knn_k and knn_top1 are 0
   // Receives what is being done, and how much of it: "train", 17, 1020.
   std::function<void(std::string_view what, std::int64_t done, std::int64_t total)> progress = {};
 };
@@ -50,8 +54,9 @@ struct ProbeReport {
   metrics::Interval interval;                     // of top-1, 0..1
   double knn_top1 = 0;                            // percent; with cross-validation by leave-one-out
   std::int64_t knn_k = 0;
-  double l2 = 0;  // chosen by cross-validation on the training images, or kL2WithoutChoice
-  // Top-1 on left-out training images, percent. Empty: every class has one image, so that none can be left out.
+  double l2 = 0;  // as given, or chosen by cross-validation on the training images, or kL2WithoutChoice
+  // Top-1 on left-out training images, percent. Empty: every class has one image, so that none can be left out, or
+  // options.cross_validation is false.
   std::optional<double> cross_validation;
   std::vector<ProbedImage> label_errors;  // of the training images, the most probable first
   std::vector<data::CorruptImage> corrupt;

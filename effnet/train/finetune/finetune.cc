@@ -185,7 +185,7 @@ void Finetune::probe() {
       validation_rule(model.preprocessing(), model.arch(), {input.resolution, input.resolution}, input.shift_px > 0);
 
   const transfer::ProbeReport report = write_probe_model(start("trial.safetensors"), options_.model, rule_, {train},
-                                                         data_.part(Part::val), pool_, options_.watch);
+                                                         data_.part(Part::val), {}, pool_, options_.watch);
   record_.probe = {.val_top1 = report.top1,
                    .knn_top1 = report.knn_top1,
                    .l2 = report.l2,
@@ -321,7 +321,8 @@ Summary Finetune::final_run() {
   if (!fs::exists(initial, ignored)) {
     std::vector<std::shared_ptr<const data::Dataset>> sets{data_.part(Part::train), data_.part(Part::val)};
     if (options_.final_on_all) sets.push_back(data_.part(Part::test));
-    write_probe_model(initial, options_.model, rule_, std::move(sets), nullptr, pool_, options_.watch);
+    write_probe_model(initial, options_.model, rule_, std::move(sets), nullptr, record_.probe->l2, pool_,
+                      options_.watch);
   }
   if (record_.final_epochs <= 0) return keep_probe();
   log(fmt::format("step 2 of 2: {:.3g} epochs on {}", record_.final_epochs,
@@ -379,7 +380,8 @@ void Finetune::measure() {
 }
 
 void Finetune::list_label_errors() {
-  const std::vector<report::LabelError> errors = label_errors(options_.model, rule_, data_.all, pool_, options_.watch);
+  const std::vector<report::LabelError> errors =
+      label_errors(options_.model, rule_, data_.all, *record_.probe->l2, pool_, options_.watch);
   write_text(file("label_errors.csv"), report::label_errors_text(errors));
   if (const std::size_t count = errors.size(); count > 0) {
     warn(fmt::format("{} {} a doubtful label: label_errors.csv and the report list them, the most doubtful first",

@@ -28,11 +28,14 @@ transfer::Done counted(const Watch& watch, std::string_view what) {
 transfer::ProbeReport write_probe_model(const std::filesystem::path& file, const std::string& model,
                                         const Preprocessing& rule,
                                         std::vector<std::shared_ptr<const data::Dataset>> training,
-                                        std::shared_ptr<const data::Dataset> evaluation, ThreadPool& pool,
-                                        const Watch& watch) {
+                                        std::shared_ptr<const data::Dataset> evaluation, std::optional<double> l2,
+                                        ThreadPool& pool, const Watch& watch) {
   model::ModelHandle handle(model, {}, pool);
   const transfer::ProbeSets sets{std::move(training), evaluation, evaluation ? "val" : "cross_validation"};
-  transfer::ProbeReport report = transfer::run_probe(sets, handle, pool, probe_options(rule, watch));
+  transfer::ProbeOptions options = probe_options(rule, watch);
+  options.l2 = l2;
+  options.cross_validation = options.neighbours = evaluation != nullptr;
+  transfer::ProbeReport report = transfer::run_probe(sets, handle, pool, options);
   formats::write_model(file, transfer::with_probe(handle, report, rule));
   return report;
 }
@@ -57,11 +60,13 @@ double training_image_s(const data::Dataset& set, const std::string& model, cons
 }
 
 std::vector<report::LabelError> label_errors(const std::string& model, const Preprocessing& rule,
-                                             const std::shared_ptr<const data::Dataset>& set, ThreadPool& pool,
-                                             const Watch& watch) {
+                                             const std::shared_ptr<const data::Dataset>& set, double l2,
+                                             ThreadPool& pool, const Watch& watch) {
   model::ModelHandle handle(model, {}, pool);
-  const transfer::ProbeReport report =
-      transfer::run_probe({{set}, nullptr, "cross_validation"}, handle, pool, probe_options(rule, watch));
+  transfer::ProbeOptions options = probe_options(rule, watch);
+  options.l2 = l2;
+  options.neighbours = false;
+  const transfer::ProbeReport report = transfer::run_probe({{set}, nullptr, "cross_validation"}, handle, pool, options);
   const auto class_name = [&](std::int64_t index) { return report.classes[static_cast<std::size_t>(index)]; };
   std::vector<report::LabelError> errors;
   for (const auto& [name, error] : report.label_errors) {

@@ -17,22 +17,24 @@
 namespace effnet::train {
 
 // Trains a linear probe on `training` and writes the model with the probe as its classifier to `file`. The figures are
-// those on `evaluation`, or of cross-validation if it is null.
+// those on `evaluation`. `l2`: the strength of the regularisation; empty: it is chosen by cross-validation. Without
+// `evaluation` there are no figures, and `l2` must be given.
 transfer::ProbeReport write_probe_model(const std::filesystem::path& file, const std::string& model,
                                         const Preprocessing& rule,
                                         std::vector<std::shared_ptr<const data::Dataset>> training,
-                                        std::shared_ptr<const data::Dataset> evaluation, ThreadPool& pool,
-                                        const Watch& watch);
+                                        std::shared_ptr<const data::Dataset> evaluation, std::optional<double> l2,
+                                        ThreadPool& pool, const Watch& watch);
 
 // Estimates the time of training on one image with this preprocessing: four times the time of the engine, which
 // includes reading and decoding.
 double training_image_s(const data::Dataset& set, const std::string& model, const Preprocessing& rule,
                         ThreadPool& pool);
 
-// The probable label errors of all images, by cross-validation of a linear probe; the most probable error first.
+// The probable label errors of all images, by cross-validation of a linear probe with the strength `l2`; the most
+// probable error first.
 std::vector<report::LabelError> label_errors(const std::string& model, const Preprocessing& rule,
-                                             const std::shared_ptr<const data::Dataset>& set, ThreadPool& pool,
-                                             const Watch& watch);
+                                             const std::shared_ptr<const data::Dataset>& set, double l2,
+                                             ThreadPool& pool, const Watch& watch);
 
 // Temperature and min_score from the validation images (metrics/temperature.h).
 report::FinetuneCalibration calibrate(const std::filesystem::path& model_file, const data::Dataset& validation,
