@@ -108,10 +108,13 @@ std::string draw(const FrontierResult& result) {
   chart.x.title = axis_title(across);
   chart.x.log = chart.y.log = true;
   report::Line& line = chart.lines.emplace_back();
-  line.name = fmt::format("{}: {} (rule {})", result.base, axis_title(result.cost), result.rule);
+  line.dots = true;
   for (const FrontierResult::Row& row : result.rows)
     line.points.push_back({cost_of(row, across), cost_of(row, result.cost)});
-  return report::svg_file(chart.title, {{line.name, report::svg(chart)}});
+  return report::svg_file(
+      fmt::format("{}: the largest network for each budget", result.base),
+      {{fmt::format("{} over {}, rule {}", axis_title(result.cost), axis_title(across), result.rule),
+        report::svg(chart)}});
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 namespace effnet::report {
 namespace {
 
-constexpr double kMargin = 24, kHeading = 34, kFont = 12;
+constexpr double kMargin = 24, kHeading = 34, kFont = 12, kTitleFont = 17;
 
 // The width and height in the viewBox of a drawing, which svg_begin() has written.
 std::pair<double, double> size_of(std::string_view drawing) {
@@ -24,14 +24,14 @@ std::pair<double, double> size_of(std::string_view drawing) {
 }
 
 // Breaks a text into lines of about `width` units.
-std::vector<std::string> lines_of(std::string_view text, double width) {
+std::vector<std::string> lines_of(std::string_view text, double width, double font) {
   std::vector<std::string> lines(1);
   while (!text.empty()) {
     const std::size_t blank = std::min(text.find(' '), text.size());
     const std::string word(text.substr(0, blank));
     text.remove_prefix(std::min(blank + 1, text.size()));
     std::string& last = lines.back();
-    if (!last.empty() && text_width(last, kFont) + text_width(word, kFont) > width) {
+    if (!last.empty() && text_width(last, font) + text_width(word, font) > width) {
       lines.push_back(word);
     } else {
       last += last.empty() ? word : " " + word;
@@ -79,9 +79,13 @@ std::string with_fallbacks(std::string_view css) {
 std::string svg_file(std::string_view title, const std::vector<Drawing>& drawings) {
   double widest = 0;
   for (const Drawing& drawing : drawings) widest = std::max(widest, size_of(drawing.svg).first);
-  double y = kMargin;
-  std::string body =
-      fmt::format("<g class=\"labels\" font-size=\"17\"><text x=\"0\" y=\"{}\">{}</text></g>\n", px(y), escaped(title));
+  double y = 0;
+  std::string body = fmt::format("<g class=\"labels\" font-size=\"{}\">", kTitleFont);
+  for (const std::string& line : lines_of(title, widest, kTitleFont)) {
+    y += kMargin;
+    body += fmt::format("<text x=\"0\" y=\"{}\">{}</text>", px(y), escaped(line));
+  }
+  body += "</g>\n";
   y += 12;
   for (const Drawing& drawing : drawings) {
     const auto [width, height] = size_of(drawing.svg);
@@ -92,7 +96,7 @@ std::string svg_file(std::string_view title, const std::vector<Drawing>& drawing
         px(y - 12), escaped(drawing.title), px(y), px(width), px(height), drawing.svg);
     y += height;
     if (drawing.caption.empty()) continue;
-    for (const std::string& line : lines_of(drawing.caption, widest)) {
+    for (const std::string& line : lines_of(drawing.caption, widest, kFont)) {
       y += 18;
       body += fmt::format("<text x=\"0\" y=\"{}\">{}</text>\n", px(y), escaped(line));
     }
