@@ -28,6 +28,7 @@ struct Scaled {
 // `cost`: index in graph::counted_costs().
 const std::string& target_text(const ScaleOptions& options, std::size_t cost) {
   const std::string* const texts[] = {&options.target_macs, &options.target_params, &options.target_memory};
+  EFFNET_CHECK(cost < std::size(texts));
   return *texts[cost];
 }
 std::string target_flag(const graph::CountedCost& cost) { return fmt::format("--target-{}", cost.name); }

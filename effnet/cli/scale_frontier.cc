@@ -40,6 +40,7 @@ std::vector<double> budgets(const FrontierOptions& options, const graph::Counted
   if (!(from < to))
     throw usage_error("--from: not below --to (got {:g} and {:g}, expected a smaller number)", from, to);
   std::vector<double> result;
+  result.reserve(static_cast<std::size_t>(options.points));
   for (int i = 0; i < options.points; ++i)
     result.push_back(from * std::pow(to / from, static_cast<double>(i) / (options.points - 1)));
   result.back() = to;

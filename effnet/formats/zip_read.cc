@@ -1,8 +1,8 @@
 #include <archive.h>
 #include <archive_entry.h>
-#include <locale.h>
 
 #include <algorithm>
+#include <clocale>
 #include <functional>
 
 #include "effnet/base/error.h"

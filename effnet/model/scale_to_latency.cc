@@ -66,6 +66,7 @@ std::vector<Timing> time_networks(std::span<const arch::ArchSpec> specs, int thr
     for (const auto& network : networks) network->time(seconds / rounds);
   }
   std::vector<Timing> result;
+  result.reserve(networks.size());
   for (const auto& network : networks) result.push_back(network->timing());
   return result;
 }

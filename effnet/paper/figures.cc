@@ -35,6 +35,7 @@ Step step(std::string rule, double coefficient, const Network& network) {
 
 std::vector<Step> one_dimension() {
   std::vector<Step> steps;
+  steps.reserve(kFigure3Widths.size() + kFigure3Depths.size() + kFigure3Resolutions.size());
   for (const double w : kFigure3Widths) steps.push_back(step("width", w, {kB0, 1, w}));
   for (const double d : kFigure3Depths) steps.push_back(step("depth", d, {kB0, d}));
   for (const double r : kFigure3Resolutions) steps.push_back(step("resolution", r, {kB0, 1, 1, pixels(r)}));
