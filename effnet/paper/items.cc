@@ -23,6 +23,7 @@ std::span<const Entry> entries() { return kEntries; }
 
 std::vector<std::string> ids() {
   std::vector<std::string> every;
+  every.reserve(kEntries.size() + 1);
   for (const Entry& one : kEntries) every.emplace_back(one.id);
   every.emplace_back(kAll);
   return every;

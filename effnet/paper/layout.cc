@@ -54,6 +54,7 @@ using Cells = std::vector<std::string>;
 
 std::vector<report::Column> titles(const Table& table, const std::vector<std::size_t>& columns) {
   std::vector<report::Column> shown;
+  shown.reserve(columns.size());
   for (const std::size_t i : columns) shown.push_back({table.columns[i].title, table.columns[i].align});
   return shown;
 }

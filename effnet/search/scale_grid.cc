@@ -70,6 +70,7 @@ std::vector<GridPoint> scale_grid(const arch::ArchSpec& base, const arch::Cost& 
         .with_hint("a smaller --step or a larger --tolerance gives more candidates");
   }
   std::vector<GridPoint> points;
+  points.reserve(different.size());
   for (auto& [text, point] : different) points.push_back(std::move(point));
   std::ranges::sort(points, [](const GridPoint& a, const GridPoint& b) {
     const auto key = [](const GridPoint& one) {

@@ -28,8 +28,8 @@ transfer::Done counted(const Watch& watch, std::string_view what) {
 transfer::ProbeReport write_probe_model(const std::filesystem::path& file, const std::string& model,
                                         const Preprocessing& rule,
                                         std::vector<std::shared_ptr<const data::Dataset>> training,
-                                        std::shared_ptr<const data::Dataset> evaluation, std::optional<double> l2,
-                                        ThreadPool& pool, const Watch& watch) {
+                                        const std::shared_ptr<const data::Dataset>& evaluation,
+                                        std::optional<double> l2, ThreadPool& pool, const Watch& watch) {
   model::ModelHandle handle(model, {}, pool);
   const transfer::ProbeSets sets{std::move(training), evaluation, evaluation ? "val" : "cross_validation"};
   transfer::ProbeOptions options = probe_options(rule, watch);

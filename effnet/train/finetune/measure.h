@@ -22,8 +22,8 @@ namespace effnet::train {
 transfer::ProbeReport write_probe_model(const std::filesystem::path& file, const std::string& model,
                                         const Preprocessing& rule,
                                         std::vector<std::shared_ptr<const data::Dataset>> training,
-                                        std::shared_ptr<const data::Dataset> evaluation, std::optional<double> l2,
-                                        ThreadPool& pool, const Watch& watch);
+                                        const std::shared_ptr<const data::Dataset>& evaluation,
+                                        std::optional<double> l2, ThreadPool& pool, const Watch& watch);
 
 // Estimates the time of training on one image with this preprocessing: four times the time of the engine, which
 // includes reading and decoding.
