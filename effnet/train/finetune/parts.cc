@@ -134,7 +134,7 @@ bool across_classes(const data::Dataset& set, const std::vector<std::int64_t>& g
 }
 
 void write_near_duplicates(const fs::path& file, const data::Dataset& set, data::ImageGroups groups) {
-  std::ranges::stable_partition(groups, [&](const auto& group) { return across_classes(set, group); });
+  std::stable_partition(groups.begin(), groups.end(), [&](const auto& group) { return across_classes(set, group); });
   std::vector<report::NearDuplicate> rows;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     for (const std::int64_t index : groups[i]) {

@@ -84,6 +84,7 @@ std::vector<std::int64_t> ranked_epochs(const std::vector<report::EpochMetrics>&
   }
   std::sort(scores.begin(), scores.end());
   std::vector<std::int64_t> epochs;
+  epochs.reserve(scores.size());
   for (const auto& [score, epoch] : scores) epochs.push_back(epoch);
   return epochs;
 }
