@@ -18,9 +18,9 @@ using tensor::Dtype;
 constexpr auto kThumbnailBytes = static_cast<std::int64_t>(std::tuple_size_v<decltype(ImageContent::thumbnail)>);
 
 template <class Row>
-tensor::Tensor tensor_of(Dtype dtype, tensor::Dims dims, std::vector<Row> rows) {
+tensor::Tensor tensor_of(Dtype dtype, const tensor::Dims& dims, std::vector<Row> rows) {
   const auto owner = std::make_shared<const std::vector<Row>>(std::move(rows));
-  return {.dtype = dtype, .dims = std::move(dims), .bytes = std::as_bytes(std::span(*owner)), .owner = owner};
+  return {.dtype = dtype, .dims = dims, .bytes = std::as_bytes(std::span(*owner)), .owner = owner};
 }
 
 // The rows of a tensor with these dimensions.
