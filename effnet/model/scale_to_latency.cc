@@ -10,7 +10,7 @@
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/engine/quick_weights.h"
-#include "effnet/graph/costs.h"
+#include "effnet/graph/counted_costs.h"
 #include "effnet/graph/lower.h"
 
 namespace effnet::model {
@@ -21,8 +21,6 @@ constexpr double kCloseEnough = 1 - arch::kTargetTolerance;  // stop if the late
 constexpr double kTargetFraction = 0.985;                    // aim at the middle of this range
 constexpr double kMinMacsRatio = 1.01;                       // stop if the bounds of the search are within 1 % in MACs
 constexpr int kRounds = 16;
-
-double macs_of(const arch::ArchSpec& spec) { return static_cast<double>(graph::costs(graph::lower(spec)).macs); }
 
 class TimedNetwork {
  public:
@@ -78,20 +76,20 @@ Timing time_network(const arch::ArchSpec& spec, int threads, double seconds) {
 TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, const arch::RuleChoice& choice, int threads,
                               const Note& note) {
   const arch::Scaling smallest = arch::scaled_by(base, arch::kSmallestPhi, choice);
-  const double smallest_macs = macs_of(smallest.spec);
+  const double smallest_macs = graph::count_macs(smallest.spec);
   std::optional<TimedScaling> best;
   double fits = 0;
   double too_slow = std::numeric_limits<double>::infinity();
-  double budget = macs_of(base) * target_ms / time_network(base, threads, kSeconds).median();
+  double budget = graph::count_macs(base) * target_ms / time_network(base, threads, kSeconds).median();
   for (int round = 0; round < kRounds && too_slow > kMinMacsRatio * fits; ++round) {
     const bool least = budget <= smallest_macs;
-    const arch::Scaling scaling = least ? smallest : arch::solve(base, budget, choice, macs_of);
-    const double macs = macs_of(scaling.spec);
+    const arch::Scaling scaling = least ? smallest : arch::solve(base, budget, choice, graph::count_macs);
+    const double macs = graph::count_macs(scaling.spec);
     const Timing timing = time_network(scaling.spec, threads, kSeconds);
     const double ms = timing.median();
     if (note) note(fmt::format("{:.0f} MMACs: {:.3f} ms", macs * 1e-6, ms));
     if (ms <= target_ms) {
-      if (!best || macs > macs_of(best->scaling.spec)) best = TimedScaling{scaling, timing};
+      if (!best || macs > graph::count_macs(best->scaling.spec)) best = TimedScaling{scaling, timing};
       if (ms >= kCloseEnough * target_ms) break;
       fits = std::max(fits, budget);
     } else if (least) {

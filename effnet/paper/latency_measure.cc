@@ -4,35 +4,14 @@
 
 #include "effnet/arch/family.h"
 #include "effnet/base/cpu.h"
-#include "effnet/engine/quick_weights.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
+#include "effnet/kernels/isa.h"
+#include "effnet/model/scale_to_latency.h"
 #include "effnet/paper/latency.h"
 
 namespace effnet::paper {
 namespace {
-
-// A network with arbitrary weights, for timing.
-struct TimedNetwork {
-  graph::Graph graph;
-  engine::Session session;
-  std::vector<float> input;
-  std::vector<double> ms;
-
-  TimedNetwork(Text name, int threads, ThreadPool& pool)
-      : graph(graph::lower(arch::variant(name).spec)),
-        session(graph,
-                engine::PackedWeights::pack(graph, engine::Parameters(engine::quick_weights(graph)),
-                                            {kernels::chosen_isa()}, pool),
-                {.batch = 1, .threads = threads}),
-        input(model::photo_like(graph.input(), 1, pool)) {}
-
-  void time(double seconds) {
-    const model::Timing timing = model::measure(session, input, seconds);
-    ms.insert(ms.end(), timing.ms.begin(), timing.ms.end());
-    std::sort(ms.begin(), ms.end());
-  }
-};
 
 LatencyResult::Row counted(const PrintedLatency& printed) {
   const graph::Graph graph = graph::lower(arch::variant(printed.network).spec);
@@ -40,8 +19,8 @@ LatencyResult::Row counted(const PrintedLatency& printed) {
   return {.printed = printed, .params = costs.params, .macs = costs.macs, .resolution = graph.input().h};
 }
 
-void add_timing(LatencyResult::Row& row, const TimedNetwork& network, double peak_gflops) {
-  row.timing = {network.ms, 0};
+void add_timing(LatencyResult::Row& row, const model::Timing& timing, double peak_gflops) {
+  row.timing = timing;
   row.gflops = 2e-6 * static_cast<double>(row.macs) / row.timing.min();
   row.peak_share = row.gflops / peak_gflops;
 }
@@ -66,22 +45,17 @@ LatencyResult count_latencies() {
 LatencyResult measure_latencies(int threads, double seconds, const std::function<void(std::string_view)>& progress) {
   // The two networks of a pair alternate, so that a slower phase of the machine affects both.
   constexpr int kRounds = 2;
-  ThreadPool pool(threads);
   double peak = model::core_peak_gflops();
   LatencyResult result = count_latencies();
   for (std::size_t i = 0; i < result.pairs.size(); ++i) {
     LatencyResult::Pair& pair = result.pairs[i];
     progress(fmt::format("timing {} and {}", pair.slow.title, pair.fast.title));
-    TimedNetwork slow(pair.slow.network, threads, pool);
-    TimedNetwork fast(pair.fast.network, threads, pool);
-    for (int round = 0; round < kRounds; ++round) {
-      slow.time(seconds / kRounds);
-      fast.time(seconds / kRounds);
-    }
+    const arch::ArchSpec specs[] = {arch::variant(pair.slow.network).spec, arch::variant(pair.fast.network).spec};
+    const std::vector<model::Timing> timings = model::time_networks(specs, threads, seconds, kRounds);
     peak = std::max(peak, model::core_peak_gflops());
-    add_timing(result.rows[2 * i], slow, peak * threads);
-    add_timing(result.rows[2 * i + 1], fast, peak * threads);
-    pair.ratio = slow.ms.front() / fast.ms.front();
+    add_timing(result.rows[2 * i], timings[0], peak * threads);
+    add_timing(result.rows[2 * i + 1], timings[1], peak * threads);
+    pair.ratio = timings[0].min() / timings[1].min();
   }
   result.measured = true;
   result.cpu = cpu_model();

@@ -159,7 +159,7 @@ def test_many_images_are_trained_on_once(effnet, base, tmp_path):
     result = effnet(*arguments_of(again), "--resume")
     assert result.returncode == 0, result.stderr
     assert (again / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
-    # --from goes on with the model of this run.
+    # A run with --from starts with the model of this run.
     more = effnet.json("finetune", base / "shapes", "--out", tmp_path / "more", "--from", out, "--threads", 1, "--set",
                        "train.epochs=1")
     assert more["split"]["test"] > 0
