@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "effnet/cli/program.h"
-#include "effnet/search/scale_search.h"
+#include "effnet/search/scale/scale_search.h"
 
 namespace effnet::cli {
 

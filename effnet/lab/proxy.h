@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "effnet/search/worker.h"
+#include "effnet/search/study/worker.h"
 #include "effnet/train/recipe/recipe.h"
 
 namespace effnet::lab {

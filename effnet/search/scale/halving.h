@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "effnet/search/worker.h"
+#include "effnet/search/study/worker.h"
 
 namespace effnet::search {
 

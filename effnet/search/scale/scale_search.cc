@@ -1,4 +1,4 @@
-#include "effnet/search/scale_search.h"
+#include "effnet/search/scale/scale_search.h"
 
 #include <algorithm>
 #include <map>

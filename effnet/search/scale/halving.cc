@@ -1,4 +1,4 @@
-#include "effnet/search/halving.h"
+#include "effnet/search/scale/halving.h"
 
 #include <algorithm>
 #include <cmath>

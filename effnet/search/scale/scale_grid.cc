@@ -1,4 +1,4 @@
-#include "effnet/search/scale_grid.h"
+#include "effnet/search/scale/scale_grid.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "effnet/search/study.h"
+#include "effnet/search/study/study.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

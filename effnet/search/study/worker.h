@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "effnet/search/study.h"
+#include "effnet/search/study/study.h"
 
 namespace effnet::search {
 

@@ -1,4 +1,4 @@
-#include "effnet/search/worker.h"
+#include "effnet/search/study/worker.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "effnet/search/worker.h"
+#include "effnet/search/study/worker.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
-#include "effnet/search/halving.h"
+#include "effnet/search/scale/halving.h"
 
 namespace effnet::search {
 namespace {

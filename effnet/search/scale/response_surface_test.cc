@@ -1,4 +1,4 @@
-#include "effnet/search/response_surface.h"
+#include "effnet/search/scale/response_surface.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "effnet/search/study.h"
+#include "effnet/search/study/study.h"
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"

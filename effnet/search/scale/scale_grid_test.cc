@@ -1,4 +1,4 @@
-#include "effnet/search/scale_grid.h"
+#include "effnet/search/scale/scale_grid.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "effnet/search/halving.h"
-#include "effnet/search/response_surface.h"
-#include "effnet/search/scale_grid.h"
+#include "effnet/search/scale/halving.h"
+#include "effnet/search/scale/response_surface.h"
+#include "effnet/search/scale/scale_grid.h"
 
 namespace effnet::search {
 

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "effnet/base/names.h"
-#include "effnet/search/sqlite.h"
+#include "effnet/search/study/sqlite.h"
 
 namespace effnet::search {
 

@@ -1,4 +1,4 @@
-#include "effnet/search/sqlite.h"
+#include "effnet/search/study/sqlite.h"
 
 #include <sqlite3.h>
 
