@@ -18,9 +18,9 @@ namespace effnet::search {
 
 struct Result {
   Point point;
-  double reward = 0;   // of the objective; higher is better
-  double quality = 0;  // of the evaluator; higher is better
-  double cost = 0;     // lower is better
+  double reward = 0;    // of the objective; higher is better
+  double quality = 0;   // of the evaluator; higher is better
+  double cost = 0;      // lower is better
   bool failed = false;  // the other three numbers have no meaning
 };
 
@@ -50,7 +50,7 @@ struct ControllerOptions {
   std::int64_t hidden = 100;      // units of the LSTM
   double learning_rate = 3.5e-4;  // of Adam
   double entropy_weight = 1e-5;
-  double baseline_decay = 0.95;   // of the moving average of rewards
+  double baseline_decay = 0.95;  // of the moving average of rewards
   // Whether a network may be evaluated; empty: all may. The controllers draw again, at most kMostDraws times for a
   // point, and then throw Error(input).
   std::function<bool(const Point&)> accepts = {};
@@ -62,7 +62,7 @@ struct ControllerKind {
   std::string_view what;  // one line for --help
   std::unique_ptr<Controller> (*make)(const Space& space, const ControllerOptions& options);  // keeps copies of both
 };
-std::span<const ControllerKind> controller_kinds();                   // a new controller is a row in controllers.cc
-const ControllerKind& controller_kind(std::string_view name);         // throws Error(usage) with the nearest name
+std::span<const ControllerKind> controller_kinds();            // a new controller is a row in controllers.cc
+const ControllerKind& controller_kind(std::string_view name);  // throws Error(usage) with the nearest name
 
 }  // namespace effnet::search

@@ -16,11 +16,11 @@
 namespace effnet::search {
 
 struct LatencyTable {
-  std::string machine;                      // the CPU, instruction set and number of threads of the measurements
-  std::int64_t networks = 0;                // measured for the fit
-  double error = 0;                         // mean of |predicted / measured - 1| over networks that the fit did not use
-  double worst_error = 0;                   // the largest one
-  std::int64_t checked = 0;                 // number of these networks
+  std::string machine;        // the CPU, instruction set and number of threads of the measurements
+  std::int64_t networks = 0;  // measured for the fit
+  double error = 0;           // mean of |predicted / measured - 1| over networks that the fit did not use
+  double worst_error = 0;     // the largest one
+  std::int64_t checked = 0;   // number of these networks
   std::map<std::string, double> parts_ms;
 };
 
@@ -37,8 +37,8 @@ struct TimedNetwork {
   double ms = 0;
 };
 // Least squares with times of at least 0 (Lawson and Hanson 1974, "Solving Least Squares Problems", chapter 23), of the
-// relative errors. `fit` must contain every part that the table is to have. `check`: for the error. Fills everything but
-// `machine`.
+// relative errors. `fit` must contain every part that the table is to have. `check`: for the error. Fills everything
+// but `machine`.
 LatencyTable fit_latency(const std::vector<TimedNetwork>& fit, const std::vector<TimedNetwork>& check);
 
 // JSON, and back. Throws Error(input) with `source` and the field.

@@ -26,8 +26,8 @@ struct Objective {
 // Throws Error(usage) for values out of range.
 void check(const Objective& objective);
 
-// `quality`: what the evaluator returns, from 0 to 1 for an accuracy. Scores without a training (zero-cost) have another
-// range; with them only the form `limit` has a meaning, and the caller has to check that.
+// `quality`: what the evaluator returns, from 0 to 1 for an accuracy. Scores without a training (zero-cost) have
+// another range; with them only the form `limit` has a meaning, and the caller has to check that.
 double reward(const Objective& objective, double quality, double cost);
 
 }  // namespace effnet::search

@@ -35,8 +35,8 @@ struct Space {
 
 using Point = std::vector<int>;  // the index of the option of each choice
 
-// Reads a space (docs/search.md has the keys). Throws Error(input) with SOURCE:LINE:COLUMN. print() writes the keys that
-// parse() reads, with the base as a whole: parse(print(space)) gives the same space on another machine.
+// Reads a space (docs/search.md has the keys). Throws Error(input) with SOURCE:LINE:COLUMN. print() writes the keys
+// that parse() reads, with the base as a whole: parse(print(space)) gives the same space on another machine.
 Space parse_space(std::string_view text, std::string_view source);
 std::string print(const Space& space);
 
@@ -54,8 +54,8 @@ std::string to_text(const Space& space, const Point& point);
 Point parse_point(const Space& space, std::string_view text);
 
 // All return canonical points. The same draws give the same point on every machine.
-Point sample(const Space& space, Draws& draws);                        // each choice uniformly
-Point mutate(const Space& space, const Point& point, Draws& draws);    // another option for one choice: another network
+Point sample(const Space& space, Draws& draws);                      // each choice uniformly
+Point mutate(const Space& space, const Point& point, Draws& draws);  // another option for one choice: another network
 Point cross_over(const Space& space, const Point& a, const Point& b, Draws& draws);  // each choice from a or b
 
 }  // namespace effnet::search
