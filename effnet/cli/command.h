@@ -22,7 +22,7 @@ namespace effnet::cli {
 struct Globals {
   bool json = false;
   bool quiet = false;
-  std::vector<int> threads;  // empty: the cores that this process may use
+  std::vector<int> threads;             // empty: the cores that this process may use
   std::vector<std::string> words = {};  // the whole command line, for a command that replaces this process
 };
 

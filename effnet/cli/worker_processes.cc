@@ -23,14 +23,6 @@ constexpr double kMeanwhileS = 0.25;
 
 double now_s() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
-void wait_s(double seconds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  while (std::chrono::steady_clock::now() < end) {
-    check_interrupt();
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-}
-
 search::WorkerOptions worker_options(double timeout_s) {
   if (!(timeout_s >= kShortestTimeout && timeout_s <= kLongestTimeout))
     throw usage_error("--timeout: out of range (got {}, expected {} to {} seconds)", timeout_s, kShortestTimeout,
@@ -39,7 +31,7 @@ search::WorkerOptions worker_options(double timeout_s) {
           .claim = {.timeout_s = timeout_s},
           .beat_s = timeout_s / kBeatsInTimeout,
           .now = now_s,
-          .sleep = wait_s};
+          .sleep = interruptible_sleep};
 }
 
 std::vector<std::string> words_without(const std::vector<std::string>& words,
@@ -81,7 +73,7 @@ void run_workers(std::vector<std::string> words, int count, int threads, const s
   try {
     while (meanwhile && running > 0) {
       meanwhile();
-      wait_s(kMeanwhileS);
+      interruptible_sleep(kMeanwhileS);
     }
   } catch (...) {  // Ctrl-C also reaches the workers, which end soon
     own = std::current_exception();

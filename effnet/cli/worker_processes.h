@@ -10,8 +10,7 @@
 
 namespace effnet::cli {
 
-double now_s();               // seconds since 1970
-void wait_s(double seconds);  // throws Error(interrupted) after a signal
+double now_s();  // seconds since 1970
 
 // A worker with a name of its own, whose trials are claimed again after `timeout_s` seconds without a heartbeat. Throws
 // Error(usage) for a --timeout out of range.
@@ -23,8 +22,9 @@ std::vector<std::string> words_without(const std::vector<std::string>& words,
                                        const std::vector<std::string_view>& options);
 
 // Runs this program with the arguments `words` in `count` processes at the same time, each with an equal part of
-// `threads`, and waits until all of them have ended. Calls `meanwhile` about four times per second while it waits. Throws
-// Error(environment) with the worker's last messages if a worker has failed, and Error(interrupted) after a signal.
+// `threads`, and waits until all of them have ended. Calls `meanwhile` about four times per second while it waits.
+// Throws Error(environment) with the worker's last messages if a worker has failed, and Error(interrupted) after a
+// signal.
 void run_workers(std::vector<std::string> words, int count, int threads, const std::function<void()>& meanwhile = {});
 
 }  // namespace effnet::cli
