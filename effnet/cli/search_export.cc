@@ -6,8 +6,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
-#include "effnet/cli/search_show.h"
-#include "effnet/cli/search_worker.h"
+#include "effnet/cli/search_text.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
 
@@ -83,7 +82,7 @@ Json to_json(const SearchExportResult& result) {
   const graph::Costs costs = graph::costs(graph::lower(result.spec));
   Json json{{"name", result.spec.name},
             {"trial", result.row.trial},
-            {"network", search::to_text(result.search.space, result.row.point)},
+            {"candidate", search::to_text(result.search.space, result.row.point)},
             {"reward", result.row.reward},
             {"quality", result.row.quality},
             {"cost", result.row.cost},

@@ -5,7 +5,7 @@
 
 #include "effnet/base/text.h"
 #include "effnet/cli/search_show.h"
-#include "effnet/cli/search_worker.h"
+#include "effnet/cli/search_text.h"
 #include "effnet/cli/version.h"
 #include "effnet/model/cost_by_name.h"
 

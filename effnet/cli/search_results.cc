@@ -3,7 +3,7 @@
 
 #include "effnet/base/text.h"
 #include "effnet/cli/search_show.h"
-#include "effnet/cli/search_worker.h"
+#include "effnet/cli/search_text.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
 #include "effnet/report/table.h"
@@ -20,7 +20,7 @@ constexpr std::size_t kShownChoices = 10;
 
 Json row_json(const NasSearch& search, const NasRow& row) {
   const graph::Costs costs = graph::costs(graph::lower(search::network_of(search.space, row.point)));
-  return {{"trial", row.trial},     {"network", search::to_text(search.space, row.point)},
+  return {{"trial", row.trial},     {"candidate", search::to_text(search.space, row.point)},
           {"reward", row.reward},   {"quality", row.quality},
           {"cost", row.cost},       {"budget", row.budget},
           {"params", costs.params}, {"macs", costs.macs}};
@@ -31,9 +31,10 @@ Json trial_json(const Trial& trial) {
   Json json{{"id", trial.id},
             {"state", name_in(search::kTrialStates, trial.state)},
             {"score", done ? Json(trial.score) : Json()},
-            {"network", trial.what.candidate},
+            {"candidate", trial.what.candidate},
             {"generation", trial.generation},
             {"budget", trial.what.budget},
+            {"seconds", trial.ended_s - trial.started_s},
             {"attempts", trial.attempts},
             {"twin_of", trial.twin_of == 0 ? Json() : Json(trial.twin_of)}};
   if (done) {
@@ -53,17 +54,17 @@ Json objective_json(const search::Objective& objective) {
   return json;
 }
 
-Json correlation_json(const std::optional<search::Correlation>& correlation) {
-  if (!correlation) return {};
-  return {{"value", correlation->value}, {"interval", {correlation->low, correlation->high}}};
-}
+Json value_json(const std::optional<search::Correlation>& c) { return c ? Json(c->value) : Json(); }
+Json interval_json(const std::optional<search::Correlation>& c) { return c ? Json{c->low, c->high} : Json(); }
 
-Json against_json(const SearchComparison& against) {
+Json comparison_json(const SearchComparison& against) {
   return {{"study", against.study},
           {"evaluator", against.evaluator},
           {"networks", against.networks},
-          {"spearman", correlation_json(against.spearman)},
-          {"kendall", correlation_json(against.kendall)}};
+          {"spearman", value_json(against.spearman)},
+          {"spearman_interval", interval_json(against.spearman)},
+          {"kendall", value_json(against.kendall)},
+          {"kendall_interval", interval_json(against.kendall)}};
 }
 
 Json choice_json(const search::Space& space, const RankedChoice& ranked) {
@@ -129,20 +130,6 @@ std::string against_text(const SearchComparison& against) {
 
 }  // namespace
 
-std::string objective_text(const NasSearch& search) {
-  const search::Objective& o = search.objective;
-  const std::string target = cost_text(search, o.target);
-  switch (o.form) {
-    case search::ObjectiveForm::soft:
-      return fmt::format("quality x ({} / {})^{:g}", o.cost, target, o.weight);
-    case search::ObjectiveForm::hard:
-      return fmt::format("quality x min(1, {} / {})", target, o.cost);
-    case search::ObjectiveForm::limit:
-      return fmt::format("quality, at most {}", target);
-  }
-  return {};
-}
-
 Json to_json(const SearchReport& report) {
   const NasSearch& search = report.search;
   const search::NasResult& result = report.result;
@@ -167,7 +154,7 @@ Json to_json(const SearchReport& report) {
             {"best", result.best.empty() ? Json() : row_json(search, result.best.front())},
             {"pareto", std::move(pareto)},
             {"importance", std::move(importance)}};
-  if (report.against) json["against"] = against_json(*report.against);
+  if (report.against) json["correlation"] = comparison_json(*report.against);
   if (!report.page.empty()) json["path"] = report.page;
   return json;
 }

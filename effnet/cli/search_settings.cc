@@ -105,9 +105,9 @@ void set_evaluator(const SearchSettings& o, NasSearch& search) {
   const search::EvaluatorFacts& facts = search::evaluator_facts(search.evaluator.name);
   search::EvaluatorSettings& evaluator = search.evaluator;
   const bool changed = !o.data.empty() || !o.recipe.empty() || !o.overrides.empty();
-  // Without a recipe the supernet's file has one, with its images.
-  const bool needed = facts.needs_torch && facts.name != "supernet" && evaluator.recipe.empty();
-  if (changed || needed) evaluator.recipe = recipe_text(o, search);
+  // Only training needs a recipe in any case: a supernet's file has one, and some scores need no images.
+  const bool trains = !facts.unit.empty();
+  if (changed || (trains && evaluator.recipe.empty())) evaluator.recipe = recipe_text(o, search);
   if (facts.name == "zerocost") {
     if (!o.score.empty()) evaluator.score = o.score;
     if (evaluator.score.empty()) evaluator.score = kDefaultScore;
@@ -155,14 +155,21 @@ void set_controller(const SearchSettings& o, NasSearch& search) {
   if (o.learning_rate) search.control.learning_rate = *o.learning_rate;
 }
 
+// Throws if --space is given and is another one.
+void check_space(const SearchSettings& o, const search::Space& space) {
+  if (!o.space.empty() && search::print(load_space(o.space)) != search::print(space))
+    throw usage_error("--space: the study has another one (got {}, expected {})", o.space, space.name);
+}
+
 // Takes space, objective and networks from another study: all networks of its largest budget, or `trials` of them that
 // are spread evenly over its ranking, from the best to the worst.
 void take_points(const SearchSettings& o, NasSearch& search) {
-  if (!o.space.empty() || !o.controller.empty())
-    throw usage_error("--points-of: the study has a space and needs no controller (got {} too)",
-                      o.space.empty() ? "--controller" : "--space");
+  if (!o.controller.empty())
+    throw usage_error("--controller: it has no effect with --points-of (got {}, expected one of the two options)",
+                      o.controller);
   search::Study study(o.points_of, search::kNasStudy);
   NasSearch other = stored_search(study);
+  check_space(o, other.space);
   const search::NasResult result = search::result_of(other, study.trials());
   if (result.best.empty())
     throw input_error("--points-of: {}: no trial is done (expected networks to evaluate)", study.name());
@@ -170,7 +177,10 @@ void take_points(const SearchSettings& o, NasSearch& search) {
   const std::size_t count = o.trials == 0 ? all : std::min(all, static_cast<std::size_t>(o.trials));
   search.points.clear();
   search.points.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) search.points.push_back(result.best[i * all / count].point);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t at = count == 1 ? 0 : i * (all - 1) / (count - 1);
+    search.points.push_back(result.best[at].point);
+  }
   search.trials = static_cast<std::int64_t>(count);
   search.space = std::move(other.space);
   search.objective = other.objective;
@@ -219,8 +229,7 @@ std::string evaluator_of(const SearchSettings& o, const std::optional<NasSearch>
 
 NasSearch asked_search(const SearchSettings& o, const std::optional<NasSearch>& stored) {
   NasSearch search = stored ? *stored : new_search(o);
-  if (stored && !o.space.empty() && search::print(load_space(o.space)) != search::print(stored->space))
-    throw usage_error("--space: the study has another one (got {}, expected {})", o.space, stored->space.name);
+  if (stored) check_space(o, stored->space);
   search.evaluator.name = evaluator_of(o, stored);
   set_controller(o, search);
   if (!o.points_of.empty()) take_points(o, search);

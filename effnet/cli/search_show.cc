@@ -9,7 +9,7 @@
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
-#include "effnet/cli/search_worker.h"
+#include "effnet/cli/search_text.h"
 
 namespace effnet::cli {
 namespace {
@@ -82,16 +82,6 @@ SearchReport watch(const SearchShowOptions& o, bool draw, Output& out) {
 }
 
 }  // namespace
-
-TrialNumbers numbers_of(const Trial& trial) {
-  try {
-    const Json details = Json::parse(trial.details);
-    return {.quality = details.at("quality").get<double>(), .cost = details.at("cost").get<double>()};
-  } catch (const Json::exception&) {
-    throw input_error("trial {}: wrong details (got {}, expected quality and cost)", trial.id,
-                      in_quotes(trial.details));
-  }
-}
 
 void declare_options(CLI::App& command, SearchShowOptions& o) {
   command.add_option("STUDY", o.study, kStudyHelp)->required();

@@ -50,14 +50,6 @@ Json to_json(const SearchReport& report);
 std::string to_text(const SearchReport& report);
 std::string search_page(const SearchReport& report);  // HTML
 
-// "quality x (macs / 5.2M macs)^-0.07", "quality, at most 5.2M macs".
-std::string objective_text(const search::NasSearch& search);
-// The numbers that evaluate_with() has stored with a trial that is done.
-struct TrialNumbers {
-  double quality = 0, cost = 0;
-};
-TrialNumbers numbers_of(const search::Trial& trial);
-
 Body declare_search_show(CLI::App& command, const Globals& globals);
 
 }  // namespace effnet::cli

@@ -4,8 +4,8 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/search_text.h"
 #include "effnet/cli/worker_processes.h"
-#include "effnet/model/cost_by_name.h"
 
 namespace effnet::cli {
 namespace {
@@ -23,9 +23,9 @@ void report_end(const NasSearch& search, const Trial& trial, std::int64_t ended,
     out.status("");
     out.warn(fmt::format("trial {} failed: {} ({})", trial.id, trial.details, trial.what.candidate));
   } else if (slow) {
-    const Json details = Json::parse(trial.details);
+    const TrialNumbers numbers = numbers_of(trial);
     out.say(fmt::format("trial {} ({:g} epochs): {}, {}, reward {:.4f}: {}", trial.id, trial.what.budget,
-                        quality_text(search, details["quality"]), cost_text(search, details["cost"]), trial.score,
+                        quality_text(search, numbers.quality), cost_text(search, numbers.cost), trial.score,
                         trial.what.candidate));
   } else {
     out.status(fmt::format("{} trials done; trial {}: reward {:.4f}", ended, trial.id, trial.score));
@@ -60,18 +60,6 @@ search::WorkerResult evaluate_trials(const SearchWorkerOptions& o, const NasSear
   fs::remove(runs_folder(study), ignored);  // these two only if no other worker has files in them
   fs::remove(study.runs_folder(), ignored);
   return result;
-}
-
-std::string cost_text(const NasSearch& search, double cost) {
-  const std::string& name = search.objective.cost;
-  if (name == model::kLatencyCost) return fmt::format("{:.3g} ms", cost);
-  if (name == "memory") return fmt::format("{:.2f} MB", 1e-6 * cost);
-  return fmt::format("{} {}", abbreviated(cost), name);
-}
-
-std::string quality_text(const NasSearch& search, double quality) {
-  const bool accuracy = search::evaluator_facts(search.evaluator.name).accuracy;
-  return accuracy ? fmt::format("{:.2f} %", 100 * quality) : fmt::format("{:.4g}", quality);
 }
 
 Json to_json(const SearchWorkerReport& report) {

@@ -35,8 +35,4 @@ Json to_json(const SearchWorkerReport& report);
 std::string to_text(const SearchWorkerReport& report);
 Body declare_search_worker(CLI::App& command, const Globals& globals, const SearchProgram& program);
 
-// A cost in the unit of the objective: "386M", "1.25 MB", "12.3 ms". A quality: "76.30 %", or a score: "41.2".
-std::string cost_text(const search::NasSearch& search, double cost);
-std::string quality_text(const search::NasSearch& search, double quality);
-
 }  // namespace effnet::cli
