@@ -5,39 +5,23 @@
 #include <set>
 
 #include "effnet/search/control/controller_testing.h"
+#include "effnet/search/space/space_testing.h"
 
 namespace effnet::search {
 namespace {
 
-// All points, also those that are not canonical.
-std::vector<Point> all_points(const Space& space) {
-  std::vector<Point> points{{}};
-  for (const Choice& choice : space.choices) {
-    std::vector<Point> longer;
-    longer.reserve(points.size() * choice.options.size());
-    for (const Point& point : points) {
-      for (int option = 0; option < std::ssize(choice.options); ++option) {
-        longer.push_back(point);
-        longer.back().push_back(option);
-      }
-    }
-    points = std::move(longer);
-  }
-  return points;
-}
-
 TEST(Toy, TheOptimumIsTheBestOfAllPoints) {
   const Space space = small_space();
-  ASSERT_EQ(all_points(space).size(), 36U);
+  ASSERT_EQ(space.size(), "36");
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const ToyProblem problem(space, seed);
     const ToyProblem::Optimum optimum = problem.optimum();
     double smallest = 1;
-    for (const Point& point : all_points(space)) {
+    for_each_point(space, [&](const Point& point) {
       const double quality = problem.quality(point);
       smallest = std::min(smallest, quality);
       EXPECT_TRUE(point == optimum.point || quality < optimum.quality);
-    }
+    });
     EXPECT_NEAR(optimum.quality, 1, 1e-12);
     EXPECT_NEAR(smallest, 0, 1e-12);
     EXPECT_EQ(optimum.quality, problem.quality(optimum.point));
@@ -52,11 +36,11 @@ TEST(Toy, TheOptimumIsCanonical) {
     const ToyProblem problem(space, seed);
     const ToyProblem::Optimum optimum = problem.optimum();
     EXPECT_EQ(canonical(space, optimum.point), optimum.point);
-    for (const Point& point : all_points(space)) {
+    for_each_point(space, [&](const Point& point) {
       networks.insert(canonical(space, point));
       EXPECT_EQ(problem.quality(point), problem.quality(canonical(space, point)));
       EXPECT_LE(problem.quality(point), optimum.quality);
-    }
+    });
     if (optimum.quality < 1 - 1e-9) ++below_one;
   }
   EXPECT_EQ(networks.size(), 12U);
