@@ -18,10 +18,12 @@ LeastSquares two_unknowns(double sum, double difference, std::vector<double> exp
           .ridge = ridge};
 }
 
+const std::vector<std::vector<double>> kStarts{{1, 1}, {0, 0}, {0, 5}};
+
 // x0 + x1 = 1 and x0 - x1 = 3 give (2, -1). With x1 = 0 the sum (x0 - 1)^2 + (x0 - 3)^2 is smallest for x0 = 2, and its
 // derivative by x1 is 2 (2 - 1) - 2 (2 - 3) = 4 > 0, so that no x1 > 0 is better.
 TEST(LeastSquares, AnUnknownThatWouldBeNegativeIsZero) {
-  for (const std::vector<double>& expected : {std::vector<double>{1, 1}, {0, 0}, {0, 5}}) {
+  for (const std::vector<double>& expected : kStarts) {
     const std::vector<double> x = solve_nonnegative(two_unknowns(1, 3, expected, 1e-9));
     EXPECT_NEAR(x[0], 2, 1e-7);
     EXPECT_EQ(x[1], 0);
@@ -29,7 +31,7 @@ TEST(LeastSquares, AnUnknownThatWouldBeNegativeIsZero) {
 }
 
 TEST(LeastSquares, WithoutNegativeUnknownsIsTheOrdinarySolution) {
-  for (const std::vector<double>& expected : {std::vector<double>{1, 1}, {0, 0}, {0, 5}}) {
+  for (const std::vector<double>& expected : kStarts) {
     const std::vector<double> x = solve_nonnegative(two_unknowns(3, 1, expected, 1e-9));
     EXPECT_NEAR(x[0], 2, 1e-7);
     EXPECT_NEAR(x[1], 1, 1e-7);
