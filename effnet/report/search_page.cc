@@ -75,8 +75,9 @@ std::string history(const SearchPage& page, std::span<const SearchTrial> trials)
                     .lines = {std::move(rewards), best_so_far(trials)}};
   return guide(
              "One dot for each trial, and the best reward so far. If the line has been flat for a long time, more "
-             "trials will probably not find a much better network. If the dots do not rise, the controller has found "
-             "no relation between choices and rewards: the evaluation may be too noisy.") +
+             "trials will probably not find a much better network. If the dots do not rise, the controller finds no "
+             "relation between choices and rewards (the random controller never does): the evaluation may be too "
+             "noisy.") +
          figure("Reward", svg(chart), missing(page, trials.size()));
 }
 
@@ -94,7 +95,7 @@ std::string tradeoff(const SearchPage& page, std::vector<SearchTrial> trials) {
                     .width = kWidth,
                     .height = kHeight,
                     .x = {.title = axis_title(page.cost), .low = {}, .high = {}, .unit = {}},
-                    .y = {.title = page.quality.name, .low = {}, .high = {}, .unit = page.quality.unit},
+                    .y = {.title = {}, .low = {}, .high = {}, .unit = page.quality.unit},
                     .bars = {},
                     .lines = {std::move(all), std::move(front)}};
   return guide(
