@@ -74,8 +74,7 @@ search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& 
   lab::ProxyOptions proxy{.recipe = train::parse_recipe(search.recipe, "the study's recipe"),
                           .folder = fs::path(o.study + ".runs"),
                           .device = o.device,
-                          .threads = threads,
-                          .arch_of = [&](const std::string& text) { return search::network_of(search, text); }};
+                          .threads = threads};
   const search::Halving halving = search::halving_of(search);
   search::WorkerOptions options = worker_options(o.timeout_s);
   options.ended = [&](const search::Trial& trial) {
@@ -85,7 +84,10 @@ search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& 
   };
   const search::WorkerResult result = search::work(
       study, search::kScaleStudy, [&](const auto& ended) { return search::next_round(halving, ended); },
-      [&](const search::Trial& trial) { return lab::train_proxy(trial, proxy); }, options);
+      [&](const search::Trial& trial) {
+        return lab::train_proxy(trial, search::network_of(search, trial.what.candidate), proxy);
+      },
+      options);
   std::error_code ignored;
   fs::remove(proxy.folder, ignored);  // only if no other worker has a run in it
   return result;
