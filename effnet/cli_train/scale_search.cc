@@ -44,8 +44,7 @@ ScaleSearch settings_of(const ScaleSearchOptions& o) {
 // Makes the study if it does not exist, and returns its settings. Throws Error(usage) if it exists with other settings.
 ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
   ScaleSearch asked = settings_of(o);
-  std::error_code ignored;
-  if (!fs::exists(o.study, ignored)) {
+  if (!Study::exists(o.study)) {
     const train::Recipe recipe = train::parse_recipe(asked.recipe, o.recipe);
     train::open_run_data(recipe, recipe.data.folder, {asked.base.resolution, asked.base.resolution});  // or throws
     const arch::Cost cost = model::cost_by_name(o.cost, threads, kLatencySeconds);
@@ -57,13 +56,14 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
     Study::create(o.study, search::kScaleStudy, search::settings_text(asked));
     return asked;
   }
-  ScaleSearch stored = search::parse_scale_search(Study(o.study, search::kScaleStudy).settings(), o.study);
+  const Study study(o.study, search::kScaleStudy);
+  ScaleSearch stored = search::parse_scale_search(study.settings(), study.name());
   asked.candidates = stored.candidates;
   if (search::settings_text(asked) != search::settings_text(stored)) {
     throw usage_error(
         "{}: the study has other settings (got other values of BASE, --cost, --factor, --epochs, --seeds, "
         "--keep, --recipe, --set or --data)",
-        o.study)
+        study.name())
         .with_hint("continue it with the options that it was made with, or use another --study");
   }
   return stored;
@@ -72,10 +72,9 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
 search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
   Study study(o.study, search::kScaleStudy);
   lab::ProxyOptions proxy{.recipe = train::parse_recipe(search.recipe, "the study's recipe"),
-                          .folder = fs::path(o.study + ".runs"),
+                          .folder = study.runs_folder(),
                           .device = o.device,
                           .threads = threads};
-  const search::Halving halving = search::halving_of(search);
   search::WorkerOptions options = worker_options(o.timeout_s);
   options.ended = [&](const search::Trial& trial) {
     out.say(fmt::format(
@@ -83,7 +82,7 @@ search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& 
         trial.state == search::TrialState::done ? fmt::format("{:.2f} %", trial.score) : "failed: " + trial.details));
   };
   const search::WorkerResult result = search::work(
-      study, search::kScaleStudy, [&](const auto& ended) { return search::next_round(halving, ended); },
+      study, search::kScaleStudy, search::plan_of(search::halving_of(search)),
       [&](const search::Trial& trial) {
         return lab::train_proxy(trial, search::network_of(search, trial.what.candidate), proxy);
       },
