@@ -149,4 +149,22 @@ class ThreadGroup {
   std::int64_t round_ = 0;
 };
 
+// A trainer of the tiny network, with its graph and group.
+struct TinyTrainer {
+  explicit TinyTrainer(const Recipe& recipe, graph::Graph network = tiny_graph())
+      : graph(network), trainer(network, nn::ParameterStore::initialised(network, 11), recipe, torch::kCPU, *group) {}
+  graph::Graph graph;
+  std::unique_ptr<Group> group = single_process();
+  Trainer trainer;
+};
+
+inline Recipe tiny_recipe(OptimizerKind optimizer, std::int64_t accumulate = 1) {
+  Recipe recipe;
+  recipe.optimizer.name = optimizer;
+  recipe.train.accumulate = accumulate;
+  recipe.ema_decay = 0.99;
+  recipe.seed = 3;
+  return recipe;
+}
+
 }  // namespace effnet::train

@@ -17,24 +17,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// A trainer of the tiny network, with its graph and group.
-struct Fixture {
-  explicit Fixture(const Recipe& recipe, graph::Graph network = tiny_graph())
-      : graph(network), trainer(network, nn::ParameterStore::initialised(network, 11), recipe, torch::kCPU, *group) {}
-  graph::Graph graph;
-  std::unique_ptr<Group> group = single_process();
-  Trainer trainer;
-};
-
-Recipe recipe_of(OptimizerKind optimizer, std::int64_t accumulate = 1) {
-  Recipe recipe;
-  recipe.optimizer.name = optimizer;
-  recipe.train.accumulate = accumulate;
-  recipe.ema_decay = 0.99;
-  recipe.seed = 3;
-  return recipe;
-}
-
 void copy_state(Trainer& from, Trainer& to) {
   const auto source = from.state();
   const auto target = to.state();
@@ -51,9 +33,9 @@ TEST(Trainer, ResumesToTheSameBits) {
   for (const auto& [optimizer, name] : kOptimizers) {
     for (const bool fused : {true, false}) {
       SCOPED_TRACE(fmt::format("optimizer {}, fused {}", name, fused));
-      Recipe recipe = recipe_of(optimizer, 2);
+      Recipe recipe = tiny_recipe(optimizer, 2);
       recipe.train.fused = fused;
-      Fixture unbroken(recipe), first(recipe), second(recipe);
+      TinyTrainer unbroken(recipe), first(recipe), second(recipe);
       for (int step = 0; step < 6; ++step) {
         const data::Batch batch = tiny_batch(8, 8 * step, step);
         unbroken.trainer.step(batch, 0.01);
@@ -68,7 +50,7 @@ TEST(Trainer, ResumesToTheSameBits) {
 }
 
 TEST(Trainer, StateHasEveryTensorOnce) {
-  Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf));
+  TinyTrainer fixture(tiny_recipe(OptimizerKind::rmsprop_tf));
   std::set<std::string> names;
   for (const auto& [name, tensor] : fixture.trainer.state()) EXPECT_TRUE(names.insert(name).second) << name;
   for (const graph::Parameter& parameter : graph::parameters(fixture.graph)) {
@@ -84,11 +66,11 @@ TEST(Trainer, StateHasEveryTensorOnce) {
 // The gradient and loss of a batch in two micro-batches are the means over the micro-batches. The expected values are
 // computed by plain steps and torch's cross entropy.
 TEST(Trainer, MicroBatchesGiveTheMeanOfTheBatch) {
-  Recipe recipe = recipe_of(OptimizerKind::sgd, 2);
+  Recipe recipe = tiny_recipe(OptimizerKind::sgd, 2);
   recipe.optimizer.momentum = 0;
   recipe.optimizer.weight_decay = 0;
   const graph::Graph graph = tiny_graph();
-  Fixture fixture(recipe, graph);
+  TinyTrainer fixture(recipe, graph);
   const data::Batch batch = tiny_batch(6);
 
   const auto store = nn::ParameterStore::initialised(graph, 11);
@@ -132,65 +114,16 @@ TEST(Trainer, MicroBatchesGiveTheMeanOfTheBatch) {
   EXPECT_NEAR(got.gradient_norm, std::sqrt(squares), 1e-4 * std::sqrt(squares));
 }
 
-// Networks of the caller on the trainer's weights. The same network as the trainer's own gives the same bits; of two
-// networks the loss and the gradient are the means. Tensors that none of them reads keep their values.
-TEST(Trainer, TrainsTheNetworksOfTheCaller) {
-  Recipe recipe = recipe_of(OptimizerKind::sgd, 2);
-  recipe.optimizer.weight_decay = 0;
-  Fixture own(recipe), given(recipe);
-  const auto network_of = [](Fixture& fixture, const graph::Graph& graph) {
-    return std::make_shared<nn::Network>(graph, fixture.trainer.weights(), fixture.trainer.network_options());
-  };
-  const std::vector<std::shared_ptr<nn::Network>> same{network_of(given, given.graph)};
-  for (int step = 0; step < 2; ++step) {
-    const data::Batch batch = tiny_batch(8, 8 * step, step);
-    EXPECT_EQ(given.trainer.step(batch, 0.1, same).loss, own.trainer.step(batch, 0.1).loss);
-  }
-  EXPECT_THAT(differing(bytes_of(own.trainer), bytes_of(given.trainer)), IsEmpty());
-
-  arch::ArchSpec shorter = tiny_spec();
-  shorter.stages[1].repeats = 1;
-  const graph::Graph short_graph =
-      graph::lower(shorter, {.resolution = Size{kTinyPixels, kTinyPixels}, .classes = kTinyClasses});
-  Fixture first(recipe), second(recipe), both(recipe);
-  const data::Batch batch = tiny_batch(8);
-  const StepResult a = first.trainer.step(batch, 0.1);
-  const auto before = bytes_of(second.trainer);
-  const std::vector<std::shared_ptr<nn::Network>> one{network_of(second, short_graph)};
-  const StepResult b = second.trainer.step(batch, 0.1, one);
-  const auto after = bytes_of(second.trainer);
-  EXPECT_EQ(before.at("model/stages.1.1.expand.conv.weight"), after.at("model/stages.1.1.expand.conv.weight"));
-  EXPECT_NE(before.at("model/stages.1.0.expand.conv.weight"), after.at("model/stages.1.0.expand.conv.weight"));
-  const std::vector<std::shared_ptr<nn::Network>> two{network_of(both, both.graph), network_of(both, short_graph)};
-  const StepResult c = both.trainer.step(batch, 0.1, two);
-  EXPECT_NEAR(c.loss, (a.loss + b.loss) / 2, 1e-6 * c.loss);
-  EXPECT_EQ(c.right, a.right + b.right);
-  EXPECT_EQ(c.images, 16);
-  const auto gradient = [](Fixture& fixture) {
-    return torch::cat([&] {
-      std::vector<torch::Tensor> flat;
-      for (const nn::ParameterStore::Entry& entry : fixture.trainer.weights()->entries()) {
-        if (entry.statistic) continue;
-        flat.push_back(entry.tensor.grad().defined() ? entry.tensor.grad().flatten()
-                                                     : torch::zeros({entry.tensor.numel()}));
-      }
-      return flat;
-    }());
-  };
-  const torch::Tensor expected = (gradient(first) + gradient(second)) / 2;
-  EXPECT_LE((gradient(both) - expected).norm().item<double>(), 1e-5 * expected.norm().item<double>());
-}
-
 TEST(Trainer, ClipsByTheNormOfAllGradients) {
-  Recipe recipe = recipe_of(OptimizerKind::sgd);
+  Recipe recipe = tiny_recipe(OptimizerKind::sgd);
   recipe.optimizer.momentum = 0;
   recipe.optimizer.weight_decay = 0;
   for (const double factor : {0.5, 2.0}) {
-    Fixture unclipped(recipe);
+    TinyTrainer unclipped(recipe);
     const double norm = unclipped.trainer.step(tiny_batch(6), 1).gradient_norm;
     Recipe clipped = recipe;
     clipped.train.clip_norm = factor * norm;
-    Fixture fixture(clipped);
+    TinyTrainer fixture(clipped);
     const auto before = nn::ParameterStore::initialised(fixture.graph, 11);
     EXPECT_EQ(fixture.trainer.step(tiny_batch(6), 1).gradient_norm, norm);  // before clipping
     double squares = 0;
@@ -206,7 +139,7 @@ TEST(Trainer, ClipsByTheNormOfAllGradients) {
 // Memory runs out in the second of two micro-batches, after the first one has updated the moving statistics and
 // gradients. The results must equal those of four micro-batches from the start.
 TEST(Trainer, HalvesMicroBatchesIfMemoryRunsOut) {
-  Fixture expected(recipe_of(OptimizerKind::rmsprop_tf, 4));
+  TinyTrainer expected(tiny_recipe(OptimizerKind::rmsprop_tf, 4));
   expected.trainer.step(tiny_batch(8), 0.01);
   expected.trainer.step(tiny_batch(8, 8), 0.01);
 
@@ -215,7 +148,7 @@ TEST(Trainer, HalvesMicroBatchesIfMemoryRunsOut) {
   const auto device = [] { TORCH_CHECK(false, "CUDA out of memory. Tried to allocate 20.00 MiB"); };
   for (const std::function<void()>& fail :
        {std::function<void()>(real), std::function<void()>(standard), std::function<void()>(device)}) {
-    Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf, 2));
+    TinyTrainer fixture(tiny_recipe(OptimizerKind::rmsprop_tf, 2));
     std::vector<std::int64_t> sizes;
     fixture.trainer.on_micro_batch([&](std::int64_t images) {
       sizes.push_back(images);
@@ -229,7 +162,7 @@ TEST(Trainer, HalvesMicroBatchesIfMemoryRunsOut) {
 }
 
 TEST(Trainer, OutOfMemoryWithOneImageIsAnErrorThatKeepsTheWeights) {
-  Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf));
+  TinyTrainer fixture(tiny_recipe(OptimizerKind::rmsprop_tf));
   const auto before = bytes_of(fixture.trainer);
   fixture.trainer.on_micro_batch([](std::int64_t) { throw std::bad_alloc(); });
   try {
@@ -242,10 +175,10 @@ TEST(Trainer, OutOfMemoryWithOneImageIsAnErrorThatKeepsTheWeights) {
 }
 
 TEST(Trainer, NonFiniteImagesAreAnErrorThatChangesNothing) {
-  Fixture clean(recipe_of(OptimizerKind::rmsprop_tf, 2));
+  TinyTrainer clean(tiny_recipe(OptimizerKind::rmsprop_tf, 2));
   const StepResult expected = clean.trainer.step(tiny_batch(8), 0.01);
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf, 2));
+    TinyTrainer fixture(tiny_recipe(OptimizerKind::rmsprop_tf, 2));
     const auto before = bytes_of(fixture.trainer);
     data::Batch batch = tiny_batch(8, 0, 17);
     batch.images.back() = bad;  // in the second micro-batch, after the first one has updated the statistics
@@ -264,7 +197,7 @@ TEST(Trainer, NonFiniteImagesAreAnErrorThatChangesNothing) {
 }
 
 TEST(Trainer, ALabelOutOfRangeIsAnErrorThatChangesNothing) {
-  Fixture fixture(recipe_of(OptimizerKind::rmsprop_tf, 2));
+  TinyTrainer fixture(tiny_recipe(OptimizerKind::rmsprop_tf, 2));
   const auto before = bytes_of(fixture.trainer);
   data::Batch batch = tiny_batch(8);
   batch.labels.back() = kTinyClasses;
@@ -281,9 +214,9 @@ TEST(Trainer, ALabelOutOfRangeIsAnErrorThatChangesNothing) {
 
 // Compares the moving average with a loop in double, for trainable tensors and moving statistics.
 TEST(Trainer, AveragesWeightsAndStatistics) {
-  Recipe recipe = recipe_of(OptimizerKind::sgd);
+  Recipe recipe = tiny_recipe(OptimizerKind::sgd);
   recipe.ema_decay = 0.2;
-  Fixture fixture(recipe);
+  TinyTrainer fixture(recipe);
   std::map<std::string, torch::Tensor> shadows;
   const auto model = [&] {
     std::map<std::string, torch::Tensor> result;
@@ -313,7 +246,7 @@ TEST(Trainer, AveragesWeightsAndStatistics) {
 // and bf16.
 TEST(Trainer, BatchNormWarmUpLimitsTheMomentumOfEarlySteps) {
   const data::Batch batch = tiny_batch(8);
-  const auto statistics = [](Fixture& fixture) {
+  const auto statistics = [](TinyTrainer& fixture) {
     std::map<std::string, torch::Tensor> values;
     for (const nn::ParameterStore::Entry& entry : fixture.trainer.weights()->entries()) {
       if (entry.statistic) values[entry.name] = entry.tensor.to(torch::kDouble);
@@ -323,13 +256,13 @@ TEST(Trainer, BatchNormWarmUpLimitsTheMomentumOfEarlySteps) {
   for (const bool fused : {true, false}) {
     for (const Precision precision : {Precision::fp32, Precision::bf16}) {
       SCOPED_TRACE(fmt::format("fused {}, {}", fused, name_in(kPrecisions, precision)));
-      Recipe recipe = recipe_of(OptimizerKind::sgd);
+      Recipe recipe = tiny_recipe(OptimizerKind::sgd);
       recipe.train.fused = fused;
       recipe.train.precision = precision;
       const auto after = [&](double momentum, bool warmup, int steps, double first_step = 0) {
         recipe.bn_momentum = momentum;
         recipe.bn_warmup = warmup;
-        Fixture fixture(recipe, tiny_graph(0, 0));
+        TinyTrainer fixture(recipe, tiny_graph(0, 0));
         fixture.trainer.set_scalar("steps", first_step);  // as when a checkpoint is loaded
         for (int step = 0; step < steps; ++step) fixture.trainer.step(batch, 0);
         return statistics(fixture);
@@ -353,8 +286,8 @@ TEST(Trainer, BatchNormWarmUpLimitsTheMomentumOfEarlySteps) {
 }
 
 TEST(Trainer, EvaluatesWithCurrentOrAveragedWeights) {
-  Recipe recipe = recipe_of(OptimizerKind::sgd, 2);
-  Fixture fixture(recipe);
+  Recipe recipe = tiny_recipe(OptimizerKind::sgd, 2);
+  TinyTrainer fixture(recipe);
   for (int step = 0; step < 3; ++step) fixture.trainer.step(tiny_batch(6, 6 * step), 0.05);
   const data::Batch batch = tiny_batch(5, 100);
   const torch::Tensor plain = fixture.trainer.evaluate(batch, false), averaged = fixture.trainer.evaluate(batch, true);
@@ -376,14 +309,14 @@ TEST(Trainer, EvaluatesWithCurrentOrAveragedWeights) {
   EXPECT_EQ(fixture.trainer.evaluate(tiny_batch(0), true).size(0), 0);
 
   recipe.ema_decay = 0;
-  Fixture without(recipe);
+  TinyTrainer without(recipe);
   EXPECT_FALSE(without.trainer.has_average());
   EXPECT_TRUE(torch::equal(without.trainer.evaluate(batch, true), without.trainer.evaluate(batch, false)));
 }
 
 TEST(Trainer, EveryOptimizerLearnsTheTinyDataset) {
   for (const auto& [optimizer, name] : kOptimizers) {
-    Fixture fixture(recipe_of(optimizer));
+    TinyTrainer fixture(tiny_recipe(optimizer));
     double lr = optimizer == OptimizerKind::sgd ? 0.1 : 0.01;
     StepResult result;
     for (int step = 0; step < 40; ++step) result = fixture.trainer.step(tiny_batch(16, 16 * step), lr);
@@ -395,17 +328,17 @@ TEST(Trainer, EveryOptimizerLearnsTheTinyDataset) {
 }
 
 TEST(Trainer, RejectsFp16OnTheCpuAndTrainsInBf16) {
-  Recipe recipe = recipe_of(OptimizerKind::sgd);
+  Recipe recipe = tiny_recipe(OptimizerKind::sgd);
   recipe.train.precision = Precision::fp16;
   try {
-    Fixture fixture(recipe);
+    TinyTrainer fixture(recipe);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::environment);
   }
-  const double expected = Fixture(recipe_of(OptimizerKind::sgd)).trainer.step(tiny_batch(8), 0).loss;
+  const double expected = TinyTrainer(tiny_recipe(OptimizerKind::sgd)).trainer.step(tiny_batch(8), 0).loss;
   recipe.train.precision = Precision::bf16;
-  Fixture fixture(recipe);
+  TinyTrainer fixture(recipe);
   const double got = fixture.trainer.step(tiny_batch(8), 0.05).loss;
   EXPECT_NE(got, expected);
   EXPECT_NEAR(got, expected, 0.05 * expected);  // 12 layers in bf16: 2^-9 * sqrt(12) = 0.7 %, plus batch norms
@@ -427,10 +360,10 @@ std::map<std::string, std::string> weights_of(Trainer& trainer, const std::vecto
 TEST(Trainer, FrozenBlocksDoNotChange) {
   for (const bool fused : {true, false}) {
     SCOPED_TRACE(fused);
-    Recipe recipe = recipe_of(OptimizerKind::adamw);
+    Recipe recipe = tiny_recipe(OptimizerKind::adamw);
     recipe.train.fused = fused;
     recipe.model.freeze = "stages.1.0";
-    Fixture fixture(recipe);
+    TinyTrainer fixture(recipe);
     const std::vector<std::string> frozen{"stem", "stages.0.0", "stages.1.0"},
         trained{"stages.1.1", "head", "classifier"};
     const auto frozen_before = weights_of(fixture.trainer, frozen),
@@ -447,12 +380,12 @@ TEST(Trainer, FrozenBlocksDoNotChange) {
 // The trained blocks of a frozen network get the same update as those of a network that is trained completely, if the
 // frozen blocks compute the same values in training and in evaluation: with fixed statistics, without drop path.
 TEST(Trainer, BlocksAfterFrozenOnesGetTheSameGradient) {
-  Recipe recipe = recipe_of(OptimizerKind::sgd);
+  Recipe recipe = tiny_recipe(OptimizerKind::sgd);
   recipe.bn_fixed = true;
   recipe.optimizer.momentum = 0;
-  Fixture whole(recipe, tiny_graph(0, 0));
+  TinyTrainer whole(recipe, tiny_graph(0, 0));
   recipe.model.freeze = "stages.1.0";
-  Fixture frozen(recipe, tiny_graph(0, 0));
+  TinyTrainer frozen(recipe, tiny_graph(0, 0));
   whole.trainer.step(tiny_batch(8), 0.01);
   frozen.trainer.step(tiny_batch(8), 0.01);
   const std::vector<std::string> trained{"stages.1.1", "head", "classifier"};
@@ -461,11 +394,11 @@ TEST(Trainer, BlocksAfterFrozenOnesGetTheSameGradient) {
 
 // With bn.fixed the statistics stay, gamma and beta are trained, and effnet's kernels agree with LibTorch.
 TEST(Trainer, FixedStatisticsDoNotChange) {
-  Recipe recipe = recipe_of(OptimizerKind::sgd);
+  Recipe recipe = tiny_recipe(OptimizerKind::sgd);
   recipe.bn_fixed = true;
-  Fixture fused(recipe);
+  TinyTrainer fused(recipe);
   recipe.train.fused = false;
-  Fixture plain(recipe);
+  TinyTrainer plain(recipe);
   const auto before = bytes_of(fused.trainer);
   const StepResult a = fused.trainer.step(tiny_batch(8), 0.01), b = plain.trainer.step(tiny_batch(8), 0.01);
   // Float32 sums in different orders over networks of 15 layers.
@@ -481,12 +414,12 @@ TEST(Trainer, FixedStatisticsDoNotChange) {
 }
 
 TEST(Trainer, LayerDecayMakesEarlyBlocksLearnSlower) {
-  Recipe recipe = recipe_of(OptimizerKind::sgd);
+  Recipe recipe = tiny_recipe(OptimizerKind::sgd);
   recipe.optimizer.momentum = recipe.optimizer.weight_decay = 0;
-  Fixture whole(recipe);
+  TinyTrainer whole(recipe);
   recipe.optimizer.layer_decay = 0.5;
-  Fixture decayed(recipe);
-  const auto change = [](Fixture& fixture, const std::string& parameter) {
+  TinyTrainer decayed(recipe);
+  const auto change = [](TinyTrainer& fixture, const std::string& parameter) {
     const auto value = [&] {
       for (const auto& [name, tensor] : fixture.trainer.state()) {
         if (name == "model/" + parameter) return tensor.clone().to(torch::kDouble);
@@ -505,9 +438,9 @@ TEST(Trainer, LayerDecayMakesEarlyBlocksLearnSlower) {
 }
 
 TEST(Trainer, RefusesToFreezeWhatIsNoBlock) {
-  Recipe recipe = recipe_of(OptimizerKind::sgd);
+  Recipe recipe = tiny_recipe(OptimizerKind::sgd);
   recipe.model.freeze = "stage.1";
-  EXPECT_THROW(Fixture{recipe}, Error);
+  EXPECT_THROW(TinyTrainer{recipe}, Error);
 }
 
 }  // namespace
